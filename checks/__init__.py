@@ -1,0 +1,1 @@
+"""Checks: functions from a table to findings. No rows is a pass."""

@@ -1,0 +1,70 @@
+"""What a check is given and what it gives: a source as read, and findings."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from checks.reasons import REASONS
+from pipelines.model import Source
+from pipelines.schema import FINDING, conformed
+from pipelines.store import Snapshot
+
+
+class Read(NamedTuple):
+    """One release of a source as read: what a check of a source looks at.
+
+    `cells` has the columns of conform.CELLS: every cell, the ones that can't be used with their fault.
+    `places` has the columns of schema.PLACE: the places of the source's own system.
+    """
+
+    name: str
+    source: Source
+    snapshot: Snapshot
+    cells: pl.DataFrame
+    places: pl.DataFrame
+
+
+Check = Callable[[Read], pl.DataFrame]
+"""A check of a source: from one release as read to findings (schema.FINDING). No rows is a pass."""
+
+
+def findings(read: Read, check: str, reason: str, rows: pl.DataFrame, **given: Any) -> pl.DataFrame:
+    """Make findings of one reason from rows that tell the place, the period and the evidence.
+
+    Columns that `rows` lacks are null; `given` sets a column for all. Severity, holder and remedy are
+    those of the reason.
+    """
+    told = REASONS[reason]
+    holder = told.holder.replace("the publisher", read.source.publisher)
+    fixed = {
+        "source": read.name,
+        "release": read.snapshot.sha256,
+        "check": check,
+        "reason": reason,
+        "severity": told.severity,
+        "holder": holder,
+        "remedy": told.remedy,
+        "set_aside": False,
+        "file": read.snapshot.file,
+        **given,
+    }
+    set_here = [pl.lit(value).alias(name) for name, value in fixed.items() if name in given or name not in rows.columns]
+    return conformed(rows.with_columns(set_here), FINDING)
+
+
+def source_fault(name: str, check: str, evidence: str, file: str) -> pl.DataFrame:
+    """Make the finding that a whole file could not be used."""
+    told = REASONS["fetch_failed"]
+    row = {
+        "source": name,
+        "check": check,
+        "reason": "fetch_failed",
+        "severity": "error",
+        "set_aside": True,
+        "evidence": evidence,
+        "holder": told.holder,
+        "remedy": told.remedy,
+        "file": file,
+    }
+    return conformed(pl.DataFrame([row]), FINDING)

@@ -1,0 +1,144 @@
+"""Every kind of gap, once: what it means, how it is told, how grave it is, who can close it and how.
+
+The order of the table is the order of precedence: the first that holds is the primary reason of a cell,
+later ones are kept beside it. Codes follow SDMX and the Government Analysis Function's symbols where they
+have a word for it. The set is closed: a check that gives another code is refused.
+"""
+
+from typing import Literal, NamedTuple
+
+import polars as pl
+
+Severity = Literal["info", "warn", "error"]
+Family = Literal["scope", "geography", "supply", "disclosure", "meaning", "values", "derived"]
+
+
+class Reason(NamedTuple):
+    """One kind of gap, or of caveat on a value that is present."""
+
+    code: str
+    family: Family
+    title: str
+    rule: str
+    severity: Severity
+    holder: str
+    remedy: str
+
+
+_TABLE: tuple[Reason, ...] = (
+    Reason("not_existing", "scope", "The place did not exist then",
+           "the period lies outside the days on which the code was in use", "info",
+           "nobody", "Nothing to do: ask for the places of that time instead."),
+    Reason("not_applicable", "scope", "Can't exist here",
+           "the publisher marks it not applicable ([z])", "info",
+           "nobody", "Nothing to do."),
+    Reason("nation_not_covered", "scope", "The series does not cover this nation",
+           "the source declares that it leaves the nation out, or has no figure for any place of it", "info",
+           "the nation's own statistics body", "Find the nation's own series and declare it as a source."),
+    Reason("not_collected", "scope", "Nobody is known to collect it",
+           "a problem wants it and its source is declared as collected by nobody", "info",
+           "the body that could collect it", "Put the request to the body named."),
+    Reason("not_open", "scope", "Collected, but not open",
+           "the source is declared as collected and not open", "info",
+           "the body that collects it", "Ask for access or for an open extract."),
+    Reason("fetch_failed", "supply", "We do not hold a file of it that can be read",
+           "no release of the source is held, or none that is held can be read", "error",
+           "whoever runs this installation", "Refresh the source, or mend the file named in the evidence."),
+    Reason("combined_area", "geography", "Published together with a neighbour",
+           "the figure stands for several places of which this is only one", "warn",
+           "the publisher", "Ask for the places apart; until then only their sum is known."),
+    Reason("needs_parts", "geography", "Old places have it, but it can't be averaged",
+           "the place was made from several; the measure is a rate, index, median or rank, its parts are not held",
+           "warn", "the publisher", "Ask for the numerator and the denominator of each old place."),
+    Reason("children_incomplete", "geography", "Some of the areas that make up the place are missing",
+           "the place is made of published areas, and fewer of them have a figure than the problem requires",
+           "warn", "the publisher", "Ask for the missing areas named in the evidence."),
+    Reason("split", "geography", "The old place was split",
+           "the published area lies in several of the places asked about", "warn",
+           "the publisher", "Ask for the figure by the new places or by smaller areas."),
+    Reason("retired_code", "geography", "Under a code of another time",
+           "the code is in the register, but not in use in the place system declared", "warn",
+           "the publisher", "Nothing to do where the figure also stands under the code asked for."),
+    Reason("unmatched_place", "geography", "Place not known to the register",
+           "no place of the register has this code or name", "warn",
+           "whoever keeps the source's declaration", "Add the name to the source's table of names."),
+    Reason("unallocated", "geography", "The figure belongs to no place",
+           "the publisher's own row for what could not be placed", "info",
+           "the publisher", "Nothing to do; say how much it is beside any total."),
+    Reason("coarser_only", "geography", "Published for larger areas only",
+           "no place of this kind has a figure and larger ones do", "warn",
+           "the publisher", "Ask for the figure by smaller areas."),
+    Reason("not_due", "supply", "Not due yet",
+           "the end of the period plus the usual lag lies after the day of the build", "info",
+           "the publisher", "Wait for the release."),
+    Reason("late", "supply", "Past due and not held",
+           "the end of the period plus the usual lag is over and no release held has the period", "warn",
+           "the publisher, or whoever runs this installation",
+           "Refresh the source; if that brings nothing, ask the publisher."),
+    Reason("not_returned", "supply", "This place is missing, others are there",
+           "the release has the period for other places and no row for this one", "warn",
+           "the publisher, or the body that makes the return", "Ask why the place is missing."),
+    Reason("discontinued", "supply", "The series has ended",
+           "the source is published once, and the period asked about came later", "info",
+           "the publisher", "Look for what replaced it."),
+    Reason("period_mismatch", "supply", "No figure for this period",
+           "the release has earlier and later periods, but not this one", "warn",
+           "the publisher", "Ask for the period that was left out."),
+    Reason("stale", "supply", "Too old for this problem",
+           "the newest figure is older than the greatest age that the problem allows", "warn",
+           "the publisher, or whoever runs this installation",
+           "Refresh the source; if that brings nothing newer, the problem's owner decides whether it may be older."),
+    Reason("withdrawn", "supply", "Was published, and is gone",
+           "an earlier release has the cell and the newest one does not", "warn",
+           "the publisher", "Ask why it was withdrawn."),
+    Reason("suppressed", "disclosure", "Hidden to protect people, or negligible",
+           "the publisher's marker for suppression; bounds from the declared rule", "info",
+           "the publisher", "Ask for larger areas or longer periods, or for access under agreement."),
+    Reason("not_available", "disclosure", "The publisher says it has none",
+           "the publisher's marker for not available ([x])", "warn",
+           "the publisher", "Ask the publisher why."),
+    Reason("unreadable", "values", "Not a figure and not a marker we know",
+           "the cell holds text that is neither a number nor a marker declared for the source", "warn",
+           "whoever keeps the source's declaration",
+           "Find the meaning in the publisher's notes and declare the marker."),
+    Reason("implausible", "values", "Outside what it can be",
+           "the figure lies outside the range declared for the measure", "warn",
+           "the publisher", "Ask the publisher to confirm or correct it."),
+    Reason("duplicate", "values", "Given twice, differently",
+           "the file has several figures for one place, period and measure", "warn",
+           "the publisher", "Ask which one holds."),
+    Reason("input_missing", "derived", "Computed from something that is missing",
+           "a column computed from several measures, of which one is a gap", "info",
+           "see the measure that is missing", "Close the gap of that measure."),
+    Reason("rounded", "disclosure", "Rounded",
+           "the source declares a rounding base; the interval is half a base either way", "info",
+           "the publisher", "Use the interval where the difference matters."),
+    Reason("perturbed", "disclosure", "Noise added to protect people",
+           "the source declares that figures are perturbed", "info",
+           "the publisher", "Do not read small differences; totals need not add."),
+    Reason("provisional", "disclosure", "Provisional",
+           "the publisher marks it provisional ([p])", "info",
+           "the publisher", "Expect it to be revised."),
+    Reason("estimated", "disclosure", "Estimated",
+           "the publisher marks it estimated or forecast ([e], [f])", "info",
+           "the publisher", "Use with care."),
+    Reason("low_reliability", "disclosure", "Of low reliability",
+           "the publisher marks it unreliable ([u])", "info",
+           "the publisher", "Use with care."),
+    Reason("definition_break", "meaning", "The series changed meaning",
+           "the publisher marks a break ([b])", "warn",
+           "the publisher", "Do not compare across the break."),
+    Reason("unexplained", "derived", "Nobody knows why",
+           "none of the other reasons holds", "error",
+           "whoever runs this installation", "Look at the cell with `commonground explain`."),
+)  # fmt: skip
+
+REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}
+PRECEDENCE: dict[str, int] = {reason.code: place for place, reason in enumerate(_TABLE)}
+SEVERITIES: tuple[Severity, ...] = ("info", "warn", "error")
+
+
+def reasons_table() -> pl.DataFrame:
+    """Give the closed set of reasons as a table: reason, family, title, rule, severity, holder, remedy."""
+    columns = ["reason", *Reason._fields[1:]]
+    return pl.DataFrame([tuple(reason) for reason in _TABLE], schema=columns, orient="row")

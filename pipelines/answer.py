@@ -1,0 +1,114 @@
+"""A problem's answer: its SELECT run on tables prepared for it, each figure beside its status or reason.
+
+The tables hold exactly one row for each place (and period) of the spine, so a SELECT joins on the place
+(and the period) only. Nothing outside them can be read: DuckDB's access to files is off.
+"""
+
+import duckdb
+import polars as pl
+
+from pipelines.catalogue import Problem
+from pipelines.errors import CommongroundError, DeclarationError
+from pipelines.schema import STATUSES
+
+MEASURE_COLUMNS = (
+    "value", "low", "high", "unit", "status", "reason", "caveats", "coverage", "basis",
+    "value_start", "value_end", "source", "release", "released_at",
+)  # fmt: skip
+"""Columns of a measure's table after place_code, period_start and period_end."""
+
+
+def answer(problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
+    """Run a problem's SELECT; give its columns, and after each that rests on measures its `_status`.
+
+    A `_status` is the reason for which the figure is missing, or the worst status behind it. Raises
+    DeclarationError where the SELECT can't run, and CommongroundError where it does not give one row for
+    each place (and period), or shows a figure although nothing it rests on is known.
+    """
+    with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as con:
+        _prepare(con, problem, places, cells, placed)
+        try:
+            view = con.sql(problem.select.sql).pl()
+        except duckdb.Error as error:
+            raise DeclarationError(f"{problem.path}: the SELECT does not run: {error}") from error
+    key = keys(problem)
+    _refuse_other_rows(problem, view, cells, key)
+    return _with_statuses(problem, view, cells, key)
+
+
+def keys(problem: Problem) -> list[str]:
+    """Give the columns that tell one row of a problem's answer from another."""
+    return ["place_code"] if problem.header.grain == "latest" else ["place_code", "period_start"]
+
+
+def _prepare(
+    con: duckdb.DuckDBPyConnection, problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame
+) -> None:
+    schema = problem.header.places
+    con.execute(f"create schema {schema}")
+    spans = cells.select("place_code", "period_start", "period_end").unique()
+    spine = places.join(spans, on="place_code", how="inner").sort("place_code", "period_start")
+    name = "place" if problem.header.grain == "latest" else "place_period"
+    _table(con, f"{schema}.{name}", spine.drop("period_start", "period_end") if name == "place" else spine)
+    for measure in problem.measures:
+        rows = cells.filter(pl.col("measure") == measure)
+        _table(con, f"{schema}.{measure}", rows.select("place_code", "period_start", "period_end", *MEASURE_COLUMNS))
+        history = placed.filter(pl.col("measure") == measure).rename({"to_code": "place_code"})
+        _table(con, f"{schema}.{measure}_history", history)
+
+
+def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    # Names were checked when the declarations were read: lower case letters, digits and _.
+    con.register("incoming", frame.to_arrow())
+    con.execute(f"create table {name} as select * from incoming")
+    con.unregister("incoming")
+
+
+def _refuse_other_rows(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key: list[str]) -> None:
+    missing = [name for name in key if name not in view.columns]
+    if missing:
+        raise DeclarationError(f"{problem.path}: the SELECT must show {' and '.join(missing)} of the spine")
+    expected = cells.select(key).unique()
+    if view.height != expected.height or view.select(key).join(expected, on=key, how="semi").height != view.height:
+        raise CommongroundError(
+            f"{problem.path}: found {view.height} rows, expected one for each of {expected.height} "
+            f"{' and '.join(key)}; join on {' and '.join(key)} only, and filter nothing"
+        )
+
+
+def _with_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    columns: list[str] = []
+    for name, inputs in problem.select.inputs.items():
+        columns.append(name)
+        if not inputs or name not in view.columns:
+            continue
+        told = status_of(inputs, cells, key)
+        view = view.join(told, on=key, how="left", maintain_order="left")
+        _refuse_invented(problem, name, view)
+        status = pl.when(pl.col(name).is_null()).then(pl.coalesce("_reason", pl.lit("input_missing")))
+        view = view.with_columns(status.otherwise("_worst").alias(f"{name}_status")).drop("_reason", "_worst", "_known")
+        columns.append(f"{name}_status")
+    return view.select(columns)
+
+
+def status_of(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """Give for each row the first reason among some measures, their worst status, and how many are known."""
+    rank = pl.col("status").replace_strict({s: n for n, s in enumerate(STATUSES)}, default=0, return_dtype=pl.Int64)
+    known = pl.col("value").is_not_null()
+    told = cells.filter(pl.col("measure").is_in(list(inputs))).sort(*key, "measure").group_by(key, maintain_order=True)
+    return told.agg(
+        pl.col("reason").drop_nulls().first().alias("_reason"),
+        rank.filter(known).max().replace_strict(dict(enumerate(STATUSES)), default=None).alias("_worst"),
+        known.sum().alias("_known"),
+    )
+
+
+def _refuse_invented(problem: Problem, name: str, view: pl.DataFrame) -> None:
+    """Refuse a figure that rests on nothing known: missing would have been turned into a number."""
+    invented = view.filter((pl.col("_known") == 0) & pl.col(name).is_not_null())
+    if invented.height:
+        first = invented.row(0, named=True)
+        raise CommongroundError(
+            f"{problem.path}: column {name} shows {first[name]} for {first['place_code']}, where nothing it rests "
+            "on is known; leave missing figures null"
+        )

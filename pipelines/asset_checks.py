@@ -1,0 +1,149 @@
+"""What Dagster is told of each table: asset checks from findings, with counts and a few rows.
+
+Every check blocks. A finding in the data is a WARN: the build goes on and the gap report says it. An ERROR
+means that a table breaks its own rules; nothing is built from it, and what was published stays.
+"""
+
+from datetime import date, timedelta
+
+import dagster as dg
+import polars as pl
+
+from pipelines.model import Source, days
+from pipelines.observe import Observed
+
+_FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "readable": ("Every release held can be read and has the declared shape.", ("readable",)),
+    "rows": (
+        "No row had to be set aside.",
+        ("unreadable_cells", "implausible_values", "duplicate_keys", "repeated_rows"),
+    ),
+    "places": (
+        "Every row is of a known place, once, and every place covered has its rows.",
+        ("unknown_places", "retired_codes", "missing_places", "combined_areas", "unused_names"),
+    ),
+    "periods": ("No period between the first and the last is left out.", ("skipped_periods",)),
+}
+WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+Specs = list[dg.AssetCheckSpec]
+Results = list[dg.AssetCheckResult]
+
+
+def source_specs(key: dg.AssetKey) -> Specs:
+    """List the checks of a source's observations."""
+    described = {name: text for name, (text, _) in _FAMILIES.items()} | {
+        "contract": "Columns, types, keys, ranges and sets are as declared (judged by Great Expectations).",
+        "age": "The newest period is no older than the publisher's cadence and usual lag allow.",
+    }
+    return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in described.items()]
+
+
+def source_results(key: dg.AssetKey, source: Source, seen: Observed, as_of: date) -> Results:
+    """Tell how a source's observations met each of its checks."""
+    newest = seen.release.filter(pl.col("order") == pl.col("order").max())["release"].to_list()
+    current = seen.finding.filter(pl.col("release").is_in(newest) | pl.col("release").is_null())
+    found = [_from_findings(key, name, current, checks) for name, (_, checks) in _FAMILIES.items()]
+    return [*found, _contract(key, seen.contract), _age(key, source, seen.observation, as_of)]
+
+
+def _from_findings(key: dg.AssetKey, name: str, finding: pl.DataFrame, checks: tuple[str, ...]) -> dg.AssetCheckResult:
+    mine = finding.filter(pl.col("check").is_in(list(checks)))
+    grave = mine.filter(pl.col("severity") != "info")
+    sample = "\n".join(f"- {reason}: {evidence}" for reason, evidence in
+                       mine.select("reason", "evidence").head(10).iter_rows())  # fmt: skip
+    return dg.AssetCheckResult(
+        passed=grave.is_empty(),
+        asset_key=key,
+        check_name=name,
+        severity=WARN,
+        metadata={"findings": mine.height, "to follow up": grave.height, "some": dg.MetadataValue.md(sample)},
+    )
+
+
+def _contract(key: dg.AssetKey, contract: pl.DataFrame) -> dg.AssetCheckResult:
+    broken = contract.filter(~pl.col("met"))
+    told = "\n".join(
+        f"- {name} {measure}: {failing} of {cells} ({sample})"
+        for name, measure, failing, cells, sample in broken.select(
+            "expectation", "measure", "failing", "cells", "sample"
+        ).iter_rows()
+    )
+    return dg.AssetCheckResult(
+        passed=broken.is_empty(),
+        asset_key=key,
+        check_name="contract",
+        severity=WARN,
+        metadata={"expectations": contract.height, "not met": broken.height, "which": dg.MetadataValue.md(told)},
+    )
+
+
+def _age(key: dg.AssetKey, source: Source, observation: pl.DataFrame, as_of: date) -> dg.AssetCheckResult:
+    """Compare the newest period with the publisher's calendar; Dagster's own freshness tells only when we ran."""
+    step = {"daily": 1, "weekly": 7, "monthly": 31, "quarterly": 92, "annual": 366, "once": None}[source.cadence]
+    newest = observation.select(pl.col("period_end").max()).item() if observation.height else None
+    due = newest + timedelta(days=step + (days(source.lag) if source.lag else 0)) if newest and step else None
+    return dg.AssetCheckResult(
+        passed=newest is not None and (due is None or due >= as_of),
+        asset_key=key,
+        check_name="age",
+        severity=WARN,
+        metadata={"newest period ends": str(newest), "next was due": str(due or "never"), "as of": str(as_of)},
+    )
+
+
+def problem_specs(key: dg.AssetKey) -> Specs:
+    """List the checks of a problem's answer."""
+    described = {
+        "answered": "The SELECT ran on what the sources give now.",
+        "value_or_reason": "Every cell has a value or a reason, never both and never neither.",
+        "every_cell_once": "No cell stands twice.",
+        "explained": "Every gap has a reason that a check found.",
+    }
+    return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in described.items()]
+
+
+def problem_results(key: dg.AssetKey, cells: pl.DataFrame, fault: str) -> Results:
+    """Tell how a problem's cells met each of its checks."""
+    both = cells.filter(pl.col("value").is_null() != pl.col("reason").is_not_null()).height
+    twice = cells.height - cells["cell_id"].n_unique()
+    unknown = cells.filter(pl.col("reason") == "unexplained").height
+    return [
+        _result(key, "answered", not fault, WARN, {"fault": fault or "none"}),
+        _result(key, "value_or_reason", both == 0, ERROR, {"cells that break it": both}),
+        _result(key, "every_cell_once", twice == 0, ERROR, {"cells that stand twice": twice}),
+        _result(key, "explained", unknown == 0, WARN, {"unexplained": unknown}),
+    ]
+
+
+def register_sound(register: pl.DataFrame) -> dg.AssetCheckResult:
+    """Tell whether any code has two spans that overlap: then a place system would count it twice."""
+    ordered = register.sort("place_code", "valid_from").with_columns(
+        pl.col("valid_to").shift(1).over("place_code").alias("before"),
+        pl.col("valid_from").shift(1).over("place_code").alias("had"),
+    )
+    overlap = ordered.filter(
+        pl.col("had").is_not_null() & (pl.col("before").fill_null(date.max) >= pl.col("valid_from"))
+    )
+    found = ", ".join(overlap["place_code"].head(5))
+    return dg.AssetCheckResult(
+        passed=overlap.is_empty(), check_name="sound", severity=ERROR, metadata={"overlapping": found or "none"}
+    )
+
+
+def _result(
+    key: dg.AssetKey, name: str, passed: bool, severity: dg.AssetCheckSeverity, metadata: dict[str, str | int]
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=passed, asset_key=key, check_name=name, severity=severity, metadata=metadata)
+
+
+def counted(frame: pl.DataFrame, place: str) -> dict[str, int | str]:
+    """Count the rows, places and periods of a table, for the web page of its asset."""
+    span = frame.select(pl.col("period_start").min().cast(pl.String), pl.col("period_end").max().cast(pl.String))
+    first, last = span.row(0)
+    return {
+        "dagster/row_count": frame.height,
+        "places": frame[place].n_unique(),
+        "periods": frame["period_start"].n_unique(),
+        "from": first or "none",
+        "to": last or "none",
+    }

@@ -1,0 +1,225 @@
+"""Dagster assets, made from declarations: a snapshot and an observation for each source, an answer and a
+report for each problem, and the analyst's file. None is written by hand; a step's work is in `steps`.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from pipelines import asset_checks as told
+from pipelines.automation import freshness
+from pipelines.catalogue import Catalogue, Problem, load
+from pipelines.errors import CommongroundError
+from pipelines.fetch import refresh
+from pipelines.model import Source
+from pipelines.publishing import publish_warehouse, report_problem
+from pipelines.steps import Project, answer_problem, observe_source, prepare, register_places, today
+from pipelines.store import read_table, sole_builder, state_path
+
+PLACES = dg.AssetKey(["place", "register"])
+WAREHOUSE = dg.AssetKey(["out", "commonground"])
+Result = Iterator[dg.MaterializeResult[Any]]
+
+
+class Place(dg.ConfigurableResource[Any]):
+    """Where the project and its store are, and the day as of which to build (empty: today)."""
+
+    root: str
+    home: str
+    as_of: str = ""
+
+    def project(self) -> Project:
+        """Read the declarations and give what a step works on."""
+        day = datetime.fromisoformat(self.as_of).date() if self.as_of else today()
+        return Project(load(Path(self.root)), Path(self.home), day)
+
+
+def snapshot_key(name: str) -> dg.AssetKey:
+    """Give the key of a source's snapshots."""
+    return dg.AssetKey(["snapshot", name])
+
+
+def observation_key(name: str) -> dg.AssetKey:
+    """Give the key of a source's observations."""
+    return dg.AssetKey(["observation", name])
+
+
+def answer_key(name: str) -> dg.AssetKey:
+    """Give the key of a problem's answer."""
+    return dg.AssetKey(["problem", name])
+
+
+def all_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition]:
+    """Make every asset of a project."""
+    fetched = [_snapshot(name, source) for name, source in catalogue.sources.items() if source.url]
+    observed = [_observation(name, source) for name, source in catalogue.observing().items()]
+    answered = [_answer(problem, catalogue) for problem in catalogue.problems.values()]
+    reports = [_report(name) for name in catalogue.problems]
+    return [*fetched, _places(catalogue), *observed, *answered, *reports, _warehouse(catalogue)]
+
+
+def owner(role: str) -> str:
+    """Write a role as the team name that Dagster takes for an owner."""
+    return "team:" + re.sub(r"[^a-z0-9]+", "-", role.casefold()).strip("-")[:60]
+
+
+def _page(source: Source) -> dict[str, Any]:
+    return {"page": dg.MetadataValue.url(source.page), "licence": source.licence, "cadence": source.cadence}
+
+
+def _about(source: Source) -> str:
+    return f"{source.title}. {source.publisher}."
+
+
+def _snapshot(name: str, source: Source) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=snapshot_key(name),
+        group_name="snapshots",
+        kinds={source.format},
+        freshness_policy=freshness(source),
+        description=_about(source),
+        owners=[owner(source.publisher)],
+        metadata=_page(source),
+    )
+    def fetched(place: Place) -> dg.MaterializeResult[Any]:
+        project = place.project()
+        with sole_builder(project.home):
+            now = datetime.now(UTC)
+            outcome = refresh(project.home, name, source, today=now.date(), now=now.isoformat(timespec="seconds"))
+        if outcome.what == "failed":
+            raise dg.Failure(outcome.detail)
+        sha = outcome.snapshot.sha256 if outcome.snapshot else ""
+        return dg.MaterializeResult(metadata={"outcome": outcome.what, "detail": outcome.detail, "sha256": sha})
+
+    return fetched
+
+
+def _places(catalogue: Catalogue) -> dg.AssetsDefinition:
+    names = [*catalogue.providing("place"), *catalogue.providing("change")]
+    deps = [snapshot_key(name) for name in names if catalogue.sources[name].url]
+
+    @dg.asset(
+        key=PLACES,
+        deps=deps,
+        group_name="places",
+        kinds={"polars", "parquet"},
+        description="The register of places, when each code was in use, and what became of it.",
+        owners=[owner(catalogue.sources[names[0]].publisher)] if names else [],
+        check_specs=[dg.AssetCheckSpec("sound", asset=PLACES, blocking=True, description="No code twice at a time.")],
+    )
+    def register(place: Place) -> Result:
+        project = place.project()
+        with sole_builder(project.home):
+            prepare(project)
+            places = register_places(project)
+        counts = {"codes": places.register.height, "changes": places.changes.height}
+        yield dg.MaterializeResult(metadata=counts, check_results=[told.register_sound(places.register)])
+
+    return register
+
+
+def _observation(name: str, source: Source) -> dg.AssetsDefinition:
+    key = observation_key(name)
+
+    @dg.asset(
+        key=key,
+        deps=[PLACES, *([snapshot_key(name)] if source.url else [])],
+        group_name="observations",
+        kinds={"polars", "parquet"},
+        check_specs=told.source_specs(key),
+        description=_about(source),
+        owners=[owner(source.publisher)],
+        metadata=_page(source),
+    )
+    def observed(place: Place) -> Result:
+        project = place.project()
+        with sole_builder(project.home):
+            prepare(project)
+            seen = observe_source(project, name)
+        results = told.source_results(key, source, seen, project.as_of)
+        yield dg.MaterializeResult(metadata=told.counted(seen.observation, "place_code"), check_results=results)
+
+    return observed
+
+
+def _answer(problem: Problem, catalogue: Catalogue) -> dg.AssetsDefinition:
+    key = answer_key(problem.name)
+    held = [name for name in catalogue.sources_of(problem) if name in catalogue.observing()]
+
+    @dg.asset(
+        key=key,
+        deps=[PLACES, *(observation_key(name) for name in held)],
+        group_name="problems",
+        kinds={"duckdb", "sql"},
+        owners=[owner(problem.header.owner)],
+        description=f"{problem.header.question}\n\nDecision: {problem.header.decision}\n\n"
+        f"```sql\n{problem.select.sql}\n```",
+        metadata={"places": problem.header.places, "grain": problem.header.grain},
+        check_specs=told.problem_specs(key),
+    )
+    def answered(place: Place) -> Result:
+        project = place.project()
+        with sole_builder(project.home):
+            yield from _answered(project, problem.name, key)
+
+    return answered
+
+
+def _answered(project: Project, name: str, key: dg.AssetKey) -> Result:
+    """Answer a problem; where its SELECT does not run, its last good answer stays and the check says so."""
+    try:
+        cells, fault = answer_problem(project, name), ""
+    except CommongroundError as error:
+        path = state_path(project.home, "cell", name)
+        if not path.is_file():
+            raise dg.Failure(str(error)) from error
+        cells, fault = read_table(path), str(error)
+    metadata = {**told.counted(cells, "place_code"), "known": cells["value"].count(), "gaps": cells["reason"].count()}
+    yield dg.MaterializeResult(metadata=metadata, check_results=told.problem_results(key, cells, fault))
+
+
+def _report(name: str) -> dg.AssetsDefinition:
+    def write(project: Project) -> Sequence[Path]:
+        return report_problem(project, name)
+
+    description = "The gap report: what is known place by place, what is missing, and who could supply it."
+    return _written(dg.AssetKey(["report", name]), [answer_key(name)], "reports", {"html", "csv"}, description, write)
+
+
+def _warehouse(catalogue: Catalogue) -> dg.AssetsDefinition:
+    def write(project: Project) -> Sequence[Path]:
+        return [publish_warehouse(project)]
+
+    description = "The analyst's file: problem views, cells, gaps, measures, sources and places."
+    deps = [answer_key(name) for name in catalogue.problems]
+    return _written(WAREHOUSE, deps, "published", {"duckdb"}, description, write)
+
+
+def _written(
+    key: dg.AssetKey,
+    deps: list[dg.AssetKey],
+    group: str,
+    kinds: set[str],
+    description: str,
+    write: Callable[[Project], Sequence[Path]],
+) -> dg.AssetsDefinition:
+    @dg.asset(key=key, deps=deps, group_name=group, kinds=kinds, description=description)
+    def written(place: Place) -> dg.MaterializeResult[Any]:
+        project = place.project()
+        with sole_builder(project.home):
+            files = write(project)
+        return dg.MaterializeResult(
+            metadata={path.suffix.removeprefix("."): dg.MetadataValue.path(str(path)) for path in files}
+        )
+
+    return written
+
+
+def known_share(cells: pl.DataFrame) -> float:
+    """Give the share of the cells asked for that are known."""
+    return cells["value"].count() / cells.height if cells.height else 0.0

@@ -1,0 +1,121 @@
+"""What `build`, `refresh` and `add` do and say, with a progress bar for what takes time."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pipelines.errors import FetchError
+from pipelines.publishing import report_files, report_is_fresh, warehouse_is_fresh
+from pipelines.steps import Project, all_findings, is_fresh, prepare
+from pipelines.store import out_path, read_table, sole_builder, state_path
+from pipelines.warehouse import newest
+
+
+def build_and_tell(project: Project, problems: Sequence[str], console: Console) -> list[str]:
+    """Build some problems, or all, say what came of it, and give what could not be used."""
+    names = [project.catalogue.problem(name).name for name in problems] or sorted(project.catalogue.problems)
+    with sole_builder(project.home):
+        made = prepare(project)
+    fresh = is_fresh(project, made, names) and all(report_is_fresh(project, name) for name in names)
+    faults: list[str] = []
+    if fresh and warehouse_is_fresh(project):
+        console.print("Nothing has changed since the last build.")
+    else:
+        # Dagster is imported only when there is something to build.
+        from pipelines.run import build, step_count
+
+        with _bar(console) as bar:
+            task = bar.add_task("building", total=step_count(project, names))
+            faults = build(
+                project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " "))
+            )
+    tell(project, names, console)
+    return faults + broken_sources(project, names)
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+def broken_sources(project: Project, names: Sequence[str]) -> list[str]:
+    """Say which files of the problems' sources could not be used."""
+    sources = {source for name in names for source in project.catalogue.sources_of(project.catalogue.problems[name])}
+    grave = all_findings(project).filter(
+        pl.col("source").is_in(sorted(sources)), pl.col("check").is_in(["readable", "contract"])
+    )
+    return [f"{source}: {evidence}" for source, evidence in grave.select("source", "evidence").iter_rows()]
+
+
+def tell(project: Project, names: Sequence[str], console: Console) -> None:
+    """Print what is known and what is missing, problem by problem, and where the outputs are."""
+    summary = Table("problem", "places", "cells known", "answered in full", title="Answered", title_justify="left")
+    reasons = Table("reason", "cells", "places", "measures", title="Gaps by reason", title_justify="left")
+    made = [name for name in names if state_path(project.home, "cell", name).is_file()]
+    cells = [read_table(state_path(project.home, "cell", name)) for name in made]
+    for name, frame in zip(made, cells, strict=True):
+        whole = frame.filter(pl.col("need") == "needed").group_by("place_code").agg(pl.col("reason").is_null().all())
+        known = frame["value"].count()
+        share = f"{known:,} of {frame.height:,} ({known / max(frame.height, 1):.0%})"
+        summary.add_row(name, f"{whole.height:,}", share, f"{whole['reason'].sum():,} places")
+    for row in by_reason(cells).iter_rows():
+        reasons.add_row(row[0], f"{row[1]:,}", f"{row[2]:,}", row[3])
+    console.print(summary, reasons, sep="\n")
+    console.print(f"SQL     {newest(out_path(project.home, ''))}", soft_wrap=True, highlight=False)
+    for name in made:
+        console.print(f"Report  {report_files(project, name)[0]}", soft_wrap=True, highlight=False)
+
+
+def by_reason(cells: list[pl.DataFrame]) -> pl.DataFrame:
+    """Count gaps by reason: reason, cells, places, measures."""
+    if not cells:
+        return pl.DataFrame(schema={"reason": pl.String, "cells": pl.Int64, "places": pl.Int64, "measures": pl.String})
+    gaps = pl.concat(cells).filter(pl.col("reason").is_not_null())
+    counted = gaps.group_by("reason").agg(
+        pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"),
+        pl.col("measure").unique().sort().str.join(", ").alias("measures"),
+    )  # fmt: skip
+    return counted.sort("cells", "reason", descending=[True, False])
+
+
+def refresh_and_tell(project: Project, sources: Sequence[str], console: Console) -> int:
+    """Ask publishers for what is new, say what came, and give how many failed."""
+    from pipelines.fetch import Outcome, refresh_all
+
+    catalogue = project.catalogue
+    named = {name: catalogue.source(name) for name in sources}
+    wanted = named or {name: source for name, source in catalogue.sources.items() if source.url}
+    now = datetime.now(UTC)
+    with _bar(console) as bar:
+        task = bar.add_task("fetching", total=len(wanted))
+
+        def done(outcome: Outcome) -> None:
+            bar.update(task, advance=1, description=outcome.source)
+
+        with sole_builder(project.home):
+            outcomes = refresh_all(
+                project.home, wanted, today=now.date(), now=now.isoformat(timespec="seconds"), on_done=done
+            )
+    for outcome in outcomes:
+        console.print(
+            f"{outcome.source}: {outcome.what}. {outcome.detail}", soft_wrap=True, highlight=False, markup=False
+        )
+    return sum(outcome.what == "failed" for outcome in outcomes)
+
+
+def add_and_tell(project: Project, name: str, file: Path, released: date, console: Console) -> None:
+    """Keep a file that a person downloaded, and say so; one that can't be right is refused."""
+    from pipelines.fetch import add_file
+
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    with sole_builder(project.home):
+        outcome = add_file(project.home, name, project.catalogue.source(name), file, released, now)
+    if outcome.what in ("failed", "not_fetchable"):
+        raise FetchError(outcome.detail)
+    console.print(f"{name}: {outcome.what}. {outcome.detail}", soft_wrap=True, highlight=False, markup=False)
+    console.print("Run `commonground build` to use it.", markup=False)

@@ -1,0 +1,198 @@
+"""The catalogue: every declaration read, checked against the others, and ready to build from."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.declaration import Lines, read_yaml, validate
+from pipelines.errors import DeclarationError, UnknownNameError, at, near
+from pipelines.model import NAME, Header, Measure, Source
+from pipelines.problem_sql import Select, parse_select
+
+SPINES = ("place", "place_period")
+
+
+class Problem(NamedTuple):
+    """A problem: its header, its SELECT, and the file both stand in."""
+
+    name: str
+    header: Header
+    select: Select
+    path: Path
+    body: str
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Measures that it needs, then those it wants."""
+        return (*self.header.needs, *self.header.wants)
+
+
+class Catalogue(NamedTuple):
+    """All declarations of a project."""
+
+    root: Path
+    sources: dict[str, Source]
+    measures: dict[str, Measure]
+    measure_source: dict[str, str]
+    problems: dict[str, Problem]
+
+    @property
+    def sources_dir(self) -> Path:
+        """Directory of the source declarations."""
+        return self.root / "sources"
+
+    def observing(self) -> dict[str, Source]:
+        """Give the sources of observations that can be held, by name."""
+        return {
+            name: source
+            for name, source in self.sources.items()
+            if source.provides == "observation" and source.access == "open"
+        }
+
+    def providing(self, table: str) -> dict[str, Source]:
+        """Give the sources that fill one conformed table, by name."""
+        return {name: source for name, source in self.sources.items() if source.provides == table}
+
+    def problem(self, name: str) -> Problem:
+        """Find a problem by name; an unknown one is refused with the near ones."""
+        if name not in self.problems:
+            raise UnknownNameError(f"unknown problem {name!r}; {near(name, self.problems)}")
+        return self.problems[name]
+
+    def source(self, name: str) -> Source:
+        """Find a source by name; an unknown one is refused with the near ones."""
+        if name not in self.sources:
+            raise UnknownNameError(f"unknown source {name!r}; {near(name, self.sources)}")
+        return self.sources[name]
+
+    def sources_of(self, problem: Problem) -> tuple[str, ...]:
+        """Give the sources that a problem's measures come from, in order of name."""
+        return tuple(sorted({self.measure_source[measure] for measure in problem.measures}))
+
+
+def load(root: Path) -> Catalogue:
+    """Read and check every declaration of a project."""
+    if not (root / "sources").is_dir() or not (root / "pipelines" / "problems").is_dir():
+        raise DeclarationError(
+            f"{root}: found no sources/ and pipelines/problems/ here, expected a Commonground project; "
+            "run from its directory or set COMMONGROUND_PROJECT to it"
+        )
+    read = {path.stem: (_read_source(path), path) for path in _declarations(root / "sources")}
+    measures, owners = _measures({name: (declared[0], path) for name, (declared, path) in read.items()})
+    for name, ((source, lines), path) in read.items():
+        _check_parts(name, source, lines, path, measures)
+    problems = [_read_problem(path, measures) for path in sorted((root / "pipelines/problems").glob("*.sql"))]
+    return Catalogue(
+        root,
+        {name: declared[0] for name, (declared, _) in read.items()},
+        measures,
+        owners,
+        {problem.name: problem for problem in problems},
+    )
+
+
+def _declarations(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(".corrections.yaml"))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DeclarationError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+
+
+def _read_source(path: Path) -> tuple[Source, Lines]:
+    if not NAME.fullmatch(path.stem):
+        raise DeclarationError(
+            f"{path}: found {path.stem!r}, expected a name like ons_claimant_rate: lower case letters, digits and _"
+        )
+    data, lines = read_yaml(_read_text(path), path)
+    return validate(Source, data, lines, path), lines
+
+
+def _measures(read: dict[str, tuple[Source, Path]]) -> tuple[dict[str, Measure], dict[str, str]]:
+    measures: dict[str, Measure] = {}
+    owners: dict[str, str] = {}
+    for name, (source, path) in read.items():
+        for measure, declared in source.measures.items():
+            if measure in measures:
+                raise DeclarationError(
+                    f"{path}: measure {measure} is already declared by {owners[measure]}; "
+                    "a measure's name is one quantity: rename one"
+                )
+            if measure in SPINES or measure.endswith("_history"):
+                raise DeclarationError(f"{path}: measure {measure}: this name stands for another table")
+            measures[measure], owners[measure] = declared, name
+    return measures, owners
+
+
+def _check_parts(name: str, source: Source, lines: Lines, path: Path, measures: dict[str, Measure]) -> None:
+    for measure, declared in source.measures.items():
+        for part in ("numerator", "denominator"):
+            wanted = getattr(declared, part)
+            if wanted and wanted not in measures:
+                line = lines.get(("measures", measure, part))
+                raise DeclarationError(
+                    f"{at(path, line)}: {measure}: {part} {wanted!r} is no measure of any source; "
+                    f"{near(wanted, measures)}"
+                )
+    for release in source.releases:
+        if Path(release.file).is_absolute() or ".." in Path(release.file).parts:
+            raise DeclarationError(f"{path}: releases of {name}: {release.file} must lie under sources/")
+
+
+def _read_problem(path: Path, measures: dict[str, Measure]) -> Problem:
+    text = _read_text(path)
+    start, end = text.find("/*"), text.find("*/")
+    if start == -1 or text[:start].strip() or end == -1:
+        raise DeclarationError(f"{path}: found no header, expected the file to start with /* question: ... */")
+    data, lines = read_yaml(text[start + 2 : end], path, first_line=1 + text.count("\n", 0, start))
+    header = validate(Header, data, lines, path)
+    select = parse_select(text[end + 2 :].strip().rstrip(";"), str(path))
+    problem = Problem(path.stem, header, select, path, text)
+    _check_asked(problem, lines, measures)
+    _check_tables(problem, text, text.index(select.sql, end), measures)
+    return problem
+
+
+def _check_asked(problem: Problem, lines: Lines, measures: dict[str, Measure]) -> None:
+    if not NAME.fullmatch(problem.name):
+        raise DeclarationError(f"{problem.path}: a problem's name is lower case letters, digits and _")
+    for key, asked in (("needs", problem.header.needs), ("wants", problem.header.wants)):
+        for place, measure in enumerate(asked):
+            if measure not in measures:
+                line = lines.get((key, measure)) or lines.get((key, place))
+                raise DeclarationError(
+                    f"{at(problem.path, line)}: {key}: unknown measure {measure!r}; {near(measure, measures)}"
+                )
+
+
+def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, Measure]) -> None:
+    spine = "place" if problem.header.grain == "latest" else "place_period"
+    for table in problem.select.tables:
+        where = at(problem.path, 1 + text.count("\n", 0, offset + table.position))
+        if table.schema != problem.header.places:
+            raise DeclarationError(
+                f"{where}: found {table.schema}.{table.name}; this problem is about {problem.header.places}"
+            )
+        if table.name in SPINES and table.name != spine:
+            raise DeclarationError(f"{where}: grain {problem.header.grain} has the spine {spine}")
+        measure = table.name.removesuffix("_history")
+        if table.name not in SPINES and measure not in measures:
+            raise DeclarationError(f"{where}: unknown measure {measure!r}; {near(measure, measures)}")
+        if table.name not in SPINES and measure not in problem.measures:
+            raise DeclarationError(f"{where}: {measure} is read but not asked for; add it to needs or wants")
+    read = {table.name.removesuffix("_history") for table in problem.select.tables}
+    unread = [measure for measure in problem.measures if measure not in read]
+    if unread:
+        raise DeclarationError(f"{problem.path}: {unread[0]} is asked for and the SELECT does not show it")
+    if spine not in read:
+        raise DeclarationError(f"{problem.path}: the SELECT must start from {problem.header.places}.{spine}")
+
+
+def declaration_key(catalogue: Catalogue, name: str) -> str:
+    """Give the hash of everything a source's declaration says: its YAML, tidy() and table of names."""
+    found = [catalogue.sources_dir / f"{name}{suffix}" for suffix in (".yaml", ".py", ".names.csv")]
+    content = b"\x00".join(path.read_bytes() if path.is_file() else b"" for path in found)
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,202 @@
+"""Typed cells: every cell of the required grid ends as a value, or as a gap with its reason.
+
+`value` is null if and only if there is a `reason`. The reasons that hold are found each by its own small
+table, stacked, and ordered by precedence: the first is the cell's reason, the others stay beside it.
+"""
+
+from datetime import date
+
+import polars as pl
+
+from checks.reasons import PRECEDENCE, REASONS
+from pipelines.catalogue import Catalogue, Problem
+from pipelines.grid import asked_periods, asked_places, choose, chosen_table, grid
+from pipelines.model import NATIONS, Source
+from pipelines.periods import Span
+from pipelines.placing import SLICE
+from pipelines.schema import CELL, conformed
+
+KEY = ["measure", "place_code", "period_start"]
+
+
+def typed_cells(
+    problem: Problem,
+    catalogue: Catalogue,
+    places: pl.DataFrame,
+    placed: pl.DataFrame,
+    set_aside: pl.DataFrame,
+    as_of: date,
+) -> pl.DataFrame:
+    """Give schema.CELL for a problem: one row for every place, period and measure it asks for.
+
+    Takes the places of its system, the placed slices of its measures, and what was set aside, placed too
+    (measure, to_code, period_start, reason, evidence). Ages are counted to the end of the period asked
+    about, and for grain latest to the day `as_of`.
+    """
+    periods = asked_periods(problem, as_of)
+    required = grid(problem, asked_places(problem, places), periods)
+    chosen = chosen_table(choose(problem, catalogue, _slices(placed), periods, as_of))
+    joined = _answered(required.join(chosen, on=["measure", "period_start", "period_end"], how="left"), placed)
+    found = _reasons(joined, catalogue, set_aside)
+    cells = joined.join(found, on=KEY, how="left", maintain_order="left")
+    return conformed(_finished(cells, problem, catalogue), CELL).sort("measure", "place_code", "period_start")
+
+
+def _slices(placed: pl.DataFrame) -> dict[str, list[Span]]:
+    slices: dict[str, list[Span]] = {}
+    for measure, start, end in placed.select(SLICE).unique().sort(SLICE).iter_rows():
+        slices.setdefault(measure, []).append(Span(start, end))
+    return slices
+
+
+def _answered(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
+    answers = placed.rename(
+        {
+            "period_start": "value_start",
+            "period_end": "value_end",
+            "to_code": "place_code",
+            "reason": "placed_reason",
+            "evidence": "placed_evidence",
+        }
+    )
+    return required.join(
+        answers, on=["measure", "value_start", "value_end", "place_code"], how="left", maintain_order="left"
+    )
+
+
+def _reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.DataFrame) -> pl.DataFrame:
+    """Give the reasons of each gap: reason and evidence of the first that holds, and the others' codes."""
+    families = [_of_time(cells), _of_nation(cells, catalogue), _of_place(cells), _of_rows_set_aside(cells, set_aside)]
+    stacked = pl.concat(families)
+    gaps = cells.filter(pl.col("value").is_null()).join(stacked, on=KEY, how="anti")
+    unknown = gaps.select(*KEY, pl.lit("unexplained").alias("reason"), pl.lit("no check found why").alias("evidence"))
+    order = pl.col("reason").replace_strict(PRECEDENCE, return_dtype=pl.Int64)
+    ordered = pl.concat([stacked, unknown]).with_columns(order.alias("order")).sort(*KEY, "order")
+    return ordered.group_by(KEY, maintain_order=True).agg(
+        pl.col("reason").first(),
+        pl.col("evidence").first(),
+        pl.col("reason").unique(maintain_order=True).slice(1).str.join(",").alias("reasons_also"),
+    )
+
+
+def _of_time(cells: pl.DataFrame) -> pl.DataFrame:
+    """No slice for the period, none at all, or one too old."""
+    figure = pl.format("; it was {}", pl.col("value").round(2)).fill_null("")
+    return cells.filter(pl.col("time_reason").is_not_null()).select(
+        *KEY,
+        pl.col("time_reason").alias("reason"),
+        pl.concat_str(pl.col("time_evidence"), figure).alias("evidence"),
+    )
+
+
+def _of_nation(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    """The source leaves the nation out."""
+    rows = [
+        (measure, nation, f"{name} covers {', '.join(source.coverage)}")
+        for measure, name in catalogue.measure_source.items()
+        if (source := catalogue.sources[name]).access == "open"
+        for nation in NATIONS
+        if nation not in source.coverage
+    ]
+    schema = {"measure": pl.String, "nation": pl.String, "evidence": pl.String}
+    out = pl.DataFrame(rows, schema=schema, orient="row")
+    return cells.join(out, on=["measure", "nation"], how="inner").select(
+        *KEY, pl.lit("nation_not_covered").alias("reason"), "evidence"
+    )
+
+
+def _of_place(cells: pl.DataFrame) -> pl.DataFrame:
+    """The slice is there, and gives no value for the place."""
+    return cells.filter(pl.col("placed_reason").is_not_null()).select(
+        *KEY, pl.col("placed_reason").alias("reason"), pl.col("placed_evidence").alias("evidence")
+    )
+
+
+def _of_rows_set_aside(cells: pl.DataFrame, set_aside: pl.DataFrame) -> pl.DataFrame:
+    """The file has a row for the place, and it could not be used."""
+    empty = cells.filter(pl.col("placed_reason") == "not_returned")
+    aside = set_aside.rename({"period_start": "value_start", "to_code": "place_code"}).unique(
+        ["measure", "place_code", "value_start"], maintain_order=True
+    )
+    return empty.join(aside, on=["measure", "place_code", "value_start"], how="inner").select(
+        *KEY, "reason", "evidence"
+    )
+
+
+def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl.DataFrame:
+    """Add what follows from a cell's reason: severity, holder, remedy; and what to mind of a value."""
+    gap = pl.col("reason").is_not_null()
+    bounds = pl.col("reason") == pl.col("placed_reason")
+    keep = ~gap | bounds.fill_null(False)
+    source = pl.col("measure").replace_strict(catalogue.measure_source, return_dtype=pl.String)
+    severity = pl.col("reason").replace_strict({c: r.severity for c, r in REASONS.items()}, default=None)
+    period = pl.col("period_start").cast(pl.String) if problem.header.grain != "latest" else pl.lit("latest")
+    cells = cells.with_columns(
+        pl.concat_str(pl.lit(problem.name), "measure", "place_code", period, separator="/").alias("cell_id"),
+        pl.when(~gap).then("value").alias("value"),
+        pl.when(keep).then("low").alias("low"),
+        pl.when(keep).then("high").alias("high"),
+        pl.when(pl.col("reasons_also") != "").then("reasons_also").alias("reasons_also"),
+        severity.alias("severity"),
+        source.alias("source"),
+        pl.col("measure").replace_strict({m: d.unit for m, d in catalogue.measures.items()}).alias("unit"),
+        pl.when(~gap).then("basis").alias("basis"),
+        _caveats(catalogue).alias("caveats"),
+    )
+    return _with_notes(
+        cells.join(_remedies(cells, catalogue), on=["measure", "reason", "nation"], how="left"), catalogue
+    )
+
+
+def _caveats(catalogue: Catalogue) -> pl.Expr:
+    """List what to mind of a value that is there: rounding, noise, and the publisher's own marks."""
+    rounded = sorted(m for m, d in catalogue.measures.items() if d.rounding)
+    noisy = sorted(m for m, d in catalogue.measures.items() if d.perturbed)
+    marks = {
+        "provisional": "provisional",
+        "estimated": "estimated",
+        "forecast": "estimated",
+        "unreliable": "low_reliability",
+        "break": "definition_break",
+    }
+    found = pl.concat_str(
+        pl.when(pl.col("measure").is_in(rounded)).then(pl.lit("rounded")),
+        pl.when(pl.col("measure").is_in(noisy)).then(pl.lit("perturbed")),
+        pl.col("status").replace_strict(marks, default=None, return_dtype=pl.String),
+        separator=",",
+        ignore_nulls=True,
+    )
+    return pl.when(pl.col("reason").is_null() & (found != "")).then(found)
+
+
+def _remedies(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    """Say for each measure, reason and nation who could close the gap, and how."""
+    kinds = cells.filter(pl.col("reason").is_not_null()).select("measure", "reason", "nation").unique().sort(pl.all())
+    rows = [
+        (*kind, *remedy(kind[1], kind[2], catalogue.sources[catalogue.measure_source[kind[0]]]))
+        for kind in kinds.iter_rows()
+    ]
+    schema = dict.fromkeys(("measure", "reason", "nation", "holder", "remedy"), pl.String)
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
+    """Say who could close a gap of a source, and how."""
+    told = REASONS[reason]
+    if reason == "nation_not_covered":
+        elsewhere = {str(key): text for key, text in source.elsewhere.items()}.get(nation)
+        return (f"{nation}: see remedy" if elsewhere else told.holder), elsewhere or told.remedy
+    if source.access != "open":
+        return source.holder or source.publisher, source.ask or told.remedy
+    return told.holder.replace("the publisher", source.holder or source.publisher), told.remedy
+
+
+def _with_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    """Add to a gap's evidence what a person noted about its parts."""
+    for name, source in catalogue.sources.items():
+        for note in source.notes:
+            about = (pl.col("source") == name) & pl.col("reason").is_not_null()
+            named = pl.any_horizontal(pl.col("parts").str.contains(code, literal=True) for code in note.places)
+            text = pl.format("{}. {}", "evidence", pl.lit(note.text))
+            cells = cells.with_columns(pl.when(about & named).then(text).otherwise("evidence").alias("evidence"))
+    return cells

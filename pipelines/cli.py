@@ -1,0 +1,193 @@
+"""The command line: `commonground`. Errors are sentences; exit codes are in the README."""
+
+import sys
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipelines.errors import CommongroundError
+
+app = typer.Typer(
+    help="Joins national and local datasets into answers, and says what is missing, where, and who could supply it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+complaints = Console(stderr=True)
+
+BUILT_WITH_FAULTS = 6
+"""Exit code of a build that is done, but in which some source or problem could not be used."""
+
+
+class Format(StrEnum):
+    """How a command prints a table."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class What(StrEnum):
+    """What `list` can list."""
+
+    sources = "sources"
+    measures = "measures"
+    problems = "problems"
+    places = "places"
+
+
+Store = Annotated[Path | None, typer.Option(help="Directory of the store; data/ in the project if not said.")]
+AsOf = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Build with what had been released by a day.")
+]
+Print = Annotated[Format, typer.Option("--format", help="How to print it.")]
+
+
+def main() -> None:
+    """Run the command line; a known error is one message and an exit code, never a traceback."""
+    if sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    try:
+        app()
+    except CommongroundError as error:
+        complaints.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        complaints.print("stopped; what was built before is still there")
+        raise SystemExit(130) from None
+
+
+def _plain(text: str) -> str:
+    """Keep square brackets of a message from being read as markup."""
+    return text.replace("[", r"\[")
+
+
+@app.command()
+def build(
+    problem: Annotated[list[str] | None, typer.Argument(help="Problems to answer; all if none is named.")] = None,
+    as_of: AsOf = None,
+    store: Store = None,
+) -> None:
+    """Answer problems from what is held; touches no network."""
+    from pipelines.building import build_and_tell
+
+    faults = build_and_tell(_project(store, as_of), problem or [], console)
+    for fault in faults:
+        complaints.print(f"[yellow]not used:[/] {_plain(fault)}", soft_wrap=True, highlight=False)
+    if faults:
+        raise typer.Exit(BUILT_WITH_FAULTS)
+
+
+@app.command()
+def refresh(
+    source: Annotated[list[str] | None, typer.Argument(help="Sources to ask for; all if none is named.")] = None,
+    store: Store = None,
+) -> None:
+    """Ask publishers for what is new, and keep it; builds nothing."""
+    from pipelines.building import refresh_and_tell
+
+    if refresh_and_tell(_project(store, None), source or [], console):
+        raise typer.Exit(5)
+
+
+@app.command()
+def add(
+    source: Annotated[str, typer.Argument(help="Source that the file is a release of.")],
+    file: Annotated[Path, typer.Argument(help="File as published.", exists=True, dir_okay=False)],
+    released: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Day the publisher released it.")],
+    store: Store = None,
+) -> None:
+    """Keep a file that a person downloaded, as if it had been fetched."""
+    from pipelines.building import add_and_tell
+
+    add_and_tell(_project(store, None), source, file, released.date(), console)
+
+
+@app.command()
+def gaps(
+    problem: Annotated[str | None, typer.Argument(help="Problem; all if none is named.")] = None,
+    place: Annotated[str | None, typer.Option(help="Name or code of a place.")] = None,
+    form: Print = Format.table,
+    store: Store = None,
+) -> None:
+    """List what is missing, why, and who could supply it."""
+    from pipelines.asking import gaps as found
+
+    _print(found(_project(store, None), problem, place), form)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="A query, such as: select * from problem.jobs_recovery")],
+    form: Print = Format.table,
+    store: Store = None,
+) -> None:
+    """Ask commonground.duckdb a question in SQL; it can only be read."""
+    from pipelines.asking import query as asked
+
+    _print(asked(_project(store, None), query), form)
+
+
+@app.command()
+def explain(
+    problem: Annotated[str, typer.Argument(help="Problem.")],
+    place: Annotated[str, typer.Argument(help="Name or code of a place.")],
+    measure: Annotated[str, typer.Argument(help="Measure.")],
+    period: Annotated[str | None, typer.Argument(help="Period, as 2023-11, where there are several.")] = None,
+    store: Store = None,
+) -> None:
+    """Say where one cell comes from: file, row, release, licence, how it was moved, and what was checked."""
+    from pipelines.asking import explain as told
+
+    for heading, text in told(_project(store, None), problem, place, measure, period):
+        console.print(f"[bold]{heading:<10}[/] {_plain(text)}", soft_wrap=True, highlight=False)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[What, typer.Argument(help="What to list.")],
+    form: Print = Format.table,
+    store: Store = None,
+) -> None:
+    """List sources, measures, problems or places."""
+    from pipelines.asking import listing
+
+    _print(listing(_project(store, None), what.value), form)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 3000,
+    store: Store = None,
+) -> None:
+    """Start Dagster's web UI with the schedules running; stop it with Ctrl+C."""
+    from pipelines.serving import serve
+
+    raise typer.Exit(serve(_project(store, None), port))
+
+
+def _project(store: Path | None, as_of: datetime | None):  # type: ignore[no-untyped-def]
+    from pipelines.catalogue import load
+    from pipelines.project import root, store_of
+    from pipelines.steps import Project, today
+
+    day: date = as_of.date() if as_of else today()
+    return Project(load(root()), store.resolve() if store else store_of(), day)
+
+
+def _print(frame, form: Format) -> None:  # type: ignore[no-untyped-def]
+    from pipelines.printing import as_csv, as_json, as_table
+
+    if form is Format.table:
+        console.print(as_table(frame, console.width))
+    else:
+        sys.stdout.write(as_csv(frame) if form is Format.csv else as_json(frame))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""From a table of text to observations: one row per published cell, typed, placed, dated, with its bounds.
+
+Nothing is dropped on the way. A cell that can't be used keeps its row, with a fault: the reason, and what
+was found. Checks turn faults into findings; observations are the rows without one.
+"""
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import polars as pl
+
+from pipelines.errors import UnreadableError
+from pipelines.melt import melted
+from pipelines.model import Measure, Period, Source
+from pipelines.names import folded
+from pipelines.periods import parse_period
+from pipelines.reading import Sheet
+from pipelines.schema import OBSERVATION, VALUELESS, Column, conformed
+from pipelines.store import Snapshot
+
+CELLS: dict[str, Column] = {
+    **OBSERVATION,
+    "text": Column(pl.String, "The cell as printed"),
+    "fault": Column(pl.String, "Reason for which the cell can't be used; null where it can"),
+    "fault_evidence": Column(pl.String, "What was found"),
+}
+"""An observation, as printed, and why it can't be used if so."""
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+
+
+class Codes(NamedTuple):
+    """What is known of places when a source is read: codes of its system, codes ever, and names."""
+
+    system: frozenset[str]
+    ever: dict[str, str]
+    names: dict[str, str]
+
+
+def tidied(sheet: Sheet, tidy: Path) -> Sheet:
+    """Reshape a file with the source's own tidy(), where it has one."""
+    if not tidy.is_file():
+        return sheet
+    spec = importlib.util.spec_from_file_location(f"sources_{tidy.stem}", tidy)
+    if spec is None or spec.loader is None:
+        raise UnreadableError(f"{tidy}: can't be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    reshape = cast(Callable[[pl.DataFrame], pl.DataFrame], module.tidy)
+    try:
+        return sheet._replace(frame=reshape(sheet.frame))
+    except (pl.exceptions.PolarsError, KeyError, ValueError) as error:
+        raise UnreadableError(
+            f"{sheet.file}: {tidy.name} could not reshape it ({error}); the publisher may have changed the layout"
+        ) from error
+
+
+def conform(sheet: Sheet, name: str, source: Source, snapshot: Snapshot, codes: Codes) -> pl.DataFrame:
+    """Type one release of a source: a row (CELLS) for every cell of every measure.
+
+    Values are in the measure's unit; low and high are the bounds that rounding or a suppression rule
+    gives. Raises UnreadableError where a declared column is missing or a heading is not understood.
+    """
+    cells = melted(sheet, source)
+    cells = _dated(cells, source)
+    cells = _placed(cells, source, codes)
+    cells = _valued(cells, source)
+    cells = pl.concat([_bounded(cells, key, measure) for key, measure in source.measures.items()])
+    cells = cells.with_columns(
+        pl.lit(name).alias("source"),
+        pl.lit(snapshot.sha256).alias("release"),
+        pl.lit(snapshot.released).alias("released_at"),
+        pl.lit(sheet.file).alias("file"),
+    )
+    return _without_repeats(_together(conformed(cells, CELLS), source))
+
+
+def _dated(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Give every cell its first and last day, from the file or from the declaration; never from the clock."""
+    if isinstance(source.period, Period):
+        return cells.with_columns(
+            pl.lit(source.period.start).alias("period_start"),
+            pl.lit(source.period.end).alias("period_end"),
+            pl.lit(None, pl.String).alias("fault"),
+            pl.lit(None, pl.String).alias("fault_evidence"),
+        )
+    texts = cells["period_text"].unique().to_list()
+    spans = {text: parse_period(text, source.period_kind) for text in texts}
+    start = {text: span.start for text, span in spans.items() if span}
+    end = {text: span.end for text, span in spans.items() if span}
+    cells = cells.with_columns(
+        pl.col("period_text").replace_strict(start, default=None, return_dtype=pl.Date).alias("period_start"),
+        pl.col("period_text").replace_strict(end, default=None, return_dtype=pl.Date).alias("period_end"),
+    )
+    bad = pl.col("period_start").is_null()
+    found = pl.format("period {}: not a " + source.period_kind, pl.col("period_text"))
+    return cells.with_columns(
+        pl.when(bad).then(pl.lit("unreadable")).alias("fault"),
+        pl.when(bad).then(found).alias("fault_evidence"),
+    )
+
+
+def _placed(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
+    """Give every cell the code of its place, and say which rows belong to no place, or to an unknown one."""
+    by_code = bool(source.columns and source.columns.place)
+    key = "code_text" if by_code else "place_label"
+    texts = cells[key].unique().to_list()
+    match = {text: _code(text, source, codes, by_code) for text in texts}
+    cells = cells.filter(~pl.col(key).is_in(list(source.not_data)))
+    code = pl.col(key).replace_strict({t: c for t, (c, _, _) in match.items()}, return_dtype=pl.String)
+    fault = pl.col(key).replace_strict({t: f for t, (_, f, _) in match.items()}, return_dtype=pl.String)
+    found = pl.col(key).replace_strict({t: e for t, (_, _, e) in match.items()}, return_dtype=pl.String)
+    return cells.with_columns(
+        code.alias("place_code"),
+        pl.coalesce("fault", fault).alias("fault"),
+        pl.coalesce("fault_evidence", found).alias("fault_evidence"),
+        pl.lit(source.places).alias("place_system"),
+    )
+
+
+def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str | None, str | None, str | None]:
+    """Give the code that a published code or name stands for, or the fault and what was found."""
+    if text in source.totals:
+        return source.totals[text], "total", f"{text}: the publisher's total"
+    if text in source.unallocated:
+        return None, "unallocated", f"{text}: the publisher's row for what has no place"
+    code = text if by_code else codes.names.get(folded(text))
+    if code in codes.system:
+        return code, None, None
+    if code in codes.ever and codes.ever[code] == "lad":
+        return code, "retired_code", f"{code}: a code of another time than {source.places}"
+    if code in codes.ever:
+        return code, "total", f"{code}: a {codes.ever[code]}, another tier than {source.places}"
+    return (
+        None,
+        "unmatched_place",
+        f"{text or 'blank'}: no {'code' if by_code else 'name'} of {source.places}",
+    )
+
+
+def _valued(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Tell figures from markers, and give each cell its status: the worst of cell, column and heading."""
+    plain = pl.col("text").str.replace_all(",", "")
+    is_number = plain.str.contains(_NUMBER)
+    known = [text for text in source.markers if text]
+    marked = pl.col("text").is_in(known) | (pl.col("text") == "")
+    scale = pl.col("measure").replace_strict({k: m.scale for k, m in source.measures.items()}, return_dtype=pl.Float64)
+    status = {text: marker.status for text, marker in source.markers.items()}
+    by_cell = _status_of("text", status, "not_available", is_number)
+    by_row = _status_of("status_text", status, "normal", pl.lit(False))
+    strange_row = ~pl.col("status_text").is_in(["", *known])
+    bad = (~is_number & ~marked) | strange_row
+    found = pl.format("found {} with status {}: neither a figure nor a declared marker", "text", "status_text")
+    return cells.with_columns(
+        pl.when(is_number & ~bad).then(plain.cast(pl.Float64, strict=False) * scale).alias("value"),
+        pl.when(by_cell.is_in(sorted(VALUELESS))).then(by_cell).otherwise(by_row).alias("status"),
+        pl.when(marked & (pl.col("text") != "")).then("text").otherwise(_blank("status_text")).alias("marker"),
+        pl.coalesce("fault", pl.when(bad).then(pl.lit("unreadable"))).alias("fault"),
+        pl.coalesce("fault_evidence", pl.when(bad).then(found)).alias("fault_evidence"),
+    ).with_columns(
+        # A row marked as hidden whose cell carries a figure all the same: the marker is believed.
+        pl.when(~pl.col("status").is_in(sorted(VALUELESS))).then("value").alias("value")
+    )
+
+
+def _status_of(column: str, status: Mapping[str, str], blank: str, number: pl.Expr) -> pl.Expr:
+    """Give the status that a text stands for; a blank cell has none to give, a blank status is normal."""
+    found = pl.col(column).replace_strict({"": blank, **status}, default="normal", return_dtype=pl.String)
+    return pl.when(number).then(pl.lit("normal")).otherwise(found)
+
+
+def _blank(column: str) -> pl.Expr:
+    return pl.when(pl.col(column) != "").then(pl.col(column))
+
+
+def _bounded(cells: pl.DataFrame, key: str, measure: Measure) -> pl.DataFrame:
+    """Give one measure's cells their interval and unit, and fault what lies outside its range."""
+    half = (measure.rounding or 0.0) / 2
+    floor, ceiling = measure.range or (0.0 if measure.kind != "index" else None, None)
+    exact = pl.lit(None, pl.Float64) if measure.perturbed else pl.col("value")
+    bad = pl.lit(False)
+    if measure.range:
+        bad = pl.col("value").is_not_null() & ~pl.col("value").is_between(*measure.range)
+    found = pl.format("found {}, expected {} to {}", "value", pl.lit(floor), pl.lit(ceiling))
+    signed = pl.when(pl.col("value") >= 0).then(pl.lit(floor, pl.Float64))
+    return cells.filter(pl.col("measure") == key).with_columns(
+        pl.max_horizontal(exact - half, signed).alias("low") if not measure.perturbed else exact.alias("low"),
+        pl.min_horizontal(exact + half, pl.lit(ceiling, pl.Float64)).alias("high")
+        if not measure.perturbed
+        else exact.alias("high"),
+        pl.lit(measure.unit).alias("unit"),
+        pl.coalesce("fault", pl.when(bad).then(pl.lit("implausible"))).alias("fault"),
+        pl.coalesce("fault_evidence", pl.when(bad).then(found)).alias("fault_evidence"),
+    )
+
+
+def marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Give hidden cells the bounds that their marker's rule states."""
+    low = {text: marker.low for text, marker in source.markers.items()}
+    high = {text: marker.high for text, marker in source.markers.items()}
+    hidden = pl.col("status").is_in(sorted(VALUELESS))
+    return cells.with_columns(
+        pl.when(hidden)
+        .then(pl.col("marker").replace_strict(low, default=None, return_dtype=pl.Float64))
+        .otherwise("low")
+        .alias("low"),
+        pl.when(hidden)
+        .then(pl.col("marker").replace_strict(high, default=None, return_dtype=pl.Float64))
+        .otherwise("high")
+        .alias("high"),
+    )
+
+
+def _together(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Give places published together one code, so that their one figure can't be counted twice."""
+    joined = {code: "+".join(group) for group in source.combined for code in group}
+    cells = marker_bounds(cells, source)
+    return cells.with_columns(pl.col("place_code").replace(joined)) if joined else cells
+
+
+def _without_repeats(cells: pl.DataFrame) -> pl.DataFrame:
+    """Keep one of the rows that say the same of one place and period; fault those that differ."""
+    key = ["measure", "place_code", "period_start", "period_end"]
+    sound = cells.filter(pl.col("fault").is_null())
+    counted = sound.with_columns(
+        pl.struct("value", "status").n_unique().over(key).alias("_different"),
+        pl.len().over(key).alias("_rows"),
+    )
+    found = pl.format("{} rows of the file, {} different figures", "_rows", "_different")
+    faulted = counted.with_columns(
+        pl.when(pl.col("_different") > 1).then(pl.lit("duplicate")).alias("fault"),
+        pl.when(pl.col("_different") > 1).then(found).alias("fault_evidence"),
+    ).drop("_different", "_rows")
+    kept = faulted.filter(pl.col("fault").is_null()).unique(key, keep="first", maintain_order=True)
+    repeats = faulted.filter(pl.col("fault").is_null()).join(
+        kept, on=["measure", "file_row", "file_column"], how="anti"
+    )
+    repeats = repeats.with_columns(
+        pl.lit("repeat").alias("fault"), pl.lit("says again what another row says").alias("fault_evidence")
+    )
+    parts = [
+        kept,
+        faulted.filter(pl.col("fault").is_not_null()),
+        repeats,
+        cells.filter(pl.col("fault").is_not_null()),
+    ]
+    return pl.concat(parts).sort("measure", "file_row", "period_start", "file_column")

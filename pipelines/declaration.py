@@ -1,0 +1,118 @@
+"""Reading declarations: YAML with its lines kept, so that every refusal names the file and the line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from pipelines.errors import DeclarationError, at, near
+
+T = TypeVar("T", bound=BaseModel)
+Lines = dict[tuple[str | int, ...], int]
+
+
+def read_yaml(text: str, path: Path, first_line: int = 1) -> tuple[Any, Lines]:
+    """Read YAML as plain data, and tell the line on which each key or item stands."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines: Lines = {(): first_line}
+        if node is not None:
+            lines.update(_lines(node, (), path, first_line))
+        return yaml.safe_load(text), lines
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = first_line + mark.line if mark else None
+        raise DeclarationError(f"{at(path, line)}: not YAML: {error.problem}; mend the line") from error
+    except ValueError as error:
+        raise DeclarationError(f"{at(path)}: not YAML: {error}; quote the value") from error
+
+
+def _lines(
+    node: yaml.Node, where: tuple[str | int, ...], path: Path, first: int
+) -> Iterator[tuple[tuple[str | int, ...], int]]:
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = first + key.start_mark.line
+            if key.value in seen:
+                raise DeclarationError(
+                    f"{at(path, line)}: {key.value} is given twice, first on line {seen[key.value]}; keep one"
+                )
+            seen[key.value] = line
+            yield (*where, key.value), line
+            yield from _lines(value, (*where, key.value), path, first)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield (*where, index), first + item.start_mark.line
+            yield from _lines(item, (*where, index), path, first)
+
+
+def validate(model: type[T], data: Any, lines: Lines, path: Path) -> T:
+    """Check a declaration against its model; refuse with file, line, what was found and the choices."""
+    try:
+        return model.model_validate(data if data is not None else {})
+    except ValidationError as error:
+        complaints = [_complaint(model, problem, lines, path) for problem in error.errors()]
+        raise DeclarationError("\n".join(dict.fromkeys(complaints))) from error
+
+
+def _complaint(model: type[BaseModel], problem: Any, lines: Lines, path: Path) -> str:
+    where: tuple[str | int, ...] = tuple(problem["loc"])
+    while where not in lines:
+        where = where[:-1]
+    key = ".".join(str(part) for part in where) or "the file"
+    if problem["type"] == "extra_forbidden":
+        what = f"unknown key; {near(str(where[-1]), fields_at(model, where[:-1]))}"
+    elif problem["type"] == "missing":
+        what = f"{problem['loc'][-1]} is missing; {fields_meaning(model, where, problem['loc'][-1])}"
+    else:
+        found = f", found {problem['input']!r}" if not isinstance(problem["input"], dict) else ""
+        what = problem["msg"].removeprefix("Value error, ") + found
+    return f"{at(path, lines[where])}: {key}: {what}"
+
+
+def fields_at(model: type[BaseModel], where: tuple[str | int, ...]) -> list[str]:
+    """Give the keys that may stand at a place in a declaration."""
+    found = _model_at(model, where)
+    return sorted(found.model_fields) if found else []
+
+
+def fields_meaning(model: type[BaseModel], where: tuple[str | int, ...], key: str | int) -> str:
+    """Say what a key of a declaration means."""
+    found = _model_at(model, where)
+    field = found.model_fields.get(str(key)) if found else None
+    return (field.description or "") if field else ""
+
+
+def _model_at(model: type[BaseModel], where: tuple[str | int, ...]) -> type[BaseModel] | None:
+    annotation: Any = model
+    for part in where:
+        inner = _inside(annotation)
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            field = inner.model_fields.get(str(part))
+            annotation = field.annotation if field else None
+        else:
+            annotation = inner
+    inner = _inside(annotation)
+    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+
+
+def _inside(annotation: Any) -> Any:
+    """Give what a dict, tuple, optional or annotated type holds."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _inside(arguments[0])
+    if origin in (Union, UnionType):
+        return _inside(next(a for a in arguments if a is not type(None)))
+    if origin is dict:
+        return _unwrapped(arguments[1])
+    if origin is tuple:
+        return _unwrapped(arguments[0])
+    return annotation
+
+
+def _unwrapped(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation

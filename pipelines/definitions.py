@@ -1,0 +1,52 @@
+"""The code location that Dagster loads: everything is made from the declarations when it asks."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from pipelines.assets import Place, all_assets
+from pipelines.automation import jobs, schedules
+from pipelines.catalogue import Catalogue, load
+from pipelines.project import root, store_of
+
+
+def build(
+    catalogue: Catalogue, home: Path, as_of: str = "", on_step: Callable[[str], None] | None = None
+) -> dg.Definitions:
+    """Make all definitions from a catalogue and a store.
+
+    With `on_step` the log goes nowhere but to it: it is called with the name of each step that ends.
+    """
+    return dg.Definitions(
+        assets=all_assets(catalogue),
+        jobs=jobs(catalogue),
+        schedules=schedules(catalogue),
+        resources={"place": Place(root=str(catalogue.root), home=str(home), as_of=as_of)},
+        executor=dg.in_process_executor,
+        loggers={"console": _steps_only(on_step)} if on_step else None,
+    )
+
+
+def _steps_only(on_step: Callable[[str], None]) -> dg.LoggerDefinition:
+    class Steps(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            event: Any = getattr(record, "dagster_event", None)
+            if event is not None and event.event_type_value in ("STEP_SUCCESS", "STEP_FAILURE", "STEP_SKIPPED"):
+                on_step(event.step_key)
+
+    @dg.logger
+    def steps(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("commonground.steps", level=logging.DEBUG)
+        logger.addHandler(Steps())
+        return logger
+
+    return steps
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Give Dagster the project's definitions."""
+    return build(load(root()), store_of())

@@ -1,0 +1,64 @@
+"""Keys: what each table is made from, as one hash, so that nothing is made twice and nothing stale is kept."""
+
+import hashlib
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.catalogue import Catalogue, declaration_key
+from pipelines.store import Snapshot, history
+
+_PROVIDERS = ("place", "change")
+
+
+class Keys(NamedTuple):
+    """The key that each table of the state should have now."""
+
+    places: str
+    boundaries: str
+    observation: dict[str, str]
+    answer: dict[str, str]
+
+
+def hashed(*parts: str) -> str:
+    """Give one hash of several texts, in their order."""
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
+
+
+@cache
+def code_key() -> str:
+    """Give the hash of the program itself: its Python and its templates."""
+    here = Path(__file__).resolve().parent
+    folders = (here, here / "templates", here.parent / "checks")
+    files = sorted(path for folder in folders for path in folder.glob("*") if path.suffix in (".py", ".html", ".css"))
+    return hashed(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
+
+
+def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
+    """Work out the keys of all tables from declarations, snapshots, the program, and the day of the build."""
+    held: dict[str, list[Snapshot]] = {}
+    for entry in history(home):
+        if entry.sha256 and entry.released <= as_of:
+            held.setdefault(entry.source, []).append(entry)
+
+    def read_from(name: str) -> str:
+        files = (f"{entry.sha256} {entry.released} {entry.file}" for entry in held.get(name, []))
+        return hashed(name, declaration_key(catalogue, name), *files)
+
+    places = hashed(code_key(), *(read_from(name) for table in _PROVIDERS for name in catalogue.providing(table)))
+    observation = {name: hashed(code_key(), places, read_from(name)) for name in catalogue.observing()}
+    answer = {
+        name: hashed(
+            problem.body,
+            places,
+            as_of.isoformat(),
+            *(
+                observation.get(source) or declaration_key(catalogue, source)
+                for source in catalogue.sources_of(problem)
+            ),
+        )
+        for name, problem in catalogue.problems.items()
+    }
+    boundaries = hashed(code_key(), *(read_from(name) for name in catalogue.providing("boundary")))
+    return Keys(places, boundaries, observation, answer)

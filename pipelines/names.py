@@ -1,0 +1,49 @@
+"""From names to codes: by a plain rule and by a reviewed table, never by a guess.
+
+The rule folds case, white space, accents' spelling in Unicode, `&` and `and`, a trailing `UA`,
+and `City of X` and `X, City of`. What it does not match is listed with candidates for a person to choose.
+"""
+
+import re
+import unicodedata
+from difflib import get_close_matches
+
+import polars as pl
+
+_SPACE = re.compile(r"\s+")
+_CITY = re.compile(r"^(?:the )?city of (.+)$")
+_CITY_AFTER = re.compile(r"^(.+), (?:city|county) of$")
+
+
+def folded(name: str) -> str:
+    """Write a place's name in the one way in which names are compared."""
+    text = unicodedata.normalize("NFC", name).casefold().replace("&", " and ").replace("’", "'")
+    text = _SPACE.sub(" ", text).strip().removesuffix(" ua")
+    for pattern in (_CITY_AFTER, _CITY):
+        if match := pattern.match(text):
+            return f"{match[1].strip()} (city)"
+    return text.removeprefix("the ")
+
+
+def name_table(places: pl.DataFrame, reviewed: dict[str, str]) -> dict[str, str]:
+    """Give the code of every name that stands for exactly one of some places (schema.PLACE), folded.
+
+    Takes the reviewed names of one source too; they go before the rule.
+    """
+    table: dict[str, set[str]] = {}
+    for code, name, welsh in places.select("place_code", "place_name", "place_name_welsh").iter_rows():
+        for each in (name, welsh):
+            if each:
+                table.setdefault(folded(each), set()).add(code)
+    for key in [key for key in table if key.endswith(" (city)")]:
+        # `Leicester, City of` may also be met as plain `Leicester`, where no other place has that name.
+        table.setdefault(key.removesuffix(" (city)"), table[key])
+    plain = {key: next(iter(codes)) for key, codes in table.items() if len(codes) == 1}
+    return plain | {folded(label): code for label, code in reviewed.items()}
+
+
+def candidates(label: str, places: pl.DataFrame, most: int = 3) -> str:
+    """Offer the places whose names are like a label, for a person to choose from."""
+    names = {folded(name): f"{code} {name}" for code, name in places.select("place_code", "place_name").iter_rows()}
+    close = get_close_matches(folded(label), names, n=most, cutoff=0.6)
+    return "; ".join(names[name] for name in close) or "no name is like it"

@@ -1,0 +1,226 @@
+"""From a source's snapshots to its observations: each release read, judged, checked; the bad ones set aside."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from checks.contract import CONTRACT, judge
+from checks.finding import Read, source_fault
+from checks.registry import check_source
+from pipelines.catalogue import Catalogue
+from pipelines.conform import CELLS, Codes, conform, tidied
+from pipelines.errors import UnreadableError
+from pipelines.model import Source
+from pipelines.names import candidates, folded, name_table
+from pipelines.places import Places, read_changes, read_register, system_places
+from pipelines.reading import read_sheet, read_table_of
+from pipelines.schema import CHANGE, FINDING, OBSERVATION, conformed, empty
+from pipelines.store import Snapshot, digest, put, read_snapshot, snapshots
+
+RELEASE = {
+    "source": pl.String,
+    "release": pl.String,
+    "released_at": pl.Date,
+    "label": pl.String,
+    "file": pl.String,
+    "size": pl.Int64,
+    "order": pl.Int64,
+    "usable": pl.Boolean,
+    "cells_read": pl.Int64,
+    "cells_used": pl.Int64,
+    "cells_of_other_tiers": pl.Int64,
+    "cells_repeated": pl.Int64,
+    "cells_set_aside": pl.Int64,
+}
+"""One row for each release held: what was read from it and what became of every cell."""
+
+
+Reader = Callable[[pl.DataFrame, str], pl.DataFrame]
+
+
+class Observed(NamedTuple):
+    """What a source gives: observations of all usable releases, what was set aside, and what was found."""
+
+    observation: pl.DataFrame
+    set_aside: pl.DataFrame
+    finding: pl.DataFrame
+    contract: pl.DataFrame
+    release: pl.DataFrame
+
+
+def take_in(home: Path, catalogue: Catalogue, name: str) -> None:
+    """Put the releases that travel with the project into the store, as if they had been fetched."""
+    source = catalogue.sources[name]
+    for release in source.releases:
+        path = catalogue.sources_dir / release.file
+        if not path.is_file():
+            continue
+        content = path.read_bytes()
+        held = [s for s in snapshots(home, name) if (s.file, s.released) == (path.name, release.released)]
+        if held and held[-1].sha256 == digest(content):
+            continue
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        put(
+            home,
+            content,
+            Snapshot(
+                name, digest(content), release.released, release.label, now, "starter", path.name, len(content),
+                source.licence,
+            ),
+        )  # fmt: skip
+
+
+def held_releases(home: Path, name: str, as_of: date) -> list[list[Snapshot]]:
+    """Give the releases held by a day, oldest first; of one released twice all files, the last first."""
+    groups: dict[tuple[date, str], list[Snapshot]] = {}
+    for entry in snapshots(home, name):
+        if entry.released <= as_of:
+            groups.setdefault((entry.released, entry.file), []).insert(0, entry)
+    return [groups[key] for key in sorted(groups, key=lambda key: key[0])]
+
+
+def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
+    """Read the register of places and their changes from the newest releases that can be read."""
+    registers, changes = [], []
+    for name in catalogue.providing("place"):
+        registers.append(_newest_table(home, name, as_of, read_register))
+    for name in catalogue.providing("change"):
+        changes.append(_newest_table(home, name, as_of, read_changes))
+    if not registers:
+        raise UnreadableError("no source provides place; expected a register of places under sources/")
+    return Places(pl.concat(registers).sort("place_code", "valid_from"), pl.concat([empty(CHANGE), *changes]))
+
+
+def _newest_table(home: Path, name: str, as_of: date, reader: Reader) -> pl.DataFrame:
+    faults = []
+    for snapshot in [entry for group in reversed(held_releases(home, name, as_of)) for entry in group]:
+        try:
+            content = read_snapshot(home, snapshot.sha256)
+            return reader(read_table_of(content, snapshot.file), snapshot.file)
+        except (UnreadableError, pl.exceptions.PolarsError) as error:
+            faults.append(f"{name}: {error}")
+    raise UnreadableError("\n".join(faults) or f"{name}: no release is held; restore its file under sources/starter/")
+
+
+def codes_for(source: Source, places: Places, names: Path) -> Codes:
+    """Gather what is known of places for reading a source."""
+    system = system_places(places.register, source.places or "")
+    ever = dict(places.register.select("place_code", "kind").iter_rows())
+    return Codes(frozenset(system["place_code"]), ever, name_table(system, reviewed_names(names)))
+
+
+def reviewed_names(path: Path) -> dict[str, str]:
+    """Read a source's table of names (label, place_code, note); no table is an empty one."""
+    if not path.is_file():
+        return {}
+    table = read_table_of(path.read_bytes(), path.name)
+    missing = [name for name in ("label", "place_code") if name not in table.columns]
+    if missing:
+        raise UnreadableError(f"{path}: found columns {', '.join(table.columns)}; expected {' and '.join(missing)}")
+    return dict(table.select("label", "place_code").iter_rows())
+
+
+def observe(home: Path, catalogue: Catalogue, name: str, places: Places, as_of: date) -> Observed:
+    """Read every release held of a source; one that can't be used is a finding, and the others stay."""
+    source = catalogue.sources[name]
+    codes = codes_for(source, places, catalogue.sources_dir / f"{name}.names.csv")
+    tidy = catalogue.sources_dir / f"{name}.py"
+    own = system_places(places.register, source.places or "")
+    reads, faults = [], []
+    for group in held_releases(home, name, as_of):
+        read, found = _first_usable(home, name, source, group, codes, tidy, own)
+        faults += found
+        reads += [read] if read else []
+    contract = judge(source, [read.cells for read in reads])
+    refused = set(contract.filter(~pl.col("tolerated"))["release"])
+    faults += [_refusal(read, contract) for read in reads if read.snapshot.sha256 in refused]
+    faults += [_unused_names(read, catalogue.sources_dir / f"{name}.names.csv") for read in reads[-1:]]
+    checks = [_offering(check_source(read), own) for read in reads if read.snapshot.sha256 not in refused]
+    return _observed(reads, refused, pl.concat([empty(FINDING), *faults, *checks]), contract)
+
+
+def _first_usable(
+    home: Path, name: str, source: Source, group: list[Snapshot], codes: Codes, tidy: Path, own: pl.DataFrame
+) -> tuple[Read | None, list[pl.DataFrame]]:
+    """Read the last of a release's files that can be read; say what was wrong with those after it."""
+    faults: list[pl.DataFrame] = []
+    for snapshot in group:
+        try:
+            sheet = read_sheet(read_snapshot(home, snapshot.sha256), source, snapshot.file)
+            cells = conform(tidied(sheet, tidy), name, source, snapshot, codes)
+            return Read(name, source, snapshot, cells, own), faults
+        except UnreadableError as error:
+            faults.append(source_fault(name, "readable", str(error), snapshot.file))
+    return None, faults
+
+
+def _refusal(read: Read, contract: pl.DataFrame) -> pl.DataFrame:
+    broken = contract.filter(pl.col("release") == read.snapshot.sha256, ~pl.col("tolerated"))
+    told = "; ".join(
+        f"{name} {measure} fails for {failing} of {cells} cells ({sample})"
+        for name, measure, failing, cells, sample in broken.select(
+            "expectation", "measure", "failing", "cells", "sample"
+        ).iter_rows()
+    )
+    evidence = f"{read.snapshot.file}: not the shape its declaration says, so not used: {told}"
+    return source_fault(read.name, "contract", evidence, read.snapshot.file)
+
+
+def _unused_names(read: Read, path: Path) -> pl.DataFrame:
+    """Find names in a source's table of names that its newest release does not have."""
+    met = {folded(label) for label in read.cells["place_label"].unique().to_list()}
+    unused = sorted(label for label in reviewed_names(path) if folded(label) not in met)
+    found = [
+        source_fault(
+            read.name, "unused_names", f"{label}: in the table of names, not in the file", path.name
+        ).with_columns(
+            pl.lit("unmatched_place").alias("reason"),
+            pl.lit("info").alias("severity"),
+            pl.lit(False).alias("set_aside"),
+            pl.lit("Take the name out of the table, if it will not come back.").alias("remedy"),
+        )
+        for label in unused
+    ]
+    return pl.concat([empty(FINDING), *found])
+
+
+def _offering(found: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+    """Add to each unknown place the names that are like it."""
+    unknown = found.filter(pl.col("reason") == "unmatched_place", pl.col("place_label") != "")
+    labels = unknown["place_label"].unique().drop_nulls().to_list()
+    offers = {label: f"; perhaps {candidates(label, places)}" for label in labels}
+    offer = pl.col("place_label").replace_strict(offers, default="", return_dtype=pl.String)
+    text = pl.when(pl.col("reason") == "unmatched_place").then(pl.concat_str("evidence", offer)).otherwise("evidence")
+    return found.with_columns(text.alias("evidence"))
+
+
+def _observed(reads: list[Read], refused: set[str], finding: pl.DataFrame, contract: pl.DataFrame) -> Observed:
+    usable = [(order, read) for order, read in enumerate(reads) if read.snapshot.sha256 not in refused]
+    cells = [read.cells.with_columns(pl.lit(order).cast(pl.Int64).alias("order")) for order, read in usable]
+    nothing = empty({**CELLS}).with_columns(pl.lit(0).cast(pl.Int64).alias("order"))
+    every = pl.concat([nothing, *cells])
+    sound = every.filter(pl.col("fault").is_null())
+    kept = ("total", "repeat", "unallocated")
+    aside = every.filter(
+        pl.col("fault").is_not_null(), ~pl.col("fault").is_in(kept), pl.col("place_code").is_not_null()
+    )
+    rows = [_release(order, read, read.snapshot.sha256 not in refused) for order, read in enumerate(reads)]
+    return Observed(
+        conformed(sound, OBSERVATION).with_columns(sound["order"]),
+        aside.select("measure", "place_code", "period_start", "fault", "fault_evidence", "order"),
+        finding,
+        contract if contract.height else pl.DataFrame(schema=CONTRACT),
+        pl.DataFrame(rows, schema=RELEASE, orient="row"),
+    )
+
+
+def _release(order: int, read: Read, usable: bool) -> tuple[object, ...]:
+    held, fault = read.snapshot, read.cells["fault"]
+    total, repeat = len(fault.filter(fault == "total")), len(fault.filter(fault == "repeat"))
+    used = fault.null_count() if usable else 0
+    aside = read.cells.height - used - total - repeat
+    counts = (read.cells.height, used, total, repeat, aside)
+    return (read.name, held.sha256, held.released, held.label, held.file, held.size, order, usable, *counts)

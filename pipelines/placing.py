@@ -1,0 +1,195 @@
+"""Moving observations to a problem's place system by what became of each code, and by the kind of measure.
+
+Counts and stocks sum over the places that were merged. A rate, index, median or rank can't be: it is a gap
+that says so, with the bounds its parts give. Figures for places published together stay together.
+"""
+
+import polars as pl
+
+from pipelines.model import ADDITIVE, Measure
+from pipelines.places import Reach
+from pipelines.schema import STATUSES, VALUELESS
+
+SLICE = ["measure", "period_start", "period_end"]
+CELL = [*SLICE, "to_code"]
+
+
+def newest(observation: pl.DataFrame) -> pl.DataFrame:
+    """Keep, for each measure and period, the cells of the newest release that has that period.
+
+    `order` numbers a source's releases by the day they were released.
+    """
+    latest = observation.group_by(SLICE).agg(pl.col("order").max())
+    return observation.join(latest, on=[*SLICE, "order"], how="semi")
+
+
+def roll(reaches: dict[str, Reach]) -> pl.DataFrame:
+    """Give the parts that each place is made of: from_code, to_code, basis, and how many places a code leads to."""
+    rows = [(code, to, reach.basis, len(reach.codes)) for code, reach in reaches.items() for to in reach.codes]
+    schema = {"from_code": pl.String, "to_code": pl.String, "basis": pl.String, "leads_to": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def place_slices(observation: pl.DataFrame, parts: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+    """Move slices of observations to other places: one row for each measure, period and place that has a part.
+
+    Takes observations of one place system (schema.OBSERVATION), each slice from one release, and the roll of
+    that system. Returns CELL with value, low, high, status, marker, basis, coverage, reason, evidence, parts,
+    and the release, file, rows and column behind it. A place with no row at all in a slice has reason
+    `not_returned`.
+    """
+    kinds = {name: measure.kind for name, measure in measures.items()}
+    pieces = _pieces(observation, parts)
+    additive = pl.col("measure").replace_strict(kinds, return_dtype=pl.String).is_in(sorted(ADDITIVE))
+    grouped = _gathered(pieces).with_columns(additive.alias("additive"))
+    return _judged(grouped)
+
+
+def withdrawn(placed: pl.DataFrame, observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """Tell, of the places with no row in the newest release, which had a figure in an earlier one."""
+    codes = observation.filter(pl.col("value").is_not_null()).with_columns(
+        pl.col("place_code").str.split("+").alias("from_code")
+    )
+    known = codes.explode("from_code").join(parts.select("from_code", "to_code"), on="from_code")
+    before = known.group_by(CELL).agg(pl.col("released_at").max().alias("before"), pl.col("value").last().alias("was"))
+    told = placed.join(before, on=CELL, how="left", maintain_order="left")
+    gone = (pl.col("reason") == "not_returned") & pl.col("before").is_not_null()
+    evidence = pl.format("{} in the release of {}, gone from the newest", "was", "before")
+    return told.with_columns(
+        pl.when(gone).then(pl.lit("withdrawn")).otherwise("reason").alias("reason"),
+        pl.when(gone).then(evidence).otherwise("evidence").alias("evidence"),
+    ).drop("before", "was")
+
+
+def _pieces(observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """Pair each place's parts with their observations, slice by slice; a part without one stays, empty."""
+    numbered = observation.with_row_index("cell").with_columns(pl.col("place_code").str.split("+").alias("from_code"))
+    exploded = numbered.explode("from_code")
+    reach = exploded.join(parts.select("from_code", "to_code"), on="from_code")
+    spread = reach.group_by("cell").agg(pl.col("to_code").n_unique().alias("places_it_covers"))
+    slices = observation.select(*SLICE).unique()
+    expected = slices.join(parts, how="cross")
+    found = exploded.join(spread, on="cell", how="left")
+    return expected.join(found, on=[*SLICE, "from_code"], how="left", maintain_order="left")
+
+
+def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
+    """Sum up each place's parts; a figure that several parts share counts once."""
+    status = pl.col("status").replace_strict({s: n for n, s in enumerate(STATUSES)}, return_dtype=pl.Int64)
+    hidden = pl.col("status").is_in(sorted(VALUELESS))
+    keys = [*CELL, "from_code"]
+    lists = pieces.sort(keys).group_by(CELL, maintain_order=True)
+    parts = lists.agg(
+        pl.len().alias("parts_n"),
+        pl.col("cell").is_not_null().sum().alias("rows_n"),
+        pl.col("from_code").unique(maintain_order=True).str.join(",").alias("parts"),
+        pl.col("from_code")
+        .filter(pl.col("value").is_null())
+        .unique(maintain_order=True)
+        .str.join(", ")
+        .alias("lacking"),
+        pl.col("value").is_not_null().sum().alias("valued_n"),
+        (pl.col("places_it_covers").fill_null(1).max() > 1).alias("shared"),
+        (pl.col("leads_to").max() > 1).alias("split"),
+        pl.col("place_code").filter(pl.col("places_it_covers") > 1).first().alias("shared_code"),
+        pl.when(pl.len() == 1).then(pl.col("basis").first()).otherwise(pl.lit("merged")).alias("basis"),
+        status.max().alias("worst"),
+        status.filter(~hidden).max().alias("worst_valued"),
+    )
+    once = (
+        pieces.filter(pl.col("cell").is_not_null()).unique([*CELL, "cell"], maintain_order=True).sort([*CELL, "cell"])
+    )
+    sums = once.group_by(CELL, maintain_order=True).agg(
+        pl.col("value").sum().alias("total"),
+        pl.col("value").min().alias("least"),
+        pl.col("value").max().alias("most"),
+        _whole("low").alias("low_total"),
+        _whole("high").alias("high_total"),
+        pl.col("low").min().alias("low_least"),
+        pl.col("high").max().alias("high_most"),
+        pl.col("marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("marker"),
+        pl.col("place_label").unique(maintain_order=True).str.join("; ").alias("labels"),
+        *(pl.col(name).first() for name in ("source", "release", "released_at", "file", "file_column", "unit")),
+        pl.col("file_row").unique(maintain_order=True).cast(pl.String).str.join(",").alias("file_rows"),
+    )
+    return parts.join(sums, on=CELL, how="left", maintain_order="left")
+
+
+def _whole(column: str) -> pl.Expr:
+    """Sum a bound where every part has one; a sum of some bounds is no bound."""
+    return pl.when(pl.col(column).is_not_null().all()).then(pl.col(column).sum())
+
+
+def _judged(grouped: pl.DataFrame) -> pl.DataFrame:
+    """Tell for each place whether its parts give a value, and if not why, with what bounds remain."""
+    whole = (pl.col("parts_n") == pl.col("valued_n")) & ~pl.col("shared") & ~pl.col("split")
+    single = pl.col("parts_n") == 1
+    given = whole & (single | pl.col("additive"))
+    names = dict(enumerate(STATUSES))
+    hidden = pl.col("worst").replace_strict(names, return_dtype=pl.String)
+    reason = (
+        pl.when(given).then(None)
+        .when(pl.col("shared") & (pl.col("valued_n") > 0)).then(pl.lit("combined_area"))
+        .when(pl.col("split")).then(pl.lit("split"))
+        .when(pl.col("rows_n") == 0).then(pl.lit("not_returned"))
+        .when(single).then(hidden.replace_strict(_HIDDEN, default="unexplained", return_dtype=pl.String))
+        .when(pl.col("parts_n") != pl.col("valued_n")).then(pl.lit("children_incomplete"))
+        .otherwise(pl.lit("needs_parts"))
+    )  # fmt: skip
+    judged = grouped.with_columns(reason.alias("reason"), pl.when(given).then("total").alias("value"))
+    return judged.with_columns(
+        _bound("low").alias("low"),
+        _bound("high").alias("high"),
+        pl.when(given)
+        .then(pl.coalesce("worst_valued", "worst"))
+        .otherwise("worst")
+        .replace_strict(names, default=None, return_dtype=pl.String)
+        .alias("status"),
+        pl.when(given).then(pl.lit(1.0)).when(pl.col("valued_n") == 0).then(pl.lit(0.0)).alias("coverage"),
+        pl.when(given).then("basis").alias("basis"),
+        _evidence().alias("evidence"),
+    ).with_columns(pl.when(pl.col("marker") != "").then("marker").alias("marker"))
+
+
+_HIDDEN = {
+    "confidential": "suppressed",
+    "low": "suppressed",
+    "not_available": "not_available",
+    "not_applicable": "not_applicable",
+}
+
+
+def _bound(side: str) -> pl.Expr:
+    """Give the bound of a value, or what bound remains where there is none.
+
+    An average of rates lies within the rates it came from; one of several places published together has
+    between nothing and all of their sum, where the measure is a count.
+    """
+    total = pl.col(f"{side}_total")
+    within = pl.coalesce("low_least", "least") if side == "low" else pl.coalesce("high_most", "most")
+    shared = pl.lit(0.0) if side == "low" else pl.coalesce("high_total", "total")
+    rate = ~pl.col("additive")
+    return (
+        pl.when(pl.col("reason").is_null() | (pl.col("reason") == "suppressed")).then(total)
+        .when((pl.col("reason") == "combined_area") & pl.col("additive")).then(shared)
+        .when((pl.col("reason") == "needs_parts") & rate).then(within)
+    )  # fmt: skip
+
+
+def _evidence() -> pl.Expr:
+    reason, figure = pl.col("reason"), pl.col("total").round(2)
+    return (
+        pl.when(reason == "combined_area")
+        .then(pl.format("{} given together for {} ({})", figure, "shared_code", "labels"))
+        .when(reason == "needs_parts")
+        .then(pl.format("{} old places ({}) have {} to {}; their denominators are not held",
+                        "parts_n", "parts", pl.col("least").round(2), pl.col("most").round(2)))
+        .when(reason == "children_incomplete")
+        .then(pl.format("{} of {} parts have a figure; none for {}", "valued_n", "parts_n", "lacking"))
+        .when(reason.is_in(["suppressed", "not_available", "not_applicable"]))
+        .then(pl.format("row {} of {} has the marker {}", "file_rows", "file", pl.col("marker").fill_null("(blank)")))
+        .when(reason == "not_returned")
+        .then(pl.format("other places have a figure in this release; no row for {}", "parts"))
+        .when(reason == "split")
+        .then(pl.format("{} was split among several places", "parts"))
+    )  # fmt: skip

@@ -1,0 +1,43 @@
+/*
+question: How did claims rise and fall month by month across our seven boroughs, and which months can we not see?
+decision: How many job brokers each borough funds from the shared programme, reviewed each quarter.
+owner: Programme lead, South London job brokerage
+places: lad_2023
+only: [E09000024, E09000029, E09000021, E09000008, E09000032, E09000022, E09000027]
+grain: month
+periods: {start: 2020-03, end: 2023-12}
+needs:
+  residents_16_64:
+    max_age: 10 years
+  claimant_rate:
+    max_age: 2 years
+  households_on_universal_credit:
+  furloughed_employments:
+    max_age: 6 months
+  furlough_take_up:
+    max_age: 6 months
+wants:
+  - vacancies
+*/
+select
+    place_period.place_code,
+    place_period.place_name,
+    place_period.period_start,
+    place_period.period_end,
+    residents_16_64.value as residents_16_64,
+    claimant_rate.value as claimant_rate,
+    claimant_rate.value_end as claimant_rate_to,
+    households_on_universal_credit.value as households_on_universal_credit,
+    round(1000 * households_on_universal_credit.value / residents_16_64.value, 1)
+        as universal_credit_households_per_1000_residents_16_64,
+    furloughed_employments.value as furloughed_employments,
+    furlough_take_up.value as furlough_take_up,
+    vacancies.value as vacancies
+from lad_2023.place_period
+join lad_2023.residents_16_64 using (place_code, period_start)
+join lad_2023.claimant_rate using (place_code, period_start)
+join lad_2023.households_on_universal_credit using (place_code, period_start)
+join lad_2023.furloughed_employments using (place_code, period_start)
+join lad_2023.furlough_take_up using (place_code, period_start)
+join lad_2023.vacancies using (place_code, period_start)
+order by place_period.place_code, place_period.period_start

@@ -1,0 +1,186 @@
+"""The last steps of a build: a gap report for each problem, and the analyst's file of them all."""
+
+import json
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.catalogue import Problem
+from pipelines.errors import UnreadableError
+from pipelines.keys import code_key, hashed, keys
+from pipelines.observe import held_releases
+from pipelines.places import system_places
+from pipelines.reading import unpacked
+from pipelines.report import as_json, cells_csv, render_html
+from pipelines.report_model import Report
+from pipelines.schema import CELL, FINDING, empty
+from pipelines.steps import Project, all_findings, all_observations, register_places
+from pipelines.store import out_path, read_snapshot, read_table, state_path, table_key, write_table, write_whole
+from pipelines.warehouse import NAME, measures_table, newest, sources_table, write_warehouse
+
+
+def project_version() -> str:
+    """Give the version of the program, with the start of the hash of its own code."""
+    try:
+        return f"{version('commonground')} ({code_key()[:8]})"
+    except PackageNotFoundError:
+        return f"unreleased ({code_key()[:8]})"
+
+
+def report_problem(project: Project, name: str) -> list[Path]:
+    """Write the gap report of one problem as HTML, CSV and JSON, where it is not there already."""
+    key, done, files = report_key(project, name), state_path(project.home, "report", name), report_files(project, name)
+    if not report_is_fresh(project, name):
+        report = gather(project, project.catalogue.problems[name])
+        for path, text in zip(files, (render_html(report), cells_csv(report), as_json(report)), strict=True):
+            write_whole(path, text.encode("utf-8"))
+        write_table(done, pl.DataFrame({"file": [path.name for path in files]}), key)
+    return files
+
+
+def report_files(project: Project, name: str) -> list[Path]:
+    """Name the files of one problem's report."""
+    return [out_path(project.home, f"{name}.{ending}") for ending in ("html", "csv", "json")]
+
+
+def report_key(project: Project, name: str) -> str:
+    """Give the key that one problem's report should have now."""
+    cells = table_key(state_path(project.home, "cell", name)) or ""
+    return hashed(code_key(), cells, keys(project.catalogue, project.home, project.as_of).boundaries)
+
+
+def report_is_fresh(project: Project, name: str) -> bool:
+    """Tell whether one problem's report is there and made from what is there."""
+    made = table_key(state_path(project.home, "report", name)) == report_key(project, name)
+    return made and all(path.is_file() for path in report_files(project, name))
+
+
+def gather(project: Project, problem: Problem) -> Report:
+    """Gather everything that a report says of a problem."""
+    catalogue = project.catalogue
+    cells = read_table(state_path(project.home, "cell", problem.name))
+    register = system_places(register_places(project).register, problem.header.places)
+    sources = catalogue.sources_of(problem)
+    people, title = people_of(problem, project, cells)
+    return Report(
+        problem=problem.name,
+        header=problem.header,
+        select=problem.select.sql,
+        as_of=project.as_of,
+        version=project_version(),
+        cells=cells,
+        view=read_table(state_path(project.home, "view", problem.name)),
+        places=register.join(cells.select("place_code").unique(), on="place_code", how="semi"),
+        people=people,
+        people_title=title,
+        findings=all_findings(project).filter(pl.col("source").is_in(list(sources))),
+        releases=releases(project, list(sources)),
+        measures={name: catalogue.measures[name] for name in problem.measures},
+        measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
+        sources={name: catalogue.sources[name] for name in sources},
+        boundaries=boundaries(project),
+    )
+
+
+def people_of(problem: Problem, project: Project, cells: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """Give how many people live in each place, by the first measure of people that the problem needs."""
+    measures = project.catalogue.measures
+    name = next((m for m in problem.measures if measures[m].unit == "people" and measures[m].kind == "stock"), None)
+    known = cells.filter(pl.col("measure") == name, pl.col("value").is_not_null()).sort("period_end")
+    people = known.group_by("place_code", maintain_order=True).agg(pl.col("value").last().alias("people"))
+    return people, measures[name].title if name else "people"
+
+
+def releases(project: Project, names: list[str]) -> pl.DataFrame:
+    """Give the releases held of some sources, and which of them figures in cells come from."""
+    paths = [state_path(project.home, "release", name) for name in names]
+    held = [read_table(path) for path in paths if path.is_file()]
+    used = set()
+    for name in project.catalogue.problems:
+        path = state_path(project.home, "cell", name)
+        used |= set(read_table(path)["release"].drop_nulls()) if path.is_file() else set()
+    table = pl.concat(held) if held else pl.DataFrame(schema={"release": pl.String})
+    return table.with_columns(pl.col("release").is_in(sorted(used)).alias("in_use"))
+
+
+def boundaries(project: Project) -> dict[str, Any] | None:
+    """Read the boundaries of districts, each feature's code under `code`; null where none are held."""
+    for name in project.catalogue.providing("boundary"):
+        for group in reversed(held_releases(project.home, name, project.as_of)):
+            content, file = unpacked(read_snapshot(project.home, group[0].sha256), None, group[0].file, "json")
+            return _coded(json.loads(content), file)
+    return None
+
+
+def _coded(collection: dict[str, Any], file: str) -> dict[str, Any]:
+    for feature in collection.get("features", []):
+        properties = feature["properties"]
+        code = next((v for k, v in properties.items() if k == "code" or k.upper().endswith("CD")), None)
+        if code is None:
+            raise UnreadableError(f"{file}: a boundary has properties {sorted(properties)}, expected one with a code")
+        properties["code"] = code
+    return collection
+
+
+def publish_warehouse(project: Project) -> Path:
+    """Build commonground.duckdb from the state of every problem and source, and put it in its place."""
+    if not warehouse_is_fresh(project):
+        path = _write(project)
+        done = state_path(project.home, "warehouse", "commonground")
+        write_table(done, pl.DataFrame({"file": [path.name]}), warehouse_key(project))
+    return newest(out_path(project.home, ""))
+
+
+def warehouse_is_fresh(project: Project) -> bool:
+    """Tell whether the analyst's file is there and made from what is there."""
+    made = table_key(state_path(project.home, "warehouse", "commonground"))
+    return made == warehouse_key(project) and newest(out_path(project.home, "")).is_file()
+
+
+def warehouse_key(project: Project) -> str:
+    """Give the key that the analyst's file should have now."""
+    catalogue, home = project.catalogue, project.home
+    tables = [state_path(home, kind, name) for kind in ("cell", "view") for name in sorted(catalogue.problems)]
+    tables += [state_path(home, kind, n) for kind in ("observation", "finding") for n in sorted(catalogue.observing())]
+    declared = [path.read_text(encoding="utf-8") for path in sorted(catalogue.sources_dir.glob("*.yaml"))]
+    return hashed(code_key(), *(f"{path.parent.name}/{path.stem} {table_key(path)}" for path in tables), *declared)
+
+
+def _write(project: Project) -> Path:
+    catalogue, home = project.catalogue, project.home
+    answered = [name for name in sorted(catalogue.problems) if state_path(home, "view", name).is_file()]
+    cells = [read_table(state_path(home, "cell", name)) for name in answered]
+    places = register_places(project)
+    tables = {
+        "cells": pl.concat([empty(CELL), *cells]),
+        "places": places.register,
+        "changes": places.changes,
+        "measures": measures_table(catalogue),
+        "sources": sources_table(catalogue),
+        "releases": releases(project, sorted(catalogue.observing())),
+        "observations": all_observations(project),
+        "findings": pl.concat([empty(FINDING), all_findings(project)]),
+    }
+    views = {name: read_table(state_path(home, "view", name)) for name in answered}
+    meaning = {name: view_meaning(catalogue.problems[name], project, list(views[name].columns)) for name in answered}
+    return write_warehouse(out_path(home, NAME), tables, views, meaning)
+
+
+def view_meaning(problem: Problem, project: Project, columns: list[str]) -> tuple[str, dict[str, str]]:
+    """Say what a problem's view answers, and what each of its columns is."""
+    return problem.header.question, {column: _meaning(problem, project, column) for column in columns}
+
+
+def _meaning(problem: Problem, project: Project, column: str) -> str:
+    measures, inputs = project.catalogue.measures, problem.select.inputs
+    plain = column.removesuffix("_status")
+    if column not in inputs and plain in inputs:
+        return f"Why {plain} is missing, or the worst status behind it"
+    rest = inputs.get(column, ())
+    if rest == (column,):
+        return f"{measures[column].title}, in {measures[column].unit}"
+    if rest:
+        return "Computed from " + " and ".join(measures[name].title for name in rest)
+    return column.replace("_", " ").capitalize()

@@ -1,0 +1,57 @@
+"""Running jobs from the command line: the same Dagster assets as the web UI runs, in this process."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dagster as dg
+
+from pipelines.assets import PLACES, WAREHOUSE, answer_key, observation_key
+from pipelines.definitions import build as definitions
+from pipelines.steps import Project
+
+OnStep = Callable[[str], None]
+
+
+def build(project: Project, problems: Sequence[str], on_step: OnStep) -> list[str]:
+    """Build some problems and what they need; give what failed, one sentence each.
+
+    `on_step` is called with the name of each step that ends.
+    """
+    sources = {
+        name for problem in problems for name in project.catalogue.sources_of(project.catalogue.problems[problem])
+    }
+    wanted = [
+        PLACES,
+        *(observation_key(name) for name in sorted(sources) if name in project.catalogue.observing()),
+        *(answer_key(name) for name in problems),
+        *(dg.AssetKey(["report", name]) for name in problems),
+        WAREHOUSE,
+    ]
+    return _run(project, "build", wanted, on_step)
+
+
+def step_count(project: Project, problems: Sequence[str]) -> int:
+    """Count the steps of a build, for a progress bar."""
+    sources = {
+        name for problem in problems for name in project.catalogue.sources_of(project.catalogue.problems[problem])
+    }
+    return 2 + len(sources & set(project.catalogue.observing())) + 2 * len(problems)
+
+
+def _run(project: Project, job: str, wanted: list[dg.AssetKey], on_step: OnStep) -> list[str]:
+    defs = definitions(project.catalogue, project.home, project.as_of.isoformat(), on_step)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_job_def(job).execute_in_process(
+            asset_selection=wanted,
+            instance=instance,
+            raise_on_error=False,
+        )
+    return [_fault(event) for event in result.all_events if event.is_step_failure]
+
+
+def _fault(event: dg.DagsterEvent) -> str:
+    data: Any = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error.cause or data.error
+    return f"{event.step_key}: {error.message.strip()}"

@@ -1,0 +1,201 @@
+"""Where bytes and tables are kept: snapshots as published, state as Parquet, one rename for every write.
+
+The store is a directory:
+
+    snapshots/log.jsonl       one line for every fetch, only ever added to
+    snapshots/<sha256>        the bytes, stored once however often they were fetched
+    state/<kind>/<name>.parquet   tables; each carries the key of what it was made from
+    out/                      what people open
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import polars as pl
+from filelock import FileLock, Timeout
+
+from pipelines.errors import CommongroundError, UnreadableError
+
+KEY = "commonground_key"
+TEMPORARY = ".making-"
+LOCK_SECONDS = 120
+
+
+class Snapshot(NamedTuple):
+    """One line of the log: a file as published, and how it came here."""
+
+    source: str
+    sha256: str
+    released: date
+    label: str
+    fetched_at: str
+    origin: str
+    file: str
+    size: int
+    licence: str
+    status: int = 200
+    etag: str = ""
+    last_modified: str = ""
+    error: str = ""
+
+
+def snapshots_dir(home: Path) -> Path:
+    """Give the directory of snapshots in a store."""
+    return home / "snapshots"
+
+
+def state_path(home: Path, kind: str, name: str) -> Path:
+    """Give the file that holds one table of the state."""
+    return home / "state" / kind / f"{name}.parquet"
+
+
+def out_path(home: Path, name: str) -> Path:
+    """Give the file of one output."""
+    return home / "out" / name
+
+
+def digest(content: bytes) -> str:
+    """Give the sha256 of some bytes, in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees all of it or the one before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = beside(path)
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def beside(path: Path) -> Path:
+    """Name a temporary file in the same directory, so that one rename finishes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.parent / f"{TEMPORARY}{uuid4().hex}{path.suffix}"
+
+
+def write_table(path: Path, frame: pl.DataFrame, key: str) -> None:
+    """Write a table of the state with the key of what it was made from."""
+    temporary = beside(path)
+    frame.write_parquet(temporary, metadata={KEY: key}, compression="zstd")
+    temporary.replace(path)
+
+
+def table_key(path: Path) -> str | None:
+    """Give the key a table was made from; null where there is no table, or no sound one."""
+    if not path.is_file():
+        return None
+    try:
+        return pl.read_parquet_metadata(path).get(KEY)
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Read a table of the state."""
+    return pl.read_parquet(path)
+
+
+def put(home: Path, content: bytes, snapshot: Snapshot) -> bool:
+    """Keep the bytes of a fetch and say so in the log; give False where the log has said it already."""
+    if digest(content) != snapshot.sha256:
+        raise UnreadableError(f"{snapshot.file}: its bytes are not those of {snapshot.sha256}")
+    path = snapshots_dir(home) / snapshot.sha256
+    if not path.is_file() or path.stat().st_size != len(content):
+        write_whole(path, content)
+    held = snapshots(home, snapshot.source)
+    if held and _same(held[-1], snapshot):
+        return False
+    log(home, snapshot)
+    return True
+
+
+def _same(one: Snapshot, other: Snapshot) -> bool:
+    return (one.sha256, one.released, one.file) == (other.sha256, other.released, other.file)
+
+
+def log(home: Path, snapshot: Snapshot) -> None:
+    """Add one line to the log and see that it is on the disk."""
+    path = snapshots_dir(home) / "log.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({**snapshot._asdict(), "released": snapshot.released.isoformat()}, ensure_ascii=False)
+    # A crash in the middle of a line leaves it without an end: start afresh, and history() leaves it out.
+    torn = path.is_file() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
+    with path.open("ab") as file:
+        file.write((b"\x00\n" if torn else b"") + line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def history(home: Path) -> list[Snapshot]:
+    """Read the whole log, oldest first; a last line cut short by a crash is left out."""
+    path = snapshots_dir(home) / "log.jsonl"
+    if not path.is_file():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [_snapshot(line, path) for line in lines if line and not line.endswith(b"\x00")]
+
+
+def _snapshot(line: bytes, path: Path) -> Snapshot:
+    try:
+        fields = json.loads(line)
+        return Snapshot(**{**fields, "released": date.fromisoformat(fields["released"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise UnreadableError(
+            f"{path}: a line of the log is not as it was written ({line[:80]!r}); restore the file"
+        ) from error
+
+
+def snapshots(home: Path, source: str) -> list[Snapshot]:
+    """Give the files held of one source, in the order they came."""
+    return [entry for entry in history(home) if entry.source == source and entry.sha256]
+
+
+def read_snapshot(home: Path, sha256: str) -> bytes:
+    """Read the bytes of a snapshot and see that they are still the same."""
+    path = snapshots_dir(home) / sha256
+    if not path.is_file():
+        raise UnreadableError(f"{path}: the log names this snapshot and it is not there; refresh the source")
+    content = path.read_bytes()
+    if digest(content) != sha256:
+        raise UnreadableError(f"{path}: its bytes have changed since they were stored; delete and refresh")
+    return content
+
+
+def sweep(home: Path) -> None:
+    """Remove what builds that were killed left half made."""
+    for path in home.rglob(f"{TEMPORARY}*"):
+        path.unlink(missing_ok=True)
+
+
+def prune(home: Path, kind: str, names: set[str]) -> None:
+    """Remove tables of the state whose source or problem is no longer declared."""
+    for path in (home / "state" / kind).glob("*.parquet"):
+        if path.stem not in names:
+            path.unlink()
+
+
+@contextmanager
+def sole_builder(home: Path) -> Iterator[None]:
+    """Let one step write to a store at a time; the lock goes with the process, however it ends."""
+    home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home / "build.lock", timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise CommongroundError(
+            f"{home}: another build or refresh has been at work for {LOCK_SECONDS} s; wait, or name another store"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,182 @@
+"""The analyst's file: problem views, cells, gaps, measures, sources and places in one DuckDB file.
+
+It is built beside the one in use and takes its place with one rename, so a reader who has the old one open
+keeps it, and one who opens it next gets the new one. Written in an older storage version on purpose, so
+that older DuckDB clients open it.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from checks.reasons import reasons_table
+from pipelines.catalogue import Catalogue
+from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, PLACE, STATUS_SYMBOLS, Column
+from pipelines.store import beside
+
+STORAGE = "v1.5.0"
+NAME = "commonground.duckdb"
+POINTER = "commonground.latest.txt"
+
+RELEASE_MEANING = {
+    "source": "Source of the release",
+    "release": "sha256 of the file",
+    "released_at": "Day the publisher released it",
+    "label": "What the publisher calls it",
+    "file": "Name of the file",
+    "size": "Size of the file in bytes",
+    "order": "Order of the source's releases, oldest 0",
+    "usable": "False where the file did not meet the source's contract",
+    "cells_read": "Cells in the file",
+    "cells_used": "Cells that became observations",
+    "cells_of_other_tiers": "Cells of totals, counties, regions and nations, left out so that nothing is counted twice",
+    "cells_repeated": "Cells that say again what another row says",
+    "cells_set_aside": "Cells that could not be used; each is in a finding",
+}
+TABLE_MEANING = {
+    "cells": "Every place, period and measure that a problem asks for: a value, or a reason why there is none",
+    "gaps": "The cells that have no value, with reason, evidence, who could close them and how",
+    "places": "The register of places: every code, when it was in use, and what it belongs to",
+    "changes": "What became of each code of a district: recoded or merged, when, by which order",
+    "measures": "Every measure: what it counts, its unit, and how it may be moved across boundaries",
+    "sources": "Every source: publisher, licence, page, cadence",
+    "releases": "Every published file held, and what became of its cells",
+    "observations": "Every published figure used, of every release held",
+    "findings": "Everything the checks found; no cap",
+    "reasons": "Every kind of gap: what it means, how it is told, who can close it and how",
+    "statuses": "What publishers say of a figure, with the Government Analysis Function's symbol and SDMX code",
+}
+
+
+def measures_table(catalogue: Catalogue) -> pl.DataFrame:
+    """Give the dictionary of measures: one row a measure."""
+    rows = [
+        {"measure": name, "source": catalogue.measure_source[name], **measure.model_dump(exclude={"column", "range"})}
+        for name, measure in sorted(catalogue.measures.items())
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def sources_table(catalogue: Catalogue) -> pl.DataFrame:
+    """Give the dictionary of sources: one row a source."""
+    plain = ("title", "publisher", "compiled_by", "licence", "page", "url", "access", "holder", "ask", "provides",
+             "cadence", "lag", "places")  # fmt: skip
+    rows = [
+        {
+            "source": name,
+            **{key: getattr(source, key) for key in plain},
+            "coverage": ", ".join(source.coverage),
+            "attribution": attribution(source.publisher, source.licence),
+        }
+        for name, source in sorted(catalogue.sources.items())
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def attribution(publisher: str, licence: str) -> str:
+    """Write the attribution that a licence asks for."""
+    return f"Source: {publisher}, licensed under the {licence}."
+
+
+def write_warehouse(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl.DataFrame],
+                    view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> Path:  # fmt: skip
+    """Build the file beside the one in use and put it in its place; give the path that readers should open.
+
+    `tables` are those of TABLE_MEANING less gaps, reasons and statuses; `views` the problems' answers.
+    """
+    temporary = beside(path)
+    try:
+        with duckdb.connect() as con:
+            con.execute(f"attach '{_quoted(temporary)}' as made (storage_version '{STORAGE}')")
+        _fill(temporary, tables, views, view_meaning)
+        return publish(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _fill(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl.DataFrame],
+          view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> None:  # fmt: skip
+    # The file is the main database here: a view made under an attached name would keep that name.
+    with duckdb.connect(str(path)) as con:
+        for name, frame in {**tables, "reasons": reasons_table(), "statuses": statuses_table()}.items():
+            _table(con, name, frame)
+        con.execute("create schema problem")
+        for name, frame in views.items():
+            _table(con, f"problem.{name}", frame)
+        con.execute("create view gaps as select * from cells where reason is not null")
+        _comment(con, view_meaning)
+        con.execute("checkpoint")
+
+
+def statuses_table() -> pl.DataFrame:
+    """Give the closed set of statuses: status, gss_symbol, sdmx_code, from best to worst."""
+    rows = [(status, symbol, code) for status, (symbol, code) in STATUS_SYMBOLS.items()]
+    return pl.DataFrame(rows, schema=["status", "gss_symbol", "sdmx_code"], orient="row")
+
+
+CELLS_CHECK = "check ((value is null) = (reason is not null))"
+
+
+def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    con.register("incoming", frame.to_arrow())
+    if name == "cells":
+        columns = con.sql("describe select * from incoming").fetchall()
+        declared = ", ".join(f'"{column[0]}" {column[1]}' for column in columns)
+        con.execute(f"create table cells ({declared}, primary key (cell_id), {CELLS_CHECK})")
+        con.execute("insert into cells select * from incoming")
+    else:
+        con.execute(f"create table {name} as select * from incoming")
+    con.unregister("incoming")
+
+
+def _comment(con: duckdb.DuckDBPyConnection, view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> None:
+    conformed: dict[str, Mapping[str, Column]] = {
+        "cells": CELL, "places": PLACE, "changes": CHANGE, "findings": FINDING, "observations": OBSERVATION
+    }  # fmt: skip
+    for table, meaning in TABLE_MEANING.items():
+        con.execute(f"comment on {'view' if table == 'gaps' else 'table'} {table} is {_text(meaning)}")
+    for table, described in conformed.items():
+        for column, (_, meaning) in described.items():
+            con.execute(f'comment on column {table}."{column}" is {_text(meaning)}')
+    for column, meaning in RELEASE_MEANING.items():
+        con.execute(f'comment on column releases."{column}" is {_text(meaning)}')
+    for name, (question, columns) in view_meaning.items():
+        con.execute(f"comment on table problem.{name} is {_text(question)}")
+        for column, meaning in columns.items():
+            con.execute(f'comment on column problem.{name}."{column}" is {_text(meaning)}')
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def publish(made: Path, path: Path) -> Path:
+    """Put a finished file in the place of the one in use with one rename.
+
+    Where the system forbids to rename over a file that someone has open (Windows), the new file gets a name
+    of its own and a small text file beside it names the newest.
+    """
+    try:
+        made.replace(path)
+        (path.parent / POINTER).unlink(missing_ok=True)
+        return path
+    except PermissionError:
+        versioned = path.with_stem(f"{path.stem}-{os.getpid()}-{made.stem[-8:]}")
+        made.replace(versioned)
+        (path.parent / POINTER).write_text(versioned.name, encoding="utf-8")
+        return versioned
+
+
+def newest(out: Path) -> Path:
+    """Give the analyst's file to open now."""
+    pointer = out / POINTER
+    if pointer.is_file():
+        return out / pointer.read_text(encoding="utf-8").strip()
+    return out / NAME
