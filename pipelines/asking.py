@@ -36,6 +36,12 @@ def gaps(project: Project, problem: str | None, place: str | None) -> pl.DataFra
     return found.filter(pl.col("place_code") == place_named(cells, place))
 
 
+def shown_gaps(found: pl.DataFrame) -> pl.DataFrame:
+    """Give the columns of gaps that a person reads first; problem and period only where there are several."""
+    several = [name for name in ("problem", "period_start") if found[name].n_unique() > 1]
+    return found.select(*several, "place_name", "measure", "reason", "evidence", "holder", "remedy")
+
+
 def place_named(cells: pl.DataFrame, place: str) -> str:
     """Give the code of a place of some cells by its name or code; an unknown one is refused with the near ones."""
     known = dict(cells.select("place_code", "place_name").unique().iter_rows())

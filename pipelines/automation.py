@@ -1,11 +1,16 @@
 """When things run: each source is asked for on its publisher's cadence, and a build follows every morning."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from pipelines.catalogue import Catalogue
 from pipelines.model import Cadence, Source
+
+if TYPE_CHECKING:
+    # Dagster gives this type no public name.
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
 
 LONDON = "Europe/London"
 # Most official statistics come out at 9:30; a monthly release may be out on any day of its month.
@@ -32,7 +37,7 @@ def freshness(source: Source) -> dg.FreshnessPolicy:
     return dg.FreshnessPolicy.time_window(fail_window=_WITHIN[source.cadence])
 
 
-def jobs(catalogue: Catalogue) -> list[dg.UnresolvedAssetJobDefinition]:
+def jobs(catalogue: Catalogue) -> "list[Job]":
     """Make the jobs: refresh everything, refresh one source, build everything."""
     snapshots = dg.AssetSelection.key_prefixes(["snapshot"])
     each = [

@@ -117,8 +117,10 @@ def gaps(
 ) -> None:
     """List what is missing, why, and who could supply it."""
     from pipelines.asking import gaps as found
+    from pipelines.asking import shown_gaps
 
-    _print(found(_project(store, None), problem, place), form)
+    table = found(_project(store, None), problem, place)
+    _print(shown_gaps(table) if form is Format.table else table, form)
 
 
 @app.command()

@@ -45,6 +45,7 @@ def _run(project: Project, job: str, wanted: list[dg.AssetKey], on_step: OnStep)
             asset_selection=wanted,
             instance=instance,
             raise_on_error=False,
+            run_config={"loggers": {"console": {}}},
         )
     return [_fault(event) for event in result.all_events if event.is_step_failure]
 

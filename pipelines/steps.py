@@ -19,7 +19,7 @@ from pipelines.observe import Observed, observe, read_places, take_in
 from pipelines.places import Places, reaches, system_places
 from pipelines.placing import newest, place_slices, roll, withdrawn
 from pipelines.schema import FINDING, OBSERVATION, empty
-from pipelines.store import prune, read_table, state_path, sweep, table_key, write_table
+from pipelines.store import prune, prune_outputs, read_table, state_path, sweep, table_key, write_table
 
 OBSERVED = Observed._fields
 
@@ -46,6 +46,7 @@ def prepare(project: Project) -> Keys:
         prune(home, kind, set(catalogue.observing()))
     for kind in ("cell", "view", "report"):
         prune(home, kind, set(catalogue.problems))
+    prune_outputs(home, set(catalogue.problems))
     for name in catalogue.sources:
         take_in(home, catalogue, name)
     return keys(catalogue, home, project.as_of)

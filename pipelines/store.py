@@ -184,6 +184,14 @@ def prune(home: Path, kind: str, names: set[str]) -> None:
             path.unlink()
 
 
+def prune_outputs(home: Path, names: set[str]) -> None:
+    """Remove reports of problems that are no longer declared."""
+    for path in (home / "out").glob("*.html"):
+        if path.stem not in names:
+            for ending in (".html", ".csv", ".json"):
+                path.with_suffix(ending).unlink(missing_ok=True)
+
+
 @contextmanager
 def sole_builder(home: Path) -> Iterator[None]:
     """Let one step write to a store at a time; the lock goes with the process, however it ends."""

@@ -15,7 +15,7 @@ import polars as pl
 from checks.reasons import reasons_table
 from pipelines.catalogue import Catalogue
 from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, PLACE, STATUS_SYMBOLS, Column
-from pipelines.store import beside
+from pipelines.store import beside, write_whole
 
 STORAGE = "v1.5.0"
 NAME = "commonground.duckdb"
@@ -170,7 +170,7 @@ def publish(made: Path, path: Path) -> Path:
     except PermissionError:
         versioned = path.with_stem(f"{path.stem}-{os.getpid()}-{made.stem[-8:]}")
         made.replace(versioned)
-        (path.parent / POINTER).write_text(versioned.name, encoding="utf-8")
+        write_whole(path.parent / POINTER, versioned.name.encode())
         return versioned
 
 

@@ -1,0 +1,107 @@
+"""The reference pages of the docs, made from the models themselves: `python -m pipelines.dictionary docs`."""
+
+import sys
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from checks.reasons import REASONS
+from pipelines import schema
+from pipelines.model import Columns, Header, Marker, Measure, Need, Note, Period, Release, Source, Span
+from pipelines.warehouse import RELEASE_MEANING, TABLE_MEANING
+
+MADE = "<!-- Made by `python -m pipelines.dictionary docs`; edit the model, not this page. -->"
+SOURCE_MODELS = (Source, Columns, Measure, Marker, Period, Note, Release)
+PROBLEM_MODELS = (Header, Need, Span)
+
+
+def declarations_page() -> str:
+    """Write the page of every key that a source's YAML and a problem's header may have."""
+    parts = ["# Declarations", MADE, "An unknown key, a wrong type or a missing key is refused with its file and line."]
+    parts += ["## A source: `sources/<publisher>_<data>.yaml`", *(_model(model) for model in SOURCE_MODELS)]
+    parts += ["## A problem: the header of `pipelines/problems/<name>.sql`", *(_model(m) for m in PROBLEM_MODELS)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _model(model: type[BaseModel]) -> str:
+    head = f"### {model.__name__}\n\n{(model.__doc__ or '').strip()}\n\n"
+    table = ["| key | kind | if not given | meaning |", "|---|---|---|---|"]
+    return head + "\n".join([*table, *(_row(name, field) for name, field in model.model_fields.items())])
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    default = "must be given" if field.is_required() else _said(field.get_default(call_default_factory=True))
+    return f"| `{name}` | {kind(field.annotation)} | {default} | {field.description} |"
+
+
+def _said(default: Any) -> str:
+    if default is None or default == () or default == {}:
+        return "none"
+    return f"`{', '.join(default) if isinstance(default, tuple) else default}`"
+
+
+def kind(annotation: Any) -> str:
+    """Say a type in words."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return kind(arguments[0])
+    if origin is Literal:
+        return " or ".join(f"`{choice}`" for choice in arguments)
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(kind(each) for each in arguments if each is not type(None)))
+    if origin is tuple:
+        return f"list of {kind(arguments[0])}"
+    if origin is dict:
+        return f"names, each with {kind(arguments[1])}"
+    plain = {str: "text", bool: "true or false", int: "whole number", float: "number"}
+    return plain.get(annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+def reasons_page() -> str:
+    """Write the page of every kind of gap, in the order in which they are tried."""
+    head = [
+        "# Why a cell is empty, or to be read with care",
+        MADE,
+        "The set is closed. The first reason that holds is the cell's `reason`; others stand in `reasons_also`. "
+        "Reasons that leave the value in place stand in `caveats`.",
+        "| reason | meaning | how it is told | severity | who can close it | how |\n|---|---|---|---|---|---|\n"
+        + "\n".join(
+            f"| `{r.code}` | {r.title} | {r.rule} | {r.severity} | {r.holder} | {r.remedy} |" for r in REASONS.values()
+        ),
+    ]
+    return "\n\n".join(head) + "\n"
+
+
+def tables_page() -> str:
+    """Write the page of the tables in commonground.duckdb and their columns."""
+    tables = {
+        "cells": schema.CELL,
+        "places": schema.PLACE,
+        "changes": schema.CHANGE,
+        "observations": schema.OBSERVATION,
+        "findings": schema.FINDING,
+    }
+    parts = ["# Tables of commonground.duckdb", MADE, "`problem.<name>` holds a problem's answer, one row a place."]
+    parts += [f"- `{name}`: {meaning}." for name, meaning in TABLE_MEANING.items()]
+    for name, columns in tables.items():
+        rows = [f"| `{column}` | {described.dtype} | {described.meaning} |" for column, described in columns.items()]
+        parts.append(f"## {name}\n\n| column | type | meaning |\n|---|---|---|\n" + "\n".join(rows))
+    rows = [f"| `{column}` | {meaning} |" for column, meaning in RELEASE_MEANING.items()]
+    parts.append("## releases\n\n| column | meaning |\n|---|---|\n" + "\n".join(rows))
+    return "\n\n".join(parts) + "\n"
+
+
+PAGES = {"declarations.md": declarations_page, "reasons.md": reasons_page, "tables.md": tables_page}
+
+
+def main(folder: Path) -> None:
+    """Write all pages into a folder."""
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
