@@ -106,7 +106,7 @@ def _not_held(source: Source, name: str, held: list[Span]) -> tuple[str | None, 
 def _absent(source: Source, held: list[Span], period: Span, as_of: date) -> tuple[str, str]:
     """Say why a period has no slice: before the first, between, or after the last one held."""
     first, last = min(held), max(held, key=lambda span: span.end)
-    if period.start < first.start:
+    if period.end < min(span.end for span in held):
         return "period_mismatch", f"the first figure held is of {say(*first)}"
     if period.end < last.end:
         before = max((span for span in held if span.end <= period.end), default=first)

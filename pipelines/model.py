@@ -180,6 +180,7 @@ class Source(Declared):
     member: str | None = Field(None, description="File inside a zip archive")
     layout: Literal["long", "wide"] = Field("long", description="wide: one column a period")
     columns: Columns | None = Field(None, description="Which column holds what")
+    header: Names = Field((), description="Headings of the file itself, where tidy() makes the declared columns")
     ignore: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
         (), description="Headings of a wide file that are not periods; * stands for anything"
     )

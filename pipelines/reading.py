@@ -107,6 +107,8 @@ def decoded(content: bytes, encoding: str, file: str) -> str:
 
 def required(source: Source) -> list[tuple[str, ...]]:
     """List the headings a file must have, each with the other spellings it has had."""
+    if source.header:
+        return [(name,) for name in source.header]
     columns = source.columns or Columns(label=("",))
     wanted = [columns.place, columns.label, columns.period, columns.status]
     wanted += [measure.column for measure in source.measures.values()] if source.layout == "long" else []

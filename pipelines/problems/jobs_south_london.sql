@@ -8,7 +8,7 @@ grain: month
 periods: {start: 2020-03, end: 2023-12}
 needs:
   residents_16_64:
-    max_age: 10 years
+    max_age: 5 years
   claimant_rate:
     max_age: 2 years
   households_on_universal_credit:
