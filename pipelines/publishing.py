@@ -88,7 +88,7 @@ def people_of(problem: Problem, project: Project, cells: pl.DataFrame) -> tuple[
     """Give how many people live in each place, by the first measure of people that the problem needs."""
     measures = project.catalogue.measures
     name = next((m for m in problem.measures if measures[m].unit == "people" and measures[m].kind == "stock"), None)
-    known = cells.filter(pl.col("measure") == name, pl.col("value").is_not_null()).sort("period_end")
+    known = cells.filter(pl.col("measure") == (name or ""), pl.col("value").is_not_null()).sort("period_end")
     people = known.group_by("place_code", maintain_order=True).agg(pl.col("value").last().alias("people"))
     return people, measures[name].title if name else "people"
 

@@ -47,7 +47,13 @@ def _run(project: Project, job: str, wanted: list[dg.AssetKey], on_step: OnStep)
             raise_on_error=False,
             run_config={"loggers": {"console": {}}},
         )
-    return [_fault(event) for event in result.all_events if event.is_step_failure]
+    failed = [_fault(event) for event in result.all_events if event.is_step_failure]
+    unanswered = [
+        str(check.metadata["fault"].value)
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "answered" and not check.passed
+    ]
+    return failed + unanswered
 
 
 def _fault(event: dg.DagsterEvent) -> str:

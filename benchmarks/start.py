@@ -1,0 +1,67 @@
+"""What a newcomer waits for: `make run` from a warm environment, and a build with nothing changed.
+
+    .venv/bin/python benchmarks/start.py [RUNS]
+
+Each run is a process of its own on a store of its own; wall seconds and peak memory of the process are
+printed as a Markdown table. Peak memory needs a POSIX system.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+AS_OF = "2026-11-24"
+
+
+class Taken(NamedTuple):
+    """What one run took: wall seconds and peak memory in MB (0 where the system does not tell)."""
+
+    seconds: float
+    peak: float
+
+
+def timed(command: list[str], store: Path) -> Taken:
+    """Run a command to its end and tell what it took; one that fails ends the benchmark."""
+    surroundings = {**os.environ, "COMMONGROUND_STORE": str(store), "COMMONGROUND_AS_OF": AS_OF}
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, env=surroundings, cwd=ROOT, stdout=subprocess.DEVNULL)
+    peak = 0.0
+    if hasattr(os, "wait4"):
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
+    if process.wait() != 0:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    return Taken(time.perf_counter() - begun, peak)
+
+
+def table(taken: dict[str, list[Taken]]) -> str:
+    """Lay the figures out as Markdown."""
+    lines = ["| what | runs | wall s: min | median | max | peak MB |", "|---|---|---|---|---|---|"]
+    for name, runs in taken.items():
+        seconds = [run.seconds for run in runs]
+        figures = f"{min(seconds):.1f} | {statistics.median(seconds):.1f} | {max(seconds):.1f}"
+        lines.append(f"| {name} | {len(runs)} | {figures} | {max(run.peak for run in runs):.0f} |")
+    return "\n".join(lines)
+
+
+def main(runs: int) -> None:
+    """Time both and print the table."""
+    build = [sys.executable, "-m", "pipelines.cli", "build"]
+    taken: dict[str, list[Taken]] = {"make run, nothing built before": [], "build, nothing changed": []}
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as folder:
+            first, second = taken.values()
+            first.append(timed(["make", "run"] if os.name == "posix" else build, Path(folder)))
+            second.append(timed(build, Path(folder)))
+    sys.stdout.write(table(taken) + "\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

@@ -1,0 +1,70 @@
+"""The recipes of CONTRIBUTING.md, followed word for word."""
+
+import re
+import shutil
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from checks.registry import SOURCE_CHECKS
+from pipelines import steps
+from pipelines.catalogue import load
+from pipelines.schema import FINDING
+from pipelines.steps import Project
+from pipelines.store import read_table, state_path
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPE = re.compile(r"<!-- recipe: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture
+def recipes() -> dict[str, str]:
+    return dict(RECIPE.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def project(tmp_path: Path, recipes: dict[str, str]) -> Project:
+    """Copy the project, and add what the recipes add."""
+    root = tmp_path / "project"
+    shutil.copytree(ROOT / "sources", root / "sources")
+    shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
+    for name, text in recipes.items():
+        if "/" in name:
+            (root / name).write_text(text, encoding="utf-8")
+    return Project(load(root), tmp_path / "store", date(2026, 11, 24))
+
+
+def test_a_source_costs_one_yaml_file_and_a_problem_one_sql_file(project: Project) -> None:
+    steps.prepare(project)
+    cells = steps.answer_problem(project, "example_rough_sleeping")
+    found = {
+        (place, measure): (value, low, high, reason)
+        for place, measure, value, low, high, reason in cells.select(
+            "place_code", "measure", "value", "low", "high", "reason"
+        ).iter_rows()
+    }
+    assert found["E09000024", "people_sleeping_rough"] == (12.0, 12.0, 12.0, None)
+    assert found["E09000029", "people_sleeping_rough"] == (None, 1.0, 4.0, "suppressed")
+    assert found["E09000008", "people_sleeping_rough"][3] == "not_returned"
+    assert found["E09000008", "vacancies"][3] == "not_collected"
+    view = read_table(state_path(project.home, "view", "example_rough_sleeping"))
+    assert view["people_sleeping_rough_status"].to_list() == ["not_returned", "normal", "suppressed"]
+
+
+def test_a_check_costs_one_function_and_its_name(
+    project: Project, recipes: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope: dict[str, object] = {}
+    exec(recipes["check"], scope)
+    monkeypatch.setattr("checks.registry.SOURCE_CHECKS", (*SOURCE_CHECKS, scope["round_thousands"]))
+    csv = project.catalogue.sources_dir / "starter" / "example_rough_sleeping.csv"
+    csv.write_text("code,name,year,people\nE09000024,Merton,2023,3000\nE09000029,Sutton,2023,8000\n")
+    steps.prepare(project)
+    finding = steps.observe_source(project, "example_rough_sleeping").finding
+    told = finding.filter(pl.col("check") == "round_thousands")
+    assert told.select("measure", "rows", "evidence").rows() == [
+        ("people_sleeping_rough", 2, "every figure is a round thousand")
+    ]
+    assert list(finding.columns) == list(FINDING)

@@ -1,0 +1,121 @@
+"""Dagster: everything is made from the declarations, and a run from its side gives what the command gives."""
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pipelines import steps
+from pipelines.assets import WAREHOUSE, answer_key, observation_key, snapshot_key
+from pipelines.catalogue import Catalogue, load
+from pipelines.definitions import build
+from pipelines.publishing import publish_warehouse, report_problem
+from pipelines.run import build as run_build
+from pipelines.steps import Project
+from pipelines.store import read_table
+
+ROOT = Path(__file__).resolve().parent.parent
+AS_OF = date(2026, 11, 24)
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load(ROOT)
+
+
+@pytest.fixture(scope="module")
+def defs(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    return build(catalogue, tmp_path_factory.mktemp("store"), AS_OF.isoformat())
+
+
+def test_every_source_and_problem_is_an_asset(catalogue: Catalogue, defs: dg.Definitions) -> None:
+    keys = {key for asset in defs.resolve_all_asset_specs() for key in [asset.key]}
+    expected = {observation_key(name) for name in catalogue.observing()}
+    expected |= {answer_key(name) for name in catalogue.problems} | {WAREHOUSE}
+    expected |= {dg.AssetKey(["report", name]) for name in catalogue.problems}
+    assert expected <= keys
+    assert {snapshot_key(name) for name, source in catalogue.sources.items() if source.url} <= keys
+
+
+def test_what_a_problem_depends_on_is_read_from_its_sql(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    parents = {key.path[-1] for key in graph.get(answer_key("jobs_recovery")).parent_keys}
+    assert parents == {"register", "ons_residents_16_64", "ons_claimant_rate", "dwp_uc_households", "hmrc_furlough"}
+
+
+def test_assets_read_well_in_the_web_page(defs: dg.Definitions) -> None:
+    for spec in defs.resolve_all_asset_specs():
+        assert spec.description, spec.key
+        assert spec.group_name != "default", spec.key
+        assert spec.kinds, spec.key
+    by_key = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
+    assert by_key[answer_key("jobs_recovery")].owners
+    assert "page" in by_key[observation_key("ons_claimant_rate")].metadata
+
+
+def test_every_check_blocks(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    checks = [graph.get_check_spec(key) if hasattr(graph, "get_check_spec") else None for key in graph.asset_check_keys]
+    assert len(checks) >= 6 * 4 + 4 * 2 + 1
+    assert all(spec is None or spec.blocking for spec in checks)
+
+
+def test_schedules_run_on_london_time_from_the_start(catalogue: Catalogue, defs: dg.Definitions) -> None:
+    schedules = {schedule.name: schedule for schedule in defs.schedules or []}
+    assert "build_every_morning" in schedules
+    for name, source in catalogue.sources.items():
+        assert (f"refresh_{name}_{source.cadence}" in schedules) == bool(source.url)
+    for schedule in schedules.values():
+        assert schedule.execution_timezone == "Europe/London"
+        assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+def test_a_run_launched_from_dagster_gives_what_the_steps_give(tmp_path: Path) -> None:
+    """The job is started in a code location of its own, as the web page starts it."""
+    surroundings = {
+        **os.environ,
+        "DAGSTER_HOME": str(tmp_path / "dagster"),
+        "COMMONGROUND_PROJECT": str(ROOT),
+        "COMMONGROUND_STORE": str(tmp_path / "one"),
+        "COMMONGROUND_AS_OF": AS_OF.isoformat(),
+    }
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "pipelines.definitions", "-j", "build"]
+    done = subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True)
+    assert "RUN_SUCCESS" in done.stderr, done.stderr[-3000:]
+
+    project = Project(load(ROOT), tmp_path / "other", AS_OF)
+    steps.prepare(project)
+    for name in project.catalogue.problems:
+        steps.answer_problem(project, name)
+        report_problem(project, name)
+    publish_warehouse(project)
+    for kind in ("cell", "view", "observation", "finding"):
+        made = sorted((tmp_path / "one" / "state" / kind).glob("*.parquet"))
+        assert made
+        for path in made:
+            assert read_table(path).equals(read_table(tmp_path / "other" / "state" / kind / path.name)), path
+    for path in sorted((tmp_path / "other" / "out").glob("*.*")):
+        if path.suffix != ".duckdb":
+            assert path.read_bytes() == (tmp_path / "one" / "out" / path.name).read_bytes(), path
+
+
+def test_a_problem_that_can_not_be_answered_keeps_its_last_answer_and_stops_no_other(tmp_path: Path) -> None:
+    copy = tmp_path / "project"
+    shutil.copytree(ROOT / "sources", copy / "sources")
+    shutil.copytree(ROOT / "pipelines" / "problems", copy / "pipelines" / "problems")
+    home = tmp_path / "store"
+    assert run_build(Project(load(copy), home, AS_OF), ["jobs_recovery", "jobs_south_london"], lambda _: None) == []
+    before = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
+    path = copy / "pipelines" / "problems" / "jobs_recovery.sql"
+    path.write_text(path.read_text().replace("place.region,", "place.no_such_column,"))
+    faults = run_build(Project(load(copy), home, AS_OF), ["jobs_recovery", "jobs_south_london"], lambda _: None)
+    assert any("no_such_column" in fault for fault in faults)
+    assert read_table(home / "state" / "cell" / "jobs_recovery.parquet").equals(before)
+    assert (home / "out" / "commonground.duckdb").is_file()

@@ -1,0 +1,50 @@
+"""The docs are true: a command, key, reason or table that they leave out fails here."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from checks.reasons import REASONS
+from pipelines import errors
+from pipelines.cli import BUILT_WITH_FAULTS, app
+from pipelines.dictionary import PAGES
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_the_reference_pages_are_those_that_the_models_make(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name]()
+
+
+def test_every_reason_is_documented() -> None:
+    page = (ROOT / "docs" / "reasons.md").read_text(encoding="utf-8")
+    assert all(f"`{code}`" in page for code in REASONS)
+
+
+def test_every_command_is_in_the_readme() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    missing = [name for name in commands if f"commonground {name}" not in README]
+    assert missing == []
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    told = {int(code) for code in re.findall(r"(?:^|; |: )(\d+) [a-z]", README.split("Exit codes")[1][:600])}
+    classes = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)]
+    used = {each.exit_code for each in classes} | {0, BUILT_WITH_FAULTS, 130}  # type: ignore[attr-defined]
+    assert used == told
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_names_the_two_commands_that_the_makefile_has() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "\nrun:" in makefile and "\ntest:" in makefile
+    assert "make run " in README and "make test " in README

@@ -1,0 +1,51 @@
+"""The locks: exact, hashed, whole, and naming no place on the network."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
+
+
+def pins(name: str) -> dict[str, str]:
+    return {canonicalize_name(package): version for package, version in PINNED.findall((ROOT / name).read_text())}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_line_of_a_lock_is_pinned_and_hashed(name: str) -> None:
+    text = re.sub(r"\\\n\s*", " ", (ROOT / name).read_text())
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    assert lines
+    assert [line[:60] for line in lines if "==" not in line or "--hash=sha256:" not in line] == []
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_lock_meets_what_the_project_declares(name: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["build"]]
+    declared += project["optional-dependencies"]["dev"] if "dev" in name else []
+    held = pins(name)
+    for line in declared:
+        wanted = Requirement(line)
+        assert wanted.specifier.contains(held[canonicalize_name(wanted.name)]), line
+
+
+def test_tests_run_on_what_users_run() -> None:
+    run, dev = pins(LOCKS[0]), pins(LOCKS[1])
+    assert {name: version for name, version in run.items() if dev.get(name) != version} == {}
+
+
+def test_no_file_names_a_package_index() -> None:
+    hosts = re.compile(rb"https?://[\w.]*(?:pypi|pythonhosted|npmjs|anaconda|debian)\.|--(?:extra-)?index-url", re.I)
+    kept = [
+        p for p in ROOT.rglob("*") if p.is_file() and not {".git", ".venv", "data"} & set(p.relative_to(ROOT).parts)
+    ]
+    assert [
+        str(p) for p in kept if p.name not in ("Makefile", "test_packaging.py") and hosts.search(p.read_bytes())
+    ] == []
