@@ -13,7 +13,7 @@ from pipelines.catalogue import Catalogue, Problem
 from pipelines.grid import asked_periods, asked_places, choose, chosen_table, grid
 from pipelines.model import NATIONS, Source
 from pipelines.periods import Span
-from pipelines.placing import SLICE
+from pipelines.placing import SLICE, printed
 from pipelines.schema import CELL, conformed
 
 KEY = ["measure", "place_code", "period_start"]
@@ -81,7 +81,7 @@ def _reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.DataFrame)
 
 def _of_time(cells: pl.DataFrame) -> pl.DataFrame:
     """No slice for the period, none at all, or one too old."""
-    figure = pl.format("; it was {}", pl.col("value").round(2)).fill_null("")
+    figure = pl.format("; it was {}", printed("value")).fill_null("")
     return cells.filter(pl.col("time_reason").is_not_null()).select(
         *KEY,
         pl.col("time_reason").alias("reason"),
@@ -180,15 +180,19 @@ def _remedies(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+_BY_HAND = "Take a newer file from the publisher's page and keep it with `commonground add`"
+
+
 def remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
     """Say who could close a gap of a source, and how."""
     told = REASONS[reason]
-    if reason == "nation_not_covered":
-        elsewhere = {str(key): text for key, text in source.elsewhere.items()}.get(nation)
-        return (f"{nation}: see remedy" if elsewhere else told.holder), elsewhere or told.remedy
+    elsewhere = next((found for name, found in source.elsewhere.items() if name == nation), None)
+    if reason == "nation_not_covered" and elsewhere:
+        return elsewhere.holder, elsewhere.how
     if source.access != "open":
         return source.holder or source.publisher, source.ask or told.remedy
-    return told.holder.replace("the publisher", source.holder or source.publisher), told.remedy
+    how = told.remedy if source.url else told.remedy.replace("Refresh the source", _BY_HAND)
+    return told.holder.replace("the publisher", source.holder or source.publisher), how
 
 
 def _with_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:

@@ -10,11 +10,11 @@ from pydantic.fields import FieldInfo
 
 from checks.reasons import REASONS
 from pipelines import schema
-from pipelines.model import Columns, Header, Marker, Measure, Need, Note, Period, Release, Source, Span
+from pipelines.model import Columns, Elsewhere, Header, Marker, Measure, Need, Note, Period, Release, Source, Span
 from pipelines.warehouse import RELEASE_MEANING, TABLE_MEANING
 
 MADE = "<!-- Made by `python -m pipelines.dictionary docs`; edit the model, not this page. -->"
-SOURCE_MODELS = (Source, Columns, Measure, Marker, Period, Note, Release)
+SOURCE_MODELS = (Source, Columns, Measure, Marker, Period, Elsewhere, Note, Release)
 PROBLEM_MODELS = (Header, Need, Span)
 
 

@@ -83,7 +83,7 @@ def _choose(
         found = max((span for span in held if span.end <= period.end), key=lambda span: span.end, default=None)
     if found is None:
         return Chosen(measure, *period, None, None, *_absent(source, held, period, as_of))
-    return Chosen(measure, *period, *found, *_aged(need, found, period))
+    return Chosen(measure, *period, *found, *_aged(need, source, found, period))
 
 
 def _exact(need: Need, source: Source, problem: Problem) -> bool:
@@ -120,12 +120,13 @@ def _absent(source: Source, held: list[Span], period: Span, as_of: date) -> tupl
     return "late", f"was due on {due.isoformat()}; the newest figure held is of {say(*last)}"
 
 
-def _aged(need: Need, found: Span, period: Span) -> tuple[str | None, str | None]:
+def _aged(need: Need, source: Source, found: Span, period: Span) -> tuple[str | None, str | None]:
     """Say that a figure is too old for the problem, by the end of the period asked about."""
     age = (period.end - found.end).days
     if need.max_age is None or age <= days(need.max_age):
         return None, None
-    return "stale", f"the newest figure is of {say(*found)}, {age:,} days before; the problem allows {need.max_age}"
+    reason = "discontinued" if source.cadence == "once" else "stale"
+    return reason, f"the newest figure is of {say(*found)}, {age:,} days before; the problem allows {need.max_age}"
 
 
 def chosen_table(chosen: list[Chosen]) -> pl.DataFrame:

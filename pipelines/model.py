@@ -149,6 +149,13 @@ class Note(Declared):
     text: str = Field(description="What is known, and where that can be read")
 
 
+class Elsewhere(Declared):
+    """Who has the like for a nation that a source leaves out."""
+
+    holder: str = Field(description="Body that has it")
+    how: str = Field(description="What to do to get it")
+
+
 class Source(Declared):
     """A dataset of one publisher: where it is, what is in it, how to read it."""
 
@@ -172,7 +179,7 @@ class Source(Declared):
     coverage: Annotated[tuple[Nation, ...], BeforeValidator(_tuple)] = Field(
         NATIONS, description="Nations of the United Kingdom that it covers"
     )
-    elsewhere: dict[Nation, str] = Field(
+    elsewhere: dict[Nation, Elsewhere] = Field(
         default_factory=dict, description="For a nation not covered: who has the like, and where"
     )
     format: Literal["csv", "excel", "json"] = Field("csv", description="Format of the file, once unpacked")

@@ -54,7 +54,7 @@ def withdrawn(placed: pl.DataFrame, observation: pl.DataFrame, parts: pl.DataFra
     before = known.group_by(CELL).agg(pl.col("released_at").max().alias("before"), pl.col("value").last().alias("was"))
     told = placed.join(before, on=CELL, how="left", maintain_order="left")
     gone = (pl.col("reason") == "not_returned") & pl.col("before").is_not_null()
-    evidence = pl.format("{} in the release of {}, gone from the newest", "was", "before")
+    evidence = pl.format("{} in the release of {}, gone from the newest", printed("was"), "before")
     return told.with_columns(
         pl.when(gone).then(pl.lit("withdrawn")).otherwise("reason").alias("reason"),
         pl.when(gone).then(evidence).otherwise("evidence").alias("evidence"),
@@ -176,14 +176,19 @@ def _bound(side: str) -> pl.Expr:
     )  # fmt: skip
 
 
+def printed(column: str) -> pl.Expr:
+    """Write a figure for a person: to two decimals, and without any where it is whole."""
+    return pl.col(column).round(2).cast(pl.String).str.strip_suffix(".0")
+
+
 def _evidence() -> pl.Expr:
-    reason, figure = pl.col("reason"), pl.col("total").round(2)
+    reason, figure = pl.col("reason"), printed("total")
     return (
         pl.when(reason == "combined_area")
         .then(pl.format("{} given together for {} ({})", figure, "shared_code", "labels"))
         .when(reason == "needs_parts")
         .then(pl.format("{} old places ({}) have {} to {}; their denominators are not held",
-                        "parts_n", "parts", pl.col("least").round(2), pl.col("most").round(2)))
+                        "parts_n", "parts", printed("least"), printed("most")))
         .when(reason == "children_incomplete")
         .then(pl.format("{} of {} parts have a figure; none for {}", "valued_n", "parts_n", "lacking"))
         .when(reason.is_in(["suppressed", "not_available", "not_applicable"]))

@@ -8,7 +8,7 @@ Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 
 WIDTH = 520.0
-INSET = 190.0
+INSET = 150.0
 LONDON = "E09"
 MIDDLE = math.radians(54.5)
 """Latitude at which a degree of longitude is drawn in its true proportion: the middle of the United Kingdom."""
@@ -91,7 +91,7 @@ def _inset(rings: dict[str, list[list[Point]]], height: float) -> tuple[list[Sha
         return [], (0.0, 0.0, 0.0, 0.0)
     view = _margin(box_of(ring for found in rings.values() for ring in found), 0.05)
     scale = INSET / (view[2] - view[0])
-    left, top = WIDTH - INSET, height * 0.24
+    left, top = WIDTH - INSET - 1.0, height * 0.26
     shapes = _shapes(rings, view, scale, left, top)
     return shapes, (left, top, INSET, (view[3] - view[1]) * scale)
 

@@ -147,6 +147,31 @@ def _strip(rows: pl.DataFrame, measure: Measure) -> dict[str, Any]:
     }
 
 
+def highest(report: Report, most: int = 5) -> list[dict[str, Any]]:
+    """List the places with the highest figures: of each rate that is needed, and of each computed column.
+
+    Counts are left out, since the largest places would always lead. Only for grain latest.
+    """
+    if report.header.grain != "latest":
+        return []
+    rates = [name for name in report.header.needs if report.measures[name].kind == "rate"]
+    numeric = [name for name, dtype in report.view.schema.items() if dtype.is_numeric()]
+    computed = [name for name in numeric if f"{name}_status" in report.view.columns and name not in report.measures]
+    return [_highest(report, name, most) for name in [*rates, *computed] if name in numeric]
+
+
+def _highest(report: Report, name: str, most: int) -> dict[str, Any]:
+    known = report.view.filter(pl.col(name).is_not_null()).sort(name, "place_code", descending=[True, False])
+    measure = report.measures.get(name)
+    names = dict(report.places.select("place_code", "place_name").iter_rows())
+    rows = [
+        (names[code], figure(value, measure) if measure else f"{value:,g}")
+        for code, value in known.head(most).select("place_code", name).iter_rows()
+    ]
+    title = measure.title if measure else name.replace("_", " ").capitalize()
+    return {"title": title, "unit": measure.unit if measure else "", "rows": rows, "known": known.height}
+
+
 def measure_heads(report: Report) -> list[dict[str, Any]]:
     """Give the head of each measure's column: title, unit, whether it is only wanted, and its period if it has one."""
     heads = []
@@ -177,9 +202,11 @@ def source_rows(report: Report) -> list[dict[str, Any]]:
 
 
 def grave_findings(report: Report) -> pl.DataFrame:
-    """Give the findings that someone should follow up, the gravest first."""
-    grave = report.findings.filter(pl.col("severity") != "info")
-    return grave.sort("severity", "source", "check", "evidence", "place_code")
+    """Give the findings in the newest releases that someone should follow up, the gravest first."""
+    newest = report.releases.sort("released_at").group_by("source").agg(pl.col("release").last())
+    current = pl.col("release").is_null() | pl.col("release").is_in(newest["release"].to_list())
+    grave = report.findings.filter(pl.col("severity") != "info", current)
+    return grave.sort("severity", "source", "check", "measure", "evidence", "place_code")
 
 
 def plain(value: Any) -> Any:

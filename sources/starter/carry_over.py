@@ -23,8 +23,8 @@ ABOVE_NATIONS = {"K02000001": "United Kingdom", "K03000001": "Great Britain", "K
 NATION_CODES = {"E92000001": "England", "W92000004": "Wales", "S92000003": "Scotland", "N92000002": "Northern Ireland"}
 FIRST_YEAR = 2011
 FIRST_MONTH = "January 2019"
-GRID = 0.01
-"""Degrees to which boundaries are rounded: about 1 km, so that shared borders stay shared."""
+GRID = 0.005
+"""Degrees to which boundaries are rounded: about 500 m, so that shared borders stay shared."""
 
 
 class Item(NamedTuple):
@@ -164,7 +164,7 @@ Ring = list[list[float]]
 
 
 def _coarser(polygons: list[list[Ring]]) -> list[list[Ring]]:
-    for step in (GRID, GRID / 4, GRID / 20):
+    for step in (GRID, GRID / 5):
         kept = [[rounded] for polygon in polygons if len(rounded := _rounded(polygon[0], step)) >= 4]
         # A small district keeps a finer grid: it would otherwise be a triangle, or nothing.
         if kept and max(len(polygon[0]) for polygon in kept) >= 7:
