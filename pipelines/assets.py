@@ -56,7 +56,7 @@ def answer_key(name: str) -> dg.AssetKey:
 
 def all_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition]:
     """Make every asset of a project."""
-    fetched = [_snapshot(name, source) for name, source in catalogue.sources.items() if source.url]
+    fetched = [_snapshot(name, source) for name, source in catalogue.held().items()]
     observed = [_observation(name, source) for name, source in catalogue.observing().items()]
     answered = [_answer(problem, catalogue) for problem in catalogue.problems.values()]
     reports = [_report(name) for name in catalogue.problems]
@@ -101,7 +101,7 @@ def _snapshot(name: str, source: Source) -> dg.AssetsDefinition:
 
 def _places(catalogue: Catalogue) -> dg.AssetsDefinition:
     names = [*catalogue.providing("place"), *catalogue.providing("change")]
-    deps = [snapshot_key(name) for name in names if catalogue.sources[name].url]
+    deps = [snapshot_key(name) for name in names]
 
     @dg.asset(
         key=PLACES,
@@ -128,7 +128,7 @@ def _observation(name: str, source: Source) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=key,
-        deps=[PLACES, *([snapshot_key(name)] if source.url else [])],
+        deps=[PLACES, snapshot_key(name)],
         group_name="observations",
         kinds={"polars", "parquet"},
         check_specs=told.source_specs(key),

@@ -41,9 +41,8 @@ def jobs(catalogue: Catalogue) -> "list[Job]":
     """Make the jobs: refresh everything, refresh one source, build everything."""
     snapshots = dg.AssetSelection.key_prefixes(["snapshot"])
     each = [
-        dg.define_asset_job(f"refresh_{name}", dg.AssetSelection.keys(["snapshot", name]))
-        for name, source in catalogue.sources.items()
-        if source.url
+        dg.define_asset_job(f"refresh_{name}", dg.AssetSelection.assets(["snapshot", name]))
+        for name, source in catalogue.held().items()
     ]
     return [
         dg.define_asset_job("refresh", snapshots, description="Ask every publisher for what is new."),
@@ -63,8 +62,7 @@ def schedules(catalogue: Catalogue) -> list[dg.ScheduleDefinition]:
             execution_timezone=LONDON,
             default_status=running,
         )
-        for name, source in catalogue.sources.items()
-        if source.url
+        for name, source in catalogue.held().items()
     ]
     build = dg.ScheduleDefinition(
         name="build_every_morning",

@@ -83,13 +83,18 @@ def by_reason(cells: list[pl.DataFrame]) -> pl.DataFrame:
     return counted.sort("cells", "reason", descending=[True, False])
 
 
+def said(what: str, detail: str) -> str:
+    """Say what came of one fetch; the detail names the source."""
+    return f"{what.replace('_', ' ')}: {detail}"
+
+
 def refresh_and_tell(project: Project, sources: Sequence[str], console: Console) -> int:
     """Ask publishers for what is new, say what came, and give how many failed."""
     from pipelines.fetch import Outcome, refresh_all
 
     catalogue = project.catalogue
     named = {name: catalogue.source(name) for name in sources}
-    wanted = named or {name: source for name, source in catalogue.sources.items() if source.url}
+    wanted = named or catalogue.held()
     now = datetime.now(UTC)
     with _bar(console) as bar:
         task = bar.add_task("fetching", total=len(wanted))
@@ -102,9 +107,7 @@ def refresh_and_tell(project: Project, sources: Sequence[str], console: Console)
                 project.home, wanted, today=now.date(), now=now.isoformat(timespec="seconds"), on_done=done
             )
     for outcome in outcomes:
-        console.print(
-            f"{outcome.source}: {outcome.what}. {outcome.detail}", soft_wrap=True, highlight=False, markup=False
-        )
+        console.print(said(outcome.what, outcome.detail), soft_wrap=True, highlight=False, markup=False)
     return sum(outcome.what == "failed" for outcome in outcomes)
 
 
@@ -117,5 +120,5 @@ def add_and_tell(project: Project, name: str, file: Path, released: date, consol
         outcome = add_file(project.home, name, project.catalogue.source(name), file, released, now)
     if outcome.what in ("failed", "not_fetchable"):
         raise FetchError(outcome.detail)
-    console.print(f"{name}: {outcome.what}. {outcome.detail}", soft_wrap=True, highlight=False, markup=False)
+    console.print(said(outcome.what, outcome.detail), soft_wrap=True, highlight=False, markup=False)
     console.print("Run `commonground build` to use it.", markup=False)

@@ -49,6 +49,10 @@ class Catalogue(NamedTuple):
             if source.provides == "observation" and source.access == "open"
         }
 
+    def held(self) -> dict[str, Source]:
+        """Give the sources that are published and can be held, whatever they provide, by name."""
+        return {name: source for name, source in self.sources.items() if source.access == "open"}
+
     def providing(self, table: str) -> dict[str, Source]:
         """Give the sources that fill one conformed table, by name."""
         return {name: source for name, source in self.sources.items() if source.provides == table}

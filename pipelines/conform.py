@@ -16,6 +16,7 @@ from pipelines.melt import melted
 from pipelines.model import Measure, Period, Source
 from pipelines.names import folded
 from pipelines.periods import parse_period
+from pipelines.places import tier_of
 from pipelines.reading import Sheet
 from pipelines.schema import OBSERVATION, VALUELESS, Column, conformed
 from pipelines.store import Snapshot
@@ -131,8 +132,9 @@ def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str |
         return code, None, None
     if code in codes.ever and codes.ever[code] == "lad":
         return code, "retired_code", f"{code}: a code of another time than {source.places}"
-    if code in codes.ever:
-        return code, "total", f"{code}: a {codes.ever[code]}, another tier than {source.places}"
+    tier = tier_of(code) if by_code and code else None
+    if code and tier and tier != "lad":
+        return code, "total", f"{code}: a {tier}, another tier than {source.places}"
     return (
         None,
         "unmatched_place",

@@ -153,7 +153,8 @@ def _by_host(sources: dict[str, Source]) -> list[list[str]]:
 def _by_hand(name: str, source: Source) -> str:
     if source.access != "open":
         return f"{name}: access is {source.access}; ask {source.holder or source.publisher}: {source.ask}"
-    return f"{name}: no url is declared; export the file by hand from {source.page} and put it in as a file"
+    keep = f"commonground add {name} FILE --released DAY"
+    return f"{name}: no url is declared; take the file by hand from {source.page} and keep it with `{keep}`"
 
 
 def _unwritten(name: str, home: Path, error: OSError) -> str:

@@ -4,6 +4,7 @@ A place system is a kind and a year: `lad_2023` is the set of districts whose co
 31 December 2023. This reproduces each register published by the ONS for 2016 to 2024 exactly.
 """
 
+import re
 from collections import defaultdict
 from datetime import date
 from typing import NamedTuple
@@ -17,7 +18,8 @@ from pipelines.schema import CHANGE, PLACE, conformed
 ENTITIES: dict[str, str] = {
     **dict.fromkeys(("E06", "E07", "E08", "E09", "W06", "S12", "N09"), "lad"),
     "E12": "region",
-    "E10": "county",
+    **dict.fromkeys(("E10", "E11", "E13"), "county"),
+    "E47": "combined_authority",
     **dict.fromkeys(("E92", "W92", "S92", "N92", "K02", "K03", "K04"), "nation"),
 }
 NATION_OF = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
@@ -35,6 +37,14 @@ class Reach(NamedTuple):
 
     codes: tuple[str, ...]
     basis: str
+
+
+_GSS = re.compile(r"[EWSNK]\d{8}")
+
+
+def tier_of(code: str) -> str | None:
+    """Tell a GSS code's kind of place by its first three characters; null where it is none that is known."""
+    return ENTITIES.get(code[:3]) if _GSS.fullmatch(code) else None
 
 
 def read_register(raw: pl.DataFrame, file: str) -> pl.DataFrame:

@@ -12,6 +12,8 @@ from pipelines.store import write_whole
 
 SETTINGS = {
     "telemetry": {"enabled": False},
+    # No form that asks for an address on the first visit.
+    "nux": {"enabled": False},
     # Its SQLite log is not made for several runs at once.
     "concurrency": {"runs": {"max_concurrent_runs": 1}},
 }
