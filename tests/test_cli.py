@@ -168,3 +168,32 @@ def test_add_keeps_a_file_and_the_next_build_uses_it(store: Path, tmp_path: Path
     assert [row["value"] for row in rows] == [None, 9.9]
     # The newest release has the year and not this place: its figure of before is not shown as if it still held.
     assert rows[0]["reason"] == "withdrawn"
+
+
+READER = """
+import sys, time, duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as con:
+    print(con.sql("select max(period_end)::varchar from problem.jobs_recovery join cells using (place_code)").fetchall()[0][0], flush=True)
+    sys.stdin.readline()
+    print(con.sql("select count(*) from cells where problem = 'jobs_recovery'").fetchall()[0][0], flush=True)
+"""
+
+
+def test_a_reader_with_the_file_open_and_a_build_do_not_notice_each_other(store: Path, tmp_path: Path) -> None:
+    home = tmp_path / "store"
+    shutil.copytree(store, home)
+    path = home / "out" / "commonground.duckdb"
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert reader.stdout is not None
+    assert reader.stdout.readline().strip() == AS_OF
+    built = run("build", "--as-of", "2026-12-24", store=home)
+    assert built.returncode == 0, built.stderr
+    after, _ = reader.communicate("\n", timeout=60)
+    # The reader still has the file it opened; who connects now gets the new one.
+    assert after.strip() == str(361 * 6)
+    asked = run(
+        "sql", "select max(period_end) as day from cells where problem = 'jobs_recovery'", "--format", "csv", store=home
+    )
+    assert asked.stdout.split() == ["day", "2026-12-24"]

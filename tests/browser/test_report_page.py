@@ -1,0 +1,84 @@
+"""The report of the starter edition in a real browser, with scripts off: wide, on a phone, and printed."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from pipelines.report import render_html
+from tests.report_sample import sample
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome", "msedge") if (found := shutil.which(name))),
+    None,
+)
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module", params=["latest", "month"])
+def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(render_html(sample(request.param)), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", [1280, 375, 320])
+def test_the_page_itself_never_scrolls_sideways(browser: Browser, page_file: Path, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("h2").count() == 6
+    context.close()
+
+
+def test_it_reads_without_scripts_and_asks_the_network_for_nothing(browser: Browser, page_file: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    page.goto(page_file.as_uri())
+    assert asked == [page_file.as_uri()]
+    assert dialogs == []
+    for heading in ("The answer in numbers", "What to ask for, and whom", "Place by place", "Sources"):
+        assert page.get_by_role("heading", name=heading).is_visible()
+    context.close()
+
+
+def test_tables_can_be_scrolled_from_the_keyboard(browser: Browser, page_file: Path) -> None:
+    context = browser.new_context(viewport={"width": 375, "height": 800})
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    region = page.get_by_role("region", name="Table: what to ask for")
+    region.focus()
+    assert region.evaluate("each => each === document.activeElement")
+    context.close()
+
+
+def test_it_prints(browser: Browser, page_file: Path) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    context.close()

@@ -1,0 +1,98 @@
+"""A small report to test the writers with: five square districts, two of which have names that mean harm."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from pipelines.model import Columns, Header, Measure, Need, Source, Span
+from pipelines.report_model import Report
+from pipelines.schema import CELL, FINDING, PLACE, rows
+
+AS_OF = date(2026, 11, 24)
+HARM = "<script>alert(1)</script>"
+FORMULA = "=cmd()|'/c calc'!A1"
+NAMES = {"E06000001": "Hartlepool", "E06000002": HARM, "E07000008": FORMULA, "E09000001": "City of London",
+         "W06000001": "Ynys Môn"}  # fmt: skip
+MEASURES = {
+    "claimant_rate": Measure(
+        title="Claimant rate", unit="%", kind="rate", denominator="residents", column=("x",), rounding=0.1
+    ),
+    "households": Measure(title="Households", unit="households", kind="stock", column=("y",)),
+    "vacancies": Measure(title="Unfilled vacancies", unit="vacancies", kind="stock"),
+}
+
+
+def _cell(place: str, measure: str, n: int, start: date, end: date) -> dict[str, Any]:
+    known = measure == "claimant_rate" or (measure == "households" and n % 2 == 0)
+    reason = None if known else "not_collected" if measure == "vacancies" else "suppressed"
+    return {
+        "cell_id": f"sample/{measure}/{place}/{start}",
+        "problem": "sample",
+        "need": "wanted" if measure == "vacancies" else "needed",
+        "measure": measure,
+        "place_code": place,
+        "place_name": NAMES[place],
+        "nation": "Wales" if place.startswith("W") else "England",
+        "period_start": start,
+        "period_end": end,
+        "value": [0.0, 12_345.0][n % 2] if known and measure == "households" else 2.5 + n if known else None,
+        "low": 1.0 if reason == "suppressed" else None,
+        "high": 4.0 if reason == "suppressed" else None,
+        "unit": MEASURES[measure].unit,
+        "status": "provisional" if known else None,
+        "reason": reason,
+        "caveats": "rounded,provisional" if known else None,
+        "severity": "info" if reason else None,
+        "evidence": f"row 3 of {HARM}" if reason else None,
+        "holder": "The publisher" if reason else None,
+        "remedy": "Ask for it." if reason else None,
+        "source": "sample_source",
+        "release": "a" * 64,
+        "released_at": date(2026, 1, 1),
+        "value_start": date(2025, 1, 1),
+        "value_end": date(2025, 12, 31),
+    }
+
+
+def _square(n: int, code: str) -> dict[str, Any]:
+    x, y = float(n % 3), 52.0 + n // 3
+    ring = [[x, y], [x + 1, y], [x + 1, y + 1], [x, y + 1], [x, y]]
+    return {"type": "Feature", "properties": {"code": code}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+
+
+def sample(grain: str = "latest", only: tuple[str, ...] = ()) -> Report:
+    """Make the report; by month it asks about three months."""
+    months = [(AS_OF, AS_OF)]
+    if grain == "month":
+        months = [(date(2025, m, 1), date(2025, m, 28)) for m in (1, 2, 3)]
+    codes = [code for code in NAMES if not only or code in only]
+    cells = [_cell(p, m, n, *span) for n, p in enumerate(codes) for m in MEASURES for span in months]
+    header = Header(
+        question=f"Where, and {HARM}?", decision="d", owner="o", places="lad_2023", only=only,
+        grain="month" if grain == "month" else "latest", periods=Span(start="2025-01") if grain == "month" else None,
+        needs={"claimant_rate": Need(), "households": Need()}, wants=("vacancies",),
+    )  # fmt: skip
+    source = Source(
+        title="Sample", publisher="A publisher", licence="OGL v3.0", page="https://example.org/page", places="lad_2023",
+        columns=Columns(place=("code",), period=("year",)), measures=MEASURES | {"vacancies": MEASURES["households"]},
+    )  # fmt: skip
+    places = [
+        {"place_code": code, "place_name": NAMES[code], "kind": "lad", "nation": "England", "region": "London"}
+        for code in codes
+    ]
+    finding = {"source": "sample_source", "check": "c", "reason": "unmatched_place", "severity": "warn",
+               "place_label": HARM, "evidence": FORMULA, "holder": "h", "remedy": "r", "file": "f.csv"}  # fmt: skip
+    frame = rows(cells, CELL)
+    view = frame.filter(pl.col("measure") == "claimant_rate").select(
+        "place_code", pl.col("value").alias("claimant_rate"), pl.col("status").alias("claimant_rate_status")
+    )
+    return Report(
+        problem="sample", header=header, select="select 1 -- <b>", as_of=AS_OF, version="1", cells=frame, view=view,
+        places=rows(places, PLACE), people=pl.DataFrame({"place_code": codes, "people": [1_000.0] * len(codes)}),
+        people_title="Residents", findings=rows([finding] * 250, FINDING),
+        releases=pl.DataFrame({"source": ["sample_source"], "release": ["a" * 64], "released_at": [date(2026, 1, 1)],
+                               "label": [""], "file": ["f.csv"], "size": [1], "usable": [True], "in_use": [True]}),
+        measures=MEASURES, measure_sources=dict.fromkeys(MEASURES, "sample_source"), sources={"sample_source": source},
+        boundaries={"type": "FeatureCollection", "features": [_square(n, code) for n, code in enumerate(NAMES)]},
+    )  # fmt: skip
