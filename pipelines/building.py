@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pipelines.errors import FetchError
 from pipelines.publishing import report_files, report_is_fresh, warehouse_is_fresh
-from pipelines.steps import Project, all_findings, is_fresh, prepare
+from pipelines.steps import Project, all_findings, is_fresh, prepare, register_places
 from pipelines.store import out_path, read_table, sole_builder, state_path
 from pipelines.warehouse import newest
 
@@ -21,6 +21,8 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
     names = [project.catalogue.problem(name).name for name in problems] or sorted(project.catalogue.problems)
     with sole_builder(project.home):
         made = prepare(project)
+        # Everything rests on the register of places: without one there is nothing to build.
+        register_places(project)
     fresh = is_fresh(project, made, names) and all(report_is_fresh(project, name) for name in names)
     faults: list[str] = []
     if fresh and warehouse_is_fresh(project):

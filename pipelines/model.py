@@ -249,7 +249,9 @@ class Need(Declared):
     """What a problem asks of one measure."""
 
     max_age: Age | None = Field(None, description="Oldest figure that will do, from the end of the period asked")
-    min_coverage: float = Field(1.0, ge=0, le=1, description="Least share of the place that must be observed")
+    min_coverage: float = Field(
+        1.0, ge=0, le=1, description="Least share of the place observed; one that can't be told is too small"
+    )
     align: Literal["exact", "latest"] | None = Field(
         None,
         description="exact: of the very period; latest: newest that ends by then. Never one that ends after",

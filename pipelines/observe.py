@@ -102,7 +102,8 @@ def _newest_table(home: Path, name: str, as_of: date, reader: Reader) -> pl.Data
             return reader(read_table_of(content, snapshot.file), snapshot.file)
         except (UnreadableError, pl.exceptions.PolarsError) as error:
             faults.append(f"{name}: {error}")
-    raise UnreadableError("\n".join(faults) or f"{name}: no release is held; restore its file under sources/starter/")
+    none = f"{name}: no release that was out by {as_of} is held; name a later day, or restore its file under sources/"
+    raise UnreadableError("\n".join(faults) or none)
 
 
 def codes_for(source: Source, places: Places, names: Path) -> Codes:

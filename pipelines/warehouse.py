@@ -14,7 +14,8 @@ import polars as pl
 
 from checks.reasons import reasons_table
 from pipelines.catalogue import Catalogue
-from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, PLACE, STATUS_SYMBOLS, Column
+from pipelines.model import Measure, Source
+from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, PLACE, STATUS_SYMBOLS
 from pipelines.store import beside, write_whole
 
 STORAGE = "v1.5.0"
@@ -29,12 +30,27 @@ RELEASE_MEANING = {
     "file": "Name of the file",
     "size": "Size of the file in bytes",
     "order": "Order of the source's releases, oldest 0",
+    "in_use": "True where a problem's cells rest on it",
     "usable": "False where the file did not meet the source's contract",
     "cells_read": "Cells in the file",
     "cells_used": "Cells that became observations",
     "cells_of_other_tiers": "Cells of totals, counties, regions and nations, left out so that nothing is counted twice",
     "cells_repeated": "Cells that say again what another row says",
     "cells_set_aside": "Cells that could not be used; each is in a finding",
+}
+REASON_MEANING = {
+    "reason": "Code of the reason",
+    "family": "What the reason has to do with",
+    "title": "What it means, in plain words",
+    "rule": "How it is told",
+    "severity": "info: expected; warn: to be followed up; error: something is broken",
+    "holder": "Who can close such a gap",
+    "remedy": "How such a gap can be closed",
+}
+STATUS_MEANING = {
+    "status": "What a publisher says of a figure",
+    "gss_symbol": "Symbol of the Government Analysis Function",
+    "sdmx_code": "Code of SDMX (OBS_STATUS or CONF_STATUS)",
 }
 TABLE_MEANING = {
     "cells": "Every place, period and measure that a problem asks for: a value, or a reason why there is none",
@@ -136,21 +152,30 @@ def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> No
     con.unregister("incoming")
 
 
+def column_meanings() -> dict[str, dict[str, str]]:
+    """Say what every column of every table is, table by table; problems' views are told apart."""
+    conformed = {"cells": CELL, "gaps": CELL, "places": PLACE, "changes": CHANGE, "findings": FINDING,
+                 "observations": OBSERVATION}  # fmt: skip
+    told = {table: {name: column.meaning for name, column in columns.items()} for table, columns in conformed.items()}
+    measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
+    source = {name: field.description or "" for name, field in Source.model_fields.items()}
+    return {
+        **told,
+        "releases": RELEASE_MEANING,
+        "reasons": REASON_MEANING,
+        "statuses": STATUS_MEANING,
+        "measures": {"measure": "Name of the measure", "source": "Source that publishes it", **measure},
+        "sources": {**source, "source": "Name of the source", "attribution": "Attribution that the licence asks for"},
+    }
+
+
 def _comment(con: duckdb.DuckDBPyConnection, view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> None:
-    conformed: dict[str, Mapping[str, Column]] = {
-        "cells": CELL, "places": PLACE, "changes": CHANGE, "findings": FINDING, "observations": OBSERVATION
-    }  # fmt: skip
-    for table, meaning in TABLE_MEANING.items():
+    tables = {name: (meaning, column_meanings()[name]) for name, meaning in TABLE_MEANING.items()}
+    tables |= {f"problem.{name}": told for name, told in view_meaning.items()}
+    for table, (meaning, columns) in tables.items():
         con.execute(f"comment on {'view' if table == 'gaps' else 'table'} {table} is {_text(meaning)}")
-    for table, described in conformed.items():
-        for column, (_, meaning) in described.items():
-            con.execute(f'comment on column {table}."{column}" is {_text(meaning)}')
-    for column, meaning in RELEASE_MEANING.items():
-        con.execute(f'comment on column releases."{column}" is {_text(meaning)}')
-    for name, (question, columns) in view_meaning.items():
-        con.execute(f"comment on table problem.{name} is {_text(question)}")
-        for column, meaning in columns.items():
-            con.execute(f'comment on column problem.{name}."{column}" is {_text(meaning)}')
+        for (column,) in con.sql(f"select column_name from (describe {table})").fetchall():
+            con.execute(f'comment on column {table}."{column}" is {_text(columns[column])}')
 
 
 def _text(text: str) -> str:

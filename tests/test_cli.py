@@ -140,6 +140,12 @@ def test_before_anything_is_built_the_command_says_what_to_do(tmp_path: Path) ->
     assert "commonground build" in done.stderr
 
 
+def test_a_day_before_there_was_a_register_of_places_is_refused(tmp_path: Path) -> None:
+    done = run("build", "--as-of", "2020-01-01", store=tmp_path)
+    assert done.returncode == 4
+    assert "ons_lad_register" in done.stderr and "2020-01-01" in done.stderr
+
+
 def test_a_source_that_breaks_is_told_by_the_exit_code(tmp_path: Path) -> None:
     copy = tmp_path / "project"
     shutil.copytree(ROOT / "sources", copy / "sources")
@@ -173,7 +179,8 @@ def test_add_keeps_a_file_and_the_next_build_uses_it(store: Path, tmp_path: Path
 READER = """
 import sys, time, duckdb
 with duckdb.connect(sys.argv[1], read_only=True) as con:
-    print(con.sql("select max(period_end)::varchar from problem.jobs_recovery join cells using (place_code)").fetchall()[0][0], flush=True)
+    day = "select max(period_end)::varchar from cells where problem = 'jobs_recovery'"
+    print(con.sql(day).fetchall()[0][0], flush=True)
     sys.stdin.readline()
     print(con.sql("select count(*) from cells where problem = 'jobs_recovery'").fetchall()[0][0], flush=True)
 """

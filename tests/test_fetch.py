@@ -12,7 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
-from publisher import (
+
+from pipelines import store
+from pipelines.download import Answer, file_name, public, redirect_fault, safe_name
+from pipelines.fetch import Limits, Outcome, add_file, refresh, refresh_all
+from pipelines.model import Source
+from tests.publisher import (
     PAGE,
     Publisher,
     Reply,
@@ -25,11 +30,6 @@ from publisher import (
     says,
     silent,
 )
-
-from pipelines import store
-from pipelines.download import Answer, file_name, public, redirect_fault, safe_name
-from pipelines.fetch import Limits, Outcome, add_file, refresh, refresh_all
-from pipelines.model import Source
 
 CSV = b"code,value\nE06000001,5\n"
 LATER = b"code,value\nE06000001,6\n"

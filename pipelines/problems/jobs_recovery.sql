@@ -24,7 +24,6 @@ select
     residents_16_64.value as residents_16_64,
     claimant_rate.value as claimant_rate,
     claimant_rate.value_end as claimant_rate_to,
-    round(residents_16_64.value * claimant_rate.value / 100, -2) as claimants_estimated,
     households_on_universal_credit.value as households_on_universal_credit,
     households_on_universal_credit.value_end as households_on_universal_credit_at,
     round(1000 * households_on_universal_credit.value / residents_16_64.value, 1)

@@ -1,8 +1,7 @@
 """Write the starter edition from a folder of published files: `python sources/starter/carry_over.py FOLDER`.
 
-Each file keeps its publisher's layout and is cut to what the seed problems need; figures and markers are
-carried over as printed. PROVENANCE.csv says for each where it came from and what was left out. The bytes
-are the same on every run over the same folder.
+Each file keeps its publisher's layout, figures and markers, cut to what the seed problems need. PROVENANCE.csv
+says where each came from and what was left out. The same folder always gives the same bytes.
 """
 
 import argparse
@@ -12,284 +11,285 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
+PARTS = ("geo", "indicators")
 DISTRICTS = ("E06", "E07", "E08", "E09", "W06", "S12", "N09")
-TIERS = ("E10", "E11", "E12", "E13", "E47", "E92", "W92", "S92", "N92")
-ABOVE_NATIONS = {"K02000001": "United Kingdom", "K03000001": "Great Britain", "K04000001": "England and Wales"}
-NATION_CODES = {"E92000001": "England", "W92000004": "Wales", "S92000003": "Scotland", "N92000002": "Northern Ireland"}
-FIRST_YEAR = 2011
-FIRST_MONTH = "January 2019"
+NATIONS = ("E92", "W92", "S92", "N92")
+ASKED = (*DISTRICTS, "K", *NATIONS)
+FIRST_YEAR, FIRST_MONTH = 2011, "January 2019"
+# Degrees to which boundaries are rounded: about 500 m, the same for all, so that shared borders stay shared.
 GRID = 0.005
-"""Degrees to which boundaries are rounded: about 500 m, so that shared borders stay shared."""
+BY_NAME = "ONS Code History Database: the same name from the next day"
+REGISTERS = ("2016-12", "2017-12", "2018-12", "2019-12", "2020-12", "2021", "2022-12", "2023-04", "2024-05")
+
+Row = dict[str, str]
+Ring = list[list[float]]
 
 
 class Item(NamedTuple):
-    """One starter file: how it is made, from which published files, and what was left out."""
+    """One starter file: its release, how it is made from the texts of its origins, and what was left out."""
 
     file: str
-    origin: str
-    publisher: str
-    dataset: str
     release: str
-    licence: str
+    make: Callable[..., bytes]
     cut: str
-    make: Callable[[Path], bytes]
-
-
-Row = dict[str, str]
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Read a CSV file, packed or not, as rows of text."""
-    return list(csv.DictReader(io.StringIO(read_text(path))))
+    origins: tuple[str, ...]
 
 
 def read_text(path: Path) -> str:
     """Read a text file, packed or not."""
-    content = path.read_bytes()
-    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
+    return (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
 
 
-def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[str]], *, mark: bool = False) -> bytes:
-    """Write rows as CSV with the line ends that publishers' exports have."""
+def rows_of(text: str) -> list[Row]:
+    """Read CSV as rows of text."""
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+
+
+def csv_bytes(header: list[str], rows: Iterable[dict[str, Any]], end: str = "\r\n") -> bytes:
+    """Write some columns of rows as CSV, with the line ends that the publisher's file has."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(header)
+    writer = csv.DictWriter(buffer, header, extrasaction="ignore", lineterminator=end)
+    writer.writeheader()
     writer.writerows(rows)
-    return (b"\xef\xbb\xbf" if mark else b"") + buffer.getvalue().encode()
+    return buffer.getvalue().encode()
 
 
 def packed(content: bytes) -> bytes:
-    """Pack bytes so that the same bytes always pack to the same."""
-    return gzip.compress(content, compresslevel=9, mtime=0)
+    """Pack bytes so that the same bytes pack to the same, whatever the day and the system."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile("", "wb", 9, buffer, mtime=0) as file:
+        file.write(content)
+    return buffer.getvalue()
 
 
-def register(folder: Path) -> bytes:
+def cut_lines(text: str, keep: Callable[[Row], bool]) -> bytes:
+    """Leave out the lines of CSV whose row is not wanted; every other byte stays as published."""
+    first, *lines = io.StringIO(text, newline="")
+    header = next(csv.reader([first.removeprefix("\ufeff")]))
+    rows = (dict(zip(header, cells, strict=True)) for cells in csv.reader(lines))
+    return "".join([first, *(line for line, row in zip(lines, rows, strict=True) if keep(row))]).encode()
+
+
+def day_after(day: str, days: int = 1) -> str:
+    """Give the day some days after one, both as 2025-04-01."""
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+def areas(history: str) -> list[Row]:
+    """Give the code history of districts and of the tiers above them, names without stray blanks."""
+    rows = (row for row in rows_of(history) if row["ENTITYCD"] in (*DISTRICTS, "E10", "E12", *NATIONS))
+    return [{**row, "GEOGNM": row["GEOGNM"].strip()} for row in rows]
+
+
+def register(history: str, since: str, welsh: str, codes: str) -> bytes:
     """Write the code history of districts and of the tiers above them, with Welsh names."""
     header = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE", "STATUS"]
-    kept = [row for row in read_rows(folder / "geo/code_changes/chd_2024-07_areas.csv.gz")
-            if row["ENTITYCD"] in (*DISTRICTS, *TIERS)]  # fmt: skip
-    welsh = {row["LAD23CD"]: row["LAD23NMW"] for row in read_rows(folder / "geo/lad_registers/lad_2023-04_uk.csv")}
-    recoded = recodes_of_2025(folder)
-    rows = [
-        {
-            **row,
-            "GEOGNM": row["GEOGNM"].strip(),
-            "GEOGNMW": (welsh.get(row["GEOGCD"]) or "").strip(),
-            **({"TERM_DATE": "2025-03-31", "STATUS": "terminated"} if row["GEOGCD"] in recoded else {}),
-        }
-        for row in kept
-    ]
-    rows += [
-        {
-            **row,
-            "GEOGCD": recoded[row["GEOGCD"]],
-            "OPER_DATE": "2025-04-01",
-            "TERM_DATE": "",
-            "STATUS": "live",
-            "GEOGNMW": "",
-        }
-        for row in kept
-        if row["GEOGCD"] in recoded
-    ]
-    known = {row["GEOGCD"] for row in rows}
-    rows += [
-        {"ENTITYCD": code[:3], "GEOGCD": code, "GEOGNM": name, "GEOGNMW": "", "PARENTCD": "",
-         "OPER_DATE": "2009-01-01", "TERM_DATE": "", "STATUS": "live"}
-        for code, name in (ABOVE_NATIONS | NATION_CODES).items()
-        if code not in known
-    ]  # fmt: skip
-    rows.sort(key=lambda row: (row["GEOGCD"], row["OPER_DATE"]))
-    return csv_bytes(header, ([row[name] for name in header] for row in rows))
+    names = {row["LAD23CD"]: row["LAD23NMW"].strip() for row in rows_of(welsh)}
+    rows = [{**row, "GEOGNMW": names.get(row["GEOGCD"], "")} for row in (*_up_to_date(history, since), *_above(codes))]
+    return csv_bytes(header, sorted(rows, key=lambda row: (row["GEOGCD"], row["OPER_DATE"])))
 
 
-def recodes_of_2025(folder: Path) -> dict[str, str]:
-    """Give the districts that got a new code in April 2025, old code to new."""
-    rows = read_rows(folder / "geo/code_changes/la_changes_2018_2025_uk.csv")
-    return {row["oldcd"]: row["newcd"] for row in rows if row["type"] == "new_code" and row["start"] == "2025"}
+def _up_to_date(history: str, since: str) -> Iterator[Row]:
+    """Give the code history with the recodes that came after it."""
+    places = areas(history)
+    known = {row["GEOGCD"] for row in places}
+    later = {row["oldcd"]: row for row in rows_of(since)
+             if row["newcd"].startswith(DISTRICTS) and row["newcd"] not in known}  # fmt: skip
+    for row in places:
+        if change := later.get(row["GEOGCD"]):
+            # The list gives the year; councils change on 1 April, the start of their financial year.
+            day = f"{change['start']}-04-01"
+            yield {**row, "TERM_DATE": day_after(day, -1), "STATUS": "terminated"}
+            yield {**row, "GEOGCD": change["newcd"], "OPER_DATE": day}
+        else:
+            yield row
 
 
-def changes(folder: Path) -> bytes:
-    """Write what became of each district's code: England and Wales from one list, the rest from another."""
-    opened = {
-        row["GEOGCD"]: row["OPER_DATE"] for row in read_rows(folder / "geo/code_changes/chd_2024-07_areas.csv.gz")
-    }
-    rows = []
-    seen: set[tuple[str, str]] = set()
-    for row in read_rows(folder / "geo/code_changes/chd_2023-12_lad_changes_ew.csv"):
-        pair = (row["changed_from_code"], row["changed_to_code"])
-        if pair[0] != pair[1]:
-            rows.append([*pair, row["date"], row["desc"]])
-            seen.add(pair)
-    for row in read_rows(folder / "geo/code_changes/la_changes_2018_2025_uk.csv"):
-        pair = (row["oldcd"], row["newcd"])
-        if pair not in seen and row["oldcd"].startswith(DISTRICTS) and row["newcd"].startswith(DISTRICTS):
-            day = opened.get(pair[1]) or f"{row['start']}-04-01"
-            rows.append([*pair, day, f"ONS code changes {row['start']}: {row['oldnm']} to {row['newnm']}"])
-            seen.add(pair)
-    return csv_bytes(["from_code", "to_code", "kind", "changed_on", "authority"], sorted(_with_kind(rows), key=_dated))
+def _above(codes: str) -> list[Row]:
+    """Give the United Kingdom, Great Britain, and England and Wales, which the code history leaves out."""
+    found = {(row[f"{name}CD"], row[f"{name}NM"]) for row in rows_of(codes) for name in ("EW", "GB", "UK")}
+    return [{"ENTITYCD": code[:3], "GEOGCD": code, "GEOGNM": name, "PARENTCD": "", "OPER_DATE": "2009-01-01",
+             "TERM_DATE": "", "STATUS": "live"} for code, name in found if code]  # fmt: skip
 
 
-def _with_kind(rows: list[list[str]]) -> list[list[str]]:
-    """Say merged where several old codes became one, recoded where one became one."""
-    ends = [row[1] for row in rows]
-    return [[row[0], row[1], "merged" if ends.count(row[1]) > 1 else "recoded", row[2], row[3]] for row in rows]
+def changes(listed: str, since: str, history: str) -> bytes:
+    """Write what became of each district's code: as listed for England and Wales, else as names go on."""
+    told = [(row["changed_from_code"], row["changed_to_code"], row["date"], row["desc"]) for row in rows_of(listed)]
+    told = [change for change in told if change[0] != change[1]]
+    told += _going_on([*_up_to_date(history, since)], {change[0] for change in told}, since)
+    met = Counter(new for _, new, *_ in told)
+    header = ["from_code", "to_code", "kind", "changed_on", "authority"]
+    kinds = ((old, new, "merged" if met[new] > 1 else "recoded", day, why) for old, new, day, why in told)
+    rows = sorted(kinds, key=lambda cells: (cells[3], cells[0]))
+    return csv_bytes(header, (dict(zip(header, cells, strict=True)) for cells in rows))
 
 
-def _dated(row: Sequence[str]) -> tuple[str, str]:
-    return row[3], row[0]
+def _going_on(places: list[Row], told: set[str], since: str) -> Iterator[tuple[str, str, str, str]]:
+    """Give a code that ended the other code under which its name goes on the next day, and who says so."""
+    listed = {(row["oldcd"], row["newcd"]) for row in rows_of(since)}
+    opened = {(row["GEOGNM"], row["OPER_DATE"]): row["GEOGCD"] for row in places}
+    for row in places:
+        if row["ENTITYCD"] in DISTRICTS and row["TERM_DATE"] and (old := row["GEOGCD"]) not in told:
+            day = day_after(row["TERM_DATE"])
+            if (new := opened.get((row["GEOGNM"], day), old)) != old:
+                yield old, new, day, "ONS: local authority changes 2018 to 2025" if (old, new) in listed else BY_NAME
 
 
-def boundaries(folder: Path) -> bytes:
-    """Write the boundaries of districts on a coarser grid; every district keeps at least one ring."""
-    told = json.loads(read_text(folder / "geo/boundaries/lad_2024-05_buc_uk.geojson"))
-    features: list[dict[str, Any]] = [
-        {
-            "type": "Feature",
-            "properties": {name: feature["properties"][name] for name in ("LAD24CD", "LAD24NM")},
-            "geometry": {"type": "MultiPolygon", "coordinates": _coarser(feature["geometry"]["coordinates"])},
-        }
-        for feature in told["features"]
-    ]
+def boundaries(text: str) -> bytes:
+    """Write the boundaries of districts on a coarser grid; every district keeps its largest ring."""
+    shapes = [(feature, _coarser(feature["geometry"]["coordinates"])) for feature in json.loads(text)["features"]]
+    features = [{**feature, "geometry": {"type": "MultiPolygon", "coordinates": kept}} for feature, kept in shapes]
     features.sort(key=lambda feature: str(feature["properties"]["LAD24CD"]))
-    text = json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":"), ensure_ascii=False)
-    return packed(text.encode())
-
-
-Ring = list[list[float]]
+    return packed(json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":")).encode())
 
 
 def _coarser(polygons: list[list[Ring]]) -> list[list[Ring]]:
-    for step in (GRID, GRID / 5):
-        kept = [[rounded] for polygon in polygons if len(rounded := _rounded(polygon[0], step)) >= 4]
-        # A small district keeps a finer grid: it would otherwise be a triangle, or nothing.
-        if kept and max(len(polygon[0]) for polygon in kept) >= 7:
-            return kept
-    return [[polygon[0]] for polygon in polygons]
+    """Put polygons on the grid, holes too: without South Cambridgeshire's, a map would hide Cambridge."""
+    kept = [[ring for ring in map(_on_grid, polygon) if ring] for polygon in polygons if _on_grid(polygon[0])]
+    return kept or polygons
 
 
-def _rounded(ring: Ring, step: float) -> Ring:
-    points: Ring = []
-    for x, y in ring:
-        point = [round(round(x / step) * step, 5), round(round(y / step) * step, 5)]
-        if not points or points[-1] != point:
-            points.append(point)
-    if len(points) > 1 and points[0] != points[-1]:
-        points.append(points[0])
-    return points
+def _on_grid(ring: Ring) -> Ring:
+    """Round a ring's points to the grid; give nothing where no area is left."""
+    points = [[round(round(x / GRID) * GRID, 3) + 0.0 for x in point] for point in ring]
+    points = [point for n, point in enumerate(points) if n == 0 or point != points[n - 1]]
+    doubled = sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairwise(points))
+    return points if len(points) >= 4 and abs(doubled) > GRID**2 / 2 else []
 
 
-def residents(folder: Path) -> bytes:
+def residents(text: str) -> bytes:
     """Write mid-2011 and mid-2022 residents aged 16 to 64 by single year of age, for districts and nations."""
-    rows = read_rows(folder / "geo/population/lad23_mid2011_mid2022_syoa_sex_uk.csv.gz")
-    header = list(rows[0])
-    kept = (row for row in rows if row["Area code"].startswith((*DISTRICTS, "K", "E92", "W92", "S92", "N92"))
-            and 16 <= int(row["Age"]) <= 64)  # fmt: skip
-    return packed(csv_bytes(header, ([row[name] for name in header] for row in kept)))
+    return packed(cut_lines(text, lambda row: row["Area code"].startswith(ASKED) and 16 <= int(row["Age"]) <= 64))
 
 
-def claimant_rate(path: str) -> Callable[[Path], bytes]:
-    """Make a writer of one release of the claimant rate: districts and nations, 2011 on, all columns."""
-
-    def make(folder: Path) -> bytes:
-        rows = read_rows(folder / path)
-        header = list(rows[0])
-        code = "AREACD" if "AREACD" in header else "areacd"
-        year = "Period" if "Period" in header else "period"
-        kept = (row for row in rows if row[code].startswith((*DISTRICTS, "K", "E92", "W92", "S92", "N92"))
-                and int(row[year][:4]) >= FIRST_YEAR)  # fmt: skip
-        return packed(csv_bytes(header, ([row[name] for name in header] for row in kept), mark=True))
-
-    return make
+def claimant_rate(text: str) -> bytes:
+    """Write one release of the claimant rate: districts and nations, 2011 on, all columns."""
+    # Headings were in capitals up to January 2025, and have been in small letters since.
+    code, year = ("AREACD", "Period") if "AREACD" in text[:20] else ("areacd", "period")
+    return packed(cut_lines(text, lambda row: row[code].startswith(ASKED) and int(row[year][:4]) >= FIRST_YEAR))
 
 
-def universal_credit(folder: Path) -> bytes:
-    """Write the Stat-Xplore export of households on Universal Credit from January 2019, in its full layout."""
-    path = folder / "indicators/universal_credit/statxplore_households_on_uc_lad_2015_2022.csv"
-    table = [row for row in csv.reader(io.StringIO(read_text(path))) if row]
+def universal_credit(districts: str, layout: str) -> bytes:
+    """Write a Stat-Xplore export from January 2019, with head and foot from an export that kept them."""
+    table = list(csv.reader(io.StringIO(districts, newline="")))
     first = table[0].index(FIRST_MONTH)
-    lines = ["Stat-Xplore", "", '"Households on Universal Credit (I II III IV z)"',
-             '"National - Regional - LA - OAs by Month"', '"Counting: Households on Universal Credit"', "",
-             "Filters:", '"Default Summation","Households on Universal Credit"', ""]  # fmt: skip
-    lines += [_quoted([row[0], *row[first:]], head=n == 0) for n, row in enumerate(table)]
-    lines += ["", "", "Symbol,Description", '"z","\'..\' is nil or negligible"', '"p","provisional"', '"r","revised"',
-              "", "Source: Department for Work and Pensions"]  # fmt: skip
-    return packed(("\r\n".join(lines) + "\r\n").encode())
+    # The second row has no cells but its label: it is left as it is.
+    cut = [[row[0], *row[min(first, len(row) - 1) :]] for row in table]
+    body = [_as_exported(row, texts=len(row) if n == 0 else 1) for n, row in enumerate(cut)]
+    head, foot = _around(layout.splitlines())
+    return packed(("\n".join([*head, *body, *foot]) + "\n").encode())
 
 
-def _quoted(cells: list[str], *, head: bool) -> str:
-    """Write a row as Stat-Xplore does: texts quoted, figures and markers not, a comma at the end."""
-    if head:
-        return ",".join(f'"{cell}"' for cell in cells if cell) + ","
-    return ",".join([f'"{cells[0]}"', *cells[1:]])
+def _around(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Give what an export says above and below its table, the notes I to IV on the benefit left out."""
+    start = next(n for n, line in enumerate(lines) if line.startswith('"Month"'))
+    stop = next(n for n, line in enumerate(lines) if line.startswith('"Total"'))
+    return lines[:start], [
+        line for line in lines[stop + 1 :] if not line.startswith(('"I",', '"II",', '"III",', '"IV",'))
+    ]
 
 
-def furlough(folder: Path) -> bytes:
+def _as_exported(cells: list[str], texts: int) -> str:
+    """Write a row as Stat-Xplore does: texts quoted, figures and blanks not, a comma at the end."""
+    return ",".join(f'"{cell}"' if cell and n < texts else cell for n, cell in enumerate(cells))
+
+
+def furlough(text: str) -> bytes:
     """Write employments furloughed and take-up by district, as compiled, without the other columns."""
-    rows = read_rows(folder / "indicators/furlough/brc_local_authority_stats_2020-09-21.csv")
-    header = ["LAD19CD", "Name", "LAD19NM", "Furlough count", "Furlough rate"]
-    return csv_bytes(header, ([row[name] for name in header] for row in rows))
+    return csv_bytes(["LAD19CD", "Name", "LAD19NM", "Furlough count", "Furlough rate"], rows_of(text), end="\n")
 
 
-ONS, OGL = "Office for National Statistics", "Open Government Licence v3.0"
-ELS = "Explore Local Statistics: claimant count"
+AREAS, SINCE = "geo/code_changes/chd_2024-07_areas.csv.gz", "geo/code_changes/la_changes_2018_2025_uk.csv"
+STATXPLORE = "indicators/universal_credit/statxplore_households_on_uc"
+CLAIMANTS = {
+    "2024-11-15": "indicators/claimant_count/ons_els_claimant_rate_release_2024-11-15.csv",
+    "2025-01-24": "indicators/claimant_count/ons_els_claimant_rate_release_2025-01-24.csv",
+    "2026-06-26": "indicators/ons_explore_local_statistics/claimant-count.csv.gz",
+}
 ITEMS = (
-    Item("ons_lad_register.csv", "geo/code_changes/chd_2024-07_areas.csv.gz", ONS, "Code History Database", "2024-07",
-         OGL, "districts and the tiers above them; Welsh names from the register of April 2023; recodes of April 2025 "
-         "from the ONS list of changes 2018 to 2025", register),
-    Item("ons_lad_changes.csv", "geo/code_changes/chd_2023-12_lad_changes_ew.csv", ONS, "Code History Database",
-         "2023-12", OGL, "changes of code; Scotland and 2025 from the ONS list of changes 2018 to 2025", changes),
-    Item("ons_lad_boundaries.geojson.gz", "geo/boundaries/lad_2024-05_buc_uk.geojson", ONS,
-         "Local Authority Districts (May 2024) Boundaries UK BUC", "2024-05",
-         f"{OGL}; contains OS data (c) Crown copyright and database right 2024",
-         f"coordinates rounded to {GRID} degrees, holes and repeated points left out", boundaries),
-    Item("ons_residents.csv.gz", "geo/population/lad23_mid2011_mid2022_syoa_sex_uk.csv.gz", ONS,
-         "Estimates of the population for the UK, mid-2022", "2024-03-26", OGL,
-         "districts and nations; ages 16 to 64", residents),
-    *(Item(f"ons_claimant_rate_{day}.csv.gz", path, ONS, ELS, day, OGL, "districts and nations; 2011 on",
-           claimant_rate(path)) for day, path in (
-        ("2024-11-15", "indicators/claimant_count/ons_els_claimant_rate_release_2024-11-15.csv"),
-        ("2025-01-24", "indicators/claimant_count/ons_els_claimant_rate_release_2025-01-24.csv"),
-        ("2026-06-26", "indicators/ons_explore_local_statistics/claimant-count.csv.gz"))),
-    Item("dwp_uc_households.csv.gz", "indicators/universal_credit/statxplore_households_on_uc_lad_2015_2022.csv",
-         "Department for Work and Pensions", "Stat-Xplore: Households on Universal Credit", "2024-02-13", OGL,
-         "January 2019 on; head and foot of the export set again, its long notes left out", universal_credit),
-    Item("hmrc_furlough.csv", "indicators/furlough/brc_local_authority_stats_2020-09-21.csv",
-         "HM Revenue and Customs, compiled by the British Red Cross", "Coronavirus Job Retention Scheme statistics",
-         "2020-09-21", OGL, "columns of furlough", furlough),
+    Item("ons_lad_register.csv", "2024-07", register, "districts, counties, regions and nations; recodes of April "
+         "2025, Welsh names and rows above nations are from the other files named, in that order",
+         (AREAS, SINCE, "geo/lad_registers/lad_2023-04_uk.csv", "geo/code_changes/la_all_codes_uk.csv")),
+    Item("ons_lad_changes.csv", "2023-12", changes, "changes of code, not of name alone; Scotland and April 2025 are "
+         "from the other files named", ("geo/code_changes/chd_2023-12_lad_changes_ew.csv", SINCE, AREAS)),
+    Item("ons_lad_boundaries.geojson.gz", "2024-05", boundaries, f"coordinates rounded to {GRID} degrees; repeated "
+         "points, and islands of which no area is left, left out", ("geo/boundaries/lad_2024-05_buc_uk.geojson",)),
+    Item("ons_residents.csv.gz", "2024-03-26", residents, "districts and nations; ages 16 to 64",
+         ("geo/population/lad23_mid2011_mid2022_syoa_sex_uk.csv.gz",)),
+    *(Item(f"ons_claimant_rate_{day}.csv.gz", day, claimant_rate, "districts and nations; 2011 on", (path,))
+      for day, path in CLAIMANTS.items()),
+    Item("dwp_uc_households.csv.gz", "2024-02-13", universal_credit, "January 2019 on; head and foot are those of the "
+         "second file named, without its notes I to IV",
+         (f"{STATXPLORE}_lad_2015_2022.csv", f"{STATXPLORE}_msoa_2015_2022.csv")),
+    Item("hmrc_furlough.csv", "2020-09-21", furlough, "columns of furlough",
+         ("indicators/furlough/brc_local_authority_stats_2020-09-21.csv",)),
 )  # fmt: skip
 
 
+def checked(folder: Path, made: dict[str, bytes]) -> Iterator[tuple[bool, str]]:
+    """Compare the register with each that the ONS has published, and follow every code to 2023."""
+    places = [row for row in rows_of(made["ons_lad_register.csv"].decode()) if row["ENTITYCD"] in DISTRICTS]
+    for edition in REGISTERS:
+        rows = rows_of(read_text(folder / f"geo/lad_registers/lad_{edition}_uk.csv"))
+        live, told = _in_use(places, edition[:4], edition[:4]), {row[f"LAD{edition[2:4]}CD"] for row in rows}
+        yield live == told, f"codes in use at the end of {edition[:4]}: {len(live)}; in the register: {len(told)}"
+    after: dict[str, set[str]] = {}
+    for row in rows_of(made["ons_lad_changes.csv"].decode()):
+        after.setdefault(row["from_code"], set()).add(row["to_code"])
+    ever, target = _in_use(places, "2010", "2024"), _in_use(places, "2023", "2023")
+    astray = sorted(code for code in ever if len(_became(code, after, target)) != 1)
+    yield not astray, f"codes used since the end of 2010: {len(ever)}; without one of 2023: {' '.join(astray) or 0}"
+
+
+def _in_use(places: list[Row], first: str, last: str) -> set[str]:
+    return {row["GEOGCD"] for row in places
+            if row["OPER_DATE"] <= f"{last}-12-31" and (row["TERM_DATE"] or "9999") >= f"{first}-12-31"}  # fmt: skip
+
+
+def _became(code: str, after: dict[str, set[str]], target: set[str]) -> set[str]:
+    found = (_became(new, after, target) for new in after.get(code, ()))
+    return {code} if code in target else set().union(*found)
+
+
 def provenance(folder: Path, made: dict[str, bytes]) -> bytes:
-    """Write where each starter file came from."""
-    told: dict[str, Row] = {}
-    for part in ("geo", "indicators"):
-        told |= {f"{part}/{row['file']}": row for row in read_rows(folder / part / "MANIFEST.csv")}
-    header = ["file", "sha256", "bytes", "publisher", "dataset", "release", "licence", "cut", "origin",
-              "origin_repository", "origin_path", "origin_commit"]  # fmt: skip
-    rows = []
+    """Write where each starter file came from, as the manifests of the folder say; several origins in one order."""
+    rows = ((part, row) for part in PARTS for row in rows_of(read_text(folder / part / "MANIFEST.csv")))
+    told = {(path := f"{part}/{row['file']}"): {**row, "origin": path} for part, row in rows}
+    fields = {"publisher": "publisher", "dataset": "title", "licence": "licence", "origin": "origin",
+              "origin_repository": "source_repo", "origin_path": "source_path",
+              "origin_commit": "source_commit"}  # fmt: skip
+    header = ["file", "sha256", "bytes", "publisher", "dataset", "release", "licence", "cut"]
+    written = []
     for item in ITEMS:
-        origin = told[item.origin]
         content = made[item.file]
-        rows.append([item.file, hashlib.sha256(content).hexdigest(), str(len(content)), item.publisher, item.dataset,
-                     item.release, item.licence, item.cut, item.origin, origin["source_repo"], origin["source_path"],
-                     origin["source_commit"]])  # fmt: skip
-    return csv_bytes(header, rows)
+        from_manifest = {name: " + ".join(told[path][field] for path in item.origins) for name, field in fields.items()}
+        own = {**item._asdict(), "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        written.append({**own, **from_manifest})
+    return csv_bytes([*header, *list(fields)[3:]], written)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write every starter file and PROVENANCE.csv; give 1 where the folder is not there."""
+def main(arguments: list[str] | None = None) -> int:
+    """Write every starter file and PROVENANCE.csv; write nothing and give 1 where something is not as expected."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with geo/ and indicators/, each with a MANIFEST.csv")
     folder: Path = parser.parse_args(arguments).folder
-    if not (folder / "geo" / "MANIFEST.csv").is_file():
-        sys.stderr.write(f"{folder}: found no geo/MANIFEST.csv, expected a folder of published files\n")
+    if missing := [path for part in PARTS if not (path := folder / part / "MANIFEST.csv").is_file()]:
+        sys.stderr.write(f"found no {missing[0]}, expected the folder of published files; give its path\n")
         return 1
-    made: dict[str, Any] = {item.file: item.make(folder) for item in ITEMS}
+    made = {item.file: item.make(*(read_text(folder / origin) for origin in item.origins)) for item in ITEMS}
+    sound, lines = zip(*checked(folder, made), strict=True)
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    if not all(sound):
+        sys.stderr.write("expected none to differ, wrote nothing; see the files in geo/code_changes\n")
+        return 1
     for name, content in {**made, "PROVENANCE.csv": provenance(folder, made)}.items():
         (HERE / name).write_bytes(content)
         sys.stdout.write(f"{name}: {len(content):,} bytes\n")
