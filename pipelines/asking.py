@@ -92,7 +92,7 @@ def explain(project: Project, problem: str, place: str, measure: str, period: st
     yield from _checks(cell, project)
 
 
-def _one(cells: pl.DataFrame, grain: str, period: str | None) -> dict[str, object]:
+def _one(cells: pl.DataFrame, grain: str, period: str | None) -> dict[str, Any]:
     if grain != "latest":
         kind = {"month": "month", "quarter": "quarter", "year": "year"}[grain]
         span = parse_period(period or "", kind)  # type: ignore[arg-type]
@@ -102,7 +102,7 @@ def _one(cells: pl.DataFrame, grain: str, period: str | None) -> dict[str, objec
     return cells.row(0, named=True)
 
 
-def _value(cell: dict[str, object]) -> Iterator[tuple[str, str]]:
+def _value(cell: dict[str, Any]) -> Iterator[tuple[str, str]]:
     bounds = f" (between {cell['low']} and {cell['high']})" if cell["high"] is not None else ""
     if cell["reason"] is None:
         yield "value", f"{cell['value']} {cell['unit']}{bounds}; status {cell['status']}"
@@ -114,12 +114,12 @@ def _value(cell: dict[str, object]) -> Iterator[tuple[str, str]]:
         yield "to close", f"{cell['holder']}: {cell['remedy']}"
 
 
-def _journey(cell: dict[str, object], project: Project, system: str) -> Iterator[tuple[str, str]]:
+def _journey(cell: dict[str, Any], project: Project, system: str) -> Iterator[tuple[str, str]]:
     if cell["value_start"] is None:
         return
     yield "period", say(cell["value_start"], cell["value_end"])  # type: ignore[arg-type]
     if cell["file"]:
-        rows = f"row {cell['file_rows']}, column {cell['file_column']}"
+        rows = f"row {cell['file_rows']}, column {cell['file_column']}" if cell["file_rows"] else "no row of it"
         yield "file", f"{cell['file']}, {rows}; released {cell['released_at']}; sha256 {cell['release']}"
     if cell["parts"]:
         changes = register_places(project).changes.filter(pl.col("from_code").is_in(str(cell["parts"]).split(",")))
@@ -127,12 +127,14 @@ def _journey(cell: dict[str, object], project: Project, system: str) -> Iterator
         yield "crosswalk", f"to {system}: {'; '.join(told)}; weight 1 each" if told else f"{system}: none needed"
 
 
-def _checks(cell: dict[str, object], project: Project) -> Iterator[tuple[str, str]]:
+def _checks(cell: dict[str, Any], project: Project) -> Iterator[tuple[str, str]]:
     found = all_findings(project).filter(pl.col("source") == cell["source"])
     about = found.filter(
         (pl.col("place_code") == cell["place_code"]) | (pl.col("place_code").is_null()),
         pl.col("measure").is_null() | (pl.col("measure") == cell["measure"]),
-        pl.col("release").is_null() | (pl.col("release") == cell["release"]),
+        pl.col("release").is_null() | (pl.col("release") == (cell["release"] or "")),
+        pl.col("period_start").is_null() | (pl.col("period_start") <= (cell["value_end"] or cell["period_end"])),
+        pl.col("period_end").is_null() | (pl.col("period_end") >= (cell["value_start"] or cell["period_start"])),
     )
     for check, reason, evidence in about.select("check", "reason", "evidence").head(10).iter_rows():
         yield "check", f"{check}: {reason}: {evidence}"

@@ -12,6 +12,8 @@ from pipelines.schema import STATUSES, VALUELESS
 
 SLICE = ["measure", "period_start", "period_end"]
 CELL = [*SLICE, "to_code"]
+OF_SLICE = ["source", "release", "released_at", "file"]
+"""What is the same for all cells of a slice, since a slice comes from one release."""
 
 
 def newest(observation: pl.DataFrame) -> pl.DataFrame:
@@ -62,14 +64,17 @@ def withdrawn(placed: pl.DataFrame, observation: pl.DataFrame, parts: pl.DataFra
 
 
 def _pieces(observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
-    """Pair each place's parts with their observations, slice by slice; a part without one stays, empty."""
+    """Pair each place's parts with their observations, slice by slice; a part without one stays, empty.
+
+    A part without a row still says which release has the slice and not the place.
+    """
     numbered = observation.with_row_index("cell").with_columns(pl.col("place_code").str.split("+").alias("from_code"))
     exploded = numbered.explode("from_code")
     reach = exploded.join(parts.select("from_code", "to_code"), on="from_code")
     spread = reach.group_by("cell").agg(pl.col("to_code").n_unique().alias("places_it_covers"))
-    slices = observation.select(*SLICE).unique()
+    slices = observation.select(*SLICE, *OF_SLICE).unique([*SLICE], maintain_order=True)
     expected = slices.join(parts, how="cross")
-    found = exploded.join(spread, on="cell", how="left")
+    found = exploded.join(spread, on="cell", how="left").drop(OF_SLICE)
     return expected.join(found, on=[*SLICE, "from_code"], how="left", maintain_order="left")
 
 
@@ -80,6 +85,7 @@ def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
     keys = [*CELL, "from_code"]
     lists = pieces.sort(keys).group_by(CELL, maintain_order=True)
     parts = lists.agg(
+        *(pl.col(name).first() for name in OF_SLICE),
         pl.len().alias("parts_n"),
         pl.col("cell").is_not_null().sum().alias("rows_n"),
         pl.col("from_code").unique(maintain_order=True).str.join(",").alias("parts"),
@@ -109,7 +115,7 @@ def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
         pl.col("high").max().alias("high_most"),
         pl.col("marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("marker"),
         pl.col("place_label").unique(maintain_order=True).str.join("; ").alias("labels"),
-        *(pl.col(name).first() for name in ("source", "release", "released_at", "file", "file_column", "unit")),
+        *(pl.col(name).first() for name in ("file_column", "unit")),
         pl.col("file_row").unique(maintain_order=True).cast(pl.String).str.join(",").alias("file_rows"),
     )
     return parts.join(sums, on=CELL, how="left", maintain_order="left")
