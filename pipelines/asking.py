@@ -7,11 +7,12 @@ import duckdb
 import polars as pl
 
 from pipelines.errors import CommongroundError, UnknownNameError, near
+from pipelines.lineage import find, lineage
 from pipelines.names import folded
 from pipelines.periods import parse_period, say
-from pipelines.places import system_places
-from pipelines.steps import Project, all_findings, register_places
-from pipelines.store import out_path, read_table, state_path
+from pipelines.places import Places, system_places
+from pipelines.steps import Project, all_findings, prepare, register_places
+from pipelines.store import out_path, read_table, sole_builder, state_path
 from pipelines.warehouse import measures_table, newest, sources_table
 
 GAP_COLUMNS = ["problem", "measure", "place_code", "place_name", "period_start", "period_end", "reason", "severity",
@@ -117,7 +118,7 @@ def _value(cell: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _journey(cell: dict[str, Any], project: Project, system: str) -> Iterator[tuple[str, str]]:
     if cell["value_start"] is None:
         return
-    yield "period", say(cell["value_start"], cell["value_end"])  # type: ignore[arg-type]
+    yield "period", say(cell["value_start"], cell["value_end"])
     if cell["file"]:
         rows = f"row {cell['file_rows']}, column {cell['file_column']}" if cell["file_rows"] else "no row of it"
         yield "file", f"{cell['file']}, {rows}; released {cell['released_at']}; sha256 {cell['release']}"
@@ -142,6 +143,20 @@ def _checks(cell: dict[str, Any], project: Project) -> Iterator[tuple[str, str]]
         yield "check", "nothing found about this cell"
 
 
+def about_places(project: Project, names: list[str]) -> Iterator[tuple[str, str]]:
+    """Tell of places by name or code: what each is, was and became."""
+    register = known_places(project)
+    for code in [code for name in names for code in find(register, name)]:
+        yield from lineage(register, code, project.as_of)
+
+
+def known_places(project: Project) -> Places:
+    """Give the register of places, also where nothing has been built yet."""
+    with sole_builder(project.home):
+        prepare(project)
+        return register_places(project)
+
+
 def listing(project: Project, what: str) -> pl.DataFrame:
     """List sources, measures, problems or places."""
     catalogue = project.catalogue
@@ -153,7 +168,7 @@ def listing(project: Project, what: str) -> pl.DataFrame:
         rows = [(p.name, p.header.question, p.header.owner, p.header.places, p.header.grain)
                 for p in catalogue.problems.values()]  # fmt: skip
         return pl.DataFrame(rows, schema=["problem", "question", "owner", "places", "grain"], orient="row")
-    register = register_places(project).register
+    register = known_places(project).register
     systems = sorted({problem.header.places for problem in catalogue.problems.values()})
     found = [system_places(register, system).with_columns(pl.lit(system).alias("system")) for system in systems]
     return pl.concat(found).select("system", "place_code", "place_name", "place_name_welsh", "region", "nation")

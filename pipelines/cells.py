@@ -163,6 +163,7 @@ def _caveats(catalogue: Catalogue) -> pl.Expr:
         pl.when(pl.col("measure").is_in(rounded)).then(pl.lit("rounded")),
         pl.when(pl.col("measure").is_in(noisy)).then(pl.lit("perturbed")),
         pl.col("status").replace_strict(marks, default=None, return_dtype=pl.String),
+        pl.when(pl.col("basis") == "moved_land").then(pl.lit("extent_changed")),
         separator=",",
         ignore_nulls=True,
     )

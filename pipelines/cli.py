@@ -150,6 +150,18 @@ def explain(
         console.print(f"[bold]{heading:<10}[/] {_plain(text)}", soft_wrap=True, highlight=False)
 
 
+@app.command()
+def places(
+    place: Annotated[list[str], typer.Argument(help="Names or codes of places, of any time.")],
+    store: Store = None,
+) -> None:
+    """Say what a place is, what it was, what it became, and what it belongs to."""
+    from pipelines.asking import about_places
+
+    for heading, text in about_places(_project(store, None), place):
+        console.print(f"[bold]{heading:<10}[/] {_plain(text)}", soft_wrap=True, highlight=False)
+
+
 @app.command("list")
 def list_(
     what: Annotated[What, typer.Argument(help="What to list.")],

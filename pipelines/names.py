@@ -1,6 +1,6 @@
 """From names to codes: by a plain rule and by a reviewed table, never by a guess.
 
-The rule folds case, white space, accents' spelling in Unicode, `&` and `and`, a trailing `UA`,
+The rule folds case, white space, accents (`Ynys Môn`, `Ynys Mon`), `&` and `and`, a trailing `UA`,
 and `City of X` and `X, City of`. What it does not match is listed with candidates for a person to choose.
 """
 
@@ -17,7 +17,13 @@ _CITY_AFTER = re.compile(r"^(.+), (?:city|county) of$")
 
 def folded(name: str) -> str:
     """Write a place's name in the one way in which names are compared."""
-    text = unicodedata.normalize("NFC", name).casefold().replace("&", " and ").replace("’", "'")
+    parts = unicodedata.normalize("NFKD", name)
+    text = (
+        "".join(part for part in parts if not unicodedata.combining(part))
+        .casefold()
+        .replace("&", " and ")
+        .replace("’", "'")
+    )
     text = _SPACE.sub(" ", text).strip().removesuffix(" ua")
     for pattern in (_CITY_AFTER, _CITY):
         if match := pattern.match(text):

@@ -15,13 +15,26 @@ from pipelines.errors import UnknownNameError, UnreadableError, near
 from pipelines.schema import CHANGE, PLACE, conformed
 
 # Source of the meaning of the first three characters: ONS Register of Geographic Codes.
-ENTITIES: dict[str, str] = {
-    **dict.fromkeys(("E06", "E07", "E08", "E09", "W06", "S12", "N09"), "lad"),
-    "E12": "region",
-    **dict.fromkeys(("E10", "E11", "E13"), "county"),
-    "E47": "combined_authority",
-    **dict.fromkeys(("E92", "W92", "S92", "N92", "K02", "K03", "K04"), "nation"),
+KINDS: dict[str, tuple[str, ...]] = {
+    "lad": ("E06", "E07", "E08", "E09", "W06", "S12", "N09"),
+    "utla": ("E06", "E08", "E09", "E10", "W06", "S12", "N09"),
+    "county": ("E10", "E11", "E13"),
+    "region": ("E12",),
+    "nation": ("E92", "W92", "S92", "N92"),
+    "above_nation": ("K02", "K03", "K04"),
+    "combined_authority": ("E47",),
+    "icb": ("E54",),
+    "sub_icb": ("E38",),
+    "nhs_region": ("E40",),
+    "health_board": ("W11", "S08"),
+    "pfa": ("E23", "W15", "S23", "N23"),
+    "csp": ("E22", "W14"),
+    "fra": ("E31", "W25", "S38", "N31"),
 }
+"""The kinds of place, and how their codes begin. A unitary council is a district and an upper tier at once."""
+
+ENTITIES: dict[str, str] = {prefix: kind for kind, found in reversed(KINDS.items()) for prefix in found}
+"""The first kind that codes with some beginning are of."""
 NATION_OF = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
 
 
@@ -131,12 +144,12 @@ def system_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
     """
     kind, day = system.rsplit("_", 1)[0], day_of(system)
     found = register.filter(
-        pl.col("kind") == kind,
+        pl.col("place_code").str.slice(0, 3).is_in(KINDS.get(kind, ())),
         pl.col("valid_from") <= day,
         pl.col("valid_to").is_null() | (pl.col("valid_to") >= day),
     )
     if found.is_empty():
-        known = register["kind"].unique().to_list()
+        known = list(KINDS)
         years = register.select(pl.col("valid_from").dt.year().min()).item()
         raise UnknownNameError(
             f"unknown place system {system!r}: the register has kinds {', '.join(sorted(known))} "
@@ -172,24 +185,28 @@ def reaches(changes: pl.DataFrame, codes: list[str], target: set[str]) -> dict[s
     """Tell, for each code, the codes of a place system that it is, became, or was.
 
     A code of the system is itself (observed). An older one is followed forward through its changes
-    (recoded where one to one, merged where several old codes meet). A newer one is followed back only
+    (recoded or moved_land where one to one, merged where several old codes meet). A newer one is followed back only
     through one-to-one changes. A code that leads nowhere is left out.
     """
     forward = _edges(changes, "from_code", "to_code")
     backward = _edges(changes, "to_code", "from_code")
-    found = {code: _reach(code, target, forward, backward) for code in codes}
+    moved = set(changes.filter(pl.col("kind") == "moved_land")["to_code"])
+    found = {code: _reach(code, target, forward, backward, moved) for code in codes}
     return {code: reach for code, reach in found.items() if reach.codes}
 
 
-def _reach(code: str, target: set[str], forward: Edges, backward: Edges) -> Reach:
+def _reach(code: str, target: set[str], forward: Edges, backward: Edges, moved: set[str]) -> Reach:
     if code in target:
         return Reach((code,), "observed")
     ahead = tuple(found for found in _forward(code, forward) if found in target)
     if ahead:
         merged = any(len(backward[step]) > 1 for step in _forward(code, forward)[1:])
-        return Reach(ahead, "merged" if merged else "recoded")
+        return Reach(
+            ahead, "merged" if merged else "moved_land" if moved & set(_forward(code, forward)[1:]) else "recoded"
+        )
     back = _back(code, forward, backward)
-    return Reach(tuple(found for found in back if found in target)[:1], "recoded")
+    basis = "moved_land" if moved & set(back) else "recoded"
+    return Reach(tuple(found for found in back if found in target)[:1], basis)
 
 
 def _back(code: str, forward: Edges, backward: Edges) -> list[str]:

@@ -43,7 +43,7 @@ STATUS_SYMBOLS: dict[str, tuple[str, str]] = {
 VALUELESS: frozenset[str] = frozenset({"low", "confidential", "not_available", "not_applicable"})
 """Statuses under which a published cell carries no figure."""
 
-Basis = Literal["observed", "recoded", "merged", "aggregated"]
+Basis = Literal["observed", "recoded", "moved_land", "merged"]
 """How a value came to the place it is shown for."""
 
 
@@ -95,7 +95,9 @@ PLACE: dict[str, Column] = {
 CHANGE: dict[str, Column] = {
     "from_code": Column(TEXT, "Code before the change"),
     "to_code": Column(TEXT, "Code after the change"),
-    "kind": Column(TEXT, "recoded (same land, or nearly) or merged (whole places into one)"),
+    "kind": Column(
+        TEXT, "recoded (same land), moved_land (same place, its boundary moved) or merged (several into one)"
+    ),
     "changed_on": Column(DATE, "Day the change took effect"),
     "authority": Column(TEXT, "Order or notice that made the change"),
 }
@@ -116,7 +118,9 @@ CELL: dict[str, Column] = {
     "unit": Column(TEXT, "Unit of the figure"),
     "status": Column(TEXT, "Worst status among the published figures behind the value"),
     "marker": Column(TEXT, "Publisher's markers behind the cell, as printed"),
-    "basis": Column(TEXT, "How the value came to this place: observed, recoded, merged or aggregated"),
+    "basis": Column(
+        TEXT, "How the value came to this place: observed, recoded, moved_land (recoded, some land moved) or merged"
+    ),
     "coverage": Column(NUMBER, "Share of the place that was observed, 0 to 1; null where it cannot be told"),
     "reason": Column(TEXT, "Why there is no value: one of the closed set of reasons; null where there is one"),
     "reasons_also": Column(TEXT, "Further reasons that hold as well, comma separated"),

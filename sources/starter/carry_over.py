@@ -22,6 +22,9 @@ HERE = Path(__file__).resolve().parent
 PARTS = ("geo", "indicators")
 DISTRICTS = ("E06", "E07", "E08", "E09", "W06", "S12", "N09")
 NATIONS = ("E92", "W92", "S92", "N92")
+# Counties, regions and nations; combined authorities; NHS, police, community safety and fire areas.
+TIERS = ("E10", "E11", "E12", "E13", *NATIONS, "E47", "E54", "E38", "E40", "W11", "S08", "E23", "W15", "S23", "N23",
+         "E22", "W14", "E31", "W25", "S38", "N31")  # fmt: skip
 ASKED = (*DISTRICTS, "K", *NATIONS)
 FIRST_YEAR, FIRST_MONTH = 2011, "January 2019"
 # Degrees to which boundaries are rounded: about 500 m, the same for all, so that shared borders stay shared.
@@ -84,8 +87,8 @@ def day_after(day: str, days: int = 1) -> str:
 
 
 def areas(history: str) -> list[Row]:
-    """Give the code history of districts and of the tiers above them, names without stray blanks."""
-    rows = (row for row in rows_of(history) if row["ENTITYCD"] in (*DISTRICTS, "E10", "E12", *NATIONS))
+    """Give the code history of districts and of the other kinds of area, names without stray blanks."""
+    rows = (row for row in rows_of(history) if row["ENTITYCD"] in (*DISTRICTS, *TIERS))
     return [{**row, "GEOGNM": row["GEOGNM"].strip()} for row in rows]
 
 
@@ -127,9 +130,14 @@ def changes(listed: str, since: str, history: str) -> bytes:
     told += _going_on([*_up_to_date(history, since)], {change[0] for change in told}, since)
     met = Counter(new for _, new, *_ in told)
     header = ["from_code", "to_code", "kind", "changed_on", "authority"]
-    kinds = ((old, new, "merged" if met[new] > 1 else "recoded", day, why) for old, new, day, why in told)
+    kinds = ((old, new, _kind(old, new, met[new]), day, why) for old, new, day, why in told)
     rows = sorted(kinds, key=lambda cells: (cells[3], cells[0]))
     return csv_bytes(header, (dict(zip(header, cells, strict=True)) for cells in rows))
+
+
+def _kind(old: str, new: str, met: int) -> str:
+    """Say what a change of code was: the ONS gives a council of the same type a new code when its boundary moves."""
+    return "merged" if met > 1 else "moved_land" if old[:3] == new[:3] else "recoded"
 
 
 def _going_on(places: list[Row], told: set[str], since: str) -> Iterator[tuple[str, str, str, str]]:
