@@ -10,9 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pipelines.errors import FetchError
+from pipelines.printing import as_csv, as_table
 from pipelines.publishing import report_files, report_is_fresh, warehouse_is_fresh
 from pipelines.steps import Project, all_findings, is_fresh, prepare, register_places
-from pipelines.store import out_path, read_table, sole_builder, state_path
+from pipelines.store import out_path, read_table, sole_builder, state_path, write_whole
 from pipelines.warehouse import newest
 
 
@@ -111,6 +112,39 @@ def refresh_and_tell(project: Project, sources: Sequence[str], console: Console)
     for outcome in outcomes:
         console.print(said(outcome.what, outcome.detail), soft_wrap=True, highlight=False, markup=False)
     return sum(outcome.what == "failed" for outcome in outcomes)
+
+
+def rehearse_and_tell(project: Project, name: str, problems: Sequence[str], console: Console) -> None:
+    """Answer problems on the councils of a scenario, say what is lost, and write all cells as CSV."""
+    from pipelines.scenario import lost_measures, read_scenario, rehearse
+
+    scenario, path = read_scenario(project.catalogue.root, name)
+    names = [project.catalogue.problem(each).name for each in problems] or sorted(project.catalogue.problems)
+    with sole_builder(project.home):
+        prepare(project)
+        cells = pl.concat([rehearse(project, project.catalogue.problems[each], scenario, path) for each in names])
+    out = out_path(project.home, f"scenario_{name}.csv")
+    write_whole(out, as_csv(cells).encode("utf-8"))
+    console.print(f"Scenario, not a fact: {scenario.title}, on {scenario.day} ({scenario.plan})", highlight=False)
+    console.print(as_table(side_by_side(cells), console.width))
+    lost = lost_measures(cells)
+    if lost.is_empty():
+        console.print("Everything that can be answered now could still be answered.")
+    else:
+        console.print("What stops being answerable that day, and what to ask for before:")
+        console.print(as_table(lost.drop("problem") if len(names) == 1 else lost, console.width))
+    console.print(f"All cells  {out}", soft_wrap=True, highlight=False)
+
+
+def side_by_side(cells: pl.DataFrame) -> pl.DataFrame:
+    """Count for each problem, measure and new council what is known now of its districts, and then of itself."""
+    counted = cells.group_by("problem", "measure", "council").agg(
+        (pl.col("side") == "now").sum().alias("cells now"),
+        ((pl.col("side") == "now") & pl.col("value").is_not_null()).sum().alias("known now"),
+        (pl.col("side") == "then").sum().alias("cells then"),
+        ((pl.col("side") == "then") & pl.col("value").is_not_null()).sum().alias("known then"),
+    )
+    return counted.sort("problem", "measure", "council")
 
 
 def add_and_tell(project: Project, name: str, file: Path, released: date, console: Console) -> None:

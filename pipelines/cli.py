@@ -162,6 +162,19 @@ def places(
         console.print(f"[bold]{heading:<10}[/] {_plain(text)}", soft_wrap=True, highlight=False)
 
 
+@app.command()
+def rehearse(
+    scenario: Annotated[str, typer.Argument(help="Name of a scenario in pipelines/scenarios/.")],
+    problem: Annotated[list[str] | None, typer.Argument(help="Problems; all if none is named.")] = None,
+    as_of: AsOf = None,
+    store: Store = None,
+) -> None:
+    """Say what problems could tell of councils to come, and what to ask for before they come."""
+    from pipelines.building import rehearse_and_tell
+
+    rehearse_and_tell(_project(store, as_of), scenario, problem or [], console)
+
+
 @app.command("list")
 def list_(
     what: Annotated[What, typer.Argument(help="What to list.")],

@@ -11,11 +11,13 @@ from pydantic.fields import FieldInfo
 from checks.reasons import REASONS
 from pipelines import schema
 from pipelines.model import Columns, Elsewhere, Header, Marker, Measure, Need, Note, Period, Release, Source, Span
+from pipelines.scenario import NewPlace, Scenario
 from pipelines.warehouse import RELEASE_MEANING, TABLE_MEANING
 
 MADE = "<!-- Made by `python -m pipelines.dictionary docs`; edit the model, not this page. -->"
 SOURCE_MODELS = (Source, Columns, Measure, Marker, Period, Elsewhere, Note, Release)
 PROBLEM_MODELS = (Header, Need, Span)
+SCENARIO_MODELS = (Scenario, NewPlace)
 
 
 def declarations_page() -> str:
@@ -23,6 +25,7 @@ def declarations_page() -> str:
     parts = ["# Declarations", MADE, "An unknown key, a wrong type or a missing key is refused with its file and line."]
     parts += ["## A source: `sources/<publisher>_<data>.yaml`", *(_model(model) for model in SOURCE_MODELS)]
     parts += ["## A problem: the header of `pipelines/problems/<name>.sql`", *(_model(m) for m in PROBLEM_MODELS)]
+    parts += ["## A scenario: `pipelines/scenarios/<name>.yaml`", *(_model(model) for model in SCENARIO_MODELS)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -76,6 +76,7 @@ def read_register(raw: pl.DataFrame, file: str) -> pl.DataFrame:
         _blank_is_null("GEOGNMW").alias("place_name_welsh"),
         pl.col("ENTITYCD").replace_strict(ENTITIES, default=None).alias("kind"),
         nation.alias("nation"),
+        _blank_is_null("PARENTCD").alias("parent_code"),
         _day("OPER_DATE").alias("valid_from"),
         _day("TERM_DATE").alias("valid_to"),
     ).join(regions, on="place_code", how="left")

@@ -86,6 +86,7 @@ PLACE: dict[str, Column] = {
     "place_name_welsh": Column(TEXT, "Name in Welsh, where the register has one"),
     "kind": Column(TEXT, "Kind of place: lad, region, nation"),
     "nation": Column(TEXT, "Nation of the United Kingdom"),
+    "parent_code": Column(TEXT, "Code of the place that the register puts it in: a county, a region, an NHS region"),
     "region_code": Column(TEXT, "Code of the region of England; null elsewhere"),
     "region": Column(TEXT, "Region of England, or the nation elsewhere"),
     "valid_from": Column(DATE, "First day on which the code was in use"),

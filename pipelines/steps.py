@@ -92,8 +92,8 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
     if any(table_key(path) != key for path in paths):
         problem = project.catalogue.problems[name]
         places = register_places(project)
-        placed, aside = placed_slices(project, problem, places)
         system = system_places(places.register, problem.header.places)
+        placed, aside = placed_slices(project, problem, places, set(system["place_code"]))
         cells = typed_cells(problem, project.catalogue, system, placed, aside, project.as_of)
         view = answer(problem, system, cells, placed)
         for path, table in zip(paths, (cells, view), strict=True):
@@ -101,10 +101,11 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
     return read_table(paths[0])
 
 
-def placed_slices(project: Project, problem: Problem, places: Places) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Move what the problem's sources observed to its places; give it, and what was set aside, moved too."""
+def placed_slices(
+    project: Project, problem: Problem, places: Places, target: set[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Move what the problem's sources observed to some places; give it, and what was set aside, moved too."""
     catalogue = project.catalogue
-    target = set(system_places(places.register, problem.header.places)["place_code"])
     placed, aside = [], []
     for name in catalogue.sources_of(problem):
         source = catalogue.sources[name]
