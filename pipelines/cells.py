@@ -141,6 +141,8 @@ def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl
         source.alias("source"),
         pl.col("measure").replace_strict({m: d.unit for m, d in catalogue.measures.items()}).alias("unit"),
         pl.when(~gap).then("basis").alias("basis"),
+        # A value that was worked out says how.
+        pl.when(gap).then("evidence").otherwise("placed_evidence").alias("evidence"),
         _caveats(catalogue).alias("caveats"),
     )
     return _with_notes(

@@ -35,6 +35,13 @@ def code_key() -> str:
     return hashed(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
 
 
+def _rests_on(catalogue: Catalogue, name: str) -> list[str]:
+    """Name the sources a problem rests on: of its measures, and of what its rates are shares of."""
+    asked = catalogue.problems[name].measures
+    parts = [catalogue.measures[each].denominator for each in asked]
+    return sorted({catalogue.measure_source[each] for each in (*asked, *parts) if each})
+
+
 def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
     """Work out the keys of all tables from declarations, snapshots, the program, and the day of the build."""
     held: dict[str, list[Snapshot]] = {}
@@ -53,10 +60,7 @@ def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
             problem.body,
             places,
             as_of.isoformat(),
-            *(
-                observation.get(source) or declaration_key(catalogue, source)
-                for source in catalogue.sources_of(problem)
-            ),
+            *(observation.get(source) or declaration_key(catalogue, source) for source in _rests_on(catalogue, name)),
         )
         for name, problem in catalogue.problems.items()
     }

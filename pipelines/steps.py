@@ -12,6 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.answer import answer
+from pipelines.averaging import averaged, weights_for
 from pipelines.catalogue import Catalogue, Problem
 from pipelines.cells import typed_cells
 from pipelines.keys import Keys, keys
@@ -116,10 +117,25 @@ def placed_slices(
         parts = roll(reaches(places.changes, own, target))
         wanted = pl.col("measure").is_in(list(problem.measures))
         observation = seen.observation.filter(wanted)
-        moved = place_slices(newest(observation), parts, catalogue.measures)
-        placed.append(withdrawn(moved, observation, parts))
+        current = newest(observation)
+        moved = withdrawn(place_slices(current, parts, catalogue.measures), observation, parts)
+        weights = weights_for(current, denominators(project, name), catalogue.measures)
+        placed.append(averaged(moved, current, parts, weights))
         aside.append(_aside(seen, places, target))
     return pl.concat(placed), pl.concat(aside)
+
+
+def denominators(project: Project, name: str) -> pl.DataFrame:
+    """Give the observations of what a source's rates are shares of, in the source's own place system."""
+    catalogue = project.catalogue
+    source = catalogue.sources[name]
+    wanted = sorted({measure.denominator for measure in source.measures.values() if measure.denominator})
+    owners = sorted({catalogue.measure_source[each] for each in wanted} & set(catalogue.observing()))
+    held = [
+        observe_source(project, each).observation for each in owners if catalogue.sources[each].places == source.places
+    ]
+    found = pl.concat([empty(OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order")), *held])
+    return newest(found.filter(pl.col("measure").is_in(wanted)))
 
 
 def _aside(seen: Observed, places: Places, target: set[str]) -> pl.DataFrame:
