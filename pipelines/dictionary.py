@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from checks.reasons import REASONS
 from pipelines import schema
 from pipelines.model import Columns, Elsewhere, Header, Marker, Measure, Need, Note, Period, Release, Source, Span
+from pipelines.neighbours import NEIGHBOUR
 from pipelines.scenario import NewPlace, Scenario
 from pipelines.warehouse import RELEASE_MEANING, TABLE_MEANING
 
@@ -86,6 +87,7 @@ def tables_page() -> str:
         "changes": schema.CHANGE,
         "observations": schema.OBSERVATION,
         "findings": schema.FINDING,
+        "neighbours": NEIGHBOUR,
     }
     parts = ["# Tables of commonground.duckdb", MADE, "`problem.<name>` holds a problem's answer, one row a place."]
     parts += [f"- `{name}`: {meaning}." for name, meaning in TABLE_MEANING.items()]

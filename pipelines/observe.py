@@ -110,7 +110,9 @@ def codes_for(source: Source, places: Places, names: Path) -> Codes:
     """Gather what is known of places for reading a source."""
     system = system_places(places.register, source.places or "")
     ever = dict(places.register.select("place_code", "kind").iter_rows())
-    return Codes(frozenset(system["place_code"]), ever, name_table(system, reviewed_names(names)))
+    # A council's former names are met in files long after: every name that a code of the system has had.
+    named = places.register.join(system.select("place_code"), on="place_code", how="semi")
+    return Codes(frozenset(system["place_code"]), ever, name_table(named, reviewed_names(names)))
 
 
 def reviewed_names(path: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ import polars as pl
 from pipelines.catalogue import Problem
 from pipelines.errors import UnreadableError
 from pipelines.keys import code_key, hashed, keys
+from pipelines.neighbours import neighbours
 from pipelines.observe import held_releases
 from pipelines.places import system_places
 from pipelines.reading import unpacked
@@ -145,7 +146,10 @@ def warehouse_key(project: Project) -> str:
     tables = [state_path(home, kind, name) for kind in ("cell", "view") for name in sorted(catalogue.problems)]
     tables += [state_path(home, kind, n) for kind in ("observation", "finding") for n in sorted(catalogue.observing())]
     declared = [path.read_text(encoding="utf-8") for path in sorted(catalogue.sources_dir.glob("*.yaml"))]
-    return hashed(code_key(), *(f"{path.parent.name}/{path.stem} {table_key(path)}" for path in tables), *declared)
+    drawn = keys(catalogue, home, project.as_of).boundaries
+    return hashed(
+        code_key(), drawn, *(f"{path.parent.name}/{path.stem} {table_key(path)}" for path in tables), *declared
+    )
 
 
 def _write(project: Project) -> Path:
@@ -157,6 +161,7 @@ def _write(project: Project) -> Path:
         "cells": pl.concat([empty(CELL), *cells]),
         "places": places.register,
         "changes": places.changes,
+        "neighbours": neighbours(boundaries(project)),
         "measures": measures_table(catalogue),
         "sources": sources_table(catalogue),
         "releases": releases(project, sorted(catalogue.observing())),

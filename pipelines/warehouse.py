@@ -15,6 +15,7 @@ import polars as pl
 from checks.reasons import reasons_table
 from pipelines.catalogue import Catalogue
 from pipelines.model import Measure, Source
+from pipelines.neighbours import NEIGHBOUR
 from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, PLACE, STATUS_SYMBOLS
 from pipelines.store import beside, write_whole
 
@@ -57,6 +58,7 @@ TABLE_MEANING = {
     "gaps": "The cells that have no value, with reason, evidence, who could close them and how",
     "places": "The register of places: every code, when it was in use, and what it belongs to",
     "changes": "What became of each code of a district: recoded or merged, when, by which order",
+    "neighbours": "Which districts share a border, read off the boundaries held",
     "measures": "Every measure: what it counts, its unit, and how it may be moved across boundaries",
     "sources": "Every source: publisher, licence, page, cadence",
     "releases": "Every published file held, and what became of its cells",
@@ -155,7 +157,7 @@ def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> No
 def column_meanings() -> dict[str, dict[str, str]]:
     """Say what every column of every table is, table by table; problems' views are told apart."""
     conformed = {"cells": CELL, "gaps": CELL, "places": PLACE, "changes": CHANGE, "findings": FINDING,
-                 "observations": OBSERVATION}  # fmt: skip
+                 "observations": OBSERVATION, "neighbours": NEIGHBOUR}  # fmt: skip
     told = {table: {name: column.meaning for name, column in columns.items()} for table, columns in conformed.items()}
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
     source = {name: field.description or "" for name, field in Source.model_fields.items()}

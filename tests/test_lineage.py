@@ -9,6 +9,8 @@ from pipelines import steps
 from pipelines.catalogue import load
 from pipelines.errors import UnknownNameError
 from pipelines.lineage import find, lineage
+from pipelines.names import folded
+from pipelines.observe import codes_for
 from pipelines.places import KINDS, Places, reaches, system_places
 from pipelines.steps import Project
 
@@ -68,6 +70,15 @@ def test_fife_and_perth_did_not_merge(places: Places) -> None:
 )
 def test_places_are_found_by_any_of_their_names(places: Places, name: str, code: str) -> None:
     assert code in find(places, name)
+
+
+def test_a_source_may_use_a_councils_former_name_or_welsh_name(places: Places) -> None:
+    source = load(ROOT).sources["dwp_uc_households"]
+    names = codes_for(source, places, Path("none.csv")).names
+    assert names[folded("Shepway")] == names[folded("Folkestone & Hythe")] == "E07000112"
+    assert names[folded("Ynys Mon")] == names[folded("Isle of Anglesey UA")] == "W06000001"
+    # Dorset was a county too: the name of a district of 2023 stands for that district only.
+    assert names[folded("Dorset")] == "E06000059"
 
 
 def test_a_name_that_is_none_is_met_with_the_near_ones(places: Places) -> None:

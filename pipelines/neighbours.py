@@ -1,0 +1,43 @@
+"""Which places share a border: read off boundaries drawn on one grid, where shared borders have the same points."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+from typing import Any
+
+import polars as pl
+
+from pipelines.schema import TEXT, WHOLE, Column
+
+NEIGHBOUR: dict[str, Column] = {
+    "place_code": Column(TEXT, "Code of a place"),
+    "neighbour_code": Column(TEXT, "Code of a place that it shares a border with; each pair stands both ways"),
+    "segments": Column(WHOLE, "How many pieces of border they share on the grid of the boundaries held"),
+}
+Segment = tuple[tuple[float, float], tuple[float, float]]
+
+
+def neighbours(boundaries: dict[str, Any] | None) -> pl.DataFrame:
+    """Give every pair of places that share a piece of border, both ways; places that touch in a point do not.
+
+    Takes a GeoJSON FeatureCollection whose features have the property `code`, on a common grid.
+    """
+    on: dict[Segment, set[str]] = defaultdict(set)
+    for feature in boundaries["features"] if boundaries else []:
+        for segment in _segments(feature["geometry"]):
+            on[segment].add(str(feature["properties"]["code"]))
+    shared: dict[tuple[str, str], int] = defaultdict(int)
+    for codes in on.values():
+        for pair in combinations(sorted(codes), 2):
+            shared[pair] += 1
+    rows = [(*pair, count) for (a, b), count in shared.items() for pair in ((a, b), (b, a))]
+    schema = {name: column.dtype for name, column in NEIGHBOUR.items()}
+    return pl.DataFrame(rows, schema=schema, orient="row").sort("place_code", "neighbour_code")
+
+
+def _segments(geometry: dict[str, Any]) -> Iterator[Segment]:
+    polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
+    for polygon in polygons:
+        for ring in polygon:
+            for one, other in pairwise((float(x), float(y)) for x, y in ring):
+                yield (one, other) if one < other else (other, one)
