@@ -145,7 +145,9 @@ def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str |
 def _valued(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Tell figures from markers, and give each cell its status: the worst of cell, column and heading."""
     plain = pl.col("text").str.replace_all(",", "")
-    is_number = plain.str.contains(_NUMBER)
+    # A number too large to hold, such as 1e400, is no figure.
+    figure = pl.when(plain.str.contains(_NUMBER)).then(plain).cast(pl.Float64, strict=False)
+    is_number = figure.is_finite().fill_null(False)
     known = [text for text in source.markers if text]
     marked = pl.col("text").is_in(known) | (pl.col("text") == "")
     scale = pl.col("measure").replace_strict({k: m.scale for k, m in source.measures.items()}, return_dtype=pl.Float64)
@@ -156,7 +158,7 @@ def _valued(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     bad = (~is_number & ~marked) | strange_row
     found = pl.format("found {} with status {}: neither a figure nor a declared marker", "text", "status_text")
     return cells.with_columns(
-        pl.when(is_number & ~bad).then(plain.cast(pl.Float64, strict=False) * scale).alias("value"),
+        pl.when(is_number & ~bad).then(figure * scale).alias("value"),
         pl.when(by_cell.is_in(sorted(VALUELESS))).then(by_cell).otherwise(by_row).alias("status"),
         pl.when(marked & (pl.col("text") != "")).then("text").otherwise(_blank("status_text")).alias("marker"),
         pl.coalesce("fault", pl.when(bad).then(pl.lit("unreadable"))).alias("fault"),
