@@ -136,7 +136,7 @@ def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str |
     if code and tier and tier != "lad":
         return code, "total", f"{code}: a {tier}, another tier than {source.places}"
     return (
-        None,
+        (text or None) if by_code else None,
         "unmatched_place",
         f"{text or 'blank'}: no {'code' if by_code else 'name'} of {source.places}",
     )
