@@ -26,9 +26,6 @@ class Reason(NamedTuple):
 
 
 _TABLE: tuple[Reason, ...] = (
-    Reason("not_existing", "scope", "The place did not exist then",
-           "the period lies outside the days on which the code was in use", "info",
-           "nobody", "Nothing to do: ask for the places of that time instead."),
     Reason("not_applicable", "scope", "Can't exist here",
            "the publisher marks it not applicable ([z])", "info",
            "nobody", "Nothing to do."),
@@ -65,9 +62,6 @@ _TABLE: tuple[Reason, ...] = (
     Reason("unallocated", "geography", "The figure belongs to no place",
            "the publisher's own row for what could not be placed", "info",
            "the publisher", "Nothing to do; say how much it is beside any total."),
-    Reason("coarser_only", "geography", "Published for larger areas only",
-           "no place of this kind has a figure and larger ones do", "warn",
-           "the publisher", "Ask for the figure by smaller areas."),
     Reason("not_due", "supply", "Not due yet",
            "the end of the period plus the usual lag lies after the day of the build", "info",
            "the publisher", "Wait for the release."),

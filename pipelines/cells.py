@@ -67,7 +67,7 @@ def _answered(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
 def _reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.DataFrame) -> pl.DataFrame:
     """Give the reasons of each gap: reason and evidence of the first that holds, and the others' codes."""
     families = [_of_time(cells), _of_nation(cells, catalogue), _of_place(cells), _of_rows_set_aside(cells, set_aside)]
-    stacked = pl.concat(families)
+    stacked = _without_the_obvious(pl.concat(families))
     gaps = cells.filter(pl.col("value").is_null()).join(stacked, on=KEY, how="anti")
     unknown = gaps.select(*KEY, pl.lit("unexplained").alias("reason"), pl.lit("no check found why").alias("evidence"))
     order = pl.col("reason").replace_strict(PRECEDENCE, return_dtype=pl.Int64)
@@ -77,6 +77,13 @@ def _reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.DataFrame)
         pl.col("evidence").first(),
         pl.col("reason").unique(maintain_order=True).slice(1).str.join(",").alias("reasons_also"),
     )
+
+
+def _without_the_obvious(stacked: pl.DataFrame) -> pl.DataFrame:
+    """Keep `not_returned` only where nothing says more: a row set aside, or a nation left out, has no row either."""
+    more = stacked.filter(pl.col("reason") != "not_returned")
+    only = stacked.filter(pl.col("reason") == "not_returned").join(more, on=KEY, how="anti")
+    return pl.concat([more, only])
 
 
 def _of_time(cells: pl.DataFrame) -> pl.DataFrame:
