@@ -72,7 +72,7 @@ def averaged(placed: pl.DataFrame, rates: pl.DataFrame, parts: pl.DataFrame, wei
         & pl.col("mean_value").is_not_null()
         & (pl.col("mean_parts") == pl.col("parts_n"))
     )
-    evidence = pl.format("average of the rates of {} old places, weighted by {}", "parts_n", "weighed_by")
+    evidence = pl.format("average of the rates of {} places, weighted by {}", "parts_n", "weighed_by")
     filled = {
         "value": pl.col("mean_value"),
         # Weights of another day are not exact: then only the parts' own range is sure, and is there already.

@@ -159,6 +159,29 @@ def system_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
     return found.unique("place_code", keep="last", maintain_order=True).sort("place_code")
 
 
+def links(places: Places, codes: list[str], target: set[str]) -> dict[str, Reach]:
+    """Tell for each code what it is in a place system: what it became there, or the larger place it lies in.
+
+    A code that has no successor in the system is followed upwards: to its county, its region, its nation
+    (basis aggregated). A code that leads nowhere is left out.
+    """
+    found = reaches(places.changes, codes, target)
+    parent = dict(places.register.drop_nulls("parent_code").select("place_code", "parent_code").iter_rows())
+    for code in codes:
+        up = next((each for each in (*_ancestors(code, parent), nation_code(code)) if each in target), None)
+        if code not in found and up:
+            found[code] = Reach((up,), "aggregated")
+    return found
+
+
+_NATION_CODES = {"E": "E92000001", "W": "W92000004", "S": "S92000003", "N": "N92000002"}
+
+
+def nation_code(code: str) -> str:
+    """Give the code of the nation that a GSS code is of, by its first letter; blank where it is of none."""
+    return _NATION_CODES.get(code[:1], "")
+
+
 Edges = dict[str, tuple[str, ...]]
 
 

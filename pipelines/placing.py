@@ -98,7 +98,7 @@ def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
         (pl.col("places_it_covers").fill_null(1).max() > 1).alias("shared"),
         (pl.col("leads_to").max() > 1).alias("split"),
         pl.col("place_code").filter(pl.col("places_it_covers") > 1).first().alias("shared_code"),
-        pl.when(pl.len() == 1).then(pl.col("basis").first()).otherwise(pl.lit("merged")).alias("basis"),
+        _basis().alias("basis"),
         status.max().alias("worst"),
         status.filter(~hidden).max().alias("worst_valued"),
     )
@@ -119,6 +119,13 @@ def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
         pl.col("file_row").unique(maintain_order=True).cast(pl.String).str.join(",").alias("file_rows"),
     )
     return parts.join(sums, on=CELL, how="left", maintain_order="left")
+
+
+def _basis() -> pl.Expr:
+    """Say how several parts became one place: within a larger one they are aggregated, else they were merged."""
+    larger = (pl.col("basis") == "aggregated").any()
+    several = pl.when(larger).then(pl.lit("aggregated")).otherwise(pl.lit("merged"))
+    return pl.when(pl.len() == 1).then(pl.col("basis").first()).otherwise(several)
 
 
 def _whole(column: str) -> pl.Expr:
@@ -193,7 +200,7 @@ def _evidence() -> pl.Expr:
         pl.when(reason == "combined_area")
         .then(pl.format("{} given together for {} ({})", figure, "shared_code", "labels"))
         .when(reason == "needs_parts")
-        .then(pl.format("{} old places ({}) have {} to {}; their denominators are not held",
+        .then(pl.format("{} parts ({}) have {} to {}; their denominators are not held",
                         "parts_n", "parts", printed("least"), printed("most")))
         .when(reason == "children_incomplete")
         .then(pl.format("{} of {} parts have a figure; none for {}", "valued_n", "parts_n", "lacking"))

@@ -43,7 +43,7 @@ STATUS_SYMBOLS: dict[str, tuple[str, str]] = {
 VALUELESS: frozenset[str] = frozenset({"low", "confidential", "not_available", "not_applicable"})
 """Statuses under which a published cell carries no figure."""
 
-Basis = Literal["observed", "recoded", "moved_land", "merged", "rate_averaged"]
+Basis = Literal["observed", "recoded", "moved_land", "merged", "aggregated", "rate_averaged"]
 """How a value came to the place it is shown for."""
 
 
@@ -119,7 +119,9 @@ CELL: dict[str, Column] = {
     "unit": Column(TEXT, "Unit of the figure"),
     "status": Column(TEXT, "Worst status among the published figures behind the value"),
     "marker": Column(TEXT, "Publisher's markers behind the cell, as printed"),
-    "basis": Column(TEXT, "How the value came to this place: observed, recoded, moved_land, merged or rate_averaged"),
+    "basis": Column(
+        TEXT, "How the value came to this place: observed, recoded, moved_land, merged, aggregated or rate_averaged"
+    ),
     "coverage": Column(NUMBER, "Share of the place that was observed, 0 to 1; null where it cannot be told"),
     "reason": Column(TEXT, "Why there is no value: one of the closed set of reasons; null where there is one"),
     "reasons_also": Column(TEXT, "Further reasons that hold as well, comma separated"),

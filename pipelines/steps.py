@@ -17,7 +17,7 @@ from pipelines.catalogue import Catalogue, Problem
 from pipelines.cells import typed_cells
 from pipelines.keys import Keys, keys
 from pipelines.observe import Observed, observe, read_places, take_in
-from pipelines.places import Places, reaches, system_places
+from pipelines.places import Places, links, system_places
 from pipelines.placing import newest, place_slices, roll, withdrawn
 from pipelines.schema import FINDING, OBSERVATION, empty
 from pipelines.store import prune, prune_outputs, read_table, state_path, sweep, table_key, write_table
@@ -114,7 +114,7 @@ def placed_slices(
             continue
         seen = observe_source(project, name)
         own = system_places(places.register, source.places)["place_code"].to_list()
-        parts = roll(reaches(places.changes, own, target))
+        parts = roll(links(places, own, target))
         wanted = pl.col("measure").is_in(list(problem.measures))
         observation = seen.observation.filter(wanted)
         current = newest(observation)
@@ -141,7 +141,7 @@ def denominators(project: Project, name: str) -> pl.DataFrame:
 def _aside(seen: Observed, places: Places, target: set[str]) -> pl.DataFrame:
     """Tell which of the problem's places the rows set aside in the newest release belong to."""
     last = seen.set_aside.filter(pl.col("order") == pl.col("order").max())
-    reach = reaches(places.changes, last["place_code"].unique().to_list(), target)
+    reach = links(places, last["place_code"].unique().to_list(), target)
     to = {code: found.codes[0] for code, found in reach.items()}
     return last.select(
         "measure",

@@ -53,7 +53,7 @@ def test_a_rate_is_the_average_of_its_parts_by_their_denominators() -> None:
     assert (found["value"], found["reason"]) == (pytest.approx(3.5), None)
     assert (found["basis"], found["status"], found["coverage"]) == ("rate_averaged", "estimated", 1.0)
     assert (found["low"], found["high"]) == (pytest.approx(3.45), pytest.approx(3.55))
-    assert found["evidence"] == "average of the rates of 2 old places, weighted by people of 2023-12-31"
+    assert found["evidence"] == "average of the rates of 2 places, weighted by people of 2023-12-31"
 
 
 def test_weights_of_another_day_leave_the_range_of_the_parts_as_bounds() -> None:
