@@ -163,6 +163,27 @@ def places(
 
 
 @app.command()
+def crosswalk(
+    from_system: Annotated[str, typer.Argument(help="Place system to lead from, as lad_2019.")],
+    to_system: Annotated[str, typer.Argument(help="Place system to lead to, as lad_2023 or region_2023.")],
+    out: Annotated[Path | None, typer.Option(help="File to write, .csv or .parquet; printed if not said.")] = None,
+    form: Print = Format.table,
+    store: Store = None,
+) -> None:
+    """Say what each place of one system became, or lies in, in another: with kind, weight and orders."""
+    from pipelines.asking import known_places
+    from pipelines.crosswalks import crosswalk as made
+    from pipelines.crosswalks import write_crosswalk
+
+    table = made(known_places(_project(store, None)), from_system, to_system)
+    if out:
+        write_crosswalk(table, out)
+        console.print(f"{table.height:,} rows in {out}", soft_wrap=True, highlight=False)
+    else:
+        _print(table, form)
+
+
+@app.command()
 def rehearse(
     scenario: Annotated[str, typer.Argument(help="Name of a scenario in pipelines/scenarios/.")],
     problem: Annotated[list[str] | None, typer.Argument(help="Problems; all if none is named.")] = None,

@@ -1,0 +1,94 @@
+"""Crosswalks as tables: nothing left out, weights that add up, orders named."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines import steps
+from pipelines.catalogue import load
+from pipelines.crosswalks import CROSSWALK, crosswalk, write_crosswalk
+from pipelines.errors import CommongroundError, UnknownNameError
+from pipelines.places import Places, system_places
+from pipelines.schema import CHANGE, rows
+from pipelines.steps import Project
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return steps.register_places(project)
+
+
+@pytest.mark.parametrize("year", range(2011, 2023))
+def test_every_district_leads_to_one_of_2023_with_its_whole_weight(places: Places, year: int) -> None:
+    table = crosswalk(places, f"lad_{year}", "lad_2023")
+    codes = system_places(places.register, f"lad_{year}")["place_code"].to_list()
+    assert table["from_code"].to_list() == codes
+    assert table["weight"].to_list() == [1.0] * len(codes)
+    assert set(table["to_code"]) <= set(system_places(places.register, "lad_2023")["place_code"])
+
+
+def test_the_orders_on_the_way_are_named(places: Places) -> None:
+    table = crosswalk(places, "lad_2016", "lad_2023")
+    allerdale = table.filter(pl.col("from_code") == "E07000026").row(0, named=True)
+    assert (allerdale["to_name"], allerdale["kind"]) == ("Cumberland", "merged")
+    assert allerdale["authority"] == "The Cumbria (Structural Changes) Order 2022"
+    # Taunton Deane merged twice: into Somerset West and Taunton, then into Somerset.
+    taunton = table.filter(pl.col("from_code") == "E07000190").row(0, named=True)
+    assert taunton["to_name"] == "Somerset"
+    assert taunton["authority"].count("Order") == 2
+    merton = table.filter(pl.col("from_code") == "E09000024").row(0, named=True)
+    assert (merton["kind"], merton["authority"]) == ("observed", None)
+
+
+def test_districts_lie_in_regions(places: Places) -> None:
+    table = crosswalk(places, "lad_2023", "region_2023")
+    kinds = dict(table["kind"].value_counts().iter_rows())
+    # Wales, Scotland and Northern Ireland have no regions: their 65 districts are named as lost, not left out.
+    assert kinds == {"aggregated": 296, "lost": 65}
+
+
+def test_a_place_that_was_split_has_no_weights(places: Places) -> None:
+    split = rows(
+        [
+            {
+                "from_code": "E07000026",
+                "to_code": code,
+                "kind": "split",
+                "changed_on": date(2022, 1, 1),
+                "authority": "o",
+            }
+            for code in ("E06000063", "E06000064")
+        ],
+        CHANGE,
+    )
+    others = places.changes.filter(pl.col("from_code") != "E07000026")
+    table = crosswalk(places._replace(changes=pl.concat([others, split])), "lad_2019", "lad_2023")
+    legs = table.filter(pl.col("from_code") == "E07000026")
+    assert legs.select("to_code", "kind", "weight").rows() == [
+        ("E06000063", "split", None),
+        ("E06000064", "split", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("lad_2023", "pfa_2023"), ("lad_2023", "lad_1066"), ("ward_2023", "lad_2023")]
+)
+def test_what_can_not_be_led_to_is_refused(places: Places, one: str, other: str) -> None:
+    with pytest.raises(UnknownNameError, match=r"weights by population|unknown place system"):
+        crosswalk(places, one, other)
+
+
+def test_it_is_written_by_the_ending_of_the_file(places: Places, tmp_path: Path) -> None:
+    table = crosswalk(places, "lad_2019", "lad_2023")
+    write_crosswalk(table, tmp_path / "x.parquet")
+    assert pl.read_parquet(tmp_path / "x.parquet").equals(table)
+    write_crosswalk(table, tmp_path / "x.csv")
+    assert pl.read_csv(tmp_path / "x.csv").columns == list(CROSSWALK)
+    with pytest.raises(CommongroundError, match=r"expected \.csv or \.parquet"):
+        write_crosswalk(table, tmp_path / "x.xls")
