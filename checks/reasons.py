@@ -127,7 +127,7 @@ _TABLE: tuple[Reason, ...] = (
            "the publisher", "Do not compare across the break."),
     Reason("unexplained", "derived", "Nobody knows why",
            "none of the other reasons holds", "error",
-           "whoever runs this installation", "Look at the cell with `commonground explain`."),
+           "whoever runs this installation", "Look at the cell with commonground explain."),
 )  # fmt: skip
 
 REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}

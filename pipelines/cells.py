@@ -190,7 +190,7 @@ def _remedies(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-_BY_HAND = "Take a newer file from the publisher's page and keep it with `commonground add`"
+_BY_HAND = "Take a newer file from the publisher's page and keep it with commonground add"
 
 
 def remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:

@@ -1,36 +1,30 @@
 """The gap report of a problem: one HTML file that opens by double-click, and its cells as CSV and JSON."""
 
 import json
+from datetime import date
 from functools import cache
 from typing import Any
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from checks.reasons import REASONS
 from pipelines.periods import say
 from pipelines.printing import defused
 from pipelines.report_map import draw
 from pipelines.report_model import Report
-from pipelines.report_tables import (
-    by_place,
-    by_place_and_period,
-    gaps_by_reason,
+from pipelines.report_numbers import gaps_by_reason, needs_met, shopping_list, summary
+from pipelines.report_sources import (
+    RELEASES_SHOWN,
+    attribution,
+    finding_rows,
     grave_findings,
-    highest,
-    measure_heads,
-    needs_met,
-    plain,
-    shopping_list,
+    meanings,
     source_rows,
-    summary,
 )
+from pipelines.report_tables import by_place, by_place_and_period, highest, measure_heads
 
 SHOWN = 200
 """Findings printed in the report; the analyst's file has all."""
-
-# Sequential blues of the Government Analysis Function's palette, darkest where most is known.
-SHADES = ("none", "few", "half", "most", "all")
 
 
 @cache
@@ -47,10 +41,8 @@ def _templates() -> Environment:
 def render_html(report: Report) -> str:
     """Write the report as one HTML document that needs nothing else, no network and no script."""
     met = {code: (known, asked) for code, known, asked in needs_met(report).iter_rows()}
-    drawn = draw(report.boundaries, set(met), subset=bool(report.header.only))
     latest = report.header.grain == "latest"
     found = grave_findings(report)
-    occurring = set(report.cells["reason"].drop_nulls()) | _caveats(report)
     return (
         _templates()
         .get_template("report.html")
@@ -59,7 +51,8 @@ def render_html(report: Report) -> str:
             header=report.header,
             told=summary(report),
             reasons=gaps_by_reason(report),
-            drawn=drawn,
+            drawn=draw(report.boundaries, set(met), subset=bool(report.header.only)),
+            names=dict(report.places.select("place_code", "place_name").iter_rows()),
             map_shapes=_shaded(report, met),
             legend=legend(met),
             heads=measure_heads(report),
@@ -68,17 +61,14 @@ def render_html(report: Report) -> str:
             rows=by_place(report) if latest else by_place_and_period(report),
             shopping=shopping_list(report),
             sources=source_rows(report),
-            findings=found.head(SHOWN).to_dicts(),
+            releases_shown=RELEASES_SHOWN,
+            findings=finding_rows(found.head(SHOWN)),
             findings_in_all=found.height,
-            meanings=[reason for reason in REASONS.values() if reason.code in occurring],
+            meanings=meanings(report, found.head(SHOWN)),
             periods=_periods(report),
             say=say,
         )
     )
-
-
-def _caveats(report: Report) -> set[str]:
-    return {code for text in report.cells["caveats"].drop_nulls() for code in text.split(",")}
 
 
 def _periods(report: Report) -> str:
@@ -110,29 +100,39 @@ def legend(met: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
     ]
 
 
+def percent(met: int, asked: int) -> str:
+    """Write a share in per cent, never rounded up to all nor down to none."""
+    whole = 100 * met // asked if asked else 0
+    return "under 1%" if met and not whole else f"{whole}%"
+
+
 def _shaded(report: Report, met: dict[str, tuple[int, int]]) -> dict[str, tuple[str, str]]:
     """Give the shade and the title of each place on the map."""
     names = dict(report.places.select("place_code", "place_name").iter_rows())
+    what = "needs met" if report.header.grain == "latest" else "figures needed are known"
     return {
-        code: (shade(*each), f"{names.get(code, code)}: {each[0]} of {each[1]} needs met") for code, each in met.items()
+        code: (shade(*each), f"{names.get(code, code)}: {each[0]:,} of {each[1]:,} {what} ({percent(*each)})")
+        for code, each in met.items()
     }
 
 
 def cells_csv(report: Report) -> str:
-    """Write every cell as CSV, with the title of its measure and the source's publisher, licence and page."""
-    titles = {name: measure.title for name, measure in report.measures.items()}
-    told = {
-        name: (report.sources[source].publisher, report.sources[source].licence, report.sources[source].page)
-        for name, source in report.measure_sources.items()
-    }
-    extra = [
-        pl.col("measure").replace_strict(titles).alias("measure_title"),
-        *(
-            pl.col("measure").replace_strict({m: each[n] for m, each in told.items()}).alias(column)
-            for n, column in enumerate(("publisher", "licence", "page"))
-        ),
-    ]
-    return defused(report.cells.with_columns(extra)).write_csv()
+    """Write every cell as CSV, with the title of its measure and whom and what licence its figure is owed to."""
+    told = pl.DataFrame(
+        [
+            (name, measure.title, source.publisher, source.licence, source.page, attribution(source))
+            for name, measure in report.measures.items()
+            for source in [report.sources[report.measure_sources[name]]]
+        ],
+        schema=dict.fromkeys(("measure", *_CREDIT), pl.String),
+        orient="row",
+    )
+    cells = report.cells.sort("cell_id").join(told, on="measure", how="left", maintain_order="left")
+    return defused(cells).write_csv()
+
+
+_CREDIT = ("measure_title", "publisher", "licence", "page", "attribution")
+_SOURCE = ("title", "publisher", "compiled_by", "licence", "page", "access", "cadence")
 
 
 def as_json(report: Report) -> str:
@@ -151,13 +151,16 @@ def as_json(report: Report) -> str:
         "shopping_list": shopping_list(report),
         "people": report.people_title,
         "measures": {name: measure.model_dump() for name, measure in report.measures.items()},
-        "sources": [
-            {"source": row["name"], **row["source"].model_dump(include=set(_SOURCE)), "releases": row["releases"]}
-            for row in source_rows(report)
-        ],
-        "cells": report.cells.to_dicts(),
+        "sources": [_source(row) for row in source_rows(report)],
+        "cells": report.cells.sort("cell_id").to_dicts(),
     }
-    return json.dumps(told, ensure_ascii=False, indent=1, default=plain) + "\n"
+    return json.dumps(told, ensure_ascii=False, indent=1, default=_iso) + "\n"
 
 
-_SOURCE = ("title", "publisher", "compiled_by", "licence", "page", "access", "cadence")
+def _source(row: dict[str, Any]) -> dict[str, Any]:
+    fields = row["source"].model_dump(include=set(_SOURCE))
+    return {"source": row["name"], **fields, "attribution": row["attribution"], "releases": row["releases"]}
+
+
+def _iso(value: date) -> str:
+    return value.isoformat()

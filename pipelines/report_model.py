@@ -13,7 +13,7 @@ class Report(NamedTuple):
 
     `cells` has the columns of schema.CELL. `view` is the problem's own answer, one row a place (and period).
     `places` has the columns of schema.PLACE, only the problem's places. `people` has place_code and people.
-    `findings` has the columns of schema.FINDING. `releases` has source, release, released_at, label, file,
+    `findings` has the columns of schema.FINDING. `releases` has source, release, released_at, label, file, usable,
     size, in_use. `boundaries` is a GeoJSON FeatureCollection whose features have the property `code`, or
     None where no boundaries are held. `measures` and `sources` are those the problem asks for.
     """

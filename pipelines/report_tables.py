@@ -1,7 +1,8 @@
-"""What a gap report says, worked out from cells: answers in numbers, what to ask for, and the big table."""
+"""The big table of a gap report, place by place, and how its figures are written."""
 
-from datetime import date
-from typing import Any, NamedTuple
+import math
+from itertools import groupby
+from typing import Any
 
 import polars as pl
 
@@ -9,79 +10,25 @@ from checks.reasons import REASONS
 from pipelines.model import Measure
 from pipelines.periods import say
 from pipelines.report_model import Report
+from pipelines.report_numbers import needs_met
+
+STEP = 4
+"""Width of one period in a strip, in its own units."""
 
 
-class Summary(NamedTuple):
-    """The answer in numbers. `whole`, `part` and `none` count places by the needs met."""
-
-    places: int
-    whole: int
-    part: int
-    none: int
-    needed: int
-    known: int
-    wanted: int
+def decimals(value: float, rounding: float | None) -> int:
+    """Say with how many decimals a figure is written: those of its rounding, else enough not to vanish."""
+    if rounding:
+        return next((n for n in range(12) if round(rounding, n) == rounding), 12)
+    if float(value).is_integer():
+        return 0
+    return 1 if abs(value) >= 1 else 1 - math.floor(math.log10(abs(value)))
 
 
-def needs_met(report: Report) -> pl.DataFrame:
-    """Give for each place how many of the cells needed are known: place_code, met, asked."""
-    needed = report.cells.filter(pl.col("need") == "needed")
-    counted = needed.group_by("place_code").agg(
-        pl.col("value").is_not_null().sum().alias("met"), pl.len().alias("asked")
-    )
-    return counted.sort("place_code")
-
-
-def summary(report: Report) -> Summary:
-    """Count places and cells."""
-    met = needs_met(report)
-    whole, none = met.filter(pl.col("met") == pl.col("asked")).height, met.filter(pl.col("met") == 0).height
-    needed = report.cells.filter(pl.col("need") == "needed")
-    return Summary(
-        met.height, whole, met.height - whole - none, none, needed.height, needed["value"].count(),
-        report.cells.height - needed.height,
-    )  # fmt: skip
-
-
-def gaps_by_reason(report: Report) -> list[dict[str, Any]]:
-    """Count gaps by reason: code, title, cells, places, share of all gaps; most first."""
-    gaps = report.cells.filter(pl.col("reason").is_not_null())
-    counted = gaps.group_by("reason").agg(pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"))
-    rows = counted.sort("cells", "reason", descending=[True, False]).to_dicts()
-    return [{**row, "title": REASONS[row["reason"]].title, "share": row["cells"] / gaps.height} for row in rows]
-
-
-def shopping_list(report: Report) -> list[dict[str, Any]]:
-    """List what to ask for: what is missing and why, who could supply it, and what that would unlock.
-
-    Places, cells and people are counted once within a line; people are those of the places concerned.
-    Most people first.
-    """
-    gaps = report.cells.filter(pl.col("reason").is_not_null()).join(report.people, on="place_code", how="left")
-    grouped = gaps.group_by("measure", "need", "reason", "holder", "remedy").agg(
-        pl.len().alias("cells"),
-        pl.col("place_code").n_unique().alias("places"),
-        pl.col("place_name").unique().sort().alias("names"),
-        # People of a place that are not known are left out, not counted as nobody.
-        pl.struct("place_code", "people").unique().struct.field("people").sum().alias("people"),
-        pl.col("evidence").first(),
-    )
-    ordered = grouped.sort(
-        "people", "cells", "measure", "reason", "remedy", descending=[True, True, False, False, False]
-    )
-    return [
-        {**row, "title": REASONS[row["reason"]].title, "measure_title": report.measures[row["measure"]].title}
-        for row in ordered.to_dicts()
-    ]
-
-
-def figure(value: float | None, measure: Measure) -> str:
+def figure(value: float, measure: Measure | None) -> str:
     """Write a figure with as many decimals as its rounding has, and commas between thousands."""
-    if value is None:
-        return ""
-    step = measure.rounding or (1.0 if float(value).is_integer() else 0.1)
-    decimals = 0 if step >= 1 else len(f"{step:.6f}".rstrip("0").split(".")[1])
-    return f"{value:,.{decimals}f}"
+    places = decimals(value, measure.rounding if measure else None)
+    return f"{value:z,.{places}f}"
 
 
 def bounds(row: dict[str, Any], measure: Measure) -> str:
@@ -91,60 +38,81 @@ def bounds(row: dict[str, Any], measure: Measure) -> str:
     return f"between {figure(row['low'], measure)} and {figure(row['high'], measure)}"
 
 
-def by_place(report: Report) -> list[dict[str, Any]]:
-    """Give a row for each place, with a cell for each measure: a figure and its caveats, or a reason."""
-    order = list(report.measures)
-    cells: dict[tuple[str, str], dict[str, Any]] = {
-        (row["place_code"], row["measure"]): row for row in report.cells.sort("period_start").to_dicts()
-    }
+def _place_rows(report: Report) -> list[dict[str, Any]]:
+    """Give each place with its name, where it is, and how many of its needs are met."""
+    met = {code: f"{known:,} of {asked:,}" for code, known, asked in needs_met(report).iter_rows()}
+    places = report.places.sort("place_name", "place_code").select("place_code", "place_name", "region", "nation")
     return [
-        {**place, "cells": [_cell(cells[place["place_code"], name], report.measures[name]) for name in order]}
-        for place in report.places.sort("place_name").select("place_code", "place_name", "region", "nation").to_dicts()
+        {
+            "place_code": code,
+            "place_name": name,
+            "where": ", ".join(dict.fromkeys(part for part in (region or nation, code) if part)),
+            "met": met.get(code, "nothing needed"),
+        }
+        for code, name, region, nation in places.iter_rows()
     ]
 
 
-def _cell(row: dict[str, Any], measure: Measure) -> dict[str, Any]:
-    if row["reason"] is None:
-        caveats = [
-            REASONS[code].title.lower() for code in (row["caveats"] or "").split(",") if code not in ("", "rounded")
-        ]
-        return {"known": True, "text": figure(row["value"], measure), "note": ", ".join(caveats), "evidence": ""}
-    return {
-        "known": False,
-        "text": REASONS[row["reason"]].title,
-        "note": bounds(row, measure),
-        "evidence": row["evidence"] or "",
-    }
+def by_place(report: Report) -> list[dict[str, Any]]:
+    """Give a row for each place, with a cell for each measure: a figure and its caveats, or a reason."""
+    apart = {head["name"] for head in measure_heads(report) if not head["period"]}
+    cells = {(row["place_code"], row["measure"]): row for row in report.cells.to_dicts()}
+    return [
+        {**place, "cells": [_cell(cells[place["place_code"], name], measure, name in apart)
+                            for name, measure in report.measures.items()]}
+        for place in _place_rows(report)
+    ]  # fmt: skip
+
+
+def _cell(row: dict[str, Any], measure: Measure, dated: bool) -> dict[str, Any]:
+    """Lay out one cell; `dated` where the head of the column can't say of what period all its figures are."""
+    if row["reason"] is not None:
+        text, note = REASONS[row["reason"]].title, bounds(row, measure)
+        return {"known": False, "text": text, "note": note, "evidence": row["evidence"] or ""}
+    notes = [say(row["value_start"], row["value_end"])] if dated else []
+    # The head of the column says that its figures are rounded.
+    told = [code for code in (row["caveats"] or "").split(",") if code and not (code == "rounded" and measure.rounding)]
+    notes += [REASONS[code].title.lower() for code in told]
+    return {"known": True, "text": figure(row["value"], measure), "note": ", ".join(notes), "evidence": ""}
 
 
 def by_place_and_period(report: Report) -> list[dict[str, Any]]:
     """Give a row for each place, with for each measure which periods are known, as a strip and as a count."""
-    ordered = report.cells.sort("place_code", "measure", "period_start")
-    strips = {
-        (place, measure): rows
-        for (place, measure), rows in ordered.group_by(["place_code", "measure"], maintain_order=True)
-    }
+    columns = ("place_code", "measure", "value", "reason", "value_start", "value_end")
+    cells = report.cells.sort("place_code", "measure", "period_start").select(columns)
+    strips = {key: list(rows) for key, rows in groupby(cells.iter_rows(), key=lambda row: row[:2])}
     return [
-        {
-            **place,
-            "cells": [_strip(strips[place["place_code"], name], report.measures[name]) for name in report.measures],
-        }
-        for place in report.places.sort("place_name").select("place_code", "place_name", "region", "nation").to_dicts()
-    ]
+        {**place, "cells": [_strip(strips[place["place_code"], name], measure)
+                            for name, measure in report.measures.items()]}
+        for place in _place_rows(report)
+    ]  # fmt: skip
 
 
-def _strip(rows: pl.DataFrame, measure: Measure) -> dict[str, Any]:
-    known = rows["value"].is_not_null()
-    last = rows.filter(known).tail(1).to_dicts()
-    reasons = rows.filter(~known).group_by("reason", maintain_order=True).len().to_dicts()
+def _strip(rows: list[tuple[Any, ...]], measure: Measure) -> dict[str, Any]:
+    known = [value is not None for _, _, value, *_ in rows]
+    last = next((row for row in reversed(rows) if row[2] is not None), None)
+    reasons: dict[str, int] = {}
+    for _, _, _, reason, *_ in rows:
+        if reason is not None:
+            reasons[reason] = reasons.get(reason, 0) + 1
     return {
-        "marks": known.to_list(),
-        "count": f"{known.sum()} of {rows.height}",
-        "last": f"{figure(last[0]['value'], measure)} in {say(last[0]['period_start'], last[0]['period_end'])}"
-        if last
-        else "",
-        "reasons": [f"{REASONS[row['reason']].title} ({row['len']})" for row in reasons],
+        "width": len(known) * STEP,
+        "path": runs(known),
+        "count": f"{sum(known):,} of {len(known):,}",
+        "last": f"{figure(last[2], measure)}, of {say(last[4], last[5])}" if last else "",
+        "reasons": [f"{REASONS[code].title} ({n:,})" for code, n in reasons.items()],
     }
+
+
+def runs(known: list[bool]) -> str:
+    """Write the runs of known periods as one SVG path: a bar for each run, not for each period."""
+    parts, start = [], 0
+    for is_known, group in groupby(known):
+        width = len(list(group))
+        if is_known:
+            parts.append(f"M{start * STEP} 0h{width * STEP}v10h-{width * STEP}z")
+        start += width
+    return "".join(parts)
 
 
 def highest(report: Report, most: int = 5) -> list[dict[str, Any]]:
@@ -157,7 +125,8 @@ def highest(report: Report, most: int = 5) -> list[dict[str, Any]]:
     rates = [name for name in report.header.needs if report.measures[name].kind == "rate"]
     numeric = [name for name, dtype in report.view.schema.items() if dtype.is_numeric()]
     computed = [name for name in numeric if f"{name}_status" in report.view.columns and name not in report.measures]
-    return [_highest(report, name, most) for name in [*rates, *computed] if name in numeric]
+    lists = [_highest(report, name, most) for name in [*rates, *computed] if name in numeric]
+    return [each for each in lists if each["rows"]]
 
 
 def _highest(report: Report, name: str, most: int) -> dict[str, Any]:
@@ -165,7 +134,7 @@ def _highest(report: Report, name: str, most: int) -> dict[str, Any]:
     measure = report.measures.get(name)
     names = dict(report.places.select("place_code", "place_name").iter_rows())
     rows = [
-        (names[code], figure(value, measure) if measure else f"{value:,g}")
+        (names.get(code, code), figure(value, measure))
         for code, value in known.head(most).select("place_code", name).iter_rows()
     ]
     title = measure.title if measure else name.replace("_", " ").capitalize()
@@ -176,39 +145,11 @@ def measure_heads(report: Report) -> list[dict[str, Any]]:
     """Give the head of each measure's column: title, unit, whether it is only wanted, and its period if it has one."""
     heads = []
     for name, measure in report.measures.items():
-        rows = report.cells.filter(pl.col("measure") == name)
-        spans = rows.filter(pl.col("value").is_not_null()).select("value_start", "value_end").unique().rows()
-        heads.append(
-            {
-                "name": name,
-                "title": measure.title,
-                "unit": measure.unit,
-                "wanted": rows["need"].first() == "wanted",
-                "period": say(*spans[0]) if len(spans) == 1 else "",
-                "rounded": f"rounded to {measure.rounding:g}" if measure.rounding else "",
-            }
-        )
+        known = report.cells.filter(pl.col("measure") == name, pl.col("value").is_not_null())
+        spans = known.select("value_start", "value_end").unique().rows()
+        notes = [measure.unit, say(*spans[0]) if len(spans) == 1 else ""]
+        notes += [f"rounded to {measure.rounding:,g}" if measure.rounding else ""]
+        notes += ["wanted only" if name in report.header.wants else ""]
+        told = ", ".join(note for note in notes if note)
+        heads.append({"name": name, "title": measure.title, "note": told, "period": notes[1]})
     return heads
-
-
-def source_rows(report: Report) -> list[dict[str, Any]]:
-    """Give a row for each source: who publishes it, what is held of it, under which licence."""
-    rows = []
-    for name, source in report.sources.items():
-        held = report.releases.filter(pl.col("source") == name) if "source" in report.releases.columns else None
-        releases = held.sort("released_at", descending=True).to_dicts() if held is not None else []
-        rows.append({"name": name, "source": source, "releases": releases})
-    return rows
-
-
-def grave_findings(report: Report) -> pl.DataFrame:
-    """Give the findings in the newest releases that someone should follow up, the gravest first."""
-    newest = report.releases.sort("released_at").group_by("source").agg(pl.col("release").last())
-    current = pl.col("release").is_null() | pl.col("release").is_in(newest["release"].to_list())
-    grave = report.findings.filter(pl.col("severity") != "info", current)
-    return grave.sort("severity", "source", "check", "measure", "evidence", "place_code")
-
-
-def plain(value: Any) -> Any:
-    """Write a value as JSON has it: days in ISO form."""
-    return value.isoformat() if isinstance(value, date) else value

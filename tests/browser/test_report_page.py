@@ -1,4 +1,4 @@
-"""The report of the starter edition in a real browser, with scripts off: wide, on a phone, and printed."""
+"""The report in a real browser, with scripts off: wide, on a phone, and printed."""
 
 import shutil
 from collections.abc import Iterator
@@ -39,11 +39,25 @@ def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.mark.parametrize("width", [1280, 375, 320])
 def test_the_page_itself_never_scrolls_sideways(browser: Browser, page_file: Path, width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900})
+    context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=False)
     page = context.new_page()
     page.goto(page_file.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator("h2").count() == 6
+    sections = page.locator("main > section").all()
+    assert len(sections) == 6
+    assert all(section.is_visible() for section in sections)
+    context.close()
+
+
+def test_place_names_stay_in_sight_when_a_table_is_scrolled(browser: Browser, page_file: Path) -> None:
+    context = browser.new_context(viewport={"width": 375, "height": 800}, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(page_file.as_uri())
+    region = page.get_by_role("region", name="Table: place by place")
+    region.evaluate("each => { each.scrollLeft = 120 }")
+    place, around = region.locator("tbody th").first.bounding_box(), region.bounding_box()
+    assert place and around
+    assert abs(place["x"] - around["x"]) <= 2
     context.close()
 
 
@@ -75,10 +89,12 @@ def test_tables_can_be_scrolled_from_the_keyboard(browser: Browser, page_file: P
 
 
 def test_it_prints(browser: Browser, page_file: Path) -> None:
-    context = browser.new_context()
+    # The width of A4 at 96 dots an inch, within the margins that the page declares.
+    context = browser.new_context(viewport={"width": 700, "height": 1000}, java_script_enabled=False)
     page = context.new_page()
     page.goto(page_file.as_uri())
     page.emulate_media(media="print")
     assert not page.locator("nav").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 700
     assert page.pdf(format="A4").startswith(b"%PDF")
     context.close()
