@@ -10,13 +10,28 @@ from pydantic.fields import FieldInfo
 
 from checks.reasons import REASONS
 from pipelines import schema
-from pipelines.model import Columns, Elsewhere, Header, Marker, Measure, Need, Note, Period, Release, Source, Span
+from pipelines.model import (
+    Columns,
+    Elsewhere,
+    Header,
+    Marker,
+    Measure,
+    Need,
+    Note,
+    Period,
+    Release,
+    ShareColumns,
+    ShareTable,
+    Source,
+    Span,
+    Weights,
+)
 from pipelines.neighbours import NEIGHBOUR
 from pipelines.scenario import NewPlace, Scenario
 from pipelines.warehouse import RELEASE_MEANING, TABLE_MEANING
 
 MADE = "<!-- Made by `python -m pipelines.dictionary docs`; edit the model, not this page. -->"
-SOURCE_MODELS = (Source, Columns, Measure, Marker, Period, Elsewhere, Note, Release)
+SOURCE_MODELS = (Source, Columns, Measure, Marker, Period, Elsewhere, Note, Release, Weights, ShareTable, ShareColumns)
 PROBLEM_MODELS = (Header, Need, Span)
 SCENARIO_MODELS = (Scenario, NewPlace)
 

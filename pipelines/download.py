@@ -26,7 +26,7 @@ _SECRET = re.compile(
     r"(access|api|auth|client|subscription)?(key|token|secret)|auth(orization)?|credentials?|passw(or)?d|pwd"
     r"|sig(nature)?|uid"
 )
-_WORDS = {"csv": "a csv", "excel": "an Excel file", "json": "a json"}
+_WORDS = {"csv": "a csv", "excel": "an Excel file", "json": "a json", "parquet": "a Parquet file"}
 _PAGE = re.compile(rb"\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(!doctype\s+html|html)\b", re.I | re.S)
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 

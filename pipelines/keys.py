@@ -19,6 +19,7 @@ class Keys(NamedTuple):
     boundaries: str
     observation: dict[str, str]
     answer: dict[str, str]
+    apportioning: dict[str, str]
 
 
 def hashed(*parts: str) -> str:
@@ -65,4 +66,5 @@ def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
         for name, problem in catalogue.problems.items()
     }
     boundaries = hashed(code_key(), *(read_from(name) for name in catalogue.providing("boundary")))
-    return Keys(places, boundaries, observation, answer)
+    apportioning = {name: hashed(code_key(), places, read_from(name)) for name in catalogue.apportioning()}
+    return Keys(places, boundaries, observation, answer, apportioning)

@@ -17,10 +17,10 @@ Grain = Literal["latest", "month", "quarter", "year"]
 PeriodKind = Literal["day", "month", "quarter", "year"]
 Nation = Literal["England", "Wales", "Scotland", "Northern Ireland"]
 Access = Literal["open", "not_held", "not_open", "not_collected"]
-Provides = Literal["observation", "place", "change", "boundary"]
+Provides = Literal["observation", "place", "change", "boundary", "areas", "shares"]
 NATIONS: tuple[Nation, ...] = ("England", "Wales", "Scotland", "Northern Ireland")
 ADDITIVE: frozenset[str] = frozenset({"count", "stock"})
-PLACE_SYSTEM = re.compile(r"[a-z]+_(\d{4})")
+PLACE_SYSTEM = re.compile(r"[a-z]+(?:_[a-z]+)*_(\d{4})")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -156,6 +156,34 @@ class Elsewhere(Declared):
     how: str = Field(description="What to do to get it")
 
 
+class Weights(Declared):
+    """A set of weights in a table of small areas: how many people of each group lived in each."""
+
+    day: date = Field(description="Day on which they were counted, or that the estimate is of")
+    groups: Names = Field(min_length=1, description="Groups; each is a column `<set>__<group>`, in residents")
+
+
+class ShareColumns(Declared):
+    """Which column of a table of shares holds what."""
+
+    from_code: str = Field(description="Heading of the codes that are shared out")
+    to_code: str = Field(description="Heading of the codes that they are shared out to")
+    share: str = Field(description="Heading of the shares, each 0 to 1")
+
+
+class ShareTable(Declared):
+    """What a table of shares leads from and to, and what the shares are of."""
+
+    from_system: PlaceSystem = Field(description="Place system that is shared out")
+    to_system: PlaceSystem = Field(description="Place system that it is shared out to")
+    day: date = Field(description="Last day of the period that the shares were measured in")
+    what: str = Field(description="What the shares are of, in plain words")
+    columns: ShareColumns = Field(description="Which column holds what")
+    tolerance: float = Field(
+        0.000001, ge=0, lt=1, description="How far from 1 the shares of one code may add, for rounding"
+    )
+
+
 class Source(Declared):
     """A dataset of one publisher: where it is, what is in it, how to read it."""
 
@@ -182,9 +210,19 @@ class Source(Declared):
     elsewhere: dict[Nation, Elsewhere] = Field(
         default_factory=dict, description="For a nation not covered: who has the like, and where"
     )
-    format: Literal["csv", "excel", "json"] = Field("csv", description="Format of the file, once unpacked")
+    format: Literal["csv", "excel", "json", "parquet"] = Field("csv", description="Format of the file, once unpacked")
     encoding: str = Field("utf-8", description="Encoding of a text file")
     member: str | None = Field(None, description="File inside a zip archive")
+    lies_in: Annotated[tuple[PlaceSystem, ...], BeforeValidator(_tuple)] = Field(
+        (), description="For areas: place systems that each small area lies in, each a column of codes"
+    )
+    best_fit: Annotated[tuple[PlaceSystem, ...], BeforeValidator(_tuple)] = Field(
+        (), description="Those of `lies_in` that are best fit: most of the small area lies there, not all"
+    )
+    weights: dict[Name, Weights] = Field(
+        default_factory=dict, description="For areas: sets of weights by which figures are shared out"
+    )
+    shares: ShareTable | None = Field(None, description="For shares: from what, to what, and of what")
     layout: Literal["long", "wide"] = Field("long", description="wide: one column a period")
     columns: Columns | None = Field(None, description="Which column holds what")
     header: Names = Field((), description="Headings of the file itself, where tidy() makes the declared columns")
@@ -222,7 +260,28 @@ class Source(Declared):
             raise ValueError(f"a source that is {self.access} must say what to ask for (ask)")
         if self.provides == "observation":
             self._observes()
+        self._apportions()
         return self
+
+    @property
+    def area_columns(self) -> tuple[str, ...]:
+        """Columns of a table of small areas: its code, the place systems, one for each set and group of weights."""
+        weights = (f"{name}__{group}" for name, each in self.weights.items() for group in each.groups)
+        return ("area_code", *self.lies_in, *weights)
+
+    def _apportions(self) -> None:
+        if (self.provides == "areas") != bool(self.lies_in):
+            raise ValueError("lies_in is given for a source that provides areas, and for no other")
+        if (self.provides == "shares") != bool(self.shares):
+            raise ValueError("shares is given for a source that provides shares, and for no other")
+        if (self.weights or self.best_fit) and not self.lies_in:
+            raise ValueError("weights and best_fit are only for a source that provides areas")
+        astray = [system for system in self.best_fit if system not in self.lies_in]
+        if astray:
+            raise ValueError(f"best_fit names {astray[0]}, which is not in lies_in")
+        twice = [name for name in self.area_columns if self.area_columns.count(name) > 1]
+        if twice:
+            raise ValueError(f"{twice[0]} is named twice; a table of small areas has each column once")
 
     def _observes(self) -> None:
         if not self.measures:

@@ -47,6 +47,8 @@ def prepare(project: Project) -> Keys:
         prune(home, kind, set(catalogue.observing()))
     for kind in ("cell", "view", "report"):
         prune(home, kind, set(catalogue.problems))
+    for kind in ("areas", "shares"):
+        prune(home, kind, set(catalogue.apportioning()))
     prune_outputs(home, set(catalogue.problems))
     for name in catalogue.sources:
         take_in(home, catalogue, name)
