@@ -18,6 +18,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from carry_over_areas import ORIGINS, small_areas
+
 HERE = Path(__file__).resolve().parent
 PARTS = ("geo", "indicators")
 DISTRICTS = ("E06", "E07", "E08", "E09", "W06", "S12", "N09")
@@ -215,6 +217,11 @@ def furlough(text: str) -> bytes:
     return csv_bytes(["LAD19CD", "Name", "LAD19NM", "Furlough count", "Furlough rate"], rows_of(text), end="\n")
 
 
+def trust_shares(text: str) -> bytes:
+    """Write the shares between NHS trusts and districts, both ways, without the names of districts."""
+    return packed(csv_bytes(["trust_code", "lad_code", "trust_prop_by_lad", "lad_prop_by_trust"], rows_of(text), "\n"))
+
+
 AREAS, SINCE = "geo/code_changes/chd_2024-07_areas.csv.gz", "geo/code_changes/la_changes_2018_2025_uk.csv"
 STATXPLORE = "indicators/universal_credit/statxplore_households_on_uc"
 CLAIMANTS = {
@@ -239,6 +246,12 @@ ITEMS = (
          (f"{STATXPLORE}_lad_2015_2022.csv", f"{STATXPLORE}_msoa_2015_2022.csv")),
     Item("hmrc_furlough.csv", "2020-09-21", furlough, "columns of furlough",
          ("indicators/furlough/brc_local_authority_stats_2020-09-21.csv",)),
+    Item("ons_small_areas.parquet", "2024-12", small_areas, "derived: each combination of LSOA 2011, LSOA 2021 and "
+         "constituency 2024, data zones 2011, super output areas of Northern Ireland; residents of an LSOA that was "
+         "split, merged or cut are shared out over its parts by Census 2021 or mid-2020 residents, as "
+         "carry_over_areas.py says", tuple(ORIGINS.values())),
+    Item("nhs_trust_catchments.csv.gz", "2020", trust_shares, "columns of codes and shares",
+         ("geo/nhs/trust_lad19_shares_both_ways.csv.gz",)),
 )  # fmt: skip
 
 
