@@ -1,15 +1,13 @@
-"""What `build`, `refresh` and `add` do and say, with a progress bar for what takes time."""
+"""What `build`, `refresh` and `rehearse` do and say, with a progress bar for what takes time."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import UTC, datetime
 
 import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pipelines.errors import FetchError
 from pipelines.printing import as_csv, as_table
 from pipelines.publishing import report_files, report_is_fresh, warehouse_is_fresh
 from pipelines.steps import Project, all_findings, is_fresh, prepare, register_places
@@ -145,16 +143,3 @@ def side_by_side(cells: pl.DataFrame) -> pl.DataFrame:
         ((pl.col("side") == "then") & pl.col("value").is_not_null()).sum().alias("known then"),
     )
     return counted.sort("problem", "measure", "council")
-
-
-def add_and_tell(project: Project, name: str, file: Path, released: date, console: Console) -> None:
-    """Keep a file that a person downloaded, and say so; one that can't be right is refused."""
-    from pipelines.fetch import add_file
-
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    with sole_builder(project.home):
-        outcome = add_file(project.home, name, project.catalogue.source(name), file, released, now)
-    if outcome.what in ("failed", "not_fetchable"):
-        raise FetchError(outcome.detail)
-    console.print(said(outcome.what, outcome.detail), soft_wrap=True, highlight=False, markup=False)
-    console.print("Run `commonground build` to use it.", markup=False)

@@ -97,15 +97,26 @@ def refresh(
 
 @app.command()
 def add(
-    source: Annotated[str, typer.Argument(help="Source that the file is a release of.")],
-    file: Annotated[Path, typer.Argument(help="File as published.", exists=True, dir_okay=False)],
-    released: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Day the publisher released it.")],
+    source: Annotated[str | None, typer.Argument(help="Source that the file is a release of.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="File as published.", exists=True, dir_okay=False)] = None,
+    released: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day the publisher released it.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder with files named as their sources.", exists=True, file_okay=False),
+    ] = None,
     store: Store = None,
 ) -> None:
-    """Keep a file that a person downloaded, as if it had been fetched."""
-    from pipelines.building import add_and_tell
+    """Keep a file that a person downloaded, or every file of a folder, as if it had been fetched."""
+    from pipelines.adding import add_and_tell, add_folder_and_tell
 
-    add_and_tell(_project(store, None), source, file, released.date(), console)
+    if folder and not source:
+        add_folder_and_tell(_project(store, None), folder, released.date() if released else None, console)
+    elif source and file and released and not folder:
+        add_and_tell(_project(store, None), source, file, released.date(), console)
+    else:
+        raise typer.BadParameter("give SOURCE, FILE and --released, or a folder with --from")
 
 
 @app.command()

@@ -29,11 +29,11 @@ from pipelines.download import (
     see_content,
     see_size,
 )
-from pipelines.errors import CommongroundError
+from pipelines.errors import CommongroundError, FetchError
 from pipelines.model import Source
 from pipelines.store import Snapshot
 
-__all__ = ["LIMITS", "Limits", "Outcome", "add_file", "refresh", "refresh_all"]
+__all__ = ["LIMITS", "Limits", "Outcome", "add_file", "refresh", "refresh_all", "see_file"]
 
 LIMITS = Limits()
 HOSTS_AT_ONCE = 8
@@ -134,12 +134,22 @@ def add_file(
     if source.access != "open":
         return Outcome(name, "not_fetchable", _by_hand(name, source), None)
     try:
-        content = _read(_wanted(job, path.name, limits), path)
+        content = see_file(name, source, path, limits)
         return _kept(job, content, _entry(job, f"file {path.name}", safe_name(path.name)))
     except CommongroundError as error:
         return Outcome(name, "failed", str(error), None)
     except OSError as error:
-        return Outcome(name, "failed", f"{name}: {path} can't be read or kept ({error}); see its name", None)
+        return Outcome(name, "failed", _unwritten(name, home, error), None)
+
+
+def see_file(name: str, source: Source, path: Path, limits: Limits = LIMITS) -> bytes:
+    """Read a file that a person downloaded and keep nothing; raise FetchError where it can't be one of the source's."""
+    if source.access != "open":
+        raise FetchError(_by_hand(name, source))
+    try:
+        return _read(_wanted(_Job(Path(), name, source, date.min, ""), path.name, limits), path)
+    except OSError as error:
+        raise FetchError(f"{name}: {path} can't be read ({error}); see its name") from error
 
 
 def _by_host(sources: dict[str, Source]) -> list[list[str]]:

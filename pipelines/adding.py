@@ -1,0 +1,121 @@
+"""What `add` does and says: files that a person brings are seen whole before any is kept."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from pipelines.areas import areas_in
+from pipelines.building import said
+from pipelines.catalogue import Catalogue
+from pipelines.download import safe_name
+from pipelines.errors import CommongroundError, FetchError
+from pipelines.fetch import Outcome, add_file, see_file
+from pipelines.model import Release
+from pipelines.shares import shares_in
+from pipelines.steps import Project, prepare, register_places
+from pipelines.store import Snapshot, digest, sole_builder
+
+_READERS = {"areas": areas_in, "shares": shares_in}
+
+
+class Addition(NamedTuple):
+    """A file to be kept as a release of a source."""
+
+    source: str
+    path: Path
+    released: date
+
+
+def add_and_tell(project: Project, name: str, file: Path, released: date, console: Console) -> None:
+    """Keep a file that a person downloaded, and say so; one that can't be right is refused."""
+    project.catalogue.source(name)
+    _tell(_kept(project, [Addition(name, file, released)]), console)
+
+
+def add_folder_and_tell(project: Project, folder: Path, released: date | None, console: Console) -> None:
+    """Keep every file of a folder whose name is a source's, say which, and say which files are not known.
+
+    Where one of them is refused none is kept: raises FetchError with what is wrong with each.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    found = {path: additions(project.catalogue, path, released) for path in files}
+    wanted = [addition for each in found.values() for addition in each]
+    strange = [path for path, each in found.items() if not each]
+    for path in strange:
+        console.print(f"not known: {safe_name(path.name)}", soft_wrap=True, highlight=False, markup=False)
+    if not wanted:
+        raise FetchError(
+            f"{folder}: found {len(files)} files and none whose name is a source's; name a file as the source, "
+            "as ons_output_areas.csv.gz, or as a release of it"
+        )
+    _tell(_kept(project, wanted), console)
+
+
+def additions(catalogue: Catalogue, path: Path, released: date | None) -> list[Addition]:
+    """Tell by its name which sources a file is a release of, and of which day; none where it is not known.
+
+    The very file that travels with the project is of the day declared for it; another one named as its source is of
+    the day given. Raises FetchError where no day can be told.
+    """
+    declared = [
+        (name, release)
+        for name, source in catalogue.sources.items()
+        for release in source.releases
+        if Path(release.file).name == path.name
+    ]
+    same = [(name, release) for name, release in declared if _is_release(catalogue, path, release)]
+    if same:
+        return [Addition(name, path, release.released) for name, release in same]
+    own = path.name.partition(".")[0]
+    named = sorted({name for name, _ in declared} | {own}) if own in catalogue.sources else []
+    if released is None and named:
+        raise FetchError(f"{path.name}: found no day of release; give the day of files named so with --released")
+    if declared and not named:
+        raise FetchError(
+            f"{path.name}: found other bytes than the release of {declared[0][1].released} that travels with the "
+            f"project; name it {declared[0][0]}{''.join(path.suffixes)} and give its day with --released"
+        )
+    return [Addition(name, path, released) for name in named if released]
+
+
+def _is_release(catalogue: Catalogue, path: Path, release: Release) -> bool:
+    bundled = catalogue.sources_dir / release.file
+    return not bundled.is_file() or digest(bundled.read_bytes()) == digest(path.read_bytes())
+
+
+def _kept(project: Project, wanted: list[Addition]) -> list[Outcome]:
+    """See all files, then keep all; raise FetchError, and keep none, where one can't be right."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    sources = project.catalogue.sources
+    with sole_builder(project.home):
+        if any(sources[each.source].provides in _READERS for each in wanted):
+            prepare(project)  # codes are looked up in the register of places
+        faults = [fault for each in wanted if (fault := _fault(project, each))]
+        if faults:
+            raise FetchError("\n".join(faults))
+        outcomes = [add_file(project.home, n, sources[n], path, day, now) for n, path, day in wanted]
+    failed = [outcome.detail for outcome in outcomes if outcome.what in ("failed", "not_fetchable")]
+    if failed:
+        raise FetchError("\n".join(failed))
+    return outcomes
+
+
+def _fault(project: Project, one: Addition) -> str:
+    """Say what is wrong with a file; blank where nothing is. What figures are shared out by is read whole."""
+    source = project.catalogue.source(one.source)
+    try:
+        content = see_file(one.source, source, one.path)
+        if reader := _READERS.get(source.provides):
+            held = Snapshot(one.source, digest(content), one.released, "", "", "", one.path.name, len(content), "")
+            reader(content, project.catalogue, one.source, held, register_places(project).register)
+    except CommongroundError as error:
+        return str(error)
+    return ""
+
+
+def _tell(outcomes: list[Outcome], console: Console) -> None:
+    for outcome in outcomes:
+        console.print(said(outcome.what, outcome.detail), soft_wrap=True, highlight=False, markup=False)
+    console.print("Run `commonground build` to use it.", markup=False)
