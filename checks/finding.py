@@ -7,7 +7,7 @@ import polars as pl
 
 from checks.reasons import REASONS
 from pipelines.model import Source
-from pipelines.schema import FINDING, conformed
+from pipelines.schema import FINDING, conformed, rows
 from pipelines.store import Snapshot
 
 
@@ -29,10 +29,10 @@ Check = Callable[[Read], pl.DataFrame]
 """A check of a source: from one release as read to findings (schema.FINDING). No rows is a pass."""
 
 
-def findings(read: Read, check: str, reason: str, rows: pl.DataFrame, **given: Any) -> pl.DataFrame:
+def findings(read: Read, check: str, reason: str, found: pl.DataFrame, **given: Any) -> pl.DataFrame:
     """Make findings of one reason from rows that tell the place, the period and the evidence.
 
-    Columns that `rows` lacks are null; `given` sets a column for all. Severity, holder and remedy are
+    Columns that `found` lacks are null; `given` sets a column for all. Severity, holder and remedy are
     those of the reason.
     """
     told = REASONS[reason]
@@ -49,8 +49,17 @@ def findings(read: Read, check: str, reason: str, rows: pl.DataFrame, **given: A
         "file": read.snapshot.file,
         **given,
     }
-    set_here = [pl.lit(value).alias(name) for name, value in fixed.items() if name in given or name not in rows.columns]
-    return conformed(rows.with_columns(set_here), FINDING)
+    set_here = [
+        pl.lit(value).alias(name) for name, value in fixed.items() if name in given or name not in found.columns
+    ]
+    return conformed(found.with_columns(set_here), FINDING)
+
+
+def in_vain(name: str, check: str, reason: str, texts: list[str], file: str, remedy: str) -> pl.DataFrame:
+    """Make findings of what a person declared for a source and no file held has: one for each text."""
+    row = {"source": name, "check": check, "reason": reason, "severity": "info", "set_aside": False, "file": file}
+    row |= {"holder": "whoever keeps the source's declaration", "remedy": remedy}
+    return rows([{**row, "evidence": text} for text in texts], FINDING)
 
 
 def source_fault(name: str, check: str, evidence: str, file: str) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from checks import places, rows
+from checks import places, releases, rows
 from checks.finding import Check, Read
 from pipelines.schema import FINDING, empty
 
@@ -14,11 +14,15 @@ SOURCE_CHECKS: tuple[Check, ...] = (
     rows.implausible_values,
     rows.duplicate_keys,
     rows.repeated_rows,
+    rows.dropped_cells,
+    rows.corrected_cells,
+    rows.expired_corrections,
     places.missing_places,
     places.hidden_cells,
     places.rounded_measures,
     places.combined_areas,
     places.skipped_periods,
+    releases.recalled_release,
 )
 
 

@@ -52,6 +52,29 @@ def duplicate_keys(read: Read) -> pl.DataFrame:
     return _with_fault(read, "duplicate", "duplicate_keys", "duplicate")
 
 
+def dropped_cells(read: Read) -> pl.DataFrame:
+    """Find cells that a reviewed correction takes out."""
+    return _with_fault(read, "dropped", "dropped_cells", "dropped")
+
+
+def corrected_cells(read: Read) -> pl.DataFrame:
+    """Find cells that a reviewed correction changes, or flags."""
+    return pl.concat([_by_correction(read, caveat) for caveat in ("corrected", "flagged")])
+
+
+def _by_correction(read: Read, caveat: str) -> pl.DataFrame:
+    rows = read.cells.filter(pl.col("caveats").str.split(",").list.contains(caveat))
+    found = rows.with_columns(pl.col("caveat_evidence").alias("evidence"), pl.lit(1).alias("rows"))
+    return findings(read, "corrected_cells", caveat, found)
+
+
+def expired_corrections(read: Read) -> pl.DataFrame:
+    """Find cells that a correction was made for, and whose published text has changed since."""
+    rows = read.cells.filter(pl.col("expired").is_not_null())
+    found = rows.with_columns(pl.col("expired").alias("evidence"), pl.lit(1).alias("rows"))
+    return findings(read, "expired_corrections", "correction_expired", found)
+
+
 def repeated_rows(read: Read) -> pl.DataFrame:
     """Find rows that say again what another row says; one is kept."""
     return _with_fault(read, "repeat", "repeated_rows", "duplicate").with_columns(pl.lit("info").alias("severity"))

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from pipelines.addresses import safe_name
 from pipelines.areas import areas_in
 from pipelines.building import said
 from pipelines.catalogue import Catalogue
-from pipelines.download import safe_name
 from pipelines.errors import CommongroundError, FetchError
 from pipelines.fetch import Outcome, add_file, see_file
-from pipelines.model import Release
+from pipelines.model_parts import Release
+from pipelines.receiving import looked_at, refusal
 from pipelines.shares import shares_in
 from pipelines.steps import Project, prepare, register_places
 from pipelines.store import Snapshot, digest, sole_builder
@@ -28,13 +29,17 @@ class Addition(NamedTuple):
     released: date
 
 
-def add_and_tell(project: Project, name: str, file: Path, released: date, console: Console) -> None:
-    """Keep a file that a person downloaded, and say so; one that can't be right is refused."""
+def add_and_tell(
+    project: Project, name: str, file: Path, released: date, console: Console, accept: bool = False
+) -> None:
+    """Keep a file that a person downloaded or filled in, and say so; one that can't be right is refused."""
     project.catalogue.source(name)
-    _tell(_kept(project, [Addition(name, file, released)]), console)
+    _tell(project, _kept(project, [Addition(name, file, released)], accept), console)
 
 
-def add_folder_and_tell(project: Project, folder: Path, released: date | None, console: Console) -> None:
+def add_folder_and_tell(
+    project: Project, folder: Path, released: date | None, console: Console, accept: bool = False
+) -> None:
     """Keep every file of a folder whose name is a source's, say which, and say which files are not known.
 
     Where one of them is refused none is kept: raises FetchError with what is wrong with each.
@@ -50,7 +55,7 @@ def add_folder_and_tell(project: Project, folder: Path, released: date | None, c
             f"{folder}: found {len(files)} files and none whose name is a source's; name a file as the source, "
             "as ons_output_areas.csv.gz, or as a release of it"
         )
-    _tell(_kept(project, wanted), console)
+    _tell(project, _kept(project, wanted, accept), console)
 
 
 def additions(catalogue: Catalogue, path: Path, released: date | None) -> list[Addition]:
@@ -85,14 +90,13 @@ def _is_release(catalogue: Catalogue, path: Path, release: Release) -> bool:
     return not bundled.is_file() or digest(bundled.read_bytes()) == digest(path.read_bytes())
 
 
-def _kept(project: Project, wanted: list[Addition]) -> list[Outcome]:
+def _kept(project: Project, wanted: list[Addition], accept: bool) -> list[Outcome]:
     """See all files, then keep all; raise FetchError, and keep none, where one can't be right."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     sources = project.catalogue.sources
     with sole_builder(project.home):
-        if any(sources[each.source].provides in _READERS for each in wanted):
-            prepare(project)  # codes are looked up in the register of places
-        faults = [fault for each in wanted if (fault := _fault(project, each))]
+        prepare(project)  # codes are looked up in the register of places
+        faults = [fault for each in wanted if (fault := _fault(project, each, accept))]
         if faults:
             raise FetchError("\n".join(faults))
         outcomes = [add_file(project.home, n, sources[n], path, day, now) for n, path, day in wanted]
@@ -102,20 +106,24 @@ def _kept(project: Project, wanted: list[Addition]) -> list[Outcome]:
     return outcomes
 
 
-def _fault(project: Project, one: Addition) -> str:
+def _fault(project: Project, one: Addition, accept: bool) -> str:
     """Say what is wrong with a file; blank where nothing is. What figures are shared out by is read whole."""
     source = project.catalogue.source(one.source)
     try:
         content = see_file(one.source, source, one.path)
+        held = Snapshot(one.source, digest(content), one.released, "", "", "", one.path.name, len(content), "")
         if reader := _READERS.get(source.provides):
-            held = Snapshot(one.source, digest(content), one.released, "", "", "", one.path.name, len(content), "")
             reader(content, project.catalogue, one.source, held, register_places(project).register)
+        elif source.provides == "observation" and not accept:
+            return refusal(held, looked_at(project, content, held))
     except CommongroundError as error:
         return str(error)
     return ""
 
 
-def _tell(outcomes: list[Outcome], console: Console) -> None:
+def _tell(project: Project, outcomes: list[Outcome], console: Console) -> None:
     for outcome in outcomes:
-        console.print(said(outcome.what, outcome.detail), soft_wrap=True, highlight=False, markup=False)
+        private = "" if project.catalogue.sources[outcome.source].shown else "; private: no output shows a figure of it"
+        detail = said(outcome.what, outcome.detail + private)
+        console.print(detail, soft_wrap=True, highlight=False, markup=False)
     console.print("Run `commonground build` to use it.", markup=False)

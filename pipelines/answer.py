@@ -12,7 +12,8 @@ from pipelines.errors import CommongroundError, DeclarationError
 from pipelines.schema import STATUSES
 
 MEASURE_COLUMNS = (
-    "value", "low", "high", "unit", "status", "reason", "caveats", "coverage", "basis",
+    "value", "low", "high", "likely_low", "likely_high", "unit", "status", "reason", "caveats", "coverage",
+    "split_share", "basis",
     "value_start", "value_end", "source", "release", "released_at",
 )  # fmt: skip
 """Columns of a measure's table after place_code, period_start and period_end."""

@@ -10,10 +10,12 @@ import polars as pl
 
 from pipelines.areas import Areas, areas_in, areas_of
 from pipelines.catalogue import Catalogue
+from pipelines.crosswalks import Geography
 from pipelines.errors import UnreadableError
 from pipelines.keys import keys
 from pipelines.model import Source
 from pipelines.observe import held_releases
+from pipelines.places import Places
 from pipelines.shares import Shares, shares_in, shares_of
 from pipelines.steps import Project, register_places
 from pipelines.store import Snapshot, read_snapshot, read_table, state_path, table_key, write_table
@@ -21,6 +23,11 @@ from pipelines.store import Snapshot, read_snapshot, read_table, state_path, tab
 Table = TypeVar("Table", Areas, Shares)
 Read = Callable[[bytes, Catalogue, str, Snapshot, pl.DataFrame], Table]
 TakeUp = Callable[[pl.DataFrame, str, Source, Snapshot], Table]
+
+
+def geography(project: Project, places: Places) -> Geography:
+    """Give all that is held about places, to make crosswalks from."""
+    return Geography(places, tuple(small_areas(project)), tuple(shares_held(project)))
 
 
 def small_areas(project: Project) -> list[Areas]:

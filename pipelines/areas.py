@@ -13,6 +13,7 @@ import polars as pl
 
 from pipelines.catalogue import Catalogue
 from pipelines.conform import tidied
+from pipelines.declared import days
 from pipelines.errors import UnknownNameError, UnreadableError
 from pipelines.model import Source
 from pipelines.places import KINDS, system_places
@@ -31,6 +32,8 @@ class WeightSet(NamedTuple):
     name: str
     day: date
     groups: tuple[str, ...]
+    good_for: int = 3652
+    """Days from its own for which figures may be shared out by it."""
 
 
 class Areas(NamedTuple):
@@ -58,7 +61,7 @@ def weight_column(name: str, group: str) -> str:
 
 def areas_of(table: pl.DataFrame, name: str, source: Source, held: Snapshot) -> Areas:
     """Put a table of small areas that has been read together with what its declaration and release say of it."""
-    weights = tuple(WeightSet(key, each.day, each.groups) for key, each in source.weights.items())
+    weights = tuple(WeightSet(key, each.day, each.groups, days(each.good_for)) for key, each in source.weights.items())
     fit = frozenset(source.best_fit)
     return Areas(name, held.released, held.label, source.lies_in, fit, weights, table, held.sha256)
 

@@ -11,7 +11,7 @@ from pipelines.lineage import find, lineage
 from pipelines.names import folded
 from pipelines.periods import parse_period, say
 from pipelines.places import Places, system_places
-from pipelines.steps import Project, all_findings, prepare, register_places
+from pipelines.steps import Project, all_findings, all_revisions, observe_source, prepare, register_places
 from pipelines.store import out_path, read_table, sole_builder, state_path
 from pipelines.warehouse import measures_table, newest, sources_table
 
@@ -155,6 +155,19 @@ def known_places(project: Project) -> Places:
     with sole_builder(project.home):
         prepare(project)
         return register_places(project)
+
+
+def revised(project: Project, source: str | None) -> pl.DataFrame:
+    """Sum up what changed between the releases of one source or of all (revisions.REVISION_SUMMARY)."""
+    known = project.catalogue.observing()
+    if source and source not in known:
+        raise UnknownNameError(f"unknown source of figures {source!r}; {near(source, known)}")
+    names = [source] if source else sorted(known)
+    with sole_builder(project.home):
+        prepare(project)
+        for name in names:
+            observe_source(project, name)
+    return all_revisions(project, names)[1]
 
 
 def listing(project: Project, what: str) -> pl.DataFrame:

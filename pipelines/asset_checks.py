@@ -9,7 +9,8 @@ from datetime import date, timedelta
 import dagster as dg
 import polars as pl
 
-from pipelines.model import Source, days
+from pipelines.declared import days
+from pipelines.model import Source
 from pipelines.observe import Observed
 
 _FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -18,10 +19,15 @@ _FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
         "No row had to be set aside.",
         ("unreadable_cells", "implausible_values", "duplicate_keys", "repeated_rows"),
     ),
+    "corrections": (
+        "Every correction applies: the publisher still prints what it was made for.",
+        ("dropped_cells", "expired_corrections"),
+    ),
     "places": (
         "Every row is of a known place, once, and every place covered has its rows.",
         ("unknown_places", "retired_codes", "missing_places", "combined_areas", "unused_names"),
     ),
+    "releases": ("No release in use has been recalled by its publisher.", ("recalled_release",)),
     "periods": ("No period between the first and the last is left out.", ("skipped_periods",)),
 }
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR

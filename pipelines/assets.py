@@ -12,13 +12,14 @@ import dagster as dg
 import polars as pl
 
 from pipelines import asset_checks as told
+from pipelines.answering import answer_problem
 from pipelines.automation import freshness
 from pipelines.catalogue import Catalogue, Problem, load
 from pipelines.errors import CommongroundError
 from pipelines.fetch import refresh
 from pipelines.model import Source
 from pipelines.publishing import publish_warehouse, report_problem
-from pipelines.steps import Project, answer_problem, observe_source, prepare, register_places, today
+from pipelines.steps import Project, observe_source, prepare, register_places, today
 from pipelines.store import read_table, sole_builder, state_path
 
 PLACES = dg.AssetKey(["place", "register"])

@@ -18,6 +18,8 @@ WEIGHTS = {
     "weight": pl.Float64,
     "weighed_by": pl.String,
     "same_period": pl.Boolean,
+    "weight_caveats": pl.String,
+    "weight_caveat_evidence": pl.String,
 }
 """The weight of one old place in an average of one rate in one period, and where the weight is from."""
 
@@ -37,8 +39,9 @@ def weights_for(rates: pl.DataFrame, denominators: pl.DataFrame, measures: dict[
         )
     )
     known = denominators.filter(pl.col("value") > 0).select(
-        pl.col("measure").alias("denominator"), pl.col("period_end").alias("of"), "place_code", "value"
-    )
+        pl.col("measure").alias("denominator"), pl.col("period_end").alias("of"), "place_code", "value",
+        pl.col("caveats").alias("weight_caveats"), pl.col("caveat_evidence").alias("weight_caveat_evidence"),
+    )  # fmt: skip
     slices = known.select("denominator", "of").unique()
     by_then = wanted.join(slices, on="denominator").filter(pl.col("of") <= pl.col("period_end"))
     nearest = by_then.group_by(*SLICE, "denominator").agg(pl.col("of").max())
@@ -48,6 +51,8 @@ def weights_for(rates: pl.DataFrame, denominators: pl.DataFrame, measures: dict[
         pl.col("value").alias("weight"),
         pl.format("{} of {}", "denominator", "of").alias("weighed_by"),
         (pl.col("of") == pl.col("period_end")).alias("same_period"),
+        "weight_caveats",
+        "weight_caveat_evidence",
     )
 
 
@@ -65,8 +70,13 @@ def averaged(placed: pl.DataFrame, rates: pl.DataFrame, parts: pl.DataFrame, wei
         pl.len().alias("mean_parts"),
         pl.col("weighed_by").first(),
         pl.col("same_period").first(),
+        _share_known(),
+        *(pl.col(name).drop_nulls().unique(maintain_order=True).str.join(sign) for name, sign in _SAID.items()),
     )
+    everyone = weights.join(parts.select("from_code", "to_code"), on="from_code").group_by(CELL)
+    whole = everyone.agg(pl.col("weight").sum().alias("all_weight"), pl.len().alias("weighed_parts"))
     told = placed.join(means, on=CELL, how="left", maintain_order="left")
+    told = told.join(whole, on=CELL, how="left", maintain_order="left")
     fits = (
         (pl.col("reason") == "needs_parts")
         & pl.col("mean_value").is_not_null()
@@ -83,9 +93,35 @@ def averaged(placed: pl.DataFrame, rates: pl.DataFrame, parts: pl.DataFrame, wei
         "coverage": pl.lit(1.0),
         "reason": pl.lit(None, pl.String),
         "evidence": evidence,
+        **{name.removeprefix("weight_"): _with_weights(name, sign) for name, sign in _SAID.items()},
     }
     overwritten = (pl.when(fits).then(new).otherwise(name).alias(name) for name, new in filled.items())
-    return told.with_columns(overwritten).select(placed.columns)
+    return _with_partial(told.with_columns(overwritten)).select(*placed.columns, "partial")
+
+
+def _share_known() -> pl.Expr:
+    known = pl.col("value").is_not_null()
+    weight, mass = pl.col("weight").filter(known), (pl.col("value") * pl.col("weight")).filter(known)
+    return pl.struct(weight.sum().alias("known"), (mass.sum() / weight.sum()).alias("mean")).alias("some")
+
+
+def _with_partial(told: pl.DataFrame) -> pl.DataFrame:
+    """Give the average over the parts that have a rate, and how much of the place they are, where some have none."""
+    incomplete = (pl.col("reason") == "children_incomplete") & (pl.col("weighed_parts") == pl.col("parts_n"))
+    some = pl.col("some").struct
+    return told.with_columns(
+        pl.when(incomplete).then(some.field("mean")).alias("partial"),
+        pl.when(incomplete).then(some.field("known") / pl.col("all_weight")).otherwise("coverage").alias("coverage"),
+    )
+
+
+_SAID = {"weight_caveats": ",", "weight_caveat_evidence": ". "}
+
+
+def _with_weights(name: str, separator: str) -> pl.Expr:
+    """Add what is to be minded of the weights to what is to be minded of the rates."""
+    both = [pl.when(pl.col(each) != "").then(each) for each in (name.removeprefix("weight_"), name)]
+    return pl.concat_str(*both, separator=separator, ignore_nulls=True)
 
 
 def _mean(column: str) -> pl.Expr:

@@ -103,9 +103,18 @@ def refresh_and_tell(project: Project, sources: Sequence[str], console: Console)
         def done(outcome: Outcome) -> None:
             bar.update(task, advance=1, description=outcome.source)
 
+        def coming(source: str, size: int, total: int) -> None:
+            of = f" of {total / 1e6:.1f}" if total else ""
+            bar.update(task, description=f"{source}: {size / 1e6:.1f}{of} MB")
+
         with sole_builder(project.home):
             outcomes = refresh_all(
-                project.home, wanted, today=now.date(), now=now.isoformat(timespec="seconds"), on_done=done
+                project.home,
+                wanted,
+                today=now.date(),
+                now=now.isoformat(timespec="seconds"),
+                on_done=done,
+                on_bytes=coming,
             )
     for outcome in outcomes:
         console.print(said(outcome.what, outcome.detail), soft_wrap=True, highlight=False, markup=False)

@@ -4,9 +4,11 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines.corrections import SUFFIX, Correction, read_corrections
 from pipelines.declaration import Lines, read_yaml, validate
+from pipelines.declared import NAME
 from pipelines.errors import DeclarationError, UnknownNameError, at, near
-from pipelines.model import NAME, Header, Measure, Source
+from pipelines.model import Header, Measure, Source
 from pipelines.problem_sql import Select, parse_select
 
 SPINES = ("place", "place_period")
@@ -35,6 +37,7 @@ class Catalogue(NamedTuple):
     measures: dict[str, Measure]
     measure_source: dict[str, str]
     problems: dict[str, Problem]
+    corrections: dict[str, tuple[Correction, ...]]
 
     @property
     def sources_dir(self) -> Path:
@@ -42,11 +45,11 @@ class Catalogue(NamedTuple):
         return self.root / "sources"
 
     def observing(self) -> dict[str, Source]:
-        """Give the sources of observations that can be held, by name."""
+        """Give the sources of observations that can be held and shown, by name."""
         return {
             name: source
             for name, source in self.sources.items()
-            if source.provides == "observation" and source.access == "open"
+            if source.provides == "observation" and source.access == "open" and source.shown
         }
 
     def held(self) -> dict[str, Source]:
@@ -60,6 +63,12 @@ class Catalogue(NamedTuple):
     def providing(self, table: str) -> dict[str, Source]:
         """Give the sources that fill one conformed table, by name."""
         return {name: source for name, source in self.sources.items() if source.provides == table}
+
+    def weighed_by(self, measure: str) -> str:
+        """Give the group of people by whom a measure is shared out: its own, its denominator's, or all ages."""
+        declared = self.measures[measure]
+        below = self.measures[declared.denominator].weighed_by if declared.denominator else None
+        return declared.weighed_by or below or "all_ages"
 
     def problem(self, name: str) -> Problem:
         """Find a problem by name; an unknown one is refused with the near ones."""
@@ -87,8 +96,10 @@ def load(root: Path) -> Catalogue:
         )
     read = {path.stem: (_read_source(path), path) for path in _declarations(root / "sources")}
     measures, owners = _measures({name: (declared[0], path) for name, (declared, path) in read.items()})
+    groups = {group for (source, _), _ in read.values() for each in source.weights.values() for group in each.groups}
     for name, ((source, lines), path) in read.items():
         _check_parts(name, source, lines, path, measures)
+        _check_groups(source, lines, path, groups)
     problems = [_read_problem(path, measures) for path in sorted((root / "pipelines/problems").glob("*.sql"))]
     return Catalogue(
         root,
@@ -96,11 +107,17 @@ def load(root: Path) -> Catalogue:
         measures,
         owners,
         {problem.name: problem for problem in problems},
+        _corrections(root / "sources", {name: declared[0] for name, (declared, _) in read.items()}),
     )
 
 
 def _declarations(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(".corrections.yaml"))
+    return sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(SUFFIX))
+
+
+def _corrections(folder: Path, sources: dict[str, Source]) -> dict[str, tuple[Correction, ...]]:
+    paths = sorted(folder.glob(f"*{SUFFIX}"))
+    return {path.name.removesuffix(SUFFIX): read_corrections(_read_text(path), path, sources) for path in paths}
 
 
 def _read_text(path: Path) -> str:
@@ -148,6 +165,16 @@ def _check_parts(name: str, source: Source, lines: Lines, path: Path, measures: 
     for release in source.releases:
         if Path(release.file).is_absolute() or ".." in Path(release.file).parts:
             raise DeclarationError(f"{path}: releases of {name}: {release.file} must lie under sources/")
+
+
+def _check_groups(source: Source, lines: Lines, path: Path, groups: set[str]) -> None:
+    for measure, declared in source.measures.items():
+        if declared.weighed_by and declared.weighed_by not in groups:
+            line = lines.get(("measures", measure, "weighed_by"))
+            raise DeclarationError(
+                f"{at(path, line)}: {measure}: no source of areas has weights by {declared.weighed_by!r}; "
+                f"{near(declared.weighed_by, groups)}"
+            )
 
 
 def _read_problem(path: Path, measures: dict[str, Measure]) -> Problem:
@@ -200,7 +227,7 @@ def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, 
 
 
 def declaration_key(catalogue: Catalogue, name: str) -> str:
-    """Give the hash of everything a source's declaration says: its YAML, tidy() and table of names."""
-    found = [catalogue.sources_dir / f"{name}{suffix}" for suffix in (".yaml", ".py", ".names.csv")]
+    """Give the hash of everything a source's declaration says: its YAML, tidy(), table of names and corrections."""
+    found = [catalogue.sources_dir / f"{name}{suffix}" for suffix in (".yaml", ".py", ".names.csv", SUFFIX)]
     content = b"\x00".join(path.read_bytes() if path.is_file() else b"" for path in found)
     return hashlib.sha256(content).hexdigest()

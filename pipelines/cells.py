@@ -37,6 +37,7 @@ def typed_cells(
     required = grid(problem, asked_places(problem, places), periods)
     chosen = chosen_table(choose(problem, catalogue, _slices(placed), periods, as_of))
     joined = _answered(required.join(chosen, on=["measure", "period_start", "period_end"], how="left"), placed)
+    joined = _within(_nearly_whole(joined, problem), problem)
     found = _reasons(joined, catalogue, set_aside)
     cells = joined.join(found, on=KEY, how="left", maintain_order="left")
     return conformed(_finished(cells, problem, catalogue), CELL).sort("measure", "place_code", "period_start")
@@ -64,9 +65,46 @@ def _answered(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _nearly_whole(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
+    """Take the average of a rate over most of a place, where the problem says that so much of it will do."""
+    least = {name: need.min_coverage for name, need in problem.header.needs.items()}
+    enough = (
+        (pl.col("placed_reason") == "children_incomplete")
+        & pl.col("partial").is_not_null()
+        & (pl.col("coverage") >= pl.col("measure").replace_strict(least, default=1.0, return_dtype=pl.Float64))
+    )
+    evidence = pl.format("{}; {} % of it has a rate", "placed_evidence", (pl.col("coverage") * 100).round(1))
+    taken = {"value": pl.col("partial"), "placed_reason": pl.lit(None), "status": pl.lit("estimated"),
+             "basis": pl.lit("rate_averaged"), "placed_evidence": evidence, "low": pl.lit(None), "high": pl.lit(None),
+             }  # fmt: skip
+    return cells.with_columns(enough.alias("nearly_whole")).with_columns(
+        pl.when("nearly_whole").then(new).otherwise(name).alias(name) for name, new in taken.items()
+    )
+
+
+def _within(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
+    """Withhold figures that were shared out more roughly than the problem allows; their bounds stay."""
+    widest = {name: need.max_error for name, need in problem.header.needs.items() if need.max_error}
+    allowed = pl.col("measure").replace_strict(widest, default=None, return_dtype=pl.Float64)
+    half = (pl.col("likely_high") - pl.col("likely_low")) / 2
+    rough = (pl.col("split_share") > 0) & allowed.is_not_null() & (half > allowed * pl.col("value")).fill_null(True)
+    told = pl.format(
+        "its 90 % interval is {} to {}, {} allowed either way",
+        printed("likely_low").fill_null("not known"), printed("likely_high").fill_null("not known"),
+        pl.concat_str((allowed * 100).round(1), pl.lit(" %")).fill_null(""),
+    )  # fmt: skip
+    rough = (rough & pl.col("value").is_not_null()).fill_null(False)
+    return cells.with_columns(
+        pl.when(rough).then(pl.lit("too_uncertain")).otherwise("placed_reason").alias("placed_reason"),
+        pl.when(rough).then(told).otherwise("placed_evidence").alias("placed_evidence"),
+        pl.when(~rough).then("value").alias("value"),
+    )
+
+
 def _reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.DataFrame) -> pl.DataFrame:
     """Give the reasons of each gap: reason and evidence of the first that holds, and the others' codes."""
-    families = [_of_time(cells), _of_nation(cells, catalogue), _of_place(cells), _of_rows_set_aside(cells, set_aside)]
+    aside = _of_rows_set_aside(cells, set_aside)
+    families = [_of_time(cells), _of_nation(cells, catalogue), _of_place(cells, aside), aside]
     stacked = _without_the_obvious(pl.concat(families))
     gaps = cells.filter(pl.col("value").is_null()).join(stacked, on=KEY, how="anti")
     unknown = gaps.select(*KEY, pl.lit("unexplained").alias("reason"), pl.lit("no check found why").alias("evidence"))
@@ -112,16 +150,22 @@ def _of_nation(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     )
 
 
-def _of_place(cells: pl.DataFrame) -> pl.DataFrame:
-    """The slice is there, and gives no value for the place."""
-    return cells.filter(pl.col("placed_reason").is_not_null()).select(
+NO_ROW = ["not_returned", "withdrawn"]
+"""Reasons that say that the file has no row for a place."""
+
+
+def _of_place(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFrame:
+    """The slice is there, and gives no value for the place; a row set aside is no row that was withdrawn."""
+    told = cells.filter(pl.col("placed_reason").is_not_null()).select(
         *KEY, pl.col("placed_reason").alias("reason"), pl.col("placed_evidence").alias("evidence")
     )
+    withdrawn = told.filter(pl.col("reason") == "withdrawn").join(aside, on=KEY, how="semi")
+    return told.join(withdrawn, on=[*KEY, "reason"], how="anti")
 
 
 def _of_rows_set_aside(cells: pl.DataFrame, set_aside: pl.DataFrame) -> pl.DataFrame:
     """The file has a row for the place, and it could not be used."""
-    empty = cells.filter(pl.col("placed_reason") == "not_returned")
+    empty = cells.filter(pl.col("placed_reason").is_in(NO_ROW))
     aside = set_aside.rename({"period_start": "value_start", "to_code": "place_code"}).unique(
         ["measure", "place_code", "value_start"], maintain_order=True
     )
@@ -147,9 +191,9 @@ def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl
         severity.alias("severity"),
         source.alias("source"),
         pl.col("measure").replace_strict({m: d.unit for m, d in catalogue.measures.items()}).alias("unit"),
-        pl.when(~gap).then("basis").alias("basis"),
+        *(pl.when(~gap).then(name).alias(name) for name in ("basis", "likely_low", "likely_high", "split_share")),
         # A value that was worked out says how.
-        pl.when(gap).then("evidence").otherwise("placed_evidence").alias("evidence"),
+        pl.when(gap).then("evidence").otherwise(_told()).alias("evidence"),
         _caveats(catalogue).alias("caveats"),
     )
     return _with_notes(
@@ -157,8 +201,15 @@ def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl
     )
 
 
+def _told() -> pl.Expr:
+    """Say how a value was worked out, and what its caveats rest on; null where there is nothing to say."""
+    said = [pl.when(pl.col(name) != "").then(name) for name in ("placed_evidence", "caveat_evidence")]
+    told = pl.concat_str(*said, separator=". ", ignore_nulls=True)
+    return pl.when(told != "").then(told)
+
+
 def _caveats(catalogue: Catalogue) -> pl.Expr:
-    """List what to mind of a value that is there: rounding, noise, and the publisher's own marks."""
+    """List what to mind of a value that is there: rounding, noise, the publisher's marks, and its own caveats."""
     rounded = sorted(m for m, d in catalogue.measures.items() if d.rounding)
     noisy = sorted(m for m, d in catalogue.measures.items() if d.perturbed)
     marks = {
@@ -173,10 +224,13 @@ def _caveats(catalogue: Catalogue) -> pl.Expr:
         pl.when(pl.col("measure").is_in(noisy)).then(pl.lit("perturbed")),
         pl.col("status").replace_strict(marks, default=None, return_dtype=pl.String),
         pl.when(pl.col("basis") == "moved_land").then(pl.lit("extent_changed")),
+        pl.when("nearly_whole").then(pl.lit("incomplete_aggregate")),
+        pl.when(pl.col("caveats") != "").then("caveats"),
         separator=",",
         ignore_nulls=True,
     )
-    return pl.when(pl.col("reason").is_null() & (found != "")).then(found)
+    once = found.str.split(",").list.unique(maintain_order=True).list.join(",")
+    return pl.when(pl.col("reason").is_null() & (found != "")).then(once)
 
 
 def _remedies(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
@@ -201,7 +255,12 @@ def remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
         return elsewhere.holder, elsewhere.how
     if source.access != "open":
         return source.holder or source.publisher, source.ask or told.remedy
-    how = told.remedy if source.url else told.remedy.replace("Refresh the source", _BY_HAND)
+    if reason == "not_open":
+        ask = "Ask for leave to show it, then declare released: true; or ask for figures that may be shown."
+        return source.holder or source.publisher, source.ask or ask
+    if reason == "fetch_failed" and source.key:
+        return told.holder, f"Set {source.key} to a key of your account with the service, and refresh the source."
+    how = told.remedy if source.fetched else told.remedy.replace("Refresh the source", _BY_HAND)
     return told.holder.replace("the publisher", source.holder or source.publisher), how
 
 

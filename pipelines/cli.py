@@ -1,15 +1,19 @@
 """The command line: `commonground`. Errors are sentences; exit codes are in the README."""
 
 import sys
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from pipelines.cli_sources import commands
 from pipelines.errors import CommongroundError
+from pipelines.terminal import AsOf, Format, Print, Store, complaints, console
+from pipelines.terminal import plain as _plain
+from pipelines.terminal import printed as _print
+from pipelines.terminal import project_at as _project
 
 app = typer.Typer(
     help="Joins national and local datasets into answers, and says what is missing, where, and who could supply it.",
@@ -17,19 +21,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
-complaints = Console(stderr=True)
-
+app.add_typer(commands)
 BUILT_WITH_FAULTS = 6
 """Exit code of a build that is done, but in which some source or problem could not be used."""
-
-
-class Format(StrEnum):
-    """How a command prints a table."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
 
 
 class What(StrEnum):
@@ -39,13 +33,6 @@ class What(StrEnum):
     measures = "measures"
     problems = "problems"
     places = "places"
-
-
-Store = Annotated[Path | None, typer.Option(help="Directory of the store; data/ in the project if not said.")]
-AsOf = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Build with what had been released by a day.")
-]
-Print = Annotated[Format, typer.Option("--format", help="How to print it.")]
 
 
 def main() -> None:
@@ -60,11 +47,6 @@ def main() -> None:
     except KeyboardInterrupt:
         complaints.print("stopped; what was built before is still there")
         raise SystemExit(130) from None
-
-
-def _plain(text: str) -> str:
-    """Keep square brackets of a message from being read as markup."""
-    return text.replace("[", r"\[")
 
 
 @app.command()
@@ -106,15 +88,16 @@ def add(
         Path | None,
         typer.Option("--from", help="Folder with files named as their sources.", exists=True, file_okay=False),
     ] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Keep it although cells of it can't be used.")] = False,
     store: Store = None,
 ) -> None:
-    """Keep a file that a person downloaded, or every file of a folder, as if it had been fetched."""
+    """Keep a file that a person downloaded or filled in, or a folder of them, once all of it has been looked at."""
     from pipelines.adding import add_and_tell, add_folder_and_tell
 
     if folder and not source:
-        add_folder_and_tell(_project(store, None), folder, released.date() if released else None, console)
+        add_folder_and_tell(_project(store, None), folder, released.date() if released else None, console, accept)
     elif source and file and released and not folder:
-        add_and_tell(_project(store, None), source, file, released.date(), console)
+        add_and_tell(_project(store, None), source, file, released.date(), console, accept)
     else:
         raise typer.BadParameter("give SOURCE, FILE and --released, or a folder with --from")
 
@@ -176,17 +159,22 @@ def places(
 @app.command()
 def crosswalk(
     from_system: Annotated[str, typer.Argument(help="Place system to lead from, as lad_2019.")],
-    to_system: Annotated[str, typer.Argument(help="Place system to lead to, as lad_2023 or region_2023.")],
+    to_system: Annotated[str, typer.Argument(help="Place system to lead to, as region_2023 or icb_2022.")],
+    people: Annotated[str, typer.Option(help="People by whom a place that is cut is shared out.")] = "all_ages",
+    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the figures to be moved.")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, .csv or .parquet; printed if not said.")] = None,
     form: Print = Format.table,
     store: Store = None,
 ) -> None:
-    """Say what each place of one system became, or lies in, in another: with kind, weight and orders."""
+    """Say what each place of one system became, lies in or shares with another: with kind, weight, people, orders."""
+    from pipelines.apportioning import geography
     from pipelines.asking import known_places
     from pipelines.crosswalks import crosswalk as made
     from pipelines.crosswalks import write_crosswalk
 
-    table = made(known_places(_project(store, None)), from_system, to_system)
+    project = _project(store, None)
+    held = geography(project, known_places(project))
+    table = made(held, from_system, to_system, people, day.date() if day else None)
     if out:
         write_crosswalk(table, out)
         console.print(f"{table.height:,} rows in {out}", soft_wrap=True, highlight=False)
@@ -228,24 +216,6 @@ def ui(
     from pipelines.serving import serve
 
     raise typer.Exit(serve(_project(store, None), port))
-
-
-def _project(store: Path | None, as_of: datetime | None):  # type: ignore[no-untyped-def]
-    from pipelines.catalogue import load
-    from pipelines.project import root, store_of
-    from pipelines.steps import Project, today
-
-    day: date = as_of.date() if as_of else today()
-    return Project(load(root()), store.resolve() if store else store_of(), day)
-
-
-def _print(frame, form: Format) -> None:  # type: ignore[no-untyped-def]
-    from pipelines.printing import as_csv, as_json, as_table
-
-    if form is Format.table:
-        console.print(as_table(frame, console.width))
-    else:
-        sys.stdout.write(as_csv(frame) if form is Format.csv else as_json(frame))
 
 
 if __name__ == "__main__":

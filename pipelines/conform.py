@@ -11,9 +11,11 @@ from typing import NamedTuple, cast
 
 import polars as pl
 
+from pipelines.corrections import Correction, corrected
 from pipelines.errors import UnreadableError
 from pipelines.melt import melted
-from pipelines.model import Measure, Period, Source
+from pipelines.model import Measure, Source
+from pipelines.model_parts import Period
 from pipelines.names import folded
 from pipelines.periods import parse_period
 from pipelines.places import tier_of
@@ -24,6 +26,7 @@ from pipelines.store import Snapshot
 CELLS: dict[str, Column] = {
     **OBSERVATION,
     "text": Column(pl.String, "The cell as printed"),
+    "expired": Column(pl.String, "That a correction was made for another text than is printed now; null where none"),
     "fault": Column(pl.String, "Reason for which the cell can't be used; null where it can"),
     "fault_evidence": Column(pl.String, "What was found"),
 }
@@ -58,8 +61,10 @@ def tidied(sheet: Sheet, tidy: Path) -> Sheet:
         ) from error
 
 
-def conform(sheet: Sheet, name: str, source: Source, snapshot: Snapshot, codes: Codes) -> pl.DataFrame:
-    """Type one release of a source: a row (CELLS) for every cell of every measure.
+def conform(
+    sheet: Sheet, name: str, source: Source, snapshot: Snapshot, codes: Codes, corrections: tuple[Correction, ...] = ()
+) -> pl.DataFrame:
+    """Type one release of a source: a row (CELLS) for every cell of every measure, reviewed corrections applied.
 
     Values are in the measure's unit; low and high are the bounds that rounding or a suppression rule
     gives. Raises UnreadableError where a declared column is missing or a heading is not understood.
@@ -67,7 +72,8 @@ def conform(sheet: Sheet, name: str, source: Source, snapshot: Snapshot, codes: 
     cells = melted(sheet, source)
     cells = _dated(cells, source)
     cells = _placed(cells, source, codes)
-    cells = _valued(cells, source)
+    cells = corrected(cells, corrections, source)
+    cells = _valued(cells, source).with_columns(pl.col("printed").alias("text"))
     cells = pl.concat([_bounded(cells, key, measure) for key, measure in source.measures.items()])
     cells = cells.with_columns(
         pl.lit(name).alias("source"),

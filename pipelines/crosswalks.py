@@ -1,66 +1,239 @@
-"""A crosswalk between two place systems as a table: what each place became or lies in, how, and by what order."""
+"""A crosswalk between two place systems as a table: what each place became or lies in, how, and by whose numbers.
 
+The rule that applies first is used: the same code; a new code for the same land; a merger; a larger place that
+it lies in whole; else shares, by the people of the small areas that two places have in common, or by shares
+that someone publishes. Never by area of land.
+"""
+
+from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
-from pipelines.errors import CommongroundError, UnknownNameError
+from pipelines.areas import Areas
+from pipelines.errors import CommongroundError, UnknownNameError, near
+from pipelines.overlays import OVERLAY, SMALL, Trip, composed, overlay, weighings, without_shares
 from pipelines.places import Places, Reach, links, system_places
 from pipelines.printing import defused
 from pipelines.schema import NUMBER, TEXT, Column
+from pipelines.shares import Shares
 
 CROSSWALK: dict[str, Column] = {
     "from_system": Column(TEXT, "Place system that the crosswalk leads from"),
-    "from_code": Column(TEXT, "Code of a place of it"),
+    "from_code": Column(TEXT, "Code of a place of it; null for people of the place led to whom no place of it has"),
     "from_name": Column(TEXT, "Name of that place"),
     "to_system": Column(TEXT, "Place system that it leads to"),
-    "to_code": Column(TEXT, "Code of the place there; null where it leads nowhere"),
+    "to_code": Column(TEXT, "Code of the place there; null for the share that leads nowhere"),
     "to_name": Column(TEXT, "Name of the place there"),
-    "kind": Column(TEXT, "observed (the same), recoded, moved_land, merged, aggregated, split or lost"),
+    "kind": Column(
+        TEXT,
+        "observed (the same), recoded, moved_land, merged, aggregated (lies in it whole), apportioned (a share of it), "
+        "split (cut, and no weights are held), lost (leads nowhere) or outside (people of no place led from)",
+    ),
     "weight": Column(NUMBER, "Share of a count that moves along; null where weights would be needed and are not held"),
+    "people": Column(NUMBER, "People of the weighing group who live in both; null where no weights were needed"),
+    "weighed_by": Column(TEXT, "Source, set, group and day of the weights; null where none were needed"),
     "authority": Column(TEXT, "Orders or notices that made the changes on the way; null where none was needed"),
 }
 
 
-def crosswalk(places: Places, from_system: str, to_system: str) -> pl.DataFrame:
-    """Give the crosswalk between two place systems, one row for each pair, in order of code.
+class Geography(NamedTuple):
+    """All that is held about places: the register, small areas with their people, and published shares."""
 
-    Every place of the first system has at least one row: one that leads nowhere has kind lost, and one that
-    was split has no weights. Raises UnknownNameError for a system that the register does not have, or where
-    nothing of the one leads to the other.
+    places: Places
+    areas: tuple[Areas, ...] = ()
+    shares: tuple[Shares, ...] = ()
+
+
+def codes_of(geography: Geography, system: str) -> list[str]:
+    """Give the codes of a place system in order: of the register, or of a table that has the system as a column."""
+    tables = [each.table[system] for each in geography.areas if system in each.systems]
+    tables += [each.table["from_code"] for each in geography.shares if each.from_system == system]
+    if tables:
+        return sorted(set().union(*(column.drop_nulls() for column in tables)) | _registered(geography, system))
+    return system_places(geography.places.register, system)["place_code"].to_list()
+
+
+def _registered(geography: Geography, system: str) -> set[str]:
+    try:
+        return set(system_places(geography.places.register, system)["place_code"])
+    except UnknownNameError:
+        return set()
+
+
+def crosswalk(
+    geography: Geography,
+    from_system: str,
+    to_system: str,
+    group: str = "all_ages",
+    day: date | None = None,
+    target: frozenset[str] | None = None,
+) -> pl.DataFrame:
+    """Give CROSSWALK between two place systems, one row for each pair, in order of code.
+
+    Where places are cut, they are shared out by the people of `group`, of the set of weights nearest to `day`;
+    a set that is too far from it, by its own declaration, is not used. `target` stands for the places of the
+    second system where they are to be others: those of a map to come.
+    Every place of the first system has at least one row, and the weights of each add to 1: one that leads
+    nowhere has kind lost, and one that is cut without weights held has kind split. Raises UnknownNameError
+    for an unknown system or group, or where nothing of the one leads to the other.
     """
-    source, target = (system_places(places.register, system) for system in (from_system, to_system))
-    codes = source["place_code"].to_list()
-    found = links(places, codes, set(target["place_code"]))
-    if not found:
+    _refuse_group(geography.areas, group)
+    trip = Trip(from_system, to_system, group, day, target)
+    codes = codes_of(geography, from_system)
+    goal = set(target or codes_of(geography, to_system))
+    small = from_system.rsplit("_", 1)[0] in SMALL and any(from_system in each.systems for each in geography.areas)
+    found = {} if small else links(geography.places, codes, goal)
+    linked = _linked(geography.places, found)
+    rest = [code for code in codes if code not in found or len(found[code].codes) > 1]
+    shared = _shared_out(geography, rest, trip)
+    if not found and shared.is_empty():
         raise UnknownNameError(
-            f"no place of {from_system} is known to become or lie in one of {to_system}; a crosswalk between them "
-            "would need weights by population, which are not held"
+            f"no place of {from_system} is known to become or lie in one of {to_system}, and no table of areas or of "
+            "shares that is held leads from the one to the other"
         )
-    names = dict(target.select("place_code", "place_name").iter_rows())
-    own = dict(source.select("place_code", "place_name").iter_rows())
+    if found:
+        # Whoever lives in no place led from is told by the links then: they are whole.
+        shared = shared.drop_nulls("from_code")
+    known = set(shared["from_code"])
+    nowhere = pl.DataFrame(
+        [(code, *leg) for code in rest if code not in known for leg in _ends(found.get(code))],
+        schema={name: _DRAWN[name] for name in ("from_code", "to_code", "kind", "weight")}, orient="row",
+    )  # fmt: skip
+    rows = pl.concat([linked, shared, nowhere], how="diagonal").sort("from_code", "to_code", nulls_last=True)
+    return _named(rows, geography.places, from_system, to_system)
+
+
+def _refuse_group(held: tuple[Areas, ...], group: str) -> None:
+    known = {name for areas in held for each in areas.weights for name in each.groups}
+    if held and group not in known:
+        raise UnknownNameError(f"no weights by {group!r} are held; {near(group, known)}")
+
+
+_DRAWN = {**OVERLAY, "kind": pl.String, "weighed_by": pl.String, "authority": pl.String}
+
+
+def _linked(places: Places, found: dict[str, Reach]) -> pl.DataFrame:
+    """Give the rows of the places that lead whole to one other."""
     rows = [
-        (from_system, code, own[code], to_system, to, names.get(to or ""), kind, weight, _authority(places, code, to))
-        for code in codes
-        for to, kind, weight in _legs(found.get(code))
+        (code, reach.codes[0], reach.basis, 1.0, _authority(places, code, reach.codes[0]))
+        for code, reach in found.items()
+        if len(reach.codes) == 1
     ]
-    return pl.DataFrame(rows, schema={name: column.dtype for name, column in CROSSWALK.items()}, orient="row")
+    schema = {name: _DRAWN[name] for name in ("from_code", "to_code", "kind", "weight", "authority")}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _legs(reach: Reach | None) -> list[tuple[str | None, str, float | None]]:
-    if reach is None:
-        return [(None, "lost", None)]
-    if len(reach.codes) > 1:
-        return [(to, "split", None) for to in reach.codes]
-    return [(reach.codes[0], reach.basis, 1.0)]
+def _ends(reach: Reach | None) -> list[tuple[str | None, str, float | None]]:
+    """Give the rows of a place that is cut without weights, or leads nowhere at all."""
+    return [(to, "split", None) for to in reach.codes] if reach else [(None, "lost", 1.0)]
 
 
-def _authority(places: Places, code: str, to: str | None) -> str | None:
+def _shared_out(geography: Geography, codes: list[str], trip: Trip) -> pl.DataFrame:
+    """Give the rows of places that are shared out, by the table that leads the most of them anywhere.
+
+    People of small areas come first; shares that someone publishes are for places that have no area of their own.
+    """
+    if not codes:
+        return pl.DataFrame(schema=_DRAWN)
+    found = _widest([_by_people(geography.places, areas, codes, trip) for areas in geography.areas])
+    if found.drop_nulls(["from_code", "to_code"]).height:
+        return found
+    kind = trip.from_system.rsplit("_", 1)[0]
+    alike = (shares for shares in geography.shares if shares.from_system.rsplit("_", 1)[0] == kind)
+    return _widest([found, *(_by_shares(geography, shares, codes, trip) for shares in alike)])
+
+
+def _widest(found: list[pl.DataFrame]) -> pl.DataFrame:
+    led = [rows.drop_nulls(["from_code", "to_code"])["from_code"].n_unique() for rows in found]
+    return found[led.index(max(led))] if found else pl.DataFrame(schema=_DRAWN)
+
+
+def _by_people(places: Places, areas: Areas, codes: list[str], trip: Trip) -> pl.DataFrame:
+    """Share places out by the people of one table of areas: the nearest set of them that knows a place's people."""
+    found = [pl.DataFrame(schema=_DRAWN)]
+    left = codes
+    for by in (sets := weighings(areas, trip.group, trip.day)):
+        drawn = overlay(areas, places, left, trip, by)
+        if drawn is None:
+            break
+        if not by.good_for(trip.day):
+            drawn = without_shares(drawn)
+        unknown = drawn.filter(pl.col("weight").is_null())["from_code"].drop_nulls().unique().sort()
+        if by != sets[-1]:
+            drawn = drawn.filter(~pl.col("from_code").is_in(unknown.implode()).fill_null(False))
+        if by != sets[0]:
+            drawn = drawn.drop_nulls("from_code")
+        said = f"{areas.source}: {by.weights.name}, {trip.group}, {by.weights.day.isoformat()}"
+        found.append(_drawn(drawn, said))
+        left = unknown.to_list()
+    return pl.concat(found)
+
+
+def _by_shares(geography: Geography, shares: Shares, codes: list[str], trip: Trip) -> pl.DataFrame:
+    """Lead places along published shares, and from where those lead on to the places wanted."""
+    published = shares.table.select(
+        "from_code", "to_code", pl.col("share").alias("weight"), pl.lit(None, pl.Float64).alias("people")
+    )
+    drawn = composed(_same(geography.places, codes, set(published["from_code"])), published)
+    if shares.to_system != trip.to_system:
+        held = geography._replace(shares=())
+        try:
+            onward = crosswalk(held, shares.to_system, trip.to_system, trip.group, trip.day, trip.target)
+        except UnknownNameError:
+            return pl.DataFrame(schema=_DRAWN)
+        drawn = composed(drawn, onward.select(list(OVERLAY)))
+    return _drawn(drawn, f"{shares.source}: {shares.what}, {shares.day.isoformat()}")
+
+
+def _same(places: Places, codes: list[str], known: set[str]) -> pl.DataFrame:
+    """Lead codes to those of a table of shares that they are, became or were."""
+    found = links(places, codes, known)
+    rows = [(code, reach.codes[0], 1.0, None) for code, reach in found.items() if len(reach.codes) == 1]
+    return pl.DataFrame(rows, schema=OVERLAY, orient="row")
+
+
+def _drawn(rows: pl.DataFrame, weighed_by: str) -> pl.DataFrame:
+    """Say of each pair of places how the one comes to the other, and by whose numbers where it is cut."""
+    alone = pl.len().over("from_code") == 1
+    kind = (
+        pl.when(pl.col("from_code").is_null()).then(pl.lit("outside"))
+        .when(pl.col("to_code").is_null()).then(pl.lit("lost"))
+        .when(pl.col("weight").is_null()).then(pl.lit("split"))
+        .when(~alone).then(pl.lit("apportioned"))
+        .when(pl.col("from_code") == pl.col("to_code")).then(pl.lit("observed"))
+        .otherwise(pl.lit("aggregated"))
+    )  # fmt: skip
+    weighed = kind.is_in(["apportioned", "lost"]) & ~alone
+    return rows.with_columns(
+        kind.alias("kind"),
+        pl.when(weighed).then(pl.lit(weighed_by)).alias("weighed_by"),
+        pl.lit(None, pl.String).alias("authority"),
+    ).select(list(_DRAWN))
+
+
+def _named(rows: pl.DataFrame, places: Places, from_system: str, to_system: str) -> pl.DataFrame:
+    names = dict(places.register.sort("valid_from").select("place_code", "place_name").iter_rows())
+    told = rows.with_columns(
+        pl.lit(from_system).alias("from_system"),
+        pl.lit(to_system).alias("to_system"),
+        *(
+            pl.col(f"{end}_code").replace_strict(names, default=None, return_dtype=pl.String).alias(f"{end}_name")
+            for end in ("from", "to")
+        ),
+    )
+    return told.select(list(CROSSWALK))
+
+
+def _authority(places: Places, code: str, to: str) -> str | None:
     """Name what changed a code on its way to another, first change first."""
+    if code == to:
+        return None
     steps: list[str] = []
     onwards = {code}
     for start, end, authority in places.changes.select("from_code", "to_code", "authority").iter_rows():
-        if to and start in onwards and code != to:
+        if start in onwards:
             onwards.add(end)
             steps.append(authority)
     return "; ".join(dict.fromkeys(steps)) or None

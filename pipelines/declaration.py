@@ -77,42 +77,41 @@ def _complaint(model: type[BaseModel], problem: Any, lines: Lines, path: Path) -
 def fields_at(model: type[BaseModel], where: tuple[str | int, ...]) -> list[str]:
     """Give the keys that may stand at a place in a declaration."""
     found = _model_at(model, where)
-    return sorted(found.model_fields) if found else []
+    return sorted(field.alias or name for name, field in found.model_fields.items()) if found else []
 
 
 def fields_meaning(model: type[BaseModel], where: tuple[str | int, ...], key: str | int) -> str:
     """Say what a key of a declaration means."""
     found = _model_at(model, where)
-    field = found.model_fields.get(str(key)) if found else None
+    known = {each.alias or name: each for name, each in found.model_fields.items()} if found else {}
+    field = known.get(str(key))
     return (field.description or "") if field else ""
 
 
 def _model_at(model: type[BaseModel], where: tuple[str | int, ...]) -> type[BaseModel] | None:
     annotation: Any = model
     for part in where:
-        inner = _inside(annotation)
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            field = inner.model_fields.get(str(part))
-            annotation = field.annotation if field else None
-        else:
-            annotation = inner
-    inner = _inside(annotation)
-    return inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+        annotation = _step(_bare(annotation), part)
+    found = _bare(annotation)
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
-def _inside(annotation: Any) -> Any:
-    """Give what a dict, tuple, optional or annotated type holds."""
+def _step(annotation: Any, part: str | int) -> Any:
+    """Give what stands under a key or an item: a field of a model, or what a dict or a tuple holds."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (dict, tuple):
+        return arguments[1 if origin is dict else 0]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        known = {field.alias or name: field for name, field in annotation.model_fields.items()}
+        return known[str(part)].annotation if str(part) in known else None
+    return None
+
+
+def _bare(annotation: Any) -> Any:
+    """Give the type within an optional or annotated one."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _inside(arguments[0])
+        return _bare(arguments[0])
     if origin in (Union, UnionType):
-        return _inside(next(a for a in arguments if a is not type(None)))
-    if origin is dict:
-        return _unwrapped(arguments[1])
-    if origin is tuple:
-        return _unwrapped(arguments[0])
+        return _bare(next(each for each in arguments if each is not type(None)))
     return annotation
-
-
-def _unwrapped(annotation: Any) -> Any:
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation

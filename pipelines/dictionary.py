@@ -10,28 +10,20 @@ from pydantic.fields import FieldInfo
 
 from checks.reasons import REASONS
 from pipelines import schema
-from pipelines.model import (
-    Columns,
-    Elsewhere,
-    Header,
-    Marker,
-    Measure,
-    Need,
-    Note,
-    Period,
-    Release,
-    ShareColumns,
-    ShareTable,
-    Source,
-    Span,
-    Weights,
-)
+from pipelines.corrections import Correction, Corrections
+from pipelines.model import Columns, Header, Marker, Measure, Need, Source, Span
+from pipelines.model_areas import ShareColumns, ShareTable, Weights
+from pipelines.model_parts import Break, Elsewhere, Note, Period, Release, Withdrawn
+from pipelines.model_roads import Api, ArcGis, Ckan, GovUk, Link, Nomis, StatXplore
 from pipelines.neighbours import NEIGHBOUR
+from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.scenario import NewPlace, Scenario
 from pipelines.warehouse import RELEASE_MEANING, TABLE_MEANING
 
 MADE = "<!-- Made by `python -m pipelines.dictionary docs`; edit the model, not this page. -->"
-SOURCE_MODELS = (Source, Columns, Measure, Marker, Period, Elsewhere, Note, Release, Weights, ShareTable, ShareColumns)
+ROAD_MODELS = (Link, Api, Nomis, StatXplore, ArcGis, Ckan, GovUk)
+AREA_MODELS = (Weights, ShareTable, ShareColumns)
+SOURCE_MODELS = (Source, Columns, Measure, Marker, Period, Elsewhere, Note, Break, Release, Withdrawn, *AREA_MODELS)
 PROBLEM_MODELS = (Header, Need, Span)
 SCENARIO_MODELS = (Scenario, NewPlace)
 
@@ -39,7 +31,8 @@ SCENARIO_MODELS = (Scenario, NewPlace)
 def declarations_page() -> str:
     """Write the page of every key that a source's YAML and a problem's header may have."""
     parts = ["# Declarations", MADE, "An unknown key, a wrong type or a missing key is refused with its file and line."]
-    parts += ["## A source: `sources/<publisher>_<data>.yaml`", *(_model(model) for model in SOURCE_MODELS)]
+    parts += ["## A source: `sources/<publisher>_<data>.yaml`", *(_model(m) for m in (*SOURCE_MODELS, *ROAD_MODELS))]
+    parts += ["## Corrections: `sources/<name>.corrections.yaml`", *(_model(m) for m in (Corrections, Correction))]
     parts += ["## A problem: the header of `pipelines/problems/<name>.sql`", *(_model(m) for m in PROBLEM_MODELS)]
     parts += ["## A scenario: `pipelines/scenarios/<name>.yaml`", *(_model(model) for model in SCENARIO_MODELS)]
     return "\n\n".join(parts) + "\n"
@@ -48,7 +41,7 @@ def declarations_page() -> str:
 def _model(model: type[BaseModel]) -> str:
     head = f"### {model.__name__}\n\n{(model.__doc__ or '').strip()}\n\n"
     table = ["| key | kind | if not given | meaning |", "|---|---|---|---|"]
-    return head + "\n".join([*table, *(_row(name, field) for name, field in model.model_fields.items())])
+    return head + "\n".join([*table, *(_row(field.alias or name, field) for name, field in model.model_fields.items())])
 
 
 def _row(name: str, field: FieldInfo) -> str:
@@ -103,6 +96,8 @@ def tables_page() -> str:
         "observations": schema.OBSERVATION,
         "findings": schema.FINDING,
         "neighbours": NEIGHBOUR,
+        "revisions": REVISION,
+        "revision_summary": REVISION_SUMMARY,
     }
     parts = ["# Tables of commonground.duckdb", MADE, "`problem.<name>` holds a problem's answer, one row a place."]
     parts += [f"- `{name}`: {meaning}." for name, meaning in TABLE_MEANING.items()]

@@ -29,6 +29,12 @@ class UnknownNameError(CommongroundError):
     exit_code = 2
 
 
+class CrosswalkError(CommongroundError):
+    """A crosswalk that would make or lose something, or a figure for a place that it does not have."""
+
+    exit_code = 4
+
+
 class FetchError(CommongroundError):
     """A publisher did not give what it should have."""
 

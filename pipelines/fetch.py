@@ -10,64 +10,25 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock
-from typing import Literal, NamedTuple
 
 import httpx
 import stamina
 
-from pipelines import store
-from pipelines.download import (
-    Answer,
-    Limits,
-    Refusal,
-    Wanted,
-    download,
-    file_name,
-    moment,
-    public,
-    safe_name,
-    see_content,
-    see_size,
-)
+from pipelines import keeping, store
+from pipelines.addresses import file_name, public, safe_name
+from pipelines.answers import Answer, Limits, Refusal, Told, Wanted, see_content, see_size
+from pipelines.download import download
 from pipelines.errors import CommongroundError, FetchError
+from pipelines.files import is_file_address, taken
+from pipelines.keeping import Held, Job, Outcome
 from pipelines.model import Source
-from pipelines.store import Snapshot
+from pipelines.walking import KeyMissing, road_of, start_of, walk
 
 __all__ = ["LIMITS", "Limits", "Outcome", "add_file", "refresh", "refresh_all", "see_file"]
 
 LIMITS = Limits()
 HOSTS_AT_ONCE = 8
-# An earlier Last-Modified is a server's default, not a day of release.
-EARLIEST = date(1995, 1, 1)
 _HOST = re.compile(r"[a-z+]+://(?:[^/?#]*@)?([^/:?#]+)", re.I)
-_LOGGING = Lock()
-
-
-class Outcome(NamedTuple):
-    """What came of refreshing one source, with a sentence for the person who asked."""
-
-    source: str
-    what: Literal["new", "unchanged", "not_fetchable", "failed"]
-    detail: str
-    snapshot: Snapshot | None
-
-
-class _Job(NamedTuple):
-    """One source being refreshed into a store, on a day."""
-
-    home: Path
-    name: str
-    source: Source
-    today: date
-    now: str
-
-
-class _Held(NamedTuple):
-    """The publisher's last sound answer, the file it gave or confirmed, and whether that is whole."""
-
-    answer: Snapshot
-    file: Snapshot
-    whole: bool
 
 
 def refresh(
@@ -79,14 +40,22 @@ def refresh(
     now: str,
     client: httpx.Client | None = None,
     limits: Limits = LIMITS,
+    told: Told | None = None,
 ) -> Outcome:
     """Fetch a source's file if it has changed and keep it; whatever goes wrong comes back as a sentence."""
-    if not source.url:
-        return Outcome(name, "not_fetchable", _by_hand(name, source), None)
+    if not source.fetched:
+        return Outcome(name, "not_fetchable", keeping.by_hand(name, source), None)
     _quieten()
+    job = Job(home, name, source, today, now)
     try:
         with nullcontext(client) if client else httpx.Client() as session:
-            return _refreshed(_Job(home, name, source, today, now), session, limits)
+            return _refreshed(job, session, limits, told)
+    except KeyMissing as error:
+        return Outcome(name, "not_fetchable", keeping.log_failure(job, f"{name}: {error}"), None)
+    except Refusal as error:
+        return Outcome(name, "failed", str(error), None)
+    except FetchError as error:
+        return Outcome(name, "failed", keeping.log_failure(job, f"{name}: {error}"), None)
     except CommongroundError as error:
         return Outcome(name, "failed", str(error), None)
     except OSError as error:
@@ -101,10 +70,12 @@ def refresh_all(
     now: str,
     limits: Limits = LIMITS,
     on_done: Callable[[Outcome], None],
+    on_bytes: Callable[[str, int, int], None] | None = None,
 ) -> list[Outcome]:
     """Refresh many sources, one at a time per host and hosts side by side; outcomes come back by name.
 
-    `on_done` is called once for every source, never twice at a time, from the thread that fetched it.
+    `on_done` is called once for every source, never twice at a time, from the thread that fetched it; `on_bytes`
+    with a source, the bytes that have come of its file and those of all of it, as often as some come.
     """
     stop, telling = Event(), Lock()
     one = partial(refresh, home, today=today, now=now, limits=limits)
@@ -113,7 +84,8 @@ def refresh_all(
         done: list[Outcome] = []
         for name in names:
             if not stop.is_set():
-                done.append(one(name, sources[name], client=client))
+                told = partial(on_bytes, name) if on_bytes else None
+                done.append(one(name, sources[name], client=client, told=told))
                 with telling:
                     on_done(done[-1])
         return done
@@ -130,12 +102,12 @@ def add_file(
     home: Path, name: str, source: Source, path: Path, released: date, now: str, limits: Limits = LIMITS
 ) -> Outcome:
     """Keep a file that a person downloaded, after the same checks as one that was fetched."""
-    job = _Job(home, name, source, released, now)
+    job = Job(home, name, source, released, now)
     if source.access != "open":
-        return Outcome(name, "not_fetchable", _by_hand(name, source), None)
+        return Outcome(name, "not_fetchable", keeping.by_hand(name, source), None)
     try:
         content = see_file(name, source, path, limits)
-        return _kept(job, content, _entry(job, f"file {path.name}", safe_name(path.name)))
+        return keeping.kept(job, content, keeping.drafted(job, f"file {path.name}", safe_name(path.name)))
     except CommongroundError as error:
         return Outcome(name, "failed", str(error), None)
     except OSError as error:
@@ -145,9 +117,9 @@ def add_file(
 def see_file(name: str, source: Source, path: Path, limits: Limits = LIMITS) -> bytes:
     """Read a file that a person downloaded and keep nothing; raise FetchError where it can't be one of the source's."""
     if source.access != "open":
-        raise FetchError(_by_hand(name, source))
+        raise FetchError(keeping.by_hand(name, source))
     try:
-        return _read(_wanted(_Job(Path(), name, source, date.min, ""), path.name, limits), path)
+        return _read(_wanted(Job(Path(), name, source, date.min, ""), path.name, limits), path)
     except OSError as error:
         raise FetchError(f"{name}: {path} can't be read ({error}); see its name") from error
 
@@ -155,16 +127,9 @@ def see_file(name: str, source: Source, path: Path, limits: Limits = LIMITS) -> 
 def _by_host(sources: dict[str, Source]) -> list[list[str]]:
     hosts: dict[str, list[str]] = {}
     for name in sorted(sources):
-        match = _HOST.match(sources[name].url or "")
+        match = _HOST.match(start_of(sources[name]))
         hosts.setdefault(match[1].lower() if match else "", []).append(name)
     return list(hosts.values())
-
-
-def _by_hand(name: str, source: Source) -> str:
-    if source.access != "open":
-        return f"{name}: access is {source.access}; ask {source.holder or source.publisher}: {source.ask}"
-    keep = f"commonground add {name} FILE --released DAY"
-    return f"{name}: no url is declared; take the file by hand from {source.page} and keep it with `{keep}`"
 
 
 def _unwritten(name: str, home: Path, error: OSError) -> str:
@@ -191,19 +156,36 @@ def _read(wanted: Wanted, path: Path) -> bytes:
     return content
 
 
-def _refreshed(job: _Job, client: httpx.Client, limits: Limits) -> Outcome:
-    held = _held(job)
-    wanted = _wanted(job, job.source.url or "", limits, held)
-    retrying = stamina.RetryingCaller(limits.attempts, limits.seconds, limits.wait, 8 * limits.wait, limits.wait)
-    answer = retrying(partial(_again, wanted), _attempt, job, client, wanted)
+def _refreshed(job: Job, client: httpx.Client, limits: Limits, told: Told | None) -> Outcome:
+    held = keeping.known(job)
+    wanted = _wanted(job, job.source.url or "", limits, held)._replace(told=told, part=keeping.part_path(job))
+    if is_file_address(wanted.url):
+        return _from_files(job, wanted)
+    answer, label = walk(road_of(job.source), wanted, partial(_asked, job, client))
     if held and (answer.status == 304 or store.digest(answer.content) == held.file.sha256):
-        return _confirmed(job, held, answer)
-    name = file_name(answer) or _plain_name(job)
-    entry = _entry(job, answer.url, name, headers=answer.headers)
-    return _kept(job, answer.content, entry._replace(released=_released(job, answer, held)))
+        return keeping.confirmed(job, held, answer)
+    # A table that a service joined has no headers, and no name of its own.
+    name = file_name(answer.url, answer.headers) if answer.headers else ""
+    line = keeping.drafted(job, answer.url, name or keeping.plain_name(job), headers=answer.headers)
+    day = keeping.release_day(job, answer, held)
+    return keeping.kept(job, answer.content, line._replace(released=day, label=label))
 
 
-def _wanted(job: _Job, url: str, limits: Limits, held: _Held | None = None) -> Wanted:
+def _from_files(job: Job, wanted: Wanted) -> Outcome:
+    """Keep a file of one's own, of the day on which it was last changed."""
+    found = taken(wanted)
+    line = keeping.drafted(job, found.origin, found.name)
+    return keeping.kept(job, found.content, line._replace(released=keeping.possible_day(job, found.changed)))
+
+
+def _asked(job: Job, client: httpx.Client, wanted: Wanted) -> Answer:
+    """Ask, and ask again where that may help, with growing waits or as long as the publisher says."""
+    limits = wanted.limits
+    retrying = stamina.RetryingCaller(limits.attempts, limits.seconds, limits.wait, 8 * limits.wait, limits.wait)
+    return retrying(partial(_again, wanted), _attempt, job, client, wanted)
+
+
+def _wanted(job: Job, url: str, limits: Limits, held: Held | None = None) -> Wanted:
     until = time.monotonic() + limits.seconds
     wanted = Wanted(job.name, url, job.source.format, job.source.page, limits, until)
     if not held or not held.whole:
@@ -212,34 +194,12 @@ def _wanted(job: _Job, url: str, limits: Limits, held: _Held | None = None) -> W
     return wanted._replace(held_url=seen.origin, etag=seen.etag, last_modified=seen.last_modified)
 
 
-def _held(job: _Job) -> _Held | None:
-    """Find by the log what the publisher last gave, or confirmed where the file came by another road."""
-    answer, file, newest = None, None, None
-    for entry in store.history(job.home):
-        if entry.source == job.name and not entry.error:
-            newest = entry if entry.sha256 else newest
-            if newest and entry.origin.startswith("http"):
-                answer, file = entry, entry if entry.sha256 else file or newest
-    answer, file = answer or newest, file or newest
-    return _Held(answer, file, _whole(job.home, file.sha256)) if answer and file else None
-
-
-def _whole(home: Path, sha256: str) -> bool:
-    try:
-        store.read_snapshot(home, sha256)
-    except CommongroundError:
-        return False
-    return True
-
-
-def _attempt(job: _Job, client: httpx.Client, wanted: Wanted) -> Answer:
+def _attempt(job: Job, client: httpx.Client, wanted: Wanted) -> Answer:
     """Ask once; a refusal goes into the log, so that the history of a source tells of it."""
     try:
         return download(client, wanted)
     except Refusal as error:
-        entry = _entry(job, public(wanted.url), _plain_name(job))
-        with _LOGGING:
-            store.log(job.home, entry._replace(released=job.today, status=error.status, error=str(error)))
+        keeping.log_failure(job, str(error), wanted.url, error.status)
         raise
 
 
@@ -251,45 +211,3 @@ def _again(wanted: Wanted, error: Exception) -> bool | float:
     if (wanted.limits.wait if error.wait is None else error.wait) >= left:
         return False
     return True if error.wait is None else error.wait
-
-
-def _entry(job: _Job, origin: str, file: str, status: int = 200, headers: httpx.Headers | None = None) -> Snapshot:
-    """Draft a line of the log, without a file as yet."""
-    seen = headers or httpx.Headers()
-    etag, modified = seen.get("etag", ""), seen.get("last-modified", "")
-    licence = job.source.licence
-    return Snapshot(job.name, "", job.today, "", job.now, origin, file, 0, licence, status, etag, modified)
-
-
-def _plain_name(job: _Job) -> str:
-    return f"{job.name}.{'xlsx' if job.source.format == 'excel' else job.source.format}"
-
-
-def _released(job: _Job, answer: Answer, held: _Held | None) -> date:
-    """Give the day of Last-Modified; today where it is absent, impossible, or that of other content."""
-    text = answer.headers.get("last-modified", "")
-    said = moment(text)
-    stale = held is not None and text == held.answer.last_modified
-    return said.date() if said and not stale and EARLIEST <= said.date() <= job.today else job.today
-
-
-def _confirmed(job: _Job, held: _Held, answer: Answer) -> Outcome:
-    """Log that the file held is still the newest, by a line without a file: no release is held twice."""
-    if answer.content and not held.whole:
-        store.write_whole(store.snapshots_dir(job.home) / held.file.sha256, answer.content)
-    entry = _entry(job, answer.url, held.file.file, answer.status, answer.headers)
-    entry = entry._replace(released=held.file.released, label=held.file.label)
-    if answer.status == 304:
-        seen = held.answer
-        entry = entry._replace(etag=entry.etag or seen.etag, last_modified=entry.last_modified or seen.last_modified)
-    with _LOGGING:
-        store.log(job.home, entry)
-    return Outcome(job.name, "unchanged", f"{job.name}: unchanged since {held.file.released}", held.file)
-
-
-def _kept(job: _Job, content: bytes, entry: Snapshot) -> Outcome:
-    entry = entry._replace(sha256=store.digest(content), size=len(content))
-    with _LOGGING:
-        new = store.put(job.home, content, entry)
-    text = f"{job.name}: {entry.file}, {len(content):,} bytes, released {entry.released}"
-    return Outcome(job.name, "new" if new else "unchanged", text if new else f"{text}, was held already", entry)

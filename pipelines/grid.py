@@ -6,8 +6,9 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.catalogue import Catalogue, Problem
+from pipelines.declared import days
 from pipelines.errors import DeclarationError, near
-from pipelines.model import Need, Source, days
+from pipelines.model import Need, Source
 from pipelines.periods import Span, say, spine
 
 _LONGEST = {"month": 31, "quarter": 92, "year": 366}
@@ -96,10 +97,13 @@ def _not_held(source: Source, name: str, held: list[Span]) -> tuple[str | None, 
     """Say why no figure of a measure can be there at all."""
     if source.access in ("not_collected", "not_open"):
         return source.access, f"{name} declares it as {source.access.replace('_', ' ')}"
+    if not source.shown:
+        return "not_open", f"{name} is private: what is held of it has not been released by its keeper"
     if source.access == "not_held":
         return "fetch_failed", f"{name} is declared as published and not held"
     if not held:
-        return "fetch_failed", f"no release of {name} is held that can be read"
+        wanting = f"; to fetch one needs a key in {source.key}" if source.key else ""
+        return "fetch_failed", f"no release of {name} is held that can be read{wanting}"
     return None, None
 
 

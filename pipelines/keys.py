@@ -29,10 +29,15 @@ def hashed(*parts: str) -> str:
 
 @cache
 def code_key() -> str:
-    """Give the hash of the program itself: its Python and its templates."""
+    """Give the hash of the program itself: its Python, its templates and its tables."""
     here = Path(__file__).resolve().parent
     folders = (here, here / "templates", here.parent / "checks")
-    files = sorted(path for folder in folders for path in folder.glob("*") if path.suffix in (".py", ".html", ".css"))
+    files = sorted(
+        path
+        for folder in folders
+        for path in folder.glob("*")
+        if path.suffix in (".py", ".html", ".css", ".csv", ".sql")
+    )
     return hashed(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
 
 
@@ -47,7 +52,7 @@ def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
     """Work out the keys of all tables from declarations, snapshots, the program, and the day of the build."""
     held: dict[str, list[Snapshot]] = {}
     for entry in history(home):
-        if entry.sha256 and entry.released <= as_of:
+        if entry.brings_file and entry.released <= as_of:
             held.setdefault(entry.source, []).append(entry)
 
     def read_from(name: str) -> str:
@@ -56,15 +61,16 @@ def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
 
     places = hashed(code_key(), *(read_from(name) for table in _PROVIDERS for name in catalogue.providing(table)))
     observation = {name: hashed(code_key(), places, read_from(name)) for name in catalogue.observing()}
+    apportioning = {name: hashed(code_key(), places, read_from(name)) for name in catalogue.apportioning()}
     answer = {
         name: hashed(
             problem.body,
             places,
+            *apportioning.values(),
             as_of.isoformat(),
             *(observation.get(source) or declaration_key(catalogue, source) for source in _rests_on(catalogue, name)),
         )
         for name, problem in catalogue.problems.items()
     }
     boundaries = hashed(code_key(), *(read_from(name) for name in catalogue.providing("boundary")))
-    apportioning = {name: hashed(code_key(), places, read_from(name)) for name in catalogue.apportioning()}
     return Keys(places, boundaries, observation, answer, apportioning)

@@ -3,12 +3,14 @@
 An unknown key or a wrong type is refused. Every key's description here is what the docs print.
 """
 
-import re
-from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from pipelines.declared import Age, Declared, Listed, Name, Names, PlaceSystem
+from pipelines.model_areas import ShareTable, Weights
+from pipelines.model_parts import Break, Elsewhere, Note, Period, Release, Sha256, Withdrawn
+from pipelines.model_roads import STATXPLORE_KEY, Api, Link
 from pipelines.schema import VALUELESS, Status
 
 Kind = Literal["count", "stock", "rate", "index", "median", "rank"]
@@ -20,56 +22,6 @@ Access = Literal["open", "not_held", "not_open", "not_collected"]
 Provides = Literal["observation", "place", "change", "boundary", "areas", "shares"]
 NATIONS: tuple[Nation, ...] = ("England", "Wales", "Scotland", "Northern Ireland")
 ADDITIVE: frozenset[str] = frozenset({"count", "stock"})
-PLACE_SYSTEM = re.compile(r"[a-z]+(?:_[a-z]+)*_(\d{4})")
-NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-
-
-def _name(value: str) -> str:
-    if not NAME.fullmatch(value):
-        raise ValueError("a name is lower case letters, digits and _, and starts with a letter")
-    return value
-
-
-def _system(value: str) -> str:
-    if not PLACE_SYSTEM.fullmatch(value):
-        raise ValueError("a place system is a kind and a year, as in lad_2023")
-    return value
-
-
-def _list(value: Any) -> Any:
-    return value if isinstance(value, (list, tuple)) or value is None else [value]
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-_AGE = re.compile(r"(\d+) (day|week|month|year)s?")
-
-
-def days(age: str) -> int:
-    """Read an age such as `18 months` as a number of days (a month is 30.44 days, a year 365.25)."""
-    match = _AGE.fullmatch(age)
-    if not match:
-        raise ValueError("an age is a number and days, weeks, months or years, as in '18 months'")
-    return round(int(match[1]) * {"day": 1, "week": 7, "month": 30.44, "year": 365.25}[match[2]])
-
-
-def _age(value: str) -> str:
-    days(value)
-    return value
-
-
-Name = Annotated[str, AfterValidator(_name)]
-PlaceSystem = Annotated[str, AfterValidator(_system)]
-Age = Annotated[str, AfterValidator(_age)]
-Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: _tuple(_list(value)))]
-
-
-class Declared(BaseModel):
-    """Base settings of every declaration: nothing unknown, nothing coerced, nothing changed later."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Marker(Declared):
@@ -99,8 +51,13 @@ class Measure(Declared):
     scale: float = Field(1.0, description="What a published figure is multiplied by to be in `unit`")
     rounding: float | None = Field(None, gt=0, description="Base the figures are rounded to, in `unit`")
     perturbed: bool = Field(False, description="True where the publisher adds noise to protect people")
-    range: Annotated[tuple[float, float] | None, BeforeValidator(_tuple)] = Field(
+    range: Annotated[tuple[float, float] | None, Listed] = Field(
         None, description="Least and most a sound figure can be, in `unit`"
+    )
+    weighed_by: Name | None = Field(
+        None,
+        description="Group of people by whom a figure is shared out where a boundary cuts its place; a rate's "
+        "denominator's if not said, else all_ages",
     )
 
     @model_validator(mode="after")
@@ -127,63 +84,6 @@ class Columns(Declared):
         return self
 
 
-class Period(Declared):
-    """The period of every figure in a file that does not say so itself."""
-
-    start: date = Field(description="First day")
-    end: date = Field(description="Last day")
-
-
-class Release(Declared):
-    """A published file that travels with the project."""
-
-    file: str = Field(description="File, from the sources directory")
-    released: date = Field(description="Day the publisher released it")
-    label: str = Field("", description="What the publisher calls the release")
-
-
-class Note(Declared):
-    """Something a person knows about some places of a source, shown with their gaps."""
-
-    places: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(description="Codes as in the file")
-    text: str = Field(description="What is known, and where that can be read")
-
-
-class Elsewhere(Declared):
-    """Who has the like for a nation that a source leaves out."""
-
-    holder: str = Field(description="Body that has it")
-    how: str = Field(description="What to do to get it")
-
-
-class Weights(Declared):
-    """A set of weights in a table of small areas: how many people of each group lived in each."""
-
-    day: date = Field(description="Day on which they were counted, or that the estimate is of")
-    groups: Names = Field(min_length=1, description="Groups; each is a column `<set>__<group>`, in residents")
-
-
-class ShareColumns(Declared):
-    """Which column of a table of shares holds what."""
-
-    from_code: str = Field(description="Heading of the codes that are shared out")
-    to_code: str = Field(description="Heading of the codes that they are shared out to")
-    share: str = Field(description="Heading of the shares, each 0 to 1")
-
-
-class ShareTable(Declared):
-    """What a table of shares leads from and to, and what the shares are of."""
-
-    from_system: PlaceSystem = Field(description="Place system that is shared out")
-    to_system: PlaceSystem = Field(description="Place system that it is shared out to")
-    day: date = Field(description="Last day of the period that the shares were measured in")
-    what: str = Field(description="What the shares are of, in plain words")
-    columns: ShareColumns = Field(description="Which column holds what")
-    tolerance: float = Field(
-        0.000001, ge=0, lt=1, description="How far from 1 the shares of one code may add, for rounding"
-    )
-
-
 class Source(Declared):
     """A dataset of one publisher: where it is, what is in it, how to read it."""
 
@@ -191,20 +91,26 @@ class Source(Declared):
     publisher: str = Field(description="Body that publishes it")
     licence: str = Field(description="Licence it is published under")
     page: str = Field(description="Page a person can read about it on")
-    url: str | None = Field(None, description="Address of the file, for refresh")
+    url: str | None = Field(
+        None, description="Address of the file, for refresh: on the web, a path, or what fsspec knows (file, s3, sftp)"
+    )
+    link: Link | None = Field(None, description="Page that links to the file, where its address changes")
+    api: Api | None = Field(None, description="Service of the publisher that gives the file")
     compiled_by: str | None = Field(None, description="Who arranged the file, if not the publisher")
     access: Access = Field(
         "open",
         description="not_held: published, but in no file we hold; not_open: collected, not open; "
         "not_collected: nobody has it",
     )
+    private: bool = Field(False, description="True for figures that stay out of every output until they are released")
+    released: bool = Field(False, description="True where the keeper of a private source has released it")
     holder: str | None = Field(None, description="Who could supply what is missing; the publisher if not said")
     ask: str | None = Field(None, description="What to ask the holder for")
     provides: Provides = Field("observation", description="Which conformed table the source fills")
     cadence: Cadence = Field("annual", description="How often it is published")
     lag: Age | None = Field(None, description="Usual time from the end of a period to its publication")
     places: PlaceSystem | None = Field(None, description="Place system of the codes or names")
-    coverage: Annotated[tuple[Nation, ...], BeforeValidator(_tuple)] = Field(
+    coverage: Annotated[tuple[Nation, ...], Listed] = Field(
         NATIONS, description="Nations of the United Kingdom that it covers"
     )
     elsewhere: dict[Nation, Elsewhere] = Field(
@@ -212,11 +118,11 @@ class Source(Declared):
     )
     format: Literal["csv", "excel", "json", "parquet"] = Field("csv", description="Format of the file, once unpacked")
     encoding: str = Field("utf-8", description="Encoding of a text file")
-    member: str | None = Field(None, description="File inside a zip archive")
-    lies_in: Annotated[tuple[PlaceSystem, ...], BeforeValidator(_tuple)] = Field(
+    member: str | None = Field(None, description="File inside a zip archive; * stands for anything")
+    lies_in: Annotated[tuple[PlaceSystem, ...], Listed] = Field(
         (), description="For areas: place systems that each small area lies in, each a column of codes"
     )
-    best_fit: Annotated[tuple[PlaceSystem, ...], BeforeValidator(_tuple)] = Field(
+    best_fit: Annotated[tuple[PlaceSystem, ...], Listed] = Field(
         (), description="Those of `lies_in` that are best fit: most of the small area lies there, not all"
     )
     weights: dict[Name, Weights] = Field(
@@ -226,7 +132,7 @@ class Source(Declared):
     layout: Literal["long", "wide"] = Field("long", description="wide: one column a period")
     columns: Columns | None = Field(None, description="Which column holds what")
     header: Names = Field((), description="Headings of the file itself, where tidy() makes the declared columns")
-    ignore: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
+    ignore: Annotated[tuple[str, ...], Listed] = Field(
         (), description="Headings of a wide file that are not periods; * stands for anything"
     )
     period_kind: PeriodKind = Field("year", description="Kind of period the file speaks of")
@@ -235,32 +141,58 @@ class Source(Declared):
     markers: dict[str, Annotated[Marker, BeforeValidator(_marker)]] = Field(
         default_factory=dict, description="The publisher's markers and what each means"
     )
-    combined: Annotated[tuple[Names, ...], BeforeValidator(_tuple)] = Field(
+    combined: Annotated[tuple[Names, ...], Listed] = Field(
         (), description="Places published together, the one figure repeated under each code"
     )
     totals: dict[str, str] = Field(default_factory=dict, description="Labels of totals, and their codes")
-    unallocated: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
-        (), description="Labels of rows that belong to no place"
-    )
-    not_data: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
+    unallocated: Annotated[tuple[str, ...], Listed] = Field((), description="Labels of rows that belong to no place")
+    not_data: Annotated[tuple[str, ...], Listed] = Field(
         (), description="Labels of rows that are headings inside the data"
     )
-    notes: Annotated[tuple[Note, ...], BeforeValidator(_tuple)] = Field(
-        (), description="What a person knows about some places"
-    )
-    releases: Annotated[tuple[Release, ...], BeforeValidator(_tuple)] = Field(
+    notes: Annotated[tuple[Note, ...], Listed] = Field((), description="What a person knows about some places")
+    releases: Annotated[tuple[Release, ...], Listed] = Field(
         (), description="Files that travel with the project, oldest first"
     )
+    breaks: Annotated[tuple[Break, ...], Listed] = Field(
+        (), description="Days on which the series changed meaning; a caveat on every figure from then on"
+    )
+    withdrawn: dict[Sha256, Withdrawn] = Field(
+        default_factory=dict, description="Releases that the publisher has recalled, by the start of their sha256"
+    )
+
+    @property
+    def fetched(self) -> bool:
+        """Tell whether refresh can fetch it."""
+        return bool(self.url or self.link or self.api)
+
+    @property
+    def shown(self) -> bool:
+        """Tell whether its figures may stand in an output."""
+        return self.released or not self.private
+
+    @property
+    def key(self) -> str:
+        """Name the environment variable whose key refresh needs; blank where it needs none."""
+        return STATXPLORE_KEY if self.api and self.api.stat_xplore else ""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.access != "open" and (self.url or self.releases):
-            raise ValueError(f"a source that is {self.access} has neither url nor releases")
+        if self.access != "open" and (self.fetched or self.releases):
+            raise ValueError(f"a source that is {self.access} has neither url, link, api nor releases")
+        if sum(road is not None for road in (self.url, self.link, self.api)) > 1:
+            raise ValueError("a source has one road to its file: url, link or api")
+        if self.released and not self.private:
+            raise ValueError("released is said of a private source; this one is not private")
+        if self.private and (self.provides != "observation" or self.access != "open"):
+            raise ValueError("only a source of observations that is held can be private")
         if self.access != "open" and not self.ask:
             raise ValueError(f"a source that is {self.access} must say what to ask for (ask)")
         if self.provides == "observation":
             self._observes()
         self._apportions()
+        strange = {name for each in self.breaks for name in each.measures} - set(self.measures)
+        if strange:
+            raise ValueError(f"breaks name {min(strange)}, which is no measure of this source")
         return self
 
     @property
@@ -309,7 +241,20 @@ class Need(Declared):
 
     max_age: Age | None = Field(None, description="Oldest figure that will do, from the end of the period asked")
     min_coverage: float = Field(
-        1.0, ge=0, le=1, description="Least share of the place observed; one that can't be told is too small"
+        1.0,
+        ge=0,
+        le=1,
+        description="For a rate: least share of the place observed; one that can't be told is too "
+        "small. A count over some parts is never taken for the whole",
+    )
+    max_error: float | None = Field(
+        None,
+        gt=0,
+        description="Widest that the 90 % interval of a figure that was shared out may be, either way, as "
+        "a share of the figure; one whose interval is not known is too wide",
+    )
+    downscale: bool = Field(
+        False, description="True to accept figures that are a smaller part of a larger place's, shared out by people"
     )
     align: Literal["exact", "latest"] | None = Field(
         None,
@@ -331,7 +276,7 @@ class Header(Declared):
     decision: str = Field(description="The decision that the answer serves")
     owner: str = Field(description="Role of the person who has to decide")
     places: PlaceSystem = Field(description="Place system the answer is given in")
-    only: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
+    only: Annotated[tuple[str, ...], Listed] = Field(
         (), description="Codes of the places asked about; all of the system if not said"
     )
     grain: Grain = Field(description="latest: one row a place; else one row a place and period")
@@ -339,7 +284,7 @@ class Header(Declared):
     needs: dict[Name, Annotated[Need, BeforeValidator(lambda value: {} if value is None else value)]] = Field(
         description="Measures that the question needs"
     )
-    wants: Annotated[tuple[Name, ...], BeforeValidator(_tuple)] = Field(
+    wants: Annotated[tuple[Name, ...], Listed] = Field(
         (), description="Measures asked for although nobody is known to publish them"
     )
 

@@ -8,10 +8,13 @@ from typing import NamedTuple
 import polars as pl
 
 from checks.contract import CONTRACT, judge
-from checks.finding import Read, source_fault
+from checks.finding import Read, in_vain, source_fault
 from checks.registry import check_source
 from pipelines.catalogue import Catalogue
+from pipelines.cautions import cautioned, strange_recalls
 from pipelines.conform import CELLS, Codes, conform, tidied
+from pipelines.corrections import SUFFIX, Correction
+from pipelines.corrections import in_vain as corrections_in_vain
 from pipelines.errors import UnreadableError
 from pipelines.model import Source
 from pipelines.names import candidates, folded, name_table
@@ -49,6 +52,17 @@ class Observed(NamedTuple):
     finding: pl.DataFrame
     contract: pl.DataFrame
     release: pl.DataFrame
+
+
+class Manner(NamedTuple):
+    """How a source is read: its declaration, what is known of places, its tidy(), and its corrections."""
+
+    name: str
+    source: Source
+    codes: Codes
+    tidy: Path
+    own: pl.DataFrame
+    corrections: tuple[Correction, ...]
 
 
 def take_in(home: Path, catalogue: Catalogue, name: str) -> None:
@@ -129,35 +143,70 @@ def reviewed_names(path: Path) -> dict[str, str]:
 def observe(home: Path, catalogue: Catalogue, name: str, places: Places, as_of: date) -> Observed:
     """Read every release held of a source; one that can't be used is a finding, and the others stay."""
     source = catalogue.sources[name]
-    codes = codes_for(source, places, catalogue.sources_dir / f"{name}.names.csv")
-    tidy = catalogue.sources_dir / f"{name}.py"
-    own = system_places(places.register, source.places or "")
+    manner = manner_of(catalogue, name, places)
     reads, faults = [], []
     for group in held_releases(home, name, as_of):
-        read, found = _first_usable(home, name, source, group, codes, tidy, own)
+        read, found = _first_usable(home, manner, group)
         faults += found
         reads += [read] if read else []
+    reads = _expired_in_use(reads)
+    faults.append(_corrected_in_vain(manner, reads))
     contract = judge(source, [read.cells for read in reads])
     refused = set(contract.filter(~pl.col("tolerated"))["release"])
     faults += [_refusal(read, contract) for read in reads if read.snapshot.sha256 in refused]
     faults += [_unused_names(read, catalogue.sources_dir / f"{name}.names.csv") for read in reads[-1:]]
-    checks = [_offering(check_source(read), own) for read in reads if read.snapshot.sha256 not in refused]
+    faults.append(_strange_recalls(home, name, source))
+    checks = [_offering(check_source(read), manner.own) for read in reads if read.snapshot.sha256 not in refused]
     return _observed(reads, refused, pl.concat([empty(FINDING), *faults, *checks]), contract)
 
 
-def _first_usable(
-    home: Path, name: str, source: Source, group: list[Snapshot], codes: Codes, tidy: Path, own: pl.DataFrame
-) -> tuple[Read | None, list[pl.DataFrame]]:
+def manner_of(catalogue: Catalogue, name: str, places: Places) -> Manner:
+    """Gather all that reading a source needs."""
+    source = catalogue.sources[name]
+    codes = codes_for(source, places, catalogue.sources_dir / f"{name}.names.csv")
+    own = system_places(places.register, source.places or "")
+    tidy = catalogue.sources_dir / f"{name}.py"
+    return Manner(name, source, codes, tidy, own, catalogue.corrections.get(name, ()))
+
+
+def read_release(manner: Manner, snapshot: Snapshot, content: bytes) -> Read:
+    """Read one file of a source, every cell of it; raise UnreadableError where it is none of its kind."""
+    source = manner.source
+    sheet = tidied(read_sheet(content, source, snapshot.file), manner.tidy)
+    cells = conform(sheet, manner.name, source, snapshot, manner.codes, manner.corrections)
+    return Read(manner.name, source, snapshot, cautioned(cells, source, snapshot), manner.own)
+
+
+def _first_usable(home: Path, manner: Manner, group: list[Snapshot]) -> tuple[Read | None, list[pl.DataFrame]]:
     """Read the last of a release's files that can be read; say what was wrong with those after it."""
     faults: list[pl.DataFrame] = []
     for snapshot in group:
         try:
-            sheet = read_sheet(read_snapshot(home, snapshot.sha256), source, snapshot.file)
-            cells = conform(tidied(sheet, tidy), name, source, snapshot, codes)
-            return Read(name, source, snapshot, cells, own), faults
+            return read_release(manner, snapshot, read_snapshot(home, snapshot.sha256)), faults
         except UnreadableError as error:
-            faults.append(source_fault(name, "readable", str(error), snapshot.file))
+            faults.append(source_fault(manner.name, "readable", str(error), snapshot.file))
     return None, faults
+
+
+def _expired_in_use(reads: list[Read]) -> list[Read]:
+    """Keep that a correction has expired only where the release is the newest that has the period."""
+    of = ["measure", "period_start"]
+    kept = []
+    for number, read in enumerate(reads):
+        after = pl.concat([read.cells.select(of).clear(), *(each.cells.select(of) for each in reads[number + 1 :])])
+        marked = after.unique().with_columns(pl.lit(True).alias("after"))
+        told = read.cells.join(marked, on=of, how="left", nulls_equal=True, maintain_order="left")
+        expired = pl.when(pl.col("after").is_null()).then("expired").alias("expired")
+        kept.append(read._replace(cells=told.with_columns(expired).drop("after")))
+    return kept
+
+
+def _corrected_in_vain(manner: Manner, reads: list[Read]) -> pl.DataFrame:
+    """Find corrections of cells that no release held has."""
+    every = pl.concat([empty(CELLS), *(read.cells for read in reads)])
+    told = corrections_in_vain(manner.corrections, manner.source, every)
+    remedy = "Correct the place, measure or period, or take the correction out."
+    return in_vain(manner.name, "expired_corrections", "correction_expired", told, f"{manner.name}{SUFFIX}", remedy)
 
 
 def _refusal(read: Read, contract: pl.DataFrame) -> pl.DataFrame:
@@ -176,18 +225,16 @@ def _unused_names(read: Read, path: Path) -> pl.DataFrame:
     """Find names in a source's table of names that its newest release does not have."""
     met = {folded(label) for label in read.cells["place_label"].unique().to_list()}
     unused = sorted(label for label in reviewed_names(path) if folded(label) not in met)
-    found = [
-        source_fault(
-            read.name, "unused_names", f"{label}: in the table of names, not in the file", path.name
-        ).with_columns(
-            pl.lit("unmatched_place").alias("reason"),
-            pl.lit("info").alias("severity"),
-            pl.lit(False).alias("set_aside"),
-            pl.lit("Take the name out of the table, if it will not come back.").alias("remedy"),
-        )
-        for label in unused
-    ]
-    return pl.concat([empty(FINDING), *found])
+    told = [f"{label}: in the table of names, not in the file" for label in unused]
+    remedy = "Take the name out of the table, if it will not come back."
+    return in_vain(read.name, "unused_names", "unmatched_place", told, path.name, remedy)
+
+
+def _strange_recalls(home: Path, name: str, source: Source) -> pl.DataFrame:
+    """Find recalls declared by a sha256 that no file held has."""
+    told = strange_recalls(source, [entry.sha256 for entry in snapshots(home, name)])
+    remedy = "Correct the sha256 under withdrawn: `commonground snapshots` lists them."
+    return in_vain(name, "recalled_release", "recalled", told, f"{name}.yaml", remedy)
 
 
 def _offering(found: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:

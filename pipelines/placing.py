@@ -8,12 +8,39 @@ import polars as pl
 
 from pipelines.model import ADDITIVE, Measure
 from pipelines.places import Reach
-from pipelines.schema import STATUSES, VALUELESS
+from pipelines.schema import NUMBER, OBSERVATION, STATUSES, TEXT, VALUELESS, Column
 
 SLICE = ["measure", "period_start", "period_end"]
 CELL = [*SLICE, "to_code"]
 OF_SLICE = ["source", "release", "released_at", "file"]
 """What is the same for all cells of a slice, since a slice comes from one release."""
+
+
+PLACED: dict[str, Column] = {
+    **{name: OBSERVATION[name] for name in SLICE},
+    "to_code": Column(TEXT, "Code of the place that the figure was moved to"),
+    "value": Column(NUMBER, "The figure there, in the measure's unit; null where it could not be moved"),
+    "low": Column(NUMBER, "Least the true figure can be, whatever the shares are"),
+    "high": Column(NUMBER, "Most the true figure can be"),
+    "likely_low": Column(NUMBER, "Lower end of the 90 % interval from back-tests, where places were shared out"),
+    "likely_high": Column(NUMBER, "Upper end of it"),
+    "unit": OBSERVATION["unit"],
+    "status": Column(TEXT, "Worst status among the published figures behind it"),
+    "marker": Column(TEXT, "Publisher's markers of those figures"),
+    "basis": Column(TEXT, "How the figure came to the place"),
+    "coverage": Column(NUMBER, "Share of the place's people whose part has a figure; null where it can't be told"),
+    "split_share": Column(NUMBER, "Share of the figure that rests on places cut by a boundary"),
+    "partial": Column(NUMBER, "For a rate of which some parts are missing: the average of the others"),
+    "reason": Column(TEXT, "Why there is no value"),
+    "evidence": Column(TEXT, "What was compared with what"),
+    "parts": Column(TEXT, "Codes of the published places behind it, or how many"),
+    **{name: OBSERVATION[name] for name in ("source", "release", "released_at", "file")},
+    "file_rows": Column(TEXT, "Rows of that file, comma separated"),
+    "file_column": OBSERVATION["file_column"],
+    "caveats": OBSERVATION["caveats"],
+    "caveat_evidence": OBSERVATION["caveat_evidence"],
+}
+"""A figure moved to another place, or why it could not be."""
 
 
 def newest(observation: pl.DataFrame) -> pl.DataFrame:
@@ -37,7 +64,7 @@ def place_slices(observation: pl.DataFrame, parts: pl.DataFrame, measures: dict[
 
     Takes observations of one place system (schema.OBSERVATION), each slice from one release, and the roll of
     that system. Returns CELL with value, low, high, status, marker, basis, coverage, reason, evidence, parts,
-    and the release, file, rows and column behind it. A place with no row at all in a slice has reason
+    and the caveats, release, file, rows and column behind it. A place with no row at all in a slice has reason
     `not_returned`.
     """
     kinds = {name: measure.kind for name, measure in measures.items()}
@@ -61,6 +88,17 @@ def withdrawn(placed: pl.DataFrame, observation: pl.DataFrame, parts: pl.DataFra
         pl.when(gone).then(pl.lit("withdrawn")).otherwise("reason").alias("reason"),
         pl.when(gone).then(evidence).otherwise("evidence").alias("evidence"),
     ).drop("before", "was")
+
+
+def nowhere(observation: pl.DataFrame, target: list[str], system: str) -> pl.DataFrame:
+    """Say for every slice and place that nothing held leads there from the places of the observations."""
+    slices = observation.group_by(SLICE, maintain_order=True).agg(
+        pl.col(name).first() for name in (*OF_SLICE, "unit", "file_column")
+    )
+    evidence = f"published by {system}; no table of areas or shares that is held leads from there"
+    return slices.join(pl.DataFrame({"to_code": target}, schema={"to_code": pl.String}), how="cross").with_columns(
+        pl.lit("crosswalk_loss").alias("reason"), pl.lit(evidence).alias("evidence")
+    )
 
 
 def _pieces(observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
@@ -115,6 +153,8 @@ def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
         pl.col("high").max().alias("high_most"),
         pl.col("marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("marker"),
         pl.col("place_label").unique(maintain_order=True).str.join("; ").alias("labels"),
+        pl.col("caveats").drop_nulls().unique(maintain_order=True).str.join(","),
+        pl.col("caveat_evidence").drop_nulls().unique(maintain_order=True).str.join(". "),
         *(pl.col(name).first() for name in ("file_column", "unit")),
         pl.col("file_row").unique(maintain_order=True).cast(pl.String).str.join(",").alias("file_rows"),
     )

@@ -11,13 +11,13 @@ from pipelines.catalogue import Problem
 from pipelines.errors import UnreadableError
 from pipelines.keys import code_key, hashed, keys
 from pipelines.neighbours import neighbours
-from pipelines.observe import held_releases
+from pipelines.observe import RELEASE, held_releases
 from pipelines.places import system_places
 from pipelines.reading import unpacked
 from pipelines.report import as_json, cells_csv, render_html
 from pipelines.report_model import Report
 from pipelines.schema import CELL, FINDING, empty
-from pipelines.steps import Project, all_findings, all_observations, register_places
+from pipelines.steps import Project, all_findings, all_observations, all_revisions, register_places
 from pipelines.store import out_path, read_snapshot, read_table, state_path, table_key, write_table, write_whole
 from pipelines.warehouse import NAME, measures_table, newest, sources_table, write_warehouse
 
@@ -102,7 +102,7 @@ def releases(project: Project, names: list[str]) -> pl.DataFrame:
     for name in project.catalogue.problems:
         path = state_path(project.home, "cell", name)
         used |= set(read_table(path)["release"].drop_nulls()) if path.is_file() else set()
-    table = pl.concat(held) if held else pl.DataFrame(schema={"release": pl.String})
+    table = pl.concat([pl.DataFrame(schema=RELEASE), *held])
     return table.with_columns(pl.col("release").is_in(sorted(used)).alias("in_use"))
 
 
@@ -157,6 +157,7 @@ def _write(project: Project) -> Path:
     answered = [name for name in sorted(catalogue.problems) if state_path(home, "view", name).is_file()]
     cells = [read_table(state_path(home, "cell", name)) for name in answered]
     places = register_places(project)
+    revised = all_revisions(project)
     tables = {
         "cells": pl.concat([empty(CELL), *cells]),
         "places": places.register,
@@ -166,6 +167,8 @@ def _write(project: Project) -> Path:
         "sources": sources_table(catalogue),
         "releases": releases(project, sorted(catalogue.observing())),
         "observations": all_observations(project),
+        "revisions": revised[0],
+        "revision_summary": revised[1],
         "findings": pl.concat([empty(FINDING), all_findings(project)]),
     }
     views = {name: read_table(state_path(home, "view", name)) for name in answered}

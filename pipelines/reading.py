@@ -4,11 +4,13 @@ Nothing is typed here. A file of the wrong shape is refused with what was found 
 """
 
 import csv
+import fnmatch
 import gzip
 import io
 import zipfile
 import zlib
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import polars as pl
@@ -23,6 +25,8 @@ HEADER_WITHIN = 200
 UNPACKED_LIMIT = 2_000_000_000
 PARQUET_ROWS_LIMIT = 10_000_000
 """More than all postcodes there have been; a damaged or hostile file may claim more than a machine can hold."""
+BOMB_FROM, BOMB_RATIO = 50_000_000, 400
+"""A member larger than the first, and larger than its packed size by more than the second, is not unpacked."""
 
 _PAGE = (b"<!doctype html", b"<html", b"<?xml version", b"<head", b"<body")
 
@@ -80,17 +84,34 @@ def _gunzipped(content: bytes, file: str) -> bytes:
 def _member(content: bytes, member: str | None, file: str) -> tuple[bytes, str]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
-            wanted = member or (names[0] if len(names) == 1 else "")
-            if wanted not in names:
-                raise UnreadableError(
-                    f"{file}: found members {', '.join(names[:8])}, expected {wanted or 'one, or member: declared'}"
-                )
-            if archive.getinfo(wanted).file_size > UNPACKED_LIMIT:
-                raise UnreadableError(f"{file}: {wanted} unpacks to over {UNPACKED_LIMIT:,} bytes; not read")
+            wanted = _named(archive, member, file)
+            _refuse_bomb(archive.getinfo(wanted), file)
             return archive.read(wanted), f"{file}/{wanted}"
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise UnreadableError(f"{file}: its zip is cut short or broken ({error}); fetch it again") from error
+
+
+def _named(archive: zipfile.ZipFile, member: str | None, file: str) -> str:
+    """Find the one member that is declared, by its name or by a pattern with *; or the only one there is."""
+    names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    found = [name for name in names if fnmatch.fnmatchcase(name, member)] if member and "*" in member else names
+    exact = [name for name in names if name == member] or found
+    if len(exact) != 1 or (member and "*" not in member and exact != [member]):
+        raise UnreadableError(
+            f"{file}: found members {', '.join(names[:8])}, expected {member or 'one, or member: declared'}"
+            f"{f' ({len(exact)} match)' if member and '*' in member else ''}"
+        )
+    path = PurePosixPath(exact[0].replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise UnreadableError(f"{file}: member {exact[0]!r} points out of the archive; not read")
+    return exact[0]
+
+
+def _refuse_bomb(info: zipfile.ZipInfo, file: str) -> None:
+    """Refuse a member that is too large once unpacked, or swells beyond what text does; text swells 20 times."""
+    swells = info.file_size > BOMB_FROM and info.file_size > BOMB_RATIO * max(info.compress_size, 1)
+    if info.file_size > UNPACKED_LIMIT or swells:
+        raise UnreadableError(f"{file}: {info.filename} unpacks to {info.file_size:,} bytes; not read")
 
 
 def decoded(content: bytes, encoding: str, file: str) -> str:
@@ -156,6 +177,7 @@ def _parquet(content: bytes, wanted: list[tuple[str, ...]], file: str) -> Sheet:
 def _excel(content: bytes, wanted: list[tuple[str, ...]], file: str) -> Sheet:
     import fastexcel
 
+    _see_workbook(content, file)
     try:
         book = fastexcel.read_excel(content)
         sheets = {name: book.load_sheet(name, header_row=None, dtypes="string") for name in book.sheet_names}
@@ -169,6 +191,18 @@ def _excel(content: bytes, wanted: list[tuple[str, ...]], file: str) -> Sheet:
         except UnreadableError as error:
             faults.append(str(error))
     raise UnreadableError("\n".join(faults) or f"{file}: has no sheets")
+
+
+def _see_workbook(content: bytes, file: str) -> None:
+    """Refuse a workbook whose parts, which are zipped, swell like a bomb; an old .xls has none."""
+    if content[:4] != b"PK\x03\x04":
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for info in archive.infolist():
+                _refuse_bomb(info, file)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise UnreadableError(f"{file}: not an Excel file, or cut short ({error}); fetch it again") from error
 
 
 def _table(rows: list[list[str]], wanted: list[tuple[str, ...]], file: str) -> pl.DataFrame:

@@ -13,14 +13,15 @@ from typing import Annotated
 import polars as pl
 from pydantic import AfterValidator, Field
 
+from pipelines.answering import placed_slices
 from pipelines.catalogue import Problem
 from pipelines.cells import typed_cells
 from pipelines.declaration import read_yaml, validate
+from pipelines.declared import Declared, Names, PlaceSystem
 from pipelines.errors import DeclarationError, UnknownNameError, at, near
-from pipelines.model import Declared, Names, PlaceSystem
 from pipelines.places import Places, system_places
 from pipelines.schema import CHANGE, PLACE, conformed
-from pipelines.steps import Project, placed_slices, register_places
+from pipelines.steps import Project, register_places
 
 _CODE = re.compile(r"PLAN-[A-Z0-9-]{1,40}")
 

@@ -43,7 +43,7 @@ STATUS_SYMBOLS: dict[str, tuple[str, str]] = {
 VALUELESS: frozenset[str] = frozenset({"low", "confidential", "not_available", "not_applicable"})
 """Statuses under which a published cell carries no figure."""
 
-Basis = Literal["observed", "recoded", "moved_land", "merged", "aggregated", "rate_averaged"]
+Basis = Literal["observed", "recoded", "moved_land", "merged", "aggregated", "apportioned", "rate_averaged"]
 """How a value came to the place it is shown for."""
 
 
@@ -75,6 +75,8 @@ OBSERVATION: dict[str, Column] = {
     "status": Column(TEXT, "What the publisher says of the figure; one of the closed set of statuses"),
     "marker": Column(TEXT, "The publisher's own marker, as printed; null where none"),
     "unit": Column(TEXT, "Unit of the figure"),
+    "caveats": Column(TEXT, "Reasons to be careful with this very figure, comma separated; null where none"),
+    "caveat_evidence": Column(TEXT, "What the caveats rest on: who said so, when, and where that can be read"),
     "file": Column(TEXT, "Name of the published file, with the member or sheet inside it"),
     "file_row": Column(WHOLE, "Row of the file, counted from 1 with the header"),
     "file_column": Column(TEXT, "Heading of the column of the file"),
@@ -116,13 +118,18 @@ CELL: dict[str, Column] = {
     "value": Column(NUMBER, "The figure in the measure's unit; null if and only if there is a reason"),
     "low": Column(NUMBER, "Least the true figure can be, where bounds are known; also given for some gaps"),
     "high": Column(NUMBER, "Most the true figure can be, where bounds are known; also given for some gaps"),
+    "likely_low": Column(NUMBER, "Lower end of the 90 % interval, from back-tests, of a figure that was shared out"),
+    "likely_high": Column(NUMBER, "Upper end of it; both are the figure itself where no place was cut"),
     "unit": Column(TEXT, "Unit of the figure"),
     "status": Column(TEXT, "Worst status among the published figures behind the value"),
     "marker": Column(TEXT, "Publisher's markers behind the cell, as printed"),
     "basis": Column(
-        TEXT, "How the value came to this place: observed, recoded, moved_land, merged, aggregated or rate_averaged"
+        TEXT,
+        "How the value came to this place: observed, recoded, moved_land, merged, aggregated, apportioned (shared out "
+        "by people) or rate_averaged",
     ),
     "coverage": Column(NUMBER, "Share of the place that was observed, 0 to 1; null where it cannot be told"),
+    "split_share": Column(NUMBER, "Share of the value that rests on places cut by a boundary"),
     "reason": Column(TEXT, "Why there is no value: one of the closed set of reasons; null where there is one"),
     "reasons_also": Column(TEXT, "Further reasons that hold as well, comma separated"),
     "caveats": Column(TEXT, "Reasons to be careful with a value that is present, comma separated"),

@@ -9,7 +9,8 @@ from pipelines.areas import refuse_codes, refuse_without, text
 from pipelines.catalogue import Catalogue
 from pipelines.conform import tidied
 from pipelines.errors import UnreadableError
-from pipelines.model import ShareTable, Source
+from pipelines.model import Source
+from pipelines.model_areas import ShareTable
 from pipelines.reading import read_sheet
 from pipelines.store import Snapshot
 

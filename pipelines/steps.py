@@ -11,14 +11,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipelines.answer import answer
-from pipelines.averaging import averaged, weights_for
-from pipelines.catalogue import Catalogue, Problem
-from pipelines.cells import typed_cells
+from pipelines.catalogue import Catalogue
 from pipelines.keys import Keys, keys
 from pipelines.observe import Observed, observe, read_places, take_in
-from pipelines.places import Places, links, system_places
-from pipelines.placing import newest, place_slices, roll, withdrawn
+from pipelines.places import Places
+from pipelines.revisions import revisions
 from pipelines.schema import FINDING, OBSERVATION, empty
 from pipelines.store import prune, prune_outputs, read_table, state_path, sweep, table_key, write_table
 
@@ -88,76 +85,17 @@ def observe_source(project: Project, name: str) -> Observed:
     return Observed(*(read_table(path) for path in paths))
 
 
-def answer_problem(project: Project, name: str) -> pl.DataFrame:
-    """Make the typed cells and the view of one problem, or give the cells made before; returns the cells."""
-    key = keys(project.catalogue, project.home, project.as_of).answer[name]
-    paths = [state_path(project.home, table, name) for table in ("cell", "view")]
-    if any(table_key(path) != key for path in paths):
-        problem = project.catalogue.problems[name]
-        places = register_places(project)
-        system = system_places(places.register, problem.header.places)
-        placed, aside = placed_slices(project, problem, places, set(system["place_code"]))
-        cells = typed_cells(problem, project.catalogue, system, placed, aside, project.as_of)
-        view = answer(problem, system, cells, placed)
-        for path, table in zip(paths, (cells, view), strict=True):
-            write_table(path, table, key)
-    return read_table(paths[0])
-
-
-def placed_slices(
-    project: Project, problem: Problem, places: Places, target: set[str]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Move what the problem's sources observed to some places; give it, and what was set aside, moved too."""
-    catalogue = project.catalogue
-    placed, aside = [], []
-    for name in catalogue.sources_of(problem):
-        source = catalogue.sources[name]
-        if source.access != "open" or not source.places:
-            continue
-        seen = observe_source(project, name)
-        own = system_places(places.register, source.places)["place_code"].to_list()
-        parts = roll(links(places, own, target))
-        wanted = pl.col("measure").is_in(list(problem.measures))
-        observation = seen.observation.filter(wanted)
-        current = newest(observation)
-        moved = withdrawn(place_slices(current, parts, catalogue.measures), observation, parts)
-        weights = weights_for(current, denominators(project, name), catalogue.measures)
-        placed.append(averaged(moved, current, parts, weights))
-        aside.append(_aside(seen, places, target))
-    return pl.concat(placed), pl.concat(aside)
-
-
-def denominators(project: Project, name: str) -> pl.DataFrame:
-    """Give the observations of what a source's rates are shares of, in the source's own place system."""
-    catalogue = project.catalogue
-    source = catalogue.sources[name]
-    wanted = sorted({measure.denominator for measure in source.measures.values() if measure.denominator})
-    owners = sorted({catalogue.measure_source[each] for each in wanted} & set(catalogue.observing()))
-    held = [
-        observe_source(project, each).observation for each in owners if catalogue.sources[each].places == source.places
-    ]
-    found = pl.concat([empty(OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order")), *held])
-    return newest(found.filter(pl.col("measure").is_in(wanted)))
-
-
-def _aside(seen: Observed, places: Places, target: set[str]) -> pl.DataFrame:
-    """Tell which of the problem's places the rows set aside in the newest release belong to."""
-    last = seen.set_aside.filter(pl.col("order") == pl.col("order").max())
-    reach = links(places, last["place_code"].unique().to_list(), target)
-    to = {code: found.codes[0] for code, found in reach.items()}
-    return last.select(
-        "measure",
-        pl.col("place_code").replace_strict(to, default=None, return_dtype=pl.String).alias("to_code"),
-        "period_start",
-        pl.col("fault").alias("reason"),
-        pl.col("fault_evidence").alias("evidence"),
-    ).drop_nulls("to_code")
-
-
 def all_findings(project: Project) -> pl.DataFrame:
     """Stack the findings of every source."""
     paths = [state_path(project.home, "finding", name) for name in project.catalogue.observing()]
     return pl.concat([empty(FINDING), *(read_table(path) for path in paths if path.is_file())])
+
+
+def all_revisions(project: Project, names: list[str] | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Compare the releases of some sources, or of every one, each with the one before: the cells, and in sum."""
+    paths = [state_path(project.home, "observation", name) for name in names or project.catalogue.observing()]
+    tables = [read_table(path) for path in paths if path.is_file()]
+    return revisions(pl.concat([empty(OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order")), *tables]))
 
 
 def all_observations(project: Project) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import uuid4
 
 import polars as pl
@@ -28,8 +28,13 @@ TEMPORARY = ".making-"
 LOCK_SECONDS = 120
 
 
+Change = Literal["", "new", "redated", "same", "failed"]
+"""What a fetch changed. new: other bytes than the last; redated: the same bytes as a release of another day
+or name; same: nothing new; failed: no file came. Blank in lines of before this was noted."""
+
+
 class Snapshot(NamedTuple):
-    """One line of the log: a file as published, and how it came here."""
+    """One line of the log: a file as published, how it came here, and what it changed."""
 
     source: str
     sha256: str
@@ -44,6 +49,12 @@ class Snapshot(NamedTuple):
     etag: str = ""
     last_modified: str = ""
     error: str = ""
+    change: Change = ""
+
+    @property
+    def brings_file(self) -> bool:
+        """Tell whether the line stands for a release of its own, not for one held before or for a failure."""
+        return bool(self.sha256) and self.change != "same"
 
 
 def snapshots_dir(home: Path) -> Path:
@@ -105,22 +116,23 @@ def read_table(path: Path) -> pl.DataFrame:
     return pl.read_parquet(path)
 
 
-def put(home: Path, content: bytes, snapshot: Snapshot) -> bool:
-    """Keep the bytes of a fetch and say so in the log; give False where the log has said it already."""
+def put(home: Path, content: bytes, snapshot: Snapshot) -> Snapshot:
+    """Keep the bytes of a fetch and say so in the log; give the line, which says what has changed."""
     if digest(content) != snapshot.sha256:
         raise UnreadableError(f"{snapshot.file}: its bytes are not those of {snapshot.sha256}")
     path = snapshots_dir(home) / snapshot.sha256
     if not path.is_file() or path.stat().st_size != len(content):
         write_whole(path, content)
     held = snapshots(home, snapshot.source)
-    if held and _same(held[-1], snapshot):
-        return False
-    log(home, snapshot)
-    return True
+    line = snapshot._replace(change=_change(held[-1], snapshot) if held else "new")
+    log(home, line)
+    return line
 
 
-def _same(one: Snapshot, other: Snapshot) -> bool:
-    return (one.sha256, one.released, one.file) == (other.sha256, other.released, other.file)
+def _change(last: Snapshot, now: Snapshot) -> Change:
+    if last.sha256 != now.sha256:
+        return "new"
+    return "same" if (last.released, last.file) == (now.released, now.file) else "redated"
 
 
 def log(home: Path, snapshot: Snapshot) -> None:
@@ -138,26 +150,31 @@ def log(home: Path, snapshot: Snapshot) -> None:
 
 def history(home: Path) -> list[Snapshot]:
     """Read the whole log, oldest first; a last line cut short by a crash is left out."""
+    return [read_line(line, number, home) for number, line in log_lines(home)]
+
+
+def log_lines(home: Path) -> list[tuple[int, bytes]]:
+    """Give the whole lines of the log, each with its number counted from 1."""
     path = snapshots_dir(home) / "log.jsonl"
-    if not path.is_file():
-        return []
-    lines = path.read_bytes().split(b"\n")[:-1]
-    return [_snapshot(line, path) for line in lines if line and not line.endswith(b"\x00")]
+    lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
+    return [(number, line) for number, line in enumerate(lines, 1) if line and not line.endswith(b"\x00")]
 
 
-def _snapshot(line: bytes, path: Path) -> Snapshot:
+def read_line(line: bytes, number: int, home: Path) -> Snapshot:
+    """Read one line of the log; raise UnreadableError where it is not as it was written."""
     try:
         fields = json.loads(line)
         return Snapshot(**{**fields, "released": date.fromisoformat(fields["released"])})
     except (ValueError, TypeError, KeyError) as error:
         raise UnreadableError(
-            f"{path}: a line of the log is not as it was written ({line[:80]!r}); restore the file"
+            f"{snapshots_dir(home) / 'log.jsonl'}:{number}: a line of the log is not as it was written "
+            f"({line[:80]!r}); restore the file"
         ) from error
 
 
 def snapshots(home: Path, source: str) -> list[Snapshot]:
     """Give the files held of one source, in the order they came."""
-    return [entry for entry in history(home) if entry.source == source and entry.sha256]
+    return [entry for entry in history(home) if entry.source == source and entry.brings_file]
 
 
 def read_snapshot(home: Path, sha256: str) -> bytes:

@@ -16,10 +16,12 @@ from checks.reasons import reasons_table
 from pipelines.catalogue import Catalogue
 from pipelines.model import Measure, Source
 from pipelines.neighbours import NEIGHBOUR
+from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, PLACE, STATUS_SYMBOLS
 from pipelines.store import beside, write_whole
 
 STORAGE = "v1.5.0"
+AS_KNOWN_AT = Path(__file__).parent / "templates" / "as_known_at.sql"
 NAME = "commonground.duckdb"
 POINTER = "commonground.latest.txt"
 
@@ -62,7 +64,9 @@ TABLE_MEANING = {
     "measures": "Every measure: what it counts, its unit, and how it may be moved across boundaries",
     "sources": "Every source: publisher, licence, page, cadence",
     "releases": "Every published file held, and what became of its cells",
-    "observations": "Every published figure used, of every release held",
+    "observations": "Every published figure used, of every release held; as_known_at(day) gives those known on a day",
+    "revisions": "Every figure that changed, appeared or disappeared between two releases of a source",
+    "revision_summary": "For each measure and pair of releases: how much changed, where most, and what is suspected",
     "findings": "Everything the checks found; no cap",
     "reasons": "Every kind of gap: what it means, how it is told, who can close it and how",
     "statuses": "What publishers say of a figure, with the Government Analysis Function's symbol and SDMX code",
@@ -86,6 +90,8 @@ def sources_table(catalogue: Catalogue) -> pl.DataFrame:
         {
             "source": name,
             **{key: getattr(source, key) for key in plain},
+            # Where private figures are kept is nobody's business.
+            "url": source.url if source.shown else None,
             "coverage": ", ".join(source.coverage),
             "attribution": attribution(source.publisher, source.licence),
         }
@@ -129,6 +135,7 @@ def _fill(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl
         for name, frame in views.items():
             _table(con, f"problem.{name}", frame)
         con.execute("create view gaps as select * from cells where reason is not null")
+        con.execute(AS_KNOWN_AT.read_text(encoding="utf-8"))
         _comment(con, view_meaning)
         con.execute("checkpoint")
 
@@ -157,7 +164,8 @@ def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> No
 def column_meanings() -> dict[str, dict[str, str]]:
     """Say what every column of every table is, table by table; problems' views are told apart."""
     conformed = {"cells": CELL, "gaps": CELL, "places": PLACE, "changes": CHANGE, "findings": FINDING,
-                 "observations": OBSERVATION, "neighbours": NEIGHBOUR}  # fmt: skip
+                 "observations": OBSERVATION, "neighbours": NEIGHBOUR,
+                 "revisions": REVISION, "revision_summary": REVISION_SUMMARY}  # fmt: skip
     told = {table: {name: column.meaning for name, column in columns.items()} for table, columns in conformed.items()}
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
     source = {name: field.description or "" for name, field in Source.model_fields.items()}

@@ -18,6 +18,7 @@ class Asked(NamedTuple):
     path: str
     headers: dict[str, str]
     at: float
+    body: bytes = b""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,9 +29,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the next reply of the script for this path; the last one is repeated."""
-        self.server.asked.append(Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, monotonic()))
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        headers = {name.lower(): text for name, text in self.headers.items()}
+        self.server.asked.append(Asked(self.path, headers, monotonic(), body))
         replies = self.server.script[self.path.partition("?")[0]]
         (replies.pop(0) if len(replies) > 1 else replies[0])(self)
+
+    do_POST = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing on the terminal."""
@@ -109,6 +114,42 @@ def cut_short(body: bytes, length: int) -> Reply:
         handler.begin(200, {"Content-Length": str(length)})
         handler.wfile.write(body)
         handler.close_connection = True
+
+    return reply
+
+
+def breaking(body: bytes, after: int, etag: str = '"1"') -> Reply:
+    """Begin to send a file that can be gone on with, and break off."""
+
+    def reply(handler: Handler) -> None:
+        handler.begin(200, {"Content-Length": str(len(body)), "ETag": etag, "Accept-Ranges": "bytes"})
+        handler.wfile.write(body[:after])
+        handler.close_connection = True
+
+    return reply
+
+
+def ranged(body: bytes, etag: str = '"1"') -> Reply:
+    """Send the rest of a file where it is still the one that is asked for, else all of it."""
+
+    def reply(handler: Handler) -> None:
+        asked = handler.headers.get("Range", "")
+        if not asked or handler.headers.get("If-Range") != etag:
+            return says(200, body, ETag=etag)(handler)
+        start = int(asked.removeprefix("bytes=").rstrip("-"))
+        where = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        return says(206, body[start:], ETag=etag, Content_Range=where)(handler)
+
+    return reply
+
+
+def by_query(answers: dict[str, bytes]) -> Reply:
+    """Answer by what the query of the address has in it; 400 where nothing fits."""
+
+    def reply(handler: Handler) -> None:
+        query = handler.path.partition("?")[2]
+        body = next((body for part, body in answers.items() if part in query), None)
+        (says(400) if body is None else says(200, body))(handler)
 
     return reply
 

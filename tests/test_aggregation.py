@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines import steps
+from pipelines import answering, steps
 from pipelines.catalogue import load
 from pipelines.places import links, system_places
 from pipelines.steps import Project
@@ -29,7 +29,7 @@ def cells_of(system: str, folder: Path) -> pl.DataFrame:
     (root / "pipelines" / "problems" / "by_area.sql").write_text(text.replace("lad_2023", system), encoding="utf-8")
     project = Project(load(root), folder / "store", date(2026, 11, 24))
     steps.prepare(project)
-    return steps.answer_problem(project, "by_area")
+    return answering.answer_problem(project, "by_area")
 
 
 @pytest.fixture(scope="module")

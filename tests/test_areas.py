@@ -37,7 +37,7 @@ TRUSTS = Source.model_validate(
         **COMMON,
         "provides": "shares",
         "shares": {
-            "from_system": "nhs_trust_2020",
+            "from_system": "trust_2020",
             "to_system": "lad_2019",
             "day": date(2019, 12, 31),
             "what": "admissions",
@@ -217,7 +217,7 @@ def read_trusts(register: pl.DataFrame, **columns: list[Any]) -> Shares:
 
 def test_shares_are_read_with_what_they_are_shares_of(register: pl.DataFrame) -> None:
     found = read_trusts(register)
-    assert found[:5] == ("trusts", "nhs_trust_2020", "lad_2019", date(2019, 12, 31), "admissions")
+    assert found[:5] == ("trusts", "trust_2020", "lad_2019", date(2019, 12, 31), "admissions")
     assert found.table.rows() == [
         ("RJ7", "E09000024", 1.0), ("RVR", "E09000024", 0.25), ("RVR", "E09000029", 0.75),
     ]  # fmt: skip
@@ -286,7 +286,7 @@ def test_a_newer_release_that_cannot_be_read_leaves_the_one_before_in_use(projec
 
 def test_shares_of_trusts_lead_both_ways(project: Project) -> None:
     there, back = shares_held(project)
-    assert (there.from_system, there.to_system) == (back.to_system, back.from_system) == ("nhs_trust_2020", "lad_2019")
+    assert (there.from_system, there.to_system) == (back.to_system, back.from_system) == ("trust_2020", "lad_2019")
     assert (there.table["from_code"].n_unique(), back.table["from_code"].n_unique()) == (140, 317)
     for each in (there, back):
         sums = each.table.group_by("from_code").agg(pl.col("share").sum())["share"]

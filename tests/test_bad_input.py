@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines import steps
+from pipelines import answering, steps
 from pipelines.catalogue import load
 from pipelines.errors import CommongroundError, DeclarationError, UnreadableError
 from pipelines.model import Columns, Measure, Release, Source
@@ -320,4 +320,4 @@ def test_a_select_that_would_mislead_is_refused_when_it_runs(
     changed = project._replace(catalogue=load(project.catalogue.root))
     steps.prepare(changed)
     with pytest.raises(CommongroundError, match=complaint):
-        steps.answer_problem(changed, "jobs_recovery")
+        answering.answer_problem(changed, "jobs_recovery")

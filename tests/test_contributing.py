@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from checks.registry import SOURCE_CHECKS
-from pipelines import steps
+from pipelines import answering, steps
 from pipelines.catalogue import load
 from pipelines.schema import FINDING
 from pipelines.steps import Project
@@ -38,7 +38,7 @@ def project(tmp_path: Path, recipes: dict[str, str]) -> Project:
 
 def test_a_source_costs_one_yaml_file_and_a_problem_one_sql_file(project: Project) -> None:
     steps.prepare(project)
-    cells = steps.answer_problem(project, "example_rough_sleeping")
+    cells = answering.answer_problem(project, "example_rough_sleeping")
     found = {
         (place, measure): (value, low, high, reason)
         for place, measure, value, low, high, reason in cells.select(

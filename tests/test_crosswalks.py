@@ -8,7 +8,7 @@ import pytest
 
 from pipelines import steps
 from pipelines.catalogue import load
-from pipelines.crosswalks import CROSSWALK, crosswalk, write_crosswalk
+from pipelines.crosswalks import CROSSWALK, Geography, crosswalk, write_crosswalk
 from pipelines.errors import CommongroundError, UnknownNameError
 from pipelines.places import Places, system_places
 from pipelines.schema import CHANGE, rows
@@ -26,7 +26,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
 
 @pytest.mark.parametrize("year", range(2011, 2023))
 def test_every_district_leads_to_one_of_2023_with_its_whole_weight(places: Places, year: int) -> None:
-    table = crosswalk(places, f"lad_{year}", "lad_2023")
+    table = crosswalk(Geography(places), f"lad_{year}", "lad_2023")
     codes = system_places(places.register, f"lad_{year}")["place_code"].to_list()
     assert table["from_code"].to_list() == codes
     assert table["weight"].to_list() == [1.0] * len(codes)
@@ -34,7 +34,7 @@ def test_every_district_leads_to_one_of_2023_with_its_whole_weight(places: Place
 
 
 def test_the_orders_on_the_way_are_named(places: Places) -> None:
-    table = crosswalk(places, "lad_2016", "lad_2023")
+    table = crosswalk(Geography(places), "lad_2016", "lad_2023")
     allerdale = table.filter(pl.col("from_code") == "E07000026").row(0, named=True)
     assert (allerdale["to_name"], allerdale["kind"]) == ("Cumberland", "merged")
     assert allerdale["authority"] == "The Cumbria (Structural Changes) Order 2022"
@@ -47,7 +47,7 @@ def test_the_orders_on_the_way_are_named(places: Places) -> None:
 
 
 def test_districts_lie_in_regions(places: Places) -> None:
-    table = crosswalk(places, "lad_2023", "region_2023")
+    table = crosswalk(Geography(places), "lad_2023", "region_2023")
     kinds = dict(table["kind"].value_counts().iter_rows())
     # Wales, Scotland and Northern Ireland have no regions: their 65 districts are named as lost, not left out.
     assert kinds == {"aggregated": 296, "lost": 65}
@@ -68,7 +68,7 @@ def test_a_place_that_was_split_has_no_weights(places: Places) -> None:
         CHANGE,
     )
     others = places.changes.filter(pl.col("from_code") != "E07000026")
-    table = crosswalk(places._replace(changes=pl.concat([others, split])), "lad_2019", "lad_2023")
+    table = crosswalk(Geography(places._replace(changes=pl.concat([others, split]))), "lad_2019", "lad_2023")
     legs = table.filter(pl.col("from_code") == "E07000026")
     assert legs.select("to_code", "kind", "weight").rows() == [
         ("E06000063", "split", None),
@@ -80,12 +80,12 @@ def test_a_place_that_was_split_has_no_weights(places: Places) -> None:
     ("one", "other"), [("lad_2023", "pfa_2023"), ("lad_2023", "lad_1066"), ("ward_2023", "lad_2023")]
 )
 def test_what_can_not_be_led_to_is_refused(places: Places, one: str, other: str) -> None:
-    with pytest.raises(UnknownNameError, match=r"weights by population|unknown place system"):
-        crosswalk(places, one, other)
+    with pytest.raises(UnknownNameError, match=r"no table of areas|unknown place system"):
+        crosswalk(Geography(places), one, other)
 
 
 def test_it_is_written_by_the_ending_of_the_file(places: Places, tmp_path: Path) -> None:
-    table = crosswalk(places, "lad_2019", "lad_2023")
+    table = crosswalk(Geography(places), "lad_2019", "lad_2023")
     write_crosswalk(table, tmp_path / "x.parquet")
     assert pl.read_parquet(tmp_path / "x.parquet").equals(table)
     write_crosswalk(table, tmp_path / "x.csv")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from pipelines import store
-from pipelines.download import Answer, file_name, public, redirect_fault, safe_name
+from pipelines.addresses import file_name, leads_away, public, safe_name
 from pipelines.fetch import Limits, Outcome, add_file, refresh, refresh_all
 from pipelines.model import Source
 from tests.publisher import (
@@ -51,7 +51,7 @@ def get(home: Path, url: str | None, limits: Limits = QUICK, **changes: Any) -> 
 
 
 def failures(home: Path) -> list[tuple[int, bool]]:
-    return [(entry.status, bool(entry.error)) for entry in store.history(home) if not entry.sha256]
+    return [(entry.status, bool(entry.error)) for entry in store.history(home) if entry.change in ("same", "failed")]
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_a_file_is_kept_with_all_that_is_known_of_it(tmp_path: Path, office: Pub
     assert outcome.what == "new"
     assert outcome.snapshot == store.Snapshot(
         "claimants", store.digest(CSV), date(2026, 11, 17), "", NOW, url, "claimants.csv", len(CSV), "OGL 3.0",
-        200, '"1"', MODIFIED,
+        200, '"1"', MODIFIED, change="new",
     )  # fmt: skip
     assert store.snapshots(tmp_path, "claimants") == [outcome.snapshot]
     assert store.read_snapshot(tmp_path, store.digest(CSV)) == CSV
@@ -299,7 +299,7 @@ FAMILIES = [
 
 @pytest.mark.parametrize(("one", "other", "followed"), FAMILIES)
 def test_redirects_stay_within_the_publisher(one: str, other: str, followed: bool) -> None:
-    fault = redirect_fault(httpx.URL(one), httpx.URL(one), httpx.URL(other))
+    fault = leads_away(httpx.URL(one), httpx.URL(one), httpx.URL(other))
     assert (not fault) == followed
 
 
@@ -347,7 +347,7 @@ def test_what_may_be_secret_is_left_out_of_an_address(url: str, shown: str) -> N
 )
 def test_a_file_has_the_publishers_name_made_safe(disposition: str, path: str, name: str) -> None:
     headers = httpx.Headers({"content-disposition": disposition} if disposition else {})
-    assert file_name(Answer(f"https://example.org{path}", 200, headers)) == name
+    assert file_name(f"https://example.org{path}", headers) == name
 
 
 def test_a_long_name_keeps_its_suffix() -> None:

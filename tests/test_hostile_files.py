@@ -4,7 +4,9 @@ Seeded, so that a failure can be run again; the seed and number of the damage st
 """
 
 import gzip
+import io
 import random
+import zipfile
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -17,7 +19,7 @@ from pipelines.conform import Codes, conform, tidied
 from pipelines.errors import UnreadableError
 from pipelines.model import Source
 from pipelines.observe import codes_for
-from pipelines.reading import read_sheet
+from pipelines.reading import _excel, read_sheet, unpacked
 from pipelines.schema import STATUSES
 from pipelines.steps import Project
 from pipelines.store import Snapshot
@@ -123,3 +125,46 @@ def test_a_damaged_file_is_read_right_or_refused(samples: dict[str, Sample], dam
         assert {part for code in sound["place_code"] for part in code.split("+")} <= codes.system, told
         assert sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(), told
     assert refused < TIMES
+
+
+def packed(names: dict[str, bytes]) -> bytes:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in names.items():
+            archive.writestr(name, body)
+    return kept.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("names", "member", "expected"),
+    [
+        (["a-2026.csv", "notes.txt"], "a-*.csv", "a-2026.csv"),
+        (["a.csv"], None, "a.csv"),
+        (["b.csv", "a.csv"], "a.csv", "a.csv"),
+        (["a-2026.csv", "a-2025.csv"], "a-*.csv", "(2 match)"),
+        (["notes.txt"], "a-*.csv", "(0 match)"),
+        (["a.csv", "b.csv"], None, "one, or member: declared"),
+        (["../a.csv"], None, "points out of the archive"),
+        (["/etc/a.csv"], None, "points out of the archive"),
+        (["C:\\a.csv"], None, "points out of the archive"),
+        (["..\\a.csv"], None, "points out of the archive"),
+    ],
+)
+def test_a_member_of_a_zip_is_found_by_its_name_alone(names: list[str], member: str | None, expected: str) -> None:
+    content = packed(dict.fromkeys(names, b"code,value\n"))
+    try:
+        assert unpacked(content, member, "a.zip", "csv") == (b"code,value\n", f"a.zip/{expected}")
+    except UnreadableError as error:
+        assert expected in str(error)
+
+
+@pytest.mark.parametrize("kind", ["csv", "excel"])
+def test_a_zip_that_swells_like_a_bomb_is_not_unpacked(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.reading.BOMB_FROM", 100_000)
+    bomb = packed({"a.csv": b"0" * 1_000_000})
+    assert len(bomb) < 2_000
+    with pytest.raises(UnreadableError, match="unpacks to 1,000,000 bytes"):
+        if kind == "csv":
+            unpacked(bomb, None, "a.zip", kind)
+        else:
+            _excel(bomb, [("code",)], "a.xlsx")

@@ -16,6 +16,7 @@ from pipelines.catalogue import load
 from pipelines.conform import conform
 from pipelines.observe import codes_for, tidied
 from pipelines.reading import read_sheet
+from pipelines.revisions import revisions
 from pipelines.steps import Project
 from pipelines.store import Snapshot, digest
 
@@ -68,6 +69,16 @@ def test_two_releases_disagree_on_7853_of_9407_figures(project: Project) -> None
     both = old.join(new, on=key, suffix="_new", nulls_equal=True)
     assert both.height == 9_407
     assert both.filter(pl.col("value").ne_missing(pl.col("value_new"))).height == 7_853
+
+
+def test_the_table_of_revisions_has_the_same_7853_of_9407(project: Project) -> None:
+    read = [cells(project, "ons_claimant_rate", file) for file, _ in CLAIMANTS[:2]]
+    releases = [frame.with_columns(pl.lit(order, pl.Int64).alias("order")) for order, frame in enumerate(read)]
+    found, summary = revisions(pl.concat(releases))
+    assert summary.select("cells_in_both", "changed", "disappeared").row(0) == (9_407, 7_853, 0)
+    assert found.filter(pl.col("kind") == "changed").height == 7_853
+    merton = found.filter(pl.col("place_code") == "E09000024", pl.col("period_start") == date(2020, 1, 1))
+    assert merton.select("old", "new").rows() == [(2.6, 5.8)]
 
 
 def test_the_export_of_universal_credit_is_read_whole(project: Project) -> None:
@@ -151,8 +162,9 @@ def test_the_starter_edition_is_what_the_script_writes(tmp_path: Path) -> None:
     import subprocess
     import sys
 
+    for part in (ROOT / "sources" / "starter").glob("*.py"):
+        shutil.copy(part, tmp_path)
     script = tmp_path / "carry_over.py"
-    shutil.copy(ROOT / "sources" / "starter" / "carry_over.py", script)
     subprocess.run([sys.executable, str(script), str(PUBLISHED)], check=True, capture_output=True)
     for path in (ROOT / "sources" / "starter").iterdir():
         if path.is_file():

@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines import steps
+from pipelines import answering, steps
 from pipelines.catalogue import load
 from pipelines.publishing import publish_warehouse, report_problem
 from pipelines.steps import Project
@@ -33,7 +33,7 @@ def built(project: Project) -> Project:
     for name in project.catalogue.observing():
         steps.observe_source(project, name)
     for name in project.catalogue.problems:
-        steps.answer_problem(project, name)
+        answering.answer_problem(project, name)
         report_problem(project, name)
     publish_warehouse(project)
     return project

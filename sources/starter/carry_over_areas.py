@@ -141,10 +141,9 @@ def _all_ages(name: str, groups: tuple[str, ...]) -> pl.Expr:
 
 def _left(pairs: pl.DataFrame) -> pl.DataFrame:
     """Work out what is left of each LSOA of 2021 after the LSOAs of 2011 that lie wholly in it."""
-    alone = pl.len().over("lsoa_2011") == 1
-    within = pl.when(alone).then(pl.col("in_all")).otherwise(0.0).sum().over("lsoa_2021")
-    rest = (pl.col("now_all") - within).clip(0.0)
-    return pairs.with_columns(pl.when(alone).then(1.0).otherwise(rest).alias("left"))
+    pairs = pairs.with_columns((pl.len().over("lsoa_2011") == 1).alias("alone"))
+    within = pl.when("alone").then("in_all").otherwise(0.0).sum().over("lsoa_2021")
+    return pairs.with_columns((pl.col("now_all") - within).clip(0.0).alias("left"))
 
 
 def _share(by: str, within: str, otherwise: str) -> pl.Expr:

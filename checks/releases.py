@@ -1,0 +1,14 @@
+"""Checks of whole releases: what the publisher said of one after it was out."""
+
+import polars as pl
+
+from checks.finding import Read, findings
+from pipelines.cautions import recall_of, said
+
+
+def recalled_release(read: Read) -> pl.DataFrame:
+    """Find a release that its publisher has recalled; its figures stay in use, each with the caveat."""
+    recall = recall_of(read.source, read.snapshot)
+    told = pl.DataFrame({"evidence": [f"{read.snapshot.file}, {said(recall)}"] if recall else []},
+                        schema={"evidence": pl.String})  # fmt: skip
+    return findings(read, "recalled_release", "recalled", told.with_columns(pl.lit(read.cells.height).alias("rows")))

@@ -1,0 +1,141 @@
+"""From observations to a problem's answer: the last steps of a build."""
+
+from datetime import date
+
+import polars as pl
+
+from pipelines.answer import answer
+from pipelines.apportioning import geography
+from pipelines.averaging import averaged, weights_for
+from pipelines.catalogue import Problem
+from pipelines.cells import typed_cells
+from pipelines.crosswalks import Geography, crosswalk
+from pipelines.errors import UnknownNameError
+from pipelines.keys import keys
+from pipelines.model import Source
+from pipelines.observe import Observed
+from pipelines.places import Places, Reach, links, system_places
+from pipelines.placing import PLACED, SLICE, newest, nowhere, place_slices, roll, withdrawn
+from pipelines.schema import OBSERVATION, conformed, empty
+from pipelines.sharing import Way, share_out
+from pipelines.steps import Project, observe_source, register_places
+from pipelines.store import read_table, state_path, table_key, write_table
+
+
+def answer_problem(project: Project, name: str) -> pl.DataFrame:
+    """Make the typed cells and the view of one problem, or give the cells made before; returns the cells."""
+    key = keys(project.catalogue, project.home, project.as_of).answer[name]
+    paths = [state_path(project.home, table, name) for table in ("cell", "view")]
+    if any(table_key(path) != key for path in paths):
+        problem = project.catalogue.problems[name]
+        places = register_places(project)
+        system = system_places(places.register, problem.header.places)
+        placed, aside = placed_slices(project, problem, places, set(system["place_code"]))
+        cells = typed_cells(problem, project.catalogue, system, placed, aside, project.as_of)
+        view = answer(problem, system, cells, placed)
+        for path, table in zip(paths, (cells, view), strict=True):
+            write_table(path, table, key)
+    return read_table(paths[0])
+
+
+def placed_slices(
+    project: Project, problem: Problem, places: Places, target: set[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Move what the problem's sources observed to some places; give PLACED, and what was set aside, moved too."""
+    catalogue = project.catalogue
+    placed, aside = [empty(PLACED)], [pl.DataFrame(schema=_ASIDE)]
+    for name in catalogue.sources_of(problem):
+        source = catalogue.sources[name]
+        if name not in catalogue.observing() or not source.places:
+            continue
+        seen = observe_source(project, name)
+        observation = seen.observation.filter(pl.col("measure").is_in(list(problem.measures)))
+        own = system_places(places.register, source.places)["place_code"].to_list()
+        found = links(places, own, target)
+        parts = roll(found)
+        moved = _shared(project, problem, source, observation, places, found, target)
+        if moved is None:
+            current = newest(observation)
+            weights = weights_for(current, denominators(project, name), catalogue.measures)
+            moved = averaged(place_slices(current, parts, catalogue.measures), current, parts, weights)
+        placed.append(conformed(withdrawn(moved, observation, parts), PLACED))
+        aside.append(_aside(seen, places, target))
+    return pl.concat(placed), pl.concat(aside)
+
+
+def _shared(
+    project: Project, problem: Problem, source: Source, observation: pl.DataFrame, places: Places,
+    found: dict[str, Reach], target: set[str],
+) -> pl.DataFrame | None:  # fmt: skip
+    """Move observations by shares, where a boundary cuts places or codes alone do not lead there; else None."""
+    system = source.places or ""
+    whole = [code for code, reach in found.items() if len(reach.codes) == 1]
+    own = system_places(places.register, system)["place_code"]
+    if len(whole) == len(own) or observation.is_empty():
+        return None
+    held = geography(project, places)
+    current = newest(observation)
+    moved = []
+    for group, day, slices in _by_weights(current, held, project):
+        try:
+            drawn = crosswalk(held, system, problem.header.places, group, day, frozenset(target))
+        except UnknownNameError:
+            return nowhere(current, sorted(target), system)
+        led = set(drawn.drop_nulls(["from_code", "to_code"])["from_code"])
+        if led <= set(found):
+            return None
+        allowed = frozenset(name for name, need in problem.header.needs.items() if need.downscale)
+        moved.append(share_out(slices, Way(drawn, group), project.catalogue.measures,
+                               denominators(project, slices["source"][0]), allowed))  # fmt: skip
+    return pl.concat(moved)
+
+
+def _by_weights(observation: pl.DataFrame, held: Geography, project: Project) -> list[tuple[str, date, pl.DataFrame]]:
+    """Put slices together that are shared out by the same people: by group, and the day of the set nearest to them."""
+    days = sorted({each.day for areas in held.areas for each in areas.weights})
+    groups = {name: project.catalogue.weighed_by(name) for name in observation["measure"].unique()}
+    slices = observation.select(SLICE).unique(maintain_order=True).with_columns(
+        pl.col("measure").replace_strict(groups, return_dtype=pl.String).alias("group"),
+        pl.col("period_end").map_elements(
+            lambda end: min(days, key=lambda day: abs((day - end).days), default=end), return_dtype=pl.Date
+        ).alias("day"),
+    )  # fmt: skip
+    told = observation.join(slices, on=SLICE, maintain_order="left")
+    parts = told.partition_by("group", "day", as_dict=True, include_key=False, maintain_order=True)
+    return [(str(group), day, frame) for (group, day), frame in parts.items()]
+
+
+def denominators(project: Project, name: str) -> pl.DataFrame:
+    """Give the observations of what a source's rates are shares of, in the source's own place system."""
+    catalogue = project.catalogue
+    source = catalogue.sources[name]
+    wanted = sorted({measure.denominator for measure in source.measures.values() if measure.denominator})
+    owners = sorted({catalogue.measure_source[each] for each in wanted} & set(catalogue.observing()))
+    held = [
+        observe_source(project, each).observation for each in owners if catalogue.sources[each].places == source.places
+    ]
+    found = pl.concat([empty(OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order")), *held])
+    return newest(found.filter(pl.col("measure").is_in(wanted)))
+
+
+_ASIDE = {
+    **{name: OBSERVATION[name].dtype for name in ("measure",)},
+    "to_code": pl.String,
+    "period_start": pl.Date,
+    "reason": pl.String,
+    "evidence": pl.String,
+}
+
+
+def _aside(seen: Observed, places: Places, target: set[str]) -> pl.DataFrame:
+    """Tell which of the problem's places the rows set aside in the newest release belong to."""
+    last = seen.set_aside.filter(pl.col("order") == pl.col("order").max())
+    reach = links(places, last["place_code"].unique().to_list(), target)
+    to = {code: found.codes[0] for code, found in reach.items()}
+    return last.select(
+        "measure",
+        pl.col("place_code").replace_strict(to, default=None, return_dtype=pl.String).alias("to_code"),
+        "period_start",
+        pl.col("fault").alias("reason"),
+        pl.col("fault_evidence").alias("evidence"),
+    ).drop_nulls("to_code")

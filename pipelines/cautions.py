@@ -1,0 +1,63 @@
+"""What to mind of single figures as read: of a release that was recalled, or from a break in the series on."""
+
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.model import Source
+from pipelines.model_parts import Break, Withdrawn
+from pipelines.store import Snapshot
+
+
+def cautioned(cells: pl.DataFrame, source: Source, snapshot: Snapshot) -> pl.DataFrame:
+    """Add to cells (conform.CELLS) the caveats that the declaration gives them, each with its evidence."""
+    recall = recall_of(source, snapshot)
+    if recall:
+        cells = with_caveat(cells, pl.lit(True), "recalled", said(recall))
+    for each in source.breaks:
+        text = f"from {each.from_} on: {each.text}"
+        cells = with_caveat(cells, _touched(each), "definition_break", text)
+    return cells
+
+
+def with_caveat(cells: pl.DataFrame, where: pl.Expr, code: str, evidence: str) -> pl.DataFrame:
+    """Add one caveat, and what it rests on, to some cells."""
+    return cells.with_columns(
+        pl.when(where).then(_added("caveats", code, ",")).otherwise("caveats").alias("caveats"),
+        pl.when(where).then(_added("caveat_evidence", evidence, ". ")).otherwise("caveat_evidence")
+        .alias("caveat_evidence"),
+    )  # fmt: skip
+
+
+def _added(column: str, text: str, separator: str) -> pl.Expr:
+    return pl.concat_str(column, pl.lit(text), separator=separator, ignore_nulls=True)
+
+
+def _touched(each: Break) -> pl.Expr:
+    """Tell the cells a break touches: those whose period ends on its day or later."""
+    touched = pl.col("period_end") >= each.from_
+    for column, wanted in (("measure", each.measures), ("place_code", each.places)):
+        touched = touched & pl.col(column).is_in(list(wanted)) if wanted else touched
+    return touched.fill_null(False)
+
+
+def recall_of(source: Source, snapshot: Snapshot) -> Withdrawn | None:
+    """Say that a file was recalled by its publisher, if its declaration says so by name and day or by sha256."""
+    named = [
+        release.withdrawn
+        for release in source.releases
+        if (Path(release.file).name, release.released) == (snapshot.file, snapshot.released)
+    ]
+    hashed = [told for start, told in source.withdrawn.items() if snapshot.sha256.startswith(start)]
+    return next((told for told in (*named, *hashed) if told), None)
+
+
+def strange_recalls(source: Source, held: list[str]) -> list[str]:
+    """Say which recalls are of a sha256 that no file held has."""
+    strange = [start for start in source.withdrawn if not any(sha256.startswith(start) for sha256 in held)]
+    return [f"{start}: declared as recalled, and no file held has this sha256" for start in strange]
+
+
+def said(recall: Withdrawn) -> str:
+    """Say in one clause that a release was recalled, why, and where that can be read."""
+    return f"recalled by its publisher on {recall.when}: {recall.reason} ({recall.link})"

@@ -1,0 +1,67 @@
+"""The smaller parts of a source's declaration: its releases, and what a person knows of them."""
+
+import re
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from pipelines.declared import Declared, Listed, Names
+
+_SHA256 = re.compile(r"[0-9a-f]{12,64}")
+
+
+def _sha256(value: str) -> str:
+    if not _SHA256.fullmatch(value):
+        raise ValueError("a sha256 is given by 12 or more of its first hexadecimal digits, in quotes")
+    return value
+
+
+Sha256 = Annotated[str, AfterValidator(_sha256)]
+
+
+class Period(Declared):
+    """The period of every figure in a file that does not say so itself."""
+
+    start: date = Field(description="First day")
+    end: date = Field(description="Last day")
+
+
+class Withdrawn(Declared):
+    """That a publisher has recalled a release; it stays in use, with a caveat, until another one replaces it."""
+
+    reason: str = Field(description="What the publisher says is wrong with it")
+    when: date = Field(description="Day it was recalled")
+    link: str = Field(description="Where the publisher says so")
+
+
+class Break(Declared):
+    """That a series changed meaning: figures of before and from a day on can't be compared."""
+
+    from_: date = Field(alias="from", description="Day from which the figures have the new meaning")
+    measures: Names = Field((), description="Measures concerned; all of the source if not said")
+    places: Names = Field((), description="Codes of the places concerned, as in the file; all if not said")
+    text: str = Field(description="What changed, and where the publisher says so")
+
+
+class Release(Declared):
+    """A published file that travels with the project."""
+
+    file: str = Field(description="File, from the sources directory")
+    released: date = Field(description="Day the publisher released it")
+    label: str = Field("", description="What the publisher calls the release")
+    withdrawn: Withdrawn | None = Field(None, description="That the publisher has recalled it")
+
+
+class Note(Declared):
+    """Something a person knows about some places of a source, shown with their gaps."""
+
+    places: Annotated[tuple[str, ...], Listed] = Field(description="Codes as in the file")
+    text: str = Field(description="What is known, and where that can be read")
+
+
+class Elsewhere(Declared):
+    """Who has the like for a nation that a source leaves out."""
+
+    holder: str = Field(description="Body that has it")
+    how: str = Field(description="What to do to get it")

@@ -1,0 +1,302 @@
+"""Moving figures across a crosswalk: frame in, frame out, one slice at a time, by sparse matrices.
+
+A slice is one measure in one period. It becomes a vector in the order of the crosswalk's places, and the same
+sparse matrix gives its values, bounds, coverage and what is missing. Cost grows with the number of figures;
+memory does not grow with the number of slices.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from pipelines.errors import CrosswalkError, near
+from pipelines.schema import NUMBER, STATUSES, TEXT, WHOLE, Column
+
+SLICE = ["measure", "period_start", "period_end"]
+MOVED: dict[str, Column] = {
+    "place_code": Column(TEXT, "Code of the place moved to"),
+    "value": Column(NUMBER, "The figure there; null unless every part has one and its weight is known"),
+    "partial": Column(NUMBER, "What the parts that have a figure give together"),
+    "low": Column(NUMBER, "Least the true figure can be: parts wholly inside, at their least; null where unknown"),
+    "high": Column(NUMBER, "Most it can be: all of every part that touches the place, at its most; null likewise"),
+    "coverage": Column(NUMBER, "Share of the place's people whose part has a figure; null where it can't be told"),
+    "split_share": Column(NUMBER, "Share of the value from parts that a boundary cuts; null where there is no value"),
+    "parts": Column(WHOLE, "How many places a figure is needed from"),
+    "missing": Column(WHOLE, "How many of them have none"),
+    "status": Column(TEXT, "Worst status among the parts"),
+}
+"""What comes out of `move`, after the columns of the slice."""
+
+TOLERANCE = 1e-9
+"""How far the weights of one place may be from adding to 1, and a weight from being whole."""
+Vector = np.ndarray[Any, np.dtype[Any]]
+_NAMES = dict(enumerate(STATUSES))
+
+
+class Road(NamedTuple):
+    """A crosswalk as matrices of places moved to by places moved from, and vectors of places moved to."""
+
+    origins: list[str]
+    targets: list[str]
+    weight: sparse.csr_array
+    whole: sparse.csr_array
+    cut: sparse.csr_array
+    touch: sparse.csr_array
+    people: sparse.csr_array
+    residents: Vector
+    strangers: Vector
+    unweighed: Vector
+
+
+class Slice(NamedTuple):
+    """The figures of one slice in the order of a road's origins; not a number where there is none."""
+
+    value: Vector
+    low: Vector
+    high: Vector
+    status: Vector
+
+
+def road(crosswalk: pl.DataFrame) -> Road:
+    """Make the matrices of a crosswalk.
+
+    Takes from_code, to_code, weight (share of a count that goes along; null where not known) and people (who
+    live in both; null where not known). A row without to_code is a share that leads nowhere; one without
+    from_code tells of people of the place moved to whom no place moved from has. Raises CrosswalkError where
+    a weight is not between 0 and 1, or the weights of a place do not add to 1: nothing is made or lost.
+    """
+    _conserves(crosswalk)
+    pairs = crosswalk.drop_nulls(["from_code", "to_code"])
+    origins, targets = (sorted(crosswalk[name].drop_nulls().unique()) for name in ("from_code", "to_code"))
+    at = (_places_in(pairs["to_code"], targets), _places_in(pairs["from_code"], origins))
+    weight, people = pairs["weight"].to_numpy(), pairs["people"].to_numpy()
+    known = np.nan_to_num(weight)
+    # A place that touches another is not whole, even if nobody of the group that weighs lives there.
+    whole = (known > 1 - TOLERANCE) & pairs.select(pl.col("from_code").is_in(_alone(crosswalk))).to_series().to_numpy()
+
+    def matrix(entries: Vector) -> sparse.csr_array:
+        made = sparse.csr_array((entries.astype(float), at), shape=(len(targets), len(origins)))
+        made.eliminate_zeros()
+        return made
+
+    unknown = matrix(np.isnan(weight))
+    residents, strangers = _people_of(crosswalk, targets)
+    return Road(
+        origins,
+        targets,
+        matrix(known),
+        matrix(whole),
+        matrix(np.where(whole, 0.0, known)),
+        matrix(np.ones(pairs.height)),
+        matrix(np.nan_to_num(people)),
+        residents,
+        strangers > 0,
+        unknown @ np.ones(len(origins)) > 0,
+    )
+
+
+def _alone(crosswalk: pl.DataFrame) -> pl.Series:
+    """Give the places that go to one place only."""
+    return crosswalk.group_by("from_code").len().filter(pl.col("len") == 1)["from_code"]
+
+
+def _places_in(codes: pl.Series, order: list[str]) -> Vector:
+    return codes.cast(pl.Enum(order)).to_physical().to_numpy()
+
+
+def _conserves(crosswalk: pl.DataFrame) -> None:
+    weights = crosswalk.drop_nulls("from_code")
+    outside = weights.filter((pl.col("weight") < 0) | (pl.col("weight") > 1 + TOLERANCE) | pl.col("weight").is_nan())
+    if outside.height:
+        code, weight = outside.select("from_code", "weight").row(0)
+        raise CrosswalkError(f"{code} has the weight {weight}; expected a share from 0 to 1")
+    sums = weights.group_by("from_code", maintain_order=True).agg(
+        pl.col("weight").sum(), pl.col("weight").null_count().alias("unknown")
+    )
+    off = sums.filter(pl.col("unknown") == 0, (pl.col("weight") - 1).abs() > TOLERANCE)
+    if off.height:
+        code, total, _ = off.row(0)
+        raise CrosswalkError(
+            f"the weights of {off.height} places do not add to 1 ({code}: {total:.6f}); add a row without to_code "
+            "for the share that leads nowhere"
+        )
+
+
+def _people_of(crosswalk: pl.DataFrame, targets: list[str]) -> tuple[Vector, Vector]:
+    """Give the people of each place moved to (not a number where not known), and how many rows are strangers."""
+    order = pl.DataFrame({"to_code": targets}, schema={"to_code": pl.String})
+    sums = crosswalk.group_by("to_code").agg(
+        pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("people"),
+        (pl.col("from_code").is_null() & (pl.col("people").fill_null(1.0) > 0)).sum().alias("strangers"),
+    )
+    found = order.join(sums, on="to_code", how="left", maintain_order="left")
+    return found["people"].cast(pl.Float64).fill_null(np.nan).to_numpy(), found["strangers"].to_numpy()
+
+
+def move(observed: pl.DataFrame, crosswalk: pl.DataFrame | Road, *, signed: bool = False) -> pl.DataFrame:
+    """Move counts or stocks to the places of a crosswalk; give MOVED for every slice and every place there.
+
+    Takes measure, period_start, period_end, place_code and value, and low, high and status where they are
+    known, in any order. A figure that is null, and a place that has no row in a slice, is missing: the place
+    it goes to has no value, but keeps the bounds that the other parts give. `signed` says that figures may be
+    below zero, so that a part's share has no bound. Raises CrosswalkError for a code that the crosswalk does
+    not have, or a place with two figures in one slice. Never for rates, indices, medians or ranks.
+    """
+    ordered = observed if _in_slices(observed) else observed.sort(SLICE, maintain_order=True)
+    found = list(move_batches([ordered], crosswalk, signed=signed))
+    return pl.concat(found) if found else _frame(ordered.select(SLICE), [], [])
+
+
+def move_batches(
+    batches: Iterable[pl.DataFrame], crosswalk: pl.DataFrame | Road, *, signed: bool = False
+) -> Iterator[pl.DataFrame]:
+    """Move figures that come in batches, as from a file larger than memory; see `move`.
+
+    The rows of one slice must follow each other; a slice may run on into the next batch.
+    """
+    way = crosswalk if isinstance(crosswalk, Road) else road(crosswalk)
+    rest: pl.DataFrame | None = None
+    for batch in batches:
+        whole = batch if rest is None else pl.concat([rest, batch])
+        starts = _starts(whole)
+        if len(starts) > 1:
+            yield _moved(whole.head(starts[-1]), starts[:-1], way, signed)
+        rest = whole.slice(starts[-1]) if len(starts) else whole
+    if rest is not None and rest.height:
+        yield _moved(rest, np.array([0]), way, signed)
+
+
+def _starts(observed: pl.DataFrame) -> Vector:
+    """Give the row at which each slice starts."""
+    changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in SLICE)
+    return observed.select((changed | (pl.int_range(pl.len()) == 0)).arg_true()).to_series().to_numpy()
+
+
+def _in_slices(observed: pl.DataFrame) -> bool:
+    return bool(len(_starts(observed)) == observed.select(pl.struct(SLICE).n_unique()).item())
+
+
+def _moved(observed: pl.DataFrame, starts: Vector, way: Road, signed: bool) -> pl.DataFrame:
+    place = _origin(observed["place_code"], way)
+    figures = _figures(observed)
+    ends = [*starts[1:], observed.height]
+    results = [
+        _move_slice(_aligned(place[start:end], [each[start:end] for each in figures], way), way, signed)
+        for start, end in zip(starts, ends, strict=True)
+    ]
+    return _frame(observed.select(SLICE)[starts], results, way.targets)
+
+
+def _origin(codes: pl.Series, way: Road) -> Vector:
+    """Give the number of each code among a road's origins; codes that are an Enum are looked up once each."""
+    order = pl.Enum(way.origins)
+    if isinstance(codes.dtype, pl.Enum):
+        known = codes.dtype.categories.cast(order, strict=False).to_physical().gather(codes.to_physical())
+    else:
+        known = codes.cast(pl.String).cast(order, strict=False).to_physical()
+    if known.null_count():
+        strange = codes.filter(known.is_null())
+        raise CrosswalkError(
+            f"{strange.n_unique()} codes are not of the system the crosswalk leads from, {strange[0]} among them; "
+            f"{near(str(strange[0]), way.origins)}"
+        )
+    return known.to_numpy()
+
+
+def _figures(observed: pl.DataFrame) -> list[Vector]:
+    """Give value, low, high and the number of the status, row by row; bounds that are not told are the value."""
+    has = set(observed.columns)
+    value = pl.col("value").cast(pl.Float64)
+    told = [pl.coalesce(pl.col(name).cast(pl.Float64), value) if name in has else value for name in ("low", "high")]
+    numbers = observed.select(each.fill_null(np.nan).alias(str(n)) for n, each in enumerate((value, *told)))
+    status = (
+        observed["status"].cast(pl.Enum(STATUSES)).to_physical().fill_null(0).to_numpy()
+        if "status" in has
+        else np.zeros(observed.height, np.uint8)
+    )
+    return [*(numbers[name].to_numpy() for name in numbers.columns), status]
+
+
+def _aligned(place: Vector, figures: list[Vector], way: Road) -> Slice:
+    """Put the figures of one slice in the order of the road; as they come where that is their order already."""
+    size = len(way.origins)
+    if len(place) == size and bool((place == np.arange(size)).all()):
+        return Slice(*figures)
+    if len(np.unique(place)) != len(place):
+        twice = way.origins[int(np.bincount(place).argmax())]
+        raise CrosswalkError(f"{twice} has two figures in one measure and period; keep one")
+    spread = [np.full(size, np.nan) for _ in range(3)] + [np.zeros(size, figures[3].dtype)]
+    for whole, part in zip(spread, figures, strict=True):
+        whole[place] = part
+    return Slice(*spread)
+
+
+def _move_slice(figures: Slice, way: Road, signed: bool) -> tuple[Vector, ...]:
+    known = ~np.isnan(figures.value)
+    value = np.nan_to_num(figures.value)
+    missing = way.touch @ (~known).astype(float)
+    total, from_cut = way.weight @ value, way.cut @ value
+    given = (missing == 0) & ~way.strangers & ~way.unweighed
+    low, high = _bounds(figures, way, signed)
+    parts = way.touch @ np.ones(len(value))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covered = (way.people @ known.astype(float)) / way.residents
+        share = np.where(total == 0, 0.0, from_cut / total)
+    coverage = np.where((missing == 0) & ~way.strangers, 1.0, np.where(missing == parts, 0.0, covered))
+    nothing = np.full(len(total), np.nan)
+    return (
+        np.where(given, total, nothing),
+        total,
+        low,
+        high,
+        coverage,
+        np.where(given, share, nothing),
+        parts,
+        missing,
+        _worst(figures.status, way),
+    )
+
+
+def _bounds(figures: Slice, way: Road, signed: bool) -> tuple[Vector, Vector]:
+    """Give the least and the most that the places can have, whatever the weights are.
+
+    A part that is cut gives between nothing and all of itself, and one that is missing at least nothing.
+    Where figures may be below zero that is not sure: then only parts that are whole and known give a bound.
+    """
+    low = way.whole @ np.nan_to_num(figures.low)
+    high = way.touch @ np.nan_to_num(figures.high)
+    open_top = (way.touch @ np.isnan(figures.high).astype(float) > 0) | way.strangers
+    open_bottom = np.zeros(len(low), bool)
+    if signed:
+        cut = (way.touch - way.whole) @ np.ones(len(way.origins)) > 0
+        open_bottom = cut | way.strangers | (way.touch @ np.isnan(figures.low).astype(float) > 0)
+        open_top |= cut
+    return np.where(open_bottom, np.nan, low), np.where(open_top, np.nan, high)
+
+
+def _worst(status: Vector, way: Road) -> Vector:
+    worst = np.zeros(len(way.targets), np.uint8)
+    for code in np.flatnonzero(np.bincount(status, minlength=1)):
+        if code:
+            worst[way.touch @ (status == code).astype(float) > 0] = code
+    return worst
+
+
+def _frame(slices: pl.DataFrame, results: list[tuple[Vector, ...]], targets: list[str]) -> pl.DataFrame:
+    spine = slices.join(pl.DataFrame({"place_code": targets}, schema={"place_code": pl.String}), how="cross")
+    columns = [np.concatenate(column) for column in zip(*results, strict=True)] or [np.array([])] * (len(MOVED) - 1)
+    names = [name for name in MOVED if name != "place_code"]
+    made = [
+        pl.Series(name, column, nan_to_null=column.dtype.kind == "f")
+        for name, column in zip(names, columns, strict=True)
+    ]
+    typed = spine.with_columns(made)
+    return typed.with_columns(
+        pl.col("parts", "missing").cast(pl.Int64),
+        pl.col("status")
+        .cast(pl.UInt32)
+        .replace_strict(dict(enumerate(STATUSES)), default=None, return_dtype=pl.String),
+    )

@@ -1,0 +1,58 @@
+"""What the commands share: where they print, the options that many have, and the project they work on."""
+
+import sys
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pipelines.steps import Project
+
+console = Console()
+complaints = Console(stderr=True)
+
+
+class Format(StrEnum):
+    """How a command prints a table."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+Store = Annotated[Path | None, typer.Option(help="Directory of the store; data/ in the project if not said.")]
+AsOf = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Build with what had been released by a day.")
+]
+Print = Annotated[Format, typer.Option("--format", help="How to print it.")]
+
+
+def plain(text: str) -> str:
+    """Keep square brackets of a message from being read as markup."""
+    return text.replace("[", r"\[")
+
+
+def project_at(store: Path | None, as_of: datetime | None) -> "Project":
+    """Read the declarations and give what a command works on; imported late, so that --help is quick."""
+    from pipelines.catalogue import load
+    from pipelines.project import root, store_of
+    from pipelines.steps import Project, today
+
+    day = as_of.date() if as_of else today()
+    return Project(load(root()), store.resolve() if store else store_of(), day)
+
+
+def printed(frame: "pl.DataFrame", form: Format) -> None:
+    """Print a table as a person or a program wants it."""
+    from pipelines.printing import as_csv, as_json, as_table
+
+    if form is Format.table:
+        console.print(as_table(frame, console.width))
+    else:
+        sys.stdout.write(as_csv(frame) if form is Format.csv else as_json(frame))
