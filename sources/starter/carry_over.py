@@ -6,19 +6,18 @@ says where each came from and what was left out. The same folder always gives th
 
 import argparse
 import csv
-import gzip
 import hashlib
 import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from carry_over_areas import ORIGINS, small_areas
+from carrying import Item, Row, csv_bytes, cut_lines, packed, read_origins, read_text, rows_of
 
 HERE = Path(__file__).resolve().parent
 PARTS = ("geo", "indicators")
@@ -34,53 +33,7 @@ GRID = 0.005
 BY_NAME = "ONS Code History Database: the same name from the next day"
 REGISTERS = ("2016-12", "2017-12", "2018-12", "2019-12", "2020-12", "2021", "2022-12", "2023-04", "2024-05")
 
-Row = dict[str, str]
 Ring = list[list[float]]
-
-
-class Item(NamedTuple):
-    """One starter file: its release, how it is made from the texts of its origins, and what was left out."""
-
-    file: str
-    release: str
-    make: Callable[..., bytes]
-    cut: str
-    origins: tuple[str, ...]
-
-
-def read_text(path: Path) -> str:
-    """Read a text file, packed or not."""
-    return (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
-
-
-def rows_of(text: str) -> list[Row]:
-    """Read CSV as rows of text."""
-    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
-
-
-def csv_bytes(header: list[str], rows: Iterable[dict[str, Any]], end: str = "\r\n") -> bytes:
-    """Write some columns of rows as CSV, with the line ends that the publisher's file has."""
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, header, extrasaction="ignore", lineterminator=end)
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue().encode()
-
-
-def packed(content: bytes) -> bytes:
-    """Pack bytes so that the same bytes pack to the same, whatever the day and the system."""
-    buffer = io.BytesIO()
-    with gzip.GzipFile("", "wb", 9, buffer, mtime=0) as file:
-        file.write(content)
-    return buffer.getvalue()
-
-
-def cut_lines(text: str, keep: Callable[[Row], bool]) -> bytes:
-    """Leave out the lines of CSV whose row is not wanted; every other byte stays as published."""
-    first, *lines = io.StringIO(text, newline="")
-    header = next(csv.reader([first.removeprefix("\ufeff")]))
-    rows = (dict(zip(header, cells, strict=True)) for cells in csv.reader(lines))
-    return "".join([first, *(line for line, row in zip(lines, rows, strict=True) if keep(row))]).encode()
 
 
 def day_after(day: str, days: int = 1) -> str:
@@ -305,7 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
     if missing := [path for part in PARTS if not (path := folder / part / "MANIFEST.csv").is_file()]:
         sys.stderr.write(f"found no {missing[0]}, expected the folder of published files; give its path\n")
         return 1
-    made = {item.file: item.make(*(read_text(folder / origin) for origin in item.origins)) for item in ITEMS}
+    made = {item.file: item.make(*read_origins(folder, item)) for item in ITEMS}
     sound, lines = zip(*checked(folder, made), strict=True)
     sys.stdout.writelines(f"{line}\n" for line in lines)
     if not all(sound):

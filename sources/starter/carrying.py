@@ -1,0 +1,65 @@
+"""What the scripts of the starter edition share: rows of text, CSV and packed bytes that are always the same."""
+
+import csv
+import gzip
+import io
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+Row = dict[str, str]
+
+
+class Item(NamedTuple):
+    """One starter file: its release, how it is made from its origins, what was left out, and how they are encoded."""
+
+    file: str
+    release: str
+    make: Callable[..., bytes]
+    cut: str
+    origins: tuple[str, ...]
+    encoding: str = "utf-8"
+
+
+WORKBOOKS = (".xls", ".xlsx", ".ods")
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """Read a text file, packed or not."""
+    return (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode(encoding)
+
+
+def read_origins(folder: Path, item: Item) -> list[str | bytes]:
+    """Read the origins of a starter file from the folder of published files: text, or the bytes of a workbook."""
+    paths = [folder / origin for origin in item.origins]
+    return [path.read_bytes() if path.suffix in WORKBOOKS else read_text(path, item.encoding) for path in paths]
+
+
+def rows_of(text: str) -> list[Row]:
+    """Read CSV as rows of text."""
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+
+
+def csv_bytes(header: list[str], rows: Iterable[dict[str, Any]], end: str = "\r\n") -> bytes:
+    """Write some columns of rows as CSV, with the line ends that the publisher's file has."""
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, header, extrasaction="ignore", lineterminator=end)
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue().encode()
+
+
+def packed(content: bytes) -> bytes:
+    """Pack bytes so that the same bytes pack to the same, whatever the day and the system."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile("", "wb", 9, buffer, mtime=0) as file:
+        file.write(content)
+    return buffer.getvalue()
+
+
+def cut_lines(text: str, keep: Callable[[Row], bool]) -> bytes:
+    """Leave out the lines of CSV whose row is not wanted; every other byte stays as published."""
+    first, *lines = io.StringIO(text, newline="")
+    header = next(csv.reader([first.removeprefix("\ufeff")]))
+    rows = (dict(zip(header, cells, strict=True)) for cells in csv.reader(lines))
+    return "".join([first, *(line for line, row in zip(lines, rows, strict=True) if keep(row))]).encode()
