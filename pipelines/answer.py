@@ -13,7 +13,7 @@ from pipelines.schema import STATUSES
 
 MEASURE_COLUMNS = (
     "value", "low", "high", "likely_low", "likely_high", "unit", "status", "reason", "caveats", "coverage",
-    "split_share", "basis",
+    "split_share", "basis", "stand_in",
     "value_start", "value_end", "source", "release", "released_at",
 )  # fmt: skip
 """Columns of a measure's table after place_code, period_start and period_end."""
@@ -97,9 +97,11 @@ def status_of(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> p
     rank = pl.col("status").replace_strict({s: n for n, s in enumerate(STATUSES)}, default=0, return_dtype=pl.Int64)
     known = pl.col("value").is_not_null()
     told = cells.filter(pl.col("measure").is_in(list(inputs))).sort(*key, "measure").group_by(key, maintain_order=True)
+    worst = rank.filter(known).max().replace_strict(dict(enumerate(STATUSES)), default=None)
+    stood_in = pl.col("stand_in").is_not_null().any()
     return told.agg(
         pl.col("reason").drop_nulls().first().alias("_reason"),
-        rank.filter(known).max().replace_strict(dict(enumerate(STATUSES)), default=None).alias("_worst"),
+        pl.when(stood_in).then(pl.lit("proxy_used")).otherwise(worst).alias("_worst"),
         known.sum().alias("_known"),
     )
 

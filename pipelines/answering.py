@@ -14,26 +14,30 @@ from pipelines.errors import UnknownNameError
 from pipelines.keys import keys
 from pipelines.model import Source
 from pipelines.observe import Observed
+from pipelines.people import people_in
 from pipelines.places import Places, Reach, links, system_places
 from pipelines.placing import PLACED, SLICE, newest, nowhere, place_slices, roll, withdrawn
 from pipelines.schema import OBSERVATION, conformed, empty
 from pipelines.sharing import Way, share_out
-from pipelines.steps import Project, observe_source, register_places
+from pipelines.stand_ins import stood_in
+from pipelines.steps import ANSWERED, Project, observe_source, register_places
 from pipelines.store import read_table, state_path, table_key, write_table
+from pipelines.verdicts import shown, verdicts
 
 
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
-    """Make the typed cells and the view of one problem, or give the cells made before; returns the cells."""
+    """Make the typed cells, the verdicts and the view of one problem, or give the cells made before."""
     key = keys(project.catalogue, project.home, project.as_of).answer[name]
-    paths = [state_path(project.home, table, name) for table in ("cell", "view")]
+    paths = [state_path(project.home, table, name) for table in ANSWERED]
     if any(table_key(path) != key for path in paths):
         problem = project.catalogue.problems[name]
         places = register_places(project)
         system = system_places(places.register, problem.header.places)
         placed, aside = placed_slices(project, problem, places, set(system["place_code"]))
-        cells = typed_cells(problem, project.catalogue, system, placed, aside, project.as_of)
-        view = answer(problem, system, cells, placed)
-        for path, table in zip(paths, (cells, view), strict=True):
+        cells = stood_in(typed_cells(problem, project.catalogue, system, placed, aside, project.as_of), problem)
+        judged = verdicts(cells, problem.header, people_in(project, problem)[0])
+        view = shown(answer(problem, system, cells, placed), judged, problem)
+        for path, table in zip(paths, (cells, view, judged), strict=True):
             write_table(path, table, key)
     return read_table(paths[0])
 

@@ -12,6 +12,7 @@ from pipelines.printing import as_csv, as_table
 from pipelines.publishing import report_files, report_is_fresh, warehouse_is_fresh
 from pipelines.steps import Project, all_findings, is_fresh, prepare, register_places
 from pipelines.store import out_path, read_table, sole_builder, state_path, write_whole
+from pipelines.verdicts import SAID, by_place
 from pipelines.warehouse import newest
 
 
@@ -55,21 +56,33 @@ def broken_sources(project: Project, names: Sequence[str]) -> list[str]:
 
 def tell(project: Project, names: Sequence[str], console: Console) -> None:
     """Print what is known and what is missing, problem by problem, and where the outputs are."""
-    summary = Table("problem", "places", "cells known", "answered in full", title="Answered", title_justify="left")
+    summary = Table("problem", "places", "cells known", title="Answered", title_justify="left")
     reasons = Table("reason", "cells", "places", "measures", title="Gaps by reason", title_justify="left")
     made = [name for name in names if state_path(project.home, "cell", name).is_file()]
     cells = [read_table(state_path(project.home, "cell", name)) for name in made]
     for name, frame in zip(made, cells, strict=True):
-        whole = frame.filter(pl.col("need") == "needed").group_by("place_code").agg(pl.col("reason").is_null().all())
         known = frame["value"].count()
         share = f"{known:,} of {frame.height:,} ({known / max(frame.height, 1):.0%})"
-        summary.add_row(name, f"{whole.height:,}", share, f"{whole['reason'].sum():,} places")
+        summary.add_row(name, f"{frame['place_code'].n_unique():,}", share)
     for row in by_reason(cells).iter_rows():
         reasons.add_row(row[0], f"{row[1]:,}", f"{row[2]:,}", row[3])
     console.print(summary, reasons, sep="\n")
+    for name in made:
+        console.print(f"Verdict {verdict_line(project, name)}", soft_wrap=True, highlight=False)
     console.print(f"SQL     {newest(out_path(project.home, ''))}", soft_wrap=True, highlight=False)
     for name in made:
         console.print(f"Report  {report_files(project, name)[0]}", soft_wrap=True, highlight=False)
+
+
+def verdict_line(project: Project, name: str) -> str:
+    """Count a problem's places by verdict, and name what most often keeps them from a better one."""
+    judged = by_place(read_table(state_path(project.home, "verdict", name)))
+    counts = dict(judged["verdict"].value_counts().iter_rows())
+    told = ", ".join(f"{counts.get(verdict, 0):,} {said}" for verdict, said in SAID.items())
+    causes = judged["because"].drop_nulls().str.split("; ").explode().value_counts().sort("count", "because")
+    return f"{name}: of {judged.height:,} places {told}" + "".join(
+        f"; most often because of {cause}" for cause in causes["because"].tail(1)
+    )
 
 
 def by_reason(cells: list[pl.DataFrame]) -> pl.DataFrame:

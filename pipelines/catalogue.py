@@ -12,6 +12,8 @@ from pipelines.model import Header, Measure, Source
 from pipelines.problem_sql import Select, parse_select
 
 SPINES = ("place", "place_period")
+VERDICT_COLUMNS = ("verdict", "because")
+"""Columns that every problem's view ends with."""
 
 
 class Problem(NamedTuple):
@@ -201,6 +203,19 @@ def _check_asked(problem: Problem, lines: Lines, measures: dict[str, Measure]) -
                 raise DeclarationError(
                     f"{at(problem.path, line)}: {key}: unknown measure {measure!r}; {near(measure, measures)}"
                 )
+    for name, need in problem.header.needs.items():
+        if need.proxy:
+            _check_stand_in(name, need.proxy, at(problem.path, lines.get(("needs", name, "proxy"))), measures)
+
+
+def _check_stand_in(name: str, proxy: str, where: str, measures: dict[str, Measure]) -> None:
+    """Refuse a stand-in in another unit: it would be read as a figure of the measure that it stands in for."""
+    wanted, given = (f"{measures[each].kind} in {measures[each].unit}" for each in (name, proxy))
+    if wanted != given:
+        raise DeclarationError(
+            f"{where}: {proxy} is a {given} and can't stand in for {name}, a {wanted}; "
+            "show it as a measure of its own, and say essential: false of the other"
+        )
 
 
 def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, Measure]) -> None:
@@ -222,6 +237,9 @@ def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, 
     unread = [measure for measure in problem.measures if measure not in read]
     if unread:
         raise DeclarationError(f"{problem.path}: {unread[0]} is asked for and the SELECT does not show it")
+    taken = [name for name in VERDICT_COLUMNS if name in problem.select.inputs]
+    if taken:
+        raise DeclarationError(f"{problem.path}: every view gets a column {taken[0]} of its own; name yours otherwise")
     if spine not in read:
         raise DeclarationError(f"{problem.path}: the SELECT must start from {problem.header.places}.{spine}")
 

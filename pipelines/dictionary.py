@@ -11,13 +11,15 @@ from pydantic.fields import FieldInfo
 from checks.reasons import REASONS
 from pipelines import schema
 from pipelines.corrections import Correction, Corrections
-from pipelines.model import Columns, Header, Marker, Measure, Need, Source, Span
+from pipelines.model import Columns, Header, Marker, Measure, Source, Span
 from pipelines.model_areas import ShareColumns, ShareTable, Weights
+from pipelines.model_needs import Need
 from pipelines.model_parts import Break, Elsewhere, Note, Period, Release, Withdrawn
 from pipelines.model_roads import Api, ArcGis, Ckan, GovUk, Link, Nomis, StatXplore
 from pipelines.neighbours import NEIGHBOUR
 from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.scenario import NewPlace, Scenario
+from pipelines.verdicts import VERDICT
 from pipelines.warehouse import RELEASE_MEANING, TABLE_MEANING
 
 MADE = "<!-- Made by `python -m pipelines.dictionary docs`; edit the model, not this page. -->"
@@ -91,6 +93,7 @@ def tables_page() -> str:
     """Write the page of the tables in commonground.duckdb and their columns."""
     tables = {
         "cells": schema.CELL,
+        "verdicts": VERDICT,
         "places": schema.PLACE,
         "changes": schema.CHANGE,
         "observations": schema.OBSERVATION,

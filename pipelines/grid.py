@@ -8,7 +8,8 @@ import polars as pl
 from pipelines.catalogue import Catalogue, Problem
 from pipelines.declared import days
 from pipelines.errors import DeclarationError, near
-from pipelines.model import Need, Source
+from pipelines.model import Source
+from pipelines.model_needs import Need
 from pipelines.periods import Span, say, spine
 
 _LONGEST = {"month": 31, "quarter": 92, "year": 366}

@@ -42,10 +42,11 @@ def code_key() -> str:
 
 
 def _rests_on(catalogue: Catalogue, name: str) -> list[str]:
-    """Name the sources a problem rests on: of its measures, and of what its rates are shares of."""
+    """Name the sources a problem rests on: of its measures, what its rates are shares of, and who lives there."""
     asked = catalogue.problems[name].measures
     parts = [catalogue.measures[each].denominator for each in asked]
-    return sorted({catalogue.measure_source[each] for each in (*asked, *parts) if each})
+    counting = [each for each, measure in catalogue.measures.items() if measure.population]
+    return sorted({catalogue.measure_source[each] for each in (*asked, *parts, *counting) if each})
 
 
 def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from pipelines.declared import Age, Declared, Listed, Name, Names, PlaceSystem
 from pipelines.model_areas import ShareTable, Weights
+from pipelines.model_needs import Need
 from pipelines.model_parts import Break, Elsewhere, Note, Period, Release, Sha256, Withdrawn
 from pipelines.model_roads import STATXPLORE_KEY, Api, Link
 from pipelines.schema import VALUELESS, Status
@@ -53,6 +54,9 @@ class Measure(Declared):
     perturbed: bool = Field(False, description="True where the publisher adds noise to protect people")
     range: Annotated[tuple[float, float] | None, Listed] = Field(
         None, description="Least and most a sound figure can be, in `unit`"
+    )
+    population: bool = Field(
+        False, description="True where it counts who lives in a place: what is missing is weighed by these people"
     )
     weighed_by: Name | None = Field(
         None,
@@ -236,32 +240,6 @@ class Source(Declared):
         return self
 
 
-class Need(Declared):
-    """What a problem asks of one measure."""
-
-    max_age: Age | None = Field(None, description="Oldest figure that will do, from the end of the period asked")
-    min_coverage: float = Field(
-        1.0,
-        ge=0,
-        le=1,
-        description="For a rate: least share of the place observed; one that can't be told is too "
-        "small. A count over some parts is never taken for the whole",
-    )
-    max_error: float | None = Field(
-        None,
-        gt=0,
-        description="Widest that the 90 % interval of a figure that was shared out may be, either way, as "
-        "a share of the figure; one whose interval is not known is too wide",
-    )
-    downscale: bool = Field(
-        False, description="True to accept figures that are a smaller part of a larger place's, shared out by people"
-    )
-    align: Literal["exact", "latest"] | None = Field(
-        None,
-        description="exact: of the very period; latest: newest that ends by then. Never one that ends after",
-    )
-
-
 class Span(Declared):
     """The periods a problem asks about."""
 
@@ -295,4 +273,7 @@ class Header(Declared):
         twice = sorted(set(self.needs) & set(self.wants))
         if twice:
             raise ValueError(f"{twice[0]} is both needed and wanted; keep one")
+        for name, need in self.needs.items():
+            if need.proxy and (need.proxy == name or need.proxy not in {*self.needs, *self.wants}):
+                raise ValueError(f"{need.proxy} stands in for {name}: name another measure that is needed or wanted")
         return self

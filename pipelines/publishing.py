@@ -7,18 +7,20 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.catalogue import Problem
+from pipelines.catalogue import VERDICT_COLUMNS, Problem
 from pipelines.errors import UnreadableError
 from pipelines.keys import code_key, hashed, keys
 from pipelines.neighbours import neighbours
 from pipelines.observe import RELEASE, held_releases
+from pipelines.people import people_in
 from pipelines.places import system_places
 from pipelines.reading import unpacked
 from pipelines.report import as_json, cells_csv, render_html
 from pipelines.report_model import Report
 from pipelines.schema import CELL, FINDING, empty
-from pipelines.steps import Project, all_findings, all_observations, all_revisions, register_places
+from pipelines.steps import ANSWERED, Project, all_findings, all_observations, all_revisions, register_places
 from pipelines.store import out_path, read_snapshot, read_table, state_path, table_key, write_table, write_whole
+from pipelines.verdicts import VERDICT
 from pipelines.warehouse import NAME, measures_table, newest, sources_table, write_warehouse
 
 
@@ -64,7 +66,7 @@ def gather(project: Project, problem: Problem) -> Report:
     cells = read_table(state_path(project.home, "cell", problem.name))
     register = system_places(register_places(project).register, problem.header.places)
     sources = catalogue.sources_of(problem)
-    people, title = people_of(problem, project, cells)
+    people, title = people_in(project, problem)
     return Report(
         problem=problem.name,
         header=problem.header,
@@ -83,15 +85,6 @@ def gather(project: Project, problem: Problem) -> Report:
         sources={name: catalogue.sources[name] for name in sources},
         boundaries=boundaries(project),
     )
-
-
-def people_of(problem: Problem, project: Project, cells: pl.DataFrame) -> tuple[pl.DataFrame, str]:
-    """Give how many people live in each place, by the first measure of people that the problem needs."""
-    measures = project.catalogue.measures
-    name = next((m for m in problem.measures if measures[m].unit == "people" and measures[m].kind == "stock"), None)
-    known = cells.filter(pl.col("measure") == (name or ""), pl.col("value").is_not_null()).sort("period_end")
-    people = known.group_by("place_code", maintain_order=True).agg(pl.col("value").last().alias("people"))
-    return people, measures[name].title if name else "people"
 
 
 def releases(project: Project, names: list[str]) -> pl.DataFrame:
@@ -143,7 +136,7 @@ def warehouse_is_fresh(project: Project) -> bool:
 def warehouse_key(project: Project) -> str:
     """Give the key that the analyst's file should have now."""
     catalogue, home = project.catalogue, project.home
-    tables = [state_path(home, kind, name) for kind in ("cell", "view") for name in sorted(catalogue.problems)]
+    tables = [state_path(home, kind, name) for kind in ANSWERED for name in sorted(catalogue.problems)]
     tables += [state_path(home, kind, n) for kind in ("observation", "finding") for n in sorted(catalogue.observing())]
     declared = [path.read_text(encoding="utf-8") for path in sorted(catalogue.sources_dir.glob("*.yaml"))]
     drawn = keys(catalogue, home, project.as_of).boundaries
@@ -156,10 +149,12 @@ def _write(project: Project) -> Path:
     catalogue, home = project.catalogue, project.home
     answered = [name for name in sorted(catalogue.problems) if state_path(home, "view", name).is_file()]
     cells = [read_table(state_path(home, "cell", name)) for name in answered]
+    judged = [read_table(state_path(home, "verdict", name)) for name in answered]
     places = register_places(project)
     revised = all_revisions(project)
     tables = {
         "cells": pl.concat([empty(CELL), *cells]),
+        "verdicts": pl.concat([empty(VERDICT), *judged]),
         "places": places.register,
         "changes": places.changes,
         "neighbours": neighbours(boundaries(project)),
@@ -183,6 +178,8 @@ def view_meaning(problem: Problem, project: Project, columns: list[str]) -> tupl
 
 def _meaning(problem: Problem, project: Project, column: str) -> str:
     measures, inputs = project.catalogue.measures, problem.select.inputs
+    if column in VERDICT_COLUMNS:
+        return VERDICT[column].meaning
     plain = column.removesuffix("_status")
     if column not in inputs and plain in inputs:
         return f"Why {plain} is missing, or the worst status behind it"

@@ -133,6 +133,7 @@ CELL: dict[str, Column] = {
     "reason": Column(TEXT, "Why there is no value: one of the closed set of reasons; null where there is one"),
     "reasons_also": Column(TEXT, "Further reasons that hold as well, comma separated"),
     "caveats": Column(TEXT, "Reasons to be careful with a value that is present, comma separated"),
+    "stand_in": Column(TEXT, "Measure whose figure stands in for this one; the need is still open"),
     "severity": Column(TEXT, "info: expected; warn: to be followed up; error: something is broken"),
     "evidence": Column(TEXT, "What was compared with what to come to the reason or the caveat"),
     "holder": Column(TEXT, "Who could close the gap"),

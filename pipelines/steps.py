@@ -20,6 +20,8 @@ from pipelines.schema import FINDING, OBSERVATION, empty
 from pipelines.store import prune, prune_outputs, read_table, state_path, sweep, table_key, write_table
 
 OBSERVED = Observed._fields
+ANSWERED = ("cell", "view", "verdict")
+"""Tables of the state that answer a problem."""
 
 
 class Project(NamedTuple):
@@ -42,7 +44,7 @@ def prepare(project: Project) -> Keys:
     sweep(home)
     for kind in OBSERVED:
         prune(home, kind, set(catalogue.observing()))
-    for kind in ("cell", "view", "report"):
+    for kind in (*ANSWERED, "report"):
         prune(home, kind, set(catalogue.problems))
     for kind in ("areas", "shares"):
         prune(home, kind, set(catalogue.apportioning()))
@@ -59,7 +61,7 @@ def is_fresh(project: Project, made: Keys, problems: list[str]) -> bool:
     held = [
         (state_path(home, table, n), made.observation[n]) for n in sources & set(made.observation) for table in OBSERVED
     ]
-    told = [(state_path(home, table, n), made.answer[n]) for n in problems for table in ("cell", "view")]
+    told = [(state_path(home, table, n), made.answer[n]) for n in problems for table in ANSWERED]
     return all(table_key(path) == key for path, key in held + told)
 
 

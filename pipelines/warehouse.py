@@ -19,6 +19,7 @@ from pipelines.neighbours import NEIGHBOUR
 from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, PLACE, STATUS_SYMBOLS
 from pipelines.store import beside, write_whole
+from pipelines.verdicts import VERDICT
 
 STORAGE = "v1.5.0"
 AS_KNOWN_AT = Path(__file__).parent / "templates" / "as_known_at.sql"
@@ -58,6 +59,7 @@ STATUS_MEANING = {
 TABLE_MEANING = {
     "cells": "Every place, period and measure that a problem asks for: a value, or a reason why there is none",
     "gaps": "The cells that have no value, with reason, evidence, who could close them and how",
+    "verdicts": "For each place and period of a problem: whether its question can be answered there, and why not",
     "places": "The register of places: every code, when it was in use, and what it belongs to",
     "changes": "What became of each code of a district: recoded or merged, when, by which order",
     "neighbours": "Which districts share a border, read off the boundaries held",
@@ -165,7 +167,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
     """Say what every column of every table is, table by table; problems' views are told apart."""
     conformed = {"cells": CELL, "gaps": CELL, "places": PLACE, "changes": CHANGE, "findings": FINDING,
                  "observations": OBSERVATION, "neighbours": NEIGHBOUR,
-                 "revisions": REVISION, "revision_summary": REVISION_SUMMARY}  # fmt: skip
+                 "verdicts": VERDICT, "revisions": REVISION, "revision_summary": REVISION_SUMMARY}  # fmt: skip
     told = {table: {name: column.meaning for name, column in columns.items()} for table, columns in conformed.items()}
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
     source = {name: field.description or "" for name, field in Source.model_fields.items()}
