@@ -14,18 +14,33 @@ from pipelines.corrections import Correction, Corrections
 from pipelines.model import Columns, Header, Marker, Measure, Source, Span
 from pipelines.model_areas import ShareColumns, ShareTable, Weights
 from pipelines.model_needs import Need
-from pipelines.model_parts import Break, Elsewhere, Note, Period, Release, Withdrawn
+from pipelines.model_parts import Adding, Break, Elsewhere, Note, Period, Release, Withdrawn
 from pipelines.model_roads import Api, ArcGis, Ckan, GovUk, Link, Nomis, StatXplore
 from pipelines.neighbours import NEIGHBOUR
+from pipelines.ranks import RANK
 from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.scenario import NewPlace, Scenario
+from pipelines.totals import TOTAL
 from pipelines.verdicts import VERDICT
 from pipelines.warehouse import RELEASE_MEANING, TABLE_MEANING
 
 MADE = "<!-- Made by `python -m pipelines.dictionary docs`; edit the model, not this page. -->"
 ROAD_MODELS = (Link, Api, Nomis, StatXplore, ArcGis, Ckan, GovUk)
 AREA_MODELS = (Weights, ShareTable, ShareColumns)
-SOURCE_MODELS = (Source, Columns, Measure, Marker, Period, Elsewhere, Note, Break, Release, Withdrawn, *AREA_MODELS)
+SOURCE_MODELS = (
+    Source,
+    Columns,
+    Measure,
+    Marker,
+    Period,
+    Elsewhere,
+    Adding,
+    Note,
+    Break,
+    Release,
+    Withdrawn,
+    *AREA_MODELS,
+)
 PROBLEM_MODELS = (Header, Need, Span)
 SCENARIO_MODELS = (Scenario, NewPlace)
 
@@ -94,11 +109,13 @@ def tables_page() -> str:
     tables = {
         "cells": schema.CELL,
         "verdicts": VERDICT,
+        "ranks": RANK,
         "places": schema.PLACE,
         "changes": schema.CHANGE,
         "observations": schema.OBSERVATION,
         "findings": schema.FINDING,
         "neighbours": NEIGHBOUR,
+        "totals": TOTAL,
         "revisions": REVISION,
         "revision_summary": REVISION_SUMMARY,
     }

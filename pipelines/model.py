@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pipelines.declared import Age, Declared, Listed, Name, Names, PlaceSystem
 from pipelines.model_areas import ShareTable, Weights
 from pipelines.model_needs import Need
-from pipelines.model_parts import Break, Elsewhere, Note, Period, Release, Sha256, Withdrawn
+from pipelines.model_parts import Adding, Break, Elsewhere, Note, Period, Release, Sha256, Withdrawn
 from pipelines.model_roads import STATXPLORE_KEY, Api, Link
 from pipelines.schema import VALUELESS, Status
 
@@ -150,6 +150,7 @@ class Source(Declared):
     )
     totals: dict[str, str] = Field(default_factory=dict, description="Labels of totals, and their codes")
     unallocated: Annotated[tuple[str, ...], Listed] = Field((), description="Labels of rows that belong to no place")
+    adding: Adding | None = Field(None, description="What adds to what in the file")
     not_data: Annotated[tuple[str, ...], Listed] = Field(
         (), description="Labels of rows that are headings inside the data"
     )
@@ -222,6 +223,7 @@ class Source(Declared):
     def _observes(self) -> None:
         if not self.measures:
             raise ValueError("a source of observations needs measures")
+        (self.adding or Adding()).see({name for name, each in self.measures.items() if each.kind in ADDITIVE})
         if self.access != "open":
             return
         if not self.columns or not self.places:

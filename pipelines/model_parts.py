@@ -2,11 +2,11 @@
 
 import re
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from pipelines.declared import Declared, Listed, Names
+from pipelines.declared import Declared, Listed, Name, Names
 
 _SHA256 = re.compile(r"[0-9a-f]{12,64}")
 
@@ -51,6 +51,25 @@ class Release(Declared):
     released: date = Field(description="Day the publisher released it")
     label: str = Field("", description="What the publisher calls the release")
     withdrawn: Withdrawn | None = Field(None, description="That the publisher has recalled it")
+
+
+class Adding(Declared):
+    """What adds to what in a file: it bounds hidden figures by what the others leave of their sum."""
+
+    totals: Literal["places", "more"] | None = Field(
+        None,
+        description="places: the publisher's total is the sum of its places, hidden ones among them, and of nothing "
+        "else; more: it also holds what has no place. If not said, totals bound nothing",
+    )
+    measures: dict[Name, Names] = Field(
+        default_factory=dict, description="Measures that are, place by place, the sum of others of the source"
+    )
+
+    def see(self, additive: set[str]) -> None:
+        """Raise ValueError where what is said to add is no count or stock of the source."""
+        strange = sorted({name for total, parts in self.measures.items() for name in (total, *parts)} - additive)
+        if strange:
+            raise ValueError(f"adding names {strange[0]}, which is no count or stock of this source")
 
 
 class Note(Declared):

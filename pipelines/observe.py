@@ -18,10 +18,12 @@ from pipelines.corrections import in_vain as corrections_in_vain
 from pipelines.errors import UnreadableError
 from pipelines.model import Source
 from pipelines.names import candidates, folded, name_table
+from pipelines.narrowing import narrowed_bounds
 from pipelines.places import Places, read_changes, read_register, system_places
 from pipelines.reading import read_sheet, read_table_of
 from pipelines.schema import CHANGE, FINDING, OBSERVATION, conformed, empty
 from pipelines.store import Snapshot, digest, put, read_snapshot, snapshots
+from pipelines.totals import totals
 
 RELEASE = {
     "source": pl.String,
@@ -45,13 +47,14 @@ Reader = Callable[[pl.DataFrame, str], pl.DataFrame]
 
 
 class Observed(NamedTuple):
-    """What a source gives: observations of all usable releases, what was set aside, and what was found."""
+    """What a source gives: observations of all usable releases, what was set aside, what was found, and totals."""
 
     observation: pl.DataFrame
     set_aside: pl.DataFrame
     finding: pl.DataFrame
     contract: pl.DataFrame
     release: pl.DataFrame
+    total: pl.DataFrame
 
 
 class Manner(NamedTuple):
@@ -157,7 +160,18 @@ def observe(home: Path, catalogue: Catalogue, name: str, places: Places, as_of: 
     faults += [_unused_names(read, catalogue.sources_dir / f"{name}.names.csv") for read in reads[-1:]]
     faults.append(_strange_recalls(home, name, source))
     checks = [_offering(check_source(read), manner.own) for read in reads if read.snapshot.sha256 not in refused]
-    return _observed(reads, refused, pl.concat([empty(FINDING), *faults, *checks]), contract)
+    return _narrowed(_observed(reads, refused, pl.concat([empty(FINDING), *faults, *checks]), contract), manner)
+
+
+def _narrowed(seen: Observed, manner: Manner) -> Observed:
+    """Narrow the bounds of hidden figures by what adds to what, and say of which and how far."""
+    found = narrowed_bounds(seen.observation, seen.total, manner.source, manner.own)
+    told = found.told.join(seen.release.select("order", "source", "release", "file"), on="order").with_columns(
+        pl.lit("narrowed_bounds").alias("check"), pl.lit("suppressed").alias("reason"),
+        pl.lit("info").alias("severity"), pl.lit(False).alias("set_aside"), pl.col("figures").alias("rows"),
+        pl.format("{} figures have narrower bounds by what adds to what; {}", "figures", "example").alias("evidence"),
+    )  # fmt: skip
+    return seen._replace(observation=found.observation, finding=pl.concat([seen.finding, conformed(told, FINDING)]))
 
 
 def manner_of(catalogue: Catalogue, name: str, places: Places) -> Manner:
@@ -264,6 +278,7 @@ def _observed(reads: list[Read], refused: set[str], finding: pl.DataFrame, contr
         finding,
         contract if contract.height else pl.DataFrame(schema=CONTRACT),
         pl.DataFrame(rows, schema=RELEASE, orient="row"),
+        totals(every),
     )
 
 

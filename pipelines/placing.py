@@ -225,6 +225,7 @@ def _bound(side: str) -> pl.Expr:
     return (
         pl.when(pl.col("reason").is_null() | (pl.col("reason") == "suppressed")).then(total)
         .when((pl.col("reason") == "combined_area") & pl.col("additive")).then(shared)
+        .when((pl.col("reason") == "children_incomplete") & ~rate & (pl.col("rows_n") == pl.col("parts_n"))).then(total)
         .when((pl.col("reason") == "needs_parts") & rate).then(within)
     )  # fmt: skip
 

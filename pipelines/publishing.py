@@ -14,11 +14,20 @@ from pipelines.neighbours import neighbours
 from pipelines.observe import RELEASE, held_releases
 from pipelines.people import people_in
 from pipelines.places import system_places
+from pipelines.ranks import ranks
 from pipelines.reading import unpacked
 from pipelines.report import as_json, cells_csv, render_html
 from pipelines.report_model import Report
 from pipelines.schema import CELL, FINDING, empty
-from pipelines.steps import ANSWERED, Project, all_findings, all_observations, all_revisions, register_places
+from pipelines.steps import (
+    ANSWERED,
+    Project,
+    all_findings,
+    all_observations,
+    all_revisions,
+    all_totals,
+    register_places,
+)
 from pipelines.store import out_path, read_snapshot, read_table, state_path, table_key, write_table, write_whole
 from pipelines.verdicts import VERDICT
 from pipelines.warehouse import NAME, measures_table, newest, sources_table, write_warehouse
@@ -152,9 +161,11 @@ def _write(project: Project) -> Path:
     judged = [read_table(state_path(home, "verdict", name)) for name in answered]
     places = register_places(project)
     revised = all_revisions(project)
+    every = pl.concat([empty(CELL), *cells])
     tables = {
-        "cells": pl.concat([empty(CELL), *cells]),
         "verdicts": pl.concat([empty(VERDICT), *judged]),
+        "cells": every,
+        "ranks": ranks(every, catalogue.measures),
         "places": places.register,
         "changes": places.changes,
         "neighbours": neighbours(boundaries(project)),
@@ -162,6 +173,7 @@ def _write(project: Project) -> Path:
         "sources": sources_table(catalogue),
         "releases": releases(project, sorted(catalogue.observing())),
         "observations": all_observations(project),
+        "totals": all_totals(project),
         "revisions": revised[0],
         "revision_summary": revised[1],
         "findings": pl.concat([empty(FINDING), all_findings(project)]),

@@ -18,6 +18,7 @@ from pipelines.places import Places
 from pipelines.revisions import revisions
 from pipelines.schema import FINDING, OBSERVATION, empty
 from pipelines.store import prune, prune_outputs, read_table, state_path, sweep, table_key, write_table
+from pipelines.totals import TOTAL
 
 OBSERVED = Observed._fields
 ANSWERED = ("cell", "view", "verdict")
@@ -105,3 +106,9 @@ def all_observations(project: Project) -> pl.DataFrame:
     paths = [state_path(project.home, "observation", name) for name in project.catalogue.observing()]
     tables = (read_table(path).select(list(OBSERVATION)) for path in paths if path.is_file())
     return pl.concat([empty(OBSERVATION), *tables])
+
+
+def all_totals(project: Project) -> pl.DataFrame:
+    """Stack what the files of every source say of larger places and of no place, all releases (totals.TOTAL)."""
+    paths = [state_path(project.home, "total", name) for name in project.catalogue.observing()]
+    return pl.concat([empty(TOTAL), *(read_table(path) for path in paths if path.is_file())])

@@ -16,9 +16,11 @@ from checks.reasons import reasons_table
 from pipelines.catalogue import Catalogue
 from pipelines.model import Measure, Source
 from pipelines.neighbours import NEIGHBOUR
+from pipelines.ranks import RANK
 from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, PLACE, STATUS_SYMBOLS
 from pipelines.store import beside, write_whole
+from pipelines.totals import TOTAL
 from pipelines.verdicts import VERDICT
 
 STORAGE = "v1.5.0"
@@ -58,6 +60,7 @@ STATUS_MEANING = {
 }
 TABLE_MEANING = {
     "cells": "Every place, period and measure that a problem asks for: a value, or a reason why there is none",
+    "ranks": "Where each place stands among those asked about: between the best and the worst its bounds allow",
     "gaps": "The cells that have no value, with reason, evidence, who could close them and how",
     "verdicts": "For each place and period of a problem: whether its question can be answered there, and why not",
     "places": "The register of places: every code, when it was in use, and what it belongs to",
@@ -67,6 +70,7 @@ TABLE_MEANING = {
     "sources": "Every source: publisher, licence, page, cadence",
     "releases": "Every published file held, and what became of its cells",
     "observations": "Every published figure used, of every release held; as_known_at(day) gives those known on a day",
+    "totals": "What files say of larger places, and of rows of no place: kept out of the observations",
     "revisions": "Every figure that changed, appeared or disappeared between two releases of a source",
     "revision_summary": "For each measure and pair of releases: how much changed, where most, and what is suspected",
     "findings": "Everything the checks found; no cap",
@@ -166,7 +170,7 @@ def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> No
 def column_meanings() -> dict[str, dict[str, str]]:
     """Say what every column of every table is, table by table; problems' views are told apart."""
     conformed = {"cells": CELL, "gaps": CELL, "places": PLACE, "changes": CHANGE, "findings": FINDING,
-                 "observations": OBSERVATION, "neighbours": NEIGHBOUR,
+                 "observations": OBSERVATION, "neighbours": NEIGHBOUR, "ranks": RANK, "totals": TOTAL,
                  "verdicts": VERDICT, "revisions": REVISION, "revision_summary": REVISION_SUMMARY}  # fmt: skip
     told = {table: {name: column.meaning for name, column in columns.items()} for table, columns in conformed.items()}
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}

@@ -99,7 +99,9 @@ CASES = {
         source=f"period_kind: year\nplaces: lad_2023\ncombined: [[{MERTON}, {SUTTON}]]\n", bounds=(0.0, 50.0),
     ),
     "an old district missing": Case("children_incomplete", CUMBERLAND, PARTS[:2], source=OLD),
-    "an old district hidden": Case("children_incomplete", CUMBERLAND, [*PARTS[:2], "E07000029,x,2023,c"], source=OLD),
+    "an old district hidden": Case(
+        "children_incomplete", CUMBERLAND, [*PARTS[:2], "E07000029,x,2023,c"], source=OLD, bounds=(31.0, 34.0)
+    ),
     "a rate of merged districts": Case(
         "needs_parts", CUMBERLAND, PARTS, source=OLD, measure=RATE, bounds=(10.0, 30.0)
     ),
