@@ -12,6 +12,7 @@ from pipelines.cells import typed_cells
 from pipelines.crosswalks import Geography, crosswalk
 from pipelines.errors import UnknownNameError
 from pipelines.keys import keys
+from pipelines.ledger_store import record
 from pipelines.model import Source
 from pipelines.observe import Observed
 from pipelines.people import people_in
@@ -26,7 +27,10 @@ from pipelines.verdicts import shown, verdicts
 
 
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
-    """Make the typed cells, the verdicts and the view of one problem, or give the cells made before."""
+    """Make the typed cells, the verdicts and the view of one problem, or give the cells made before.
+
+    Its ledger of gaps is carried on to them. Raises UnreadableError, once the tables are there, where it can't be read.
+    """
     key = keys(project.catalogue, project.home, project.as_of).answer[name]
     paths = [state_path(project.home, table, name) for table in ANSWERED]
     if any(table_key(path) != key for path in paths):
@@ -39,7 +43,9 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
         view = shown(answer(problem, system, cells, placed), judged, problem)
         for path, table in zip(paths, (cells, view, judged), strict=True):
             write_table(path, table, key)
-    return read_table(paths[0])
+    cells = read_table(paths[0])
+    record(project, name, cells)
+    return cells
 
 
 def placed_slices(

@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pipelines.accepted import run_out_or_in_vain, with_acceptance
+from pipelines.ledger import since
+from pipelines.ledger_store import ledger_is_fresh, ledger_of
 from pipelines.printing import as_csv, as_table
 from pipelines.publishing import report_files, report_is_fresh, warehouse_is_fresh
 from pipelines.steps import Project, all_findings, is_fresh, prepare, register_places
@@ -23,7 +26,8 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
         made = prepare(project)
         # Everything rests on the register of places: without one there is nothing to build.
         register_places(project)
-    fresh = is_fresh(project, made, names) and all(report_is_fresh(project, name) for name in names)
+    fresh = is_fresh(project, made, names)
+    fresh = fresh and all(ledger_is_fresh(project, name) and report_is_fresh(project, name) for name in names)
     faults: list[str] = []
     if fresh and warehouse_is_fresh(project):
         console.print("Nothing has changed since the last build.")
@@ -69,6 +73,9 @@ def tell(project: Project, names: Sequence[str], console: Console) -> None:
     console.print(summary, reasons, sep="\n")
     for name in made:
         console.print(f"Verdict {verdict_line(project, name)}", soft_wrap=True, highlight=False)
+    for name in made:
+        for line in ledger_lines(project, name):
+            console.print(f"Ledger  {name}: {line}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"SQL     {newest(out_path(project.home, ''))}", soft_wrap=True, highlight=False)
     for name in made:
         console.print(f"Report  {report_files(project, name)[0]}", soft_wrap=True, highlight=False)
@@ -83,6 +90,15 @@ def verdict_line(project: Project, name: str) -> str:
     return f"{name}: of {judged.height:,} places {told}" + "".join(
         f"; most often because of {cause}" for cause in causes["because"].tail(1)
     )
+
+
+def ledger_lines(project: Project, name: str) -> list[str]:
+    """Say what has changed since the last build, and which acceptances have run out or are of no gap."""
+    held, accepted = ledger_of(project, name), project.catalogue.accepted.get(name, ())
+    still = held.spells.filter(pl.col("closed").is_null())
+    holding = with_acceptance(still, accepted, project.as_of)["is_accepted"].sum()
+    line = since(held) + (f", {holding:,} of them accepted" if holding else "")
+    return [line, *run_out_or_in_vain(still, accepted, project.as_of)]
 
 
 def by_reason(cells: list[pl.DataFrame]) -> pl.DataFrame:

@@ -4,6 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines.accepted import SUFFIX as ACCEPTED
+from pipelines.accepted import Accepted, read_accepted
 from pipelines.corrections import SUFFIX, Correction, read_corrections
 from pipelines.declaration import Lines, read_yaml, validate
 from pipelines.declared import NAME
@@ -40,6 +42,7 @@ class Catalogue(NamedTuple):
     measure_source: dict[str, str]
     problems: dict[str, Problem]
     corrections: dict[str, tuple[Correction, ...]]
+    accepted: dict[str, tuple[Accepted, ...]]
 
     @property
     def sources_dir(self) -> Path:
@@ -110,6 +113,7 @@ def load(root: Path) -> Catalogue:
         owners,
         {problem.name: problem for problem in problems},
         _corrections(root / "sources", {name: declared[0] for name, (declared, _) in read.items()}),
+        _accepted(root / "pipelines" / "problems", problems),
     )
 
 
@@ -120,6 +124,12 @@ def _declarations(folder: Path) -> list[Path]:
 def _corrections(folder: Path, sources: dict[str, Source]) -> dict[str, tuple[Correction, ...]]:
     paths = sorted(folder.glob(f"*{SUFFIX}"))
     return {path.name.removesuffix(SUFFIX): read_corrections(_read_text(path), path, sources) for path in paths}
+
+
+def _accepted(folder: Path, problems: list[Problem]) -> dict[str, tuple[Accepted, ...]]:
+    asked = {problem.name: problem.measures for problem in problems}
+    paths = sorted(folder.glob(f"*{ACCEPTED}"))
+    return {path.name.removesuffix(ACCEPTED): read_accepted(_read_text(path), path, asked) for path in paths}
 
 
 def _read_text(path: Path) -> str:

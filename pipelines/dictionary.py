@@ -10,7 +10,9 @@ from pydantic.fields import FieldInfo
 
 from checks.reasons import REASONS
 from pipelines import schema
+from pipelines.accepted import Accepted, AcceptedGaps
 from pipelines.corrections import Correction, Corrections
+from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.model import Columns, Header, Marker, Measure, Source, Span
 from pipelines.model_areas import ShareColumns, ShareTable, Weights
 from pipelines.model_needs import Need
@@ -51,6 +53,7 @@ def declarations_page() -> str:
     parts += ["## A source: `sources/<publisher>_<data>.yaml`", *(_model(m) for m in (*SOURCE_MODELS, *ROAD_MODELS))]
     parts += ["## Corrections: `sources/<name>.corrections.yaml`", *(_model(m) for m in (Corrections, Correction))]
     parts += ["## A problem: the header of `pipelines/problems/<name>.sql`", *(_model(m) for m in PROBLEM_MODELS)]
+    parts += ["## Accepted gaps: `pipelines/problems/<name>.accepted.yaml`", _model(AcceptedGaps), _model(Accepted)]
     parts += ["## A scenario: `pipelines/scenarios/<name>.yaml`", *(_model(model) for model in SCENARIO_MODELS)]
     return "\n\n".join(parts) + "\n"
 
@@ -109,6 +112,8 @@ def tables_page() -> str:
     tables = {
         "cells": schema.CELL,
         "verdicts": VERDICT,
+        "gap_ledger": GAP_LEDGER,
+        "builds": BUILD,
         "ranks": RANK,
         "places": schema.PLACE,
         "changes": schema.CHANGE,

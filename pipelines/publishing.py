@@ -10,6 +10,8 @@ import polars as pl
 from pipelines.catalogue import VERDICT_COLUMNS, Problem
 from pipelines.errors import UnreadableError
 from pipelines.keys import code_key, hashed, keys
+from pipelines.ledger import BUILD, GAP_LEDGER
+from pipelines.ledger_store import gaps_of, ledger_of, ledger_path
 from pipelines.neighbours import neighbours
 from pipelines.observe import RELEASE, held_releases
 from pipelines.people import people_in
@@ -147,7 +149,9 @@ def warehouse_key(project: Project) -> str:
     catalogue, home = project.catalogue, project.home
     tables = [state_path(home, kind, name) for kind in ANSWERED for name in sorted(catalogue.problems)]
     tables += [state_path(home, kind, n) for kind in ("observation", "finding") for n in sorted(catalogue.observing())]
-    declared = [path.read_text(encoding="utf-8") for path in sorted(catalogue.sources_dir.glob("*.yaml"))]
+    tables += [ledger_path(home, name) for name in sorted(catalogue.problems)]
+    reviewed = (catalogue.root / "pipelines" / "problems").glob("*.yaml")
+    declared = [path.read_text(encoding="utf-8") for path in sorted([*catalogue.sources_dir.glob("*.yaml"), *reviewed])]
     drawn = keys(catalogue, home, project.as_of).boundaries
     return hashed(
         code_key(), drawn, *(f"{path.parent.name}/{path.stem} {table_key(path)}" for path in tables), *declared
@@ -163,6 +167,8 @@ def _write(project: Project) -> Path:
     revised = all_revisions(project)
     every = pl.concat([empty(CELL), *cells])
     tables = {
+        "gap_ledger": pl.concat([empty(GAP_LEDGER), *(gaps_of(project, name) for name in answered)]),
+        "builds": pl.concat([empty(BUILD), *(ledger_of(project, name).builds for name in answered)]),
         "verdicts": pl.concat([empty(VERDICT), *judged]),
         "cells": every,
         "ranks": ranks(every, catalogue.measures),

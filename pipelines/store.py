@@ -4,6 +4,7 @@ The store is a directory:
 
     snapshots/log.jsonl       one line for every fetch, only ever added to
     snapshots/<sha256>        the bytes, stored once however often they were fetched
+    ledger/<problem>.parquet  when each gap was first seen, last seen, closed
     state/<kind>/<name>.parquet   tables; each carries the key of what it was made from
     out/                      what people open
 """

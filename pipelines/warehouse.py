@@ -14,6 +14,7 @@ import polars as pl
 
 from checks.reasons import reasons_table
 from pipelines.catalogue import Catalogue
+from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.model import Measure, Source
 from pipelines.neighbours import NEIGHBOUR
 from pipelines.ranks import RANK
@@ -62,6 +63,8 @@ TABLE_MEANING = {
     "cells": "Every place, period and measure that a problem asks for: a value, or a reason why there is none",
     "ranks": "Where each place stands among those asked about: between the best and the worst its bounds allow",
     "gaps": "The cells that have no value, with reason, evidence, who could close them and how",
+    "gap_ledger": "Every gap ever seen: since when, until when, for which reason, who holds it, who has accepted it",
+    "builds": "Every build recorded of each problem: what was asked for and known that day, and what had changed",
     "verdicts": "For each place and period of a problem: whether its question can be answered there, and why not",
     "places": "The register of places: every code, when it was in use, and what it belongs to",
     "changes": "What became of each code of a district: recoded or merged, when, by which order",
@@ -171,7 +174,8 @@ def column_meanings() -> dict[str, dict[str, str]]:
     """Say what every column of every table is, table by table; problems' views are told apart."""
     conformed = {"cells": CELL, "gaps": CELL, "places": PLACE, "changes": CHANGE, "findings": FINDING,
                  "observations": OBSERVATION, "neighbours": NEIGHBOUR, "ranks": RANK, "totals": TOTAL,
-                 "verdicts": VERDICT, "revisions": REVISION, "revision_summary": REVISION_SUMMARY}  # fmt: skip
+                 "gap_ledger": GAP_LEDGER, "builds": BUILD, "verdicts": VERDICT,
+                 "revisions": REVISION, "revision_summary": REVISION_SUMMARY}  # fmt: skip
     told = {table: {name: column.meaning for name, column in columns.items()} for table, columns in conformed.items()}
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
     source = {name: field.description or "" for name, field in Source.model_fields.items()}
