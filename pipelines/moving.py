@@ -33,6 +33,7 @@ MOVED: dict[str, Column] = {
 TOLERANCE = 1e-9
 """How far the weights of one place may be from adding to 1, and a weight from being whole."""
 Vector = np.ndarray[Any, np.dtype[Any]]
+_NUMBERS = ("value", "low", "high")
 _NAMES = dict(enumerate(STATUSES))
 
 
@@ -40,12 +41,13 @@ class Road(NamedTuple):
     """A crosswalk as matrices of places moved to by places moved from, and vectors of places moved to."""
 
     origins: list[str]
+    order: pl.Series
     targets: list[str]
-    weight: sparse.csr_array
     whole: sparse.csr_array
     cut: sparse.csr_array
     touch: sparse.csr_array
     people: sparse.csr_array
+    parts: Vector
     residents: Vector
     strangers: Vector
     unweighed: Vector
@@ -75,23 +77,26 @@ def road(crosswalk: pl.DataFrame) -> Road:
     weight, people = pairs["weight"].to_numpy(), pairs["people"].to_numpy()
     known = np.nan_to_num(weight)
     # A place that touches another is not whole, even if nobody of the group that weighs lives there.
-    whole = (known > 1 - TOLERANCE) & pairs.select(pl.col("from_code").is_in(_alone(crosswalk))).to_series().to_numpy()
+    whole = (known > 1 - TOLERANCE) & pairs.select(
+        pl.col("from_code").is_in(_alone(crosswalk).implode())
+    ).to_series().to_numpy()
 
     def matrix(entries: Vector) -> sparse.csr_array:
         made = sparse.csr_array((entries.astype(float), at), shape=(len(targets), len(origins)))
         made.eliminate_zeros()
         return made
 
-    unknown = matrix(np.isnan(weight))
+    unknown, touch = matrix(np.isnan(weight)), matrix(np.ones(pairs.height))
     residents, strangers = _people_of(crosswalk, targets)
     return Road(
         origins,
+        pl.Series("place_code", origins, pl.String),
         targets,
-        matrix(known),
         matrix(whole),
         matrix(np.where(whole, 0.0, known)),
-        matrix(np.ones(pairs.height)),
+        touch,
         matrix(np.nan_to_num(people)),
+        touch @ np.ones(len(origins)),
         residents,
         strangers > 0,
         unknown @ np.ones(len(origins)) > 0,
@@ -160,7 +165,7 @@ def move_batches(
     way = crosswalk if isinstance(crosswalk, Road) else road(crosswalk)
     rest: pl.DataFrame | None = None
     for batch in batches:
-        whole = batch if rest is None else pl.concat([rest, batch])
+        whole = batch if rest is None else rest.vstack(batch)
         starts = _starts(whole)
         if len(starts) > 1:
             yield _moved(whole.head(starts[-1]), starts[:-1], way, signed)
@@ -180,23 +185,21 @@ def _in_slices(observed: pl.DataFrame) -> bool:
 
 
 def _moved(observed: pl.DataFrame, starts: Vector, way: Road, signed: bool) -> pl.DataFrame:
-    place = _origin(observed["place_code"], way)
-    figures = _figures(observed)
-    ends = [*starts[1:], observed.height]
-    results = [
-        _move_slice(_aligned(place[start:end], [each[start:end] for each in figures], way), way, signed)
-        for start, end in zip(starts, ends, strict=True)
-    ]
+    status, results = _status(observed), []
+    told = observed.with_columns(pl.col("value").alias(name) for name in _NUMBERS if name not in observed.columns)
+    for start, end in zip(starts, [*starts[1:], observed.height], strict=True):
+        part = told.slice(start, end - start)
+        figures = (*_figures(part), status[start:end])
+        results.append(_move_slice(_aligned(_origin(part["place_code"], way), figures, way), way, signed))
     return _frame(observed.select(SLICE)[starts], results, way.targets)
 
 
-def _origin(codes: pl.Series, way: Road) -> Vector:
-    """Give the number of each code among a road's origins; codes that are an Enum are looked up once each."""
-    order = pl.Enum(way.origins)
-    if isinstance(codes.dtype, pl.Enum):
-        known = codes.dtype.categories.cast(order, strict=False).to_physical().gather(codes.to_physical())
-    else:
-        known = codes.cast(pl.String).cast(order, strict=False).to_physical()
+def _origin(codes: pl.Series, way: Road) -> Vector | None:
+    """Give the number of each code among a road's origins; None where they are all of these in their order."""
+    codes = codes.cast(pl.String) if codes.dtype != pl.String else codes
+    if codes.equals(way.order):
+        return None
+    known = codes.cast(pl.Enum(way.origins), strict=False).to_physical()
     if known.null_count():
         strange = codes.filter(known.is_null())
         raise CrosswalkError(
@@ -206,25 +209,25 @@ def _origin(codes: pl.Series, way: Road) -> Vector:
     return known.to_numpy()
 
 
-def _figures(observed: pl.DataFrame) -> list[Vector]:
-    """Give value, low, high and the number of the status, row by row; bounds that are not told are the value."""
-    has = set(observed.columns)
-    value = pl.col("value").cast(pl.Float64)
-    told = [pl.coalesce(pl.col(name).cast(pl.Float64), value) if name in has else value for name in ("low", "high")]
-    numbers = observed.select(each.fill_null(np.nan).alias(str(n)) for n, each in enumerate((value, *told)))
-    status = (
-        observed["status"].cast(pl.Enum(STATUSES)).to_physical().fill_null(0).to_numpy()
-        if "status" in has
-        else np.zeros(observed.height, np.uint8)
-    )
-    return [*(numbers[name].to_numpy() for name in numbers.columns), status]
+def _figures(part: pl.DataFrame) -> tuple[Vector, Vector, Vector]:
+    """Give value, low and high, not a number where there is none; a bound that is not told is the value."""
+    value, *told = (part[name].cast(pl.Float64).to_numpy() for name in _NUMBERS)
+    low, high = (np.where(np.isnan(each), value, each) for each in told)
+    return value, low, high
 
 
-def _aligned(place: Vector, figures: list[Vector], way: Road) -> Slice:
+def _status(observed: pl.DataFrame) -> Vector:
+    """Give the number of each row's status, best first; the best where none is told."""
+    if "status" not in observed.columns:
+        return np.zeros(observed.height, np.uint8)
+    return observed["status"].cast(pl.Enum(STATUSES)).to_physical().fill_null(0).to_numpy()
+
+
+def _aligned(place: Vector | None, figures: tuple[Vector, ...], way: Road) -> Slice:
     """Put the figures of one slice in the order of the road; as they come where that is their order already."""
-    size = len(way.origins)
-    if len(place) == size and bool((place == np.arange(size)).all()):
+    if place is None:
         return Slice(*figures)
+    size = len(way.origins)
     if len(np.unique(place)) != len(place):
         twice = way.origins[int(np.bincount(place).argmax())]
         raise CrosswalkError(f"{twice} has two figures in one measure and period; keep one")
@@ -236,25 +239,22 @@ def _aligned(place: Vector, figures: list[Vector], way: Road) -> Slice:
 
 def _move_slice(figures: Slice, way: Road, signed: bool) -> tuple[Vector, ...]:
     known = ~np.isnan(figures.value)
-    value = np.nan_to_num(figures.value)
-    missing = way.touch @ (~known).astype(float)
-    total, from_cut = way.weight @ value, way.cut @ value
+    value = np.where(known, figures.value, 0.0)
+    missing = way.parts - way.touch @ known.astype(float)
+    from_cut = way.cut @ value
+    total = way.whole @ value + from_cut
     given = (missing == 0) & ~way.strangers & ~way.unweighed
-    low, high = _bounds(figures, way, signed)
-    parts = way.touch @ np.ones(len(value))
     with np.errstate(divide="ignore", invalid="ignore"):
         covered = (way.people @ known.astype(float)) / way.residents
         share = np.where(total == 0, 0.0, from_cut / total)
-    coverage = np.where((missing == 0) & ~way.strangers, 1.0, np.where(missing == parts, 0.0, covered))
-    nothing = np.full(len(total), np.nan)
+    coverage = np.where((missing == 0) & ~way.strangers, 1.0, np.where(missing == way.parts, 0.0, covered))
     return (
-        np.where(given, total, nothing),
+        np.where(given, total, np.nan),
         total,
-        low,
-        high,
+        *_bounds(figures, way, signed),
         coverage,
-        np.where(given, share, nothing),
-        parts,
+        np.where(given, share, np.nan),
+        way.parts,
         missing,
         _worst(figures.status, way),
     )
@@ -266,23 +266,22 @@ def _bounds(figures: Slice, way: Road, signed: bool) -> tuple[Vector, Vector]:
     A part that is cut gives between nothing and all of itself, and one that is missing at least nothing.
     Where figures may be below zero that is not sure: then only parts that are whole and known give a bound.
     """
-    low = way.whole @ np.nan_to_num(figures.low)
-    high = way.touch @ np.nan_to_num(figures.high)
-    open_top = (way.touch @ np.isnan(figures.high).astype(float) > 0) | way.strangers
-    open_bottom = np.zeros(len(low), bool)
+    without = np.isnan(figures.low), np.isnan(figures.high)
+    low, high = (np.where(none, 0.0, each) for none, each in zip(without, (figures.low, figures.high), strict=True))
+    open_top = (way.touch @ without[1].astype(float) > 0) | way.strangers
+    open_bottom = np.zeros(len(way.targets), bool)
     if signed:
         cut = (way.touch - way.whole) @ np.ones(len(way.origins)) > 0
-        open_bottom = cut | way.strangers | (way.touch @ np.isnan(figures.low).astype(float) > 0)
+        open_bottom = cut | way.strangers | (way.touch @ without[0].astype(float) > 0)
         open_top |= cut
-    return np.where(open_bottom, np.nan, low), np.where(open_top, np.nan, high)
+    return np.where(open_bottom, np.nan, way.whole @ low), np.where(open_top, np.nan, way.touch @ high)
 
 
 def _worst(status: Vector, way: Road) -> Vector:
-    worst = np.zeros(len(way.targets), np.uint8)
-    for code in np.flatnonzero(np.bincount(status, minlength=1)):
-        if code:
-            worst[way.touch @ (status == code).astype(float) > 0] = code
-    return worst
+    """Give the worst status of the parts of each place; the best for a place without parts."""
+    # A last row without parts would start beyond the end, hence the one status more.
+    of_parts = np.append(status[way.touch.indices], status.dtype.type(0))
+    return np.maximum.reduceat(of_parts, way.touch.indptr[:-1]) * (way.parts > 0)
 
 
 def _frame(slices: pl.DataFrame, results: list[tuple[Vector, ...]], targets: list[str]) -> pl.DataFrame:
@@ -296,7 +295,5 @@ def _frame(slices: pl.DataFrame, results: list[tuple[Vector, ...]], targets: lis
     typed = spine.with_columns(made)
     return typed.with_columns(
         pl.col("parts", "missing").cast(pl.Int64),
-        pl.col("status")
-        .cast(pl.UInt32)
-        .replace_strict(dict(enumerate(STATUSES)), default=None, return_dtype=pl.String),
+        pl.col("status").cast(pl.UInt32).replace_strict(_NAMES, default=None, return_dtype=pl.String),
     )
