@@ -15,7 +15,8 @@ class Read(NamedTuple):
     """One release of a source as read: what a check of a source looks at.
 
     `cells` has the columns of conform.CELLS: every cell, the ones that can't be used with their fault.
-    `places` has the columns of schema.PLACE: the places of the source's own system.
+    `places` has the columns of schema.PLACE: the places of the source's own system. `left_out` counts the rows that the
+    declaration leaves out; `vain` says what it names and the file does not have.
     """
 
     name: str
@@ -23,6 +24,8 @@ class Read(NamedTuple):
     snapshot: Snapshot
     cells: pl.DataFrame
     places: pl.DataFrame
+    left_out: int = 0
+    vain: tuple[str, ...] = ()
 
 
 Check = Callable[[Read], pl.DataFrame]

@@ -23,6 +23,7 @@ SOURCE_CHECKS: tuple[Check, ...] = (
     places.combined_areas,
     places.skipped_periods,
     releases.recalled_release,
+    releases.rows_asked_in_vain,
 )
 
 

@@ -12,3 +12,11 @@ def recalled_release(read: Read) -> pl.DataFrame:
     told = pl.DataFrame({"evidence": [f"{read.snapshot.file}, {said(recall)}"] if recall else []},
                         schema={"evidence": pl.String})  # fmt: skip
     return findings(read, "recalled_release", "recalled", told.with_columns(pl.lit(read.cells.height).alias("rows")))
+
+
+def rows_asked_in_vain(read: Read) -> pl.DataFrame:
+    """Find texts by which the declaration picks rows (`where`) and that no row of the file has."""
+    remedy = "Correct the text under where, or look whether the publisher renamed or dropped these rows."
+    found = pl.DataFrame({"evidence": [f"{read.snapshot.file}: {told}" for told in read.vain]},
+                         schema={"evidence": pl.String})  # fmt: skip
+    return findings(read, "rows_asked_in_vain", "not_returned", found, remedy=remedy)

@@ -16,7 +16,15 @@ from pipelines.errors import FetchError
 Told = Callable[[int, int], None]
 """Is told how many bytes have come, and how many there are to come in all (0: not said)."""
 
-_WORDS = {"csv": "a csv", "excel": "an Excel file", "json": "a json", "parquet": "a Parquet file", "page": "a page"}
+_WORDS = {
+    "csv": "a csv",
+    "excel": "an Excel file",
+    "ods": "an ODS file",
+    "json": "a json",
+    "jsonstat": "a JSON-stat file",
+    "parquet": "a Parquet file",
+    "page": "a page",
+}
 _PAGE = re.compile(rb"\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(!doctype\s+html|html)\b", re.I | re.S)
 
 

@@ -9,8 +9,9 @@ import polars as pl
 from pipelines.errors import CommongroundError, UnknownNameError, near
 from pipelines.lineage import find, lineage
 from pipelines.names import folded
-from pipelines.periods import parse_period, say
+from pipelines.periods import say
 from pipelines.places import Places, system_places
+from pipelines.spellings import parse_period
 from pipelines.steps import Project, all_findings, all_revisions, observe_source, prepare, register_places
 from pipelines.store import out_path, read_table, sole_builder, state_path
 from pipelines.warehouse import measures_table, newest, sources_table

@@ -7,7 +7,7 @@ from pipelines.catalogue import load
 from pipelines.declared import NAME
 from pipelines.errors import DeclarationError
 from pipelines.local_contracts import as_text, contract_page, contract_yaml, example_rows, write_new
-from pipelines.model import PeriodKind
+from pipelines.model_reading import PeriodKind
 from pipelines.places import system_places
 from pipelines.steps import Project
 from pipelines.store import write_whole

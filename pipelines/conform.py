@@ -5,23 +5,24 @@ was found. Checks turn faults into findings; observations are the rows without o
 """
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import polars as pl
 
 from pipelines.corrections import Correction, corrected
+from pipelines.dating import dated
 from pipelines.errors import UnreadableError
+from pipelines.figures import valued
+from pipelines.matching import matching
 from pipelines.melt import melted
 from pipelines.model import Measure, Source
-from pipelines.model_parts import Period
 from pipelines.names import folded
-from pipelines.periods import parse_period
 from pipelines.places import tier_of
-from pipelines.reading import Sheet
 from pipelines.schema import OBSERVATION, VALUELESS, Column, conformed
 from pipelines.store import Snapshot
+from pipelines.tables import Sheet, unmarked
 
 CELLS: dict[str, Column] = {
     **OBSERVATION,
@@ -31,8 +32,6 @@ CELLS: dict[str, Column] = {
     "fault_evidence": Column(pl.String, "What was found"),
 }
 """An observation, as printed, and why it can't be used if so."""
-
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 class Codes(NamedTuple):
@@ -70,10 +69,10 @@ def conform(
     gives. Raises UnreadableError where a declared column is missing or a heading is not understood.
     """
     cells = melted(sheet, source)
-    cells = _dated(cells, source)
+    cells = _told_apart(dated(cells, sheet, source, snapshot), sheet)
     cells = _placed(cells, source, codes)
     cells = corrected(cells, corrections, source)
-    cells = _valued(cells, source).with_columns(pl.col("printed").alias("text"))
+    cells = valued(cells, source).with_columns(pl.col("printed").alias("text"))
     cells = pl.concat([_bounded(cells, key, measure) for key, measure in source.measures.items()])
     cells = cells.with_columns(
         pl.lit(name).alias("source"),
@@ -84,28 +83,15 @@ def conform(
     return _without_repeats(_together(conformed(cells, CELLS), source))
 
 
-def _dated(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Give every cell its first and last day, from the file or from the declaration; never from the clock."""
-    if isinstance(source.period, Period):
-        return cells.with_columns(
-            pl.lit(source.period.start).alias("period_start"),
-            pl.lit(source.period.end).alias("period_end"),
-            pl.lit(None, pl.String).alias("fault"),
-            pl.lit(None, pl.String).alias("fault_evidence"),
-        )
-    texts = cells["period_text"].unique().to_list()
-    spans = {text: parse_period(text, source.period_kind) for text in texts}
-    start = {text: span.start for text, span in spans.items() if span}
-    end = {text: span.end for text, span in spans.items() if span}
-    cells = cells.with_columns(
-        pl.col("period_text").replace_strict(start, default=None, return_dtype=pl.Date).alias("period_start"),
-        pl.col("period_text").replace_strict(end, default=None, return_dtype=pl.Date).alias("period_end"),
-    )
-    bad = pl.col("period_start").is_null()
-    found = pl.format("period {}: not a " + source.period_kind, pl.col("period_text"))
+def _told_apart(cells: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
+    """Fault the cells of rows with more fields than there are headings: nobody can tell which is which."""
+    if not sheet.ragged:
+        return cells
+    bad = pl.col("file_row").is_in(list(sheet.ragged))
+    found = pl.lit("its row has more fields than there are headings, so that its cells can't be told apart")
     return cells.with_columns(
-        pl.when(bad).then(pl.lit("unreadable")).alias("fault"),
-        pl.when(bad).then(found).alias("fault_evidence"),
+        pl.when(bad).then(pl.lit("unreadable")).otherwise("fault").alias("fault"),
+        pl.when(bad).then(found).otherwise("fault_evidence").alias("fault_evidence"),
     )
 
 
@@ -115,7 +101,7 @@ def _placed(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
     key = "code_text" if by_code else "place_label"
     texts = cells[key].unique().to_list()
     match = {text: _code(text, source, codes, by_code) for text in texts}
-    cells = cells.filter(~pl.col(key).is_in(list(source.not_data)))
+    cells = cells.filter(~pl.col(key).is_in(matching(texts, source.not_data)))
     code = pl.col(key).replace_strict({t: c for t, (c, _, _) in match.items()}, return_dtype=pl.String)
     fault = pl.col(key).replace_strict({t: f for t, (_, f, _) in match.items()}, return_dtype=pl.String)
     found = pl.col(key).replace_strict({t: e for t, (_, _, e) in match.items()}, return_dtype=pl.String)
@@ -129,6 +115,10 @@ def _placed(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
 
 def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str | None, str | None, str | None]:
     """Give the code that a published code or name stands for, or the fault and what was found."""
+    text = unmarked(text, source.footnotes)
+    if by_code:
+        # A workbook's sign that what follows is text, which some writers leave in.
+        text = text.removeprefix("'").strip()
     if text in source.totals:
         return source.totals[text], "total", f"{text}: the publisher's total"
     if text in source.unallocated:
@@ -146,43 +136,6 @@ def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str |
         "unmatched_place",
         f"{text or 'blank'}: no {'code' if by_code else 'name'} of {source.places}",
     )
-
-
-def _valued(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Tell figures from markers, and give each cell its status: the worst of cell, column and heading."""
-    plain = pl.col("text").str.replace_all(",", "")
-    # A number too large to hold, such as 1e400, is no figure.
-    figure = pl.when(plain.str.contains(_NUMBER)).then(plain).cast(pl.Float64, strict=False)
-    is_number = figure.is_finite().fill_null(False)
-    known = [text for text in source.markers if text]
-    marked = pl.col("text").is_in(known) | (pl.col("text") == "")
-    scale = pl.col("measure").replace_strict({k: m.scale for k, m in source.measures.items()}, return_dtype=pl.Float64)
-    status = {text: marker.status for text, marker in source.markers.items()}
-    by_cell = _status_of("text", status, "not_available", is_number)
-    by_row = _status_of("status_text", status, "normal", pl.lit(False))
-    strange_row = ~pl.col("status_text").is_in(["", *known])
-    bad = (~is_number & ~marked) | strange_row
-    found = pl.format("found {} with status {}: neither a figure nor a declared marker", "text", "status_text")
-    return cells.with_columns(
-        pl.when(is_number & ~bad).then(figure * scale).alias("value"),
-        pl.when(by_cell.is_in(sorted(VALUELESS))).then(by_cell).otherwise(by_row).alias("status"),
-        pl.when(marked & (pl.col("text") != "")).then("text").otherwise(_blank("status_text")).alias("marker"),
-        pl.coalesce("fault", pl.when(bad).then(pl.lit("unreadable"))).alias("fault"),
-        pl.coalesce("fault_evidence", pl.when(bad).then(found)).alias("fault_evidence"),
-    ).with_columns(
-        # A row marked as hidden whose cell carries a figure all the same: the marker is believed.
-        pl.when(~pl.col("status").is_in(sorted(VALUELESS))).then("value").alias("value")
-    )
-
-
-def _status_of(column: str, status: Mapping[str, str], blank: str, number: pl.Expr) -> pl.Expr:
-    """Give the status that a text stands for; a blank cell has none to give, a blank status is normal."""
-    found = pl.col(column).replace_strict({"": blank, **status}, default="normal", return_dtype=pl.String)
-    return pl.when(number).then(pl.lit("normal")).otherwise(found)
-
-
-def _blank(column: str) -> pl.Expr:
-    return pl.when(pl.col(column) != "").then(pl.col(column))
 
 
 def _bounded(cells: pl.DataFrame, key: str, measure: Measure) -> pl.DataFrame:

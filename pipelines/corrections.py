@@ -15,7 +15,7 @@ from pipelines.declaration import Lines, read_yaml, validate
 from pipelines.declared import Declared, Listed, Name
 from pipelines.errors import DeclarationError, at, near
 from pipelines.model import Source
-from pipelines.periods import Span, parse_period
+from pipelines.periods import Span, period_of
 
 SUFFIX = ".corrections.yaml"
 CORRECTING = ["caveats", "caveat_evidence", "expired"]
@@ -93,7 +93,7 @@ def _see(each: Correction, number: int, source: Source, lines: Lines, path: Path
 def _span(each: Correction, source: Source) -> Span | None:
     if source.period:
         return Span(source.period.start, source.period.end) if each.period is None else None
-    return parse_period(each.period or "", source.period_kind)
+    return period_of(each.period or "", source)
 
 
 def corrected(cells: pl.DataFrame, corrections: tuple[Correction, ...], source: Source) -> pl.DataFrame:

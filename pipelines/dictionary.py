@@ -13,10 +13,11 @@ from pipelines import schema
 from pipelines.accepted import Accepted, AcceptedGaps
 from pipelines.corrections import Correction, Corrections
 from pipelines.ledger import BUILD, GAP_LEDGER
-from pipelines.model import Columns, Header, Marker, Measure, Source, Span
+from pipelines.model import Header, Marker, Measure, Source, Span
 from pipelines.model_areas import ShareColumns, ShareTable, Weights
 from pipelines.model_needs import Need
 from pipelines.model_parts import Adding, Break, Elsewhere, Note, Period, Release, Withdrawn
+from pipelines.model_reading import Columns, FileShape
 from pipelines.model_roads import Api, ArcGis, Ckan, GovUk, Link, Nomis, StatXplore
 from pipelines.neighbours import NEIGHBOUR
 from pipelines.ranks import RANK
@@ -61,7 +62,9 @@ def declarations_page() -> str:
 def _model(model: type[BaseModel]) -> str:
     head = f"### {model.__name__}\n\n{(model.__doc__ or '').strip()}\n\n"
     table = ["| key | kind | if not given | meaning |", "|---|---|---|---|"]
-    return head + "\n".join([*table, *(_row(field.alias or name, field) for name, field in model.model_fields.items())])
+    # What a source is comes before how its file is laid out.
+    own = sorted(model.model_fields.items(), key=lambda each: model is Source and each[0] in FileShape.model_fields)
+    return head + "\n".join([*table, *(_row(field.alias or name, field) for name, field in own)])
 
 
 def _row(name: str, field: FieldInfo) -> str:

@@ -100,7 +100,8 @@ def drafted(job: Job, origin: str, file: str, status: int = 200, headers: httpx.
 
 def plain_name(job: Job) -> str:
     """Name a file that has no name of its own after its source."""
-    return f"{job.name}.{'xlsx' if job.source.format == 'excel' else job.source.format}"
+    ending = {"excel": "xlsx", "jsonstat": "json"}.get(job.source.format, job.source.format)
+    return f"{job.name}.{ending}"
 
 
 def release_day(job: Job, answer: Answer, held: Held | None) -> date:

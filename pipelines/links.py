@@ -7,9 +7,9 @@ from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin
 
 from pipelines.errors import FetchError, near
-from pipelines.model import PeriodKind
+from pipelines.model_reading import PeriodKind
 from pipelines.model_roads import Pick
-from pipelines.periods import parse_period
+from pipelines.spellings import parse_period
 
 _KINDS: tuple[PeriodKind, ...] = ("day", "month", "quarter", "year")
 _COMPACT = re.compile(r"(\d{4})(0[1-9]|1[0-2])")

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.errors import DeclarationError
-from pipelines.model import PeriodKind, Source
+from pipelines.model import Source
+from pipelines.model_reading import PeriodKind
 from pipelines.store import write_whole
 
 SPELLED: dict[PeriodKind, str] = {"day": "2026-11-30", "month": "2026-11", "quarter": "2026 Q4", "year": "2026"}

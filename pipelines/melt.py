@@ -1,14 +1,16 @@
 """From a table as laid out by its publisher to one row for each cell, all still text."""
 
-import fnmatch
 import re
+from typing import NamedTuple
 
 import polars as pl
 
+from pipelines.choosing import meets
 from pipelines.errors import UnreadableError
+from pipelines.matching import matching, plain
 from pipelines.model import Source
-from pipelines.periods import parse_period
-from pipelines.reading import ROW, Sheet, heading
+from pipelines.periods import period_of
+from pipelines.tables import ROW, Sheet, heading, unmarked
 
 _HEADER_MARKER = re.compile(r"^(.*?)\s*\((\w+)\)$")
 
@@ -22,7 +24,7 @@ def melted(sheet: Sheet, source: Source) -> pl.DataFrame:
 
 
 def _column(frame: pl.DataFrame, names: tuple[str, ...]) -> pl.Expr:
-    found = heading(frame, names)
+    found = heading(frame.columns, names)
     return pl.col(found) if found else pl.lit("")
 
 
@@ -39,12 +41,12 @@ def _keys(frame: pl.DataFrame, source: Source) -> list[pl.Expr]:
 
 
 def _long(sheet: Sheet, source: Source) -> pl.DataFrame:
-    """One row per row and measure of a file whose measures are columns."""
-    frame = sheet.frame
+    """One row per row and measure of a file whose measures are columns, or rows of one column (`where`)."""
     names = source.columns.period if source.columns else ()
     parts = []
     for key, measure in source.measures.items():
-        found = heading(frame, measure.column)
+        frame = sheet.frame.filter(meets(sheet.frame, measure.where)) if measure.where else sheet.frame
+        found = heading(frame.columns, measure.column)
         if found is None:
             raise UnreadableError(f"{sheet.file}: measure {key}: no column {' or '.join(measure.column)}")
         own = [pl.lit(key).alias("measure"), pl.col(found).alias("text"), pl.lit(found).alias("file_column")]
@@ -52,36 +54,75 @@ def _long(sheet: Sheet, source: Source) -> pl.DataFrame:
     return pl.concat(parts)
 
 
+class Series(NamedTuple):
+    """What the heading of a wide file says: of which measure and period its column is, and how it is marked."""
+
+    measure: str
+    period: str
+    marker: str
+
+
 def _wide(sheet: Sheet, source: Source) -> pl.DataFrame:
-    """One row per place and period of a file whose periods are columns; a strange heading is refused."""
+    """One row per place, period and measure of a file whose headings say these; a strange heading is refused."""
     frame = sheet.frame
-    declared = {name for names in (source.columns or ()) if isinstance(names[1], tuple) for name in names[1]}
-    declared |= {ROW}
-    periods: list[str] = []
-    strange: list[str] = []
-    for name in frame.columns:
-        if name in declared or any(fnmatch.fnmatchcase(name, pattern) for pattern in source.ignore):
-            continue
-        text, _ = split_marker(name)
-        (periods if parse_period(text, source.period_kind) else strange).append(name)
-    if strange or not periods:
-        raise UnreadableError(
-            f"{sheet.file}: found headings {', '.join(repr(name) for name in strange[:6]) or 'without a period'}; "
-            f"expected each to be a {source.period_kind}, or listed under ignore"
-        )
-    keys = frame.select(*_keys(frame, source), *periods)
-    long = keys.unpivot(
-        on=periods,
+    told = _series(sheet, source)
+    absent = sorted(set(source.measures) - {each.measure for each in told.values()})
+    if absent:
+        raise UnreadableError(f"{sheet.file}: measure {absent[0]}: no heading is of it and of a {source.period_kind}")
+    long = frame.select(*_keys(frame, source), *told).unpivot(
+        on=list(told),
         index=["code_text", "place_label", "status_text", "file_row"],
         variable_name="file_column",
         value_name="text",
     )
-    split = {name: split_marker(name) for name in periods}
+    by_heading = {
+        "measure": {name: each.measure for name, each in told.items()},
+        "period_text": {name: each.period for name, each in told.items()},
+        "status_text": {name: each.marker for name, each in told.items()},
+    }
     return long.with_columns(
-        pl.lit(next(iter(source.measures))).alias("measure"),
-        pl.col("file_column").replace_strict({n: text for n, (text, _) in split.items()}).alias("period_text"),
-        pl.col("file_column").replace_strict({n: mark for n, (_, mark) in split.items()}).alias("status_text"),
+        pl.col("file_column").replace_strict(each).alias(n) for n, each in by_heading.items()
     ).select("code_text", "place_label", "status_text", "file_row", "period_text", "measure", "text", "file_column")
+
+
+def _series(sheet: Sheet, source: Source) -> dict[str, Series]:
+    """Read the headings of a wide file; refuse those that are neither understood, declared nor to be ignored."""
+    columns = source.columns.model_dump().values() if source.columns else ()
+    declared = {plain(name) for names in columns for name in names} | {ROW} | {plain(name) for name in source.where}
+    others = [name for name in sheet.frame.columns if plain(name) not in declared]
+    found = {name: _told(name, source) for name in others}
+    ignored = set(matching(others, source.ignore))
+    # What a pattern says to read is read, even where all that is left is to be ignored; plain periods give way.
+    taken = {name: each for name, each in found.items() if each and (source.heading or name not in ignored)}
+    strange = [name for name in others if name not in taken and name not in ignored]
+    if strange or not taken:
+        expected = f"to match heading {source.heading}" if source.heading else f"to be a {source.period_kind}"
+        raise UnreadableError(
+            f"{sheet.file}: found headings {', '.join(repr(name) for name in strange[:6]) or 'without a period'}; "
+            f"expected each {expected}, or listed under ignore"
+        )
+    return taken
+
+
+def _told(name: str, source: Source) -> Series | None:
+    """Read one heading; null where it is of no period, or of no measure that is declared."""
+    text, marker = split_marker(unmarked(plain(name), source.footnotes))
+    if not source.heading:
+        return Series(next(iter(source.measures)), text, marker) if period_of(text, source) else None
+    match = re.fullmatch(source.heading, plain(name)) or re.fullmatch(source.heading, text)
+    if not match:
+        return None
+    text, marker = split_marker(match["period"] or "")
+    measure = _of_measure(match.groupdict().get("measure"), source)
+    return Series(measure, text, marker) if measure and period_of(text, source) else None
+
+
+def _of_measure(text: str | None, source: Source) -> str | None:
+    """Give the measure that a heading names by one of its columns; a pattern that names none is of the only one."""
+    if text is None:
+        return next(iter(source.measures))
+    names = {plain(column): key for key, measure in source.measures.items() for column in measure.column}
+    return names.get(plain(text))
 
 
 def split_marker(heading: str) -> tuple[str, str]:

@@ -10,14 +10,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from pipelines.declared import Age, Declared, Listed, Name, Names, PlaceSystem
 from pipelines.model_areas import ShareTable, Weights
 from pipelines.model_needs import Need
-from pipelines.model_parts import Adding, Break, Elsewhere, Note, Period, Release, Sha256, Withdrawn
+from pipelines.model_parts import Adding, Break, Elsewhere, Note, Release, Sha256, Withdrawn
+from pipelines.model_reading import FileShape, Where
 from pipelines.model_roads import STATXPLORE_KEY, Api, Link
 from pipelines.schema import VALUELESS, Status
 
 Kind = Literal["count", "stock", "rate", "index", "median", "rank"]
 Cadence = Literal["daily", "weekly", "monthly", "quarterly", "annual", "once"]
 Grain = Literal["latest", "month", "quarter", "year"]
-PeriodKind = Literal["day", "month", "quarter", "year"]
 Nation = Literal["England", "Wales", "Scotland", "Northern Ireland"]
 Access = Literal["open", "not_held", "not_open", "not_collected"]
 Provides = Literal["observation", "place", "change", "boundary", "areas", "shares"]
@@ -47,6 +47,10 @@ class Measure(Declared):
         "index, median and rank are never moved across boundaries"
     )
     column: Names = Field((), description="Heading of the column with the figures, or several it has had")
+    where: Where = Field(
+        default_factory=dict,
+        description="Headings and texts: the measure is in rows that have one of the texts; * stands for anything",
+    )
     numerator: Name | None = Field(None, description="Measure on top of a rate")
     denominator: Name | None = Field(None, description="Measure below a rate; a rate must have one")
     scale: float = Field(1.0, description="What a published figure is multiplied by to be in `unit`")
@@ -73,22 +77,7 @@ class Measure(Declared):
         return self
 
 
-class Columns(Declared):
-    """Which column of the file holds what; a list where the heading has changed between releases."""
-
-    place: Names = Field((), description="Place codes")
-    label: Names = Field((), description="Place names as published; the key where there are no codes")
-    period: Names = Field((), description="Period of each row")
-    status: Names = Field((), description="Publisher's status or marker of each row")
-
-    @model_validator(mode="after")
-    def _key(self) -> Self:
-        if not self.place and not self.label:
-            raise ValueError("name the column with place codes (place) or with place names (label)")
-        return self
-
-
-class Source(Declared):
+class Source(FileShape):
     """A dataset of one publisher: where it is, what is in it, how to read it."""
 
     title: str = Field(description="Title of the dataset")
@@ -120,9 +109,6 @@ class Source(Declared):
     elsewhere: dict[Nation, Elsewhere] = Field(
         default_factory=dict, description="For a nation not covered: who has the like, and where"
     )
-    format: Literal["csv", "excel", "json", "parquet"] = Field("csv", description="Format of the file, once unpacked")
-    encoding: str = Field("utf-8", description="Encoding of a text file")
-    member: str | None = Field(None, description="File inside a zip archive; * stands for anything")
     lies_in: Annotated[tuple[PlaceSystem, ...], Listed] = Field(
         (), description="For areas: place systems that each small area lies in, each a column of codes"
     )
@@ -133,14 +119,6 @@ class Source(Declared):
         default_factory=dict, description="For areas: sets of weights by which figures are shared out"
     )
     shares: ShareTable | None = Field(None, description="For shares: from what, to what, and of what")
-    layout: Literal["long", "wide"] = Field("long", description="wide: one column a period")
-    columns: Columns | None = Field(None, description="Which column holds what")
-    header: Names = Field((), description="Headings of the file itself, where tidy() makes the declared columns")
-    ignore: Annotated[tuple[str, ...], Listed] = Field(
-        (), description="Headings of a wide file that are not periods; * stands for anything"
-    )
-    period_kind: PeriodKind = Field("year", description="Kind of period the file speaks of")
-    period: Period | None = Field(None, description="Period of all figures, where the file does not say")
     measures: dict[Name, Measure] = Field(default_factory=dict, description="Measures in the file")
     markers: dict[str, Annotated[Marker, BeforeValidator(_marker)]] = Field(
         default_factory=dict, description="The publisher's markers and what each means"
@@ -151,9 +129,6 @@ class Source(Declared):
     totals: dict[str, str] = Field(default_factory=dict, description="Labels of totals, and their codes")
     unallocated: Annotated[tuple[str, ...], Listed] = Field((), description="Labels of rows that belong to no place")
     adding: Adding | None = Field(None, description="What adds to what in the file")
-    not_data: Annotated[tuple[str, ...], Listed] = Field(
-        (), description="Labels of rows that are headings inside the data"
-    )
     notes: Annotated[tuple[Note, ...], Listed] = Field((), description="What a person knows about some places")
     releases: Annotated[tuple[Release, ...], Listed] = Field(
         (), description="Files that travel with the project, oldest first"
@@ -228,11 +203,27 @@ class Source(Declared):
             return
         if not self.columns or not self.places:
             raise ValueError("a source of observations needs columns and places")
-        if self.layout == "long" and not self.period and not self.columns.period:
-            raise ValueError("say where the period is: columns.period, or period for the whole file")
+        self._dated()
+        lost = [each for each in self.columns.model_dump().values() if each and not set(each) & set(self.headings)]
+        if self.headings and lost:
+            raise ValueError(f"headings: lists no {lost[0][0]}, which columns names")
         unread = [name for name, measure in self.measures.items() if not measure.column]
-        if self.layout == "long" and unread:
+        several = "(?P<measure>" in (self.heading or "")
+        if (self.layout == "long" or several) and unread:
             raise ValueError(f"measure {unread[0]} does not name its column")
+        if self.layout == "wide" and not several and len(self.measures) > 1:
+            raise ValueError("a wide file of several measures needs heading, with (?P<measure>...) and (?P<period>...)")
+
+    def _dated(self) -> None:
+        whole = self.period or self.period_in_name or self.period_in_preamble
+        each = bool(self.releases) and all(release.period for release in self.releases)
+        if self.layout == "long" and not (whole or each or (self.columns and self.columns.period)):
+            raise ValueError(
+                "say where the period is: columns.period; or of the whole file, period, period_in_name or "
+                "period_in_preamble; or the period of each release"
+            )
+        if self.layout == "wide" and any(measure.where for measure in self.measures.values()):
+            raise ValueError("where of a measure is for layout: long; here put it beside columns")
 
     @model_validator(mode="after")
     def _markers(self) -> Self:

@@ -50,6 +50,7 @@ class Release(Declared):
     file: str = Field(description="File, from the sources directory")
     released: date = Field(description="Day the publisher released it")
     label: str = Field("", description="What the publisher calls the release")
+    period: Period | None = Field(None, description="Period of all its figures, where the file does not say")
     withdrawn: Withdrawn | None = Field(None, description="That the publisher has recalled it")
 
 

@@ -12,6 +12,7 @@ from checks.finding import Read, in_vain, source_fault
 from checks.registry import check_source
 from pipelines.catalogue import Catalogue
 from pipelines.cautions import cautioned, strange_recalls
+from pipelines.choosing import accounted
 from pipelines.conform import CELLS, Codes, conform, tidied
 from pipelines.corrections import SUFFIX, Correction
 from pipelines.corrections import in_vain as corrections_in_vain
@@ -34,6 +35,7 @@ RELEASE = {
     "size": pl.Int64,
     "order": pl.Int64,
     "usable": pl.Boolean,
+    "rows_left_out": pl.Int64,
     "cells_read": pl.Int64,
     "cells_used": pl.Int64,
     "cells_of_other_tiers": pl.Int64,
@@ -186,9 +188,10 @@ def manner_of(catalogue: Catalogue, name: str, places: Places) -> Manner:
 def read_release(manner: Manner, snapshot: Snapshot, content: bytes) -> Read:
     """Read one file of a source, every cell of it; raise UnreadableError where it is none of its kind."""
     source = manner.source
-    sheet = tidied(read_sheet(content, source, snapshot.file), manner.tidy)
+    sheet = accounted(tidied(read_sheet(content, source, snapshot.file), manner.tidy), source)
     cells = conform(sheet, manner.name, source, snapshot, manner.codes, manner.corrections)
-    return Read(manner.name, source, snapshot, cautioned(cells, source, snapshot), manner.own)
+    cells = cautioned(cells, source, snapshot)
+    return Read(manner.name, source, snapshot, cells, manner.own, sheet.left_out, sheet.vain)
 
 
 def _first_usable(home: Path, manner: Manner, group: list[Snapshot]) -> tuple[Read | None, list[pl.DataFrame]]:
@@ -287,5 +290,5 @@ def _release(order: int, read: Read, usable: bool) -> tuple[object, ...]:
     total, repeat = len(fault.filter(fault == "total")), len(fault.filter(fault == "repeat"))
     used = fault.null_count() if usable else 0
     aside = read.cells.height - used - total - repeat
-    counts = (read.cells.height, used, total, repeat, aside)
+    counts = (read.left_out, read.cells.height, used, total, repeat, aside)
     return (read.name, held.sha256, held.released, held.label, held.file, held.size, order, usable, *counts)

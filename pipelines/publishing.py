@@ -17,7 +17,6 @@ from pipelines.observe import RELEASE, held_releases
 from pipelines.people import people_in
 from pipelines.places import system_places
 from pipelines.ranks import ranks
-from pipelines.reading import unpacked
 from pipelines.report import as_json, cells_csv, render_html
 from pipelines.report_model import Report
 from pipelines.schema import CELL, FINDING, empty
@@ -31,6 +30,7 @@ from pipelines.steps import (
     register_places,
 )
 from pipelines.store import out_path, read_snapshot, read_table, state_path, table_key, write_table, write_whole
+from pipelines.unpacking import unpacked
 from pipelines.verdicts import VERDICT
 from pipelines.warehouse import NAME, measures_table, newest, sources_table, write_warehouse
 

@@ -39,6 +39,7 @@ RELEASE_MEANING = {
     "order": "Order of the source's releases, oldest 0",
     "in_use": "True where a problem's cells rest on it",
     "usable": "False where the file did not meet the source's contract",
+    "rows_left_out": "Rows that the declaration leaves out (where, not_data), and headings that stand again",
     "cells_read": "Cells in the file",
     "cells_used": "Cells that became observations",
     "cells_of_other_tiers": "Cells of totals, counties, regions and nations, left out so that nothing is counted twice",

@@ -5,8 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.model import Columns, Header, Measure, Source, Span
+from pipelines.model import Header, Measure, Source, Span
 from pipelines.model_needs import Need
+from pipelines.model_reading import Columns
 from pipelines.report_model import Report
 from pipelines.schema import CELL, FINDING, PLACE, rows
 

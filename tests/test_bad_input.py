@@ -13,7 +13,8 @@ import pytest
 from pipelines import answering, steps
 from pipelines.catalogue import load
 from pipelines.errors import CommongroundError, DeclarationError, UnreadableError
-from pipelines.model import Columns, Measure, Release, Source
+from pipelines.model import Measure, Release, Source
+from pipelines.model_reading import Columns
 from pipelines.observe import Observed
 from pipelines.reading import read_sheet
 from pipelines.steps import Project

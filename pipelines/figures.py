@@ -1,0 +1,94 @@
+"""Figures and markers: which text of a cell is a number, which is a publisher's marker, and which is neither."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from pipelines.model import Source
+from pipelines.schema import STATUSES, VALUELESS
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_SPACES = "[\u00a0\u202f\u2009]"
+"""Spaces that don't break: in a figure they group thousands, as a comma does."""
+
+
+def valued(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Tell figures from markers, and give each cell its status: the worst of cell, mark, column and heading.
+
+    Takes `text` and `status_text`; gives value, status, marker, and a fault for what is neither figure nor marker.
+    """
+    known = [text for text in source.markers if text]
+    cells = _parted(cells, source, known).with_columns(_figure(pl.col("_bare"), source.decimal).alias("_figure"))
+    # A number too large to hold, such as 1e400, is no figure.
+    is_number = pl.col("_figure").is_finite().fill_null(False)
+    marked = pl.col("_bare").is_in(known) | (pl.col("_bare") == "")
+    scale = pl.col("measure").replace_strict({k: m.scale for k, m in source.measures.items()}, return_dtype=pl.Float64)
+    status = {text: marker.status for text, marker in source.markers.items()}
+    by_cell = _status_of("_bare", status, "not_available", is_number)
+    strange_row = ~pl.col("status_text").is_in(["", *known])
+    bad = (~is_number & ~marked) | strange_row
+    found = pl.format("found {} with status {}: neither a figure nor a declared marker", "text", "status_text")
+    return cells.with_columns(
+        pl.when(is_number & ~bad).then(pl.col("_figure") * scale).alias("value"),
+        pl.when(by_cell.is_in(sorted(VALUELESS))).then(by_cell).otherwise(_milder(status)).alias("status"),
+        pl.when(marked & (pl.col("_bare") != ""))
+        .then("_bare")
+        .otherwise(pl.coalesce(_blank("_mark"), _blank("status_text")))
+        .alias("marker"),
+        pl.coalesce("fault", pl.when(bad).then(pl.lit("unreadable"))).alias("fault"),
+        pl.coalesce("fault_evidence", pl.when(bad).then(found)).alias("fault_evidence"),
+    ).with_columns(
+        # A row marked as hidden whose cell carries a figure all the same: the marker is believed.
+        pl.when(~pl.col("status").is_in(sorted(VALUELESS))).then("value").alias("value")
+    )
+
+
+def _parted(cells: pl.DataFrame, source: Source, known: list[str]) -> pl.DataFrame:
+    """Part each text into what it says (`_bare`) and a declared footnote mark after it (`_mark`)."""
+    text = pl.col("text").str.strip_prefix("'").str.strip_chars()
+    if not source.footnotes:
+        return cells.with_columns(text.alias("_bare"), pl.lit("").alias("_mark"))
+    # What is a marker as it stands is no figure with a mark.
+    whole = text.is_in(known)
+    mark = (
+        pl.when(whole).then(pl.lit("")).otherwise(text.str.extract(rf"((?:{source.footnotes})\s*)$", 1).fill_null(""))
+    )
+    bare = text.str.strip_suffix(mark).str.strip_chars()
+    return cells.with_columns(bare.alias("_bare"), mark.str.strip_chars().alias("_mark"))
+
+
+def _figure(text: pl.Expr, decimal: str) -> pl.Expr:
+    """Read a number, its thousands grouped or not; a comma that groups nothing is no part of a number."""
+    group = "," if decimal == "point" else r"\."
+    plain = text.str.replace_all(_SPACES, "\u00a0")
+    grouped = plain.str.contains(rf"^[+-]?\d{{1,3}}(?:(?:{group}\d{{3}})+|(?:\u00a0\d{{3}})+)(?:\D\d*)?$")
+    bare = pl.when(grouped).then(plain.str.replace_all(rf"{group}|\u00a0", "")).otherwise(plain)
+    # In a text whose decimal mark is a comma, a point that groups nothing is no part of a number either.
+    if decimal == "comma":
+        bare = (
+            pl.when(bare.str.contains(".", literal=True))
+            .then(pl.lit(""))
+            .otherwise(bare.str.replace(",", ".", literal=True))
+        )
+    return pl.when(bare.str.contains(_NUMBER)).then(bare).cast(pl.Float64, strict=False)
+
+
+def _milder(status: Mapping[str, str]) -> pl.Expr:
+    """Give the worse of what the mark after a figure and the row or heading say of it."""
+    by_row = _status_of("status_text", status, "normal", pl.lit(False))
+    # `markers` may spell a mark with its brackets or without them, as headings do.
+    in_brackets = {f"{left}{text}{right}": said for text, said in status.items() for left, right in ("()", "[]")}
+    by_mark = _status_of("_mark", {**in_brackets, **status}, "normal", pl.lit(False))
+    order = {said: number for number, said in enumerate(STATUSES)}
+    rank = [each.replace_strict(order, return_dtype=pl.Int64) for each in (by_mark, by_row)]
+    return pl.when(rank[0] > rank[1]).then(by_mark).otherwise(by_row)
+
+
+def _status_of(column: str, status: Mapping[str, str], blank: str, number: pl.Expr) -> pl.Expr:
+    """Give the status that a text stands for; a blank cell has none to give, a blank status is normal."""
+    found = pl.col(column).replace_strict({"": blank, **status}, default="normal", return_dtype=pl.String)
+    return pl.when(number).then(pl.lit("normal")).otherwise(found)
+
+
+def _blank(column: str) -> pl.Expr:
+    return pl.when(pl.col(column) != "").then(pl.col(column))

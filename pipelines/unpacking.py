@@ -1,0 +1,110 @@
+"""From bytes as they came to the bytes of one file: out of its gzip or zip, decoded, and no web page."""
+
+import fnmatch
+import gzip
+import io
+import zipfile
+import zlib
+from pathlib import PurePosixPath
+
+from pipelines.errors import UnreadableError
+
+UNPACKED_LIMIT = 2_000_000_000
+BOMB_FROM, BOMB_RATIO = 50_000_000, 400
+"""A member larger than the first, and larger than its packed size by more than the second, is not unpacked."""
+
+_PAGE = (b"<!doctype html", b"<html", b"<?xml version", b"<head", b"<body")
+_WORKBOOK = ("[Content_Types].xml", "content.xml")
+"""A part that every workbook has, and an archive of workbooks has not: a workbook is a zip itself."""
+_ARTICLED = {"excel": "an Excel", "ods": "an ODS"}
+
+
+def unpacked(content: bytes, member: str | None, file: str, kind: str) -> tuple[bytes, str]:
+    """Take a file out of its gzip or zip; refuse one that is empty, cut short, too large or a web page."""
+    if not content.strip():
+        raise UnreadableError(f"{file}: empty, expected {kind}; fetch it again")
+    if content[:2] == b"\x1f\x8b":
+        content = _gunzipped(content, file)
+    if content[:4] == b"PK\x03\x04":
+        content, file = _member(content, member, file, kind)
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:200].lower().startswith(_PAGE):
+        raise UnreadableError(
+            f"{file}: found a web page, expected {kind}; the address may have changed or need a login"
+        )
+    return content, file
+
+
+def _gunzipped(content: bytes, file: str) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+            found = packed.read(UNPACKED_LIMIT + 1)
+    except (EOFError, OSError, zlib.error) as error:
+        raise UnreadableError(f"{file}: its gzip is cut short or broken ({error}); fetch it again") from error
+    if len(found) > UNPACKED_LIMIT:
+        raise UnreadableError(f"{file}: unpacks to over {UNPACKED_LIMIT:,} bytes; not read")
+    return found
+
+
+def _member(content: bytes, member: str | None, file: str, kind: str) -> tuple[bytes, str]:
+    """Take the one member out of an archive; a workbook, which is an archive itself, is left as it is."""
+    workbook = kind in ("excel", "ods")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if workbook and any(name in _WORKBOOK for name in archive.namelist()):
+                _refuse_swollen(archive, file)
+                return content, file
+            wanted = _named(archive, member, file)
+            _refuse_bomb(archive.getinfo(wanted), file)
+            return archive.read(wanted), f"{file}/{wanted}"
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+        if workbook:
+            raise UnreadableError(
+                f"{file}: not {_ARTICLED[kind]} file, or cut short ({error}); fetch it again"
+            ) from error
+        raise UnreadableError(f"{file}: its zip is cut short or broken ({error}); fetch it again") from error
+
+
+def _refuse_swollen(archive: zipfile.ZipFile, file: str) -> None:
+    """Refuse a workbook whose parts swell like a bomb."""
+    for info in archive.infolist():
+        _refuse_bomb(info, file)
+
+
+def _named(archive: zipfile.ZipFile, member: str | None, file: str) -> str:
+    """Find the one member that is declared, by its name or by a pattern with *; or the only one there is."""
+    names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    found = [name for name in names if fnmatch.fnmatchcase(name, member)] if member and "*" in member else names
+    exact = [name for name in names if name == member] or found
+    if len(exact) != 1 or (member and "*" not in member and exact != [member]):
+        raise UnreadableError(
+            f"{file}: found members {', '.join(names[:8])}, expected {member or 'one, or member: declared'}"
+            f"{f' ({len(exact)} match)' if member and '*' in member else ''}"
+        )
+    path = PurePosixPath(exact[0].replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise UnreadableError(f"{file}: member {exact[0]!r} points out of the archive; not read")
+    return exact[0]
+
+
+def _refuse_bomb(info: zipfile.ZipInfo, file: str) -> None:
+    """Refuse a member that is too large once unpacked, or swells beyond what text does; text swells 20 times."""
+    swells = info.file_size > BOMB_FROM and info.file_size > BOMB_RATIO * max(info.compress_size, 1)
+    if info.file_size > UNPACKED_LIMIT or swells:
+        raise UnreadableError(f"{file}: {info.filename} unpacks to {info.file_size:,} bytes; not read")
+
+
+def decoded(content: bytes, encoding: str, file: str) -> str:
+    """Decode a text file by its declared encoding; say what it looks like where that fails."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff") and not encoding.lower().startswith(("utf-16", "utf_16")):
+        raise UnreadableError(f"{file}: found UTF-16, expected {encoding}; declare encoding: utf-16")
+    try:
+        text = content.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        start = getattr(error, "start", 0)
+        raise UnreadableError(
+            f"{file}: not {encoding} at byte {start} ({content[max(0, start - 12) : start + 4]!r}); "
+            "it may be cp1252: declare encoding: cp1252 if the names then read well"
+        ) from error
+    if "\x00" in text:
+        raise UnreadableError(f"{file}: holds zero bytes, expected text; it is no {encoding} file")
+    return text

@@ -1,0 +1,85 @@
+"""Workbooks, Excel and ODS: each sheet as rows of text, and the one sheet that is meant."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from pipelines.errors import UnreadableError
+from pipelines.matching import like, plain
+from pipelines.model_reading import FileShape
+from pipelines.tables import ROW, Sheet, Wanted, table
+
+NAMED_WITHIN = 10
+"""A sheet may be named by a text in this many rows at its top: titles move less than the names of sheets do."""
+CELLS_LIMIT = 50_000_000
+_LINK = "'file:"
+"""How the name of a sheet begins that only holds values remembered from another workbook."""
+
+
+def read_workbook(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+    """Read the one sheet of a workbook that is meant; raise UnreadableError where there is none, or several."""
+    import fastexcel
+
+    try:
+        book = fastexcel.read_excel(content)
+        names = [name for name in book.sheet_names if not name.startswith(_LINK)]
+        meant = _meant(book, names, shape.sheet, file)
+        return _one(book, meant, shape, wanted, file)
+    except (fastexcel.FastExcelError, ValueError, pl.exceptions.PolarsError) as error:
+        kind = "an Excel" if shape.format == "excel" else "an ODS"
+        raise UnreadableError(f"{file}: not {kind} file, or cut short ({error}); fetch it again") from error
+
+
+def _meant(book: Any, names: list[str], asked: str | None, file: str) -> list[str]:
+    """Give the sheets that the declaration can mean: by name, else by a text near their top."""
+    if asked is None or asked in names:
+        return [asked] if asked else names
+    pattern = like(asked)
+    named = [name for name in names if pattern.fullmatch(name.strip())]
+    found = named or [name for name in names if any(map(pattern.fullmatch, _texts(book, name)))]
+    if not found:
+        raise UnreadableError(
+            f"{file}: found sheets {listed(names)}; expected one named {asked}, or with that text in its first "
+            f"{NAMED_WITHIN} rows; correct sheet:, if it was renamed"
+        )
+    return found
+
+
+def listed(names: list[str]) -> str:
+    """Name some sheets, and say how many more there are."""
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") or "none"
+
+
+def _texts(book: Any, name: str) -> Iterator[str]:
+    for row in _grid(book, name, NAMED_WITHIN).iter_rows():
+        yield from (plain(cell) for cell in row[:-1] if cell)
+
+
+def _grid(book: Any, name: str, rows: int | None = None) -> pl.DataFrame:
+    """Give a sheet as text, blanks as "", with `_row`, counted from 1 at the first row of the sheet."""
+    sheet = book.load_sheet(name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string")
+    frame = sheet.to_polars()
+    if frame.width * frame.height > CELLS_LIMIT:
+        raise UnreadableError(f"sheet {name} has over {CELLS_LIMIT:,} cells; not read")
+    text: pl.DataFrame = frame.select(pl.all().cast(pl.String).fill_null("").str.strip_chars())
+    return text.with_columns(pl.Series(ROW, range(1, text.height + 1), dtype=pl.Int64))
+
+
+def _one(book: Any, names: list[str], shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+    """Give the one sheet that has the headings."""
+    found: list[Sheet] = []
+    faults: list[str] = []
+    for name in names:
+        try:
+            found.append(table(_grid(book, name), shape, wanted, f"{file}[{name}]"))
+        except UnreadableError as error:
+            faults.append(str(error))
+    if len(found) > 1:
+        raise UnreadableError(
+            f"{file}: found the headings in {len(found)} sheets: {listed([each.file for each in found])}; "
+            "expected one: name it with sheet:"
+        )
+    if not found:
+        raise UnreadableError("\n".join(faults[:8]) or f"{file}: has no sheets")
+    return found[0]
