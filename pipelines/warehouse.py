@@ -86,7 +86,11 @@ TABLE_MEANING = {
 def measures_table(catalogue: Catalogue) -> pl.DataFrame:
     """Give the dictionary of measures: one row a measure."""
     rows = [
-        {"measure": name, "source": catalogue.measure_source[name], **measure.model_dump(exclude={"column", "range"})}
+        {
+            "measure": name,
+            "source": catalogue.measure_source[name],
+            **measure.model_dump(exclude={"column", "where", "range"}),
+        }
         for name, measure in sorted(catalogue.measures.items())
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
