@@ -17,6 +17,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from carry_over_areas import ORIGINS, small_areas
+from carry_over_health import HEALTH
+from carry_over_hospitals import HOSPITALS
 from carrying import Item, Row, csv_bytes, cut_lines, packed, read_origins, read_text, rows_of
 
 HERE = Path(__file__).resolve().parent
@@ -205,6 +207,8 @@ ITEMS = (
          "carry_over_areas.py says", tuple(ORIGINS.values())),
     Item("nhs_trust_catchments.csv.gz", "2020", trust_shares, "columns of codes and shares",
          ("geo/nhs/trust_lad19_shares_both_ways.csv.gz",)),
+    *HOSPITALS,
+    *HEALTH,
 )  # fmt: skip
 
 

@@ -63,3 +63,8 @@ def cut_lines(text: str, keep: Callable[[Row], bool]) -> bytes:
     header = next(csv.reader([first.removeprefix("\ufeff")]))
     rows = (dict(zip(header, cells, strict=True)) for cells in csv.reader(lines))
     return "".join([first, *(line for line, row in zip(lines, rows, strict=True) if keep(row))]).encode()
+
+
+def cut_columns(text: str, columns: list[str], keep: Callable[[Row], object] = bool) -> bytes:
+    """Write some columns of CSV, and the rows that are wanted, figures and markers as published."""
+    return csv_bytes(columns, filter(keep, rows_of(text)), "\n")

@@ -1,0 +1,105 @@
+"""Cases and tests, deaths from drugs, and deprivation, for the starter edition."""
+
+from collections.abc import Callable
+from datetime import date
+
+from carry_over_hospitals import is_month_end
+from carrying import Item, cut_columns, cut_lines, packed, rows_of
+from workbooks import sheets_of, workbook
+
+COVID, DEPRIVATION = "indicators/covid_cases_testing", "indicators/deprivation_health"
+UPPER_TIER = ("Nation", "Region", "Upper tier local authority")
+TESTS = ["Date", "Testing - Cumulative people tested for COVID-19 - Total",
+         "Testing - Total number of COVID-19 tests reported by NHS Labs - Cumulative",
+         "Testing - Total number of COVID-19 tests reported by UK Gov testing programme - Cumulative"]  # fmt: skip
+DOMAINS = ("Index of Multiple Deprivation", "Health and Disability", "Health Deprivation and Disability")
+FIRST_YEAR_OF_DEATHS = 2010
+
+
+def cases(text: str) -> bytes:
+    """Write cases as downloaded: nation, regions and upper-tier councils, on the newest day listed."""
+    newest = max(row["Specimen date"] for row in rows_of(text))
+    return cut_lines(text, lambda row: row["Area type"] in UPPER_TIER and row["Specimen date"] == newest)
+
+
+def dashboard(text: str) -> bytes:
+    """Write new cases by day and upper-tier council, with the headings that stand again inside the data."""
+    return packed(cut_columns(text, ["date", "areaName", "areaCode", "newCasesBySpecimenDate"]))
+
+
+def month_ends(text: str) -> bytes:
+    """Write the last day of each month of a daily table."""
+    return cut_lines(text, lambda row: is_month_end(date.fromisoformat(row["Date"])))
+
+
+def scottish_tests(text: str) -> bytes:
+    """Write people tested and tests reported so far, at each month's end."""
+    return cut_columns(text, TESTS, lambda row: is_month_end(date.fromisoformat(row["Date"])))
+
+
+def drug_deaths(text: str) -> bytes:
+    """Write deaths by year of registration from 2010 on, every tier, in the publisher's encoding."""
+    header = [*rows_of(text)[0]]
+    years = [name for name in header if not name.isdigit() or int(name) >= FIRST_YEAR_OF_DEATHS]
+    return cut_columns(text, years).decode().encode("cp1252")
+
+
+def indices(text: str) -> bytes:
+    """Write scores, ranks and shares of districts for all deprivation and for health."""
+    return cut_lines(text, lambda row: row["index_domain"] in DOMAINS)
+
+
+def english_deciles(text: str) -> bytes:
+    """Write the decile of each small area for all deprivation and for health."""
+    code = text.split(",", 1)[0]
+    return packed(cut_columns(text, [code, "IMD_decile", "Health_decile"]))
+
+
+def ranks(sheet: str, columns: int) -> Callable[[bytes], bytes]:
+    """Give what writes the first columns of one sheet of ranks, as an .xlsx workbook."""
+
+    def written(content: bytes) -> bytes:
+        return workbook({sheet: [row[:columns] for row in sheets_of(content)[sheet]]})
+
+    return written
+
+
+def life_expectancy(text: str) -> bytes:
+    """Write life expectancy at birth by constituency, and its confidence limits, in the publisher's encoding."""
+    columns = [name for name in rows_of(text)[0] if name not in ("Area type", "Sex code", "Ageband")]
+    return cut_columns(text, columns).decode().encode("cp1252")
+
+
+HEALTH = (
+    *(Item(f"phe_cases_{day}.csv", day, cases, "nation, regions, upper-tier councils; newest day",
+           (f"{COVID}/phe_coronavirus_cases_latest_{day}.csv",))
+      for day in ("2020-04-27", "2020-04-28", "2020-07-01")),
+    Item("phe_dashboard_cases.csv.gz", "2020-10-02", dashboard, "without deaths",
+         (f"{COVID}/dashboard_utla_cases_snapshot_2020-10-02.csv",)),
+    Item("gov_scot_cases.csv", "2021-07-31", month_ends, "month ends",
+         (f"{COVID}/scotland/health-boards_cumulative-cases.csv",)),
+    Item("gov_scot_intensive_care_2020-09.csv", "2020-09-30", month_ends, "month ends",
+         (f"{COVID}/scotland/health-boards_icu-patients-confirmed-archived.csv",)),
+    Item("gov_scot_intensive_care_2021-07.csv", "2021-07-31", month_ends, "month ends",
+         (f"{COVID}/scotland/health-boards_icu-patients-confirmed.csv",)),
+    Item("gov_scot_tests.csv", "2021-07-31", scottish_tests, "month ends; people tested, tests reported",
+         (f"{COVID}/scotland/scotland_testing.csv",)),
+    Item("ons_drug_deaths.csv", "2021-08-31", drug_deaths, "2010 on",
+         ("indicators/drug_misuse/ons_drug_poisoning_deaths_by_la_1993_2020.csv",), "cp1252"),
+    Item("mhclg_deprivation_2019.csv", "2019-12-31", indices, "all deprivation, health",
+         (f"{DEPRIVATION}/iod2019_england_lad.csv",)),
+    Item("mhclg_deprivation_2025.csv", "2025-12-31", indices, "all deprivation, health",
+         (f"{DEPRIVATION}/iod2025_england_lad.csv",)),
+    Item("mhclg_small_areas_2019.csv.gz", "2019-12-31", english_deciles, "deciles of all deprivation, of health",
+         (f"{DEPRIVATION}/imd2019_england_lsoa11.csv.gz",)),
+    Item("mhclg_small_areas_2025.csv.gz", "2025-12-31", english_deciles, "deciles of all deprivation, of health",
+         (f"{DEPRIVATION}/imd2025_england_lsoa21.csv.gz",)),
+    Item("gov_wales_deprivation.xlsx", "2019-12-31", ranks("WIMD_2019_ranks", 7), "one sheet of three; columns to "
+         "health; written as .xlsx", (f"{DEPRIVATION}/wimd2019_wales.ods",)),
+    Item("gov_scot_deprivation.xlsx", "2020-12-31", ranks("SIMD 2020v2 ranks", 9), "one sheet of two; columns to "
+         "health", (f"{DEPRIVATION}/simd2020v2_ranks.xlsx",)),
+    Item("nisra_deprivation.xlsx", "2017-12-31", ranks("MDM", 8), "one sheet of ten; columns to health; written as "
+         ".xlsx", (f"{DEPRIVATION}/NIMDM17_SOAresults.xls",)),
+    Item("ons_life_expectancy_pcon.csv", "2025-12-31", life_expectancy, "at birth",
+         (f"{DEPRIVATION}/life_expectancy_pcon24_2022.csv",), "cp1252"),
+)  # fmt: skip

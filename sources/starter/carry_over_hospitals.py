@@ -1,0 +1,141 @@
+"""What hospitals and ambulances have and use, for the starter edition: medicines, beds, ventilated patients, PPE.
+
+Daily tables keep the last day of each month, and the newest day: problems ask by month.
+"""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+from carrying import Item, csv_bytes, cut_columns, cut_lines, packed, rows_of
+from workbooks import sheets_of, workbook
+
+MEDICINES, CAPACITY = "indicators/hospital_medicines", "indicators/hospital_capacity"
+# A winter's table is of trusts that admit emergencies; of each, beds open and occupied.
+SITREP = ["Code", "Name", "Date", "G&A Beds Open", "G&A beds occ'd", "CC Adult Open", "CC Adult Occ"]
+# The day after the change to summer time is 23:00 of the day before: the compiled table is in UTC.
+SUMMER_TIME = " 23:00:00"
+UEC = [
+    "nhs_trust22_code", "date", "adult_general_acute_beds_available", "adult_general_acute_beds_occupied",
+    "adult_critical_care_beds_available", "adult_critical_care_beds_occupied",
+    "paediatric_intensive_cared_beds_available", "paediatric_intensive_cared_beds_occupied",
+]  # fmt: skip
+AMBULANCE = ["ambulance_service", "count_incidents", "total_hours", "category"]
+LITHIUM = ["year_month", "quantity", "uom", "ods_code", "ods_name", "region", "vmp_code", "vmp_name"]
+
+
+def day_of(text: str) -> date:
+    """Give the day that a table of winter 2020-21 means, where it mixes days and instants in UTC."""
+    return date.fromisoformat(text[:10]) + timedelta(days=text.endswith(SUMMER_TIME))
+
+
+def is_month_end(day: date) -> bool:
+    """Tell whether a day is the last of its month."""
+    return (day + timedelta(days=1)).day == 1
+
+
+def medicines(text: str) -> bytes:
+    """Write the medicines issued from January 2020 on; the rows as published, quantities below nought too."""
+    return packed(cut_lines(text, lambda row: row["year_month"] >= "2020"))
+
+
+def lithium(content: bytes) -> bytes:
+    """Write lithium issued in 2020 in the newer layout: eight of its 23 columns, codes as text."""
+    header, *rows = next(iter(sheets_of(content).values()))
+    places = [header.index(name) for name in LITHIUM]
+    kept = [[row[n] for n in places] for row in rows if row[0].startswith("2020")]
+    return workbook({"scmd_lithium-2": [LITHIUM, *kept]})
+
+
+def some_sheets(*names: str) -> Callable[[bytes], bytes]:
+    """Give what writes some sheets of a workbook, whole."""
+
+    def written(content: bytes) -> bytes:
+        sheets = sheets_of(content)
+        return workbook({name: sheets[name] for name in names})
+
+    return written
+
+
+def sitrep(text: str) -> bytes:
+    """Write one winter's beds by trust on the last day of each month, both rows of days that were listed twice."""
+    return packed(cut_columns(text, SITREP, lambda row: is_month_end(day_of(row["Date"]))))
+
+
+def ventilated(text: str) -> bytes:
+    """Write patients with COVID-19 in mechanical ventilation beds of NHS trusts: month ends, and the newest day."""
+    rows = [row for row in rows_of(text) if row["data"] == "MV beds COVID" and len(row["org_code"]) == 3]
+    newest = max(row["date"] for row in rows)
+    kept = (row for row in rows if row["date"] == newest or is_month_end(date.fromisoformat(row["date"])))
+    return packed(csv_bytes([*rows[0]], kept, "\n"))
+
+
+def emergency_beds(text: str) -> bytes:
+    """Write beds by trust and month from January 2024 on: adults' general, adult and paediatric critical care."""
+    return packed(cut_columns(text, UEC, lambda row: row["date"][-4:] >= "2024"))
+
+
+def ambulance(text: str) -> bytes:
+    """Write incidents and total hours by category; means and centiles, which lost their hours, are left out."""
+    code = text.split(",", 1)[0]
+    return cut_columns(text, [code, *AMBULANCE])
+
+
+def welsh_beds(text: str) -> bytes:
+    """Write beds by health board and month from January 2023 on, every specialism."""
+    columns = ["date", "health_board_code", "health_board_name", "specialism", "daily_beds_available",
+               "daily_beds_occupied"]  # fmt: skip
+    return cut_columns(text, columns, lambda row: row["date"][-2:] >= "23")
+
+
+def welsh_ambulance(text: str) -> bytes:
+    """Write red and amber calls and red responses by health board and month."""
+    header = [name for name in rows_of(text)[0] if name != "green_calls" and "percent" not in name]
+    return cut_columns(text, header)
+
+
+def ppe(text: str) -> bytes:
+    """Write items issued, without the addresses of the pages."""
+    return cut_columns(text, ["nation", "release", "item", "period", "value"])
+
+
+def _sitreps() -> tuple[Item, ...]:
+    # A winter's series is published week by week; its last day plus a week is the latest that it came out.
+    winters = {"2018-19": "2019-03-10", "2020-21": "2021-04-11"}
+    return tuple(
+        Item(f"nhse_winter_sitrep_{winter}.csv.gz", day, sitrep, "month ends; beds open and occupied",
+             (f"{CAPACITY}/nhse_winter_sitrep_{winter}.csv.gz",))
+        for winter, day in winters.items()
+    )  # fmt: skip
+
+
+def _scmd(name: str) -> str:
+    return f"{MEDICINES}/scmd_{name}"
+
+
+HOSPITALS = (
+    Item("nhsbsa_covid_medicines.csv.gz", "2021-12-31", medicines, "2020 on", (_scmd("covid_medicines_by_trust.csv"),)),
+    Item("nhsbsa_methotrexate.csv.gz", "2021-12-31", medicines, "2020 on", (_scmd("methotrexate_by_trust.csv"),)),
+    Item("nhsbsa_lithium.xlsx", "2024-12-31", lithium, "2020; eight columns", (_scmd("lithium_2022on.xlsx"),)),
+    Item("nhse_msitrep_2020-01.xlsx", "2020-03-12", some_sheets("Critical Care Beds"),
+         "one sheet of two; written as .xlsx",
+         (f"{CAPACITY}/MSitRep-January-2020-LGBH3.xls",)),
+    *(Item(f"nhse_kh03_{quarter}.xlsx", day, some_sheets("NHS Trust by Sector", "Data Quality"), "two sheets of four",
+           (f"{CAPACITY}/KH03-Beds-Open-Overnight-{file}.xlsx",))
+      for quarter, day, file in (("2019-20-q3", "2020-02-27", "Q3-2019-20"),
+                                 ("2020-21-q1", "2020-11-19", "Q1-2020-21-revised-2020-11-19"))),
+    *_sitreps(),
+    *(Item(f"nhse_covid_ventilated_{day}.csv.gz", day, ventilated, "patients in mechanical ventilation beds; NHS "
+           "trusts; month ends and the newest day", (f"{CAPACITY}/nhse_covid_hospital_activity_trust_{day}.csv.gz",))
+      for day in ("2020-11-19", "2020-12-03")),
+    Item("nhse_emergency_beds.csv.gz", "2025-12-31", emergency_beds, "2024 on; beds of adults, and intensive care of "
+         "children", (f"{CAPACITY}/uec_critical_care_monthly_trust_2022on.csv",)),
+    *(Item(f"nhse_ambulance_{month}.csv", day, ambulance, "incidents and hours",
+           (f"indicators/ambulance/nhse_aqi_{file}.csv",))
+      for month, day, file in (("2020-12", "2021-01-31", "dec2020"), ("2021-04", "2021-05-31", "apr2021"))),
+    Item("gov_wales_beds.csv", "2024-12-31", welsh_beds, "2023 on; figures of beds",
+         (f"{CAPACITY}/wales_beds_by_health_board.csv",)),
+    Item("gov_wales_ambulance.csv", "2024-12-31", welsh_ambulance, "without green calls and percentages",
+         (f"{CAPACITY}/wales_ambulance_by_health_board.csv",)),
+    Item("ppe_items_issued.csv", "2022-03-31", ppe, "without addresses",
+         ("indicators/ppe/ppe_items_issued_wales_scotland_transcribed.csv",)),
+)  # fmt: skip
