@@ -94,11 +94,11 @@ HEALTH = (
          (f"{DEPRIVATION}/imd2019_england_lsoa11.csv.gz",)),
     Item("mhclg_small_areas_2025.csv.gz", "2025-12-31", english_deciles, "deciles of all deprivation, of health",
          (f"{DEPRIVATION}/imd2025_england_lsoa21.csv.gz",)),
-    Item("gov_wales_deprivation.xlsx", "2019-12-31", ranks("WIMD_2019_ranks", 7), "one sheet of three; columns to "
+    Item("gov_wales_deprivation.xlsx", "2019-11-27", ranks("WIMD_2019_ranks", 7), "one sheet of three; columns to "
          "health; written as .xlsx", (f"{DEPRIVATION}/wimd2019_wales.ods",)),
-    Item("gov_scot_deprivation.xlsx", "2020-12-31", ranks("SIMD 2020v2 ranks", 9), "one sheet of two; columns to "
+    Item("gov_scot_deprivation.xlsx", "2020-04-30", ranks("SIMD 2020v2 ranks", 9), "one sheet of two; columns to "
          "health", (f"{DEPRIVATION}/simd2020v2_ranks.xlsx",)),
-    Item("nisra_deprivation.xlsx", "2017-12-31", ranks("MDM", 8), "one sheet of ten; columns to health; written as "
+    Item("nisra_deprivation.xlsx", "2018-12-31", ranks("MDM", 8), "one sheet of ten; columns to health; written as "
          ".xlsx", (f"{DEPRIVATION}/NIMDM17_SOAresults.xls",)),
     Item("ons_life_expectancy_pcon.csv", "2025-12-31", life_expectancy, "at birth",
          (f"{DEPRIVATION}/life_expectancy_pcon24_2022.csv",), "cp1252"),
