@@ -107,8 +107,28 @@ _TABLE: tuple[Reason, ...] = (
            "the cell holds text that is neither a number nor a marker declared for the source", "warn",
            "whoever keeps the source's declaration",
            "Find the meaning in the publisher's notes and declare the marker."),
-    Reason("implausible", "values", "Outside what it can be",
-           "the figure lies outside the range declared for the measure", "warn",
+    Reason("unit_change", "meaning", "Its unit seems to have changed",
+           "most places are 10, 100, 1000 ... times, or a part of, what they were in other periods or in the release "
+           "before, or this one is that much too high; withheld", "error",
+           "the publisher", "Ask for the unit; declare the scale, or correct the figure (scale) once it is known."),
+    Reason("suspected_zero", "values", "A nought that its own history makes incredible",
+           "by a count model of the place's other periods such a nought comes less than once in a million, and most "
+           "peers have a figure; withheld, as it says more likely that nothing was sent", "error",
+           "the publisher, or the body that makes the return",
+           "Ask whether it is a nought or a return that is missing; a correction that flags the figure lets it stand."),
+    Reason("near_zero_leak", "values", "Next to nothing, as if most of it was not sent",
+           "above 0 and under a tenth of what its better periods or those around make likely, more than 6 spreads "
+           "below them and below its peers; withheld, the figure is the least it can be", "error",
+           "the publisher, or the body that makes the return",
+           "Ask what was not sent; a correction that flags the figure lets it stand."),
+    Reason("partial_return", "supply", "There, but a fraction of itself",
+           "a count under two thirds of what the periods around or before make likely, more than 6 spreads below them "
+           "and below its peers; withheld, the figure is the least it can be", "error",
+           "the publisher, or the body that makes the return",
+           "Ask for the rest of the return; a correction that flags the figure lets it stand."),
+    Reason("implausible", "values", "Outside what it can be, or far from all that is like it",
+           "outside the range declared for the measure: not used; or more than 6 spreads and half as much again away "
+           "both from its own history and from its peers: used, with the caveat", "warn",
            "the publisher", "Ask the publisher to confirm or correct it."),
     Reason("duplicate", "values", "Given twice, differently",
            "the file has several figures for one place, period and measure", "warn",
@@ -158,12 +178,17 @@ _TABLE: tuple[Reason, ...] = (
     Reason("correction_expired", "values", "A correction no longer applies",
            "the publisher prints another figure than the correction was made for, or none", "warn",
            "whoever keeps the source's declaration", "See whether the new figure is right; take the correction out."),
+    Reason("carried_forward", "supply", "The same figure again, where peers vary",
+           "the very figure of the periods before, in a run that chance does not give once in a million", "warn",
+           "the publisher, or the body that makes the return", "Ask whether it was counted again or copied."),
     Reason("unexplained", "derived", "Nobody knows why",
            "none of the other reasons holds", "error",
            "whoever runs this installation", "Look at the cell with commonground explain."),
 )  # fmt: skip
 
 REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}
+WITHHELD: frozenset[str] = frozenset({"unit_change", "suspected_zero", "near_zero_leak", "partial_return"})
+"""Doubts so grave that no answer takes the figure for the place's value: it would more likely be a wrong number."""
 PRECEDENCE: dict[str, int] = {reason.code: place for place, reason in enumerate(_TABLE)}
 SEVERITIES: tuple[Severity, ...] = ("info", "warn", "error")
 

@@ -24,6 +24,7 @@ from pipelines.stand_ins import stood_in
 from pipelines.steps import ANSWERED, Project, observe_source, register_places
 from pipelines.store import read_table, state_path, table_key, write_table
 from pipelines.verdicts import shown, verdicts
+from pipelines.withholding import withheld
 
 
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
@@ -68,7 +69,8 @@ def placed_slices(
             current = newest(observation)
             weights = weights_for(current, denominators(project, name), catalogue.measures)
             moved = averaged(place_slices(current, parts, catalogue.measures), current, parts, weights)
-        placed.append(conformed(withdrawn(moved, observation, parts), PLACED))
+        told = conformed(withdrawn(moved, observation, parts), PLACED)
+        placed.append(withheld(told, catalogue.measures))
         aside.append(_aside(seen, places, target))
     return pl.concat(placed), pl.concat(aside)
 

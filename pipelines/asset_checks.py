@@ -9,6 +9,7 @@ from datetime import date, timedelta
 import dagster as dg
 import polars as pl
 
+from checks.reasons import WITHHELD
 from pipelines.declared import days
 from pipelines.model import Source
 from pipelines.observe import Observed
@@ -26,6 +27,10 @@ _FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "places": (
         "Every row is of a known place, once, and every place covered has its rows.",
         ("unknown_places", "retired_codes", "missing_places", "combined_areas", "unused_names"),
+    ),
+    "figures": (
+        "No figure is far from its own history and its peers, of another unit, or carried forward.",
+        tuple(f"{code}_figures" for code in (*sorted(WITHHELD), "implausible", "carried_forward", "rounded")),
     ),
     "releases": ("No release in use has been recalled by its publisher.", ("recalled_release",)),
     "periods": ("No period between the first and the last is left out.", ("skipped_periods",)),

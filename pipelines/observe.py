@@ -8,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from checks.contract import CONTRACT, judge
+from checks.doubt import DOUBT
 from checks.finding import Read, in_vain, source_fault
 from checks.registry import check_source
 from pipelines.catalogue import Catalogue
@@ -16,6 +17,7 @@ from pipelines.choosing import accounted
 from pipelines.conform import CELLS, Codes, conform, tidied
 from pipelines.corrections import SUFFIX, Correction
 from pipelines.corrections import in_vain as corrections_in_vain
+from pipelines.doubting import doubted
 from pipelines.errors import UnreadableError
 from pipelines.model import Source
 from pipelines.names import candidates, folded, name_table
@@ -49,7 +51,7 @@ Reader = Callable[[pl.DataFrame, str], pl.DataFrame]
 
 
 class Observed(NamedTuple):
-    """What a source gives: observations of all usable releases, what was set aside, what was found, and totals."""
+    """What a source gives: observations of all usable releases, and what was set aside, found, and doubted."""
 
     observation: pl.DataFrame
     set_aside: pl.DataFrame
@@ -57,6 +59,7 @@ class Observed(NamedTuple):
     contract: pl.DataFrame
     release: pl.DataFrame
     total: pl.DataFrame
+    doubt: pl.DataFrame
 
 
 class Manner(NamedTuple):
@@ -162,7 +165,8 @@ def observe(home: Path, catalogue: Catalogue, name: str, places: Places, as_of: 
     faults += [_unused_names(read, catalogue.sources_dir / f"{name}.names.csv") for read in reads[-1:]]
     faults.append(_strange_recalls(home, name, source))
     checks = [_offering(check_source(read), manner.own) for read in reads if read.snapshot.sha256 not in refused]
-    return _narrowed(_observed(reads, refused, pl.concat([empty(FINDING), *faults, *checks]), contract), manner)
+    seen = _observed(reads, refused, pl.concat([empty(FINDING), *faults, *checks]), contract)
+    return doubted(_narrowed(seen, manner), source.measures)
 
 
 def _narrowed(seen: Observed, manner: Manner) -> Observed:
@@ -282,6 +286,7 @@ def _observed(reads: list[Read], refused: set[str], finding: pl.DataFrame, contr
         contract if contract.height else pl.DataFrame(schema=CONTRACT),
         pl.DataFrame(rows, schema=RELEASE, orient="row"),
         totals(every),
+        empty(DOUBT),
     )
 
 

@@ -23,6 +23,7 @@ from pipelines.schema import CELL, FINDING, empty
 from pipelines.steps import (
     ANSWERED,
     Project,
+    all_doubts,
     all_findings,
     all_observations,
     all_revisions,
@@ -182,6 +183,7 @@ def _write(project: Project) -> Path:
         "totals": all_totals(project),
         "revisions": revised[0],
         "revision_summary": revised[1],
+        "doubts": all_doubts(project),
         "findings": pl.concat([empty(FINDING), all_findings(project)]),
     }
     views = {name: read_table(state_path(home, "view", name)) for name in answered}

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from checks.doubt import DOUBT
 from pipelines.catalogue import Catalogue
 from pipelines.keys import Keys, keys
 from pipelines.observe import Observed, observe, read_places, take_in
@@ -106,6 +107,12 @@ def all_observations(project: Project) -> pl.DataFrame:
     paths = [state_path(project.home, "observation", name) for name in project.catalogue.observing()]
     tables = (read_table(path).select(list(OBSERVATION)) for path in paths if path.is_file())
     return pl.concat([empty(OBSERVATION), *tables])
+
+
+def all_doubts(project: Project) -> pl.DataFrame:
+    """Stack the figures doubted of every source, with what each was compared with (doubt.DOUBT)."""
+    paths = [state_path(project.home, "doubt", name) for name in project.catalogue.observing()]
+    return pl.concat([empty(DOUBT), *(read_table(path) for path in paths if path.is_file())])
 
 
 def all_totals(project: Project) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from checks.doubt import DOUBT
 from checks.reasons import reasons_table
 from pipelines.catalogue import Catalogue
 from pipelines.ledger import BUILD, GAP_LEDGER
@@ -77,6 +78,7 @@ TABLE_MEANING = {
     "totals": "What files say of larger places, and of rows of no place: kept out of the observations",
     "revisions": "Every figure that changed, appeared or disappeared between two releases of a source",
     "revision_summary": "For each measure and pair of releases: how much changed, where most, and what is suspected",
+    "doubts": "Every figure in use that is doubted: what it was compared with, and how far from that it is",
     "findings": "Everything the checks found; no cap",
     "reasons": "Every kind of gap: what it means, how it is told, who can close it and how",
     "statuses": "What publishers say of a figure, with the Government Analysis Function's symbol and SDMX code",
@@ -178,7 +180,7 @@ def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> No
 def column_meanings() -> dict[str, dict[str, str]]:
     """Say what every column of every table is, table by table; problems' views are told apart."""
     conformed = {"cells": CELL, "gaps": CELL, "places": PLACE, "changes": CHANGE, "findings": FINDING,
-                 "observations": OBSERVATION, "neighbours": NEIGHBOUR, "ranks": RANK, "totals": TOTAL,
+                 "observations": OBSERVATION, "neighbours": NEIGHBOUR, "ranks": RANK, "totals": TOTAL, "doubts": DOUBT,
                  "gap_ledger": GAP_LEDGER, "builds": BUILD, "verdicts": VERDICT,
                  "revisions": REVISION, "revision_summary": REVISION_SUMMARY}  # fmt: skip
     told = {table: {name: column.meaning for name, column in columns.items()} for table, columns in conformed.items()}

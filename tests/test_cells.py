@@ -204,6 +204,8 @@ def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:
     # These are made to hold in test_corrections, and those of figures shared out in test_sharing and test_averaging.
     elsewhere |= {"dropped", "correction_expired", "coarser_only", "low_reach", "crosswalk_loss", "too_uncertain"}
     elsewhere |= {"incomplete_aggregate"}
+    # Doubts of figures are in test_doubts and test_agreement.
+    elsewhere |= {"unit_change", "suspected_zero", "near_zero_leak", "partial_return", "carried_forward"}
     # Stand-ins are in test_verdicts.
     elsewhere |= {"proxy_used"}
     assert made - {None} | caveats | elsewhere == set(REASONS)

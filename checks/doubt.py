@@ -1,0 +1,80 @@
+"""Doubts: figures that are there, and may not be what they seem. A check of figures gives a table of them.
+
+A doubt sets the figure beside what it was compared with. It never changes or drops a row: the publisher's figure
+stays in the observations with the doubt as a caveat. Where the reason is one of WITHHELD, an answer does not take
+the figure for the place's value; what it was is told in the evidence.
+"""
+
+import polars as pl
+
+from checks.reasons import PRECEDENCE, REASONS, WITHHELD
+from pipelines.schema import DATE, FINDING, NUMBER, OBSERVATION, TEXT, WHOLE, Column, conformed, empty
+
+KEY = ["measure", "place_code", "period_start", "period_end"]
+
+DOUBT: dict[str, Column] = {
+    **{name: OBSERVATION[name] for name in ("source", "release", "measure", "place_code", "place_label")},
+    "period_start": Column(DATE, "First day of the period measured"),
+    "period_end": Column(DATE, "Last day of the period measured"),
+    "reason": Column(TEXT, "What is doubted: one of the closed set of reasons"),
+    "value": Column(NUMBER, "The figure as published"),
+    "expected": Column(NUMBER, "What it was compared with: what history, peers or another source make likely"),
+    "compared_with": Column(TEXT, "Where the figure expected comes from"),
+    "own_history": Column(NUMBER, "How many times its own usual spread the figure is away; null where not compared"),
+    "peers": Column(NUMBER, "How many times its peers' spread in that period it is away; null where not compared"),
+    "others": Column(WHOLE, "How many other periods or places it was compared with"),
+    "evidence": Column(TEXT, "The comparison in words"),
+    "file": OBSERVATION["file"],
+    "withheld": Column(pl.Boolean, "True where no answer takes the figure for the place's value"),
+}
+"""One figure doubted for one reason, with what was compared with what."""
+
+
+def doubts_of(reason: str, found: pl.DataFrame) -> pl.DataFrame:
+    """Make DOUBT rows of one reason from rows of figures that tell the comparison; refuse a reason not in the set."""
+    if reason not in REASONS:
+        raise KeyError(f"{reason} is no reason; the set is in checks/reasons.py")
+    told = found.with_columns(pl.lit(reason).alias("reason"), pl.lit(reason in WITHHELD).alias("withheld"))
+    return conformed(told, DOUBT)
+
+
+def first_doubts(tables: list[pl.DataFrame]) -> pl.DataFrame:
+    """Stack doubts, and keep for each figure those of its first reason only.
+
+    A figure ten times too high is far from its history, too: what says more goes before.
+    """
+    order = pl.col("reason").replace_strict(PRECEDENCE, return_dtype=pl.Int64)
+    stacked = pl.concat([empty(DOUBT), *tables])
+    return stacked.filter(order == order.min().over(KEY)).unique([*KEY, "reason"], maintain_order=True)
+
+
+def cautioned_by(observation: pl.DataFrame, doubts: pl.DataFrame) -> pl.DataFrame:
+    """Add to observations the caveats that doubts give them, with their evidence; nothing else changes."""
+    of = ["release", *KEY]
+    gathered = doubts.group_by(of, maintain_order=True).agg(
+        pl.col("reason").unique(maintain_order=True).str.join(",").alias("_reasons"),
+        pl.col("evidence").unique(maintain_order=True).str.join(". ").alias("_evidence"),
+    )
+    told = observation.join(gathered, on=of, how="left", maintain_order="left")
+    return told.with_columns(
+        pl.concat_str("caveats", "_reasons", separator=",", ignore_nulls=True).replace("", None).alias("caveats"),
+        pl.concat_str("caveat_evidence", "_evidence", separator=". ", ignore_nulls=True).replace("", None)
+        .alias("caveat_evidence"),
+    ).drop("_reasons", "_evidence")  # fmt: skip
+
+
+def findings_of(doubts: pl.DataFrame) -> pl.DataFrame:
+    """Make a finding of every doubt (schema.FINDING); all of them, with no cap."""
+    told = {code: reason for code, reason in REASONS.items() if code in set(doubts["reason"])}
+    fixed = {
+        name: pl.col("reason").replace_strict(
+            {code: getattr(reason, name) for code, reason in told.items()}, default=None, return_dtype=pl.String
+        )
+        for name in ("severity", "holder", "remedy")
+    }
+    found = doubts.with_columns(
+        pl.concat_str(pl.col("reason"), pl.lit("_figures")).alias("check"), pl.col("value").alias("mass"),
+        pl.lit(1, pl.Int64).alias("rows"), pl.lit(False).alias("set_aside"),
+        *(text.alias(name) for name, text in fixed.items()),
+    )  # fmt: skip
+    return conformed(found, FINDING)

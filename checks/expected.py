@@ -1,0 +1,106 @@
+"""What each figure would be if it went on as its place did before and as its peers did in that period.
+
+Figures are compared as logarithms: level of the place, plus movement of all places in the period, plus what
+the place did around that period (a median polish, after Tukey 1977). How far figures usually stray is told twice,
+by the place's own history and by its peers in the same period, each by the median absolute deviation; for counts
+the noise of counting is added (one over the count expected). Only medians are used, so that a few faults, or a
+provider that was silent for years, do not hide themselves.
+"""
+
+from math import log
+
+import polars as pl
+
+from pipelines.model import ADDITIVE, Measure
+
+PLACE = ["measure", "place_code"]
+PERIOD = ["measure", "period_start"]
+FEWEST_PERIODS = 5
+"""Own history is judged where the place has at least so many periods."""
+FEWEST_PEERS = 10
+"""Peers are judged where the period has at least so many places."""
+NEAR_ZERO = 0.1
+"""A figure under this share of what was expected is next to nothing, not merely low."""
+_WINDOW = 3
+_ROUNDS = 3
+_MAD = 1.4826
+"""Median absolute deviation of normal errors, times this, is their standard deviation."""
+
+
+def expected(observation: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+    """Set each figure beside what its own history and its peers make likely; one row a figure of 0 or more.
+
+    Takes one release for each slice (schema.OBSERVATION). Adds, in the measure's unit, `usual` (by the periods
+    around), `before` (by the periods before) and `long_run` (by the upper quarter of all its periods); as
+    logarithms `apart`, `apart_before` and `apart_long`, how far the figure is from each; `own_spread`,
+    `peer_spread`, `noise`; `movement` of all places in the period; `periods` and `peers`, how many there are.
+    """
+    held = observation.filter(pl.col("value") >= 0, pl.col("value").is_finite())
+    steps = held.join(smallest_steps(held, measures), on="measure", how="left", maintain_order="left")
+    ordered = steps.sort(*PLACE, "period_start").with_columns(_logarithm().alias("log"))
+    fitted = _around(_polished(ordered))
+    return _spreads(fitted, [name for name, each in measures.items() if each.kind in ADDITIVE])
+
+
+def smallest_steps(held: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+    """Give for each measure its `step`: its rounding base, 1 for counts, else the smallest figure there is."""
+    told = {name: each.rounding or (1.0 if each.kind in ADDITIVE else None) for name, each in measures.items()}
+    smallest = held.filter(pl.col("value") > 0).group_by("measure").agg(pl.col("value").min().alias("smallest"))
+    declared = pl.col("measure").replace_strict(told, default=None, return_dtype=pl.Float64)
+    return smallest.select("measure", pl.coalesce(declared, "smallest").alias("step"))
+
+
+def _logarithm() -> pl.Expr:
+    """Take a nought for half the smallest step, which rounds to nought."""
+    step = pl.col("step").fill_null(1.0)
+    return pl.when(pl.col("value") > 0).then(pl.col("value")).otherwise(step / 2).log()
+
+
+def _polished(ordered: pl.DataFrame) -> pl.DataFrame:
+    """Part each logarithm into the level of its place, the movement of its period, and the rest."""
+    fitted = ordered.with_columns(pl.lit(0.0).alias("movement"))
+    for _ in range(_ROUNDS):
+        fitted = fitted.with_columns((pl.col("log") - pl.col("movement")).median().over(PLACE).alias("level"))
+        fitted = fitted.with_columns((pl.col("log") - pl.col("level")).median().over(PERIOD).alias("movement"))
+    return fitted.with_columns((pl.col("log") - pl.col("level") - pl.col("movement")).alias("rest"))
+
+
+def _around(fitted: pl.DataFrame) -> pl.DataFrame:
+    """Say what the place did in the periods around, before, and in the upper quarter of all."""
+    nearby = [n for n in range(-_WINDOW, _WINDOW + 1) if n]
+    base, rest = pl.col("level") + pl.col("movement"), pl.col("rest")
+    better = fitted.with_columns(rest.quantile(0.75).over(PLACE).alias("local_long"))
+    # What is next to nothing beside the place's better periods is no norm for those around it.
+    norm = better.with_columns(pl.when(rest - pl.col("local_long") > log(NEAR_ZERO)).then(rest).alias("norm"))
+    around = pl.coalesce(_typical(nearby), "local_long")
+    local = {"": around, "_before": _typical(range(1, _WINDOW + 1))}
+    told = norm.with_columns(each.alias(f"local{name}") for name, each in local.items())
+    names = {"usual": "local", "before": "local_before", "long_run": "local_long"}
+    return told.with_columns(
+        *((base + pl.col(column)).exp().alias(name) for name, column in names.items()),
+        *((rest - pl.col(f"local{name}")).alias(f"apart{name}") for name in (*local, "_long")),
+        pl.len().over(PLACE).alias("periods"),
+        pl.len().over(PERIOD).alias("peers"),
+    )
+
+
+def _typical(shifts: range | list[int]) -> pl.Expr:
+    near = [pl.col("norm").shift(n).over(PLACE) for n in shifts]
+    return pl.concat_list(near).list.drop_nulls().list.median()
+
+
+def _spreads(fitted: pl.DataFrame, counted: list[str]) -> pl.DataFrame:
+    """Say how far figures usually are from the usual, in the place's history and among its peers."""
+    spread = pl.col("apart").filter(pl.col("norm").is_not_null()).abs().median() * _MAD
+    counting = 1 / pl.max_horizontal(pl.col("usual"), pl.lit(0.5))
+    rounding = (pl.col("step") / pl.col("usual")) ** 2 / 12
+    return fitted.with_columns(
+        spread.over(PLACE).alias("own_spread"),
+        spread.over(PERIOD).alias("peer_spread"),
+        pl.when(pl.col("measure").is_in(counted)).then(counting).otherwise(rounding).alias("noise"),
+    )
+
+
+def times_its(spread: str, apart: str = "apart") -> pl.Expr:
+    """Say how many of a spread, with the noise of counting or rounding, a figure is away from the usual."""
+    return pl.col(apart) / (pl.col(spread) ** 2 + pl.col("noise")).sqrt()

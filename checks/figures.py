@@ -1,0 +1,47 @@
+"""Every check of figures, by name: add a function and its name here, and it looks at every source."""
+
+import polars as pl
+
+from checks.doubt import DOUBT, KEY, first_doubts
+from checks.expected import expected
+from checks.plausible import implausible, near_zero_leak, partial_return, suspected_zero
+from checks.repeats import carried_forward, rounded_unsaid
+from checks.units import unit_change, unit_change_between
+from pipelines.model import ADDITIVE, Measure
+from pipelines.placing import newest
+from pipelines.schema import empty
+
+
+def figure_doubts(observation: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+    """Look at the figures in use of one source; give DOUBT.
+
+    Takes observations of all releases (schema.OBSERVATION and `order`). Judged are those of the newest release
+    that has the period, for no answer takes another; the release before is looked at for changes of unit.
+    """
+    current = newest(observation)
+    if current.is_empty():
+        return empty(DOUBT)
+    fitted = expected(current, measures)
+    additive = [name for name, each in measures.items() if each.kind in ADDITIVE]
+    of_level = first_doubts(
+        [
+            unit_change(fitted),
+            unit_change_between(_before(observation, current), current),
+            suspected_zero(fitted, additive),
+            near_zero_leak(fitted),
+            partial_return(fitted, additive),
+            implausible(fitted),
+        ]
+    )
+    rounded = rounded_unsaid(fitted).join(of_level, on=KEY, how="anti")
+    plain = [name for name, each in measures.items() if not each.rounding]
+    return pl.concat([of_level, carried_forward(fitted), rounded.filter(pl.col("measure").is_in(plain))])
+
+
+def _before(observation: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """Give of each slice the release before the one in use."""
+    used = current.select("measure", "period_start", "period_end", pl.col("order").alias("used")).unique()
+    older = observation.join(used, on=["measure", "period_start", "period_end"]).filter(
+        pl.col("order") < pl.col("used")
+    )
+    return newest(older.drop("used"))

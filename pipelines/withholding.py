@@ -1,0 +1,40 @@
+"""Figures so doubtful that an answer does not take them: the place becomes a gap that says what was published."""
+
+import polars as pl
+
+from checks.reasons import PRECEDENCE, WITHHELD
+from pipelines.model import ADDITIVE, Measure
+from pipelines.placing import printed
+
+SEEN = ["flagged", "corrected"]
+"""Caveats that say that a person has looked at the figure and lets it stand."""
+_GONE = ("value", "low", "high", "likely_low", "likely_high", "partial")
+
+
+def withheld(placed: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+    """Take out of placed figures (placing.PLACED, in and out) those that rest on one that is withheld.
+
+    The reason is the gravest of the doubts, and the evidence has the figure as published. Of a count that was
+    not sent in full the figure stays as the least it can be. A figure that a correction flags or changes stays:
+    a person has looked at it.
+    """
+    codes = pl.col("caveats").fill_null("").str.split(",")
+    order = sorted(WITHHELD, key=lambda code: PRECEDENCE[code])
+    grave = pl.coalesce(*(pl.when(codes.list.contains(code)).then(pl.lit(code)) for code in order))
+    seen = pl.any_horizontal(codes.list.contains(code) for code in SEEN)
+    told = placed.with_columns(pl.when(~seen & pl.col("value").is_not_null()).then(grave).alias("_doubt"))
+    doubted = pl.col("_doubt").is_not_null()
+    evidence = pl.format("{} is not taken: {}", printed("value"), pl.col("caveat_evidence").fill_null("doubted"))
+    return told.with_columns(
+        pl.when(doubted).then("_doubt").otherwise("reason").alias("reason"),
+        pl.when(doubted).then(evidence).otherwise("evidence").alias("evidence"),
+        *(pl.when(~doubted).then(name).otherwise(_least(measures) if name == "low" else None).alias(name)
+          for name in _GONE),
+    ).drop("_doubt")  # fmt: skip
+
+
+def _least(measures: dict[str, Measure]) -> pl.Expr:
+    """A count of which some was not sent is at least what was sent; of another unit it says nothing."""
+    counts = sorted(name for name, each in measures.items() if each.kind in ADDITIVE)
+    sent = pl.col("measure").is_in(counts) & (pl.col("_doubt") != "unit_change")
+    return pl.when(sent).then("value")
