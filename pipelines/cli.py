@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli_plan import commands as planning
 from pipelines.cli_sources import commands
 from pipelines.errors import CommongroundError
 from pipelines.terminal import AsOf, Format, Print, Store, complaints, console
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(commands)
+app.add_typer(planning)
 BUILT_WITH_FAULTS = 6
 """Exit code of a build that is done, but in which some source or problem could not be used."""
 

@@ -12,6 +12,7 @@ from checks.reasons import REASONS
 from pipelines import schema
 from pipelines.accepted import Accepted, AcceptedGaps
 from pipelines.corrections import Correction, Corrections
+from pipelines.costs import Cost, Costs
 from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.model import Header, Marker, Measure, Source, Span
 from pipelines.model_areas import ShareColumns, ShareTable, Weights
@@ -55,6 +56,8 @@ def declarations_page() -> str:
     parts += ["## Corrections: `sources/<name>.corrections.yaml`", *(_model(m) for m in (Corrections, Correction))]
     parts += ["## A problem: the header of `pipelines/problems/<name>.sql`", *(_model(m) for m in PROBLEM_MODELS)]
     parts += ["## Accepted gaps: `pipelines/problems/<name>.accepted.yaml`", _model(AcceptedGaps), _model(Accepted)]
+    parts += ["## Costs of asking: `pipelines/problems/<name>.costs.yaml`, or `--costs FILE`"]
+    parts += [_model(Costs), _model(Cost)]
     parts += ["## A scenario: `pipelines/scenarios/<name>.yaml`", *(_model(model) for model in SCENARIO_MODELS)]
     return "\n\n".join(parts) + "\n"
 

@@ -42,7 +42,7 @@ def verdicts(cells: pl.DataFrame, header: Header, people: pl.DataFrame) -> pl.Da
     A problem that needs nothing and only wants is judged by its wants. Where nothing at all is known the question can't
     be answered, whatever is essential.
     """
-    told = _weighed(cells, header).group_by(_ROW).agg(
+    told = weighed(cells, header).group_by(_ROW).agg(
         pl.col("blocks").any(),
         (pl.col("blocks") | pl.col("weighs")).any().alias("minds"),
         pl.col("why").filter(pl.col("blocks")).sort().str.join("; ").alias("blocking"),
@@ -61,7 +61,7 @@ def verdicts(cells: pl.DataFrame, header: Header, people: pl.DataFrame) -> pl.Da
     return conformed(judged.join(people, on="place_code", how="left"), VERDICT).sort("place_code", "period_start")
 
 
-def _weighed(cells: pl.DataFrame, header: Header) -> pl.DataFrame:
+def weighed(cells: pl.DataFrame, header: Header) -> pl.DataFrame:
     """Tell of each cell that counts for the verdict whether it blocks or weighs on it, and why."""
     counted = cells.filter(pl.col("need") == ("needed" if header.needs else "wanted"))
     essential = [name for name, need in header.needs.items() if need.essential] if header.needs else list(header.wants)
