@@ -50,9 +50,12 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
 
 
 def placed_slices(
-    project: Project, problem: Problem, places: Places, target: set[str]
+    project: Project, problem: Problem, places: Places, target: set[str], held: Geography | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Move what the problem's sources observed to some places; give PLACED, and what was set aside, moved too."""
+    """Move what the problem's sources observed to some places; give PLACED, and what was set aside, moved too.
+
+    `held` stands for all that is held about places where it is to be other than what is in the store.
+    """
     catalogue = project.catalogue
     placed, aside = [empty(PLACED)], [pl.DataFrame(schema=_ASIDE)]
     for name in catalogue.sources_of(problem):
@@ -64,7 +67,7 @@ def placed_slices(
         own = system_places(places.register, source.places)["place_code"].to_list()
         found = links(places, own, target)
         parts = roll(found)
-        moved = _shared(project, problem, source, observation, places, found, target)
+        moved = _shared(project, problem, source, observation, places, found, target, held)
         if moved is None:
             current = newest(observation)
             weights = weights_for(current, denominators(project, name), catalogue.measures)
@@ -77,7 +80,7 @@ def placed_slices(
 
 def _shared(
     project: Project, problem: Problem, source: Source, observation: pl.DataFrame, places: Places,
-    found: dict[str, Reach], target: set[str],
+    found: dict[str, Reach], target: set[str], held: Geography | None,
 ) -> pl.DataFrame | None:  # fmt: skip
     """Move observations by shares, where a boundary cuts places or codes alone do not lead there; else None."""
     system = source.places or ""
@@ -85,7 +88,7 @@ def _shared(
     own = system_places(places.register, system)["place_code"]
     if len(whole) == len(own) or observation.is_empty():
         return None
-    held = geography(project, places)
+    held = held or geography(project, places)
     current = newest(observation)
     moved = []
     for group, day, slices in _by_weights(current, held, project):

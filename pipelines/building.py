@@ -151,25 +151,40 @@ def refresh_and_tell(project: Project, sources: Sequence[str], console: Console)
 
 
 def rehearse_and_tell(project: Project, name: str, problems: Sequence[str], console: Console) -> None:
-    """Answer problems on the councils of a scenario, say what is lost, and write all cells as CSV."""
-    from pipelines.scenario import lost_measures, read_scenario, rehearse
+    """Answer problems on the councils of a scenario, say what is lost, and write cells and views as CSV."""
+    from pipelines.planned import read_scenario
+    from pipelines.scenario import lost_measures, rehearse
 
     scenario, path = read_scenario(project.catalogue.root, name)
     names = [project.catalogue.problem(each).name for each in problems] or sorted(project.catalogue.problems)
     with sole_builder(project.home):
         prepare(project)
-        cells = pl.concat([rehearse(project, project.catalogue.problems[each], scenario, path) for each in names])
-    out = out_path(project.home, f"scenario_{name}.csv")
-    write_whole(out, as_csv(cells).encode("utf-8"))
+        found = {each: rehearse(project, project.catalogue.problems[each], scenario, path) for each in names}
+    cells = pl.concat([each.cells for each in found.values()])
+    lost = lost_measures(cells, project.catalogue.measures)
+    tables = {"cells": cells, "lost": lost, **{each: rehearsed.view for each, rehearsed in found.items()}}
+    outs = {out_path(project.home, f"scenario_{path.stem}_{each}.csv"): table for each, table in tables.items()}
+    for out, table in outs.items():
+        write_whole(out, as_csv(table).encode("utf-8"))
     console.print(f"Scenario, not a fact: {scenario.title}, on {scenario.day} ({scenario.plan})", highlight=False)
     console.print(as_table(side_by_side(cells), console.width))
-    lost = lost_measures(cells)
     if lost.is_empty():
         console.print("Everything that can be answered now could still be answered.")
     else:
         console.print("What stops being answerable that day, and what to ask for before:")
-        console.print(as_table(lost.drop("problem") if len(names) == 1 else lost, console.width))
-    console.print(f"All cells  {out}", soft_wrap=True, highlight=False)
+        for sentence in asking_for(lost):
+            console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+    for out in outs:
+        console.print(f"wrote {out}", soft_wrap=True, highlight=False, markup=False)
+
+
+def asking_for(lost: pl.DataFrame) -> list[str]:
+    """Say of each measure that would be lost what to ask for, and whom."""
+    return [
+        f"  {row['problem']}: {row['measure']} of {row['council']} ({row['reason']}). {row['holder']}: {row['remedy']}"
+        + (f" That is {row['ask_for']}." if row["ask_for"] else "")
+        for row in lost.rows(named=True)
+    ]
 
 
 def side_by_side(cells: pl.DataFrame) -> pl.DataFrame:

@@ -186,7 +186,7 @@ def crosswalk(
 
 @app.command()
 def rehearse(
-    scenario: Annotated[str, typer.Argument(help="Name of a scenario in pipelines/scenarios/.")],
+    scenario: Annotated[str, typer.Argument(help="A YAML file, or the name of a scenario in pipelines/scenarios/.")],
     problem: Annotated[list[str] | None, typer.Argument(help="Problems; all if none is named.")] = None,
     as_of: AsOf = None,
     store: Store = None,

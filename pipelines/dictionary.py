@@ -21,9 +21,9 @@ from pipelines.model_parts import Adding, Break, Elsewhere, Note, Period, Releas
 from pipelines.model_reading import Columns, FileShape
 from pipelines.model_roads import Api, ArcGis, Ckan, GovUk, Link, Nomis, StatXplore
 from pipelines.neighbours import NEIGHBOUR
+from pipelines.planned import NewPlace, Scenario
 from pipelines.ranks import RANK
 from pipelines.revisions import REVISION, REVISION_SUMMARY
-from pipelines.scenario import NewPlace, Scenario
 from pipelines.totals import TOTAL
 from pipelines.verdicts import VERDICT
 from pipelines.warehouse import RELEASE_MEANING, TABLE_MEANING

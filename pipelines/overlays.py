@@ -72,7 +72,7 @@ def membership(
     larger places they lie in. A code that leads to several places, or nowhere, leaves its areas without one.
     None where no column leads to the system.
     """
-    if system in areas.systems and target is None:
+    if system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls())):
         return areas.table[system], system
     try:
         goal = set(target or system_places(places.register, system)["place_code"])
