@@ -275,7 +275,7 @@ def by_tobler(folder: Path, held: Geography) -> str:
     moved = area_interpolate(councils, frames["icb"], extensive_variables=["people"])
     estimates = dict(zip(frames["icb"]["code"], moved["people"], strict=True))
     errors = pl.Series([abs(truth[code] / estimates[code] - 1) for code in truth])
-    lost = 1 - sum(estimates.values()) / sum(people.values())
+    lost = round(1 - sum(estimates.values()) / sum(people.values()), 4) + 0.0  # never minus nought
     return (
         f"tobler {tobler.__version__} on the same task (area weighting, boundaries of 2024 and 2022): mean "
         f"{errors.mean():.2%}, maximum {errors.max():.2%}; {lost:.2%} of the people lost on the way."

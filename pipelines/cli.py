@@ -162,26 +162,26 @@ def places(
 def crosswalk(
     from_system: Annotated[str, typer.Argument(help="Place system to lead from, as lad_2019.")],
     to_system: Annotated[str, typer.Argument(help="Place system to lead to, as region_2023 or icb_2022.")],
-    people: Annotated[str, typer.Option(help="People by whom a place that is cut is shared out.")] = "all_ages",
+    group: Annotated[str, typer.Option(help="People by whom a place that is cut is shared out.")] = "all_ages",
     day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the figures to be moved.")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, .csv or .parquet; printed if not said.")] = None,
     form: Print = Format.table,
     store: Store = None,
 ) -> None:
     """Say what each place of one system became, lies in or shares with another: with kind, weight, people, orders."""
-    from pipelines.apportioning import geography
-    from pipelines.asking import known_places
-    from pipelines.crosswalks import crosswalk as made
-    from pipelines.crosswalks import write_crosswalk
+    from pipelines.engine import crosswalk as made
+    from pipelines.engine import held_places, with_provenance, write_crosswalk
 
     project = _project(store, None)
-    held = geography(project, known_places(project))
-    table = made(held, from_system, to_system, people, day.date() if day else None)
+    held = held_places(project)
+    drawn = made(held, from_system, to_system, group, day.date() if day else None)
+    if out or form is not Format.table:
+        drawn = with_provenance(drawn, project, held)
     if out:
-        write_crosswalk(table, out)
-        console.print(f"{table.height:,} rows in {out}", soft_wrap=True, highlight=False)
+        write_crosswalk(drawn, out)
+        console.print(f"{drawn.height:,} rows in {out}", soft_wrap=True, highlight=False)
     else:
-        _print(table, form)
+        _print(drawn, form)
 
 
 @app.command()

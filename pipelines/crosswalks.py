@@ -6,16 +6,14 @@ that someone publishes. Never by area of land.
 """
 
 from datetime import date
-from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from pipelines.areas import Areas
-from pipelines.errors import CommongroundError, UnknownNameError, near
+from pipelines.errors import UnknownNameError, near
 from pipelines.overlays import OVERLAY, SMALL, Trip, composed, overlay, weighings, without_shares
 from pipelines.places import Places, Reach, links, system_places
-from pipelines.printing import defused
 from pipelines.schema import NUMBER, TEXT, Column
 from pipelines.shares import Shares
 
@@ -35,6 +33,9 @@ CROSSWALK: dict[str, Column] = {
     "people": Column(NUMBER, "People of the weighing group who live in both; null where no weights were needed"),
     "weighed_by": Column(TEXT, "Source, set, group and day of the weights; null where none were needed"),
     "authority": Column(TEXT, "Orders or notices that made the changes on the way; null where none was needed"),
+    "source": Column(
+        TEXT, "Small areas or shares the row was told by; null where the register and its changes tell it"
+    ),
 }
 
 
@@ -111,7 +112,12 @@ def _refuse_group(held: tuple[Areas, ...], group: str) -> None:
         raise UnknownNameError(f"no weights by {group!r} are held; {near(group, known)}")
 
 
-_DRAWN = {**OVERLAY, "kind": pl.String, "weighed_by": pl.String, "authority": pl.String}
+_DRAWN = {**OVERLAY, "kind": pl.String, "weighed_by": pl.String, "authority": pl.String, "source": pl.String}
+
+
+def weighed_by(source: str, weights: str, group: str | None, day: date) -> str:
+    """Say by whose numbers a place was shared out."""
+    return f"{source}: {weights}, {f'{group}, ' if group else ''}{day.isoformat()}"
 
 
 def _linked(places: Places, found: dict[str, Reach]) -> pl.DataFrame:
@@ -165,8 +171,8 @@ def _by_people(places: Places, areas: Areas, codes: list[str], trip: Trip) -> pl
             drawn = drawn.filter(~pl.col("from_code").is_in(unknown.implode()).fill_null(False))
         if by != sets[0]:
             drawn = drawn.drop_nulls("from_code")
-        said = f"{areas.source}: {by.weights.name}, {trip.group}, {by.weights.day.isoformat()}"
-        found.append(_drawn(drawn, said))
+        said = weighed_by(areas.source, by.weights.name, trip.group, by.weights.day)
+        found.append(_drawn(drawn, areas.source, said))
         left = unknown.to_list()
     return pl.concat(found)
 
@@ -184,7 +190,7 @@ def _by_shares(geography: Geography, shares: Shares, codes: list[str], trip: Tri
         except UnknownNameError:
             return pl.DataFrame(schema=_DRAWN)
         drawn = composed(drawn, onward.select(list(OVERLAY)))
-    return _drawn(drawn, f"{shares.source}: {shares.what}, {shares.day.isoformat()}")
+    return _drawn(drawn, shares.source, weighed_by(shares.source, shares.what, None, shares.day))
 
 
 def _same(places: Places, codes: list[str], known: set[str]) -> pl.DataFrame:
@@ -194,7 +200,7 @@ def _same(places: Places, codes: list[str], known: set[str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=OVERLAY, orient="row")
 
 
-def _drawn(rows: pl.DataFrame, weighed_by: str) -> pl.DataFrame:
+def _drawn(rows: pl.DataFrame, source: str, said: str) -> pl.DataFrame:
     """Say of each pair of places how the one comes to the other, and by whose numbers where it is cut."""
     alone = pl.len().over("from_code") == 1
     kind = (
@@ -208,8 +214,9 @@ def _drawn(rows: pl.DataFrame, weighed_by: str) -> pl.DataFrame:
     weighed = kind.is_in(["apportioned", "lost"]) & ~alone
     return rows.with_columns(
         kind.alias("kind"),
-        pl.when(weighed).then(pl.lit(weighed_by)).alias("weighed_by"),
+        pl.when(weighed).then(pl.lit(said)).alias("weighed_by"),
         pl.lit(None, pl.String).alias("authority"),
+        pl.lit(source).alias("source"),
     ).select(list(_DRAWN))
 
 
@@ -237,13 +244,3 @@ def _authority(places: Places, code: str, to: str) -> str | None:
             onwards.add(end)
             steps.append(authority)
     return "; ".join(dict.fromkeys(steps)) or None
-
-
-def write_crosswalk(frame: pl.DataFrame, path: Path) -> None:
-    """Write a crosswalk as CSV or Parquet, by the ending of the file's name."""
-    if path.suffix == ".csv":
-        defused(frame).write_csv(path)
-    elif path.suffix == ".parquet":
-        frame.write_parquet(path)
-    else:
-        raise CommongroundError(f"{path}: found the ending {path.suffix or 'none'!r}, expected .csv or .parquet")

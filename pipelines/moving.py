@@ -70,7 +70,7 @@ def road(crosswalk: pl.DataFrame) -> Road:
     from_code tells of people of the place moved to whom no place moved from has. Raises CrosswalkError where
     a weight is not between 0 and 1, or the weights of a place do not add to 1: nothing is made or lost.
     """
-    _conserves(crosswalk)
+    refuse_unconserved(crosswalk)
     pairs = crosswalk.drop_nulls(["from_code", "to_code"])
     origins, targets = (sorted(crosswalk[name].drop_nulls().unique()) for name in ("from_code", "to_code"))
     at = (_places_in(pairs["to_code"], targets), _places_in(pairs["from_code"], origins))
@@ -112,7 +112,8 @@ def _places_in(codes: pl.Series, order: list[str]) -> Vector:
     return codes.cast(pl.Enum(order)).to_physical().to_numpy()
 
 
-def _conserves(crosswalk: pl.DataFrame) -> None:
+def refuse_unconserved(crosswalk: pl.DataFrame) -> None:
+    """Refuse a crosswalk that would make or lose something: weights not from 0 to 1, or that do not add to 1."""
     weights = crosswalk.drop_nulls("from_code")
     outside = weights.filter((pl.col("weight") < 0) | (pl.col("weight") > 1 + TOLERANCE) | pl.col("weight").is_nan())
     if outside.height:

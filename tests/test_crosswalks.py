@@ -8,8 +8,9 @@ import pytest
 
 from pipelines import steps
 from pipelines.catalogue import load
-from pipelines.crosswalks import CROSSWALK, Geography, crosswalk, write_crosswalk
-from pipelines.errors import CommongroundError, UnknownNameError
+from pipelines.crosswalk_files import write_crosswalk
+from pipelines.crosswalks import CROSSWALK, Geography, crosswalk
+from pipelines.errors import CommongroundError, CrosswalkError, UnknownNameError
 from pipelines.places import Places, system_places
 from pipelines.schema import CHANGE, rows
 from pipelines.steps import Project
@@ -92,3 +93,11 @@ def test_it_is_written_by_the_ending_of_the_file(places: Places, tmp_path: Path)
     assert pl.read_csv(tmp_path / "x.csv").columns == list(CROSSWALK)
     with pytest.raises(CommongroundError, match=r"expected \.csv or \.parquet"):
         write_crosswalk(table, tmp_path / "x.xls")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_one_that_would_lose_people_is_not_written(places: Places, tmp_path: Path, ending: str) -> None:
+    table = crosswalk(Geography(places), "lad_2019", "lad_2023").with_columns(pl.col("weight") * 0.5)
+    with pytest.raises(CrosswalkError, match="do not add to 1"):
+        write_crosswalk(table, tmp_path / f"x.{ending}")
+    assert not list(tmp_path.iterdir())

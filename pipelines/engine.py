@@ -1,0 +1,82 @@
+"""The engine for plain Python: frames in, frames out. docs/python.md shows it at work.
+
+    from pipelines.engine import crosswalk, held_places, move_between
+
+`held_places` gives what is held about places; `crosswalk` leads from one place system to another; `move_between`
+moves counts along one. `move`, `move_batches` and `road` are for crosswalks of one's own and for files larger than
+memory; `write_crosswalk` keeps one as a file, once `with_provenance` has said where it comes from.
+"""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.apportioning import geography
+from pipelines.areas import vintage
+from pipelines.catalogue import load
+from pipelines.crosswalk_files import with_provenance, write_crosswalk
+from pipelines.crosswalks import CROSSWALK, Geography, codes_of, crosswalk
+from pipelines.errors import CommongroundError, CrosswalkError, near
+from pipelines.moving import MOVED, SLICE, move, move_batches, road
+from pipelines.project import root, store_of
+from pipelines.steps import Project, prepare, register_places, today
+from pipelines.store import sole_builder
+
+__all__ = [
+    "CROSSWALK",
+    "MOVED",
+    "SLICE",
+    "CommongroundError",
+    "Geography",
+    "crosswalk",
+    "held_places",
+    "held_project",
+    "move",
+    "move_batches",
+    "move_between",
+    "road",
+    "with_provenance",
+    "write_crosswalk",
+]  # fmt: skip
+
+
+def held_project(store: Path | None = None, as_of: date | None = None) -> Project:
+    """Give the project as commands see it: its declarations, its store (data/ if not said), and the day (today)."""
+    return Project(load(root()), store or store_of(), as_of or today())
+
+
+def held_places(project: Project | None = None) -> Geography:
+    """Give all that is held about places: the register, small areas with their people, and published shares."""
+    project = project or held_project()
+    with sole_builder(project.home):
+        prepare(project)
+        return geography(project, register_places(project))
+
+
+def move_between(
+    observed: pl.DataFrame, held: Geography, from_system: str, to_system: str, group: str = "all_ages"
+) -> pl.DataFrame:
+    """Move counts from one place system to another; give MOVED for every measure, period and place there.
+
+    Takes SLICE, place_code and value, and low, high and status where they are known (see `move`). Places that are
+    cut are shared out by the people of `group` nearest to the end of the newest period. Raises CrosswalkError for a
+    code that is not of the first system, and says what it is; UnknownNameError for an unknown system or group.
+    """
+    refuse_strangers(observed["place_code"], held, from_system)
+    day = observed["period_end"].max()
+    drawn = crosswalk(held, from_system, to_system, group, day if isinstance(day, date) else None)
+    signed = bool((observed["value"] < 0).any())
+    return move(observed, drawn, signed=signed)
+
+
+def refuse_strangers(codes: pl.Series, held: Geography, system: str) -> None:
+    """Refuse codes that are not of a place system, with what the first of them is."""
+    known = codes_of(held, system)
+    strange = codes.cast(pl.String).filter(~codes.cast(pl.String).is_in(known)).unique().sort()
+    if strange.is_empty():
+        return
+    code = str(strange[0])
+    register = held.places.register
+    said = f"it is {vintage(code, register)}" if code in set(register["place_code"]) else near(code, known)
+    raise CrosswalkError(f"{code} and {len(strange) - 1} more codes are not of {system}; {said}")
