@@ -26,7 +26,8 @@ from pipelines.areas import Areas
 from pipelines.catalogue import load
 from pipelines.certainty import CERTAINTY, HELD, errors_by_share, unevenness, with_interval
 from pipelines.crosswalks import Geography, crosswalk
-from pipelines.moving import SLICE, move
+from pipelines.moving import move
+from pipelines.slicing import SLICE
 
 ROOT = Path(__file__).resolve().parent.parent
 DOC = ROOT / "docs" / "crosswalk-errors.md"

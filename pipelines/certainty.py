@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipelines.moving import SLICE
 from pipelines.schema import NUMBER, TEXT, WHOLE, Column
+from pipelines.slicing import SLICE
 
 CERTAINTY: dict[str, Column] = {
     "from_kind": Column(TEXT, "Kind of place moved from"),

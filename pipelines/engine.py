@@ -4,7 +4,8 @@
 
 `held_places` gives what is held about places; `crosswalk` leads from one place system to another; `move_between`
 moves counts along one. `move`, `move_batches` and `road` are for crosswalks of one's own and for files larger than
-memory; `write_crosswalk` keeps one as a file, once `with_provenance` has said where it comes from.
+memory, as are `write_slices` and `move_slices`; `write_crosswalk` keeps one as a file, once `with_provenance` has said
+where it comes from.
 """
 
 from datetime import date
@@ -18,27 +19,16 @@ from pipelines.catalogue import load
 from pipelines.crosswalk_files import with_provenance, write_crosswalk
 from pipelines.crosswalks import CROSSWALK, Geography, codes_of, crosswalk
 from pipelines.errors import CommongroundError, CrosswalkError, near
-from pipelines.moving import MOVED, SLICE, move, move_batches, road
+from pipelines.moving import MOVED, move, move_batches, road
 from pipelines.project import root, store_of
+from pipelines.slices import move_slices, write_slices
+from pipelines.slicing import SLICE
 from pipelines.steps import Project, prepare, register_places, today
 from pipelines.store import sole_builder
 
-__all__ = [
-    "CROSSWALK",
-    "MOVED",
-    "SLICE",
-    "CommongroundError",
-    "Geography",
-    "crosswalk",
-    "held_places",
-    "held_project",
-    "move",
-    "move_batches",
-    "move_between",
-    "road",
-    "with_provenance",
-    "write_crosswalk",
-]  # fmt: skip
+__all__ = ["CROSSWALK", "MOVED", "SLICE", "CommongroundError", "Geography", "crosswalk", "held_places", "held_project",
+           "move", "move_batches", "move_between", "move_slices", "road", "with_provenance", "write_crosswalk",
+           "write_slices"]  # fmt: skip
 
 
 def held_project(store: Path | None = None, as_of: date | None = None) -> Project:

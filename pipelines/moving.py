@@ -14,8 +14,8 @@ from scipy import sparse
 
 from pipelines.errors import CrosswalkError, near
 from pipelines.schema import NUMBER, STATUSES, TEXT, WHOLE, Column
+from pipelines.slicing import SLICE, in_slices, whole_slices
 
-SLICE = ["measure", "period_start", "period_end"]
 MOVED: dict[str, Column] = {
     "place_code": Column(TEXT, "Code of the place moved to"),
     "value": Column(NUMBER, "The figure there; null unless every part has one and its weight is known"),
@@ -151,9 +151,9 @@ def move(observed: pl.DataFrame, crosswalk: pl.DataFrame | Road, *, signed: bool
     below zero, so that a part's share has no bound. Raises CrosswalkError for a code that the crosswalk does
     not have, or a place with two figures in one slice. Never for rates, indices, medians or ranks.
     """
-    ordered = observed if _in_slices(observed) else observed.sort(SLICE, maintain_order=True)
+    ordered = observed if in_slices(observed) else observed.sort(SLICE, maintain_order=True)
     found = list(move_batches([ordered], crosswalk, signed=signed))
-    return pl.concat(found) if found else _frame(ordered.select(SLICE), [], [])
+    return pl.concat(found) if found else laid_out(ordered.select(SLICE), [], [])
 
 
 def move_batches(
@@ -164,25 +164,7 @@ def move_batches(
     The rows of one slice must follow each other; a slice may run on into the next batch.
     """
     way = crosswalk if isinstance(crosswalk, Road) else road(crosswalk)
-    rest: pl.DataFrame | None = None
-    for batch in batches:
-        whole = batch if rest is None else rest.vstack(batch)
-        starts = _starts(whole)
-        if len(starts) > 1:
-            yield _moved(whole.head(starts[-1]), starts[:-1], way, signed)
-        rest = whole.slice(starts[-1]) if len(starts) else whole
-    if rest is not None and rest.height:
-        yield _moved(rest, np.array([0]), way, signed)
-
-
-def _starts(observed: pl.DataFrame) -> Vector:
-    """Give the row at which each slice starts."""
-    changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in SLICE)
-    return observed.select((changed | (pl.int_range(pl.len()) == 0)).arg_true()).to_series().to_numpy()
-
-
-def _in_slices(observed: pl.DataFrame) -> bool:
-    return bool(len(_starts(observed)) == observed.select(pl.struct(SLICE).n_unique()).item())
+    return (_moved(batch, starts, way, signed) for batch, starts in whole_slices(batches))
 
 
 def _moved(observed: pl.DataFrame, starts: Vector, way: Road, signed: bool) -> pl.DataFrame:
@@ -191,8 +173,8 @@ def _moved(observed: pl.DataFrame, starts: Vector, way: Road, signed: bool) -> p
     for start, end in zip(starts, [*starts[1:], observed.height], strict=True):
         part = told.slice(start, end - start)
         figures = (*_figures(part), status[start:end])
-        results.append(_move_slice(_aligned(_origin(part["place_code"], way), figures, way), way, signed))
-    return _frame(observed.select(SLICE)[starts], results, way.targets)
+        results.append(move_slice(_aligned(_origin(part["place_code"], way), figures, way), way, signed))
+    return laid_out(observed.select(SLICE)[starts], results, way.targets)
 
 
 def _origin(codes: pl.Series, way: Road) -> Vector | None:
@@ -238,7 +220,8 @@ def _aligned(place: Vector | None, figures: tuple[Vector, ...], way: Road) -> Sl
     return Slice(*spread)
 
 
-def _move_slice(figures: Slice, way: Road, signed: bool) -> tuple[Vector, ...]:
+def move_slice(figures: Slice, way: Road, signed: bool) -> tuple[Vector, ...]:
+    """Give the columns of MOVED after place_code, in the order of a road's places moved to."""
     known = ~np.isnan(figures.value)
     value = np.where(known, figures.value, 0.0)
     missing = way.parts - way.touch @ known.astype(float)
@@ -285,7 +268,8 @@ def _worst(status: Vector, way: Road) -> Vector:
     return np.maximum.reduceat(of_parts, way.touch.indptr[:-1]) * (way.parts > 0)
 
 
-def _frame(slices: pl.DataFrame, results: list[tuple[Vector, ...]], targets: list[str]) -> pl.DataFrame:
+def laid_out(slices: pl.DataFrame, results: list[tuple[Vector, ...]], targets: list[str]) -> pl.DataFrame:
+    """Put what came of some slices (one row each, SLICE) into one frame: SLICE and MOVED."""
     spine = slices.join(pl.DataFrame({"place_code": targets}, schema={"place_code": pl.String}), how="cross")
     columns = [np.concatenate(column) for column in zip(*results, strict=True)] or [np.array([])] * (len(MOVED) - 1)
     names = [name for name in MOVED if name != "place_code"]

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import CrosswalkError
-from pipelines.moving import MOVED, SLICE, move, move_batches, road
+from pipelines.moving import MOVED, move, move_batches, road
 from pipelines.schema import STATUSES
+from pipelines.slicing import SLICE
 
 START, END = date(2020, 1, 1), date(2020, 12, 31)
 PAIRS = {"from_code": pl.String, "to_code": pl.String, "weight": pl.Float64, "people": pl.Float64}
