@@ -25,12 +25,15 @@ def valued(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     scale = pl.col("measure").replace_strict({k: m.scale for k, m in source.measures.items()}, return_dtype=pl.Float64)
     status = {text: marker.status for text, marker in source.markers.items()}
     by_cell = _status_of("_bare", status, "not_available", is_number)
+    by_row = _milder(status)
+    # A blank cell says nothing itself: where its row's status says why, as z or [c], that is why.
+    hidden = by_cell.is_in(sorted(VALUELESS)) & ~((pl.col("_bare") == "") & by_row.is_in(sorted(VALUELESS)))
     strange_row = ~pl.col("status_text").is_in(["", *known])
     bad = (~is_number & ~marked) | strange_row
     found = pl.format("found {} with status {}: neither a figure nor a declared marker", "text", "status_text")
     return cells.with_columns(
         pl.when(is_number & ~bad).then(pl.col("_figure") * scale).alias("value"),
-        pl.when(by_cell.is_in(sorted(VALUELESS))).then(by_cell).otherwise(_milder(status)).alias("status"),
+        pl.when(hidden).then(by_cell).otherwise(by_row).alias("status"),
         pl.when(marked & (pl.col("_bare") != ""))
         .then("_bare")
         .otherwise(pl.coalesce(_blank("_mark"), _blank("status_text")))

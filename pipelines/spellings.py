@@ -111,6 +111,12 @@ def _lasting(year: str, month: str, count: str, unit: str) -> Span:
     return months(int(year), int(month), int(count) * (12 if unit == "Y" else 1))
 
 
+def _lasting_from_day(year: str, month: str, day: str, count: str, unit: str) -> Span:
+    """ISO 8601 again, from a day within a month: to the day before the same one, so many months or years later."""
+    first, last = date(int(year), int(month), int(day)), _lasting(year, month, count, unit).end
+    return Span(first, (last + timedelta(days=1)).replace(day=first.day) - timedelta(days=1))
+
+
 def _days(*parts: str) -> Span:
     first, last = (date(*map(int, each)) for each in (parts[:3], parts[3:]))
     if first > last:
@@ -157,6 +163,7 @@ _SPELLED: dict[PeriodKind, tuple[tuple[str, Read], ...]] = {
         (rf"(\d{{2}})/(\d{{4}}){_TO}(\d{{2}})/(\d{{4}})", _from_to),
         (rf"{_NAME}{_TO}{_NAME} (\d{{4}})", _from_to_one_year),
         (rf"(\d{{4}})-(\d{{2}})-01{_MIDNIGHT}/P(\d{{1,3}})([MY])", _lasting),
+        (rf"(\d{{4}})-(\d{{2}})-(0[2-9]|1\d|2[0-8]){_MIDNIGHT}/P(\d{{1,3}})([MY])", _lasting_from_day),
         (rf"{_ISO_DAY}{_MIDNIGHT}(?:/| to ){_ISO_DAY}{_MIDNIGHT}", _days),
     ),
 }

@@ -17,8 +17,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from carry_over_areas import ORIGINS, small_areas
+from carry_over_els import EXPLORE_LOCAL
 from carry_over_health import HEALTH
 from carry_over_hospitals import HOSPITALS
+from carry_over_housing import HOUSING
 from carrying import Item, Row, csv_bytes, cut_lines, packed, read_origins, read_text, rows_of
 
 HERE = Path(__file__).resolve().parent
@@ -209,6 +211,8 @@ ITEMS = (
          ("geo/nhs/trust_lad19_shares_both_ways.csv.gz",)),
     *HOSPITALS,
     *HEALTH,
+    *HOUSING,
+    *EXPLORE_LOCAL,
 )  # fmt: skip
 
 

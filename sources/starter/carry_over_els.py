@@ -1,0 +1,59 @@
+"""Sets of the ONS's Explore Local Statistics, for the starter edition: their places' figures of the last years."""
+
+from carrying import Item, cut_columns, cut_lines, packed, rows_of
+
+SETS = "indicators/ons_explore_local_statistics"
+PLACES = ("E06", "E07", "E08", "E09", "W06", "S12", "N09", "E23", "W15", "K", "E92", "W92", "S92", "N92")
+COLUMNS = ["areacd", "areanm", "indicator", "period", "observation", "status", "notes"]
+FIRST_YEAR = "2016"
+AS_IT_STOOD = "2026-06-26"
+NAMES = {
+    "desnz_gas_consumption": "domestic-gas-consumption",
+    "ons_homicide": "homicide-offences",
+    "ofcom_gigabit": "gigabit-capable-broadband",
+    "dwp_children_in_poverty": "children-in-relative-poverty",
+    "ohid_adult_obesity": "adult-obesity-prevalence",
+    "ons_smokers": "cigarette-smokers",
+    "nisra_circulatory_deaths": "preventable-cardiovascular-mortality-ni",
+    "dfe_apprenticeships": "apprenticeships",
+    "sds_apprenticeships": "apprenticeships-scotland",
+    "dfeni_apprenticeships": "apprenticeships-ni",
+    "ons_employment": "employment-rate",
+    "nisra_employment": "employment-rate-ni",
+    "ons_modelled_unemployment": "modelled-unemployment",
+    "mhclg_net_additions": "net-additions-to-the-housing-stock",
+    "gov_wales_net_additions": "net-additions-to-the-housing-stock-wales",
+    "nisra_net_additions": "net-additions-to-the-housing-stock-northern-ireland",
+    "ons_business_demography": "business-demography",
+    "ons_weekly_pay": "gross-median-weekly-pay",
+}
+"""The source of each set, and what the publisher calls it in its address."""
+
+
+def places_only(text: str) -> bytes:
+    """Write the figures of districts, police forces and nations from 2016 on, with the columns that are read."""
+    kept = {name.casefold(): name for name in rows_of(text)[0]}
+    # Headings were in capitals, and the status had another name, up to 2025.
+    columns = [kept.get(name) or kept[f"observation {name}"] for name in COLUMNS]
+    place, period = kept["areacd"], kept["period"]
+    return packed(
+        cut_columns(text, columns, lambda row: row[place].startswith(PLACES) and row[period][:4] >= FIRST_YEAR)
+    )
+
+
+def residents_by_age(text: str) -> bytes:
+    """Write mid-2011 and mid-2022 residents of every age, for districts and nations."""
+    return packed(cut_lines(text, lambda row: row["Area code"].startswith(PLACES)))
+
+
+CUT = "districts, forces and nations; 2016 on; without limits of confidence"
+EXPLORE_LOCAL = (
+    *(Item(f"{name}.csv.gz", AS_IT_STOOD, places_only, CUT, (f"{SETS}/{slug}.csv.gz",))
+      for name, slug in NAMES.items()),
+    Item("ons_residents_by_age.csv.gz", "2024-03-26", residents_by_age, "districts and nations",
+         ("geo/population/lad23_mid2011_mid2022_syoa_sex_uk.csv.gz",)),
+    Item("desnz_ghg_per_head_2025-02-26.csv.gz", "2025-02-26", places_only, CUT,
+         ("indicators/carbon/ons_els_ghg_per_capita_2025-02-26.csv",)),
+    Item(f"desnz_ghg_per_head_{AS_IT_STOOD}.csv.gz", AS_IT_STOOD, places_only, CUT,
+         (f"{SETS}/greenhouse-gas-emissions.csv.gz",)),
+)  # fmt: skip

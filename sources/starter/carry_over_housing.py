@@ -1,0 +1,49 @@
+"""Rough sleeping and homelessness, for the starter edition."""
+
+from collections.abc import Callable
+
+from carrying import Item, cut_columns, rows_of
+from workbooks import sheets_of, workbook
+
+ROUGH, HOMELESS = "indicators/rough_sleeping", "indicators/homelessness"
+SNAPSHOTS = {
+    # "Latest update: January 2017" is all that the workbook says.
+    "2017-01-31": ("Rough_Sleeping_Autumn_2016_Final_Tables.xls", "Table 1"),
+    "2018-01-25": ("Rough_sleeping_statistics_England_autumn_2017.xlsx", "table 1"),
+    "2020-02-27": ("2019_Rough_Sleeping_Snapshot_Tables.xlsx", "Table 1 Total"),
+    "2023-02-28": ("Rough_sleeping_2022_exported_from_Numbers.xlsx", "Table 1 Total"),
+}
+APPROACHES = {"2020-02-27": "Table 4 Approach", "2023-02-28": "Table 3 Approach"}
+AS_ASSESSED, AS_HOUSED = 16, 15
+"""Columns kept of tables A1 (all) and TA1 (households, children, and those in bed and breakfast)."""
+
+
+def one_sheet(name: str, columns: int | None = None) -> Callable[[bytes], bytes]:
+    """Give what writes the first columns of one sheet, all its rows as published, as an .xlsx workbook."""
+
+    def written(content: bytes) -> bytes:
+        return workbook({name: [row[:columns] for row in sheets_of(content)[name]]})
+
+    return written
+
+
+def assessed(text: str) -> bytes:
+    """Write households assessed by council; a row of NA has no code, and the other column is not used (see the YAML)."""
+    code, rate = list(rows_of(text)[0])[:2]
+    return cut_columns(text, [code, rate], lambda row: row[code] != "NA")
+
+
+HOUSING = (
+    *(Item(f"mhclg_rough_sleeping_{day}.xlsx", day, one_sheet(sheet), "one sheet; written as .xlsx, without colours",
+           (f"{ROUGH}/{file}",))
+      for day, (file, sheet) in SNAPSHOTS.items()),
+    *(Item(f"mhclg_rough_sleeping_approach_{day}.xlsx", day, one_sheet(sheet), "one sheet",
+           (f"{ROUGH}/{SNAPSHOTS[day][0]}",))
+      for day, sheet in APPROACHES.items()),
+    Item("mhclg_homelessness_2022-12.xlsx", "2023-05-10", one_sheet("A1", AS_ASSESSED), "one sheet of 33; written as "
+         ".xlsx", (f"{HOMELESS}/Detailed_LA_202212.ods",)),
+    Item("mhclg_temporary_accommodation_2022-12.xlsx", "2023-05-10", one_sheet("TA1_", AS_HOUSED), "one sheet of 33; "
+         "columns to bed and breakfast; written as .xlsx", (f"{HOMELESS}/Detailed_LA_202212.ods",)),
+    Item("gov_scot_homelessness.csv", "2024-02-29", assessed, "first rate of two; councils that have a code",
+         (f"{HOMELESS}/scotland_homelessness_healthyr.csv",)),
+)  # fmt: skip
