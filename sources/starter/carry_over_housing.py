@@ -28,7 +28,7 @@ def one_sheet(name: str, columns: int | None = None) -> Callable[[bytes], bytes]
 
 
 def assessed(text: str) -> bytes:
-    """Write households assessed by council; a row of NA has no code, and the other column is not used (see the YAML)."""
+    """Write households assessed, by council; a row of NA has no code. Why one rate of two is kept, the YAML says."""
     code, rate = list(rows_of(text)[0])[:2]
     return cut_columns(text, [code, rate], lambda row: row[code] != "NA")
 

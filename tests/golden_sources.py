@@ -1,0 +1,117 @@
+"""What every source gives, release by release, as one table that people review: `python -m tests.golden_sources`.
+
+The command reads the starter edition and writes tests/golden/sources.csv; the column `explained` is for people, and is
+kept. Its diff is to be read before it is committed.
+"""
+
+import csv
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from pipelines import steps
+from pipelines.catalogue import load
+from pipelines.model import Source
+from pipelines.observe import Manner, held_releases, manner_of, read_release, take_in
+from pipelines.schema import STATUSES
+from pipelines.steps import Project
+from pipelines.store import Snapshot, read_snapshot
+from pipelines.totals import ABOVE
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = Path(__file__).resolve().parent / "golden" / "sources.csv"
+AS_OF = date(2026, 11, 24)
+NATIONS = {"England": "E92000001", "Wales": "W92000004", "Scotland": "S92000003", "Northern Ireland": "N92000002"}
+COLUMNS = (
+    "source", "released", "file", "cells", "places", "periods", "first_day", "last_day", "by_status", "other_tiers",
+    "repeated", "set_aside", "measure", "period", "sum", "published_total", "difference", "explained",
+)  # fmt: skip
+Row = dict[str, str]
+
+
+def rows() -> list[Row]:
+    """Read every release of the starter edition, and say what is in it; `explained` is blank."""
+    with TemporaryDirectory() as home:
+        project = Project(load(ROOT), Path(home), AS_OF)
+        steps.prepare(project)
+        return [row for name in project.catalogue.observing() for row in _of_source(project, name)]
+
+
+def _of_source(project: Project, name: str) -> list[Row]:
+    take_in(project.home, project.catalogue, name)
+    manner = manner_of(project.catalogue, name, steps.register_places(project))
+    held = [group[0] for group in held_releases(project.home, name, project.as_of)]
+    return [_of_release(project, manner, snapshot) for snapshot in held]
+
+
+def _of_release(project: Project, manner: Manner, snapshot: Snapshot) -> Row:
+    cells = read_release(manner, snapshot, read_snapshot(project.home, snapshot.sha256)).cells
+    sound = cells.filter(pl.col("fault").is_null())
+    faults = dict(cells["fault"].value_counts().iter_rows())
+    aside = sum(count for fault, count in faults.items() if fault not in (None, "total", "repeat"))
+    counts = dict(sound["status"].value_counts().iter_rows())
+    told = {
+        "source": manner.name,
+        "released": snapshot.released,
+        "file": snapshot.file,
+        "cells": cells.height,
+        "places": sound["place_code"].n_unique(),
+        "periods": sound.select("period_start", "period_end").n_unique(),
+        "first_day": sound["period_start"].min(),
+        "last_day": sound["period_end"].max(),
+        "by_status": "; ".join(f"{status} {counts[status]}" for status in STATUSES if status in counts),
+        "other_tiers": faults.get("total", 0),
+        "repeated": faults.get("repeat", 0),
+        "set_aside": aside,
+        **_summed(cells, manner.source),
+    }
+    return {column: str(told.get(column, "")) for column in COLUMNS}
+
+
+def _summed(cells: pl.DataFrame, source: Source) -> dict[str, object]:
+    """Sum the first count or stock over the places of its newest period, beside what the publisher prints for all."""
+    measure = next((name for name, each in source.measures.items() if each.kind in ("count", "stock")), None)
+    if not measure:
+        return {}
+    own = cells.filter(pl.col("measure") == measure)
+    newest = own.filter(pl.col("fault").is_null(), pl.col("value").is_not_null())["period_end"].max()
+    if newest is None:
+        return {}
+    now = own.filter(pl.col("period_end") == newest)
+    found = round(float(now.filter(pl.col("fault").is_null())["value"].sum()), 3)
+    printed = _printed(now, source)
+    apart = "" if printed is None else f"{printed - found:g}"
+    return {"measure": measure, "period": newest, "sum": f"{found:g}" if found < 1e5 else f"{found:.0f}",
+            "published_total": "" if printed is None else f"{printed:.10g}", "difference": apart}  # fmt: skip
+
+
+def _printed(now: pl.DataFrame, source: Source) -> float | None:
+    """Give the publisher's own total of all nations covered: of them together, else of each, added."""
+    totals = dict(now.filter(pl.col("fault") == "total").select("place_code", "value").iter_rows())
+    together = [code for code, of in ABOVE.items() if set(of) == set(source.coverage) and code in totals]
+    nations = [NATIONS[nation] for nation in source.coverage]
+    if together:
+        return float(totals[together[0]])
+    return sum(float(totals[code]) for code in nations) if all(totals.get(code) for code in nations) else None
+
+
+def held() -> list[Row]:
+    """Read the table as it was reviewed."""
+    with GOLDEN.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def main() -> None:
+    """Write the table again, keeping what people have explained."""
+    known = {(row["source"], row["file"]): row["explained"] for row in held()} if GOLDEN.is_file() else {}
+    GOLDEN.parent.mkdir(exist_ok=True)
+    with GOLDEN.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "explained": known.get((row["source"], row["file"]), "")} for row in rows())
+
+
+if __name__ == "__main__":
+    main()
