@@ -31,11 +31,16 @@ def geography(project: Project, places: Places) -> Geography:
 
 
 def small_areas(project: Project) -> list[Areas]:
-    """Give every table of small areas held, by name of source: made now, or before from the same files.
+    """Give every table of small areas with weights held, by name of source: made now, or before from the same files.
 
     A source of which nothing is held is left out. Raises UnreadableError where none of a source's files can be read.
     """
-    return _held(project, "areas", areas_in, areas_of)
+    return [each for each in _held(project, "areas", areas_in, areas_of) if each.weights]
+
+
+def postcode_tables(project: Project) -> list[Areas]:
+    """Give every table of areas held that has no weights: of postcodes, say, which nothing is shared out by."""
+    return [each for each in _held(project, "areas", areas_in, areas_of) if not each.weights]
 
 
 def shares_held(project: Project) -> list[Shares]:

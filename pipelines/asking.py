@@ -7,7 +7,6 @@ import duckdb
 import polars as pl
 
 from pipelines.errors import CommongroundError, UnknownNameError, near
-from pipelines.lineage import find, lineage
 from pipelines.names import folded
 from pipelines.periods import say
 from pipelines.places import Places, system_places
@@ -142,13 +141,6 @@ def _checks(cell: dict[str, Any], project: Project) -> Iterator[tuple[str, str]]
         yield "check", f"{check}: {reason}: {evidence}"
     if about.is_empty():
         yield "check", "nothing found about this cell"
-
-
-def about_places(project: Project, names: list[str]) -> Iterator[tuple[str, str]]:
-    """Tell of places by name or code: what each is, was and became."""
-    register = known_places(project)
-    for code in [code for name in names for code in find(register, name)]:
-        yield from lineage(register, code, project.as_of)
 
 
 def known_places(project: Project) -> Places:

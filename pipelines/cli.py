@@ -148,11 +148,14 @@ def explain(
 
 @app.command()
 def places(
-    place: Annotated[list[str], typer.Argument(help="Names or codes of places, of any time.")],
+    place: Annotated[
+        list[str],
+        typer.Argument(help="Names or codes of places, of any system and time, or postcodes or how they begin."),
+    ],
     store: Store = None,
 ) -> None:
     """Say what a place is, what it was, what it became, and what it belongs to."""
-    from pipelines.asking import about_places
+    from pipelines.about import about_places
 
     for heading, text in about_places(_project(store, None), place):
         console.print(f"[bold]{heading:<10}[/] {_plain(text)}", soft_wrap=True, highlight=False)
