@@ -139,7 +139,7 @@ def _of_nation(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     rows = [
         (measure, nation, f"{name} covers {', '.join(source.coverage)}")
         for measure, name in catalogue.measure_source.items()
-        if (source := catalogue.sources[name]).access == "open"
+        if (source := catalogue.sources[name]).access != "not_collected"
         for nation in NATIONS
         if nation not in source.coverage
     ]
@@ -253,7 +253,7 @@ def remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
     elsewhere = next((found for name, found in source.elsewhere.items() if name == nation), None)
     if reason == "nation_not_covered" and elsewhere:
         return elsewhere.holder, elsewhere.how
-    if source.access != "open":
+    if source.access != "open" and reason != "nation_not_covered":
         return source.holder or source.publisher, source.ask or told.remedy
     if reason == "not_open":
         ask = "Ask for leave to show it, then declare released: true; or ask for figures that may be shown."

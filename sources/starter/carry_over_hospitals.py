@@ -81,10 +81,13 @@ def ambulance(text: str) -> bytes:
 
 
 def welsh_beds(text: str) -> bytes:
-    """Write beds by health board and month from January 2023 on, every specialism."""
+    """Write beds by health board and month to the end of 2022, all specialties together."""
     columns = ["date", "health_board_code", "health_board_name", "specialism", "daily_beds_available",
                "daily_beds_occupied"]  # fmt: skip
-    return cut_columns(text, columns, lambda row: row["date"][-2:] >= "23")
+    kept = {"21", "22"}
+    return cut_columns(
+        text, columns, lambda row: row["date"][-2:] in kept and row["specialism"] == "all_specialties"
+    )
 
 
 def welsh_ambulance(text: str) -> bytes:
@@ -132,7 +135,7 @@ HOSPITALS = (
     *(Item(f"nhse_ambulance_{month}.csv", day, ambulance, "incidents and hours",
            (f"indicators/ambulance/nhse_aqi_{file}.csv",))
       for month, day, file in (("2020-12", "2021-01-31", "dec2020"), ("2021-04", "2021-05-31", "apr2021"))),
-    Item("gov_wales_beds.csv", "2024-12-31", welsh_beds, "2023 on; figures of beds",
+    Item("gov_wales_beds.csv", "2024-12-31", welsh_beds, "all specialties; to December 2022",
          (f"{CAPACITY}/wales_beds_by_health_board.csv",)),
     Item("gov_wales_ambulance.csv", "2024-12-31", welsh_ambulance, "without green calls and percentages",
          (f"{CAPACITY}/wales_ambulance_by_health_board.csv",)),
