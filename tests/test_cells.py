@@ -164,25 +164,38 @@ def test_a_cell_is_a_value_or_the_reason_that_holds(name: str, tmp_path: Path) -
         assert cell["evidence"] and cell["holder"] and cell["remedy"]
 
 
-@pytest.mark.parametrize(
-    ("access", "reason"), [("not_collected", "not_collected"), ("not_open", "not_open"), ("not_held", "fetch_failed")]
-)
-def test_a_measure_without_a_file_says_why(access: str, reason: str, tmp_path: Path) -> None:
-    case = CASES["a figure"]
-    project = project_of(case, tmp_path)
+def unheld_cells(about: str, folder: Path) -> pl.DataFrame:
+    """Answer a problem that wants a measure without a file, whose source says some more about itself."""
+    project = project_of(CASES["a figure"], folder)
     path = project.catalogue.sources_dir / "no_source.yaml"
-    path.write_text(path.read_text().replace("access: not_held", f"access: {access}\nholder: The holder"))
+    path.write_text(path.read_text().replace("access: not_held", about))
     problem = project.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
     text = problem.read_text().replace("needs:", "wants: [unheld]\nneeds:")
     text = text.replace("figure.value", "unheld.value as unheld, figure.value")
     problem.write_text(text.rstrip() + " join lad_2023.unheld using (place_code)\n")
     again = project._replace(catalogue=load(project.catalogue.root))
     steps.prepare(again)
-    cells = answering.answer_problem(again, "a_problem").filter(pl.col("measure") == "unheld")
+    return answering.answer_problem(again, "a_problem").filter(pl.col("measure") == "unheld")
+
+
+@pytest.mark.parametrize(
+    ("access", "reason"), [("not_collected", "not_collected"), ("not_open", "not_open"), ("not_held", "fetch_failed")]
+)
+def test_a_measure_without_a_file_says_why(access: str, reason: str, tmp_path: Path) -> None:
+    cells = unheld_cells(f"access: {access}\nholder: The holder", tmp_path)
     assert cells.height == 361
     assert cells.select("need", "reason", "holder", "remedy").unique().rows() == [
         ("wanted", reason, "The holder", "Ask.")
     ]
+
+
+@pytest.mark.parametrize("access", ["not_open", "not_held"])
+def test_nobody_is_asked_for_figures_of_a_nation_that_they_do_not_cover(access: str, tmp_path: Path) -> None:
+    cells = unheld_cells(f"access: {access}\nholder: The holder\ncoverage: [England]", tmp_path)
+    abroad = cells.filter(~pl.col("place_code").str.starts_with("E"))
+    assert abroad["reason"].unique().to_list() == ["nation_not_covered"]
+    assert "The holder" not in abroad["holder"].unique().to_list()
+    assert cells.filter(pl.col("place_code").str.starts_with("E"))["holder"].unique().to_list() == ["The holder"]
 
 
 def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:

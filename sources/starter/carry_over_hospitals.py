@@ -85,9 +85,7 @@ def welsh_beds(text: str) -> bytes:
     columns = ["date", "health_board_code", "health_board_name", "specialism", "daily_beds_available",
                "daily_beds_occupied"]  # fmt: skip
     kept = {"21", "22"}
-    return cut_columns(
-        text, columns, lambda row: row["date"][-2:] in kept and row["specialism"] == "all_specialties"
-    )
+    return cut_columns(text, columns, lambda row: row["date"][-2:] in kept and row["specialism"] == "all_specialties")
 
 
 def welsh_ambulance(text: str) -> bytes:
