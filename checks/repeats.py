@@ -14,6 +14,8 @@ COMMON = 0.2
 """Where a larger share of places repeats the figure before, repeating is how the series works."""
 BASES = (5.0, 10.0, 50.0, 100.0, 1000.0)
 FEWEST_FIGURES = 20
+FEWEST_KINDS = 5
+"""Where fewer different figures are, as where all places have the same one, nothing is told by what divides them."""
 
 
 def carried_forward(fitted: pl.DataFrame) -> pl.DataFrame:
@@ -67,7 +69,8 @@ def _of_base(fitted: pl.DataFrame, base: float) -> pl.DataFrame:
     steps = pl.col("value") / pl.col("step")
     whole = ((steps - steps.round()).abs() < 1e-6).all().over(PERIOD)
     even = (pl.col("value") / base - (pl.col("value") / base).round()).abs() < 1e-9
-    found = fine.filter(whole, even.all().over(PERIOD), pl.len().over(PERIOD) >= FEWEST_FIGURES)
+    found = fine.filter(whole, even.all().over(PERIOD), pl.len().over(PERIOD) >= FEWEST_FIGURES,
+                        pl.col("value").n_unique().over(PERIOD) >= FEWEST_KINDS)  # fmt: skip
     evidence = pl.format("all {} figures of the period are multiples of {}; no such rounding is declared",
                          pl.len().over(PERIOD), pl.lit(base))  # fmt: skip
     return doubts_of("rounded", found.drop("peers").with_columns(

@@ -61,7 +61,7 @@ def test_assets_read_well_in_the_web_page(defs: dg.Definitions) -> None:
 def test_every_check_blocks(catalogue: Catalogue, defs: dg.Definitions) -> None:
     specs = [spec for asset in defs.assets or [] for spec in getattr(asset, "check_specs", [])]
     observing, problems = len(catalogue.observing()), len(catalogue.problems)
-    assert len(specs) == 8 * observing + 4 * problems + 1
+    assert len(specs) == 9 * observing + 4 * problems + 1
     assert all(spec.blocking and spec.description for spec in specs)
 
 
@@ -92,6 +92,8 @@ def test_a_run_launched_from_dagster_gives_what_the_steps_give(tmp_path: Path) -
 
     project = Project(load(ROOT), tmp_path / "other", AS_OF)
     steps.prepare(project)
+    for name in project.catalogue.observing():
+        steps.observe_source(project, name)
     for name in project.catalogue.problems:
         answering.answer_problem(project, name)
         report_problem(project, name)

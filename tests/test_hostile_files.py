@@ -125,7 +125,8 @@ def test_a_damaged_file_is_read_right_or_refused(samples: dict[str, Sample], dam
         sound = cells.filter(cells["fault"].is_null())
         assert {part for code in sound["place_code"] for part in code.split("+")} <= codes.system, told
         assert sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(), told
-    assert refused < TIMES
+    # A packed file has a checksum, by which nearly every damage to it is told.
+    assert refused < TIMES or damage is packed_and_damaged
 
 
 def packed(names: dict[str, bytes]) -> bytes:
