@@ -18,12 +18,14 @@ from pipelines.catalogue import Catalogue, Problem, load
 from pipelines.errors import CommongroundError
 from pipelines.fetch import refresh
 from pipelines.model import Source
+from pipelines.pages import publish_pages
 from pipelines.publishing import publish_warehouse, report_problem
 from pipelines.steps import Project, observe_source, prepare, register_places, today
 from pipelines.store import read_table, sole_builder, state_path
 
 PLACES = dg.AssetKey(["place", "register"])
 WAREHOUSE = dg.AssetKey(["out", "commonground"])
+PAGES = dg.AssetKey(["out", "pages"])
 Result = Iterator[dg.MaterializeResult[Any]]
 
 
@@ -61,7 +63,7 @@ def all_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition]:
     observed = [_observation(name, source) for name, source in catalogue.observing().items()]
     answered = [_answer(problem, catalogue) for problem in catalogue.problems.values()]
     reports = [_report(name) for name in catalogue.problems]
-    return [*fetched, _places(catalogue), *observed, *answered, *reports, _warehouse(catalogue)]
+    return [*fetched, _places(catalogue), *observed, *answered, *reports, _warehouse(catalogue), _pages(catalogue)]
 
 
 def owner(role: str) -> str:
@@ -199,6 +201,15 @@ def _warehouse(catalogue: Catalogue) -> dg.AssetsDefinition:
     description = "The analyst's file: problem views, cells, gaps, measures, sources and places."
     deps = [answer_key(name) for name in catalogue.problems]
     return _written(WAREHOUSE, deps, "published", {"duckdb"}, description, write)
+
+
+def _pages(catalogue: Catalogue) -> dg.AssetsDefinition:
+    def write(project: Project) -> Sequence[Path]:
+        return [publish_pages(project)]
+
+    description = "One page for each place, and the overview of all problems and places."
+    deps = [answer_key(name) for name in catalogue.problems]
+    return _written(PAGES, deps, "published", {"html"}, description, write)
 
 
 def _written(

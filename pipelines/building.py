@@ -11,6 +11,7 @@ from rich.table import Table
 from pipelines.accepted import run_out_or_in_vain, with_acceptance
 from pipelines.ledger import since
 from pipelines.ledger_store import ledger_is_fresh, ledger_of
+from pipelines.pages import INDEX, pages_are_fresh, publish_pages
 from pipelines.printing import as_csv, as_table
 from pipelines.publishing import report_files, report_is_fresh, warehouse_is_fresh
 from pipelines.steps import Project, all_findings, is_fresh, prepare, register_places
@@ -29,7 +30,7 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
     fresh = is_fresh(project, made, names)
     fresh = fresh and all(ledger_is_fresh(project, name) and report_is_fresh(project, name) for name in names)
     faults: list[str] = []
-    if fresh and warehouse_is_fresh(project):
+    if fresh and warehouse_is_fresh(project) and pages_are_fresh(project):
         console.print("Nothing has changed since the last build.")
     else:
         # Dagster is imported only when there is something to build.
@@ -40,8 +41,16 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
             faults = build(
                 project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " "))
             )
+        _pages(project, console)
     tell(project, names, console)
     return faults + broken_sources(project, names)
+
+
+def _pages(project: Project, console: Console) -> None:
+    """Write the pages of places and the overview, with a bar of their own: there may be many."""
+    with _bar(console) as bar, sole_builder(project.home):
+        task = bar.add_task("pages of places", total=None)
+        publish_pages(project, lambda done, of: bar.update(task, completed=done, total=of))
 
 
 def _bar(console: Console) -> Progress:
@@ -77,6 +86,7 @@ def tell(project: Project, names: Sequence[str], console: Console) -> None:
         for line in ledger_lines(project, name):
             console.print(f"Ledger  {name}: {line}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"SQL     {newest(out_path(project.home, ''))}", soft_wrap=True, highlight=False)
+    console.print(f"Start   {out_path(project.home, INDEX)}", soft_wrap=True, highlight=False)
     for name in made:
         console.print(f"Report  {report_files(project, name)[0]}", soft_wrap=True, highlight=False)
 

@@ -1,7 +1,6 @@
 """The last steps of a build: a gap report for each problem, and the analyst's file of them all."""
 
 import json
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +32,8 @@ from pipelines.steps import (
 from pipelines.store import out_path, read_snapshot, read_table, state_path, table_key, write_table, write_whole
 from pipelines.unpacking import unpacked
 from pipelines.verdicts import VERDICT
+from pipelines.version import project_version
 from pipelines.warehouse import NAME, measures_table, newest, sources_table, write_warehouse
-
-
-def project_version() -> str:
-    """Give the version of the program, with the start of the hash of its own code."""
-    try:
-        return f"{version('commonground')} ({code_key()[:8]})"
-    except PackageNotFoundError:
-        return f"unreleased ({code_key()[:8]})"
 
 
 def report_problem(project: Project, name: str) -> list[Path]:

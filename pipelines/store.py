@@ -205,8 +205,8 @@ def prune(home: Path, kind: str, names: set[str]) -> None:
 def prune_outputs(home: Path, names: set[str]) -> None:
     """Remove reports of problems that are no longer declared."""
     for path in (home / "out").glob("*.html"):
-        if path.stem not in names:
-            for ending in (".html", ".csv", ".json"):
+        if path.stem not in names | {"index"}:
+            for ending in (".html", ".csv", ".csv-metadata.json", ".json", ".xlsx"):
                 path.with_suffix(ending).unlink(missing_ok=True)
 
 

@@ -1,0 +1,135 @@
+"""The pages of all places, and the overview of all problems: written where what they say has changed."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pipelines.keys import code_key, hashed
+from pipelines.ledger_store import gaps_of, ledger_of, ledger_path
+from pipelines.overview import overview
+from pipelines.people import population_of
+from pipelines.periods import say
+from pipelines.place_pages import PlacePage, place_pages
+from pipelines.places import system_places
+from pipelines.schema import CELL, empty
+from pipelines.steps import ANSWERED, Project, register_places
+from pipelines.store import out_path, read_table, state_path, table_key, write_table, write_whole
+from pipelines.verdicts import VERDICT
+from pipelines.version import project_version
+
+INDEX = "index.html"
+Told = Callable[[int, int], None]
+"""Is told how many pages have been looked at, of how many."""
+
+
+@cache
+def _templates() -> Environment:
+    loader = PackageLoader("pipelines")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def place_page_path(home: Path, code: str) -> Path:
+    """Give the file of a place's page. Codes are letters, digits and signs that every system allows in a name."""
+    return out_path(home, f"places/{code}.html")
+
+
+def publish_pages(project: Project, told: Told | None = None) -> Path:
+    """Write the pages of places and the overview; only those of which anything has changed. Gives the overview."""
+    index, done = out_path(project.home, INDEX), state_path(project.home, "pages", "commonground")
+    if not pages_are_fresh(project):
+        names = answered(project)
+        cells = {name: read_table(state_path(project.home, "cell", name)) for name in names}
+        judged = {name: read_table(state_path(project.home, "verdict", name)) for name in names}
+        made = _write_places(project, cells, judged, told)
+        write_whole(index, render_overview(project, cells, judged).encode("utf-8"))
+        write_table(done, made, pages_key(project))
+    return index
+
+
+def answered(project: Project) -> list[str]:
+    """Name the problems that were answered."""
+    names = sorted(project.catalogue.problems)
+    return [name for name in names if all(state_path(project.home, kind, name).is_file() for kind in ANSWERED)]
+
+
+def pages_key(project: Project) -> str:
+    """Give the key that the pages should have now: of all cells, verdicts and ledgers there are, and the day."""
+    names = answered(project)
+    tables = [state_path(project.home, kind, name) for name in names for kind in ANSWERED]
+    tables += [ledger_path(project.home, name) for name in names]
+    return hashed(code_key(), project.as_of.isoformat(), *(f"{path.stem} {table_key(path)}" for path in tables))
+
+
+def pages_are_fresh(project: Project) -> bool:
+    """Tell whether all pages are there and made from what is there."""
+    done = state_path(project.home, "pages", "commonground")
+    if table_key(done) != pages_key(project) or not out_path(project.home, INDEX).is_file():
+        return False
+    return all(place_page_path(project.home, code).is_file() for code in read_table(done)["place_code"])
+
+
+def _write_places(
+    project: Project, cells: dict[str, pl.DataFrame], judged: dict[str, pl.DataFrame], told: Told | None
+) -> pl.DataFrame:
+    """Write the page of each place whose contents have changed; give the key of each: place_code, key."""
+    since = pl.concat([gaps_of(project, name).select("gap_id", "opened", "closed") for name in cells] or [_NONE])
+    pages = place_pages(
+        project.catalogue,
+        pl.concat([empty(CELL), *cells.values()]),
+        pl.concat([empty(VERDICT), *judged.values()]),
+        since.filter(pl.col("closed").is_null()).drop("closed"),
+    )
+    done = state_path(project.home, "pages", "commonground")
+    before = dict(read_table(done).iter_rows()) if table_key(done) else {}
+    made, title = {}, _people_title(project)
+    for number, page in enumerate(pages, 1):
+        path, key = place_page_path(project.home, page.code), hashed(code_key(), str(project.as_of), title, repr(page))
+        if before.get(page.code) != key or not path.is_file():
+            write_whole(path, render_place(project, page, title).encode("utf-8"))
+        made[page.code] = key
+        if told:
+            told(number, len(pages))
+    _drop_others(project.home, set(made))
+    return pl.DataFrame(list(made.items()), schema={"place_code": pl.String, "key": pl.String}, orient="row")
+
+
+_NONE = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date, "closed": pl.Date})
+
+
+def _drop_others(home: Path, codes: set[str]) -> None:
+    """Remove the pages of places that no problem asks about any more."""
+    for path in out_path(home, "places").glob("*.html"):
+        if path.stem not in codes:
+            path.unlink()
+
+
+def _people_title(project: Project) -> str:
+    """Say who is counted as the people of a place, for the first problem there is."""
+    for problem in project.catalogue.problems.values():
+        name = population_of(project.catalogue, problem)
+        if name:
+            title = project.catalogue.measures[name].title
+            return title[0].lower() + title[1:]
+    return "people"
+
+
+def render_place(project: Project, page: PlacePage, people_title: str) -> str:
+    """Write the page of one place: one HTML document that needs no script and no network."""
+    day = say(project.as_of, project.as_of)
+    template = _templates().get_template("place.html")
+    return template.render(page=page, people_title=people_title, as_of=day, version=project_version())
+
+
+def render_overview(project: Project, cells: dict[str, pl.DataFrame], judged: dict[str, pl.DataFrame]) -> str:
+    """Write the overview of all problems and places."""
+    catalogue, register = project.catalogue, register_places(project).register
+    systems = sorted({catalogue.problems[name].header.places for name in cells})
+    places = pl.concat([system_places(register, system) for system in systems] or [register.clear()])
+    told = overview(
+        catalogue, cells, judged, {name: ledger_of(project, name) for name in cells}, places.unique("place_code")
+    )
+    day = say(project.as_of, project.as_of)
+    return _templates().get_template("overview.html").render(told=told, as_of=day, version=project_version())
