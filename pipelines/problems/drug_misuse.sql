@@ -7,8 +7,8 @@ grain: year
 periods: {start: "2016", end: "2024"}
 needs:
   deaths_from_drug_poisoning:
+  people_in_drug_treatment:
 wants:
-  - people_in_drug_treatment
   - people_waiting_for_drug_treatment
   - naloxone_kits_supplied
 */

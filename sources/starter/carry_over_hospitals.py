@@ -20,7 +20,6 @@ UEC = [
     "paediatric_intensive_cared_beds_available", "paediatric_intensive_cared_beds_occupied",
 ]  # fmt: skip
 AMBULANCE = ["ambulance_service", "count_incidents", "total_hours", "category"]
-LITHIUM = ["year_month", "quantity", "uom", "ods_code", "ods_name", "region", "vmp_code", "vmp_name"]
 
 
 def day_of(text: str) -> date:
@@ -34,16 +33,8 @@ def is_month_end(day: date) -> bool:
 
 
 def medicines(text: str) -> bytes:
-    """Write the medicines issued from January 2020 on; the rows as published, quantities below nought too."""
-    return packed(cut_lines(text, lambda row: row["year_month"] >= "2020"))
-
-
-def lithium(content: bytes) -> bytes:
-    """Write lithium issued in 2020 in the newer layout: eight of its 23 columns, codes as text."""
-    header, *rows = next(iter(sheets_of(content).values()))
-    places = [header.index(name) for name in LITHIUM]
-    kept = [[row[n] for n in places] for row in rows if row[0].startswith("2020")]
-    return workbook({"scmd_lithium-2": [LITHIUM, *kept]})
+    """Write the medicines issued from April 2020 on; the rows as published, quantities below nought too."""
+    return packed(cut_lines(text, lambda row: row["year_month"] >= "2020-04"))
 
 
 def some_sheets(*names: str) -> Callable[[bytes], bytes]:
@@ -63,7 +54,7 @@ def sitrep(text: str) -> bytes:
 
 def ventilated(text: str) -> bytes:
     """Write patients with COVID-19 in mechanical ventilation beds of NHS trusts: month ends, and the newest day."""
-    rows = [row for row in rows_of(text) if row["data"] == "MV beds COVID" and len(row["org_code"]) == 3]
+    rows = [row for row in rows_of(text) if row["data"] == "MV beds COVID" and row["org_code"][0] in "RT"]
     newest = max(row["date"] for row in rows)
     kept = (row for row in rows if row["date"] == newest or is_month_end(date.fromisoformat(row["date"])))
     return packed(csv_bytes([*rows[0]], kept, "\n"))
@@ -109,14 +100,9 @@ def _sitreps() -> tuple[Item, ...]:
     )  # fmt: skip
 
 
-def _scmd(name: str) -> str:
-    return f"{MEDICINES}/scmd_{name}"
-
-
 HOSPITALS = (
-    Item("nhsbsa_covid_medicines.csv.gz", "2021-12-31", medicines, "2020 on", (_scmd("covid_medicines_by_trust.csv"),)),
-    Item("nhsbsa_methotrexate.csv.gz", "2021-12-31", medicines, "2020 on", (_scmd("methotrexate_by_trust.csv"),)),
-    Item("nhsbsa_lithium.xlsx", "2024-12-31", lithium, "2020; eight columns", (_scmd("lithium_2022on.xlsx"),)),
+    Item("nhsbsa_covid_medicines.csv.gz", "2021-12-31", medicines, "April 2020 on",
+         (f"{MEDICINES}/scmd_covid_medicines_by_trust.csv",)),
     Item("nhse_msitrep_2020-01.xlsx", "2020-03-12", some_sheets("Critical Care Beds"),
          "one sheet of two; written as .xlsx",
          (f"{CAPACITY}/MSitRep-January-2020-LGBH3.xls",)),
