@@ -125,9 +125,11 @@ def _without_the_obvious(stacked: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_time(cells: pl.DataFrame) -> pl.DataFrame:
-    """No slice for the period, none at all, or one too old."""
+    """No slice for the period, none at all, or one too old: but what has no row for a place is not its old figure."""
     figure = pl.format("; it was {}", printed("value")).fill_null("")
-    return cells.filter(pl.col("time_reason").is_not_null()).select(
+    aged = pl.col("time_reason").is_in(["stale", "discontinued"]) & pl.col("value_end").is_not_null()
+    of_others = (aged & pl.col("placed_reason").is_in(NO_ROW)).fill_null(False)
+    return cells.filter(pl.col("time_reason").is_not_null(), ~of_others).select(
         *KEY,
         pl.col("time_reason").alias("reason"),
         pl.concat_str(pl.col("time_evidence"), figure).alias("evidence"),
@@ -253,7 +255,9 @@ def remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
     elsewhere = next((found for name, found in source.elsewhere.items() if name == nation), None)
     if reason == "nation_not_covered" and elsewhere:
         return elsewhere.holder, elsewhere.how
-    if source.access != "open" and reason != "nation_not_covered":
+    # A source says what to ask for where it is not open, and where it is of some places only.
+    of_some = reason == "not_returned" and source.ask
+    if of_some or (source.access != "open" and reason != "nation_not_covered"):
         return source.holder or source.publisher, source.ask or told.remedy
     if reason == "not_open":
         ask = "Ask for leave to show it, then declare released: true; or ask for figures that may be shown."

@@ -128,7 +128,7 @@ def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str |
         return code, None, None
     if code in codes.ever and codes.ever[code] == "lad":
         return code, "retired_code", f"{code}: a code of another time than {source.places}"
-    tier = tier_of(code) if by_code and code else None
+    tier = tier_of(code) if code else None
     if code and tier and tier != "lad":
         return code, "total", f"{code}: a {tier}, another tier than {source.places}"
     return (

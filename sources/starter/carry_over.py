@@ -21,6 +21,7 @@ from carry_over_els import EXPLORE_LOCAL
 from carry_over_health import HEALTH
 from carry_over_hospitals import HOSPITALS
 from carry_over_housing import HOUSING
+from carry_over_local import LOCAL
 from carrying import Item, Row, csv_bytes, cut_lines, packed, read_origins, read_text, rows_of
 
 HERE = Path(__file__).resolve().parent
@@ -213,6 +214,7 @@ ITEMS = (
     *HEALTH,
     *HOUSING,
     *EXPLORE_LOCAL,
+    *LOCAL,
 )  # fmt: skip
 
 
