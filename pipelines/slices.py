@@ -81,17 +81,18 @@ def move_slices(path: Path, crosswalk: pl.DataFrame | Road, *, signed: bool = Fa
     """
     way = crosswalk if isinstance(crosswalk, Road) else road(crosswalk)
     with pq.ParquetFile(path, read_dictionary=["status"]) as file:
-        order = _order(file, path, way)
+        schema = file.schema_arrow
+        order, at = _order(schema, path, way), [schema.get_field_index(name) for name in SLICE]
         for start in range(0, file.num_row_groups, AT_ONCE):
             numbers = range(start, min(start + AT_ONCE, file.num_row_groups))
-            keys = [_key(file, number, path) for number in numbers]
+            keys = [_key(file, number, at, path) for number in numbers]
             results = [move_slice(_read(file, number, order), way, signed) for number in numbers]
             yield laid_out(pl.DataFrame(keys, schema=SLICE, orient="row"), results, way.targets)
 
 
-def _order(file: pq.ParquetFile, path: Path, way: Road) -> Vector | None:
+def _order(schema: pa.Schema, path: Path, way: Road) -> Vector | None:
     """Give where in the file each origin of a road stands, beyond its end if nowhere; None where they are the same."""
-    told = (file.schema_arrow.metadata or {}).get(PLACES)
+    told = (schema.metadata or {}).get(PLACES)
     if told is None:
         raise UnreadableError(f"{path}: found no list of places, expected a file that write_slices wrote")
     places = told.decode().split("\n")
@@ -104,11 +105,11 @@ def _order(file: pq.ParquetFile, path: Path, way: Road) -> Vector | None:
     return None if places == way.origins else np.array([at.get(code, len(places)) for code in way.origins])
 
 
-def _key(file: pq.ParquetFile, number: int, path: Path) -> tuple[object, ...]:
+def _key(file: pq.ParquetFile, number: int, at: list[int], path: Path) -> tuple[object, ...]:
     """Give the slice that a row group holds, by the least and the most that its footer tells."""
     group = file.metadata.row_group(number)
-    told = [group.column(file.schema_arrow.get_field_index(name)).statistics for name in SLICE]
-    if any(each is None or each.min != each.max for each in told):
+    told = [group.column(column).statistics for column in at]
+    if any(each is None or not each.has_min_max or each.min != each.max for each in told):
         raise UnreadableError(f"{path}: found several measures or periods in row group {number}, expected one slice")
     return tuple(each.min for each in told)
 

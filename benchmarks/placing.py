@@ -1,0 +1,157 @@
+"""What moving figures costs: small areas to districts, by this project and by others, in one run.
+
+    .venv/bin/python benchmarks/placing.py [--runs 3] [--times 1] [--roads ROAD,ROAD] [--tobler PYTHON] [--write]
+
+The figures are made up (`placing_data.py`); the roads are in `placing_roads.py`. Each runs in a process of its own,
+one after the other, so that a noisy machine is noisy for all: compare the ratios. The results are checked to agree.
+tobler is no part of the environment: name a Python that has it, or its row says that it was not run. `--write` puts
+the table into README.md. Peak memory needs a POSIX system.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import placing_data
+import polars as pl
+import pyarrow.parquet as pq
+
+HERE = Path(__file__).resolve().parent
+README = HERE / "README.md"
+TITLES = {
+    "scan": "bare scan of two columns (DuckDB): the floor",
+    "slices": "**Commonground**, `move_slices` from a file of slices",
+    "commonground": "**Commonground**, `move_batches` over any Parquet",
+    "duckdb_integers": "plain SQL in DuckDB, codes as integers",
+    "duckdb_text": "plain SQL in DuckDB, codes as text",
+    "in_pandas": "pandas, a measure at a time",
+    "in_tobler": "tobler with the same weights: sums only",
+}
+NUMBERS = ("value", "partial", "low", "high", "coverage", "missing", "worst")
+
+
+class Taken(NamedTuple):
+    """What one run of one road took: wall and processor seconds, and peak memory in MB."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+
+def timed(python: str, road: str, folder: Path, times: int) -> Taken | None:
+    """Run one road in its own process; None where what it needs is not installed."""
+    command = [python, str(HERE / "placing_roads.py"), road, str(folder), str(times)]
+    begun = time.perf_counter()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode == 3:
+        return None
+    if process.returncode:
+        raise SystemExit(f"{road} ended with {process.returncode}")
+    peak = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
+    return Taken(time.perf_counter() - begun, usage.ru_utime + usage.ru_stime, peak)
+
+
+def prepare(folder: Path, times: int) -> int:
+    """Write the figures in another process, so that this one stays small; give how many there are."""
+    subprocess.run([sys.executable, str(HERE / "placing_data.py"), str(folder), str(times)], check=True)
+    return int(pq.ParquetFile(folder / f"figures_{times}.parquet").metadata.num_rows)
+
+
+def result(folder: Path, road: str) -> pl.DataFrame:
+    """Read what a road gave, with codes as text and in one order."""
+    found = pl.read_parquet(folder / f"{road}.parquet")
+    if road == "duckdb_integers":
+        codes = [pl.format(form, pl.col(name).cast(pl.String).str.zfill(3)).alias(name)
+                 for name, form in (("measure", "made_up_{}"), ("place_code", "DIS{}"))]  # fmt: skip
+        found = found.with_columns(codes)
+    if road in ("commonground", "slices"):
+        worst = {status: n for n, status in enumerate(placing_data.STATUSES)}
+        found = found.with_columns(pl.col("status").replace_strict(worst).alias("worst"))
+    keys = [pl.col("measure", "place_code").cast(pl.String), pl.col("period_start").cast(pl.Date)]
+    return found.select(*keys, *(pl.col(n).cast(pl.Float64) for n in NUMBERS if n in found.columns)).sort(
+        "measure", "period_start", "place_code"
+    )
+
+
+def disagreement(one: pl.DataFrame, other: pl.DataFrame) -> str:
+    """Say where two results differ; blank where they agree."""
+    key = ["measure", "period_start", "place_code"]
+    if not one.select(key).equals(other.select(key)):
+        return f"{other.height} rows, expected {one.height} of the same measures, months and districts"
+    for name in other.columns[3:]:
+        told = pl.DataFrame({"one": one[name], "other": other[name]})
+        near = (pl.col("one") - pl.col("other")).abs() <= 1e-6 * pl.col("one").abs() + 1e-9
+        wrong = told.filter(~(near.fill_null(False) | pl.all_horizontal(pl.all().is_null())))
+        if wrong.height:
+            return f"{wrong.height} differ in {name}, {wrong.row(0)} among them"
+    return ""
+
+
+def row(road: str, runs: list[Taken | None], ours: list[Taken | None]) -> str:
+    """Lay out one road: medians, and the ratio of its processor time to that of slices, run by run."""
+    taken = [run for run in runs if run]
+    if not taken:
+        return f"| {TITLES[road]} | not installed here: not run | | | |"
+    wall, cpu = (statistics.median(getattr(run, name) for run in taken) for name in ("wall", "cpu"))
+    pairs = [run.cpu / own.cpu for run, own in zip(runs, ours, strict=False) if run and own]
+    ratio = f"{statistics.median(pairs):.1f}" if pairs else ""
+    return f"| {TITLES[road]} | {wall:.1f} | {cpu:.1f} | {ratio} | {max(run.peak for run in taken):,.0f} |"
+
+
+def table(found: dict[str, list[Taken | None]], figures: int, runs: int) -> str:
+    """Lay out what all roads took."""
+    head = (
+        f"{figures:,} made-up figures, {runs} runs, medians:\n\n"
+        "| road | wall s | processor s | times that of slices | peak MB |\n|---|---|---|---|---|"
+    )
+    return "\n".join([head, *(row(road, taken, found.get("slices", [])) for road, taken in found.items())])
+
+
+def written(text: str, times: int) -> None:
+    """Put the table between its two marks in README.md."""
+    page = README.read_text(encoding="utf-8")
+    start, end = f"<!-- placing {times} -->\n", f"<!-- /placing {times} -->"
+    before, rest = page.split(start)
+    README.write_text(f"{before}{start}{text}\n{end}{rest.split(end)[1]}", encoding="utf-8")
+
+
+def main(told: argparse.Namespace) -> None:
+    """Make the figures, run every road in turn, check that they agree, and print the table."""
+    roads = told.roads.split(",") if told.roads else list(TITLES)
+    found: dict[str, list[Taken | None]] = {road: [] for road in roads}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures = prepare(folder, told.times)
+        for _ in range(told.runs):
+            for road in roads:
+                python = told.tobler if road == "in_tobler" else sys.executable
+                found[road].append(timed(python, road, folder, told.times))
+        ran = [road for road in roads if found[road][0] and road != "scan"]
+        expected = result(folder, ran[0])  # read only now: peak memory of a process counts that of its parent
+        faults = {road: disagreement(expected, result(folder, road)) for road in ran[1:]}
+    text = table(found, figures, told.runs)
+    sys.stdout.write(text + "\n")
+    for road, fault in faults.items():
+        sys.stdout.write(f"{road}: {fault or 'agrees with ' + ran[0]}\n")
+    if any(faults.values()):
+        raise SystemExit(1)
+    if told.write:
+        written(text, told.times)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--times", type=int, default=1, help="How many times ten measures are moved.")
+    parser.add_argument("--roads", default="", help="Roads to run; all if not said.")
+    parser.add_argument("--tobler", default=sys.executable, help="A Python that has tobler.")
+    parser.add_argument("--write", action="store_true", help="Put the table into README.md.")
+    main(parser.parse_args())

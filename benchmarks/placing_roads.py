@@ -1,0 +1,171 @@
+"""The roads that `placing.py` compares. Each runs in a process of its own, which imports only what it needs.
+
+    python benchmarks/placing_roads.py ROAD FOLDER TIMES
+
+Each reads the figures of the folder, moves them to the districts, and writes RESULT to <road>.parquet there. One
+that can't run here, because what it needs is not installed, ends with 3 and says so.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULT = ("measure", "period_start", "place_code", "value", "partial", "low", "high", "coverage", "missing", "worst")
+"""Columns that every road gives; `worst` is the number of the worst status, 0 the best."""
+AT_ONCE = 400_000
+"""Figures that are read in one batch where a road reads in batches."""
+
+
+def scan(folder: Path, times: int) -> None:
+    """Read the two columns that matter and do nothing with them: the floor for every road."""
+    import duckdb
+
+    with duckdb.connect() as con:
+        con.sql(f"select sum(value), max(status) from '{folder}/figures_{times}.parquet'").fetchall()
+
+
+def commonground(folder: Path, times: int) -> None:
+    """Move batches by sparse matrices: this project's road, from codes as text."""
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    from pipelines.moving import move_batches
+
+    figures = pl.scan_parquet(folder / f"figures_{times}.parquet")
+    batches = figures.collect_batches(maintain_order=True, chunk_size=AT_ONCE)
+    writer = None
+    for moved in move_batches(batches, pl.read_parquet(folder / "crosswalk.parquet")):
+        table = moved.to_arrow()
+        writer = writer or pq.ParquetWriter(folder / "commonground.parquet", table.schema)
+        writer.write_table(table)
+    if writer:
+        writer.close()
+
+
+def slices(folder: Path, times: int) -> None:
+    """Move slices by sparse matrices, from a file that holds them in the order of places: this project's fast road."""
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    from pipelines.slices import move_slices
+
+    writer = None
+    for moved in move_slices(folder / f"slices_{times}.parquet", pl.read_parquet(folder / "crosswalk.parquet")):
+        table = moved.to_arrow()
+        writer = writer or pq.ParquetWriter(folder / "slices.parquet", table.schema)
+        writer.write_table(table)
+    if writer:
+        writer.close()
+
+
+def duckdb_text(folder: Path, times: int) -> None:
+    """Join and group in DuckDB, codes as text."""
+    worst = "case status when 'normal' then 0 when 'confidential' then 1 else 2 end"
+    _in_duckdb(
+        folder, f"select *, {worst} as worst from '{folder}/figures_{times}.parquet'", "crosswalk", "duckdb_text"
+    )
+
+
+def duckdb_integers(folder: Path, times: int) -> None:
+    """Join and group in DuckDB, codes as integers."""
+    figures = f"select *, status as worst from '{folder}/figures_{times}_integers.parquet'"
+    _in_duckdb(folder, figures, "crosswalk_integers", "duckdb_integers")
+
+
+def _in_duckdb(folder: Path, figures: str, crosswalk: str, road: str) -> None:
+    import duckdb
+
+    query = (Path(__file__).parent / "placing.sql").read_text(encoding="utf-8")
+    with duckdb.connect() as con:
+        con.execute(f"create view figures as {figures}")
+        con.execute(f"create table crosswalk as select * from '{folder}/{crosswalk}.parquet'")
+        con.execute(f"copy ({query}) to '{folder}/{road}.parquet' (format parquet)")
+
+
+def in_pandas(folder: Path, times: int) -> None:
+    """Merge and group in pandas, a measure at a time."""
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    pairs = pd.read_parquet(folder / "crosswalk.parquet")
+    file = pq.ParquetFile(folder / f"figures_{times}.parquet")
+    months = file.num_row_groups // (10 * times)
+    columns = ["measure", "period_start", "place_code", "value", "low", "high", "status"]
+    found = []
+    for start in range(0, file.num_row_groups, months):
+        figures = file.read_row_groups(list(range(start, start + months)), columns=columns).to_pandas()
+        measure = str(figures.pop("measure").iloc[0])
+        moved = figures.merge(pairs, left_on="place_code", right_on="from_code")
+        known = moved["value"].notna()
+        worst = moved["status"].map({"normal": 0, "confidential": 1, "not_available": 2}).astype("int8")
+        high = moved["high"].fillna(moved["value"])
+        parts = pd.DataFrame({
+            "period_start": moved["period_start"], "place_code": moved["to_code"],
+            "partial": moved["value"].fillna(0) * moved["weight"],
+            "low": moved["low"].fillna(moved["value"]).where(moved["goes_whole"], 0),
+            "high": high, "open": high.isna(), "missing": ~known,
+            "known": moved["people"].where(known, 0), "people": moved["people"],
+        })  # fmt: skip
+        key = ["period_start", "place_code"]
+        sums = parts.groupby(key, observed=True).sum()
+        sums["worst"] = worst.groupby([parts[name] for name in key], observed=True).max()
+        sums["value"] = sums["partial"].where(sums["missing"] == 0)
+        sums["high"] = sums["high"].where(sums["open"] == 0)
+        sums["coverage"] = sums["known"] / sums["people"]
+        found.append(sums.reset_index().assign(measure=measure)[list(RESULT)])
+    pd.concat(found).to_parquet(folder / "in_pandas.parquet", index=False)
+
+
+def in_tobler(folder: Path, times: int) -> None:
+    """Let tobler share out with the weights given: sums only, since it has no coverage, bounds or status.
+
+    What is missing counts as nought there. The areas of land are made up: the weights stand in their place.
+    """
+    import geopandas as gpd
+    import numpy as np
+    import pandas as pd
+    import pyarrow.parquet as pq
+    from scipy import sparse
+    from shapely.geometry import box
+    from tobler.area_weighted import area_interpolate
+
+    pairs = pd.read_parquet(folder / "crosswalk.parquet")
+    areas, districts = (sorted(pairs[name].unique()) for name in ("from_code", "to_code"))
+    at = [pd.Categorical(pairs[name], order).codes for name, order in (("from_code", areas), ("to_code", districts))]
+    table = sparse.csr_matrix((pairs["weight"], at), shape=(len(areas), len(districts)))
+    source, target = (
+        gpd.GeoDataFrame(geometry=[box(n, 0, n + 1, 1) for n in range(len(each))], crs=27700)
+        for each in (areas, districts)
+    )
+    file = pq.ParquetFile(folder / f"figures_{times}.parquet")
+    months = file.num_row_groups // (10 * times)
+    found = []
+    for start in range(0, file.num_row_groups, months):
+        columns = ["measure", "period_start", "place_code", "value"]
+        figures = file.read_row_groups(list(range(start, start + months)), columns=columns).to_pandas()
+        wide = figures.pivot(index="place_code", columns="period_start", values="value").loc[areas].fillna(0)
+        wide.columns = [str(name) for name in wide.columns]
+        frame = gpd.GeoDataFrame(wide.reset_index(drop=True), geometry=source.geometry)
+        moved = area_interpolate(frame, target, extensive_variables=list(wide.columns), table=table)
+        long = pd.DataFrame(moved.drop(columns="geometry")).assign(place_code=districts).melt("place_code")
+        long.columns = ["place_code", "period_start", "partial"]
+        long["period_start"] = pd.to_datetime(long["period_start"]).astype("datetime64[ms]").dt.date
+        found.append(long.assign(measure=str(figures["measure"].iloc[0])))
+    everything = pd.concat(found)
+    everything["partial"] = np.asarray(everything["partial"], float)
+    everything.to_parquet(folder / "in_tobler.parquet", index=False)
+
+
+ROADS: dict[str, Callable[[Path, int], None]] = {
+    each.__name__: each for each in (scan, slices, commonground, duckdb_integers, duckdb_text, in_pandas, in_tobler)
+}
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    try:
+        ROADS[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
+    except ImportError as missing:
+        sys.stderr.write(f"{sys.argv[1]}: {missing}\n")
+        raise SystemExit(3) from None
