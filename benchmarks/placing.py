@@ -115,10 +115,10 @@ def table(found: dict[str, list[Taken | None]], figures: int, runs: int) -> str:
     return "\n".join([head, *(row(road, taken, found.get("slices", [])) for road, taken in found.items())])
 
 
-def written(text: str, times: int) -> None:
+def written(text: str) -> None:
     """Put the table between its two marks in README.md."""
     page = README.read_text(encoding="utf-8")
-    start, end = f"<!-- placing {times} -->\n", f"<!-- /placing {times} -->"
+    start, end = "<!-- placing -->\n", "<!-- /placing -->"
     before, rest = page.split(start)
     README.write_text(f"{before}{start}{text}\n{end}{rest.split(end)[1]}", encoding="utf-8")
 
@@ -144,7 +144,7 @@ def main(told: argparse.Namespace) -> None:
     if any(faults.values()):
         raise SystemExit(1)
     if told.write:
-        written(text, told.times)
+        written(text)
 
 
 if __name__ == "__main__":
