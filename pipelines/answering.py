@@ -16,12 +16,12 @@ from pipelines.ledger_store import record
 from pipelines.model import Source
 from pipelines.observe import Observed
 from pipelines.people import people_in
-from pipelines.places import Places, Reach, links, system_places
+from pipelines.places import Places, Reach, links
 from pipelines.placing import PLACED, SLICE, newest, nowhere, place_slices, roll, withdrawn
 from pipelines.schema import OBSERVATION, conformed, empty
 from pipelines.sharing import Way, share_out
 from pipelines.stand_ins import stood_in
-from pipelines.steps import ANSWERED, Project, observe_source, register_places
+from pipelines.steps import ANSWERED, Project, observe_source, place_system, register_places
 from pipelines.store import read_table, state_path, table_key, write_table
 from pipelines.verdicts import shown, verdicts
 from pipelines.withholding import withheld
@@ -37,7 +37,7 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
     if any(table_key(path) != key for path in paths):
         problem = project.catalogue.problems[name]
         places = register_places(project)
-        system = system_places(places.register, problem.header.places)
+        system = place_system(project, problem.header.places).places
         placed, aside = placed_slices(project, problem, places, set(system["place_code"]))
         cells = stood_in(typed_cells(problem, project.catalogue, system, placed, aside, project.as_of), problem)
         judged = verdicts(cells, problem.header, people_in(project, problem)[0])
@@ -64,7 +64,7 @@ def placed_slices(
             continue
         seen = observe_source(project, name)
         observation = seen.observation.filter(pl.col("measure").is_in(list(problem.measures)))
-        own = system_places(places.register, source.places)["place_code"].to_list()
+        own = place_system(project, source.places).places["place_code"].to_list()
         found = links(places, own, target)
         parts = roll(found)
         moved = _shared(project, problem, source, observation, places, found, target, held)
@@ -85,7 +85,7 @@ def _shared(
     """Move observations by shares, where a boundary cuts places or codes alone do not lead there; else None."""
     system = source.places or ""
     whole = [code for code, reach in found.items() if len(reach.codes) == 1]
-    own = system_places(places.register, system)["place_code"]
+    own = place_system(project, system).places["place_code"]
     if len(whole) == len(own) or observation.is_empty():
         return None
     held = held or geography(project, places)

@@ -3,8 +3,10 @@
 Each table is kept in the state with the key of what it was made from, like every other.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
@@ -14,11 +16,13 @@ from pipelines.crosswalks import Geography
 from pipelines.errors import UnreadableError
 from pipelines.keys import keys
 from pipelines.model import Source
-from pipelines.observe import held_releases
+from pipelines.observe import held_releases, read_places
 from pipelines.places import Places
 from pipelines.shares import Shares, shares_in, shares_of
-from pipelines.steps import Project, register_places
 from pipelines.store import Snapshot, read_snapshot, read_table, state_path, table_key, write_table
+
+if TYPE_CHECKING:
+    from pipelines.steps import Project
 
 Table = TypeVar("Table", Areas, Shares)
 Read = Callable[[bytes, Catalogue, str, Snapshot, pl.DataFrame], Table]
@@ -74,10 +78,11 @@ def _kept(
 
 def _newest_sound(project: Project, name: str, files: list[Snapshot], read: Read[Table]) -> Table:
     faults = []
+    register = read_places(project.home, project.catalogue, project.as_of).register
     for entry in files:
         try:
             content = read_snapshot(project.home, entry.sha256)
-            return read(content, project.catalogue, name, entry, register_places(project).register)
+            return read(content, project.catalogue, name, entry, register)
         except UnreadableError as error:
             faults.append(f"{name}: {error}")
     raise UnreadableError("\n".join(faults))

@@ -15,8 +15,9 @@ from pipelines.catalogue import Catalogue
 from pipelines.conform import tidied
 from pipelines.declared import days
 from pipelines.errors import UnknownNameError, UnreadableError
+from pipelines.kinds import KINDS
 from pipelines.model import Source
-from pipelines.places import KINDS, system_places
+from pipelines.places import system_places
 from pipelines.reading import read_sheet
 from pipelines.store import Snapshot
 

@@ -9,9 +9,9 @@ import polars as pl
 from pipelines.errors import CommongroundError, UnknownNameError, near
 from pipelines.names import folded
 from pipelines.periods import say
-from pipelines.places import Places, system_places
+from pipelines.places import Places
 from pipelines.spellings import parse_period
-from pipelines.steps import Project, all_findings, all_revisions, observe_source, prepare, register_places
+from pipelines.steps import Project, all_findings, all_revisions, observe_source, place_system, prepare, register_places
 from pipelines.store import out_path, read_table, sole_builder, state_path
 from pipelines.warehouse import measures_table, newest, sources_table
 
@@ -150,6 +150,13 @@ def known_places(project: Project) -> Places:
         return register_places(project)
 
 
+def known_system(project: Project, system: str) -> pl.DataFrame:
+    """Give the places of a place system (schema.PLACE), also where nothing has been built yet."""
+    with sole_builder(project.home):
+        prepare(project)
+        return place_system(project, system).places
+
+
 def revised(project: Project, source: str | None) -> pl.DataFrame:
     """Sum up what changed between the releases of one source or of all (revisions.REVISION_SUMMARY)."""
     known = project.catalogue.observing()
@@ -174,7 +181,6 @@ def listing(project: Project, what: str) -> pl.DataFrame:
         rows = [(p.name, p.header.question, p.header.owner, p.header.places, p.header.grain)
                 for p in catalogue.problems.values()]  # fmt: skip
         return pl.DataFrame(rows, schema=["problem", "question", "owner", "places", "grain"], orient="row")
-    register = known_places(project).register
     systems = sorted({problem.header.places for problem in catalogue.problems.values()})
-    found = [system_places(register, system).with_columns(pl.lit(system).alias("system")) for system in systems]
+    found = [known_system(project, system).with_columns(pl.lit(system).alias("system")) for system in systems]
     return pl.concat(found).select("system", "place_code", "place_name", "place_name_welsh", "region", "nation")

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from pipelines.asking import known_places
+from pipelines.asking import known_system
 from pipelines.catalogue import load
 from pipelines.declared import NAME
 from pipelines.errors import DeclarationError
 from pipelines.local_contracts import as_text, contract_page, contract_yaml, example_rows, write_new
 from pipelines.model_reading import PeriodKind
-from pipelines.places import system_places
 from pipelines.steps import Project
 from pipelines.store import write_whole
 
@@ -32,13 +31,12 @@ def begin_local_source(project: Project, name: str, kind: PeriodKind, places: st
         raise DeclarationError(f"{name!r}: a name is lower case letters, digits and _, and starts with a letter")
     folder = project.catalogue.sources_dir
     written = []
-    register = known_places(project).register
     if name not in project.catalogue.sources:
-        system_places(register, places)
+        known_system(project, places)
         written.append(folder / f"{name}.yaml")
         write_sound(project, written[0], contract_yaml(name, kind, places))
     source = load(project.catalogue.root).sources[name]
-    rows = example_rows(source, system_places(register, source.places or places))
+    rows = example_rows(source, known_system(project, source.places or places))
     pages = {f"{name}.example.csv": as_text(rows), f"{name}.page.html": contract_page(name, source, rows)}
     for file, text in pages.items():
         write_whole(folder / file, text.encode())

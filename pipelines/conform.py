@@ -15,11 +15,11 @@ from pipelines.corrections import Correction, corrected
 from pipelines.dating import dated
 from pipelines.errors import UnreadableError
 from pipelines.figures import valued
+from pipelines.kinds import is_of, is_pseudo, tier_of
 from pipelines.matching import matching
 from pipelines.melt import melted
 from pipelines.model import Measure, Source
 from pipelines.names import folded
-from pipelines.places import tier_of
 from pipelines.schema import OBSERVATION, VALUELESS, Column, conformed
 from pipelines.store import Snapshot
 from pipelines.tables import Sheet, unmarked
@@ -126,10 +126,13 @@ def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str |
     code = text if by_code else codes.names.get(folded(text))
     if code in codes.system:
         return code, None, None
-    if code in codes.ever and codes.ever[code] == "lad":
+    if code and is_pseudo(code):
+        return None, "unallocated", f"{code}: a code that stands for no place"
+    kind, registered = (source.places or "").rsplit("_", 1)[0], codes.ever.get(code or "")
+    if code and registered and is_of(kind, code, registered):
         return code, "retired_code", f"{code}: a code of another time than {source.places}"
-    tier = tier_of(code) if code else None
-    if code and tier and tier != "lad":
+    tier = registered or (tier_of(code) if code else None)
+    if code and tier and (registered or not is_of(kind, code, None)):
         return code, "total", f"{code}: a {tier}, another tier than {source.places}"
     return (
         (text or None) if by_code else None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-PLACE_SYSTEM = re.compile(r"[a-z]+(?:_[a-z]+)*_(\d{4})")
+PLACE_SYSTEM = re.compile(r"[a-z]+\d?(?:_[a-z]+)*_(\d{4})")
 _AGE = re.compile(r"(\d+) (day|week|month|year)s?")
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.catalogue import Catalogue, declaration_key
+from pipelines.kinds import LISTED
+from pipelines.model import Source
 from pipelines.store import Snapshot, history
 
 _PROVIDERS = ("place", "change")
@@ -49,6 +51,11 @@ def _rests_on(catalogue: Catalogue, name: str) -> list[str]:
     return sorted({catalogue.measure_source[each] for each in (*asked, *parts, *counting) if each})
 
 
+def _by_tables(source: Source) -> bool:
+    """Tell whether a source's codes may be known by tables of areas or shares, and not by the register."""
+    return (source.places or "").rsplit("_", 1)[0] in LISTED
+
+
 def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
     """Work out the keys of all tables from declarations, snapshots, the program, and the day of the build."""
     held: dict[str, list[Snapshot]] = {}
@@ -61,8 +68,11 @@ def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
         return hashed(name, declaration_key(catalogue, name), *files)
 
     places = hashed(code_key(), *(read_from(name) for table in _PROVIDERS for name in catalogue.providing(table)))
-    observation = {name: hashed(code_key(), places, read_from(name)) for name in catalogue.observing()}
     apportioning = {name: hashed(code_key(), places, read_from(name)) for name in catalogue.apportioning()}
+    observation = {
+        name: hashed(code_key(), places, read_from(name), *(apportioning.values() if _by_tables(source) else ()))
+        for name, source in catalogue.observing().items()
+    }
     answer = {
         name: hashed(
             problem.body,

@@ -6,8 +6,9 @@ from datetime import date
 import polars as pl
 
 from pipelines.errors import UnknownNameError, near
+from pipelines.kinds import KINDS
 from pipelines.names import folded
-from pipelines.places import KINDS, Places
+from pipelines.places import Places
 
 Told = Iterator[tuple[str, str]]
 FIRST_YEAR = 2011

@@ -22,10 +22,11 @@ from pipelines.errors import UnreadableError
 from pipelines.model import Source
 from pipelines.names import candidates, folded, name_table
 from pipelines.narrowing import narrowed_bounds
-from pipelines.places import Places, read_changes, read_register, system_places
+from pipelines.places import Places, read_changes, read_register, regioned, system_places
 from pipelines.reading import read_sheet, read_table_of
-from pipelines.schema import CHANGE, FINDING, OBSERVATION, conformed, empty
+from pipelines.schema import CHANGE, FINDING, OBSERVATION, PLACE, conformed, empty
 from pipelines.store import Snapshot, digest, put, read_snapshot, snapshots
+from pipelines.systems import System, kind_of
 from pipelines.totals import totals
 
 RELEASE = {
@@ -106,14 +107,24 @@ def held_releases(home: Path, name: str, as_of: date) -> list[list[Snapshot]]:
 
 def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
     """Read the register of places and their changes from the newest releases that can be read."""
-    registers, changes = [], []
-    for name in catalogue.providing("place"):
-        registers.append(_newest_table(home, name, as_of, read_register))
-    for name in catalogue.providing("change"):
-        changes.append(_newest_table(home, name, as_of, read_changes))
-    if not registers:
-        raise UnreadableError("no source provides place; expected a register of places under sources/")
-    return Places(pl.concat(registers).sort("place_code", "valid_from"), pl.concat([empty(CHANGE), *changes]))
+    registers = _newest_tables(home, catalogue, "place", as_of, read_register)
+    changes = _newest_tables(home, catalogue, "change", as_of, read_changes)
+    register = pl.concat([empty(PLACE), *registers])
+    if register.filter(pl.col("kind") == "nation").is_empty():
+        names = ", ".join(catalogue.providing("place"))
+        if not names:
+            raise UnreadableError("no source provides place; expected a register of places under sources/")
+        raise UnreadableError(
+            f"{names}: no release that was out by {as_of} and has the nations is held; "
+            "name a later day, or restore its file under sources/"
+        )
+    return Places(regioned(register).sort("place_code", "valid_from"), pl.concat([empty(CHANGE), *changes]))
+
+
+def _newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date, reader: Reader) -> list[pl.DataFrame]:
+    """Read the newest release of every source of a table; one of which nothing was out by a day is left out."""
+    names = [name for name in catalogue.providing(table) if held_releases(home, name, as_of)]
+    return [_newest_table(home, name, as_of, reader) for name in names]
 
 
 def _newest_table(home: Path, name: str, as_of: date, reader: Reader) -> pl.DataFrame:
@@ -124,17 +135,18 @@ def _newest_table(home: Path, name: str, as_of: date, reader: Reader) -> pl.Data
             return reader(read_table_of(content, snapshot.file), snapshot.file)
         except (UnreadableError, pl.exceptions.PolarsError) as error:
             faults.append(f"{name}: {error}")
-    none = f"{name}: no release that was out by {as_of} is held; name a later day, or restore its file under sources/"
-    raise UnreadableError("\n".join(faults) or none)
+    raise UnreadableError("\n".join(faults))
 
 
-def codes_for(source: Source, places: Places, names: Path) -> Codes:
-    """Gather what is known of places for reading a source."""
-    system = system_places(places.register, source.places or "")
+def codes_for(source: Source, places: Places, names: Path, system: System | None = None) -> Codes:
+    """Gather what is known of places for reading a source; its place system is the register's if none is given."""
+    known = system or System(source.places or "", system_places(places.register, source.places or ""))
     ever = dict(places.register.select("place_code", "kind").iter_rows())
+    ever = dict.fromkeys(known.others, kind_of(known.name)) | ever
     # A council's former names are met in files long after: every name that a code of the system has had.
-    named = places.register.join(system.select("place_code"), on="place_code", how="semi")
-    return Codes(frozenset(system["place_code"]), ever, name_table(named, reviewed_names(names)))
+    codes = known.places.select("place_code")
+    named = pl.concat([known.places, places.register.join(codes, on="place_code", how="semi")])
+    return Codes(frozenset(codes["place_code"]), ever, name_table(named, reviewed_names(names)))
 
 
 def reviewed_names(path: Path) -> dict[str, str]:
@@ -148,10 +160,10 @@ def reviewed_names(path: Path) -> dict[str, str]:
     return dict(table.select("label", "place_code").iter_rows())
 
 
-def observe(home: Path, catalogue: Catalogue, name: str, places: Places, as_of: date) -> Observed:
+def observe(home: Path, catalogue: Catalogue, name: str, places: Places, system: System, as_of: date) -> Observed:
     """Read every release held of a source; one that can't be used is a finding, and the others stay."""
     source = catalogue.sources[name]
-    manner = manner_of(catalogue, name, places)
+    manner = manner_of(catalogue, name, places, system)
     reads, faults = [], []
     for group in held_releases(home, name, as_of):
         read, found = _first_usable(home, manner, group)
@@ -180,13 +192,12 @@ def _narrowed(seen: Observed, manner: Manner) -> Observed:
     return seen._replace(observation=found.observation, finding=pl.concat([seen.finding, conformed(told, FINDING)]))
 
 
-def manner_of(catalogue: Catalogue, name: str, places: Places) -> Manner:
+def manner_of(catalogue: Catalogue, name: str, places: Places, system: System) -> Manner:
     """Gather all that reading a source needs."""
     source = catalogue.sources[name]
-    codes = codes_for(source, places, catalogue.sources_dir / f"{name}.names.csv")
-    own = system_places(places.register, source.places or "")
+    codes = codes_for(source, places, catalogue.sources_dir / f"{name}.names.csv", system)
     tidy = catalogue.sources_dir / f"{name}.py"
-    return Manner(name, source, codes, tidy, own, catalogue.corrections.get(name, ()))
+    return Manner(name, source, codes, tidy, system.places, catalogue.corrections.get(name, ()))
 
 
 def read_release(manner: Manner, snapshot: Snapshot, content: bytes) -> Read:

@@ -3,9 +3,9 @@
 import polars as pl
 
 from pipelines.catalogue import Catalogue, Problem
-from pipelines.places import links, system_places
+from pipelines.places import links
 from pipelines.placing import newest, place_slices, roll
-from pipelines.steps import Project, observe_source, register_places
+from pipelines.steps import Project, observe_source, place_system, register_places
 
 
 def population_of(catalogue: Catalogue, problem: Problem) -> str | None:
@@ -31,8 +31,8 @@ def people_in(project: Project, problem: Problem) -> tuple[pl.DataFrame, str]:
         return pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64}), "people"
     source = catalogue.sources[catalogue.measure_source[name]]
     places = register_places(project)
-    own = system_places(places.register, source.places or "")["place_code"].to_list()
-    target = set(system_places(places.register, problem.header.places)["place_code"])
+    own = place_system(project, source.places or "").places["place_code"].to_list()
+    target = set(place_system(project, problem.header.places).places["place_code"])
     seen = newest(observe_source(project, catalogue.measure_source[name]).observation.filter(pl.col("measure") == name))
     moved = place_slices(seen, roll(links(places, own, target)), catalogue.measures)
     known = moved.filter(pl.col("value").is_not_null(), pl.col("period_end") <= project.as_of).sort("period_end")

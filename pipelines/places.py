@@ -4,7 +4,6 @@ A place system is a kind and a year: `lad_2023` is the set of districts whose co
 31 December 2023. This reproduces each register published by the ONS for 2016 to 2024 exactly.
 """
 
-import re
 from collections import defaultdict
 from datetime import date
 from typing import NamedTuple
@@ -12,30 +11,8 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.errors import UnknownNameError, UnreadableError, near
+from pipelines.kinds import ENTITIES, KINDS, NATION_OF, nation_letter
 from pipelines.schema import CHANGE, PLACE, conformed
-
-# Source of the meaning of the first three characters: ONS Register of Geographic Codes.
-KINDS: dict[str, tuple[str, ...]] = {
-    "lad": ("E06", "E07", "E08", "E09", "W06", "S12", "N09"),
-    "utla": ("E06", "E08", "E09", "E10", "W06", "S12", "N09"),
-    "county": ("E10", "E11", "E13"),
-    "region": ("E12",),
-    "nation": ("E92", "W92", "S92", "N92"),
-    "above_nation": ("K02", "K03", "K04"),
-    "combined_authority": ("E47",),
-    "icb": ("E54",),
-    "sub_icb": ("E38",),
-    "nhs_region": ("E40",),
-    "health_board": ("W11", "S08"),
-    "pfa": ("E23", "W15", "S23", "N23"),
-    "csp": ("E22", "W14"),
-    "fra": ("E31", "W25", "S38", "N31"),
-}
-"""The kinds of place, and how their codes begin. A unitary council is a district and an upper tier at once."""
-
-ENTITIES: dict[str, str] = {prefix: kind for kind, found in reversed(KINDS.items()) for prefix in found}
-"""The first kind that codes with some beginning are of."""
-NATION_OF = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
 
 
 class Places(NamedTuple):
@@ -52,14 +29,6 @@ class Reach(NamedTuple):
     basis: str
 
 
-_GSS = re.compile(r"[EWSNK]\d{8}")
-
-
-def tier_of(code: str) -> str | None:
-    """Tell a GSS code's kind of place by its first three characters; null where it is none that is known."""
-    return ENTITIES.get(code[:3]) if _GSS.fullmatch(code) else None
-
-
 def read_register(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     """Type the rows of the ONS Code History Database as places; a malformed register is refused whole.
 
@@ -68,20 +37,18 @@ def read_register(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     """
     wanted = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE"]
     _expect(raw, wanted, file)
-    regions = _regions(raw)
-    nation = pl.col("GEOGCD").str.slice(0, 1).replace_strict(NATION_OF, default=None)
-    typed = raw.with_columns(
+    kind = pl.when(pl.col("ENTITYCD").is_in(sorted(KINDS))).then("ENTITYCD")
+    typed = raw.select(
         pl.col("GEOGCD").alias("place_code"),
         pl.col("GEOGNM").str.strip_chars().alias("place_name"),
         _blank_is_null("GEOGNMW").alias("place_name_welsh"),
-        pl.col("ENTITYCD").replace_strict(ENTITIES, default=None).alias("kind"),
-        nation.alias("nation"),
+        pl.col("ENTITYCD").replace_strict(ENTITIES, default=kind, return_dtype=pl.String).alias("kind"),
         _blank_is_null("PARENTCD").alias("parent_code"),
         _day("OPER_DATE").alias("valid_from"),
         _day("TERM_DATE").alias("valid_to"),
-    ).join(regions, on="place_code", how="left")
-    typed = typed.with_columns(pl.coalesce("region", "nation").alias("region"))
-    return conformed(typed.filter(pl.col("kind").is_not_null()), PLACE).sort("place_code", "valid_from")
+    )
+    known = conformed(typed.filter(pl.col("kind").is_not_null()), PLACE)
+    return regioned(known).sort("place_code", "valid_from")
 
 
 def _expect(raw: pl.DataFrame, wanted: list[str], file: str) -> None:
@@ -101,16 +68,26 @@ def _day(name: str) -> pl.Expr:
     return _blank_is_null(name).str.to_date("%Y-%m-%d", strict=True)
 
 
-def _regions(raw: pl.DataFrame) -> pl.DataFrame:
-    """Give the region of each English code: its parent, or its county's parent."""
-    parent = dict(raw.filter(pl.col("PARENTCD") != "").select("GEOGCD", "PARENTCD").iter_rows())
-    names = dict(raw.filter(pl.col("ENTITYCD") == "E12").select("GEOGCD", "GEOGNM").iter_rows())
-    codes = sorted(set(raw["GEOGCD"]))
-    found = [next((up for up in _ancestors(code, parent) if up in names), None) for code in codes]
-    return pl.DataFrame(
-        {"place_code": codes, "region_code": found, "region": [names.get(up or "") for up in found]},
-        schema={"place_code": pl.String, "region_code": pl.String, "region": pl.String},
-    )
+def regioned(register: pl.DataFrame) -> pl.DataFrame:
+    """Give each place of a register (schema.PLACE) its nation, and its region: the region of England it lies in."""
+    parent = _parents(register)
+    regions = register.filter(pl.col("kind") == "region")
+    names = dict(regions.select("place_code", "place_name").iter_rows())
+    codes = register["place_code"].to_list()
+    region = [next((up for up in _ancestors(code, parent) if up in names), None) for code in codes]
+    nation = [NATION_OF.get(_nation(code, parent)) for code in codes]
+    told = [names.get(up or "", within) for up, within in zip(region, nation, strict=True)]
+    found = {"nation": nation, "region_code": region, "region": told}
+    return register.with_columns(pl.Series(name, column, pl.String) for name, column in found.items())
+
+
+def _nation(code: str, parent: dict[str, str]) -> str:
+    """Give the letter of a code's nation: by the code, or by the first place above it whose code tells."""
+    return next((letter for up in _ancestors(code, parent) if (letter := nation_letter(up))), "")
+
+
+def _parents(register: pl.DataFrame) -> dict[str, str]:
+    return dict(register.drop_nulls("parent_code").select("place_code", "parent_code").iter_rows())
 
 
 def _ancestors(code: str, parent: dict[str, str]) -> list[str]:
@@ -133,9 +110,25 @@ def read_changes(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     return changes
 
 
+# Travel to work areas bear the year of the census that they were drawn by, and came into use years after it.
+_IN_USE = {("ttwa", 2001): date(2014, 12, 31), ("ttwa", 2011): date(2015, 12, 31)}
+
+
 def day_of(system: str) -> date:
     """Give the day on which a place system's codes are read off the register: 31 December of its year."""
-    return date(int(system.rsplit("_", 1)[1]), 12, 31)
+    kind, year = system.rsplit("_", 1)
+    return _IN_USE.get((kind, int(year)), date(int(year), 12, 31))
+
+
+def places_in(register: pl.DataFrame, system: str) -> pl.DataFrame:
+    """Give the places that the register has in a place system, one row a code, in order of code; none is no error."""
+    kind, day = system.rsplit("_", 1)[0], day_of(system)
+    found = register.filter(
+        (pl.col("kind") == kind) | pl.col("place_code").str.slice(0, 3).is_in(KINDS.get(kind, ())),
+        pl.col("valid_from") <= day,
+        pl.col("valid_to").is_null() | (pl.col("valid_to") >= day),
+    )
+    return found.unique("place_code", keep="last", maintain_order=True).sort("place_code")
 
 
 def system_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
@@ -143,33 +136,30 @@ def system_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
 
     Takes schema.PLACE and a system such as lad_2023. Raises UnknownNameError for a system it can't give.
     """
-    kind, day = system.rsplit("_", 1)[0], day_of(system)
-    found = register.filter(
-        pl.col("place_code").str.slice(0, 3).is_in(KINDS.get(kind, ())),
-        pl.col("valid_from") <= day,
-        pl.col("valid_to").is_null() | (pl.col("valid_to") >= day),
-    )
+    found = places_in(register, system)
     if found.is_empty():
-        known = list(KINDS)
+        known = sorted(KINDS)
         years = register.select(pl.col("valid_from").dt.year().min()).item()
         raise UnknownNameError(
-            f"unknown place system {system!r}: the register has kinds {', '.join(sorted(known))} "
-            f"from {years} on; {near(kind, known)}"
+            f"unknown place system {system!r}: no place of it is held; kinds are {', '.join(known)}, "
+            f"in the register from {years} on; {near(system.rsplit('_', 1)[0], known)}"
         )
-    return found.unique("place_code", keep="last", maintain_order=True).sort("place_code")
+    return found
 
 
 def links(places: Places, codes: list[str], target: set[str]) -> dict[str, Reach]:
     """Tell for each code what it is in a place system: what it became there, or the larger place it lies in.
 
-    A code that has no successor in the system is followed upwards: to its county, its region, its nation
-    (basis aggregated). A code that leads nowhere is left out.
+    A code that has no successor in the system is followed upwards: to its district, its county, its region, its
+    nation, or to the one place that such a larger place became (basis aggregated). One that leads nowhere is left out.
     """
     found = reaches(places.changes, codes, target)
-    parent = dict(places.register.drop_nulls("parent_code").select("place_code", "parent_code").iter_rows())
-    for code in codes:
-        up = next((each for each in (*_ancestors(code, parent), nation_code(code)) if each in target), None)
-        if code not in found and up:
+    parent = _parents(places.register)
+    above = {code: (*_ancestors(code, parent)[1:], nation_code(code)) for code in codes if code not in found}
+    led = reaches(places.changes, sorted({up for each in above.values() for up in each}), target)
+    for code, each in above.items():
+        up = next((led[up].codes[0] for up in each if up in led and len(led[up].codes) == 1), None)
+        if up:
             found[code] = Reach((up,), "aggregated")
     return found
 
@@ -178,8 +168,8 @@ _NATION_CODES = {"E": "E92000001", "W": "W92000004", "S": "S92000003", "N": "N92
 
 
 def nation_code(code: str) -> str:
-    """Give the code of the nation that a GSS code is of, by its first letter; blank where it is of none."""
-    return _NATION_CODES.get(code[:1], "")
+    """Give the code of the nation that a code is of; blank where it does not tell."""
+    return _NATION_CODES.get(nation_letter(code), "")
 
 
 Edges = dict[str, tuple[str, ...]]
@@ -212,25 +202,42 @@ def reaches(changes: pl.DataFrame, codes: list[str], target: set[str]) -> dict[s
     (recoded or moved_land where one to one, merged where several old codes meet). A newer one is followed back only
     through one-to-one changes. A code that leads nowhere is left out.
     """
-    forward = _edges(changes, "from_code", "to_code")
-    backward = _edges(changes, "to_code", "from_code")
-    moved = set(changes.filter(pl.col("kind") == "moved_land")["to_code"])
-    found = {code: _reach(code, target, forward, backward, moved) for code in codes}
+    graph = _graph(changes)
+    found = {code: _reach(code, target, graph) for code in codes}
     return {code: reach for code, reach in found.items() if reach.codes}
 
 
-def _reach(code: str, target: set[str], forward: Edges, backward: Edges, moved: set[str]) -> Reach:
+class _Graph(NamedTuple):
+    """The changes of codes both ways, and the codes that land was moved to, and that others were merged into."""
+
+    forward: Edges
+    backward: Edges
+    moved: frozenset[str]
+    merged: frozenset[str]
+
+
+def _graph(changes: pl.DataFrame) -> _Graph:
+    backward = _edges(changes, "to_code", "from_code")
+    several = {code for code, before in backward.items() if len(before) > 1}
+    told = {kind: set(changes.filter(pl.col("kind") == kind)["to_code"]) for kind in ("moved_land", "merged")}
+    forward = _edges(changes, "from_code", "to_code")
+    return _Graph(forward, backward, frozenset(told["moved_land"]), frozenset(several | told["merged"]))
+
+
+def _reach(code: str, target: set[str], graph: _Graph) -> Reach:
     if code in target:
         return Reach((code,), "observed")
-    ahead = tuple(found for found in _forward(code, forward) if found in target)
-    if ahead:
-        merged = any(len(backward[step]) > 1 for step in _forward(code, forward)[1:])
-        return Reach(
-            ahead, "merged" if merged else "moved_land" if moved & set(_forward(code, forward)[1:]) else "recoded"
-        )
-    back = _back(code, forward, backward)
-    basis = "moved_land" if moved & set(back) else "recoded"
+    onwards = _forward(code, graph.forward)
+    if ahead := tuple(found for found in onwards if found in target):
+        return Reach(ahead, _how(set(onwards[1:]), graph))
+    back = _back(code, graph.forward, graph.backward)
+    basis = "moved_land" if graph.moved & set(back) else "recoded"
     return Reach(tuple(found for found in back if found in target)[:1], basis)
+
+
+def _how(met: set[str], graph: _Graph) -> str:
+    """Say how codes changed that met some others on their way."""
+    return "merged" if met & graph.merged else "moved_land" if met & graph.moved else "recoded"
 
 
 def _back(code: str, forward: Edges, backward: Edges) -> list[str]:

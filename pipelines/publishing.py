@@ -14,7 +14,6 @@ from pipelines.ledger_store import gaps_of, ledger_of, ledger_path
 from pipelines.neighbours import neighbours
 from pipelines.observe import RELEASE, held_releases
 from pipelines.people import people_in
-from pipelines.places import system_places
 from pipelines.ranks import ranks
 from pipelines.report import as_json, cells_csv, render_html
 from pipelines.report_model import Report
@@ -27,6 +26,7 @@ from pipelines.steps import (
     all_observations,
     all_revisions,
     all_totals,
+    place_system,
     register_places,
 )
 from pipelines.store import out_path, read_snapshot, read_table, state_path, table_key, write_table, write_whole
@@ -68,7 +68,7 @@ def gather(project: Project, problem: Problem) -> Report:
     """Gather everything that a report says of a problem."""
     catalogue = project.catalogue
     cells = read_table(state_path(project.home, "cell", problem.name))
-    register = system_places(register_places(project).register, problem.header.places)
+    register = place_system(project, problem.header.places).places
     sources = catalogue.sources_of(problem)
     people, title = people_in(project, problem)
     return Report(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from checks.doubt import DOUBT
+from pipelines.apportioning import geography
 from pipelines.catalogue import Catalogue
 from pipelines.keys import Keys, keys
 from pipelines.observe import Observed, observe, read_places, take_in
@@ -19,6 +20,7 @@ from pipelines.places import Places
 from pipelines.revisions import revisions
 from pipelines.schema import FINDING, OBSERVATION, empty
 from pipelines.store import prune, prune_outputs, read_table, state_path, sweep, table_key, write_table
+from pipelines.systems import System, listed, registered
 from pipelines.totals import TOTAL
 
 OBSERVED = Observed._fields
@@ -78,12 +80,19 @@ def register_places(project: Project) -> Places:
     return Places(*(read_table(path) for path in paths))
 
 
+def place_system(project: Project, system: str) -> System:
+    """Give the places of a place system: of the register, or of a table that has its codes, read only then."""
+    places = register_places(project)
+    return registered(places.register, system) or listed(geography(project, places), system)
+
+
 def observe_source(project: Project, name: str) -> Observed:
     """Make the observations of one source, or give those made before from the same files."""
     key = keys(project.catalogue, project.home, project.as_of).observation[name]
     paths = [state_path(project.home, table, name) for table in OBSERVED]
     if any(table_key(path) != key for path in paths):
-        observed = observe(project.home, project.catalogue, name, register_places(project), project.as_of)
+        system = place_system(project, project.catalogue.sources[name].places or "")
+        observed = observe(project.home, project.catalogue, name, register_places(project), system, project.as_of)
         for path, table in zip(paths, observed, strict=True):
             write_table(path, table, key)
     return Observed(*(read_table(path) for path in paths))

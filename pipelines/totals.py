@@ -6,7 +6,8 @@ them, and its difference from their sum can be accounted for.
 
 import polars as pl
 
-from pipelines.places import ENTITIES, NATION_OF, nation_code
+from pipelines.kinds import ENTITIES, NATION_OF
+from pipelines.places import nation_code
 from pipelines.schema import OBSERVATION, TEXT, WHOLE, Column, conformed
 
 ROLES = ("total", "unallocated", "retired_code", "unmatched_place")

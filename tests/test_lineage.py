@@ -8,10 +8,11 @@ import pytest
 from pipelines import steps
 from pipelines.catalogue import load
 from pipelines.errors import UnknownNameError
+from pipelines.kinds import KINDS
 from pipelines.lineage import find, lineage
 from pipelines.names import folded
 from pipelines.observe import codes_for
-from pipelines.places import KINDS, Places, reaches, system_places
+from pipelines.places import Places, reaches, system_places
 from pipelines.steps import Project
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from carry_over_health import HEALTH
 from carry_over_hospitals import HOSPITALS
 from carry_over_housing import HOUSING
 from carry_over_local import LOCAL
-from carrying import Item, Row, csv_bytes, cut_lines, packed, read_origins, read_text, rows_of
+from carry_over_places import PLACES
+from carrying import Item, Row, csv_bytes, cut_lines, day_after, packed, read_origins, read_text, rows_of
 
 HERE = Path(__file__).resolve().parent
 PARTS = ("geo", "indicators")
@@ -39,11 +39,6 @@ BY_NAME = "ONS Code History Database: the same name from the next day"
 REGISTERS = ("2016-12", "2017-12", "2018-12", "2019-12", "2020-12", "2021", "2022-12", "2023-04", "2024-05")
 
 Ring = list[list[float]]
-
-
-def day_after(day: str, days: int = 1) -> str:
-    """Give the day some days after one, both as 2025-04-01."""
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
 def areas(history: str) -> list[Row]:
@@ -210,6 +205,7 @@ ITEMS = (
          "carry_over_areas.py says", tuple(ORIGINS.values())),
     Item("nhs_trust_catchments.csv.gz", "2020", trust_shares, "columns of codes and shares",
          ("geo/nhs/trust_lad19_shares_both_ways.csv.gz",)),
+    *PLACES,
     *HOSPITALS,
     *HEALTH,
     *HOUSING,

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 from collections.abc import Callable, Iterable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,3 +69,8 @@ def cut_lines(text: str, keep: Callable[[Row], bool]) -> bytes:
 def cut_columns(text: str, columns: list[str], keep: Callable[[Row], object] = bool) -> bytes:
     """Write some columns of CSV, and the rows that are wanted, figures and markers as published."""
     return csv_bytes(columns, filter(keep, rows_of(text)), "\n")
+
+
+def day_after(day: str, days: int = 1) -> str:
+    """Give the day some days after one, both as 2025-04-01."""
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()

@@ -1,0 +1,84 @@
+"""The kinds of place, and what a code tells by itself: its kind, its nation, and whether it stands for a place at all.
+
+Source of the meaning of the first three characters: ONS Register of Geographic Codes. Kinds without such characters
+(NHS trusts, Jobcentres, statistical areas of Eurostat's system) are known by the register only.
+"""
+
+import re
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "lad": ("E06", "E07", "E08", "E09", "W06", "S12", "N09"),
+    "utla": ("E06", "E08", "E09", "E10", "W06", "S12", "N09"),
+    "county": ("E10", "E11", "E13"),
+    "region": ("E12",),
+    "nation": ("E92", "W92", "S92", "N92"),
+    "above_nation": ("K02", "K03", "K04"),
+    "combined_authority": ("E47",),
+    "icb": ("E54",),
+    "stp": ("E54",),
+    "sub_icb": ("E38",),
+    "ccg": ("E38",),
+    "nhs_region": ("E40",),
+    "health_board": ("W11", "S08"),
+    "pfa": ("E23", "W15", "S23", "N23"),
+    "csp": ("E22", "W14"),
+    "fra": ("E31", "W25", "S38", "N31"),
+    "pcon": ("E14", "W07", "S14", "N05", "N06"),
+    "ttwa": ("E30", "W22", "S22", "N12", "K01"),
+    "ward": ("E05", "W05", "S13", "N08"),
+    "oa": ("E00", "W00", "S00", "N00"),
+    "lsoa": ("E01", "W01"),
+    "dz": ("S01", "N20"),
+    "sdz": ("N21",),
+    "msoa": ("E02", "W02"),
+    "iz": ("S02",),
+    "soa": (),
+    "trust": (),
+    "site": (),
+    "jobcentre": (),
+    "itl2": (),
+    "nuts1": (),
+    "nuts2": (),
+    "nuts3": (),
+}
+"""The kinds of place, and how their codes begin. A unitary council is a district and an upper tier at once; a clinical
+commissioning group was of the same kind as the part of a board that came after it."""
+
+ENTITIES: dict[str, str] = {prefix: kind for kind, found in reversed(KINDS.items()) for prefix in found}
+"""The first kind that codes with some beginning are of."""
+CODELESS: frozenset[str] = frozenset(kind for kind, prefixes in KINDS.items() if not prefixes)
+"""Kinds that a code does not tell by its beginning."""
+LISTED: frozenset[str] = frozenset({"oa", "lsoa", "dz", "sdz", "msoa", "iz", "soa", "ward", *CODELESS})
+"""Kinds of which tables of small areas or of shares may have codes that the register does not."""
+NATION_OF = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
+
+_GSS = re.compile(r"[EWSNK]\d{8}")
+_PSEUDO = re.compile(r"[EWSNMLK]9{8}|X(?:\d{2,8}|\.\.)?")
+_OLD_NORTHERN_IRELAND = re.compile(r"95[A-Z]\w*")
+"""Codes of districts, wards and super output areas of Northern Ireland before 2015."""
+_TERRITORIAL = re.compile(r"(?:TL|UK)([C-N])\w*")
+_NATION_OF_TERRITORY = {"L": "W", "M": "S", "N": "N"}
+
+
+def tier_of(code: str) -> str | None:
+    """Tell a GSS code's kind of place by its first three characters; null where it is none that is known."""
+    return ENTITIES.get(code[:3]) if _GSS.fullmatch(code) else None
+
+
+def is_pseudo(code: str) -> bool:
+    """Tell whether a code stands for no place at all, such as S99999999: unknown, abroad, or of another nation."""
+    return bool(_PSEUDO.fullmatch(code))
+
+
+def is_of(kind: str, code: str, registered: str | None) -> bool:
+    """Tell whether a code is of a kind, by its beginning or by the kind that it is registered as."""
+    return registered == kind or code[:3] in KINDS.get(kind, ())
+
+
+def nation_letter(code: str) -> str:
+    """Give the letter of the nation that a code is of; blank where the code does not tell."""
+    if _GSS.fullmatch(code):
+        return code[0] if code[0] in NATION_OF else ""
+    if territory := _TERRITORIAL.fullmatch(code):
+        return _NATION_OF_TERRITORY.get(territory[1], "E")
+    return "N" if _OLD_NORTHERN_IRELAND.fullmatch(code) else ""

@@ -1,0 +1,230 @@
+"""The registers of further kinds of place in the starter edition, called by carry_over.py: one layout for all.
+
+The layout is that of the ONS Code History Database. Where no list of dates is in hand, a place is held from the first
+day of the first year to the last day of the last year in which a published list or lookup has it.
+"""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from carrying import Item, Row, csv_bytes, day_after, packed, rows_of
+
+HEADER = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE", "STATUS"]
+# Westminster constituencies; travel to work areas.
+SEATS, LABOUR = ("E14", "W07", "N05", "N06"), ("E30", "W22", "N12")
+ELECTIONS = ("2010-05-06", "2024-07-04")
+# Travel to work areas of 2011 came into use on this day, by the Code History Database.
+LABOUR_DAY = "2015-07-31"
+# The 26 districts of Northern Ireland ended on the day before the 11 began.
+REFORM = "2015-04-01"
+NEWEST_LIST = "2025"
+NATIONS = {"E": "E92000001", "W": "W92000004", "S": "S92000003", "N": "N92000002"}
+STATISTICAL = {"L": "W", "M": "S", "N": "N"}
+ENGLAND, WALES = NATIONS["E"], NATIONS["W"]
+CHANGES = ["from_code", "to_code", "kind", "changed_on", "authority"]
+# Boards, authorities, partnerships and forces: a name that goes on is the same body. Not so of constituencies.
+STEADY = ("E54", "S08", "W11", "E31", "S38", "E22", "W14", "E23", "S23")
+BY_NAME = "ONS Code History Database: the same name from the next day"
+REFORMED = "Reform of 2015: by the small areas of 2011 that lie in both"
+ODS = "NHS Organisation Data Service"
+
+
+def place(kind: str, code: str, name: str, parent: str, first: str, last: str = "") -> Row:
+    """Write a place as a row of the register."""
+    told = (kind, code, name.strip(), "", parent, first, last, "terminated" if last else "live")
+    return dict(zip(HEADER, told, strict=True))
+
+
+def written(rows: Iterable[Row]) -> bytes:
+    """Write a register in order of code and day."""
+    return csv_bytes(HEADER, sorted(rows, key=lambda row: (row["GEOGCD"], row["OPER_DATE"])))
+
+
+def area_register(history: str, wards: str, labour: str, old: str, nuts: str, itl: str) -> bytes:
+    """Write constituencies, travel to work areas, wards, old districts of Northern Ireland and statistical areas."""
+    kept = ({**row, "PARENTCD": "", "GEOGNMW": ""} for row in rows_of(history) if row["ENTITYCD"] in (*SEATS, *LABOUR))
+    parts = (
+        ({**row, "GEOGNM": row["GEOGNM"].strip()} for row in kept),
+        _seats_of_scotland(rows_of(wards)),
+        _wards(rows_of(wards)),
+        _labour_areas(rows_of(labour)),
+        _old_districts(rows_of(old)),
+        _statistical(rows_of(nuts), rows_of(itl)),
+    )
+    return packed(written(row for part in parts for row in part))
+
+
+def _seats_of_scotland(rows: list[Row]) -> Iterator[Row]:
+    """Give the constituencies that the Code History Database lacks, in use from the election before their list."""
+    years: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in rows:
+        if row["pcon_code"].startswith("S14"):
+            years[row["pcon_code"], row["pcon_name"]] += _years(row)
+    for (code, name), found in years.items():
+        first = ELECTIONS[0] if min(found) < "2024" else ELECTIONS[1]
+        last = day_after(ELECTIONS[1], -1) if max(found) < "2024" else ""
+        yield place("S14", code, name, NATIONS["S"], first, last)
+
+
+def _years(row: Row) -> list[str]:
+    return [row["first_available_year_included"], row["most_recent_year_included"]]
+
+
+def _wards(rows: list[Row]) -> Iterator[Row]:
+    """Give each ward with the district that the newest list puts it in."""
+    by_code: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_code[row["ward_code"]].append(row)
+    for code, found in by_code.items():
+        newest = max(found, key=lambda row: row["most_recent_year_included"])
+        first, last = min(min(map(_years, found))), newest["most_recent_year_included"]
+        end = "" if last == NEWEST_LIST else f"{last}-12-31"
+        yield place(code[:3], code, newest["ward_name"], newest["lad_code"], f"{first}-01-01", end)
+
+
+def _labour_areas(rows: list[Row]) -> Iterator[Row]:
+    """Give the travel to work areas that the Code History Database lacks: of Scotland, and across its border."""
+    for code, name in sorted({(row["TTWA11CD"], row["TTWA11NM"]) for row in rows}):
+        if code[:3] not in LABOUR:
+            yield place(code[:3], code, name, NATIONS.get(code[0], ""), LABOUR_DAY)
+
+
+def _old_districts(rows: list[Row]) -> Iterator[Row]:
+    for row in rows:
+        if row["LAD14CD"].startswith("95"):
+            yield place("lad", row["LAD14CD"], row["LAD14NM"], NATIONS["N"], "2009-01-01", day_after(REFORM, -1))
+
+
+def _statistical(nuts: list[Row], itl: list[Row]) -> Iterator[Row]:
+    """Give NUTS areas of 2018, each in the next larger one, and the ITL areas that took the place of NUTS 2 in 2021."""
+    for level in (1, 2, 3):
+        for code, name in sorted({(row[f"NUTS{level}18CD"], row[f"NUTS{level}18NM"]) for row in nuts}):
+            parent = code[:-1] if level > 1 else _nation_of(code)
+            yield place(f"nuts{level}", code, name, parent, "2018-01-01", "2020-12-31")
+    for code, name in sorted({(row["RGNCD"], row["RGNNM"]) for row in itl}):
+        yield place("itl2", code, name, _nation_of(code), "2021-01-01")
+
+
+def _nation_of(code: str) -> str:
+    return NATIONS[STATISTICAL.get(code[2], "E")]
+
+
+def area_changes(history: str, small_areas: str) -> bytes:
+    """Write what became of codes of areas above and beside districts, and of the 26 districts of Northern Ireland."""
+    rows = sorted([*_going_on(rows_of(history)), *_reformed(rows_of(small_areas))], key=lambda row: (row[3], row[:2]))
+    return csv_bytes(CHANGES, (dict(zip(CHANGES, row, strict=True)) for row in rows))
+
+
+def _going_on(rows: list[Row]) -> Iterator[tuple[str, ...]]:
+    """Give a code that ended the other code of its kind under whose name it goes on the next day.
+
+    The ONS gives a new code to a place of the same kind when its boundary moves.
+    """
+    opened = {(row["ENTITYCD"], row["GEOGNM"].strip(), row["OPER_DATE"]): row["GEOGCD"] for row in rows}
+    for row in rows:
+        if row["ENTITYCD"] in STEADY and row["TERM_DATE"]:
+            day = day_after(row["TERM_DATE"])
+            new = opened.get((row["ENTITYCD"], row["GEOGNM"].strip(), day), row["GEOGCD"])
+            if new != row["GEOGCD"]:
+                yield row["GEOGCD"], new, "moved_land", day, BY_NAME
+
+
+def _reformed(rows: list[Row]) -> Iterator[tuple[str, ...]]:
+    """Give the districts of today that each of the 26 of Northern Ireland has small areas in."""
+    pairs = sorted({(row["LSOA11CD"][:3], row["LAD18CD"]) for row in rows})
+    places = defaultdict(list)
+    for old, new in pairs:
+        places[old].append(new)
+    for old, new in pairs:
+        yield old, new, "split" if len(places[old]) > 1 else "merged", REFORM, REFORMED
+
+
+def trust_register(newer: str, older: str, names: str, successors: str, mergers: str) -> bytes:
+    """Write NHS trusts: those of 2020, those of 2018 that are gone, and those that came after."""
+    spelt = {row["nhs_trust22_code"]: row["nhs_trust22_name"] for row in rows_of(names)}
+    known = {cells[0]: cells for text in (older, newer) for cells in _bare(text) if len(cells[0]) == 3}
+    ended = {old: day_after(day, -1) for old, _, day in _followed(successors, mergers, {*known, *spelt})}
+    opened = {new: day for _, new, day in _followed(successors, mergers, {*known, *spelt}) if new not in known}
+    rows = [
+        place("trust", code, spelt.get(code, cells[1]), WALES if cells[2] == "W00" else ENGLAND,
+              _iso(cells[10]), _iso(cells[11]) or ended.get(code, ""))
+        for code, cells in known.items()
+    ]  # fmt: skip
+    rows += [place("trust", code, spelt[code], ENGLAND, day) for code, day in opened.items()]
+    return written(rows)
+
+
+def trust_changes(newer: str, older: str, names: str, successors: str, mergers: str) -> bytes:
+    """Write what became of each NHS trust's code: merged into others, split among several, or recoded."""
+    spelt = {row["nhs_trust22_code"] for row in rows_of(names)}
+    known = {cells[0] for text in (older, newer) for cells in _bare(text) if len(cells[0]) == 3}
+    told = _followed(successors, mergers, known | spelt)
+    onwards, before = (defaultdict(set) for _ in range(2))
+    for old, new, _ in told:
+        onwards[old].add(new)
+        before[new].add(old)
+    rows = [
+        (old, new, _change(len(onwards[old]), len(before[new]) + (new in known)), day, ODS) for old, new, day in told
+    ]
+    return csv_bytes(
+        CHANGES, (dict(zip(CHANGES, row, strict=True)) for row in sorted(rows, key=lambda r: (r[3], r[0])))
+    )
+
+
+def _change(after: int, before: int) -> str:
+    return "split" if after > 1 else "merged" if before > 1 else "recoded"
+
+
+def _bare(text: str) -> list[list[str]]:
+    """Read a file of the Organisation Data Service, which has no headings."""
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def _followed(successors: str, mergers: str, trusts: set[str]) -> list[tuple[str, str, str]]:
+    """Give each trust that another followed, that other, and the day; the second list adds what the first lacks."""
+    told = {(row["old_code"], row["new_code"]): row["date"] for row in rows_of(successors)}
+    told |= {pair: row["from_date"] for row in rows_of(mergers)
+             if (pair := (row["trust_code_old"], row["trust_code_new"])) not in told}  # fmt: skip
+    return sorted((old, new, day) for (old, new), day in told.items() if {old, new} <= trusts and old != new)
+
+
+def _iso(day: str) -> str:
+    """Write a day such as 20190401 as 2019-04-01; a blank stays blank."""
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else ""
+
+
+def jobcentres(offices: str) -> bytes:
+    """Write Jobcentres under their postcodes, since they have no codes of their own."""
+    return written(
+        place("jobcentre", row["postcode"].replace(" ", ""), row["name"], ENGLAND, "2018-09-01")
+        for row in rows_of(offices)
+    )
+
+
+ORIGINS = {
+    "areas": ("geo/code_changes/chd_2024-07_areas.csv.gz",
+              "geo/lookups/dfe_ward_pcon_lad_la_devolved_rgn_ctry_2017_2025.csv.gz",
+              "geo/lookups/lsoa11_ttwa11_uk.csv.gz",
+              "geo/lad_registers/lad_2014-12_uk.csv", "geo/lookups/lad18_lau1_nuts3_nuts2_nuts1_uk.csv",
+              "geo/lookups/lad23_itl2_2021_uk.csv"),
+    "changes": ("geo/code_changes/chd_2024-07_areas.csv.gz", "geo/lookups/sa11_soa11_lgd18_ni.csv.gz"),
+    "trusts": ("indicators/hospital_medicines/ods_etr_raw_no_header.csv",
+               "geo/nhs/ods_etrust_2018_trusts_and_sites_noheader.csv.gz", "geo/nhs/trust22_nhs_region21.csv",
+               "geo/nhs/ods_successor_codes.csv.gz", "indicators/hospital_capacity/mapping/trust_mergers.csv"),
+    "jobcentres": ("geo/dwp/jobcentreplus_greater_manchester_2018-09.csv",),
+}  # fmt: skip
+PLACES = (
+    Item("ons_area_register.csv.gz", "2025", area_register, "constituencies, travel to work areas, wards, the 26 "
+         "districts of Northern Ireland, NUTS and ITL 2; constituencies of Scotland and wards are from the second file "
+         "named, travel to work areas of Scotland and across its border from the third, the rest from the others in "
+         "that order; days are those of elections, of reforms, or of the years of a list", ORIGINS["areas"]),
+    Item("ons_area_changes.csv", "2024-07", area_changes, "derived: boards, fire, police and community safety areas "
+         "whose name goes on under another code the next day; for the 26 districts of Northern Ireland those of today "
+         "in which they have small areas, by the second file named", ORIGINS["changes"]),
+    Item("nhs_trust_register.csv", "2022", trust_register, "trusts; those that ended are from the second file named, "
+         "names from the third, days on which others followed them from the last two", ORIGINS["trusts"]),
+    Item("nhs_trust_changes.csv", "2022", trust_changes, "changes from a trust to another", ORIGINS["trusts"]),
+    Item("dwp_jobcentres.csv", "2018-09", jobcentres, "names and postcodes", ORIGINS["jobcentres"]),
+)  # fmt: skip
