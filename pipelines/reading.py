@@ -3,17 +3,15 @@
 Nothing is typed here. A file of the wrong shape is refused with what was found and what was expected.
 """
 
-import csv
-import io
-
 import polars as pl
 
 from pipelines.choosing import chosen
+from pipelines.delimited import read_delimited
 from pipelines.errors import UnreadableError
 from pipelines.model import Source
-from pipelines.model_reading import DELIMITERS, Columns, FileShape
+from pipelines.model_reading import Columns, FileShape
 from pipelines.records import read_records
-from pipelines.tables import ROW, Sheet, Wanted, is_header, no_header, table
+from pipelines.tables import ROW, Sheet, Wanted, is_header, no_header
 from pipelines.unpacking import decoded, unpacked
 from pipelines.workbooks import read_workbook
 
@@ -33,13 +31,14 @@ def _read(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
     if shape.format == "parquet":
         return _parquet(content, wanted, file)
     text = decoded(content, shape.encoding, file)
-    return _csv(text, shape, wanted, file) if shape.format == "csv" else read_records(text, shape, wanted, file)
+    read = read_delimited if shape.format == "csv" else read_records
+    return read(text, shape, wanted, file)
 
 
 def read_table_of(content: bytes, file: str) -> pl.DataFrame:
     """Read a table of the project's own: UTF-8, commas, headings in the first row, every cell text."""
     content, file = unpacked(content, None, file, "csv")
-    return _csv(decoded(content, "utf-8", file), FileShape(), [], file).frame
+    return read_delimited(decoded(content, "utf-8", file), FileShape(), [], file).frame
 
 
 def required(source: Source) -> list[tuple[str, ...]]:
@@ -57,20 +56,6 @@ def required(source: Source) -> list[tuple[str, ...]]:
         wanted += [measure.column for measure in source.measures.values()]
         chosen_by += [(name,) for measure in source.measures.values() for name in measure.where]
     return list(dict.fromkeys([names for names in wanted if names] + chosen_by))
-
-
-def _csv(text: str, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), strict=False, delimiter=DELIMITERS[shape.delimiter]))
-    except csv.Error as error:
-        raise UnreadableError(f"{file}: not a CSV file ({error}); fetch it again") from error
-    width = max(map(len, rows), default=0)
-    names = [f"field_{n}" for n in range(1, width + 1)]
-    padded = [row + [""] * (width - len(row)) for row in rows]
-    grid = pl.DataFrame(padded, schema=dict.fromkeys(names, pl.String), orient="row")
-    grid = grid.select(pl.all().str.strip_chars())
-    numbered = grid.with_columns(pl.Series(ROW, range(1, grid.height + 1), dtype=pl.Int64))
-    return table(numbered, shape, wanted, file, [len(row) for row in rows[:250]])
 
 
 def _parquet(content: bytes, wanted: Wanted, file: str) -> Sheet:

@@ -13,14 +13,14 @@ CELLS_LIMIT = 50_000_000
 """More cells than any such file has had; a hostile one may claim more than a machine can hold."""
 
 
-def read_records(text: str, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
-    """Read a list of JSON objects, or a JSON-stat dataset, as text columns and `_row`, counted from 1.
+def read_records(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+    """Read a list of JSON objects, or a JSON-stat dataset, of UTF-8, as text columns and `_row`, counted from 1.
 
     A JSON-stat dataset gives two columns for each dimension, its id (with the code of the category) and `<id> label`,
-    and `value` and `status`: https://json-stat.org/full/. Raises UnreadableError where the text is neither.
+    and `value` and `status`: https://json-stat.org/full/. Raises UnreadableError where the content is neither.
     """
     try:
-        data = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+        data = json.loads(content, parse_float=str, parse_int=str, parse_constant=str)
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"{file}: not JSON, or cut short ({error}); fetch it again") from error
     frame = _dataset(data, file) if shape.format == "jsonstat" else _objects(_at(data, shape.records, file), file)

@@ -121,29 +121,37 @@ def _to_the_end(body: pl.DataFrame, width: int, blank_rows: bool, file: str) -> 
 
     Blank rows right below the headings are passed over; within the table, where that is declared.
     """
-    filled = body.select(pl.sum_horizontal(pl.col(body.columns[:-1]) != "").alias("filled"))["filled"]
-    wide = (filled >= min(width, max(3, width // 2 + 1))).arg_true()
-    some = (filled > 0).arg_true()
-    if not some.len():
-        return body.clear()
-    start = int(wide[-1]) if blank_rows and wide.len() else int(some[0])
-    blank = (filled.slice(start) == 0).arg_true()
-    stop = start + int(blank[0]) if blank.len() else body.height
-    if width > 2 and wide.len() and wide[-1] > stop:
-        row = body[ROW][int(wide.filter(wide > stop)[0])]
+    blank = _blank(body)
+    start = next((n for n in range(body.height) if n >= len(blank) or blank[n] != n), body.height)
+    inside = [n for n in blank if n >= start]
+    if not inside:
+        return body.slice(start)
+    filled = body.slice(inside[0]).select(pl.sum_horizontal(pl.col(body.columns[:-1]) != "").alias("filled"))["filled"]
+    wide = [inside[0] + n for n in (filled >= min(width, max(3, width // 2 + 1))).arg_true()]
+    if not blank_rows and width > 2 and wide:
         raise UnreadableError(
-            f"{file}: row {row} looks like data after the blank row {body[ROW][stop]}, where the table should have "
-            "ended; declare blank_rows: true if it goes on there"
+            f"{file}: row {body[ROW][wide[0]]} looks like data after the blank row {body[ROW][inside[0]]}, where the "
+            "table should have ended; declare blank_rows: true if it goes on there"
         )
-    return body.head(stop).filter(filled.head(stop) > 0)
+    last = wide[-1] if blank_rows and wide else start
+    stop = next((n for n in inside if n > last), body.height)
+    return body.slice(start, stop - start).filter(~pl.all_horizontal(pl.col(body.columns[:-1]) == ""))
+
+
+def _blank(body: pl.DataFrame) -> list[int]:
+    """Give the places of rows with nothing in them; only those whose first cell is blank are looked at whole."""
+    first = (body.to_series(0) == "").arg_true()
+    rest = body[first].select(pl.all_horizontal(pl.col(body.columns[:-1]) == "").alias("blank"))["blank"]
+    return first.filter(rest).to_list()
 
 
 def _without_headings(body: pl.DataFrame, head: list[list[str]]) -> tuple[pl.DataFrame, int]:
     """Take out rows in which the headings stand again; give how many."""
-    if not head:
-        return body, 0
-    same = pl.all_horizontal(pl.col(name) == text for name, text in zip(body.columns[:-1], head[-1], strict=True))
-    kept = body.filter(~same)
+    again = list(zip(body.columns[:-1], head[-1] if head else [], strict=False))
+    for name, text in again:
+        if text and not (body[name] == text).any():
+            return body, 0
+    kept = body.filter(~pl.all_horizontal(pl.col(name) == text for name, text in again)) if again else body
     return kept, body.height - kept.height
 
 

@@ -21,13 +21,13 @@ _ARTICLED = {"excel": "an Excel", "ods": "an ODS"}
 
 def unpacked(content: bytes, member: str | None, file: str, kind: str) -> tuple[bytes, str]:
     """Take a file out of its gzip or zip; refuse one that is empty, cut short, too large or a web page."""
-    if not content.strip():
+    if not content or content.isspace():
         raise UnreadableError(f"{file}: empty, expected {kind}; fetch it again")
     if content[:2] == b"\x1f\x8b":
         content = _gunzipped(content, file)
     if content[:4] == b"PK\x03\x04":
         content, file = _member(content, member, file, kind)
-    if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:200].lower().startswith(_PAGE):
+    if content[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGE):
         raise UnreadableError(
             f"{file}: found a web page, expected {kind}; the address may have changed or need a login"
         )
@@ -93,18 +93,21 @@ def _refuse_bomb(info: zipfile.ZipInfo, file: str) -> None:
         raise UnreadableError(f"{file}: {info.filename} unpacks to {info.file_size:,} bytes; not read")
 
 
-def decoded(content: bytes, encoding: str, file: str) -> str:
-    """Decode a text file by its declared encoding; say what it looks like where that fails."""
+def decoded(content: bytes, encoding: str, file: str) -> bytes:
+    """Give a text file as UTF-8 without a byte order mark; say what it looks like where its encoding is another."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff") and not encoding.lower().startswith(("utf-16", "utf_16")):
         raise UnreadableError(f"{file}: found UTF-16, expected {encoding}; declare encoding: utf-16")
+    plain = encoding.lower() in ("utf-8", "utf8", "utf-8-sig")
     try:
-        text = content.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
-    except (UnicodeDecodeError, LookupError) as error:
+        if not (plain and content.isascii()):
+            text = content.decode("utf-8" if plain else encoding)
+            content = content if plain else text.encode()
+    except (UnicodeError, LookupError) as error:
         start = getattr(error, "start", 0)
         raise UnreadableError(
             f"{file}: not {encoding} at byte {start} ({content[max(0, start - 12) : start + 4]!r}); "
             "it may be cp1252: declare encoding: cp1252 if the names then read well"
         ) from error
-    if "\x00" in text:
+    if b"\x00" in content:
         raise UnreadableError(f"{file}: holds zero bytes, expected text; it is no {encoding} file")
-    return text
+    return content.removeprefix(b"\xef\xbb\xbf")

@@ -1,0 +1,142 @@
+"""Delimited text, such as CSV, as rows of text: fast, and with every row that the file has.
+
+Polars splits the text. It takes quotation marks at their word, so these are looked at first: only text in which each
+stands where a field begins or ends is given to it as it is. Other text is rewritten before, as Python's reader, which
+takes a mark inside a field for a letter, understands it.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import numpy as np
+import polars as pl
+
+from pipelines.errors import UnreadableError
+from pipelines.model_reading import DELIMITERS, FileShape
+from pipelines.tables import HEADER_WITHIN, ROW, Sheet, Wanted, table
+
+FIELDS_LIMIT = 20_000
+"""More columns than any sheet has; a hostile file may have one row of a hundred million fields."""
+_QUOTE, _ENDS = ord('"'), (ord("\n"), ord("\r"))
+_AT_ONCE = 1 << 26
+_SENTINEL = "\x00"
+"""A line put after the last one: where it is not read as one, a quotation mark before was never closed."""
+
+
+def read_delimited(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+    """Read UTF-8 text as text columns and `_row`, the record of the file counted from 1, blank ones too.
+
+    Raises UnreadableError where the headings are not found, where data go on after the end, or where a quotation mark
+    leaves open where a record ends.
+    """
+    mark = DELIMITERS[shape.delimiter]
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if not _paired(content, ord(mark)):
+        content = _rewritten(content, mark, file)
+    fields = [len(row) for row in islice(_records(content, mark, file), HEADER_WITHIN + shape.header_rows)]
+    grid = _grid(content, mark, max(fields, default=0), file)
+    return table(grid, shape, wanted, file, fields)
+
+
+def _paired(content: bytes, delimiter: int) -> bool:
+    """Tell whether quotation marks stand only around whole fields, or doubled inside of these."""
+    places = _quotes(content)
+    if not places.size:
+        return True
+    if places.size % 2:
+        return False
+    text = np.frombuffer(content, np.uint8)
+    opening, closing = places[::2], places[1::2]
+    before = text[np.maximum(opening - 1, 0)]
+    after = text[np.minimum(closing + 1, text.size - 1)]
+    # A mark that closes and opens again at once is a doubled one, which stands for itself.
+    again = closing[:-1] + 1 == opening[1:]
+    begins = np.isin(before, (delimiter, *_ENDS)) | (opening == 0) | np.append(False, again)
+    ends = np.isin(after, (delimiter, *_ENDS)) | (closing == text.size - 1) | np.append(again, False)
+    return bool(begins.all() and ends.all())
+
+
+def _quotes(content: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Give the places of all quotation marks, a part of the text at a time."""
+    if b'"' not in content:
+        return np.empty(0, np.int64)
+    view = memoryview(content)
+    starts = range(0, len(content), _AT_ONCE)
+    found = [np.flatnonzero(np.frombuffer(view[s : s + _AT_ONCE], np.uint8) == _QUOTE) + s for s in starts]
+    return np.concatenate(found)
+
+
+def _rewritten(content: bytes, delimiter: str, file: str) -> bytes:
+    """Write text again with its quotation marks in pairs; refuse it where they run over the end of a record."""
+    text = io.StringIO(f"{content.decode()}\n{_SENTINEL}", newline="")
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
+    row: list[str] = []
+    for number, row in enumerate(_parsed(text, delimiter, file), 1):
+        if any("\n" in cell for cell in row):
+            raise UnreadableError(
+                f"{file}: row {number} has a quotation mark that does not close where its field ends "
+                f"({' '.join(''.join(row).split())[:60]!r}); correct the row, or fetch the file again"
+            )
+        if row != [_SENTINEL]:
+            writer.writerow(row)
+    return out.getvalue().encode()
+
+
+def _records(content: bytes, delimiter: str, file: str) -> Iterator[list[str]]:
+    """Give the first records one by one, without decoding all of the text."""
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
+    yield from _parsed(text, delimiter, file)
+
+
+def _parsed(text: io.TextIOBase, delimiter: str, file: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(text, delimiter=delimiter)
+    except csv.Error as error:
+        raise UnreadableError(f"{file}: not a CSV file ({error}); fetch it again") from error
+
+
+def _grid(content: bytes, delimiter: str, width: int, file: str) -> pl.DataFrame:
+    """Split text into `width` columns and one more, in which a field beyond these shows."""
+    if width > FIELDS_LIMIT:
+        raise UnreadableError(f"{file}: has a row of {width:,} fields; not read")
+    head = delimiter.join(f"field_{n}" for n in range(1, width + 2))
+    try:
+        grid = pl.read_csv(
+            b"".join((head.encode(), b"\n", content)),
+            separator=delimiter,
+            quote_char='"' if b'"' in content else None,
+            infer_schema=False,
+            truncate_ragged_lines=True,
+        )
+    except pl.exceptions.PolarsError as error:
+        raise UnreadableError(f"{file}: not a CSV file ({error}); fetch it again") from error
+    beyond = grid.columns[-1]
+    grid = _trimmed(grid if grid[beyond].null_count() < grid.height else grid.drop(beyond), content.isascii())
+    return grid.with_columns(pl.int_range(1, grid.height + 1, dtype=pl.Int64).alias(ROW))
+
+
+def _trimmed(grid: pl.DataFrame, ascii_only: bool) -> pl.DataFrame:
+    """Take the space around cells away, and give blank ones as "".
+
+    Most columns have none, and to look is many times faster than to write them again.
+    """
+    known = grid.head(0 if ascii_only else grid.height)
+    told = known.select(pl.all().str.len_bytes().sum() == pl.all().str.len_chars().sum())
+    plain = [name for name in grid.columns if told[name][0]]
+    spaced = _any(grid.select(plain), lambda each: _edged(each, " ") | _edged(each, "\t") | _edged(each, "\n"))
+    other = _any(grid.drop(plain), lambda each: each.str.contains(r"^\s|\s$"))
+    return grid.with_columns(pl.col(spaced + other).str.strip_chars()).fill_null("")
+
+
+def _edged(column: pl.Expr, space: str) -> pl.Expr:
+    return column.str.starts_with(space) | column.str.ends_with(space)
+
+
+def _any(frame: pl.DataFrame, test: Callable[[pl.Expr], pl.Expr]) -> list[str]:
+    """Name the columns in which a test holds of some cell."""
+    found = frame.select(test(pl.col(name)).any().alias(name) for name in frame.columns)
+    return [name for name in frame.columns if found[name][0]]
