@@ -1,0 +1,84 @@
+"""How fast a large CSV file is read, beside a bare Polars scan of the same file in one run.
+
+    python benchmarks/reading.py [MEGABYTES] [RUNS]
+
+Writes a file of the ONS's layout (1,000 MB unless said) into the temporary directory, reads it by turns in fresh
+processes, and prints seconds and peak memory of each run, and the ratio of the medians. Aim: at most 1.5.
+"""
+
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.delimited import read_delimited
+from pipelines.model_reading import FileShape
+from pipelines.unpacking import decoded, unpacked
+
+HEADINGS = "AREACD,AREANM,Period,Indicator,Unit,Observation,Other,Status"
+WANTED = [("AREACD",), ("AREANM",), ("Period",), ("Observation",), ("Status",)]
+
+
+def write(path: Path, size: int) -> None:
+    """Write a file of about `size` bytes: codes, names, years and figures."""
+    lines = "".join(
+        f"E{6000001 + n % 361:08d},Place number {n % 361},{2000 + n % 24},Claimant count,Percentage,"
+        f"{(n * 7919) % 1000 / 10},{(n * 31) % 100},x\n"
+        for n in range(100_000)
+    )
+    with path.open("w", encoding="utf-8") as out:
+        out.write(HEADINGS + "\n")
+        for _ in range(size // len(lines)):
+            out.write(lines)
+
+
+def scanned(path: Path) -> int:
+    """Read it as Polars does, all text."""
+    return pl.scan_csv(path, infer_schema=False).collect().height
+
+
+def read(path: Path) -> int:
+    """Read it as a release of a source is read."""
+    content, file = unpacked(path.read_bytes(), None, path.name, "csv")
+    return read_delimited(decoded(content, "utf-8", file), FileShape(), WANTED, file).frame.height
+
+
+ROADS = {"scan": scanned, "read": read}
+
+
+def timed(road: str, path: Path) -> tuple[float, int]:
+    """Run one road in a process of its own: seconds, and peak memory in MB."""
+    told = subprocess.run([sys.executable, __file__, road, str(path)], check=True, capture_output=True, text=True)
+    seconds, peak, _ = told.stdout.split()
+    return float(seconds), int(peak)
+
+
+def main(size: int, runs: int) -> None:
+    """Write the file, run both roads by turns, and print what they took."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.csv"
+        write(path, size * 1_000_000)
+        found: dict[str, list[tuple[float, int]]] = {road: [] for road in ROADS}
+        for _ in range(runs):
+            for road in ROADS:
+                found[road].append(timed(road, path))
+    for road, each in found.items():
+        seconds = sorted(second for second, _ in each)
+        sys.stdout.write(f"{road}: {', '.join(f'{s:.1f}' for s in seconds)} s, peak {max(p for _, p in each):,} MB\n")
+    medians = {road: statistics.median(second for second, _ in each) for road, each in found.items()}
+    sys.stdout.write(f"ratio of the medians: {medians['read'] / medians['scan']:.2f}\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] in ROADS:
+        started = time.perf_counter()
+        rows = ROADS[sys.argv[1]](Path(sys.argv[2]))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        sys.stdout.write(f"{time.perf_counter() - started:.2f} {peak} {rows}\n")
+    else:
+        main(*[int(text) for text in sys.argv[1:]] or [1000, 3])
