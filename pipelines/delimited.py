@@ -115,19 +115,23 @@ def _grid(content: bytes, delimiter: str, width: int, file: str) -> pl.DataFrame
     except pl.exceptions.PolarsError as error:
         raise UnreadableError(f"{file}: not a CSV file ({error}); fetch it again") from error
     beyond = grid.columns[-1]
-    grid = _trimmed(grid if grid[beyond].null_count() < grid.height else grid.drop(beyond), content.isascii())
+    grid = _trimmed(grid if grid[beyond].null_count() < grid.height else grid.drop(beyond), content)
     return grid.with_columns(pl.int_range(1, grid.height + 1, dtype=pl.Int64).alias(ROW))
 
 
-def _trimmed(grid: pl.DataFrame, ascii_only: bool) -> pl.DataFrame:
+def _trimmed(grid: pl.DataFrame, content: bytes) -> pl.DataFrame:
     """Take the space around cells away, and give blank ones as "".
 
     Most columns have none, and to look is many times faster than to write them again.
     """
-    known = grid.head(0 if ascii_only else grid.height)
+    known = grid.head(0 if content.isascii() else grid.height)
     told = known.select(pl.all().str.len_bytes().sum() == pl.all().str.len_chars().sum())
     plain = [name for name in grid.columns if told[name][0]]
-    spaced = _any(grid.select(plain), lambda each: _edged(each, " ") | _edged(each, "\t") | _edged(each, "\n"))
+    # A line can end inside a cell only where there are quotation marks.
+    met = [space for space, sign in ((" ", b" "), ("\t", b"\t"), ("\n", b'"')) if sign in content]
+    spaced = (
+        _any(grid.select(plain), lambda each: pl.any_horizontal(_edged(each, space) for space in met)) if met else []
+    )
     other = _any(grid.drop(plain), lambda each: each.str.contains(r"^\s|\s$"))
     return grid.with_columns(pl.col(spaced + other).str.strip_chars()).fill_null("")
 

@@ -12,7 +12,16 @@ from pipelines.model import Source
 from pipelines.model_reading import PeriodKind
 from pipelines.store import write_whole
 
-SPELLED: dict[PeriodKind, str] = {"day": "2026-11-30", "month": "2026-11", "quarter": "2026 Q4", "year": "2026"}
+SPELLED: dict[PeriodKind, str] = {
+    "day": "2026-11-30",
+    "week": "2026-W48",
+    "month": "2026-11",
+    "quarter": "2026 Q4",
+    "year": "2026",
+    "financial_year": "2026-27",
+    "mid_year": "mid-2026",
+    "span": "April 2025 to March 2026",
+}
 """How a period is spelled in a local file, of each kind."""
 
 _YAML = """\

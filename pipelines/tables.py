@@ -57,7 +57,9 @@ def table(grid: pl.DataFrame, shape: FileShape, wanted: Wanted, file: str, field
     kept = {column: name for column, name in zip(grid.columns, names, strict=False) if name}
     ragged = _ragged(body, max(fields[head.first : head.after], default=grid.width - 1))
     preamble = tuple(" ".join(cell for cell in row if cell) for row in top[: head.first] if any(row))
-    return Sheet(body.select(*kept, ROW).rename(kept), file, preamble, repeated, (), ragged)
+    # Column by column, since a select writes all of a large table again.
+    frame = pl.DataFrame([*(body[column].alias(name) for column, name in kept.items()), body[ROW]])
+    return Sheet(frame, file, preamble, repeated, (), ragged)
 
 
 def _given(shape: FileShape, width: int, file: str) -> Head:

@@ -1,0 +1,44 @@
+"""10,000 damaged files of every format: each must end as a right table or as a clear refusal.
+
+    python benchmarks/fuzz.py [FILES] [FIRST SEED]
+
+Prints how many were read and refused, the longest, the peak of memory, and each file that ended otherwise by its seed,
+by which it can be made again. A file that takes over 5 seconds ends the run with the place where it hung. Exit code 1
+where any ended otherwise, or memory went over 1 GB.
+"""
+
+import collections
+import faulthandler
+import resource
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.mutations import samples, tried
+
+LONGEST, MOST_MB = 5.0, 1_024
+
+
+def main(files: int, first: int) -> int:
+    """Try `files` damaged files; give the exit code."""
+    sound = samples()
+    ends: collections.Counter[str] = collections.Counter()
+    slowest, faults = (0.0, ""), []
+    for seed in range(first, first + files):
+        faulthandler.dump_traceback_later(LONGEST, exit=True)
+        ending = tried(seed, sound)
+        faulthandler.cancel_dump_traceback_later()
+        ends["refused" if ending.refused else "read"] += 1
+        slowest = max(slowest, (ending.seconds, ending.name))
+        faults += [f"{ending.name}: {ending.fault}"] if ending.fault else []
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    told = [f"{files:,} files: {ends['read']:,} read, {ends['refused']:,} refused, {len(faults)} ended otherwise"]
+    told += [f"longest {slowest[0]:.2f} s ({slowest[1]}), peak {peak:,} MB", *faults]
+    sys.stdout.write("\n".join(told) + "\n")
+    return int(bool(faults) or peak > MOST_MB)
+
+
+if __name__ == "__main__":
+    given = [int(text) for text in sys.argv[1:]]
+    raise SystemExit(main(*(given + [10_000, 0][len(given) :])))

@@ -1,0 +1,213 @@
+"""Small files of every format, and ways to damage them: what the reader is tried with, seeded and bounded."""
+
+import gzip
+import io
+import json
+import random
+import time
+from collections.abc import Callable
+from datetime import date
+from typing import NamedTuple
+
+import polars as pl
+
+from pipelines.choosing import accounted
+from pipelines.conform import Codes, conform
+from pipelines.errors import UnreadableError
+from pipelines.model import Source
+from pipelines.reading import read_sheet
+from pipelines.schema import STATUSES
+from pipelines.store import Snapshot
+from tests.workbooks import ods, xlsx, zipped
+
+DISTRICTS = {f"E09{n:06}": f"Borough {n}, City of" for n in range(1, 25)}
+CODES = Codes(frozenset(DISTRICTS), {}, {name.casefold(): code for code, name in DISTRICTS.items()})
+HEADINGS = ["code", "name", "year", "stock"]
+PRINTED = ("1,234", "0", "*", "7.5")
+ROWS = [[code, name, str(2020 + n % 3), PRINTED[n % 4]] for n, (code, name) in enumerate(DISTRICTS.items())]
+INSERTED = (b"\xff\xfe", b'"', b",", b"\n", b"\r", b"NaN", b"inf", b"-1e400", b"<script>", b"=cmd()", "é".encode(),
+            b"\x00", b"9" * 400, b"1e308", b"x" * 50_000, b"{" * 5_000, b"[" * 5_000, b"\x80",
+            b"PK\x03\x04")  # fmt: skip
+
+
+class Sample(NamedTuple):
+    """A sound file, and the declaration that reads it."""
+
+    source: Source
+    content: bytes
+
+
+def declared(**keys: object) -> Source:
+    """Declare a source of one measure."""
+    given = {
+        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        "columns": {"place": "code", "label": "name", "period": "year"}, "markers": {"*": "confidential"},
+        "measures": {"stock": {"title": "s", "unit": "i", "kind": "stock", "column": "stock"}},
+    }  # fmt: skip
+    return Source.model_validate({**given, **keys})
+
+
+def parquet(columns: dict[str, list[str]]) -> bytes:
+    """Write a Parquet file of text."""
+    out = io.BytesIO()
+    pl.DataFrame(columns).write_parquet(out)
+    return out.getvalue()
+
+
+def samples() -> dict[str, Sample]:
+    """Make a sound file of every format that is read."""
+    quoted = [f'{c},"{n}",{y},"{s}"' for c, n, y, s in ROWS]
+    text = "\n".join(["A title", "", ",".join(HEADINGS), *quoted, "", "Source: us"]) + "\n"
+    table = [HEADINGS, *ROWS]
+    records = [dict(zip(HEADINGS, row, strict=True)) for row in ROWS]
+    columns = {name: [row[n] for row in ROWS] for n, name in enumerate(HEADINGS)}
+    wide = [["code", "2021", "2022 (p)"], *([code, "1", "2"] for code in DISTRICTS)]
+    stat = {
+        "id": ["code", "year"], "size": [len(DISTRICTS), 1], "value": list(range(len(DISTRICTS))),
+        "dimension": {"code": {"category": {"index": list(DISTRICTS)}}, "year": {"category": {"index": ["2023"]}}},
+    }  # fmt: skip
+    by_value = {"stock": {"title": "s", "unit": "i", "kind": "stock", "column": "value"}}
+    merged = [["Area", "", "Stock"], ["code", "year", "Total"], *([r[0], r[2], r[3]] for r in ROWS)]
+    joined = {"stock": {"title": "s", "unit": "i", "kind": "stock", "column": "Stock / Total"}}
+    heads = {"place": "Area / code", "period": "Area / year"}
+    return {
+        "csv": Sample(declared(), text.encode()),
+        "csv in gzip": Sample(declared(), gzip.compress(text.encode(), mtime=0)),
+        "csv in zip": Sample(declared(), zipped({"a.csv": text})),
+        "csv of cp1252": Sample(declared(encoding="cp1252"), text.replace("Borough", "Bórough").encode("cp1252")),
+        "csv without headings": Sample(declared(headings=HEADINGS), "\n".join(quoted).encode()),
+        "wide csv": Sample(
+            declared(layout="wide", columns={"place": "code"}, markers={"p": "provisional"}),
+            "\n".join(",".join(row) for row in wide).encode(),
+        ),
+        "xlsx": Sample(declared(format="excel"), xlsx({"Notes": [["words"]], "Data": table})),
+        "merged xlsx": Sample(
+            declared(format="excel", header_rows=2, columns=heads, measures=joined), xlsx({"Data": merged})
+        ),
+        "ods": Sample(declared(format="ods", blank_rows=True), ods({"Notes": [["words"]], "Data": [[], *table]})),
+        "json": Sample(declared(format="json"), json.dumps(records).encode()),
+        "json-stat": Sample(
+            declared(format="jsonstat", columns={"place": "code", "period": "year"}, measures=by_value),
+            json.dumps(stat).encode(),
+        ),
+        "parquet": Sample(declared(format="parquet"), parquet(columns)),
+    }
+
+
+def _place(rng: random.Random, content: bytes) -> int:
+    return rng.randrange(len(content)) if content else 0
+
+
+def flipped(rng: random.Random, content: bytes) -> bytes:
+    """Change one byte."""
+    where = _place(rng, content)
+    return content[:where] + bytes([rng.randrange(256)]) + content[where + 1 :]
+
+
+def flipped_often(rng: random.Random, content: bytes) -> bytes:
+    """Change up to thirty bytes."""
+    for _ in range(rng.randint(2, 30)):
+        content = flipped(rng, content)
+    return content
+
+
+def deleted(rng: random.Random, content: bytes) -> bytes:
+    """Take some bytes out."""
+    where = _place(rng, content)
+    return content[:where] + content[where + rng.choice([1, 5, 200]) :]
+
+
+def doubled(rng: random.Random, content: bytes) -> bytes:
+    """Put some bytes in twice."""
+    where = _place(rng, content)
+    return content[:where] + content[where : where + rng.choice([5, 300])] + content[where:]
+
+
+def inserted(rng: random.Random, content: bytes) -> bytes:
+    """Put something strange in."""
+    where = _place(rng, content)
+    return content[:where] + rng.choice(INSERTED) + content[where:]
+
+
+def cut_short(rng: random.Random, content: bytes) -> bytes:
+    """Lose the end."""
+    return content[: _place(rng, content)]
+
+
+def shuffled(rng: random.Random, content: bytes) -> bytes:
+    """Put the lines into another order."""
+    lines = content.split(b"\n")
+    rng.shuffle(lines)
+    return b"\n".join(lines)
+
+
+def line_ends(rng: random.Random, content: bytes) -> bytes:
+    """Convert line ends, as a version control system does to what it takes for text."""
+    old, new = rng.choice([(b"\n", b"\r\n"), (b"\r\n", b"\n"), (b"\n", b"\r")])
+    return content.replace(old, new)
+
+
+def other_marks(rng: random.Random, content: bytes) -> bytes:
+    """Swap what parts fields, or what quotes them."""
+    old, new = rng.choice([(b",", b";"), (b",", b"\t"), (b",", b",,"), (b'"', b"'"), (b'"', b'""'), (b'"', b"")])
+    return content.replace(old, new)
+
+
+def longer_number(rng: random.Random, content: bytes) -> bytes:
+    """Make a number in the file larger: a size, a count, a figure."""
+    where = [n for n, byte in enumerate(content) if 48 <= byte <= 57]
+    if not where:
+        return content
+    at = rng.choice(where)
+    return content[:at] + b"9" * rng.choice([3, 9, 18, 300]) + content[at:]
+
+
+DAMAGES: tuple[Callable[[random.Random, bytes], bytes], ...] = (
+    flipped, flipped_often, deleted, doubled, inserted, cut_short, shuffled, line_ends, other_marks, longer_number,
+)  # fmt: skip
+
+
+class Ending(NamedTuple):
+    """How the reading of a damaged file ended: what stands in `fault` should not be."""
+
+    name: str
+    seconds: float
+    refused: bool
+    fault: str
+
+
+def tried(seed: int, sound: dict[str, Sample]) -> Ending:
+    """Damage one file once or twice, read it, and say how that ended."""
+    rng = random.Random(seed)
+    kind = rng.choice(sorted(sound))
+    source, content = sound[kind]
+    name = kind
+    for damage in rng.sample(DAMAGES, rng.choice([1, 1, 2])):
+        content, name = damage(rng, content), f"{name}, {damage.__name__}"
+    started = time.perf_counter()
+    refused, fault = ended(source, content)
+    return Ending(f"{seed}: {name}", time.perf_counter() - started, refused, fault)
+
+
+def ended(source: Source, content: bytes) -> tuple[bool, str]:
+    """Read a file: whether it is refused, and what is wrong with that or with its cells; blank where nothing is."""
+    snapshot = Snapshot("a", "x", date(2024, 1, 1), "", "", "", "a.file", len(content), "")
+    try:
+        sheet = accounted(read_sheet(content, source, "a.file"), source)
+        return False, wrong(conform(sheet, "a", source, snapshot, CODES))
+    except UnreadableError as error:
+        return True, "" if "a.file" in str(error) else f"a refusal that names no file: {error}"
+
+
+def wrong(cells: pl.DataFrame) -> str:
+    """Say what is wrong with cells that should be sound, or nothing."""
+    sound = cells.filter(pl.col("fault").is_null())
+    told = {
+        "a figure that is none": cells["value"].drop_nulls().is_finite().all(),
+        "a strange status": set(cells["status"].drop_nulls()) <= set(STATUSES),
+        "a place that is none": set(sound["place_code"]) <= CODES.system,
+        "a cell without a period": sound["period_start"].null_count() == 0,
+        "a cell twice": sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(),
+        "a hidden figure": sound.filter(pl.col("marker") == "*", pl.col("value").is_not_null()).is_empty(),
+    }
+    return "; ".join(name for name, good in told.items() if not good)
