@@ -23,6 +23,7 @@ from pipelines.model_roads import Api, ArcGis, Ckan, GovUk, Link, Nomis, StatXpl
 from pipelines.neighbours import NEIGHBOUR
 from pipelines.planned import NewPlace, Scenario
 from pipelines.ranks import RANK
+from pipelines.reconciliation import RECONCILIATION
 from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.totals import TOTAL
 from pipelines.verdicts import VERDICT
@@ -127,6 +128,7 @@ def tables_page() -> str:
         "findings": schema.FINDING,
         "neighbours": NEIGHBOUR,
         "totals": TOTAL,
+        "reconciliation": RECONCILIATION,
         "revisions": REVISION,
         "revision_summary": REVISION_SUMMARY,
     }

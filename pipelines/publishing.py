@@ -15,6 +15,7 @@ from pipelines.neighbours import neighbours
 from pipelines.observe import RELEASE, held_releases
 from pipelines.people import people_in
 from pipelines.ranks import ranks
+from pipelines.reconciling import all_reconciliations
 from pipelines.report import as_json, cells_csv, render_html
 from pipelines.report_model import Report
 from pipelines.schema import CELL, FINDING, empty
@@ -173,6 +174,7 @@ def _write(project: Project) -> Path:
         "releases": releases(project, sorted(catalogue.observing())),
         "observations": all_observations(project),
         "totals": all_totals(project),
+        "reconciliation": all_reconciliations(project),
         "revisions": revised[0],
         "revision_summary": revised[1],
         "doubts": all_doubts(project),

@@ -19,6 +19,7 @@ from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.model import Measure, Source
 from pipelines.neighbours import NEIGHBOUR
 from pipelines.ranks import RANK
+from pipelines.reconciliation import RECONCILIATION
 from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, PLACE, STATUS_SYMBOLS
 from pipelines.store import beside, write_whole
@@ -76,6 +77,7 @@ TABLE_MEANING = {
     "releases": "Every published file held, and what became of its cells",
     "observations": "Every published figure used, of every release held; as_known_at(day) gives those known on a day",
     "totals": "What files say of larger places, and of rows of no place: kept out of the observations",
+    "reconciliation": "Why each total is not the sum of its places: the difference taken apart, adding exactly",
     "revisions": "Every figure that changed, appeared or disappeared between two releases of a source",
     "revision_summary": "For each measure and pair of releases: how much changed, where most, and what is suspected",
     "doubts": "Every figure in use that is doubted: what it was compared with, and how far from that it is",
@@ -179,10 +181,24 @@ def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> No
 
 def column_meanings() -> dict[str, dict[str, str]]:
     """Say what every column of every table is, table by table; problems' views are told apart."""
-    conformed = {"cells": CELL, "gaps": CELL, "places": PLACE, "changes": CHANGE, "findings": FINDING,
-                 "observations": OBSERVATION, "neighbours": NEIGHBOUR, "ranks": RANK, "totals": TOTAL, "doubts": DOUBT,
-                 "gap_ledger": GAP_LEDGER, "builds": BUILD, "verdicts": VERDICT,
-                 "revisions": REVISION, "revision_summary": REVISION_SUMMARY}  # fmt: skip
+    conformed = {
+        "cells": CELL,
+        "gaps": CELL,
+        "ranks": RANK,
+        "verdicts": VERDICT,
+        "gap_ledger": GAP_LEDGER,
+        "builds": BUILD,
+        "places": PLACE,
+        "changes": CHANGE,
+        "neighbours": NEIGHBOUR,
+        "observations": OBSERVATION,
+        "totals": TOTAL,
+        "reconciliation": RECONCILIATION,
+        "revisions": REVISION,
+        "revision_summary": REVISION_SUMMARY,
+        "doubts": DOUBT,
+        "findings": FINDING,
+    }
     told = {table: {name: column.meaning for name, column in columns.items()} for table, columns in conformed.items()}
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
     source = {name: field.description or "" for name, field in Source.model_fields.items()}

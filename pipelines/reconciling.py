@@ -1,0 +1,31 @@
+"""The totals of every source taken apart, kept in the state beside the observations they are made from."""
+
+import polars as pl
+
+from pipelines.keys import keys
+from pipelines.places import system_places
+from pipelines.reconciliation import RECONCILIATION, reconciled
+from pipelines.schema import empty
+from pipelines.steps import Project, observe_source, register_places
+from pipelines.store import read_table, state_path, table_key, write_table
+from pipelines.totals import members
+
+
+def reconcile_source(project: Project, name: str) -> pl.DataFrame:
+    """Take apart the totals of one source (RECONCILIATION), or give those made before from the same files."""
+    key = keys(project.catalogue, project.home, project.as_of).observation[name]
+    path = state_path(project.home, "reconciliation", name)
+    if table_key(path) != key:
+        source, places, seen = project.catalogue.sources[name], register_places(project), observe_source(project, name)
+        own = system_places(places.register, source.places or "")
+        covered = own.filter(pl.col("nation").is_in(list(source.coverage)))
+        made = reconciled(seen.observation, seen.total, source, members(covered), places)
+        write_table(path, made, key)
+    return read_table(path)
+
+
+def all_reconciliations(project: Project) -> pl.DataFrame:
+    """Stack the totals taken apart of every source whose observations are there."""
+    named = project.catalogue.observing()
+    made = [name for name in named if state_path(project.home, "observation", name).is_file()]
+    return pl.concat([empty(RECONCILIATION), *(reconcile_source(project, name) for name in made)])
