@@ -42,7 +42,8 @@ _TABLE: tuple[Reason, ...] = (
            "no release of the source is held, or none that is held can be read", "error",
            "whoever runs this installation", "Refresh the source, or mend the file named in the evidence."),
     Reason("coarser_only", "geography", "Published for a larger place only",
-           "more than half of the place lies in published places of which it is the smaller part", "info",
+           "more than half of the place lies in published places of which it is the smaller part; or a county, region "
+           "or nation that it lies in has a figure, and no place of that one has a row", "info",
            "the publisher", "Ask for the figure by smaller areas, or let the problem accept a share (downscale)."),
     Reason("crosswalk_loss", "geography", "Nothing leads here from where it is published",
            "no succession, table of areas or table of shares that is held leads from the one place system to the other",

@@ -9,6 +9,7 @@ from pipelines.apportioning import geography
 from pipelines.averaging import averaged, weights_for
 from pipelines.catalogue import Problem
 from pipelines.cells import typed_cells
+from pipelines.coarser import wider_gaps
 from pipelines.crosswalks import Geography, crosswalk
 from pipelines.errors import UnknownNameError
 from pipelines.keys import keys
@@ -58,6 +59,7 @@ def placed_slices(
     """
     catalogue = project.catalogue
     placed, aside = [empty(PLACED)], [pl.DataFrame(schema=_ASIDE)]
+    system = places.register.filter(pl.col("place_code").is_in(sorted(target))).unique("place_code", keep="last")
     for name in catalogue.sources_of(problem):
         source = catalogue.sources[name]
         if name not in catalogue.observing() or not source.places:
@@ -72,7 +74,7 @@ def placed_slices(
             current = newest(observation)
             weights = weights_for(current, denominators(project, name), catalogue.measures)
             moved = averaged(place_slices(current, parts, catalogue.measures), current, parts, weights)
-        told = conformed(withdrawn(moved, observation, parts), PLACED)
+        told = wider_gaps(conformed(withdrawn(moved, observation, parts), PLACED), seen.total, system, source.places)
         placed.append(withheld(told, catalogue.measures))
         aside.append(_aside(seen, places, target))
     return pl.concat(placed), pl.concat(aside)
