@@ -37,8 +37,8 @@ AS_OF = date(2026, 6, 26)
 PUBLISHED = ("suppressed", "not_available", "not_applicable")
 """Reasons that the publisher prints a marker for; all others are computed here."""
 MARKERS = {
-    # The notes of these files say of every x: "suppressed due to a base value of fewer than 5".
-    "apprenticeships": "{x: {status: confidential}, z: not_applicable, u: unreliable}",
+    # The notes of these files say of every u: "suppressed due to a base value of fewer than 5".
+    "apprenticeships": "{x: not_available, z: not_applicable, u: confidential}",
 }
 PLAIN = "{x: not_available, z: not_applicable, u: unreliable}"
 OBSOLETE = "Obsolete code"

@@ -33,6 +33,7 @@ class Case(NamedTuple):
     bounds: tuple[float | None, float | None] = (None, None)
     older: list[str] | None = None
     also: str | None = None
+    columns: str = "{place: code, label: name, period: period}"
 
 
 def with_peers(*rows: str, year: int | str = 2023) -> list[str]:
@@ -62,6 +63,10 @@ CASES = {
     ),
     "row gone from the newest release": Case(
         "withdrawn", "E08000035", with_peers(), older=with_peers("E08000035,x,2023,9")
+    ),
+    "blank, its row marked": Case(
+        "suppressed", MERTON, [f"{MERTON},c,2023,", *(f"{code},,2023,5" for code in EVERYONE if code != MERTON)],
+        columns="{place: code, status: name, period: period}", bounds=(1.0, 4.0),
     ),
     "text": Case("unreadable", MERTON, with_peers(f"{MERTON},x,2023,about ten")),
     "beyond its range": Case("implausible", MERTON, with_peers(f"{MERTON},x,2023,99999")),
@@ -128,7 +133,7 @@ def project_of(case: Case, folder: Path) -> Project:
         (sources / "starter" / f"{day}.csv").write_text("\n".join(["code,name,period,figure", *rows]) + "\n")
     listed = ", ".join(f"{{file: starter/{day}.csv, released: {day}}}" for day, _ in releases)
     (sources / "a_source.yaml").write_text(
-        f"{about}{case.source}columns: {{place: code, label: name, period: period}}\nreleases: [{listed}]\n"
+        f"{about}{case.source}columns: {case.columns}\nreleases: [{listed}]\n"
         "markers: {c: {status: confidential, low: 1, high: 4}, z: not_applicable}\n"
         f"measures: {{figure: {{title: f, unit: things, column: figure, range: [0, 1000], {case.measure}}}}}\n"
     )
