@@ -164,6 +164,10 @@ _TABLE: tuple[Reason, ...] = (
     Reason("extent_changed", "geography", "Some land has moved since",
            "the code changed because the boundary moved; the figure is of the old boundary", "warn",
            "the publisher", "Mind it where the moved land matters; ask for the figure on the new boundary."),
+    Reason("boundary_cliff", "derived", "Jumps at its border",
+           "further from a neighbour's figure than neighbours are from each other elsewhere: more than 8 robust "
+           "deviations beyond the usual, of at least 30 pairs", "info",
+           "the publisher", "Ask whether both sides count alike; the table boundary_cliffs has the pair."),
     Reason("definition_break", "meaning", "The series changed meaning",
            "the publisher marks a break ([b]), or the source declares one, by a day and a text", "warn",
            "the publisher", "Do not compare across the break."),

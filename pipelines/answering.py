@@ -7,8 +7,10 @@ import polars as pl
 from pipelines.answer import answer
 from pipelines.apportioning import geography
 from pipelines.averaging import averaged, weights_for
+from pipelines.bordering import neighbour_table
 from pipelines.catalogue import Problem
 from pipelines.cells import typed_cells
+from pipelines.cliffs import cliffs, with_cliffs
 from pipelines.coarser import wider_gaps
 from pipelines.crosswalks import Geography, crosswalk
 from pipelines.errors import UnknownNameError
@@ -41,6 +43,7 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
         system = place_system(project, problem.header.places).places
         placed, aside = placed_slices(project, problem, places, set(system["place_code"]))
         cells = stood_in(typed_cells(problem, project.catalogue, system, placed, aside, project.as_of), problem)
+        cells = with_cliffs(cells, cliffs(cells, neighbour_table(project), project.catalogue.measures))
         judged = verdicts(cells, problem.header, people_in(project, problem)[0])
         view = shown(answer(problem, system, cells, placed), judged, problem)
         for path, table in zip(paths, (cells, view, judged), strict=True):

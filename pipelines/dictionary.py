@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from checks.reasons import REASONS
 from pipelines import schema
 from pipelines.accepted import Accepted, AcceptedGaps
+from pipelines.cliffs import BOUNDARY_CLIFF
 from pipelines.corrections import Correction, Corrections
 from pipelines.costs import Cost, Costs
 from pipelines.ledger import BUILD, GAP_LEDGER
@@ -127,6 +128,7 @@ def tables_page() -> str:
         "observations": schema.OBSERVATION,
         "findings": schema.FINDING,
         "neighbours": NEIGHBOUR,
+        "boundary_cliffs": BOUNDARY_CLIFF,
         "totals": TOTAL,
         "reconciliation": RECONCILIATION,
         "revisions": REVISION,

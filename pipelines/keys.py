@@ -73,15 +73,16 @@ def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
         name: hashed(code_key(), places, read_from(name), *(apportioning.values() if _by_tables(source) else ()))
         for name, source in catalogue.observing().items()
     }
+    boundaries = hashed(code_key(), *(read_from(name) for name in catalogue.providing("boundary")))
     answer = {
         name: hashed(
             problem.body,
             places,
+            boundaries,
             *apportioning.values(),
             as_of.isoformat(),
             *(observation.get(source) or declaration_key(catalogue, source) for source in _rests_on(catalogue, name)),
         )
         for name, problem in catalogue.problems.items()
     }
-    boundaries = hashed(code_key(), *(read_from(name) for name in catalogue.providing("boundary")))
     return Keys(places, boundaries, observation, answer, apportioning)

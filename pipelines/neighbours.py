@@ -22,10 +22,7 @@ def neighbours(boundaries: dict[str, Any] | None) -> pl.DataFrame:
 
     Takes a GeoJSON FeatureCollection whose features have the property `code`, on a common grid.
     """
-    on: dict[Segment, set[str]] = defaultdict(set)
-    for feature in boundaries["features"] if boundaries else []:
-        for segment in _segments(feature["geometry"]):
-            on[segment].add(str(feature["properties"]["code"]))
+    on = _sides(boundaries)
     shared: dict[tuple[str, str], int] = defaultdict(int)
     for codes in on.values():
         for pair in combinations(sorted(codes), 2):
@@ -33,6 +30,30 @@ def neighbours(boundaries: dict[str, Any] | None) -> pl.DataFrame:
     rows = [(*pair, count) for (a, b), count in shared.items() for pair in ((a, b), (b, a))]
     schema = {name: column.dtype for name, column in NEIGHBOUR.items()}
     return pl.DataFrame(rows, schema=schema, orient="row").sort("place_code", "neighbour_code")
+
+
+def shared_borders(
+    boundaries: dict[str, Any] | None, pairs: set[tuple[str, str]]
+) -> dict[tuple[str, str], list[Segment]]:
+    """Give the pieces of border that some pairs of places share, as they stand in the boundaries; see `neighbours`.
+
+    A pair without a common border is left out.
+    """
+    found: dict[tuple[str, str], list[Segment]] = defaultdict(list)
+    for segment, codes in _sides(boundaries).items():
+        for one, other in combinations(sorted(codes), 2):
+            for pair in {(one, other), (other, one)} & pairs:
+                found[pair].append(segment)
+    return dict(found)
+
+
+def _sides(boundaries: dict[str, Any] | None) -> dict[Segment, set[str]]:
+    """Tell which places lie along each piece of border."""
+    on: dict[Segment, set[str]] = defaultdict(set)
+    for feature in boundaries["features"] if boundaries else []:
+        for segment in _segments(feature["geometry"]):
+            on[segment].add(str(feature["properties"]["code"]))
+    return on
 
 
 def _segments(geometry: dict[str, Any]) -> Iterator[Segment]:

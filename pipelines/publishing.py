@@ -1,18 +1,16 @@
 """The last steps of a build: a gap report for each problem, and the analyst's file of them all."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
+from pipelines.bordering import boundaries, neighbour_table
 from pipelines.catalogue import VERDICT_COLUMNS, Problem
-from pipelines.errors import UnreadableError
+from pipelines.cliffs import cliffs
 from pipelines.keys import code_key, hashed, keys
 from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.ledger_store import gaps_of, ledger_of, ledger_path
-from pipelines.neighbours import neighbours
-from pipelines.observe import RELEASE, held_releases
+from pipelines.observe import RELEASE
 from pipelines.people import people_in
 from pipelines.ranks import ranks
 from pipelines.reconciling import all_reconciliations
@@ -30,8 +28,7 @@ from pipelines.steps import (
     place_system,
     register_places,
 )
-from pipelines.store import out_path, read_snapshot, read_table, state_path, table_key, write_table, write_whole
-from pipelines.unpacking import unpacked
+from pipelines.store import out_path, read_table, state_path, table_key, write_table, write_whole
 from pipelines.verdicts import VERDICT
 from pipelines.version import project_version
 from pipelines.warehouse import NAME, measures_table, newest, sources_table, write_warehouse
@@ -104,25 +101,6 @@ def releases(project: Project, names: list[str]) -> pl.DataFrame:
     return table.with_columns(pl.col("release").is_in(sorted(used)).alias("in_use"))
 
 
-def boundaries(project: Project) -> dict[str, Any] | None:
-    """Read the boundaries of districts, each feature's code under `code`; null where none are held."""
-    for name in project.catalogue.providing("boundary"):
-        for group in reversed(held_releases(project.home, name, project.as_of)):
-            content, file = unpacked(read_snapshot(project.home, group[0].sha256), None, group[0].file, "json")
-            return _coded(json.loads(content), file)
-    return None
-
-
-def _coded(collection: dict[str, Any], file: str) -> dict[str, Any]:
-    for feature in collection.get("features", []):
-        properties = feature["properties"]
-        code = next((v for k, v in properties.items() if k == "code" or k.upper().endswith("CD")), None)
-        if code is None:
-            raise UnreadableError(f"{file}: a boundary has properties {sorted(properties)}, expected one with a code")
-        properties["code"] = code
-    return collection
-
-
 def publish_warehouse(project: Project) -> Path:
     """Build commonground.duckdb from the state of every problem and source, and put it in its place."""
     if not warehouse_is_fresh(project):
@@ -168,7 +146,8 @@ def _write(project: Project) -> Path:
         "ranks": ranks(every, catalogue.measures),
         "places": places.register,
         "changes": places.changes,
-        "neighbours": neighbours(boundaries(project)),
+        "neighbours": neighbour_table(project),
+        "boundary_cliffs": cliffs(every, neighbour_table(project), catalogue.measures),
         "measures": measures_table(catalogue),
         "sources": sources_table(catalogue),
         "releases": releases(project, sorted(catalogue.observing())),

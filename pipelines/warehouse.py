@@ -15,6 +15,7 @@ import polars as pl
 from checks.doubt import DOUBT
 from checks.reasons import reasons_table
 from pipelines.catalogue import Catalogue
+from pipelines.cliffs import BOUNDARY_CLIFF
 from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.model import Measure, Source
 from pipelines.neighbours import NEIGHBOUR
@@ -72,6 +73,7 @@ TABLE_MEANING = {
     "places": "The register of places: every code, when it was in use, and what it belongs to",
     "changes": "What became of each code of a district: recoded or merged, when, by which order",
     "neighbours": "Which districts share a border, read off the boundaries held",
+    "boundary_cliffs": "Where data break at a border: known and not, or a jump; what straddles, what is seen in part",
     "measures": "Every measure: what it counts, its unit, and how it may be moved across boundaries",
     "sources": "Every source: publisher, licence, page, cadence",
     "releases": "Every published file held, and what became of its cells",
@@ -191,6 +193,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "places": PLACE,
         "changes": CHANGE,
         "neighbours": NEIGHBOUR,
+        "boundary_cliffs": BOUNDARY_CLIFF,
         "observations": OBSERVATION,
         "totals": TOTAL,
         "reconciliation": RECONCILIATION,

@@ -214,6 +214,7 @@ def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:
         "definition_break",
         "extent_changed",
         "recalled",
+        "boundary_cliff",
         "corrected",
         "flagged",
     }

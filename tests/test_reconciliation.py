@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import steps
-from pipelines.model import Columns, Measure, Source
+from pipelines.model import Measure, Source
+from pipelines.model_reading import Columns
 from pipelines.places import Places
 from pipelines.placing import SLICE
 from pipelines.reconciliation import PARTS, RECONCILIATION, reconciled
