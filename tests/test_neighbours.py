@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from pipelines import steps
+from pipelines.bordering import boundaries
 from pipelines.catalogue import load
 from pipelines.neighbours import neighbours
-from pipelines.publishing import boundaries
 from pipelines.steps import Project
 from tests.report_sample import sample
 
