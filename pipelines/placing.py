@@ -235,6 +235,11 @@ def printed(column: str) -> pl.Expr:
     return pl.col(column).round(2).cast(pl.String).str.strip_suffix(".0")
 
 
+def said_marker() -> pl.Expr:
+    """Write a marker for a person, also one that is blank."""
+    return pl.when(pl.col("marker") != "").then("marker").otherwise(pl.lit("(blank)"))
+
+
 def _evidence() -> pl.Expr:
     reason, figure = pl.col("reason"), printed("total")
     return (
@@ -246,7 +251,7 @@ def _evidence() -> pl.Expr:
         .when(reason == "children_incomplete")
         .then(pl.format("{} of {} parts have a figure; none for {}", "valued_n", "parts_n", "lacking"))
         .when(reason.is_in(["suppressed", "not_available", "not_applicable"]))
-        .then(pl.format("row {} of {} has the marker {}", "file_rows", "file", pl.col("marker").fill_null("(blank)")))
+        .then(pl.format("row {} of {} has the marker {}", "file_rows", "file", said_marker()))
         .when(reason == "not_returned")
         .then(pl.format("other places have a figure in this release; no row for {}", "parts"))
         .when(reason == "split")

@@ -13,7 +13,7 @@ from pipelines.averaging import weights_for
 from pipelines.certainty import held_certainty, unevenness, with_interval
 from pipelines.model import ADDITIVE, Measure
 from pipelines.moving import move
-from pipelines.placing import CELL, OF_SLICE, PLACED, SLICE
+from pipelines.placing import CELL, OF_SLICE, PLACED, SLICE, said_marker
 from pipelines.schema import NUMBER, STATUSES, TEXT, WHOLE, conformed
 
 MOST_NAMED = 20
@@ -252,7 +252,7 @@ def _evidence() -> pl.Expr:
         .when(reason == "not_returned")
         .then(pl.format("other places have a figure in this release; no row for {}", "parts"))
         .when(reason.is_not_null())
-        .then(pl.format("{} has the marker {}", "parts", pl.col("marker").fill_null("(blank)")))
+        .then(pl.format("{} has the marker {}", "parts", said_marker()))
         .when(pl.col("basis") == "rate_averaged")
         .then(pl.format("average of the rates of {} places, weighted by {}", "parts_n", "weighed_by"))
         .when(cut).then(pl.format("{} % of it from places cut by a boundary, shared out by people", percent))

@@ -1,0 +1,32 @@
+"""Quantities are in the unit of each product, and pharmacies go on under the code of a trust that has merged."""
+
+import polars as pl
+
+_NAME = r"^(?<medicine>\w+) (?<mg>[\d.]+)mg(?:/(?<ml>[\d.]+)ml)? .*(?<use>infusion|injection)"
+# All of these have rows in every month to November 2020. What became of them: successors of the NHS Organisation Data
+# Service, as in nhs_trust_changes. Without them, the trust that they are part of would seem to have issued less.
+_NOW = {
+    "RA3": "RA7", "RBA": "RH5", "RC1": "RC9", "RD3": "R0D", "RDD": "RAJ", "RDZ": "R0D", "RE9": "R0B", "RGQ": "RDE",
+    "RJF": "RTG", "RLN": "R0B", "RM2": "R0A", "RNL": "RNN", "RQ6": "REM", "RQ8": "RAJ", "RR1": "RRK", "RW3": "R0A",
+}  # fmt: skip
+
+
+def tidy(raw: pl.DataFrame) -> pl.DataFrame:
+    """Sum products of one medicine and use in milligrams: year_month, ods_code, medicine, mg, all text.
+
+    A quantity is millilitres where the product's name gives mg/ml, else vials. One that is no number leaves no figure
+    for its trust and month, not a smaller one.
+    """
+    told = raw.with_columns(pl.col("vmp_product_name").str.extract_groups(_NAME).alias("name")).unnest("name")
+    strength = pl.col("mg").cast(pl.Float64) / pl.col("ml").cast(pl.Float64).fill_null(1.0)
+    amount = pl.col("total_quantity").cast(pl.Float64, strict=False) * strength
+    named = told.with_columns(
+        amount.alias("amount"),
+        pl.concat_str("medicine", pl.lit(" "), "use").alias("medicine"),
+        pl.col("ods_code").replace(_NOW),
+        pl.col("year_month").str.slice(0, 7),
+    )
+    whole = pl.when(pl.col("amount").null_count() == 0).then(pl.col("amount").sum().round(3))
+    return named.group_by("year_month", "ods_code", "medicine", maintain_order=True).agg(
+        whole.cast(pl.String).fill_null("").alias("mg"), pl.col("_row").min()
+    )

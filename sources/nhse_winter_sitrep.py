@@ -1,0 +1,17 @@
+"""From 21 March 2021 the table has instants in UTC: 23:00 is the next day, and each day stands twice, half filled."""
+
+import polars as pl
+
+_BEDS = ["CC Adult Open", "CC Adult Occ", "G&A Beds Open", "G&A beds occ'd"]
+
+
+def tidy(raw: pl.DataFrame) -> pl.DataFrame:
+    """Give one row for each trust and day: Code, Name, day, and the columns of beds; blanks give way to figures."""
+    after = pl.when(pl.col("Date").str.ends_with("23:00:00")).then(1).otherwise(0)
+    day = pl.col("Date").str.slice(0, 10).str.to_date() + pl.duration(days=after)
+    filled = [pl.col(name).filter(pl.col(name) != "").first().fill_null("").alias(name) for name in _BEDS]
+    # A trust that merged in 2021 has rows under two names; England has rows of all trusts and of those of type 1.
+    england = pl.when(pl.col("Code") == "-").then("Name").otherwise(pl.lit("")).alias("of")
+    dated = raw.with_columns(day.cast(pl.String).alias("day"), england)
+    whole = dated.group_by("Code", "of", "day", maintain_order=True)
+    return whole.agg(*filled, pl.col("Name").first(), pl.col("_row").min())
