@@ -21,7 +21,14 @@ FEWEST_PEERS = 10
 """Peers are judged where the period has at least so many places."""
 NEAR_ZERO = 0.1
 """A figure under this share of what was expected is next to nothing, not merely low."""
-_WINDOW = 3
+FAR = 4.5
+"""Times its spread, own and peers', that a figure must be away to be doubted."""
+FACTOR = 1.6
+"""Least factor between a figure and what was expected; docs/detection.md says on what it was fitted."""
+_ODD = 3.0
+"""The same to be left out when its neighbours in time are judged."""
+_AROUND, _BEFORE = 2, 3
+"""How many periods on either side, and before, tell what is usual: two fit best on the series named in the docs."""
 _ROUNDS = 3
 _MAD = 1.4826
 """Median absolute deviation of normal errors, times this, is their standard deviation."""
@@ -38,8 +45,11 @@ def expected(observation: pl.DataFrame, measures: dict[str, Measure]) -> pl.Data
     held = observation.filter(pl.col("value") >= 0, pl.col("value").is_finite())
     steps = held.join(smallest_steps(held, measures), on="measure", how="left", maintain_order="left")
     ordered = steps.sort(*PLACE, "period_start").with_columns(_logarithm().alias("log"))
-    fitted = _around(_polished(ordered))
-    return _spreads(fitted, [name for name, each in measures.items() if each.kind in ADDITIVE])
+    polished = _polished(ordered).with_columns(pl.lit(False).alias("odd"))
+    counted = [name for name, each in measures.items() if each.kind in ADDITIVE]
+    first = _spreads(_around(polished), counted)
+    # What stands out is no norm for its neighbours in time: they are compared again without it.
+    return _spreads(_around(first.with_columns(_odd().alias("odd"))), counted)
 
 
 def smallest_steps(held: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
@@ -67,13 +77,14 @@ def _polished(ordered: pl.DataFrame) -> pl.DataFrame:
 
 def _around(fitted: pl.DataFrame) -> pl.DataFrame:
     """Say what the place did in the periods around, before, and in the upper quarter of all."""
-    nearby = [n for n in range(-_WINDOW, _WINDOW + 1) if n]
+    nearby = [n for n in range(-_AROUND, _AROUND + 1) if n]
     base, rest = pl.col("level") + pl.col("movement"), pl.col("rest")
     better = fitted.with_columns(rest.quantile(0.75).over(PLACE).alias("local_long"))
     # What is next to nothing beside the place's better periods is no norm for those around it.
-    norm = better.with_columns(pl.when(rest - pl.col("local_long") > log(NEAR_ZERO)).then(rest).alias("norm"))
+    sound = (rest - pl.col("local_long") > log(NEAR_ZERO)) & ~pl.col("odd")
+    norm = better.with_columns(pl.when(sound).then(rest).alias("norm"))
     around = pl.coalesce(_typical(nearby), "local_long")
-    local = {"": around, "_before": _typical(range(1, _WINDOW + 1))}
+    local = {"": around, "_before": _typical(range(1, _BEFORE + 1))}
     told = norm.with_columns(each.alias(f"local{name}") for name, each in local.items())
     names = {"usual": "local", "before": "local_before", "long_run": "local_long"}
     return told.with_columns(
@@ -84,6 +95,14 @@ def _around(fitted: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _odd() -> pl.Expr:
+    """Tell the figures that are far from both, and further than those before and after."""
+    apart = pl.col("apart").abs()
+    beside = pl.max_horizontal(apart.shift(n).over(PLACE) for n in (-1, 1)).fill_null(0.0)
+    far = [times_its(spread).abs() > _ODD for spread in ("own_spread", "peer_spread")]
+    return (pl.all_horizontal(far) & (apart > log(FACTOR)) & (apart >= beside)).fill_null(False)
+
+
 def _typical(shifts: range | list[int]) -> pl.Expr:
     near = [pl.col("norm").shift(n).over(PLACE) for n in shifts]
     return pl.concat_list(near).list.drop_nulls().list.median()
@@ -92,7 +111,8 @@ def _typical(shifts: range | list[int]) -> pl.Expr:
 def _spreads(fitted: pl.DataFrame, counted: list[str]) -> pl.DataFrame:
     """Say how far figures usually are from the usual, in the place's history and among its peers."""
     spread = pl.col("apart").filter(pl.col("norm").is_not_null()).abs().median() * _MAD
-    counting = 1 / pl.max_horizontal(pl.col("usual"), pl.lit(0.5))
+    # The figure's own noise, and about half of it again for the few figures that it is compared with.
+    counting = 1.5 / pl.max_horizontal(pl.col("usual"), pl.lit(0.5))
     rounding = (pl.col("step") / pl.col("usual")) ** 2 / 12
     return fitted.with_columns(
         spread.over(PLACE).alias("own_spread"),

@@ -6,6 +6,7 @@ from checks.doubt import DOUBT, KEY, first_doubts
 from checks.expected import expected
 from checks.plausible import implausible, near_zero_leak, partial_return, suspected_zero
 from checks.repeats import carried_forward, rounded_unsaid
+from checks.together import combined_area
 from checks.units import unit_change, unit_change_between
 from pipelines.model import ADDITIVE, Measure
 from pipelines.placing import newest
@@ -23,8 +24,10 @@ def figure_doubts(observation: pl.DataFrame, measures: dict[str, Measure]) -> pl
         return empty(DOUBT)
     fitted = expected(current, measures)
     additive = [name for name, each in measures.items() if each.kind in ADDITIVE]
+    copied = carried_forward(fitted)
     of_level = first_doubts(
         [
+            combined_area(fitted),
             unit_change(fitted),
             unit_change_between(_before(observation, current), current),
             suspected_zero(fitted, additive),
@@ -32,10 +35,10 @@ def figure_doubts(observation: pl.DataFrame, measures: dict[str, Measure]) -> pl
             partial_return(fitted, additive),
             implausible(fitted),
         ]
-    )
+    ).join(copied, on=KEY, how="anti")
     rounded = rounded_unsaid(fitted).join(of_level, on=KEY, how="anti")
     plain = [name for name, each in measures.items() if not each.rounding]
-    return pl.concat([of_level, carried_forward(fitted), rounded.filter(pl.col("measure").is_in(plain))])
+    return pl.concat([of_level, copied, rounded.filter(pl.col("measure").is_in(plain))])
 
 
 def _before(observation: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:

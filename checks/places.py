@@ -76,31 +76,13 @@ def _rounded(read: Read, name: str) -> pl.DataFrame:
 
 
 def combined_areas(read: Read) -> pl.DataFrame:
-    """Find places published together: those declared, and codes that share one label and so may be."""
-    return pl.concat([_declared_together(read), _undeclared_together(read)])
-
-
-def _declared_together(read: Read) -> pl.DataFrame:
+    """Tell which places are published together, as declared; those that are not declared are doubts (together)."""
     rows = _sound(read).filter(pl.col("place_code").str.contains("+", literal=True))
     told = rows.select(
         *_SLICE, "place_code", "place_label", pl.col("value").alias("mass"), pl.lit(1).alias("rows"),
         pl.lit("one figure for several places, counted once").alias("evidence"),
     )  # fmt: skip
     return findings(read, "combined_areas", "combined_area", told)
-
-
-def _undeclared_together(read: Read) -> pl.DataFrame:
-    if not read.source.columns or not read.source.columns.place or not read.source.columns.label:
-        return findings(read, "combined_areas", "combined_area", read.cells.select(*_SLICE).clear())
-    sound = _sound(read).filter(pl.col("value").is_not_null(), pl.col("place_label") != "")
-    shared = sound.group_by(*_SLICE, "place_label", "value").agg(
-        pl.col("place_code").n_unique().alias("rows"), pl.col("place_code").unique().sort().str.join("+")
-    )
-    told = shared.filter(pl.col("rows") > 1).with_columns(
-        pl.format("{} codes carry the label {} and the same figure: published together?", "rows", "place_label")
-        .alias("evidence")
-    )  # fmt: skip
-    return findings(read, "combined_areas", "combined_area", told.rename({"value": "mass"}), severity="error")
 
 
 def skipped_periods(read: Read) -> pl.DataFrame:

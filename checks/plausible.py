@@ -9,15 +9,11 @@ from math import log
 import polars as pl
 
 from checks.doubt import doubts_of
-from checks.expected import FEWEST_PEERS, FEWEST_PERIODS, NEAR_ZERO, PERIOD, times_its
+from checks.expected import FACTOR, FAR, FEWEST_PEERS, FEWEST_PERIODS, NEAR_ZERO, PERIOD, times_its
 from pipelines.placing import printed
 
-FAR = 6.0
-"""Times its spread, own and peers', that a figure must be away: on complete published series next to none is."""
 FAR_BEFORE = 8.0
 """The same by the periods before alone, which tell less."""
-FACTOR = 1.5
-"""Least factor between a figure and what was expected; docs/detection.md says on what it was fitted."""
 INCREDIBLE = 1e-6
 """Greatest chance of a nought, by the count model, that is taken to be incredible."""
 

@@ -49,7 +49,8 @@ _TABLE: tuple[Reason, ...] = (
            "no succession, table of areas or table of shares that is held leads from the one place system to the other",
            "warn", "whoever runs this installation", "Find a lookup between the two and declare it as a source."),
     Reason("combined_area", "geography", "Published together with a neighbour",
-           "the figure stands for several places of which this is only one", "warn",
+           "the figure stands for several places of which this is only one: as declared, or as codes make likely that "
+           "share a label and a figure, or every figure; withheld", "warn",
            "the publisher", "Ask for the places apart; until then only their sum is known."),
     Reason("needs_parts", "geography", "Its parts have it, but it can't be averaged",
            "the place was made from several; the measure is a rate, index, median or rank, its parts are not held",
@@ -118,18 +119,18 @@ _TABLE: tuple[Reason, ...] = (
            "the publisher, or the body that makes the return",
            "Ask whether it is a nought or a return that is missing; a correction that flags the figure lets it stand."),
     Reason("near_zero_leak", "values", "Next to nothing, as if most of it was not sent",
-           "above 0 and under a tenth of what its better periods or those around make likely, more than 6 spreads "
+           "above 0 and under a tenth of what its better periods or those around make likely, more than 4.5 spreads "
            "below them and below its peers; withheld, the figure is the least it can be", "error",
            "the publisher, or the body that makes the return",
            "Ask what was not sent; a correction that flags the figure lets it stand."),
     Reason("partial_return", "supply", "There, but a fraction of itself",
-           "a count under two thirds of what the periods around or before make likely, more than 6 spreads below them "
-           "and below its peers; withheld, the figure is the least it can be", "error",
+           "a count under five eighths of what the periods around or before make likely, more than 4.5 spreads below "
+           "them and its peers; withheld, the figure is the least it can be", "error",
            "the publisher, or the body that makes the return",
            "Ask for the rest of the return; a correction that flags the figure lets it stand."),
     Reason("implausible", "values", "Outside what it can be, or far from all that is like it",
-           "outside the range declared for the measure: not used; or more than 6 spreads and half as much again away "
-           "both from its own history and from its peers: used, with the caveat", "warn",
+           "outside the range declared for the measure: not used; or more than 4.5 spreads and a factor of 1.6 "
+           "from its own history and from its peers: used, with the caveat", "warn",
            "the publisher", "Ask the publisher to confirm or correct it."),
     Reason("duplicate", "values", "Given twice, differently",
            "the file has several figures for one place, period and measure", "warn",
@@ -192,7 +193,9 @@ _TABLE: tuple[Reason, ...] = (
 )  # fmt: skip
 
 REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}
-WITHHELD: frozenset[str] = frozenset({"unit_change", "suspected_zero", "near_zero_leak", "partial_return"})
+WITHHELD: frozenset[str] = frozenset(
+    {"combined_area", "unit_change", "suspected_zero", "near_zero_leak", "partial_return"}
+)
 """Doubts so grave that no answer takes the figure for the place's value: it would more likely be a wrong number."""
 PRECEDENCE: dict[str, int] = {reason.code: place for place, reason in enumerate(_TABLE)}
 SEVERITIES: tuple[Severity, ...] = ("info", "warn", "error")

@@ -5,8 +5,7 @@ from math import log
 import polars as pl
 
 from checks.doubt import KEY, doubts_of
-from checks.expected import FEWEST_PEERS, FEWEST_PERIODS, PERIOD, times_its
-from checks.plausible import FAR
+from checks.expected import FAR, FEWEST_PEERS, FEWEST_PERIODS, PERIOD, times_its
 from pipelines.placing import printed
 
 TEN = log(10)

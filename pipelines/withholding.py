@@ -8,6 +8,7 @@ from pipelines.placing import printed
 
 SEEN = ["flagged", "corrected"]
 """Caveats that say that a person has looked at the figure and lets it stand."""
+NOT_ALL_SENT = ["suspected_zero", "near_zero_leak", "partial_return"]
 _GONE = ("value", "low", "high", "likely_low", "likely_high", "partial")
 
 
@@ -28,13 +29,15 @@ def withheld(placed: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame
     return told.with_columns(
         pl.when(doubted).then("_doubt").otherwise("reason").alias("reason"),
         pl.when(doubted).then(evidence).otherwise("evidence").alias("evidence"),
-        *(pl.when(~doubted).then(name).otherwise(_least(measures) if name == "low" else None).alias(name)
-          for name in _GONE),
+        *(pl.when(~doubted).then(name).otherwise(_bounds(measures).get(name)).alias(name) for name in _GONE),
     ).drop("_doubt")  # fmt: skip
 
 
-def _least(measures: dict[str, Measure]) -> pl.Expr:
-    """A count of which some was not sent is at least what was sent; of another unit it says nothing."""
+def _bounds(measures: dict[str, Measure]) -> dict[str, pl.Expr]:
+    """A count not sent in full is at least what was sent; one of several places is at most all of theirs."""
     counts = sorted(name for name, each in measures.items() if each.kind in ADDITIVE)
-    sent = pl.col("measure").is_in(counts) & (pl.col("_doubt") != "unit_change")
-    return pl.when(sent).then("value")
+    count, doubt = pl.col("measure").is_in(counts), pl.col("_doubt")
+    return {
+        "low": pl.when(count & doubt.is_in(NOT_ALL_SENT)).then("value"),
+        "high": pl.when(count & (doubt == "combined_area")).then("value"),
+    }

@@ -1,0 +1,129 @@
+"""Runs the toolkit on figures with faults, and tells how many of them it names rightly."""
+
+import shutil
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from benchmarks.seeding import Row, Seeded, Series
+from pipelines import answering, steps
+from pipelines.catalogue import load
+from pipelines.placing import newest
+from pipelines.steps import Project
+
+ROOT = Path(__file__).resolve().parent.parent
+DAYS = ("2030-01-01", "2030-02-01")
+"""Days on which the sound release and the one with faults are said to have come out."""
+
+
+_ABOUT = "title: t\npublisher: A publisher\nlicence: l\npage: https://example.org\n"
+_UNHELD = f"{_ABOUT}access: not_held\nask: Ask.\nmeasures: {{unheld: {{title: u, unit: things, kind: stock}}}}\n"
+
+
+class Score(NamedTuple):
+    """How one reason did: cells it was due at, cells it was given at, and how many of these are the same."""
+
+    reason: str
+    due: int
+    given: int
+    right: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the cells with the reason where it was due."""
+        return self.right / self.given if self.given else 1.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the cells where it was due that have it."""
+        return self.right / self.due if self.due else 1.0
+
+
+def told(series: Series, rows: list[Row], before: list[Row], folder: Path) -> pl.DataFrame:
+    """Run the toolkit on a release and the one before it; give code, period, and each reason or caveat of the cell."""
+    project = _project(series, rows, before, folder)
+    steps.prepare(project)
+    cells = answering.answer_problem(project, "a_problem")
+    pattern = {"month": "%Y-%m", "year": "%Y", "quarter": "%Y-%m"}[series.grain]
+    listed = pl.concat_str("reason", "caveats", separator=",", ignore_nulls=True).str.split(",")
+    period = pl.col("period_start").dt.strftime(pattern).alias("period")
+    named = cells.select(pl.col("place_code").alias("code"), period, listed.alias("reason"))
+    return named.explode("reason").filter(pl.col("reason") != "")
+
+
+def scores(found: pl.DataFrame, seeded: Seeded, always: Iterable[str] = ()) -> list[Score]:
+    """Compare what was told with what was due, reason by reason; `always` are caveats that every figure has."""
+    due = pl.DataFrame([(*spot, reason) for spot, reason in seeded.due.items()], schema=found.schema, orient="row")
+    given = found.filter(~pl.col("reason").is_in(list(always)))
+    right = given.join(due, on=["code", "period", "reason"], how="semi")
+    counts = {name: dict(frame["reason"].value_counts().iter_rows())
+              for name, frame in (("due", due), ("given", given), ("right", right))}  # fmt: skip
+    reasons = sorted({*counts["due"], *counts["given"]})
+    return [Score(reason, *(counts[name].get(reason, 0) for name in ("due", "given", "right"))) for reason in reasons]
+
+
+def together(tables: Iterable[list[Score]]) -> list[Score]:
+    """Add up the scores of several runs, reason by reason, and all of them under `all`."""
+    summed: dict[str, list[int]] = {}
+    for score in (each for table in tables for each in table):
+        for name in (score.reason, "all"):
+            sums = summed.setdefault(name, [0, 0, 0])
+            summed[name] = [held + new for held, new in zip(sums, score[1:], strict=True)]
+    return [Score(name, *summed[name]) for name in sorted(summed, key=lambda name: (name == "all", name))]
+
+
+def _project(series: Series, rows: list[Row], before: list[Row], folder: Path) -> Project:
+    """Write a small project: the real register and changes, the series as a source, one problem that asks for all."""
+    root, sources = folder / "project", folder / "project" / "sources"
+    (root / "pipelines" / "problems").mkdir(parents=True)
+    (sources / "starter").mkdir(parents=True)
+    for name in ("ons_lad_register", "ons_lad_changes"):
+        shutil.copy(ROOT / "sources" / f"{name}.yaml", sources)
+        shutil.copy(ROOT / "sources" / "starter" / f"{name}.csv", sources / "starter")
+    for day, lines in zip(DAYS, (before, rows), strict=True):
+        table = pl.DataFrame(lines, schema=list(Row._fields), orient="row")
+        table.write_csv(sources / "starter" / f"{day}.csv")
+    (sources / "no_source.yaml").write_text(_UNHELD, encoding="utf-8")
+    (sources / "a_source.yaml").write_text(_source(series), encoding="utf-8")
+    (root / "pipelines" / "problems" / "a_problem.sql").write_text(_problem(series), encoding="utf-8")
+    return Project(load(root), folder / "store", date(2030, 3, 1))
+
+
+def _source(series: Series) -> str:
+    more = ", denominator: unheld" if series.kind == "rate" else ""
+    more += f", rounding: {series.rounding}" if series.rounding else ""
+    listed = ", ".join(f"{{file: starter/{day}.csv, released: {day}}}" for day in DAYS)
+    return (
+        f"{_ABOUT}period_kind: {series.grain}\nplaces: {series.places}\nreleases: [{listed}]\n"
+        "columns: {place: code, label: label, period: period}\nmarkers: {c: {status: confidential, low: 1, high: 4}}\n"
+        f"measures: {{figure: {{title: f, unit: things, column: figure, kind: {series.kind}{more}}}}}\n"
+    )
+
+
+def _problem(series: Series) -> str:
+    periods = sorted(series.rows["period"].unique())
+    only = ", ".join(sorted(series.rows["code"].unique()))
+    return (
+        f"/*\nquestion: q\ndecision: d\nowner: o\nplaces: {series.places}\nonly: [{only}]\ngrain: {series.grain}\n"
+        f"periods: {{start: '{periods[0]}', end: '{periods[-1]}'}}\nneeds: {{figure: {{align: exact}}}}\n*/\n"
+        "select place_period.place_code, place_period.period_start, figure.value as figure\n"
+        f"from {series.places}.place_period join {series.places}.figure using (place_code, period_start)\n"
+    )
+
+
+def complete(observation: pl.DataFrame, pattern: str) -> pl.DataFrame:
+    """Keep of one measure's observations the newest of each period, and the places that have a figure in all.
+
+    Adds `period` and `figure` as text, as a publisher prints them.
+    """
+    current = newest(observation).drop_nulls("value")
+    often = current.with_columns(pl.len().over("period_start").alias("places"))
+    usual = often.filter(pl.col("places") >= 0.9 * pl.col("places").max())
+    whole = usual.filter(pl.len().over("place_code") == pl.col("period_start").n_unique())
+    return whole.drop("places").with_columns(
+        pl.col("period_start").dt.strftime(pattern).alias("period"),
+        pl.format("{}", "value").str.strip_suffix(".0").alias("figure"),
+    )

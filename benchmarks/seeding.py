@@ -1,0 +1,262 @@
+"""Faults put into complete published figures at known cells, and how many of them the toolkit tells rightly.
+
+A series is complete: every place has a figure in every period. Each place gets one kind of fault at most, so that
+what is found can be told from what was put in; a third of the places get none of their own.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import NamedTuple
+
+import polars as pl
+
+Spot = tuple[str, str]
+"""A place and a period."""
+Due = dict[Spot, str]
+"""The reason due at each cell that was touched."""
+
+
+class Row(NamedTuple):
+    """A row of the file, as printed."""
+
+    code: str
+    label: str
+    period: str
+    figure: str
+
+
+class Series(NamedTuple):
+    """Complete figures of one measure, and how they are declared: `rows` has the columns of Row."""
+
+    name: str
+    rows: pl.DataFrame
+    kind: str
+    grain: str
+    places: str
+    older: str
+    rounding: float | None = None
+
+
+class Seeded(NamedTuple):
+    """A file with faults, the release before it without any, and the reasons due."""
+
+    rows: list[Row]
+    before: list[Row]
+    due: Due
+
+
+class Field(NamedTuple):
+    """What faults are put into: the row of each place and period (none where it was taken out), and rows on top."""
+
+    rows: dict[Spot, Row | None]
+    extra: list[Row]
+    periods: list[str]
+    series: Series
+    random: Random
+
+    def figure(self, place: str, period: str) -> float:
+        """Give a figure as a number."""
+        row = self.rows[place, period]
+        return float(row.figure) if row else 0.0
+
+    def put(self, spot: Spot, **changed: str) -> None:
+        """Change the row of a place and period."""
+        row = self.rows[spot]
+        self.rows[spot] = row._replace(**changed) if row else None
+
+    def whole(self) -> tuple[int, int, int, int]:
+        """Give the periods that faults of whole periods are kept for: rounded, one part, ten times, another date."""
+        middle = len(self.periods) // 2
+        return middle - 3, middle, middle + 3, len(self.periods) - 2
+
+    def additive(self) -> bool:
+        """Tell whether the figures are counts."""
+        return self.series.kind in COUNTS
+
+
+Change = Callable[[Field, list[str], int], Due]
+"""Puts a fault into some places (one, or two that are merged) at a period; gives the reasons due."""
+
+COUNTS, ALL = ("count", "stock"), ("count", "stock", "rate")
+FIRST = 3
+"""Faults are put in from this period on: before there is a history there is nothing to compare with."""
+LAST = 4
+"""And none in the last periods, but for runs; the last but one is taken by a fault of its own."""
+
+
+def seeded(series: Series, seed: int, every: int) -> Seeded:
+    """Put every kind of fault into a series, at places and periods drawn by the seed, one in so many periods."""
+    random = Random(seed)
+    given = [Row(*row) for row in series.rows.sort("code", "period").iter_rows()]
+    field = Field({(row.code, row.period): row for row in given}, [], sorted({row.period for row in given}), series,
+                  random)  # fmt: skip
+    places = sorted({row.code for row in given})
+    random.shuffle(places)
+    kinds = [(change, together) for change, of, together in CELL_FAULTS.values() if series.kind in of]
+    share = max(len(places) * 2 // 3 // len(kinds) // 2 * 2, 2)
+    due: Due = {}
+    for number, (change, together) in enumerate(kinds):
+        for hit, at in _spots(field, places[number * share : (number + 1) * share], every, together):
+            due |= change(field, hit, at)
+    for whole, of in PERIOD_FAULTS.values():
+        due |= whole(field, due) if series.kind in of else {}
+    rows = [row for row in field.rows.values() if row]
+    return Seeded([*rows, *field.extra], [row for row in given if row.period <= series.older], due)
+
+
+def _spots(field: Field, places: list[str], every: int, together: int) -> list[tuple[list[str], int]]:
+    """Draw for each place (or two together) one period in every so many, none that is kept for another fault."""
+    last = len(field.periods) - LAST
+    free = [at for at in range(FIRST, last) if at not in field.whole()]
+    drawn = [free[start : start + every // 2] for start in range(0, len(free), every)]
+    return [
+        (places[first : first + together], field.random.choice(window))
+        for first in range(0, len(places) - together + 1, together)
+        for window in drawn
+    ]
+
+
+def _set(reason: str, change: Callable[[Field, float], str]) -> Change:
+    """Make a fault that changes one figure."""
+
+    def put(field: Field, places: list[str], at: int) -> Due:
+        spot = (places[0], field.periods[at])
+        field.put(spot, figure=change(field, field.figure(*spot)))
+        return {spot: reason}
+
+    return put
+
+
+def _printed(figure: float, field: Field) -> str:
+    """Print a figure as its publisher would."""
+    if field.additive():
+        return str(round(figure))
+    step = field.series.rounding or 0.01
+    return f"{round(figure / step) * step:.6g}"
+
+
+def _missing(field: Field, period: str) -> str:
+    return "withdrawn" if period <= field.series.older else "not_returned"
+
+
+def _run(field: Field, at: int, length: int) -> list[str]:
+    end = min(whole for whole in field.whole() if whole >= at)
+    return field.periods[at : min(at + length, end)]
+
+
+def _deleted(field: Field, places: list[str], at: int) -> Due:
+    return _stopped(field, places, at, 1)
+
+
+def _stopped(field: Field, places: list[str], at: int, length: int = 4) -> Due:
+    spots = [(places[0], period) for period in _run(field, at, length)]
+    field.rows.update(dict.fromkeys(spots))
+    return {spot: _missing(field, spot[1]) for spot in spots}
+
+
+def _leaked(field: Field, places: list[str], at: int) -> Due:
+    spots = [(places[0], period) for period in _run(field, at, 4)]
+    for spot in spots:
+        field.put(spot, figure=str(max(round(field.figure(*spot) * 0.02), 1)))
+    return dict.fromkeys(spots, "near_zero_leak")
+
+
+def _carried(field: Field, places: list[str], at: int) -> Due:
+    figure = _printed(field.figure(places[0], field.periods[at]), field)
+    spots = [(places[0], period) for period in _run(field, at + 1, 6)]
+    for spot in spots if len(spots) == 6 else []:
+        field.put(spot, figure=figure)
+    return {} if len(spots) < 6 else dict.fromkeys(spots, "carried_forward")
+
+
+def _merged(field: Field, places: list[str], at: int) -> Due:
+    """Give two places the label of both, and the sum of both (for a rate, their middle)."""
+    spots = [(place, field.periods[at]) for place in places]
+    rows = [row for row in (field.rows[spot] for spot in spots) if row]
+    whole = sum(float(row.figure) for row in rows) / (1 if field.additive() else 2)
+    for spot in spots:
+        field.put(spot, label=" and ".join(row.label for row in rows), figure=_printed(whole, field))
+    return dict.fromkeys(spots, "combined_area")
+
+
+def _shifted(field: Field, places: list[str], at: int) -> Due:
+    """Give the row of a period the next one, which has its own row, too."""
+    spot, after = (places[0], field.periods[at]), (places[0], field.periods[at + 1])
+    same = field.figure(*spot) == field.figure(*after)
+    field.put(spot, period=after[1])
+    return {spot: _missing(field, spot[1])} | ({} if same else {after: "duplicate"})
+
+
+def _halved(field: Field, places: list[str], at: int) -> Due:
+    reason = "partial_return" if field.additive() else "implausible"
+    return _set(reason, lambda where, figure: _printed(figure / 2, where))(field, places, at)
+
+
+def _doubled(field: Field, places: list[str], at: int) -> Due:
+    """Say a figure twice, differently: a row that comes on top of the others."""
+    spot = (places[0], field.periods[at])
+    row = field.rows[spot]
+    field.extra.extend([row._replace(figure=_printed(field.figure(*spot) * 1.03 + 1, field))] if row else [])
+    return {spot: "duplicate"}
+
+
+CELL_FAULTS: dict[str, tuple[Change, tuple[str, ...], int]] = {
+    "a row deleted": (_deleted, ALL, 1),
+    "a provider stops for four periods": (_stopped, ALL, 1),
+    "a provider all but stops for four periods": (_leaked, COUNTS, 1),
+    "a figure set to nought": (_set("suspected_zero", lambda _, __: "0"), ALL, 1),
+    "a figure hidden": (_set("suppressed", lambda _, __: "c"), ALL, 1),
+    "a return halved": (_halved, ALL, 1),
+    "a figure two to four times": (
+        _set("implausible", lambda field, figure: _printed(figure * field.random.uniform(2, 4), field)), ALL, 1,
+    ),
+    "a figure a thousand times": (_set("unit_change", lambda _, figure: f"{figure * 1000:.10g}"), COUNTS, 1),
+    "a figure carried forward six times": (_carried, COUNTS, 1),
+    "two places merged": (_merged, ALL, 2),
+    "a row of the next period": (_shifted, ALL, 1),
+    "a row given twice, differently": (_doubled, ALL, 1),
+    "a figure made into text": (_set("unreadable", lambda _, __: "see note"), ALL, 1),
+}  # fmt: skip
+"""What is done to single figures, to which kinds of measure, and to how many places together."""
+
+
+def _untouched(field: Field, due: Due, at: int) -> list[Spot]:
+    spots = [spot for spot in field.rows if spot[1] == field.periods[at] and spot not in due]
+    return [spot for spot in spots if field.rows[spot]]
+
+
+def _rescaled(by: float, which: int) -> Callable[[Field, Due], Due]:
+    """Make a fault that multiplies a whole period, but for what has another fault."""
+
+    def put(field: Field, due: Due) -> Due:
+        spots = _untouched(field, due, field.whole()[which])
+        for spot in spots:
+            field.put(spot, figure=f"{field.figure(*spot) * by:.10g}")
+        return dict.fromkeys(spots, "unit_change")
+
+    return put
+
+
+def _rounded(field: Field, due: Due) -> Due:
+    """Round a whole period to tens."""
+    spots = _untouched(field, due, field.whole()[0])
+    for spot in spots:
+        field.put(spot, figure=f"{round(field.figure(*spot), -1):.0f}")
+    return {spot: "rounded" for spot in spots if field.figure(*spot)}
+
+
+def _relabelled(field: Field, _: Due) -> Due:
+    """Give the last period but one that of forty years before."""
+    spots = _untouched(field, {}, field.whole()[3])
+    for spot in spots:
+        field.put(spot, period=f"{int(spot[1][:4]) - 40}{spot[1][4:]}")
+    return dict.fromkeys(spots, "period_mismatch")
+
+
+PERIOD_FAULTS: dict[str, tuple[Callable[[Field, Due], Due], tuple[str, ...]]] = {
+    "a period in thousandths": (_rescaled(0.001, 1), COUNTS),
+    "a period ten times": (_rescaled(10, 2), ALL),
+    "a period rounded to tens": (_rounded, COUNTS),
+    "a period under another date": (_relabelled, ALL),
+}
+"""What is done to whole periods, and to which kinds of measure."""
