@@ -59,7 +59,7 @@ _TABLE: tuple[Reason, ...] = (
            "the place is made of published areas, and fewer of them have a figure than the problem requires",
            "warn", "the publisher", "Ask for the missing areas named in the evidence."),
     Reason("low_reach", "geography", "The source sees only part of the place",
-           "people of the place live where the source has no place at all", "warn",
+           "people of the place live where the source has no place at all, or it sees under half; withheld", "warn",
            "the publisher of the other part", "Find who publishes the figure for the rest of the place."),
     Reason("split", "geography", "Cut by a boundary, and nobody to share it out by",
            "the published area lies in several of the places asked about, and no people are held by which to share it",
@@ -187,6 +187,20 @@ _TABLE: tuple[Reason, ...] = (
     Reason("carried_forward", "supply", "The same figure again, where peers vary",
            "the very figure of the periods before, in a run that chance does not give once in a million", "warn",
            "the publisher, or the body that makes the return", "Ask whether it was counted again or copied."),
+    Reason("conflict", "values", "Two sources give different figures",
+           "another measure, declared to be the same quantity, has another figure for the place and period, further "
+           "apart than both roundings; the source that comes first by declaration stands, both are kept", "warn",
+           "the publishers of both", "Ask them which one holds; the evidence parts the difference."),
+    Reason("inconsistent_rate", "values", "The rate is not its numerator over its denominator",
+           "numerator over denominator, of the same place and period, differs from the rate by more than the rounding "
+           "of all three", "warn",
+           "the publisher", "Ask which denominator was used; recompute the rate from its parts where that is sound."),
+    Reason("denominator_mismatch", "meaning", "Its denominator is of another time",
+           "numerator over the denominator of another period held gives the rate, over that of its own it does not",
+           "warn", "the publisher", "Recompute the rate by the denominator of its own period before comparing."),
+    Reason("not_comparable", "meaning", "Counted otherwise than in other nations",
+           "the source declares that a nation's figures are of another universe, age or basis", "warn",
+           "the publisher", "Do not compare across nations; the evidence says what differs."),
     Reason("unexplained", "derived", "Nobody knows why",
            "none of the other reasons holds", "error",
            "whoever runs this installation", "Look at the cell with commonground explain."),
@@ -194,7 +208,7 @@ _TABLE: tuple[Reason, ...] = (
 
 REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}
 WITHHELD: frozenset[str] = frozenset(
-    {"combined_area", "unit_change", "suspected_zero", "near_zero_leak", "partial_return"}
+    {"combined_area", "low_reach", "unit_change", "suspected_zero", "near_zero_leak", "partial_return"}
 )
 """Doubts so grave that no answer takes the figure for the place's value: it would more likely be a wrong number."""
 PRECEDENCE: dict[str, int] = {reason.code: place for place, reason in enumerate(_TABLE)}

@@ -4,6 +4,8 @@ from datetime import date
 
 import polars as pl
 
+from checks.doubt import cautioned_by
+from pipelines.agreeing import disagreements
 from pipelines.answer import answer
 from pipelines.apportioning import geography
 from pipelines.averaging import averaged, weights_for
@@ -68,7 +70,8 @@ def placed_slices(
         if name not in catalogue.observing() or not source.places:
             continue
         seen = observe_source(project, name)
-        observation = seen.observation.filter(pl.col("measure").is_in(list(problem.measures)))
+        asked = seen.observation.filter(pl.col("measure").is_in(list(problem.measures)))
+        observation = cautioned_by(asked, disagreements(project, name, asked))
         own = place_system(project, source.places).places["place_code"].to_list()
         found = links(places, own, target)
         parts = roll(found)

@@ -166,7 +166,7 @@ def _measures(read: dict[str, tuple[Source, Path]]) -> tuple[dict[str, Measure],
 
 def _check_parts(name: str, source: Source, lines: Lines, path: Path, measures: dict[str, Measure]) -> None:
     for measure, declared in source.measures.items():
-        for part in ("numerator", "denominator"):
+        for part in ("numerator", "denominator", "same_as", "reaches"):
             wanted = getattr(declared, part)
             if wanted and wanted not in measures:
                 line = lines.get(("measures", measure, part))
@@ -259,3 +259,13 @@ def declaration_key(catalogue: Catalogue, name: str) -> str:
     found = [catalogue.sources_dir / f"{name}{suffix}" for suffix in (".yaml", ".py", ".names.csv", SUFFIX)]
     content = b"\x00".join(path.read_bytes() if path.is_file() else b"" for path in found)
     return hashlib.sha256(content).hexdigest()
+
+
+def compared_with(catalogue: Catalogue, name: str) -> list[str]:
+    """Name the measures that a source's figures are set beside, in the order of their names."""
+    told: set[str] = set()
+    for measure, each in catalogue.sources[name].measures.items():
+        said_of = {other for other, its in catalogue.measures.items() if its.same_as == measure}
+        told |= said_of | {each.same_as or "", each.reaches or ""}
+        told |= {each.numerator, each.denominator or ""} if each.numerator else set()
+    return sorted(told - {""})

@@ -17,7 +17,14 @@ def cautioned(cells: pl.DataFrame, source: Source, snapshot: Snapshot) -> pl.Dat
     for each in source.breaks:
         text = f"from {each.from_} on: {each.text}"
         cells = with_caveat(cells, _touched(each), "definition_break", text)
+    for nation, text in source.differs.items():
+        of_it = pl.col("place_code").str.starts_with(NATION_LETTER[nation]).fill_null(False)
+        cells = with_caveat(cells, of_it, "not_comparable", f"{nation} is counted otherwise: {text}")
     return cells
+
+
+NATION_LETTER = {"England": "E", "Wales": "W", "Scotland": "S", "Northern Ireland": "N"}
+"""First letter of the codes of each nation's places (GSS coding and naming policy)."""
 
 
 def with_caveat(cells: pl.DataFrame, where: pl.Expr, code: str, evidence: str) -> pl.DataFrame:

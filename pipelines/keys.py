@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.catalogue import Catalogue, declaration_key
+from pipelines.catalogue import Catalogue, compared_with, declaration_key
 from pipelines.kinds import LISTED
 from pipelines.model import Source
 from pipelines.store import Snapshot, history
@@ -48,7 +48,8 @@ def _rests_on(catalogue: Catalogue, name: str) -> list[str]:
     asked = catalogue.problems[name].measures
     parts = [catalogue.measures[each].denominator for each in asked]
     counting = [each for each, measure in catalogue.measures.items() if measure.population]
-    return sorted({catalogue.measure_source[each] for each in (*asked, *parts, *counting) if each})
+    beside = {other for each in asked for other in compared_with(catalogue, catalogue.measure_source[each])}
+    return sorted({catalogue.measure_source[each] for each in (*asked, *parts, *counting, *sorted(beside)) if each})
 
 
 def _by_tables(source: Source) -> bool:

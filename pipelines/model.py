@@ -62,6 +62,12 @@ class Measure(Declared):
     population: bool = Field(
         False, description="True where it counts who lives in a place: what is missing is weighed by these people"
     )
+    same_as: Name | None = Field(
+        None, description="Measure of another source that is the same quantity, and stands where the two differ"
+    )
+    reaches: Name | None = Field(
+        None, description="Measure of the people whom this one should see; a place of which it sees under half is a gap"
+    )
     weighed_by: Name | None = Field(
         None,
         description="Group of people by whom a figure is shared out where a boundary cuts its place; a rate's "
@@ -132,6 +138,9 @@ class Source(FileShape):
     notes: Annotated[tuple[Note, ...], Listed] = Field((), description="What a person knows about some places")
     releases: Annotated[tuple[Release, ...], Listed] = Field(
         (), description="Files that travel with the project, oldest first"
+    )
+    differs: dict[Nation, str] = Field(
+        default_factory=dict, description="For a nation counted otherwise: what differs; a caveat on its figures"
     )
     breaks: Annotated[tuple[Break, ...], Listed] = Field(
         (), description="Days on which the series changed meaning; a caveat on every figure from then on"

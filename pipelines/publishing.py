@@ -4,6 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from checks.doubt import findings_of
+from pipelines.agreeing import all_disagreements
 from pipelines.bordering import boundaries, neighbour_table
 from pipelines.catalogue import VERDICT_COLUMNS, Problem
 from pipelines.cliffs import cliffs
@@ -80,13 +82,18 @@ def gather(project: Project, problem: Problem) -> Report:
         places=register.join(cells.select("place_code").unique(), on="place_code", how="semi"),
         people=people,
         people_title=title,
-        findings=all_findings(project).filter(pl.col("source").is_in(list(sources))),
+        findings=findings_in_all(project).filter(pl.col("source").is_in(list(sources))),
         releases=releases(project, list(sources)),
         measures={name: catalogue.measures[name] for name in problem.measures},
         measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
         sources={name: catalogue.sources[name] for name in sources},
         boundaries=boundaries(project),
     )
+
+
+def findings_in_all(project: Project) -> pl.DataFrame:
+    """Stack the findings of every source, and those of sources that disagree (schema.FINDING)."""
+    return pl.concat([empty(FINDING), all_findings(project), findings_of(all_disagreements(project))])
 
 
 def releases(project: Project, names: list[str]) -> pl.DataFrame:
@@ -156,8 +163,8 @@ def _write(project: Project) -> Path:
         "reconciliation": all_reconciliations(project),
         "revisions": revised[0],
         "revision_summary": revised[1],
-        "doubts": all_doubts(project),
-        "findings": pl.concat([empty(FINDING), all_findings(project)]),
+        "doubts": pl.concat([all_doubts(project), all_disagreements(project)]),
+        "findings": findings_in_all(project),
     }
     views = {name: read_table(state_path(home, "view", name)) for name in answered}
     meaning = {name: view_meaning(catalogue.problems[name], project, list(views[name].columns)) for name in answered}

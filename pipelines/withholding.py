@@ -8,7 +8,7 @@ from pipelines.placing import printed
 
 SEEN = ["flagged", "corrected"]
 """Caveats that say that a person has looked at the figure and lets it stand."""
-NOT_ALL_SENT = ["suspected_zero", "near_zero_leak", "partial_return"]
+NOT_ALL_SENT = ["suspected_zero", "near_zero_leak", "partial_return", "low_reach"]
 _GONE = ("value", "low", "high", "likely_low", "likely_high", "partial")
 
 

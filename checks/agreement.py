@@ -1,0 +1,112 @@
+"""Figures set beside what another source says of the same place and period, or of what they are made from.
+
+Each function takes observations of one place system and of the release in use, and gives doubts of one reason. Figures
+agree where their intervals, as rounding leaves them, have a point in common.
+"""
+
+import polars as pl
+
+from checks.doubt import doubts_of
+from pipelines.placing import printed
+
+SPOT = ["place_code", "period_start", "period_end"]
+LEAST_REACH = 0.5
+"""Least share of the people of a place that a source must see to speak for the place."""
+TOGETHER = 0.8
+"""Least share of a period's rates that another denominator must give, to be taken for the one that was used."""
+
+
+def conflict(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Find figures that another measure, declared to be the same quantity, gives differently.
+
+    The difference is parted into what both roundings can make and what they can't.
+    """
+    both = mine.join(_side(other, "other"), on=SPOT).filter(_apart("low", "high", "other_low", "other_high"))
+    difference = (pl.col("value") - pl.col("other")).abs()
+    rounding = (pl.col("high") - pl.col("low") + pl.col("other_high") - pl.col("other_low")) / 2
+    told = both.with_columns(difference.round(6).alias("_all"), rounding.round(6).alias("_rounding"))
+    evidence = pl.format(
+        "{} here, {} as {} of {}: {} apart, of which rounding can be {} and {} is left",
+        printed("value"), printed("other"), "other_measure", "other_source", printed("_all"), printed("_rounding"),
+        (pl.col("_all") - pl.col("_rounding")).round(2),
+    )  # fmt: skip
+    source = pl.concat_str(pl.col("other_measure"), pl.lit(" of "), pl.col("other_source"))
+    return _doubt("conflict", told, pl.col("other"), source, evidence)
+
+
+def inconsistent_rate(rates: pl.DataFrame, numerator: pl.DataFrame, denominator: pl.DataFrame) -> pl.DataFrame:
+    """Find rates that are not numerator over denominator within the rounding of all three.
+
+    Where the denominator of another period gives most rates of a period, the reason is denominator_mismatch.
+    """
+    parts = rates.join(_side(numerator, "top"), on=SPOT)
+    own = parts.join(_side(denominator, "below"), on=SPOT)
+    wrong = _recomputed(own).filter(_apart("low", "high", "made_low", "made_high"))
+    evidence = pl.format("{}, where {} over {} is {}", printed("value"), printed("top"), printed("below"),
+                         printed("made"))  # fmt: skip
+    plain = _doubt("inconsistent_rate", wrong, pl.col("made"), pl.lit("numerator over denominator"), evidence)
+    others = _of_another_period(wrong.select(parts.columns), denominator)
+    return pl.concat([others, plain.join(others, on=["measure", *SPOT], how="anti")])
+
+
+def _of_another_period(parts: pl.DataFrame, denominator: pl.DataFrame) -> pl.DataFrame:
+    side = _side(denominator, "below").rename({"period_start": "below_start", "period_end": "below_end"})
+    made = _recomputed(parts.join(side, on="place_code").filter(pl.col("below_end") != pl.col("period_end")))
+    fits = ~_apart("low", "high", "made_low", "made_high")
+    of = ["measure", "period_start", "period_end", "below_start"]
+    found = made.filter(fits.mean().over(of) >= TOGETHER, pl.len().over(of) > 1, fits)
+    best = found.sort((pl.col("below_end") - pl.col("period_end")).abs()).unique(["measure", *SPOT], keep="first")
+    evidence = pl.format("{} is {} over {} of {}, not of its own period", printed("value"), printed("top"),
+                         printed("below"), "below_end")  # fmt: skip
+    compared = pl.format("the denominator of {}", "below_end")
+    return _doubt("denominator_mismatch", best, pl.col("made"), compared, evidence)
+
+
+def low_reach(seen: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+    """Find counts of people by a source that sees under half of those who live in the place."""
+    nearest = seen.sort("period_end").join_asof(
+        _side(people, "people").drop("period_start").sort("period_end"), on="period_end", by="place_code",
+        strategy="nearest", check_sortedness=False,
+    )  # fmt: skip
+    share = pl.col("value") / pl.col("people")
+    found = nearest.filter(pl.col("people") > 0, share < LEAST_REACH)
+    evidence = pl.format("{} seen of {} who live there, {} %", printed("value"), printed("people"),
+                         (100 * share).round(2))  # fmt: skip
+    return _doubt("low_reach", found, pl.col("people"), pl.lit("who lives there"), evidence)
+
+
+def _side(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Take of observations their figure and bounds, under another name."""
+    known = frame.filter(pl.col("value").is_not_null())
+    return known.select(
+        *SPOT, pl.col("value").alias(name), pl.coalesce("low", "value").alias(f"{name}_low"),
+        pl.coalesce("high", "value").alias(f"{name}_high"), pl.col("measure").alias(f"{name}_measure"),
+        pl.col("source").alias(f"{name}_source"),
+    )  # fmt: skip
+
+
+def _recomputed(parts: pl.DataFrame) -> pl.DataFrame:
+    """Make the rate from its parts: `made`, with its bounds; the scale is the power of ten that fits most."""
+    known = parts.filter(pl.col("below_low") > 0, pl.col("value").is_not_null())
+    plain = pl.col("top") / pl.col("below")
+    power = (pl.col("value") / plain).filter((pl.col("value") > 0) & (plain > 0)).median().log10().round()
+    scaled = known.with_columns(pl.lit(10.0).pow(power).over("measure").alias("scale"))
+    return scaled.with_columns(
+        (plain * pl.col("scale")).alias("made"),
+        (pl.col("top_low") / pl.col("below_high") * pl.col("scale")).alias("made_low"),
+        (pl.col("top_high") / pl.col("below_low") * pl.col("scale")).alias("made_high"),
+    )
+
+
+def _apart(low: str, high: str, other_low: str, other_high: str) -> pl.Expr:
+    """Tell whether two intervals have no point in common, but for the dust of arithmetic."""
+    mine = (pl.coalesce(low, "value"), pl.coalesce(high, "value"))
+    dust = 1e-9 * (1 + pl.col("value").abs())
+    return (mine[0] > pl.col(other_high) + dust) | (mine[1] < pl.col(other_low) - dust)
+
+
+def _doubt(reason: str, found: pl.DataFrame, expected: pl.Expr, compared: pl.Expr, evidence: pl.Expr) -> pl.DataFrame:
+    return doubts_of(reason, found.with_columns(
+        expected.alias("expected"), compared.alias("compared_with"), evidence.alias("evidence"),
+        pl.lit(1, pl.Int64).alias("others"),
+    ))  # fmt: skip
