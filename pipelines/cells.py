@@ -199,7 +199,8 @@ def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl
         _caveats(catalogue).alias("caveats"),
     )
     return _with_notes(
-        cells.join(_remedies(cells, catalogue), on=["measure", "reason", "nation"], how="left"), catalogue
+        cells.join(_remedies(cells, catalogue), on=["measure", "reason", "nation"], how="left", nulls_equal=True),
+        catalogue,
     )
 
 

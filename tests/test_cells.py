@@ -220,7 +220,7 @@ def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:
     }
     # These three are of rows or columns, not of cells; a split needs a change that the register does not have.
     elsewhere = {"unmatched_place", "unallocated", "input_missing", "split", "unexplained"}
-    # These are made to hold in test_corrections, and those of figures shared out in test_sharing and test_averaging.
+    # These are made to hold in test_corrections, and those of figures shared out in test_sharing.
     elsewhere |= {"dropped", "correction_expired", "coarser_only", "low_reach", "crosswalk_loss", "too_uncertain"}
     elsewhere |= {"incomplete_aggregate"}
     # Doubts of figures are in test_doubts and test_agreement.
