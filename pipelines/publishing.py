@@ -9,16 +9,22 @@ from pipelines.agreeing import all_disagreements
 from pipelines.bordering import boundaries, neighbour_table
 from pipelines.catalogue import VERDICT_COLUMNS, Problem
 from pipelines.cliffs import cliffs
+from pipelines.csvw import metadata
 from pipelines.keys import code_key, hashed, keys
 from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.ledger_store import gaps_of, ledger_of, ledger_path
+from pipelines.letters import letters
 from pipelines.observe import RELEASE
 from pipelines.people import people_in
 from pipelines.ranks import ranks
 from pipelines.reconciling import all_reconciliations
 from pipelines.report import as_json, cells_csv, render_html
+from pipelines.report_followed import Followed
 from pipelines.report_model import Report
+from pipelines.requests import gaps_held, ranked
+from pipelines.revisions import REVISION_SUMMARY
 from pipelines.schema import CELL, FINDING, empty
+from pipelines.spreadsheet import spreadsheet
 from pipelines.steps import (
     ANSWERED,
     Project,
@@ -35,27 +41,38 @@ from pipelines.verdicts import VERDICT
 from pipelines.version import project_version
 from pipelines.warehouse import NAME, measures_table, newest, sources_table, write_warehouse
 
+FORMS = ("html", "csv", "csv-metadata.json", "json", "xlsx")
+"""Endings of the files of a report."""
+
 
 def report_problem(project: Project, name: str) -> list[Path]:
-    """Write the gap report of one problem as HTML, CSV and JSON, where it is not there already."""
+    """Write the gap report of one problem as HTML, CSV with its metadata, JSON and spreadsheet, where not there."""
     key, done, files = report_key(project, name), state_path(project.home, "report", name), report_files(project, name)
     if not report_is_fresh(project, name):
         report = gather(project, project.catalogue.problems[name])
-        for path, text in zip(files, (render_html(report), cells_csv(report), as_json(report)), strict=True):
-            write_whole(path, text.encode("utf-8"))
+        texts = (render_html(report), cells_csv(report), metadata(report), as_json(report))
+        for path, content in zip(files, (*(text.encode("utf-8") for text in texts), spreadsheet(report)), strict=True):
+            write_whole(path, content)
         write_table(done, pl.DataFrame({"file": [path.name for path in files]}), key)
     return files
 
 
 def report_files(project: Project, name: str) -> list[Path]:
     """Name the files of one problem's report."""
-    return [out_path(project.home, f"{name}.{ending}") for ending in ("html", "csv", "json")]
+    return [out_path(project.home, f"{name}.{ending}") for ending in FORMS]
 
 
 def report_key(project: Project, name: str) -> str:
     """Give the key that one problem's report should have now."""
     cells = table_key(state_path(project.home, "cell", name)) or ""
-    return hashed(code_key(), cells, keys(project.catalogue, project.home, project.as_of).boundaries)
+    followed = (state_path(project.home, "verdict", name), ledger_path(project.home, name))
+    reviewed = [path.read_text(encoding="utf-8") for path in sorted(_reviewed(project).glob(f"{name}.*.yaml"))]
+    drawn = keys(project.catalogue, project.home, project.as_of).boundaries
+    return hashed(code_key(), cells, drawn, *(table_key(path) or "" for path in followed), *reviewed)
+
+
+def _reviewed(project: Project) -> Path:
+    return project.catalogue.root / "pipelines" / "problems"
 
 
 def report_is_fresh(project: Project, name: str) -> bool:
@@ -88,6 +105,24 @@ def gather(project: Project, problem: Problem) -> Report:
         measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
         sources={name: catalogue.sources[name] for name in sources},
         boundaries=boundaries(project),
+        followed=_followed(project, problem),
+    )
+
+
+def _followed(project: Project, problem: Problem) -> Followed:
+    """Gather what is followed of a problem from build to build."""
+    catalogue = project.catalogue
+    revised = all_revisions(project, list(catalogue.sources_of(problem)))[1]
+    newest_pair = revised.filter(pl.col("measure").is_in(list(problem.measures))).group_by(
+        "source", "measure", maintain_order=True
+    )
+    asked = ranked(gaps_held(project, [problem.name]))
+    return Followed(
+        read_table(state_path(project.home, "verdict", problem.name)),
+        ledger_of(project, problem.name),
+        gaps_of(project, problem.name),
+        newest_pair.last().select(list(REVISION_SUMMARY)),
+        letters(asked, catalogue.problems, catalogue.measures),
     )
 
 
@@ -129,7 +164,7 @@ def warehouse_key(project: Project) -> str:
     tables = [state_path(home, kind, name) for kind in ANSWERED for name in sorted(catalogue.problems)]
     tables += [state_path(home, kind, n) for kind in ("observation", "finding") for n in sorted(catalogue.observing())]
     tables += [ledger_path(home, name) for name in sorted(catalogue.problems)]
-    reviewed = (catalogue.root / "pipelines" / "problems").glob("*.yaml")
+    reviewed = _reviewed(project).glob("*.yaml")
     declared = [path.read_text(encoding="utf-8") for path in sorted([*catalogue.sources_dir.glob("*.yaml"), *reviewed])]
     drawn = keys(catalogue, home, project.as_of).boundaries
     return hashed(

@@ -8,8 +8,10 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pipelines.csvw import CREDIT
 from pipelines.periods import say
 from pipelines.printing import defused
+from pipelines.report_followed import accepted_rows, changed, oldest, verdict_causes, verdict_counts
 from pipelines.report_map import draw
 from pipelines.report_model import Report
 from pipelines.report_numbers import gaps_by_reason, needs_met, shopping_list, summary
@@ -51,6 +53,12 @@ def render_html(report: Report) -> str:
             header=report.header,
             told=summary(report),
             reasons=gaps_by_reason(report),
+            verdicts=verdict_counts(report.followed.judged),
+            causes=verdict_causes(report.followed.judged, report.measures),
+            changed=changed(report.followed, report.measures),
+            accepted=accepted_rows(report.followed.gaps, report.measures),
+            oldest=oldest(report.followed.gaps),
+            revised=report.followed.revised.to_dicts(),
             drawn=draw(report.boundaries, set(met), subset=bool(report.header.only)),
             names=dict(report.places.select("place_code", "place_name").iter_rows()),
             map_shapes=_shaded(report, met),
@@ -124,14 +132,13 @@ def cells_csv(report: Report) -> str:
             for name, measure in report.measures.items()
             for source in [report.sources[report.measure_sources[name]]]
         ],
-        schema=dict.fromkeys(("measure", *_CREDIT), pl.String),
+        schema=dict.fromkeys(("measure", *CREDIT), pl.String),
         orient="row",
     )
     cells = report.cells.sort("cell_id").join(told, on="measure", how="left", maintain_order="left")
     return defused(cells).write_csv()
 
 
-_CREDIT = ("measure_title", "publisher", "licence", "page", "attribution")
 _SOURCE = ("title", "publisher", "compiled_by", "licence", "page", "access", "cadence")
 
 
@@ -152,6 +159,8 @@ def as_json(report: Report) -> str:
         "people": report.people_title,
         "measures": {name: measure.model_dump() for name, measure in report.measures.items()},
         "sources": [_source(row) for row in source_rows(report)],
+        "verdicts": report.followed.judged.drop("problem").to_dicts(),
+        "since_last_build": changed(report.followed, report.measures)["line"],
         "cells": report.cells.sort("cell_id").to_dicts(),
     }
     return json.dumps(told, ensure_ascii=False, indent=1, default=_iso) + "\n"

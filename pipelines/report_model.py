@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.model import Header, Measure, Source
+from pipelines.report_followed import UNFOLLOWED, Followed
 
 
 class Report(NamedTuple):
@@ -15,7 +16,8 @@ class Report(NamedTuple):
     `places` has the columns of schema.PLACE, only the problem's places. `people` has place_code and people.
     `findings` has the columns of schema.FINDING. `releases` has source, release, released_at, label, file, usable,
     size, in_use. `boundaries` is a GeoJSON FeatureCollection whose features have the property `code`, or
-    None where no boundaries are held. `measures` and `sources` are those the problem asks for.
+    None where no boundaries are held. `measures` and `sources` are those the problem asks for. `followed` holds the
+    verdicts and what has changed since the last build.
     """
 
     problem: str
@@ -34,3 +36,4 @@ class Report(NamedTuple):
     measure_sources: dict[str, str]
     sources: dict[str, Source]
     boundaries: dict[str, Any] | None
+    followed: Followed = UNFOLLOWED

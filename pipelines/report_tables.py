@@ -11,6 +11,8 @@ from pipelines.model import Measure
 from pipelines.periods import say
 from pipelines.report_model import Report
 from pipelines.report_numbers import needs_met
+from pipelines.verdicts import SAID
+from pipelines.verdicts import by_place as judged_by_place
 
 STEP = 4
 """Width of one period in a strip, in its own units."""
@@ -41,6 +43,7 @@ def bounds(row: dict[str, Any], measure: Measure) -> str:
 def _place_rows(report: Report) -> list[dict[str, Any]]:
     """Give each place with its name, where it is, and how many of its needs are met."""
     met = {code: f"{known:,} of {asked:,}" for code, known, asked in needs_met(report).iter_rows()}
+    judged = dict(judged_by_place(report.followed.judged).select("place_code", "verdict").iter_rows())
     places = report.places.sort("place_name", "place_code").select("place_code", "place_name", "region", "nation")
     return [
         {
@@ -48,6 +51,7 @@ def _place_rows(report: Report) -> list[dict[str, Any]]:
             "place_name": name,
             "where": ", ".join(dict.fromkeys(part for part in (region or nation, code) if part)),
             "met": met.get(code, "nothing needed"),
+            "verdict": SAID.get(judged.get(code, ""), ""),
         }
         for code, name, region, nation in places.iter_rows()
     ]

@@ -1,15 +1,20 @@
 """A small report to test the writers with: five square districts, two of which have names that mean harm."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 
+from pipelines.accepted import Accepted
+from pipelines.ledger import carried_on, gap_ledger, nothing
 from pipelines.model import Header, Measure, Source, Span
 from pipelines.model_needs import Need
 from pipelines.model_reading import Columns
+from pipelines.report_followed import Followed
 from pipelines.report_model import Report
+from pipelines.revisions import REVISION_SUMMARY
 from pipelines.schema import CELL, FINDING, PLACE, rows
+from pipelines.verdicts import verdicts
 
 AS_OF = date(2026, 11, 24)
 HARM = "<script>alert(1)</script>"
@@ -57,6 +62,23 @@ def _cell(place: str, measure: str, n: int, start: date, end: date) -> dict[str,
     }
 
 
+def _followed(cells: pl.DataFrame, header: Header, people: pl.DataFrame) -> Followed:
+    """Follow the sample over two builds: in the first, one more figure was missing, and one not yet."""
+    older = cells.with_columns(
+        pl.when(pl.col("cell_id") == cells["cell_id"].min()).then(pl.lit("late")).otherwise("reason").alias("reason")
+    ).filter(pl.col("measure") != "vacancies")
+    ledger = carried_on(carried_on(nothing(), older, AS_OF - timedelta(days=30), "a"), cells, AS_OF, "b")
+    gone = (Accepted(measure="vacancies", reason="not_collected", who=HARM, why="w", when=AS_OF, until=AS_OF),)
+    revised = rows(
+        [{"source": "sample_source", "measure": "households", "old_released_at": AS_OF, "new_released_at": AS_OF,
+          "cells_in_both": 5, "changed": 2, "appeared": 3, "disappeared": 1, "places_most_affected": HARM}],
+        REVISION_SUMMARY,
+    )  # fmt: skip
+    return Followed(
+        verdicts(cells, header, people), ledger, gap_ledger(ledger, gone, "o", AS_OF), revised, {HARM: HARM}
+    )
+
+
 def _square(n: int, code: str) -> dict[str, Any]:
     x, y = float(n % 3), 52.0 + n // 3
     ring = [[x, y], [x + 1, y], [x + 1, y + 1], [x, y + 1], [x, y]]
@@ -89,12 +111,14 @@ def sample(grain: str = "latest", only: tuple[str, ...] = ()) -> Report:
     view = frame.filter(pl.col("measure") == "claimant_rate").select(
         "place_code", pl.col("value").alias("claimant_rate"), pl.col("status").alias("claimant_rate_status")
     )
+    people = pl.DataFrame({"place_code": codes, "people": [1_000.0] * len(codes)})
     return Report(
         problem="sample", header=header, select="select 1 -- <b>", as_of=AS_OF, version="1", cells=frame, view=view,
-        places=rows(places, PLACE), people=pl.DataFrame({"place_code": codes, "people": [1_000.0] * len(codes)}),
+        places=rows(places, PLACE), people=people,
         people_title="Residents", findings=rows([finding] * 250, FINDING),
         releases=pl.DataFrame({"source": ["sample_source"], "release": ["a" * 64], "released_at": [date(2026, 1, 1)],
                                "label": [""], "file": ["f.csv"], "size": [1], "usable": [True], "in_use": [True]}),
         measures=MEASURES, measure_sources=dict.fromkeys(MEASURES, "sample_source"), sources={"sample_source": source},
         boundaries={"type": "FeatureCollection", "features": [_square(n, code) for n, code in enumerate(NAMES)]},
+        followed=_followed(frame, header, people),
     )  # fmt: skip

@@ -342,3 +342,27 @@ def test_json_holds_every_cell_and_is_the_same_each_time() -> None:
     assert as_json(sample()) == as_json(mixed)
     assert cells_csv(sample()) == cells_csv(mixed)
     assert render_html(sample()) == render_html(sample())
+
+
+def test_the_page_says_where_the_question_can_be_answered_and_because_of_what_it_can_not() -> None:
+    told = " ".join(text for _, text in Page(render_html(sample())).texts)
+    assert "places: can be answered; 3,000 people" in told and "places: can't be answered; 2,000 people" in told
+    assert "What keeps places from a better verdict" in told
+
+
+def test_the_page_says_what_has_changed_since_the_last_build_and_what_was_accepted_and_revised() -> None:
+    texts = [text for _, text in Page(render_html(sample())).texts]
+    told = " ".join(texts)
+    assert "Since the build of 2026-10-25: 1 closed, 5 new; 7 open." in told
+    assert "The oldest gap has been open for 30 days." in told
+    assert {"Gaps that changed", "Closed", "New", "a figure came", "Gaps that someone has accepted for a time"} <= set(
+        texts
+    )
+    assert "Known: from 70.0% on 25 October 2026 to 53.3% on 24 November 2026." in told
+    assert any("What publishers revised" in text for text in texts)
+
+
+def test_a_draft_letter_is_text_under_the_name_of_its_holder() -> None:
+    page = Page(render_html(sample()))
+    assert next(text for tag, text in page.texts if tag == "summary") == f"Letter to {HARM}"
+    assert next(text for tag, text in page.texts if tag == "pre") == HARM

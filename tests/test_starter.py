@@ -16,7 +16,7 @@ import pytest
 
 from pipelines import answering, steps
 from pipelines.catalogue import load
-from pipelines.publishing import publish_warehouse, report_problem
+from pipelines.publishing import FORMS, publish_warehouse, report_problem
 from pipelines.steps import Project
 from pipelines.store import out_path, read_table, state_path
 
@@ -199,7 +199,7 @@ def test_building_twice_from_nothing_gives_identical_tables(starter: Project, tm
     for kind in ("cell", "view", "observation", "finding", "release"):
         for path in sorted((starter.home / "state" / kind).glob("*.parquet")):
             assert read_table(path).equals(read_table(again.home / "state" / kind / path.name)), path
-    for name in ("jobs_recovery.html", "jobs_recovery.csv", "jobs_recovery.json"):
+    for name in (f"jobs_recovery.{form}" for form in FORMS):
         assert out_path(starter.home, name).read_bytes() == out_path(again.home, name).read_bytes()
 
 

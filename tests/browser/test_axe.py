@@ -1,0 +1,78 @@
+"""What axe, the checker of accessibility, finds in every kind of page: nothing. Skipped where axe-core is not at hand.
+
+It is looked for in the file that COMMONGROUND_AXE names; `.ci/run` puts it there.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from pipelines.pages import publish_pages
+from pipelines.report import render_html
+from pipelines.steps import Project
+from pipelines.store import out_path
+from tests.browser.test_report_page import CHROMIUM, FLAGS
+from tests.report_sample import sample
+from tests.test_starter import starter  # noqa: F401
+
+AXE = Path(os.environ.get("COMMONGROUND_AXE", "axe.min.js"))
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on this machine"),
+    pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: COMMONGROUND_AXE names no axe.min.js"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def pages(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:  # noqa: F811
+    publish_pages(starter)
+    made = {name: out_path(starter.home, name) for name in ("index.html", "places/E06000063.html", "jobs_recovery.html",
+                                                            "jobs_south_london.html")}  # fmt: skip
+    hostile = tmp_path_factory.mktemp("axe") / "sample.html"
+    hostile.write_text(render_html(sample("month")), encoding="utf-8")
+    return {**made, "sample": hostile}
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize(
+    "name", ["index.html", "places/E06000063.html", "jobs_recovery.html", "jobs_south_london.html", "sample"]
+)
+def test_axe_finds_no_violation(browser: Browser, pages: dict[str, Path], name: str, width: int) -> None:
+    # The page's own policy bars every script, also this one; only here it is let in.
+    context = browser.new_context(viewport={"width": width, "height": 900}, bypass_csp=True)
+    page = context.new_page()
+    page.goto(pages[name].as_uri())
+    for letter in page.locator("details").all():
+        letter.evaluate("each => { each.open = true }")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    told = [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]]
+    context.close()
+    assert told == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "places/E06000063.html"])
+def test_the_first_tab_leads_past_the_head_and_every_table_can_be_reached(
+    browser: Browser, pages: dict[str, Path], name: str
+) -> None:
+    context = browser.new_context(viewport={"width": 375, "height": 800})
+    page = context.new_page()
+    page.goto(pages[name].as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    for region in page.locator(".scroll").all():
+        region.focus()
+        assert region.evaluate("each => each === document.activeElement")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    context.close()
