@@ -1,13 +1,23 @@
 """Beginning a declaration: what the commands under `commonground new` write."""
 
+import time
 from pathlib import Path
 
-from pipelines.asking import known_system
+import httpx
+
+from pipelines.addresses import file_name
+from pipelines.answers import Limits, Wanted, see_content, see_size
+from pipelines.apportioning import geography
+from pipelines.asking import known_places
 from pipelines.catalogue import load
 from pipelines.declared import NAME
-from pipelines.errors import DeclarationError
+from pipelines.download import download
+from pipelines.drafts import draft, measure_name
+from pipelines.errors import DeclarationError, FetchError
 from pipelines.local_contracts import as_text, contract_page, contract_yaml, example_rows, write_new
 from pipelines.model_reading import PeriodKind
+from pipelines.places import system_places
+from pipelines.sheets import look
 from pipelines.steps import Project
 from pipelines.store import write_whole
 
@@ -31,13 +41,65 @@ def begin_local_source(project: Project, name: str, kind: PeriodKind, places: st
         raise DeclarationError(f"{name!r}: a name is lower case letters, digits and _, and starts with a letter")
     folder = project.catalogue.sources_dir
     written = []
+    register = known_places(project).register
     if name not in project.catalogue.sources:
-        known_system(project, places)
+        system_places(register, places)
         written.append(folder / f"{name}.yaml")
         write_sound(project, written[0], contract_yaml(name, kind, places))
     source = load(project.catalogue.root).sources[name]
-    rows = example_rows(source, known_system(project, source.places or places))
+    rows = example_rows(source, system_places(register, source.places or places))
     pages = {f"{name}.example.csv": as_text(rows), f"{name}.page.html": contract_page(name, source, rows)}
     for file, text in pages.items():
         write_whole(folder / file, text.encode())
     return [*written, *(folder / file for file in pages)]
+
+
+UNFINISHED = ".todo"
+"""What is put after the name of a draft that can't be read before a person has decided something."""
+
+
+def begin_source(project: Project, where: str, name: str | None) -> tuple[Path, list[str]]:
+    """Draft the declaration of a source from a file or an address; give where it was written, and what is to do.
+
+    Where the draft can't be read before a person has decided something, it stands beside the declarations under a name
+    that is not read. Raises FetchError or UnreadableError where no table is found.
+    """
+    content, file = _bytes_of(where)
+    name = name or measure_name(Path(file).name.partition(".")[0])
+    if not NAME.fullmatch(name):
+        raise DeclarationError(f"{name!r}: a name is lower case letters, digits and _, from a letter on; say --name")
+    url = where if _on_the_web(where) else None
+    text = draft(name, look(content, file), geography(project, known_places(project)), url)
+    path = project.catalogue.sources_dir / f"{name}.yaml"
+    if path.exists():
+        raise DeclarationError(f"{path}: is there already; choose another name (--name), or edit it")
+    todo = [f"line {n}: {line.strip()}" for n, line in enumerate(text.split("\n"), 1) if "TODO" in line]
+    try:
+        write_sound(project, path, text)
+    except DeclarationError:
+        path = path.with_name(path.name + UNFINISHED)
+        write_new(path, text)
+    return path, todo
+
+
+def _on_the_web(where: str) -> bool:
+    return where.startswith(("http://", "https://"))
+
+
+def _bytes_of(where: str) -> tuple[bytes, str]:
+    """Fetch a file from the web, or read one of one's own, with the checks that every fetch makes."""
+    limits = Limits()
+    wanted = Wanted("new source", where, "csv", where, limits, time.monotonic() + limits.seconds)
+    if _on_the_web(where):
+        with httpx.Client() as client:
+            answer = download(client, wanted)
+        see_content(wanted, answer.content)
+        return answer.content, file_name(answer.url, answer.headers) or "file"
+    path = Path(where)
+    try:
+        see_size(wanted, path.stat().st_size)
+        content = path.read_bytes()
+    except OSError as error:
+        raise FetchError(f"{where}: can't be read ({error}); give a file, or an address on the web") from error
+    see_content(wanted, content)
+    return content, path.name

@@ -79,3 +79,20 @@ def new_local_source(
     for path in begin_local_source(project_at(store, None), name, period.value, places):
         console.print(f"wrote {path}", soft_wrap=True, highlight=False, markup=False)
     console.print("Fill in the TODO of the declaration, and run this again: the page is made from it.", markup=False)
+
+
+@new.command("source")
+def new_source(
+    where: Annotated[str, typer.Argument(metavar="URL|FILE", help="File as published, or its address on the web.")],
+    name: Annotated[str | None, typer.Option(help="Name of the source; made from the file's if not said.")] = None,
+    store: Store = None,
+) -> None:
+    """Look into a file and draft the declaration of it, each guess with its evidence, for a person to finish."""
+    from pipelines.beginning import begin_source
+
+    path, todo = begin_source(project_at(store, None), where, name)
+    console.print(f"wrote {path}", soft_wrap=True, highlight=False, markup=False)
+    for each in todo:
+        console.print(f"  {each}", soft_wrap=True, highlight=False, markup=False)
+    end = "Decide these, and take the ending .todo off its name." if path.suffix == ".todo" else "Decide these."
+    console.print(end, markup=False)

@@ -26,10 +26,16 @@ _SENTINEL = "\x00"
 
 
 def read_delimited(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
-    """Read UTF-8 text as text columns and `_row`, the record of the file counted from 1, blank ones too.
+    """Read the table in UTF-8 text; raise UnreadableError where its headings are not found or it does not end."""
+    grid, fields = split(content, shape, file)
+    return table(grid, shape, wanted, file, fields)
 
-    Raises UnreadableError where the headings are not found, where data go on after the end, or where a quotation mark
-    leaves open where a record ends.
+
+def split(content: bytes, shape: FileShape, file: str) -> tuple[pl.DataFrame, list[int]]:
+    """Split UTF-8 text into text columns and `_row`, the record of the file counted from 1, blank ones too.
+
+    Also gives how many fields each of the first rows has. Raises UnreadableError where a quotation mark leaves open
+    where a record ends.
     """
     mark = DELIMITERS[shape.delimiter]
     if b"\r" in content:
@@ -37,8 +43,7 @@ def read_delimited(content: bytes, shape: FileShape, wanted: Wanted, file: str) 
     if not _paired(content, ord(mark)):
         content = _rewritten(content, mark, file)
     fields = [len(row) for row in islice(_records(content, mark, file), HEADER_WITHIN + shape.header_rows)]
-    grid = _grid(content, mark, max(fields, default=0), file)
-    return table(grid, shape, wanted, file, fields)
+    return _grid(content, mark, max(fields, default=0), file), fields
 
 
 def _paired(content: bytes, delimiter: int) -> bool:

@@ -1,5 +1,6 @@
 """Figures and markers: which text of a cell is a number, which is a publisher's marker, and which is neither."""
 
+import re
 from collections.abc import Mapping
 
 import polars as pl
@@ -8,6 +9,7 @@ from pipelines.model import Source
 from pipelines.schema import STATUSES, VALUELESS
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_READS_AS_NUMBER = re.compile(r"[+-]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _SPACES = "[\u00a0\u202f\u2009]"
 """Spaces that don't break: in a figure they group thousands, as a comma does."""
 
@@ -85,6 +87,11 @@ def _milder(status: Mapping[str, str]) -> pl.Expr:
     order = {said: number for number, said in enumerate(STATUSES)}
     rank = [each.replace_strict(order, return_dtype=pl.Int64) for each in (by_mark, by_row)]
     return pl.when(rank[0] > rank[1]).then(by_mark).otherwise(by_row)
+
+
+def looks_like_figure(text: str) -> bool:
+    """Tell whether a text reads as a number, its thousands grouped by commas or not."""
+    return bool(_READS_AS_NUMBER.fullmatch(text))
 
 
 def _status_of(column: str, status: Mapping[str, str], blank: str, number: pl.Expr) -> pl.Expr:

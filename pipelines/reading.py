@@ -22,10 +22,11 @@ PARQUET_ROWS_LIMIT = 10_000_000
 def read_sheet(content: bytes, source: Source, file: str) -> Sheet:
     """Read the bytes of one release as text columns; raise UnreadableError where they are not what they should be."""
     content, file = unpacked(content, source.member, file, source.format)
-    return chosen(_read(content, source, required(source), file), source)
+    return chosen(read_shape(content, source, required(source), file), source)
 
 
-def _read(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+def read_shape(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+    """Read the table of one unpacked file as its shape is declared; `wanted` are the headings it must have."""
     if shape.format in ("excel", "ods"):
         return read_workbook(content, shape, wanted, file)
     if shape.format == "parquet":

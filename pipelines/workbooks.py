@@ -1,6 +1,7 @@
 """Workbooks, Excel and ODS: each sheet as rows of text, and the one sheet that is meant."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
@@ -19,16 +20,30 @@ _LINK = "'file:"
 
 def read_workbook(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
     """Read the one sheet of a workbook that is meant; raise UnreadableError where there is none, or several."""
+    with _opened(content, shape.format, file) as book:
+        meant = _meant(book, _names(book), shape.sheet, file)
+        return _one(book, meant, shape, wanted, file)
+
+
+def grids(content: bytes, kind: str, file: str) -> list[tuple[str, pl.DataFrame]]:
+    """Give every sheet of a workbook by its name, as text with `_row`; copies of other workbooks are left out."""
+    with _opened(content, kind, file) as book:
+        return [(name, _grid(book, name)) for name in _names(book)]
+
+
+@contextmanager
+def _opened(content: bytes, kind: str, file: str) -> Iterator[Any]:
     import fastexcel
 
     try:
-        book = fastexcel.read_excel(content)
-        names = [name for name in book.sheet_names if not name.startswith(_LINK)]
-        meant = _meant(book, names, shape.sheet, file)
-        return _one(book, meant, shape, wanted, file)
+        yield fastexcel.read_excel(content)
     except (fastexcel.FastExcelError, ValueError, pl.exceptions.PolarsError) as error:
-        kind = "an Excel" if shape.format == "excel" else "an ODS"
-        raise UnreadableError(f"{file}: not {kind} file, or cut short ({error}); fetch it again") from error
+        told = f"not {'an Excel' if kind == 'excel' else 'an ODS'} file, or cut short"
+        raise UnreadableError(f"{file}: {told} ({error}); fetch it again") from error
+
+
+def _names(book: Any) -> list[str]:
+    return [name for name in book.sheet_names if not name.startswith(_LINK)]
 
 
 def _meant(book: Any, names: list[str], asked: str | None, file: str) -> list[str]:

@@ -1,0 +1,188 @@
+"""Drafting a source's declaration from a file: what was seen becomes keys, why becomes comments, the rest is TODO."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import polars as pl
+
+from pipelines.crosswalks import Geography
+from pipelines.guesses import (
+    Figures,
+    Guess,
+    also_dated,
+    code_column,
+    figure_columns,
+    label_column,
+    period_column,
+    series_columns,
+    texts,
+    wide_headings,
+)
+from pipelines.matching import plain
+from pipelines.melt import split_marker
+from pipelines.sheets import Looked
+from pipelines.spellings import parse_period
+
+_MEASURES_AT_MOST = 12
+_YAML_WORDS = ("yes", "no", "on", "off", "true", "false", "null")
+_KNOWN = {"*": "confidential", "[c]": "confidential", "c": "confidential", "[x]": "not_available", "x": "not_available",
+          "..": "not_available", "NA": "not_available", "[z]": "not_applicable", "z": "not_applicable",
+          "[low]": "low", "[e]": "estimated", "[p]": "provisional", "[r]": "revised", "[u]": "unreliable",
+          "[b]": "break", "p": "provisional", "r": "revised"}  # fmt: skip
+"""What a marker usually means: the Analysis Function's symbols, and what older tables have. To be looked up."""
+
+
+def draft(name: str, looked: Looked, geography: Geography, url: str | None) -> str:
+    """Write the YAML of a source for a person to finish: every guess with its evidence, every open point with TODO."""
+    frame = looked.sheet.frame
+    code = code_column(frame, geography)
+    label = label_column(frame, geography, code)
+    keys = [each.name for each in (code, label) if each]
+    wide = wide_headings(frame)
+    lines = [*_head(name, url), *_shape(looked), *_places(code, label), *_columns(code, label)]
+    lines += _wide(frame, wide, keys, name) if wide else _long(frame, keys, name)
+    return "\n".join(lines) + "\n"
+
+
+def quoted(value: Any) -> str:
+    """Write a value as YAML takes it: JSON is YAML, and plain words need no quotation marks."""
+    bare = isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_ ()/.-]*[A-Za-z0-9_)]", value)
+    return str(value) if bare and value.lower() not in _YAML_WORDS else json.dumps(value, ensure_ascii=False)
+
+
+def _head(name: str, url: str | None) -> Iterator[str]:
+    yield f"title: TODO what {name.replace('_', ' ')} is"
+    yield "publisher: TODO who publishes it"
+    yield "licence: TODO under which licence"
+    yield "page: TODO the page on which a person can read about it"
+    if url:
+        yield f"url: {quoted(url)}"
+    else:
+        yield f"# No url: keep a file with `commonground add {name} FILE --released DAY`."
+    yield "cadence: annual # TODO how often it is published: daily, weekly, monthly, quarterly, annual or once"
+
+
+def _shape(looked: Looked) -> Iterator[str]:
+    for key, value in looked.keys.items():
+        why = f" # {plain(looked.why[key])}" if key in looked.why else ""
+        yield f"{key}: {quoted(value)}{why}"
+    if looked.sheet.preamble:
+        yield f"# Above the headings: {plain(' | '.join(looked.sheet.preamble))[:160]}"
+
+
+def _places(code: Guess | None, label: Guess | None) -> Iterator[str]:
+    known = code or label
+    if known:
+        yield f"# {plain(known.why)}"
+    yield f"places: {known.what or 'TODO'}" if known else "places: TODO # no column has codes or names that are known"
+
+
+def _columns(code: Guess | None, label: Guess | None) -> Iterator[str]:
+    yield "columns:"
+    if code:
+        yield f"  place: {quoted(code.name)}"
+    if label:
+        yield f"  label: {quoted(label.name)}"
+    if not code and not label:
+        yield "  label: TODO # no column has codes or names of places that are known"
+
+
+def _long(frame: pl.DataFrame, keys: list[str], name: str) -> Iterator[str]:
+    period = period_column(frame, keys)
+    if period:
+        guess, formats = period
+        yield f"  period: {quoted(guess.name)}"
+        yield f"period_kind: {guess.what} # {plain(guess.why)}"
+        others = also_dated(frame, guess.name)
+        if others:
+            yield f"# TODO is that the whole period? also headed like one: {', '.join(map(plain, others))}"
+        if formats:
+            yield f"period_format: {quoted(list(formats))}"
+    else:
+        yield "# TODO no column has a period: give the first and last day of the figures, or period_in_name or"
+        yield "# period_in_preamble, if the name of the file or the rows above the headings say it."
+        yield "period: {start: TODO, end: TODO}"
+    taken = [*keys, *([period[0].name] if period else [])]
+    figures = figure_columns(frame, taken)
+    split = series_columns(frame, [*keys[:1], *([period[0].name] if period else [])], [each.name for each in figures])
+    yield "measures:"
+    yield from _split(frame, figures, split, name) if split and figures else _plain(figures, name)
+    yield from _markers(sum((Counter(each.markers) for each in figures), Counter()))
+
+
+def _plain(figures: list[Figures], name: str) -> Iterator[str]:
+    if not figures:
+        yield "  TODO: {} # no column is mostly figures"
+    for number, each in enumerate(figures[:_MEASURES_AT_MOST]):
+        ending = f"_{number}" if len(figures) > 1 else ""
+        yield from _measure(f"{name}_{measure_name(each.name)}{ending}", each.name, each, "")
+    for each in figures[_MEASURES_AT_MOST:]:
+        yield f"  # also a column of figures: {plain(each.name)}"
+
+
+def _split(frame: pl.DataFrame, figures: list[Figures], split: list[str], name: str) -> Iterator[str]:
+    """Draft a measure for each combination of what tells rows of one place and period apart."""
+    yield f"  # rows of one place and period are told apart by {', '.join(split)}: TODO keep the measures wanted"
+    met = frame.select(split).unique(maintain_order=True).rows()
+    figure = max(figures, key=lambda each: len(texts(frame, each.name)))
+    for number, row in enumerate(list(product([figure], met))[:_MEASURES_AT_MOST]):
+        where = dict(zip(split, row[1], strict=True))
+        parts = "_".join(measure_name(text) for text in row[1])[:45].strip("_")
+        yield from _measure(f"{name}_{parts or 'x'}_{number}", figure.name, figure, f", where: {json.dumps(where)}")
+    if len(met) > _MEASURES_AT_MOST:
+        yield f"  # and {len(met) - _MEASURES_AT_MOST:,} more combinations"
+
+
+def measure_name(text: str) -> str:
+    """Make a name out of a heading."""
+    return re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")[:40] or "figure"
+
+
+def _measure(name: str, column: str, figures: Figures, where: str) -> Iterator[str]:
+    safe = re.sub(r"^[^a-z]+", "", name)[:62].strip("_")
+    yield f"  {safe}:"
+    yield "    # kind: count or stock if it may be summed over places, rate with its denominator, else index"
+    yield f"    {{title: TODO, unit: TODO, kind: index, column: {quoted(column)}{where}{_rounding(figures)}}}"
+    if figures.rounding:
+        yield f"    # rounding: {plain(figures.why)}"
+
+
+def _rounding(figures: Figures) -> str:
+    return f", rounding: {figures.rounding}" if figures.rounding else ""
+
+
+def _wide(frame: pl.DataFrame, wide: Guess, keys: list[str], name: str) -> Iterator[str]:
+    periods = [each for each in frame.columns if parse_period(split_marker(each)[0], wide.what)]  # type: ignore[arg-type]
+    others = [each for each in frame.columns if each not in (*periods, *keys, "_row")]
+    yield "layout: wide"
+    yield f"period_kind: {wide.what} # {wide.why}"
+    if others:
+        yield f"ignore: {quoted(_patterns(others))} # TODO look whether these are no periods"
+    figures = figure_columns(frame.select(periods), [])
+    bases = {each.rounding for each in figures if each.rounding}
+    seen = Figures("", {}, min(bases) if bases else None, "every column of figures is of multiples of it")
+    yield "measures:"
+    yield from _measure(f"{name}_figure", "figure", seen, "")
+    marks = Counter(mark for each in periods if (mark := split_marker(each)[1]))
+    yield from _markers(sum((Counter(each.markers) for each in figures), marks))
+
+
+def _patterns(names: list[str]) -> list[str]:
+    """Name the headings that are no periods; many that end alike by one pattern."""
+    ends = [" - Annotations"]
+    alike = [f"*{end}" for end in ends if sum(name.endswith(end) for name in names) > 1]
+    return [*alike, *(name for name in names if not any(name.endswith(end) for end in ends))]
+
+
+def _markers(markers: dict[str, int]) -> Iterator[str]:
+    if not markers:
+        return
+    yield "markers: # TODO look each up in the publisher's notes: the same sign means different things elsewhere"
+    for text, count in markers.items():
+        known = _KNOWN.get(text)
+        told = "" if known else "TODO "
+        yield f"  {json.dumps(text, ensure_ascii=False)}: {known or 'not_available'} # {told}stands {count:,} times"

@@ -1,0 +1,221 @@
+"""What the columns of an undeclared table may be: codes and their vintage, names, periods, figures; and why."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import polars as pl
+
+from pipelines.crosswalks import Geography, codes_of
+from pipelines.errors import UnknownNameError
+from pipelines.figures import looks_like_figure
+from pipelines.melt import split_marker
+from pipelines.model_reading import PeriodKind
+from pipelines.names import folded
+from pipelines.places import ENTITIES, KINDS, system_places
+from pipelines.sheets import CODE
+from pipelines.spellings import parse_period
+from pipelines.tables import ROW
+
+MOST = 0.9
+"""Share of a column's texts that must be of a kind for the column to be taken for one."""
+_FORMATS = ("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%b-%y", "%d-%b-%y", "%d %B %Y", "%Y/%m/%d", "%d.%m.%Y", "%b %y")
+_KINDS: tuple[PeriodKind, ...] = ("year", "month", "quarter", "financial_year", "day", "week", "mid_year", "span")
+_BASES = (1000, 100, 50, 10, 5)
+YEARS = range(2009, 2027)
+"""Vintages of places that are tried; the register of districts begins with the first."""
+_MARKERS_AT_MOST = 12
+_SERIES_AT_MOST = 40
+
+
+class Guess(NamedTuple):
+    """A column, or several headings, taken for something, and why."""
+
+    name: str
+    what: str
+    why: str
+
+
+class Figures(NamedTuple):
+    """A column of figures: its markers with how often each stands, and the base its figures seem rounded to."""
+
+    name: str
+    markers: dict[str, int]
+    rounding: int | None
+    why: str
+
+
+def texts(frame: pl.DataFrame, name: str) -> list[str]:
+    """Give the different texts of a column, blanks left out."""
+    return [text for text in frame[name].unique(maintain_order=True).to_list() if text]
+
+
+def _share(found: Iterable[object], all_: list[str]) -> float:
+    return sum(1 for each in found if each) / len(all_) if all_ else 0.0
+
+
+def code_column(frame: pl.DataFrame, geography: Geography) -> Guess | None:
+    """Find the column with codes of places, and the place system that has most of them; ties go to the newest."""
+    shares = {name: _share(map(CODE.fullmatch, texts(frame, name)), texts(frame, name)) for name in _columns(frame)}
+    fit = [name for name, share in shares.items() if share >= MOST / 2]
+    if not fit:
+        return None
+    # Of several columns of codes, the one of the smallest places is the key: it has the most of them.
+    name = max(fit, key=lambda each: len(texts(frame, each)))
+    codes = set(texts(frame, name))
+    system, why = _vintage(codes, geography)
+    return Guess(name, system, f"{why}; {_tiers(codes)}")
+
+
+def _columns(frame: pl.DataFrame) -> list[str]:
+    return [name for name in frame.columns if name != ROW]
+
+
+def _tiers(codes: set[str]) -> str:
+    """Say how many codes of each tier there are."""
+    counts = Counter(ENTITIES.get(code[:3], code[:3] if len(code) == 9 else "other") for code in codes)
+    return "tiers seen: " + ", ".join(f"{count:,} {tier}" for tier, count in counts.most_common(8))
+
+
+def _vintage(codes: set[str], geography: Geography) -> tuple[str, str]:
+    met = {system: len(codes & set(codes_of(geography, system))) for system in _systems(codes, geography)}
+    if not met or not max(met.values()):
+        return "TODO", f"no place system held has these codes, as {', '.join(sorted(codes)[:3])}"
+    # Districts before upper tiers, which share most of their codes; then what has fewest places beside these.
+    rank = {each: (met[each], each.startswith("lad_"), _size(each, geography), each[-4:]) for each in met}
+    order = sorted(met, key=lambda each: rank[each], reverse=True)
+    told = ", ".join(f"{system} has {met[system]:,}" for system in order[:3])
+    return order[0], f"of {len(codes):,} codes, {told}"
+
+
+def _size(system: str, geography: Geography) -> int:
+    """Rank a system that has few places the file does not have before one that has many."""
+    return -len(codes_of(geography, system))
+
+
+def _systems(codes: set[str], geography: Geography) -> list[str]:
+    """List the place systems that may have some of these codes."""
+    kinds = {kind for kind, starts in KINDS.items() if any(code[:3] in starts for code in codes)}
+    kinds -= {"above_nation", "nation"} if len(kinds) > 2 else set()
+    listed = [f"{kind}_{year}" for kind in sorted(kinds) for year in YEARS]
+    listed = [each for each in listed if _known(each, geography)]
+    tables = [system for areas in geography.areas for system in areas.systems]
+    tables += [each.from_system for each in geography.shares]
+    return list(dict.fromkeys([*listed, *tables]))
+
+
+def _known(system: str, geography: Geography) -> bool:
+    try:
+        return system_places(geography.places.register, system).height > 0
+    except UnknownNameError:
+        return False
+
+
+def label_column(frame: pl.DataFrame, geography: Geography, code: Guess | None) -> Guess | None:
+    """Find the column with names of places: one to one with the codes, or else the one with most names of districts."""
+    return _beside(frame, code.name) if code else _by_names(frame, geography)
+
+
+def _beside(frame: pl.DataFrame, code: str) -> Guess | None:
+    codes = len(texts(frame, code))
+    pairs = {name: frame.select(code, name).unique().height for name in _columns(frame) if name != code}
+    fit = [n for n, count in pairs.items() if count <= 1.1 * codes and len(texts(frame, n)) >= MOST * codes]
+    words = [name for name in fit if not any(map(_no_name, texts(frame, name)[:200]))]
+    return Guess(words[0], "", "one to one with the codes") if words else None
+
+
+def _by_names(frame: pl.DataFrame, geography: Geography) -> Guess | None:
+    systems = {f"lad_{year}": _names(f"lad_{year}", geography) for year in YEARS if _known(f"lad_{year}", geography)}
+    every = set().union(*systems.values())
+    columns = {name: texts(frame, name) for name in _columns(frame)}
+    shares = {name: _share((folded(text) in every for text in found), found) for name, found in columns.items()}
+    name = max(shares, key=lambda each: shares[each], default="")
+    if shares.get(name, 0) < 1 - MOST:
+        return None
+    found = {folded(text) for text in columns[name]}
+    order = sorted(systems, key=lambda each: (len(systems[each] & found), -len(systems[each]), each), reverse=True)
+    told = ", ".join(f"{system} has {len(systems[system] & found):,}" for system in order[:3])
+    return Guess(name, order[0], f"names only: of {len(found):,}, {told}; put the others into a table of names")
+
+
+def _no_name(text: str) -> bool:
+    return looks_like_figure(text) or bool(CODE.fullmatch(text))
+
+
+def _names(system: str, geography: Geography) -> set[str]:
+    return {folded(name) for name in system_places(geography.places.register, system)["place_name"].drop_nulls()}
+
+
+def period_column(frame: pl.DataFrame, but: list[str]) -> tuple[Guess, tuple[str, ...]] | None:
+    """Find the column with periods, their kind, and the formats they need; one that two formats read is undecided."""
+    for name in sorted((n for n in _columns(frame) if n not in but), key=lambda n: not _dated(n)):
+        found = texts(frame, name)
+        kind = next((k for k in _KINDS if found and all(parse_period(text, k) for text in found)), None)
+        if kind and (kind != "year" or _dated(name) or all(1900 < int(text[:4]) < 2100 for text in found)):
+            return Guess(name, kind, f"every text is one, as {found[0]}"), ()
+        formats = [form for form in _FORMATS if found and all(parse_period(text, "day", (form,)) for text in found)]
+        if formats:
+            kind = "month" if "%d" not in formats[0] else "day"
+            why = f"as {found[0]}" if len(formats) == 1 else f"TODO day or month first? {found[0]} is read both ways"
+            return Guess(name, kind, why), tuple(formats)
+    return None
+
+
+def also_dated(frame: pl.DataFrame, name: str) -> list[str]:
+    """Name the other columns that are headed like a part of a period: a quarter beside a year, say."""
+    return [each for each in _columns(frame) if each != name and _dated(each) and len(texts(frame, each)) > 0]
+
+
+def _dated(name: str) -> bool:
+    return bool(re.search(r"date|year|period|month|quarter|week|time", name, re.I))
+
+
+def wide_headings(frame: pl.DataFrame) -> Guess | None:
+    """Find headings that are periods themselves, three or more of one kind."""
+    names = [split_marker(name)[0] for name in _columns(frame)]
+    kinds = {kind: [name for name in names if parse_period(name, kind)] for kind in _KINDS}
+    kind = max(kinds, key=lambda each: (len(kinds[each]), -_KINDS.index(each)))
+    if len(kinds[kind]) < 3:
+        return None
+    return Guess("", kind, f"{len(kinds[kind])} headings are periods, {kinds[kind][0]} to {kinds[kind][-1]}")
+
+
+def figure_columns(frame: pl.DataFrame, but: list[str]) -> list[Figures]:
+    """Find the columns of figures: most of their texts are, and the others are few enough to be markers."""
+    found = []
+    for name in _columns(frame):
+        cells = [text for text in frame[name].to_list() if text]
+        other = Counter(text for text in cells if not looks_like_figure(text))
+        if name not in but and cells and sum(other.values()) * 2 <= len(cells) and len(other) <= _MARKERS_AT_MOST:
+            base, why = rounding([text for text in cells if looks_like_figure(text)])
+            found.append(Figures(name, dict(other.most_common()), base, why))
+    return found
+
+
+def rounding(cells: list[str]) -> tuple[int | None, str]:
+    """Tell the base that figures seem rounded to: all are multiples of it, and they are many and different."""
+    numbers = [float(text.replace(",", "")) for text in cells]
+    whole = {int(number) for number in numbers if number and math.isfinite(number) and number == int(number)}
+    if len(whole) < 20 or len(whole) < len({number for number in numbers if number}):
+        return None, ""
+    base = next((each for each in _BASES if all(number % each == 0 for number in whole)), None)
+    return base, f"all {len(whole):,} different figures are multiples of {base}" if base else ""
+
+
+def series_columns(frame: pl.DataFrame, keys: list[str], but: list[str]) -> list[str]:
+    """Find columns that tell apart rows of one place and period: several measures, ages, sexes in one column."""
+    if not keys or frame.select(keys).is_unique().all():
+        return []
+    counts = {name: len(texts(frame, name)) for name in _columns(frame) if name not in (*keys, *but)}
+    fit = sorted((name for name, count in counts.items() if 1 < count <= _SERIES_AT_MOST), key=lambda n: counts[n])
+    chosen: list[str] = []
+    groups = frame.select(keys).unique().height
+    for name in fit:
+        wider = frame.select([*keys, *chosen, name]).unique().height
+        if wider > groups:
+            chosen, groups = [*chosen, name], wider
+        if groups == frame.height:
+            break
+    return chosen[:3]

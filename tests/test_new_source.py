@@ -1,0 +1,232 @@
+"""`commonground new source`: a draft that reads what a person would read, with its evidence, or says what to decide."""
+
+import json
+import os
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from pipelines import steps
+from pipelines.apportioning import geography
+from pipelines.asking import known_places
+from pipelines.beginning import begin_source
+from pipelines.catalogue import load
+from pipelines.choosing import accounted
+from pipelines.cli import app
+from pipelines.conform import Codes, conform
+from pipelines.crosswalks import Geography, codes_of
+from pipelines.drafts import draft
+from pipelines.errors import CommongroundError, FetchError, UnreadableError
+from pipelines.guesses import rounding
+from pipelines.model import Source
+from pipelines.names import name_table
+from pipelines.places import system_places
+from pipelines.reading import read_sheet
+from pipelines.sheets import look
+from pipelines.steps import Project
+from pipelines.store import Snapshot
+from tests.publisher import publishing, says
+from tests.workbooks import xlsx, zipped
+
+ROOT = Path(__file__).resolve().parent.parent
+PUBLISHED = Path(os.environ.get("COMMONGROUND_PUBLISHED", ROOT.parent / "shared" / "data")) / "indicators"
+HELD = pytest.mark.skipif(not (PUBLISHED / "MANIFEST.csv").is_file(), reason=f"no published files at {PUBLISHED}")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    root = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "sources", root / "sources")
+    shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
+    made = Project(load(root), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def held(project: Project) -> Geography:
+    return geography(project, known_places(project))
+
+
+def drafted(content: bytes, file: str, held: Geography) -> tuple[str, dict[str, Any]]:
+    text = draft("src", look(content, file), held, None)
+    return text, yaml.safe_load(text)
+
+
+COUNCILS = (("E09000024", "Merton"), ("E09000029", "Sutton"), ("E06000063", "Cumberland"), ("W06000015", "Cardiff"))
+ROWS = [["code", "name", "year", "homes"]] + [
+    [code, name, year, str(10 * n + 20)]
+    for year in ("2021", "2022", "2023")
+    for n, (code, name) in enumerate(COUNCILS * 2)
+    if n < 4
+]
+TEXT = "\n".join(",".join(row) for row in ROWS) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "keys"),
+    [
+        (TEXT.encode(), {}),
+        (b"\xef\xbb\xbf" + TEXT.encode(), {}),
+        (TEXT.replace(",", ";").encode(), {"delimiter": "semicolon"}),
+        (TEXT.replace("Merton", "Mértôn").encode("cp1252"), {"encoding": "cp1252"}),
+        (TEXT.encode("utf-16"), {"encoding": "utf-16"}),
+        (zipped({"notes.txt": "x", "data/a.csv": TEXT}), {"member": "data/a.csv"}),
+        (xlsx({"Data": [["A title"], [], *ROWS]}), {"format": "excel"}),
+        (xlsx({"Few": [ROWS[0], ROWS[1], ROWS[2]], "Many": ROWS}), {"format": "excel", "sheet": "Many"}),
+        (
+            json.dumps({"result": {"rows": [dict(zip(ROWS[0], row, strict=True)) for row in ROWS[1:]]}}).encode(),
+            {"format": "json", "records": "result.rows"},
+        ),
+    ],
+    ids=["csv", "byte order mark", "semicolons", "cp1252", "utf-16", "zip", "excel", "sheets", "json"],
+)
+def test_a_draft_says_how_the_file_is_read_and_of_which_vintage_its_codes_are(
+    content: bytes, keys: dict[str, str], held: Geography
+) -> None:
+    text, said = drafted(content, "a.file", held)
+    source = Source.model_validate(said)
+    told = {key: said[key] for key in ("format", "sheet", "member", "encoding", "delimiter", "records") if key in said}
+    assert told == keys
+    # Cumberland began in April 2023; what has all four in the newest register wins.
+    assert said["places"].startswith("lad_202") and said["places"] >= "lad_2023"
+    assert "tiers seen: 4 lad" in text
+    assert said["columns"] == {"place": "code", "label": "name", "period": "year"}
+    assert read_sheet(content, source, "a.file").frame.height == 12
+
+
+def test_series_in_one_column_become_measures_and_markers_are_counted(held: Geography) -> None:
+    rows = [f"{c},{n},2023,{series},{v}" for c, n in COUNCILS for series, v in (("Count", "15"), ("Rate", "*"))]
+    text, said = drafted(("code,name,year,series,value\n" + "\n".join(rows)).encode(), "a.csv", held)
+    assert [each["where"] for each in said["measures"].values()] == [{"series": "Count"}, {"series": "Rate"}]
+    assert said["markers"] == {"*": "confidential"}
+    assert '"*": confidential # stands 4 times' in text
+
+
+def test_dates_that_can_be_read_both_ways_are_left_to_a_person(held: Geography) -> None:
+    text, said = drafted(TEXT.replace("2021", "01/02/2021").replace("2022", "03/02/2021").replace("2023", "03/04/2021")
+                         .encode(), "a.csv", held)  # fmt: skip
+    assert said["period_format"] == ["%d/%m/%Y", "%m/%d/%Y"]
+    assert "TODO day or month first?" in text
+
+
+def test_a_rounding_base_is_seen_only_in_many_different_figures() -> None:
+    assert rounding([str(5 * n) for n in range(30)]) == (5, "all 29 different figures are multiples of 5")
+    assert rounding([str(5 * n) for n in range(10)])[0] is None
+    assert rounding([str(n) for n in range(30)])[0] is None
+    assert rounding([str(n * 100) for n in range(30)] + ["0.5"])[0] is None
+
+
+REAL = (
+    ("claimant_count/ons_els_claimant_rate_release_2024-11-15.csv", "lad_2024", 361, 9_407),
+    ("claimant_count/north_ward_lad_2023-08.csv", "ward_2024", 1_003, 3_480),
+    ("universal_credit/statxplore_households_on_uc_lad_2015_2022.csv", "lad_2026", 320, 31_000),
+    ("drug_misuse/ons_drug_poisoning_deaths_by_la_1993_2020.csv", "lad_2022", 331, 10_500),
+    ("hospital_medicines/scmd_lithium_2022on.xlsx", "trust_2020", 136, 20_000),
+    ("hospital_capacity/KH03-Beds-Open-Overnight-Q3-2019-20.xlsx", "trust_2020", 139, 201),
+    ("covid_cases_testing/phe_coronavirus_cases_latest_2020-04-27.csv", "utla_2019", 149, 7_000),
+    ("claimant_count/gm_lsoa_2018-11.csv", "lsoa_2011", 1_600, 1_600),
+)
+UNDATED = (
+    ("homelessness/Detailed_LA_202212.ods", "lad_2022", 309),
+    ("deprivation_health/wimd2019_wales.ods", "lsoa_2011", 1_909),
+    ("furlough/brc_local_authority_stats_2020-09-21.csv", "lad_2019", 382),
+    ("deprivation_health/NIMDM17_SOAresults.xls", "lsoa_2011", 890),
+)
+
+
+@HELD
+@pytest.mark.parametrize(("file", "places", "met", "least"), REAL)
+def test_the_draft_of_a_published_file_reads_it(file: str, places: str, met: int, least: int, held: Geography) -> None:
+    content = (PUBLISHED / file).read_bytes()
+    _, said = drafted(content, Path(file).name, held)
+    source = Source.model_validate(said)
+    assert said["places"] == places
+    read = cells(source, content, Path(file).name, held)
+    assert read.height >= least
+    sound = read.filter(pl.col("fault").is_null() | (pl.col("fault") == "duplicate"))
+    assert sound["place_code"].n_unique() >= met
+    assert read["period_start"].null_count() == 0
+
+
+@HELD
+@pytest.mark.parametrize(("file", "places", "met"), UNDATED)
+def test_a_file_without_a_period_is_drafted_but_for_that(file: str, places: str, met: int, held: Geography) -> None:
+    content = (PUBLISHED / file).read_bytes()
+    text, said = drafted(content, Path(file).name, held)
+    assert said["period"] == {"start": "TODO", "end": "TODO"}
+    assert "TODO no column has a period" in text
+    source = Source.model_validate(said | {"period": {"start": date(2020, 1, 1), "end": date(2020, 1, 1)}})
+    read = cells(source, content, Path(file).name, held)
+    assert said["places"] == places
+    assert read.filter(pl.col("fault").is_null())["place_code"].n_unique() >= met
+
+
+def cells(source: Source, content: bytes, file: str, held: Geography) -> pl.DataFrame:
+    system = source.places or ""
+    register = held.places.register
+    named = register if not system.startswith("lad") else system_places(register, system)
+    ever = dict(register.select("place_code", "kind").iter_rows())
+    codes = Codes(frozenset(codes_of(held, system)), ever, name_table(named, {}))
+    snapshot = Snapshot("src", "x", date(2026, 1, 1), "", "", "", file, len(content), "")
+    return conform(accounted(read_sheet(content, source, file), source), "src", source, snapshot, codes)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"words and words\nmore words\n", b"{}", b"[1, 2]", b"PK\x03\x04broken", b"\x1f\x8bbroken", b"PAR1broken",
+     b"\xd0\xcf\x11\xe0broken", b"\x00\x01\x02", b"[" * 100_000, zipped({"a.txt": "words"})],
+)  # fmt: skip
+def test_a_file_that_is_no_table_ends_in_a_clear_error(content: bytes, held: Geography) -> None:
+    with pytest.raises(UnreadableError, match=r"a\.file"):
+        drafted(content, "a.file", held)
+
+
+def test_a_draft_that_can_be_read_is_written_among_the_sources(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "Homes 2023.csv").write_text(TEXT)
+    path, todo = begin_source(project, str(tmp_path / "Homes 2023.csv"), None)
+    assert path.name == "homes_2023.yaml"
+    assert "homes_2023" in load(project.catalogue.root).sources
+    assert any("publisher: TODO" in each for each in todo)
+    with pytest.raises(CommongroundError, match="is there already"):
+        begin_source(project, str(tmp_path / "Homes 2023.csv"), None)
+    path.unlink()
+
+
+def test_a_draft_that_can_not_be_read_yet_is_kept_where_it_stops_nothing(project: Project, tmp_path: Path) -> None:
+    lines = [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in TEXT.splitlines()[:5]]
+    (tmp_path / "undated.csv").write_text("\n".join(lines))
+    path, todo = begin_source(project, str(tmp_path / "undated.csv"), "homes_undated")
+    assert path.name == "homes_undated.yaml.todo"
+    assert any("period: {start: TODO" in each for each in todo)
+    assert "homes_undated" not in load(project.catalogue.root).sources
+
+
+@pytest.mark.parametrize("where", ["/no/such/file.csv", "."])
+def test_a_file_that_is_not_there_is_refused(where: str, project: Project) -> None:
+    with pytest.raises(FetchError, match="can't be read"):
+        begin_source(project, where, "nothing")
+
+
+def test_the_command_fetches_an_address_and_says_what_is_to_do(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMONGROUND_PROJECT", str(project.catalogue.root))
+    with publishing() as publisher:
+        url = publisher.at("/homes.csv", says(200, TEXT.encode()))
+        ran = CliRunner().invoke(app, ["new", "source", url, "--name", "homes_fetched", "--store", str(project.home)])
+        gone = CliRunner().invoke(
+            app, ["new", "source", publisher.at("/gone", says(404)), "--store", str(project.home)]
+        )
+    assert ran.exit_code == 0
+    assert "publisher: TODO who publishes it" in ran.output
+    path = project.catalogue.sources_dir / "homes_fetched.yaml"
+    assert yaml.safe_load(path.read_text())["url"] == url
+    path.unlink()
+    assert isinstance(gone.exception, FetchError)
