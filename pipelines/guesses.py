@@ -11,10 +11,11 @@ import polars as pl
 from pipelines.crosswalks import Geography, codes_of
 from pipelines.errors import UnknownNameError
 from pipelines.figures import looks_like_figure
+from pipelines.kinds import ENTITIES, KINDS
 from pipelines.melt import split_marker
 from pipelines.model_reading import PeriodKind
 from pipelines.names import folded
-from pipelines.places import ENTITIES, KINDS, system_places
+from pipelines.places import system_places
 from pipelines.sheets import CODE
 from pipelines.spellings import parse_period
 from pipelines.tables import ROW
@@ -80,19 +81,15 @@ def _tiers(codes: set[str]) -> str:
 
 
 def _vintage(codes: set[str], geography: Geography) -> tuple[str, str]:
-    met = {system: len(codes & set(codes_of(geography, system))) for system in _systems(codes, geography)}
+    held = {system: set(codes_of(geography, system)) for system in _systems(codes, geography)}
+    met = {system: len(codes & found) for system, found in held.items()}
     if not met or not max(met.values()):
         return "TODO", f"no place system held has these codes, as {', '.join(sorted(codes)[:3])}"
     # Districts before upper tiers, which share most of their codes; then what has fewest places beside these.
-    rank = {each: (met[each], each.startswith("lad_"), _size(each, geography), each[-4:]) for each in met}
+    rank = {each: (met[each], each.startswith("lad_"), -len(held[each]), each[-4:]) for each in held}
     order = sorted(met, key=lambda each: rank[each], reverse=True)
     told = ", ".join(f"{system} has {met[system]:,}" for system in order[:3])
     return order[0], f"of {len(codes):,} codes, {told}"
-
-
-def _size(system: str, geography: Geography) -> int:
-    """Rank a system that has few places the file does not have before one that has many."""
-    return -len(codes_of(geography, system))
 
 
 def _systems(codes: set[str], geography: Geography) -> list[str]:
