@@ -143,7 +143,7 @@ def main(told: argparse.Namespace) -> None:
         sys.stdout.write(f"{road}: {fault or 'agrees with ' + ran[0]}\n")
     if any(faults.values()):
         raise SystemExit(1)
-    if told.write:
+    if told.write and told.times == 1:
         written(text)
 
 

@@ -1,6 +1,7 @@
 """The catalogue: every declaration read, checked against the others, and ready to build from."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -140,11 +141,16 @@ def _read_text(path: Path) -> str:
 
 
 def _read_source(path: Path) -> tuple[Source, Lines]:
+    return _source(_read_text(path), path)
+
+
+@lru_cache(maxsize=1024)  # each step of a build reads the catalogue again; the same text is checked once
+def _source(text: str, path: Path) -> tuple[Source, Lines]:
     if not NAME.fullmatch(path.stem):
         raise DeclarationError(
             f"{path}: found {path.stem!r}, expected a name like ons_claimant_rate: lower case letters, digits and _"
         )
-    data, lines = read_yaml(_read_text(path), path)
+    data, lines = read_yaml(text, path)
     return validate(Source, data, lines, path), lines
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import duckdb
@@ -33,6 +33,7 @@ class Select(NamedTuple):
     inputs: dict[str, tuple[str, ...]]
 
 
+@lru_cache(maxsize=256)
 def parse_select(sql: str, where: str) -> Select:
     """Parse one SELECT; refuse anything that is more, reads files, or turns missing into a figure."""
     node = _single_select(sql, where)

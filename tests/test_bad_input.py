@@ -237,7 +237,7 @@ def test_a_name_in_the_table_that_the_file_does_not_have_is_listed_too(project: 
             r"ons_claimant_rate.yaml:\d+: cadense: unknown key; did you mean cadence",
         ),
         ("    denominator: residents_16_64\n", "", "a rate must name its denominator"),
-        ("denominator: residents_16_64", "denominator: residents", "did you mean residents_16_64"),
+        ("denominator: residents_16_64", "denominator: residents_16_65", "did you mean residents_16_64"),
         ("kind: rate", "kind: ratio", "'count', 'stock', 'rate'"),
         ("kind: rate", "kind: stock", "only a rate has a numerator or denominator"),
         ("rounding: 0.1", 'rounding: "0.1"', "valid number, found '0.1'"),
