@@ -1,0 +1,38 @@
+/*
+question: Which police force areas have most homicide and recorded crime for their people, and which forces are silent?
+decision: Where violence reduction units are paid for next year, and which forces' returns are chased first.
+owner: Director of public safety, Home Office
+places: pfa_2023
+grain: latest
+needs:
+  homicide_rate:
+    max_age: 3 years
+  residents:
+    max_age: 5 years
+  police_recorded_crimes:
+    max_age: 18 months
+  recorded_crimes:
+    max_age: 3 years
+    essential: false
+wants:
+  - victims_of_crime_share
+*/
+select
+    place.place_code,
+    place.place_name,
+    place.nation,
+    homicide_rate.value as homicide_rate,
+    homicide_rate.value_end as homicide_rate_to,
+    residents.value as residents,
+    police_recorded_crimes.value as police_recorded_crimes,
+    recorded_crimes.value as recorded_crimes,
+    recorded_crimes.value_end as recorded_crimes_to,
+    round(1000 * recorded_crimes.value / residents.value, 1) as recorded_crimes_per_1000_residents,
+    victims_of_crime_share.value as victims_of_crime_share
+from pfa_2023.place
+join pfa_2023.homicide_rate using (place_code)
+join pfa_2023.residents using (place_code)
+join pfa_2023.police_recorded_crimes using (place_code)
+join pfa_2023.recorded_crimes using (place_code)
+join pfa_2023.victims_of_crime_share using (place_code)
+order by place.place_code
