@@ -77,7 +77,8 @@ LOCAL = (
            (f"{CLAIMANTS}/nisra_claimant_count_workbook_2022-07.xlsx",))
       for name, sheet in (("11_districts", "LGD(11)"), ("26_districts", "LGD(26)"))),
     Item("ons_vacancies_uk.csv", "2025-12-31", of_columns(
-         ["code", "value", "date", "freq"], lambda row: row["freq"] == "q"), "quarters", ("indicators/vacancies/uk_vacancies_by_sector_yff.csv",)),
-    Item("dwp_uc_trafford.csv", "2021-10-31", of_columns(["area_code", "area_name", "period", "value"]),
+         ["code", "value", "date", "freq"], lambda row: row["freq"] == "q"), "quarters",
+         ("indicators/vacancies/uk_vacancies_by_sector_yff.csv",)),
+    Item("dwp_uc_trafford.csv", "2022-12-31", of_columns(["area_code", "area_name", "period", "value"]),
          "without columns that say the same in every row", ("indicators/universal_credit/trafford_uc_msoa.csv",)),
 )  # fmt: skip
