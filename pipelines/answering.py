@@ -18,6 +18,7 @@ from pipelines.crosswalks import Geography, crosswalk
 from pipelines.errors import UnknownNameError
 from pipelines.keys import keys
 from pipelines.ledger_store import record
+from pipelines.losses import LOSS, losses, of_problem, whole_losses
 from pipelines.model import Source
 from pipelines.observe import Observed
 from pipelines.people import people_in
@@ -43,12 +44,13 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
         problem = project.catalogue.problems[name]
         places = register_places(project)
         system = place_system(project, problem.header.places).places
-        placed, aside = placed_slices(project, problem, places, set(system["place_code"]))
+        placed, aside, lost = placed_slices(project, problem, places, set(system["place_code"]))
         cells = stood_in(typed_cells(problem, project.catalogue, system, placed, aside, project.as_of), problem)
         cells = with_cliffs(cells, cliffs(cells, neighbour_table(project), project.catalogue.measures))
         judged = verdicts(cells, problem.header, people_in(project, problem)[0])
         view = shown(answer(problem, system, cells, placed), judged, problem)
-        for path, table in zip(paths, (cells, view, judged), strict=True):
+        lost = of_problem([lost], name, problem.header.places)
+        for path, table in zip(paths, (cells, view, judged, lost), strict=True):
             write_table(path, table, key)
     cells = read_table(paths[0])
     record(project, name, cells)
@@ -57,13 +59,13 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
 
 def placed_slices(
     project: Project, problem: Problem, places: Places, target: set[str], held: Geography | None = None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Move what the problem's sources observed to some places; give PLACED, and what was set aside, moved too.
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Move what the problem's sources observed to some places; give PLACED, what was set aside, and what was lost.
 
     `held` stands for all that is held about places where it is to be other than what is in the store.
     """
     catalogue = project.catalogue
-    placed, aside = [empty(PLACED)], [pl.DataFrame(schema=_ASIDE)]
+    placed, aside, lost = [empty(PLACED)], [pl.DataFrame(schema=_ASIDE)], [empty(LOSS)]
     system = places.register.filter(pl.col("place_code").is_in(sorted(target))).unique("place_code", keep="last")
     for name in catalogue.sources_of(problem):
         source = catalogue.sources[name]
@@ -75,22 +77,28 @@ def placed_slices(
         own = place_system(project, source.places).places["place_code"].to_list()
         found = links(places, own, target)
         parts = roll(found)
-        moved = _shared(project, problem, source, observation, places, found, target, held)
-        if moved is None:
+        shared = _shared(project, problem, source, observation, places, found, target, held)
+        if shared is None:
             current = newest(observation)
             weights = weights_for(current, denominators(project, name), catalogue.measures)
             moved = averaged(place_slices(current, parts, catalogue.measures), current, parts, weights)
+            shared = moved, whole_losses(current, set(found), catalogue.measures)
+        moved, gone = shared
+        lost.append(gone)
         told = wider_gaps(conformed(withdrawn(moved, observation, parts), PLACED), seen.total, system, source.places)
         placed.append(withheld(told, catalogue.measures))
         aside.append(_aside(seen, places, target))
-    return pl.concat(placed), pl.concat(aside)
+    return pl.concat(placed), pl.concat(aside), pl.concat(lost)
 
 
 def _shared(
     project: Project, problem: Problem, source: Source, observation: pl.DataFrame, places: Places,
     found: dict[str, Reach], target: set[str], held: Geography | None,
-) -> pl.DataFrame | None:  # fmt: skip
-    """Move observations by shares, where a boundary cuts places or codes alone do not lead there; else None."""
+) -> tuple[pl.DataFrame, pl.DataFrame] | None:  # fmt: skip
+    """Move observations by shares, where a boundary cuts places or codes alone do not lead there; else None.
+
+    Gives what was moved, and what was lost on the way.
+    """
     system = source.places or ""
     whole = [code for code, reach in found.items() if len(reach.codes) == 1]
     own = place_system(project, system).places["place_code"]
@@ -98,19 +106,21 @@ def _shared(
         return None
     held = held or geography(project, places)
     current = newest(observation)
-    moved = []
+    moved, lost = [], []
     for group, day, slices in _by_weights(current, held, project):
         try:
             drawn = crosswalk(held, system, problem.header.places, group, day, frozenset(target))
         except UnknownNameError:
-            return nowhere(current, sorted(target), system)
+            gone = whole_losses(current, set(), project.catalogue.measures)
+            return nowhere(current, sorted(target), system), gone
         led = set(drawn.drop_nulls(["from_code", "to_code"])["from_code"])
         if led <= set(found):
             return None
         allowed = frozenset(name for name, need in problem.header.needs.items() if need.downscale)
         moved.append(share_out(slices, Way(drawn, group), project.catalogue.measures,
                                denominators(project, slices["source"][0]), allowed))  # fmt: skip
-    return pl.concat(moved)
+        lost.append(losses(slices, drawn, project.catalogue.measures))
+    return pl.concat(moved), pl.concat(lost)
 
 
 def _by_weights(observation: pl.DataFrame, held: Geography, project: Project) -> list[tuple[str, date, pl.DataFrame]]:

@@ -15,6 +15,7 @@ from pipelines.cliffs import BOUNDARY_CLIFF
 from pipelines.corrections import Correction, Corrections
 from pipelines.costs import Cost, Costs
 from pipelines.ledger import BUILD, GAP_LEDGER
+from pipelines.losses import LOSS
 from pipelines.model import Header, Marker, Measure, Source, Span
 from pipelines.model_areas import ShareColumns, ShareTable, Weights
 from pipelines.model_needs import Need
@@ -120,6 +121,7 @@ def tables_page() -> str:
     tables = {
         "cells": schema.CELL,
         "verdicts": VERDICT,
+        "crosswalk_losses": LOSS,
         "gap_ledger": GAP_LEDGER,
         "builds": BUILD,
         "ranks": RANK,

@@ -14,6 +14,7 @@ from pipelines.keys import code_key, hashed, keys
 from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.ledger_store import gaps_of, ledger_of, ledger_path
 from pipelines.letters import letters
+from pipelines.losses import LOSS
 from pipelines.observe import RELEASE
 from pipelines.people import people_in
 from pipelines.ranks import ranks
@@ -184,6 +185,7 @@ def _write(project: Project) -> Path:
         "gap_ledger": pl.concat([empty(GAP_LEDGER), *(gaps_of(project, name) for name in answered)]),
         "builds": pl.concat([empty(BUILD), *(ledger_of(project, name).builds for name in answered)]),
         "verdicts": pl.concat([empty(VERDICT), *judged]),
+        "crosswalk_losses": pl.concat([empty(LOSS), *(read_table(state_path(home, "loss", n)) for n in answered)]),
         "cells": every,
         "ranks": ranks(every, catalogue.measures),
         "places": places.register,

@@ -49,7 +49,7 @@ def rehearse(project: Project, problem: Problem, scenario: Scenario, path: Path)
     sides = []
     for side, moved in (("now", asked), ("then", then)):
         system = _side(held.places.register, scenario, of, side)
-        placed, aside = placed_slices(project, moved, held.places, set(system["place_code"]), held)
+        placed, aside, _ = placed_slices(project, moved, held.places, set(system["place_code"]), held)
         cells = typed_cells(asked, project.catalogue, system, placed, aside, project.as_of)
         view = answer(asked, system, cells, placed)
         sides.append([_marked(frame, scenario, of, side) for frame in (cells, view)])

@@ -24,7 +24,7 @@ from pipelines.systems import System, listed, registered
 from pipelines.totals import TOTAL
 
 OBSERVED = Observed._fields
-ANSWERED = ("cell", "view", "verdict")
+ANSWERED = ("cell", "view", "verdict", "loss")
 """Tables of the state that answer a problem."""
 
 

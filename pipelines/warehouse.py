@@ -17,6 +17,7 @@ from checks.reasons import reasons_table
 from pipelines.catalogue import Catalogue
 from pipelines.cliffs import BOUNDARY_CLIFF
 from pipelines.ledger import BUILD, GAP_LEDGER
+from pipelines.losses import LOSS
 from pipelines.model import Measure, Source
 from pipelines.neighbours import NEIGHBOUR
 from pipelines.ranks import RANK
@@ -70,6 +71,7 @@ TABLE_MEANING = {
     "gap_ledger": "Every gap ever seen: since when, until when, for which reason, who holds it, who has accepted it",
     "builds": "Every build recorded of each problem: what was asked for and known that day, and what had changed",
     "verdicts": "For each place and period of a problem: whether its question can be answered there, and why not",
+    "crosswalk_losses": "Counts of places that lead nowhere in a problem's place system: in no cell, and named here",
     "places": "The register of places: every code, when it was in use, and what it belongs to",
     "changes": "What became of each code of a district: recoded or merged, when, by which order",
     "neighbours": "Which districts share a border, read off the boundaries held",
@@ -188,6 +190,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "gaps": CELL,
         "ranks": RANK,
         "verdicts": VERDICT,
+        "crosswalk_losses": LOSS,
         "gap_ledger": GAP_LEDGER,
         "builds": BUILD,
         "places": PLACE,
