@@ -2,10 +2,11 @@
 
     .venv/bin/python benchmarks/gap_typing.py [MEASURES ...]
 
-The first size is run by every road, further ones by the quick roads only. The figures are synthetic, made with a fixed seed, for timing only: 35,672 small areas by 120 months by 10 measures (or
-as many as are said), 3 % hidden, 1 % without a row, one measure in three not covering Scotland. All roads read the
-same files, one a measure, ordered by slice; all must find the same gaps. Seconds of the processor, wall seconds and
-peak memory are printed as a Markdown table. Needs a POSIX system.
+The first size is run by every road, further ones by the quick roads only. The figures are synthetic, made with a
+fixed seed, for timing only: 35,672 small areas by 120 months by 10 measures (or as many as are said), 3 % hidden, 1 %
+without a row, one measure in three not covering Scotland. All roads read the same files, one a measure, ordered by
+slice; all must find the same gaps. Seconds of the processor, wall seconds and peak memory are printed as a Markdown
+table. Needs a POSIX system.
 """
 
 import json
