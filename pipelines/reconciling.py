@@ -3,10 +3,9 @@
 import polars as pl
 
 from pipelines.keys import keys
-from pipelines.places import system_places
 from pipelines.reconciliation import RECONCILIATION, reconciled
 from pipelines.schema import empty
-from pipelines.steps import Project, observe_source, register_places
+from pipelines.steps import Project, observe_source, place_system, register_places
 from pipelines.store import read_table, state_path, table_key, write_table
 from pipelines.totals import members
 
@@ -17,7 +16,7 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
     path = state_path(project.home, "reconciliation", name)
     if table_key(path) != key:
         source, places, seen = project.catalogue.sources[name], register_places(project), observe_source(project, name)
-        own = system_places(places.register, source.places or "")
+        own = place_system(project, source.places or "").places
         covered = own.filter(pl.col("nation").is_in(list(source.coverage)))
         made = reconciled(seen.observation, seen.total, source, members(covered), places)
         write_table(path, made, key)
