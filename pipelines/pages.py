@@ -13,9 +13,8 @@ from pipelines.overview import overview
 from pipelines.people import population_of
 from pipelines.periods import say
 from pipelines.place_pages import PlacePage, place_pages
-from pipelines.places import system_places
 from pipelines.schema import CELL, empty
-from pipelines.steps import ANSWERED, Project, register_places
+from pipelines.steps import ANSWERED, Project, place_system, register_places
 from pipelines.store import out_path, read_table, state_path, table_key, write_table, write_whole
 from pipelines.verdicts import VERDICT
 from pipelines.version import project_version
@@ -125,9 +124,10 @@ def render_place(project: Project, page: PlacePage, people_title: str) -> str:
 
 def render_overview(project: Project, cells: dict[str, pl.DataFrame], judged: dict[str, pl.DataFrame]) -> str:
     """Write the overview of all problems and places."""
-    catalogue, register = project.catalogue, register_places(project).register
+    catalogue = project.catalogue
     systems = sorted({catalogue.problems[name].header.places for name in cells})
-    places = pl.concat([system_places(register, system) for system in systems] or [register.clear()])
+    nowhere = register_places(project).register.clear()
+    places = pl.concat([place_system(project, system).places for system in systems] or [nowhere])
     told = overview(
         catalogue, cells, judged, {name: ledger_of(project, name) for name in cells}, places.unique("place_code")
     )

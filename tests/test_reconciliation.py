@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import steps
+from pipelines.catalogue import load
 from pipelines.model import Measure, Source
 from pipelines.model_reading import Columns
 from pipelines.places import Places
@@ -19,9 +20,11 @@ from pipelines.reconciling import reconcile_source
 from pipelines.report_waterfall import steps as bars
 from pipelines.report_waterfall import summary, waterfall, waterfall_table
 from pipelines.schema import CHANGE, OBSERVATION, PLACE, empty, rows
+from pipelines.steps import Project
 from pipelines.totals import TOTAL
 from tests.test_cells import EVERYONE, MERTON, SUTTON, Case, project_of
 
+ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "period_kind: year\nplaces: lad_2023\ncoverage: [England]\n"
 LONDON, ENGLAND = "E12000007", "E92000001"
 
@@ -197,3 +200,9 @@ def test_the_table_says_the_same_as_the_picture_and_escapes_names() -> None:
     assert "&lt;England&gt;" in table
     assert ET.fromstring(table).findtext("caption")
     assert all(f">{figure}</td>" in table for figure in (66, 60, 5, 1))
+
+
+def test_a_source_of_small_areas_that_no_register_lists_has_no_total_to_take_apart(tmp_path: Path) -> None:
+    project = Project(load(ROOT), tmp_path, date(2026, 11, 26))
+    steps.prepare(project)
+    assert reconcile_source(project, "nisra_deprivation").is_empty()
