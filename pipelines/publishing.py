@@ -20,6 +20,7 @@ from pipelines.people import people_in
 from pipelines.ranks import ranks
 from pipelines.reconciling import all_reconciliations
 from pipelines.report import as_json, cells_csv, render_html
+from pipelines.report_breaks import Breaks
 from pipelines.report_followed import Followed
 from pipelines.report_model import Report
 from pipelines.requests import gaps_held, ranked
@@ -107,7 +108,14 @@ def gather(project: Project, problem: Problem) -> Report:
         sources={name: catalogue.sources[name] for name in sources},
         boundaries=boundaries(project),
         followed=_followed(project, problem),
+        breaks=_breaks(project, problem, cells),
     )
+
+
+def _breaks(project: Project, problem: Problem, cells: pl.DataFrame) -> Breaks:
+    """Gather where a problem's data break at borders, and what the totals of its measures leave."""
+    totals = all_reconciliations(project).filter(pl.col("measure").is_in(list(problem.measures)))
+    return Breaks(cliffs(cells, neighbour_table(project), project.catalogue.measures), totals)
 
 
 def _followed(project: Project, problem: Problem) -> Followed:

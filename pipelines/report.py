@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pipelines.csvw import CREDIT
 from pipelines.periods import say
 from pipelines.printing import defused
+from pipelines.report_breaks import laid_out
 from pipelines.report_followed import accepted_rows, changed, oldest, verdict_causes, verdict_counts
 from pipelines.report_map import draw
 from pipelines.report_model import Report
@@ -59,6 +60,7 @@ def render_html(report: Report) -> str:
             accepted=accepted_rows(report.followed.gaps, report.measures),
             oldest=oldest(report.followed.gaps),
             revised=report.followed.revised.to_dicts(),
+            breaks=laid_out(report.breaks, report.boundaries, set(report.places["place_code"])),
             drawn=draw(report.boundaries, set(met), subset=bool(report.header.only)),
             names=dict(report.places.select("place_code", "place_name").iter_rows()),
             map_shapes=_shaded(report, met),

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.model import Header, Measure, Source
+from pipelines.report_breaks import UNBROKEN, Breaks
 from pipelines.report_followed import UNFOLLOWED, Followed
 
 
@@ -17,7 +18,7 @@ class Report(NamedTuple):
     `findings` has the columns of schema.FINDING. `releases` has source, release, released_at, label, file, usable,
     size, in_use. `boundaries` is a GeoJSON FeatureCollection whose features have the property `code`, or
     None where no boundaries are held. `measures` and `sources` are those the problem asks for. `followed` holds the
-    verdicts and what has changed since the last build.
+    verdicts and what has changed since the last build, `breaks` where data break and what totals leave.
     """
 
     problem: str
@@ -37,3 +38,4 @@ class Report(NamedTuple):
     sources: dict[str, Source]
     boundaries: dict[str, Any] | None
     followed: Followed = UNFOLLOWED
+    breaks: Breaks = UNBROKEN

@@ -12,11 +12,15 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
+from pipelines.cliffs import BOUNDARY_CLIFF
 from pipelines.model import Measure
+from pipelines.reconciliation import RECONCILIATION
 from pipelines.report import as_json, cells_csv, legend, percent, render_html, shade
+from pipelines.report_breaks import UNBROKEN, Breaks, newest_totals
 from pipelines.report_numbers import Summary, shopping_list, summary
 from pipelines.report_sources import grave_findings, linked
 from pipelines.report_tables import bounds, by_place, by_place_and_period, figure, highest, runs
+from pipelines.schema import rows
 from tests.report_sample import FORMULA, HARM, MEASURES, NAMES, sample
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "rect"}
@@ -366,3 +370,28 @@ def test_a_draft_letter_is_text_under_the_name_of_its_holder() -> None:
     page = Page(render_html(sample()))
     assert next(text for tag, text in page.texts if tag == "summary") == f"Letter to {HARM}"
     assert next(text for tag, text in page.texts if tag == "pre") == HARM
+
+
+def test_the_page_has_a_place_for_borders_and_totals_also_where_nothing_breaks() -> None:
+    told = " ".join(text for _, text in Page(render_html(sample())).texts)
+    assert "At no border is one side known and the other not" in told
+    assert "No publisher's total is held that differs from the sum of its places." in told
+
+
+def test_borders_at_which_data_break_are_drawn_and_listed_and_harm_in_them_is_text() -> None:
+    report = sample()
+    first, last = report.cells["period_start"].min(), report.cells["period_end"].max()
+    line = {"problem": "sample", "measure": "households", "period_start": first, "period_end": last,
+            "kind": "known_unknown", "place_a": "E06000001", "place_b": "E06000002", "evidence": HARM}  # fmt: skip
+    page = render_html(report._replace(breaks=Breaks(rows([line], BOUNDARY_CLIFF), UNBROKEN.totals)))
+    assert Page(page).open == [] and 'class="border-lines"' in page
+    assert HARM not in page and "1 break between neighbours" in page
+
+
+def test_totals_are_shown_of_the_newest_period_and_release_only_and_the_largest_difference_first() -> None:
+    days = [date(2024, 1, 1), date(2025, 1, 1)]
+    each = [{"measure": "m", "place_code": code, "place_name": code, "period_start": day, "period_end": day,
+             "released_at": day, "unit": "people", "total": 10.0, "local": 10.0 - gap, "remainder": gap, "evidence": ""}
+            for day in days for code, gap in (("a", 1.0), ("b", -5.0), ("c", 0.0))]  # fmt: skip
+    found = newest_totals(rows(each, RECONCILIATION))
+    assert found.select("place_code", "period_end").rows() == [("b", days[1]), ("a", days[1])]

@@ -44,7 +44,7 @@ def test_the_page_itself_never_scrolls_sideways(browser: Browser, page_file: Pat
     page.goto(page_file.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sections = page.locator("main > section").all()
-    assert len(sections) == 8
+    assert len(sections) == 9
     assert all(section.is_visible() for section in sections)
     context.close()
 
