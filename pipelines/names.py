@@ -1,7 +1,8 @@
 """From names to codes: by a plain rule and by a reviewed table, never by a guess.
 
-The rule folds case, white space, accents (`Ynys Môn`, `Ynys Mon`), `&` and `and`, a trailing `UA`,
-and `City of X` and `X, City of`. What it does not match is listed with candidates for a person to choose.
+The rule folds case, white space, commas, accents (`Ynys Môn`, `Ynys Mon`), text decoded wrongly (`Ynys MÃ´n`), `&` and
+`and`, a trailing `UA`, and `City of X` and `X, City of`. What it does not match is listed with candidates for a person
+to choose.
 """
 
 import re
@@ -17,7 +18,7 @@ _CITY_AFTER = re.compile(r"^(.+), (?:city|county) of$")
 
 def folded(name: str) -> str:
     """Write a place's name in the one way in which names are compared."""
-    parts = unicodedata.normalize("NFKD", name)
+    parts = unicodedata.normalize("NFKD", _mended(name))
     text = (
         "".join(part for part in parts if not unicodedata.combining(part))
         .casefold()
@@ -28,7 +29,17 @@ def folded(name: str) -> str:
     for pattern in (_CITY_AFTER, _CITY):
         if match := pattern.match(text):
             return f"{match[1].strip()} (city)"
-    return text.removeprefix("the ")
+    return text.removeprefix("the ").replace(",", "")
+
+
+def _mended(name: str) -> str:
+    """Undo that UTF-8 was read as Windows-1252 (`Ynys MÃ´n` for `Ynys Môn`), where that is what was done."""
+    if "Ã" not in name and "Â" not in name:
+        return name
+    try:
+        return name.encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return name
 
 
 def name_table(places: pl.DataFrame, reviewed: dict[str, str]) -> dict[str, str]:

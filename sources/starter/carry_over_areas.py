@@ -15,6 +15,7 @@ How residents are shared out over the parts of an LSOA; the parts always add to 
 
 import io
 from functools import reduce
+from string import ascii_uppercase
 
 import polars as pl
 
@@ -223,12 +224,14 @@ def _northern_ireland(read: Frames) -> pl.DataFrame:
     soas = read["ni"].select(pl.col("LSOA11CD").alias("lsoa_2011"), pl.col("LAD18CD").alias("lad_2021")).unique()
     cut = pl.col("lad_2021").n_unique().over("lsoa_2011") > 1
     code = pl.concat_str("lsoa_2011", pl.when(cut).then("lad_2021"), separator="+", ignore_nulls=True)
-    old = pl.col("lsoa_2011").str.slice(0, 3)
-    known = read["old_lad"]["LAD14CD"].to_list()
+    # Codes of small areas have letters of their own for the 26, in order of their names: 95AA is in Antrim, 95T.
+    ordered = read["old_lad"].filter(pl.col("LAD14CD").str.starts_with("95")).sort("LAD14NM")["LAD14CD"]
+    letters = {f"95{letter}": code for letter, code in zip(ascii_uppercase, ordered, strict=True)}
+    old = pl.col("lsoa_2011").str.slice(0, 3).replace_strict(letters)
     found = soas.with_columns(
         code.alias("area_code"),
         pl.col("lad_2021").alias("lad_2024"),
-        pl.when(old.is_in(known)).then(old).alias("lad_2014"),
+        old.alias("lad_2014"),
     )
     ttwa = ("lsoa_2011", read["ttwa"], {"LSOA11CD": "lsoa_2011", "TTWA11CD": "ttwa_2011"})
     return _looked_up(found, ttwa).with_columns(_one_for_all(read["history"], "N23", "N31"))

@@ -8,6 +8,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from string import ascii_uppercase
 
 from carrying import Item, Row, csv_bytes, day_after, packed, rows_of
 
@@ -111,9 +112,12 @@ def _nation_of(code: str) -> str:
     return NATIONS[STATISTICAL.get(code[2], "E")]
 
 
-def area_changes(history: str, small_areas: str) -> bytes:
+def area_changes(history: str, small_areas: str, old: str) -> bytes:
     """Write what became of codes of areas above and beside districts, and of the 26 districts of Northern Ireland."""
-    rows = sorted([*_going_on(rows_of(history)), *_reformed(rows_of(small_areas))], key=lambda row: (row[3], row[:2]))
+    rows = sorted(
+        [*_going_on(rows_of(history)), *_reformed(rows_of(small_areas), rows_of(old))],
+        key=lambda row: (row[3], row[:2]),
+    )
     return csv_bytes(CHANGES, (dict(zip(CHANGES, row, strict=True)) for row in rows))
 
 
@@ -131,9 +135,15 @@ def _going_on(rows: list[Row]) -> Iterator[tuple[str, ...]]:
                 yield row["GEOGCD"], new, "moved_land", day, BY_NAME
 
 
-def _reformed(rows: list[Row]) -> Iterator[tuple[str, ...]]:
-    """Give the districts of today that each of the 26 of Northern Ireland has small areas in."""
-    pairs = sorted({(row["LSOA11CD"][:3], row["LAD18CD"]) for row in rows})
+def _reformed(rows: list[Row], old_districts: list[Row]) -> Iterator[tuple[str, ...]]:
+    """Give the districts of today that each of the 26 of Northern Ireland has small areas in.
+
+    Codes of small areas have letters of their own for the 26, in order of their names: 95AA is in Antrim, which is 95T.
+    """
+    ireland = [row for row in old_districts if row["LAD14CD"].startswith("95")]
+    ordered = sorted(ireland, key=lambda row: row["LAD14NM"])
+    letters = {f"95{letter}": row["LAD14CD"] for letter, row in zip(ascii_uppercase, ordered, strict=True)}
+    pairs = sorted({(letters[row["LSOA11CD"][:3]], row["LAD18CD"]) for row in rows})
     places = defaultdict(list)
     for old, new in pairs:
         places[old].append(new)
@@ -209,7 +219,8 @@ ORIGINS = {
               "geo/lookups/lsoa11_ttwa11_uk.csv.gz",
               "geo/lad_registers/lad_2014-12_uk.csv", "geo/lookups/lad18_lau1_nuts3_nuts2_nuts1_uk.csv",
               "geo/lookups/lad23_itl2_2021_uk.csv"),
-    "changes": ("geo/code_changes/chd_2024-07_areas.csv.gz", "geo/lookups/sa11_soa11_lgd18_ni.csv.gz"),
+    "changes": ("geo/code_changes/chd_2024-07_areas.csv.gz", "geo/lookups/sa11_soa11_lgd18_ni.csv.gz",
+                "geo/lad_registers/lad_2014-12_uk.csv"),
     "trusts": ("indicators/hospital_medicines/ods_etr_raw_no_header.csv",
                "geo/nhs/ods_etrust_2018_trusts_and_sites_noheader.csv.gz", "geo/nhs/trust22_nhs_region21.csv",
                "geo/nhs/ods_successor_codes.csv.gz", "indicators/hospital_capacity/mapping/trust_mergers.csv"),
