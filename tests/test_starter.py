@@ -158,6 +158,27 @@ def test_the_newest_of_three_releases_of_the_claimant_rate_is_used(starter: Proj
     assert merton.sort("released_at")["value"].to_list()[:2] == [2.6, 5.8]
 
 
+def test_every_total_is_its_places_and_what_lies_between_them(warehouse: Path) -> None:
+    parts = "local + missing_places + suppressed + rounding + unallocated + retired_codes + remainder"
+    assert ask(warehouse, f"select * from reconciliation where abs(total - ({parts})) > 1e-6") == []
+    residents = "select count(*) from reconciliation where measure = 'residents_16_64' and remainder <> 0"
+    assert ask(warehouse, residents) == [(0,)]
+    assert ask(warehouse, "select count(*) > 100 from totals where role = 'total'") == [(True,)]
+
+
+def test_a_rank_is_told_only_as_far_as_bounds_allow(warehouse: Path) -> None:
+    assert ask(warehouse, "select * from ranks where rank_low > rank_high or rank_high > places") == []
+    furlough = "from ranks where problem = 'jobs_recovery' and measure = 'furlough_take_up'"
+    # A gap without bounds may stand anywhere.
+    assert ask(warehouse, f"select distinct rank_low {furlough} and value is null and high is null") == [(1,)]
+    assert ask(warehouse, f"select count(*) > 0 {furlough} and rank_low < rank_high and value is not null") == [(True,)]
+
+
+def test_the_border_of_a_district_left_out_is_where_data_break(warehouse: Path) -> None:
+    query = "select count(*) > 5 from boundary_cliffs where place_b = 'E06000060' and kind = 'known_unknown'"
+    assert ask(warehouse, query) == [(True,)]
+
+
 def test_every_cell_read_is_accounted_for(warehouse: Path) -> None:
     lost = """
         select * from releases
