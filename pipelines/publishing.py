@@ -183,7 +183,9 @@ def warehouse_key(project: Project) -> str:
 
 def _write(project: Project) -> Path:
     catalogue, home = project.catalogue, project.home
-    answered = [name for name in sorted(catalogue.problems) if state_path(home, "view", name).is_file()]
+    # A problem that an older version of the program answered may lack a table that this one makes.
+    names = sorted(catalogue.problems)
+    answered = [name for name in names if all(state_path(home, kind, name).is_file() for kind in ANSWERED)]
     cells = [read_table(state_path(home, "cell", name)) for name in answered]
     judged = [read_table(state_path(home, "verdict", name)) for name in answered]
     places = register_places(project)
