@@ -11,6 +11,8 @@ from pipelines.placing import printed
 TEN = log(10)
 WITHIN = log(1.15)
 """How near to a power of ten the middle of a period must be: all places move a little from one to the next."""
+ALIKE = log(1.5)
+"""How far a place may be from the others of its period to count as having moved with them."""
 TOGETHER = 0.8
 """Least share of places that must have moved by the same power of ten."""
 
@@ -29,7 +31,7 @@ def _whole_period(fitted: pl.DataFrame) -> pl.DataFrame:
     middle = pl.col("movement").median().over("measure")
     off = moved.with_columns((pl.col("movement") - middle).alias("off"), pl.len().over("measure").alias("spans"))
     found = off.filter(_power("off"), pl.col("spans") >= FEWEST_PERIODS, pl.col("peers") >= FEWEST_PEERS)
-    cells = fitted.join(found.select(*PERIOD, "off"), on=PERIOD).filter(pl.col("apart").abs() < TEN / 2)
+    cells = fitted.join(found.select(*PERIOD, "off"), on=PERIOD).filter(pl.col("apart").abs() < ALIKE)
     jumped = pl.len().over(PERIOD) >= TOGETHER * pl.col("peers")
     return _told(cells.filter(jumped), pl.col("off"), "the same measure in other periods")
 
