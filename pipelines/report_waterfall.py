@@ -86,7 +86,7 @@ def _row(row: Mapping[str, Any]) -> str:
 
 def figure(value: float) -> str:
     """Write a figure with separators, and without decimals where it is whole."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}".rstrip("0").rstrip(".")
+    return f"{value:z,.0f}" if float(value).is_integer() else f"{value:z,.2f}".rstrip("0").rstrip(".")
 
 
 def _scale(bars: Sequence[Step]) -> tuple[float, float]:

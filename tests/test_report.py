@@ -20,6 +20,7 @@ from pipelines.report_breaks import UNBROKEN, Breaks, newest_totals
 from pipelines.report_numbers import Summary, shopping_list, summary
 from pipelines.report_sources import grave_findings, linked
 from pipelines.report_tables import bounds, by_place, by_place_and_period, figure, highest, runs
+from pipelines.report_waterfall import figure as waterfall_figure
 from pipelines.schema import rows
 from tests.report_sample import FORMULA, HARM, MEASURES, NAMES, sample
 
@@ -395,3 +396,7 @@ def test_totals_are_shown_of_the_newest_period_and_release_only_and_the_largest_
             for day in days for code, gap in (("a", 1.0), ("b", -5.0), ("c", 0.0))]  # fmt: skip
     found = newest_totals(rows(each, RECONCILIATION))
     assert found.select("place_code", "period_end").rows() == [("b", days[1]), ("a", days[1])]
+
+
+def test_a_part_of_a_total_that_is_nothing_has_no_sign() -> None:
+    assert waterfall_figure(-0.0) == "0"
