@@ -14,10 +14,11 @@ import polars as pl
 from pipelines import asset_checks as told
 from pipelines.answering import answer_problem
 from pipelines.automation import freshness
-from pipelines.catalogue import Catalogue, Problem, load
+from pipelines.catalogue import Catalogue, Problem
 from pipelines.errors import CommongroundError
 from pipelines.fetch import refresh
 from pipelines.model import Source
+from pipelines.observe import take_in
 from pipelines.pages import publish_pages
 from pipelines.publishing import publish_warehouse, report_problem
 from pipelines.steps import Project, observe_source, prepare, register_places, today
@@ -30,16 +31,15 @@ Result = Iterator[dg.MaterializeResult[Any]]
 
 
 class Place(dg.ConfigurableResource[Any]):
-    """Where the project and its store are, and the day as of which to build (empty: today)."""
+    """Where the store is, and the day as of which to build (empty: today)."""
 
-    root: str
     home: str
     as_of: str = ""
 
-    def project(self) -> Project:
-        """Read the declarations and give what a step works on."""
+    def project(self, catalogue: Catalogue) -> Project:
+        """Give what a step works on: the declarations that the assets were made from, the store and the day."""
         day = datetime.fromisoformat(self.as_of).date() if self.as_of else today()
-        return Project(load(Path(self.root)), Path(self.home), day)
+        return Project(catalogue, Path(self.home), day)
 
 
 def snapshot_key(name: str) -> dg.AssetKey:
@@ -59,10 +59,10 @@ def answer_key(name: str) -> dg.AssetKey:
 
 def all_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition]:
     """Make every asset of a project."""
-    fetched = [_snapshot(name, source) for name, source in catalogue.held().items()]
-    observed = [_observation(name, source) for name, source in catalogue.observing().items()]
+    fetched = [_snapshot(catalogue, name, source) for name, source in catalogue.held().items()]
+    observed = [_observation(catalogue, name, source) for name, source in catalogue.observing().items()]
     answered = [_answer(problem, catalogue) for problem in catalogue.problems.values()]
-    reports = [_report(name) for name in catalogue.problems]
+    reports = [_report(catalogue, name) for name in catalogue.problems]
     return [*fetched, _places(catalogue), *observed, *answered, *reports, _warehouse(catalogue), _pages(catalogue)]
 
 
@@ -79,7 +79,7 @@ def _about(source: Source) -> str:
     return f"{source.title}. {source.publisher}."
 
 
-def _snapshot(name: str, source: Source) -> dg.AssetsDefinition:
+def _snapshot(catalogue: Catalogue, name: str, source: Source) -> dg.AssetsDefinition:
     @dg.asset(
         key=snapshot_key(name),
         group_name="snapshots",
@@ -90,7 +90,7 @@ def _snapshot(name: str, source: Source) -> dg.AssetsDefinition:
         metadata=_page(source),
     )
     def fetched(place: Place) -> dg.MaterializeResult[Any]:
-        project = place.project()
+        project = place.project(catalogue)
         with sole_builder(project.home):
             now = datetime.now(UTC)
             outcome = refresh(project.home, name, source, today=now.date(), now=now.isoformat(timespec="seconds"))
@@ -116,7 +116,7 @@ def _places(catalogue: Catalogue) -> dg.AssetsDefinition:
         check_specs=[dg.AssetCheckSpec("sound", asset=PLACES, blocking=True, description="No code twice at a time.")],
     )
     def register(place: Place) -> Result:
-        project = place.project()
+        project = place.project(catalogue)
         with sole_builder(project.home):
             prepare(project)
             places = register_places(project)
@@ -126,7 +126,7 @@ def _places(catalogue: Catalogue) -> dg.AssetsDefinition:
     return register
 
 
-def _observation(name: str, source: Source) -> dg.AssetsDefinition:
+def _observation(catalogue: Catalogue, name: str, source: Source) -> dg.AssetsDefinition:
     key = observation_key(name)
 
     @dg.asset(
@@ -140,9 +140,9 @@ def _observation(name: str, source: Source) -> dg.AssetsDefinition:
         metadata=_page(source),
     )
     def observed(place: Place) -> Result:
-        project = place.project()
+        project = place.project(catalogue)
         with sole_builder(project.home):
-            prepare(project)
+            take_in(project.home, catalogue, name)
             seen = observe_source(project, name)
         results = told.source_results(key, source, seen, project.as_of)
         yield dg.MaterializeResult(metadata=told.counted(seen.observation, "place_code"), check_results=results)
@@ -166,7 +166,7 @@ def _answer(problem: Problem, catalogue: Catalogue) -> dg.AssetsDefinition:
         check_specs=told.problem_specs(key),
     )
     def answered(place: Place) -> Result:
-        project = place.project()
+        project = place.project(catalogue)
         with sole_builder(project.home):
             yield from _answered(project, problem.name, key)
 
@@ -186,12 +186,13 @@ def _answered(project: Project, name: str, key: dg.AssetKey) -> Result:
     yield dg.MaterializeResult(metadata=metadata, check_results=told.problem_results(key, cells, fault))
 
 
-def _report(name: str) -> dg.AssetsDefinition:
+def _report(catalogue: Catalogue, name: str) -> dg.AssetsDefinition:
     def write(project: Project) -> Sequence[Path]:
         return report_problem(project, name)
 
     description = "The gap report: what is known place by place, what is missing, and who could supply it."
-    return _written(dg.AssetKey(["report", name]), [answer_key(name)], "reports", {"html", "csv"}, description, write)
+    key, kinds = dg.AssetKey(["report", name]), {"html", "csv"}
+    return _written(catalogue, key, [answer_key(name)], "reports", kinds, description, write)
 
 
 def _warehouse(catalogue: Catalogue) -> dg.AssetsDefinition:
@@ -200,7 +201,7 @@ def _warehouse(catalogue: Catalogue) -> dg.AssetsDefinition:
 
     description = "The analyst's file: problem views, cells, gaps, measures, sources and places."
     deps = [answer_key(name) for name in catalogue.problems]
-    return _written(WAREHOUSE, deps, "published", {"duckdb"}, description, write)
+    return _written(catalogue, WAREHOUSE, deps, "published", {"duckdb"}, description, write)
 
 
 def _pages(catalogue: Catalogue) -> dg.AssetsDefinition:
@@ -209,10 +210,11 @@ def _pages(catalogue: Catalogue) -> dg.AssetsDefinition:
 
     description = "One page for each place, and the overview of all problems and places."
     deps = [answer_key(name) for name in catalogue.problems]
-    return _written(PAGES, deps, "published", {"html"}, description, write)
+    return _written(catalogue, PAGES, deps, "published", {"html"}, description, write)
 
 
 def _written(
+    catalogue: Catalogue,
     key: dg.AssetKey,
     deps: list[dg.AssetKey],
     group: str,
@@ -222,7 +224,7 @@ def _written(
 ) -> dg.AssetsDefinition:
     @dg.asset(key=key, deps=deps, group_name=group, kinds=kinds, description=description)
     def written(place: Place) -> dg.MaterializeResult[Any]:
-        project = place.project()
+        project = place.project(catalogue)
         with sole_builder(project.home):
             files = write(project)
         return dg.MaterializeResult(

@@ -44,6 +44,8 @@ class Catalogue(NamedTuple):
     problems: dict[str, Problem]
     corrections: dict[str, tuple[Correction, ...]]
     accepted: dict[str, tuple[Accepted, ...]]
+    said: dict[str, str]
+    """For each source the hash of everything its declaration says, as it was when it was read."""
 
     @property
     def sources_dir(self) -> Path:
@@ -115,6 +117,7 @@ def load(root: Path) -> Catalogue:
         {problem.name: problem for problem in problems},
         _corrections(root / "sources", {name: declared[0] for name, (declared, _) in read.items()}),
         _accepted(root / "pipelines" / "problems", problems),
+        {name: _declaration_key(root / "sources", name) for name in read},
     )
 
 
@@ -260,9 +263,9 @@ def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, 
         raise DeclarationError(f"{problem.path}: the SELECT must start from {problem.header.places}.{spine}")
 
 
-def declaration_key(catalogue: Catalogue, name: str) -> str:
+def _declaration_key(folder: Path, name: str) -> str:
     """Give the hash of everything a source's declaration says: its YAML, tidy(), table of names and corrections."""
-    found = [catalogue.sources_dir / f"{name}{suffix}" for suffix in (".yaml", ".py", ".names.csv", SUFFIX)]
+    found = [folder / f"{name}{suffix}" for suffix in (".yaml", ".py", ".names.csv", SUFFIX)]
     content = b"\x00".join(path.read_bytes() if path.is_file() else b"" for path in found)
     return hashlib.sha256(content).hexdigest()
 

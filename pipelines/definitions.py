@@ -24,7 +24,7 @@ def build(
         assets=all_assets(catalogue),
         jobs=jobs(catalogue),
         schedules=schedules(catalogue),
-        resources={"place": Place(root=str(catalogue.root), home=str(home), as_of=as_of)},
+        resources={"place": Place(home=str(home), as_of=as_of)},
         executor=dg.in_process_executor,
         loggers={"console": _steps_only(on_step)} if on_step else None,
     )

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.catalogue import Catalogue, compared_with, declaration_key
+from pipelines.catalogue import Catalogue, compared_with
 from pipelines.kinds import LISTED
 from pipelines.model import Source
 from pipelines.store import Snapshot, history
@@ -66,7 +66,7 @@ def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
 
     def read_from(name: str) -> str:
         files = (f"{entry.sha256} {entry.released} {entry.file}" for entry in held.get(name, []))
-        return hashed(name, declaration_key(catalogue, name), *files)
+        return hashed(name, catalogue.said[name], *files)
 
     places = hashed(code_key(), *(read_from(name) for table in _PROVIDERS for name in catalogue.providing(table)))
     apportioning = {name: hashed(code_key(), places, read_from(name)) for name in catalogue.apportioning()}
@@ -82,7 +82,7 @@ def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
             boundaries,
             *apportioning.values(),
             as_of.isoformat(),
-            *(observation.get(source) or declaration_key(catalogue, source) for source in _rests_on(catalogue, name)),
+            *(observation.get(source) or catalogue.said[source] for source in _rests_on(catalogue, name)),
         )
         for name, problem in catalogue.problems.items()
     }

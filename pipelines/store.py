@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 from uuid import uuid4
@@ -161,11 +162,17 @@ def log_lines(home: Path) -> list[tuple[int, bytes]]:
     return [(number, line) for number, line in enumerate(lines, 1) if line and not line.endswith(b"\x00")]
 
 
+@lru_cache(maxsize=100_000)
+def _parsed(line: bytes) -> Snapshot:
+    """Read one line of the log; each is read once, for a build asks for the log at every step."""
+    fields = json.loads(line)
+    return Snapshot(**{**fields, "released": date.fromisoformat(fields["released"])})
+
+
 def read_line(line: bytes, number: int, home: Path) -> Snapshot:
     """Read one line of the log; raise UnreadableError where it is not as it was written."""
     try:
-        fields = json.loads(line)
-        return Snapshot(**{**fields, "released": date.fromisoformat(fields["released"])})
+        return _parsed(line)
     except (ValueError, TypeError, KeyError) as error:
         raise UnreadableError(
             f"{snapshots_dir(home) / 'log.jsonl'}:{number}: a line of the log is not as it was written "
