@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from checks.reasons import WITHHELD
+from checks.shares import TOLERANCE, shares_of_problem
 from pipelines.declared import days
 from pipelines.model import Source
 from pipelines.observe import Observed
@@ -109,6 +110,7 @@ def problem_specs(key: dg.AssetKey) -> Specs:
         "value_or_reason": "Every cell has a value or a reason, never both and never neither.",
         "every_cell_once": "No cell stands twice.",
         "explained": "Every gap has a reason that a check found.",
+        "coverage": "Figures are known for the places where 95 % of people live (judged by Great Expectations).",
     }
     return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in described.items()]
 
@@ -124,6 +126,23 @@ def problem_results(key: dg.AssetKey, cells: pl.DataFrame, fault: str) -> Result
         _result(key, "every_cell_once", twice == 0, ERROR, {"cells that stand twice": twice}),
         _result(key, "explained", unknown == 0, WARN, {"unexplained": unknown}),
     ]
+
+
+def coverage_result(key: dg.AssetKey, cells: pl.DataFrame, people: pl.DataFrame) -> dg.AssetCheckResult:
+    """Tell for how many of the people a problem's figures are known, with the measures that lack most."""
+    from checks.expectations import met
+
+    shares = shares_of_problem(cells, people)
+    column = "coverage_by_population" if shares["coverage_by_population"].count() else "places_complete"
+    lacking = cells.filter(pl.col("reason").is_not_null(), pl.col("need") == "needed")["measure"].value_counts(
+        sort=True
+    )
+    some = "\n".join(f"- {measure}: {count} cells" for measure, count in lacking.head(10).iter_rows())
+    share = float(shares[column].item())
+    return dg.AssetCheckResult(
+        passed=all(met(shares, {column: TOLERANCE}).values()), asset_key=key, check_name="coverage", severity=WARN,
+        metadata={"share": round(share, 4), "by": column, "lacking": dg.MetadataValue.md(some)},
+    )  # fmt: skip
 
 
 def register_sound(register: pl.DataFrame) -> dg.AssetCheckResult:

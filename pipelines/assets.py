@@ -20,6 +20,7 @@ from pipelines.fetch import refresh
 from pipelines.model import Source
 from pipelines.observe import take_in
 from pipelines.pages import publish_pages
+from pipelines.people import people_in
 from pipelines.publishing import publish_warehouse, report_problem
 from pipelines.steps import Project, observe_source, prepare, register_places, today
 from pipelines.store import read_table, sole_builder, state_path
@@ -183,7 +184,9 @@ def _answered(project: Project, name: str, key: dg.AssetKey) -> Result:
             raise dg.Failure(str(error)) from error
         cells, fault = read_table(path), str(error)
     metadata = {**told.counted(cells, "place_code"), "known": cells["value"].count(), "gaps": cells["reason"].count()}
-    yield dg.MaterializeResult(metadata=metadata, check_results=told.problem_results(key, cells, fault))
+    people = people_in(project, project.catalogue.problems[name])[0]
+    results = [*told.problem_results(key, cells, fault), told.coverage_result(key, cells, people)]
+    yield dg.MaterializeResult(metadata=metadata, check_results=results)
 
 
 def _report(catalogue: Catalogue, name: str) -> dg.AssetsDefinition:

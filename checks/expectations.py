@@ -1,0 +1,85 @@
+"""Expectations about places for Great Expectations: anyone who has a frame of shares can use them in a suite.
+
+Each looks at one column of shares between 0 and 1, one row a release, a period or a problem: of how much the thing
+holds. `checks.shares` makes such frames from cells of a file, from cells of a problem and from totals. This module is
+the only one that imports Great Expectations, which takes seconds: import it where something is judged.
+"""
+
+from functools import cache
+from typing import Any
+
+import great_expectations as gx
+import polars as pl
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.expectations.core.expect_column_min_to_be_between import ExpectColumnMinToBeBetween
+
+
+class ExpectPlacesComplete(ExpectColumnMinToBeBetween):
+    """Expect every place that the source covers to have a row in every period that others have."""
+
+    column: str = "places_complete"
+    min_value: float = 0.95
+
+
+class ExpectNoRetiredCodes(ExpectColumnMinToBeBetween):
+    """Expect every code to be one of the declared place system, and none of another time."""
+
+    column: str = "no_retired_codes"
+    min_value: float = 0.95
+
+
+class ExpectPlacesKnown(ExpectColumnMinToBeBetween):
+    """Expect every code or name to be one that the register knows."""
+
+    column: str = "places_known"
+    min_value: float = 0.95
+
+
+class ExpectCoverageByPopulation(ExpectColumnMinToBeBetween):
+    """Expect figures for the places where most people live: by people, never by a count of places."""
+
+    column: str = "coverage_by_population"
+    min_value: float = 0.95
+
+
+class ExpectTotalsReconcile(ExpectColumnMinToBeBetween):
+    """Expect a total to be its places, hidden figures, rounding and what has no place, with next to nothing left."""
+
+    column: str = "totals_reconcile"
+    min_value: float = 0.99
+
+
+class ExpectShareOfCells(ExpectColumnMinToBeBetween):
+    """Expect a share of the cells to be as declared: readable, dated, in range, given once."""
+
+    min_value: float = 0.95
+
+
+KINDS: dict[str, type[ExpectColumnMinToBeBetween]] = {
+    "places_complete": ExpectPlacesComplete,
+    "no_retired_codes": ExpectNoRetiredCodes,
+    "places_known": ExpectPlacesKnown,
+    "coverage_by_population": ExpectCoverageByPopulation,
+    "totals_reconcile": ExpectTotalsReconcile,
+}
+
+
+@cache
+def _batches() -> Any:
+    """Make one context for the whole process: to make one for each file costs more than to judge the file."""
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_pandas("shares").add_dataframe_asset("shares")
+    return asset.add_batch_definition_whole_dataframe("whole")
+
+
+def met(shares: pl.DataFrame, least: dict[str, float]) -> dict[str, bool]:
+    """Judge a frame of shares: for each column named in `least`, whether every row has at least that share."""
+    told = [
+        KINDS.get(name, ExpectShareOfCells)(column=name, min_value=share, meta={"share": name})
+        for name, share in least.items()
+    ]
+    batch = _batches().get_batch({"dataframe": shares.select(list(least)).to_pandas()})
+    suite = gx.ExpectationSuite("shares", expectations=told)
+    results = batch.validate(suite, result_format="BASIC").results
+    return {result.expectation_config.meta["share"]: bool(result.success) for result in results}

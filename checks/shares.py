@@ -1,0 +1,74 @@
+"""Shares that Great Expectations judges: of the cells of a file, of the people of a problem, of a total.
+
+All counting is done here, in one pass over the frame; what is judged is one small row.
+"""
+
+import polars as pl
+
+from pipelines.model import Source
+from pipelines.schema import STATUSES
+
+TOLERANCE = 0.95
+"""Least share of a release's cells that must meet an expectation for the release to be used."""
+TOLERANCE_OF_CODES = 0.9
+"""The same for codes of the declared time: tables that go back in time keep rows of councils that have merged since."""
+FAULTS = {
+    "places_known": "unmatched_place",
+    "readable": "unreadable",
+    "given_once": "duplicate",
+    "no_retired_codes": "retired_code",
+}
+"""Expectation, and the fault of cells that fail it."""
+
+
+def failing(source: Source) -> dict[str, pl.Expr]:
+    """Give for each expectation of a source's cells (conform.CELLS) those that fail it."""
+    fault = pl.col("fault").fill_null("none")
+    ranges = {
+        f"in_range__{name}": pl.when(pl.col("measure") == name).then(~pl.col("value").is_between(*measure.range))
+        for name, measure in source.measures.items()
+        if measure.range
+    }
+    return {
+        "measures_declared": ~pl.col("measure").is_in(sorted(source.measures)),
+        "statuses_known": ~pl.col("status").is_in(list(STATUSES)),
+        "dated": pl.col("period_start").is_null(),
+        **{name: fault == code for name, code in FAULTS.items()},
+        **ranges,
+    }
+
+
+def shares_of_cells(cells: pl.DataFrame, fails: dict[str, pl.Expr]) -> pl.DataFrame:
+    """Give one row: for each expectation the share of cells that meet it; none where there is no cell."""
+    return cells.select(pl.len().alias("cells"), *((1 - each.mean()).fill_null(1.0).alias(name)
+                                                   for name, each in fails.items()))  # fmt: skip
+
+
+def counts_of_cells(cells: pl.DataFrame, fails: dict[str, pl.Expr]) -> dict[str, int]:
+    """Count for each expectation the cells that fail it."""
+    return cells.select(each.sum().cast(pl.Int64).alias(name) for name, each in fails.items()).row(0, named=True)
+
+
+def shares_of_problem(cells: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+    """Give one row for a problem: `coverage_by_population` and `places_complete` of what it needs.
+
+    Takes schema.CELL and who lives in each place (place_code, people). Coverage is of people whose cells have a
+    figure; a place whose people are not known is left out of it, and counts in `places_complete`.
+    """
+    needed = cells.filter(pl.col("need") == "needed")
+    known = pl.col("value").is_not_null()
+    weighed = needed.join(people, on="place_code").filter(pl.col("people") > 0)
+    places = needed["place_code"].n_unique()
+    asked = needed.group_by("measure", "period_start").agg(pl.col("place_code").n_unique().alias("places"))
+    coverage = weighed.select(pl.when(pl.len() > 0).then((pl.col("people") * known).sum() / pl.col("people").sum()))
+    complete = asked.select((pl.col("places") / max(places, 1)).min()).item() if asked.height else 1.0
+    return pl.DataFrame({"coverage_by_population": [coverage.item()], "places_complete": [complete]},
+                        schema={"coverage_by_population": pl.Float64, "places_complete": pl.Float64})  # fmt: skip
+
+
+def shares_of_totals(reconciliation: pl.DataFrame) -> pl.DataFrame:
+    """Give for each total (reconciliation.RECONCILIATION) how much of it nothing known leaves open."""
+    told = reconciliation.filter(pl.col("total") != 0)
+    return told.select(
+        (1 - pl.col("remainder").fill_null(0.0).abs() / pl.col("total").abs()).clip(0.0, 1.0).alias("totals_reconcile")
+    )
