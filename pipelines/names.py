@@ -8,6 +8,7 @@ to choose.
 import re
 import unicodedata
 from difflib import get_close_matches
+from functools import lru_cache
 
 import polars as pl
 
@@ -16,6 +17,7 @@ _CITY = re.compile(r"^(?:the )?city of (.+)$")
 _CITY_AFTER = re.compile(r"^(.+), (?:city|county) of$")
 
 
+@lru_cache(maxsize=200_000)
 def folded(name: str) -> str:
     """Write a place's name in the one way in which names are compared."""
     parts = unicodedata.normalize("NFKD", _mended(name))
