@@ -68,38 +68,59 @@ def broken_sources(project: Project, names: Sequence[str]) -> list[str]:
 
 
 def tell(project: Project, names: Sequence[str], console: Console) -> None:
-    """Print what is known and what is missing, problem by problem, and where the outputs are."""
-    summary = Table("problem", "places", "cells known", title="Answered", title_justify="left")
-    reasons = Table("reason", "cells", "places", "measures", title="Gaps by reason", title_justify="left")
+    """Print shortly what can be answered, what is missing and why, what has changed, and where the outputs are."""
     made = [name for name in names if state_path(project.home, "cell", name).is_file()]
     cells = [read_table(state_path(project.home, "cell", name)) for name in made]
-    for name, frame in zip(made, cells, strict=True):
+    console.print(_answered(project, dict(zip(made, cells, strict=True))), _reasons(cells), sep="\n")
+    for line in _since(project, made):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    reports = [report_files(project, name)[0] for name in made]
+    shown = str(reports[0]) if len(reports) == 1 else f"{len(reports)} problems, each <problem>.html beside it"
+    console.print(f"Start    {out_path(project.home, INDEX)}", soft_wrap=True, highlight=False)
+    console.print(f"Reports  {shown}", soft_wrap=True, highlight=False)
+    console.print(f"SQL      {newest(out_path(project.home, ''))}", soft_wrap=True, highlight=False)
+
+
+def _answered(project: Project, cells: dict[str, pl.DataFrame]) -> Table:
+    """Lay out what each problem comes to: its places by verdict, the cells known, and what most often is in the way."""
+    heads = ("problem", "places", *SAID.values(), "cells known", "most often because of")
+    table = Table(*heads, title="Answered", title_justify="left")
+    for name, frame in cells.items():
+        counts, cause = verdict_counts(project, name)
         known = frame["value"].count()
         share = f"{known:,} of {frame.height:,} ({known / max(frame.height, 1):.0%})"
-        summary.add_row(name, f"{frame['place_code'].n_unique():,}", share)
-    for row in by_reason(cells).iter_rows():
-        reasons.add_row(row[0], f"{row[1]:,}", f"{row[2]:,}", row[3])
-    console.print(summary, reasons, sep="\n")
-    for name in made:
-        console.print(f"Verdict {verdict_line(project, name)}", soft_wrap=True, highlight=False)
-    for name in made:
-        for line in ledger_lines(project, name):
-            console.print(f"Ledger  {name}: {line}", soft_wrap=True, highlight=False, markup=False)
-    console.print(f"SQL     {newest(out_path(project.home, ''))}", soft_wrap=True, highlight=False)
-    console.print(f"Start   {out_path(project.home, INDEX)}", soft_wrap=True, highlight=False)
-    for name in made:
-        console.print(f"Report  {report_files(project, name)[0]}", soft_wrap=True, highlight=False)
+        places = f"{frame['place_code'].n_unique():,}"
+        table.add_row(name, places, *(f"{counts.get(verdict, 0):,}" for verdict in SAID), share, cause)
+    return table
 
 
-def verdict_line(project: Project, name: str) -> str:
+MOST_NAMED = 3
+"""Measures that are named for one reason; the others are counted."""
+
+
+def _reasons(cells: list[pl.DataFrame]) -> Table:
+    table = Table("reason", "cells", "places", "measures", title="Gaps by reason", title_justify="left")
+    for reason, counted, places, measures in by_reason(cells).iter_rows():
+        named = measures.split(", ")
+        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        table.add_row(reason, f"{counted:,}", f"{places:,}", ", ".join(named[:MOST_NAMED]) + more)
+    return table
+
+
+def _since(project: Project, names: list[str]) -> list[str]:
+    """Say what has changed since the last build, problem by problem; first builds are told in one line."""
+    first = {name: held.builds["open"][0] for name in names if (held := ledger_of(project, name)).builds.height == 1}
+    gaps = f"{sum(first.values()):,} gaps recorded"
+    told = [f"Ledger   first build of {len(first)} problems, {gaps}"] if first else []
+    lines = [(name, line) for name in names for line in ledger_lines(project, name)[name in first :]]
+    return told + [f"Ledger   {name}: {line}" for name, line in lines]
+
+
+def verdict_counts(project: Project, name: str) -> tuple[dict[str, int], str]:
     """Count a problem's places by verdict, and name what most often keeps them from a better one."""
     judged = by_place(read_table(state_path(project.home, "verdict", name)))
-    counts = dict(judged["verdict"].value_counts().iter_rows())
-    told = ", ".join(f"{counts.get(verdict, 0):,} {said}" for verdict, said in SAID.items())
     causes = judged["because"].drop_nulls().str.split("; ").explode().value_counts().sort("count", "because")
-    return f"{name}: of {judged.height:,} places {told}" + "".join(
-        f"; most often because of {cause}" for cause in causes["because"].tail(1)
-    )
+    return dict(judged["verdict"].value_counts().iter_rows()), "".join(causes["because"].tail(1))
 
 
 def ledger_lines(project: Project, name: str) -> list[str]:
