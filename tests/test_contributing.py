@@ -45,12 +45,12 @@ def test_a_source_costs_one_yaml_file_and_a_problem_one_sql_file(project: Projec
             "place_code", "measure", "value", "low", "high", "reason"
         ).iter_rows()
     }
-    assert found["E09000024", "people_sleeping_rough"] == (12.0, 12.0, 12.0, None)
-    assert found["E09000029", "people_sleeping_rough"] == (None, 1.0, 4.0, "suppressed")
-    assert found["E09000008", "people_sleeping_rough"][3] == "not_returned"
+    assert found["E09000024", "people_seen_sleeping_rough"] == (12.0, 12.0, 12.0, None)
+    assert found["E09000029", "people_seen_sleeping_rough"] == (None, 1.0, 4.0, "suppressed")
+    assert found["E09000008", "people_seen_sleeping_rough"][3] == "not_returned"
     assert found["E09000008", "vacancies"][3] == "not_collected"
     view = read_table(state_path(project.home, "view", "example_rough_sleeping"))
-    assert view["people_sleeping_rough_status"].to_list() == ["not_returned", "normal", "suppressed"]
+    assert view["people_seen_sleeping_rough_status"].to_list() == ["not_returned", "normal", "suppressed"]
 
 
 def test_a_check_costs_one_function_and_its_name(
@@ -65,6 +65,6 @@ def test_a_check_costs_one_function_and_its_name(
     finding = steps.observe_source(project, "example_rough_sleeping").finding
     told = finding.filter(pl.col("check") == "round_thousands")
     assert told.select("measure", "rows", "evidence").rows() == [
-        ("people_sleeping_rough", 2, "every figure is a round thousand")
+        ("people_seen_sleeping_rough", 2, "every figure is a round thousand")
     ]
     assert list(finding.columns) == list(FINDING)
