@@ -53,7 +53,8 @@ def tidied(sheet: Sheet, tidy: Path) -> Sheet:
     spec.loader.exec_module(module)
     reshape = cast(Callable[[pl.DataFrame], pl.DataFrame], module.tidy)
     try:
-        return sheet._replace(frame=reshape(sheet.frame))
+        # A blank cell is blank text; a file of another shape may make a reshape leave nothing at all there.
+        return sheet._replace(frame=reshape(sheet.frame).with_columns(pl.col(pl.String).fill_null("")))
     except (pl.exceptions.PolarsError, KeyError, ValueError) as error:
         raise UnreadableError(
             f"{sheet.file}: {tidy.name} could not reshape it ({error}); the publisher may have changed the layout"
