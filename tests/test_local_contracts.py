@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+import zipfile
 from pathlib import Path
 
 import duckdb
@@ -130,7 +131,15 @@ def outputs(project: Project) -> str:
         tables = [name for (name,) in con.sql("select table_name from information_schema.tables").fetchall()]
         names = [f"problem.{name}" if name == "a_problem" else name for name in tables]
         dumped = [str(con.sql(f"select * from {name}").fetchall()) for name in names]
-    return "\n".join([*(file.read_text(encoding="utf-8") for file in report_files(project, "a_problem")), *dumped])
+    return "\n".join([*(_read(file) for file in report_files(project, "a_problem")), *dumped])
+
+
+def _read(file: Path) -> str:
+    """Give all text of an output; of a workbook, which is packed, the text of its parts."""
+    if file.suffix != ".xlsx":
+        return file.read_text(encoding="utf-8")
+    with zipfile.ZipFile(file) as book:
+        return "\n".join(book.read(name).decode("utf-8") for name in book.namelist())
 
 
 def test_private_figures_are_in_no_output_and_the_cell_says_so(tmp_path: Path) -> None:
