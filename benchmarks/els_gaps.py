@@ -161,7 +161,7 @@ def typed(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Type the cells of one indicator: of its newest period, and of every period held as of that period's end."""
     asked, places = project.catalogue.problems[name], steps.register_places(project)
     system = system_places(places.register, SYSTEM)
-    placed, aside = placed_slices(project, asked, places, set(system["place_code"]))
+    placed, aside, _ = placed_slices(project, asked, places, set(system["place_code"]))
 
     def as_of(day: date) -> pl.DataFrame:
         return typed_cells(asked, project.catalogue, system, placed, aside, day)
