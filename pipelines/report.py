@@ -165,7 +165,21 @@ def as_json(report: Report) -> str:
         "since_last_build": changed(report.followed, report.measures)["line"],
         "cells": report.cells.sort("cell_id").to_dicts(),
     }
-    return json.dumps(told, ensure_ascii=False, indent=1, default=_iso) + "\n"
+    return _one_a_line(told)
+
+
+def _one_a_line(told: dict[str, Any]) -> str:
+    """Write an object as JSON, each item of its lists on a line of its own.
+
+    Python writes indented JSON by its slow road, which took half the time of a report.
+    """
+    encode = json.JSONEncoder(ensure_ascii=False, default=_iso).encode
+    lists = {
+        key: "[\n" + ",\n".join(map(encode, value)) + "\n]" for key, value in told.items() if isinstance(value, list)
+    }
+    return (
+        "{\n" + ",\n".join(f"{encode(key)}: {lists.get(key) or encode(value)}" for key, value in told.items()) + "\n}\n"
+    )
 
 
 def _source(row: dict[str, Any]) -> dict[str, Any]:
