@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import polars as pl
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -82,15 +83,16 @@ def tell(project: Project, names: Sequence[str], console: Console) -> None:
 
 
 def _answered(project: Project, cells: dict[str, pl.DataFrame]) -> Table:
-    """Lay out what each problem comes to: its places by verdict, the cells known, and what most often is in the way."""
-    heads = ("problem", "places", *SAID.values(), "cells known", "most often because of")
-    table = Table(*heads, title="Answered", title_justify="left")
+    """Lay out what each problem comes to: its places by verdict, and the cells known. It fits into 80 columns."""
+    table = Table("problem", title="Places answered", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for head in ("places", "yes", "with caveats", "no", "cells", "known"):
+        table.add_column(head, justify="right", no_wrap=True)
     for name, frame in cells.items():
-        counts, cause = verdict_counts(project, name)
-        known = frame["value"].count()
-        share = f"{known:,} of {frame.height:,} ({known / max(frame.height, 1):.0%})"
-        places = f"{frame['place_code'].n_unique():,}"
-        table.add_row(name, places, *(f"{counts.get(verdict, 0):,}" for verdict in SAID), share, cause)
+        counts = verdict_counts(project, name)
+        places, share = frame["place_code"].n_unique(), frame["value"].count() / max(frame.height, 1)
+        table.add_row(
+            name, *(f"{n:,}" for n in (places, *(counts.get(said, 0) for said in SAID), frame.height)), f"{share:.0%}"
+        )
     return table
 
 
@@ -99,7 +101,10 @@ MOST_NAMED = 3
 
 
 def _reasons(cells: list[pl.DataFrame]) -> Table:
-    table = Table("reason", "cells", "places", "measures", title="Gaps by reason", title_justify="left")
+    table = Table("reason", title="Gaps by reason", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for head in ("cells", "places"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("measures")
     for reason, counted, places, measures in by_reason(cells).iter_rows():
         named = measures.split(", ")
         more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
@@ -116,11 +121,10 @@ def _since(project: Project, names: list[str]) -> list[str]:
     return told + [f"Ledger   {name}: {line}" for name, line in lines]
 
 
-def verdict_counts(project: Project, name: str) -> tuple[dict[str, int], str]:
-    """Count a problem's places by verdict, and name what most often keeps them from a better one."""
+def verdict_counts(project: Project, name: str) -> dict[str, int]:
+    """Count a problem's places by verdict."""
     judged = by_place(read_table(state_path(project.home, "verdict", name)))
-    causes = judged["because"].drop_nulls().str.split("; ").explode().value_counts().sort("count", "because")
-    return dict(judged["verdict"].value_counts().iter_rows()), "".join(causes["because"].tail(1))
+    return dict(judged["verdict"].value_counts().iter_rows())
 
 
 def ledger_lines(project: Project, name: str) -> list[str]:

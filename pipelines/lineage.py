@@ -46,7 +46,8 @@ def lineage(places: Places, code: str, until: date) -> Told:
         "lies in",
         ", ".join(dict.fromkeys(part for part in (last["region"], last["nation"]) if part)) or "above nations",
     )
-    yield "systems", _systems(code, rows, until.year)
+    if systems := _systems(code, rows, until.year):
+        yield "systems", systems
     yield from _changes(places, code, "to_code", "from_code", "was")
     yield from _changes(places, code, "from_code", "to_code", "became")
 

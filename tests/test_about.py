@@ -48,7 +48,9 @@ def test_places_that_no_register_names_are_told_by_the_small_areas(project: Proj
 
 
 def test_a_trust_tells_how_its_patients_are_spread(project: Project) -> None:
-    (line,) = told(project, "RVR")
+    lines = told(project, "RVR")
+    assert lines[0].startswith("place: RVR Epsom And St Helier University Hospitals NHS Trust (trust)")
+    (line,) = [line for line in lines if line.startswith("spread")]
     assert line.startswith("spread: over lad_2019: E09000029 Sutton 37.6%") and "catchment year 2019" in line
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.small import small_project
+
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = "2026-11-24"
+pytestmark = pytest.mark.xdist_group("starter")
 
 
 def run(*words: str, store: Path, project: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -26,17 +29,6 @@ def run(*words: str, store: Path, project: Path = ROOT) -> subprocess.CompletedP
     }
     command = [sys.executable, "-m", "pipelines.cli", *words]
     return subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
-
-
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store that was built by the command itself."""
-    home = tmp_path_factory.mktemp("cli") / "store"
-    built = run("build", store=home)
-    assert built.returncode == 0, built.stderr
-    assert "jobs_recovery" in built.stdout and "not_collected" in built.stdout
-    assert str(home / "out" / "commonground.duckdb") in built.stdout
-    return home
 
 
 def test_a_second_build_finds_nothing_to_do_and_imports_neither_dagster_nor_great_expectations(store: Path) -> None:
@@ -122,9 +114,7 @@ def test_lists(store: Path, what: str) -> None:
 
 
 def test_a_wrong_declaration_is_named_with_its_line_and_nothing_built_is_lost(store: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "project"
-    shutil.copytree(ROOT / "sources", copy / "sources")
-    shutil.copytree(ROOT / "pipelines" / "problems", copy / "pipelines" / "problems")
+    copy = small_project(tmp_path)
     path = copy / "sources" / "ons_claimant_rate.yaml"
     path.write_text(path.read_text().replace("cadence: annual", "cadense: annual"))
     done = run("build", store=store, project=copy)
@@ -147,9 +137,7 @@ def test_a_day_before_there_was_a_register_of_places_is_refused(tmp_path: Path) 
 
 
 def test_a_source_that_breaks_is_told_by_the_exit_code(tmp_path: Path) -> None:
-    copy = tmp_path / "project"
-    shutil.copytree(ROOT / "sources", copy / "sources")
-    shutil.copytree(ROOT / "pipelines" / "problems", copy / "pipelines" / "problems")
+    copy = small_project(tmp_path)
     (copy / "sources" / "starter" / "hmrc_furlough.csv").write_text("<html><title>Sign in</title></html>")
     done = run("build", store=tmp_path / "store", project=copy)
     assert done.returncode == 6
@@ -195,7 +183,7 @@ def test_a_reader_with_the_file_open_and_a_build_do_not_notice_each_other(store:
     )
     assert reader.stdout is not None
     assert reader.stdout.readline().strip() == AS_OF
-    built = run("build", "--as-of", "2026-12-24", store=home)
+    built = run("build", "jobs_recovery", "--as-of", "2026-12-24", store=home)
     assert built.returncode == 0, built.stderr
     after, _ = reader.communicate("\n", timeout=60)
     # The reader still has the file it opened; who connects now gets the new one.

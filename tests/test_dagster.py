@@ -1,7 +1,6 @@
 """Dagster: everything is made from the declarations, and a run from its side gives what the command gives."""
 
 import os
-import shutil
 import subprocess
 import sys
 from datetime import date
@@ -18,6 +17,7 @@ from pipelines.publishing import publish_warehouse, report_problem
 from pipelines.run import build as run_build
 from pipelines.steps import Project
 from pipelines.store import read_table
+from tests.small import small_project
 
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = date(2026, 11, 24)
@@ -77,10 +77,11 @@ def test_schedules_run_on_london_time_from_the_start(catalogue: Catalogue, defs:
 
 def test_a_run_launched_from_dagster_gives_what_the_steps_give(tmp_path: Path) -> None:
     """The job is started in a code location of its own, as the web page starts it."""
+    copy = small_project(tmp_path)
     surroundings = {
         **os.environ,
         "DAGSTER_HOME": str(tmp_path / "dagster"),
-        "COMMONGROUND_PROJECT": str(ROOT),
+        "COMMONGROUND_PROJECT": str(copy),
         "COMMONGROUND_STORE": str(tmp_path / "one"),
         "COMMONGROUND_AS_OF": AS_OF.isoformat(),
     }
@@ -90,7 +91,7 @@ def test_a_run_launched_from_dagster_gives_what_the_steps_give(tmp_path: Path) -
     done = subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True)
     assert "RUN_SUCCESS" in done.stderr, done.stderr[-3000:]
 
-    project = Project(load(ROOT), tmp_path / "other", AS_OF)
+    project = Project(load(copy), tmp_path / "other", AS_OF)
     steps.prepare(project)
     for name in project.catalogue.observing():
         steps.observe_source(project, name)
@@ -109,9 +110,7 @@ def test_a_run_launched_from_dagster_gives_what_the_steps_give(tmp_path: Path) -
 
 
 def test_a_problem_that_can_not_be_answered_keeps_its_last_answer_and_stops_no_other(tmp_path: Path) -> None:
-    copy = tmp_path / "project"
-    shutil.copytree(ROOT / "sources", copy / "sources")
-    shutil.copytree(ROOT / "pipelines" / "problems", copy / "pipelines" / "problems")
+    copy = small_project(tmp_path)
     home = tmp_path / "store"
     assert run_build(Project(load(copy), home, AS_OF), ["jobs_recovery", "jobs_south_london"], lambda _: None) == []
     before = read_table(home / "state" / "cell" / "jobs_recovery.parquet")

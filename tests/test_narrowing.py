@@ -117,7 +117,7 @@ def test_only_counts_of_the_source_can_be_said_to_add(tmp_path: Path) -> None:
 
 
 def test_totals_and_rows_of_no_place_are_kept_beside_the_observations(tmp_path: Path) -> None:
-    rows = [*HIDDEN, "E08000038,Barnsley,2023,7", "E99999999,Nowhere,2023,1", "-,Not known,2023,4"]
+    rows = [*HIDDEN, "E08000038,Barnsley,2023,7", "E09000099,Nowhere,2023,1", "-,Not known,2023,4"]
     case = Case(None, MERTON, rows, source=SOURCE + "unallocated: ['-']\n", measure="kind: count")
     project = project_of(case, tmp_path)
     steps.prepare(project)
@@ -126,7 +126,7 @@ def test_totals_and_rows_of_no_place_are_kept_beside_the_observations(tmp_path: 
         ("retired_code", "lad", "E08000038", 7),
         ("total", "region", LONDON, 160),
         ("unallocated", None, None, 4),
-        ("unmatched_place", None, "E99999999", 1),
+        ("unmatched_place", None, "E09000099", 1),
     ]
     cells = answering.answer_problem(project, "a_problem")
     assert cells["value"].sum() == 31 * 5 + 2

@@ -23,11 +23,13 @@ from tests.report_sample import HARM, sample
 from tests.test_ledger import cells as gap_cells
 from tests.test_ledger import story
 from tests.test_report import Page
-from tests.test_starter import ROOT, starter  # noqa: F401
+from tests.test_starter import ROOT
+
+pytestmark = pytest.mark.xdist_group("starter")
 
 
 @pytest.fixture(scope="module")
-def paged(starter: Project) -> Project:  # noqa: F811
+def paged(starter: Project) -> Project:
     publish_pages(starter)
     return starter
 
@@ -124,7 +126,7 @@ def test_a_name_that_means_harm_is_only_text(paged: Project, tmp_path: Path) -> 
     assert told.problems[0]["places"] == 5 and sum(len(places) for _, places in told.places) == 5
 
 
-def test_only_the_pages_of_places_that_changed_are_made_again(starter: Project, tmp_path: Path) -> None:  # noqa: F811
+def test_only_the_pages_of_places_that_changed_are_made_again(starter: Project, tmp_path: Path) -> None:
     home = tmp_path / "store"
     shutil.copytree(starter.home, home)
     project = starter._replace(home=home)
@@ -142,7 +144,7 @@ def test_only_the_pages_of_places_that_changed_are_made_again(starter: Project, 
 
 
 def test_a_page_that_is_gone_is_made_again_and_that_of_a_place_no_longer_asked_about_goes(
-    starter: Project, tmp_path: Path  # noqa: F811
+    starter: Project, tmp_path: Path
 ) -> None:  # fmt: skip
     home = tmp_path / "store"
     shutil.copytree(starter.home, home)

@@ -20,8 +20,9 @@ from pipelines.planning import plan, told, write_letters
 from pipelines.requests import Gaps, bundles, ranked, request_id
 from pipelines.steps import Project
 from tests.report_sample import HARM
-from tests.test_cli import run, store  # noqa: F401
-from tests.test_starter import ROOT, starter  # noqa: F401
+from tests.test_cli import ROOT, run
+
+pytestmark = pytest.mark.xdist_group("starter")
 
 
 def requests_of(costs: list[int], cells: list[int]) -> pl.DataFrame:
@@ -179,7 +180,7 @@ def test_a_request_without_a_cost_and_a_cost_without_a_request_are_refused() -> 
         priced(asked, Priced(said, Path("c.yaml")))
 
 
-def test_the_starter_edition_can_be_planned_and_the_plan_says_that_it_is_proven(starter: Project) -> None:  # noqa: F811
+def test_the_starter_edition_can_be_planned_and_the_plan_says_that_it_is_proven(starter: Project) -> None:
     made = plan(starter, "jobs_recovery", 2, None)
     assert made.chosen and made.chosen.optimal and len(made.chosen.requests) == 2
     # Eleven districts wait for Northern Ireland's own count, six for the parts of a rate.
@@ -188,7 +189,7 @@ def test_the_starter_edition_can_be_planned_and_the_plan_says_that_it_is_proven(
     assert any("proven by exact optimisation (HiGHS), gap 0" in line for line in told(made))
 
 
-def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(starter: Project) -> None:  # noqa: F811
+def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(starter: Project) -> None:
     every = plan(starter, "jobs_recovery", None, None).requests["request"].to_list()
     with pytest.raises(CommongroundError, match=r"costs 7 requests, and the cap is 2; it would take a cap of 7.*17"):
         plan(starter, "jobs_recovery", 2, None, every)
@@ -198,13 +199,13 @@ def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(starter: Pr
     assert taken.chosen and taken.chosen.answers == 22 and not taken.chosen.optimal and math.isnan(taken.chosen.gap)
 
 
-def test_a_budget_that_buys_no_answer_says_the_least_that_would(starter: Project, tmp_path: Path) -> None:  # noqa: F811
+def test_a_budget_that_buys_no_answer_says_the_least_that_would(starter: Project, tmp_path: Path) -> None:
     path = cost_file(tmp_path, "unit: days\nbudget: 1\notherwise: 4")
     lines = list(told(plan(starter, "jobs_recovery", None, path)))
     assert any("the least that makes one possible costs 4 days" in line for line in lines)
 
 
-def test_the_letters_ask_each_holder_for_all_that_is_asked_of_them(starter: Project, tmp_path: Path) -> None:  # noqa: F811
+def test_the_letters_ask_each_holder_for_all_that_is_asked_of_them(starter: Project, tmp_path: Path) -> None:
     made = plan(starter, None, None, None)
     files = write_letters(starter, made, tmp_path)
     assert len(files) == made.requests["holder"].n_unique()
@@ -213,7 +214,7 @@ def test_the_letters_ask_each_holder_for_all_that_is_asked_of_them(starter: Proj
         assert f"(request {row['request']})" in text and row["holder"] in text
 
 
-def test_a_name_that_means_harm_stays_one_line_of_plain_text(starter: Project) -> None:  # noqa: F811
+def test_a_name_that_means_harm_stays_one_line_of_plain_text(starter: Project) -> None:
     bad = f"{HARM}\nBcc: all\x1b[2J\u202egnp.exe"
     row = plan(starter, "jobs_recovery", None, None).requests.head(1).with_columns(
         pl.lit(bad).alias("holder"), pl.lit([bad]).alias("names"), pl.lit(bad).alias("evidence"),
@@ -225,7 +226,7 @@ def test_a_name_that_means_harm_stays_one_line_of_plain_text(starter: Project) -
     assert "/" not in file_name("../../etc/passwd") and file_name("") != file_name("-")
 
 
-def test_the_command_prints_a_plan_in_each_format(store: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_the_command_prints_a_plan_in_each_format(store: Path, tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(run("plan", "jobs_recovery", "--format", "csv", store=store).stdout)))
     assert len(rows) == 7 and {"request", "holder", "people", "cost", "chosen"} <= set(rows[0])
     said = run("plan", "jobs_recovery", "--budget", "1", "--letters", str(tmp_path / "l"), store=store)
@@ -235,7 +236,7 @@ def test_the_command_prints_a_plan_in_each_format(store: Path, tmp_path: Path) -
 
 
 def test_costs_beside_a_problem_are_used_and_an_accepted_gap_is_not_asked_for(
-    starter: Project, tmp_path: Path  # noqa: F811
+    starter: Project, tmp_path: Path
 ) -> None:  # fmt: skip
     from pipelines.catalogue import load
 

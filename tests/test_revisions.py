@@ -14,6 +14,8 @@ from pipelines.revisions import compared, revisions
 from pipelines.schema import OBSERVATION, rows
 from tests.test_cli import run
 
+pytestmark = pytest.mark.xdist_group("starter")
+
 YEARS = {year: (date(year, 1, 1), date(year, 12, 31)) for year in (2020, 2021, 2022)}
 
 
@@ -98,14 +100,6 @@ def test_another_heading_is_suspected() -> None:
 def test_a_change_from_nought_has_no_factor() -> None:
     found = told(release(0, cell("A", 2020, 0.0)), release(1, cell("A", 2020, 5.0)))[1]
     assert (found["median_ratio"], found["changed"], found["suspicion"]) == (None, 1, None)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("revisions") / "store"
-    built = run("build", "jobs_recovery", store=home)
-    assert built.returncode == 0, built.stderr
-    return home
 
 
 def asked(store: Path, query: str) -> list[dict[str, Any]]:

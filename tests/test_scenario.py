@@ -16,6 +16,7 @@ from pipelines.errors import DeclarationError, UnknownNameError
 from pipelines.planned import Scenario, read_scenario
 from pipelines.scenario import lost_measures, rehearse
 from pipelines.steps import Project
+from tests.small import small_project
 
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = date(2026, 11, 24)
@@ -257,11 +258,12 @@ def test_a_refused_plan_leaves_no_file_behind(project: Project, tmp_path: Path) 
     assert not list(project.home.rglob("scenario_*"))
 
 
-def test_a_plan_in_a_file_of_ones_own_is_rehearsed_for_every_problem(project: Project, tmp_path: Path) -> None:
+def test_a_plan_in_a_file_of_ones_own_is_rehearsed_for_every_problem(tmp_path: Path) -> None:
     plan = tmp_path / "mine.yaml"
     plan.write_text(SHARES)
     home = tmp_path / "store"
-    rehearse_and_tell(project._replace(home=home), str(plan), [], Console())
+    project = Project(load(small_project(tmp_path)), home, AS_OF)
+    rehearse_and_tell(project, str(plan), [], Console())
     written = {path.name for path in home.rglob("scenario_*")}
     assert written == {f"scenario_mine_{name}.csv" for name in ("cells", "lost", *project.catalogue.problems)}
     assert "Blackpool is cut" in next(home.rglob("scenario_mine_jobs_recovery.csv")).read_text()

@@ -4,7 +4,6 @@ import csv
 import gzip
 import io
 import os
-import shutil
 import subprocess
 import sys
 from datetime import date
@@ -19,9 +18,11 @@ from pipelines.catalogue import load
 from pipelines.publishing import FORMS, publish_warehouse, report_problem
 from pipelines.steps import Project
 from pipelines.store import out_path, read_table, state_path
+from tests.small import small_project
 
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = date(2026, 11, 24)
+pytestmark = pytest.mark.xdist_group("starter")
 BUCKINGHAMSHIRE = "E06000060"
 NORTHERN_IRELAND = [f"N090000{n:02}" for n in range(1, 12)]
 SOUTH_LONDON = {"Merton", "Sutton", "Kingston upon Thames", "Croydon", "Wandsworth", "Lambeth", "Richmond upon Thames"}
@@ -37,11 +38,6 @@ def built(project: Project) -> Project:
         report_problem(project, name)
     publish_warehouse(project)
     return project
-
-
-@pytest.fixture(scope="session")
-def starter(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return built(Project(load(ROOT), tmp_path_factory.mktemp("store"), AS_OF))
 
 
 @pytest.fixture(scope="session")
@@ -215,21 +211,21 @@ def test_every_table_and_column_carries_its_comment(warehouse: Path) -> None:
         assert ask(warehouse, unnamed) == []
 
 
-def test_building_twice_from_nothing_gives_identical_tables(starter: Project, tmp_path: Path) -> None:
-    again = built(starter._replace(home=tmp_path))
-    for kind in ("cell", "view", "observation", "finding", "release"):
-        for path in sorted((starter.home / "state" / kind).glob("*.parquet")):
-            assert read_table(path).equals(read_table(again.home / "state" / kind / path.name)), path
-    for name in (f"jobs_recovery.{form}" for form in FORMS):
-        assert out_path(starter.home, name).read_bytes() == out_path(again.home, name).read_bytes()
-
-
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Copy the declarations into a project of its own, to break them."""
-    shutil.copytree(ROOT / "sources", tmp_path / "project" / "sources")
-    shutil.copytree(ROOT / "pipelines" / "problems", tmp_path / "project" / "pipelines" / "problems")
-    return tmp_path / "project"
+    """Copy some declarations into a project of its own, to break them."""
+    return small_project(tmp_path)
+
+
+def test_building_twice_from_nothing_gives_identical_tables(copy: Path, tmp_path: Path) -> None:
+    first, again = (built(Project(load(copy), tmp_path / name, AS_OF)).home for name in ("first", "again"))
+    for kind in ("cell", "view", "observation", "finding", "release"):
+        made = sorted((first / "state" / kind).glob("*.parquet"))
+        assert made
+        for path in made:
+            assert read_table(path).equals(read_table(again / "state" / kind / path.name)), path
+    for name in (f"jobs_recovery.{form}" for form in FORMS):
+        assert out_path(first, name).read_bytes() == out_path(again, name).read_bytes()
 
 
 def rebuilt(root: Path, home: Path) -> pl.DataFrame:

@@ -1,6 +1,5 @@
 """Verdicts: whether a question can be answered in a place, and because of what it can't; and declared stand-ins."""
 
-import shutil
 from datetime import date
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from pipelines.schema import CELL, rows
 from pipelines.steps import Project
 from pipelines.store import read_table, state_path
 from pipelines.verdicts import by_place, verdicts
+from tests.small import small_project
 from tests.test_starter import built
 
-ROOT = Path(__file__).resolve().parent.parent
 AS_OF = date(2026, 11, 24)
 PEOPLE = pl.DataFrame({"place_code": ["E09000024"], "people": [140_000.0]})
 
@@ -103,11 +102,16 @@ join lad_2023.claimant_rate using (place_code)
 """
 
 
+BECAUSE = "furlough_take_up: boundary_cliff and proxy_used"
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    shutil.copytree(ROOT / "sources", tmp_path / "project" / "sources")
-    (tmp_path / "project" / "pipelines" / "problems").mkdir(parents=True)
-    return tmp_path / "project"
+    """Copy a few declarations and no problem: the test writes its own."""
+    root = small_project(tmp_path)
+    for path in (root / "pipelines" / "problems").iterdir():
+        path.unlink()
+    return root
 
 
 def asked(root: Path, sql: str) -> Path:
@@ -131,9 +135,10 @@ def test_a_stand_in_is_shown_and_said_and_its_need_stays_open(copy: Path, tmp_pa
     with duckdb.connect(str(publish_warehouse(project)), read_only=True) as con:
         shown = con.sql("select * from problem.p where place_code = 'E06000063'").pl().row(0, named=True)
         told = con.sql("select verdict, because, needs_met, needs_in_all from verdicts where place_code = 'E06000063'")
-        assert told.fetchall() == [("with_caveats", "furlough_take_up: proxy_used", 1, 2)]
+        # Beside it lie districts with a figure of their own: at that border the data break.
+        assert told.fetchall() == [("with_caveats", BECAUSE, 1, 2)]
     assert shown["furlough_take_up_status"] == "proxy_used"
-    assert (shown["verdict"], shown["because"]) == ("with_caveats", "furlough_take_up: proxy_used")
+    assert (shown["verdict"], shown["because"]) == ("with_caveats", BECAUSE)
 
 
 @pytest.mark.parametrize(

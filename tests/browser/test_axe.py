@@ -16,10 +16,10 @@ from pipelines.steps import Project
 from pipelines.store import out_path
 from tests.browser.test_report_page import CHROMIUM, FLAGS
 from tests.report_sample import sample
-from tests.test_starter import starter  # noqa: F401
 
 AXE = Path(os.environ.get("COMMONGROUND_AXE", "axe.min.js"))
 pytestmark = [
+    pytest.mark.xdist_group("starter"),
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on this machine"),
     pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: COMMONGROUND_AXE names no axe.min.js"),
@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def pages(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:  # noqa: F811
+def pages(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     publish_pages(starter)
     made = {name: out_path(starter.home, name) for name in ("index.html", "places/E06000063.html", "jobs_recovery.html",
                                                             "jobs_south_london.html")}  # fmt: skip
