@@ -26,6 +26,7 @@ from pipelines.neighbours import NEIGHBOUR
 from pipelines.planned import NewPlace, Scenario
 from pipelines.ranks import RANK
 from pipelines.reconciliation import RECONCILIATION
+from pipelines.returns import REPORTING, RETURN
 from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.totals import TOTAL
 from pipelines.verdicts import VERDICT
@@ -133,6 +134,8 @@ def tables_page() -> str:
         "boundary_cliffs": BOUNDARY_CLIFF,
         "totals": TOTAL,
         "reconciliation": RECONCILIATION,
+        "returns": RETURN,
+        "reporting": REPORTING,
         "revisions": REVISION,
         "revision_summary": REVISION_SUMMARY,
     }

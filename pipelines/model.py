@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pipelines.declared import Age, Declared, Listed, Name, Names, PlaceSystem
 from pipelines.model_areas import ShareTable, Weights
 from pipelines.model_needs import Need
-from pipelines.model_parts import Adding, Break, Elsewhere, Note, Release, Sha256, Withdrawn
+from pipelines.model_parts import Adding, Break, Elsewhere, Note, Release, Returns, Sha256, Withdrawn
 from pipelines.model_reading import FileShape, Where
 from pipelines.model_roads import STATXPLORE_KEY, Api, Link
 from pipelines.schema import VALUELESS, Status
@@ -134,6 +134,7 @@ class Source(FileShape):
     )
     totals: dict[str, str] = Field(default_factory=dict, description="Labels of totals, and their codes")
     unallocated: Annotated[tuple[str, ...], Listed] = Field((), description="Labels of rows that belong to no place")
+    returns: Returns | None = Field(None, description="That each place makes a return of its own, and who should")
     adding: Adding | None = Field(None, description="What adds to what in the file")
     notes: Annotated[tuple[Note, ...], Listed] = Field((), description="What a person knows about some places")
     releases: Annotated[tuple[Release, ...], Listed] = Field(

@@ -73,6 +73,17 @@ class Adding(Declared):
             raise ValueError(f"adding names {strange[0]}, which is no count or stock of this source")
 
 
+class Returns(Declared):
+    """That each place of the source makes a return of its own, so that one may be missing."""
+
+    by: str = Field(description="Who returns, in the plural: NHS trusts, councils, police forces")
+    roll: Literal["every", "seen"] = Field(
+        "every",
+        description="Who should: every place of the source's place system in the nations covered, or those seen to "
+        "have returned, each from its first period on",
+    )
+
+
 class Note(Declared):
     """Something a person knows about some places of a source, shown with their gaps."""
 

@@ -108,7 +108,7 @@ def _drop_others(home: Path, codes: set[str]) -> None:
 def _people_title(project: Project) -> str:
     """Say who is counted as the people of a place, for the first problem there is."""
     for problem in project.catalogue.problems.values():
-        name = population_of(project.catalogue, problem)
+        name = population_of(project.catalogue, problem.measures)
         if name:
             title = project.catalogue.measures[name].title
             return title[0].lower() + title[1:]

@@ -24,6 +24,8 @@ from pipelines.report_breaks import Breaks
 from pipelines.report_followed import Followed
 from pipelines.report_model import Report
 from pipelines.requests import gaps_held, ranked
+from pipelines.returning import all_returns
+from pipelines.returns import reporting
 from pipelines.revisions import REVISION_SUMMARY
 from pipelines.schema import CELL, FINDING, empty
 from pipelines.spreadsheet import spreadsheet
@@ -109,6 +111,7 @@ def gather(project: Project, problem: Problem) -> Report:
         boundaries=boundaries(project),
         followed=_followed(project, problem),
         breaks=_breaks(project, problem, cells),
+        returned=_returned(project, problem),
     )
 
 
@@ -116,6 +119,12 @@ def _breaks(project: Project, problem: Problem, cells: pl.DataFrame) -> Breaks:
     """Gather where a problem's data break at borders, and what the totals of its measures leave."""
     totals = all_reconciliations(project).filter(pl.col("measure").is_in(list(problem.measures)))
     return Breaks(cliffs(cells, neighbour_table(project), project.catalogue.measures), totals)
+
+
+def _returned(project: Project, problem: Problem) -> pl.DataFrame:
+    """Gather how complete the returns behind a problem's measures are, period by period (REPORTING)."""
+    told = reporting(all_returns(project, list(project.catalogue.sources_of(problem))))
+    return told.filter(pl.col("by") == "period", pl.col("measure").is_in(list(problem.measures)))
 
 
 def _followed(project: Project, problem: Problem) -> Followed:
@@ -190,7 +199,7 @@ def _write(project: Project) -> Path:
     judged = [read_table(state_path(home, "verdict", name)) for name in answered]
     places = register_places(project)
     revised = all_revisions(project)
-    every = pl.concat([empty(CELL), *cells])
+    every, returned = pl.concat([empty(CELL), *cells]), all_returns(project)
     tables = {
         "gap_ledger": pl.concat([empty(GAP_LEDGER), *(gaps_of(project, name) for name in answered)]),
         "builds": pl.concat([empty(BUILD), *(ledger_of(project, name).builds for name in answered)]),
@@ -208,6 +217,8 @@ def _write(project: Project) -> Path:
         "observations": all_observations(project),
         "totals": all_totals(project),
         "reconciliation": all_reconciliations(project),
+        "returns": returned,
+        "reporting": reporting(returned),
         "revisions": revised[0],
         "revision_summary": revised[1],
         "doubts": pl.concat([all_doubts(project), all_disagreements(project)]),

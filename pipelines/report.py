@@ -25,6 +25,7 @@ from pipelines.report_sources import (
     source_rows,
 )
 from pipelines.report_tables import by_place, by_place_and_period, highest, measure_heads
+from pipelines.returns import newest_periods
 
 SHOWN = 200
 """Findings printed in the report; the analyst's file has all."""
@@ -72,6 +73,7 @@ def render_html(report: Report) -> str:
             shopping=shopping_list(report),
             sources=source_rows(report),
             releases_shown=RELEASES_SHOWN,
+            returned=newest_periods(report.returned).to_dicts(),
             findings=finding_rows(found.head(SHOWN)),
             findings_in_all=found.height,
             meanings=meanings(report, found.head(SHOWN)),

@@ -8,6 +8,8 @@ import polars as pl
 from pipelines.model import Header, Measure, Source
 from pipelines.report_breaks import UNBROKEN, Breaks
 from pipelines.report_followed import UNFOLLOWED, Followed
+from pipelines.returns import REPORTING
+from pipelines.schema import empty
 
 
 class Report(NamedTuple):
@@ -18,7 +20,8 @@ class Report(NamedTuple):
     `findings` has the columns of schema.FINDING. `releases` has source, release, released_at, label, file, usable,
     size, in_use. `boundaries` is a GeoJSON FeatureCollection whose features have the property `code`, or
     None where no boundaries are held. `measures` and `sources` are those the problem asks for. `followed` holds the
-    verdicts and what has changed since the last build, `breaks` where data break and what totals leave.
+    verdicts and what has changed since the last build, `breaks` where data break and what totals leave, `returned`
+    how far each period's returns are complete (returns.REPORTING).
     """
 
     problem: str
@@ -39,3 +42,4 @@ class Report(NamedTuple):
     boundaries: dict[str, Any] | None
     followed: Followed = UNFOLLOWED
     breaks: Breaks = UNBROKEN
+    returned: pl.DataFrame = empty(REPORTING)

@@ -46,7 +46,7 @@ def prepare(project: Project) -> Keys:
     """Sweep what killed builds left, drop what is no longer declared, take in what came with the project."""
     catalogue, home = project.catalogue, project.home
     sweep(home)
-    for kind in (*OBSERVED, "reconciliation"):
+    for kind in (*OBSERVED, "reconciliation", "returned"):
         prune(home, kind, set(catalogue.observing()))
     for kind in (*ANSWERED, "report"):
         prune(home, kind, set(catalogue.problems))

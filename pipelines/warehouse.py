@@ -22,6 +22,7 @@ from pipelines.model import Measure, Source
 from pipelines.neighbours import NEIGHBOUR
 from pipelines.ranks import RANK
 from pipelines.reconciliation import RECONCILIATION
+from pipelines.returns import REPORTING, RETURN
 from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, PLACE, STATUS_SYMBOLS
 from pipelines.store import beside, write_whole
@@ -82,6 +83,8 @@ TABLE_MEANING = {
     "observations": "Every published figure used, of every release held; as_known_at(day) gives those known on a day",
     "totals": "What files say of larger places, and of rows of no place: kept out of the observations",
     "reconciliation": "Why each total is not the sum of its places: the difference taken apart, adding exactly",
+    "returns": "Every return due of a provider that makes its own: whether it came, whole, and in time",
+    "reporting": "How complete returns are, by period and by provider: by volume, never by counting files",
     "revisions": "Every figure that changed, appeared or disappeared between two releases of a source",
     "revision_summary": "For each measure and pair of releases: how much changed, where most, and what is suspected",
     "doubts": "Every figure in use that is doubted: what it was compared with, and how far from that it is",
@@ -200,6 +203,8 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "observations": OBSERVATION,
         "totals": TOTAL,
         "reconciliation": RECONCILIATION,
+        "returns": RETURN,
+        "reporting": REPORTING,
         "revisions": REVISION,
         "revision_summary": REVISION_SUMMARY,
         "doubts": DOUBT,

@@ -1,0 +1,33 @@
+"""The returns due of every source whose places make their own, kept in the state beside what they are made from."""
+
+import polars as pl
+
+from pipelines.keys import hashed, keys
+from pipelines.people import people_of, population_of
+from pipelines.returns import RETURN, returns
+from pipelines.schema import empty
+from pipelines.steps import Project, observe_source, place_system
+from pipelines.store import read_table, state_path, table_key, write_table
+
+
+def returned(project: Project, name: str) -> pl.DataFrame:
+    """Tell what became of the returns of one source (RETURN), or give what was told before from the same files."""
+    catalogue = project.catalogue
+    source, counting = catalogue.sources[name], population_of(catalogue, ())
+    made_from = keys(catalogue, project.home, project.as_of).observation
+    people_key = made_from[catalogue.measure_source[counting]] if counting else ""
+    key, path = hashed(made_from[name], people_key), state_path(project.home, "returned", name)
+    if table_key(path) != key:
+        seen, own = observe_source(project, name), place_system(project, source.places or "").places
+        nobody = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
+        people = people_of(project, counting, source.places or "") if counting else nobody
+        write_table(path, returns(seen.observation, seen.doubt, source, own, people), key)
+    return read_table(path)
+
+
+def all_returns(project: Project, names: list[str] | None = None) -> pl.DataFrame:
+    """Stack the returns of some sources, or of every one that declares them and whose observations are there."""
+    due = [name for name, source in project.catalogue.observing().items() if source.returns]
+    asked = [name for name in due if names is None or name in names]
+    made = [name for name in asked if state_path(project.home, "observation", name).is_file()]
+    return pl.concat([empty(RETURN), *(returned(project, name) for name in made)])
