@@ -44,7 +44,9 @@ def expected(observation: pl.DataFrame, measures: dict[str, Measure]) -> pl.Data
     """
     held = observation.filter(pl.col("value") >= 0, pl.col("value").is_finite())
     steps = held.join(smallest_steps(held, measures), on="measure", how="left", maintain_order="left")
-    ordered = steps.sort(*PLACE, "period_start").with_columns(_logarithm().alias("log"))
+    ordered = steps.sort(*PLACE, "period_start").with_columns(
+        _logarithm().alias("log"), pl.struct(PLACE).rle_id().alias("place_number")
+    )
     polished = _polished(ordered).with_columns(pl.lit(False).alias("odd"))
     counted = [name for name, each in measures.items() if each.kind in ADDITIVE]
     first = _spreads(_around(polished), counted)
@@ -98,13 +100,18 @@ def _around(fitted: pl.DataFrame) -> pl.DataFrame:
 def _odd() -> pl.Expr:
     """Tell the figures that are far from both, and further than those before and after."""
     apart = pl.col("apart").abs()
-    beside = pl.max_horizontal(apart.shift(n).over(PLACE) for n in (-1, 1)).fill_null(0.0)
+    around = pl.max_horizontal(beside(apart, n) for n in (-1, 1)).fill_null(0.0)
     far = [times_its(spread).abs() > _ODD for spread in ("own_spread", "peer_spread")]
-    return (pl.all_horizontal(far) & (apart > log(FACTOR)) & (apart >= beside)).fill_null(False)
+    return (pl.all_horizontal(far) & (apart > log(FACTOR)) & (apart >= around)).fill_null(False)
+
+
+def beside(figure: pl.Expr, n: int) -> pl.Expr:
+    """Give the figure of the same place n rows before, of rows sorted by place: many times faster than by groups."""
+    return pl.when(pl.col("place_number").shift(n) == pl.col("place_number")).then(figure.shift(n))
 
 
 def _typical(shifts: range | list[int]) -> pl.Expr:
-    near = [pl.col("norm").shift(n).over(PLACE) for n in shifts]
+    near = [beside(pl.col("norm"), n) for n in shifts]
     return pl.concat_list(near).list.drop_nulls().list.median()
 
 

@@ -1,10 +1,11 @@
 """Setting a source's figures beside what others say: which measures to compare, and what comes of it."""
 
+from collections.abc import Collection
+
 import polars as pl
 
 from checks.agreement import conflict, inconsistent_rate, low_reach
 from checks.doubt import DOUBT
-from pipelines.catalogue import compared_with
 from pipelines.placing import newest
 from pipelines.schema import OBSERVATION, empty
 from pipelines.steps import Project, observe_source
@@ -16,7 +17,7 @@ def disagreements(project: Project, name: str, observation: pl.DataFrame) -> pl.
     Only figures of one place system are compared, each of its newest release.
     """
     catalogue = project.catalogue
-    wanted = compared_with(catalogue, name)
+    wanted = catalogue.compared[name]
     held = _held(project, name, wanted) if wanted else empty(OBSERVATION)
     current = newest(observation)
     tables = [empty(DOUBT)]
@@ -35,7 +36,7 @@ def _of(held: pl.DataFrame, measure: str) -> pl.DataFrame:
     return held.filter(pl.col("measure") == measure)
 
 
-def _held(project: Project, name: str, wanted: list[str]) -> pl.DataFrame:
+def _held(project: Project, name: str, wanted: tuple[str, ...]) -> pl.DataFrame:
     catalogue = project.catalogue
     owners = sorted({catalogue.measure_source[each] for each in wanted} & set(catalogue.observing()))
     system = catalogue.sources[name].places
@@ -44,9 +45,10 @@ def _held(project: Project, name: str, wanted: list[str]) -> pl.DataFrame:
     return newest(pl.concat([nothing, *tables]).filter(pl.col("measure").is_in(wanted)))
 
 
-def all_disagreements(project: Project) -> pl.DataFrame:
-    """Give the doubts of every source's figures that come of what others say."""
-    names = [name for name in project.catalogue.observing() if compared_with(project.catalogue, name)]
+def all_disagreements(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
+    """Give the doubts of the figures of some sources, or of every one, that come of what others say."""
+    compared = project.catalogue.compared
+    names = [name for name in project.catalogue.observing() if compared[name] and (asked is None or name in asked)]
     return pl.concat(
         [empty(DOUBT), *(disagreements(project, name, observe_source(project, name).observation) for name in names)]
     )

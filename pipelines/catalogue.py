@@ -46,6 +46,8 @@ class Catalogue(NamedTuple):
     accepted: dict[str, tuple[Accepted, ...]]
     said: dict[str, str]
     """For each source the hash of everything its declaration says, as it was when it was read."""
+    compared: dict[str, tuple[str, ...]]
+    """For each source the measures that its figures are set beside, in the order of their names."""
 
     @property
     def sources_dir(self) -> Path:
@@ -118,6 +120,7 @@ def load(root: Path) -> Catalogue:
         _corrections(root / "sources", {name: declared[0] for name, (declared, _) in read.items()}),
         _accepted(root / "pipelines" / "problems", problems),
         {name: _declaration_key(root / "sources", name) for name in read},
+        {name: _compared(declared[0], measures) for name, (declared, _) in read.items()},
     )
 
 
@@ -270,11 +273,10 @@ def _declaration_key(folder: Path, name: str) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def compared_with(catalogue: Catalogue, name: str) -> list[str]:
+def _compared(source: Source, measures: dict[str, Measure]) -> tuple[str, ...]:
     """Name the measures that a source's figures are set beside, in the order of their names."""
-    told: set[str] = set()
-    for measure, each in catalogue.sources[name].measures.items():
-        said_of = {other for other, its in catalogue.measures.items() if its.same_as == measure}
-        told |= said_of | {each.same_as or "", each.reaches or ""}
+    told = {other for other, its in measures.items() if its.same_as in source.measures}
+    for each in source.measures.values():
+        told |= {each.same_as or "", each.reaches or ""}
         told |= {each.numerator, each.denominator or ""} if each.numerator else set()
-    return sorted(told - {""})
+    return tuple(sorted(told - {""}))

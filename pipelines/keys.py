@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.catalogue import Catalogue, compared_with
+from pipelines.catalogue import Catalogue
 from pipelines.kinds import LISTED
 from pipelines.model import Source
 from pipelines.store import Snapshot, history
@@ -45,11 +45,11 @@ def code_key() -> str:
 
 def _rests_on(catalogue: Catalogue, name: str) -> list[str]:
     """Name the sources a problem rests on: of its measures, what its rates are shares of, and who lives there."""
-    asked = catalogue.problems[name].measures
-    parts = [catalogue.measures[each].denominator for each in asked]
+    problem = catalogue.problems[name]
+    parts = [catalogue.measures[each].denominator for each in problem.measures]
     counting = [each for each, measure in catalogue.measures.items() if measure.population]
-    beside = {other for each in asked for other in compared_with(catalogue, catalogue.measure_source[each])}
-    return sorted({catalogue.measure_source[each] for each in (*asked, *parts, *counting, *sorted(beside)) if each})
+    beside = [other for source in catalogue.sources_of(problem) for other in catalogue.compared[source]]
+    return sorted({catalogue.measure_source[each] for each in (*problem.measures, *parts, *counting, *beside) if each})
 
 
 def _by_tables(source: Source) -> bool:

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.areas import Areas, WeightSet, weight_column
 from pipelines.errors import UnknownNameError
-from pipelines.places import Places, links, reaches, system_places
+from pipelines.places import Places, links, system_places, walked
 
 OVERLAY = {"from_code": pl.String, "to_code": pl.String, "weight": pl.Float64, "people": pl.Float64}
 """A pair of places, the share of the first's people who live in the second, and how many they are."""
@@ -144,7 +144,7 @@ def _became(areas: Areas, places: Places, codes: list[str], system: str) -> tupl
     columns = [column for column in _by_nearness(areas.systems, system) if column.rsplit("_", 1)[0] == kind]
     best: tuple[str | None, list[tuple[str, str, float, None]]] = (None, [])
     for column in columns if codes else []:
-        found = reaches(places.changes, codes, set(areas.table[column].drop_nulls()))
+        found = walked(places.graph, codes, set(areas.table[column].drop_nulls()))
         single = [(code, reach.codes[0], 1.0, None) for code, reach in found.items() if len(reach.codes) == 1]
         best = max(best, (column, single), key=lambda each: len(each[1]))
     return best[0], pl.DataFrame(best[1], schema=OVERLAY, orient="row")

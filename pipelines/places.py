@@ -6,6 +6,7 @@ A place system is a kind and a year: `lad_2023` is the set of districts whose co
 
 from collections import defaultdict
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 import polars as pl
@@ -14,12 +15,35 @@ from pipelines.errors import UnknownNameError, UnreadableError, near
 from pipelines.kinds import ENTITIES, KINDS, NATION_OF, nation_letter
 from pipelines.schema import CHANGE, PLACE, conformed
 
+Edges = dict[str, tuple[str, ...]]
 
-class Places(NamedTuple):
-    """The register (schema.PLACE) and the successions between its codes (schema.CHANGE)."""
 
+class Graph(NamedTuple):
+    """The changes of codes both ways, and the codes that land was moved to, and that others were merged into."""
+
+    forward: Edges
+    backward: Edges
+    moved: frozenset[str]
+    merged: frozenset[str]
+
+
+class _Tables(NamedTuple):
     register: pl.DataFrame
     changes: pl.DataFrame
+
+
+class Places(_Tables):
+    """The register (schema.PLACE) and the successions between its codes (schema.CHANGE)."""
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The changes of codes, to be walked along."""
+        return _graph(self.changes)
+
+    @cached_property
+    def parents(self) -> dict[str, str]:
+        """The place that each code is put in."""
+        return _parents(self.register)
 
 
 class Reach(NamedTuple):
@@ -153,10 +177,9 @@ def links(places: Places, codes: list[str], target: set[str]) -> dict[str, Reach
     A code that has no successor in the system is followed upwards: to its district, its county, its region, its
     nation, or to the one place that such a larger place became (basis aggregated). One that leads nowhere is left out.
     """
-    found = reaches(places.changes, codes, target)
-    parent = _parents(places.register)
-    above = {code: (*_ancestors(code, parent)[1:], nation_code(code)) for code in codes if code not in found}
-    led = reaches(places.changes, sorted({up for each in above.values() for up in each}), target)
+    found = walked(places.graph, codes, target)
+    above = {code: (*_ancestors(code, places.parents)[1:], nation_code(code)) for code in codes if code not in found}
+    led = walked(places.graph, sorted({up for each in above.values() for up in each}), target)
     for code, each in above.items():
         up = next((led[up].codes[0] for up in each if up in led and len(led[up].codes) == 1), None)
         if up:
@@ -172,14 +195,19 @@ def nation_code(code: str) -> str:
     return _NATION_CODES.get(nation_letter(code), "")
 
 
-Edges = dict[str, tuple[str, ...]]
-
-
 def _edges(changes: pl.DataFrame, start: str, end: str) -> Edges:
     found: dict[str, list[str]] = defaultdict(list)
     for one, other in changes.select(start, end).iter_rows():
         found[one].append(other)
     return {code: tuple(dict.fromkeys(others)) for code, others in found.items()}
+
+
+def _graph(changes: pl.DataFrame) -> Graph:
+    backward = _edges(changes, "to_code", "from_code")
+    several = {code for code, before in backward.items() if len(before) > 1}
+    told = {kind: set(changes.filter(pl.col("kind") == kind)["to_code"]) for kind in ("moved_land", "merged")}
+    forward = _edges(changes, "from_code", "to_code")
+    return Graph(forward, backward, frozenset(told["moved_land"]), frozenset(several | told["merged"]))
 
 
 def _forward(code: str, edges: Edges) -> list[str]:
@@ -202,31 +230,20 @@ def reaches(changes: pl.DataFrame, codes: list[str], target: set[str]) -> dict[s
     (recoded or moved_land where one to one, merged where several old codes meet). A newer one is followed back only
     through one-to-one changes. A code that leads nowhere is left out.
     """
-    graph = _graph(changes)
+    return walked(_graph(changes), codes, target)
+
+
+def walked(graph: Graph, codes: list[str], target: set[str]) -> dict[str, Reach]:
+    """Tell what `reaches` tells, of a graph made before (Places.graph)."""
     found = {code: _reach(code, target, graph) for code in codes}
     return {code: reach for code, reach in found.items() if reach.codes}
 
 
-class _Graph(NamedTuple):
-    """The changes of codes both ways, and the codes that land was moved to, and that others were merged into."""
-
-    forward: Edges
-    backward: Edges
-    moved: frozenset[str]
-    merged: frozenset[str]
-
-
-def _graph(changes: pl.DataFrame) -> _Graph:
-    backward = _edges(changes, "to_code", "from_code")
-    several = {code for code, before in backward.items() if len(before) > 1}
-    told = {kind: set(changes.filter(pl.col("kind") == kind)["to_code"]) for kind in ("moved_land", "merged")}
-    forward = _edges(changes, "from_code", "to_code")
-    return _Graph(forward, backward, frozenset(told["moved_land"]), frozenset(several | told["merged"]))
-
-
-def _reach(code: str, target: set[str], graph: _Graph) -> Reach:
+def _reach(code: str, target: set[str], graph: Graph) -> Reach:
     if code in target:
         return Reach((code,), "observed")
+    if code not in graph.forward and code not in graph.backward:
+        return Reach((), "recoded")  # as most are: small areas by the ten thousand
     onwards = _forward(code, graph.forward)
     if ahead := tuple(found for found in onwards if found in target):
         return Reach(ahead, _how(set(onwards[1:]), graph))
@@ -235,7 +252,7 @@ def _reach(code: str, target: set[str], graph: _Graph) -> Reach:
     return Reach(tuple(found for found in back if found in target)[:1], basis)
 
 
-def _how(met: set[str], graph: _Graph) -> str:
+def _how(met: set[str], graph: Graph) -> str:
     """Say how codes changed that met some others on their way."""
     return "merged" if met & graph.merged else "moved_land" if met & graph.moved else "recoded"
 

@@ -1,5 +1,6 @@
 """The last steps of a build: a gap report for each problem, and the analyst's file of them all."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
@@ -103,7 +104,7 @@ def gather(project: Project, problem: Problem) -> Report:
         places=register.join(cells.select("place_code").unique(), on="place_code", how="semi"),
         people=people,
         people_title=title,
-        findings=findings_in_all(project).filter(pl.col("source").is_in(list(sources))),
+        findings=findings_of_all(project, sources),
         releases=releases(project, list(sources)),
         measures={name: catalogue.measures[name] for name in problem.measures},
         measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
@@ -117,20 +118,21 @@ def gather(project: Project, problem: Problem) -> Report:
 
 def _breaks(project: Project, problem: Problem, cells: pl.DataFrame) -> Breaks:
     """Gather where a problem's data break at borders, and what the totals of its measures leave."""
-    totals = all_reconciliations(project).filter(pl.col("measure").is_in(list(problem.measures)))
+    of = project.catalogue.sources_of(problem)
+    totals = all_reconciliations(project, of).filter(pl.col("measure").is_in(list(problem.measures)))
     return Breaks(cliffs(cells, neighbour_table(project), project.catalogue.measures), totals)
 
 
 def _returned(project: Project, problem: Problem) -> pl.DataFrame:
     """Gather how complete the returns behind a problem's measures are, period by period (REPORTING)."""
-    told = reporting(all_returns(project, list(project.catalogue.sources_of(problem))))
+    told = reporting(all_returns(project, project.catalogue.sources_of(problem)))
     return told.filter(pl.col("by") == "period", pl.col("measure").is_in(list(problem.measures)))
 
 
 def _followed(project: Project, problem: Problem) -> Followed:
     """Gather what is followed of a problem from build to build."""
     catalogue = project.catalogue
-    revised = all_revisions(project, list(catalogue.sources_of(problem)))[1]
+    revised = all_revisions(project, catalogue.sources_of(problem))[1]
     newest_pair = revised.filter(pl.col("measure").is_in(list(problem.measures))).group_by(
         "source", "measure", maintain_order=True
     )
@@ -144,9 +146,9 @@ def _followed(project: Project, problem: Problem) -> Followed:
     )
 
 
-def findings_in_all(project: Project) -> pl.DataFrame:
-    """Stack the findings of every source, and those of sources that disagree (schema.FINDING)."""
-    return pl.concat([empty(FINDING), all_findings(project), findings_of(all_disagreements(project))])
+def findings_of_all(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
+    """Stack the findings of some sources, or of every one, and of where they disagree (schema.FINDING)."""
+    return pl.concat([empty(FINDING), all_findings(project, asked), findings_of(all_disagreements(project, asked))])
 
 
 def releases(project: Project, names: list[str]) -> pl.DataFrame:
@@ -222,7 +224,7 @@ def _write(project: Project) -> Path:
         "revisions": revised[0],
         "revision_summary": revised[1],
         "doubts": pl.concat([all_doubts(project), all_disagreements(project)]),
-        "findings": findings_in_all(project),
+        "findings": findings_of_all(project),
     }
     views = {name: read_table(state_path(home, "view", name)) for name in answered}
     meaning = {name: view_meaning(catalogue.problems[name], project, list(views[name].columns)) for name in answered}

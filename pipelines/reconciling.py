@@ -1,5 +1,7 @@
 """The totals of every source taken apart, kept in the state beside the observations they are made from."""
 
+from collections.abc import Collection
+
 import polars as pl
 
 from pipelines.keys import keys
@@ -23,8 +25,8 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
     return read_table(path)
 
 
-def all_reconciliations(project: Project) -> pl.DataFrame:
-    """Stack the totals taken apart of every source whose observations are there."""
-    named = project.catalogue.observing()
+def all_reconciliations(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
+    """Stack the totals taken apart of some sources, or of every one, whose observations are there."""
+    named = [name for name in project.catalogue.observing() if asked is None or name in asked]
     made = [name for name in named if state_path(project.home, "observation", name).is_file()]
     return pl.concat([empty(RECONCILIATION), *(reconcile_source(project, name) for name in made)])

@@ -62,10 +62,10 @@ def _pairs(rows: Rows, kind: str) -> set[tuple[str, str]]:
 
 
 def _by_kind(boundaries: dict[str, Any] | None, rows: Rows) -> dict[str, list[Segment]]:
-    found = {kind: shared_borders(boundaries, _pairs(rows, kind)) for kind in COLOURS}
-    return {
-        kind: [each for border in borders.values() for each in border] for kind, borders in found.items() if borders
-    }
+    pairs = {kind: _pairs(rows, kind) for kind in COLOURS}
+    borders = shared_borders(boundaries, set().union(*pairs.values()))
+    found = {kind: [each for pair in sorted(of) for each in borders.get(pair, [])] for kind, of in pairs.items()}
+    return {kind: segments for kind, segments in found.items() if segments}
 
 
 def _line(kind: str, segments: list[Segment], paper: _Paper) -> str:

@@ -1,5 +1,7 @@
 """The returns due of every source whose places make their own, kept in the state beside what they are made from."""
 
+from collections.abc import Collection
+
 import polars as pl
 
 from pipelines.keys import hashed, keys
@@ -25,9 +27,9 @@ def returned(project: Project, name: str) -> pl.DataFrame:
     return read_table(path)
 
 
-def all_returns(project: Project, names: list[str] | None = None) -> pl.DataFrame:
+def all_returns(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
     """Stack the returns of some sources, or of every one that declares them and whose observations are there."""
     due = [name for name, source in project.catalogue.observing().items() if source.returns]
-    asked = [name for name in due if names is None or name in names]
-    made = [name for name in asked if state_path(project.home, "observation", name).is_file()]
+    named = [name for name in due if asked is None or name in asked]
+    made = [name for name in named if state_path(project.home, "observation", name).is_file()]
     return pl.concat([empty(RETURN), *(returned(project, name) for name in made)])

@@ -5,7 +5,9 @@ there whole, or as it was before.
 """
 
 import os
+from collections.abc import Collection
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ import polars as pl
 from checks.doubt import DOUBT
 from pipelines.apportioning import geography
 from pipelines.catalogue import Catalogue
-from pipelines.keys import Keys, keys
+from pipelines.keys import Keys, hashed, keys
 from pipelines.observe import Observed, observe, read_places, take_in
 from pipelines.places import Places
 from pipelines.revisions import revisions
@@ -77,13 +79,33 @@ def register_places(project: Project) -> Places:
         places = read_places(home, project.catalogue, project.as_of)
         for path, table in zip(paths, places, strict=True):
             write_table(path, table, key)
-    return Places(*(read_table(path) for path in paths))
+    return _places_kept(*paths, key)
+
+
+@lru_cache(maxsize=2)
+def _places_kept(register: Path, change: Path, _key: str) -> Places:
+    """Read the register and the changes made from what a key says: once, for every step asks for them."""
+    return Places(read_table(register), read_table(change))
 
 
 def place_system(project: Project, system: str) -> System:
     """Give the places of a place system: of the register, or of a table that has its codes, read only then."""
     places = register_places(project)
-    return registered(places.register, system) or listed(geography(project, places), system)
+    return registered(places.register, system) or _listed(project, places, system)
+
+
+def _listed(project: Project, places: Places, system: str) -> System:
+    """Read a place system off the tables that have its codes, or give that read before from the same tables."""
+    made_from = keys(project.catalogue, project.home, project.as_of)
+    key, path = hashed(made_from.places, *made_from.apportioning.values()), state_path(project.home, "system", system)
+    if table_key(path) != key:
+        found = listed(geography(project, places), system)
+        others = pl.DataFrame({"place_code": sorted(found.others)}, schema={"place_code": pl.String})
+        write_table(
+            path, pl.concat([found.places.with_columns(pl.lit(True).alias("own")), others], how="diagonal"), key
+        )
+    table, own = read_table(path), pl.col("own").fill_null(False)
+    return System(system, table.filter(own).drop("own"), frozenset(table.filter(~own)["place_code"]))
 
 
 def observe_source(project: Project, name: str) -> Observed:
@@ -98,13 +120,14 @@ def observe_source(project: Project, name: str) -> Observed:
     return Observed(*(read_table(path) for path in paths))
 
 
-def all_findings(project: Project) -> pl.DataFrame:
-    """Stack the findings of every source."""
-    paths = [state_path(project.home, "finding", name) for name in project.catalogue.observing()]
+def all_findings(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
+    """Stack the findings of some sources, or of every one."""
+    named = [name for name in project.catalogue.observing() if asked is None or name in asked]
+    paths = [state_path(project.home, "finding", name) for name in named]
     return pl.concat([empty(FINDING), *(read_table(path) for path in paths if path.is_file())])
 
 
-def all_revisions(project: Project, names: list[str] | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+def all_revisions(project: Project, names: Collection[str] | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Compare the releases of some sources, or of every one, each with the one before: the cells, and in sum."""
     paths = [state_path(project.home, "observation", name) for name in names or project.catalogue.observing()]
     tables = [read_table(path) for path in paths if path.is_file()]

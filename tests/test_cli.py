@@ -15,7 +15,6 @@ from tests.small import small_project
 
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = "2026-11-24"
-pytestmark = pytest.mark.xdist_group("starter")
 
 
 def run(*words: str, store: Path, project: Path = ROOT) -> subprocess.CompletedProcess[str]:

@@ -126,7 +126,7 @@ def test_totals_and_rows_of_no_place_are_kept_beside_the_observations(tmp_path: 
         ("retired_code", "lad", "E08000038", 7),
         ("total", "region", LONDON, 160),
         ("unallocated", None, None, 4),
-        ("unmatched_place", None, "E09000099", 1),
+        ("unmatched_place", "lad", "E09000099", 1),
     ]
     cells = answering.answer_problem(project, "a_problem")
     assert cells["value"].sum() == 31 * 5 + 2

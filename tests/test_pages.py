@@ -25,8 +25,6 @@ from tests.test_ledger import story
 from tests.test_report import Page
 from tests.test_starter import ROOT
 
-pytestmark = pytest.mark.xdist_group("starter")
-
 
 @pytest.fixture(scope="module")
 def paged(starter: Project) -> Project:

@@ -22,8 +22,6 @@ from pipelines.steps import Project
 from tests.report_sample import HARM
 from tests.test_cli import ROOT, run
 
-pytestmark = pytest.mark.xdist_group("starter")
-
 
 def requests_of(costs: list[int], cells: list[int]) -> pl.DataFrame:
     names = [f"r{n}" for n in range(len(costs))]

@@ -14,8 +14,6 @@ from pipelines.revisions import compared, revisions
 from pipelines.schema import OBSERVATION, rows
 from tests.test_cli import run
 
-pytestmark = pytest.mark.xdist_group("starter")
-
 YEARS = {year: (date(year, 1, 1), date(year, 12, 31)) for year in (2020, 2021, 2022)}
 
 

@@ -15,7 +15,6 @@ from benchmarks.seeding import CELL_FAULTS, PERIOD_FAULTS, Row, Series, seeded
 from checks.figures import figure_doubts
 from pipelines.steps import Project, observe_source
 
-pytestmark = pytest.mark.xdist_group("starter")
 PRECISION, RECALL, OVERALL = 0.99, 0.95, 0.99
 RUNS = [(name, every, seed) for name, every in (("dwp_uc_households", 8), ("ons_claimant_rate", 20)) for seed in (1, 2)]
 """Source, one fault a place in so many periods, and the seed."""

@@ -22,7 +22,6 @@ from tests.small import small_project
 
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = date(2026, 11, 24)
-pytestmark = pytest.mark.xdist_group("starter")
 BUCKINGHAMSHIRE = "E06000060"
 NORTHERN_IRELAND = [f"N090000{n:02}" for n in range(1, 12)]
 SOUTH_LONDON = {"Merton", "Sutton", "Kingston upon Thames", "Croydon", "Wandsworth", "Lambeth", "Richmond upon Thames"}

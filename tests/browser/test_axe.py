@@ -19,7 +19,6 @@ from tests.report_sample import sample
 
 AXE = Path(os.environ.get("COMMONGROUND_AXE", "axe.min.js"))
 pytestmark = [
-    pytest.mark.xdist_group("starter"),
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on this machine"),
     pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: COMMONGROUND_AXE names no axe.min.js"),
