@@ -1,6 +1,8 @@
 """Boundaries held, and which places share a border: read once, and kept in the state."""
 
 import json
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -18,9 +20,15 @@ def boundaries(project: Project) -> dict[str, Any] | None:
     """Read the boundaries of districts, each feature's code under `code`; null where none are held."""
     for name in project.catalogue.providing("boundary"):
         for group in reversed(held_releases(project.home, name, project.as_of)):
-            content, file = unpacked(read_snapshot(project.home, group[0].sha256), None, group[0].file, "json")
-            return _coded(json.loads(content), file)
+            return _read(project.home, group[0].sha256, group[0].file)
     return None
+
+
+@lru_cache(maxsize=1)
+def _read(home: Path, sha256: str, name: str) -> dict[str, Any]:
+    """Read a file of boundaries: once, for every report draws them, and none changes them."""
+    content, file = unpacked(read_snapshot(home, sha256), None, name, "json")
+    return _coded(json.loads(content), file)
 
 
 def _coded(collection: dict[str, Any], file: str) -> dict[str, Any]:

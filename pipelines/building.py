@@ -1,7 +1,9 @@
 """What `build`, `refresh` and `rehearse` do and say, with a progress bar for what takes time."""
 
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
 import polars as pl
 from rich.box import SIMPLE_HEAD
@@ -10,12 +12,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pipelines.accepted import run_out_or_in_vain, with_acceptance
+from pipelines.answering import answer_problem
+from pipelines.beside import Work, by_two, second_process
+from pipelines.keys import Keys
 from pipelines.ledger import since
 from pipelines.ledger_store import ledger_is_fresh, ledger_of
 from pipelines.pages import INDEX, pages_are_fresh, publish_pages
 from pipelines.printing import as_csv, as_table
-from pipelines.publishing import report_files, report_is_fresh, warehouse_is_fresh
-from pipelines.steps import Project, all_findings, is_fresh, prepare, register_places
+from pipelines.publishing import report_files, report_is_fresh, report_problem, warehouse_is_fresh
+from pipelines.steps import (
+    Project,
+    all_findings,
+    answer_is_fresh,
+    is_fresh,
+    observe_source,
+    observed_is_fresh,
+    prepare,
+    register_places,
+    sources_of,
+)
 from pipelines.store import out_path, read_table, sole_builder, state_path, write_whole
 from pipelines.verdicts import SAID, by_place
 from pipelines.warehouse import newest
@@ -34,17 +49,50 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
     if fresh and warehouse_is_fresh(project) and pages_are_fresh(project):
         console.print("Nothing has changed since the last build.")
     else:
-        # Dagster is imported only when there is something to build.
-        from pipelines.run import build, step_count
-
-        with _bar(console) as bar:
-            task = bar.add_task("building", total=step_count(project, names))
-            faults = build(
-                project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " "))
-            )
+        with second_process() as beside:
+            _made_ahead(project, made, names, console, beside)
+            faults = _materialised(project, names, console) + _reports(project, names, console, beside)
         _pages(project, console)
     tell(project, names, console)
     return faults + broken_sources(project, names)
+
+
+def _made_ahead(
+    project: Project, made: Keys, names: Sequence[str], console: Console, beside: ProcessPoolExecutor
+) -> None:
+    """Make the tables of sources and answers by two processes: Dagster then finds them, checks them and notes them.
+
+    What fails here fails again there, and is told there.
+    """
+    home = project.home
+    stale = [name for name in sources_of(project, names) if not observed_is_fresh(home, name, made)]
+    with sole_builder(home):
+        _by_two(partial(observe_source, project), stale, "reading", console, beside)
+        unanswered = [name for name in names if not answer_is_fresh(home, name, made)]
+        _by_two(partial(answer_problem, project), unanswered, "answering", console, beside)
+
+
+def _materialised(project: Project, names: Sequence[str], console: Console) -> list[str]:
+    """Let Dagster make and check what the problems need; give what failed."""
+    # Dagster is imported only when there is something to build.
+    from pipelines.run import build, step_count
+
+    with _bar(console) as bar:
+        task = bar.add_task("checking", total=step_count(project, names))
+        return build(project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " ")))
+
+
+def _reports(project: Project, names: Sequence[str], console: Console, beside: ProcessPoolExecutor) -> list[str]:
+    """Write the reports of those problems that have an answer; give what failed."""
+    made = [name for name in names if state_path(project.home, "cell", name).is_file()]
+    with sole_builder(project.home):
+        return _by_two(partial(report_problem, project), made, "report", console, beside)
+
+
+def _by_two(work: Work, names: list[str], word: str, console: Console, beside: ProcessPoolExecutor) -> list[str]:
+    with _bar(console) as bar:
+        task = bar.add_task(word, total=len(names))
+        return by_two(beside, work, names, lambda name: bar.update(task, advance=1, description=f"{word} {name}"))
 
 
 def _pages(project: Project, console: Console) -> None:
@@ -56,7 +104,7 @@ def _pages(project: Project, console: Console) -> None:
 
 def _bar(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=console, transient=True, refresh_per_second=4)
 
 
 def broken_sources(project: Project, names: Sequence[str]) -> list[str]:

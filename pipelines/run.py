@@ -7,24 +7,21 @@ import dagster as dg
 
 from pipelines.assets import PLACES, WAREHOUSE, answer_key, observation_key
 from pipelines.definitions import build as definitions
-from pipelines.steps import Project
+from pipelines.steps import Project, sources_of
 
 OnStep = Callable[[str], None]
 
 
 def build(project: Project, problems: Sequence[str], on_step: OnStep) -> list[str]:
-    """Build some problems and what they need; give what failed, one sentence each.
+    """Build some problems and what they need, but for their reports; give what failed, one sentence each.
 
+    Reports and pages are made afterwards (building.py), several at a time, as an executor in one process can't.
     `on_step` is called with the name of each step that ends.
     """
-    sources = {
-        name for problem in problems for name in project.catalogue.sources_of(project.catalogue.problems[problem])
-    }
     wanted = [
         PLACES,
-        *(observation_key(name) for name in sorted(sources) if name in project.catalogue.observing()),
+        *(observation_key(name) for name in sources_of(project, problems)),
         *(answer_key(name) for name in problems),
-        *(dg.AssetKey(["report", name]) for name in problems),
         WAREHOUSE,
     ]
     return _run(project, "build", wanted, on_step)
@@ -32,10 +29,7 @@ def build(project: Project, problems: Sequence[str], on_step: OnStep) -> list[st
 
 def step_count(project: Project, problems: Sequence[str]) -> int:
     """Count the steps of a build, for a progress bar."""
-    sources = {
-        name for problem in problems for name in project.catalogue.sources_of(project.catalogue.problems[problem])
-    }
-    return 2 + len(sources & set(project.catalogue.observing())) + 2 * len(problems)
+    return 2 + len(sources_of(project, problems)) + len(problems)
 
 
 def _run(project: Project, job: str, wanted: list[dg.AssetKey], on_step: OnStep) -> list[str]:

@@ -5,7 +5,7 @@ there whole, or as it was before.
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -62,13 +62,25 @@ def prepare(project: Project) -> Keys:
 
 def is_fresh(project: Project, made: Keys, problems: list[str]) -> bool:
     """Tell whether every table of some problems is there and made from what is held now."""
-    catalogue, home = project.catalogue, project.home
-    sources = {name for problem in problems for name in catalogue.sources_of(catalogue.problems[problem])}
-    held = [
-        (state_path(home, table, n), made.observation[n]) for n in sources & set(made.observation) for table in OBSERVED
-    ]
-    told = [(state_path(home, table, n), made.answer[n]) for n in problems for table in ANSWERED]
-    return all(table_key(path) == key for path, key in held + told)
+    held = all(observed_is_fresh(project.home, name, made) for name in sources_of(project, problems))
+    return held and all(answer_is_fresh(project.home, name, made) for name in problems)
+
+
+def sources_of(project: Project, problems: Sequence[str]) -> list[str]:
+    """Name the sources of some problems that figures can be read from."""
+    catalogue = project.catalogue
+    asked = {name for problem in problems for name in catalogue.sources_of(catalogue.problems[problem])}
+    return sorted(asked & set(catalogue.observing()))
+
+
+def observed_is_fresh(home: Path, name: str, made: Keys) -> bool:
+    """Tell whether a source's tables are there and made from what is held now."""
+    return all(table_key(state_path(home, table, name)) == made.observation[name] for table in OBSERVED)
+
+
+def answer_is_fresh(home: Path, name: str, made: Keys) -> bool:
+    """Tell whether a problem's tables are there and made from what is held now."""
+    return all(table_key(state_path(home, table, name)) == made.answer[name] for table in ANSWERED)
 
 
 def register_places(project: Project) -> Places:

@@ -1,0 +1,46 @@
+"""Two processes at the same work: each name is done once, a failure stops no other, and a death is made up for."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+from pipelines.beside import FEWEST, by_two, second_process
+
+NAMES = [f"n{number:02}" for number in range(3 * FEWEST)]
+
+
+def noted(folder: Path, mine: int, name: str) -> None:
+    """Note which process did a name; one name fails, and where it is deadly the second process ends at once."""
+    if name == "n04":
+        raise ValueError("no such thing")
+    if folder.name == "deadly" and os.getpid() != mine:
+        os._exit(1)
+    with (folder / name).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+def run(folder: Path, names: list[str]) -> tuple[list[str], list[str]]:
+    told: list[str] = []
+    folder.mkdir()
+    with second_process() as beside:
+        return by_two(beside, partial(noted, folder, os.getpid()), names, told.append), told
+
+
+def test_each_name_is_done_once_by_one_of_two_and_a_failure_stops_no_other(tmp_path: Path) -> None:
+    faults, told = run(tmp_path / "work", NAMES)
+    assert faults == ["n04: no such thing"]
+    assert sorted(told) == NAMES
+    done = {path.name: path.read_text().split() for path in (tmp_path / "work").iterdir()}
+    assert set(done) == set(NAMES) - {"n04"} and all(len(pids) == 1 for pids in done.values())
+
+
+def test_what_a_process_left_that_died_is_done_by_the_other(tmp_path: Path) -> None:
+    faults, told = run(tmp_path / "deadly", NAMES)
+    assert faults == ["n04: no such thing"] and sorted(told) == NAMES
+    done = {path.name: path.read_text().split() for path in (tmp_path / "deadly").iterdir()}
+    assert set(done) == set(NAMES) - {"n04"}
+
+
+def test_a_few_names_are_done_by_this_process_alone(tmp_path: Path) -> None:
+    run(tmp_path / "few", NAMES[: FEWEST - 1])
+    assert {path.read_text() for path in (tmp_path / "few").iterdir()} == {f"{os.getpid()}\n"}
