@@ -1,5 +1,6 @@
 """The same work for many names, by two processes beside each other: for what is made apart, name by name."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from multiprocessing import get_context
 
 FEWEST = 6
 """For fewer names the second process, which takes about two seconds to start, is not worth it."""
+_AHEAD = 2
+"""How many names wait at the second process, so that it is not idle while this one is at work."""
 Work = Callable[[str], object]
 OnDone = Callable[[str], None]
 
@@ -28,20 +31,32 @@ def by_two(pool: ProcessPoolExecutor, work: Work, names: Sequence[str], on_done:
     `work` is to be pickled, and to be safe to do in any order. A name for which it fails stops no other; where the
     second process dies, this one does what was left.
     """
-    if len(names) < FEWEST:
-        return [fault for name in names for fault in _done(work, name, on_done)]
-    started = {name: pool.submit(work, name) for name in names}
-    faults = []
-    for name in reversed(names):
-        # One that the second process has taken up can't be cancelled any more.
-        theirs = None if started[name].cancel() else started[name]
-        faults += _done(work if theirs is None else _result(theirs, work), name, on_done)
+    left, faults = deque(names), []
+    theirs: deque[tuple[str, Future[object] | None]] = deque()
+    while left or theirs:
+        while left and len(names) >= FEWEST and len(theirs) < _AHEAD:
+            name = left.popleft()
+            theirs.append((name, _submitted(pool, work, name)))
+        if left:
+            faults += _done(work, left.pop(), on_done)
+        while theirs and (not left or theirs[0][1] is None or theirs[0][1].done()):
+            name, started = theirs.popleft()
+            faults += _done(_result(started, work), name, on_done)
     return faults
 
 
-def _result(started: "Future[object]", work: Work) -> Work:
+def _submitted(pool: ProcessPoolExecutor, work: Work, name: str) -> "Future[object] | None":
+    try:
+        return pool.submit(work, name)
+    except BrokenExecutor:
+        return None
+
+
+def _result(started: "Future[object] | None", work: Work) -> Work:
     """Give what waits for the second process; where that has died, the work itself."""
-    return work if isinstance(started.exception(), BrokenExecutor) else lambda _: started.result()
+    if started is None or isinstance(started.exception(), BrokenExecutor):
+        return work
+    return lambda _: started.result()
 
 
 def _done(work: Work, name: str, on_done: OnDone) -> list[str]:
