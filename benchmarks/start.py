@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/start.py [RUNS]
 
-Each run is a process of its own on a store of its own; wall seconds and peak memory of the process are
-printed as a Markdown table. Peak memory needs a POSIX system.
+Each run is a process of its own on a store of its own; wall seconds and the peak memory of it and of the processes it
+starts, taken together (their PSS, looked at five times a second, which needs Linux), are printed as a Markdown table.
 """
 
 import os
@@ -29,16 +29,25 @@ class Taken(NamedTuple):
 def timed(command: list[str], store: Path) -> Taken:
     """Run a command to its end and tell what it took; one that fails ends the benchmark."""
     surroundings = {**os.environ, "COMMONGROUND_STORE": str(store), "COMMONGROUND_AS_OF": AS_OF}
-    begun = time.perf_counter()
+    begun, peak = time.perf_counter(), 0.0
     process = subprocess.Popen(command, env=surroundings, cwd=ROOT, stdout=subprocess.DEVNULL)
-    peak = 0.0
-    if hasattr(os, "wait4"):
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        peak = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
-    if process.wait() != 0:
+    while process.poll() is None:
+        peak = max(peak, memory_of(process.pid))
+        time.sleep(0.2)
+    if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     return Taken(time.perf_counter() - begun, peak)
+
+
+def memory_of(pid: int) -> float:
+    """Sum up the memory of a process and of those it started, in MB; what they share is counted once."""
+    try:
+        kept = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except OSError:
+        return 0.0
+    own = next((int(line.split()[1]) for line in kept.splitlines() if line.startswith("Pss:")), 0)
+    return own / 1024 + sum(memory_of(int(child)) for child in children)
 
 
 def table(taken: dict[str, list[Taken]]) -> str:

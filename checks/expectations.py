@@ -49,6 +49,13 @@ class ExpectTotalsReconcile(ExpectColumnMinToBeBetween):
     min_value: float = 0.99
 
 
+class ExpectReturnsComplete(ExpectColumnMinToBeBetween):
+    """Expect those who should return to have done so: by the volume they usually return, never by counting files."""
+
+    column: str = "returns_complete"
+    min_value: float = 0.95
+
+
 class ExpectShareOfCells(ExpectColumnMinToBeBetween):
     """Expect a share of the cells to be as declared: readable, dated, in range, given once."""
 
@@ -61,6 +68,7 @@ KINDS: dict[str, type[ExpectColumnMinToBeBetween]] = {
     "places_known": ExpectPlacesKnown,
     "coverage_by_population": ExpectCoverageByPopulation,
     "totals_reconcile": ExpectTotalsReconcile,
+    "returns_complete": ExpectReturnsComplete,
 }
 
 

@@ -10,8 +10,10 @@ from pipelines.schema import STATUSES
 
 TOLERANCE = 0.95
 """Least share of a release's cells that must meet an expectation for the release to be used."""
+TOLERANCE_OF_TOTALS = 0.99
+"""Least share of a total that what is known must hold."""
 TOLERANCE_OF_CODES = 0.9
-"""The same for codes of the declared time: tables that go back in time keep rows of councils that have merged since."""
+"""The same as TOLERANCE for codes of the declared time: tables that go back keep rows of councils merged since."""
 FAULTS = {
     "places_known": "unmatched_place",
     "readable": "unreadable",
@@ -64,6 +66,13 @@ def shares_of_problem(cells: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame
     complete = asked.select((pl.col("places") / max(places, 1)).min()).item() if asked.height else 1.0
     return pl.DataFrame({"coverage_by_population": [coverage.item()], "places_complete": [complete]},
                         schema={"coverage_by_population": pl.Float64, "places_complete": pl.Float64})  # fmt: skip
+
+
+def shares_of_returns(reporting: pl.DataFrame) -> pl.DataFrame:
+    """Give for each measure's newest period (returns.REPORTING) the share of the volume due that came."""
+    periods = reporting.filter(pl.col("by") == "period", pl.col("reporting_rate").is_not_null())
+    newest = periods.filter((pl.col("period_end") == pl.col("period_end").max()).over("measure"))
+    return newest.select(pl.col("reporting_rate").alias("returns_complete"))
 
 
 def shares_of_totals(reconciliation: pl.DataFrame) -> pl.DataFrame:

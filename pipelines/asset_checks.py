@@ -10,10 +10,11 @@ import dagster as dg
 import polars as pl
 
 from checks.reasons import WITHHELD
-from checks.shares import TOLERANCE, shares_of_problem
+from checks.shares import TOLERANCE, TOLERANCE_OF_TOTALS, shares_of_problem, shares_of_returns, shares_of_totals
 from pipelines.declared import days
 from pipelines.model import Source
 from pipelines.observe import Observed
+from pipelines.returns import newest_periods
 
 _FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "readable": ("Every release held can be read and has the declared shape.", ("readable",)),
@@ -46,6 +47,8 @@ def source_specs(key: dg.AssetKey) -> Specs:
     described = {name: text for name, (text, _) in _FAMILIES.items()} | {
         "contract": "Columns, types, keys, ranges and sets are as declared (judged by Great Expectations).",
         "age": "The newest period is no older than the publisher's cadence and usual lag allow.",
+        "totals": "Every total is its places and what is known to lie between, to 1 % (judged by Great Expectations).",
+        "returns": "Of what providers usually return 95 % came for the newest period (judged by Great Expectations).",
     }
     return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in described.items()]
 
@@ -87,6 +90,42 @@ def _contract(key: dg.AssetKey, contract: pl.DataFrame) -> dg.AssetCheckResult:
         severity=WARN,
         metadata={"expectations": contract.height, "not met": broken.height, "which": dg.MetadataValue.md(told)},
     )
+
+
+def totals_result(key: dg.AssetKey, reconciliation: pl.DataFrame) -> dg.AssetCheckResult:
+    """Tell whether the totals of a source (reconciliation.RECONCILIATION) are what its places come to."""
+    apart = reconciliation.filter(pl.col("remainder") != 0).sort(pl.col("remainder").abs(), descending=True)
+    some = apart.select("measure", "place_name", "period_end", "total", "remainder").head(10).iter_rows()
+    told = "\n".join(
+        f"- {measure}, {name}, {end}: {left:,.6g} of {total:,.6g} left" for measure, name, end, total, left in some
+    )
+    return _shared(key, "totals", shares_of_totals(reconciliation), TOLERANCE_OF_TOTALS,
+                   {"totals": reconciliation.height, "with a remainder": apart.height}, told)  # fmt: skip
+
+
+def returns_result(key: dg.AssetKey, reporting: pl.DataFrame) -> dg.AssetCheckResult:
+    """Tell how much of what was due (returns.REPORTING) came for the newest period, and from whom nothing did."""
+    periods = newest_periods(reporting)
+    some = periods.filter(pl.col("missing").is_not_null()).select("measure", "period_end", "missing").iter_rows()
+    told = "\n".join(f"- {measure}, {end}: {missing}" for measure, end, missing in some)
+    due, came = (int(periods[name].sum()) for name in ("due", "returned"))
+    return _shared(key, "returns", shares_of_returns(reporting), TOLERANCE, {"due": due, "came whole": came}, told)
+
+
+def _shared(
+    key: dg.AssetKey, name: str, shares: pl.DataFrame, least: float, counts: dict[str, int], some: str
+) -> dg.AssetCheckResult:
+    """Let Great Expectations judge a frame of one column of shares; an empty one is met, and needs no judge."""
+    if not shares.height:
+        return _result(key, name, True, WARN, dict(counts))
+    from checks.expectations import met
+
+    passed = all(met(shares, {shares.columns[0]: least}).values())
+    share = round(float(shares.to_series().min()), 4)  # type: ignore[arg-type]
+    return dg.AssetCheckResult(
+        passed=passed, asset_key=key, check_name=name, severity=WARN,
+        metadata={**counts, "least share": share, "some": dg.MetadataValue.md(some)},
+    )  # fmt: skip
 
 
 def _age(key: dg.AssetKey, source: Source, observation: pl.DataFrame, as_of: date) -> dg.AssetCheckResult:

@@ -22,6 +22,9 @@ from pipelines.observe import take_in
 from pipelines.pages import publish_pages
 from pipelines.people import people_in
 from pipelines.publishing import publish_warehouse, report_problem
+from pipelines.reconciling import reconcile_source
+from pipelines.returning import all_returns
+from pipelines.returns import reporting
 from pipelines.steps import Project, observe_source, prepare, register_places, today
 from pipelines.store import read_table, sole_builder, state_path
 
@@ -145,7 +148,9 @@ def _observation(catalogue: Catalogue, name: str, source: Source) -> dg.AssetsDe
         with sole_builder(project.home):
             take_in(project.home, catalogue, name)
             seen = observe_source(project, name)
+            apart, due = reconcile_source(project, name), reporting(all_returns(project, [name]))
         results = told.source_results(key, source, seen, project.as_of)
+        results += [told.totals_result(key, apart), told.returns_result(key, due)]
         yield dg.MaterializeResult(metadata=told.counted(seen.observation, "place_code"), check_results=results)
 
     return observed
