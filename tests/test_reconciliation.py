@@ -206,3 +206,17 @@ def test_a_source_of_small_areas_that_no_register_lists_has_no_total_to_take_apa
     project = Project(load(ROOT), tmp_path, date(2026, 11, 26))
     steps.prepare(project)
     assert reconcile_source(project, "nisra_deprivation").is_empty()
+
+
+def test_wards_are_summed_under_the_district_they_were_in_then_and_rounding_holds_what_is_left(tmp_path: Path) -> None:
+    """Barnsley and Sheffield got new codes in 2025; most of their wards kept theirs, and are put under the old ones."""
+    project = Project(load(ROOT), tmp_path, date(2026, 11, 24))
+    steps.prepare(project)
+    found = reconcile_source(project, "nomis_claimants_wards")
+    assert found.filter(pl.col("remainder") != 0).is_empty()
+    districts = found.filter(pl.col("tier") == "lad").with_columns((pl.col("total") - pl.col("local")).alias("apart"))
+    assert districts["place_code"].n_unique() == 72
+    assert districts.filter(pl.col("apart") != 0).height == 155
+    assert (districts["apart"].min(), districts["apart"].max()) == (-20, 15)
+    barnsley = districts.filter(pl.col("place_code") == "E08000016").select("total", "places_given").rows()
+    assert barnsley == [(5_285, 21), (5_245, 21), (5_180, 21)]

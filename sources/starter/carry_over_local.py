@@ -17,6 +17,8 @@ LAST_YEAR = "2016"
 CLAIMANTS = "indicators/claimant_count"
 # The month is the newest one out when the file was fetched: sums by region are those of the ward file of that month.
 CONSTITUENCIES = {"2023-09-27": "August 2023", "2023-10-24": "September 2023", "2023-11-14": "October 2023"}
+# The day on which each month's file was made is not known; the count comes out in the middle of the month after.
+WARDS = {"2023-08": "2023-09-30", "2023-09": "2023-10-31", "2023-10": "2023-11-30"}
 
 
 def emissions(text: str) -> bytes:
@@ -49,6 +51,11 @@ def adults(text: str) -> bytes:
     return packed(cut_lines(text, lambda row: row["age"] == "Aged 16+"))
 
 
+def counted(text: str) -> bytes:
+    """Write the number of claimants, without their share of residents: wards, districts, counties, regions."""
+    return packed(cut_lines(text, lambda row: row["variable_name"] == "Claimant count"))
+
+
 LOCAL = (
     *(Item(f"desnz_co2_emissions_{edition}.csv.gz", day, emissions, "2015 on; totals of sectors",
            (f"indicators/carbon/la_emissions_mysociety_v{version}.csv",))
@@ -73,6 +80,9 @@ LOCAL = (
     *(Item(f"nomis_claimants_pcon_{day}.csv.gz", day, adults, "aged 16 and over",
            (f"{CLAIMANTS}/pcon10_monthly/claimants_pcon_fetched_{day}.csv",))
       for day in CONSTITUENCIES),
+    *(Item(f"nomis_claimants_wards_{month}.csv.gz", day, counted, "counts, without shares of residents",
+           (f"{CLAIMANTS}/north_ward_lad_{month}.csv",))
+      for month, day in WARDS.items()),
     *(Item(f"nisra_claimants_{name}.xlsx", "2022-08-31", one_sheet(sheet), "one sheet of eight",
            (f"{CLAIMANTS}/nisra_claimant_count_workbook_2022-07.xlsx",))
       for name, sheet in (("11_districts", "LGD(11)"), ("26_districts", "LGD(26)"))),
@@ -81,4 +91,6 @@ LOCAL = (
          ("indicators/vacancies/uk_vacancies_by_sector_yff.csv",)),
     Item("dwp_uc_trafford.csv", "2022-12-31", of_columns(["area_code", "area_name", "period", "value"]),
          "without columns that say the same in every row", ("indicators/universal_credit/trafford_uc_msoa.csv",)),
+    Item("dwp_uc_households_pcon.xlsx", "2025-08-31", one_sheet("Data Sheet 0"), "one sheet of three",
+         ("indicators/universal_credit/statxplore_uc_households_pcon24_2025.xlsx",)),
 )  # fmt: skip

@@ -8,6 +8,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from string import ascii_uppercase
 
 from carrying import Item, Row, csv_bytes, day_after, packed, rows_of
@@ -74,15 +75,18 @@ def _years(row: Row) -> list[str]:
 
 
 def _wards(rows: list[Row]) -> Iterator[Row]:
-    """Give each ward with the district that the newest list puts it in."""
+    """Give each ward with the district that lists put it in, a row for each district in turn: recodes among them."""
     by_code: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_code[row["ward_code"]].append(row)
     for code, found in by_code.items():
-        newest = max(found, key=lambda row: row["most_recent_year_included"])
-        first, last = min(min(map(_years, found))), newest["most_recent_year_included"]
-        end = "" if last == NEWEST_LIST else f"{last}-12-31"
-        yield place(code[:3], code, newest["ward_name"], newest["lad_code"], f"{first}-01-01", end)
+        ordered = sorted(found, key=_years)
+        inside = [[*same] for _, same in groupby(ordered, key=lambda row: row["lad_code"])]
+        begins = [min(map(_years, same))[0] for same in inside]
+        last = max(row["most_recent_year_included"] for row in found)
+        ends = [*(f"{int(year) - 1}-12-31" for year in begins[1:]), "" if last == NEWEST_LIST else f"{last}-12-31"]
+        for same, first, end in zip(inside, begins, ends, strict=True):
+            yield place(code[:3], code, same[-1]["ward_name"], same[-1]["lad_code"], f"{first}-01-01", end)
 
 
 def _labour_areas(rows: list[Row]) -> Iterator[Row]:
