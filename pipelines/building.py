@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import polars as pl
 from rich.box import SIMPLE_HEAD
@@ -19,7 +20,7 @@ from pipelines.ledger import since
 from pipelines.ledger_store import ledger_is_fresh, ledger_of
 from pipelines.pages import INDEX, pages_are_fresh, publish_pages
 from pipelines.printing import as_csv, as_table
-from pipelines.publishing import report_files, report_is_fresh, report_problem, warehouse_is_fresh
+from pipelines.publishing import publish_warehouse, report_files, report_is_fresh, report_problem, warehouse_is_fresh
 from pipelines.steps import (
     Project,
     all_findings,
@@ -33,7 +34,11 @@ from pipelines.steps import (
 )
 from pipelines.store import out_path, read_table, sole_builder, state_path, write_whole
 from pipelines.verdicts import SAID, by_place
+from pipelines.warehouse import NAME as FILE
 from pipelines.warehouse import newest
+
+if TYPE_CHECKING:
+    from pipelines.run import Built
 
 
 def build_and_tell(project: Project, problems: Sequence[str], console: Console) -> list[str]:
@@ -51,8 +56,8 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
     else:
         with second_process() as beside:
             _made_ahead(project, made, names, console, beside)
-            faults = _materialised(project, names, console) + _reports(project, names, console, beside)
-        _pages(project, console)
+            built = _materialised(project, names, console)
+            faults = built.faults + _published(project, names, built.broken, console, beside)
     tell(project, names, console)
     return faults + broken_sources(project, names)
 
@@ -72,7 +77,7 @@ def _made_ahead(
         _by_two(partial(answer_problem, project), unanswered, "answering", console, beside)
 
 
-def _materialised(project: Project, names: Sequence[str], console: Console) -> list[str]:
+def _materialised(project: Project, names: Sequence[str], console: Console) -> "Built":
     """Let Dagster make and check what the problems need; give what failed."""
     # Dagster is imported only when there is something to build.
     from pipelines.run import build, step_count
@@ -82,24 +87,30 @@ def _materialised(project: Project, names: Sequence[str], console: Console) -> l
         return build(project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " ")))
 
 
-def _reports(project: Project, names: Sequence[str], console: Console, beside: ProcessPoolExecutor) -> list[str]:
-    """Write the reports of those problems that have an answer; give what failed."""
-    made = [name for name in names if state_path(project.home, "cell", name).is_file()]
+def _published(
+    project: Project, names: Sequence[str], broken: frozenset[str], console: Console, beside: ProcessPoolExecutor
+) -> list[str]:
+    """Write the reports of those problems that have an answer, the pages and the analyst's file; give what failed.
+
+    Nothing is made from a table that breaks its own rules: what was published before stays.
+    """
+    reports = [n for n in names if n not in broken and state_path(project.home, "cell", n).is_file()]
+    # What takes longest stands last: this process begins there.
+    shared = [] if broken else [INDEX, FILE]
     with sole_builder(project.home):
-        return _by_two(partial(report_problem, project), made, "report", console, beside)
+        return _by_two(partial(_output, project), [*reports, *shared], "writing", console, beside)
+
+
+def _output(project: Project, name: str) -> object:
+    """Write the report of a problem; or, by the name of its file, the overview with its pages or the analyst's file."""
+    others = {INDEX: publish_pages, FILE: publish_warehouse}
+    return others[name](project) if name in others else report_problem(project, name)
 
 
 def _by_two(work: Work, names: list[str], word: str, console: Console, beside: ProcessPoolExecutor) -> list[str]:
     with _bar(console) as bar:
         task = bar.add_task(word, total=len(names))
         return by_two(beside, work, names, lambda name: bar.update(task, advance=1, description=f"{word} {name}"))
-
-
-def _pages(project: Project, console: Console) -> None:
-    """Write the pages of places and the overview, with a bar of their own: there may be many."""
-    with _bar(console) as bar, sole_builder(project.home):
-        task = bar.add_task("pages of places", total=None)
-        publish_pages(project, lambda done, of: bar.update(task, completed=done, total=of))
 
 
 def _bar(console: Console) -> Progress:

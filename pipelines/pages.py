@@ -1,6 +1,5 @@
 """The pages of all places, and the overview of all problems: written where what they say has changed."""
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -20,8 +19,6 @@ from pipelines.verdicts import VERDICT
 from pipelines.version import project_version
 
 INDEX = "index.html"
-Told = Callable[[int, int], None]
-"""Is told how many pages have been looked at, of how many."""
 
 
 @cache
@@ -35,14 +32,14 @@ def place_page_path(home: Path, code: str) -> Path:
     return out_path(home, f"places/{code}.html")
 
 
-def publish_pages(project: Project, told: Told | None = None) -> Path:
+def publish_pages(project: Project) -> Path:
     """Write the pages of places and the overview; only those of which anything has changed. Gives the overview."""
     index, done = out_path(project.home, INDEX), state_path(project.home, "pages", "commonground")
     if not pages_are_fresh(project):
         names = answered(project)
         cells = {name: read_table(state_path(project.home, "cell", name)) for name in names}
         judged = {name: read_table(state_path(project.home, "verdict", name)) for name in names}
-        made = _write_places(project, cells, judged, told)
+        made = _write_places(project, cells, judged)
         write_whole(index, render_overview(project, cells, judged).encode("utf-8"))
         write_table(done, made, pages_key(project))
     return index
@@ -70,9 +67,7 @@ def pages_are_fresh(project: Project) -> bool:
     return all(place_page_path(project.home, code).is_file() for code in read_table(done)["place_code"])
 
 
-def _write_places(
-    project: Project, cells: dict[str, pl.DataFrame], judged: dict[str, pl.DataFrame], told: Told | None
-) -> pl.DataFrame:
+def _write_places(project: Project, cells: dict[str, pl.DataFrame], judged: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """Write the page of each place whose contents have changed; give the key of each: place_code, key."""
     since = pl.concat([gaps_of(project, name).select("gap_id", "opened", "closed") for name in cells] or [_NONE])
     pages = place_pages(
@@ -84,13 +79,11 @@ def _write_places(
     done = state_path(project.home, "pages", "commonground")
     before = dict(read_table(done).iter_rows()) if table_key(done) else {}
     made, title = {}, _people_title(project)
-    for number, page in enumerate(pages, 1):
+    for page in pages:
         path, key = place_page_path(project.home, page.code), hashed(code_key(), str(project.as_of), title, repr(page))
         if before.get(page.code) != key or not path.is_file():
             write_whole(path, render_place(project, page, title).encode("utf-8"))
         made[page.code] = key
-        if told:
-            told(number, len(pages))
     _drop_others(project.home, set(made))
     return pl.DataFrame(list(made.items()), schema={"place_code": pl.String, "key": pl.String}, orient="row")
 

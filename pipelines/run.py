@@ -1,38 +1,43 @@
 """Running jobs from the command line: the same Dagster assets as the web UI runs, in this process."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 
-from pipelines.assets import PLACES, WAREHOUSE, answer_key, observation_key
+from pipelines.assets import PLACES, answer_key, observation_key
 from pipelines.definitions import build as definitions
 from pipelines.steps import Project, sources_of
 
 OnStep = Callable[[str], None]
 
 
-def build(project: Project, problems: Sequence[str], on_step: OnStep) -> list[str]:
-    """Build some problems and what they need, but for their reports; give what failed, one sentence each.
+class Built(NamedTuple):
+    """What came of a run: what failed, one sentence each, and the problems whose tables break their own rules."""
 
-    Reports and pages are made afterwards (building.py), several at a time, as an executor in one process can't.
+    faults: list[str]
+    broken: frozenset[str]
+
+
+def build(project: Project, problems: Sequence[str], on_step: OnStep) -> Built:
+    """Build and check the answers of some problems and what they need; outputs are written after it (building.py).
+
     `on_step` is called with the name of each step that ends.
     """
     wanted = [
         PLACES,
         *(observation_key(name) for name in sources_of(project, problems)),
         *(answer_key(name) for name in problems),
-        WAREHOUSE,
     ]
     return _run(project, "build", wanted, on_step)
 
 
 def step_count(project: Project, problems: Sequence[str]) -> int:
     """Count the steps of a build, for a progress bar."""
-    return 2 + len(sources_of(project, problems)) + len(problems)
+    return 1 + len(sources_of(project, problems)) + len(problems)
 
 
-def _run(project: Project, job: str, wanted: list[dg.AssetKey], on_step: OnStep) -> list[str]:
+def _run(project: Project, job: str, wanted: list[dg.AssetKey], on_step: OnStep) -> Built:
     defs = definitions(project.catalogue, project.home, project.as_of.isoformat(), on_step)
     with dg.DagsterInstance.ephemeral() as instance:
         result = defs.resolve_job_def(job).execute_in_process(
@@ -42,12 +47,10 @@ def _run(project: Project, job: str, wanted: list[dg.AssetKey], on_step: OnStep)
             run_config={"loggers": {"console": {}}},
         )
     failed = [_fault(event) for event in result.all_events if event.is_step_failure]
-    unanswered = [
-        str(check.metadata["fault"].value)
-        for check in result.get_asset_check_evaluations()
-        if check.check_name == "answered" and not check.passed
-    ]
-    return failed + unanswered
+    failing = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    unanswered = [str(check.metadata["fault"].value) for check in failing if check.check_name == "answered"]
+    broken = {check.asset_key.path[-1] for check in failing if check.severity == dg.AssetCheckSeverity.ERROR}
+    return Built(failed + unanswered, frozenset(broken))
 
 
 def _fault(event: dg.DagsterEvent) -> str:

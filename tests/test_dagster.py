@@ -7,18 +7,22 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
+from rich.console import Console
 
 from pipelines import answering, steps
+from pipelines import asset_checks as told
 from pipelines.assets import WAREHOUSE, answer_key, observation_key, snapshot_key
+from pipelines.building import build_and_tell
 from pipelines.catalogue import Catalogue, load
 from pipelines.definitions import build
-from pipelines.publishing import publish_warehouse, report_problem
-from pipelines.run import build as run_build
+from pipelines.publishing import FORMS, publish_warehouse, report_problem
 from pipelines.steps import Project
 from pipelines.store import read_table
 from tests.small import small_project
 
+QUIET = Console(quiet=True)
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = date(2026, 11, 24)
 
@@ -112,11 +116,29 @@ def test_a_run_launched_from_dagster_gives_what_the_steps_give(tmp_path: Path) -
 def test_a_problem_that_can_not_be_answered_keeps_its_last_answer_and_stops_no_other(tmp_path: Path) -> None:
     copy = small_project(tmp_path)
     home = tmp_path / "store"
-    assert run_build(Project(load(copy), home, AS_OF), ["jobs_recovery", "jobs_south_london"], lambda _: None) == []
+    assert build_and_tell(Project(load(copy), home, AS_OF), [], QUIET) == []
     before = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
     path = copy / "pipelines" / "problems" / "jobs_recovery.sql"
     path.write_text(path.read_text().replace("place.region,", "place.no_such_column,"))
-    faults = run_build(Project(load(copy), home, AS_OF), ["jobs_recovery", "jobs_south_london"], lambda _: None)
+    faults = build_and_tell(Project(load(copy), home, AS_OF), [], QUIET)
     assert any("no_such_column" in fault for fault in faults)
     assert read_table(home / "state" / "cell" / "jobs_recovery.parquet").equals(before)
     assert (home / "out" / "commonground.duckdb").is_file()
+
+
+def test_nothing_is_published_from_a_table_that_breaks_its_own_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, home = small_project(tmp_path), tmp_path / "store"
+    assert build_and_tell(Project(load(copy), home, AS_OF), [], QUIET) == []
+    published = {path: path.read_bytes() for path in (home / "out").rglob("*") if path.is_file()}
+    twice = told.problem_results
+
+    def broken(key: dg.AssetKey, cells: pl.DataFrame, fault: str) -> list[dg.AssetCheckResult]:
+        return twice(key, pl.concat([cells, cells.head(1)]) if key.path[-1] == "jobs_recovery" else cells, fault)
+
+    monkeypatch.setattr(told, "problem_results", broken)
+    faults = build_and_tell(Project(load(copy), home, date(2026, 12, 24)), [], QUIET)
+    assert any("every_cell_once" in fault for fault in faults), faults
+    changed = {path.name for path, content in published.items() if path.read_bytes() != content}
+    assert changed and changed <= {f"jobs_south_london.{ending}" for ending in FORMS}
