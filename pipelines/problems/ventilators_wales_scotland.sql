@@ -8,6 +8,9 @@ periods: {start: 2020-03, end: 2021-06}
 needs:
   covid_patients_in_intensive_care:
     max_age: 1 month
+  covid_patients_in_hospital_scotland:
+    max_age: 1 month
+    essential: false
   beds_available_all_specialties:
   beds_occupied_all_specialties:
   critical_care_beds_occupied_wales:
@@ -21,6 +24,7 @@ select
     place_period.period_start,
     place_period.period_end,
     covid_patients_in_intensive_care.value as covid_patients_in_intensive_care,
+    covid_patients_in_hospital_scotland.value as covid_patients_in_hospital_scotland,
     beds_available_all_specialties.value as beds_available_all_specialties,
     beds_occupied_all_specialties.value as beds_occupied_all_specialties,
     round(100 * beds_occupied_all_specialties.value / beds_available_all_specialties.value, 1)
@@ -29,6 +33,7 @@ select
     ventilators_on_hand_by_health_board.value as ventilators_on_hand_by_health_board
 from health_board_2019.place_period
 join health_board_2019.covid_patients_in_intensive_care using (place_code, period_start)
+join health_board_2019.covid_patients_in_hospital_scotland using (place_code, period_start)
 join health_board_2019.beds_available_all_specialties using (place_code, period_start)
 join health_board_2019.beds_occupied_all_specialties using (place_code, period_start)
 join health_board_2019.critical_care_beds_occupied_wales using (place_code, period_start)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date
 
 from carry_over_hospitals import is_month_end
+from carry_over_housing import one_sheet
 from carrying import Item, cut_columns, cut_lines, packed, rows_of
 from workbooks import sheets_of, workbook
 
@@ -82,6 +83,12 @@ HEALTH = (
          (f"{COVID}/scotland/health-boards_icu-patients-confirmed-archived.csv",)),
     Item("gov_scot_intensive_care_2021-07.csv", "2021-07-31", month_ends, "month ends",
          (f"{COVID}/scotland/health-boards_icu-patients-confirmed.csv",)),
+    *(Item(f"gov_scot_hospital_patients_{day[:7]}.csv", day, month_ends, "month ends",
+           (f"{COVID}/scotland/health-boards_hospital-patients-confirmed{archived}.csv",))
+      for day, archived in (("2020-09-30", "-archived"), ("2021-07-31", ""))),
+    *(Item(f"gov_scot_{name}.xlsx", "2021-06-09", one_sheet(sheet), "one sheet of 21",
+           (f"{COVID}/scotland/Scottish_Government_COVID-19_data_09_June_2021.xlsx",))
+      for name, sheet in (("covid_admissions", "1.5_admissions"), ("recorded_crime", "3.3_crime"))),
     Item("gov_scot_tests.csv", "2021-07-31", scottish_tests, "month ends; people tested, tests reported",
          (f"{COVID}/scotland/scotland_testing.csv",)),
     Item("ons_drug_deaths.csv", "2021-08-31", drug_deaths, "2010 on",
