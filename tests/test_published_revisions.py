@@ -71,9 +71,8 @@ def test_the_revision_report_tells_it_and_suspects_another_meaning(project: Proj
     found = revisions(pl.concat([released(before, 0, OLD), released(after, 1, NEW)]))
     summary = found[1].row(0, named=True)
     assert (summary["cells_in_both"], summary["changed"], summary["median_ratio"]) == (115, 115, pytest.approx(1.52))
-    assert summary["suspicion"].endswith(
-        "in 1 of 1 periods most figures changed by a middle factor beyond 0.9 to 1.1, furthest from 1 in July 2020: 1.52"
-    )
+    assert "; in 1 of 1 periods most figures changed by a middle factor" in summary["suspicion"]
+    assert summary["suspicion"].endswith("furthest from 1 in July 2020: 1.52")
 
 
 def test_every_figure_after_it_says_that_it_is_not_growth(project: Project) -> None:
