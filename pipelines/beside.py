@@ -1,10 +1,13 @@
 """The same work for many names, by two processes beside each other: for what is made apart, name by name."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from signal import SIG_IGN, SIGINT, signal
+from threading import Thread
 
 FEWEST = 6
 """For fewer names the second process, which takes about two seconds to start, is not worth it."""
@@ -18,11 +21,23 @@ OnDone = Callable[[str], None]
 def second_process() -> Iterator[ProcessPoolExecutor]:
     """Give a process beside this one. It starts when it is first asked for something, and ends with the block."""
     # Spawned, not forked: Polars keeps threads, which a fork would leave locked for ever.
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    """Leave it to the first process to be stopped, and end where that one has been killed."""
+    signal(SIGINT, SIG_IGN)
+    Thread(target=_end_with_the_first, daemon=True).start()
+
+
+def _end_with_the_first() -> None:
+    if first := parent_process():
+        first.join()
+        os._exit(1)
 
 
 def by_two(pool: ProcessPoolExecutor, work: Work, names: Sequence[str], on_done: OnDone) -> list[str]:

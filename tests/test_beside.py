@@ -1,8 +1,14 @@
 """Two processes at the same work: each name is done once, a failure stops no other, and a death is made up for."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from functools import partial
 from pathlib import Path
+
+import pytest
 
 from pipelines.beside import FEWEST, by_two, second_process
 
@@ -44,3 +50,50 @@ def test_what_a_process_left_that_died_is_done_by_the_other(tmp_path: Path) -> N
 def test_a_few_names_are_done_by_this_process_alone(tmp_path: Path) -> None:
     run(tmp_path / "few", NAMES[: FEWEST - 1])
     assert {path.read_text() for path in (tmp_path / "few").iterdir()} == {f"{os.getpid()}\n"}
+
+
+STARTED = """
+import sys
+from functools import partial
+from pathlib import Path
+from pipelines.beside import by_two, second_process
+from tests.test_beside import NAMES, slept
+
+if __name__ == "__main__":
+    with second_process() as beside:
+        by_two(beside, partial(slept, Path(sys.argv[1])), NAMES, lambda _: None)
+"""
+
+
+def slept(folder: Path, _name: str) -> None:
+    (folder / str(os.getpid())).touch()
+    time.sleep(0.5)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a POSIX system")
+def test_the_second_process_ends_with_the_first_also_where_that_is_killed(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(STARTED)
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    root = Path(__file__).resolve().parent.parent
+    first = subprocess.Popen([sys.executable, str(program), str(folder)], env={**os.environ, "PYTHONPATH": str(root)})
+    while len(pids := {int(path.name) for path in folder.iterdir()}) < 2:
+        assert first.poll() is None
+        time.sleep(0.1)
+    first.kill()
+    first.wait()
+    (second,) = pids - {first.pid}
+    for _ in range(100):
+        if not _lives(second):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{second} still runs")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
