@@ -70,7 +70,7 @@ def shares_of_problem(cells: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame
 
 def shares_of_returns(reporting: pl.DataFrame) -> pl.DataFrame:
     """Give for each measure's newest period (returns.REPORTING) the share of the volume due that came."""
-    periods = reporting.filter(pl.col("by") == "period", pl.col("reporting_rate").is_not_null())
+    periods = reporting.filter(pl.col("scope") == "period", pl.col("reporting_rate").is_not_null())
     newest = periods.filter((pl.col("period_end") == pl.col("period_end").max()).over("measure"))
     return newest.select(pl.col("reporting_rate").alias("returns_complete"))
 

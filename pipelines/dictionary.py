@@ -30,7 +30,7 @@ from pipelines.returns import REPORTING, RETURN
 from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.totals import TOTAL
 from pipelines.verdicts import VERDICT
-from pipelines.warehouse import RELEASE_MEANING, TABLE_MEANING
+from pipelines.warehouse import TABLE_MEANING, column_meanings
 
 MADE = "<!-- Made by `python -m pipelines.dictionary docs`; edit the model, not this page. -->"
 ROAD_MODELS = (Link, Api, Nomis, StatXplore, ArcGis, Ckan, GovUk)
@@ -141,10 +141,13 @@ def tables_page() -> str:
     }
     parts = ["# Tables of commonground.duckdb", MADE, "`problem.<name>` holds a problem's answer, one row a place."]
     parts += [f"- `{name}`: {meaning}." for name, meaning in TABLE_MEANING.items()]
+    meanings = column_meanings()
     for name, columns in tables.items():
-        rows = [f"| `{column}` | {described.dtype} | {described.meaning} |" for column, described in columns.items()]
+        types = [described.dtype for described in columns.values()]
+        told = zip(meanings[name].items(), types, strict=True)
+        rows = [f"| `{column}` | {dtype} | {meaning} |" for (column, meaning), dtype in told]
         parts.append(f"## {name}\n\n| column | type | meaning |\n|---|---|---|\n" + "\n".join(rows))
-    rows = [f"| `{column}` | {meaning} |" for column, meaning in RELEASE_MEANING.items()]
+    rows = [f"| `{column}` | {meaning} |" for column, meaning in meanings["releases"].items()]
     parts.append("## releases\n\n| column | meaning |\n|---|---|\n" + "\n".join(rows))
     return "\n\n".join(parts) + "\n"
 

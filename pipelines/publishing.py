@@ -126,7 +126,7 @@ def _breaks(project: Project, problem: Problem, cells: pl.DataFrame) -> Breaks:
 def _returned(project: Project, problem: Problem) -> pl.DataFrame:
     """Gather how complete the returns behind a problem's measures are, period by period (REPORTING)."""
     told = reporting(all_returns(project, project.catalogue.sources_of(problem)))
-    return told.filter(pl.col("by") == "period", pl.col("measure").is_in(list(problem.measures)))
+    return told.filter(pl.col("scope") == "period", pl.col("measure").is_in(list(problem.measures)))
 
 
 def _followed(project: Project, problem: Problem) -> Followed:

@@ -39,7 +39,7 @@ RETURN: dict[str, Column] = {
 
 REPORTING: dict[str, Column] = {
     **{name: RETURN[name] for name in ("source", "measure", "returned_by")},
-    "by": Column(TEXT, "period: all providers in one period; provider: one provider in all periods"),
+    "scope": Column(TEXT, "period: all providers in one period; provider: one provider in all periods"),
     "place_code": Column(TEXT, "Code of the provider; null for a period"),
     "place_name": Column(TEXT, "Name of the provider; null for a period"),
     "period_start": Column(DATE, "First day of the period, or of the provider's first"),
@@ -160,12 +160,12 @@ def reporting(returned: pl.DataFrame) -> pl.DataFrame:
     ).sort("volume_due", "place_code", "period_start", descending=[True, False, False], nulls_last=True)
     absent = pl.col("state") == "not_returned"
     told = []
-    for by, of, missing in (("period", ["period_start", "period_end"], "provider"),
+    for scope, of, missing in (("period", ["period_start", "period_end"], "provider"),
                             ("provider", ["place_code", "place_name"], "period")):  # fmt: skip
         sized = due.is_not_null()
         known = (due > 0).any() & (sized.mean() >= 1 - _MOST_UNKNOWN)
         gathered = weighed.group_by("source", "measure", "returned_by", *of, maintain_order=True).agg(
-            pl.lit(by).alias("by"), pl.len().alias("due"), (pl.col("share") == 1).sum().alias("returned"),
+            pl.lit(scope).alias("scope"), pl.len().alias("due"), (pl.col("share") == 1).sum().alias("returned"),
             due.sum().alias("volume_due"),
             pl.when(known).then((pl.col("share") * due).sum() / due.sum()).alias("reporting_rate"),
             pl.when(known & pl.col("in_time").filter(sized).is_not_null().all())
@@ -177,13 +177,13 @@ def reporting(returned: pl.DataFrame) -> pl.DataFrame:
         )  # fmt: skip
         told.append(conformed(gathered.with_columns(_named().alias("missing")), REPORTING))
     return pl.concat(told).sort(
-        "by", "source", "measure", "reporting_rate", "period_start", "place_code", nulls_last=True
+        "scope", "source", "measure", "reporting_rate", "period_start", "place_code", nulls_last=True
     )
 
 
 def newest_periods(told: pl.DataFrame) -> pl.DataFrame:
     """Of the periods of REPORTING, give each measure's newest, and the least complete of the rest."""
-    periods = told.filter(pl.col("by") == "period")
+    periods = told.filter(pl.col("scope") == "period")
     last = (pl.col("period_end") == pl.col("period_end").max()).over("measure")
     least = pl.col("reporting_rate").rank("ordinal").over("measure", last) == 1
     return periods.filter(last | (least & (pl.col("reporting_rate") < 1))).sort(

@@ -171,11 +171,13 @@ def statuses_table() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["status", "gss_symbol", "sdmx_code"], orient="row")
 
 
+UNRESERVED = {"order": "release_order", "check": "check_name"}
+"""Names of columns that SQL keeps for itself, and what they are called in the file: nobody should have to quote."""
 CELLS_CHECK = "check ((value is null) = (reason is not null))"
 
 
 def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    con.register("incoming", frame.to_arrow())
+    con.register("incoming", frame.rename(UNRESERVED, strict=False).to_arrow())
     if name == "cells":
         columns = con.sql("describe select * from incoming").fetchall()
         declared = ", ".join(f'"{column[0]}" {column[1]}' for column in columns)
@@ -210,12 +212,15 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "doubts": DOUBT,
         "findings": FINDING,
     }
-    told = {table: {name: column.meaning for name, column in columns.items()} for table, columns in conformed.items()}
+    told = {
+        table: {UNRESERVED.get(name, name): column.meaning for name, column in columns.items()}
+        for table, columns in conformed.items()
+    }
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
     source = {name: field.description or "" for name, field in Source.model_fields.items()}
     return {
         **told,
-        "releases": RELEASE_MEANING,
+        "releases": {UNRESERVED.get(name, name): meaning for name, meaning in RELEASE_MEANING.items()},
         "reasons": REASON_MEANING,
         "statuses": STATUS_MEANING,
         "measures": {"measure": "Name of the measure", "source": "Source that publishes it", **measure},

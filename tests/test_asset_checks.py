@@ -18,7 +18,7 @@ def total(whole: float, remainder: float) -> dict[str, object]:
 def period(year: int, rate: float | None, missing: str | None) -> dict[str, object]:
     start, end = pl.date(year, 1, 1), pl.date(year, 12, 31)
     day, last = pl.select(start).item(), pl.select(end).item()
-    return {"measure": "m", "by": "period", "period_start": day, "period_end": last, "due": 3, "returned": 2,
+    return {"measure": "m", "scope": "period", "period_start": day, "period_end": last, "due": 3, "returned": 2,
             "reporting_rate": rate, "missing": missing}  # fmt: skip
 
 

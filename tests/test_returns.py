@@ -59,7 +59,7 @@ def states(found: pl.DataFrame, number: int) -> dict[str, str]:
 
 
 def of_month(found: pl.DataFrame, number: int) -> dict[str, Any]:
-    mine = reporting(found).filter(pl.col("by") == "period", pl.col("period_start") == month(number)["period_start"])
+    mine = reporting(found).filter(pl.col("scope") == "period", pl.col("period_start") == month(number)["period_start"])
     return mine.row(0, named=True)
 
 
@@ -71,7 +71,7 @@ def test_a_silent_provider_counts_for_as_much_as_it_usually_returns() -> None:
     assert (second["due"], second["returned"], second["missing"]) == (3, 2, f"{BIG} 1")
     assert second["volume_due"] == pytest.approx(2 * 1_000) and second["reporting_rate"] == pytest.approx(0.1)
     assert of_month(found, 1)["reporting_rate"] == 1
-    of_big = reporting(found).filter(pl.col("by") == "provider", pl.col("place_code") == BIG).row(0, named=True)
+    of_big = reporting(found).filter(pl.col("scope") == "provider", pl.col("place_code") == BIG).row(0, named=True)
     assert (of_big["due"], of_big["returned"], of_big["missing"]) == (3, 2, "2023-02-01")
     assert of_big["reporting_rate"] == pytest.approx((900 + 2_700) / (900 + 1_800 + 2_700))
 
@@ -144,7 +144,7 @@ def test_a_force_that_is_silent_for_77_months_is_told_by_month_and_by_force() ->
     silent = of.filter(pl.col("place_code") == BIG).row(0, named=True)
     assert (silent["due"], silent["due"] - silent["returned"]) == (96, 77)
     assert silent["missing"].endswith("and 69 more")
-    assert of.filter(pl.col("by") == "period", pl.col("reporting_rate") < 0.76).height == 77
+    assert of.filter(pl.col("scope") == "period", pl.col("reporting_rate") < 0.76).height == 77
     shown = newest_periods(of)
     assert shown.height == 2 and shown["period_start"][0] == date(2025, 12, 1)
 
@@ -154,7 +154,7 @@ def test_the_twenty_councils_that_did_not_return_are_on_the_roll_of_homelessness
     prepare(project)
     found = returned(project, "mhclg_homelessness")
     assert dict(found["state"].value_counts().iter_rows()) == {"returned": 289, "not_returned": 20}
-    of = reporting(found).filter(pl.col("by") == "period").row(0, named=True)
+    of = reporting(found).filter(pl.col("scope") == "period").row(0, named=True)
     assert (of["due"], of["returned"]) == (309, 289)
     # Its table gives 66,315 for those that returned, and 72,550 for England with its own estimate of the rest: 91.4 %.
     assert of["reporting_rate"] == pytest.approx(66_315 / 72_550, abs=0.03)

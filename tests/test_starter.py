@@ -210,6 +210,16 @@ def test_every_table_and_column_carries_its_comment(warehouse: Path) -> None:
         assert ask(warehouse, unnamed) == []
 
 
+def test_no_column_has_a_name_that_must_be_quoted(warehouse: Path) -> None:
+    reserved = """
+        select table_name, column_name from duckdb_columns()
+        where not internal and column_name in (
+            select keyword_name from duckdb_keywords() where keyword_category = 'reserved'
+        )
+    """
+    assert ask(warehouse, reserved) == []
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """Copy some declarations into a project of its own, to break them."""

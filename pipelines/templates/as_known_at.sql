@@ -4,7 +4,7 @@ create macro as_known_at(day) as table
 with out_by_then as (
     select
         observations.*,
-        releases."order" as release_order
+        releases.release_order
     from observations
     join releases
         on releases.source = observations.source
