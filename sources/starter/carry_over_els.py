@@ -54,6 +54,8 @@ EXPLORE_LOCAL = (
          ("geo/population/lad23_mid2011_mid2022_syoa_sex_uk.csv.gz",)),
     Item("desnz_ghg_per_head_2025-02-26.csv.gz", "2025-02-26", places_only, CUT,
          ("indicators/carbon/ons_els_ghg_per_capita_2025-02-26.csv",)),
+    Item("ons_homicide_2025-02-11.csv.gz", "2025-02-11", places_only, CUT,
+         ("indicators/crime_justice/ons_els_homicide_pfa_2025-02-11.csv",)),
     Item(f"desnz_ghg_per_head_{AS_IT_STOOD}.csv.gz", AS_IT_STOOD, places_only, CUT,
          (f"{SETS}/greenhouse-gas-emissions.csv.gz",)),
 )  # fmt: skip

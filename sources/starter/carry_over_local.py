@@ -69,6 +69,8 @@ LOCAL = (
     Item("trafford_food_providers.csv", "2020-12-31", of_columns(
          ["name", "type", "postcode", "area_code", "area_name"]), "names, kinds, postcodes, areas",
          ("indicators/food_and_hubs/trafford_food_providers.csv",)),
+    Item("trafford_community_hubs.csv", "2020-12-31", of_columns(["community_hub", "postcode"]), "names, postcodes",
+         ("indicators/food_and_hubs/trafford_community_hubs.csv",)),
     Item("nhs_digital_shielded_patients.csv", "2020-05-31", of_columns(
          ["area_code", "area_name", "period", "group", "value"]), "without columns that say the same in every row",
          ("indicators/food_and_hubs/trafford_shielded_patients.csv",)),
