@@ -110,3 +110,12 @@ def test_a_silent_force_has_no_recorded_crimes_and_its_homicides_are_known(proje
     manchester = "E23000005"
     assert one(project, "crime", "recorded_crimes", manchester)["value"] is None
     assert one(project, "crime", "homicide_rate", manchester)["value"] == pytest.approx(10.0036, abs=1e-4)
+
+
+def test_a_rate_over_half_of_its_people_is_a_gap_and_not_the_highest_of_all(project: Project) -> None:
+    """South Yorkshire's homicides were divided by the residents of two of its four districts: two had new codes."""
+    cell = one(project, "crime", "homicide_rate", "E23000011")
+    assert (cell["value"], cell["reason"]) == (None, "dropped")
+    assert "two of its four districts" in cell["evidence"]
+    known = cells(project, "crime", "homicide_rate")["value"].drop_nulls()
+    assert known.max() < 28.9
