@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from signal import SIG_IGN, SIGINT, signal
@@ -43,42 +43,34 @@ def _end_with_the_first() -> None:
 def by_two(pool: ProcessPoolExecutor, work: Work, names: Sequence[str], on_done: OnDone) -> list[str]:
     """Do the work for each name, the second process from the front and this one from the back; give what failed.
 
-    `work` is to be pickled, and to be safe to do in any order. A name for which it fails stops no other; where the
-    second process dies, this one does what was left.
+    `work` is to be pickled, and to be safe to do in any order. A name for which it fails, for whatever reason, stops
+    no other; where the second process dies, this one does what was left.
     """
     left, faults = deque(names), []
-    theirs: deque[tuple[str, Future[object] | None]] = deque()
-    while left or theirs:
-        while left and len(names) >= FEWEST and len(theirs) < _AHEAD:
-            name = left.popleft()
-            theirs.append((name, _submitted(pool, work, name)))
-        if left:
-            faults += _done(work, left.pop(), on_done)
-        while theirs and (not left or theirs[0][1] is None or theirs[0][1].done()):
-            name, started = theirs.popleft()
-            faults += _done(_result(started, work), name, on_done)
+    theirs: deque[tuple[str, Future[object]]] = deque()
+    with ThreadPoolExecutor(1) as here:
+        while left or theirs:
+            while left and len(names) >= FEWEST and len(theirs) < _AHEAD:
+                theirs.append((left[0], _submitted(pool, here, work, left.popleft())))
+            if left:
+                faults += _ended(left[-1], here.submit(work, left.pop()), on_done)
+            while theirs and (not left or theirs[0][1].done()):
+                name, started = theirs.popleft()
+                dead = isinstance(started.exception(), BrokenExecutor)
+                faults += _ended(name, here.submit(work, name) if dead else started, on_done)
     return faults
 
 
-def _submitted(pool: ProcessPoolExecutor, work: Work, name: str) -> "Future[object] | None":
+def _submitted(pool: ProcessPoolExecutor, here: ThreadPoolExecutor, work: Work, name: str) -> "Future[object]":
+    """Ask the second process for some work; where that has died, this one."""
     try:
         return pool.submit(work, name)
     except BrokenExecutor:
-        return None
+        return here.submit(work, name)
 
 
-def _result(started: "Future[object] | None", work: Work) -> Work:
-    """Give what waits for the second process; where that has died, the work itself."""
-    if started is None or isinstance(started.exception(), BrokenExecutor):
-        return work
-    return lambda _: started.result()
-
-
-def _done(work: Work, name: str, on_done: OnDone) -> list[str]:
-    try:
-        work(name)
-    except Exception as error:  # noqa: BLE001  one that fails, for whatever reason, stops no other
-        return [f"{name}: {error}"]
-    finally:
-        on_done(name)
-    return []
+def _ended(name: str, started: "Future[object]", on_done: OnDone) -> list[str]:
+    """Wait for the end of some work, tell of it, and give what went wrong."""
+    error = started.exception()
+    on_done(name)
+    return [f"{name}: {error}"] if error else []
