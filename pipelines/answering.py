@@ -74,21 +74,38 @@ def placed_slices(
         seen = observe_source(project, name)
         asked = seen.observation.filter(pl.col("measure").is_in(list(problem.measures)))
         observation = cautioned_by(asked, disagreements(project, name, asked))
-        own = place_system(project, source.places).places["place_code"].to_list()
-        found = links(places, own, target)
-        parts = roll(found)
-        shared = _shared(project, problem, source, observation, places, found, target, held)
-        if shared is None:
-            current = newest(observation)
-            weights = weights_for(current, denominators(project, name), catalogue.measures)
-            moved = averaged(place_slices(current, parts, catalogue.measures), current, parts, weights)
-            shared = moved, whole_losses(current, set(found), catalogue.measures)
-        moved, gone = shared
-        lost.append(gone)
-        told = wider_gaps(conformed(withdrawn(moved, observation, parts), PLACED), seen.total, system, source.places)
-        placed.append(withheld(told, catalogue.measures))
+        for of, mine in _by_system(observation, source.places):
+            moved, gone = _moved(project, problem, source.model_copy(update={"places": of}), mine, places, target, held)
+            lost.append(gone)
+            told = wider_gaps(conformed(moved, PLACED), seen.total, system, of)
+            placed.append(withheld(told, catalogue.measures))
         aside.append(_aside(seen, places, target))
     return pl.concat(placed), pl.concat(aside), pl.concat(lost)
+
+
+def _by_system(observation: pl.DataFrame, own: str) -> list[tuple[str, pl.DataFrame]]:
+    """Put observations together by the place system that the newest release of their slice has its codes of."""
+    systems = newest(observation).select(*SLICE, pl.col("place_system").alias("of")).unique(SLICE)
+    told = observation.join(systems, on=SLICE, maintain_order="left")
+    parts = told.partition_by("of", as_dict=True, include_key=False, maintain_order=True)
+    return [(str(of), frame) for (of,), frame in parts.items()] or [(own, observation)]
+
+
+def _moved(
+    project: Project, problem: Problem, source: Source, observation: pl.DataFrame, places: Places, target: set[str],
+    held: Geography | None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
+    """Move what one source observed in one place system to some places; give what was moved, and what was lost."""
+    measures = project.catalogue.measures
+    found = links(places, place_system(project, source.places or "").places["place_code"].to_list(), target)
+    parts = roll(found)
+    shared = _shared(project, problem, source, observation, places, found, target, held)
+    if shared is None:
+        current = newest(observation)
+        weights = weights_for(current, denominators(project, source), measures)
+        moved = averaged(place_slices(current, parts, measures), current, parts, weights)
+        shared = moved, whole_losses(current, set(found), measures)
+    return withdrawn(shared[0], observation, parts), shared[1]
 
 
 def _shared(
@@ -118,7 +135,7 @@ def _shared(
             return None
         allowed = frozenset(name for name, need in problem.header.needs.items() if need.downscale)
         moved.append(share_out(slices, Way(drawn, group), project.catalogue.measures,
-                               denominators(project, slices["source"][0]), allowed))  # fmt: skip
+                               denominators(project, source), allowed))  # fmt: skip
         lost.append(losses(slices, drawn, project.catalogue.measures))
     return pl.concat(moved), pl.concat(lost)
 
@@ -138,10 +155,9 @@ def _by_weights(observation: pl.DataFrame, held: Geography, project: Project) ->
     return [(str(group), day, frame) for (group, day), frame in parts.items()]
 
 
-def denominators(project: Project, name: str) -> pl.DataFrame:
-    """Give the observations of what a source's rates are shares of, in the source's own place system."""
+def denominators(project: Project, source: Source) -> pl.DataFrame:
+    """Give the observations of what a source's rates are shares of, where they are of the same place system."""
     catalogue = project.catalogue
-    source = catalogue.sources[name]
     wanted = sorted({measure.denominator for measure in source.measures.values() if measure.denominator})
     owners = sorted({catalogue.measure_source[each] for each in wanted} & set(catalogue.observing()))
     held = [

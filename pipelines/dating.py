@@ -49,10 +49,9 @@ def _kind(source: Source) -> str:
 
 def whole_period(sheet: Sheet, source: Source, snapshot: Snapshot) -> Span | None:
     """Give the period of all figures of a release: its own, the one its file says, or the source's; null if by row."""
-    for release in source.releases:
-        named = release.file.rpartition("/")[2] == snapshot.file and release.released == snapshot.released
-        if named and release.period:
-            return Span(release.period.start, release.period.end)
+    release = source.release_of(snapshot.file, snapshot.released)
+    if release and release.period:
+        return Span(release.period.start, release.period.end)
     if source.period_in_name:
         return _found(source.period_in_name, (sheet.file, snapshot.file), f"the name {sheet.file}", source, sheet)
     if source.period_in_preamble:

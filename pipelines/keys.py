@@ -54,7 +54,7 @@ def _rests_on(catalogue: Catalogue, name: str) -> list[str]:
 
 def _by_tables(source: Source) -> bool:
     """Tell whether a source's codes may be known by tables of areas or shares, and not by the register."""
-    return (source.places or "").rsplit("_", 1)[0] in LISTED
+    return any(each.rsplit("_", 1)[0] in LISTED for each in (source.places or "", *source.earlier_systems))
 
 
 def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:

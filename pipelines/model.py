@@ -3,6 +3,7 @@
 An unknown key or a wrong type is refused. Every key's description here is what the docs print.
 """
 
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -149,6 +150,22 @@ class Source(FileShape):
     withdrawn: dict[Sha256, Withdrawn] = Field(
         default_factory=dict, description="Releases that the publisher has recalled, by the start of their sha256"
     )
+
+    def release_of(self, file: str, released: date) -> Release | None:
+        """Give what is said of a release that travels with the project, by its file's name and its day."""
+        named = (each for each in self.releases if each.file.rpartition("/")[2] == file and each.released == released)
+        return next(named, None)
+
+    def system_of(self, file: str, released: date) -> str:
+        """Name the place system of a release's codes."""
+        release = self.release_of(file, released)
+        return (release.places if release else None) or self.places or ""
+
+    @property
+    def earlier_systems(self) -> tuple[str, ...]:
+        """Place systems of releases that are not of the source's own."""
+        told = (each.places for each in self.releases if each.places and each.places != self.places)
+        return tuple(dict.fromkeys(told))
 
     @property
     def fetched(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from pipelines.declared import Declared, Listed, Name, Names
+from pipelines.declared import Declared, Listed, Name, Names, PlaceSystem
 
 _SHA256 = re.compile(r"[0-9a-f]{12,64}")
 
@@ -51,6 +51,7 @@ class Release(Declared):
     released: date = Field(description="Day the publisher released it")
     label: str = Field("", description="What the publisher calls the release")
     period: Period | None = Field(None, description="Period of all its figures, where the file does not say")
+    places: PlaceSystem | None = Field(None, description="Place system of its codes, where not that of the source")
     withdrawn: Withdrawn | None = Field(None, description="That the publisher has recalled it")
 
 

@@ -1,6 +1,6 @@
 """From a source's snapshots to its observations: each release read, judged, checked; the bad ones set aside."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -72,6 +72,8 @@ class Manner(NamedTuple):
     tidy: Path
     own: pl.DataFrame
     corrections: tuple[Correction, ...]
+    earlier: tuple["Manner", ...] = ()
+    """How those of its releases are read whose codes are of other place systems."""
 
 
 def take_in(home: Path, catalogue: Catalogue, name: str) -> None:
@@ -160,10 +162,15 @@ def reviewed_names(path: Path) -> dict[str, str]:
     return dict(table.select("label", "place_code").iter_rows())
 
 
-def observe(home: Path, catalogue: Catalogue, name: str, places: Places, system: System, as_of: date) -> Observed:
-    """Read every release held of a source; one that can't be used is a finding, and the others stay."""
+def observe(
+    home: Path, catalogue: Catalogue, name: str, places: Places, systems: Sequence[System], as_of: date
+) -> Observed:
+    """Read every release held of a source; one that can't be used is a finding, and the others stay.
+
+    `systems` are its own place system, and then those of releases whose codes are of others.
+    """
     source = catalogue.sources[name]
-    manner = manner_of(catalogue, name, places, system)
+    manner = manner_of(catalogue, name, places, systems)
     reads, faults = [], []
     for group in held_releases(home, name, as_of):
         read, found = _first_usable(home, manner, group)
@@ -192,9 +199,16 @@ def _narrowed(seen: Observed, manner: Manner) -> Observed:
     return seen._replace(observation=found.observation, finding=pl.concat([seen.finding, conformed(told, FINDING)]))
 
 
-def manner_of(catalogue: Catalogue, name: str, places: Places, system: System) -> Manner:
-    """Gather all that reading a source needs."""
+def manner_of(catalogue: Catalogue, name: str, places: Places, systems: Sequence[System]) -> Manner:
+    """Gather all that reading a source needs; its own place system stands first."""
+    own, *earlier = (_in_system(catalogue, name, places, system) for system in systems)
+    return own._replace(earlier=tuple(earlier))
+
+
+def _in_system(catalogue: Catalogue, name: str, places: Places, system: System) -> Manner:
     source = catalogue.sources[name]
+    if source.places != system.name:
+        source = source.model_copy(update={"places": system.name})
     codes = codes_for(source, places, catalogue.sources_dir / f"{name}.names.csv", system)
     tidy = catalogue.sources_dir / f"{name}.py"
     return Manner(name, source, codes, tidy, system.places, catalogue.corrections.get(name, ()))
@@ -202,6 +216,8 @@ def manner_of(catalogue: Catalogue, name: str, places: Places, system: System) -
 
 def read_release(manner: Manner, snapshot: Snapshot, content: bytes) -> Read:
     """Read one file of a source, every cell of it; raise UnreadableError where it is none of its kind."""
+    system = manner.source.system_of(snapshot.file, snapshot.released)
+    manner = next(each for each in (manner, *manner.earlier) if each.source.places == system)
     source = manner.source
     sheet = accounted(tidied(read_sheet(content, source, snapshot.file), manner.tidy), source)
     cells = conform(sheet, manner.name, source, snapshot, manner.codes, manner.corrections)

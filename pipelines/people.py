@@ -39,7 +39,11 @@ def people_of(project: Project, name: str, system: str) -> pl.DataFrame:
     places = register_places(project)
     own = place_system(project, source.places or "").places["place_code"].to_list()
     target = set(place_system(project, system).places["place_code"])
-    seen = newest(observe_source(project, catalogue.measure_source[name]).observation.filter(pl.col("measure") == name))
+    seen = newest(
+        observe_source(project, catalogue.measure_source[name]).observation.filter(
+            pl.col("measure") == name, pl.col("place_system") == source.places
+        )
+    )
     moved = place_slices(seen, roll(links(places, own, target)), catalogue.measures)
     known = moved.filter(pl.col("value").is_not_null(), pl.col("period_end") <= project.as_of).sort("period_end")
     people = known.group_by(pl.col("to_code").alias("place_code"), maintain_order=True).agg(

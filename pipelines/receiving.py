@@ -8,7 +8,7 @@ from pipelines.local_contracts import SPELLED
 from pipelines.model import Source
 from pipelines.names import candidates
 from pipelines.observe import Manner, manner_of, read_release
-from pipelines.steps import Project, place_system, register_places
+from pipelines.steps import Project, register_places, systems_of
 from pipelines.store import Snapshot
 
 TOLD = 40
@@ -29,8 +29,7 @@ def refusal(held: Snapshot, told: list[str]) -> str:
 
 def looked_at(project: Project, content: bytes, held: Snapshot) -> list[str]:
     """Read a file as a release of a source; say what a person has to mend, one sentence each, in order of rows."""
-    system = place_system(project, project.catalogue.sources[held.source].places or "")
-    manner = manner_of(project.catalogue, held.source, register_places(project), system)
+    manner = manner_of(project.catalogue, held.source, register_places(project), systems_of(project, held.source))
     try:
         return complaints(read_release(manner, held, content), manner)
     except UnreadableError as error:

@@ -20,7 +20,9 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
         source, places, seen = project.catalogue.sources[name], register_places(project), observe_source(project, name)
         own = place_system(project, source.places or "").places
         covered = own.filter(pl.col("nation").is_in(list(source.coverage)))
-        made = reconciled(seen.observation, seen.total, source, members(covered), places)
+        # Releases of other times have other places: their totals are of those.
+        own_codes = pl.col("place_system") == source.places
+        made = reconciled(seen.observation.filter(own_codes), seen.total, source, members(covered), places)
         write_table(path, made, key)
     return read_table(path)
 

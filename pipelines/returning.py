@@ -21,9 +21,11 @@ def returned(project: Project, name: str) -> pl.DataFrame:
     key, path = hashed(made_from[name], people_key), state_path(project.home, "returned", name)
     if table_key(path) != key:
         seen, own = observe_source(project, name), place_system(project, source.places or "").places
+        # Who was due is told by the source's own places: releases of other times have others.
+        own_codes = pl.col("place_system") == source.places
         nobody = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
         people = people_of(project, counting, source.places or "") if counting else nobody
-        write_table(path, returns(seen.observation, seen.doubt, source, own, people), key)
+        write_table(path, returns(seen.observation.filter(own_codes), seen.doubt, source, own, people), key)
     return read_table(path)
 
 

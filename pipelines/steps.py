@@ -120,13 +120,19 @@ def _listed(project: Project, places: Places, system: str) -> System:
     return System(system, table.filter(own).drop("own"), frozenset(table.filter(~own)["place_code"]))
 
 
+def systems_of(project: Project, name: str) -> list[System]:
+    """Give the place systems of a source's codes: its own, then those of its releases that are of others."""
+    source = project.catalogue.sources[name]
+    return [place_system(project, each) for each in (source.places or "", *source.earlier_systems)]
+
+
 def observe_source(project: Project, name: str) -> Observed:
     """Make the observations of one source, or give those made before from the same files."""
     key = keys(project.catalogue, project.home, project.as_of).observation[name]
     paths = [state_path(project.home, table, name) for table in OBSERVED]
     if any(table_key(path) != key for path in paths):
-        system = place_system(project, project.catalogue.sources[name].places or "")
-        observed = observe(project.home, project.catalogue, name, register_places(project), system, project.as_of)
+        systems = systems_of(project, name)
+        observed = observe(project.home, project.catalogue, name, register_places(project), systems, project.as_of)
         for path, table in zip(paths, observed, strict=True):
             write_table(path, table, key)
     return Observed(*(read_table(path) for path in paths))

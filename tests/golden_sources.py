@@ -41,8 +41,8 @@ def rows() -> list[Row]:
 
 def _of_source(project: Project, name: str) -> list[Row]:
     take_in(project.home, project.catalogue, name)
-    system = steps.place_system(project, project.catalogue.sources[name].places or "")
-    manner = manner_of(project.catalogue, name, steps.register_places(project), system)
+    systems = steps.systems_of(project, name)
+    manner = manner_of(project.catalogue, name, steps.register_places(project), systems)
     held = [group[0] for group in held_releases(project.home, name, project.as_of)]
     return [_of_release(project, manner, snapshot) for snapshot in held]
 

@@ -175,7 +175,7 @@ def test_what_was_shown_before_it_became_private_is_taken_away(tmp_path: Path) -
 def test_a_private_denominator_weighs_nothing(tmp_path: Path) -> None:
     project = project_of(Case(None, MERTON, ROWS, source=PRIVATE), tmp_path)
     steps.prepare(project)
-    assert denominators(project, "a_source").is_empty()
+    assert denominators(project, project.catalogue.sources["a_source"]).is_empty()
     assert project.catalogue.observing() == {}
 
 
