@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/start.py [RUNS]
 
 Each run is a process of its own on a store of its own; wall seconds and the peak memory of it and of the processes it
-starts, taken together (their PSS, looked at five times a second, which needs Linux), are printed as a Markdown table.
+starts, taken together, are printed as a Markdown table. Memory is their PSS, which needs Linux, and is looked at once a
+second, for looking takes time.
 """
 
 import os
@@ -33,7 +34,7 @@ def timed(command: list[str], store: Path) -> Taken:
     process = subprocess.Popen(command, env=surroundings, cwd=ROOT, stdout=subprocess.DEVNULL)
     while process.poll() is None:
         peak = max(peak, memory_of(process.pid))
-        time.sleep(0.2)
+        time.sleep(1.0 if peak else 0.2)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     return Taken(time.perf_counter() - begun, peak)

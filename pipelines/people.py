@@ -5,9 +5,11 @@ from collections.abc import Iterable
 import polars as pl
 
 from pipelines.catalogue import Catalogue, Problem
+from pipelines.keys import hashed, keys
 from pipelines.places import links
 from pipelines.placing import newest, place_slices, roll
 from pipelines.steps import Project, observe_source, place_system, register_places
+from pipelines.store import read_table, state_path, table_key, write_table
 
 
 def population_of(catalogue: Catalogue, asked: Iterable[str]) -> str | None:
@@ -33,7 +35,19 @@ def people_in(project: Project, problem: Problem) -> tuple[pl.DataFrame, str]:
 
 
 def people_of(project: Project, name: str, system: str) -> pl.DataFrame:
-    """Give the newest figure of a population measure for the places of a system, by succession and nesting alone."""
+    """Give the newest figure of a population measure for the places of a system, by succession and nesting alone.
+
+    It is kept in the state: every step of a problem asks for it.
+    """
+    made_from, owner = keys(project.catalogue, project.home, project.as_of), project.catalogue.measure_source[name]
+    path = state_path(project.home, "people", f"{name}__{system}")
+    key = hashed(made_from.observation[owner], *made_from.apportioning.values(), str(project.as_of))
+    if table_key(path) != key:
+        write_table(path, _counted(project, name, system), key)
+    return read_table(path)
+
+
+def _counted(project: Project, name: str, system: str) -> pl.DataFrame:
     catalogue = project.catalogue
     source = catalogue.sources[catalogue.measure_source[name]]
     places = register_places(project)

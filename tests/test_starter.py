@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import subprocess
 import sys
 from datetime import date
@@ -208,6 +209,15 @@ def test_every_table_and_column_carries_its_comment(warehouse: Path) -> None:
     for kind in ("table", "view"):
         unnamed = f"select {kind}_name from duckdb_{kind}s() where coalesce(comment, '') = '' and not internal"
         assert ask(warehouse, unnamed) == []
+
+
+def test_every_query_of_the_readme_runs_and_finds_something(warehouse: Path) -> None:
+    queries = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(queries) >= 4
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        for query in queries:
+            for statement in con.extract_statements(query):
+                assert con.execute(statement).fetchone(), statement.query
 
 
 def test_no_column_has_a_name_that_must_be_quoted(warehouse: Path) -> None:
