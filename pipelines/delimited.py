@@ -40,10 +40,15 @@ def split(content: bytes, shape: FileShape, file: str) -> tuple[pl.DataFrame, li
     mark = DELIMITERS[shape.delimiter]
     if b"\r" in content:
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if not _paired(content, ord(mark)):
+    # Told once: to look through a large file takes time.
+    quote = '"' if b'"' in content else None
+    if quote and not _paired(content, ord(mark)):
         content = _rewritten(content, mark, file)
     fields = [len(row) for row in islice(_records(content, mark, file), HEADER_WITHIN + shape.header_rows)]
-    return _grid(content, mark, max(fields, default=0), file), fields
+    grid = _even(content, mark, fields, quote)
+    if grid is None:
+        grid = _grid(content, mark, max(fields, default=0), quote, file)
+    return _trimmed(grid, content, quote).with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)), fields
 
 
 def _paired(content: bytes, delimiter: int) -> bool:
@@ -66,8 +71,6 @@ def _paired(content: bytes, delimiter: int) -> bool:
 
 def _quotes(content: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Give the places of all quotation marks, a part of the text at a time."""
-    if b'"' not in content:
-        return np.empty(0, np.int64)
     view = memoryview(content)
     starts = range(0, len(content), _AT_ONCE)
     found = [np.flatnonzero(np.frombuffer(view[s : s + _AT_ONCE], np.uint8) == _QUOTE) + s for s in starts]
@@ -104,7 +107,26 @@ def _parsed(text: io.TextIOBase, delimiter: str, file: str) -> Iterator[list[str
         raise UnreadableError(f"{file}: not a CSV file ({error}); fetch it again") from error
 
 
-def _grid(content: bytes, delimiter: str, width: int, file: str) -> pl.DataFrame:
+def _even(content: bytes, delimiter: str, fields: list[int], quote: str | None) -> pl.DataFrame | None:
+    """Split text whose first row is its widest as it stands; None where that is not so, or a row is wider.
+
+    Only other text needs a line of headings put before it, and that writes a large file again.
+    """
+    if not fields or fields[0] < max(2, *fields) or fields[0] > FIELDS_LIMIT:
+        return None
+    try:
+        grid = pl.read_csv(
+            content, has_header=False, separator=delimiter, quote_char=quote,
+            infer_schema=False, truncate_ragged_lines=False,
+        )  # fmt: skip
+    except pl.exceptions.PolarsError:
+        return None
+    if grid.width != fields[0]:
+        return None
+    return grid.rename({name: f"field_{n}" for n, name in enumerate(grid.columns, 1)})
+
+
+def _grid(content: bytes, delimiter: str, width: int, quote: str | None, file: str) -> pl.DataFrame:
     """Split text into `width` columns and one more, in which a field beyond these shows."""
     if width > FIELDS_LIMIT:
         raise UnreadableError(f"{file}: has a row of {width:,} fields; not read")
@@ -113,18 +135,17 @@ def _grid(content: bytes, delimiter: str, width: int, file: str) -> pl.DataFrame
         grid = pl.read_csv(
             b"".join((head.encode(), b"\n", content)),
             separator=delimiter,
-            quote_char='"' if b'"' in content else None,
+            quote_char=quote,
             infer_schema=False,
             truncate_ragged_lines=True,
         )
     except pl.exceptions.PolarsError as error:
         raise UnreadableError(f"{file}: not a CSV file ({error}); fetch it again") from error
     beyond = grid.columns[-1]
-    grid = _trimmed(grid if grid[beyond].null_count() < grid.height else grid.drop(beyond), content)
-    return grid.with_columns(pl.int_range(1, grid.height + 1, dtype=pl.Int64).alias(ROW))
+    return grid if grid[beyond].null_count() < grid.height else grid.drop(beyond)
 
 
-def _trimmed(grid: pl.DataFrame, content: bytes) -> pl.DataFrame:
+def _trimmed(grid: pl.DataFrame, content: bytes, quote: str | None) -> pl.DataFrame:
     """Take the space around cells away, and give blank ones as "".
 
     Most columns have none, and to look is many times faster than to write them again.
@@ -133,7 +154,7 @@ def _trimmed(grid: pl.DataFrame, content: bytes) -> pl.DataFrame:
     told = known.select(pl.all().str.len_bytes().sum() == pl.all().str.len_chars().sum())
     plain = [name for name in grid.columns if told[name][0]]
     # A line can end inside a cell only where there are quotation marks.
-    met = [space for space, sign in ((" ", b" "), ("\t", b"\t"), ("\n", b'"')) if sign in content]
+    met = [space for space, sign in ((" ", b" "), ("\t", b"\t")) if sign in content] + (["\n"] if quote else [])
     spaced = (
         _any(grid.select(plain), lambda each: pl.any_horizontal(_edged(each, space) for space in met)) if met else []
     )
