@@ -16,8 +16,9 @@ from pipelines.crosswalks import Geography
 from pipelines.errors import UnreadableError
 from pipelines.keys import keys
 from pipelines.model import Source
-from pipelines.observe import held_releases, read_places
+from pipelines.observe import held_releases
 from pipelines.places import Places
+from pipelines.registering import read_places
 from pipelines.shares import Shares, shares_in, shares_of
 from pipelines.store import Snapshot, read_snapshot, read_table, state_path, table_key, write_table
 

@@ -14,6 +14,7 @@ from checks.shares import TOLERANCE, TOLERANCE_OF_TOTALS, shares_of_problem, sha
 from pipelines.declared import days
 from pipelines.model import Source
 from pipelines.observe import Observed
+from pipelines.places import overlapping
 from pipelines.returns import newest_periods
 
 _FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -186,16 +187,9 @@ def coverage_result(key: dg.AssetKey, cells: pl.DataFrame, people: pl.DataFrame)
 
 def register_sound(register: pl.DataFrame) -> dg.AssetCheckResult:
     """Tell whether any code has two spans that overlap: then a place system would count it twice."""
-    ordered = register.sort("place_code", "valid_from").with_columns(
-        pl.col("valid_to").shift(1).over("place_code").alias("before"),
-        pl.col("valid_from").shift(1).over("place_code").alias("had"),
-    )
-    overlap = ordered.filter(
-        pl.col("had").is_not_null() & (pl.col("before").fill_null(date.max) >= pl.col("valid_from"))
-    )
-    found = ", ".join(overlap["place_code"].head(5))
+    found = overlapping(register)
     return dg.AssetCheckResult(
-        passed=overlap.is_empty(), check_name="sound", severity=ERROR, metadata={"overlapping": found or "none"}
+        passed=not found, check_name="sound", severity=ERROR, metadata={"overlapping": ", ".join(found[:5]) or "none"}
     )
 
 

@@ -19,6 +19,7 @@ from pipelines.keys import Keys
 from pipelines.ledger import since
 from pipelines.ledger_store import ledger_is_fresh, ledger_of
 from pipelines.pages import INDEX, pages_are_fresh, publish_pages
+from pipelines.places import overlapping
 from pipelines.printing import as_csv, as_table
 from pipelines.publishing import publish_warehouse, report_files, report_is_fresh, report_problem, warehouse_is_fresh
 from pipelines.steps import (
@@ -57,7 +58,7 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
         with second_process() as beside:
             _made_ahead(project, made, names, console, beside)
             built = _materialised(project, names, console)
-            faults = built.faults + _published(project, names, built.broken, console, beside)
+            faults = built.faults + _published(project, built, console, beside)
     tell(project, names, console)
     return faults + broken_sources(project, names)
 
@@ -70,6 +71,8 @@ def _made_ahead(
     What fails here fails again there, and is told there.
     """
     home = project.home
+    if overlapping(register_places(project).register):
+        return  # Dagster's check of the register says which, and stops what rests on it
     stale = [name for name in sources_of(project, names) if not observed_is_fresh(home, name, made)]
     with sole_builder(home):
         _by_two(partial(observe_source, project), stale, "reading", console, beside)
@@ -87,16 +90,14 @@ def _materialised(project: Project, names: Sequence[str], console: Console) -> "
         return build(project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " ")))
 
 
-def _published(
-    project: Project, names: Sequence[str], broken: frozenset[str], console: Console, beside: ProcessPoolExecutor
-) -> list[str]:
-    """Write the reports of those problems that have an answer, the pages and the analyst's file; give what failed.
+def _published(project: Project, built: "Built", console: Console, beside: ProcessPoolExecutor) -> list[str]:
+    """Write the reports of the problems answered, the pages and the analyst's file; give what failed.
 
     Nothing is made from a table that breaks its own rules: what was published before stays.
     """
-    reports = [n for n in names if n not in broken and state_path(project.home, "cell", n).is_file()]
+    reports = [name for name in sorted(built.answered) if not report_is_fresh(project, name)]
     # What takes longest stands last: this process begins there.
-    shared = [] if broken else [INDEX, FILE]
+    shared = [INDEX, FILE] if built.sound else []
     with sole_builder(project.home):
         return _by_two(partial(_output, project), [*reports, *shared], "writing", console, beside)
 

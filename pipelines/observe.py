@@ -1,6 +1,6 @@
 """From a source's snapshots to its observations: each release read, judged, checked; the bad ones set aside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +22,9 @@ from pipelines.errors import UnreadableError
 from pipelines.model import Source
 from pipelines.names import candidates, folded, name_table
 from pipelines.narrowing import narrowed_bounds
-from pipelines.places import Places, read_changes, read_register, regioned, system_places
+from pipelines.places import Places, system_places
 from pipelines.reading import read_sheet, read_table_of
-from pipelines.schema import CHANGE, FINDING, OBSERVATION, PLACE, conformed, empty
+from pipelines.schema import FINDING, OBSERVATION, conformed, empty
 from pipelines.store import Snapshot, digest, put, read_snapshot, snapshots
 from pipelines.systems import System, kind_of
 from pipelines.totals import totals
@@ -46,9 +46,6 @@ RELEASE = {
     "cells_set_aside": pl.Int64,
 }
 """One row for each release held: what was read from it and what became of every cell."""
-
-
-Reader = Callable[[pl.DataFrame, str], pl.DataFrame]
 
 
 class Observed(NamedTuple):
@@ -105,39 +102,6 @@ def held_releases(home: Path, name: str, as_of: date) -> list[list[Snapshot]]:
         if entry.released <= as_of:
             groups.setdefault((entry.released, entry.file), []).insert(0, entry)
     return [groups[key] for key in sorted(groups, key=lambda key: key[0])]
-
-
-def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
-    """Read the register of places and their changes from the newest releases that can be read."""
-    registers = _newest_tables(home, catalogue, "place", as_of, read_register)
-    changes = _newest_tables(home, catalogue, "change", as_of, read_changes)
-    register = pl.concat([empty(PLACE), *registers])
-    if register.filter(pl.col("kind") == "nation").is_empty():
-        names = ", ".join(catalogue.providing("place"))
-        if not names:
-            raise UnreadableError("no source provides place; expected a register of places under sources/")
-        raise UnreadableError(
-            f"{names}: no release that was out by {as_of} and has the nations is held; "
-            "name a later day, or restore its file under sources/"
-        )
-    return Places(regioned(register).sort("place_code", "valid_from"), pl.concat([empty(CHANGE), *changes]))
-
-
-def _newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date, reader: Reader) -> list[pl.DataFrame]:
-    """Read the newest release of every source of a table; one of which nothing was out by a day is left out."""
-    names = [name for name in catalogue.providing(table) if held_releases(home, name, as_of)]
-    return [_newest_table(home, name, as_of, reader) for name in names]
-
-
-def _newest_table(home: Path, name: str, as_of: date, reader: Reader) -> pl.DataFrame:
-    faults = []
-    for snapshot in [entry for group in reversed(held_releases(home, name, as_of)) for entry in group]:
-        try:
-            content = read_snapshot(home, snapshot.sha256)
-            return reader(read_table_of(content, snapshot.file), snapshot.file)
-        except (UnreadableError, pl.exceptions.PolarsError) as error:
-            faults.append(f"{name}: {error}")
-    raise UnreadableError("\n".join(faults))
 
 
 def codes_for(source: Source, places: Places, names: Path, system: System | None = None) -> Codes:

@@ -105,6 +105,16 @@ def regioned(register: pl.DataFrame) -> pl.DataFrame:
     return register.with_columns(pl.Series(name, column, pl.String) for name, column in found.items())
 
 
+def overlapping(register: pl.DataFrame) -> list[str]:
+    """Name the codes of a register (schema.PLACE) that have two spans which overlap: nothing may rest on such a one."""
+    ordered = register.sort("place_code", "valid_from").with_columns(
+        pl.col("valid_to").shift(1).over("place_code").alias("before"),
+        pl.col("valid_from").shift(1).over("place_code").alias("had"),
+    )
+    twice = pl.col("had").is_not_null() & (pl.col("before").fill_null(date.max) >= pl.col("valid_from"))
+    return ordered.filter(twice)["place_code"].to_list()
+
+
 def _nation(code: str, parent: dict[str, str]) -> str:
     """Give the letter of a code's nation: by the code, or by the first place above it whose code tells."""
     return next((letter for up in _ancestors(code, parent) if (letter := nation_letter(up))), "")

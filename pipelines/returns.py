@@ -13,7 +13,7 @@ import polars as pl
 from pipelines.declared import days
 from pipelines.model import ADDITIVE, Source
 from pipelines.placing import SLICE, newest
-from pipelines.schema import DATE, NUMBER, OBSERVATION, TEXT, VALUELESS, WHOLE, Column, conformed
+from pipelines.schema import DATE, NUMBER, OBSERVATION, TEXT, WHOLE, Column, conformed
 
 STATES = ("returned", "hidden", "partial", "not_returned")
 """What became of a return: with a figure; with one that the publisher hides; with a part of it; not at all."""
@@ -60,7 +60,7 @@ REPORTING: dict[str, Column] = {
 
 _NAMED = 8
 _MOST_UNKNOWN = 0.1
-_NEVER = ("not_available",)
+_HIDDEN = ("confidential", "low")
 
 
 def returns(
@@ -77,7 +77,7 @@ def returns(
         return conformed(seen.clear(), RETURN)
     made = seen.with_columns(pl.col("place_code").str.split("+")).explode("place_code")
     key = [*SLICE, "place_code"]
-    came = made.filter(~pl.col("status").is_in(_NEVER), pl.col("value").is_not_null() | _hidden())
+    came = made.filter(pl.col("value").is_not_null() | pl.col("status").is_in(_HIDDEN))
     first = came.group_by(key).agg(pl.col("released_at").min().alias("first_released"))
     opened = came.group_by(SLICE).agg(pl.col("released_at").min().alias("opened"))
     now = newest(came).unique(key, keep="first", maintain_order=True).select(*key, "value", "status")
@@ -97,10 +97,6 @@ def returns(
         ),
         RETURN,
     )
-
-
-def _hidden() -> pl.Expr:
-    return pl.col("status").is_in(sorted(VALUELESS - {*_NEVER, "not_applicable"}))
 
 
 def _due(came: pl.DataFrame, roll: pl.DataFrame, source: Source) -> pl.DataFrame:

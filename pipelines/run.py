@@ -13,10 +13,14 @@ OnStep = Callable[[str], None]
 
 
 class Built(NamedTuple):
-    """What came of a run: what failed, one sentence each, and the problems whose tables break their own rules."""
+    """What came of a run: what failed, one sentence each; and of which problems a report may be written.
+
+    `sound` is false where any table breaks its own rules: then nothing is made of all of them together.
+    """
 
     faults: list[str]
-    broken: frozenset[str]
+    answered: frozenset[str]
+    sound: bool
 
 
 def build(project: Project, problems: Sequence[str], on_step: OnStep) -> Built:
@@ -49,8 +53,11 @@ def _run(project: Project, job: str, wanted: list[dg.AssetKey], on_step: OnStep)
     failed = [_fault(event) for event in result.all_events if event.is_step_failure]
     failing = [check for check in result.get_asset_check_evaluations() if not check.passed]
     unanswered = [str(check.metadata["fault"].value) for check in failing if check.check_name == "answered"]
-    broken = {check.asset_key.path[-1] for check in failing if check.severity == dg.AssetCheckSeverity.ERROR}
-    return Built(failed + unanswered, frozenset(broken))
+    broken = {check.asset_key for check in failing if check.severity == dg.AssetCheckSeverity.ERROR}
+    # What rests on a table that breaks its own rules was not made.
+    made = {event.asset_key for event in result.all_events if event.is_step_materialization} - broken
+    names = frozenset(name for name in project.catalogue.problems if answer_key(name) in made)
+    return Built(failed + unanswered, names, not broken)
 
 
 def _fault(event: dg.DagsterEvent) -> str:

@@ -17,8 +17,9 @@ from checks.doubt import DOUBT
 from pipelines.apportioning import geography
 from pipelines.catalogue import Catalogue
 from pipelines.keys import Keys, hashed, keys
-from pipelines.observe import Observed, observe, read_places, take_in
+from pipelines.observe import Observed, observe, take_in
 from pipelines.places import Places
+from pipelines.registering import read_places
 from pipelines.revisions import revisions
 from pipelines.schema import FINDING, OBSERVATION, empty
 from pipelines.store import prune, prune_outputs, read_table, state_path, sweep, table_key, write_table
@@ -54,10 +55,20 @@ def prepare(project: Project) -> Keys:
         prune(home, kind, set(catalogue.problems))
     for kind in ("areas", "shares"):
         prune(home, kind, set(catalogue.apportioning()))
+    systems = _systems_named(catalogue)
+    prune(home, "system", systems)
+    prune(home, "people", {f"{measure}__{system}" for measure in catalogue.measures for system in systems})
     prune_outputs(home, set(catalogue.problems))
     for name in catalogue.sources:
         take_in(home, catalogue, name)
     return keys(catalogue, home, project.as_of)
+
+
+def _systems_named(catalogue: Catalogue) -> set[str]:
+    """Name the place systems that sources, their releases and problems are about."""
+    asked = {problem.header.places for problem in catalogue.problems.values()}
+    given = {each for source in catalogue.sources.values() for each in (source.places, *source.earlier_systems) if each}
+    return asked | given
 
 
 def is_fresh(project: Project, made: Keys, problems: list[str]) -> bool:

@@ -11,13 +11,15 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipelines import answering, steps
+from pipelines import answering, building, steps
 from pipelines import asset_checks as told
 from pipelines.assets import WAREHOUSE, answer_key, observation_key, snapshot_key
 from pipelines.building import build_and_tell
 from pipelines.catalogue import Catalogue, load
 from pipelines.definitions import build
+from pipelines.places import overlapping
 from pipelines.publishing import FORMS, publish_warehouse, report_problem
+from pipelines.schema import PLACE, rows
 from pipelines.steps import Project
 from pipelines.store import read_table
 from tests.small import small_project
@@ -142,3 +144,24 @@ def test_nothing_is_published_from_a_table_that_breaks_its_own_rules(
     assert any("every_cell_once" in fault for fault in faults), faults
     changed = {path.name for path, content in published.items() if path.read_bytes() != content}
     assert changed and changed <= {f"jobs_south_london.{ending}" for ending in FORMS}
+
+
+def test_nothing_rests_on_a_register_that_counts_a_place_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy, home = small_project(tmp_path), tmp_path / "store"
+    assert build_and_tell(Project(load(copy), home, AS_OF), [], QUIET) == []
+    kept = {path: path.read_bytes() for part in ("out", "ledger") for path in (home / part).rglob("*.*")}
+    cells = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
+    for module in (told, building):
+        monkeypatch.setattr(module, "overlapping", lambda _: ["E09000024"])
+    faults = build_and_tell(Project(load(copy), home, date(2026, 12, 24)), [], QUIET)
+    assert any("sound" in fault for fault in faults), faults
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert read_table(home / "state" / "cell" / "jobs_recovery.parquet").equals(cells)
+
+
+def test_a_code_with_two_spans_that_overlap_is_named() -> None:
+    span = {"place_code": "E09000024", "valid_from": date(2009, 1, 1), "valid_to": None}
+    other = {"place_code": "E09000029", "valid_from": date(2009, 1, 1), "valid_to": date(2011, 3, 31)}
+    sound = rows([span, other, {**other, "valid_from": date(2011, 4, 1), "valid_to": None}], PLACE)
+    assert overlapping(sound) == []
+    assert overlapping(pl.concat([sound, sound.head(1)])) == ["E09000024"]

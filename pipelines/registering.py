@@ -1,0 +1,50 @@
+"""The register of places and their changes, read from the newest releases of the sources that provide them."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.catalogue import Catalogue
+from pipelines.errors import UnreadableError
+from pipelines.observe import held_releases
+from pipelines.places import Places, read_changes, read_register, regioned
+from pipelines.reading import read_table_of
+from pipelines.schema import CHANGE, PLACE, empty
+from pipelines.store import read_snapshot
+
+Reader = Callable[[pl.DataFrame, str], pl.DataFrame]
+
+
+def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
+    """Read the register of places and their changes from the newest releases that can be read."""
+    registers = _newest_tables(home, catalogue, "place", as_of, read_register)
+    changes = _newest_tables(home, catalogue, "change", as_of, read_changes)
+    register = pl.concat([empty(PLACE), *registers])
+    if register.filter(pl.col("kind") == "nation").is_empty():
+        names = ", ".join(catalogue.providing("place"))
+        if not names:
+            raise UnreadableError("no source provides place; expected a register of places under sources/")
+        raise UnreadableError(
+            f"{names}: no release that was out by {as_of} and has the nations is held; "
+            "name a later day, or restore its file under sources/"
+        )
+    return Places(regioned(register).sort("place_code", "valid_from"), pl.concat([empty(CHANGE), *changes]))
+
+
+def _newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date, reader: Reader) -> list[pl.DataFrame]:
+    """Read the newest release of every source of a table; one of which nothing was out by a day is left out."""
+    names = [name for name in catalogue.providing(table) if held_releases(home, name, as_of)]
+    return [_newest_table(home, name, as_of, reader) for name in names]
+
+
+def _newest_table(home: Path, name: str, as_of: date, reader: Reader) -> pl.DataFrame:
+    faults = []
+    for snapshot in [entry for group in reversed(held_releases(home, name, as_of)) for entry in group]:
+        try:
+            content = read_snapshot(home, snapshot.sha256)
+            return reader(read_table_of(content, snapshot.file), snapshot.file)
+        except (UnreadableError, pl.exceptions.PolarsError) as error:
+            faults.append(f"{name}: {error}")
+    raise UnreadableError("\n".join(faults))
