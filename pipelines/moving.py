@@ -5,7 +5,7 @@ sparse matrix gives its values, bounds, coverage and what is missing. Cost grows
 memory does not grow with the number of slices.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +38,10 @@ _NAMES = dict(enumerate(STATUSES))
 
 
 class Road(NamedTuple):
-    """A crosswalk as matrices of places moved to by places moved from, and vectors of places moved to."""
+    """A crosswalk as matrices of places moved to by places moved from, and vectors of places moved to.
+
+    `touching` are the places moved from that touch each place moved to, one place after another.
+    """
 
     origins: list[str]
     order: pl.Series
@@ -47,6 +50,7 @@ class Road(NamedTuple):
     cut: sparse.csr_array
     touch: sparse.csr_array
     people: sparse.csr_array
+    touching: Vector
     parts: Vector
     residents: Vector
     strangers: Vector
@@ -54,11 +58,14 @@ class Road(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """The figures of one slice in the order of a road's origins; not a number where there is none."""
+    """The figures of one slice in the order of a road's origins: 0 where there is none, and where there is one."""
 
     value: Vector
+    known: Vector
     low: Vector
+    has_low: Vector
     high: Vector
+    has_high: Vector
     status: Vector
 
 
@@ -96,6 +103,7 @@ def road(crosswalk: pl.DataFrame) -> Road:
         matrix(np.where(whole, 0.0, known)),
         touch,
         matrix(np.nan_to_num(people)),
+        touch.indices.astype(np.intp),  # as numpy indexes: it would convert others again for every slice
         touch @ np.ones(len(origins)),
         residents,
         strangers > 0,
@@ -172,7 +180,7 @@ def _moved(observed: pl.DataFrame, starts: Vector, way: Road, signed: bool) -> p
     told = observed.with_columns(pl.col("value").alias(name) for name in _NUMBERS if name not in observed.columns)
     for start, end in zip(starts, [*starts[1:], observed.height], strict=True):
         part = told.slice(start, end - start)
-        figures = (*_figures(part), status[start:end])
+        figures = sliced([_vector(part[name]) for name in _NUMBERS], status[start:end])
         results.append(move_slice(_aligned(_origin(part["place_code"], way), figures, way), way, signed))
     return laid_out(observed.select(SLICE)[starts], results, way.targets)
 
@@ -192,11 +200,18 @@ def _origin(codes: pl.Series, way: Road) -> Vector | None:
     return known.to_numpy()
 
 
-def _figures(part: pl.DataFrame) -> tuple[Vector, Vector, Vector]:
-    """Give value, low and high, not a number where there is none; a bound that is not told is the value."""
-    value, *told = (part[name].cast(pl.Float64).to_numpy() for name in _NUMBERS)
-    low, high = (np.where(np.isnan(each), value, each) for each in told)
-    return value, low, high
+def _vector(figures: pl.Series) -> tuple[Vector, Vector]:
+    """Give figures, 0 where there is none, and where there is one."""
+    told = figures.cast(pl.Float64).fill_nan(None)
+    return told.fill_null(0.0).to_numpy(), told.is_not_null().to_numpy()
+
+
+def sliced(numbers: Sequence[tuple[Vector, Vector]], status: Vector) -> Slice:
+    """Make a slice of value, low and high, each with where there is one; a bound that is not told is the value."""
+    (value, known), *bounds = numbers
+    figures = np.where(known, value, 0.0)
+    low, high = ((np.where(has, bound, figures), has | known) for bound, has in bounds)
+    return Slice(figures, known, *low, *high, status)
 
 
 def _status(observed: pl.DataFrame) -> Vector:
@@ -206,15 +221,14 @@ def _status(observed: pl.DataFrame) -> Vector:
     return observed["status"].cast(pl.Enum(STATUSES)).to_physical().fill_null(0).to_numpy()
 
 
-def _aligned(place: Vector | None, figures: tuple[Vector, ...], way: Road) -> Slice:
+def _aligned(place: Vector | None, figures: Slice, way: Road) -> Slice:
     """Put the figures of one slice in the order of the road; as they come where that is their order already."""
     if place is None:
-        return Slice(*figures)
-    size = len(way.origins)
+        return figures
     if len(np.unique(place)) != len(place):
         twice = way.origins[int(np.bincount(place).argmax())]
         raise CrosswalkError(f"{twice} has two figures in one measure and period; keep one")
-    spread = [np.full(size, np.nan) for _ in range(3)] + [np.zeros(size, figures[3].dtype)]
+    spread = [np.zeros(len(way.origins), each.dtype) for each in figures]
     for whole, part in zip(spread, figures, strict=True):
         whole[place] = part
     return Slice(*spread)
@@ -222,14 +236,13 @@ def _aligned(place: Vector | None, figures: tuple[Vector, ...], way: Road) -> Sl
 
 def move_slice(figures: Slice, way: Road, signed: bool) -> tuple[Vector, ...]:
     """Give the columns of MOVED after place_code, in the order of a road's places moved to."""
-    known = ~np.isnan(figures.value)
-    value = np.where(known, figures.value, 0.0)
-    missing = way.parts - way.touch @ known.astype(float)
-    from_cut = way.cut @ value
-    total = way.whole @ value + from_cut
+    known = figures.known.astype(float)
+    missing = way.parts - way.touch @ known
+    from_cut = way.cut @ figures.value
+    total = way.whole @ figures.value + from_cut
     given = (missing == 0) & ~way.strangers & ~way.unweighed
     with np.errstate(divide="ignore", invalid="ignore"):
-        covered = (way.people @ known.astype(float)) / way.residents
+        covered = (way.people @ known) / way.residents
         share = np.where(total == 0, 0.0, from_cut / total)
     coverage = np.where((missing == 0) & ~way.strangers, 1.0, np.where(missing == way.parts, 0.0, covered))
     return (
@@ -250,21 +263,20 @@ def _bounds(figures: Slice, way: Road, signed: bool) -> tuple[Vector, Vector]:
     A part that is cut gives between nothing and all of itself, and one that is missing at least nothing.
     Where figures may be below zero that is not sure: then only parts that are whole and known give a bound.
     """
-    without = np.isnan(figures.low), np.isnan(figures.high)
-    low, high = (np.where(none, 0.0, each) for none, each in zip(without, (figures.low, figures.high), strict=True))
-    open_top = (way.touch @ without[1].astype(float) > 0) | way.strangers
+    open_top = (way.touch @ (~figures.has_high).astype(float) > 0) | way.strangers
     open_bottom = np.zeros(len(way.targets), bool)
     if signed:
         cut = (way.touch - way.whole) @ np.ones(len(way.origins)) > 0
-        open_bottom = cut | way.strangers | (way.touch @ without[0].astype(float) > 0)
+        open_bottom = cut | way.strangers | (way.touch @ (~figures.has_low).astype(float) > 0)
         open_top |= cut
-    return np.where(open_bottom, np.nan, way.whole @ low), np.where(open_top, np.nan, way.touch @ high)
+    low, high = way.whole @ figures.low, way.touch @ figures.high
+    return np.where(open_bottom, np.nan, low), np.where(open_top, np.nan, high)
 
 
 def _worst(status: Vector, way: Road) -> Vector:
     """Give the worst status of the parts of each place; the best for a place without parts."""
     # A last row without parts would start beyond the end, hence the one status more.
-    of_parts = np.append(status[way.touch.indices], status.dtype.type(0))
+    of_parts = np.append(status.take(way.touching), status.dtype.type(0))
     return np.maximum.reduceat(of_parts, way.touch.indptr[:-1]) * (way.parts > 0)
 
 

@@ -5,7 +5,10 @@ row for each of them in that order, also for one without a figure: a slice is a 
 than reading it. For figures that are moved often, or are too many for memory.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +17,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.errors import CrosswalkError, UnreadableError, near
-from pipelines.moving import Road, Slice, Vector, laid_out, move_slice, road
+from pipelines.moving import Road, Slice, Vector, laid_out, move_slice, road, sliced
 from pipelines.schema import STATUSES
 from pipelines.slicing import SLICE, whole_slices
 from pipelines.store import beside
 
-PLACES = b"commonground.places"
-"""Key of the metadata under which the codes of the places stand, one a line."""
+PLACES, RANKS = b"commonground.places", b"commonground.statuses"
+"""Keys of the metadata: the codes of the places, and the statuses that the numbers stand for, one a line."""
 AT_ONCE = 40
 """Slices that are moved to one frame."""
+READ_AT_ONCE = 4
+"""Slices that are read at once: so few that their vectors stay in the processor's cache."""
 _FIGURES: dict[str, pl.DataType | type[pl.DataType]] = {
     "value": pl.Float64,
     "low": pl.Float64,
@@ -45,8 +50,8 @@ def write_slices(batches: Iterable[pl.DataFrame], places: list[str], path: Path)
             for start, end in zip(starts, [*starts[1:], batch.height], strict=True):
                 table = _dense(batch.slice(start, end - start), spine)
                 if not written:
-                    schema = table.schema.with_metadata({PLACES: "\n".join(spine["place_code"]).encode()})
-                    writer = pq.ParquetWriter(temporary, schema, compression="zstd")
+                    schema = table.schema.with_metadata({PLACES: _lines(spine["place_code"]), RANKS: _lines(STATUSES)})
+                    writer = pq.ParquetWriter(temporary, schema, compression="lz4")
                 writer.write_table(table.cast(schema), row_group_size=spine.height)
                 written += 1
         if written:
@@ -55,6 +60,10 @@ def write_slices(batches: Iterable[pl.DataFrame], places: list[str], path: Path)
     finally:
         temporary.unlink(missing_ok=True)
     return written
+
+
+def _lines(told: Iterable[str]) -> bytes:
+    return "\n".join(told).encode()
 
 
 def _dense(part: pl.DataFrame, spine: pl.DataFrame) -> pa.Table:
@@ -70,7 +79,9 @@ def _dense(part: pl.DataFrame, spine: pl.DataFrame) -> pa.Table:
         codes, *(pl.col(name).cast(dtype) if name in part.columns else pl.lit(None, dtype).alias(name)
                  for name, dtype in _FIGURES.items())
     )  # fmt: skip
-    dense = spine.join(figures, on="place_code", how="left", maintain_order="left").drop("place_code")
+    dense = spine.join(figures, on="place_code", how="left", maintain_order="left").select(
+        pl.col("value", "low", "high").fill_nan(None), pl.col("status").to_physical().fill_null(0).cast(pl.UInt8)
+    )
     return dense.select(*(pl.lit(part[name][0], part[name].dtype).alias(name) for name in SLICE), pl.all()).to_arrow()
 
 
@@ -80,13 +91,14 @@ def move_slices(path: Path, crosswalk: pl.DataFrame | Road, *, signed: bool = Fa
     Raises UnreadableError for any other file, and CrosswalkError where the crosswalk lacks a place of it.
     """
     way = crosswalk if isinstance(crosswalk, Road) else road(crosswalk)
-    with pq.ParquetFile(path, read_dictionary=["status"]) as file:
+    with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
         order, at = _order(schema, path, way), [schema.get_field_index(name) for name in SLICE]
+        figures = _slices(file, order)
         for start in range(0, file.num_row_groups, AT_ONCE):
             numbers = range(start, min(start + AT_ONCE, file.num_row_groups))
             keys = [_key(file, number, at, path) for number in numbers]
-            results = [move_slice(_read(file, number, order), way, signed) for number in numbers]
+            results = [move_slice(each, way, signed) for each in islice(figures, len(numbers))]
             yield laid_out(pl.DataFrame(keys, schema=SLICE, orient="row"), results, way.targets)
 
 
@@ -95,6 +107,8 @@ def _order(schema: pa.Schema, path: Path, way: Road) -> Vector | None:
     told = (schema.metadata or {}).get(PLACES)
     if told is None:
         raise UnreadableError(f"{path}: found no list of places, expected a file that write_slices wrote")
+    if schema.metadata.get(RANKS) != _lines(STATUSES):
+        raise UnreadableError(f"{path}: its statuses are those of another version; write the file again")
     places = told.decode().split("\n")
     strange = sorted(set(places) - set(way.origins))
     if strange:
@@ -114,15 +128,36 @@ def _key(file: pq.ParquetFile, number: int, at: list[int], path: Path) -> tuple[
     return tuple(each.min for each in told)
 
 
-def _read(file: pq.ParquetFile, number: int, order: Vector | None) -> Slice:
-    """Read one slice as vectors, in the order of a road's origins."""
-    columns = file.read_row_group(number, columns=list(_FIGURES)).combine_chunks()
-    value, *told = (columns[name].to_numpy() for name in ("value", "low", "high"))
-    low, high = (np.where(np.isnan(each), value, each) for each in told)
-    status = columns["status"].chunk(0)
-    ranks = np.array([*(STATUSES.index(each) for each in status.dictionary.to_pylist()), 0], np.uint8)
-    figures = value, low, high, ranks[status.indices.fill_null(len(ranks) - 1).to_numpy()]
-    if order is None:
-        return Slice(*figures)
-    beyond = (np.nan, np.nan, np.nan, 0)
-    return Slice(*(np.append(each, each.dtype.type(end))[order] for each, end in zip(figures, beyond, strict=True)))
+def _slices(file: pq.ParquetFile, order: Vector | None) -> Iterator[Slice]:
+    """Give the slices of a file as vectors, in the order of a road's origins."""
+    size = file.metadata.row_group(0).num_rows
+    for table in _ahead(file):
+        *numbers, status = (table[name].combine_chunks() for name in _FIGURES)
+        figures, ranks = [_vector(each) for each in numbers], status.to_numpy()
+        for rows in (slice(start, start + size) for start in range(0, len(status), size)):
+            found = sliced([(figure[rows], known[rows]) for figure, known in figures], ranks[rows])
+            yield found if order is None else Slice(*(np.append(each, each.dtype.type(0))[order] for each in found))
+
+
+def _ahead(file: pq.ParquetFile) -> Iterator[pa.Table]:
+    """Read some row groups while those before are at work."""
+    groups = range(file.num_row_groups)
+    with ThreadPoolExecutor(1) as thread:
+        coming: deque[Future[pa.Table]] = deque()
+        for start in range(0, len(groups), READ_AT_ONCE):
+            coming.append(thread.submit(_read, file, groups[start : start + READ_AT_ONCE]))
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        yield from (each.result() for each in coming)
+
+
+def _read(file: pq.ParquetFile, groups: Sequence[int]) -> pa.Table:
+    return file.read_row_groups(list(groups), columns=list(_FIGURES), use_threads=False)
+
+
+def _vector(figures: pa.Array) -> tuple[Vector, Vector]:
+    """Give the figures of a column as they lie in memory (anything where there is none), and where there is one."""
+    held, numbers = figures.buffers()
+    rows = slice(figures.offset, figures.offset + len(figures))
+    known = np.unpackbits(np.frombuffer(held, np.uint8), bitorder="little").view(bool)[rows] if held else None
+    return np.frombuffer(numbers, np.float64)[rows], np.ones(len(figures), bool) if known is None else known

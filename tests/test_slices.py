@@ -47,6 +47,20 @@ def test_a_place_without_a_row_is_missing_and_not_nought(tmp_path: Path) -> None
     assert pl.read_parquet(tmp_path / "f.parquet")["value"].to_list() == [None, 4.0]
 
 
+def test_what_is_not_a_number_is_missing_and_is_written_as_null(tmp_path: Path) -> None:
+    write_slices([figures(("A", float("nan")), ("B", 4.0))], ["A", "B"], tmp_path / "f.parquet")
+    assert pl.read_parquet(tmp_path / "f.parquet")["value"].to_list() == [None, 4.0]
+
+
+def test_a_file_whose_numbers_stand_for_other_statuses_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_slices([figures(("A", 1.0))], ["A"], tmp_path / "f.parquet")
+    monkeypatch.setattr("pipelines.slices.STATUSES", ("normal", "guessed"))
+    with pytest.raises(UnreadableError, match="write the file again"):
+        list(move_slices(tmp_path / "f.parquet", CROSSWALK))
+
+
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [((("A", 1.0), ("C", 1.0)), "C is none of the places"), ((("A", 1.0), ("A", 2.0)), "A has two figures")],
