@@ -34,8 +34,8 @@ CERTAINTY: dict[str, Column] = {
 HELD = Path(__file__).parent / "certainty.csv"
 EDGES = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)
 """Shares split at which the errors are told apart."""
-FEWEST = 60
-"""A class of shares with fewer trials is joined to the one below: 5 % of it would be under three."""
+FEWEST = 12
+"""A class of shares with figures of fewer places is joined to the one below: each place errs alike in every figure."""
 LEVEL = 0.9
 
 
@@ -61,16 +61,16 @@ def unevenness(observed: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.DataFrame:
 def errors_by_share(trials: pl.DataFrame) -> pl.DataFrame:
     """Give the errors of trials by share split: CERTAINTY without the kinds.
 
-    Takes split_share (0 to 1), estimate, truth and unevenness. Trials with nothing split are exact, and are
-    left out. The ends of the interval are the ranks that hold 90 % of further trials of the same kind: of n
+    Takes place_code, split_share (0 to 1), estimate, truth and unevenness. Trials with nothing split are exact, and
+    are left out. The ends of the interval are the ranks that hold 90 % of further trials of the same kind: of n
     trials the ceil((n + 1) x 0.95)-th from either end, or the last (split conformal prediction, Vovk and
     others 2005). They never leave the estimate itself out.
     """
     error = pl.col("truth") / pl.col("estimate") - 1
     errors = trials.filter(pl.col("split_share") > 0, pl.col("estimate") > 0, pl.col("unevenness") > 0).select(
-        "split_share", error.alias("error"), (error / pl.col("unevenness")).alias("units")
+        "place_code", "split_share", error.alias("error"), (error / pl.col("unevenness")).alias("units")
     )
-    rows = [_class(errors, start, end) for start, end in _classes(errors["split_share"])]
+    rows = [_class(errors, start, end) for start, end in _classes(errors)]
     schema = {name: column.dtype for name, column in CERTAINTY.items() if name not in _KEY}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -78,21 +78,25 @@ def errors_by_share(trials: pl.DataFrame) -> pl.DataFrame:
 _KEY = ("from_kind", "to_kind", "weighed_by")
 
 
-def _classes(shares: pl.Series) -> list[tuple[float, float]]:
-    """Cut the shares into classes that each have enough trials."""
+def _classes(errors: pl.DataFrame) -> list[tuple[float, float]]:
+    """Cut the shares into classes that each have figures of enough places."""
     found: list[tuple[float, float]] = []
     start = EDGES[0]
     for end in EDGES[1:]:
-        if ((shares > start) & (shares <= end)).sum() >= FEWEST:
+        if _within(errors, start, end)["place_code"].n_unique() >= FEWEST:
             found.append((start, end))
             start = end
     if not found:
-        return [(EDGES[0], EDGES[-1])] if len(shares) else []
+        return [(EDGES[0], EDGES[-1])] if errors.height else []
     return [*found[:-1], (found[-1][0], EDGES[-1])]
 
 
+def _within(errors: pl.DataFrame, start: float, end: float) -> pl.DataFrame:
+    return errors.filter(pl.col("split_share") > start, pl.col("split_share") <= end)
+
+
 def _class(errors: pl.DataFrame, start: float, end: float) -> tuple[float | int, ...]:
-    found = errors.filter(pl.col("split_share") > start, pl.col("split_share") <= end)
+    found = _within(errors, start, end)
     units = found["units"].sort().to_numpy()
     rank = min(math.ceil((len(units) + 1) * (1 + LEVEL) / 2), len(units))
     apart = found["error"].abs().to_numpy()
