@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from pipelines.catalogue import Catalogue
-from pipelines.model import Cadence, Source
+from pipelines.declared import Cadence
+from pipelines.model import Source
 
 if TYPE_CHECKING:
     # Dagster gives this type no public name.

@@ -10,6 +10,7 @@ from pipelines.answers import Limits, Wanted, see_content, see_size
 from pipelines.apportioning import geography
 from pipelines.asking import known_places
 from pipelines.catalogue import load
+from pipelines.conventions import known_of, read_said
 from pipelines.declared import NAME
 from pipelines.download import download
 from pipelines.drafts import draft, measure_name
@@ -69,7 +70,8 @@ def begin_source(project: Project, where: str, name: str | None) -> tuple[Path, 
     if not NAME.fullmatch(name):
         raise DeclarationError(f"{name!r}: a name is lower case letters, digits and _, from a letter on; say --name")
     url = where if _on_the_web(where) else None
-    text = draft(name, look(content, file), geography(project, known_places(project)), url)
+    known = known_of(name, url, read_said(project.catalogue.sources_dir))
+    text = draft(name, look(content, file), geography(project, known_places(project)), url, known)
     path = project.catalogue.sources_dir / f"{name}.yaml"
     if path.exists():
         raise DeclarationError(f"{path}: is there already; choose another name (--name), or edit it")

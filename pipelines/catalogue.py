@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pipelines.accepted import SUFFIX as ACCEPTED
 from pipelines.accepted import Accepted, read_accepted
+from pipelines.conventions import Said, filled, read_said
 from pipelines.corrections import SUFFIX, Correction, read_corrections
 from pipelines.declaration import Lines, read_yaml, validate
 from pipelines.declared import NAME
@@ -104,7 +105,8 @@ def load(root: Path) -> Catalogue:
             f"{root}: found no sources/ and pipelines/problems/ here, expected a Commonground project; "
             "run from its directory or set COMMONGROUND_PROJECT to it"
         )
-    read = {path.stem: (_read_source(path), path) for path in _declarations(root / "sources")}
+    said = read_said(root / "sources")
+    read = {path.stem: (_source(_read_text(path), path, said), path) for path in _declarations(root / "sources")}
     measures, owners = _measures({name: (declared[0], path) for name, (declared, path) in read.items()})
     groups = {group for (source, _), _ in read.values() for each in source.weights.values() for group in each.groups}
     for name, ((source, lines), path) in read.items():
@@ -119,7 +121,7 @@ def load(root: Path) -> Catalogue:
         {problem.name: problem for problem in problems},
         _corrections(root / "sources", {name: declared[0] for name, (declared, _) in read.items()}),
         _accepted(root / "pipelines" / "problems", problems),
-        {name: _declaration_key(root / "sources", name) for name in read},
+        {name: _declaration_key(root / "sources", name, declared[0]) for name, (declared, _) in read.items()},
         {name: _compared(declared[0], measures) for name, (declared, _) in read.items()},
     )
 
@@ -146,18 +148,14 @@ def _read_text(path: Path) -> str:
         raise DeclarationError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
 
 
-def _read_source(path: Path) -> tuple[Source, Lines]:
-    return _source(_read_text(path), path)
-
-
 @lru_cache(maxsize=1024)  # each step of a build reads the catalogue again; the same text is checked once
-def _source(text: str, path: Path) -> tuple[Source, Lines]:
+def _source(text: str, path: Path, said: Said) -> tuple[Source, Lines]:
     if not NAME.fullmatch(path.stem):
         raise DeclarationError(
             f"{path}: found {path.stem!r}, expected a name like ons_claimant_rate: lower case letters, digits and _"
         )
     data, lines = read_yaml(text, path)
-    return validate(Source, data, lines, path), lines
+    return validate(Source, filled(data, lines, path, said), lines, path), lines
 
 
 def _measures(read: dict[str, tuple[Source, Path]]) -> tuple[dict[str, Measure], dict[str, str]]:
@@ -266,11 +264,11 @@ def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, 
         raise DeclarationError(f"{problem.path}: the SELECT must start from {problem.header.places}.{spine}")
 
 
-def _declaration_key(folder: Path, name: str) -> str:
-    """Give the hash of everything a source's declaration says: its YAML, tidy(), table of names and corrections."""
-    found = [folder / f"{name}{suffix}" for suffix in (".yaml", ".py", ".names.csv", SUFFIX)]
-    content = b"\x00".join(path.read_bytes() if path.is_file() else b"" for path in found)
-    return hashlib.sha256(content).hexdigest()
+def _declaration_key(folder: Path, name: str, source: Source) -> str:
+    """Give the hash of all that is declared of a source, by itself or by convention, tidy() and names among it."""
+    found = [folder / f"{name}{suffix}" for suffix in (".py", ".names.csv", SUFFIX)]
+    content = [source.model_dump_json().encode(), *(path.read_bytes() if path.is_file() else b"" for path in found)]
+    return hashlib.sha256(b"\x00".join(content)).hexdigest()
 
 
 def _compared(source: Source, measures: dict[str, Measure]) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ import polars as pl
 
 from checks.reasons import PRECEDENCE, REASONS
 from pipelines.catalogue import Catalogue, Problem
+from pipelines.declared import NATIONS
 from pipelines.grid import asked_periods, asked_places, choose, chosen_table, grid
-from pipelines.model import NATIONS, Source
+from pipelines.model import Source
 from pipelines.periods import Span
 from pipelines.placing import SLICE, printed
 from pipelines.schema import CELL, conformed

@@ -1,7 +1,7 @@
 """What every declaration rests on: strict settings, names and lists."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
@@ -49,6 +49,10 @@ Name = Annotated[str, AfterValidator(_name)]
 PlaceSystem = Annotated[str, AfterValidator(_system)]
 Age = Annotated[str, AfterValidator(_age)]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: as_tuple(as_list(value)))]
+Kind = Literal["count", "stock", "rate", "index", "median", "rank"]
+Cadence = Literal["daily", "weekly", "monthly", "quarterly", "annual", "once"]
+Nation = Literal["England", "Wales", "Scotland", "Northern Ireland"]
+NATIONS: tuple[Nation, ...] = ("England", "Wales", "Scotland", "Northern Ireland")
 Listed = BeforeValidator(as_tuple)
 """Marks a key that takes a list."""
 

@@ -22,6 +22,7 @@ from pipelines.model_needs import Need
 from pipelines.model_parts import Adding, Break, Elsewhere, Note, Period, Release, Withdrawn
 from pipelines.model_reading import Columns, FileShape
 from pipelines.model_roads import Api, ArcGis, Ckan, GovUk, Link, Nomis, StatXplore
+from pipelines.model_shared import Alike, Shared
 from pipelines.neighbours import NEIGHBOUR
 from pipelines.planned import NewPlace, Scenario
 from pipelines.ranks import RANK
@@ -39,6 +40,7 @@ SOURCE_MODELS = (
     Source,
     Columns,
     Measure,
+    Alike,
     Marker,
     Period,
     Elsewhere,
@@ -53,10 +55,19 @@ PROBLEM_MODELS = (Header, Need, Span)
 SCENARIO_MODELS = (Scenario, NewPlace)
 
 
+_SHARING = """\
+A publisher, by the short name with which the names of its sources begin (`ons` for `ons_homicide`), says its keys for
+all of them. A family does so for sources whose files are laid out alike: `family: NAME`, or `family: {NAME: dataset}`
+where its addresses have `{set}`, for what the publisher calls the dataset. What a source says itself stands first, then
+its family's, then its publisher's; `alike` is taken together key by key. A source that is not open or not collected has
+the licence `none, as nothing is published`, if it says no other."""
+
+
 def declarations_page() -> str:
     """Write the page of every key that a source's YAML and a problem's header may have."""
     parts = ["# Declarations", MADE, "An unknown key, a wrong type or a missing key is refused with its file and line."]
     parts += ["## A source: `sources/<publisher>_<data>.yaml`", *(_model(m) for m in (*SOURCE_MODELS, *ROAD_MODELS))]
+    parts += ["## What sources share: `sources/shared/publishers.yaml` and `families.yaml`", _SHARING, _model(Shared)]
     parts += ["## Corrections: `sources/<name>.corrections.yaml`", *(_model(m) for m in (Corrections, Correction))]
     parts += ["## A problem: the header of `pipelines/problems/<name>.sql`", *(_model(m) for m in PROBLEM_MODELS)]
     parts += ["## Accepted gaps: `pipelines/problems/<name>.accepted.yaml`", _model(AcceptedGaps), _model(Accepted)]
@@ -75,8 +86,9 @@ def _model(model: type[BaseModel]) -> str:
 
 
 def _row(name: str, field: FieldInfo) -> str:
+    meaning, _, unsaid = (field.description or "").partition("; if not said, ")
     default = "must be given" if field.is_required() else _said(field.get_default(call_default_factory=True))
-    return f"| `{name}` | {kind(field.annotation)} | {default} | {field.description} |"
+    return f"| `{name}` | {kind(field.annotation)} | {unsaid or default} | {meaning} |"
 
 
 def _said(default: Any) -> str:

@@ -3,8 +3,9 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -36,16 +37,32 @@ _KNOWN = {"*": "confidential", "[c]": "confidential", "c": "confidential", "[x]"
 """What a marker usually means: the Analysis Function's symbols, and what older tables have. To be looked up."""
 
 
-def draft(name: str, looked: Looked, geography: Geography, url: str | None) -> str:
-    """Write the YAML of a source for a person to finish: every guess with its evidence, every open point with TODO."""
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def draft(name: str, looked: Looked, geography: Geography, url: str | None, known: Mapping[str, Any] = _NOTHING) -> str:
+    """Write the YAML of a source for a person to finish: every guess with its evidence, every open point with TODO.
+
+    What its publisher or its family says for it (`known`) is not said again.
+    """
     frame = looked.sheet.frame
     code = code_column(frame, geography)
     label = label_column(frame, geography, code)
     keys = [each.name for each in (code, label) if each]
     wide = wide_headings(frame)
-    lines = [*_head(name, url), *_shape(looked), *_places(code, label), *_columns(code, label)]
+    lines = [*_head(name, url, known), *_shape(looked), *_places(code, label), *_columns(code, label)]
     lines += _wide(frame, wide, keys, name) if wide else _long(frame, keys, name)
-    return "\n".join(lines) + "\n"
+    return "\n".join(_unsaid(lines, known)) + "\n"
+
+
+def _unsaid(lines: Iterable[str], known: Mapping[str, Any]) -> Iterator[str]:
+    """Leave out each key that is known, with what stands under it; comments stay."""
+    told = False
+    for line in lines:
+        if not line.startswith((" ", "#")):
+            told = line.partition(":")[0] in known
+        if line.startswith(("#", "family:")) or not told:
+            yield line
 
 
 def quoted(value: Any) -> str:
@@ -54,8 +71,10 @@ def quoted(value: Any) -> str:
     return str(value) if bare and value.lower() not in _YAML_WORDS else json.dumps(value, ensure_ascii=False)
 
 
-def _head(name: str, url: str | None) -> Iterator[str]:
+def _head(name: str, url: str | None, known: Mapping[str, Any]) -> Iterator[str]:
     yield f"title: TODO what {name.replace('_', ' ')} is"
+    for family, dataset in known.get("family", {}).items():
+        yield f"family: {{{family}: {dataset}}}"
     yield "publisher: TODO who publishes it"
     yield "licence: TODO under which licence"
     yield "page: TODO the page on which a person can read about it"

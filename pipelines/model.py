@@ -8,21 +8,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipelines.declared import Age, Declared, Listed, Name, Names, PlaceSystem
+from pipelines.declared import NATIONS, Age, Cadence, Declared, Kind, Listed, Name, Names, Nation, PlaceSystem
 from pipelines.model_areas import ShareTable, Weights
 from pipelines.model_needs import Need
 from pipelines.model_parts import Adding, Break, Elsewhere, Note, Release, Returns, Sha256, Withdrawn
 from pipelines.model_reading import FileShape, Where
 from pipelines.model_roads import STATXPLORE_KEY, Api, Link
+from pipelines.model_shared import Alike, Family
 from pipelines.schema import VALUELESS, Status
 
-Kind = Literal["count", "stock", "rate", "index", "median", "rank"]
-Cadence = Literal["daily", "weekly", "monthly", "quarterly", "annual", "once"]
 Grain = Literal["latest", "month", "quarter", "year"]
-Nation = Literal["England", "Wales", "Scotland", "Northern Ireland"]
 Access = Literal["open", "not_held", "not_open", "not_collected"]
 Provides = Literal["observation", "place", "change", "boundary", "areas", "shares"]
-NATIONS: tuple[Nation, ...] = ("England", "Wales", "Scotland", "Northern Ireland")
 ADDITIVE: frozenset[str] = frozenset({"count", "stock"})
 
 
@@ -88,8 +85,11 @@ class Source(FileShape):
     """A dataset of one publisher: where it is, what is in it, how to read it."""
 
     title: str = Field(description="Title of the dataset")
-    publisher: str = Field(description="Body that publishes it")
-    licence: str = Field(description="Licence it is published under")
+    family: Family = Field(
+        default_factory=dict, description="Family in `shared/families.yaml` it is of, if any, and its name there"
+    )
+    publisher: str = Field(description="Body that publishes it; if not said, that of `shared/publishers.yaml`")
+    licence: str = Field(description="Licence it is published under; if not said, that of `shared/publishers.yaml`")
     page: str = Field(description="Page a person can read about it on")
     url: str | None = Field(
         None, description="Address of the file, for refresh: on the web, a path, or what fsspec knows (file, s3, sftp)"
@@ -111,7 +111,7 @@ class Source(FileShape):
     lag: Age | None = Field(None, description="Usual time from the end of a period to its publication")
     places: PlaceSystem | None = Field(None, description="Place system of the codes or names")
     coverage: Annotated[tuple[Nation, ...], Listed] = Field(
-        NATIONS, description="Nations of the United Kingdom that it covers"
+        NATIONS, description="Nations of the United Kingdom that it covers; if not said, those not in `elsewhere`"
     )
     elsewhere: dict[Nation, Elsewhere] = Field(
         default_factory=dict, description="For a nation not covered: who has the like, and where"
@@ -127,6 +127,7 @@ class Source(FileShape):
     )
     shares: ShareTable | None = Field(None, description="For shares: from what, to what, and of what")
     measures: dict[Name, Measure] = Field(default_factory=dict, description="Measures in the file")
+    alike: Alike | None = Field(None, description="What every measure says that does not say otherwise")
     markers: dict[str, Annotated[Marker, BeforeValidator(_marker)]] = Field(
         default_factory=dict, description="The publisher's markers and what each means"
     )
@@ -139,7 +140,7 @@ class Source(FileShape):
     adding: Adding | None = Field(None, description="What adds to what in the file")
     notes: Annotated[tuple[Note, ...], Listed] = Field((), description="What a person knows about some places")
     releases: Annotated[tuple[Release, ...], Listed] = Field(
-        (), description="Files that travel with the project, oldest first"
+        (), description="Files that travel with the project, oldest first; a day alone stands for `released`"
     )
     differs: dict[Nation, str] = Field(
         default_factory=dict, description="For a nation counted otherwise: what differs; a caveat on its figures"

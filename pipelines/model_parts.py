@@ -47,7 +47,10 @@ class Break(Declared):
 class Release(Declared):
     """A published file that travels with the project."""
 
-    file: str = Field(description="File, from the sources directory")
+    file: str = Field(
+        description="File, from the sources directory; if not said, `starter/<source>_<released>.*`, or of an only "
+        "release `starter/<source>.*`"
+    )
     released: date = Field(description="Day the publisher released it")
     label: str = Field("", description="What the publisher calls the release")
     period: Period | None = Field(None, description="Period of all its figures, where the file does not say")

@@ -115,7 +115,8 @@ class FileShape(Declared):
     )
     period_kind: PeriodKind = Field(
         "year",
-        description="Kind of period the file speaks of; mid_year is 30 June, span names its first and last month",
+        description="Kind of period the file speaks of: mid_year is 30 June, span names its first and last month"
+        "; if not said, that of the `cadence`, else `year`",
     )
     period_format: Names = Field(
         (), description="How its dates are written, as in `%d/%m/%Y`, or several ways; a date read two ways is refused"

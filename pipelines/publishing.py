@@ -184,12 +184,11 @@ def warehouse_key(project: Project) -> str:
     tables = [state_path(home, kind, name) for kind in ANSWERED for name in sorted(catalogue.problems)]
     tables += [state_path(home, kind, n) for kind in ("observation", "finding") for n in sorted(catalogue.observing())]
     tables += [ledger_path(home, name) for name in sorted(catalogue.problems)]
-    reviewed = _reviewed(project).glob("*.yaml")
-    declared = [path.read_text(encoding="utf-8") for path in sorted([*catalogue.sources_dir.glob("*.yaml"), *reviewed])]
+    reviewed = [path.read_text(encoding="utf-8") for path in sorted(_reviewed(project).glob("*.yaml"))]
     drawn = keys(catalogue, home, project.as_of).boundaries
-    return hashed(
-        code_key(), drawn, *(f"{path.parent.name}/{path.stem} {table_key(path)}" for path in tables), *declared
-    )
+    made = (f"{path.parent.name}/{path.stem} {table_key(path)}" for path in tables)
+    said = (f"{name} {key}" for name, key in sorted(catalogue.said.items()))
+    return hashed(code_key(), drawn, *made, *said, *reviewed)
 
 
 def _write(project: Project) -> Path:

@@ -20,6 +20,7 @@ def small_project(folder: Path) -> Path:
     root = folder / "project"
     (root / "sources" / "starter").mkdir(parents=True)
     (root / "pipelines" / "problems").mkdir(parents=True)
+    shutil.copytree(ROOT / "sources" / "shared", root / "sources" / "shared")
     for name in sorted(sources):
         for path in (ROOT / "sources").glob(f"{name}.*"):
             shutil.copy(path, root / "sources")

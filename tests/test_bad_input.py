@@ -231,22 +231,20 @@ def test_a_name_in_the_table_that_the_file_does_not_have_is_listed_too(project: 
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        (
-            "cadence: annual",
-            "cadense: annual",
-            r"ons_claimant_rate.yaml:\d+: cadense: unknown key; did you mean cadence",
-        ),
-        ("    denominator: residents_16_64\n", "", "a rate must name its denominator"),
+        ("lag: 3", "cadense: annual\nlag: 3", r"ons_claimant_rate.yaml:3: cadense: unknown key; did you mean cadence"),
+        (" denominator: residents_16_64,", "", "a rate must name its denominator"),
         ("denominator: residents_16_64", "denominator: residents_16_65", "did you mean residents_16_64"),
         ("kind: rate", "kind: ratio", "'count', 'stock', 'rate'"),
         ("kind: rate", "kind: stock", "only a rate has a numerator or denominator"),
         ("rounding: 0.1", 'rounding: "0.1"', "valid number, found '0.1'"),
-        ("places: lad_2023", "places: districts", "as in lad_2023, found 'districts'"),
+        ("lag: 3", "places: districts\nlag: 3", "as in lad_2023, found 'districts'"),
         ("lag: 3 months", "lag: soon", "an age is a number and days"),
         ("  claimant_rate:\n", "  claimant_rate: {title: t}\n  claimant_rate:\n", "claimant_rate is given twice"),
         ("  claimant_rate:\n", "  residents_16_64:\n", "measure residents_16_64 is already declared"),
         ("title:", "\ttitle:", "not YAML"),
-        ("starter/ons_claimant_rate_2024", "../ons_claimant_rate_2024", "must lie under sources/"),
+        ("[2024-11-15,", "[{file: ../claimants.csv, released: 2024-11-15},", "must lie under sources/"),
+        ("[2024-11-15,", "[2024-11-16,", r"yaml:11: releases: found ons_claimant_rate_2024-11-15.csv.gz, ons_claimant"),
+        ("claimant-count", "''", r"yaml:2: family: found .*, expected {explore_local_statistics: its name there}"),
     ],
 )
 def test_a_wrong_declaration_is_refused_with_file_line_and_choices(

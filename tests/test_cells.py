@@ -119,6 +119,7 @@ def project_of(case: Case, folder: Path) -> Project:
     root, sources = folder / "project", folder / "project" / "sources"
     (root / "pipelines" / "problems").mkdir(parents=True)
     (sources / "starter").mkdir(parents=True)
+    shutil.copytree(ROOT / "sources" / "shared", sources / "shared")
     for name in ("ons_lad_register", "ons_lad_changes"):
         shutil.copy(ROOT / "sources" / f"{name}.yaml", sources)
         # Its own day of release does not matter here: the cases are of before it.

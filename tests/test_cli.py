@@ -115,7 +115,7 @@ def test_lists(store: Path, what: str) -> None:
 def test_a_wrong_declaration_is_named_with_its_line_and_nothing_built_is_lost(store: Path, tmp_path: Path) -> None:
     copy = small_project(tmp_path)
     path = copy / "sources" / "ons_claimant_rate.yaml"
-    path.write_text(path.read_text().replace("cadence: annual", "cadense: annual"))
+    path.write_text(path.read_text().replace("lag: 3 months", "cadense: annual"))
     done = run("build", store=store, project=copy)
     assert done.returncode == 3
     line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "cadense" in text)

@@ -101,6 +101,26 @@ def test_a_draft_says_how_the_file_is_read_and_of_which_vintage_its_codes_are(
     assert read_sheet(content, source, "a.file").frame.height == 12
 
 
+def test_a_draft_leaves_out_what_its_publisher_or_family_says(held: Geography) -> None:
+    known = {"publisher": "p", "licence": "l", "page": "g", "url": "u", "cadence": "annual", "columns": {}}
+    text = draft("src", look(TEXT.encode(), "a.csv"), held, "u", known | {"family": {"listed": "homes"}})
+    said = yaml.safe_load(text)
+    assert said["family"] == {"listed": "homes"}
+    assert not set(known) & set(said)
+    assert list(said) == ["title", "family", "places", "period_kind", "measures"]
+    assert "tiers seen: 4 lad" in text
+
+
+def test_the_draft_of_a_known_publishers_file_asks_neither_who_nor_under_which_licence(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "homes.csv").write_text(TEXT)
+    path, todo = begin_source(project, str(tmp_path / "homes.csv"), "mhclg_homes")
+    assert load(project.catalogue.root).sources["mhclg_homes"].publisher.startswith("Ministry of Housing")
+    assert [each.partition(": ")[2][:9] for each in todo[:2]] == ["title: TO", "page: TOD"]
+    path.unlink()
+
+
 def test_series_in_one_column_become_measures_and_markers_are_counted(held: Geography) -> None:
     rows = [f"{c},{n},2023,{series},{v}" for c, n in COUNCILS for series, v in (("Count", "15"), ("Rate", "*"))]
     text, said = drafted(("code,name,year,series,value\n" + "\n".join(rows)).encode(), "a.csv", held)

@@ -241,6 +241,7 @@ def answered(
     root, sources = folder / "project", folder / "project" / "sources"
     (root / "pipelines" / "problems").mkdir(parents=True)
     (sources / "starter").mkdir(parents=True)
+    shutil.copytree(ROOT / "sources" / "shared", sources / "shared")
     for name in REGISTERS:
         shutil.copy(ROOT / "sources" / f"{name}.yaml", sources)
         for path in (ROOT / "sources" / "starter").glob(f"{name}.*"):
