@@ -109,7 +109,7 @@ def row(road: str, runs: list[Taken | None], ours: list[Taken | None]) -> str:
 def table(found: dict[str, list[Taken | None]], figures: int, runs: int) -> str:
     """Lay out what all roads took."""
     head = (
-        f"{figures:,} made-up figures, {runs} runs, medians:\n\n"
+        f"{figures:,} made-up figures, half of them superseded, {runs} runs, medians:\n\n"
         "| road | wall s | processor s | times that of slices | peak MB |\n|---|---|---|---|---|"
     )
     return "\n".join([head, *(row(road, taken, found.get("slices", [])) for road, taken in found.items())])

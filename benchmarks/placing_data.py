@@ -2,8 +2,9 @@
 
     python benchmarks/placing_data.py FOLDER TIMES
 
-35,672 small areas x 120 months x 10 measures, 43 million figures; 3 % suppressed (1 to 4) and 1 % not returned.
-A crosswalk leads from the small areas to 361 districts; one area in twenty lies in two of them.
+35,672 small areas x 120 months x 10 measures, 43 million figures; 3 % suppressed (1 to 4) and 1 % not returned. Each
+was released twice, and one in five was revised. A crosswalk leads from the small areas to 361 districts; one area in
+twenty lies in two of them.
 """
 
 import sys
@@ -19,6 +20,7 @@ AREAS, DISTRICTS, MONTHS, MEASURES = 35_672, 361, 120, 10
 STATUSES = ("normal", "confidential", "not_available")
 """Best first; the number of each stands for it where figures are coded as integers."""
 SEED = 20261126
+RELEASED = (date(2025, 2, 15), date(2026, 2, 15))
 AREA_CODES = pl.Series([f"SYN{n:06}" for n in range(AREAS)])
 DISTRICT_CODES = pl.Series([f"DIS{n:03}" for n in range(DISTRICTS)])
 
@@ -47,8 +49,8 @@ def months() -> list[tuple[date, date]]:
     return list(zip(first, first.dt.month_end(), strict=True))
 
 
-def slices(times: int) -> Iterator[tuple[str, date, date, pl.DataFrame]]:
-    """Make the figures of each measure and month in the order of areas: value, low, high and status (a number)."""
+def slices(times: int) -> Iterator[tuple[str, date, date, date, pl.DataFrame]]:
+    """Make both releases of each measure and month in the order of areas: value, low, high and status (a number)."""
     chance = np.random.default_rng(SEED + 1)
     for measure in range(MEASURES * times):
         mean = chance.uniform(5, 300, AREAS)
@@ -57,9 +59,11 @@ def slices(times: int) -> Iterator[tuple[str, date, date, pl.DataFrame]]:
             luck = chance.random(AREAS)
             status = np.select([luck < 0.03, luck < 0.04], [1, 2], 0).astype(np.uint8)
             hidden = np.where(status == 1, 1.0, np.nan)
-            columns = {"value": np.where(status > 0, np.nan, value), "low": hidden, "high": 4 * hidden}
-            frame = pl.DataFrame({**columns, "status": status}).fill_nan(None)
-            yield f"made_up_{measure:03}", start, end, frame
+            before = np.where(chance.random(AREAS) < 0.2, chance.poisson(mean), value)
+            for released, figures in zip(RELEASED, (before, value), strict=True):
+                columns = {"value": np.where(status > 0, np.nan, figures), "low": hidden, "high": 4 * hidden}
+                frame = pl.DataFrame({**columns, "status": status}).fill_nan(None)
+                yield f"made_up_{measure:03}", start, end, released, frame
 
 
 def write_crosswalks(folder: Path) -> None:
@@ -71,13 +75,14 @@ def write_crosswalks(folder: Path) -> None:
 
 
 def write(folder: Path, times: int) -> tuple[Path, Path]:
-    """Write the figures twice, one row group a slice: with codes as text, and with codes as integers."""
+    """Write the figures twice, one row group a release of a slice: with codes as text, and as integers."""
     measures = [f"made_up_{n:03}" for n in range(MEASURES * times)]
     number, status = pl.int_range(AREAS, eager=True, dtype=pl.UInt16), dict(enumerate(STATUSES))
     paths = folder / f"figures_{times}.parquet", folder / f"figures_{times}_integers.parquet"
     writers: list[pq.ParquetWriter] = []
-    for measure, start, end, figures in slices(times):
-        days = [pl.lit(start).alias("period_start"), pl.lit(end).alias("period_end")]
+    for measure, start, end, released, figures in slices(times):
+        told_days = {"period_start": start, "period_end": end, "released_at": released}
+        days = [pl.lit(day).alias(name) for name, day in told_days.items()]
         name, place = pl.lit(measure, pl.Enum(measures)).alias("measure"), AREA_CODES.alias("place_code")
         told = pl.col("status").replace_strict(status, return_dtype=pl.Enum(STATUSES))
         as_text = figures.select(name, *days, place, "value", "low", "high", told)

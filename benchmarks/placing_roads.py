@@ -2,8 +2,8 @@
 
     python benchmarks/placing_roads.py ROAD FOLDER TIMES
 
-Each reads the figures of the folder, moves them to the districts, and writes RESULT to <road>.parquet there. One
-that can't run here, because what it needs is not installed, ends with 3 and says so.
+Each reads the figures of the folder, moves the newest release of each slice to the districts, and writes RESULT to
+<road>.parquet there. One that can't run here, because what it needs is not installed, ends with 3 and says so.
 """
 
 import sys
@@ -18,7 +18,7 @@ AT_ONCE = 400_000
 
 
 def scan(folder: Path, times: int) -> None:
-    """Read the two columns that matter and do nothing with them: the floor for every road."""
+    """Read the two columns that matter, of both releases, and do nothing with them: the floor for every road."""
     import duckdb
 
     with duckdb.connect() as con:
@@ -32,7 +32,9 @@ def commonground(folder: Path, times: int) -> None:
 
     from pipelines.moving import move_batches
 
-    figures = pl.scan_parquet(folder / f"figures_{times}.parquet")
+    every = pl.scan_parquet(folder / f"figures_{times}.parquet")
+    newest = every.group_by("measure", "period_start").agg(pl.col("released_at").max())
+    figures = every.join(newest, on=["measure", "period_start", "released_at"], how="semi", maintain_order="left")
     batches = figures.collect_batches(maintain_order=True, chunk_size=AT_ONCE)
     writer = None
     for moved in move_batches(batches, pl.read_parquet(folder / "crosswalk.parquet")):
@@ -77,8 +79,10 @@ def _in_duckdb(folder: Path, figures: str, crosswalk: str, road: str) -> None:
     import duckdb
 
     query = (Path(__file__).parent / "placing.sql").read_text(encoding="utf-8")
+    newest = "select measure, period_start, max(released_at) from every group by all"
     with duckdb.connect() as con:
-        con.execute(f"create view figures as {figures}")
+        con.execute(f"create view every as {figures}")
+        con.execute(f"create view figures as from every where (measure, period_start, released_at) in ({newest})")
         con.execute(f"create table crosswalk as select * from '{folder}/{crosswalk}.parquet'")
         con.execute(f"copy ({query}) to '{folder}/{road}.parquet' (format parquet)")
 
@@ -90,12 +94,14 @@ def in_pandas(folder: Path, times: int) -> None:
 
     pairs = pd.read_parquet(folder / "crosswalk.parquet")
     file = pq.ParquetFile(folder / f"figures_{times}.parquet")
-    months = file.num_row_groups // (10 * times)
-    columns = ["measure", "period_start", "place_code", "value", "low", "high", "status"]
+    groups = file.num_row_groups // (10 * times)
+    columns = ["measure", "period_start", "released_at", "place_code", "value", "low", "high", "status"]
     found = []
-    for start in range(0, file.num_row_groups, months):
-        figures = file.read_row_groups(list(range(start, start + months)), columns=columns).to_pandas()
+    for start in range(0, file.num_row_groups, groups):
+        figures = file.read_row_groups(list(range(start, start + groups)), columns=columns).to_pandas()
         measure = str(figures.pop("measure").iloc[0])
+        released = figures.pop("released_at")
+        figures = figures[released == released.groupby(figures["period_start"]).transform("max")]
         moved = figures.merge(pairs, left_on="place_code", right_on="from_code")
         known = moved["value"].notna()
         worst = moved["status"].map({"normal": 0, "confidential": 1, "not_available": 2}).astype("int8")
@@ -139,11 +145,13 @@ def in_tobler(folder: Path, times: int) -> None:
         for each in (areas, districts)
     )
     file = pq.ParquetFile(folder / f"figures_{times}.parquet")
-    months = file.num_row_groups // (10 * times)
+    groups = file.num_row_groups // (10 * times)
     found = []
-    for start in range(0, file.num_row_groups, months):
-        columns = ["measure", "period_start", "place_code", "value"]
-        figures = file.read_row_groups(list(range(start, start + months)), columns=columns).to_pandas()
+    for start in range(0, file.num_row_groups, groups):
+        columns = ["measure", "period_start", "released_at", "place_code", "value"]
+        figures = file.read_row_groups(list(range(start, start + groups)), columns=columns).to_pandas()
+        newest = figures.groupby("period_start")["released_at"].transform("max")
+        figures = figures[figures["released_at"] == newest]
         wide = figures.pivot(index="place_code", columns="period_start", values="value").loc[areas].fillna(0)
         wide.columns = [str(name) for name in wide.columns]
         frame = gpd.GeoDataFrame(wide.reset_index(drop=True), geometry=source.geometry)

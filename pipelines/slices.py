@@ -8,7 +8,8 @@ than reading it. For figures that are moved often, or are too many for memory.
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from datetime import date
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 from pipelines.errors import CrosswalkError, UnreadableError, near
 from pipelines.moving import Road, Slice, Vector, laid_out, move_slice, road, sliced
 from pipelines.schema import STATUSES
-from pipelines.slicing import SLICE, whole_slices
+from pipelines.slicing import RELEASED, SLICE, whole_slices
 from pipelines.store import beside
 
 PLACES, RANKS = b"commonground.places", b"commonground.statuses"
@@ -28,6 +29,7 @@ AT_ONCE = 40
 """Slices that are moved to one frame."""
 READ_AT_ONCE = 4
 """Slices that are read at once: so few that their vectors stay in the processor's cache."""
+_GROUP = "row_group"
 _FIGURES: dict[str, pl.DataType | type[pl.DataType]] = {
     "value": pl.Float64,
     "low": pl.Float64,
@@ -40,13 +42,14 @@ def write_slices(batches: Iterable[pl.DataFrame], places: list[str], path: Path)
     """Write figures by slice; give how many slices there are.
 
     Takes SLICE, place_code and value, and low, high and status where they are known, in batches; the rows of one
-    slice must follow each other, and may be in any order of places. Raises CrosswalkError for a code that is not
-    among the places, or that has two figures in a slice; then there is no file.
+    slice must follow each other, and may be in any order of places. With `released_at`, the day of its release, a
+    slice may stand there as often as it was released. Raises CrosswalkError for a code that is not among the places,
+    or that has two figures in a slice; then there is no file.
     """
     spine = pl.DataFrame({"place_code": sorted(places)}, schema={"place_code": pl.String})
     temporary, written = beside(path), 0
     try:
-        for batch, starts in whole_slices(batches):
+        for batch, starts in _released(batches):
             for start, end in zip(starts, [*starts[1:], batch.height], strict=True):
                 table = _dense(batch.slice(start, end - start), spine)
                 if not written:
@@ -60,6 +63,17 @@ def write_slices(batches: Iterable[pl.DataFrame], places: list[str], path: Path)
     finally:
         temporary.unlink(missing_ok=True)
     return written
+
+
+def _released(batches: Iterable[pl.DataFrame]) -> Iterator[tuple[pl.DataFrame, Vector]]:
+    """Cut batches where a slice, or a release of it, ends."""
+    rest = iter(batches)
+    first = next(rest, pl.DataFrame(schema=SLICE))
+    return whole_slices(chain([first], rest), _keys(first.columns))
+
+
+def _keys(columns: Sequence[str]) -> list[str]:
+    return [*SLICE, RELEASED] if RELEASED in columns else SLICE
 
 
 def _lines(told: Iterable[str]) -> bytes:
@@ -82,24 +96,41 @@ def _dense(part: pl.DataFrame, spine: pl.DataFrame) -> pa.Table:
     dense = spine.join(figures, on="place_code", how="left", maintain_order="left").select(
         pl.col("value", "low", "high").fill_nan(None), pl.col("status").to_physical().fill_null(0).cast(pl.UInt8)
     )
-    return dense.select(*(pl.lit(part[name][0], part[name].dtype).alias(name) for name in SLICE), pl.all()).to_arrow()
+    return dense.select(
+        *(pl.lit(part[name][0], part[name].dtype).alias(name) for name in _keys(part.columns)), pl.all()
+    ).to_arrow()
 
 
-def move_slices(path: Path, crosswalk: pl.DataFrame | Road, *, signed: bool = False) -> Iterator[pl.DataFrame]:
+def move_slices(
+    path: Path, crosswalk: pl.DataFrame | Road, *, signed: bool = False, as_of: date | None = None
+) -> Iterator[pl.DataFrame]:
     """Move the figures of a file that `write_slices` wrote, some slices at a time; see `move`.
 
-    Raises UnreadableError for any other file, and CrosswalkError where the crosswalk lacks a place of it.
+    Of a slice that was released more than once the newest release is moved, or the newest that was out on a day: what
+    is superseded is not read. Then `released_at` is among the columns. Raises UnreadableError for any other file, or
+    one that does not tell of releases where a day is asked for, and CrosswalkError where the crosswalk lacks a place.
     """
     way = crosswalk if isinstance(crosswalk, Road) else road(crosswalk)
     with pq.ParquetFile(path) as file:
-        schema = file.schema_arrow
-        order, at = _order(schema, path, way), [schema.get_field_index(name) for name in SLICE]
-        figures = _slices(file, order)
-        for start in range(0, file.num_row_groups, AT_ONCE):
-            numbers = range(start, min(start + AT_ONCE, file.num_row_groups))
-            keys = [_key(file, number, at, path) for number in numbers]
-            results = [move_slice(each, way, signed) for each in islice(figures, len(numbers))]
-            yield laid_out(pl.DataFrame(keys, schema=SLICE, orient="row"), results, way.targets)
+        order, chosen = _order(file.schema_arrow, path, way), _newest(file, path, as_of)
+        figures = _slices(file, chosen[_GROUP].to_list(), order)
+        for keys in chosen.drop(_GROUP).iter_slices(AT_ONCE):
+            yield laid_out(keys, [move_slice(each, way, signed) for each in islice(figures, keys.height)], way.targets)
+
+
+def _newest(file: pq.ParquetFile, path: Path, as_of: date | None) -> pl.DataFrame:
+    """List the newest release of each slice, as of a day, and the row group it stands in: from the footer alone."""
+    schema = file.schema_arrow
+    names = _keys(schema.names)
+    if as_of and RELEASED not in names:
+        raise UnreadableError(f"{path}: does not tell when its figures were released; write it with {RELEASED}")
+    at = [schema.get_field_index(name) for name in names]
+    told = [(*_key(file, number, at, path), number) for number in range(file.num_row_groups)]
+    groups = pl.DataFrame(told, schema=[*names, _GROUP], orient="row")
+    if RELEASED not in names:
+        return groups
+    out = groups.filter(pl.col(RELEASED) <= as_of) if as_of else groups
+    return out.sort(RELEASED, maintain_order=True).unique(SLICE, keep="last").sort(_GROUP)
 
 
 def _order(schema: pa.Schema, path: Path, way: Road) -> Vector | None:
@@ -128,10 +159,10 @@ def _key(file: pq.ParquetFile, number: int, at: list[int], path: Path) -> tuple[
     return tuple(each.min for each in told)
 
 
-def _slices(file: pq.ParquetFile, order: Vector | None) -> Iterator[Slice]:
-    """Give the slices of a file as vectors, in the order of a road's origins."""
+def _slices(file: pq.ParquetFile, groups: list[int], order: Vector | None) -> Iterator[Slice]:
+    """Give the slices that stand in some row groups as vectors, in the order of a road's origins."""
     size = file.metadata.row_group(0).num_rows
-    for table in _ahead(file):
+    for table in _ahead(file, groups):
         *numbers, status = (table[name].combine_chunks() for name in _FIGURES)
         figures, ranks = [_vector(each) for each in numbers], status.to_numpy()
         for rows in (slice(start, start + size) for start in range(0, len(status), size)):
@@ -139,9 +170,8 @@ def _slices(file: pq.ParquetFile, order: Vector | None) -> Iterator[Slice]:
             yield found if order is None else Slice(*(np.append(each, each.dtype.type(0))[order] for each in found))
 
 
-def _ahead(file: pq.ParquetFile) -> Iterator[pa.Table]:
+def _ahead(file: pq.ParquetFile, groups: list[int]) -> Iterator[pa.Table]:
     """Read some row groups while those before are at work."""
-    groups = range(file.num_row_groups)
     with ThreadPoolExecutor(1) as thread:
         coming: deque[Future[pa.Table]] = deque()
         for start in range(0, len(groups), READ_AT_ONCE):
@@ -151,8 +181,8 @@ def _ahead(file: pq.ParquetFile) -> Iterator[pa.Table]:
         yield from (each.result() for each in coming)
 
 
-def _read(file: pq.ParquetFile, groups: Sequence[int]) -> pa.Table:
-    return file.read_row_groups(list(groups), columns=list(_FIGURES), use_threads=False)
+def _read(file: pq.ParquetFile, groups: list[int]) -> pa.Table:
+    return file.read_row_groups(groups, columns=list(_FIGURES), use_threads=False)
 
 
 def _vector(figures: pa.Array) -> tuple[Vector, Vector]:

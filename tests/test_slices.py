@@ -47,6 +47,33 @@ def test_a_place_without_a_row_is_missing_and_not_nought(tmp_path: Path) -> None
     assert pl.read_parquet(tmp_path / "f.parquet")["value"].to_list() == [None, 4.0]
 
 
+def released(*days: date) -> list[pl.DataFrame]:
+    """Make releases of one slice, each with a figure one higher."""
+    return [
+        figures(("A", float(n)), ("B", 2.0)).with_columns(pl.lit(day).alias("released_at"))
+        for n, day in enumerate(days)
+    ]
+
+
+def test_of_a_slice_released_more_than_once_the_newest_is_moved(tmp_path: Path) -> None:
+    path, days = tmp_path / "f.parquet", (date(2021, 3, 1), date(2022, 3, 1), date(2021, 9, 1))
+    assert write_slices([pl.concat(released(*days))], ["A", "B"], path) == 3
+
+    def moved(as_of: date | None) -> list[tuple[object, ...]]:
+        found = pl.concat(move_slices(path, CROSSWALK, as_of=as_of))
+        return found.filter(pl.col("place_code") == "X").select("value", "released_at").rows()
+
+    assert moved(None) == [(2.0, days[1])]
+    assert moved(date(2021, 12, 31)) == [(3.0, days[2])]
+    assert not list(move_slices(path, CROSSWALK, as_of=date(2021, 2, 28)))
+
+
+def test_a_day_is_asked_of_a_file_that_tells_of_releases(tmp_path: Path) -> None:
+    write_slices([figures(("A", 1.0))], ["A"], tmp_path / "f.parquet")
+    with pytest.raises(UnreadableError, match="does not tell when its figures were released"):
+        list(move_slices(tmp_path / "f.parquet", CROSSWALK, as_of=END))
+
+
 def test_what_is_not_a_number_is_missing_and_is_written_as_null(tmp_path: Path) -> None:
     write_slices([figures(("A", float("nan")), ("B", 4.0))], ["A", "B"], tmp_path / "f.parquet")
     assert pl.read_parquet(tmp_path / "f.parquet")["value"].to_list() == [None, 4.0]
