@@ -98,7 +98,7 @@ def _told_apart(cells: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
 
 def _placed(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
     """Give every cell the code of its place, and say which rows belong to no place, or to an unknown one."""
-    by_code = bool(source.columns and source.columns.place)
+    by_code = bool(source.place or (source.columns and source.columns.place))
     key = "code_text" if by_code else "place_label"
     texts = cells[key].unique().to_list()
     match = {text: _code(text, source, codes, by_code) for text in texts}

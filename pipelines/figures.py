@@ -24,7 +24,6 @@ def valued(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     # A number too large to hold, such as 1e400, is no figure.
     is_number = pl.col("_figure").is_finite().fill_null(False)
     marked = pl.col("_bare").is_in(known) | (pl.col("_bare") == "")
-    scale = pl.col("measure").replace_strict({k: m.scale for k, m in source.measures.items()}, return_dtype=pl.Float64)
     status = {text: marker.status for text, marker in source.markers.items()}
     by_cell = _status_of("_bare", status, "not_available", is_number)
     by_row = _milder(status)
@@ -34,7 +33,7 @@ def valued(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     bad = (~is_number & ~marked) | strange_row
     found = pl.format("found {} with status {}: neither a figure nor a declared marker", "text", "status_text")
     return cells.with_columns(
-        pl.when(is_number & ~bad).then(pl.col("_figure") * scale).alias("value"),
+        pl.when(is_number & ~bad).then(_in_unit(source)).alias("value"),
         pl.when(hidden).then(by_cell).otherwise(by_row).alias("status"),
         pl.when(marked & (pl.col("_bare") != ""))
         .then("_bare")
@@ -46,6 +45,17 @@ def valued(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
         # A row marked as hidden whose cell carries a figure all the same: the marker is believed.
         pl.when(~pl.col("status").is_in(sorted(VALUELESS))).then("value").alias("value")
     )
+
+
+def _in_unit(source: Source) -> pl.Expr:
+    """Give a printed figure in its measure's unit; of one with `at_most`, 1 or 0 for being up to that or above."""
+    of = {key: (measure.scale, measure.at_most) for key, measure in source.measures.items()}
+    scale, limit = (
+        pl.col("measure").replace_strict({key: each[n] for key, each in of.items()}, return_dtype=pl.Float64)
+        for n in (0, 1)
+    )
+    inside = (pl.col("_figure") <= limit).cast(pl.Float64)
+    return pl.when(limit.is_null()).then(pl.col("_figure") * scale).otherwise(inside)
 
 
 def _parted(cells: pl.DataFrame, source: Source, known: list[str]) -> pl.DataFrame:

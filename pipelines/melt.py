@@ -9,6 +9,7 @@ from pipelines.choosing import meets
 from pipelines.errors import UnreadableError
 from pipelines.matching import matching, plain
 from pipelines.model import Source
+from pipelines.model_reading import Columns
 from pipelines.periods import period_of
 from pipelines.tables import ROW, Sheet, heading, unmarked
 
@@ -20,7 +21,8 @@ def melted(sheet: Sheet, source: Source) -> pl.DataFrame:
 
     Raises UnreadableError where a declared column is missing or a heading of a wide file is not understood.
     """
-    return _wide(sheet, source) if source.layout == "wide" else _long(sheet, source)
+    roads = {"wide": _wide, "by_place": _by_place, "long": _long}
+    return roads[source.layout](sheet, source)
 
 
 def _column(frame: pl.DataFrame, names: tuple[str, ...]) -> pl.Expr:
@@ -29,11 +31,9 @@ def _column(frame: pl.DataFrame, names: tuple[str, ...]) -> pl.Expr:
 
 
 def _keys(frame: pl.DataFrame, source: Source) -> list[pl.Expr]:
-    columns = source.columns
-    if columns is None:
-        raise UnreadableError("a source of observations needs columns")
+    columns = source.columns or Columns()
     return [
-        _column(frame, columns.place).alias("code_text"),
+        (pl.lit(source.place) if source.place else _column(frame, columns.place)).alias("code_text"),
         _column(frame, columns.label).alias("place_label"),
         _column(frame, columns.status).alias("status_text"),
         pl.col(ROW).alias("file_row"),
@@ -46,12 +46,53 @@ def _long(sheet: Sheet, source: Source) -> pl.DataFrame:
     parts = []
     for key, measure in source.measures.items():
         frame = sheet.frame.filter(meets(sheet.frame, measure.where)) if measure.where else sheet.frame
+        shared = [*_keys(frame, source), _column(frame, names).alias("period_text"), pl.lit(key).alias("measure")]
+        if measure.counted:
+            parts.append(_rows_counted(frame.select(shared), source, sheet.ragged))
+            continue
         found = heading(frame.columns, measure.column)
         if found is None:
             raise UnreadableError(f"{sheet.file}: measure {key}: no column {' or '.join(measure.column)}")
-        own = [pl.lit(key).alias("measure"), pl.col(found).alias("text"), pl.lit(found).alias("file_column")]
-        parts.append(frame.select(*_keys(frame, source), _column(frame, names).alias("period_text"), *own))
+        parts.append(frame.select(*shared, pl.col(found).alias("text"), pl.lit(found).alias("file_column")))
     return pl.concat(parts)
+
+
+def _rows_counted(keys: pl.DataFrame, source: Source, ragged: tuple[int, ...]) -> pl.DataFrame:
+    """Count the rows of each place and period; a place without a row has no figure, since the list may lack it.
+
+    A count stands where its first row does, or where one of its rows can't be read, which then faults it.
+    """
+    labelled = bool(source.columns and source.columns.label)
+    by = ["code_text", *(["place_label"] if labelled else []), "period_text"]
+    rest = [pl.col(name).first() for name in keys.columns if name not in (*by, "file_row")]
+    row = pl.coalesce(
+        pl.col("file_row").filter(pl.col("file_row").is_in(list(ragged))).first(), pl.col("file_row").min()
+    )
+    counted = keys.group_by(by, maintain_order=True).agg(
+        *rest, row.alias("file_row"), pl.len().cast(pl.String).alias("text"), pl.lit("rows").alias("file_column")
+    )
+    return counted.select(*keys.columns, "text", "file_column")
+
+
+def _by_place(sheet: Sheet, source: Source) -> pl.DataFrame:
+    """One row per row and place of a file whose headings are places; a strange heading is a place that is not known."""
+    frame, columns = sheet.frame, source.columns or Columns()
+    declared = {plain(name) for name in (*columns.period, *columns.status, *source.where, ROW)}
+    others = [name for name in frame.columns if plain(name) not in declared]
+    ignored = set(matching(others, source.ignore))
+    keys = [expr for expr in _keys(frame, source) if expr.meta.output_name() in ("status_text", "file_row")]
+    kept = frame.select(
+        *keys,
+        _column(frame, columns.period).alias("period_text"),
+        pl.lit(next(iter(source.measures))).alias("measure"),
+        *(name for name in others if name not in ignored),
+    )
+    index = ["status_text", "file_row", "period_text", "measure"]
+    long = kept.unpivot(index=index, variable_name="file_column", value_name="text")
+    told = {"code_text": columns.place, "place_label": columns.label}
+    return long.with_columns(
+        (pl.col("file_column") if names else pl.lit("")).alias(name) for name, names in told.items()
+    )
 
 
 class Series(NamedTuple):

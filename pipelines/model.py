@@ -14,13 +14,14 @@ from pipelines.model_needs import Need
 from pipelines.model_parts import Adding, Break, Elsewhere, Note, Release, Returns, Sha256, Withdrawn
 from pipelines.model_reading import FileShape, Where
 from pipelines.model_roads import STATXPLORE_KEY, Api, Link
+from pipelines.model_rules import ADDITIVE as ADDITIVE
+from pipelines.model_rules import apportions, measured, observes
 from pipelines.model_shared import Alike, Family
 from pipelines.schema import VALUELESS, Status
 
 Grain = Literal["latest", "month", "quarter", "year"]
 Access = Literal["open", "not_held", "not_open", "not_collected"]
 Provides = Literal["observation", "place", "change", "boundary", "areas", "shares"]
-ADDITIVE: frozenset[str] = frozenset({"count", "stock"})
 
 
 class Marker(Declared):
@@ -49,6 +50,10 @@ class Measure(Declared):
         default_factory=dict,
         description="Headings and texts: the measure is in rows that have one of the texts; * stands for anything",
     )
+    counted: bool = Field(False, description="True where the figure is how many rows a place and period have")
+    at_most: float | None = Field(
+        None, description="Where the figure is 1 for what is printed up to this number, and 0 for what is above it"
+    )
     numerator: Name | None = Field(None, description="Measure on top of a rate")
     denominator: Name | None = Field(None, description="Measure below a rate; a rate must have one")
     scale: float = Field(1.0, description="What a published figure is multiplied by to be in `unit`")
@@ -74,10 +79,7 @@ class Measure(Declared):
 
     @model_validator(mode="after")
     def _parts(self) -> Self:
-        if self.kind == "rate" and not self.denominator:
-            raise ValueError("a rate must name its denominator: the measure it is a share of")
-        if self.kind != "rate" and (self.numerator or self.denominator):
-            raise ValueError(f"only a rate has a numerator or denominator; this is a {self.kind}")
+        measured(self)
         return self
 
 
@@ -110,6 +112,7 @@ class Source(FileShape):
     cadence: Cadence = Field("annual", description="How often it is published")
     lag: Age | None = Field(None, description="Usual time from the end of a period to its publication")
     places: PlaceSystem | None = Field(None, description="Place system of the codes or names")
+    place: str | None = Field(None, description="Code of the one place of all figures, where no column says it")
     coverage: Annotated[tuple[Nation, ...], Listed] = Field(
         NATIONS, description="Nations of the United Kingdom that it covers; if not said, those not in `elsewhere`"
     )
@@ -196,8 +199,8 @@ class Source(FileShape):
         if self.access != "open" and not self.ask:
             raise ValueError(f"a source that is {self.access} must say what to ask for (ask)")
         if self.provides == "observation":
-            self._observes()
-        self._apportions()
+            observes(self)
+        apportions(self)
         strange = {name for each in self.breaks for name in each.measures} - set(self.measures)
         if strange:
             raise ValueError(f"breaks name {min(strange)}, which is no measure of this source")
@@ -208,50 +211,6 @@ class Source(FileShape):
         """Columns of a table of small areas: its code, the place systems, one for each set and group of weights."""
         weights = (f"{name}__{group}" for name, each in self.weights.items() for group in each.groups)
         return ("area_code", *self.lies_in, *weights)
-
-    def _apportions(self) -> None:
-        if (self.provides == "areas") != bool(self.lies_in):
-            raise ValueError("lies_in is given for a source that provides areas, and for no other")
-        if (self.provides == "shares") != bool(self.shares):
-            raise ValueError("shares is given for a source that provides shares, and for no other")
-        if (self.weights or self.best_fit) and not self.lies_in:
-            raise ValueError("weights and best_fit are only for a source that provides areas")
-        astray = [system for system in self.best_fit if system not in self.lies_in]
-        if astray:
-            raise ValueError(f"best_fit names {astray[0]}, which is not in lies_in")
-        twice = [name for name in self.area_columns if self.area_columns.count(name) > 1]
-        if twice:
-            raise ValueError(f"{twice[0]} is named twice; a table of small areas has each column once")
-
-    def _observes(self) -> None:
-        if not self.measures:
-            raise ValueError("a source of observations needs measures")
-        (self.adding or Adding()).see({name for name, each in self.measures.items() if each.kind in ADDITIVE})
-        if self.access != "open":
-            return
-        if not self.columns or not self.places:
-            raise ValueError("a source of observations needs columns and places")
-        self._dated()
-        lost = [each for each in self.columns.model_dump().values() if each and not set(each) & set(self.headings)]
-        if self.headings and lost:
-            raise ValueError(f"headings: lists no {lost[0][0]}, which columns names")
-        unread = [name for name, measure in self.measures.items() if not measure.column]
-        several = "(?P<measure>" in (self.heading or "")
-        if (self.layout == "long" or several) and unread:
-            raise ValueError(f"measure {unread[0]} does not name its column")
-        if self.layout == "wide" and not several and len(self.measures) > 1:
-            raise ValueError("a wide file of several measures needs heading, with (?P<measure>...) and (?P<period>...)")
-
-    def _dated(self) -> None:
-        whole = self.period or self.period_in_name or self.period_in_preamble
-        each = bool(self.releases) and all(release.period for release in self.releases)
-        if self.layout == "long" and not (whole or each or (self.columns and self.columns.period)):
-            raise ValueError(
-                "say where the period is: columns.period; or of the whole file, period, period_in_name or "
-                "period_in_preamble; or the period of each release"
-            )
-        if self.layout == "wide" and any(measure.where for measure in self.measures.values()):
-            raise ValueError("where of a measure is for layout: long; here put it beside columns")
 
     @model_validator(mode="after")
     def _markers(self) -> Self:

@@ -50,12 +50,6 @@ class Columns(Declared):
     period: Names = Field((), description="Period of each row")
     status: Names = Field((), description="Publisher's status or marker of each row")
 
-    @model_validator(mode="after")
-    def _key(self) -> Self:
-        if not self.place and not self.label:
-            raise ValueError("name the column with place codes (place) or with place names (label)")
-        return self
-
 
 class FileShape(Declared):
     """How the file of a source is laid out."""
@@ -98,20 +92,26 @@ class FileShape(Declared):
         description="Regular expression of the marks that follow a figure, name, period or heading, as "
         r"`\[note \d+\]`; a figure's mark is kept as its marker",
     )
-    layout: Literal["long", "wide"] = Field(
-        "long", description="wide: one column a period, or a measure and period (`heading`)"
+    layout: Literal["long", "wide", "by_place"] = Field(
+        "long",
+        description="wide: one column a period, or a measure and period (`heading`); by_place: one column a place, "
+        'whose heading is its code (`place: "*"` in `columns`) or its name (`label: "*"`)',
     )
     columns: Columns | None = Field(
         None, description="Which column holds what; `column 3` is the third one, where it has no heading"
     )
-    header: Names = Field((), description="Headings of the file itself, where tidy() makes the declared columns")
+    header: Names = Field(
+        (), description="Headings of the file itself, where tidy() makes the declared columns, or none is declared"
+    )
     heading: Pattern | None = Field(
         None,
         description="For wide: regular expression of a whole heading, with `(?P<period>...)` and, of several measures, "
         "`(?P<measure>...)`, which gives the measure's `column`",
     )
     ignore: Annotated[tuple[str, ...], Listed] = Field(
-        (), description="Headings of a wide file that are not periods; * stands for anything"
+        (),
+        description="Headings of a wide file that are not periods, or of one by place that are not places; * stands "
+        "for anything",
     )
     period_kind: PeriodKind = Field(
         "year",
@@ -170,8 +170,8 @@ def _of_headings(shape: FileShape) -> None:
         raise ValueError("heading is for layout: wide")
     if shape.heading and "(?P<period>" not in shape.heading:
         raise ValueError("heading needs a group (?P<period>...)")
-    if shape.ignore and shape.layout != "wide":
-        raise ValueError("ignore is for layout: wide; other columns of a long file are left alone")
+    if shape.ignore and shape.layout == "long":
+        raise ValueError("ignore is for layout: wide or by_place; other columns of a long file are left alone")
 
 
 def _of_periods(shape: FileShape) -> None:

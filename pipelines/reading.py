@@ -10,6 +10,7 @@ from pipelines.delimited import read_delimited
 from pipelines.errors import UnreadableError
 from pipelines.model import Source
 from pipelines.model_reading import Columns, FileShape
+from pipelines.model_rules import EVERY
 from pipelines.records import read_records
 from pipelines.tables import ROW, Sheet, Wanted, is_header, no_header
 from pipelines.unpacking import decoded, unpacked
@@ -51,8 +52,8 @@ def required(source: Source) -> list[tuple[str, ...]]:
         return [*((name,) for name in source.area_columns), *chosen_by]
     if source.shares:
         return [*((name,) for name in source.shares.columns.model_dump().values()), *chosen_by]
-    columns = source.columns or Columns(label=("",))
-    wanted = [columns.place, columns.label, columns.period, columns.status]
+    columns = source.columns or Columns()
+    wanted = [names for names in (columns.place, columns.label, columns.period, columns.status) if names != EVERY]
     if source.layout == "long":
         wanted += [measure.column for measure in source.measures.values()]
         chosen_by += [(name,) for measure in source.measures.values() for name in measure.where]

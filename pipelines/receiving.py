@@ -6,6 +6,7 @@ from checks.finding import Read
 from pipelines.errors import UnreadableError
 from pipelines.local_contracts import SPELLED
 from pipelines.model import Source
+from pipelines.model_rules import EVERY
 from pipelines.names import candidates
 from pipelines.observe import Manner, manner_of, read_release
 from pipelines.steps import Project, register_places, systems_of
@@ -49,7 +50,8 @@ def _complaint(row: dict[str, object], source: Source, manner: Manner) -> str:
     columns = source.columns
     column, found, expected = row["file_column"], row["text"], _expected(row, source)
     if row["fault"] in _OF_PLACE and columns:
-        column = " or ".join(columns.place or columns.label)
+        named = columns.place or columns.label
+        column = column if named == EVERY else " or ".join(named)
         found = row["place_code"] if columns.place else row["place_label"]
         expected = f"a {'code' if columns.place else 'name'} of {source.places}{_offer(row, manner)}"
     elif row["fault"] == "unreadable" and row["period_start"] is None and columns:

@@ -1,9 +1,8 @@
-"""The sheet is of one police force, and gives year and month in columns of their own."""
+"""The sheet gives year and month in columns of their own."""
 
 import polars as pl
 
 
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
-    """Add the code of the force and the month as one text; all else as published."""
-    month = pl.concat_str("month", "year", separator=" ")
-    return raw.with_columns(pl.lit("S23000009").alias("force"), month.alias("year_month"))
+    """Add the month as one text: year_month; all else as published."""
+    return raw.with_columns(pl.concat_str("month", "year", separator=" ").alias("year_month"))

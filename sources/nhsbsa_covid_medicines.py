@@ -18,15 +18,10 @@ def tidy(raw: pl.DataFrame) -> pl.DataFrame:
     for its trust and month, not a smaller one.
     """
     told = raw.with_columns(pl.col("vmp_product_name").str.extract_groups(_NAME).alias("name")).unnest("name")
-    strength = pl.col("mg").cast(pl.Float64) / pl.col("ml").cast(pl.Float64).fill_null(1.0)
-    amount = pl.col("total_quantity").cast(pl.Float64, strict=False) * strength
-    named = told.with_columns(
-        amount.alias("amount"),
-        pl.concat_str("medicine", pl.lit(" "), "use").alias("medicine"),
-        pl.col("ods_code").replace(_NOW),
-        pl.col("year_month").str.slice(0, 7),
-    )
-    whole = pl.when(pl.col("amount").null_count() == 0).then(pl.col("amount").sum().round(3))
-    return named.group_by("year_month", "ods_code", "medicine", maintain_order=True).agg(
-        whole.cast(pl.String).fill_null("").alias("mg"), pl.col("_row").min()
-    )
+    quantity, mg, ml = (pl.col(name).cast(pl.Float64, strict=False) for name in ("total_quantity", "mg", "ml"))
+    sums = told.group_by(
+        pl.col("year_month").str.slice(0, 7), pl.col("ods_code").replace(_NOW),
+        pl.concat_str("medicine", pl.lit(" "), "use").alias("medicine"), maintain_order=True,
+    ).agg((quantity * mg / ml.fill_null(1.0)).alias("mg"), pl.col("_row").min())  # fmt: skip
+    whole = pl.when(pl.col("mg").list.eval(pl.element().is_null()).list.any()).then(None)
+    return sums.with_columns(mg=whole.otherwise(pl.col("mg").list.sum().round(3)).cast(pl.String).fill_null(""))
