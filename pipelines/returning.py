@@ -8,7 +8,7 @@ from pipelines.keys import hashed, keys
 from pipelines.people import people_of, population_of
 from pipelines.returns import RETURN, returns
 from pipelines.schema import empty
-from pipelines.steps import Project, observe_source, place_system
+from pipelines.steps import Project, observe_source, place_system, register_places
 from pipelines.store import read_table, state_path, table_key, write_table
 
 
@@ -25,7 +25,8 @@ def returned(project: Project, name: str) -> pl.DataFrame:
         own_codes = pl.col("place_system") == source.places
         nobody = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
         people = people_of(project, counting, source.places or "") if counting else nobody
-        write_table(path, returns(seen.observation.filter(own_codes), seen.doubt, source, own, people), key)
+        change = register_places(project).changes
+        write_table(path, returns(seen.observation.filter(own_codes), seen.doubt, source, own, people, change), key)
     return read_table(path)
 
 

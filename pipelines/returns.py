@@ -64,12 +64,18 @@ _HIDDEN = ("confidential", "low")
 
 
 def returns(
-    observation: pl.DataFrame, doubt: pl.DataFrame, source: Source, roll: pl.DataFrame, people: pl.DataFrame
+    observation: pl.DataFrame,
+    doubt: pl.DataFrame,
+    source: Source,
+    roll: pl.DataFrame,
+    people: pl.DataFrame,
+    change: pl.DataFrame,
 ) -> pl.DataFrame:
     """Tell what became of each return that was due; give RETURN. A source without `returns` gives none.
 
     Takes all releases of a source (schema.OBSERVATION with `order`), what is doubted of them (doubt.DOUBT), its
-    places (schema.PLACE), and who lives there (place_code, people). Counts and stocks only: a rate has no volume.
+    places (schema.PLACE), who lives there (place_code, people), and what codes became (schema.CHANGE). Counts and
+    stocks only: a rate has no volume.
     """
     adding = [name for name, each in source.measures.items() if each.kind in ADDITIVE]
     seen = observation.filter(pl.col("measure").is_in(adding))
@@ -83,7 +89,7 @@ def returns(
     now = newest(came).unique(key, keep="first", maintain_order=True).select(*key, "value", "status")
     partial = doubt.filter(pl.col("withheld")).select(key).unique().with_columns(pl.lit(True).alias("doubted"))
     # What can't be there is not due.
-    due = _due(came, roll, source).join(made.filter(pl.col("status") == "not_applicable"), on=key, how="anti")
+    due = _due(came, roll, source, change).join(made.filter(pl.col("status") == "not_applicable"), on=key, how="anti")
     beside = ((first, key), (opened, SLICE), (now, key), (partial, key), (people, "place_code"))
     for table, on in beside:
         due = due.join(table, on=on, how="left", maintain_order="left")
@@ -99,10 +105,11 @@ def returns(
     )
 
 
-def _due(came: pl.DataFrame, roll: pl.DataFrame, source: Source) -> pl.DataFrame:
+def _due(came: pl.DataFrame, roll: pl.DataFrame, source: Source, change: pl.DataFrame) -> pl.DataFrame:
     """Give the roll: each provider in each period for which any has returned, while its code was in use.
 
-    Where only those seen are on it, a provider is due from the first period that it returned for.
+    Where only those seen are on it, a provider is due from the first period that it returned for. A return is made
+    once its period is over: of a provider that ended with it, one that took it over and returned has returned.
     """
     covered = roll.filter(pl.col("nation").is_null() | pl.col("nation").is_in(list(source.coverage)))
     of = covered.unique("place_code", keep="last").select("place_code", "place_name", "valid_from", "valid_to")
@@ -112,7 +119,11 @@ def _due(came: pl.DataFrame, roll: pl.DataFrame, source: Source) -> pl.DataFrame
         began = came.group_by("measure", "place_code").agg(pl.col("period_start").min().alias("began"))
         due, since = due.join(began, on=["measure", "place_code"]), pl.col("began")
     in_use = (since.is_null() | (since <= pl.col("period_end"))) & (until.is_null() | (until >= pl.col("period_end")))
-    return due.filter(in_use).select(*SLICE, "place_code", "place_name")
+    of_others = change.join(came, left_on="to_code", right_on="place_code").rename({"from_code": "place_code"})
+    ended = due.filter(until == pl.col("period_end")).join(of_others, on=[*SLICE, "place_code"], how="semi")
+    spared = ended.join(came, on=[*SLICE, "place_code"], how="anti")
+    on_it = due.filter(in_use).join(spared, on=[*SLICE, "place_code"], how="anti", maintain_order="left")
+    return on_it.select(*SLICE, "place_code", "place_name")
 
 
 def _state() -> pl.Expr:

@@ -12,7 +12,7 @@ from pipelines.catalogue import load
 from pipelines.model import Source
 from pipelines.returning import returned
 from pipelines.returns import newest_periods, reporting, returns
-from pipelines.schema import OBSERVATION, PLACE, empty, rows
+from pipelines.schema import CHANGE, OBSERVATION, PLACE, empty, rows
 from pipelines.steps import Project, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +47,9 @@ def told(
     seen = rows(cells, OBSERVATION)
     order = seen["released_at"].rank("dense").cast(pl.Int64).alias("order")
     source = SOURCE.model_copy(update={"returns": SOURCE.returns and SOURCE.returns.model_copy(update={"roll": roll})})
-    return returns(seen.with_columns(order), empty(DOUBT) if doubted is None else doubted, source, FORCES, people)
+    return returns(
+        seen.with_columns(order), empty(DOUBT) if doubted is None else doubted, source, FORCES, people, empty(CHANGE)
+    )
 
 
 WHOLE = [row(code, n, value * n) for n in (1, 2, 3) for code, value in ((BIG, 900.0), (SMALL, 90.0), (THIRD, 10.0))]
@@ -121,15 +123,30 @@ def test_a_provider_is_due_only_while_it_is() -> None:
         pl.when(pl.col("place_code") == THIRD).then(date(2023, 3, 1)).alias("valid_from"),
     )
     seen = rows([row(SMALL, n, 90.0) for n in (1, 2, 3)], OBSERVATION).with_columns(pl.lit(1, pl.Int64).alias("order"))
-    found = returns(seen, empty(DOUBT), SOURCE, closed, NOBODY)
+    found = returns(seen, empty(DOUBT), SOURCE, closed, NOBODY, empty(CHANGE))
     assert [set(states(found, n)) for n in (1, 2, 3)] == [{BIG, SMALL}, {SMALL}, {SMALL, THIRD}]
+
+
+def test_of_a_provider_that_ended_with_the_period_the_one_that_took_it_over_may_return() -> None:
+    closed = FORCES.with_columns(pl.when(pl.col("place_code") == SMALL).then(date(2023, 2, 28)).alias("valid_to"))
+    change = rows([{"from_code": SMALL, "to_code": BIG}], CHANGE)
+
+    def of_february(*came: str) -> dict[str, str]:
+        seen = rows([row(code, 2, 90.0) for code in came], OBSERVATION)
+        ordered = seen.with_columns(pl.lit(1, pl.Int64).alias("order"))
+        return states(returns(ordered, empty(DOUBT), SOURCE, closed, NOBODY, change), 2)
+
+    assert of_february(BIG, THIRD) == {BIG: "returned", THIRD: "returned"}
+    assert of_february(BIG, SMALL, THIRD) == dict.fromkeys((BIG, SMALL, THIRD), "returned")
+    # Nobody has returned for it.
+    assert of_february(THIRD) == {BIG: "not_returned", SMALL: "not_returned", THIRD: "returned"}
 
 
 def test_a_source_that_says_nothing_of_returns_has_none() -> None:
     seen = rows(WHOLE, OBSERVATION).with_columns(pl.lit(1, pl.Int64).alias("order"))
     source = SOURCE.model_copy(update={"returns": None})
-    assert returns(seen, empty(DOUBT), source, FORCES, NOBODY).is_empty()
-    assert reporting(returns(seen, empty(DOUBT), source, FORCES, NOBODY)).is_empty()
+    assert returns(seen, empty(DOUBT), source, FORCES, NOBODY, empty(CHANGE)).is_empty()
+    assert reporting(returns(seen, empty(DOUBT), source, FORCES, NOBODY, empty(CHANGE))).is_empty()
 
 
 def test_a_force_that_is_silent_for_77_months_is_told_by_month_and_by_force() -> None:
