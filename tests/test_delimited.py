@@ -1,0 +1,44 @@
+"""Delimited text is split as Python's reader splits it, and every cell comes without the space around it."""
+
+import csv
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines import delimited
+from pipelines.delimited import split
+from pipelines.model_reading import FileShape
+from pipelines.tables import ROW
+
+CELLS = st.text(" \tab1é", max_size=5)
+ROWS = st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1))
+
+
+def cells(text: str, delimiter: str = "comma") -> list[list[str]]:
+    """Split text as a file of that delimiter is split."""
+    grid, _ = split(text.encode(), FileShape.model_validate({"delimiter": delimiter}), "a.csv")
+    return [list(row) for row in grid.drop(ROW).rows()]
+
+
+@settings(max_examples=300, deadline=None)
+@given(ROWS, st.booleans(), st.sampled_from([1, 2, 7, 1 << 17]))
+def test_space_around_a_cell_is_taken_away_wherever_it_stands(rows: list[list[str]], ends: bool, piece: int) -> None:
+    text = "\n".join(",".join(row) for row in rows) + ("\n" if ends else "")
+    with pytest.MonkeyPatch.context() as patch:
+        # The text is looked through in pieces: a space may stand where one ends and the next begins.
+        patch.setattr(delimited, "_IN_CACHE", piece)
+        found = cells(text)
+    told = [[cell.strip() for cell in row] or [""] * len(rows[0]) for row in csv.reader(text.splitlines())]
+    assert [row[: len(rows[0])] for row in found] == told
+
+
+@pytest.mark.parametrize(
+    "text", [" a,b\n1,2", "a,b\n1,2 ", "a ,b\n1,2", "a, b\n1,2", "a,b \n1,2", "a,b\n 1,2", "\ta,b\n1,2"]
+)
+def test_one_space_at_an_edge_is_seen(text: str) -> None:
+    assert cells(text) == [["a", "b"], ["1", "2"]]
+
+
+def test_a_delimiter_that_is_a_space_is_no_space_around_a_cell() -> None:
+    assert cells("a\tb\n1\t\n", "tab") == [["a", "b"], ["1", ""]]
