@@ -10,8 +10,8 @@ def tidy(raw: pl.DataFrame) -> pl.DataFrame:
     after = pl.when(pl.col("Date").str.ends_with("23:00:00")).then(1).otherwise(0)
     day = pl.col("Date").str.slice(0, 10).str.to_date() + pl.duration(days=after)
     filled = [pl.col(name).filter(pl.col(name) != "").first().fill_null("").alias(name) for name in _BEDS]
-    # A trust that merged in 2021 has rows under two names; England has rows of all trusts and of those of type 1.
-    england = pl.when(pl.col("Code") == "-").then("Name").otherwise(pl.lit("")).alias("of")
-    dated = raw.with_columns(day.cast(pl.String).alias("day"), england)
-    whole = dated.group_by("Code", "of", "day", maintain_order=True)
+    # England has two rows, of all trusts and of those of type 1, under one code: the second is known by its name.
+    code = pl.when(pl.col("Name").str.contains("Type 1", literal=True)).then("Name").otherwise("Code").alias("Code")
+    # A trust that merged in 2021 has rows under two names.
+    whole = raw.with_columns(day.cast(pl.String).alias("day"), code).group_by("Code", "day", maintain_order=True)
     return whole.agg(*filled, pl.col("Name").first(), pl.col("_row").min())

@@ -61,6 +61,17 @@ def test_a_day_that_a_winter_table_has_twice_is_read_once(project: Project) -> N
     assert beds.filter(pl.col("fault") == "duplicate").height == 0
 
 
+def test_englands_total_of_each_winter_day_is_of_all_trusts_and_leaves_no_remainder(project: Project) -> None:
+    """A second row of England counts the trusts with a major emergency department alone: 1 to 3 % fewer beds."""
+    read = cells(project, "nhse_winter_sitrep", f"{CAPACITY}/nhse_winter_sitrep_2020-21.csv.gz")
+    key = ["measure", "period_start"]
+    of_trusts = read.filter(pl.col("fault").is_null()).group_by(key).agg(pl.col("value").sum().alias("sum"))
+    england = read.filter(pl.col("fault") == "total")
+    assert england.height == england.select(key).n_unique() == 4 * 154
+    apart = england.join(of_trusts, on=key).filter(pl.col("value") != pl.col("sum"))
+    assert apart.height == 0
+
+
 def test_ventilated_patients_of_trusts_are_read_and_those_of_others_left_out(project: Project) -> None:
     read = cells(project, "nhse_covid_ventilated", f"{CAPACITY}/nhse_covid_hospital_activity_trust_2020-11-19.csv.gz")
     assert read["place_code"].str.len_chars().unique().to_list() == [3]
