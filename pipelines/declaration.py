@@ -67,7 +67,9 @@ def _complaint(model: type[BaseModel], problem: Any, lines: Lines, path: Path) -
         where = where[:-1]
     key = ".".join(str(part) for part in where) or "the file"
     if problem["type"] == "extra_forbidden":
-        what = f"unknown key; {near(str(where[-1]), fields_at(model, where[:-1]))}"
+        # What follows a comma within braces is a key to YAML, also where a person meant a text.
+        unquoted = "; within { } a text with a comma stands in quotes" if " " in str(where[-1]) else ""
+        what = f"unknown key; {near(str(where[-1]), fields_at(model, where[:-1]))}{unquoted}"
     elif problem["type"] == "missing":
         what = f"{problem['loc'][-1]} is missing; {fields_meaning(model, where, problem['loc'][-1])}"
     else:

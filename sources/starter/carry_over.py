@@ -271,7 +271,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write("expected none to differ, wrote nothing; see the files in geo/code_changes\n")
         return 1
     for name, content in {**made, "PROVENANCE.csv": provenance(folder, made)}.items():
-        (HERE / name).write_bytes(content)
+        # A table of names stands beside the declaration of its source.
+        (HERE.parent if name.endswith(".names.csv") else HERE).joinpath(name).write_bytes(content)
         sys.stdout.write(f"{name}: {len(content):,} bytes\n")
     return 0
 

@@ -85,6 +85,11 @@ def welsh_ambulance(text: str) -> bytes:
     return cut_columns(text, header)
 
 
+def dashboard(column: str) -> Callable[[str], bytes]:
+    """Give what writes one figure of the dashboard by day."""
+    return lambda text: cut_columns(text, ["date", "areaCode", "areaName", column])
+
+
 def ppe(text: str) -> bytes:
     """Write items issued, without the addresses of the pages."""
     return cut_columns(text, ["nation", "release", "item", "period", "value"])
@@ -123,6 +128,10 @@ HOSPITALS = (
          (f"{CAPACITY}/wales_beds_by_health_board.csv",)),
     Item("gov_wales_ambulance.csv", "2024-12-31", welsh_ambulance, "without green calls and percentages",
          (f"{CAPACITY}/wales_ambulance_by_health_board.csv",)),
+    *(Item(f"ukhsa_{name}_uk.csv", "2021-04-30", dashboard(column), "without what says the same in every row",
+           (f"indicators/covid_cases_testing/uk_daily_{file}_dashboard.csv",))
+      for name, column, file in (("tests", "newTestsByPublishDate", "tests"),
+                                 ("ventilated", "covidOccupiedMVBeds", "mv_bed_occupancy"))),
     Item("ppe_items_issued.csv", "2022-03-31", ppe, "without addresses",
          ("indicators/ppe/ppe_items_issued_wales_scotland_transcribed.csv",)),
 )  # fmt: skip

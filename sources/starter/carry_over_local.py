@@ -21,6 +21,11 @@ CONSTITUENCIES = {"2023-09-27": "August 2023", "2023-10-24": "September 2023", "
 WARDS = {"2023-08": "2023-09-30", "2023-09": "2023-10-31", "2023-10": "2023-11-30"}
 
 
+UC_MONTHS = ("December 2022", "November 2023")
+"""Months of Universal Credit by neighbourhood: the last that is whole, and the last, which is provisional."""
+UC_MSOA = "indicators/universal_credit/statxplore_households_on_uc_msoa_2015_2022.csv"
+
+
 def emissions(text: str) -> bytes:
     """Write emissions from 2015 on: each sector's, and all."""
     return packed(cut_columns(text, EMISSIONS, lambda row: row["Year"] >= FIRST_YEAR))
@@ -44,6 +49,37 @@ def footfall(text: str) -> bytes:
     """Write the hourly counts of every camera in the last year, dates as published."""
     last = [row for row in rows_of(text) if row["Year"] == LAST_YEAR]
     return packed(csv_bytes(CAMERAS, last, "\n"))
+
+
+def neighbourhoods(text: str) -> bytes:
+    """Write a Stat-Xplore export by neighbourhood: its head and foot, and its last two months."""
+    lines = text.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith('"Month"'))
+    stop = next(n for n, line in enumerate(lines) if line.startswith('"Total"'))
+    wanted = [n for n, name in enumerate(next(csv.reader(lines[start : start + 1]))) if name.startswith(UC_MONTHS)]
+    kept = [[row[n] for n in (0, *wanted) if n < len(row)] for row in csv.reader(lines[start : stop + 1])]
+    table = [",".join(f'"{cell}"' if n == 0 or row is kept[0] else cell for n, cell in enumerate(row)) for row in kept]
+    foot = [line for line in lines[stop + 1 :] if not line.startswith(('"I",', '"II",', '"III",', '"IV",'))]
+    return packed(("\n".join([*lines[:start], *table, *foot]) + "\n").encode())
+
+
+def names_of_neighbourhoods(export: str, england: str, scotland: str) -> bytes:
+    """Write the code of each neighbourhood whose name no other has, as the export spells it.
+
+    The export writes names of Scotland with `and` and single blanks. A name of several places stands for none of them.
+    """
+    codes: dict[str, set[str]] = {}
+    for name, code in [
+        *((row["MSOA11NM"], row["MSOA11CD"]) for row in rows_of(england)),
+        *((row["IZ2011_Name"], row["IZ2011_Code"]) for row in rows_of(scotland)),
+    ]:
+        codes.setdefault(" ".join(name.replace("&", "and").split()), set()).add(code)
+    lines = export.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith('"Month"'))
+    labels = [row[0] for row in csv.reader(lines[start:]) if row]
+    single = {label: next(iter(codes[label])) for label in labels if len(codes.get(label, ())) == 1}
+    rows = [{"label": label, "place_code": code, "note": ""} for label, code in single.items()]
+    return csv_bytes(["label", "place_code", "note"], rows, "\n")
 
 
 def adults(text: str) -> bytes:
@@ -93,6 +129,11 @@ LOCAL = (
          ("indicators/vacancies/uk_vacancies_by_sector_yff.csv",)),
     Item("dwp_uc_trafford.csv", "2022-12-31", of_columns(["area_code", "area_name", "period", "value"]),
          "without columns that say the same in every row", ("indicators/universal_credit/trafford_uc_msoa.csv",)),
+    Item("dwp_uc_households_msoa.csv.gz", "2024-02-13", neighbourhoods, "two months; without its notes I to IV",
+         (UC_MSOA,)),
+    Item("dwp_uc_households_msoa.names.csv", "2024-02-13", names_of_neighbourhoods,
+         "codes of the names in the first file",
+         (UC_MSOA, "geo/lookups/lsoa11_msoa11_ew_scot.csv.gz", "geo/lookups/dz2011_lookup_scotland.csv.gz")),
     Item("dwp_uc_households_pcon.xlsx", "2025-08-31", one_sheet("Data Sheet 0"), "one sheet of three",
          ("indicators/universal_credit/statxplore_uc_households_pcon24_2025.xlsx",)),
 )  # fmt: skip
