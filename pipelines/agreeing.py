@@ -9,6 +9,7 @@ from checks.doubt import DOUBT
 from pipelines.placing import newest
 from pipelines.schema import OBSERVATION, empty
 from pipelines.steps import Project, observe_source
+from pipelines.store import state_path
 
 
 def disagreements(project: Project, name: str, observation: pl.DataFrame) -> pl.DataFrame:
@@ -46,9 +47,10 @@ def _held(project: Project, name: str, wanted: tuple[str, ...]) -> pl.DataFrame:
 
 
 def all_disagreements(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
-    """Give the doubts of the figures of some sources, or of every one, that come of what others say."""
-    compared = project.catalogue.compared
-    names = [name for name in project.catalogue.observing() if compared[name] and (asked is None or name in asked)]
+    """Give the doubts of the figures of some sources, or of every one read, that come of what others say."""
+    named = [name for name in project.catalogue.observing() if asked is None or name in asked]
+    read = (name for name in named if state_path(project.home, "observation", name).is_file())
+    names = [name for name in read if project.catalogue.compared[name]]
     return pl.concat(
         [empty(DOUBT), *(disagreements(project, name, observe_source(project, name).observation) for name in names)]
     )

@@ -104,7 +104,7 @@ def gather(project: Project, problem: Problem) -> Report:
         places=register.join(cells.select("place_code").unique(), on="place_code", how="semi"),
         people=people,
         people_title=title,
-        findings=findings_of_all(project, sources),
+        findings=findings_of_all(project, all_disagreements(project, sources), sources),
         releases=releases(project, list(sources)),
         measures={name: catalogue.measures[name] for name in problem.measures},
         measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
@@ -146,9 +146,9 @@ def _followed(project: Project, problem: Problem) -> Followed:
     )
 
 
-def findings_of_all(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
+def findings_of_all(project: Project, disagreed: pl.DataFrame, asked: Collection[str] | None = None) -> pl.DataFrame:
     """Stack the findings of some sources, or of every one, and of where they disagree (schema.FINDING)."""
-    return pl.concat([empty(FINDING), all_findings(project, asked), findings_of(all_disagreements(project, asked))])
+    return pl.concat([empty(FINDING), all_findings(project, asked), findings_of(disagreed)])
 
 
 def releases(project: Project, names: list[str]) -> pl.DataFrame:
@@ -200,7 +200,7 @@ def _write(project: Project) -> Path:
     judged = [read_table(state_path(home, "verdict", name)) for name in answered]
     places = register_places(project)
     revised = all_revisions(project)
-    every, returned = pl.concat([empty(CELL), *cells]), all_returns(project)
+    every, returned, disagreed = pl.concat([empty(CELL), *cells]), all_returns(project), all_disagreements(project)
     tables = {
         "gap_ledger": pl.concat([empty(GAP_LEDGER), *(gaps_of(project, name) for name in answered)]),
         "builds": pl.concat([empty(BUILD), *(ledger_of(project, name).builds for name in answered)]),
@@ -222,8 +222,8 @@ def _write(project: Project) -> Path:
         "reporting": reporting(returned),
         "revisions": revised[0],
         "revision_summary": revised[1],
-        "doubts": pl.concat([all_doubts(project), all_disagreements(project)]),
-        "findings": findings_of_all(project),
+        "doubts": pl.concat([all_doubts(project), disagreed]),
+        "findings": findings_of_all(project, disagreed),
     }
     views = {name: read_table(state_path(home, "view", name)) for name in answered}
     meaning = {name: view_meaning(catalogue.problems[name], project, list(views[name].columns)) for name in answered}

@@ -1,10 +1,12 @@
 """Which version of the program made an output."""
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from pipelines.keys import code_key
 
 
+@cache
 def project_version() -> str:
     """Give the version of the program, with the start of the hash of its own code."""
     try:

@@ -95,6 +95,13 @@ def test_a_conflict_is_a_caveat_on_the_figure_that_stands_and_both_are_kept(tmp_
     assert sorted(doubts) == [("a_source", "figure", 7.0, 9.0), ("other_source", "other", 9.0, 7.0)]
 
 
+def test_a_source_that_nothing_asked_for_is_not_read_to_be_compared(tmp_path: Path) -> None:
+    project = with_other(tmp_path, [f"{MERTON},x,2023,9"])
+    steps.prepare(project)
+    assert all_disagreements(project).is_empty()
+    assert not (project.home / "state" / "observation").exists()
+
+
 def test_an_unknown_measure_to_be_the_same_as_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="same_as 'figures' is no measure of any source"):
         with_other(tmp_path, [f"{MERTON},x,2023,9"], same="figures")
