@@ -14,6 +14,7 @@ from pipelines.errors import CommongroundError, FetchError
 from pipelines.fetch import Outcome, add_file, see_file
 from pipelines.model_parts import Release
 from pipelines.receiving import looked_at, refusal
+from pipelines.registering import registered_in
 from pipelines.shares import shares_in
 from pipelines.steps import Project, prepare, register_places
 from pipelines.store import Snapshot, digest, sole_builder
@@ -114,6 +115,8 @@ def _fault(project: Project, one: Addition, accept: bool) -> str:
         held = Snapshot(one.source, digest(content), one.released, "", "", "", one.path.name, len(content), "")
         if reader := _READERS.get(source.provides):
             reader(content, project.catalogue, one.source, held, register_places(project).register)
+        elif source.provides in ("place", "change"):
+            registered_in(content, project.catalogue, one.source, held)
         elif source.provides == "observation" and not accept:
             return refusal(held, looked_at(project, content, held))
     except CommongroundError as error:

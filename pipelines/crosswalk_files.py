@@ -70,8 +70,10 @@ def _tables(project: Project, held: Geography) -> Iterator[tuple[object, ...]]:
 
 def _register(project: Project) -> tuple[object, ...]:
     """Say where the rows come from that the register of places and its changes tell."""
-    names = [name for kind in ("place", "change") for name in project.catalogue.providing(kind)]
-    releases = [held_releases(project.home, name, project.as_of)[-1][0] for name in names]
+    provided = [name for kind in ("place", "change") for name in project.catalogue.providing(kind)]
+    held = {name: held_releases(project.home, name, project.as_of) for name in provided}
+    names = [name for name in provided if held[name]]
+    releases = [held[name][-1][0] for name in names]
     licences = dict.fromkeys(project.catalogue.sources[name].licence for name in names)
     newest = max(each.released for each in releases)
     return None, ", ".join(names), ", ".join(each.sha256 for each in releases), newest, ", ".join(licences)

@@ -122,8 +122,9 @@ def weighed_by(source: str, weights: str, group: str | None, day: date) -> str:
 
 def _linked(places: Places, found: dict[str, Reach]) -> pl.DataFrame:
     """Give the rows of the places that lead whole to one other."""
+    changes = _by_start(places.changes)
     rows = [
-        (code, reach.codes[0], reach.basis, 1.0, _authority(places, code, reach.codes[0]))
+        (code, reach.codes[0], reach.basis, 1.0, _authority(changes, code, reach.codes[0]))
         for code, reach in found.items()
         if len(reach.codes) == 1
     ]
@@ -233,14 +234,27 @@ def _named(rows: pl.DataFrame, places: Places, from_system: str, to_system: str)
     return told.select(list(CROSSWALK))
 
 
-def _authority(places: Places, code: str, to: str) -> str | None:
+Changes = dict[str, list[tuple[int, str, str]]]
+"""The changes of each code: which one it is of all, the code it led to, and its authority."""
+
+
+def _by_start(changes: pl.DataFrame) -> Changes:
+    found: Changes = {}
+    for number, (start, end, authority) in enumerate(changes.select("from_code", "to_code", "authority").iter_rows()):
+        found.setdefault(start, []).append((number, end, authority))
+    return found
+
+
+def _authority(changes: Changes, code: str, to: str) -> str | None:
     """Name what changed a code on its way to another, first change first."""
     if code == to:
         return None
-    steps: list[str] = []
-    onwards = {code}
-    for start, end, authority in places.changes.select("from_code", "to_code", "authority").iter_rows():
-        if start in onwards:
-            onwards.add(end)
-            steps.append(authority)
-    return "; ".join(dict.fromkeys(steps)) or None
+    met: dict[int, str] = {}
+    onwards, queue = {code}, [code]
+    while queue:
+        for number, end, authority in changes.get(queue.pop(), ()):
+            met[number] = authority
+            if end not in onwards:
+                onwards.add(end)
+                queue.append(end)
+    return "; ".join(dict.fromkeys(met[number] for number in sorted(met))) or None

@@ -36,7 +36,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "trust": (),
     "site": (),
     "jobcentre": (),
+    "itl1": (),
     "itl2": (),
+    "itl3": (),
     "nuts1": (),
     "nuts2": (),
     "nuts3": (),
@@ -50,6 +52,20 @@ CODELESS: frozenset[str] = frozenset(kind for kind, prefixes in KINDS.items() if
 """Kinds that a code does not tell by its beginning."""
 LISTED: frozenset[str] = frozenset({"oa", "lsoa", "dz", "sdz", "msoa", "iz", "soa", "ward", *CODELESS})
 """Kinds of which tables of small areas or of shares may have codes that the register does not."""
+NOT_HELD: dict[str, str] = {
+    "itl3": "ITL 3 is in no file held; the Office for National Statistics publishes it (geoportal.statistics.gov.uk, "
+    "lookup of LAD to LAU1 to ITL3 to ITL2 to ITL1), and ITL 1 and 2 of 2021 and NUTS 3 of 2018 are held",
+    "site": "sites of NHS trusts do not travel with the project; keep a list of the NHS Organisation Data Service by "
+    "`commonground add nhs_trust_sites FILE --released DAY`, one of Scotland's hospitals as phs_hospitals",
+    "oa": "output areas do not travel with the project; keep them by `commonground add ons_output_areas FILE "
+    "--released DAY`",
+    "dz": "data zones of 2022 come with `commonground add ons_output_areas FILE --released DAY`; those of 2011 are in "
+    "lsoa_2011",
+    "jobcentre": "Jobcentres are held from 2018 on, of Greater Manchester alone; ask the Department for Work and "
+    "Pensions",
+    "soa": "super output areas of Northern Ireland are in lsoa_2011",
+}
+"""What to do about a kind of which no place is held, or not of every year: where its codes are, and who has them."""
 NATION_OF = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
 
 _GSS = re.compile(r"[EWSNK]\d{8}")

@@ -8,7 +8,7 @@ import polars as pl
 from pipelines.errors import UnknownNameError, near
 from pipelines.kinds import KINDS
 from pipelines.names import folded
-from pipelines.places import Places
+from pipelines.places import Places, ancestors, day_of
 
 Told = Iterator[tuple[str, str]]
 FIRST_YEAR = 2011
@@ -41,29 +41,45 @@ def lineage(places: Places, code: str, until: date) -> Told:
         welsh = f" / {row['place_name_welsh']}" if row["place_name_welsh"] else ""
         end = f"to {row['valid_to']}" if row["valid_to"] else "on"
         yield "place", f"{code} {row['place_name']}{welsh} ({row['kind']}), in use from {row['valid_from']} {end}"
-    last = rows[-1]
-    yield (
-        "lies in",
-        ", ".join(dict.fromkeys(part for part in (last["region"], last["nation"]) if part)) or "above nations",
-    )
+    yield "lies in", _above(places, code, rows[-1])
     if systems := _systems(code, rows, until.year):
         yield "systems", systems
     yield from _changes(places, code, "to_code", "from_code", "was")
     yield from _changes(places, code, "from_code", "to_code", "became")
 
 
+def _above(places: Places, code: str, row: dict[str, object]) -> str:
+    """Name the places that one lies in: its trust, county or the like with their codes, then its region and nation."""
+    wide = places.register["kind"].is_in(["region", "nation", "above_nation"])
+    names = dict(places.register.filter(~wide).select("place_code", "place_name").iter_rows())
+    told = [f"{up} {names[up]}" for up in ancestors(code, places.parents)[1:] if up in names]
+    return ", ".join(dict.fromkeys(str(part) for part in (*told, row["region"], row["nation"]) if part)) or (
+        "above nations"
+    )
+
+
 def _systems(code: str, rows: list[dict[str, object]], last: int) -> str:
-    """Say in which place systems the code is: the years at whose end it was in use."""
-    years = [year for year in range(FIRST_YEAR, last + 1) if any(_in_use(row, year) for row in rows)]
-    kinds = [kind for kind, prefixes in KINDS.items() if code[:3] in prefixes]
-    if not years:
+    """Say in which place systems the code is: the years on whose day it was in use."""
+    kinds = [kind for kind, prefixes in KINDS.items() if code[:3] in prefixes] or [str(rows[-1]["kind"])]
+    found = {kind: _years(kind, rows, last) for kind in kinds}
+    if not any(found.values()):
         return "none since " + str(FIRST_YEAR)
-    span = f"_{years[0]}" if len(years) == 1 else f"_{years[0]} to _{years[-1]}"
-    return ", ".join(f"{kind}{span}" for kind in kinds)
+    return ", ".join(f"{kind}_{span}" for kind in kinds for span in _spans(found[kind]))
 
 
-def _in_use(row: dict[str, object], year: int) -> bool:
-    day = date(year, 12, 31)
+def _years(kind: str, rows: list[dict[str, object]], last: int) -> list[int]:
+    return [year for year in range(FIRST_YEAR, last + 1) if any(_in_use(row, f"{kind}_{year}") for row in rows)]
+
+
+def _spans(years: list[int]) -> list[str]:
+    """Write years that follow one another as a span: 2011, or 2015 to _2026."""
+    starts = [year for year in years if year - 1 not in years]
+    ends = [year for year in years if year + 1 not in years]
+    return [str(a) if a == b else f"{a} to _{b}" for a, b in zip(starts, ends, strict=True)]
+
+
+def _in_use(row: dict[str, object], system: str) -> bool:
+    day = day_of(system)
     start, end = row["valid_from"], row["valid_to"]
     return isinstance(start, date) and start <= day and (not isinstance(end, date) or end >= day)
 
@@ -73,19 +89,43 @@ def _changes(places: Places, code: str, mine: str, other: str, word: str) -> Tol
     found = places.changes.filter(pl.col(mine) == code).sort("changed_on", other)
     for (day, kind, authority), rows in found.group_by(["changed_on", "kind", "authority"], maintain_order=True):
         others = ", ".join(f"{each} {names.get(each, '')}".strip() for each in rows[other])
-        beside = [] if word == "was" else _others_merged(places, rows[other].to_list(), code)
+        merged = kind == "merged" and word != "was"
+        beside = _others_merged(places, rows, code) if merged else []
         along = f", together with {', '.join(f'{each} {names[each]}' for each in beside)}" if beside else ""
-        yield word, f"{others} on {day}: {_KINDS[str(kind)]}{along} ({authority})"
+        beyond = _land(places, rows, mine) if kind == "moved_land" else ""
+        yield word, f"{others} on {day}: {_KINDS[str(kind)]}{along}{beyond} ({authority})"
+
+
+MOST = 6
+"""Codes that changed on the same day and are named; of more, none are: they have nothing to do with one another."""
+
+
+def _land(places: Places, rows: pl.DataFrame, mine: str) -> str:
+    """Name the other codes that changed because of land by the same order, and say what is not known of it."""
+    day, authority = rows.select("changed_on", "authority").row(0)
+    same = places.changes.filter(
+        pl.col("kind") == "moved_land", pl.col("changed_on") == day, pl.col("authority") == authority,
+        ~pl.col(mine).is_in(rows[mine].implode()), pl.col(mine).str.head(3) == rows[mine][0][:3],
+    )  # fmt: skip
+    names = dict(places.register.select("place_code", "place_name").iter_rows())
+    others = [f"{code} {names.get(code, '')}".strip() for code in same[mine].unique().sort()]
+    told = f", the same day as {', '.join(others)}" if 0 < len(others) <= MOST else ""
+    return f"{told}; what land and whose homes moved is in no table held"
 
 
 _KINDS = {
     "merged": "merged",
     "recoded": "recoded, the same land",
     "moved_land": "new code, because its boundary moved",
+    "renamed": "renamed, the same land",
+    "split": "split among them",
 }
 
 
-def _others_merged(places: Places, into: list[str], code: str) -> list[str]:
-    """Give the other codes that went into the same place."""
-    same = places.changes.filter(pl.col("to_code").is_in(into), pl.col("from_code") != code)
+def _others_merged(places: Places, rows: pl.DataFrame, code: str) -> list[str]:
+    """Give the other codes that went into the same place on the same day."""
+    into, day = rows["to_code"].implode(), rows["changed_on"][0]
+    same = places.changes.filter(
+        pl.col("to_code").is_in(into), pl.col("changed_on") == day, pl.col("from_code") != code
+    )
     return sorted(same["from_code"].unique())

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.errors import UnknownNameError, UnreadableError, near
-from pipelines.kinds import ENTITIES, KINDS, NATION_OF, nation_letter
+from pipelines.kinds import ENTITIES, KINDS, NATION_OF, NOT_HELD, nation_letter
 from pipelines.schema import CHANGE, PLACE, conformed
 
 Edges = dict[str, tuple[str, ...]]
@@ -61,6 +61,7 @@ def read_register(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     """
     wanted = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE"]
     _expect(raw, wanted, file)
+    _refuse_days(raw, ["OPER_DATE", "TERM_DATE"], file)
     kind = pl.when(pl.col("ENTITYCD").is_in(sorted(KINDS))).then("ENTITYCD")
     typed = raw.select(
         pl.col("GEOGCD").alias("place_code"),
@@ -83,6 +84,15 @@ def _expect(raw: pl.DataFrame, wanted: list[str], file: str) -> None:
         )
 
 
+def _refuse_days(raw: pl.DataFrame, columns: list[str], file: str) -> None:
+    """Refuse a table with a day that is none."""
+    for name in columns:
+        text = _blank_is_null(name)
+        odd = raw.filter(text.is_not_null(), text.str.to_date("%Y-%m-%d", strict=False).is_null())
+        if odd.height:
+            raise UnreadableError(f"{file}: found {odd[name][0][:40]!r} in {name}, expected a day such as 2023-04-01")
+
+
 def _blank_is_null(name: str) -> pl.Expr:
     text = pl.col(name).str.strip_chars()
     return pl.when(text != "").then(text)
@@ -98,7 +108,7 @@ def regioned(register: pl.DataFrame) -> pl.DataFrame:
     regions = register.filter(pl.col("kind") == "region")
     names = dict(regions.select("place_code", "place_name").iter_rows())
     codes = register["place_code"].to_list()
-    region = [next((up for up in _ancestors(code, parent) if up in names), None) for code in codes]
+    region = [next((up for up in ancestors(code, parent) if up in names), None) for code in codes]
     nation = [NATION_OF.get(_nation(code, parent)) for code in codes]
     told = [names.get(up or "", within) for up, within in zip(region, nation, strict=True)]
     found = {"nation": nation, "region_code": region, "region": told}
@@ -117,14 +127,15 @@ def overlapping(register: pl.DataFrame) -> list[str]:
 
 def _nation(code: str, parent: dict[str, str]) -> str:
     """Give the letter of a code's nation: by the code, or by the first place above it whose code tells."""
-    return next((letter for up in _ancestors(code, parent) if (letter := nation_letter(up))), "")
+    return next((letter for up in ancestors(code, parent) if (letter := nation_letter(up))), "")
 
 
 def _parents(register: pl.DataFrame) -> dict[str, str]:
     return dict(register.drop_nulls("parent_code").select("place_code", "parent_code").iter_rows())
 
 
-def _ancestors(code: str, parent: dict[str, str]) -> list[str]:
+def ancestors(code: str, parent: dict[str, str]) -> list[str]:
+    """Give a code and the places above it, nearest first; a circle ends the walk."""
     chain = [code]
     while chain[-1] in parent and parent[chain[-1]] not in chain:
         chain.append(parent[chain[-1]])
@@ -134,12 +145,14 @@ def _ancestors(code: str, parent: dict[str, str]) -> list[str]:
 def read_changes(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     """Type the rows of a table of code changes: from_code, to_code, kind, changed_on, authority.
 
-    Raises UnreadableError where a column is missing, or a code succeeds itself in a circle.
+    Raises UnreadableError where a column is missing, a day is none, or a code succeeds itself in a circle.
     """
     _expect(raw, list(CHANGE), file)
+    _refuse_days(raw, ["changed_on"], file)
     changes = conformed(raw.with_columns(_day("changed_on")), CHANGE).unique().sort("changed_on", "from_code")
-    for code in changes["from_code"].unique().to_list():
-        if code in _forward(code, _edges(changes, "from_code", "to_code"))[1:]:
+    edges = _edges(changes, "from_code", "to_code")
+    for code in edges:
+        if code in _forward(code, edges)[1:]:
             raise UnreadableError(f"{file}: {code} succeeds itself; a code's changes must not run in a circle")
     return changes
 
@@ -172,11 +185,11 @@ def system_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
     """
     found = places_in(register, system)
     if found.is_empty():
-        known = sorted(KINDS)
+        known, kind = sorted(KINDS), system.rsplit("_", 1)[0]
         years = register.select(pl.col("valid_from").dt.year().min()).item()
         raise UnknownNameError(
-            f"unknown place system {system!r}: no place of it is held; kinds are {', '.join(known)}, "
-            f"in the register from {years} on; {near(system.rsplit('_', 1)[0], known)}"
+            f"unknown place system {system!r}: no place of it is held; {NOT_HELD.get(kind) or near(kind, known)}; "
+            f"kinds are {', '.join(known)}, in the register from {years} on"
         )
     return found
 
@@ -188,7 +201,7 @@ def links(places: Places, codes: list[str], target: set[str]) -> dict[str, Reach
     nation, or to the one place that such a larger place became (basis aggregated). One that leads nowhere is left out.
     """
     found = walked(places.graph, codes, target)
-    above = {code: (*_ancestors(code, places.parents)[1:], nation_code(code)) for code in codes if code not in found}
+    above = {code: (*ancestors(code, places.parents)[1:], nation_code(code)) for code in codes if code not in found}
     led = walked(places.graph, sorted({up for each in above.values() for up in each}), target)
     for code, each in above.items():
         up = next((led[up].codes[0] for up in each if up in led and len(led[up].codes) == 1), None)

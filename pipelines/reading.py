@@ -52,6 +52,8 @@ def required(source: Source) -> list[tuple[str, ...]]:
         return [*((name,) for name in source.area_columns), *chosen_by]
     if source.shares:
         return [*((name,) for name in source.shares.columns.model_dump().values()), *chosen_by]
+    if source.provides in ("place", "change"):
+        return chosen_by  # what they must have, the readers of the register say
     columns = source.columns or Columns()
     wanted = [names for names in (columns.place, columns.label, columns.period, columns.status) if names != EVERY]
     if source.layout == "long":

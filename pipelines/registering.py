@@ -7,20 +7,21 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.catalogue import Catalogue
+from pipelines.conform import tidied
 from pipelines.errors import UnreadableError
 from pipelines.observe import held_releases
 from pipelines.places import Places, read_changes, read_register, regioned
-from pipelines.reading import read_table_of
+from pipelines.reading import read_sheet
 from pipelines.schema import CHANGE, PLACE, empty
-from pipelines.store import read_snapshot
+from pipelines.store import Snapshot, read_snapshot
 
-Reader = Callable[[pl.DataFrame, str], pl.DataFrame]
+_READERS: dict[str, Callable[[pl.DataFrame, str], pl.DataFrame]] = {"place": read_register, "change": read_changes}
 
 
 def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
     """Read the register of places and their changes from the newest releases that can be read."""
-    registers = _newest_tables(home, catalogue, "place", as_of, read_register)
-    changes = _newest_tables(home, catalogue, "change", as_of, read_changes)
+    registers = _newest_tables(home, catalogue, "place", as_of)
+    changes = _newest_tables(home, catalogue, "change", as_of)
     register = pl.concat([empty(PLACE), *registers])
     if register.filter(pl.col("kind") == "nation").is_empty():
         names = ", ".join(catalogue.providing("place"))
@@ -33,18 +34,27 @@ def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
     return Places(regioned(register).sort("place_code", "valid_from"), pl.concat([empty(CHANGE), *changes]))
 
 
-def _newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date, reader: Reader) -> list[pl.DataFrame]:
+def _newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date) -> list[pl.DataFrame]:
     """Read the newest release of every source of a table; one of which nothing was out by a day is left out."""
     names = [name for name in catalogue.providing(table) if held_releases(home, name, as_of)]
-    return [_newest_table(home, name, as_of, reader) for name in names]
+    return [_newest_table(home, catalogue, name, as_of) for name in names]
 
 
-def _newest_table(home: Path, name: str, as_of: date, reader: Reader) -> pl.DataFrame:
+def _newest_table(home: Path, catalogue: Catalogue, name: str, as_of: date) -> pl.DataFrame:
     faults = []
     for snapshot in [entry for group in reversed(held_releases(home, name, as_of)) for entry in group]:
         try:
-            content = read_snapshot(home, snapshot.sha256)
-            return reader(read_table_of(content, snapshot.file), snapshot.file)
+            return registered_in(read_snapshot(home, snapshot.sha256), catalogue, name, snapshot)
         except (UnreadableError, pl.exceptions.PolarsError) as error:
             faults.append(f"{name}: {error}")
     raise UnreadableError("\n".join(faults))
+
+
+def registered_in(content: bytes, catalogue: Catalogue, name: str, held: Snapshot) -> pl.DataFrame:
+    """Read the bytes of one release of places (schema.PLACE) or of changes (schema.CHANGE), as declared and tidied.
+
+    Raises UnreadableError where it is of another shape, has no rows, or says what can't be.
+    """
+    source = catalogue.sources[name]
+    sheet = tidied(read_sheet(content, source, held.file), catalogue.sources_dir / f"{name}.py")
+    return _READERS[source.provides](sheet.frame, held.file)

@@ -43,10 +43,34 @@ def test_what_was_cumberland(places: Places) -> None:
     assert "systems: lad_2023 to _2026, utla_2023 to _2026" in text
 
 
-def test_barnsleys_new_code_says_that_its_boundary_moved(places: Places) -> None:
-    assert "became: E08000038 Barnsley on 2025-04-01: new code, because its boundary moved" in told(places, "E08000016")
+def test_barnsleys_new_code_says_that_its_boundary_moved_with_whose_and_what_is_not_known(places: Places) -> None:
+    text = told(places, "E08000016")
+    assert "became: E08000038 Barnsley on 2025-04-01: new code, because its boundary moved" in text
+    assert "the same day as E08000019 Sheffield; what land and whose homes moved is in no table held" in text
     reach = reaches(places.changes, ["E08000038"], {"E08000016"})["E08000038"]
     assert (reach.codes, reach.basis) == (("E08000016",), "moved_land")
+
+
+def test_a_trust_that_was_split_names_both_and_not_what_merged_into_them_before(places: Places) -> None:
+    text = told(places, "RW6")
+    assert "R0A Manchester University NHS Foundation Trust, RM3 Northern Care Alliance" in text
+    assert "on 2021-10-01: split among them" in text and "together with" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("RW6", "systems: trust_2011 to _2020"),
+        # Travel to work areas of 2011 came into use in 2015: until then those of 2001 were.
+        ("E30000023", "systems: ttwa_2012 to _2014"),
+        ("E30000180", "systems: ttwa_2011, ttwa_2015 to _2026"),
+        ("TLC1", "lies in: TLC North East (England), England"),
+        ("UKN10", "lies in: UKN0 Northern Ireland, UKN Northern Ireland, Northern Ireland"),
+        ("E07000026", "lies in: E10000006 Cumbria, North West, England"),
+    ],
+)
+def test_a_place_tells_its_systems_and_what_it_lies_in(places: Places, code: str, line: str) -> None:
+    assert line in told(places, code)
 
 
 def test_fife_and_perth_did_not_merge(places: Places) -> None:

@@ -231,3 +231,23 @@ def test_the_finer_set_is_read_from_the_published_file(project: Project, tmp_pat
     assert finer.table["residents_census_2022__all_ages"].sum() == 5_424_471
     assert finer.table.filter(pl.col("dz_2022").is_not_null())["lad_2022"].n_unique() == 32
     assert finer.table.select((pl.col("lsoa_2021").is_null() == pl.col("dz_2022").is_not_null()).all()).item()
+
+
+def test_statistical_areas_hold_whole_districts_or_are_not_told(table: pl.DataFrame) -> None:
+    assert several(table, "lad_2024", "itl2_2021") == several(table, "itl2_2021", "itl1_2021") == {}
+    names = [name for name in table.columns if name.startswith(("nuts", "itl"))]
+    assert {name: set(table.filter(pl.col(name).is_null())["lad_2021"]) for name in names} == {
+        "itl1_2021": set(),
+        "itl2_2021": {"S12000021", "S12000035"},  # North Ayrshire; Argyll and Bute
+        "nuts1_2018": set(),
+        "nuts2_2018": {"S12000021", "S12000035"},
+        "nuts3_2018": {"E06000058", "S12000017", "S12000021", "S12000035"},
+    }
+    assert table.filter(pl.col("nuts3_2018") == "UKN10")["nuts2_2018"].unique().to_list() == ["UKN0"]
+
+
+@published
+def test_districts_lie_in_the_statistical_areas_of_the_published_lookup(table: pl.DataFrame) -> None:
+    lookup = geo("lookups/lad23_itl2_2021_uk.csv").select("gss_code", "RGNCD").filter(pl.len().over("gss_code") == 1)
+    held = table.select("lad_2024", "itl2_2021").drop_nulls().unique()
+    assert set(held.iter_rows()) == set(lookup.iter_rows())

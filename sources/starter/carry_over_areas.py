@@ -35,7 +35,7 @@ BAND_OF = {"age_0_4": "age_0_15", "age_5_15": "age_0_15", "age_16_64": "working"
 MID_2020, CENSUS = "residents_mid_2020", "residents_census_2021"
 PLACES = ("lsoa_2011", "lsoa_2021", "msoa_2011", "msoa_2021", "ward_2024", "lad_2014", "lad_2021", "lad_2024",
           "sub_icb_2022", "icb_2022", "ccg_2021", "stp_2021", "ttwa_2011", "pcon_2024", "health_board_2019",
-          "pfa_2024", "fra_2024")  # fmt: skip
+          "pfa_2024", "fra_2024", "itl1_2021", "itl2_2021", "nuts1_2018", "nuts2_2018", "nuts3_2018")  # fmt: skip
 WEIGHTS = (*(f"{MID_2020}__{group}" for group in ("all_ages", *GROUPS)),
            *(f"{CENSUS}__{band}" for band in ("all_ages", *BANDS)))  # fmt: skip
 
@@ -58,6 +58,9 @@ ORIGINS = {
     "zone_mid_2020": "geo/population/dz11_mid2020_syoa_scotland.csv.gz",
     "ni": "geo/lookups/sa11_soa11_lgd18_ni.csv.gz",
     "old_lad": "geo/lad_registers/lad_2014-12_uk.csv",
+    "itl": "geo/lookups/lad23_itl2_2021_uk.csv",
+    "nuts": "geo/lookups/lad18_lau1_nuts3_nuts2_nuts1_uk.csv",
+    "since": "geo/code_changes/lad16_to_lad24_uk.csv",
 }
 
 
@@ -65,7 +68,8 @@ def small_areas(*texts: str) -> bytes:
     """Write the table of small areas as Parquet, from the texts of ORIGINS in their order."""
     read = {name: _frame(text) for name, text in zip(ORIGINS, texts, strict=True)}
     parts = [_england_and_wales(read), _scotland(read), _northern_ireland(read)]
-    table = pl.concat(parts, how="diagonal").select("area_code", *PLACES, *WEIGHTS).sort("area_code")
+    placed = _statistical(pl.concat(parts, how="diagonal"), read)
+    table = placed.select("area_code", *PLACES, *WEIGHTS).sort("area_code")
     buffer = io.BytesIO()
     table.write_parquet(buffer, compression="zstd", compression_level=19, statistics=False)
     return buffer.getvalue()
@@ -235,6 +239,24 @@ def _northern_ireland(read: Frames) -> pl.DataFrame:
     )
     ttwa = ("lsoa_2011", read["ttwa"], {"LSOA11CD": "lsoa_2011", "TTWA11CD": "ttwa_2011"})
     return _looked_up(found, ttwa).with_columns(_one_for_all(read["history"], "N23", "N31"))
+
+
+def _statistical(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
+    """Give the statistical areas that hold the whole of an area's district; of one that lies in several, none.
+
+    Districts are those of 2023 for ITL, and for NUTS those that all districts of 2018 became by 2021. An ITL 2 area
+    lies in the ITL 1 area whose code its own begins with.
+    """
+    district, code = pl.col("gss_code").alias("lad_2024"), pl.col("RGNCD")
+    itl = read["itl"].select(district, code.str.head(3).alias("itl1_2021"), code.alias("itl2_2021"))
+    since = read["since"].select("LAD18CD", pl.col("LAD21CD").alias("lad_2021"))
+    levels = [pl.col(f"NUTS{level}18CD").alias(f"nuts{level}_2018") for level in (1, 2, 3)]
+    nuts = since.join(read["nuts"], on="LAD18CD").select("lad_2021", *levels)
+    for key, told in (("lad_2024", itl), ("lad_2021", nuts)):
+        for name in told.drop(key).columns:
+            one = told.select(key, name).unique().filter(pl.len().over(key) == 1)
+            areas = areas.join(one, on=key, how="left", validate="m:1")
+    return areas
 
 
 def _one_for_all(history: pl.DataFrame, police: str, fire: str) -> list[pl.Expr]:

@@ -103,13 +103,21 @@ def _old_districts(rows: list[Row]) -> Iterator[Row]:
 
 
 def _statistical(nuts: list[Row], itl: list[Row]) -> Iterator[Row]:
-    """Give NUTS areas of 2018, each in the next larger one, and the ITL areas that took the place of NUTS 2 in 2021."""
+    """Give NUTS areas of 2018 and ITL areas of 2021, each in the next larger one; of ITL 3 no list is in hand.
+
+    ITL took the place of NUTS in 2021: TL for UK in each code. The areas of level 1, and their names, are the same; the
+    code of an ITL 2 area begins with that of the ITL 1 area it lies in.
+    """
     for level in (1, 2, 3):
+        # Not by the beginning of its code: UKN10 lies in UKN0.
+        parent = {row[f"NUTS{level}18CD"]: row.get(f"NUTS{level - 1}18CD", "") for row in nuts}
         for code, name in sorted({(row[f"NUTS{level}18CD"], row[f"NUTS{level}18NM"]) for row in nuts}):
-            parent = code[:-1] if level > 1 else _nation_of(code)
-            yield place(f"nuts{level}", code, name, parent, "2018-01-01", "2020-12-31")
+            yield place(f"nuts{level}", code, name, parent[code] or _nation_of(code), "2018-01-01", "2020-12-31")
+    largest = {row["NUTS118CD"]: row["NUTS118NM"] for row in nuts}
     for code, name in sorted({(row["RGNCD"], row["RGNNM"]) for row in itl}):
-        yield place("itl2", code, name, _nation_of(code), "2021-01-01")
+        yield place("itl2", code, name, code[:3], "2021-01-01")
+    for code in sorted({row["RGNCD"][:3] for row in itl}):
+        yield place("itl1", code, largest[f"UK{code[2:]}"], _nation_of(code), "2021-01-01")
 
 
 def _nation_of(code: str) -> str:
@@ -232,7 +240,8 @@ ORIGINS = {
 }  # fmt: skip
 PLACES = (
     Item("ons_area_register.csv.gz", "2025", area_register, "constituencies, travel to work areas, wards, the 26 "
-         "districts of Northern Ireland, NUTS and ITL 2; constituencies of Scotland and wards are from the second file "
+         "districts of Northern Ireland, NUTS and ITL 2; ITL 1 is derived: its codes are how those of ITL 2 begin, its "
+         "names those of NUTS 1; constituencies of Scotland and wards are from the second file "
          "named, travel to work areas of Scotland and across its border from the third, the rest from the others in "
          "that order; days are those of elections, of reforms, or of the years of a list", ORIGINS["areas"]),
     Item("ons_area_changes.csv", "2024-07", area_changes, "derived: boards, fire, police and community safety areas "

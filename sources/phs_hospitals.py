@@ -1,0 +1,17 @@
+"""Hospitals of Scotland as sites; special boards have codes of their own, and are of the whole nation."""
+
+import polars as pl
+
+
+def tidy(raw: pl.DataFrame) -> pl.DataFrame:
+    """Give each hospital in the layout of the register."""
+    board = pl.col("hb19_code")
+    return raw.select(
+        pl.lit("site").alias("ENTITYCD"),
+        pl.col("scotland_hospital24_code").alias("GEOGCD"),
+        pl.col("scotland_hospital24_name").alias("GEOGNM"),
+        pl.lit("").alias("GEOGNMW"),
+        pl.when(board.str.starts_with("S08")).then(board).otherwise(pl.lit("S92000003")).alias("PARENTCD"),
+        pl.lit("2024-01-01").alias("OPER_DATE"),
+        pl.lit("").alias("TERM_DATE"),
+    )
