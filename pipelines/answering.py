@@ -9,7 +9,7 @@ from pipelines.agreeing import disagreements
 from pipelines.answer import answer
 from pipelines.apportioning import geography
 from pipelines.averaging import averaged, weights_for
-from pipelines.bordering import neighbour_table
+from pipelines.bordering import neighbours_in
 from pipelines.catalogue import Problem
 from pipelines.cells import typed_cells
 from pipelines.cliffs import cliffs, with_cliffs
@@ -46,7 +46,8 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
         system = place_system(project, problem.header.places).places
         placed, aside, lost = placed_slices(project, problem, places, set(system["place_code"]))
         cells = stood_in(typed_cells(problem, project.catalogue, system, placed, aside, project.as_of), problem)
-        cells = with_cliffs(cells, cliffs(cells, neighbour_table(project), project.catalogue.measures))
+        beside = neighbours_in(project, problem.header.places)
+        cells = with_cliffs(cells, cliffs(cells, beside, project.catalogue.measures))
         judged = verdicts(cells, problem.header, people_in(project, problem)[0])
         view = shown(answer(problem, system, cells, placed), judged, problem)
         lost = of_problem([lost], name, problem.header.places)

@@ -1,4 +1,8 @@
-"""Boundaries held, and which places share a border: read once, and kept in the state."""
+"""Boundaries held, and which places share a border: read once, and kept in the state.
+
+Of districts and of whatever else boundaries are held of it is read off them. Of places that districts wholly lie in it
+is told by putting districts together. Of others, travel to work areas say, it is not known, and no pair is made up.
+"""
 
 import json
 from functools import lru_cache
@@ -7,24 +11,36 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.errors import UnreadableError
-from pipelines.keys import keys
-from pipelines.neighbours import neighbours
+from pipelines.apportioning import geography
+from pipelines.crosswalks import Geography, codes_of
+from pipelines.errors import UnknownNameError, UnreadableError
+from pipelines.keys import hashed, keys
+from pipelines.neighbours import NEIGHBOUR, neighbours, put_together
 from pipelines.observe import held_releases
-from pipelines.steps import Project
+from pipelines.overlays import membership
+from pipelines.places import links
+from pipelines.steps import Project, register_places
 from pipelines.store import read_snapshot, read_table, state_path, table_key, write_table
+from pipelines.systems import kind_of
 from pipelines.unpacking import unpacked
 
 
-def boundaries(project: Project) -> dict[str, Any] | None:
-    """Read the boundaries of districts, each feature's code under `code`; null where none are held."""
-    for name in project.catalogue.providing("boundary"):
-        for group in reversed(held_releases(project.home, name, project.as_of)):
-            return _read(project.home, group[0].sha256, group[0].file)
+def boundaries(project: Project, kind: str = "lad") -> dict[str, Any] | None:
+    """Read the boundaries of places of a kind, each feature's code under `code`; null where none are held."""
+    for name, system in _drawn(project).items():
+        if kind_of(system) == kind:
+            for group in reversed(held_releases(project.home, name, project.as_of)):
+                return _read(project.home, group[0].sha256, group[0].file)
     return None
 
 
-@lru_cache(maxsize=1)
+def _drawn(project: Project) -> dict[str, str]:
+    """Give the sources of boundaries, and the place system of each."""
+    sources = project.catalogue.sources
+    return {name: sources[name].places or "lad" for name in project.catalogue.providing("boundary")}
+
+
+@lru_cache(maxsize=2)
 def _read(home: Path, sha256: str, name: str) -> dict[str, Any]:
     """Read a file of boundaries: once, for every report draws them, and none changes them."""
     content, file = unpacked(read_snapshot(home, sha256), None, name, "json")
@@ -41,10 +57,62 @@ def _coded(collection: dict[str, Any], file: str) -> dict[str, Any]:
     return collection
 
 
+SYSTEMS = (
+    "lad_2024", "utla_2024", "region_2024", "nation_2024", "combined_authority_2023", "pfa_2024", "fra_2024",
+    "itl1_2021", "itl2_2021", "nuts1_2018",
+)  # fmt: skip
+"""Place systems that districts wholly lie in, of which the table tells beside those that problems are about."""
+
+
 def neighbour_table(project: Project) -> pl.DataFrame:
     """Give which places share a border (neighbours.NEIGHBOUR), or the table made before from the same boundaries."""
-    key = keys(project.catalogue, project.home, project.as_of).boundaries
+    made_from = keys(project.catalogue, project.home, project.as_of)
+    asked = {problem.header.places for problem in project.catalogue.problems.values()}
+    systems = sorted({*SYSTEMS, *asked, *_drawn(project).values()} - {"lad"})
+    key = hashed(made_from.boundaries, made_from.places, *made_from.apportioning.values(), *systems)
     path = state_path(project.home, "place", "neighbour")
     if table_key(path) != key:
-        write_table(path, neighbours(boundaries(project)), key)
+        write_table(path, _all_neighbours(project, systems), key)
     return read_table(path)
+
+
+def neighbours_in(project: Project, system: str) -> pl.DataFrame:
+    """Give the pairs of one place system that share a border: neighbours.NEIGHBOUR; none where that is not known."""
+    return neighbour_table(project).filter(pl.col("place_system") == system)
+
+
+def _all_neighbours(project: Project, systems: list[str]) -> pl.DataFrame:
+    own = {kind_of(system): system for system in _drawn(project).values()}
+    pairs = {kind: neighbours(boundaries(project, kind)) for kind in own}
+    districts = pairs.get("lad", neighbours(None))
+    held = geography(project, register_places(project)) if districts.height else None
+    found = []
+    for system in systems:
+        if own.get(kind_of(system)) == system:
+            told, basis = pairs[kind_of(system)], f"boundaries of {system}"
+        else:
+            told = put_together(districts, whole(held, districts, system)) if held else districts
+            basis = f"districts put together, by the boundaries of {own.get('lad')}"
+        found.append(told.with_columns(place_system=pl.lit(system), basis=pl.lit(basis)).select(list(NEIGHBOUR)))
+    return pl.concat(found)
+
+
+def whole(held: Geography, districts: pl.DataFrame, system: str) -> dict[str, str]:
+    """Tell which place of a system each district wholly lies in; nothing where some district lies in several.
+
+    The register tells it, else the table of small areas that leads from districts to the system.
+    """
+    codes = districts["place_code"].unique().sort().to_list()
+    try:
+        target = set(codes_of(held, system))
+    except UnknownNameError:
+        return {}
+    found = {code: reach.codes for code, reach in links(held.places, codes, target).items()}
+    for areas in held.areas:
+        column = next((name for name in areas.systems if set(codes) <= set(areas.table[name])), None)
+        told = membership(areas, held.places, system) if column and not found else None
+        if told and column:
+            pairs = pl.DataFrame({"code": areas.table[column], "to": told[0]}).drop_nulls().unique()
+            found |= dict(pairs.group_by("code").agg("to").iter_rows())
+    alone = {code: to[0] for code, to in found.items() if len(to) == 1}
+    return alone if len(alone) == len(found) else {}

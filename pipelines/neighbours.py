@@ -10,15 +10,18 @@ import polars as pl
 from pipelines.schema import TEXT, WHOLE, Column
 
 NEIGHBOUR: dict[str, Column] = {
+    "place_system": Column(TEXT, "Place system of both places"),
     "place_code": Column(TEXT, "Code of a place"),
     "neighbour_code": Column(TEXT, "Code of a place that it shares a border with; each pair stands both ways"),
     "segments": Column(WHOLE, "How many pieces of border they share on the grid of the boundaries held"),
+    "basis": Column(TEXT, "Boundaries that the pair is read off: its own, or those of districts put together"),
 }
+PAIR = {name: NEIGHBOUR[name].dtype for name in ("place_code", "neighbour_code", "segments")}
 Segment = tuple[tuple[float, float], tuple[float, float]]
 
 
 def neighbours(boundaries: dict[str, Any] | None) -> pl.DataFrame:
-    """Give every pair of places that share a piece of border, both ways; places that touch in a point do not.
+    """Give every pair of places that share a piece of border (PAIR), both ways; places that touch in a point do not.
 
     Takes a GeoJSON FeatureCollection whose features have the property `code`, on a common grid.
     """
@@ -28,8 +31,19 @@ def neighbours(boundaries: dict[str, Any] | None) -> pl.DataFrame:
         for pair in combinations(sorted(codes), 2):
             shared[pair] += 1
     rows = [(*pair, count) for (a, b), count in shared.items() for pair in ((a, b), (b, a))]
-    schema = {name: column.dtype for name, column in NEIGHBOUR.items()}
-    return pl.DataFrame(rows, schema=schema, orient="row").sort("place_code", "neighbour_code")
+    return pl.DataFrame(rows, schema=PAIR, orient="row").sort("place_code", "neighbour_code")
+
+
+def put_together(pairs: pl.DataFrame, within: dict[str, str]) -> pl.DataFrame:
+    """Give the larger places that share a border (PAIR), from the pairs of places that each wholly lie in one of them.
+
+    A place that lies in none is left out, with its borders.
+    """
+    ends = (pl.col(name).replace_strict(within, default=None, return_dtype=pl.String).alias(name)
+            for name in ("place_code", "neighbour_code"))  # fmt: skip
+    led = pairs.select(*ends, "segments").drop_nulls().filter(pl.col("place_code") != pl.col("neighbour_code"))
+    summed = led.group_by("place_code", "neighbour_code").agg(pl.col("segments").sum())
+    return summed.select(list(PAIR)).sort("place_code", "neighbour_code")
 
 
 def shared_borders(

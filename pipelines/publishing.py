@@ -7,9 +7,9 @@ import polars as pl
 
 from checks.doubt import findings_of
 from pipelines.agreeing import all_disagreements
-from pipelines.bordering import boundaries, neighbour_table
+from pipelines.bordering import boundaries, neighbour_table, neighbours_in
 from pipelines.catalogue import VERDICT_COLUMNS, Problem
-from pipelines.cliffs import cliffs
+from pipelines.cliffs import BOUNDARY_CLIFF, cliffs
 from pipelines.csvw import metadata
 from pipelines.keys import code_key, hashed, keys
 from pipelines.ledger import BUILD, GAP_LEDGER
@@ -120,7 +120,15 @@ def _breaks(project: Project, problem: Problem, cells: pl.DataFrame) -> Breaks:
     """Gather where a problem's data break at borders, and what the totals of its measures leave."""
     of = project.catalogue.sources_of(problem)
     totals = all_reconciliations(project, of).filter(pl.col("measure").is_in(list(problem.measures)))
-    return Breaks(cliffs(cells, neighbour_table(project), project.catalogue.measures), totals)
+    return Breaks(_cliffs(project, {problem.name: cells}), totals)
+
+
+def _cliffs(project: Project, cells: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """Gather where the data of some problems break at the borders of the places that each is about."""
+    catalogue = project.catalogue
+    beside = {name: neighbours_in(project, catalogue.problems[name].header.places) for name in cells}
+    found = [cliffs(each, beside[name], catalogue.measures) for name, each in sorted(cells.items())]
+    return pl.concat([empty(BOUNDARY_CLIFF), *found])
 
 
 def _returned(project: Project, problem: Problem) -> pl.DataFrame:
@@ -211,7 +219,7 @@ def _write(project: Project) -> Path:
         "places": places.register,
         "changes": places.changes,
         "neighbours": neighbour_table(project),
-        "boundary_cliffs": cliffs(every, neighbour_table(project), catalogue.measures),
+        "boundary_cliffs": _cliffs(project, dict(zip(answered, cells, strict=True))),
         "measures": measures_table(catalogue),
         "sources": sources_table(catalogue),
         "releases": releases(project, sorted(catalogue.observing())),

@@ -75,7 +75,7 @@ TABLE_MEANING = {
     "crosswalk_losses": "Counts of places that lead nowhere in a problem's place system: in no cell, and named here",
     "places": "The register of places: every code, when it was in use, and what it belongs to",
     "changes": "What became of each code of a district: recoded or merged, when, by which order",
-    "neighbours": "Which districts share a border, read off the boundaries held",
+    "neighbours": "Which places of one system share a border, and what that rests on",
     "boundary_cliffs": "Where data break at a border: known and not, or a jump; what straddles, what is seen in part",
     "measures": "Every measure: what it counts, its unit, and how it may be moved across boundaries",
     "sources": "Every source: publisher, licence, page, cadence",

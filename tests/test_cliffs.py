@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipelines import answering, steps
-from pipelines.bordering import boundaries, neighbour_table
+from pipelines.bordering import boundaries, neighbours_in
 from pipelines.catalogue import load
 from pipelines.cliffs import BOUNDARY_CLIFF, FEWEST_PAIRS, cliffs, with_cliffs
 from pipelines.model import Measure
@@ -172,7 +172,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def test_the_furlough_table_breaks_around_the_districts_that_it_leaves_out(project: Project) -> None:
     cells = answering.answer_problem(project, "jobs_recovery")
-    told = cliffs(cells, neighbour_table(project), project.catalogue.measures)
+    told = cliffs(cells, neighbours_in(project, "lad_2023"), project.catalogue.measures)
     # HMRC's table has no row for Buckinghamshire, which is seen from each of its neighbours.
     around = told.filter(pl.col("place_b") == "E06000060", pl.col("measure") == "furloughed_employments")
     assert set(around["kind"]) == {"known_unknown"}

@@ -108,9 +108,18 @@ def _going_on(places: list[Row], told: set[str], since: str) -> Iterator[tuple[s
 
 def boundaries(text: str) -> bytes:
     """Write the boundaries of districts on a coarser grid; every district keeps its largest ring."""
+    return _boundaries(text, "LAD24CD")
+
+
+def board_boundaries(text: str) -> bytes:
+    """Write the boundaries of integrated care boards on the same grid."""
+    return _boundaries(text, "icb22cd")
+
+
+def _boundaries(text: str, code: str) -> bytes:
     shapes = [(feature, _coarser(feature["geometry"]["coordinates"])) for feature in json.loads(text)["features"]]
     features = [{**feature, "geometry": {"type": "MultiPolygon", "coordinates": kept}} for feature, kept in shapes]
-    features.sort(key=lambda feature: str(feature["properties"]["LAD24CD"]))
+    features.sort(key=lambda feature: str(feature["properties"][code]))
     return packed(json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":")).encode())
 
 
@@ -190,6 +199,8 @@ ITEMS = (
          "from the other files named", ("geo/code_changes/chd_2023-12_lad_changes_ew.csv", SINCE, AREAS)),
     Item("ons_lad_boundaries.geojson.gz", "2024-05", boundaries, f"coordinates rounded to {GRID} degrees; repeated "
          "points, and islands of which no area is left, left out", ("geo/boundaries/lad_2024-05_buc_uk.geojson",)),
+    Item("ons_icb_boundaries.geojson.gz", "2022-07", board_boundaries, f"coordinates rounded to {GRID} degrees; "
+         "repeated points, and islands of which no area is left, left out", ("geo/boundaries/icb_2022-07_en.geojson",)),
     Item("ons_residents.csv.gz", "2024-03-26", residents, "districts and nations; ages 16 to 64",
          ("geo/population/lad23_mid2011_mid2022_syoa_sex_uk.csv.gz",)),
     *(Item(f"ons_claimant_rate_{day}.csv.gz", day, claimant_rate, "districts and nations; 2011 on", (path,))

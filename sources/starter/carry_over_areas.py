@@ -35,7 +35,8 @@ BAND_OF = {"age_0_4": "age_0_15", "age_5_15": "age_0_15", "age_16_64": "working"
 MID_2020, CENSUS = "residents_mid_2020", "residents_census_2021"
 PLACES = ("lsoa_2011", "lsoa_2021", "msoa_2011", "msoa_2021", "ward_2024", "lad_2014", "lad_2021", "lad_2024",
           "sub_icb_2022", "icb_2022", "ccg_2021", "stp_2021", "ttwa_2011", "pcon_2024", "health_board_2019",
-          "pfa_2024", "fra_2024", "itl1_2021", "itl2_2021", "nuts1_2018", "nuts2_2018", "nuts3_2018")  # fmt: skip
+          "pfa_2024", "fra_2024", "combined_authority_2023", "itl1_2021", "itl2_2021", "nuts1_2018", "nuts2_2018",
+          "nuts3_2018")  # fmt: skip
 WEIGHTS = (*(f"{MID_2020}__{group}" for group in ("all_ages", *GROUPS)),
            *(f"{CENSUS}__{band}" for band in ("all_ages", *BANDS)))  # fmt: skip
 
@@ -50,6 +51,7 @@ ORIGINS = {
     "icb": "geo/lookups/lsoa11_sicbl22_icb22_lad22_en.csv.gz",
     "ccg": "geo/lookups/lsoa11_ccg21_stp21_lad21_en.csv.gz",
     "ttwa": "geo/lookups/lsoa11_ttwa11_uk.csv.gz",
+    "authority": "geo/lookups/lad23_cauth23_en.csv",
     "board": "geo/lookups/ua22_lhb22_wales.csv",
     "police": "geo/lookups/lad24_csp24_pfa24_ew.csv",
     "fire": "geo/lookups/lad24_fra24_ew.csv",
@@ -200,6 +202,7 @@ def _placed(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
         ("lad_2022", read["lad"], {"LAD22CD": "lad_2022", "LAD23CD": "lad_2024"}),
         ("lad_2024", read["police"], {"LAD24CD": "lad_2024", "PFA24CD": "pfa_2024"}),
         ("lad_2024", read["fire"], {"LAD24CD": "lad_2024", "FRA24CD": "fra_2024"}),
+        ("lad_2024", read["authority"], {"LAD23CD": "lad_2024", "CAUTH23CD": "combined_authority_2023"}),
         ("lad_2024", read["board"], {"UA22CD": "lad_2024", "LHB22CD": "health_board_2019"}),
     )
     found = reduce(_looked_up, lookups, areas)
