@@ -4,7 +4,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +18,7 @@ from pipelines.guesses import (
     figure_columns,
     label_column,
     period_column,
+    place_headings,
     series_columns,
     texts,
     wide_headings,
@@ -29,6 +29,8 @@ from pipelines.sheets import Looked
 from pipelines.spellings import parse_period
 
 _MEASURES_AT_MOST = 12
+CADENCES = {"day": "daily", "week": "weekly", "month": "monthly", "quarter": "quarterly"}
+"""How often a file that speaks of such periods is likely to come out; to be looked up."""
 _YAML_WORDS = ("yes", "no", "on", "off", "true", "false", "null")
 _KNOWN = {"*": "confidential", "[c]": "confidential", "c": "confidential", "[x]": "not_available", "x": "not_available",
           "..": "not_available", "NA": "not_available", "[z]": "not_applicable", "z": "not_applicable",
@@ -50,8 +52,15 @@ def draft(name: str, looked: Looked, geography: Geography, url: str | None, know
     label = label_column(frame, geography, code)
     keys = [each.name for each in (code, label) if each]
     wide = wide_headings(frame)
-    lines = [*_head(name, url, known), *_shape(looked), *_places(code, label), *_columns(code, label)]
-    lines += _wide(frame, wide, keys, name) if wide else _long(frame, keys, name)
+    across = None if code or label or wide else place_headings(frame, geography)
+    if across:
+        body = [*_places(across[0], None), *_by_place(frame, *across, name)]
+    elif wide:
+        body = [*_places(code, label), *_columns(code, label), *_wide(frame, wide, keys, name)]
+    else:
+        body = [*_places(code, label), *_columns(code, label), *_long(frame, keys, name)]
+    kind = next((line.split()[1] for line in body if line.startswith("period_kind: ")), "")
+    lines = [*_head(name, url, known, kind), *_shape(looked), *body]
     return "\n".join(_unsaid(lines, known)) + "\n"
 
 
@@ -71,7 +80,7 @@ def quoted(value: Any) -> str:
     return str(value) if bare and value.lower() not in _YAML_WORDS else json.dumps(value, ensure_ascii=False)
 
 
-def _head(name: str, url: str | None, known: Mapping[str, Any]) -> Iterator[str]:
+def _head(name: str, url: str | None, known: Mapping[str, Any], kind: str) -> Iterator[str]:
     yield f"title: TODO what {name.replace('_', ' ')} is"
     for family, dataset in known.get("family", {}).items():
         yield f"family: {{{family}: {dataset}}}"
@@ -82,7 +91,8 @@ def _head(name: str, url: str | None, known: Mapping[str, Any]) -> Iterator[str]
         yield f"url: {quoted(url)}"
     else:
         yield f"# No url: keep a file with `commonground add {name} FILE --released DAY`."
-    yield "cadence: annual # TODO how often it is published: daily, weekly, monthly, quarterly, annual or once"
+    often = CADENCES.get(kind, "annual")
+    yield f"cadence: {often} # TODO how often it is published: daily, weekly, monthly, quarterly, annual or once"
 
 
 def _shape(looked: Looked) -> Iterator[str]:
@@ -112,46 +122,56 @@ def _columns(code: Guess | None, label: Guess | None) -> Iterator[str]:
 
 def _long(frame: pl.DataFrame, keys: list[str], name: str) -> Iterator[str]:
     period = period_column(frame, keys)
-    if period:
-        guess, formats = period
-        yield f"  period: {quoted(guess.name)}"
-        yield f"period_kind: {guess.what} # {plain(guess.why)}"
-        others = also_dated(frame, guess.name)
-        if others:
-            yield f"# TODO is that the whole period? also headed like one: {', '.join(map(plain, others))}"
-        if formats:
-            yield f"period_format: {quoted(list(formats))}"
-    else:
-        yield "# TODO no column has a period: give the first and last day of the figures, or period_in_name or"
-        yield "# period_in_preamble, if the name of the file or the rows above the headings say it."
-        yield "period: {start: TODO, end: TODO}"
+    yield from _period(frame, period)
     taken = [*keys, *([period[0].name] if period else [])]
     figures = figure_columns(frame, taken)
     split = series_columns(frame, [*keys[:1], *([period[0].name] if period else [])], [each.name for each in figures])
-    yield "measures:"
     yield from _split(frame, figures, split, name) if split and figures else _plain(figures, name)
     yield from _markers(sum((Counter(each.markers) for each in figures), Counter()))
 
 
+def _period(frame: pl.DataFrame, period: tuple[Guess, tuple[str, ...]] | None) -> Iterator[str]:
+    """Say which of the columns, under whose key this stands, has the period; else that the whole file has one."""
+    if not period:
+        yield "# TODO no column has a period: give the first and last day of the figures, or period_in_name or"
+        yield "# period_in_preamble, if the name of the file or the rows above the headings say it."
+        yield "period: {start: TODO, end: TODO}"
+        return
+    guess, formats = period
+    yield f"  period: {quoted(guess.name)}"
+    yield f"period_kind: {guess.what} # {plain(guess.why)}"
+    others = also_dated(frame, guess.name)
+    if others:
+        yield f"# TODO is that the whole period? also headed like one: {', '.join(map(plain, others))}"
+    if formats:
+        yield f"period_format: {quoted(list(formats))}"
+
+
 def _plain(figures: list[Figures], name: str) -> Iterator[str]:
+    several = len(figures) > 1
+    names = [measure_name(each.name) for each in figures]
+    yield from _alike("") if several else ()
+    yield "measures:"
     if not figures:
         yield "  TODO: {} # no column is mostly figures"
     for number, each in enumerate(figures[:_MEASURES_AT_MOST]):
-        ending = f"_{number}" if len(figures) > 1 else ""
-        yield from _measure(f"{name}_{measure_name(each.name)}{ending}", each.name, each, "")
+        ending = f"_{number}" if names.count(names[number]) > 1 else ""
+        yield from _measure(f"{name}_{names[number]}{ending}", f"column: {quoted(each.name)}", each, alike=several)
     for each in figures[_MEASURES_AT_MOST:]:
         yield f"  # also a column of figures: {plain(each.name)}"
 
 
 def _split(frame: pl.DataFrame, figures: list[Figures], split: list[str], name: str) -> Iterator[str]:
     """Draft a measure for each combination of what tells rows of one place and period apart."""
-    yield f"  # rows of one place and period are told apart by {', '.join(split)}: TODO keep the measures wanted"
     met = frame.select(split).unique(maintain_order=True).rows()
     figure = max(figures, key=lambda each: len(texts(frame, each.name)))
-    for number, row in enumerate(list(product([figure], met))[:_MEASURES_AT_MOST]):
-        where = dict(zip(split, row[1], strict=True))
-        parts = "_".join(measure_name(text) for text in row[1])[:45].strip("_")
-        yield from _measure(f"{name}_{parts or 'x'}_{number}", figure.name, figure, f", where: {json.dumps(where)}")
+    yield from _alike(f", column: {quoted(figure.name)}")
+    yield "measures:"
+    yield f"  # rows of one place and period are told apart by {', '.join(split)}: TODO keep the measures wanted"
+    for number, row in enumerate(met[:_MEASURES_AT_MOST]):
+        where = dict(zip(split, row, strict=True))
+        parts = "_".join(measure_name(text) for text in row)[:45].strip("_")
+        yield from _measure(f"{name}_{parts or 'x'}_{number}", f"where: {json.dumps(where)}", figure, alike=True)
     if len(met) > _MEASURES_AT_MOST:
         yield f"  # and {len(met) - _MEASURES_AT_MOST:,} more combinations"
 
@@ -161,13 +181,23 @@ def measure_name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")[:40] or "figure"
 
 
-def _measure(name: str, column: str, figures: Figures, where: str) -> Iterator[str]:
+_KIND = "# kind: count or stock if it may be summed over places, rate with its denominator, else index"
+
+
+def _alike(more: str) -> Iterator[str]:
+    yield f"alike: {{unit: TODO, kind: index{more}}} {_KIND}"
+
+
+def _measure(name: str, figure: str, figures: Figures, alike: bool = False) -> Iterator[str]:
+    """Draft a measure; what all measures share (`alike`) is said of none."""
     safe = re.sub(r"^[^a-z]+", "", name)[:62].strip("_")
-    yield f"  {safe}:"
-    yield "    # kind: count or stock if it may be summed over places, rate with its denominator, else index"
-    yield f"    {{title: TODO, unit: TODO, kind: index, column: {quoted(column)}{where}{_rounding(figures)}}}"
     if figures.rounding:
-        yield f"    # rounding: {plain(figures.why)}"
+        yield f"  # rounding: {plain(figures.why)}"
+    if alike:
+        yield f"  {safe}: {{title: TODO, {figure}{_rounding(figures)}}}"
+        return
+    yield f"  {safe}: {_KIND}"
+    yield f"    {{title: TODO, unit: TODO, kind: index, {figure}{_rounding(figures)}}}"
 
 
 def _rounding(figures: Figures) -> str:
@@ -185,9 +215,26 @@ def _wide(frame: pl.DataFrame, wide: Guess, keys: list[str], name: str) -> Itera
     bases = {each.rounding for each in figures if each.rounding}
     seen = Figures("", {}, min(bases) if bases else None, "every column of figures is of multiples of it")
     yield "measures:"
-    yield from _measure(f"{name}_figure", "figure", seen, "")
+    yield from _measure(f"{name}_figure", "column: figure", seen)
     marks = Counter(mark for each in periods if (mark := split_marker(each)[1]))
     yield from _markers(sum((Counter(each.markers) for each in figures), marks))
+
+
+def _by_place(frame: pl.DataFrame, across: Guess, strange: list[str], name: str) -> Iterator[str]:
+    """Draft a file whose headings are places: one measure, told by no heading."""
+    period = period_column(frame, [])
+    others = [each for each in strange if not period or each != period[0].name]
+    yield "layout: by_place # a column for each place"
+    if others:
+        yield f"# TODO not known as places: {', '.join(map(plain, others))[:300]}. Put what is none under ignore."
+    yield "columns:"
+    yield f'  {across.name}: "*"'
+    yield from _period(frame, period)
+    yield "measures:"
+    yield f"  {measure_name(name)}: {_KIND}"
+    yield "    {title: TODO, unit: TODO, kind: index}"
+    figures = figure_columns(frame, [period[0].name] if period else [])
+    yield from _markers(sum((Counter(each.markers) for each in figures), Counter()))
 
 
 def _patterns(names: list[str]) -> list[str]:

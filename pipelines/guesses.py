@@ -27,6 +27,9 @@ _KINDS: tuple[PeriodKind, ...] = ("year", "month", "quarter", "financial_year", 
 _BASES = (1000, 100, 50, 10, 5)
 YEARS = range(2009, 2027)
 """Vintages of places that are tried; the register of districts begins with the first."""
+_NAMED = ("lad", "utla", "health_board", "pfa", "pcon", "region", "nation")
+"""Kinds of place that files name without a code."""
+_PLACES_AT_LEAST = 5
 _MARKERS_AT_MOST = 12
 _SERIES_AT_MOST = 40
 
@@ -112,7 +115,24 @@ def _known(system: str, geography: Geography) -> bool:
 
 def label_column(frame: pl.DataFrame, geography: Geography, code: Guess | None) -> Guess | None:
     """Find the column with names of places: one to one with the codes, or else the one with most names of districts."""
-    return _beside(frame, code.name) if code else _by_names(frame, geography)
+    return _beside(frame, code.name) if code else _by_names(frame, geography, 1 - MOST)
+
+
+def place_headings(frame: pl.DataFrame, geography: Geography) -> tuple[Guess, list[str]] | None:
+    """Find headings that are codes or names of places, five or more and half of all; and those that are not known.
+
+    The guess is named by which they are: place for codes, label for names.
+    """
+    headings = pl.DataFrame({"heading": _columns(frame)})
+    if headings.height < _PLACES_AT_LEAST:
+        return None
+    code = code_column(headings, geography)
+    label = None if code else _by_names(headings, geography, 0.5)
+    if not (found := code or label):
+        return None
+    known = set(codes_of(geography, found.what)) if code else _names(found.what, geography)
+    strange = [each for each in _columns(frame) if (each if code else folded(each)) not in known]
+    return found._replace(name="place" if code else "label"), strange
 
 
 def _beside(frame: pl.DataFrame, code: str) -> Guess | None:
@@ -123,16 +143,19 @@ def _beside(frame: pl.DataFrame, code: str) -> Guess | None:
     return Guess(words[0], "", "one to one with the codes") if words else None
 
 
-def _by_names(frame: pl.DataFrame, geography: Geography) -> Guess | None:
-    systems = {f"lad_{year}": _names(f"lad_{year}", geography) for year in YEARS if _known(f"lad_{year}", geography)}
+def _by_names(frame: pl.DataFrame, geography: Geography, least: float) -> Guess | None:
+    """Find the column of whose texts at least a share are names of places, and the system that has most of them."""
+    tried = [system for kind in _NAMED for year in YEARS if _known(system := f"{kind}_{year}", geography)]
+    systems = {system: _names(system, geography) for system in tried}
     every = set().union(*systems.values())
     columns = {name: texts(frame, name) for name in _columns(frame)}
     shares = {name: _share((folded(text) in every for text in found), found) for name, found in columns.items()}
     name = max(shares, key=lambda each: shares[each], default="")
-    if shares.get(name, 0) < 1 - MOST:
+    if shares.get(name, 0) < least:
         return None
     found = {folded(text) for text in columns[name]}
-    order = sorted(systems, key=lambda each: (len(systems[each] & found), -len(systems[each]), each), reverse=True)
+    rank = {each: (len(systems[each] & found), each.startswith("lad_"), -len(systems[each]), each) for each in systems}
+    order = sorted(systems, key=lambda each: rank[each], reverse=True)
     told = ", ".join(f"{system} has {len(systems[system] & found):,}" for system in order[:3])
     return Guess(name, order[0], f"names only: of {len(found):,}, {told}; put the others into a table of names")
 
@@ -185,10 +208,21 @@ def figure_columns(frame: pl.DataFrame, but: list[str]) -> list[Figures]:
     for name in _columns(frame):
         cells = [text for text in frame[name].to_list() if text]
         other = Counter(text for text in cells if not looks_like_figure(text))
-        if name not in but and cells and sum(other.values()) * 2 <= len(cells) and len(other) <= _MARKERS_AT_MOST:
+        if (
+            name not in but
+            and cells
+            and not _numbers_rows(cells)
+            and sum(other.values()) * 2 <= len(cells)
+            and len(other) <= _MARKERS_AT_MOST
+        ):
             base, why = rounding([text for text in cells if looks_like_figure(text)])
             found.append(Figures(name, dict(other.most_common()), base, why))
     return found
+
+
+def _numbers_rows(cells: list[str]) -> bool:
+    """Tell whether a column does nothing but count its rows, as some programs write one."""
+    return len(cells) > 1 and all(text == str(n) for n, text in enumerate(cells, int(cells[0] == "1")))
 
 
 def rounding(cells: list[str]) -> tuple[int | None, str]:

@@ -20,6 +20,7 @@ from pipelines.catalogue import load
 from pipelines.choosing import accounted
 from pipelines.cli import app
 from pipelines.conform import Codes, conform
+from pipelines.conventions import Said, filled
 from pipelines.crosswalks import Geography, codes_of
 from pipelines.drafts import draft
 from pipelines.errors import CommongroundError, FetchError, UnreadableError
@@ -52,6 +53,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def held(project: Project) -> Geography:
     return geography(project, known_places(project))
+
+
+def source_of(said: dict[str, Any]) -> Source:
+    """Read a draft as the project would, what measures share said of each."""
+    return Source.model_validate(filled(said, {}, Path("src.yaml"), Said(Path(), "", "", ())))
 
 
 def drafted(content: bytes, file: str, held: Geography) -> tuple[str, dict[str, Any]]:
@@ -91,7 +97,7 @@ def test_a_draft_says_how_the_file_is_read_and_of_which_vintage_its_codes_are(
     content: bytes, keys: dict[str, str], held: Geography
 ) -> None:
     text, said = drafted(content, "a.file", held)
-    source = Source.model_validate(said)
+    source = source_of(said)
     told = {key: said[key] for key in ("format", "sheet", "member", "encoding", "delimiter", "records") if key in said}
     assert told == keys
     # Cumberland began in April 2023; what has all four in the newest register wins.
@@ -119,6 +125,33 @@ def test_the_draft_of_a_known_publishers_file_asks_neither_who_nor_under_which_l
     assert load(project.catalogue.root).sources["mhclg_homes"].publisher.startswith("Ministry of Housing")
     assert [each.partition(": ")[2][:9] for each in todo[:2]] == ["title: TO", "page: TOD"]
     path.unlink()
+
+
+ACROSS = """\
+Date,Borders,Fife,Grampian,Highland,Lothian,Tayside,National Facility
+2021-01-31,5,6,*,7,8,9,*
+2021-02-28,4,6,*,7,8,9,*
+"""
+
+
+def test_a_file_with_a_column_for_each_place_is_drafted_so_and_no_heading_is_left_out(held: Geography) -> None:
+    text, said = drafted(ACROSS.encode(), "a.csv", held)
+    assert (said["layout"], said["columns"]) == ("by_place", {"label": "*", "period": "Date"})
+    assert said["places"].startswith("health_board_")
+    assert "TODO not known as places: National Facility." in text and "ignore" not in said
+    assert said["markers"] == {"*": "confidential"}
+    assert list(said["measures"]) == ["src"]
+
+
+def test_what_several_measures_share_is_asked_once_and_a_column_that_numbers_rows_is_no_figure(held: Geography) -> None:
+    lines = [f"{n},{code},2023,{n + 4},{2 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
+    text, said = drafted("\n".join([",code,year,beds,Beds occupied", *lines]).encode(), "a.csv", held)
+    assert said["alike"] == {"unit": "TODO", "kind": "index"}
+    assert said["measures"] == {
+        "src_beds": {"title": "TODO", "column": "beds"},
+        "src_beds_occupied": {"title": "TODO", "column": "Beds occupied"},
+    }
+    assert text.count("# kind:") == 1
 
 
 def test_series_in_one_column_become_measures_and_markers_are_counted(held: Geography) -> None:
@@ -166,7 +199,7 @@ UNDATED = (
 def test_the_draft_of_a_published_file_reads_it(file: str, places: str, met: int, least: int, held: Geography) -> None:
     content = (PUBLISHED / file).read_bytes()
     _, said = drafted(content, Path(file).name, held)
-    source = Source.model_validate(said)
+    source = source_of(said)
     assert said["places"] == places
     read = cells(source, content, Path(file).name, held)
     assert read.height >= least
@@ -182,7 +215,7 @@ def test_a_file_without_a_period_is_drafted_but_for_that(file: str, places: str,
     text, said = drafted(content, Path(file).name, held)
     assert said["period"] == {"start": "TODO", "end": "TODO"}
     assert "TODO no column has a period" in text
-    source = Source.model_validate(said | {"period": {"start": date(2020, 1, 1), "end": date(2020, 1, 1)}})
+    source = source_of(said | {"period": {"start": date(2020, 1, 1), "end": date(2020, 1, 1)}})
     read = cells(source, content, Path(file).name, held)
     assert said["places"] == places
     assert read.filter(pl.col("fault").is_null())["place_code"].n_unique() >= met
