@@ -109,6 +109,8 @@ def _kept(project: Project, wanted: list[Addition], accept: bool) -> list[Outcom
 
 def _fault(project: Project, one: Addition, accept: bool) -> str:
     """Say what is wrong with a file; blank where nothing is. What figures are shared out by is read whole."""
+    if one.released > max(datetime.now(UTC).date(), project.as_of):
+        return f"{one.path.name}: released {one.released} is a day to come; give the day on which it came out"
     source = project.catalogue.source(one.source)
     try:
         content = see_file(one.source, source, one.path)

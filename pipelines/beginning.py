@@ -11,10 +11,10 @@ from pipelines.apportioning import geography
 from pipelines.asking import known_places
 from pipelines.catalogue import load
 from pipelines.conventions import known_of, read_said
-from pipelines.declared import NAME
+from pipelines.declared import NAME, PLACE_SYSTEM
 from pipelines.download import download
 from pipelines.drafts import draft, measure_name
-from pipelines.errors import DeclarationError, FetchError
+from pipelines.errors import DeclarationError, FetchError, UnknownNameError
 from pipelines.local_contracts import as_text, contract_page, contract_yaml, example_rows, write_new
 from pipelines.model_reading import PeriodKind
 from pipelines.places import system_places
@@ -43,6 +43,9 @@ def begin_local_source(project: Project, name: str, kind: PeriodKind, places: st
     folder = project.catalogue.sources_dir
     written = []
     register = known_places(project).register
+    system = PLACE_SYSTEM.fullmatch(places)
+    if system and int(system[1]) > project.as_of.year:
+        raise UnknownNameError(f"{places}: a year to come; expected places as they were by {project.as_of.year}")
     if name not in project.catalogue.sources:
         system_places(register, places)
         written.append(folder / f"{name}.yaml")

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     """Kinds of period that a local file can have."""
 
     day = "day"
+    week = "week"
     month = "month"
     quarter = "quarter"
     year = "year"

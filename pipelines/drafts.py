@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.crosswalks import Geography
+from pipelines.figures import looks_like_figure
 from pipelines.guesses import (
     Figures,
     Guess,
@@ -223,7 +224,8 @@ def _wide(frame: pl.DataFrame, wide: Guess, keys: list[str], name: str) -> Itera
 def _by_place(frame: pl.DataFrame, across: Guess, strange: list[str], name: str) -> Iterator[str]:
     """Draft a file whose headings are places: one measure, told by no heading."""
     period = period_column(frame, [])
-    others = [each for each in strange if not period or each != period[0].name]
+    dated = [period[0].name] if period else []
+    others = [each for each in strange if each not in dated]
     yield "layout: by_place # a column for each place"
     if others:
         yield f"# TODO not known as places: {', '.join(map(plain, others))[:300]}. Put what is none under ignore."
@@ -233,8 +235,9 @@ def _by_place(frame: pl.DataFrame, across: Guess, strange: list[str], name: str)
     yield "measures:"
     yield f"  {measure_name(name)}: {_KIND}"
     yield "    {title: TODO, unit: TODO, kind: index}"
-    figures = figure_columns(frame, [period[0].name] if period else [])
-    yield from _markers(sum((Counter(each.markers) for each in figures), Counter()))
+    # A place whose figures are all hidden has no figure to be known by: markers are looked for in every column.
+    cells = [text for each in frame.columns if each not in ("_row", *dated, *strange) for text in frame[each] if text]
+    yield from _markers(dict(Counter(text for text in cells if not looks_like_figure(text)).most_common(12)))
 
 
 def _patterns(names: list[str]) -> list[str]:

@@ -45,7 +45,7 @@ markers:
   "..": not_available
 """
 
-_CADENCE = {"day": "daily", "month": "monthly", "quarter": "quarterly", "year": "annual"}
+_CADENCE = {"day": "daily", "week": "weekly", "month": "monthly", "quarter": "quarterly", "year": "annual"}
 
 
 def contract_yaml(name: str, kind: PeriodKind, places: str) -> str:

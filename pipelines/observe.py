@@ -25,7 +25,7 @@ from pipelines.narrowing import narrowed_bounds
 from pipelines.places import Places, system_places
 from pipelines.reading import read_sheet, read_table_of
 from pipelines.schema import FINDING, OBSERVATION, conformed, empty
-from pipelines.store import Snapshot, digest, put, read_snapshot, snapshots
+from pipelines.store import Snapshot, digest, keep_bytes, put, read_snapshot, snapshots
 from pipelines.systems import System, kind_of
 from pipelines.totals import totals
 
@@ -74,7 +74,7 @@ class Manner(NamedTuple):
 
 
 def take_in(home: Path, catalogue: Catalogue, name: str) -> None:
-    """Put the releases that travel with the project into the store, as if they had been fetched."""
+    """Put the releases that travel with the project into the store, as if they had been fetched; mend them there."""
     source = catalogue.sources[name]
     for release in source.releases:
         path = catalogue.sources_dir / release.file
@@ -83,6 +83,7 @@ def take_in(home: Path, catalogue: Catalogue, name: str) -> None:
         content = path.read_bytes()
         held = [s for s in snapshots(home, name) if (s.file, s.released) == (path.name, release.released)]
         if held and held[-1].sha256 == digest(content):
+            keep_bytes(home, content)
             continue
         now = datetime.now(UTC).isoformat(timespec="seconds")
         put(

@@ -33,16 +33,45 @@ def as_json(frame: pl.DataFrame) -> str:
     return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
 
 
+_READABLE = 16
+"""Characters of a column below which words are cut to pieces."""
+
+
 def as_table(frame: pl.DataFrame, width: int) -> Table:
-    """Lay a frame out for a person; the first rows of a long one."""
+    """Lay a frame out for a person; the first rows of a long one. Where its columns don't fit, each row is a list."""
     more = frame.height - SHOWN
-    note = f"first {SHOWN} of {frame.height:,} rows; --format csv gives all" if more > 0 else f"{frame.height:,} rows"
+    note = (
+        f"first {SHOWN} of {frame.height:,} rows; --format csv gives all"
+        if more > 0
+        else f"{frame.height:,} row{'s' * (frame.height != 1)}"
+    )
     table = Table(caption=note, caption_justify="left", show_lines=False, width=min(width, 240))
+    # Text, not markup: a name from data may hold square brackets.
+    rows = [[Text(_shown(value)) for value in row] for row in frame.head(SHOWN).iter_rows()]
+    if _needed(frame.columns, rows) > min(width, 240):
+        return _listed(table, frame.columns, rows)
     for name, dtype in frame.schema.items():
         table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
-    for row in frame.head(SHOWN).iter_rows():
-        # Text, not markup: a name from data may hold square brackets.
-        table.add_row(*(Text(_shown(value)) for value in row))
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _needed(names: list[str], rows: list[list[Text]]) -> int:
+    """Say how wide a table must be for its words to stay whole, or nearly so."""
+    longest = [max([len(name), *(len(row[n]) for row in rows)]) for n, name in enumerate(names)]
+    return sum(min(each, _READABLE) + 3 for each in longest) + 1
+
+
+def _listed(table: Table, names: list[str], rows: list[list[Text]]) -> Table:
+    """Lay rows out one below the other, a line for each column."""
+    table.show_header = False
+    table.add_column(overflow="fold", no_wrap=True)
+    table.add_column(overflow="fold", ratio=1)
+    for row in rows:
+        for name, value in zip(names, row, strict=True):
+            table.add_row(name, value)
+        table.add_section()
     return table
 
 
@@ -50,5 +79,5 @@ def _shown(value: object) -> str:
     if value is None:
         return "·"
     if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() else f"{value:,.2f}".rstrip("0")
+        return f"{value:,.0f}" if value.is_integer() else f"{value:,.2f}".rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value).replace("\x1b", "")

@@ -23,7 +23,7 @@ def refusal(held: Snapshot, told: list[str]) -> str:
     if not told:
         return ""
     more = [f"... and {len(told) - TOLD:,} more"] if len(told) > TOLD else []
-    head = f"{held.source}: {held.file} was not kept: {len(told):,} things in it can't be used"
+    head = f"{held.source}: {held.file} was not kept: {len(told):,} thing{'s' * (len(told) != 1)} in it can't be used"
     end = "Mend them and add the file again; with --accept it is kept as it is, and these are set aside as findings."
     return "\n".join([head, *(f"  {each}" for each in told[:TOLD]), *more, end])
 

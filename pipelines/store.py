@@ -122,13 +122,18 @@ def put(home: Path, content: bytes, snapshot: Snapshot) -> Snapshot:
     """Keep the bytes of a fetch and say so in the log; give the line, which says what has changed."""
     if digest(content) != snapshot.sha256:
         raise UnreadableError(f"{snapshot.file}: its bytes are not those of {snapshot.sha256}")
-    path = snapshots_dir(home) / snapshot.sha256
-    if not path.is_file() or path.stat().st_size != len(content):
-        write_whole(path, content)
+    keep_bytes(home, content)
     held = snapshots(home, snapshot.source)
     line = snapshot._replace(change=_change(held[-1], snapshot) if held else "new")
     log(home, line)
     return line
+
+
+def keep_bytes(home: Path, content: bytes) -> None:
+    """Keep bytes under their hash, once; a file of that name that was damaged or lost is made whole."""
+    path = snapshots_dir(home) / digest(content)
+    if not path.is_file() or path.stat().st_size != len(content) or path.read_bytes() != content:
+        write_whole(path, content)
 
 
 def _change(last: Snapshot, now: Snapshot) -> Change:
@@ -185,14 +190,17 @@ def snapshots(home: Path, source: str) -> list[Snapshot]:
     return [entry for entry in history(home) if entry.source == source and entry.brings_file]
 
 
+_MEND = "build where the file travels with the project; else refresh the source, or add the file again"
+
+
 def read_snapshot(home: Path, sha256: str) -> bytes:
     """Read the bytes of a snapshot and see that they are still the same."""
     path = snapshots_dir(home) / sha256
     if not path.is_file():
-        raise UnreadableError(f"{path}: the log names this snapshot and it is not there; refresh the source")
+        raise UnreadableError(f"{path}: the log names this snapshot and it is not there; {_MEND}")
     content = path.read_bytes()
     if digest(content) != sha256:
-        raise UnreadableError(f"{path}: its bytes have changed since they were stored; delete and refresh")
+        raise UnreadableError(f"{path}: its bytes have changed since they were stored; {_MEND}")
     return content
 
 

@@ -101,6 +101,14 @@ def test_a_day_is_asked_for_where_a_name_does_not_tell_it(project: Project, fold
     ]
 
 
+def test_a_day_to_come_is_no_day_of_release(project: Project, folder: Path) -> None:
+    with pytest.raises(FetchError, match="released 2999-01-01 is a day to come; give the day on which it came out"):
+        add_and_tell(
+            project, "ons_output_areas", folder / "ons_output_areas.csv", date(2999, 1, 1), Console(quiet=True)
+        )
+    assert snapshots(project.home, "ons_output_areas") == []
+
+
 def test_a_folder_with_nothing_known_is_refused_with_advice(project: Project, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FetchError, match="found 0 files and none whose name is a source's"):

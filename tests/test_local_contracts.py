@@ -62,9 +62,22 @@ def test_a_declaration_that_is_there_stays_and_the_page_is_made_again(copy: Path
     assert "people &amp; &lt;dogs&gt;" in (copy / "sources" / "rough_sleepers.page.html").read_text()
 
 
+def test_a_contract_may_be_weekly(copy: Path, tmp_path: Path) -> None:
+    weekly = run("new", "local-source", "parcels_given", "--period", "week", store=tmp_path, project=copy)
+    assert weekly.returncode == 0, weekly.stderr
+    declared = load(copy).sources["parcels_given"]
+    assert (declared.cadence, declared.period_kind) == ("weekly", "week")
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(("Rough",), 3), (("claimant_rate",), 3), (("x", "--places", "wards_2023"), 2), (("../x",), 3)],
+    [
+        (("Rough",), 3),
+        (("claimant_rate",), 3),
+        (("x", "--places", "wards_2023"), 2),
+        (("x", "--places", "lad_2999"), 2),
+        (("../x",), 3),
+    ],
 )
 def test_a_contract_that_can_not_be_leaves_nothing_behind(
     copy: Path, tmp_path: Path, words: tuple[str, ...], code: int

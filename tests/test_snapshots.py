@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipelines import store
+from pipelines.catalogue import load
 from pipelines.errors import UnreadableError
+from pipelines.observe import take_in
 from pipelines.snapshots import damaged, listed
 from tests.test_cli import run
 
@@ -72,6 +74,30 @@ def test_what_is_read_is_verified(tmp_path: Path) -> None:
     (store.snapshots_dir(tmp_path) / store.digest(CONTENT)).write_bytes(CONTENT.replace(b"5", b"9"))
     with pytest.raises(UnreadableError, match="bytes have changed"):
         store.read_snapshot(tmp_path, store.digest(CONTENT))
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
+def test_the_same_bytes_make_a_damaged_snapshot_whole(tmp_path: Path, damage: str) -> None:
+    store.put(tmp_path, CONTENT, snapshot(CONTENT))
+    path = store.snapshots_dir(tmp_path) / store.digest(CONTENT)
+    path.write_bytes(CONTENT.replace(b"5", b"9") if damage == "changed" else CONTENT[:5])
+    if damage == "gone":
+        path.unlink()
+    store.put(tmp_path, CONTENT, snapshot(CONTENT))
+    assert store.read_snapshot(tmp_path, store.digest(CONTENT)) == CONTENT
+    assert damaged(tmp_path) == (1, [])
+
+
+def test_what_travels_with_the_project_is_made_whole_by_the_next_build_and_logged_once(tmp_path: Path) -> None:
+    catalogue = load(Path(__file__).resolve().parent.parent)
+    take_in(tmp_path, catalogue, "trafford_food_banks")
+    (held,) = store.snapshots(tmp_path, "trafford_food_banks")
+    (store.snapshots_dir(tmp_path) / held.sha256).unlink()
+    with pytest.raises(UnreadableError, match="is not there; build where the file travels"):
+        store.read_snapshot(tmp_path, held.sha256)
+    take_in(tmp_path, catalogue, "trafford_food_banks")
+    assert damaged(tmp_path) == (1, [])
+    assert store.snapshots(tmp_path, "trafford_food_banks") == [held]
 
 
 def test_the_commands_list_what_is_held_and_fail_where_it_is_damaged(tmp_path: Path) -> None:

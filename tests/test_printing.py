@@ -1,0 +1,46 @@
+"""What is printed for a person: whole words in the width there is, and nothing that data could do to a terminal."""
+
+import io
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from pipelines.printing import as_table
+
+WIDE = pl.DataFrame(
+    {
+        "source": ["ons_homicide", "ons_smokers"],
+        "measure": ["homicide_rate", "cigarette_smokers_share"],
+        "places_most_affected": ["W15000001, E23000008, E23000022", None],
+        "suspicion": ["the heading changed from Observation to observation", "[bold]none[/bold]"],
+        "ratio": [1.0004, 2.5],
+    }
+)
+
+
+def told(frame: pl.DataFrame, width: int) -> str:
+    out = io.StringIO()
+    Console(width=width, file=out, color_system=None).print(as_table(frame, width))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_words_stay_whole_in_every_width(width: int) -> None:
+    text = told(WIDE, width)
+    for word in ("ons_homicide", "cigarette_smokers_share", "W15000001,", "places_most_affected", "[bold]none[/bold]"):
+        assert word in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_rows_that_do_not_fit_beside_each_other_are_lists_one_below_the_other() -> None:
+    lines = [line.strip("\u2502 ") for line in told(WIDE, 60).splitlines()]
+    assert [line.split()[0] for line in lines if "ons_" in line] == ["source", "source"]
+    assert any(line.split("\u2502")[-1].strip() == "1" for line in lines if line.startswith("ratio"))
+    assert lines[-1] == "2 rows"
+
+
+def test_rows_that_fit_are_a_table_with_one_line_each() -> None:
+    text = told(WIDE.select("source", "ratio").head(1), 80)
+    assert [line.split()[1::2] for line in text.splitlines() if "ons_" in line] == [["ons_homicide", "1"]]
+    assert "1 row" in text and "1 rows" not in text
