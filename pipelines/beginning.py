@@ -73,8 +73,9 @@ def begin_source(project: Project, where: str, name: str | None) -> tuple[Path, 
     if not NAME.fullmatch(name):
         raise DeclarationError(f"{name!r}: a name is lower case letters, digits and _, from a letter on; say --name")
     url = where if _on_the_web(where) else None
-    known = known_of(name, url, read_said(project.catalogue.sources_dir))
-    text = draft(name, look(content, file), geography(project, known_places(project)), url, known)
+    looked = look(content, file)
+    known = known_of(name, url, read_said(project.catalogue.sources_dir), looked.sheet.frame.columns)
+    text = draft(name, looked, geography(project, known_places(project)), url, known)
     path = project.catalogue.sources_dir / f"{name}.yaml"
     if path.exists():
         raise DeclarationError(f"{path}: is there already; choose another name (--name), or edit it")

@@ -87,13 +87,25 @@ _SAID_AS_FOUND = ("places", "coverage", "period_kind", "lag", "format", "alike")
 """What a draft says as it finds it, whatever a publisher or family says."""
 
 
-def known_of(name: str, url: str | None, said: Said) -> dict[str, Any]:
-    """Give what need not be said of a new source, by its name and by the address of its file."""
+def known_of(name: str, url: str | None, said: Said, headings: Iterable[str] = ()) -> dict[str, Any]:
+    """Give what need not be said of a new source: by its name, by the address of its file, or by its headings.
+
+    The headings of a file do not tell what its publisher calls the dataset: that is left TODO.
+    """
     families = _entries(said.families, said.folder / FAMILIES)
     publisher = publisher_of(name, _entries(said.publishers, said.folder / PUBLISHERS))
     fitting = {family: found[1] for family, entry in families.items() if (found := _fits(entry.get("url"), url))}
-    whole = publisher | {"family": fitting} | families[next(iter(fitting))] if fitting else publisher
+    if not fitting and not url:
+        fitting = {family: "TODO" for family, entry in families.items() if _has_columns(entry, set(headings))}
+    whole = publisher | {"family": fitting} | families[next(iter(fitting))] if len(fitting) == 1 else publisher
     return {key: value for key, value in whole.items() if key not in _SAID_AS_FOUND}
+
+
+def _has_columns(entry: dict[str, Any], headings: set[str]) -> bool:
+    """Tell whether a file has every column that a family of files with addresses of their own declares."""
+    columns = entry.get("columns", {}).values()
+    spelled = [{each} if isinstance(each, str) else set(each) for each in columns]
+    return SET in str(entry.get("url")) and len(spelled) > 1 and all(each & headings for each in spelled)
 
 
 def _fits(pattern: str | None, url: str | None) -> re.Match[str] | None:

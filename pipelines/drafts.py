@@ -84,13 +84,14 @@ def quoted(value: Any) -> str:
 def _head(name: str, url: str | None, known: Mapping[str, Any], kind: str) -> Iterator[str]:
     yield f"title: TODO what {name.replace('_', ' ')} is"
     for family, dataset in known.get("family", {}).items():
-        yield f"family: {{{family}: {dataset}}}"
+        why = " # its columns are this family's: what does the publisher call the dataset?" if dataset == "TODO" else ""
+        yield f"family: {{{family}: {dataset}}}{why}"
     yield "publisher: TODO who publishes it"
     yield "licence: TODO under which licence"
     yield "page: TODO the page on which a person can read about it"
     if url:
         yield f"url: {quoted(url)}"
-    else:
+    elif "url" not in known:
         yield f"# No url: keep a file with `commonground add {name} FILE --released DAY`."
     often = CADENCES.get(kind, "annual")
     yield f"cadence: {often} # TODO how often it is published: daily, weekly, monthly, quarterly, annual or once"
@@ -118,6 +119,7 @@ def _columns(code: Guess | None, label: Guess | None) -> Iterator[str]:
     if label:
         yield f"  label: {quoted(label.name)}"
     if not code and not label:
+        yield "  # If all figures are of one place, give its code under place, beside places, and no label here."
         yield "  label: TODO # no column has codes or names of places that are known"
 
 
@@ -154,7 +156,8 @@ def _plain(figures: list[Figures], name: str) -> Iterator[str]:
     yield from _alike("") if several else ()
     yield "measures:"
     if not figures:
-        yield "  TODO: {} # no column is mostly figures"
+        yield f"  {measure_name(name)}_listed: # TODO no column is mostly figures: is it a list whose rows are counted?"
+        yield "    {title: TODO, unit: TODO, kind: stock, counted: true}"
     for number, each in enumerate(figures[:_MEASURES_AT_MOST]):
         ending = f"_{number}" if names.count(names[number]) > 1 else ""
         yield from _measure(f"{name}_{names[number]}{ending}", f"column: {quoted(each.name)}", each, alike=several)

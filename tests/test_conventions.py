@@ -226,6 +226,9 @@ def test_a_draft_is_told_what_its_name_and_address_tell(root: Path) -> None:
     assert known["family"] == {"listed": "beds-open"}
     assert "publisher" not in known
     assert known_of("council_beds", "https://example.org/beds-open/other.csv", said) == {}
+    by_headings = known_of("council_beds", None, said, ["CODE", "name", "year", "figure"])
+    assert by_headings["family"] == {"listed": "TODO"}
+    assert known_of("council_beds", None, said, ["CODE", "name"]) == {}
 
 
 @pytest.fixture(scope="module")

@@ -154,6 +154,15 @@ def test_what_several_measures_share_is_asked_once_and_a_column_that_numbers_row
     assert text.count("# kind:") == 1
 
 
+def test_a_list_without_figures_is_drafted_as_one_to_count(held: Geography) -> None:
+    rows = [f"{name} hub,{code}" for code, name in COUNCILS for _ in (1, 2)]
+    text, said = drafted("\n".join(["hub,area_code", *rows]).encode(), "a.csv", held)
+    assert said["measures"]["src_listed"]["counted"] is True
+    assert "TODO no column is mostly figures" in text
+    dated = said | {"period": {"start": date(2020, 1, 1), "end": date(2020, 12, 31)}}
+    assert read_sheet(("\n".join(["hub,area_code", *rows])).encode(), source_of(dated), "a.csv").frame.height == 8
+
+
 def test_series_in_one_column_become_measures_and_markers_are_counted(held: Geography) -> None:
     rows = [f"{c},{n},2023,{series},{v}" for c, n in COUNCILS for series, v in (("Count", "15"), ("Rate", "*"))]
     text, said = drafted(("code,name,year,series,value\n" + "\n".join(rows)).encode(), "a.csv", held)
