@@ -80,6 +80,7 @@ def _project(series: Series, rows: list[Row], before: list[Row], folder: Path) -
     root, sources = folder / "project", folder / "project" / "sources"
     (root / "pipelines" / "problems").mkdir(parents=True)
     (sources / "starter").mkdir(parents=True)
+    shutil.copytree(ROOT / "sources" / "shared", sources / "shared")
     for name in ("ons_lad_register", "ons_lad_changes"):
         shutil.copy(ROOT / "sources" / f"{name}.yaml", sources)
         shutil.copy(ROOT / "sources" / "starter" / f"{name}.csv", sources / "starter")

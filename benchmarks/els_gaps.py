@@ -123,6 +123,7 @@ def write_project(folder: Path, found: list[Indicator]) -> Project:
     sources, problems = folder / "sources", folder / "pipelines" / "problems"
     problems.mkdir(parents=True)
     (sources / "starter").mkdir(parents=True)
+    shutil.copytree(ROOT / "sources" / "shared", sources / "shared")
     held = load(ROOT)
     for name, source in held.sources.items():
         if source.provides in ("place", "change", "areas"):
