@@ -172,8 +172,8 @@ def crosswalk(
     store: Store = None,
 ) -> None:
     """Say what each place of one system became, lies in or shares with another: with kind, weight, people, orders."""
+    from pipelines.engine import crossings, held_places, told_of, with_provenance, write_crosswalk
     from pipelines.engine import crosswalk as made
-    from pipelines.engine import held_places, with_provenance, write_crosswalk
 
     project = _project(store, None)
     held = held_places(project)
@@ -184,7 +184,10 @@ def crosswalk(
         write_crosswalk(drawn, out)
         console.print(f"{drawn.height:,} rows in {out}", soft_wrap=True, highlight=False)
     else:
-        _print(drawn, form)
+        _print(told_of(drawn) if form is Format.table else drawn, form)
+    if out or form is Format.table:
+        for line in crossings(project, held, drawn):
+            console.print(f"border: {line}", soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command()

@@ -79,6 +79,12 @@ def _register(project: Project) -> tuple[object, ...]:
     return None, ", ".join(names), ", ".join(each.sha256 for each in releases), newest, ", ".join(licences)
 
 
+def told_of(drawn: pl.DataFrame) -> pl.DataFrame:
+    """Give a crosswalk as it is read on a screen: without the systems asked for, and columns that are wholly empty."""
+    empty = [name for name in drawn.columns if drawn[name].null_count() == drawn.height and not name.endswith("code")]
+    return drawn.drop("from_system", "to_system", *empty)
+
+
 def write_crosswalk(frame: pl.DataFrame, path: Path) -> None:
     """Write a crosswalk as CSV or Parquet, by the ending of the file's name, whole or not at all.
 

@@ -14,6 +14,7 @@ from pipelines.accepted import Accepted, AcceptedGaps
 from pipelines.cliffs import BOUNDARY_CLIFF
 from pipelines.corrections import Correction, Corrections
 from pipelines.costs import Cost, Costs
+from pipelines.crossing import BORDER_PRACTICE
 from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.losses import LOSS
 from pipelines.model import Header, Marker, Measure, Source, Span
@@ -143,6 +144,7 @@ def tables_page() -> str:
         "observations": schema.OBSERVATION,
         "findings": schema.FINDING,
         "neighbours": NEIGHBOUR,
+        "border_practices": BORDER_PRACTICE,
         "boundary_cliffs": BOUNDARY_CLIFF,
         "totals": TOTAL,
         "reconciliation": RECONCILIATION,

@@ -8,15 +8,17 @@ memory, as are `write_slices` and `move_slices`; `write_crosswalk` keeps one as 
 where it comes from.
 """
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
-from pipelines.apportioning import geography
+from pipelines.apportioning import geography, postcode_tables
 from pipelines.areas import vintage
 from pipelines.catalogue import load
-from pipelines.crosswalk_files import with_provenance, write_crosswalk
+from pipelines.crossing import across_the_border, border_practices
+from pipelines.crosswalk_files import told_of, with_provenance, write_crosswalk
 from pipelines.crosswalks import CROSSWALK, Geography, codes_of, crosswalk
 from pipelines.errors import CommongroundError, CrosswalkError, near
 from pipelines.moving import MOVED, move, move_batches, road
@@ -26,9 +28,10 @@ from pipelines.slicing import SLICE
 from pipelines.steps import Project, prepare, register_places, today
 from pipelines.store import sole_builder
 
-__all__ = ["CROSSWALK", "MOVED", "SLICE", "CommongroundError", "Geography", "crosswalk", "held_places", "held_project",
-           "move", "move_batches", "move_between", "move_slices", "road", "with_provenance", "write_crosswalk",
-           "write_slices"]  # fmt: skip
+__all__ = ["CROSSWALK", "MOVED", "SLICE", "CommongroundError", "Geography", "crossings", "crosswalk", "held_places",
+           "held_project", "move", "move_batches", "move_between", "move_slices", "road", "told_of",
+           "with_provenance",
+           "write_crosswalk", "write_slices"]  # fmt: skip
 
 
 def held_project(store: Path | None = None, as_of: date | None = None) -> Project:
@@ -42,6 +45,11 @@ def held_places(project: Project | None = None) -> Geography:
     with sole_builder(project.home):
         prepare(project)
         return geography(project, register_places(project))
+
+
+def crossings(project: Project, held: Geography, drawn: pl.DataFrame) -> Iterator[str]:
+    """Say which GP practices straddle the borders of the NHS bodies of a crosswalk: a line for each place of them."""
+    return across_the_border(border_practices(held.places, postcode_tables(project)), held.places, drawn)
 
 
 def move_between(

@@ -35,6 +35,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "soa": (),
     "trust": (),
     "site": (),
+    "border_practice": (),
     "jobcentre": (),
     "itl1": (),
     "itl2": (),
@@ -57,6 +58,8 @@ NOT_HELD: dict[str, str] = {
     "lookup of LAD to LAU1 to ITL3 to ITL2 to ITL1), and ITL 1 and 2 of 2021 and NUTS 3 of 2018 are held",
     "site": "sites of NHS trusts do not travel with the project; keep a list of the NHS Organisation Data Service by "
     "`commonground add nhs_trust_sites FILE --released DAY`, one of Scotland's hospitals as phs_hospitals",
+    "practice": "of GP practices only those on the border of England and Wales are held (border_practice); NHS "
+    "England's Organisation Data Service has them all (epraccur)",
     "oa": "output areas do not travel with the project; keep them by `commonground add ons_output_areas FILE "
     "--released DAY`",
     "dz": "data zones of 2022 come with `commonground add ons_output_areas FILE --released DAY`; those of 2011 are in "

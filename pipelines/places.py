@@ -73,7 +73,12 @@ def read_register(raw: pl.DataFrame, file: str) -> pl.DataFrame:
         _day("TERM_DATE").alias("valid_to"),
     )
     known = conformed(typed.filter(pl.col("kind").is_not_null()), PLACE)
-    return regioned(known).sort("place_code", "valid_from")
+    return ordered(regioned(known))
+
+
+def ordered(register: pl.DataFrame) -> pl.DataFrame:
+    """Put a register in order of code, and of the first and last day of use: in one order, however it came."""
+    return register.sort("place_code", "valid_from", "valid_to", nulls_last=True)
 
 
 def _expect(raw: pl.DataFrame, wanted: list[str], file: str) -> None:
@@ -117,12 +122,14 @@ def regioned(register: pl.DataFrame) -> pl.DataFrame:
 
 def overlapping(register: pl.DataFrame) -> list[str]:
     """Name the codes of a register (schema.PLACE) that have two spans which overlap: nothing may rest on such a one."""
-    ordered = register.sort("place_code", "valid_from").with_columns(
+    # A ward of two districts in its first year stands in the one for no day.
+    some_day = pl.col("valid_to").is_null() | (pl.col("valid_to") >= pl.col("valid_from"))
+    spans = ordered(register.filter(some_day)).with_columns(
         pl.col("valid_to").shift(1).over("place_code").alias("before"),
         pl.col("valid_from").shift(1).over("place_code").alias("had"),
     )
     twice = pl.col("had").is_not_null() & (pl.col("before").fill_null(date.max) >= pl.col("valid_from"))
-    return ordered.filter(twice)["place_code"].to_list()
+    return spans.filter(twice)["place_code"].to_list()
 
 
 def _nation(code: str, parent: dict[str, str]) -> str:

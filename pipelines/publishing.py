@@ -7,9 +7,11 @@ import polars as pl
 
 from checks.doubt import findings_of
 from pipelines.agreeing import all_disagreements
+from pipelines.apportioning import postcode_tables
 from pipelines.bordering import boundaries, neighbour_table, neighbours_in
 from pipelines.catalogue import VERDICT_COLUMNS, Problem
 from pipelines.cliffs import BOUNDARY_CLIFF, cliffs
+from pipelines.crossing import border_practices
 from pipelines.csvw import metadata
 from pipelines.keys import code_key, hashed, keys
 from pipelines.ledger import BUILD, GAP_LEDGER
@@ -219,6 +221,7 @@ def _write(project: Project) -> Path:
         "places": places.register,
         "changes": places.changes,
         "neighbours": neighbour_table(project),
+        "border_practices": border_practices(places, postcode_tables(project)),
         "boundary_cliffs": _cliffs(project, dict(zip(answered, cells, strict=True))),
         "measures": measures_table(catalogue),
         "sources": sources_table(catalogue),

@@ -10,7 +10,7 @@ from pipelines.catalogue import Catalogue
 from pipelines.conform import tidied
 from pipelines.errors import UnreadableError
 from pipelines.observe import held_releases
-from pipelines.places import Places, read_changes, read_register, regioned
+from pipelines.places import Places, ordered, read_changes, read_register, regioned
 from pipelines.reading import read_sheet
 from pipelines.schema import CHANGE, PLACE, empty
 from pipelines.store import Snapshot, read_snapshot
@@ -31,7 +31,7 @@ def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
             f"{names}: no release that was out by {as_of} and has the nations is held; "
             "name a later day, or restore its file under sources/"
         )
-    return Places(regioned(register).sort("place_code", "valid_from"), pl.concat([empty(CHANGE), *changes]))
+    return Places(ordered(regioned(register)), pl.concat([empty(CHANGE), *changes]))
 
 
 def _newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date) -> list[pl.DataFrame]:

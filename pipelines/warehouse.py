@@ -16,6 +16,7 @@ from checks.doubt import DOUBT
 from checks.reasons import reasons_table
 from pipelines.catalogue import Catalogue
 from pipelines.cliffs import BOUNDARY_CLIFF
+from pipelines.crossing import BORDER_PRACTICE
 from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.losses import LOSS
 from pipelines.model import Measure, Source
@@ -76,6 +77,7 @@ TABLE_MEANING = {
     "places": "The register of places: every code, when it was in use, and what it belongs to",
     "changes": "What became of each code of a district: recoded or merged, when, by which order",
     "neighbours": "Which places of one system share a border, and what that rests on",
+    "border_practices": "GP practices where bodies of two nations have practices side by side",
     "boundary_cliffs": "Where data break at a border: known and not, or a jump; what straddles, what is seen in part",
     "measures": "Every measure: what it counts, its unit, and how it may be moved across boundaries",
     "sources": "Every source: publisher, licence, page, cadence",
@@ -201,6 +203,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "places": PLACE,
         "changes": CHANGE,
         "neighbours": NEIGHBOUR,
+        "border_practices": BORDER_PRACTICE,
         "boundary_cliffs": BOUNDARY_CLIFF,
         "observations": OBSERVATION,
         "totals": TOTAL,

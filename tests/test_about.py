@@ -61,7 +61,7 @@ def test_what_is_neither_place_nor_postcode_is_met_with_the_near_ones(project: P
 
 def test_a_postcode_that_no_table_knows_is_said_to_be_unknown(project: Project) -> None:
     first, second = told(project, "M33")
-    assert first == "postcode: M33 can't be told; held is no table of postcodes"
+    assert first == "postcode: M33 can't be told; held is nhs_border_postcodes"
     assert second.startswith("not held: a postcode directory of the whole country")
 
 
@@ -76,7 +76,7 @@ def test_postcodes_are_told_by_the_tables_that_someone_added(project: Project, t
     assert lines[-1].startswith("not held: a postcode directory of the whole country")
     for start, rows in {"M": 4, "M3": 1, "M33 2": 2, "m33 2ab": 1, "M332AB": 1}.items():
         assert told(mine, start)[0] == f"postcode: {start}: {rows} rows of ons_postcodes_trafford, 2025-02-01"
-    assert told(mine, "SW1A")[0] == "postcode: SW1A can't be told; held is ons_postcodes_trafford"
+    assert told(mine, "SW1A")[0] == "postcode: SW1A can't be told; held is nhs_border_postcodes, ons_postcodes_trafford"
     # Nothing is shared out by postcodes: what belongs to a place is told as before.
     assert told(mine, "Merton") == told(project, "Merton")
 

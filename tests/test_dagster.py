@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import date
+from itertools import permutations
 from pathlib import Path
 
 import dagster as dg
@@ -165,3 +166,14 @@ def test_a_code_with_two_spans_that_overlap_is_named() -> None:
     sound = rows([span, other, {**other, "valid_from": date(2011, 4, 1), "valid_to": None}], PLACE)
     assert overlapping(sound) == []
     assert overlapping(pl.concat([sound, sound.head(1)])) == ["E09000024"]
+
+
+def test_a_span_of_no_day_overlaps_nothing_and_hides_nothing_in_whatever_order_rows_come() -> None:
+    spans = [(date(2022, 1, 1), date(2022, 12, 31)), (date(2022, 1, 1), date(2021, 12, 31)), (date(2023, 1, 1), None)]
+    rows = [{"place_code": "E05014284", "valid_from": first, "valid_to": last} for first, last in spans]
+    schema = {name: PLACE[name].dtype for name in ("place_code", "valid_from", "valid_to")}
+    for each in permutations(rows):
+        assert overlapping(pl.DataFrame(each, schema=schema)) == []
+    longer = [*rows, {"place_code": "E05014284", "valid_from": date(2021, 1, 1), "valid_to": date(2023, 6, 30)}]
+    for each in permutations(longer):
+        assert set(overlapping(pl.DataFrame(each, schema=schema))) == {"E05014284"}

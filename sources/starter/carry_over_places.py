@@ -225,7 +225,29 @@ def jobcentres(offices: str) -> bytes:
     )
 
 
+BOARDS = {"7A1": "W11000023", "7A2": "W11000025", "7A3": "W11000031", "7A4": "W11000029", "7A5": "W11000030",
+          "7A6": "W11000028", "7A7": "W11000024"}  # fmt: skip
+"""Health boards of Wales: their codes of the Organisation Data Service, and of the ONS register."""
+
+
+def border_practices(practices: str, lists: str) -> bytes:
+    """Write the active GP practices of postcode districts (CH4, say) where bodies of two nations have practices."""
+    bodies = BOARDS | {row["CCG_CODE"]: row["ONS_CCG_CODE"] for row in rows_of(lists)}
+    # Fields 13, 15 and 26: active, whose it is, and 4 for a GP practice.
+    active = [cells for cells in _bare(practices) if cells[12] == "A" and cells[25] == "4" and cells[9]]
+    nations: dict[str, set[str]] = defaultdict(set)
+    for cells in active:
+        nations[cells[9].split()[0]].add("W" if cells[14] in BOARDS else "E")
+    rows = [
+        {**place("border_practice", cells[0], cells[1], bodies[cells[14]], _iso(cells[10])), "POSTCODE": cells[9]}
+        for cells in sorted(active)
+        if len(nations[cells[9].split()[0]]) > 1
+    ]
+    return csv_bytes([*HEADER, "POSTCODE"], rows)
+
+
 ORIGINS = {
+    "practices": ("geo/nhs/ods_epraccur_2022_noheader.csv.gz", "geo/nhs/gp-reg-pat-prac-all_2022-05.csv.gz"),
     "areas": ("geo/code_changes/chd_2024-07_areas.csv.gz",
               "geo/lookups/dfe_ward_pcon_lad_la_devolved_rgn_ctry_2017_2025.csv.gz",
               "geo/lookups/lsoa11_ttwa11_uk.csv.gz",
@@ -250,5 +272,7 @@ PLACES = (
     Item("nhs_trust_register.csv", "2022", trust_register, "trusts; those that ended are from the second file named, "
          "names from the third, days on which others followed them from the last two", ORIGINS["trusts"]),
     Item("nhs_trust_changes.csv", "2022", trust_changes, "changes from a trust to another", ORIGINS["trusts"]),
+    Item("nhs_border_practices.csv", "2022-06", border_practices, "active GP practices in postcode districts where "
+         "bodies of two nations have some; codes of the bodies are from the second file named", ORIGINS["practices"]),
     Item("dwp_jobcentres.csv", "2018-09", jobcentres, "names and postcodes", ORIGINS["jobcentres"]),
 )  # fmt: skip
