@@ -74,6 +74,8 @@ def _given(shape: FileShape, width: int, file: str) -> Head:
 
 def _found(top: list[list[str]], shape: FileShape, wanted: Wanted, file: str) -> Head:
     depth = shape.header_rows
+    if not top:
+        raise UnreadableError(f"{file}: has no row, expected headings; fetch it again")
     for first in range(min(len(top) - depth + 1, HEADER_WITHIN)):
         names = merged(top[first : first + depth], shape.footnotes)
         if is_header(names, wanted):

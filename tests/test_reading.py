@@ -321,6 +321,12 @@ def test_a_comma_that_groups_nothing_is_no_part_of_a_number(text: str, decimal: 
     assert (row["value"], row["fault"]) == (value, None if value is not None else "unreadable")
 
 
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n", b'""'])
+def test_a_text_file_without_a_row_is_refused(content: bytes) -> None:
+    with pytest.raises(UnreadableError, match=r"a\.file: (empty|has no row|found columns none)"):
+        cells(source(""), content)
+
+
 def test_a_row_with_more_fields_than_headings_is_set_aside_and_not_read_askew() -> None:
     read = cells(source(""), (LINES + "E06000052,Cornwall, and Scilly,2023,9\n").encode())
     (row,) = read.filter(pl.col("fault").is_not_null()).to_dicts()
