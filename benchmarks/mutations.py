@@ -62,6 +62,12 @@ def samples() -> dict[str, Sample]:
     records = [dict(zip(HEADINGS, row, strict=True)) for row in ROWS]
     columns = {name: [row[n] for row in ROWS] for n, name in enumerate(HEADINGS)}
     wide = [["code", "2021", "2022 (p)"], *([code, "1", "2"] for code in DISTRICTS)]
+    figures = ",".join(PRINTED[n % 4].replace(",", "") for n in range(len(DISTRICTS)))
+    across = [",".join(["year", *DISTRICTS]), *(f"{1990 + n},{figures}" for n in range(len(DISTRICTS)))]
+    counted = {
+        "listed": {"title": "l", "unit": "i", "kind": "stock", "counted": True},
+        "few": {"title": "f", "unit": "i", "kind": "stock", "column": "stock", "at_most": 7.0},
+    }
     stat = {
         "id": ["code", "year"], "size": [len(DISTRICTS), 1], "value": list(range(len(DISTRICTS))),
         "dimension": {"code": {"category": {"index": list(DISTRICTS)}}, "year": {"category": {"index": ["2023"]}}},
@@ -80,6 +86,10 @@ def samples() -> dict[str, Sample]:
             declared(layout="wide", columns={"place": "code"}, markers={"p": "provisional"}),
             "\n".join(",".join(row) for row in wide).encode(),
         ),
+        "csv by place": Sample(
+            declared(layout="by_place", columns={"place": "*", "period": "year"}), "\n".join(across).encode()
+        ),
+        "list to count": Sample(declared(columns={"place": "code", "period": "year"}, measures=counted), text.encode()),
         "xlsx": Sample(declared(format="excel"), xlsx({"Notes": [["words"]], "Data": table})),
         "merged xlsx": Sample(
             declared(format="excel", header_rows=2, columns=heads, measures=joined), xlsx({"Data": merged})

@@ -80,19 +80,21 @@ def _by_place(sheet: Sheet, source: Source) -> pl.DataFrame:
     declared = {plain(name) for name in (*columns.period, *columns.status, *source.where, ROW)}
     others = [name for name in frame.columns if plain(name) not in declared]
     ignored = set(matching(others, source.ignore))
-    keys = [expr for expr in _keys(frame, source) if expr.meta.output_name() in ("status_text", "file_row")]
-    kept = frame.select(
-        *keys,
+    places = [name for name in others if name not in ignored]
+    if not places:
+        raise UnreadableError(f"{sheet.file}: found no heading but those declared; expected one for each place")
+    keys = frame.select(
+        _column(frame, columns.status).alias("status_text"),
+        pl.col(ROW).alias("file_row"),
         _column(frame, columns.period).alias("period_text"),
         pl.lit(next(iter(source.measures))).alias("measure"),
-        *(name for name in others if name not in ignored),
     )
-    index = ["status_text", "file_row", "period_text", "measure"]
-    long = kept.unpivot(index=index, variable_name="file_column", value_name="text")
-    told = {"code_text": columns.place, "place_label": columns.label}
-    return long.with_columns(
-        (pl.col("file_column") if names else pl.lit("")).alias(name) for name, names in told.items()
-    )
+    # One column below the other, none by its name: a heading may be * or the name of a column here.
+    text = pl.concat([frame[name].alias("text") for name in places])
+    of = pl.concat([pl.Series("file_column", [name]).new_from_index(0, frame.height) for name in places])
+    long = pl.concat([keys] * len(places)).with_columns(text, of)
+    named = {"code_text": columns.place, "place_label": columns.label}
+    return long.with_columns((of if each else pl.lit("")).alias(name) for name, each in named.items())
 
 
 class Series(NamedTuple):

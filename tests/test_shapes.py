@@ -46,6 +46,20 @@ def test_a_heading_that_is_no_place_is_set_aside_cell_by_cell_and_not_lost() -> 
     assert len(told(read)) == 2
 
 
+@pytest.mark.parametrize("heading", ["*", "^.*$", "measure", "file_row", "status_text", "text", "file_column"])
+def test_a_heading_that_means_something_to_the_program_is_a_heading_like_any_other(heading: str) -> None:
+    read = cells(source(BY_NAME, ONE), f"year,Merton,{heading}\n2023,7,8\n".encode())
+    assert set(read.select("place_label", "value", "fault").rows()) == {
+        ("Merton", 7.0, None), (heading, 8.0, "unmatched_place")
+    }  # fmt: skip
+
+
+def test_a_file_without_a_row_or_without_a_place_gives_none() -> None:
+    assert cells(source(BY_NAME, ONE), b"year,Merton\n").height == 0
+    with pytest.raises(UnreadableError, match="found no heading but those declared; expected one for each place"):
+        cells(source(BY_NAME, ONE), b"year\n2023\n")
+
+
 @pytest.mark.parametrize(
     ("text", "rest", "complaint"),
     [
