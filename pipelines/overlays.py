@@ -6,6 +6,7 @@ of people moves along. Areas of land are never used: people are not spread evenl
 """
 
 from datetime import date
+from functools import reduce
 from typing import NamedTuple
 
 import polars as pl
@@ -69,19 +70,33 @@ def membership(
     """Tell which place of a system each small area lies in, and the column of the areas it is told by.
 
     A system without a column of its own is reached from one that has: by what its codes became, or by the
-    larger places they lie in. A code that leads to several places, or nowhere, leaves its areas without one.
+    larger places they lie in. Where a column tells nothing of an area, another of the same kind may: the 26 districts
+    of Northern Ireland have a column of their own. A code that leads to several places tells nothing.
     None where no column leads to the system.
     """
-    if system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls())):
+    own = system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls()))
+    alike = [column for column in areas.systems if _kind(column) == _kind(system) and column != system]
+    if own and (not alike or _kind(system) in SMALL or not areas.table[system].null_count()):
         return areas.table[system], system
     try:
         goal = set(target or system_places(places.register, system)["place_code"])
     except UnknownNameError:
-        return None  # trusts, say: known by what is shared out to them, and in no register
-    larger = [column for column in _by_nearness(areas.systems, system) if column.rsplit("_", 1)[0] not in SMALL]
-    found = ((_led(areas, places, column, goal), column) for column in larger)
-    best = min(found, key=lambda each: each[0].null_count(), default=None)
-    return best if best and best[0].null_count() < areas.table.height else None
+        # Trusts, say: known by what is shared out to them, and in no register.
+        return (areas.table[system], system) if own else None
+    larger = [column for column in _by_nearness(areas.systems, system) if _kind(column) not in SMALL]
+    found = {column: _led(areas, places, column, goal) for column in (alike if own else larger)}
+    told = system if own else min(found, key=lambda column: found[column].null_count(), default=system)
+    series = areas.table[system] if own else found.get(told, pl.Series([None] * areas.table.height, dtype=pl.String))
+    known = reduce(_filled, (found[column] for column in found if _kind(column) == _kind(system)), series)
+    return (known, told) if known.null_count() < areas.table.height else None
+
+
+def _filled(known: pl.Series, led: pl.Series) -> pl.Series:
+    return known.zip_with(known.is_not_null(), led)
+
+
+def _kind(system: str) -> str:
+    return system.rsplit("_", 1)[0]
 
 
 def _by_nearness(systems: tuple[str, ...], system: str) -> list[str]:

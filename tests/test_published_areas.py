@@ -16,6 +16,7 @@ from pipelines.adding import add_and_tell
 from pipelines.apportioning import small_areas
 from pipelines.areas import Areas
 from pipelines.catalogue import load
+from pipelines.places import reaches
 from pipelines.steps import Project
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -251,3 +252,25 @@ def test_districts_lie_in_the_statistical_areas_of_the_published_lookup(table: p
     lookup = geo("lookups/lad23_itl2_2021_uk.csv").select("gss_code", "RGNCD").filter(pl.len().over("gss_code") == 1)
     held = table.select("lad_2024", "itl2_2021").drop_nulls().unique()
     assert set(held.iter_rows()) == set(lookup.iter_rows())
+
+
+def test_every_area_lies_in_one_district_of_2018_that_became_its_district_of_2021(
+    project: Project, table: pl.DataFrame
+) -> None:
+    places = steps.register_places(project)
+    pairs = table.select("lad_2018", "lad_2021").unique()
+    assert (pairs["lad_2018"].null_count(), pairs["lad_2018"].n_unique()) == (0, 391)
+    found = reaches(places.changes, pairs["lad_2018"].unique().to_list(), set(table["lad_2021"]))
+    assert {(old, found[old].codes) for old in found} == {(old, (new,)) for old, new in pairs.iter_rows()}
+
+
+@published
+def test_the_seven_districts_of_northamptonshire_have_the_residents_published_for_them(table: pl.DataFrame) -> None:
+    people = pl.col("All Ages").str.replace_all(",", "").cast(pl.Int64)
+    small = geo("population/lsoa11_mid2019_syoa_ew.csv.gz").select(pl.col("LSOA Code").alias("lsoa_2011"), people)
+    merged = table.filter(pl.col("lad_2021").is_in(["E06000061", "E06000062"]))
+    summed = merged.select("lsoa_2011", "lad_2018").unique().join(small, on="lsoa_2011", validate="1:1")
+    told = dict(summed.group_by("lad_2018").agg(pl.col("All Ages").sum()).iter_rows())
+    large = geo("population/lad20_mid2019_syoa_ew.csv.gz").filter(pl.col("Code").is_in(list(told)))
+    assert len(told) == 7
+    assert told == dict(large.select("Code", pl.col("All ages").cast(pl.Int64)).iter_rows())

@@ -33,10 +33,10 @@ WORKING = ("age_16_24", "age_25_34", "age_35_49", "age_50_64")
 BAND_OF = {"age_0_4": "age_0_15", "age_5_15": "age_0_15", "age_16_64": "working", "age_65_plus": "age_65_plus",
            "age_85_plus": "age_65_plus"}  # fmt: skip
 MID_2020, CENSUS = "residents_mid_2020", "residents_census_2021"
-PLACES = ("lsoa_2011", "lsoa_2021", "msoa_2011", "msoa_2021", "ward_2024", "lad_2014", "lad_2021", "lad_2024",
-          "sub_icb_2022", "icb_2022", "ccg_2021", "stp_2021", "ttwa_2011", "pcon_2024", "health_board_2019",
-          "pfa_2024", "fra_2024", "combined_authority_2023", "itl1_2021", "itl2_2021", "nuts1_2018", "nuts2_2018",
-          "nuts3_2018")  # fmt: skip
+PLACES = ("lsoa_2011", "lsoa_2021", "msoa_2011", "msoa_2021", "ward_2024", "lad_2014", "lad_2018", "lad_2021",
+          "lad_2024", "sub_icb_2022", "icb_2022", "ccg_2021", "stp_2021", "ttwa_2011", "pcon_2024", "health_board_2019",
+          "pfa_2024", "csp_2024", "fra_2024", "combined_authority_2023", "itl1_2021", "itl2_2021", "nuts1_2018",
+          "nuts2_2018", "nuts3_2018")  # fmt: skip
 WEIGHTS = (*(f"{MID_2020}__{group}" for group in ("all_ages", *GROUPS)),
            *(f"{CENSUS}__{band}" for band in ("all_ages", *BANDS)))  # fmt: skip
 
@@ -70,7 +70,7 @@ def small_areas(*texts: str) -> bytes:
     """Write the table of small areas as Parquet, from the texts of ORIGINS in their order."""
     read = {name: _frame(text) for name, text in zip(ORIGINS, texts, strict=True)}
     parts = [_england_and_wales(read), _scotland(read), _northern_ireland(read)]
-    placed = _statistical(pl.concat(parts, how="diagonal"), read)
+    placed = _statistical(_before_mergers(pl.concat(parts, how="diagonal"), read), read)
     table = placed.select("area_code", *PLACES, *WEIGHTS).sort("area_code")
     buffer = io.BytesIO()
     table.write_parquet(buffer, compression="zstd", compression_level=19, statistics=False)
@@ -244,8 +244,31 @@ def _northern_ireland(read: Frames) -> pl.DataFrame:
     return _looked_up(found, ttwa).with_columns(_one_for_all(read["history"], "N23", "N31"))
 
 
+def _before_mergers(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
+    """Give the district of 2018: the one that became the district of 2021, or of several the one that the LSOA bears.
+
+    An LSOA of 2011 is named after the district of that day. Those names lead to the very districts of 2021 that the
+    lookup of LSOAs has, but for three LSOAs whose land changed hands in 2012 and 2013, none of which merged later.
+    """
+    became = (
+        read["since"]
+        .select(
+            pl.col("LAD21CD").alias("lad_2021"), pl.col("LAD18CD").alias("lad_2018"), pl.col("LAD18NM").alias("stem")
+        )
+        .unique()
+    )
+    several = pl.len().over("lad_2021") > 1
+    alone = became.filter(~several).drop("stem")
+    stem = pl.col("LSOA11NM").str.replace(r" [0-9]{3}[A-Z]$", "").alias("stem")
+    named = read["msoa"].select(pl.col("LSOA11CD").alias("lsoa_2011"), stem).unique()
+    found = areas.join(alone, on="lad_2021", how="left").join(named, on="lsoa_2011", how="left", validate="m:1")
+    among = became.filter(several).rename({"lad_2018": "one_of"})
+    told = found.join(among, on=["lad_2021", "stem"], how="left", validate="m:1")
+    return told.with_columns(pl.coalesce("lad_2018", "one_of").alias("lad_2018")).drop("stem", "one_of")
+
+
 def _statistical(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
-    """Give the statistical areas that hold the whole of an area's district; of one that lies in several, none.
+    """Give statistical and safety areas that hold the whole of an area's district; of one that lies in several, none.
 
     Districts are those of 2023 for ITL, and for NUTS those that all districts of 2018 became by 2021. An ITL 2 area
     lies in the ITL 1 area whose code its own begins with.
@@ -255,7 +278,8 @@ def _statistical(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
     since = read["since"].select("LAD18CD", pl.col("LAD21CD").alias("lad_2021"))
     levels = [pl.col(f"NUTS{level}18CD").alias(f"nuts{level}_2018") for level in (1, 2, 3)]
     nuts = since.join(read["nuts"], on="LAD18CD").select("lad_2021", *levels)
-    for key, told in (("lad_2024", itl), ("lad_2021", nuts)):
+    safety = read["police"].select(pl.col("LAD24CD").alias("lad_2024"), pl.col("CSP24CD").alias("csp_2024"))
+    for key, told in (("lad_2024", itl), ("lad_2024", safety), ("lad_2021", nuts)):
         for name in told.drop(key).columns:
             one = told.select(key, name).unique().filter(pl.len().over(key) == 1)
             areas = areas.join(one, on=key, how="left", validate="m:1")
