@@ -46,6 +46,22 @@ def lineage(places: Places, code: str, until: date) -> Told:
         yield "systems", systems
     yield from _changes(places, code, "to_code", "from_code", "was")
     yield from _changes(places, code, "from_code", "to_code", "became")
+    yield from _held(places, code, rows[-1]["valid_to"] or until)
+
+
+NAMED = 24
+"""Places put in another that are named; of more, it is said how many they are."""
+
+
+def _held(places: Places, code: str, day: date) -> Told:
+    """Name what the register puts in a place on a day: the districts of a county, the sites of a trust."""
+    inside = places.register.filter(
+        pl.col("parent_code") == code, pl.col("kind") != "ward", pl.col("valid_from") <= day,
+        pl.col("valid_to").is_null() | (pl.col("valid_to") >= day),
+    ).unique("place_code", keep="last").sort("place_code")  # fmt: skip
+    for (kind,), rows in inside.group_by("kind", maintain_order=True):
+        named = ", ".join(f"{child} {name}" for child, name in rows.select("place_code", "place_name").iter_rows())
+        yield "holds", f"{kind}: {named if rows.height <= NAMED else f'{rows.height} places'}"
 
 
 def _above(places: Places, code: str, row: dict[str, object]) -> str:

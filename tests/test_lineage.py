@@ -67,6 +67,11 @@ def test_a_trust_that_was_split_names_both_and_not_what_merged_into_them_before(
         ("TLC1", "lies in: TLC North East (England), England"),
         ("UKN10", "lies in: UKN0 Northern Ireland, UKN Northern Ireland, Northern Ireland"),
         ("E07000026", "lies in: E10000006 Cumbria, North West, England"),
+        ("TLL", "holds: itl2: TLL1 West Wales and The Valleys, TLL2 East Wales"),
+        # As it was on its last day.
+        ("E10000006", "holds: lad: E07000026 Allerdale, E07000027 Barrow-in-Furness, E07000028 Carlisle, E07000029 Co"),
+        ("E92000001", "holds: region: E12000001 North East, E12000002 North West, E12000003 Yorkshire and The Humber"),
+        ("E92000001", "holds: trust: "),
     ],
 )
 def test_a_place_tells_its_systems_and_what_it_lies_in(places: Places, code: str, line: str) -> None:
