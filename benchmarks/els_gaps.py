@@ -127,7 +127,8 @@ def write_project(folder: Path, found: list[Indicator]) -> Project:
     held = load(ROOT)
     for name, source in held.sources.items():
         if source.provides in ("place", "change", "areas"):
-            shutil.copy(ROOT / "sources" / f"{name}.yaml", sources)
+            for path in (ROOT / "sources").glob(f"{name}.*"):
+                shutil.copy(path, sources)
             for release in source.releases:
                 shutil.copy(ROOT / "sources" / release.file, sources / release.file)
     bare = Project(load(folder), folder / "store", AS_OF)
