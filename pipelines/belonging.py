@@ -47,7 +47,7 @@ def belongs(tables: Iterable[Areas], shares: Iterable[Shares], code: str, names:
 
 def _related(areas: Areas, mine: pl.DataFrame, system: str, names: dict[str, str]) -> tuple[str, str]:
     """Tell how the small areas of one place stand to the places of a system."""
-    parts = _parts(mine, system, _people(areas))
+    parts = _parts(mine, system, people_column(areas))
     if parts.height == 1:
         return "lies in", f"{system}: {_listed(parts, names)}"
     around = areas.table.filter(pl.col(system).is_in(parts["code"].drop_nulls().implode()))
@@ -57,7 +57,7 @@ def _related(areas: Areas, mine: pl.DataFrame, system: str, names: dict[str, str
     return "holds", f"{system}: {few}"
 
 
-def _people(areas: Areas) -> str | None:
+def people_column(areas: Areas) -> str | None:
     """Give the column of all people of the newest set of weights; none where no set has them."""
     having = [each for each in areas.weights if EVERYONE in each.groups]
     newest = max(having, key=lambda each: each.day, default=None)

@@ -25,6 +25,7 @@ from pipelines.model_reading import Columns, FileShape
 from pipelines.model_roads import Api, ArcGis, Ckan, GovUk, Link, Nomis, StatXplore
 from pipelines.model_shared import Alike, Shared
 from pipelines.neighbours import NEIGHBOUR
+from pipelines.parents import PARENT
 from pipelines.planned import NewPlace, Scenario
 from pipelines.ranks import RANK
 from pipelines.reconciliation import RECONCILIATION
@@ -140,6 +141,7 @@ def tables_page() -> str:
         "builds": BUILD,
         "ranks": RANK,
         "places": schema.PLACE,
+        "parents": PARENT,
         "changes": schema.CHANGE,
         "observations": schema.OBSERVATION,
         "findings": schema.FINDING,

@@ -19,6 +19,7 @@ from pipelines.ledger_store import gaps_of, ledger_of, ledger_path
 from pipelines.letters import letters
 from pipelines.losses import LOSS
 from pipelines.observe import RELEASE
+from pipelines.parents import parent_table
 from pipelines.people import people_in
 from pipelines.ranks import ranks
 from pipelines.reconciling import all_reconciliations
@@ -219,6 +220,7 @@ def _write(project: Project) -> Path:
         "cells": every,
         "ranks": ranks(every, catalogue.measures),
         "places": places.register,
+        "parents": parent_table(project),
         "changes": places.changes,
         "neighbours": neighbour_table(project),
         "border_practices": border_practices(places, postcode_tables(project)),

@@ -21,6 +21,7 @@ from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.losses import LOSS
 from pipelines.model import Measure, Source
 from pipelines.neighbours import NEIGHBOUR
+from pipelines.parents import PARENT
 from pipelines.ranks import RANK
 from pipelines.reconciliation import RECONCILIATION
 from pipelines.returns import REPORTING, RETURN
@@ -75,6 +76,7 @@ TABLE_MEANING = {
     "verdicts": "For each place and period of a problem: whether its question can be answered there, and why not",
     "crosswalk_losses": "Counts of places that lead nowhere in a problem's place system: in no cell, and named here",
     "places": "The register of places: every code, when it was in use, and what it belongs to",
+    "parents": "What each place lies in, by kind: force, board, travel-to-work area, region; wholly, or by what share",
     "changes": "What became of each code of a district: recoded or merged, when, by which order",
     "neighbours": "Which places of one system share a border, and what that rests on",
     "border_practices": "GP practices where bodies of two nations have practices side by side",
@@ -201,6 +203,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "gap_ledger": GAP_LEDGER,
         "builds": BUILD,
         "places": PLACE,
+        "parents": PARENT,
         "changes": CHANGE,
         "neighbours": NEIGHBOUR,
         "border_practices": BORDER_PRACTICE,
