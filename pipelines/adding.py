@@ -8,12 +8,12 @@ from rich.console import Console
 
 from pipelines.addresses import safe_name
 from pipelines.areas import areas_in
-from pipelines.building import said
 from pipelines.catalogue import Catalogue
 from pipelines.errors import CommongroundError, FetchError
 from pipelines.fetch import Outcome, add_file, see_file
 from pipelines.model_parts import Release
 from pipelines.receiving import looked_at, refusal
+from pipelines.refreshing import said
 from pipelines.registering import registered_in
 from pipelines.shares import shares_in
 from pipelines.steps import Project, prepare, register_places

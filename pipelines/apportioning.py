@@ -18,7 +18,7 @@ from pipelines.keys import keys
 from pipelines.model import Source
 from pipelines.observe import held_releases
 from pipelines.places import Places
-from pipelines.registering import read_places
+from pipelines.registering import kept_places
 from pipelines.shares import Shares, shares_in, shares_of
 from pipelines.store import Snapshot, read_snapshot, read_table, state_path, table_key, write_table
 
@@ -79,7 +79,7 @@ def _kept(
 
 def _newest_sound(project: Project, name: str, files: list[Snapshot], read: Read[Table]) -> Table:
     faults = []
-    register = read_places(project.home, project.catalogue, project.as_of).register
+    register = kept_places(project.home, project.catalogue, project.as_of).register
     for entry in files:
         try:
             content = read_snapshot(project.home, entry.sha256)

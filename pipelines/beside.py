@@ -9,8 +9,6 @@ from multiprocessing import get_context, parent_process
 from signal import SIG_IGN, SIGINT, signal
 from threading import Thread
 
-FEWEST = 6
-"""For fewer names the second process, which takes about two seconds to start, is not worth it."""
 _AHEAD = 2
 """How many names wait at the second process, so that it is not idle while this one is at work."""
 Work = Callable[[str], object]
@@ -40,17 +38,17 @@ def _end_with_the_first() -> None:
         os._exit(1)
 
 
-def by_two(pool: ProcessPoolExecutor, work: Work, names: Sequence[str], on_done: OnDone) -> list[str]:
+def by_two(pool: ProcessPoolExecutor, work: Work, names: Sequence[str], on_done: OnDone, fewest: int = 2) -> list[str]:
     """Do the work for each name, the second process from the front and this one from the back; give what failed.
 
     `work` is to be pickled, and to be safe to do in any order. A name for which it fails, for whatever reason, stops
-    no other; where the second process dies, this one does what was left.
+    no other; where the second process dies, this one does what was left. Fewer names than `fewest` are done here.
     """
     left, faults = deque(names), []
     theirs: deque[tuple[str, Future[object]]] = deque()
     with ThreadPoolExecutor(1) as here:
         while left or theirs:
-            while left and len(names) >= FEWEST and len(theirs) < _AHEAD:
+            while len(left) > 1 and len(names) >= fewest and len(theirs) < _AHEAD:
                 theirs.append((left[0], _submitted(pool, here, work, left.popleft())))
             if left:
                 faults += _ended(left[-1], here.submit(work, left.pop()), on_done)

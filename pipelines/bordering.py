@@ -5,7 +5,8 @@ is told by putting districts together. Of others, travel to work areas say, it i
 """
 
 import json
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,17 @@ from pipelines.apportioning import geography
 from pipelines.crosswalks import Geography, codes_of
 from pipelines.errors import UnknownNameError, UnreadableError
 from pipelines.keys import hashed, keys
-from pipelines.neighbours import NEIGHBOUR, neighbours, put_together
+from pipelines.neighbours import NEIGHBOUR, PAIR, neighbours, put_together
 from pipelines.observe import held_releases
 from pipelines.overlays import membership
-from pipelines.places import links
+from pipelines.places import Places, links
+from pipelines.schema import empty
 from pipelines.steps import Project, register_places
-from pipelines.store import read_snapshot, read_table, state_path, table_key, write_table
+from pipelines.store import prune, read_snapshot, read_table, state_path, table_key, write_table
 from pipelines.systems import kind_of
 from pipelines.unpacking import unpacked
+
+Held = Callable[[], Geography]
 
 
 def boundaries(project: Project, kind: str = "lad") -> dict[str, Any] | None:
@@ -65,36 +69,56 @@ SYSTEMS = (
 
 
 def neighbour_table(project: Project) -> pl.DataFrame:
-    """Give which places share a border (neighbours.NEIGHBOUR), or the table made before from the same boundaries."""
+    """Give which places share a border (neighbours.NEIGHBOUR), of every system of which that can be told."""
+    systems = {*SYSTEMS, *_systems(project)}
+    prune(project.home, "neighbour", systems)
+    held = _held(project)
+    return pl.concat(
+        [empty(NEIGHBOUR), *(neighbours_in(project, system, held) for system in sorted(systems - {"lad"}))]
+    )
+
+
+def _held(project: Project) -> Held:
+    """Give a function that reads all that is held about places when it is first asked."""
+    return cache(lambda: geography(project, register_places(project)))
+
+
+def _systems(project: Project) -> set[str]:
+    """Name the place systems that problems are about, or that boundaries are of."""
+    return {problem.header.places for problem in project.catalogue.problems.values()} | set(_drawn(project).values())
+
+
+def neighbours_in(project: Project, system: str, held: Held | None = None) -> pl.DataFrame:
+    """Give the pairs of one place system that share a border (neighbours.NEIGHBOUR); none where that is not known.
+
+    They are those made before from the same boundaries, where there are any.
+    """
     made_from = keys(project.catalogue, project.home, project.as_of)
-    asked = {problem.header.places for problem in project.catalogue.problems.values()}
-    systems = sorted({*SYSTEMS, *asked, *_drawn(project).values()} - {"lad"})
-    key = hashed(made_from.boundaries, made_from.places, *made_from.apportioning.values(), *systems)
-    path = state_path(project.home, "place", "neighbour")
+    key = hashed(made_from.boundaries, made_from.places, *made_from.apportioning.values(), system)
+    path = state_path(project.home, "neighbour", system)
     if table_key(path) != key:
-        write_table(path, _all_neighbours(project, systems), key)
+        write_table(path, _neighbours(project, system, held or _held(project)), key)
     return read_table(path)
 
 
-def neighbours_in(project: Project, system: str) -> pl.DataFrame:
-    """Give the pairs of one place system that share a border: neighbours.NEIGHBOUR; none where that is not known."""
-    return neighbour_table(project).filter(pl.col("place_system") == system)
+def _neighbours(project: Project, system: str, held: Held) -> pl.DataFrame:
+    own = {kind_of(each): each for each in _drawn(project).values()}
+    if own.get(kind_of(system)) == system:
+        told, basis = neighbours(boundaries(project, kind_of(system))), f"boundaries of {system}"
+    else:
+        basis = f"districts put together, by the boundaries of {own.get('lad')}"
+        districts = neighbours_in(project, own["lad"]).select(list(PAIR)) if "lad" in own else neighbours(None)
+        told = (
+            put_together(districts, _districts_of(register_places(project), held, districts, system))
+            if districts.height
+            else districts
+        )
+    return told.with_columns(place_system=pl.lit(system), basis=pl.lit(basis)).select(list(NEIGHBOUR))
 
 
-def _all_neighbours(project: Project, systems: list[str]) -> pl.DataFrame:
-    own = {kind_of(system): system for system in _drawn(project).values()}
-    pairs = {kind: neighbours(boundaries(project, kind)) for kind in own}
-    districts = pairs.get("lad", neighbours(None))
-    held = geography(project, register_places(project)) if districts.height else None
-    found = []
-    for system in systems:
-        if own.get(kind_of(system)) == system:
-            told, basis = pairs[kind_of(system)], f"boundaries of {system}"
-        else:
-            told = put_together(districts, whole(held, districts, system)) if held else districts
-            basis = f"districts put together, by the boundaries of {own.get('lad')}"
-        found.append(told.with_columns(place_system=pl.lit(system), basis=pl.lit(basis)).select(list(NEIGHBOUR)))
-    return pl.concat(found)
+def _districts_of(places: Places, held: Held, districts: pl.DataFrame, system: str) -> dict[str, str]:
+    """Tell which place of a system each district wholly lies in; tables of areas are read where no register tells."""
+    return whole(Geography(places, (), ()), districts, system) or whole(held(), districts, system)
 
 
 def whole(held: Geography, districts: pl.DataFrame, system: str) -> dict[str, str]:
@@ -109,7 +133,9 @@ def whole(held: Geography, districts: pl.DataFrame, system: str) -> dict[str, st
         return {}
     found = {code: reach.codes for code, reach in links(held.places, codes, target).items()}
     for areas in held.areas:
-        column = next((name for name in areas.systems if set(codes) <= set(areas.table[name])), None)
+        column = next(
+            (name for name in areas.systems if kind_of(name) == "lad" and set(codes) <= set(areas.table[name])), None
+        )
         told = membership(areas, held.places, system) if column and not found else None
         if told and column:
             pairs = pl.DataFrame({"code": areas.table[column], "to": told[0]}).drop_nulls().unique()

@@ -1,26 +1,26 @@
-"""What `build`, `refresh` and `rehearse` do and say, with a progress bar for what takes time."""
+"""What `build` and `rehearse` do and say, with a progress bar for what takes time."""
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from pipelines.accepted import run_out_or_in_vain, with_acceptance
 from pipelines.answering import answer_problem
 from pipelines.beside import Work, by_two, second_process
+from pipelines.bordering import neighbour_table
 from pipelines.keys import Keys
 from pipelines.ledger import since
 from pipelines.ledger_store import ledger_is_fresh, ledger_of
 from pipelines.pages import INDEX, pages_are_fresh, publish_pages
+from pipelines.parents import parent_table
 from pipelines.places import overlapping
-from pipelines.printing import as_csv, as_table
+from pipelines.printing import as_csv, as_table, progress_bar
 from pipelines.publishing import publish_warehouse, report_files, report_is_fresh, report_problem, warehouse_is_fresh
 from pipelines.steps import (
     Project,
@@ -40,6 +40,10 @@ from pipelines.warehouse import newest
 
 if TYPE_CHECKING:
     from pipelines.run import Built
+
+
+FEWEST_READ = 6
+"""Of fewer sources the second process reads none: it would have to import Great Expectations first, as this one."""
 
 
 def build_and_tell(project: Project, problems: Sequence[str], console: Console) -> list[str]:
@@ -75,9 +79,17 @@ def _made_ahead(
         return  # Dagster's check of the register says which, and stops what rests on it
     stale = [name for name in sources_of(project, names) if not observed_is_fresh(home, name, made)]
     with sole_builder(home):
-        _by_two(partial(observe_source, project), stale, "reading", console, beside)
+        places_told = beside.submit(_tell_of_places, project)
+        _by_two(partial(observe_source, project), stale, "reading", console, beside, FEWEST_READ)
         unanswered = [name for name in names if not answer_is_fresh(home, name, made)]
         _by_two(partial(answer_problem, project), unanswered, "answering", console, beside)
+        places_told.exception()
+
+
+def _tell_of_places(project: Project) -> None:
+    """Make what is told of places whatever is read: the second process, while the first is still alone at work."""
+    neighbour_table(project)
+    parent_table(project)
 
 
 def _materialised(project: Project, names: Sequence[str], console: Console) -> "Built":
@@ -85,7 +97,7 @@ def _materialised(project: Project, names: Sequence[str], console: Console) -> "
     # Dagster is imported only when there is something to build.
     from pipelines.run import build, step_count
 
-    with _bar(console) as bar:
+    with progress_bar(console) as bar:
         task = bar.add_task("checking", total=step_count(project, names))
         return build(project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " ")))
 
@@ -108,15 +120,14 @@ def _output(project: Project, name: str) -> object:
     return others[name](project) if name in others else report_problem(project, name)
 
 
-def _by_two(work: Work, names: list[str], word: str, console: Console, beside: ProcessPoolExecutor) -> list[str]:
-    with _bar(console) as bar:
+def _by_two(
+    work: Work, names: list[str], word: str, console: Console, beside: ProcessPoolExecutor, fewest: int = 2
+) -> list[str]:
+    with progress_bar(console) as bar:
         task = bar.add_task(word, total=len(names))
-        return by_two(beside, work, names, lambda name: bar.update(task, advance=1, description=f"{word} {name}"))
-
-
-def _bar(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, refresh_per_second=4)
+        return by_two(
+            beside, work, names, lambda name: bar.update(task, advance=1, description=f"{word} {name}"), fewest
+        )
 
 
 def broken_sources(project: Project, names: Sequence[str]) -> list[str]:
@@ -206,43 +217,6 @@ def by_reason(cells: list[pl.DataFrame]) -> pl.DataFrame:
         pl.col("measure").unique().sort().str.join(", ").alias("measures"),
     )  # fmt: skip
     return counted.sort("cells", "reason", descending=[True, False])
-
-
-def said(what: str, detail: str) -> str:
-    """Say what came of one fetch; the detail names the source."""
-    return f"{what.replace('_', ' ')}: {detail}"
-
-
-def refresh_and_tell(project: Project, sources: Sequence[str], console: Console) -> int:
-    """Ask publishers for what is new, say what came, and give how many failed."""
-    from pipelines.fetch import Outcome, refresh_all
-
-    catalogue = project.catalogue
-    named = {name: catalogue.source(name) for name in sources}
-    wanted = named or catalogue.held()
-    now = datetime.now(UTC)
-    with _bar(console) as bar:
-        task = bar.add_task("fetching", total=len(wanted))
-
-        def done(outcome: Outcome) -> None:
-            bar.update(task, advance=1, description=outcome.source)
-
-        def coming(source: str, size: int, total: int) -> None:
-            of = f" of {total / 1e6:.1f}" if total else ""
-            bar.update(task, description=f"{source}: {size / 1e6:.1f}{of} MB")
-
-        with sole_builder(project.home):
-            outcomes = refresh_all(
-                project.home,
-                wanted,
-                today=now.date(),
-                now=now.isoformat(timespec="seconds"),
-                on_done=done,
-                on_bytes=coming,
-            )
-    for outcome in outcomes:
-        console.print(said(outcome.what, outcome.detail), soft_wrap=True, highlight=False, markup=False)
-    return sum(outcome.what == "failed" for outcome in outcomes)
 
 
 def rehearse_and_tell(project: Project, name: str, problems: Sequence[str], console: Console) -> None:

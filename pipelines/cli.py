@@ -73,7 +73,7 @@ def refresh(
     store: Store = None,
 ) -> None:
     """Ask publishers for what is new, and keep it; builds nothing."""
-    from pipelines.building import refresh_and_tell
+    from pipelines.refreshing import refresh_and_tell
 
     if refresh_and_tell(_project(store, None), source or [], console):
         raise typer.Exit(5)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -9,11 +10,12 @@ import polars as pl
 from pipelines.catalogue import Catalogue
 from pipelines.conform import tidied
 from pipelines.errors import UnreadableError
+from pipelines.keys import keys
 from pipelines.observe import held_releases
 from pipelines.places import Places, ordered, read_changes, read_register, regioned
 from pipelines.reading import read_sheet
 from pipelines.schema import CHANGE, PLACE, empty
-from pipelines.store import Snapshot, read_snapshot
+from pipelines.store import Snapshot, read_snapshot, read_table, state_path, table_key, write_table
 
 _READERS: dict[str, Callable[[pl.DataFrame, str], pl.DataFrame]] = {"place": read_register, "change": read_changes}
 
@@ -32,6 +34,22 @@ def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
             "name a later day, or restore its file under sources/"
         )
     return Places(ordered(regioned(register)), pl.concat([empty(CHANGE), *changes]))
+
+
+def kept_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
+    """Make the register of places and their changes, or give those made before from the same files."""
+    key = keys(catalogue, home, as_of).places
+    paths = [state_path(home, "place", table) for table in ("register", "change")]
+    if any(table_key(path) != key for path in paths):
+        for path, table in zip(paths, read_places(home, catalogue, as_of), strict=True):
+            write_table(path, table, key)
+    return _taken_up(*paths, key)
+
+
+@lru_cache(maxsize=2)
+def _taken_up(register: Path, change: Path, _key: str) -> Places:
+    """Read the register and the changes made from what a key says: once, for every step asks for them."""
+    return Places(read_table(register), read_table(change))
 
 
 def _newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date) -> list[pl.DataFrame]:

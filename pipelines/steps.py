@@ -7,7 +7,6 @@ there whole, or as it was before.
 import os
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from pipelines.catalogue import Catalogue
 from pipelines.keys import Keys, hashed, keys
 from pipelines.observe import Observed, observe, take_in
 from pipelines.places import Places
-from pipelines.registering import read_places
+from pipelines.registering import kept_places
 from pipelines.revisions import revisions
 from pipelines.schema import FINDING, OBSERVATION, empty
 from pipelines.store import prune, prune_outputs, read_table, state_path, sweep, table_key, write_table
@@ -96,19 +95,7 @@ def answer_is_fresh(home: Path, name: str, made: Keys) -> bool:
 
 def register_places(project: Project) -> Places:
     """Make the register of places and their changes, or give those made before from the same files."""
-    home, key = project.home, keys(project.catalogue, project.home, project.as_of).places
-    paths = [state_path(home, "place", table) for table in ("register", "change")]
-    if any(table_key(path) != key for path in paths):
-        places = read_places(home, project.catalogue, project.as_of)
-        for path, table in zip(paths, places, strict=True):
-            write_table(path, table, key)
-    return _places_kept(*paths, key)
-
-
-@lru_cache(maxsize=2)
-def _places_kept(register: Path, change: Path, _key: str) -> Places:
-    """Read the register and the changes made from what a key says: once, for every step asks for them."""
-    return Places(read_table(register), read_table(change))
+    return kept_places(project.home, project.catalogue, project.as_of)
 
 
 def place_system(project: Project, system: str) -> System:

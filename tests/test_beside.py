@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.beside import FEWEST, by_two, second_process
+from pipelines.beside import by_two, second_process
 
-NAMES = [f"n{number:02}" for number in range(3 * FEWEST)]
+NAMES = [f"n{number:02}" for number in range(18)]
 
 
 def noted(folder: Path, mine: int, name: str) -> None:
@@ -25,11 +25,11 @@ def noted(folder: Path, mine: int, name: str) -> None:
         file.write(f"{os.getpid()}\n")
 
 
-def run(folder: Path, names: list[str]) -> tuple[list[str], list[str]]:
+def run(folder: Path, names: list[str], fewest: int = 2) -> tuple[list[str], list[str]]:
     told: list[str] = []
     folder.mkdir()
     with second_process() as beside:
-        return by_two(beside, partial(noted, folder, os.getpid()), names, told.append), told
+        return by_two(beside, partial(noted, folder, os.getpid()), names, told.append, fewest), told
 
 
 def test_each_name_is_done_once_by_one_of_two_and_a_failure_stops_no_other(tmp_path: Path) -> None:
@@ -48,8 +48,14 @@ def test_what_a_process_left_that_died_is_done_by_the_other(tmp_path: Path) -> N
 
 
 def test_a_few_names_are_done_by_this_process_alone(tmp_path: Path) -> None:
-    run(tmp_path / "few", NAMES[: FEWEST - 1])
+    run(tmp_path / "few", NAMES[:3], fewest=4)
     assert {path.read_text() for path in (tmp_path / "few").iterdir()} == {f"{os.getpid()}\n"}
+
+
+def test_of_two_names_each_process_does_one(tmp_path: Path) -> None:
+    run(tmp_path / "two", NAMES[:2])
+    done = {path.name: int(path.read_text()) for path in (tmp_path / "two").iterdir()}
+    assert done["n01"] == os.getpid() != done["n00"]
 
 
 STARTED = """
