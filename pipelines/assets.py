@@ -64,10 +64,15 @@ def answer_key(name: str) -> dg.AssetKey:
 def all_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition]:
     """Make every asset of a project."""
     fetched = [_snapshot(catalogue, name, source) for name, source in catalogue.held().items()]
-    observed = [_observation(catalogue, name, source) for name, source in catalogue.observing().items()]
-    answered = [_answer(problem, catalogue) for problem in catalogue.problems.values()]
+    answers = answer_assets(catalogue, list(catalogue.observing()), list(catalogue.problems))
     reports = [_report(catalogue, name) for name in catalogue.problems]
-    return [*fetched, _places(catalogue), *observed, *answered, *reports, _warehouse(catalogue), _pages(catalogue)]
+    return [*fetched, *answers, *reports, _warehouse(catalogue), _pages(catalogue)]
+
+
+def answer_assets(catalogue: Catalogue, sources: Sequence[str], problems: Sequence[str]) -> list[dg.AssetsDefinition]:
+    """Make the assets that the answers of some problems are: places, what their sources say, and the answers."""
+    observed = [_observation(catalogue, name, catalogue.sources[name]) for name in sources]
+    return [_places(catalogue), *observed, *(_answer(catalogue.problems[name], catalogue) for name in problems)]
 
 
 def owner(role: str) -> str:

@@ -1,7 +1,7 @@
 """The code location that Dagster loads: everything is made from the declarations when it asks."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,30 @@ from pipelines.catalogue import Catalogue, load
 from pipelines.project import root, store_of
 
 
-def build(
-    catalogue: Catalogue, home: Path, as_of: str = "", on_step: Callable[[str], None] | None = None
-) -> dg.Definitions:
-    """Make all definitions from a catalogue and a store.
-
-    With `on_step` the log goes nowhere but to it: it is called with the name of each step that ends.
-    """
+def build(catalogue: Catalogue, home: Path, as_of: str = "") -> dg.Definitions:
+    """Make all definitions from a catalogue and a store."""
     return dg.Definitions(
         assets=all_assets(catalogue),
         jobs=jobs(catalogue),
         schedules=schedules(catalogue),
         resources={"place": Place(home=str(home), as_of=as_of)},
         executor=dg.in_process_executor,
-        loggers={"console": _steps_only(on_step)} if on_step else None,
+    )
+
+
+def one_run(
+    assets: Sequence[dg.AssetsDefinition], home: Path, as_of: str, on_step: Callable[[str], None]
+) -> dg.Definitions:
+    """Make what is needed to run some assets once, as the job `run`: to define all the others takes time too.
+
+    The log goes nowhere but to `on_step`, which is called with the name of each step that ends.
+    """
+    return dg.Definitions(
+        assets=assets,
+        jobs=[dg.define_asset_job("run")],
+        resources={"place": Place(home=str(home), as_of=as_of)},
+        executor=dg.in_process_executor,
+        loggers={"console": _steps_only(on_step)},
     )
 
 

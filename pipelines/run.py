@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from pipelines.assets import PLACES, answer_key, observation_key
-from pipelines.definitions import build as definitions
+from pipelines.assets import answer_assets, answer_key
+from pipelines.definitions import one_run
 from pipelines.steps import Project, sources_of
 
 OnStep = Callable[[str], None]
@@ -28,12 +28,8 @@ def build(project: Project, problems: Sequence[str], on_step: OnStep) -> Built:
 
     `on_step` is called with the name of each step that ends.
     """
-    wanted = [
-        PLACES,
-        *(observation_key(name) for name in sources_of(project, problems)),
-        *(answer_key(name) for name in problems),
-    ]
-    return _run(project, "build", wanted, on_step)
+    sources = sources_of(project, problems)
+    return _run(project, answer_assets(project.catalogue, sources, problems), on_step)
 
 
 def step_count(project: Project, problems: Sequence[str]) -> int:
@@ -41,11 +37,10 @@ def step_count(project: Project, problems: Sequence[str]) -> int:
     return 1 + len(sources_of(project, problems)) + len(problems)
 
 
-def _run(project: Project, job: str, wanted: list[dg.AssetKey], on_step: OnStep) -> Built:
-    defs = definitions(project.catalogue, project.home, project.as_of.isoformat(), on_step)
+def _run(project: Project, assets: Sequence[dg.AssetsDefinition], on_step: OnStep) -> Built:
+    defs = one_run(assets, project.home, project.as_of.isoformat(), on_step)
     with dg.DagsterInstance.ephemeral() as instance:
-        result = defs.resolve_job_def(job).execute_in_process(
-            asset_selection=wanted,
+        result = defs.resolve_job_def("run").execute_in_process(
             instance=instance,
             raise_on_error=False,
             run_config={"loggers": {"console": {}}},
