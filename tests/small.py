@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from pipelines.catalogue import load
+from pipelines.store import TEMPORARY
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS = ("jobs_recovery", "jobs_south_london")
@@ -29,3 +30,9 @@ def small_project(folder: Path) -> Path:
     for problem in PROBLEMS:
         shutil.copy(ROOT / "pipelines" / "problems" / f"{problem}.sql", root / "pipelines" / "problems")
     return root
+
+
+def copied(store: Path, home: Path) -> Path:
+    """Copy the store of all problems for a test that changes it; what another worker is writing into it is left out."""
+    shutil.copytree(store, home, ignore=shutil.ignore_patterns(f"{TEMPORARY}*"))
+    return home

@@ -4,14 +4,13 @@ import csv
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.small import small_project
+from tests.small import copied, small_project
 
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = "2026-11-24"
@@ -145,7 +144,7 @@ def test_a_source_that_breaks_is_told_by_the_exit_code(tmp_path: Path) -> None:
 
 def test_add_keeps_a_file_and_the_next_build_uses_it(store: Path, tmp_path: Path) -> None:
     home = tmp_path / "store"
-    shutil.copytree(store, home)
+    copied(store, home)
     newer = tmp_path / "newer.csv"
     newer.write_text(
         "areacd,areanm,geography,indicator,period,observation,measure,unit,lci_95,uci_95,status,notes\n"
@@ -175,7 +174,7 @@ with duckdb.connect(sys.argv[1], read_only=True) as con:
 
 def test_a_reader_with_the_file_open_and_a_build_do_not_notice_each_other(store: Path, tmp_path: Path) -> None:
     home = tmp_path / "store"
-    shutil.copytree(store, home)
+    copied(store, home)
     path = home / "out" / "commonground.duckdb"
     reader = subprocess.Popen(
         [sys.executable, "-c", READER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -1,7 +1,6 @@
 """The pages of places and the overview: everything is on them, harm is only text, only what changed is made again."""
 
 import re
-import shutil
 from datetime import date
 from pathlib import Path
 from urllib.parse import unquote
@@ -20,6 +19,7 @@ from pipelines.steps import Project, prepare
 from pipelines.store import out_path, read_table, state_path, write_table
 from pipelines.verdicts import verdicts
 from tests.report_sample import HARM, sample
+from tests.small import copied
 from tests.test_ledger import cells as gap_cells
 from tests.test_ledger import story
 from tests.test_report import Page
@@ -126,7 +126,7 @@ def test_a_name_that_means_harm_is_only_text(paged: Project, tmp_path: Path) -> 
 
 def test_only_the_pages_of_places_that_changed_are_made_again(starter: Project, tmp_path: Path) -> None:
     home = tmp_path / "store"
-    shutil.copytree(starter.home, home)
+    copied(starter.home, home)
     project = starter._replace(home=home)
     publish_pages(project)
     files = {path.stem: path for path in out_path(home, "places").glob("*.html")}
@@ -145,7 +145,7 @@ def test_a_page_that_is_gone_is_made_again_and_that_of_a_place_no_longer_asked_a
     starter: Project, tmp_path: Path
 ) -> None:  # fmt: skip
     home = tmp_path / "store"
-    shutil.copytree(starter.home, home)
+    copied(starter.home, home)
     project = starter._replace(home=home)
     publish_pages(project)
     place_page_path(home, "E09000024").unlink()
