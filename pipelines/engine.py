@@ -30,8 +30,7 @@ from pipelines.store import sole_builder
 
 __all__ = ["CROSSWALK", "MOVED", "SLICE", "CommongroundError", "Geography", "crossings", "crosswalk", "held_places",
            "held_project", "move", "move_batches", "move_between", "move_slices", "road", "told_of",
-           "with_provenance",
-           "write_crosswalk", "write_slices"]  # fmt: skip
+           "with_provenance", "write_crosswalk", "write_slices"]  # fmt: skip
 
 
 def held_project(store: Path | None = None, as_of: date | None = None) -> Project:

@@ -26,6 +26,10 @@ PARENT: dict[str, Column] = {
     "parent_name": Column(TEXT, "Its name, where the register has it"),
     "share": Column(NUMBER, "Share of the place that lies in it, 0 to 1; 1 where it wholly does"),
     "share_of": Column(TEXT, "What the share is of: people or small areas; null where the register tells"),
+    "best_fit": Column(
+        pl.Boolean,
+        "True where a ward or constituency has small areas whole of which it has most: a share is near, not exact",
+    ),
     "source": Column(TEXT, "Table that tells it; null for the register"),
 }
 """One place, and a larger one that it lies in, wholly or in part."""
@@ -57,7 +61,7 @@ def _line(places: Places, register: pl.DataFrame, codes: Collection[str]) -> pl.
     pairs = [(code, up) for code, found in above.items() for up in dict.fromkeys(found) if up and up != code]
     told = pl.DataFrame(pairs, schema={"place_code": pl.String, "parent_code": pl.String}, orient="row")
     kind = pl.col("parent_code").replace_strict(kinds, default=None, return_dtype=pl.String)
-    return told.with_columns(kind.alias("kind"), pl.lit(1.0).alias("share"))
+    return told.with_columns(kind.alias("kind"), pl.lit(1.0).alias("share"), pl.lit(False).alias("best_fit"))
 
 
 def _told(areas: Areas, codes: Collection[str]) -> Iterator[pl.DataFrame]:
@@ -90,6 +94,7 @@ def _shares(mine: pl.DataFrame, system: str, other: str, areas: Areas) -> pl.Dat
             pl.lit(other).alias("parent_system"), pl.lit(kind_of(other)).alias("kind"),
             (pl.col("size") / pl.col("size").sum().over(system)).alias("share"),
             pl.when("known").then(pl.lit("people")).otherwise(pl.lit("small areas")).alias("share_of"),
+            pl.lit(not areas.best_fit.isdisjoint((system, other))).alias("best_fit"),
             pl.lit(areas.source).alias("source"),
         ),
         PARENT,

@@ -72,6 +72,13 @@ def test_of_two_tables_that_tell_of_a_system_the_first_counts() -> None:
     assert found.filter(pl.col("kind") == "icb").select("parent_code", "source").rows() == [("E54000001", "areas")]
 
 
+@pytest.mark.parametrize("system", ["lad_2024", "icb_2022"])
+def test_what_is_put_together_by_best_fit_says_so(system: str) -> None:
+    fitted = parents(PLACES, [AREAS._replace(best_fit=frozenset({system}))], {ONE})
+    assert dict(fitted.select("kind", "best_fit").iter_rows()) == {"icb": True, "nation": False, "region": False}
+    assert not parents(PLACES, [AREAS], {ONE})["best_fit"].any()
+
+
 def test_a_system_with_more_places_holds_none() -> None:
     assert parents(PLACES, [AREAS], {"E54000001"}).filter(pl.col("kind") == "lad").is_empty()
 
