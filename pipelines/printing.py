@@ -81,7 +81,10 @@ def _shown(value: object) -> str:
     if value is None:
         return "·"
     if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() else f"{value:,.2f}".rstrip("0").rstrip(".")
+        if value.is_integer():
+            return f"{value:,.0f}"
+        # What is small stays what it is: a weight of 0.003 is not 0.
+        return f"{value:.3g}" if abs(value) < 1 else f"{value:,.2f}".rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value).replace("\x1b", "")
 
 

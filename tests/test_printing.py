@@ -44,3 +44,11 @@ def test_rows_that_fit_are_a_table_with_one_line_each() -> None:
     text = told(WIDE.select("source", "ratio").head(1), 80)
     assert [line.split()[1::2] for line in text.splitlines() if "ons_" in line] == [["ons_homicide", "1"]]
     assert "1 row" in text and "1 rows" not in text
+
+
+@pytest.mark.parametrize(
+    ("figure", "shown"),
+    [(0.0028, "0.0028"), (0.2773, "0.277"), (0.0, "0"), (-0.004, "-0.004"), (1234.5678, "1,234.57")],
+)
+def test_what_is_small_is_never_shown_as_nought(figure: float, shown: str) -> None:
+    assert told(pl.DataFrame({"weight": [figure]}), 80).splitlines()[-3].strip("\u2502 ") == shown
