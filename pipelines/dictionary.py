@@ -15,6 +15,7 @@ from pipelines.cliffs import BOUNDARY_CLIFF
 from pipelines.corrections import Correction, Corrections
 from pipelines.costs import Cost, Costs
 from pipelines.crossing import BORDER_PRACTICE
+from pipelines.gazetteer import GAZETTEER
 from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.losses import LOSS
 from pipelines.model import Header, Marker, Measure, Source, Span
@@ -140,7 +141,7 @@ def tables_page() -> str:
         "gap_ledger": GAP_LEDGER,
         "builds": BUILD,
         "ranks": RANK,
-        "places": schema.PLACE,
+        "places": GAZETTEER,
         "parents": PARENT,
         "changes": schema.CHANGE,
         "observations": schema.OBSERVATION,

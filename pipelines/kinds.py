@@ -47,6 +47,34 @@ KINDS: dict[str, tuple[str, ...]] = {
 """The kinds of place, and how their codes begin. A unitary council is a district and an upper tier at once; a clinical
 commissioning group was of the same kind as the part of a board that came after it."""
 
+_LIKE: dict[str, tuple[str, ...]] = {
+    "unitary authority": ("E06", "W06"),
+    "non-metropolitan district": ("E07",),
+    "metropolitan borough": ("E08",),
+    "London borough": ("E09",),
+    "council area": ("S12",),
+    "local government district": ("N09",),
+    "county": ("E10",),
+    "metropolitan county": ("E11",),
+    "inner or outer London": ("E13",),
+    "region": ("E12",),
+    "country": ("E92", "W92", "S92", "N92"),
+    "Great Britain, the United Kingdom, or England and Wales": ("K02", "K03", "K04"),
+    "combined authority": ("E47",),
+    "integrated care board, before 2022 sustainability and transformation partnership": ("E54",),
+    "sub-ICB location, before 2022 clinical commissioning group": ("E38",),
+    "NHS England region": ("E40",),
+    "local health board": ("W11",),
+    "health board": ("S08",),
+    "police force area": ("E23", "W15", "S23", "N23"),
+    "community safety partnership": ("E22", "W14"),
+    "fire and rescue authority": ("E31", "W25", "S38", "N31"),
+    "Westminster constituency": ("E14", "W07", "S14", "N05", "N06"),
+    "travel to work area": ("E30", "W22", "S22", "N12", "K01"),
+    "ward or electoral division": ("E05", "W05", "S13", "N08"),
+}
+ENTITY_TYPES: dict[str, str] = {prefix: name for name, found in _LIKE.items() for prefix in found}
+"""What a GSS code stands for by its first three characters: one kind of place, such as districts, has several."""
 ENTITIES: dict[str, str] = {prefix: kind for kind, found in reversed(KINDS.items()) for prefix in found}
 """The first kind that codes with some beginning are of."""
 CODELESS: frozenset[str] = frozenset(kind for kind, prefixes in KINDS.items() if not prefixes)
@@ -71,7 +99,9 @@ NOT_HELD: dict[str, str] = {
 """What to do about a kind of which no place is held, or not of every year: where its codes are, and who has them."""
 NATION_OF = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
 
-_GSS = re.compile(r"[EWSNK]\d{8}")
+GSS = r"^[EWSNK]\d{8}$"
+"""How codes of the Government Statistical Service look."""
+_GSS = re.compile(GSS)
 _PSEUDO = re.compile(r"[EWSNMLK]9{8}|X(?:\d{2,8}|\.\.)?")
 _OLD_NORTHERN_IRELAND = re.compile(r"95[A-Z]\w*")
 """Codes of districts, wards and super output areas of Northern Ireland before 2015."""

@@ -13,6 +13,7 @@ from pipelines.catalogue import VERDICT_COLUMNS, Problem
 from pipelines.cliffs import BOUNDARY_CLIFF, cliffs
 from pipelines.crossing import border_practices
 from pipelines.csvw import metadata
+from pipelines.gazetteer import gazetteer
 from pipelines.keys import code_key, hashed, keys
 from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.ledger_store import gaps_of, ledger_of, ledger_path
@@ -219,7 +220,7 @@ def _write(project: Project) -> Path:
         "crosswalk_losses": pl.concat([empty(LOSS), *(read_table(state_path(home, "loss", n)) for n in answered)]),
         "cells": every,
         "ranks": ranks(every, catalogue.measures),
-        "places": places.register,
+        "places": gazetteer(places.register),
         "parents": parent_table(project),
         "changes": places.changes,
         "neighbours": neighbour_table(project),

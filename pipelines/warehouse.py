@@ -17,6 +17,7 @@ from checks.reasons import reasons_table
 from pipelines.catalogue import Catalogue
 from pipelines.cliffs import BOUNDARY_CLIFF
 from pipelines.crossing import BORDER_PRACTICE
+from pipelines.gazetteer import GAZETTEER
 from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.losses import LOSS
 from pipelines.model import Measure, Source
@@ -26,7 +27,7 @@ from pipelines.ranks import RANK
 from pipelines.reconciliation import RECONCILIATION
 from pipelines.returns import REPORTING, RETURN
 from pipelines.revisions import REVISION, REVISION_SUMMARY
-from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, PLACE, STATUS_SYMBOLS
+from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, STATUS_SYMBOLS
 from pipelines.store import beside, write_whole
 from pipelines.totals import TOTAL
 from pipelines.verdicts import VERDICT
@@ -202,7 +203,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "crosswalk_losses": LOSS,
         "gap_ledger": GAP_LEDGER,
         "builds": BUILD,
-        "places": PLACE,
+        "places": GAZETTEER,
         "parents": PARENT,
         "changes": CHANGE,
         "neighbours": NEIGHBOUR,
