@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.areas import Areas
 from pipelines.errors import UnknownNameError, near
-from pipelines.overlays import OVERLAY, SMALL, Trip, composed, overlay, weighings, without_shares
+from pipelines.overlays import OVERLAY, SMALL, Trip, composed, overlay, residents, weighings, without_shares
 from pipelines.places import Places, Reach, links, system_places
 from pipelines.schema import NUMBER, TEXT, Column
 from pipelines.shares import Shares
@@ -30,7 +30,11 @@ CROSSWALK: dict[str, Column] = {
         "split (cut, and no weights are held), lost (leads nowhere) or outside (people of no place led from)",
     ),
     "weight": Column(NUMBER, "Share of a count that moves along; null where weights would be needed and are not held"),
-    "people": Column(NUMBER, "People of the weighing group who live in both; null where no weights were needed"),
+    "people": Column(
+        NUMBER,
+        "People of the weighing group who live in both, or whom a trust has there (its catchment population, by its "
+        "share of the residents); null where no weights were needed, or where that is not known",
+    ),
     "weighed_by": Column(TEXT, "Source, set, group and day of the weights; null where none were needed"),
     "authority": Column(TEXT, "Orders or notices that made the changes on the way; null where none was needed"),
     "source": Column(
@@ -180,10 +184,8 @@ def _by_people(places: Places, areas: Areas, codes: list[str], trip: Trip) -> pl
 
 def _by_shares(geography: Geography, shares: Shares, codes: list[str], trip: Trip) -> pl.DataFrame:
     """Lead places along published shares, and from where those lead on to the places wanted."""
-    published = shares.table.select(
-        "from_code", "to_code", pl.col("share").alias("weight"), pl.lit(None, pl.Float64).alias("people")
-    )
-    drawn = composed(_same(geography.places, codes, set(published["from_code"])), published)
+    published = _caught(geography, shares, trip)
+    drawn = composed(_made_of(geography.places, codes, published), published)
     if shares.to_system != trip.to_system:
         held = geography._replace(shares=())
         try:
@@ -194,11 +196,59 @@ def _by_shares(geography: Geography, shares: Shares, codes: list[str], trip: Tri
     return _drawn(drawn, shares.source, weighed_by(shares.source, shares.what, None, shares.day))
 
 
-def _same(places: Places, codes: list[str], known: set[str]) -> pl.DataFrame:
-    """Lead codes to those of a table of shares that they are, became or were."""
-    found = links(places, codes, known)
-    rows = [(code, reach.codes[0], 1.0, None) for code, reach in found.items() if len(reach.codes) == 1]
-    return pl.DataFrame(rows, schema=OVERLAY, orient="row")
+def _caught(geography: Geography, shares: Shares, trip: Trip) -> pl.DataFrame:
+    """Give OVERLAY of published shares: a trust's people in a district are as many as its share of the residents.
+
+    That is a catchment population by proportionate flow (the Norris-Bailey method, as in Public Health England's NHS
+    Acute Trust Catchment Populations). The share of residents is the table's own where it leads from where people live,
+    else that of the table which leads the other way. Where neither is held, people are not known.
+    """
+    pairs = shares.table.select("from_code", "to_code", pl.col("share").alias("weight"), "share")
+    ends = (shares.to_system, shares.from_system)
+    back = next((each for each in geography.shares if (each.from_system, each.to_system) == ends), None)
+    living = _residents(geography, shares.from_system, trip)
+    at = "from_code"
+    if living is None and back is not None:
+        living, at = _residents(geography, shares.to_system, trip), "to_code"
+        other = back.table.select(pl.col("from_code").alias("to_code"), pl.col("to_code").alias("from_code"), "share")
+        pairs = pairs.drop("share").join(other, on=["from_code", "to_code"], how="left")
+    if living is None:
+        return pairs.select("from_code", "to_code", "weight", pl.lit(None, pl.Float64).alias("people"))
+    told = pairs.join(living, left_on=at, right_on="place_code", how="left")
+    return told.select("from_code", "to_code", "weight", (pl.col("share") * pl.col("residents")).alias("people"))
+
+
+def _residents(geography: Geography, system: str, trip: Trip) -> pl.DataFrame | None:
+    """Give who lives in the places of a system, by the first small areas that know it: place_code, residents."""
+    codes = codes_of(geography, system)
+    within = trip._replace(from_system=system, to_system=system, target=None)
+    found = (residents(areas, geography.places, codes, within) for areas in geography.areas)
+    return next((each for each in found if each is not None), None)
+
+
+def _made_of(places: Places, codes: list[str], published: pl.DataFrame) -> pl.DataFrame:
+    """Lead codes to those of a table of shares that each is made of, or else became or was: OVERLAY.
+
+    A trust that others have merged into since has the patients of all of them, each by its people. One that a part of
+    another came to has weights that are not known.
+    """
+    people = dict(
+        published.group_by("from_code").agg(pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()))
+        .iter_rows()
+    )  # fmt: skip
+    became = links(places, sorted(people), set(codes))
+    parts = [(to, code, len(reach.codes) == 1, people[code]) for code, reach in became.items() for to in reach.codes]
+    later = links(places, sorted(set(codes) - {to for to, *_ in parts}), set(people))
+    parts += [(code, reach.codes[0], True, None) for code, reach in later.items() if len(reach.codes) == 1]
+    made = pl.DataFrame(
+        parts, {"from_code": pl.String, "to_code": pl.String, "whole": pl.Boolean, "people": pl.Float64}, orient="row"
+    )
+    known = pl.all_horizontal("whole", pl.col("people").is_not_null()).all().over("from_code")
+    share = pl.col("people") / pl.col("people").sum().over("from_code")
+    one = (pl.len().over("from_code") == 1) & pl.col("whole")
+    return made.with_columns(
+        pl.when(one).then(1.0).when(known).then(share).alias("weight"), pl.when("whole").then("people").alias("people")
+    ).select(list(OVERLAY))
 
 
 def _drawn(rows: pl.DataFrame, source: str, said: str) -> pl.DataFrame:

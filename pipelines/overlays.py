@@ -191,19 +191,36 @@ def without_shares(drawn: pl.DataFrame) -> pl.DataFrame:
 def composed(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     """Give the OVERLAY of going along one and then along another: shares multiplied, and summed over the ways.
 
-    How many people go a way is known where the place between is reached from one place only, whole; what
-    the second does not know leads nowhere.
+    How many people go a way is known where the place between is reached from one place only, whole, or where the
+    first knows its people: they go on by the shares of the second. What the second does not know leads nowhere.
     """
-    legs = first.select("from_code", pl.col("to_code").alias("via"), "weight").with_columns(
-        ((pl.len().over("via") == 1) & (pl.col("weight") == 1)).alias("same")
-    )
+    legs = first.select(
+        "from_code", pl.col("to_code").alias("via"), "weight", pl.col("people").alias("had")
+    ).with_columns(((pl.len().over("via") == 1) & (pl.col("weight") == 1)).alias("same"))
     onward = second.drop_nulls("from_code").rename({"from_code": "via", "weight": "onward"})
-    ways = legs.join(onward, on="via", how="left").with_columns(
-        pl.when(pl.col("to_code").is_null() & pl.col("onward").is_null()).then(1.0).otherwise("onward").alias("onward"),
-        pl.when("same").then("people").alias("people"),
+    ways = (
+        legs.join(onward, on="via", how="left")
+        .with_columns(
+            pl.when(pl.col("to_code").is_null() & pl.col("onward").is_null())
+            .then(1.0)
+            .otherwise("onward")
+            .alias("onward"),
+            pl.when("same").then("people").alias("people"),
+        )
+        .with_columns(pl.coalesce("people", pl.col("had") * pl.col("onward")).alias("people"))
     )
     summed = ways.with_columns(pl.col("weight") * pl.col("onward")).group_by("from_code", "to_code").agg(
         pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name) for name in ("weight", "people")
     )  # fmt: skip
     strangers = second.filter(pl.col("from_code").is_null())
     return pl.concat([frame.select(list(OVERLAY)) for frame in (summed, strangers)]).sort("from_code", "to_code")
+
+
+def residents(areas: Areas, places: Places, codes: list[str], trip: Trip) -> pl.DataFrame | None:
+    """Give how many people of a trip's group live in each place: place_code, residents; None where no areas tell."""
+    by = weighings(areas, trip.group, trip.day)
+    drawn = overlay(areas, places, codes, trip, by[0]) if by else None
+    if drawn is None:
+        return None
+    known = pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("residents")
+    return drawn.drop_nulls("from_code").group_by(pl.col("from_code").alias("place_code")).agg(known)

@@ -51,7 +51,9 @@ def test_a_trust_tells_how_its_patients_are_spread(project: Project) -> None:
     lines = told(project, "RVR")
     assert lines[0].startswith("place: RVR Epsom And St Helier University Hospitals NHS Trust (trust)")
     (line,) = [line for line in lines if line.startswith("spread")]
-    assert line.startswith("spread: over lad_2019: E09000029 Sutton 37.6%") and "catchment year 2019" in line
+    assert (
+        line.startswith("spread: over lad_2019: E09000029 Sutton 37.6%") and "where those admitted in 2019 went" in line
+    )
 
 
 def test_what_is_neither_place_nor_postcode_is_met_with_the_near_ones(project: Project) -> None:
