@@ -33,15 +33,24 @@ class Truth(NamedTuple):
 
 
 def published_ages(folder: Path) -> Truth:
-    """Read residents of each LSOA 2011 of England and Wales in mid-2020, by five years and by single year of age."""
-    raw = pl.read_csv(folder / "geo/population/lsoa11_mid2020_syoa_ew.csv.gz", infer_schema=False)
-    years = [name for name in raw.columns if name.rstrip("+").isdigit()]
-    typed = raw.with_columns(pl.col(years).cast(pl.Float64))
+    """Read residents of each LSOA and data zone of 2011 in mid-2020, by five years and by single year of age.
+
+    They are of England, Wales and Scotland.
+    """
+    files = {"lsoa11_mid2020_syoa_ew": "LSOA Code", "dz11_mid2020_syoa_scotland": "DataZone"}
+    read = [_by_age(folder / f"geo/population/{file}.csv.gz", code) for file, code in files.items()]
+    return Truth("lsoa_2011", pl.concat(read))
+
+
+def _by_age(path: Path, code: str) -> pl.DataFrame:
+    raw = pl.read_csv(path, infer_schema=False)
+    years = {name: int(name.rstrip("+")) for name in raw.columns if name.rstrip("+").isdigit()}
+    typed = raw.with_columns(pl.col(list(years)).cast(pl.Float64))
     bands = {
-        name: pl.sum_horizontal(year for year in years if int(year.rstrip("+")) in ages)
+        name: pl.sum_horizontal(column for column, age in years.items() if age in ages)
         for name, ages in (AGES | SINGLE).items()
     }
-    return Truth("lsoa_2011", typed.select(pl.col("LSOA Code").alias("place_code"), **bands))
+    return typed.select(pl.col(code).alias("place_code"), **bands)
 
 
 def published_hardship(folder: Path, areas: Areas) -> Truth:

@@ -1,7 +1,8 @@
 """Trials of moving figures, and intervals fitted by them: each kind of figure is tested by what the others fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import permutations
 from typing import NamedTuple
 
 import polars as pl
@@ -11,6 +12,8 @@ from pipelines.areas import Areas
 from pipelines.certainty import CERTAINTY, errors_by_share, unevenness, with_interval
 from pipelines.crosswalks import Geography, crosswalk
 from pipelines.moving import move
+from pipelines.overlays import membership
+from pipelines.places import Places
 from pipelines.slicing import SLICE
 
 DAY = date(2020, 6, 30)
@@ -30,11 +33,21 @@ class Trial(NamedTuple):
         return self.from_system.rsplit("_", 1)[0], self.to_system.rsplit("_", 1)[0]
 
 
-PAIRS = (
-    ("lad_2021", "icb_2022"), ("lad_2021", "sub_icb_2022"), ("lad_2021", "ttwa_2011"), ("lad_2024", "pcon_2024"),
-    ("msoa_2011", "icb_2022"), ("msoa_2011", "sub_icb_2022"), ("msoa_2011", "ttwa_2011"), ("icb_2022", "lad_2021"),
-    ("sub_icb_2022", "lad_2021"), ("pfa_2024", "lad_2024"), ("ttwa_2011", "lad_2021"),
+SYSTEMS = (
+    "lsoa_2011", "msoa_2011", "ward_2024", "pcon_2024", "lad_2021", "csp_2024", "utla_2021", "ttwa_2011", "nuts3_2018",
+    "ccg_2021", "sub_icb_2022", "icb_2022", "stp_2021", "pfa_2024", "fra_2024", "itl2_2021", "nuts2_2018",
+    "county_2021", "health_board_2019", "combined_authority_2023", "nhs_region_2022", "itl1_2021", "nuts1_2018",
+    "region_2021", "nation_2021",
 )  # fmt: skip
+"""One system of each kind of place that small areas lead to, those of the smallest places first."""
+DISTRICTS = ("lad_2021", "lad_2024")
+"""Districts are those of the year that is nearer to the other system's."""
+SAME_KIND = (
+    ("lad_2024", "lad_2018"), ("utla_2019", "utla_2021"), ("msoa_2011", "msoa_2021"), ("msoa_2021", "msoa_2011"),
+    ("sub_icb_2021", "sub_icb_2022"), ("sub_icb_2022", "sub_icb_2021"), ("icb_2021", "icb_2022"),
+    ("icb_2022", "icb_2021"),
+)  # fmt: skip
+"""Systems of one kind at two times that cut each other's places."""
 BANDS = tuple(AGES)
 GROUPS = {
     "all_ages": (*BANDS, *HARDSHIP, *CREDIT),
@@ -43,50 +56,143 @@ GROUPS = {
     "age_85_plus": (*(f"aged {age}" for age in range(85, 90)), "aged 90 and over"),
     "age_0_4": tuple(f"aged {age}" for age in range(5)),
 }
-TRIALS = [Trial(*pair, group, figures) for pair in PAIRS for group, figures in GROUPS.items()] + [
+
+
+def paired(one: str, other: str) -> tuple[str, str]:
+    """Give two systems of SYSTEMS, the districts being those of the nearer year."""
+    years = [int(system.rsplit("_", 1)[1]) for system in (one, other)]
+
+    def near(system: str, year: int) -> str:
+        return min(DISTRICTS, key=lambda each: abs(int(each[-4:]) - year)) if system in DISTRICTS else system
+
+    return near(one, years[1]), near(other, years[0])
+
+
+PAIRS = [paired(*pair) for pair in permutations(SYSTEMS, 2)] + list(SAME_KIND)
+TRIALS = [
+    # What is published by LSOAs of 2011 is not known for parts of them: the census of 2021 knows those.
+    Trial(*pair, group, (*CENSUS, *HARDSHIP) if pair[0] == "lsoa_2011" else figures)
+    for pair in PAIRS
+    for group, figures in GROUPS.items()
+    if pair[0] != "lsoa_2011" or group == "all_ages"
+] + [
     # Of splits the census knows both ends; of mergers the estimates of 2020 do.
     Trial("lsoa_2011", "lsoa_2021", "all_ages", CENSUS),
     Trial("lsoa_2021", "lsoa_2011", "all_ages", BANDS),
 ]
 FEW = 40
 """A pair with fewer places cut than this borrows the errors of others that lead from the same kind of place."""
-NESTED = {"icb": frozenset({"icb", "sub_icb"}), "sub_icb": frozenset({"icb", "sub_icb"})}
-"""Kinds whose borders are among those of another: of them a pair borrows first."""
+KEPT = 0.85
+"""An interval that holds fewer than these of the truths it should hold nine in ten of is not kept."""
+ALIKE = (
+    frozenset({"icb", "stp"}), frozenset({"sub_icb", "ccg"}), frozenset({"itl1", "nuts1", "region"}),
+    frozenset({"itl2", "nuts2"}),
+)  # fmt: skip
+"""Kinds that share most of their borders: what one of them tells is not told again by another."""
 
 
-def known_at(truth: Truth, figure: str, areas: Areas, system: str) -> pl.DataFrame:
-    """Add a figure up to the places of a system: place_code, value; those whose truth is not sure are left out.
+def with_systems(areas: Areas, places: Places) -> Areas:
+    """Add the place of every system that is tried to each small area, where the table has it from the register only."""
+    wanted = {system for pair in PAIRS for system in pair}
+    told = {system: membership(areas, places, system) for system in sorted(wanted)}
+    columns = [found[0].alias(system) for system, found in told.items() if found]
+    return areas._replace(table=areas.table.with_columns(columns))
 
-    Not sure is a place that a fine place lies in only in part, or that has a fine place without a figure.
+
+PEOPLE = "residents_census_2021__all_ages"
+FINE = frozenset({"lsoa", "msoa", "ward"})
+"""Kinds of place that are not much larger than the places figures are published for."""
+
+
+def known_at(
+    truth: Truth, figures: Sequence[str], areas: Areas, system: str, *, by_parts: bool = False
+) -> pl.DataFrame:
+    """Add figures up to the places of a system: measure, place_code, value; those whose truth is not sure are left out.
+
+    Not sure is a place that has a fine place without a figure, or in which a fine place lies only in part, unless the
+    parts are to have the figure `by_parts`: by the people of each.
     """
-    pairs = areas.table.select(pl.col(truth.system).alias("fine"), pl.col(system).alias("place_code")).unique()
-    told = pairs.join(truth.table.select(pl.col("place_code").alias("fine"), figure), on="fine", how="left")
-    sure = pl.col(figure).is_not_null() & (pl.len().over("fine") == 1) & pl.col("fine").is_not_null()
-    places = told.drop_nulls("place_code").with_columns(sure.alias("sure")).group_by("place_code")
-    return places.agg(pl.col(figure).sum().alias("value"), pl.col("sure").all()).filter("sure").drop("sure")
-
-
-def tried(trial: Trial, truths: list[Truth], held: Geography) -> pl.DataFrame:
-    """Move figures and put the result beside its truth: what `move` gives, estimate, truth and unevenness."""
-    areas = held.areas[0]
-    drawn = crosswalk(held, trial.from_system, trial.to_system, trial.group, DAY)
-    moved = []
-    for figure, truth in _of(truths, trial):
-        known = known_at(truth, figure, areas, trial.from_system)
-        slices = known.with_columns(
-            pl.lit(figure).alias("measure"), pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end")
+    fine, place = pl.col(truth.system).alias("fine"), pl.col(system).alias("place_code")
+    pairs = areas.table.group_by(fine, place).agg(pl.col(PEOPLE).sum().alias("people"))
+    told = pairs.join(truth.table.rename({"place_code": "fine"}), on="fine", how="left").with_columns(
+        (pl.len().over("fine") == 1).alias("alone"),
+        (pl.col("people") / pl.col("people").sum().over("fine")).alias("part"),
+    )
+    share = pl.when("alone").then(1.0).otherwise("part")
+    sure = (pl.col("alone") | by_parts) & pl.col("fine").is_not_null()
+    sums = (
+        told.drop_nulls("place_code")
+        .group_by("place_code")
+        .agg(
+            pl.when((sure & pl.col(name).is_not_null()).all()).then((pl.col(name) * share).sum()).alias(name)
+            for name in figures
         )
-        there = known_at(truth, figure, areas, trial.to_system).rename({"value": "truth"})
-        result = move(slices, drawn).drop_nulls("value").join(there, on="place_code")
-        moved.append(result.join(unevenness(slices, drawn), on=SLICE).with_columns(estimate="value"))
-    return pl.concat(moved)
+    )
+    return sums.unpivot(index="place_code", variable_name="measure").drop_nulls("value")
 
 
-def _of(truths: list[Truth], trial: Trial) -> Iterator[tuple[str, Truth]]:
-    for figure in trial.figures:
-        found = [truth for truth in truths if figure in truth.table.columns]
-        # Between two vintages of LSOA a figure is known at both ends only where it is published by the finer one.
-        yield figure, found[-1] if trial.to_system == "lsoa_2021" else found[0]
+def tried(trial: Trial, truths: list[Truth], held: Geography, areas: Areas) -> pl.DataFrame:
+    """Move figures and put the result beside its truth: TRIED. Empty where too few truths are known at places cut.
+
+    `areas` are those of `held` by `with_systems`. Between places that are both large the figures of small areas that
+    a border cuts may be put on either side by people, at both ends alike, where too few truths are sure else.
+    """
+    drawn = crosswalk(held, trial.from_system, trial.to_system, trial.group, DAY)
+    ways = (False, True) if FINE.isdisjoint(trial.kinds) else (False,)
+    tests = pl.DataFrame(schema=TRIED)
+    for by_parts in ways if touched(drawn) else ():
+        known, there = (
+            pl.concat([known_at(truth, names, areas, system, by_parts=by_parts) for truth, names in _of(truths, trial)])
+            for system in (trial.from_system, trial.to_system)
+        )
+        tests = beside(known, drawn, there.rename({"value": "truth"})).with_columns(pl.lit(by_parts).alias("by_parts"))
+        if enough(tests, drawn).height:
+            break
+    return enough(tests, drawn)
+
+
+TRIED = {
+    "measure": pl.String, "period_start": pl.Date, "period_end": pl.Date, "place_code": pl.String, "value": pl.Float64,
+    "low": pl.Float64, "high": pl.Float64, "split_share": pl.Float64, "truth": pl.Float64, "unevenness": pl.Float64,
+    "estimate": pl.Float64, "by_parts": pl.Boolean,
+}  # fmt: skip
+"""What `move` gives, beside the truth, how uneven the figure is, and whether parts have it by people."""
+
+
+def beside(
+    known: pl.DataFrame, drawn: pl.DataFrame, there: pl.DataFrame, by: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Move figures (measure, place_code, value) along a crosswalk, beside their truth: TRIED.
+
+    The truth is measure, place_code and truth. How uneven each figure is, the people of the crosswalk tell, or those of
+    another one.
+    """
+    slices = known.with_columns(pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end"))
+    result = move(slices, drawn).drop_nulls("value").join(there, on=["measure", "place_code"])
+    told = result.join(unevenness(slices, drawn if by is None else by), on=SLICE)
+    return told.with_columns(pl.col("value").alias("estimate"), pl.lit(False).alias("by_parts")).select(list(TRIED))
+
+
+def touched(drawn: pl.DataFrame) -> int:
+    """Count the places that a crosswalk leads to of which a boundary cuts some part."""
+    return drawn.filter(pl.col("kind") == "apportioned")["to_code"].n_unique()
+
+
+def enough(tests: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
+    """Give trials back, or none where truths are known at few of the places that are cut: those few tell nothing."""
+    told = _places(cut(tests))
+    return tests if told >= FEW or 2 * told >= touched(drawn) > 0 else tests.clear()
+
+
+def _of(truths: list[Truth], trial: Trial) -> Iterator[tuple[Truth, list[str]]]:
+    """Give the truths that have figures of a trial, and which: each figure by one of them."""
+    left = list(trial.figures)
+    # Between two vintages of LSOA a figure is known at both ends only where it is published by the finer one.
+    for truth in truths[::-1] if trial.to_system == "lsoa_2021" else truths:
+        names = [figure for figure in left if figure in truth.table.columns]
+        left = [figure for figure in left if figure not in names]
+        if names:
+            yield truth, names
 
 
 Tried = dict[Trial, pl.DataFrame]
@@ -95,8 +201,8 @@ Tried = dict[Trial, pl.DataFrame]
 class Result(NamedTuple):
     """What one trial found: the interval, the errors over all places, and what of each kind of figure it held.
 
-    `tests` has a row for each figure at each place that is cut: measure, place_code, and whether its truth lies in the
-    interval (`inside`) that all other kinds of figure fit.
+    `tests` has a row for each figure at each place that is cut: left_out (the kind of figure, or the region, that did
+    not fit), place_code, and whether its truth lies in the interval (`inside`) that all others fit.
     """
 
     trial: Trial
@@ -108,29 +214,73 @@ class Result(NamedTuple):
     largest: float
     tests: pl.DataFrame
 
+    @property
+    def narrow(self) -> bool:
+        """Tell whether enough places are cut to see that the interval is too narrow."""
+        return self.cut >= FEW and float(self.tests["inside"].mean() or 0.0) < KEPT
 
-def result_of(trial: Trial, found: Tried) -> Result:
-    """Fit the interval of one trial by all figures, and test it on each kind of figure by what the others fit."""
+
+def not_kept(results: list[Result]) -> set[tuple[str, str]]:
+    """Name the pairs of kinds whose figures are given no interval: too narrow by some group, or like most others."""
+    pairs = {each.trial.kinds for each in results}
+    narrow = {each.trial.kinds for each in results if each.narrow}
+    starts = [start for start, _ in pairs]
+    astray = {start for start in starts if 2 * sum(one == start for one, _ in narrow) > starts.count(start)}
+    return narrow | {pair for pair in pairs if pair[0] in astray}
+
+
+def result_of(trial: Trial, found: Tried, regions: dict[str, str] | None = None) -> Result:
+    """Fit the interval of one trial by all figures, and test it on each kind of figure by what the others fit.
+
+    Where one kind of figure is all there is, each region is left out in turn instead: `regions` names that of a place.
+    """
     mine, pool = found[trial], peers(trial, found)
     every = mine.filter(pl.col("estimate") > 0)
     error = every.select((pl.col("truth") / pl.col("estimate") - 1).abs()).to_series()
     figures = (every["place_code"].n_unique(), _places(cut(mine)), error.mean(), error.quantile(0.95), error.max())
     kinds = dict.fromkeys(family(figure) for figure in trial.figures)
-    tests = pl.concat([_tested(trial, mine, pool, kind) for kind in kinds])
-    return Result(trial, fitted(trial, pool), *figures, tests)  # type: ignore[arg-type]
+    if len(kinds) > 1:
+        of = {figure: family(figure) for figure in trial.figures}
+        by = pl.col("measure").replace_strict(of, default=None, return_dtype=pl.String)
+    else:
+        by = pl.col("place_code").replace_strict(regions or {}, default="elsewhere", return_dtype=pl.String)
+    return Result(trial, fitted(trial, pool), *figures, _tested(trial, mine, pool, by))  # type: ignore[arg-type]
 
 
 def peers(trial: Trial, found: Tried) -> pl.DataFrame:
-    """Give the figures that fit a pair: its own, or where too few places are cut, those of its kin, or of all alike.
+    """Give the figures that fit a pair: its own, and where too few places are cut, those of the pairs most like it.
 
-    Kin leads from the same kind of place to kinds whose borders include its own (NESTED).
+    These lead from the same kind of place to kinds next in size, one after another until enough places are cut; of
+    kinds that share their borders only one. Two pairs of the same two kinds are one, as LSOAs of 2011 to 2021 and back.
     """
+    key = (*trial.kinds, trial.group)
+    pool, met = [each for each in found if (*each.kinds, each.group) == key], _borders(trial)
+    rank = {system.rsplit("_", 1)[0]: number for number, system in enumerate(SYSTEMS)}
     alike = [each for each in found if (each.kinds[0], each.group) == (trial.kinds[0], trial.group)]
-    near = [each for each in alike if each.kinds[1] in NESTED.get(trial.kinds[1], {trial.kinds[1]})]
-    for pool in ([trial], near, alike):
-        if sum(_places(cut(found[each])) for each in pool) >= FEW:
+    near = [each for each in alike if each not in pool and each.kinds[1] in rank]
+    for each in sorted(near, key=lambda other: abs(rank[other.kinds[1]] - rank.get(trial.kinds[1], 0))):
+        if sum(_places(cut(found[one])) for one in pool) >= FEW:
             break
+        if not met & _borders(each):
+            pool.append(each)
+            met |= _borders(each)
     return pl.concat([found[each] for each in pool])
+
+
+def untried(found: Tried, held: Geography) -> list[Trial]:
+    """Give a trial, by all ages, of each pair of kinds that a boundary cuts and that no truth in hand tells of."""
+    told = {trial.kinds for trial in found}
+    trials = [Trial(*pair, "all_ages", ()) for pair in PAIRS]
+    return [
+        trial
+        for trial in trials
+        if trial.kinds not in told and touched(crosswalk(held, trial.from_system, trial.to_system, "all_ages", DAY))
+    ]
+
+
+def _borders(trial: Trial) -> frozenset[str]:
+    kind = trial.kinds[1]
+    return next((each for each in ALIKE if kind in each), frozenset({kind}))
 
 
 def fitted(trial: Trial, pool: pl.DataFrame) -> pl.DataFrame:
@@ -140,10 +290,15 @@ def fitted(trial: Trial, pool: pl.DataFrame) -> pl.DataFrame:
     return certainty.select(list(CERTAINTY))
 
 
-def _tested(trial: Trial, mine: pl.DataFrame, pool: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """Leave one kind of figure out of the fit, and tell which of its truths lie in the interval."""
-    out = [figure for figure in trial.figures if family(figure) == kind]
-    return inside(trial, mine.filter(pl.col("measure").is_in(out)), pool.filter(~pl.col("measure").is_in(out)))
+def _tested(trial: Trial, mine: pl.DataFrame, pool: pl.DataFrame, by: pl.Expr) -> pl.DataFrame:
+    """Leave each name out of the fit in turn, and tell which truths the interval holds."""
+    told, others = mine.with_columns(by.alias("left_out")), pool.with_columns(by.alias("left_out"))
+    tests = [
+        inside(trial, own.drop("left_out"), others.filter(pl.col("left_out").ne_missing(name)).drop("left_out"))
+        .with_columns(pl.lit(name).alias("left_out"))
+        for (name,), own in told.partition_by("left_out", as_dict=True, maintain_order=True).items()
+    ]  # fmt: skip
+    return pl.concat(tests).select("left_out", "measure", "place_code", "inside")
 
 
 def inside(trial: Trial, tests: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from string import Template
 
 import polars as pl
 from scipy.stats import binom
 
-from benchmarks.backtest_figures import CREDIT, HARDSHIP, Truth, family
-from benchmarks.backtest_fit import FEW, Result, Trial, Tried, inside, peers, tried
+from benchmarks.backtest_figures import CREDIT, HARDSHIP, Truth
+from benchmarks.backtest_fit import FEW, KEPT, Result, Trial, Tried, inside, not_kept, peers, tried, untried
+from benchmarks.backtest_trusts import as_tabled, by_other_shares
 from pipelines.crosswalks import Geography
 
 
@@ -46,7 +48,7 @@ def eighty_five_and_over(held: Geography, group: str) -> str:
     truth = Truth("lsoa_2011", areas.group_by(pl.col("lsoa_2011").alias("place_code")).agg(
         pl.col("residents_mid_2020__age_85_plus").sum().alias("aged 85 and over")))  # fmt: skip
     trial = Trial("lad_2021", "icb_2022", group, ("aged 85 and over",))
-    moved = tried(trial, [truth], held)
+    moved = tried(trial, [truth], held, held.areas[0])
     errors = moved.select((pl.col("truth") / pl.col("estimate") - 1).abs()).to_series()
     astray = moved["estimate"].sum() - moved["truth"].sum()
     return (
@@ -55,8 +57,22 @@ def eighty_five_and_over(held: Geography, group: str) -> str:
     )
 
 
-NAMES = {"lad": "council", "icb": "ICB", "sub_icb": "sub-ICB", "ttwa": "travel-to-work area", "pcon": "constituency",
-         "msoa": "MSOA", "lsoa": "LSOA", "pfa": "police force", "trust": "NHS trust"}  # fmt: skip
+NAMES = {
+    "lad": "council", "utla": "upper-tier council", "icb": "ICB", "sub_icb": "sub-ICB", "ccg": "CCG", "stp": "STP",
+    "ttwa": "travel-to-work area", "pcon": "constituency", "ward": "ward", "msoa": "MSOA", "lsoa": "LSOA",
+    "pfa": "police force", "csp": "safety partnership", "fra": "fire authority", "trust": "NHS trust",
+    "combined_authority": "combined authority", "health_board": "health board", "county": "county",
+    "region": "region", "nation": "nation", "nhs_region": "NHS region", "nuts1": "NUTS 1", "nuts2": "NUTS "
+    "2", "nuts3": "NUTS 3", "itl1": "ITL 1",
+    "itl2": "ITL 2",
+}  # fmt: skip
+"""What a reader calls each kind of place."""
+UPWARDS = (
+    *(("lad", each) for each in ("icb", "sub_icb", "stp", "ccg", "ttwa", "pcon")),
+    *(("msoa", each) for each in ("icb", "sub_icb", "stp", "ccg", "ttwa")), ("lsoa", "lsoa"),
+)  # fmt: skip
+DOWNWARDS = tuple((each, "lad") for each in ("icb", "sub_icb", "stp", "ccg", "pfa", "ttwa"))
+"""Pairs of kinds that are told group by group; the others get one line each."""
 
 
 def named(system: str) -> str:
@@ -68,17 +84,29 @@ def named(system: str) -> str:
 def line(result: Result) -> str:
     """Lay one result out as a row of a Markdown table."""
     trial, tests = result.trial, result.tests
-    shown = ["–", "–", "–"]
-    if tests.height:
-        kinds = tests.group_by(pl.col("measure").replace_strict(_families(tests)).alias("kind")).agg(
-            pl.col("inside").mean()
-        )
-        kind, least = kinds.sort("inside", "kind").row(0)
-        low, high = chance(result.cut)
-        shown = [_of_all(tests), f"{low:.0%} to {high:.0%}", f"{kind}, {least:.0%}"]
+    name, least = tests.group_by("left_out").agg(pl.col("inside").mean()).sort("inside", "left_out").row(0)
+    low, high = chance(result.cut)
     return (
-        f"| {named(trial.from_system)} → {named(trial.to_system)} | {trial.group} | {result.places} | {result.cut} "
-        f"| {result.mean:.2%} | {result.p95:.2%} | {result.largest:.1%} | {' | '.join(shown)} |"
+        f"| {between(trial)} | {trial.group} | {result.places} | {result.cut} | {result.mean:.2%} | {result.p95:.2%} "
+        f"| {result.largest:.1%} | {_of_all(tests)} | {low:.0%} to {high:.0%} | {name}, {least:.0%} |"
+    )
+
+
+def between(trial: Trial) -> str:
+    """Name the two systems of a trial."""
+    return f"{named(trial.from_system)} → {named(trial.to_system)}"
+
+
+def pair_line(results: list[Result], found: Tried, dropped: set[tuple[str, str]]) -> str:
+    """Lay the results of one pair, of all groups of people together, out as a row of a Markdown table."""
+    tests = pl.concat([each.tests for each in results])
+    mean = sum(each.mean for each in results) / len(results)
+    said = ["by parts"] if found[results[0].trial]["by_parts"].any() else []
+    said += ["**not kept**"] if results[0].trial.kinds in dropped else []
+    largest, p95 = (max(getattr(each, name) for each in results) for name in ("largest", "p95"))
+    return (
+        f"| {between(results[0].trial)} | {max(each.cut for each in results)} | {mean:.2%} | {p95:.1%} "
+        f"| {largest:.0%} | {_of_all(tests)} | {', '.join(said)} |"
     )
 
 
@@ -91,10 +119,6 @@ def chance(places: int) -> tuple[float, float]:
     return low / places, high / places
 
 
-def _families(tests: pl.DataFrame) -> dict[str, str]:
-    return {figure: family(figure) for figure in tests["measure"].unique()}
-
-
 def _of_all(tests: pl.DataFrame) -> str:
     return f"{tests['inside'].sum():,} of {tests.height:,} ({tests['inside'].mean():.0%})"
 
@@ -103,13 +127,12 @@ def few_places(results: Iterable[Result], held: Geography) -> str:
     """Name the places that missed the most where few are cut: by chance alone the share held may be far from 90 %."""
     names = dict(held.places.register.sort("valid_from").select("place_code", "place_name").iter_rows())
     lines = []
-    for each in results:
+    for each in (each for each in results if each.trial.kinds in UPWARDS + DOWNWARDS):
         missed = each.tests.filter(~pl.col("inside"))
         if each.cut < FEW and missed.height:
             most = missed.group_by("place_code").len().sort("len", "place_code", descending=[True, False]).head(3)
             told = ", ".join(f"{names.get(code, code)} {count}" for code, count in most.iter_rows())
-            start, end = named(each.trial.from_system), named(each.trial.to_system)
-            lines.append(f"- {start} → {end}, {each.trial.group}: {missed.height} of {each.tests.height}: {told}")
+            lines.append(f"- {between(each.trial)}, {each.trial.group}: {missed.height} of {each.tests.height}: {told}")
     return "\n".join(lines)
 
 
@@ -118,7 +141,7 @@ def by_ages_alone(found: Tried) -> str:
     hardship = pl.col("measure").is_in([*HARDSHIP, *CREDIT])
     told = {HARDSHIP: pl.DataFrame(), CREDIT: pl.DataFrame()}
     for trial in found:
-        if set(HARDSHIP) <= set(trial.figures):
+        if set(HARDSHIP + CREDIT) <= set(trial.figures) and trial.kinds in UPWARDS + DOWNWARDS:
             others = peers(trial, found).filter(~hardship)
             for kind in told:
                 tests = inside(trial, found[trial].filter(pl.col("measure").is_in(kind)), others)
@@ -126,32 +149,7 @@ def by_ages_alone(found: Tried) -> str:
     return f"of deprived people {_of_all(told[HARDSHIP])}, of households on Universal Credit {_of_all(told[CREDIT])}"
 
 
-HEAD = """# How wrong figures are that were shared out
-
-Made by `python -m benchmarks.backtest` from published figures; it is run again when the small areas or the arithmetic
-change.
-
-A figure is *shared out* where a boundary cuts the place it is published for: by the people of the small areas on
-either side. How wrong that is can be seen where the truth is known at both ends: figures of small areas are added up to
-the places moved from, moved, and compared with their own sums at the places moved to.
-
-- Figures moved: residents by age (mid-2020 and Census 2021), income- and employment-deprived people (Indices of
-  Deprivation 2025, England), households on Universal Credit (December 2017, 2019 and 2022).
-- *Error*: truth over estimate less 1, without its sign, over all places led to, cut or not.
-- The interval is told by share split, in units of how unevenly the figure is spread per head over the places moved
-  from: a figure spread twice as unevenly goes twice as far astray. `pipelines/certainty.csv` has it for every pair,
-  fitted by all figures: of n errors the ceil((n + 1) x 0.95)-th from either end.
-- *Held*: each kind of figure is left out in turn, and the others fit an interval without it: how many of its truths,
-  at places that are cut, lie in that one. The three of Universal Credit are one kind, so are the two of deprivation.
-- *By chance*: the shares between which nine in ten would come out 19 times in 20, were each place one throw. The
-  figures of one place err alike, so that it counts once. Where the range is wide, *held* can't tell.
-- *Least held*: the kind of figure whose truths lay in the interval least often. It holds for nine in ten figures of the
-  many kinds that there are, not for nine in ten places of every kind.
-- A class of shares has figures of at least 12 places. A pair with fewer than {few} places cut borrows the errors of
-  its kin (councils to ICBs those of councils to sub-ICBs, which boards are made of), else of all pairs from the same
-  kind of place.
-
-"""
+PAGE = Template((Path(__file__).parent / "backtest_page.md").read_text(encoding="utf-8"))
 COLUMNS = (
     "| from → to | shared out by | places | cut | mean error | 95 % below | largest | held | by chance | least held |\n"
     "|---|---|---|---|---|---|---|---|---|---|"
@@ -159,32 +157,51 @@ COLUMNS = (
 
 
 def page(results: list[Result], found: Tried, held: Geography, folder: Path) -> str:
-    """Write the page of the docs."""
-    every = pl.concat([each.tests for each in results])
-    enough = [each for each in results if each.cut >= FEW and each.tests.height]
-    held_in = sorted(each.tests["inside"].mean() or 0.0 for each in enough)
-    upwards = [each for each in results if each.trial.kinds[0] in ("lad", "msoa", "lsoa")]
-    others = [each for each in results if each not in upwards]
-    groups = "\n".join(eighty_five_and_over(held, group) for group in ("all_ages", "age_65_plus", "age_85_plus"))
-    columns = "| shared out by | boards | mean error | 95 % below | largest | people made or lost |"
-    return "\n".join([
-        HEAD.format(few=FEW),
-        f"**All pairs together: {every['inside'].sum():,} of {every.height:,} truths lie in the interval, "
-        f"{every['inside'].mean():.1%}.\nOf the {len(enough)} rows with {FEW} places cut or more, the least is "
-        f"{held_in[0]:.1%} and the most {held_in[-1]:.1%}.**\n",
-        "A kind of figure like no other may fare worse. Where residents by age alone fit the intervals, they hold",
-        f"{by_ages_alone(found)}.",
-        "Universal Credit was opened to all one jobcentre after another until December 2018: 2017 is like no other.\n",
-        "## To larger places, and between small areas\n", COLUMNS, *map(line, upwards), "",
-        "## To smaller places\n",
-        "A share of a larger place's figure. Refused unless a problem says `downscale: true`: the errors show why.",
-        "Trusts are moved by their catchments of 2019; the figures are Covid-19 admissions of 2020.\n",
-        COLUMNS, *map(line, others), "",
-        "## Where few places are cut\n",
-        "Truths outside the interval, and the places that had most of them: often one cut, seen from both sides, by",
-        "figures that all tell the same. So few places can't show whether nine in ten hold.\n",
-        few_places(results, held), "",
-        "## People of 85 and over in England, council to integrated care board\n",
-        columns, "|---|---|---|---|---|---|",
-        groups, "", by_tobler(folder, held), "",
-    ])  # fmt: skip
+    """Write the page of the docs: backtest_page.md with its tables and figures put in."""
+    trusts = [each for each in results if "trust" in each.trial.kinds]
+    upwards, downwards = (
+        sorted((each for each in results if each.trial.kinds in pairs), key=lambda each: pairs.index(each.trial.kinds))
+        for pairs in (UPWARDS, DOWNWARDS)
+    )
+    told = {each.trial for each in (*trusts, *upwards, *downwards)}
+    others = _by_pair([each for each in results if each.trial not in told])
+    groups = ("all_ages", "age_65_plus", "age_85_plus")
+    return PAGE.substitute(
+        few=FEW,
+        kept=f"{KEPT:.0%}",
+        asked_for=_together([*upwards, *downwards]),
+        all_pairs=_together(results),
+        by_ages_alone=by_ages_alone(found),
+        upwards="\n".join([COLUMNS, *map(line, upwards)]),
+        downwards="\n".join([COLUMNS, *map(line, downwards)]),
+        by_other_shares=by_other_shares(folder, as_tabled(held)),
+        trusts="\n".join([COLUMNS, *map(line, trusts)]),
+        few_places=few_places(results, held),
+        others="\n".join([PAIR_COLUMNS, *(pair_line(each, found, not_kept(results)) for each in others)]),
+        untried="\n".join(f"- {between(trial)}" for trial in untried(found, held)),
+        over_85="\n".join(eighty_five_and_over(held, group) for group in groups),
+        by_tobler=by_tobler(folder, held),
+    )
+
+
+PAIR_COLUMNS = "| from → to | cut | mean error | 95 % below | largest | held | |\n|---|---|---|---|---|---|---|"
+
+
+def _together(results: list[Result]) -> str:
+    """Say how many truths lay in the interval, and how many pairs and groups came near nine in ten."""
+    tests = pl.concat([each.tests.select("inside") for each in results])
+    shares = [each.tests["inside"].mean() or 0.0 for each in results if each.cut >= FEW]
+    near = sum(0.88 <= share <= 0.92 for share in shares)
+    return (
+        f"{tests['inside'].sum():,} of {tests.height:,} truths lie in the interval, "
+        f"{tests['inside'].mean():.1%}.**\n"
+        f"Of the {len(shares)} rows with {FEW} places cut or more, {near} hold 88 to 92 %; "
+        f"the least {min(shares):.1%}, the most {max(shares):.1%}."
+    )
+
+
+def _by_pair(results: list[Result]) -> list[list[Result]]:
+    pairs: dict[tuple[str, str], list[Result]] = {}
+    for each in results:
+        pairs.setdefault((each.trial.from_system, each.trial.to_system), []).append(each)
+    return list(pairs.values())

@@ -31,6 +31,13 @@ CERTAINTY: dict[str, Column] = {
     "p95_error": Column(NUMBER, "95th percentile of them"),
     "max_error": Column(NUMBER, "Largest of them"),
 }
+LIKELY: dict[str, Column] = {
+    "likely_low": Column(
+        NUMBER, "Lower end of the 90 % interval of the true figure; null for a pair that was never tried"
+    ),
+    "likely_high": Column(NUMBER, "Upper end of it"),
+}
+"""What `with_interval` adds to what `move` gives."""
 HELD = Path(__file__).parent / "certainty.csv"
 EDGES = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)
 """Shares split at which the errors are told apart."""
@@ -121,7 +128,7 @@ def held_certainty() -> pl.DataFrame:
 def with_interval(
     moved: pl.DataFrame, spread: pl.DataFrame, kinds: tuple[str, str], group: str, certainty: pl.DataFrame
 ) -> pl.DataFrame:
-    """Add likely_low and likely_high to what `move` gives: the ends of a 90 % interval of the true figure.
+    """Add LIKELY to what `move` gives: the ends of a 90 % interval of the true figure.
 
     `spread` is the unevenness of each slice. A figure with nothing split is its own interval. One of a pair of
     kinds that was never tried, by that group or by people of all ages, has none, nor one whose unevenness is

@@ -17,6 +17,7 @@ import polars as pl
 from pipelines.apportioning import geography, postcode_tables
 from pipelines.areas import vintage
 from pipelines.catalogue import load
+from pipelines.certainty import LIKELY, held_certainty, unevenness, with_interval
 from pipelines.crossing import across_the_border, border_practices
 from pipelines.crosswalk_files import told_of, with_provenance, write_crosswalk
 from pipelines.crosswalks import CROSSWALK, Geography, codes_of, crosswalk
@@ -27,9 +28,10 @@ from pipelines.slices import move_slices, write_slices
 from pipelines.slicing import SLICE
 from pipelines.steps import Project, prepare, register_places, today
 from pipelines.store import sole_builder
+from pipelines.systems import kind_of
 
-__all__ = ["CROSSWALK", "MOVED", "SLICE", "CommongroundError", "Geography", "crossings", "crosswalk", "held_places",
-           "held_project", "move", "move_batches", "move_between", "move_slices", "road", "told_of",
+__all__ = ["CROSSWALK", "LIKELY", "MOVED", "SLICE", "CommongroundError", "Geography", "crossings", "crosswalk",
+           "held_places", "held_project", "move", "move_batches", "move_between", "move_slices", "road", "told_of",
            "with_provenance", "write_crosswalk", "write_slices"]  # fmt: skip
 
 
@@ -54,7 +56,7 @@ def crossings(project: Project, held: Geography, drawn: pl.DataFrame) -> Iterato
 def move_between(
     observed: pl.DataFrame, held: Geography, from_system: str, to_system: str, group: str = "all_ages"
 ) -> pl.DataFrame:
-    """Move counts from one place system to another; give MOVED for every measure, period and place there.
+    """Move counts from one place system to another; give MOVED for every measure, period and place there, and LIKELY.
 
     Takes SLICE, place_code and value, and low, high and status where they are known (see `move`). Places that are
     cut are shared out by the people of `group` nearest to the end of the newest period. Raises CrosswalkError for a
@@ -64,7 +66,8 @@ def move_between(
     day = observed["period_end"].max()
     drawn = crosswalk(held, from_system, to_system, group, day if isinstance(day, date) else None)
     signed = bool((observed["value"] < 0).any())
-    return move(observed, drawn, signed=signed)
+    moved, spread = move(observed, drawn, signed=signed), unevenness(observed, drawn)
+    return with_interval(moved, spread, (kind_of(from_system), kind_of(to_system)), group, held_certainty())
 
 
 def refuse_strangers(codes: pl.Series, held: Geography, system: str) -> None:
