@@ -83,22 +83,29 @@ def _lines(told: Iterable[str]) -> bytes:
 def _dense(part: pl.DataFrame, spine: pl.DataFrame) -> pa.Table:
     """Give one slice a row for each place, in their order."""
     codes = part["place_code"].cast(pl.String)
+    figures = part.select(
+        codes, *(pl.col(name).cast(dtype) if name in part.columns else pl.lit(None, dtype).alias(name)
+                 for name, dtype in _FIGURES.items())
+    )  # fmt: skip
+    whole = figures if codes.equals(spine["place_code"]) else _joined(figures, spine)
+    dense = whole.select(
+        pl.col("value", "low", "high").fill_nan(None), pl.col("status").to_physical().fill_null(0).cast(pl.UInt8)
+    )
+    return dense.select(
+        *(pl.lit(part[name][0], part[name].dtype).alias(name) for name in _keys(part.columns)), pl.all()
+    ).to_arrow()
+
+
+def _joined(figures: pl.DataFrame, spine: pl.DataFrame) -> pl.DataFrame:
+    """Put figures in the order of the places; refuse a code that is none of them, or that has two figures."""
+    codes = figures["place_code"]
     strange = codes.filter(~codes.is_in(spine["place_code"].implode()))
     if strange.len():
         raise CrosswalkError(f"{strange[0]} is none of the places of the file; {near(strange[0], spine['place_code'])}")
     if codes.is_duplicated().any():
         twice = codes.filter(codes.is_duplicated())[0]
         raise CrosswalkError(f"{twice} has two figures in one measure and period; keep one")
-    figures = part.select(
-        codes, *(pl.col(name).cast(dtype) if name in part.columns else pl.lit(None, dtype).alias(name)
-                 for name, dtype in _FIGURES.items())
-    )  # fmt: skip
-    dense = spine.join(figures, on="place_code", how="left", maintain_order="left").select(
-        pl.col("value", "low", "high").fill_nan(None), pl.col("status").to_physical().fill_null(0).cast(pl.UInt8)
-    )
-    return dense.select(
-        *(pl.lit(part[name][0], part[name].dtype).alias(name) for name in _keys(part.columns)), pl.all()
-    ).to_arrow()
+    return spine.join(figures, on="place_code", how="left", maintain_order="left")
 
 
 def move_slices(

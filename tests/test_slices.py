@@ -110,3 +110,15 @@ def test_any_other_parquet_file_is_refused(tmp_path: Path) -> None:
     figures(("A", 1.0)).write_parquet(tmp_path / "f.parquet")
     with pytest.raises(UnreadableError, match="no list of places"):
         list(move_slices(tmp_path / "f.parquet", CROSSWALK))
+
+
+@pytest.mark.parametrize("order", [["A", "B"], ["B", "A"]])
+def test_a_month_that_is_a_file_of_its_own_moves_as_it_does_with_all_others(tmp_path: Path, order: list[str]) -> None:
+    months = [
+        figures(*((code, float(n + ord(code))) for code in order)).with_columns(period_start=pl.lit(date(2020, n, 1)))
+        for n in range(1, 4)
+    ]
+    write_slices(months, ["A", "B"], tmp_path / "all.parquet")
+    write_slices(months[-1:], ["A", "B"], tmp_path / "month.parquet")
+    every, alone = (pl.concat(move_slices(tmp_path / f"{name}.parquet", CROSSWALK)) for name in ("all", "month"))
+    assert alone.height == 2 and every.filter(pl.col("period_start") == date(2020, 3, 1)).equals(alone)
