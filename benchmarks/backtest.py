@@ -46,7 +46,8 @@ def main(folder: Path, write: bool) -> None:
     print(text)  # noqa: T201
     if write:
         DOC.write_text(text, encoding="utf-8")
-        kept = [each.certainty for each in results if each.trial.kinds not in not_kept(results)]
+        dropped = not_kept(results)
+        kept = [each.certainty for each in results if each.trial.kinds not in dropped]
         pl.concat([*kept, *borrowed]).unique(maintain_order=True).write_csv(HELD, float_precision=5)
 
 

@@ -80,6 +80,8 @@ TRIALS = [
     Trial("lsoa_2011", "lsoa_2021", "all_ages", CENSUS),
     Trial("lsoa_2021", "lsoa_2011", "all_ages", BANDS),
 ]
+TO_COME = ("lad_2021", "utla_2021")
+"""Districts lie whole in upper tiers; councils to come, which are about as large, may cut them."""
 FEW = 40
 """A pair with fewer places cut than this borrows the errors of others that lead from the same kind of place."""
 KEPT = 0.85
@@ -268,14 +270,18 @@ def peers(trial: Trial, found: Tried) -> pl.DataFrame:
 
 
 def untried(found: Tried, held: Geography) -> list[Trial]:
-    """Give a trial, by all ages, of each pair of kinds that a boundary cuts and that no truth in hand tells of."""
+    """Give a trial, by all ages, of each pair of kinds that a boundary cuts and that no truth in hand tells of.
+
+    So is TO_COME, by each group of people.
+    """
     told = {trial.kinds for trial in found}
     trials = [Trial(*pair, "all_ages", ()) for pair in PAIRS]
-    return [
+    cutting = [
         trial
         for trial in trials
         if trial.kinds not in told and touched(crosswalk(held, trial.from_system, trial.to_system, "all_ages", DAY))
     ]
+    return cutting + [Trial(*TO_COME, group, ()) for group in GROUPS]
 
 
 def _borders(trial: Trial) -> frozenset[str]:

@@ -165,7 +165,7 @@ def page(results: list[Result], found: Tried, held: Geography, folder: Path) -> 
     )
     told = {each.trial for each in (*trusts, *upwards, *downwards)}
     others = _by_pair([each for each in results if each.trial not in told])
-    groups = ("all_ages", "age_65_plus", "age_85_plus")
+    dropped, groups = not_kept(results), ("all_ages", "age_65_plus", "age_85_plus")
     return PAGE.substitute(
         few=FEW,
         kept=f"{KEPT:.0%}",
@@ -177,8 +177,8 @@ def page(results: list[Result], found: Tried, held: Geography, folder: Path) -> 
         by_other_shares=by_other_shares(folder, as_tabled(held)),
         trusts="\n".join([COLUMNS, *map(line, trusts)]),
         few_places=few_places(results, held),
-        others="\n".join([PAIR_COLUMNS, *(pair_line(each, found, not_kept(results)) for each in others)]),
-        untried="\n".join(f"- {between(trial)}" for trial in untried(found, held)),
+        others="\n".join([PAIR_COLUMNS, *(pair_line(each, found, dropped) for each in others)]),
+        untried="\n".join(f"- {pair}" for pair in dict.fromkeys(map(between, untried(found, held)))),
         over_85="\n".join(eighty_five_and_over(held, group) for group in groups),
         by_tobler=by_tobler(folder, held),
     )

@@ -44,13 +44,16 @@ EDGES = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)
 FEWEST = 12
 """A class of shares with figures of fewer places is joined to the one below: each place errs alike in every figure."""
 LEVEL = 0.9
+TELLING = 4
+"""Places that it takes to tell how unevenly a figure is spread."""
 
 
 def unevenness(observed: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.DataFrame:
     """Tell how unevenly the figures of each slice are spread over the people of the places moved from.
 
     Takes SLICE, place_code and value, and a crosswalk with the people of each place. Gives SLICE and
-    `unevenness`: the standard deviation of the figure per head, weighted by people, over its mean.
+    `unevenness`: the standard deviation of the figure per head, weighted by people, over its mean; null where fewer
+    than TELLING places have both, as one place alone would seem perfectly even.
     """
     people = crosswalk.drop_nulls("from_code").group_by(pl.col("from_code").alias("place_code")).agg(
         pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("people")
@@ -62,7 +65,8 @@ def unevenness(observed: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.DataFrame:
     spread = ((rate - pl.col("value").sum() / pl.col("people").sum()) ** 2 * weight).sum().sqrt()
     mean = pl.col("value").sum() / pl.col("people").sum()
     known = told.drop_nulls("value")
-    return known.group_by(SLICE).agg(pl.when(mean > 0).then(spread / mean).alias("unevenness"))
+    tells = (mean > 0) & (pl.len() >= TELLING)
+    return known.group_by(SLICE).agg(pl.when(tells).then(spread / mean).alias("unevenness"))
 
 
 def errors_by_share(trials: pl.DataFrame) -> pl.DataFrame:

@@ -33,7 +33,7 @@ CROSSWALK: dict[str, Column] = {
     "people": Column(
         NUMBER,
         "People of the weighing group who live in both, or whom a trust has there (its catchment population, by its "
-        "share of the residents); null where no weights were needed, or where that is not known",
+        "share of the residents); null where no place of the system is cut, or where that is not known",
     ),
     "weighed_by": Column(TEXT, "Source, set, group and day of the weights; null where none were needed"),
     "authority": Column(TEXT, "Orders or notices that made the changes on the way; null where none was needed"),
@@ -107,7 +107,7 @@ def crosswalk(
         schema={name: _DRAWN[name] for name in ("from_code", "to_code", "kind", "weight")}, orient="row",
     )  # fmt: skip
     rows = pl.concat([linked, shared, nowhere], how="diagonal").sort("from_code", "to_code", nulls_last=True)
-    return _named(rows, geography.places, from_system, to_system)
+    return _named(_peopled(rows, geography, trip), geography.places, from_system, to_system)
 
 
 def _refuse_group(held: tuple[Areas, ...], group: str) -> None:
@@ -134,6 +134,17 @@ def _linked(places: Places, found: dict[str, Reach]) -> pl.DataFrame:
     ]
     schema = {name: _DRAWN[name] for name in ("from_code", "to_code", "kind", "weight", "authority")}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _peopled(rows: pl.DataFrame, geography: Geography, trip: Trip) -> pl.DataFrame:
+    """Add who lives in places that lead whole to one other where some are cut: all tell how uneven a figure is."""
+    unknown = rows["people"].null_count() if (rows["kind"] == "apportioned").any() else 0
+    living = _residents(geography, trip.from_system, trip) if unknown else None
+    if living is None:
+        return rows
+    alone = pl.len().over("from_code") == 1
+    told = rows.join(living, left_on="from_code", right_on="place_code", how="left", maintain_order="left")
+    return told.with_columns(pl.coalesce("people", pl.when(alone).then("residents")).alias("people")).drop("residents")
 
 
 def _ends(reach: Reach | None) -> list[tuple[str | None, str, float | None]]:

@@ -40,9 +40,10 @@ class Way(NamedTuple):
 
     @property
     def kinds(self) -> tuple[str, str]:
-        """Give the kinds of place led from and to."""
+        """Give the kinds of place led from and to; councils to come are as large as upper tiers."""
         first = self.crosswalk.row(0, named=True)
-        return tuple(first[f"{end}_system"].rsplit("_", 1)[0] for end in ("from", "to"))
+        start, end = (first[f"{side}_system"].rsplit("_", 1)[0] for side in ("from", "to"))
+        return start, "utla" if end == "plan" else end
 
 
 def share_out(

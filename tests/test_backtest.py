@@ -26,7 +26,7 @@ from benchmarks.backtest_page import chance
 from pipelines.apportioning import small_areas
 from pipelines.areas import Areas
 from pipelines.catalogue import load
-from pipelines.certainty import FEWEST, errors_by_share, held_certainty
+from pipelines.certainty import FEWEST, TELLING, errors_by_share, held_certainty, unevenness
 from pipelines.steps import Project, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,6 +83,17 @@ def test_a_pair_with_few_places_borrows_of_its_kin_before_it_borrows_of_all() ->
     assert peers(work, few).height == 150
     fewer = {**few, part: trials(FEW - 15, {"a": 0.2})}
     assert peers(board, fewer).height == 150 + FEW - 1
+
+
+@pytest.mark.parametrize(("places", "told"), [(TELLING - 1, False), (TELLING, True)])
+def test_so_few_places_do_not_tell_how_uneven_a_figure_is(places: int, told: bool) -> None:
+    """One place alone would seem perfectly even, and its interval would be the figure itself."""
+    codes = [f"P{n}" for n in range(places)]
+    figures = pl.DataFrame({"place_code": codes, "value": [float(n + 1) for n in range(places)]}).with_columns(
+        pl.lit("a").alias("measure"), pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end")
+    )
+    crosswalk = pl.DataFrame({"from_code": codes, "people": [10.0] * places})
+    assert unevenness(figures, crosswalk)["unevenness"].is_not_null().all() is told
 
 
 def test_places_that_nothing_cuts_are_no_trials() -> None:
@@ -174,7 +185,7 @@ def test_the_errors_that_travel_with_the_project_tell_every_pair_and_hold_their_
     told = set(held_certainty().select("from_kind", "to_kind").unique().iter_rows())
     assert {Trial(*pair, "all_ages", ()).kinds for pair in PAIRS if _cuts(areas, *pair)} <= told
     assert {("trust", "lad"), ("trust", "icb"), ("lad", "trust"), ("utla", "icb"), ("lad", "nhs_region")} <= told
-    # Four nations tell nothing of how unevenly a figure is spread within them.
+    # So few nations tell nothing of how unevenly a figure is spread within them.
     assert "nation" not in {start for start, _ in told}
     assert held_certainty().filter((pl.col("low") > 0) | (pl.col("high") < 0)).is_empty()
 

@@ -60,6 +60,14 @@ def test_districts_of_2023_lead_back_to_those_of_any_year_by_who_lives_in_each(h
     assert set(table["to_code"]) >= set(system_places(held.places.register, f"lad_{year}")["place_code"])
 
 
+def test_where_some_are_cut_the_people_of_all_places_are_told(held: Geography) -> None:
+    """How unevenly a figure is spread is told by every place, not by the one that is cut alone."""
+    back = crosswalk(held, "lad_2024", "lad_2018", "all_ages", date(2020, 6, 30))
+    assert set(back.filter(pl.col("people").is_null())["from_code"].str.head(1)) == {"N"}  # not in the set of mid-2020
+    assert back["people"].sum() == pytest.approx(65_185_724)
+    assert crosswalk(held, "lad_2021", "lad_2023")["people"].null_count() == 374
+
+
 def test_the_orders_on_the_way_are_named(places: Places) -> None:
     table = crosswalk(Geography(places), "lad_2016", "lad_2023")
     allerdale = table.filter(pl.col("from_code") == "E07000026").row(0, named=True)

@@ -170,6 +170,14 @@ def test_a_district_may_be_cut_by_shares_that_the_plan_gives(project: Project, t
     values = dict(cells.filter(pl.col("measure") == "residents_16_64").select("place_code", "value").iter_rows())
     assert values["PLAN-A"] == pytest.approx(0.25 * values["E06000009"])
     assert values["PLAN-B"] == pytest.approx(0.75 * values["E06000009"])
+    new = cells.filter(pl.col("measure") == "residents_16_64", pl.col("side") == "then")
+    # How wrong the shares may be is told by districts that other places of such a size cut.
+    assert (
+        new.select((pl.col("likely_low") < pl.col("value")) & (pl.col("value") < pl.col("likely_high")))
+        .to_series()
+        .all()
+    )
+    assert new.select("likely_low", "likely_high").null_count().sum_horizontal().item() == 0
 
 
 def test_a_council_of_minor_parts_has_no_figures_until_someone_gives_them(project: Project, tmp_path: Path) -> None:
