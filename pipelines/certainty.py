@@ -33,7 +33,7 @@ CERTAINTY: dict[str, Column] = {
 }
 LIKELY: dict[str, Column] = {
     "likely_low": Column(
-        NUMBER, "Lower end of the 90 % interval of the true figure; null for a pair that was never tried"
+        NUMBER, "Lower end of the 90 % interval of the true figure; null where none is kept for the pair"
     ),
     "likely_high": Column(NUMBER, "Upper end of it"),
 }

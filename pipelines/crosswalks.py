@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.areas import Areas
 from pipelines.errors import UnknownNameError, near
-from pipelines.overlays import OVERLAY, SMALL, Trip, composed, overlay, residents, weighings, without_shares
+from pipelines.overlays import OVERLAY, SMALL, Trip, composed, made_of, overlay, residents, weighings, without_shares
 from pipelines.places import Places, Reach, links, system_places
 from pipelines.schema import NUMBER, TEXT, Column
 from pipelines.shares import Shares
@@ -196,7 +196,7 @@ def _by_people(places: Places, areas: Areas, codes: list[str], trip: Trip) -> pl
 def _by_shares(geography: Geography, shares: Shares, codes: list[str], trip: Trip) -> pl.DataFrame:
     """Lead places along published shares, and from where those lead on to the places wanted."""
     published = _caught(geography, shares, trip)
-    drawn = composed(_made_of(geography.places, codes, published), published)
+    drawn = composed(made_of(geography.places, codes, published), published)
     if shares.to_system != trip.to_system:
         held = geography._replace(shares=())
         try:
@@ -235,31 +235,6 @@ def _residents(geography: Geography, system: str, trip: Trip) -> pl.DataFrame | 
     within = trip._replace(from_system=system, to_system=system, target=None)
     found = (residents(areas, geography.places, codes, within) for areas in geography.areas)
     return next((each for each in found if each is not None), None)
-
-
-def _made_of(places: Places, codes: list[str], published: pl.DataFrame) -> pl.DataFrame:
-    """Lead codes to those of a table of shares that each is made of, or else became or was: OVERLAY.
-
-    A trust that others have merged into since has the patients of all of them, each by its people. One that a part of
-    another came to has weights that are not known.
-    """
-    people = dict(
-        published.group_by("from_code").agg(pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()))
-        .iter_rows()
-    )  # fmt: skip
-    became = links(places, sorted(people), set(codes))
-    parts = [(to, code, len(reach.codes) == 1, people[code]) for code, reach in became.items() for to in reach.codes]
-    later = links(places, sorted(set(codes) - {to for to, *_ in parts}), set(people))
-    parts += [(code, reach.codes[0], True, None) for code, reach in later.items() if len(reach.codes) == 1]
-    made = pl.DataFrame(
-        parts, {"from_code": pl.String, "to_code": pl.String, "whole": pl.Boolean, "people": pl.Float64}, orient="row"
-    )
-    known = pl.all_horizontal("whole", pl.col("people").is_not_null()).all().over("from_code")
-    share = pl.col("people") / pl.col("people").sum().over("from_code")
-    one = (pl.len().over("from_code") == 1) & pl.col("whole")
-    return made.with_columns(
-        pl.when(one).then(1.0).when(known).then(share).alias("weight"), pl.when("whole").then("people").alias("people")
-    ).select(list(OVERLAY))
 
 
 def _drawn(rows: pl.DataFrame, source: str, said: str) -> pl.DataFrame:

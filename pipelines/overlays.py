@@ -224,3 +224,28 @@ def residents(areas: Areas, places: Places, codes: list[str], trip: Trip) -> pl.
         return None
     known = pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("residents")
     return drawn.drop_nulls("from_code").group_by(pl.col("from_code").alias("place_code")).agg(known)
+
+
+def made_of(places: Places, codes: list[str], published: pl.DataFrame) -> pl.DataFrame:
+    """Lead codes to those of a table of shares that each is made of, or else became or was: OVERLAY.
+
+    A trust that others have merged into since has the patients of all of them, each by its people. One that a part of
+    another came to has weights that are not known.
+    """
+    people = dict(
+        published.group_by("from_code").agg(pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()))
+        .iter_rows()
+    )  # fmt: skip
+    became = links(places, sorted(people), set(codes))
+    parts = [(to, code, len(reach.codes) == 1, people[code]) for code, reach in became.items() for to in reach.codes]
+    later = links(places, sorted(set(codes) - {to for to, *_ in parts}), set(people))
+    parts += [(code, reach.codes[0], True, None) for code, reach in later.items() if len(reach.codes) == 1]
+    made = pl.DataFrame(
+        parts, {"from_code": pl.String, "to_code": pl.String, "whole": pl.Boolean, "people": pl.Float64}, orient="row"
+    )
+    known = pl.all_horizontal("whole", pl.col("people").is_not_null()).all().over("from_code")
+    share = pl.col("people") / pl.col("people").sum().over("from_code")
+    one = (pl.len().over("from_code") == 1) & pl.col("whole")
+    return made.with_columns(
+        pl.when(one).then(1.0).when(known).then(share).alias("weight"), pl.when("whole").then("people").alias("people")
+    ).select(list(OVERLAY))
