@@ -5,6 +5,9 @@ Source of the meaning of the first three characters: ONS Register of Geographic 
 """
 
 import re
+from datetime import date
+
+from pipelines.errors import UnknownNameError
 
 KINDS: dict[str, tuple[str, ...]] = {
     "lad": ("E06", "E07", "E08", "E09", "W06", "S12", "N09"),
@@ -131,3 +134,20 @@ def nation_letter(code: str) -> str:
     if territory := _TERRITORIAL.fullmatch(code):
         return _NATION_OF_TERRITORY.get(territory[1], "E")
     return "N" if _OLD_NORTHERN_IRELAND.fullmatch(code) else ""
+
+
+_SYSTEM = re.compile(r"(\w+)_([1-9]\d{3})", re.A)
+# Travel to work areas bear the year of the census that they were drawn by, and came into use years after it.
+_IN_USE = {("ttwa", 2001): date(2014, 12, 31), ("ttwa", 2011): date(2015, 12, 31)}
+
+
+def day_of(system: str) -> date:
+    """Give the day on which a place system's codes are read off the register: 31 December of its year.
+
+    Raises UnknownNameError for what is no kind and year.
+    """
+    told = _SYSTEM.fullmatch(system)
+    if not told:
+        raise UnknownNameError(f"unknown place system {system!r}; expected a kind and a year, such as lad_2023")
+    kind, year = told[1], int(told[2])
+    return _IN_USE.get((kind, year), date(year, 12, 31))

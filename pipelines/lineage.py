@@ -6,9 +6,9 @@ from datetime import date
 import polars as pl
 
 from pipelines.errors import UnknownNameError, near
-from pipelines.kinds import KINDS
+from pipelines.kinds import KINDS, day_of
 from pipelines.names import folded
-from pipelines.places import Places, ancestors, day_of
+from pipelines.places import Places, ancestors
 
 Told = Iterator[tuple[str, str]]
 FIRST_YEAR = 2011

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.errors import UnknownNameError, UnreadableError, near
-from pipelines.kinds import ENTITIES, KINDS, NATION_OF, NOT_HELD, nation_letter
+from pipelines.kinds import ENTITIES, KINDS, NATION_OF, NOT_HELD, day_of, nation_letter
 from pipelines.schema import CHANGE, PLACE, conformed
 
 Edges = dict[str, tuple[str, ...]]
@@ -162,16 +162,6 @@ def read_changes(raw: pl.DataFrame, file: str) -> pl.DataFrame:
         if code in _forward(code, edges)[1:]:
             raise UnreadableError(f"{file}: {code} succeeds itself; a code's changes must not run in a circle")
     return changes
-
-
-# Travel to work areas bear the year of the census that they were drawn by, and came into use years after it.
-_IN_USE = {("ttwa", 2001): date(2014, 12, 31), ("ttwa", 2011): date(2015, 12, 31)}
-
-
-def day_of(system: str) -> date:
-    """Give the day on which a place system's codes are read off the register: 31 December of its year."""
-    kind, year = system.rsplit("_", 1)
-    return _IN_USE.get((kind, int(year)), date(int(year), 12, 31))
 
 
 def places_in(register: pl.DataFrame, system: str) -> pl.DataFrame:

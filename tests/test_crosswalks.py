@@ -112,7 +112,15 @@ def test_a_place_that_was_split_has_no_weights(places: Places) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("lad_2023", "pfa_2023"), ("lad_2023", "lad_1066"), ("jobcentre_2018", "lad_2023")]
+    ("one", "other"),
+    [
+        ("lad_2023", "pfa_2023"),
+        ("lad_2023", "lad_1066"),
+        ("jobcentre_2018", "lad_2023"),
+        ("lad_2023", "icb_2020x"),
+        ("lad", "lad_2023"),
+        ("lad_2023", "lad_0000"),
+    ],
 )
 def test_what_can_not_be_led_to_is_refused(places: Places, one: str, other: str) -> None:
     with pytest.raises(UnknownNameError, match=r"no table of areas|unknown place system"):

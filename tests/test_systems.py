@@ -12,10 +12,10 @@ from pipelines import answering, steps
 from pipelines.catalogue import load
 from pipelines.conform import conform
 from pipelines.errors import UnknownNameError
-from pipelines.kinds import KINDS, is_pseudo, nation_letter, tier_of
+from pipelines.kinds import KINDS, day_of, is_pseudo, nation_letter, tier_of
 from pipelines.model import Source
 from pipelines.observe import codes_for
-from pipelines.places import day_of, links, reaches
+from pipelines.places import links, reaches
 from pipelines.reading import read_sheet
 from pipelines.steps import Project
 from pipelines.store import Snapshot
