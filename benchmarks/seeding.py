@@ -166,7 +166,7 @@ def _carried(field: Field, places: list[str], at: int) -> Due:
     spots = [(places[0], period) for period in _run(field, at + 1, 6)]
     for spot in spots if len(spots) == 6 else []:
         field.put(spot, figure=figure)
-    return {} if len(spots) < 6 else dict.fromkeys(spots, "carried_forward")
+    return {} if len(spots) < 6 else dict.fromkeys(spots, "repeated_value")
 
 
 def _merged(field: Field, places: list[str], at: int) -> Due:

@@ -5,7 +5,7 @@ import polars as pl
 from checks.doubt import DOUBT, KEY, first_doubts
 from checks.expected import expected
 from checks.plausible import implausible, near_zero_leak, partial_return, suspected_zero
-from checks.repeats import carried_forward, rounded_unsaid
+from checks.repeats import repeated_values, rounded_unsaid
 from checks.together import combined_area
 from checks.units import unit_change, unit_change_between
 from pipelines.model import ADDITIVE, Measure
@@ -24,7 +24,7 @@ def figure_doubts(observation: pl.DataFrame, measures: dict[str, Measure]) -> pl
         return empty(DOUBT)
     fitted = expected(current, measures)
     additive = [name for name, each in measures.items() if each.kind in ADDITIVE]
-    copied = carried_forward(fitted)
+    copied = repeated_values(fitted)
     of_level = first_doubts(
         [
             combined_area(fitted),

@@ -184,7 +184,7 @@ _TABLE: tuple[Reason, ...] = (
     Reason("correction_expired", "values", "A correction no longer applies",
            "the publisher prints another figure than the correction was made for, or none", "warn",
            "whoever keeps the source's declaration", "See whether the new figure is right; take the correction out."),
-    Reason("carried_forward", "supply", "The same figure again, where peers vary",
+    Reason("repeated_value", "supply", "The same figure again, where peers vary",
            "the very figure of the periods before, in a run that chance does not give once in a million", "warn",
            "the publisher, or the body that makes the return", "Ask whether it was counted again or copied."),
     Reason("conflict", "values", "Two sources give different figures",

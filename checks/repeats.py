@@ -1,4 +1,4 @@
-"""Figures that say too little: carried forward from the period before, or rounded where nobody says so."""
+"""Figures that say too little: the publisher repeats the one before, or rounds and does not say so."""
 
 from math import pi, sqrt
 
@@ -18,7 +18,7 @@ FEWEST_KINDS = 5
 """Where fewer different figures are, as where all places have the same one, nothing is told by what divides them."""
 
 
-def carried_forward(fitted: pl.DataFrame) -> pl.DataFrame:
+def repeated_values(fitted: pl.DataFrame) -> pl.DataFrame:
     """Find runs of the very same figure where peers vary, and where chance does not give one so long.
 
     The chance of one repeat is that of a normal error of the place's usual spread falling within one step of
@@ -40,7 +40,7 @@ def carried_forward(fitted: pl.DataFrame) -> pl.DataFrame:
     found = together.filter(pl.col("by_chance") < CHANCE)
     evidence = pl.format("{} again, {} times running; {} % of peers repeat theirs in this period", printed("value"),
                          "repeats", (100 * pl.col("share")).round(1))  # fmt: skip
-    return doubts_of("carried_forward", found.drop("peers").with_columns(
+    return doubts_of("repeated_value", found.drop("peers").with_columns(
         evidence.alias("evidence"), pl.col("usual").alias("expected"),
         pl.lit("the period before, and peers in this one").alias("compared_with"),
         pl.col("repeats").cast(pl.Int64).alias("others"),

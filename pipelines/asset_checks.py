@@ -32,8 +32,8 @@ _FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("unknown_places", "retired_codes", "missing_places", "combined_areas", "unused_names"),
     ),
     "figures": (
-        "No figure is far from its own history and its peers, of another unit, or carried forward.",
-        tuple(f"{code}_figures" for code in (*sorted(WITHHELD), "implausible", "carried_forward", "rounded")),
+        "No figure is far from its own history and its peers, of another unit, or a repeat of the one before.",
+        tuple(f"{code}_figures" for code in (*sorted(WITHHELD), "implausible", "repeated_value", "rounded")),
     ),
     "releases": ("No release in use has been recalled by its publisher.", ("recalled_release",)),
     "periods": ("No period between the first and the last is left out.", ("skipped_periods",)),

@@ -225,7 +225,7 @@ def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:
     elsewhere |= {"dropped", "correction_expired", "coarser_only", "low_reach", "crosswalk_loss", "too_uncertain"}
     elsewhere |= {"incomplete_aggregate"}
     # Doubts of figures are in test_doubts and test_agreement.
-    elsewhere |= {"unit_change", "suspected_zero", "near_zero_leak", "partial_return", "carried_forward"}
+    elsewhere |= {"unit_change", "suspected_zero", "near_zero_leak", "partial_return", "repeated_value"}
     elsewhere |= {"conflict", "inconsistent_rate", "denominator_mismatch", "not_comparable"}
     # Stand-ins are in test_verdicts.
     elsewhere |= {"proxy_used"}

@@ -65,7 +65,7 @@ FAULTS: dict[str, tuple[str, Wrong, int]] = {
     "one return in thousands": ("unit_change", at(ONE, TENTH, lambda value: 1000 * value), 1),
     "a month of all in thousands": ("unit_change", at(range(33), TENTH, lambda value: value / 1000), 33),
     "a month of all ten times": ("unit_change", at(range(33), TENTH, lambda value: 10 * value), 33),
-    "the same figure for five months": ("carried_forward", at(ONE, range(10, 15), becomes(700.0)), 4),
+    "the same figure for five months": ("repeated_value", at(ONE, range(10, 15), becomes(700.0)), 4),
     "a month rounded to hundreds": ("rounded", at(range(33), TENTH, lambda value: round(value, -2)), 33),
 }  # fmt: skip
 
@@ -79,7 +79,7 @@ def test_a_fault_is_doubted_where_it_is_and_nowhere_else(name: str) -> None:
     assert found.height == cells
     sound_ones = series(unchanged).select("place_code", "period_start", pl.col("value").alias("was"))
     both = changed.join(sound_ones, on=["place_code", "period_start"]).filter(pl.col("value") != pl.col("was"))
-    if reason not in ("carried_forward", "rounded"):
+    if reason not in ("repeated_value", "rounded"):
         key = ["place_code", "period_start"]
         assert found.select(key).sort(key).rows() == both.select(key).sort(key).rows()
     assert found["evidence"].null_count() == 0 and found["compared_with"].null_count() == 0

@@ -61,7 +61,7 @@ def test_all_cells_together_are_told_rightly(found: list[Score]) -> None:
 def test_every_fault_has_its_reason_among_those_told(found: list[Score]) -> None:
     assert {score.reason for score in found} >= {
         "not_returned", "withdrawn", "suspected_zero", "near_zero_leak", "partial_return", "implausible", "unit_change",
-        "carried_forward", "combined_area", "duplicate", "suppressed", "unreadable", "rounded", "period_mismatch",
+        "repeated_value", "combined_area", "duplicate", "suppressed", "unreadable", "rounded", "period_mismatch",
     }  # fmt: skip
     assert all(score.due >= 20 for score in found), found
 
