@@ -3,8 +3,6 @@
 import time
 from pathlib import Path
 
-import httpx
-
 from pipelines.addresses import file_name
 from pipelines.answers import Limits, Wanted, see_content, see_size
 from pipelines.apportioning import geography
@@ -97,8 +95,7 @@ def _bytes_of(where: str) -> tuple[bytes, str]:
     limits = Limits()
     wanted = Wanted("new source", where, "csv", where, limits, time.monotonic() + limits.seconds)
     if _on_the_web(where):
-        with httpx.Client() as client:
-            answer = download(client, wanted)
+        answer = download(wanted)
         see_content(wanted, answer.content)
         return answer.content, file_name(answer.url, answer.headers) or "file"
     path = Path(where)

@@ -1,17 +1,16 @@
 """One download: a publisher is asked once, within limits, and its answer is a file or a refusal that says why."""
 
 import re
-import socket
+import ssl
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from functools import partial
+from collections.abc import AsyncIterator
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
-from threading import Event, Timer
-from typing import Any, NamedTuple
 
+import anyio
 import httpx
+from anyio.from_thread import start_blocking_portal
 
 from pipelines import resuming
 from pipelines.addresses import leads_away, public
@@ -20,70 +19,57 @@ from pipelines.answers import Answer, Refusal, Wanted, refusal, see_content, see
 REDIRECTS = 5
 
 
-class _Watch(NamedTuple):
-    """The connections of one download, to be cut when its time is up."""
-
-    cut: Event
-    streams: list[Any]
-
-
-def download(client: httpx.Client, wanted: Wanted) -> Answer:
+def download(wanted: Wanted) -> Answer:
     """Ask a publisher once for a file; raise Refusal for everything that is not one.
 
-    A timeout of httpx bounds a single read, so that a slow drip never ends: the connection is cut instead.
+    A loop of its own runs the request, so that it also works where a loop runs already, as in a notebook.
     """
-    watch = _Watch(Event(), [])
-    timer = Timer(max(0.0, wanted.until - time.monotonic()), _cut, [watch])
-    timer.daemon = True
-    timer.start()
-    try:
-        answer = _followed(client, wanted, watch)
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-        raise refusal(wanted, f"no sound address ({error})", "correct the url") from error
-    except httpx.RequestError as error:
-        raise _broken(wanted, error, watch) from error
-    finally:
-        timer.cancel()
+    with start_blocking_portal() as portal:
+        answer = portal.call(_asked, wanted)
     if answer.status != 304:
         see_content(wanted, answer.content, answer.headers.get("content-type", ""))
     return answer
 
 
-def _cut(watch: _Watch) -> None:
-    watch.cut.set()
-    for stream in watch.streams:
-        _shut(stream)
+async def _asked(wanted: Wanted) -> Answer:
+    """Ask within the deadline; httpx bounds each read alone, so that a slow drip would never end."""
+    try:
+        with anyio.fail_after(max(0.0, wanted.until - time.monotonic())):
+            async with httpx.AsyncClient(verify=_tls(), timeout=wanted.limits.seconds / 3) as client:
+                return await _followed(client, wanted)
+    except TimeoutError as error:
+        found = f"no whole file within {wanted.limits.seconds:g} s"
+        raise refusal(wanted, found, "refresh again later, or raise the limit") from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
+        raise refusal(wanted, f"no sound address ({error})", "correct the url") from error
+    except httpx.TimeoutException as error:
+        raise refusal(wanted, "no answer in time", "refresh again later", again=True) from error
+    except httpx.RequestError as error:
+        found = f"a broken connection, or a file cut short ({error}),"
+        raise refusal(wanted, found, "see that the network is up, and refresh again later", again=True) from error
 
 
-def _shut(stream: Any) -> None:
-    # Closing a socket does not wake a thread that reads from it; shutting it down does.
-    with suppress(OSError):
-        stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+@cache
+def _tls() -> ssl.SSLContext:
+    """Read the certificates once: a client that reads them takes longer than many a request."""
+    return httpx.create_ssl_context()
 
 
-def _noticed(watch: _Watch, event: str, info: dict[str, Any]) -> None:
-    if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-        watch.streams.append(info["return_value"])
-        if watch.cut.is_set():
-            _shut(watch.streams[-1])
-
-
-def _followed(client: httpx.Client, wanted: Wanted, watch: _Watch) -> Answer:
+async def _followed(client: httpx.AsyncClient, wanted: Wanted) -> Answer:
     url = httpx.URL(wanted.url)
-    notice = {"trace": partial(_noticed, watch)}
-    how, timeout = "POST" if wanted.body else "GET", wanted.limits.seconds / 3
-    ask = partial(client.stream, how, timeout=timeout, follow_redirects=False, extensions=notice)
+    ask = partial(client.stream, "POST" if wanted.body else "GET", content=wanted.body or None)
     for _ in range(REDIRECTS + 1):
-        with ask(url, headers=_headers(wanted, url), content=wanted.body or None) as response:
+        url.raw_host.decode().encode("idna")  # raises UnicodeError where no server can have such a name
+        async with ask(url, headers=_headers(wanted, url)) as response:
             if not response.has_redirect_location:
-                return _answer(wanted, response, watch)
+                return await _answer(wanted, response)
         url = _next(wanted, url, response)
     found = f"redirects in a circle, or more than {REDIRECTS},"
     raise refusal(wanted, found, f"find the file on {wanted.page} and correct the url", response.status_code)
 
 
 def _headers(wanted: Wanted, url: httpx.URL) -> dict[str, str]:
-    """Say who asks, and what is held of this very address; a connection is not kept, so that it can be cut."""
+    """Say who asks, and what is held of this very address; a connection serves one request."""
     agent = f"Commonground/{_version()} (+toolkit that reads published statistics, one file at a time)"
     headers = {"User-Agent": agent, "Connection": "close"}
     shown = public(str(url))
@@ -114,7 +100,7 @@ def _next(wanted: Wanted, here: httpx.URL, response: httpx.Response) -> httpx.UR
     return there
 
 
-def _answer(wanted: Wanted, response: httpx.Response, watch: _Watch) -> Answer:
+async def _answer(wanted: Wanted, response: httpx.Response) -> Answer:
     url = public(str(response.url))
     try:
         see_status(wanted, response)
@@ -125,26 +111,24 @@ def _answer(wanted: Wanted, response: httpx.Response, watch: _Watch) -> Answer:
     length = response.headers.get("content-length", "")
     total = int(length) if re.fullmatch(r"\d{1,18}", length, re.A) else 0
     see_size(wanted, total)
-    content = _body(wanted, response, url, total)
-    if watch.cut.is_set():
-        raise _late(wanted)
+    content = await _body(wanted, response, url, total)
     return Answer(url, response.status_code, response.headers, content)
 
 
-def _body(wanted: Wanted, response: httpx.Response, url: str, total: int) -> bytes:
+async def _body(wanted: Wanted, response: httpx.Response, url: str, total: int) -> bytes:
     """Give the whole file: from memory, from the disk where it is large, or by going on with what is held."""
     mark = resuming.mark_of(response)
     if response.status_code == 206:
-        return _rest(wanted, response, url)
+        return await _rest(wanted, response, url)
     if wanted.part is None or not mark or total < wanted.limits.keep:
-        return b"".join(_pieces(wanted, response, 0, total))
+        return b"".join([piece async for piece in _pieces(wanted, response, 0, total)])
     with resuming.begin(wanted.part, url, mark, total) as file:
-        for piece in _pieces(wanted, response, 0, total):
+        async for piece in _pieces(wanted, response, 0, total):
             file.write(piece)
     return _finished(wanted.part)
 
 
-def _rest(wanted: Wanted, response: httpx.Response, url: str) -> bytes:
+async def _rest(wanted: Wanted, response: httpx.Response, url: str) -> bytes:
     part = resuming.held(wanted.part, url)
     if wanted.part is None or part is None or not resuming.fits(part, response):
         resuming.drop(wanted.part)
@@ -152,7 +136,7 @@ def _rest(wanted: Wanted, response: httpx.Response, url: str) -> bytes:
     overlap = resuming.tail(wanted.part, part)
     seen = b""
     with wanted.part.open("ab") as file:
-        for piece in _pieces(wanted, response, part.size - len(overlap), part.total):
+        async for piece in _pieces(wanted, response, part.size - len(overlap), part.total):
             lacking = len(overlap) - len(seen)
             seen += piece[:lacking]
             file.write(piece[lacking:] if overlap == seen else b"")
@@ -168,25 +152,11 @@ def _finished(path: Path) -> bytes:
     return content
 
 
-def _pieces(wanted: Wanted, response: httpx.Response, size: int, total: int) -> Iterator[bytes]:
+async def _pieces(wanted: Wanted, response: httpx.Response, size: int, total: int) -> AsyncIterator[bytes]:
     """Give the body piece by piece, and tell how far it has come; raise Refusal where it grows too large."""
-    for piece in response.iter_bytes():
+    async for piece in response.aiter_bytes():
         size += len(piece)
         see_size(wanted, size)
         if wanted.told:
             wanted.told(size, total)
         yield piece
-
-
-def _broken(wanted: Wanted, error: httpx.RequestError, watch: _Watch) -> Refusal:
-    if watch.cut.is_set():
-        return _late(wanted)
-    if isinstance(error, httpx.TimeoutException):
-        return refusal(wanted, "no answer in time", "refresh again later", again=True)
-    found = f"a broken connection, or a file cut short ({error}),"
-    return refusal(wanted, found, "see that the network is up, and refresh again later", again=True)
-
-
-def _late(wanted: Wanted) -> Refusal:
-    found = f"no whole file within {wanted.limits.seconds:g} s"
-    return refusal(wanted, found, "refresh again later, or raise the limit")

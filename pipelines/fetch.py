@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -38,7 +37,6 @@ def refresh(
     *,
     today: date,
     now: str,
-    client: httpx.Client | None = None,
     limits: Limits = LIMITS,
     told: Told | None = None,
 ) -> Outcome:
@@ -48,8 +46,7 @@ def refresh(
     _quieten()
     job = Job(home, name, source, today, now)
     try:
-        with nullcontext(client) if client else httpx.Client() as session:
-            return _refreshed(job, session, limits, told)
+        return _refreshed(job, limits, told)
     except KeyMissing as error:
         return Outcome(name, "not_fetchable", keeping.log_failure(job, f"{name}: {error}"), None)
     except Refusal as error:
@@ -80,18 +77,18 @@ def refresh_all(
     stop, telling = Event(), Lock()
     one = partial(refresh, home, today=today, now=now, limits=limits)
 
-    def one_host(names: list[str], client: httpx.Client) -> list[Outcome]:
+    def one_host(names: list[str]) -> list[Outcome]:
         done: list[Outcome] = []
         for name in names:
             if not stop.is_set():
                 told = partial(on_bytes, name) if on_bytes else None
-                done.append(one(name, sources[name], client=client, told=told))
+                done.append(one(name, sources[name], told=told))
                 with telling:
                     on_done(done[-1])
         return done
 
-    with httpx.Client() as client, ThreadPoolExecutor(HOSTS_AT_ONCE) as pool:
-        running = [pool.submit(one_host, names, client) for names in _by_host(sources)]
+    with ThreadPoolExecutor(HOSTS_AT_ONCE) as pool:
+        running = [pool.submit(one_host, names) for names in _by_host(sources)]
         try:
             return sorted((done for host in running for done in host.result()), key=lambda done: done.source)
         finally:
@@ -156,12 +153,12 @@ def _read(wanted: Wanted, path: Path) -> bytes:
     return content
 
 
-def _refreshed(job: Job, client: httpx.Client, limits: Limits, told: Told | None) -> Outcome:
+def _refreshed(job: Job, limits: Limits, told: Told | None) -> Outcome:
     held = keeping.known(job)
     wanted = _wanted(job, job.source.url or "", limits, held)._replace(told=told, part=keeping.part_path(job))
     if is_file_address(wanted.url):
         return _from_files(job, wanted)
-    answer, label = walk(road_of(job.source), wanted, partial(_asked, job, client))
+    answer, label = walk(road_of(job.source), wanted, partial(_asked, job))
     if held and (answer.status == 304 or store.digest(answer.content) == held.file.sha256):
         return keeping.confirmed(job, held, answer)
     # A table that a service joined has no headers, and no name of its own.
@@ -178,11 +175,11 @@ def _from_files(job: Job, wanted: Wanted) -> Outcome:
     return keeping.kept(job, found.content, line._replace(released=keeping.possible_day(job, found.changed)))
 
 
-def _asked(job: Job, client: httpx.Client, wanted: Wanted) -> Answer:
+def _asked(job: Job, wanted: Wanted) -> Answer:
     """Ask, and ask again where that may help, with growing waits or as long as the publisher says."""
     limits = wanted.limits
     retrying = stamina.RetryingCaller(limits.attempts, limits.seconds, limits.wait, 8 * limits.wait, limits.wait)
-    return retrying(partial(_again, wanted), _attempt, job, client, wanted)
+    return retrying(partial(_again, wanted), _attempt, job, wanted)
 
 
 def _wanted(job: Job, url: str, limits: Limits, held: Held | None = None) -> Wanted:
@@ -194,10 +191,10 @@ def _wanted(job: Job, url: str, limits: Limits, held: Held | None = None) -> Wan
     return wanted._replace(held_url=seen.origin, etag=seen.etag, last_modified=seen.last_modified)
 
 
-def _attempt(job: Job, client: httpx.Client, wanted: Wanted) -> Answer:
+def _attempt(job: Job, wanted: Wanted) -> Answer:
     """Ask once; a refusal goes into the log, so that the history of a source tells of it."""
     try:
-        return download(client, wanted)
+        return download(wanted)
     except Refusal as error:
         keeping.log_failure(job, str(error), wanted.url, error.status)
         raise

@@ -1,7 +1,10 @@
 """Fetching from a publisher on the loopback that behaves and misbehaves as publishers do."""
 
+import asyncio
 import gzip
 import logging
+import os
+import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -235,6 +238,25 @@ def test_a_publisher_that_never_ends_is_given_up_in_time(tmp_path: Path, office:
     assert outcome.what == "failed"
     assert time.monotonic() - begun < 2.0
     assert "within 0.45 s" in outcome.detail or "no answer in time" in outcome.detail
+
+
+def test_a_download_works_where_a_loop_runs_already(tmp_path: Path, office: Publisher) -> None:
+    url = office.at("/a.csv", says(200, CSV))
+
+    async def cell_of_a_notebook() -> Outcome:
+        return get(tmp_path, url)
+
+    assert asyncio.run(cell_of_a_notebook()).what == "new"
+
+
+def test_ctrl_c_ends_a_download_at_once(tmp_path: Path, office: Publisher) -> None:
+    def interrupting(handler: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        silent(handler)
+
+    with pytest.raises(KeyboardInterrupt):
+        get(tmp_path, office.at("/a.csv", interrupting), QUICK._replace(seconds=30.0))
+    assert len(office.asked) == 1
 
 
 def test_a_timeout_is_tried_again(tmp_path: Path, office: Publisher) -> None:
