@@ -1,7 +1,6 @@
 """Local contracts: what a person is asked to fill in, as a declaration, an example file and a page that explains it."""
 
 import csv
-import html
 import io
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import polars as pl
 from pipelines.errors import DeclarationError
 from pipelines.model import Source
 from pipelines.model_reading import PeriodKind
+from pipelines.page_templates import render_page
 from pipelines.store import write_whole
 
 SPELLED: dict[PeriodKind, str] = {
@@ -80,36 +80,8 @@ def as_text(rows: list[list[str]]) -> str:
 
 def contract_page(name: str, source: Source, rows: list[list[str]]) -> str:
     """Write the page for the person who fills the file in: what goes where, and how it is sent back."""
-    e = html.escape
-    listed = "".join(f"<tr><th>{e(heading)}</th><td>{e(text)}</td></tr>" for heading, text in columns_said(source))
-    table = "".join("<tr>" + "".join(f"<td>{e(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
-    head = "".join(f"<th>{e(cell)}</th>" for cell in rows[0])
-    shown = (
-        "<p>The figures are kept as private: no report, file or table that leaves this installation has them.</p>"
-        if not source.shown
-        else ""
-    )
-    return f"""<!DOCTYPE html>
-<html lang="en-GB"><head><meta charset="utf-8"><title>{e(source.title)}: what to fill in</title>
-<style>body{{font:16px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}}
-table{{border-collapse:collapse}}th,td{{border:1px solid #888;padding:.3em .6em;text-align:left;vertical-align:top}}
-</style></head><body>
-<h1>{e(source.title)}: what to fill in</h1>
-<p>One row for each place and {e(source.period_kind)}. Save it as CSV in UTF-8, or send the spreadsheet to whoever
-asked you. The file <code>{e(name)}.example.csv</code> is such a file.</p>
-<h2>Columns</h2>
-<table>{listed}</table>
-<h2>Where there is no figure</h2>
-<p>Leave the cell empty, or write one of the signs listed. Never write 0 for a figure that is not known.</p>
-<h2>Example</h2>
-<table><tr>{head}</tr>{table}</table>
-{shown}
-<h2>Sending it back</h2>
-<p>Every cell is looked at when the file comes back. If something can't be used you get a list: row, column, what
-was found, what is expected. Whoever runs the toolkit keeps the file with
-<code>commonground add {e(name)} FILE --released DAY</code>.</p>
-</body></html>
-"""
+    columns = columns_said(source)
+    return render_page("contract.html", name=name, source=source, columns=columns, headings=rows[0], rows=rows[1:])
 
 
 def columns_said(source: Source) -> list[tuple[str, str]]:

@@ -1,14 +1,13 @@
 """The pages of all places, and the overview of all problems: written where what they say has changed."""
 
-from functools import cache
 from pathlib import Path
 
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipelines.keys import code_key, hashed
 from pipelines.ledger_store import gaps_of, ledger_of, ledger_path
 from pipelines.overview import overview
+from pipelines.page_templates import render_page
 from pipelines.people import population_of
 from pipelines.periods import say
 from pipelines.place_pages import PlacePage, place_pages
@@ -19,12 +18,6 @@ from pipelines.verdicts import VERDICT
 from pipelines.version import project_version
 
 INDEX = "index.html"
-
-
-@cache
-def _templates() -> Environment:
-    loader = PackageLoader("pipelines")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def place_page_path(home: Path, code: str) -> Path:
@@ -111,8 +104,7 @@ def _people_title(project: Project) -> str:
 def render_place(project: Project, page: PlacePage, people_title: str) -> str:
     """Write the page of one place: one HTML document that needs no script and no network."""
     day = say(project.as_of, project.as_of)
-    template = _templates().get_template("place.html")
-    return template.render(page=page, people_title=people_title, as_of=day, version=project_version())
+    return render_page("place.html", page=page, people_title=people_title, as_of=day, version=project_version())
 
 
 def render_overview(project: Project, cells: dict[str, pl.DataFrame], judged: dict[str, pl.DataFrame]) -> str:
@@ -125,4 +117,4 @@ def render_overview(project: Project, cells: dict[str, pl.DataFrame], judged: di
         catalogue, cells, judged, {name: ledger_of(project, name) for name in cells}, places.unique("place_code")
     )
     day = say(project.as_of, project.as_of)
-    return _templates().get_template("overview.html").render(told=told, as_of=day, version=project_version())
+    return render_page("overview.html", told=told, as_of=day, version=project_version())

@@ -2,13 +2,12 @@
 
 import json
 from datetime import date
-from functools import cache
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipelines.csvw import CREDIT
+from pipelines.page_templates import page_environment
 from pipelines.periods import say
 from pipelines.printing import defused
 from pipelines.report_breaks import laid_out
@@ -31,24 +30,13 @@ SHOWN = 200
 """Findings printed in the report; the analyst's file has all."""
 
 
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("pipelines"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def render_html(report: Report) -> str:
     """Write the report as one HTML document that needs nothing else, no network and no script."""
     met = {code: (known, asked) for code, known, asked in needs_met(report).iter_rows()}
     latest = report.header.grain == "latest"
     found = grave_findings(report)
     return (
-        _templates()
+        page_environment()
         .get_template("report.html")
         .render(
             report=report,

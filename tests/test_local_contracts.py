@@ -59,7 +59,9 @@ def test_a_declaration_that_is_there_stays_and_the_page_is_made_again(copy: Path
     path.write_text(path.read_text().replace("TODO unit", "people & <dogs>"))
     again = run("new", "local-source", "rough_sleepers", store=tmp_path, project=copy)
     assert again.returncode == 0 and "people & <dogs>" in path.read_text()
-    assert "people &amp; &lt;dogs&gt;" in (copy / "sources" / "rough_sleepers.page.html").read_text()
+    page = (copy / "sources" / "rough_sleepers.page.html").read_text(encoding="utf-8")
+    assert "people &amp; &lt;dogs&gt;" in page and "{{" not in page
+    assert "kept as private" in page, "a source begun by `new local-source` is private"
 
 
 def test_a_contract_may_be_weekly(copy: Path, tmp_path: Path) -> None:
