@@ -37,6 +37,23 @@ class What(StrEnum):
     places = "places"
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from pipelines.version import project_version
+
+        typer.echo(f"commonground {project_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Take the options that come before a command; the help of the program is that of `app`."""
+
+
 def main() -> None:
     """Run the command line; a known error is one message and an exit code, never a traceback."""
     if sys.stdout.encoding.lower() not in ("utf-8", "utf8"):

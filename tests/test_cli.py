@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.version import project_version
 from tests.small import copied, small_project
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +40,12 @@ def test_a_second_build_finds_nothing_to_do_and_imports_neither_dagster_nor_grea
     done = subprocess.run([sys.executable, "-c", program], env=surroundings, cwd=ROOT, capture_output=True, text=True)
     assert "Nothing has changed" in done.stdout, done.stderr
     assert done.stdout.rstrip().endswith("[]")
+
+
+def test_the_version_is_printed_without_reading_the_project(tmp_path: Path) -> None:
+    done = run("--version", store=tmp_path, project=tmp_path / "no project")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"commonground {project_version()}\n"
 
 
 def test_gaps_of_one_place_in_each_format(store: Path) -> None:

@@ -1,0 +1,90 @@
+"""What a person needs to take the repository up: licence, records, hosted CI, hooks and a wheel that is whole."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def commands_of(job: str) -> list[str]:
+    steps = yaml.safe_load(page(".github/workflows/ci.yml"))["jobs"][job]["steps"]
+    return [step["run"] for step in steps if "run" in step]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """Build the wheel from a copy, as `pip` would, with the build backend of the locks."""
+    copy = tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE.md"):
+        shutil.copy(ROOT / name, copy / name)
+    for name in ("pipelines", "checks"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    program = "from setuptools.build_meta import build_wheel; build_wheel('.')"
+    subprocess.run([sys.executable, "-c", program], cwd=copy, check=True, capture_output=True)
+    (built,) = copy.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_the_wheel_has_the_licences_and_the_marks_of_typed_packages(wheel: zipfile.ZipFile) -> None:
+    names = set(wheel.namelist())
+    assert {"pipelines/py.typed", "checks/py.typed"} <= names
+    kept = f"commonground-{PROJECT['version']}.dist-info/licenses"
+    assert {f"{kept}/LICENSE", f"{kept}/NOTICE.md"} <= names
+    assert "License-Expression: MIT" in wheel.read(f"{kept.partition('/')[0]}/METADATA").decode()
+
+
+def test_the_wheel_has_every_file_that_the_packages_read(wheel: zipfile.ZipFile) -> None:
+    ours = [path for name in ("pipelines", "checks") for path in (ROOT / name).rglob("*") if path.is_file()]
+    read = {
+        path.relative_to(ROOT).as_posix() for path in ours if path.suffix in (".py", ".sql", ".html", ".css", ".csv")
+    }
+    assert len(read) > 100
+    assert read - set(wheel.namelist()) == set()
+
+
+def test_the_code_is_under_mit_and_the_figures_under_the_open_government_licence() -> None:
+    assert page("LICENSE").startswith("MIT License") and "The Commonground contributors" in page("LICENSE")
+    assert "Open Government Licence v3.0" in page("NOTICE.md")
+    assert "(LICENSE)" in page("README.md") and "(NOTICE.md)" in page("README.md")
+
+
+def test_the_hosted_ci_runs_the_commands_of_the_readme() -> None:
+    assert commands_of("unix") == ["make run", "make test"]
+    block = re.search(r"On Windows.*?```\n(.*?)```", page("README.md"), re.DOTALL)
+    assert block
+    first, *rest = block[1].splitlines()
+    assert first.endswith("-m venv .venv") and len(rest) == 4
+    assert commands_of("windows") == ["python -m venv .venv", *rest]
+
+
+def test_the_hosted_ci_has_three_systems_and_two_versions_of_python() -> None:
+    jobs = yaml.safe_load(page(".github/workflows/ci.yml"))["jobs"]
+    unix, windows = (jobs[name]["strategy"]["matrix"] for name in ("unix", "windows"))
+    assert unix == {"os": ["ubuntu-latest", "macos-latest"], "python": ["3.11", "3.13"]}
+    assert windows == {"python": unix["python"]} and jobs["windows"]["runs-on"] == "windows-latest"
+
+
+def test_hooks_download_nothing() -> None:
+    repositories = yaml.safe_load(page(".pre-commit-config.yaml"))["repos"]
+    assert [each["repo"] for each in repositories] == ["local"]
+    assert {hook["language"] for hook in repositories[0]["hooks"]} == {"system"}
+
+
+def test_the_changelog_begins_with_what_is_unreleased() -> None:
+    headings = re.findall(r"^(##+) (.+)$", page("CHANGELOG.md"), re.MULTILINE)
+    assert headings[0] == ("##", "Unreleased")
+    assert {"Added", "Changed", "Fixed", "Security"} <= {text for level, text in headings if level == "###"}
+    assert ("##", PROJECT["version"]) in headings
