@@ -9,6 +9,7 @@ import polars as pl
 
 from pipelines.catalogue import Problem
 from pipelines.errors import CommongroundError, DeclarationError
+from pipelines.querying import Most, closed_config, run_question, whole_limit
 from pipelines.schema import STATUSES
 
 MEASURE_COLUMNS = (
@@ -18,6 +19,9 @@ MEASURE_COLUMNS = (
 )  # fmt: skip
 """Columns of a measure's table after place_code, period_start and period_end."""
 
+_COPIES, _TRIED = 6, 2
+"""How many times the size of its tables a SELECT may take; how often a build tries one that fails."""
+
 
 def answer(problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     """Run a problem's SELECT; give its columns, and after each that rests on measures its `_status`.
@@ -26,15 +30,22 @@ def answer(problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: 
     DeclarationError where the SELECT can't run, and CommongroundError where it does not give one row for
     each place (and period), or shows a figure although nothing it rests on is known.
     """
-    with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as con:
+    most = _most(places, cells, placed)
+    with duckdb.connect(":memory:", config=closed_config(most)) as con:
         _prepare(con, problem, places, cells, placed)
         try:
-            view = con.sql(problem.select.sql).pl()
+            view = run_question(con, problem.select.sql, most, f"{problem.path}: the SELECT")
         except duckdb.Error as error:
             raise DeclarationError(f"{problem.path}: the SELECT does not run: {error}") from error
     key = keys(problem)
     _refuse_other_rows(problem, view, cells, key)
     return _with_statuses(problem, view, cells, key)
+
+
+def _most(*tables: pl.DataFrame) -> Most:
+    """Give what a SELECT may use: a part of what a person's question may, and room for its tables."""
+    memory, seconds = whole_limit()
+    return Most(memory // _TRIED + _COPIES * int(sum(each.estimated_size() for each in tables)), seconds / _TRIED)
 
 
 def keys(problem: Problem) -> list[str]:

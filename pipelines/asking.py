@@ -10,6 +10,7 @@ from pipelines.errors import CommongroundError, UnknownNameError, near
 from pipelines.names import folded
 from pipelines.periods import say
 from pipelines.places import Places
+from pipelines.querying import closed_config, run_question, whole_limit
 from pipelines.spellings import parse_period
 from pipelines.steps import Project, all_findings, all_revisions, observe_source, place_system, prepare, register_places
 from pipelines.store import out_path, read_table, sole_builder, state_path
@@ -59,20 +60,12 @@ def query(project: Project, text: str) -> pl.DataFrame:
     path = newest(out_path(project.home, ""))
     if not path.is_file():
         raise CommongroundError(f"{path}: not there yet; run `commonground build`")
-    config: dict[str, Any] = {
-        "enable_external_access": "false",
-        "autoinstall_known_extensions": "false",
-        "lock_configuration": "true",
-    }
-    with duckdb.connect(str(path), read_only=True, config=config) as con:
+    most = whole_limit()
+    with duckdb.connect(str(path), read_only=True, config=closed_config(most)) as con:
         try:
-            found = con.sql(text)
+            return run_question(con, text, most)
         except duckdb.Error as error:
             raise UnknownNameError(f"the query does not run: {error}") from error
-        if found is None:
-            raise UnknownNameError("the query gives no rows; only questions are allowed, and the file is read only")
-        table: pl.DataFrame = found.pl()
-        return table
 
 
 def explain(project: Project, problem: str, place: str, measure: str, period: str | None) -> Iterator[tuple[str, str]]:

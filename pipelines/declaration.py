@@ -1,5 +1,6 @@
 """Reading declarations: YAML with its lines kept, so that every refusal names the file and the line."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
@@ -9,27 +10,65 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipelines.errors import DeclarationError, at, near
+from pipelines.limits import YAML_BYTES, YAML_DEPTH, YAML_NODES
 
 T = TypeVar("T", bound=BaseModel)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader written in C, ten times faster, where the library has it."""
+_NUMBER = re.compile(r"[-+\w:.]{400,}")
+"""A number, to any base, so long that reading it takes minutes."""
 Lines = dict[tuple[str | int, ...], int]
 
 
 def read_yaml(text: str, path: Path, first_line: int = 1) -> tuple[Any, Lines]:
     """Read YAML as plain data, and tell the line on which each key or item stands."""
     try:
-        node = yaml.compose(text, Loader=LOADER)
+        _refuse_swelling(text, path, first_line)
+        loader = LOADER(text)
+        node = loader.get_single_node()
         lines: Lines = {(): first_line}
-        if node is not None:
-            lines.update(_lines(node, (), path, first_line))
-        return yaml.load(text, Loader=LOADER), lines
+        if node is None:
+            return None, lines
+        lines.update(_lines(node, (), path, first_line))
+        return loader.construct_document(node), lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = first_line + mark.line if mark else None
         raise DeclarationError(f"{at(path, line)}: not YAML: {error.problem}; mend the line") from error
-    except ValueError as error:
+    except yaml.reader.ReaderError as error:
+        line = first_line + text.count("\n", 0, error.position or 0)
+        raise DeclarationError(f"{at(path, line)}: not YAML: {error.reason}; take the character out") from error
+    except (ValueError, OverflowError) as error:
         raise DeclarationError(f"{at(path)}: not YAML: {error}; quote the value") from error
+
+
+def _refuse_swelling(text: str, path: Path, first: int) -> None:
+    """Refuse YAML that is too long or too deep, or that aliases make too large, before it is laid out in memory."""
+    if len(text) > YAML_BYTES:
+        raise DeclarationError(f"{at(path)}: found {len(text):,} characters, expected at most {YAML_BYTES:,}; split it")
+    sizes: dict[str, int] = {}
+    open_: list[tuple[str | None, int]] = [(None, 0)]
+    for event in yaml.parse(text, Loader=LOADER):
+        where, anchor, size = at(path, first + getattr(event.start_mark, "line", 0)), getattr(event, "anchor", None), 0
+        if isinstance(event, yaml.AliasEvent):
+            if any(anchor == name for name, _ in open_):
+                raise DeclarationError(f"{where}: *{anchor} stands within &{anchor} itself; write the value out")
+            size = sizes.get(anchor or "", 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            if _NUMBER.fullmatch(event.value):
+                raise DeclarationError(f"{where}: found a number of {len(event.value):,} digits; write a shorter one")
+            size = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_.append((anchor, 1))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_.pop()
+        if anchor and not isinstance(event, yaml.CollectionStartEvent | yaml.AliasEvent):
+            sizes[anchor] = size
+        open_[-1] = (open_[-1][0], open_[-1][1] + size)
+        if len(open_) > YAML_DEPTH:
+            raise DeclarationError(f"{where}: nests deeper than {YAML_DEPTH} levels; write it flatter")
+        if open_[-1][1] > YAML_NODES:
+            raise DeclarationError(f"{where}: over {YAML_NODES:,} values once aliases are written out; use fewer")
 
 
 def _lines(
@@ -39,6 +78,8 @@ def _lines(
         seen: dict[str, int] = {}
         for key, value in node.value:
             line = first + key.start_mark.line
+            if not isinstance(key, yaml.ScalarNode):
+                raise DeclarationError(f"{at(path, line)}: found a key that is a list or a mapping; expected a name")
             if key.value in seen:
                 raise DeclarationError(
                     f"{at(path, line)}: {key.value} is given twice, first on line {seen[key.value]}; keep one"

@@ -36,6 +36,13 @@ class Select(NamedTuple):
 @lru_cache(maxsize=256)
 def parse_select(sql: str, where: str) -> Select:
     """Parse one SELECT; refuse anything that is more, reads files, or turns missing into a figure."""
+    try:
+        return _parsed(sql, where)
+    except RecursionError as error:
+        raise DeclarationError(f"{where}: the SELECT nests too deep; write its parts in a WITH") from error
+
+
+def _parsed(sql: str, where: str) -> Select:
     node = _single_select(sql, where)
     nodes = list(_walk(node))
     for found in nodes:

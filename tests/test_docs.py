@@ -10,6 +10,7 @@ from checks.reasons import REASONS
 from pipelines import errors
 from pipelines.cli import BUILT_WITH_FAULTS, app
 from pipelines.dictionary import PAGES
+from pipelines.limits import DEFAULTS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,6 +37,12 @@ def test_every_exit_code_is_in_the_readme() -> None:
     classes = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)]
     used = {each.exit_code for each in classes} | {0, BUILT_WITH_FAULTS, 130}  # type: ignore[attr-defined]
     assert used == told
+
+
+def test_every_limit_that_a_person_may_raise_is_in_the_readme() -> None:
+    told = README.split("Limits: ")[1].partition("##")[0]
+    assert {name for name in DEFAULTS if name not in told} == set()
+    assert {f"{most:,}" for most in DEFAULTS.values() if f" {most:,} " not in told} == set()
 
 
 def test_links_between_pages_lead_somewhere() -> None:
