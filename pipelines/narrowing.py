@@ -37,13 +37,16 @@ def narrowed_bounds(observation: pl.DataFrame, total: pl.DataFrame, source: Sour
     """Narrow the low and high of observations, release by release and period by period.
 
     Takes schema.OBSERVATION with `order`, totals.TOTAL, and the places of the source's system (schema.PLACE).
-    A slice in which nothing is hidden stays as it is, and so does one whose sums contradict themselves.
+    A slice in which nothing is hidden stays as it is, and so does one whose sums contradict themselves. Totals of a
+    slice with codes of another system say nothing: the source's own system may not have all of their places.
     """
     nothing = pl.DataFrame(schema={"measure": pl.String, "order": pl.Int64, "figures": pl.UInt32, "example": pl.String})
     families = _families(source, observation)
     if not families:
         return Narrowed(observation, nothing)
-    found = list(_slices(observation, total, source, members(own), own["place_code"].to_list(), families))
+    of_own = observation.filter(pl.col("place_system") == source.places).select(RELEASE_PERIOD).unique()
+    tying = total.join(of_own, on=RELEASE_PERIOD, how="semi")
+    found = list(_slices(observation, tying, source, members(own), own["place_code"].to_list(), families))
     if not found:
         return Narrowed(observation, nothing)
     ends = pl.concat(found)

@@ -7,6 +7,7 @@ that says so, with the bounds its parts give. Figures for places published toget
 import polars as pl
 
 from pipelines.model import ADDITIVE, Measure
+from pipelines.part_bounds import bound, is_joined, is_shared, part_high, part_low, signed_measures, whole_sum
 from pipelines.places import Reach
 from pipelines.schema import NUMBER, OBSERVATION, STATUSES, TEXT, VALUELESS, Column
 
@@ -14,6 +15,8 @@ SLICE = ["measure", "period_start", "period_end"]
 CELL = [*SLICE, "to_code"]
 OF_SLICE = ["source", "release", "released_at", "file"]
 """What is the same for all cells of a slice, since a slice comes from one release."""
+_OF_JOINED = ("value", "place_code", "place_label")
+"""What the evidence says of a figure that several places have together."""
 
 
 PLACED: dict[str, Column] = {
@@ -70,7 +73,11 @@ def place_slices(observation: pl.DataFrame, parts: pl.DataFrame, measures: dict[
     kinds = {name: measure.kind for name, measure in measures.items()}
     pieces = _pieces(observation, parts)
     additive = pl.col("measure").replace_strict(kinds, return_dtype=pl.String).is_in(sorted(ADDITIVE))
-    grouped = _gathered(pieces).with_columns(additive.alias("additive"))
+    signed = pl.col("measure").is_in(signed_measures(observation, measures))
+    ranked = pl.col("measure").is_in([name for name, each in measures.items() if each.kind == "rank"])
+    grouped = _gathered(pieces.with_columns(signed.alias("signed"))).with_columns(
+        additive.alias("additive"), ranked.alias("ranked")
+    )
     return _judged(grouped)
 
 
@@ -108,7 +115,8 @@ def _pieces(observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     """
     numbered = observation.with_row_index("cell").with_columns(pl.col("place_code").str.split("+").alias("from_code"))
     exploded = numbered.explode("from_code")
-    reach = exploded.join(parts.select("from_code", "to_code"), on="from_code")
+    # A code of several that leads nowhere counts as one more place: its part of the figure is elsewhere.
+    reach = exploded.join(parts.select("from_code", "to_code"), on="from_code", how="left")
     spread = reach.group_by("cell").agg(pl.col("to_code").n_unique().alias("places_it_covers"))
     slices = observation.select(*SLICE, *OF_SLICE).unique([*SLICE], maintain_order=True)
     expected = slices.join(parts, how="cross")
@@ -133,9 +141,9 @@ def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
         .str.join(", ")
         .alias("lacking"),
         pl.col("value").is_not_null().sum().alias("valued_n"),
-        (pl.col("places_it_covers").fill_null(1).max() > 1).alias("shared"),
+        (is_shared() & is_joined()).any().alias("shared"),
         (pl.col("leads_to").max() > 1).alias("split"),
-        pl.col("place_code").filter(pl.col("places_it_covers") > 1).first().alias("shared_code"),
+        pl.col("from_code").filter(pl.col("leads_to") > 1).unique(maintain_order=True).str.join(", ").alias("cut"),
         _basis().alias("basis"),
         status.max().alias("worst"),
         status.filter(~hidden).max().alias("worst_valued"),
@@ -143,16 +151,21 @@ def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
     once = (
         pieces.filter(pl.col("cell").is_not_null()).unique([*CELL, "cell"], maintain_order=True).sort([*CELL, "cell"])
     )
+    together = is_shared() & is_joined()
     sums = once.group_by(CELL, maintain_order=True).agg(
         pl.col("value").sum().alias("total"),
         pl.col("value").min().alias("least"),
         pl.col("value").max().alias("most"),
-        _whole("low").alias("low_total"),
-        _whole("high").alias("high_total"),
+        whole_sum(pl.col("low")).alias("low_total"),
+        whole_sum(pl.col("high")).alias("high_total"),
         pl.col("low").min().alias("low_least"),
         pl.col("high").max().alias("high_most"),
+        whole_sum(part_low()).alias("parts_low"),
+        whole_sum(part_high()).alias("parts_high"),
+        pl.any_horizontal(pl.col("low", "high").is_not_null()).any().alias("bounded"),
+        pl.col("signed").first(),
+        *(pl.col(name).filter(together).first().alias(f"joined_{name}") for name in _OF_JOINED),
         pl.col("marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("marker"),
-        pl.col("place_label").unique(maintain_order=True).str.join("; ").alias("labels"),
         pl.col("caveats").drop_nulls().unique(maintain_order=True).str.join(","),
         pl.col("caveat_evidence").drop_nulls().unique(maintain_order=True).str.join(". "),
         *(pl.col(name).first() for name in ("file_column", "unit")),
@@ -166,11 +179,6 @@ def _basis() -> pl.Expr:
     larger = (pl.col("basis") == "aggregated").any()
     several = pl.when(larger).then(pl.lit("aggregated")).otherwise(pl.lit("merged"))
     return pl.when(pl.len() == 1).then(pl.col("basis").first()).otherwise(several)
-
-
-def _whole(column: str) -> pl.Expr:
-    """Sum a bound where every part has one; a sum of some bounds is no bound."""
-    return pl.when(pl.col(column).is_not_null().all()).then(pl.col(column).sum())
 
 
 def _judged(grouped: pl.DataFrame) -> pl.DataFrame:
@@ -191,8 +199,8 @@ def _judged(grouped: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     judged = grouped.with_columns(reason.alias("reason"), pl.when(given).then("total").alias("value"))
     return judged.with_columns(
-        _bound("low").alias("low"),
-        _bound("high").alias("high"),
+        bound("low").alias("low"),
+        bound("high").alias("high"),
         pl.when(given)
         .then(pl.coalesce("worst_valued", "worst"))
         .otherwise("worst")
@@ -212,24 +220,6 @@ _HIDDEN = {
 }
 
 
-def _bound(side: str) -> pl.Expr:
-    """Give the bound of a value, or what bound remains where there is none.
-
-    An average of rates lies within the rates it came from; one of several places published together has
-    between nothing and all of their sum, where the measure is a count.
-    """
-    total = pl.col(f"{side}_total")
-    within = pl.coalesce("low_least", "least") if side == "low" else pl.coalesce("high_most", "most")
-    shared = pl.lit(0.0) if side == "low" else pl.coalesce("high_total", "total")
-    rate = ~pl.col("additive")
-    return (
-        pl.when(pl.col("reason").is_null() | (pl.col("reason") == "suppressed")).then(total)
-        .when((pl.col("reason") == "combined_area") & pl.col("additive")).then(shared)
-        .when((pl.col("reason") == "children_incomplete") & ~rate & (pl.col("rows_n") == pl.col("parts_n"))).then(total)
-        .when((pl.col("reason") == "needs_parts") & rate).then(within)
-    )  # fmt: skip
-
-
 def printed(column: str) -> pl.Expr:
     """Write a figure for a person: to two decimals, and without any where it is whole."""
     return pl.col(column).round(2).cast(pl.String).str.strip_suffix(".0")
@@ -241,10 +231,10 @@ def said_marker() -> pl.Expr:
 
 
 def _evidence() -> pl.Expr:
-    reason, figure = pl.col("reason"), printed("total")
+    reason = pl.col("reason")
     return (
         pl.when(reason == "combined_area")
-        .then(pl.format("{} given together for {} ({})", figure, "shared_code", "labels"))
+        .then(pl.format("{} given together for {}", printed("joined_value"), "joined_place_code") + _labelled())
         .when(reason == "needs_parts")
         .then(pl.format("{} parts ({}) have {} to {}; their denominators are not held",
                         "parts_n", "parts", printed("least"), printed("most")))
@@ -255,5 +245,14 @@ def _evidence() -> pl.Expr:
         .when(reason == "not_returned")
         .then(pl.format("other places have a figure in this release; no row for {}", "parts"))
         .when(reason == "split")
-        .then(pl.format("{} was split among several places", "parts"))
+        .then(pl.format("{} was split among several places", "cut") + _lacking())
     )  # fmt: skip
+
+
+def _lacking() -> pl.Expr:
+    return pl.when(pl.col("lacking") != "").then(pl.format("; no figure for {}", "lacking")).otherwise(pl.lit(""))
+
+
+def _labelled() -> pl.Expr:
+    label = pl.col("joined_place_label").fill_null("")
+    return pl.when(label != "").then(pl.format(" ({})", label)).otherwise(pl.lit(""))

@@ -13,6 +13,7 @@ from pipelines.averaging import weights_for
 from pipelines.certainty import held_certainty, unevenness, with_interval
 from pipelines.model import ADDITIVE, Measure
 from pipelines.moving import move
+from pipelines.part_bounds import signed_measures
 from pipelines.placing import CELL, OF_SLICE, PLACED, SLICE, said_marker
 from pipelines.schema import NUMBER, STATUSES, TEXT, WHOLE, conformed
 
@@ -103,9 +104,9 @@ def _of_kind(observation: pl.DataFrame, measures: dict[str, Measure], kinds: fro
 
 
 def _counts(slices: pl.DataFrame, way: Way, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Share out counts and stocks; one that was ever below zero has no sure bound where a place is cut."""
+    """Share out counts and stocks; one that can be below zero has no sure bound where a place is cut."""
     counts = _of_kind(slices, measures, ADDITIVE)
-    below = counts.filter(pl.col("value") < 0)["measure"].unique().to_list()
+    below = signed_measures(counts, measures)
     found = []
     for signed in (False, True):
         own = counts.filter(pl.col("measure").is_in(below) == signed)
@@ -132,7 +133,8 @@ def _averages(
         weights_for(rates, denominators, measures).rename({"from_code": "place_code", "weight": "of"}),
         on=[*SLICE, "place_code"], how="left",
     )  # fmt: skip
-    pairs = crosswalk.drop_nulls("to_code").select(pl.col("from_code").alias("place_code"), "to_code", "weight")
+    alone = (pl.len().over("from_code") == 1).alias("alone")
+    pairs = crosswalk.select(pl.col("from_code").alias("place_code"), "to_code", "weight", alone).drop_nulls("to_code")
     pieces = held.select(SLICE).unique(maintain_order=True).join(pairs, how="cross").join(
         figures, on=[*SLICE, "place_code"], how="left", maintain_order="left"
     )  # fmt: skip
@@ -141,13 +143,16 @@ def _averages(
     single = (pl.len() == 1) & (pl.col("weight").first() == 1)
     mean = (pl.col("value") * mass).sum() / mass.filter(known).sum()
     weighed = mass.is_not_null().all() & (mass.filter(known).sum() > 0)
+    # The rate of a piece of a place may be anything; the rank of a larger place is one among others.
+    ranks = [name for name, each in measures.items() if each.kind == "rank"]
+    within = known.all() & pl.col("alone").all() & (single | ~pl.col("measure").is_in(ranks).first())
     rank = pl.col("status").replace_strict({s: n for n, s in enumerate(STATUSES)}, return_dtype=pl.Int64)
     return pieces.group_by(CELL, maintain_order=True).agg(
         pl.when(single).then(pl.col("value").first()).when(weighed & known.all()).then(mean).alias("value"),
         pl.when(~single & weighed).then(mean).alias("partial"),
         pl.when(known.all()).then(1.0).when(weighed).then(mass.filter(known).sum() / mass.sum()).alias("coverage"),
-        pl.when(known.all()).then(pl.coalesce("low", "value").min()).alias("low"),
-        pl.when(known.all()).then(pl.coalesce("high", "value").max()).alias("high"),
+        pl.when(within).then(pl.coalesce("low", "value").min()).alias("low"),
+        pl.when(within).then(pl.coalesce("high", "value").max()).alias("high"),
         pl.len().cast(pl.Int64).alias("parts_n"),
         (~known).sum().cast(pl.Int64).alias("missing"),
         pl.when(single)

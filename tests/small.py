@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from pipelines.catalogue import load
+from pipelines.model import Source
 from pipelines.store import TEMPORARY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,10 +24,7 @@ def small_project(folder: Path) -> Path:
     (root / "pipelines" / "problems").mkdir(parents=True)
     shutil.copytree(ROOT / "sources" / "shared", root / "sources" / "shared")
     for name in sorted(sources):
-        for path in (ROOT / "sources").glob(f"{name}.*"):
-            shutil.copy(path, root / "sources")
-        for release in catalogue.sources[name].releases:
-            shutil.copy(ROOT / "sources" / release.file, root / "sources" / release.file)
+        _copy_source(name, catalogue.sources[name], root)
     for problem in PROBLEMS:
         shutil.copy(ROOT / "pipelines" / "problems" / f"{problem}.sql", root / "pipelines" / "problems")
     return root
@@ -36,3 +34,23 @@ def copied(store: Path, home: Path) -> Path:
     """Copy the store of all problems for a test that changes it; what another worker is writing into it is left out."""
     shutil.copytree(store, home, ignore=shutil.ignore_patterns(f"{TEMPORARY}*"))
     return home
+
+
+def places_only(folder: Path) -> Path:
+    """Copy all that is known of places, and no source of figures and no problem: a test adds its own."""
+    catalogue = load(ROOT)
+    root = folder / "project"
+    (root / "sources" / "starter").mkdir(parents=True)
+    (root / "pipelines" / "problems").mkdir(parents=True)
+    shutil.copytree(ROOT / "sources" / "shared", root / "sources" / "shared")
+    for name, source in catalogue.sources.items():
+        if source.provides != "observation":
+            _copy_source(name, source, root)
+    return root
+
+
+def _copy_source(name: str, source: Source, root: Path) -> None:
+    for path in (ROOT / "sources").glob(f"{name}.*"):
+        shutil.copy(path, root / "sources")
+    for release in source.releases:
+        shutil.copy(ROOT / "sources" / release.file, root / "sources" / release.file)

@@ -103,7 +103,7 @@ CASES = {
         "combined_area", MERTON, with_peers(f"{MERTON},x,2023,50", f"{SUTTON},x,2023,50"),
         source=f"period_kind: year\nplaces: lad_2023\ncombined: [[{MERTON}, {SUTTON}]]\n", bounds=(0.0, 50.0),
     ),
-    "an old district missing": Case("children_incomplete", CUMBERLAND, PARTS[:2], source=OLD),
+    "an old district missing": Case("children_incomplete", CUMBERLAND, PARTS[:2], source=OLD, bounds=(30.0, None)),
     "an old district hidden": Case(
         "children_incomplete", CUMBERLAND, [*PARTS[:2], "E07000029,x,2023,c"], source=OLD, bounds=(31.0, 34.0)
     ),

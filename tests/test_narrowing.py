@@ -9,6 +9,8 @@ import pytest
 from pipelines import answering, steps
 from pipelines.catalogue import load
 from pipelines.errors import DeclarationError
+from pipelines.model_parts import Adding
+from pipelines.narrowing import narrowed_bounds
 from pipelines.observe import Observed
 from tests.test_cells import EVERYONE, MERTON, SUTTON, Case, cell_of, project_of
 
@@ -109,6 +111,18 @@ def two_measures(folder: Path) -> Observed:
     project = steps.Project(load(root), folder / "store", date(2024, 6, 30))
     steps.prepare(project)
     return steps.observe_source(project, "a_source")
+
+
+def test_totals_bound_nothing_in_a_release_with_codes_of_another_time(tmp_path: Path) -> None:
+    """Its places are not those of the system: one that has no successor there would be missing from the sum."""
+    project = project_of(Case(None, MERTON, HIDDEN, source=SOURCE, measure="kind: count"), tmp_path)
+    steps.prepare(project)
+    seen, own = steps.observe_source(project, "a_source"), steps.place_system(project, "lad_2023").places
+    source = project.catalogue.sources["a_source"].model_copy(update={"adding": Adding(totals="places")})
+    earlier = seen.observation.with_columns(pl.lit("lad_2022").alias("place_system"))
+    for observation, due in ((seen.observation, (3, 3)), (earlier, (1, 4))):
+        found = narrowed_bounds(observation, seen.total, source, own).observation
+        assert found.filter(pl.col("place_code") == MERTON).select("low", "high").row(0) == due
 
 
 def test_only_counts_of_the_source_can_be_said_to_add(tmp_path: Path) -> None:

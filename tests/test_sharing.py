@@ -28,6 +28,7 @@ MEASURES = {
     "rate": Measure(title="r", unit="%", kind="rate", denominator="people", column=("r",)),
     "score": Measure(title="s", unit="score", kind="index", column=("s",)),
 }
+Bounds = tuple[float | None, float | None]
 Legs = dict[str, dict[str | None, float]]
 """For each place how many people of it live in each place led to."""
 
@@ -85,9 +86,18 @@ def test_a_rate_is_averaged_by_the_people_who_go_along() -> None:
     assert (found["rate", "Y"]["basis"], found["rate", "Y"]["status"]) == ("rate_averaged", "estimated")
 
 
-def test_a_rate_without_its_denominator_and_an_index_are_gaps_with_bounds() -> None:
-    found = shared({"rate": {"A": 2.0, "B": 8.0}, "score": {"A": 1.0, "B": 3.0}}, CUT)
-    for measure, bounds in (("rate", (2.0, 8.0)), ("score", (1.0, 3.0))):
+@pytest.mark.parametrize(
+    ("legs", "rate", "score"),
+    [({"A": {"Y": 100.0}, "B": {"Y": 200.0}, "C": {"Z": 1.0, "X": 1.0}}, (2.0, 8.0), (1.0, 3.0)),
+     (CUT, (None, None), (None, None))],
+    ids=["whole parts", "one part cut"],
+)  # fmt: skip
+def test_a_rate_without_its_denominator_is_bounded_by_its_parts_where_these_are_whole(
+    legs: Legs, rate: Bounds, score: Bounds
+) -> None:
+    """The rate of a piece of a place may be anything."""
+    found = shared({"rate": {"A": 2.0, "B": 8.0}, "score": {"A": 1.0, "B": 3.0}}, legs)
+    for measure, bounds in (("rate", rate), ("score", score)):
         row = found[measure, "Y"]
         assert (row["value"], row["reason"]) == (None, "needs_parts")
         assert (row["low"], row["high"]) == bounds
