@@ -11,7 +11,8 @@ from pipelines.catalogue import load
 from pipelines.conventions import known_of, read_said
 from pipelines.declared import NAME, PLACE_SYSTEM
 from pipelines.download import download
-from pipelines.drafts import draft, measure_name
+from pipelines.drafted_measures import measure_name
+from pipelines.drafts import draft
 from pipelines.errors import DeclarationError, FetchError, UnknownNameError
 from pipelines.local_contracts import as_text, contract_page, contract_yaml, example_rows, write_new
 from pipelines.model_reading import PeriodKind
@@ -19,6 +20,7 @@ from pipelines.places import system_places
 from pipelines.sheets import look
 from pipelines.steps import Project
 from pipelines.store import write_whole
+from pipelines.unfinished import todo_lines
 
 
 def write_sound(project: Project, path: Path, text: str) -> None:
@@ -56,15 +58,10 @@ def begin_local_source(project: Project, name: str, kind: PeriodKind, places: st
     return [*written, *(folder / file for file in pages)]
 
 
-UNFINISHED = ".todo"
-"""What is put after the name of a draft that can't be read before a person has decided something."""
-
-
 def begin_source(project: Project, where: str, name: str | None) -> tuple[Path, list[str]]:
     """Draft the declaration of a source from a file or an address; give where it was written, and what is to do.
 
-    Where the draft can't be read before a person has decided something, it stands beside the declarations under a name
-    that is not read. Raises FetchError or UnreadableError where no table is found.
+    No figure of it is read while a TODO is left in it. Raises FetchError or UnreadableError where no table is found.
     """
     content, file = _bytes_of(where)
     name = name or measure_name(Path(file).name.partition(".")[0])
@@ -75,15 +72,8 @@ def begin_source(project: Project, where: str, name: str | None) -> tuple[Path, 
     known = known_of(name, url, read_said(project.catalogue.sources_dir), looked.sheet.frame.columns)
     text = draft(name, looked, geography(project, known_places(project)), url, known)
     path = project.catalogue.sources_dir / f"{name}.yaml"
-    if path.exists():
-        raise DeclarationError(f"{path}: is there already; choose another name (--name), or edit it")
-    todo = [f"line {n}: {line.strip()}" for n, line in enumerate(text.split("\n"), 1) if "TODO" in line]
-    try:
-        write_sound(project, path, text)
-    except DeclarationError:
-        path = path.with_name(path.name + UNFINISHED)
-        write_new(path, text)
-    return path, todo
+    write_new(path, text)
+    return path, [f"line {number}: {line}" for number, line in todo_lines(text)]
 
 
 def _on_the_web(where: str) -> bool:

@@ -14,6 +14,7 @@ from pipelines.declared import NAME
 from pipelines.errors import DeclarationError, UnknownNameError, at, near
 from pipelines.model import Header, Measure, Source
 from pipelines.problem_sql import Select, parse_select
+from pipelines.unfinished import Unfinished, near_or_unfinished, unfinished_of
 
 SPINES = ("place", "place_period")
 VERDICT_COLUMNS = ("verdict", "because")
@@ -49,6 +50,8 @@ class Catalogue(NamedTuple):
     """For each source the hash of everything its declaration says, as it was when it was read."""
     compared: dict[str, tuple[str, ...]]
     """For each source the measures that its figures are set beside, in the order of their names."""
+    unfinished: dict[str, Unfinished]
+    """Declarations that are not read, as a TODO is left in them."""
 
     @property
     def sources_dir(self) -> Path:
@@ -89,6 +92,8 @@ class Catalogue(NamedTuple):
 
     def source(self, name: str) -> Source:
         """Find a source by name; an unknown one is refused with the near ones."""
+        if name in self.unfinished:
+            raise DeclarationError(self.unfinished[name].sentence())
         if name not in self.sources:
             raise UnknownNameError(f"unknown source {name!r}; {near(name, self.sources)}")
         return self.sources[name]
@@ -106,13 +111,17 @@ def load(root: Path) -> Catalogue:
             "run from its directory or set COMMONGROUND_PROJECT to it"
         )
     said = read_said(root / "sources")
-    read = {path.stem: (_source(_read_text(path), path, said), path) for path in _declarations(root / "sources")}
+    texts = {path: _read_text(path) for path in _declarations(root / "sources")}
+    unfinished = {path.stem: found for path, text in texts.items() if (found := _unfinished(text, path))}
+    read = {path.stem: (_source(text, path, said), path) for path, text in texts.items() if path.stem not in unfinished}
     measures, owners = _measures({name: (declared[0], path) for name, (declared, path) in read.items()})
     groups = {group for (source, _), _ in read.values() for each in source.weights.values() for group in each.groups}
     for name, ((source, lines), path) in read.items():
-        _check_parts(name, source, lines, path, measures)
+        _check_parts(name, source, lines, path, measures, unfinished)
         _check_groups(source, lines, path, groups)
-    problems = [_read_problem(path, measures) for path in sorted((root / "pipelines/problems").glob("*.sql"))]
+    problems = [
+        _read_problem(path, measures, unfinished) for path in sorted((root / "pipelines/problems").glob("*.sql"))
+    ]
     return Catalogue(
         root,
         {name: declared[0] for name, (declared, _) in read.items()},
@@ -123,6 +132,7 @@ def load(root: Path) -> Catalogue:
         _accepted(root / "pipelines" / "problems", problems),
         {name: _declaration_key(root / "sources", name, declared[0]) for name, (declared, _) in read.items()},
         {name: _compared(declared[0], measures) for name, (declared, _) in read.items()},
+        unfinished,
     )
 
 
@@ -158,6 +168,11 @@ def _source(text: str, path: Path, said: Said) -> tuple[Source, Lines]:
     return validate(Source, filled(data, lines, path, said), lines, path), lines
 
 
+@lru_cache(maxsize=1024)
+def _unfinished(text: str, path: Path) -> Unfinished | None:
+    return unfinished_of(text, path)
+
+
 def _measures(read: dict[str, tuple[Source, Path]]) -> tuple[dict[str, Measure], dict[str, str]]:
     measures: dict[str, Measure] = {}
     owners: dict[str, str] = {}
@@ -174,7 +189,14 @@ def _measures(read: dict[str, tuple[Source, Path]]) -> tuple[dict[str, Measure],
     return measures, owners
 
 
-def _check_parts(name: str, source: Source, lines: Lines, path: Path, measures: dict[str, Measure]) -> None:
+def _check_parts(
+    name: str,
+    source: Source,
+    lines: Lines,
+    path: Path,
+    measures: dict[str, Measure],
+    unfinished: dict[str, Unfinished],
+) -> None:
     for measure, declared in source.measures.items():
         for part in ("numerator", "denominator", "same_as", "reaches"):
             wanted = getattr(declared, part)
@@ -182,7 +204,7 @@ def _check_parts(name: str, source: Source, lines: Lines, path: Path, measures: 
                 line = lines.get(("measures", measure, part))
                 raise DeclarationError(
                     f"{at(path, line)}: {measure}: {part} {wanted!r} is no measure of any source; "
-                    f"{near(wanted, measures)}"
+                    f"{near_or_unfinished(wanted, measures, unfinished)}"
                 )
     for release in source.releases:
         if Path(release.file).is_absolute() or ".." in Path(release.file).parts:
@@ -199,7 +221,7 @@ def _check_groups(source: Source, lines: Lines, path: Path, groups: set[str]) ->
             )
 
 
-def _read_problem(path: Path, measures: dict[str, Measure]) -> Problem:
+def _read_problem(path: Path, measures: dict[str, Measure], unfinished: dict[str, Unfinished]) -> Problem:
     text = _read_text(path)
     start, end = text.find("/*"), text.find("*/")
     if start == -1 or text[:start].strip() or end == -1:
@@ -208,12 +230,14 @@ def _read_problem(path: Path, measures: dict[str, Measure]) -> Problem:
     header = validate(Header, data, lines, path)
     select = parse_select(text[end + 2 :].strip().rstrip(";"), str(path))
     problem = Problem(path.stem, header, select, path, text)
-    _check_asked(problem, lines, measures)
+    _check_asked(problem, lines, measures, unfinished)
     _check_tables(problem, text, text.index(select.sql, end), measures)
     return problem
 
 
-def _check_asked(problem: Problem, lines: Lines, measures: dict[str, Measure]) -> None:
+def _check_asked(
+    problem: Problem, lines: Lines, measures: dict[str, Measure], unfinished: dict[str, Unfinished]
+) -> None:
     if not NAME.fullmatch(problem.name):
         raise DeclarationError(f"{problem.path}: a problem's name is lower case letters, digits and _")
     for key, asked in (("needs", problem.header.needs), ("wants", problem.header.wants)):
@@ -221,7 +245,8 @@ def _check_asked(problem: Problem, lines: Lines, measures: dict[str, Measure]) -
             if measure not in measures:
                 line = lines.get((key, measure)) or lines.get((key, place))
                 raise DeclarationError(
-                    f"{at(problem.path, line)}: {key}: unknown measure {measure!r}; {near(measure, measures)}"
+                    f"{at(problem.path, line)}: {key}: unknown measure {measure!r}; "
+                    f"{near_or_unfinished(measure, measures, unfinished)}"
                 )
     for name, need in problem.header.needs.items():
         if need.proxy:

@@ -77,7 +77,10 @@ def build(
     """Answer problems from what is held; touches no network."""
     from pipelines.building import build_and_tell
 
-    faults = build_and_tell(_project(store, as_of), problem or [], console)
+    project = _project(store, as_of)
+    for draft in project.catalogue.unfinished.values():
+        complaints.print(f"[yellow]not read:[/] {_plain(draft.sentence())}", soft_wrap=True, highlight=False)
+    faults = build_and_tell(project, problem or [], console)
     for fault in faults:
         complaints.print(f"[yellow]not used:[/] {_plain(fault)}", soft_wrap=True, highlight=False)
     if faults:

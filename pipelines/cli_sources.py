@@ -95,5 +95,5 @@ def new_source(
     console.print(f"wrote {path}", soft_wrap=True, highlight=False, markup=False)
     for each in todo:
         console.print(f"  {each}", soft_wrap=True, highlight=False, markup=False)
-    end = "Decide these, and take the ending .todo off its name." if path.suffix == ".todo" else "Decide these."
+    end = "Decide these, and delete the word TODO of each line: the source is not read while one is left."
     console.print(end, markup=False)

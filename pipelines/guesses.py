@@ -1,6 +1,5 @@
 """What the columns of an undeclared table may be: codes and their vintage, names, periods, figures; and why."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ from pipelines.melt import split_marker
 from pipelines.model_reading import PeriodKind
 from pipelines.names import folded
 from pipelines.places import system_places
+from pipelines.roles import column_role
 from pipelines.sheets import CODE
 from pipelines.spellings import parse_period
 from pipelines.tables import ROW
@@ -24,13 +24,11 @@ MOST = 0.9
 """Share of a column's texts that must be of a kind for the column to be taken for one."""
 _FORMATS = ("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%b-%y", "%d-%b-%y", "%d %B %Y", "%Y/%m/%d", "%d.%m.%Y", "%b %y")
 _KINDS: tuple[PeriodKind, ...] = ("year", "month", "quarter", "financial_year", "day", "week", "mid_year", "span")
-_BASES = (1000, 100, 50, 10, 5)
 YEARS = range(2009, 2027)
 """Vintages of places that are tried; the register of districts begins with the first."""
 _NAMED = ("lad", "utla", "health_board", "pfa", "pcon", "region", "nation")
 """Kinds of place that files name without a code."""
 _PLACES_AT_LEAST = 5
-_MARKERS_AT_MOST = 12
 _SERIES_AT_MOST = 40
 
 
@@ -39,15 +37,6 @@ class Guess(NamedTuple):
 
     name: str
     what: str
-    why: str
-
-
-class Figures(NamedTuple):
-    """A column of figures: its markers with how often each stands, and the base its figures seem rounded to."""
-
-    name: str
-    markers: dict[str, int]
-    rounding: int | None
     why: str
 
 
@@ -62,7 +51,9 @@ def _share(found: Iterable[object], all_: list[str]) -> float:
 
 def code_column(frame: pl.DataFrame, geography: Geography) -> Guess | None:
     """Find the column with codes of places, and the place system that has most of them; ties go to the newest."""
-    shares = {name: _share(map(CODE.fullmatch, texts(frame, name)), texts(frame, name)) for name in _columns(frame)}
+    shares = {
+        name: _share(map(CODE.fullmatch, texts(frame, name)), texts(frame, name)) for name in table_columns(frame)
+    }
     fit = [name for name, share in shares.items() if share >= MOST / 2]
     if not fit:
         return None
@@ -73,7 +64,8 @@ def code_column(frame: pl.DataFrame, geography: Geography) -> Guess | None:
     return Guess(name, system, f"{why}; {_tiers(codes)}")
 
 
-def _columns(frame: pl.DataFrame) -> list[str]:
+def table_columns(frame: pl.DataFrame) -> list[str]:
+    """Name the columns of a table, but for the one with the number of each row."""
     return [name for name in frame.columns if name != ROW]
 
 
@@ -123,7 +115,7 @@ def place_headings(frame: pl.DataFrame, geography: Geography) -> tuple[Guess, li
 
     The guess is named by which they are: place for codes, label for names.
     """
-    headings = pl.DataFrame({"heading": _columns(frame)})
+    headings = pl.DataFrame({"heading": table_columns(frame)})
     if headings.height < _PLACES_AT_LEAST:
         return None
     code = code_column(headings, geography)
@@ -131,13 +123,13 @@ def place_headings(frame: pl.DataFrame, geography: Geography) -> tuple[Guess, li
     if not (found := code or label):
         return None
     known = set(codes_of(geography, found.what)) if code else _names(found.what, geography)
-    strange = [each for each in _columns(frame) if (each if code else folded(each)) not in known]
+    strange = [each for each in table_columns(frame) if (each if code else folded(each)) not in known]
     return found._replace(name="place" if code else "label"), strange
 
 
 def _beside(frame: pl.DataFrame, code: str) -> Guess | None:
     codes = len(texts(frame, code))
-    pairs = {name: frame.select(code, name).unique().height for name in _columns(frame) if name != code}
+    pairs = {name: frame.select(code, name).unique().height for name in table_columns(frame) if name != code}
     fit = [n for n, count in pairs.items() if count <= 1.1 * codes and len(texts(frame, n)) >= MOST * codes]
     words = [name for name in fit if not any(map(_no_name, texts(frame, name)[:200]))]
     return Guess(words[0], "", "one to one with the codes") if words else None
@@ -148,7 +140,7 @@ def _by_names(frame: pl.DataFrame, geography: Geography, least: float) -> Guess 
     tried = [system for kind in _NAMED for year in YEARS if _known(system := f"{kind}_{year}", geography)]
     systems = {system: _names(system, geography) for system in tried}
     every = set().union(*systems.values())
-    columns = {name: texts(frame, name) for name in _columns(frame)}
+    columns = {name: texts(frame, name) for name in table_columns(frame)}
     shares = {name: _share((folded(text) in every for text in found), found) for name, found in columns.items()}
     name = max(shares, key=lambda each: shares[each], default="")
     if shares.get(name, 0) < least:
@@ -170,11 +162,15 @@ def _names(system: str, geography: Geography) -> set[str]:
 
 def period_column(frame: pl.DataFrame, but: list[str]) -> tuple[Guess, tuple[str, ...]] | None:
     """Find the column with periods, their kind, and the formats they need; one that two formats read is undecided."""
-    for name in sorted((n for n in _columns(frame) if n not in but), key=lambda n: not _dated(n)):
+    for name in sorted((n for n in table_columns(frame) if n not in but), key=lambda n: not _dated(n)):
         found = texts(frame, name)
         kind = next((k for k in _KINDS if found and all(parse_period(text, k) for text in found)), None)
+        if kind == "month" and _weekly(name):
+            continue
         if kind and (kind != "year" or _dated(name) or all(1900 < int(text[:4]) < 2100 for text in found)):
-            return Guess(name, kind, f"every text is one, as {found[0]}"), ()
+            digits = kind == "month" and all(text.isdigit() for text in found)
+            doubt = "; TODO months, or weeks of a year?" if digits else ""
+            return Guess(name, kind, f"every text is one, as {found[0]}{doubt}"), ()
         formats = [form for form in _FORMATS if found and all(parse_period(text, "day", (form,)) for text in found)]
         if formats:
             kind = "month" if "%d" not in formats[0] else "day"
@@ -183,9 +179,26 @@ def period_column(frame: pl.DataFrame, but: list[str]) -> tuple[Guess, tuple[str
     return None
 
 
+def _weekly(name: str) -> bool:
+    return bool(re.search(r"week|wk", name, re.I))
+
+
+def unread_weeks(frame: pl.DataFrame, but: list[str]) -> Guess | None:
+    """Find a column of weeks that no kind of period reads, as 202509: never months, though each may look like one."""
+    for name in (each for each in table_columns(frame) if each not in but and _weekly(each)):
+        found = texts(frame, name)
+        if found and all(re.fullmatch(r"(?:19|20)\d{2}[-/ ]?\d{1,2}", text) for text in found):
+            return Guess(name, "week", found[0])
+    return None
+
+
 def also_dated(frame: pl.DataFrame, name: str) -> list[str]:
     """Name the other columns that are headed like a part of a period: a quarter beside a year, say."""
-    return [each for each in _columns(frame) if each != name and _dated(each) and len(texts(frame, each)) > 0]
+    return [
+        each
+        for each in table_columns(frame)
+        if each != name and column_role(each).name == "period" and texts(frame, each)
+    ]
 
 
 def _dated(name: str) -> bool:
@@ -194,52 +207,21 @@ def _dated(name: str) -> bool:
 
 def wide_headings(frame: pl.DataFrame) -> Guess | None:
     """Find headings that are periods themselves, three or more of one kind."""
-    names = [split_marker(name)[0] for name in _columns(frame)]
+    names = [split_marker(name)[0] for name in table_columns(frame)]
     kinds = {kind: [name for name in names if parse_period(name, kind)] for kind in _KINDS}
     kind = max(kinds, key=lambda each: (len(kinds[each]), -_KINDS.index(each)))
-    if len(kinds[kind]) < 3:
+    # Six digits of which some are no month, as 202513, are weeks: none of them is a month.
+    weeks = kind == "month" and any(re.fullmatch(r"\d{6}", name) and name not in kinds[kind] for name in names)
+    if len(kinds[kind]) < 3 or weeks:
         return None
     return Guess("", kind, f"{len(kinds[kind])} headings are periods, {kinds[kind][0]} to {kinds[kind][-1]}")
-
-
-def figure_columns(frame: pl.DataFrame, but: list[str]) -> list[Figures]:
-    """Find the columns of figures: most of their texts are, and the others are few enough to be markers."""
-    found = []
-    for name in _columns(frame):
-        cells = [text for text in frame[name].to_list() if text]
-        other = Counter(text for text in cells if not looks_like_figure(text))
-        if (
-            name not in but
-            and cells
-            and not _numbers_rows(cells)
-            and sum(other.values()) * 2 <= len(cells)
-            and len(other) <= _MARKERS_AT_MOST
-        ):
-            base, why = rounding([text for text in cells if looks_like_figure(text)])
-            found.append(Figures(name, dict(other.most_common()), base, why))
-    return found
-
-
-def _numbers_rows(cells: list[str]) -> bool:
-    """Tell whether a column does nothing but count its rows, as some programs write one."""
-    return len(cells) > 1 and all(text == str(n) for n, text in enumerate(cells, int(cells[0] == "1")))
-
-
-def rounding(cells: list[str]) -> tuple[int | None, str]:
-    """Tell the base that figures seem rounded to: all are multiples of it, and they are many and different."""
-    numbers = [float(text.replace(",", "")) for text in cells]
-    whole = {int(number) for number in numbers if number and math.isfinite(number) and number == int(number)}
-    if len(whole) < 20 or len(whole) < len({number for number in numbers if number}):
-        return None, ""
-    base = next((each for each in _BASES if all(number % each == 0 for number in whole)), None)
-    return base, f"all {len(whole):,} different figures are multiples of {base}" if base else ""
 
 
 def series_columns(frame: pl.DataFrame, keys: list[str], but: list[str]) -> list[str]:
     """Find columns that tell apart rows of one place and period: several measures, ages, sexes in one column."""
     if not keys or frame.select(keys).is_unique().all():
         return []
-    counts = {name: len(texts(frame, name)) for name in _columns(frame) if name not in (*keys, *but)}
+    counts = {name: len(texts(frame, name)) for name in table_columns(frame) if name not in (*keys, *but)}
     fit = sorted((name for name, count in counts.items() if 1 < count <= _SERIES_AT_MOST), key=lambda n: counts[n])
     chosen: list[str] = []
     groups = frame.select(keys).unique().height

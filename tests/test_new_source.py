@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,12 @@ from pipelines.beginning import begin_source
 from pipelines.catalogue import load
 from pipelines.choosing import accounted
 from pipelines.cli import app
+from pipelines.column_figures import rounding
 from pipelines.conform import Codes, conform
 from pipelines.conventions import Said, filled
 from pipelines.crosswalks import Geography, codes_of
 from pipelines.drafts import draft
 from pipelines.errors import CommongroundError, FetchError, UnreadableError
-from pipelines.guesses import rounding
 from pipelines.model import Source
 from pipelines.names import name_table
 from pipelines.places import system_places
@@ -122,6 +123,7 @@ def test_the_draft_of_a_known_publishers_file_asks_neither_who_nor_under_which_l
 ) -> None:
     (tmp_path / "homes.csv").write_text(TEXT)
     path, todo = begin_source(project, str(tmp_path / "homes.csv"), "mhclg_homes")
+    path.write_text(path.read_text().replace("TODO", "decided"))
     assert load(project.catalogue.root).sources["mhclg_homes"].publisher.startswith("Ministry of Housing")
     assert [each.partition(": ")[2][:9] for each in todo[:2]] == ["title: TO", "page: TOD"]
     path.unlink()
@@ -250,24 +252,82 @@ def test_a_file_that_is_no_table_ends_in_a_clear_error(content: bytes, held: Geo
         drafted(content, "a.file", held)
 
 
-def test_a_draft_that_can_be_read_is_written_among_the_sources(project: Project, tmp_path: Path) -> None:
+def test_no_figure_of_a_draft_is_read_while_a_todo_is_left_in_it(project: Project, tmp_path: Path) -> None:
     (tmp_path / "Homes 2023.csv").write_text(TEXT)
     path, todo = begin_source(project, str(tmp_path / "Homes 2023.csv"), None)
+    text = path.read_text()
     assert path.name == "homes_2023.yaml"
-    assert "homes_2023" in load(project.catalogue.root).sources
-    assert any("publisher: TODO" in each for each in todo)
+    assert [each.partition(": ")[0] for each in todo] == [
+        f"line {n}" for n, line in enumerate(text.split("\n"), 1) if "TODO" in line
+    ]
+    read = load(project.catalogue.root)
+    assert "homes_2023" not in read.sources and "homes_2023_homes" not in read.measures
+    with pytest.raises(CommongroundError, match=r"homes_2023\.yaml:1: .* TODO is left: title: TODO .*; decide each"):
+        read.source("homes_2023")
+    path.write_text(text.replace("TODO", "decided"))
+    assert "homes_2023_homes" in load(project.catalogue.root).measures
+    path.write_text(text.replace("TODO", "decided") + "# TODO look up whether Cumberland is whole\n")
+    last = text.count("\n") + 1
+    with pytest.raises(CommongroundError, match=rf"homes_2023\.yaml:{last}: .* # TODO look up whether"):
+        load(project.catalogue.root).source("homes_2023")
     with pytest.raises(CommongroundError, match="is there already"):
         begin_source(project, str(tmp_path / "Homes 2023.csv"), None)
     path.unlink()
 
 
-def test_a_draft_that_can_not_be_read_yet_is_kept_where_it_stops_nothing(project: Project, tmp_path: Path) -> None:
+@pytest.fixture
+def tidied(project: Project) -> Iterator[Project]:
+    """Give the project of all tests here, and take away what a test wrote into it."""
+    folders = (project.catalogue.sources_dir, project.catalogue.root / "pipelines" / "problems")
+    before = {path for folder in folders for path in folder.iterdir()}
+    yield project
+    for path in {path for folder in folders for path in folder.iterdir()} - before:
+        path.unlink()
+
+
+ASKING = """\
+/*
+question: How many homes are there?
+decision: Where to build
+owner: Head of housing
+places: lad_2023
+grain: latest
+needs: {homes_asked_homes: {max_age: 9 years}}
+*/
+SELECT place.place_code, homes_asked_homes.value AS homes
+FROM lad_2023.place LEFT JOIN lad_2023.homes_asked_homes USING (place_code)
+"""
+
+
+def test_a_problem_that_asks_for_a_measure_of_a_draft_is_refused_with_the_line_to_decide(
+    tidied: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "homes.csv").write_text(TEXT)
+    path, _ = begin_source(tidied, str(tmp_path / "homes.csv"), "homes_asked")
+    problem = tidied.catalogue.root / "pipelines" / "problems" / "homes_asked_about.sql"
+    problem.write_text(ASKING)
+    with pytest.raises(CommongroundError, match=r"unknown measure 'homes_asked_homes'; it is declared in .*\.yaml:1: "):
+        load(tidied.catalogue.root)
+    path.write_text(path.read_text().replace("TODO", "decided"))
+    assert "homes_asked_about" in load(tidied.catalogue.root).problems
+
+
+def test_a_build_names_each_draft_that_it_does_not_read(
+    tidied: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMONGROUND_PROJECT", str(tidied.catalogue.root))
+    (tmp_path / "homes.csv").write_text(TEXT)
+    begin_source(tidied, str(tmp_path / "homes.csv"), "homes_unread")
+    ran = CliRunner().invoke(app, ["build", "no_such_problem", "--store", str(tidied.home)])
+    assert "not read:" in ran.output and "homes_unread.yaml:1: " in ran.output
+
+
+def test_a_draft_without_a_period_stops_nothing(tidied: Project, tmp_path: Path) -> None:
     lines = [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in TEXT.splitlines()[:5]]
     (tmp_path / "undated.csv").write_text("\n".join(lines))
-    path, todo = begin_source(project, str(tmp_path / "undated.csv"), "homes_undated")
-    assert path.name == "homes_undated.yaml.todo"
+    _, todo = begin_source(tidied, str(tmp_path / "undated.csv"), "homes_undated")
     assert any("period: {start: TODO" in each for each in todo)
-    assert "homes_undated" not in load(project.catalogue.root).sources
+    assert "homes_undated" not in load(tidied.catalogue.root).sources
 
 
 @pytest.mark.parametrize("where", ["/no/such/file.csv", "."])
