@@ -181,6 +181,17 @@ nought or a half is nothing out of the way, and is not told.
 
 What is not found, by construction: a fault in a place with fewer than 5 periods or in a period with fewer than 10
 places; one smaller than the factor; most faults of small counts.
+
+What is low and stays a figure, with a caveat where it stands apart from history and peers:
+
+- a nought, where every total that the file gives for a larger place is the sum of its places, all of which have a
+  figure, and no other figure of the smallest of these totals is doubted for being low;
+- any low figure, where such a total comes from a file without the places: it is published apart;
+- a fraction of what was usual, where all later periods go on at that level: three at least, or one where the place's
+  other counts of the period are as usual.
+
+So a provider that sends a fixed part of every return, to the end of the series, passes as a new level after three
+periods. No series of figures by place can tell the two apart.
 """
 
 

@@ -8,31 +8,37 @@ from checks.plausible import implausible, near_zero_leak, partial_return, suspec
 from checks.repeats import repeated_values, rounded_unsaid
 from checks.together import combined_area
 from checks.units import unit_change, unit_change_between
+from checks.upheld import Larger, with_kept_levels, without_agreeing
 from pipelines.model import ADDITIVE, Measure
 from pipelines.placing import newest
 from pipelines.schema import empty
 
 
-def figure_doubts(observation: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+def figure_doubts(
+    observation: pl.DataFrame, measures: dict[str, Measure], larger: Larger | None = None
+) -> pl.DataFrame:
     """Look at the figures in use of one source; give DOUBT.
 
     Takes observations of all releases (schema.OBSERVATION and `order`). Judged are those of the newest release
-    that has the period, for no answer takes another; the release before is looked at for changes of unit.
+    that has the period, for no answer takes another; the release before is looked at for changes of unit. `larger` is
+    what the source says of larger places: a low figure that agrees with its totals is not doubted for being low.
     """
     current = newest(observation)
     if current.is_empty():
         return empty(DOUBT)
     fitted = expected(current, measures)
     additive = [name for name, each in measures.items() if each.kind in ADDITIVE]
+    kept = with_kept_levels(fitted, additive)
+    low = first_doubts([suspected_zero(fitted, additive), near_zero_leak(fitted), partial_return(kept, additive)])
+    if larger:
+        low = without_agreeing(low, observation, current, larger, measures)
     copied = repeated_values(fitted)
     of_level = first_doubts(
         [
             combined_area(fitted),
             unit_change(fitted),
             unit_change_between(_before(observation, current), current),
-            suspected_zero(fitted, additive),
-            near_zero_leak(fitted),
-            partial_return(fitted, additive),
+            low,
             implausible(fitted),
         ]
     ).join(copied, on=KEY, how="anti")

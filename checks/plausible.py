@@ -45,10 +45,15 @@ def near_zero_leak(fitted: pl.DataFrame) -> pl.DataFrame:
 
 
 def partial_return(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
-    """Find counts that are a fraction of what they are around that period, or were before it."""
+    """Find counts that are a fraction of what they are around that period, or were before it, and are later again.
+
+    Takes what upheld.with_kept_levels gives: a level that the place goes on at is no part of a return.
+    """
     around = _far_below("apart", FAR) & (pl.col("apart") < -log(FACTOR))
     before = _far_below("apart_before", FAR_BEFORE) & (pl.col("apart_before") < -log(FACTOR))
-    found = fitted.filter(_judged(), pl.col("value") > 0, pl.col("measure").is_in(additive), around | before)
+    found = fitted.filter(
+        _judged(), pl.col("value") > 0, pl.col("measure").is_in(additive), around | before, ~pl.col("kept")
+    )
     return doubts_of("partial_return", _low(_compared(found, pl.max_horizontal("usual", "before"))))
 
 

@@ -115,7 +115,8 @@ _TABLE: tuple[Reason, ...] = (
            "the publisher", "Ask for the unit; declare the scale, or correct the figure (scale) once it is known."),
     Reason("suspected_zero", "values", "A nought that its own history makes incredible",
            "by a count model of the place's other periods such a nought comes less than once in a million, and most "
-           "peers have a figure; withheld, as it says more likely that nothing was sent", "error",
+           "peers have a figure; withheld, as it says more likely that nothing was sent; not where its totals agree",
+           "error",
            "the publisher, or the body that makes the return",
            "Ask whether it is a nought or a return that is missing; a correction that flags the figure lets it stand."),
     Reason("near_zero_leak", "values", "Next to nothing, as if most of it was not sent",
@@ -125,7 +126,8 @@ _TABLE: tuple[Reason, ...] = (
            "Ask what was not sent; a correction that flags the figure lets it stand."),
     Reason("partial_return", "supply", "There, but a fraction of itself",
            "a count under five eighths of what the periods around or before make likely, more than 4.5 spreads below "
-           "them and its peers; withheld, the figure is the least it can be", "error",
+           "them and its peers; withheld, the figure is the least it can be; not where the place goes on at that level",
+           "error",
            "the publisher, or the body that makes the return",
            "Ask for the rest of the return; a correction that flags the figure lets it stand."),
     Reason("implausible", "values", "Outside what it can be, or far from all that is like it",

@@ -27,7 +27,7 @@ from pipelines.reading import read_sheet, read_table_of
 from pipelines.schema import FINDING, OBSERVATION, conformed, empty
 from pipelines.store import Snapshot, digest, keep_bytes, put, read_snapshot, snapshots
 from pipelines.systems import System, kind_of
-from pipelines.totals import totals
+from pipelines.totals import members, totals
 
 RELEASE = {
     "source": pl.String,
@@ -150,7 +150,13 @@ def observe(
     faults.append(_strange_recalls(home, name, source))
     checks = [_offering(check_source(read), manner.own) for read in reads if read.snapshot.sha256 not in refused]
     seen = _observed(reads, refused, pl.concat([empty(FINDING), *faults, *checks]), contract)
-    return doubted(_narrowed(seen, manner), source.measures)
+    return doubted(_narrowed(seen, manner), source.measures, _members(manner))
+
+
+def _members(manner: Manner) -> dict[str, pl.DataFrame]:
+    """Tell, for each place system of a source's releases, which covered places larger ones are made of."""
+    covered = pl.col("nation").is_in(list(manner.source.coverage))
+    return {each.source.places or "": members(each.own.filter(covered)) for each in (manner, *manner.earlier)}
 
 
 def _narrowed(seen: Observed, manner: Manner) -> Observed:

@@ -61,14 +61,17 @@ def reconciled(
     rows = stated.drop("low", "high").rename(
         {"place_code": "total_code", "value": "total", "place_label": "place_name"}
     )
-    rows = rows.join(due, on="total_code").join(_gathered(current, member), on=CELL)
+    rows = rows.join(due, on="total_code").join(sums_of_places(current, member), on=CELL)
     for known in (_retired(beside, current, places, member), _of_no_place(beside, source), _between(stated, member)):
         rows = rows.join(known, on=CELL, how="left", maintain_order="left")
     return _apart(rows, source)
 
 
-def _gathered(current: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
-    """Sum up for each total what its places give; figures of places published together count once, and whole."""
+def sums_of_places(current: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
+    """Sum up for each total what its places give; figures of places published together count once, and whole.
+
+    Gives, by slice and total_code, `local`, how many `figures` and `places_given` it is of, and what is hidden.
+    """
     numbered = current.with_row_index("cell").with_columns(pl.col("place_code").str.split("+").alias("part"))
     numbered = numbered.with_columns(pl.col("part").list.len().alias("parts"))
     inside = numbered.explode("part").join(member.rename({"place_code": "part"}), on="part")
