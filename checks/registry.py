@@ -17,6 +17,7 @@ SOURCE_CHECKS: tuple[Check, ...] = (
     rows.dropped_cells,
     rows.corrected_cells,
     rows.expired_corrections,
+    rows.contradicted_limits,
     places.missing_places,
     places.hidden_cells,
     places.rounded_measures,

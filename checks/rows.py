@@ -62,6 +62,13 @@ def corrected_cells(read: Read) -> pl.DataFrame:
     return pl.concat([_by_correction(read, caveat) for caveat in ("corrected", "flagged")])
 
 
+def contradicted_limits(read: Read) -> pl.DataFrame:
+    """Find figures that lie outside the limits published beside them, and limits that can't be read."""
+    rows = read.cells.filter(pl.col("caveats").str.split(",").list.contains("limits_contradict"))
+    found = rows.with_columns(pl.col("caveat_evidence").alias("evidence"), pl.lit(1).alias("rows"))
+    return findings(read, "contradicted_limits", "limits_contradict", found)
+
+
 def _by_correction(read: Read, caveat: str) -> pl.DataFrame:
     rows = read.cells.filter(pl.col("caveats").str.split(",").list.contains(caveat))
     found = rows.with_columns(pl.col("caveat_evidence").alias("evidence"), pl.lit(1).alias("rows"))

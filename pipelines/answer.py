@@ -13,8 +13,8 @@ from pipelines.querying import Most, closed_config, run_question, whole_limit
 from pipelines.schema import STATUSES
 
 MEASURE_COLUMNS = (
-    "value", "low", "high", "likely_low", "likely_high", "unit", "status", "reason", "caveats", "coverage",
-    "split_share", "basis", "stand_in",
+    "value", "low", "high", "likely_low", "likely_high", "likely_level", "likely_source", "unit", "status", "reason",
+    "caveats", "coverage", "split_share", "basis", "stand_in",
     "value_start", "value_end", "source", "release", "released_at",
 )  # fmt: skip
 """Columns of a measure's table after place_code, period_start and period_end."""

@@ -27,7 +27,7 @@ NATION_LETTER = {"England": "E", "Wales": "W", "Scotland": "S", "Northern Irelan
 """First letter of the codes of each nation's places (GSS coding and naming policy)."""
 
 
-def with_caveat(cells: pl.DataFrame, where: pl.Expr, code: str, evidence: str) -> pl.DataFrame:
+def with_caveat(cells: pl.DataFrame, where: pl.Expr, code: str, evidence: str | pl.Expr) -> pl.DataFrame:
     """Add one caveat, and what it rests on, to some cells."""
     return cells.with_columns(
         pl.when(where).then(_added("caveats", code, ",")).otherwise("caveats").alias("caveats"),
@@ -36,8 +36,9 @@ def with_caveat(cells: pl.DataFrame, where: pl.Expr, code: str, evidence: str) -
     )  # fmt: skip
 
 
-def _added(column: str, text: str, separator: str) -> pl.Expr:
-    return pl.concat_str(column, pl.lit(text), separator=separator, ignore_nulls=True)
+def _added(column: str, text: str | pl.Expr, separator: str) -> pl.Expr:
+    told = pl.lit(text) if isinstance(text, str) else text
+    return pl.concat_str(column, told, separator=separator, ignore_nulls=True)
 
 
 def _touched(each: Break) -> pl.Expr:

@@ -14,7 +14,7 @@ from pipelines.declared import NATIONS
 from pipelines.grid import asked_periods, asked_places, choose, chosen_table, grid
 from pipelines.model import Source
 from pipelines.periods import Span
-from pipelines.placing import SLICE, printed
+from pipelines.placing import LIKELY, SLICE, printed
 from pipelines.schema import CELL, conformed
 
 KEY = ["measure", "place_code", "period_start"]
@@ -194,7 +194,7 @@ def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl
         severity.alias("severity"),
         source.alias("source"),
         pl.col("measure").replace_strict({m: d.unit for m, d in catalogue.measures.items()}).alias("unit"),
-        *(pl.when(~gap).then(name).alias(name) for name in ("basis", "likely_low", "likely_high", "split_share")),
+        *(pl.when(~gap).then(name).alias(name) for name in ("basis", *LIKELY, "split_share")),
         # A value that was worked out says how.
         pl.when(gap).then("evidence").otherwise(_told()).alias("evidence"),
         _caveats(catalogue).alias("caveats"),

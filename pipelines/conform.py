@@ -20,6 +20,7 @@ from pipelines.matching import matching
 from pipelines.melt import melted
 from pipelines.model import Measure, Source
 from pipelines.names import folded
+from pipelines.published_limits import with_limits
 from pipelines.schema import OBSERVATION, VALUELESS, Column, conformed
 from pipelines.store import Snapshot
 from pipelines.tables import Sheet, unmarked
@@ -75,6 +76,7 @@ def conform(
     cells = corrected(cells, corrections, source)
     cells = valued(cells, source).with_columns(pl.col("printed").alias("text"))
     cells = pl.concat([_bounded(cells, key, measure) for key, measure in source.measures.items()])
+    cells = with_limits(cells, source)
     cells = cells.with_columns(
         pl.lit(name).alias("source"),
         pl.lit(snapshot.sha256).alias("release"),
@@ -146,17 +148,18 @@ def _bounded(cells: pl.DataFrame, key: str, measure: Measure) -> pl.DataFrame:
     """Give one measure's cells their interval and unit, and fault what lies outside its range."""
     half = (measure.rounding or 0.0) / 2
     floor, ceiling = measure.range or (0.0 if measure.kind != "index" else None, None)
-    exact = pl.lit(None, pl.Float64) if measure.perturbed else pl.col("value")
+    # A figure with noise, from a sample or from a model bounds nothing, nor does one that is marked as estimated.
+    sure = pl.lit(not measure.uncertain) & ~pl.col("status").is_in(["estimated", "forecast"])
+    exact = pl.when(sure).then("value")
     bad = pl.lit(False)
     if measure.range:
         bad = pl.col("value").is_not_null() & ~pl.col("value").is_between(*measure.range)
     found = pl.format("found {}, expected {} to {}", "value", pl.lit(floor), pl.lit(ceiling))
-    signed = pl.when(pl.col("value") >= 0).then(pl.lit(floor, pl.Float64))
+    signed = pl.when(exact >= 0).then(pl.lit(floor, pl.Float64))
+    top = pl.when(exact.is_not_null()).then(pl.lit(ceiling, pl.Float64))
     return cells.filter(pl.col("measure") == key).with_columns(
-        pl.max_horizontal(exact - half, signed).alias("low") if not measure.perturbed else exact.alias("low"),
-        pl.min_horizontal(exact + half, pl.lit(ceiling, pl.Float64)).alias("high")
-        if not measure.perturbed
-        else exact.alias("high"),
+        pl.max_horizontal(exact - half, signed).alias("low"),
+        pl.min_horizontal(exact + half, top).alias("high"),
         pl.lit(measure.unit).alias("unit"),
         pl.coalesce("fault", pl.when(bad).then(pl.lit("implausible"))).alias("fault"),
         pl.coalesce("fault_evidence", pl.when(bad).then(found)).alias("fault_evidence"),
@@ -192,7 +195,7 @@ def _without_repeats(cells: pl.DataFrame) -> pl.DataFrame:
     key = ["measure", "place_code", "period_start", "period_end"]
     sound = cells.filter(pl.col("fault").is_null())
     counted = sound.with_columns(
-        pl.struct("value", "status").n_unique().over(key).alias("_different"),
+        pl.struct("value", "status", "likely_low", "likely_high").n_unique().over(key).alias("_different"),
         pl.len().over(key).alias("_rows"),
     )
     found = pl.format("{} rows of the file, {} different figures", "_rows", "_different")

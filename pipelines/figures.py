@@ -88,6 +88,15 @@ def _figure(text: pl.Expr, decimal: str) -> pl.Expr:
     return pl.when(bare.str.contains(_NUMBER)).then(bare).cast(pl.Float64, strict=False)
 
 
+def number_of(text: pl.Expr, source: Source) -> pl.Expr:
+    """Read a text as a number, a footnote mark after it left out; null where it is none."""
+    bare = text.str.strip_prefix("'").str.strip_chars()
+    if source.footnotes:
+        bare = bare.str.replace(rf"\s*(?:{source.footnotes})\s*$", "")
+    figure = _figure(bare, source.decimal)
+    return pl.when(figure.is_finite()).then(figure)
+
+
 def _milder(status: Mapping[str, str]) -> pl.Expr:
     """Give the worse of what the mark after a figure and the row or heading say of it."""
     by_row = _status_of("status_text", status, "normal", pl.lit(False))

@@ -9,6 +9,7 @@ from pipelines.choosing import meets
 from pipelines.errors import UnreadableError
 from pipelines.matching import matching, plain
 from pipelines.model import Source
+from pipelines.model_parts import Interval
 from pipelines.model_reading import Columns
 from pipelines.periods import period_of
 from pipelines.tables import ROW, Sheet, heading, unmarked
@@ -23,6 +24,16 @@ def melted(sheet: Sheet, source: Source) -> pl.DataFrame:
     """
     roads = {"wide": _wide, "by_place": _by_place, "long": _long}
     return roads[source.layout](sheet, source)
+
+
+LIMITS = ("first_limit", "second_limit")
+"""Texts of the columns that an interval names, in the order that it names them; null where it names none."""
+
+
+def _limits(frame: pl.DataFrame, interval: Interval | None) -> list[pl.Expr]:
+    names = interval.columns if interval else ()
+    told = [_column(frame, each).alias(name) for name, each in zip(LIMITS, names, strict=False)]
+    return told + [pl.lit(None, pl.String).alias(name) for name in LIMITS[len(names) :]]
 
 
 def _column(frame: pl.DataFrame, names: tuple[str, ...]) -> pl.Expr:
@@ -43,10 +54,12 @@ def _keys(frame: pl.DataFrame, source: Source) -> list[pl.Expr]:
 def _long(sheet: Sheet, source: Source) -> pl.DataFrame:
     """One row per row and measure of a file whose measures are columns, or rows of one column (`where`)."""
     names = source.columns.period if source.columns else ()
+    uncertain = any(measure.interval for measure in source.measures.values())
     parts = []
     for key, measure in source.measures.items():
         frame = sheet.frame.filter(meets(sheet.frame, measure.where)) if measure.where else sheet.frame
         shared = [*_keys(frame, source), _column(frame, names).alias("period_text"), pl.lit(key).alias("measure")]
+        shared += _limits(frame, measure.interval) if uncertain else []
         if measure.counted:
             parts.append(_rows_counted(frame.select(shared), source, sheet.ragged))
             continue

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pipelines.declared import NATIONS, Age, Cadence, Declared, Kind, Listed, Name, Names, Nation, PlaceSystem
 from pipelines.model_areas import ShareTable, Weights
 from pipelines.model_needs import Need
-from pipelines.model_parts import Adding, Break, Elsewhere, Note, Release, Returns, Sha256, Withdrawn
+from pipelines.model_parts import Adding, Break, Elsewhere, Interval, Note, Release, Returns, Sha256, Withdrawn
 from pipelines.model_reading import FileShape, Where
 from pipelines.model_roads import STATXPLORE_KEY, Api, Link
 from pipelines.model_rules import ADDITIVE as ADDITIVE
@@ -59,6 +59,12 @@ class Measure(Declared):
     scale: float = Field(1.0, description="What a published figure is multiplied by to be in `unit`")
     rounding: float | None = Field(None, gt=0, description="Base the figures are rounded to, in `unit`")
     perturbed: bool = Field(False, description="True where the publisher adds noise to protect people")
+    estimate: bool = Field(
+        False, description="True where the figures are from a sample or a model: they bound nothing, and rank nothing"
+    )
+    interval: Interval | None = Field(
+        None, description="Columns with the publisher's limits of each figure, or its error; it is an estimate then"
+    )
     range: Annotated[tuple[float, float] | None, Listed] = Field(
         None, description="Least and most a sound figure can be, in `unit`"
     )
@@ -76,6 +82,11 @@ class Measure(Declared):
         description="Group of people by whom a figure is shared out where a boundary cuts its place; a rate's "
         "denominator's if not said, else all_ages",
     )
+
+    @property
+    def uncertain(self) -> bool:
+        """Tell whether the true figure may be another than the one published, by no bound that is known."""
+        return self.perturbed or self.estimate or self.interval is not None
 
     @model_validator(mode="after")
     def _parts(self) -> Self:

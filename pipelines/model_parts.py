@@ -2,9 +2,9 @@
 
 import re
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from pipelines.declared import Declared, Listed, Name, Names, PlaceSystem
 
@@ -86,6 +86,30 @@ class Returns(Declared):
         description="Who should: every place of the source's place system in the nations covered, or those seen to "
         "have returned, each from its first period on",
     )
+
+
+class Interval(Declared):
+    """Which columns say how sure the publisher is of each figure: both limits, or how far they are from it."""
+
+    lower: Names = Field((), description="Heading of the column with the lower limit, or several it has had")
+    upper: Names = Field((), description="Heading of the column with the upper limit")
+    half_width: Names = Field((), description="Or of the column with how far both limits are from the figure")
+    standard_error: Names = Field(
+        (), description="Or of the column with its standard error; the limits are those of a normal distribution"
+    )
+    level: float = Field(ge=50, lt=100, description="How often, in %, the limits hold the true figure: 95 for `lci_95`")
+
+    @property
+    def columns(self) -> tuple[Names, ...]:
+        """Give the headings declared, each with its other spellings."""
+        return tuple(names for names in (self.lower, self.upper, self.half_width, self.standard_error) if names)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = {name for name in ("lower", "upper", "half_width", "standard_error") if getattr(self, name)}
+        if given not in ({"lower", "upper"}, {"half_width"}, {"standard_error"}):
+            raise ValueError("an interval is lower and upper, or half_width, or standard_error; name one of these ways")
+        return self
 
 
 class Note(Declared):

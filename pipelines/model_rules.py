@@ -21,6 +21,8 @@ def measured(measure: "Measure") -> None:
         raise ValueError(f"only a rate has a numerator or denominator; this is a {measure.kind}")
     if (measure.counted or measure.at_most is not None) and measure.kind not in ADDITIVE:
         raise ValueError(f"only a count or a stock is counted (counted, at_most); found kind {measure.kind}")
+    if measure.interval and (measure.counted or measure.at_most is not None):
+        raise ValueError("a measure whose figures are worked out from rows (counted, at_most) has no interval")
     if measure.counted and (measure.column or measure.at_most is not None):
         raise ValueError("a measure that counts rows (counted) has neither column nor at_most")
 
@@ -93,5 +95,7 @@ def _laid_out(source: "Source") -> None:
         raise ValueError("a wide file of several measures needs heading, with (?P<measure>...) and (?P<period>...)")
     if source.layout == "by_place" and len(source.measures) > 1:
         raise ValueError("a file with a column for each place (by_place) has one measure; declare the others apart")
+    if source.layout != "long" and any(measure.interval for measure in source.measures.values()):
+        raise ValueError("interval of a measure is for layout: long, where its columns stand beside the figure's")
     if source.layout != "long" and any(measure.where or measure.counted for measure in source.measures.values()):
         raise ValueError("where of a measure is for layout: long; here put it beside columns")

@@ -22,6 +22,7 @@ class Alike(Declared):
     scale: float | None = Field(None, description="What a published figure is multiplied by to be in `unit`")
     rounding: float | None = Field(None, gt=0, description="Base the figures are rounded to, in `unit`")
     perturbed: bool | None = Field(None, description="True where the publisher adds noise to protect people")
+    estimate: bool | None = Field(None, description="True where the figures are from a sample or a model")
     range: Annotated[tuple[float, float] | None, Listed] = Field(
         None, description="Least and most a sound figure can be, in `unit`"
     )

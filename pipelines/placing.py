@@ -9,6 +9,7 @@ import polars as pl
 from pipelines.model import ADDITIVE, Measure
 from pipelines.part_bounds import bound, is_joined, is_shared, part_high, part_low, signed_measures, whole_sum
 from pipelines.places import Reach
+from pipelines.schema import CELL as CELL_COLUMNS
 from pipelines.schema import NUMBER, OBSERVATION, STATUSES, TEXT, VALUELESS, Column
 
 SLICE = ["measure", "period_start", "period_end"]
@@ -17,6 +18,8 @@ OF_SLICE = ["source", "release", "released_at", "file"]
 """What is the same for all cells of a slice, since a slice comes from one release."""
 _OF_JOINED = ("value", "place_code", "place_label")
 """What the evidence says of a figure that several places have together."""
+LIKELY = ("likely_low", "likely_high", "likely_level", "likely_source")
+"""Columns of the interval in which a figure likely lies, how likely, and who says so."""
 
 
 PLACED: dict[str, Column] = {
@@ -25,8 +28,7 @@ PLACED: dict[str, Column] = {
     "value": Column(NUMBER, "The figure there, in the measure's unit; null where it could not be moved"),
     "low": Column(NUMBER, "Least the true figure can be, whatever the shares are"),
     "high": Column(NUMBER, "Most the true figure can be"),
-    "likely_low": Column(NUMBER, "Lower end of the 90 % interval from back-tests, where places were shared out"),
-    "likely_high": Column(NUMBER, "Upper end of it"),
+    **{name: CELL_COLUMNS[name] for name in LIKELY},
     "unit": OBSERVATION["unit"],
     "status": Column(TEXT, "Worst status among the published figures behind it"),
     "marker": Column(TEXT, "Publisher's markers of those figures"),
@@ -78,7 +80,17 @@ def place_slices(observation: pl.DataFrame, parts: pl.DataFrame, measures: dict[
     grouped = _gathered(pieces.with_columns(signed.alias("signed"))).with_columns(
         additive.alias("additive"), ranked.alias("ranked")
     )
-    return _judged(grouped)
+    return without_false_bounds(_judged(grouped), measures, pl.col("reason") == "needs_parts")
+
+
+def without_false_bounds(placed: pl.DataFrame, measures: dict[str, Measure], by_parts: pl.Expr) -> pl.DataFrame:
+    """Take from estimates, and from figures with noise, the bounds that rest on figures of parts, as `by_parts` tells.
+
+    Such figures bound nothing: the true ones may lie outside. What a marker says of a hidden figure stays.
+    """
+    unsure = pl.col("measure").is_in(sorted(name for name, each in measures.items() if each.uncertain))
+    false = (unsure & by_parts).fill_null(False)
+    return placed.with_columns(pl.when(~false).then(name).alias(name) for name in ("low", "high"))
 
 
 def withdrawn(placed: pl.DataFrame, observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
@@ -165,6 +177,7 @@ def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
         pl.any_horizontal(pl.col("low", "high").is_not_null()).any().alias("bounded"),
         pl.col("signed").first(),
         *(pl.col(name).filter(together).first().alias(f"joined_{name}") for name in _OF_JOINED),
+        *(pl.col(name).first().alias(f"{name}_of_one") for name in LIKELY),
         pl.col("marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("marker"),
         pl.col("caveats").drop_nulls().unique(maintain_order=True).str.join(","),
         pl.col("caveat_evidence").drop_nulls().unique(maintain_order=True).str.join(". "),
@@ -201,6 +214,8 @@ def _judged(grouped: pl.DataFrame) -> pl.DataFrame:
     return judged.with_columns(
         bound("low").alias("low"),
         bound("high").alias("high"),
+        # Several parts have an interval together only if they err independently, which nobody says.
+        *(pl.when(given & single).then(f"{name}_of_one").alias(name) for name in LIKELY),
         pl.when(given)
         .then(pl.coalesce("worst_valued", "worst"))
         .otherwise("worst")

@@ -9,7 +9,7 @@ import duckdb
 
 from pipelines.errors import DeclarationError
 
-FIGURES = frozenset({"value", "low", "high"})
+FIGURES = frozenset({"value", "low", "high", "likely_low", "likely_high"})
 """Columns of a measure's table that are figures: whoever selects one rests on the measure."""
 
 Node = dict[str, Any]

@@ -58,6 +58,9 @@ def required(source: Source) -> list[tuple[str, ...]]:
     wanted = [names for names in (columns.place, columns.label, columns.period, columns.status) if names != EVERY]
     if source.layout == "long":
         wanted += [measure.column for measure in source.measures.values()]
+        wanted += [
+            names for measure in source.measures.values() if measure.interval for names in measure.interval.columns
+        ]
         chosen_by += [(name,) for measure in source.measures.values() for name in measure.where]
     return list(dict.fromkeys([names for names in wanted if names] + chosen_by))
 

@@ -71,7 +71,11 @@ OBSERVATION: dict[str, Column] = {
     "period_end": Column(DATE, "Last day of the period measured; equals the first for a point in time"),
     "value": Column(NUMBER, "The figure in the measure's unit; null where the publisher gave none"),
     "low": Column(NUMBER, "Least the true figure can be, given rounding or the suppression rule"),
-    "high": Column(NUMBER, "Most the true figure can be"),
+    "high": Column(NUMBER, "Most the true figure can be; for an estimate neither is known"),
+    "likely_low": Column(NUMBER, "Lower limit that the publisher gives of an estimate; null where it gives none"),
+    "likely_high": Column(NUMBER, "Upper limit that the publisher gives of it"),
+    "likely_level": Column(NUMBER, "How often, in %, such limits hold the true figure, as the publisher says"),
+    "likely_source": Column(TEXT, "published, where the publisher gives limits; else null"),
     "status": Column(TEXT, "What the publisher says of the figure; one of the closed set of statuses"),
     "marker": Column(TEXT, "The publisher's own marker, as printed; null where none"),
     "unit": Column(TEXT, "Unit of the figure"),
@@ -116,10 +120,22 @@ CELL: dict[str, Column] = {
     "period_start": Column(DATE, "First day of the period the problem asks about"),
     "period_end": Column(DATE, "Last day of the period the problem asks about"),
     "value": Column(NUMBER, "The figure in the measure's unit; null if and only if there is a reason"),
-    "low": Column(NUMBER, "Least the true figure can be, where bounds are known; also given for some gaps"),
-    "high": Column(NUMBER, "Most the true figure can be, where bounds are known; also given for some gaps"),
-    "likely_low": Column(NUMBER, "Lower end of the 90 % interval, from back-tests, of a figure that was shared out"),
-    "likely_high": Column(NUMBER, "Upper end of it; both are the figure itself where no place was cut"),
+    "low": Column(
+        NUMBER, "Least the true figure can be, where that is sure: never for an estimate; also given for some gaps"
+    ),
+    "high": Column(
+        NUMBER, "Most the true figure can be, where that is sure: never for an estimate; also given for some gaps"
+    ),
+    "likely_low": Column(
+        NUMBER, "Lower end of the interval that holds the true figure as often as `likely_level` says"
+    ),
+    "likely_high": Column(NUMBER, "Upper end of it"),
+    "likely_level": Column(NUMBER, "How often, in %, such an interval holds the true figure"),
+    "likely_source": Column(
+        TEXT,
+        "published: the publisher's limits of an estimate; back-tests: of a figure that was shared out, and the figure "
+        "itself where no place was cut",
+    ),
     "unit": Column(TEXT, "Unit of the figure"),
     "status": Column(TEXT, "Worst status among the published figures behind the value"),
     "marker": Column(TEXT, "Publisher's markers behind the cell, as printed"),

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.averaging import weights_for
-from pipelines.certainty import held_certainty, unevenness, with_interval
+from pipelines.certainty import LEVEL, held_certainty, unevenness, with_interval
 from pipelines.model import ADDITIVE, Measure
 from pipelines.moving import move
 from pipelines.part_bounds import signed_measures
-from pipelines.placing import CELL, OF_SLICE, PLACED, SLICE, said_marker
+from pipelines.placing import CELL, LIKELY, OF_SLICE, PLACED, SLICE, said_marker, without_false_bounds
 from pipelines.schema import NUMBER, STATUSES, TEXT, WHOLE, conformed
 
 MOST_NAMED = 20
@@ -65,8 +65,33 @@ def share_out(
         own = way._replace(crosswalk=_with_joined(way.crosswalk, together))
         found += [_counts(slices, own, measures), _averages(slices, own.crosswalk, measures, denominators)]
     moved = pl.concat([each for each in found if each.width], how="diagonal")
+    moved = _with_published(moved, observation, way.crosswalk, measures)
     told = _with_sources(moved, observation, way.crosswalk)
-    return conformed(_judged(told, _smaller_part(way.crosswalk), allowed), PLACED)
+    judged = _judged(told, _smaller_part(way.crosswalk), allowed)
+    return conformed(without_false_bounds(judged, measures, pl.col("missing") < pl.col("parts_n")), PLACED)
+
+
+def _with_published(
+    moved: pl.DataFrame, observation: pl.DataFrame, crosswalk: pl.DataFrame, measures: dict[str, Measure]
+) -> pl.DataFrame:
+    """Say who gives each interval: the publisher, of a place that is one whole other, or the back-tests.
+
+    Sums of whole places are exact where their parts are: an estimate's have no interval.
+    """
+    pairs = crosswalk.drop_nulls("to_code").filter(pl.len().over("to_code") == 1, pl.col("weight") == 1)
+    alone = pairs.drop_nulls("from_code").select(pl.col("from_code").alias("place_code"), "to_code")
+    given = observation.filter(pl.col("likely_source").is_not_null()).join(alone, on="place_code").select(
+        *CELL, *(pl.col(name).alias(f"{name}_given") for name in LIKELY)
+    )  # fmt: skip
+    unsure = pl.col("measure").is_in(sorted(name for name, each in measures.items() if each.uncertain))
+    tried = pl.col("likely_low").is_not_null() & ~(unsure & (pl.col("split_share") == 0).fill_null(False))
+    back = {"likely_low": pl.col("likely_low"), "likely_high": pl.col("likely_high"),
+            "likely_level": pl.lit(LEVEL * 100), "likely_source": pl.lit("back-tests")}  # fmt: skip
+    told = moved.join(given, on=CELL, how="left", maintain_order="left")
+    published = pl.col("likely_source_given").is_not_null()
+    return told.with_columns(
+        pl.when(published).then(f"{name}_given").when(tried).then(own).alias(name) for name, own in back.items()
+    ).drop(f"{name}_given" for name in LIKELY)
 
 
 def _by_joined_codes(observation: pl.DataFrame) -> list[tuple[list[str], pl.DataFrame]]:
@@ -237,8 +262,7 @@ def _judged(told: pl.DataFrame, parts: pl.DataFrame, allowed: frozenset[str]) ->
         pl.when(given).then("value").alias("value"),
         pl.when(given).then(basis).alias("basis"),
         pl.when(given & cut).then(pl.lit("estimated")).otherwise("status").alias("status"),
-        pl.when(given).then("likely_low").alias("likely_low"),
-        pl.when(given).then("likely_high").alias("likely_high"),
+        *(pl.when(given).then(name).alias(name) for name in LIKELY),
         _evidence().alias("evidence"),
     )
 

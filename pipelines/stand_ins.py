@@ -3,11 +3,12 @@
 import polars as pl
 
 from pipelines.catalogue import Problem
+from pipelines.placing import LIKELY
 from pipelines.schema import CELL, conformed
 
 TAKEN = (
-    "value", "low", "high", "likely_low", "likely_high", "status", "marker", "basis", "coverage", "split_share",
-    "source", "release", "released_at", "value_start", "value_end", "parts", "file", "file_rows", "file_column",
+    "value", "low", "high", *LIKELY, "status", "marker", "basis", "coverage", "split_share", "source", "release",
+    "released_at", "value_start", "value_end", "parts", "file", "file_rows", "file_column",
 )  # fmt: skip
 """Columns of a cell that come from the stand-in where one is used."""
 _SPOT = ["place_code", "period_start"]

@@ -105,7 +105,8 @@ def measures_table(catalogue: Catalogue) -> pl.DataFrame:
         {
             "measure": name,
             "source": catalogue.measure_source[name],
-            **measure.model_dump(exclude={"column", "where", "range"}),
+            **measure.model_dump(exclude={"column", "where", "range", "interval"}),
+            "interval": f"{measure.interval.level:g} %" if measure.interval else None,
         }
         for name, measure in sorted(catalogue.measures.items())
     ]
@@ -224,6 +225,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         for table, columns in conformed.items()
     }
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
+    measure["interval"] = "How often the limits that the publisher gives of each figure hold the true one; else null"
     source = {name: field.description or "" for name, field in Source.model_fields.items()}
     return {
         **told,

@@ -5,12 +5,12 @@ import polars as pl
 from checks.reasons import PRECEDENCE, WITHHELD
 from pipelines.model import ADDITIVE, Measure
 from pipelines.part_bounds import signed_measures
-from pipelines.placing import printed
+from pipelines.placing import LIKELY, printed
 
 SEEN = ["flagged", "corrected"]
 """Caveats that say that a person has looked at the figure and lets it stand."""
 NOT_ALL_SENT = ["suspected_zero", "near_zero_leak", "partial_return", "low_reach"]
-_GONE = ("value", "low", "high", "likely_low", "likely_high", "partial")
+_GONE = ("value", "low", "high", *LIKELY, "partial")
 
 
 def withheld(placed: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:

@@ -218,6 +218,7 @@ def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:
         "boundary_cliff",
         "corrected",
         "flagged",
+        "limits_contradict",
     }
     # These three are of rows or columns, not of cells; a split needs a change that the register does not have.
     elsewhere = {"unmatched_place", "unallocated", "input_missing", "split", "unexplained"}

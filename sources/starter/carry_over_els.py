@@ -5,6 +5,7 @@ from carrying import Item, cut_columns, cut_lines, packed, rows_of
 SETS = "indicators/ons_explore_local_statistics"
 PLACES = ("E06", "E07", "E08", "E09", "W06", "S12", "N09", "E23", "W15", "K", "E92", "W92", "S92", "N92")
 COLUMNS = ["areacd", "areanm", "indicator", "period", "observation", "status", "notes"]
+LIMITS = ["lci_95", "uci_95"]
 FIRST_YEAR = "2016"
 AS_IT_STOOD = "2026-06-26"
 NAMES = {
@@ -28,13 +29,30 @@ NAMES = {
     "ons_weekly_pay": "gross-median-weekly-pay",
 }
 """The source of each set, and what the publisher calls it in its address."""
+LIMITED = frozenset({"ohid_adult_obesity", "ons_smokers", "nisra_circulatory_deaths", "ons_employment",
+                     "nisra_employment", "ons_modelled_unemployment", "ons_weekly_pay"})  # fmt: skip
+"""Sources of sets that have limits of confidence; in the others those columns are empty."""
+
+
+def with_limits(text: str) -> bytes:
+    """Write the figures of districts, police forces and nations from 2016 on, with their limits of confidence."""
+    return _cut(text, [*COLUMNS, *LIMITS])
 
 
 def places_only(text: str) -> bytes:
-    """Write the figures of districts, police forces and nations from 2016 on, with the columns that are read."""
+    """Write the same of a set without limits; refuse one that has some, which would be lost."""
+    first = rows_of(text)[0]
+    limits = [name for name in first if "confidence" in name.casefold() or name.casefold() in LIMITS]
+    lost = next((row for row in rows_of(text) if any(row[name] for name in limits)), None)
+    if lost:
+        raise ValueError(f"{lost} has limits of confidence; add its source to LIMITED")
+    return _cut(text, COLUMNS)
+
+
+def _cut(text: str, wanted: list[str]) -> bytes:
     kept = {name.casefold(): name for name in rows_of(text)[0]}
     # Headings were in capitals, and the status had another name, up to 2025.
-    columns = [kept.get(name) or kept[f"observation {name}"] for name in COLUMNS]
+    columns = [kept.get(name) or kept[f"observation {name}"] for name in wanted]
     place, period = kept["areacd"], kept["period"]
     return packed(
         cut_columns(text, columns, lambda row: row[place].startswith(PLACES) and row[period][:4] >= FIRST_YEAR)
@@ -46,16 +64,18 @@ def residents_by_age(text: str) -> bytes:
     return packed(cut_lines(text, lambda row: row["Area code"].startswith(PLACES)))
 
 
-CUT = "districts, forces and nations; 2016 on; without limits of confidence"
+CUT = "districts, forces and nations; 2016 on"
+NO_LIMITS = f"{CUT}; without the columns for limits of confidence, which are empty"
 EXPLORE_LOCAL = (
-    *(Item(f"{name}.csv.gz", AS_IT_STOOD, places_only, CUT, (f"{SETS}/{slug}.csv.gz",))
+    *(Item(f"{name}.csv.gz", AS_IT_STOOD, with_limits, CUT, (f"{SETS}/{slug}.csv.gz",)) if name in LIMITED else
+      Item(f"{name}.csv.gz", AS_IT_STOOD, places_only, NO_LIMITS, (f"{SETS}/{slug}.csv.gz",))
       for name, slug in NAMES.items()),
     Item("ons_residents_by_age.csv.gz", "2024-03-26", residents_by_age, "districts and nations",
          ("geo/population/lad23_mid2011_mid2022_syoa_sex_uk.csv.gz",)),
-    Item("desnz_ghg_per_head_2025-02-26.csv.gz", "2025-02-26", places_only, CUT,
+    Item("desnz_ghg_per_head_2025-02-26.csv.gz", "2025-02-26", places_only, NO_LIMITS,
          ("indicators/carbon/ons_els_ghg_per_capita_2025-02-26.csv",)),
-    Item("ons_homicide_2025-02-11.csv.gz", "2025-02-11", places_only, CUT,
+    Item("ons_homicide_2025-02-11.csv.gz", "2025-02-11", places_only, NO_LIMITS,
          ("indicators/crime_justice/ons_els_homicide_pfa_2025-02-11.csv",)),
-    Item(f"desnz_ghg_per_head_{AS_IT_STOOD}.csv.gz", AS_IT_STOOD, places_only, CUT,
+    Item(f"desnz_ghg_per_head_{AS_IT_STOOD}.csv.gz", AS_IT_STOOD, places_only, NO_LIMITS,
          (f"{SETS}/greenhouse-gas-emissions.csv.gz",)),
 )  # fmt: skip
