@@ -16,6 +16,8 @@ from pipelines.roles import Role, column_role
 _BASES = (1000, 100, 50, 10, 5)
 _MARKERS_AT_MOST = 12
 _SYMBOL = re.compile(r"\[[A-Za-z]+\]")
+_HIDDEN = re.compile(r"\[[A-Za-z]+\]|\*|\.\.|[-–:]|N/?A|n/a|[cxzu]")
+"""Signs that publishers write for a figure: a column of figures and these is one of figures, however few it has."""
 _MARKED = re.compile(r"(.+?)\s*(\[[A-Za-z]+\]|%|\*)")
 _STRANGE = re.compile(r"[(–−-]?\s*[£$€]?\s*[–−-]?[\d.,\s]*\d[\d.,\s]*(?:m|bn|k)?\s*%?\)?")
 _POWER = re.compile(r"\d(?:\.\d+)?[eE]\+\d+")
@@ -47,7 +49,7 @@ def _as_figures(name: str, cells: list[str]) -> Figures | None:
     parted = [part_mark(text) for text in cells]
     figures = [text for text, _ in parted if looks_like_figure(text)]
     other = Counter(text for text, _ in parted if not looks_like_figure(text))
-    few = len(figures) * 2 >= len(cells) or (figures and all(_SYMBOL.fullmatch(text) for text in other))
+    few = len(figures) * 2 >= len(cells) or (figures and all(_HIDDEN.fullmatch(text) for text in other))
     if not few or len(other) > _MARKERS_AT_MOST:
         return None
     base, why = rounding(figures)

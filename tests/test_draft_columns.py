@@ -63,6 +63,15 @@ def test_the_draft_of_a_real_file_takes_the_estimate_and_asks_about_every_column
 
 
 @HELD
+def test_a_column_that_is_mostly_hidden_is_one_of_figures_still_and_its_limits_are_named(held: Geography) -> None:
+    file = PUBLISHED / "furlough" / "brc_local_authority_stats_2020-09-21.csv"
+    text, said = drafted(file.read_bytes(), file.name, held)
+    assert columns_of(said)[:2] == ["Latest infection rate", "Mean infection rate over last 3 weeks"]
+    assert not any(NO_FIGURES.search(each) for each in columns_of(said))
+    assert "not taken: upper, an upper limit" in text and "not taken: lower, a lower limit" in text
+
+
+@HELD
 def test_the_figures_of_a_drafted_file_with_limits_are_its_estimates(held: Geography) -> None:
     file = PUBLISHED / "ons_explore_local_statistics" / "employment-rate.csv.gz"
     _, said = drafted(file.read_bytes(), file.name, held)
