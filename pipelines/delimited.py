@@ -82,7 +82,8 @@ def _quotes(content: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 def _rewritten(content: bytes, delimiter: str, file: str) -> bytes:
     """Write text again with its quotation marks in pairs; refuse it where they run over the end of a record."""
-    text = io.StringIO(f"{content.decode()}\n{_SENTINEL}", newline="")
+    end = "" if content.endswith(b"\n") else "\n"
+    text = io.StringIO(f"{content.decode()}{end}{_SENTINEL}", newline="")
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
     row: list[str] = []

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.csv_rejects import AWKWARD, run
 from pipelines import delimited
 from pipelines.delimited import split
 from pipelines.model_reading import FileShape
@@ -42,3 +43,36 @@ def test_one_space_at_an_edge_is_seen(text: str) -> None:
 
 def test_a_delimiter_that_is_a_space_is_no_space_around_a_cell() -> None:
     assert cells("a\tb\n1\t\n", "tab") == [["a", "b"], ["1", ""]]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r"])
+def test_text_with_a_quotation_mark_inside_a_field_has_as_many_rows_as_lines(end: str) -> None:
+    assert cells(f'a,b\n5" pipe,1\nc,2{end}') == [["a", "b"], ['5" pipe', "1"], ["c", "2"]]
+
+
+def marks(case: str) -> dict[str, str]:
+    """Judge each reader on an awkward file by Python's reader."""
+    given = AWKWARD[case]
+    content, encoding = given if isinstance(given, tuple) else (given, "utf-8")
+    return run(content, FileShape(encoding=encoding), {}, 3)
+
+
+@pytest.mark.parametrize("case", AWKWARD)
+def test_an_awkward_file_is_read_as_python_reads_it_or_refused(case: str) -> None:
+    refused = {"cp1252, not declared", "a mark that never closes", "a mark that closes in the next row", "zero bytes"}
+    guessed = {"quoted, with one more inside"}
+    assert marks(case)["ours"] == ("refused" if case in refused else "guessed" if case in guessed else "right")
+
+
+@pytest.mark.parametrize(
+    ("case", "mark"),
+    [
+        ("cp1252", "refused"),
+        ("lines end in CRLF, one in CR", "refused"),
+        ("a preamble and blank lines", "blank lines lost"),
+        ("a mark that never closes", "guessed"),
+    ],
+)
+def test_what_keeps_us_from_duckdbs_reader_is_still_so(case: str, mark: str) -> None:
+    """Where this fails after an upgrade, read docs/decisions/0009-csv-reader.md again."""
+    assert marks(case)["duckdb"] == mark

@@ -88,3 +88,25 @@ def test_the_changelog_begins_with_what_is_unreleased() -> None:
     assert headings[0] == ("##", "Unreleased")
     assert {"Added", "Changed", "Fixed", "Security"} <= {text for level, text in headings if level == "###"}
     assert ("##", PROJECT["version"]) in headings
+
+
+def test_decisions_are_numbered_in_a_row_and_each_is_in_the_index_once() -> None:
+    records = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    assert len(records) >= 12
+    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    titles = [
+        path.read_text(encoding="utf-8").partition("\n")[0].removeprefix(f"# {path.name[:4]}. ") for path in records
+    ]
+    assert re.findall(r"^\| \[(.+)\]\((.+)\) \|", page("docs/decisions/README.md"), re.MULTILINE) == [
+        (title, path.name) for title, path in zip(titles, records, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md")), ids=lambda path: path.stem)
+def test_a_decision_is_one_page_with_all_its_parts(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
+    assert re.search(r"^Status: (accepted|proposed|replaced by \d{4}), \w+ \d{4}$", parts[0], re.MULTILINE)
+    assert parts[1::2] == ["Context", "Decision", "What was tried or measured", "Consequences"]
+    assert all(len(part.split()) > 10 for part in parts[2::2])
+    assert len(text.splitlines()) <= 60

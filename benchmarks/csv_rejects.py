@@ -1,0 +1,238 @@
+"""DuckDB's CSV reader with rejected rows kept, beside ours: rows, rejected rows, encodings, time and memory.
+
+    python -m benchmarks.csv_rejects [DAMAGED FILES] [FIRST SEED] [MEGABYTES]
+
+Each reader gets the bytes as published. The judge is Python's `csv` module, over the decoded text. A reader is right
+where it gives the same cells, or names the row that it leaves out. It is wrong where a row differs or is absent without
+a word. Text in which a quotation mark leaves open where a field ends has no right reading: there a reader refuses,
+rejects or guesses. Four parts: all bundled CSV files; named awkward ones; small random ones by seed; one large file.
+"""
+
+import csv
+import io
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from benchmarks.reading import write
+from pipelines.catalogue import load
+from pipelines.delimited import split
+from pipelines.errors import UnreadableError
+from pipelines.model_reading import DELIMITERS, FileShape
+from pipelines.tables import HEADER_WITHIN, ROW
+from pipelines.unpacking import decoded, unpacked
+
+ROOT = Path(__file__).resolve().parent.parent
+LARGE_COLUMNS = 8
+Rows = list[list[str]]
+
+
+class Outcome(NamedTuple):
+    """The rows that a reader gives, and the lines that it says it leaves out; all of them where it refuses."""
+
+    rows: Rows
+    rejected: set[int]
+    refusal: str = ""
+
+
+Reader = Callable[[bytes, FileShape, int], Outcome]
+
+
+def read_ours(content: bytes, shape: FileShape, width: int) -> Outcome:
+    """Read it as a release of a source is read."""
+    try:
+        grid, _ = split(decoded(content, shape.encoding, "a.csv"), shape, "a.csv")
+    except UnreadableError as error:
+        return Outcome([], set(), str(error))
+    return Outcome([_padded(list(row), width) for row in grid.drop(ROW).rows()], set())
+
+
+def read_duckdb(content: bytes, shape: FileShape, width: int, strict: bool = True) -> Outcome:
+    """Read it with `read_csv`, everything that could be guessed given, and rejected rows kept."""
+    columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(width))
+    options = f"""auto_detect=false, header=false, quote='"', escape='"', null_padding=true, parallel=false,
+        delim='{DELIMITERS[shape.delimiter]}', encoding='{shape.encoding}', columns={{{columns}}},
+        strict_mode={str(strict).lower()}, store_rejects=true"""
+    with tempfile.NamedTemporaryFile(suffix=".csv") as file, duckdb.connect() as con:
+        file.write(content)
+        file.flush()
+        try:
+            rows = con.sql(f"select * from read_csv('{file.name}', {options})").fetchall()
+        except duckdb.Error as error:
+            return Outcome([], set(), str(error))
+        lines = {line for (line,) in con.sql("select line from reject_errors").fetchall()}
+    return Outcome([[(cell or "").strip() for cell in row] for row in rows], lines)
+
+
+def read_duckdb_lenient(content: bytes, shape: FileShape, width: int) -> Outcome:
+    """Read it with `strict_mode=false`: as much as can be made of it."""
+    return read_duckdb(content, shape, width, strict=False)
+
+
+READERS: dict[str, Reader] = {"ours": read_ours, "duckdb": read_duckdb, "lenient duckdb": read_duckdb_lenient}
+
+
+def true_rows(text: str, delimiter: str) -> Rows:
+    """Read it as Python does, with lines that end in one way; blank lines are rows too."""
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(plain, newline=""), delimiter=delimiter)]
+
+
+def _padded(row: list[str], width: int) -> list[str]:
+    return row + [""] * (width - len(row))
+
+
+def is_well_formed(text: str, delimiter: str) -> bool:
+    """Tell whether quotation marks close where a field ends, so that there is one right way to read the text."""
+    try:
+        return bool(list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)))
+    except csv.Error:
+        return False
+
+
+def judge(outcome: Outcome, truth: Rows, width: int, well_formed: bool) -> str:
+    """Say how a reader did: right, refused, rejected (every other row is right), guessed, or wrong without a word."""
+    if outcome.refusal:
+        return "refused"
+    whole = [_padded(row, width) for row in truth]
+    if not well_formed:
+        return "rejected" if outcome.rejected else "guessed"
+    if len(outcome.rows) == len(whole) and all(map(_same, outcome.rows, whole, [width] * len(whole))):
+        return "right"
+    left = [row for number, row in enumerate(whole, 1) if number not in outcome.rejected]
+    if outcome.rejected and outcome.rows == left:
+        return "rejected"
+    if outcome.rows == [row for row in left if any(row)]:
+        return "blank lines lost"
+    return "wrong"
+
+
+def _same(mine: list[str], truth: list[str], width: int) -> bool:
+    """Compare one row; of a field beyond the others it is enough that the reader shows there is one."""
+    if len(truth) > width:
+        return mine[:width] == truth[:width] and len(mine) > width and mine[width] == truth[width] != ""
+    return mine == _padded(truth, len(mine))
+
+
+def bundled() -> list[tuple[str, bytes, FileShape]]:
+    """List the bundled CSV files, each with the shape of its source."""
+    sources = load(ROOT).sources
+    found = []
+    for path in sorted((ROOT / "sources" / "starter").rglob("*.csv*")):
+        source = sources.get(path.name.partition(".")[0]) or sources.get(path.name.rpartition("_")[0])
+        content, _ = unpacked(path.read_bytes(), source.member if source else None, path.name, "csv")
+        found.append((path.name, content, source or FileShape()))
+    return found
+
+
+LATE = "".join(f"E{n:08d},Merton,1\n" for n in range(20_480))
+AWKWARD: dict[str, bytes | tuple[bytes, str]] = {
+    "byte order mark": b"\xef\xbb\xbfcode,name,n\nE1,Merton,1\n",
+    "lines end in CR": b"code,name,n\rE1,Merton,1\rE2,Sutton,2\r",
+    "lines end in CRLF, one in CR": b"code,name,n\r\nE1,Merton,1\r\nE2,Sutton,2\rE3,Barnet,3\r\n",
+    "cp1252": (b"code,name,n\nE1,Ynys M\xf4n \x96 Anglesey,1\n", "cp1252"),
+    "cp1252, not declared": b"code,name,n\nE1,Ynys M\xf4n,1\n",
+    "UTF-16": ("code,name,n\nE1,Môn,1\n".encode("utf-16"), "utf-16"),
+    "a line end in quotation marks": b'code,name,n\nE1,"Mer\nton",1\nE2,Sutton,2\n',
+    "doubled quotation marks": b'code,name,n\nE1,"The ""Hill""",1\n',
+    "a quotation mark inside a field": b'code,name,n\nE1,5" pipe,1\nE2,Sutton,2\n',
+    "quoted, with one more inside": b'code,name,n\nE1,"5" pipe",1\nE2,Sutton,2\n',
+    "a mark that never closes": b'code,name,n\nE1,"Merton,1\nE2,Sutton,2\nE3,Barnet,3\n',
+    "a mark that closes in the next row": b'code,name,n\nE1,"a,1\nE2,"b",2\nE3,Barnet,3\n',
+    "a row too wide": b"code,name,n\nE1,Merton,1\nE2,Sutton,2,extra\nE3,Barnet,3\n",
+    "a row too narrow": b"code,name,n\nE1,Merton\nE2,Sutton,2\n",
+    "a preamble and blank lines": b"Table 1\n\ncode,name,n\n\nE1,Merton,1\n",
+    "space around cells": b"code , name,n\n E1,Merton ,1\n",
+    "zero bytes": b"code,name,n\nE1,Merton\x00,1\n",
+    "first quoted name after row 20,480": ("code,name,n\n" + LATE + 'E9,"Bristol, City of",1\n').encode(),
+}
+
+
+def run(content: bytes, shape: FileShape, counts: dict[str, Counter[str]], width: int = 0) -> dict[str, str]:
+    """Read one file with each reader, judge it, and count; `width` 0 is that of the widest of the first rows."""
+    text = content.decode(shape.encoding, errors="replace")
+    truth = true_rows(text, DELIMITERS[shape.delimiter])
+    sound = is_well_formed(text, DELIMITERS[shape.delimiter])
+    width = width or max(len(row) for row in truth[:HEADER_WITHIN])
+    marks = {name: judge(read(content, shape, width), truth, width, sound) for name, read in READERS.items()}
+    for name, mark in marks.items():
+        counts.setdefault(name, Counter())[mark] += 1
+    return marks
+
+
+def damaged(seed: int) -> bytes:
+    """Make a small file by a seed: two to six rows of one to four fields, of letters that matter to a reader."""
+    chance = random.Random(seed)
+    fields = ("1", "a b", '"a"', '"a,b"', '"a""b"', 'a"b', '"a', 'a"', '"a\nb"', " ", "", "é", ' "a"', '"a" ')
+    rows = [[chance.choice(fields) for _ in range(3)] for _ in range(chance.randint(1, 5))]
+    for row in rows:
+        row[:] = row[: chance.choice((3, 3, 3, 2))] + ["extra"] * chance.choice((0, 0, 0, 0, 1))
+    end = chance.choice(("\n", "\n", "\r\n", "\r"))
+    return ("code,name,n" + end + end.join(",".join(row) for row in rows) + end).encode()
+
+
+def measure(road: str, path: Path) -> str:
+    """Read a large file in this process; give processor seconds, and peak memory in MB."""
+    begun = time.process_time()
+    if road == "ours":
+        content, file = unpacked(path.read_bytes(), None, path.name, "csv")
+        grid, _ = split(decoded(content, "utf-8", file), FileShape(), file)
+    else:
+        columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(LARGE_COLUMNS))
+        kept = {"duckdb": "store_rejects=true", "duckdb, nothing kept": "ignore_errors=false"}[road]
+        with duckdb.connect() as con:
+            grid = con.sql(
+                f"""select * from read_csv('{path}', auto_detect=false, header=false, delim=',', quote='"', escape='"',
+                columns={{{columns}}}, {kept})"""
+            ).pl()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return f"{grid.height:,} rows, {time.process_time() - begun:.2f} CPU s, peak {peak:,} MB"
+
+
+def main(files: int, first: int, megabytes: int) -> None:
+    """Run the four parts, and print what came of each."""
+    counts: dict[str, Counter[str]] = {}
+    for name, content, shape in bundled():
+        marks = run(content, shape, counts)
+        if set(marks.values()) != {"right"}:
+            sys.stdout.write(f"  {name}: {marks}\n")
+    sys.stdout.write(f"bundled files: {_told(counts)}\n\n")
+    counts = {}
+    for name, case in AWKWARD.items():
+        content, encoding = case if isinstance(case, tuple) else (case, "utf-8")
+        sys.stdout.write(f"  {name}: {run(content, FileShape(encoding=encoding), counts, 3)}\n")
+    sys.stdout.write(f"awkward files: {_told(counts)}\n\n")
+    counts = {}
+    for seed in range(first, first + files):
+        run(damaged(seed), FileShape(), counts, 3)
+    sys.stdout.write(f"{files:,} damaged files from seed {first}: {_told(counts)}\n\n")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.csv"
+        write(path, megabytes * 1_000_000)
+        for road in ("ours", "duckdb", "duckdb, nothing kept") * 3:
+            command = [sys.executable, "-m", "benchmarks.csv_rejects", road, str(path)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+            sys.stdout.write(f"{road}, {megabytes:,} MB: {done.stdout}")
+
+
+def _told(counts: dict[str, Counter[str]]) -> str:
+    return "; ".join(
+        f"{name}: {', '.join(f'{mark} {n}' for mark, n in sorted(marks.items()))}" for name, marks in counts.items()
+    )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and not sys.argv[1].isdigit():
+        sys.stdout.write(measure(sys.argv[1], Path(sys.argv[2])) + "\n")
+    else:
+        given = [int(text) for text in sys.argv[1:]]
+        main(*(given + [2_000, 0, 200][len(given) :]))
