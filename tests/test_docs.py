@@ -52,6 +52,14 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert [f"{page.name}: {to}" for page, to in links if not (page.parent / to).exists()] == []
 
 
+def test_files_that_pages_name_are_there() -> None:
+    named = re.compile(r"`((?:pipelines|checks|tests|benchmarks|sources|docs)/[\w./-]+\.[a-z]+)`")
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"]
+    paths = [(page, path) for page in pages for path in named.findall(page.read_text(encoding="utf-8"))]
+    assert len(paths) > 20
+    assert [f"{page.name}: {path}" for page, path in paths if not (ROOT / path).exists()] == []
+
+
 def test_the_readme_names_the_two_commands_that_the_makefile_has() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "\nrun:" in makefile and "\ntest:" in makefile

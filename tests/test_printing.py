@@ -1,12 +1,13 @@
 """What is printed for a person: whole words in the width there is, and nothing that data could do to a terminal."""
 
+import csv
 import io
 
 import polars as pl
 import pytest
 from rich.console import Console
 
-from pipelines.printing import as_table
+from pipelines.printing import as_csv, as_table
 
 WIDE = pl.DataFrame(
     {
@@ -52,3 +53,9 @@ def test_rows_that_fit_are_a_table_with_one_line_each() -> None:
 )
 def test_what_is_small_is_never_shown_as_nought(figure: float, shown: str) -> None:
     assert told(pl.DataFrame({"weight": [figure]}), 80).splitlines()[-3].strip("\u2502 ") == shown
+
+
+@pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_text_that_a_spreadsheet_would_run_is_defused_in_csv(text: str) -> None:
+    (row,) = csv.DictReader(io.StringIO(as_csv(pl.DataFrame({"name": [text], "value": [-1.0]})), newline=""))
+    assert row == {"name": f"'{text}", "value": "-1.0"}
