@@ -11,7 +11,7 @@ import polars as pl
 
 from pipelines.column_figures import Figures, is_unread
 from pipelines.matching import plain
-from pipelines.roles import NEVER, UNCERTAINTY, Role, limits
+from pipelines.roles import NEVER, UNCERTAINTY, Role, confidence_level, limits
 
 _MEASURES_AT_MOST = 12
 _LEFT_OUT_AT_MOST = 24
@@ -48,16 +48,26 @@ def columns_as_measures(figures: list[Figures], name: str, roles: dict[str, Role
         yield "    {title: TODO, unit: TODO, kind: stock, counted: true}"
     chosen = figures[:_MEASURES_AT_MOST]
     for key, each in zip(measure_names(name, [each.name for each in chosen]), chosen, strict=True):
-        yield from measure_lines(key, f"column: {quoted(each.name)}", each, _asked(each, roles), alike=several)
+        yield from measure_lines(
+            key, f"column: {quoted(each.name)}{_interval(each, roles)}", each, _asked(each, roles), alike=several
+        )
     for each in figures[_MEASURES_AT_MOST:]:
         yield f"  # also a column of figures: {plain(each.name)}"
 
 
 def _asked(figures: Figures, roles: dict[str, Role]) -> str:
-    """Ask whether a column is the figure, with why it was taken, and the limits that its figures may have."""
-    ends = limits(figures.name, roles)
-    about = f"; are its limits {plain(ends[0])} and {plain(ends[1])}?" if ends else ""
+    """Ask whether a column is the figure, with why it was taken, and whether its interval is right."""
+    about = "; are these its limits, and is that their level?" if limits(figures.name, roles) else ""
     return f"TODO is {plain(figures.name)} the figure? {plain(figures.role.why)}{about}"
+
+
+def _interval(figures: Figures, roles: dict[str, Role]) -> str:
+    """Write the columns with the limits of a column's figures, and their level where the headings name it."""
+    ends = limits(figures.name, roles)
+    if not ends:
+        return ""
+    level = confidence_level(ends) or "TODO"
+    return f", interval: {{lower: {quoted(ends[0])}, upper: {quoted(ends[1])}, level: {level}}}"
 
 
 def columns_left_out(found: list[Figures], taken: list[Figures], source: str) -> Iterator[str]:
@@ -94,7 +104,7 @@ def combinations_as_measures(
     keys = measure_names(name, ["_".join(filter(None, row)) for row in shown])
     for key, row in zip(keys, shown, strict=True):
         where = dict(zip(split, row, strict=True))
-        yield f"  {key}: {{title: TODO, where: {json.dumps(where, ensure_ascii=False)}}}"
+        yield f"  {key}: {{title: TODO, where: {json.dumps(where, ensure_ascii=False)}{_interval(figure, roles)}}}"
     if len(met) > _MEASURES_AT_MOST:
         yield f"  # and {len(met) - _MEASURES_AT_MOST:,} more combinations"
 

@@ -126,3 +126,10 @@ def limits(name: str, roles: dict[str, Role]) -> tuple[str, str] | None:
     wanted = set(heading_words(name).split())
     ends = [[each for each in found if wanted <= set(heading_words(each).split())] for found in (lower, upper)]
     return (ends[0][0], ends[1][0]) if len(ends[0]) == len(ends[1]) == 1 else None
+
+
+def confidence_level(headings: Iterable[str]) -> int | None:
+    """Read the confidence level that all of some headings name, as 95 in `lci_95`."""
+    named = [re.findall(r"\b9\d\b", heading_words(each)) for each in headings]
+    levels = {int(each) for found in named for each in found}
+    return levels.pop() if all(named) and len(levels) == 1 else None

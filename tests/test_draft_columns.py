@@ -80,7 +80,24 @@ def test_the_figures_of_a_drafted_file_with_limits_are_its_estimates(held: Geogr
     printed = published.filter(pl.col("observation").cast(pl.Float64, strict=False).is_not_null())
     assert read["value"].count() > 1_000
     assert set(read["value"].drop_nulls()) <= set(printed["observation"].cast(pl.Float64))
-    assert "are its limits lci_95 and uci_95?" in drafted(file.read_bytes(), file.name, held)[0]
+    intervals = [each["interval"] for each in said["measures"].values()]
+    assert intervals == [{"lower": "lci_95", "upper": "uci_95", "level": 95}] * 2
+
+
+@HELD
+def test_limits_beside_an_estimate_are_drafted_as_its_interval(held: Geography) -> None:
+    file = PUBLISHED / "deprivation_health" / "life_expectancy_pcon24_2022.csv"
+    _, said = drafted(file.read_bytes(), file.name, held)
+    assert said["measures"]["src_life_expectancy_years"]["interval"] == {
+        "lower": "Lower 95% confidence interval", "upper": "Upper 95% confidence interval", "level": 95,
+    }  # fmt: skip
+    assert source_of(said).measures["src_life_expectancy_years"].interval is not None
+
+
+def test_limits_of_an_unnamed_level_leave_the_level_to_a_person(held: Geography) -> None:
+    lines = [f"{code},2023,{6 * n},{3 * n},{9 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
+    _, said = drafted("\n".join(["code,year,rate,lower,upper", *lines]).encode(), "a.csv", held)
+    assert said["measures"]["src_rate"]["interval"] == {"lower": "lower", "upper": "upper", "level": "TODO"}
 
 
 @pytest.mark.parametrize(
