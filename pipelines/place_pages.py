@@ -10,7 +10,9 @@ import polars as pl
 from checks.reasons import REASONS
 from pipelines.catalogue import Catalogue
 from pipelines.periods import say
-from pipelines.report_tables import figure
+from pipelines.placing import LIKELY
+from pipelines.ranks import ASKED, rank_said, ranks
+from pipelines.report_tables import figure, interval, sureness
 from pipelines.stand_ins import is_open, open_reason
 from pipelines.verdicts import SAID, by_place
 
@@ -94,12 +96,18 @@ def cause_said(cause: str, catalogue: Catalogue) -> str:
     return f"{catalogue.measures[measure].title}: {told}" + (f" ({times}" if times else "")
 
 
+_STANDING = ("rank", "rank_low", "rank_high", "similar_to", "places", "noise", "no_interval")
+"""Columns of `ranks` that say where a place stands."""
+
+
 def _known(catalogue: Catalogue, cells: pl.DataFrame) -> Rows:
     """Give of each place and measure the newest figure, and how many of those asked for are known."""
-    newest = cells.sort("period_end").group_by("place_code", "measure", "problem").agg(
+    standing = ranks(cells, catalogue.measures).select(*ASKED, "place_code", *_STANDING)
+    placed = cells.join(standing, on=[*ASKED, "place_code"], how="left", maintain_order="left")
+    newest = placed.sort("period_end").group_by("place_code", "measure", "problem").agg(
         pl.len().alias("asked"), pl.col("value").count().alias("count"),
         *(pl.col(name).filter(pl.col("value").is_not_null()).last()
-          for name in ("value", "value_start", "value_end", "caveats", "source", "stand_in")),
+          for name in ("value", "value_start", "value_end", "caveats", "source", "stand_in", *LIKELY, *_STANDING)),
     )  # fmt: skip
     # Several problems may ask for one measure; the newest figure of any is shown once.
     once = newest.filter(pl.col("count") > 0).sort("value_end", "count", "problem").unique(
@@ -117,7 +125,9 @@ def _figure(row: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     return {
         "title": measure.title, "unit": measure.unit, "text": figure(row["value"], measure),
         "when": say(row["value_start"], row["value_end"]), "caveats": caveats, "publisher": source.publisher,
-        "licence": source.licence, "count": f"{row['count']:,} of {row['asked']:,} periods" if row["asked"] > 1 else "",
+        "licence": source.licence, "interval": interval(row, measure) or sureness(measure),
+        "rank": rank_said(row) if row["places"] else "",
+        "count": f"{row['count']:,} of {row['asked']:,} periods" if row["asked"] > 1 else "",
     }  # fmt: skip
 
 

@@ -105,7 +105,7 @@ def rank_said(row: dict[str, Any]) -> str:
     if row["rank"] is not None:
         return f"rank {row['rank']:,} of {row['places']:,}"
     if row["likely_source"] == PUBLISHED:
-        return f"statistically similar to {row['similar_to']:,} others"
+        return f"statistically similar to {row['similar_to']:,} other{'s' if row['similar_to'] != 1 else ''}"
     if row["noise"]:
         return f"about rank {row['rank_low']:,} of {row['places']:,}: {row['noise']}"
     return f"between rank {row['rank_low']:,} and {row['rank_high']:,} of {row['places']:,}"

@@ -9,6 +9,10 @@ import polars as pl
 from checks.reasons import REASONS
 from pipelines.model import Measure
 from pipelines.periods import say
+from pipelines.placing import LIKELY
+from pipelines.problem_sql import parse_select
+from pipelines.published_limits import PUBLISHED
+from pipelines.ranks import NO_INTERVAL, rank_said, ranks
 from pipelines.report_model import Report
 from pipelines.report_numbers import needs_met
 from pipelines.verdicts import SAID
@@ -38,6 +42,22 @@ def bounds(row: dict[str, Any], measure: Measure) -> str:
     if row["low"] is None or row["high"] is None:
         return ""
     return f"between {figure(row['low'], measure)} and {figure(row['high'], measure)}"
+
+
+def interval(row: dict[str, Any], measure: Measure) -> str:
+    """Say in what interval a figure likely lies; blank where none is known, or it has no width."""
+    low, high = row["likely_low"], row["likely_high"]
+    if low is None or high is None or low == high:
+        return ""
+    told = "" if row["likely_source"] == PUBLISHED else ", from back-tests"
+    return f"{row['likely_level']:g} % interval {figure(low, measure)} to {figure(high, measure)}{told}"
+
+
+def sureness(measure: Measure) -> str:
+    """Say of an estimate whether its publisher gives limits; blank for what is no estimate."""
+    if measure.interval:
+        return f"estimate with {measure.interval.level:g} % limits"
+    return f"estimate, {NO_INTERVAL}" if measure.estimate else ""
 
 
 def _place_rows(report: Report) -> list[dict[str, Any]]:
@@ -73,7 +93,8 @@ def _cell(row: dict[str, Any], measure: Measure, dated: bool) -> dict[str, Any]:
     if row["reason"] is not None:
         text, note = REASONS[row["reason"]].title, bounds(row, measure)
         return {"known": False, "text": text, "note": note, "evidence": row["evidence"] or ""}
-    notes = [say(row["value_start"], row["value_end"])] if dated else []
+    notes = [note for note in (interval(row, measure),) if note]
+    notes += [say(row["value_start"], row["value_end"])] if dated else []
     # The head of the column says that its figures are rounded.
     told = [code for code in (row["caveats"] or "").split(",") if code and not (code == "rounded" and measure.rounding)]
     notes += [REASONS[code].title.lower() for code in told]
@@ -82,7 +103,7 @@ def _cell(row: dict[str, Any], measure: Measure, dated: bool) -> dict[str, Any]:
 
 def by_place_and_period(report: Report) -> list[dict[str, Any]]:
     """Give a row for each place, with for each measure which periods are known, as a strip and as a count."""
-    columns = ("place_code", "measure", "value", "reason", "value_start", "value_end")
+    columns = ("place_code", "measure", "value", "reason", "value_start", "value_end", *LIKELY)
     cells = report.cells.sort("place_code", "measure", "period_start").select(columns)
     strips = {key: list(rows) for key, rows in groupby(cells.iter_rows(), key=lambda row: row[:2])}
     return [
@@ -103,9 +124,14 @@ def _strip(rows: list[tuple[Any, ...]], measure: Measure) -> dict[str, Any]:
         "width": len(known) * STEP,
         "path": runs(known),
         "count": f"{sum(known):,} of {len(known):,}",
-        "last": f"{figure(last[2], measure)}, of {say(last[4], last[5])}" if last else "",
+        "last": _last(last, measure) if last else "",
         "reasons": [f"{REASONS[code].title} ({n:,})" for code, n in reasons.items()],
     }
+
+
+def _last(row: tuple[Any, ...], measure: Measure) -> str:
+    said = interval(dict(zip(LIKELY, row[6:], strict=True)), measure)
+    return f"{figure(row[2], measure)}, of {say(row[4], row[5])}" + (f", {said}" if said else "")
 
 
 def runs(known: list[bool]) -> str:
@@ -122,7 +148,8 @@ def runs(known: list[bool]) -> str:
 def highest(report: Report, most: int = 5) -> list[dict[str, Any]]:
     """List the places with the highest figures: of each rate that is needed, and of each computed column.
 
-    Counts are left out, since the largest places would always lead. Only for grain latest.
+    Counts are left out, since the largest places would always lead. Only for grain latest. A list is numbered
+    (`ordered`) only where every rank in it is sure; else each place says how far its rank is known.
     """
     if report.header.grain != "latest":
         return []
@@ -137,12 +164,20 @@ def _highest(report: Report, name: str, most: int) -> dict[str, Any]:
     known = report.view.filter(pl.col(name).is_not_null()).sort(name, "place_code", descending=[True, False])
     measure = report.measures.get(name)
     names = dict(report.places.select("place_code", "place_name").iter_rows())
+    ranked = ranks(report.cells.filter(pl.col("measure") == name), report.measures)
+    stands = {row["place_code"]: row for row in ranked.iter_rows(named=True)}
+    top = known.head(most).select("place_code", name).rows()
+    # A computed column has no interval of its own: it is no surer than the estimates it rests on.
+    rests = [report.measures[each] for each in parse_select(report.select, report.problem).inputs.get(name, ())]
+    doubtful = not measure and any(each.uncertain for each in rests)
+    ordered = not doubtful and all(stands[code]["rank"] is not None for code, _ in top if code in stands)
     rows = [
-        (names.get(code, code), figure(value, measure))
-        for code, value in known.head(most).select("place_code", name).iter_rows()
+        (names.get(code, code), figure(value, measure), "" if ordered or doubtful else rank_said(stands[code]))
+        for code, value in top
     ]
     title = measure.title if measure else name.replace("_", " ").capitalize()
-    return {"title": title, "unit": measure.unit if measure else "", "rows": rows, "known": known.height}
+    return {"title": title, "unit": measure.unit if measure else "", "rows": rows, "known": known.height,
+            "ordered": ordered, "doubtful": doubtful}  # fmt: skip
 
 
 def measure_heads(report: Report) -> list[dict[str, Any]]:
@@ -153,6 +188,7 @@ def measure_heads(report: Report) -> list[dict[str, Any]]:
         spans = known.select("value_start", "value_end").unique().rows()
         notes = [measure.unit, say(*spans[0]) if len(spans) == 1 else ""]
         notes += [f"rounded to {measure.rounding:,g}" if measure.rounding else ""]
+        notes += [sureness(measure)]
         notes += ["wanted only" if name in report.header.wants else ""]
         told = ", ".join(note for note in notes if note)
         heads.append({"name": name, "title": measure.title, "note": told, "period": notes[1]})

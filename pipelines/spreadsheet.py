@@ -19,6 +19,7 @@ from pipelines.periods import say
 from pipelines.report_model import Report
 from pipelines.report_numbers import gaps_by_reason, shopping_list
 from pipelines.report_sources import attribution
+from pipelines.report_tables import sureness
 from pipelines.verdicts import SAID
 
 SHORTHAND = {"suppressed": "[c]", "not_applicable": "[z]"}
@@ -72,8 +73,7 @@ def sheets_of(report: Report) -> list[Sheet]:
     """Give the tables of the spreadsheet, each for a sheet of its own."""
     notes = {name: f"$$note {number}$$" for number, name in enumerate(report.measures, 1)}
     figures = figures_table(report)
-    first = figures.width - len(report.measures)
-    places = {first + number: notes[name] for number, name in enumerate(report.measures)}
+    places = {figures.columns.index(heading(each)): notes[name] for name, each in report.measures.items()}
     return [
         Sheet("Answers", "Where the question can be answered", answers_table(report), {}),
         Sheet("Figures", "Figures, or shorthand where there are none", figures, places),
@@ -123,14 +123,35 @@ def figures_table(report: Report) -> pl.DataFrame:
         pl.col("reason").replace_strict(SHORTHAND, default=NOT_KNOWN, return_dtype=pl.String).alias("short")
     )
     wide = cells.select(key).unique(maintain_order=True)
-    for name in report.measures:
+    for name, measure in report.measures.items():
         mine = cells.filter(pl.col("measure") == name)
         mixed = [short if value is None else value for value, short in mine.select("value", "short").iter_rows()]
-        told = mine.select(key).with_columns(pl.Series(name, mixed, dtype=pl.Object))
-        wide = wide.with_columns(told[name])
+        wide = wide.with_columns(pl.Series(name, mixed, dtype=pl.Object))
+        if measure.interval:
+            wide = wide.with_columns(_limit(mine, name, side) for side in SIDES)
     period = [] if report.header.grain == "latest" else [_period().alias("Period")]
-    titles = [pl.col(name).alias(heading(measure)) for name, measure in report.measures.items()]
+    titles = [
+        pl.col(column).alias(title)
+        for name, measure in report.measures.items()
+        for column, title in {name: heading(measure), **_limit_headings(name, measure)}.items()
+    ]
     return wide.select(pl.col("place_code").alias("Place code"), pl.col("place_name").alias("Place"), *period, *titles)
+
+
+SIDES = {"low": "lower", "high": "upper"}
+"""Ends of an interval, and what their columns are called."""
+
+
+def _limit(cells: pl.DataFrame, name: str, side: str) -> pl.Series:
+    ends = [NOT_KNOWN if end is None else end for end in cells[f"likely_{side}"]]
+    return pl.Series(f"{name} {side}", ends, dtype=pl.Object)
+
+
+def _limit_headings(name: str, measure: Measure) -> dict[str, str]:
+    """Name the columns with the limits of an estimate, and what they are headed; none where it has no limits."""
+    level = f"{measure.interval.level:g} % limit" if measure.interval else ""
+    return {f"{name} {side}": safe(f"{measure.title}, {word} {level} ({measure.unit})") for side, word in SIDES.items()
+            if level}  # fmt: skip
 
 
 def heading(measure: Measure) -> str:
@@ -186,10 +207,10 @@ def _notes(report: Report) -> pl.DataFrame:
         source = report.sources[report.measure_sources[name]]
         rounded = f" Rounded to {measure.rounding:,g}." if measure.rounding else ""
         noisy = " Noise is added to protect people." if measure.perturbed else ""
+        sure = f" It is an {sureness(measure)}." if sureness(measure) else ""
         wanted = " Asked for, although no source is known to publish it." if name in report.header.wants else ""
-        text = (
-            f"{measure.title}, in {measure.unit}. Source: {source.publisher}, {source.title}.{rounded}{noisy}{wanted}"
-        )
+        said = f"{measure.title}, in {measure.unit}. Source: {source.publisher}, {source.title}."
+        text = f"{said}{rounded}{noisy}{sure}{wanted}"
         rows.append({"Note number": f"note {number}", "Note text": safe(text)})
     return pl.DataFrame(rows, schema={"Note number": pl.String, "Note text": pl.String})
 

@@ -9,6 +9,7 @@ from pipelines.accepted import Accepted
 from pipelines.ledger import carried_on, gap_ledger, nothing
 from pipelines.model import Header, Measure, Source, Span
 from pipelines.model_needs import Need
+from pipelines.model_parts import Interval
 from pipelines.model_reading import Columns
 from pipelines.report_followed import Followed
 from pipelines.report_model import Report
@@ -33,6 +34,7 @@ MEASURES = {
 def _cell(place: str, measure: str, n: int, start: date, end: date) -> dict[str, Any]:
     known = measure == "claimant_rate" or (measure == "households" and n % 2 == 0)
     reason = None if known else "not_collected" if measure == "vacancies" else "suppressed"
+    value = [0.0, 12_345.0][n % 2] if known and measure == "households" else 2.5 + n if known else None
     return {
         "cell_id": f"sample/{measure}/{place}/{start}",
         "problem": "sample",
@@ -43,9 +45,9 @@ def _cell(place: str, measure: str, n: int, start: date, end: date) -> dict[str,
         "nation": "Wales" if place.startswith("W") else "England",
         "period_start": start,
         "period_end": end,
-        "value": [0.0, 12_345.0][n % 2] if known and measure == "households" else 2.5 + n if known else None,
-        "low": 1.0 if reason == "suppressed" else None,
-        "high": 4.0 if reason == "suppressed" else None,
+        "value": value,
+        "low": 1.0 if reason == "suppressed" else value,
+        "high": 4.0 if reason == "suppressed" else value,
         "unit": MEASURES[measure].unit,
         "status": "provisional" if known else None,
         "reason": reason,
@@ -113,7 +115,7 @@ def sample(grain: str = "latest", only: tuple[str, ...] = ()) -> Report:
     )
     people = pl.DataFrame({"place_code": codes, "people": [1_000.0] * len(codes)})
     return Report(
-        problem="sample", header=header, select="select 1 -- <b>", as_of=AS_OF, version="1", cells=frame, view=view,
+        problem="sample", header=header, select="select 1 a -- <b>", as_of=AS_OF, version="1", cells=frame, view=view,
         places=rows(places, PLACE), people=people,
         people_title="Residents", findings=rows([finding] * 250, FINDING),
         releases=pl.DataFrame({"source": ["sample_source"], "release": ["a" * 64], "released_at": [date(2026, 1, 1)],
@@ -122,3 +124,17 @@ def sample(grain: str = "latest", only: tuple[str, ...] = ()) -> Report:
         boundaries={"type": "FeatureCollection", "features": [_square(n, code) for n, code in enumerate(NAMES)]},
         followed=_followed(frame, header, people),
     )  # fmt: skip
+
+
+def of_estimates() -> Report:
+    """Make the sample's claimant rate an estimate, each with limits that overlap those of its neighbours alone."""
+    report = sample()
+    limits = Interval(lower=("l",), upper=("u",), level=95)
+    measure = MEASURES["claimant_rate"].model_copy(update={"interval": limits})
+    rate = (pl.col("measure") == "claimant_rate") & pl.col("value").is_not_null()
+    width = pl.when(pl.col("value") > 6).then(0.4).otherwise(0.75)
+    ends = {"likely_low": pl.col("value") - width, "likely_high": pl.col("value") + width,
+            "likely_level": pl.lit(95.0), "likely_source": pl.lit("published")}  # fmt: skip
+    cells = report.cells.with_columns(pl.when(rate).then(new).otherwise(name).alias(name) for name, new in ends.items())
+    bare = cells.with_columns(pl.when(~rate).then(name).alias(name) for name in ("low", "high"))
+    return report._replace(cells=bare, measures={**report.measures, "claimant_rate": measure})

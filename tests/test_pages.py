@@ -18,7 +18,7 @@ from pipelines.report_trend import trend
 from pipelines.steps import Project, prepare
 from pipelines.store import out_path, read_table, state_path, write_table
 from pipelines.verdicts import verdicts
-from tests.report_sample import HARM, sample
+from tests.report_sample import HARM, of_estimates, sample
 from tests.small import copied
 from tests.test_ledger import cells as gap_cells
 from tests.test_ledger import story
@@ -177,3 +177,17 @@ def test_a_header_without_needs_has_pages_too() -> None:
     header = Header(**{**report.header.model_dump(), "needs": {}, "wants": tuple(report.measures)})
     cells = report.cells.with_columns(pl.lit("wanted").alias("need"))
     assert set(verdicts(cells, header, report.people)["verdict"]) == {"not_answerable"}
+
+
+def test_a_page_shows_the_limits_of_an_estimate_and_to_how_many_places_it_is_similar() -> None:
+    report = of_estimates()
+    catalogue = load(ROOT)
+    problem = catalogue.problems["jobs_recovery"]._replace(name="sample", header=report.header)
+    changed = catalogue._replace(
+        problems={"sample": problem}, measures=report.measures, sources=report.sources,
+        measure_source=report.measure_sources,
+    )  # fmt: skip
+    judged = verdicts(report.cells, report.header, report.people)
+    pages = place_pages(changed, report.cells, judged, NO_LEDGER)
+    rate = next(row for row in pages[0].known if row["title"] == "Claimant rate")
+    assert (rate["interval"], rate["rank"]) == ("95 % interval 1.8 to 3.2", "statistically similar to 1 other")

@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.model import Measure
-from pipelines.ranks import RANK, ranks
+from pipelines.ranks import RANK, rank_said, ranks
 from pipelines.schema import CELL, rows
 
 MEASURES = {
     "people": Measure(title="People", unit="people", kind="count", column=("x",)),
     "rate": Measure(title="Rate", unit="%", kind="rate", denominator="people", column=("x",)),
+    "estimate": Measure(title="Estimate", unit="%", kind="index", column=("x",), estimate=True),
     "noisy": Measure(title="Noisy", unit="people", kind="count", column=("x",), perturbed=True),
 }
 Given = tuple[float | None, float | None, float | None]
@@ -79,6 +80,52 @@ def test_figures_with_noise_of_unknown_size_are_ranked_as_printed_and_said_to_be
     found = ranks(cells, MEASURES)
     assert found.select("rank_low", "rank_high").rows() == [(2, 2), (1, 1)]
     assert found["noise"].null_count() == 0
+
+
+def limited(figures: list[tuple[float, float | None, float | None]]) -> pl.DataFrame:
+    """Rank estimates given as value and published limits."""
+    cells = [
+        {"problem": "p", "measure": "estimate", "place_code": f"E{n}", "value": value, "likely_low": low,
+         "likely_high": high, "likely_level": 95.0, "likely_source": None if low is None else "published"}
+        for n, (value, low, high) in enumerate(figures)
+    ]  # fmt: skip
+    return ranks(rows(cells, CELL), MEASURES)
+
+
+def test_estimates_whose_limits_overlap_have_no_rank_and_say_to_how_many_they_are_similar() -> None:
+    found = limited([(82.0, 81.0, 83.0), (81.5, 80.5, 82.5), (70.0, 69.0, 71.0)])
+    assert found.select("rank", "rank_low", "rank_high", "similar_to").rows() == [
+        (None, 1, 2, 1), (None, 1, 2, 1), (3, 3, 3, 0),
+    ]  # fmt: skip
+    assert [rank_said(row) for row in found.iter_rows(named=True)] == [
+        "statistically similar to 1 other", "statistically similar to 1 other", "rank 3 of 3",
+    ]  # fmt: skip
+
+
+def test_limits_that_touch_do_not_part_two_places() -> None:
+    # 0.1 + 0.2 is 0.30000000000000004 in binary.
+    found = limited([(0.2, 0.1, 0.3), (0.4, 0.1 + 0.2, 0.5)])
+    assert found.select("rank", "rank_low", "rank_high", "similar_to").rows() == [(None, 1, 2, 1)] * 2
+
+
+def test_bounds_that_touch_are_compared_as_decimals() -> None:
+    # 76.1 - 0.05 is 76.05 and 76.0 + 0.05 is 76.05, but not in binary.
+    figures: list[Given] = [(n / 10, n / 10 - 0.05, n / 10 + 0.05) for n in range(700, 800)]
+    assert ranked(figures, "rate") == [(max(99 - n, 1), 100 - n) for n in range(100)]
+
+
+def test_an_estimate_without_limits_has_no_rank_and_unsettles_the_others() -> None:
+    found = limited([(82.0, 81.0, 83.0), (70.0, None, None)])
+    assert found.select("rank", "rank_low", "rank_high", "similar_to", "no_interval").rows() == [
+        (None, 1, 2, 0, None), (None, 1, 2, None, "no interval published"),
+    ]  # fmt: skip
+    assert rank_said(found.row(1, named=True)) == "no rank: no interval published"
+
+
+def test_figures_with_noise_have_no_sure_rank() -> None:
+    found = ranks(rows([{"problem": "p", "measure": "noisy", "place_code": "a", "value": 3.0}], CELL), MEASURES)
+    assert found["rank"].to_list() == [None]
+    assert rank_said(found.row(0, named=True)).startswith("about rank 1 of 1: the publisher adds noise")
 
 
 def test_no_cells_give_no_ranks() -> None:

@@ -19,10 +19,10 @@ from pipelines.report import as_json, cells_csv, legend, percent, render_html, s
 from pipelines.report_breaks import UNBROKEN, Breaks, newest_totals
 from pipelines.report_numbers import Summary, shopping_list, summary
 from pipelines.report_sources import grave_findings, linked
-from pipelines.report_tables import bounds, by_place, by_place_and_period, figure, highest, runs
+from pipelines.report_tables import bounds, by_place, by_place_and_period, figure, highest, measure_heads, runs
 from pipelines.report_waterfall import figure as waterfall_figure
 from pipelines.schema import rows
-from tests.report_sample import FORMULA, HARM, MEASURES, NAMES, sample
+from tests.report_sample import FORMULA, HARM, MEASURES, NAMES, of_estimates, sample
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "rect"}
 
@@ -167,8 +167,35 @@ def test_a_gap_without_a_holder_or_a_remedy_has_those_of_its_reason() -> None:
 
 def test_the_highest_are_the_highest() -> None:
     lists = highest(sample())
-    assert [name for name, _ in lists[0]["rows"]][:2] == ["Ynys Môn", "City of London"]
-    assert [text for _, text in lists[0]["rows"]] == ["6.5", "5.5", "4.5", "3.5", "2.5"]
+    assert [name for name, *_ in lists[0]["rows"]][:2] == ["Ynys Môn", "City of London"]
+    assert [text for _, text, _ in lists[0]["rows"]] == ["6.5", "5.5", "4.5", "3.5", "2.5"]
+
+
+def test_a_list_of_highest_estimates_is_not_numbered_and_says_how_many_are_similar() -> None:
+    found = highest(of_estimates())[0]
+    assert not found["ordered"] and highest(sample())[0]["ordered"]
+    assert [note for *_, note in found["rows"]] == [
+        "statistically similar to 1 other", "statistically similar to 2 others", "statistically similar to 2 others",
+        "statistically similar to 2 others", "statistically similar to 1 other",
+    ]  # fmt: skip
+    assert "statistically similar to 2 others" in render_html(of_estimates())
+
+
+def test_a_computed_column_is_no_surer_than_the_estimates_it_rests_on() -> None:
+    report = of_estimates()
+    computed = report.view.select("place_code", pl.lit(1.5).alias("twice"), pl.lit("normal").alias("twice_status"))
+    select = "select c.place_code, 2 * c.value as twice from lad_2023.claimant_rate c"
+    found = highest(report._replace(view=computed, select=select))[0]
+    assert found["doubtful"] and not found["ordered"]
+    sure = highest(sample()._replace(view=computed, select=select))[0]
+    assert sure["ordered"] and not sure["doubtful"]
+
+
+def test_the_table_shows_the_interval_of_an_estimate_beside_it_and_its_head_that_it_is_one() -> None:
+    notes = {row["place_code"]: row["cells"][0]["note"] for row in by_place(of_estimates())}
+    assert notes["E06000001"].startswith("95 % interval 1.8 to 3.2")
+    assert "estimate with 95 % limits" in measure_heads(of_estimates())[0]["note"]
+    assert "interval" not in by_place(sample())[0]["cells"][0]["note"]
 
 
 @pytest.mark.parametrize(

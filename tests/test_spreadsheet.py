@@ -12,8 +12,8 @@ import pytest
 
 from pipelines.csvw import metadata
 from pipelines.report import cells_csv
-from pipelines.spreadsheet import figures_table, safe, spreadsheet
-from tests.report_sample import FORMULA, HARM, MEASURES, sample
+from pipelines.spreadsheet import figures_table, safe, sheets_of, spreadsheet
+from tests.report_sample import FORMULA, HARM, MEASURES, of_estimates, sample
 
 SHEETS = ["Cover", "Contents", "Notes", "Answers", "Figures", "Gaps", "Reasons", "Sources"]
 
@@ -98,6 +98,17 @@ def test_every_column_of_the_csv_is_described_with_its_type() -> None:
     for column in columns:
         for row in rows:
             read(row[column["titles"]], column)
+
+
+def test_an_estimate_has_columns_with_its_limits() -> None:
+    table = figures_table(of_estimates())
+    head = next(n for n, name in enumerate(table.columns) if name.startswith("Claimant rate (%"))
+    assert table.columns[head + 1 : head + 3] == [
+        "Claimant rate, lower 95 % limit (%)", "Claimant rate, upper 95 % limit (%)",
+    ]  # fmt: skip
+    assert table.row(0)[head : head + 3] == (2.5, 1.75, 3.25)
+    notes = sheets_of(of_estimates())[1].notes
+    assert len(notes) == 3 and notes[head] == "$$note 1$$" and head + 1 not in notes
 
 
 def read(text: str, column: dict[str, object]) -> object:
