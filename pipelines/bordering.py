@@ -4,7 +4,6 @@ Of districts and of whatever else boundaries are held of it is read off them. Of
 is told by putting districts together. Of others, travel to work areas say, it is not known, and no pair is made up.
 """
 
-import json
 from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from pipelines.neighbours import NEIGHBOUR, PAIR, neighbours, put_together
 from pipelines.observe import held_releases
 from pipelines.overlays import membership
 from pipelines.places import Places, links
+from pipelines.records import read_json
 from pipelines.schema import empty
 from pipelines.steps import Project, register_places
 from pipelines.store import prune, read_snapshot, read_table, state_path, table_key, write_table
@@ -48,7 +48,7 @@ def _drawn(project: Project) -> dict[str, str]:
 def _read(home: Path, sha256: str, name: str) -> dict[str, Any]:
     """Read a file of boundaries: once, for every report draws them, and none changes them."""
     content, file = unpacked(read_snapshot(home, sha256), None, name, "json")
-    return _coded(json.loads(content), file)
+    return _coded(read_json(content, file), file)
 
 
 def _coded(collection: dict[str, Any], file: str) -> dict[str, Any]:

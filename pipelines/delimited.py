@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.errors import UnreadableError
+from pipelines.limits import LINE, MEMORY, cells_limit, raising
 from pipelines.model_reading import DELIMITERS, FileShape
 from pipelines.tables import HEADER_WITHIN, ROW, Sheet, Wanted, table
 
@@ -45,13 +46,39 @@ def split(content: bytes, shape: FileShape, file: str) -> tuple[pl.DataFrame, li
     quote = '"' if b'"' in content else None
     if quote and not _paired(content, ord(mark)):
         content = _rewritten(content, mark, file)
+    _refuse_long_line(content, HEADER_WITHIN + shape.header_rows, file)
     fields = [len(row) for row in islice(_records(content, mark, file), HEADER_WITHIN + shape.header_rows)]
+    _refuse_many(content, max(fields, default=0), file)
     grid = _even(content, mark, fields, quote)
     if grid is None:
         grid = _grid(content, mark, max(fields, default=0), quote, file)
     return _trimmed(grid, content, mark, quote).with_columns(
         pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)
     ), fields
+
+
+def _refuse_long_line(content: bytes, lines: int, file: str) -> None:
+    """Refuse text with an endless line at its top: that is no table."""
+    start = 0
+    for _ in range(lines):
+        end = content.find(b"\n", start, start + LINE)
+        if end < 0 and len(content) - start > LINE:
+            raise UnreadableError(f"{file}: has a line of over {LINE:,} characters; expected a table: see what it is")
+        if end < 0:
+            return
+        start = end + 1
+
+
+def _refuse_many(content: bytes, width: int, file: str) -> None:
+    """Refuse rows and columns that make far more cells than the text can have."""
+    if width > FIELDS_LIMIT:
+        raise UnreadableError(f"{file}: has a row of {width:,} fields; not read")
+    cells = width * (content.count(b"\n") + 1)
+    if cells > cells_limit(len(content)):
+        raise UnreadableError(
+            f"{file}: its {width:,} columns and its lines make {cells:,} cells, more than its {len(content):,} bytes "
+            f"and the memory allow; see what it is ({raising(MEMORY)})"
+        )
 
 
 def _paired(content: bytes, delimiter: int) -> bool:
@@ -116,7 +143,7 @@ def _even(content: bytes, delimiter: str, fields: list[int], quote: str | None) 
 
     Only other text needs a line of headings put before it, and that writes a large file again.
     """
-    if not fields or fields[0] < max(2, *fields) or fields[0] > FIELDS_LIMIT:
+    if not fields or fields[0] < max(2, *fields):
         return None
     try:
         grid = pl.read_csv(
@@ -132,8 +159,6 @@ def _even(content: bytes, delimiter: str, fields: list[int], quote: str | None) 
 
 def _grid(content: bytes, delimiter: str, width: int, quote: str | None, file: str) -> pl.DataFrame:
     """Split text into `width` columns and one more, in which a field beyond these shows."""
-    if width > FIELDS_LIMIT:
-        raise UnreadableError(f"{file}: has a row of {width:,} fields; not read")
     head = delimiter.join(f"field_{n}" for n in range(1, width + 2))
     try:
         grid = pl.read_csv(

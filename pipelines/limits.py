@@ -15,15 +15,16 @@ try:
 except ImportError:  # Windows has no such limits
     resource = None  # type: ignore[assignment]
 
-MEMORY, SECONDS = "COMMONGROUND_MEMORY_MB", "COMMONGROUND_SECONDS"
-DEFAULTS = {MEMORY: 400, SECONDS: 8}
+MEMORY, SECONDS, UNPACKED = "COMMONGROUND_MEMORY_MB", "COMMONGROUND_SECONDS", "COMMONGROUND_UNPACKED_MB"
+DEFAULTS = {MEMORY: 400, SECONDS: 8, UNPACKED: 2_000}
 """MB that reading one workbook or answering one question may take; its seconds; MB that one file may unpack to."""
 YAML_BYTES, YAML_DEPTH, YAML_NODES = 200_000, 50, 100_000
 """A declaration: its size, how deep it nests, and its keys and values with every alias written out."""
-UNPACKED_FREELY, SWELLING = 24_000_000, 50
-"""A file that unpacks to more bytes than the first may not be larger than this many times its packed size."""
-CELLS_FREELY = 5_000_000
-"""A text may give this many cells, or as many as it has bytes: each cell of a true table takes one at least."""
+UNPACKED_FREELY, SWELLING = 24_000_000, 100
+"""A file may unpack to the bytes of the first, or to so many times its packed size; published files reach 42 times."""
+_BYTES_A_CELL, _CELLS_BY_SIZE = 20, 8
+LINE = 4_000_000
+"""Bytes of one line of text, of those at the top of a file that are looked at one by one."""
 
 
 def limit(name: str) -> int:
@@ -34,6 +35,17 @@ def limit(name: str) -> int:
     if not said.isdecimal() or not int(said):
         raise CommongroundError(f"{name}: found {said!r}, expected a whole number above 0; correct it or unset it")
     return int(said)
+
+
+def unpacked_limit(packed: int) -> int:
+    """Give the bytes that a file of some packed size may unpack to: what a person set, else what files need."""
+    most = limit(UNPACKED) * 1_000_000
+    return most if os.environ.get(UNPACKED) else min(most, max(UNPACKED_FREELY, SWELLING * packed))
+
+
+def cells_limit(size: int) -> int:
+    """Give the cells that a text of some bytes may have: what fits into the memory allowed, more where it is large."""
+    return max(limit(MEMORY) * 1_000_000 // _BYTES_A_CELL, size // _CELLS_BY_SIZE)
 
 
 def raising(name: str) -> str:

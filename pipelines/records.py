@@ -6,11 +6,20 @@ from typing import Any
 import polars as pl
 
 from pipelines.errors import UnreadableError
+from pipelines.limits import MEMORY, cells_limit, limit, memory_limited, raising
 from pipelines.model_reading import FileShape
 from pipelines.tables import ROW, Sheet, Wanted, is_header, no_header
 
-CELLS_LIMIT = 50_000_000
-"""More cells than any such file has had; a hostile one may claim more than a machine can hold."""
+
+def read_json(content: bytes, file: str, **how: Any) -> Any:
+    """Read JSON within the memory allowed; raise UnreadableError where it is none, nests too deep or needs more."""
+    try:
+        with memory_limited(limit(MEMORY) * 1_000_000):
+            return json.loads(content, **how)
+    except MemoryError as error:
+        raise UnreadableError(f"{file}: needs too much memory to read ({raising(MEMORY)})") from error
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"{file}: not JSON, or cut short ({error}); fetch it again") from error
 
 
 def read_records(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
@@ -19,10 +28,7 @@ def read_records(content: bytes, shape: FileShape, wanted: Wanted, file: str) ->
     A JSON-stat dataset gives two columns for each dimension, its id (with the code of the category) and `<id> label`,
     and `value` and `status`: https://json-stat.org/full/. Raises UnreadableError where the content is neither.
     """
-    try:
-        data = json.loads(content, parse_float=str, parse_int=str, parse_constant=str)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"{file}: not JSON, or cut short ({error}); fetch it again") from error
+    data = read_json(content, file, parse_float=str, parse_int=str, parse_constant=str)
     frame = _dataset(data, file) if shape.format == "jsonstat" else _objects(_at(data, shape.records, file), file)
     if not is_header(frame.columns, wanted):
         raise UnreadableError(no_header([frame.columns], wanted, file))
@@ -62,8 +68,9 @@ def _text(value: Any) -> str:
 
 
 def _refuse_more(cells: int, file: str) -> None:
-    if cells > CELLS_LIMIT:
-        raise UnreadableError(f"{file}: holds over {CELLS_LIMIT:,} cells; not read")
+    most = cells_limit(0)
+    if cells > most:
+        raise UnreadableError(f"{file}: makes over {most:,} cells; not read ({raising(MEMORY)})")
 
 
 def _dataset(data: Any, file: str) -> pl.DataFrame:

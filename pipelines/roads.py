@@ -101,7 +101,7 @@ def read_json(content: bytes, where: str) -> dict[str, Any]:
     """Read what a service answered as JSON; raise FetchError where it is none, or tells of an error."""
     try:
         told = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise astray(where, f"found {content[:60]!r}, expected JSON; see whether the service has moved") from error
     if not isinstance(told, dict):
         raise astray(where, f"found a {type(told).__name__}, expected an object; see whether the service changed")

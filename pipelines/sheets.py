@@ -13,6 +13,7 @@ from pipelines.errors import UnreadableError
 from pipelines.figures import looks_like_figure
 from pipelines.model_reading import DELIMITERS, FileShape
 from pipelines.reading import read_shape
+from pipelines.records import read_json
 from pipelines.tables import ROW, Sheet, merged
 from pipelines.unpacking import decoded, unpacked
 from pipelines.workbooks import grids
@@ -96,12 +97,7 @@ def _in_records(content: bytes, kind: str, file: str) -> Looked:
 
 def _list_in(content: bytes, file: str) -> str:
     """Give the path of the longest list of objects in a JSON file."""
-    import json
-
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"{file}: not JSON, or cut short ({error}); fetch it again") from error
+    data = read_json(content, file)
     found = [(len(data[key]), key) for key in data if isinstance(data[key], list)]
     found += [
         (len(inner), f"{key}.{name}")

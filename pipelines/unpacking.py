@@ -3,16 +3,19 @@
 import fnmatch
 import gzip
 import io
+import lzma
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import PurePosixPath
+from typing import IO
 
 from pipelines.errors import UnreadableError
+from pipelines.limits import UNPACKED, UNPACKED_FREELY, unpacked_limit
 
-UNPACKED_LIMIT = 2_000_000_000
-BOMB_FROM, BOMB_RATIO = 50_000_000, 400
-"""A member larger than the first, and larger than its packed size by more than the second, is not unpacked."""
-
+_PIECE = 1 << 20
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError,
+           ValueError, MemoryError)  # fmt: skip
 _PAGE = (b"<!doctype html", b"<html", b"<?xml version", b"<head", b"<body")
 _WORKBOOK = ("[Content_Types].xml", "content.xml")
 """A part that every workbook has, and an archive of workbooks has not: a workbook is a zip itself."""
@@ -23,10 +26,11 @@ def unpacked(content: bytes, member: str | None, file: str, kind: str) -> tuple[
     """Take a file out of its gzip or zip; refuse one that is empty, cut short, too large or a web page."""
     if not content or content.isspace():
         raise UnreadableError(f"{file}: empty, expected {kind}; fetch it again")
+    packed = len(content)
     if content[:2] == b"\x1f\x8b":
         content = _gunzipped(content, file)
     if content[:4] == b"PK\x03\x04":
-        content, file = _member(content, member, file, kind)
+        content, file = _member(content, member, file, kind, packed)
     if content[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGE):
         raise UnreadableError(
             f"{file}: found a web page, expected {kind}; the address may have changed or need a login"
@@ -36,38 +40,48 @@ def unpacked(content: bytes, member: str | None, file: str, kind: str) -> tuple[
 
 def _gunzipped(content: bytes, file: str) -> bytes:
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-            found = packed.read(UNPACKED_LIMIT + 1)
+        return _read_packed(lambda: gzip.open(io.BytesIO(content)), len(content), file)
     except (EOFError, OSError, zlib.error) as error:
         raise UnreadableError(f"{file}: its gzip is cut short or broken ({error}); fetch it again") from error
-    if len(found) > UNPACKED_LIMIT:
-        raise UnreadableError(f"{file}: unpacks to over {UNPACKED_LIMIT:,} bytes; not read")
-    return found
 
 
-def _member(content: bytes, member: str | None, file: str, kind: str) -> tuple[bytes, str]:
+def _read_packed(opened: Callable[[], IO[bytes] | gzip.GzipFile], packed: int, file: str) -> bytes:
+    """Unpack a file of some packed size; one that swells is measured first, and refused before it fills the memory."""
+    with opened() as stream:
+        content = stream.read(UNPACKED_FREELY + 1)
+    if len(content) <= UNPACKED_FREELY:
+        return content
+    del content
+    most, size = unpacked_limit(packed), 0
+    with opened() as stream:
+        while piece := stream.read(_PIECE):
+            size += len(piece)
+            if size > most:
+                raise UnreadableError(
+                    f"{file}: {packed:,} bytes unpack to over {most:,}, more than any table does; not read: look into "
+                    f"it, and if it is sound set {UNPACKED} to the MB that it may unpack to"
+                )
+    with opened() as stream:
+        return stream.read(size)
+
+
+def _member(content: bytes, member: str | None, file: str, kind: str, packed: int) -> tuple[bytes, str]:
     """Take the one member out of an archive; a workbook, which is an archive itself, is left as it is."""
     workbook = kind in ("excel", "ods")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if workbook and any(name in _WORKBOOK for name in archive.namelist()):
-                _refuse_swollen(archive, file)
                 return content, file
-            wanted = _named(archive, member, file)
-            _refuse_bomb(archive.getinfo(wanted), file)
-            return archive.read(wanted), f"{file}/{wanted}"
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+            wanted = archive.getinfo(_named(archive, member, file))
+            file = f"{file}/{wanted.filename}"
+            # Its size within the archive may be a lie; the file as it came is no larger than it is.
+            return _read_packed(lambda: archive.open(wanted), min(packed, wanted.compress_size), file), file
+    except _BROKEN as error:
         if workbook:
             raise UnreadableError(
                 f"{file}: not {_ARTICLED[kind]} file, or cut short ({error}); fetch it again"
             ) from error
         raise UnreadableError(f"{file}: its zip is cut short or broken ({error}); fetch it again") from error
-
-
-def _refuse_swollen(archive: zipfile.ZipFile, file: str) -> None:
-    """Refuse a workbook whose parts swell like a bomb."""
-    for info in archive.infolist():
-        _refuse_bomb(info, file)
 
 
 def _named(archive: zipfile.ZipFile, member: str | None, file: str) -> str:
@@ -84,13 +98,6 @@ def _named(archive: zipfile.ZipFile, member: str | None, file: str) -> str:
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise UnreadableError(f"{file}: member {exact[0]!r} points out of the archive; not read")
     return exact[0]
-
-
-def _refuse_bomb(info: zipfile.ZipInfo, file: str) -> None:
-    """Refuse a member that is too large once unpacked, or swells beyond what text does; text swells 20 times."""
-    swells = info.file_size > BOMB_FROM and info.file_size > BOMB_RATIO * max(info.compress_size, 1)
-    if info.file_size > UNPACKED_LIMIT or swells:
-        raise UnreadableError(f"{file}: {info.filename} unpacks to {info.file_size:,} bytes; not read")
 
 
 def decoded(content: bytes, encoding: str, file: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import polars as pl
 
@@ -10,10 +9,10 @@ from pipelines.errors import UnreadableError
 from pipelines.matching import like, plain
 from pipelines.model_reading import FileShape
 from pipelines.tables import ROW, Sheet, Wanted, table
+from pipelines.workbook_process import Book, BrokenBookError, open_book
 
 NAMED_WITHIN = 10
 """A sheet may be named by a text in this many rows at its top: titles move less than the names of sheets do."""
-CELLS_LIMIT = 50_000_000
 _LINK = "'file:"
 """How the name of a sheet begins that only holds values remembered from another workbook."""
 
@@ -32,21 +31,20 @@ def grids(content: bytes, kind: str, file: str) -> list[tuple[str, pl.DataFrame]
 
 
 @contextmanager
-def _opened(content: bytes, kind: str, file: str) -> Iterator[Any]:
-    import fastexcel
-
+def _opened(content: bytes, kind: str, file: str) -> Iterator[Book]:
     try:
-        yield fastexcel.read_excel(content)
-    except (fastexcel.FastExcelError, ValueError, pl.exceptions.PolarsError) as error:
+        with open_book(content, file) as book:
+            yield book
+    except BrokenBookError as error:
         told = f"not {'an Excel' if kind == 'excel' else 'an ODS'} file, or cut short"
         raise UnreadableError(f"{file}: {told} ({error}); fetch it again") from error
 
 
-def _names(book: Any) -> list[str]:
+def _names(book: Book) -> list[str]:
     return [name for name in book.sheet_names if not name.startswith(_LINK)]
 
 
-def _meant(book: Any, names: list[str], asked: str | None, file: str) -> list[str]:
+def _meant(book: Book, names: list[str], asked: str | None, file: str) -> list[str]:
     """Give the sheets that the declaration can mean: by name, else by a text near their top."""
     if asked is None or asked in names:
         return [asked] if asked else names
@@ -66,22 +64,18 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") or "none"
 
 
-def _texts(book: Any, name: str) -> Iterator[str]:
+def _texts(book: Book, name: str) -> Iterator[str]:
     for row in _grid(book, name, NAMED_WITHIN).iter_rows():
         yield from (plain(cell) for cell in row[:-1] if cell)
 
 
-def _grid(book: Any, name: str, rows: int | None = None) -> pl.DataFrame:
+def _grid(book: Book, name: str, rows: int | None = None) -> pl.DataFrame:
     """Give a sheet as text, blanks as "", with `_row`, counted from 1 at the first row of the sheet."""
-    sheet = book.load_sheet(name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string")
-    frame = sheet.to_polars()
-    if frame.width * frame.height > CELLS_LIMIT:
-        raise UnreadableError(f"sheet {name} has over {CELLS_LIMIT:,} cells; not read")
-    text: pl.DataFrame = frame.select(pl.all().cast(pl.String).fill_null("").str.strip_chars())
+    text = book.sheet(name, rows)
     return text.with_columns(pl.Series(ROW, range(1, text.height + 1), dtype=pl.Int64))
 
 
-def _one(book: Any, names: list[str], shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+def _one(book: Book, names: list[str], shape: FileShape, wanted: Wanted, file: str) -> Sheet:
     """Give the one sheet that has the headings."""
     found: list[Sheet] = []
     faults: list[str] = []

@@ -3,14 +3,25 @@
 Each runs in a process of its own, so that what fails here ends that process and not the tests.
 """
 
+import gzip
+import io
+import json
+import re
+import struct
+import zipfile
+from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from pipelines.errors import UnreadableError
 from pipelines.store import out_path
+from pipelines.workbooks import grids
 from tests.measured import Run, run_command, run_measured
 from tests.small import small_project
+from tests.workbooks import ods, xlsx, zipped
 
 MOST = 600
 """MB that reading or asking may take."""
@@ -164,3 +175,125 @@ def test_a_problem_that_would_take_the_machine_fails_alone(built: tuple[Run, Pat
     for name in ("jobs_recovery", "jobs_south_london"):
         assert out_path(store, f"{name}.html").is_file()
     assert not out_path(store, "killing_join.html").exists()
+
+
+SHEET, BODY = "xl/worksheets/sheet1.xml", "content.xml"
+SOUND = [["code", "stock"], ["E09000024", "7"]]
+
+
+def rewritten(book: bytes, part: str, change: Callable[[str], str]) -> bytes:
+    """Change one part of a workbook."""
+    with zipfile.ZipFile(io.BytesIO(book)) as archive:
+        members: dict[str, str | bytes] = {name: archive.read(name) for name in archive.namelist()}
+    members[part] = change(archived := bytes(members[part]).decode())  # type: ignore[arg-type]
+    assert members[part] != archived
+    return zipped(members)
+
+
+def far_apart(*more: str, dimension: str = "") -> bytes:
+    """Write a workbook with a cell at its first place, and cells at others."""
+    cells = "".join(
+        f'<row r="{re.sub("[A-Z]", "", at)}"><c r="{at}" t="inlineStr"><is><t>x</t></is></c></row>'
+        for at in ("A1", *more)
+    )
+    data = f"{dimension}<sheetData>{cells}</sheetData>"
+    return rewritten(xlsx({"Data": SOUND}), SHEET, lambda text: re.sub("<sheetData>.*</sheetData>", data, text))
+
+
+def repeated(rows: int, columns: int) -> bytes:
+    """Write an ODS file in which a row and a cell are repeated."""
+    again = f'<table:table-row table:number-rows-repeated="{rows}">'
+    cell = f'<table:table-cell table:number-columns-repeated="{columns}" office'
+    change = (("<table:table-row>", again), ("<table:table-cell office", cell))
+    return rewritten(
+        ods({"Data": SOUND}), BODY, lambda text: reduce(lambda so_far, each: so_far.replace(*each), change, text)
+    )
+
+
+def swollen() -> bytes:
+    """Write a gzip of 4 MB that is a gigabyte of rows."""
+    return gzip.compress(b"code,name,year,stock\n") + gzip.compress(b"E09000024,Merton,2023,7\n" * 400_000) * 105
+
+
+def lying(packed: bytes) -> bytes:
+    """Let a zip say of its member that it is small once unpacked."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        size = archive.infolist()[0].file_size
+    return packed.replace(struct.pack("<I", size), struct.pack("<I", 100))
+
+
+KILLING_FILES: dict[str, tuple[str, str, Callable[[], bytes], str]] = {
+    "a cell at the last place": ("excel", "a.xlsx", lambda: far_apart("XFD1048576"), "needs too much memory to read"),
+    "a dimension that lies": (
+        "excel", "a.xlsx", lambda: far_apart("XFD1048576", dimension='<dimension ref="A1:B2"/>'), "too much memory",
+    ),
+    "a wide and long sheet": ("excel", "a.xlsx", lambda: far_apart("ALL40000"), "needs too much memory to read"),
+    "a sheet that swells": (
+        "excel", "a.xlsx",
+        lambda: rewritten(xlsx({"Data": SOUND}), SHEET, lambda text: text.replace("</row>", " " * 500_000_000, 1)),
+        "needs too much memory to read",
+    ),
+    "rows without end": ("ods", "a.ods", lambda: repeated(1_000_000_000, 1), "needs too much memory to read"),
+    "rows and columns without end": ("ods", "a.ods", lambda: repeated(1_000_000, 16_384), "a.ods: "),
+    "a gzip of a gigabyte": ("csv", "a.csv.gz", swollen, "bytes unpack to over"),
+    "a zip that swells": ("csv", "a.zip", lambda: zipped({"a.csv": b"0" * 200_000_000}), "bytes unpack to over"),
+    "a zip that lies": ("csv", "a.zip", lambda: lying(zipped({"a.csv": b"0" * 100_000_000})), "its zip is cut short"),
+    "a zip in a gzip": (
+        "csv", "a.zip.gz", lambda: gzip.compress(zipped({"a.csv": b"0" * 200_000_000})), "bytes unpack to over",
+    ),
+    "an endless line": ("csv", "a.csv.gz", lambda: gzip.compress(b"x" * 20_000_000), "has a line of over"),
+    "wide headings over many lines": (
+        "csv", "a.csv", lambda: b"," * 19_000 + b"\n1" * 1_000_000, "its 19,001 columns and its lines make",
+    ),
+    "a wide line under many": (
+        "csv", "a.csv", lambda: b"1\n" * 20 + b"," * 19_000 + b"\n1" * 1_000_000, "its 19,001 columns and its lines",
+    ),
+    "lists in lists in JSON": ("json", "a.json", lambda: b"[" * 1_000_000, "not JSON"),
+    "many lists in JSON": ("json", "a.json", lambda: b"[" + b"[]," * 7_900_000 + b"1]", "needs too much memory"),
+    "many names in JSON": (
+        "json", "a.json", lambda: json.dumps([{f"k{n}": 1} for n in range(7_000)]).encode(), "makes over 20,000,000",
+    ),
+}  # fmt: skip
+_READ = """
+import sys
+from pathlib import Path
+from pipelines.errors import UnreadableError
+from pipelines.model_reading import FileShape
+from pipelines.reading import read_shape
+from pipelines.unpacking import unpacked
+kind, path = sys.argv[1], Path(sys.argv[2])
+try:
+    content, file = unpacked(path.read_bytes(), None, path.name, kind)
+    print(read_shape(content, FileShape(format=kind), [("code",)], file).frame)
+except UnreadableError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.parametrize(("kind", "name", "made", "told"), KILLING_FILES.values(), ids=list(KILLING_FILES))
+def test_a_file_that_would_take_the_machine_is_refused(
+    tmp_path: Path, kind: str, name: str, made: Callable[[], bytes], told: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(made())
+    done = run_measured("-c", _READ, kind, str(path))
+    assert done.code == 1, (done.code, done.out[-300:], done.err[-800:])
+    refused(done, name, told)
+    assert done.err.count("\n") == 1
+
+
+def test_a_file_that_swells_is_read_once_a_person_allows_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"code,stock\n" + b"E09000024,7\n" * 3_000_000))
+    assert "set COMMONGROUND_UNPACKED_MB" in run_measured("-c", _READ, "csv", str(path)).err
+    allowed = run_measured("-c", _READ, "csv", str(path), COMMONGROUND_UNPACKED_MB="40")
+    assert (allowed.code, allowed.err) == (0, "")
+
+
+def test_after_a_workbook_that_kills_the_next_one_is_read() -> None:
+    killing, sound = far_apart("XFD1048576"), xlsx({"Data": SOUND})
+    for _ in range(2):
+        with pytest.raises(UnreadableError, match=r"a\.xlsx: needs too much memory to read"):
+            grids(killing, "excel", "a.xlsx")
+        ((name, sheet),) = grids(sound, "excel", "b.xlsx")
+        assert (name, sheet.drop("_row").rows()) == ("Data", [tuple(row) for row in SOUND])
