@@ -11,6 +11,7 @@ from pipelines.catalogue import Problem
 from pipelines.errors import CommongroundError, DeclarationError
 from pipelines.querying import Most, closed_config, run_question, whole_limit
 from pipelines.schema import STATUSES
+from pipelines.visible import visible_frame
 
 MEASURE_COLUMNS = (
     "value", "low", "high", "likely_low", "likely_high", "likely_level", "likely_source", "unit", "status", "reason",
@@ -37,7 +38,7 @@ def answer(problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: 
             view = run_question(con, problem.select.sql, most, f"{problem.path}: the SELECT")
         except duckdb.Error as error:
             raise DeclarationError(f"{problem.path}: the SELECT does not run: {error}") from error
-    key = keys(problem)
+    view, key = visible_frame(view), keys(problem)
     _refuse_other_rows(problem, view, cells, key)
     return _with_statuses(problem, view, cells, key)
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipelines.errors import DeclarationError, at, near
 from pipelines.limits import YAML_BYTES, YAML_DEPTH, YAML_NODES
+from pipelines.visible import has_unseen
 
 T = TypeVar("T", bound=BaseModel)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -23,7 +24,7 @@ Lines = dict[tuple[str | int, ...], int]
 def read_yaml(text: str, path: Path, first_line: int = 1) -> tuple[Any, Lines]:
     """Read YAML as plain data, and tell the line on which each key or item stands."""
     try:
-        _refuse_swelling(text, path, first_line)
+        _refuse_harmful(text, path, first_line)
         loader = LOADER(text)
         node = loader.get_single_node()
         lines: Lines = {(): first_line}
@@ -42,8 +43,11 @@ def read_yaml(text: str, path: Path, first_line: int = 1) -> tuple[Any, Lines]:
         raise DeclarationError(f"{at(path)}: not YAML: {error}; quote the value") from error
 
 
-def _refuse_swelling(text: str, path: Path, first: int) -> None:
-    """Refuse YAML that is too long or too deep, or that aliases make too large, before it is laid out in memory."""
+def _refuse_harmful(text: str, path: Path, first: int) -> None:
+    """Refuse YAML that is too long or too deep, that aliases make too large, or that has signs that nobody sees.
+
+    That is before it is laid out in memory.
+    """
     if len(text) > YAML_BYTES:
         raise DeclarationError(f"{at(path)}: found {len(text):,} characters, expected at most {YAML_BYTES:,}; split it")
     sizes: dict[str, int] = {}
@@ -57,6 +61,8 @@ def _refuse_swelling(text: str, path: Path, first: int) -> None:
         elif isinstance(event, yaml.ScalarEvent):
             if _NUMBER.fullmatch(event.value):
                 raise DeclarationError(f"{where}: found a number of {len(event.value):,} digits; write a shorter one")
+            if has_unseen(event.value):
+                raise DeclarationError(f"{where}: found {event.value[:60]!r}; take out the signs that nobody sees")
             size = 1
         elif isinstance(event, yaml.CollectionStartEvent):
             open_.append((anchor, 1))

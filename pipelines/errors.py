@@ -4,11 +4,17 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
+from pipelines.visible import visible
+
 
 class CommongroundError(Exception):
     """Something the user can put right; shown without a traceback."""
 
     exit_code = 1
+
+    def __init__(self, text: str) -> None:
+        """Say what is wrong; what it quotes of a file or an answer may do no harm to a terminal."""
+        super().__init__(visible(text))
 
 
 class DeclarationError(CommongroundError):

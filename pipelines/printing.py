@@ -9,6 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.visible import visible
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 SHOWN = 60
 """Rows that are shown to a person; CSV and JSON have them all."""
@@ -85,7 +87,7 @@ def _shown(value: object) -> str:
             return f"{value:,.0f}"
         # What is small stays what it is: a weight of 0.003 is not 0.
         return f"{value:.3g}" if abs(value) < 1 else f"{value:,.2f}".rstrip("0").rstrip(".")
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value).replace("\x1b", "")
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else visible(str(value))
 
 
 def progress_bar(console: Console) -> Progress:

@@ -14,6 +14,7 @@ from pipelines.model_rules import EVERY
 from pipelines.records import read_records
 from pipelines.tables import ROW, Sheet, Wanted, is_header, no_header
 from pipelines.unpacking import decoded, unpacked
+from pipelines.visible import visible_frame
 from pipelines.workbooks import read_workbook
 
 PARQUET_ROWS_LIMIT = 10_000_000
@@ -83,4 +84,4 @@ def _parquet(content: bytes, wanted: Wanted, file: str) -> Sheet:
         raise UnreadableError(f"{file}: not a Parquet file, or damaged ({error}); fetch it again") from error
     if not is_header(text.columns, wanted):
         raise UnreadableError(no_header([text.columns], wanted, file))
-    return Sheet(text.with_columns(pl.Series(ROW, range(1, text.height + 1), dtype=pl.Int64)), file)
+    return Sheet(visible_frame(text).with_columns(pl.Series(ROW, range(1, text.height + 1), dtype=pl.Int64)), file)

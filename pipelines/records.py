@@ -9,6 +9,7 @@ from pipelines.errors import UnreadableError
 from pipelines.limits import MEMORY, cells_limit, limit, memory_limited, raising
 from pipelines.model_reading import FileShape
 from pipelines.tables import ROW, Sheet, Wanted, is_header, no_header
+from pipelines.visible import visible_frame
 
 
 def read_json(content: bytes, file: str, **how: Any) -> Any:
@@ -32,7 +33,7 @@ def read_records(content: bytes, shape: FileShape, wanted: Wanted, file: str) ->
     frame = _dataset(data, file) if shape.format == "jsonstat" else _objects(_at(data, shape.records, file), file)
     if not is_header(frame.columns, wanted):
         raise UnreadableError(no_header([frame.columns], wanted, file))
-    return Sheet(frame.with_columns(pl.Series(ROW, range(1, frame.height + 1), dtype=pl.Int64)), file)
+    return Sheet(visible_frame(frame).with_columns(pl.Series(ROW, range(1, frame.height + 1), dtype=pl.Int64)), file)
 
 
 def _at(data: Any, path: str | None, file: str) -> Any:

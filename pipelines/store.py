@@ -24,6 +24,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from pipelines.errors import CommongroundError, UnreadableError
+from pipelines.visible import visible
 
 KEY = "commonground_key"
 TEMPORARY = ".making-"
@@ -124,7 +125,8 @@ def put(home: Path, content: bytes, snapshot: Snapshot) -> Snapshot:
         raise UnreadableError(f"{snapshot.file}: its bytes are not those of {snapshot.sha256}")
     keep_bytes(home, content)
     held = snapshots(home, snapshot.source)
-    line = snapshot._replace(change=_change(held[-1], snapshot) if held else "new")
+    line = _shown(snapshot)
+    line = line._replace(change=_change(held[-1], line) if held else "new")
     log(home, line)
     return line
 
@@ -142,11 +144,16 @@ def _change(last: Snapshot, now: Snapshot) -> Change:
     return "same" if (last.released, last.file) == (now.released, now.file) else "redated"
 
 
+def _shown(snapshot: Snapshot) -> Snapshot:
+    """Give a line of the log with every sign visible: names and labels are what servers say."""
+    return Snapshot(*(visible(each) if isinstance(each, str) else each for each in snapshot))
+
+
 def log(home: Path, snapshot: Snapshot) -> None:
     """Add one line to the log and see that it is on the disk."""
     path = snapshots_dir(home) / "log.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps({**snapshot._asdict(), "released": snapshot.released.isoformat()}, ensure_ascii=False)
+    line = json.dumps({**_shown(snapshot)._asdict(), "released": snapshot.released.isoformat()}, ensure_ascii=False)
     # A crash in the middle of a line leaves it without an end: start afresh, and history() leaves it out.
     torn = path.is_file() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
     with path.open("ab") as file:

@@ -4,18 +4,29 @@ import sys
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+
+from pipelines.visible import visible, visible_frame
 
 if TYPE_CHECKING:
     import polars as pl
 
     from pipelines.steps import Project
 
-console = Console()
-complaints = Console(stderr=True)
+
+class Screen(Console):
+    """A console on which text from data can do no harm."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print texts with every sign visible; Rich's own tables and styles as they are."""
+        super().print(*(visible(each) if isinstance(each, str) else each for each in objects), **how)
+
+
+console = Screen()
+complaints = Screen(stderr=True)
 
 
 class Format(StrEnum):
@@ -52,6 +63,7 @@ def printed(frame: "pl.DataFrame", form: Format) -> None:
     """Print a table as a person or a program wants it."""
     from pipelines.printing import as_csv, as_json, as_table
 
+    frame = visible_frame(frame)
     if form is Format.table:
         console.print(as_table(frame, console.width))
     else:

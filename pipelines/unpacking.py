@@ -12,6 +12,7 @@ from typing import IO
 
 from pipelines.errors import UnreadableError
 from pipelines.limits import UNPACKED, UNPACKED_FREELY, unpacked_limit
+from pipelines.visible import visible, visible_bytes
 
 _PIECE = 1 << 20
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError,
@@ -73,7 +74,7 @@ def _member(content: bytes, member: str | None, file: str, kind: str, packed: in
             if workbook and any(name in _WORKBOOK for name in archive.namelist()):
                 return content, file
             wanted = archive.getinfo(_named(archive, member, file))
-            file = f"{file}/{wanted.filename}"
+            file = f"{file}/{visible(wanted.filename)}"
             # Its size within the archive may be a lie; the file as it came is no larger than it is.
             return _read_packed(lambda: archive.open(wanted), min(packed, wanted.compress_size), file), file
     except _BROKEN as error:
@@ -117,4 +118,4 @@ def decoded(content: bytes, encoding: str, file: str) -> bytes:
         ) from error
     if b"\x00" in content:
         raise UnreadableError(f"{file}: holds zero bytes, expected text; it is no {encoding} file")
-    return content.removeprefix(b"\xef\xbb\xbf")
+    return visible_bytes(content.removeprefix(b"\xef\xbb\xbf"))

@@ -9,6 +9,7 @@ from pipelines.errors import UnreadableError
 from pipelines.matching import like, plain
 from pipelines.model_reading import FileShape
 from pipelines.tables import ROW, Sheet, Wanted, table
+from pipelines.visible import visible, visible_frame
 from pipelines.workbook_process import Book, BrokenBookError, open_book
 
 NAMED_WITHIN = 10
@@ -71,7 +72,7 @@ def _texts(book: Book, name: str) -> Iterator[str]:
 
 def _grid(book: Book, name: str, rows: int | None = None) -> pl.DataFrame:
     """Give a sheet as text, blanks as "", with `_row`, counted from 1 at the first row of the sheet."""
-    text = book.sheet(name, rows)
+    text = visible_frame(book.sheet(name, rows))
     return text.with_columns(pl.Series(ROW, range(1, text.height + 1), dtype=pl.Int64))
 
 
@@ -81,7 +82,7 @@ def _one(book: Book, names: list[str], shape: FileShape, wanted: Wanted, file: s
     faults: list[str] = []
     for name in names:
         try:
-            found.append(table(_grid(book, name), shape, wanted, f"{file}[{name}]"))
+            found.append(table(_grid(book, name), shape, wanted, f"{file}[{visible(name)}]"))
         except UnreadableError as error:
             faults.append(str(error))
     if len(found) > 1:

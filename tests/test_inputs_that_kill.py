@@ -10,14 +10,21 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable
+from datetime import date
 from functools import reduce
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
-from pipelines.errors import UnreadableError
-from pipelines.store import out_path
+from pipelines.declaration import read_yaml
+from pipelines.errors import DeclarationError, UnreadableError
+from pipelines.model_reading import FileShape
+from pipelines.reading import read_shape
+from pipelines.store import Snapshot, digest, out_path, put, snapshots
+from pipelines.unpacking import unpacked
+from pipelines.visible import has_unseen, visible, visible_bytes, visible_frame
 from pipelines.workbooks import grids
 from tests.measured import Run, run_command, run_measured
 from tests.small import small_project
@@ -297,3 +304,69 @@ def test_after_a_workbook_that_kills_the_next_one_is_read() -> None:
             grids(killing, "excel", "a.xlsx")
         ((name, sheet),) = grids(sound, "excel", "b.xlsx")
         assert (name, sheet.drop("_row").rows()) == ("Data", [tuple(row) for row in SOUND])
+
+
+UNSEEN = "\x1b]0;taken\x07\x1b[31mred\x9b2J\u202eslaever"
+SEEN = "\\x1b]0;taken\\x07\\x1b[31mred\\x9b2J\\u202eslaever"
+
+
+@pytest.mark.parametrize("kind", ["csv", "excel", "ods", "json", "parquet"])
+def test_a_sign_that_nobody_sees_is_written_out_as_a_file_is_read(kind: str) -> None:
+    text = UNSEEN.replace("\x1b", "\x9b").replace("\x07", "\x85") if kind in ("excel", "ods") else UNSEEN
+    seen = SEEN.replace("\\x1b", "\\x9b").replace("\\x07", "\\x85") if kind in ("excel", "ods") else SEEN
+    rows = [["code", f"na{text}me"], [f"E09{text}", "a\tb"]]
+    parquet = io.BytesIO()
+    pl.DataFrame({rows[0][0]: [rows[1][0]], rows[0][1]: [rows[1][1]]}).write_parquet(parquet)
+    made = {
+        "csv": f"{','.join(rows[0])}\n{','.join(rows[1])}\n".encode(),
+        "excel": xlsx({f"Da{text}ta": rows}),
+        "ods": ods({"Data": rows}),
+        "json": json.dumps([dict(zip(*rows, strict=True))]).encode(),
+        "parquet": parquet.getvalue(),
+    }
+    content, file = unpacked(made[kind], None, "a", kind)
+    sheet = read_shape(content, FileShape.model_validate({"format": kind}), [("code",)], file)
+    assert sheet.frame.drop("_row").to_dicts() == [{"code": f"E09{seen}", f"na{seen}me": "a\tb"}]
+    assert not has_unseen(sheet.file)
+
+
+def test_text_with_nothing_unseen_is_given_as_it_is() -> None:
+    for text in ("Ynys Môn", "a\tb\nc\r\nd", "£1 – “x” \N{NO-BREAK SPACE}y", "中"):
+        assert visible(text) == text
+        assert visible_bytes(text.encode()) == text.encode()
+        assert visible_frame(pl.DataFrame({text: [text, None]})).rows() == [(text,), (None,)]
+
+
+def test_the_name_of_a_file_in_an_archive_does_no_harm() -> None:
+    _, file = unpacked(zipped({f"{UNSEEN[:9]}.csv": b"code\n1\n"}), None, "a.zip", "csv")
+    assert file == f"a.zip/{SEEN[:12]}.csv"
+    with pytest.raises(UnreadableError) as refusal:
+        unpacked(zipped({f"{UNSEEN}a": b"", f"{UNSEEN}b": b""}), None, "a.zip", "csv")
+    assert SEEN in str(refusal.value)
+    assert not has_unseen(str(refusal.value))
+
+
+def test_a_question_prints_no_sign_that_a_terminal_obeys(asked: tuple[Path, Path]) -> None:
+    query = "select chr(27) || '[31mred' || chr(155) || chr(8238) as \"a\x1b[1mb\", 'x' || chr(13) || 'y' as z"
+    for form in ("table", "csv", "json"):
+        done = run_command(*asked, "sql", query, "--format", form)
+        assert done.code == 0, done.err
+        assert "[31mred" in done.out and "x9b" in done.out and "u202e" in done.out
+        assert not has_unseen(done.out)
+    wrong = run_command(*asked, "sql", f"select nothing_{UNSEEN}")
+    assert "x1b]0;taken" in wrong.err
+    assert not has_unseen(wrong.err)
+
+
+@pytest.mark.parametrize("text", [r'"\e[31mred"', r'"a\u202eb"', "'a\u2066b'", r'"a\x9bb"'])
+def test_a_declaration_with_signs_that_nobody_sees_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(DeclarationError, match=r"a.yaml:2: found '.*'; take out the signs that nobody sees") as refusal:
+        read_yaml(f"a: 1\ntitle: {text}\n", Path("a.yaml"))
+    assert not has_unseen(str(refusal.value))
+
+
+def test_the_log_of_files_has_no_sign_that_nobody_sees(tmp_path: Path) -> None:
+    line = Snapshot("a", digest(b"x"), date(2024, 1, 1), UNSEEN, "", f"https://example.org/{UNSEEN}", UNSEEN, 1, "")
+    (kept,) = [put(tmp_path, b"x", line)]
+    assert (kept.label, kept.file) == (SEEN, SEEN)
+    assert snapshots(tmp_path, "a") == [kept]
