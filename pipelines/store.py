@@ -146,7 +146,10 @@ def _change(last: Snapshot, now: Snapshot) -> Change:
 
 def _shown(snapshot: Snapshot) -> Snapshot:
     """Give a line of the log with every sign visible: names and labels are what servers say."""
-    return Snapshot(*(visible(each) if isinstance(each, str) else each for each in snapshot))
+    return snapshot._replace(
+        label=visible(snapshot.label), origin=visible(snapshot.origin), file=visible(snapshot.file),
+        error=visible(snapshot.error),
+    )  # fmt: skip
 
 
 def log(home: Path, snapshot: Snapshot) -> None:

@@ -4,7 +4,10 @@ These are the control characters but tab and the ends of lines, and the marks th
 """
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
 
 UNSEEN = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
 """The signs, as a class of a regular expression has them between its brackets."""
@@ -33,7 +36,7 @@ def visible_bytes(content: bytes) -> bytes:
     return _IN_UTF8.sub(lambda found: _written(found[0].decode("utf-8")).encode(), content)
 
 
-def visible_frame(frame: Any) -> Any:
+def visible_frame(frame: "pl.DataFrame") -> "pl.DataFrame":
     """Write the signs in the texts of a Polars frame so, and in the names of its columns."""
     import polars as pl
 

@@ -162,28 +162,6 @@ PROBLEMS = {
 }
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
-    """A build of a small project in which problems and files have been made to kill."""
-    root = small_project(tmp_path_factory.mktemp("killing"))
-    problems = root / "pipelines" / "problems"
-    sound = (problems / "jobs_south_london.sql").read_text(encoding="utf-8")
-    assert _LAST in sound
-    for name, (column, _) in PROBLEMS.items():
-        (problems / f"{name}.sql").write_text(sound.replace(_LAST, f"{_LAST.rstrip()},\n    {column} as killing\n"))
-    store = root.parent / "store"
-    return run_command(root, store, "build", COMMONGROUND_SECONDS="4"), store
-
-
-def test_a_problem_that_would_take_the_machine_fails_alone(built: tuple[Run, Path]) -> None:
-    done, store = built
-    refused(done, *(told for _, told in PROBLEMS.values()))
-    assert done.code == 6
-    for name in ("jobs_recovery", "jobs_south_london"):
-        assert out_path(store, f"{name}.html").is_file()
-    assert not out_path(store, "killing_join.html").exists()
-
-
 SHEET, BODY = "xl/worksheets/sheet1.xml", "content.xml"
 SOUND = [["code", "stock"], ["E09000024", "7"]]
 
@@ -367,6 +345,75 @@ def test_a_declaration_with_signs_that_nobody_sees_is_refused_with_its_line(text
 
 def test_the_log_of_files_has_no_sign_that_nobody_sees(tmp_path: Path) -> None:
     line = Snapshot("a", digest(b"x"), date(2024, 1, 1), UNSEEN, "", f"https://example.org/{UNSEEN}", UNSEEN, 1, "")
-    (kept,) = [put(tmp_path, b"x", line)]
-    assert (kept.label, kept.file) == (SEEN, SEEN)
+    kept = put(tmp_path, b"x", line)
+    assert (kept.label, kept.origin, kept.file) == (SEEN, f"https://example.org/{SEEN}", SEEN)
     assert snapshots(tmp_path, "a") == [kept]
+
+
+BOOK = """
+title: Beds
+publisher: p
+licence: l
+page: https://example.org
+format: excel
+places: lad_2023
+columns: {place: code, label: name, period: year}
+releases: [{file: starter/beds.xlsx, released: 2024-01-01}]
+measures: {beds: {title: Beds, unit: beds, kind: stock, column: beds}}
+"""
+ASKED = """/*
+question: How many beds are there?
+decision: How many to buy.
+owner: o
+places: lad_2023
+only: [E09000024]
+grain: latest
+needs:
+  beds:
+*/
+select place.place_code, beds.value as beds
+from lad_2023.place
+join lad_2023.beds using (place_code)
+"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run, Path]:
+    """Two builds of a small project in which problems, and files stored before, have been made to kill."""
+    root = small_project(tmp_path_factory.mktemp("killing"))
+    problems, store = root / "pipelines" / "problems", root.parent / "store"
+    sound = (problems / "jobs_south_london.sql").read_text(encoding="utf-8")
+    assert _LAST in sound
+    for name, (column, _) in PROBLEMS.items():
+        (problems / f"{name}.sql").write_text(sound.replace(_LAST, f"{_LAST.rstrip()},\n    {column} as killing\n"))
+    (problems / "beds.sql").write_text(ASKED)
+    (root / "sources" / "beds.yaml").write_text(BOOK)
+    rows = [[f"E090000{n:02}", f"x{n}", "2023", str(n)] for n in range(1, 34)]
+    (root / "sources" / "starter" / "beds.xlsx").write_bytes(xlsx({"Data": [["code", "name", "year", "beds"], *rows]}))
+    for source, content in (("beds", far_apart("XFD1048576")), ("ons_claimant_rate", swollen())):
+        put(store, content, Snapshot(source, digest(content), date(2026, 6, 1), "", "", "", "new", len(content), ""))
+    first = run_command(root, store, "build", COMMONGROUND_SECONDS="4")
+    return first, run_command(root, store, "build", "beds", "jobs_recovery"), store
+
+
+def test_a_problem_that_would_take_the_machine_fails_alone(built: tuple[Run, Run, Path]) -> None:
+    done, _, store = built
+    refused(done, *(told for _, told in PROBLEMS.values()))
+    assert done.code == 6
+    for name in ("jobs_recovery", "jobs_south_london"):
+        assert out_path(store, f"{name}.html").is_file()
+    assert not out_path(store, "killing_join.html").exists()
+
+
+def test_a_stored_file_that_kills_is_refused_by_every_build_and_the_one_before_is_used(
+    built: tuple[Run, Run, Path],
+) -> None:
+    *builds, store = built
+    for done in builds:
+        refused(done, "beds: new: needs too much memory to read", "ons_claimant_rate: new: ", "bytes unpack to over")
+        assert done.code == 6
+    with duckdb.connect(str(out_path(store, "commonground.duckdb")), read_only=True) as con:
+        told = con.sql("select measure, value from cells where problem = 'beds'").fetchall()
+        assert told == [("beds", 24.0)]
+        known = con.sql("select count(value) from cells where measure = 'claimant_rate'").fetchall()
+        assert known[0][0] > 300
