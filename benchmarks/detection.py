@@ -109,7 +109,7 @@ def _problem(series: Series) -> str:
     only = ", ".join(sorted(series.rows["code"].unique()))
     return (
         f"/*\nquestion: q\ndecision: d\nowner: o\nplaces: {series.places}\nonly: [{only}]\ngrain: {series.grain}\n"
-        f"periods: {{start: '{periods[0]}', end: '{periods[-1]}'}}\nneeds: {{figure: {{align: exact}}}}\n*/\n"
+        f"periods: {{start: '{periods[0]}', end: '{periods[-1]}'}}\nneeds: {{figure: {{}}}}\n*/\n"
         "select place_period.place_code, place_period.period_start, figure.value as figure\n"
         f"from {series.places}.place_period join {series.places}.figure using (place_code, period_start)\n"
     )

@@ -92,6 +92,11 @@ _TABLE: tuple[Reason, ...] = (
     Reason("period_mismatch", "supply", "No figure for this period",
            "the release has earlier and later periods, but not this one", "warn",
            "the publisher", "Ask for the period that was left out."),
+    Reason("no_figure_for_period", "supply", "Published for another time only",
+           "the release has figures of a longer, shorter or earlier time, and none of the period asked about; the "
+           "evidence has the nearest", "warn",
+           "the publisher", "Ask for a figure of this period; the problem's owner decides whether an older one will do "
+           "(carry)."),
     Reason("stale", "supply", "Too old for this problem",
            "the newest figure is older than the greatest age that the problem allows", "warn",
            "the publisher, or whoever runs this installation",
@@ -189,6 +194,10 @@ _TABLE: tuple[Reason, ...] = (
     Reason("correction_expired", "values", "A correction no longer applies",
            "the publisher prints another figure than the correction was made for, or none", "warn",
            "whoever keeps the source's declaration", "See whether the new figure is right; take the correction out."),
+    Reason("carried_forward", "supply", "Of an earlier time, carried forward",
+           "no figure is of the period asked about, and the problem lets an older one be shown for as long as it says "
+           "(carry)", "warn",
+           "the publisher", "Mind the period of the figure, which stands beside it; ask for one of this period."),
     Reason("repeated_value", "supply", "The same figure again, where peers vary",
            "the very figure of the periods before, in a run that chance does not give once in a million", "warn",
            "the publisher, or the body that makes the return", "Ask whether it was counted again or copied."),

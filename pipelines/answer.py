@@ -7,8 +7,10 @@ The tables hold exactly one row for each place (and period) of the spine, so a S
 import duckdb
 import polars as pl
 
+from checks.periods import CARRIED, is_carried
 from pipelines.catalogue import Problem
 from pipelines.errors import CommongroundError, DeclarationError
+from pipelines.periods import say
 from pipelines.querying import Most, closed_config, run_question, whole_limit
 from pipelines.schema import STATUSES
 from pipelines.visible import visible_frame
@@ -22,12 +24,15 @@ MEASURE_COLUMNS = (
 
 _COPIES, _TRIED = 6, 2
 """How many times the size of its tables a SELECT may take; how often a build tries one that fails."""
+OF_PERIOD = "_period"
+"""Ending of the column that says of what period the figures of another are, where a need says `carry`."""
 
 
 def answer(problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     """Run a problem's SELECT; give its columns, and after each that rests on measures its `_status`.
 
-    A `_status` is the reason for which the figure is missing, or the worst status behind it. Raises
+    A `_status` is the reason for which the figure is missing, or the worst status behind it. Where a need says `carry`,
+    a column `_period` says of what period the figures behind it are. Raises
     DeclarationError where the SELECT can't run, and CommongroundError where it does not give one row for
     each place (and period), or shows a figure although nothing it rests on is known.
     """
@@ -90,6 +95,7 @@ def _refuse_other_rows(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame
 
 
 def _with_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    carried = {name for name, need in problem.header.needs.items() if need.carry}
     columns: list[str] = []
     for name, inputs in problem.select.inputs.items():
         columns.append(name)
@@ -101,21 +107,39 @@ def _with_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, ke
         status = pl.when(pl.col(name).is_null()).then(pl.coalesce("_reason", pl.lit("input_missing")))
         view = view.with_columns(status.otherwise("_worst").alias(f"{name}_status")).drop("_reason", "_worst", "_known")
         columns.append(f"{name}_status")
+        if carried & set(inputs):
+            view = view.join(periods_of(inputs, cells, key), on=key, how="left", maintain_order="left")
+            of_period = pl.when(pl.col(name).is_not_null()).then("_periods").alias(f"{name}{OF_PERIOD}")
+            view = view.with_columns(of_period).drop("_periods")
+            columns.append(f"{name}{OF_PERIOD}")
     return view.select(columns)
 
 
 def status_of(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Give for each row the first reason among some measures, their worst status, and how many are known."""
+    """Give for each row the first reason among some measures, their worst status, and how many are known.
+
+    A figure that stands in, or that was carried forward, is worse than any status of the publisher's.
+    """
     rank = pl.col("status").replace_strict({s: n for n, s in enumerate(STATUSES)}, default=0, return_dtype=pl.Int64)
     known = pl.col("value").is_not_null()
     told = cells.filter(pl.col("measure").is_in(list(inputs))).sort(*key, "measure").group_by(key, maintain_order=True)
     worst = rank.filter(known).max().replace_strict(dict(enumerate(STATUSES)), default=None)
     stood_in = pl.col("stand_in").is_not_null().any()
+    status = pl.when(stood_in).then(pl.lit("proxy_used")).when(is_carried().any()).then(pl.lit(CARRIED))
     return told.agg(
         pl.col("reason").drop_nulls().first().alias("_reason"),
-        pl.when(stood_in).then(pl.lit("proxy_used")).otherwise(worst).alias("_worst"),
+        status.otherwise(worst).alias("_worst"),
         known.sum().alias("_known"),
     )
+
+
+def periods_of(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """Give for each row the periods that the figures of some measures are of, in words (`_periods`)."""
+    known = cells.filter(pl.col("measure").is_in(list(inputs)), pl.col("value").is_not_null()).sort(*key, "measure")
+    spans = known.select("value_start", "value_end").unique()
+    said = spans.with_columns(pl.Series("_periods", [say(*span) for span in spans.iter_rows()], dtype=pl.String))
+    told = known.join(said, on=["value_start", "value_end"], how="left", maintain_order="left")
+    return told.group_by(key, maintain_order=True).agg(pl.col("_periods").unique(maintain_order=True).str.join(" and "))
 
 
 def _refuse_invented(problem: Problem, name: str, view: pl.DataFrame) -> None:

@@ -5,25 +5,28 @@ from datetime import date
 import polars as pl
 
 from checks.doubt import cautioned_by
+from checks.periods import of_another_period
 from pipelines.agreeing import disagreements
 from pipelines.answer import answer
 from pipelines.apportioning import geography
 from pipelines.averaging import averaged, weights_for
 from pipelines.bordering import neighbours_in
-from pipelines.catalogue import Problem
+from pipelines.catalogue import Catalogue, Problem
 from pipelines.cells import typed_cells
 from pipelines.cliffs import cliffs, with_cliffs
 from pipelines.coarser import wider_gaps
 from pipelines.crosswalks import Geography, crosswalk
-from pipelines.errors import UnknownNameError
+from pipelines.errors import CommongroundError, UnknownNameError
 from pipelines.keys import keys
 from pipelines.ledger_store import record
 from pipelines.losses import LOSS, losses, of_problem, whole_losses
 from pipelines.model import Source
 from pipelines.observe import Observed
 from pipelines.people import people_in
+from pipelines.periods import say
 from pipelines.places import Places, Reach, links
 from pipelines.placing import PLACED, SLICE, newest, nowhere, place_slices, roll, withdrawn
+from pipelines.reference_periods import instants
 from pipelines.schema import OBSERVATION, conformed, empty
 from pipelines.sharing import Way, share_out
 from pipelines.stand_ins import stood_in
@@ -49,6 +52,7 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
         beside = neighbours_in(project, problem.header.places)
         cells = with_cliffs(cells, cliffs(cells, beside, project.catalogue.measures))
         judged = verdicts(cells, problem.header, people_in(project, problem)[0])
+        refuse_other_periods(problem, project.catalogue, cells)
         view = shown(answer(problem, system, cells, placed), judged, problem)
         lost = of_problem([lost], name, problem.header.places)
         for path, table in zip(paths, (cells, view, judged, lost), strict=True):
@@ -56,6 +60,18 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
     cells = read_table(paths[0])
     record(project, name, cells)
     return cells
+
+
+def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataFrame) -> None:
+    """Refuse to store a figure of another period than the one asked about; raise CommongroundError."""
+    wrong = of_another_period(cells, problem.header.grain, instants(catalogue, problem.measures))
+    if wrong.height:
+        first = wrong.row(0, named=True)
+        raise CommongroundError(
+            f"{problem.name}: {first['measure']} of {first['place_code']}: found a figure of "
+            f"{say(first['value_start'], first['value_end'])} for {say(first['period_start'], first['period_end'])}, "
+            f"and {wrong.height - 1:,} more like it; nothing was stored. This is a fault of the program: report it"
+        )
 
 
 def placed_slices(

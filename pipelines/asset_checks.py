@@ -4,14 +4,16 @@ Every check blocks. A finding in the data is a WARN: the build goes on and the g
 means that a table breaks its own rules; nothing is built from it, and what was published stays.
 """
 
+from collections.abc import Collection
 from datetime import date, timedelta
 
 import dagster as dg
 import polars as pl
 
+from checks.periods import of_another_period
 from checks.reasons import WITHHELD
 from checks.shares import TOLERANCE, TOLERANCE_OF_TOTALS, shares_of_problem, shares_of_returns, shares_of_totals
-from pipelines.declared import days
+from pipelines.declared import CADENCE_DAYS, days
 from pipelines.model import Source
 from pipelines.observe import Observed
 from pipelines.places import overlapping
@@ -131,7 +133,7 @@ def _shared(
 
 def _age(key: dg.AssetKey, source: Source, observation: pl.DataFrame, as_of: date) -> dg.AssetCheckResult:
     """Compare the newest period with the publisher's calendar; Dagster's own freshness tells only when we ran."""
-    step = {"daily": 1, "weekly": 7, "monthly": 31, "quarterly": 92, "annual": 366, "once": None}[source.cadence]
+    step = CADENCE_DAYS.get(source.cadence)
     newest = observation.select(pl.col("period_end").max()).item() if observation.height else None
     due = newest + timedelta(days=step + (days(source.lag) if source.lag else 0)) if newest and step else None
     return dg.AssetCheckResult(
@@ -149,6 +151,7 @@ def problem_specs(key: dg.AssetKey) -> Specs:
         "answered": "The SELECT ran on what the sources give now.",
         "value_or_reason": "Every cell has a value or a reason, never both and never neither.",
         "every_cell_once": "No cell stands twice.",
+        "of_the_period": "Every figure is of the period asked about, or is said to be carried forward.",
         "explained": "Every gap has a reason that a check found.",
         "coverage": "Figures are known for the places where 95 % of people live (judged by Great Expectations).",
     }
@@ -166,6 +169,17 @@ def problem_results(key: dg.AssetKey, cells: pl.DataFrame, fault: str) -> Result
         _result(key, "every_cell_once", twice == 0, ERROR, {"cells that stand twice": twice}),
         _result(key, "explained", unknown == 0, WARN, {"unexplained": unknown}),
     ]
+
+
+def period_result(key: dg.AssetKey, cells: pl.DataFrame, grain: str, instants: Collection[str]) -> dg.AssetCheckResult:
+    """Tell whether any figure of a problem is of another period than the one asked about."""
+    wrong = of_another_period(cells, grain, instants)
+    some = "\n".join(f"- {cell}: {start} to {end}" for cell, start, end in
+                     wrong.select("cell_id", "value_start", "value_end").head(10).iter_rows())  # fmt: skip
+    return dg.AssetCheckResult(
+        passed=wrong.is_empty(), asset_key=key, check_name="of_the_period", severity=ERROR,
+        metadata={"figures of another period": wrong.height, "some": dg.MetadataValue.md(some)},
+    )  # fmt: skip
 
 
 def coverage_result(key: dg.AssetKey, cells: pl.DataFrame, people: pl.DataFrame) -> dg.AssetCheckResult:

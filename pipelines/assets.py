@@ -23,6 +23,7 @@ from pipelines.pages import publish_pages
 from pipelines.people import people_in
 from pipelines.publishing import publish_warehouse, report_problem
 from pipelines.reconciling import reconcile_source
+from pipelines.reference_periods import instants
 from pipelines.returning import all_returns
 from pipelines.returns import reporting
 from pipelines.steps import Project, observe_source, prepare, register_places, today
@@ -194,8 +195,10 @@ def _answered(project: Project, name: str, key: dg.AssetKey) -> Result:
             raise dg.Failure(str(error)) from error
         cells, fault = read_table(path), str(error)
     metadata = {**told.counted(cells, "place_code"), "known": cells["value"].count(), "gaps": cells["reason"].count()}
-    people = people_in(project, project.catalogue.problems[name])[0]
-    results = [*told.problem_results(key, cells, fault), told.coverage_result(key, cells, people)]
+    problem = project.catalogue.problems[name]
+    people, of_days = people_in(project, problem)[0], instants(project.catalogue, problem.measures)
+    results = [*told.problem_results(key, cells, fault), told.coverage_result(key, cells, people),
+               told.period_result(key, cells, problem.header.grain, of_days)]  # fmt: skip
     yield dg.MaterializeResult(metadata=metadata, check_results=results)
 
 

@@ -38,6 +38,7 @@ def typed_cells(
     required = grid(problem, asked_places(problem, places), periods)
     chosen = chosen_table(choose(problem, catalogue, _slices(placed), periods, as_of))
     joined = _answered(required.join(chosen, on=["measure", "period_start", "period_end"], how="left"), placed)
+    joined = _beside_the_nearest(joined, placed)
     joined = _within(_nearly_whole(joined, problem), problem)
     found = _reasons(joined, catalogue, set_aside)
     cells = joined.join(found, on=KEY, how="left", maintain_order="left")
@@ -64,6 +65,13 @@ def _answered(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     return required.join(
         answers, on=["measure", "value_start", "value_end", "place_code"], how="left", maintain_order="left"
     )
+
+
+def _beside_the_nearest(cells: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
+    """Add the figure that the place has for the nearest period, where the release has none for the one asked about."""
+    near = placed.select("measure", pl.col("period_start").alias("near_start"), pl.col("period_end").alias("near_end"),
+                         pl.col("to_code").alias("place_code"), pl.col("value").alias("near_value"))  # fmt: skip
+    return cells.join(near, on=["measure", "near_start", "near_end", "place_code"], how="left", maintain_order="left")
 
 
 def _nearly_whole(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
@@ -127,7 +135,8 @@ def _without_the_obvious(stacked: pl.DataFrame) -> pl.DataFrame:
 
 def _of_time(cells: pl.DataFrame) -> pl.DataFrame:
     """No slice for the period, none at all, or one too old: but what has no row for a place is not its old figure."""
-    figure = pl.format("; it was {}", printed("value")).fill_null("")
+    known = pl.coalesce(printed("value"), printed("near_value"))
+    figure = pl.format("; it was {}", known).fill_null("")
     aged = pl.col("time_reason").is_in(["stale", "discontinued"]) & pl.col("value_end").is_not_null()
     of_others = (aged & pl.col("placed_reason").is_in(NO_ROW)).fill_null(False)
     return cells.filter(pl.col("time_reason").is_not_null(), ~of_others).select(
@@ -160,7 +169,7 @@ NO_ROW = ["not_returned", "withdrawn"]
 def _of_place(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFrame:
     """The slice is there, and gives no value for the place; a row set aside is no row that was withdrawn."""
     told = cells.filter(pl.col("placed_reason").is_not_null()).select(
-        *KEY, pl.col("placed_reason").alias("reason"), pl.col("placed_evidence").alias("evidence")
+        *KEY, pl.col("placed_reason").alias("reason"), _joined("placed_evidence", _carried()).alias("evidence")
     )
     withdrawn = told.filter(pl.col("reason") == "withdrawn").join(aside, on=KEY, how="semi")
     return told.join(withdrawn, on=[*KEY, "reason"], how="anti")
@@ -180,7 +189,8 @@ def _of_rows_set_aside(cells: pl.DataFrame, set_aside: pl.DataFrame) -> pl.DataF
 def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl.DataFrame:
     """Add what follows from a cell's reason: severity, holder, remedy; and what to mind of a value."""
     gap = pl.col("reason").is_not_null()
-    bounds = pl.col("reason") == pl.col("placed_reason")
+    # What is known of an earlier time is no bound of this one.
+    bounds = (pl.col("reason") == pl.col("placed_reason")) & ~pl.col("carried")
     keep = ~gap | bounds.fill_null(False)
     source = pl.col("measure").replace_strict(catalogue.measure_source, return_dtype=pl.String)
     severity = pl.col("reason").replace_strict({c: r.severity for c, r in REASONS.items()}, default=None)
@@ -208,8 +218,17 @@ def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl
 def _told() -> pl.Expr:
     """Say how a value was worked out, and what its caveats rest on; null where there is nothing to say."""
     said = [pl.when(pl.col(name) != "").then(name) for name in ("placed_evidence", "caveat_evidence")]
-    told = pl.concat_str(*said, separator=". ", ignore_nulls=True)
+    told = _joined(_carried(), *said)
     return pl.when(told != "").then(told)
+
+
+def _joined(*texts: str | pl.Expr) -> pl.Expr:
+    return pl.concat_str(*texts, separator=". ", ignore_nulls=True)
+
+
+def _carried() -> pl.Expr:
+    """Say of what period a figure is that was carried forward; null for every other."""
+    return pl.when("carried").then("time_evidence")
 
 
 def _caveats(catalogue: Catalogue) -> pl.Expr:
@@ -224,6 +243,7 @@ def _caveats(catalogue: Catalogue) -> pl.Expr:
         "break": "definition_break",
     }
     found = pl.concat_str(
+        pl.when("carried").then(pl.lit("carried_forward")),
         pl.when(pl.col("measure").is_in(rounded)).then(pl.lit("rounded")),
         pl.when(pl.col("measure").is_in(noisy)).then(pl.lit("perturbed")),
         pl.col("status").replace_strict(marks, default=None, return_dtype=pl.String),

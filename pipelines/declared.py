@@ -1,6 +1,8 @@
 """What every declaration rests on: strict settings, names and lists."""
 
 import re
+from calendar import monthrange
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
@@ -30,6 +32,17 @@ def days(age: str) -> int:
     return round(int(match[1]) * {"day": 1, "week": 7, "month": 30.44, "year": 365.25}[match[2]])
 
 
+def after(day: date, age: str) -> date:
+    """Give the day that lies an age after another, by the calendar: 3 months after 30 June is 30 September."""
+    match = _AGE.fullmatch(age)
+    if not match or match[2] in ("day", "week"):
+        return day + timedelta(days=days(age))
+    month = day.year * 12 + day.month - 1 + int(match[1]) * (12 if match[2] == "year" else 1)
+    last = monthrange(month // 12, month % 12 + 1)[1]
+    ends_month = day.day == monthrange(day.year, day.month)[1]
+    return date(month // 12, month % 12 + 1, last if ends_month else min(day.day, last))
+
+
 def _age(value: str) -> str:
     days(value)
     return value
@@ -51,6 +64,8 @@ Age = Annotated[str, AfterValidator(_age)]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: as_tuple(as_list(value)))]
 Kind = Literal["count", "stock", "rate", "index", "median", "rank"]
 Cadence = Literal["daily", "weekly", "monthly", "quarterly", "annual", "once"]
+CADENCE_DAYS: dict[Cadence, int] = {"daily": 1, "weekly": 7, "monthly": 31, "quarterly": 92, "annual": 366}
+"""Most days from one issue to the next; what is published once has none."""
 Nation = Literal["England", "Wales", "Scotland", "Northern Ireland"]
 NATIONS: tuple[Nation, ...] = ("England", "Wales", "Scotland", "Northern Ireland")
 Listed = BeforeValidator(as_tuple)

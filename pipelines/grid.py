@@ -6,25 +6,34 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.catalogue import Catalogue, Problem
-from pipelines.declared import days
+from pipelines.declared import CADENCE_DAYS, Kind, days
 from pipelines.errors import DeclarationError, near
-from pipelines.model import Source
+from pipelines.model import Grain, Source
 from pipelines.model_needs import Need
 from pipelines.periods import Span, say, spine
+from pipelines.reference_periods import carried_to, figure_of, instants, nearest, overlaps, publishes_by
 
-_LONGEST = {"month": 31, "quarter": 92, "year": 366}
+_STEPS = {"daily": "days", "weekly": "weeks", "monthly": "months", "quarterly": "quarters", "annual": "years",
+          "once": "years"}  # fmt: skip
 
 
 class Chosen(NamedTuple):
-    """Which period's figures answer one measure in one period asked about, or why none does."""
+    """Which period's figures answer one measure in one period asked about, or why none does.
+
+    `carried` marks an older figure that the problem lets stand; `near_start` and `near_end` give the period of the
+    nearest figure where none does.
+    """
 
     measure: str
     period_start: date
     period_end: date
-    value_start: date | None
-    value_end: date | None
-    reason: str | None
-    evidence: str | None
+    value_start: date | None = None
+    value_end: date | None = None
+    reason: str | None = None
+    evidence: str | None = None
+    carried: bool = False
+    near_start: date | None = None
+    near_end: date | None = None
 
 
 def asked_places(problem: Problem, places: pl.DataFrame) -> pl.DataFrame:
@@ -60,38 +69,56 @@ def grid(problem: Problem, places: pl.DataFrame, periods: list[Span]) -> pl.Data
     )
 
 
+class Series(NamedTuple):
+    """What a problem asks of one measure, and the periods that its source has figures of."""
+
+    measure: str
+    name: str
+    source: Source
+    need: Need
+    kind: Kind
+    instant: bool
+    held: list[Span]
+
+
 def choose(
     problem: Problem, catalogue: Catalogue, slices: dict[str, list[Span]], periods: list[Span], as_of: date
 ) -> list[Chosen]:
     """Choose for each measure and period the slice that answers it; never one that ends after the period."""
-    return [
-        _choose(measure, problem, catalogue, slices.get(measure, []), period, as_of)
-        for measure in problem.measures
-        for period in periods
-    ]
+    asked = [_series(measure, problem, catalogue, slices.get(measure, [])) for measure in problem.measures]
+    return [_choose(series, problem.header.grain, period, as_of) for series in asked for period in periods]
 
 
-def _choose(
-    measure: str, problem: Problem, catalogue: Catalogue, held: list[Span], period: Span, as_of: date
-) -> Chosen:
-    source = catalogue.sources[catalogue.measure_source[measure]]
-    need = problem.header.needs.get(measure, Need())
-    reason, evidence = _not_held(source, catalogue.measure_source[measure], held)
+def _series(measure: str, problem: Problem, catalogue: Catalogue, held: list[Span]) -> Series:
+    name, need = catalogue.measure_source[measure], problem.header.needs.get(measure, Need())
+    kind, instant = catalogue.measures[measure].kind, bool(instants(catalogue, [measure]))
+    return Series(measure, name, catalogue.sources[name], need, kind, instant, held)
+
+
+def _choose(asked: Series, grain: Grain, period: Span, as_of: date) -> Chosen:
+    reason, evidence = _not_held(asked.source, asked.name, asked.held)
     if reason:
-        return Chosen(measure, *period, None, None, reason, evidence)
-    if _exact(need, source, problem):
-        found = next((span for span in held if span == period), None)
-    else:
-        found = max((span for span in held if span.end <= period.end), key=lambda span: span.end, default=None)
+        return Chosen(asked.measure, *period, reason=reason, evidence=evidence)
+    if grain == "latest":
+        return _newest(asked, period)
+    found = figure_of(period, asked.held, asked.instant)
+    if found:
+        return Chosen(asked.measure, *period, *found)
+    carry = asked.need.carry
+    older = carried_to(period, grain, asked.held, carry, asked.kind, asked.instant) if carry else None
+    if older:
+        told = f"the figure is of {say(*older)}, carried forward to {say(*period)}; the problem allows {carry}"
+        return Chosen(asked.measure, *period, *older, evidence=told, carried=True)
+    return _absent(asked, grain, period, as_of)
+
+
+def _newest(asked: Series, day: Span) -> Chosen:
+    """Choose the newest figure that ends by the day of the build."""
+    found = max((span for span in asked.held if span.end <= day.end), key=lambda span: span.end, default=None)
     if found is None:
-        return Chosen(measure, *period, None, None, *_absent(source, held, period, as_of))
-    return Chosen(measure, *period, *found, *_aged(need, source, found, period))
-
-
-def _exact(need: Need, source: Source, problem: Problem) -> bool:
-    if need.align:
-        return need.align == "exact"
-    return source.period is None and source.period_kind == problem.header.grain
+        return Chosen(asked.measure, *day, reason="period_mismatch", evidence=_first(asked.held))
+    reason, evidence = _aged(asked.need, asked.source, found, day)
+    return Chosen(asked.measure, *day, *found, reason, evidence)
 
 
 def _not_held(source: Source, name: str, held: list[Span]) -> tuple[str | None, str | None]:
@@ -108,30 +135,63 @@ def _not_held(source: Source, name: str, held: list[Span]) -> tuple[str | None, 
     return None, None
 
 
-def _absent(source: Source, held: list[Span], period: Span, as_of: date) -> tuple[str, str]:
-    """Say why a period has no slice: before the first, between, or after the last one held."""
-    first, last = min(held), max(held, key=lambda span: span.end)
-    if period.end < min(span.end for span in held):
-        return "period_mismatch", f"the first figure held is of {say(*first)}"
+def _absent(asked: Series, grain: Grain, period: Span, as_of: date) -> Chosen:
+    """Say why no figure is of a period."""
+    held, last = asked.held, max(asked.held, key=lambda span: span.end)
+    if period.end < min(held).start:
+        return Chosen(asked.measure, *period, reason="period_mismatch", evidence=_first(held))
+    if period.start > last.end and asked.source.cadence == "once":
+        return _without(asked, period, "discontinued", f"published once, for {say(*last)}", last)
+    regular = publishes_by(grain, held, asked.instant, asked.source.cadence)
+    if not regular or any(overlaps(period, span) for span in held):
+        near = nearest(period, held)
+        told = f"{asked.name} has no figure of {say(*period)}; the nearest is of {say(*near)}"
+        return _without(asked, period, "no_figure_for_period", told, near)
+    reason, told = _left_out(asked.source, held, period, as_of)
+    return Chosen(asked.measure, *period, reason=reason, evidence=told)
+
+
+def _without(asked: Series, period: Span, reason: str, evidence: str, near: Span) -> Chosen:
+    return Chosen(asked.measure, *period, reason=reason, evidence=evidence, near_start=near.start, near_end=near.end)
+
+
+def _first(held: list[Span]) -> str:
+    return f"the first figure held is of {say(*min(held))}"
+
+
+def _left_out(source: Source, held: list[Span], period: Span, as_of: date) -> tuple[str, str]:
+    """Say why a period that a series should have has no slice: between two, not due yet, or late."""
+    last = max(held, key=lambda span: span.end)
     if period.end < last.end:
-        before = max((span for span in held if span.end <= period.end), default=first)
+        before = max((span for span in held if span.end <= period.end), default=min(held))
         after = min(span for span in held if span.end > period.end)
         return "period_mismatch", f"the release goes from {say(*before)} to {say(*after)}"
-    if source.cadence == "once":
-        return "discontinued", f"published once, for {say(*last)}"
     due = period.end + timedelta(days=days(source.lag) if source.lag else 0)
     if due > as_of:
         return "not_due", f"usually out {source.lag or 'at once'} after the period, on {due.isoformat()}"
     return "late", f"was due on {due.isoformat()}; the newest figure held is of {say(*last)}"
 
 
-def _aged(need: Need, source: Source, found: Span, period: Span) -> tuple[str | None, str | None]:
-    """Say that a figure is too old for the problem, by the end of the period asked about."""
-    age = (period.end - found.end).days
-    if need.max_age is None or age <= days(need.max_age):
+def _aged(need: Need, source: Source, found: Span, day: Span) -> tuple[str | None, str | None]:
+    """Say that a figure is too old for the problem, by the day of the build."""
+    age = (day.end - found.end).days
+    most, told = oldest(need, source)
+    if age <= most:
         return None, None
     reason = "discontinued" if source.cadence == "once" else "stale"
-    return reason, f"the newest figure is of {say(*found)}, {age:,} days before; the problem allows {need.max_age}"
+    return reason, f"the newest figure is of {say(*found)}, {age:,} days before; the problem allows {told}"
+
+
+def oldest(need: Need, source: Source) -> tuple[int, str]:
+    """Give the greatest age of a figure for grain latest, in days and in words.
+
+    A need that says no `max_age` allows two of its source's cadences, of one published once two years, and the lag.
+    """
+    if need.max_age:
+        return days(need.max_age), need.max_age
+    lag = f" and the usual lag of {source.lag}" if source.lag else ""
+    step = CADENCE_DAYS.get(source.cadence, CADENCE_DAYS["annual"])
+    return 2 * step + (days(source.lag) if source.lag else 0), f"two {_STEPS[source.cadence]}{lag}"
 
 
 def chosen_table(chosen: list[Chosen]) -> pl.DataFrame:
@@ -141,5 +201,7 @@ def chosen_table(chosen: list[Chosen]) -> pl.DataFrame:
         **dict.fromkeys(("period_start", "period_end", "value_start", "value_end"), pl.Date),
         "time_reason": pl.String,
         "time_evidence": pl.String,
+        "carried": pl.Boolean,
+        **dict.fromkeys(("near_start", "near_end"), pl.Date),
     }
     return pl.DataFrame(chosen, schema=schema, orient="row")

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from pipelines.declared import NATIONS, Age, Cadence, Declared, Kind, Listed, Name, Names, Nation, PlaceSystem
 from pipelines.model_areas import ShareTable, Weights
-from pipelines.model_needs import Need
+from pipelines.model_needs import Need, aged
 from pipelines.model_parts import Adding, Break, Elsewhere, Interval, Note, Release, Returns, Sha256, Withdrawn
 from pipelines.model_reading import FileShape, Where
 from pipelines.model_roads import STATXPLORE_KEY, Api, Link
@@ -265,6 +265,7 @@ class Header(Declared):
         if twice:
             raise ValueError(f"{twice[0]} is both needed and wanted; keep one")
         for name, need in self.needs.items():
+            aged(name, need, self.grain)
             if need.proxy and (need.proxy == name or need.proxy not in {*self.needs, *self.wants}):
                 raise ValueError(f"{need.proxy} stands in for {name}: name another measure that is needed or wanted")
         return self

@@ -1,8 +1,8 @@
 """What a problem asks of each measure that it needs."""
 
-from typing import Literal
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipelines.declared import Age, Declared, Name
 
@@ -10,7 +10,16 @@ from pipelines.declared import Age, Declared, Name
 class Need(Declared):
     """What a problem asks of one measure."""
 
-    max_age: Age | None = Field(None, description="Oldest figure that will do, from the end of the period asked")
+    max_age: Age | None = Field(
+        None,
+        description="For grain latest: oldest figure that will do, from its end to the day of the build"
+        "; if not said, two of the source's cadences (of one published once, two years) and its usual lag",
+    )
+    carry: Age | None = Field(
+        None,
+        description="For grain month, quarter and year: longest time for which an older figure may be shown, with the "
+        "caveat carried_forward. None is shown if not said; a figure of a shorter time never is",
+    )
     min_coverage: float = Field(
         1.0,
         ge=0,
@@ -27,10 +36,6 @@ class Need(Declared):
     downscale: bool = Field(
         False, description="True to accept figures that are a smaller part of a larger place's, shared out by people"
     )
-    align: Literal["exact", "latest"] | None = Field(
-        None,
-        description="exact: of the very period; latest: newest that ends by then. Never one that ends after",
-    )
     essential: bool = Field(
         True, description="False where the question can be answered without it, with a caveat that it is missing"
     )
@@ -39,3 +44,24 @@ class Need(Declared):
         description="Measure of this problem, in the same unit, whose figure stands in where there is none; none is "
         "accepted if not said. It is shown as a stand-in, and the need stays open",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _superseded(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "align" in data:
+            raise ValueError(
+                "align is no longer a key: a period is answered by a figure of that very period; "
+                "where an older figure will do, say how old, as in carry: 3 months"
+            )
+        return data
+
+
+def aged(name: str, need: Need, grain: str) -> None:
+    """Refuse the key for the age of a figure that belongs to another grain: it would be without effect."""
+    if grain == "latest" and need.carry:
+        raise ValueError(f"{name}: carry is for grain month, quarter and year; for grain latest say max_age")
+    if grain != "latest" and need.max_age:
+        raise ValueError(
+            f"{name}: max_age is for grain latest; for grain {grain} only a figure of that very {grain} will do, "
+            "or an older one for as long as carry says, as in carry: 3 months"
+        )

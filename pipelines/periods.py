@@ -10,7 +10,7 @@ from pipelines.model_reading import FileShape, PeriodKind
 from pipelines.spellings import Span as Span
 from pipelines.spellings import months, parse_period
 
-_MONTHS_LONG = {"month": 1, "quarter": 3, "year": 12}
+MONTHS_LONG = {"month": 1, "quarter": 3, "year": 12}
 
 
 def period_of(text: str, shape: FileShape) -> Span | None:
@@ -24,7 +24,7 @@ def spine(grain: Grain, start: str, end: str | None, as_of: date) -> list[Span]:
         return [Span(as_of, as_of)]
     first = _bound(start, grain)
     last = _bound(end, grain).end if end else as_of
-    return list(_until(first, _MONTHS_LONG[grain], last))
+    return list(_until(first, MONTHS_LONG[grain], last))
 
 
 def _until(first: Span, count: int, last: date) -> Iterator[Span]:

@@ -7,6 +7,7 @@ import polars as pl
 
 from checks.doubt import findings_of
 from pipelines.agreeing import all_disagreements
+from pipelines.answer import OF_PERIOD
 from pipelines.apportioning import postcode_tables
 from pipelines.bordering import boundaries, neighbour_table, neighbours_in
 from pipelines.catalogue import VERDICT_COLUMNS, Problem
@@ -256,6 +257,9 @@ def _meaning(problem: Problem, project: Project, column: str) -> str:
     plain = column.removesuffix("_status")
     if column not in inputs and plain in inputs:
         return f"Why {plain} is missing, or the worst status behind it"
+    plain = column.removesuffix(OF_PERIOD)
+    if column not in inputs and plain in inputs:
+        return f"Of what period {plain} is, or the figures that it is computed from are"
     rest = inputs.get(column, ())
     if rest == (column,):
         return f"{measures[column].title}, in {measures[column].unit}"

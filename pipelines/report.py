@@ -23,7 +23,7 @@ from pipelines.report_sources import (
     meanings,
     source_rows,
 )
-from pipelines.report_tables import by_place, by_place_and_period, highest, measure_heads
+from pipelines.report_tables import by_place, by_place_and_period, highest, measure_heads, oldest_allowed
 from pipelines.returns import newest_periods
 
 SHOWN = 200
@@ -57,6 +57,7 @@ def render_html(report: Report) -> str:
             heads=measure_heads(report),
             highest=highest(report),
             latest=latest,
+            oldest_that_will_do=oldest_allowed(report),
             rows=by_place(report) if latest else by_place_and_period(report),
             shopping=shopping_list(report),
             sources=source_rows(report),

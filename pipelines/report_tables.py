@@ -6,7 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from checks.periods import CARRIED
 from checks.reasons import REASONS
+from pipelines.grid import oldest
 from pipelines.model import Measure
 from pipelines.periods import say
 from pipelines.placing import LIKELY
@@ -103,7 +105,7 @@ def _cell(row: dict[str, Any], measure: Measure, dated: bool) -> dict[str, Any]:
 
 def by_place_and_period(report: Report) -> list[dict[str, Any]]:
     """Give a row for each place, with for each measure which periods are known, as a strip and as a count."""
-    columns = ("place_code", "measure", "value", "reason", "value_start", "value_end", *LIKELY)
+    columns = ("place_code", "measure", "value", "reason", "value_start", "value_end", "caveats", *LIKELY)
     cells = report.cells.sort("place_code", "measure", "period_start").select(columns)
     strips = {key: list(rows) for key, rows in groupby(cells.iter_rows(), key=lambda row: row[:2])}
     return [
@@ -130,8 +132,9 @@ def _strip(rows: list[tuple[Any, ...]], measure: Measure) -> dict[str, Any]:
 
 
 def _last(row: tuple[Any, ...], measure: Measure) -> str:
-    said = interval(dict(zip(LIKELY, row[6:], strict=True)), measure)
-    return f"{figure(row[2], measure)}, of {say(row[4], row[5])}" + (f", {said}" if said else "")
+    said = interval(dict(zip(LIKELY, row[7:], strict=True)), measure)
+    carried = ", carried forward" if CARRIED in (row[6] or "").split(",") else ""
+    return f"{figure(row[2], measure)}, of {say(row[4], row[5])}{carried}" + (f", {said}" if said else "")
 
 
 def runs(known: list[bool]) -> str:
@@ -178,6 +181,17 @@ def _highest(report: Report, name: str, most: int) -> dict[str, Any]:
     title = measure.title if measure else name.replace("_", " ").capitalize()
     return {"title": title, "unit": measure.unit if measure else "", "rows": rows, "known": known.height,
             "ordered": ordered, "doubtful": doubtful}  # fmt: skip
+
+
+def oldest_allowed(report: Report) -> dict[str, str]:
+    """Say for each need how old a figure may be: for grain latest its age, else how long it may be carried forward."""
+    if report.header.grain == "latest":
+        sources = {name: report.sources[report.measure_sources[name]] for name in report.header.needs}
+        return {name: oldest(need, sources[name])[1] for name, need in report.header.needs.items()}
+    return {
+        name: f"{need.carry} older, with a caveat" if need.carry else "no older figure"
+        for name, need in report.header.needs.items()
+    }
 
 
 def measure_heads(report: Report) -> list[dict[str, Any]]:

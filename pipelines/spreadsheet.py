@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from checks.periods import is_carried
 from checks.reasons import REASONS
+from pipelines.answer import OF_PERIOD
 from pipelines.model import Measure
 from pipelines.periods import say
 from pipelines.report_model import Report
@@ -117,7 +119,10 @@ def _period() -> pl.Expr:
 
 
 def figures_table(report: Report) -> pl.DataFrame:
-    """Give a row for each place (and period), with a figure or shorthand for each measure; columns hold both."""
+    """Give a row for each place (and period), with a figure or shorthand for each measure; columns hold both.
+
+    Beside a measure of which a figure was carried forward from an earlier period stands the period of each figure.
+    """
     key = ["place_code", "place_name", "period_start", "period_end"]
     cells = report.cells.sort("place_code", "period_start").with_columns(
         pl.col("reason").replace_strict(SHORTHAND, default=NOT_KNOWN, return_dtype=pl.String).alias("short")
@@ -129,13 +134,30 @@ def figures_table(report: Report) -> pl.DataFrame:
         wide = wide.with_columns(pl.Series(name, mixed, dtype=pl.Object))
         if measure.interval:
             wide = wide.with_columns(_limit(mine, name, side) for side in SIDES)
+        if mine.select(is_carried().any()).item():
+            wide = wide.with_columns(mine.select(_figure_period().alias(f"{name}{OF_PERIOD}")).to_series())
     period = [] if report.header.grain == "latest" else [_period().alias("Period")]
     titles = [
         pl.col(column).alias(title)
         for name, measure in report.measures.items()
-        for column, title in {name: heading(measure), **_limit_headings(name, measure)}.items()
+        for column, title in _headings(name, measure).items()
+        if column in wide.columns
     ]
     return wide.select(pl.col("place_code").alias("Place code"), pl.col("place_name").alias("Place"), *period, *titles)
+
+
+def _headings(name: str, measure: Measure) -> dict[str, str]:
+    """Name the columns that a measure may have, and what they are headed: its figure, limits and periods."""
+    own = {name: heading(measure), **_limit_headings(name, measure)}
+    return {**own, f"{name}{OF_PERIOD}": f"{heading(measure)}: its period"}
+
+
+def _figure_period() -> pl.Expr:
+    """Say of what period a figure is; the shorthand for not known where there is none."""
+    told = pl.struct("value_start", "value_end").map_elements(
+        lambda row: say(row["value_start"], row["value_end"]), return_dtype=pl.String
+    )
+    return pl.when(pl.col("value").is_not_null()).then(told).otherwise(pl.lit(NOT_KNOWN))
 
 
 SIDES = {"low": "lower", "high": "upper"}

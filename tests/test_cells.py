@@ -96,6 +96,33 @@ CASES = {
         "period_mismatch", MERTON, with_peers(f"{MERTON},x,2024-02,7", f"{MERTON},x,2024-04,7", year="2024-04"),
         source=MONTH, grain=BY_MONTH,
     ),
+    "of a longer time": Case(
+        "no_figure_for_period", MERTON, with_peers(f"{MERTON},x,2023,7"), grain=BY_MONTH
+    ),
+    "of a longer time and hidden": Case(
+        "no_figure_for_period", MERTON, with_peers(f"{MERTON},x,2023,c"), grain=BY_MONTH
+    ),
+    "of days of a count": Case(
+        "no_figure_for_period", MERTON, with_peers(f"{MERTON},x,2024-03-31,7", year="2024-03-31"), grain=BY_MONTH,
+        source=MONTH.replace("period_kind: month", "period_kind: day"), measure="kind: count",
+    ),
+    "of a day of a stock": Case(
+        None, MERTON, with_peers(f"{MERTON},x,2024-03-30,7", f"{MERTON},x,2024-04-01,8", year="2024-03-30"),
+        source=MONTH.replace("period_kind: month", "period_kind: day"), grain=BY_MONTH, value=7.0, bounds=(7.0, 7.0),
+    ),
+    "carried forward": Case(
+        None, MERTON, with_peers(f"{MERTON},x,2024-02,7", year="2024-02"), source=MONTH, grain=BY_MONTH,
+        need="{carry: 1 month}", value=7.0, bounds=(7.0, 7.0),
+    ),
+    "carried forward and hidden": Case(
+        "suppressed", MERTON, with_peers(f"{MERTON},x,2024-02,c", year="2024-02"), source=MONTH, grain=BY_MONTH,
+        need="{carry: 1 month}",
+    ),
+    "carried no further": Case(
+        "late", MERTON, with_peers(f"{MERTON},x,2024-01,7", year="2024-01"), source=MONTH, grain=BY_MONTH,
+        need="{carry: 1 month}",
+    ),
+    "older than two years and the lag": Case("stale", MERTON, with_peers(f"{MERTON},x,2021,7", year=2021)),
     "another nation": Case(
         "nation_not_covered", BELFAST, with_peers(), source=OLD.replace("2019", "2023") + "coverage: [England]\n"
     ),
@@ -170,6 +197,29 @@ def test_a_cell_is_a_value_or_the_reason_that_holds(name: str, tmp_path: Path) -
         assert cell["evidence"] and cell["holder"] and cell["remedy"]
 
 
+def test_a_period_without_a_figure_names_the_nearest_with_its_period_and_source(tmp_path: Path) -> None:
+    cell = cell_of(CASES["of a longer time"], tmp_path)
+    assert cell["evidence"] == "a_source has no figure of March 2024; the nearest is of 2023; it was 7"
+    assert (cell["value_start"], cell["value_end"]) == (None, None)
+
+
+def test_a_figure_carried_forward_says_so_wherever_it_is_shown(tmp_path: Path) -> None:
+    case = CASES["carried forward"]
+    cell = cell_of(case, tmp_path)
+    assert (cell["caveats"], cell["value_end"]) == ("carried_forward", date(2024, 2, 29))
+    assert cell["evidence"] == (
+        "the figure is of February 2024, carried forward to March 2024; the problem allows 1 month"
+    )
+    view = pl.read_parquet(tmp_path / "store" / "state" / "view" / "a_problem.parquet")
+    assert view.filter(pl.col("place_code") == MERTON).select(
+        "figure", "figure_status", "figure_period", "verdict", "because"
+    ).rows() == [(7.0, "carried_forward", "February 2024", "with_caveats", "figure: carried_forward")]
+    elsewhere = view.filter(pl.col("place_code") == BELFAST).select("figure", "figure_period").rows()
+    assert elsewhere == [(None, None)]
+    hidden = cell_of(CASES["carried forward and hidden"], tmp_path / "hidden")
+    assert "the figure is of February 2024" in str(hidden["evidence"])
+
+
 def unheld_cells(about: str, folder: Path) -> pl.DataFrame:
     """Answer a problem that wants a measure without a file, whose source says some more about itself."""
     project = project_of(CASES["a figure"], folder)
@@ -213,6 +263,7 @@ def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:
         "estimated",
         "low_reliability",
         "definition_break",
+        "carried_forward",
         "extent_changed",
         "recalled",
         "boundary_cliff",

@@ -14,12 +14,22 @@ import pytest
 
 from pipelines.cliffs import BOUNDARY_CLIFF
 from pipelines.model import Measure
+from pipelines.model_needs import Need
 from pipelines.reconciliation import RECONCILIATION
 from pipelines.report import as_json, cells_csv, legend, percent, render_html, shade
 from pipelines.report_breaks import UNBROKEN, Breaks, newest_totals
 from pipelines.report_numbers import Summary, shopping_list, summary
 from pipelines.report_sources import grave_findings, linked
-from pipelines.report_tables import bounds, by_place, by_place_and_period, figure, highest, measure_heads, runs
+from pipelines.report_tables import (
+    bounds,
+    by_place,
+    by_place_and_period,
+    figure,
+    highest,
+    measure_heads,
+    oldest_allowed,
+    runs,
+)
 from pipelines.report_waterfall import figure as waterfall_figure
 from pipelines.schema import rows
 from tests.report_sample import FORMULA, HARM, MEASURES, NAMES, of_estimates, sample
@@ -319,9 +329,23 @@ def test_a_problem_that_only_wants_has_a_report_without_a_map() -> None:
 
 def test_the_page_says_which_period_each_need_takes_and_where_it_is_owed_to() -> None:
     html = render_html(sample("month"))
-    assert "that very month where published by month, else the newest that ends by then" in html
-    assert "the newest that ends by the day of the build" in render_html(sample())
+    assert "that very month, or the last day of it" in html and "no older figure" in html
+    latest = render_html(sample())
+    assert "the newest that ends by the day of the build" in latest and "<td>two years</td>" in latest
+    assert "any age" not in html + latest
     assert "Source: A publisher, Sample, licensed under the OGL v3.0." in html
+
+
+def test_a_figure_carried_forward_is_shown_with_its_own_period() -> None:
+    report = sample("month")
+    assert {row["cells"][0]["last"][-9:] for row in by_place_and_period(report)} == {", of 2025"}
+    caveat = pl.lit("rounded,carried_forward").alias("caveats")
+    carried = report._replace(cells=report.cells.with_columns(caveat))
+    last = [row["cells"][0]["last"] for row in by_place_and_period(carried)]
+    assert last and all(each.endswith(", of 2025, carried forward") for each in last)
+    needs = {**report.header.needs, "households": Need(carry="2 years")}
+    allowed = oldest_allowed(report._replace(header=report.header.model_copy(update={"needs": needs})))
+    assert allowed == {"claimant_rate": "no older figure", "households": "2 years older, with a caveat"}
 
 
 def test_a_report_on_all_districts_is_quick_and_small() -> None:

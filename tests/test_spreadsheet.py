@@ -66,6 +66,20 @@ def test_a_missing_figure_is_shorthand_and_never_a_nought_nor_an_empty_cell() ->
     assert set(table["Unfilled vacancies (vacancies)"].to_list()) == {"[x]"}
 
 
+def test_a_figure_carried_forward_stands_beside_its_own_period() -> None:
+    report = sample("month")
+    older = (pl.col("measure") == "households") & (pl.col("place_code") == "E06000001")
+    caveat = pl.when(older).then(pl.lit("rounded,carried_forward")).otherwise("caveats").alias("caveats")
+    carried = report._replace(cells=report.cells.with_columns(caveat))
+    plain, table = figures_table(report), figures_table(carried)
+    column = "Households (households): its period"
+    assert [name for name in table.columns if name not in plain.columns] == [column]
+    assert table.columns.index(column) == table.columns.index("Households (households)") + 1
+    assert set(zip(table["Place code"], table[column], strict=True)) >= {("E06000001", "2025"), ("E06000002", "[x]")}
+    notes = next(each.notes for each in sheets_of(carried) if each.name == "Figures")
+    assert [table.columns[place] for place in notes] == [f"{each.title} ({each.unit})" for each in MEASURES.values()]
+
+
 def test_figures_are_numbers_beside_the_shorthand() -> None:
     table = pl.read_excel(spreadsheet(sample()), sheet_name="Figures", has_header=False, infer_schema_length=0)
     rows = {row[0]: row for row in table.iter_rows() if row[0] in ("E06000001", "E06000002")}

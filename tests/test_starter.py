@@ -287,7 +287,7 @@ def test_removing_a_source_and_its_problem_leaves_no_trace(copy: Path, tmp_path:
         "columns: {place: code, period: year}\nreleases: [{file: starter/stock.csv, released: 2024-01-01}]\n"
         "measures: {stock_on_hand: {title: Stock, unit: items, kind: stock, column: stock}}\n"
     )
-    (copy / "sources" / "starter" / "stock.csv").write_text("code,year,stock\nE09000024,2023,7\n")
+    (copy / "sources" / "starter" / "stock.csv").write_text("code,year,stock\nE09000024,2025,7\n")
     (copy / "pipelines" / "problems" / "stock.sql").write_text(
         "/*\nquestion: q\ndecision: d\nowner: o\nplaces: lad_2023\ngrain: latest\nneeds:\n  stock_on_hand:\n*/\n"
         "select place.place_code, stock_on_hand.value as stock_on_hand\n"

@@ -93,6 +93,7 @@ grain: latest
 needs:
   furlough_take_up:
     proxy: STAND_IN
+    max_age: 7 years
   claimant_rate:
 */
 select place.place_code, furlough_take_up.value as furlough_take_up, claimant_rate.value as claimant_rate

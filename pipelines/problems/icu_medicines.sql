@@ -18,7 +18,6 @@ needs:
   tocilizumab_for_infusion_issued:
   sedatives_and_muscle_relaxants_issued:
   covid_patients_on_mechanical_ventilation:
-    max_age: 1 month
   intensive_care_medicines_on_hand:
 */
 select

@@ -11,8 +11,11 @@ needs:
     max_age: 2 years
   households_on_universal_credit:
     max_age: 4 years
+  # The scheme ended on 30 September 2021: no figure of it will ever be newer.
   furloughed_employments:
+    max_age: 7 years
   furlough_take_up:
+    max_age: 7 years
 wants:
   - vacancies
 */

@@ -8,14 +8,11 @@ grain: month
 periods: {start: 2020-03, end: 2023-12}
 needs:
   residents_16_64:
-    max_age: 5 years
+    carry: 2 years # estimates of 30 June; they move by some 1 % a year and come out 15 months later
   claimant_rate:
-    max_age: 2 years
   households_on_universal_credit:
   furloughed_employments:
-    max_age: 6 months
   furlough_take_up:
-    max_age: 6 months
 wants:
   - vacancies
 */

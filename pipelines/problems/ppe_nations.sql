@@ -7,11 +7,8 @@ grain: quarter
 periods: {start: 2020-Q3, end: 2022-Q1}
 needs:
   aprons_issued:
-    max_age: 3 months
   type_iir_masks_issued:
-    max_age: 3 months
   face_visors_issued:
-    max_age: 3 months
 wants:
   - gloves_issued_in_one_unit
   - ppe_in_national_stores

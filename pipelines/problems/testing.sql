@@ -8,7 +8,6 @@ periods: {start: 2020-03, end: 2020-09}
 needs:
   cases_by_month_of_specimen:
   cases_so_far_pillar_1:
-    max_age: 1 month
   people_tested_by_council:
 wants:
   - pillar_2_tests_by_council

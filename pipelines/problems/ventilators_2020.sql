@@ -15,23 +15,13 @@ grain: month
 periods: {start: 2020-01, end: 2021-02}
 needs:
   adult_critical_care_beds_open:
-    max_age: 1 month
   adult_critical_care_beds_occupied:
-    max_age: 1 month
   covid_patients_on_mechanical_ventilation:
-    max_age: 1 month
   general_acute_beds_available_overnight:
-    max_age: 9 months
   adult_critical_care_beds_open_2019:
-    max_age: 3 years
   general_acute_beds_available_overnight_2019:
-    max_age: 2 years
   adult_critical_care_beds_open_thursday:
-    max_age: 2 years
-    align: latest
   adult_critical_care_beds_occupied_thursday:
-    max_age: 2 years
-    align: latest
   ventilators_in_working_order:
 */
 select

@@ -7,9 +7,7 @@ grain: month
 periods: {start: 2020-03, end: 2021-06}
 needs:
   covid_patients_in_intensive_care:
-    max_age: 1 month
   covid_patients_in_hospital_scotland:
-    max_age: 1 month
     essential: false
   beds_available_all_specialties:
   beds_occupied_all_specialties:

@@ -1,0 +1,29 @@
+"""No figure of another period: what every table of cells must satisfy before it is stored or shown."""
+
+from collections.abc import Collection
+
+import polars as pl
+
+CARRIED = "carried_forward"
+"""The caveat of a figure of an earlier period that a problem lets be shown."""
+
+
+def is_carried() -> pl.Expr:
+    """Tell the cells (schema.CELL) with a figure that was carried forward."""
+    return pl.col("caveats").str.split(",").list.contains(CARRIED).fill_null(False)
+
+
+def of_another_period(cells: pl.DataFrame, grain: str, instants: Collection[str]) -> pl.DataFrame:
+    """Give the cells (schema.CELL) with a figure that is not of the period asked about, nor said to be older.
+
+    A figure is of a period where both have the same days; one of an instant (measures in `instants`) where it lies
+    inside. One with the caveat `carried_forward`, or for grain latest, must only have ended by then.
+    """
+    known = cells.filter(pl.col("value").is_not_null())
+    ended = pl.col("value_end") <= pl.col("period_end")
+    if grain == "latest":
+        return known.filter(~ended.fill_null(False))
+    same = (pl.col("value_start") == pl.col("period_start")) & (pl.col("value_end") == pl.col("period_end"))
+    inside = (pl.col("value_start") == pl.col("value_end")) & (pl.col("value_start") >= pl.col("period_start")) & ended
+    instant = pl.coalesce("stand_in", "measure").is_in(sorted(instants))
+    return known.filter(~(same | (instant & inside) | (is_carried() & ended)).fill_null(False))
