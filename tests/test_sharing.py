@@ -263,8 +263,10 @@ def answered(
         f"measures:\n  figure: {{title: f, unit: things, column: figure, {kind}}}\n"
         "  people: {title: p, unit: people, column: people, kind: stock}\n"
     )
+    allowed = ", ".join(each for each in ("max_age: 10 years", need) if each)
     (root / "pipelines" / "problems" / "a_problem.sql").write_text(
-        f"/*\nquestion: q\ndecision: d\nowner: o\nplaces: {asked}\ngrain: latest\nneeds: {{figure: {{{need}}}}}\n*/\n"
+        f"/*\nquestion: q\ndecision: d\nowner: o\nplaces: {asked}\ngrain: latest\n"
+        f"needs: {{figure: {{{allowed}}}}}\n*/\n"
         f"select place.place_code, figure.value as figure\nfrom {asked}.place join {asked}.figure using (place_code)\n"
     )
     project = Project(load(root), folder / "store", date(2026, 6, 30))
