@@ -168,8 +168,9 @@ NO_ROW = ["not_returned", "withdrawn"]
 
 def _of_place(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFrame:
     """The slice is there, and gives no value for the place; a row set aside is no row that was withdrawn."""
+    evidence = pl.when("carried").then(_joined("placed_evidence", "time_evidence")).otherwise("placed_evidence")
     told = cells.filter(pl.col("placed_reason").is_not_null()).select(
-        *KEY, pl.col("placed_reason").alias("reason"), _joined("placed_evidence", _carried()).alias("evidence")
+        *KEY, pl.col("placed_reason").alias("reason"), evidence.alias("evidence")
     )
     withdrawn = told.filter(pl.col("reason") == "withdrawn").join(aside, on=KEY, how="semi")
     return told.join(withdrawn, on=[*KEY, "reason"], how="anti")
@@ -218,17 +219,12 @@ def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl
 def _told() -> pl.Expr:
     """Say how a value was worked out, and what its caveats rest on; null where there is nothing to say."""
     said = [pl.when(pl.col(name) != "").then(name) for name in ("placed_evidence", "caveat_evidence")]
-    told = _joined(_carried(), *said)
+    told = _joined(pl.when("carried").then("time_evidence"), *said)
     return pl.when(told != "").then(told)
 
 
 def _joined(*texts: str | pl.Expr) -> pl.Expr:
     return pl.concat_str(*texts, separator=". ", ignore_nulls=True)
-
-
-def _carried() -> pl.Expr:
-    """Say of what period a figure is that was carried forward; null for every other."""
-    return pl.when("carried").then("time_evidence")
 
 
 def _caveats(catalogue: Catalogue) -> pl.Expr:

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from checks.reasons import PRECEDENCE, REASONS
-from pipelines import answering, steps
+from pipelines import answering, grid, steps
 from pipelines.catalogue import load
+from pipelines.errors import CommongroundError
 from pipelines.steps import Project
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -218,6 +219,15 @@ def test_a_figure_carried_forward_says_so_wherever_it_is_shown(tmp_path: Path) -
     assert elsewhere == [(None, None)]
     hidden = cell_of(CASES["carried forward and hidden"], tmp_path / "hidden")
     assert "the figure is of February 2024" in str(hidden["evidence"])
+
+
+def test_a_build_stores_no_figure_of_another_period(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = project_of(CASES["of a longer time"], tmp_path)
+    steps.prepare(project)
+    monkeypatch.setattr(grid, "figure_of", lambda *given: given[1][-1])
+    with pytest.raises(CommongroundError, match=r"a_problem: figure of E\d+: found a figure of 2023 for March 2024"):
+        answering.answer_problem(project, "a_problem")
+    assert not (tmp_path / "store" / "state" / "cell" / "a_problem.parquet").exists()
 
 
 def unheld_cells(about: str, folder: Path) -> pl.DataFrame:

@@ -14,9 +14,11 @@ import duckdb
 import polars as pl
 import pytest
 
+from checks.periods import of_another_period
 from pipelines import answering, steps
 from pipelines.catalogue import load
 from pipelines.publishing import FORMS, publish_warehouse, report_problem
+from pipelines.reference_periods import instants
 from pipelines.steps import Project
 from pipelines.store import out_path, read_table, state_path
 from tests.small import small_project
@@ -191,6 +193,37 @@ def test_the_second_problem_is_a_subset_by_month(warehouse: Path) -> None:
 
 def test_a_month_never_shows_a_figure_of_a_later_time(warehouse: Path) -> None:
     assert ask(warehouse, "select count(*) from cells where value_end > period_end") == [(0,)]
+
+
+def test_no_problem_shows_a_figure_of_another_period(starter: Project) -> None:
+    known, wrong = 0, []
+    for name, problem in starter.catalogue.problems.items():
+        found = read_table(state_path(starter.home, "cell", name))
+        of_days = instants(starter.catalogue, problem.measures)
+        known += found["value"].count() if problem.header.grain != "latest" else 0
+        wrong += of_another_period(found, problem.header.grain, of_days)["cell_id"].to_list()
+    assert wrong == [] and known > 30_000
+
+
+def test_a_month_of_2020_is_no_year_of_claimants(warehouse: Path) -> None:
+    merton = """
+        select count(*), count(value), min(reason), max(reason), min(evidence) from cells
+        where problem = 'jobs_south_london' and measure = 'claimant_rate' and place_code = 'E09000024'
+    """
+    (told,) = ask(warehouse, merton)
+    assert told[:4] == (46, 0, "no_figure_for_period", "no_figure_for_period")
+    assert str(told[4]).startswith("ons_claimant_rate has no figure of April 2020; the nearest is of 2020; it was ")
+
+
+def test_residents_of_mid_2022_are_carried_into_later_months_and_say_so(warehouse: Path) -> None:
+    columns = "residents_16_64, residents_16_64_status, residents_16_64_period"
+    told = ask(warehouse, f"""
+        select period_start, {columns} from problem.jobs_south_london where place_code = 'E09000024'
+        and period_start in (date '2022-05-01', date '2022-06-01', date '2023-12-01') order by 1
+    """)  # fmt: skip
+    assert [row[1] is None for row in told] == [True, False, False] and told[1][1] == told[2][1]
+    assert [row[2] for row in told] == ["no_figure_for_period", "normal", "carried_forward"]
+    assert [row[3] for row in told] == [None, "30 June 2022", "30 June 2022"]
 
 
 def test_figures_are_numbers_with_a_status_beside_each(warehouse: Path) -> None:
