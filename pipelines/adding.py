@@ -101,7 +101,7 @@ def _kept(project: Project, wanted: list[Addition], accept: bool) -> list[Outcom
         if faults:
             raise FetchError("\n".join(faults))
         outcomes = [add_file(project.home, n, sources[n], path, day, now) for n, path, day in wanted]
-    failed = [outcome.detail for outcome in outcomes if outcome.what in ("failed", "not_fetchable")]
+    failed = [outcome.detail for outcome in outcomes if not outcome.answered]
     if failed:
         raise FetchError("\n".join(failed))
     return outcomes

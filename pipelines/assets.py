@@ -4,9 +4,9 @@ report for each problem, and the analyst's file. None is written by hand; a step
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import polars as pl
@@ -35,16 +35,36 @@ PAGES = dg.AssetKey(["out", "pages"])
 Result = Iterator[dg.MaterializeResult[Any]]
 
 
-class Place(dg.ConfigurableResource[Any]):
+class Place(NamedTuple):
     """Where the store is, and the day as of which to build (empty: today)."""
 
-    home: str
-    as_of: str = ""
+    home: Path
+    as_of: date | None = None
 
     def project(self, catalogue: Catalogue) -> Project:
         """Give what a step works on: the declarations that the assets were made from, the store and the day."""
-        day = datetime.fromisoformat(self.as_of).date() if self.as_of else today()
-        return Project(catalogue, Path(self.home), day)
+        return Project(catalogue, self.home, self.as_of or today())
+
+
+Placed = dg.ResourceParam[Place]
+"""The place as Dagster gives it to an asset."""
+
+
+def resources(place: Placed) -> dict[str, dg.ResourceDefinition]:
+    """Make what assets are given. No launch can say where to read or write: a run config with a path is refused.
+
+    Assets write their own files, so that Dagster's own way of keeping what they return, which takes a path, keeps none.
+    """
+
+    @dg.resource(config_schema={}, description="Where the store is; set by COMMONGROUND_STORE before Dagster starts.")
+    def fixed(_: dg.InitResourceContext) -> Place:
+        return place
+
+    @dg.io_manager(config_schema={}, description="Keeps nothing: each asset writes its own files.")
+    def keeping_nothing(_: dg.InitResourceContext) -> dg.IOManager:
+        return dg.InMemoryIOManager()
+
+    return {"place": fixed, "io_manager": keeping_nothing}
 
 
 def snapshot_key(name: str) -> dg.AssetKey:
@@ -62,9 +82,12 @@ def answer_key(name: str) -> dg.AssetKey:
     return dg.AssetKey(["problem", name])
 
 
-def all_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition]:
+def all_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Make every asset of a project."""
-    fetched = [_snapshot(catalogue, name, source) for name, source in catalogue.held().items()]
+    fetched = [
+        _snapshot(catalogue, name, source) if source.fetched else _brought(name, source)
+        for name, source in catalogue.held().items()
+    ]
     answers = answer_assets(catalogue, list(catalogue.observing()), list(catalogue.problems))
     reports = [_report(catalogue, name) for name in catalogue.problems]
     return [*fetched, *answers, *reports, _warehouse(catalogue), _pages(catalogue)]
@@ -99,17 +122,29 @@ def _snapshot(catalogue: Catalogue, name: str, source: Source) -> dg.AssetsDefin
         owners=[owner(source.publisher)],
         metadata=_page(source),
     )
-    def fetched(place: Place) -> dg.MaterializeResult[Any]:
+    def fetched(place: Placed) -> dg.MaterializeResult[Any]:
         project = place.project(catalogue)
         with sole_builder(project.home):
             now = datetime.now(UTC)
             outcome = refresh(project.home, name, source, today=now.date(), now=now.isoformat(timespec="seconds"))
-        if outcome.what == "failed":
+        if not outcome.answered:
             raise dg.Failure(outcome.detail)
         sha = outcome.snapshot.sha256 if outcome.snapshot else ""
         return dg.MaterializeResult(metadata={"outcome": outcome.what, "detail": outcome.detail, "sha256": sha})
 
     return fetched
+
+
+def _brought(name: str, source: Source) -> dg.AssetSpec:
+    """Describe the snapshots of a source without an address: a person brings them, and Dagster can make none."""
+    return dg.AssetSpec(
+        snapshot_key(name),
+        group_name="snapshots",
+        kinds={source.format},
+        description=f"{_about(source)} It has no address: keep a file with `commonground add {name}`.",
+        owners=[owner(source.publisher)],
+        metadata=_page(source),
+    )
 
 
 def _places(catalogue: Catalogue) -> dg.AssetsDefinition:
@@ -125,7 +160,7 @@ def _places(catalogue: Catalogue) -> dg.AssetsDefinition:
         owners=[owner(catalogue.sources[names[0]].publisher)] if names else [],
         check_specs=[dg.AssetCheckSpec("sound", asset=PLACES, blocking=True, description="No code twice at a time.")],
     )
-    def register(place: Place) -> Result:
+    def register(place: Placed) -> Result:
         project = place.project(catalogue)
         with sole_builder(project.home):
             prepare(project)
@@ -149,7 +184,7 @@ def _observation(catalogue: Catalogue, name: str, source: Source) -> dg.AssetsDe
         owners=[owner(source.publisher)],
         metadata=_page(source),
     )
-    def observed(place: Place) -> Result:
+    def observed(place: Placed) -> Result:
         project = place.project(catalogue)
         with sole_builder(project.home):
             take_in(project.home, catalogue, name)
@@ -177,7 +212,7 @@ def _answer(problem: Problem, catalogue: Catalogue) -> dg.AssetsDefinition:
         metadata={"places": problem.header.places, "grain": problem.header.grain},
         check_specs=told.problem_specs(key),
     )
-    def answered(place: Place) -> Result:
+    def answered(place: Placed) -> Result:
         project = place.project(catalogue)
         with sole_builder(project.home):
             yield from _answered(project, problem.name, key)
@@ -239,7 +274,7 @@ def _written(
     write: Callable[[Project], Sequence[Path]],
 ) -> dg.AssetsDefinition:
     @dg.asset(key=key, deps=deps, group_name=group, kinds=kinds, description=description)
-    def written(place: Place) -> dg.MaterializeResult[Any]:
+    def written(place: Placed) -> dg.MaterializeResult[Any]:
         project = place.project(catalogue)
         with sole_builder(project.home):
             files = write(project)

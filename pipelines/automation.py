@@ -39,21 +39,20 @@ def freshness(source: Source) -> dg.FreshnessPolicy:
 
 
 def jobs(catalogue: Catalogue) -> "list[Job]":
-    """Make the jobs: refresh everything, refresh one source, build everything."""
+    """Make the jobs: refresh all sources that have an address, refresh one of them, build everything."""
     snapshots = dg.AssetSelection.key_prefixes(["snapshot"])
-    each = [
-        dg.define_asset_job(f"refresh_{name}", dg.AssetSelection.assets(["snapshot", name]))
-        for name, source in catalogue.held().items()
-    ]
+    each = {name: dg.AssetSelection.assets(["snapshot", name]) for name in catalogue.fetched()}
+    every = dg.AssetSelection.assets(*(["snapshot", name] for name in each))
+    asking = [dg.define_asset_job("refresh", every, description="Ask every publisher for what is new.")] if each else []
     return [
-        dg.define_asset_job("refresh", snapshots, description="Ask every publisher for what is new."),
+        *asking,
         dg.define_asset_job("build", dg.AssetSelection.all() - snapshots, description="Build from what is held."),
-        *each,
+        *(dg.define_asset_job(f"refresh_{name}", selection) for name, selection in each.items()),
     ]
 
 
 def schedules(catalogue: Catalogue) -> list[dg.ScheduleDefinition]:
-    """Make the schedules: one for each source from its cadence, and a build after them, all on London time."""
+    """Make the schedules: one for each source with an address, by its cadence, and a build after them; London time."""
     running = dg.DefaultScheduleStatus.RUNNING
     each = [
         dg.ScheduleDefinition(
@@ -63,7 +62,7 @@ def schedules(catalogue: Catalogue) -> list[dg.ScheduleDefinition]:
             execution_timezone=LONDON,
             default_status=running,
         )
-        for name, source in catalogue.held().items()
+        for name, source in catalogue.fetched().items()
     ]
     build = dg.ScheduleDefinition(
         name="build_every_morning",

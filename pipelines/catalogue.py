@@ -70,6 +70,10 @@ class Catalogue(NamedTuple):
         """Give the sources that are published and can be held, whatever they provide, by name."""
         return {name: source for name, source in self.sources.items() if source.access == "open"}
 
+    def fetched(self) -> dict[str, Source]:
+        """Give the sources that refresh can ask for: held, and with an address."""
+        return {name: source for name, source in self.held().items() if source.fetched}
+
     def apportioning(self) -> dict[str, Source]:
         """Give the sources by which figures can be shared out, small areas and shares, by name."""
         return {name: source for name, source in self.held().items() if source.provides in ("areas", "shares")}

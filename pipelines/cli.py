@@ -89,7 +89,9 @@ def build(
 
 @app.command()
 def refresh(
-    source: Annotated[list[str] | None, typer.Argument(help="Sources to ask for; all if none is named.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Argument(help="Sources to ask for; all with an address if none is named.")
+    ] = None,
     store: Store = None,
 ) -> None:
     """Ask publishers for what is new, and keep it; builds nothing."""

@@ -2,30 +2,31 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from pipelines.assets import Place, all_assets
+from pipelines.assets import Place, all_assets, resources
 from pipelines.automation import jobs, schedules
 from pipelines.catalogue import Catalogue, load
 from pipelines.project import root, store_of
 
 
-def build(catalogue: Catalogue, home: Path, as_of: str = "") -> dg.Definitions:
-    """Make all definitions from a catalogue and a store."""
+def build(catalogue: Catalogue, home: Path, as_of: date | None = None) -> dg.Definitions:
+    """Make all definitions from a catalogue and a store, as of a day or of each day on which they run."""
     return dg.Definitions(
         assets=all_assets(catalogue),
         jobs=jobs(catalogue),
         schedules=schedules(catalogue),
-        resources={"place": Place(home=str(home), as_of=as_of)},
+        resources=resources(Place(home, as_of)),
         executor=dg.in_process_executor,
     )
 
 
 def one_run(
-    assets: Sequence[dg.AssetsDefinition], home: Path, as_of: str, on_step: Callable[[str], None]
+    assets: Sequence[dg.AssetsDefinition], home: Path, as_of: date, on_step: Callable[[str], None]
 ) -> dg.Definitions:
     """Make what is needed to run some assets once, as the job `run`: to define all the others takes time too.
 
@@ -34,7 +35,7 @@ def one_run(
     return dg.Definitions(
         assets=assets,
         jobs=[dg.define_asset_job("run")],
-        resources={"place": Place(home=str(home), as_of=as_of)},
+        resources=resources(Place(home, as_of)),
         executor=dg.in_process_executor,
         loggers={"console": _steps_only(on_step)},
     )

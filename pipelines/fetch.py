@@ -16,6 +16,7 @@ import stamina
 from pipelines import keeping, store
 from pipelines.addresses import file_name, public, safe_name
 from pipelines.answers import Answer, Limits, Refusal, Told, Wanted, see_content, see_size
+from pipelines.contents import see_kind
 from pipelines.download import download
 from pipelines.errors import CommongroundError, FetchError
 from pipelines.files import is_file_address, taken
@@ -150,6 +151,7 @@ def _read(wanted: Wanted, path: Path) -> bytes:
     see_size(wanted, path.stat().st_size)
     content = path.read_bytes()
     see_content(wanted, content)
+    see_kind(wanted, content)
     return content
 
 
@@ -161,6 +163,7 @@ def _refreshed(job: Job, limits: Limits, told: Told | None) -> Outcome:
     answer, label = walk(road_of(job.source), wanted, partial(_asked, job))
     if held and (answer.status == 304 or store.digest(answer.content) == held.file.sha256):
         return keeping.confirmed(job, held, answer)
+    see_kind(wanted._replace(url=answer.url), answer.content)
     # A table that a service joined has no headers, and no name of its own.
     name = file_name(answer.url, answer.headers) if answer.headers else ""
     line = keeping.drafted(job, answer.url, name or keeping.plain_name(job), headers=answer.headers)
@@ -171,6 +174,7 @@ def _refreshed(job: Job, limits: Limits, told: Told | None) -> Outcome:
 def _from_files(job: Job, wanted: Wanted) -> Outcome:
     """Keep a file of one's own, of the day on which it was last changed."""
     found = taken(wanted)
+    see_kind(wanted, found.content)
     line = keeping.drafted(job, found.origin, found.name)
     return keeping.kept(job, found.content, line._replace(released=keeping.possible_day(job, found.changed)))
 

@@ -28,6 +28,11 @@ class Outcome(NamedTuple):
     detail: str
     snapshot: Snapshot | None
 
+    @property
+    def answered(self) -> bool:
+        """Tell whether the publisher was asked and gave what it should."""
+        return self.what in ("new", "unchanged")
+
 
 class Job(NamedTuple):
     """One source being refreshed into a store, on a day."""

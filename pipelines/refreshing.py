@@ -17,10 +17,13 @@ def said(what: str, detail: str) -> str:
 
 
 def refresh_and_tell(project: Project, sources: Sequence[str], console: Console) -> int:
-    """Ask publishers for what is new, say what came, and give how many failed."""
+    """Ask publishers for what is new, say what came, and give how many sources brought nothing.
+
+    Without names it asks for every source that has an address, and counts those that have none.
+    """
     catalogue = project.catalogue
     named = {name: catalogue.source(name) for name in sources}
-    wanted = named or catalogue.held()
+    wanted = named or catalogue.fetched()
     now = datetime.now(UTC)
     with progress_bar(console) as bar:
         task = bar.add_task("fetching", total=len(wanted))
@@ -43,4 +46,7 @@ def refresh_and_tell(project: Project, sources: Sequence[str], console: Console)
             )
     for outcome in outcomes:
         console.print(said(outcome.what, outcome.detail), soft_wrap=True, highlight=False, markup=False)
-    return sum(outcome.what == "failed" for outcome in outcomes)
+    if not named and (by_hand := len(catalogue.held()) - len(wanted)):
+        of = f"{by_hand:,} of {len(catalogue.held()):,} sources"
+        console.print(f"Not asked, for want of an address: {of}; a person brings their files with `commonground add`.")
+    return sum(not outcome.answered for outcome in outcomes)

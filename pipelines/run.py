@@ -38,7 +38,7 @@ def step_count(project: Project, problems: Sequence[str]) -> int:
 
 
 def _run(project: Project, assets: Sequence[dg.AssetsDefinition], on_step: OnStep) -> Built:
-    defs = one_run(assets, project.home, project.as_of.isoformat(), on_step)
+    defs = one_run(assets, project.home, project.as_of, on_step)
     with dg.DagsterInstance.ephemeral() as instance:
         result = defs.resolve_job_def("run").execute_in_process(
             instance=instance,

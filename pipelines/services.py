@@ -38,6 +38,8 @@ def nomis(api: Nomis) -> Road:
         total = _total(header, rows[1:], here) if rows[1:] else total
         if len(lines) >= total or not rows[1:]:
             break
+    if not lines:
+        raise astray(here, "no row came, expected some; correct the query, or fetch it again later")
     if len(lines) != total:
         raise astray(here, f"{len(lines):,} rows came, and the service says there are {total:,}; fetch it again")
     return Joined(f"{address}?{urlencode(query, safe=',')}", as_csv(header, lines))
@@ -71,6 +73,8 @@ def arcgis(api: ArcGis) -> Road:
     total = read_json((yield Ask(counted)), counted).get("count")
     if not isinstance(total, int):
         raise astray(counted, f"found count {str(total)[:40]}, expected a number; see the layer")
+    if not total:
+        raise astray(counted, "the layer has no feature, expected some; correct the query, or fetch it again later")
     query = _arcgis_query(api, about)
     features: list[Any] = []
     more = True

@@ -37,7 +37,7 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(scope="module")
 def defs(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
-    return build(catalogue, tmp_path_factory.mktemp("store"), AS_OF.isoformat())
+    return build(catalogue, tmp_path_factory.mktemp("store"), AS_OF)
 
 
 def test_every_source_and_problem_is_an_asset(catalogue: Catalogue, defs: dg.Definitions) -> None:
@@ -75,11 +75,27 @@ def test_every_check_blocks(catalogue: Catalogue, defs: dg.Definitions) -> None:
 def test_schedules_run_on_london_time_from_the_start(catalogue: Catalogue, defs: dg.Definitions) -> None:
     schedules = {schedule.name: schedule for schedule in defs.schedules or []}
     assert "build_every_morning" in schedules
-    wanted = {f"refresh_{name}_{source.cadence}" for name, source in catalogue.held().items()}
+    wanted = {f"refresh_{name}_{source.cadence}" for name, source in catalogue.fetched().items()}
+    assert len(wanted) < len(catalogue.held())
     assert set(schedules) == wanted | {"build_every_morning"}
     for schedule in schedules.values():
         assert schedule.execution_timezone == "Europe/London"
         assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("resource", "key"), [("place", "home"), ("place", "as_of"), ("io_manager", "base_dir")], ids=str
+)
+def test_a_launch_can_not_say_where_to_read_or_write(tmp_path: Path, resource: str, key: str) -> None:
+    copy, elsewhere = small_project(tmp_path), tmp_path / "elsewhere"
+    kept = elsewhere / "out" / "analysis.sql"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("select 1")
+    job = build(load(copy), tmp_path / "store").resolve_job_def("build")
+    with pytest.raises(dg.DagsterInvalidConfigError, match="Received unexpected config entr"):
+        job.execute_in_process(run_config={"resources": {resource: {"config": {key: str(elsewhere)}}}})
+    assert [path for path in elsewhere.rglob("*") if path.is_file()] == [kept] and kept.read_text() == "select 1"
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_run_launched_from_dagster_gives_what_the_steps_give(tmp_path: Path) -> None:

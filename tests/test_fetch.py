@@ -231,6 +231,48 @@ def test_what_is_no_file_is_refused_and_logged(tmp_path: Path, office: Publisher
     assert store.snapshots(tmp_path, "claimants") == []
 
 
+FOREIGN: dict[str, tuple[str, bytes, str]] = {
+    "a heading alone": ("csv", b"code,value\n", "one line and no row"),
+    "a heading and blank cells": ("csv", b"code,value\r\n,\r\n", "one line and no row"),
+    "an answer in JSON": ("csv", b'{"error": "no such table"}', "a JSON answer"),
+    "an answer in XML": ("csv", b"<?xml version='1.0'?>\n<Error><Code>AccessDenied</Code></Error>", "an XML answer"),
+    "a PDF": ("csv", b"%PDF-1.7\n1 0 obj\n", "a PDF file"),
+    "a text for a workbook": ("excel", b"Please try again\nlater", "no excel file"),
+    "a text for a Parquet file": ("parquet", b"Please try again\nlater", "no parquet file"),
+    "a text for JSON": ("json", b"Please try again\nlater", "no JSON"),
+    "an empty listing": ("json", b'{"type": "FeatureCollection", "features": []}', "a JSON file without a row"),
+    "an error in JSON": ("json", b'{"error": "no such table"}', "an error (no such table)"),
+    "an empty object": ("json", b"{}", "a JSON file without a row"),
+    "an empty list": ("json", b"[]", "a JSON file without a row"),
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_a_file_that_has_nothing_it_should_have_is_no_release(tmp_path: Path, office: Publisher, what: str) -> None:
+    form, body, expected = FOREIGN[what]
+    url = office.at("/a", says(200, body))
+    outcome = get(tmp_path, url, format=form)
+    assert outcome.what == "failed" and expected in outcome.detail and url in outcome.detail
+    assert store.history(tmp_path)[-1].error == outcome.detail
+    assert store.snapshots(tmp_path, "claimants") == []
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        ("csv", b"code,value\n\nE06000001,5"),
+        ("csv", b"code,value\rE06000001,5"),
+        ("csv", "code,value\nE06000001,5\n".encode("utf-16")),
+        ("csv", b"[note 1] See the page.\ncode,value\nE06000001,5\n"),
+        ("json", b'{"type": "FeatureCollection", "notes": [], "features": [{}]}'),
+        ("json", b'\xef\xbb\xbf[{"code": "E06000001", "value": 5}]'),
+    ],
+)
+def test_a_small_file_with_a_row_is_a_release(tmp_path: Path, office: Publisher, form: str, body: bytes) -> None:
+    outcome = get(tmp_path, office.at("/a", says(200, body)), format=form)
+    assert outcome.what == "new", outcome.detail
+
+
 @pytest.mark.parametrize("reply", [silent, dripping, dripping_headers], ids=lambda reply: reply.__name__)
 def test_a_publisher_that_never_ends_is_given_up_in_time(tmp_path: Path, office: Publisher, reply: Reply) -> None:
     begun = time.monotonic()
@@ -399,7 +441,7 @@ def test_a_damaged_log_is_told_and_not_raised(tmp_path: Path, office: Publisher)
 
 def test_many_sources_are_asked_one_at_a_time_per_host_and_told_by_name(tmp_path: Path, office: Publisher) -> None:
     names = ["delta", "alpha", "charlie", "bravo"]
-    sources = {name: source(office.at(f"/{name}.csv", says(200, name.encode()))) for name in names}
+    sources = {name: source(office.at(f"/{name}.csv", says(200, CSV + name.encode()))) for name in names}
     sources["nowhere"] = source(None)
     sources["broken"] = source(office.at("/broken.csv", says(404)))
     told: list[Outcome] = []

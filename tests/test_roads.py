@@ -172,6 +172,7 @@ def test_nomis_is_asked_page_by_page_until_all_rows_have_come(
         (b"", "nothing (an empty file) came"),
         (PAGE, "a web page came"),
         (HEADER + b'"x","y",1,many\n', "expected one number"),
+        (HEADER, "no row came"),
         (b"\xff\xfe,RECORD_COUNT", "not a CSV file"),
     ],
 )
@@ -229,6 +230,7 @@ def test_boundaries_come_as_one_collection(tmp_path: Path, office: Publisher) ->
         ([{"error": {"code": 400, "message": "Invalid field:\n LAD24XX"}}], 3, "refuses (Invalid field: LAD24XX)"),
         ([{"features": ["A"]}], 1, "features came"),
         ([], "three", "expected a number"),
+        ([{"features": []}], 0, "the layer has no feature"),
     ],
 )
 def test_a_feature_service_that_is_not_right_is_refused_whole(

@@ -16,6 +16,7 @@ from pipelines.snapshots import damaged, listed
 from tests.test_cli import run
 
 CONTENT = b"code,value\nE06000001,5\n"
+SHAPES = b'{"type": "FeatureCollection", "features": [{"type": "Feature"}]}'
 
 
 def snapshot(content: bytes, released: date = date(2024, 1, 1), file: str = "a.csv") -> store.Snapshot:
@@ -102,17 +103,17 @@ def test_what_travels_with_the_project_is_made_whole_by_the_next_build_and_logge
 
 def test_the_commands_list_what_is_held_and_fail_where_it_is_damaged(tmp_path: Path) -> None:
     home = tmp_path / "store"
-    kept = tmp_path / "a.csv"
-    kept.write_bytes(CONTENT)
+    kept = tmp_path / "a.json"
+    kept.write_bytes(SHAPES)
     assert run("add", "ons_lad_boundaries", str(kept), "--released", "2024-01-01", store=home).returncode == 0
     rows = list(csv.DictReader(io.StringIO(run("snapshots", "--format", "csv", store=home).stdout)))
     # What travels with the project is taken in first, so that codes can be looked up; what was added comes last.
     assert {row["origin"] for row in rows[:-1]} == {"starter"}
-    added = ("ons_lad_boundaries", "new", store.digest(CONTENT))
+    added = ("ons_lad_boundaries", "new", store.digest(SHAPES))
     assert tuple(rows[-1][name] for name in ("source", "change", "sha256")) == added
-    assert "a.csv" in run("snapshots", "ons_lad_boundaries", store=home).stdout
+    assert "a.json" in run("snapshots", "ons_lad_boundaries", store=home).stdout
     assert run("snapshots", "ons_lad_boundary", store=home).returncode == 2
     assert f"{len({row['sha256'] for row in rows})} files" in run("verify", store=home).stdout
-    (store.snapshots_dir(home) / store.digest(CONTENT)).write_bytes(b"")
+    (store.snapshots_dir(home) / store.digest(SHAPES)).write_bytes(b"")
     done = run("verify", store=home)
-    assert done.returncode == 4 and "a.csv" in done.stderr
+    assert done.returncode == 4 and "a.json" in done.stderr
