@@ -18,7 +18,6 @@ from pipelines.coarser import wider_gaps
 from pipelines.crosswalks import Geography, crosswalk
 from pipelines.errors import CommongroundError, UnknownNameError
 from pipelines.keys import keys
-from pipelines.ledger_store import record
 from pipelines.losses import LOSS, losses, of_problem, whole_losses
 from pipelines.model import Source
 from pipelines.observe import Observed
@@ -39,7 +38,7 @@ from pipelines.withholding import withheld
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
     """Make the typed cells, the verdicts and the view of one problem, or give the cells made before.
 
-    Its ledger of gaps is carried on to them. Raises UnreadableError, once the tables are there, where it can't be read.
+    The ledger of gaps is carried on once the cells have met their checks (ledger_store.record).
     """
     key = keys(project.catalogue, project.home, project.as_of).answer[name]
     paths = [state_path(project.home, table, name) for table in ANSWERED]
@@ -57,9 +56,7 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
         lost = of_problem([lost], name, problem.header.places)
         for path, table in zip(paths, (cells, view, judged, lost), strict=True):
             write_table(path, table, key)
-    cells = read_table(paths[0])
-    record(project, name, cells)
-    return cells
+    return read_table(paths[0])
 
 
 def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataFrame) -> None:

@@ -17,6 +17,7 @@ from pipelines.automation import freshness
 from pipelines.catalogue import Catalogue, Problem
 from pipelines.errors import CommongroundError
 from pipelines.fetch import refresh
+from pipelines.ledger_store import record
 from pipelines.model import Source
 from pipelines.observe import take_in
 from pipelines.pages import publish_pages
@@ -50,7 +51,15 @@ Placed = dg.ResourceParam[Place]
 """The place as Dagster gives it to an asset."""
 
 
-def resources(place: Placed) -> dict[str, dg.ResourceDefinition]:
+class _KeepingNothing(dg.IOManager):
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Keep nothing: what an asset gives Dagster is only what it says of itself."""
+
+    def load_input(self, context: dg.InputContext) -> None:
+        """Give nothing: each asset reads its own files."""
+
+
+def resources(place: Place) -> dict[str, dg.ResourceDefinition]:
     """Make what assets are given. No launch can say where to read or write: a run config with a path is refused.
 
     Assets write their own files, so that Dagster's own way of keeping what they return, which takes a path, keeps none.
@@ -62,7 +71,7 @@ def resources(place: Placed) -> dict[str, dg.ResourceDefinition]:
 
     @dg.io_manager(config_schema={}, description="Keeps nothing: each asset writes its own files.")
     def keeping_nothing(_: dg.InitResourceContext) -> dg.IOManager:
-        return dg.InMemoryIOManager()
+        return _KeepingNothing()
 
     return {"place": fixed, "io_manager": keeping_nothing}
 
@@ -229,12 +238,27 @@ def _answered(project: Project, name: str, key: dg.AssetKey) -> Result:
         if not path.is_file():
             raise dg.Failure(str(error)) from error
         cells, fault = read_table(path), str(error)
+    fault = fault or _recorded(project, name, cells, told.problem_results(key, cells, fault))
     metadata = {**told.counted(cells, "place_code"), "known": cells["value"].count(), "gaps": cells["reason"].count()}
     problem = project.catalogue.problems[name]
     people, of_days = people_in(project, problem)[0], instants(project.catalogue, problem.measures)
     results = [*told.problem_results(key, cells, fault), told.coverage_result(key, cells, people),
                told.period_result(key, cells, problem.header.grain, of_days)]  # fmt: skip
     yield dg.MaterializeResult(metadata=metadata, check_results=results)
+
+
+def _recorded(project: Project, name: str, cells: pl.DataFrame, results: told.Results) -> str:
+    """Carry the ledger of gaps on to an answer that breaks no rule of its own; give why it could not be.
+
+    History begins with the first answer that is published: one that breaks its rules is not, and leaves no trace.
+    """
+    if any(not each.passed and each.severity == dg.AssetCheckSeverity.ERROR for each in results):
+        return ""
+    try:
+        record(project, name, cells)
+    except CommongroundError as error:
+        return str(error)
+    return ""
 
 
 def _report(catalogue: Catalogue, name: str) -> dg.AssetsDefinition:

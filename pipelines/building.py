@@ -1,6 +1,6 @@
 """What `build` and `rehearse` do and say, with a progress bar for what takes time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from pipelines.beside import Work, by_two, second_process
 from pipelines.bordering import neighbour_table
 from pipelines.keys import Keys
 from pipelines.ledger import since
-from pipelines.ledger_store import ledger_is_fresh, ledger_of
+from pipelines.ledger_store import last_recorded, ledger_is_fresh, ledger_of
 from pipelines.pages import INDEX, pages_are_fresh, publish_pages
 from pipelines.parents import parent_table
 from pipelines.places import overlapping
@@ -53,6 +53,7 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
         made = prepare(project)
         # Everything rests on the register of places: without one there is nothing to build.
         register_places(project)
+    begun = {name for name in names if last_recorded(project.home, name)[0]}
     fresh = is_fresh(project, made, names)
     fresh = fresh and all(ledger_is_fresh(project, name) and report_is_fresh(project, name) for name in names)
     faults: list[str] = []
@@ -63,8 +64,8 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
             _made_ahead(project, made, names, console, beside)
             built = _materialised(project, names, console)
             faults = built.faults + _published(project, built, console, beside)
-    tell(project, names, console)
-    return faults + broken_sources(project, names)
+    tell(project, names, console, begun)
+    return list(dict.fromkeys(faults + broken_sources(project, names)))
 
 
 def _made_ahead(
@@ -139,12 +140,15 @@ def broken_sources(project: Project, names: Sequence[str]) -> list[str]:
     return [f"{source}: {evidence}" for source, evidence in grave.select("source", "evidence").iter_rows()]
 
 
-def tell(project: Project, names: Sequence[str], console: Console) -> None:
-    """Print shortly what can be answered, what is missing and why, what has changed, and where the outputs are."""
+def tell(project: Project, names: Sequence[str], console: Console, begun: Collection[str]) -> None:
+    """Print shortly what can be answered, what is missing and why, what has changed, and where the outputs are.
+
+    Takes the names of the problems that the ledger had a build of before this one.
+    """
     made = [name for name in names if state_path(project.home, "cell", name).is_file()]
     cells = [read_table(state_path(project.home, "cell", name)) for name in made]
     console.print(_answered(project, dict(zip(made, cells, strict=True))), _reasons(cells), sep="\n")
-    for line in _since(project, made):
+    for line in _since(project, made, begun):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     reports = [report_files(project, name)[0] for name in made]
     shown = str(reports[0]) if len(reports) == 1 else f"{len(reports)} problems, each <problem>.html beside it"
@@ -183,11 +187,22 @@ def _reasons(cells: list[pl.DataFrame]) -> Table:
     return table
 
 
-def _since(project: Project, names: list[str]) -> list[str]:
-    """Say what has changed since the last build, problem by problem; first builds are told in one line."""
-    first = {name: held.builds["open"][0] for name in names if (held := ledger_of(project, name)).builds.height == 1}
+def _since(project: Project, names: list[str], begun: Collection[str]) -> list[str]:
+    """Say what has changed since the last build, problem by problem; first builds are told in one line.
+
+    Of a build as of a day before the last one recorded it says that it is not recorded.
+    """
+    first = {
+        name: held.builds["open"][0]
+        for name in names
+        if name not in begun and (held := ledger_of(project, name)).builds.height == 1
+    }
     gaps = f"{sum(first.values()):,} gaps recorded"
     told = [f"Ledger   first build of {len(first)} problems, {gaps}"] if first else []
+    last = {name: last_recorded(project.home, name)[1] for name in names}
+    past = [day for day in last.values() if day > project.as_of]
+    if past:
+        told.append(f"Ledger   not recorded for {len(past)} problems: a build as of {max(past)} is recorded already")
     lines = [(name, line) for name in names for line in ledger_lines(project, name)[name in first :]]
     return told + [f"Ledger   {name}: {line}" for name, line in lines]
 

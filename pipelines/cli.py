@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli_ledger import commands as recording
 from pipelines.cli_plan import commands as planning
 from pipelines.cli_sources import commands
 from pipelines.errors import CommongroundError
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(commands)
 app.add_typer(planning)
+app.add_typer(recording)
 BUILT_WITH_FAULTS = 6
 """Exit code of a build that is done, but in which some source or problem could not be used."""
 

@@ -51,12 +51,11 @@ def _fault_of_json(head: bytes, content: bytes) -> str:
     if head[:1] not in (b"{", b"["):
         return f"no JSON (it begins with {head[:12]!r})"
     told = _read(content) if len(content) <= _SMALL else None
-    lists = [told] if isinstance(told, list) else []
-    if isinstance(told, dict):
-        if told.get("error"):
-            return f"an error ({str(told['error'])[:120]})"
-        lists = [each for each in told.values() if isinstance(each, list)] or ([told] if not told else [])
-    return "a JSON file without a row" if lists and not any(lists) else ""
+    if isinstance(told, dict) and told.get("error"):
+        return f"an error ({str(told['error'])[:120]})"
+    within = [each for each in told.values() if isinstance(each, list)] if isinstance(told, dict) else []
+    empty = told in ([], {}) or (within and not any(within))
+    return "a JSON file without a row" if empty else ""
 
 
 def _read(content: bytes) -> Any:

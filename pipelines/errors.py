@@ -35,6 +35,12 @@ class UnknownNameError(CommongroundError):
     exit_code = 2
 
 
+class DayError(CommongroundError):
+    """A day as of which nothing can be built."""
+
+    exit_code = 2
+
+
 class CrosswalkError(CommongroundError):
     """A crosswalk that would make or lose something, or a figure for a place that it does not have."""
 

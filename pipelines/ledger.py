@@ -1,7 +1,8 @@
 """The ledger of gaps: when each was first seen, last seen, closed, and opened again.
 
-It is kept as spells: one row for each time that a gap was open without a break, from the build that first saw it to the
-build that no longer did. A gap's id is that of its cell, so it stays the same from build to build.
+It is kept as sightings: one row for each build that saw a gap other than the build before did. From these follow the
+spells, one for each time that a gap was open without a break; so a build can be taken out exactly. A gap's id is that
+of its cell, so it stays the same from build to build.
 """
 
 from datetime import date
@@ -10,7 +11,9 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.accepted import Accepted, with_acceptance
+from pipelines.drafting import Declared, without_drafts
 from pipelines.schema import DATE, TEXT, WHOLE, Column, conformed, dtypes
+from pipelines.sightings import CLOSED, SIGHTING, counted, newest, spells_of
 from pipelines.stand_ins import is_open, open_reason
 
 SPELL: dict[str, Column] = {
@@ -29,7 +32,7 @@ SPELL: dict[str, Column] = {
     "opened": Column(DATE, "Day of the build that first saw it open, or open again"),
     "last_seen": Column(DATE, "Day of the last build that saw it open"),
     "closed": Column(DATE, "Day of the build that no longer saw it; null while it is open"),
-    "closed_because": Column(TEXT, "answered: a figure came; no_longer_asked: the problem asks for it no more"),
+    "closed_because": Column(TEXT, "; ".join(f"{name}: {meaning}" for name, meaning in CLOSED.items())),
     "opened_build": Column(WHOLE, "Number of the build that opened it"),
     "closed_build": Column(WHOLE, "Number of the build that closed it"),
     "changed_build": Column(WHOLE, "Number of the build that last changed its reason"),
@@ -62,12 +65,38 @@ BUILD: dict[str, Column] = {
 }
 
 
-class Ledger(NamedTuple):
-    """The spells of one problem (SPELL), its builds (BUILD), and of what contents the last one was."""
+class Note(NamedTuple):
+    """What a build was made of: the hash of its cells, and for each measure what declared it and its files."""
 
-    spells: pl.DataFrame
-    builds: pl.DataFrame
     contents: str
+    declared: dict[str, Declared]
+
+
+class Ledger(NamedTuple):
+    """The sightings of one problem (SIGHTING), its builds (BUILD), and a note for each build.
+
+    Sightings are all that builds saw; spells and the counts of builds leave out what drafts did wrong.
+    """
+
+    sightings: pl.DataFrame
+    builds: pl.DataFrame
+    notes: tuple[Note, ...]
+
+    @property
+    def spells(self) -> pl.DataFrame:
+        """Spells that follow from the sightings (SPELL)."""
+        return conformed(spells_of(self.history, self.builds), SPELL)
+
+    @property
+    def history(self) -> pl.DataFrame:
+        """Sightings without what drafts of declarations did wrong (SIGHTING)."""
+        made = (each.declared for each in self.notes)
+        return without_drafts(self.sightings, list(zip(self.builds["build"], self.builds["day"], made, strict=True)))
+
+    @property
+    def with_counts(self) -> "Ledger":
+        """The ledger, with what each build opened, closed and changed counted again."""
+        return self._replace(builds=conformed(counted(self.history, self.builds), BUILD))
 
     @property
     def day(self) -> date:
@@ -75,86 +104,93 @@ class Ledger(NamedTuple):
         last: Any = self.builds["day"].max()
         return last if last is not None else date.min
 
+    @property
+    def last(self) -> int:
+        """Number of the last build recorded; 0 where there is none."""
+        return int(self.builds["build"].max() or 0)  # type: ignore[arg-type]
+
 
 def nothing() -> Ledger:
     """Give the ledger of a problem that was never built."""
-    return Ledger(pl.DataFrame(schema=dtypes(SPELL)), pl.DataFrame(schema=dtypes(BUILD)), "")
+    return Ledger(pl.DataFrame(schema=dtypes(SIGHTING)), pl.DataFrame(schema=dtypes(BUILD)), ())
 
 
 def open_gaps(cells: pl.DataFrame) -> pl.DataFrame:
-    """Give the needs that are open (of schema.CELL), as spells that have not begun."""
+    """Give the needs that are open (of schema.CELL), as sightings of no build as yet."""
     found = cells.filter(is_open()).with_columns(pl.col("cell_id").alias("gap_id"), open_reason().alias("reason"))
-    return conformed(found, SPELL)
+    return conformed(found, SIGHTING)
 
 
-def carried_on(ledger: Ledger, cells: pl.DataFrame, day: date, contents: str) -> Ledger:
+def carried_on(
+    ledger: Ledger, cells: pl.DataFrame, day: date, contents: str, declared: dict[str, Declared] | None = None
+) -> Ledger:
     """Carry a ledger on to a build of a day; the ledger stays as it is where the last build was of the same contents.
 
-    Takes a problem's cells (schema.CELL). A day before the last one recorded adds nothing: history is not rewritten.
+    Takes a problem's cells (schema.CELL), and for each measure what declared it and its files. A day before the last
+    one recorded adds nothing: history is not rewritten. What a draft of a declaration did wrong leaves no trace.
     """
-    if day < ledger.day or (day == ledger.day and contents == ledger.contents):
+    if day < ledger.day or (day == ledger.day and contents == ledger.notes[-1].contents):
         return ledger
-    build = ledger.builds.height + 1
-    now, ended = open_gaps(cells), ledger.spells.filter(pl.col("closed").is_not_null())
-    before = ledger.spells.filter(pl.col("closed").is_null())
-    staying = _stayed(before.join(now, on="gap_id", how="semi"), now, day, build)
-    closing = _closed(before.join(now, on="gap_id", how="anti"), cells, day, build)
-    opening = _opened(now.join(before, on="gap_id", how="anti"), day, build)
-    spells = pl.concat([ended, staying, closing, opening]).sort("gap_id", "opened_build")
-    counts = {
-        "problem": cells["problem"].first(), "build": build, "day": day, "asked": cells.height,
-        "known": cells.height - now.height, "open": now.height, "closed": closing.height,
-        "reopened": opening.join(ended, on="gap_id", how="semi").height,
-        "opened": opening.join(ended, on="gap_id", how="anti").height,
-        "changed": staying.filter(pl.col("changed_build") == build).height,
-    }  # fmt: skip
-    return Ledger(spells, pl.concat([ledger.builds, conformed(pl.DataFrame([counts]), BUILD)]), contents)
+    build, note = ledger.last + 1, Note(contents, declared or {})
+    counts = {"problem": cells["problem"].first(), "build": build, "day": day, "asked": cells.height,
+              "known": cells.filter(~is_open()).height}  # fmt: skip
+    builds = pl.concat([ledger.builds, conformed(pl.DataFrame([counts]), BUILD)])
+    notes = (*ledger.notes, note)
+    seen = _seen(ledger, cells, build)
+    return Ledger(pl.concat([ledger.sightings, seen]).sort("gap_id", "build"), builds, notes).with_counts
 
 
-_NOW = ("reason", "holder", "period_start", "period_end")
-"""What of an open gap is as the last build found it."""
-
-
-def _stayed(spells: pl.DataFrame, now: pl.DataFrame, day: date, build: int) -> pl.DataFrame:
-    """Note that gaps are still open, and for which reason now."""
-    fresh = now.select(
-        "gap_id", *(pl.col(n).alias(f"{n}_now") for n in ("reason", "holder", "period_start", "period_end"))
-    )
-    joined = spells.join(fresh, on="gap_id", how="left", maintain_order="left")
-    other = pl.col("reason") != pl.col("reason_now")
-    noted = joined.with_columns(
-        pl.when(other).then("reason").otherwise("reason_before").alias("reason_before"),
-        pl.when(other).then(pl.lit(day)).otherwise("reason_since").alias("reason_since"),
-        pl.when(other).then(pl.lit(build)).otherwise("changed_build").alias("changed_build"),
-        *(pl.col(f"{name}_now").alias(name) for name in _NOW),
-        pl.lit(day).alias("last_seen"),
-    )
-    return conformed(noted, SPELL)
-
-
-def _closed(spells: pl.DataFrame, cells: pl.DataFrame, day: date, build: int) -> pl.DataFrame:
+def _seen(ledger: Ledger, cells: pl.DataFrame, build: int) -> pl.DataFrame:
+    """Give the sightings of a build: of gaps that are new, that are other than they were, and that have closed."""
+    now, last = open_gaps(cells), newest(ledger.sightings)
+    before = last.filter(pl.col("reason").is_not_null())
+    same = ["gap_id", "reason", "holder", "period_start", "period_end"]
+    fresh = now.join(before, on=same, how="anti", nulls_equal=True)
     asked = pl.col("gap_id").is_in(cells["cell_id"].implode())
     because = pl.when(asked).then(pl.lit("answered")).otherwise(pl.lit("no_longer_asked"))
-    ended = spells.with_columns(
-        pl.lit(day).alias("closed"), because.alias("closed_because"), pl.lit(build).alias("closed_build")
+    ended = before.join(now, on="gap_id", how="anti").with_columns(
+        pl.lit(None, pl.String).alias("reason"), because.alias("closed_because")
     )
-    return conformed(ended, SPELL)
+    return conformed(pl.concat([fresh, ended]).with_columns(pl.lit(build).alias("build")), SIGHTING)
 
 
-def _opened(gaps: pl.DataFrame, day: date, build: int) -> pl.DataFrame:
-    begun = [pl.lit(day).alias(name) for name in ("opened", "last_seen", "reason_since")]
-    return conformed(gaps.with_columns(*begun, pl.lit(build).alias("opened_build")), SPELL)
+def without_builds(ledger: Ledger, numbers: set[int]) -> Ledger:
+    """Take builds out of a ledger: what they alone saw is gone, and what they closed is open again.
+
+    What a build saw that the next one saw too is dated by the next one.
+    """
+    builds = ledger.builds.filter(~pl.col("build").is_in(sorted(numbers)))
+    notes = tuple(
+        note for note, number in zip(ledger.notes, ledger.builds["build"], strict=True) if number not in numbers
+    )
+    next_kept = {
+        number: min((each for each in builds["build"] if each > number), default=None) for number in sorted(numbers)
+    }
+    moved = ledger.sightings.with_columns(
+        pl.col("build").alias("seen"),
+        pl.col("build").replace_strict(next_kept, default=pl.col("build"), return_dtype=pl.Int64),
+    ).drop_nulls("build")
+    last = moved.sort("gap_id", "build", "seen").unique(["gap_id", "build"], keep="last", maintain_order=True)
+    return Ledger(_changes_only(conformed(last, SIGHTING)), builds, notes).with_counts
+
+
+def _changes_only(sightings: pl.DataFrame) -> pl.DataFrame:
+    """Leave out sightings that tell nothing new of a gap, and closings of what was never open."""
+    state = pl.struct("reason", "holder", "period_start", "period_end")
+    told = sightings.sort("gap_id", "build").with_columns(
+        pl.when(pl.col("reason").is_not_null()).then(state).alias("state")
+    )
+    before, first = pl.col("state").shift(1).over("gap_id"), pl.int_range(pl.len()).over("gap_id") == 0
+    new = pl.when(first).then(pl.col("state").is_not_null()).otherwise(pl.col("state").ne_missing(before))
+    return conformed(told.filter(new), SIGHTING)
 
 
 def as_at(ledger: Ledger, day: date) -> Ledger:
-    """Give a ledger as it stood on a day: what was opened later is left out, what was closed later is open."""
-    later = pl.col("closed") > day
-    ending = ("closed", "closed_because", "closed_build")
-    spells = ledger.spells.filter(pl.col("opened") <= day).with_columns(
-        *(pl.when(~later.fill_null(False)).then(name).alias(name) for name in ending),
-        pl.min_horizontal("last_seen", pl.lit(day)).alias("last_seen"),
-    )
-    return ledger._replace(spells=spells, builds=ledger.builds.filter(pl.col("day") <= day))
+    """Give a ledger as it stood on a day: only its builds up to that day."""
+    builds = ledger.builds.filter(pl.col("day") <= day)
+    sightings = ledger.sightings.filter(pl.col("build").is_in(builds["build"].implode()))
+    found = Ledger(sightings, builds, ledger.notes[: builds.height])
+    return found if builds.height == ledger.builds.height else found.with_counts
 
 
 def gap_ledger(ledger: Ledger, accepted: tuple[Accepted, ...], owner: str, as_of: date) -> pl.DataFrame:
@@ -184,7 +220,7 @@ def gap_ledger(ledger: Ledger, accepted: tuple[Accepted, ...], owner: str, as_of
 
 def changes(ledger: Ledger) -> pl.DataFrame:
     """Give what the last build changed: what (opened, reopened, closed, changed), measure, reason, cells, places."""
-    last: Any = ledger.builds["build"].max()
+    last = ledger.last
     began = pl.col("opened_build") == last
     again = pl.col("opened_build") > pl.col("opened_build").min().over("gap_id")
     what = (
@@ -193,21 +229,21 @@ def changes(ledger: Ledger) -> pl.DataFrame:
         .when(pl.col("changed_build") == last).then(pl.lit("changed"))
     )  # fmt: skip
     told = ledger.spells.with_columns(what.alias("what")).drop_nulls("what")
-    counted = told.group_by("what", "measure", "reason", "reason_before", "closed_because").agg(
+    counts = told.group_by("what", "measure", "reason", "reason_before", "closed_because").agg(
         pl.len().alias("cells"),
         pl.col("place_code").n_unique().alias("places"),
         pl.col("place_name").unique().sort().head(5).alias("names"),
     )
-    return counted.sort("what", "cells", "measure", "reason", descending=[False, True, False, False])
+    return counts.sort("what", "cells", "measure", "reason", descending=[False, True, False, False])
 
 
 def since(ledger: Ledger) -> str:
     """Say in one line what the last build changed, and since when."""
     if ledger.builds.is_empty():
-        return "of a day before the first build that is recorded; nothing is noted"
+        return "no build up to this day is recorded"
     last = ledger.builds.row(-1, named=True)
     if ledger.builds.height == 1:
-        return f"first build, {last['open']:,} gaps recorded"
+        return f"recorded since the build of {last['day']}: {last['open']:,} open"
     before = ledger.builds.row(-2, named=True)["day"]
     counts = [f"{last[name]:,} {said}" for name, said in _SAID.items() if last[name]]
     return f"since the build of {before}: {', '.join(counts) or 'nothing changed'}; {last['open']:,} open"

@@ -11,6 +11,7 @@ from pipelines.periods import say
 from pipelines.report_trend import trend
 from pipelines.revisions import REVISION_SUMMARY
 from pipelines.schema import empty
+from pipelines.sightings import CLOSED
 from pipelines.verdicts import SAID, VERDICT, by_place
 
 
@@ -77,7 +78,7 @@ def changed(followed: Followed, measures: dict[str, Measure]) -> dict[str, Any]:
 
 def _why(row: dict[str, Any]) -> str:
     if row["what"] == "closed":
-        return "a figure came" if row["closed_because"] == "answered" else "no longer asked for"
+        return CLOSED[row["closed_because"]]
     now = REASONS[row["reason"]].title
     return f"{REASONS[row['reason_before']].title}; now: {now}" if row["what"] == "changed" else now
 

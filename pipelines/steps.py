@@ -15,6 +15,7 @@ import polars as pl
 from checks.doubt import DOUBT
 from pipelines.apportioning import geography
 from pipelines.catalogue import Catalogue
+from pipelines.errors import DayError
 from pipelines.keys import Keys, hashed, keys
 from pipelines.observe import Observed, observe, take_in
 from pipelines.places import Places
@@ -25,6 +26,7 @@ from pipelines.store import prune, prune_outputs, read_table, state_path, sweep,
 from pipelines.systems import System, listed, registered
 from pipelines.totals import TOTAL
 
+AS_OF = "COMMONGROUND_AS_OF"
 OBSERVED = Observed._fields
 ANSWERED = ("cell", "view", "verdict", "loss")
 """Tables of the state that answer a problem."""
@@ -38,10 +40,27 @@ class Project(NamedTuple):
     as_of: date
 
 
+def clock() -> date:
+    """Give the day by this machine's clock, in UTC."""
+    return datetime.now(UTC).date()
+
+
 def today() -> date:
     """Give the day of the build: COMMONGROUND_AS_OF where it is set, else today's."""
-    told = os.environ.get("COMMONGROUND_AS_OF")
-    return date.fromisoformat(told) if told else datetime.now(UTC).date()
+    told = os.environ.get(AS_OF)
+    if not told:
+        return clock()
+    try:
+        return not_to_come(date.fromisoformat(told), AS_OF)
+    except ValueError as error:
+        raise DayError(f"{AS_OF}: found {told!r}, expected a day as 2025-06-30") from error
+
+
+def not_to_come(day: date, where: str) -> date:
+    """Give a day as of which to build; raise DayError for a day to come, which nobody can know anything of."""
+    if day > clock():
+        raise DayError(f"{where}: found {day}, a day to come; today is {clock()}: give today or a day before")
+    return day
 
 
 def prepare(project: Project) -> Keys:

@@ -53,9 +53,9 @@ def project_at(store: Path | None, as_of: datetime | None) -> "Project":
     """Read the declarations and give what a command works on; imported late, so that --help is quick."""
     from pipelines.catalogue import load
     from pipelines.project import root, store_of
-    from pipelines.steps import Project, today
+    from pipelines.steps import Project, not_to_come, today
 
-    day = as_of.date() if as_of else today()
+    day = not_to_come(as_of.date(), "--as-of") if as_of else today()
     return Project(load(root()), store.resolve() if store else store_of(), day)
 
 

@@ -188,7 +188,7 @@ def test_a_reader_with_the_file_open_and_a_build_do_not_notice_each_other(store:
     )
     assert reader.stdout is not None
     assert reader.stdout.readline().strip() == AS_OF
-    built = run("build", "jobs_recovery", "--as-of", "2026-12-24", store=home)
+    built = run("build", "jobs_recovery", "--as-of", "2026-10-24", store=home)
     assert built.returncode == 0, built.stderr
     after, _ = reader.communicate("\n", timeout=60)
     # The reader still has the file it opened; who connects now gets the new one.
@@ -196,4 +196,4 @@ def test_a_reader_with_the_file_open_and_a_build_do_not_notice_each_other(store:
     asked = run(
         "sql", "select max(period_end) as day from cells where problem = 'jobs_recovery'", "--format", "csv", store=home
     )
-    assert asked.stdout.split() == ["day", "2026-12-24"]
+    assert asked.stdout.split() == ["day", "2026-10-24"]

@@ -18,6 +18,7 @@ from pipelines.assets import WAREHOUSE, answer_key, observation_key, snapshot_ke
 from pipelines.building import build_and_tell
 from pipelines.catalogue import Catalogue, load
 from pipelines.definitions import build
+from pipelines.ledger_store import last_recorded, record
 from pipelines.places import overlapping
 from pipelines.publishing import FORMS, publish_warehouse, report_problem
 from pipelines.schema import PLACE, rows
@@ -119,7 +120,7 @@ def test_a_run_launched_from_dagster_gives_what_the_steps_give(tmp_path: Path) -
     for name in project.catalogue.observing():
         steps.observe_source(project, name)
     for name in project.catalogue.problems:
-        answering.answer_problem(project, name)
+        record(project, name, answering.answer_problem(project, name))
         report_problem(project, name)
     publish_warehouse(project)
     for kind in ("cell", "view", "observation", "finding"):
@@ -159,6 +160,8 @@ def test_nothing_is_published_from_a_table_that_breaks_its_own_rules(
     monkeypatch.setattr(told, "problem_results", broken)
     faults = build_and_tell(Project(load(copy), home, date(2026, 12, 24)), [], QUIET)
     assert any("every_cell_once" in fault for fault in faults), faults
+    assert last_recorded(home, "jobs_recovery") == (1, AS_OF)
+    assert last_recorded(home, "jobs_south_london") == (2, date(2026, 12, 24))
     changed = {path.name for path, content in published.items() if path.read_bytes() != content}
     assert changed and changed <= {f"jobs_south_london.{ending}" for ending in FORMS}
 

@@ -85,7 +85,7 @@ def test_a_stand_in_leaves_the_gap_open() -> None:
 
 def test_the_same_cells_on_the_same_day_change_nothing() -> None:
     one = story(cells(a="late"))
-    again = carried_on(one, cells(a="late"), DAY[0], one.contents)
+    again = carried_on(one, cells(a="late"), DAY[0], one.notes[-1].contents)
     assert again is one
     assert carried_on(one, cells(a=None), DAY[0], "other").builds.height == 2
 

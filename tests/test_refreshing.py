@@ -84,7 +84,7 @@ def test_offline_every_source_is_told_in_a_line_and_nothing_is_green(tmp_path: P
     done = refresh(root, tmp_path / "store")
     assert done.returncode == 5 and done.stderr == "", done.stderr
     told = [line[:15] for line in done.stdout.splitlines() if line.strip()]
-    assert told == ["failed: file: /", "failed: linked:"], done.stdout
+    assert told == ["failed: file: f", "failed: linked:"], done.stdout
 
 
 def test_dagster_asks_only_sources_with_an_address_and_fails_where_nothing_came(

@@ -17,6 +17,7 @@ import pytest
 from checks.periods import of_another_period
 from pipelines import answering, steps
 from pipelines.catalogue import load
+from pipelines.ledger_store import record
 from pipelines.publishing import FORMS, publish_warehouse, report_problem
 from pipelines.reference_periods import instants
 from pipelines.steps import Project
@@ -36,7 +37,7 @@ def built(project: Project) -> Project:
     for name in project.catalogue.observing():
         steps.observe_source(project, name)
     for name in project.catalogue.problems:
-        answering.answer_problem(project, name)
+        record(project, name, answering.answer_problem(project, name))
         report_problem(project, name)
     publish_warehouse(project)
     return project
