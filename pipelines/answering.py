@@ -17,7 +17,7 @@ from pipelines.cliffs import cliffs, with_cliffs
 from pipelines.coarser import wider_gaps
 from pipelines.crosswalks import Geography, crosswalk
 from pipelines.errors import CommongroundError, UnknownNameError
-from pipelines.keys import keys
+from pipelines.keys import ANSWERED, keys, rests_on
 from pipelines.losses import LOSS, losses, of_problem, whole_losses
 from pipelines.model import Source
 from pipelines.observe import Observed
@@ -29,7 +29,7 @@ from pipelines.reference_periods import instants
 from pipelines.schema import OBSERVATION, conformed, empty
 from pipelines.sharing import Way, share_out
 from pipelines.stand_ins import stood_in
-from pipelines.steps import ANSWERED, Project, observe_source, place_system, register_places
+from pipelines.steps import Project, observe_source, place_system, register_places
 from pipelines.store import read_table, state_path, table_key, write_table
 from pipelines.verdicts import shown, verdicts
 from pipelines.withholding import withheld
@@ -55,7 +55,7 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
         view = shown(answer(problem, system, cells, placed), judged, problem)
         lost = of_problem([lost], name, problem.header.places)
         for path, table in zip(paths, (cells, view, judged, lost), strict=True):
-            write_table(path, table, key)
+            write_table(path, table, key, rests_on(project.catalogue, [name]))
     return read_table(paths[0])
 
 

@@ -157,10 +157,10 @@ def revised(project: Project, source: str | None) -> pl.DataFrame:
         raise UnknownNameError(f"unknown source of figures {source!r}; {near(source, known)}")
     names = [source] if source else sorted(known)
     with sole_builder(project.home):
-        prepare(project)
+        made = prepare(project)
         for name in names:
             observe_source(project, name)
-    return all_revisions(project, names)[1]
+    return all_revisions(project, made, names)[1]
 
 
 def listing(project: Project, what: str) -> pl.DataFrame:

@@ -14,7 +14,7 @@ import polars as pl
 from pipelines import asset_checks as told
 from pipelines.answering import answer_problem
 from pipelines.automation import freshness
-from pipelines.catalogue import Catalogue, Problem
+from pipelines.catalogue import Catalogue, Problem, load
 from pipelines.errors import CommongroundError
 from pipelines.fetch import refresh
 from pipelines.ledger_store import record
@@ -29,6 +29,7 @@ from pipelines.returning import all_returns
 from pipelines.returns import reporting
 from pipelines.steps import Project, observe_source, prepare, register_places, today
 from pipelines.store import read_table, sole_builder, state_path
+from pipelines.withdrawing import withdraw
 
 PLACES = dg.AssetKey(["place", "register"])
 WAREHOUSE = dg.AssetKey(["out", "commonground"])
@@ -43,7 +44,11 @@ class Place(NamedTuple):
     as_of: date | None = None
 
     def project(self, catalogue: Catalogue) -> Project:
-        """Give what a step works on: the declarations that the assets were made from, the store and the day."""
+        """Give what a step works on: the declarations that the assets were made from, the store and the day.
+
+        What is no longer public is withdrawn first.
+        """
+        withdraw(catalogue, self.home)
         return Project(catalogue, self.home, self.as_of or today())
 
 
@@ -300,6 +305,9 @@ def _written(
     @dg.asset(key=key, deps=deps, group_name=group, kinds=kinds, description=description)
     def written(place: Placed) -> dg.MaterializeResult[Any]:
         project = place.project(catalogue)
+        hidden = set(catalogue.observing()) - set(load(catalogue.root).observing())
+        if hidden:
+            raise dg.Failure(f"{min(hidden)} is no longer public: reload the definitions, and run this again")
         with sole_builder(project.home):
             files = write(project)
         return dg.MaterializeResult(

@@ -14,9 +14,10 @@ from pipelines.accepted import run_out_or_in_vain, with_acceptance
 from pipelines.answering import answer_problem
 from pipelines.beside import Work, by_two, second_process
 from pipelines.bordering import neighbour_table
-from pipelines.keys import Keys
+from pipelines.keys import Keys, keys, rests_on
 from pipelines.ledger import since
 from pipelines.ledger_store import last_recorded, ledger_is_fresh, ledger_of
+from pipelines.outputs import telling_of_yours, write_outputs
 from pipelines.pages import INDEX, pages_are_fresh, publish_pages
 from pipelines.parents import parent_table
 from pipelines.places import overlapping
@@ -26,6 +27,8 @@ from pipelines.steps import (
     Project,
     all_findings,
     answer_is_fresh,
+    answered_before,
+    answered_now,
     is_fresh,
     observe_source,
     observed_is_fresh,
@@ -33,7 +36,7 @@ from pipelines.steps import (
     register_places,
     sources_of,
 )
-from pipelines.store import out_path, read_table, sole_builder, state_path, write_whole
+from pipelines.store import out_path, read_table, sole_builder, state_path
 from pipelines.verdicts import SAID, by_place
 from pipelines.warehouse import NAME as FILE
 from pipelines.warehouse import newest
@@ -54,15 +57,18 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
         # Everything rests on the register of places: without one there is nothing to build.
         register_places(project)
     begun = {name for name in names if last_recorded(project.home, name)[0]}
-    fresh = is_fresh(project, made, names)
+    # The analyst's file and the pages are made of tables of one build: what was answered before is answered again.
+    stale = answered_before(project, made)
+    every = sorted({*names, *stale})
+    fresh = is_fresh(project, made, every)
     fresh = fresh and all(ledger_is_fresh(project, name) and report_is_fresh(project, name) for name in names)
     faults: list[str] = []
     if fresh and warehouse_is_fresh(project) and pages_are_fresh(project):
         console.print("Nothing has changed since the last build.")
     else:
-        with second_process() as beside:
-            _made_ahead(project, made, names, console, beside)
-            built = _materialised(project, names, console)
+        with second_process() as beside, telling_of_yours(project.home, console):
+            _made_ahead(project, made, every, console, beside)
+            built = _materialised(project, every, console)
             faults = built.faults + _published(project, built, console, beside)
     tell(project, names, console, begun)
     return list(dict.fromkeys(faults + broken_sources(project, names)))
@@ -108,7 +114,8 @@ def _published(project: Project, built: "Built", console: Console, beside: Proce
 
     Nothing is made from a table that breaks its own rules: what was published before stays.
     """
-    reports = [name for name in sorted(built.answered) if not report_is_fresh(project, name)]
+    current = answered_now(project, keys(project.catalogue, project.home, project.as_of))
+    reports = [name for name in current if name in built.answered and not report_is_fresh(project, name)]
     # What takes longest stands last: this process begins there.
     shared = [INDEX, FILE] if built.sound else []
     with sole_builder(project.home):
@@ -247,9 +254,9 @@ def rehearse_and_tell(project: Project, name: str, problems: Sequence[str], cons
     cells = pl.concat([each.cells for each in found.values()])
     lost = lost_measures(cells, project.catalogue.measures)
     tables = {"cells": cells, "lost": lost, **{each: rehearsed.view for each, rehearsed in found.items()}}
-    outs = {out_path(project.home, f"scenario_{path.stem}_{each}.csv"): table for each, table in tables.items()}
-    for out, table in outs.items():
-        write_whole(out, as_csv(table).encode("utf-8"))
+    outs = {f"scenario_{path.stem}_{each}.csv": as_csv(table).encode("utf-8") for each, table in tables.items()}
+    with telling_of_yours(project.home, console):
+        write_outputs(project.home, f"scenario {path.stem}", rests_on(project.catalogue, names), outs.items())
     console.print(f"Scenario, not a fact: {scenario.title}, on {scenario.day} ({scenario.plan})", highlight=False)
     console.print(as_table(side_by_side(cells), console.width))
     if lost.is_empty():
@@ -259,7 +266,7 @@ def rehearse_and_tell(project: Project, name: str, problems: Sequence[str], cons
         for sentence in asking_for(lost):
             console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     for out in outs:
-        console.print(f"wrote {out}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"wrote {out_path(project.home, out)}", soft_wrap=True, highlight=False, markup=False)
 
 
 def asking_for(lost: pl.DataFrame) -> list[str]:

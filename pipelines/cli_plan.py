@@ -27,6 +27,7 @@ def plan_(
     store: Store = None,
 ) -> None:
     """Say what to ask for and whom, by what it would unlock; with a budget, the best set within it."""
+    from pipelines.outputs import telling_of_yours
     from pipelines.planning import flat, plan, shown, told, write_letters
 
     project = project_at(store, None)
@@ -35,5 +36,7 @@ def plan_(
     if form is Format.table:
         for line in told(made):
             console.print(line, soft_wrap=True, highlight=False, markup=False)
-    for path in write_letters(project, made, letters) if letters else []:
+    with telling_of_yours(project.home, console):
+        written = write_letters(project, made, letters) if letters else []
+    for path in written:
         console.print(f"Letter  {path}", soft_wrap=True, highlight=False, markup=False)

@@ -125,7 +125,7 @@ def possible_day(job: Job, day: date | None) -> date:
 def confirmed(job: Job, held: Held, answer: Answer) -> Outcome:
     """Log that the file held is still the newest, by a line that says so: no release is held twice."""
     if answer.content and not held.whole:
-        store.write_whole(store.snapshots_dir(job.home) / held.file.sha256, answer.content)
+        store.keep_bytes(job.home, answer.content, not job.source.shown)
     entry = drafted(job, answer.url, held.file.file, answer.status, answer.headers)
     file = held.file
     entry = entry._replace(released=file.released, label=file.label, sha256=file.sha256, size=file.size, change="same")
@@ -141,7 +141,7 @@ def kept(job: Job, content: bytes, entry: Snapshot) -> Outcome:
     """Keep a file, and say what came of it."""
     entry = entry._replace(sha256=store.digest(content), size=len(content))
     with _LOGGING:
-        line = store.put(job.home, content, entry)
+        line = store.put(job.home, content, entry, not job.source.shown)
     text = f"{job.name}: {line.file}, {len(content):,} bytes, released {line.released}"
     if line.change == "same":
         return Outcome(job.name, "unchanged", f"{text}, was held already", line)

@@ -1,6 +1,7 @@
 """Keys: what each table is made from, as one hash, so that nothing is made twice and nothing stale is kept."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,8 @@ from pipelines.kinds import LISTED
 from pipelines.model import Source
 from pipelines.store import Snapshot, history
 
+ANSWERED = ("cell", "view", "verdict", "loss")
+"""Tables of the state that answer a problem."""
 _PROVIDERS = ("place", "change")
 
 
@@ -41,6 +44,12 @@ def code_key() -> str:
         if path.suffix in (".py", ".html", ".css", ".csv", ".sql")
     )
     return hashed(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
+
+
+def rests_on(catalogue: Catalogue, names: Iterable[str]) -> list[str]:
+    """Name the sources of figures that some problems rest on, of those that are public."""
+    found = {source for name in names for source in _rests_on(catalogue, name)}
+    return sorted(found & set(catalogue.observing()))
 
 
 def _rests_on(catalogue: Catalogue, name: str) -> list[str]:

@@ -83,7 +83,7 @@ def take_in(home: Path, catalogue: Catalogue, name: str) -> None:
         content = path.read_bytes()
         held = [s for s in snapshots(home, name) if (s.file, s.released) == (path.name, release.released)]
         if held and held[-1].sha256 == digest(content):
-            keep_bytes(home, content)
+            keep_bytes(home, content, not source.shown)
             continue
         now = datetime.now(UTC).isoformat(timespec="seconds")
         put(
@@ -93,6 +93,7 @@ def take_in(home: Path, catalogue: Catalogue, name: str) -> None:
                 name, digest(content), release.released, release.label, now, "starter", path.name, len(content),
                 source.licence,
             ),
+            not source.shown,
         )  # fmt: skip
 
 

@@ -1,19 +1,21 @@
 """The pages of all places, and the overview of all problems: written where what they say has changed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
-from pipelines.keys import code_key, hashed
+from pipelines.keys import ANSWERED, code_key, hashed, keys, rests_on
 from pipelines.ledger_store import gaps_of, ledger_of, ledger_path
+from pipelines.outputs import write_outputs
 from pipelines.overview import overview
 from pipelines.page_templates import render_page
 from pipelines.people import population_of
 from pipelines.periods import say
 from pipelines.place_pages import PlacePage, place_pages
 from pipelines.schema import CELL, empty
-from pipelines.steps import ANSWERED, Project, place_system, register_places
-from pipelines.store import out_path, read_table, state_path, table_key, write_table, write_whole
+from pipelines.steps import Project, answered_now, place_system, register_places
+from pipelines.store import out_path, read_table, state_path, table_key, write_table
 from pipelines.verdicts import VERDICT
 from pipelines.version import project_version
 
@@ -22,31 +24,34 @@ INDEX = "index.html"
 
 def place_page_path(home: Path, code: str) -> Path:
     """Give the file of a place's page. Codes are letters, digits and signs that every system allows in a name."""
-    return out_path(home, f"places/{code}.html")
+    return out_path(home, page_name(code))
+
+
+def page_name(code: str) -> str:
+    """Name a place's page as the manifest lists it."""
+    return f"places/{code}.html"
 
 
 def publish_pages(project: Project) -> Path:
     """Write the pages of places and the overview; only those of which anything has changed. Gives the overview."""
     index, done = out_path(project.home, INDEX), state_path(project.home, "pages", "commonground")
     if not pages_are_fresh(project):
-        names = answered(project)
+        names = _answered(project)
         cells = {name: read_table(state_path(project.home, "cell", name)) for name in names}
         judged = {name: read_table(state_path(project.home, "verdict", name)) for name in names}
         made = _write_places(project, cells, judged)
-        write_whole(index, render_overview(project, cells, judged).encode("utf-8"))
         write_table(done, made, pages_key(project))
     return index
 
 
-def answered(project: Project) -> list[str]:
-    """Name the problems that were answered."""
-    names = sorted(project.catalogue.problems)
-    return [name for name in names if all(state_path(project.home, kind, name).is_file() for kind in ANSWERED)]
+def _answered(project: Project) -> list[str]:
+    """Name the problems that were answered from what is held now."""
+    return answered_now(project, keys(project.catalogue, project.home, project.as_of))
 
 
 def pages_key(project: Project) -> str:
     """Give the key that the pages should have now: of all cells, verdicts and ledgers there are, and the day."""
-    names = answered(project)
+    names = _answered(project)
     tables = [state_path(project.home, kind, name) for name in names for kind in ANSWERED]
     tables += [ledger_path(project.home, name) for name in names]
     return hashed(code_key(), project.as_of.isoformat(), *(f"{path.stem} {table_key(path)}" for path in tables))
@@ -61,7 +66,7 @@ def pages_are_fresh(project: Project) -> bool:
 
 
 def _write_places(project: Project, cells: dict[str, pl.DataFrame], judged: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Write the page of each place whose contents have changed; give the key of each: place_code, key."""
+    """Write the overview and the pages that have changed; give the key of each place's page: place_code, key."""
     since = pl.concat([gaps_of(project, name).select("gap_id", "opened", "closed") for name in cells] or [_NONE])
     pages = place_pages(
         project.catalogue,
@@ -71,24 +76,21 @@ def _write_places(project: Project, cells: dict[str, pl.DataFrame], judged: dict
     )
     done = state_path(project.home, "pages", "commonground")
     before = dict(read_table(done).iter_rows()) if table_key(done) else {}
-    made, title = {}, _people_title(project)
-    for page in pages:
-        path, key = place_page_path(project.home, page.code), hashed(code_key(), str(project.as_of), title, repr(page))
-        if before.get(page.code) != key or not path.is_file():
-            write_whole(path, render_place(project, page, title).encode("utf-8"))
-        made[page.code] = key
-    _drop_others(project.home, set(made))
+    title = _people_title(project)
+    made = {page.code: hashed(code_key(), str(project.as_of), title, repr(page)) for page in pages}
+
+    def contents() -> Iterator[tuple[str, bytes]]:
+        for page in pages:
+            if before.get(page.code) != made[page.code] or not place_page_path(project.home, page.code).is_file():
+                yield page_name(page.code), render_place(project, page, title).encode("utf-8")
+        yield INDEX, render_overview(project, cells, judged).encode("utf-8")
+
+    staying = [page_name(code) for code in made]
+    write_outputs(project.home, "pages", rests_on(project.catalogue, list(cells)), contents(), staying)
     return pl.DataFrame(list(made.items()), schema={"place_code": pl.String, "key": pl.String}, orient="row")
 
 
 _NONE = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date, "closed": pl.Date})
-
-
-def _drop_others(home: Path, codes: set[str]) -> None:
-    """Remove the pages of places that no problem asks about any more."""
-    for path in out_path(home, "places").glob("*.html"):
-        if path.stem not in codes:
-            path.unlink()
 
 
 def _people_title(project: Project) -> str:

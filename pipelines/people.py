@@ -43,7 +43,7 @@ def people_of(project: Project, name: str, system: str) -> pl.DataFrame:
     path = state_path(project.home, "people", f"{name}__{system}")
     key = hashed(made_from.observation[owner], *made_from.apportioning.values(), str(project.as_of))
     if table_key(path) != key:
-        write_table(path, _counted(project, name, system), key)
+        write_table(path, _counted(project, name, system), key, [owner])
     return read_table(path)
 
 

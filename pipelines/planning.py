@@ -10,10 +10,11 @@ from pipelines.asking import built_cells
 from pipelines.best_set import Chosen, best_within, least_for, worth
 from pipelines.costs import EACH_ONE, SUFFIX, Priced, priced, read_costs
 from pipelines.errors import CommongroundError, UnknownNameError, near
+from pipelines.keys import rests_on
 from pipelines.letters import file_name, letters
+from pipelines.outputs import listed_name, write_outputs
 from pipelines.requests import bundles, gaps_held, ranked
 from pipelines.steps import Project
-from pipelines.store import write_whole
 
 
 class Plan(NamedTuple):
@@ -119,9 +120,9 @@ def flat(made: Plan) -> pl.DataFrame:
 def write_letters(project: Project, made: Plan, folder: Path) -> list[Path]:
     """Write the draft letters of a plan into a folder, of what is chosen or else of all; give the files."""
     asked = made.requests.filter("chosen") if made.chosen else made.requests
-    written = []
-    for holder, text in letters(asked, project.catalogue.problems, project.catalogue.measures).items():
-        path = folder / file_name(holder)
-        write_whole(path, text.encode("utf-8"))
-        written.append(path)
-    return written
+    found = letters(asked, project.catalogue.problems, project.catalogue.measures)
+    texts = {folder.resolve() / file_name(holder): text.encode("utf-8") for holder, text in found.items()}
+    sources = rests_on(project.catalogue, asked["problems"].explode().unique().drop_nulls())
+    named = ((listed_name(project.home, path), content) for path, content in texts.items())
+    write_outputs(project.home, f"letters {folder.resolve()}", sources, named)
+    return list(texts)

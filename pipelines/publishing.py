@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from checks.doubt import findings_of
+from checks.doubt import DOUBT, findings_of
 from pipelines.agreeing import all_disagreements
 from pipelines.answer import OF_PERIOD
 from pipelines.apportioning import postcode_tables
@@ -14,13 +14,15 @@ from pipelines.catalogue import VERDICT_COLUMNS, Problem
 from pipelines.cliffs import BOUNDARY_CLIFF, cliffs
 from pipelines.crossing import border_practices
 from pipelines.csvw import metadata
+from pipelines.errors import CommongroundError
 from pipelines.gazetteer import gazetteer
-from pipelines.keys import code_key, hashed, keys
+from pipelines.keys import Keys, code_key, hashed, keys, rests_on
 from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.ledger_store import gaps_of, ledger_of, ledger_path
 from pipelines.letters import letters
 from pipelines.losses import LOSS
 from pipelines.observe import RELEASE
+from pipelines.outputs import write_outputs
 from pipelines.parents import parent_table
 from pipelines.people import people_in
 from pipelines.ranks import ranks
@@ -33,23 +35,23 @@ from pipelines.requests import gaps_held, ranked
 from pipelines.returning import all_returns
 from pipelines.returns import reporting
 from pipelines.revisions import REVISION_SUMMARY
-from pipelines.schema import CELL, FINDING, empty
+from pipelines.schema import CELL, FINDING, OBSERVATION, Column, empty
 from pipelines.spreadsheet import spreadsheet
 from pipelines.steps import (
-    ANSWERED,
     Project,
-    all_doubts,
-    all_findings,
-    all_observations,
     all_revisions,
-    all_totals,
+    answer_is_fresh,
+    answered_now,
+    observed_is_fresh,
+    observed_now,
     place_system,
     register_places,
 )
-from pipelines.store import out_path, read_table, state_path, table_key, write_table, write_whole
+from pipelines.store import out_path, read_table, state_path, table_key, write_table
+from pipelines.totals import TOTAL
 from pipelines.verdicts import VERDICT
 from pipelines.version import project_version
-from pipelines.warehouse import NAME, measures_table, newest, sources_table, write_warehouse
+from pipelines.warehouse import measures_table, newest, sources_table, write_warehouse
 
 FORMS = ("html", "csv", "csv-metadata.json", "json", "xlsx")
 """Endings of the files of a report."""
@@ -59,10 +61,14 @@ def report_problem(project: Project, name: str) -> list[Path]:
     """Write the gap report of one problem as HTML, CSV with its metadata, JSON and spreadsheet, where not there."""
     key, done, files = report_key(project, name), state_path(project.home, "report", name), report_files(project, name)
     if not report_is_fresh(project, name):
-        report = gather(project, project.catalogue.problems[name])
+        made = keys(project.catalogue, project.home, project.as_of)
+        if not answer_is_fresh(project.home, name, made):
+            raise CommongroundError(f"{name}: its tables are not of this build; run `commonground build {name}`")
+        report = gather(project, project.catalogue.problems[name], made)
         texts = (render_html(report), cells_csv(report), metadata(report), as_json(report))
-        for path, content in zip(files, (*(text.encode("utf-8") for text in texts), spreadsheet(report)), strict=True):
-            write_whole(path, content)
+        contents = (*(text.encode("utf-8") for text in texts), spreadsheet(report))
+        named = zip((path.name for path in files), contents, strict=True)
+        write_outputs(project.home, f"report {name}", rests_on(project.catalogue, [name]), named, staying=())
         write_table(done, pl.DataFrame({"file": [path.name for path in files]}), key)
     return files
 
@@ -74,11 +80,12 @@ def report_files(project: Project, name: str) -> list[Path]:
 
 def report_key(project: Project, name: str) -> str:
     """Give the key that one problem's report should have now."""
-    cells = table_key(state_path(project.home, "cell", name)) or ""
+    current = keys(project.catalogue, project.home, project.as_of)
     followed = (state_path(project.home, "verdict", name), ledger_path(project.home, name))
     reviewed = [path.read_text(encoding="utf-8") for path in sorted(_reviewed(project).glob(f"{name}.*.yaml"))]
-    drawn = keys(project.catalogue, project.home, project.as_of).boundaries
-    return hashed(code_key(), cells, drawn, *(table_key(path) or "" for path in followed), *reviewed)
+    return hashed(
+        code_key(), current.answer[name], current.boundaries, *(table_key(path) or "" for path in followed), *reviewed
+    )
 
 
 def _reviewed(project: Project) -> Path:
@@ -91,8 +98,8 @@ def report_is_fresh(project: Project, name: str) -> bool:
     return made and all(path.is_file() for path in report_files(project, name))
 
 
-def gather(project: Project, problem: Problem) -> Report:
-    """Gather everything that a report says of a problem."""
+def gather(project: Project, problem: Problem, made: Keys) -> Report:
+    """Gather everything that a report says of a problem, from tables of this build."""
     catalogue = project.catalogue
     cells = read_table(state_path(project.home, "cell", problem.name))
     register = place_system(project, problem.header.places).places
@@ -109,13 +116,13 @@ def gather(project: Project, problem: Problem) -> Report:
         places=register.join(cells.select("place_code").unique(), on="place_code", how="semi"),
         people=people,
         people_title=title,
-        findings=findings_of_all(project, all_disagreements(project, sources), sources),
-        releases=releases(project, list(sources)),
+        findings=findings_of_all(project, made, all_disagreements(project, sources), sources),
+        releases=releases(project, made, list(sources)),
         measures={name: catalogue.measures[name] for name in problem.measures},
         measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
         sources={name: catalogue.sources[name] for name in sources},
         boundaries=boundaries(project),
-        followed=_followed(project, problem),
+        followed=_followed(project, problem, made),
         breaks=_breaks(project, problem, cells),
         returned=_returned(project, problem),
     )
@@ -142,10 +149,10 @@ def _returned(project: Project, problem: Problem) -> pl.DataFrame:
     return told.filter(pl.col("scope") == "period", pl.col("measure").is_in(list(problem.measures)))
 
 
-def _followed(project: Project, problem: Problem) -> Followed:
+def _followed(project: Project, problem: Problem, made: Keys) -> Followed:
     """Gather what is followed of a problem from build to build."""
     catalogue = project.catalogue
-    revised = all_revisions(project, catalogue.sources_of(problem))[1]
+    revised = all_revisions(project, made, catalogue.sources_of(problem))[1]
     newest_pair = revised.filter(pl.col("measure").is_in(list(problem.measures))).group_by(
         "source", "measure", maintain_order=True
     )
@@ -159,20 +166,19 @@ def _followed(project: Project, problem: Problem) -> Followed:
     )
 
 
-def findings_of_all(project: Project, disagreed: pl.DataFrame, asked: Collection[str] | None = None) -> pl.DataFrame:
+def findings_of_all(
+    project: Project, made: Keys, disagreed: pl.DataFrame, asked: Collection[str] | None = None
+) -> pl.DataFrame:
     """Stack the findings of some sources, or of every one, and of where they disagree (schema.FINDING)."""
-    return pl.concat([empty(FINDING), all_findings(project, asked), findings_of(disagreed)])
+    return pl.concat([empty(FINDING), *observed_now(project, "finding", made, asked), findings_of(disagreed)])
 
 
-def releases(project: Project, names: list[str]) -> pl.DataFrame:
+def releases(project: Project, made: Keys, names: list[str]) -> pl.DataFrame:
     """Give the releases held of some sources, and which of them figures in cells come from."""
-    paths = [state_path(project.home, "release", name) for name in names]
-    held = [read_table(path) for path in paths if path.is_file()]
-    used = set()
-    for name in project.catalogue.problems:
-        path = state_path(project.home, "cell", name)
-        used |= set(read_table(path)["release"].drop_nulls()) if path.is_file() else set()
-    table = pl.concat([pl.DataFrame(schema=RELEASE), *held])
+    used: set[str] = set()
+    for name in answered_now(project, made):
+        used |= set(read_table(state_path(project.home, "cell", name))["release"].drop_nulls())
+    table = pl.concat([pl.DataFrame(schema=RELEASE), *observed_now(project, "release", made, names)])
     return table.with_columns(pl.col("release").is_in(sorted(used)).alias("in_use"))
 
 
@@ -194,25 +200,24 @@ def warehouse_is_fresh(project: Project) -> bool:
 def warehouse_key(project: Project) -> str:
     """Give the key that the analyst's file should have now."""
     catalogue, home = project.catalogue, project.home
-    tables = [state_path(home, kind, name) for kind in ANSWERED for name in sorted(catalogue.problems)]
-    tables += [state_path(home, kind, n) for kind in ("observation", "finding") for n in sorted(catalogue.observing())]
-    tables += [ledger_path(home, name) for name in sorted(catalogue.problems)]
+    current = keys(catalogue, home, project.as_of)
+    names = answered_now(project, current)
+    read = [name for name in sorted(catalogue.observing()) if observed_is_fresh(home, name, current)]
+    made = [f"{name} {current.answer[name]}" for name in names] + [f"{n} {current.observation[n]}" for n in read]
+    noted = [f"{name} {table_key(ledger_path(home, name))}" for name in names]
     reviewed = [path.read_text(encoding="utf-8") for path in sorted(_reviewed(project).glob("*.yaml"))]
-    drawn = keys(catalogue, home, project.as_of).boundaries
-    made = (f"{path.parent.name}/{path.stem} {table_key(path)}" for path in tables)
     said = (f"{name} {key}" for name, key in sorted(catalogue.said.items()))
-    return hashed(code_key(), drawn, *made, *said, *reviewed)
+    return hashed(code_key(), current.boundaries, *made, *noted, *said, *reviewed)
 
 
 def _write(project: Project) -> Path:
     catalogue, home = project.catalogue, project.home
-    # A problem that an older version of the program answered may lack a table that this one makes.
-    names = sorted(catalogue.problems)
-    answered = [name for name in names if all(state_path(home, kind, name).is_file() for kind in ANSWERED)]
+    made = keys(catalogue, home, project.as_of)
+    answered = answered_now(project, made)
     cells = [read_table(state_path(home, "cell", name)) for name in answered]
     judged = [read_table(state_path(home, "verdict", name)) for name in answered]
     places = register_places(project)
-    revised = all_revisions(project)
+    revised = all_revisions(project, made)
     every, returned, disagreed = pl.concat([empty(CELL), *cells]), all_returns(project), all_disagreements(project)
     tables = {
         "gap_ledger": pl.concat([empty(GAP_LEDGER), *(gaps_of(project, name) for name in answered)]),
@@ -229,20 +234,27 @@ def _write(project: Project) -> Path:
         "boundary_cliffs": _cliffs(project, dict(zip(answered, cells, strict=True))),
         "measures": measures_table(catalogue),
         "sources": sources_table(catalogue),
-        "releases": releases(project, sorted(catalogue.observing())),
-        "observations": all_observations(project),
-        "totals": all_totals(project),
+        "releases": releases(project, made, sorted(catalogue.observing())),
+        "observations": _stacked(project, "observation", OBSERVATION, made),
+        "totals": _stacked(project, "total", TOTAL, made),
         "reconciliation": all_reconciliations(project),
         "returns": returned,
         "reporting": reporting(returned),
         "revisions": revised[0],
         "revision_summary": revised[1],
-        "doubts": pl.concat([all_doubts(project), disagreed]),
-        "findings": findings_of_all(project, disagreed),
+        "doubts": pl.concat([_stacked(project, "doubt", DOUBT, made), disagreed]),
+        "findings": findings_of_all(project, made, disagreed),
     }
     views = {name: read_table(state_path(home, "view", name)) for name in answered}
     meaning = {name: view_meaning(catalogue.problems[name], project, list(views[name].columns)) for name in answered}
-    return write_warehouse(out_path(home, NAME), tables, views, meaning)
+    read = [name for name in catalogue.observing() if state_path(home, "observation", name).is_file()]
+    return write_warehouse(home, read, tables, views, meaning)
+
+
+def _stacked(project: Project, kind: str, columns: dict[str, Column], made: Keys) -> pl.DataFrame:
+    """Stack the tables of one kind of every source, of this build, with some columns."""
+    tables = observed_now(project, kind, made)
+    return pl.concat([empty(columns), *(table.select(list(columns)) for table in tables)])
 
 
 def view_meaning(problem: Problem, project: Project, columns: list[str]) -> tuple[str, dict[str, str]]:

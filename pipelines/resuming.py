@@ -12,6 +12,8 @@ from typing import BinaryIO, NamedTuple
 
 import httpx
 
+from pipelines.store import open_private
+
 OVERLAP = 65_536
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.A)
 
@@ -59,10 +61,10 @@ def mark_of(response: httpx.Response) -> str:
 
 
 def begin(path: Path, url: str, mark: str, total: int) -> BinaryIO:
-    """Begin to keep a file that comes whole."""
+    """Begin to keep a file that comes whole; only the owner can read it until all of it is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _note(path).write_text(json.dumps({"url": url, "mark": mark, "total": total}), encoding="utf-8")
-    return path.open("wb")
+    return open_private(path)
 
 
 def fits(part: Part, response: httpx.Response) -> bool:

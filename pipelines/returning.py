@@ -26,7 +26,8 @@ def returned(project: Project, name: str) -> pl.DataFrame:
         nobody = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
         people = people_of(project, counting, source.places or "") if counting else nobody
         change = register_places(project).changes
-        write_table(path, returns(seen.observation.filter(own_codes), seen.doubt, source, own, people, change), key)
+        found = returns(seen.observation.filter(own_codes), seen.doubt, source, own, people, change)
+        write_table(path, found, key, sorted({name, *([catalogue.measure_source[counting]] if counting else [])}))
     return read_table(path)
 
 

@@ -12,24 +12,22 @@ from typing import NamedTuple
 
 import polars as pl
 
-from checks.doubt import DOUBT
 from pipelines.apportioning import geography
 from pipelines.catalogue import Catalogue
 from pipelines.errors import DayError
-from pipelines.keys import Keys, hashed, keys
+from pipelines.keys import ANSWERED, Keys, hashed, keys
 from pipelines.observe import Observed, observe, take_in
+from pipelines.outputs import drop_groups
 from pipelines.places import Places
 from pipelines.registering import kept_places
 from pipelines.revisions import revisions
 from pipelines.schema import FINDING, OBSERVATION, empty
-from pipelines.store import prune, prune_outputs, read_table, state_path, sweep, table_key, write_table
+from pipelines.store import prune, read_table, state_path, sweep, table_key, write_table
 from pipelines.systems import System, listed, registered
-from pipelines.totals import TOTAL
+from pipelines.withdrawing import BY_SOURCE, withdraw_now
 
 AS_OF = "COMMONGROUND_AS_OF"
 OBSERVED = Observed._fields
-ANSWERED = ("cell", "view", "verdict", "loss")
-"""Tables of the state that answer a problem."""
 
 
 class Project(NamedTuple):
@@ -64,10 +62,11 @@ def not_to_come(day: date, where: str) -> date:
 
 
 def prepare(project: Project) -> Keys:
-    """Sweep what killed builds left, drop what is no longer declared, take in what came with the project."""
+    """Withdraw what is no longer public, drop what is no longer declared, take in what came with the project."""
     catalogue, home = project.catalogue, project.home
+    withdraw_now(catalogue, home)
     sweep(home)
-    for kind in (*OBSERVED, "reconciliation", "returned"):
+    for kind in (*BY_SOURCE, "returned"):
         prune(home, kind, set(catalogue.observing()))
     for kind in (*ANSWERED, "report"):
         prune(home, kind, set(catalogue.problems))
@@ -76,7 +75,7 @@ def prepare(project: Project) -> Keys:
     systems = _systems_named(catalogue)
     prune(home, "system", systems)
     prune(home, "people", {f"{measure}__{system}" for measure in catalogue.measures for system in systems})
-    prune_outputs(home, set(catalogue.problems))
+    drop_groups(home, "report", set(catalogue.problems))
     for name in catalogue.sources:
         take_in(home, catalogue, name)
     return keys(catalogue, home, project.as_of)
@@ -155,34 +154,33 @@ def observe_source(project: Project, name: str) -> Observed:
     return Observed(*(read_table(path) for path in paths))
 
 
-def all_findings(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
-    """Stack the findings of some sources, or of every one."""
+def answered_now(project: Project, made: Keys) -> list[str]:
+    """Name the problems whose tables are made from what is held now: outputs are made of no other."""
+    return [name for name in sorted(project.catalogue.problems) if answer_is_fresh(project.home, name, made)]
+
+
+def answered_before(project: Project, made: Keys) -> list[str]:
+    """Name the problems that were answered from something else than what is held now."""
+    there = (name for name in project.catalogue.problems if state_path(project.home, "cell", name).is_file())
+    return sorted(name for name in there if not answer_is_fresh(project.home, name, made))
+
+
+def observed_now(project: Project, kind: str, made: Keys, asked: Collection[str] | None = None) -> list[pl.DataFrame]:
+    """Read the tables of one kind of some sources, or of every one, that are made from what is held now."""
     named = [name for name in project.catalogue.observing() if asked is None or name in asked]
-    paths = [state_path(project.home, "finding", name) for name in named]
+    paths = {name: state_path(project.home, kind, name) for name in named}
+    return [read_table(path) for name, path in paths.items() if table_key(path) == made.observation[name]]
+
+
+def all_findings(project: Project) -> pl.DataFrame:
+    """Stack the findings of every source as it was last read."""
+    paths = [state_path(project.home, "finding", name) for name in project.catalogue.observing()]
     return pl.concat([empty(FINDING), *(read_table(path) for path in paths if path.is_file())])
 
 
-def all_revisions(project: Project, names: Collection[str] | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+def all_revisions(
+    project: Project, made: Keys, names: Collection[str] | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Compare the releases of some sources, or of every one, each with the one before: the cells, and in sum."""
-    paths = [state_path(project.home, "observation", name) for name in names or project.catalogue.observing()]
-    tables = [read_table(path) for path in paths if path.is_file()]
+    tables = observed_now(project, "observation", made, names)
     return revisions(pl.concat([empty(OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order")), *tables]))
-
-
-def all_observations(project: Project) -> pl.DataFrame:
-    """Stack the observations of every source, all releases."""
-    paths = [state_path(project.home, "observation", name) for name in project.catalogue.observing()]
-    tables = (read_table(path).select(list(OBSERVATION)) for path in paths if path.is_file())
-    return pl.concat([empty(OBSERVATION), *tables])
-
-
-def all_doubts(project: Project) -> pl.DataFrame:
-    """Stack the figures doubted of every source, with what each was compared with (doubt.DOUBT)."""
-    paths = [state_path(project.home, "doubt", name) for name in project.catalogue.observing()]
-    return pl.concat([empty(DOUBT), *(read_table(path) for path in paths if path.is_file())])
-
-
-def all_totals(project: Project) -> pl.DataFrame:
-    """Stack what the files of every source say of larger places and of no place, all releases (totals.TOTAL)."""
-    paths = [state_path(project.home, "total", name) for name in project.catalogue.observing()]
-    return pl.concat([empty(TOTAL), *(read_table(path) for path in paths if path.is_file())])

@@ -7,17 +7,20 @@ The store is a directory:
     ledger/<problem>.parquet  when each gap was first seen, last seen, closed
     state/<kind>/<name>.parquet   tables; each carries the key of what it was made from
     out/                      what people open
+    outputs.json              what of that the project wrote (manifest)
+    withdrawn/                what someone changed in out/ and rests on a source that is no longer public
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 from uuid import uuid4
 
 import polars as pl
@@ -27,8 +30,10 @@ from pipelines.errors import CommongroundError, UnreadableError
 from pipelines.visible import visible
 
 KEY = "commonground_key"
+RESTS_ON = "commonground_rests_on"
 TEMPORARY = ".making-"
 LOCK_SECONDS = 120
+_HALF_MADE = re.compile(rf"{re.escape(TEMPORARY)}[0-9a-f]{{32}}")
 
 
 Change = Literal["", "new", "redated", "same", "failed"]
@@ -80,15 +85,36 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees all of it or the one before."""
+def hash_file(path: Path) -> str:
+    """Give the sha256 of a file, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_whole(path: Path, content: bytes, private: bool = False) -> None:
+    """Write a file so that a reader sees all of it or the one before; a private one only its owner can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = beside(path)
-    with temporary.open("wb") as file:
+    with open_private(temporary) if private else temporary.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+OWNER_ONLY = 0o600
+
+
+def open_private(path: Path) -> BinaryIO:
+    """Open a new file to be written that only its owner can read."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), OWNER_ONLY), "wb")
+
+
+def keep_private(path: Path) -> None:
+    """Let only its owner read a file that is there."""
+    if path.is_file() and path.stat().st_mode & 0o077:
+        path.chmod(OWNER_ONLY)
 
 
 def beside(path: Path) -> Path:
@@ -97,11 +123,20 @@ def beside(path: Path) -> Path:
     return path.parent / f"{TEMPORARY}{uuid4().hex}{path.suffix}"
 
 
-def write_table(path: Path, frame: pl.DataFrame, key: str) -> None:
-    """Write a table of the state with the key of what it was made from."""
+def write_table(path: Path, frame: pl.DataFrame, key: str, rests_on: Collection[str] = ()) -> None:
+    """Write a table of the state with the key of what it was made from, and the sources of figures it rests on."""
     temporary = beside(path)
-    frame.write_parquet(temporary, metadata={KEY: key}, compression="zstd")
+    frame.write_parquet(temporary, metadata={KEY: key, RESTS_ON: " ".join(rests_on)}, compression="zstd")
     temporary.replace(path)
+
+
+def table_rests_on(path: Path) -> tuple[str, ...] | None:
+    """Give the sources of figures that a table rests on; null where that was not noted, or can't be read."""
+    try:
+        noted = pl.read_parquet_metadata(path).get(RESTS_ON)
+    except (pl.exceptions.PolarsError, OSError):
+        return None
+    return None if noted is None else tuple(noted.split())
 
 
 def table_key(path: Path) -> str | None:
@@ -119,11 +154,11 @@ def read_table(path: Path) -> pl.DataFrame:
     return pl.read_parquet(path)
 
 
-def put(home: Path, content: bytes, snapshot: Snapshot) -> Snapshot:
+def put(home: Path, content: bytes, snapshot: Snapshot, private: bool = False) -> Snapshot:
     """Keep the bytes of a fetch and say so in the log; give the line, which says what has changed."""
     if digest(content) != snapshot.sha256:
         raise UnreadableError(f"{snapshot.file}: its bytes are not those of {snapshot.sha256}")
-    keep_bytes(home, content)
+    keep_bytes(home, content, private)
     held = snapshots(home, snapshot.source)
     line = _shown(snapshot)
     line = line._replace(change=_change(held[-1], line) if held else "new")
@@ -131,11 +166,16 @@ def put(home: Path, content: bytes, snapshot: Snapshot) -> Snapshot:
     return line
 
 
-def keep_bytes(home: Path, content: bytes) -> None:
-    """Keep bytes under their hash, once; a file of that name that was damaged or lost is made whole."""
+def keep_bytes(home: Path, content: bytes, private: bool = False) -> None:
+    """Keep bytes under their hash, once; a file of that name that was damaged or lost is made whole.
+
+    Those of a private source only the owner of the store can read.
+    """
     path = snapshots_dir(home) / digest(content)
     if not path.is_file() or path.stat().st_size != len(content) or path.read_bytes() != content:
-        write_whole(path, content)
+        write_whole(path, content, private)
+    elif private:
+        keep_private(path)
 
 
 def _change(last: Snapshot, now: Snapshot) -> Change:
@@ -215,9 +255,10 @@ def read_snapshot(home: Path, sha256: str) -> bytes:
 
 
 def sweep(home: Path) -> None:
-    """Remove what builds that were killed left half made."""
+    """Remove what builds that were killed left half made; only what has a name that `beside` gives."""
     for path in home.rglob(f"{TEMPORARY}*"):
-        path.unlink(missing_ok=True)
+        if _HALF_MADE.match(path.name):
+            path.unlink(missing_ok=True)
 
 
 def prune(home: Path, kind: str, names: set[str]) -> None:
@@ -225,14 +266,6 @@ def prune(home: Path, kind: str, names: set[str]) -> None:
     for path in (home / "state" / kind).glob("*.parquet"):
         if path.stem not in names:
             path.unlink()
-
-
-def prune_outputs(home: Path, names: set[str]) -> None:
-    """Remove reports of problems that are no longer declared."""
-    for path in (home / "out").glob("*.html"):
-        if path.stem not in names | {"index"}:
-            for ending in (".html", ".csv", ".csv-metadata.json", ".json", ".xlsx"):
-                path.with_suffix(ending).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -50,13 +50,20 @@ def plain(text: str) -> str:
 
 
 def project_at(store: Path | None, as_of: datetime | None) -> "Project":
-    """Read the declarations and give what a command works on; imported late, so that --help is quick."""
+    """Read the declarations, withdraw what is no longer public, and give what a command works on.
+
+    Imported late, so that --help is quick.
+    """
     from pipelines.catalogue import load
     from pipelines.project import root, store_of
     from pipelines.steps import Project, not_to_come, today
+    from pipelines.withdrawing import withdraw
 
     day = not_to_come(as_of.date(), "--as-of") if as_of else today()
-    return Project(load(root()), store.resolve() if store else store_of(), day)
+    project = Project(load(root()), store.resolve() if store else store_of(), day)
+    for line in withdraw(project.catalogue, project.home):
+        complaints.print(f"[yellow]withdrawn:[/] {plain(line)}", soft_wrap=True, highlight=False)
+    return project
 
 
 def printed(frame: "pl.DataFrame", form: Format) -> None:

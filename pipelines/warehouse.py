@@ -6,7 +6,7 @@ that older DuckDB clients open it.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import duckdb
@@ -22,13 +22,14 @@ from pipelines.ledger import BUILD, GAP_LEDGER
 from pipelines.losses import LOSS
 from pipelines.model import Measure, Source
 from pipelines.neighbours import NEIGHBOUR
+from pipelines.outputs import claim, finish
 from pipelines.parents import PARENT
 from pipelines.ranks import RANK
 from pipelines.reconciliation import RECONCILIATION
 from pipelines.returns import REPORTING, RETURN
 from pipelines.revisions import REVISION, REVISION_SUMMARY
 from pipelines.schema import CELL, CHANGE, FINDING, OBSERVATION, STATUS_SYMBOLS
-from pipelines.store import beside, write_whole
+from pipelines.store import beside, digest, hash_file, out_path, write_whole
 from pipelines.totals import TOTAL
 from pipelines.verdicts import VERDICT
 
@@ -136,18 +137,20 @@ def attribution(publisher: str, licence: str) -> str:
     return f"Source: {publisher}, licensed under the {licence}."
 
 
-def write_warehouse(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl.DataFrame],
+def write_warehouse(home: Path, rests_on: Collection[str], tables: Mapping[str, pl.DataFrame],
+                    views: Mapping[str, pl.DataFrame],
                     view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> Path:  # fmt: skip
     """Build the file beside the one in use and put it in its place; give the path that readers should open.
 
-    `tables` are those of TABLE_MEANING less gaps, reasons and statuses; `views` the problems' answers.
+    `tables` are those of TABLE_MEANING less gaps, reasons and statuses; `views` the problems' answers. `rests_on` names
+    the sources of the figures.
     """
-    temporary = beside(path)
+    temporary = beside(out_path(home, NAME))
     try:
         with duckdb.connect() as con:
             con.execute(f"attach '{_quoted(temporary)}' as made (storage_version '{STORAGE}')")
         _fill(temporary, tables, views, view_meaning)
-        return publish(temporary, path)
+        return publish(home, temporary, rests_on)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -250,21 +253,24 @@ def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def publish(made: Path, path: Path) -> Path:
-    """Put a finished file in the place of the one in use with one rename.
+def publish(home: Path, made: Path, rests_on: Collection[str]) -> Path:
+    """Put a finished file in the place of the one in use with one rename; give its path.
 
     Where the system forbids to rename over a file that someone has open (Windows), the new file gets a name
     of its own and a small text file beside it names the newest.
     """
+    path, sha256 = out_path(home, NAME), hash_file(made)
+    versioned = path.with_stem(f"{path.stem}-{os.getpid()}-{made.stem[-8:]}")
+    claim(home, "warehouse", rests_on, {NAME: sha256, versioned.name: sha256, POINTER: digest(versioned.name.encode())})
     try:
         made.replace(path)
-        (path.parent / POINTER).unlink(missing_ok=True)
-        return path
+        names, used = [NAME], path
     except PermissionError:
-        versioned = path.with_stem(f"{path.stem}-{os.getpid()}-{made.stem[-8:]}")
         made.replace(versioned)
         write_whole(path.parent / POINTER, versioned.name.encode())
-        return versioned
+        names, used = [versioned.name, POINTER], versioned
+    finish(home, "warehouse", rests_on, names)
+    return used
 
 
 def newest(out: Path) -> Path:

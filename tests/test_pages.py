@@ -11,12 +11,13 @@ import pytest
 from pipelines.catalogue import load
 from pipelines.ledger import nothing
 from pipelines.model import Header
+from pipelines.outputs import write_outputs
 from pipelines.overview import overview
-from pipelines.pages import place_page_path, publish_pages, render_place
+from pipelines.pages import page_name, place_page_path, publish_pages, render_place
 from pipelines.place_pages import cause_said, causes_of, place_pages
 from pipelines.report_trend import trend
 from pipelines.steps import Project, prepare
-from pipelines.store import out_path, read_table, state_path, write_table
+from pipelines.store import out_path, read_table, state_path, table_key, write_table
 from pipelines.verdicts import verdicts
 from tests.report_sample import HARM, of_estimates, sample
 from tests.small import copied
@@ -135,7 +136,9 @@ def test_only_the_pages_of_places_that_changed_are_made_again(starter: Project, 
     cells = read_table(state_path(home, "cell", "jobs_recovery"))
     here = (pl.col("place_code") == "E09000024") & (pl.col("measure") == "claimant_rate")
     other = cells.with_columns(pl.when(here).then(pl.lit(99.0)).otherwise("value").alias("value"))
-    write_table(state_path(home, "cell", "jobs_recovery"), other, "another")
+    path, done = state_path(home, "cell", "jobs_recovery"), state_path(home, "pages", "commonground")
+    write_table(path, other, table_key(path) or "")
+    write_table(done, read_table(done), "another")
     publish_pages(project)
     made = {code for code, path in files.items() if not path.read_bytes().endswith(b"<!-- old -->")}
     assert made == {"E09000024"}
@@ -149,11 +152,13 @@ def test_a_page_that_is_gone_is_made_again_and_that_of_a_place_no_longer_asked_a
     project = starter._replace(home=home)
     publish_pages(project)
     place_page_path(home, "E09000024").unlink()
-    (out_path(home, "places") / "E00000000.html").write_text("of before")
+    mine, before = (place_page_path(home, code) for code in ("E00000000", "E00000001"))
+    mine.write_text("of a person")
+    write_outputs(home, "pages", [], [(page_name("E00000001"), b"of before")])
     publish_pages(project)
     assert place_page_path(home, "E09000024").is_file()
-    # Files of before go when pages are made; the overview stays when problems are pruned.
-    assert not (out_path(home, "places") / "E00000000.html").exists()
+    # Pages of before go when pages are made, what a person put there stays, and so does the overview.
+    assert mine.read_text() == "of a person" and not before.exists()
     prepare(project)
     assert out_path(home, "index.html").is_file()
 
