@@ -118,7 +118,7 @@ def _reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.DataFrame)
     gaps = cells.filter(pl.col("value").is_null()).join(stacked, on=KEY, how="anti")
     unknown = gaps.select(*KEY, pl.lit("unexplained").alias("reason"), pl.lit("no check found why").alias("evidence"))
     order = pl.col("reason").replace_strict(PRECEDENCE, return_dtype=pl.Int64)
-    ordered = pl.concat([stacked, unknown]).with_columns(order.alias("order")).sort(*KEY, "order")
+    ordered = pl.concat([stacked, unknown]).with_columns(order.alias("order")).sort(*KEY, "order", maintain_order=True)
     return ordered.group_by(KEY, maintain_order=True).agg(
         pl.col("reason").first(),
         pl.col("evidence").first(),

@@ -86,7 +86,8 @@ def _shares(mine: pl.DataFrame, system: str, other: str, areas: Areas) -> pl.Dat
     counted = pl.col(people) if people else pl.lit(None, pl.Float64)
     known = (counted.is_not_null().all() & (counted.sum() > 0)).over(system)
     sized = mine.with_columns(known.alias("known"), pl.when(known).then(counted).otherwise(1.0).alias("size"))
-    sums = sized.group_by(system, other, "known").agg(pl.col("size").sum())
+    # In the order of the file: shares are sums of fractions, and their last digit depends on the order.
+    sums = sized.group_by(system, other, "known", maintain_order=True).agg(pl.col("size").sum())
     told = sums.filter(pl.col(other).is_not_null().any().over(system), pl.col("size") > 0)
     return conformed(
         told.select(
