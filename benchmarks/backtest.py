@@ -5,7 +5,8 @@
 FOLDER holds the published files (geo/ and indicators/). For each pair of kinds of place and each group of people,
 figures of small areas are added up to the places moved from, moved, and compared with their own sums at the places
 moved to. All figures fit the intervals; each kind is tested by an interval that the others fit. `--write` keeps the
-intervals in pipelines/certainty.csv and the tables in docs/crosswalk-errors.md. Where tobler is installed, its area
+intervals in pipelines/apportionment/error_model.csv and the tables in docs/crosswalk-errors.md. Where tobler is
+installed, its area
 weighting does the same task in the same run. It takes 18 minutes and 6 GB.
 """
 
@@ -20,10 +21,12 @@ from benchmarks.backtest_figures import published
 from benchmarks.backtest_fit import TRIALS, cut, fitted, not_kept, peers, result_of, tried, untried, with_systems
 from benchmarks.backtest_page import page
 from benchmarks.backtest_trusts import as_tabled, regions_of, tried_trusts
-from pipelines import steps
-from pipelines.apportioning import geography
-from pipelines.catalogue import load
-from pipelines.certainty import HELD
+from pipelines.app import steps
+from pipelines.apportionment.error_model import HELD
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.geography.access import register_places
+from pipelines.geography.load import geography
 
 ROOT = Path(__file__).resolve().parent.parent
 DOC = ROOT / "docs" / "crosswalk-errors.md"
@@ -32,9 +35,9 @@ DOC = ROOT / "docs" / "crosswalk-errors.md"
 def main(folder: Path, write: bool) -> None:
     """Run every trial, print the page, and keep it where asked to."""
     with tempfile.TemporaryDirectory() as store:
-        project = steps.Project(load(ROOT), Path(store), date(2026, 11, 24))
+        project = Project(load(ROOT), Path(store), date(2026, 11, 24))
         steps.prepare(project)
-        held = geography(project, steps.register_places(project))
+        held = geography(project, register_places(project))
     areas, trusts = with_systems(held.areas[0], held.places), as_tabled(held)
     truths = published(folder, held.areas[0])
     found = {trial: tried(trial, truths, held, areas) for trial in TRIALS} | tried_trusts(folder, trusts)

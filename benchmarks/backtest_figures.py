@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipelines.areas import Areas
+from pipelines.geography.small_areas import Areas
 
 AGES = {f"aged {low} to {low + 4}": range(low, low + 5) for low in range(0, 85, 5)} | {
     "aged 85 and over": range(85, 91)

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import polars as pl
 
 from benchmarks.backtest_figures import AGES, CENSUS, CREDIT, HARDSHIP, Truth, family
-from pipelines.areas import Areas
-from pipelines.certainty import CERTAINTY, errors_by_share, unevenness, with_interval
-from pipelines.crosswalks import Geography, crosswalk
-from pipelines.moving import move
-from pipelines.overlays import membership
-from pipelines.places import Places
-from pipelines.slicing import SLICE
+from pipelines.apportionment.error_model import CERTAINTY, errors_by_share, unevenness, with_interval
+from pipelines.apportionment.sparse import move
+from pipelines.core.slices import SLICE
+from pipelines.geography.crosswalk import Geography, build_crosswalk
+from pipelines.geography.overlay import membership
+from pipelines.geography.register import Places
+from pipelines.geography.small_areas import Areas
 
 DAY = date(2020, 6, 30)
 
@@ -139,7 +139,7 @@ def tried(trial: Trial, truths: list[Truth], held: Geography, areas: Areas) -> p
     `areas` are those of `held` by `with_systems`. Between places that are both large the figures of small areas that
     a border cuts may be put on either side by people, at both ends alike, where too few truths are sure else.
     """
-    drawn = crosswalk(held, trial.from_system, trial.to_system, trial.group, DAY)
+    drawn = build_crosswalk(held, trial.from_system, trial.to_system, trial.group, DAY)
     ways = (False, True) if FINE.isdisjoint(trial.kinds) else (False,)
     tests = pl.DataFrame(schema=TRIED)
     for by_parts in ways if touched(drawn) else ():
@@ -279,7 +279,8 @@ def untried(found: Tried, held: Geography) -> list[Trial]:
     cutting = [
         trial
         for trial in trials
-        if trial.kinds not in told and touched(crosswalk(held, trial.from_system, trial.to_system, "all_ages", DAY))
+        if trial.kinds not in told
+        and touched(build_crosswalk(held, trial.from_system, trial.to_system, "all_ages", DAY))
     ]
     return cutting + [Trial(*TO_COME, group, ()) for group in GROUPS]
 

@@ -10,7 +10,7 @@ from scipy.stats import binom
 from benchmarks.backtest_figures import CREDIT, HARDSHIP, Truth
 from benchmarks.backtest_fit import FEW, KEPT, Result, Trial, Tried, inside, not_kept, peers, tried, untried
 from benchmarks.backtest_trusts import as_tabled, by_other_shares
-from pipelines.crosswalks import Geography
+from pipelines.geography.crosswalk import Geography
 
 
 def by_tobler(folder: Path, held: Geography) -> str:

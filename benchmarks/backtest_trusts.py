@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.backtest_fit import DAY, SYSTEMS, Trial, Tried, beside, enough, paired
-from pipelines.crosswalks import Geography, crosswalk
-from pipelines.shares import Shares
+from pipelines.geography.catchments import Shares
+from pipelines.geography.crosswalk import Geography, build_crosswalk
 
 TRUST, DISTRICT = "trust_2021", "lad_2019"
 COVID, CAUGHT = "Covid-19 admissions", "residents of catchments"
@@ -40,10 +40,10 @@ def tried_trusts(folder: Path, held: Geography) -> Tried:
     covid = flows(folder, COVID)
     found = {}
     for system in [paired(each, DISTRICT)[0] for each in SYSTEMS if each not in ELSEWHERE]:
-        drawn = crosswalk(held, TRUST, system, "all_ages", DAY)
+        drawn = build_crosswalk(held, TRUST, system, "all_ages", DAY)
         tests = beside(_told(covid, "trust_code", drawn), drawn, _there(covid, held, system))
         found[Trial(TRUST, system, "all_ages", (COVID,))] = enough(tests, drawn)
-    drawn = crosswalk(held, DISTRICT, TRUST, "all_ages", DAY)
+    drawn = build_crosswalk(held, DISTRICT, TRUST, "all_ages", DAY)
     tests = beside(_told(covid, "place_code", drawn), drawn, _summed(covid, "trust_code", "truth"))
     found[Trial(DISTRICT, TRUST, "all_ages", (COVID,))] = tests
     return {trial: tests for trial, tests in found.items() if tests.height}
@@ -89,8 +89,8 @@ def by_other_shares(folder: Path, held: Geography) -> str:
     )  # fmt: skip
     pooled = Shares("pooled catchments", "trust_2022", "lad_2021", date(2021, 12, 31), "people of several years", table)
     system = paired("lad_2021", DISTRICT)[0]
-    drawn = crosswalk(held._replace(shares=(pooled,)), TRUST, system, "all_ages", DAY)
-    people = crosswalk(held, TRUST, system, "all_ages", DAY)
+    drawn = build_crosswalk(held._replace(shares=(pooled,)), TRUST, system, "all_ages", DAY)
+    people = build_crosswalk(held, TRUST, system, "all_ages", DAY)
     errors = {}
     for figure in _COLUMNS:
         found = flows(folder, figure)
@@ -108,7 +108,7 @@ def regions_of(held: Geography) -> dict[str, str]:
     """Name the region that most people of each district, trust and larger place lie in."""
     found: dict[str, str] = {}
     for system in (TRUST, *(paired(each, DISTRICT)[0] for each in SYSTEMS[3:-2] if each not in ELSEWHERE)):
-        most = crosswalk(held, system, "region_2021", "all_ages", DAY).drop_nulls(["from_code", "to_name"])
+        most = build_crosswalk(held, system, "region_2021", "all_ages", DAY).drop_nulls(["from_code", "to_name"])
         found |= dict(most.sort("weight", nulls_last=False).select("from_code", "to_name").iter_rows())
     return found
 
@@ -131,7 +131,7 @@ def _told(people: pl.DataFrame, end: str, drawn: pl.DataFrame) -> pl.DataFrame:
 
 def _there(people: pl.DataFrame, held: Geography, system: str) -> pl.DataFrame:
     """Add people up to places made of whole districts all of which have some told: measure, place_code, truth."""
-    nested = crosswalk(held, DISTRICT, system, "all_ages", DAY).drop_nulls("to_code")
+    nested = build_crosswalk(held, DISTRICT, system, "all_ages", DAY).drop_nulls("to_code")
     told = nested.join(
         _summed(people, "place_code", "truth").rename({"place_code": "from_code"}), on="from_code", how="left"
     )

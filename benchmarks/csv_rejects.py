@@ -24,12 +24,12 @@ from typing import NamedTuple
 import duckdb
 
 from benchmarks.reading import write
-from pipelines.catalogue import load
-from pipelines.delimited import split
-from pipelines.errors import UnreadableError
-from pipelines.model_reading import DELIMITERS, FileShape
-from pipelines.tables import HEADER_WITHIN, ROW
-from pipelines.unpacking import decoded, unpacked
+from pipelines.core.errors import UnreadableError
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.file_format import DELIMITERS, FileShape
+from pipelines.readers.archive import decoded, unpacked
+from pipelines.readers.csv import split
+from pipelines.readers.header import HEADER_WITHIN, ROW
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGE_COLUMNS = 8

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import polars as pl
 
 from benchmarks.seeding import Row, Seeded, Series
-from pipelines import answering, steps
-from pipelines.catalogue import load
-from pipelines.placing import newest
-from pipelines.steps import Project
+from pipelines.app import steps
+from pipelines.core.slices import newest
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer as answering
 
 ROOT = Path(__file__).resolve().parent.parent
 DAYS = ("2030-01-01", "2030-02-01")

@@ -23,12 +23,14 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipelines import steps
-from pipelines.answering import placed_slices
-from pipelines.catalogue import load
-from pipelines.cells import typed_cells
-from pipelines.places import ENTITIES, system_places
-from pipelines.steps import Project
+from pipelines.app import steps
+from pipelines.core.geocodes import ENTITIES
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.gaps.answer import placed_slices
+from pipelines.gaps.cells import typed_cells
+from pipelines.geography.access import register_places
+from pipelines.geography.register import system_places
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM = "lad_2025"
@@ -133,7 +135,7 @@ def write_project(folder: Path, found: list[Indicator]) -> Project:
                 shutil.copy(ROOT / "sources" / release.file, sources / release.file)
     bare = Project(load(folder), folder / "store", AS_OF)
     steps.prepare(bare)
-    register = steps.register_places(bare).register
+    register = register_places(bare).register
     for each in found:
         places = system_of(each, register)
         (sources / f"{each.name}.yaml").write_text(declaration(each, places), encoding="utf-8")
@@ -161,7 +163,7 @@ def problem(measure: str) -> str:
 
 def typed(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Type the cells of one indicator: of its newest period, and of every period held as of that period's end."""
-    asked, places = project.catalogue.problems[name], steps.register_places(project)
+    asked, places = project.catalogue.problems[name], register_places(project)
     system = system_places(places.register, SYSTEM)
     placed, aside, _ = placed_slices(project, asked, places, set(system["place_code"]))
 

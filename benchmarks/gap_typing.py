@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipelines.schema import STATUSES
-from pipelines.slicing import SLICE
-from pipelines.spellings import months
-from pipelines.typing_dense import Grid, gaps
+from benchmarks.typing_dense import Grid, gaps
+from pipelines.core.periods import months
+from pipelines.core.schema import STATUSES
+from pipelines.core.slices import SLICE
 
 PLACES, MONTHS, MEASURES = 35_672, 120, 10
 CODES = [f"E01{n:06}" if n < 28_000 else f"S01{n:06}" for n in range(PLACES)]

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipelines.choosing import accounted
-from pipelines.conform import Codes, conform
-from pipelines.errors import UnreadableError
-from pipelines.model import Source
-from pipelines.reading import read_sheet
-from pipelines.schema import STATUSES
-from pipelines.store import Snapshot
+from pipelines.core.errors import UnreadableError
+from pipelines.core.schema import STATUSES
+from pipelines.core.store import Snapshot
+from pipelines.declarations.source import Source
+from pipelines.observations.conform import Codes, conform
+from pipelines.readers.read import read_sheet
+from pipelines.readers.rows import accounted
 from tests.workbooks import ods, xlsx, zipped
 
 DISTRICTS = {f"E09{n:06}": f"Borough {n}, City of" for n in range(1, 25)}

@@ -21,8 +21,8 @@ import polars as pl
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from pipelines.moving import Road, road  # noqa: E402
-from pipelines.slices import move_slices, write_slices  # noqa: E402
+from pipelines.apportionment.slice_file import move_slices, write_slices  # noqa: E402
+from pipelines.apportionment.sparse import Road, road  # noqa: E402
 
 
 def taken(figures: pl.LazyFrame, way: Road, path: Path) -> tuple[float, pl.DataFrame]:

@@ -26,7 +26,7 @@ DISTRICT_CODES = pl.Series([f"DIS{n:03}" for n in range(DISTRICTS)])
 
 
 def crosswalk() -> pl.DataFrame:
-    """Make the crosswalk: from_code, to_code, weight and people, as `pipelines.moving` takes it."""
+    """Make the crosswalk: from_code, to_code, weight and people, as `pipelines.apportionment.sparse` takes it."""
     chance = np.random.default_rng(SEED)
     people = chance.integers(1_000, 3_000, AREAS).astype(float)
     district = np.sort(np.concatenate([np.arange(DISTRICTS), chance.integers(0, DISTRICTS, AREAS - DISTRICTS)]))
@@ -102,7 +102,7 @@ def write(folder: Path, times: int) -> tuple[Path, Path]:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from pipelines.slices import write_slices
+    from pipelines.apportionment.slice_file import write_slices
 
     where, how_often = Path(sys.argv[1]), int(sys.argv[2])
     write_crosswalks(where)

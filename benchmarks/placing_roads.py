@@ -30,7 +30,7 @@ def commonground(folder: Path, times: int) -> None:
     import polars as pl
     import pyarrow.parquet as pq
 
-    from pipelines.moving import move_batches
+    from pipelines.apportionment.sparse import move_batches
 
     every = pl.scan_parquet(folder / f"figures_{times}.parquet")
     newest = every.group_by("measure", "period_start").agg(pl.col("released_at").max())
@@ -50,7 +50,7 @@ def slices(folder: Path, times: int) -> None:
     import polars as pl
     import pyarrow.parquet as pq
 
-    from pipelines.slices import move_slices
+    from pipelines.apportionment.slice_file import move_slices
 
     writer = None
     for moved in move_slices(folder / f"slices_{times}.parquet", pl.read_parquet(folder / "crosswalk.parquet")):

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.delimited import read_delimited
-from pipelines.model_reading import FileShape
-from pipelines.unpacking import decoded, unpacked
+from pipelines.declarations.file_format import FileShape
+from pipelines.readers.archive import decoded, unpacked
+from pipelines.readers.csv import read_delimited
 
 HEADINGS = "AREACD,AREANM,Period,Indicator,Unit,Observation,Other,Status"
 WANTED = [("AREACD",), ("AREANM",), ("Period",), ("Observation",), ("Status",)]

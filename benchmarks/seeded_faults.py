@@ -19,10 +19,13 @@ import polars as pl
 from benchmarks.detection import ROOT, Score, complete, scores, together, told
 from benchmarks.seeding import CELL_FAULTS, PERIOD_FAULTS, Series, seeded
 from checks.figures import figure_doubts
-from pipelines import steps
-from pipelines.catalogue import load
-from pipelines.model import Measure
-from pipelines.places import system_places
+from pipelines.app import steps
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.project import Project
+from pipelines.geography.access import register_places
+from pipelines.geography.register import system_places
+from pipelines.observations.access import observe_source
 
 PAGE = ROOT / "docs" / "detection.md"
 SEEDS = (1, 2, 3)
@@ -58,9 +61,9 @@ _DISTRICT = r"^(E0[6-9]|W06|S12|N09)"
 def districts() -> list[str]:
     """Give the codes of districts in use in 2023, of the starter edition's register."""
     with tempfile.TemporaryDirectory() as store:
-        project = steps.Project(load(ROOT), Path(store), date(2026, 11, 24))
+        project = Project(load(ROOT), Path(store), date(2026, 11, 24))
         steps.prepare(project)
-        register = steps.register_places(project).register
+        register = register_places(project).register
     return system_places(register, "lad_2023")["place_code"].to_list()
 
 
@@ -81,9 +84,9 @@ def read(trial: Trial, folder: Path) -> pl.DataFrame:
 def _universal_credit() -> pl.DataFrame:
     """Read the months to December 2022 of the starter edition: the release leaps over those that follow."""
     with tempfile.TemporaryDirectory() as store:
-        project = steps.Project(load(ROOT), Path(store), date(2026, 11, 24))
+        project = Project(load(ROOT), Path(store), date(2026, 11, 24))
         steps.prepare(project)
-        seen = steps.observe_source(project, "dwp_uc_households").observation
+        seen = observe_source(project, "dwp_uc_households").observation
     return seen.filter(pl.col("period_end") < date(2023, 1, 1)).with_columns(pl.lit("figure").alias("measure"))
 
 

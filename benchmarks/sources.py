@@ -14,9 +14,11 @@ import time
 from datetime import date
 from pathlib import Path
 
-from pipelines import steps
-from pipelines.catalogue import load
-from pipelines.steps import Project
+from pipelines.app import steps
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.geography.access import register_places
+from pipelines.observations.access import observe_source
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,7 +28,7 @@ def read_all(project: Project) -> dict[str, tuple[float, int]]:
     taken: dict[str, tuple[float, int]] = {}
     for name in project.catalogue.observing():
         begun = time.perf_counter()
-        seen = steps.observe_source(project, name)
+        seen = observe_source(project, name)
         taken[name] = (time.perf_counter() - begun, seen.observation.height)
     return taken
 
@@ -46,7 +48,7 @@ def main(each: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = Project(load(ROOT), Path(folder), date(2026, 11, 24))
         steps.prepare(project)
-        steps.register_places(project)
+        register_places(project)
         first, second = read_all(project), read_all(project)
     lines = ["| what | sources | observations | wall s | peak MB |", "|---|---|---|---|---|"]
     for what, taken in (("read, conformed and checked", first), ("the same again, nothing changed", second)):

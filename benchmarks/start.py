@@ -65,7 +65,7 @@ def table(taken: dict[str, list[Taken]]) -> str:
 
 def main(runs: int) -> None:
     """Time each in turn and print the table."""
-    build = [sys.executable, "-m", "pipelines.cli", "build"]
+    build = [sys.executable, "-m", "pipelines.app.cli", "build"]
     make = ["make", "run"] if os.name == "posix" else build
     taken: dict[str, list[Taken]] = {}
     for _ in range(runs):

@@ -7,7 +7,7 @@ agree where their intervals, as rounding leaves them, have a point in common.
 import polars as pl
 
 from checks.doubt import doubts_of
-from pipelines.placing import printed
+from pipelines.core.text import printed
 
 SPOT = ["place_code", "period_start", "period_end"]
 LEAST_REACH = 0.5

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from checks.shares import FAULTS, TOLERANCE, TOLERANCE_OF_CODES, counts_of_cells, failing, shares_of_cells
-from pipelines.model import Source
+from pipelines.declarations.source import Source
 
 CONTRACT: dict[str, Any] = {
     "source": pl.String,

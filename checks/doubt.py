@@ -7,8 +7,8 @@ the figure for the place's value; what it was is told in the evidence.
 
 import polars as pl
 
-from checks.reasons import PRECEDENCE, REASONS, WITHHELD
-from pipelines.schema import DATE, FINDING, NUMBER, OBSERVATION, TEXT, WHOLE, Column, conformed, empty
+from pipelines.core.reasons import PRECEDENCE, REASONS, WITHHELD
+from pipelines.core.schema import DATE, FINDING, NUMBER, OBSERVATION, TEXT, WHOLE, Column, conformed, empty
 
 KEY = ["measure", "place_code", "period_start", "period_end"]
 
@@ -33,7 +33,7 @@ DOUBT: dict[str, Column] = {
 def doubts_of(reason: str, found: pl.DataFrame) -> pl.DataFrame:
     """Make DOUBT rows of one reason from rows of figures that tell the comparison; refuse a reason not in the set."""
     if reason not in REASONS:
-        raise KeyError(f"{reason} is no reason; the set is in checks/reasons.py")
+        raise KeyError(f"{reason} is no reason; the set is in pipelines/core/reasons.py")
     told = found.with_columns(pl.lit(reason).alias("reason"), pl.lit(reason in WITHHELD).alias("withheld"))
     return conformed(told, DOUBT)
 

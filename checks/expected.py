@@ -11,7 +11,7 @@ from math import log
 
 import polars as pl
 
-from pipelines.model import ADDITIVE, Measure
+from pipelines.declarations.measure import ADDITIVE, Measure
 
 PLACE = ["measure", "place_code"]
 PERIOD = ["measure", "period_start"]

@@ -9,9 +9,9 @@ from checks.repeats import repeated_values, rounded_unsaid
 from checks.together import combined_area
 from checks.units import unit_change, unit_change_between
 from checks.upheld import Larger, with_kept_levels, without_agreeing
-from pipelines.model import ADDITIVE, Measure
-from pipelines.placing import newest
-from pipelines.schema import empty
+from pipelines.core.schema import empty
+from pipelines.core.slices import newest
+from pipelines.declarations.measure import ADDITIVE, Measure
 
 
 def figure_doubts(

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from checks.reasons import REASONS
-from pipelines.model import Source
-from pipelines.schema import FINDING, conformed, rows
-from pipelines.store import Snapshot
+from pipelines.core.reasons import REASONS
+from pipelines.core.schema import FINDING, conformed, rows
+from pipelines.core.store import Snapshot
+from pipelines.declarations.source import Source
 
 
 class Read(NamedTuple):

@@ -6,8 +6,8 @@ from itertools import pairwise
 import polars as pl
 
 from checks.finding import Read, findings
-from pipelines.model import Source
-from pipelines.periods import say
+from pipelines.core.periods import say
+from pipelines.declarations.source import Source
 
 _SLICE = ["measure", "period_start", "period_end"]
 _HIDDEN = {

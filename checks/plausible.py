@@ -10,7 +10,7 @@ import polars as pl
 
 from checks.doubt import doubts_of
 from checks.expected import FACTOR, FAR, FEWEST_PEERS, FEWEST_PERIODS, NEAR_ZERO, PERIOD, times_its
-from pipelines.placing import printed
+from pipelines.core.text import printed
 
 FAR_BEFORE = 8.0
 """The same by the periods before alone, which tell less."""

@@ -4,7 +4,7 @@ import polars as pl
 
 from checks import places, releases, rows
 from checks.finding import Check, Read
-from pipelines.schema import FINDING, empty
+from pipelines.core.schema import FINDING, empty
 
 SOURCE_CHECKS: tuple[Check, ...] = (
     rows.unknown_places,

@@ -3,7 +3,7 @@
 import polars as pl
 
 from checks.finding import Read, findings
-from pipelines.cautions import recall_of, said
+from pipelines.declarations.recalls import recall_of, said
 
 
 def recalled_release(read: Read) -> pl.DataFrame:

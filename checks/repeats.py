@@ -6,7 +6,7 @@ import polars as pl
 
 from checks.doubt import doubts_of
 from checks.expected import FEWEST_PEERS, PERIOD, PLACE
-from pipelines.placing import printed
+from pipelines.core.text import printed
 
 CHANCE = 1e-6
 """Greatest chance of a run of repeats that is taken to be incredible."""

@@ -5,8 +5,8 @@ All counting is done here, in one pass over the frame; what is judged is one sma
 
 import polars as pl
 
-from pipelines.model import Source
-from pipelines.schema import STATUSES
+from pipelines.core.schema import STATUSES
+from pipelines.declarations.source import Source
 
 TOLERANCE = 0.95
 """Least share of a release's cells that must meet an expectation for the release to be used."""

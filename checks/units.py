@@ -6,7 +6,7 @@ import polars as pl
 
 from checks.doubt import KEY, doubts_of
 from checks.expected import FAR, FEWEST_PEERS, FEWEST_PERIODS, PERIOD, times_its
-from pipelines.placing import printed
+from pipelines.core.text import printed
 
 TEN = log(10)
 WITHIN = log(1.15)

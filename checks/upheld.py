@@ -13,9 +13,8 @@ import polars as pl
 
 from checks.doubt import KEY
 from checks.expected import FACTOR, PLACE
-from pipelines.model import ADDITIVE, Measure
-from pipelines.placing import SLICE
-from pipelines.reconciliation import sums_of_places
+from pipelines.core.slices import SLICE, sums_of_places
+from pipelines.declarations.measure import ADDITIVE, Measure
 
 LONG = 3
 """A level that so many later periods keep is one, whatever else is known of the return."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from pipelines.catalogue import load
-from pipelines.steps import Project
-from pipelines.store import out_path
-from tests.test_cli import AS_OF, ROOT, run
+from pipelines.core.store import out_path
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from tests.app.test_cli import AS_OF, ROOT, run
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,16 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from pipelines import steps
-from pipelines.catalogue import load
-from pipelines.model import Source
-from pipelines.observe import Manner, held_releases, manner_of, read_release, take_in
-from pipelines.schema import STATUSES
-from pipelines.steps import Project
-from pipelines.store import Snapshot, read_snapshot
-from pipelines.totals import ABOVE
+from pipelines.app import steps
+from pipelines.core.schema import STATUSES
+from pipelines.core.store import Snapshot, held_releases, read_snapshot
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.fetch.bundled import take_in
+from pipelines.geography.access import register_places, systems_of
+from pipelines.observations.ingest import Manner, manner_of, read_release
+from pipelines.observations.totals import ABOVE
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).resolve().parent / "golden" / "sources.csv"
@@ -41,8 +43,8 @@ def rows() -> list[Row]:
 
 def _of_source(project: Project, name: str) -> list[Row]:
     take_in(project.home, project.catalogue, name)
-    systems = steps.systems_of(project, name)
-    manner = manner_of(project.catalogue, name, steps.register_places(project), systems)
+    systems = systems_of(project, name)
+    manner = manner_of(project.catalogue, name, register_places(project), systems)
     held = [group[0] for group in held_releases(project.home, name, project.as_of)]
     return [_of_release(project, manner, snapshot) for snapshot in held]
 

@@ -47,4 +47,4 @@ def run_measured(*command: str, **more: str) -> Run:
 def run_command(project: Path, store: Path, *words: str, **more: str) -> Run:
     """Run the command line on a project and a store; give how it ended."""
     where = {"COMMONGROUND_PROJECT": str(project), "COMMONGROUND_STORE": str(store), "COMMONGROUND_AS_OF": "2026-11-24"}
-    return run_measured("-m", "pipelines.cli", *words, **where, **more)
+    return run_measured("-m", "pipelines.app.cli", *words, **where, **more)

@@ -5,17 +5,18 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.accepted import Accepted
-from pipelines.ledger import carried_on, gap_ledger, nothing
-from pipelines.model import Header, Measure, Source, Span
-from pipelines.model_needs import Need
-from pipelines.model_parts import Interval
-from pipelines.model_reading import Columns
-from pipelines.report_followed import Followed
-from pipelines.report_model import Report
-from pipelines.revisions import REVISION_SUMMARY
-from pipelines.schema import CELL, FINDING, PLACE, rows
-from pipelines.verdicts import verdicts
+from pipelines.core.schema import CELL, FINDING, PLACE, rows
+from pipelines.declarations.acceptances import Accepted
+from pipelines.declarations.file_format import Columns
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.problem import Header, Need, Span
+from pipelines.declarations.source import Source
+from pipelines.declarations.source_parts import Interval
+from pipelines.gaps.ledger import carried_on, gap_ledger, nothing
+from pipelines.gaps.verdicts import verdicts
+from pipelines.observations.revisions import REVISION_SUMMARY
+from pipelines.outputs.report_changes import Followed
+from pipelines.outputs.report_model import Report
 
 AS_OF = date(2026, 11, 24)
 HARM = "<script>alert(1)</script>"

@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from pipelines.catalogue import load
-from pipelines.model import Source
-from pipelines.store import TEMPORARY
+from pipelines.core.store import TEMPORARY
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.source import Source
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS = ("jobs_recovery", "jobs_south_london")

@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 
 from checks.registry import SOURCE_CHECKS
-from pipelines import answering, steps
-from pipelines.catalogue import load
-from pipelines.schema import FINDING
-from pipelines.steps import Project
-from pipelines.store import read_table, state_path
+from pipelines.app import steps
+from pipelines.core.schema import FINDING
+from pipelines.core.store import read_table, state_path
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer as answering
+from pipelines.observations.access import observe_source
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = re.compile(r"<!-- recipe: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
@@ -62,7 +64,7 @@ def test_a_check_costs_one_function_and_its_name(
     csv = project.catalogue.sources_dir / "starter" / "example_rough_sleeping.csv"
     csv.write_text("code,name,year,people\nE09000024,Merton,2023,3000\nE09000029,Sutton,2023,8000\n")
     steps.prepare(project)
-    finding = steps.observe_source(project, "example_rough_sleeping").finding
+    finding = observe_source(project, "example_rough_sleeping").finding
     told = finding.filter(pl.col("check") == "round_thousands")
     assert told.select("measure", "rows", "evidence").rows() == [
         ("people_seen_sleeping_rough", 2, "every figure is a round thousand")

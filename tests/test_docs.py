@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from checks.reasons import REASONS
-from pipelines import errors
-from pipelines.cli import BUILT_WITH_FAULTS, app
-from pipelines.dictionary import PAGES
-from pipelines.limits import DEFAULTS
+from pipelines.app.cli import BUILT_WITH_FAULTS, app
+from pipelines.core import errors
+from pipelines.core.limits import DEFAULTS
+from pipelines.core.reasons import REASONS
+from pipelines.outputs.data_dictionary import PAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from pipelines.pages import publish_pages
-from pipelines.report import render_html
-from pipelines.steps import Project
-from pipelines.store import out_path
+from pipelines.core.store import out_path
+from pipelines.declarations.project import Project
+from pipelines.outputs.report import render_html
+from pipelines.outputs.site import publish_pages
 from tests.browser.test_report_page import CHROMIUM, FLAGS
 from tests.report_sample import sample
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from pipelines.report import render_html
+from pipelines.outputs.report import render_html
 from tests.report_sample import sample
 
 CHROMIUM = next(

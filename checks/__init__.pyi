@@ -1,0 +1,24 @@
+# Public names of this room; each module is loaded when a name of it is first used.
+from .agreement import conflict as conflict
+from .agreement import inconsistent_rate as inconsistent_rate
+from .agreement import low_reach as low_reach
+from .contract import CONTRACT as CONTRACT
+from .contract import judge as judge
+from .doubt import DOUBT as DOUBT
+from .doubt import cautioned_by as cautioned_by
+from .doubt import findings_of as findings_of
+from .expectations import met as met
+from .figures import figure_doubts as figure_doubts
+from .finding import Read as Read
+from .finding import in_vain as in_vain
+from .finding import source_fault as source_fault
+from .periods import CARRIED as CARRIED
+from .periods import is_carried as is_carried
+from .periods import of_another_period as of_another_period
+from .registry import check_source as check_source
+from .shares import TOLERANCE as TOLERANCE
+from .shares import TOLERANCE_OF_TOTALS as TOLERANCE_OF_TOTALS
+from .shares import shares_of_problem as shares_of_problem
+from .shares import shares_of_returns as shares_of_returns
+from .shares import shares_of_totals as shares_of_totals
+from .upheld import Larger as Larger

@@ -1,0 +1,255 @@
+"""The command line: `commonground`. Errors are sentences; exit codes are in the README."""
+
+import sys
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.app.cli_ledger import commands as recording
+from pipelines.app.cli_plan import commands as planning
+from pipelines.app.cli_sources import commands
+from pipelines.app.console import AsOf, Format, Print, Store, complaints, console
+from pipelines.app.console import plain as _plain
+from pipelines.app.console import printed as _print
+from pipelines.app.console import project_at as _project
+from pipelines.core.errors import CommongroundError
+
+app = typer.Typer(
+    help="Joins national and local datasets into answers, and says what is missing, where, and who could supply it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(commands)
+app.add_typer(planning)
+app.add_typer(recording)
+BUILT_WITH_FAULTS = 6
+"""Exit code of a build that is done, but in which some source or problem could not be used."""
+
+
+class What(StrEnum):
+    """What `list` can list."""
+
+    sources = "sources"
+    measures = "measures"
+    problems = "problems"
+    places = "places"
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from pipelines.declarations.version import project_version
+
+        typer.echo(f"commonground {project_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Take the options that come before a command; the help of the program is that of `app`."""
+
+
+def main() -> None:
+    """Run the command line; a known error is one message and an exit code, never a traceback."""
+    if sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    try:
+        app()
+    except CommongroundError as error:
+        complaints.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        complaints.print("stopped; what was built before is still there")
+        raise SystemExit(130) from None
+
+
+@app.command()
+def build(
+    problem: Annotated[list[str] | None, typer.Argument(help="Problems to answer; all if none is named.")] = None,
+    as_of: AsOf = None,
+    store: Store = None,
+) -> None:
+    """Answer problems from what is held; touches no network."""
+    from pipelines.app.build import build_and_tell
+
+    project = _project(store, as_of)
+    for draft in project.catalogue.unfinished.values():
+        complaints.print(f"[yellow]not read:[/] {_plain(draft.sentence())}", soft_wrap=True, highlight=False)
+    faults = build_and_tell(project, problem or [], console)
+    for fault in faults:
+        complaints.print(f"[yellow]not used:[/] {_plain(fault)}", soft_wrap=True, highlight=False)
+    if faults:
+        raise typer.Exit(BUILT_WITH_FAULTS)
+
+
+@app.command()
+def refresh(
+    source: Annotated[
+        list[str] | None, typer.Argument(help="Sources to ask for; all with an address if none is named.")
+    ] = None,
+    store: Store = None,
+) -> None:
+    """Ask publishers for what is new, and keep it; builds nothing."""
+    from pipelines.app.acquire import refresh_and_tell
+
+    if refresh_and_tell(_project(store, None), source or [], console):
+        raise typer.Exit(5)
+
+
+@app.command()
+def add(
+    source: Annotated[str | None, typer.Argument(help="Source that the file is a release of.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="File as published.", exists=True, dir_okay=False)] = None,
+    released: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day the publisher released it.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder with files named as their sources.", exists=True, file_okay=False),
+    ] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Keep it although cells of it can't be used.")] = False,
+    store: Store = None,
+) -> None:
+    """Keep a file that a person downloaded or filled in, or a folder of them, once all of it has been looked at."""
+    from pipelines.app.acquire import add_and_tell, add_folder_and_tell
+
+    if folder and not source:
+        add_folder_and_tell(_project(store, None), folder, released.date() if released else None, console, accept)
+    elif source and file and released and not folder:
+        add_and_tell(_project(store, None), source, file, released.date(), console, accept)
+    else:
+        raise typer.BadParameter("give SOURCE, FILE and --released, or a folder with --from")
+
+
+@app.command()
+def gaps(
+    problem: Annotated[str | None, typer.Argument(help="Problem; all if none is named.")] = None,
+    place: Annotated[str | None, typer.Option(help="Name or code of a place.")] = None,
+    form: Print = Format.table,
+    store: Store = None,
+) -> None:
+    """List what is missing, why, and who could supply it."""
+    from pipelines.app.query import gaps as found
+    from pipelines.app.query import shown_gaps
+
+    table = found(_project(store, None), problem, place)
+    _print(shown_gaps(table) if form is Format.table else table, form)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="A query, such as: select * from problem.jobs_recovery")],
+    form: Print = Format.table,
+    store: Store = None,
+) -> None:
+    """Ask commonground.duckdb a question in SQL; it can only be read."""
+    from pipelines.app.query import query as asked
+
+    _print(asked(_project(store, None), query), form)
+
+
+@app.command()
+def explain(
+    problem: Annotated[str, typer.Argument(help="Problem.")],
+    place: Annotated[str, typer.Argument(help="Name or code of a place.")],
+    measure: Annotated[str, typer.Argument(help="Measure.")],
+    period: Annotated[str | None, typer.Argument(help="Period, as 2023-11, where there are several.")] = None,
+    store: Store = None,
+) -> None:
+    """Say where one cell comes from: file, row, release, licence, how it was moved, and what was checked."""
+    from pipelines.app.query import explain as told
+
+    for heading, text in told(_project(store, None), problem, place, measure, period):
+        console.print(f"[bold]{heading:<10}[/] {_plain(text)}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def places(
+    place: Annotated[
+        list[str],
+        typer.Argument(help="Names or codes of places, of any system and time, or postcodes or how they begin."),
+    ],
+    store: Store = None,
+) -> None:
+    """Say what a place is, what it was, what it became, and what it belongs to."""
+    from pipelines.app.places import about_places
+
+    for heading, text in about_places(_project(store, None), place):
+        console.print(f"[bold]{heading:<10}[/] {_plain(text)}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def crosswalk(
+    from_system: Annotated[str, typer.Argument(help="Place system to lead from, as lad_2019.")],
+    to_system: Annotated[str, typer.Argument(help="Place system to lead to, as region_2023 or icb_2022.")],
+    group: Annotated[str, typer.Option(help="People by whom a place that is cut is shared out.")] = "all_ages",
+    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the figures to be moved.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write, .csv or .parquet; printed if not said.")] = None,
+    form: Print = Format.table,
+    store: Store = None,
+) -> None:
+    """Say what each place of one system became, lies in or shares with another: with kind, weight, people, orders."""
+    from pipelines.app.api import crossings, held_places
+    from pipelines.geography import build_crosswalk as made
+    from pipelines.outputs import told_of, with_provenance, write_crosswalk
+
+    project = _project(store, None)
+    held = held_places(project)
+    drawn = made(held, from_system, to_system, group, day.date() if day else None)
+    if out or form is not Format.table:
+        drawn = with_provenance(drawn, project, held)
+    if out:
+        write_crosswalk(drawn, out)
+        console.print(f"{drawn.height:,} rows in {out}", soft_wrap=True, highlight=False)
+    else:
+        _print(told_of(drawn) if form is Format.table else drawn, form)
+    if out or form is Format.table:
+        for line in crossings(project, held, drawn):
+            console.print(f"border: {line}", soft_wrap=True, highlight=False, markup=False)
+
+
+@app.command()
+def rehearse(
+    scenario: Annotated[str, typer.Argument(help="A YAML file, or the name of a scenario in pipelines/scenarios/.")],
+    problem: Annotated[list[str] | None, typer.Argument(help="Problems; all if none is named.")] = None,
+    as_of: AsOf = None,
+    store: Store = None,
+) -> None:
+    """Say what problems could tell of councils to come, and what to ask for before they come."""
+    from pipelines.app.build import rehearse_and_tell
+
+    rehearse_and_tell(_project(store, as_of), scenario, problem or [], console)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[What, typer.Argument(help="What to list.")],
+    form: Print = Format.table,
+    store: Store = None,
+) -> None:
+    """List sources, measures, problems or places."""
+    from pipelines.app.query import listing
+
+    _print(listing(_project(store, None), what.value), form)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 3000,
+    store: Store = None,
+) -> None:
+    """Start Dagster's web UI with the schedules running; stop it with Ctrl+C."""
+    from pipelines.app.ui import serve
+
+    raise typer.Exit(serve(_project(store, None), port))
+
+
+if __name__ == "__main__":
+    main()

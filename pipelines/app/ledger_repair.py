@@ -1,0 +1,107 @@
+"""What `ledger` does and says: the builds recorded, and what taking some out would do, or does."""
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+from rich.console import Console
+
+from pipelines.core.errors import UnknownNameError, near
+from pipelines.core.schema import empty
+from pipelines.core.store import digest, sole_builder, write_whole
+from pipelines.declarations.project import Project, clock
+from pipelines.gaps import BUILD, Ledger, ledger_path, read_ledger, without_builds, write_ledger
+
+_ASKED = re.compile(r"(\d{4}-\d{2}-\d{2})(?:/(\d{1,9}))?")
+
+
+class Removal(NamedTuple):
+    """A problem's ledger as it is, as it would be without some builds, and the builds that would go."""
+
+    problem: str
+    before: Ledger
+    after: Ledger
+    gone: pl.DataFrame
+
+
+def recorded(project: Project, problem: str | None) -> pl.DataFrame:
+    """List the builds recorded of a problem, or of all (ledger.BUILD), with a note where the day is still to come."""
+    told = pl.concat([empty(BUILD), *(read_ledger(project.home, name).builds for name in _names(project, problem))])
+    to_come = pl.when(pl.col("day") > clock()).then(pl.lit("a day to come")).otherwise(pl.lit("")).alias("note")
+    return told.with_columns(to_come)
+
+
+def remove_and_tell(project: Project, problem: str | None, asked: str, console: Console, done: bool) -> None:
+    """Say what taking the builds of a day, or one of them by its number, out of ledgers does; do it where told so."""
+    day, number = _read(asked)
+    with sole_builder(project.home):
+        found = [_removal(project.home, name, day, number) for name in _names(project, problem)]
+        removals = [each for each in found if not each.gone.is_empty()]
+        if not removals:
+            of = problem or "any problem"
+            raise UnknownNameError(f"--remove-build: no build {asked} of {of} is recorded; see `commonground ledger`")
+        for each in removals:
+            console.print(_told(each, done), soft_wrap=True, highlight=False, markup=False)
+            if done:
+                console.print(f"  kept before: {_removed(project.home, each)}", soft_wrap=True, highlight=False)
+    end = "Run `commonground build` to record today's." if done else "Nothing is changed: do it with --yes."
+    console.print(end, markup=False)
+
+
+def _names(project: Project, problem: str | None) -> list[str]:
+    """Name the problems meant: one, declared or with a ledger, or all that have a ledger."""
+    stored = sorted(path.stem for path in (project.home / "ledger").glob("*.parquet") if path.stem[0] != ".")
+    if problem is None:
+        return stored
+    if problem not in {*stored, *project.catalogue.problems}:
+        raise UnknownNameError(f"unknown problem {problem!r}; {near(problem, project.catalogue.problems)}")
+    return [problem]
+
+
+def _read(asked: str) -> tuple[date, int | None]:
+    match = _ASKED.fullmatch(asked)
+    try:
+        day = date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        day = None
+    if match is None or day is None:
+        raise UnknownNameError(f"--remove-build: found {asked!r}, expected DAY or DAY/NUMBER, as 2027-11-28/3")
+    return day, int(match[2]) if match[2] else None
+
+
+def _removal(home: Path, problem: str, day: date, number: int | None) -> Removal:
+    before = read_ledger(home, problem)
+    of_day = before.builds.filter(pl.col("day") == day)
+    gone = of_day if number is None else of_day.filter(pl.col("build") == number)
+    return Removal(problem, before, without_builds(before, set(gone["build"])), gone)
+
+
+def _told(removal: Removal, done: bool) -> str:
+    """Say what goes, and what of the gaps that are stored changes by it."""
+    builds = ", ".join(f"{number} of {day}" for number, day in removal.gone.select("build", "day").iter_rows())
+    before, after = (_open(each) for each in (removal.before, removal.after))
+    again, gone = after.join(before, on="gap_id", how="anti").height, before.join(after, on="gap_id", how="anti").height
+    both = before.join(after, on="gap_id", suffix="_after")
+    other = both.filter(pl.col("reason") != pl.col("reason_after")).height
+    stays = removal.after.builds.height
+    left = f"the last build is then that of {removal.after.day}" if stays else "no build is left"
+    verb = "removed" if done else "would remove"
+    changes = f"{gone:,} open gaps go, {again:,} are open again, {other:,} have another reason again"
+    return f"{removal.problem}: {verb} build {builds}: {changes}; {left}"
+
+
+def _open(ledger: Ledger) -> pl.DataFrame:
+    return ledger.spells.filter(pl.col("closed").is_null()).select("gap_id", "reason")
+
+
+def _removed(home: Path, removal: Removal) -> Path:
+    """Write the ledger without the builds, with a copy of it as it was beside it; give the copy."""
+    path = ledger_path(home, removal.problem)
+    content = path.read_bytes()
+    backup = path.with_name(f"{removal.problem}.{digest(content)[:12]}.bak")
+    write_whole(backup, content)
+    # Of no cells as yet: the next build is recorded whatever was built before.
+    write_ledger(home, removal.problem, removal.after, "")
+    return backup

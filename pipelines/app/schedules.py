@@ -1,0 +1,70 @@
+"""When things run: each source is asked for on its publisher's cadence, and a build follows every morning."""
+
+from datetime import timedelta
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
+
+from pipelines.declarations.base import Cadence
+from pipelines.declarations.catalogue import Catalogue
+from pipelines.declarations.source import Source
+
+LONDON = "Europe/London"
+# Most official statistics come out at 9:30; a monthly release may be out on any day of its month.
+_CRON: dict[Cadence, str] = {
+    "daily": "45 9 * * *",
+    "weekly": "45 9 * * 1-5",
+    "monthly": "45 9 * * 2,4",
+    "quarterly": "45 9 * * 4",
+    "annual": "45 9 * * 4",
+    "once": "45 9 1 * *",
+}
+_WITHIN: dict[Cadence, timedelta] = {
+    "daily": timedelta(days=2),
+    "weekly": timedelta(days=4),
+    "monthly": timedelta(days=8),
+    "quarterly": timedelta(days=15),
+    "annual": timedelta(days=15),
+    "once": timedelta(days=62),
+}
+
+
+def freshness(source: Source) -> dg.FreshnessPolicy:
+    """Say how long since the last look at a publisher is too long."""
+    return dg.FreshnessPolicy.time_window(fail_window=_WITHIN[source.cadence])
+
+
+def jobs(catalogue: Catalogue) -> "list[Job]":
+    """Make the jobs: refresh all sources that have an address, refresh one of them, build everything."""
+    snapshots = dg.AssetSelection.key_prefixes(["snapshot"])
+    each = {name: dg.AssetSelection.assets(["snapshot", name]) for name in catalogue.fetched()}
+    every = dg.AssetSelection.assets(*(["snapshot", name] for name in each))
+    asking = [dg.define_asset_job("refresh", every, description="Ask every publisher for what is new.")] if each else []
+    return [
+        *asking,
+        dg.define_asset_job("build", dg.AssetSelection.all() - snapshots, description="Build from what is held."),
+        *(dg.define_asset_job(f"refresh_{name}", selection) for name, selection in each.items()),
+    ]
+
+
+def schedules(catalogue: Catalogue) -> list[dg.ScheduleDefinition]:
+    """Make the schedules: one for each source with an address, by its cadence, and a build after them; London time."""
+    running = dg.DefaultScheduleStatus.RUNNING
+    each = [
+        dg.ScheduleDefinition(
+            name=f"refresh_{name}_{source.cadence}",
+            job_name=f"refresh_{name}",
+            cron_schedule=_CRON[source.cadence],
+            execution_timezone=LONDON,
+            default_status=running,
+        )
+        for name, source in catalogue.fetched().items()
+    ]
+    build = dg.ScheduleDefinition(
+        name="build_every_morning",
+        job_name="build",
+        cron_schedule="30 10 * * *",
+        execution_timezone=LONDON,
+        default_status=running,
+    )
+    return [*each, build]

@@ -1,0 +1,67 @@
+"""What the store holds, told as tables: every fetch that was made, and which files are damaged."""
+
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.core.errors import UnreadableError
+from pipelines.core.store import Snapshot, history, log_lines, read_line, read_snapshot
+
+LISTING = {
+    "source": pl.String,
+    "fetched_at": pl.String,
+    "change": pl.String,
+    "status": pl.Int64,
+    "released": pl.Date,
+    "label": pl.String,
+    "file": pl.String,
+    "size": pl.Int64,
+    "sha256": pl.String,
+    "etag": pl.String,
+    "last_modified": pl.String,
+    "licence": pl.String,
+    "origin": pl.String,
+    "error": pl.String,
+}
+"""One row for each line of the log, oldest first."""
+
+
+def listed(home: Path, source: str | None) -> pl.DataFrame:
+    """Give the log of one source or of all as a table (LISTING): every fetch, also those that failed."""
+    lines = [entry for entry in history(home) if source in (None, entry.source)]
+    rows = [[getattr(entry, name) for name in LISTING] for entry in lines]
+    return pl.DataFrame(rows, schema=LISTING, orient="row")
+
+
+def shown(lines: pl.DataFrame) -> pl.DataFrame:
+    """Give the columns of a listing that a person reads first, the sha256 by its start."""
+    said = pl.when(pl.col("error") != "").then("error").otherwise("origin")
+    return lines.select(
+        "source", "fetched_at", "change", "released", "file", "size", pl.col("sha256").str.slice(0, 12),
+        said.alias("origin or error"),
+    )  # fmt: skip
+
+
+def damaged(home: Path) -> tuple[int, list[str]]:
+    """Hash every file again that the log names; give how many there are, and a sentence for each fault."""
+    named: dict[str, Snapshot] = {}
+    faults = []
+    for number, line in log_lines(home):
+        try:
+            entry = read_line(line, number, home)
+            named.setdefault(entry.sha256, entry)
+        except UnreadableError as error:
+            faults.append(str(error))
+    named.pop("", None)
+    found = [_fault(home, entry) for entry in named.values()]
+    return len(named), faults + [fault for fault in found if fault]
+
+
+def _fault(home: Path, entry: Snapshot) -> str:
+    try:
+        read_snapshot(home, entry.sha256)
+    except UnreadableError as error:
+        return f"{entry.source}: {entry.file}, released {entry.released}: {error}"
+    except OSError as error:
+        return f"{entry.source}: {entry.file}: can't be read ({error}); see the permissions of the store"
+    return ""

@@ -1,0 +1,32 @@
+"""Starting Dagster's web UI and its daemon, with telemetry off and one run at a time."""
+
+import os
+import subprocess
+import sys
+
+import yaml
+
+from pipelines.core.paths import PROJECT, STORE
+from pipelines.core.store import write_whole
+from pipelines.declarations.project import Project
+
+SETTINGS = {
+    "telemetry": {"enabled": False},
+    # No form that asks for an address on the first visit.
+    "nux": {"enabled": False},
+    # Its SQLite log is not made for several runs at once.
+    "concurrency": {"runs": {"max_concurrent_runs": 1}},
+}
+
+
+def serve(project: Project, port: int) -> int:
+    """Run the web UI until it is stopped; give its exit code."""
+    root = project.catalogue.root
+    home = root / ".dagster"
+    write_whole(home / "dagster.yaml", yaml.safe_dump(SETTINGS).encode())
+    surroundings = {**os.environ, "DAGSTER_HOME": str(home), PROJECT: str(root), STORE: str(project.home)}
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(root / "workspace.yaml"), "-p", str(port)]
+    try:
+        return subprocess.run(command, env=surroundings, cwd=root, check=False).returncode
+    except KeyboardInterrupt:
+        return 0

@@ -1,0 +1,96 @@
+"""Printing frames: for people as a table, for machines as CSV or JSON; text from data can do no harm in either."""
+
+import json
+from datetime import date
+
+import polars as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.core.visible import visible
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+SHOWN = 60
+"""Rows that are shown to a person; CSV and JSON have them all."""
+
+
+def defused(frame: pl.DataFrame) -> pl.DataFrame:
+    """Put an apostrophe before text that a spreadsheet would run as a formula."""
+    text = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    risky = {name: pl.any_horizontal(pl.col(name).str.starts_with(mark) for mark in FORMULA) for name in text}
+    return frame.with_columns(
+        pl.when(found).then(pl.concat_str(pl.lit("'"), name)).otherwise(name).alias(name)
+        for name, found in risky.items()
+    )
+
+
+def as_csv(frame: pl.DataFrame) -> str:
+    """Write a frame as CSV that is safe to open in a spreadsheet."""
+    return defused(frame).write_csv()
+
+
+def as_json(frame: pl.DataFrame) -> str:
+    """Write a frame as a JSON array of rows; days in ISO form, missing as null."""
+    rows = [{k: v.isoformat() if isinstance(v, date) else v for k, v in row.items()} for row in frame.to_dicts()]
+    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+
+
+_READABLE = 16
+"""Characters of a column below which words are cut to pieces."""
+
+
+def as_table(frame: pl.DataFrame, width: int) -> Table:
+    """Lay a frame out for a person; the first rows of a long one. Where its columns don't fit, each row is a list."""
+    more = frame.height - SHOWN
+    note = (
+        f"first {SHOWN} of {frame.height:,} rows; --format csv gives all"
+        if more > 0
+        else f"{frame.height:,} row{'s' * (frame.height != 1)}"
+    )
+    table = Table(caption=note, caption_justify="left", show_lines=False, width=min(width, 240))
+    # Text, not markup: a name from data may hold square brackets.
+    rows = [[Text(_shown(value)) for value in row] for row in frame.head(SHOWN).iter_rows()]
+    if _needed(frame.columns, rows) > min(width, 240):
+        return _listed(table, frame.columns, rows)
+    for name, dtype in frame.schema.items():
+        table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _needed(names: list[str], rows: list[list[Text]]) -> int:
+    """Say how wide a table must be for its words to stay whole, or nearly so."""
+    longest = [max([len(name), *(len(row[n]) for row in rows)]) for n, name in enumerate(names)]
+    return sum(min(each, _READABLE) + 3 for each in longest) + 1
+
+
+def _listed(table: Table, names: list[str], rows: list[list[Text]]) -> Table:
+    """Lay rows out one below the other, a line for each column."""
+    table.show_header = False
+    table.add_column(overflow="fold", no_wrap=True)
+    table.add_column(overflow="fold", ratio=1)
+    for row in rows:
+        for name, value in zip(names, row, strict=True):
+            table.add_row(name, value)
+        table.add_section()
+    return table
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "·"
+    if isinstance(value, float):
+        if value.is_integer():
+            return f"{value:,.0f}"
+        # What is small stays what it is: a weight of 0.003 is not 0.
+        return f"{value:.3g}" if abs(value) < 1 else f"{value:,.2f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else visible(str(value))
+
+
+def progress_bar(console: Console) -> Progress:
+    """Give the bar that is shown while something takes time; it goes when that is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, refresh_per_second=4)

@@ -1,0 +1,153 @@
+"""The kinds of place, and what a code tells by itself: its kind, its nation, and whether it stands for a place at all.
+
+Source of the meaning of the first three characters: ONS Register of Geographic Codes. Kinds without such characters
+(NHS trusts, Jobcentres, statistical areas of Eurostat's system) are known by the register only.
+"""
+
+import re
+from datetime import date
+
+from pipelines.core.errors import UnknownNameError
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "lad": ("E06", "E07", "E08", "E09", "W06", "S12", "N09"),
+    "utla": ("E06", "E08", "E09", "E10", "W06", "S12", "N09"),
+    "county": ("E10", "E11", "E13"),
+    "region": ("E12",),
+    "nation": ("E92", "W92", "S92", "N92"),
+    "above_nation": ("K02", "K03", "K04"),
+    "combined_authority": ("E47",),
+    "icb": ("E54",),
+    "stp": ("E54",),
+    "sub_icb": ("E38",),
+    "ccg": ("E38",),
+    "nhs_region": ("E40",),
+    "health_board": ("W11", "S08"),
+    "pfa": ("E23", "W15", "S23", "N23"),
+    "csp": ("E22", "W14"),
+    "fra": ("E31", "W25", "S38", "N31"),
+    "pcon": ("E14", "W07", "S14", "N05", "N06"),
+    "ttwa": ("E30", "W22", "S22", "N12", "K01"),
+    "ward": ("E05", "W05", "S13", "N08"),
+    "oa": ("E00", "W00", "S00", "N00"),
+    "lsoa": ("E01", "W01"),
+    "dz": ("S01", "N20"),
+    "sdz": ("N21",),
+    "msoa": ("E02", "W02"),
+    "iz": ("S02",),
+    "soa": (),
+    "trust": (),
+    "site": (),
+    "border_practice": (),
+    "jobcentre": (),
+    "itl1": (),
+    "itl2": (),
+    "itl3": (),
+    "nuts1": (),
+    "nuts2": (),
+    "nuts3": (),
+}
+"""The kinds of place, and how their codes begin. A unitary council is a district and an upper tier at once; a clinical
+commissioning group was of the same kind as the part of a board that came after it."""
+
+_LIKE: dict[str, tuple[str, ...]] = {
+    "unitary authority": ("E06", "W06"),
+    "non-metropolitan district": ("E07",),
+    "metropolitan borough": ("E08",),
+    "London borough": ("E09",),
+    "council area": ("S12",),
+    "local government district": ("N09",),
+    "county": ("E10",),
+    "metropolitan county": ("E11",),
+    "inner or outer London": ("E13",),
+    "region": ("E12",),
+    "country": ("E92", "W92", "S92", "N92"),
+    "Great Britain, the United Kingdom, or England and Wales": ("K02", "K03", "K04"),
+    "combined authority": ("E47",),
+    "integrated care board, before 2022 sustainability and transformation partnership": ("E54",),
+    "sub-ICB location, before 2022 clinical commissioning group": ("E38",),
+    "NHS England region": ("E40",),
+    "local health board": ("W11",),
+    "health board": ("S08",),
+    "police force area": ("E23", "W15", "S23", "N23"),
+    "community safety partnership": ("E22", "W14"),
+    "fire and rescue authority": ("E31", "W25", "S38", "N31"),
+    "Westminster constituency": ("E14", "W07", "S14", "N05", "N06"),
+    "travel to work area": ("E30", "W22", "S22", "N12", "K01"),
+    "ward or electoral division": ("E05", "W05", "S13", "N08"),
+}
+ENTITY_TYPES: dict[str, str] = {prefix: name for name, found in _LIKE.items() for prefix in found}
+"""What a GSS code stands for by its first three characters: one kind of place, such as districts, has several."""
+ENTITIES: dict[str, str] = {prefix: kind for kind, found in reversed(KINDS.items()) for prefix in found}
+"""The first kind that codes with some beginning are of."""
+CODELESS: frozenset[str] = frozenset(kind for kind, prefixes in KINDS.items() if not prefixes)
+"""Kinds that a code does not tell by its beginning."""
+LISTED: frozenset[str] = frozenset({"oa", "lsoa", "dz", "sdz", "msoa", "iz", "soa", "ward", *CODELESS})
+"""Kinds of which tables of small areas or of shares may have codes that the register does not."""
+NOT_HELD: dict[str, str] = {
+    "itl3": "ITL 3 is in no file held; the Office for National Statistics publishes it (geoportal.statistics.gov.uk, "
+    "lookup of LAD to LAU1 to ITL3 to ITL2 to ITL1), and ITL 1 and 2 of 2021 and NUTS 3 of 2018 are held",
+    "site": "sites of NHS trusts do not travel with the project; keep a list of the NHS Organisation Data Service by "
+    "`commonground add nhs_trust_sites FILE --released DAY`, one of Scotland's hospitals as phs_hospitals",
+    "practice": "of GP practices only those on the border of England and Wales are held (border_practice); NHS "
+    "England's Organisation Data Service has them all (epraccur)",
+    "oa": "output areas do not travel with the project; keep them by `commonground add ons_output_areas FILE "
+    "--released DAY`",
+    "dz": "data zones of 2022 come with `commonground add ons_output_areas FILE --released DAY`; those of 2011 are in "
+    "lsoa_2011",
+    "jobcentre": "Jobcentres are held from 2018 on, of Greater Manchester alone; ask the Department for Work and "
+    "Pensions",
+    "soa": "super output areas of Northern Ireland are in lsoa_2011",
+}
+"""What to do about a kind of which no place is held, or not of every year: where its codes are, and who has them."""
+NATION_OF = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
+
+GSS = r"^[EWSNK]\d{8}$"
+"""How codes of the Government Statistical Service look."""
+_GSS = re.compile(GSS)
+_PSEUDO = re.compile(r"[EWSNMLK]9{8}|X(?:\d{2,8}|\.\.)?")
+_OLD_NORTHERN_IRELAND = re.compile(r"95[A-Z]\w*")
+"""Codes of districts, wards and super output areas of Northern Ireland before 2015."""
+_TERRITORIAL = re.compile(r"(?:TL|UK)([C-N])\w*")
+_NATION_OF_TERRITORY = {"L": "W", "M": "S", "N": "N"}
+
+
+def tier_of(code: str) -> str | None:
+    """Tell a GSS code's kind of place by its first three characters; null where it is none that is known."""
+    return ENTITIES.get(code[:3]) if _GSS.fullmatch(code) else None
+
+
+def is_pseudo(code: str) -> bool:
+    """Tell whether a code stands for no place at all, such as S99999999: unknown, abroad, or of another nation."""
+    return bool(_PSEUDO.fullmatch(code))
+
+
+def is_of(kind: str, code: str, registered: str | None) -> bool:
+    """Tell whether a code is of a kind, by its beginning or by the kind that it is registered as."""
+    return registered == kind or code[:3] in KINDS.get(kind, ())
+
+
+def nation_letter(code: str) -> str:
+    """Give the letter of the nation that a code is of; blank where the code does not tell."""
+    if _GSS.fullmatch(code):
+        return code[0] if code[0] in NATION_OF else ""
+    if territory := _TERRITORIAL.fullmatch(code):
+        return _NATION_OF_TERRITORY.get(territory[1], "E")
+    return "N" if _OLD_NORTHERN_IRELAND.fullmatch(code) else ""
+
+
+_SYSTEM = re.compile(r"(\w+)_([1-9]\d{3})", re.A)
+# Travel to work areas bear the year of the census that they were drawn by, and came into use years after it.
+_IN_USE = {("ttwa", 2001): date(2014, 12, 31), ("ttwa", 2011): date(2015, 12, 31)}
+
+
+def day_of(system: str) -> date:
+    """Give the day on which a place system's codes are read off the register: 31 December of its year.
+
+    Raises UnknownNameError for what is no kind and year.
+    """
+    told = _SYSTEM.fullmatch(system)
+    if not told:
+        raise UnknownNameError(f"unknown place system {system!r}; expected a kind and a year, such as lad_2023")
+    kind, year = told[1], int(told[2])
+    return _IN_USE.get((kind, year), date(year, 12, 31))

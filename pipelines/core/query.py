@@ -1,0 +1,95 @@
+"""Running one question on DuckDB within limits: memory, time, and no way to write or to read a file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Timer
+from typing import Any, NamedTuple
+
+import duckdb
+import polars as pl
+
+from pipelines.core.errors import CommongroundError
+from pipelines.core.limits import MEMORY, SECONDS, limit, memory_limited, raising
+
+_ROWS_AT_ONCE = 50_000
+_QUESTIONS = ("SELECT", "EXPLAIN", "RELATION", "PRAGMA", "MULTI")
+
+
+class Most(NamedTuple):
+    """What a question may use: bytes of memory, and seconds."""
+
+    memory: int
+    seconds: float
+
+
+def whole_limit() -> Most:
+    """Give what a question of a person may use."""
+    return Most(limit(MEMORY) * 1_000_000, limit(SECONDS))
+
+
+def closed_config(most: Most) -> dict[str, Any]:
+    """Give the settings of a connection that runs what a stranger may have written.
+
+    No directory for temporary files: DuckDB lets a COPY write there, also where other access to files is off.
+    """
+    return {
+        "enable_external_access": "false",
+        "autoinstall_known_extensions": "false",
+        "memory_limit": f"{most.memory // 2_000_000}MB",
+        "threads": 2,
+        "temp_directory": "",
+        "lock_configuration": "true",
+    }
+
+
+def run_question(con: duckdb.DuckDBPyConnection, text: str, most: Most, what: str = "the query") -> pl.DataFrame:
+    """Run one question and give its rows; raise duckdb.Error where it does not run, CommongroundError at a limit."""
+    statements = con.extract_statements(text)
+    if len(statements) != 1 or statements[0].type.name not in _QUESTIONS:
+        raise duckdb.InvalidInputException("expected one SELECT; only questions are allowed")
+    late = Event()
+    with _interrupted(con, late, most.seconds), memory_limited(most.memory):
+        try:
+            return _rows(con, text, late, most.memory // 4)
+        except (MemoryError, duckdb.OutOfMemoryException) as error:
+            raise CommongroundError(f"{what} needs too much memory; {raising(MEMORY)}") from error
+        except duckdb.InterruptException as error:
+            raise CommongroundError(f"{what} takes too long; {raising(SECONDS)}") from error
+
+
+@contextmanager
+def _interrupted(con: duckdb.DuckDBPyConnection, late: Event, seconds: float) -> Iterator[None]:
+    """Interrupt what a connection does once its time is over."""
+
+    def interrupt() -> None:
+        late.set()
+        con.interrupt()
+
+    timer = Timer(seconds, interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _rows(con: duckdb.DuckDBPyConnection, text: str, late: Event, most: int) -> pl.DataFrame:
+    """Take the rows in parts: all at once, they could fill the machine before anyone had counted them."""
+    import pyarrow
+
+    relation = con.sql(text)
+    if relation is None:
+        raise duckdb.InvalidInputException("the query gives no rows")
+    reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
+    batches, size = [], 0
+    for batch in reader:
+        size += batch.nbytes
+        if late.is_set():
+            raise duckdb.InterruptException("interrupted")
+        if size > most:
+            raise MemoryError
+        batches.append(batch)
+    found = pl.from_arrow(pyarrow.Table.from_batches(batches, reader.schema))
+    assert isinstance(found, pl.DataFrame)
+    return found

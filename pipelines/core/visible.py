@@ -1,0 +1,50 @@
+"""Signs that nobody sees, made visible: a terminal obeys them, and a reader is misled by them.
+
+These are the control characters but tab and the ends of lines, and the marks that turn the direction of writing round.
+"""
+
+import re
+
+import polars as pl
+
+UNSEEN = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
+"""The signs, as a class of a regular expression has them between its brackets."""
+_SIGN = re.compile(f"[{UNSEEN}]|\r(?!\n)")
+_IN_UTF8 = re.compile(
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]"
+)  # fmt: skip
+_OF_ASCII = bytes([*range(9), 11, 12, *range(14, 32), 127])
+
+
+def visible(text: str) -> str:
+    r"""Write signs that nobody sees as Python does, such as \x1b; all other text stays as it is."""
+    return text if text.isprintable() else _SIGN.sub(lambda found: _written(found[0]), text)
+
+
+def has_unseen(text: str) -> bool:
+    """Tell whether a text has signs that nobody sees."""
+    return not text.isprintable() and _SIGN.search(text) is not None
+
+
+def visible_bytes(content: bytes) -> bytes:
+    """Write the signs of UTF-8 text so, except where a line ends; text without any, nearly all, stays untouched."""
+    plain = len(content.translate(None, _OF_ASCII)) == len(content)
+    if plain and (content.isascii() or not _IN_UTF8.search(content)):
+        return content
+    return _IN_UTF8.sub(lambda found: _written(found[0].decode("utf-8")).encode(), content)
+
+
+def visible_frame(frame: "pl.DataFrame") -> "pl.DataFrame":
+    """Write the signs in the texts of a Polars frame so, and in the names of its columns."""
+    import polars as pl
+
+    text = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    found = frame.select(pl.col(name).str.contains(f"[{UNSEEN}]|\r").any() for name in text) if text else frame
+    odd = [name for name in text if found[name][0]]
+    told = {name: pl.Series(name, [each and visible(each) for each in frame[name]], pl.String) for name in odd}
+    return frame.with_columns(**told).rename({name: visible(name) for name in frame.columns})
+
+
+def _written(sign: str) -> str:
+    code = ord(sign)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

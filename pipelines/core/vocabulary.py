@@ -1,0 +1,6 @@
+"""Closed sets of words that declarations and code share."""
+
+from typing import Literal
+
+Grain = Literal["latest", "month", "quarter", "year"]
+PeriodKind = Literal["day", "week", "month", "quarter", "year", "financial_year", "mid_year", "span"]

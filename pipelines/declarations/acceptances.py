@@ -1,0 +1,109 @@
+"""Gaps that someone has accepted for a time: who, why, until when. Reviewed by hand, and expiring.
+
+An acceptance changes no figure and no verdict. It holds for one reason only: a gap that is there for another reason is
+open again, and so is every gap when the acceptance has run out.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Self
+
+import polars as pl
+from pydantic import AfterValidator, Field, model_validator
+
+from pipelines.core.errors import DeclarationError, at, near
+from pipelines.core.reasons import REASONS
+from pipelines.declarations.base import Declared, Listed, Name
+from pipelines.declarations.yaml_lines import read_yaml, validate
+
+SUFFIX = ".accepted.yaml"
+
+
+def _reason(value: str) -> str:
+    if value not in REASONS:
+        raise ValueError(f"no such reason; {near(value, REASONS)}")
+    return value
+
+
+class Accepted(Declared):
+    """That some gaps of one measure and reason are accepted, by whom, why, and until when."""
+
+    measure: Name = Field(description="Measure whose gaps are accepted")
+    reason: Annotated[str, AfterValidator(_reason)] = Field(description="Reason of the gaps; others stay open")
+    places: Annotated[tuple[str, ...], Listed] = Field((), description="Codes of the places; all if not said")
+    who: str = Field(min_length=1, description="Role of who accepts it")
+    why: str = Field(min_length=1, description="Why the gap may stay")
+    when: date = Field(description="Day from which it is accepted")
+    until: date = Field(description="Last day on which it is accepted; after it the gap is open again")
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.until < self.when:
+            raise ValueError(f"until is {self.until}, which is before when, {self.when}")
+        return self
+
+    def about(self) -> pl.Expr:
+        """Tell the gaps that it is about, in a frame with measure, reason and place_code."""
+        here = (pl.col("measure") == self.measure) & (pl.col("reason") == self.reason)
+        return here & pl.col("place_code").is_in(list(self.places)) if self.places else here
+
+
+class AcceptedGaps(Declared):
+    """The accepted gaps of one problem."""
+
+    accepted: Annotated[tuple[Accepted, ...], Listed] = Field(description="Acceptances; the first that fits holds")
+
+
+def read_accepted(text: str, path: Path, measures: dict[str, tuple[str, ...]]) -> tuple[Accepted, ...]:
+    """Read the accepted gaps of a problem; `measures` are those that each problem asks for.
+
+    What can't be is refused with file and line.
+    """
+    name = path.name.removesuffix(SUFFIX)
+    if name not in measures:
+        raise DeclarationError(f"{path}: accepted gaps of {name!r}, which is no problem; {near(name, measures)}")
+    data, lines = read_yaml(text, path)
+    found = validate(AcceptedGaps, data, lines, path).accepted
+    for number, each in enumerate(found):
+        if each.measure not in measures[name]:
+            where = at(path, lines.get(("accepted", number, "measure")))
+            raise DeclarationError(f"{where}: {name} does not ask for {each.measure!r}; "
+                                   f"{near(each.measure, measures[name])}")  # fmt: skip
+    return found
+
+
+_COLUMNS = (
+    ("accepted_by", "who", pl.String),
+    ("accepted_because", "why", pl.String),
+    ("accepted_until", "until", pl.Date),
+)
+
+
+def with_acceptance(gaps: pl.DataFrame, accepted: tuple[Accepted, ...], as_of: date) -> pl.DataFrame:
+    """Add to gaps (measure, reason, place_code) who accepted each, why, until when, and whether that holds on a day.
+
+    Adds `accepted_by`, `accepted_because`, `accepted_until` and `is_accepted`. One that has run out is still named.
+    """
+    fits = [each for each in accepted if each.when <= as_of]
+    holding = sorted(fits, key=lambda each: each.until < as_of)
+    columns = []
+    for column, key, dtype in _COLUMNS:
+        found = pl.lit(None, dtype)
+        for each in reversed(holding):
+            found = pl.when(each.about()).then(pl.lit(getattr(each, key), dtype)).otherwise(found)
+        columns.append(found.alias(column))
+    return gaps.with_columns(columns).with_columns(
+        (pl.col("accepted_until") >= as_of).fill_null(False).alias("is_accepted")
+    )
+
+
+def run_out_or_in_vain(gaps: pl.DataFrame, accepted: tuple[Accepted, ...], as_of: date) -> list[str]:
+    """Say which acceptances have run out, and which are of no gap that is open."""
+    told = []
+    for each in accepted:
+        of = f"{each.measure}: {each.reason}, accepted by {each.who} until {each.until}"
+        if gaps.filter(each.about()).is_empty():
+            told.append(f"{of}: no such gap is open; take it out")
+        elif each.until < as_of:
+            told.append(f"{of}: has run out, and the gap is open again")
+    return told

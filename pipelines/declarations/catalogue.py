@@ -1,0 +1,311 @@
+"""The catalogue: every declaration read, checked against the others, and ready to build from."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.core.errors import DeclarationError, UnknownNameError, at, near
+from pipelines.declarations.acceptances import SUFFIX as ACCEPTED
+from pipelines.declarations.acceptances import Accepted, read_accepted
+from pipelines.declarations.base import NAME
+from pipelines.declarations.corrections import SUFFIX, Correction, read_corrections
+from pipelines.declarations.defaults import Said, filled, read_said
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.problem import Header
+from pipelines.declarations.problem_sql import Select, parse_select
+from pipelines.declarations.source import Source
+from pipelines.declarations.unfinished import Unfinished, near_or_unfinished, unfinished_of
+from pipelines.declarations.yaml_lines import Lines, read_yaml, validate
+
+SPINES = ("place", "place_period")
+VERDICT_COLUMNS = ("verdict", "because")
+"""Columns that every problem's view ends with."""
+
+
+class Problem(NamedTuple):
+    """A problem: its header, its SELECT, and the file both stand in."""
+
+    name: str
+    header: Header
+    select: Select
+    path: Path
+    body: str
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Measures that it needs, then those it wants."""
+        return (*self.header.needs, *self.header.wants)
+
+
+class Catalogue(NamedTuple):
+    """All declarations of a project."""
+
+    root: Path
+    sources: dict[str, Source]
+    measures: dict[str, Measure]
+    measure_source: dict[str, str]
+    problems: dict[str, Problem]
+    corrections: dict[str, tuple[Correction, ...]]
+    accepted: dict[str, tuple[Accepted, ...]]
+    said: dict[str, str]
+    """For each source the hash of everything its declaration says, as it was when it was read."""
+    compared: dict[str, tuple[str, ...]]
+    """For each source the measures that its figures are set beside, in the order of their names."""
+    unfinished: dict[str, Unfinished]
+    """Declarations that are not read, as a TODO is left in them."""
+
+    @property
+    def sources_dir(self) -> Path:
+        """Directory of the source declarations."""
+        return self.root / "sources"
+
+    def observing(self) -> dict[str, Source]:
+        """Give the sources of observations that can be held and shown, by name."""
+        return {
+            name: source
+            for name, source in self.sources.items()
+            if source.provides == "observation" and source.access == "open" and source.shown
+        }
+
+    def held(self) -> dict[str, Source]:
+        """Give the sources that are published and can be held, whatever they provide, by name."""
+        return {name: source for name, source in self.sources.items() if source.access == "open"}
+
+    def fetched(self) -> dict[str, Source]:
+        """Give the sources that refresh can ask for: held, and with an address."""
+        return {name: source for name, source in self.held().items() if source.fetched}
+
+    def apportioning(self) -> dict[str, Source]:
+        """Give the sources by which figures can be shared out, small areas and shares, by name."""
+        return {name: source for name, source in self.held().items() if source.provides in ("areas", "shares")}
+
+    def providing(self, table: str) -> dict[str, Source]:
+        """Give the sources that fill one conformed table, by name."""
+        return {name: source for name, source in self.sources.items() if source.provides == table}
+
+    def weighed_by(self, measure: str) -> str:
+        """Give the group of people by whom a measure is shared out: its own, its denominator's, or all ages."""
+        declared = self.measures[measure]
+        below = self.measures[declared.denominator].weighed_by if declared.denominator else None
+        return declared.weighed_by or below or "all_ages"
+
+    def problem(self, name: str) -> Problem:
+        """Find a problem by name; an unknown one is refused with the near ones."""
+        if name not in self.problems:
+            raise UnknownNameError(f"unknown problem {name!r}; {near(name, self.problems)}")
+        return self.problems[name]
+
+    def source(self, name: str) -> Source:
+        """Find a source by name; an unknown one is refused with the near ones."""
+        if name in self.unfinished:
+            raise DeclarationError(self.unfinished[name].sentence())
+        if name not in self.sources:
+            raise UnknownNameError(f"unknown source {name!r}; {near(name, self.sources)}")
+        return self.sources[name]
+
+    def sources_of(self, problem: Problem) -> tuple[str, ...]:
+        """Give the sources that a problem's measures come from, in order of name."""
+        return tuple(sorted({self.measure_source[measure] for measure in problem.measures}))
+
+
+def load(root: Path) -> Catalogue:
+    """Read and check every declaration of a project."""
+    if not (root / "sources").is_dir() or not (root / "pipelines" / "problems").is_dir():
+        raise DeclarationError(
+            f"{root}: found no sources/ and pipelines/problems/ here, expected a Commonground project; "
+            "run from its directory or set COMMONGROUND_PROJECT to it"
+        )
+    said = read_said(root / "sources")
+    texts = {path: _read_text(path) for path in _declarations(root / "sources")}
+    unfinished = {path.stem: found for path, text in texts.items() if (found := _unfinished(text, path))}
+    read = {path.stem: (_source(text, path, said), path) for path, text in texts.items() if path.stem not in unfinished}
+    measures, owners = _measures({name: (declared[0], path) for name, (declared, path) in read.items()})
+    groups = {group for (source, _), _ in read.values() for each in source.weights.values() for group in each.groups}
+    for name, ((source, lines), path) in read.items():
+        _check_parts(name, source, lines, path, measures, unfinished)
+        _check_groups(source, lines, path, groups)
+    problems = [
+        _read_problem(path, measures, unfinished) for path in sorted((root / "pipelines/problems").glob("*.sql"))
+    ]
+    return Catalogue(
+        root,
+        {name: declared[0] for name, (declared, _) in read.items()},
+        measures,
+        owners,
+        {problem.name: problem for problem in problems},
+        _corrections(root / "sources", {name: declared[0] for name, (declared, _) in read.items()}),
+        _accepted(root / "pipelines" / "problems", problems),
+        {name: _declaration_key(root / "sources", name, declared[0]) for name, (declared, _) in read.items()},
+        {name: _compared(declared[0], measures) for name, (declared, _) in read.items()},
+        unfinished,
+    )
+
+
+def _declarations(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(SUFFIX))
+
+
+def _corrections(folder: Path, sources: dict[str, Source]) -> dict[str, tuple[Correction, ...]]:
+    paths = sorted(folder.glob(f"*{SUFFIX}"))
+    return {path.name.removesuffix(SUFFIX): read_corrections(_read_text(path), path, sources) for path in paths}
+
+
+def _accepted(folder: Path, problems: list[Problem]) -> dict[str, tuple[Accepted, ...]]:
+    asked = {problem.name: problem.measures for problem in problems}
+    paths = sorted(folder.glob(f"*{ACCEPTED}"))
+    return {path.name.removesuffix(ACCEPTED): read_accepted(_read_text(path), path, asked) for path in paths}
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DeclarationError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+
+
+@lru_cache(maxsize=1024)  # each step of a build reads the catalogue again; the same text is checked once
+def _source(text: str, path: Path, said: Said) -> tuple[Source, Lines]:
+    if not NAME.fullmatch(path.stem):
+        raise DeclarationError(
+            f"{path}: found {path.stem!r}, expected a name like ons_claimant_rate: lower case letters, digits and _"
+        )
+    data, lines = read_yaml(text, path)
+    return validate(Source, filled(data, lines, path, said), lines, path), lines
+
+
+@lru_cache(maxsize=1024)
+def _unfinished(text: str, path: Path) -> Unfinished | None:
+    return unfinished_of(text, path)
+
+
+def _measures(read: dict[str, tuple[Source, Path]]) -> tuple[dict[str, Measure], dict[str, str]]:
+    measures: dict[str, Measure] = {}
+    owners: dict[str, str] = {}
+    for name, (source, path) in read.items():
+        for measure, declared in source.measures.items():
+            if measure in measures:
+                raise DeclarationError(
+                    f"{path}: measure {measure} is already declared by {owners[measure]}; "
+                    "a measure's name is one quantity: rename one"
+                )
+            if measure in SPINES or measure.endswith("_history"):
+                raise DeclarationError(f"{path}: measure {measure}: this name stands for another table")
+            measures[measure], owners[measure] = declared, name
+    return measures, owners
+
+
+def _check_parts(
+    name: str,
+    source: Source,
+    lines: Lines,
+    path: Path,
+    measures: dict[str, Measure],
+    unfinished: dict[str, Unfinished],
+) -> None:
+    for measure, declared in source.measures.items():
+        for part in ("numerator", "denominator", "same_as", "reaches"):
+            wanted = getattr(declared, part)
+            if wanted and wanted not in measures:
+                line = lines.get(("measures", measure, part))
+                raise DeclarationError(
+                    f"{at(path, line)}: {measure}: {part} {wanted!r} is no measure of any source; "
+                    f"{near_or_unfinished(wanted, measures, unfinished)}"
+                )
+    for release in source.releases:
+        if Path(release.file).is_absolute() or ".." in Path(release.file).parts:
+            raise DeclarationError(f"{path}: releases of {name}: {release.file} must lie under sources/")
+
+
+def _check_groups(source: Source, lines: Lines, path: Path, groups: set[str]) -> None:
+    for measure, declared in source.measures.items():
+        if declared.weighed_by and declared.weighed_by not in groups:
+            line = lines.get(("measures", measure, "weighed_by"))
+            raise DeclarationError(
+                f"{at(path, line)}: {measure}: no source of areas has weights by {declared.weighed_by!r}; "
+                f"{near(declared.weighed_by, groups)}"
+            )
+
+
+def _read_problem(path: Path, measures: dict[str, Measure], unfinished: dict[str, Unfinished]) -> Problem:
+    text = _read_text(path)
+    start, end = text.find("/*"), text.find("*/")
+    if start == -1 or text[:start].strip() or end == -1:
+        raise DeclarationError(f"{path}: found no header, expected the file to start with /* question: ... */")
+    data, lines = read_yaml(text[start + 2 : end], path, first_line=1 + text.count("\n", 0, start))
+    header = validate(Header, data, lines, path)
+    select = parse_select(text[end + 2 :].strip().rstrip(";"), str(path))
+    problem = Problem(path.stem, header, select, path, text)
+    _check_asked(problem, lines, measures, unfinished)
+    _check_tables(problem, text, text.index(select.sql, end), measures)
+    return problem
+
+
+def _check_asked(
+    problem: Problem, lines: Lines, measures: dict[str, Measure], unfinished: dict[str, Unfinished]
+) -> None:
+    if not NAME.fullmatch(problem.name):
+        raise DeclarationError(f"{problem.path}: a problem's name is lower case letters, digits and _")
+    for key, asked in (("needs", problem.header.needs), ("wants", problem.header.wants)):
+        for place, measure in enumerate(asked):
+            if measure not in measures:
+                line = lines.get((key, measure)) or lines.get((key, place))
+                raise DeclarationError(
+                    f"{at(problem.path, line)}: {key}: unknown measure {measure!r}; "
+                    f"{near_or_unfinished(measure, measures, unfinished)}"
+                )
+    for name, need in problem.header.needs.items():
+        if need.proxy:
+            _check_stand_in(name, need.proxy, at(problem.path, lines.get(("needs", name, "proxy"))), measures)
+
+
+def _check_stand_in(name: str, proxy: str, where: str, measures: dict[str, Measure]) -> None:
+    """Refuse a stand-in in another unit: it would be read as a figure of the measure that it stands in for."""
+    wanted, given = (f"{measures[each].kind} in {measures[each].unit}" for each in (name, proxy))
+    if wanted != given:
+        raise DeclarationError(
+            f"{where}: {proxy} is a {given} and can't stand in for {name}, a {wanted}; "
+            "show it as a measure of its own, and say essential: false of the other"
+        )
+
+
+def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, Measure]) -> None:
+    spine = "place" if problem.header.grain == "latest" else "place_period"
+    for table in problem.select.tables:
+        where = at(problem.path, 1 + text.count("\n", 0, offset + table.position))
+        if table.schema != problem.header.places:
+            raise DeclarationError(
+                f"{where}: found {table.schema}.{table.name}; this problem is about {problem.header.places}"
+            )
+        if table.name in SPINES and table.name != spine:
+            raise DeclarationError(f"{where}: grain {problem.header.grain} has the spine {spine}")
+        measure = table.name.removesuffix("_history")
+        if table.name not in SPINES and measure not in measures:
+            raise DeclarationError(f"{where}: unknown measure {measure!r}; {near(measure, measures)}")
+        if table.name not in SPINES and measure not in problem.measures:
+            raise DeclarationError(f"{where}: {measure} is read but not asked for; add it to needs or wants")
+    read = {table.name.removesuffix("_history") for table in problem.select.tables}
+    unread = [measure for measure in problem.measures if measure not in read]
+    if unread:
+        raise DeclarationError(f"{problem.path}: {unread[0]} is asked for and the SELECT does not show it")
+    taken = [name for name in VERDICT_COLUMNS if name in problem.select.inputs]
+    if taken:
+        raise DeclarationError(f"{problem.path}: every view gets a column {taken[0]} of its own; name yours otherwise")
+    if spine not in read:
+        raise DeclarationError(f"{problem.path}: the SELECT must start from {problem.header.places}.{spine}")
+
+
+def _declaration_key(folder: Path, name: str, source: Source) -> str:
+    """Give the hash of all that is declared of a source, by itself or by convention, tidy() and names among it."""
+    found = [folder / f"{name}{suffix}" for suffix in (".py", ".names.csv", SUFFIX)]
+    content = [source.model_dump_json().encode(), *(path.read_bytes() if path.is_file() else b"" for path in found)]
+    return hashlib.sha256(b"\x00".join(content)).hexdigest()
+
+
+def _compared(source: Source, measures: dict[str, Measure]) -> tuple[str, ...]:
+    """Name the measures that a source's figures are set beside, in the order of their names."""
+    told = {other for other, its in measures.items() if its.same_as in source.measures}
+    for each in source.measures.values():
+        told |= {each.same_as or "", each.reaches or ""}
+        told |= {each.numerator, each.denominator or ""} if each.numerator else set()
+    return tuple(sorted(told - {""}))

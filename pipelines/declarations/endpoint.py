@@ -1,0 +1,117 @@
+"""Roads to a file whose address changes, or which a service makes when asked: small declarations."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from pipelines.declarations.base import Declared, Names
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"not a regular expression ({error})") from error
+    return value
+
+
+def _texts(value: Any) -> Any:
+    """Take a number that YAML read for the text it stands for: codes of services are often numbers."""
+    plain = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if plain else [_texts(each) for each in value] if isinstance(value, list) else value
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Values = Annotated[Names, BeforeValidator(_texts)]
+STATXPLORE_KEY = "COMMONGROUND_STATXPLORE_KEY"
+"""Environment variable with the key of the person who asks; it is sent, and never written down or shown."""
+
+Newest = Literal["first", "last", "period", "text"]
+
+
+class Pick(Declared):
+    """Which of several links is the newest file."""
+
+    pattern: Pattern = Field(description="Regular expression that the address or the text of the link has")
+    newest: Newest = Field(
+        "first",
+        description="Which match is the newest: the first or the last listed; by the `period` that the pattern "
+        "names with (?P<period>...), read as a date; or by that text in order of the alphabet",
+    )
+    hosts: Names = Field((), description="Other hosts that the publisher keeps the files on")
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.newest in ("period", "text") and "period" not in re.compile(self.pattern).groupindex:
+            raise ValueError(f"newest: {self.newest} needs a pattern with (?P<period>...)")
+        return self
+
+
+class Link(Pick):
+    """A file linked from a page that stays, at an address that changes with each release."""
+
+    page: str = Field(description="Landing page that stays")
+    through: tuple[Pattern, ...] = Field((), description="Patterns of links to follow from it before, page by page",
+                                         strict=False)  # fmt: skip
+
+
+class Nomis(Declared):
+    """A query of the Nomis CSV service, page by page."""
+
+    dataset: str = Field(description="Dataset, as NM_162_1")
+    query: dict[str, Values] = Field(description="Dimensions and the codes wanted of each, as geography: TYPE424")
+    select: Names = Field((), description="Columns wanted; all if not said")
+    service: str = Field("https://www.nomisweb.co.uk", description="Address of the service")
+
+
+class StatXplore(Declared):
+    """A table of the Stat-Xplore open data service; needs a key in COMMONGROUND_STATXPLORE_KEY."""
+
+    database: str = Field(description="Database, as str:database:UC_Households")
+    measures: Names = Field(description="What is counted, as the service names it")
+    dimensions: Names = Field(description="Fields of the table, the slowest to change first")
+    recodes: dict[str, Names] = Field(default_factory=dict, description="Values wanted of a field; all if not said")
+    service: str = Field("https://stat-xplore.dwp.gov.uk", description="Address of the service")
+
+
+class ArcGis(Declared):
+    """A layer of an ArcGIS feature service, page by page; the ONS Open Geography portal is one."""
+
+    layer: str = Field(description="Address of the layer, ending in FeatureServer/0")
+    where: str = Field("1=1", description="Which features, as the service's own condition")
+    fields: Names = Field(("*",), description="Attributes wanted")
+    geometry: bool = Field(False, description="True for GeoJSON with boundaries, false for a CSV of the attributes")
+
+
+class Ckan(Pick):
+    """The newest resource of a CKAN dataset, such as those of the NHS Business Services Authority."""
+
+    portal: str = Field(description="Address of the portal")
+    package: str = Field(description="Dataset, as in its address")
+
+
+class GovUk(Pick):
+    """An attachment of a gov.uk publication, or of the newest publication of a collection."""
+
+    path: str = Field(description="Path of the page, as /government/statistics/name")
+    through: tuple[Pattern, ...] = Field((), description="Patterns of the documents to follow from a collection",
+                                         strict=False)  # fmt: skip
+    hosts: Names = Field(("assets.publishing.service.gov.uk",), description="Hosts that attachments are kept on")
+    service: str = Field("https://www.gov.uk", description="Address of the service")
+
+
+class Api(Declared):
+    """A publisher's own service; one of these."""
+
+    nomis: Nomis | None = Field(None, description="Nomis CSV service")
+    stat_xplore: StatXplore | None = Field(None, description="Stat-Xplore open data service")
+    arcgis: ArcGis | None = Field(None, description="ArcGIS feature service")
+    ckan: Ckan | None = Field(None, description="CKAN portal")
+    govuk: GovUk | None = Field(None, description="gov.uk content service")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"declare one service: {', '.join(type(self).model_fields)}")
+        return self

@@ -1,0 +1,198 @@
+"""What a declaration says of the file itself: its format, where its table is, and how its texts are spelled."""
+
+import codecs
+import re
+from typing import Annotated, Literal, Self
+
+import polars as pl
+from pydantic import AfterValidator, Field, model_validator
+
+from pipelines.core.periods import Span as Span
+from pipelines.core.periods import parse_period
+from pipelines.core.vocabulary import PeriodKind
+from pipelines.declarations.base import Declared, Listed, Names
+from pipelines.declarations.source_parts import Period
+
+Format = Literal["csv", "excel", "ods", "json", "jsonstat", "parquet"]
+TEXT_FORMATS: frozenset[str] = frozenset({"csv", "json", "jsonstat"})
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+GRID_FORMATS: frozenset[str] = frozenset({"csv", "excel", "ods"})
+"""Formats whose headings are found among other rows; the others name their columns themselves."""
+
+
+def _pattern(value: str) -> str:
+    """Refuse a pattern that either of the two engines that read it does not take."""
+    try:
+        re.compile(value)
+        pl.Series([""]).str.contains(value)
+    except (re.error, pl.exceptions.ComputeError) as error:
+        raise ValueError(f"not a regular expression ({str(error).splitlines()[0]})") from error
+    return value
+
+
+def _encoding(value: str) -> str:
+    try:
+        "".encode(codecs.lookup(value).name)
+    except LookupError as error:
+        raise ValueError("not a known encoding, as utf-8, cp1252 or utf-16") from error
+    return value
+
+
+Encoding = Annotated[str, AfterValidator(_encoding)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+Where = dict[str, Names]
+"""Headings, each with the texts of which a row must have one; * stands for anything."""
+
+
+class Columns(Declared):
+    """Which column of the file holds what; a list where the heading has changed between releases."""
+
+    place: Names = Field((), description="Place codes")
+    label: Names = Field((), description="Place names as published; the key where there are no codes")
+    period: Names = Field((), description="Period of each row")
+    status: Names = Field((), description="Publisher's status or marker of each row")
+
+
+class FileShape(Declared):
+    """How the file of a source is laid out."""
+
+    format: Format = Field(
+        "csv", description="Format of the file, once unpacked from zip or gzip; excel is .xlsx and .xls"
+    )
+    encoding: Encoding = Field("utf-8", description="Encoding of a text file")
+    delimiter: Literal["comma", "semicolon", "tab", "pipe"] = Field(
+        "comma", description="What parts fields of a csv file"
+    )
+    decimal: Literal["point", "comma"] = Field(
+        "point", description="Decimal mark of the figures; the other one groups thousands"
+    )
+    member: str | None = Field(None, description="File inside a zip archive; * stands for anything")
+    sheet: str | None = Field(
+        None,
+        description="Sheet of a workbook, by its name or by a text in its first ten rows; * stands for anything. "
+        "Without it, the one sheet with the headings",
+    )
+    records: str | None = Field(
+        None, description="For json: where in the file the list of records is, as in `result.records`"
+    )
+    header_rows: int = Field(
+        1, ge=1, le=9, description="Rows of headings; those above carry over blanks to the right, joined with ` / `"
+    )
+    headings: Annotated[tuple[str, ...], Listed] = Field(
+        (), description="Headings of a file that has none, one for each column; blank for a column not needed"
+    )
+    blank_rows: bool = Field(
+        False, description="True where blank rows lie inside the table; else the first one after data ends it"
+    )
+    where: Where = Field(
+        default_factory=dict,
+        description="Headings and texts: only rows that have one of the texts are read, before tidy(); "
+        "the others are counted. * stands for anything",
+    )
+    footnotes: Pattern | None = Field(
+        None,
+        description="Regular expression of the marks that follow a figure, name, period or heading, as "
+        r"`\[note \d+\]`; a figure's mark is kept as its marker",
+    )
+    layout: Literal["long", "wide", "by_place"] = Field(
+        "long",
+        description="wide: one column a period, or a measure and period (`heading`); by_place: one column a place, "
+        'whose heading is its code (`place: "*"` in `columns`) or its name (`label: "*"`)',
+    )
+    columns: Columns | None = Field(
+        None, description="Which column holds what; `column 3` is the third one, where it has no heading"
+    )
+    header: Names = Field(
+        (), description="Headings of the file itself, where tidy() makes the declared columns, or none is declared"
+    )
+    heading: Pattern | None = Field(
+        None,
+        description="For wide: regular expression of a whole heading, with `(?P<period>...)` and, of several measures, "
+        "`(?P<measure>...)`, which gives the measure's `column`",
+    )
+    ignore: Annotated[tuple[str, ...], Listed] = Field(
+        (),
+        description="Headings of a wide file that are not periods, or of one by place that are not places; * stands "
+        "for anything",
+    )
+    period_kind: PeriodKind = Field(
+        "year",
+        description="Kind of period the file speaks of: mid_year is 30 June, span names its first and last month"
+        "; if not said, that of the `cadence`, else `year`",
+    )
+    period_format: Names = Field(
+        (), description="How its dates are written, as in `%d/%m/%Y`, or several ways; a date read two ways is refused"
+    )
+    period_ends: bool = Field(False, description="True where the date given for a week is its last day")
+    period: Period | None = Field(None, description="Period of all figures, where the file does not say")
+    period_in_name: Pattern | None = Field(
+        None, description="Regular expression with `(?P<period>...)`, found in the name of the file, member or sheet"
+    )
+    period_in_preamble: Pattern | None = Field(
+        None, description="Regular expression with `(?P<period>...)`, found in a row above the headings"
+    )
+    not_data: Annotated[tuple[str, ...], Listed] = Field(
+        (), description="Labels (or codes) of rows that are headings or footnotes, not data; * stands for anything"
+    )
+
+    @model_validator(mode="after")
+    def _shape(self) -> Self:
+        for rule in (_of_format, _of_headings, _of_periods):
+            rule(self)
+        return self
+
+
+def _of_format(shape: FileShape) -> None:
+    """Refuse keys that the format has no use for."""
+    if shape.sheet and shape.format not in ("excel", "ods"):
+        raise ValueError(f"sheet is of a workbook (excel, ods); the format is {shape.format}")
+    if shape.records and shape.format != "json":
+        raise ValueError(f"records is for json; the format is {shape.format}")
+    if shape.encoding.lower() not in ("utf-8", "utf8") and shape.format not in TEXT_FORMATS:
+        raise ValueError(f"encoding is of a text file; the format is {shape.format}")
+    if shape.delimiter != "comma" and shape.format != "csv":
+        raise ValueError(f"delimiter is for csv; the format is {shape.format}")
+    grid = shape.header_rows > 1 or shape.headings or shape.blank_rows or shape.period_in_preamble
+    if grid and shape.format not in GRID_FORMATS:
+        raise ValueError(
+            f"header_rows, headings, blank_rows and period_in_preamble are for csv, excel and ods; the format is "
+            f"{shape.format}"
+        )
+
+
+def _of_headings(shape: FileShape) -> None:
+    """Refuse headings that contradict one another."""
+    if shape.headings and shape.header_rows > 1:
+        raise ValueError("a file with no headings (headings) has no header_rows")
+    named = [name for name in shape.headings if name]
+    twice = [name for name in named if named.count(name) > 1]
+    if twice:
+        raise ValueError(f"headings: {twice[0]!r} is given twice")
+    if shape.heading and shape.layout != "wide":
+        raise ValueError("heading is for layout: wide")
+    if shape.heading and "(?P<period>" not in shape.heading:
+        raise ValueError("heading needs a group (?P<period>...)")
+    if shape.ignore and shape.layout == "long":
+        raise ValueError("ignore is for layout: wide or by_place; other columns of a long file are left alone")
+
+
+def _of_periods(shape: FileShape) -> None:
+    """Refuse more than one answer to where the period is, and formats that are none."""
+    told = [name for name in ("period", "period_in_name", "period_in_preamble") if getattr(shape, name)]
+    if len(told) > 1:
+        raise ValueError(f"{' and '.join(told)} both say where the period is; keep one")
+    for name in ("period_in_name", "period_in_preamble"):
+        if getattr(shape, name) and "(?P<period>" not in getattr(shape, name):
+            raise ValueError(f"{name} needs a group (?P<period>...)")
+    strange = [text for text in shape.period_format if not re.search(r"%[YyGdmbBjVU]", text)]
+    if strange:
+        raise ValueError(f"period_format {strange[0]!r} has none of %Y, %m, %d, %b, %B, as in %d/%m/%Y")
+    if shape.period_format and shape.period_kind == "span":
+        raise ValueError("period_format is of one date; a span names two months")
+    if shape.period_ends and shape.period_kind != "week":
+        raise ValueError("period_ends is for period_kind: week")
+
+
+def period_of(text: str, shape: FileShape) -> Span | None:
+    """Read a period as a source says that it writes them; null where the text is none."""
+    return parse_period(text, shape.period_kind, shape.period_format, shape.period_ends)

@@ -1,0 +1,97 @@
+"""Keys: what each table is made from, as one hash, so that nothing is made twice and nothing stale is kept."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.core.geocodes import LISTED
+from pipelines.core.store import Snapshot, history
+from pipelines.declarations.catalogue import Catalogue
+from pipelines.declarations.source import Source
+
+ANSWERED = ("cell", "view", "verdict", "loss")
+"""Tables of the state that answer a problem."""
+_PROVIDERS = ("place", "change")
+
+
+class Keys(NamedTuple):
+    """The key that each table of the state should have now."""
+
+    places: str
+    boundaries: str
+    observation: dict[str, str]
+    answer: dict[str, str]
+    apportioning: dict[str, str]
+
+
+def hashed(*parts: str) -> str:
+    """Give one hash of several texts, in their order."""
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
+
+
+@cache
+def code_key() -> str:
+    """Give the hash of the program itself: its Python, its templates and its tables."""
+    here = Path(__file__).resolve().parents[1]
+    files = sorted(
+        path
+        for folder in (here, here.parent / "checks")
+        for path in folder.rglob("*")
+        if path.suffix in (".py", ".html", ".css", ".csv", ".sql") and path.parent != here / "problems"
+    )
+    return hashed(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
+
+
+def rests_on(catalogue: Catalogue, names: Iterable[str]) -> list[str]:
+    """Name the sources of figures that some problems rest on, of those that are public."""
+    found = {source for name in names for source in _rests_on(catalogue, name)}
+    return sorted(found & set(catalogue.observing()))
+
+
+def _rests_on(catalogue: Catalogue, name: str) -> list[str]:
+    """Name the sources a problem rests on: of its measures, what its rates are shares of, and who lives there."""
+    problem = catalogue.problems[name]
+    parts = [catalogue.measures[each].denominator for each in problem.measures]
+    counting = [each for each, measure in catalogue.measures.items() if measure.population]
+    beside = [other for source in catalogue.sources_of(problem) for other in catalogue.compared[source]]
+    return sorted({catalogue.measure_source[each] for each in (*problem.measures, *parts, *counting, *beside) if each})
+
+
+def _by_tables(source: Source) -> bool:
+    """Tell whether a source's codes may be known by tables of areas or shares, and not by the register."""
+    return any(each.rsplit("_", 1)[0] in LISTED for each in (source.places or "", *source.earlier_systems))
+
+
+def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
+    """Work out the keys of all tables from declarations, snapshots, the program, and the day of the build."""
+    held: dict[str, list[Snapshot]] = {}
+    for entry in history(home):
+        if entry.brings_file and entry.released <= as_of:
+            held.setdefault(entry.source, []).append(entry)
+
+    def read_from(name: str) -> str:
+        files = (f"{entry.sha256} {entry.released} {entry.file}" for entry in held.get(name, []))
+        return hashed(name, catalogue.said[name], *files)
+
+    places = hashed(code_key(), *(read_from(name) for table in _PROVIDERS for name in catalogue.providing(table)))
+    apportioning = {name: hashed(code_key(), places, read_from(name)) for name in catalogue.apportioning()}
+    observation = {
+        name: hashed(code_key(), places, read_from(name), *(apportioning.values() if _by_tables(source) else ()))
+        for name, source in catalogue.observing().items()
+    }
+    boundaries = hashed(code_key(), *(read_from(name) for name in catalogue.providing("boundary")))
+    answer = {
+        name: hashed(
+            problem.body,
+            places,
+            boundaries,
+            *apportioning.values(),
+            as_of.isoformat(),
+            *(observation.get(source) or catalogue.said[source] for source in _rests_on(catalogue, name)),
+        )
+        for name, problem in catalogue.problems.items()
+    }
+    return Keys(places, boundaries, observation, answer, apportioning)

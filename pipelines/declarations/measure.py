@@ -1,0 +1,93 @@
+"""What a source declares of a measure and of a marker."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from pipelines.core.schema import Status
+from pipelines.declarations.base import Declared, Kind, Listed, Name, Names
+from pipelines.declarations.file_format import Where
+from pipelines.declarations.source_parts import Interval
+
+
+class Marker(Declared):
+    """What one of the publisher's markers means in this source."""
+
+    status: Status = Field(description="Status the marker stands for")
+    low: float | None = Field(None, description="Least the hidden figure can be")
+    high: float | None = Field(None, description="Most the hidden figure can be")
+
+
+class Measure(Declared):
+    """One quantity that a source publishes, or is asked to."""
+
+    title: str = Field(description="What is counted, in plain words")
+    unit: str = Field(description="Unit of the figures, after `scale`")
+    kind: Kind = Field(
+        description="How the figure may be moved: count and stock sum; a rate needs its parts; "
+        "index, median and rank are never moved across boundaries"
+    )
+    column: Names = Field((), description="Heading of the column with the figures, or several it has had")
+    where: Where = Field(
+        default_factory=dict,
+        description="Headings and texts: the measure is in rows that have one of the texts; * stands for anything",
+    )
+    counted: bool = Field(False, description="True where the figure is how many rows a place and period have")
+    at_most: float | None = Field(
+        None, description="Where the figure is 1 for what is printed up to this number, and 0 for what is above it"
+    )
+    numerator: Name | None = Field(None, description="Measure on top of a rate")
+    denominator: Name | None = Field(None, description="Measure below a rate; a rate must have one")
+    scale: float = Field(1.0, description="What a published figure is multiplied by to be in `unit`")
+    rounding: float | None = Field(None, gt=0, description="Base the figures are rounded to, in `unit`")
+    perturbed: bool = Field(False, description="True where the publisher adds noise to protect people")
+    estimate: bool = Field(
+        False, description="True where the figures are from a sample or a model: they bound nothing, and rank nothing"
+    )
+    interval: Interval | None = Field(
+        None, description="Columns with the publisher's limits of each figure, or its error; it is an estimate then"
+    )
+    range: Annotated[tuple[float, float] | None, Listed] = Field(
+        None, description="Least and most a sound figure can be, in `unit`"
+    )
+    population: bool = Field(
+        False, description="True where it counts who lives in a place: what is missing is weighed by these people"
+    )
+    same_as: Name | None = Field(
+        None, description="Measure of another source that is the same quantity, and stands where the two differ"
+    )
+    reaches: Name | None = Field(
+        None, description="Measure of the people whom this one should see; a place of which it sees under half is a gap"
+    )
+    weighed_by: Name | None = Field(
+        None,
+        description="Group of people by whom a figure is shared out where a boundary cuts its place; a rate's "
+        "denominator's if not said, else all_ages",
+    )
+
+    @property
+    def uncertain(self) -> bool:
+        """Tell whether the true figure may be another than the one published, by no bound that is known."""
+        return self.perturbed or self.estimate or self.interval is not None
+
+    @model_validator(mode="after")
+    def _parts(self) -> Self:
+        measured(self)
+        return self
+
+
+ADDITIVE: frozenset[str] = frozenset({"count", "stock"})
+
+
+def measured(measure: "Measure") -> None:
+    """Refuse a measure that is neither of one kind nor of another."""
+    if measure.kind == "rate" and not measure.denominator:
+        raise ValueError("a rate must name its denominator: the measure it is a share of")
+    if measure.kind != "rate" and (measure.numerator or measure.denominator):
+        raise ValueError(f"only a rate has a numerator or denominator; this is a {measure.kind}")
+    if (measure.counted or measure.at_most is not None) and measure.kind not in ADDITIVE:
+        raise ValueError(f"only a count or a stock is counted (counted, at_most); found kind {measure.kind}")
+    if measure.interval and (measure.counted or measure.at_most is not None):
+        raise ValueError("a measure whose figures are worked out from rows (counted, at_most) has no interval")
+    if measure.counted and (measure.column or measure.at_most is not None):
+        raise ValueError("a measure that counts rows (counted) has neither column nor at_most")

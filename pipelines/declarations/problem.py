@@ -1,0 +1,108 @@
+"""What the header of a problem may say: its question, places, periods and needs."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from pipelines.core.vocabulary import Grain
+from pipelines.declarations.base import Age, Declared, Listed, Name, PlaceSystem
+
+
+class Need(Declared):
+    """What a problem asks of one measure."""
+
+    max_age: Age | None = Field(
+        None,
+        description="For grain latest: oldest figure that will do, from its end to the day of the build"
+        "; if not said, two of the source's cadences (of one published once, two years) and its usual lag",
+    )
+    carry: Age | None = Field(
+        None,
+        description="For grain month, quarter and year: longest time for which an older figure may be shown, with the "
+        "caveat carried_forward. None is shown if not said; a figure of a shorter time never is",
+    )
+    min_coverage: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="For a rate: least share of the place observed; one that can't be told is too "
+        "small. A count over some parts is never taken for the whole",
+    )
+    max_error: float | None = Field(
+        None,
+        gt=0,
+        description="Widest that the 90 % interval of a figure that was shared out may be, either way, as "
+        "a share of the figure; one whose interval is not known is too wide",
+    )
+    downscale: bool = Field(
+        False, description="True to accept figures that are a smaller part of a larger place's, shared out by people"
+    )
+    essential: bool = Field(
+        True, description="False where the question can be answered without it, with a caveat that it is missing"
+    )
+    proxy: Name | None = Field(
+        None,
+        description="Measure of this problem, in the same unit, whose figure stands in where there is none; none is "
+        "accepted if not said. It is shown as a stand-in, and the need stays open",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _superseded(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "align" in data:
+            raise ValueError(
+                "align is no longer a key: a period is answered by a figure of that very period; "
+                "where an older figure will do, say how old, as in carry: 3 months"
+            )
+        return data
+
+
+def aged(name: str, need: Need, grain: str) -> None:
+    """Refuse the key for the age of a figure that belongs to another grain: it would be without effect."""
+    if grain == "latest" and need.carry:
+        raise ValueError(f"{name}: carry is for grain month, quarter and year; for grain latest say max_age")
+    if grain != "latest" and need.max_age:
+        raise ValueError(
+            f"{name}: max_age is for grain latest; for grain {grain} only a figure of that very {grain} will do, "
+            "or an older one for as long as carry says, as in carry: 3 months"
+        )
+
+
+class Span(Declared):
+    """The periods a problem asks about."""
+
+    start: str = Field(description="First period, as 2022-01, 2022-Q1 or 2022")
+    end: str | None = Field(None, description="Last period; up to the day of the build if not said")
+
+
+class Header(Declared):
+    """The head of a problem's SQL file."""
+
+    question: str = Field(description="The question, as its owner would ask it")
+    decision: str = Field(description="The decision that the answer serves")
+    owner: str = Field(description="Role of the person who has to decide")
+    places: PlaceSystem = Field(description="Place system the answer is given in")
+    only: Annotated[tuple[str, ...], Listed] = Field(
+        (), description="Codes of the places asked about; all of the system if not said"
+    )
+    grain: Grain = Field(description="latest: one row a place; else one row a place and period")
+    periods: Span | None = Field(None, description="Periods asked about; for every grain but latest")
+    needs: dict[Name, Annotated[Need, BeforeValidator(lambda value: {} if value is None else value)]] = Field(
+        description="Measures that the question needs"
+    )
+    wants: Annotated[tuple[Name, ...], Listed] = Field(
+        (), description="Measures asked for although nobody is known to publish them"
+    )
+
+    @model_validator(mode="after")
+    def _asked(self) -> Self:
+        if (self.grain == "latest") == bool(self.periods):
+            raise ValueError("periods are given for month, quarter and year, and not for latest")
+        twice = sorted(set(self.needs) & set(self.wants))
+        if twice:
+            raise ValueError(f"{twice[0]} is both needed and wanted; keep one")
+        for name, need in self.needs.items():
+            aged(name, need, self.grain)
+            if need.proxy and (need.proxy == name or need.proxy not in {*self.needs, *self.wants}):
+                raise ValueError(f"{need.proxy} stands in for {name}: name another measure that is needed or wanted")
+        return self

@@ -1,0 +1,164 @@
+"""Roads through publishers' services that give a table page by page, or make one when asked."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from itertools import chain, product
+from typing import Any
+from urllib.parse import urlencode
+
+from pipelines.declarations.endpoint import STATXPLORE_KEY, ArcGis, Nomis, StatXplore
+from pipelines.fetch.discover import Ask, Joined, Road, astray, items, read_json
+
+NOMIS_PAGE = 25_000
+"""Most rows that Nomis gives to one request without an account."""
+
+
+def nomis(api: Nomis) -> Road:
+    """Ask Nomis for a table page by page, until as many rows have come as it says there are.
+
+    Every row carries RECORD_COUNT, the number of rows in all: fewer are refused.
+    """
+    address = f"{api.service}/api/v01/dataset/{api.dataset}.data.csv"
+    query = {name: ",".join(values) for name, values in api.query.items()}
+    if api.select:
+        query["select"] = ",".join([*api.select, *({"RECORD_COUNT"} - set(api.select))])
+    lines: list[list[str]] = []
+    header: list[str] = []
+    total = 0
+    while True:
+        page = {"recordlimit": str(NOMIS_PAGE), "recordoffset": str(len(lines))}
+        here = f"{address}?{urlencode(query | page, safe=',')}"
+        rows = _rows((yield Ask(here, form="csv")), here)
+        header = header or rows[0]
+        if rows[0] != header:
+            raise astray(here, f"page with headings {rows[0]} after {header}; fetch it again")
+        lines += rows[1:]
+        total = _total(header, rows[1:], here) if rows[1:] else total
+        if len(lines) >= total or not rows[1:]:
+            break
+    if not lines:
+        raise astray(here, "no row came, expected some; correct the query, or fetch it again later")
+    if len(lines) != total:
+        raise astray(here, f"{len(lines):,} rows came, and the service says there are {total:,}; fetch it again")
+    return Joined(f"{address}?{urlencode(query, safe=',')}", as_csv(header, lines))
+
+
+def _rows(content: bytes, where: str) -> list[list[str]]:
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise astray(where, f"not a CSV file ({error}); see whether the service has changed") from error
+    if not rows or "RECORD_COUNT" not in rows[0]:
+        found = ", ".join(rows[0][:6]) if rows else "nothing"
+        raise astray(where, f"found {found[:200]}, expected a CSV with RECORD_COUNT; correct the query")
+    return rows
+
+
+def _total(header: list[str], rows: list[list[str]], where: str) -> int:
+    """Read how many rows there are in all, as every row says."""
+    place = header.index("RECORD_COUNT")
+    told = {row[place] for row in rows if len(row) > place}
+    if len(told) != 1 or not (text := next(iter(told))).isdecimal():
+        raise astray(where, f"RECORD_COUNT is {', '.join(sorted(told))[:80]}, expected one number; fetch it again")
+    return int(text)
+
+
+def arcgis(api: ArcGis) -> Road:
+    """Ask a feature service for a layer page by page, in the order of its own ids, and count what came."""
+    layer = api.layer.rstrip("/")
+    about = read_json((yield Ask(f"{layer}?f=json")), layer)
+    counted = f"{layer}/query?{urlencode({'where': api.where, 'returnCountOnly': 'true', 'f': 'json'})}"
+    total = read_json((yield Ask(counted)), counted).get("count")
+    if not isinstance(total, int):
+        raise astray(counted, f"found count {str(total)[:40]}, expected a number; see the layer")
+    if not total:
+        raise astray(counted, "the layer has no feature, expected some; correct the query, or fetch it again later")
+    query = _arcgis_query(api, about)
+    features: list[Any] = []
+    more = True
+    while more:
+        here = f"{layer}/query?{urlencode({**query, 'resultOffset': str(len(features))})}"
+        page = read_json((yield Ask(here)), here)
+        came = items(page, "features")
+        features += came
+        more = bool(came) and (_exceeded(page) or len(features) < total)
+    if len(features) != total or not all(isinstance(feature, dict) for feature in features):
+        raise astray(layer, f"{len(features):,} features came, the service counts {total:,}; fetch it again")
+    return Joined(f"{layer}/query?{urlencode(query)}", _features(api, features))
+
+
+def _exceeded(page: dict[str, Any]) -> bool:
+    """Tell whether there is more: the flag stands at the top, or under properties where GeoJSON is asked for."""
+    within = page.get("properties")
+    told = [page, within if isinstance(within, dict) else {}]
+    return any(each.get("exceededTransferLimit") is True for each in told)
+
+
+def _arcgis_query(api: ArcGis, about: dict[str, Any]) -> dict[str, str]:
+    ids = [field["name"] for field in _objects(about, "fields") if "esriFieldTypeOID" in field.values()]
+    order = about.get("objectIdField") or next(iter(ids), "")
+    form = {"f": "geojson", "outSR": "4326"} if api.geometry else {"f": "json", "returnGeometry": "false"}
+    return {"where": api.where, "outFields": ",".join(api.fields), "orderByFields": str(order), **form}
+
+
+def _objects(told: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    return [each for each in items(told, key) if isinstance(each, dict)]
+
+
+def _features(api: ArcGis, features: list[Any]) -> bytes:
+    if api.geometry:
+        return json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":")).encode()
+    rows = [feature.get("attributes") or {} for feature in features]
+    header = list(dict.fromkeys(chain.from_iterable(rows)))
+    return as_csv(header, [["" if row.get(name) is None else str(row[name]) for name in header] for row in rows])
+
+
+def stat_xplore(api: StatXplore) -> Road:
+    """Ask Stat-Xplore for a table, and lay its cube out as a CSV: a row for each cell, with names and codes."""
+    recodes = {field: {"map": [[value] for value in values], "total": False} for field, values in api.recodes.items()}
+    dimensions = [[name] for name in api.dimensions]
+    asked = {"database": api.database, "measures": list(api.measures), "dimensions": dimensions, "recodes": recodes}
+    here = f"{api.service}/webapi/rest/v1/table"
+    body = json.dumps(asked, sort_keys=True).encode()
+    told = read_json((yield Ask(here, body, ("APIKey", STATXPLORE_KEY))), here)
+    return Joined(here, _cube(told, here))
+
+
+def _cube(told: dict[str, Any], where: str) -> bytes:
+    fields, measures = items(told, "fields"), items(told, "measures")
+    cubes = told.get("cubes") or {}
+    try:
+        header = list(chain.from_iterable((field["label"], f"{field['label']} code") for field in fields))
+        header += [measure["label"] for measure in measures]
+        keys = list(product(*(list(map(_item, field["items"])) for field in fields)))
+        columns = [list(_flat(cubes[measure["uri"]]["values"])) for measure in measures]
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        raise astray(where, f"the answer has no {error}; see whether the service has changed") from error
+    if not keys or not columns or any(len(column) != len(keys) for column in columns):
+        raise astray(where, f"{len(keys):,} cells are named and not as many given; see the query's fields")
+    figures = zip(*columns, strict=True)
+    rows = [[*chain.from_iterable(key), *figure] for key, figure in zip(keys, figures, strict=True)]
+    return as_csv(header, rows)
+
+
+def _item(item: dict[str, Any]) -> tuple[str, str]:
+    """Give the name of an item, and its code: the last part of its address in the service."""
+    uris = item.get("uris") or [""]
+    return "; ".join(item["labels"]), str(uris[0]).rsplit(":", 1)[-1]
+
+
+def _flat(values: Any) -> Iterator[str]:
+    if isinstance(values, list):
+        for each in values:
+            yield from _flat(each)
+    else:
+        yield "" if values is None else f"{values:.15g}"
+
+
+def as_csv(header: list[str], rows: list[list[str]]) -> bytes:
+    """Write rows as CSV in UTF-8."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue().encode()

@@ -1,0 +1,106 @@
+"""Links on a page, and which of them is the newest by a declared rule."""
+
+import re
+from datetime import date
+from html.parser import HTMLParser
+from typing import NamedTuple
+from urllib.parse import unquote, urldefrag, urljoin
+
+from pipelines.core.errors import FetchError, near
+from pipelines.core.periods import parse_period
+from pipelines.core.vocabulary import PeriodKind
+from pipelines.declarations.endpoint import Pick
+
+_KINDS: tuple[PeriodKind, ...] = ("day", "month", "quarter", "year")
+_COMPACT = re.compile(r"(\d{4})(0[1-9]|1[0-2])")
+_DAY_NAMED = re.compile(r"(\d{1,2})(?:st|nd|rd|th)? ([A-Za-z]+) (\d{4})")
+
+
+class Found(NamedTuple):
+    """A link: its address, and what it is called."""
+
+    url: str
+    text: str
+    label: str = ""
+
+
+class _Reader(HTMLParser):
+    """Collects the links of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.base, self.found, self.within = page, list[Found](), False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        href = dict(attrs).get("href")
+        if tag == "base" and href:
+            self.base = urljoin(self.base, href)
+        if tag == "a":
+            self.within = href is not None
+            if href is not None:
+                self.found.append(Found(urldefrag(urljoin(self.base, href.strip())).url, ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.within = self.within and tag != "a"
+
+    def handle_data(self, data: str) -> None:
+        if self.within:
+            last = self.found[-1]
+            self.found[-1] = last._replace(text=" ".join(f"{last.text} {data}".split()))
+
+
+def links_of(content: bytes, page: str) -> list[Found]:
+    """Give the links of a page in their order, with whole addresses."""
+    reader = _Reader(page)
+    try:
+        reader.feed(content.decode("utf-8", errors="replace"))
+    except ValueError as error:
+        raise FetchError(f"{page}: has a link that can't be an address ({error}); see the page") from error
+    return [link for link in reader.found if link.url.startswith(("http://", "https://"))]
+
+
+def pick(links: list[Found], rule: Pick, page: str) -> Found:
+    """Choose the newest of the links that a pattern matches, by the declared rule.
+
+    Raises FetchError where no link matches, where the period of one can't be read, and where two
+    different files are equally new.
+    """
+    matches = [(link, match) for link in links if (match := _matched(link, rule.pattern))]
+    if not matches:
+        names = [link.url.rsplit("/", 1)[-1] for link in links]
+        offer = f"{len(links)} links; {near(rule.pattern, names)}" if links else "no links at all"
+        raise FetchError(f"{page}: no link matches {rule.pattern!r}, found {offer}; correct the pattern or the page")
+    told = [link._replace(label=(match.groupdict().get("period") or link.text)[:120]) for link, match in matches]
+    if rule.newest in ("first", "last"):
+        return told[0 if rule.newest == "first" else -1]
+    keys = [_key(match["period"] or "", rule, link, page) for link, match in matches]
+    best = [link for link, key in zip(told, keys, strict=True) if key == max(keys)]
+    if len({link.url for link in best}) > 1:
+        listed = " and ".join(sorted({link.url for link in best})[:3])
+        raise FetchError(f"{page}: {listed} are equally new by {rule.pattern!r}; make the pattern narrower")
+    return best[0]
+
+
+def _matched(link: Found, pattern: str) -> re.Match[str] | None:
+    return re.search(pattern, link.url) or re.search(pattern, link.text)
+
+
+def _key(text: str, rule: Pick, link: Found, page: str) -> str:
+    if rule.newest == "text":
+        return text
+    end = period_end(text)
+    if end is None:
+        raise FetchError(f"{page}: {link.url}: {text!r} is no period that can be read; use newest: text, first or last")
+    return end.isoformat()
+
+
+def period_end(text: str) -> date | None:
+    """Read a period in the spellings of file names, and give its last day; null where it is none."""
+    plain = " ".join(re.split(r"[-_ ]+", unquote(text).strip()))
+    compact, named = _COMPACT.fullmatch(plain), _DAY_NAMED.fullmatch(plain)
+    tried = [plain, text.strip()] if not plain.isdecimal() or len(plain) == 4 else []
+    tried += [f"{compact[1]}-{compact[2]}"] if compact else []
+    if named and (month := parse_period(f"{named[2]} {named[3]}", "month")):
+        tried.append(f"{month.start.isoformat()[:8]}{int(named[1]):02}")
+    spans = [parse_period(each, kind) for each in tried for kind in _KINDS]
+    return next((span.end for span in spans if span), None)

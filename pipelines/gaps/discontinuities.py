@@ -1,0 +1,121 @@
+"""Where data break at a border: one side known and the other not, or a jump that neighbours do not show elsewhere.
+
+Read off the typed cells of a problem and the pairs of places that share a border. A jump is told against all other
+pairs of the same measure and period, so that what is common between town and country is none. What a published
+place cuts through, and what is seen of a place only in part, is told beside it.
+"""
+
+import polars as pl
+
+from pipelines.core.schema import CELL, NUMBER, TEXT, Column, conformed
+from pipelines.core.text import printed
+from pipelines.declarations.measure import ADDITIVE, Measure
+
+BOUNDARY_CLIFF: dict[str, Column] = {
+    **{name: CELL[name] for name in ("problem", "measure", "period_start", "period_end")},
+    "kind": Column(
+        TEXT,
+        "known_unknown: one side has a figure and the other none; nation_edge: the same between two nations; jump: "
+        "both have one, further apart than neighbours are elsewhere; straddles: a published place lies in several "
+        "of those asked about; low_reach: the source sees only part of the place",
+    ),
+    "place_a": Column(TEXT, "Code of the place with the figure, or with the higher one; of the place that straddles"),
+    "place_b": Column(TEXT, "Code of its neighbour; null where only one place is concerned"),
+    "value_a": Column(NUMBER, "Figure of the first place"),
+    "value_b": Column(NUMBER, "Figure of its neighbour"),
+    "reason_b": Column(TEXT, "Why the neighbour has none"),
+    "evidence": Column(TEXT, "What was compared with what"),
+}  # fmt: skip
+OF_SLICE = ["problem", "measure", "period_start", "period_end"]
+FEWEST_PAIRS = 30
+"""Of fewer pairs nobody can say what is usual between neighbours."""
+FAR = 8.0
+"""Robust deviations (median and median absolute deviation, times 1.4826) beyond what is usual that make a jump."""
+SHARED_BY = ("apportioned", "rate_averaged")
+
+
+def cliffs(cells: pl.DataFrame, neighbours: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+    """Find where data break: BOUNDARY_CLIFF. Takes schema.CELL and neighbours.NEIGHBOUR."""
+    pairs = _pairs(cells, neighbours)
+    found = [_one_side(pairs), _jumps(pairs, measures), _straddling(cells), _low_reach(cells)]
+    return pl.concat([conformed(each, BOUNDARY_CLIFF) for each in found]).sort(*OF_SLICE, "kind", "place_a", "place_b")
+
+
+def _pairs(cells: pl.DataFrame, neighbours: pl.DataFrame) -> pl.DataFrame:
+    """Put each cell beside those of its neighbours, every pair once; the higher figure, or the only one, first."""
+    side = cells.select(*OF_SLICE, "place_code", "place_name", "nation", "value", "reason")
+    both = side.join(neighbours.select("place_code", "neighbour_code"), on="place_code").join(
+        side, left_on=[*OF_SLICE, "neighbour_code"], right_on=[*OF_SLICE, "place_code"], suffix="_b"
+    )
+    value, other = pl.col("value").fill_null(float("-inf")), pl.col("value_b").fill_null(float("-inf"))
+    first = (value > other) | ((value == other) & (pl.col("place_code") < pl.col("neighbour_code")))
+    return both.filter(first).rename({"place_code": "place_a", "neighbour_code": "place_b", "value": "value_a"})
+
+
+def _one_side(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of which one has a figure and the other has none."""
+    half = pairs.filter(pl.col("value_a").is_not_null(), pl.col("value_b").is_null())
+    edge = pl.col("nation") != pl.col("nation_b")
+    return half.with_columns(
+        pl.when(edge).then(pl.lit("nation_edge")).otherwise(pl.lit("known_unknown")).alias("kind"),
+        pl.format("{} has {}; {} has none ({})", "place_name", printed("value_a"), "place_name_b", "reason_b").alias(
+            "evidence"
+        ),
+    )
+
+
+def _jumps(pairs: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+    """Pairs further apart than neighbours are elsewhere: counts by their ratio, everything else by difference."""
+    counts = [name for name, each in measures.items() if each.kind in ADDITIVE]
+    higher, lower = pl.col("value_a"), pl.col("value_b")
+    ratio = (higher.clip(lower_bound=0) + 1).log() - (lower.clip(lower_bound=0) + 1).log()
+    apart = pl.when(pl.col("measure").is_in(counts)).then(ratio).otherwise(higher - lower)
+    known = pairs.filter(higher.is_not_null() & lower.is_not_null()).with_columns(apart.alias("apart"))
+    usual = pl.col("apart").median().over(OF_SLICE)
+    spread = 1.4826 * (pl.col("apart") - usual).abs().median().over(OF_SLICE)
+    told = known.with_columns(usual.alias("usual"), spread.alias("spread"), pl.len().over(OF_SLICE).alias("pairs"))
+    beyond = pl.col("apart") > pl.col("usual") + FAR * pl.col("spread")
+    far = told.filter(pl.col("pairs") >= FEWEST_PAIRS, pl.col("spread") > 0, beyond)
+    how_far = ((pl.col("apart") - pl.col("usual")) / pl.col("spread")).round(1)
+    return far.with_columns(
+        pl.lit("jump").alias("kind"),
+        pl.format("{} has {} and {} has {}: {} deviations beyond what is usual between {} pairs of neighbours",
+                  "place_name", printed("value_a"), "place_name_b", printed("value_b"), how_far, "pairs")
+        .alias("evidence"),
+    )  # fmt: skip
+
+
+def _straddling(cells: pl.DataFrame) -> pl.DataFrame:
+    """Published places that lie in several of those asked about, where the cells name what they are made of."""
+    named = cells.filter(pl.col("parts").is_not_null()).with_columns(pl.col("parts").str.split(",").alias("place_a"))
+    parts = named.explode("place_a").filter(pl.col("place_a").str.contains(r"^[A-Z0-9]{3,9}$"))
+    cut = parts.group_by(*OF_SLICE, "place_a").agg(
+        pl.col("place_code").n_unique().alias("lies_in"),
+        pl.col("place_name").unique().sort().head(4).str.join(", ").alias("some"),
+    )
+    evidence = pl.format("lies in {} of the places asked about: {}", "lies_in", "some")
+    return cut.filter(pl.col("lies_in") > 1).with_columns(pl.lit("straddles").alias("kind"), evidence.alias("evidence"))
+
+
+def _low_reach(cells: pl.DataFrame) -> pl.DataFrame:
+    """Places of which the source sees only part."""
+    told = (pl.col("reason") == "low_reach") | pl.col("caveats").str.split(",").list.contains("low_reach")
+    return cells.filter(told.fill_null(False)).with_columns(
+        pl.lit("low_reach").alias("kind"), pl.col("place_code").alias("place_a"), pl.col("value").alias("value_a")
+    )
+
+
+def with_cliffs(cells: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Add to the figures on both sides of a jump the caveat boundary_cliff, and what it rests on."""
+    jumps = found.filter(pl.col("kind") == "jump")
+    sides = [jumps.select(*OF_SLICE, pl.col(side).alias("place_code"), pl.col("evidence").alias("jump"))
+             for side in ("place_a", "place_b")]  # fmt: skip
+    told = pl.concat(sides).group_by(*OF_SLICE, "place_code").agg(pl.col("jump").sort().first())
+    here = cells.join(told, on=[*OF_SLICE, "place_code"], how="left", maintain_order="left")
+    marked = pl.col("jump").is_not_null() & pl.col("value").is_not_null()
+    return here.with_columns(
+        pl.when(marked).then(pl.concat_str("caveats", pl.lit("boundary_cliff"), separator=",", ignore_nulls=True))
+        .otherwise("caveats").alias("caveats"),
+        pl.when(marked).then(pl.concat_str("evidence", "jump", separator=". ", ignore_nulls=True))
+        .otherwise("evidence").alias("evidence"),
+    ).select(cells.columns)  # fmt: skip

@@ -1,0 +1,71 @@
+"""Declared stand-ins: where a needed figure is missing, another measure's is shown, and said to be one."""
+
+import polars as pl
+
+from pipelines.apportionment import INTERVAL_COLUMNS
+from pipelines.core.schema import CELL, conformed
+from pipelines.declarations.catalogue import Problem
+
+TAKEN = (
+    "value", "low", "high", *INTERVAL_COLUMNS, "status", "marker", "basis", "coverage", "split_share", "source",
+    "release", "released_at", "value_start", "value_end", "parts", "file", "file_rows", "file_column",
+)  # fmt: skip
+"""Columns of a cell that come from the stand-in where one is used."""
+_SPOT = ["place_code", "period_start"]
+
+
+def stood_in(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
+    """Fill gaps with the figures of the stand-ins that a problem declares (schema.CELL in and out).
+
+    Such a cell has a value and no reason, the caveat `proxy_used`, the measure in `stand_in`, and in
+    `reasons_also` why its own figure is missing; holder and remedy stay, for the need is still open. What
+    stands in is the other measure's own figure, never one that stands in itself.
+    """
+    proxies = {name: need.proxy for name, need in problem.header.needs.items() if need.proxy}
+    if not proxies:
+        return cells
+    wanted = pl.col("measure").replace_strict(proxies, default=None, return_dtype=pl.String)
+    given = cells.filter(pl.col("value").is_not_null(), pl.col("measure").is_in(list(proxies.values())))
+    offered = given.select(
+        pl.col("measure").alias("stand_in"),
+        *_SPOT,
+        *(pl.col(name).alias(f"given_{name}") for name in (*TAKEN, "caveats")),
+    )
+    joined = cells.with_columns(wanted.alias("stand_in")).join(
+        offered, on=["stand_in", *_SPOT], how="left", maintain_order="left"
+    )
+    used = pl.col("reason").is_not_null() & pl.col("given_value").is_not_null()
+    filled = joined.with_columns(
+        pl.when(used).then(new).otherwise(pl.lit(None) if name == "stand_in" else pl.col(name)).alias(name)
+        for name, new in _told().items()
+    )
+    return conformed(filled, CELL)
+
+
+def _told() -> dict[str, pl.Expr]:
+    """Say what a cell becomes whose gap is filled by a stand-in."""
+    also = pl.concat_str("reason", "reasons_also", separator=",", ignore_nulls=True)
+    caveats = pl.concat_str(pl.lit("proxy_used"), "given_caveats", separator=",", ignore_nulls=True)
+    why = pl.concat_str(pl.lit("; of its own: "), "reason", pl.lit(": "), pl.col("evidence").fill_null("not said"))
+    evidence = pl.concat_str("stand_in", pl.lit(" stands in"), why)
+    return {
+        **{name: pl.col(f"given_{name}") for name in TAKEN},
+        "reason": pl.lit(None, pl.String),
+        "reasons_also": also,
+        "caveats": caveats,
+        "severity": pl.lit("warn"),
+        "evidence": evidence,
+        "stand_in": pl.col("stand_in"),
+    }
+
+
+def is_open() -> pl.Expr:
+    """Tell the cells whose need is open: those without a figure, and those with a stand-in."""
+    return pl.col("reason").is_not_null() | pl.col("stand_in").is_not_null()
+
+
+def open_reason() -> pl.Expr:
+    """Give why a need is open: the reason of its gap, also where a stand-in is shown."""
+    return pl.when(pl.col("stand_in").is_not_null()).then(
+        pl.col("reasons_also").str.split(",").list.first()
+    ).otherwise("reason")  # fmt: skip

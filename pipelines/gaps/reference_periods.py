@@ -1,0 +1,90 @@
+"""Which published figure answers a period asked about: one of that period, an instant inside it, or an older one."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+
+from pipelines.core.periods import MONTHS_LONG, Span, months
+from pipelines.core.vocabulary import Grain
+from pipelines.declarations.base import CADENCE_DAYS, Cadence, Kind, after
+from pipelines.declarations.catalogue import Catalogue
+
+SHORTEST = {"month": 28, "quarter": 90, "year": 365}
+LONGEST = {"month": 31, "quarter": 92, "year": 366}
+"""Fewest and most days of a period that a problem asks about."""
+
+
+def instants(catalogue: Catalogue, measures: Sequence[str]) -> frozenset[str]:
+    """Name the measures that describe an instant, so that a figure of one day answers a month or a year.
+
+    These are stocks, rates of one stock over another, and whatever a source declares as `mid_year`. A count of one
+    day, or a rate of such counts, describes that day and no more.
+    """
+    return frozenset(name for name in measures if _describes_instant(catalogue, name))
+
+
+def _describes_instant(catalogue: Catalogue, name: str) -> bool:
+    measure = catalogue.measures[name]
+    if catalogue.sources[catalogue.measure_source[name]].period_kind == "mid_year":
+        return True
+    parts = [catalogue.measures[part].kind for part in (measure.numerator, measure.denominator) if part]
+    return measure.kind == "stock" or (measure.kind == "rate" and parts == ["stock", "stock"])
+
+
+def figure_of(period: Span, published: Sequence[Span], instant: bool) -> Span | None:
+    """Choose the figure of a period: one of the very period, else the last instant inside it; never another."""
+    if period in published:
+        return period
+    inside = [span for span in published if span.start == span.end and period.start <= span.end <= period.end]
+    return max(inside, default=None) if instant else None
+
+
+def carried_to(
+    period: Span, grain: Grain, published: Sequence[Span], carry: str, kind: Kind, instant: bool
+) -> Span | None:
+    """Choose the newest figure that may be carried forward to a period: so old at most, and of no shorter time.
+
+    A count of a longer time is never carried: it is several times as much.
+    """
+    most = LONGEST[grain] if kind == "count" else None
+    fitting = [span for span in published if span.end <= period.end and _fits(span, SHORTEST[grain], most, instant)]
+    newest = max(fitting, key=lambda span: (span.end, span.start), default=None)
+    return newest if newest and period.end <= after(newest.end, carry) else None
+
+
+def _fits(span: Span, least: int, most: int | None, instant: bool) -> bool:
+    length = (span.end - span.start).days + 1
+    return (instant and length == 1) or (length >= least and (most is None or length <= most))
+
+
+def nearest(period: Span, published: Sequence[Span]) -> Span:
+    """Choose the figure nearest in time to a period; of several as near, the one that ends last."""
+    return min(published, key=lambda span: (_apart(period, span), -span.end.toordinal()))
+
+
+def _apart(one: Span, other: Span) -> timedelta:
+    return max(one.start - other.end, other.start - one.end, timedelta())
+
+
+def overlaps(period: Span, span: Span) -> bool:
+    """Tell whether two periods have a day in common."""
+    return not _apart(period, span)
+
+
+def publishes_by(grain: Grain, published: Sequence[Span], instant: bool, cadence: Cadence) -> bool:
+    """Tell whether a series has a figure for each period of a grain, as far as its figures and cadence show."""
+    if any(_is_whole(span, grain) for span in published):
+        return True
+    days = sorted({span.end for span in published if span.start == span.end}) if instant else []
+    often = CADENCE_DAYS.get(cadence)
+    frequent = often is not None and often <= LONGEST[grain]
+    return bool(days) and (frequent or _least_step(days) <= LONGEST[grain])
+
+
+def _least_step(days: list[date]) -> float:
+    return min(((later - day).days for day, later in pairwise(days)), default=float("inf"))
+
+
+def _is_whole(span: Span, grain: Grain) -> bool:
+    long = MONTHS_LONG[grain]
+    return (span.start.month - 1) % long == 0 and span == months(span.start.year, span.start.month, long)

@@ -1,0 +1,94 @@
+"""What to ask for: open gaps put together into requests, and what each would unlock.
+
+A request is to one holder, for one measure, missing for one reason. An answer is a place (and period) of a problem; it
+needs every essential gap in it closed, so what a set of requests unlocks is not the sum of what each does alone.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+import polars as pl
+
+REQUEST = ("holder", "measure", "reason")
+NOTHING_TO_ASK = frozenset({"not_applicable", "not_due"})
+"""Reasons for which nobody need be asked: the figure can't exist, or comes by itself."""
+
+
+class Gaps(NamedTuple):
+    """What is open in some problems, and what it keeps from being answered.
+
+    `gaps` has one row a cell: problem, measure, place_code, place_name, period_start, holder, reason, remedy, evidence,
+    request (null where nobody is to be asked: the gap is accepted, or nothing to ask for) and blocks. `answers` has one
+    row for each place and period that can't be answered: problem, place_code, period_start, share (1 over the periods
+    of the problem) and people. `people` has place_code and people, of the places of which that is known.
+    """
+
+    gaps: pl.DataFrame
+    answers: pl.DataFrame
+    people: pl.DataFrame
+
+
+def request_id(holder: str, measure: str, reason: str) -> str:
+    """Give the stable name of a request: the start of the hash of what it is."""
+    return hashlib.sha256("\x00".join((holder, measure, reason)).encode()).hexdigest()[:8]
+
+
+def bundles(held: Gaps) -> pl.DataFrame:
+    """Put answers together that wait for the same requests: requests (sorted), answers, places, people.
+
+    An answer that waits for a gap for which nobody is asked is left out: no plan unlocks it. `people` counts those of a
+    place once over all the periods of a problem; a place of which that is not known adds none.
+    """
+    key = ["problem", "place_code", "period_start"]
+    blocking = (
+        held.gaps.filter("blocks")
+        .group_by(key)
+        .agg(pl.col("request").unique().sort().alias("requests"), pl.col("request").is_null().any().alias("stuck"))
+    )
+    open_ = held.answers.join(blocking.filter(~pl.col("stuck")), on=key, how="inner")
+    weighed_ = open_.with_columns((pl.col("people") * pl.col("share")).alias("people"))
+    grouped = weighed_.with_columns(pl.col("requests").list.join(",").alias("together")).group_by("together").agg(
+        pl.col("requests").first(), pl.len().alias("answers"), pl.col("place_code").n_unique().alias("places"),
+        pl.col("people").sum(),
+    )  # fmt: skip
+    return grouped.sort("together").drop("together")
+
+
+def ranked(held: Gaps) -> pl.DataFrame:
+    """List requests by what each would unlock alone, then by all that waits for it.
+
+    Gives request, holder, measure, reason, remedy, evidence (of one gap), problems, cells, places, people (of those
+    places, each once; null where not known of any), answers_alone and people_alone (what it unlocks with nothing else),
+    answers_waiting (what can't be unlocked without it).
+    """
+    asked = held.gaps.drop_nulls("request").sort("problem", "place_code", "period_start")
+    rows = asked.group_by("request", *REQUEST).agg(
+        pl.col("remedy").first(), pl.col("evidence").first(), pl.col("problem").unique().sort().alias("problems"),
+        pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"),
+        pl.col("place_name").unique().sort().alias("names"),
+    )  # fmt: skip
+    told = rows.join(_people(asked, held), on="request", how="left").join(_alone(held), on="request", how="left")
+    waiting = _waiting(held)
+    full = told.join(waiting, on="request", how="left").with_columns(
+        pl.col("answers_alone", "answers_waiting", "people_alone").fill_null(0)
+    )
+    by = ["people_alone", "answers_alone", "answers_waiting", "people", "cells", "request"]
+    return full.sort(by, descending=[True] * 5 + [False], nulls_last=True)
+
+
+def _people(asked: pl.DataFrame, held: Gaps) -> pl.DataFrame:
+    once = asked.select("request", "place_code").unique().join(held.people, on="place_code", how="inner")
+    return once.group_by("request").agg(pl.col("people").sum())
+
+
+def _alone(held: Gaps) -> pl.DataFrame:
+    single = bundles(held).filter(pl.col("requests").list.len() == 1)
+    return single.select(
+        pl.col("requests").list.first().alias("request"), pl.col("answers").alias("answers_alone"),
+        pl.col("people").alias("people_alone"),
+    )  # fmt: skip
+
+
+def _waiting(held: Gaps) -> pl.DataFrame:
+    each = bundles(held).explode("requests")
+    return each.group_by(pl.col("requests").alias("request")).agg(pl.col("answers").sum().alias("answers_waiting"))

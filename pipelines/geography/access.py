@@ -1,0 +1,55 @@
+"""The register of places and place systems, read from the store or made anew."""
+
+import polars as pl
+
+from pipelines.core.store import read_table, state_path, table_key, write_table
+from pipelines.declarations.fingerprints import hashed, keys
+from pipelines.declarations.project import Project
+from pipelines.geography.hierarchy import parents
+from pipelines.geography.load import geography, kept_places
+from pipelines.geography.register import Places
+from pipelines.geography.systems import System, listed, registered
+
+
+def parent_table(project: Project) -> pl.DataFrame:
+    """Give what the places lie in that problems ask about (PARENT), or the table made before from the same tables."""
+    made_from = keys(project.catalogue, project.home, project.as_of)
+    asked = sorted({problem.header.places for problem in project.catalogue.problems.values()})
+    key = hashed(made_from.places, *made_from.apportioning.values(), *asked)
+    path = state_path(project.home, "place", "parent")
+    if table_key(path) != key:
+        places = register_places(project)
+        codes = {code for system in asked for code in place_system(project, system).places["place_code"]}
+        write_table(path, parents(places, geography(project, places).areas, codes), key)
+    return read_table(path)
+
+
+def register_places(project: Project) -> Places:
+    """Make the register of places and their changes, or give those made before from the same files."""
+    return kept_places(project.home, project.catalogue, project.as_of)
+
+
+def place_system(project: Project, system: str) -> System:
+    """Give the places of a place system: of the register, or of a table that has its codes, read only then."""
+    places = register_places(project)
+    return registered(places.register, system) or _listed(project, places, system)
+
+
+def _listed(project: Project, places: Places, system: str) -> System:
+    """Read a place system off the tables that have its codes, or give that read before from the same tables."""
+    made_from = keys(project.catalogue, project.home, project.as_of)
+    key, path = hashed(made_from.places, *made_from.apportioning.values()), state_path(project.home, "system", system)
+    if table_key(path) != key:
+        found = listed(geography(project, places), system)
+        others = pl.DataFrame({"place_code": sorted(found.others)}, schema={"place_code": pl.String})
+        write_table(
+            path, pl.concat([found.places.with_columns(pl.lit(True).alias("own")), others], how="diagonal"), key
+        )
+    table, own = read_table(path), pl.col("own").fill_null(False)
+    return System(system, table.filter(own).drop("own"), frozenset(table.filter(~own)["place_code"]))
+
+
+def systems_of(project: Project, name: str) -> list[System]:
+    """Give the place systems of a source's codes: its own, then those of its releases that are of others."""
+    source = project.catalogue.sources[name]
+    return [place_system(project, each) for each in (source.places or "", *source.earlier_systems)]

@@ -1,0 +1,98 @@
+"""Shares: how the people of one place are spread over the places of another system, as a publisher measured it."""
+
+from datetime import date
+from typing import NamedTuple
+
+import polars as pl
+
+from pipelines.core.errors import UnreadableError
+from pipelines.core.store import Snapshot
+from pipelines.declarations.catalogue import Catalogue
+from pipelines.declarations.source import Source
+from pipelines.declarations.source_parts import ShareTable
+from pipelines.geography.small_areas import refuse_codes, refuse_without, text
+from pipelines.readers import read_sheet, tidied
+
+
+class Shares(NamedTuple):
+    """Shares that lead from the places of one system to those of another, and what they are shares of.
+
+    `table` has from_code and to_code (text) and share (Float64, 0 to 1); the shares of a from_code add to 1.
+    """
+
+    source: str
+    from_system: str
+    to_system: str
+    day: date
+    what: str
+    table: pl.DataFrame
+    released: date = date.min
+    label: str = ""
+    release: str = ""
+
+
+def shares_of(table: pl.DataFrame, name: str, source: Source, held: Snapshot) -> Shares:
+    """Put a table of shares that has been read together with what its declaration and release say of it."""
+    told = _told(source)
+    return Shares(
+        name, told.from_system, told.to_system, told.day, told.what, table, held.released, held.label, held.sha256
+    )
+
+
+def _told(source: Source) -> ShareTable:
+    if source.shares is None:
+        raise UnreadableError(f"{source.title}: found provides: {source.provides}, expected a source of shares")
+    return source.shares
+
+
+def read_shares(raw: pl.DataFrame, name: str, source: Source, held: Snapshot, register: pl.DataFrame) -> Shares:
+    """Type a table of shares; one whose shares can't be shares is refused whole.
+
+    Takes the columns that the declaration names, as text or typed, and schema.PLACE. Raises UnreadableError for
+    no rows, a missing column, a blank code, a pair that stands twice, a share that is not 0 to 1, shares of a code
+    that do not add to 1 within the declared tolerance (the worst is named), and a code that is not of its system.
+    """
+    told, file = _told(source), held.file
+    headings = told.columns.model_dump()
+    refuse_without(raw, headings.values(), file)
+    _refuse_values(raw, headings, file)
+    codes = (text(headings[name]).alias(name) for name in ("from_code", "to_code"))
+    table = raw.select(*codes, text(headings["share"]).cast(pl.Float64).alias("share")).sort("from_code", "to_code")
+    twice = table.filter(table.select("from_code", "to_code").is_duplicated())
+    if twice.height:
+        pair = " to ".join(twice.row(0)[:2])
+        raise UnreadableError(f"{file}: found {pair} twice, expected one row for each pair")
+    _refuse_sums(table, told.tolerance, file)
+    refuse_codes(table["from_code"], told.from_system, register, file)
+    refuse_codes(table["to_code"], told.to_system, register, file)
+    return shares_of(table, name, source, held)
+
+
+def _refuse_values(raw: pl.DataFrame, headings: dict[str, str], file: str) -> None:
+    for heading in headings.values():
+        blank = raw.select(text(heading).is_null()).to_series().arg_true()
+        if blank.len():
+            raise UnreadableError(f"{file}: found a blank {heading} in row {blank[0] + 1} of its table, expected none")
+    share = text(headings["share"]).cast(pl.Float64, strict=False)
+    unsound = raw.filter(share.is_null() | ~share.is_between(0, 1))
+    if unsound.height:
+        shown = str(unsound[headings["share"]][0])[:40]
+        raise UnreadableError(f"{file}: found {shown!r} in {headings['share']}, expected shares from 0 to 1")
+
+
+def _refuse_sums(table: pl.DataFrame, tolerance: float, file: str) -> None:
+    sums = table.group_by("from_code").agg(pl.col("share").sum()).with_columns((pl.col("share") - 1).abs().alias("off"))
+    code, total, off = sums.sort("off", "from_code", descending=[True, False]).row(0)
+    if off > tolerance:
+        wrong = sums.filter(pl.col("off") > tolerance).height
+        raise UnreadableError(
+            f"{file}: found shares of {code} that add to {total:.6g}, the worst of {wrong} codes, expected 1 "
+            f"within {tolerance:g}; see that the shares are of the column declared as from_code"
+        )
+
+
+def shares_in(content: bytes, catalogue: Catalogue, name: str, held: Snapshot, register: pl.DataFrame) -> Shares:
+    """Read the bytes of one release of a source of shares; raise UnreadableError as read_shares does."""
+    source = catalogue.sources[name]
+    sheet = tidied(read_sheet(content, source, held.file), catalogue.sources_dir / f"{name}.py")
+    return read_shares(sheet.frame, name, source, held, register)

@@ -1,0 +1,143 @@
+"""Boundaries held, and which places share a border: read once, and kept in the state.
+
+Of districts and of whatever else boundaries are held of it is read off them. Of places that districts wholly lie in it
+is told by putting districts together. Of others, travel to work areas say, it is not known, and no pair is made up.
+"""
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.core.errors import UnknownNameError, UnreadableError
+from pipelines.core.schema import empty
+from pipelines.core.store import held_releases, prune, read_snapshot, read_table, state_path, table_key, write_table
+from pipelines.declarations.fingerprints import hashed, keys
+from pipelines.declarations.project import Project
+from pipelines.geography.access import register_places
+from pipelines.geography.contiguity import NEIGHBOUR, PAIR, neighbours, put_together
+from pipelines.geography.crosswalk import Geography, codes_of
+from pipelines.geography.load import geography
+from pipelines.geography.overlay import membership
+from pipelines.geography.register import Places, links
+from pipelines.geography.systems import kind_of
+from pipelines.readers import read_json, unpacked
+
+Held = Callable[[], Geography]
+
+
+def boundaries(project: Project, kind: str = "lad") -> dict[str, Any] | None:
+    """Read the boundaries of places of a kind, each feature's code under `code`; null where none are held."""
+    for name, system in _drawn(project).items():
+        if kind_of(system) == kind:
+            for group in reversed(held_releases(project.home, name, project.as_of)):
+                return _read(project.home, group[0].sha256, group[0].file)
+    return None
+
+
+def _drawn(project: Project) -> dict[str, str]:
+    """Give the sources of boundaries, and the place system of each."""
+    sources = project.catalogue.sources
+    return {name: sources[name].places or "lad" for name in project.catalogue.providing("boundary")}
+
+
+@lru_cache(maxsize=2)
+def _read(home: Path, sha256: str, name: str) -> dict[str, Any]:
+    """Read a file of boundaries: once, for every report draws them, and none changes them."""
+    content, file = unpacked(read_snapshot(home, sha256), None, name, "json")
+    return _coded(read_json(content, file), file)
+
+
+def _coded(collection: dict[str, Any], file: str) -> dict[str, Any]:
+    for feature in collection.get("features", []):
+        properties = feature["properties"]
+        code = next((v for k, v in properties.items() if k == "code" or k.upper().endswith("CD")), None)
+        if code is None:
+            raise UnreadableError(f"{file}: a boundary has properties {sorted(properties)}, expected one with a code")
+        properties["code"] = code
+    return collection
+
+
+SYSTEMS = (
+    "lad_2024", "utla_2024", "region_2024", "nation_2024", "combined_authority_2023", "pfa_2024", "fra_2024",
+    "itl1_2021", "itl2_2021", "nuts1_2018",
+)  # fmt: skip
+"""Place systems that districts wholly lie in, of which the table tells beside those that problems are about."""
+
+
+def neighbour_table(project: Project) -> pl.DataFrame:
+    """Give which places share a border (neighbours.NEIGHBOUR), of every system of which that can be told."""
+    systems = {*SYSTEMS, *_systems(project)}
+    prune(project.home, "neighbour", systems)
+    held = _held(project)
+    return pl.concat(
+        [empty(NEIGHBOUR), *(neighbours_in(project, system, held) for system in sorted(systems - {"lad"}))]
+    )
+
+
+def _held(project: Project) -> Held:
+    """Give a function that reads all that is held about places when it is first asked."""
+    return cache(lambda: geography(project, register_places(project)))
+
+
+def _systems(project: Project) -> set[str]:
+    """Name the place systems that problems are about, or that boundaries are of."""
+    return {problem.header.places for problem in project.catalogue.problems.values()} | set(_drawn(project).values())
+
+
+def neighbours_in(project: Project, system: str, held: Held | None = None) -> pl.DataFrame:
+    """Give the pairs of one place system that share a border (neighbours.NEIGHBOUR); none where that is not known.
+
+    They are those made before from the same boundaries, where there are any.
+    """
+    made_from = keys(project.catalogue, project.home, project.as_of)
+    key = hashed(made_from.boundaries, made_from.places, *made_from.apportioning.values(), system)
+    path = state_path(project.home, "neighbour", system)
+    if table_key(path) != key:
+        write_table(path, _neighbours(project, system, held or _held(project)), key)
+    return read_table(path)
+
+
+def _neighbours(project: Project, system: str, held: Held) -> pl.DataFrame:
+    own = {kind_of(each): each for each in _drawn(project).values()}
+    if own.get(kind_of(system)) == system:
+        told, basis = neighbours(boundaries(project, kind_of(system))), f"boundaries of {system}"
+    else:
+        basis = f"districts put together, by the boundaries of {own.get('lad')}"
+        districts = neighbours_in(project, own["lad"]).select(list(PAIR)) if "lad" in own else neighbours(None)
+        told = (
+            put_together(districts, _districts_of(register_places(project), held, districts, system))
+            if districts.height
+            else districts
+        )
+    return told.with_columns(place_system=pl.lit(system), basis=pl.lit(basis)).select(list(NEIGHBOUR))
+
+
+def _districts_of(places: Places, held: Held, districts: pl.DataFrame, system: str) -> dict[str, str]:
+    """Tell which place of a system each district wholly lies in; tables of areas are read where no register tells."""
+    return whole(Geography(places, (), ()), districts, system) or whole(held(), districts, system)
+
+
+def whole(held: Geography, districts: pl.DataFrame, system: str) -> dict[str, str]:
+    """Tell which place of a system each district wholly lies in; nothing where some district lies in several.
+
+    The register tells it, else the table of small areas that leads from districts to the system.
+    """
+    codes = districts["place_code"].unique().sort().to_list()
+    try:
+        target = set(codes_of(held, system))
+    except UnknownNameError:
+        return {}
+    found = {code: reach.codes for code, reach in links(held.places, codes, target).items()}
+    for areas in held.areas:
+        column = next(
+            (name for name in areas.systems if kind_of(name) == "lad" and set(codes) <= set(areas.table[name])), None
+        )
+        told = membership(areas, held.places, system) if column and not found else None
+        if told and column:
+            pairs = pl.DataFrame({"code": areas.table[column], "to": told[0]}).drop_nulls().unique()
+            found |= dict(pairs.group_by("code").agg("to").iter_rows())
+    alone = {code: to[0] for code, to in found.items() if len(to) == 1}
+    return alone if len(alone) == len(found) else {}

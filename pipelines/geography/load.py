@@ -1,0 +1,148 @@
+"""Registers, tables of areas and shares, read from the newest releases stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from pipelines.core.errors import UnreadableError
+from pipelines.core.schema import CHANGE, PLACE, empty
+from pipelines.core.store import Snapshot, held_releases, read_snapshot, read_table, state_path, table_key, write_table
+from pipelines.declarations.catalogue import Catalogue
+from pipelines.declarations.fingerprints import keys
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.geography.catchments import Shares, shares_in, shares_of
+from pipelines.geography.crosswalk import Geography
+from pipelines.geography.register import Places, ordered, read_changes, read_register, regioned
+from pipelines.geography.small_areas import Areas, areas_in, areas_of
+from pipelines.readers import read_sheet, tidied
+
+Table = TypeVar("Table", Areas, Shares)
+Read = Callable[[bytes, Catalogue, str, Snapshot, pl.DataFrame], Table]
+TakeUp = Callable[[pl.DataFrame, str, Source, Snapshot], Table]
+
+
+def geography(project: Project, places: Places) -> Geography:
+    """Give all that is held about places, to make crosswalks from."""
+    return Geography(places, tuple(small_areas(project)), tuple(shares_held(project)))
+
+
+def small_areas(project: Project) -> list[Areas]:
+    """Give every table of small areas with weights held, by name of source: made now, or before from the same files.
+
+    A source of which nothing is held is left out. Raises UnreadableError where none of a source's files can be read.
+    """
+    return [each for each in _held(project, "areas", areas_in, areas_of) if each.weights]
+
+
+def postcode_tables(project: Project) -> list[Areas]:
+    """Give every table of areas held that has no weights: of postcodes, say, which nothing is shared out by."""
+    return [each for each in _held(project, "areas", areas_in, areas_of) if not each.weights]
+
+
+def shares_held(project: Project) -> list[Shares]:
+    """Give every table of shares held, as small_areas gives those of small areas."""
+    return _held(project, "shares", shares_in, shares_of)
+
+
+def _held(project: Project, kind: str, read: Read[Table], take_up: TakeUp[Table]) -> list[Table]:
+    made = keys(project.catalogue, project.home, project.as_of).apportioning
+    names = [name for name in project.catalogue.providing(kind) if name in made]
+    files = {name: [entry for group in _newest_first(project, name) for entry in group] for name in names}
+    return [_kept(project, kind, name, made[name], files[name], read, take_up) for name in names if files[name]]
+
+
+def _newest_first(project: Project, name: str) -> list[list[Snapshot]]:
+    return held_releases(project.home, name, project.as_of)[::-1]
+
+
+def _kept(
+    project: Project, kind: str, name: str, key: str, files: list[Snapshot], read: Read[Table], take_up: TakeUp[Table]
+) -> Table:
+    """Take up the table of one source, after making it where what it rests on has changed."""
+    path = state_path(project.home, kind, name)
+    if table_key(path) != key:
+        one = _newest_sound(project, name, files, read)
+        write_table(path, one.table.with_columns(pl.lit(one.release).alias("release")), key)
+    table = read_table(path)
+    release = next(entry for entry in files if entry.sha256 == table["release"][0])
+    return take_up(table.drop("release"), name, project.catalogue.sources[name], release)
+
+
+def _newest_sound(project: Project, name: str, files: list[Snapshot], read: Read[Table]) -> Table:
+    faults = []
+    register = kept_places(project.home, project.catalogue, project.as_of).register
+    for entry in files:
+        try:
+            content = read_snapshot(project.home, entry.sha256)
+            return read(content, project.catalogue, name, entry, register)
+        except UnreadableError as error:
+            faults.append(f"{name}: {error}")
+    raise UnreadableError("\n".join(faults))
+
+
+_READERS: dict[str, Callable[[pl.DataFrame, str], pl.DataFrame]] = {"place": read_register, "change": read_changes}
+
+
+def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
+    """Read the register of places and their changes from the newest releases that can be read."""
+    registers = _newest_tables(home, catalogue, "place", as_of)
+    changes = _newest_tables(home, catalogue, "change", as_of)
+    register = pl.concat([empty(PLACE), *registers])
+    if register.filter(pl.col("kind") == "nation").is_empty():
+        names = ", ".join(catalogue.providing("place"))
+        if not names:
+            raise UnreadableError("no source provides place; expected a register of places under sources/")
+        raise UnreadableError(
+            f"{names}: no release that was out by {as_of} and has the nations is held; "
+            "name a later day, or restore its file under sources/"
+        )
+    return Places(ordered(regioned(register)), pl.concat([empty(CHANGE), *changes]))
+
+
+def kept_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
+    """Make the register of places and their changes, or give those made before from the same files."""
+    key = keys(catalogue, home, as_of).places
+    paths = [state_path(home, "place", table) for table in ("register", "change")]
+    if any(table_key(path) != key for path in paths):
+        for path, table in zip(paths, read_places(home, catalogue, as_of), strict=True):
+            write_table(path, table, key)
+    return _taken_up(*paths, key)
+
+
+@lru_cache(maxsize=2)
+def _taken_up(register: Path, change: Path, _key: str) -> Places:
+    """Read the register and the changes made from what a key says: once, for every step asks for them."""
+    return Places(read_table(register), read_table(change))
+
+
+def _newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date) -> list[pl.DataFrame]:
+    """Read the newest release of every source of a table; one of which nothing was out by a day is left out."""
+    names = [name for name in catalogue.providing(table) if held_releases(home, name, as_of)]
+    return [_newest_table(home, catalogue, name, as_of) for name in names]
+
+
+def _newest_table(home: Path, catalogue: Catalogue, name: str, as_of: date) -> pl.DataFrame:
+    faults = []
+    for snapshot in [entry for group in reversed(held_releases(home, name, as_of)) for entry in group]:
+        try:
+            return registered_in(read_snapshot(home, snapshot.sha256), catalogue, name, snapshot)
+        except (UnreadableError, pl.exceptions.PolarsError) as error:
+            faults.append(f"{name}: {error}")
+    raise UnreadableError("\n".join(faults))
+
+
+def registered_in(content: bytes, catalogue: Catalogue, name: str, held: Snapshot) -> pl.DataFrame:
+    """Read the bytes of one release of places (schema.PLACE) or of changes (schema.CHANGE), as declared and tidied.
+
+    Raises UnreadableError where it is of another shape, has no rows, or says what can't be.
+    """
+    source = catalogue.sources[name]
+    sheet = tidied(read_sheet(content, source, held.file), catalogue.sources_dir / f"{name}.py")
+    return _READERS[source.provides](sheet.frame, held.file)

@@ -1,0 +1,251 @@
+"""Overlays: how many people live in each pair of places of two systems, summed up from small areas.
+
+A small area lies in one place of each system, so that the people of two places together are those of the
+areas that lie in both. The share of a place's people who live in another is the weight by which a count
+of people moves along. Areas of land are never used: people are not spread evenly over it.
+"""
+
+from datetime import date
+from functools import reduce
+from typing import NamedTuple
+
+import polars as pl
+
+from pipelines.core.errors import UnknownNameError
+from pipelines.geography.register import Places, links, system_places, walked
+from pipelines.geography.small_areas import Areas, WeightSet, weight_column
+
+OVERLAY = {"from_code": pl.String, "to_code": pl.String, "weight": pl.Float64, "people": pl.Float64}
+"""A pair of places, the share of the first's people who live in the second, and how many they are."""
+
+
+SMALL = frozenset({"oa", "lsoa", "msoa", "ward"})
+"""Kinds whose nesting is told by tables of areas: the register has their parents of one day only."""
+EVERYONE = "all_ages"
+"""The group of all people, by whom a place is shared out that has nobody of the group asked for."""
+
+
+class Trip(NamedTuple):
+    """From which place system to which, by whose numbers, for figures of which day."""
+
+    from_system: str
+    to_system: str
+    group: str = EVERYONE
+    day: date | None = None
+    target: frozenset[str] | None = None
+    """The places led to, where they are not those that the register has in the system: those of a map to come."""
+
+
+class Weighing(NamedTuple):
+    """Whose numbers split a place: a set of weights and a group of people in it."""
+
+    weights: WeightSet
+    group: str
+
+    @property
+    def column(self) -> str:
+        """Give the column of a table of areas that has these people."""
+        return weight_column(self.weights.name, self.group)
+
+    def good_for(self, day: date | None) -> bool:
+        """Tell whether figures of a day may be shared out by these people: not where they are of too distant a day."""
+        return day is None or abs((self.weights.day - day).days) <= self.weights.good_for
+
+    @property
+    def fallback(self) -> str:
+        """Give the column that has all people of the same set, or the same column where the set does not say."""
+        return weight_column(self.weights.name, EVERYONE if EVERYONE in self.weights.groups else self.group)
+
+
+def weighings(areas: Areas, group: str, day: date | None) -> list[Weighing]:
+    """Give the sets of weights that have a group of people: those nearest to a day first, else the newest first."""
+    having = [each for each in areas.weights if group in each.groups]
+    near_to = day or max((each.day for each in having), default=date.max)
+    return [Weighing(each, group) for each in sorted(having, key=lambda each: abs((each.day - near_to).days))]
+
+
+def membership(
+    areas: Areas, places: Places, system: str, target: frozenset[str] | None = None
+) -> tuple[pl.Series, str] | None:
+    """Tell which place of a system each small area lies in, and the column of the areas it is told by.
+
+    A system without a column of its own is reached from one that has: by what its codes became, or by the
+    larger places they lie in. Where a column tells nothing of an area, another of the same kind may: the 26 districts
+    of Northern Ireland have a column of their own. A code that leads to several places tells nothing.
+    None where no column leads to the system.
+    """
+    own = system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls()))
+    alike = [column for column in areas.systems if _kind(column) == _kind(system) and column != system]
+    if own and (not alike or _kind(system) in SMALL or not areas.table[system].null_count()):
+        return areas.table[system], system
+    try:
+        goal = set(target or system_places(places.register, system)["place_code"])
+    except UnknownNameError:
+        # Trusts, say: known by what is shared out to them, and in no register.
+        return (areas.table[system], system) if own else None
+    larger = [column for column in _by_nearness(areas.systems, system) if _kind(column) not in SMALL]
+    found = {column: _led(areas, places, column, goal) for column in (alike if own else larger)}
+    told = system if own else min(found, key=lambda column: found[column].null_count(), default=system)
+    series = areas.table[system] if own else found.get(told, pl.Series([None] * areas.table.height, dtype=pl.String))
+    known = reduce(_filled, (found[column] for column in found if _kind(column) == _kind(system)), series)
+    return (known, told) if known.null_count() < areas.table.height else None
+
+
+def _filled(known: pl.Series, led: pl.Series) -> pl.Series:
+    return known.zip_with(known.is_not_null(), led)
+
+
+def _kind(system: str) -> str:
+    return system.rsplit("_", 1)[0]
+
+
+def _by_nearness(systems: tuple[str, ...], system: str) -> list[str]:
+    """Order systems: of the same kind first, and by how many years they are away."""
+    kind, year = system.rsplit("_", 1)
+
+    def distance(other: str) -> tuple[bool, int]:
+        its_kind, its_year = other.rsplit("_", 1)
+        return its_kind != kind, abs(int(its_year) - int(year))
+
+    return sorted(systems, key=distance)
+
+
+def _led(areas: Areas, places: Places, column: str, target: set[str]) -> pl.Series:
+    codes = areas.table[column].drop_nulls().unique().sort().to_list()
+    single = {code: reach.codes[0] for code, reach in links(places, codes, target).items() if len(reach.codes) == 1}
+    return areas.table[column].replace_strict(single, default=None, return_dtype=pl.String)
+
+
+def overlay(areas: Areas, places: Places, codes: list[str], trip: Trip, by: Weighing) -> pl.DataFrame | None:
+    """Give OVERLAY from some places of a system to another; None where the areas do not lead to both.
+
+    People of the first system whom no place of the second has are rows without to_code, with the share that
+    is lost; people of the second whom no place of the first has are rows without from_code. A place that
+    goes whole to one other needs no weight: where people are not known, its weight is 1 all the same. Places
+    that have since become others are first summed up to those, and then shared out as they are.
+    """
+    to, own = membership(areas, places, trip.to_system, trip.target), membership(areas, places, trip.from_system)
+    start = own[0] if own else pl.Series([None] * areas.table.height, dtype=pl.String)
+    column, since = _became(areas, places, sorted(set(codes) - set(start)), trip.from_system)
+    if to is None or (own is None and since.is_empty()):
+        return None
+    later = areas.table[column].set(~areas.table[column].is_in(since["to_code"].implode()), None) if column else start
+    everyone = areas.table[by.fallback]
+    pairs = pl.DataFrame(
+        {"own": start, "later": later, "to_code": to[0], "people": areas.table[by.column], "everyone": everyone}
+    )
+    mine = pl.col("own").is_in(codes)
+    direct = _summed(pairs.filter(mine), "own")
+    via = _summed(pairs.filter(pl.col("own").is_null(), pl.col("later").is_not_null()), "later")
+    strangers = _summed(
+        pairs.filter(pl.all_horizontal(pl.col("own", "later").is_null()), pl.col("to_code").is_not_null()), "own"
+    )
+    return pl.concat([weighted(direct), composed(since, weighted(via)), weighted(strangers)]).sort(
+        "from_code", "to_code"
+    )
+
+
+def _summed(pairs: pl.DataFrame, start: str) -> pl.DataFrame:
+    """Sum up the people of pairs of places; a sum of some of them is not known."""
+    return pairs.group_by(pl.col(start).alias("from_code"), "to_code").agg(
+        pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name)
+        for name in ("people", "everyone")
+    )
+
+
+def _became(areas: Areas, places: Places, codes: list[str], system: str) -> tuple[str | None, pl.DataFrame]:
+    """Give the column of areas whose places most of some codes became, and the OVERLAY that leads there."""
+    kind = system.rsplit("_", 1)[0]
+    columns = [column for column in _by_nearness(areas.systems, system) if column.rsplit("_", 1)[0] == kind]
+    best: tuple[str | None, list[tuple[str, str, float, None]]] = (None, [])
+    for column in columns if codes else []:
+        found = walked(places.graph, codes, set(areas.table[column].drop_nulls()))
+        single = [(code, reach.codes[0], 1.0, None) for code, reach in found.items() if len(reach.codes) == 1]
+        best = max(best, (column, single), key=lambda each: len(each[1]))
+    return best[0], pl.DataFrame(best[1], schema=OVERLAY, orient="row")
+
+
+def weighted(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Turn people of pairs of places into weights, so that those of each place moved from add to 1.
+
+    A place that goes to one other goes whole. One with nobody of the weighing group is shared out by people of
+    all ages; where those are not known either, or are none, its weights are not known.
+    """
+    shares = [
+        pl.when(pl.col(name).is_not_null().all().over("from_code") & (pl.col(name).sum().over("from_code") > 0)).then(
+            pl.col(name) / pl.col(name).sum().over("from_code")
+        )
+        for name in ("people", "everyone")
+    ]
+    share = pl.when(pl.len().over("from_code") == 1).then(1.0).otherwise(pl.coalesce(shares))
+    weight = pl.when(pl.col("from_code").is_not_null()).then(share)
+    return pairs.with_columns(weight.alias("weight")).select(list(OVERLAY)).sort("from_code", "to_code")
+
+
+def without_shares(drawn: pl.DataFrame) -> pl.DataFrame:
+    """Forget the weights of places that are cut; those that go whole to one other keep theirs."""
+    whole = pl.len().over("from_code") == 1
+    return drawn.with_columns(pl.when(whole).then("weight").alias("weight"))
+
+
+def composed(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """Give the OVERLAY of going along one and then along another: shares multiplied, and summed over the ways.
+
+    How many people go a way is known where the place between is reached from one place only, whole, or where the
+    first knows its people: they go on by the shares of the second. What the second does not know leads nowhere.
+    """
+    legs = first.select(
+        "from_code", pl.col("to_code").alias("via"), "weight", pl.col("people").alias("had")
+    ).with_columns(((pl.len().over("via") == 1) & (pl.col("weight") == 1)).alias("same"))
+    onward = second.drop_nulls("from_code").rename({"from_code": "via", "weight": "onward"})
+    ways = (
+        legs.join(onward, on="via", how="left")
+        .with_columns(
+            pl.when(pl.col("to_code").is_null() & pl.col("onward").is_null())
+            .then(1.0)
+            .otherwise("onward")
+            .alias("onward"),
+            pl.when("same").then("people").alias("people"),
+        )
+        .with_columns(pl.coalesce("people", pl.col("had") * pl.col("onward")).alias("people"))
+    )
+    summed = ways.with_columns(pl.col("weight") * pl.col("onward")).group_by("from_code", "to_code").agg(
+        pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name) for name in ("weight", "people")
+    )  # fmt: skip
+    strangers = second.filter(pl.col("from_code").is_null())
+    return pl.concat([frame.select(list(OVERLAY)) for frame in (summed, strangers)]).sort("from_code", "to_code")
+
+
+def residents(areas: Areas, places: Places, codes: list[str], trip: Trip) -> pl.DataFrame | None:
+    """Give how many people of a trip's group live in each place: place_code, residents; None where no areas tell."""
+    by = weighings(areas, trip.group, trip.day)
+    drawn = overlay(areas, places, codes, trip, by[0]) if by else None
+    if drawn is None:
+        return None
+    known = pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("residents")
+    return drawn.drop_nulls("from_code").group_by(pl.col("from_code").alias("place_code")).agg(known)
+
+
+def made_of(places: Places, codes: list[str], published: pl.DataFrame) -> pl.DataFrame:
+    """Lead codes to those of a table of shares that each is made of, or else became or was: OVERLAY.
+
+    A trust that others have merged into since has the patients of all of them, each by its people. One that a part of
+    another came to has weights that are not known.
+    """
+    people = dict(
+        published.group_by("from_code").agg(pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()))
+        .iter_rows()
+    )  # fmt: skip
+    became = links(places, sorted(people), set(codes))
+    parts = [(to, code, len(reach.codes) == 1, people[code]) for code, reach in became.items() for to in reach.codes]
+    later = links(places, sorted(set(codes) - {to for to, *_ in parts}), set(people))
+    parts += [(code, reach.codes[0], True, None) for code, reach in later.items() if len(reach.codes) == 1]
+    made = pl.DataFrame(
+        parts, {"from_code": pl.String, "to_code": pl.String, "whole": pl.Boolean, "people": pl.Float64}, orient="row"
+    )
+    known = pl.all_horizontal("whole", pl.col("people").is_not_null()).all().over("from_code")
+    share = pl.col("people") / pl.col("people").sum().over("from_code")
+    one = (pl.len().over("from_code") == 1) & pl.col("whole")
+    return made.with_columns(
+        pl.when(one).then(1.0).when(known).then(share).alias("weight"), pl.when("whole").then("people").alias("people")
+    ).select(list(OVERLAY))

@@ -1,0 +1,281 @@
+"""A declared map of the future: councils to come, and the districts, or parts of districts, that each is made of.
+
+Every district of what would be replaced goes somewhere, once. One that is cut is told by wards or other small
+areas, so that the people who live in them say how much of it goes where, or by shares that the plan itself gives.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import polars as pl
+from pydantic import AfterValidator, Field
+
+from pipelines.core.errors import DeclarationError, UnknownNameError, at, near
+from pipelines.core.schema import CHANGE, PLACE, rows
+from pipelines.declarations.base import Declared, Names, PlaceSystem
+from pipelines.declarations.yaml_lines import read_yaml, validate
+from pipelines.geography.catchments import Shares
+from pipelines.geography.crosswalk import Geography
+from pipelines.geography.overlay import membership
+from pipelines.geography.register import Places, system_places
+from pipelines.geography.small_areas import Areas, vintage
+
+_CODE = re.compile(r"PLAN-[A-Z0-9-]{1,40}")
+TOLERANCE = 1e-6
+"""How far from 1 the declared shares of one district may add."""
+
+
+def _planned(code: str) -> str:
+    if not _CODE.fullmatch(code):
+        raise ValueError("the code of a council to come starts with PLAN-, as in PLAN-EAST-SURREY")
+    return code
+
+
+class Parts(Declared):
+    """Parts of districts that are cut: wards, LSOAs, or other areas that small areas lie in."""
+
+    system: PlaceSystem = Field(description="Place system of the codes, as ward_2024 or lsoa_2021")
+    codes: Names = Field(min_length=1, description="Codes of the parts that would go to this council")
+
+
+class NewPlace(Declared):
+    """A council to come."""
+
+    code: Annotated[str, AfterValidator(_planned)] = Field(description="Made-up code, starting with PLAN-")
+    name: str = Field(description="Its name")
+    of: Names = Field((), description="Codes of the districts it takes over whole")
+    parts: Annotated[tuple[Parts, ...], Field(strict=False)] = Field((), description="Parts of districts that are cut")
+    shares: dict[str, float] = Field({}, description="Share of its people, 0 to 1, of each district cut by the plan")
+
+
+class Scenario(Declared):
+    """A reorganisation that may come: which districts, or parts of them, become which councils, and when."""
+
+    title: str = Field(description="What would happen, in one line")
+    plan: str = Field(description="Where the plan can be read")
+    day: date = Field(description="Day on which the new councils would start")
+    places: PlaceSystem = Field(description="Place system of the districts named")
+    replaces: str = Field(description="Code of the county whose districts would all go, or of one district")
+    new: Annotated[tuple[NewPlace, ...], Field(min_length=1, strict=False)] = Field(description="The councils to come")
+
+    @property
+    def system(self) -> str:
+        """Name the place system of the councils to come."""
+        return f"plan_{self.day.year}"
+
+
+def read_scenario(root: Path, name: str) -> tuple[Scenario, Path]:
+    """Read a scenario from a YAML file, or by name from pipelines/scenarios/; an unknown name is refused."""
+    folder = root / "pipelines" / "scenarios"
+    known = [found.stem for found in folder.glob("*.yaml")]
+    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
+    if not path.is_file():
+        raise UnknownNameError(
+            f"unknown scenario {name!r}; give the path of a .yaml file, or a name: {near(name, known)}"
+        )
+    data, lines = read_yaml(path.read_text(encoding="utf-8"), path)
+    return validate(Scenario, data, lines, path), path
+
+
+class _Map(NamedTuple):
+    """A scenario being checked: where it stands, the districts of its system, and those that would go."""
+
+    scenario: Scenario
+    path: Path
+    names: dict[str, str]
+    going: list[str]
+
+    def refuse(self, what: str) -> DeclarationError:
+        return DeclarationError(f"{at(self.path)}: {what}")
+
+    def named(self, codes: Iterable[str]) -> str:
+        return ", ".join(f"{code} {self.names.get(code, '')}".strip() for code in codes)
+
+
+def planned(held: Geography, scenario: Scenario, path: Path) -> Geography:
+    """Add the councils to come to all that is held about places: the register, the changes, and who would live where.
+
+    Raises DeclarationError, naming the file and the code, where a district or part of one is unknown, of another
+    day, of another county, in two councils or left out, where councils are made of each other, or where shares do
+    not add to 1.
+    """
+    districts = system_places(held.places.register, scenario.places)
+    names = dict(districts.select("place_code", "place_name").iter_rows())
+    mine = (pl.col("parent_code") == scenario.replaces) | (pl.col("place_code") == scenario.replaces)
+    plan = _Map(scenario, path, names, districts.filter(mine)["place_code"].to_list())
+    _see_councils(plan, districts)
+    _see_districts(plan, held.places.register)
+    cut = _cut_by_areas(plan, held)
+    _see_all_once(plan, set(cut.districts))
+    return _with_plan(held, plan, cut, districts)
+
+
+def _see_councils(plan: _Map, districts: pl.DataFrame) -> None:
+    scenario = plan.scenario
+    if not plan.going:
+        raise plan.refuse(f"replaces: {scenario.replaces} has no districts in {scenario.places}, and is none")
+    same = [code for code, times in Counter(new.code for new in scenario.new).items() if times > 1]
+    if same:
+        raise plan.refuse(f"the code {same[0]} stands for two councils")
+    for new in scenario.new:
+        if not (new.of or new.parts or new.shares):
+            raise plan.refuse(f"{new.code} is made of nothing; name its districts under of, parts or shares")
+        _see_no_circle(plan, new.code)
+    if scenario.day - timedelta(days=1) <= districts["valid_from"].max():  # type: ignore[operator]
+        raise plan.refuse(f"day {scenario.day} is not after the districts of {scenario.places} began")
+
+
+def _see_no_circle(plan: _Map, code: str) -> None:
+    made_of = {
+        new.code: [each for each in (*new.of, *new.shares) if _CODE.fullmatch(each)] for new in plan.scenario.new
+    }
+    chain = [code]
+    while made_of.get(chain[-1]):
+        chain.append(made_of[chain[-1]][0])
+        if chain[-1] in chain[:-1]:
+            raise plan.refuse(f"{' is made of '.join(chain)}: a circle; name districts")
+    if len(chain) > 1:
+        raise plan.refuse(f"{chain[0]} is made of {chain[1]}, itself a council to come; name its districts")
+
+
+def _see_districts(plan: _Map, register: pl.DataFrame) -> None:
+    """Refuse districts that are none of the system, or not of what is replaced, and shares that do not add up."""
+    whole = [code for new in plan.scenario.new for code in new.of]
+    shares = [(code, share) for new in plan.scenario.new for code, share in new.shares.items()]
+    for code in (*whole, *(code for code, _ in shares)):
+        if code not in plan.names:
+            known = code in set(register["place_code"])
+            hint = f"it is {vintage(code, register)}" if known else near(code, plan.names)
+            raise plan.refuse(f"{code} is no place of {plan.scenario.places}; {hint}")
+    others = [code for code in (*whole, *(code for code, _ in shares)) if code not in plan.going]
+    if others:
+        raise plan.refuse(f"{plan.named(others)} is no district of {plan.scenario.replaces}")
+    for code, share in shares:
+        if not 0 < share < 1:
+            raise plan.refuse(f"{plan.named([code])} has the share {share}; expected more than 0 and less than 1")
+    for code in dict.fromkeys(code for code, _ in shares):
+        total = sum(share for each, share in shares if each == code)
+        if abs(total - 1) > TOLERANCE:
+            raise plan.refuse(f"the shares of {plan.named([code])} add to {total:.6g}, expected 1")
+
+
+class _Cut(NamedTuple):
+    """The districts that are cut by small areas, and the table of areas with the council to come of each."""
+
+    districts: tuple[str, ...]
+    areas: Areas | None
+    council: pl.Series | None
+
+
+def _cut_by_areas(plan: _Map, held: Geography) -> _Cut:
+    """Tell which council each small area of the districts that are cut would go to."""
+    systems = sorted({part.system for new in plan.scenario.new for part in new.parts})
+    if not systems:
+        return _Cut((), None, None)
+    if any(new.shares for new in plan.scenario.new):
+        raise plan.refuse("districts are cut by parts and by shares; a plan cuts all of its districts one way")
+    areas = next((each for each in held.areas if set(systems) <= set(each.systems)), None)
+    lies = membership(areas, held.places, plan.scenario.places) if areas else None
+    if areas is None or lies is None:
+        known = sorted({name for each in held.areas for name in each.systems})
+        raise plan.refuse(f"parts: no small areas are held by {' and '.join(systems)}; {near(systems[0], known)}")
+    table = areas.table.with_columns(lies[0].alias("district"), pl.lit(None, pl.String).alias("council"))
+    for new in plan.scenario.new:
+        for part in new.parts:
+            table = _given(plan, areas, table, new.code, part)
+    cut = table.filter(pl.col("council").is_not_null())["district"].unique().sort()
+    _see_whole(plan, table.filter(pl.col("district").is_in(cut.implode())), systems[0])
+    whole = {code: new.code for new in plan.scenario.new for code in new.of}
+    council = pl.coalesce("council", pl.col("district").replace_strict(whole, default=None, return_dtype=pl.String))
+    return _Cut(tuple(cut), areas, table.select(council).to_series())
+
+
+def _given(plan: _Map, areas: Areas, table: pl.DataFrame, council: str, part: Parts) -> pl.DataFrame:
+    """Give the small areas of some parts to a council."""
+    known = set(table[part.system].drop_nulls())
+    strange = [code for code in part.codes if code not in known]
+    if strange:
+        elsewhere = [name for name in areas.systems if strange[0] in set(areas.table[name].drop_nulls())]
+        hint = f"it is a code of {' and '.join(elsewhere)}" if elsewhere else near(strange[0], known)
+        raise plan.refuse(f"{strange[0]} is no place of {part.system}; {hint}")
+    inside = pl.col(part.system).is_in(part.codes)
+    away = table.filter(inside, ~pl.col("district").is_in(plan.going).fill_null(False))
+    if away.height:
+        code, district = away.select(part.system, "district").row(0)
+        raise plan.refuse(f"{code} lies in {plan.named([district or 'no district'])}, not of {plan.scenario.replaces}")
+    twice = table.filter(inside, pl.col("council").is_not_null())
+    repeated = [code for code, times in Counter(part.codes).items() if times > 1]
+    if twice.height or repeated:
+        code = repeated[0] if repeated else twice[part.system][0]
+        raise plan.refuse(f"{code} is named twice; a part of a district can go to one council only")
+    return table.with_columns(pl.when(inside).then(pl.lit(council)).otherwise("council").alias("council"))
+
+
+def _see_whole(plan: _Map, cut: pl.DataFrame, system: str) -> None:
+    left = cut.filter(pl.col("council").is_null()).sort("district", system)
+    if left.height:
+        district = left["district"][0]
+        codes = left.filter(pl.col("district") == district)[system].drop_nulls().unique(maintain_order=True)
+        more = f" and {len(codes) - 5} more" if len(codes) > 5 else ""
+        raise plan.refuse(
+            f"{', '.join(codes[:5])}{more} of {plan.named([district])} left out; every part of a district that is cut "
+            "must go somewhere"
+        )
+
+
+def _see_all_once(plan: _Map, cut: set[str]) -> None:
+    new = plan.scenario.new
+    ways = Counter([*(code for each in new for code in each.of), *{code for each in new for code in each.shares}, *cut])
+    twice = [code for code, times in ways.items() if times > 1]
+    if twice:
+        raise plan.refuse(f"{plan.named(twice)} is in two councils; a district goes whole to one, or is cut one way")
+    left = [code for code in plan.going if code not in ways]
+    if left:
+        raise plan.refuse(
+            f"{plan.named(left)} is left out; every district of {plan.scenario.replaces} must go somewhere"
+        )
+
+
+def _with_plan(held: Geography, plan: _Map, cut: _Cut, districts: pl.DataFrame) -> Geography:
+    scenario = plan.scenario
+    changes = [
+        {"from_code": code, "to_code": new.code, "changed_on": scenario.day, "authority": f"Scenario: {scenario.title}",
+         "kind": "recoded" if (new.of, new.parts, new.shares) == ((code,), (), {}) else "merged"}
+        for new in scenario.new for code in new.of
+    ]  # fmt: skip
+    places = Places(
+        pl.concat([held.places.register, _new_places(districts, plan)]),
+        pl.concat([held.places.changes, rows(changes, CHANGE)]),
+    )
+    shares = (_declared_shares(scenario),) if any(new.shares for new in scenario.new) else ()
+    areas = tuple(_with_council(each, scenario, cut) if each is cut.areas else each for each in held.areas)
+    return Geography(places, areas, (*held.shares, *shares))
+
+
+def _new_places(districts: pl.DataFrame, plan: _Map) -> pl.DataFrame:
+    """Make the rows of the register: where the districts lie, there lie the councils to come."""
+    like = districts.filter(pl.col("place_code") == plan.going[0]).row(0, named=True)
+    made = [
+        {**like, "place_code": new.code, "place_name": new.name, "place_name_welsh": None, "parent_code": None,
+         "valid_from": plan.scenario.day, "valid_to": None}
+        for new in plan.scenario.new
+    ]  # fmt: skip
+    return rows(made, PLACE)
+
+
+def _with_council(areas: Areas, scenario: Scenario, cut: _Cut) -> Areas:
+    """Add the council to come of each small area as a column, like any place that it lies in."""
+    table = areas.table.with_columns(cut.council.alias(scenario.system) if cut.council is not None else [])
+    return areas._replace(systems=(*areas.systems, scenario.system), table=table)
+
+
+def _declared_shares(scenario: Scenario) -> Shares:
+    told = [(code, new.code, share) for new in scenario.new for code, share in new.shares.items()]
+    table = pl.DataFrame(told, {"from_code": pl.String, "to_code": pl.String, "share": pl.Float64}, orient="row")
+    return Shares(
+        "scenario", scenario.places, scenario.system, scenario.day, f"shares declared by {scenario.plan}", table
+    )

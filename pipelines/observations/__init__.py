@@ -1,0 +1,8 @@
+"""From tables of text to typed, published figures, each with its release, its row and what is doubtful about it.
+
+It moves no figure to another geography and answers no problem.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,194 @@
+"""From a table of text to observations: one row per published cell, typed, placed, dated, with its bounds.
+
+Nothing is dropped on the way. A cell that can't be used keeps its row, with a fault: the reason, and what
+was found. Checks turn faults into findings; observations are the rows without one.
+"""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from pipelines.core.geocodes import is_of, is_pseudo, tier_of
+from pipelines.core.schema import OBSERVATION, VALUELESS, Column, conformed
+from pipelines.core.store import Snapshot
+from pipelines.declarations.corrections import Correction, corrected
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.source import Source
+from pipelines.geography import folded
+from pipelines.observations.published_limits import with_limits
+from pipelines.observations.reference_period import dated
+from pipelines.readers import Sheet, matching, melted, unmarked, valued
+
+CELLS: dict[str, Column] = {
+    **OBSERVATION,
+    "text": Column(pl.String, "The cell as printed"),
+    "expired": Column(pl.String, "That a correction was made for another text than is printed now; null where none"),
+    "fault": Column(pl.String, "Reason for which the cell can't be used; null where it can"),
+    "fault_evidence": Column(pl.String, "What was found"),
+}
+"""An observation, as printed, and why it can't be used if so."""
+
+
+class Codes(NamedTuple):
+    """What is known of places when a source is read: codes of its system, codes ever, and names."""
+
+    system: frozenset[str]
+    ever: dict[str, str]
+    names: dict[str, str]
+
+
+def conform(
+    sheet: Sheet, name: str, source: Source, snapshot: Snapshot, codes: Codes, corrections: tuple[Correction, ...] = ()
+) -> pl.DataFrame:
+    """Type one release of a source: a row (CELLS) for every cell of every measure, reviewed corrections applied.
+
+    Values are in the measure's unit; low and high are the bounds that rounding or a suppression rule
+    gives. Raises UnreadableError where a declared column is missing or a heading is not understood.
+    """
+    cells = melted(sheet, source)
+    cells = _told_apart(dated(cells, sheet, source, snapshot), sheet)
+    cells = _placed(cells, source, codes)
+    cells = corrected(cells, corrections, source)
+    cells = valued(cells, source).with_columns(pl.col("printed").alias("text"))
+    cells = pl.concat([_bounded(cells, key, measure) for key, measure in source.measures.items()])
+    cells = with_limits(cells, source)
+    cells = cells.with_columns(
+        pl.lit(name).alias("source"),
+        pl.lit(snapshot.sha256).alias("release"),
+        pl.lit(snapshot.released).alias("released_at"),
+        pl.lit(sheet.file).alias("file"),
+    )
+    return _without_repeats(_together(conformed(cells, CELLS), source))
+
+
+def _told_apart(cells: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
+    """Fault the cells of rows with more fields than there are headings: nobody can tell which is which."""
+    if not sheet.ragged:
+        return cells
+    bad = pl.col("file_row").is_in(list(sheet.ragged))
+    found = pl.lit("its row has more fields than there are headings, so that its cells can't be told apart")
+    return cells.with_columns(
+        pl.when(bad).then(pl.lit("unreadable")).otherwise("fault").alias("fault"),
+        pl.when(bad).then(found).otherwise("fault_evidence").alias("fault_evidence"),
+    )
+
+
+def _placed(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
+    """Give every cell the code of its place, and say which rows belong to no place, or to an unknown one."""
+    by_code = bool(source.place or (source.columns and source.columns.place))
+    key = "code_text" if by_code else "place_label"
+    texts = cells[key].unique().to_list()
+    match = {text: _code(text, source, codes, by_code) for text in texts}
+    cells = cells.filter(~pl.col(key).is_in(matching(texts, source.not_data)))
+    code = pl.col(key).replace_strict({t: c for t, (c, _, _) in match.items()}, return_dtype=pl.String)
+    fault = pl.col(key).replace_strict({t: f for t, (_, f, _) in match.items()}, return_dtype=pl.String)
+    found = pl.col(key).replace_strict({t: e for t, (_, _, e) in match.items()}, return_dtype=pl.String)
+    return cells.with_columns(
+        code.alias("place_code"),
+        pl.coalesce("fault", fault).alias("fault"),
+        pl.coalesce("fault_evidence", found).alias("fault_evidence"),
+        pl.lit(source.places).alias("place_system"),
+    )
+
+
+def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str | None, str | None, str | None]:
+    """Give the code that a published code or name stands for, or the fault and what was found."""
+    text = unmarked(text, source.footnotes)
+    if by_code:
+        # A workbook's sign that what follows is text, which some writers leave in.
+        text = text.removeprefix("'").strip()
+    if text in source.totals:
+        return source.totals[text], "total", f"{text}: the publisher's total"
+    if text in source.unallocated:
+        return None, "unallocated", f"{text}: the publisher's row for what has no place"
+    code = text if by_code else codes.names.get(folded(text))
+    if code in codes.system:
+        return code, None, None
+    if code and is_pseudo(code):
+        return None, "unallocated", f"{code}: a code that stands for no place"
+    kind, registered = (source.places or "").rsplit("_", 1)[0], codes.ever.get(code or "")
+    if code and registered and is_of(kind, code, registered):
+        return code, "retired_code", f"{code}: a code of another time than {source.places}"
+    tier = registered or (tier_of(code) if code else None)
+    if code and tier and (registered or not is_of(kind, code, None)):
+        return code, "total", f"{code}: a {tier}, another tier than {source.places}"
+    return (
+        (text or None) if by_code else None,
+        "unmatched_place",
+        f"{text or 'blank'}: no {'code' if by_code else 'name'} of {source.places}",
+    )
+
+
+def _bounded(cells: pl.DataFrame, key: str, measure: Measure) -> pl.DataFrame:
+    """Give one measure's cells their interval and unit, and fault what lies outside its range."""
+    half = (measure.rounding or 0.0) / 2
+    floor, ceiling = measure.range or (0.0 if measure.kind != "index" else None, None)
+    # A figure with noise, from a sample or from a model bounds nothing, nor does one that is marked as estimated.
+    sure = pl.lit(not measure.uncertain) & ~pl.col("status").is_in(["estimated", "forecast"])
+    exact = pl.when(sure).then("value")
+    bad = pl.lit(False)
+    if measure.range:
+        bad = pl.col("value").is_not_null() & ~pl.col("value").is_between(*measure.range)
+    found = pl.format("found {}, expected {} to {}", "value", pl.lit(floor), pl.lit(ceiling))
+    signed = pl.when(exact >= 0).then(pl.lit(floor, pl.Float64))
+    top = pl.when(exact.is_not_null()).then(pl.lit(ceiling, pl.Float64))
+    return cells.filter(pl.col("measure") == key).with_columns(
+        pl.max_horizontal(exact - half, signed).alias("low"),
+        pl.min_horizontal(exact + half, top).alias("high"),
+        pl.lit(measure.unit).alias("unit"),
+        pl.coalesce("fault", pl.when(bad).then(pl.lit("implausible"))).alias("fault"),
+        pl.coalesce("fault_evidence", pl.when(bad).then(found)).alias("fault_evidence"),
+    )
+
+
+def marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Give hidden cells the bounds that their marker's rule states."""
+    low = {text: marker.low for text, marker in source.markers.items()}
+    high = {text: marker.high for text, marker in source.markers.items()}
+    hidden = pl.col("status").is_in(sorted(VALUELESS))
+    return cells.with_columns(
+        pl.when(hidden)
+        .then(pl.col("marker").replace_strict(low, default=None, return_dtype=pl.Float64))
+        .otherwise("low")
+        .alias("low"),
+        pl.when(hidden)
+        .then(pl.col("marker").replace_strict(high, default=None, return_dtype=pl.Float64))
+        .otherwise("high")
+        .alias("high"),
+    )
+
+
+def _together(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Give places published together one code, so that their one figure can't be counted twice."""
+    joined = {code: "+".join(group) for group in source.combined for code in group}
+    cells = marker_bounds(cells, source)
+    return cells.with_columns(pl.col("place_code").replace(joined)) if joined else cells
+
+
+def _without_repeats(cells: pl.DataFrame) -> pl.DataFrame:
+    """Keep one of the rows that say the same of one place and period; fault those that differ."""
+    key = ["measure", "place_code", "period_start", "period_end"]
+    sound = cells.filter(pl.col("fault").is_null())
+    counted = sound.with_columns(
+        pl.struct("value", "status", "likely_low", "likely_high").n_unique().over(key).alias("_different"),
+        pl.len().over(key).alias("_rows"),
+    )
+    found = pl.format("{} rows of the file, {} different figures", "_rows", "_different")
+    faulted = counted.with_columns(
+        pl.when(pl.col("_different") > 1).then(pl.lit("duplicate")).alias("fault"),
+        pl.when(pl.col("_different") > 1).then(found).alias("fault_evidence"),
+    ).drop("_different", "_rows")
+    kept = faulted.filter(pl.col("fault").is_null()).unique(key, keep="first", maintain_order=True)
+    repeats = faulted.filter(pl.col("fault").is_null()).join(
+        kept, on=["measure", "file_row", "file_column"], how="anti"
+    )
+    repeats = repeats.with_columns(
+        pl.lit("repeat").alias("fault"), pl.lit("says again what another row says").alias("fault_evidence")
+    )
+    parts = [
+        kept,
+        faulted.filter(pl.col("fault").is_not_null()),
+        repeats,
+        cells.filter(pl.col("fault").is_not_null()),
+    ]
+    return pl.concat(parts).sort("measure", "file_row", "period_start", "file_column")

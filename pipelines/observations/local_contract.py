@@ -1,0 +1,105 @@
+"""Local contracts: what a person is asked to fill in, as a declaration, an example file and a page that explains it."""
+
+import csv
+import io
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.core.errors import DeclarationError
+from pipelines.core.store import write_whole
+from pipelines.core.vocabulary import PeriodKind
+from pipelines.declarations.source import Source
+
+SPELLED: dict[PeriodKind, str] = {
+    "day": "2026-11-30",
+    "week": "2026-W48",
+    "month": "2026-11",
+    "quarter": "2026 Q4",
+    "year": "2026",
+    "financial_year": "2026-27",
+    "mid_year": "mid-2026",
+    "span": "April 2025 to March 2026",
+}
+"""How a period is spelled in a local file, of each kind."""
+
+_YAML = """\
+title: {title}
+publisher: TODO who keeps the figures
+licence: TODO on what terms they are given
+page: TODO where a person can read about them
+# Figures stay out of every output until their keeper has released them (released: true).
+private: true
+cadence: {cadence}
+lag: 1 month
+places: {places}
+columns: {{place: place_code, label: place_name, period: period}}
+period_kind: {kind}
+measures:
+  {name}:
+    # kind: count or stock if it may be summed over places; index if it may never be moved.
+    {{title: {title}, unit: TODO unit, kind: index, column: value}}
+markers:
+  "*": {{status: confidential, low: 1, high: 4}}
+  "..": not_available
+"""
+
+_CADENCE = {"day": "daily", "week": "weekly", "month": "monthly", "quarter": "quarterly", "year": "annual"}
+
+
+def contract_yaml(name: str, kind: PeriodKind, places: str) -> str:
+    """Write the declaration of a local source, to be finished by a person."""
+    title = name.replace("_", " ").capitalize()
+    return _YAML.format(name=name, title=title, kind=kind, places=places, cadence=_CADENCE[kind])
+
+
+def example_rows(source: Source, places: pl.DataFrame) -> list[list[str]]:
+    """Make an example of a file: its headings, and a row for each of some real places, with each marker once."""
+    columns = source.columns
+    if not columns or source.layout != "long" or source.header:
+        raise DeclarationError("an example can be made of a long file with columns of its own, and of no other")
+    period = SPELLED[source.period_kind]
+    headings = [names[0] for names in (columns.place, columns.label, columns.period, columns.status) if names]
+    headings += [measure.column[0] for measure in source.measures.values()]
+    marks = ["12", *(text for text in source.markers if text)]
+    rows = []
+    for mark, (code, name) in zip(marks, places.select("place_code", "place_name").iter_rows(), strict=False):
+        known = {columns.place: code, columns.label: name, columns.period: period, columns.status: ""}
+        own = [known[names] for names in (columns.place, columns.label, columns.period, columns.status) if names]
+        rows.append([*own, *(mark for _ in source.measures)])
+    return [headings, *rows]
+
+
+def as_text(rows: list[list[str]]) -> str:
+    """Write rows as CSV."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def columns_said(source: Source) -> list[tuple[str, str]]:
+    """Say of each column of a file what goes into it."""
+    columns = source.columns
+    if not columns:
+        return []
+    kind = source.period_kind
+    said = [
+        (columns.place, f"Code of the place: one of {source.places}, as E09000024"),
+        (columns.label, "Name of the place"),
+        (columns.period, f"The {kind}, as {SPELLED[kind]}"),
+        (columns.status, "One of the signs below, or nothing"),
+    ]
+    signs = "; ".join(f"{text} for {mark.status.replace('_', ' ')}" for text, mark in source.markers.items() if text)
+    figures = []
+    for measure in source.measures.values():
+        limits = f" from {measure.range[0]:g} to {measure.range[1]:g}" if measure.range else ""
+        text = f"{measure.title}, in {measure.unit}: a number{limits}{', or ' + signs if signs else ''}"
+        figures.append((measure.column[0], text))
+    return [(names[0], text) for names, text in said if names] + figures
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a declaration that is not there yet; one that is stays as it is."""
+    if path.exists():
+        raise DeclarationError(f"{path}: is there already; choose another name, or edit it")
+    write_whole(path, text.encode())

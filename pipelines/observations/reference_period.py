@@ -1,0 +1,72 @@
+"""When the figures of a file were true: from each row, from the file as a whole, or from its declaration."""
+
+import re
+
+import polars as pl
+
+from pipelines.core.errors import UnreadableError
+from pipelines.core.periods import Span
+from pipelines.core.store import Snapshot
+from pipelines.declarations.file_format import period_of
+from pipelines.declarations.source import Source
+from pipelines.readers import Sheet, unmarked
+
+
+def dated(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snapshot) -> pl.DataFrame:
+    """Give every cell period_start and period_end, from the file or from the declaration; never from the clock.
+
+    Takes `period_text`. A text that is no period faults its cells (fault, fault_evidence). Raises UnreadableError where
+    the name or the preamble of a file should say the period of all, and does not.
+    """
+    whole = whole_period(sheet, source, snapshot)
+    if whole:
+        return cells.with_columns(
+            pl.lit(whole.start).alias("period_start"),
+            pl.lit(whole.end).alias("period_end"),
+            pl.lit(None, pl.String).alias("fault"),
+            pl.lit(None, pl.String).alias("fault_evidence"),
+        )
+    texts = cells["period_text"].unique().to_list()
+    spans = {text: period_of(unmarked(text, source.footnotes), source) for text in texts}
+    start = {text: span.start for text, span in spans.items() if span}
+    end = {text: span.end for text, span in spans.items() if span}
+    cells = cells.with_columns(
+        pl.col("period_text").replace_strict(start, default=None, return_dtype=pl.Date).alias("period_start"),
+        pl.col("period_text").replace_strict(end, default=None, return_dtype=pl.Date).alias("period_end"),
+    )
+    bad = pl.col("period_start").is_null()
+    found = pl.format("period {}: not a {}", "period_text", pl.lit(_kind(source)))
+    return cells.with_columns(
+        pl.when(bad).then(pl.lit("unreadable")).alias("fault"),
+        pl.when(bad).then(found).alias("fault_evidence"),
+    )
+
+
+def _kind(source: Source) -> str:
+    """Say what a period should be."""
+    told = f" as {' or '.join(source.period_format)}" if source.period_format else ""
+    return source.period_kind.replace("_", " ") + told
+
+
+def whole_period(sheet: Sheet, source: Source, snapshot: Snapshot) -> Span | None:
+    """Give the period of all figures of a release: its own, the one its file says, or the source's; null if by row."""
+    release = source.release_of(snapshot.file, snapshot.released)
+    if release and release.period:
+        return Span(release.period.start, release.period.end)
+    if source.period_in_name:
+        return _found(source.period_in_name, (sheet.file, snapshot.file), f"the name {sheet.file}", source, sheet)
+    if source.period_in_preamble:
+        return _found(source.period_in_preamble, sheet.preamble, "the rows above its headings", source, sheet)
+    return Span(source.period.start, source.period.end) if source.period else None
+
+
+def _found(pattern: str, texts: tuple[str, ...], where: str, source: Source, sheet: Sheet) -> Span:
+    """Find a period in some texts; two different ones are none."""
+    found = [match["period"] or "" for text in texts for match in re.finditer(pattern, text)]
+    spans = {span for text in found if (span := period_of(text, source))}
+    if len(spans) != 1:
+        raise UnreadableError(
+            f"{sheet.file}: found {', '.join(map(repr, dict.fromkeys(found))) or 'nothing'} in {where} by {pattern}; "
+            f"expected one {_kind(source)}"
+        )
+    return spans.pop()

@@ -1,0 +1,21 @@
+# Public names of this room; each module is loaded when a name of it is first used.
+from .archive import unpacked as unpacked
+from .header import ROW as ROW
+from .header import Sheet as Sheet
+from .header import matching as matching
+from .header import plain as plain
+from .header import unmarked as unmarked
+from .json import read_json as read_json
+from .read import read_sheet as read_sheet
+from .read import read_table_of as read_table_of
+from .reshape import LIMITS as LIMITS
+from .reshape import melted as melted
+from .reshape import split_marker as split_marker
+from .rows import accounted as accounted
+from .sniff import CODE as CODE
+from .sniff import Looked as Looked
+from .sniff import look as look
+from .tidy import tidied as tidied
+from .values import looks_like_figure as looks_like_figure
+from .values import number_of as number_of
+from .values import valued as valued

@@ -1,0 +1,121 @@
+"""From bytes as they came to the bytes of one file: out of its gzip or zip, decoded, and no web page."""
+
+import fnmatch
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import IO
+
+from pipelines.core.errors import UnreadableError
+from pipelines.core.limits import UNPACKED, UNPACKED_FREELY, unpacked_limit
+from pipelines.core.visible import visible, visible_bytes
+
+_PIECE = 1 << 20
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError,
+           ValueError, MemoryError)  # fmt: skip
+_PAGE = (b"<!doctype html", b"<html", b"<?xml version", b"<head", b"<body")
+_WORKBOOK = ("[Content_Types].xml", "content.xml")
+"""A part that every workbook has, and an archive of workbooks has not: a workbook is a zip itself."""
+_ARTICLED = {"excel": "an Excel", "ods": "an ODS"}
+
+
+def unpacked(content: bytes, member: str | None, file: str, kind: str) -> tuple[bytes, str]:
+    """Take a file out of its gzip or zip; refuse one that is empty, cut short, too large or a web page."""
+    if not content or content.isspace():
+        raise UnreadableError(f"{file}: empty, expected {kind}; fetch it again")
+    packed = len(content)
+    if content[:2] == b"\x1f\x8b":
+        content = _gunzipped(content, file)
+    if content[:4] == b"PK\x03\x04":
+        content, file = _member(content, member, file, kind, packed)
+    if content[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGE):
+        raise UnreadableError(
+            f"{file}: found a web page, expected {kind}; the address may have changed or need a login"
+        )
+    return content, file
+
+
+def _gunzipped(content: bytes, file: str) -> bytes:
+    try:
+        return _read_packed(lambda: gzip.open(io.BytesIO(content)), len(content), file)
+    except (EOFError, OSError, zlib.error) as error:
+        raise UnreadableError(f"{file}: its gzip is cut short or broken ({error}); fetch it again") from error
+
+
+def _read_packed(opened: Callable[[], IO[bytes] | gzip.GzipFile], packed: int, file: str) -> bytes:
+    """Unpack a file of some packed size; one that swells is measured first, and refused before it fills the memory."""
+    with opened() as stream:
+        content = stream.read(UNPACKED_FREELY + 1)
+    if len(content) <= UNPACKED_FREELY:
+        return content
+    del content
+    most, size = unpacked_limit(packed), 0
+    with opened() as stream:
+        while piece := stream.read(_PIECE):
+            size += len(piece)
+            if size > most:
+                raise UnreadableError(
+                    f"{file}: {packed:,} bytes unpack to over {most:,}, more than any table does; not read: look into "
+                    f"it, and if it is sound set {UNPACKED} to the MB that it may unpack to"
+                )
+    with opened() as stream:
+        return stream.read(size)
+
+
+def _member(content: bytes, member: str | None, file: str, kind: str, packed: int) -> tuple[bytes, str]:
+    """Take the one member out of an archive; a workbook, which is an archive itself, is left as it is."""
+    workbook = kind in ("excel", "ods")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if workbook and any(name in _WORKBOOK for name in archive.namelist()):
+                return content, file
+            wanted = archive.getinfo(_named(archive, member, file))
+            file = f"{file}/{visible(wanted.filename)}"
+            # Its size within the archive may be a lie; the file as it came is no larger than it is.
+            return _read_packed(lambda: archive.open(wanted), min(packed, wanted.compress_size), file), file
+    except _BROKEN as error:
+        if workbook:
+            raise UnreadableError(
+                f"{file}: not {_ARTICLED[kind]} file, or cut short ({error}); fetch it again"
+            ) from error
+        raise UnreadableError(f"{file}: its zip is cut short or broken ({error}); fetch it again") from error
+
+
+def _named(archive: zipfile.ZipFile, member: str | None, file: str) -> str:
+    """Find the one member that is declared, by its name or by a pattern with *; or the only one there is."""
+    names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    found = [name for name in names if fnmatch.fnmatchcase(name, member)] if member and "*" in member else names
+    exact = [name for name in names if name == member] or found
+    if len(exact) != 1 or (member and "*" not in member and exact != [member]):
+        raise UnreadableError(
+            f"{file}: found members {', '.join(names[:8])}, expected {member or 'one, or member: declared'}"
+            f"{f' ({len(exact)} match)' if member and '*' in member else ''}"
+        )
+    path = PurePosixPath(exact[0].replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise UnreadableError(f"{file}: member {exact[0]!r} points out of the archive; not read")
+    return exact[0]
+
+
+def decoded(content: bytes, encoding: str, file: str) -> bytes:
+    """Give a text file as UTF-8 without a byte order mark; say what it looks like where its encoding is another."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff") and not encoding.lower().startswith(("utf-16", "utf_16")):
+        raise UnreadableError(f"{file}: found UTF-16, expected {encoding}; declare encoding: utf-16")
+    plain = encoding.lower() in ("utf-8", "utf8", "utf-8-sig")
+    try:
+        if not (plain and content.isascii()):
+            text = content.decode("utf-8" if plain else encoding)
+            content = content if plain else text.encode()
+    except (UnicodeError, LookupError) as error:
+        start = getattr(error, "start", 0)
+        raise UnreadableError(
+            f"{file}: not {encoding} at byte {start} ({content[max(0, start - 12) : start + 4]!r}); "
+            "it may be cp1252: declare encoding: cp1252 if the names then read well"
+        ) from error
+    if b"\x00" in content:
+        raise UnreadableError(f"{file}: holds zero bytes, expected text; it is no {encoding} file")
+    return visible_bytes(content.removeprefix(b"\xef\xbb\xbf"))

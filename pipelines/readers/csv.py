@@ -1,0 +1,219 @@
+"""Delimited text, such as CSV, as rows of text: fast, and with every row that the file has.
+
+Polars splits the text. It takes quotation marks at their word, so these are looked at first: only text in which each
+stands where a field begins or ends is given to it as it is. Other text is rewritten before, as Python's reader, which
+takes a mark inside a field for a letter, understands it.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import numpy as np
+import polars as pl
+
+from pipelines.core.errors import UnreadableError
+from pipelines.core.limits import LINE, MEMORY, cells_limit, raising
+from pipelines.declarations.file_format import DELIMITERS, FileShape
+from pipelines.readers.header import HEADER_WITHIN, ROW, Sheet, Wanted, table
+
+FIELDS_LIMIT = 20_000
+"""More columns than any sheet has; a hostile file may have one row of a hundred million fields."""
+_QUOTE, _ENDS = ord('"'), (ord("\n"), ord("\r"))
+_AT_ONCE, _IN_CACHE = 1 << 26, 1 << 17
+Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
+_SENTINEL = "\x00"
+"""A line put after the last one: where it is not read as one, a quotation mark before was never closed."""
+
+
+def read_delimited(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+    """Read the table in UTF-8 text; raise UnreadableError where its headings are not found or it does not end."""
+    grid, fields = split(content, shape, file)
+    return table(grid, shape, wanted, file, fields)
+
+
+def split(content: bytes, shape: FileShape, file: str) -> tuple[pl.DataFrame, list[int]]:
+    """Split UTF-8 text into text columns and `_row`, the record of the file counted from 1, blank ones too.
+
+    Also gives how many fields each of the first rows has. Raises UnreadableError where a quotation mark leaves open
+    where a record ends.
+    """
+    mark = DELIMITERS[shape.delimiter]
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    # Told once: to look through a large file takes time.
+    quote = '"' if b'"' in content else None
+    if quote and not _paired(content, ord(mark)):
+        content = _rewritten(content, mark, file)
+    _refuse_long_line(content, HEADER_WITHIN + shape.header_rows, file)
+    fields = [len(row) for row in islice(_records(content, mark, file), HEADER_WITHIN + shape.header_rows)]
+    _refuse_many(content, max(fields, default=0), file)
+    grid = _even(content, mark, fields, quote)
+    if grid is None:
+        grid = _grid(content, mark, max(fields, default=0), quote, file)
+    return _trimmed(grid, content, mark, quote).with_columns(
+        pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)
+    ), fields
+
+
+def _refuse_long_line(content: bytes, lines: int, file: str) -> None:
+    """Refuse text with an endless line at its top: that is no table."""
+    start = 0
+    for _ in range(lines):
+        end = content.find(b"\n", start, start + LINE)
+        if end < 0 and len(content) - start > LINE:
+            raise UnreadableError(f"{file}: has a line of over {LINE:,} characters; expected a table: see what it is")
+        if end < 0:
+            return
+        start = end + 1
+
+
+def _refuse_many(content: bytes, width: int, file: str) -> None:
+    """Refuse rows and columns that make far more cells than the text can have."""
+    if width > FIELDS_LIMIT:
+        raise UnreadableError(f"{file}: has a row of {width:,} fields; not read")
+    cells = width * (content.count(b"\n") + 1)
+    if cells > cells_limit(len(content)):
+        raise UnreadableError(
+            f"{file}: its {width:,} columns and its lines make {cells:,} cells, more than its {len(content):,} bytes "
+            f"and the memory allow; see what it is ({raising(MEMORY)})"
+        )
+
+
+def _paired(content: bytes, delimiter: int) -> bool:
+    """Tell whether quotation marks stand only around whole fields, or doubled inside of these."""
+    places = _quotes(content)
+    if not places.size:
+        return True
+    if places.size % 2:
+        return False
+    text = np.frombuffer(content, np.uint8)
+    opening, closing = places[::2], places[1::2]
+    before = text[np.maximum(opening - 1, 0)]
+    after = text[np.minimum(closing + 1, text.size - 1)]
+    # A mark that closes and opens again at once is a doubled one, which stands for itself.
+    again = closing[:-1] + 1 == opening[1:]
+    begins = np.isin(before, (delimiter, *_ENDS)) | (opening == 0) | np.append(False, again)
+    ends = np.isin(after, (delimiter, *_ENDS)) | (closing == text.size - 1) | np.append(again, False)
+    return bool(begins.all() and ends.all())
+
+
+def _quotes(content: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Give the places of all quotation marks, a part of the text at a time."""
+    view = memoryview(content)
+    starts = range(0, len(content), _AT_ONCE)
+    found = [np.flatnonzero(np.frombuffer(view[s : s + _AT_ONCE], np.uint8) == _QUOTE) + s for s in starts]
+    return np.concatenate(found)
+
+
+def _rewritten(content: bytes, delimiter: str, file: str) -> bytes:
+    """Write text again with its quotation marks in pairs; refuse it where they run over the end of a record."""
+    end = "" if content.endswith(b"\n") else "\n"
+    text = io.StringIO(f"{content.decode()}{end}{_SENTINEL}", newline="")
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
+    row: list[str] = []
+    for number, row in enumerate(_parsed(text, delimiter, file), 1):
+        if any("\n" in cell for cell in row):
+            raise UnreadableError(
+                f"{file}: row {number} has a quotation mark that does not close where its field ends "
+                f"({' '.join(''.join(row).split())[:60]!r}); correct the row, or fetch the file again"
+            )
+        if row != [_SENTINEL]:
+            writer.writerow(row)
+    return out.getvalue().encode()
+
+
+def _records(content: bytes, delimiter: str, file: str) -> Iterator[list[str]]:
+    """Give the first records one by one, without decoding all of the text."""
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
+    yield from _parsed(text, delimiter, file)
+
+
+def _parsed(text: io.TextIOBase, delimiter: str, file: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(text, delimiter=delimiter)
+    except csv.Error as error:
+        raise UnreadableError(f"{file}: not a CSV file ({error}); fetch it again") from error
+
+
+def _even(content: bytes, delimiter: str, fields: list[int], quote: str | None) -> pl.DataFrame | None:
+    """Split text whose first row is its widest as it stands; None where that is not so, or a row is wider.
+
+    Only other text needs a line of headings put before it, and that writes a large file again.
+    """
+    if not fields or fields[0] < max(2, *fields):
+        return None
+    try:
+        grid = pl.read_csv(
+            content, has_header=False, separator=delimiter, quote_char=quote,
+            infer_schema=False, truncate_ragged_lines=False,
+        )  # fmt: skip
+    except pl.exceptions.PolarsError:
+        return None
+    if grid.width != fields[0]:
+        return None
+    return grid.rename({name: f"field_{n}" for n, name in enumerate(grid.columns, 1)})
+
+
+def _grid(content: bytes, delimiter: str, width: int, quote: str | None, file: str) -> pl.DataFrame:
+    """Split text into `width` columns and one more, in which a field beyond these shows."""
+    head = delimiter.join(f"field_{n}" for n in range(1, width + 2))
+    try:
+        grid = pl.read_csv(
+            b"".join((head.encode(), b"\n", content)),
+            separator=delimiter,
+            quote_char=quote,
+            infer_schema=False,
+            truncate_ragged_lines=True,
+        )
+    except pl.exceptions.PolarsError as error:
+        raise UnreadableError(f"{file}: not a CSV file ({error}); fetch it again") from error
+    beyond = grid.columns[-1]
+    return grid if grid[beyond].null_count() < grid.height else grid.drop(beyond)
+
+
+def _trimmed(grid: pl.DataFrame, content: bytes, delimiter: str, quote: str | None) -> pl.DataFrame:
+    """Take the space around cells away, and give blank ones as "".
+
+    Most columns have none, and to look is many times faster than to write them again.
+    """
+    known = grid.head(0 if content.isascii() else grid.height)
+    told = known.select(pl.all().str.len_bytes().sum() == pl.all().str.len_chars().sum())
+    plain = [name for name in grid.columns if told[name][0]]
+    # A line can end inside a cell only where there are quotation marks.
+    met = [" ", "\t", "\n"] if quote else [sign for sign in " \t" if _at_an_edge(content, sign, delimiter)]
+    spaced = (
+        _any(grid.select(plain), lambda each: pl.any_horizontal(_edged(each, space) for space in met)) if met else []
+    )
+    other = _any(grid.drop(plain), lambda each: each.str.contains(r"^\s|\s$"))
+    return grid.with_columns(pl.col(spaced + other).str.strip_chars()).fill_null("")
+
+
+def _at_an_edge(content: bytes, sign: str, delimiter: str) -> bool:
+    """Tell whether a sign stands where a field begins or ends, in text without quotation marks.
+
+    The text is looked through a piece at a time that stays in the processor's cache: faster than cell by cell.
+    """
+    mark, text = sign.encode(), np.frombuffer(content, np.uint8)
+    if sign == delimiter or mark not in content:
+        return False
+    pieces = (text[start : start + _IN_CACHE + 1] for start in range(0, text.size, _IN_CACHE))
+    met = ((piece == ord(sign), (piece == ord(delimiter)) | (piece == _ENDS[0])) for piece in pieces)
+    return content.startswith(mark) or content.endswith(mark) or any(_side_by_side(*each) for each in met)
+
+
+def _side_by_side(one: Marks, other: Marks) -> bool:
+    """Tell whether any two of two sets of places are next to each other."""
+    return bool((one[1:] & other[:-1]).any() or (one[:-1] & other[1:]).any())
+
+
+def _edged(column: pl.Expr, space: str) -> pl.Expr:
+    return column.str.starts_with(space) | column.str.ends_with(space)
+
+
+def _any(frame: pl.DataFrame, test: Callable[[pl.Expr], pl.Expr]) -> list[str]:
+    """Name the columns in which a test holds of some cell."""
+    found = frame.select(test(pl.col(name)).any().alias(name) for name in frame.columns)
+    return [name for name in frame.columns if found[name][0]]

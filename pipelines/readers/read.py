@@ -1,0 +1,61 @@
+"""From bytes as published to one frame of text: unpacked, decoded, the header found by its columns.
+
+Nothing is typed here. A file of the wrong shape is refused with what was found and what was expected.
+"""
+
+import polars as pl
+
+from pipelines.declarations.file_format import Columns, FileShape
+from pipelines.declarations.source import EVERY, Source
+from pipelines.readers.archive import decoded, unpacked
+from pipelines.readers.csv import read_delimited
+from pipelines.readers.header import Sheet, Wanted
+from pipelines.readers.json import read_records
+from pipelines.readers.parquet import read_parquet
+from pipelines.readers.rows import chosen
+from pipelines.readers.workbook import read_workbook
+
+
+def read_sheet(content: bytes, source: Source, file: str) -> Sheet:
+    """Read the bytes of one release as text columns; raise UnreadableError where they are not what they should be."""
+    content, file = unpacked(content, source.member, file, source.format)
+    return chosen(read_shape(content, source, required(source), file), source)
+
+
+def read_shape(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+    """Read the table of one unpacked file as its shape is declared; `wanted` are the headings it must have."""
+    if shape.format in ("excel", "ods"):
+        return read_workbook(content, shape, wanted, file)
+    if shape.format == "parquet":
+        return read_parquet(content, wanted, file)
+    text = decoded(content, shape.encoding, file)
+    read = read_delimited if shape.format == "csv" else read_records
+    return read(text, shape, wanted, file)
+
+
+def read_table_of(content: bytes, file: str) -> pl.DataFrame:
+    """Read a table of the project's own: UTF-8, commas, headings in the first row, every cell text."""
+    content, file = unpacked(content, None, file, "csv")
+    return read_delimited(decoded(content, "utf-8", file), FileShape(), [], file).frame
+
+
+def required(source: Source) -> list[tuple[str, ...]]:
+    """List the headings a file must have, each with the other spellings it has had."""
+    chosen_by: list[tuple[str, ...]] = [(name,) for name in source.where]
+    if source.header:
+        return [*((name,) for name in source.header), *chosen_by]
+    if source.lies_in:
+        return [*((name,) for name in source.area_columns), *chosen_by]
+    if source.shares:
+        return [*((name,) for name in source.shares.columns.model_dump().values()), *chosen_by]
+    if source.provides in ("place", "change"):
+        return chosen_by  # what they must have, the readers of the register say
+    columns = source.columns or Columns()
+    wanted = [names for names in (columns.place, columns.label, columns.period, columns.status) if names != EVERY]
+    if source.layout == "long":
+        wanted += [measure.column for measure in source.measures.values()]
+        wanted += [
+            names for measure in source.measures.values() if measure.interval for names in measure.interval.columns
+        ]
+        chosen_by += [(name,) for measure in source.measures.values() for name in measure.where]
+    return list(dict.fromkeys([names for names in wanted if names] + chosen_by))

@@ -1,0 +1,185 @@
+"""From a table as laid out by its publisher to one row for each cell, all still text."""
+
+import re
+from typing import NamedTuple
+
+import polars as pl
+
+from pipelines.core.errors import UnreadableError
+from pipelines.declarations.file_format import Columns, period_of
+from pipelines.declarations.source import Source
+from pipelines.declarations.source_parts import Interval
+from pipelines.readers.header import ROW, Sheet, heading, matching, plain, unmarked
+from pipelines.readers.rows import meets
+
+_HEADER_MARKER = re.compile(r"^(.*?)\s*\((\w+)\)$")
+
+
+def melted(sheet: Sheet, source: Source) -> pl.DataFrame:
+    """Give one row for each cell: code_text, place_label, status_text, period_text, measure, text, and where it stood.
+
+    Raises UnreadableError where a declared column is missing or a heading of a wide file is not understood.
+    """
+    roads = {"wide": _wide, "by_place": _by_place, "long": _long}
+    return roads[source.layout](sheet, source)
+
+
+LIMITS = ("first_limit", "second_limit")
+"""Texts of the columns that an interval names, in the order that it names them; null where it names none."""
+
+
+def _limits(frame: pl.DataFrame, interval: Interval | None) -> list[pl.Expr]:
+    names = interval.columns if interval else ()
+    told = [_column(frame, each).alias(name) for name, each in zip(LIMITS, names, strict=False)]
+    return told + [pl.lit(None, pl.String).alias(name) for name in LIMITS[len(names) :]]
+
+
+def _column(frame: pl.DataFrame, names: tuple[str, ...]) -> pl.Expr:
+    found = heading(frame.columns, names)
+    return pl.col(found) if found else pl.lit("")
+
+
+def _keys(frame: pl.DataFrame, source: Source) -> list[pl.Expr]:
+    columns = source.columns or Columns()
+    return [
+        (pl.lit(source.place) if source.place else _column(frame, columns.place)).alias("code_text"),
+        _column(frame, columns.label).alias("place_label"),
+        _column(frame, columns.status).alias("status_text"),
+        pl.col(ROW).alias("file_row"),
+    ]
+
+
+def _long(sheet: Sheet, source: Source) -> pl.DataFrame:
+    """One row per row and measure of a file whose measures are columns, or rows of one column (`where`)."""
+    names = source.columns.period if source.columns else ()
+    uncertain = any(measure.interval for measure in source.measures.values())
+    parts = []
+    for key, measure in source.measures.items():
+        frame = sheet.frame.filter(meets(sheet.frame, measure.where)) if measure.where else sheet.frame
+        shared = [*_keys(frame, source), _column(frame, names).alias("period_text"), pl.lit(key).alias("measure")]
+        shared += _limits(frame, measure.interval) if uncertain else []
+        if measure.counted:
+            parts.append(_rows_counted(frame.select(shared), source, sheet.ragged))
+            continue
+        found = heading(frame.columns, measure.column)
+        if found is None:
+            raise UnreadableError(f"{sheet.file}: measure {key}: no column {' or '.join(measure.column)}")
+        parts.append(frame.select(*shared, pl.col(found).alias("text"), pl.lit(found).alias("file_column")))
+    return pl.concat(parts)
+
+
+def _rows_counted(keys: pl.DataFrame, source: Source, ragged: tuple[int, ...]) -> pl.DataFrame:
+    """Count the rows of each place and period; a place without a row has no figure, since the list may lack it.
+
+    A count stands where its first row does, or where one of its rows can't be read, which then faults it.
+    """
+    labelled = bool(source.columns and source.columns.label)
+    by = ["code_text", *(["place_label"] if labelled else []), "period_text"]
+    rest = [pl.col(name).first() for name in keys.columns if name not in (*by, "file_row")]
+    row = pl.coalesce(
+        pl.col("file_row").filter(pl.col("file_row").is_in(list(ragged))).first(), pl.col("file_row").min()
+    )
+    counted = keys.group_by(by, maintain_order=True).agg(
+        *rest, row.alias("file_row"), pl.len().cast(pl.String).alias("text"), pl.lit("rows").alias("file_column")
+    )
+    return counted.select(*keys.columns, "text", "file_column")
+
+
+def _by_place(sheet: Sheet, source: Source) -> pl.DataFrame:
+    """One row per row and place of a file whose headings are places; a strange heading is a place that is not known."""
+    frame, columns = sheet.frame, source.columns or Columns()
+    declared = {plain(name) for name in (*columns.period, *columns.status, *source.where, ROW)}
+    others = [name for name in frame.columns if plain(name) not in declared]
+    ignored = set(matching(others, source.ignore))
+    places = [name for name in others if name not in ignored]
+    if not places:
+        raise UnreadableError(f"{sheet.file}: found no heading but those declared; expected one for each place")
+    keys = frame.select(
+        _column(frame, columns.status).alias("status_text"),
+        pl.col(ROW).alias("file_row"),
+        _column(frame, columns.period).alias("period_text"),
+        pl.lit(next(iter(source.measures))).alias("measure"),
+    )
+    # One column below the other, none by its name: a heading may be * or the name of a column here.
+    text = pl.concat([frame[name].alias("text") for name in places])
+    of = pl.concat([pl.Series("file_column", [name]).new_from_index(0, frame.height) for name in places])
+    long = pl.concat([keys] * len(places)).with_columns(text, of)
+    named = {"code_text": columns.place, "place_label": columns.label}
+    return long.with_columns((of if each else pl.lit("")).alias(name) for name, each in named.items())
+
+
+class Series(NamedTuple):
+    """What the heading of a wide file says: of which measure and period its column is, and how it is marked."""
+
+    measure: str
+    period: str
+    marker: str
+
+
+def _wide(sheet: Sheet, source: Source) -> pl.DataFrame:
+    """One row per place, period and measure of a file whose headings say these; a strange heading is refused."""
+    frame = sheet.frame
+    told = _series(sheet, source)
+    absent = sorted(set(source.measures) - {each.measure for each in told.values()})
+    if absent:
+        raise UnreadableError(f"{sheet.file}: measure {absent[0]}: no heading is of it and of a {source.period_kind}")
+    long = frame.select(*_keys(frame, source), *told).unpivot(
+        on=list(told),
+        index=["code_text", "place_label", "status_text", "file_row"],
+        variable_name="file_column",
+        value_name="text",
+    )
+    by_heading = {
+        "measure": {name: each.measure for name, each in told.items()},
+        "period_text": {name: each.period for name, each in told.items()},
+        "status_text": {name: each.marker for name, each in told.items()},
+    }
+    return long.with_columns(
+        pl.col("file_column").replace_strict(each).alias(n) for n, each in by_heading.items()
+    ).select("code_text", "place_label", "status_text", "file_row", "period_text", "measure", "text", "file_column")
+
+
+def _series(sheet: Sheet, source: Source) -> dict[str, Series]:
+    """Read the headings of a wide file; refuse those that are neither understood, declared nor to be ignored."""
+    columns = source.columns.model_dump().values() if source.columns else ()
+    declared = {plain(name) for names in columns for name in names} | {ROW} | {plain(name) for name in source.where}
+    others = [name for name in sheet.frame.columns if plain(name) not in declared]
+    found = {name: _told(name, source) for name in others}
+    ignored = set(matching(others, source.ignore))
+    # What a pattern says to read is read, even where all that is left is to be ignored; plain periods give way.
+    taken = {name: each for name, each in found.items() if each and (source.heading or name not in ignored)}
+    strange = [name for name in others if name not in taken and name not in ignored]
+    if strange or not taken:
+        expected = f"to match heading {source.heading}" if source.heading else f"to be a {source.period_kind}"
+        raise UnreadableError(
+            f"{sheet.file}: found headings {', '.join(repr(name) for name in strange[:6]) or 'without a period'}; "
+            f"expected each {expected}, or listed under ignore"
+        )
+    return taken
+
+
+def _told(name: str, source: Source) -> Series | None:
+    """Read one heading; null where it is of no period, or of no measure that is declared."""
+    text, marker = split_marker(unmarked(plain(name), source.footnotes))
+    if not source.heading:
+        return Series(next(iter(source.measures)), text, marker) if period_of(text, source) else None
+    match = re.fullmatch(source.heading, plain(name)) or re.fullmatch(source.heading, text)
+    if not match:
+        return None
+    text, marker = split_marker(match["period"] or "")
+    measure = _of_measure(match.groupdict().get("measure"), source)
+    return Series(measure, text, marker) if measure and period_of(text, source) else None
+
+
+def _of_measure(text: str | None, source: Source) -> str | None:
+    """Give the measure that a heading names by one of its columns; a pattern that names none is of the only one."""
+    if text is None:
+        return next(iter(source.measures))
+    names = {plain(column): key for key, measure in source.measures.items() for column in measure.column}
+    return names.get(plain(text))
+
+
+def split_marker(heading: str) -> tuple[str, str]:
+    """Part a heading such as `November 2023 (p)` into its period and its marker."""
+    match = _HEADER_MARKER.match(heading)
+    return (match[1], match[2]) if match else (heading, "")

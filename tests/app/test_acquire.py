@@ -1,0 +1,136 @@
+"""Files that a person brings: one, or a folder of them; all are kept, or none."""
+
+import io
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipelines.app.acquire import add_and_tell, add_folder_and_tell
+from pipelines.core.errors import FetchError, UnknownNameError
+from pipelines.core.store import history, snapshots
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.geography.load import small_areas
+from tests.app.test_cli import run
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STARTER = ROOT / "sources" / "starter"
+DAY = date(2025, 3, 1)
+OUTPUT_AREAS = (
+    "oa_code,lsoa_code,msoa_code,la_code,constituency_code,region_code,country,population\n"
+    "E00060358,E01011968,E02006909,E06000001,E14001272,E12000001,England,301\n"
+    "S00135307,S01013745,S02002559,S12000033,S14000060,S99999999,Scotland,117\n"
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(load(ROOT), tmp_path / "store", date(2026, 11, 24))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "ons_output_areas.csv").write_text(OUTPUT_AREAS)
+    return tmp_path / "folder"
+
+
+def added(project: Project, folder: Path, released: date | None = DAY) -> str:
+    told = io.StringIO()
+    add_folder_and_tell(project, folder, released, Console(file=told, width=200))
+    return told.getvalue()
+
+
+def test_a_folder_is_taken_and_what_is_not_known_is_named(project: Project, folder: Path) -> None:
+    (folder / "notes [draft].txt").write_text("x")
+    shutil.copy(STARTER / "nhs_trust_catchments.csv.gz", folder)
+    told = added(project, folder)
+    assert "not known: notes [draft].txt" in told
+    for name in ("ons_output_areas", "nhs_trust_catchments", "nhs_trusts_used"):
+        assert f"{name}: " in told
+    assert [entry.released for entry in snapshots(project.home, "ons_output_areas")] == [DAY]
+    # The very file that travels with the project is of the day it was released, whatever day is given.
+    assert {entry.released for entry in snapshots(project.home, "nhs_trusts_used")} == {date(2020, 12, 31)}
+
+
+def test_a_finer_set_that_was_added_is_held(project: Project, folder: Path) -> None:
+    added(project, folder)
+    finer, own = small_areas(project)
+    assert (finer.source, own.source) == ("ons_output_areas", "ons_small_areas")
+    assert finer.table.select("area_code", "lsoa_2021", "dz_2022", "lad_2022").rows() == [
+        ("E00060358", "E01011968", None, "E06000001"), ("S00135307", None, "S01013745", "S12000033"),
+    ]  # fmt: skip
+    assert finer.table["residents_census_2021__all_ages"].to_list() == [301.0, None]
+    assert finer.table["residents_census_2022__all_ages"].to_list() == [None, 117.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("hmrc_furlough.csv", "<html>Sign in</html>", "hmrc_furlough: hmrc_furlough.csv: a web page"),
+        ("hmrc_furlough.csv", "", "an empty file"),
+        ("ons_vacancies.csv", "a,b\n1,2\n", "ons_vacancies: access is not_collected"),
+        ("ons_output_areas.csv", OUTPUT_AREAS.replace("E06000001", "E09999999"), "E09999999, which no place has"),
+        ("ons_output_areas.csv", OUTPUT_AREAS.replace("la_code", "lad"), "la_code"),
+        ("nhs_trust_catchments.csv", "trust_code,lad_code,trust_prop_by_lad\nR0A,E06000002,0.4\n", "add to 0.4"),
+        ("ons_claimant_rate_2024-11-15.csv.gz", "other", "name it ons_claimant_rate.csv.gz"),
+    ],
+)
+def test_where_one_file_is_refused_none_is_kept(
+    project: Project, folder: Path, name: str, content: str, expected: str
+) -> None:
+    (folder / name).write_text(content)
+    (folder / "ons_claimant_rate.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(FetchError) as refused:
+        added(project, folder)
+    assert expected in str(refused.value)
+    assert [entry for entry in history(project.home) if entry.origin.startswith("file")] == []
+
+
+def test_a_day_is_asked_for_where_a_name_does_not_tell_it(project: Project, folder: Path) -> None:
+    with pytest.raises(FetchError, match="found no day of release"):
+        added(project, folder, None)
+    (folder / "ons_output_areas.csv").unlink()
+    shutil.copy(STARTER / "hmrc_furlough.csv", folder)
+    assert "hmrc_furlough: hmrc_furlough.csv" in added(project, folder, None)
+    assert [entry.released for entry in snapshots(project.home, "hmrc_furlough")] == [
+        project.catalogue.sources["hmrc_furlough"].releases[0].released
+    ]
+
+
+def test_a_day_to_come_is_no_day_of_release(project: Project, folder: Path) -> None:
+    with pytest.raises(FetchError, match="released 2999-01-01 is a day to come; give the day on which it came out"):
+        add_and_tell(
+            project, "ons_output_areas", folder / "ons_output_areas.csv", date(2999, 1, 1), Console(quiet=True)
+        )
+    assert snapshots(project.home, "ons_output_areas") == []
+
+
+def test_a_folder_with_nothing_known_is_refused_with_advice(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FetchError, match="found 0 files and none whose name is a source's"):
+        added(project, tmp_path / "empty")
+
+
+def test_one_file_goes_the_same_road(project: Project, folder: Path) -> None:
+    file = folder / "ons_output_areas.csv"
+    add_and_tell(project, "ons_output_areas", file, DAY, Console(quiet=True))
+    assert len(snapshots(project.home, "ons_output_areas")) == 1
+    file.write_text(OUTPUT_AREAS.replace("E06000001", "E06000063"))
+    with pytest.raises(FetchError, match=r"E06000063 \(Cumberland, a lad code in use since 2023-04-01\) in lad_2022"):
+        add_and_tell(project, "ons_output_areas", file, DAY, Console(quiet=True))
+    with pytest.raises(UnknownNameError, match="ons_output_areas"):
+        add_and_tell(project, "ons_output_area", file, DAY, Console(quiet=True))
+    assert len(snapshots(project.home, "ons_output_areas")) == 1
+
+
+def test_the_command_takes_a_file_or_a_folder_and_not_both(folder: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    done = run("add", "--from", str(folder), "--released", "2025-03-01", store=store)
+    assert done.returncode == 0 and "ons_output_areas.csv" in done.stdout
+    for words in (("add",), ("add", "ons_output_areas"), ("add", "ons_output_areas", "--from", str(folder))):
+        wrong = run(*words, store=store)
+        assert wrong.returncode == 2 and "--from" in wrong.stderr and "Traceback" not in wrong.stderr

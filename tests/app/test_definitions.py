@@ -1,0 +1,202 @@
+"""Dagster: everything is made from the declarations, and a run from its side gives what the command gives."""
+
+import os
+import subprocess
+import sys
+from datetime import date
+from itertools import permutations
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from rich.console import Console
+
+from pipelines.app import asset_checks as told
+from pipelines.app import build as building
+from pipelines.app import steps
+from pipelines.app.assets import WAREHOUSE, answer_key, observation_key, snapshot_key
+from pipelines.app.build import build_and_tell
+from pipelines.app.definitions import define_project
+from pipelines.core.schema import PLACE, rows
+from pipelines.core.store import read_table
+from pipelines.declarations.catalogue import Catalogue, load
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer as answering
+from pipelines.gaps.ledger_load import last_recorded, record
+from pipelines.geography.register import overlapping
+from pipelines.observations.access import observe_source
+from pipelines.outputs.publish import FORMS, report_problem
+from pipelines.outputs.warehouse_tables import publish_warehouse
+from tests.small import small_project
+
+QUIET = Console(quiet=True)
+ROOT = Path(__file__).resolve().parent.parent.parent
+AS_OF = date(2026, 11, 24)
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load(ROOT)
+
+
+@pytest.fixture(scope="module")
+def defs(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    return define_project(catalogue, tmp_path_factory.mktemp("store"), AS_OF)
+
+
+def test_every_source_and_problem_is_an_asset(catalogue: Catalogue, defs: dg.Definitions) -> None:
+    keys = {key for asset in defs.resolve_all_asset_specs() for key in [asset.key]}
+    expected = {observation_key(name) for name in catalogue.observing()}
+    expected |= {answer_key(name) for name in catalogue.problems} | {WAREHOUSE}
+    expected |= {dg.AssetKey(["report", name]) for name in catalogue.problems}
+    assert expected <= keys
+    assert {snapshot_key(name) for name in catalogue.held()} <= keys
+
+
+def test_what_a_problem_depends_on_is_read_from_its_sql(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    parents = {key.path[-1] for key in graph.get(answer_key("jobs_recovery")).parent_keys}
+    assert parents == {"register", "ons_residents_16_64", "ons_claimant_rate", "dwp_uc_households", "hmrc_furlough"}
+
+
+def test_assets_read_well_in_the_web_page(defs: dg.Definitions) -> None:
+    for spec in defs.resolve_all_asset_specs():
+        assert spec.description, spec.key
+        assert spec.group_name != "default", spec.key
+        assert spec.kinds, spec.key
+    by_key = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
+    assert by_key[answer_key("jobs_recovery")].owners
+    assert "page" in by_key[observation_key("ons_claimant_rate")].metadata
+
+
+def test_every_check_blocks(catalogue: Catalogue, defs: dg.Definitions) -> None:
+    specs = [spec for asset in defs.assets or [] for spec in getattr(asset, "check_specs", [])]
+    observing, problems = len(catalogue.observing()), len(catalogue.problems)
+    assert len(specs) == 11 * observing + 6 * problems + 1
+    assert all(spec.blocking and spec.description for spec in specs)
+
+
+def test_schedules_run_on_london_time_from_the_start(catalogue: Catalogue, defs: dg.Definitions) -> None:
+    schedules = {schedule.name: schedule for schedule in defs.schedules or []}
+    assert "build_every_morning" in schedules
+    wanted = {f"refresh_{name}_{source.cadence}" for name, source in catalogue.fetched().items()}
+    assert len(wanted) < len(catalogue.held())
+    assert set(schedules) == wanted | {"build_every_morning"}
+    for schedule in schedules.values():
+        assert schedule.execution_timezone == "Europe/London"
+        assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("resource", "key"), [("place", "home"), ("place", "as_of"), ("io_manager", "base_dir")], ids=str
+)
+def test_a_launch_can_not_say_where_to_read_or_write(tmp_path: Path, resource: str, key: str) -> None:
+    copy, elsewhere = small_project(tmp_path), tmp_path / "elsewhere"
+    kept = elsewhere / "out" / "analysis.sql"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("select 1")
+    job = define_project(load(copy), tmp_path / "store").resolve_job_def("build")
+    with pytest.raises(dg.DagsterInvalidConfigError, match="Received unexpected config entr"):
+        job.execute_in_process(run_config={"resources": {resource: {"config": {key: str(elsewhere)}}}})
+    assert [path for path in elsewhere.rglob("*") if path.is_file()] == [kept] and kept.read_text() == "select 1"
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_run_launched_from_dagster_gives_what_the_steps_give(tmp_path: Path) -> None:
+    """The job is started in a code location of its own, as the web page starts it."""
+    copy = small_project(tmp_path)
+    surroundings = {
+        **os.environ,
+        "DAGSTER_HOME": str(tmp_path / "dagster"),
+        "COMMONGROUND_PROJECT": str(copy),
+        "COMMONGROUND_STORE": str(tmp_path / "one"),
+        "COMMONGROUND_AS_OF": AS_OF.isoformat(),
+    }
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "pipelines.app.definitions", "-j", "build"]
+    done = subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True)
+    assert "RUN_SUCCESS" in done.stderr, done.stderr[-3000:]
+
+    project = Project(load(copy), tmp_path / "other", AS_OF)
+    steps.prepare(project)
+    for name in project.catalogue.observing():
+        observe_source(project, name)
+    for name in project.catalogue.problems:
+        record(project, name, answering.answer_problem(project, name))
+        report_problem(project, name)
+    publish_warehouse(project)
+    for kind in ("cell", "view", "observation", "finding"):
+        made = sorted((tmp_path / "one" / "state" / kind).glob("*.parquet"))
+        assert made
+        for path in made:
+            assert read_table(path).equals(read_table(tmp_path / "other" / "state" / kind / path.name)), path
+    for path in sorted((tmp_path / "other" / "out").glob("*.*")):
+        if path.suffix != ".duckdb":
+            assert path.read_bytes() == (tmp_path / "one" / "out" / path.name).read_bytes(), path
+
+
+def test_a_problem_that_can_not_be_answered_keeps_its_last_answer_and_stops_no_other(tmp_path: Path) -> None:
+    copy = small_project(tmp_path)
+    home = tmp_path / "store"
+    assert build_and_tell(Project(load(copy), home, AS_OF), [], QUIET) == []
+    before = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
+    path = copy / "pipelines" / "problems" / "jobs_recovery.sql"
+    path.write_text(path.read_text().replace("place.region,", "place.no_such_column,"))
+    faults = build_and_tell(Project(load(copy), home, AS_OF), [], QUIET)
+    assert any("no_such_column" in fault for fault in faults)
+    assert read_table(home / "state" / "cell" / "jobs_recovery.parquet").equals(before)
+    assert (home / "out" / "commonground.duckdb").is_file()
+
+
+def test_nothing_is_published_from_a_table_that_breaks_its_own_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, home = small_project(tmp_path), tmp_path / "store"
+    assert build_and_tell(Project(load(copy), home, AS_OF), [], QUIET) == []
+    published = {path: path.read_bytes() for path in (home / "out").rglob("*") if path.is_file()}
+    twice = told.problem_results
+
+    def broken(key: dg.AssetKey, cells: pl.DataFrame, fault: str) -> list[dg.AssetCheckResult]:
+        return twice(key, pl.concat([cells, cells.head(1)]) if key.path[-1] == "jobs_recovery" else cells, fault)
+
+    monkeypatch.setattr(told, "problem_results", broken)
+    faults = build_and_tell(Project(load(copy), home, date(2026, 12, 24)), [], QUIET)
+    assert any("every_cell_once" in fault for fault in faults), faults
+    assert last_recorded(home, "jobs_recovery") == (1, AS_OF)
+    assert last_recorded(home, "jobs_south_london") == (2, date(2026, 12, 24))
+    changed = {path.name for path, content in published.items() if path.read_bytes() != content}
+    assert changed and changed <= {f"jobs_south_london.{ending}" for ending in FORMS}
+
+
+def test_nothing_rests_on_a_register_that_counts_a_place_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy, home = small_project(tmp_path), tmp_path / "store"
+    assert build_and_tell(Project(load(copy), home, AS_OF), [], QUIET) == []
+    kept = {path: path.read_bytes() for part in ("out", "ledger") for path in (home / part).rglob("*.*")}
+    cells = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
+    for module in (told, building):
+        monkeypatch.setattr(module, "overlapping", lambda _: ["E09000024"])
+    faults = build_and_tell(Project(load(copy), home, date(2026, 12, 24)), [], QUIET)
+    assert any("sound" in fault for fault in faults), faults
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert read_table(home / "state" / "cell" / "jobs_recovery.parquet").equals(cells)
+
+
+def test_a_code_with_two_spans_that_overlap_is_named() -> None:
+    span = {"place_code": "E09000024", "valid_from": date(2009, 1, 1), "valid_to": None}
+    other = {"place_code": "E09000029", "valid_from": date(2009, 1, 1), "valid_to": date(2011, 3, 31)}
+    sound = rows([span, other, {**other, "valid_from": date(2011, 4, 1), "valid_to": None}], PLACE)
+    assert overlapping(sound) == []
+    assert overlapping(pl.concat([sound, sound.head(1)])) == ["E09000024"]
+
+
+def test_a_span_of_no_day_overlaps_nothing_and_hides_nothing_in_whatever_order_rows_come() -> None:
+    spans = [(date(2022, 1, 1), date(2022, 12, 31)), (date(2022, 1, 1), date(2021, 12, 31)), (date(2023, 1, 1), None)]
+    rows = [{"place_code": "E05014284", "valid_from": first, "valid_to": last} for first, last in spans]
+    schema = {name: PLACE[name].dtype for name in ("place_code", "valid_from", "valid_to")}
+    for each in permutations(rows):
+        assert overlapping(pl.DataFrame(each, schema=schema)) == []
+    longer = [*rows, {"place_code": "E05014284", "valid_from": date(2021, 1, 1), "valid_to": date(2023, 6, 30)}]
+    for each in permutations(longer):
+        assert set(overlapping(pl.DataFrame(each, schema=schema))) == {"E05014284"}

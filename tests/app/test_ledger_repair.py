@@ -1,0 +1,256 @@
+"""Mending the ledger of gaps: builds taken out of it, a clock that was ahead, drafts that leave no trace."""
+
+import io
+import json
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from pipelines.app.build import build_and_tell
+from pipelines.app.ledger_repair import recorded, remove_and_tell
+from pipelines.core.errors import DayError, UnknownNameError, UnreadableError
+from pipelines.core.schema import rows
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project, clock, today
+from pipelines.gaps.ledger import SPELL, Ledger, carried_on, changes, nothing, since, without_builds
+from pipelines.gaps.ledger_load import ledger_path, read_ledger, record, write_ledger
+from tests.app.test_cli import run
+from tests.gaps.test_ledger import DAY, cells, story, told
+from tests.small import small_project
+
+AHEAD = date(9998, 1, 1)
+BUILDS = [
+    cells(a="late", b="late", c=None, d="not_due", e="late"),
+    cells(a=None, b="stale", c="late", d="late", e="late"),
+    cells(a="late", b="stale", c="withdrawn", d=None),
+    cells(a=None, b=None, c="withdrawn", d="late", e="stale"),
+]
+
+
+def plain(ledger: Ledger) -> list[dict[str, Any]]:
+    """Give spells without the numbers of builds, which stay as they were where a build is taken out."""
+    return ledger.spells.drop("opened_build", "closed_build", "changed_build").to_dicts()
+
+
+@pytest.mark.parametrize("gone", [{1}, {2}, {3}, {4}, {1, 2}, {2, 3}, {1, 4}, {3, 4}, {1, 2, 3, 4}], ids=str)
+def test_a_ledger_without_a_build_is_as_if_it_had_never_been_made(gone: set[int]) -> None:
+    left = nothing()
+    for number, (day, build) in enumerate(zip(DAY, BUILDS, strict=False), start=1):
+        if number not in gone:
+            left = carried_on(left, build, day, str(day))
+    mended = without_builds(story(*BUILDS), gone)
+    # A gap first asked for in a later build is the same gap: what is closed or opened is dated by the builds left.
+    told_now, told_then = ([{**row, "closed_because": None} for row in plain(each)] for each in (mended, left))
+    assert told_now == told_then
+    assert mended.builds.drop("build").equals(left.builds.drop("build"))
+    assert len(mended.notes) == mended.builds.height == 4 - len(gone)
+
+
+def test_spells_opened_by_a_build_go_with_it_and_those_closed_by_it_are_open_again() -> None:
+    ledger = without_builds(story(cells(a="late", b=None), cells(a=None, b="late")), {2})
+    assert {place: gap["state"] for place, gap in told(ledger).items()} == {"a": "open"}
+    assert told(ledger)["a"]["last_seen"] == DAY[0]
+    assert since(ledger) == f"recorded since the build of {DAY[0]}: 1 open"
+
+
+def build_of(said: str, files: str = "f") -> dict[str, tuple[str, str]]:
+    return {"m": (said, files)}
+
+
+def drafted(*builds: tuple[pl.DataFrame, dict[str, tuple[str, str]]]) -> Ledger:
+    ledger = nothing()
+    for day, (each, declared) in zip(DAY, builds, strict=False):
+        ledger = carried_on(ledger, each, day, str(day), declared)
+    return ledger
+
+
+def test_what_the_first_draft_of_a_declaration_did_wrong_leaves_no_trace() -> None:
+    wrong, right = cells(a="unreadable", b="unreadable"), cells(a=None, b="suppressed")
+    ledger = drafted((wrong, build_of("1")), (wrong, build_of("1")), (right, build_of("2")))
+    gaps = told(ledger)
+    assert set(gaps) == {"b"}
+    assert [gaps["b"][name] for name in ("reason", "reason_before", "first_seen")] == ["suppressed", None, DAY[0]]
+    assert ledger.builds["open"].to_list() == [1, 1, 1] and ledger.builds["closed"].sum() == 0
+    assert changes(ledger).is_empty()
+
+
+def test_a_wrong_change_of_a_declaration_leaves_no_trace_once_it_is_corrected() -> None:
+    right, wrong = cells(a=None, b="late", c="stale"), cells(a="unreadable", b="unreadable", c="stale")
+    ledger = drafted((right, build_of("1")), (wrong, build_of("2")), (right, build_of("1")))
+    assert {place: gap["reason"] for place, gap in told(ledger).items()} == {"b": "late", "c": "stale"}
+    assert ledger.sightings.height > ledger.history.height
+    assert told(ledger)["b"]["reason_before"] is None and told(ledger)["b"]["first_seen"] == DAY[0]
+    assert ledger.builds.select("opened", "closed", "changed").rows() == [(2, 0, 0), (0, 0, 0), (0, 0, 0)]
+
+
+def test_what_a_file_brought_stays_although_a_declaration_closes_it() -> None:
+    sound, broken = cells(a=None), cells(a="unreadable")
+    ledger = drafted((sound, build_of("1")), (broken, build_of("1", "g")), (sound, build_of("2", "g")))
+    gap = told(ledger)["a"]
+    assert [gap[name] for name in ("state", "closed_because", "first_seen")] == ["closed", "declared_otherwise", DAY[1]]
+
+
+def test_what_the_day_brought_stays_although_a_declaration_closes_it() -> None:
+    ledger = drafted((cells(a=None), build_of("1")), (cells(a="late"), build_of("1")), (cells(a=None), build_of("2")))
+    assert told(ledger)["a"]["closed_because"] == "declared_otherwise"
+
+
+def test_a_file_that_closes_a_gap_is_its_answer_whatever_else_changed() -> None:
+    ledger = drafted((cells(a="late"), build_of("1")), (cells(a=None), build_of("2", "g")))
+    assert told(ledger)["a"]["closed_because"] == "answered"
+
+
+def test_what_a_problem_asks_for_on_one_day_only_is_a_draft_of_it() -> None:
+    ledger = carried_on(story(cells(a="late")), cells(a="late", b="late"), DAY[1], "x")
+    same_day = carried_on(ledger, cells(c=None), DAY[1], "y")
+    assert {place: gap["closed_because"] for place, gap in told(same_day).items()} == {"a": "no_longer_asked"}
+
+
+def test_a_ledger_of_before_it_had_a_version_is_read_and_goes_on(tmp_path: Path) -> None:
+    spells = [
+        {"gap_id": "p/m/a/latest", "reason": "late", "reason_before": "not_due", "reason_since": DAY[1],
+         "opened": DAY[0], "last_seen": DAY[2], "opened_build": 1, "changed_build": 2},
+        {"gap_id": "p/m/b/latest", "reason": "late", "reason_since": DAY[0], "opened": DAY[0], "last_seen": DAY[0],
+         "closed": DAY[1], "closed_because": "answered", "opened_build": 1, "closed_build": 2},
+        {"gap_id": "p/m/b/latest", "reason": "stale", "reason_since": DAY[2], "opened": DAY[2], "last_seen": DAY[2],
+         "opened_build": 3},
+    ]  # fmt: skip
+    plain_text = {"problem": "p", "need": "needed", "measure": "m", "holder": "h"}
+    before = rows([{**plain_text, "place_code": each["gap_id"].split("/")[2], **each} for each in spells], SPELL)  # type: ignore[attr-defined]
+    counts = {"problem": "p", "asked": 2, "known": 0, "open": 2, "opened": 0, "reopened": 0, "closed": 0, "changed": 0}
+    builds = [{**counts, "build": number, "day": DAY[number - 1].isoformat()} for number in (1, 2, 3)]
+    path = ledger_path(tmp_path, "p")
+    path.parent.mkdir()
+    footer = {"commonground_key": "k", "commonground_builds": json.dumps(builds), "commonground_contents": "c"}
+    before.write_parquet(path, metadata=footer)
+    ledger = read_ledger(tmp_path, "p")
+    assert ledger.spells.equals(before)
+    write_ledger(tmp_path, "p", carried_on(ledger, cells(a=None, b="stale"), DAY[3], "d"), "k")
+    assert told(read_ledger(tmp_path, "p"))["a"]["closed"] == DAY[3]
+    assert told(read_ledger(tmp_path, "p"))["b"]["reopened"] == 1
+
+
+@pytest.mark.parametrize("change", ["figures", "builds", "version"])
+def test_a_ledger_that_was_changed_by_hand_is_not_read(tmp_path: Path, change: str) -> None:
+    write_ledger(tmp_path, "p", story(cells(a="late")), "k")
+    path = ledger_path(tmp_path, "p")
+    table, footer = pl.read_parquet(path), pl.read_parquet_metadata(path)
+    footer = {name: text for name, text in footer.items() if name.startswith("commonground")}
+    if change == "figures":
+        table = table.with_columns(pl.lit("stale").alias("reason"))
+    elif change == "builds":
+        footer["commonground_builds"] = footer["commonground_builds"].replace('"asked": 1', '"asked": 2')
+    else:
+        footer["commonground_ledger"] = "3"
+    table.write_parquet(path, metadata=footer)
+    with pytest.raises(UnreadableError, match="found version 3" if change == "version" else "checksum"):
+        read_ledger(tmp_path, "p")
+
+
+def ahead_of(folder: Path) -> Project:
+    """Build a small project today, and once by a clock that was ahead."""
+    project = Project(load(small_project(folder)), folder / "store", clock())
+    assert build_and_tell(project._replace(as_of=AHEAD), [], Console(quiet=True)) == []
+    return project
+
+
+def test_a_clock_that_was_ahead_is_told_shown_and_mended(tmp_path: Path) -> None:
+    project = ahead_of(tmp_path)
+    for _ in range(2):
+        faults = build_and_tell(project, [], Console(quiet=True))
+        assert len(faults) == 1 and f"commonground ledger --remove-build {AHEAD}" in faults[0], faults
+    assert recorded(project, None).select("problem", "day", "note").rows() == [
+        ("jobs_recovery", AHEAD, "a day to come"), ("jobs_south_london", AHEAD, "a day to come"),
+    ]  # fmt: skip
+    path = ledger_path(project.home, "jobs_recovery")
+    before, said = path.read_bytes(), Console(file=io.StringIO(), width=300)
+    remove_and_tell(project, None, str(AHEAD), said, done=False)
+    assert path.read_bytes() == before and "Nothing is changed" in said.file.getvalue()  # type: ignore[attr-defined]
+    remove_and_tell(project, None, str(AHEAD), said, done=True)
+    assert [each.read_bytes() for each in path.parent.glob("jobs_recovery.*.bak")] == [before]
+    text = io.StringIO()
+    assert build_and_tell(project, [], Console(file=text, width=300)) == []
+    assert "first build of 2 problems" in text.getvalue()
+    assert recorded(project, "jobs_recovery").select("build", "day", "note").rows() == [(1, clock(), "")]
+    again = io.StringIO()
+    assert build_and_tell(project, [], Console(file=again, width=300)) == []
+    assert "first build" not in again.getvalue() and f"recorded since the build of {clock()}" in again.getvalue()
+    earlier = io.StringIO()
+    assert build_and_tell(project._replace(as_of=date(2026, 1, 31)), [], Console(file=earlier, width=300)) == []
+    assert f"not recorded for 2 problems: a build as of {clock()}" in earlier.getvalue()
+    assert "first build" not in earlier.getvalue()
+
+
+@pytest.mark.parametrize("asked", ["2020-01-01", f"{AHEAD}/7", "tomorrow", "2020-13-01"])
+def test_a_build_that_is_not_recorded_is_not_removed(tmp_path: Path, asked: str) -> None:
+    home = tmp_path / "store"
+    write_ledger(home, "p", story(cells(a="late")), "k")
+    project = Project(load(small_project(tmp_path)), home, clock())
+    before = ledger_path(home, "p").read_bytes()
+    with pytest.raises(UnknownNameError, match="remove-build"):
+        remove_and_tell(project, "p", asked, Console(quiet=True), done=True)
+    assert ledger_path(home, "p").read_bytes() == before
+
+
+def test_record_of_a_day_before_a_day_to_come_says_so_and_writes_nothing(tmp_path: Path) -> None:
+    project = Project(load(small_project(tmp_path)), tmp_path / "store", clock())
+    ahead = carried_on(nothing(), cells(a="late"), AHEAD, "x")
+    write_ledger(project.home, "jobs_recovery", ahead, "k")
+    before = ledger_path(project.home, "jobs_recovery").read_bytes()
+    with pytest.raises(UnreadableError, match="the clock was ahead"):
+        record(project, "jobs_recovery", cells(a="late"))
+    assert ledger_path(project.home, "jobs_recovery").read_bytes() == before
+
+
+def test_a_day_to_come_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = small_project(tmp_path)
+    for command in ("build", "rehearse"):
+        words = [command, *(["surrey_2027"] if command == "rehearse" else []), "--as-of", str(AHEAD)]
+        done = run(*words, store=tmp_path / "store", project=root)
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "a day to come" in done.stderr
+    assert not (tmp_path / "store").exists()
+    for set_to in (str(AHEAD), "yesterday"):
+        monkeypatch.setenv("COMMONGROUND_AS_OF", set_to)
+        with pytest.raises(DayError, match=re.escape("COMMONGROUND_AS_OF: found")):
+            today()
+
+
+def test_the_command_lists_builds_and_takes_one_out(tmp_path: Path) -> None:
+    root, home = small_project(tmp_path), tmp_path / "store"
+    write_ledger(home, "jobs_recovery", story(cells(a="late"), cells(b="late")), "k")
+    listed = run("ledger", "--format", "json", store=home, project=root)
+    assert [row["build"] for row in json.loads(listed.stdout)] == [1, 2], listed.stderr
+    shown = run("ledger", "jobs_recovery", "--remove-build", f"{DAY[1]}/2", store=home, project=root)
+    assert shown.returncode == 0 and "would remove build 2" in shown.stdout and "--yes" in shown.stdout
+    done = run("ledger", "jobs_recovery", "--remove-build", f"{DAY[1]}/2", "--yes", store=home, project=root)
+    assert done.returncode == 0 and "1 open gaps go, 1 are open again" in done.stdout, done.stdout + done.stderr
+    assert read_ledger(home, "jobs_recovery").builds["build"].to_list() == [1]
+    assert run("ledger", "jobs_recovry", store=home, project=root).returncode == 2
+    assert run("ledger", "--yes", store=home, project=root).returncode == 2
+    assert len(list((home / "ledger").glob("*.bak"))) == 1
+
+
+def test_a_typo_in_a_declaration_leaves_no_trace_in_a_project(tmp_path: Path) -> None:
+    root, home = small_project(tmp_path), tmp_path / "store"
+    path = root / "sources" / "hmrc_furlough.yaml"
+    right = path.read_text()
+
+    def built(text: str, day: date) -> Ledger:
+        path.write_text(text)
+        build_and_tell(Project(load(root), home, day), ["jobs_recovery"], Console(quiet=True))
+        return read_ledger(home, "jobs_recovery")
+
+    wrong = right.replace("column: Furlough rate", "column: Furlough rats")
+    assert wrong != right
+    first, day = built(right, date(2026, 11, 24)), date(2026, 11, 25)
+    typo = built(wrong, day)
+    assert typo.builds["opened"].to_list()[-1] > 300
+    mended = built(right, day)
+    assert mended.builds["closed"].sum() == 0 and mended.spells.filter(pl.col("closed").is_not_null()).is_empty()
+    assert set(mended.spells["gap_id"]) == set(first.spells["gap_id"])
+    assert mended.spells.select("reason", "opened").equals(first.spells.select("reason", "opened"))

@@ -1,0 +1,105 @@
+"""Two processes at the same work: each name is done once, a failure stops no other, and a death is made up for."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipelines.app.parallel import by_two, second_process
+
+NAMES = [f"n{number:02}" for number in range(18)]
+
+
+def noted(folder: Path, mine: int, name: str) -> None:
+    """Note which process did a name; one name fails, and where it is deadly the second process ends at once."""
+    if name == "n04":
+        raise ValueError("no such thing")
+    if folder.name == "deadly" and os.getpid() != mine:
+        os._exit(1)
+    with (folder / name).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+def run(folder: Path, names: list[str], fewest: int = 2) -> tuple[list[str], list[str]]:
+    told: list[str] = []
+    folder.mkdir()
+    with second_process() as beside:
+        return by_two(beside, partial(noted, folder, os.getpid()), names, told.append, fewest), told
+
+
+def test_each_name_is_done_once_by_one_of_two_and_a_failure_stops_no_other(tmp_path: Path) -> None:
+    faults, told = run(tmp_path / "work", NAMES)
+    assert faults == ["n04: no such thing"]
+    assert sorted(told) == NAMES
+    done = {path.name: path.read_text().split() for path in (tmp_path / "work").iterdir()}
+    assert set(done) == set(NAMES) - {"n04"} and all(len(pids) == 1 for pids in done.values())
+
+
+def test_what_a_process_left_that_died_is_done_by_the_other(tmp_path: Path) -> None:
+    faults, told = run(tmp_path / "deadly", NAMES)
+    assert faults == ["n04: no such thing"] and sorted(told) == NAMES
+    done = {path.name: path.read_text().split() for path in (tmp_path / "deadly").iterdir()}
+    assert set(done) == set(NAMES) - {"n04"}
+
+
+def test_a_few_names_are_done_by_this_process_alone(tmp_path: Path) -> None:
+    run(tmp_path / "few", NAMES[:3], fewest=4)
+    assert {path.read_text() for path in (tmp_path / "few").iterdir()} == {f"{os.getpid()}\n"}
+
+
+def test_of_two_names_each_process_does_one(tmp_path: Path) -> None:
+    run(tmp_path / "two", NAMES[:2])
+    done = {path.name: int(path.read_text()) for path in (tmp_path / "two").iterdir()}
+    assert done["n01"] == os.getpid() != done["n00"]
+
+
+STARTED = """
+import sys
+from functools import partial
+from pathlib import Path
+from pipelines.app.parallel import by_two, second_process
+from tests.app.test_parallel import NAMES, slept
+
+if __name__ == "__main__":
+    with second_process() as beside:
+        by_two(beside, partial(slept, Path(sys.argv[1])), NAMES, lambda _: None)
+"""
+
+
+def slept(folder: Path, _name: str) -> None:
+    (folder / str(os.getpid())).touch()
+    time.sleep(0.5)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a POSIX system")
+def test_the_second_process_ends_with_the_first_also_where_that_is_killed(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(STARTED)
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    root = Path(__file__).resolve().parent.parent.parent
+    first = subprocess.Popen([sys.executable, str(program), str(folder)], env={**os.environ, "PYTHONPATH": str(root)})
+    while len(pids := {int(path.name) for path in folder.iterdir()}) < 2:
+        assert first.poll() is None
+        time.sleep(0.1)
+    first.kill()
+    first.wait()
+    (second,) = pids - {first.pid}
+    for _ in range(100):
+        if not _lives(second):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{second} still runs")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

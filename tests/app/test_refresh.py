@@ -1,0 +1,109 @@
+"""`refresh` is green only where every source that was asked for gave what it should; a loopback publisher answers."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pipelines.app.assets import snapshot_key
+from pipelines.app.definitions import define_project
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.endpoint import STATXPLORE_KEY
+from tests.publisher import Publisher, publishing, says
+
+CSV = b"code,value\nE06000001,5\n"
+
+
+@pytest.fixture
+def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.delenv(STATXPLORE_KEY, raising=False)
+    with publishing() as server:
+        yield server
+
+
+def project(folder: Path, **roads: str) -> Path:
+    """Write a project of sources that differ in their roads; a blank one has no address."""
+    root = folder / "project"
+    (root / "sources").mkdir(parents=True)
+    (root / "pipelines" / "problems").mkdir(parents=True)
+    for name, road in roads.items():
+        text = f"title: {name}\npublisher: Office\nlicence: OGL 3.0\npage: https://example.org/{name}\n"
+        (root / "sources" / f"{name}.yaml").write_text(f"{text}provides: boundary\n{road}\n")
+    return root
+
+
+def refresh(root: Path, home: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    surroundings = {**os.environ, "COMMONGROUND_PROJECT": str(root), "COMMONGROUND_STORE": str(home)}
+    command = [sys.executable, "-m", "pipelines.app.cli", "refresh", *names]
+    here = Path(__file__).resolve().parent.parent.parent
+    return subprocess.run(command, env=surroundings, cwd=here, capture_output=True, text=True, encoding="utf-8")
+
+
+def stat_xplore(office: Publisher) -> str:
+    api = {"database": "d", "measures": ["m"], "dimensions": ["a"], "recodes": {"a": ["b"]}, "service": office.url("")}
+    return f"api: {json.dumps({'stat_xplore': api})}"
+
+
+def test_all_that_have_an_address_are_asked_and_the_others_are_counted(tmp_path: Path, office: Publisher) -> None:
+    root = project(tmp_path, good=f"url: {office.at('/good.csv', says(200, CSV))}", by_hand="", also_by_hand="")
+    done = refresh(root, tmp_path / "store")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip().startswith("new: good: good.csv")
+    assert "Not asked, for want of an address: 2 of 3 sources" in done.stdout and "by_hand" not in done.stdout
+    assert [asked.path for asked in office.asked] == ["/good.csv"]
+
+
+def test_a_source_that_is_named_and_has_no_address_is_no_success(tmp_path: Path, office: Publisher) -> None:
+    root = project(tmp_path, good=f"url: {office.at('/good.csv', says(200, CSV))}", by_hand="")
+    done = refresh(root, tmp_path / "store", "by_hand", "good")
+    assert done.returncode == 5
+    assert "commonground add by_hand FILE" in done.stdout and "new: good" in done.stdout
+
+
+def test_a_source_that_nobody_publishes_and_one_without_a_key_are_no_success(tmp_path: Path, office: Publisher) -> None:
+    root = project(tmp_path, closed="access: not_open\nask: the table", keyed=stat_xplore(office))
+    for name, told in (("closed", "ask Office: the table"), ("keyed", f"{STATXPLORE_KEY} is not set")):
+        done = refresh(root, tmp_path / "store", name)
+        assert done.returncode == 5 and told in done.stdout
+    done = refresh(root, tmp_path / "store")
+    assert done.returncode == 5 and f"{STATXPLORE_KEY} is not set" in done.stdout
+    assert office.asked == []
+
+
+def test_offline_every_source_is_told_in_a_line_and_nothing_is_green(tmp_path: Path) -> None:
+    with publishing() as gone:
+        where = gone.url("")
+    pattern = "link: {page: '" + where + "/page', pattern: csv}"
+    root = project(tmp_path, linked=pattern, file="url: /no/such/file.csv")
+    done = refresh(root, tmp_path / "store")
+    assert done.returncode == 5 and done.stderr == "", done.stderr
+    told = [line[:15] for line in done.stdout.splitlines() if line.strip()]
+    assert told == ["failed: file: f", "failed: linked:"], done.stdout
+
+
+def test_dagster_asks_only_sources_with_an_address_and_fails_where_nothing_came(
+    tmp_path: Path, office: Publisher
+) -> None:
+    good, empty = office.at("/good.csv", says(200, CSV)), office.at("/empty.csv", says(200, b"code,value\n"))
+    roads = {"good": f"url: {good}", "empty": f"url: {empty}", "by_hand": "", "keyed": stat_xplore(office)}
+    defs = define_project(load(project(tmp_path, **roads)), tmp_path / "store")
+    graph = defs.resolve_asset_graph()
+    external = graph.get(snapshot_key("by_hand"))
+    assert external.is_external and not external.is_materializable and external.freshness_policy is None
+    assert {schedule.name.rpartition("_")[0] for schedule in defs.schedules or []} == {
+        "refresh_good", "refresh_empty", "refresh_keyed", "build_every",
+    }  # fmt: skip
+    named = {job.name for job in defs.jobs or []}
+    assert named == {"build", "refresh", "refresh_good", "refresh_empty", "refresh_keyed"}
+    for name, comes in (("good", True), ("empty", False), ("keyed", False)):
+        with dg.DagsterInstance.ephemeral() as instance:
+            job = defs.resolve_job_def(f"refresh_{name}")
+            result = job.execute_in_process(instance=instance, raise_on_error=False)
+            assert result.success is comes, name
+            assert bool(instance.get_latest_materialization_event(snapshot_key(name))) is comes

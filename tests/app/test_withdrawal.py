@@ -1,0 +1,238 @@
+"""Private figures: the next command, whichever it is, takes them out of every output before it does anything else."""
+
+import os
+import shutil
+import stat
+import zipfile
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import polars as pl
+import pytest
+from rich.console import Console
+
+from pipelines.app import assets, steps
+from pipelines.app.assets import Place
+from pipelines.app.build import build_and_tell, rehearse_and_tell
+from pipelines.app.withdrawal import withdraw
+from pipelines.core.errors import CommongroundError
+from pipelines.core.manifest import manifest_path
+from pipelines.core.store import KEY, history, out_path, snapshots_dir, state_path, table_key
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.gaps.answer import answer_problem
+from pipelines.gaps.plan import plan_requests
+from pipelines.outputs.letters import write_letters
+from pipelines.outputs.publish import report_problem
+from pipelines.outputs.site import publish_pages
+from pipelines.outputs.warehouse_tables import publish_warehouse
+from tests.app.test_cli import run
+from tests.gaps.test_cells import AS_OF, MERTON, Case, project_of, with_peers
+
+SECRET = "7654321"
+MARKS = (SECRET, "7,654,321")
+"""A figure that nothing else in an output looks like, as programs and as people write it."""
+SOURCE = "period_kind: year\nplaces: lad_2023\nholder: The keeper\nprivate: true\nreleased: true\n"
+CASE = Case(None, "x", with_peers(f"{MERTON},x,2023,{SECRET}"), source=SOURCE)
+OTHER = """/*
+question: q
+decision: d
+owner: o
+places: lad_2023
+grain: latest
+needs: {unheld: {}}
+*/
+select place.place_code, unheld.value as unheld from lad_2023.place join lad_2023.unheld using (place_code)
+"""
+PLAN = f"""title: A plan
+day: 2027-04-01
+plan: https://example.org
+places: lad_2023
+replaces: {MERTON}
+new:
+  - {{code: PLAN-NEW, name: New, of: [{MERTON}]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of two problems with every kind of output, all of them public as yet."""
+    tmp_path = tmp_path_factory.mktemp("built")
+    project = project_of(CASE, tmp_path)
+    source = project.catalogue.sources_dir / "a_source.yaml"
+    source.write_text(source.read_text().replace("range: [0, 1000], ", ""))
+    (project.catalogue.root / "pipelines" / "problems" / "other.sql").write_text(OTHER)
+    project = project._replace(catalogue=load(project.catalogue.root))
+    steps.prepare(project)
+    for name in project.catalogue.problems:
+        answer_problem(project, name)
+        report_problem(project, name)
+    publish_warehouse(project)
+    publish_pages(project)
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    rehearse_and_tell(project, str(tmp_path / "plan.yaml"), ["a_problem"], Console(quiet=True))
+    write_letters(project, plan_requests(project, None, None, None), out_path(project.home, "letters"))
+    return tmp_path
+
+
+@pytest.fixture
+def built(once: Path, tmp_path: Path) -> Project:
+    """A copy of that project for a test that changes it."""
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+    return Project(load(tmp_path / "project"), tmp_path / "store", AS_OF)
+
+
+def hide(project: Project) -> Project:
+    """Take back the release of the source."""
+    path = project.catalogue.sources_dir / "a_source.yaml"
+    path.write_text(path.read_text().replace("released: true\n", ""))
+    return project._replace(catalogue=load(project.catalogue.root))
+
+
+def traces(home: Path) -> set[str]:
+    """Name the outputs and tables that have the figure."""
+    files = [path for part in ("out", "state") for path in (home / part).rglob("*") if path.is_file()]
+    return {str(path.relative_to(home)) for path in files if any(mark in _text(path) for mark in MARKS)}
+
+
+def _text(path: Path) -> str:
+    """Give all text of an output or of a table."""
+    if path.suffix == ".parquet":
+        return str(duckdb.sql(f"select * from read_parquet('{path}')").fetchall())
+    if path.suffix == ".duckdb":
+        with duckdb.connect(str(path), read_only=True) as con:
+            names = con.sql("select schema_name || '.' || table_name from duckdb_tables()").fetchall()
+            return str([con.sql(f"select * from {name}").fetchall() for (name,) in names])
+    if path.suffix == ".xlsx":
+        with zipfile.ZipFile(path) as book:
+            return "".join(book.read(name).decode() for name in book.namelist())
+    return path.read_text(encoding="utf-8")
+
+
+SHOWN = {
+    "out/commonground.duckdb", "out/scenario_plan_cells.csv", "out/scenario_plan_a_problem.csv",
+    f"out/places/{MERTON}.html", "state/observation/a_source.parquet", "state/cell/a_problem.parquet",
+    *(f"out/a_problem.{ending}" for ending in ("html", "csv", "json", "xlsx")),
+}  # fmt: skip
+COMMANDS = [
+    ("build", "other"), ("build",), ("refresh",), ("sql", "select * from cells"), ("gaps", "other"), ("gaps",),
+    ("explain", "a_problem", MERTON, "figure"), ("plan",), ("list", "sources"), ("list", "places"), ("snapshots",),
+    ("revisions",), ("verify",), ("places", "Merton"), ("crosswalk", "lad_2021", "lad_2023"), ("rehearse", "PLAN"),
+    ("add", "a_source", "PLAN", "--released", "2024-05-02"), ("new", "local-source", "another"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_whichever_command_comes_next_no_output_has_the_figure(
+    built: Project, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    assert traces(built.home) >= SHOWN
+    hide(built)
+    words = tuple(str(tmp_path / "plan.yaml") if word == "PLAN" else word for word in words)
+    done = run(*words, store=built.home, project=built.catalogue.root)
+    assert SECRET not in done.stdout + done.stderr
+    assert "withdrawn:" in done.stderr and "a_source" in done.stderr, done.stderr
+    assert traces(built.home) == set()
+
+
+def test_what_rests_on_nothing_that_was_taken_back_stays(built: Project) -> None:
+    project = hide(built)
+    told = withdraw(project.catalogue, project.home)
+    assert told and all("a_source" in line for line in told)
+    there = {path.name for path in out_path(project.home, "").iterdir()}
+    assert {"other.html", "other.csv"} <= there and "a_problem.html" not in there
+    assert state_path(project.home, "cell", "other").is_file()
+    assert withdraw(project.catalogue, project.home) == [], "once it is gone, there is nothing to tell"
+
+
+def test_a_source_that_is_no_longer_declared_open_or_at_all_is_not_public(built: Project) -> None:
+    for name in ("a_source.yaml", "a_problem.sql"):
+        next(built.catalogue.root.rglob(name)).unlink()
+    project = built._replace(catalogue=load(built.catalogue.root))
+    assert withdraw(project.catalogue, project.home)
+    assert traces(project.home) == set()
+
+
+def test_a_file_that_someone_changed_is_moved_to_where_only_its_owner_reads_it(built: Project) -> None:
+    path = out_path(built.home, "a_problem.csv")
+    mine = path.read_bytes() + b"my remark\n"
+    path.write_bytes(mine)
+    project = hide(built)
+    told = withdraw(project.catalogue, project.home)
+    new = project.home / "withdrawn" / "a_problem.csv"
+    assert new.read_bytes() == mine and any(str(new) in line for line in told)
+    assert stat.S_IMODE(new.stat().st_mode) == 0o600 and stat.S_IMODE(new.parent.stat().st_mode) == 0o700
+    assert traces(project.home) == set()
+
+
+def test_nothing_goes_on_while_a_figure_can_not_be_withdrawn(built: Project) -> None:
+    out_path(built.home, "a_problem.csv").write_bytes(SECRET.encode())
+    (built.home / "withdrawn").write_text("no folder")
+    hide(built)
+    done = run("sql", "select 1", store=built.home, project=built.catalogue.root)
+    assert done.returncode == 1 and "a_problem.csv" in done.stderr and "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_store_of_a_version_before_is_withdrawn_too(built: Project) -> None:
+    manifest_path(built.home).unlink()
+    for path in (built.home / "state").rglob("*.parquet"):
+        _forget(path)
+    assert withdraw(built.catalogue, built.home) == []
+    assert traces(built.home) >= SHOWN
+    project = hide(built)
+    withdraw(project.catalogue, project.home)
+    assert traces(project.home) == set()
+
+
+def _forget(path: Path) -> None:
+    """Write a table as a version did that noted its key alone."""
+    key, when = table_key(path), path.stat()
+    pl.read_parquet(path).write_parquet(path, metadata={KEY: key or ""})
+    os.utime(path, ns=(when.st_atime_ns, when.st_mtime_ns))
+
+
+def test_snapshots_of_a_private_source_are_read_by_the_owner_alone(built: Project) -> None:
+    names = {entry.source: entry.sha256 for entry in history(built.home)}
+    path, other = (snapshots_dir(built.home) / names[name] for name in ("a_source", "ons_lad_register"))
+    usual = stat.S_IMODE(other.stat().st_mode)
+    assert stat.S_IMODE(path.stat().st_mode) == usual
+    project = hide(built)
+    withdraw(project.catalogue, project.home)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(other.stat().st_mode) == usual
+    path.unlink()
+    steps.prepare(project)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600, "also one that is stored when the source is private already"
+
+
+def test_outputs_are_made_only_from_tables_of_this_build(built: Project) -> None:
+    path = built.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
+    path.write_text(path.read_text().replace("question: q", "question: another"))
+    project = built._replace(catalogue=load(built.catalogue.root))
+    with pytest.raises(CommongroundError, match="a_problem: its tables are not of this build"):
+        report_problem(project, "a_problem")
+    with duckdb.connect(str(publish_warehouse(project)), read_only=True) as con:
+        assert con.sql("select distinct problem from cells").fetchall() == [("other",)]
+        assert con.sql("select count(*) from duckdb_tables() where schema_name = 'problem'").fetchall() == [(1,)]
+    publish_pages(project)
+    pages = list(out_path(project.home, "places").glob("*.html"))
+    assert len(pages) == 361 and not any("another" in page.read_text(encoding="utf-8") for page in pages)
+
+
+def test_a_build_of_one_problem_answers_again_what_was_answered_from_something_else(built: Project) -> None:
+    path = built.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
+    path.write_text(path.read_text().replace("question: q", "question: another"))
+    project = built._replace(catalogue=load(built.catalogue.root))
+    assert build_and_tell(project, ["other"], Console(quiet=True)) == []
+    with duckdb.connect(str(out_path(project.home, "commonground.duckdb")), read_only=True) as con:
+        assert con.sql("select distinct problem from cells order by 1").fetchall() == [("a_problem",), ("other",)]
+
+
+def test_dagster_publishes_nothing_of_a_source_hidden_since_it_read_the_declarations(built: Project) -> None:
+    place, warehouse = Place(built.home, AS_OF), assets._warehouse(built.catalogue)
+    hide(built)
+    out_path(built.home, "commonground.duckdb").unlink()
+    done = dg.materialize([warehouse], resources=assets.resources(place), raise_on_error=False)
+    assert not done.success
+    assert not out_path(built.home, "commonground.duckdb").exists()

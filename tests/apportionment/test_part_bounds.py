@@ -1,0 +1,218 @@
+"""Bounds of places made of several parts: every row of figures that is possible lies within them, none is narrower."""
+
+from datetime import date
+from itertools import product
+from typing import Any, NamedTuple
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.app import steps
+from pipelines.apportionment.succession import PLACED, place_slices
+from pipelines.core.schema import OBSERVATION, conformed, rows
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer as answering
+from pipelines.gaps.refine import withheld
+from tests.small import places_only
+
+YEAR = (date(2020, 1, 1), date(2020, 12, 31))
+MEASURES = {
+    kind: Measure.model_validate({"title": "t", "unit": "u", "kind": kind, "column": "c", **more})
+    for kind, more in {"count": {}, "rate": {"denominator": "count"}, "rank": {}, "index": {}}.items()
+} | {"issued": Measure(title="t", unit="u", kind="count", column=("c",), range=(-100.0, 100.0))}
+Figure = tuple[float | None, float | None, float | None]
+"""A figure as published, with the least and the most it can be; None where not known."""
+Roll = dict[str, tuple[str, ...]]
+"""Each published place, and the places that it leads to."""
+
+
+def placed(figures: dict[str, Figure], roll: Roll, measure: str = "count") -> dict[str, dict[str, Any]]:
+    """Move figures of some codes along a roll; give each place's row."""
+    cells = [
+        {"source": "s", "release": "r", "released_at": date(2021, 1, 1), "measure": measure, "place_code": code,
+         "place_system": "trust_2020", "period_start": YEAR[0], "period_end": YEAR[1], "value": value, "low": low,
+         "high": high, "status": "normal" if value is not None else "low", "file": "f", "file_row": n,
+         "file_column": "c"}
+        for n, (code, (value, low, high)) in enumerate(figures.items())
+    ]  # fmt: skip
+    legs = [(code, to, "merged", len(there)) for code, there in roll.items() for to in there]
+    parts = pl.DataFrame(legs, schema=["from_code", "to_code", "basis", "leads_to"], orient="row")
+    found = place_slices(rows(cells, OBSERVATION), parts, MEASURES)
+    return {row["to_code"]: row for row in found.iter_rows(named=True)}
+
+
+def sure(figure: float) -> Figure:
+    return figure, figure, figure
+
+
+class Rule(NamedTuple):
+    """Figures and a roll, and what is due for place X: reason, low, high."""
+
+    figures: dict[str, Figure]
+    roll: Roll
+    reason: str | None
+    low: float | None
+    high: float | None
+    measure: str = "count"
+
+
+X, BOTH = ("X",), ("X", "Y")
+RULES = {
+    "whole parts add": Rule({"A": sure(5), "B": sure(2)}, {"A": X, "B": X}, None, 7, 7),
+    "a split part adds none to all": Rule({"A": sure(40), "B": sure(5)}, {"A": X, "B": BOTH}, "split", 40, 45),
+    "a missing part has no most": Rule({"B": sure(5)}, {"A": X, "B": BOTH}, "split", 0, None),
+    "nor has one beside a whole": Rule({"B": sure(5)}, {"A": X, "B": X}, "children_incomplete", 5, None),
+    "a hidden part adds its bounds": Rule(
+        {"A": sure(5), "B": (None, 1, 4)}, {"A": X, "B": X}, "children_incomplete", 6, 9
+    ),
+    "hidden without bounds is at least 0": Rule(
+        {"A": sure(5), "B": (None, None, None)}, {"A": X, "B": X}, "children_incomplete", 5, None
+    ),
+    "nothing known, nothing said": Rule({"A": (None, None, None)}, {"A": X}, "suppressed", None, None),
+    "one of two together has none to all": Rule({"A+C": sure(9)}, {"A": X, "C": ("Y",)}, "combined_area", 0, 9),
+    "together, beside a whole part": Rule(
+        {"A+C": sure(9), "B": sure(3)}, {"A": X, "B": X, "C": ("Y",)}, "combined_area", 3, 12
+    ),
+    "together, beside a missing part": Rule(
+        {"A+C": sure(9)}, {"A": X, "B": X, "C": ("Y",)}, "combined_area", 0, None
+    ),
+    "together, both here": Rule({"A+C": sure(9)}, {"A": X, "C": X}, None, 9, 9),
+    "together with what leads nowhere": Rule({"A+C": sure(9)}, {"A": X}, "combined_area", 0, 9),
+    "split, where it can be below 0": Rule(
+        {"A": sure(4), "B": sure(5)}, {"A": X, "B": BOTH}, "split", None, None, "issued"
+    ),
+    "missing, where it can be below 0": Rule(
+        {"A": sure(4)}, {"A": X, "B": X}, "children_incomplete", None, None, "issued"
+    ),
+    "whole, where it can be below 0": Rule({"A": sure(-4), "B": sure(5)}, {"A": X, "B": X}, None, 1, 1, "issued"),
+    "hidden, where it can be below 0": Rule(
+        {"A": sure(-4), "B": (None, -2, 2)}, {"A": X, "B": X}, "children_incomplete", -6, -2, "issued"
+    ),
+    "a rate lies within its parts'": Rule({"A": sure(2), "B": sure(8)}, {"A": X, "B": X}, "needs_parts", 2, 8, "rate"),
+    "unless one is missing": Rule({"A": sure(2)}, {"A": X, "B": X}, "children_incomplete", None, None, "rate"),
+    "or split": Rule({"A": sure(2), "B": sure(8)}, {"A": X, "B": BOTH}, "split", None, None, "rate"),
+    "a rank of two is one among fewer": Rule(
+        {"A": sure(2), "B": sure(8)}, {"A": X, "B": X}, "needs_parts", None, None, "rank"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+def test_bounds_are_sums_over_parts(rule: Rule) -> None:
+    found = placed(rule.figures, rule.roll, rule.measure)["X"]
+    assert (found["reason"], found["low"], found["high"]) == (rule.reason, rule.low, rule.high)
+
+
+def test_evidence_names_the_part_that_was_split_and_the_one_without_a_figure() -> None:
+    found = placed({"RW6": sure(5), "RM3": sure(40)}, {"RW6": ("R0A", "RM3"), "R0A": ("R0A",), "RM3": ("RM3",)})
+    assert found["RM3"]["evidence"] == "RW6 was split among several places"
+    assert found["R0A"]["evidence"] == "RW6 was split among several places; no figure for R0A"
+
+
+def test_evidence_gives_the_figure_published_together_and_not_the_sum_of_all_parts() -> None:
+    found = placed({"A+C": sure(9), "B": sure(3)}, {"A": X, "B": X, "C": ("Y",)})["X"]
+    assert found["evidence"].startswith("9 given together for A+C")
+
+
+def test_a_trust_that_grew_has_no_upper_bound_and_its_neighbour_has_both(tmp_path: Any) -> None:
+    """Pennine Acute (RW6) was split in 2021 between R0A, of which the file says nothing, and RM3."""
+    root = places_only(tmp_path)
+    (root / "sources" / "starter" / "deaths.csv").write_text("code,year,deaths\nRW6,2020,5\nRM3,2020,40\nRXR,2020,9\n")
+    (root / "sources" / "a_source.yaml").write_text(
+        "title: t\npublisher: p\nlicence: l\npage: https://example.org\nperiod_kind: year\nplaces: trust_2020\n"
+        "columns: {place: code, period: year}\nreleases: [{file: starter/deaths.csv, released: 2021-02-01}]\n"
+        "measures: {deaths: {title: d, unit: people, kind: count, column: deaths}}\n"
+    )
+    (root / "pipelines" / "problems" / "a_problem.sql").write_text(
+        "/*\nquestion: q\ndecision: d\nowner: o\nplaces: trust_2022\nonly: [R0A, RM3, RXR]\ngrain: year\n"
+        "periods: {start: '2020', end: '2020'}\nneeds: {deaths: {}}\n*/\n"
+        "select place_period.place_code, place_period.period_start, deaths.value as deaths\n"
+        "from trust_2022.place_period join trust_2022.deaths using (place_code, period_start)\n"
+    )
+    project = Project(load(root), tmp_path / "store", date(2026, 11, 24))
+    steps.prepare(project)
+    cells = answering.answer_problem(project, "a_problem")
+    found = {code: (value, low, high) for code, value, low, high in
+             cells.select("place_code", "value", "low", "high").iter_rows()}  # fmt: skip
+    assert found == {"R0A": (None, 0.0, None), "RM3": (None, 40.0, 45.0), "RXR": (9.0, 9.0, 9.0)}
+
+
+@pytest.mark.parametrize(("before", "low"), [(12.0, 4.0), (-12.0, None)], ids=["issued only", "with returns"])
+def test_a_part_of_a_return_bounds_nothing_where_stock_can_come_back(before: float, low: float | None) -> None:
+    figures = [("A", 2019, before, None), ("A", 2020, 4.0, "partial_return")]
+    cells = pl.DataFrame(
+        [{"measure": "count", "to_code": code, "period_start": date(year, 1, 1), "value": value, "low": value,
+          "high": value, "caveats": caveat} for code, year, value, caveat in figures]
+    )  # fmt: skip
+    found = withheld(conformed(cells, PLACED), MEASURES).row(1, named=True)
+    assert (found["reason"], found["value"], found["low"], found["high"]) == ("partial_return", None, low, None)
+
+
+PARTS = ("A", "B", "C")
+LEGS = st.sampled_from([X, BOTH, ("Y",)])
+TRUTH = st.integers(0, 3)
+HOW = st.sampled_from(["given", "bounded", "hidden", "absent"])
+
+
+@settings(deadline=None)
+@given(
+    true=st.fixed_dictionaries(dict.fromkeys(PARTS, TRUTH)), how=st.fixed_dictionaries(dict.fromkeys(PARTS, HOW)),
+    roll=st.fixed_dictionaries(dict.fromkeys(PARTS, LEGS)), joined=st.booleans(), signed=st.booleans(),
+)  # fmt: skip
+def test_all_that_is_possible_lies_within_and_the_ends_are_possible(
+    true: dict[str, int], how: dict[str, str], roll: Roll, joined: bool, signed: bool
+) -> None:
+    """By brute force: every share-out of every figure that the file allows, each part -3 or 0 up to 9."""
+    figures: dict[str, Figure] = {}
+    possible: dict[str, range] = {}
+    names = {"A": "A+B", "B": None} if joined else {}
+    for part in PARTS:
+        code = names.get(part, part)
+        if code is None:
+            continue
+        figure = true[part] + (true["B"] if joined and part == "A" else 0)
+        low, high = max(0 if not signed else -3, figure - 1), figure + 1
+        possible[code] = {"given": range(figure, figure + 1), "bounded": range(low, high + 1)}.get(
+            how[part], range(-3 if signed else 0, MOST + 1)
+        )
+        told: dict[str, Figure] = {"given": sure(figure), "bounded": (None, low, high), "hidden": (None, None, None)}
+        if how[part] in told:
+            figures[code] = told[how[part]]
+    if not figures:
+        return
+    found = placed(figures, roll, "issued" if signed else "count")
+    for place, row in found.items():
+        totals = _totals(place, possible, roll, signed)
+        low, high = row["low"], row["high"]
+        assert low is None or low <= min(totals)
+        assert high is None or high >= max(totals)
+        if row["value"] is not None:
+            assert totals == {row["value"]}
+        if not signed:
+            # No wider than need be: where a bound is given, something possible reaches it.
+            assert low is None or low in totals
+            assert high is None or high in totals
+
+
+MOST = 9
+"""Most that a figure of which nothing is known is taken for in the brute force."""
+
+
+def _totals(place: str, possible: dict[str, range], roll: Roll, signed: bool) -> set[int]:
+    """Give every sum that a place can have."""
+    by_code = [_pieces(place, code, figures, roll, signed) for code, figures in possible.items()]
+    return {sum(pieces) for pieces in product(*by_code)}
+
+
+def _pieces(place: str, code: str, figures: range, roll: Roll, signed: bool) -> set[int]:
+    """Give every piece of one published figure that a place can have."""
+    there = {to for part in code.split("+") for to in roll[part]}
+    if place not in there:
+        return {0}
+    if len(there) == 1:
+        return set(figures)
+    return {piece for figure in figures for piece in (range(-MOST, MOST + 1) if signed else range(figure + 1))}

@@ -1,0 +1,99 @@
+"""Rates of merged places: averaged by their own denominators where those are held, and never otherwise."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.apportionment.rates import averaged, weights_for
+from pipelines.apportionment.succession import place_slices
+from pipelines.core.schema import OBSERVATION, rows
+from pipelines.declarations.measure import Measure
+
+RATE = Measure(title="r", unit="%", kind="rate", denominator="people", column=("r",), rounding=0.1)
+PEOPLE = Measure(title="p", unit="people", kind="stock", column=("p",))
+MEASURES = {"rate": RATE, "people": PEOPLE}
+YEAR = (date(2023, 1, 1), date(2023, 12, 31))
+PARTS = pl.DataFrame(
+    [("A", "N", "merged", 1), ("B", "N", "merged", 1), ("C", "C", "observed", 1)],
+    schema=["from_code", "to_code", "basis", "leads_to"],
+    orient="row",
+)
+
+
+def cell(measure: str, place: str, value: float | None, span: tuple[date, date] = YEAR) -> dict[str, Any]:
+    half = 0.05 if measure == "rate" else 0.0
+    return {
+        "source": "s", "release": "x", "released_at": date(2024, 1, 1), "measure": measure, "place_code": place,
+        "place_system": "lad_2019", "period_start": span[0], "period_end": span[1], "value": value,
+        "low": None if value is None else value - half, "high": None if value is None else value + half,
+        "status": "normal" if value is not None else "not_available", "file": "f", "file_row": 1, "file_column": "c",
+    }  # fmt: skip
+
+
+def table(cells: list[dict[str, Any]]) -> pl.DataFrame:
+    return rows(cells, OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
+
+
+def placed(rates: list[dict[str, Any]], people: list[dict[str, Any]]) -> dict[str, Any]:
+    """Place some rates on N, made of A and B; give N's row."""
+    observed, held = table(rates), table(people)
+    moved = place_slices(observed, PARTS, MEASURES)
+    done = averaged(moved, observed, PARTS, weights_for(observed, held, MEASURES))
+    return done.filter(pl.col("to_code") == "N").row(0, named=True)
+
+
+def test_a_rate_is_the_average_of_its_parts_by_their_denominators() -> None:
+    found = placed(
+        [cell("rate", "A", 2.0), cell("rate", "B", 8.0)], [cell("people", "A", 300.0), cell("people", "B", 100.0)]
+    )
+    assert (found["value"], found["reason"]) == (pytest.approx(3.5), None)
+    assert (found["basis"], found["status"], found["coverage"]) == ("rate_averaged", "estimated", 1.0)
+    assert (found["low"], found["high"]) == (pytest.approx(3.45), pytest.approx(3.55))
+    assert found["evidence"] == "average of the rates of 2 places, weighted by people of 2023-12-31"
+
+
+def test_weights_of_another_day_leave_the_range_of_the_parts_as_bounds() -> None:
+    before = (date(2022, 6, 30), date(2022, 6, 30))
+    people = [cell("people", "A", 300.0, before), cell("people", "B", 100.0, before)]
+    found = placed([cell("rate", "A", 2.0), cell("rate", "B", 8.0)], people)
+    assert found["value"] == pytest.approx(3.5)
+    assert (found["low"], found["high"]) == (pytest.approx(1.95), pytest.approx(8.05))
+
+
+@pytest.mark.parametrize(
+    "people",
+    [
+        [],
+        [cell("people", "A", 300.0)],
+        [cell("people", "A", 300.0), cell("people", "B", 0.0)],
+        [cell("people", "A", 300.0), cell("people", "B", None)],
+        [cell("people", p, 9.0, (date(2024, 6, 30), date(2024, 6, 30))) for p in "AB"],
+    ],
+    ids=["no denominator", "of one part only", "nobody in one part", "not available", "only from after"],
+)
+def test_without_a_sound_denominator_for_every_part_the_rate_stays_a_gap(people: list[dict[str, Any]]) -> None:
+    found = placed([cell("rate", "A", 2.0), cell("rate", "B", 8.0)], people)
+    assert (found["value"], found["reason"]) == (None, "needs_parts")
+    assert (found["low"], found["high"]) == (pytest.approx(1.95), pytest.approx(8.05))
+
+
+def test_a_part_without_a_rate_leaves_a_gap() -> None:
+    found = placed([cell("rate", "A", 2.0)], [cell("people", "A", 300.0), cell("people", "B", 100.0)])
+    assert (found["value"], found["reason"]) == (None, "children_incomplete")
+
+
+@given(
+    rates=st.tuples(st.floats(0, 100), st.floats(0, 100)),
+    people=st.tuples(st.floats(1, 1e6), st.floats(1, 1e6)),
+)
+def test_an_average_lies_within_the_rates_it_came_from(rates: tuple[float, float], people: tuple[float, float]) -> None:
+    found = placed(
+        [cell("rate", place, rate) for place, rate in zip("AB", rates, strict=True)],
+        [cell("people", place, count) for place, count in zip("AB", people, strict=True)],
+    )
+    assert min(rates) - 1e-9 <= found["value"] <= max(rates) + 1e-9
+    assert found["low"] <= found["value"] <= found["high"]

@@ -1,0 +1,165 @@
+"""Moving figures by matrices gives what the same rules give when they are written out place by place."""
+
+import math
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.apportionment.sparse import MOVED, move, move_batches, road
+from pipelines.core.errors import CrosswalkError
+from pipelines.core.schema import STATUSES
+from pipelines.core.slices import SLICE
+
+START, END = date(2020, 1, 1), date(2020, 12, 31)
+PAIRS = {"from_code": pl.String, "to_code": pl.String, "weight": pl.Float64, "people": pl.Float64}
+FIGURES = {
+    "measure": pl.String, "period_start": pl.Date, "period_end": pl.Date, "place_code": pl.String,
+    "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "status": pl.String,
+}  # fmt: skip
+
+
+def plain(observed: pl.DataFrame, crosswalk: pl.DataFrame, signed: bool) -> list[dict[str, Any]]:
+    """Move figures as the rules read: slice by slice, place by place, part by part."""
+    pairs = crosswalk.rows(named=True)
+    ways = crosswalk.drop_nulls("from_code")["from_code"].to_list()
+    found = []
+    for key in observed.select(SLICE).unique(maintain_order=True).rows():
+        held = {row["place_code"]: row for row in observed.rows(named=True) if key == tuple(row[n] for n in SLICE)}
+        for to in sorted(crosswalk["to_code"].drop_nulls().unique()):
+            there = [pair for pair in pairs if pair["to_code"] == to]
+            moved = _place([(pair, held.get(pair["from_code"])) for pair in there], ways, signed)
+            found.append({**dict(zip(SLICE, key, strict=True)), "place_code": to, **moved})
+    return found
+
+
+def _place(there: list[tuple[dict[str, Any], dict[str, Any] | None]], ways: list[str], signed: bool) -> dict[str, Any]:
+    parts = [(pair, row) for pair, row in there if pair["from_code"] is not None]
+    outside = any(pair["from_code"] is None and pair["people"] != 0 for pair, _ in there)
+    known = [(pair, row) for pair, row in parts if row is not None and row["value"] is not None]
+    whole = [pair["weight"] == 1 and ways.count(pair["from_code"]) == 1 for pair, _ in parts]
+    missing = len(parts) - len(known)
+    total = sum(row["value"] * (pair["weight"] or 0) for pair, row in known)
+    cut = sum(row["value"] * (pair["weight"] or 0) for (pair, row), all_ in zip(parts, whole, strict=True)
+              if row is not None and row["value"] is not None and not all_)  # fmt: skip
+    given = missing == 0 and not outside and all(pair["weight"] is not None for pair, _ in parts)
+    people = [pair["people"] for pair, _ in there]
+    covered = None
+    if None not in people and sum(people):
+        covered = sum(pair["people"] for pair, _ in known) / sum(people)
+    lows = [_bound(row, "low") for (_, row), all_ in zip(parts, whole, strict=True) if all_]
+    highs = [_bound(row, "high") for _, row in parts]
+    unsure = signed and (outside or not all(whole))
+    return {
+        "value": total if given else None,
+        "partial": total,
+        "low": None if unsure or (signed and None in lows) else sum(n or 0 for n in lows),
+        "high": None if unsure or outside or None in highs else sum(highs),
+        "coverage": 1.0 if missing == 0 and not outside else 0.0 if missing == len(parts) else covered,
+        "split_share": (cut / total if total else 0.0) if given else None,
+        "parts": len(parts),
+        "missing": missing,
+        "status": STATUSES[max([STATUSES.index(row["status"]) for _, row in parts if row is not None], default=0)],
+    }  # fmt: skip
+
+
+def _bound(row: dict[str, Any] | None, name: str) -> float | None:
+    return None if row is None else row["value"] if row[name] is None else row[name]
+
+
+@st.composite
+def crosswalks(draw: st.DrawFn) -> pl.DataFrame:
+    """Draw a crosswalk: places that go whole, are cut, have no weights, or lead nowhere in part."""
+    rows: list[tuple[str | None, str | None, float | None, float | None]] = []
+    targets = ["X", "Y", "Z"]
+    for code in draw(st.lists(st.sampled_from("ABCDEF"), min_size=1, unique=True)):
+        legs = draw(st.lists(st.sampled_from([*targets, None]), min_size=1, max_size=3, unique=True))
+        weights = {1: [1.0], 2: [0.25, 0.75], 3: [0.5, 0.25, 0.25]}[len(legs)]
+        unknown = len(legs) > 1 and draw(st.booleans()) and None not in legs
+        for leg, weight in zip(legs, weights, strict=True):
+            people = draw(st.none() | st.integers(0, 9).map(float))
+            rows.append((code, leg, None if unknown else weight, people))
+    rows += [(None, leg, None, draw(st.none() | st.integers(0, 5).map(float)))
+             for leg in draw(st.lists(st.sampled_from(targets), max_size=1))]  # fmt: skip
+    if all(leg is None for _, leg, _, _ in rows):
+        rows.append(("G", "X", 1.0, 1.0))
+    return pl.DataFrame(rows, schema=PAIRS, orient="row")
+
+
+@st.composite
+def slices(draw: st.DrawFn, codes: list[str], lowest: int) -> pl.DataFrame:
+    """Draw some slices of figures: in any order of places, some hidden within bounds, some without a row."""
+    rows = []
+    for measure in draw(st.lists(st.sampled_from(["one", "other"]), min_size=1, unique=True)):
+        for code in draw(st.lists(st.sampled_from(codes), min_size=1, unique=True)):
+            value = draw(st.none() | st.integers(lowest, 50).map(float))
+            around = draw(st.none() | st.just(2.0))
+            low, high = (None, None) if around is None else ((value or 3) - around, (value or 3) + around)
+            status = draw(st.sampled_from(["normal", "estimated", "confidential"]))
+            rows.append((measure, START, END, code, value, low, high, status))
+    return pl.DataFrame(rows, schema=FIGURES, orient="row")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), st.booleans())
+def test_matrices_move_figures_as_the_rules_read(data: st.DataObject, signed: bool) -> None:
+    crosswalk = data.draw(crosswalks())
+    codes = sorted(crosswalk["from_code"].drop_nulls().unique())
+    observed = data.draw(slices(codes, -20 if signed else 5))
+    expected, found = plain(observed, crosswalk, signed), move(observed, crosswalk, signed=signed).rows(named=True)
+    assert [row["place_code"] for row in found] == [row["place_code"] for row in expected]
+    for one, other in zip(found, expected, strict=True):
+        for name in (*SLICE, *MOVED):
+            assert one[name] == other[name] or math.isclose(one[name], other[name], abs_tol=1e-9), (name, one, other)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data(), st.integers(1, 4))
+def test_figures_in_batches_of_any_size_move_as_figures_in_one_piece(data: st.DataObject, size: int) -> None:
+    crosswalk = data.draw(crosswalks())
+    observed = data.draw(slices(sorted(crosswalk["from_code"].drop_nulls().unique()), 5))
+    batches = [observed.slice(start, size) for start in range(0, observed.height, size)]
+    found = pl.concat(move_batches(batches, road(crosswalk)))
+    assert found.equals(move(observed, crosswalk))
+
+
+@pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["B", "A", "C"])])
+def test_codes_may_be_text_or_numbered_text_in_any_order(dtype: pl.DataType) -> None:
+    crosswalk = pl.DataFrame([("A", "X", 1.0, 1.0), ("B", "X", 1.0, 1.0), ("C", "Y", 1.0, 1.0)], PAIRS, orient="row")
+    rows = [
+        ("one", START, END, code, value, None, None, "normal") for code, value in (("C", 4.0), ("A", 1.0), ("B", 2.0))
+    ]
+    observed = pl.DataFrame(rows, FIGURES, orient="row").with_columns(pl.col("place_code").cast(dtype))
+    assert move(observed, crosswalk)["value"].to_list() == [3.0, 4.0]
+
+
+def test_bounds_and_status_need_not_be_told() -> None:
+    crosswalk = pl.DataFrame([("A", "X", 1.0, 1.0)], PAIRS, orient="row")
+    observed = pl.DataFrame([("one", START, END, "A", 7)], [*FIGURES][:5], orient="row")
+    assert move(observed, crosswalk).select("value", "low", "high", "status").rows() == [(7.0, 7.0, 7.0, "normal")]
+
+
+@pytest.mark.parametrize(
+    ("codes", "complaint"),
+    [(["A", "A"], "A has two figures"), (["A", "Q"], "1 codes are not of the system .* Q among them")],
+)
+def test_a_place_with_two_figures_and_one_that_is_not_known_are_refused(codes: list[str], complaint: str) -> None:
+    crosswalk = pl.DataFrame([("A", "X", 1.0, 1.0), ("B", "X", 1.0, 1.0)], PAIRS, orient="row")
+    rows = [("one", START, END, code, 1.0, None, None, "normal") for code in codes]
+    with pytest.raises(CrosswalkError, match=complaint):
+        move(pl.DataFrame(rows, FIGURES, orient="row"), crosswalk)
+
+
+@pytest.mark.parametrize(
+    ("weights", "complaint"),
+    [([0.5, 0.4], "do not add to 1"), ([1.5, -0.5], "expected a share from 0 to 1"), ([0.5, math.nan], "0 to 1")],
+)
+def test_weights_that_would_make_or_lose_people_are_refused(weights: list[float], complaint: str) -> None:
+    pairs = pl.DataFrame(
+        [("A", to, weight, 1.0) for to, weight in zip("XY", weights, strict=True)], PAIRS, orient="row"
+    )
+    with pytest.raises(CrosswalkError, match=complaint):
+        road(pairs)

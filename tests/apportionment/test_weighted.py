@@ -1,0 +1,340 @@
+"""Figures shared out where a boundary cuts places: what is kept, what is averaged, what is withheld and why."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.app import steps
+from pipelines.apportionment.weighted import Way, share_out
+from pipelines.core.reasons import REASONS
+from pipelines.core.schema import OBSERVATION, conformed, rows
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer as answering
+from pipelines.geography.crosswalk import CROSSWALK
+from pipelines.geography.overlay import OVERLAY, composed
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+YEAR = (date(2023, 1, 1), date(2023, 12, 31))
+MEASURES = {
+    "people": Measure(title="p", unit="people", kind="stock", column=("p",)),
+    "events": Measure(title="e", unit="events", kind="count", column=("e",)),
+    "rate": Measure(title="r", unit="%", kind="rate", denominator="people", column=("r",)),
+    "score": Measure(title="s", unit="score", kind="index", column=("s",)),
+}
+Bounds = tuple[float | None, float | None]
+Legs = dict[str, dict[str | None, float]]
+"""For each place how many people of it live in each place led to."""
+
+
+def crosswalk_of(legs: Legs) -> pl.DataFrame:
+    """Make a crosswalk from how many people of each place live in each place led to."""
+    found = [
+        {"from_code": code, "to_code": to, "weight": people / sum(there.values()), "people": people}
+        for code, there in legs.items()
+        for to, people in there.items()
+    ]
+    frame = pl.DataFrame(found, schema=OVERLAY).with_columns(
+        pl.lit("lad_2021").alias("from_system"), pl.lit("icb_2022").alias("to_system")
+    )
+    return conformed(frame, CROSSWALK)
+
+
+def observed(figures: dict[str, dict[str, float | None]]) -> pl.DataFrame:
+    """Make observations of some measures by place, of one year and one release."""
+    cells: list[dict[str, Any]] = [
+        {"source": "s", "release": "x", "released_at": date(2024, 1, 1), "measure": measure, "place_code": code,
+         "place_system": "lad_2021", "period_start": YEAR[0], "period_end": YEAR[1], "value": value, "low": value,
+         "high": value, "status": "normal" if value is not None else "not_available", "file": "f", "file_row": 1,
+         "file_column": "c"}
+        for measure, by_code in figures.items() for code, value in by_code.items()
+    ]  # fmt: skip
+    return rows(cells, OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
+
+
+def shared(figures: dict[str, dict[str, float | None]], legs: Legs, **given: Any) -> dict[tuple[str, str], Any]:
+    """Share figures out; give each row by measure and place led to."""
+    table = observed(figures)
+    held = table.filter(pl.col("measure") == "people")
+    found = share_out(table, Way(crosswalk_of(legs), "all_ages"), MEASURES, held, **given)
+    return {(row["measure"], row["to_code"]): row for row in found.iter_rows(named=True)}
+
+
+CUT: Legs = {"A": {"X": 300.0, "Y": 100.0}, "B": {"Y": 200.0}}
+
+
+def test_a_count_is_shared_out_by_people_and_marked_estimated() -> None:
+    found = shared({"events": {"A": 40.0, "B": 5.0}}, CUT)
+    x, y = found["events", "X"], found["events", "Y"]
+    assert (x["value"], y["value"]) == (30.0, 15.0)
+    assert (x["basis"], x["status"], x["split_share"]) == ("apportioned", "estimated", 1.0)
+    assert y["split_share"] == pytest.approx(10 / 15)
+    # Whatever the shares are, Y has all of B, and at most all of both.
+    assert (y["low"], y["high"]) == (5.0, 45.0)
+
+
+def test_a_rate_is_averaged_by_the_people_who_go_along() -> None:
+    found = shared({"rate": {"A": 2.0, "B": 8.0}, "people": {"A": 400.0, "B": 200.0}}, CUT)
+    assert found["rate", "X"]["value"] == 2.0
+    assert found["rate", "Y"]["value"] == pytest.approx((2 * 100 + 8 * 200) / 300)
+    assert (found["rate", "Y"]["basis"], found["rate", "Y"]["status"]) == ("rate_averaged", "estimated")
+
+
+@pytest.mark.parametrize(
+    ("legs", "rate", "score"),
+    [({"A": {"Y": 100.0}, "B": {"Y": 200.0}, "C": {"Z": 1.0, "X": 1.0}}, (2.0, 8.0), (1.0, 3.0)),
+     (CUT, (None, None), (None, None))],
+    ids=["whole parts", "one part cut"],
+)  # fmt: skip
+def test_a_rate_without_its_denominator_is_bounded_by_its_parts_where_these_are_whole(
+    legs: Legs, rate: Bounds, score: Bounds
+) -> None:
+    """The rate of a piece of a place may be anything."""
+    found = shared({"rate": {"A": 2.0, "B": 8.0}, "score": {"A": 1.0, "B": 3.0}}, legs)
+    for measure, bounds in (("rate", rate), ("score", score)):
+        row = found[measure, "Y"]
+        assert (row["value"], row["reason"]) == (None, "needs_parts")
+        assert (row["low"], row["high"]) == bounds
+
+
+def test_an_index_of_a_place_that_goes_whole_stays_what_it_is() -> None:
+    found = shared({"score": {"A": 1.0, "B": 3.0}}, {"A": {"X": 1.0}, "B": {"Y": 1.0}})
+    assert (found["score", "X"]["value"], found["score", "Y"]["value"]) == (1.0, 3.0)
+
+
+def test_a_part_without_a_figure_leaves_a_gap_that_names_it() -> None:
+    found = shared({"events": {"A": 40.0, "B": None}}, CUT)
+    row = found["events", "Y"]
+    assert (row["value"], row["reason"]) == (None, "children_incomplete")
+    assert "B" in row["evidence"]
+    assert row["coverage"] == pytest.approx(100 / 300)
+
+
+DOWN: Legs = {"A": {"X": 30.0, "Y": 30.0, "Z": 40.0}}
+
+
+def test_a_smaller_part_of_a_larger_place_is_withheld_unless_it_is_asked_for() -> None:
+    found = shared({"events": {"A": 100.0}}, DOWN)
+    row = found["events", "X"]
+    assert (row["value"], row["reason"]) == (None, "coarser_only")
+    assert (row["low"], row["high"]) == (0.0, 100.0)
+    asked = shared({"events": {"A": 100.0}}, DOWN, allowed=frozenset({"events"}))["events", "X"]
+    assert (asked["value"], asked["reason"], asked["basis"]) == (30.0, None, "apportioned")
+
+
+def test_people_whom_the_source_does_not_reach_leave_a_gap() -> None:
+    way = crosswalk_of({"A": {"X": 60.0}})
+    outside = way.with_columns(
+        pl.lit(None, pl.String).alias("from_code"),
+        pl.lit(None, pl.Float64).alias("weight"),
+        pl.lit(40.0).alias("people"),
+    )
+    found = share_out(observed({"events": {"A": 6.0}}), Way(pl.concat([way, outside]), "all_ages"), MEASURES,
+                      observed({}))  # fmt: skip
+    row = found.row(0, named=True)
+    assert (row["value"], row["reason"]) == (None, "low_reach")
+    assert row["evidence"] == "40.0 % of its people live where the source has no place"
+
+
+def test_places_published_together_are_shared_out_by_the_people_of_both() -> None:
+    legs: Legs = {"A": {"X": 300.0, "Y": 100.0}, "B": {"Y": 400.0}}
+    found = shared({"events": {"A+B": 80.0}}, legs)
+    assert (found["events", "X"]["value"], found["events", "Y"]["value"]) == (30.0, 50.0)
+
+
+PLACES_LED_TO = ["X", "Y", "Z"]
+
+
+@st.composite
+def legs_drawn(draw: st.DrawFn) -> Legs:
+    """Draw how the people of some places are spread over places led to; some may lead nowhere in part."""
+    found: Legs = {}
+    for code in "ABCD":
+        to = draw(st.lists(st.sampled_from([*PLACES_LED_TO, None]), min_size=1, max_size=3, unique=True))
+        if to == [None]:
+            to = ["X"]
+        found[code] = {each: float(draw(st.integers(1, 1000))) for each in to}
+    return found
+
+
+def numbers(least: int, most: int) -> st.SearchStrategy[dict[str, float]]:
+    return st.fixed_dictionaries({code: st.integers(least, most).map(float) for code in "ABCD"})
+
+
+ALL = frozenset(MEASURES)
+
+
+@settings(max_examples=80, deadline=None)
+@given(legs=legs_drawn(), events=numbers(0, 10_000))
+def test_totals_survive_but_for_what_leads_nowhere(legs: Legs, events: dict[str, float]) -> None:
+    found = shared({"events": dict(events)}, legs, allowed=ALL)
+    lost = sum(events[code] * there.get(None, 0.0) / sum(there.values()) for code, there in legs.items())
+    assert sum(row["value"] for row in found.values()) + lost == pytest.approx(sum(events.values()))
+
+
+@settings(max_examples=80, deadline=None)
+@given(legs=legs_drawn(), events=numbers(0, 10_000), shares=st.data())
+def test_sure_bounds_hold_the_figure_and_every_truth_that_could_be(
+    legs: Legs, events: dict[str, float], shares: st.DataObject
+) -> None:
+    found = shared({"events": dict(events)}, legs, allowed=ALL)
+    truth = dict.fromkeys(PLACES_LED_TO, 0.0)
+    for code, there in legs.items():
+        left = events[code]
+        for to in list(there)[:-1]:
+            part = left * shares.draw(st.floats(0, 1))
+            left -= part
+            truth[to or "X"] += part if to else 0.0
+        if (last := list(there)[-1]) is not None:
+            truth[last] += left
+    for (_, to), row in found.items():
+        assert row["low"] - 1e-6 <= row["value"] <= row["high"] + 1e-6
+        assert row["low"] - 1e-6 <= truth[to] <= row["high"] + 1e-6
+        if row["likely_low"] is not None:
+            assert row["low"] - 1e-6 <= row["likely_low"] <= row["value"] + 1e-6
+            assert row["value"] - 1e-6 <= row["likely_high"] <= row["high"] + 1e-6
+
+
+@settings(max_examples=80, deadline=None)
+@given(legs=legs_drawn(), rate=numbers(0, 100), people=numbers(1, 10_000))
+def test_a_rate_stays_within_the_rates_it_came_from(
+    legs: Legs, rate: dict[str, float], people: dict[str, float]
+) -> None:
+    found = shared({"rate": dict(rate), "people": dict(people)}, legs, allowed=ALL)
+    for (measure, to), row in found.items():
+        if measure == "rate":
+            parts = [rate[code] for code, there in legs.items() if to in there]
+            assert min(parts) - 1e-9 <= row["value"] <= max(parts) + 1e-9
+
+
+@settings(max_examples=40, deadline=None)
+@given(events=numbers(0, 10_000), rate=numbers(0, 100))
+def test_the_identity_changes_nothing(events: dict[str, float], rate: dict[str, float]) -> None:
+    same: Legs = {code: {code: 10.0} for code in "ABCD"}
+    found = shared({"events": dict(events), "rate": dict(rate)}, same)
+    assert {code: found["events", code]["value"] for code in "ABCD"} == events
+    assert {code: found["rate", code]["value"] for code in "ABCD"} == rate
+    assert {row["split_share"] for (measure, _), row in found.items() if measure == "events"} == {0.0}
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    up=st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("MNO"), min_size=1),
+    top=st.fixed_dictionaries({code: st.sampled_from("PQ") for code in "MNO"}),
+)
+def test_going_by_way_of_nested_places_is_going_straight_there(up: dict[str, str], top: dict[str, str]) -> None:
+    def whole(pairs: dict[str, str]) -> pl.DataFrame:
+        found = [(code, to, 1.0, None) for code, to in pairs.items()]
+        return pl.DataFrame(found, schema=OVERLAY, orient="row")
+
+    by_way = composed(whole(up), whole(top)).select("from_code", "to_code", "weight").sort("from_code")
+    straight = whole({code: top[to] for code, to in up.items()}).select("from_code", "to_code", "weight")
+    assert by_way.equals(straight.sort("from_code"))
+
+
+REGISTERS = ("ons_lad_register", "ons_lad_changes", "ons_area_register", "dwp_jobcentres", "ons_small_areas")
+ABOUT = "title: t\npublisher: A publisher\nlicence: l\npage: https://example.org\nperiod_kind: year\n"
+COLUMNS = "columns: {place: code, period: period}\n"
+
+
+def answered(
+    folder: Path, own: str, asked: str, codes: list[str], *, need: str = "", kind: str = "kind: stock",
+    values: dict[str, float | None] | None = None,
+) -> pl.DataFrame:  # fmt: skip
+    """Answer one problem about places of one system from a source by another; give its cells of the measure."""
+    root, sources = folder / "project", folder / "project" / "sources"
+    (root / "pipelines" / "problems").mkdir(parents=True)
+    (sources / "starter").mkdir(parents=True)
+    shutil.copytree(ROOT / "sources" / "shared", sources / "shared")
+    for name in REGISTERS:
+        shutil.copy(ROOT / "sources" / f"{name}.yaml", sources)
+        for path in (ROOT / "sources" / "starter").glob(f"{name}.*"):
+            shutil.copy(path, sources / "starter")
+    lines = [f"{code},2021,{'' if (v := (values or {}).get(code, 100.0)) is None else v},1000" for code in codes]
+    (sources / "starter" / "own.csv").write_text("\n".join(["code,period,figure,people", *lines]) + "\n")
+    (sources / "a_source.yaml").write_text(
+        f"{ABOUT}{COLUMNS}places: {own}\nreleases: [{{file: starter/own.csv, released: 2022-05-01}}]\n"
+        f"measures:\n  figure: {{title: f, unit: things, column: figure, {kind}}}\n"
+        "  people: {title: p, unit: people, column: people, kind: stock}\n"
+    )
+    allowed = ", ".join(each for each in ("max_age: 10 years", need) if each)
+    (root / "pipelines" / "problems" / "a_problem.sql").write_text(
+        f"/*\nquestion: q\ndecision: d\nowner: o\nplaces: {asked}\ngrain: latest\n"
+        f"needs: {{figure: {{{allowed}}}}}\n*/\n"
+        f"select place.place_code, figure.value as figure\nfrom {asked}.place join {asked}.figure using (place_code)\n"
+    )
+    project = Project(load(root), folder / "store", date(2026, 6, 30))
+    steps.prepare(project)
+    return answering.answer_problem(project, "a_problem").filter(pl.col("measure") == "figure")
+
+
+def places_of(system: str) -> list[str]:
+    """Give the codes of a place system that travels with the project."""
+    table = pl.read_parquet(ROOT / "sources" / "starter" / "ons_small_areas.parquet")
+    return table[system].drop_nulls().unique().sort().to_list()
+
+
+BOARDS, DISTRICTS, GROUPS = "icb_2022", "lad_2021", "ccg_2021"
+
+
+def the(cells: pl.DataFrame, code: str) -> dict[str, Any]:
+    row = cells.filter(pl.col("place_code") == code).row(0, named=True)
+    if row["reason"]:
+        assert row["severity"] == REASONS[row["reason"]].severity
+        assert row["evidence"] and row["holder"] and row["remedy"]
+    return row
+
+
+def test_what_is_known_for_boards_only_is_not_told_of_councils(tmp_path: Path) -> None:
+    cells = answered(tmp_path, BOARDS, "lad_2023", places_of(BOARDS))
+    merton = the(cells, "E09000024")
+    assert (merton["value"], merton["reason"]) == (None, "coarser_only")
+    assert (merton["low"], merton["high"]) == (0.0, 100.0)
+
+
+def test_what_is_shared_out_too_roughly_for_a_problem_is_withheld(tmp_path: Path) -> None:
+    cells = answered(
+        tmp_path, DISTRICTS, BOARDS, places_of(DISTRICTS), need="max_error: 0.000001" 
+    )  # fmt: skip
+    withheld = cells.filter(pl.col("reason") == "too_uncertain")
+    assert withheld.height > 5
+    row = the(cells, withheld["place_code"][0])
+    assert row["value"] is None and row["low"] <= row["high"]
+    # A board made of whole councils is as exact as they are.
+    whole = cells.filter(pl.col("split_share") == 0)
+    assert whole.height > 20
+    assert whole["reason"].null_count() == whole.height
+
+
+def test_places_that_lead_nowhere_say_so(tmp_path: Path) -> None:
+    cells = answered(tmp_path, "jobcentre_2018", "lad_2023", ["BL11SX", "M155JB"])
+    manchester = the(cells, "E08000003")
+    assert (manchester["value"], manchester["reason"]) == (None, "crosswalk_loss")
+
+
+def test_an_area_across_the_border_of_what_a_source_covers_is_no_low_number(tmp_path: Path) -> None:
+    cells = answered(tmp_path, GROUPS, "ttwa_2011", places_of(GROUPS), need="downscale: true")
+    across = cells.filter(pl.col("reason") == "low_reach")
+    assert across.height >= 5
+    row = the(cells, across["place_code"][0])
+    assert row["value"] is None and "of its people live where the source has no place" in row["evidence"]
+
+
+def test_an_average_over_most_of_a_place_is_given_where_that_will_do_and_marked(tmp_path: Path) -> None:
+    codes = places_of(DISTRICTS)
+    hole: dict[str, float | None] = dict.fromkeys(codes, 5.0) | {"E09000024": None}
+    rate = "kind: rate, denominator: people"
+    whole = the(answered(tmp_path / "a", DISTRICTS, BOARDS, codes, kind=rate, values=hole), "E54000031")
+    assert (whole["value"], whole["reason"]) == (None, "children_incomplete")
+    most = answered(tmp_path / "b", DISTRICTS, BOARDS, codes, kind=rate, values=hole, need="min_coverage: 0.5")
+    row = the(most, "E54000031")
+    assert (row["value"], row["reason"]) == (5.0, None)
+    assert "incomplete_aggregate" in row["caveats"]
+    assert 0.5 < row["coverage"] < 1

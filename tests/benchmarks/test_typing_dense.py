@@ -1,0 +1,133 @@
+"""Typing large grids gives what plain joins give, and accounts for every cell."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.typing_dense import OF_STATUS, REASONS, Grid, gaps
+from pipelines.core.errors import CrosswalkError
+from pipelines.core.schema import STATUSES, VALUELESS
+from pipelines.core.slices import SLICE
+
+PLACES = ["E1", "E2", "S1", "S2"]
+NATIONS = ["England", "England", "Scotland", "Scotland"]
+PERIODS = [(date(2023, 1, 1), date(2023, 1, 31)), (date(2023, 2, 1), date(2023, 2, 28))]
+SLICES = pl.DataFrame(
+    [(measure, *span) for measure in ("a", "b") for span in PERIODS],
+    schema={"measure": pl.String, "period_start": pl.Date, "period_end": pl.Date},
+    orient="row",
+)
+GRID = Grid(PLACES, NATIONS, SLICES, {"b": ["England"]})
+SCHEMA = {**SLICES.schema, "place_code": pl.String, "value": pl.Float64, "status": pl.String}
+Row = tuple[str, int, str, float | None, str]
+
+
+def observed(rows: list[Row]) -> pl.DataFrame:
+    """Give rows in the order of slices, each of them (measure, which period, place, value, status)."""
+    told = [
+        (measure, *PERIODS[n], place, value, status)
+        for measure, n, place, value, status in sorted(rows, key=lambda r: r[:3])
+    ]
+    return pl.DataFrame(told, schema=SCHEMA, orient="row")
+
+
+def dense(rows: pl.DataFrame, grid: Grid = GRID, cut: int = 3) -> list[tuple[object, ...]]:
+    batches = [rows.slice(n, cut) for n in range(0, max(rows.height, 1), cut)]
+    found = pl.concat(
+        [each.with_columns(pl.col("place_code", "reason").cast(pl.String)) for each in gaps(batches, grid)]
+    )
+    return found.sort(pl.all()).rows()
+
+
+def plain(rows: pl.DataFrame, grid: Grid = GRID) -> list[tuple[object, ...]]:
+    """Type the grid as one would write it: cross join, left join, and one condition after the other."""
+    places = pl.DataFrame({"place_code": grid.places, "nation": grid.nations})
+    known = rows.select(SLICE).unique().with_columns(pl.lit(True).alias("there"))
+    cells = grid.slices.join(places, how="cross").join(rows, on=[*SLICE, "place_code"], how="left")
+    cells = cells.join(known, on=SLICE, how="left")
+    outside = pl.any_horizontal(
+        (pl.col("measure") == name) & ~pl.col("nation").is_in(list(covered)) for name, covered in grid.coverage.items()
+    )
+    absent = pl.col("status").is_null()
+    reason = (
+        pl.when(pl.col("value").is_not_null()).then(None)
+        .when(absent & outside).then(pl.lit("nation_not_covered"))
+        .when(pl.col("there").is_null()).then(pl.lit("late"))
+        .when(absent).then(pl.lit("not_returned"))
+        .otherwise(pl.col("status").replace_strict(OF_STATUS, default="not_available"))
+    )  # fmt: skip
+    told = cells.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
+    return told.select(*SLICE, "place_code", "reason").sort(pl.all()).rows()
+
+
+def reasons(rows: list[Row], measure: str = "a", period: int = 0) -> dict[object, object]:
+    return {row[3]: row[4] for row in dense(observed(rows)) if row[:2] == (measure, PERIODS[period][0])}
+
+
+def test_each_place_of_a_slice_is_known_or_says_why_not() -> None:
+    rows: list[Row] = [
+        ("a", 0, "E1", 5.0, "normal"),
+        ("a", 0, "E2", None, "confidential"),
+        ("a", 0, "S1", None, "not_applicable"),
+    ]
+    assert reasons(rows) == {"E2": "suppressed", "S1": "not_applicable", "S2": "not_returned"}
+
+
+def test_a_nought_is_known_and_no_gap() -> None:
+    assert "E1" not in reasons([("a", 0, "E1", 0.0, "normal")])
+
+
+def test_a_nation_that_is_left_out_says_so_unless_a_row_is_there_all_the_same() -> None:
+    told = reasons([("b", 0, "E1", 5.0, "normal"), ("b", 0, "S1", 3.0, "normal")], "b")
+    assert told == {"E2": "not_returned", "S2": "nation_not_covered"}
+
+
+def test_a_slice_that_is_due_and_not_there_is_late_for_every_place() -> None:
+    assert set(reasons([("a", 0, "E1", 5.0, "normal")], "a", 1).values()) == {"late"}
+    assert len(dense(observed([]))) == 16
+
+
+def test_a_figure_that_is_null_without_a_word_is_not_available() -> None:
+    assert reasons([("a", 0, "E1", None, "normal")])["E1"] == "not_available"
+
+
+def test_slices_that_are_not_due_are_left_out() -> None:
+    few = GRID._replace(slices=SLICES.head(1))
+    assert {row[1] for row in dense(observed([("a", 1, "E1", None, "low")]), few)} == {PERIODS[0][0]}
+
+
+def test_a_code_that_is_no_place_of_the_grid_is_refused_by_name() -> None:
+    with pytest.raises(CrosswalkError, match="W1 is no place of the grid"):
+        dense(observed([("a", 0, "W1", 5.0, "normal")]))
+
+
+def test_reasons_are_of_the_closed_set() -> None:
+    from pipelines.core.reasons import REASONS as ALL
+
+    assert set(REASONS) - {"known"} <= set(ALL)
+    assert set(OF_STATUS) == set(VALUELESS)
+
+
+cells_ = st.tuples(st.sampled_from("ab"), st.integers(0, 1), st.sampled_from(PLACES))
+
+
+@given(
+    st.dictionaries(cells_, st.tuples(st.one_of(st.none(), st.floats(-5, 5)), st.sampled_from(STATUSES))),
+    st.integers(1, 7),
+)
+@settings(max_examples=150, deadline=None)
+def test_dense_typing_is_what_plain_joins_give_however_the_rows_are_cut(
+    given_: dict[tuple[str, int, str], tuple[float | None, str]], cut: int
+) -> None:
+    rows: list[Row] = [
+        (*key, value if status not in VALUELESS else None, status) for key, (value, status) in given_.items()
+    ]
+    frame = observed(rows)
+    found = dense(frame, cut=cut)
+    assert found == plain(frame)
+    # Every cell is accounted for: known, or a gap, once.
+    known = frame.filter(pl.col("value").is_not_null()).height
+    assert known + len(found) == len(PLACES) * SLICES.height

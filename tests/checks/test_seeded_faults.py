@@ -1,0 +1,83 @@
+"""Every kind of fault put into complete real figures of the starter edition, and told by its own name.
+
+The full showing, with series that no threshold was chosen on, is benchmarks/seeded_faults.py; docs/detection.md has
+its figures.
+"""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from benchmarks.detection import Score, complete, scores, together, told
+from benchmarks.seeding import CELL_FAULTS, PERIOD_FAULTS, Row, Series, seeded
+from checks.figures import figure_doubts
+from pipelines.declarations.project import Project
+from pipelines.observations.access import observe_source
+
+PRECISION, RECALL, OVERALL = 0.99, 0.95, 0.99
+RUNS = [(name, every, seed) for name, every in (("dwp_uc_households", 8), ("ons_claimant_rate", 20)) for seed in (1, 2)]
+"""Source, one fault a place in so many periods, and the seed."""
+
+
+def series_of(project: Project, name: str) -> Series:
+    """Give the complete figures of a source, without the places whose own figures are doubted."""
+    source = project.catalogue.sources[name]
+    observed = observe_source(project, name).observation
+    measure = next(iter(source.measures.values()))
+    monthly = source.period_kind == "month"
+    last = date(2022, 12, 31) if monthly else date(2025, 12, 31)
+    whole = complete(observed.filter(pl.col("period_end") <= last), "%Y-%m" if monthly else "%Y")
+    doubted = figure_doubts(whole, source.measures).filter(pl.col("reason") != "rounded")
+    rows = whole.join(doubted, on="place_code", how="anti").select(
+        pl.col("place_code").alias("code"), pl.col("place_label").alias("label"), "period", "figure"
+    )
+    grain, older = ("month", "2021-12") if monthly else ("year", "2022")
+    return Series(name, rows, measure.kind, grain, source.places or "", older, measure.rounding)
+
+
+@pytest.fixture(scope="module")
+def found(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> list[Score]:
+    tables = []
+    for name, every, seed in RUNS:
+        series = series_of(starter, name)
+        faults = seeded(series, seed, every)
+        given = told(series, faults.rows, faults.before, tmp_path_factory.mktemp(name))
+        tables.append(scores(given, faults, ["rounded"] if series.rounding else []))
+    return together(tables)
+
+
+def test_each_reason_is_given_where_it_is_due_and_nowhere_else(found: list[Score]) -> None:
+    short = [score for score in found if score.precision < PRECISION or score.recall < RECALL]
+    assert not short, short
+
+
+def test_all_cells_together_are_told_rightly(found: list[Score]) -> None:
+    whole = found[-1]
+    assert whole.reason == "all" and whole.due > 5_000
+    assert whole.precision >= OVERALL and whole.recall >= OVERALL, whole
+
+
+def test_every_fault_has_its_reason_among_those_told(found: list[Score]) -> None:
+    assert {score.reason for score in found} >= {
+        "not_returned", "withdrawn", "suspected_zero", "near_zero_leak", "partial_return", "implausible", "unit_change",
+        "repeated_value", "combined_area", "duplicate", "suppressed", "unreadable", "rounded", "period_mismatch",
+    }  # fmt: skip
+    assert all(score.due >= 20 for score in found), found
+
+
+def test_sound_figures_of_the_starter_edition_are_told_to_be_sound(starter: Project, tmp_path: Path) -> None:
+    series = series_of(starter, "ons_claimant_rate")
+    rows = [Row(*row) for row in series.rows.iter_rows()]
+    given = told(series, rows, [row for row in rows if row.period <= series.older], tmp_path)
+    assert given["reason"].unique().to_list() == ["rounded"]
+
+
+def test_a_place_has_one_kind_of_fault_at_most_and_some_have_none(starter: Project) -> None:
+    series = series_of(starter, "dwp_uc_households")
+    faults = seeded(series, 1, 8)
+    assert len(CELL_FAULTS) + len(PERIOD_FAULTS) == 17
+    spans = {spot[1] for spot, reason in faults.due.items() if reason in ("unit_change", "rounded", "period_mismatch")}
+    own = {spot[0] for spot, reason in faults.due.items() if spot[1] not in spans}
+    assert series.rows["code"].n_unique() - len(own) > series.rows["code"].n_unique() / 4

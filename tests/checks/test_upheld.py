@@ -1,0 +1,160 @@
+"""Low figures that stand, since a total or what came afterwards agrees with them; and those that still do not."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from checks.figures import figure_doubts
+from checks.upheld import Larger
+from pipelines.app import steps
+from pipelines.core.schema import conformed
+from pipelines.core.slices import SLICE
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.project import Project
+from pipelines.observations.access import observe_source
+from pipelines.observations.totals import MEMBER, TOTAL
+from tests.checks.test_doubt import COUNT, MONTHS, ONE, TENTH, Wrong, at, becomes, series, unchanged
+from tests.gaps.test_cells import EVERYONE
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LONDON, INNER = "E12000007", "E13000001"
+HALF = 33 // 2
+MEMBERS = pl.DataFrame(
+    [(LONDON, code) for code in EVERYONE] + [(INNER, code) for code in EVERYONE[:HALF]], schema=MEMBER, orient="row"
+)
+
+
+def larger(observation: pl.DataFrame, order: int = 0, off: dict[str, float] | None = None) -> Larger:
+    """Give totals that are the sums of the places, but for what `off` adds to some."""
+    of_places = observation.join(MEMBERS, on="place_code").group_by(*SLICE, "total_code")
+    sums = of_places.agg(pl.col("value").sum()).rename({"total_code": "place_code"})
+    more = pl.col("place_code").replace_strict(off or {}, default=0.0, return_dtype=pl.Float64)
+    told = sums.with_columns(
+        pl.col("value") + more, pl.lit("total").alias("role"), pl.lit("region").alias("tier"),
+        pl.lit(order, pl.Int64).alias("order"),
+    )  # fmt: skip
+    return Larger(conformed(told, TOTAL), {"lad_2023": MEMBERS})
+
+
+def observed(wrong: Wrong) -> pl.DataFrame:
+    return series(wrong).with_columns(pl.lit("lad_2023").alias("place_system"))
+
+
+def reasons(observation: pl.DataFrame, totals: Larger | None) -> list[str]:
+    """Give the reasons for which figures are withheld."""
+    found = figure_doubts(observation, {"figure": COUNT}, totals)
+    return sorted(found.filter("withheld")["reason"])
+
+
+NOUGHT = observed(at(ONE, TENTH, becomes(0.0)))
+HALVED = observed(at(ONE, TENTH, lambda value: round(value / 2)))
+
+
+@pytest.mark.parametrize(
+    ("figures", "totals", "withheld"),
+    [
+        (NOUGHT, None, ["suspected_zero"]),
+        (NOUGHT, larger(NOUGHT), []),
+        (NOUGHT, larger(NOUGHT, off={INNER: 900.0}), ["suspected_zero"]),
+        (NOUGHT, larger(NOUGHT, off={LONDON: 900.0}), ["suspected_zero"]),
+        (HALVED, larger(HALVED), ["partial_return"]),
+        (HALVED, larger(HALVED, order=1), []),
+        (HALVED, larger(HALVED, order=1, off={INNER: 200.0}), ["partial_return"]),
+    ],
+    ids=["no total", "totals agree", "the nearest total does not", "the widest does not", "a total of the same return",
+         "a total published apart", "one published apart that disagrees"],
+)  # fmt: skip
+def test_a_total_bears_out_a_nought_and_one_published_apart_any_figure(
+    figures: pl.DataFrame, totals: Larger | None, withheld: list[str]
+) -> None:
+    assert reasons(figures, totals) == withheld
+
+
+def test_two_noughts_in_one_total_are_a_silent_provider_whatever_the_total_says() -> None:
+    silent = observed(at(range(4, 6), TENTH, becomes(0.0)))
+    assert reasons(silent, larger(silent)) == ["suspected_zero"] * 2
+
+
+def test_a_total_of_places_of_which_one_has_no_figure_bears_out_nothing() -> None:
+    gone = NOUGHT.filter((pl.col("place_code") != EVERYONE[7]) | (pl.col("period_start") != MONTHS[10]))
+    assert reasons(gone, larger(gone)) == ["suspected_zero"]
+
+
+def test_a_nought_that_a_total_bears_out_keeps_a_caveat() -> None:
+    found = figure_doubts(NOUGHT, {"figure": COUNT}, larger(NOUGHT))
+    assert found.select("place_code", "reason", "withheld").rows() == [(EVERYONE[4], "implausible", False)]
+
+
+def from_month(first: int) -> Wrong:
+    return at(ONE, range(first, 24), lambda value: round(value / 2))
+
+
+def withheld_months(figures: pl.DataFrame, measures: dict[str, Measure]) -> set[int]:
+    found = figure_doubts(figures, measures).filter("withheld", pl.col("measure") == "figure")
+    return {MONTHS.index(day) for day in found["period_start"]}
+
+
+def test_a_level_that_a_place_keeps_is_no_part_of_a_return() -> None:
+    assert withheld_months(series(from_month(18)), {"figure": COUNT}) == set()
+
+
+def test_a_level_of_two_months_is_not_known_to_be_kept() -> None:
+    assert withheld_months(series(from_month(22)), {"figure": COUNT}) == {22, 23}
+
+
+def test_a_level_that_ends_was_none() -> None:
+    ended = at(ONE, range(10, 13), lambda value: round(value / 2))
+    assert withheld_months(series(ended), {"figure": COUNT}) == {10, 11}
+
+
+def test_half_a_return_before_silence_is_no_level() -> None:
+    silent = series(from_month(20)).filter(
+        (pl.col("place_code") != EVERYONE[4]) | (pl.col("period_start") < MONTHS[22])
+    )
+    assert withheld_months(silent, {"figure": COUNT}) == {20, 21}
+
+
+@pytest.mark.parametrize(("other", "due"), [(unchanged, {23}), (from_month(22), {22, 23})], ids=["whole", "half too"])
+def test_two_months_do_where_the_rest_of_the_return_was_whole(other: Wrong, due: set[int]) -> None:
+    """The three Essex constituencies: their police recorded half the anti-social behaviour, and crimes as before."""
+    both = pl.concat([series(from_month(22)), series(other).with_columns(pl.lit("other").alias("measure"))])
+    assert withheld_months(both, {"figure": COUNT, "other": COUNT}) == due
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    found = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(found)
+    return found
+
+
+def withheld_of(project: Project, source: str, *wanted: Any) -> dict[tuple[str, int], str]:
+    """Give what is withheld of a real source, by label and year."""
+    found = observe_source(project, source).doubt.filter("withheld", *wanted)
+    rows = found.select("place_label", pl.col("period_start").dt.year(), "reason").iter_rows()
+    return {(label, year): reason for label, year, reason in rows}
+
+
+def test_maidstone_counted_nobody_in_2022_and_both_totals_say_so(project: Project) -> None:
+    seen = observe_source(project, "mhclg_rough_sleeping")
+    year = pl.col("period_start") == date(2022, 1, 1)
+    kept = dict(seen.total.filter(year).select("place_code", "value").iter_rows())
+    assert (kept["E92000001"], kept["E12000008"]) == (3_069, 572)
+    found = seen.observation.filter(year, pl.col("place_code") == "E07000110")
+    assert found.select("value", "caveats").rows() == [(0.0, "implausible")]
+    assert withheld_of(project, "mhclg_rough_sleeping") == {}
+
+
+def test_essex_is_given_and_forces_that_sent_a_part_or_nothing_are_not(project: Project) -> None:
+    behaviour = withheld_of(project, "police_uk_crimes", pl.col("measure") == "recorded_anti_social_behaviour")
+    essex = {"Clacton", "Southend East and Rochford", "Southend West and Leigh"}
+    assert {label for label, _ in behaviour} & essex == set()
+    assert behaviour["Crewe and Nantwich", 2018] == "partial_return"
+    crimes = withheld_of(project, "police_uk_crimes", pl.col("measure") == "recorded_crimes")
+    assert crimes["Birmingham Ladywood", 2021] == crimes["Congleton", 2022] == "partial_return"
+    assert crimes["Altrincham and Sale West", 2021] == "near_zero_leak"
+    assert crimes["Belfast East", 2024] == "suspected_zero"

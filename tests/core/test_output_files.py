@@ -1,0 +1,153 @@
+"""People's own files: only what the manifest lists, and nobody has changed since, is ever replaced or removed."""
+
+import json
+import os
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.core.errors import UnreadableError
+from pipelines.core.manifest import changing, manifest_path, read_manifest
+from pipelines.core.output_files import claim, drop_groups, write_outputs, yours
+from pipelines.core.store import digest, out_path, state_path, sweep, write_table, write_whole
+from pipelines.outputs.warehouse import NAME, POINTER, publish
+
+OURS, MINE = b"ours", b"mine"
+
+
+def write(home: Path, *names: str, content: bytes = OURS, of: str = "report a") -> None:
+    write_outputs(home, of, ["a_source"], [(name, content) for name in names], staying=())
+
+
+def files(home: Path) -> dict[str, bytes]:
+    out = out_path(home, "")
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def test_a_file_that_nobody_changed_is_replaced_and_one_no_longer_made_is_removed(tmp_path: Path) -> None:
+    write(tmp_path, "a.html", "a.csv")
+    write(tmp_path, "a.html", content=b"newer")
+    assert files(tmp_path) == {"a.html": b"newer"}
+    assert read_manifest(tmp_path)["report a"].files.keys() == {"a.html"} and not yours(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["notes.html", "a_problem.csv", "places/E00000000.html", "scenario_mine_cells.csv"])
+def test_a_file_that_is_not_listed_stays_whatever_is_written_or_dropped(tmp_path: Path, name: str) -> None:
+    write_whole(out_path(tmp_path, name), MINE)
+    write(tmp_path, "a.html", "places/E09000001.html")
+    write(tmp_path, "b.html", of="report b")
+    drop_groups(tmp_path, "report", {"b"})
+    sweep(tmp_path)
+    assert files(tmp_path) == {name: MINE, "b.html": OURS}
+
+
+def test_a_file_at_our_name_that_is_someone_elses_gets_a_name_of_its_own(tmp_path: Path) -> None:
+    write_whole(out_path(tmp_path, "a.csv-metadata.json"), MINE)
+    write(tmp_path, "a.csv-metadata.json")
+    (name,) = yours(tmp_path)
+    assert name.startswith("a (yours 20") and name.endswith(").csv-metadata.json")
+    assert files(tmp_path) == {"a.csv-metadata.json": OURS, name: MINE}
+
+
+def test_a_file_changed_since_it_was_written_is_kept_each_time(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv")
+    for change in (b"first", b"other"):
+        out_path(tmp_path, "a.csv").write_bytes(change)
+        write(tmp_path, "a.csv")
+    assert sorted(files(tmp_path).values()) == [b"first", b"other", OURS] and len(yours(tmp_path)) == 2
+
+
+def test_a_file_changed_since_is_not_removed_with_its_group(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", "a.html")
+    out_path(tmp_path, "a.csv").write_bytes(MINE)
+    drop_groups(tmp_path, "report", set())
+    assert files(tmp_path) == {"a.csv": MINE}
+    assert yours(tmp_path) == {"a.csv"}
+
+
+def test_a_file_copied_with_another_time_of_change_is_still_ours(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv")
+    os.utime(out_path(tmp_path, "a.csv"), (1, 1))
+    write(tmp_path, "a.csv", content=b"newer")
+    assert files(tmp_path) == {"a.csv": b"newer"}
+
+
+def test_a_build_that_was_killed_leaves_no_file_unlisted(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv")
+    claim(tmp_path, "report a", ["a_source"], {"a.csv": digest(b"newer"), "a.html": digest(b"newer")})
+    write_whole(out_path(tmp_path, "a.html"), b"newer")
+    write(tmp_path, "a.csv", "a.html", content=b"newest")
+    assert files(tmp_path) == {"a.csv": b"newest", "a.html": b"newest"} and not yours(tmp_path)
+
+
+def test_a_folder_or_a_link_at_our_name_is_someones(tmp_path: Path) -> None:
+    write_whole(tmp_path / "elsewhere.html", OURS)
+    out_path(tmp_path, "a.csv").mkdir(parents=True)
+    write_whole(out_path(tmp_path, "a.csv/mine.csv"), MINE)
+    out_path(tmp_path, "a.html").symlink_to(tmp_path / "elsewhere.html")
+    write(tmp_path, "a.csv", "a.html", content=b"newer")
+    assert out_path(tmp_path, "a.csv").read_bytes() == out_path(tmp_path, "a.html").read_bytes() == b"newer"
+    assert (tmp_path / "elsewhere.html").read_bytes() == OURS
+    assert MINE in files(tmp_path).values() and len(yours(tmp_path)) == 2
+
+
+def test_what_an_analyst_wrote_into_the_database_is_kept(tmp_path: Path) -> None:
+    for number in range(2):
+        made = out_path(tmp_path, f".making-{number}.duckdb")
+        made.parent.mkdir(exist_ok=True)
+        with duckdb.connect(str(made)) as con:
+            con.execute(f"create table t as select {number} as n")
+        path = publish(tmp_path, made, ["a_source"])
+        assert path == out_path(tmp_path, NAME)
+        if number == 0:
+            with duckdb.connect(str(path)) as con:
+                con.execute("create table mine as select 7 as n")
+    (name,) = yours(tmp_path)
+    with duckdb.connect(str(out_path(tmp_path, name)), read_only=True) as con:
+        assert con.sql("select n from mine").fetchall() == [(7,)]
+    with duckdb.connect(str(path), read_only=True) as con:
+        assert con.sql("select n from t").fetchall() == [(1,)]
+
+
+def test_versions_of_the_database_that_were_in_use_go_with_the_next_build(tmp_path: Path) -> None:
+    """Windows lets nobody rename over a file that is open: then versions have names of their own."""
+    old = "commonground-7-0a.duckdb"
+    write_outputs(tmp_path, "warehouse", ["gone"], [(NAME, OURS), (old, OURS), (POINTER, old.encode())])
+    write_whole(out_path(tmp_path, "commonground-mine.duckdb"), MINE)
+    write_whole(out_path(tmp_path, ".making-1.duckdb"), b"newer")
+    assert publish(tmp_path, out_path(tmp_path, ".making-1.duckdb"), ["a_source"]) == out_path(tmp_path, NAME)
+    assert files(tmp_path) == {NAME: b"newer", "commonground-mine.duckdb": MINE}
+    assert read_manifest(tmp_path)["warehouse"].rests_on == ("a_source",)
+
+
+def test_a_store_of_a_version_before_is_taken_over_but_for_what_was_changed_since(tmp_path: Path) -> None:
+    for name in ("a.html", "a.csv", "mine.csv"):
+        write_whole(out_path(tmp_path, name), OURS)
+    done = state_path(tmp_path, "report", "a")
+    done.parent.mkdir(parents=True)
+    write_table(done, duckdb.sql("select unnest(['a.html', 'a.csv']) as file").pl(), "key")
+    later = done.stat().st_mtime + 3600
+    os.utime(out_path(tmp_path, "a.csv"), (later, later))
+    write(tmp_path, "a.html", "a.csv", content=b"newer")
+    (name,) = yours(tmp_path)
+    assert files(tmp_path) == {"a.html": b"newer", "a.csv": b"newer", name: OURS, "mine.csv": OURS}
+
+
+def test_a_manifest_that_can_not_be_read_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv")
+    manifest_path(tmp_path).write_text(json.dumps({"groups": {"report a": {"rests_on": 1}}}))
+    with pytest.raises(UnreadableError, match=r"outputs\.json"):
+        write(tmp_path, "a.csv", content=b"newer")
+    assert files(tmp_path) == {"a.csv": OURS}
+    with pytest.raises(UnreadableError), changing(tmp_path):
+        pass
+
+
+def test_only_half_made_files_of_ours_are_swept(tmp_path: Path) -> None:
+    ours, mine = (out_path(tmp_path, name) for name in (f".making-{'0a' * 16}.csv", ".making-of-the-report.txt"))
+    for path in (ours, mine):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(MINE)
+    sweep(tmp_path)
+    assert mine.is_file() and not ours.exists()

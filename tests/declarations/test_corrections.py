@@ -1,0 +1,160 @@
+"""Corrections: applied while the publisher still prints what they were made for, told on every cell, and expiring."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.errors import DeclarationError
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer as answering
+from pipelines.observations.access import observe_source
+from tests.gaps.test_cells import CUMBERLAND, MERTON, OLD, PARTS, Case, project_of, with_peers
+
+WHO = "reason: 'a nought too many [x] {y}', who: The data team, when: 2024-05-20, link: https://example.org/letter"
+SAID = "by The data team on 2024-05-20: a nought too many [x] {y} (https://example.org/letter)"
+ROWS = with_peers(f"{MERTON},x,2023,700")
+
+OVERRIDE = f"do: override, period: 2023, expected: {{{MERTON}: 700}}, value: 70"
+
+
+def correcting(folder: Path, case: Case, *corrections: str) -> Project:
+    project = project_of(case, folder)
+    listed = "\n".join(f"  - {{measure: figure, {each}, {WHO}}}" for each in corrections)
+    path = project.catalogue.sources_dir / "a_source.corrections.yaml"
+    path.write_text(f"corrections:\n{listed}\n", encoding="utf-8")
+    return project._replace(catalogue=load(project.catalogue.root))
+
+
+def cell(project: Project, place: str = MERTON) -> dict[str, Any]:
+    steps.prepare(project)
+    return answering.answer_problem(project, "a_problem").filter(pl.col("place_code") == place).row(0, named=True)
+
+
+def found(project: Project, check: str) -> list[tuple[Any, ...]]:
+    steps.prepare(project)
+    seen = observe_source(project, "a_source").finding.filter(pl.col("check") == check)
+    return seen.select("reason", "severity", "place_code", "evidence").rows()
+
+
+def test_an_override_stands_and_says_so(tmp_path: Path) -> None:
+    project = correcting(tmp_path, Case(None, MERTON, ROWS), OVERRIDE)
+    told = cell(project)
+    assert (told["value"], told["low"], told["high"], told["caveats"]) == (70.0, 70.0, 70.0, "corrected")
+    assert told["evidence"] == f"override of 700 to 70 {SAID}"
+    assert found(project, "corrected_cells") == [("corrected", "warn", MERTON, f"override of 700 to 70 {SAID}")]
+    assert found(project, "expired_corrections") == []
+
+
+def test_other_cells_are_left_alone(tmp_path: Path) -> None:
+    project = correcting(tmp_path, Case(None, MERTON, ROWS), OVERRIDE)
+    assert (cell(project, "E09000029")["value"], cell(project, "E09000029")["caveats"]) == (5.0, None)
+
+
+def test_a_scale_multiplies_what_is_printed(tmp_path: Path) -> None:
+    scale = f"do: scale, period: 2023, expected: {{{MERTON}: 700}}, factor: 0.1"
+    project = correcting(tmp_path, Case(None, MERTON, ROWS), scale)
+    assert (cell(project)["value"], cell(project)["caveats"]) == (70.0, "corrected")
+
+
+def test_a_flag_leaves_the_figure_with_a_caveat(tmp_path: Path) -> None:
+    project = correcting(tmp_path, Case(None, MERTON, ROWS), f"do: flag, period: 2023, expected: {{{MERTON}: 700}}")
+    assert (cell(project)["value"], cell(project)["caveats"], cell(project)["evidence"]) == (
+        700.0, "flagged", f"flagged {SAID}",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("older", [None, with_peers(f"{MERTON},x,2023,9")])
+def test_a_drop_is_a_gap_with_its_reason(tmp_path: Path, older: list[str] | None) -> None:
+    case = Case(None, MERTON, ROWS, older=older)
+    project = correcting(tmp_path, case, f"do: drop, period: 2023, expected: {{{MERTON}: 700}}")
+    told = cell(project)
+    assert (told["value"], told["reason"], told["evidence"]) == (None, "dropped", f"drop of 700 to no figure {SAID}")
+    assert [row[0] for row in found(project, "dropped_cells")] == ["dropped"]
+
+
+def test_a_marker_may_be_overridden_and_hidden_text_expected(tmp_path: Path) -> None:
+    rows = with_peers(f"{MERTON},x,2023,c")
+    override = f"do: override, period: 2023, expected: {{{MERTON}: c}}, value: 3"
+    project = correcting(tmp_path, Case(None, MERTON, rows), override)
+    assert (cell(project)["value"], cell(project)["status"]) == (3.0, "normal")
+
+
+def test_a_correction_that_is_no_longer_due_stops_applying_and_is_told(tmp_path: Path) -> None:
+    case = Case(None, MERTON, with_peers(f"{MERTON},x,2023,71"), older=ROWS)
+    project = correcting(tmp_path, case, OVERRIDE)
+    told = cell(project)
+    assert (told["value"], told["caveats"]) == (71.0, None)
+    said = f"71 came where 700 was expected: the override {SAID} no longer applies"
+    assert found(project, "expired_corrections") == [("correction_expired", "warn", MERTON, said)]
+
+
+def test_an_older_release_that_was_right_is_no_reason_to_say_so(tmp_path: Path) -> None:
+    case = Case(None, MERTON, ROWS, older=with_peers(f"{MERTON},x,2023,70"))
+    project = correcting(tmp_path, case, OVERRIDE)
+    assert cell(project)["value"] == 70.0
+    assert found(project, "expired_corrections") == []
+
+
+def test_a_correction_of_a_part_is_told_on_the_sum(tmp_path: Path) -> None:
+    case = Case(None, CUMBERLAND, PARTS, source=OLD)
+    project = correcting(tmp_path, case, "do: override, period: 2023, expected: {E07000026: 10}, value: 11")
+    told = cell(project, CUMBERLAND)
+    assert (told["value"], told["caveats"], told["basis"]) == (61.0, "corrected", "merged")
+
+
+def test_a_correction_of_a_cell_that_nobody_has_is_told(tmp_path: Path) -> None:
+    project = correcting(tmp_path, Case(None, MERTON, ROWS), "do: flag, period: 2022, expected: {E09000024: 1}")
+    assert found(project, "expired_corrections") == [
+        ("correction_expired", "info", None, "figure of E09000024 in 2022: corrected, and in no release held")
+    ]
+
+
+REFUSED = {
+    "no value": (f"do: override, period: 2023, expected: {{{MERTON}: 7}}", "value is given for override"),
+    "a value too many": (f"do: flag, period: 2023, expected: {{{MERTON}: 7}}, value: 7", "value is given for override"),
+    "no factor": (f"do: scale, period: 2023, expected: {{{MERTON}: 7}}", "factor is given for scale"),
+    "another kind of period": (f"do: flag, period: 2023-01, expected: {{{MERTON}: 7}}", "expected a year"),
+    "no period": (f"do: flag, expected: {{{MERTON}: 7}}", "expected a year"),
+    "nothing expected": ("do: flag, period: 2023, expected: {}", "expected"),
+    "an unknown key": (f"do: flag, perod: 2023, expected: {{{MERTON}: 7}}", "did you mean period"),
+    "an unknown deed": (f"do: mend, period: 2023, expected: {{{MERTON}: 7}}", "'drop', 'override', 'scale' or 'flag'"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_a_correction_that_can_not_be_is_refused_with_file_and_line(tmp_path: Path, name: str) -> None:
+    text, expected = REFUSED[name]
+    with pytest.raises(DeclarationError) as refused:
+        correcting(tmp_path, Case(None, MERTON, ROWS), text)
+    assert "a_source.corrections.yaml:2" in str(refused.value) and expected in str(refused.value)
+
+
+def test_a_cell_corrected_twice_is_refused(tmp_path: Path) -> None:
+    flag = f"do: flag, period: 2023, expected: {{{MERTON}: 7}}"
+    with pytest.raises(DeclarationError, match=r"corrections\.yaml:3: E09000024 is corrected twice, first in"):
+        correcting(tmp_path, Case(None, MERTON, ROWS), flag, flag)
+
+
+def test_corrections_of_an_unknown_measure_or_source_are_refused(tmp_path: Path) -> None:
+    project = project_of(Case(None, MERTON, ROWS), tmp_path)
+    folder = project.catalogue.sources_dir
+    text = f"corrections:\n  - {{measure: figures, do: flag, period: 2023, expected: {{{MERTON}: 7}}, {WHO}}}\n"
+    (folder / "a_source.corrections.yaml").write_text(text)
+    with pytest.raises(DeclarationError, match=r"a_source\.corrections\.yaml:2: measure 'figures'.*mean figure"):
+        load(project.catalogue.root)
+    (folder / "a_source.corrections.yaml").rename(folder / "a_sauce.corrections.yaml")
+    with pytest.raises(DeclarationError, match="no source; did you mean a_source"):
+        load(project.catalogue.root)
+
+
+def test_a_correction_changes_the_key_so_that_nothing_stale_is_kept(tmp_path: Path) -> None:
+    case = Case(None, MERTON, ROWS)
+    before = project_of(case, tmp_path / "one")
+    assert cell(before)["value"] == 700.0
+    path = before.catalogue.sources_dir / "a_source.corrections.yaml"
+    path.write_text(f"corrections: [{{measure: figure, do: flag, period: 2023, expected: {{{MERTON}: 700}}, {WHO}}}]\n")
+    assert cell(before._replace(catalogue=load(before.catalogue.root)))["caveats"] == "flagged"

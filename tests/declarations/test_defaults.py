@@ -1,0 +1,251 @@
+"""What a declaration may leave unsaid: filled in from what is said once, or refused with what was found."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.core.errors import DeclarationError
+from pipelines.declarations.catalogue import Catalogue, load
+from pipelines.declarations.defaults import known_of, read_said
+from pipelines.declarations.source import Source
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PUBLISHERS = """
+nhs: {publisher: The NHS, licence: Open Government Licence v3.0, coverage: [England]}
+nhs_scot: {publisher: NHS Scotland, licence: A licence, coverage: [Scotland]}
+"""
+FAMILIES = """
+listed:
+  page: "https://example.org/about/{set}"
+  url: "https://example.org/{set}/{set}.csv"
+  columns: {place: [code, CODE], period: year}
+  alike: {column: figure, rounding: 5}
+plain: {compiled_by: A laboratory, lag: 3 months}
+"""
+HEAD = "title: t\npage: https://example.org\nplaces: lad_2023\n"
+BODY = HEAD + "columns: {place: code, period: year}\nmeasures: {beds: {title: b, unit: beds, kind: stock, column: b}}\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "pipelines" / "problems").mkdir(parents=True)
+    for folder in ("shared", "starter"):
+        (tmp_path / "sources" / folder).mkdir(parents=True)
+    (tmp_path / "sources" / "shared" / "publishers.yaml").write_text(PUBLISHERS)
+    (tmp_path / "sources" / "shared" / "families.yaml").write_text(FAMILIES)
+    return tmp_path
+
+
+def declared(root: Path, text: str, name: str = "nhs_beds", files: tuple[str, ...] = ()) -> Source:
+    for file in files:
+        (root / "sources" / "starter" / file).write_text("")
+    (root / "sources" / f"{name}.yaml").write_text(text)
+    return load(root).sources[name]
+
+
+def refused(root: Path, text: str, **more: Any) -> str:
+    with pytest.raises(DeclarationError) as raised:
+        declared(root, text, **more)
+    return str(raised.value)
+
+
+def test_a_publisher_is_known_by_the_beginning_of_a_sources_name_the_longest_first(root: Path) -> None:
+    assert declared(root, BODY).publisher == "The NHS"
+    assert declared(root, BODY).coverage == ("England",)
+    assert declared(root, BODY.replace("beds:", "others:"), "nhs_scot_beds").publisher == "NHS Scotland"
+
+
+def test_what_a_source_says_itself_stands(root: Path) -> None:
+    own = declared(root, BODY + "publisher: A council\nlicence: Another\ncoverage: [Wales]\n")
+    assert (own.publisher, own.licence, own.coverage) == ("A council", "Another", ("Wales",))
+
+
+def test_without_a_known_publisher_it_must_be_said(root: Path) -> None:
+    assert "publisher is missing; Body that publishes it" in refused(root, BODY, name="council_beds")
+
+
+def test_a_family_gives_addresses_with_the_datasets_name_and_its_columns(root: Path) -> None:
+    text = HEAD.replace("page: https://example.org\n", "family: {listed: beds-open}\n")
+    text += "measures: {beds: {title: b, unit: beds, kind: stock}}\n"
+    source = declared(root, text)
+    assert source.page == "https://example.org/about/beds-open"
+    assert source.url == "https://example.org/beds-open/beds-open.csv"
+    assert source.columns is not None and source.columns.place == ("code", "CODE")
+    assert (source.measures["beds"].column, source.measures["beds"].rounding) == (("figure",), 5)
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        (
+            "family: listd\n",
+            "sources/nhs_beds.yaml:{line}: family: 'listd' is not in shared/families.yaml; did you mean",
+        ),
+        ("family: listed\n", "family: found 'listed', expected {listed: its name there}"),
+        ("family: {plain: x}\n", "family: found {'plain': 'x'}, expected plain"),
+        ("family: {plain: '', listed: x}\n", "found 2 families, expected one"),
+        ("family: 7\n", "family: Input should be a valid dictionary, found 7"),
+    ],
+)
+def test_a_family_that_can_not_be_is_refused(said: str, complaint: str, root: Path) -> None:
+    assert complaint.replace("{line}", str(BODY.count("\n") + 1)) in refused(root, BODY + said)
+
+
+def test_a_text_with_a_comma_that_lacks_its_quotes_is_told_so(root: Path) -> None:
+    told = refused(root, BODY.replace("title: b", "title: Beds, open at night"))
+    assert "Beds" not in told and "open at night: unknown key" in told
+    assert "within { } a text with a comma stands in quotes" in told
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "complaint"),
+    [
+        ("publishers.yaml", "nhs:\n  licenc: x\n", "publishers.yaml:2: licenc: unknown key; did you mean licence"),
+        ("publishers.yaml", "nhs: {cadence: now}\n", "publishers.yaml:1: cadence: Input should be 'daily'"),
+        ("publishers.yaml", "nhs: {}\nnhs: {}\n", "publishers.yaml:2: nhs is given twice"),
+        ("families.yaml", "- listed\n", "families.yaml: found list, expected names"),
+        (
+            "families.yaml",
+            "plain:\n  alike: {unti: x}\n",
+            "families.yaml:2: alike.unti: unknown key; did you mean unit?",
+        ),
+    ],
+)
+def test_what_is_shared_is_as_strict_as_a_source_and_told_by_its_own_line(
+    file: str, text: str, complaint: str, root: Path
+) -> None:
+    (root / "sources" / "shared" / file).write_text(text)
+    assert complaint in refused(root, BODY + "family: plain\n")
+
+
+def test_what_measures_share_is_said_once_and_one_may_say_otherwise(root: Path) -> None:
+    text = HEAD + "columns: {place: code, period: year}\nalike: {unit: beds, kind: stock, rounding: 10}\n"
+    text += "measures:\n  open: {title: o, column: o}\n  full: {title: f, column: f, rounding: 1}\n"
+    source = declared(root, text)
+    assert {name: (each.unit, each.rounding) for name, each in source.measures.items()} == {
+        "open": ("beds", 10), "full": ("beds", 1)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("alike", "complaint"),
+    [
+        ("{unit: beds, knd: stock}", "alike.knd: unknown key; did you mean kind?"),
+        ("{unit: beds, kind: rate}", "measures.open: a rate must name its denominator"),
+        ("{unit: beds, kind: heap}", "alike.kind: Input should be 'count', 'stock'"),
+        ("[unit]", "alike: Input should be a valid dictionary"),
+    ],
+)
+def test_what_measures_share_is_strict(alike: str, complaint: str, root: Path) -> None:
+    text = (
+        HEAD + f"columns: {{place: code, period: year}}\nalike: {alike}\nmeasures:\n  open: {{title: o, column: o}}\n"
+    )
+    assert complaint in refused(root, text)
+
+
+def test_a_day_alone_is_a_release_whose_file_is_named_by_it(root: Path) -> None:
+    source = declared(
+        root,
+        BODY + "releases: [2024-11-15, {released: 2025-01-24, label: revised}]\n",
+        files=(
+            "nhs_beds_2024-11-15.csv.gz",
+            "nhs_beds_2025-01-24.xlsx",
+            "nhs_beds.csv",
+            "nhs_beds_other_2024-11-15.csv",
+        ),
+    )
+    assert [(each.file, each.label) for each in source.releases] == [
+        ("starter/nhs_beds_2024-11-15.csv.gz", ""), ("starter/nhs_beds_2025-01-24.xlsx", "revised")
+    ]  # fmt: skip
+
+
+def test_the_file_of_an_only_release_needs_no_day_in_its_name(root: Path) -> None:
+    assert declared(root, BODY + "releases: [2024-11-15]\n", files=("nhs_beds.csv.gz",)).releases[0].file == (
+        "starter/nhs_beds.csv.gz"
+    )
+
+
+@pytest.mark.parametrize(
+    ("releases", "files", "complaint"),
+    [
+        (
+            "[2024-11-15]",
+            (),
+            ":6: releases: found no file of this name in starter/, expected one file nhs_beds_2024-11-15.*",
+        ),
+        ("[2024-11-15]", ("nhs_beds.csv", "nhs_beds_2024-11-15.csv"), "found nhs_beds.csv, nhs_beds_2024-11-15.csv"),
+        (
+            "[2024-11-15, 2025-01-24]",
+            ("nhs_beds.csv", "nhs_beds_2024-11-15.csv"),
+            "expected one file nhs_beds_2025-01-24.*;",
+        ),
+        ("[2024-11-15, 2025-01-24]", ("nhs_beds_2024-11-15.csv",), "found nhs_beds_2024-11-15.csv in starter/"),
+        ("[2024]", (), "releases.0: Input should be a valid dictionary"),
+        ("[{released: soon}]", (), "releases.0: file is missing"),
+        ("[{label: x}]", (), "released is missing"),
+        ("['2024-11-15']", (), "releases.0: Input should be a valid dictionary"),
+    ],
+)
+def test_a_release_whose_file_is_not_to_be_told_is_refused(
+    releases: str, files: tuple[str, ...], complaint: str, root: Path
+) -> None:
+    assert complaint in refused(root, BODY + f"releases: {releases}\n", files=files)
+
+
+def test_the_kind_of_period_and_the_nations_follow_from_what_is_said(root: Path) -> None:
+    other = "publisher: p\nlicence: l\nelsewhere: {Wales: {holder: h, how: w}}\ncadence: monthly\n"
+    source = declared(root, BODY + other, "council_beds")
+    assert (source.period_kind, source.coverage) == ("month", ("England", "Scotland", "Northern Ireland"))
+    assert declared(root, BODY + other + "period_kind: day\n", "council_beds").period_kind == "day"
+
+
+def test_what_nobody_publishes_has_no_licence(root: Path) -> None:
+    text = "title: t\npage: p\naccess: not_open\nask: Ask.\nmeasures: {beds: {title: b, unit: beds, kind: stock}}\n"
+    assert declared(root, text).licence == "none, as nothing is published"
+    assert declared(root, text.replace("not_open", "not_held")).licence == "Open Government Licence v3.0"
+
+
+def test_a_change_of_what_is_shared_changes_what_is_said_of_its_sources_only(root: Path) -> None:
+    def both(publishers: str) -> dict[str, str]:
+        (root / "sources" / "shared" / "publishers.yaml").write_text(publishers)
+        declared(root, BODY)
+        declared(root, BODY.replace("beds:", "others:"), "nhs_scot_beds")
+        return load(root).said
+
+    before, after = both(PUBLISHERS), both(PUBLISHERS.replace("A licence", "Another licence"))
+    assert before["nhs_beds"] == after["nhs_beds"]
+    assert before["nhs_scot_beds"] != after["nhs_scot_beds"]
+
+
+def test_a_draft_is_told_what_its_name_and_address_tell(root: Path) -> None:
+    said = read_said(root / "sources")
+    assert known_of("nhs_beds", None, said)["publisher"] == "The NHS"
+    known = known_of("council_beds", "https://example.org/beds-open/beds-open.csv", said)
+    assert known["family"] == {"listed": "beds-open"}
+    assert "publisher" not in known
+    assert known_of("council_beds", "https://example.org/beds-open/other.csv", said) == {}
+    by_headings = known_of("council_beds", None, said, ["CODE", "name", "year", "figure"])
+    assert by_headings["family"] == {"listed": "TODO"}
+    assert known_of("council_beds", None, said, ["CODE", "name"]) == {}
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load(ROOT)
+
+
+def test_half_of_all_declarations_take_no_more_than_twelve_lines(catalogue: Catalogue) -> None:
+    texts = [(ROOT / "sources" / f"{name}.yaml").read_text(encoding="utf-8") for name in catalogue.sources]
+    # Comments tell facts and doubts, as many as there are; they are not counted.
+    lines = [sum(not line.lstrip().startswith("#") for line in text.splitlines()) for text in texts]
+    assert statistics.median(lines) <= 12
+
+
+def test_what_is_shared_is_used(catalogue: Catalogue) -> None:
+    families = {family for source in catalogue.sources.values() for family in source.family}
+    assert all(f"\n{family}:" in read_said(ROOT / "sources").families for family in families)
+    for line in read_said(ROOT / "sources").families.splitlines():
+        if line and not line.startswith((" ", "#")):
+            assert line.rstrip(":") in families

@@ -1,0 +1,398 @@
+"""Roads to files: links that change, services page by page, files of one's own, on a loopback publisher."""
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.core import store
+from pipelines.core.errors import FetchError
+from pipelines.declarations.endpoint import STATXPLORE_KEY, Pick
+from pipelines.declarations.source import Source
+from pipelines.fetch import apis as services
+from pipelines.fetch.links import Found, links_of, period_end, pick
+from pipelines.fetch.refresh import refresh_source
+from pipelines.fetch.snapshot_log import Outcome
+from tests.fetch.test_refresh import CSV, LATER, NOW, QUICK, TODAY
+from tests.gaps.test_cells import MERTON, Case, cell_of
+from tests.publisher import PAGE, Publisher, by_query, file, publishing, says
+
+ROOMY = QUICK._replace(bytes=10_000_000)
+
+
+@pytest.fixture
+def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    with publishing() as server:
+        yield server
+
+
+def source(**road: Any) -> Source:
+    about = {"title": "t", "publisher": "Office", "licence": "OGL", "page": "https://example.org"}
+    return Source.model_validate({**about, "provides": "boundary", **road})
+
+
+def get(home: Path, **road: Any) -> Outcome:
+    return refresh_source(home, "claimants", source(**road), today=TODAY, now=NOW, limits=ROOMY)
+
+
+def content(home: Path, outcome: Outcome) -> bytes:
+    assert outcome.snapshot, outcome.detail
+    return store.read_snapshot(home, outcome.snapshot.sha256)
+
+
+LANDING = b"""<!DOCTYPE html><html><head><base href="/stats/"></head><body>
+<a href="files/ae-by-provider-september-2026.csv">September</a>
+<a href="files/ae-by-provider-October-2026.csv#top">A&amp;E by <b>provider</b>, October 2026</a>
+<a href="files/ae-by-provider-august-2026.csv">August</a> <a href="mailto:us@example.org">us</a> <a>no link</a>
+<a href="files/notes-november-2026.pdf">Notes</a></body></html>"""
+BY_PROVIDER = r"ae-by-provider-(?P<period>[A-Za-z]+-\d{4})\.csv$"
+
+
+def test_the_newest_file_is_found_by_the_period_in_its_name(tmp_path: Path, office: Publisher) -> None:
+    page = office.at("/landing", says(200, LANDING, Content_Type="text/html"))
+    office.at("/stats/files/ae-by-provider-October-2026.csv", file(CSV, '"1"'))
+    link = {"page": page, "pattern": BY_PROVIDER, "newest": "period"}
+    outcomes = [get(tmp_path, link=link) for _ in range(2)]
+    assert [outcome.what for outcome in outcomes] == ["new", "unchanged"]
+    assert content(tmp_path, outcomes[0]) == CSV
+    assert outcomes[0].snapshot and outcomes[0].snapshot.label == "October-2026"
+    assert office.asked[-1].headers["if-none-match"] == '"1"', "the file is asked for with its mark, the page is not"
+
+
+def test_pages_are_followed_one_after_the_other(tmp_path: Path, office: Publisher) -> None:
+    page = office.at("/landing", says(200, b'<a href="/2025-26">2025-26</a><a href="/2026-27">2026-27</a>'))
+    office.at("/2026-27", says(200, b'<a href="/old.csv">x</a> <a href="/new.csv">Timeseries</a>'))
+    office.at("/new.csv", says(200, CSV))
+    link = {"page": page, "through": [r"20\d\d-\d\d$"], "pattern": "Timeseries", "newest": "last"}
+    assert content(tmp_path, get(tmp_path, link=link)) == CSV
+    assert [asked.path for asked in office.asked] == ["/landing", "/2026-27", "/new.csv"]
+
+
+def test_a_page_without_a_match_says_what_it_has(tmp_path: Path, office: Publisher) -> None:
+    page = office.at("/landing", says(200, LANDING))
+    outcome = get(tmp_path, link={"page": page, "pattern": r"by-trust.*\.csv"})
+    assert outcome.what == "failed"
+    assert outcome.detail.startswith(f"claimants: {page}: no link matches 'by-trust")
+    assert "4 links" in outcome.detail and "correct the pattern" in outcome.detail
+    assert store.history(tmp_path)[-1].error == outcome.detail
+
+
+def test_a_link_that_leads_to_another_host_is_followed_only_where_declared(tmp_path: Path, office: Publisher) -> None:
+    office.at("/a.csv", says(200, CSV))
+    away = office.url("/a.csv", "localhost")
+    page = office.at("/landing", says(200, f'<a href="{away}">a.csv</a>'.encode()))
+    refused = get(tmp_path, link={"page": page, "pattern": "csv"})
+    assert refused.what == "failed" and "the file is on localhost" in refused.detail
+    assert get(tmp_path, link={"page": page, "pattern": "csv", "hosts": "localhost"}).what == "new"
+
+
+def test_two_files_that_are_equally_new_are_refused() -> None:
+    links = [Found("https://a.org/x-2026-01.csv", ""), Found("https://a.org/y-2026-01.csv", "")]
+    with pytest.raises(FetchError, match="equally new"):
+        pick(links, Pick(pattern=r"(?P<period>\d{4}-\d\d)", newest="period"), "page")
+    assert pick([*links, links[0]], Pick(pattern=r"x-(?P<period>\d{4}-\d\d)", newest="period"), "page") == links[
+        0
+    ]._replace(label="2026-01")
+
+
+def test_a_period_that_can_not_be_read_is_refused() -> None:
+    with pytest.raises(FetchError, match="is no period"):
+        pick([Found("https://a.org/x-13.csv", "")], Pick(pattern=r"x-(?P<period>\d+)", newest="period"), "page")
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("October-2026", date(2026, 10, 31)), ("oct_2026", date(2026, 10, 31)), ("202610", date(2026, 10, 31)),
+        ("2026-10", date(2026, 10, 31)), ("2026 Q3", date(2026, 9, 30)), ("5-November-2026", date(2026, 11, 5)),
+        ("5th November 2026", date(2026, 11, 5)), ("2026-11-05", date(2026, 11, 5)), ("2026", date(2026, 12, 31)),
+        ("October%202026", date(2026, 10, 31)), ("202613", None), ("Octember-2026", None), ("31-November-2026", None),
+    ],
+)  # fmt: skip
+def test_periods_in_the_names_of_files(text: str, end: date | None) -> None:
+    assert period_end(text) == end
+
+
+def test_links_are_read_whatever_the_page_is() -> None:
+    assert links_of(b"\x00\xff<a href='/x'>y</a><a href='javascript:x()'>n</a", "https://a.org/p") == [
+        Found("https://a.org/x", "y")
+    ]
+    with pytest.raises(FetchError, match="can't be an address"):
+        links_of(b"<a href='http://[broken'>y</a>", "https://a.org/p")
+
+
+def test_a_pattern_is_checked_when_it_is_read() -> None:
+    with pytest.raises(ValueError, match="not a regular expression"):
+        source(link={"page": "https://a.org", "pattern": "("})
+    with pytest.raises(ValueError, match="needs a pattern with"):
+        source(link={"page": "https://a.org", "pattern": "x", "newest": "period"})
+    with pytest.raises(ValueError, match="one road"):
+        source(link={"page": "https://a.org", "pattern": "x"}, url="https://a.org/x.csv")
+    with pytest.raises(ValueError, match="declare one service"):
+        source(api={})
+
+
+HEADER = b'"DATE","GEOGRAPHY_CODE","OBS_VALUE","RECORD_COUNT"\n'
+
+
+def nomis_page(start: int, stop: int, total: int) -> bytes:
+    return HEADER + b"".join(b'"2026-10","E%08d",%d,%d\n' % (n, n, total) for n in range(start, stop))
+
+
+def nomis_of(office: Publisher) -> dict[str, Any]:
+    query = {"geography": "TYPE424", "measures": 20100, "time": ["latest", "prevyear"]}
+    chosen = ["DATE", "GEOGRAPHY_CODE", "OBS_VALUE"]
+    return {"nomis": {"dataset": "NM_162_1", "query": query, "select": chosen, "service": office.url("")}}
+
+
+def test_nomis_is_asked_page_by_page_until_all_rows_have_come(
+    tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "NOMIS_PAGE", 3)
+    pages = {f"recordoffset={n}": nomis_page(n, min(n + 3, 7), 7) for n in (0, 3, 6)}
+    office.at("/api/v01/dataset/NM_162_1.data.csv", by_query(pages))
+    outcomes = [get(tmp_path, api=nomis_of(office)) for _ in range(2)]
+    assert content(tmp_path, outcomes[0]).decode() == nomis_page(0, 7, 7).decode().replace('"', "")
+    assert [outcome.what for outcome in outcomes] == ["new", "unchanged"]
+    assert len(office.asked) == 6
+    asked = office.asked[0].path
+    assert "geography=TYPE424&measures=20100&time=latest,prevyear" in asked
+    assert "select=DATE,GEOGRAPHY_CODE,OBS_VALUE,RECORD_COUNT&recordlimit=3&recordoffset=0" in asked
+    assert outcomes[0].snapshot and outcomes[0].snapshot.file == "claimants.csv"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (nomis_page(0, 2, 7), "2 rows came, and the service says there are 7"),
+        (b"Error: unknown dataset\n", "expected a CSV with RECORD_COUNT"),
+        (b"", "nothing (an empty file) came"),
+        (PAGE, "a web page came"),
+        (HEADER + b'"x","y",1,many\n', "expected one number"),
+        (HEADER, "no row came"),
+        (b"\xff\xfe,RECORD_COUNT", "not a CSV file"),
+    ],
+)
+def test_a_page_of_nomis_that_is_not_right_is_refused_whole(
+    tmp_path: Path, office: Publisher, answer: bytes, expected: str
+) -> None:
+    first = by_query({"recordoffset=0": answer, "recordoffset=2": HEADER})
+    office.at("/api/v01/dataset/NM_162_1.data.csv", first)
+    outcome = get(tmp_path, api=nomis_of(office))
+    assert outcome.what == "failed" and expected in outcome.detail
+    assert store.snapshots(tmp_path, "claimants") == []
+
+
+LAYER = "/arcgis/rest/services/LAD/FeatureServer/0"
+ABOUT = {"objectIdField": "FID", "fields": [{"name": "FID", "type": "esriFieldTypeOID"}]}
+
+
+def layer(office: Publisher, pages: list[dict[str, Any]], count: Any) -> str:
+    office.at(LAYER, says(200, json.dumps(ABOUT).encode()))
+    answers = {"returnCountOnly=true": json.dumps({"count": count}).encode()}
+    start = 0
+    for page in pages:
+        answers[f"resultOffset={start}"] = json.dumps(page).encode()
+        start += len(page.get("features", []))
+    office.at(LAYER + "/query", by_query(dict(sorted(answers.items(), reverse=True))))
+    return office.url(LAYER)
+
+
+def rows(*codes: str) -> list[dict[str, Any]]:
+    return [{"attributes": {"LAD24CD": code, "LAD24NM": None}} for code in codes]
+
+
+def test_a_feature_service_is_asked_until_nothing_more_is_told_of(tmp_path: Path, office: Publisher) -> None:
+    pages = [{"features": rows("A", "B"), "exceededTransferLimit": True}, {"features": rows("C")}]
+    outcome = get(tmp_path, api={"arcgis": {"layer": layer(office, pages, 3), "fields": ["LAD24CD", "LAD24NM"]}})
+    assert content(tmp_path, outcome) == b"LAD24CD,LAD24NM\nA,\nB,\nC,\n"
+    assert "orderByFields=FID" in office.asked[2].path and "outFields=LAD24CD%2CLAD24NM" in office.asked[2].path
+
+
+def test_boundaries_come_as_one_collection(tmp_path: Path, office: Publisher) -> None:
+    shapes = [{"type": "Feature", "properties": {"LAD24CD": code}, "geometry": None} for code in "AB"]
+    pages: list[dict[str, Any]] = [
+        {"type": "FeatureCollection", "features": shapes[:1], "properties": {"exceededTransferLimit": True}},
+        {"type": "FeatureCollection", "features": shapes[1:]},
+    ]
+    where = layer(office, pages, 2)
+    outcome = get(tmp_path, api={"arcgis": {"layer": where, "geometry": True}}, format="json")
+    assert json.loads(content(tmp_path, outcome)) == {"type": "FeatureCollection", "features": shapes}
+
+
+@pytest.mark.parametrize(
+    ("pages", "count", "expected"),
+    [
+        ([{"features": rows("A"), "exceededTransferLimit": True}, {"features": []}], 3, "1 features came, the service"),
+        ([{"error": {"code": 400, "message": "Invalid field:\n LAD24XX"}}], 3, "refuses (Invalid field: LAD24XX)"),
+        ([{"features": ["A"]}], 1, "features came"),
+        ([], "three", "expected a number"),
+        ([{"features": []}], 0, "the layer has no feature"),
+    ],
+)
+def test_a_feature_service_that_is_not_right_is_refused_whole(
+    tmp_path: Path, office: Publisher, pages: list[dict[str, Any]], count: Any, expected: str
+) -> None:
+    outcome = get(tmp_path, api={"arcgis": {"layer": layer(office, pages, count)}})
+    assert outcome.what == "failed" and expected in outcome.detail
+    assert store.snapshots(tmp_path, "claimants") == []
+
+
+CUBE = {
+    "fields": [
+        {"label": "Month", "items": [{"labels": ["Sep-26"], "uris": ["str:value:D:202609"]}]},
+        {
+            "label": "Authority",
+            "items": [
+                {"labels": ["Merton"], "uris": ["str:value:G:E09000024"]},
+                {"labels": ["Total"], "type": "Total"},
+            ],
+        },
+    ],
+    "measures": [{"label": "Households", "uri": "m"}],
+    "cubes": {"m": {"values": [[7310.0, None]]}},
+}
+XPLORE = {"database": "str:database:UC", "measures": "m", "dimensions": ["d", "g"], "recodes": {"d": ["x:202609"]}}
+
+
+def test_stat_xplore_is_asked_with_a_key_that_is_never_written(
+    tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv(STATXPLORE_KEY, "hush-hush-1234")
+    office.at("/webapi/rest/v1/table", says(503), says(200, json.dumps(CUBE).encode()))
+    outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
+    assert content(tmp_path, outcome).decode() == (
+        "Month,Month code,Authority,Authority code,Households\n"
+        "Sep-26,202609,Merton,E09000024,7310\nSep-26,202609,Total,,\n"
+    )
+    assert office.asked[1].headers["apikey"] == "hush-hush-1234"
+    assert json.loads(office.asked[1].body) == {
+        "database": "str:database:UC", "measures": ["m"], "dimensions": [["d"], ["g"]],
+        "recodes": {"d": {"map": [["x:202609"]], "total": False}},
+    }  # fmt: skip
+    kept = b"".join(path.read_bytes() for path in store.snapshots_dir(tmp_path).iterdir())
+    assert b"hush" not in kept and "hush" not in caplog.text and "hush" not in str(outcome)
+
+
+def test_a_key_is_not_sent_on_to_another_host(
+    tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STATXPLORE_KEY, "hush-hush-1234")
+    office.at("/webapi/rest/v1/table", says(307, Location=office.url("/elsewhere", "localhost")))
+    outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
+    assert outcome.what == "failed" and len(office.asked) == 1
+
+
+@pytest.mark.parametrize("key", [None, "", "two words here", "line\nbreak-1234567", "ключ-ключ-ключ"])
+def test_a_key_that_is_missing_or_none_is_told_with_what_to_do(
+    tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    monkeypatch.delenv(STATXPLORE_KEY, raising=False)
+    if key is not None:
+        monkeypatch.setenv(STATXPLORE_KEY, key)
+    outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
+    assert outcome.what == "not_fetchable" and office.asked == []
+    assert STATXPLORE_KEY in outcome.detail and "take a key" in outcome.detail
+    assert not key or key not in outcome.detail
+    assert store.history(tmp_path)[-1].error == outcome.detail
+
+
+@pytest.mark.parametrize(
+    "cube", [{}, {**CUBE, "cubes": {}}, {**CUBE, "cubes": {"m": {"values": [[1.0]]}}}, {**CUBE, "fields": ["x"]}]
+)
+def test_a_cube_that_is_not_whole_is_refused(
+    tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch, cube: dict[str, Any]
+) -> None:
+    monkeypatch.setenv(STATXPLORE_KEY, "hush-hush-1234")
+    office.at("/webapi/rest/v1/table", says(200, json.dumps(cube).encode()))
+    outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
+    assert outcome.what == "failed"
+    assert "the answer has no" in outcome.detail or "not as many" in outcome.detail
+
+
+def test_the_newest_resource_of_a_ckan_dataset_is_taken(tmp_path: Path, office: Publisher) -> None:
+    resources = [{"name": f"EPD_{n}", "url": office.url(f"/files/EPD_{n}.csv")} for n in (202608, 202610, 202609)]
+    listing = {"success": True, "result": {"resources": [*resources, {"name": None}, "x"]}}
+    office.at("/api/3/action/package_show", says(200, json.dumps(listing).encode()))
+    office.at("/files/EPD_202610.csv", file(LATER, '"1"'))
+    api = {"portal": office.url(""), "package": "epd", "pattern": r"EPD_(?P<period>\d{6})", "newest": "period"}
+    outcomes = [get(tmp_path, api={"ckan": api}) for _ in range(2)]
+    assert content(tmp_path, outcomes[0]) == LATER
+    assert [outcome.what for outcome in outcomes] == ["new", "unchanged"]
+    assert office.asked[0].path == "/api/3/action/package_show?id=epd"
+    assert outcomes[0].snapshot and outcomes[0].snapshot.file == "EPD_202610.csv"
+
+
+def test_an_attachment_of_the_newest_publication_of_a_collection_is_taken(tmp_path: Path, office: Publisher) -> None:
+    documents = [{"base_path": f"/stats/{year}", "title": f"Figures {year}"} for year in (2024, 2026, 2025)]
+    attachments = [
+        {"title": "Notes", "url": office.url("/notes.pdf")},
+        {"title": "Table 1", "url": office.url("/t.csv")},
+    ]
+    office.at("/api/content/all", says(200, json.dumps({"links": {"documents": documents}}).encode()))
+    office.at("/api/content/stats/2026", says(200, json.dumps({"details": {"attachments": attachments}}).encode()))
+    office.at("/t.csv", says(200, CSV))
+    api = {"path": "/all", "through": ["/stats/2026"], "pattern": "^Table 1", "service": office.url("")}
+    assert content(tmp_path, get(tmp_path, api={"govuk": api})) == CSV
+
+
+def test_a_road_that_never_ends_is_given_up(tmp_path: Path, office: Publisher) -> None:
+    page = {"features": rows("A"), "exceededTransferLimit": True}
+    office.at(LAYER, says(200, json.dumps(ABOUT).encode()))
+    counted = {"returnCountOnly": json.dumps({"count": 1}).encode(), "resultOffset": json.dumps(page).encode()}
+    office.at(LAYER + "/query", by_query(counted))
+    few = ROOMY._replace(requests=9)
+    road = source(api={"arcgis": {"layer": office.url(LAYER)}})
+    outcome = refresh_source(tmp_path, "claimants", road, today=TODAY, now=NOW, limits=few)
+    assert outcome.what == "failed" and "over 9 requests" in outcome.detail and len(office.asked) == 9
+
+
+def test_a_folder_gives_its_last_file_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "returns"
+    folder.mkdir()
+    for name, body in (("2026-09.csv", LATER), ("2026-10.csv", CSV), (".hidden.csv", LATER), ("~$open.csv", LATER)):
+        (folder / name).write_bytes(body)
+    for url in (str(folder), folder.as_uri(), f"{folder}/2026-1*.csv"):
+        home = tmp_path / f"store{len(url)}"
+        outcomes = [get(home, url=url) for _ in range(2)]
+        assert content(home, outcomes[0]) == CSV
+        assert [outcome.what for outcome in outcomes] == ["new", "unchanged"]
+        assert outcomes[0].snapshot and outcomes[0].snapshot.file == "2026-10.csv"
+        assert outcomes[0].snapshot.origin.startswith("file file:")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("{here}/none.csv", "is not there"),
+        ("{here}", "holds no file"),
+        ("s3://bucket/a.csv", "need s3fs, which is not installed"),
+        ("sftp://host/a.csv", "need paramiko, which is not installed"),
+        ("file://{here}/a.zip::x", "one address inside another"),
+    ],
+)
+def test_a_file_that_can_not_be_had_is_told(tmp_path: Path, url: str, expected: str) -> None:
+    folder = tmp_path / "returns"
+    folder.mkdir()
+    outcome = get(tmp_path / "store", url=url.format(here=folder))
+    assert outcome.what == "failed" and expected in outcome.detail
+
+
+def test_a_page_in_a_folder_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(PAGE)
+    assert "a web page came" in get(tmp_path / "store", url=str(tmp_path / "a.csv")).detail
+
+
+def test_what_a_missing_key_leaves_out_is_a_gap_with_what_to_do(tmp_path: Path) -> None:
+    query = "{database: d, measures: m, dimensions: [a, b]}"
+    declared = f"period_kind: year\nplaces: lad_2023\napi: {{stat_xplore: {query}}}\n"
+    cell = cell_of(Case("fetch_failed", MERTON, ["<html>"], source=declared), tmp_path)
+    assert cell["reason"] == "fetch_failed"
+    assert str(cell["evidence"]).endswith(f"to fetch one needs a key in {STATXPLORE_KEY}")
+    assert cell["remedy"] == f"Set {STATXPLORE_KEY} to a key of your account with the service, and refresh the source."

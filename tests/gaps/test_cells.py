@@ -1,0 +1,304 @@
+"""Why a cell is empty: every reason made to hold on purpose, in a small project of real files."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.errors import CommongroundError
+from pipelines.core.reasons import PRECEDENCE, REASONS
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer as answering
+from pipelines.gaps import grid
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AS_OF = date(2024, 6, 30)
+MERTON, SUTTON, CUMBERLAND, BELFAST, BARNSLEY = "E09000024", "E09000029", "E06000063", "N09000003", "E08000016"
+EVERYONE = [f"E090000{n:02}" for n in range(1, 34)]
+
+
+class Case(NamedTuple):
+    """How a cell comes to be as it is: the source, its rows, what the problem allows, and what is expected."""
+
+    reason: str | None
+    place: str
+    rows: list[str]
+    source: str = "period_kind: year\nplaces: lad_2023\n"
+    need: str = "{}"
+    grain: str = "grain: latest"
+    measure: str = "kind: stock"
+    value: float | None = None
+    bounds: tuple[float | None, float | None] = (None, None)
+    older: list[str] | None = None
+    also: str | None = None
+    columns: str = "{place: code, label: name, period: period}"
+
+
+def with_peers(*rows: str, year: int | str = 2023) -> list[str]:
+    """Add a row for each borough that the rows do not name, so that peers are there."""
+    named = {row.split(",")[0] for row in rows}
+    return [*rows, *(f"{code},x,{year},5" for code in EVERYONE if code not in named)]
+
+
+OLD = "period_kind: year\nplaces: lad_2019\n"
+MONTH = "period_kind: month\nplaces: lad_2023\ncadence: monthly\nlag: 2 months\n"
+BY_MONTH = "grain: month\nperiods: {start: 2024-03, end: 2024-03}"
+PARTS = [f"{code},x,2023,{value}" for code, value in (("E07000026", 10), ("E07000028", 20), ("E07000029", 30))]
+RATE = "kind: rate, denominator: unheld"
+
+CASES = {
+    "a figure": Case(None, MERTON, with_peers(f"{MERTON},x,2023,7"), value=7.0, bounds=(7.0, 7.0)),
+    "a nought": Case(None, MERTON, with_peers(f"{MERTON},x,2023,0"), value=0.0, bounds=(0.0, 0.0)),
+    "rounded": Case(
+        None, MERTON, with_peers(f"{MERTON},x,2023,5"), measure="kind: stock, rounding: 5", value=5.0, bounds=(2.5, 7.5)
+    ),
+    "merged": Case(None, CUMBERLAND, PARTS, source=OLD, value=60.0, bounds=(60.0, 60.0)),
+    "suppressed": Case("suppressed", MERTON, with_peers(f"{MERTON},x,2023,c"), bounds=(1.0, 4.0)),
+    "blank": Case("not_available", MERTON, with_peers(f"{MERTON},x,2023,")),
+    "can't be": Case("not_applicable", MERTON, with_peers(f"{MERTON},x,2023,z")),
+    "no row": Case(
+        "not_returned", "E08000035", with_peers()
+    ),
+    "row gone from the newest release": Case(
+        "withdrawn", "E08000035", with_peers(), older=with_peers("E08000035,x,2023,9")
+    ),
+    "blank, its row marked": Case(
+        "suppressed", MERTON, [f"{MERTON},c,2023,", *(f"{code},,2023,5" for code in EVERYONE if code != MERTON)],
+        columns="{place: code, status: name, period: period}", bounds=(1.0, 4.0),
+    ),
+    "text": Case("unreadable", MERTON, with_peers(f"{MERTON},x,2023,about ten")),
+    "beyond its range": Case("implausible", MERTON, with_peers(f"{MERTON},x,2023,99999")),
+    "twice, differently": Case(
+        "duplicate",
+        MERTON,
+        [*with_peers(f"{MERTON},x,2023,7"), f"{MERTON},x,2023,8", *(f"{code},x,2022,1" for code in EVERYONE)],
+    ),
+    "under a later code": Case("retired_code", BARNSLEY, with_peers("E08000038,x,2023,7")),
+    "too old": Case("stale", MERTON, with_peers(f"{MERTON},x,2020,7", year=2020), need="{max_age: 1 year}"),
+    "too old and hidden": Case(
+        "stale", MERTON, with_peers(f"{MERTON},x,2020,c", year=2020), need="{max_age: 1 year}", also="suppressed"
+    ),
+    "after the only one there is": Case(
+        "discontinued", MERTON, with_peers(f"{MERTON},x,2024-01,7", year="2024-01"), grain=BY_MONTH,
+        source=MONTH.replace("monthly", "once"),
+    ),
+    "not due": Case(
+        "not_due", MERTON, with_peers(f"{MERTON},x,2024-01,7", year="2024-01"), grain=BY_MONTH,
+        source=MONTH.replace("2 months", "6 months"),
+    ),
+    "past due": Case("late", MERTON, with_peers(f"{MERTON},x,2024-01,7", year="2024-01"), source=MONTH, grain=BY_MONTH),
+    "before the first": Case(
+        "period_mismatch", MERTON, with_peers(f"{MERTON},x,2024-05,7", year="2024-05"), source=MONTH, grain=BY_MONTH
+    ),
+    "a month left out": Case(
+        "period_mismatch", MERTON, with_peers(f"{MERTON},x,2024-02,7", f"{MERTON},x,2024-04,7", year="2024-04"),
+        source=MONTH, grain=BY_MONTH,
+    ),
+    "of a longer time": Case(
+        "no_figure_for_period", MERTON, with_peers(f"{MERTON},x,2023,7"), grain=BY_MONTH
+    ),
+    "of a longer time and hidden": Case(
+        "no_figure_for_period", MERTON, with_peers(f"{MERTON},x,2023,c"), grain=BY_MONTH
+    ),
+    "of days of a count": Case(
+        "no_figure_for_period", MERTON, with_peers(f"{MERTON},x,2024-03-31,7", year="2024-03-31"), grain=BY_MONTH,
+        source=MONTH.replace("period_kind: month", "period_kind: day"), measure="kind: count",
+    ),
+    "of a day of a stock": Case(
+        None, MERTON, with_peers(f"{MERTON},x,2024-03-30,7", f"{MERTON},x,2024-04-01,8", year="2024-03-30"),
+        source=MONTH.replace("period_kind: month", "period_kind: day"), grain=BY_MONTH, value=7.0, bounds=(7.0, 7.0),
+    ),
+    "carried forward": Case(
+        None, MERTON, with_peers(f"{MERTON},x,2024-02,7", year="2024-02"), source=MONTH, grain=BY_MONTH,
+        need="{carry: 1 month}", value=7.0, bounds=(7.0, 7.0),
+    ),
+    "carried forward and hidden": Case(
+        "suppressed", MERTON, with_peers(f"{MERTON},x,2024-02,c", year="2024-02"), source=MONTH, grain=BY_MONTH,
+        need="{carry: 1 month}",
+    ),
+    "carried no further": Case(
+        "late", MERTON, with_peers(f"{MERTON},x,2024-01,7", year="2024-01"), source=MONTH, grain=BY_MONTH,
+        need="{carry: 1 month}",
+    ),
+    "older than two years and the lag": Case("stale", MERTON, with_peers(f"{MERTON},x,2021,7", year=2021)),
+    "another nation": Case(
+        "nation_not_covered", BELFAST, with_peers(), source=OLD.replace("2019", "2023") + "coverage: [England]\n"
+    ),
+    "published together": Case(
+        "combined_area", MERTON, with_peers(f"{MERTON},x,2023,50", f"{SUTTON},x,2023,50"),
+        source=f"period_kind: year\nplaces: lad_2023\ncombined: [[{MERTON}, {SUTTON}]]\n", bounds=(0.0, 50.0),
+    ),
+    "an old district missing": Case("children_incomplete", CUMBERLAND, PARTS[:2], source=OLD, bounds=(30.0, None)),
+    "an old district hidden": Case(
+        "children_incomplete", CUMBERLAND, [*PARTS[:2], "E07000029,x,2023,c"], source=OLD, bounds=(31.0, 34.0)
+    ),
+    "a rate of merged districts": Case(
+        "needs_parts", CUMBERLAND, PARTS, source=OLD, measure=RATE, bounds=(10.0, 30.0)
+    ),
+    "a file that is none": Case("fetch_failed", MERTON, ["<html>"], source=OLD),
+}  # fmt: skip
+
+
+def project_of(case: Case, folder: Path) -> Project:
+    """Write the project of one case: the real register and changes, one source, one problem."""
+    root, sources = folder / "project", folder / "project" / "sources"
+    (root / "pipelines" / "problems").mkdir(parents=True)
+    (sources / "starter").mkdir(parents=True)
+    shutil.copytree(ROOT / "sources" / "shared", sources / "shared")
+    for name in ("ons_lad_register", "ons_lad_changes"):
+        shutil.copy(ROOT / "sources" / f"{name}.yaml", sources)
+        # Its own day of release does not matter here: the cases are of before it.
+        path = sources / f"{name}.yaml"
+        path.write_text(path.read_text(encoding="utf-8").replace("2024-07-01", "2024-01-01"), encoding="utf-8")
+        shutil.copy(ROOT / "sources" / "starter" / f"{name}.csv", sources / "starter")
+    about = "title: t\npublisher: A publisher\nlicence: l\npage: https://example.org\n"
+    releases = (
+        [("2024-05-01", case.rows)] if case.older is None else [("2024-04-01", case.older), ("2024-05-01", case.rows)]
+    )
+    for day, rows in releases:
+        (sources / "starter" / f"{day}.csv").write_text("\n".join(["code,name,period,figure", *rows]) + "\n")
+    listed = ", ".join(f"{{file: starter/{day}.csv, released: {day}}}" for day, _ in releases)
+    (sources / "a_source.yaml").write_text(
+        f"{about}{case.source}columns: {case.columns}\nreleases: [{listed}]\n"
+        "markers: {c: {status: confidential, low: 1, high: 4}, z: not_applicable}\n"
+        f"measures: {{figure: {{title: f, unit: things, column: figure, range: [0, 1000], {case.measure}}}}}\n"
+    )
+    (sources / "no_source.yaml").write_text(
+        f"{about}access: not_held\nask: Ask.\nmeasures: {{unheld: {{title: u, unit: things, kind: stock}}}}\n"
+    )
+    spine, key = ("place", "") if case.grain == "grain: latest" else ("place_period", ", period_start")
+    (root / "pipelines" / "problems" / "a_problem.sql").write_text(
+        f"/*\nquestion: q\ndecision: d\nowner: o\nplaces: lad_2023\n{case.grain}\nneeds: {{figure: {case.need}}}\n*/\n"
+        f"select {spine}.place_code{key and f', {spine}.period_start'}, figure.value as figure\n"
+        f"from lad_2023.{spine} join lad_2023.figure using (place_code{key})\n"
+    )
+    return Project(load(root), folder / "store", AS_OF)
+
+
+def cell_of(case: Case, folder: Path) -> dict[str, object]:
+    project = project_of(case, folder)
+    steps.prepare(project)
+    cells = answering.answer_problem(project, "a_problem")
+    assert cells.height == 361
+    return cells.filter(pl.col("place_code") == case.place).row(0, named=True)
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_cell_is_a_value_or_the_reason_that_holds(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    cell = cell_of(case, tmp_path)
+    assert (cell["reason"], cell["value"]) == (case.reason, case.value)
+    assert (cell["low"], cell["high"]) == case.bounds
+    assert cell["reasons_also"] == case.also
+    if case.reason:
+        assert cell["severity"] == REASONS[case.reason].severity
+        assert cell["evidence"] and cell["holder"] and cell["remedy"]
+
+
+def test_a_period_without_a_figure_names_the_nearest_with_its_period_and_source(tmp_path: Path) -> None:
+    cell = cell_of(CASES["of a longer time"], tmp_path)
+    assert cell["evidence"] == "a_source has no figure of March 2024; the nearest is of 2023; it was 7"
+    assert (cell["value_start"], cell["value_end"]) == (None, None)
+
+
+def test_a_figure_carried_forward_says_so_wherever_it_is_shown(tmp_path: Path) -> None:
+    case = CASES["carried forward"]
+    cell = cell_of(case, tmp_path)
+    assert (cell["caveats"], cell["value_end"]) == ("carried_forward", date(2024, 2, 29))
+    assert cell["evidence"] == (
+        "the figure is of February 2024, carried forward to March 2024; the problem allows 1 month"
+    )
+    view = pl.read_parquet(tmp_path / "store" / "state" / "view" / "a_problem.parquet")
+    assert view.filter(pl.col("place_code") == MERTON).select(
+        "figure", "figure_status", "figure_period", "verdict", "because"
+    ).rows() == [(7.0, "carried_forward", "February 2024", "with_caveats", "figure: carried_forward")]
+    elsewhere = view.filter(pl.col("place_code") == BELFAST).select("figure", "figure_period").rows()
+    assert elsewhere == [(None, None)]
+    hidden = cell_of(CASES["carried forward and hidden"], tmp_path / "hidden")
+    assert "the figure is of February 2024" in str(hidden["evidence"])
+
+
+def test_a_build_stores_no_figure_of_another_period(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = project_of(CASES["of a longer time"], tmp_path)
+    steps.prepare(project)
+    monkeypatch.setattr(grid, "figure_of", lambda *given: given[1][-1])
+    with pytest.raises(CommongroundError, match=r"a_problem: figure of E\d+: found a figure of 2023 for March 2024"):
+        answering.answer_problem(project, "a_problem")
+    assert not (tmp_path / "store" / "state" / "cell" / "a_problem.parquet").exists()
+
+
+def unheld_cells(about: str, folder: Path) -> pl.DataFrame:
+    """Answer a problem that wants a measure without a file, whose source says some more about itself."""
+    project = project_of(CASES["a figure"], folder)
+    path = project.catalogue.sources_dir / "no_source.yaml"
+    path.write_text(path.read_text().replace("access: not_held", about))
+    problem = project.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
+    text = problem.read_text().replace("needs:", "wants: [unheld]\nneeds:")
+    text = text.replace("figure.value", "unheld.value as unheld, figure.value")
+    problem.write_text(text.rstrip() + " join lad_2023.unheld using (place_code)\n")
+    again = project._replace(catalogue=load(project.catalogue.root))
+    steps.prepare(again)
+    return answering.answer_problem(again, "a_problem").filter(pl.col("measure") == "unheld")
+
+
+@pytest.mark.parametrize(
+    ("access", "reason"), [("not_collected", "not_collected"), ("not_open", "not_open"), ("not_held", "fetch_failed")]
+)
+def test_a_measure_without_a_file_says_why(access: str, reason: str, tmp_path: Path) -> None:
+    cells = unheld_cells(f"access: {access}\nholder: The holder", tmp_path)
+    assert cells.height == 361
+    assert cells.select("need", "reason", "holder", "remedy").unique().rows() == [
+        ("wanted", reason, "The holder", "Ask.")
+    ]
+
+
+@pytest.mark.parametrize("access", ["not_open", "not_held"])
+def test_nobody_is_asked_for_figures_of_a_nation_that_they_do_not_cover(access: str, tmp_path: Path) -> None:
+    cells = unheld_cells(f"access: {access}\nholder: The holder\ncoverage: [England]", tmp_path)
+    abroad = cells.filter(~pl.col("place_code").str.starts_with("E"))
+    assert abroad["reason"].unique().to_list() == ["nation_not_covered"]
+    assert "The holder" not in abroad["holder"].unique().to_list()
+    assert cells.filter(pl.col("place_code").str.starts_with("E"))["holder"].unique().to_list() == ["The holder"]
+
+
+def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:
+    made = {case.reason for case in CASES.values()} | {"not_collected", "not_open"}
+    caveats = {
+        "rounded",
+        "perturbed",
+        "provisional",
+        "estimated",
+        "low_reliability",
+        "definition_break",
+        "carried_forward",
+        "extent_changed",
+        "recalled",
+        "boundary_cliff",
+        "corrected",
+        "flagged",
+        "limits_contradict",
+    }
+    # These three are of rows or columns, not of cells; a split needs a change that the register does not have.
+    elsewhere = {"unmatched_place", "unallocated", "input_missing", "split", "unexplained"}
+    # These are made to hold in test_corrections, and those of figures shared out in test_sharing.
+    elsewhere |= {"dropped", "correction_expired", "coarser_only", "low_reach", "crosswalk_loss", "too_uncertain"}
+    elsewhere |= {"incomplete_aggregate"}
+    # Doubts of figures are in test_doubts and test_agreement.
+    elsewhere |= {"unit_change", "suspected_zero", "near_zero_leak", "partial_return", "repeated_value"}
+    elsewhere |= {"conflict", "inconsistent_rate", "denominator_mismatch", "not_comparable"}
+    # Stand-ins are in test_verdicts.
+    elsewhere |= {"proxy_used"}
+    assert made - {None} | caveats | elsewhere == set(REASONS)
+
+
+def test_reasons_are_tried_in_their_documented_order() -> None:
+    assert list(PRECEDENCE) == list(REASONS)
+    assert (
+        PRECEDENCE["nation_not_covered"] < PRECEDENCE["fetch_failed"] < PRECEDENCE["stale"] < PRECEDENCE["suppressed"]
+    )
+    assert PRECEDENCE["unexplained"] == len(REASONS) - 1

@@ -1,0 +1,184 @@
+"""Where data break at a border: told from the cells, marked on the figures, drawn as lines."""
+
+import xml.etree.ElementTree as ET
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.schema import CELL, rows
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer as answering
+from pipelines.gaps.discontinuities import BOUNDARY_CLIFF, FEWEST_PAIRS, cliffs, with_cliffs
+from pipelines.geography.contiguity import neighbours, shared_borders
+from pipelines.geography.contiguity_load import boundaries, neighbours_in
+from pipelines.outputs.map import border_lines, lines_table, summary
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MEASURES = {
+    "rate": Measure(title="Rate", unit="%", kind="rate", denominator="people", column=("x",)),
+    "people": Measure(title="People", unit="people", kind="stock", column=("x",)),
+}
+SIDE = 6
+"""Squares in a row and in a column: 60 pairs of neighbours."""
+
+
+def square(n: int) -> dict[str, Any]:
+    x, y = float(n % SIDE), 50.0 + n // SIDE
+    ring = [[x, y], [x + 1, y], [x + 1, y + 1], [x, y + 1], [x, y]]
+    return {"properties": {"code": f"E{n:08}"}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+
+
+BOARD = {"features": [square(n) for n in range(SIDE * SIDE)]}
+
+
+def cell(n: int, value: float | None, measure: str = "rate", **more: Any) -> dict[str, Any]:
+    told = {
+        "problem": "p",
+        "measure": measure,
+        "place_code": f"E{n:08}",
+        "place_name": f"Place {n}",
+        "nation": "England",
+        "value": value,
+        "reason": None if value is not None else "suppressed",
+        "period_start": date(2023, 1, 1),
+        "period_end": date(2023, 12, 31),
+    }
+    return {**told, **more}
+
+
+def board(values: dict[int, float | None], measure: str = "rate", **more: Any) -> pl.DataFrame:
+    """Give a board of places whose figures rise evenly, but for those named."""
+    usual = {n: 10 + n % 5 + n / 10 for n in range(SIDE * SIDE)}
+    return rows([cell(n, value, measure, **more) for n, value in {**usual, **values}.items()], CELL)
+
+
+def found(cells: pl.DataFrame) -> list[tuple[str, str, str | None]]:
+    told = cliffs(cells, neighbours(BOARD), MEASURES)
+    assert told.columns == list(BOUNDARY_CLIFF)
+    return told.select("kind", "place_a", "place_b").rows()
+
+
+def test_even_figures_have_no_cliff() -> None:
+    assert found(board({})) == []
+
+
+def test_a_place_that_is_not_known_breaks_at_each_of_its_borders() -> None:
+    # The corner has two neighbours; the place that is known stands first.
+    assert found(board({0: None})) == [
+        ("known_unknown", "E00000001", "E00000000"),
+        ("known_unknown", "E00000006", "E00000000"),
+    ]
+
+
+def test_two_neighbours_of_which_neither_is_known_are_no_cliff() -> None:
+    told = found(board(dict.fromkeys(range(SIDE * SIDE), None)))
+    assert told == []
+
+
+def test_a_series_that_stops_at_a_nations_border_is_told_apart() -> None:
+    cells = board({0: None}).with_columns(
+        pl.when(pl.col("place_code") == "E00000000").then(pl.lit("Wales")).otherwise("nation").alias("nation")
+    )
+    assert {kind for kind, *_ in found(cells)} == {"nation_edge"}
+
+
+def test_a_figure_far_from_all_its_neighbours_is_a_jump_and_says_what_it_was_compared_with() -> None:
+    cells = board({14: 400.0})
+    told = cliffs(cells, neighbours(BOARD), MEASURES)
+    assert told.select("kind", "place_a").unique().rows() == [("jump", "E00000014")]
+    assert told.height == 4
+    assert "between 60 pairs of neighbours" in told["evidence"][0]
+
+
+def test_counts_are_compared_by_their_ratio_so_that_large_towns_are_no_cliff() -> None:
+    """Every second place is three times its neighbours: usual here, though the largest are thousands apart."""
+    values = {n: 1000.0 * (3 if (n + n // SIDE) % 2 else 1) * (1 + n / 100) for n in range(SIDE * SIDE)}
+    assert found(board(values, "people")) == []
+    assert {kind for kind, *_ in found(board({**values, 14: 1.0}, "people"))} == {"jump"}
+
+
+def test_of_few_pairs_nobody_says_what_is_usual() -> None:
+    few = {"features": BOARD["features"][:6]}
+    assert neighbours(few).height / 2 < FEWEST_PAIRS
+    assert cliffs(board({1: 400.0}), neighbours(few), MEASURES).is_empty()
+
+
+def test_a_published_place_in_several_of_those_asked_about_straddles() -> None:
+    cells = rows([cell(0, None, parts="E54000001"), cell(1, None, parts="E54000001,E54000002")], CELL)
+    told = cliffs(cells, neighbours(BOARD), MEASURES)
+    assert told.select("kind", "place_a", "evidence").rows() == [
+        ("straddles", "E54000001", "lies in 2 of the places asked about: Place 0, Place 1")
+    ]
+
+
+def test_places_seen_in_part_are_listed() -> None:
+    cells = rows([cell(0, None, reason="low_reach"), cell(30, 5.0, caveats="rounded,low_reach")], CELL)
+    told = cliffs(cells, neighbours(BOARD), MEASURES)
+    assert told.select("kind", "place_a").rows() == [("low_reach", "E00000000"), ("low_reach", "E00000030")]
+
+
+def test_a_jump_is_a_caveat_on_both_sides_and_changes_no_figure() -> None:
+    cells = board({14: 400.0}, caveats="rounded")
+    marked = with_cliffs(cells, cliffs(cells, neighbours(BOARD), MEASURES))
+    assert marked.drop("caveats", "evidence").equals(cells.drop("caveats", "evidence"))
+    touched = marked.filter(pl.col("caveats") == "rounded,boundary_cliff")
+    assert touched["place_code"].to_list() == [f"E{n:08}" for n in (8, 13, 14, 15, 20)]
+    assert touched["evidence"].str.contains("deviations").all()
+
+
+def test_without_boundaries_nothing_is_said_of_borders() -> None:
+    assert cliffs(board({14: 400.0}), neighbours(None), MEASURES).is_empty()
+
+
+def test_the_shared_piece_of_border_is_what_is_drawn() -> None:
+    pair = ("E00000001", "E00000000")
+    assert shared_borders(BOARD, {pair, ("E00000000", "E00000035")}) == {pair: [((1.0, 50.0), (1.0, 51.0))]}
+
+
+def test_lines_are_drawn_once_for_each_kind_and_said_in_words() -> None:
+    cells = board({0: None, 14: 400.0})
+    told = cliffs(cells, neighbours(BOARD), MEASURES).to_dicts()
+    codes = {f"E{n:08}" for n in range(SIDE * SIDE)}
+    picture = ET.fromstring(border_lines(BOARD, told, codes))
+    assert [path.get("class") for path in picture.findall("path")] == ["known_unknown", "jump"]
+    assert picture.get("aria-label") == picture.findtext("title") == summary(told)
+    assert "2 where one side known" in summary(told)
+    assert "4 where a jump" in summary(told)
+
+
+def test_names_that_mean_harm_are_only_text_in_the_table() -> None:
+    told = cliffs(board({0: None}, place_name="<script>"), neighbours(BOARD), MEASURES).to_dicts()
+    table = lines_table(told)
+    assert "<script>" not in table
+    assert len(ET.fromstring(table).findall("tbody/tr")) == 2
+
+
+def test_no_boundaries_draw_nothing_and_no_cliffs_say_so() -> None:
+    assert border_lines(None, [], {"E00000000"}) == ""
+    assert summary([]) == "Data break at no border"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return project
+
+
+def test_the_furlough_table_breaks_around_the_districts_that_it_leaves_out(project: Project) -> None:
+    cells = answering.answer_problem(project, "jobs_recovery")
+    told = cliffs(cells, neighbours_in(project, "lad_2023"), project.catalogue.measures)
+    # HMRC's table has no row for Buckinghamshire, which is seen from each of its neighbours.
+    around = told.filter(pl.col("place_b") == "E06000060", pl.col("measure") == "furloughed_employments")
+    assert set(around["kind"]) == {"known_unknown"}
+    assert around.height > 5
+    jumps = told.filter(pl.col("kind") == "jump")
+    assert 0 < jumps.height < 20
+    drawn = border_lines(boundaries(project), told.to_dicts(), set(cells["place_code"]))
+    assert len(ET.fromstring(drawn).findall("path")) == len({kind for kind in told["kind"] if kind != "straddles"})

@@ -1,0 +1,258 @@
+"""The ledger of gaps: first seen, last seen, closed, opened again; what has been accepted; and what a crash leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from pipelines.core.errors import DeclarationError, UnreadableError
+from pipelines.core.schema import CELL, rows
+from pipelines.core.store import state_path, write_table
+from pipelines.declarations.acceptances import Accepted, run_out_or_in_vain
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.gaps.ledger import Ledger, as_at, carried_on, changes, gap_ledger, nothing, since
+from pipelines.gaps.ledger_load import ledger_path, read_ledger, record, write_ledger
+from pipelines.outputs.warehouse_tables import publish_warehouse
+from tests.gaps.test_verdicts import SQL, asked, copy  # noqa: F401
+from tests.starter.test_edition import built
+
+DAY = [date(2026, 1, n) for n in range(1, 9)]
+
+
+def cells(**reasons: str | None) -> pl.DataFrame:
+    """One cell for each place named; a reason, or null where there is a figure."""
+    return rows(
+        [
+            {"cell_id": f"p/m/{place}/latest", "problem": "p", "need": "needed", "measure": "m", "place_code": place,
+             "place_name": place.title(), "value": None if reason else 1.0, "reason": reason, "holder": "h"}
+            for place, reason in reasons.items()
+        ],
+        CELL,
+    )  # fmt: skip
+
+
+def story(*builds: pl.DataFrame) -> Ledger:
+    """Carry an empty ledger on, a build a day."""
+    ledger = nothing()
+    for day, build in zip(DAY, builds, strict=False):
+        ledger = carried_on(ledger, build, day, str(day) + str(build.rows()))
+    return ledger
+
+
+def told(ledger: Ledger, day: date = DAY[7], *accepted: Accepted) -> dict[str, dict[str, object]]:
+    return {row["place_code"]: row for row in gap_ledger(ledger, accepted, "the owner", day).to_dicts()}
+
+
+def test_a_gap_is_followed_from_the_build_that_first_saw_it_to_the_one_that_no_longer_did() -> None:
+    ledger = story(cells(a="late", b=None), cells(a="late", b="late"), cells(a=None, b="late"))
+    gaps = told(ledger)
+    assert [gaps["a"][k] for k in ("first_seen", "last_seen", "closed", "state")] == [DAY[0], DAY[1], DAY[2], "closed"]
+    assert gaps["a"]["closed_because"] == "answered" and gaps["a"]["age_days"] == 2
+    assert [gaps["b"][k] for k in ("first_seen", "last_seen", "closed", "state")] == [DAY[1], DAY[2], None, "open"]
+    assert gaps["b"]["age_days"] == 6 and gaps["b"]["owner"] == "the owner"
+
+
+def test_a_gap_that_comes_back_is_the_same_gap_opened_again() -> None:
+    ledger = story(cells(a="late"), cells(a=None), cells(a="withdrawn"))
+    gap = told(ledger)["a"]
+    assert (gap["first_seen"], gap["opened"], gap["reopened"], gap["state"]) == (DAY[0], DAY[2], 1, "open")
+    assert gap["reason"] == "withdrawn"
+    assert changes(ledger).select("what", "cells").rows() == [("reopened", 1)]
+
+
+def test_a_gap_with_another_reason_stays_open_and_says_what_it_was_before() -> None:
+    gap = told(story(cells(a="not_due"), cells(a="late")))["a"]
+    assert (gap["reason"], gap["reason_before"], gap["reason_since"]) == ("late", "not_due", DAY[1])
+    assert (gap["opened"], gap["reopened"]) == (DAY[0], 0)
+
+
+def test_a_cell_that_is_no_longer_asked_for_is_not_said_to_be_answered() -> None:
+    assert told(story(cells(a="late", b="late"), cells(b="late")))["a"]["closed_because"] == "no_longer_asked"
+
+
+def test_a_stand_in_leaves_the_gap_open() -> None:
+    proxied = cells(a=None).with_columns(pl.lit("x").alias("stand_in"), pl.lit("late,stale").alias("reasons_also"))
+    gap = told(story(cells(a="late"), proxied))["a"]
+    assert (gap["state"], gap["reason"]) == ("open", "late")
+
+
+def test_the_same_cells_on_the_same_day_change_nothing() -> None:
+    one = story(cells(a="late"))
+    again = carried_on(one, cells(a="late"), DAY[0], one.notes[-1].contents)
+    assert again is one
+    assert carried_on(one, cells(a=None), DAY[0], "other").builds.height == 2
+
+
+def test_a_day_before_the_last_one_recorded_rewrites_no_history() -> None:
+    ledger = story(cells(a="late"), cells(a="late"))
+    assert carried_on(ledger, cells(a=None, b="late"), DAY[0], "x") is ledger
+
+
+def test_a_ledger_can_be_read_as_it_stood_on_a_day() -> None:
+    ledger = story(cells(a="late"), cells(a="late", b="late"), cells(a=None, b="late"))
+    then = as_at(ledger, DAY[1])
+    gaps = told(then, DAY[1])
+    assert gaps["a"]["state"] == "open" and gaps["a"]["closed"] is None
+    assert then.builds.height == 2 and since(then) == f"since the build of {DAY[0]}: 1 new; 2 open"
+    assert told(as_at(ledger, date(2025, 1, 1)), DAY[0]) == {}
+
+
+def test_what_the_last_build_changed_is_counted() -> None:
+    ledger = story(cells(a="late", b="late", c="late"), cells(a=None, b="stale", c="late", d="late"))
+    assert since(ledger) == f"since the build of {DAY[0]}: 1 closed, 1 new, 1 open for another reason; 3 open"
+    assert set(changes(ledger).select("what", "cells").rows()) == {("closed", 1), ("opened", 1), ("changed", 1)}
+    trend = ledger.builds.select("build", "asked", "known", "open").rows()
+    assert trend == [(1, 3, 0, 3), (2, 4, 1, 3)]
+
+
+def accepted(**said: object) -> Accepted:
+    plain = {"measure": "m", "reason": "late", "who": "The owner", "why": "Known.", "when": DAY[0], "until": DAY[2]}
+    return Accepted(**{**plain, **said})  # type: ignore[arg-type]
+
+
+def test_an_accepted_gap_is_open_again_when_the_acceptance_has_run_out() -> None:
+    ledger = story(cells(a="late", b="late"))
+    for day, state in ((DAY[0], "accepted"), (DAY[2], "accepted"), (DAY[3], "open")):
+        gap = told(ledger, day, accepted(places=("a",)))["a"]
+        assert (gap["state"], gap["accepted_by"], gap["accepted_until"]) == (state, "The owner", DAY[2])
+    assert told(ledger, DAY[0], accepted(places=("a",)))["b"]["state"] == "open"
+
+
+def test_an_acceptance_holds_for_its_reason_and_from_its_day_only() -> None:
+    ledger = story(cells(a="stale"))
+    assert told(ledger, DAY[0], accepted())["a"]["state"] == "open"
+    assert told(ledger, DAY[0], accepted(reason="stale", when=DAY[1]))["a"]["accepted_by"] is None
+
+
+def test_an_acceptance_renewed_holds_although_an_older_one_has_run_out() -> None:
+    both = (accepted(until=DAY[1]), accepted(who="The next", until=DAY[6]))
+    assert told(story(cells(a="late")), DAY[4], *both)["a"]["accepted_by"] == "The next"
+
+
+def test_acceptances_that_have_run_out_or_are_of_no_gap_are_said() -> None:
+    gaps = story(cells(a="late")).spells
+    assert run_out_or_in_vain(gaps, (accepted(),), DAY[1]) == []
+    assert "has run out" in run_out_or_in_vain(gaps, (accepted(),), DAY[4])[0]
+    assert "no such gap is open" in run_out_or_in_vain(gaps, (accepted(reason="stale"),), DAY[1])[0]
+
+
+WHOLE = "who: w, why: y, when: 2026-01-01, until: 2027-01-01"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("accepted: [{measure: furlough_take_up, reason: lost, " + WHOLE + "}]", r":1: .*did you mean|:1: .*choices"),
+        ("accepted:\n- {measure: furlough, reason: late, " + WHOLE + "}", r":2: p does not ask for 'furlough'"),
+        ("accepted: [{measure: furlough_take_up, reason: late, who: w, when: 2026-01-01, until: 2027-01-01}]", r"why"),
+        ("accepted: [{measure: furlough_take_up, reason: late, who: w, why: y, when: 2026-01-02, until: 2026-01-01}]",
+         r"until is 2026-01-01, which is before"),
+        ("accept: []", r"accept"),
+    ],
+)  # fmt: skip
+def test_an_acceptance_that_can_not_be_is_refused_with_file_and_line(
+    copy: Path, text: str, told: str  # noqa: F811
+) -> None:  # fmt: skip
+    asked(copy, SQL.replace("STAND_IN", "claimant_rate"))
+    path = copy / "pipelines" / "problems" / "p.accepted.yaml"
+    path.write_text(text)
+    with pytest.raises(DeclarationError, match=told) as refused:
+        load(copy)
+    assert str(path) in str(refused.value)
+    path.unlink()
+    (path.parent / "q.accepted.yaml").write_text("accepted: []")
+    with pytest.raises(DeclarationError, match=r"'q', which is no problem; did you mean p|choices: p"):
+        load(copy)
+
+
+def small(root: Path, home: Path, day: date) -> Project:
+    asked(root, SQL.replace("    proxy: STAND_IN\n", ""))
+    return built(Project(load(root), home, day))
+
+
+def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(
+    copy: Path, tmp_path: Path  # noqa: F811
+) -> None:  # fmt: skip
+    home, path = tmp_path / "store", ledger_path(tmp_path / "store", "p")
+    small(copy, home, DAY[0])
+    before = path.read_bytes()
+    small(copy, home, DAY[0])
+    assert path.read_bytes() == before
+    for each in [*(home / "out").iterdir(), *(home / "state").rglob("*.parquet")]:
+        each.unlink()
+    project = small(copy, home, DAY[5])
+    with duckdb.connect(str(publish_warehouse(project)), read_only=True) as con:
+        seen = con.sql("select distinct first_seen, last_seen from gap_ledger").fetchall()
+        days = con.sql("select day from builds order by build").fetchall()
+    assert seen == [(DAY[0], DAY[5])] and days == [(DAY[0],), (DAY[5],)]
+
+
+@pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1 cut short", None], ids=repr)
+def test_a_ledger_that_is_damaged_is_named_and_left_as_it_is(
+    copy: Path, tmp_path: Path, content: bytes | None  # noqa: F811
+) -> None:  # fmt: skip
+    project = small(copy, tmp_path / "store", DAY[0])
+    path = ledger_path(project.home, "p")
+    content = path.read_bytes()[:-40] + b"x" * 40 if content is None else content
+    path.write_bytes(content)
+    with pytest.raises(UnreadableError, match="is left as it is") as refused:
+        small(copy, project.home, DAY[1])
+    assert str(path) in str(refused.value)
+    assert path.read_bytes() == content
+    # What does not rest on the ledger is there all the same.
+    assert state_path(project.home, "verdict", "p").is_file()
+    assert publish_warehouse(project._replace(as_of=DAY[1])).is_file()
+
+
+def test_a_table_of_something_else_is_no_ledger(tmp_path: Path) -> None:
+    path = ledger_path(tmp_path, "p")
+    path.parent.mkdir()
+    pl.DataFrame({"a": [1]}).write_parquet(path)
+    with pytest.raises(UnreadableError, match="can't be read"):
+        read_ledger(tmp_path, "p")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import pipelines.gaps.ledger_load as store
+from tests.gaps.test_ledger import cells, story
+def cut(path, content):
+    path.parent.mkdir(exist_ok=True)
+    (path.parent / ".making-x.parquet").write_bytes(content[: len(content) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+store.write_whole = cut
+store.write_ledger(Path(sys.argv[1]), "p", story(cells(a="late"), cells(a=None)), "key")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a POSIX system")
+def test_a_build_that_is_killed_while_it_writes_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
+    write_ledger(tmp_path, "p", story(cells(a="late")), "before")
+    before = ledger_path(tmp_path, "p").read_bytes()
+    root = Path(__file__).resolve().parent.parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert ledger_path(tmp_path, "p").read_bytes() == before
+    assert told(read_ledger(tmp_path, "p"))["a"]["state"] == "open"
+
+
+def test_a_build_killed_between_the_cells_and_the_ledger_is_made_up_for_by_the_next(
+    copy: Path, tmp_path: Path  # noqa: F811
+) -> None:  # fmt: skip
+    project = small(copy, tmp_path / "store", DAY[0])
+    now = project._replace(as_of=DAY[1])
+    # The cells of the second build are there, its ledger is not.
+    write_table(state_path(project.home, "cell", "p"), cells(a="late"), "of the second build")
+    assert read_ledger(project.home, "p").day == DAY[0]
+    record(now, "p", cells(a="late"))
+    assert read_ledger(project.home, "p").day == DAY[1]

@@ -1,0 +1,69 @@
+"""Places without a row: what their nation, their county and the road to them say of it."""
+
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.app import steps
+from pipelines.gaps import answer as answering
+from tests.gaps.test_cells import EVERYONE, MERTON, Case, cell_of, project_of, with_peers
+
+SOURCE = "period_kind: year\nplaces: lad_2023\n"
+CARDIFF, CAMBRIDGE, SOUTH_CAMBRIDGESHIRE, LEEDS = "W06000015", "E07000008", "E07000012", "E08000035"
+CAMBRIDGESHIRE, WALES, EAST = "E10000003", "W92000004", "E12000006"
+
+
+def told(place: str, lines: list[str], folder: Path, source: str = SOURCE) -> tuple[object, object]:
+    cell = cell_of(Case(None, place, lines, source=source), folder)
+    return cell["reason"], cell["evidence"]
+
+
+def test_a_nation_of_which_no_place_ever_has_a_row_is_not_covered(tmp_path: Path) -> None:
+    lines = [*with_peers(), *with_peers(year=2022)]
+    evidence = "no place of Wales has a row in any of the 2 periods held; those of others have"
+    assert told(CARDIFF, lines, tmp_path) == ("nation_not_covered", evidence)
+
+
+def test_a_nation_with_a_row_in_any_period_is_covered(tmp_path: Path) -> None:
+    lines = [*with_peers(), *with_peers(f"{CARDIFF},x,2022,3", year=2022)]
+    assert told("W06000001", lines, tmp_path)[0] == "not_returned"
+
+
+def test_a_figure_for_the_county_alone_is_said_with_the_figure(tmp_path: Path) -> None:
+    lines = with_peers(f"{CAMBRIDGESHIRE},Cambridgeshire,2023,77")
+    evidence = "given for Cambridgeshire as a whole (77), for none of its 5 places"
+    assert told(CAMBRIDGE, lines, tmp_path) == ("coarser_only", evidence)
+
+
+def test_the_smallest_larger_place_is_named(tmp_path: Path) -> None:
+    lines = with_peers(f"{EAST},East of England,2023,500", f"{CAMBRIDGESHIRE},Cambridgeshire,2023,77")
+    assert "Cambridgeshire" in str(told(CAMBRIDGE, lines, tmp_path)[1])
+
+
+def test_where_a_sister_district_has_a_row_this_one_was_not_returned(tmp_path: Path) -> None:
+    lines = with_peers(f"{CAMBRIDGESHIRE},Cambridgeshire,2023,77", f"{SOUTH_CAMBRIDGESHIRE},x,2023,9")
+    assert told(CAMBRIDGE, lines, tmp_path)[0] == "not_returned"
+
+
+def test_a_nation_given_as_a_whole_only_is_coarser_and_not_left_out(tmp_path: Path) -> None:
+    assert told(CARDIFF, with_peers(f"{WALES},Wales,2023,44"), tmp_path)[0] == "coarser_only"
+
+
+def test_a_larger_place_without_a_figure_explains_nothing(tmp_path: Path) -> None:
+    lines = with_peers(f"{CAMBRIDGESHIRE},Cambridgeshire,2023,c")
+    assert told(CAMBRIDGE, lines, tmp_path)[0] == "not_returned"
+
+
+def test_a_place_to_which_nothing_leads_from_where_it_is_published_says_so(tmp_path: Path) -> None:
+    # Northern Ireland's 26 old districts became 11 in 2015, and one of them has a row.
+    lines = [*with_peers(), "95Z,x,2023,5"]
+    project = project_of(Case(None, MERTON, lines, source="period_kind: year\nplaces: lad_2014\n"), tmp_path)
+    steps.prepare(project)
+    cells = answering.answer_problem(project, "a_problem").filter(pl.col("place_code").str.starts_with("N"))
+    assert set(cells["reason"]) <= {"crosswalk_loss", "nation_not_covered"}
+    assert cells.height == 11
+
+
+def test_nothing_is_said_of_places_that_have_a_row(tmp_path: Path) -> None:
+    assert told(EVERYONE[0], with_peers(f"{EVERYONE[0]},x,2023,z"), tmp_path)[0] == "not_applicable"
+    assert told(LEEDS, with_peers(f"{LEEDS},x,2023,c"), tmp_path / "hidden")[0] == "suppressed"

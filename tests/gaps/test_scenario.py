@@ -1,0 +1,278 @@
+"""Rehearsing a reorganisation: the plan is checked, and what comes out is what its districts add to."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from pipelines.app import steps
+from pipelines.app.build import rehearse_and_tell
+from pipelines.core.errors import DeclarationError, UnknownNameError
+from pipelines.declarations.catalogue import Problem, load
+from pipelines.declarations.project import Project
+from pipelines.gaps.scenario import lost_measures, rehearse
+from pipelines.geography.access import register_places
+from pipelines.geography.load import small_areas
+from pipelines.geography.reorganisation import Scenario, read_scenario
+from tests.small import small_project
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AS_OF = date(2026, 11, 24)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), AS_OF)
+    steps.prepare(project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def cells(project: Project) -> pl.DataFrame:
+    scenario, path = read_scenario(ROOT, "surrey_2027")
+    return rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, path).cells
+
+
+def test_both_sides_are_there_and_marked_as_a_scenario(cells: pl.DataFrame) -> None:
+    assert cells.filter(pl.col("side") == "now")["place_code"].n_unique() == 11
+    assert set(cells.filter(pl.col("side") == "then")["place_name"]) == {"East Surrey", "West Surrey"}
+    assert cells["scenario"].null_count() == 0
+
+
+@pytest.mark.parametrize("measure", ["residents_16_64", "furloughed_employments", "households_on_universal_credit"])
+def test_the_new_councils_add_to_what_their_districts_add_to(cells: pl.DataFrame, measure: str) -> None:
+    mine = cells.filter(pl.col("measure") == measure)
+    sums = mine.group_by("council", "side").agg(pl.col("value").sum()).sort("council", "side")
+    for council in ("East Surrey", "West Surrey"):
+        now, then = sums.filter(pl.col("council") == council)["value"]
+        assert now == then > 0
+
+
+def test_a_rate_with_its_denominator_is_averaged_and_one_without_is_lost(cells: pl.DataFrame) -> None:
+    claimants = cells.filter(pl.col("measure") == "claimant_rate", pl.col("side") == "then")
+    assert claimants["basis"].unique().to_list() == ["rate_averaged"]
+    lost = lost_measures(cells, load(ROOT).measures)
+    assert lost["measure"].unique().to_list() == ["furlough_take_up"]
+    assert lost["reason"].unique().to_list() == ["needs_parts"]
+    assert lost["remedy"].str.contains("numerator").all()
+
+
+def test_a_problem_by_month_is_rehearsed_too(project: Project) -> None:
+    scenario, path = read_scenario(ROOT, "surrey_2027")
+    cells = rehearse(project, project.catalogue.problems["jobs_south_london"], scenario, path).cells
+    assert cells.filter(pl.col("side") == "then").height == 2 * 6 * 46
+
+
+def test_nothing_of_a_scenario_reaches_what_is_published(project: Project) -> None:
+    register = register_places(project).register
+    assert not register["place_code"].str.starts_with("PLAN-").any()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("E07000207, ", "", "E07000207 Elmbridge is left out"),
+        ("E07000209, ", "E07000207, E07000209, ", "E07000207 Elmbridge is in two councils"),
+        ("E07000209, ", "E07000209, E07000026, ", "E07000026 is no place of lad_2023"),
+        ("E07000209, ", "E07000209, E09000024, ", "E09000024 Merton is no district of E10000030"),
+        ("PLAN-EAST-SURREY", "E06000063", "starts with PLAN-"),
+        ("PLAN-EAST-SURREY", "PLAN-WEST-SURREY", "stands for two councils"),
+        ("replaces: E10000030", "replaces: E10000099", "has no districts"),
+        ("day: 2027-04-01", "day: 2019-04-01", "is not after"),
+        ("replaces:", "replace:", "did you mean replaces"),
+    ],
+)
+def test_a_wrong_plan_is_refused_with_what_is_wrong(
+    project: Project, tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    folder = tmp_path / "pipelines" / "scenarios"
+    shutil.copytree(ROOT / "pipelines" / "scenarios", folder)
+    path = folder / "surrey_2027.yaml"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(DeclarationError, match=complaint):
+        scenario, found = read_scenario(tmp_path, "surrey_2027")
+        rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, found)
+
+
+def test_an_unknown_scenario_is_met_with_the_near_ones() -> None:
+    with pytest.raises(UnknownNameError, match="surrey_2027"):
+        read_scenario(ROOT, "surrey_2028")
+
+
+def split(tmp_path: Path, system: str, north: list[str], south: list[str]) -> tuple[Scenario, Path]:
+    """Write a plan in which Elmbridge is cut and the rest of Surrey goes to the south."""
+    whole = ["E07000208", "E07000209", "E07000210", "E07000211", "E07000212", "E07000213", "E07000214", "E07000215",
+             "E07000216", "E07000217"]  # fmt: skip
+    path = tmp_path / "cut.yaml"
+    path.write_text(
+        f"""
+title: Elmbridge is cut
+plan: https://example.org/plan
+day: 2027-04-01
+places: lad_2023
+replaces: E10000030
+new:
+  - {{code: PLAN-NORTH, name: North, parts: [{{system: {system}, codes: [{", ".join(north)}]}}]}}
+  - code: PLAN-SOUTH
+    name: South
+    of: [{", ".join(whole)}]
+    parts: [{{system: {system}, codes: [{", ".join(south)}]}}]
+"""
+    )
+    return read_scenario(ROOT, str(path))
+
+
+def sharing_downwards(project: Project) -> Problem:
+    """Give jobs_recovery as if it took shares of a larger place's figures."""
+    problem = project.catalogue.problems["jobs_recovery"]
+    needs = {name: need.model_copy(update={"downscale": True}) for name, need in problem.header.needs.items()}
+    return problem._replace(header=problem.header.model_copy(update={"needs": needs}))
+
+
+@pytest.fixture(scope="module")
+def elmbridge(project: Project) -> pl.DataFrame:
+    table = small_areas(project)[0].table
+    return table.filter(pl.col("lad_2024") == "E07000207")
+
+
+@pytest.mark.parametrize("system", ["ward_2024", "lsoa_2021"])
+def test_a_district_cut_by_wards_or_lsoas_is_shared_out_by_who_lives_in_them(
+    project: Project, elmbridge: pl.DataFrame, tmp_path: Path, system: str
+) -> None:
+    codes = elmbridge[system].unique().sort().to_list()
+    north, south = codes[: len(codes) // 3], codes[len(codes) // 3 :]
+    scenario, path = split(tmp_path, system, north, south)
+    found = rehearse(project, sharing_downwards(project), scenario, path)
+    mine = found.cells.filter(pl.col("measure") == "residents_16_64")
+    values = dict(mine.select("place_code", "value").iter_rows())
+    people = elmbridge.group_by(pl.col(system).is_in(north).alias("north")).agg(
+        pl.col("residents_census_2021__all_ages").sum().alias("people")
+    )
+    share = people.filter("north")["people"].item() / people["people"].sum()
+    assert values["PLAN-NORTH"] == pytest.approx(values["E07000207"] * share) and 0 < share < 1
+    assert values["PLAN-NORTH"] + values["PLAN-SOUTH"] == pytest.approx(
+        sum(value for code, value in values.items() if not code.startswith("PLAN-"))
+    )
+    new = mine.filter(pl.col("side") == "then").sort("place_code")
+    assert new.select("basis", "status").rows() == [("apportioned", "estimated")] * 2
+    assert mine.filter(pl.col("place_code") == "E07000207")["council"].to_list() == ["North; South"]
+    assert set(found.view.filter(pl.col("side") == "then")["place_name"]) == {"North", "South"}
+    assert lost_measures(found.cells, project.catalogue.measures).filter(pl.col("measure") == "furlough_take_up").height
+
+
+def test_a_district_may_be_cut_by_shares_that_the_plan_gives(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "shares.yaml"
+    path.write_text(SHARES)
+    scenario, found = read_scenario(ROOT, str(path))
+    cells = rehearse(project, sharing_downwards(project), scenario, found).cells
+    values = dict(cells.filter(pl.col("measure") == "residents_16_64").select("place_code", "value").iter_rows())
+    assert values["PLAN-A"] == pytest.approx(0.25 * values["E06000009"])
+    assert values["PLAN-B"] == pytest.approx(0.75 * values["E06000009"])
+    new = cells.filter(pl.col("measure") == "residents_16_64", pl.col("side") == "then")
+    # How wrong the shares may be is told by districts that other places of such a size cut.
+    assert (
+        new.select((pl.col("likely_low") < pl.col("value")) & (pl.col("value") < pl.col("likely_high")))
+        .to_series()
+        .all()
+    )
+    assert new.select("likely_low", "likely_high").null_count().sum_horizontal().item() == 0
+
+
+def test_a_council_of_minor_parts_has_no_figures_until_someone_gives_them(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "shares.yaml"
+    path.write_text(SHARES)
+    scenario, found = read_scenario(ROOT, str(path))
+    cells = rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, found).cells
+    residents = cells.filter(pl.col("measure") == "residents_16_64", pl.col("side") == "then").sort("place_code")
+    assert residents["reason"].to_list() == ["coarser_only", None]
+    lost = lost_measures(cells, project.catalogue.measures)
+    assert lost.filter(pl.col("measure") == "residents_16_64")["council"].to_list() == ["A"]
+
+
+SHARES = """
+title: Blackpool is cut
+plan: https://example.org/plan
+day: 2027-04-01
+places: lad_2023
+replaces: E06000009
+new:
+  - {code: PLAN-A, name: A, shares: {E06000009: 0.25}}
+  - {code: PLAN-B, name: B, shares: {E06000009: 0.75}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("0.75", "0.7", "the shares of E06000009 Blackpool add to 0.95, expected 1"),
+        ("0.75", "1.75", "Blackpool has the share 1.75; expected more than 0 and less than 1"),
+        ("0.75}", "0.75, E06000008: 0.5}", "E06000008 Blackburn with Darwen is no district of E06000009"),
+        ("shares: {E06000009: 0.75}", "of: [E06000009]", "the shares of E06000009 Blackpool add to 0.25"),
+        ("name: B, ", "name: B, of: [E06000009], ", "E06000009 Blackpool is in two councils"),
+        ("name: B, ", "name: B, of: [E07000026], ", r"it is E07000026 \(Allerdale, a lad code in use"),
+        ("name: B, ", "name: B, of: [PLAN-A], ", "PLAN-B is made of PLAN-A, itself a council to come"),
+        ("name: B, ", "name: B, of: [PLAN-B], ", "PLAN-B is made of PLAN-B: a circle"),
+        ("name: A, ", "name: A, of: [PLAN-B], parts: [], ", "itself a council to come"),
+        ("name: B, ", "name: B, parts: [{system: ward_2024, codes: [E05001644]}], ", "by parts and by shares"),
+        ("shares: {E06000009: 0.25}", "of: []", "PLAN-A is made of nothing"),
+    ],
+)
+def test_shares_and_councils_that_can_not_be_are_refused(
+    project: Project, tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(SHARES.replace(old, new))
+    with pytest.raises(DeclarationError, match=complaint):
+        scenario, found = read_scenario(ROOT, str(path))
+        rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, found)
+
+
+def test_two_councils_made_of_each_other_are_a_circle(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(
+        SHARES.replace("name: A, ", "name: A, of: [PLAN-B], ").replace("name: B, ", "name: B, of: [PLAN-A], ")
+    )
+    scenario, found = read_scenario(ROOT, str(path))
+    with pytest.raises(DeclarationError, match="PLAN-A is made of PLAN-B is made of PLAN-A: a circle"):
+        rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, found)
+
+
+def test_wrong_parts_are_refused_with_what_is_wrong(project: Project, elmbridge: pl.DataFrame, tmp_path: Path) -> None:
+    wards, lsoas = (elmbridge[system].unique().sort().to_list() for system in ("ward_2024", "lsoa_2021"))
+    gone = small_areas(project)[0].table.filter(~pl.col("lsoa_2011").is_in(pl.col("lsoa_2021").drop_nulls().implode()))
+    old = gone["lsoa_2011"].drop_nulls()[0]
+    for system, north, south, complaint in (
+        ("ward_2024", wards[:2], wards[3:], f"{wards[2]} of E07000207 Elmbridge left out"),
+        ("lsoa_2021", lsoas[:1], lsoas[9:], "more of E07000207 Elmbridge left out"),
+        ("ward_2024", wards[:2], wards[1:], f"{wards[1]} is named twice"),
+        ("ward_2024", [wards[0], wards[0]], wards[1:], f"{wards[0]} is named twice"),
+        ("ward_2024", ["E05009999"], wards, "E05009999 is no place of ward_2024"),
+        ("lsoa_2021", [old], lsoas, f"{old} is no place of lsoa_2021; it is a code of lsoa_2011"),
+        ("lsoa_2021", ["E01003371"], lsoas, "E01003371 lies in E09000024 Merton, not of E10000030"),
+        ("ward_1999", wards[:1], wards[1:], "no small areas are held by ward_1999; did you mean ward_2024"),
+    ):
+        scenario, path = split(tmp_path, system, north, south)
+        with pytest.raises(DeclarationError, match=complaint):
+            rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, path)
+
+
+def test_a_refused_plan_leaves_no_file_behind(project: Project, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(SHARES.replace("0.75", "0.7"))
+    with pytest.raises(DeclarationError):
+        rehearse_and_tell(project, str(plan), [], Console())
+    assert not list(project.home.rglob("scenario_*"))
+
+
+def test_a_plan_in_a_file_of_ones_own_is_rehearsed_for_every_problem(tmp_path: Path) -> None:
+    plan = tmp_path / "mine.yaml"
+    plan.write_text(SHARES)
+    home = tmp_path / "store"
+    project = Project(load(small_project(tmp_path)), home, AS_OF)
+    rehearse_and_tell(project, str(plan), [], Console())
+    written = {path.name for path in home.rglob("scenario_*")}
+    assert written == {f"scenario_mine_{name}.csv" for name in ("cells", "lost", *project.catalogue.problems)}
+    assert "Blackpool is cut" in next(home.rglob("scenario_mine_jobs_recovery.csv")).read_text()

@@ -1,0 +1,171 @@
+"""Verdicts: whether a question can be answered in a place, and because of what it can't; and declared stand-ins."""
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from pipelines.core.errors import DeclarationError
+from pipelines.core.schema import CELL, rows
+from pipelines.core.store import read_table, state_path
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.problem import Header, Need
+from pipelines.declarations.project import Project
+from pipelines.gaps.verdicts import by_place, verdicts
+from pipelines.outputs.warehouse_tables import publish_warehouse
+from tests.small import small_project
+from tests.starter.test_edition import built
+
+AS_OF = date(2026, 11, 24)
+PEOPLE = pl.DataFrame({"place_code": ["E09000024"], "people": [140_000.0]})
+
+# measure: (value, reason, caveats), what the need says, and what the place comes to.
+KNOWN, HIDDEN, CANT = (5.0, None, None), (None, "suppressed", None), (None, "not_applicable", None)
+SPEC = [
+    ({"a": KNOWN, "b": KNOWN}, {}, "answerable", None, (2, 2)),
+    ({"a": (5.0, None, "rounded,provisional"), "b": KNOWN}, {}, "answerable", None, (2, 2)),
+    ({"a": (5.0, None, "rounded,flagged"), "b": KNOWN}, {}, "with_caveats", "a: flagged", (2, 2)),
+    ({"a": (5.0, None, "flagged,estimated"), "b": HIDDEN}, {}, "not_answerable", "b: suppressed", (1, 2)),
+    ({"a": KNOWN, "b": HIDDEN}, {"b": Need(essential=False)}, "with_caveats", "b: suppressed", (1, 2)),
+    ({"a": KNOWN, "b": CANT}, {}, "answerable", None, (1, 1)),
+    ({"a": HIDDEN, "b": HIDDEN}, {}, "not_answerable", "a: suppressed; b: suppressed", (0, 2)),
+    ({"a": HIDDEN, "b": HIDDEN}, {"a": Need(essential=False), "b": Need(essential=False)}, "not_answerable",
+     "a: suppressed; b: suppressed", (0, 2)),
+    ({"a": CANT, "b": CANT}, {}, "answerable", None, (0, 0)),
+]  # fmt: skip
+
+
+def header(needs: dict[str, Need], wants: tuple[str, ...] = ()) -> Header:
+    return Header(question="q", decision="d", owner="o", places="lad_2023", grain="latest", needs=needs, wants=wants)
+
+
+def cell(measure: str, figure: tuple[float | None, str | None, str | None], need: str = "needed") -> dict[str, object]:
+    value, reason, caveats = figure
+    return {"cell_id": f"p/{measure}", "problem": "p", "need": need, "measure": measure, "place_code": "E09000024",
+            "place_name": "Merton", "period_start": AS_OF, "period_end": AS_OF, "value": value, "reason": reason,
+            "caveats": caveats}  # fmt: skip
+
+
+@pytest.mark.parametrize(("figures", "said", "verdict", "because", "needs"), SPEC)
+def test_a_place_comes_to_the_verdict_that_its_cells_allow(
+    figures: dict[str, tuple[float | None, str | None, str | None]], said: dict[str, Need], verdict: str,
+    because: str | None, needs: tuple[int, int],
+) -> None:  # fmt: skip
+    cells = rows([cell(name, figure) for name, figure in figures.items()], CELL)
+    found = verdicts(cells, header({name: said.get(name, Need()) for name in figures}), PEOPLE).row(0, named=True)
+    assert (found["verdict"], found["because"]) == (verdict, because)
+    assert (found["needs_met"], found["needs_in_all"], found["people"]) == (*needs, 140_000.0)
+
+
+def test_what_is_only_wanted_changes_no_verdict_unless_nothing_is_needed() -> None:
+    wanted = cell("w", (None, "not_collected", None), "wanted")
+    beside = rows([cell("a", KNOWN), wanted], CELL)
+    assert verdicts(beside, header({"a": Need()}, ("w",)), PEOPLE)["verdict"].to_list() == ["answerable"]
+    alone = verdicts(rows([wanted], CELL), header({}, ("w",)), PEOPLE)
+    assert alone.select("verdict", "because").row(0) == ("not_answerable", "w: not_collected")
+
+
+def test_people_that_are_not_known_stay_unknown() -> None:
+    cells = rows([cell("a", KNOWN)], CELL)
+    assert verdicts(cells, header({"a": Need()}), PEOPLE.clear())["people"].to_list() == [None]
+
+
+def test_over_months_a_place_is_answered_for_only_if_every_month_is() -> None:
+    one = verdicts(rows([cell("a", HIDDEN)], CELL), header({"a": Need()}), PEOPLE)
+    months = [one.with_columns(pl.lit(date(2024, m, 1)).alias("period_start")) for m in (1, 2, 3)]
+    known = pl.lit("answerable").alias("verdict"), pl.lit(None, pl.String).alias("because")
+    assert by_place(pl.concat(months))["verdict"].to_list() == ["not_answerable"]
+    some = by_place(pl.concat([months[0].with_columns(known), *months[1:]])).row(0, named=True)
+    assert (some["verdict"], some["because"]) == ("with_caveats", "a: suppressed (2 of 3)")
+    assert (some["periods"], some["answered"]) == (3, 1)
+    assert by_place(pl.concat([each.with_columns(known) for each in months]))["verdict"].to_list() == ["answerable"]
+
+
+SQL = """/*
+question: q
+decision: d
+owner: o
+places: lad_2023
+grain: latest
+needs:
+  furlough_take_up:
+    proxy: STAND_IN
+    max_age: 7 years
+  claimant_rate:
+*/
+select place.place_code, furlough_take_up.value as furlough_take_up, claimant_rate.value as claimant_rate
+from lad_2023.place
+join lad_2023.furlough_take_up using (place_code)
+join lad_2023.claimant_rate using (place_code)
+"""
+
+
+BECAUSE = "furlough_take_up: boundary_cliff and proxy_used"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Copy a few declarations and no problem: the test writes its own."""
+    root = small_project(tmp_path)
+    for path in (root / "pipelines" / "problems").iterdir():
+        path.unlink()
+    return root
+
+
+def asked(root: Path, sql: str) -> Path:
+    path = root / "pipelines" / "problems" / "p.sql"
+    path.write_text(sql)
+    return path
+
+
+def test_a_stand_in_is_shown_and_said_and_its_need_stays_open(copy: Path, tmp_path: Path) -> None:
+    asked(copy, SQL.replace("STAND_IN", "claimant_rate"))
+    project = built(Project(load(copy), tmp_path / "store", AS_OF))
+    cells = read_table(state_path(project.home, "cell", "p"))
+    both = {row["measure"]: row for row in cells.filter(pl.col("place_code") == "E06000063").to_dicts()}
+    stood, real = both["furlough_take_up"], both["claimant_rate"]
+    assert (stood["value"], stood["stand_in"], stood["source"]) == (real["value"], "claimant_rate", real["source"])
+    assert stood["reason"] is None and stood["reasons_also"] == "needs_parts"
+    assert stood["caveats"].split(",")[0] == "proxy_used" and "needs_parts" in stood["evidence"]
+    assert stood["holder"] and stood["remedy"]
+    own = cells.filter(pl.col("place_code") == "E09000024", pl.col("measure") == "furlough_take_up").row(0, named=True)
+    assert own["stand_in"] is None and own["reason"] is None and "proxy_used" not in (own["caveats"] or "")
+    with duckdb.connect(str(publish_warehouse(project)), read_only=True) as con:
+        shown = con.sql("select * from problem.p where place_code = 'E06000063'").pl().row(0, named=True)
+        told = con.sql("select verdict, because, needs_met, needs_in_all from verdicts where place_code = 'E06000063'")
+        # Beside it lie districts with a figure of their own: at that border the data break.
+        assert told.fetchall() == [("with_caveats", BECAUSE, 1, 2)]
+    assert shown["furlough_take_up_status"] == "proxy_used"
+    assert (shown["verdict"], shown["because"]) == ("with_caveats", BECAUSE)
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "told"),
+    [
+        ("furlough_take_up", "name another measure"),
+        ("vacancies", "name another measure"),
+        ("nothing", "name another measure"),
+        ("Some Thing", "a name is lower case letters"),
+    ],
+)
+def test_a_stand_in_that_is_not_asked_for_is_refused(copy: Path, stand_in: str, told: str) -> None:
+    path = asked(copy, SQL.replace("STAND_IN", stand_in))
+    with pytest.raises(DeclarationError, match=told) as refused:
+        load(copy)
+    assert str(path) in str(refused.value)
+
+
+def test_a_stand_in_in_another_unit_is_refused_with_its_line(copy: Path) -> None:
+    needs = "  claimant_rate:\n  residents_16_64:\n*/"
+    asked(copy, SQL.replace("STAND_IN", "residents_16_64").replace("  claimant_rate:\n*/", needs))
+    with pytest.raises(DeclarationError, match=r"p\.sql:9: residents_16_64 is a stock in people and can't stand in"):
+        load(copy)
+
+
+def test_a_view_may_not_have_a_verdict_of_its_own(copy: Path) -> None:
+    sql = SQL.replace("STAND_IN", "claimant_rate").replace("as claimant_rate", "as verdict")
+    asked(copy, sql)
+    with pytest.raises(DeclarationError, match="a column verdict of its own"):
+        load(copy)

@@ -1,0 +1,117 @@
+"""GP practices on the border of England and Wales: named wherever a crosswalk touches the bodies they belong to."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.app.api import crossings
+from pipelines.core.schema import CHANGE, PLACE, empty
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.geography.access import register_places
+from pipelines.geography.border_practices import NOT_TOLD, across_the_border, list_border_practices
+from pipelines.geography.crosswalk import Geography, build_crosswalk
+from pipelines.geography.load import geography, postcode_tables
+from pipelines.geography.register import Places
+from pipelines.geography.small_areas import Areas
+from tests.starter.test_published import PUBLISHED, pytestmark
+
+published = pytestmark
+del pytestmark
+ROOT = Path(__file__).resolve().parent.parent.parent
+WYE_VALLEY, MARCHES = "W93019", "W91021"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def held(project: Project) -> Geography:
+    return geography(project, register_places(project))
+
+
+def test_practices_of_two_nations_side_by_side_are_named_with_their_bodies(project: Project, held: Geography) -> None:
+    found = list_border_practices(held.places, postcode_tables(project))
+    assert found.group_by("postcode_district", "nation").len().sort("postcode_district", "nation").rows() == [
+        ("CH4", "England", 2), ("CH4", "Wales", 1), ("GL15", "England", 4), ("GL15", "Wales", 1),
+    ]  # fmt: skip
+    wye = found.filter(pl.col("place_code") == WYE_VALLEY).row(0, named=True)
+    assert (wye["body_name"], wye["here"], wye["across"]) == ("Aneurin Bevan University Health Board", 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "districts"),
+    [
+        ("lad_2021", "icb_2022", ["CH4", "GL15"]),
+        ("sub_icb_2022", "icb_2022", ["CH4", "GL15"]),
+        ("lad_2023", "health_board_2019", ["CH4", "GL15"]),
+        ("lad_2021", "lad_2023", []),
+        ("lad_2023", "pfa_2023", []),
+    ],
+)
+def test_a_crosswalk_of_their_boards_names_them_and_says_what_is_not_known(
+    project: Project, held: Geography, start: str, end: str, districts: list[str]
+) -> None:
+    lines = list(crossings(project, held, build_crosswalk(held, start, end)))
+    assert [line.partition(":")[0] for line in lines if line != NOT_TOLD] == districts
+    assert (NOT_TOLD in lines) == bool(districts)
+    assert (
+        not districts or f"{WYE_VALLEY} WYE VALLEY PRACTICE (Aneurin Bevan University Health Board, Wales)" in lines[1]
+    )
+
+
+def test_a_crosswalk_of_other_boards_names_none(project: Project, held: Geography) -> None:
+    drawn = build_crosswalk(held, "lad_2021", "icb_2022").filter(pl.col("to_code") == "E54000027")  # in London
+    practices = list_border_practices(held.places, postcode_tables(project))
+    assert list(across_the_border(practices, held.places, drawn)) == []
+
+
+def register(*rows: tuple[str, str, str | None, str | None]) -> Places:
+    """Make a register of codes with their kinds, what they lie in and their nations."""
+    told = [{"place_code": code, "place_name": code, "kind": kind, "parent_code": up, "nation": nation,
+             "valid_from": date(2009, 1, 1)} for code, kind, up, nation in rows]  # fmt: skip
+    return Places(pl.DataFrame([*told], schema={name: each.dtype for name, each in PLACE.items()}), empty(CHANGE))
+
+
+def postcodes(**of: str | None) -> Areas:
+    table = pl.DataFrame(
+        {"area_code": list(of), "postcode_2022": list(of.values())}, schema_overrides={"postcode_2022": pl.String}
+    )
+    return Areas("postcodes", date(2022, 6, 30), "", ("postcode_2022",), frozenset(), (), table)
+
+
+def test_a_district_with_one_nation_a_practice_without_postcode_and_an_unknown_one_are_left_out() -> None:
+    places = register(
+        ("E38000001", "sub_icb", None, "England"), ("W11000001", "health_board", None, "Wales"),
+        *((code, "border_practice", "E38000001", "England") for code in ("E1", "E2", "E3", "E4")),
+        ("W1", "border_practice", "W11000001", "Wales"), ("N1", "border_practice", None, None),
+    )  # fmt: skip
+    table = postcodes(E1="CH40NR", E2="CH14AB", E3="CH4 1AA", E4=None, W1="CH42ZZ", N1="CH14AB", X9="CH49ZZ")
+    found = list_border_practices(places, [table])
+    assert found.select("place_code", "postcode_district", "here", "across").rows() == [
+        ("E1", "CH4", 2, 1), ("E3", "CH4", 2, 1), ("W1", "CH4", 1, 2),
+    ]  # fmt: skip
+
+
+def test_without_postcodes_there_is_nothing_to_tell(held: Geography) -> None:
+    assert list_border_practices(held.places, []).is_empty()
+
+
+@published
+def test_the_published_list_has_no_other_such_postcode_district() -> None:
+    cells = pl.read_csv(PUBLISHED / "geo/nhs/ods_epraccur_2022_noheader.csv.gz", has_header=False, infer_schema=False)
+    code, postcode, status, body, setting = (cells.columns[n] for n in (0, 9, 12, 14, 25))
+    active = cells.filter(pl.col(status) == "A", pl.col(setting) == "4", pl.col(postcode).is_not_null())
+    welsh, district = pl.col(body).str.starts_with("7A"), pl.col(postcode).str.extract(r"^(\S+) ")
+    assert active.height == 6_925
+    # The code of every practice is of the nation of the body it is listed under.
+    assert active.filter(pl.col(code).str.starts_with("W") != welsh).is_empty()
+    both = active.group_by(district.alias("at")).agg(welsh.any().alias("wales"), (~welsh).any().alias("england"))
+    assert sorted(both.filter("wales", "england")["at"]) == ["CH4", "GL15"]

@@ -1,0 +1,101 @@
+"""Catchments of NHS trusts: who they count, what becomes of them in mergers and splits, and how wrong they may be."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.apportionment.error_model import held_certainty, unevenness, with_interval
+from pipelines.apportionment.sparse import move
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.geography.access import register_places
+from pipelines.geography.crosswalk import Geography, build_crosswalk
+from pipelines.geography.load import geography
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DAY = date(2020, 6, 30)
+ENGLAND = 56_550_138
+"""Residents of England in mid-2020."""
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Geography:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return geography(project, register_places(project))
+
+
+def leading(held: Geography, start: str, end: str) -> pl.DataFrame:
+    return build_crosswalk(held, start, end, "all_ages", DAY)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("trust_2020", "lad_2019"), ("trust_2020", "lad_2021"), ("trust_2020", "icb_2022"), ("lad_2019", "trust_2020")],
+)
+def test_every_resident_of_england_is_in_the_catchment_of_one_trust(held: Geography, start: str, end: str) -> None:
+    found = leading(held, start, end)
+    assert found.drop_nulls("to_code")["people"].sum() == pytest.approx(ENGLAND)
+    assert set(found.filter(pl.col("people").is_null())["kind"]) <= {"lost"}
+
+
+def test_a_trust_counts_its_share_of_the_residents_and_no_patients(held: Geography) -> None:
+    found = leading(held, "trust_2020", "lad_2019")
+    brighton = found.filter(pl.col("to_code") == "E06000043")
+    table = held.shares[1].table.filter(pl.col("from_code") == "E06000043", pl.col("to_code") == "RXH")
+    residents = brighton["people"].sum()
+    assert residents == pytest.approx(291_738)  # mid-2020
+    assert brighton.filter(pl.col("from_code") == "RXH")["people"].item() == pytest.approx(
+        residents * table["share"].item()
+    )
+
+
+def test_a_trust_that_another_merged_into_has_the_patients_of_both(held: Geography) -> None:
+    """Brighton and Sussex (RXH) became part of RYR in April 2021, and with it a quarter of its patients in Brighton."""
+    before, after = leading(held, "trust_2020", "lad_2021"), leading(held, "trust_2022", "lad_2021")
+    people = dict(before.group_by("from_code").agg(pl.col("people").sum()).iter_rows())
+    both = before.filter(pl.col("from_code").is_in(["RXH", "RYR"])).group_by("to_code").agg(
+        (pl.col("weight") * pl.col("from_code").replace_strict(people, return_dtype=pl.Float64)).sum()
+        / (people["RXH"] + people["RYR"])
+    )  # fmt: skip
+    merged = dict(after.filter(pl.col("from_code") == "RYR").select("to_code", "weight").iter_rows())
+    assert merged == pytest.approx(dict(both.iter_rows()))
+    assert merged["E06000043"] == pytest.approx(0.274, abs=0.001)
+    assert dict(before.filter(pl.col("from_code") == "RYR").select("to_code", "weight").iter_rows())["E06000043"] < 0.03
+
+
+@pytest.mark.parametrize("trust", ["RM3", "R0A"])
+def test_a_trust_that_part_of_another_came_to_is_a_gap(held: Geography, trust: str) -> None:
+    """Pennine Acute (RW6) was split between the two in October 2021; who of its patients went where, nobody tells."""
+    before, after = (leading(held, f"trust_{year}", "lad_2021") for year in (2020, 2022))
+    assert before.filter(pl.col("from_code") == trust)["weight"].sum() == pytest.approx(1)
+    split = after.filter(pl.col("from_code") == trust)
+    assert set(split["kind"]) == {"split"} and split["weight"].null_count() == split.height
+
+
+def test_districts_that_merged_since_use_the_trusts_that_each_used(held: Geography) -> None:
+    found = leading(held, "lad_2021", "trust_2020").filter(pl.col("from_code") == "E06000062")
+    assert found["weight"].sum() == pytest.approx(1)
+    west = held.areas[0].table.filter(pl.col("lad_2021") == "E06000062")["residents_mid_2020__all_ages"].sum()
+    assert found["people"].sum() == pytest.approx(west)
+
+
+def test_patients_moved_to_councils_have_an_interval_that_holds_the_figure(held: Geography) -> None:
+    drawn = leading(held, "trust_2020", "lad_2021")
+    figures = drawn.group_by(pl.col("from_code").alias("place_code")).agg(pl.col("people").sum().alias("value"))
+    # Patients per head of the catchment differ by half, from one trust to the next.
+    uneven = figures.sort("place_code").with_row_index("n").select(
+        "place_code", (pl.col("value") * (1 + 0.5 * (pl.col("n") % 2))).alias("value"),
+        pl.lit("patients").alias("measure"), pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end"),
+    )  # fmt: skip
+    moved, spread = move(uneven, drawn), unevenness(uneven, drawn)
+    assert 0.1 < spread["unevenness"].item() < 0.3
+    told = with_interval(moved, spread, ("trust", "lad"), "all_ages", held_certainty()).filter(pl.col("value") > 0)
+    assert (told.height, told["likely_low"].null_count()) == (309, 0)
+    assert told.select(
+        (pl.col("likely_low") <= pl.col("value")).all() & (pl.col("value") <= pl.col("likely_high")).all()
+    ).item()
+    assert told.select(((pl.col("likely_high") - pl.col("likely_low")) / pl.col("value")).median()).item() > 0.1

@@ -1,0 +1,146 @@
+"""Crosswalks as tables: nothing left out, weights that add up, orders named."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.errors import CommongroundError, CrosswalkError, UnknownNameError
+from pipelines.core.schema import CHANGE, rows
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.geography.access import register_places
+from pipelines.geography.crosswalk import CROSSWALK, Geography, build_crosswalk
+from pipelines.geography.load import geography
+from pipelines.geography.register import Places, system_places
+from pipelines.outputs.crosswalk_file import write_crosswalk
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return register_places(project)
+
+
+@pytest.mark.parametrize("year", range(2011, 2023))
+def test_every_district_leads_to_one_of_2023_with_its_whole_weight(places: Places, year: int) -> None:
+    table = build_crosswalk(Geography(places), f"lad_{year}", "lad_2023")
+    codes = system_places(places.register, f"lad_{year}")["place_code"].to_list()
+    # The 26 districts of Northern Ireland ended in 2015; five of them were split among those of today.
+    whole = table.filter(pl.col("kind") != "split")
+    assert table["from_code"].unique().sort().to_list() == codes
+    assert whole["weight"].to_list() == [1.0] * (len(codes) - (5 if year < 2015 else 0))
+    assert whole["from_code"].is_unique().all()
+    assert set(table["to_code"]) <= set(system_places(places.register, "lad_2023")["place_code"])
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Geography:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return geography(project, register_places(project))
+
+
+@pytest.mark.parametrize("year", [2011, 2014, 2015, 2018, 2019, 2020, 2021, 2022, 2025])
+def test_districts_of_2023_lead_back_to_those_of_any_year_by_who_lives_in_each(held: Geography, year: int) -> None:
+    table = build_crosswalk(held, "lad_2023", f"lad_{year}")
+    summed = table.drop_nulls("from_code").group_by("from_code").agg(pl.col("weight").sum(), pl.col("kind").first())
+    # Of Northern Ireland's 11 districts, nobody's homes are known by the areas that its 26 were made of.
+    cut = table.filter(pl.col("kind") == "split")["from_code"].unique().sort()
+    assert cut.len() == (11 if year < 2015 else 0) and all(code.startswith("N") for code in cut)
+    whole = summed.filter(pl.col("kind") != "split")
+    assert whole.height + cut.len() == 361
+    assert (whole["weight"] - 1).abs().max() < 1e-12
+    assert "lost" not in set(table["kind"])
+    # Every district of that year is reached.
+    assert set(table["to_code"]) >= set(system_places(held.places.register, f"lad_{year}")["place_code"])
+
+
+def test_where_some_are_cut_the_people_of_all_places_are_told(held: Geography) -> None:
+    """How unevenly a figure is spread is told by every place, not by the one that is cut alone."""
+    back = build_crosswalk(held, "lad_2024", "lad_2018", "all_ages", date(2020, 6, 30))
+    assert set(back.filter(pl.col("people").is_null())["from_code"].str.head(1)) == {"N"}  # not in the set of mid-2020
+    assert back["people"].sum() == pytest.approx(65_185_724)
+    assert build_crosswalk(held, "lad_2021", "lad_2023")["people"].null_count() == 374
+
+
+def test_the_orders_on_the_way_are_named(places: Places) -> None:
+    table = build_crosswalk(Geography(places), "lad_2016", "lad_2023")
+    allerdale = table.filter(pl.col("from_code") == "E07000026").row(0, named=True)
+    assert (allerdale["to_name"], allerdale["kind"]) == ("Cumberland", "merged")
+    assert allerdale["authority"] == "The Cumbria (Structural Changes) Order 2022"
+    # Taunton Deane merged twice: into Somerset West and Taunton, then into Somerset.
+    taunton = table.filter(pl.col("from_code") == "E07000190").row(0, named=True)
+    assert taunton["to_name"] == "Somerset"
+    assert taunton["authority"].count("Order") == 2
+    merton = table.filter(pl.col("from_code") == "E09000024").row(0, named=True)
+    assert (merton["kind"], merton["authority"]) == ("observed", None)
+
+
+def test_districts_lie_in_regions(places: Places) -> None:
+    table = build_crosswalk(Geography(places), "lad_2023", "region_2023")
+    kinds = dict(table["kind"].value_counts().iter_rows())
+    # Wales, Scotland and Northern Ireland have no regions: their 65 districts are named as lost, not left out.
+    assert kinds == {"aggregated": 296, "lost": 65}
+
+
+def test_a_place_that_was_split_has_no_weights(places: Places) -> None:
+    split = rows(
+        [
+            {
+                "from_code": "E07000026",
+                "to_code": code,
+                "kind": "split",
+                "changed_on": date(2022, 1, 1),
+                "authority": "o",
+            }
+            for code in ("E06000063", "E06000064")
+        ],
+        CHANGE,
+    )
+    others = places.changes.filter(pl.col("from_code") != "E07000026")
+    table = build_crosswalk(Geography(places._replace(changes=pl.concat([others, split]))), "lad_2019", "lad_2023")
+    legs = table.filter(pl.col("from_code") == "E07000026")
+    assert legs.select("to_code", "kind", "weight").rows() == [
+        ("E06000063", "split", None),
+        ("E06000064", "split", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("lad_2023", "pfa_2023"),
+        ("lad_2023", "lad_1066"),
+        ("jobcentre_2018", "lad_2023"),
+        ("lad_2023", "icb_2020x"),
+        ("lad", "lad_2023"),
+        ("lad_2023", "lad_0000"),
+    ],
+)
+def test_what_can_not_be_led_to_is_refused(places: Places, one: str, other: str) -> None:
+    with pytest.raises(UnknownNameError, match=r"no table of areas|unknown place system"):
+        build_crosswalk(Geography(places), one, other)
+
+
+def test_it_is_written_by_the_ending_of_the_file(places: Places, tmp_path: Path) -> None:
+    table = build_crosswalk(Geography(places), "lad_2019", "lad_2023")
+    write_crosswalk(table, tmp_path / "x.parquet")
+    assert pl.read_parquet(tmp_path / "x.parquet").equals(table)
+    write_crosswalk(table, tmp_path / "x.csv")
+    assert pl.read_csv(tmp_path / "x.csv").columns == list(CROSSWALK)
+    with pytest.raises(CommongroundError, match=r"expected \.csv or \.parquet"):
+        write_crosswalk(table, tmp_path / "x.xls")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_one_that_would_lose_people_is_not_written(places: Places, tmp_path: Path, ending: str) -> None:
+    table = build_crosswalk(Geography(places), "lad_2019", "lad_2023").with_columns(pl.col("weight") * 0.5)
+    with pytest.raises(CrosswalkError, match="do not add to 1"):
+        write_crosswalk(table, tmp_path / f"x.{ending}")
+    assert not list(tmp_path.iterdir())

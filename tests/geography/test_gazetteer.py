@@ -1,0 +1,64 @@
+"""The table of places that analysts see: what sort of body each is, and the years whose place systems have it."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.geocodes import ENTITIES, ENTITY_TYPES
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.geography.access import register_places
+from pipelines.geography.lineage import GAZETTEER, gazetteer
+from pipelines.geography.register import places_in
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+OF_AREAS = {"oa", "lsoa", "dz", "sdz", "msoa", "iz"}
+"""Kinds that the register does not have."""
+
+
+@pytest.fixture(scope="module")
+def register(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return register_places(project).register
+
+
+@pytest.mark.parametrize(
+    ("code", "entity", "first", "last"),
+    [
+        ("E07000026", "non-metropolitan district", 2009, 2022),
+        ("E06000063", "unitary authority", 2023, None),
+        ("E09000001", "London borough", 2009, None),
+        ("W92000004", "country", 2009, None),
+        ("RXH", None, 2002, 2020),
+        ("UKI", None, 2018, 2020),
+    ],
+)
+def test_a_place_says_what_sort_it_is_and_in_which_years_systems_it_stands(
+    register: pl.DataFrame, code: str, entity: str | None, first: int, last: int | None
+) -> None:
+    row = gazetteer(register).filter(pl.col("place_code") == code).row(0, named=True)
+    assert list(row) == list(GAZETTEER)
+    assert (row["entity_type"], row["first_year"], row["last_year"]) == (entity, first, last)
+
+
+def test_every_kind_whose_codes_tell_has_a_name_for_what_they_stand_for(register: pl.DataFrame) -> None:
+    assert set(ENTITIES) - set(ENTITY_TYPES) == {prefix for prefix, kind in ENTITIES.items() if kind in OF_AREAS}
+    told = gazetteer(register)
+    assert told.height == register.height
+    coded = told.filter(pl.col("place_code").str.contains(r"^[EWSNK]\d{8}$"))
+    assert coded["entity_type"].null_count() == 0
+    # A GP practice's code may begin like a country's.
+    assert told.filter(pl.col("kind") == "border_practice")["entity_type"].null_count() == 8
+
+
+@pytest.mark.parametrize("system", ["lad_2011", "lad_2020", "lad_2023", "icb_2022", "trust_2021", "ward_2022"])
+def test_the_years_give_the_same_places_as_the_system(register: pl.DataFrame, system: str) -> None:
+    kind, year = system.rsplit("_", 1)
+    told = gazetteer(register).filter(
+        pl.col("kind") == kind, pl.col("first_year") <= int(year), pl.col("last_year").fill_null(9999) >= int(year)
+    )
+    assert set(told["place_code"]) == set(places_in(register, system)["place_code"])

@@ -1,0 +1,102 @@
+"""What places lie in, by kind: wholly or by a share, and never a share of what is not known."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from pipelines.core.schema import CHANGE, PLACE, empty, rows
+from pipelines.declarations.project import Project
+from pipelines.geography.access import parent_table
+from pipelines.geography.hierarchy import PARENT, parents
+from pipelines.geography.register import Places
+from pipelines.geography.small_areas import Areas, WeightSet
+
+REGISTER = rows(
+    [
+        {"place_code": "E92000001", "place_name": "England", "kind": "nation", "nation": "England"},
+        {"place_code": "S92000003", "place_name": "Scotland", "kind": "nation", "nation": "Scotland"},
+        {"place_code": "E12000009", "place_name": "South West", "kind": "region", "nation": "England",
+         "parent_code": "E92000001"},
+        {"place_code": "E06000001", "place_name": "One", "kind": "lad", "nation": "England",
+         "parent_code": "E12000009"},
+        {"place_code": "E06000002", "place_name": "Two", "kind": "lad", "nation": "England"},
+        {"place_code": "E06000003", "place_name": "Three", "kind": "lad", "nation": "England"},
+        {"place_code": "S12000001", "place_name": "Four", "kind": "lad", "nation": "Scotland"},
+        {"place_code": "E54000001", "place_name": "A board", "kind": "icb", "nation": "England"},
+    ],
+    PLACE,
+)  # fmt: skip
+PLACES = Places(REGISTER, empty(CHANGE))
+ONE, TWO, THREE, FOUR = "E06000001", "E06000002", "E06000003", "S12000001"
+
+
+def table(source: str, *rows: tuple[str, str | None, str | None, float | None]) -> Areas:
+    """Make a table of small areas: code, district, board, residents."""
+    columns = {"area_code": pl.String, "lad_2024": pl.String, "icb_2022": pl.String, "mid__all_ages": pl.Float64}
+    weights = (WeightSet("mid", date(2022, 6, 30), ("all_ages",)),)
+    frame = pl.DataFrame(rows, columns, orient="row")
+    return Areas(source, date(2024, 1, 1), "", ("lad_2024", "icb_2022"), frozenset(), weights, frame)
+
+
+AREAS = table(
+    "areas",
+    ("a", ONE, "E54000001", 30.0), ("b", ONE, "E54000001", 10.0), ("c", TWO, "E54000001", 30.0),
+    ("d", TWO, "E54000002", 10.0), ("e", THREE, "E54000002", None), ("f", THREE, None, 5.0), ("g", FOUR, None, 5.0),
+)  # fmt: skip
+
+
+def told(found: pl.DataFrame, code: str) -> list[tuple[object, ...]]:
+    return found.filter(pl.col("place_code") == code).select("kind", "parent_code", "share", "share_of").rows()
+
+
+def test_a_place_lies_in_a_board_wholly_or_by_the_share_of_its_people() -> None:
+    found = parents(PLACES, [AREAS], {ONE, TWO, THREE, FOUR})
+    assert told(found, ONE) == [
+        ("icb", "E54000001", 1.0, "people"), ("nation", "E92000001", 1.0, None), ("region", "E12000009", 1.0, None),
+    ]  # fmt: skip
+    assert told(found, TWO)[:2] == [("icb", "E54000001", 0.75, "people"), ("icb", "E54000002", 0.25, "people")]
+    assert found.filter(pl.col("parent_code") == "E54000001")["parent_name"].unique().to_list() == ["A board"]
+
+
+def test_where_people_are_not_known_small_areas_are_counted_and_what_lies_in_none_is_told() -> None:
+    found = parents(PLACES, [AREAS], {THREE, FOUR})
+    boards = [row for row in told(found, THREE) if row[0] == "icb"]
+    assert sorted(boards, key=str) == [("icb", "E54000002", 0.5, "small areas"), ("icb", None, 0.5, "small areas")]
+    # Of boards of Scotland the table does not tell at all; its nation the register tells.
+    assert told(found, FOUR) == [("nation", "S92000003", 1.0, None)]
+
+
+def test_of_two_tables_that_tell_of_a_system_the_first_counts() -> None:
+    other = table("other", ("a", ONE, "E54000002", 1.0), ("b", TWO, "E54000002", 1.0))
+    found = parents(PLACES, [AREAS, other], {ONE})
+    assert found.filter(pl.col("kind") == "icb").select("parent_code", "source").rows() == [("E54000001", "areas")]
+
+
+@pytest.mark.parametrize("system", ["lad_2024", "icb_2022"])
+def test_what_is_put_together_by_best_fit_says_so(system: str) -> None:
+    fitted = parents(PLACES, [AREAS._replace(best_fit=frozenset({system}))], {ONE})
+    assert dict(fitted.select("kind", "best_fit").iter_rows()) == {"icb": True, "nation": False, "region": False}
+    assert not parents(PLACES, [AREAS], {ONE})["best_fit"].any()
+
+
+def test_a_system_with_more_places_holds_none() -> None:
+    assert parents(PLACES, [AREAS], {"E54000001"}).filter(pl.col("kind") == "lad").is_empty()
+
+
+def test_a_register_alone_and_no_places_give_what_there_is() -> None:
+    assert told(parents(PLACES, [], {TWO}), TWO) == [("nation", "E92000001", 1.0, None)]
+    assert parents(PLACES, [AREAS], set()).equals(empty(PARENT))
+
+
+def test_every_share_of_the_starter_edition_adds_to_one(starter: Project) -> None:
+    found = parent_table(starter)
+    sums = found.group_by("place_code", "kind", "parent_system").agg(pl.col("share").sum())
+    assert sums["share"].to_list() == pytest.approx([1.0] * sums.height)
+    hastings = found.filter(pl.col("place_code") == "E07000062", pl.col("kind").is_in(["pfa", "icb", "utla", "region"]))
+    assert dict(hastings.select("kind", "parent_name").iter_rows()) == {
+        "pfa": "Sussex", "icb": "NHS Sussex Integrated Care Board", "utla": "East Sussex", "region": "South East",
+    }  # fmt: skip
+    cumberland = found.filter(pl.col("place_code") == "E06000063", pl.col("kind") == "icb")
+    assert cumberland["parent_code"].to_list() == ["E54000050", "E54000048"]
+    assert cumberland["share"].to_list() == pytest.approx([0.9688, 0.0312], abs=1e-4)

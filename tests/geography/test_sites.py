@@ -1,0 +1,159 @@
+"""Sites of NHS trusts and Scotland's hospitals: lists that a user brings, and what each site lies in and became."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from pipelines.app import steps
+from pipelines.app.acquire import add_and_tell
+from pipelines.app.places import about_places
+from pipelines.core.errors import FetchError, UnknownNameError
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.geography.access import register_places
+from pipelines.geography.crosswalk import build_crosswalk
+from pipelines.geography.load import geography
+from tests.starter.test_published import PUBLISHED, pytestmark
+
+published = pytestmark
+del pytestmark
+ROOT = Path(__file__).resolve().parent.parent.parent
+DAY = date(2018, 9, 30)
+
+
+def line(code: str, name: str, opened: str, closed: str = "", trust: str = "") -> str:
+    """Write a row as the Organisation Data Service does: 27 fields, and no headings."""
+    fields = [code, name, *[""] * 8, opened, closed, "", "", trust, *[""] * 12]
+    return ",".join(f'"{field}"' for field in fields)
+
+
+SITES = "\n".join([
+    line("RDZ", "A TRUST IN THE SAME LIST", "19930401"),
+    line("RDZ01", "ROYAL BOURNEMOUTH GENERAL HOSPITAL", "19910401"),
+    line("RDZ99", "CLOSED CLINIC", "20000401", "20170331"),
+    line("RJ701", "ST GEORGE'S HOSPITAL", "19930401"),
+    line("W9K4E", "A SITE WITH A CODE OF THE NEW KIND", "20180101", trust="RJ7"),
+    line("RW601", "FAIRFIELD GENERAL HOSPITAL", "20020401"),
+    line("QQQ01", "SITE OF NO TRUST THAT IS HELD", "20160401"),
+])  # fmt: skip
+CHANGES = "old_code,new_code,date\nRDZ01,W9K4E,2021-06-01\nFAB12,FCD34,2021-06-01\nRJ7,RDZ,2021-06-01\n"
+HOSPITALS = """scotland_hospital24_code,scotland_hospital24_name,hb19_code,hb19_name
+A013G,Crosshouse AMU (Maternity),S08000015,Ayrshire and Arran
+S001X,The State Hospital,SB0808,The State Hospital
+"""
+
+
+def empty_project(folder: Path) -> Project:
+    project = Project(load(ROOT), folder / "store", date(2026, 11, 24))
+    steps.prepare(project)
+    return project
+
+
+def add(project: Project, name: str, text: str, folder: Path) -> None:
+    file = folder / f"{name}.csv"
+    file.write_text(text, encoding="utf-8")
+    add_and_tell(project, name, file, DAY, Console(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("sites")
+    made = empty_project(folder)
+    for name, text in (("nhs_trust_sites", SITES), ("nhs_site_changes", CHANGES), ("phs_hospitals", HOSPITALS)):
+        add(made, name, text, folder)
+    return made
+
+
+def led(project: Project, start: str, end: str) -> dict[str, tuple[str | None, str]]:
+    drawn = build_crosswalk(geography(project, register_places(project)), start, end)
+    return {code: (to, kind) for code, to, kind in drawn.select("from_code", "to_code", "kind").iter_rows()}
+
+
+def test_a_site_leads_to_its_trust_and_to_what_that_became(project: Project) -> None:
+    assert led(project, "site_2018", "trust_2018") == {
+        "RDZ01": ("RDZ", "aggregated"),
+        "RJ701": ("RJ7", "aggregated"),
+        "W9K4E": ("RJ7", "aggregated"),
+        "RW601": ("RW6", "aggregated"),
+        "QQQ01": (None, "lost"),
+    }
+    later = led(project, "site_2018", "trust_2022")
+    assert later["RDZ01"] == ("R0D", "aggregated")  # Bournemouth's trust merged into Dorset's
+    assert later["RW601"] == (None, "lost")  # its trust was split between two: which of them has it is not told
+
+
+def test_a_closed_site_is_of_its_own_years_only(project: Project) -> None:
+    assert "RDZ99" in led(project, "site_2016", "trust_2018")
+    assert "RDZ99" not in led(project, "site_2018", "trust_2018")
+
+
+def test_a_place_tells_the_trust_of_a_site_its_years_and_its_successor(project: Project) -> None:
+    told = "\n".join(f"{heading}: {text}" for heading, text in about_places(project, ["RDZ01"]))
+    assert "place: RDZ01 ROYAL BOURNEMOUTH GENERAL HOSPITAL (site), in use from 1991-04-01 on" in told
+    assert "lies in: RDZ " in told and told.splitlines()[1].endswith("England")
+    assert "systems: site_2011 to _2026" in told
+    assert "became: W9K4E A SITE WITH A CODE OF THE NEW KIND on 2021-06-01: recoded" in told
+
+
+def test_successors_of_other_organisations_are_left_to_their_own_lists(project: Project) -> None:
+    changes = register_places(project).changes
+    assert changes.filter(pl.col("from_code") == "FAB12").is_empty()
+    assert changes.filter((pl.col("from_code") == "RJ7") & (pl.col("to_code") == "RDZ")).is_empty()
+
+
+def test_hospitals_of_scotland_lie_in_their_health_boards_and_special_boards_in_none(project: Project) -> None:
+    found = led(project, "site_2024", "health_board_2024")
+    assert (found["A013G"], found["S001X"]) == (("S08000015", "aggregated"), (None, "lost"))
+    assert led(project, "site_2024", "nation_2023")["S001X"] == ("S92000003", "aggregated")
+
+
+def test_a_list_of_another_layout_is_refused_and_not_kept(project: Project, tmp_path: Path) -> None:
+    for text, words in (
+        (HOSPITALS, "found rows of 4 fields, expected the 27 that headings: lists"),
+        (SITES.replace("19910401", "April 91"), "found 'April 91' in OPER_DATE, expected a day such as 2023-04-01"),
+    ):
+        before = register_places(project).register.height
+        with pytest.raises(FetchError, match=words):
+            add(project, "nhs_trust_sites", text, tmp_path)
+        assert register_places(project).register.height == before
+
+
+def test_a_list_of_successors_that_runs_in_a_circle_is_refused(project: Project, tmp_path: Path) -> None:
+    circle = CHANGES + "RJ701,RJ702,2020-01-01\nRJ702,RJ701,2021-01-01\n"
+    with pytest.raises(FetchError, match=r"RJ70[12] succeeds itself"):
+        add(project, "nhs_site_changes", circle, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("system", "words"),
+    [
+        ("site_2018", "commonground add nhs_trust_sites FILE"),
+        ("itl3_2021", "the Office for National Statistics publishes it"),
+        ("oa_2021", "commonground add ons_output_areas FILE"),
+        ("jobcentre_2017", "held from 2018 on, of Greater Manchester alone"),
+    ],
+)
+def test_who_asks_for_places_that_are_not_held_is_told_who_has_them(system: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=words):
+        led(empty_project(tmp_path), system, "trust_2018")
+
+
+@published
+def test_every_site_of_the_published_list_leads_to_a_trust_or_is_named(tmp_path: Path) -> None:
+    folder = PUBLISHED / "geo" / "nhs"
+    made = empty_project(tmp_path)
+    for name, file in (
+        ("nhs_trust_sites", "ods_etrust_2018_trusts_and_sites_noheader.csv.gz"),
+        ("nhs_site_changes", "ods_successor_codes.csv.gz"),
+        ("phs_hospitals", "scotland_hospitals_2024.csv"),
+    ):
+        add_and_tell(made, name, folder / file, DAY, Console(quiet=True))
+    register = register_places(made).register
+    assert register.filter(pl.col("kind") == "site").height == 29_721 + 309
+    found = led(made, "site_2017", "trust_2020")
+    assert len(found) > 28_000
+    # RER is in no list of trusts that is in hand.
+    assert {code for code, (to, _) in found.items() if to is None} == {"RERRK"}

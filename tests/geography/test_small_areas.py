@@ -1,0 +1,294 @@
+"""Small areas and shares: what is read, and what is refused because it can't be true."""
+
+import io
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from pipelines.app import steps
+from pipelines.core.errors import UnreadableError
+from pipelines.core.store import Snapshot, digest, put, state_path, table_key
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.geography.access import register_places
+from pipelines.geography.catchments import Shares, read_shares
+from pipelines.geography.load import shares_held, small_areas
+from pipelines.geography.small_areas import Areas, WeightSet, read_areas, weight_column
+from pipelines.readers.read import read_sheet
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RELEASE = Snapshot("small", "0" * 64, date(2024, 12, 1), "December 2024", "", "", "small.csv", 1, "")
+COMMON = {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org"}
+SOURCE = Source.model_validate(
+    {
+        **COMMON,
+        "provides": "areas",
+        "lies_in": ("lad_2024", "ttwa_2011"),
+        "best_fit": ("ttwa_2011",),
+        "weights": {"residents": {"day": date(2020, 6, 30), "groups": ("all_ages", "age_0_4")}},
+    }
+)
+TRUSTS = Source.model_validate(
+    {
+        **COMMON,
+        "provides": "shares",
+        "shares": {
+            "from_system": "trust_2020",
+            "to_system": "lad_2019",
+            "day": date(2019, 12, 31),
+            "what": "admissions",
+            "columns": {"from_code": "trust", "to_code": "district", "share": "part"},
+        },
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def register(project: Project) -> pl.DataFrame:
+    return register_places(project).register
+
+
+def table(**columns: list[Any]) -> pl.DataFrame:
+    """Make the table of two small areas of Merton and Sutton, with some columns put in place of its own."""
+    own: dict[str, list[Any]] = {
+        "area_code": ["E01003371", "E01004067+E01033333"],
+        "lad_2024": ["E09000024", "E09000029"],
+        "ttwa_2011": ["E30000234", ""],
+        "residents__all_ages": ["1500", "1600.5"],
+        "residents__age_0_4": ["100", ""],
+    }
+    return pl.DataFrame({**own, **columns})
+
+
+def read(register: pl.DataFrame, **columns: list[Any]) -> Areas:
+    return read_areas(table(**columns), "small", SOURCE, RELEASE, register)
+
+
+def test_a_blank_is_unknown_and_never_zero(register: pl.DataFrame) -> None:
+    areas = read(register)
+    assert areas.table.columns == list(SOURCE.area_columns)
+    assert areas.table["residents__age_0_4"].to_list() == [100.0, None]
+    assert areas.table["ttwa_2011"].to_list() == ["E30000234", None]
+    assert areas.table["residents__all_ages"].to_list() == [1500.0, 1600.5]
+
+
+def test_a_table_carries_what_is_known_of_it(register: pl.DataFrame) -> None:
+    areas = read(register)
+    assert (areas.source, areas.released, areas.label) == ("small", date(2024, 12, 1), "December 2024")
+    assert (areas.systems, areas.best_fit) == (("lad_2024", "ttwa_2011"), frozenset({"ttwa_2011"}))
+    assert areas.weights == (WeightSet("residents", date(2020, 6, 30), ("all_ages", "age_0_4")),)
+    assert weight_column("residents", "age_0_4") in areas.table.columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"area_code": ["E01003371", "E01003371"]}, "found area_code E01003371 twice"),
+        ({"area_code": ["E01003371", " "]}, "found a blank area_code in row 2"),
+        ({"area_code": ["E01003371", "=cmd()"]}, "found '=cmd()' in area_code"),
+        ({"area_code": ["E01003371", "<script>"]}, "found '<script>' in area_code"),
+        ({"ttwa_2011": ["E30000234", "London"]}, "found 'London' in ttwa_2011"),
+        ({"residents__all_ages": ["1500", "-1"]}, "found '-1' in residents__all_ages for E01004067+E01033333"),
+        ({"residents__all_ages": ["1500", "inf"]}, "found 'inf' in residents__all_ages"),
+        ({"residents__all_ages": ["1500", "NaN"]}, "found 'NaN' in residents__all_ages"),
+        ({"residents__all_ages": ["1500", "c"]}, "found 'c' in residents__all_ages"),
+        (
+            {"lad_2024": ["E09000024", "E07000026"]},
+            "found E07000026 (Allerdale, a lad code in use from 2009-01-01 to 2023-03-31) in lad_2024",
+        ),
+        ({"lad_2024": ["E09000024", "E08000038"]}, "E08000038 (Barnsley, a lad code in use since 2025-04-01)"),
+        ({"lad_2024": ["E09000024", "E54000028"]}, "a icb code in use"),
+        ({"lad_2024": ["E09000024", "E09999999"]}, "found E09999999, which no place has had, in lad_2024"),
+        ({"lad_2024": ["E07000028", "E07000026"]}, "and 1 more"),
+    ],
+)
+def test_a_table_that_cannot_be_true_is_refused(
+    register: pl.DataFrame, columns: dict[str, list[Any]], expected: str
+) -> None:
+    with pytest.raises(UnreadableError) as refused:
+        read(register, **columns)
+    assert "small.csv: " in str(refused.value) and expected in str(refused.value)
+    assert "expected" in str(refused.value)
+
+
+def test_a_missing_column_and_a_table_without_rows_are_refused(register: pl.DataFrame) -> None:
+    with pytest.raises(UnreadableError, match="expected ttwa_2011, residents__age_0_4 as well"):
+        read_areas(table().drop("ttwa_2011", "residents__age_0_4"), "small", SOURCE, RELEASE, register)
+    with pytest.raises(UnreadableError, match="no rows"):
+        read_areas(table().clear(), "small", SOURCE, RELEASE, register)
+
+
+def test_a_nation_that_the_register_lacks_in_a_system_is_not_judged(register: pl.DataFrame) -> None:
+    source = SOURCE.model_copy(update={"lies_in": ("lad_2014",), "best_fit": (), "weights": {}})
+    old = pl.DataFrame({"area_code": ["95AA01S1"], "lad_2014": ["95A"]})
+    assert read_areas(old, "small", source, RELEASE, register).table["lad_2014"].to_list() == ["95A"]
+    with pytest.raises(UnreadableError, match="E09999999"):
+        read_areas(old.with_columns(lad_2014=pl.lit("E09999999")), "small", source, RELEASE, register)
+
+
+def test_numbers_that_come_typed_are_read_the_same(register: pl.DataFrame) -> None:
+    typed = table(residents__all_ages=[1500.0, 1600.5], residents__age_0_4=[100.0, None])
+    assert read_areas(typed, "small", SOURCE, RELEASE, register).table.equals(read(register).table)
+
+
+PARQUET = SOURCE.model_copy(update={"format": "parquet"})
+
+
+def parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def test_parquet_is_read_as_text_like_any_file() -> None:
+    sheet = read_sheet(parquet(table(residents__all_ages=[0.1 + 0.2, None])), PARQUET, "small.parquet")
+    assert set(sheet.frame.drop("_row").dtypes) == {pl.String}
+    assert sheet.frame["residents__all_ages"].to_list() == ["0.30000000000000004", ""]
+    assert sheet.frame["_row"].to_list() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "empty"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"PAR1" + bytes(100) + b"PAR1", "not a Parquet file, or damaged"),
+        (parquet(table())[:400], "not a Parquet file, or damaged"),
+        (parquet(table()).replace(b"\n", b"\r\n"), "not a Parquet file, or damaged"),
+        (parquet(table().drop("lad_2024")), "lad_2024"),
+    ],
+    ids=["empty", "a web page", "zeros", "cut short", "line ends changed", "a column short"],
+)
+def test_a_file_that_is_no_sound_parquet_is_refused(content: bytes, expected: str) -> None:
+    with pytest.raises(UnreadableError, match=expected):
+        read_sheet(content, PARQUET, "small.parquet")
+
+
+def test_a_byte_changed_anywhere_is_a_refusal_or_a_table_and_never_a_crash() -> None:
+    whole = parquet(table())
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        try:
+            read_sheet(bytes(damaged), PARQUET, "small.parquet")
+        except UnreadableError as error:
+            assert "small.parquet: " in str(error)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"lies_in": ()}, "lies_in is given for a source that provides areas"),
+        ({"provides": "place"}, "lies_in is given for a source that provides areas"),
+        ({"best_fit": ("ward_2024",)}, "best_fit names ward_2024, which is not in lies_in"),
+        ({"lies_in": ("lad_2024", "ttwa_2011", "lad_2024")}, "lad_2024 is named twice"),
+        ({"provides": "shares", "lies_in": (), "best_fit": (), "weights": {}}, "shares is given for"),
+        ({"lies_in": ("districts",)}, "a place system is a kind and a year"),
+    ],
+)
+def test_a_declaration_that_contradicts_itself_is_refused(change: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValidationError, match=expected):
+        Source.model_validate({**SOURCE.model_dump(exclude_defaults=True), **change})
+
+
+def shares(**columns: list[Any]) -> pl.DataFrame:
+    own: dict[str, list[Any]] = {
+        "trust": ["RVR", "RVR", "RJ7"],
+        "district": ["E09000029", "E09000024", "E09000024"],
+        "part": ["0.75", "0.25", "1"],
+    }
+    return pl.DataFrame({**own, **columns})
+
+
+def read_trusts(register: pl.DataFrame, **columns: list[Any]) -> Shares:
+    return read_shares(shares(**columns), "trusts", TRUSTS, RELEASE, register)
+
+
+def test_shares_are_read_with_what_they_are_shares_of(register: pl.DataFrame) -> None:
+    found = read_trusts(register)
+    assert found[:5] == ("trusts", "trust_2020", "lad_2019", date(2019, 12, 31), "admissions")
+    assert found.table.rows() == [
+        ("RJ7", "E09000024", 1.0), ("RVR", "E09000024", 0.25), ("RVR", "E09000029", 0.75),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"part": ["0.75", "0.2", "0.8"]}, "found shares of RJ7 that add to 0.8, the worst of 2 codes"),
+        ({"part": ["0.75", "0.25", "1.1"]}, "found '1.1' in part"),
+        ({"part": ["1.2", "-0.2", "1"]}, "found '1.2' in part"),
+        ({"part": ["NaN", "0.25", "1"]}, "found 'NaN' in part"),
+        ({"part": ["", "0.25", "1"]}, "found a blank part in row 1"),
+        ({"trust": ["RVR", "RVR", ""]}, "found a blank trust in row 3"),
+        ({"district": ["E09000024", "E09000024", "E09000024"]}, "found RVR to E09000024 twice"),
+        ({"district": ["E09000029", "E06000063", "E09000024"]}, "E06000063 (Cumberland, a lad code in use since"),
+        ({"trust": ["RVR", "RVR", "=1+1"]}, "found '=1+1' in from_code"),
+    ],
+)
+def test_shares_that_cannot_be_true_are_refused(
+    register: pl.DataFrame, columns: dict[str, list[Any]], expected: str
+) -> None:
+    with pytest.raises(UnreadableError) as refused:
+        read_trusts(register, **columns)
+    assert "small.csv: " in str(refused.value) and expected in str(refused.value)
+
+
+def test_shares_may_miss_1_by_the_declared_tolerance(register: pl.DataFrame) -> None:
+    assert read_trusts(register, part=["0.75", "0.25", "0.9999995"]).table.height == 3
+
+
+def test_what_is_held_is_made_once_and_then_taken_up(project: Project) -> None:
+    (areas,) = small_areas(project)
+    path = state_path(project.home, "areas", "ons_small_areas")
+    key, written = table_key(path), path.stat().st_mtime_ns
+    (again,) = small_areas(project)
+    assert again._replace(table=areas.table) == areas and again.table.equals(areas.table)
+    assert (table_key(path), path.stat().st_mtime_ns) == (key, written)
+    assert areas.source == "ons_small_areas" and areas.release == digest(
+        (ROOT / "sources/starter/ons_small_areas.parquet").read_bytes()
+    )
+
+
+def test_a_set_that_is_declared_and_not_held_is_left_out(project: Project) -> None:
+    assert "ons_output_areas" in project.catalogue.providing("areas")
+    assert [areas.source for areas in small_areas(project)] == ["ons_small_areas"]
+
+
+def test_before_its_release_nothing_is_held(project: Project) -> None:
+    assert small_areas(project._replace(as_of=date(2024, 7, 2))) == []
+
+
+def test_a_newer_release_that_cannot_be_read_leaves_the_one_before_in_use(project: Project, tmp_path: Path) -> None:
+    other = project._replace(home=tmp_path)
+    steps.prepare(other)
+    broken = b"PAR1 and no more PAR1"
+    newer = RELEASE._replace(source="ons_small_areas", sha256=digest(broken), released=date(2025, 6, 1))
+    put(tmp_path, broken, newer)
+    (areas,) = small_areas(other)
+    assert (areas.released, areas.table.height) == (date(2024, 12, 1), 44_506)
+    with pytest.raises(UnreadableError, match=r"ons_small_areas: small\.csv: not a Parquet file"):
+        (tmp_path / "snapshots" / areas.release).unlink()
+        (state_path(tmp_path, "areas", "ons_small_areas")).unlink()
+        small_areas(other)
+
+
+def test_shares_of_trusts_lead_both_ways(project: Project) -> None:
+    there, back = shares_held(project)
+    assert (there.from_system, there.to_system) == (back.to_system, back.from_system) == ("trust_2020", "lad_2019")
+    assert (there.table["from_code"].n_unique(), back.table["from_code"].n_unique()) == (140, 317)
+    for each in (there, back):
+        sums = each.table.group_by("from_code").agg(pl.col("share").sum())["share"]
+        assert (sums - 1).abs().max() < 1e-9

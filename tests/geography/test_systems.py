@@ -1,0 +1,217 @@
+"""Place systems of every kind: from the register or from tables of small areas, for sources and for problems."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from pipelines.app import steps
+from pipelines.core.errors import UnknownNameError
+from pipelines.core.geocodes import KINDS, day_of, is_pseudo, nation_letter, tier_of
+from pipelines.core.store import Snapshot
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.gaps import answer as answering
+from pipelines.geography.access import place_system, register_places
+from pipelines.geography.register import links, reaches
+from pipelines.observations.conform import conform
+from pipelines.observations.ingest import codes_for
+from pipelines.readers.read import read_sheet
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+PLACES_IN = {
+    "lad_2011": 406, "lad_2023": 361, "utla_2021": 217, "county_2020": 33, "region_2023": 9, "nation_2023": 4,
+    "combined_authority_2024": 11, "pfa_2023": 45, "csp_2023": 314, "fra_2023": 49, "ccg_2021": 106,
+    "sub_icb_2022": 106, "stp_2021": 42, "icb_2022": 42, "nhs_region_2022": 7, "health_board_2019": 21,
+    "ttwa_2011": 228, "pcon_2010": 650, "pcon_2024": 650, "itl1_2021": 12, "itl2_2021": 41, "nuts1_2018": 12,
+    "nuts2_2018": 41, "nuts3_2018": 179, "ward_2024": 8396, "lsoa_2011": 42619, "lsoa_2021": 35672, "msoa_2021": 7264,
+    "trust_2020": 217, "jobcentre_2018": 26, "border_practice_2022": 8,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return project
+
+
+@pytest.mark.parametrize(("system", "count"), PLACES_IN.items())
+def test_a_place_system_has_all_its_places_once(project: Project, system: str, count: int) -> None:
+    places = place_system(project, system).places
+    assert places.height == places["place_code"].n_unique() == count
+    assert places["place_name"].null_count() == 0
+    # Six travel to work areas lie in two nations each.
+    assert places["nation"].null_count() == (6 if system == "ttwa_2011" else 0)
+
+
+def test_small_areas_lie_in_the_region_of_their_district(project: Project) -> None:
+    places = place_system(project, "lsoa_2021").places
+    merton = places.filter(pl.col("parent_code") == "E09000024")
+    assert merton.height > 100
+    assert merton["region"].unique().to_list() == ["London"]
+
+
+@pytest.mark.parametrize("system", ["lad_1066", "parish_2023", "lsoa_1999"])
+def test_an_unknown_place_system_is_refused_with_the_kinds_there_are(project: Project, system: str) -> None:
+    with pytest.raises(UnknownNameError, match="unknown place system"):
+        place_system(project, system)
+
+
+def test_travel_to_work_areas_bear_the_year_of_their_census() -> None:
+    assert day_of("ttwa_2011") == date(2015, 12, 31)
+    assert day_of("pcon_2010") == date(2010, 12, 31)
+
+
+SOURCE = """title: t
+publisher: p
+licence: l
+page: https://example.org
+places: {places}
+columns: {{place: code}}
+period: {{start: 2023-01-01, end: 2023-12-31}}
+measures: {{figure: {{title: f, unit: things, kind: count, column: figure}}}}
+"""
+
+
+def read(project: Project, places: str, codes: list[str]) -> dict[str, tuple[str | None, str | None]]:
+    """Read a file with one row a code by the declaration of a source: code to place code and fault."""
+    source = Source.model_validate(yaml.safe_load(SOURCE.format(places=places)), strict=False)
+    text = "\n".join(["code,figure", *(f"{code},1" for code in codes)]) + "\n"
+    system = place_system(project, places)
+    known = codes_for(source, register_places(project), Path("none.csv"), system)
+    held = Snapshot("s", "sha", date(2024, 1, 1), "", "", "", "f.csv", len(text), "")
+    cells = conform(read_sheet(text.encode(), source, "f.csv"), "s", source, held, known)
+    rows = cells.sort("file_row").select("place_code", "fault").rows()
+    return dict(zip(codes, rows, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("places", "own", "other_tier", "other_time"),
+    [
+        ("lad_2023", "E09000024", "E12000007", "E07000026"),
+        ("utla_2021", "E10000003", "E07000012", "E10000002"),
+        ("region_2023", "E12000007", "E09000024", None),
+        ("pfa_2023", "E23000001", "E09000024", "S23000001"),
+        ("icb_2022", "E54000008", "E38000006", "E54000063"),
+        ("ccg_2021", "E38000006", "E54000008", "E38000001"),
+        ("pcon_2024", "E14001063", "E09000024", "E14000530"),
+        ("ward_2024", "E05000932", "E09000024", "E05000026"),
+        ("ttwa_2011", "E30000004", "E09000024", "E30000001"),
+        ("lsoa_2021", "E01000001", "E02000001", "95AA01S1"),
+        ("trust_2020", "RJ7", "E09000024", "RD3"),
+        ("itl2_2021", "TLC1", "UKC1", None),
+    ],
+)
+def test_codes_of_other_tiers_are_totals_and_those_of_other_times_are_retired(
+    project: Project, places: str, own: str, other_tier: str, other_time: str | None
+) -> None:
+    codes = [own, other_tier, "S99999999", "E99999999", "nowhere", *([other_time] if other_time else [])]
+    found = read(project, places, codes)
+    assert found[own] == (own, None)
+    assert found[other_tier] == (other_tier, "total")
+    assert found["S99999999"] == found["E99999999"] == (None, "unallocated")
+    assert found["nowhere"] == ("nowhere", "unmatched_place")
+    if other_time:
+        assert found[other_time] == (other_time, "retired_code")
+
+
+def test_a_code_of_the_right_beginning_that_no_place_has_had_is_unknown(project: Project) -> None:
+    found = read(project, "trust_2020", ["RJ7", "RZZ", "E07999999"])
+    assert found == {
+        "RJ7": ("RJ7", None),
+        "RZZ": ("RZZ", "unmatched_place"),
+        # It says that it is of a district, whichever: another tier.
+        "E07999999": ("E07999999", "total"),
+    }
+    assert read(project, "lad_2023", ["E07999999"]) == {"E07999999": ("E07999999", "unmatched_place")}
+
+
+@pytest.mark.parametrize("code", ["N99999999", "W99999999", "S99999999", "M99999999", "E99999999", "X..", "X25011111"])
+def test_pseudo_codes_are_known_as_such(code: str) -> None:
+    assert is_pseudo(code)
+
+
+@pytest.mark.parametrize("code", ["E09000024", "X2C4Y", "RJ7", "99999999", "E9999999", ""])
+def test_other_codes_are_none(code: str) -> None:
+    assert not is_pseudo(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "letter"),
+    [("E09000024", "E"), ("95AA01S1", "N"), ("TLL1", "W"), ("UKM5", "S"), ("UKN", "N"), ("TLC1", "E"), ("RJ7", ""),
+     ("K02000001", ""), ("NT3", ""), ("WA1 1AA", "")],
+)  # fmt: skip
+def test_a_code_tells_its_nation_or_does_not(code: str, letter: str) -> None:
+    assert nation_letter(code) == letter
+
+
+def test_no_code_that_begins_like_a_place_of_the_office_for_statistics_is_taken_for_one() -> None:
+    assert (tier_of("E09"), tier_of("E090000240"), tier_of("E09000024")) == (None, None, "lad")
+    assert all(len(prefix) == 3 for prefixes in KINDS.values() for prefix in prefixes)
+
+
+def test_trusts_that_merged_lead_to_the_trust_they_became(project: Project) -> None:
+    places = register_places(project)
+    target = set(place_system(project, "trust_2020").places["place_code"])
+    found = reaches(places.changes, ["RD3", "RDZ", "RC1", "RC9"], target)
+    assert {code: (*reach.codes, reach.basis) for code, reach in found.items()} == {
+        "RD3": ("R0D", "merged"),
+        "RDZ": ("R0D", "merged"),
+        "RC1": ("RC9", "merged"),
+        "RC9": ("RC9", "observed"),
+    }
+    # Pennine Acute was split between two trusts in 2021.
+    later = set(place_system(project, "trust_2022").places["place_code"])
+    assert set(reaches(places.changes, ["RW6"], later)["RW6"].codes) == {"R0A", "RM3"}
+
+
+def test_a_ward_of_a_district_that_is_gone_leads_to_what_the_district_became(project: Project) -> None:
+    places = register_places(project)
+    wards = places.register.filter(pl.col("kind") == "ward", pl.col("parent_code") == "E07000026")
+    assert wards.height > 20
+    target = set(place_system(project, "lad_2023").places["place_code"])
+    found = links(places, wards["place_code"].to_list(), target)
+    assert {(reach.codes, reach.basis) for reach in found.values()} == {(("E06000063",), "aggregated")}
+
+
+def test_the_pair_of_boards_with_new_codes_and_old_names_is_followed(project: Project) -> None:
+    changes = register_places(project).changes
+    found = reaches(changes, ["E54000052", "E54000053"], {"E54000063", "E54000064"})
+    assert {code: (*reach.codes, reach.basis) for code, reach in found.items()} == {
+        "E54000052": ("E54000063", "moved_land"),
+        "E54000053": ("E54000064", "moved_land"),
+    }
+
+
+PROBLEM = """/*
+question: q
+decision: d
+owner: o
+places: {system}
+grain: latest
+needs: {{claimant_rate: {{max_age: 20 years}}}}
+*/
+select place.place_code, claimant_rate.value as claimant_rate
+from {system}.place join {system}.claimant_rate using (place_code)
+"""
+
+
+@pytest.mark.parametrize("system", ["trust_2020", "pfa_2023", "utla_2021", "icb_2022", "pcon_2024", "itl2_2021"])
+def test_a_problem_may_be_about_places_of_any_kind(system: str, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(ROOT / "sources", root / "sources")
+    problem = root / "pipelines" / "problems" / "a_problem.sql"
+    problem.parent.mkdir(parents=True)
+    problem.write_text(PROBLEM.format(system=system), encoding="utf-8")
+    own = Project(load(root), tmp_path / "store", date(2026, 11, 24))
+    steps.prepare(own)
+    cells = answering.answer_problem(own, "a_problem")
+    assert cells.height == PLACES_IN[system]
+    # Every cell is a value or a gap with a reason; nothing is made of nothing.
+    assert cells.filter(pl.col("value").is_null() == pl.col("reason").is_null()).is_empty()

@@ -1,0 +1,133 @@
+"""Bounds by sums: the truth always lies in them, and they only ever get narrower."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.observations.bounds import Interval, Sum, narrowed
+
+INF = np.inf
+
+
+def interval(*ends: tuple[float, float]) -> Interval:
+    low, high = np.array(ends, float).T
+    return Interval(low, high)
+
+
+def ends(found: Interval | None) -> list[tuple[float, float]]:
+    assert found is not None
+    return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
+
+
+def test_a_total_less_what_is_known_bounds_what_is_hidden() -> None:
+    # 20 in all; one place has 10, one between 1 and 4, one is not known.
+    found = narrowed(interval((10, 10), (1, 4), (0, INF), (20, 20)), [Sum(3, (0, 1, 2))])
+    assert ends(found) == [(10, 10), (1, 4), (6, 9), (20, 20)]
+
+
+def test_the_only_hidden_figure_is_told_by_its_total() -> None:
+    assert ends(narrowed(interval((10, 10), (1, 4), (13, 13)), [Sum(2, (0, 1))]))[1] == (3, 3)
+
+
+def test_a_total_that_may_hold_more_bounds_from_above_only() -> None:
+    found = narrowed(interval((10, 10), (1, 4), (13, 13)), [Sum(2, (0, 1), whole=False)])
+    assert ends(found)[1] == (1, 3)
+
+
+def test_a_rounded_total_leaves_its_half_base() -> None:
+    found = narrowed(interval((10, 10), (0, INF), (12.5, 17.5)), [Sum(2, (0, 1))])
+    assert ends(found)[1] == (2.5, 7.5)
+
+
+def test_two_hidden_figures_without_bounds_stay_open_where_the_total_is_unknown() -> None:
+    start = interval((0, INF), (0, INF), (5, INF))
+    assert ends(narrowed(start, [Sum(2, (0, 1))])) == ends(start)
+
+
+def test_sums_that_contradict_each_other_narrow_nothing() -> None:
+    assert narrowed(interval((10, 10), (1, 4), (5, 5)), [Sum(2, (0, 1))]) is None
+
+
+def test_a_table_with_row_and_column_sums_is_solved_exactly() -> None:
+    """Three by three, each row and column adding to 1: narrowing sum by sum sees nothing of what two columns say."""
+    cells = [(0.0, 1.0)] * 9
+    cells[0] = cells[4] = (1.0, 1.0)
+    start = interval(*cells, *[(1.0, 1.0)] * 6)
+    rows = [Sum(9 + r, tuple(3 * r + c for c in range(3))) for r in range(3)]
+    columns = [Sum(12 + c, tuple(3 * r + c for r in range(3))) for c in range(3)]
+    assert ends(narrowed(start, rows + columns))[8] == (1, 1)
+
+
+def test_exact_ends_are_narrower_than_settling_can_make_them() -> None:
+    # x + y = 1, x + z = 1, y + z = 1: each is a half, though every one of them alone could be 0 or 1.
+    start = interval((0, 1), (0, 1), (0, 1), (1, 1), (1, 1), (1, 1))
+    sums = [Sum(3, (0, 1)), Sum(4, (0, 2)), Sum(5, (1, 2))]
+    assert ends(narrowed(start, sums))[:3] == [(0.5, 0.5)] * 3
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[float], Interval, list[Sum]]:
+    """A table of true counts with row and column sums; some cells hidden or rounded, some sums rounded or more."""
+    rows, columns = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    truth = [float(draw(st.integers(0, 12))) for _ in range(rows * columns)]
+    row_cells = [tuple(r * columns + c for c in range(columns)) for r in range(rows)]
+    column_cells = [tuple(r * columns + c for r in range(rows)) for c in range(columns)]
+    sums = []
+    for parts in (*row_cells, *column_cells):
+        more = float(draw(st.sampled_from([0, 0, 3])))
+        sums.append(Sum(len(truth), parts, whole=more == 0))
+        truth.append(sum(truth[part] for part in parts) + more)
+    low, high = [], []
+    for value in truth:
+        below, above = draw(st.sampled_from([(0, 0), (0, 0), (2.5, 2.5), (3, 1), (value, INF)]))
+        low.append(max(value - below, 0.0))
+        high.append(value + above)
+    return truth, Interval(np.array(low), np.array(high)), sums
+
+
+@given(tables())
+@settings(max_examples=150, deadline=None)
+def test_the_truth_lies_in_its_bounds_and_bounds_only_get_narrower(
+    table: tuple[list[float], Interval, list[Sum]],
+) -> None:
+    truth, start, sums = table
+    found = narrowed(start, sums)
+    assert found is not None
+    assert (found.low <= np.array(truth) + 1e-6).all()
+    assert (np.array(truth) <= found.high + 1e-6).all()
+    assert (found.low >= start.low).all()
+    assert (found.high <= start.high).all()
+    again = narrowed(found, sums)
+    assert again is not None
+    assert np.allclose(again.low, found.low, atol=1e-5)
+    assert np.allclose(again.high[np.isfinite(again.high)], found.high[np.isfinite(again.high)], atol=1e-5)
+
+
+@given(tables(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_knowing_more_never_widens_a_bound(table: tuple[list[float], Interval, list[Sum]], data: st.DataObject) -> None:
+    truth, start, sums = table
+    known = data.draw(st.integers(0, len(truth) - 1))
+    low, high = start.low.copy(), start.high.copy()
+    low[known] = high[known] = truth[known]
+    before, after = narrowed(start, sums), narrowed(Interval(low, high), sums)
+    assert before is not None
+    assert after is not None
+    assert (after.low >= before.low - 1e-5).all()
+    assert (after.high <= before.high + 1e-5).all()
+
+
+@pytest.mark.parametrize("total", [3, 4])
+def test_ends_are_those_that_trying_every_table_finds(total: int) -> None:
+    """Two by two with sums known: all whole tables tried, one by one."""
+    start = interval(*[(0, 4)] * 4, (total, total), (2, 2), (3, 3), (total - 1, total - 1))
+    sums = [Sum(4, (0, 1)), Sum(5, (2, 3)), Sum(6, (0, 2)), Sum(7, (1, 3))]
+    fits = [
+        t for t in itertools.product(range(5), repeat=4)
+        if (t[0] + t[1], t[2] + t[3], t[0] + t[2], t[1] + t[3]) == (total, 2, 3, total - 1)
+    ]  # fmt: skip
+    tried = [(min(t[n] for t in fits), max(t[n] for t in fits)) for n in range(4)]
+    assert ends(narrowed(start, sums))[:4] == tried

@@ -1,0 +1,112 @@
+"""What is to be minded of single figures: recalled releases and breaks in the series, on every cell they touch."""
+
+import hashlib
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.errors import DeclarationError
+from pipelines.declarations.catalogue import load
+from pipelines.observations.access import observe_source
+from tests.gaps.test_cells import CUMBERLAND, MERTON, OLD, PARTS, Case, cell_of, project_of, with_peers
+
+TOLD = "{reason: wrong column, when: 2024-06-03, link: https://example.org/note}"
+SAID = "recalled by its publisher on 2024-06-03: wrong column (https://example.org/note)"
+
+
+def sha256(rows: list[str]) -> str:
+    return hashlib.sha256(("\n".join(["code,name,period,figure", *rows]) + "\n").encode()).hexdigest()
+
+
+def recalled(rows: list[str], source: str = "period_kind: year\nplaces: lad_2023\n") -> str:
+    return f"{source}withdrawn: {{'{sha256(rows)[:16]}': {TOLD}}}\n"
+
+
+def test_a_figure_of_a_recalled_release_says_so_and_stays(tmp_path: Path) -> None:
+    rows = with_peers(f"{MERTON},x,2023,7")
+    cell = cell_of(Case(None, MERTON, rows, value=7.0, source=recalled(rows)), tmp_path)
+    assert (cell["value"], cell["caveats"], cell["evidence"]) == (7.0, "recalled", SAID)
+
+
+def test_a_sum_of_a_recalled_release_says_so_once(tmp_path: Path) -> None:
+    cell = cell_of(Case(None, CUMBERLAND, PARTS, source=recalled(PARTS, OLD)), tmp_path)
+    assert (cell["basis"], cell["caveats"], cell["evidence"]) == ("merged", "recalled", SAID)
+
+
+def test_a_recall_of_one_release_leaves_the_others_alone(tmp_path: Path) -> None:
+    rows, older = with_peers(f"{MERTON},x,2023,7"), with_peers(f"{MERTON},x,2023,9")
+    cell = cell_of(Case(None, MERTON, rows, value=7.0, source=recalled(older), older=older), tmp_path)
+    assert (cell["value"], cell["caveats"]) == (7.0, None)
+
+
+def test_a_recall_is_declared_on_the_release_itself_too(tmp_path: Path) -> None:
+    project = project_of(Case(None, MERTON, with_peers(f"{MERTON},x,2023,7")), tmp_path)
+    path = project.catalogue.sources_dir / "a_source.yaml"
+    path.write_text(path.read_text().replace("released: 2024-05-01", f"released: 2024-05-01, withdrawn: {TOLD}"))
+    project = project._replace(catalogue=load(project.catalogue.root))
+    steps.prepare(project)
+    seen = observe_source(project, "a_source")
+    assert seen.observation["caveats"].unique().to_list() == ["recalled"]
+    found = seen.finding.filter(pl.col("check") == "recalled_release")
+    assert found.select("reason", "severity", "evidence").rows() == [("recalled", "warn", f"2024-05-01.csv, {SAID}")]
+
+
+def test_a_recall_of_bytes_that_nobody_holds_is_told(tmp_path: Path) -> None:
+    case = Case(None, MERTON, with_peers(f"{MERTON},x,2023,7"), value=7.0)
+    project = project_of(case._replace(source=recalled(["other"])), tmp_path)
+    steps.prepare(project)
+    found = observe_source(project, "a_source").finding
+    assert found.filter(pl.col("check") == "recalled_release")["evidence"].to_list() == [
+        f"{sha256(['other'])[:16]}: declared as recalled, and no file held has this sha256"
+    ]
+
+
+BREAK = "breaks: [{{from: {day}, text: 'Now counts people, not homes (https://example.org/note).'{more}}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("day", "more", "caveat"),
+    [
+        ("2023-04-01", "", "definition_break"),
+        ("2024-04-01", "", None),
+        ("2023-04-01", f", places: [{MERTON}]", "definition_break"),
+        ("2023-04-01", ", places: [E09000029]", None),
+        ("2023-04-01", ", measures: [figure]", "definition_break"),
+    ],
+)
+def test_a_break_is_a_caveat_on_every_figure_from_its_day_on(
+    tmp_path: Path, day: str, more: str, caveat: str | None
+) -> None:
+    source = "period_kind: year\nplaces: lad_2023\n" + BREAK.format(day=day, more=more)
+    cell = cell_of(Case(None, MERTON, with_peers(f"{MERTON},x,2023,7"), value=7.0, source=source), tmp_path)
+    assert cell["caveats"] == caveat
+    assert ("Now counts people" in str(cell["evidence"])) == bool(caveat)
+
+
+def test_a_break_of_an_unknown_measure_is_refused(tmp_path: Path) -> None:
+    source = "period_kind: year\nplaces: lad_2023\n" + BREAK.format(day="2023-04-01", more=", measures: [figures]")
+    with pytest.raises(DeclarationError, match="breaks name figures"):
+        project_of(Case(None, MERTON, with_peers(), source=source), tmp_path)
+
+
+def test_a_break_without_its_day_is_refused_with_what_the_key_means(tmp_path: Path) -> None:
+    source = "period_kind: year\nplaces: lad_2023\nbreaks: [{text: t}]\n"
+    with pytest.raises(DeclarationError, match=r"a_source\.yaml:\d+: breaks\.0: from is missing; Day from which"):
+        project_of(Case(None, MERTON, with_peers(), source=source), tmp_path)
+
+
+def test_an_average_says_what_is_to_be_minded_of_its_weights() -> None:
+    from pipelines.apportionment.rates import averaged, weights_for
+    from pipelines.apportionment.succession import place_slices
+    from pipelines.observations.caveats import with_caveat
+    from tests.apportionment.test_rates import MEASURES, cell, table
+    from tests.apportionment.test_rates import PARTS as ROLL
+
+    rates = table([cell("rate", "A", 2.0), cell("rate", "B", 8.0)])
+    people = table([cell("people", "A", 300.0), cell("people", "B", 100.0)])
+    weights = weights_for(rates, with_caveat(people, pl.col("place_code") == "A", "recalled", "so it was"), MEASURES)
+    found = averaged(place_slices(rates, ROLL, MEASURES), rates, ROLL, weights)
+    row = found.filter(pl.col("to_code") == "N").row(0, named=True)
+    assert (row["basis"], row["caveats"], row["caveat_evidence"]) == ("rate_averaged", "recalled", "so it was")

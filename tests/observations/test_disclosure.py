@@ -1,0 +1,150 @@
+"""Hidden figures of a real file, bounded by its totals: only where they are said to add, and never too far."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.errors import DeclarationError
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.declarations.source_parts import Adding
+from pipelines.gaps import answer as answering
+from pipelines.geography.access import place_system
+from pipelines.observations.access import observe_source
+from pipelines.observations.disclosure import narrowed_bounds
+from pipelines.observations.ingest import Observed
+from tests.gaps.test_cells import EVERYONE, MERTON, SUTTON, Case, cell_of, project_of
+
+SOURCE = "period_kind: year\nplaces: lad_2023\ncoverage: [England]\n"
+LONDON = "E12000007"
+
+
+def london(*rows: str, total: str) -> list[str]:
+    """Give every borough 5, except those named, and London a total: 31 others of 5 are 155."""
+    named = {row.split(",")[0] for row in rows}
+    return [*rows, *(f"{c},x,2023,5" for c in EVERYONE if c not in named), f"{LONDON},London,2023,{total}"]
+
+
+def bounds(
+    rows: list[str], source: str, folder: Path, measure: str = "kind: count", place: str = MERTON
+) -> tuple[object, object]:
+    cell = cell_of(Case(None, place, rows, source=SOURCE + source, measure=measure), folder)
+    return cell["low"], cell["high"]
+
+
+HIDDEN = london(f"{MERTON},x,2023,c", f"{SUTTON},x,2023,2", total="160")
+
+
+def test_a_total_of_all_places_tells_the_only_hidden_one(tmp_path: Path) -> None:
+    assert bounds(HIDDEN, "adding: {totals: places}\n", tmp_path) == (3, 3)
+
+
+def test_it_is_still_a_gap_and_no_value(tmp_path: Path) -> None:
+    cell = cell_of(
+        Case(None, MERTON, HIDDEN, source=SOURCE + "adding: {totals: places}\n", measure="kind: count"), tmp_path
+    )
+    assert (cell["value"], cell["reason"]) == (None, "suppressed")
+
+
+def test_a_total_that_holds_more_bounds_only_from_above(tmp_path: Path) -> None:
+    assert bounds(HIDDEN, "adding: {totals: more}\n", tmp_path) == (1, 3)
+
+
+def test_a_total_of_which_nothing_is_said_bounds_nothing(tmp_path: Path) -> None:
+    assert bounds(HIDDEN, "", tmp_path) == (1, 4)
+
+
+def test_noise_and_rates_are_never_narrowed(tmp_path: Path) -> None:
+    adding = "adding: {totals: places}\n"
+    assert bounds(HIDDEN, adding, tmp_path / "noise", "kind: count, perturbed: true") == (1, 4)
+    assert bounds(HIDDEN, adding, tmp_path / "rate", "kind: rate, denominator: unheld") == (1, 4)
+
+
+def test_a_total_that_contradicts_its_places_narrows_nothing(tmp_path: Path) -> None:
+    rows = london(f"{MERTON},x,2023,c", total="100")
+    assert bounds(rows, "adding: {totals: places}\n", tmp_path) == (1, 4)
+
+
+def test_a_place_without_a_row_may_be_what_is_left(tmp_path: Path) -> None:
+    # Without Sutton's row the rest of 5 may be Sutton's as well.
+    rows = [row for row in london(f"{MERTON},x,2023,c", total="160") if SUTTON not in row]
+    assert bounds(rows, "adding: {totals: places}\n", tmp_path) == (1, 4)
+    rows = [row for row in london(f"{MERTON},x,2023,c", total="158") if SUTTON not in row]
+    assert bounds(rows, "adding: {totals: places}\n", tmp_path / "less") == (1, 3)
+
+
+def test_rounding_is_kept_in_mind(tmp_path: Path) -> None:
+    rows = london(f"{MERTON},x,2023,c", total="160")
+    assert bounds(rows, "adding: {totals: places}\n", tmp_path, "kind: count, rounding: 1") == (1, 4)
+
+
+def test_rows_of_no_place_make_a_total_more_than_its_places(tmp_path: Path) -> None:
+    rows = [*HIDDEN, "E08000038,Barnsley,2023,7"]
+    assert bounds(rows, "adding: {totals: places}\n", tmp_path) == (1, 3)
+
+
+def test_places_published_together_are_counted_once(tmp_path: Path) -> None:
+    rows = london(f"{MERTON},x,2023,c", "E09000001,x,2023,9", "E09000033,x,2023,9", total="162")
+    source = "adding: {totals: places}\ncombined: [[E09000001, E09000033]]\n"
+    # 30 boroughs of 5 and the two with 9 together: 159.
+    assert bounds(rows, source, tmp_path) == (3, 3)
+
+
+def test_a_measure_that_is_the_sum_of_others_bounds_them(tmp_path: Path) -> None:
+    seen = two_measures(tmp_path)
+    hidden = seen.observation.filter(pl.col("place_code") == MERTON).sort("measure")
+    assert hidden.select("measure", "low", "high").rows() == [("all", 10, 10), ("figure", 7, 7), ("other", 3, 3)]
+    told = seen.finding.filter(pl.col("check") == "narrowed_bounds")
+    assert told.select("measure", "rows").rows() == [("other", 1)]
+
+
+def two_measures(folder: Path) -> Observed:
+    """Observe a file of three measures, of which one is said to be the sum of the others."""
+    root = project_of(Case(None, MERTON, [], source=SOURCE), folder).catalogue.root
+    path = root / "sources" / "a_source.yaml"
+    measures = ", ".join(
+        f"{name}: {{title: t, unit: things, kind: count, column: {name}}}" for name in ("all", "figure", "other")
+    )
+    head = path.read_text().split("measures: {figure:")[0]
+    path.write_text(f"{head}adding: {{measures: {{all: [figure, other]}}}}\nmeasures: {{{measures}}}\n")
+    rows = ["code,name,period,all,figure,other", f"{MERTON},x,2023,10,7,c", f"{SUTTON},x,2023,10,7,3"]
+    (root / "sources" / "starter" / "2024-05-01.csv").write_text("\n".join(rows) + "\n")
+    project = Project(load(root), folder / "store", date(2024, 6, 30))
+    steps.prepare(project)
+    return observe_source(project, "a_source")
+
+
+def test_totals_bound_nothing_in_a_release_with_codes_of_another_time(tmp_path: Path) -> None:
+    """Its places are not those of the system: one that has no successor there would be missing from the sum."""
+    project = project_of(Case(None, MERTON, HIDDEN, source=SOURCE, measure="kind: count"), tmp_path)
+    steps.prepare(project)
+    seen, own = observe_source(project, "a_source"), place_system(project, "lad_2023").places
+    source = project.catalogue.sources["a_source"].model_copy(update={"adding": Adding(totals="places")})
+    earlier = seen.observation.with_columns(pl.lit("lad_2022").alias("place_system"))
+    for observation, due in ((seen.observation, (3, 3)), (earlier, (1, 4))):
+        found = narrowed_bounds(observation, seen.total, source, own).observation
+        assert found.filter(pl.col("place_code") == MERTON).select("low", "high").row(0) == due
+
+
+def test_only_counts_of_the_source_can_be_said_to_add(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match="adding names nothing_such"):
+        project_of(Case(None, MERTON, [], source=SOURCE + "adding: {measures: {figure: nothing_such}}\n"), tmp_path)
+
+
+def test_totals_and_rows_of_no_place_are_kept_beside_the_observations(tmp_path: Path) -> None:
+    rows = [*HIDDEN, "E08000038,Barnsley,2023,7", "E09000099,Nowhere,2023,1", "-,Not known,2023,4"]
+    case = Case(None, MERTON, rows, source=SOURCE + "unallocated: ['-']\n", measure="kind: count")
+    project = project_of(case, tmp_path)
+    steps.prepare(project)
+    kept = observe_source(project, "a_source").total.sort("role", "place_label")
+    assert kept.select("role", "tier", "place_code", "value").rows() == [
+        ("retired_code", "lad", "E08000038", 7),
+        ("total", "region", LONDON, 160),
+        ("unallocated", None, None, 4),
+        ("unmatched_place", "lad", "E09000099", 1),
+    ]
+    cells = answering.answer_problem(project, "a_problem")
+    assert cells["value"].sum() == 31 * 5 + 2

@@ -1,0 +1,354 @@
+"""`commonground new source`: a draft that reads what a person would read, with its evidence, or says what to decide."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from pipelines.app import steps
+from pipelines.app.cli import app
+from pipelines.app.query import known_places
+from pipelines.app.scaffold import begin_source
+from pipelines.core.errors import CommongroundError, FetchError, UnreadableError
+from pipelines.core.store import Snapshot
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.defaults import Said, filled
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.geography.crosswalk import Geography, codes_of
+from pipelines.geography.load import geography
+from pipelines.geography.names import name_table
+from pipelines.geography.register import system_places
+from pipelines.observations.column_figures import rounding
+from pipelines.observations.conform import Codes, conform
+from pipelines.observations.draft import draft_declaration
+from pipelines.readers.read import read_sheet
+from pipelines.readers.rows import accounted
+from pipelines.readers.sniff import look
+from tests.publisher import publishing, says
+from tests.workbooks import xlsx, zipped
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PUBLISHED = Path(os.environ.get("COMMONGROUND_PUBLISHED", ROOT.parent / "shared" / "data")) / "indicators"
+HELD = pytest.mark.skipif(not (PUBLISHED / "MANIFEST.csv").is_file(), reason=f"no published files at {PUBLISHED}")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    root = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "sources", root / "sources")
+    shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
+    made = Project(load(root), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def held(project: Project) -> Geography:
+    return geography(project, known_places(project))
+
+
+def source_of(said: dict[str, Any]) -> Source:
+    """Read a draft as the project would, what measures share said of each."""
+    return Source.model_validate(filled(said, {}, Path("src.yaml"), Said(Path(), "", "", ())))
+
+
+def drafted(content: bytes, file: str, held: Geography) -> tuple[str, dict[str, Any]]:
+    text = draft_declaration("src", look(content, file), held, None)
+    return text, yaml.safe_load(text)
+
+
+COUNCILS = (("E09000024", "Merton"), ("E09000029", "Sutton"), ("E06000063", "Cumberland"), ("W06000015", "Cardiff"))
+ROWS = [["code", "name", "year", "homes"]] + [
+    [code, name, year, str(10 * n + 20)]
+    for year in ("2021", "2022", "2023")
+    for n, (code, name) in enumerate(COUNCILS * 2)
+    if n < 4
+]
+TEXT = "\n".join(",".join(row) for row in ROWS) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "keys"),
+    [
+        (TEXT.encode(), {}),
+        (b"\xef\xbb\xbf" + TEXT.encode(), {}),
+        (TEXT.replace(",", ";").encode(), {"delimiter": "semicolon"}),
+        (TEXT.replace("Merton", "Mértôn").encode("cp1252"), {"encoding": "cp1252"}),
+        (TEXT.encode("utf-16"), {"encoding": "utf-16"}),
+        (zipped({"notes.txt": "x", "data/a.csv": TEXT}), {"member": "data/a.csv"}),
+        (xlsx({"Data": [["A title"], [], *ROWS]}), {"format": "excel"}),
+        (xlsx({"Few": [ROWS[0], ROWS[1], ROWS[2]], "Many": ROWS}), {"format": "excel", "sheet": "Many"}),
+        (
+            json.dumps({"result": {"rows": [dict(zip(ROWS[0], row, strict=True)) for row in ROWS[1:]]}}).encode(),
+            {"format": "json", "records": "result.rows"},
+        ),
+    ],
+    ids=["csv", "byte order mark", "semicolons", "cp1252", "utf-16", "zip", "excel", "sheets", "json"],
+)
+def test_a_draft_says_how_the_file_is_read_and_of_which_vintage_its_codes_are(
+    content: bytes, keys: dict[str, str], held: Geography
+) -> None:
+    text, said = drafted(content, "a.file", held)
+    source = source_of(said)
+    told = {key: said[key] for key in ("format", "sheet", "member", "encoding", "delimiter", "records") if key in said}
+    assert told == keys
+    # Cumberland began in April 2023; what has all four in the newest register wins.
+    assert said["places"].startswith("lad_202") and said["places"] >= "lad_2023"
+    assert "tiers seen: 4 lad" in text
+    assert said["columns"] == {"place": "code", "label": "name", "period": "year"}
+    assert read_sheet(content, source, "a.file").frame.height == 12
+
+
+def test_a_draft_leaves_out_what_its_publisher_or_family_says(held: Geography) -> None:
+    known = {"publisher": "p", "licence": "l", "page": "g", "url": "u", "cadence": "annual", "columns": {}}
+    text = draft_declaration("src", look(TEXT.encode(), "a.csv"), held, "u", known | {"family": {"listed": "homes"}})
+    said = yaml.safe_load(text)
+    assert said["family"] == {"listed": "homes"}
+    assert not set(known) & set(said)
+    assert list(said) == ["title", "family", "places", "period_kind", "measures"]
+    assert "tiers seen: 4 lad" in text
+
+
+def test_the_draft_of_a_known_publishers_file_asks_neither_who_nor_under_which_licence(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "homes.csv").write_text(TEXT)
+    path, todo = begin_source(project, str(tmp_path / "homes.csv"), "mhclg_homes")
+    path.write_text(path.read_text().replace("TODO", "decided"))
+    assert load(project.catalogue.root).sources["mhclg_homes"].publisher.startswith("Ministry of Housing")
+    assert [each.partition(": ")[2][:9] for each in todo[:2]] == ["title: TO", "page: TOD"]
+    path.unlink()
+
+
+ACROSS = """\
+Date,Borders,Fife,Grampian,Highland,Lothian,Tayside,National Facility
+2021-01-31,5,6,*,7,8,9,*
+2021-02-28,4,6,*,7,8,9,*
+"""
+
+
+def test_a_file_with_a_column_for_each_place_is_drafted_so_and_no_heading_is_left_out(held: Geography) -> None:
+    text, said = drafted(ACROSS.encode(), "a.csv", held)
+    assert (said["layout"], said["columns"]) == ("by_place", {"label": "*", "period": "Date"})
+    assert said["places"].startswith("health_board_")
+    assert "TODO not known as places: National Facility." in text and "ignore" not in said
+    assert said["markers"] == {"*": "confidential"}
+    assert list(said["measures"]) == ["src"]
+
+
+def test_what_several_measures_share_is_asked_once_and_a_column_that_numbers_rows_is_no_figure(held: Geography) -> None:
+    lines = [f"{n},{code},2023,{n + 4},{2 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
+    text, said = drafted("\n".join([",code,year,beds,Beds occupied", *lines]).encode(), "a.csv", held)
+    assert said["alike"] == {"unit": "TODO", "kind": "index"}
+    assert said["measures"] == {
+        "src_beds": {"title": "TODO", "column": "beds"},
+        "src_beds_occupied": {"title": "TODO", "column": "Beds occupied"},
+    }
+    assert text.count("# kind:") == 1
+
+
+def test_a_list_without_figures_is_drafted_as_one_to_count(held: Geography) -> None:
+    rows = [f"{name} hub,{code}" for code, name in COUNCILS for _ in (1, 2)]
+    text, said = drafted("\n".join(["hub,area_code", *rows]).encode(), "a.csv", held)
+    assert said["measures"]["src_listed"]["counted"] is True
+    assert "TODO no column is mostly figures" in text
+    dated = said | {"period": {"start": date(2020, 1, 1), "end": date(2020, 12, 31)}}
+    assert read_sheet(("\n".join(["hub,area_code", *rows])).encode(), source_of(dated), "a.csv").frame.height == 8
+
+
+def test_series_in_one_column_become_measures_and_markers_are_counted(held: Geography) -> None:
+    rows = [f"{c},{n},2023,{series},{v}" for c, n in COUNCILS for series, v in (("Count", "15"), ("Rate", "*"))]
+    text, said = drafted(("code,name,year,series,value\n" + "\n".join(rows)).encode(), "a.csv", held)
+    assert [each["where"] for each in said["measures"].values()] == [{"series": "Count"}, {"series": "Rate"}]
+    assert said["markers"] == {"*": "confidential"}
+    assert '"*": confidential # stands 4 times' in text
+
+
+def test_dates_that_can_be_read_both_ways_are_left_to_a_person(held: Geography) -> None:
+    text, said = drafted(TEXT.replace("2021", "01/02/2021").replace("2022", "03/02/2021").replace("2023", "03/04/2021")
+                         .encode(), "a.csv", held)  # fmt: skip
+    assert said["period_format"] == ["%d/%m/%Y", "%m/%d/%Y"]
+    assert "TODO day or month first?" in text
+
+
+def test_a_rounding_base_is_seen_only_in_many_different_figures() -> None:
+    assert rounding([str(5 * n) for n in range(30)]) == (5, "all 29 different figures are multiples of 5")
+    assert rounding([str(5 * n) for n in range(10)])[0] is None
+    assert rounding([str(n) for n in range(30)])[0] is None
+    assert rounding([str(n * 100) for n in range(30)] + ["0.5"])[0] is None
+
+
+REAL = (
+    ("claimant_count/ons_els_claimant_rate_release_2024-11-15.csv", "lad_2024", 361, 9_407),
+    ("claimant_count/north_ward_lad_2023-08.csv", "ward_2021", 1_003, 3_400),
+    ("universal_credit/statxplore_households_on_uc_lad_2015_2022.csv", "lad_2026", 320, 31_000),
+    ("drug_misuse/ons_drug_poisoning_deaths_by_la_1993_2020.csv", "lad_2022", 331, 10_500),
+    ("hospital_medicines/scmd_lithium_2022on.xlsx", "trust_2020", 136, 20_000),
+    ("hospital_capacity/KH03-Beds-Open-Overnight-Q3-2019-20.xlsx", "trust_2020", 139, 201),
+    ("covid_cases_testing/phe_coronavirus_cases_latest_2020-04-27.csv", "utla_2019", 149, 7_000),
+    ("claimant_count/gm_lsoa_2018-11.csv", "lsoa_2011", 1_600, 1_600),
+)
+UNDATED = (
+    ("homelessness/Detailed_LA_202212.ods", "lad_2022", 309),
+    ("deprivation_health/wimd2019_wales.ods", "lsoa_2011", 1_909),
+    ("furlough/brc_local_authority_stats_2020-09-21.csv", "lad_2019", 382),
+    ("deprivation_health/NIMDM17_SOAresults.xls", "lsoa_2011", 890),
+)
+
+
+@HELD
+@pytest.mark.parametrize(("file", "places", "met", "least"), REAL)
+def test_the_draft_of_a_published_file_reads_it(file: str, places: str, met: int, least: int, held: Geography) -> None:
+    content = (PUBLISHED / file).read_bytes()
+    _, said = drafted(content, Path(file).name, held)
+    source = source_of(said)
+    assert said["places"] == places
+    read = cells(source, content, Path(file).name, held)
+    assert read.height >= least
+    sound = read.filter(pl.col("fault").is_null() | (pl.col("fault") == "duplicate"))
+    assert sound["place_code"].n_unique() >= met
+    assert read["period_start"].null_count() == 0
+
+
+@HELD
+@pytest.mark.parametrize(("file", "places", "met"), UNDATED)
+def test_a_file_without_a_period_is_drafted_but_for_that(file: str, places: str, met: int, held: Geography) -> None:
+    content = (PUBLISHED / file).read_bytes()
+    text, said = drafted(content, Path(file).name, held)
+    assert said["period"] == {"start": "TODO", "end": "TODO"}
+    assert "TODO no column has a period" in text
+    source = source_of(said | {"period": {"start": date(2020, 1, 1), "end": date(2020, 1, 1)}})
+    read = cells(source, content, Path(file).name, held)
+    assert said["places"] == places
+    assert read.filter(pl.col("fault").is_null())["place_code"].n_unique() >= met
+
+
+def cells(source: Source, content: bytes, file: str, held: Geography) -> pl.DataFrame:
+    system = source.places or ""
+    register = held.places.register
+    named = register if not system.startswith("lad") else system_places(register, system)
+    ever = dict(register.select("place_code", "kind").iter_rows())
+    codes = Codes(frozenset(codes_of(held, system)), ever, name_table(named, {}))
+    snapshot = Snapshot("src", "x", date(2026, 1, 1), "", "", "", file, len(content), "")
+    return conform(accounted(read_sheet(content, source, file), source), "src", source, snapshot, codes)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"words and words\nmore words\n", b"{}", b"[1, 2]", b"PK\x03\x04broken", b"\x1f\x8bbroken", b"PAR1broken",
+     b"\xd0\xcf\x11\xe0broken", b"\x00\x01\x02", b"[" * 100_000, zipped({"a.txt": "words"})],
+)  # fmt: skip
+def test_a_file_that_is_no_table_ends_in_a_clear_error(content: bytes, held: Geography) -> None:
+    with pytest.raises(UnreadableError, match=r"a\.file"):
+        drafted(content, "a.file", held)
+
+
+def test_no_figure_of_a_draft_is_read_while_a_todo_is_left_in_it(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "Homes 2023.csv").write_text(TEXT)
+    path, todo = begin_source(project, str(tmp_path / "Homes 2023.csv"), None)
+    text = path.read_text()
+    assert path.name == "homes_2023.yaml"
+    assert [each.partition(": ")[0] for each in todo] == [
+        f"line {n}" for n, line in enumerate(text.split("\n"), 1) if "TODO" in line
+    ]
+    read = load(project.catalogue.root)
+    assert "homes_2023" not in read.sources and "homes_2023_homes" not in read.measures
+    with pytest.raises(CommongroundError, match=r"homes_2023\.yaml:1: .* TODO is left: title: TODO .*; decide each"):
+        read.source("homes_2023")
+    path.write_text(text.replace("TODO", "decided"))
+    assert "homes_2023_homes" in load(project.catalogue.root).measures
+    path.write_text(text.replace("TODO", "decided") + "# TODO look up whether Cumberland is whole\n")
+    last = text.count("\n") + 1
+    with pytest.raises(CommongroundError, match=rf"homes_2023\.yaml:{last}: .* # TODO look up whether"):
+        load(project.catalogue.root).source("homes_2023")
+    with pytest.raises(CommongroundError, match="is there already"):
+        begin_source(project, str(tmp_path / "Homes 2023.csv"), None)
+    path.unlink()
+
+
+@pytest.fixture
+def tidied(project: Project) -> Iterator[Project]:
+    """Give the project of all tests here, and take away what a test wrote into it."""
+    folders = (project.catalogue.sources_dir, project.catalogue.root / "pipelines" / "problems")
+    before = {path for folder in folders for path in folder.iterdir()}
+    yield project
+    for path in {path for folder in folders for path in folder.iterdir()} - before:
+        path.unlink()
+
+
+ASKING = """\
+/*
+question: How many homes are there?
+decision: Where to build
+owner: Head of housing
+places: lad_2023
+grain: latest
+needs: {homes_asked_homes: {max_age: 9 years}}
+*/
+SELECT place.place_code, homes_asked_homes.value AS homes
+FROM lad_2023.place LEFT JOIN lad_2023.homes_asked_homes USING (place_code)
+"""
+
+
+def test_a_problem_that_asks_for_a_measure_of_a_draft_is_refused_with_the_line_to_decide(
+    tidied: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "homes.csv").write_text(TEXT)
+    path, _ = begin_source(tidied, str(tmp_path / "homes.csv"), "homes_asked")
+    problem = tidied.catalogue.root / "pipelines" / "problems" / "homes_asked_about.sql"
+    problem.write_text(ASKING)
+    with pytest.raises(CommongroundError, match=r"unknown measure 'homes_asked_homes'; it is declared in .*\.yaml:1: "):
+        load(tidied.catalogue.root)
+    path.write_text(path.read_text().replace("TODO", "decided"))
+    assert "homes_asked_about" in load(tidied.catalogue.root).problems
+
+
+def test_a_build_names_each_draft_that_it_does_not_read(
+    tidied: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMONGROUND_PROJECT", str(tidied.catalogue.root))
+    (tmp_path / "homes.csv").write_text(TEXT)
+    begin_source(tidied, str(tmp_path / "homes.csv"), "homes_unread")
+    ran = CliRunner().invoke(app, ["build", "no_such_problem", "--store", str(tidied.home)])
+    assert "not read:" in ran.output and "homes_unread.yaml:1: " in ran.output
+
+
+def test_a_draft_without_a_period_stops_nothing(tidied: Project, tmp_path: Path) -> None:
+    lines = [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in TEXT.splitlines()[:5]]
+    (tmp_path / "undated.csv").write_text("\n".join(lines))
+    _, todo = begin_source(tidied, str(tmp_path / "undated.csv"), "homes_undated")
+    assert any("period: {start: TODO" in each for each in todo)
+    assert "homes_undated" not in load(tidied.catalogue.root).sources
+
+
+@pytest.mark.parametrize("where", ["/no/such/file.csv", "."])
+def test_a_file_that_is_not_there_is_refused(where: str, project: Project) -> None:
+    with pytest.raises(FetchError, match="can't be read"):
+        begin_source(project, where, "nothing")
+
+
+def test_the_command_fetches_an_address_and_says_what_is_to_do(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMONGROUND_PROJECT", str(project.catalogue.root))
+    with publishing() as publisher:
+        url = publisher.at("/homes.csv", says(200, TEXT.encode()))
+        ran = CliRunner().invoke(app, ["new", "source", url, "--name", "homes_fetched", "--store", str(project.home)])
+        gone = CliRunner().invoke(
+            app, ["new", "source", publisher.at("/gone", says(404)), "--store", str(project.home)]
+        )
+    assert ran.exit_code == 0
+    assert "publisher: TODO who publishes it" in ran.output
+    path = project.catalogue.sources_dir / "homes_fetched.yaml"
+    assert yaml.safe_load(path.read_text())["url"] == url
+    path.unlink()
+    assert isinstance(gone.exception, FetchError)

@@ -1,0 +1,242 @@
+"""Limits that publishers give of estimates: read beside the figure, carried to other places, never invented."""
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from checks.finding import Read
+from checks.rows import contradicted_limits
+from pipelines.app import steps
+from pipelines.apportionment.rates import averaged, weights_for
+from pipelines.apportionment.succession import INTERVAL_COLUMNS, place_slices
+from pipelines.apportionment.weighted import Way, share_out
+from pipelines.core.errors import DeclarationError
+from pipelines.core.schema import OBSERVATION, PLACE, empty, rows
+from pipelines.core.store import Snapshot
+from pipelines.declarations.catalogue import Catalogue, load
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.observations.access import observe_source
+from pipelines.readers.read import read_sheet
+from tests.apportionment.test_weighted import crosswalk_of
+from tests.readers.test_read import cells, source
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LIMITS = "{lower: lci_95, upper: [uci_95, Upper], level: 95}"
+
+
+def declared(interval: str = LIMITS, more: str = "", head: str = "") -> Source:
+    measure = f"share: {{title: s, unit: '%', kind: index, column: value, interval: {interval}{more}}}"
+    return source(head, f"columns: {{place: code, period: year}}\nmeasures: {{{measure}}}\n")
+
+
+def read(lines: list[str], headings: str = "code,year,value,lci_95,uci_95", **given: str) -> list[tuple[Any, ...]]:
+    """Read figures; give of each its bounds, its interval, level, who says so, and its caveats."""
+    content = "\n".join([headings, *lines]).encode()
+    found = cells(declared(**given), content)
+    return found.select("low", "high", *INTERVAL_COLUMNS, "caveats").rows()
+
+
+def test_limits_are_read_beside_the_figure_with_their_level() -> None:
+    assert read(["E09000024,2023,82.25,81.41,83.09"]) == [(None, None, 81.41, 83.09, 95.0, "published", None)]
+
+
+def test_limits_are_in_the_unit_of_the_measure() -> None:
+    assert read(["E09000024,2023,0.5,0.25,0.75"], more=", scale: 100")[0][2:4] == (25.0, 75.0)
+
+
+def test_another_spelling_of_a_heading_is_read_too() -> None:
+    assert read(["E09000024,2023,5,4,6"], "code,year,value,lci_95,Upper")[0][2:4] == (4.0, 6.0)
+
+
+@pytest.mark.parametrize(
+    ("interval", "ends"),
+    [("{half_width: error, level: 95}", (75.9, 76.5)),
+     ("{standard_error: error, level: 95}", (75.612010805, 76.787989195)),
+     ("{standard_error: error, level: 68.2689492137}", (75.9, 76.5))],
+)  # fmt: skip
+def test_an_error_gives_limits_in_decimals(interval: str, ends: tuple[float, float]) -> None:
+    found = read(["E09000024,2023,76.2,0.3"], "code,year,value,error", interval=interval)
+    assert found[0][2:4] == pytest.approx(ends, abs=1e-9)
+
+
+def test_half_a_width_leaves_no_dust_of_binary_arithmetic() -> None:
+    found = read(["E09000024,2023,76.1,0.05"], "code,year,value,error", interval="{half_width: error, level: 95}")
+    assert found[0][2:4] == (76.05, 76.15)
+
+
+def test_a_figure_without_limits_has_none_and_is_not_exact_for_that() -> None:
+    nothing = (None,) * 7
+    assert read(["E09000024,2023,5,,", "E09000029,2023,6,x,x"], head="markers: {x: not_available}\n") == [nothing] * 2
+
+
+@pytest.mark.parametrize("limits", ["6,7", "3,4", "7,3", "about 4,6"])
+def test_limits_that_do_not_hold_the_figure_are_not_taken_and_it_is_said(limits: str) -> None:
+    found = read([f"E09000024,2023,5,{limits}"])
+    assert found == [(None, None, None, None, None, None, "limits_contradict")]
+
+
+def test_limits_that_contradict_their_figure_are_a_finding() -> None:
+    table = cells(declared(), b"code,year,value,lci_95,uci_95\nE09000024,2023,5,6,7\nE09000029,2023,5,4,6\n")
+    held = Snapshot("a", "x", date(2024, 1, 1), "", "", "test", "a.csv", 1, "")
+    found = contradicted_limits(Read("a", declared(), held, table, empty(PLACE)))
+    assert found.select("place_code", "reason", "evidence").rows() == [
+        ("E09000024", "limits_contradict", "5 stands beside 6 and 7, which can't be the limits that it lies in")
+    ]
+
+
+def test_a_file_without_the_columns_declared_is_not_of_this_shape() -> None:
+    with pytest.raises(Exception, match="expected also lci_95"):
+        read_sheet(b"code,year,value\nE09000024,2023,5\n", declared(), "a.csv")
+
+
+def test_rows_that_give_other_limits_of_the_same_figure_contradict_each_other() -> None:
+    table = cells(declared(), b"code,year,value,lci_95,uci_95\nE09000024,2023,5,4,6\nE09000024,2023,5,3,7\n")
+    assert table["fault"].to_list() == ["duplicate"] * 2
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [("{lower: a, level: 95}", "name one of these ways"),
+     ("{half_width: a, standard_error: b, level: 95}", "name one of these ways"),
+     ("{lower: a, upper: b}", "level"), ("{lower: a, upper: b, level: 0.95}", "greater than or equal to 50")],
+)  # fmt: skip
+def test_an_interval_that_says_too_little_or_too_much_is_refused(interval: str, expected: str) -> None:
+    with pytest.raises(DeclarationError, match=expected):
+        declared(interval)
+
+
+@pytest.mark.parametrize("more", [", estimate: true", ", perturbed: true"])
+def test_an_estimate_is_never_bounded_by_itself(more: str) -> None:
+    measure = f"{{title: s, unit: p, kind: stock, column: value{more}}}"
+    text = f"columns: {{place: code, period: year}}\nmeasures: {{s: {measure}}}\n"
+    found = cells(source("", text), b"code,year,value\nE09000024,2023,5\n")
+    assert found.select("value", "low", "high").rows() == [(5.0, None, None)]
+
+
+def test_a_figure_marked_as_estimated_is_not_bounded_by_itself_and_one_counted_is() -> None:
+    text = ("columns: {place: code, period: year, status: mark}\nmarkers: {e: estimated}\n"
+            "measures: {s: {title: s, unit: p, kind: stock, column: value}}\n")  # fmt: skip
+    found = cells(source("", text), b"code,year,value,mark\nE09000024,2023,5,e\nE09000029,2023,6,\n")
+    assert found.select("value", "low", "high").rows() == [(5.0, None, None), (6.0, 6.0, 6.0)]
+
+
+MEASURES = {
+    "rate": Measure(title="r", unit="%", kind="rate", denominator="people", column=("r",), estimate=True),
+    "people": Measure(title="p", unit="people", kind="stock", column=("p",), estimate=True),
+}
+
+
+def observed(measure: str, figures: dict[str, float]) -> pl.DataFrame:
+    """Make observations of estimates of one year, each with limits of 1 either way."""
+    found = [
+        {"source": "s", "release": "x", "released_at": date(2024, 1, 1), "measure": measure, "place_code": code,
+         "place_system": "lad_2019", "period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31),
+         "value": value, "likely_low": value - 1, "likely_high": value + 1, "likely_level": 95.0,
+         "likely_source": "published", "status": "normal", "file": "f", "file_row": 1, "file_column": "c"}
+        for code, value in figures.items()
+    ]  # fmt: skip
+    return rows(found, OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
+
+
+PARTS = pl.DataFrame(
+    [("A", "N", "merged", 1), ("B", "N", "merged", 1), ("C", "D", "recoded", 1)],
+    schema=["from_code", "to_code", "basis", "leads_to"], orient="row",
+)  # fmt: skip
+NONE = (None, None, None, None, None, None)
+
+
+def bounds(placed: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
+    return {row[0]: row[1:] for row in placed.select("to_code", "value", "low", "high", *INTERVAL_COLUMNS).iter_rows()}
+
+
+@pytest.mark.parametrize("measure", ["rate", "people"])
+def test_a_place_that_is_renamed_keeps_its_interval_and_a_merged_one_gets_none(measure: str) -> None:
+    rates, people = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0}), observed("people", {"A": 100.0, "B": 300.0})
+    found = bounds(averaged(place_slices(rates, PARTS, MEASURES), rates, PARTS, weights_for(rates, people, MEASURES)))
+    assert found["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
+    assert found["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
+
+
+@pytest.mark.parametrize("measure", ["rate", "people"])
+def test_a_place_led_to_whole_keeps_its_interval_and_a_sum_gets_none(measure: str) -> None:
+    figures = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0})
+    way = Way(crosswalk_of({"A": {"N": 100.0}, "B": {"N": 300.0}, "C": {"D": 50.0}}), "all_ages")
+    found = bounds(share_out(figures, way, MEASURES, observed("people", {"A": 100.0, "B": 300.0, "C": 50.0})))
+    assert found["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
+    assert found["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return project
+
+
+def estimating(catalogue: Catalogue) -> list[str]:
+    """Name the sources that are in hand and have an estimate among their measures."""
+    return [
+        name for name, each in catalogue.sources.items()
+        if each.releases and any(measure.uncertain for measure in each.measures.values())
+    ]  # fmt: skip
+
+
+def test_no_estimate_that_is_in_hand_is_bounded_by_itself(project: Project) -> None:
+    catalogue, seen = project.catalogue, 0
+    for name in estimating(catalogue):
+        uncertain = sorted(key for key, each in catalogue.sources[name].measures.items() if each.uncertain)
+        figures = observe_source(project, name).observation.filter(
+            pl.col("measure").is_in(uncertain), pl.col("value").is_not_null()
+        )
+        seen += figures.height
+        assert figures.filter(pl.any_horizontal(pl.col("low", "high").is_not_null())).is_empty(), name
+        outside = ~pl.col("value").is_between("likely_low", "likely_high")
+        assert figures.filter(outside).is_empty(), name
+    assert seen > 30_000
+
+
+LIMITED = {
+    "life_expectancy_at_birth": (650, 650),
+    "cigarette_smokers_share": (712, 712),
+    "adult_obesity_share": (2_664, 2_664),
+    "employment_rate": (2_784, 2_788),
+    "employment_rate_ni": (11, 11),
+    "modelled_unemployment_rate": (2_632, 2_748),
+    "median_weekly_pay": (3_441, 3_552),
+    "preventable_circulatory_mortality_ni": (77, 77),
+}
+"""How many figures in hand have limits, and how many there are."""
+
+
+@pytest.mark.parametrize("measure", sorted(LIMITED))
+def test_the_limits_of_every_file_that_has_some_are_read(project: Project, measure: str) -> None:
+    seen = observe_source(project, project.catalogue.measure_source[measure]).observation
+    figures = seen.filter(pl.col("measure") == measure, pl.col("value").is_not_null())
+    limited = figures.filter(pl.col("likely_low") < pl.col("likely_high"), pl.col("likely_source") == "published")
+    assert (limited.height, figures.height) == LIMITED[measure]
+    assert set(limited["likely_level"]) == {95.0}
+
+
+LIMIT = re.compile(r"(?i)\b[lu]ci\b|_?[lu]ci_|confidence|standard error|margin of error|half.width|\bcv\b")
+
+
+def test_no_column_of_limits_in_a_bundled_file_is_passed_over() -> None:
+    catalogue, seen = load(ROOT), 0
+    for name, each in catalogue.sources.items():
+        named = {text for measure in each.measures.values() if measure.interval for names in measure.interval.columns
+                 for text in names}  # fmt: skip
+        for release in (
+            each.releases if each.format == "csv" and not (catalogue.sources_dir / f"{name}.py").is_file() else ()
+        ):
+            path = catalogue.sources_dir / release.file
+            frame = read_sheet(path.read_bytes(), each, path.name).frame
+            found = [column for column in frame.columns if LIMIT.search(column) and (frame[column] != "").any()]
+            seen += len(found)
+            assert set(found) <= named, (release.file, found)
+    assert seen == 16

@@ -1,0 +1,223 @@
+"""Why a total is not the sum of its places: every part made to hold on purpose, and always adding exactly."""
+
+import xml.etree.ElementTree as ET
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.app import steps
+from pipelines.core.schema import CHANGE, OBSERVATION, PLACE, empty, rows
+from pipelines.core.slices import SLICE
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.file_format import Columns
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.geography.register import Places
+from pipelines.observations.access import reconcile_source
+from pipelines.observations.reconciliation import PARTS, RECONCILIATION, reconciled
+from pipelines.observations.totals import TOTAL
+from pipelines.outputs.charts import steps as bars
+from pipelines.outputs.charts import summary, waterfall, waterfall_table
+from tests.gaps.test_cells import EVERYONE, MERTON, SUTTON, Case, project_of
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SOURCE = "period_kind: year\nplaces: lad_2023\ncoverage: [England]\n"
+LONDON, ENGLAND = "E12000007", "E92000001"
+
+
+def apart(
+    lines: list[str], folder: Path, source: str = "", measure: str = "kind: count"
+) -> dict[str, dict[str, object]]:
+    """Take apart the totals of a file; give each by its place."""
+    project = project_of(Case(None, MERTON, lines, source=SOURCE + source, measure=measure), folder)
+    steps.prepare(project)
+    found = reconcile_source(project, "a_source")
+    for row in found.iter_rows(named=True):
+        assert row["total"] == row["local"] + sum(row[part] for part in PARTS)
+    return {row["place_code"]: row for row in found.iter_rows(named=True)}
+
+
+def london(*lines: str, total: str) -> list[str]:
+    """Give every borough 5 except those named, and London a total: 33 of 5 are 165."""
+    named = {line.split(",")[0] for line in lines}
+    return [*lines, *(f"{c},x,2023,5" for c in EVERYONE if c not in named), f"{LONDON},London,2023,{total}"]
+
+
+def parts(row: dict[str, object]) -> dict[str, object]:
+    return {part: row[part] for part in PARTS if row[part]}
+
+
+def test_a_total_that_is_the_sum_of_its_places_leaves_nothing(tmp_path: Path) -> None:
+    row = apart(london(total="165"), tmp_path)[LONDON]
+    assert (row["total"], row["local"], parts(row)) == (165, 165, {})
+    assert (row["places_due"], row["places_given"], row["tier"], row["unit"]) == (33, 33, "region", "things")
+
+
+def test_a_hidden_figure_takes_what_its_bounds_allow_and_the_rest_is_told(tmp_path: Path) -> None:
+    row = apart(london(f"{MERTON},x,2023,c", total="163"), tmp_path / "within")[LONDON]
+    assert parts(row) == {"suppressed": 3}
+    row = apart(london(f"{MERTON},x,2023,c", total="170"), tmp_path / "beyond")[LONDON]
+    assert parts(row) == {"suppressed": 4, "remainder": 6}
+    assert (row["suppressed_low"], row["suppressed_high"], row["places_hidden"]) == (1, 4, 1)
+
+
+def test_a_place_without_a_row_takes_what_is_left(tmp_path: Path) -> None:
+    lines = [line for line in london(total="165") if SUTTON not in line]
+    row = apart(lines, tmp_path)[LONDON]
+    assert (parts(row), row["places_without"]) == ({"missing_places": 5}, 1)
+
+
+def test_rounding_takes_no_more_than_half_a_base_for_each_figure(tmp_path: Path) -> None:
+    measure = "kind: count, rounding: 5"
+    row = apart(london(total="185"), tmp_path / "within", measure=measure)[LONDON]
+    assert parts(row) == {"rounding": 20}
+    row = apart(london(total="365"), tmp_path / "beyond", measure=measure)[LONDON]
+    # 33 boroughs and their total, 2.5 each.
+    assert parts(row) == {"rounding": 85, "remainder": 115}
+
+
+def test_a_row_of_no_place_is_told_for_the_whole_that_the_source_covers(tmp_path: Path) -> None:
+    lines = [*london(total="165"), f"{ENGLAND},England,2023,999", "-,Unknown,2023,7"]
+    found = apart(lines, tmp_path, "unallocated: ['-']\n")
+    assert found[ENGLAND]["unallocated"] == 7
+    assert parts(found[LONDON]) == {}
+
+
+def test_an_old_code_counts_where_its_successor_has_no_figure_and_not_again_where_it_has(tmp_path: Path) -> None:
+    old = "E07000026,Allerdale,2023,40"
+    lines = [*london(total="165"), f"{ENGLAND},England,2023,1000", old]
+    found = apart(lines, tmp_path / "alone")
+    assert found[ENGLAND]["retired_codes"] == 40
+    both = [*lines, "E06000063,Cumberland,2023,90"]
+    assert apart(both, tmp_path / "both")[ENGLAND]["retired_codes"] == 0
+
+
+def test_places_published_together_are_counted_once(tmp_path: Path) -> None:
+    lines = london("E09000001,x,2023,10", "E09000033,x,2023,10", total="165")
+    row = apart(lines, tmp_path, "combined: [[E09000001, E09000033]]\n")[LONDON]
+    assert (row["local"], row["places_given"], parts(row)) == (165, 33, {})
+
+
+def test_a_total_said_to_hold_more_leaves_the_rest_in_no_place(tmp_path: Path) -> None:
+    row = apart(london(total="170"), tmp_path, "adding: {totals: more}\n")[LONDON]
+    assert parts(row) == {"unallocated": 5}
+
+
+def test_rates_are_not_taken_apart(tmp_path: Path) -> None:
+    assert apart(london(total="5"), tmp_path, measure="kind: rate, denominator: unheld") == {}
+
+
+def small(values: list[float | None], totals: dict[str, float], rounding: float | None = None) -> pl.DataFrame:
+    """Take apart totals of places a, b, c in region r (a, b) and region s (c), both in England."""
+    day = {"measure": "figure", "period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31), "order": 0}
+    seen = [
+        {**day, "place_code": code, "value": value, "status": "normal" if value is not None else "confidential",
+         "low": None if value is None else value, "high": None if value is None else value}
+        for code, value in zip("abc", values, strict=True)
+    ]  # fmt: skip
+    observation = rows(seen, OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    tier = {"r": "region", "s": "region", ENGLAND: "nation"}
+    total = rows(
+        [
+            {**day, "role": "total", "tier": tier[c], "place_code": c, "value": v, "unit": "things"}
+            for c, v in totals.items()
+        ],
+        TOTAL,
+    )
+    pairs = [("r", "a"), ("r", "b"), ("s", "c"), *((ENGLAND, code) for code in "abc")]
+    member = pl.DataFrame(pairs, schema=["total_code", "place_code"], orient="row")
+    source = Source(
+        title="t", publisher="p", licence="l", page="https://example.org", places="lad_2023", coverage=("England",),
+        columns=Columns(place=("code",), period=("period",)),
+        measures={"figure": Measure(title="f", unit="things", kind="count", column=("figure",), rounding=rounding)},
+    )  # fmt: skip
+    return reconciled(observation, total, source, member, Places(empty(PLACE), empty(CHANGE)))
+
+
+def test_what_is_in_no_region_is_in_no_place() -> None:
+    found = small([10, 20, 30], {ENGLAND: 66, "r": 30, "s": 31})
+    told = {row["place_code"]: parts(row) for row in found.iter_rows(named=True)}
+    # 66 in England, 61 in its regions, 60 in their places.
+    assert told == {ENGLAND: {"unallocated": 5, "remainder": 1}, "r": {}, "s": {"remainder": 1}}
+
+
+def test_tiers_that_differ_by_rounding_only_tell_of_no_place() -> None:
+    found = small([10, 20, 30], {ENGLAND: 65, "r": 30, "s": 30}, rounding=5)
+    assert parts(found.filter(pl.col("place_code") == ENGLAND).row(0, named=True)) == {"rounding": 5}
+
+
+def test_a_hidden_figure_without_bounds_takes_all_that_is_left() -> None:
+    row = small([10, None, 30], {"r": 70}).row(0, named=True)
+    assert (parts(row), row["suppressed_high"]) == ({"suppressed": 60}, None)
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(0, 1000)), min_size=3, max_size=3),
+    st.integers(0, 4000),
+    st.sampled_from([None, 5.0]),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_parts_add_exactly_whatever_is_published(
+    values: list[int | None], total: int, rounding: float | None
+) -> None:
+    found = small([None if v is None else float(v) for v in values], {ENGLAND: total, "r": total / 2}, rounding)
+    for row in found.iter_rows(named=True):
+        assert row["total"] == pytest.approx(row["local"] + sum(row[part] for part in PARTS), abs=1e-9)
+
+
+def test_no_totals_give_an_empty_table_of_the_right_shape() -> None:
+    assert small([1, 2, 3], {}).schema == pl.Schema({name: column.dtype for name, column in RECONCILIATION.items()})
+    assert SLICE == ["measure", "period_start", "period_end"]
+
+
+def test_the_picture_says_all_its_figures_in_words_and_has_a_bar_for_each_part() -> None:
+    row = small([10, 20, 30], {ENGLAND: 66, "r": 30, "s": 31}).row(0, named=True)
+    row["place_name"] = '<England> & "Wales"'
+    picture = ET.fromstring(waterfall(row))
+    named = "{http://www.w3.org/2000/svg}" if picture.tag.startswith("{") else ""
+    assert len(picture.findall(f"{named}rect")) == len(bars(row)) == 4
+    assert picture.get("role") == "img"
+    assert picture.get("aria-label") == picture.findtext(f"{named}title") == summary(row)
+    for said in ("total 66", "together 60", "5 in no place", "1 nobody knows"):
+        assert said in summary(row)
+
+
+def test_bars_stay_on_the_paper_whatever_the_figures() -> None:
+    for values, total in (([0.0, 0.0, 0.0], 0.0), ([5e6, 4e6, 3e6], 12_000_050.0), ([900.0, 0.0, 0.0], 3.0)):
+        row = small(list(values), {ENGLAND: total}).row(0, named=True)
+        for bar in ET.fromstring(waterfall(row)).findall("rect"):
+            assert 190 <= float(bar.get("x", 0)) <= 490.1
+            assert 0 < float(bar.get("width", 0)) <= 301.6
+
+
+def test_the_table_says_the_same_as_the_picture_and_escapes_names() -> None:
+    row = small([10, 20, 30], {ENGLAND: 66, "r": 30, "s": 31}).row(0, named=True)
+    table = waterfall_table([{**row, "place_name": "<England>"}])
+    assert "&lt;England&gt;" in table
+    assert ET.fromstring(table).findtext("caption")
+    assert all(f">{figure}</td>" in table for figure in (66, 60, 5, 1))
+
+
+def test_a_source_of_small_areas_that_no_register_lists_has_no_total_to_take_apart(tmp_path: Path) -> None:
+    project = Project(load(ROOT), tmp_path, date(2026, 11, 26))
+    steps.prepare(project)
+    assert reconcile_source(project, "nisra_deprivation").is_empty()
+
+
+def test_wards_are_summed_under_the_district_they_were_in_then_and_rounding_holds_what_is_left(tmp_path: Path) -> None:
+    """Barnsley and Sheffield got new codes in 2025; most of their wards kept theirs, and are put under the old ones."""
+    project = Project(load(ROOT), tmp_path, date(2026, 11, 24))
+    steps.prepare(project)
+    found = reconcile_source(project, "nomis_claimants_wards")
+    assert found.filter(pl.col("remainder") != 0).is_empty()
+    districts = found.filter(pl.col("tier") == "lad").with_columns((pl.col("total") - pl.col("local")).alias("apart"))
+    assert districts["place_code"].n_unique() == 72
+    assert districts.filter(pl.col("apart") != 0).height == 155
+    assert (districts["apart"].min(), districts["apart"].max()) == (-20, 15)
+    barnsley = districts.filter(pl.col("place_code") == "E08000016").select("total", "places_given").rows()
+    assert barnsley == [(5_285, 21), (5_245, 21), (5_180, 21)]

@@ -1,0 +1,178 @@
+"""Expected returns: who was due, who came, in time, and how much of the volume that is; files are never counted."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from checks.doubt import DOUBT
+from pipelines.app.steps import prepare
+from pipelines.core.schema import CHANGE, OBSERVATION, PLACE, empty, rows
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.gaps.returns_load import returned
+from pipelines.observations.returns import count_returns, newest_periods, reporting
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NOBODY = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
+SOURCE = Source.model_validate(
+    {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "pfa_2023",
+     "cadence": "monthly", "lag": "1 month", "coverage": ["England"],
+     "columns": {"place": "c", "period": "m"}, "returns": {"by": "forces"},
+     "measures": {"crimes": {"title": "c", "unit": "crimes", "kind": "count", "column": "n"}}},
+    strict=False,
+)  # fmt: skip
+BIG, SMALL, THIRD = "E23000001", "E23000002", "E23000003"
+FORCES = rows([{"place_code": code, "place_name": code[-1], "nation": "England", "kind": "pfa"}
+               for code in (BIG, SMALL, THIRD)], PLACE)  # fmt: skip
+
+
+def month(number: int) -> dict[str, date]:
+    last = {1: 31, 2: 28, 3: 31, 4: 30, 5: 31}[number]
+    return {"period_start": date(2023, number, 1), "period_end": date(2023, number, last)}
+
+
+def row(code: str, number: int, value: float | None, out: date | None = None, **more: Any) -> dict[str, Any]:
+    released = out or date(2023, number + 1, 20)
+    return {"source": "s", "measure": "crimes", "place_code": code, "value": value, "released_at": released,
+            "release": str(released), "status": "normal" if value is not None else "confidential", **month(number),
+            **more}  # fmt: skip
+
+
+def told(
+    cells: list[dict[str, Any]], doubted: pl.DataFrame | None = None, people: pl.DataFrame = NOBODY, roll: str = "every"
+) -> pl.DataFrame:
+    seen = rows(cells, OBSERVATION)
+    order = seen["released_at"].rank("dense").cast(pl.Int64).alias("order")
+    source = SOURCE.model_copy(update={"returns": SOURCE.returns and SOURCE.returns.model_copy(update={"roll": roll})})
+    return count_returns(
+        seen.with_columns(order), empty(DOUBT) if doubted is None else doubted, source, FORCES, people, empty(CHANGE)
+    )
+
+
+WHOLE = [row(code, n, value * n) for n in (1, 2, 3) for code, value in ((BIG, 900.0), (SMALL, 90.0), (THIRD, 10.0))]
+
+
+def states(found: pl.DataFrame, number: int) -> dict[str, str]:
+    of = found.filter(pl.col("period_start") == month(number)["period_start"])
+    return dict(of.select("place_code", "state").iter_rows())
+
+
+def of_month(found: pl.DataFrame, number: int) -> dict[str, Any]:
+    mine = reporting(found).filter(pl.col("scope") == "period", pl.col("period_start") == month(number)["period_start"])
+    return mine.row(0, named=True)
+
+
+def test_a_silent_provider_counts_for_as_much_as_it_usually_returns() -> None:
+    found = told([each for each in WHOLE if (each["place_code"], each["period_start"].month) != (BIG, 2)])
+    assert states(found, 2) == {BIG: "not_returned", SMALL: "returned", THIRD: "returned"}
+    second = of_month(found, 2)
+    # Two of three came; nine tenths of the volume did not. February is twice January, so 1,800 were due of the big one.
+    assert (second["due"], second["returned"], second["missing"]) == (3, 2, f"{BIG} 1")
+    assert second["volume_due"] == pytest.approx(2 * 1_000) and second["reporting_rate"] == pytest.approx(0.1)
+    assert of_month(found, 1)["reporting_rate"] == 1
+    of_big = reporting(found).filter(pl.col("scope") == "provider", pl.col("place_code") == BIG).row(0, named=True)
+    assert (of_big["due"], of_big["returned"], of_big["missing"]) == (3, 2, "2023-02-01")
+    assert of_big["reporting_rate"] == pytest.approx((900 + 2_700) / (900 + 1_800 + 2_700))
+
+
+def test_one_that_never_returned_is_weighed_by_its_people_or_by_nothing() -> None:
+    cells = [each for each in WHOLE if each["place_code"] != BIG]
+    people = pl.DataFrame({"place_code": [BIG, SMALL, THIRD], "people": [9_000.0, 900.0, 100.0]})
+    assert of_month(told(cells, people=people), 1)["reporting_rate"] == pytest.approx(0.1)
+    unknown = of_month(told(cells), 1)
+    assert (unknown["reporting_rate"], unknown["in_time_rate"], unknown["size_unknown"]) == (None, None, 1)
+    assert set(states(told(cells, roll="seen"), 1)) == {SMALL, THIRD}
+
+
+def test_a_hidden_figure_was_returned_and_a_blank_one_was_not() -> None:
+    hidden = [*WHOLE, row(SMALL, 4, None), row(THIRD, 4, None, status="not_available"), row(BIG, 4, 3_600)]
+    assert states(told(hidden), 4) == {BIG: "returned", SMALL: "hidden", THIRD: "not_returned"}
+    nothing = [*WHOLE, row(THIRD, 4, None, status="not_applicable"), row(BIG, 4, 3_600)]
+    assert states(told(nothing), 4) == {BIG: "returned", SMALL: "not_returned"}
+
+
+def test_a_part_of_a_return_counts_as_a_part() -> None:
+    cells = [*WHOLE, row(BIG, 4, 900), row(SMALL, 4, 180), row(THIRD, 4, 20)]
+    doubt = rows([{"measure": "crimes", "place_code": BIG, **month(4), "reason": "partial_return", "withheld": True}],
+                 DOUBT)  # fmt: skip
+    found = told(cells, doubt)
+    assert states(found, 4)[BIG] == "partial"
+    # Usual are 1,800, 180 and 20, and the other two are as usual: half of what was due of the big one came.
+    assert of_month(found, 4)["reporting_rate"] == pytest.approx((900 + 200) / 2_000)
+
+
+def test_in_time_is_out_by_the_day_it_is_due_and_never_guessed() -> None:
+    late = row(SMALL, 3, 270.0, date(2023, 6, 20))
+    cells = [each for each in WHOLE if (each["place_code"], each["period_start"].month) != (SMALL, 3)]
+    again = [row(code, 3, value, date(2023, 6, 20)) for code, value in ((BIG, 2_700.0), (THIRD, 30.0))]
+    found = told([*cells, *again, late])
+    third = found.filter(pl.col("period_start") == date(2023, 3, 1)).select("place_code", "state", "in_time")
+    assert third.rows() == [(BIG, "returned", True), (SMALL, "returned", False), (THIRD, "returned", True)]
+    assert of_month(found, 3)["in_time_rate"] == pytest.approx(0.91) and of_month(found, 3)["reporting_rate"] == 1
+    # Of a file that came out years later, nobody can tell who was in time.
+    old = told([{**each, "released_at": date(2025, 1, 1)} for each in WHOLE])
+    assert old["in_time"].null_count() == old.height and of_month(old, 1)["in_time_rate"] is None
+
+
+def test_a_provider_is_due_only_while_it_is() -> None:
+    closed = FORCES.with_columns(
+        pl.when(pl.col("place_code") == BIG).then(date(2023, 1, 31)).alias("valid_to"),
+        pl.when(pl.col("place_code") == THIRD).then(date(2023, 3, 1)).alias("valid_from"),
+    )
+    seen = rows([row(SMALL, n, 90.0) for n in (1, 2, 3)], OBSERVATION).with_columns(pl.lit(1, pl.Int64).alias("order"))
+    found = count_returns(seen, empty(DOUBT), SOURCE, closed, NOBODY, empty(CHANGE))
+    assert [set(states(found, n)) for n in (1, 2, 3)] == [{BIG, SMALL}, {SMALL}, {SMALL, THIRD}]
+
+
+def test_of_a_provider_that_ended_with_the_period_the_one_that_took_it_over_may_return() -> None:
+    closed = FORCES.with_columns(pl.when(pl.col("place_code") == SMALL).then(date(2023, 2, 28)).alias("valid_to"))
+    change = rows([{"from_code": SMALL, "to_code": BIG}], CHANGE)
+
+    def of_february(*came: str) -> dict[str, str]:
+        seen = rows([row(code, 2, 90.0) for code in came], OBSERVATION)
+        ordered = seen.with_columns(pl.lit(1, pl.Int64).alias("order"))
+        return states(count_returns(ordered, empty(DOUBT), SOURCE, closed, NOBODY, change), 2)
+
+    assert of_february(BIG, THIRD) == {BIG: "returned", THIRD: "returned"}
+    assert of_february(BIG, SMALL, THIRD) == dict.fromkeys((BIG, SMALL, THIRD), "returned")
+    # Nobody has returned for it.
+    assert of_february(THIRD) == {BIG: "not_returned", SMALL: "not_returned", THIRD: "returned"}
+
+
+def test_a_source_that_says_nothing_of_returns_has_none() -> None:
+    seen = rows(WHOLE, OBSERVATION).with_columns(pl.lit(1, pl.Int64).alias("order"))
+    source = SOURCE.model_copy(update={"returns": None})
+    assert count_returns(seen, empty(DOUBT), source, FORCES, NOBODY, empty(CHANGE)).is_empty()
+    assert reporting(count_returns(seen, empty(DOUBT), source, FORCES, NOBODY, empty(CHANGE))).is_empty()
+
+
+def test_a_force_that_is_silent_for_77_months_is_told_by_month_and_by_force() -> None:
+    """Greater Manchester, from August 2019 to December 2025, in police.uk's figures."""
+    months = pl.date_range(date(2018, 1, 1), date(2025, 12, 1), "1mo", eager=True)
+    cells = [
+        {**row(code, 1, value, date(2026, 2, 1)), "period_start": day, "period_end": day}
+        for day in months for code, value in ((BIG, 25_000.0), (SMALL, 75_000.0))
+        if code == SMALL or day < date(2019, 8, 1)
+    ]  # fmt: skip
+    of = reporting(told(cells, roll="seen"))
+    silent = of.filter(pl.col("place_code") == BIG).row(0, named=True)
+    assert (silent["due"], silent["due"] - silent["returned"]) == (96, 77)
+    assert silent["missing"].endswith("and 69 more")
+    assert of.filter(pl.col("scope") == "period", pl.col("reporting_rate") < 0.76).height == 77
+    shown = newest_periods(of)
+    assert shown.height == 2 and shown["period_start"][0] == date(2025, 12, 1)
+
+
+def test_the_twenty_councils_that_did_not_return_are_on_the_roll_of_homelessness(tmp_path: Path) -> None:
+    project = Project(load(ROOT), tmp_path, date(2026, 11, 24))
+    prepare(project)
+    found = returned(project, "mhclg_homelessness")
+    assert dict(found["state"].value_counts().iter_rows()) == {"returned": 289, "not_returned": 20}
+    of = reporting(found).filter(pl.col("scope") == "period").row(0, named=True)
+    assert (of["due"], of["returned"]) == (309, 289)
+    # Its table gives 66,315 for those that returned, and 72,550 for England with its own estimate of the rest: 91.4 %.
+    assert of["reporting_rate"] == pytest.approx(66_315 / 72_550, abs=0.03)

@@ -1,0 +1,113 @@
+"""The map: each place once, London legible, neighbours pale, and whoever is not on it is named."""
+
+import copy
+import math
+import re
+from typing import Any
+
+import pytest
+
+from pipelines.outputs.map import WIDTH, Drawn, draw, projected, rings_of
+from pipelines.outputs.report import render_html
+from tests.report_sample import NAMES, sample
+
+
+def _boundaries() -> dict[str, Any]:
+    found = sample().boundaries
+    assert found is not None
+    return copy.deepcopy(found)
+
+
+def _square(code: str, x: float, y: float, side: float) -> dict[str, Any]:
+    ring = [[x, y], [x + side, y], [x + side, y + side], [x, y + side], [x, y]]
+    return {"properties": {"code": code}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+
+
+def _drawn(features: list[dict[str, Any]], codes: set[str], subset: bool = False) -> Drawn:
+    drawn = draw({"features": features}, codes, subset=subset)
+    assert drawn is not None
+    return drawn
+
+
+def _corners(path: str) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+) (-?[\d.]+)", path)]
+
+
+def test_each_place_is_drawn_once_with_its_share_in_words() -> None:
+    report = sample()
+    drawn = _drawn(_boundaries()["features"], set(NAMES))
+    assert sorted(shape.code for shape in drawn.shapes) == sorted(NAMES)
+    html = render_html(report)
+    assert "<title>Hartlepool: 2 of 2 needs met (100%)</title>" in html
+    assert "figures needed are known (50%)" in render_html(sample("month"))
+
+
+def test_north_is_up_and_a_degree_of_longitude_is_shorter_than_one_of_latitude() -> None:
+    east, north = projected([1.0, 0.0]), projected([0.0, 1.0])
+    assert east[0] == pytest.approx(math.cos(math.radians(54.5)))
+    assert north[1] == -1.0
+
+
+def test_everything_lies_on_the_paper() -> None:
+    drawn = _drawn(_boundaries()["features"], set(NAMES))
+    for shape in [*drawn.shapes, *drawn.inset]:
+        assert all(0 <= x <= drawn.width and 0 <= y <= drawn.height for x, y in _corners(shape.path))
+
+
+def test_the_map_of_a_subset_shows_its_neighbours_pale() -> None:
+    only = ("E06000001", "E06000002")
+    drawn = _drawn(_boundaries()["features"], set(only), subset=True)
+    assert {shape.code for shape in drawn.shapes} == set(only)
+    assert {shape.code for shape in drawn.background} & set(NAMES) - set(only)
+    assert 'class="around"' in render_html(sample(only=only))
+
+
+def test_a_whole_map_has_no_neighbours() -> None:
+    assert _drawn(_boundaries()["features"], {"E06000001"}).background == []
+
+
+def test_london_is_drawn_larger_where_it_is_too_small_to_read() -> None:
+    tiny = [_square("E06000001", 0, 50, 8), _square("E09000001", 3, 51, 0.3)]
+    drawn = _drawn(tiny, {"E06000001", "E09000001"})
+    assert [shape.code for shape in drawn.inset] == ["E09000001"]
+    within = max(x for x, _ in _corners(drawn.shapes[1].path)) - min(x for x, _ in _corners(drawn.shapes[1].path))
+    larger = max(x for x, _ in _corners(drawn.inset[0].path)) - min(x for x, _ in _corners(drawn.inset[0].path))
+    assert larger > 5 * within
+
+
+def test_london_alone_needs_no_inset() -> None:
+    boroughs = [_square(f"E0900000{n}", n * 0.1, 51.5, 0.1) for n in range(4)]
+    codes = {f"E0900000{n}" for n in range(4)}
+    assert _drawn(boroughs, codes, subset=True).inset == []
+
+
+def test_the_inset_never_covers_land() -> None:
+    sea = [_square("E06000001", 0, 50, 1), _square("E06000002", 5, 58, 1), _square("E09000001", 5, 50, 0.3)]
+    free = _drawn(sea, {"E06000001", "E06000002", "E09000001"})
+    assert free.width == WIDTH
+    land = [_square("E06000001", 0, 50, 8), _square("E09000001", 3, 51, 0.3)]
+    beside = _drawn(land, {"E06000001", "E09000001"})
+    assert beside.inset_box[0] > WIDTH and beside.width >= beside.inset_box[0] + beside.inset_box[2]
+
+
+@pytest.mark.parametrize("geometry", [None, {"type": "Point", "coordinates": [0, 51]}])
+def test_a_place_without_an_area_is_named_as_absent(geometry: dict[str, Any] | None) -> None:
+    boundaries = _boundaries()
+    boundaries["features"][0]["geometry"] = geometry
+    assert rings_of(geometry) == []
+    assert _drawn(boundaries["features"], set(NAMES)).absent == ["E06000001"]
+    html = render_html(sample()._replace(boundaries=boundaries))
+    assert "Not on the map, as no boundary of it is held: 1 place (Hartlepool)." in html
+
+
+def test_a_small_ring_is_not_lost() -> None:
+    speck = [_square("E06000001", 0, 50, 8), _square("E06000002", 3, 51, 0.0001)]
+    drawn = _drawn(speck, {"E06000001", "E06000002"})
+    assert len(_corners(drawn.shapes[1].path)) == 5
+
+
+def test_a_report_without_boundaries_has_no_map_and_everything_else() -> None:
+    assert draw(None, set(NAMES), subset=False) is None
+    assert draw({"features": [_square("E06000099", 0, 50, 1)]}, set(NAMES), subset=False) is None
+    html = render_html(sample()._replace(boundaries=None))
+    assert "<figure" not in html and "Place by place" in html

@@ -1,0 +1,452 @@
+"""The gap report: says what it must, harms nobody, and needs nothing but itself."""
+
+import csv
+import io
+import itertools
+import json
+import re
+import time
+from datetime import date
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+
+from pipelines.core.schema import rows
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.problem import Need
+from pipelines.gaps.discontinuities import BOUNDARY_CLIFF
+from pipelines.observations.reconciliation import RECONCILIATION
+from pipelines.outputs.charts import figure as waterfall_figure
+from pipelines.outputs.report import as_json, cells_csv, legend, percent, render_html, shade
+from pipelines.outputs.report_changes import UNBROKEN, Breaks, newest_totals
+from pipelines.outputs.report_summary import Summary, grave_findings, linked, shopping_list, summary
+from pipelines.outputs.report_tables import (
+    bounds,
+    by_place,
+    by_place_and_period,
+    figure,
+    highest,
+    measure_heads,
+    oldest_allowed,
+    runs,
+)
+from tests.report_sample import FORMULA, HARM, MEASURES, NAMES, of_estimates, sample
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "path", "rect"}
+
+
+class Page(HTMLParser):
+    """What of a page the tests look at: tags with their attributes, and texts by the tag around them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.texts.append((self.open[-1] if self.open else "", data.strip()))
+
+
+@pytest.fixture(scope="module", params=["latest", "month"])
+def html(request: pytest.FixtureRequest) -> str:
+    return render_html(sample(request.param))
+
+
+def test_the_page_is_well_formed_and_every_id_is_there_once(html: str) -> None:
+    page = Page(html)
+    assert page.open == []
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    targets = {
+        (attrs.get("href") or "")[1:] for tag, attrs in page.tags if tag == "a" and (attrs["href"] or "")[0] == "#"
+    }
+    assert targets <= set(ids)
+    labels = {ref for _, attrs in page.tags for ref in (attrs.get("aria-labelledby") or "").split()}
+    assert labels <= set(ids)
+
+
+def test_the_page_needs_no_network_and_no_script(html: str) -> None:
+    page = Page(html)
+    assert not [tag for tag, _ in page.tags if tag in ("script", "link", "iframe", "img", "object")]
+    assert not [attrs for _, attrs in page.tags if {"src", "onclick", "onload"} & set(attrs)]
+    assert "@import" not in html
+    assert set(re.findall(r"url\(([^)]*)\)", html)) <= {"#hatch", "#paper"}
+
+
+def test_a_name_that_means_harm_is_only_text(html: str) -> None:
+    assert HARM not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_the_page_can_be_read_by_a_screen_reader(html: str) -> None:
+    page = Page(html)
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("h1") == tags.count("main") == 1
+    assert dict(page.tags)["html"]["lang"] == "en-GB"
+    assert tags.count("table") == tags.count("caption")
+    assert all("scope" in attrs for tag, attrs in page.tags if tag == "th")
+    regions = [attrs for _, attrs in page.tags if "scroll" in (attrs.get("class") or "")]
+    assert all(attrs["tabindex"] == "0" and attrs["role"] == "region" and attrs["aria-label"] for attrs in regions)
+    headings = [int(tag[1]) for tag in tags if re.fullmatch(r"h[1-6]", tag)]
+    assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
+
+
+def test_a_missing_figure_shows_its_reason_and_its_bounds_and_never_a_nought() -> None:
+    page = Page(render_html(sample()))
+    texts = [text for _, text in page.texts]
+    assert "Hidden to protect people, or negligible" in texts
+    assert "between 1 and 4" in texts
+    cells = [text for tag, text in page.texts if tag == "td"]
+    # Three of five districts have nought households, which is a figure; the two that have none show the reason.
+    assert cells.count("0") == 3
+    assert texts.count("Nobody is known to collect it") >= len(NAMES)
+
+
+def test_every_place_has_its_row() -> None:
+    report = sample()
+    page = Page(render_html(report))
+    rows = [text for tag, text in page.texts if tag == "th"]
+    assert set(NAMES.values()) <= set(rows)
+
+
+def test_the_answer_in_numbers() -> None:
+    told = summary(sample())
+    assert (told.places, told.whole, told.part, told.none) == (5, 3, 2, 0)
+    assert (told.needed, told.known, told.wanted) == (10, 8, 5)
+
+
+def test_the_shopping_list_counts_each_place_and_its_people_once() -> None:
+    by_month = {row["measure"]: row for row in shopping_list(sample("month"))}
+    assert by_month["vacancies"]["cells"] == 15
+    assert (by_month["vacancies"]["places"], by_month["vacancies"]["people"]) == (5, 5_000.0)
+    assert (by_month["households"]["places"], by_month["households"]["people"]) == (2, 2_000.0)
+    order = [row["people"] for row in shopping_list(sample())]
+    assert order == sorted(order, reverse=True)
+
+
+def test_people_that_are_not_known_are_not_counted_as_nobody() -> None:
+    report = sample()
+    none = report._replace(people=report.people.clear())
+    assert {row["people"] for row in json.loads(as_json(none))["shopping_list"]} == {None}
+    assert "not known" in render_html(none)
+
+
+def test_people_known_of_some_places_only_are_said_to_be_the_least() -> None:
+    report = sample()
+    some = report._replace(people=report.people.head(2))
+    told = next(row for row in shopping_list(some) if row["measure"] == "vacancies")
+    assert (told["people"], told["people_known"], told["places"]) == (2_000.0, 2, 5)
+    assert "or more: not known of 3 places" in render_html(some)
+
+
+def test_lines_of_the_shopping_list_differ_by_holder_and_come_in_one_order() -> None:
+    report = sample()
+    two = report.cells.with_columns(
+        pl.when(pl.col("place_code") == "W06000001").then(pl.lit("Another")).otherwise("holder").alias("holder")
+    )
+    asked = [(row["measure"], row["holder"], row["places"]) for row in shopping_list(report._replace(cells=two))]
+    assert ("vacancies", "Another", 1) in asked and ("vacancies", "The publisher", 4) in asked
+    for seed in range(5):
+        mixed = report._replace(cells=two.sample(fraction=1, shuffle=True, seed=seed))
+        assert [(row["measure"], row["holder"], row["places"]) for row in shopping_list(mixed)] == asked
+
+
+def test_a_gap_without_a_holder_or_a_remedy_has_those_of_its_reason() -> None:
+    report = sample()
+    bare = report.cells.with_columns(pl.lit(None, pl.String).alias("holder"), pl.lit(None, pl.String).alias("remedy"))
+    told = next(row for row in shopping_list(report._replace(cells=bare)) if row["reason"] == "not_collected")
+    assert (told["holder"], told["remedy"]) == ("the body that could collect it", "Put the request to the body named.")
+
+
+def test_the_highest_are_the_highest() -> None:
+    lists = highest(sample())
+    assert [name for name, *_ in lists[0]["rows"]][:2] == ["Ynys Môn", "City of London"]
+    assert [text for _, text, _ in lists[0]["rows"]] == ["6.5", "5.5", "4.5", "3.5", "2.5"]
+
+
+def test_a_list_of_highest_estimates_is_not_numbered_and_says_how_many_are_similar() -> None:
+    found = highest(of_estimates())[0]
+    assert not found["ordered"] and highest(sample())[0]["ordered"]
+    assert [note for *_, note in found["rows"]] == [
+        "statistically similar to 1 other", "statistically similar to 2 others", "statistically similar to 2 others",
+        "statistically similar to 2 others", "statistically similar to 1 other",
+    ]  # fmt: skip
+    assert "statistically similar to 2 others" in render_html(of_estimates())
+
+
+def test_a_computed_column_is_no_surer_than_the_estimates_it_rests_on() -> None:
+    report = of_estimates()
+    computed = report.view.select("place_code", pl.lit(1.5).alias("twice"), pl.lit("normal").alias("twice_status"))
+    select = "select c.place_code, 2 * c.value as twice from lad_2023.claimant_rate c"
+    found = highest(report._replace(view=computed, select=select))[0]
+    assert found["doubtful"] and not found["ordered"]
+    sure = highest(sample()._replace(view=computed, select=select))[0]
+    assert sure["ordered"] and not sure["doubtful"]
+
+
+def test_the_table_shows_the_interval_of_an_estimate_beside_it_and_its_head_that_it_is_one() -> None:
+    notes = {row["place_code"]: row["cells"][0]["note"] for row in by_place(of_estimates())}
+    assert notes["E06000001"].startswith("95 % interval 1.8 to 3.2")
+    assert "estimate with 95 % limits" in measure_heads(of_estimates())[0]["note"]
+    assert "interval" not in by_place(sample())[0]["cells"][0]["note"]
+
+
+@pytest.mark.parametrize(
+    ("value", "measure", "text"),
+    [(2.5, "claimant_rate", "2.5"), (3.0, "claimant_rate", "3.0"), (12345.0, "households", "12,345"),
+     (-0.04, "claimant_rate", "0.0"), (12345.67, "households", "12,345.7")],
+)  # fmt: skip
+def test_figures_have_the_decimals_of_their_rounding(value: float, measure: str, text: str) -> None:
+    assert figure(value, MEASURES[measure]) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "rounding", "text"),
+    [(7.5, 2.5, "7.5"), (15.0, 5.0, "15"), (12.25, 0.25, "12.25"), (0.034, None, "0.034"), (0.0, None, "0")],
+)
+def test_a_small_figure_does_not_vanish_and_a_base_keeps_its_decimals(
+    value: float, rounding: float | None, text: str
+) -> None:
+    measure = Measure(title="t", unit="u", kind="stock", rounding=rounding)
+    assert figure(value, measure) == text
+
+
+def test_a_large_computed_figure_is_written_out() -> None:
+    report = sample()
+    computed = report.view.select(
+        "place_code", (pl.lit(1_234_567.5)).alias("per_head"), pl.lit("normal").alias("per_head_status")
+    )
+    lists = highest(report._replace(view=computed))
+    assert lists[0]["rows"][0][1] == "1,234,567.5"
+
+
+def test_figures_of_several_times_say_each_of_which() -> None:
+    report = sample()
+    assert all("2025" not in cell["note"] for row in by_place(report) for cell in row["cells"])
+    older = pl.when(pl.col("place_code") == "E06000001").then(pl.lit(date(2024, 12, 31))).otherwise("value_end")
+    apart = by_place(report._replace(cells=report.cells.with_columns(older.alias("value_end"))))
+    assert apart and all("2025" in cell["note"] for row in apart for cell in row["cells"] if cell["known"])
+
+
+def test_by_month_the_newest_figure_is_told_with_its_own_time_not_the_month_asked_about() -> None:
+    rows = {row["place_code"]: row["cells"] for row in by_place_and_period(sample("month"))}
+    assert rows["E06000001"][0]["count"] == "3 of 3"
+    assert rows["E06000001"][0]["last"] == "2.5, of 2025"
+    assert rows["E06000002"][1]["count"] == "0 of 3" and rows["E06000002"][1]["path"] == ""
+    assert rows["E06000002"][1]["reasons"] == ["Hidden to protect people, or negligible (3)"]
+
+
+@pytest.mark.parametrize(
+    ("known", "path"),
+    [([True, True], "M0 0h8v10h-8z"), ([False, True, False, True], "M4 0h4v10h-4zM12 0h4v10h-4z"), ([False], "")],
+)
+def test_a_strip_has_one_bar_for_each_run_of_periods(known: list[bool], path: str) -> None:
+    assert runs(known) == path
+
+
+def test_half_known_bounds_are_no_bounds() -> None:
+    assert bounds({"low": 1.0, "high": None}, MEASURES["households"]) == ""
+
+
+def test_only_some_findings_are_printed_and_the_page_says_how_many_there_are() -> None:
+    html = render_html(sample())
+    assert "250 findings" in html and "the first 200 are here" in html
+    assert html.count(": Place not known to the register</td>") == 200
+
+
+def test_what_a_finding_or_a_place_does_not_say_is_not_printed_as_none() -> None:
+    report = sample()
+    blank = [pl.lit(None, pl.String).alias(name) for name in ("evidence", "file", "holder", "remedy", "place_label")]
+    bare = report._replace(
+        findings=report.findings.with_columns(blank),
+        places=report.places.with_columns(pl.lit(None, pl.String).alias("region")),
+        releases=report.releases.with_columns(pl.lit(None, pl.String).alias("label")),
+    )
+    html = render_html(bare)
+    assert not re.search(r"\bNone\b", html)
+    assert "found by the check c" in html and "whoever keeps the source&#39;s declaration" in html
+
+
+def test_a_problem_of_which_nothing_is_held_has_a_report() -> None:
+    nothing = sample()._replace(releases=pl.DataFrame(schema={"release": pl.String}))
+    assert "no file has been added" in render_html(nothing)
+    assert json.loads(as_json(nothing))["sources"][0]["releases"] == []
+
+
+def test_findings_of_older_files_are_left_out_but_not_those_of_the_file_in_use() -> None:
+    report = sample()
+    days = [date(2024, 1, 1), date(2025, 1, 1), date(2026, 1, 1)]
+    releases = pl.concat([report.releases] * 3).with_columns(
+        pl.Series("release", ["old", "used", "broken"]), pl.Series("released_at", days),
+        pl.Series("usable", [True, True, False]),
+    )  # fmt: skip
+    findings = report.findings.head(4).with_columns(pl.Series("release", ["old", "used", "broken", None]))
+    found = grave_findings(report._replace(releases=releases, findings=findings))
+    assert set(found["release"]) == {"used", "broken", None}
+
+
+def test_many_releases_are_counted_rather_than_printed() -> None:
+    report = sample()
+    html = render_html(report._replace(releases=pl.concat([report.releases] * 9)))
+    assert "and 3 older" in html
+
+
+@pytest.mark.parametrize("page", ["javascript:alert(1)", "data:text/html,x", "vbscript:x", " javascript:alert(1)"])
+def test_an_address_that_a_browser_would_run_is_no_link(page: str) -> None:
+    report = sample()
+    source = report.sources["sample_source"].model_copy(update={"page": page})
+    links = [attrs["href"] for tag, attrs in Page(render_html(report._replace(sources={"sample_source": source}))).tags
+             if tag == "a"]  # fmt: skip
+    assert page not in links and not linked(page)
+
+
+def test_a_problem_that_only_wants_has_a_report_without_a_map() -> None:
+    report = sample()
+    header = report.header.model_copy(update={"needs": {}, "wants": tuple(MEASURES)})
+    wanting = report._replace(header=header, cells=report.cells.with_columns(pl.lit("wanted").alias("need")))
+    assert summary(wanting) == Summary(5, 0, 0, 0, 0, 0, 15)
+    html = render_html(wanting)
+    assert "The question needs no measure. It wants 15 figures of 5 places." in html
+    assert "<figure" not in html and "nothing needed" in html
+
+
+def test_the_page_says_which_period_each_need_takes_and_where_it_is_owed_to() -> None:
+    html = render_html(sample("month"))
+    assert "that very month, or the last day of it" in html and "no older figure" in html
+    latest = render_html(sample())
+    assert "the newest that ends by the day of the build" in latest and "<td>two years</td>" in latest
+    assert "any age" not in html + latest
+    assert "Source: A publisher, Sample, licensed under the OGL v3.0." in html
+
+
+def test_a_figure_carried_forward_is_shown_with_its_own_period() -> None:
+    report = sample("month")
+    assert {row["cells"][0]["last"][-9:] for row in by_place_and_period(report)} == {", of 2025"}
+    caveat = pl.lit("rounded,carried_forward").alias("caveats")
+    carried = report._replace(cells=report.cells.with_columns(caveat))
+    last = [row["cells"][0]["last"] for row in by_place_and_period(carried)]
+    assert last and all(each.endswith(", of 2025, carried forward") for each in last)
+    needs = {**report.header.needs, "households": Need(carry="2 years")}
+    allowed = oldest_allowed(report._replace(header=report.header.model_copy(update={"needs": needs})))
+    assert allowed == {"claimant_rate": "no older figure", "households": "2 years older, with a caveat"}
+
+
+def test_a_report_on_all_districts_is_quick_and_small() -> None:
+    report = sample("month")
+    places = report.places.head(1).drop("place_code").join(
+        pl.DataFrame({"place_code": [f"E07{n:06}" for n in range(361)]}), how="cross"
+    )  # fmt: skip
+    cells = report.cells.filter(pl.col("place_code") == "E06000001").drop("place_code")
+    months = cells.join(pl.DataFrame({"again": range(32)}), how="cross").join(places.select("place_code"), how="cross")
+    large = report._replace(cells=months.select(report.cells.columns), places=places.select(report.places.columns))
+    started = time.perf_counter()
+    html = render_html(large)
+    assert large.cells.height == 361 * 3 * 96
+    assert len(html.encode()) < 2_000_000
+    # Measured 0.4 s; the room is for a busy machine.
+    assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(("met", "name"), [(0, "none"), (1, "few"), (2, "half"), (3, "most"), (4, "all")])
+def test_shades(met: int, name: str) -> None:
+    assert shade(met, 4) == name
+    assert legend({"x": (met, 4)})[0]["shade"] == name
+
+
+@pytest.mark.parametrize(
+    ("met", "asked", "text"), [(0, 5, "0%"), (1, 300, "under 1%"), (299, 300, "99%"), (5, 5, "100%"), (0, 0, "0%")]
+)
+def test_a_share_is_not_rounded_to_all_nor_to_none(met: int, asked: int, text: str) -> None:
+    assert percent(met, asked) == text
+
+
+def test_csv_is_safe_to_open_in_a_spreadsheet_and_keeps_numbers() -> None:
+    table = list(csv.DictReader(io.StringIO(cells_csv(sample()))))
+    assert len(table) == 15
+    names = {row["place_name"] for row in table}
+    assert "'" + FORMULA in names and FORMULA not in names
+    assert not [text for row in table for text in row.values() if text.startswith(("=", "+", "@"))]
+    assert {row["licence"] for row in table} == {"OGL v3.0"}
+    assert {row["attribution"] for row in table} == {"Source: A publisher, Sample, licensed under the OGL v3.0."}
+    assert {float(row["value"]) for row in table if row["value"]} >= {0.0, 2.5}
+    missing = [row for row in table if row["reason"]]
+    assert missing and all(row["value"] == "" for row in missing)
+
+
+def test_json_holds_every_cell_and_is_the_same_each_time() -> None:
+    told = json.loads(as_json(sample()))
+    assert len(told["cells"]) == 15
+    assert all((cell["value"] is None) == (cell["reason"] is not None) for cell in told["cells"])
+    mixed = sample()._replace(cells=sample().cells.sample(fraction=1, shuffle=True, seed=1))
+    assert as_json(sample()) == as_json(mixed)
+    assert cells_csv(sample()) == cells_csv(mixed)
+    assert render_html(sample()) == render_html(sample())
+
+
+def test_the_page_says_where_the_question_can_be_answered_and_because_of_what_it_can_not() -> None:
+    told = " ".join(text for _, text in Page(render_html(sample())).texts)
+    assert "places: can be answered; 3,000 people" in told and "places: can't be answered; 2,000 people" in told
+    assert "What keeps places from a better verdict" in told
+
+
+def test_the_page_says_what_has_changed_since_the_last_build_and_what_was_accepted_and_revised() -> None:
+    texts = [text for _, text in Page(render_html(sample())).texts]
+    told = " ".join(texts)
+    assert "Since the build of 2026-10-25: 1 closed, 5 new; 7 open." in told
+    assert "The oldest gap has been open for 30 days." in told
+    assert {"Gaps that changed", "Closed", "New", "a figure came", "Gaps that someone has accepted for a time"} <= set(
+        texts
+    )
+    assert "Known: from 70.0% on 25 October 2026 to 53.3% on 24 November 2026." in told
+    assert any("What publishers revised" in text for text in texts)
+
+
+def test_a_draft_letter_is_text_under_the_name_of_its_holder() -> None:
+    page = Page(render_html(sample()))
+    assert next(text for tag, text in page.texts if tag == "summary") == f"Letter to {HARM}"
+    assert next(text for tag, text in page.texts if tag == "pre") == HARM
+
+
+def test_the_page_has_a_place_for_borders_and_totals_also_where_nothing_breaks() -> None:
+    told = " ".join(text for _, text in Page(render_html(sample())).texts)
+    assert "At no border is one side known and the other not" in told
+    assert "No publisher's total is held that differs from the sum of its places." in told
+
+
+def test_borders_at_which_data_break_are_drawn_and_listed_and_harm_in_them_is_text() -> None:
+    report = sample()
+    first, last = report.cells["period_start"].min(), report.cells["period_end"].max()
+    line = {"problem": "sample", "measure": "households", "period_start": first, "period_end": last,
+            "kind": "known_unknown", "place_a": "E06000001", "place_b": "E06000002", "evidence": HARM}  # fmt: skip
+    page = render_html(report._replace(breaks=Breaks(rows([line], BOUNDARY_CLIFF), UNBROKEN.totals)))
+    assert Page(page).open == [] and 'class="border-lines"' in page
+    assert HARM not in page and "1 break between neighbours" in page
+
+
+def test_totals_are_shown_of_the_newest_period_and_release_only_and_the_largest_difference_first() -> None:
+    days = [date(2024, 1, 1), date(2025, 1, 1)]
+    each = [{"measure": "m", "place_code": code, "place_name": code, "period_start": day, "period_end": day,
+             "released_at": day, "unit": "people", "total": 10.0, "local": 10.0 - gap, "remainder": gap, "evidence": ""}
+            for day in days for code, gap in (("a", 1.0), ("b", -5.0), ("c", 0.0))]  # fmt: skip
+    found = newest_totals(rows(each, RECONCILIATION))
+    assert found.select("place_code", "period_end").rows() == [("b", days[1]), ("a", days[1])]
+
+
+def test_a_part_of_a_total_that_is_nothing_has_no_sign() -> None:
+    assert waterfall_figure(-0.0) == "0"

@@ -1,0 +1,198 @@
+"""The pages of places and the overview: everything is on them, harm is only text, only what changed is made again."""
+
+import re
+from datetime import date
+from pathlib import Path
+from urllib.parse import unquote
+
+import polars as pl
+import pytest
+
+from pipelines.app.steps import prepare
+from pipelines.core.output_files import write_outputs
+from pipelines.core.store import out_path, read_table, state_path, table_key, write_table
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.problem import Header
+from pipelines.declarations.project import Project
+from pipelines.gaps.ledger import nothing
+from pipelines.gaps.verdicts import verdicts
+from pipelines.outputs.charts import trend
+from pipelines.outputs.place_pages import cause_said, causes_of, place_pages
+from pipelines.outputs.site import overview, page_name, place_page_path, publish_pages, render_place
+from tests.gaps.test_ledger import cells as gap_cells
+from tests.gaps.test_ledger import story
+from tests.outputs.test_report import Page
+from tests.report_sample import HARM, of_estimates, sample
+from tests.small import copied
+from tests.starter.test_edition import ROOT
+
+
+@pytest.fixture(scope="module")
+def paged(starter: Project) -> Project:
+    publish_pages(starter)
+    return starter
+
+
+def texts(path: Path) -> str:
+    return " ".join(text for _, text in Page(path.read_text(encoding="utf-8")).texts)
+
+
+def test_every_place_that_a_problem_asks_about_has_a_page_and_the_overview_leads_to_it(paged: Project) -> None:
+    codes = {
+        code
+        for name in paged.catalogue.problems
+        for code in read_table(state_path(paged.home, "cell", name))["place_code"]
+    }
+    pages = {path.stem for path in out_path(paged.home, "places").glob("*.html")}
+    assert pages == codes and len(codes) >= 361
+    index = Page(out_path(paged.home, "index.html").read_text(encoding="utf-8"))
+    links = {attrs["href"] or "" for tag, attrs in index.tags if tag == "a"}
+    assert {f"places/{code}.html" for code in codes} <= links
+    assert {f"{name}.html" for name in paged.catalogue.problems} <= links
+
+
+def test_every_link_to_a_page_leads_to_one(paged: Project) -> None:
+    out = out_path(paged.home, "")
+    for path in [out / "index.html", place_page_path(paged.home, "E06000063")]:
+        page = Page(path.read_text(encoding="utf-8"))
+        ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+        for target in (attrs["href"] or "" for tag, attrs in page.tags if tag == "a"):
+            if target.startswith("#"):
+                assert target[1:] in ids
+            elif target.endswith(".html"):
+                assert (path.parent / unquote(target)).resolve().is_file(), target
+
+
+def test_a_page_says_what_is_known_what_is_not_and_who_to_ask(paged: Project) -> None:
+    told = texts(place_page_path(paged.home, "E06000063"))
+    assert "Cumberland" in told and "41,200" in told
+    assert "Ask: HM Revenue and Customs" in told and "Its parts have it, but it can't be averaged" in told
+    assert "between 24 and 36" in told
+    belfast = texts(place_page_path(paged.home, "N09000003"))
+    assert "Ask: Department for Communities (Northern Ireland)" in belfast
+    assert "The series does not cover this nation".lower() in belfast.lower()
+
+
+def test_nothing_missing_is_on_a_page_as_a_number(paged: Project) -> None:
+    judged = read_table(state_path(paged.home, "verdict", "jobs_recovery"))
+    cells = read_table(state_path(paged.home, "cell", "jobs_recovery"))
+    pages = place_pages(paged.catalogue, cells, judged, NO_LEDGER)
+    for page in pages:
+        mine = cells.filter(pl.col("place_code") == page.code)
+        assert len(page.known) == mine["value"].count()
+        assert sum(row["cells"] for _, rows in page.missing for row in rows) == mine["reason"].count()
+
+
+NO_LEDGER = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date})
+
+
+@pytest.mark.parametrize("name", ["index.html", "places/E06000063.html"])
+def test_a_page_is_well_formed_needs_no_network_and_no_script(paged: Project, name: str) -> None:
+    html = out_path(paged.home, name).read_text(encoding="utf-8")
+    page = Page(html)
+    assert page.open == []
+    tags = [tag for tag, _ in page.tags]
+    assert not {"script", "link", "iframe", "img", "object", "form"} & set(tags)
+    assert tags.count("h1") == tags.count("main") == 1 and dict(page.tags)["html"]["lang"] == "en-GB"
+    assert tags.count("table") == tags.count("caption")
+    assert all("scope" in attrs for tag, attrs in page.tags if tag == "th")
+    assert "default-src 'none'" in html and not re.search(r"\bNone\b", html)
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def sampled(project: Project, tmp_path: Path) -> Project:
+    """Put a problem whose places and sources mean harm in the place of those of the project."""
+    report = sample()
+    catalogue = project.catalogue
+    problem = catalogue.problems["jobs_recovery"]._replace(name="sample", header=report.header)
+    changed = catalogue._replace(
+        problems={"sample": problem}, measures=report.measures, sources=report.sources,
+        measure_source=report.measure_sources, accepted={},
+    )  # fmt: skip
+    return Project(changed, tmp_path, date(2026, 11, 24))
+
+
+def test_a_name_that_means_harm_is_only_text(paged: Project, tmp_path: Path) -> None:
+    report, project = sample(), sampled(paged, tmp_path)
+    judged = verdicts(report.cells, report.header, report.people)
+    pages = place_pages(project.catalogue, report.cells, judged, NO_LEDGER)
+    html = next(render_place(project, page, "people") for page in pages if page.name == HARM)
+    assert HARM not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    told = overview(
+        project.catalogue, {"sample": report.cells}, {"sample": judged}, {"sample": nothing()}, report.places
+    )
+    assert told.problems[0]["places"] == 5 and sum(len(places) for _, places in told.places) == 5
+
+
+def test_only_the_pages_of_places_that_changed_are_made_again(starter: Project, tmp_path: Path) -> None:
+    home = tmp_path / "store"
+    copied(starter.home, home)
+    project = starter._replace(home=home)
+    publish_pages(project)
+    files = {path.stem: path for path in out_path(home, "places").glob("*.html")}
+    for path in files.values():
+        path.write_bytes(path.read_bytes() + b"<!-- old -->")
+    cells = read_table(state_path(home, "cell", "jobs_recovery"))
+    here = (pl.col("place_code") == "E09000024") & (pl.col("measure") == "claimant_rate")
+    other = cells.with_columns(pl.when(here).then(pl.lit(99.0)).otherwise("value").alias("value"))
+    path, done = state_path(home, "cell", "jobs_recovery"), state_path(home, "pages", "commonground")
+    write_table(path, other, table_key(path) or "")
+    write_table(done, read_table(done), "another")
+    publish_pages(project)
+    made = {code for code, path in files.items() if not path.read_bytes().endswith(b"<!-- old -->")}
+    assert made == {"E09000024"}
+
+
+def test_a_page_that_is_gone_is_made_again_and_that_of_a_place_no_longer_asked_about_goes(
+    starter: Project, tmp_path: Path
+) -> None:  # fmt: skip
+    home = tmp_path / "store"
+    copied(starter.home, home)
+    project = starter._replace(home=home)
+    publish_pages(project)
+    place_page_path(home, "E09000024").unlink()
+    mine, before = (place_page_path(home, code) for code in ("E00000000", "E00000001"))
+    mine.write_text("of a person")
+    write_outputs(home, "pages", [], [(page_name("E00000001"), b"of before")])
+    publish_pages(project)
+    assert place_page_path(home, "E09000024").is_file()
+    # Pages of before go when pages are made, what a person put there stays, and so does the overview.
+    assert mine.read_text() == "of a person" and not before.exists()
+    prepare(project)
+    assert out_path(home, "index.html").is_file()
+
+
+def test_causes_are_said_in_words_and_counted_where_there_are_many() -> None:
+    catalogue = load(ROOT)
+    assert cause_said("furlough_take_up: needs_parts (3 of 46)", catalogue).endswith("can't be averaged (3 of 46)")
+    assert causes_of("a: late; b: late; c: late", most=2) == ["a: late", "b: late", "and 1 more"]
+    assert causes_of(None) == []
+
+
+def test_the_trend_is_a_point_a_day_and_not_drawn_for_one_day() -> None:
+    assert trend(story(gap_cells(a="late"))) is None
+    drawn = trend(story(gap_cells(a="late", b="late"), gap_cells(a=None, b="late"), gap_cells(a=None, b=None)))
+    assert drawn and [row["share"] for row in drawn["rows"]] == ["0.0%", "50.0%", "100.0%"]
+    assert drawn["path"] == "M0.0 24.0L60.0 12.0L120.0 0.0"
+
+
+def test_a_header_without_needs_has_pages_too() -> None:
+    report = sample()
+    header = Header(**{**report.header.model_dump(), "needs": {}, "wants": tuple(report.measures)})
+    cells = report.cells.with_columns(pl.lit("wanted").alias("need"))
+    assert set(verdicts(cells, header, report.people)["verdict"]) == {"not_answerable"}
+
+
+def test_a_page_shows_the_limits_of_an_estimate_and_to_how_many_places_it_is_similar() -> None:
+    report = of_estimates()
+    catalogue = load(ROOT)
+    problem = catalogue.problems["jobs_recovery"]._replace(name="sample", header=report.header)
+    changed = catalogue._replace(
+        problems={"sample": problem}, measures=report.measures, sources=report.sources,
+        measure_source=report.measure_sources,
+    )  # fmt: skip
+    judged = verdicts(report.cells, report.header, report.people)
+    pages = place_pages(changed, report.cells, judged, NO_LEDGER)
+    rate = next(row for row in pages[0].known if row["title"] == "Claimant rate")
+    assert (rate["interval"], rate["rank"]) == ("95 % interval 1.8 to 3.2", "statistically similar to 1 other")

@@ -1,0 +1,144 @@
+"""The spreadsheet and the CSV's metadata: what accessibility guidance and the W3C ask for, held to on real bytes."""
+
+import csv
+import io
+import json
+import re
+import zipfile
+from datetime import date
+
+import polars as pl
+import pytest
+
+from pipelines.outputs.csvw import metadata
+from pipelines.outputs.report import cells_csv
+from pipelines.outputs.spreadsheet import figures_table, safe, sheets_of, spreadsheet
+from tests.report_sample import FORMULA, HARM, MEASURES, of_estimates, sample
+
+SHEETS = ["Cover", "Contents", "Notes", "Answers", "Figures", "Gaps", "Reasons", "Sources"]
+
+
+@pytest.fixture(scope="module", params=["latest", "month"])
+def content(request: pytest.FixtureRequest) -> bytes:
+    return spreadsheet(sample(request.param))
+
+
+def parts(content: bytes) -> dict[str, str]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def test_it_has_a_cover_contents_notes_and_one_table_a_sheet(content: bytes) -> None:
+    files = parts(content)
+    assert re.findall(r'<sheet name="([^"]+)"', files["xl/workbook.xml"]) == SHEETS
+    tables = [name for name in files if name.startswith("xl/tables/")]
+    # Every sheet but the cover is one table, marked as one, each with a name of its own.
+    assert len(tables) == len(SHEETS) - 1
+    assert len({re.search(r'displayName="([^"]+)"', files[name])[1] for name in tables}) == len(tables)  # type: ignore[index]
+    assert all(text.count("<tablePart ") <= 1 for name, text in files.items() if "worksheets/sheet" in name)
+
+
+def test_no_cell_is_merged_or_blank_or_runs_anything(content: bytes) -> None:
+    for name, text in parts(content).items():
+        if "worksheets/sheet" in name:
+            assert "<mergeCell" not in text and "<f>" not in text
+    for name in SHEETS[3:]:
+        table = pl.read_excel(content, sheet_name=name, has_header=False, infer_schema_length=0)
+        start = next(n for n, row in enumerate(table.iter_rows()) if all(row))
+        assert all(cell not in (None, "") for row in table.slice(start).iter_rows() for cell in row), name
+
+
+def test_a_name_that_means_harm_is_text_and_no_link(content: bytes) -> None:
+    files = parts(content)
+    strings = files["xl/sharedStrings.xml"]
+    assert "=cmd()" in strings and "&lt;script&gt;" in strings and HARM not in strings
+    links = [name for name in files if name.endswith(".rels") and "hyperlink" in files[name]]
+    assert all("javascript" not in files[name] for name in links)
+    assert safe("[a](javascript:alert(1)) $$x$$\x07") == "[a] - (javascript:alert(1)) $ $x$ $ "
+
+
+def test_a_missing_figure_is_shorthand_and_never_a_nought_nor_an_empty_cell() -> None:
+    report = sample()
+    table = figures_table(report)
+    assert table.columns[2:] == [f"{m.title} ({m.unit})" for m in MEASURES.values()]
+    households = dict(zip(table["Place code"], table["Households (households)"].to_list(), strict=True))
+    assert households == {"E06000001": 0.0, "E06000002": "[c]", "E07000008": 0.0, "E09000001": "[c]", "W06000001": 0.0}
+    assert set(table["Unfilled vacancies (vacancies)"].to_list()) == {"[x]"}
+
+
+def test_a_figure_carried_forward_stands_beside_its_own_period() -> None:
+    report = sample("month")
+    older = (pl.col("measure") == "households") & (pl.col("place_code") == "E06000001")
+    caveat = pl.when(older).then(pl.lit("rounded,carried_forward")).otherwise("caveats").alias("caveats")
+    carried = report._replace(cells=report.cells.with_columns(caveat))
+    plain, table = figures_table(report), figures_table(carried)
+    column = "Households (households): its period"
+    assert [name for name in table.columns if name not in plain.columns] == [column]
+    assert table.columns.index(column) == table.columns.index("Households (households)") + 1
+    assert set(zip(table["Place code"], table[column], strict=True)) >= {("E06000001", "2025"), ("E06000002", "[x]")}
+    notes = next(each.notes for each in sheets_of(carried) if each.name == "Figures")
+    assert [table.columns[place] for place in notes] == [f"{each.title} ({each.unit})" for each in MEASURES.values()]
+
+
+def test_figures_are_numbers_beside_the_shorthand() -> None:
+    table = pl.read_excel(spreadsheet(sample()), sheet_name="Figures", has_header=False, infer_schema_length=0)
+    rows = {row[0]: row for row in table.iter_rows() if row[0] in ("E06000001", "E06000002")}
+    assert rows["E06000001"][2:4] == ("2.5", "0") and rows["E06000002"][3] == "[c]"
+    text = parts(spreadsheet(sample()))
+    figures = next(t for n, t in text.items() if n.endswith("sheet5.xml"))
+    assert re.search(r"<c r=\"C\d+\"[^>]*><v>2\.5</v>", figures)
+
+
+def test_the_same_report_gives_the_same_bytes() -> None:
+    assert spreadsheet(sample()) == spreadsheet(sample())
+
+
+def test_a_problem_of_which_nothing_is_missing_has_a_spreadsheet() -> None:
+    report = sample()
+    known = pl.lit(None, pl.String).alias("reason"), pl.lit(1.0).alias("value")
+    assert "Gaps" in parts(spreadsheet(report._replace(cells=report.cells.with_columns(known))))["xl/workbook.xml"]
+
+
+def test_every_column_of_the_csv_is_described_with_its_type() -> None:
+    report = sample("month")
+    told = json.loads(metadata(report))
+    assert told["@context"] == ["http://www.w3.org/ns/csvw", {"@language": "en"}] and told["url"] == "sample.csv"
+    columns = told["tableSchema"]["columns"]
+    rows = list(csv.DictReader(io.StringIO(cells_csv(report))))
+    assert [column["titles"] for column in columns] == list(rows[0])
+    assert all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column["name"]) for column in columns)
+    assert all(column["dc:description"] for column in columns)
+    assert told["tableSchema"]["primaryKey"] == "cell_id" and len({row["cell_id"] for row in rows}) == len(rows)
+    for column in columns:
+        for row in rows:
+            read(row[column["titles"]], column)
+
+
+def test_an_estimate_has_columns_with_its_limits() -> None:
+    table = figures_table(of_estimates())
+    head = next(n for n, name in enumerate(table.columns) if name.startswith("Claimant rate (%"))
+    assert table.columns[head + 1 : head + 3] == [
+        "Claimant rate, lower 95 % limit (%)", "Claimant rate, upper 95 % limit (%)",
+    ]  # fmt: skip
+    assert table.row(0)[head : head + 3] == (2.5, 1.75, 3.25)
+    notes = sheets_of(of_estimates())[1].notes
+    assert len(notes) == 3 and notes[head] == "$$note 1$$" and head + 1 not in notes
+
+
+def read(text: str, column: dict[str, object]) -> object:
+    """Read a cell as its declared type says; a column that is required is never empty."""
+    if text == "":
+        assert not column["required"], column["name"]
+        return None
+    kind = column["datatype"]
+    if isinstance(kind, dict):
+        assert kind == {"base": "date", "format": "yyyy-MM-dd"}
+        return date.fromisoformat(text)
+    assert kind in ("string", "number", "integer", "boolean")
+    return float(text) if kind in ("number", "integer") else text
+
+
+def test_the_owner_of_a_problem_is_text_in_the_metadata_too() -> None:
+    report = sample()
+    header = report.header.model_copy(update={"owner": FORMULA + HARM})
+    assert json.loads(metadata(report._replace(header=header)))["dc:creator"].endswith(FORMULA + HARM)

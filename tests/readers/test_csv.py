@@ -1,0 +1,78 @@
+"""Delimited text is split as Python's reader splits it, and every cell comes without the space around it."""
+
+import csv
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.csv_rejects import AWKWARD, run
+from pipelines.declarations.file_format import FileShape
+from pipelines.readers import csv as delimited
+from pipelines.readers.csv import split
+from pipelines.readers.header import ROW
+
+CELLS = st.text(" \tab1é", max_size=5)
+ROWS = st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1))
+
+
+def cells(text: str, delimiter: str = "comma") -> list[list[str]]:
+    """Split text as a file of that delimiter is split."""
+    grid, _ = split(text.encode(), FileShape.model_validate({"delimiter": delimiter}), "a.csv")
+    return [list(row) for row in grid.drop(ROW).rows()]
+
+
+@settings(max_examples=300, deadline=None)
+@given(ROWS, st.booleans(), st.sampled_from([1, 2, 7, 1 << 17]))
+def test_space_around_a_cell_is_taken_away_wherever_it_stands(rows: list[list[str]], ends: bool, piece: int) -> None:
+    text = "\n".join(",".join(row) for row in rows) + ("\n" if ends else "")
+    with pytest.MonkeyPatch.context() as patch:
+        # The text is looked through in pieces: a space may stand where one ends and the next begins.
+        patch.setattr(delimited, "_IN_CACHE", piece)
+        found = cells(text)
+    told = [[cell.strip() for cell in row] or [""] * len(rows[0]) for row in csv.reader(text.splitlines())]
+    assert [row[: len(rows[0])] for row in found] == told
+
+
+@pytest.mark.parametrize(
+    "text", [" a,b\n1,2", "a,b\n1,2 ", "a ,b\n1,2", "a, b\n1,2", "a,b \n1,2", "a,b\n 1,2", "\ta,b\n1,2"]
+)
+def test_one_space_at_an_edge_is_seen(text: str) -> None:
+    assert cells(text) == [["a", "b"], ["1", "2"]]
+
+
+def test_a_delimiter_that_is_a_space_is_no_space_around_a_cell() -> None:
+    assert cells("a\tb\n1\t\n", "tab") == [["a", "b"], ["1", ""]]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r"])
+def test_text_with_a_quotation_mark_inside_a_field_has_as_many_rows_as_lines(end: str) -> None:
+    assert cells(f'a,b\n5" pipe,1\nc,2{end}') == [["a", "b"], ['5" pipe', "1"], ["c", "2"]]
+
+
+def marks(case: str) -> dict[str, str]:
+    """Judge each reader on an awkward file by Python's reader."""
+    given = AWKWARD[case]
+    content, encoding = given if isinstance(given, tuple) else (given, "utf-8")
+    return run(content, FileShape(encoding=encoding), {}, 3)
+
+
+@pytest.mark.parametrize("case", AWKWARD)
+def test_an_awkward_file_is_read_as_python_reads_it_or_refused(case: str) -> None:
+    refused = {"cp1252, not declared", "a mark that never closes", "a mark that closes in the next row", "zero bytes"}
+    guessed = {"quoted, with one more inside"}
+    assert marks(case)["ours"] == ("refused" if case in refused else "guessed" if case in guessed else "right")
+
+
+@pytest.mark.parametrize(
+    ("case", "mark"),
+    [
+        ("cp1252", "refused"),
+        ("lines end in CRLF, one in CR", "refused"),
+        ("a preamble and blank lines", "blank lines lost"),
+        ("a mark that never closes", "guessed"),
+    ],
+)
+def test_what_keeps_us_from_duckdbs_reader_is_still_so(case: str, mark: str) -> None:
+    """Where this fails after an upgrade, read docs/decisions/0009-csv-reader.md again."""
+    assert marks(case)["duckdb"] == mark

@@ -1,0 +1,371 @@
+"""What a declaration can say of a file, key by key: read right, or refused with what was found."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.core.errors import DeclarationError, UnreadableError
+from pipelines.core.periods import parse_period
+from pipelines.core.store import Snapshot
+from pipelines.declarations.source import Source
+from pipelines.declarations.yaml_lines import read_yaml, validate
+from pipelines.observations.conform import Codes, conform
+from pipelines.readers.header import Sheet
+from pipelines.readers.read import read_sheet
+from pipelines.readers.rows import accounted
+from tests.workbooks import ods, xlsx, zipped
+
+CODES = Codes(
+    frozenset({"E09000024", "E09000029", "E06000052"}),
+    {},
+    {"merton": "E09000024", "sutton": "E09000029", "cornwall": "E06000052"},
+)
+HEAD = "title: t\npublisher: p\nlicence: l\npage: https://example.org\nplaces: lad_2023\n"
+PLAIN = "columns: {place: code, period: year}\nmeasures: {stock: {title: s, unit: items, kind: stock, column: stock}}\n"
+
+
+def source(text: str, rest: str = PLAIN) -> Source:
+    """Read a declaration as if it stood in a file."""
+    data, lines = read_yaml(HEAD + text + rest, Path("sources/a.yaml"))
+    return validate(Source, data, lines, Path("sources/a.yaml"))
+
+
+def cells(declared: Source, content: bytes, file: str = "a.file") -> pl.DataFrame:
+    """Read a file to its cells."""
+    sheet = accounted(read_sheet(content, declared, file), declared)
+    held = Snapshot("a", "x", date(2024, 1, 1), "", "", "test", file, len(content), "")
+    return conform(sheet, "a", declared, held, CODES)
+
+
+def values(declared: Source, content: bytes) -> dict[str, float | None]:
+    """Give the figure of each place."""
+    return dict(cells(declared, content).select("place_code", "value").iter_rows())
+
+
+def left_out(declared: Source, content: bytes) -> Sheet:
+    return accounted(read_sheet(content, declared, "a.file"), declared)
+
+
+ROWS = [["code", "year", "stock"], ["E09000024", "2023", "7"], ["E09000029", "2023", "0"]]
+SAME = {"E09000024": 7.0, "E09000029": 0.0}
+LINES = "\n".join(",".join(row) for row in ROWS) + "\n"
+STAT = {
+    "version": "2.0", "class": "dataset", "id": ["code", "year"], "size": [2, 1],
+    "dimension": {
+        "code": {"category": {"index": {"E09000029": 1, "E09000024": 0}, "label": {"E09000024": "Merton"}}},
+        "year": {"category": {"index": ["2023"]}},
+    },
+    "value": [7, 0],
+}  # fmt: skip
+BY_VALUE = PLAIN.replace("column: stock", "column: value")
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "content"),
+    [
+        ("format: excel\n", PLAIN, xlsx({"Notes": [["words"]], "Data": ROWS})),
+        ("format: excel\nmember: b.xlsx\n", PLAIN, zipped({"b.xlsx": xlsx({"Data": ROWS}), "c.txt": "c"})),
+        ("format: ods\n", PLAIN, ods({"Notes": [["words"]], "Data": [["A title"], [], *ROWS]})),
+        ("format: json\n", PLAIN, json.dumps([dict(zip(ROWS[0], row, strict=True)) for row in ROWS[1:]]).encode()),
+        (
+            "format: json\nrecords: result.records\n",
+            PLAIN,
+            b'{"result": {"records": [{"code": "E09000024", "year": 2023, "stock": 7.0},'
+            b'{"stock": 0, "code": "E09000029", "year": 2023, "note": null}]}}',
+        ),
+        ("format: jsonstat\n", BY_VALUE, json.dumps(STAT).encode()),
+        ("format: jsonstat\n", BY_VALUE, json.dumps({**STAT, "value": {"0": 7, "1": 0}}).encode()),
+        ("delimiter: tab\n", PLAIN, LINES.replace(",", "\t").encode()),
+        ("encoding: utf-16\n", PLAIN, LINES.encode("utf-16")),
+        ("headings: [code, year, stock]\n", PLAIN, LINES.split("\n", 1)[1].encode()),
+        ('headings: [code, year, "", stock]\n', PLAIN, b"E09000024,2023,x,7\nE09000029,2023,y,0\n"),
+        ("", PLAIN, LINES.replace("E09000024", "\u00a0'E09000024 ").encode()),
+        ("", PLAIN, LINES.replace("stock", '"sto\nck"').encode().replace(b"sto\nck", b"stock\n")),
+        ("", PLAIN, (LINES + "code,year,stock\n\nSource: us\n").encode()),
+    ],
+    ids=["excel", "excel in a zip", "ods", "json", "json records", "json-stat", "sparse json-stat", "tabs", "utf-16",
+         "no headings", "no headings, one column not needed", "apostrophe and spaces", "broken heading",
+         "headings again"],
+)  # fmt: skip
+def test_the_same_figures_are_read_from_any_format(text: str, rest: str, content: bytes) -> None:
+    assert values(source(text, rest), content) == SAME
+
+
+TWO = {"Table 1": [["Table 1: stock"], *ROWS], "Table 2": [["Table 2: deaths"], *ROWS[:2]]}
+
+
+@pytest.mark.parametrize(
+    ("sheet", "found"),
+    [("Table 1", 2), ("Table 2*", 1), ("*deaths", 1), ("Table 1: stock", 2)],
+)
+def test_a_sheet_is_found_by_its_name_or_by_a_text_at_its_top(sheet: str, found: int) -> None:
+    declared = source(f'format: excel\nsheet: "{sheet}"\n')
+    assert read_sheet(xlsx(TWO), declared, "a.xlsx").frame.height == found
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("format: excel\n", r"headings in 2 sheets: a.xlsx\[Table 1\], a.xlsx\[Table 2\]; .*name it with sheet:"),
+        ('format: excel\nsheet: "Table *"\n', "headings in 2 sheets"),
+        ("format: excel\nsheet: Table 3\n", "found sheets Table 1, Table 2; expected one named Table 3"),
+    ],
+)
+def test_a_sheet_that_is_not_there_or_not_the_only_one_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(UnreadableError, match=complaint):
+        read_sheet(xlsx(TWO), source(text), "a.xlsx")
+
+
+MERGED = [
+    ["A title", "", "", "", ""],
+    ["Area", "Homes", "", "Rate", ""],
+    ["", "Owed a duty", "Total", "Owed a duty", "Total"],
+    ["", "", "", "", ""],
+    ["E09000024", "3", "7", "0.1", "0.2"],
+    ["", "", "", "", ""],
+    ["E09000029", "0", "0", "0.1", "0.2"],
+    ["", "", "", "", ""],
+    ["Source: us", "", "", "", ""],
+]
+
+
+def test_merged_headings_carry_to_the_right_and_blank_rows_inside_are_passed_over() -> None:
+    declared = source(
+        "format: excel\nheader_rows: 2\nblank_rows: true\nperiod: {start: 2023-01-01, end: 2023-12-31}\n",
+        "columns: {place: Area}\nmeasures: {stock: {title: s, unit: i, kind: stock, column: Homes / Total}}\n",
+    )
+    assert values(declared, xlsx({"Data": MERGED})) == SAME
+    with pytest.raises(UnreadableError, match=r"row 7 looks like data after the blank row 6.*blank_rows: true"):
+        cells(declared.model_copy(update={"blank_rows": False}), xlsx({"Data": MERGED}))
+
+
+def test_a_column_without_a_heading_is_named_by_its_number() -> None:
+    rows = [["Title"], ["", "year", "stock"], *ROWS[1:]]
+    assert values(source("format: ods\n", PLAIN.replace("code", "column 1")), ods({"A": rows})) == SAME
+
+
+LONG = b"""code,year,Indicator,Value
+E09000024,2023,Homicide,7
+E09000024,2023,Theft,8
+E09000029,2023,Homicide,0
+E09000029,2023,Arson,9
+"""
+BY_ROW = "columns: {place: code, period: year}\nmeasures:\n"
+HOMICIDE = "  stock: {title: s, unit: i, kind: count, column: Value, where: {Indicator: Homicide}}\n"
+OTHER = "  other: {title: s, unit: i, kind: count, column: Value, where: {Indicator: [Theft, Fraud]}}\n"
+
+
+def test_only_rows_that_where_names_are_read_and_the_others_are_counted() -> None:
+    declared = source("where: {Indicator: Homicide}\n", PLAIN.replace("column: stock", "column: Value"))
+    assert values(declared, LONG) == SAME
+    assert left_out(declared, LONG).left_out == 2
+
+
+def test_several_measures_in_one_column_are_told_apart_by_where() -> None:
+    declared = source("", BY_ROW + HOMICIDE + OTHER)
+    read = cells(declared, LONG)
+    assert read.select("measure", "value").rows() == [("other", 8.0), ("stock", 7.0), ("stock", 0.0)]
+    sheet = left_out(declared, LONG)
+    # Arson is what no measure takes; nobody commits fraud here.
+    assert sheet.left_out == 1
+    assert sheet.vain == ("measure other: no row has 'Fraud' under Indicator",)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "span"),
+    [
+        ("2019-20", "financial_year", (date(2019, 4, 1), date(2020, 3, 31))),
+        ("2019/20", "financial_year", (date(2019, 4, 1), date(2020, 3, 31))),
+        ("2019/2020", "financial_year", (date(2019, 4, 1), date(2020, 3, 31))),
+        ("2019 to 2020", "financial_year", (date(2019, 4, 1), date(2020, 3, 31))),
+        ("April 2019 to March 2020", "financial_year", (date(2019, 4, 1), date(2020, 3, 31))),
+        ("1999-00", "financial_year", (date(1999, 4, 1), date(2000, 3, 31))),
+        ("2019-21", "financial_year", None),
+        ("2019", "financial_year", None),
+        ("Mid-2020", "mid_year", (date(2020, 6, 30), date(2020, 6, 30))),
+        ("2020", "mid_year", (date(2020, 6, 30), date(2020, 6, 30))),
+        ("2020-W53", "week", (date(2020, 12, 28), date(2021, 1, 3))),
+        ("2021-W53", "week", None),
+        ("2020-01-06", "week", (date(2020, 1, 6), date(2020, 1, 12))),
+        ("2018q3", "quarter", (date(2018, 7, 1), date(2018, 9, 30))),
+        ("2019-20 Q4", "quarter", (date(2020, 1, 1), date(2020, 3, 31))),
+        ("October to December 2019", "quarter", (date(2019, 10, 1), date(2019, 12, 31))),
+        ("November to January 2019", "quarter", None),
+        ("1997 Apr", "month", (date(1997, 4, 1), date(1997, 4, 30))),
+        ("202002", "month", (date(2020, 2, 1), date(2020, 2, 29))),
+        ("2013-01-01 00:00:00", "month", (date(2013, 1, 1), date(2013, 1, 31))),
+        ("2013-01-02 00:00:00", "month", None),
+        ("1st March 2020", "day", (date(2020, 3, 1), date(2020, 3, 1))),
+        ("01/03/2020", "day", None),
+        ("2013-04-01T00:00:00/P3Y", "span", (date(2013, 4, 1), date(2016, 3, 31))),
+        ("2015-11-16/P1Y", "span", (date(2015, 11, 16), date(2016, 11, 15))),
+        ("04/2021 - 03/2022", "span", (date(2021, 4, 1), date(2022, 3, 31))),
+        ("0000", "year", None),
+        ("9999", "year", None),
+    ],
+)
+def test_a_period_is_read_where_its_spelling_has_one_meaning(text: str, kind: Any, span: Any) -> None:
+    assert parse_period(text, kind) == span
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "formats", "ends", "span"),
+    [
+        ("28/02/2020", "day", ("%d/%m/%Y",), False, (date(2020, 2, 28), date(2020, 2, 28))),
+        ("Jan-21", "month", ("%b-%y",), False, (date(2021, 1, 1), date(2021, 1, 31))),
+        ("31/01/2021", "week", ("%d/%m/%Y",), True, (date(2021, 1, 25), date(2021, 1, 31))),
+        ("31/03/2021", "financial_year", ("%d/%m/%Y", "%Y-%m-%d"), False, (date(2020, 4, 1), date(2021, 3, 31))),
+        ("2021-05-31", "quarter", ("%d/%m/%Y", "%Y-%m-%d"), False, (date(2021, 4, 1), date(2021, 6, 30))),
+        ("01/02/2020", "day", ("%d/%m/%Y", "%m/%d/%Y"), False, None),
+        ("03/03/2020", "day", ("%d/%m/%Y", "%m/%d/%Y"), False, (date(2020, 3, 3), date(2020, 3, 3))),
+        ("2020-02-28", "day", ("%d/%m/%Y",), False, None),
+    ],
+)
+def test_a_date_is_read_in_a_declared_format_and_refused_where_two_differ(
+    text: str, kind: Any, formats: tuple[str, ...], ends: bool, span: Any
+) -> None:
+    assert parse_period(text, kind, formats, ends) == span
+
+
+UNDATED = "columns: {place: code}\nmeasures: {stock: {title: s, unit: i, kind: stock, column: stock}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        ("period_kind: month\nperiod_in_name: '(?P<period>[A-Z][a-z]+-\\d{4})'\n", "MSitRep-January-2020-x.csv"),
+        ("period_kind: month\nperiod_in_preamble: '^Period: (?P<period>.*)'\n", "a.csv"),
+        (
+            "period: {start: 1999-01-01, end: 1999-12-31}\n"
+            "releases: [{file: starter/b.csv, released: 2024-01-01, period: {start: 2020-01-01, end: 2020-01-31}}]\n",
+            "b.csv",
+        ),
+    ],
+    ids=["name", "preamble", "release"],
+)
+def test_the_period_of_a_whole_file_is_in_its_name_its_preamble_or_its_declaration(text: str, file: str) -> None:
+    read = cells(source(text, UNDATED), b"Period:,January 2020,\n" + LINES.encode(), file)
+    assert read["period_start"].unique().to_list() == [date(2020, 1, 1)]
+    assert read["period_end"].unique().to_list() == [date(2020, 1, 31)]
+
+
+@pytest.mark.parametrize("file", ["stock.csv", "January-2020-February-2020.csv", "Smarch-2020.csv"])
+def test_a_name_without_one_period_is_refused(file: str) -> None:
+    declared = source("period_kind: month\nperiod_in_name: '(?P<period>[A-Z][a-z]+-\\d{4})'\n", UNDATED)
+    with pytest.raises(UnreadableError, match=r"in the name .*; expected one month"):
+        cells(declared, LINES.encode(), file)
+
+
+WIDE = b"code,Female 2021,Male 2021,Female 2022 (r),Change\nE09000024,3,4,5,x\n"
+BY_SEX = (
+    "measures: {women: {title: w, unit: i, kind: stock, column: Female}, "
+    "men: {title: m, unit: i, kind: stock, column: Male}}\nmarkers: {r: revised}\n"
+)
+HEADING = "columns: {place: code}\nlayout: wide\nheading: '(?P<measure>Female|Male) (?P<period>\\d{4}.*)'\n"
+
+
+def test_headings_that_hold_measure_and_period_are_read_apart() -> None:
+    read = cells(source(HEADING + "ignore: [Change]\n", BY_SEX), WIDE)
+    told = read.select("measure", pl.col("period_start").dt.year(), "value", "status").rows()
+    assert told == [("men", 2021, 4.0, "normal"), ("women", 2021, 3.0, "normal"), ("women", 2022, 5.0, "revised")]
+    with pytest.raises(UnreadableError, match="found headings 'Change'; expected each to match heading"):
+        cells(source(HEADING, BY_SEX), WIDE)
+
+
+MARKED = [
+    ("1,234 (r)", 1234.0, "revised", "(r)"),
+    ("12 [note 3]", 12.0, "normal", "[note 3]"),
+    ("[c]", None, "confidential", "[c]"),
+    ("[c] [note 3]", None, "confidential", "[c]"),
+    ("1\u00a0234", 1234.0, "normal", None),
+    ("'7", 7.0, "normal", None),
+    ("-1,234.5", -1234.5, "normal", None),
+    ("", None, "not_available", None),
+]
+
+
+@pytest.mark.parametrize(("text", "value", "status", "marker"), MARKED)
+def test_a_mark_after_a_figure_is_kept_as_its_marker(text: str, value: float, status: str, marker: str) -> None:
+    declared = source(
+        "footnotes: '\\[note \\d+\\]|\\(\\w\\)'\nmarkers: {r: revised, '[c]': confidential}\n",
+        PLAIN.replace("place: code", "label: name"),
+    )
+    content = f'name [note 1],year,stock\nCornwall [note 3],2023 (p),"{text}"\n'
+    (row,) = cells(declared, content.encode()).to_dicts()
+    assert (row["place_code"], row["value"], row["status"], row["marker"]) == ("E06000052", value, status, marker)
+    assert (row["fault"], row["place_label"]) == (None, "Cornwall [note 3]")
+
+
+@pytest.mark.parametrize(("mark", "status"), [("z", "not_applicable"), ("c", "confidential"), ("", "not_available")])
+def test_a_blank_figure_is_what_the_status_of_its_row_says(mark: str, status: str) -> None:
+    declared = source("markers: {z: not_applicable, c: confidential}\n", PLAIN.replace("year}", "year, status: flag}"))
+    (row,) = cells(declared, f"code,year,stock,flag\nE09000024,2023,,{mark}\n".encode()).to_dicts()
+    assert (row["value"], row["status"], row["fault"]) == (None, status, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal", "value"),
+    [
+        ("1,5", "comma", 1.5), ("1.234,5", "comma", 1234.5), ("1.234", "comma", 1234.0), ("1.5", "comma", None),
+        ("1,5", "point", None), ("1,234", "point", 1234.0), ("12,34", "point", None),
+        ("1,234,567.8", "point", 1234567.8), ("1,2345", "point", None), ("1 234", "point", None),
+        ("12%", "point", None), ("1e400", "point", None),
+    ],
+)  # fmt: skip
+def test_a_comma_that_groups_nothing_is_no_part_of_a_number(text: str, decimal: str, value: float | None) -> None:
+    (row,) = cells(source(f"decimal: {decimal}\n"), f'code,year,stock\nE09000024,2023,"{text}"\n'.encode()).to_dicts()
+    assert (row["value"], row["fault"]) == (value, None if value is not None else "unreadable")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n", b'""'])
+def test_a_text_file_without_a_row_is_refused(content: bytes) -> None:
+    with pytest.raises(UnreadableError, match=r"a\.file: (empty|has no row|found columns none)"):
+        cells(source(""), content)
+
+
+def test_a_row_with_more_fields_than_headings_is_set_aside_and_not_read_askew() -> None:
+    read = cells(source(""), (LINES + "E06000052,Cornwall, and Scilly,2023,9\n").encode())
+    (row,) = read.filter(pl.col("fault").is_not_null()).to_dicts()
+    assert (row["fault"], row["file_row"]) == ("unreadable", 4)
+    assert "more fields than there are headings" in row["fault_evidence"]
+
+
+def test_footnotes_below_the_data_are_left_out_by_name_and_counted() -> None:
+    declared = source('not_data: ["Source*", "1. *"]\n')
+    content = (LINES + "Source: us,,\n1. See notes,,\n").encode()
+    assert values(declared, content) == SAME
+    assert left_out(declared, content).left_out == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("sheet: A\n", "sheet is of a workbook"),
+        ("records: a\n", "records is for json"),
+        ("format: parquet\nencoding: cp1252\n", "encoding is of a text file"),
+        ("format: json\nheader_rows: 2\n", "are for csv, excel and ods"),
+        ("header_rows: 0\n", "header_rows: .*greater than or equal to 1"),
+        ("headings: [a, b, a]\n", "'a' is given twice"),
+        ("headings: [a, b]\n", "headings: lists no code"),
+        ("headings: [a]\nheader_rows: 2\n", "has no header_rows"),
+        ("heading: '(?P<period>x)'\n", "heading is for layout: wide"),
+        ("layout: wide\nheading: x\n", "needs a group"),
+        ("footnotes: '['\n", "footnotes: not a regular expression"),
+        ("footnotes: '(?=x)'\n", "footnotes: not a regular expression"),
+        ("ignore: [x]\n", "ignore is for layout: wide"),
+        ("period_in_name: '(?P<period>x)'\nperiod: {start: 2020-01-01, end: 2020-01-01}\n", "both say where the"),
+        ("encoding: utf-88\n", "not a known encoding"),
+        ("period_in_name: x\n", "period_in_name needs a group"),
+        ("period_format: soon\n", "has none of %Y"),
+        ("period_ends: true\n", "period_ends is for period_kind: week"),
+        ("format: docx\n", "'csv', 'excel', 'ods', 'json', 'jsonstat' or 'parquet'"),
+    ],
+)  # fmt: skip
+def test_keys_that_do_not_go_together_are_refused_with_file_and_line(text: str, complaint: str) -> None:
+    with pytest.raises(DeclarationError, match=complaint) as refusal:
+        source(text)
+    assert str(refusal.value).startswith("sources/a.yaml:")

@@ -1,0 +1,153 @@
+"""Shapes that the plain reader knows, so that no tidy() is needed: places as headings, one place, rows to count."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.core.errors import DeclarationError, UnreadableError
+from pipelines.declarations.catalogue import load
+from tests.readers.test_read import PLAIN, cells, left_out, source, values
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ONE = "measures: {stock: {title: s, unit: items, kind: stock}}\n"
+BY_NAME = 'layout: by_place\ncolumns: {label: "*", period: year}\n'
+BOARDS = b"year,Merton,Sutton\n2022,7,*\n2023,8,0\n"
+
+
+def told(read: pl.DataFrame) -> list[tuple[str, int, float | None, str]]:
+    """Give place, year, figure and column of every cell that can be used."""
+    sound = read.filter(pl.col("fault").is_null()).sort("period_start", "place_code")
+    return sound.select("place_code", pl.col("period_start").dt.year(), "value", "file_column").rows()
+
+
+def test_a_file_with_a_column_for_each_place_gives_a_cell_for_each_place_and_row() -> None:
+    declared = source("markers: {'*': confidential}\n" + BY_NAME, ONE)
+    assert told(cells(declared, BOARDS)) == [
+        ("E09000024", 2022, 7.0, "Merton"), ("E09000029", 2022, None, "Sutton"),
+        ("E09000024", 2023, 8.0, "Merton"), ("E09000029", 2023, 0.0, "Sutton"),
+    ]  # fmt: skip
+
+
+def test_the_headings_may_be_codes_and_some_may_be_no_places() -> None:
+    content = b"year,status,E09000024,Note,E09000029\n2023,p,7,x,0\n"
+    text = 'markers: {p: provisional}\nlayout: by_place\ncolumns: {place: "*", period: year, status: status}\n'
+    read = cells(source(text + "ignore: [Note]\n", ONE), content)
+    assert read.select("place_code", "value", "status").rows() == [
+        ("E09000024", 7.0, "provisional"), ("E09000029", 0.0, "provisional")
+    ]  # fmt: skip
+
+
+def test_a_heading_that_is_no_place_is_set_aside_cell_by_cell_and_not_lost() -> None:
+    read = cells(source(BY_NAME, ONE), BOARDS.replace(b"Sutton", b"Suttn").replace(b"*", b"1"))
+    astray = read.filter(pl.col("fault") == "unmatched_place")
+    assert astray.select("place_label", "text").rows() == [("Suttn", "1"), ("Suttn", "0")]
+    assert len(told(read)) == 2
+
+
+@pytest.mark.parametrize("heading", ["*", "^.*$", "measure", "file_row", "status_text", "text", "file_column"])
+def test_a_heading_that_means_something_to_the_program_is_a_heading_like_any_other(heading: str) -> None:
+    read = cells(source(BY_NAME, ONE), f"year,Merton,{heading}\n2023,7,8\n".encode())
+    assert set(read.select("place_label", "value", "fault").rows()) == {
+        ("Merton", 7.0, None), (heading, 8.0, "unmatched_place")
+    }  # fmt: skip
+
+
+def test_a_file_without_a_row_or_without_a_place_gives_none() -> None:
+    assert cells(source(BY_NAME, ONE), b"year,Merton\n").height == 0
+    with pytest.raises(UnreadableError, match="found no heading but those declared; expected one for each place"):
+        cells(source(BY_NAME, ONE), b"year\n2023\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "complaint"),
+    [
+        (BY_NAME.replace('label: "*"', "label: name"), ONE, "(layout: by_place) has place"),
+        ('columns: {label: "*", period: year}\n', PLAIN.partition("\n")[2], "(layout: by_place) has place"),
+        (BY_NAME, ONE.replace("stock: {", "more: {title: m, unit: x, kind: stock}, stock: {"), "has one measure"),
+        (BY_NAME, ONE.replace("kind: stock", "kind: stock, where: {a: b}"), "where of a measure is for layout: long"),
+        ('layout: by_place\ncolumns: {label: "*"}\n', ONE, "say where the period is"),
+        (BY_NAME + "place: E09000024\n", ONE, "or the one place that all figures are of"),
+        ("columns: {period: year}\n", PLAIN.partition("\n")[2], "name the column with place codes"),
+        (BY_NAME + "heading: '(?P<period>.*)'\n", ONE, "heading is for layout: wide"),
+    ],
+)
+def test_what_a_file_by_place_can_not_say_is_refused(text: str, rest: str, complaint: str) -> None:
+    with pytest.raises(DeclarationError, match=re.escape(complaint)):
+        source(text, rest)
+
+
+OF_ONE = "place: E09000024\ncolumns: {period: year}\n" + PLAIN.partition("\n")[2]
+
+
+def test_a_file_of_one_place_is_of_the_place_declared() -> None:
+    assert values(source("", OF_ONE), b"year,stock\n2023,7\n") == {"E09000024": 7.0}
+    (row,) = cells(source("", OF_ONE.replace("E09000024", "E09000099")), b"year,stock\n2023,7\n").to_dicts()
+    assert (row["fault"], row["value"]) == ("unmatched_place", 7.0)
+
+
+LISTED = b"name,code,kind\nA,E09000024,bank\nB,E09000029,bank\nC,E09000024,kitchen\n"
+COUNTED = """\
+period: {start: 2020-01-01, end: 2020-12-31}
+columns: {place: code}
+measures:
+  listed: {title: l, unit: places, kind: stock, counted: true}
+  banks: {title: b, unit: places, kind: stock, counted: true, where: {kind: bank}}
+"""
+
+
+def test_the_rows_of_a_list_are_counted_by_place_and_measure() -> None:
+    read = cells(source("", COUNTED), LISTED)
+    assert read.select("measure", "place_code", "value", "file_row").rows() == [
+        ("banks", "E09000024", 1.0, 2), ("banks", "E09000029", 1.0, 3),
+        ("listed", "E09000024", 2.0, 2), ("listed", "E09000029", 1.0, 3),
+    ]  # fmt: skip
+
+
+def test_a_place_that_a_list_lacks_has_no_figure_and_not_nought() -> None:
+    read = cells(source("", COUNTED), b"name,code,kind\nA,E09000024,kitchen\n")
+    assert read.select("measure", "place_code").rows() == [("listed", "E09000024")]
+
+
+def test_rows_without_a_place_are_counted_apart_and_a_row_that_can_not_be_read_makes_its_count_none() -> None:
+    read = cells(source("", COUNTED), LISTED + b"D,,bank\nE,E09000029,bank, and more\n")
+    faults = read.filter(pl.col("measure") == "listed").select("place_code", "value", "fault").rows()
+    assert faults == [("E09000024", 2.0, None), (None, 1.0, "unmatched_place"), ("E09000029", 2.0, "unreadable")]
+    assert left_out(source("", COUNTED), LISTED).left_out == 0
+
+
+def test_a_rank_up_to_a_limit_is_one_above_it_nought_and_none_where_there_is_none() -> None:
+    rest = PLAIN.replace("column: stock", "column: rank, at_most: 10")
+    content = b"code,year,rank\nE09000024,2023,10\nE09000029,2023,10.5\nE06000052,2023,\n"
+    read = cells(source("", rest), content)
+    assert read.select("place_code", "value", "status", "text").rows() == [
+        ("E09000024", 1.0, "normal", "10"), ("E09000029", 0.0, "normal", "10.5"),
+        ("E06000052", None, "not_available", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("measure", "complaint"),
+    [
+        ("kind: index, counted: true", "only a count or a stock is counted (counted, at_most); found kind index"),
+        ("kind: stock, counted: true, column: x", "has neither column nor at_most"),
+        ("kind: stock, at_most: 3", "measure stock does not name its column"),
+        ("kind: stock, counted: 1", "should be a valid boolean"),
+    ],
+)
+def test_a_count_that_can_not_be_is_refused(measure: str, complaint: str) -> None:
+    with pytest.raises(DeclarationError, match=re.escape(complaint)):
+        source("", PLAIN.replace("kind: stock, column: stock", measure))
+
+
+def test_a_list_without_its_heading_is_refused() -> None:
+    with pytest.raises(UnreadableError, match="code"):
+        cells(source("", COUNTED), b"name,place\nA,E09000024\n")
+
+
+def test_a_fifth_of_the_sources_held_have_a_tidy_of_at_most_thirty_lines() -> None:
+    catalogue = load(ROOT)
+    tidies = sorted(path for path in (ROOT / "sources").glob("*.py"))
+    assert len(tidies) <= len(catalogue.held()) / 5
+    assert {path.name: n for path in tidies if (n := len(path.read_text().splitlines())) > 30} == {}

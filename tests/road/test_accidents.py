@@ -1,0 +1,117 @@
+"""Accidents of a year of publishing a deprivation index in public, each rebuilt small, each caught."""
+
+from datetime import date
+from math import sin
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from checks.agreement import low_reach
+from checks.figures import figure_doubts
+from pipelines.app import steps
+from pipelines.apportionment.rates import averaged, weights_for
+from pipelines.apportionment.succession import place_slices
+from pipelines.core.schema import OBSERVATION, conformed
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.measure import Measure
+from pipelines.gaps import answer as answering
+from pipelines.observations.access import observe_source
+from tests.apportionment.test_rates import MEASURES, PARTS, YEAR, cell, table
+from tests.gaps.test_cells import CUMBERLAND, EVERYONE, MERTON, OLD, Case, cell_of, project_of, with_peers
+
+COUNT = Measure(title="t", unit="people", kind="count", column=("people",))
+
+
+def test_practices_that_sent_nothing_do_not_make_a_place_sixteen_times_too_low() -> None:
+    """One of sixteen practices returned: the place is a gap that says so, not the sixteenth part of itself."""
+    practices = [f"P{n:02}" for n in range(16)]
+    roll = pl.DataFrame([(code, "N", "aggregated", 1) for code in practices],
+                        schema=["from_code", "to_code", "basis", "leads_to"], orient="row")  # fmt: skip
+    found = place_slices(table([cell("people", practices[0], 120.0)]), roll, MEASURES).row(0, named=True)
+    assert (found["value"], found["reason"]) == (None, "children_incomplete")
+    assert "1 of 16 parts have a figure" in found["evidence"]
+
+
+def forces(silent: range, left: float) -> pl.DataFrame:
+    """Ten years of monthly crimes of 43 forces, of which one sends only so much for some months."""
+    rows = [
+        {"measure": "crimes", "place_code": f"F{force:02}", "period_start": date(2015 + month // 12, month % 12 + 1, 1),
+         "period_end": date(2015 + month // 12, month % 12 + 1, 28), "release": "r", "source": "s",
+         "value": float(round(left * (month % 3) if force == 7 and month in silent else
+                              900 * (1 + force / 9) * (1 + 0.1 * sin(month / 2) + 0.03 * sin(5.0 * force + month))))}
+        for force in range(43) for month in range(120)
+    ]  # fmt: skip
+    return conformed(pl.DataFrame(rows), OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
+
+
+@pytest.mark.parametrize(("left", "reasons"), [(0.0, {"suspected_zero"}), (9.0, {"suspected_zero", "near_zero_leak"})])
+def test_a_force_that_is_silent_for_77_months_is_doubted_in_every_one_of_them(left: float, reasons: set[str]) -> None:
+    found = figure_doubts(forces(range(43, 120), left), {"crimes": COUNT})
+    assert set(found["reason"]) == reasons and set(found["place_code"]) == {"F07"}
+    assert (found.height, found["withheld"].all()) == (77, True)
+
+
+def test_seven_registrations_for_1528_residents_do_not_speak_for_a_place_at_the_welsh_border() -> None:
+    seen = table([cell("people", "A", 7.0), cell("people", "B", 5_200.0)])
+    residents = table([cell("residents", "A", 1_528.0), cell("residents", "B", 5_000.0)])
+    found = low_reach(seen, residents)
+    assert found.select("place_code", "reason", "withheld").rows() == [("A", "low_reach", True)]
+    assert found["evidence"].to_list() == ["7 seen of 1528 who live there, 0.46 %"]
+
+
+def test_six_areas_that_a_crosswalk_lost_leave_their_place_a_gap_that_names_them(tmp_path: Path) -> None:
+    """Of the three districts that became Cumberland one is in no lookup: the sum of two is not shown for three."""
+    rows = [f"{code},x,2023,{value}" for code, value in (("E07000026", 10), ("E07000028", 20))]
+    lost = [*with_peers(*rows), "E07999999,x,2023,30"]
+    found = cell_of(Case("children_incomplete", CUMBERLAND, lost, source=OLD), tmp_path)
+    assert found["value"] is None and "E07000029" in str(found["evidence"])
+
+
+def test_six_areas_of_unknown_code_are_findings_with_the_mass_they_carry(tmp_path: Path) -> None:
+    lost = [f"E0799999{n},x,2023,{100 + n}" for n in range(6)]
+    more = [f"{code},x,2022,5" for code in EVERYONE for _ in range(4)]
+    project = project_of(Case(None, MERTON, [*with_peers(), *lost, *more]), tmp_path)
+    steps.prepare(project)
+    found = observe_source(project, "a_source").finding.filter(pl.col("reason") == "unmatched_place")
+    assert found.height == 6 and found["mass"].sum() == 615.0 and found["set_aside"].all()
+
+
+def test_weights_of_a_later_year_are_not_used_for_an_average() -> None:
+    rates = table([cell("rate", "A", 2.0), cell("rate", "B", 8.0)])
+    later = (date(2024, 1, 1), date(2024, 12, 31))
+    people = table([cell("people", "A", 300.0, later), cell("people", "B", 100.0, later)])
+    moved = place_slices(rates, PARTS, MEASURES)
+    found = averaged(moved, rates, PARTS, weights_for(rates, people, MEASURES)).filter(pl.col("to_code") == "N")
+    row = found.row(0, named=True)
+    assert later[0] > YEAR[1]
+    assert (row["value"], row["reason"], row["low"], row["high"]) == (None, "needs_parts", 1.95, 8.05)
+
+
+def test_a_nought_that_is_rounded_is_no_suppression_and_a_marker_is_no_nought(tmp_path: Path) -> None:
+    rows = with_peers(f"{MERTON},x,2023,0", "E09000029,x,2023,c")
+    case = Case(None, MERTON, rows, measure="kind: stock, rounding: 5")
+    rounded = cell_of(case, tmp_path / "rounded")
+    assert (rounded["value"], rounded["low"], rounded["high"], rounded["caveats"]) == (0.0, 0.0, 2.5, "rounded")
+    hidden = cell_of(case._replace(place="E09000029"), tmp_path / "hidden")
+    assert (hidden["value"], hidden["low"], hidden["high"], hidden["reason"]) == (None, 1.0, 4.0, "suppressed")
+
+
+def test_a_total_with_estimates_is_not_shared_out_over_councils_that_did_not_return(tmp_path: Path) -> None:
+    """England's total of 72,550 has estimates for 20 of 309 councils; the others add to 66,315."""
+    source = "period_kind: year\nplaces: lad_2023\ntotals: {E92000001: E92000001}\n"
+    returned = EVERYONE[:29]
+    rows = [f"{code},x,2023,{n}" for code, n in zip(returned, [2_286] * 28 + [2_307], strict=True)]
+    case = Case("not_returned", EVERYONE[32], [*rows, "E92000001,x,2023,72550"], source=source)
+    project = project_of(case, tmp_path)
+    path = project.catalogue.sources_dir / "a_source.yaml"
+    path.write_text(path.read_text().replace("range: [0, 1000]", "range: [0, 100000]"))
+    project = project._replace(catalogue=load(project.catalogue.root))
+    steps.prepare(project)
+    cells = answering.answer_problem(project, "a_problem")
+    england = cells.filter(pl.col("nation") == "England")
+    assert england["value"].sum() == 66_315.0
+    silent = england.filter(pl.col("place_code").is_in(EVERYONE[29:]))
+    assert set(silent["reason"]) == {"not_returned"} and silent["value"].null_count() == 4
+    kept = observe_source(project, "a_source").total.filter(pl.col("role") == "total")
+    assert kept["value"].to_list() == [72_550.0]

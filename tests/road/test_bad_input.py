@@ -1,0 +1,326 @@
+"""Wrong files and wrong declarations, one by one: each gets a clear answer, and nothing already built is lost."""
+
+import gzip
+import io
+import shutil
+import zipfile
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.errors import CommongroundError, DeclarationError, UnreadableError
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.file_format import Columns
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.declarations.source_parts import Release
+from pipelines.gaps import answer as answering
+from pipelines.observations.access import observe_source
+from pipelines.observations.ingest import Observed
+from pipelines.readers.read import read_sheet
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AS_OF = date(2026, 11, 24)
+STOCK = Measure(title="s", unit="items", kind="stock", column=("stock",), range=(0, 1000))
+SOURCE = Source(
+    title="t", publisher="p", licence="l", page="https://example.org", places="lad_2023",
+    columns=Columns(place=("code",), label=("name",), period=("year",)), measures={"stock_on_hand": STOCK},
+    releases=(Release(file="starter/stock.csv", released=date(2024, 1, 1)),),
+)  # fmt: skip
+GOOD = b"code,name,year,stock\nE09000024,Merton,2023,7\nE09000029,Sutton,2023,0\n"
+
+
+def xlsx(rows: list[list[str]]) -> bytes:
+    """Write the least workbook that holds some rows of text."""
+    cells = "".join(
+        f'<row r="{r}">' + "".join(f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in row) + "</row>"
+        for r, row in enumerate(rows, 1)
+    )
+    space = "http://schemas.openxmlformats.org"
+    sheet = f'<worksheet xmlns="{space}/spreadsheetml/2006/main"><sheetData>{cells}</sheetData></worksheet>'
+    book = (
+        f'<workbook xmlns="{space}/spreadsheetml/2006/main" xmlns:r="{space}/officeDocument/2006/relationships">'
+        '<sheets><sheet name="Data" sheetId="1" r:id="rId1"/></sheets></workbook>'
+    )
+    office = f"{space}/officeDocument/2006/relationships"
+    files = {
+        "[Content_Types].xml": f'<Types xmlns="{space}/package/2006/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="xml" '
+        'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
+        "</Types>",
+        "_rels/.rels": f'<Relationships xmlns="{space}/package/2006/relationships">'
+        f'<Relationship Id="rId1" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": book,
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{space}/package/2006/relationships">'
+        f'<Relationship Id="rId1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": sheet,
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+EXCEL = SOURCE.model_copy(update={"format": "excel"})
+BOOK = xlsx([line.split(",") for line in GOOD.decode().split()])
+
+
+@pytest.mark.parametrize(
+    ("source", "content", "complaint"),
+    [
+        (SOURCE, b"", "empty"),
+        (SOURCE, b" \r\n\t", "empty"),
+        (SOURCE, b"\xef\xbb\xbf  <!DOCTYPE html><html>", "web page"),
+        (SOURCE, b"area,name,year,stock\nE09000024,Merton,2023,7\n", "expected also code"),
+        (SOURCE, GOOD.replace(b"stock", b"Stock count", 1), "expected also stock"),
+        (SOURCE, GOOD + "E06000001,Caf\xe9,2023,1\n".encode("cp1252"), "not utf-8 at byte .* cp1252"),
+        (SOURCE, GOOD.decode().encode("utf-16"), "UTF-16"),
+        (SOURCE, GOOD.replace(b"Merton", b"Mer\x00ton"), "zero bytes"),
+        (SOURCE, GOOD.replace(b"stock", b"stock,stock", 1), "stands twice"),
+        (SOURCE, GOOD + b"\n" + GOOD.split(b"\n", 1)[1], "looks like data after the blank row"),
+        (SOURCE, gzip.compress(GOOD * 500)[:-40], "gzip is cut short"),
+        (SOURCE, zipped({"a.csv": GOOD * 500})[:-60], "zip is cut short"),
+        (SOURCE, zipped({"a.csv": GOOD, "b.csv": GOOD}), "found members a.csv, b.csv"),
+        (EXCEL, BOOK[: len(BOOK) // 2], "not an Excel file, or cut short"),
+        (EXCEL, GOOD, "not an Excel file"),
+        (EXCEL, xlsx([["area", "stock"], ["E09000024", "7"]]), "expected also code"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_of_the_wrong_shape_is_refused_whole(source: Source, content: bytes, complaint: str) -> None:
+    with pytest.raises(UnreadableError, match=complaint) as refusal:
+        read_sheet(content, source, "stock.file")
+    assert "stock.file" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "content"),
+    [
+        (SOURCE, GOOD),
+        (SOURCE, b"\xef\xbb\xbf" + GOOD),
+        (SOURCE, GOOD.replace(b"\n", b"\r")),
+        (SOURCE, GOOD.replace(b"\n", b"\r\n")),
+        (SOURCE, b"A title,,\n\nsome words\n" + GOOD + b"\nSource: a publisher\n"),
+        (SOURCE, gzip.compress(GOOD)),
+        (SOURCE, zipped({"folder/a.csv": GOOD})),
+        (SOURCE.model_copy(update={"encoding": "cp1252"}), GOOD.replace(b"Merton", "Mért\xf4n".encode("cp1252"))),
+        (EXCEL, BOOK),
+    ],
+    ids=["plain", "byte order mark", "old Mac ends", "Windows ends", "preamble", "gzip", "zip", "cp1252", "Excel"],
+)
+def test_the_same_table_is_read_from_any_of_its_wrappings(source: Source, content: bytes) -> None:
+    frame = read_sheet(content, source, "stock.file").frame
+    assert frame["code"].to_list() == ["E09000024", "E09000029"]
+    assert frame["stock"].to_list() == ["7", "0"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """The project with one source more, whose file the test writes."""
+    root = tmp_path / "project"
+    shutil.copytree(ROOT / "sources", root / "sources")
+    shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
+    (root / "sources" / "council_stock.yaml").write_text(
+        "title: t\npublisher: p\nlicence: l\npage: https://example.org\nplaces: lad_2023\n"
+        "columns: {place: code, label: name, period: year}\nmarkers: {c: confidential}\n"
+        "releases: [{file: starter/stock.csv, released: 2024-01-01}]\n"
+        "measures: {stock_on_hand: {title: s, unit: items, kind: stock, column: stock, range: [0, 1000]}}\n"
+    )
+    return Project(load(root), tmp_path / "store", AS_OF)
+
+
+def observed(project: Project, extra: str) -> Observed:
+    """Read a file of all districts of London, with some rows more, so that a few bad rows are few."""
+    boroughs = [f"E090000{n:02},x{n},{year},{n}" for n in range(1, 34) for year in (2022, 2023)]
+    text = "\n".join(["code,name,year,stock", *boroughs, extra]) + "\n"
+    (project.catalogue.sources_dir / "starter" / "stock.csv").write_text(text, encoding="utf-8")
+    steps.prepare(project)
+    return observe_source(project, "council_stock")
+
+
+def found(seen: Observed, check: str) -> list[tuple[object, ...]]:
+    told = seen.finding.filter(pl.col("check") == check)
+    return told.select("reason", "place_code", "place_label", "rows", "mass", "set_aside").rows()
+
+
+@pytest.mark.parametrize(
+    ("row", "check", "finding"),
+    [
+        ("E06999999,Atlantis,2023,5", "unknown_places", ("unmatched_place", "E06999999", "Atlantis", 1, 5.0, True)),
+        (",,2023,5", "unknown_places", ("unmatched_place", None, "", 1, 5.0, True)),
+        ("E07000026,Allerdale,2023,5", "retired_codes", ("retired_code", "E07000026", "Allerdale", 1, 5.0, True)),
+        (
+            "E06000063,Cumberland,2023,lots",
+            "unreadable_cells",
+            ("unreadable", "E06000063", "Cumberland", 1, None, True),
+        ),
+        ("E06000063,Cumberland,MMXXIII,5", "unreadable_cells", ("unreadable", "E06000063", "Cumberland", 1, 5.0, True)),
+        (
+            "E06000063,Cumberland,2023,5000",
+            "implausible_values",
+            ("implausible", "E06000063", "Cumberland", 1, 5000.0, True),
+        ),
+        ("E09000001,x1,2023,9", "duplicate_keys", ("duplicate", "E09000001", "x1", 2, 10.0, True)),
+        ("E09000001,x1,2023,1", "repeated_rows", ("duplicate", "E09000001", "x1", 1, 1.0, True)),
+    ],
+)
+def test_a_bad_row_is_set_aside_and_counted(
+    project: Project, row: str, check: str, finding: tuple[object, ...]
+) -> None:
+    seen = observed(project, row)
+    assert finding in found(seen, check)
+    (release,) = seen.release.to_dicts()
+    assert release["usable"]
+    assert release["cells_read"] == 67
+    kept = release["cells_used"] + release["cells_repeated"] + release["cells_set_aside"]
+    assert kept + release["cells_of_other_tiers"] == 67
+    assert seen.observation.filter(pl.col("place_code") == (finding[1] or ""))["value"].to_list() in (
+        [],
+        [1.0],
+        [1.0, 1.0],
+    )
+
+
+def test_a_nought_is_a_figure_and_a_blank_is_not(project: Project) -> None:
+    seen = observed(
+        project, "E06000063,Cumberland,2023,\nE06000064,Westmorland,2023,0\nE06000065,North Yorkshire,2023,c"
+    )
+    told = dict(seen.observation.select("place_code", "value").iter_rows())
+    assert told["E06000064"] == 0.0
+    assert told["E06000063"] is told["E06000065"] is None
+    status = dict(seen.observation.select("place_code", "status").iter_rows())
+    assert (status["E06000063"], status["E06000065"]) == ("not_available", "confidential")
+
+
+def test_a_file_with_more_bad_rows_than_its_contract_allows_is_refused(project: Project) -> None:
+    seen = observed(project, "\n".join(f"E0699{n:04},Atlantis {n},2023,5" for n in range(40)))
+    assert seen.observation.is_empty()
+    assert seen.release["usable"].to_list() == [False]
+    (refusal,) = seen.finding.filter(pl.col("check") == "contract")["evidence"].to_list()
+    assert "unmatched_place" in refusal and "40 of 106" in refusal
+
+
+def test_an_unknown_council_name_is_listed_with_candidates(project: Project) -> None:
+    path = project.catalogue.sources_dir / "starter" / "dwp_uc_households.csv.gz"
+    text = gzip.decompress(path.read_bytes()).replace(b'"Merton"', b'"Mertonn"')
+    path.write_bytes(gzip.compress(text))
+    steps.prepare(project)
+    told = observe_source(project, "dwp_uc_households").finding.filter(pl.col("check") == "unknown_places")
+    assert told["place_label"].to_list() == ["Mertonn"]
+    assert "perhaps E09000024 Merton" in told["evidence"].item()
+
+
+def test_a_name_in_the_table_that_the_file_does_not_have_is_listed_too(project: Project) -> None:
+    with (project.catalogue.sources_dir / "dwp_uc_households.names.csv").open("a", encoding="utf-8") as table:
+        table.write("Nowhere / Unlle,W06000001,\n")
+    steps.prepare(project)
+    told = observe_source(project, "dwp_uc_households").finding.filter(pl.col("check") == "unused_names")
+    assert told["evidence"].str.starts_with("Nowhere / Unlle").to_list() == [True]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("lag: 3", "cadense: annual\nlag: 3", r"ons_claimant_rate.yaml:3: cadense: unknown key; did you mean cadence"),
+        (" denominator: residents_16_64,", "", "a rate must name its denominator"),
+        ("denominator: residents_16_64", "denominator: residents_16_65", "did you mean residents_16_64"),
+        ("kind: rate", "kind: ratio", "'count', 'stock', 'rate'"),
+        ("kind: rate", "kind: stock", "only a rate has a numerator or denominator"),
+        ("rounding: 0.1", 'rounding: "0.1"', "valid number, found '0.1'"),
+        ("lag: 3", "places: districts\nlag: 3", "as in lad_2023, found 'districts'"),
+        ("lag: 3 months", "lag: soon", "an age is a number and days"),
+        ("  claimant_rate:\n", "  claimant_rate: {title: t}\n  claimant_rate:\n", "claimant_rate is given twice"),
+        ("  claimant_rate:\n", "  residents_16_64:\n", "measure residents_16_64 is already declared"),
+        ("title:", "\ttitle:", "not YAML"),
+        ("[2024-11-15,", "[{file: ../claimants.csv, released: 2024-11-15},", "must lie under sources/"),
+        ("[2024-11-15,", "[2024-11-16,", r"yaml:11: releases: found ons_claimant_rate_2024-11-15.csv.gz, ons_claimant"),
+        ("claimant-count", "''", r"yaml:2: family: found .*, expected {explore_local_statistics: its name there}"),
+    ],
+)
+def test_a_wrong_declaration_is_refused_with_file_line_and_choices(
+    project: Project, old: str, new: str, complaint: str
+) -> None:
+    path = project.catalogue.sources_dir / "ons_claimant_rate.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(DeclarationError, match=complaint) as refusal:
+        load(project.catalogue.root)
+    assert ".yaml" in str(refusal.value)
+
+
+VALUE = "claimant_rate.value as claimant_rate,"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        (
+            "lad_2023.claimant_rate using",
+            "lad_2023.claimant_rat using",
+            r"sql:\d+: unknown measure 'claimant_rat'; did you",
+        ),
+        ("  claimant_rate:", "  claimant_rates:", r"sql:\d+: needs: unknown measure 'claimant_rates'; did you mean"),
+        ("  - vacancies", "  - vacancy", "unknown measure 'vacancy'; did you mean vacancies"),
+        ("lad_2023.claimant_rate using", "lad_2019.claimant_rate using", "this problem is about lad_2023"),
+        ("from lad_2023.place", "from lad_2023.place, read_csv('x.csv')", r"read_csv\(\) is not allowed"),
+        ("from lad_2023.place", "from lad_2023.place, 'x.csv'", "expected <place system>.<measure>"),
+        ("from lad_2023.place", "from lad_2023.place_period", "grain latest has the spine place"),
+        ("order by", "; select 1; select 2 order by", "found 3 statements, expected one SELECT"),
+        (VALUE, f"coalesce(claimant_rate.value, 0) as x, {VALUE}", "would turn missing into a figure"),
+        (VALUE, f"*, {VALUE}", "must name its columns"),
+        (VALUE, f"claimant_rate.value * 2, {VALUE}", "needs a name"),
+        ("grain: latest", "grain: fortnight", "'latest', 'month', 'quarter' or 'year'"),
+        ("grain: latest", "grain: month", "periods are given for month"),
+        ("grain: latest", "grane: latest", "did you mean grain"),
+        ("select", "insert into x select", "only a SELECT is allowed"),
+        ("/*", "--", "expected the file to start with"),
+    ],
+)
+def test_a_wrong_problem_is_refused_with_file_line_and_choices(
+    project: Project, old: str, new: str, complaint: str
+) -> None:
+    path = project.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(DeclarationError, match=complaint):
+        load(project.catalogue.root)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        (VALUE, "case when vacancies.value is null then 0 end as claimant_rate,", "shows 0 for E06000001"),
+        (VALUE, f"greatest(vacancies.value, 0) as made_up, {VALUE}", "column made_up shows 0"),
+        ("order by", "where claimant_rate.value > 3 order by", "expected one for each of 361"),
+        ("order by", "cross join lad_2023.place as other order by", "found 130321 rows"),
+        ("place.place_name,", "place.no_such_name,", "does not run"),
+        ("place.place_code,\n    place.place_name", "place.place_name", "must show place_code"),
+    ],
+)
+def test_a_select_that_would_mislead_is_refused_when_it_runs(
+    project: Project, old: str, new: str, complaint: str
+) -> None:
+    path = project.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    changed = project._replace(catalogue=load(project.catalogue.root))
+    steps.prepare(changed)
+    with pytest.raises(CommongroundError, match=complaint):
+        answering.answer_problem(changed, "jobs_recovery")

@@ -1,0 +1,163 @@
+"""Published files with random damage: each ends as cells or as a clear refusal, never as a crash.
+
+Seeded, so that a failure can be run again; the seed and number of the damage stand in the message.
+"""
+
+import gzip
+import io
+import random
+import zipfile
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.errors import UnreadableError
+from pipelines.core.schema import STATUSES
+from pipelines.core.store import Snapshot
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.geography.access import place_system, register_places
+from pipelines.observations.conform import Codes, conform
+from pipelines.observations.ingest import codes_for
+from pipelines.readers.archive import unpacked
+from pipelines.readers.read import read_sheet
+from pipelines.readers.tidy import tidied
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TIMES = 150
+INSERTED = (b"\xff\xfe", b'"', b",", b"\n", b"\r", b"NaN", b"inf", b"-1e400", b"<script>", b"=cmd()", "é".encode(),
+            b"\x00", b"9" * 400, b"1e308", b"x" * 50_000)  # fmt: skip
+
+Sample = tuple[Source, bytes, Codes]
+Damage = Callable[[random.Random, bytes], bytes]
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sample]:
+    """The head and foot of each source's newest file: small, with preamble, header, data and footnotes."""
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    places = register_places(project)
+    found = {}
+    for name, source in project.catalogue.observing().items():
+        content = (project.catalogue.sources_dir / source.releases[-1].file).read_bytes()
+        lines = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).split(b"\n")
+        names = project.catalogue.sources_dir / f"{name}.names.csv"
+        codes = codes_for(source, places, names, place_system(project, source.places or ""))
+        found[name] = (source, b"\n".join(lines[:40] + lines[-12:]), codes)
+    return found
+
+
+def at_random(rng: random.Random, content: bytes) -> int:
+    return rng.randrange(len(content)) if content else 0
+
+
+def flipped(rng: random.Random, content: bytes) -> bytes:
+    where = at_random(rng, content)
+    return content[:where] + bytes([rng.randrange(256)]) + content[where + 1 :]
+
+
+def deleted(rng: random.Random, content: bytes) -> bytes:
+    where = at_random(rng, content)
+    return content[:where] + content[where + rng.choice([1, 5, 200]) :]
+
+
+def doubled(rng: random.Random, content: bytes) -> bytes:
+    where = at_random(rng, content)
+    return content[:where] + content[where : where + rng.choice([5, 300])] + content[where:]
+
+
+def inserted(rng: random.Random, content: bytes) -> bytes:
+    where = at_random(rng, content)
+    return content[:where] + rng.choice(INSERTED) + content[where:]
+
+
+def cut_short(rng: random.Random, content: bytes) -> bytes:
+    return content[: at_random(rng, content)]
+
+
+def shuffled(rng: random.Random, content: bytes) -> bytes:
+    lines = content.split(b"\n")
+    rng.shuffle(lines)
+    return b"\n".join(lines)
+
+
+def other_commas(rng: random.Random, content: bytes) -> bytes:
+    return content.replace(b",", rng.choice([b";", b"\t", b", ", b",,"]))
+
+
+def packed_and_damaged(rng: random.Random, content: bytes) -> bytes:
+    return rng.choice([flipped, deleted, cut_short])(rng, gzip.compress(content, mtime=0))
+
+
+DAMAGES: tuple[Damage, ...] = (
+    flipped,
+    deleted,
+    doubled,
+    inserted,
+    cut_short,
+    shuffled,
+    other_commas,
+    packed_and_damaged,
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_file_is_read_right_or_refused(samples: dict[str, Sample], damage: Damage) -> None:
+    refused = 0
+    for number in range(TIMES):
+        rng = random.Random(f"{damage.__name__}{number}")
+        name = rng.choice(sorted(samples))
+        source, content, codes = samples[name]
+        content = damage(rng, content)
+        try:
+            sheet = tidied(read_sheet(content, source, "file.csv"), ROOT / "sources" / f"{name}.py")
+            snapshot = Snapshot(name, "x", date(2024, 1, 1), "", "", "", "file.csv", len(content), "")
+            cells = conform(sheet, name, source, snapshot, codes)
+        except UnreadableError as error:
+            refused += 1
+            assert "file.csv" in str(error), f"{damage.__name__} {number}"
+            continue
+        told = f"{damage.__name__} {number} of {name}"
+        assert cells["value"].drop_nulls().is_finite().all(), told
+        assert set(cells["status"].drop_nulls()) <= set(STATUSES), told
+        sound = cells.filter(cells["fault"].is_null())
+        assert {part for code in sound["place_code"] for part in code.split("+")} <= codes.system, told
+        assert sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(), told
+    # A packed file has a checksum, by which nearly every damage to it is told.
+    assert refused < TIMES or damage is packed_and_damaged
+
+
+def packed(names: dict[str, bytes]) -> bytes:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in names.items():
+            archive.writestr(name, body)
+    return kept.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("names", "member", "expected"),
+    [
+        (["a-2026.csv", "notes.txt"], "a-*.csv", "a-2026.csv"),
+        (["a.csv"], None, "a.csv"),
+        (["b.csv", "a.csv"], "a.csv", "a.csv"),
+        (["a-2026.csv", "a-2025.csv"], "a-*.csv", "(2 match)"),
+        (["notes.txt"], "a-*.csv", "(0 match)"),
+        (["a.csv", "b.csv"], None, "one, or member: declared"),
+        (["../a.csv"], None, "points out of the archive"),
+        (["/etc/a.csv"], None, "points out of the archive"),
+        (["C:\\a.csv"], None, "points out of the archive"),
+        (["..\\a.csv"], None, "points out of the archive"),
+    ],
+)
+def test_a_member_of_a_zip_is_found_by_its_name_alone(names: list[str], member: str | None, expected: str) -> None:
+    content = packed(dict.fromkeys(names, b"code,value\n"))
+    try:
+        assert unpacked(content, member, "a.zip", "csv") == (b"code,value\n", f"a.zip/{expected}")
+    except UnreadableError as error:
+        assert expected in str(error)

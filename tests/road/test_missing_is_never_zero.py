@@ -1,0 +1,130 @@
+"""No view, export or report turns missing into nought: one test for each of the seven ways in which others did.
+
+One place of the problem is hidden, one has no row, one is blank in the file; one has a true nought.
+"""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.errors import CommongroundError
+from pipelines.core.store import out_path
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer as answering
+from pipelines.outputs.publish import report_problem
+from pipelines.outputs.warehouse_tables import publish_warehouse
+from tests.apportionment.test_rates import cell, placed
+from tests.gaps.test_cells import CUMBERLAND, MERTON, OLD, Case, cell_of, project_of, with_peers
+
+NOUGHT, BLANK, ABSENT = "E09000001", "E09000002", "E08000035"
+ROWS = with_peers(f"{MERTON},x,2023,c", f"{BLANK},x,2023,", f"{NOUGHT},x,2023,0")
+MISSING = {MERTON, BLANK, ABSENT}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = project_of(Case(None, MERTON, ROWS), tmp_path_factory.mktemp("built"))
+    steps.prepare(project)
+    answering.answer_problem(project, "a_problem")
+    report_problem(project, "a_problem")
+    publish_warehouse(project)
+    return project
+
+
+def answered(folder: Path, column: str, after: str = "") -> pl.DataFrame:
+    """Answer the problem with another column in its SELECT."""
+    project = project_of(Case(None, MERTON, ROWS), folder)
+    path = project.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
+    text = path.read_text().replace("figure.value as figure", column)
+    path.write_text(text.rstrip() + f" {after}\n")
+    project = project._replace(catalogue=load(project.catalogue.root))
+    steps.prepare(project)
+    return answering.answer_problem(project, "a_problem")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "coalesce(figure.value, 0) as figure",
+        "ifnull(figure.value, 0) as figure",
+        "case when figure.value is null then 0 else figure.value end as figure",
+        "greatest(figure.value, 0) as figure",
+    ],
+)
+def test_one_a_default_for_what_is_missing_is_refused(tmp_path: Path, column: str) -> None:
+    with pytest.raises(CommongroundError, match=r"would turn missing into a figure|where nothing it rests on is known"):
+        answered(tmp_path, column)
+
+
+def test_two_a_join_that_drops_places_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CommongroundError, match="expected one for each of 361 place_code"):
+        answered(tmp_path, "figure.value as figure", "where figure.value is not null")
+
+
+def test_three_a_sum_over_nothing_is_no_nought(tmp_path: Path) -> None:
+    hidden = [f"{code},x,2023,c" for code in ("E07000026", "E07000028", "E07000029")]
+    cell_found = cell_of(Case("children_incomplete", CUMBERLAND, hidden, source=OLD), tmp_path)
+    assert cell_found["value"] is None and cell_found["reason"]
+
+
+def test_four_a_count_of_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CommongroundError, match="where nothing it rests on is known"):
+        answered(
+            tmp_path,
+            "(select count(f.value) from lad_2023.figure as f where f.place_code = place.place_code) as figure",
+        )
+
+
+def test_five_a_mean_does_not_skip_what_is_missing() -> None:
+    people = [cell("people", "A", 300.0), cell("people", "B", 100.0)]
+    found = placed([cell("rate", "A", 2.0), cell("rate", "B", None)], people)
+    assert (found["value"], found["reason"]) == (None, "children_incomplete")
+
+
+def test_six_a_wide_view_has_nulls_and_a_pivot_is_refused(built: Project, tmp_path: Path) -> None:
+    with duckdb.connect(str(out_path(built.home, "commonground.duckdb")), read_only=True) as con:
+        view = dict(con.sql("select place_code, figure from problem.a_problem").fetchall())
+        gaps = {code for (code,) in con.sql("select place_code from gaps").fetchall()}
+    assert {view[code] for code in MISSING} == {None} and view[NOUGHT] == 0.0
+    assert len(view) == 361 and gaps == {code for code, value in view.items() if value is None}
+    project = project_of(Case(None, MERTON, ROWS), tmp_path)
+    path = project.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
+    head = path.read_text().split("select")[0]
+    path.write_text(f"{head}pivot lad_2023.figure on period_start using sum(value)\n")
+    with pytest.raises(CommongroundError, match="no PIVOT"):
+        load(project.catalogue.root)
+
+
+def test_seven_a_blank_is_no_nought_in_the_file_nor_in_any_export(built: Project) -> None:
+    table = list(csv.DictReader(io.StringIO(out_path(built.home, "a_problem.csv").read_text(encoding="utf-8"))))
+    exported = {row["place_code"]: row["value"] for row in table}
+    assert {exported[code] for code in MISSING} == {""} and float(exported[NOUGHT]) == 0
+    told = {
+        each["place_code"]: each for each in json.loads(out_path(built.home, "a_problem.json").read_text())["cells"]
+    }
+    assert {told[code]["value"] for code in MISSING} == {None} and told[NOUGHT]["value"] == 0
+    assert told[BLANK]["reason"] == "not_available"
+
+
+@pytest.mark.parametrize("code", sorted(MISSING))
+def test_seven_the_page_shows_a_reason_and_no_nought_for_what_is_missing(built: Project, code: str) -> None:
+    with duckdb.connect(str(out_path(built.home, "commonground.duckdb")), read_only=True) as con:
+        ((name,),) = con.sql(f"select place_name from cells where place_code = '{code}'").fetchall()
+    html = out_path(built.home, "a_problem.html").read_text(encoding="utf-8")
+    (row,) = [row for row in re.findall(r"<tr.*?</tr>", html, re.S) if re.search(rf">\s*{name}\s*<", row)][:1]
+    cells = [re.sub(r"<[^>]*>", " ", each).strip() for each in re.findall(r"<td.*?</td>", row, re.S)]
+    assert cells and not {"0", "0.0", "0.00"} & set(cells), cells
+
+
+def test_the_place_with_a_true_nought_has_it_everywhere(built: Project) -> None:
+    with duckdb.connect(str(out_path(built.home, "commonground.duckdb")), read_only=True) as con:
+        rows = con.sql(f"select value, reason from cells where place_code = '{NOUGHT}'").fetchall()
+    assert rows == [(0.0, None)]

@@ -1,0 +1,376 @@
+"""The starter edition, end to end: what a newcomer gets from `make run`, checked against published figures."""
+
+import csv
+import gzip
+import io
+import os
+import re
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from checks.periods import of_another_period
+from pipelines.app import steps
+from pipelines.core.store import out_path, read_table, state_path
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer as answering
+from pipelines.gaps.ledger_load import record
+from pipelines.gaps.reference_periods import instants
+from pipelines.observations.access import observe_source
+from pipelines.outputs.publish import FORMS, report_problem
+from pipelines.outputs.warehouse_tables import publish_warehouse
+from tests.small import small_project
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AS_OF = date(2026, 11, 24)
+BUCKINGHAMSHIRE = "E06000060"
+NORTHERN_IRELAND = [f"N090000{n:02}" for n in range(1, 12)]
+SOUTH_LONDON = {"Merton", "Sutton", "Kingston upon Thames", "Croydon", "Wandsworth", "Lambeth", "Richmond upon Thames"}
+
+
+def built(project: Project) -> Project:
+    """Build everything, step by step, without Dagster."""
+    steps.prepare(project)
+    for name in project.catalogue.observing():
+        observe_source(project, name)
+    for name in project.catalogue.problems:
+        record(project, name, answering.answer_problem(project, name))
+        report_problem(project, name)
+    publish_warehouse(project)
+    return project
+
+
+@pytest.fixture(scope="session")
+def cells(starter: Project) -> pl.DataFrame:
+    return read_table(state_path(starter.home, "cell", "jobs_recovery"))
+
+
+@pytest.fixture(scope="session")
+def warehouse(starter: Project) -> Path:
+    return out_path(starter.home, "commonground.duckdb")
+
+
+def one(cells: pl.DataFrame, place: str, measure: str) -> dict[str, object]:
+    return cells.filter(pl.col("place_code") == place, pl.col("measure") == measure).row(0, named=True)
+
+
+def ask(warehouse: Path, query: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        return con.sql(query).fetchall()
+
+
+def test_every_district_of_2023_has_one_row(warehouse: Path) -> None:
+    assert ask(warehouse, "select count(*), count(distinct place_code) from problem.jobs_recovery") == [(361, 361)]
+
+
+def test_every_cell_asked_for_is_a_value_or_a_reason(warehouse: Path) -> None:
+    wrong = "select count(*) from cells where (value is null) <> (reason is not null)"
+    assert ask(warehouse, wrong) == [(0,)]
+    assert ask(warehouse, "select count(*) from cells where problem = 'jobs_recovery'") == [(361 * 6,)]
+    assert ask(warehouse, "select count(*) from cells where reason = 'unexplained'") == [(0,)]
+
+
+def test_cumberlands_furlough_is_the_sum_of_its_three_old_districts(cells: pl.DataFrame) -> None:
+    cell = one(cells, "E06000063", "furloughed_employments")
+    assert cell["value"] == 15_300 + 18_200 + 7_700
+    assert (cell["basis"], cell["parts"]) == ("merged", "E07000026,E07000028,E07000029")
+    assert (cell["low"], cell["high"]) == (41_050.0, 41_350.0)
+
+
+def test_cumberlands_furlough_rate_is_not_invented(cells: pl.DataFrame) -> None:
+    cell = one(cells, "E06000063", "furlough_take_up")
+    assert (cell["value"], cell["reason"]) == (None, "needs_parts")
+    # An average lies within what it is an average of: 25 % to 36 %, each rounded to a whole per cent.
+    assert (cell["low"], cell["high"]) == (24.5, 36.5)
+
+
+@pytest.mark.parametrize("place", NORTHERN_IRELAND)
+def test_universal_credit_says_that_it_does_not_cover_northern_ireland(cells: pl.DataFrame, place: str) -> None:
+    cell = one(cells, place, "households_on_universal_credit")
+    assert (cell["value"], cell["reason"]) == (None, "nation_not_covered")
+    assert "Department for Communities" in f"{cell['holder']} {cell['remedy']}"
+
+
+def test_buckinghamshire_is_a_gap_that_says_why(cells: pl.DataFrame) -> None:
+    cell = one(cells, BUCKINGHAMSHIRE, "furloughed_employments")
+    assert (cell["value"], cell["reason"]) == (None, "children_incomplete")
+    assert "0 of 4" in str(cell["evidence"])
+    assert "E06000060" in str(cell["evidence"])
+
+
+@pytest.mark.parametrize(
+    ("place", "together"),
+    [("E06000052", 83_400), ("E06000053", 83_400), ("E09000033", 27_800), ("E09000001", 27_800)],
+)
+def test_places_published_together_are_gaps_with_bounds(cells: pl.DataFrame, place: str, together: int) -> None:
+    cell = one(cells, place, "furloughed_employments")
+    assert (cell["value"], cell["reason"], cell["low"]) == (None, "combined_area", 0.0)
+    assert cell["high"] == together + 50
+    assert one(cells, place, "furlough_take_up")["reason"] == "combined_area"
+
+
+def test_places_published_together_are_counted_once(warehouse: Path) -> None:
+    query = "select sum(value) from observations where measure = 'furloughed_employments'"
+    repeated = 83_400 + 27_800
+    # The table as compiled adds to 9,532,000 because it repeats both combined figures.
+    assert ask(warehouse, query) == [(9_532_000 - repeated,)]
+
+
+def test_vacancies_are_asked_for_although_nobody_publishes_them(cells: pl.DataFrame) -> None:
+    wanted = cells.filter(pl.col("measure") == "vacancies")
+    assert wanted["need"].unique().to_list() == ["wanted"]
+    assert wanted["reason"].unique().to_list() == ["not_collected"]
+    assert wanted["holder"].null_count() == wanted["remedy"].null_count() == 0
+
+
+def test_every_universal_credit_name_is_matched(starter: Project) -> None:
+    finding = read_table(state_path(starter.home, "finding", "dwp_uc_households"))
+    assert finding.filter(pl.col("reason") == "unmatched_place").is_empty()
+    seen = read_table(state_path(starter.home, "observation", "dwp_uc_households"))
+    assert seen["place_code"].n_unique() == 350
+
+
+def test_the_ten_months_that_were_left_out_are_found(starter: Project) -> None:
+    finding = read_table(state_path(starter.home, "finding", "dwp_uc_households"))
+    skipped = finding.filter(pl.col("reason") == "period_mismatch").select("period_start", "period_end").rows()
+    assert skipped == [(date(2023, 1, 1), date(2023, 10, 31))]
+
+
+def test_residents_add_to_the_published_total_of_the_kingdom(cells: pl.DataFrame) -> None:
+    residents = cells.filter(pl.col("measure") == "residents_16_64")
+    told = gzip.decompress((ROOT / "sources" / "starter" / "ons_residents.csv.gz").read_bytes()).decode()
+    kingdom = [row for row in csv.DictReader(io.StringIO(told)) if row["Area name"] == "UNITED KINGDOM"]
+    columns = ("Mid-2022 population (Female)", "Mid-2022 population (Male)")
+    assert residents["value"].sum() == sum(int(row[column]) for row in kingdom for column in columns)
+
+
+def test_the_newest_of_three_releases_of_the_claimant_rate_is_used(starter: Project, cells: pl.DataFrame) -> None:
+    release = read_table(state_path(starter.home, "release", "ons_claimant_rate"))
+    assert release["usable"].to_list() == [True, True, True]
+    newest = release.sort("released_at")["release"].to_list()[-1]
+    assert cells.filter(pl.col("measure") == "claimant_rate")["release"].unique().to_list() == [newest]
+    seen = read_table(state_path(starter.home, "observation", "ons_claimant_rate"))
+    merton = seen.filter(pl.col("place_code") == "E09000024", pl.col("period_end") == date(2020, 12, 31))
+    assert merton.sort("released_at")["value"].to_list()[:2] == [2.6, 5.8]
+
+
+def test_every_total_is_its_places_and_what_lies_between_them(warehouse: Path) -> None:
+    parts = "local + missing_places + suppressed + rounding + unallocated + retired_codes + remainder"
+    assert ask(warehouse, f"select * from reconciliation where abs(total - ({parts})) > 1e-6") == []
+    residents = "select count(*) from reconciliation where measure = 'residents_16_64' and remainder <> 0"
+    assert ask(warehouse, residents) == [(0,)]
+    assert ask(warehouse, "select count(*) > 100 from totals where role = 'total'") == [(True,)]
+
+
+def test_a_rank_is_told_only_as_far_as_bounds_allow(warehouse: Path) -> None:
+    assert ask(warehouse, "select * from ranks where rank_low > rank_high or rank_high > places") == []
+    furlough = "from ranks where problem = 'jobs_recovery' and measure = 'furlough_take_up'"
+    # A gap without bounds may stand anywhere.
+    assert ask(warehouse, f"select distinct rank_low {furlough} and value is null and high is null") == [(1,)]
+    assert ask(warehouse, f"select count(*) > 0 {furlough} and rank_low < rank_high and value is not null") == [(True,)]
+
+
+def test_the_border_of_a_district_left_out_is_where_data_break(warehouse: Path) -> None:
+    query = "select count(*) > 5 from boundary_cliffs where place_b = 'E06000060' and kind = 'known_unknown'"
+    assert ask(warehouse, query) == [(True,)]
+
+
+def test_every_cell_read_is_accounted_for(warehouse: Path) -> None:
+    lost = """
+        select * from releases
+        where cells_read <> cells_used + cells_of_other_tiers + cells_repeated + cells_set_aside
+    """
+    assert ask(warehouse, lost) == []
+
+
+def test_the_second_problem_is_a_subset_by_month(warehouse: Path) -> None:
+    rows = ask(warehouse, "select place_name, count(*) from problem.jobs_south_london group by all")
+    assert {name for name, _ in rows} == SOUTH_LONDON
+    assert {months for _, months in rows} == {46}
+
+
+def test_a_month_never_shows_a_figure_of_a_later_time(warehouse: Path) -> None:
+    assert ask(warehouse, "select count(*) from cells where value_end > period_end") == [(0,)]
+
+
+def test_no_problem_shows_a_figure_of_another_period(starter: Project) -> None:
+    known, wrong = 0, []
+    for name, problem in starter.catalogue.problems.items():
+        found = read_table(state_path(starter.home, "cell", name))
+        of_days = instants(starter.catalogue, problem.measures)
+        known += found["value"].count() if problem.header.grain != "latest" else 0
+        wrong += of_another_period(found, problem.header.grain, of_days)["cell_id"].to_list()
+    assert wrong == [] and known > 30_000
+
+
+def test_a_month_of_2020_is_no_year_of_claimants(warehouse: Path) -> None:
+    merton = """
+        select count(*), count(value), min(reason), max(reason), min(evidence) from cells
+        where problem = 'jobs_south_london' and measure = 'claimant_rate' and place_code = 'E09000024'
+    """
+    (told,) = ask(warehouse, merton)
+    assert told[:4] == (46, 0, "no_figure_for_period", "no_figure_for_period")
+    assert str(told[4]).startswith("ons_claimant_rate has no figure of April 2020; the nearest is of 2020; it was ")
+
+
+def test_residents_of_mid_2022_are_carried_into_later_months_and_say_so(warehouse: Path) -> None:
+    columns = "residents_16_64, residents_16_64_status, residents_16_64_period"
+    told = ask(warehouse, f"""
+        select period_start, {columns} from problem.jobs_south_london where place_code = 'E09000024'
+        and period_start in (date '2022-05-01', date '2022-06-01', date '2023-12-01') order by 1
+    """)  # fmt: skip
+    assert [row[1] is None for row in told] == [True, False, False] and told[1][1] == told[2][1]
+    assert [row[2] for row in told] == ["no_figure_for_period", "normal", "carried_forward"]
+    assert [row[3] for row in told] == [None, "30 June 2022", "30 June 2022"]
+
+
+def test_figures_are_numbers_with_a_status_beside_each(warehouse: Path) -> None:
+    columns = dict(ask(warehouse, "select column_name, column_type from (describe problem.jobs_recovery)"))
+    for measure in ("residents_16_64", "claimant_rate", "furloughed_employments", "vacancies"):
+        assert columns[measure] == "DOUBLE"
+        assert columns[f"{measure}_status"] == "VARCHAR"
+
+
+def test_every_table_and_column_carries_its_comment(warehouse: Path) -> None:
+    bare = """
+        select table_name, column_name from duckdb_columns()
+        where not internal and coalesce(comment, '') = ''
+    """
+    assert ask(warehouse, bare) == []
+    for kind in ("table", "view"):
+        unnamed = f"select {kind}_name from duckdb_{kind}s() where coalesce(comment, '') = '' and not internal"
+        assert ask(warehouse, unnamed) == []
+
+
+def test_every_query_of_the_readme_runs_and_finds_something(warehouse: Path) -> None:
+    queries = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(queries) >= 4
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        for query in queries:
+            for statement in con.extract_statements(query):
+                assert con.execute(statement).fetchone(), statement.query
+
+
+def test_no_column_has_a_name_that_must_be_quoted(warehouse: Path) -> None:
+    reserved = """
+        select table_name, column_name from duckdb_columns()
+        where not internal and column_name in (
+            select keyword_name from duckdb_keywords() where keyword_category = 'reserved'
+        )
+    """
+    assert ask(warehouse, reserved) == []
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Copy some declarations into a project of its own, to break them."""
+    return small_project(tmp_path)
+
+
+def test_building_twice_from_nothing_gives_identical_tables(copy: Path, tmp_path: Path) -> None:
+    first, again = (built(Project(load(copy), tmp_path / name, AS_OF)).home for name in ("first", "again"))
+    for kind in ("cell", "view", "observation", "finding", "release"):
+        made = sorted((first / "state" / kind).glob("*.parquet"))
+        assert made
+        for path in made:
+            assert read_table(path).equals(read_table(again / "state" / kind / path.name)), path
+    for name in (f"jobs_recovery.{form}" for form in FORMS):
+        assert out_path(first, name).read_bytes() == out_path(again, name).read_bytes()
+
+
+def rebuilt(root: Path, home: Path) -> pl.DataFrame:
+    built(Project(load(root), home, AS_OF))
+    return read_table(state_path(home, "cell", "jobs_recovery"))
+
+
+def file_of(root: Path, source: str) -> Path:
+    return root / "sources" / load(root).sources[source].releases[-1].file
+
+
+@pytest.mark.parametrize(
+    "bytes_",
+    [b"", b"<!DOCTYPE html><html><body>Sorry</body></html>", b"\x1f\x8b\x08\x00broken", b"a,b\n1,2\n"],
+    ids=["empty", "a web page", "a truncated gzip", "other columns"],
+)
+def test_a_broken_file_leaves_the_last_good_release_and_all_other_measures(
+    copy: Path, tmp_path: Path, bytes_: bytes
+) -> None:
+    before = rebuilt(copy, tmp_path / "store")
+    file_of(copy, "hmrc_furlough").write_bytes(bytes_)
+    after = rebuilt(copy, tmp_path / "store")
+    assert after.drop("release").equals(before.drop("release"))
+    finding = read_table(state_path(tmp_path / "store", "finding", "hmrc_furlough"))
+    assert finding.filter(pl.col("reason") == "fetch_failed")["severity"].to_list() == ["error"]
+
+
+def test_a_source_that_never_worked_is_a_gap_and_stops_nothing_else(copy: Path, tmp_path: Path) -> None:
+    file_of(copy, "hmrc_furlough").write_bytes(b"<html>Sign in</html>")
+    after = rebuilt(copy, tmp_path / "store")
+    furlough = after.filter(pl.col("measure") == "furloughed_employments")
+    assert furlough["reason"].unique().to_list() == ["fetch_failed"]
+    assert after.filter(pl.col("measure") == "residents_16_64")["value"].null_count() == 0
+
+
+def test_removing_a_source_and_its_problem_leaves_no_trace(copy: Path, tmp_path: Path) -> None:
+    home = tmp_path / "store"
+    (copy / "sources" / "council_stock.yaml").write_text(
+        "title: Stock\npublisher: A council\nlicence: OGL\npage: https://example.org\nplaces: lad_2023\n"
+        "columns: {place: code, period: year}\nreleases: [{file: starter/stock.csv, released: 2024-01-01}]\n"
+        "measures: {stock_on_hand: {title: Stock, unit: items, kind: stock, column: stock}}\n"
+    )
+    (copy / "sources" / "starter" / "stock.csv").write_text("code,year,stock\nE09000024,2025,7\n")
+    (copy / "pipelines" / "problems" / "stock.sql").write_text(
+        "/*\nquestion: q\ndecision: d\nowner: o\nplaces: lad_2023\ngrain: latest\nneeds:\n  stock_on_hand:\n*/\n"
+        "select place.place_code, stock_on_hand.value as stock_on_hand\n"
+        "from lad_2023.place join lad_2023.stock_on_hand using (place_code)\n"
+    )
+    rebuilt(copy, home)
+    path = out_path(home, "commonground.duckdb")
+    assert ask(path, "select count(*) from problem.stock where stock_on_hand = 7") == [(1,)]
+    for gone in ("sources/council_stock.yaml", "sources/starter/stock.csv", "pipelines/problems/stock.sql"):
+        (copy / gone).unlink()
+    rebuilt(copy, home)
+    tables = ("cells", "observations", "findings", "sources", "measures", "releases")
+    for table in tables:
+        assert ask(path, f"select count(*) from {table} t where t::varchar like '%stock_on_hand%'") == [(0,)], table
+        assert ask(path, f"select count(*) from {table} t where t::varchar like '%council_stock%'") == [(0,)], table
+    assert ask(path, "select count(*) from duckdb_tables() where table_name = 'stock'") == [(0,)]
+    assert not list((home / "out").glob("stock.*"))
+
+
+def test_a_build_killed_half_way_loses_nothing(copy: Path, tmp_path: Path) -> None:
+    home = tmp_path / "store"
+    surroundings = {**os.environ, "COMMONGROUND_PROJECT": str(copy), "COMMONGROUND_AS_OF": AS_OF.isoformat()}
+    command = [sys.executable, "-m", "pipelines.app.cli", "build", "--store", str(home)]
+    for seconds in (1.0, 3.0, 6.0):
+        process = subprocess.Popen(command, env=surroundings, cwd=ROOT, stdout=subprocess.DEVNULL)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    after = rebuilt(copy, home)
+    assert after.equals(rebuilt(copy, tmp_path / "other"))
+    assert not list(home.rglob(".making-*"))
+
+
+def test_the_starter_edition_is_small() -> None:
+    files = [path for path in (ROOT / "sources" / "starter").rglob("*") if path.is_file() and path.suffix != ".py"]
+    assert sum(path.stat().st_size for path in files) <= 6_000_000
+
+
+def test_every_starter_file_says_where_it_came_from(starter: Project) -> None:
+    provenance = pl.read_csv(ROOT / "sources" / "starter" / "PROVENANCE.csv", infer_schema=False)
+    told = dict(provenance.select("file", "sha256").iter_rows())
+    from pipelines.core.store import digest
+
+    for source in starter.catalogue.sources.values():
+        for release in source.releases:
+            name = Path(release.file).name
+            assert told[name] == digest((ROOT / "sources" / release.file).read_bytes()), name

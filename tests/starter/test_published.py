@@ -1,0 +1,174 @@
+"""The files as published, whole, read by the declarations that the starter edition uses.
+
+They are not part of the project; where the folder is absent these tests skip and say so.
+"""
+
+import gzip
+import os
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.store import Snapshot, digest
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.geography.access import place_system, register_places
+from pipelines.observations.conform import conform
+from pipelines.observations.ingest import codes_for
+from pipelines.observations.revisions import revisions
+from pipelines.readers.read import read_sheet
+from pipelines.readers.tidy import tidied
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PUBLISHED = Path(os.environ.get("COMMONGROUND_PUBLISHED", ROOT.parent / "shared" / "data"))
+pytestmark = pytest.mark.skipif(
+    not (PUBLISHED / "indicators" / "MANIFEST.csv").is_file(),
+    reason=f"the published files are not at {PUBLISHED}; set COMMONGROUND_PUBLISHED to where they are",
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return project
+
+
+def cells(project: Project, name: str, file: str) -> pl.DataFrame:
+    """Read a published file as a release of a source: every cell, with its fault where it has one."""
+    path = PUBLISHED / file
+    content = path.read_bytes()
+    source = project.catalogue.sources[name]
+    folder = project.catalogue.sources_dir
+    snapshot = Snapshot(name, digest(content), date(2026, 1, 1), "", "", "test", path.name, len(content), "")
+    system = place_system(project, source.places or "")
+    codes = codes_for(source, register_places(project), folder / f"{name}.names.csv", system)
+    return conform(tidied(read_sheet(content, source, path.name), folder / f"{name}.py"), name, source, snapshot, codes)
+
+
+CLAIMANTS = (
+    ("indicators/claimant_count/ons_els_claimant_rate_release_2024-11-15.csv", 9_407),
+    ("indicators/claimant_count/ons_els_claimant_rate_release_2025-01-24.csv", 9_816),
+    ("indicators/ons_explore_local_statistics/claimant-count.csv.gz", 10_325),
+)
+
+
+@pytest.mark.parametrize(("file", "rows"), CLAIMANTS)
+def test_the_claimant_rate_of_every_release_is_read_whole(project: Project, file: str, rows: int) -> None:
+    read = cells(project, "ons_claimant_rate", file)
+    assert read.height == rows
+    # Regions, counties and combined authorities are other tiers: known, and not counted as districts.
+    assert read["fault"].value_counts().sort("fault")["fault"].to_list() == [None, "total"]
+    assert read.filter(pl.col("fault").is_null())["place_code"].n_unique() == 361
+    assert read.filter(pl.col("status") == "not_available").height == 132
+
+
+def test_two_releases_disagree_on_7853_of_9407_figures(project: Project) -> None:
+    key = ["place_code", "period_start"]
+    old, new = (cells(project, "ons_claimant_rate", file).select(*key, "value") for file, _ in CLAIMANTS[:2])
+    both = old.join(new, on=key, suffix="_new", nulls_equal=True)
+    assert both.height == 9_407
+    assert both.filter(pl.col("value").ne_missing(pl.col("value_new"))).height == 7_853
+
+
+def test_the_table_of_revisions_has_the_same_7853_of_9407(project: Project) -> None:
+    read = [cells(project, "ons_claimant_rate", file) for file, _ in CLAIMANTS[:2]]
+    releases = [frame.with_columns(pl.lit(order, pl.Int64).alias("order")) for order, frame in enumerate(read)]
+    found, summary = revisions(pl.concat(releases))
+    assert summary.select("cells_in_both", "changed", "disappeared").row(0) == (9_407, 7_853, 0)
+    assert found.filter(pl.col("kind") == "changed").height == 7_853
+    merton = found.filter(pl.col("place_code") == "E09000024", pl.col("period_start") == date(2020, 1, 1))
+    assert merton.select("old", "new").rows() == [(2.6, 5.8)]
+
+
+def test_the_export_of_universal_credit_is_read_whole(project: Project) -> None:
+    read = cells(
+        project, "dwp_uc_households", "indicators/universal_credit/statxplore_households_on_uc_lad_2015_2022.csv"
+    )
+    sound = read.filter(pl.col("fault").is_null())
+    assert (sound["place_code"].n_unique(), sound["period_start"].n_unique(), sound.height) == (350, 90, 31_500)
+    assert sound.filter(pl.col("marker") == "..").height == 406
+    # The rule of the marker: nothing printed is smaller than 5.
+    assert sound["value"].min() == 5
+    assert sound.filter(pl.col("status") == "provisional")["period_start"].unique().to_list() == [date(2023, 11, 1)]
+    assert sound.filter(pl.col("status") == "revised")["period_start"].n_unique() == 13
+
+
+def test_universal_credit_by_council_misses_its_total_only_by_the_noise_that_is_added(project: Project) -> None:
+    read = cells(
+        project, "dwp_uc_households", "indicators/universal_credit/statxplore_households_on_uc_lad_2015_2022.csv"
+    )
+    total = read.filter(pl.col("fault") == "total").select("period_start", pl.col("value").alias("total"))
+    parts = read.filter(pl.col("fault").is_null() | (pl.col("fault") == "unallocated"))
+    sums = parts.group_by("period_start").agg(pl.col("value").sum())
+    apart = sums.join(total, on="period_start").filter(pl.col("period_start") >= date(2019, 1, 1))
+    assert apart.height == 49
+    # At most 95 households in nearly five million.
+    assert apart.select(((pl.col("value") / pl.col("total")) - 1).abs().max()).item() < 5e-5
+
+
+def test_the_table_of_furlough_is_read_whole(project: Project) -> None:
+    read = cells(project, "hmrc_furlough", "indicators/furlough/brc_local_authority_stats_2020-09-21.csv")
+    counts = read.filter(pl.col("measure") == "furloughed_employments")
+    assert counts["value"].sum() == 9_532_000
+    assert counts.filter(pl.col("fault") == "repeat").height == 2
+    assert counts.filter(pl.col("fault").is_null())["value"].sum() == 9_532_000 - 83_400 - 27_800
+
+
+def test_residents_by_district_add_to_each_nation(project: Project) -> None:
+    read = cells(project, "ons_residents_16_64", "geo/population/lad23_mid2011_mid2022_syoa_sex_uk.csv.gz")
+    sound = read.filter(pl.col("fault").is_null(), pl.col("period_end") == date(2022, 6, 30))
+    told = dict(read.filter(pl.col("period_end") == date(2022, 6, 30)).select("place_code", "value").iter_rows())
+    for nation, code in (("E", "E92000001"), ("W", "W92000004"), ("S", "S92000003"), ("N", "N92000002")):
+        assert sound.filter(pl.col("place_code").str.starts_with(nation))["value"].sum() == told[code]
+
+
+def test_the_codes_in_use_at_the_end_of_each_year_are_the_published_registers(project: Project) -> None:
+    from pipelines.geography.register import system_places
+
+    register = register_places(project).register
+    for file, year in (
+        ("lad_2016-12_uk", 2016), ("lad_2017-12_uk", 2017), ("lad_2018-12_uk", 2018), ("lad_2019-12_uk", 2019),
+        ("lad_2020-12_uk", 2020), ("lad_2021_uk", 2021), ("lad_2022-12_uk", 2022), ("lad_2023-04_uk", 2023),
+        ("lad_2024-05_uk", 2024),
+    ):  # fmt: skip
+        published = pl.read_csv(PUBLISHED / "geo/lad_registers" / f"{file}.csv", infer_schema=False)
+        codes = set(published.to_series(0))
+        assert set(system_places(register, f"lad_{year}")["place_code"]) == codes, year
+
+
+def test_every_code_of_2011_reaches_exactly_one_district_of_2023(project: Project) -> None:
+    from pipelines.geography.register import reaches, system_places
+
+    places = register_places(project)
+    published = pl.read_csv(PUBLISHED / "geo/lad_registers/lad_2011-12_ew.csv", infer_schema=False)
+    target = set(system_places(places.register, "lad_2023")["place_code"])
+    found = reaches(places.changes, published.to_series(0).to_list(), target)
+    assert len(found) == published.height == 348
+    assert {len(reach.codes) for reach in found.values()} == {1}
+
+
+def test_the_starter_edition_is_no_copy_of_a_published_file() -> None:
+    published = {digest(path.read_bytes()) for path in PUBLISHED.rglob("*") if path.is_file()}
+    for path in (ROOT / "sources" / "starter").iterdir():
+        content = path.read_bytes()
+        assert digest(content) not in published
+        if path.suffix == ".gz":
+            assert digest(gzip.decompress(content)) not in published
+
+
+def test_the_starter_edition_is_what_the_script_writes(tmp_path: Path) -> None:
+    import shutil
+    import subprocess
+    import sys
+
+    for part in (ROOT / "sources" / "starter").glob("*.py"):
+        shutil.copy(part, tmp_path)
+    script = tmp_path / "carry_over.py"
+    subprocess.run([sys.executable, str(script), str(PUBLISHED)], check=True, capture_output=True)
+    for path in (ROOT / "sources" / "starter").iterdir():
+        if path.is_file():
+            assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name

@@ -1,0 +1,84 @@
+"""A definition that changed overnight, in files as published: England's cases of COVID-19 rose by half on 2 July 2020.
+
+That day laboratories outside the NHS were counted for the first time, back to the spring. In hand are the last file
+without them, and a file that others collated after it. Where they are absent these tests skip and say so.
+"""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from pipelines.core.schema import OBSERVATION, conformed
+from pipelines.core.store import Snapshot
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.observations.caveats import cautioned
+from pipelines.observations.revisions import revisions
+from tests.starter.test_published import PUBLISHED, cells, project, pytestmark
+from tests.starter.test_published_totals import declared
+
+__all__ = ["project", "pytestmark"]
+
+COVID = "indicators/covid_cases_testing"
+LAST_OF_PILLAR_1 = f"{COVID}/phe_coronavirus_cases_latest_2020-07-01.csv"
+BOTH_PILLARS = """
+places: utla_2019
+coverage: [England]
+where: {Country: [England]}
+columns: {place: AreaCode, label: Area, period: Date}
+period_kind: day
+measures:
+  cases_so_far_pillar_1: {title: Cases so far, unit: cases, kind: stock, column: TotalCases}
+unallocated: [Unknown]
+breaks: [{from: 2020-07-02, text: Tests of all laboratories are counted (Public Health England)}]
+"""
+OLD, NEW = date(2020, 7, 1), date(2020, 7, 2)
+
+
+def both_pillars(project: Project) -> tuple[Source, pl.DataFrame]:
+    """Read the collated file by the name that the figures had before, as a refresh would have done."""
+    content = (PUBLISHED / f"{COVID}/uk_cases_by_utla_and_health_board.csv").read_bytes()
+    return declared(content, "collated.csv", BOTH_PILLARS, project)
+
+
+def england(day: date) -> int:
+    """Give England's cases so far on a day, in the collated file of the nations."""
+    every = pl.read_csv(PUBLISHED / f"{COVID}/uk_indicators_long.csv", infer_schema=False)
+    mine = every.filter(pl.col(every.columns[0]) == str(day), pl.col("Country") == "England")
+    return int(mine.filter(pl.col("Indicator") == "ConfirmedCases")["Value"].item())
+
+
+def released(read: pl.DataFrame, order: int, day: date) -> pl.DataFrame:
+    """Take what a file says of councils from 1 July on; what it says of days before is by specimen in one of them."""
+    sound = read.filter(pl.col("fault").is_null(), pl.col("value").is_not_null(), pl.col("period_start") >= OLD)
+    known = {"source": "phe_cases", "release": f"file {order}", "released_at": day}
+    told = sound.with_columns(pl.lit(value).alias(name) for name, value in known.items())
+    return conformed(told, OBSERVATION).with_columns(pl.lit(order, pl.Int64).alias("order"))
+
+
+def test_england_rose_by_half_between_files_and_hardly_between_days() -> None:
+    before = pl.read_csv(PUBLISHED / LAST_OF_PILLAR_1, infer_schema=False).row(0, named=True)
+    assert (before["Area name"], before["Cumulative lab-confirmed cases"]) == ("England", "160764")
+    assert (england(OLD), england(NEW)) == (244_920, 245_480)
+    assert england(OLD) / 160_764 == pytest.approx(1.523, abs=0.001)
+    assert england(NEW) / england(OLD) == pytest.approx(1.002, abs=0.001)
+
+
+def test_the_revision_report_tells_it_and_suspects_another_meaning(project: Project) -> None:
+    """The same day in both files: 115 councils that the collated one has on it, every one of them higher."""
+    before, after = cells(project, "phe_cases", LAST_OF_PILLAR_1), both_pillars(project)[1]
+    found = revisions(pl.concat([released(before, 0, OLD), released(after, 1, NEW)]))
+    summary = found[1].row(0, named=True)
+    assert (summary["cells_in_both"], summary["changed"], summary["median_ratio"]) == (115, 115, pytest.approx(1.52))
+    assert "; in 1 of 1 periods most figures changed by a middle factor" in summary["suspicion"]
+    assert summary["suspicion"].endswith("furthest from 1 in July 2020: 1.52")
+
+
+def test_every_figure_after_it_says_that_it_is_not_growth(project: Project) -> None:
+    source, after = both_pillars(project)
+    held = Snapshot("here", "x", NEW, "", "", "", "collated.csv", 1, "")
+    told = cautioned(after.filter(pl.col("fault").is_null()), source, held)
+    broken = told.group_by("period_start").agg(pl.col("caveats").eq_missing("definition_break").mean())
+    by_day = dict(broken.iter_rows())
+    assert (by_day[OLD], by_day[NEW]) == (0.0, 1.0)

@@ -1,0 +1,134 @@
+"""Totals of files as published, taken apart: the gap between nation, regions and places, and what it is made of.
+
+The files are not part of the project; where the folder is absent these tests skip and say so.
+"""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from pipelines.app import steps
+from pipelines.core.schema import OBSERVATION, conformed
+from pipelines.core.store import Snapshot, digest
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from pipelines.geography.access import register_places
+from pipelines.geography.register import system_places
+from pipelines.observations.conform import conform
+from pipelines.observations.ingest import codes_for
+from pipelines.observations.reconciliation import reconciled
+from pipelines.observations.totals import TOTAL, members, totals
+from pipelines.readers.read import read_sheet
+from tests.starter.test_published import PUBLISHED, ROOT
+from tests.starter.test_published import pytestmark as pytestmark
+
+HCLIC_COLUMN = 4
+"""Column of table A1 with the number of assessments."""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare(project)
+    return project
+
+
+def taken_apart(project: Project, read: pl.DataFrame, source: Source, member: pl.DataFrame) -> pl.DataFrame:
+    """Take apart the totals of one published file as read."""
+    every = read.with_columns(pl.lit(0, pl.Int64).alias("order"))
+    sound = every.filter(pl.col("fault").is_null())
+    return reconciled(sound, totals(every), source, member, register_places(project))
+
+
+def declared(content: bytes, file: str, text: str, project: Project) -> tuple[Source, pl.DataFrame]:
+    """Read a published file by a declaration given here; give the source and every cell."""
+    head = "title: t\npublisher: p\nlicence: l\npage: https://example.org\n"
+    source = Source.model_validate(yaml.safe_load(head + text))
+    snapshot = Snapshot("here", digest(content), date(2026, 1, 1), "", "", "test", file, len(content), "")
+    codes = codes_for(source, register_places(project), Path("nowhere"))
+    return source, conform(read_sheet(content, source, file), "here", source, snapshot, codes)
+
+
+COVID = """
+places: utla_2019
+coverage: [England]
+columns: {place: Area code, label: Area name}
+period: {start: 2020-01-30, end: 2020-04-27}
+combined: [[E06000052, E06000053]] # "Cornwall and Isles of Scilly", under Cornwall's code alone
+measures: {cases: {title: c, unit: cases, kind: count, column: cases}}
+"""
+
+
+def test_the_nation_has_more_cases_than_its_regions_and_they_more_than_their_places(project: Project) -> None:
+    """Trap 24: 112,467 in England, 107,566 in its regions, 107,552 in the upper tier."""
+    path = PUBLISHED / "indicators/covid_cases_testing/phe_coronavirus_cases_latest_2020-04-27.csv"
+    daily = pl.col("Daily lab-confirmed cases").cast(pl.Int64, strict=False).sum().alias("cases")
+    summed = pl.read_csv(path, infer_schema=False).group_by("Area code", "Area name", maintain_order=True).agg(daily)
+    source, read = declared(summed.write_csv().encode(), path.name, COVID, project)
+    own = system_places(register_places(project).register, "utla_2019").filter(pl.col("nation") == "England")
+    found = taken_apart(project, read, source, members(own))
+    england = found.filter(pl.col("tier") == "nation").row(0, named=True)
+    assert (england["total"], england["local"], england["places_without"]) == (112_467, 107_552, 0)
+    assert (england["unallocated"], england["remainder"]) == (112_467 - 107_566, 14)
+    regions = found.filter(pl.col("tier") == "region")
+    assert (regions["total"].sum(), regions["local"].sum()) == (107_566, 107_552)
+    # Hackney's and the City's daily figures were recast, and no longer add to London's.
+    assert regions.filter(pl.col("remainder") != 0).select("place_name", "remainder").rows() == [("London", 14)]
+
+
+def test_wards_miss_their_district_in_228_of_340_months_and_rounding_can_hold_all_of_it(project: Project) -> None:
+    """Trap 24: 215 wards and 10 districts of Greater Manchester, each rounded to 5."""
+    folder = PUBLISHED / "indicators/claimant_count/gm_2015_2017"
+    wards, districts = (
+        pl.read_csv(folder / f"gm_{name}.csv", infer_schema=False) for name in ("wards", "local_authorities")
+    )
+    source = Source.model_validate(
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "ward_2015",
+         "columns": {"place": "wd15cd", "period": "date"}, "coverage": ["England"],
+         "measures": {"claimants": {"title": "c", "unit": "people", "kind": "stock", "column": "count", "rounding": 5}}}
+    )  # fmt: skip
+    day = pl.col("date").str.to_date()
+    about = [pl.lit("claimants").alias("measure"), day.alias("period_start"), day.alias("period_end"),
+             pl.col("count").cast(pl.Float64).alias("value"), pl.lit(0, pl.Int64).alias("order")]  # fmt: skip
+    observed = wards.select(*about, pl.col("wd15cd").alias("place_code"), pl.lit("normal").alias("status"))
+    stated = districts.select(
+        *about, pl.col("lad15cd").alias("place_code"), pl.lit("total").alias("role"), pl.lit("lad").alias("tier")
+    )
+    member = wards.select(pl.col("lad15cd").alias("total_code"), pl.col("wd15cd").alias("place_code")).unique()
+    observation = conformed(observed, OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    found = reconciled(observation, conformed(stated, TOTAL), source, member, register_places(project))
+    assert found.height == 340
+    apart = found.filter(pl.col("total") != pl.col("local"))
+    assert apart.height == 228
+    told = apart.select((pl.col("local") - pl.col("total")).alias("apart"))["apart"]
+    assert (told.min(), told.max()) == (-15, 20)
+    assert (found["total"] == found["local"] + found["rounding"]).all()
+
+
+HCLIC = """
+places: lad_2022
+coverage: [England]
+columns: {place: code, period: period}
+period_kind: quarter
+markers: {"..": not_available}
+measures: {assessments: {title: a, unit: households, kind: count, column: figure}}
+"""
+
+
+def test_the_total_of_england_holds_estimates_for_the_councils_that_did_not_return(project: Project) -> None:
+    """Trap 19: 72,550 in England, 66,315 in the councils that returned, 20 councils that did not."""
+    path = PUBLISHED / "indicators/homelessness/Detailed_LA_202212.ods"
+    table = pl.read_ods(path, sheet_name="A1", has_header=False, infer_schema_length=0, drop_empty_rows=False)
+    codes = table.select(pl.nth(0).alias("code"), pl.nth(HCLIC_COLUMN).alias("figure")).filter(
+        pl.col("code").str.contains(r"^E\d{8}$")
+    )
+    rows_ = codes.with_columns(pl.lit("2022 Q4").alias("period"), pl.col("figure").fill_null(""))
+    source, read = declared(rows_.write_csv().encode(), path.name, HCLIC, project)
+    own = system_places(register_places(project).register, "lad_2022").filter(pl.col("nation") == "England")
+    england = taken_apart(project, read, source, members(own)).filter(pl.col("tier") == "nation").row(0, named=True)
+    assert (england["total"], england["local"]) == (72_550, 66_315)
+    assert (england["missing_places"], england["places_without"], england["remainder"]) == (6_235, 20, 0)
