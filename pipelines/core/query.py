@@ -83,13 +83,22 @@ def _rows(con: duckdb.DuckDBPyConnection, text: str, late: Event, most: int) -> 
         raise duckdb.InvalidInputException("the query gives no rows")
     reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
     batches, size = [], 0
-    for batch in reader:
-        size += batch.nbytes
-        if late.is_set():
-            raise duckdb.InterruptException("interrupted")
-        if size > most:
-            raise MemoryError
-        batches.append(batch)
+    try:
+        for batch in reader:
+            size += batch.nbytes
+            if late.is_set():
+                raise duckdb.InterruptException("interrupted")
+            if size > most:
+                raise MemoryError
+            batches.append(batch)
+    except OSError as error:  # Arrow hands on what stopped DuckDB as an OSError
+        raise _stopped(str(error), late) from error
     found = pl.from_arrow(pyarrow.Table.from_batches(batches, reader.schema))
     assert isinstance(found, pl.DataFrame)
     return found
+
+
+def _stopped(message: str, late: Event) -> Exception:
+    if "Out of Memory" in message:
+        return MemoryError(message)
+    return duckdb.InterruptException(message) if late.is_set() else duckdb.InvalidInputException(message)
