@@ -4,7 +4,7 @@ UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test ui lint types validate locks lock-check clean browser
+.PHONY: mutants run test ui lint types validate locks lock-check clean browser
 
 run: $(VENV)/run.done
 	$(BIN)/commonground build
@@ -18,6 +18,7 @@ ui: $(VENV)/run.done
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(VENV)/dev.done
 	$(BIN)/mypy
@@ -45,6 +46,11 @@ $(VENV)/dev.done: .ci/requirements-dev.lock $(VENV)/run.done
 locks:
 	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --extra build -o .ci/requirements.lock
 	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --extra build --extra dev -o .ci/requirements-dev.lock -c .ci/requirements.lock
+
+# How many small faults the tests notice: `make mutants SEED=7`. Takes half an hour.
+SEED ?= 1
+mutants: $(VENV)/dev.done
+	$(BIN)/python -m benchmarks.mutants --seed $(SEED) --show
 
 clean:
 	rm -rf $(VENV) data .dagster .mypy_cache .ruff_cache .pytest_cache

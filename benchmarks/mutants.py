@@ -1,0 +1,236 @@
+"""How many small faults in the program the tests notice: faults drawn by a seed, one at a time, each tried.
+
+    .venv/bin/python -m benchmarks.mutants --seed 1                 # all modules that make numbers, and checks/
+    .venv/bin/python -m benchmarks.mutants --seed 2 --module pipelines/gaps/grid.py --each 20 --show
+
+Each mutant changes one operator, constant, comparison or method of one module in a copy of the program; the tests
+that TESTS names for the module run on it, and stop at the first that fails. A mutant that no test fails on went
+unnoticed. mutmut and cosmic-ray try every mutant of a whole program, take hours, and draw no sample by a seed.
+"""
+
+import argparse
+import ast
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS = 240
+"""A mutant whose tests take longer than this counts as noticed: it made something endless."""
+FLOORS = {"numbers": 0.85, "checks": 0.80}
+TESTS: dict[str, tuple[str, ...]] = {
+    **{f"checks/{name}.py": () for name in (
+        "agreement", "doubt", "expected", "figures", "periods", "places", "plausible", "releases", "repeats", "rows",
+        "shares", "together", "units", "upheld",
+    )},
+    **{f"pipelines/{name}.py": () for name in (
+        "core/periods", "core/slices", "readers/values", "readers/reshape", "readers/rows",
+        "observations/bounds", "observations/caveats", "observations/conform", "observations/disclosure",
+        "observations/published_limits", "observations/reconciliation", "observations/reference_period",
+        "observations/returns", "observations/revisions", "observations/totals",
+        "geography/contiguity", "geography/hierarchy", "geography/overlay", "geography/register",
+        "gaps/cells", "gaps/discontinuities", "gaps/grid", "gaps/optimise", "gaps/proxies", "gaps/ranks",
+        "gaps/reference_periods", "gaps/refine", "gaps/requests", "gaps/sightings", "gaps/verdicts",
+    )},
+}  # fmt: skip
+"""Modules that make numbers, each with the tests to run beyond those of its own name.
+
+Those of `apportionment` are left out until its three ways of moving figures are one engine.
+"""
+_COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}  # fmt: skip
+_OPERATED: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
+    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.Mod: ast.Mult,
+}  # fmt: skip
+_METHODS = {
+    "min": "max", "max": "min", "sum": "max", "mean": "max", "median": "max", "first": "last", "last": "first",
+    "any": "all", "all": "any", "is_null": "is_not_null", "is_not_null": "is_null", "head": "tail", "tail": "head",
+    "min_horizontal": "max_horizontal", "max_horizontal": "min_horizontal", "starts_with": "ends_with",
+}  # fmt: skip
+_WORDS = {"left": "inner", "inner": "left", "semi": "anti", "anti": "semi", "full": "left"}
+"""How frames are joined."""
+
+
+class Mutant(NamedTuple):
+    """One small fault: the module, the line, what stood there, and the whole text with the fault."""
+
+    module: str
+    line: int
+    change: str
+    text: str
+
+
+def mutants_of(module: str) -> list[Mutant]:
+    """Give every mutant of a module, in the order of its text."""
+    text = (ROOT / module).read_text(encoding="utf-8")
+    found = []
+    for number, node in enumerate(_mutable(ast.parse(text))):
+        for choice in range(len(list(_changed(node)))):
+            tree = ast.parse(text)
+            twin = list(_mutable(tree))[number]
+            before = ast.unparse(twin)
+            change = list(_changed(twin))[choice]
+            change()
+            found.append(Mutant(module, node.lineno, f"{before} -> {ast.unparse(twin)}", ast.unparse(tree)))
+    return found
+
+
+def _mutable(tree: ast.Module) -> Iterator[ast.expr]:
+    """Give the expressions of functions and constants that can be changed; docstrings and imports can't."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr) and any(True for _ in _changed(node)):
+            yield node
+
+
+def _changed(node: ast.expr) -> Iterator["Change"]:
+    """Give ways to change one expression; each is done when it is called."""
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARED:
+        yield Change(node, "ops", [_COMPARED[type(node.ops[0])]()])
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATED and not _of_text(node):
+        yield Change(node, "op", _OPERATED[type(node.op)]())
+    if isinstance(node, ast.BoolOp):
+        yield Change(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert | ast.Not):
+        # Negated twice: the negation is gone.
+        yield Change(node, "operand", ast.UnaryOp(op=type(node.op)(), operand=node.operand))
+    if isinstance(node, ast.Attribute) and node.attr in _METHODS:
+        yield Change(node, "attr", _METHODS[node.attr])
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        yield Change(node, "value", node.value + 1)
+    if isinstance(node, ast.Constant) and type(node.value) is bool:
+        yield Change(node, "value", not node.value)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in _WORDS:
+        yield Change(node, "value", _WORDS[node.value])
+
+
+def _of_text(node: ast.BinOp) -> bool:
+    return any(isinstance(part, ast.JoinedStr | ast.List | ast.Tuple) for part in (node.left, node.right)) or any(
+        isinstance(part, ast.Constant) and isinstance(part.value, str) for part in (node.left, node.right)
+    )
+
+
+class Change(NamedTuple):
+    """One change of an expression: the attribute, and what it becomes."""
+
+    node: ast.expr
+    name: str
+    value: object
+
+    def __call__(self) -> None:
+        """Make the change in place."""
+        setattr(self.node, self.name, self.value)
+
+
+def tests_of(module: str) -> list[str]:
+    """Name the tests of a module: those of its own name in the folder of its room, and those that TESTS adds."""
+    path = Path(module)
+    room = path.parent.name if module.startswith("pipelines/") else "checks"
+    own = Path("tests") / room / f"test_{path.stem}.py"
+    return [str(each) for each in (own, *map(Path, TESTS.get(module, ()))) if (ROOT / each).exists()]
+
+
+def copy_program(folder: Path) -> Path:
+    """Copy what the tests need; data that none changes is linked."""
+    for name in ("pipelines", "checks", "tests", "benchmarks"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("sources", "docs", "pyproject.toml", "README.md", "CONTRIBUTING.md", "workspace.yaml", ".ci"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+def is_noticed(mutant: Mutant, program: Path) -> bool:
+    """Run the tests of a module on a mutant of it in a copy of the program; tell whether any fails."""
+    path = program / mutant.module
+    sound = path.read_text(encoding="utf-8")
+    path.write_text(mutant.text, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests_of(mutant.module)]
+    surroundings = {**os.environ, "PYTHONPATH": str(program), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(command, cwd=program, env=surroundings, capture_output=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        path.write_text(sound, encoding="utf-8")
+    return done.returncode != 0
+
+
+def draw(modules: list[str], each: int, seed: int) -> list[Mutant]:
+    """Draw some mutants of every module by a seed."""
+    rng = random.Random(seed)
+    drawn = []
+    for module in modules:
+        every = mutants_of(module)
+        drawn += rng.sample(every, min(each, len(every)))
+    return drawn
+
+
+def try_all(mutants: list[Mutant], workers: int) -> list[bool]:
+    """Try mutants, each in one of as many copies of the program as there are workers."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(workers):
+            copies.put(copy_program(Path(folder) / str(number)))
+
+        def tried(mutant: Mutant) -> bool:
+            program = copies.get()
+            try:
+                return is_noticed(mutant, program)
+            finally:
+                copies.put(program)
+
+        return list(pool.map(tried, mutants))
+
+
+def score(mutants: list[Mutant], noticed: list[bool]) -> dict[str, tuple[int, int]]:
+    """Count by module how many mutants were noticed, and how many were tried."""
+    counts: dict[str, tuple[int, int]] = {}
+    for mutant, seen in zip(mutants, noticed, strict=True):
+        before = counts.get(mutant.module, (0, 0))
+        counts[mutant.module] = (before[0] + seen, before[1] + 1)
+    return counts
+
+
+def main() -> None:
+    """Draw mutants, try them, and print what was noticed by module; end with 1 where a floor is missed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--each", type=int, default=6, help="mutants of each module")
+    parser.add_argument("--module", action="append", help="only these modules")
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 1)))
+    parser.add_argument("--show", action="store_true", help="print each mutant that went unnoticed")
+    said = parser.parse_args()
+    modules = said.module or sorted(TESTS)
+    untested = [module for module in modules if not tests_of(module)]
+    if untested:
+        sys.exit(f"no tests of that name: {', '.join(untested)}; expected tests/<room>/test_<module>.py")
+    mutants = draw(modules, said.each, said.seed)
+    noticed = try_all(mutants, said.workers)
+    for mutant, seen in zip(mutants, noticed, strict=True):
+        if said.show and not seen:
+            sys.stdout.write(f"unnoticed  {mutant.module}:{mutant.line}  {mutant.change}\n")
+    counts = score(mutants, noticed)
+    for module, (seen, tried) in counts.items():
+        sys.stdout.write(f"{seen:4} of {tried:4}  {module}\n")
+    missed = False
+    for group, floor in FLOORS.items():
+        mine = [count for module, count in counts.items() if module.startswith("checks/") == (group == "checks")]
+        if mine:
+            share = sum(seen for seen, _ in mine) / sum(tried for _, tried in mine)
+            missed |= share < floor
+            sys.stdout.write(f"{group}: {share:.0%} of {sum(tried for _, tried in mine)} noticed, floor {floor:.0%}\n")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
