@@ -41,7 +41,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "gaps/reference_periods", "gaps/refine", "gaps/requests", "gaps/sightings", "gaps/verdicts",
     )},
 }  # fmt: skip
-"""Modules that make numbers, each with the tests to run beyond those of its own name.
+"""Modules that make numbers, each with the tests to run; where none is named, those of its own name.
 
 Those of `apportionment` are left out until its three ways of moving figures are one engine.
 """
@@ -133,11 +133,11 @@ class Change(NamedTuple):
 
 
 def tests_of(module: str) -> list[str]:
-    """Name the tests of a module: those of its own name in the folder of its room, and those that TESTS adds."""
+    """Name the tests of a module: those in TESTS, or else those of its own name in the folder of its room."""
     path = Path(module)
     room = path.parent.name if module.startswith("pipelines/") else "checks"
     own = Path("tests") / room / f"test_{path.stem}.py"
-    return [str(each) for each in (own, *map(Path, TESTS.get(module, ()))) if (ROOT / each).exists()]
+    return [str(each) for each in map(Path, TESTS.get(module) or (own,)) if (ROOT / each).exists()]
 
 
 def copy_program(folder: Path) -> Path:
