@@ -155,7 +155,7 @@ def problem(measure: str) -> str:
     """Write the problem that asks for one indicator everywhere."""
     return (
         f"/*\nquestion: Where is {measure} not known, and why?\ndecision: none\nowner: benchmark\nplaces: {SYSTEM}\n"
-        f"grain: latest\nneeds: {{{measure}: {{}}}}\n*/\n"
+        f"grain: latest\nneeds: {{{measure}: {{max_age: 99 years}}}}\n*/\n"
         f"select place.place_code, {measure}.value as {measure} from {SYSTEM}.place "
         f"join {SYSTEM}.{measure} using (place_code)\n"
     )

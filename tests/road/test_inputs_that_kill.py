@@ -372,7 +372,7 @@ places: lad_2023
 only: [E09000024]
 grain: latest
 needs:
-  beds:
+  beds: {max_age: 9 years}
 */
 select place.place_code, beds.value as beds
 from lad_2023.place
