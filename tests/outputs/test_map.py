@@ -3,6 +3,7 @@
 import copy
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from pipelines.outputs.map import WIDTH, Drawn, draw, projected, rings_of
 from pipelines.outputs.report import render_html
 from tests.report_sample import NAMES, sample
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "pipelines" / "outputs" / "templates"
 
 
 def _boundaries() -> dict[str, Any]:
@@ -111,3 +114,12 @@ def test_a_report_without_boundaries_has_no_map_and_everything_else() -> None:
     assert draw({"features": [_square("E06000099", 0, 50, 1)]}, set(NAMES), subset=False) is None
     html = render_html(sample()._replace(boundaries=None))
     assert "<figure" not in html and "Place by place" in html
+
+
+def test_every_shade_of_the_map_has_a_colour_from_the_stylesheet_of_the_map() -> None:
+    shades = ("all", "most", "half", "few", "none", "around")
+    styles = (TEMPLATES / "map.css").read_text(encoding="utf-8").strip()
+    page = render_html(sample())
+    assert [shade for shade in shades if f".{shade} {{ fill:" in styles] == list(shades)
+    assert styles in page
+    assert not re.search(r"--(all|most|half|few):", page.replace(styles, ""))
