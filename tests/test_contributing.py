@@ -55,6 +55,14 @@ def test_a_source_costs_one_yaml_file_and_a_problem_one_sql_file(project: Projec
     assert view["people_seen_sleeping_rough_status"].to_list() == ["not_returned", "normal", "suppressed"]
 
 
+def test_each_everyday_change_names_a_file_that_is_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"^## Where a change is made\n(.*?)^## ", page, re.DOTALL | re.MULTILINE)
+    rows = re.findall(r"^\| (?!change \|)([^|]+) \| `([^`|]+)` \|$", section, re.MULTILINE)
+    assert len(rows) == len({change for change, _ in rows}) == len({path for _, path in rows}) == 20
+    assert [path for _, path in rows if not (ROOT / path).is_file()] == []
+
+
 def test_a_check_costs_one_function_and_its_name(
     project: Project, recipes: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
