@@ -6,9 +6,9 @@ import polars as pl
 
 from pipelines.apportionment.succession import place_slices, roll
 from pipelines.core.slices import newest
-from pipelines.core.store import read_table, state_path, table_key, write_table
+from pipelines.core.store import cached
 from pipelines.declarations.catalogue import Catalogue, Problem
-from pipelines.declarations.fingerprints import hashed, keys
+from pipelines.declarations.fingerprints import code_key, hashed, keys
 from pipelines.declarations.project import Project
 from pipelines.geography import links, place_system, register_places
 from pipelines.observations import observe_source
@@ -42,11 +42,9 @@ def people_of(project: Project, name: str, system: str) -> pl.DataFrame:
     It is kept in the state: every step of a problem asks for it.
     """
     made_from, owner = keys(project.catalogue, project.home, project.as_of), project.catalogue.measure_source[name]
-    path = state_path(project.home, "people", f"{name}__{system}")
-    key = hashed(made_from.observation[owner], *made_from.apportioning.values(), str(project.as_of))
-    if table_key(path) != key:
-        write_table(path, _counted(project, name, system), key, [owner])
-    return read_table(path)
+    made = (code_key("apportionment"), made_from.observation[owner], *made_from.apportioning.values())
+    key = hashed(*made, str(project.as_of))
+    return cached(project.home, "people", f"{name}__{system}", key, lambda: _counted(project, name, system), [owner])
 
 
 def _counted(project: Project, name: str, system: str) -> pl.DataFrame:

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import lru_cache
@@ -152,6 +152,28 @@ def table_key(path: Path) -> str | None:
 def read_table(path: Path) -> pl.DataFrame:
     """Read a table of the state."""
     return pl.read_parquet(path)
+
+
+def cached(
+    home: Path, kind: str, name: str, key: str, make: Callable[[], pl.DataFrame], rests_on: Collection[str] = ()
+) -> pl.DataFrame:
+    """Read the table of a kind and name that was made under a key; make and write it first where there is none."""
+    return cached_tables(home, [kind], name, key, lambda: [make()], rests_on)[0]
+
+
+def cached_tables(
+    home: Path, kinds: Sequence[str], name: str, key: str, make: Callable[[], Sequence[pl.DataFrame]],
+    rests_on: Collection[str] = (),
+) -> list[pl.DataFrame]:  # fmt: skip
+    """Read the tables of several kinds that one step makes together, as `cached` reads one.
+
+    They come back as they were read from the store, so that a build that made them and one that found them agree.
+    """
+    paths = [state_path(home, kind, name) for kind in kinds]
+    if any(table_key(path) != key for path in paths):
+        for path, table in zip(paths, make(), strict=True):
+            write_table(path, table, key, rests_on)
+    return [read_table(path) for path in paths]
 
 
 def put(home: Path, content: bytes, snapshot: Snapshot, private: bool = False) -> Snapshot:

@@ -4,15 +4,16 @@ import hashlib
 from collections.abc import Iterable
 from datetime import date
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from pipelines.core.geocodes import LISTED
 from pipelines.core.store import Snapshot, history
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
 
-ANSWERED = ("cell", "view", "verdict", "loss")
+ANSWERED = ("cell", "view", "verdict", "loss", "discontinuity")
 """Tables of the state that answer a problem."""
 _PROVIDERS = ("place", "change")
 
@@ -32,17 +33,34 @@ def hashed(*parts: str) -> str:
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
 
 
+Room = Literal[
+    "core", "declarations", "readers", "geography", "checks", "observations", "apportionment", "gaps", "outputs"
+]
+ROOMS: tuple[Room, ...] = get_args(Room)
+"""The rooms that what is built rests on, lowest first.
+
+`fetch` is none of them: what it stored is in every key by its bytes. Nor is `app`, which only calls the others.
+"""
+LIBRARIES = ("polars", "duckdb", "numpy", "scipy")
+"""Libraries that work out figures: another version of one makes every table again."""
+_SUFFIXES = (".py", ".html", ".css", ".csv", ".sql")
+
+
 @cache
-def code_key() -> str:
-    """Give the hash of the program itself: its Python, its templates and its tables."""
-    here = Path(__file__).resolve().parents[1]
-    files = sorted(
-        path
-        for folder in (here, here.parent / "checks")
-        for path in folder.rglob("*")
-        if path.suffix in (".py", ".html", ".css", ".csv", ".sql") and path.parent != here / "problems"
-    )
-    return hashed(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files))
+def code_key(room: Room) -> str:
+    """Give the hash of the program as far as a table of a room rests on it: that room, and those below it.
+
+    The versions of the libraries that work out figures are part of it.
+    """
+    below = ROOMS[: ROOMS.index(room) + 1]
+    files = sorted(path for each in below for path in _folder(each).rglob("*") if path.suffix in _SUFFIXES)
+    contents = (hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    return hashed(*contents, *(f"{library} {version(library)}" for library in LIBRARIES))
+
+
+def _folder(room: Room) -> Path:
+    package = Path(__file__).resolve().parents[1]
+    return package.parent / "checks" if room == "checks" else package / room
 
 
 def rests_on(catalogue: Catalogue, names: Iterable[str]) -> list[str]:
@@ -76,15 +94,17 @@ def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
         files = (f"{entry.sha256} {entry.released} {entry.file}" for entry in held.get(name, []))
         return hashed(name, catalogue.said[name], *files)
 
-    places = hashed(code_key(), *(read_from(name) for table in _PROVIDERS for name in catalogue.providing(table)))
-    apportioning = {name: hashed(code_key(), places, read_from(name)) for name in catalogue.apportioning()}
+    of_places, of_figures = code_key("geography"), code_key("observations")
+    places = hashed(of_places, *(read_from(name) for table in _PROVIDERS for name in catalogue.providing(table)))
+    apportioning = {name: hashed(of_places, places, read_from(name)) for name in catalogue.apportioning()}
     observation = {
-        name: hashed(code_key(), places, read_from(name), *(apportioning.values() if _by_tables(source) else ()))
+        name: hashed(of_figures, places, read_from(name), *(apportioning.values() if _by_tables(source) else ()))
         for name, source in catalogue.observing().items()
     }
-    boundaries = hashed(code_key(), *(read_from(name) for name in catalogue.providing("boundary")))
+    boundaries = hashed(of_places, *(read_from(name) for name in catalogue.providing("boundary")))
     answer = {
         name: hashed(
+            code_key("gaps"),
             problem.body,
             places,
             boundaries,

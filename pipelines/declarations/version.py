@@ -10,6 +10,6 @@ from pipelines.declarations.fingerprints import code_key
 def project_version() -> str:
     """Give the version of the program, with the start of the hash of its own code."""
     try:
-        return f"{version('commonground')} ({code_key()[:8]})"
+        return f"{version('commonground')} ({code_key('outputs')[:8]})"
     except PackageNotFoundError:
-        return f"unreleased ({code_key()[:8]})"
+        return f"unreleased ({code_key('outputs')[:8]})"

@@ -25,7 +25,7 @@ from pipelines.core.errors import CommongroundError, UnknownNameError
 from pipelines.core.periods import say
 from pipelines.core.schema import OBSERVATION, conformed, empty
 from pipelines.core.slices import SLICE, newest
-from pipelines.core.store import read_table, state_path, table_key, write_table
+from pipelines.core.store import cached_tables
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import ANSWERED, keys, rests_on
 from pipelines.declarations.project import Project
@@ -57,22 +57,22 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
     The ledger of gaps is carried on once the cells have met their checks (ledger_store.record).
     """
     key = keys(project.catalogue, project.home, project.as_of).answer[name]
-    paths = [state_path(project.home, table, name) for table in ANSWERED]
-    if any(table_key(path) != key for path in paths):
+
+    def make() -> tuple[pl.DataFrame, ...]:
         problem = project.catalogue.problems[name]
         places = register_places(project)
         system = place_system(project, problem.header.places).places
         placed, aside, lost = placed_slices(project, problem, places, set(system["place_code"]))
         cells = stood_in(typed_cells(problem, project.catalogue, system, placed, aside, project.as_of), problem)
         beside = neighbours_in(project, problem.header.places)
-        cells = with_cliffs(cells, cliffs(cells, beside, project.catalogue.measures))
+        breaks = cliffs(cells, beside, project.catalogue.measures)
+        cells = with_cliffs(cells, breaks)
         judged = verdicts(cells, problem.header, people_in(project, problem)[0])
         refuse_other_periods(problem, project.catalogue, cells)
         view = shown(answer(problem, system, cells, placed), judged, problem)
-        lost = of_problem([lost], name, problem.header.places)
-        for path, table in zip(paths, (cells, view, judged, lost), strict=True):
-            write_table(path, table, key, rests_on(project.catalogue, [name]))
-    return read_table(paths[0])
+        return cells, view, judged, of_problem([lost], name, problem.header.places), breaks
+
+    return cached_tables(project.home, ANSWERED, name, key, make, rests_on(project.catalogue, [name]))[0]
 
 
 def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataFrame) -> None:

@@ -6,8 +6,8 @@ import polars as pl
 
 from pipelines.apportionment import people_of, population_of
 from pipelines.core.schema import empty
-from pipelines.core.store import read_table, state_path, table_key, write_table
-from pipelines.declarations.fingerprints import hashed, keys
+from pipelines.core.store import cached, state_path
+from pipelines.declarations.fingerprints import code_key, hashed, keys
 from pipelines.declarations.project import Project
 from pipelines.geography import place_system, register_places
 from pipelines.observations import RETURN, count_returns, observe_source
@@ -19,17 +19,19 @@ def returned(project: Project, name: str) -> pl.DataFrame:
     source, counting = catalogue.sources[name], population_of(catalogue, ())
     made_from = keys(catalogue, project.home, project.as_of).observation
     people_key = made_from[catalogue.measure_source[counting]] if counting else ""
-    key, path = hashed(made_from[name], people_key), state_path(project.home, "returned", name)
-    if table_key(path) != key:
+    key = hashed(code_key("gaps"), made_from[name], people_key)
+
+    def make() -> pl.DataFrame:
         seen, own = observe_source(project, name), place_system(project, source.places or "").places
         # Who was due is told by the source's own places: releases of other times have others.
         own_codes = pl.col("place_system") == source.places
         nobody = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
         people = people_of(project, counting, source.places or "") if counting else nobody
         change = register_places(project).changes
-        found = count_returns(seen.observation.filter(own_codes), seen.doubt, source, own, people, change)
-        write_table(path, found, key, sorted({name, *([catalogue.measure_source[counting]] if counting else [])}))
-    return read_table(path)
+        return count_returns(seen.observation.filter(own_codes), seen.doubt, source, own, people, change)
+
+    rests_on = sorted({name, *([catalogue.measure_source[counting]] if counting else [])})
+    return cached(project.home, "returned", name, key, make, rests_on)
 
 
 def all_returns(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from pipelines.core.store import read_table, state_path, table_key, write_table
+from pipelines.core.store import cached
 from pipelines.declarations.fingerprints import hashed, keys
 from pipelines.declarations.project import Project
 from pipelines.geography.hierarchy import parents
@@ -16,12 +16,13 @@ def parent_table(project: Project) -> pl.DataFrame:
     made_from = keys(project.catalogue, project.home, project.as_of)
     asked = sorted({problem.header.places for problem in project.catalogue.problems.values()})
     key = hashed(made_from.places, *made_from.apportioning.values(), *asked)
-    path = state_path(project.home, "place", "parent")
-    if table_key(path) != key:
+
+    def make() -> pl.DataFrame:
         places = register_places(project)
         codes = {code for system in asked for code in place_system(project, system).places["place_code"]}
-        write_table(path, parents(places, geography(project, places).areas, codes), key)
-    return read_table(path)
+        return parents(places, geography(project, places).areas, codes)
+
+    return cached(project.home, "parent", "all", key, make)
 
 
 def register_places(project: Project) -> Places:
@@ -38,14 +39,14 @@ def place_system(project: Project, system: str) -> System:
 def _listed(project: Project, places: Places, system: str) -> System:
     """Read a place system off the tables that have its codes, or give that read before from the same tables."""
     made_from = keys(project.catalogue, project.home, project.as_of)
-    key, path = hashed(made_from.places, *made_from.apportioning.values()), state_path(project.home, "system", system)
-    if table_key(path) != key:
+    key = hashed(made_from.places, *made_from.apportioning.values())
+
+    def make() -> pl.DataFrame:
         found = listed(geography(project, places), system)
         others = pl.DataFrame({"place_code": sorted(found.others)}, schema={"place_code": pl.String})
-        write_table(
-            path, pl.concat([found.places.with_columns(pl.lit(True).alias("own")), others], how="diagonal"), key
-        )
-    table, own = read_table(path), pl.col("own").fill_null(False)
+        return pl.concat([found.places.with_columns(pl.lit(True).alias("own")), others], how="diagonal")
+
+    table, own = cached(project.home, "system", system, key, make), pl.col("own").fill_null(False)
     return System(system, table.filter(own).drop("own"), frozenset(table.filter(~own)["place_code"]))
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from pipelines.core.errors import UnknownNameError, UnreadableError
 from pipelines.core.schema import empty
-from pipelines.core.store import held_releases, prune, read_snapshot, read_table, state_path, table_key, write_table
+from pipelines.core.store import cached, held_releases, prune, read_snapshot
 from pipelines.declarations.fingerprints import hashed, keys
 from pipelines.declarations.project import Project
 from pipelines.geography.access import register_places
@@ -94,10 +94,7 @@ def neighbours_in(project: Project, system: str, held: Held | None = None) -> pl
     """
     made_from = keys(project.catalogue, project.home, project.as_of)
     key = hashed(made_from.boundaries, made_from.places, *made_from.apportioning.values(), system)
-    path = state_path(project.home, "neighbour", system)
-    if table_key(path) != key:
-        write_table(path, _neighbours(project, system, held or _held(project)), key)
-    return read_table(path)
+    return cached(project.home, "neighbour", system, key, lambda: _neighbours(project, system, held or _held(project)))
 
 
 def _neighbours(project: Project, system: str, held: Held) -> pl.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +11,7 @@ import polars as pl
 
 from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import CHANGE, PLACE, empty
-from pipelines.core.store import Snapshot, held_releases, read_snapshot, read_table, state_path, table_key, write_table
+from pipelines.core.store import Snapshot, cached, cached_tables, held_releases, read_snapshot
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.fingerprints import keys
 from pipelines.declarations.project import Project
@@ -66,11 +65,12 @@ def _kept(
     project: Project, kind: str, name: str, key: str, files: list[Snapshot], read: Read[Table], take_up: TakeUp[Table]
 ) -> Table:
     """Take up the table of one source, after making it where what it rests on has changed."""
-    path = state_path(project.home, kind, name)
-    if table_key(path) != key:
+
+    def make() -> pl.DataFrame:
         one = _newest_sound(project, name, files, read)
-        write_table(path, one.table.with_columns(pl.lit(one.release).alias("release")), key)
-    table = read_table(path)
+        return one.table.with_columns(pl.lit(one.release).alias("release"))
+
+    table = cached(project.home, kind, name, key, make)
     release = next(entry for entry in files if entry.sha256 == table["release"][0])
     return take_up(table.drop("release"), name, project.catalogue.sources[name], release)
 
@@ -109,17 +109,15 @@ def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
 def kept_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
     """Make the register of places and their changes, or give those made before from the same files."""
     key = keys(catalogue, home, as_of).places
-    paths = [state_path(home, "place", table) for table in ("register", "change")]
-    if any(table_key(path) != key for path in paths):
-        for path, table in zip(paths, read_places(home, catalogue, as_of), strict=True):
-            write_table(path, table, key)
-    return _taken_up(*paths, key)
+    if (home, key) not in _LOADED:
+        tables = cached_tables(home, ("register", "change"), "places", key, lambda: read_places(home, catalogue, as_of))
+        _LOADED.clear()
+        _LOADED[home, key] = Places(*tables)
+    return _LOADED[home, key]
 
 
-@lru_cache(maxsize=2)
-def _taken_up(register: Path, change: Path, _key: str) -> Places:
-    """Read the register and the changes made from what a key says: once, for every step asks for them."""
-    return Places(read_table(register), read_table(change))
+_LOADED: dict[tuple[Path, str], Places] = {}
+"""The register loaded last, by its store and key: every step of a build asks for it."""
 
 
 def _newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date) -> list[pl.DataFrame]:

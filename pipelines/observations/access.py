@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.core.schema import FINDING, OBSERVATION, empty
-from pipelines.core.store import read_table, state_path, table_key, write_table
+from pipelines.core.store import cached, cached_tables, read_table, state_path, table_key
 from pipelines.declarations.fingerprints import Keys, keys
 from pipelines.declarations.project import Project
 from pipelines.geography import place_system, register_places, systems_of
@@ -19,16 +19,16 @@ from pipelines.observations.totals import members
 def reconcile_source(project: Project, name: str) -> pl.DataFrame:
     """Take apart the totals of one source (RECONCILIATION), or give those made before from the same files."""
     key = keys(project.catalogue, project.home, project.as_of).observation[name]
-    path = state_path(project.home, "reconciliation", name)
-    if table_key(path) != key:
+
+    def make() -> pl.DataFrame:
         source, places, seen = project.catalogue.sources[name], register_places(project), observe_source(project, name)
         own = place_system(project, source.places or "").places
         covered = own.filter(pl.col("nation").is_in(list(source.coverage)))
         # Releases of other times have other places: their totals are of those.
         own_codes = pl.col("place_system") == source.places
-        made = reconciled(seen.observation.filter(own_codes), seen.total, source, members(covered), places)
-        write_table(path, made, key)
-    return read_table(path)
+        return reconciled(seen.observation.filter(own_codes), seen.total, source, members(covered), places)
+
+    return cached(project.home, "reconciliation", name, key, make)
 
 
 def all_reconciliations(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
@@ -49,13 +49,12 @@ def observed_is_fresh(home: Path, name: str, made: Keys) -> bool:
 def observe_source(project: Project, name: str) -> Observed:
     """Make the observations of one source, or give those made before from the same files."""
     key = keys(project.catalogue, project.home, project.as_of).observation[name]
-    paths = [state_path(project.home, table, name) for table in OBSERVED]
-    if any(table_key(path) != key for path in paths):
+
+    def make() -> Observed:
         systems = systems_of(project, name)
-        observed = observe(project.home, project.catalogue, name, register_places(project), systems, project.as_of)
-        for path, table in zip(paths, observed, strict=True):
-            write_table(path, table, key)
-    return Observed(*(read_table(path) for path in paths))
+        return observe(project.home, project.catalogue, name, register_places(project), systems, project.as_of)
+
+    return Observed(*cached_tables(project.home, OBSERVED, name, key, make))
 
 
 def observed_now(project: Project, kind: str, made: Keys, asked: Collection[str] | None = None) -> list[pl.DataFrame]:

@@ -12,8 +12,8 @@ from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.fingerprints import Keys
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
-from pipelines.gaps import BOUNDARY_CLIFF, all_returns, answered_now, cliffs, gaps_held, gaps_of, ledger_of, ranked
-from pipelines.geography import boundaries, neighbours_in, place_system
+from pipelines.gaps import all_returns, answered_now, gaps_held, gaps_of, ledger_of, ranked
+from pipelines.geography import boundaries, place_system
 from pipelines.observations import (
     RELEASE,
     REVISION_SUMMARY,
@@ -53,24 +53,16 @@ def gather(project: Project, problem: Problem, made: Keys) -> Report:
         sources={name: catalogue.sources[name] for name in sources},
         boundaries=boundaries(project),
         followed=_followed(project, problem, made),
-        breaks=_breaks(project, problem, cells),
+        breaks=_breaks(project, problem),
         returned=_returned(project, problem),
     )
 
 
-def _breaks(project: Project, problem: Problem, cells: pl.DataFrame) -> Breaks:
+def _breaks(project: Project, problem: Problem) -> Breaks:
     """Gather where a problem's data break at borders, and what the totals of its measures leave."""
     of = project.catalogue.sources_of(problem)
     totals = all_reconciliations(project, of).filter(pl.col("measure").is_in(list(problem.measures)))
-    return Breaks(discontinuities_of(project, {problem.name: cells}), totals)
-
-
-def discontinuities_of(project: Project, cells: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Gather where the data of some problems break at the borders of the places that each is about."""
-    catalogue = project.catalogue
-    beside = {name: neighbours_in(project, catalogue.problems[name].header.places) for name in cells}
-    found = [cliffs(each, beside[name], catalogue.measures) for name, each in sorted(cells.items())]
-    return pl.concat([empty(BOUNDARY_CLIFF), *found])
+    return Breaks(read_table(state_path(project.home, "discontinuity", problem.name)), totals)
 
 
 def _returned(project: Project, problem: Problem) -> pl.DataFrame:

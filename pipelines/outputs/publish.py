@@ -46,7 +46,11 @@ def report_key(project: Project, name: str) -> str:
     followed = (state_path(project.home, "verdict", name), ledger_path(project.home, name))
     reviewed = [path.read_text(encoding="utf-8") for path in sorted(reviewed_folder(project).glob(f"{name}.*.yaml"))]
     return hashed(
-        code_key(), current.answer[name], current.boundaries, *(table_key(path) or "" for path in followed), *reviewed
+        code_key("outputs"),
+        current.answer[name],
+        current.boundaries,
+        *(table_key(path) or "" for path in followed),
+        *reviewed,
     )
 
 

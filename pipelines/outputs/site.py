@@ -56,7 +56,9 @@ def pages_key(project: Project) -> str:
     names = _answered(project)
     tables = [state_path(project.home, kind, name) for name in names for kind in ANSWERED]
     tables += [ledger_path(project.home, name) for name in names]
-    return hashed(code_key(), project.as_of.isoformat(), *(f"{path.stem} {table_key(path)}" for path in tables))
+    return hashed(
+        code_key("outputs"), project.as_of.isoformat(), *(f"{path.stem} {table_key(path)}" for path in tables)
+    )
 
 
 def pages_are_fresh(project: Project) -> bool:
@@ -79,7 +81,7 @@ def _write_places(project: Project, cells: dict[str, pl.DataFrame], judged: dict
     done = state_path(project.home, "pages", "commonground")
     before = dict(read_table(done).iter_rows()) if table_key(done) else {}
     title = _people_title(project)
-    made = {page.code: hashed(code_key(), str(project.as_of), title, repr(page)) for page in pages}
+    made = {page.code: hashed(code_key("outputs"), str(project.as_of), title, repr(page)) for page in pages}
 
     def contents() -> Iterator[tuple[str, bytes]]:
         for page in pages:

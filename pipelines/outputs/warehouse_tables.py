@@ -12,6 +12,7 @@ from pipelines.declarations.catalogue import VERDICT_COLUMNS, Problem
 from pipelines.declarations.fingerprints import Keys, code_key, hashed, keys
 from pipelines.declarations.project import Project
 from pipelines.gaps import (
+    BOUNDARY_CLIFF,
     BUILD,
     GAP_LEDGER,
     OF_PERIOD,
@@ -40,7 +41,7 @@ from pipelines.observations import (
     observed_now,
     reporting,
 )
-from pipelines.outputs.load import discontinuities_of, findings_of_all, releases
+from pipelines.outputs.load import findings_of_all, releases
 from pipelines.outputs.publish import reviewed_folder
 from pipelines.outputs.warehouse import measures_table, newest, sources_table, write_warehouse
 
@@ -70,7 +71,7 @@ def warehouse_key(project: Project) -> str:
     noted = [f"{name} {table_key(ledger_path(home, name))}" for name in names]
     reviewed = [path.read_text(encoding="utf-8") for path in sorted(reviewed_folder(project).glob("*.yaml"))]
     said = (f"{name} {key}" for name, key in sorted(catalogue.said.items()))
-    return hashed(code_key(), current.boundaries, *made, *noted, *said, *reviewed)
+    return hashed(code_key("outputs"), current.boundaries, *made, *noted, *said, *reviewed)
 
 
 def write_tables(project: Project) -> Path:
@@ -94,7 +95,9 @@ def write_tables(project: Project) -> Path:
         "changes": places.changes,
         "neighbours": neighbour_table(project),
         "border_practices": list_border_practices(places, postcode_tables(project)),
-        "boundary_cliffs": discontinuities_of(project, dict(zip(answered, cells, strict=True))),
+        "boundary_cliffs": pl.concat(
+            [empty(BOUNDARY_CLIFF), *(read_table(state_path(home, "discontinuity", n)) for n in answered)]
+        ),
         "measures": measures_table(catalogue),
         "sources": sources_table(catalogue),
         "releases": releases(project, made, sorted(catalogue.observing())),

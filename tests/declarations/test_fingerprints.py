@@ -1,0 +1,86 @@
+"""What an edit of the program makes again: the room that was edited and those above it, and nothing else."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.declarations.fingerprints import LIBRARIES, ROOMS
+from tests.small import small_project
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = """
+import json, sys
+from datetime import date
+from pathlib import Path
+from pipelines.app.steps import prepare
+from pipelines.declarations.catalogue import load
+from pipelines.declarations import fingerprints
+from pipelines.declarations.project import Project
+from pipelines.outputs.publish import report_key
+if len(sys.argv) > 1:
+    fingerprints.version = lambda library: "0.0" if library == sys.argv[1] else "1.0"
+project = Project(load(Path("project")), Path("store"), date(2026, 11, 28))
+made = prepare(project)
+print(json.dumps({
+    "geography": [made.places, made.boundaries, made.apportioning], "observations": made.observation,
+    "gaps": made.answer, "outputs": report_key(project, "jobs_recovery"),
+}))
+"""
+STEPS = ("geography", "observations", "gaps", "outputs")
+"""Steps of a build, each by the room in which it is made."""
+EDITED = {room: f"pipelines/{room}/__init__.py" for room in ROOMS if room != "checks"} | {
+    "checks": "checks/doubt.py",
+    "fetch": "pipelines/fetch/http.py",
+    "app": "pipelines/app/build.py",
+}
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the program that a test may edit, with a small project beside it."""
+    folder = tmp_path_factory.mktemp("program")
+    for package in ("pipelines", "checks"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "problems"))
+    small_project(folder)
+    return folder
+
+
+def keys_now(program: Path, *words: str) -> dict[str, object]:
+    surroundings = {**os.environ, "PYTHONPATH": str(program)}
+    command = [sys.executable, "-c", PROGRAM, *words]
+    done = subprocess.run(command, cwd=program, env=surroundings, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, object] = json.loads(done.stdout)
+    assert set(found) == set(STEPS) and all(found.values())
+    return found
+
+
+def changed(before: dict[str, object], after: dict[str, object]) -> set[str]:
+    return {step for step in STEPS if before[step] != after[step]}
+
+
+@pytest.mark.parametrize("room", sorted(EDITED))
+def test_an_edit_makes_again_its_room_and_those_above_and_leaves_the_rest(program: Path, room: str) -> None:
+    path = program / EDITED[room]
+    before, text = keys_now(program), path.read_text(encoding="utf-8")
+    path.write_text(text + "\n# edited\n", encoding="utf-8")
+    after = keys_now(program)
+    path.write_text(text, encoding="utf-8")
+    level = ROOMS.index(room) if room in ROOMS else len(ROOMS)
+    assert changed(before, after) == {step for step in STEPS if ROOMS.index(step) >= level}
+
+
+def test_a_comma_in_a_stylesheet_makes_only_outputs_again(program: Path) -> None:
+    before, path = keys_now(program), program / "pipelines" / "outputs" / "templates" / "report.css"
+    path.write_text(path.read_text(encoding="utf-8") + "/* , */\n", encoding="utf-8")
+    assert changed(before, keys_now(program)) == {"outputs"}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_another_version_of_a_library_makes_everything_again(program: Path, library: str) -> None:
+    assert changed(keys_now(program, "none"), keys_now(program, library)) == set(STEPS)
