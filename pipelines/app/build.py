@@ -1,14 +1,13 @@
 """What `build` and `rehearse` do and say, with a progress bar for what takes time."""
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import polars as pl
 from rich.console import Console
 
-from pipelines.app.definitions import Built
-from pipelines.app.parallel import Work, by_two, second_process
+from pipelines.app.outcome import Built
+from pipelines.app.parallel import Work, Workers, share_work, worker_processes
 from pipelines.app.steps import is_fresh, prepare, sources_of
 from pipelines.app.summary import tell
 from pipelines.core.export import as_csv, as_table, progress_bar
@@ -58,17 +57,15 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
     if fresh and warehouse_is_fresh(project) and pages_are_fresh(project):
         console.print("Nothing has changed since the last build.")
     else:
-        with second_process() as beside, telling_of_yours(project.home, console):
-            _made_ahead(project, made, every, console, beside)
+        with worker_processes() as workers, telling_of_yours(project.home, console):
+            _made_ahead(project, made, every, console, workers)
             built = _materialised(project, every, console)
-            faults = built.faults + _published(project, built, console, beside)
+            faults = built.faults + _published(project, built, console, workers)
     tell(project, names, console, begun)
     return list(dict.fromkeys(faults + broken_sources(project, names)))
 
 
-def _made_ahead(
-    project: Project, made: Keys, names: Sequence[str], console: Console, beside: ProcessPoolExecutor
-) -> None:
+def _made_ahead(project: Project, made: Keys, names: Sequence[str], console: Console, workers: Workers) -> None:
     """Make the tables of sources and answers by two processes: Dagster then finds them, checks them and notes them.
 
     What fails here fails again there, and is told there.
@@ -78,10 +75,10 @@ def _made_ahead(
         return  # Dagster's check of the register says which, and stops what rests on it
     stale = [name for name in sources_of(project, names) if not observed_is_fresh(home, name, made)]
     with sole_builder(home):
-        places_told = beside.submit(_tell_of_places, project)
-        _by_two(partial(observe_source, project), stale, "reading", console, beside, FEWEST_READ)
+        places_told = workers.pool.submit(_tell_of_places, project)
+        _share_with_progress(partial(observe_source, project), stale, "reading", console, workers, FEWEST_READ)
         unanswered = [name for name in names if not answer_is_fresh(home, name, made)]
-        _by_two(partial(answer_problem, project), unanswered, "answering", console, beside)
+        _share_with_progress(partial(answer_problem, project), unanswered, "answering", console, workers)
         places_told.exception()
 
 
@@ -101,7 +98,7 @@ def _materialised(project: Project, names: Sequence[str], console: Console) -> "
         return build(project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " ")))
 
 
-def _published(project: Project, built: "Built", console: Console, beside: ProcessPoolExecutor) -> list[str]:
+def _published(project: Project, built: "Built", console: Console, workers: Workers) -> list[str]:
     """Write the reports of the problems answered, the pages and the analyst's file; give what failed.
 
     Nothing is made from a table that breaks its own rules: what was published before stays.
@@ -111,7 +108,7 @@ def _published(project: Project, built: "Built", console: Console, beside: Proce
     # What takes longest stands last: this process begins there.
     shared = [INDEX, FILE] if built.sound else []
     with sole_builder(project.home):
-        return _by_two(partial(_output, project), [*reports, *shared], "writing", console, beside)
+        return _share_with_progress(partial(_output, project), [*reports, *shared], "writing", console, workers)
 
 
 def _output(project: Project, name: str) -> object:
@@ -120,13 +117,13 @@ def _output(project: Project, name: str) -> object:
     return others[name](project) if name in others else report_problem(project, name)
 
 
-def _by_two(
-    work: Work, names: list[str], word: str, console: Console, beside: ProcessPoolExecutor, fewest: int = 2
+def _share_with_progress(
+    work: Work, names: list[str], word: str, console: Console, workers: Workers, fewest: int = 2
 ) -> list[str]:
     with progress_bar(console) as bar:
         task = bar.add_task(word, total=len(names))
-        return by_two(
-            beside, work, names, lambda name: bar.update(task, advance=1, description=f"{word} {name}"), fewest
+        return share_work(
+            workers, work, names, lambda name: bar.update(task, advance=1, description=f"{word} {name}"), fewest
         )
 
 

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dagster as dg
 
 from pipelines.app.assets import Place, all_assets, answer_assets, answer_key, resources
+from pipelines.app.outcome import Built
 from pipelines.app.schedules import jobs, schedules
 from pipelines.app.steps import sources_of
 from pipelines.core.paths import root, store_of
@@ -66,17 +67,6 @@ def defs() -> dg.Definitions:
 
 
 OnStep = Callable[[str], None]
-
-
-class Built(NamedTuple):
-    """What came of a run: what failed, one sentence each; and of which problems a report may be written.
-
-    `sound` is false where any table breaks its own rules: then nothing is made of all of them together.
-    """
-
-    faults: list[str]
-    answered: frozenset[str]
-    sound: bool
 
 
 def build(project: Project, problems: Sequence[str], on_step: OnStep) -> Built:

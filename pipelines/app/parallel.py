@@ -1,27 +1,48 @@
-"""The same work for many names, by two processes beside each other: for what is made apart, name by name."""
+"""The same work for many names, by this process and others beside it: for what is made apart, name by name."""
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from signal import SIG_IGN, SIGINT, signal
 from threading import Thread
+from typing import NamedTuple
 
 _AHEAD = 2
-"""How many names wait at the second process, so that it is not idle while this one is at work."""
+"""How many names wait at each worker, so that it is not idle while this process is at work."""
+MOST_WORKERS = 3
+"""Processes beside this one at most: each has a copy of the declarations and needs up to 0.7 GB."""
 Work = Callable[[str], object]
 OnDone = Callable[[str], None]
 
 
+class Workers(NamedTuple):
+    """Processes beside this one, and how many there are."""
+
+    pool: ProcessPoolExecutor
+    processes: int
+
+
+def worker_count(cores: int | None = None) -> int:
+    """Give the number of processes beside this one: one for each further core, at least one, MOST_WORKERS at most."""
+    return max(1, min((cores or len(_usable_cores())) - 1, MOST_WORKERS))
+
+
+def _usable_cores() -> Collection[int]:
+    # Only some systems can keep a process to some of the cores.
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+
+
 @contextmanager
-def second_process() -> Iterator[ProcessPoolExecutor]:
-    """Give a process beside this one. It starts when it is first asked for something, and ends with the block."""
+def worker_processes(count: int | None = None) -> Iterator[Workers]:
+    """Give processes beside this one. Each starts when there is work for it, and ends with the block."""
+    count = count or worker_count()
     # Spawned, not forked: Polars keeps threads, which a fork would leave locked for ever.
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin)
     try:
-        yield pool
+        yield Workers(pool, count)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -38,29 +59,29 @@ def _end_with_the_first() -> None:
         os._exit(1)
 
 
-def by_two(pool: ProcessPoolExecutor, work: Work, names: Sequence[str], on_done: OnDone, fewest: int = 2) -> list[str]:
-    """Do the work for each name, the second process from the front and this one from the back; give what failed.
+def share_work(workers: Workers, work: Work, names: Sequence[str], on_done: OnDone, fewest: int = 2) -> list[str]:
+    """Do the work for each name, the workers from the front and this process from the back; give what failed.
 
     `work` is to be pickled, and to be safe to do in any order. A name for which it fails, for whatever reason, stops
-    no other; where the second process dies, this one does what was left. Fewer names than `fewest` are done here.
+    no other; where the workers die, this process does what was left. Fewer names than `fewest` are done here.
     """
     left, faults = deque(names), []
-    theirs: deque[tuple[str, Future[object]]] = deque()
+    theirs: list[tuple[str, Future[object]]] = []
     with ThreadPoolExecutor(1) as here:
         while left or theirs:
-            while len(left) > 1 and len(names) >= fewest and len(theirs) < _AHEAD:
-                theirs.append((left[0], _submitted(pool, here, work, left.popleft())))
+            while len(left) > 1 and len(names) >= fewest and len(theirs) < _AHEAD * workers.processes:
+                theirs.append((left[0], _submitted(workers.pool, here, work, left.popleft())))
             if left:
                 faults += _ended(left[-1], here.submit(work, left.pop()), on_done)
-            while theirs and (not left or theirs[0][1].done()):
-                name, started = theirs.popleft()
+            for name, started in [each for each in theirs if not left or each[1].done()]:
+                theirs.remove((name, started))
                 dead = isinstance(started.exception(), BrokenExecutor)
                 faults += _ended(name, here.submit(work, name) if dead else started, on_done)
     return faults
 
 
 def _submitted(pool: ProcessPoolExecutor, here: ThreadPoolExecutor, work: Work, name: str) -> "Future[object]":
-    """Ask the second process for some work; where that has died, this one."""
+    """Ask a worker for some work; where the workers have died, this process."""
     try:
         return pool.submit(work, name)
     except BrokenExecutor:

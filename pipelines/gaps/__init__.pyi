@@ -8,7 +8,6 @@ from .answer import answer_problem as answer_problem
 from .costs import Cost as Cost
 from .costs import Costs as Costs
 from .discontinuities import BOUNDARY_CLIFF as BOUNDARY_CLIFF
-from .discontinuities import cliffs as cliffs
 from .grid import oldest as oldest
 from .ledger import BUILD as BUILD
 from .ledger import GAP_LEDGER as GAP_LEDGER

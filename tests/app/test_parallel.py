@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.app.parallel import by_two, second_process
+from pipelines.app.parallel import MOST_WORKERS, share_work, worker_count, worker_processes
 
 NAMES = [f"n{number:02}" for number in range(18)]
 
@@ -28,8 +28,8 @@ def noted(folder: Path, mine: int, name: str) -> None:
 def run(folder: Path, names: list[str], fewest: int = 2) -> tuple[list[str], list[str]]:
     told: list[str] = []
     folder.mkdir()
-    with second_process() as beside:
-        return by_two(beside, partial(noted, folder, os.getpid()), names, told.append, fewest), told
+    with worker_processes(1) as workers:
+        return share_work(workers, partial(noted, folder, os.getpid()), names, told.append, fewest), told
 
 
 def test_each_name_is_done_once_by_one_of_two_and_a_failure_stops_no_other(tmp_path: Path) -> None:
@@ -52,6 +52,23 @@ def test_a_few_names_are_done_by_this_process_alone(tmp_path: Path) -> None:
     assert {path.read_text() for path in (tmp_path / "few").iterdir()} == {f"{os.getpid()}\n"}
 
 
+def test_three_workers_share_the_names_and_each_is_done_once(tmp_path: Path) -> None:
+    folder = tmp_path / "pids"
+    finished: list[str] = []
+    folder.mkdir()
+    with worker_processes(3) as workers:
+        assert not share_work(workers, partial(slept, folder), NAMES, finished.append)
+    assert sorted(finished) == NAMES
+    assert len({path.name for path in folder.iterdir()}) == 4
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers"), [(1, 1), (2, 1), (3, 2), (MOST_WORKERS + 1, MOST_WORKERS), (64, MOST_WORKERS)]
+)
+def test_there_is_a_worker_for_each_further_core_up_to_a_bound(cores: int, workers: int) -> None:
+    assert worker_count(cores) == workers
+
+
 def test_of_two_names_each_process_does_one(tmp_path: Path) -> None:
     run(tmp_path / "two", NAMES[:2])
     done = {path.name: int(path.read_text()) for path in (tmp_path / "two").iterdir()}
@@ -62,12 +79,12 @@ STARTED = """
 import sys
 from functools import partial
 from pathlib import Path
-from pipelines.app.parallel import by_two, second_process
+from pipelines.app.parallel import MOST_WORKERS, share_work, worker_count, worker_processes
 from tests.app.test_parallel import NAMES, slept
 
 if __name__ == "__main__":
-    with second_process() as beside:
-        by_two(beside, partial(slept, Path(sys.argv[1])), NAMES, lambda _: None)
+    with worker_processes(1) as workers:
+        share_work(workers, partial(slept, Path(sys.argv[1])), NAMES, lambda _: None)
 """
 
 
@@ -77,7 +94,7 @@ def slept(folder: Path, _name: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a POSIX system")
-def test_the_second_process_ends_with_the_first_also_where_that_is_killed(tmp_path: Path) -> None:
+def test_the_worker_processes_ends_with_the_first_also_where_that_is_killed(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(STARTED)
     folder = tmp_path / "pids"
