@@ -66,7 +66,7 @@ def averaged(placed: pl.DataFrame, rates: pl.DataFrame, parts: pl.DataFrame, wei
     """
     pieces = rates.rename({"place_code": "from_code"}).join(parts.select("from_code", "to_code"), on="from_code")
     weighed = pieces.join(weights, on=[*SLICE, "from_code"], how="left")
-    means = weighed.group_by(CELL).agg(
+    means = weighed.group_by(CELL, maintain_order=True).agg(
         *(_mean(name) for name in ("value", "low", "high")),
         pl.len().alias("mean_parts"),
         pl.col("weighed_by").first(),

@@ -205,7 +205,7 @@ def _with_sources(moved: pl.DataFrame, observation: pl.DataFrame, crosswalk: pl.
     rows = observation.with_columns(pl.col("place_code").str.split("+").alias("from_code")).explode("from_code")
     minded = pl.any_horizontal(pl.col("marker", "caveats").is_not_null())
     said = rows.filter(minded | pl.col("from_code").is_in(few["from_code"].implode()))
-    known = said.join(pairs, on="from_code").group_by(CELL).agg(
+    known = said.join(pairs, on="from_code").group_by(CELL, maintain_order=True).agg(
         pl.col("marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("marker"),
         pl.col("caveats").drop_nulls().unique(maintain_order=True).str.join(","),
         pl.col("caveat_evidence").drop_nulls().unique(maintain_order=True).str.join(". "),
@@ -238,7 +238,7 @@ def _smaller_part(crosswalk: pl.DataFrame) -> pl.DataFrame:
     by = pl.when(pl.col("people").is_not_null().all()).then("people").otherwise(pl.col("weight"))
     minor = (pl.col("weight") < MOSTLY).fill_null(False)
     outside = pl.col("from_code").is_null()
-    return there.group_by("to_code").agg(
+    return there.group_by("to_code", maintain_order=True).agg(
         (by.filter(minor & ~outside).sum() / by.filter(~outside).sum()).alias("elsewhere"),
         (pl.col("weight").is_null() & ~outside).any().alias("unweighed"),
         pl.when(outside.any()).then(pl.col("people").filter(outside).sum() / pl.col("people").sum()).alias("outside"),

@@ -147,7 +147,7 @@ def overlay(areas: Areas, places: Places, codes: list[str], trip: Trip, by: Weig
 
 def _summed(pairs: pl.DataFrame, start: str) -> pl.DataFrame:
     """Sum up the people of pairs of places; a sum of some of them is not known."""
-    return pairs.group_by(pl.col(start).alias("from_code"), "to_code").agg(
+    return pairs.group_by(pl.col(start).alias("from_code"), "to_code", maintain_order=True).agg(
         pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name)
         for name in ("people", "everyone")
     )
@@ -209,7 +209,7 @@ def composed(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(pl.coalesce("people", pl.col("had") * pl.col("onward")).alias("people"))
     )
-    summed = ways.with_columns(pl.col("weight") * pl.col("onward")).group_by("from_code", "to_code").agg(
+    summed = ways.with_columns(pl.col("weight") * pl.col("onward")).group_by("from_code", "to_code", maintain_order=True).agg(
         pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name) for name in ("weight", "people")
     )  # fmt: skip
     strangers = second.filter(pl.col("from_code").is_null())
@@ -233,7 +233,7 @@ def made_of(places: Places, codes: list[str], published: pl.DataFrame) -> pl.Dat
     another came to has weights that are not known.
     """
     people = dict(
-        published.group_by("from_code").agg(pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()))
+        published.group_by("from_code", maintain_order=True).agg(pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()))
         .iter_rows()
     )  # fmt: skip
     became = links(places, sorted(people), set(codes))
