@@ -209,7 +209,8 @@ def composed(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(pl.coalesce("people", pl.col("had") * pl.col("onward")).alias("people"))
     )
-    summed = ways.with_columns(pl.col("weight") * pl.col("onward")).group_by("from_code", "to_code", maintain_order=True).agg(
+    onward = ways.with_columns(pl.col("weight") * pl.col("onward"))
+    summed = onward.group_by("from_code", "to_code", maintain_order=True).agg(
         pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name) for name in ("weight", "people")
     )  # fmt: skip
     strangers = second.filter(pl.col("from_code").is_null())

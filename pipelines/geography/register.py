@@ -156,7 +156,8 @@ def read_changes(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     """
     _expect(raw, list(CHANGE), file)
     _refuse_days(raw, ["changed_on"], file)
-    changes = conformed(raw.with_columns(_day("changed_on")), CHANGE).unique().sort("changed_on", "from_code", "to_code")
+    changes = conformed(raw.with_columns(_day("changed_on")), CHANGE).unique()
+    changes = changes.sort("changed_on", "from_code", "to_code")
     edges = _edges(changes, "from_code", "to_code")
     for code in edges:
         if code in _forward(code, edges)[1:]:
