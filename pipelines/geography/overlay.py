@@ -234,7 +234,9 @@ def made_of(places: Places, codes: list[str], published: pl.DataFrame) -> pl.Dat
     another came to has weights that are not known.
     """
     people = dict(
-        published.group_by("from_code", maintain_order=True).agg(pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()))
+        published.group_by("from_code", maintain_order=True).agg(
+            pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum())
+        )
         .iter_rows()
     )  # fmt: skip
     became = links(places, sorted(people), set(codes))
