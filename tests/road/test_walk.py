@@ -1,0 +1,139 @@
+"""The walk of one figure from its file to the report and the analyst's file: which modules hand it on, and to which."""
+
+import configparser
+import gzip
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.small import small_project
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST_MODULES = 70
+PLANTED = "3.14159"
+"""A claimant rate that no place has."""
+ORDER = ("core", "declarations", "readers", "geography", "checks", "observations", "apportionment", "gaps", "outputs")
+PROGRAM = '''
+import sys
+from datetime import date
+from functools import cache
+from pathlib import Path
+import polars as pl
+from pipelines.app.steps import prepare
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer_problem
+from pipelines.observations import observe_source
+from pipelines.outputs import publish_warehouse, report_problem
+
+PLANTED = sys.argv[1]
+passed = {}
+
+def holds(thing):
+    """Tell whether a frame, a text, or something that has them among its parts has the planted figure."""
+    if isinstance(thing, (str, bytes)):
+        return (PLANTED if isinstance(thing, str) else PLANTED.encode()) in thing
+    if isinstance(thing, pl.DataFrame):
+        exact = [name for name, kind in thing.schema.items() if kind == pl.Float64]
+        texts = [name for name, kind in thing.schema.items() if kind == pl.String]
+        return any((thing[name] == float(PLANTED)).any() for name in exact) or any(
+            thing[name].str.contains(PLANTED, literal=True).any() for name in texts
+        )
+    return isinstance(thing, (tuple, list)) and any(holds(part) for part in thing[:50])
+
+@cache
+def ours(file):
+    """Tell whether a file is of the program."""
+    return not {"pipelines", "checks"}.isdisjoint(Path(file).parts)
+
+def watch(frame, event, given):
+    if event != "return" or not ours(frame.f_code.co_filename) or not holds(given):
+        return
+    caller = frame.f_back.f_code.co_filename if frame.f_back else ""
+    passed.setdefault((frame.f_code.co_filename, caller), frame.f_code.co_qualname)
+
+project = Project(load(Path("project")), Path("store"), date(2026, 11, 28))
+prepare(project)
+sources = [name for name in project.catalogue.sources_of(project.catalogue.problems["jobs_recovery"])
+           if name in project.catalogue.observing()]
+sys.setprofile(watch)
+for name in sources:
+    observe_source(project, name)
+answer_problem(project, "jobs_recovery")
+report_problem(project, "jobs_recovery")
+publish_warehouse(project)
+sys.setprofile(None)
+for (module, caller), name in passed.items():
+    print(Path(module).as_posix(), Path(caller).as_posix(), name, sep=chr(9))
+'''
+
+
+def room_of(path: str) -> str:
+    parts = Path(path).parts
+    return "checks" if parts[-2] == "checks" else parts[parts.index("pipelines") + 1]
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """The modules that gave the figure on, each with the module that it was given to."""
+    folder = tmp_path_factory.mktemp("walk")
+    root = small_project(folder)
+    (root / "pipelines" / "problems" / "jobs_south_london.sql").unlink()
+    newest = sorted((root / "sources" / "starter").glob("ons_claimant_rate_*.csv.gz"))[-1]
+    newest.write_bytes(gzip.compress(plant(gzip.decompress(newest.read_bytes()).decode()).encode()))
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    command = [sys.executable, "-c", PROGRAM, PLANTED]
+    done = subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    return [(line.split("\t")[0], line.split("\t")[1]) for line in done.stdout.splitlines()]
+
+
+def plant(text: str) -> str:
+    """Put the figure in place of Merton's of the newest period."""
+    header, *lines = text.splitlines()
+    column = header.split(",").index("observation")
+    merton = [number for number, line in enumerate(lines) if line.startswith("E09000024")]
+    newest = max(merton, key=lambda number: lines[number].split(",")[header.split(",").index("period")])
+    cells = lines[newest].split(",")
+    lines[newest] = ",".join([*cells[:column], PLANTED, *cells[column + 1 :]])
+    return "\n".join([header, *lines]) + "\n"
+
+
+def test_the_figure_reaches_every_room_and_passes_few_modules(walk: list[tuple[str, str]]) -> None:
+    modules = {module for module, _ in walk}
+    # `geography` knows places and no figures; `fetch` and `app` know only files and steps.
+    assert {room_of(module) for module in modules} == set(ORDER) - {"geography"}
+    assert len(modules) <= MOST_MODULES, sorted(modules)
+
+
+def test_no_room_gives_the_figure_to_a_lower_one(walk: list[tuple[str, str]]) -> None:
+    inside = [pair for pair in walk if "/pipelines/" in pair[1] or "/checks/" in pair[1]]
+    # `cached` of the store calls the step that it stores: it is handed a function, and imports no room.
+    upward = [
+        (module, caller) for module, caller in inside
+        if ORDER.index(room_of(module)) > ORDER.index(room_of(caller)) and not caller.endswith("core/store.py")
+    ]  # fmt: skip
+    assert len(inside) > 20 and not upward
+
+
+def test_the_page_lists_the_modules_of_the_walk(walk: list[tuple[str, str]]) -> None:
+    page = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    modules = {Path(module).relative_to(ROOT).as_posix().removeprefix("pipelines/") for module, _ in walk}
+    listed = re.findall(r"`([a-z]+/[a-z_]+\.py)`", page[page.index("**The walk of one figure.**") :])
+    assert sorted(listed) == sorted(modules)
+    assert f"**The walk of one figure.** {len(modules)} modules" in page
+
+
+def test_the_page_lists_the_rooms_in_the_order_in_which_they_may_import() -> None:
+    page = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([a-z]+)` \| ", page, re.MULTILINE)
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter", encoding="utf-8")
+    layers = contracts["importlinter:contract:flow"]["layers"].replace("pipelines.", "").split()
+    packages = {path.parent.name for path in (ROOT / "pipelines").glob("*/__init__.py")} | {"checks"}
+    assert [room for room in listed if room != "fetch"] == [room for room in layers if room not in ("fetch", "|")]
+    assert sorted(listed) == sorted(packages)
