@@ -8,8 +8,9 @@ import polars as pl
 from pipelines.core.schema import STATUSES, VALUELESS
 from pipelines.declarations.source import Source
 
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_READS_AS_NUMBER = re.compile(r"[+-]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_POWER = r"(?:[eE][+-]?\d+)?"
+_NUMBER = rf"^[+-]?(\d+\.?\d*|\.\d+){_POWER}$"
+_READS_AS_NUMBER = re.compile(rf"[+-]?((\d{{1,3}}(,\d{{3}})+|\d+)(\.\d*)?|\.\d+){_POWER}")
 _SPACES = "[\u00a0\u202f\u2009]"
 """Spaces that don't break: in a figure they group thousands, as a comma does."""
 
@@ -25,7 +26,7 @@ def valued(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     is_number = pl.col("_figure").is_finite().fill_null(False)
     marked = pl.col("_bare").is_in(known) | (pl.col("_bare") == "")
     status = {text: marker.status for text, marker in source.markers.items()}
-    by_cell = _status_of("_bare", status, "not_available", is_number)
+    by_cell = _status_of("_bare", {"": "not_available", **status}, is_number)
     by_row = _milder(status)
     # A blank cell says nothing itself: where its row's status says why, as z or [c], that is why.
     hidden = by_cell.is_in(sorted(VALUELESS)) & ~((pl.col("_bare") == "") & by_row.is_in(sorted(VALUELESS)))
@@ -74,9 +75,9 @@ def _parted(cells: pl.DataFrame, source: Source, known: list[str]) -> pl.DataFra
 
 def _figure(text: pl.Expr, decimal: str) -> pl.Expr:
     """Read a number, its thousands grouped or not; a comma that groups nothing is no part of a number."""
-    group = "," if decimal == "point" else r"\."
+    group, mark = (",", r"\.") if decimal == "point" else (r"\.", ",")
     plain = text.str.replace_all(_SPACES, "\u00a0")
-    grouped = plain.str.contains(rf"^[+-]?\d{{1,3}}(?:(?:{group}\d{{3}})+|(?:\u00a0\d{{3}})+)(?:\D\d*)?$")
+    grouped = plain.str.contains(rf"^[+-]?\d{{1,3}}(?:(?:{group}\d{{3}})+|(?:\u00a0\d{{3}})+)(?:{mark}\d*)?{_POWER}$")
     bare = pl.when(grouped).then(plain.str.replace_all(rf"{group}|\u00a0", "")).otherwise(plain)
     # In a text whose decimal mark is a comma, a point that groups nothing is no part of a number either.
     if decimal == "comma":
@@ -99,10 +100,11 @@ def number_of(text: pl.Expr, source: Source) -> pl.Expr:
 
 def _milder(status: Mapping[str, str]) -> pl.Expr:
     """Give the worse of what the mark after a figure and the row or heading say of it."""
-    by_row = _status_of("status_text", status, "normal", pl.lit(False))
+    # A blank that `markers` declare is a blank cell: beside a figure, or in its heading, nothing is said of it.
+    by_row = _status_of("status_text", {**status, "": "normal"})
     # `markers` may spell a mark with its brackets or without them, as headings do.
     in_brackets = {f"{left}{text}{right}": said for text, said in status.items() for left, right in ("()", "[]")}
-    by_mark = _status_of("_mark", {**in_brackets, **status}, "normal", pl.lit(False))
+    by_mark = _status_of("_mark", {**in_brackets, **status, "": "normal"})
     order = {said: number for number, said in enumerate(STATUSES)}
     rank = [each.replace_strict(order, return_dtype=pl.Int64) for each in (by_mark, by_row)]
     return pl.when(rank[0] > rank[1]).then(by_mark).otherwise(by_row)
@@ -113,10 +115,10 @@ def looks_like_figure(text: str) -> bool:
     return bool(_READS_AS_NUMBER.fullmatch(text))
 
 
-def _status_of(column: str, status: Mapping[str, str], blank: str, number: pl.Expr) -> pl.Expr:
-    """Give the status that a text stands for; a blank cell has none to give, a blank status is normal."""
-    found = pl.col(column).replace_strict({"": blank, **status}, default="normal", return_dtype=pl.String)
-    return pl.when(number).then(pl.lit("normal")).otherwise(found)
+def _status_of(column: str, status: Mapping[str, str], number: pl.Expr | None = None) -> pl.Expr:
+    """Give the status that a text stands for; that of a number, and of a text without one, is normal."""
+    found = pl.col(column).replace_strict(status, default="normal", return_dtype=pl.String)
+    return found if number is None else pl.when(number).then(pl.lit("normal")).otherwise(found)
 
 
 def _blank(column: str) -> pl.Expr:

@@ -1,0 +1,277 @@
+"""Periods: every spelling to its first and last day, what is none of its kind, and how a period is written again."""
+
+from calendar import monthrange
+from datetime import date, timedelta
+from itertools import pairwise
+
+import pytest
+
+from pipelines.core.errors import DeclarationError
+from pipelines.core.periods import MONTHS, Span, months, parse_period, say, spine
+from pipelines.core.vocabulary import Grain, PeriodKind
+
+SLASHED = ("%d/%m/%Y",)
+
+
+def span(first: str, last: str | None = None) -> Span:
+    return Span(date.fromisoformat(first), date.fromisoformat(last or first))
+
+
+@pytest.mark.parametrize(
+    ("year", "month", "count", "expected"),
+    [
+        (2023, 1, 1, span("2023-01-01", "2023-01-31")),
+        (2023, 2, 1, span("2023-02-01", "2023-02-28")),
+        (2024, 2, 1, span("2024-02-01", "2024-02-29")),
+        (2023, 12, 1, span("2023-12-01", "2023-12-31")),
+        (2023, 11, 1, span("2023-11-01", "2023-11-30")),
+        (2023, 11, 3, span("2023-11-01", "2024-01-31")),
+        (2023, 1, 12, span("2023-01-01", "2023-12-31")),
+        (2023, 4, 12, span("2023-04-01", "2024-03-31")),
+        (2023, 4, 36, span("2023-04-01", "2026-03-31")),
+    ],
+)
+def test_whole_months_begin_on_a_first_and_end_on_a_last_day(year: int, month: int, count: int, expected: Span) -> None:
+    assert months(year, month, count) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("2023-06-30", "day", span("2023-06-30")),
+        ("2023-06-30T00:00:00", "day", span("2023-06-30")),
+        ("2023-06-30 00:00:00.000Z", "day", span("2023-06-30")),
+        ("30 June 2023", "day", span("2023-06-30")),
+        ("1st Sept 2023", "day", span("2023-09-01")),
+        ("2nd-Feb-2023", "day", span("2023-02-02")),
+        ("31 Dec. 2023", "day", span("2023-12-31")),
+        ("2023-W05", "week", span("2023-01-30", "2023-02-05")),
+        ("2023W01", "week", span("2023-01-02", "2023-01-08")),
+        ("2020-W53", "week", span("2020-12-28", "2021-01-03")),
+        ("2023-02-01", "week", span("2023-02-01", "2023-02-07")),
+        ("1 February 2023", "week", span("2023-02-01", "2023-02-07")),
+        ("2023-11", "month", span("2023-11-01", "2023-11-30")),
+        ("2023-11-01", "month", span("2023-11-01", "2023-11-30")),
+        ("2023-11-01T00:00:00/P1M", "month", span("2023-11-01", "2023-11-30")),
+        ("202311", "month", span("2023-11-01", "2023-11-30")),
+        ("November 2023", "month", span("2023-11-01", "2023-11-30")),
+        ("nov-2023", "month", span("2023-11-01", "2023-11-30")),
+        ("2023 Sept.", "month", span("2023-09-01", "2023-09-30")),
+        ("2023JAN", "month", span("2023-01-01", "2023-01-31")),
+        ("  December \n 2023 ", "month", span("2023-12-01", "2023-12-31")),
+        ("2023 Q1", "quarter", span("2023-01-01", "2023-03-31")),
+        ("2023-q4", "quarter", span("2023-10-01", "2023-12-31")),
+        ("Quarter 2 2023", "quarter", span("2023-04-01", "2023-06-30")),
+        ("Q3-2023", "quarter", span("2023-07-01", "2023-09-30")),
+        ("2022-23 Q1", "quarter", span("2022-04-01", "2022-06-30")),
+        ("2022/23, Q3", "quarter", span("2022-10-01", "2022-12-31")),
+        ("2022/2023 Q4", "quarter", span("2023-01-01", "2023-03-31")),
+        ("Q2 2022-23", "quarter", span("2022-07-01", "2022-09-30")),
+        ("January to March 2023", "quarter", span("2023-01-01", "2023-03-31")),
+        ("Oct-Dec 2023", "quarter", span("2023-10-01", "2023-12-31")),
+        ("2023-07-01/P3M", "quarter", span("2023-07-01", "2023-09-30")),
+        ("2023", "year", span("2023-01-01", "2023-12-31")),
+        ("2024-01-01T00:00/P1Y", "year", span("2024-01-01", "2024-12-31")),
+        ("2019-20", "financial_year", span("2019-04-01", "2020-03-31")),
+        ("2019/2020", "financial_year", span("2019-04-01", "2020-03-31")),
+        ("1999-00", "financial_year", span("1999-04-01", "2000-03-31")),
+        ("2019 to 2020", "financial_year", span("2019-04-01", "2020-03-31")),
+        ("2019 to 20", "financial_year", span("2019-04-01", "2020-03-31")),
+        ("April 2019 to March 2020", "financial_year", span("2019-04-01", "2020-03-31")),
+        ("Apr 2019 - Mar 2020", "financial_year", span("2019-04-01", "2020-03-31")),
+        ("2019-04-01/P1Y", "financial_year", span("2019-04-01", "2020-03-31")),
+        ("2020", "mid_year", span("2020-06-30")),
+        ("Mid-2020", "mid_year", span("2020-06-30")),
+        ("2020-06-30 00:00", "mid_year", span("2020-06-30")),
+        ("30 June 2020", "mid_year", span("2020-06-30")),
+        ("April 2019 to June 2021", "span", span("2019-04-01", "2021-06-30")),
+        ("04/2021 - 03/2022", "span", span("2021-04-01", "2022-03-31")),
+        ("May 2021 to May 2021", "span", span("2021-05-01", "2021-05-31")),
+        ("May–July 2021", "span", span("2021-05-01", "2021-07-31")),
+        ("2013-04-01/P3Y", "span", span("2013-04-01", "2016-03-31")),
+        ("2013-04-01/P18M", "span", span("2013-04-01", "2014-09-30")),
+        ("2020-11-15/P1M", "span", span("2020-11-15", "2020-12-14")),
+        ("2020-11-15/P2Y", "span", span("2020-11-15", "2022-11-14")),
+        ("2020-11-02/P1M", "span", span("2020-11-02", "2020-12-01")),
+        ("2020-01-28/P1M", "span", span("2020-01-28", "2020-02-27")),
+        ("2020-11-15/2020-11-15", "span", span("2020-11-15")),
+        ("2020-11-15 to 2021-01-02", "span", span("2020-11-15", "2021-01-02")),
+    ],
+)
+def test_a_spelling_is_read_as_its_period(text: str, kind: PeriodKind, expected: Span) -> None:
+    assert parse_period(text, kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("01/04/2023", "day"),  # of April or of January: no format says
+        ("2023-06-31", "day"),
+        ("2023-02-29", "day"),
+        ("0000-01-01", "day"),
+        ("30 Juin 2023", "day"),
+        ("2023-06-30T10:00", "day"),
+        ("2023-W54", "week"),
+        ("2023-W00", "week"),
+        ("2021-W53", "week"),
+        ("January", "week"),
+        ("2023-13", "month"),
+        ("2023-00", "month"),
+        ("2023-11-02", "month"),
+        ("Smarch 2023", "month"),
+        ("9999-12", "month"),  # its last day is beyond what a date can be
+        ("2023 Q5", "quarter"),
+        ("2023 Q0", "quarter"),
+        ("2022-24 Q1", "quarter"),
+        ("Q1 2022-21", "quarter"),
+        ("February to April 2023", "quarter"),
+        ("January to June 2023", "quarter"),
+        ("March to January 2023", "quarter"),
+        ("Smarch to May 2023", "quarter"),
+        ("2023-02-01/P3M", "quarter"),
+        ("2023-04-01/P1Y", "year"),
+        ("2023-24", "year"),
+        ("2019-21", "financial_year"),
+        ("2019-19", "financial_year"),
+        ("2019-2021", "financial_year"),
+        ("2019 to 2018", "financial_year"),
+        ("2019", "financial_year"),
+        ("January 2019 to December 2019", "financial_year"),
+        ("April 2019 to March 2021", "financial_year"),
+        ("April 2019 to April 2020", "financial_year"),
+        ("2019-01-01/P1Y", "financial_year"),
+        ("2020-06-29", "mid_year"),
+        ("June 2021 to April 2019", "span"),
+        ("13/2021 - 14/2021", "span"),
+        ("July to May 2021", "span"),
+        ("2020-11-29/P1M", "span"),  # a 29 February may not be there
+        ("2020-11-15/2020-11-14", "span"),
+        ("", "span"),
+    ],
+)
+def test_what_is_no_period_of_its_kind_is_not_read(text: str, kind: PeriodKind) -> None:
+    assert parse_period(text, kind) is None
+
+
+def test_every_month_is_known_by_its_name_and_by_its_first_letters() -> None:
+    assert len(MONTHS) == 12 + 11 + 1  # May is its own short form; Sept
+    for number in range(1, 13):
+        first = date(2023, number, 1)
+        whole = Span(first, date(2023, number, monthrange(2023, number)[1]))
+        for form in ("%B %Y", "%b %Y", "%Y %b", "%Y-%m", "%Y%m"):
+            assert parse_period(first.strftime(form), "month") == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("01/04/2023", "financial_year", span("2023-04-01", "2024-03-31")),
+        ("31/03/2023", "financial_year", span("2022-04-01", "2023-03-31")),
+        ("01/01/2023", "financial_year", span("2022-04-01", "2023-03-31")),
+        ("31/12/2023", "financial_year", span("2023-04-01", "2024-03-31")),
+        ("01/01/2023", "quarter", span("2023-01-01", "2023-03-31")),
+        ("31/03/2023", "quarter", span("2023-01-01", "2023-03-31")),
+        ("01/04/2023", "quarter", span("2023-04-01", "2023-06-30")),
+        ("30/09/2023", "quarter", span("2023-07-01", "2023-09-30")),
+        ("01/10/2023", "quarter", span("2023-10-01", "2023-12-31")),
+        ("31/12/2023", "quarter", span("2023-10-01", "2023-12-31")),
+        ("01/04/2023", "month", span("2023-04-01", "2023-04-30")),
+        ("29/02/2024", "month", span("2024-02-01", "2024-02-29")),
+        ("31/12/2023", "year", span("2023-01-01", "2023-12-31")),
+        ("01/01/2024", "year", span("2024-01-01", "2024-12-31")),
+        ("01/01/2024", "mid_year", span("2024-06-30")),
+        ("01/04/2023", "day", span("2023-04-01")),
+        ("01/04/2023", "week", span("2023-04-01", "2023-04-07")),
+    ],
+)
+def test_a_date_of_a_declared_format_stands_for_the_period_it_lies_in(
+    text: str, kind: PeriodKind, expected: Span
+) -> None:
+    assert parse_period(text, kind, SLASHED) == expected
+
+
+def test_a_date_that_ends_a_week_stands_for_the_seven_days_up_to_it() -> None:
+    expected = span("2023-03-26", "2023-04-01")
+    assert parse_period("01/04/2023", "week", SLASHED, ends=True) == expected
+    assert parse_period("2023-04-01", "week", ends=True) == expected
+    # A numbered week has its days, wherever the date of others lies.
+    assert parse_period("2023-W05", "week", ends=True) == span("2023-01-30", "2023-02-05")
+
+
+@pytest.mark.parametrize("text", ["2023-04-01", "1 April 2023", "04/13/2023", "31/02/2023", "2023", ""])
+def test_with_formats_nothing_else_is_read(text: str) -> None:
+    assert parse_period(text, "day", SLASHED) is None
+
+
+def test_a_date_that_two_formats_read_as_two_dates_is_none() -> None:
+    both = ("%d/%m/%Y", "%m/%d/%Y")
+    assert parse_period("01/04/2023", "day", both) is None
+    assert parse_period("13/04/2023", "day", both) == span("2023-04-13")
+    assert parse_period("04/04/2023", "day", both) == span("2023-04-04")
+
+
+@pytest.mark.parametrize(
+    ("grain", "first", "count", "last"),
+    [
+        ("month", "2023-11", 3, span("2024-01-01", "2024-01-31")),
+        ("quarter", "2023-Q2", 4, span("2024-01-01", "2024-03-31")),
+        ("year", "2021", 3, span("2023-01-01", "2023-12-31")),
+    ],
+)
+def test_a_spine_ends_with_the_period_that_has_ended_on_the_day_of_the_build(
+    grain: Grain, first: str, count: int, last: Span
+) -> None:
+    found = spine(grain, first, None, last.end)
+    assert (len(found), found[-1]) == (count, last)
+    assert found[0] == parse_period(first, grain if grain != "latest" else "month")
+    # Each follows the one before without a day between.
+    steps = [later.start - earlier.end for earlier, later in pairwise(found)]
+    assert steps == [timedelta(days=1)] * (count - 1)
+    assert spine(grain, first, None, last.end - timedelta(days=1)) == found[:-1]
+    assert spine(grain, first, None, found[0].start) == []
+
+
+def test_a_spine_that_has_an_end_does_not_look_at_the_day_of_the_build() -> None:
+    expected = [span("2023-01-01", "2023-01-31"), span("2023-02-01", "2023-02-28")]
+    assert spine("month", "2023-01", "2023-02", date(2020, 1, 1)) == expected
+    assert spine("month", "2023-02", "2023-01", date(2025, 1, 1)) == []
+
+
+def test_the_latest_is_the_day_of_the_build() -> None:
+    assert spine("latest", "", None, date(2023, 5, 6)) == [span("2023-05-06")]
+
+
+@pytest.mark.parametrize(
+    ("grain", "text", "kind"),
+    [("year", "2023-01", "year"), ("quarter", "2023-01", "quarter"), ("month", "2023", "month")],
+)
+def test_a_bound_of_another_grain_is_refused(grain: Grain, text: str, kind: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"periods: found '{text}', expected a {kind}"):
+        spine(grain, text, None, date(2024, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("period", "expected"),
+    [
+        (span("2023-06-30"), "30 June 2023"),
+        (span("2023-01-01", "2023-12-31"), "2023"),
+        (span("2023-02-01", "2023-02-28"), "February 2023"),
+        (span("2023-12-01", "2023-12-31"), "December 2023"),
+        (span("2023-01-01", "2023-01-31"), "January 2023"),
+        (span("2023-04-01", "2024-03-31"), "April 2023 to March 2024"),
+        (span("2023-01-01", "2024-12-31"), "January 2023 to December 2024"),
+        (span("2023-01-01", "2024-01-31"), "January 2023 to January 2024"),
+        (span("2023-01-01", "2023-03-31"), "January 2023 to March 2023"),
+        (span("2023-10-01", "2023-12-31"), "October 2023 to December 2023"),
+        (span("2023-01-02", "2023-01-31"), "2023-01-02 to 2023-01-31"),
+        (span("2023-01-01", "2023-01-30"), "2023-01-01 to 2023-01-30"),
+        (span("2023-03-26", "2023-04-01"), "2023-03-26 to 2023-04-01"),
+    ],
+)
+def test_a_period_is_written_as_people_do(period: Span, expected: str) -> None:
+    assert say(*period) == expected
+
+
+def test_a_period_without_a_first_or_a_last_day_is_none() -> None:
+    day = date(2023, 1, 1)
+    assert [say(None, day), say(day, None), say(None, None)] == ["no period"] * 3
