@@ -133,11 +133,16 @@ class Change(NamedTuple):
 
 
 def tests_of(module: str) -> list[str]:
-    """Name the tests of a module: those in TESTS, or else those of its own name in the folder of its room."""
+    """Name the tests of a module: those in TESTS, or else those of its own name in the folder of its room.
+
+    Where the tests of its rules have a file of their own, as `test_bounds_rules.py`, they are these: they are fast.
+    """
     path = Path(module)
-    room = path.parent.name if module.startswith("pipelines/") else "checks"
-    own = Path("tests") / room / f"test_{path.stem}.py"
-    return [str(each) for each in map(Path, TESTS.get(module) or (own,)) if (ROOT / each).exists()]
+    room = Path("tests") / (path.parent.name if module.startswith("pipelines/") else "checks")
+    own = next(
+        (name for name in (f"test_{path.stem}_rules.py", f"test_{path.stem}.py") if (ROOT / room / name).exists()), ""
+    )
+    return [str(each) for each in map(Path, TESTS.get(module) or (room / own,)) if (ROOT / each).is_file()]
 
 
 def copy_program(folder: Path) -> Path:

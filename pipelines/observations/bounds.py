@@ -68,12 +68,12 @@ def _narrow(low: Vector, high: Vector, each: Sum) -> bool:
     Parts less the total is nothing, or at most nothing: so each term is at most what the others leave.
     """
     at = np.array([*each.parts, each.total])
-    sign = np.append(np.ones(len(each.parts)), -1.0)
-    least, most = np.where(sign > 0, low[at], -high[at]), np.where(sign > 0, high[at], -low[at])
+    part = np.arange(len(at)) < len(each.parts)
+    least, most = np.where(part, low[at], -high[at]), np.where(part, high[at], -low[at])
     top = -_others(least)
     bottom = -_others(most) if each.whole else np.full(len(at), -np.inf)
-    new_low = _outward(np.where(sign > 0, bottom, -top), down=True)
-    new_high = _outward(np.where(sign > 0, top, -bottom), down=False)
+    new_low = _outward(np.where(part, bottom, -top), down=True)
+    new_high = _outward(np.where(part, top, -bottom), down=False)
     raised, lowered = new_low > low[at] + STEP, new_high < high[at] - STEP
     low[at[raised]] = new_low[raised]
     high[at[lowered]] = new_high[lowered]
@@ -81,11 +81,10 @@ def _narrow(low: Vector, high: Vector, each: Sum) -> bool:
 
 
 def _others(ends: Vector) -> Vector:
-    """Sum up for each term the ends of all others; infinite where another's is."""
+    """Sum up for each term the ends of all others; infinite where another's is, all of them the same way."""
     endless = np.isinf(ends)
     finite = np.where(endless, 0.0, ends)
-    sign = np.sign(ends[endless][0]) if endless.any() else 1.0
-    return np.where(endless.sum() - endless > 0, sign * np.inf, finite.sum() - finite)
+    return np.where(endless.sum() - endless > 0, ends[endless].sum(), finite.sum() - finite)
 
 
 def _outward(ends: Vector, *, down: bool) -> Vector:
@@ -104,7 +103,7 @@ def _knots(found: Interval, sums: list[Sum]) -> list[tuple[list[int], Vector]]:
     rows, columns = np.array(edges).T
     size = len(sums) + len(free)
     graph = sparse.coo_array((np.ones(len(edges)), (rows, columns + len(sums))), shape=(size, size))
-    count, label = connected_components(graph, directed=False)
+    count, label = connected_components(graph)
     nodes, ties = np.bincount(label, minlength=count), np.bincount(label[rows], minlength=count)
     # A tree has one edge fewer than nodes: there, settling is exact already.
     return [
@@ -131,27 +130,25 @@ def _solved(found: Interval, sums: list[Sum], unknowns: Vector) -> Interval | No
     }  # fmt: skip
     low, high = found.low.copy(), found.high.copy()
     for unknown, column in number.items():
-        ends = [_optimum(programme, len(unknowns), column, sign) for sign in (1.0, -1.0)]
-        if ends == [None, None]:
+        least, most = (_optimum(programme, len(unknowns), column, sign) for sign in (1.0, -1.0))
+        if least == np.inf:
             return None
-        low[unknown] = max(low[unknown], _sure(ends[0], -1.0))
-        high[unknown] = min(high[unknown], _sure(ends[1], 1.0))
+        low[unknown] = max(low[unknown], _sure(least, -1.0))
+        high[unknown] = min(high[unknown], _sure(most, 1.0))
     return Interval(low, np.maximum(low, high))
 
 
-def _optimum(programme: dict[str, Any], size: int, column: int, sign: float) -> float | None:
-    """Give the least (sign 1) or the most (sign -1) of one unknown; None where no figures meet the sums."""
+def _optimum(programme: dict[str, Any], size: int, column: int, sign: float) -> float:
+    """Give the least (sign 1) or the most (sign -1) of one unknown; of no figures the least is plus infinity."""
     aim = np.zeros(size)
     aim[column] = sign
     answer = linprog(aim, **programme)
     if answer.status == 2:
-        return None
+        return sign * np.inf
     return float(answer.x[column]) if answer.status == 0 else -sign * np.inf
 
 
-def _sure(end: float | None, outward: float) -> float:
+def _sure(end: float, outward: float) -> float:
     """Take an optimum as it is where it is a figure to three decimals, else a little outward: solvers are not exact."""
-    if end is None or np.isinf(end):
-        return outward * np.inf
     near = round(end, 3)
     return near if abs(end - near) <= STEP else end + outward * STEP * max(1.0, abs(end))

@@ -178,7 +178,7 @@ def _without_repeats(cells: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("_different") > 1).then(pl.lit("duplicate")).alias("fault"),
         pl.when(pl.col("_different") > 1).then(found).alias("fault_evidence"),
     ).drop("_different", "_rows")
-    kept = faulted.filter(pl.col("fault").is_null()).unique(key, keep="first", maintain_order=True)
+    kept = faulted.filter(pl.col("fault").is_null()).unique(key, keep="first")
     repeats = faulted.filter(pl.col("fault").is_null()).join(
         kept, on=["measure", "file_row", "file_column"], how="anti"
     )

@@ -38,7 +38,7 @@ def _limited(cells: pl.DataFrame, here: pl.Expr, measure: Measure, source: Sourc
     told = cells.with_columns(
         lower.alias("_lower"), upper.alias("_upper"), (here & (outside | strange)).alias("_wrong")
     )
-    beside = pl.concat_list(LIMITS).list.drop_nulls().list.join(" and ")
+    beside = pl.concat_list(LIMITS).list.eval(pl.element().filter(pl.element() != "")).list.join(" and ")
     evidence = pl.format("{} stands beside {}, which can't be the limits that it lies in", "text", beside)
     told = with_caveat(told, pl.col("_wrong"), "limits_contradict", evidence)
     some = here & ~pl.col("_wrong") & pl.any_horizontal(pl.col("_lower", "_upper").is_not_null())

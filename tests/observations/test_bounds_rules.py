@@ -1,0 +1,196 @@
+"""Bounds by sums, rule by rule: thresholds from both sides, circles of sums, and sums that no figures meet."""
+
+import numpy as np
+import pytest
+
+from pipelines.observations.bounds import Interval, Sum, narrowed
+
+INF = np.inf
+STEP = 1e-6
+"""What is narrowed by less than this is not narrowed."""
+Ends = list[tuple[float, float]]
+
+
+def interval(*ends: tuple[float, float]) -> Interval:
+    low, high = np.array(ends, float).T
+    return Interval(low, high)
+
+
+def ends(found: Interval | None) -> Ends:
+    assert found is not None
+    return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("start", "parts", "whole", "expected"),
+    [
+        # What the others leave of the total, from below and from above.
+        ([(10, 10), (1, 4), (0, INF), (20, 20)], (0, 1, 2), True, [(10, 10), (1, 4), (6, 9), (20, 20)]),
+        ([(10, 10), (1, 4), (13, 13)], (0, 1), True, [(10, 10), (3, 3), (13, 13)]),
+        # A total that may hold more bounds its parts from above only; its parts bound it from below only.
+        ([(10, 10), (1, 4), (13, 13)], (0, 1), False, [(10, 10), (1, 3), (13, 13)]),
+        ([(10, 10), (1, 4), (0, INF)], (0, 1), False, [(10, 10), (1, 4), (11, INF)]),
+        ([(10, 10), (1, 4), (0, INF)], (0, 1), True, [(10, 10), (1, 4), (11, 14)]),
+        # Two open ends leave the whole open, one closes it.
+        ([(0, INF), (0, INF), (5, INF)], (0, 1), True, [(0, INF), (0, INF), (5, INF)]),
+        ([(0, INF), (0, INF), (5, 9)], (0, 1), True, [(0, 9), (0, 9), (5, 9)]),
+        ([(-INF, INF), (2, 3), (5, 9)], (0, 1), True, [(2, 7), (2, 3), (5, 9)]),
+        ([(-INF, INF), (-INF, 3), (5, 9)], (0, 1), True, [(2, INF), (-INF, 3), (5, 9)]),
+        # Ends that are no millionths are kept a millionth outward.
+        ([(0, 1), (0.25, 1 / 3)], (0,), True, [(0.25, 0.333334), (0.25, 1 / 3)]),
+        ([(0, 1), (1 / 3, 0.75)], (0,), True, [(0.333333, 0.75), (1 / 3, 0.75)]),
+    ],
+)
+def test_one_sum_narrows_each_of_its_figures_by_the_others(
+    start: Ends, parts: tuple[int, ...], whole: bool, expected: Ends
+) -> None:
+    found = ends(narrowed(interval(*start), [Sum(len(start) - 1, parts, whole=whole)]))
+    assert found == [pytest.approx(each, abs=1e-10) for each in expected]
+
+
+def test_what_is_narrowed_by_no_more_than_a_millionth_stays() -> None:
+    start = interval((0, 2 * STEP), (STEP, STEP))
+    assert ends(narrowed(start, [Sum(1, (0,))])) == ends(start)
+    more = interval((0, 4 * STEP), (2 * STEP, 2 * STEP))
+    assert ends(narrowed(more, [Sum(1, (0,))]))[0] == (2 * STEP, 2 * STEP)
+
+
+def test_no_sum_leaves_all_as_it_is_and_the_start_is_never_changed() -> None:
+    start = interval((0, 9), (3, 3))
+    assert ends(narrowed(start, [])) == [(0, 9), (3, 3)]
+    assert ends(narrowed(start, [Sum(1, (0,))])) == [(3, 3), (3, 3)]
+    assert ends(start) == [(0, 9), (3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("total", "met"), [(5, False), (10.9999, False), (10.9999995, True), (11, True), (14, True), (14.5, False)]
+)
+def test_sums_that_no_figures_meet_give_nothing(total: float, met: bool) -> None:
+    start = interval((10, 10), (1, 4), (total, total), (0, 1), (0, 1))
+    assert (narrowed(start, [Sum(2, (0, 1))]) is not None) == met
+    assert (narrowed(start, [Sum(4, (3,)), Sum(2, (0, 1))]) is not None) == met
+
+
+def test_a_total_that_holds_more_is_contradicted_by_parts_above_it_only() -> None:
+    assert narrowed(interval((10, 10), (1, 4), (5, 5)), [Sum(2, (0, 1), whole=False)]) is None
+    assert narrowed(interval((10, 10), (1, 4), (99, 99)), [Sum(2, (0, 1), whole=False)]) is not None
+
+
+def test_a_chain_is_followed_for_a_hundred_rounds_and_then_left_as_it_is() -> None:
+    """Each figure equals the next; a round that takes the links last to first carries the known one a link on."""
+    links = [Sum(n + 1, (n,)) for n in range(120)]
+    for known in ((7, 7), (7, INF), (0, 7)):
+        start = interval(known, *[(0, INF)] * 120)
+        assert ends(narrowed(start, links)) == [known] * 121
+        assert ends(narrowed(start, links[::-1])) == [known] * 101 + [(0, INF)] * 20
+
+
+def test_a_chain_of_which_each_link_adds_a_known_figure_is_followed_from_either_end() -> None:
+    start = interval((7, 8), *[(0, INF)] * 20, (2, 2))
+    links = [Sum(n + 1, (n, 21)) for n in range(20)]
+    expected = [(7 + 2 * n, 8 + 2 * n) for n in range(21)]
+    for order in (links, links[::-1]):
+        assert ends(narrowed(start, order))[:21] == expected
+    backwards = interval((0, INF), *[(0, INF)] * 19, (47, 48), (2, 2))
+    for order in (links, links[::-1]):
+        assert ends(narrowed(backwards, order))[:21] == expected
+
+
+# Three figures of which each two add to something: settling sum by sum leaves each where it was.
+PAIRS = [Sum(3, (0, 1)), Sum(4, (0, 2)), Sum(5, (1, 2))]
+
+
+def test_sums_in_a_circle_are_solved_exactly() -> None:
+    found = ends(narrowed(interval(*[(0, 1)] * 3, *[(1, 1)] * 3), PAIRS))
+    assert found == [(0.5, 0.5)] * 3 + [(1, 1)] * 3
+    # Of different sums, each figure is told: x + y = 5, x + z = 4, y + z = 3.
+    assert ends(narrowed(interval(*[(0, 9)] * 3, (5, 5), (4, 4), (3, 3)), PAIRS))[:3] == [(3, 3), (2, 2), (1, 1)]
+
+
+def test_known_figures_in_a_circle_are_taken_off_its_sums() -> None:
+    # The fourth is 5: it is in the first sum, and is the total of the third.
+    start = interval(*[(0, 9)] * 3, (5, 5), (11, 11), (6, 6))
+    sums = [Sum(4, (0, 1, 3)), Sum(5, (0, 2)), Sum(3, (1, 2))]
+    assert ends(narrowed(start, sums))[:3] == [(3.5, 3.5), (2.5, 2.5), (2.5, 2.5)]
+
+
+def test_a_total_that_is_not_known_is_solved_with_its_parts() -> None:
+    start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (0, INF))
+    assert ends(narrowed(start, [*PAIRS, Sum(6, (0, 1, 2))]))[6] == (1.5, 1.5)
+
+
+def test_what_is_open_in_a_circle_stays_open() -> None:
+    start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (0, INF), (0, INF))
+    assert ends(narrowed(start, [*PAIRS, Sum(7, (0, 6))])) == [
+        *[(0.5, 0.5)] * 3, *[(1, 1)] * 3, (0, INF), (0.5, INF)
+    ]  # fmt: skip
+
+
+def test_a_circle_of_sums_that_no_figures_meet_gives_nothing() -> None:
+    """Two and two add to 1 each, so that all three add to 1.5; each sum alone can be met."""
+    start = [(0.0, 1.0)] * 3 + [(1.0, 1.0)] * 3
+    assert ends(narrowed(interval(*start, (1.5, 1.5)), [*PAIRS, Sum(6, (0, 1, 2))]))[:3] == [(0.5, 0.5)] * 3
+    assert narrowed(interval(*start, (2, 2)), [*PAIRS, Sum(6, (0, 1, 2))]) is None
+    # A contradiction in one circle is one of the whole, wherever it is.
+    apart = [(0.0, 1.0)] * 3 + [(1.0, 1.0)] * 3
+    other = [Sum(each.total + 7, tuple(part + 7 for part in each.parts)) for each in PAIRS]
+    assert narrowed(interval(*start, (2, 2), *apart), [*other, *PAIRS, Sum(6, (0, 1, 2))]) is None
+
+
+def test_totals_that_may_hold_more_are_solved_as_such() -> None:
+    more = [each._replace(whole=False) for each in PAIRS]
+    start = [(0.0, 1.0)] * 3 + [(1.0, 1.0)] * 3
+    # Each two add to at most 1, all three to 1.5: a half each. To at most 1.5: anything. To 1.4: at least 0.4 each.
+    assert ends(narrowed(interval(*start, (1.5, 1.5)), [*more, Sum(6, (0, 1, 2))]))[:3] == [(0.5, 0.5)] * 3
+    assert ends(narrowed(interval(*start, (1.5, 1.5)), [*more, Sum(6, (0, 1, 2), whole=False)]))[:3] == [(0, 1)] * 3
+    assert ends(narrowed(interval(*start, (1.4, 1.4)), [*more, Sum(6, (0, 1, 2))]))[:3] == [(0.4, 0.6)] * 3
+    assert narrowed(interval(*start, (1.6, 1.6)), [*more, Sum(6, (0, 1, 2))]) is None
+
+
+@pytest.mark.parametrize(
+    ("total", "low", "high"),
+    [
+        (1.5, 0.5, 0.5),
+        (0.375, 0.125, 0.125),
+        # Not a figure to three decimals: a millionth outward, or a millionth of a large figure.
+        (1.0, 1 / 3 - STEP, 1 / 3 + STEP),
+        (0.0003, 0.0001 - STEP, 0.0001 + STEP),
+        (1000.0, 1000 / 3 * (1 - STEP), 1000 / 3 * (1 + STEP)),
+    ],
+)
+def test_a_solved_end_is_kept_outward_where_it_is_no_figure_to_three_decimals(
+    total: float, low: float, high: float
+) -> None:
+    # Three equal figures and their sum.
+    found = ends(narrowed(interval(*[(0, total)] * 3, (total, total)), [Sum(1, (0,)), Sum(2, (0,)), Sum(3, (0, 1, 2))]))
+    assert found[:3] == [pytest.approx((low, high), abs=1e-10)] * 3
+
+
+@pytest.mark.parametrize(("others", "solved"), [(57, True), (58, False)])
+def test_sixty_unknowns_are_solved_and_more_are_left_as_they_are(others: int, solved: bool) -> None:
+    start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (100, 100), *[(0, INF)] * others)
+    found = ends(narrowed(start, [*PAIRS, Sum(6, (0, *range(7, 7 + others)))]))
+    assert found[:3] == [(0.5, 0.5) if solved else (0, 1)] * 3
+    assert found[7] == ((0, 99.5) if solved else (0, 100))
+
+
+def test_a_large_tree_beside_a_small_circle_hinders_nothing() -> None:
+    start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (100, 100), *[(0, INF)] * 70)
+    found = ends(narrowed(start, [Sum(6, tuple(range(7, 77))), *PAIRS]))
+    assert found[:3] == [(0.5, 0.5)] * 3
+    assert found[7:] == [(0, 100)] * 70
+
+
+def test_the_order_of_sums_parts_and_figures_says_nothing() -> None:
+    start = interval((0, 9), (0, 9), (0, 9), (5, 5), (4, 4), (3, 3), (0, INF), (20, 20))
+    sums = [*PAIRS, Sum(7, (0, 1, 6))]
+    expected = ends(narrowed(start, sums))
+    assert expected[6] == (15, 15)
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        place = rng.permutation(len(start.low))
+        moved = Interval(np.empty(len(place)), np.empty(len(place)))
+        moved.low[place], moved.high[place] = start.low, start.high
+        turned = [Sum(int(place[s.total]), tuple(int(place[p]) for p in reversed(s.parts))) for s in reversed(sums)]
+        found = ends(narrowed(moved, turned))
+        assert [found[place[n]] for n in range(len(place))] == expected

@@ -1,0 +1,155 @@
+"""Caveats on single figures, rule by rule: whose they are, from which day, in which words, and on none beside them."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.core.store import Snapshot
+from pipelines.declarations.source import Source
+from pipelines.observations.caveats import cautioned, strange_recalls, with_caveat
+
+SNAPSHOT = Snapshot("s", "abcdef0123456789", date(2024, 1, 1), "", "", "test", "a.csv", 1, "")
+NOTE = {"reason": "wrong column", "when": date(2024, 6, 3), "link": "https://example.org/note"}
+SAID = "recalled by its publisher on 2024-06-03: wrong column (https://example.org/note)"
+SCHEMA = {
+    "measure": pl.String, "place_code": pl.String, "period_end": pl.Date,
+    "caveats": pl.String, "caveat_evidence": pl.String,
+}  # fmt: skip
+
+
+def declared(**given: Any) -> Source:
+    measure = {"title": "t", "unit": "u", "kind": "count", "column": "c"}
+    return Source.model_validate(
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+         "columns": {"place": "p", "period": "d"}, "measures": {"m": measure, "n": measure}, **given},
+        strict=False,
+    )  # fmt: skip
+
+
+def table(*cells: tuple[str, str | None, int | None, str | None, str | None]) -> pl.DataFrame:
+    """Make cells of a measure, a place, the last day of March of a year, and what is said of them already."""
+    told = [(m, p, y and date(y, 3, 31), caveats, evidence) for m, p, y, caveats, evidence in cells]
+    return pl.DataFrame(told, schema=SCHEMA, orient="row")
+
+
+CELLS = table(
+    ("m", "E1", 2022, None, None),
+    ("m", "E1", 2023, "flagged", "so it was"),
+    ("n", "W1", 2023, None, None),
+    ("n", "S1", 2024, None, None),
+    ("m", "N1", 2024, "corrected", None),
+    ("m", None, None, None, None),
+)
+
+
+def said(source: Source) -> list[tuple[str | None, str | None]]:
+    found = cautioned(CELLS, source, SNAPSHOT)
+    assert_frame_equal(found.drop("caveats", "caveat_evidence"), CELLS.drop("caveats", "caveat_evidence"))
+    return found.select("caveats", "caveat_evidence").rows()
+
+
+def test_a_declaration_without_caveats_adds_none() -> None:
+    assert_frame_equal(cautioned(CELLS, declared(), SNAPSHOT), CELLS)
+
+
+@pytest.mark.parametrize(
+    "recall",
+    [
+        {"withdrawn": {"abcdef012345": NOTE}},
+        {"releases": [{"file": "starter/a.csv", "released": date(2024, 1, 1), "withdrawn": NOTE}]},
+    ],
+)
+def test_a_recall_is_on_every_cell_after_what_is_said_already(recall: dict[str, Any]) -> None:
+    assert said(declared(**recall)) == [
+        ("recalled", SAID), ("flagged,recalled", f"so it was. {SAID}"), ("recalled", SAID), ("recalled", SAID),
+        ("corrected,recalled", SAID), ("recalled", SAID),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "recall",
+    [
+        {"withdrawn": {"abcdef012346": NOTE}},
+        {"releases": [{"file": "starter/b.csv", "released": date(2024, 1, 1), "withdrawn": NOTE}]},
+        {"releases": [{"file": "starter/a.csv", "released": date(2024, 1, 2), "withdrawn": NOTE}]},
+    ],
+)
+def test_a_recall_of_another_release_is_on_none(recall: dict[str, Any]) -> None:
+    assert_frame_equal(cautioned(CELLS, declared(**recall), SNAPSHOT), CELLS)
+
+
+@pytest.mark.parametrize(
+    ("day", "more", "touched"),
+    [
+        # On the last day of a period, a day after it, and a day before.
+        (date(2023, 3, 31), {}, [1, 2, 3, 4]),
+        (date(2023, 4, 1), {}, [3, 4]),
+        (date(2022, 4, 1), {}, [1, 2, 3, 4]),
+        (date(2022, 3, 31), {}, [0, 1, 2, 3, 4]),
+        (date(2023, 1, 1), {"measures": ["m"]}, [1, 4]),
+        (date(2023, 1, 1), {"places": ["W1", "S1"]}, [2, 3]),
+        (date(2023, 1, 1), {"measures": ["m"], "places": ["E1", "W1"]}, [1]),
+        (date(2030, 1, 1), {}, []),
+    ],
+)
+def test_a_break_touches_the_cells_of_its_measures_and_places_from_its_day_on(
+    day: date, more: dict[str, Any], touched: list[int]
+) -> None:
+    found = said(declared(breaks=[{"from": day, "text": "it counts homes", **more}]))
+    words = f"from {day} on: it counts homes"
+    for number, (caveats, evidence) in enumerate(found):
+        before, why = CELLS.row(number)[3:]
+        if number in touched:
+            assert caveats == ",".join(filter(None, [before, "definition_break"]))
+            assert evidence == ". ".join(filter(None, [why, words]))
+        else:
+            assert (caveats, evidence) == (before, why)
+    assert len(found) == 6
+
+
+def test_two_breaks_and_a_recall_are_all_said_in_their_order() -> None:
+    breaks = [{"from": date(2022, 4, 1), "text": "one"}, {"from": date(2024, 1, 1), "text": "two"}]
+    found = said(declared(breaks=breaks, withdrawn={"abcdef012345": NOTE}))
+    assert found[3] == (
+        "recalled,definition_break,definition_break", f"{SAID}. from 2022-04-01 on: one. from 2024-01-01 on: two"
+    )  # fmt: skip
+    assert found[0] == ("recalled", SAID)
+
+
+@pytest.mark.parametrize(
+    ("nation", "touched"), [("England", [0, 1]), ("Wales", [2]), ("Scotland", [3]), ("Northern Ireland", [4])]
+)
+def test_a_nation_that_is_counted_otherwise_says_so_on_its_own_cells(nation: str, touched: list[int]) -> None:
+    found = said(declared(differs={nation: "homes, not people"}))
+    words = f"{nation} is counted otherwise: homes, not people"
+    assert [number for number, (caveats, _) in enumerate(found) if "not_comparable" in (caveats or "")] == touched
+    assert [number for number, (_, why) in enumerate(found) if (why or "").endswith(words)] == touched
+    untouched = [found[number] for number in range(6) if number not in touched]
+    assert untouched == [CELLS.row(number)[3:] for number in range(6) if number not in touched]
+
+
+def test_evidence_may_be_of_each_cell() -> None:
+    found = with_caveat(CELLS.head(5), pl.col("measure") == "m", "doubted", pl.col("place_code"))
+    assert found.select("caveats", "caveat_evidence").rows() == [
+        ("doubted", "E1"), ("flagged,doubted", "so it was. E1"), (None, None), (None, None),
+        ("corrected,doubted", "N1"),
+    ]  # fmt: skip
+
+
+def test_a_caveat_on_no_cell_and_on_no_row_changes_nothing() -> None:
+    assert_frame_equal(with_caveat(CELLS, pl.lit(False), "doubted", "why"), CELLS)
+    assert_frame_equal(with_caveat(CELLS, pl.lit(None, pl.Boolean), "doubted", "why"), CELLS)
+    nothing = CELLS.clear()
+    assert_frame_equal(with_caveat(nothing, pl.lit(True), "doubted", "why"), nothing)
+
+
+def test_only_recalls_that_no_release_begins_with_are_strange() -> None:
+    source = declared(withdrawn={"abcdef012345": NOTE, "0123456789ab": NOTE, "ffffffffffff": NOTE})
+    assert strange_recalls(source, ["abcdef0123456789", "77770123456789ab", "ffffffffffff"]) == [
+        "0123456789ab: declared as recalled, and no file held has this sha256"
+    ]
+    assert len(strange_recalls(source, [])) == 3
+    assert strange_recalls(declared(), []) == []

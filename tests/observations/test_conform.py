@@ -1,0 +1,316 @@
+"""From text to observations: each cell keeps its row, placed, dated, bounded, or with the reason it can't be used."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.core.store import Snapshot
+from pipelines.declarations.corrections import Correction
+from pipelines.declarations.source import Source
+from pipelines.observations.conform import CELLS, Codes, conform, marker_bounds
+from pipelines.readers import Sheet
+
+MERTON, SUTTON, KENT = "E09000024", "E09000029", "E10000016"
+CODES = Codes(
+    frozenset({MERTON, SUTTON}),
+    {MERTON: "lad", SUTTON: "lad", "E07000026": "lad", "E12000007": "region", "QMF": "stp"},
+    {"merton": MERTON, "sutton": SUTTON, "kent": KENT},
+)
+SNAPSHOT = Snapshot("s", "sha", date(2024, 5, 1), "", "", "test", "a.zip", 1, "")
+Row = dict[str, str]
+
+
+def declared(measure: dict[str, Any] | None = None, **given: Any) -> Source:
+    one = {"title": "t", "unit": "homes", "kind": "count", "column": "n", **(measure or {})}
+    return Source.model_validate(
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+         "columns": {"place": "code", "period": "year", "status": "mark"}, "measures": {"m": one}, **given},
+        strict=False,
+    )  # fmt: skip
+
+
+def typed(
+    source: Source,
+    *lines: Row,
+    ragged: tuple[int, ...] = (),
+    corrections: tuple[Correction, ...] = (),
+    codes: Codes = CODES,
+) -> pl.DataFrame:
+    """Type some rows, by heading; of one that says nothing, Merton's 7 of 2023."""
+    plain = {"code": MERTON, "year": "2023", "n": "7", "mark": ""}
+    frame = pl.DataFrame([{**plain, **line} for line in lines]).fill_null("").with_columns(
+        pl.int_range(2, 2 + len(lines), dtype=pl.Int64).alias("_row")
+    )  # fmt: skip
+    return conform(Sheet(frame, "a.zip/a.csv", ragged=ragged), "s", source, SNAPSHOT, codes, corrections)
+
+
+def told(found: pl.DataFrame, *names: str) -> list[tuple[Any, ...]]:
+    return found.select(names).rows()
+
+
+def test_a_sound_cell_is_whole() -> None:
+    found = typed(declared(), {})
+    assert found.columns == list(CELLS)
+    assert found.to_dicts() == [
+        {**dict.fromkeys(CELLS), "source": "s", "release": "sha", "released_at": date(2024, 5, 1), "measure": "m",
+         "place_code": MERTON, "place_system": "lad_2023", "place_label": "", "period_start": date(2023, 1, 1),
+         "period_end": date(2023, 12, 31), "value": 7.0, "low": 7.0, "high": 7.0, "status": "normal", "unit": "homes",
+         "file": "a.zip/a.csv", "file_row": 2, "file_column": "n", "text": "7"}
+    ]  # fmt: skip
+
+
+def test_a_row_with_more_fields_than_headings_is_unreadable_and_no_other() -> None:
+    found = typed(declared(), {}, {"code": SUTTON}, {"year": "2022"}, {"code": "E12000007"}, ragged=(3, 5))
+    why = "its row has more fields than there are headings, so that its cells can't be told apart"
+    assert told(found, "file_row", "fault", "fault_evidence") == [
+        (2, None, None), (3, "unreadable", why), (4, None, None), (5, "unreadable", why)
+    ]  # fmt: skip
+
+
+UNMATCHED = "unmatched_place"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (MERTON, (MERTON, None, None)),
+        # A workbook's sign that what follows is text.
+        (f"'{MERTON} ", (MERTON, None, None)),
+        ("LDN", ("E12000007", "total", "LDN: the publisher's total")),
+        ("-", (None, "unallocated", "-: the publisher's row for what has no place")),
+        ("E99999999", (None, "unallocated", "E99999999: a code that stands for no place")),
+        ("E07000026", ("E07000026", "retired_code", "E07000026: a code of another time than lad_2023")),
+        # By its beginning a district; by the register a region, an STP; by its beginning a county.
+        ("E09000099", ("E09000099", UNMATCHED, "E09000099: no code of lad_2023")),
+        ("E12000007", ("E12000007", "total", "E12000007: a region, another tier than lad_2023")),
+        ("QMF", ("QMF", "total", "QMF: a stp, another tier than lad_2023")),
+        ("E11000001", ("E11000001", "total", "E11000001: a county, another tier than lad_2023")),
+        ("QQQ", ("QQQ", UNMATCHED, "QQQ: no code of lad_2023")),
+        ("", (None, UNMATCHED, "blank: no code of lad_2023")),
+    ],
+)
+def test_a_code_is_a_place_or_says_why_it_is_none(code: str, expected: tuple[str | None, ...]) -> None:
+    found = typed(declared(totals={"LDN": "E12000007"}, unallocated=["-"]), {"code": code}, {"code": SUTTON})
+    assert told(found, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
+
+
+def test_a_kind_of_two_words_is_told_from_its_year() -> None:
+    boards = Codes(frozenset({"S08000015"}), {"S08000001": "health_board"}, {})
+    found = typed(declared(places="health_board_2023"), {"code": "S08000015"}, {"code": "S08000001"}, codes=boards)
+    assert told(found, "place_system", "fault") == [("health_board_2023", None), ("health_board_2023", "retired_code")]
+
+
+BY_NAME = {"label": "name", "period": "year", "status": "mark"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Merton", (MERTON, None, None)),
+        ("MERTON [1]", (MERTON, None, None)),
+        # A sign of text is of codes only.
+        ("'Merton", (None, UNMATCHED, "'Merton: no name of lad_2023")),
+        ("All [1]", ("E92000001", "total", "All: the publisher's total")),
+        ("Unknown", (None, "unallocated", "Unknown: the publisher's row for what has no place")),
+        ("Kent", (KENT, "total", "Kent: a utla, another tier than lad_2023".replace("Kent:", f"{KENT}:"))),
+        ("Nowhere", (None, UNMATCHED, "Nowhere: no name of lad_2023")),
+        ("", (None, UNMATCHED, "blank: no name of lad_2023")),
+    ],
+)
+def test_a_name_is_a_place_or_says_why_it_is_none(name: str, expected: tuple[str | None, ...]) -> None:
+    source = declared(columns=BY_NAME, footnotes=r"\[\d\]", totals={"All": "E92000001"}, unallocated=["Unknown"])
+    found = typed(source, {"name": name}, {"name": "Sutton"})
+    assert told(found, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
+    assert found["place_label"].to_list() == [name, "Sutton"]
+
+
+def test_rows_that_are_no_data_are_left_out_by_code_or_by_name() -> None:
+    found = typed(declared(not_data=["Note*"]), {"code": "Note 1"}, {}, {"code": "Notes"})
+    assert told(found, "file_row", "fault") == [(3, None)]
+    by_name = typed(declared(columns=BY_NAME, not_data=["Source: *"]), {"name": "Merton"}, {"name": "Source: x"})
+    assert told(by_name, "file_row", "fault") == [(2, None)]
+
+
+def test_a_file_of_one_place_needs_no_column_for_it() -> None:
+    found = typed(declared(place=SUTTON, columns={"period": "year"}), {}, {"year": "2022"})
+    assert told(found, "place_code", "period_start", "fault") == [
+        (SUTTON, date(2023, 1, 1), None), (SUTTON, date(2022, 1, 1), None)
+    ]  # fmt: skip
+
+
+def test_the_first_fault_of_a_cell_stays() -> None:
+    found = typed(declared(), {"year": "soon", "code": "QQQ", "n": "x"}, {"code": "QQQ", "n": "x"}, {"n": "x"})
+    assert told(found, "fault", "fault_evidence") == [
+        ("unreadable", "period soon: not a year"), (UNMATCHED, "QQQ: no code of lad_2023"),
+        ("unreadable", "found x with status : neither a figure nor a declared marker"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("measure", "text", "low", "high"),
+    [
+        ({}, "7", 7.0, 7.0),
+        ({"rounding": 5}, "10", 7.5, 12.5),
+        # Nothing counted is below zero; an index may be, and what is below zero has no floor.
+        ({"rounding": 5}, "0", 0.0, 2.5),
+        ({"rounding": 5}, "-5", -7.5, -2.5),
+        ({"rounding": 5, "kind": "index"}, "0", -2.5, 2.5),
+        ({"rounding": 5, "kind": "median"}, "0", 0.0, 2.5),
+        ({"rounding": 0.5, "range": (0, 100)}, "100", 99.75, 100.0),
+        ({"rounding": 0.5, "range": (0, 100)}, "0", 0.0, 0.25),
+        ({"rounding": 5, "range": (-20, 20), "kind": "index"}, "20", 17.5, 20.0),
+        ({"rounding": 5, "range": (1, 20)}, "2", 1.0, 4.5),
+        # A figure with noise, from a sample or with limits bounds nothing.
+        ({"perturbed": True}, "7", None, None),
+        ({"estimate": True, "range": (0, 100)}, "7", None, None),
+    ],
+)
+def test_a_figure_is_bounded_by_its_rounding_and_its_range(
+    measure: dict[str, Any], text: str, low: float | None, high: float | None
+) -> None:
+    found = typed(declared(measure), {"n": text})
+    assert told(found, "value", "low", "high", "fault") == [(float(text), low, high, None)]
+
+
+@pytest.mark.parametrize(
+    ("mark", "bounded"), [("", True), ("p", True), ("r", True), ("b", True), ("u", True), ("e", False), ("f", False)]
+)
+def test_a_figure_marked_as_an_estimate_or_a_forecast_bounds_nothing(mark: str, bounded: bool) -> None:
+    statuses = {"p": "provisional", "r": "revised", "b": "break", "u": "unreliable", "e": "estimated", "f": "forecast"}
+    found = typed(declared({"range": (0, 100)}, markers=statuses), {"mark": mark})
+    ends = (7.0, 7.0) if bounded else (None, None)
+    assert told(found, "value", "status", "low", "high") == [(7.0, statuses.get(mark, "normal"), *ends)]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"), [("-0.1", "implausible"), ("0", None), ("7", None), ("100", None), ("100.5", "implausible")]
+)
+def test_what_lies_outside_the_range_is_implausible_and_its_ends_are_not(text: str, fault: str | None) -> None:
+    found = typed(declared({"range": (0, 100), "kind": "index"}), {"n": text})
+    evidence = f"found {float(text)}, expected 0.0 to 100.0" if fault else None
+    assert told(found, "fault", "fault_evidence") == [(fault, evidence)]
+
+
+def test_a_blank_is_in_every_range_and_bounds_nothing() -> None:
+    found = typed(declared({"range": (1, 9), "rounding": 5}), {"n": ""})
+    assert told(found, "value", "low", "high", "status", "fault") == [(None, None, None, "not_available", None)]
+
+
+MARKERS = {"c": {"status": "confidential", "low": 1, "high": 4}, "x": "not_available", "p": "provisional"}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ({"n": "c"}, (None, 1.0, 4.0, "confidential", "c")),
+        ({"n": "x"}, (None, None, None, "not_available", "x")),
+        ({"n": ""}, (None, None, None, "not_available", None)),
+        ({"n": "7", "mark": "p"}, (7.0, 7.0, 7.0, "provisional", "p")),
+        # A figure under a mark that hides it is not believed, and neither is what it would bound.
+        ({"n": "7", "mark": "c"}, (None, 1.0, 4.0, "confidential", "c")),
+    ],
+)
+def test_a_hidden_figure_has_the_bounds_of_its_marker_and_no_other(line: Row, expected: tuple[Any, ...]) -> None:
+    found = typed(declared(markers=MARKERS), line)
+    assert told(found, "value", "low", "high", "status", "marker") == [expected]
+
+
+def test_bounds_of_markers_leave_figures_alone() -> None:
+    cells = typed(declared(), {}, {"code": SUTTON, "n": "9"})
+    assert marker_bounds(cells, declared(markers=MARKERS)).equals(cells)
+
+
+def test_each_measure_has_its_own_unit_and_bounds() -> None:
+    second = {"title": "t", "unit": "tens", "kind": "count", "column": "k", "rounding": 10}
+    source = declared()
+    source = source.model_copy(update={"measures": {**source.measures, "a": declared(second).measures["m"]}})
+    found = typed(source, {"k": "20"}, {"code": SUTTON, "k": "10"})
+    assert told(found, "measure", "place_code", "value", "low", "high", "unit", "file_column") == [
+        ("a", MERTON, 20.0, 15.0, 25.0, "tens", "k"), ("a", SUTTON, 10.0, 5.0, 15.0, "tens", "k"),
+        ("m", MERTON, 7.0, 7.0, 7.0, "homes", "n"), ("m", SUTTON, 7.0, 7.0, 7.0, "homes", "n"),
+    ]  # fmt: skip
+
+
+def test_places_published_together_have_one_code_and_their_figure_once() -> None:
+    source = declared(combined=[[MERTON, SUTTON]])
+    found = typed(source, {}, {"code": SUTTON})
+    joined = f"{MERTON}+{SUTTON}"
+    assert told(found, "file_row", "place_code", "value", "fault") == [
+        (2, joined, 7.0, None),
+        (3, joined, 7.0, "repeat"),
+    ]
+    differ = typed(source, {}, {"code": SUTTON, "n": "8"})
+    assert told(differ, "place_code", "fault") == [(joined, "duplicate")] * 2
+    assert told(typed(declared(), {}, {"code": SUTTON}), "place_code", "fault") == [(MERTON, None), (SUTTON, None)]
+
+
+SAYS_AGAIN = "says again what another row says"
+
+
+def test_of_rows_that_say_the_same_the_first_is_kept() -> None:
+    found = typed(declared(), {}, {"code": SUTTON}, {}, {"year": "2022"}, {})
+    assert told(found, "file_row", "fault", "fault_evidence") == [
+        (2, None, None), (3, None, None), (4, "repeat", SAYS_AGAIN), (5, None, None), (6, "repeat", SAYS_AGAIN)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "evidence"),
+    [
+        (({}, {"n": "8"}), "2 rows of the file, 2 different figures"),
+        (({}, {"n": "8"}, {"n": "7"}), "3 rows of the file, 2 different figures"),
+        (({}, {"n": "8"}, {"n": "9"}), "3 rows of the file, 3 different figures"),
+        (({}, {"n": ""}), "2 rows of the file, 2 different figures"),
+        (({"n": "c"}, {"n": "x"}), "2 rows of the file, 2 different figures"),
+    ],
+)
+def test_rows_that_say_different_things_are_all_faulted(lines: tuple[Row, ...], evidence: str) -> None:
+    found = typed(declared(markers=MARKERS), *lines, {"code": SUTTON})
+    assert told(found, "fault", "fault_evidence") == [("duplicate", evidence)] * len(lines) + [(None, None)]
+    assert typed(declared(markers=MARKERS), *reversed(lines))["fault"].to_list() == ["duplicate"] * len(lines)
+
+
+def test_other_periods_and_measures_are_no_repeats() -> None:
+    second = {"title": "t", "unit": "u", "kind": "count", "column": "k"}
+    source = declared()
+    source = source.model_copy(update={"measures": {**source.measures, "a": declared(second).measures["m"]}})
+    found = typed(source, {"k": "7"}, {"year": "2022", "k": "8"}, {"year": "2022", "n": "9", "k": "8"})
+    assert told(found, "measure", "file_row", "fault") == [
+        ("a", 2, None), ("a", 3, None), ("a", 4, "repeat"), ("m", 2, None), ("m", 3, "duplicate"), ("m", 4, "duplicate")
+    ]  # fmt: skip
+
+
+def test_a_cell_with_a_fault_neither_repeats_nor_contradicts_another() -> None:
+    found = typed(declared({"range": (0, 9)}), {}, {"n": "99"}, {"n": "x"}, {"code": "QQQ"}, {"code": "QQQ"})
+    assert found["fault"].to_list() == [None, "implausible", "unreadable", UNMATCHED, UNMATCHED]
+
+
+def test_a_reviewed_correction_changes_the_figure_and_keeps_what_was_printed() -> None:
+    mend = Correction(
+        do="override", measure="m", period="2023", expected={MERTON: 7.0}, value=70.0, reason="a digit was lost",
+        who="A", when=date(2024, 6, 1), link="https://example.org",
+    )  # fmt: skip
+    found = typed(declared(), {}, {"code": SUTTON}, {"year": "2022"}, corrections=(mend,))
+    assert told(found, "place_code", "value", "low", "text", "caveats") == [
+        (MERTON, 70.0, 70.0, "7", "corrected"), (SUTTON, 7.0, 7.0, "7", None), (MERTON, 7.0, 7.0, "7", None)
+    ]  # fmt: skip
+
+
+def test_a_wide_file_is_in_the_order_of_its_rows_and_periods() -> None:
+    source = declared(layout="wide", columns={"place": "code"}, ignore=["year", "n", "mark"])
+    found = typed(source, {"2023 ": "5", "2022": "4"}, {"code": SUTTON, "2023 ": "7", "2022": "6"})
+    assert told(found, "place_code", "period_start", "value") == [
+        (MERTON, date(2022, 1, 1), 4.0), (MERTON, date(2023, 1, 1), 5.0),
+        (SUTTON, date(2022, 1, 1), 6.0), (SUTTON, date(2023, 1, 1), 7.0),
+    ]  # fmt: skip
+
+
+def test_an_unrelated_place_and_period_change_no_cell() -> None:
+    lines = ({}, {"code": SUTTON, "n": "c"}, {"code": SUTTON, "n": "c"}, {"code": "QQQ"})
+    source = declared(markers=MARKERS)
+    found = typed(source, *lines)
+    more = typed(source, *lines, {"year": "2020"}, {"code": "E12000007", "n": "99"})
+    assert more.filter(pl.col("file_row") <= 5).equals(found)
+    assert (found.height, more.height) == (4, 6)

@@ -1,0 +1,277 @@
+"""Hidden figures bounded by totals and by other measures, rule by rule: where that is sure, and nowhere else."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.core.schema import OBSERVATION, PLACE, rows
+from pipelines.declarations.source import Source
+from pipelines.observations.disclosure import Narrowed, narrowed_bounds
+from pipelines.observations.totals import TOTAL
+
+LONDON, ENGLAND = "E12000007", "E92000001"
+A, B, C, D = "E09000001", "E09000002", "E09000003", "E06000036"
+OWN = rows(
+    [{"place_code": code, "nation": "England", "region_code": LONDON if code != D else "E12000008"}
+     for code in (A, B, C, D)], PLACE,
+)  # fmt: skip
+PLACES: dict[str, Any] = {"totals": "places"}
+Ends = tuple[float | None, float | None]
+
+
+def declared(adding: dict[str, Any] | None, *names: str, **of: Any) -> Source:
+    plain = {"title": "t", "unit": "u", "kind": "count", "column": "c"}
+    return Source.model_validate(
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+         "columns": {"place": "p", "period": "d"}, "adding": adding,
+         "measures": {name: {**plain, **of} for name in names or ("m",)}},
+        strict=False,
+    )  # fmt: skip
+
+
+def period(year: int) -> dict[str, date]:
+    return {"period_start": date(year, 1, 1), "period_end": date(year, 12, 31)}
+
+
+def seen(code: str, value: float | None, low: float | None = None, high: float | None = None, **more: Any) -> Any:
+    """Give an observation: a figure bounds itself; a hidden one is bounded as said."""
+    year, order = more.pop("year", 2023), more.pop("order", 0)
+    ends = (low, high) if value is None or low is not None else (value, value)
+    return {"source": "s", "measure": "m", "place_code": code, "place_system": "lad_2023", **period(year),
+            "value": value, "low": ends[0], "high": ends[1], "order": order,
+            "status": "confidential" if value is None else "normal", **more}  # fmt: skip
+
+
+def total(code: str | None, value: float | None, **more: Any) -> Any:
+    year, order = more.pop("year", 2023), more.pop("order", 0)
+    return {"role": "total", "tier": "region", "measure": "m", "place_code": code, **period(year), "value": value,
+            "low": value, "high": value, "order": order, **more}  # fmt: skip
+
+
+def ordered(found: list[Any], columns: Any) -> pl.DataFrame:
+    return rows(found, columns).with_columns(pl.Series("order", [each["order"] for each in found], pl.Int64))
+
+
+def narrow(observed: list[Any], totals: list[Any], source: Source | None = None) -> Narrowed:
+    observation = ordered(observed, OBSERVATION)
+    found = narrowed_bounds(observation, ordered(totals, TOTAL), source or declared(PLACES), OWN)
+    assert_frame_equal(found.observation.drop("low", "high"), observation.drop("low", "high"))
+    return found
+
+
+def ends(observed: list[Any], totals: list[Any], source: Source | None = None) -> list[Ends]:
+    """Give the ends of all figures that are hidden, in their order."""
+    found = narrow(observed, totals, source).observation
+    return found.filter(pl.col("value").is_null()).select("low", "high").rows()
+
+
+HIDDEN = [seen(A, None, 1.0, 4.0), seen(B, 5.0), seen(C, 2.0)]
+
+
+def test_the_only_hidden_figure_is_what_the_others_leave_and_the_finding_says_so() -> None:
+    found = narrow(HIDDEN, [total(LONDON, 10.0)])
+    assert found.observation.select("place_code", "value", "low", "high").rows() == [
+        (A, None, 3.0, 3.0), (B, 5.0, 5.0, 5.0), (C, 2.0, 2.0, 2.0)
+    ]  # fmt: skip
+    assert found.told.to_dicts() == [{"measure": "m", "order": 0, "figures": 1, "example": f"{A}: 3.0 to 3.0"}]
+
+
+@pytest.mark.parametrize(
+    ("adding", "expected"),
+    [(PLACES, (3.0, 3.0)), ({"totals": "more"}, (1.0, 3.0)), ({}, (1.0, 4.0)), (None, (1.0, 4.0))],
+)
+def test_a_total_says_as_much_as_is_declared_of_it(adding: dict[str, Any] | None, expected: Ends) -> None:
+    assert ends(HIDDEN, [total(LONDON, 10.0)], declared(adding)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("of", "sure"),
+    [({}, True), ({"kind": "stock"}, True), ({"kind": "index"}, False), ({"kind": "median"}, False),
+     ({"perturbed": True}, False), ({"estimate": True}, False), ({"range": [0, 90]}, True), ({"range": [1, 90]}, True),
+     ({"range": [-1, 90]}, False)],
+)  # fmt: skip
+def test_only_counts_and_stocks_without_noise_and_never_below_zero_are_narrowed(of: Any, sure: bool) -> None:
+    assert ends(HIDDEN, [total(LONDON, 10.0)], declared(PLACES, **of)) == [(3.0, 3.0) if sure else (1.0, 4.0)]
+
+
+@pytest.mark.parametrize(("value", "sure"), [(0.0, True), (-1.0, False)])
+def test_a_measure_with_a_figure_below_zero_in_any_period_is_not_narrowed(value: float, sure: bool) -> None:
+    other = [seen(B, value, year=2020, order=1)]
+    assert ends([*HIDDEN, *other], [total(LONDON, 10.0)]) == [(3.0, 3.0) if sure else (1.0, 4.0)]
+    # That of another measure says nothing of this one.
+    source = declared(PLACES, "m", "n")
+    assert ends([*HIDDEN, {**other[0], "measure": "n"}], [total(LONDON, 10.0)], source) == [(3.0, 3.0)]
+
+
+def test_figures_of_which_nothing_is_known_are_nought_or_more() -> None:
+    hidden = [seen(A, None), seen(B, None), seen(C, 2.0)]
+    assert ends(hidden, [total(LONDON, 10.0)]) == [(0.0, 8.0), (0.0, 8.0)]
+    found = narrow(hidden, [total(LONDON, 10.0)])
+    assert found.told.rows() == [("m", 0, 2, f"{A}: 0.0 to 8.0")]
+
+
+def test_a_place_without_a_row_may_have_what_is_left() -> None:
+    assert ends(HIDDEN[:2], [total(LONDON, 8.0)]) == [(1.0, 3.0)]
+    # One of another region is none of it; one that is published together with another has a row.
+    assert ends([*HIDDEN, seen(D, 99.0)], [total(LONDON, 10.0)]) == [(3.0, 3.0)]
+    assert ends([seen(A, None, 1.0, 4.0), seen(f"{B}+{C}", 7.0)], [total(LONDON, 10.0)]) == [(3.0, 3.0)]
+
+
+def test_a_total_that_cuts_through_places_published_together_says_nothing() -> None:
+    joined = [seen(A, None, 1.0, 4.0), seen(B, 5.0), seen(f"{C}+{D}", 2.0)]
+    assert ends(joined, [total(LONDON, 10.0)]) == [(1.0, 4.0)]
+    # All four are in England.
+    assert ends(joined, [total(LONDON, 10.0), total(ENGLAND, 10.0, tier="nation")]) == [(3.0, 3.0)]
+
+
+def test_rounded_figures_leave_their_half_base() -> None:
+    rounded = [seen(A, None, 0.0, 9.0), seen(B, 5.0, 2.5, 7.5), seen(C, 0.0, 0.0, 2.5)]
+    assert ends(rounded, [total(LONDON, 15.0, low=12.5, high=17.5)]) == [(2.5, 9.0)]
+    # A figure that its rounding bounds may be narrowed as well: 15 at most, and 9 at most of it are hidden.
+    found = narrow([seen(A, 5.0, 2.5, 7.5), seen(B, 5.0, 2.5, 7.5), seen(C, None, 0.0, 1.0)], [total(LONDON, 14.0)])
+    assert found.observation.select("low", "high").rows() == [(5.5, 7.5), (5.5, 7.5), (0.0, 1.0)]
+    assert found.told.rows() == [("m", 0, 2, f"{A}: 5.5 to 7.5")]
+
+
+def test_a_total_without_a_figure_is_as_sure_as_its_bounds() -> None:
+    assert ends(HIDDEN, [total(LONDON, None, low=9.0, high=10.0)]) == [(2.0, 3.0)]
+    assert ends(HIDDEN, [total(LONDON, None)]) == [(1.0, 4.0)]
+    # Without bounds of its own a figure is what it says.
+    assert ends(HIDDEN, [total(LONDON, 10.0, low=None, high=None)]) == [(3.0, 3.0)]
+
+
+def test_sums_that_contradict_themselves_narrow_nothing_and_hinder_no_other_slice() -> None:
+    other = [{**each, **period(2022)} for each in HIDDEN]
+    found = ends([*HIDDEN, *other], [total(LONDON, 99.0), total(LONDON, 9.0, year=2022)])
+    assert found == [(1.0, 4.0), (2.0, 2.0)]
+
+
+def test_a_total_of_no_tier_or_of_no_place_says_nothing() -> None:
+    assert ends(HIDDEN, [total(LONDON, 10.0, tier=None)]) == [(1.0, 4.0)]
+    assert ends(HIDDEN, [total(LONDON, 10.0, role="unmatched_place")]) == [(1.0, 4.0)]
+    assert ends(HIDDEN, [total("E12000009", 10.0)]) == [(1.0, 4.0)]
+    assert ends(HIDDEN, []) == [(1.0, 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("astray", "expected"),
+    [
+        ({"role": "unallocated"}, (1.0, 3.0)), ({"role": "retired_code"}, (1.0, 3.0)),
+        ({"role": "unmatched_place"}, (1.0, 3.0)), ({"role": "unallocated", "measure": "n"}, (3.0, 3.0)),
+        ({"role": "unallocated", "year": 2022}, (3.0, 3.0)), ({"role": "unallocated", "order": 1}, (3.0, 3.0)),
+    ],
+)  # fmt: skip
+def test_rows_of_no_place_make_a_total_more_than_its_places_in_their_own_slice(astray: Any, expected: Ends) -> None:
+    other = [seen(B, 1.0, year=2022), seen(B, 1.0, order=1)]
+    totals = [total(LONDON, 10.0), total(None, 7.0, tier=None, **astray)]
+    assert ends([*HIDDEN, *other], totals, declared(PLACES, "m", "n")) == [expected]
+
+
+def test_each_release_and_period_has_its_own_total() -> None:
+    slices = [(2022, 0, 9.0), (2023, 0, 10.0), (2022, 1, 8.0), (2023, 1, 11.0)]
+    observed = [{**each, **period(year), "order": order} for each in HIDDEN for year, order, _ in slices]
+    totals = [total(LONDON, value, year=year, order=order) for year, order, value in slices]
+    expected = [(value - 7, value - 7) for _, _, value in slices]
+    assert ends(observed, totals) == expected
+    assert ends(observed, totals[::-1]) == expected
+    told = narrow(observed, totals).told.sort("order").select("order", "figures").rows()
+    # What is 4 at most and was narrowed to 4 counts as well.
+    assert told == [(0, 2), (1, 2)]
+
+
+def test_a_slice_in_which_nothing_is_hidden_stays_as_it_is() -> None:
+    shown = [seen(A, 3.0, 2.5, 3.5), seen(B, 5.0, 4.5, 5.5), seen(C, 2.0, 1.5, 2.5)]
+    found = narrow([*shown, seen(A, None, 1.0, 4.0, year=2022)], [total(LONDON, 11.5), total(LONDON, 99.0, year=2022)])
+    assert found.observation.select("low", "high").rows() == [(2.5, 3.5), (4.5, 5.5), (1.5, 2.5), (1.0, 4.0)]
+    assert found.told.is_empty()
+    alone = narrow(shown, [total(LONDON, 11.5)])
+    assert (alone.told.height, list(alone.told.schema)) == (0, ["measure", "order", "figures", "example"])
+
+
+def test_totals_say_nothing_of_a_slice_with_codes_of_another_system() -> None:
+    earlier = [{**each, "place_system": "lad_2022"} for each in HIDDEN]
+    assert ends(earlier, [total(LONDON, 10.0)]) == [(1.0, 4.0)]
+    assert ends([*earlier, *({**each, "order": 1} for each in HIDDEN)], [total(LONDON, 10.0, order=1)]) == [
+        (1.0, 4.0), (3.0, 3.0)
+    ]  # fmt: skip
+
+
+def test_no_observations_are_narrowed_to_none() -> None:
+    found = narrow([], [])
+    assert (found.observation.height, found.told.height) == (0, 0)
+
+
+def of(measure: str, code: str, value: float | None, low: float | None = None, high: float | None = None) -> Any:
+    return seen(code, value, low, high, measure=measure)
+
+
+SUM = {"measures": {"all": ["m", "n"]}}
+
+
+@pytest.mark.parametrize(
+    ("hidden", "expected"),
+    [
+        ([of("all", A, 10.0), of("m", A, 7.0), of("n", A, None, 1.0, 4.0)], [(3.0, 3.0)]),
+        ([of("all", A, None, 0.0, None), of("m", A, 7.0), of("n", A, 3.0)], [(10.0, 10.0)]),
+        ([of("all", A, 10.0), of("m", A, None), of("n", A, None, 1.0, 4.0)], [(6.0, 9.0), (1.0, 4.0)]),
+        # What is at least 7, and may be anything more, is told nothing new that a reader could use.
+        ([of("all", A, None), of("m", A, 7.0), of("n", A, None)], [(None, None)] * 2),
+        # Another place is another sum; a part without a row may be anything.
+        ([of("all", A, 10.0), of("m", A, None, 1.0, 4.0), of("n", B, 7.0)], [(1.0, 4.0)]),
+        ([of("all", B, 10.0), of("m", A, 7.0), of("n", A, None, 1.0, 4.0)], [(1.0, 4.0)]),
+    ],
+)
+def test_a_measure_that_is_the_sum_of_others_bounds_them_place_by_place(hidden: Any, expected: list[Ends]) -> None:
+    assert ends(hidden, [], declared(SUM, "all", "m", "n")) == expected
+    assert sorted(ends(hidden[::-1], [], declared(SUM, "all", "m", "n")), key=str) == sorted(expected, key=str)
+
+
+def test_a_sum_with_a_measure_that_is_not_sure_says_nothing() -> None:
+    source = declared(SUM, "all", "m", "n")
+    noisy = source.measures["m"].model_copy(update={"perturbed": True})
+    hidden = [of("all", A, 10.0), of("m", A, 7.0), of("n", A, None, 1.0, 4.0)]
+    assert ends(hidden, [], source.model_copy(update={"measures": {**source.measures, "m": noisy}})) == [(1.0, 4.0)]
+    # Nor do other measures that nobody says are its parts.
+    assert ends(hidden, [], declared({"measures": {"all": ["m"]}}, "all", "m", "n")) == [(1.0, 4.0)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_sums_of_sums_are_narrowed_together(turned: bool) -> None:
+    given = [("all", ["m", "n"]), ("n", ["o", "p"])]
+    source = declared({"measures": dict(given[::-1] if turned else given)}, "all", "m", "n", "o", "p")
+    hidden = [of("all", A, 10.0), of("m", A, 7.0), of("n", A, None), of("o", A, 1.0), of("p", A, None)]
+    assert ends(hidden, [], source) == [(3.0, 3.0), (2.0, 2.0)]
+
+
+def test_a_table_of_measures_and_places_is_narrowed_as_one() -> None:
+    """A hidden figure is told by its measure's total, and what it leaves tells the other by the sum of measures."""
+    source = declared({"totals": "places", **SUM}, "all", "m", "n")
+    hidden = [of("all", A, 10.0), of("m", A, None), of("n", A, None), of("m", B, 1.0), of("m", C, 2.0)]
+    found = narrow(hidden, [total(LONDON, 9.0)], source)
+    assert found.observation.filter(pl.col("value").is_null()).select("measure", "low", "high").rows() == [
+        ("m", 6.0, 6.0), ("n", 4.0, 4.0)
+    ]  # fmt: skip
+    assert sorted(found.told.rows()) == [("m", 0, 1, f"{A}: 6.0 to 6.0"), ("n", 0, 1, f"{A}: 4.0 to 4.0")]
+    # Of measures that are sums, a total is one only where it is said to be.
+    assert ends(hidden, [total(LONDON, 9.0)], declared(SUM, "all", "m", "n")) == [(0.0, 10.0)] * 2
+
+
+def test_each_measure_is_narrowed_by_its_own_totals() -> None:
+    both = [*HIDDEN, *({**each, "measure": "n"} for each in HIDDEN)]
+    totals = [total(LONDON, 10.0), total(LONDON, 9.0, measure="n")]
+    source = declared(PLACES, "m", "n")
+    assert ends(both, totals, source) == [(3.0, 3.0), (2.0, 2.0)]
+    assert sorted(narrow(both, totals, source).told["measure"]) == ["m", "n"]
+
+
+def test_the_order_of_rows_and_an_unrelated_measure_change_no_bound() -> None:
+    totals = [total(LONDON, 10.0), total(ENGLAND, 100.0, tier="nation")]
+    observed = [*HIDDEN, seen(D, None)]
+    expected = dict(zip((A, D), ends(observed, totals), strict=True))
+    assert expected == {A: (3.0, 3.0), D: (90.0, 90.0)}
+    turned = narrow([*observed[::-1], of("x", A, None, 0.0, 1.0)], totals[::-1], declared(PLACES, "m", "x"))
+    hidden = turned.observation.filter(pl.col("value").is_null(), pl.col("measure") == "m")
+    assert {code: (low, high) for code, low, high in hidden.select("place_code", "low", "high").iter_rows()} == expected

@@ -1,0 +1,156 @@
+"""Limits beside a figure, rule by rule: which are taken, in which unit, and which contradict what they stand beside."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.declarations.source import Source
+from pipelines.observations.published_limits import exact, with_limits
+
+SCHEMA = {
+    "measure": pl.String, "value": pl.Float64, "text": pl.String, "first_limit": pl.String, "second_limit": pl.String,
+    "caveats": pl.String, "caveat_evidence": pl.String,
+}  # fmt: skip
+BOTH = {"lower": "l", "upper": "u", "level": 95}
+NOTHING = (None, None, None, None)
+
+
+def declared(interval: dict[str, Any] | None = None, more: dict[str, Any] | None = None, **given: Any) -> Source:
+    """Declare a measure with limits, and one without."""
+    plain = {"title": "t", "unit": "u", "kind": "index", "column": "c"}
+    return Source.model_validate(
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+         "columns": {"place": "p", "period": "d"}, **given,
+         "measures": {"bare": plain, "m": {**plain, "interval": interval or BOTH, **(more or {})}}},
+        strict=False,
+    )  # fmt: skip
+
+
+def table(*cells: tuple[Any, ...]) -> pl.DataFrame:
+    """Make cells of measure, value and two limits."""
+    told = [(m, value, None if value is None else f"{value:g}", *limits, None, None) for m, value, *limits in cells]
+    return pl.DataFrame(told, schema=SCHEMA, orient="row")
+
+
+def limits(source: Source, *cells: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    found = with_limits(table(*(("m", *each) for each in cells)), source)
+    return found.select("likely_low", "likely_high", "likely_level", "likely_source", "caveats").rows()
+
+
+def test_limits_are_taken_whole_and_their_texts_are_gone() -> None:
+    found = with_limits(table(("m", 5.0, "4", "6"), ("bare", 5.0, "4", "6"), ("m", None, "4", "6")), declared())
+    assert found.to_dicts() == [
+        {"measure": "m", "value": 5.0, "text": "5", "caveats": None, "caveat_evidence": None, "likely_low": 4.0,
+         "likely_high": 6.0, "likely_level": 95.0, "likely_source": "published"},
+        # Of a measure without limits, and of a figure that is not there, texts beside it say nothing.
+        {"measure": "bare", "value": 5.0, "text": "5", "caveats": None, "caveat_evidence": None, "likely_low": None,
+         "likely_high": None, "likely_level": None, "likely_source": None},
+        {"measure": "m", "value": None, "text": None, "caveats": None, "caveat_evidence": None, "likely_low": None,
+         "likely_high": None, "likely_level": None, "likely_source": None},
+    ]  # fmt: skip
+
+
+def test_a_source_without_limits_gives_none_with_or_without_their_columns() -> None:
+    source = declared()
+    source = source.model_copy(update={"measures": {"bare": source.measures["bare"]}})
+    cells = table(("bare", 5.0, "4", "6"))
+    found = with_limits(cells, source)
+    assert found.select("likely_low", "likely_high", "likely_level", "likely_source").rows() == [NOTHING]
+    assert_frame_equal(with_limits(cells.drop("first_limit", "second_limit"), source), found)
+    assert found.schema["likely_low"] == pl.Float64 and found.schema["likely_source"] == pl.String
+
+
+@pytest.mark.parametrize(
+    ("value", "lower", "upper", "taken"),
+    [
+        (5.0, "4", "6", True), (5.0, "5", "6", True), (5.0, "4", "5", True), (5.0, "5", "5", True),
+        (5.0, "5.01", "6", False), (5.0, "4", "4.99", False), (5.0, "6", "4", False), (5.0, "6", "7", False),
+        (-5.0, "-6", "-4", True), (-5.0, "-4", "-6", False), (0.0, "0", "0", True),
+    ],
+)  # fmt: skip
+def test_limits_hold_their_figure_or_are_not_taken(value: float, lower: str, upper: str, taken: bool) -> None:
+    expected = (float(lower), float(upper), 95.0, "published", None) if taken else (*NOTHING, "limits_contradict")
+    assert limits(declared(), (value, lower, upper)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "expected"),
+    [
+        # One limit alone is one; a blank and a declared marker give none and contradict nothing.
+        ("4", "", (4.0, None, 95.0, "published", None)), ("", "6", (None, 6.0, 95.0, "published", None)),
+        ("4", "x", (4.0, None, 95.0, "published", None)), (None, "6", (None, 6.0, 95.0, "published", None)),
+        ("", "", (*NOTHING, None)), ("x", "x", (*NOTHING, None)), (" x ", " ", (*NOTHING, None)),
+        (None, None, (*NOTHING, None)), ("6", "", (*NOTHING, "limits_contradict")),
+        ("", "4", (*NOTHING, "limits_contradict")), ("about 4", "6", (*NOTHING, "limits_contradict")),
+        ("4", "y", (*NOTHING, "limits_contradict")), (" 4 ", "1,006", (4.0, 1006.0, 95.0, "published", None)),
+    ],
+)  # fmt: skip
+def test_a_limit_is_a_number_a_marker_or_strange(lower: str | None, upper: str | None, expected: tuple[Any]) -> None:
+    assert limits(declared(markers={"x": "not_available", "": "not_available"}), (5.0, lower, upper)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "beside"), [("6", "7", "6 and 7"), ("6", None, "6"), (None, "4", "4"), ("", "y", "y")]
+)
+def test_what_contradicts_a_figure_is_said_as_printed(lower: str | None, upper: str | None, beside: str) -> None:
+    found = with_limits(table(("m", 5.0, lower, upper), ("m", 5.0, "4", "6")), declared())
+    assert found["caveat_evidence"].to_list() == [
+        f"5 stands beside {beside}, which can't be the limits that it lies in", None
+    ]  # fmt: skip
+
+
+def test_limits_are_scaled_to_the_unit_of_the_measure() -> None:
+    assert limits(declared(more={"scale": 100}), (50.0, "0.25", "0.75"))[0][:2] == (25.0, 75.0)
+    assert limits(declared({"half_width": "h", "level": 95}, {"scale": 100}), (50.0, "0.25", None))[0][:2] == (25, 75)
+
+
+@pytest.mark.parametrize(
+    ("interval", "error", "low", "high"),
+    [
+        ({"half_width": "h", "level": 95}, "0.3", 75.9, 76.5),
+        ({"half_width": "h", "level": 80}, "0.3", 75.9, 76.5),
+        ({"half_width": "h", "level": 95}, "0", 76.2, 76.2),
+        # 1.96 standard errors hold 95 %, 1.2816 hold 80 %, 2.5758 hold 99 %.
+        ({"standard_error": "h", "level": 95}, "1", 74.240036015, 78.159963985),
+        ({"standard_error": "h", "level": 80}, "1", 74.918448434, 77.481551566),
+        ({"standard_error": "h", "level": 99}, "0.5", 74.912085348, 77.487914652),
+    ],
+)
+def test_an_error_is_taken_off_and_added(interval: dict[str, Any], error: str, low: float, high: float) -> None:
+    found = limits(declared(interval), (76.2, error, None))
+    assert found[0] == (
+        pytest.approx(low, abs=1e-8),
+        pytest.approx(high, abs=1e-8),
+        interval["level"],
+        "published",
+        None,
+    )
+
+
+def test_an_error_below_nought_contradicts_its_figure_and_a_blank_one_gives_nothing() -> None:
+    source = declared({"half_width": "h", "level": 95})
+    assert limits(source, (5.0, "-1", None), (5.0, "", None), (5.0, "many", None)) == [
+        (*NOTHING, "limits_contradict"), (*NOTHING, None), (*NOTHING, "limits_contradict")
+    ]  # fmt: skip
+
+
+def test_each_measure_has_its_own_limits_and_the_order_of_rows_says_nothing() -> None:
+    source = declared()
+    second = declared({"half_width": "h", "level": 80}).measures["m"]
+    source = source.model_copy(update={"measures": {**source.measures, "n": second}})
+    cells = table(("n", 5.0, "1", None), ("m", 5.0, "3", "9"), ("bare", 5.0, None, None), ("n", 9.0, "2", None))
+    found = with_limits(cells, source)
+    assert found.select("measure", "likely_low", "likely_high", "likely_level").rows() == [
+        ("n", 4.0, 6.0, 80.0), ("m", 3.0, 9.0, 95.0), ("bare", None, None, None), ("n", 7.0, 11.0, 80.0)
+    ]  # fmt: skip
+    assert_frame_equal(with_limits(cells.reverse(), source).reverse(), found)
+
+
+def test_dust_of_binary_arithmetic_is_taken_off_and_nothing_else() -> None:
+    ends = pl.Series("end", [76.1 - 0.05, 1 / 3, 123456789012.4, -0.0, None, float("inf"), float("-inf")])
+    found = ends.to_frame().select(exact(pl.col("end"))).to_series().to_list()
+    assert found == [76.05, 0.333333333333, 123456789012.0, 0.0, None, float("inf"), float("-inf")]
+    nan = pl.select(exact(pl.lit(float("nan")))).item()
+    assert nan != nan

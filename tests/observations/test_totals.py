@@ -1,0 +1,126 @@
+"""Figures of larger places and of no place: kept beside the observations, each once; and what lies in which."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.core.schema import PLACE, empty, rows
+from pipelines.observations.conform import CELLS
+from pipelines.observations.totals import ABOVE, TOTAL, members, nations_of, totals
+
+YEAR = {"period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31)}
+LONDON = {
+    "source": "s", "release": "x", "released_at": date(2024, 5, 1), "measure": "m", "place_code": "E12000007",
+    "place_label": "London", **YEAR, "value": 9.0, "low": 8.5, "high": 9.5, "status": "normal", "marker": None,
+    "unit": "homes", "file": "a.csv", "file_row": 3, "order": 0, "fault": "total",
+}  # fmt: skip
+
+
+def cells(*found: dict[str, Any]) -> pl.DataFrame:
+    order = pl.Series("order", [each["order"] for each in found], pl.Int64)
+    return rows(list(found), CELLS).with_columns(order)
+
+
+def kept(*changed: dict[str, Any]) -> list[dict[str, Any]]:
+    return totals(cells(*({**LONDON, **each} for each in changed))).to_dicts()
+
+
+def test_a_total_keeps_all_that_is_known_of_it_with_its_tier_and_its_release() -> None:
+    expected = {**{name: LONDON.get(name) for name in TOTAL}, "role": "total", "tier": "region"}
+    assert kept({}) == [expected]
+    assert_frame_equal(totals(cells(LONDON)), rows([{**expected}], TOTAL), check_row_order=True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_kept"),
+    [("total", True), ("unallocated", True), ("retired_code", True), ("unmatched_place", True), ("repeat", False),
+     ("duplicate", False), ("unreadable", False), ("implausible", False), ("dropped", False), (None, False)],
+)  # fmt: skip
+def test_only_what_carries_mass_is_kept(fault: str | None, is_kept: bool) -> None:
+    assert [each["role"] for each in kept({"fault": fault})] == ([fault] if is_kept else [])
+
+
+@pytest.mark.parametrize(
+    ("code", "tier"),
+    [("E12000007", "region"), ("E10000003", "utla"), ("E11000001", "county"), ("E92000001", "nation"),
+     ("K02000001", "above_nation"), ("E09000024", "lad"), ("QMF", None), (None, None)],
+)  # fmt: skip
+def test_a_code_tells_its_tier_by_its_beginning(code: str | None, tier: str | None) -> None:
+    assert [each["tier"] for each in kept({"place_code": code})] == [tier]
+
+
+def test_a_total_that_stands_twice_is_kept_once_as_it_stands_first() -> None:
+    again = {"value": 7.0, "file_row": 9}
+    assert [each["value"] for each in kept({}, again)] == [9.0]
+    assert [each["value"] for each in kept(again, {})] == [7.0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"measure": "n"}, {"place_code": "E12000008"}, {"place_label": "LONDON"}, {"period_start": date(2022, 1, 1)},
+     {"period_end": date(2024, 12, 31)}, {"order": 1}, {"fault": "retired_code"}],
+)  # fmt: skip
+def test_totals_of_anything_else_are_each_kept_in_their_order(other: dict[str, Any]) -> None:
+    found = kept(other, {}, {**other, "value": 1.0})
+    assert [each["value"] for each in found] == [9.0, 9.0]
+    assert found == [*kept(other), *kept({})]
+
+
+def test_no_cells_give_no_totals() -> None:
+    assert_frame_equal(totals(cells().with_columns(pl.lit(0, pl.Int64).alias("order"))), empty(TOTAL))
+
+
+def place(code: str, nation: str, parent: str | None = None, region: str | None = None) -> dict[str, Any]:
+    return {"place_code": code, "nation": nation, "parent_code": parent, "region_code": region}
+
+
+def pairs(*places: dict[str, Any]) -> list[tuple[str, ...]]:
+    return members(rows(list(places), PLACE)).rows()
+
+
+def test_a_place_lies_in_its_county_its_region_its_nation_and_all_above() -> None:
+    assert pairs(place("E07000008", "England", "E10000003", "E12000006")) == [
+        (total, "E07000008") for total in ("E10000003", "E12000006", "E92000001", "K02000001", "K03000001", "K04000001")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "nation", "above"),
+    [
+        ("E06000001", "England", ["E92000001", "K02000001", "K03000001", "K04000001"]),
+        ("W06000001", "Wales", ["K02000001", "K03000001", "K04000001", "W92000004"]),
+        ("S12000033", "Scotland", ["K02000001", "K03000001", "S92000003"]),
+        ("N09000003", "Northern Ireland", ["K02000001", "N92000002"]),
+    ],
+)
+def test_each_nation_lies_in_what_is_above_it_and_in_no_more(code: str, nation: str, above: list[str]) -> None:
+    assert pairs(place(code, nation)) == [(total, code) for total in above]
+    assert pairs(place(code, nation, "", "")) == [(total, code) for total in above]
+
+
+def test_a_place_under_its_region_twice_lies_in_it_once_and_never_in_itself() -> None:
+    found = pairs(place("E06000001", "England", "E12000001", "E12000001"), place("E12000001", "England", "E92000001"))
+    assert found.count(("E12000001", "E06000001")) == 1
+    assert ("E12000001", "E12000001") not in found
+    assert found == sorted(set(found)) and len(found) == 9
+    assert pairs(place("E92000001", "England")) == [(k, "E92000001") for k in ("K02000001", "K03000001", "K04000001")]
+
+
+def test_no_places_lie_in_nothing() -> None:
+    found = members(empty(PLACE))
+    assert (found.height, dict(found.schema)) == (0, {"total_code": pl.String, "place_code": pl.String})
+
+
+@pytest.mark.parametrize(
+    ("code", "nations"),
+    [("K02000001", ("England", "Wales", "Scotland", "Northern Ireland")),
+     ("K03000001", ("England", "Wales", "Scotland")), ("K04000001", ("England", "Wales")),
+     ("E12000007", ("England",)), ("W92000004", ("Wales",)), ("S92", ("Scotland",)),
+     ("N92000002", ("Northern Ireland",)), ("K01000001", ()), ("QMF", ()), ("", ())],
+)  # fmt: skip
+def test_a_larger_place_lies_in_the_nations_its_code_tells(code: str, nations: tuple[str, ...]) -> None:
+    assert nations_of(code) == nations
+    assert set(ABOVE) == {"K02000001", "K03000001", "K04000001"}
