@@ -6,6 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
+from pipelines.core.schema import STATUSES
 from pipelines.declarations.file_format import Columns, period_of
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import Interval
@@ -132,11 +133,20 @@ def _wide(sheet: Sheet, source: Source) -> pl.DataFrame:
     by_heading = {
         "measure": {name: each.measure for name, each in told.items()},
         "period_text": {name: each.period for name, each in told.items()},
-        "status_text": {name: each.marker for name, each in told.items()},
+        "marker": {name: each.marker for name, each in told.items()},
     }
-    return long.with_columns(
-        pl.col("file_column").replace_strict(each).alias(n) for n, each in by_heading.items()
-    ).select("code_text", "place_label", "status_text", "file_row", "period_text", "measure", "text", "file_column")
+    marked = long.with_columns(pl.col("file_column").replace_strict(each).alias(n) for n, each in by_heading.items())
+    return marked.select(
+        "code_text", "place_label", _worse("status_text", "marker", source).alias("status_text"), "file_row",
+        "period_text", "measure", "text", "file_column",
+    )  # fmt: skip
+
+
+def _worse(one: str, other: str, source: Source) -> pl.Expr:
+    """Give the worse of two markers; one that is not declared is the worst, since its figure can't be used."""
+    order = {text: STATUSES.index(marker.status) for text, marker in source.markers.items()} | {"": -1}
+    rank = [pl.col(name).replace_strict(order, default=len(STATUSES), return_dtype=pl.Int64) for name in (one, other)]
+    return pl.when(rank[0] > rank[1]).then(one).otherwise(other)
 
 
 def _series(sheet: Sheet, source: Source) -> dict[str, Series]:
@@ -163,12 +173,14 @@ def _told(name: str, source: Source) -> Series | None:
     text, marker = split_marker(unmarked(plain(name), source.footnotes))
     if not source.heading:
         return Series(next(iter(source.measures)), text, marker) if period_of(text, source) else None
-    match = re.fullmatch(source.heading, plain(name)) or re.fullmatch(source.heading, text)
+    whole = re.fullmatch(source.heading, plain(name))
+    match = whole or re.fullmatch(source.heading, text)
     if not match:
         return None
-    text, marker = split_marker(match["period"] or "")
+    period, of_period = split_marker(match["period"] or "")
     measure = _of_measure(match.groupdict().get("measure"), source)
-    return Series(measure, text, marker) if measure and period_of(text, source) else None
+    said = of_period or ("" if whole else marker)
+    return Series(measure, period, said) if measure and period_of(period, source) else None
 
 
 def _of_measure(text: str | None, source: Source) -> str | None:

@@ -1,0 +1,250 @@
+"""From a table to one row a cell, rule by rule: whole rows of every layout, and headings that are refused."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.core.errors import UnreadableError
+from pipelines.declarations.source import Source
+from pipelines.readers.header import ROW, Sheet
+from pipelines.readers.reshape import melted, split_marker
+
+STOCK: dict[str, Any] = {"title": "s", "unit": "items", "kind": "stock"}
+ONE = {"stock": STOCK}
+CELL = ["code_text", "place_label", "status_text", "period_text", "measure", "text", "file_row", "file_column"]
+
+
+def declared(**more: Any) -> Source:
+    """Make a declaration of one measure in column `n`, or of what is said."""
+    told = {
+        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        "columns": {"place": "code", "period": "year"}, "measures": {"stock": {**STOCK, "column": "n"}},
+    }  # fmt: skip
+    return Source.model_validate({**told, **more})
+
+
+def sheet(names: str, *rows: str, first: int = 2, ragged: tuple[int, ...] = ()) -> Sheet:
+    """Make a sheet of headings and rows, their cells parted by commas."""
+    columns = dict.fromkeys(names.split(","), pl.String)
+    frame = pl.DataFrame([row.split(",") for row in rows], columns, orient="row")
+    return Sheet(frame.with_columns(pl.int_range(first, pl.len() + first).alias(ROW)), "a.csv", ragged=ragged)
+
+
+def cells(table: Sheet, source: Source) -> list[tuple[Any, ...]]:
+    return melted(table, source).select(CELL).rows()
+
+
+def test_a_long_file_gives_a_row_for_each_of_its_rows_and_measures() -> None:
+    columns = {"place": "code", "label": "name", "period": "year", "status": "flag"}
+    measures = {"stock": {**STOCK, "column": "n"}, "more": {**STOCK, "column": ["old", "m"]}}
+    table = sheet("code,name,year,flag,n,m,other", "E1,One,2022,p,1,5,x", "E2,Two,2023,,2,6,y")
+    assert cells(table, declared(columns=columns, measures=measures)) == [
+        ("E1", "One", "p", "2022", "stock", "1", 2, "n"), ("E2", "Two", "", "2023", "stock", "2", 3, "n"),
+        ("E1", "One", "p", "2022", "more", "5", 2, "m"), ("E2", "Two", "", "2023", "more", "6", 3, "m"),
+    ]  # fmt: skip
+
+
+def test_a_measure_may_be_in_some_rows_of_a_column() -> None:
+    measures = {
+        "men": {**STOCK, "column": "n", "where": {"sex": "M"}}, "all": {**STOCK, "column": "n", "where": {"sex": "T*"}}
+    }  # fmt: skip
+    table = sheet("code,year,sex,n", "E1,2022,M,1", "E1,2022,Total,3", "E1,2022,F,2")
+    assert cells(table, declared(measures=measures)) == [
+        ("E1", "", "", "2022", "men", "1", 2, "n"), ("E1", "", "", "2022", "all", "3", 3, "n")
+    ]  # fmt: skip
+
+
+def test_a_measure_without_its_column_is_refused_by_name() -> None:
+    measures = {"stock": {**STOCK, "column": ["n", "number"]}}
+    with pytest.raises(UnreadableError, match=r"^a\.csv: measure stock: no column n or number$"):
+        melted(sheet("code,year,count", "E1,2022,1"), declared(measures=measures))
+
+
+def test_a_file_of_one_place_needs_no_column_of_places() -> None:
+    source = declared(place="E9", columns={"period": "year"})
+    assert cells(sheet("code,year,n", "E1,2022,1"), source) == [("E9", "", "", "2022", "stock", "1", 2, "n")]
+
+
+LIMITED = ["measure", "text", "first_limit", "second_limit"]
+
+
+def test_limits_stand_beside_the_figure_they_are_of_in_the_order_declared() -> None:
+    measures = {
+        "stock": {**STOCK, "column": "n", "interval": {"upper": "hi", "lower": ["low", "lo"], "level": 95}},
+        "wide": {**STOCK, "column": "m", "interval": {"half_width": "ci", "level": 95}},
+        "plain": {**STOCK, "column": "p"},
+    }  # fmt: skip
+    table = sheet("code,year,n,lo,hi,m,ci,p", "E1,2022,1,0,2,5,3,9")
+    assert melted(table, declared(measures=measures)).select(LIMITED).rows() == [
+        ("stock", "1", "0", "2"), ("wide", "5", "3", None), ("plain", "9", None, None)
+    ]  # fmt: skip
+
+
+def test_without_an_interval_there_are_no_limits() -> None:
+    assert set(melted(sheet("code,year,n", "E1,2022,1"), declared()).columns) == set(CELL)
+
+
+COUNTED = {"listed": {**STOCK, "counted": True}}
+
+
+def test_rows_are_counted_by_place_and_period_where_the_first_stands() -> None:
+    columns = {"place": "code", "period": "year", "status": "flag"}
+    table = sheet("code,year,flag", "E1,2022,p", "E2,2022,q", "E1,2022,r", "E1,2023,s", first=5)
+    assert cells(table, declared(columns=columns, measures=COUNTED)) == [
+        ("E1", "", "p", "2022", "listed", "2", 5, "rows"), ("E2", "", "q", "2022", "listed", "1", 6, "rows"),
+        ("E1", "", "s", "2023", "listed", "1", 8, "rows"),
+    ]  # fmt: skip
+
+
+def test_rows_of_places_with_names_alone_are_counted_by_name() -> None:
+    source = declared(columns={"label": "name", "period": "year"}, measures=COUNTED)
+    table = sheet("name,year", "One,2022", "Two,2022", "One,2022")
+    assert cells(table, source) == [
+        ("", "One", "", "2022", "listed", "2", 2, "rows"), ("", "Two", "", "2022", "listed", "1", 3, "rows")
+    ]  # fmt: skip
+
+
+def test_a_count_with_a_row_that_can_not_be_read_stands_where_that_row_does() -> None:
+    table = sheet("code,year", "E1,2022", "E1,2022", "E2,2022", "E1,2022", ragged=(3, 5))
+    assert [(row[0], row[5], row[6]) for row in cells(table, declared(measures=COUNTED))] == [
+        ("E1", "3", 3), ("E2", "1", 4)
+    ]  # fmt: skip
+
+
+BY_PLACE = {"layout": "by_place", "columns": {"place": "*", "period": "year", "status": "flag"}}
+
+
+def test_a_file_by_place_gives_a_row_for_each_row_and_place() -> None:
+    source = declared(**BY_PLACE, ignore=["Not*"], measures=ONE)
+    table = sheet("year,flag,E1,Notes,E2", "2022,p,1,x,2", "2023,,3,y,4")
+    assert cells(table, source) == [
+        ("E1", "", "p", "2022", "stock", "1", 2, "E1"), ("E1", "", "", "2023", "stock", "3", 3, "E1"),
+        ("E2", "", "p", "2022", "stock", "2", 2, "E2"), ("E2", "", "", "2023", "stock", "4", 3, "E2"),
+    ]  # fmt: skip
+
+
+def test_headings_by_place_may_be_names_and_a_heading_of_where_is_no_place() -> None:
+    columns = {"label": "*", "period": "year"}
+    source = declared(layout="by_place", columns=columns, where={"sex": "T"}, measures=ONE)
+    assert cells(sheet("sex,year,One", "T,2022,1"), source) == [("", "One", "", "2022", "stock", "1", 2, "One")]
+
+
+def test_a_file_by_place_without_a_place_is_refused() -> None:
+    source = declared(**BY_PLACE, ignore=["Notes"], measures=ONE)
+    with pytest.raises(UnreadableError, match=r"^a\.csv: found no heading but those declared"):
+        melted(sheet("year,flag,Notes", "2022,p,x"), source)
+
+
+WIDE = {"layout": "wide", "columns": {"place": "code", "label": "name", "status": "flag"}}
+
+
+def test_headings_of_a_wide_file_are_periods_each_with_its_marker() -> None:
+    source = declared(**WIDE, measures=ONE, markers={"p": "provisional"})
+    table = sheet("code,name,2022,2023 (p)", "E1,One,1,2", "E2,Two,3,4")
+    assert cells(table, source) == [
+        ("E1", "One", "", "2022", "stock", "1", 2, "2022"), ("E2", "Two", "", "2022", "stock", "3", 3, "2022"),
+        ("E1", "One", "p", "2023", "stock", "2", 2, "2023 (p)"),
+        ("E2", "Two", "p", "2023", "stock", "4", 3, "2023 (p)"),
+    ]  # fmt: skip
+
+
+def test_of_what_a_row_and_a_heading_of_a_wide_file_say_the_worse_counts() -> None:
+    markers = {"p": "provisional", "r": "revised", "c": "confidential"}
+    source = declared(**WIDE, measures=ONE, markers=markers)
+    table = sheet(
+        "code,name,flag,2021,2022 (p),2023 (q)", "E1,A,,1,2,3", "E2,B,c,1,2,3", "E3,C,r,1,2,3", "E4,D,!,1,2,3"
+    )
+    told = melted(table, source).select("code_text", "period_text", "status_text").rows()
+    assert told == [
+        ("E1", "2021", ""), ("E2", "2021", "c"), ("E3", "2021", "r"), ("E4", "2021", "!"),
+        ("E1", "2022", "p"), ("E2", "2022", "c"), ("E3", "2022", "p"), ("E4", "2022", "!"),
+        ("E1", "2023", "q"), ("E2", "2023", "q"), ("E3", "2023", "q"), ("E4", "2023", "q"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("strange", ["Total", "2023-24", "sex"])
+def test_a_strange_heading_of_a_wide_file_is_refused_unless_it_is_ignored(strange: str) -> None:
+    table = sheet(f"code,name,2022,{strange}", "E1,One,1,2")
+    with pytest.raises(UnreadableError, match=rf"found headings '{strange}'; expected each to be a year, or listed"):
+        melted(table, declared(**WIDE, measures=ONE))
+    (only,) = cells(table, declared(**WIDE, measures=ONE, ignore=[strange]))
+    assert only == ("E1", "One", "", "2022", "stock", "1", 2, "2022")
+
+
+def test_a_wide_file_may_have_a_heading_of_where() -> None:
+    source = declared(**WIDE, measures=ONE, where={"sex": "T"})
+    assert len(cells(sheet("code,name,sex,2022", "E1,One,T,1"), source)) == 1
+
+
+def test_a_plain_period_that_is_ignored_is_not_read() -> None:
+    source = declared(**WIDE, measures=ONE, ignore=["2021"])
+    assert [row[3] for row in cells(sheet("code,name,2021,2022", "E1,One,1,2"), source)] == ["2022"]
+
+
+def test_a_wide_file_without_a_period_is_refused() -> None:
+    with pytest.raises(UnreadableError, match="found headings without a period; expected each to be a year"):
+        melted(sheet("code,name", "E1,One"), declared(**WIDE, measures=ONE))
+
+
+def test_of_many_strange_headings_six_are_named() -> None:
+    names = [f"x{n}" for n in range(7)]
+    with pytest.raises(UnreadableError, match="'x0', 'x1', 'x2', 'x3', 'x4', 'x5';"):
+        melted(
+            sheet(",".join(["code", "name", *names]), "E1,One,1,2,3,4,5,6,7"),
+            declared(**WIDE, measures=ONE),
+        )
+
+
+SEVERAL = {
+    **WIDE, "heading": r"(?P<period>\d{4}.*) (?P<measure>\w+)",
+    "measures": {"men": {**STOCK, "column": ["Men", "Males"]}, "women": {**STOCK, "column": "Women"}},
+}  # fmt: skip
+
+
+def test_a_pattern_tells_period_and_measure_of_a_heading() -> None:
+    table = sheet("code,name,2022 Men,2022 Women,2023 (p) Males", "E1,One,1,2,3")
+    assert cells(table, declared(**SEVERAL, markers={"p": "provisional"})) == [
+        ("E1", "One", "", "2022", "men", "1", 2, "2022 Men"), ("E1", "One", "", "2022", "women", "2", 2, "2022 Women"),
+        ("E1", "One", "p", "2023", "men", "3", 2, "2023 (p) Males"),
+    ]  # fmt: skip
+
+
+def test_a_heading_of_no_measure_or_no_period_of_its_kind_is_strange() -> None:
+    with pytest.raises(UnreadableError, match=r"'2022 Others', '2022x Men'; expected each to match heading"):
+        melted(sheet("code,name,2022 Men,2022 Women,2022 Others,2022x Men", "E1,One,1,2,3,4"), declared(**SEVERAL))
+
+
+def test_what_a_pattern_reads_is_read_although_the_rest_is_ignored() -> None:
+    table = sheet("code,name,2022 Men,2022 Women,2022 Others", "E1,One,1,2,3")
+    assert [row[4] for row in cells(table, declared(**SEVERAL, ignore=["*"]))] == ["men", "women"]
+
+
+def test_a_measure_that_no_heading_is_of_is_missed() -> None:
+    with pytest.raises(UnreadableError, match=r"^a\.csv: measure women: no heading is of it and of a year$"):
+        melted(sheet("code,name,2022 Men", "E1,One,1"), declared(**SEVERAL))
+
+
+def test_a_pattern_that_names_no_measure_is_of_the_only_one() -> None:
+    source = declared(**WIDE, measures=ONE, heading=r"Year (?P<period>\d{4})( total)?")
+    table = sheet("code,name,Year 2022 (p),Year 2023 total", "E1,One,1,2")
+    assert [row[2:6] for row in cells(table, source)] == [("p", "2022", "stock", "1"), ("", "2023", "stock", "2")]
+
+
+def test_a_text_in_brackets_that_a_pattern_takes_is_no_marker() -> None:
+    source = declared(**{**SEVERAL, "heading": r"(?P<period>[^(]*)(\(p\))? \((?P<measure>\w+)\)"})
+    table = sheet("code,name,2022 (Men),2023(p) (Women),2021 (Men) (r)", "E1,One,1,2,3")
+    assert [row[2:5] for row in cells(table, source)] == [
+        ("", "2022", "men"), ("", "2023", "women"), ("r", "2021", "men")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("heading", "expected"),
+    [
+        ("November 2023 (p)", ("November 2023", "p")), ("2023(r)", ("2023", "r")), ("2023", ("2023", "")),
+        ("2023 (p) x", ("2023 (p) x", "")), ("2023 (a b)", ("2023 (a b)", "")), ("(p)", ("", "p")),
+    ],
+)  # fmt: skip
+def test_a_marker_after_a_heading_is_parted_from_it(heading: str, expected: tuple[str, str]) -> None:
+    assert split_marker(heading) == expected

@@ -1,0 +1,105 @@
+"""Which rows are read: those that have one of the declared texts under every heading; the others are counted."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.core.errors import UnreadableError
+from pipelines.declarations.source import Source
+from pipelines.readers.header import ROW, Sheet
+from pipelines.readers.rows import accounted, chosen, is_data, meets
+
+STOCK: dict[str, Any] = {"title": "s", "unit": "items", "kind": "stock", "column": "n"}
+FRAME = pl.DataFrame(
+    [("E1", "M", "16+", "1"), ("E1", "F", "16+", "2"), ("E2", "Total", "16-24", "3"), ("Note", "", "", "")],
+    dict.fromkeys(("code", "sex", "age", "n"), pl.String), orient="row",
+).with_row_index(ROW, 2)  # fmt: skip
+
+
+def declared(**more: Any) -> Source:
+    told = {
+        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        "columns": {"place": "code"}, "period": {"start": "2020-01-01", "end": "2020-12-31"},
+        "measures": {"stock": STOCK},
+    }  # fmt: skip
+    return Source.model_validate({**told, **more}, strict=False)
+
+
+def rows_met(where: dict[str, tuple[str, ...]]) -> list[int]:
+    return FRAME.filter(meets(FRAME, where))[ROW].to_list()
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ({}, [2, 3, 4, 5]),
+        ({"sex": ("M",)}, [2]),
+        ({"sex": ("M", "F")}, [2, 3]),
+        ({"sex": ("M", "F"), "age": ("16+",)}, [2, 3]),
+        ({"sex": ("M", "Total"), "age": ("16-*",)}, [4]),
+        ({"sex": ("M",), "age": ("16-24",)}, []),
+        ({" sex ": ("T*",)}, [4]),
+        ({"age": ("16*",)}, [2, 3, 4]),
+        ({"sex": ("",)}, [5]),
+        ({"sex": ("m",)}, []),
+    ],
+)
+def test_a_row_must_have_one_of_the_texts_under_every_heading(
+    where: dict[str, tuple[str, ...]], rows: list[int]
+) -> None:
+    assert rows_met(where) == rows
+
+
+def test_a_heading_that_is_not_there_is_refused_with_those_like_it() -> None:
+    with pytest.raises(UnreadableError, match=r"where: no column sexx; .*sex"):
+        meets(FRAME, {"age": ("16+",), "sexx": ("M",)})
+
+
+def test_rows_not_named_are_counted_and_texts_that_no_row_has_are_said() -> None:
+    sheet = Sheet(FRAME, "a.csv", left_out=10, vain=("before",))
+    found = chosen(sheet, declared(where={"sex": ["M", "X"], "age": "1*"}))
+    assert found.frame[ROW].to_list() == [2]
+    assert (found.left_out, found.vain) == (13, ("before", "where: no row has 'X' under sex"))
+
+
+def test_without_a_where_all_rows_stay() -> None:
+    sheet = Sheet(FRAME, "a.csv", left_out=10)
+    assert chosen(sheet, declared()) is sheet
+
+
+def test_rows_that_no_measure_takes_are_counted_and_stay() -> None:
+    measures = {"men": {**STOCK, "where": {"sex": "M"}}, "all": {**STOCK, "where": {"sex": ["T*", "All"]}}}
+    found = accounted(Sheet(FRAME, "a.csv", left_out=10, vain=("before",)), declared(measures=measures))
+    assert found.frame.equals(FRAME)
+    assert (found.left_out, found.vain) == (12, ("before", "measure all: no row has 'All' under sex"))
+
+
+def test_rows_that_are_no_data_are_counted_once() -> None:
+    measures = {"men": {**STOCK, "where": {"sex": ["M", "F", "Total"]}}}
+    sheet = Sheet(FRAME, "a.csv")
+    assert accounted(sheet, declared()).left_out == 0
+    assert accounted(sheet, declared(not_data=["Not*"])).left_out == 1
+    assert accounted(sheet, declared(not_data=["Not*"], measures=measures)).left_out == 1
+    assert accounted(sheet, declared(not_data=["E1", "Note"])).left_out == 3
+
+
+def test_a_source_without_measures_takes_every_row() -> None:
+    places = {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "provides": "place"}
+    found = accounted(Sheet(FRAME, "a.csv"), Source.model_validate(places))
+    assert (found.left_out, found.vain) == (0, ())
+
+
+def data(source: Source) -> list[int]:
+    return FRAME.filter(is_data(FRAME, source))[ROW].to_list()
+
+
+def test_what_is_data_is_told_by_the_code_or_else_by_the_name() -> None:
+    assert data(declared()) == [2, 3, 4, 5]
+    assert data(declared(not_data=["Note", "nowhere"])) == [2, 3, 4]
+    assert data(declared(not_data=["E*"])) == [5]
+    assert data(declared(columns={"label": "sex"}, not_data=["", "M"])) == [3, 4]
+    # The column is not in the file, or none is declared: nothing can be told, and all are data.
+    assert data(declared(columns={"label": "name"}, not_data=["*"])) == [2, 3, 4, 5]
+    one = declared(place="E09000024", columns={"status": "sex"}, not_data=["*"])
+    assert data(one) == [2, 3, 4, 5]
