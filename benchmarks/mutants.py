@@ -40,6 +40,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "gaps/cells", "gaps/discontinuities", "gaps/grid", "gaps/optimise", "gaps/proxies", "gaps/ranks",
         "gaps/reference_periods", "gaps/refine", "gaps/requests", "gaps/sightings", "gaps/verdicts",
     )},
+    "pipelines/readers/reshape.py": ("tests/readers/test_reshape_rules.py",),
 }  # fmt: skip
 """Modules that make numbers, each with the tests to run; where none is named, those of its own name.
 
