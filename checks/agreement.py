@@ -21,10 +21,10 @@ def conflict(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 
     The difference is parted into what both roundings can make and what they can't.
     """
-    both = mine.join(_side(other, "other"), on=SPOT).filter(_apart("low", "high", "other_low", "other_high"))
+    both = _bounded(mine).join(_side(other, "other"), on=SPOT).filter(_apart("other_low", "other_high"))
     difference = (pl.col("value") - pl.col("other")).abs()
     rounding = (pl.col("high") - pl.col("low") + pl.col("other_high") - pl.col("other_low")) / 2
-    told = both.with_columns(difference.round(6).alias("_all"), rounding.round(6).alias("_rounding"))
+    told = both.with_columns(difference.alias("_all"), rounding.alias("_rounding"))
     evidence = pl.format(
         "{} here, {} as {} of {}: {} apart, of which rounding can be {} and {} is left",
         printed("value"), printed("other"), "other_measure", "other_source", printed("_all"), printed("_rounding"),
@@ -39,9 +39,9 @@ def inconsistent_rate(rates: pl.DataFrame, numerator: pl.DataFrame, denominator:
 
     Where the denominator of another period gives most rates of a period, the reason is denominator_mismatch.
     """
-    parts = rates.join(_side(numerator, "top"), on=SPOT)
+    parts = _bounded(rates).join(_side(numerator, "top"), on=SPOT)
     own = parts.join(_side(denominator, "below"), on=SPOT)
-    wrong = _recomputed(own).filter(_apart("low", "high", "made_low", "made_high"))
+    wrong = _recomputed(own).filter(_apart("made_low", "made_high"))
     evidence = pl.format("{}, where {} over {} is {}", printed("value"), printed("top"), printed("below"),
                          printed("made"))  # fmt: skip
     plain = _doubt("inconsistent_rate", wrong, pl.col("made"), pl.lit("numerator over denominator"), evidence)
@@ -52,7 +52,7 @@ def inconsistent_rate(rates: pl.DataFrame, numerator: pl.DataFrame, denominator:
 def _of_another_period(parts: pl.DataFrame, denominator: pl.DataFrame) -> pl.DataFrame:
     side = _side(denominator, "below").rename({"period_start": "below_start", "period_end": "below_end"})
     made = _recomputed(parts.join(side, on="place_code").filter(pl.col("below_end") != pl.col("period_end")))
-    fits = ~_apart("low", "high", "made_low", "made_high")
+    fits = ~_apart("made_low", "made_high")
     of = ["measure", "period_start", "period_end", "below_start"]
     found = made.filter(fits.mean().over(of) >= TOGETHER, pl.len().over(of) > 1, fits)
     best = found.sort((pl.col("below_end") - pl.col("period_end")).abs()).unique(["measure", *SPOT], keep="first")
@@ -75,19 +75,23 @@ def low_reach(seen: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     return _doubt("low_reach", found, pl.col("people"), pl.lit("who lives there"), evidence)
 
 
+def _bounded(frame: pl.DataFrame) -> pl.DataFrame:
+    """Keep the figures that are there; where no bounds are known, as of an estimate, the figure is both."""
+    bounds = [pl.coalesce(bound, "value").alias(bound) for bound in ("low", "high")]
+    return frame.filter(pl.col("value").is_not_null()).with_columns(bounds)
+
+
 def _side(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """Take of observations their figure and bounds, under another name."""
-    known = frame.filter(pl.col("value").is_not_null())
-    return known.select(
-        *SPOT, pl.col("value").alias(name), pl.coalesce("low", "value").alias(f"{name}_low"),
-        pl.coalesce("high", "value").alias(f"{name}_high"), pl.col("measure").alias(f"{name}_measure"),
-        pl.col("source").alias(f"{name}_source"),
+    return _bounded(frame).select(
+        *SPOT, pl.col("value").alias(name), pl.col("low").alias(f"{name}_low"), pl.col("high").alias(f"{name}_high"),
+        pl.col("measure").alias(f"{name}_measure"), pl.col("source").alias(f"{name}_source"),
     )  # fmt: skip
 
 
 def _recomputed(parts: pl.DataFrame) -> pl.DataFrame:
     """Make the rate from its parts: `made`, with its bounds; the scale is the power of ten that fits most."""
-    known = parts.filter(pl.col("below_low") > 0, pl.col("value").is_not_null())
+    known = parts.filter(pl.col("below_low") > 0)
     plain = pl.col("top") / pl.col("below")
     power = (pl.col("value") / plain).filter((pl.col("value") > 0) & (plain > 0)).median().log10().round()
     scaled = known.with_columns(pl.lit(10.0).pow(power).over("measure").alias("scale"))
@@ -98,11 +102,10 @@ def _recomputed(parts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _apart(low: str, high: str, other_low: str, other_high: str) -> pl.Expr:
-    """Tell whether two intervals have no point in common, but for the dust of arithmetic."""
-    mine = (pl.coalesce(low, "value"), pl.coalesce(high, "value"))
+def _apart(other_low: str, other_high: str) -> pl.Expr:
+    """Tell whether the figure's interval and another have no point in common, but for the dust of arithmetic."""
     dust = 1e-9 * (1 + pl.col("value").abs())
-    return (mine[0] > pl.col(other_high) + dust) | (mine[1] < pl.col(other_low) - dust)
+    return (pl.col("low") > pl.col(other_high) + dust) | (pl.col("high") < pl.col(other_low) - dust)
 
 
 def _doubt(reason: str, found: pl.DataFrame, expected: pl.Expr, compared: pl.Expr, evidence: pl.Expr) -> pl.DataFrame:

@@ -53,7 +53,7 @@ def _chance() -> pl.Expr:
     # A small figure, were it a count, would vary by its own noise, whatever the place usually has.
     spread2 = 2 * (pl.col("own_spread") ** 2 + pl.max_horizontal("noise", width))
     density = (-(pl.col("due") ** 2) / (2 * spread2)).exp() / (sqrt(2 * pi) * spread2.sqrt())
-    return (width * density).clip(1e-12, 1.0)
+    return width * density
 
 
 def rounded_unsaid(fitted: pl.DataFrame) -> pl.DataFrame:

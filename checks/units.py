@@ -39,7 +39,7 @@ def _whole_period(fitted: pl.DataFrame) -> pl.DataFrame:
 def _single(fitted: pl.DataFrame) -> pl.DataFrame:
     apart = [times_its(spread) > FAR for spread in ("own_spread", "peer_spread")]
     enough = (pl.col("periods") >= FEWEST_PERIODS) & (pl.col("peers") >= FEWEST_PEERS)
-    found = fitted.filter(enough, pl.all_horizontal(apart), _power("apart"), pl.col("apart") > TEN / 2)
+    found = fitted.filter(enough, pl.all_horizontal(apart), _power("apart"))
     return _told(found, pl.col("apart"), "own history, and how peers moved in the period")
 
 
@@ -81,4 +81,4 @@ def unit_change_between(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         evidence.alias("evidence"), pl.col("was").alias("expected"),
         pl.lit("the release before").alias("compared_with"),
         pl.len().over(slices).cast(pl.Int64).alias("others"),
-    ).drop("own_history", "peers", strict=False))  # fmt: skip
+    ))  # fmt: skip

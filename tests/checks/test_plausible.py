@@ -1,0 +1,171 @@
+"""Figures far from their own history and their peers: both sides of each threshold, and what the doubt says."""
+
+from collections.abc import Callable
+from math import log
+from typing import Any
+
+import polars as pl
+import pytest
+
+from checks.plausible import implausible, near_zero_leak, partial_return, suspected_zero
+from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
+
+Rule = Callable[[pl.DataFrame], pl.DataFrame]
+COMPARED = "own history, and how peers moved in the period"
+TENTH, FACTOR = log(0.1), log(1.6)
+
+
+def zeros(frame: pl.DataFrame) -> pl.DataFrame:
+    return suspected_zero(frame, ["m"])
+
+
+def zero_rates(frame: pl.DataFrame) -> pl.DataFrame:
+    return suspected_zero(frame, [])
+
+
+def leaks(frame: pl.DataFrame) -> pl.DataFrame:
+    return near_zero_leak(frame)
+
+
+def parts(frame: pl.DataFrame) -> pl.DataFrame:
+    return partial_return(frame.with_columns(pl.lit(False).alias("kept")), ["m"])
+
+
+def period(nought: dict[str, Any], above: int = 6, peers: int = 10) -> pl.DataFrame:
+    """Give a month in which one place has a nought, and of the others so many a little more; before it, all have."""
+    now = [{"value": 0.5 if place <= above else 0.0, "usual": 0.1, "long_run": 0.1, "place_code": code}
+           for place, code in enumerate(places(peers)) if place]  # fmt: skip
+    first = {"value": 0.0, "place_code": "E00", **nought}
+    before = [{"value": 9.0, "place_code": code, "period_start": months(2)[1]} for code in places(peers)]
+    return judged([*now, first, *before], peers=peers).sample(fraction=1, shuffle=True, seed=2)
+
+
+def test_a_nought_that_history_makes_incredible_is_told_with_both_distances() -> None:
+    frame = period({"apart": -6.0, "own_spread": 0.31, "noise": 0.16, "peer_spread": 0.6, "usual": 100.0,
+                    "long_run": 120.5, "periods": 8})  # fmt: skip
+    assert_doubts(
+        zeros(frame),
+        [{"place_code": "E00", "value": 0.0, "expected": 120.5, "own_history": -11.9, "peers": -8.3, "others": 7,
+          "evidence": "0, where 120.5 is likely by its other 7 periods; 6 of 9 others have a figure above 0"}],
+        reason="suspected_zero", compared_with=COMPARED, withheld=True,
+    )  # fmt: skip
+    assert zeros(frame.with_columns(pl.col("long_run") / 100))["expected"].to_list() == [100.0]
+
+
+@pytest.mark.parametrize(("spread", "least"), [(0.0, 13.8156), (1e-3, 13.8156), (0.5, 122.4911), (1.0, 999_999.0)])
+def test_a_nought_among_counts_must_come_less_than_once_in_a_million(spread: float, least: float) -> None:
+    for likely, told in ((least * 0.999, 0), (least * 1.001, 1)):
+        for usual, long_run in ((likely, 0.0), (0.0, likely)):
+            frame = period({"usual": usual, "long_run": long_run, "own_spread": spread})
+            assert zeros(frame).height == told
+            assert zero_rates(frame).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("above", "peers", "told"), [(4, 10, 0), (5, 10, 1), (5, 11, 0), (6, 11, 1), (8, 9, 0), (10, 11, 1)]
+)
+def test_most_peers_must_have_a_figure_where_a_nought_is_doubted(above: int, peers: int, told: int) -> None:
+    assert zeros(period({}, above, peers)).height == told
+
+
+@pytest.mark.parametrize(
+    ("nought", "told"),
+    [
+        ({"apart": -4.5, "own_spread": 1.0}, 0), ({"apart": -4.51, "own_spread": 1.0}, 1),
+        ({"apart": -4.5, "peer_spread": 1.0}, 0), ({"apart": -4.51, "peer_spread": 1.0}, 1),
+        ({"apart": 4.6}, 0), ({"apart": -4.51, "periods": 4}, 0), ({"apart": -4.51, "value": 0.1}, 0),
+        ({"apart": -4.51, "value": None}, 0), ({"apart": None}, 0),
+    ],
+)  # fmt: skip
+def test_a_rate_of_nought_must_be_far_below_its_history_and_its_peers(nought: dict[str, Any], told: int) -> None:
+    frame = period({"usual": 5.0, "long_run": 5.0, **nought})
+    assert zero_rates(frame).height == told
+    assert zeros(frame).is_empty()
+
+
+def low(**given: Any) -> pl.DataFrame:
+    return judged([{"value": 0.5, **given}])
+
+
+FAR = {"own_spread": 0.01, "peer_spread": 0.01}
+ENOUGH = {"periods": 4, "peers": 9}
+CASES: list[tuple[Rule, dict[str, Any], bool]] = [
+    (leaks, {"apart": TENTH, **FAR}, False), (leaks, {"apart": TENTH - 0.01, **FAR}, True),
+    (leaks, {"apart_long": TENTH, **FAR}, False), (leaks, {"apart_long": TENTH - 0.01, **FAR}, True),
+    (leaks, {"apart": TENTH - 0.01, "apart_long": 9.0, **FAR}, True), (leaks, {"apart": 3.0, **FAR}, False),
+    *((leaks, {of: each, spread: 1.0}, each < -4.5)
+      for of in ("apart", "apart_long") for spread in FAR for each in (-4.5, -4.51)),
+    (leaks, {"apart": -3.0, "noise": 1.0}, False), (leaks, {"apart": -3.0, "value": 0.0}, False),
+    (parts, {"apart": -FACTOR, **FAR}, False), (parts, {"apart": -FACTOR - 0.01, **FAR}, True),
+    (parts, {"apart_before": -FACTOR, **FAR}, False), (parts, {"apart_before": -FACTOR - 0.01, **FAR}, True),
+    *((parts, {"apart": each, spread: 1.0}, each < -4.5) for spread in FAR for each in (-4.5, -4.51)),
+    *((parts, {"apart_before": each, spread: 1.0}, each < -8) for spread in FAR for each in (-8.0, -8.01)),
+    (parts, {"apart": 3.0, **FAR}, False), (parts, {"apart": -3.0, "value": 0.0}, False),
+    (parts, {"apart": -3.0, "measure": "rate"}, False),
+    (implausible, {"apart": FACTOR, **FAR}, False), (implausible, {"apart": FACTOR + 0.01, **FAR}, True),
+    (implausible, {"apart": -FACTOR, **FAR}, False), (implausible, {"apart": -FACTOR - 0.01, **FAR}, True),
+    *((implausible, {"apart": each, spread: 1.0}, abs(each) > 4.5)
+      for spread in FAR for each in (-4.51, -4.5, 4.5, 4.51)),
+    *((rule, {"apart": -3.0, few: each, **FAR}, False)
+      for rule in (leaks, parts, implausible) for few, each in ENOUGH.items()),
+    *((rule, {"apart": odd, "apart_before": odd, "apart_long": odd}, False)
+      for rule in (leaks, parts, implausible) for odd in (0.0, None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "figure", "told"), CASES)
+def test_a_figure_must_be_far_from_both_by_spreads_and_by_factor(
+    rule: Rule, figure: dict[str, Any], told: bool
+) -> None:
+    assert rule(low(**figure)).height == told
+
+
+FIGURE = {"value": 65.0, "apart": -3.0, "apart_before": -3.0, "own_spread": 0.3, "noise": 0.16, "peer_spread": 0.6,
+          "periods": 8, "peers": 12, "usual": 160.0, "before": 120.0, "long_run": 150.0}  # fmt: skip
+SAID = {"value": 65.0, "own_history": -6.0, "peers": -4.2, "others": 7, "compared_with": COMPARED}
+"""The doubt of that figure, but for what it is compared with; its peers are further away where they are looked at."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason", "other", "expected"),
+    [
+        (leaks, "near_zero_leak", "long_run", 160.0),
+        (parts, "partial_return", "before", 160.0),
+        (leaks, "near_zero_leak", "long_run", 180.0),
+        (parts, "partial_return", "before", 180.0),
+    ],
+)
+def test_a_low_figure_is_told_with_its_share_of_the_greater_of_what_is_likely(
+    rule: Rule, reason: str, other: str, expected: float
+) -> None:
+    figure = FIGURE | {"peer_spread": 0.5} | ({other: expected} if expected == 180.0 else {})
+    share = {160.0: "40.6", 180.0: "36.1"}[expected]
+    evidence = f"65, {share} % of the {expected:g} that its other 7 periods and 11 peers make likely"
+    row = SAID | {"peers": -4.7, "expected": expected, "evidence": evidence}
+    assert_doubts(rule(judged([figure])), [row], reason=reason, withheld=True)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_figure_high_or_low_is_told_with_how_far_it_is_from_both(sign: int) -> None:
+    evidence = (
+        "65, where 160 is likely: 6.0 times its own usual spread away by 7 other periods, 4.7 times that of 11 peers"
+    )
+    row = SAID | {"own_history": 6.0 * sign, "peers": 4.7 * sign, "expected": 160.0, "evidence": evidence}
+    frame = judged([FIGURE | {"apart": 3.0 * sign, "peer_spread": 0.5}])
+    assert_doubts(implausible(frame), [row], reason="implausible", withheld=False)
+
+
+def test_a_level_that_is_kept_is_no_part_of_a_return() -> None:
+    frame = low(apart=-3.0, **FAR)
+    assert parts(frame).height == 1
+    assert partial_return(frame.with_columns(pl.lit(True).alias("kept")), ["m"]).is_empty()
+
+
+def test_figures_of_other_places_and_measures_change_nothing() -> None:
+    low_one = {"place_code": "E09", "value": 0.5, "apart": -5.0}
+    usual = [{"place_code": code, "period_start": month} for code in places(9) for month in months(6)]
+    mixed = judged([*usual, low_one, *({**each, "measure": "n"} for each in usual)])
+    for rule in (leaks, parts, implausible):
+        found = rule(mixed.sample(fraction=1, shuffle=True, seed=5))
+        assert spots(found) == [("E09", months(1)[0])]
+        assert found.equals(rule(judged([low_one])))

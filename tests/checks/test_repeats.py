@@ -1,0 +1,165 @@
+"""Runs of the very same figure, and periods rounded without a word: both sides of each threshold."""
+
+from math import log, sqrt
+from statistics import NormalDist
+from typing import Any
+
+import polars as pl
+import pytest
+
+from checks.repeats import repeated_values, rounded_unsaid
+from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
+
+
+def series(same: dict[int, range], peers: int = 10, starts: dict[int, int] | None = None, **given: Any) -> pl.DataFrame:
+    """Give nine months of places with ever new figures, but for the months in which some stay at 100."""
+    return judged(
+        [
+            {"place_code": code, "period_start": month, "usual": 99.0,
+             "value": 100.0 if number in same.get(place, ()) else 200.0 + 10 * place + number}
+            for place, code in enumerate(places(peers))
+            for number, month in enumerate(months(9)) if number >= (starts or {}).get(place, 0)
+        ],
+        peers=peers, **given,
+    )  # fmt: skip
+
+
+AGAIN = "100 again, 4 times running; 10.0 % of peers repeat theirs in this period"
+
+
+def test_a_run_that_chance_does_not_give_is_told_but_for_its_first_figure() -> None:
+    assert_doubts(
+        repeated_values(series({4: range(2, 7)})),
+        [{"place_code": "E04", "period_start": month, "evidence": AGAIN} for month in months(9)[3:7]],
+        value=100.0, reason="repeated_value", expected=99.0, compared_with="the period before, and peers in this one",
+        others=4, withheld=False,
+    )  # fmt: skip
+
+
+def test_one_of_three_peers_that_repeats_is_printed_to_one_decimal() -> None:
+    found = repeated_values(series({4: range(2, 7)}, peers=12))
+    assert found["evidence"].unique().to_list() == [AGAIN.replace("10.0", "8.3")]
+
+
+@pytest.mark.parametrize(
+    ("frame", "cells"),
+    [
+        (series({4: range(2, 6)}), 0),
+        (series({4: range(2, 7)}, peers=9), 0),
+        (series({4: range(2, 7), 5: range(2, 7)}), 8),
+        (series({4: range(2, 7), 5: range(2, 7), 6: range(2, 7)}), 0),
+        (series({4: range(5)}), 4),
+        (series({4: range(3, 8)}, starts={4: 3}), 4),
+        (series({4: range(3, 7)}, starts={4: 3}), 0),
+        (series({4: range(2, 7)}).with_columns(pl.col("value", "step") / 200), 4),
+        (series({4: range(2, 7)}).with_columns(pl.col("value") - 100), 0),
+        (series({4: range(2, 7)}).clear(), 0),
+        (series({4: range(2, 7)}).with_columns(pl.lit(float("nan")).alias("own_spread")), 0),
+    ],
+    ids=["three times", "nine peers", "a fifth of peers", "more of them", "from the start", "a place that came late",
+         "came late, three times", "small figures", "noughts", "no figures", "no spread"],
+)  # fmt: skip
+def test_a_run_is_told_by_its_length_its_peers_and_how_many_of_them_repeat(frame: pl.DataFrame, cells: int) -> None:
+    assert repeated_values(frame).height == cells
+
+
+def test_two_short_runs_are_not_one() -> None:
+    two = series({4: range(4)}).with_columns(
+        pl.when(pl.col("place_code") == "E04", pl.col("period_start") >= months(9)[5]).then(150.0).otherwise("value")
+        .alias("value")
+    )  # fmt: skip
+    assert repeated_values(two).is_empty()
+    long = two.with_columns(pl.when(pl.col("value") == 100).then(150.0).otherwise("value").alias("value"))
+    assert repeated_values(long).is_empty()
+
+
+def test_places_and_measures_next_to_each_other_are_not_compared() -> None:
+    frame = series({4: range(6, 9), 5: range(3)})
+    other = series({4: range(6, 9), 5: range(3)}).with_columns(pl.lit("n").alias("measure"))
+    assert repeated_values(pl.concat([frame, other])).is_empty()
+    told = series({4: range(2, 7)})
+    assert spots(repeated_values(pl.concat([other, told]))) == spots(repeated_values(told))
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "own", "noise", "variance"),
+    [
+        (100.0, 1.0, 0.1, 0.0, 0.04),
+        (100.0, 1.0, 0.1, 0.05, 0.12),
+        (50.0, 5.0, 0.2, 0.03, 0.28),
+        (0.5, 0.1, 0.3, 0.1, 0.58),
+    ],
+)
+def test_the_chance_of_a_repeat_is_that_of_a_normal_error_within_one_step(
+    value: float, step: float, own: float, noise: float, variance: float
+) -> None:
+    """The step over the figure, times the density of twice the variance, where all places moved by so much."""
+    deviation = sqrt(variance)
+    due = deviation * sqrt(2 * log(step / value * NormalDist(0, deviation).pdf(0) / 1e-6))
+    for moved, told in ((0.999 * due, 0), (1.001 * due, 1), (-0.999 * due, 0), (-1.001 * due, 1)):
+        frame = series({4: range(2, 4)}, step=step, own_spread=own, noise=noise).with_columns(
+            (pl.col("value") / 100 * value).alias("value"),
+            pl.when(pl.col("period_start") >= months(9)[3]).then(moved + 0.5).otherwise(0.5).alias("movement"),
+        )
+        assert repeated_values(frame).height == told
+
+
+def period(figures: list[float], step: float = 1.0, **given: Any) -> pl.DataFrame:
+    rows = [{"place_code": code, "value": each} for code, each in zip(places(len(figures)), figures, strict=True)]
+    return judged(rows, step=step, **given)
+
+
+def multiples(base: float, count: int = 20, kinds: int = 5) -> list[float]:
+    """Give multiples of a base and, but for 10, of no larger one that is looked for."""
+    return [base * (1 + 2 * (n % kinds)) for n in range(count)]
+
+
+def test_a_period_of_rounded_figures_is_told_with_the_greatest_base() -> None:
+    frame = pl.concat([period([*multiples(100.0), 0.0]), period([3.0, 4.0] * 20, period_start=months(2)[1])])
+    assert_doubts(
+        rounded_unsaid(frame.sample(fraction=1, shuffle=True, seed=4)),
+        [{"place_code": code, "value": figure,
+          "evidence": "all 20 figures of the period are multiples of 100.0; no such rounding is declared"}
+         for code, figure in zip(places(20), multiples(100.0), strict=True)],
+        reason="rounded", compared_with="the rounding that is declared", others=19, withheld=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("base", [5.0, 10.0, 50.0, 100.0, 1000.0])
+def test_each_base_is_found(base: float) -> None:
+    found = rounded_unsaid(period(multiples(base)))
+    assert found.height == 20
+    assert found["evidence"].str.contains(f"multiples of {base};", literal=True).all()
+
+
+@pytest.mark.parametrize(
+    ("frame", "cells"),
+    [
+        (period(multiples(5.0, count=19)), 0),
+        (period([*multiples(5.0, count=19), 0.0]), 0),
+        (period(multiples(5.0, kinds=4)), 0),
+        (period([*multiples(5.0), 6.0]), 0),
+        (period([*multiples(5.0), 1.0]), 0),
+        (period([*multiples(5.0), 5.001], step=0.001), 0),
+        (period(multiples(5.0), step=5.0), 0),
+        (period(multiples(5.0), step=4.9), 0),
+        (period(multiples(10.0), step=5.0), 20),
+        (period(multiples(15.0), step=3.0), 20),
+        (period(multiples(5.0), step=3.0), 0),
+        (period(multiples(5.0)).clear(), 0),
+        (period([float("nan")] * 20), 0),
+        (period([-each for each in multiples(5.0)]), 0),
+    ],
+    ids=["few figures", "few but for noughts", "few kinds", "one is no multiple", "one of 1", "a fine one",
+         "declared", "steps that do not divide", "more than declared", "of threes", "not of threes", "none",
+         "no numbers", "negative"],
+)  # fmt: skip
+def test_every_one_of_enough_different_figures_must_be_a_multiple(frame: pl.DataFrame, cells: int) -> None:
+    assert rounded_unsaid(frame).height == cells
+
+
+def test_a_period_is_told_once_and_another_measure_changes_nothing() -> None:
+    both = pl.concat([period(multiples(1000.0)), period([7.0] * 30, measure="n")])
+    found = rounded_unsaid(both)
+    assert found.height == 20
+    assert found.equals(rounded_unsaid(period(multiples(1000.0))))

@@ -1,0 +1,173 @@
+"""Figures that are a power of ten off: a whole period, one figure, and one release beside the one before."""
+
+from datetime import date
+from math import exp, log
+from typing import Any
+
+import polars as pl
+import pytest
+
+from checks.units import unit_change, unit_change_between
+from pipelines.core.schema import OBSERVATION, conformed
+from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
+
+JUMP = 3
+"""The month that is off."""
+
+
+def periods(
+    times: float, spans: int = 6, peers: int = 10, unlike: int = 2, apart: float = 1.0, **same: Any
+) -> pl.DataFrame:
+    """Give months of places of which one month is some times the others, but for a few places apart from it."""
+    return judged(
+        [
+            {"place_code": code, "period_start": month, "value": 100.0 * (times if number == JUMP else 1.0),
+             "movement": log(times) if number == JUMP else 0.0,
+             "apart": apart if place < unlike and number == JUMP else 0.0}
+            for place, code in enumerate(places(peers)) for number, month in enumerate(months(spans))
+        ],
+        peers=peers, **same,
+    )  # fmt: skip
+
+
+WHOLE = "the same measure in other periods"
+
+
+@pytest.mark.parametrize(
+    ("times", "value", "evidence"),
+    [
+        (1000.0, 100_000.0, "100000 is 1000.0 times what the same measure in other periods make likely"),
+        (0.01098765, 1.098765, "1.1 is 0.01099 times what the same measure in other periods make likely"),
+    ],
+)
+def test_a_period_of_another_unit_is_told_for_all_places_that_moved_with_it(
+    times: float, value: float, evidence: str
+) -> None:
+    found = unit_change(periods(times).sample(fraction=1, shuffle=True, seed=1))
+    assert_doubts(
+        found,
+        [{"place_code": code, "value": value, "evidence": evidence} for code in places(10)[2:]],
+        period_start=months(6)[JUMP], reason="unit_change", expected=100.0, compared_with=WHOLE, own_history=0.0,
+        peers=0.0, others=9, withheld=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("frame", "cells"),
+    [
+        (periods(11.4), 8), (periods(11.6), 0), (periods(8.8), 8), (periods(8.6), 0), (periods(1.1), 0),
+        (periods(0.1), 8), (periods(31.0), 0), (periods(10.0, spans=5), 8), (periods(10.0, spans=4), 0),
+        (periods(10.0, peers=9, unlike=0), 0), (periods(10.0, unlike=3), 0), (periods(10.0, apart=log(1.5)), 8),
+        (periods(10.0, apart=log(1.49)), 10), (periods(10.0, apart=-log(1.5)), 8), (periods(10.0).clear(), 0),
+        (periods(10.0, apart=float("nan")), 8),
+    ],
+)  # fmt: skip
+def test_a_period_is_off_by_a_power_of_ten_and_most_places_with_it_or_not_at_all(
+    frame: pl.DataFrame, cells: int
+) -> None:
+    assert unit_change(frame).height == cells
+
+
+def test_a_series_that_moves_everywhere_is_compared_with_its_middle_period() -> None:
+    risen = periods(10.0).with_columns(pl.col("movement") + log(10.0))
+    assert {month for _, month in spots(unit_change(risen))} == {months(6)[JUMP]}
+
+
+def test_another_measure_changes_nothing() -> None:
+    alone = unit_change(periods(10.0))
+    other = periods(1.0).with_columns(pl.lit("other").alias("measure"), pl.lit(-5.0).alias("movement"))
+    assert alone.height == 8
+    assert unit_change(pl.concat([other, periods(10.0)])).equals(alone)
+
+
+def test_a_unit_that_changes_for_good_is_told_of_the_shorter_part() -> None:
+    longer = periods(1.0, spans=7)
+    moved = longer.with_columns(
+        pl.when(pl.col("period_start") >= months(7)[5]).then(log(100.0)).otherwise(0.0).alias("movement")
+    )
+    assert {month for _, month in spots(unit_change(moved))} == set(months(7)[5:])
+
+
+def single(apart: float, **given: Any) -> pl.DataFrame:
+    return judged([{"value": 100 * exp(apart), "apart": apart, **given}])
+
+
+def test_a_single_figure_far_too_high_by_a_power_of_ten_is_told_with_its_distances() -> None:
+    assert_doubts(
+        unit_change(single(log(1000.0), own_spread=0.3, peer_spread=0.6, noise=0.16)),
+        [{"value": 100_000.0, "expected": 100.0, "own_history": 13.8, "peers": 9.6, "others": 9,
+          "evidence": "100000 is 1000.0 times what own history, and how peers moved in the period make likely"}],
+        reason="unit_change", compared_with="own history, and how peers moved in the period", withheld=True,
+    )  # fmt: skip
+
+
+FAR = log(10.0) / 4.5
+"""The spread of which a figure of ten times the usual is 4.5 times away."""
+
+
+@pytest.mark.parametrize(
+    ("frame", "cells"),
+    [
+        (single(log(10.0)), 1), (single(log(11.4)), 1), (single(log(11.6)), 0), (single(log(5.0)), 0),
+        (single(-log(10.0)), 0), (single(log(10.0), periods=4), 0), (single(log(10.0), peers=9), 0),
+        (single(log(10.0), own_spread=FAR * 0.99), 1), (single(log(10.0), own_spread=FAR * 1.01), 0),
+        (single(log(10.0), peer_spread=FAR * 0.99), 1), (single(log(10.0), peer_spread=FAR * 1.01), 0),
+        (single(log(10.0), noise=(FAR * 1.01) ** 2), 0), (single(float("nan")), 0),
+        (single(4.5, own_spread=1.0), 0), (single(4.5, peer_spread=1.0), 0), (single(4.51, own_spread=1.0), 1),
+    ],
+)  # fmt: skip
+def test_a_single_figure_must_be_far_from_its_history_and_its_peers(frame: pl.DataFrame, cells: int) -> None:
+    assert unit_change(frame).height == cells
+
+
+def release(
+    figures: list[float | None], name: str, measure: str = "m", days: tuple[date, date] | None = None
+) -> pl.DataFrame:
+    start, end = days or (date(2020, 1, 1), date(2020, 1, 31))
+    rows = [
+        {"source": "s", "release": name, "measure": measure, "place_code": code, "place_label": "Place",
+         "file": "f.csv", "period_start": start, "period_end": end, "value": figure}
+        for code, figure in zip(places(len(figures)), figures, strict=True)
+    ]  # fmt: skip
+    return conformed(pl.DataFrame(rows, schema_overrides={"value": pl.Float64}), OBSERVATION)
+
+
+def test_a_release_in_another_unit_than_the_one_before_is_told_with_the_figure_before() -> None:
+    new, old = release([0.5] * 9 + [7.0], "r2"), release([450.0] * 9 + [7.0], "r1")
+    evidence = "0.5 is 0.00111 times the 450 of the release before, as for 9 places"
+    assert_doubts(
+        unit_change_between(old.reverse(), new),
+        [{"place_code": code, "value": 0.5, "evidence": evidence} for code in places(9)],
+        release="r2", reason="unit_change", expected=450.0, compared_with="the release before", others=9, withheld=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cells"),
+    [
+        ([0.5] * 10, [50.0] * 10, 10),
+        ([0.5] * 9, [50.0] * 9, 0),
+        ([0.5] * 10, [50.0] * 8 + [0.5] * 2, 8),
+        ([0.5] * 10, [50.0] * 7 + [0.5] * 3, 0),
+        ([0.5] * 10 + [0.0], [50.0] * 8 + [0.5] * 2 + [9.0], 8),
+        ([0.5] * 10 + [9.0], [50.0] * 8 + [0.5] * 2 + [0.0], 8),
+        ([0.5] * 10, [50.0] * 9 + [5.0], 9),
+        ([0.5] * 10, [1.5] * 10, 0),
+        ([0.5] * 10, [0.5] * 10, 0),
+        ([None] * 10, [50.0] * 10, 0),
+        ([0.5] * 11, [50.0] * 10 + [float("nan")], 10),
+    ],
+)
+def test_most_places_must_have_changed_by_the_same_power_of_ten(
+    before: list[float | None], after: list[float | None], cells: int
+) -> None:
+    assert unit_change_between(release(before, "r1"), release(after, "r2")).height == cells
+
+
+def test_each_measure_and_period_is_compared_with_itself() -> None:
+    later = (date(2020, 2, 1), date(2020, 2, 29))
+    old = [release([0.5] * 10, "r1"), release([3.0] * 10, "r1", "n"), release([3.0] * 10, "r1", days=later)]
+    new = [release([50.0] * 10, "r2"), release([3.0] * 10, "r2", "n"), release([3.0] * 10, "r2", days=later)]
+    alone = unit_change_between(old[0], new[0])
+    assert alone.height == 10
+    assert unit_change_between(pl.concat(old), pl.concat(new)).equals(alone)
