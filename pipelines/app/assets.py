@@ -12,6 +12,7 @@ import dagster as dg
 import polars as pl
 
 from pipelines.app import asset_checks as told
+from pipelines.app.earlier_store import log_renewal, renew
 from pipelines.app.schedules import freshness
 from pipelines.app.steps import prepare
 from pipelines.app.withdrawal import withdraw
@@ -42,8 +43,9 @@ class Place(NamedTuple):
     def project(self, catalogue: Catalogue) -> Project:
         """Give what a step works on: the declarations that the assets were made from, the store and the day.
 
-        What is no longer public is withdrawn first.
+        A store of an earlier version is made ready first, and what is no longer public is withdrawn.
         """
+        log_renewal(renew(self.home))
         withdraw(catalogue, self.home)
         return Project(catalogue, self.home, self.as_of or today())
 

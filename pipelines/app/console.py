@@ -49,8 +49,11 @@ def plain(text: str) -> str:
 def project_at(store: Path | None, as_of: datetime | None) -> "Project":
     """Read the declarations, withdraw what is no longer public, and give what a command works on.
 
+    A store of an earlier version is made ready first, and one of a later version refused.
+
     Imported late, so that --help is quick.
     """
+    from pipelines.app.earlier_store import renew
     from pipelines.app.withdrawal import withdraw
     from pipelines.core.paths import root, store_of
     from pipelines.declarations.catalogue import load
@@ -58,6 +61,8 @@ def project_at(store: Path | None, as_of: datetime | None) -> "Project":
 
     day = not_to_come(as_of.date(), "--as-of") if as_of else today()
     project = Project(load(root()), store.resolve() if store else store_of(), day)
+    if said := renew(project.home):
+        complaints.print(said, soft_wrap=True, highlight=False, markup=False)
     for line in withdraw(project.catalogue, project.home):
         complaints.print(f"[yellow]withdrawn:[/] {plain(line)}", soft_wrap=True, highlight=False)
     return project

@@ -6,6 +6,7 @@ there whole, or as it was before.
 
 from collections.abc import Sequence
 
+from pipelines.app.earlier_store import log_renewal, renew_now
 from pipelines.app.withdrawal import BY_SOURCE, withdraw_now
 from pipelines.core.output_files import drop_groups
 from pipelines.core.store import prune, sweep
@@ -18,8 +19,12 @@ from pipelines.observations import observed_is_fresh
 
 
 def prepare(project: Project) -> Keys:
-    """Withdraw what is no longer public, drop what is no longer declared, take in what came with the project."""
+    """Withdraw what is no longer public, drop what is no longer declared, take in what came with the project.
+
+    The tables of a store that an earlier version wrote are removed first.
+    """
     catalogue, home = project.catalogue, project.home
+    log_renewal(renew_now(home))
     withdraw_now(catalogue, home)
     sweep(home)
     for kind in (*BY_SOURCE, "returned"):

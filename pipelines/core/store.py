@@ -8,6 +8,7 @@ The store is a directory:
     state/<kind>/<name>.parquet   tables; each carries the key of what it was made from
     out/                      what people open
     outputs.json              what of that the project wrote (manifest)
+    layout.json               which versions can use the store (layout)
     withdrawn/                what someone changed in out/ and rests on a source that is no longer public
 """
 
@@ -33,6 +34,8 @@ KEY = "commonground_key"
 RESTS_ON = "commonground_rests_on"
 TEMPORARY = ".making-"
 LOCK_SECONDS = 120
+LAYOUT = 2
+"""The layout of stores that this program writes: one more when a version can't use the tables of the one before."""
 _HALF_MADE = re.compile(rf"{re.escape(TEMPORARY)}[0-9a-f]{{32}}")
 
 
@@ -78,6 +81,16 @@ def state_path(home: Path, kind: str, name: str) -> Path:
 def out_path(home: Path, name: str) -> Path:
     """Give the file of one output."""
     return home / "out" / name
+
+
+def layout_path(home: Path) -> Path:
+    """Give the file that has the layout of a store."""
+    return home / "layout.json"
+
+
+def note_layout(home: Path) -> None:
+    """Note in a store that it has the layout of this program."""
+    write_whole(layout_path(home), json.dumps({"layout": LAYOUT}).encode())
 
 
 def digest(content: bytes) -> str:
@@ -292,7 +305,10 @@ def prune(home: Path, kind: str, names: set[str]) -> None:
 
 @contextmanager
 def sole_builder(home: Path) -> Iterator[None]:
-    """Let one step write to a store at a time; the lock goes with the process, however it ends."""
+    """Let one step write to a store at a time; the lock goes with the process, however it ends.
+
+    A store without tables is new, and gets its layout.
+    """
     home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home / "build.lock", timeout=LOCK_SECONDS)
     try:
@@ -302,6 +318,8 @@ def sole_builder(home: Path) -> Iterator[None]:
             f"{home}: another build or refresh has been at work for {LOCK_SECONDS} s; wait, or name another store"
         ) from error
     try:
+        if not layout_path(home).is_file() and not any((home / "state").glob("*/*.parquet")):
+            note_layout(home)
         yield
     finally:
         lock.release()

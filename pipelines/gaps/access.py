@@ -11,6 +11,7 @@ from pipelines.declarations.acceptances import Accepted, with_acceptance
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.fingerprints import ANSWERED, Keys
 from pipelines.declarations.project import Project
+from pipelines.gaps.ledger_load import ledger_path
 from pipelines.gaps.proxies import is_open, open_reason
 from pipelines.gaps.requests import NOTHING_TO_ASK, REQUEST, Gaps, request_id
 from pipelines.gaps.verdicts import weighed
@@ -88,6 +89,14 @@ def answered_now(project: Project, made: Keys) -> list[str]:
 
 
 def answered_before(project: Project, made: Keys) -> list[str]:
-    """Name the problems that were answered from something else than what is held now."""
-    there = (name for name in project.catalogue.problems if state_path(project.home, "cell", name).is_file())
-    return sorted(name for name in there if not answer_is_fresh(project.home, name, made))
+    """Name the problems that were answered from something else than what is held now.
+
+    One that has a ledger was answered, also where its tables are gone, as those of an earlier version are.
+    """
+    home = project.home
+    there = (
+        name
+        for name in project.catalogue.problems
+        if state_path(home, "cell", name).is_file() or ledger_path(home, name).is_file()
+    )
+    return sorted(name for name in there if not answer_is_fresh(home, name, made))

@@ -1,0 +1,89 @@
+"""A store that version 0.1 wrote: one sentence, its snapshots and ledger are kept, everything else is made again."""
+
+import json
+import zipfile
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.app.earlier_store import SENTENCE, renew
+from pipelines.core.errors import CommongroundError, UnreadableError
+from pipelines.core.layout import is_earlier, layout_of
+from pipelines.core.store import LAYOUT, history, layout_path, sole_builder, state_path, table_key, write_table
+from pipelines.declarations.catalogue import load
+from pipelines.declarations.project import Project
+from pipelines.gaps.ledger_load import gaps_of, read_ledger
+from tests.app.test_cli import run
+from tests.small import small_project
+
+STORE = Path(__file__).with_name("store_of_0_1.zip")
+"""A build of jobs_south_london alone, as of FIRST, by the version before layouts: without files that can be made."""
+FIRST = date(2026, 11, 1)
+PROBLEM = "jobs_south_london"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    with zipfile.ZipFile(STORE) as packed:
+        packed.extractall(tmp_path / "store")
+    return tmp_path / "store"
+
+
+def test_an_earlier_store_is_met_with_one_sentence_and_goes_on(home: Path, tmp_path: Path) -> None:
+    project = small_project(tmp_path)
+    log = (home / "snapshots" / "log.jsonl").read_bytes()
+    before = {kind: table_key(state_path(home, kind, PROBLEM)) for kind in ("cell", "verdict", "report")}
+    (home / "out" / "my notes.csv").write_text("mine", encoding="utf-8")
+
+    first = run("build", PROBLEM, store=home, project=project)
+    second = run("build", PROBLEM, store=home, project=project)
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert first.stderr.count(SENTENCE) == 1
+    assert SENTENCE not in first.stdout + second.stdout + second.stderr
+    assert log and (home / "snapshots" / "log.jsonl").read_bytes().startswith(log)
+    after = {kind: table_key(state_path(home, kind, PROBLEM)) for kind in before}
+    assert all(before.values()) and all(after.values()) and not set(before.values()) & set(after.values())
+    ledger = read_ledger(home, PROBLEM)
+    assert ledger.builds["day"].to_list()[0] == FIRST and ledger.builds.height == 2
+    told = gaps_of(Project(load(project), home, date(2026, 11, 24)), PROBLEM)
+    still_open = told.filter(pl.col("closed").is_null(), pl.col("measure") == "vacancies")
+    assert still_open.height > 100 and set(still_open["opened"]) == {FIRST}
+    assert (home / "out" / "my notes.csv").read_text(encoding="utf-8") == "mine"
+    assert sorted(path.name for path in (home / "out").glob(f"{PROBLEM}*.csv")) == [f"{PROBLEM}.csv"]
+
+
+def test_only_tables_that_the_project_wrote_are_removed(home: Path) -> None:
+    mine = home / "state" / "cell" / "mine.parquet"
+    pl.DataFrame({"a": [1]}).write_parquet(mine)
+    kept = {path: path.read_bytes() for folder in ("snapshots", "ledger") for path in (home / folder).iterdir()}
+    assert is_earlier(home)
+    assert renew(home) == SENTENCE
+    assert list((home / "state").rglob("*.parquet")) == [mine]
+    assert kept and {path: path.read_bytes() for path in kept} == kept
+    assert layout_of(home) == LAYOUT and renew(home) == ""
+
+
+def test_a_store_of_a_later_version_is_refused_and_left_as_it_is(home: Path) -> None:
+    layout_path(home).write_text(json.dumps({"layout": LAYOUT + 1}), encoding="utf-8")
+    there = sorted(home.rglob("*"))
+    with pytest.raises(CommongroundError, match=rf"found layout {LAYOUT + 1}, .* knows layouts up to {LAYOUT}"):
+        renew(home)
+    refused = run("snapshots", store=home)
+    assert refused.returncode == 1 and f"found layout {LAYOUT + 1}" in refused.stderr
+    assert len(history(home)) > 10 and sorted(home.rglob("*")) == there
+
+
+def test_a_layout_that_is_not_as_it_was_written_is_named(home: Path) -> None:
+    layout_path(home).write_text("2", encoding="utf-8")
+    with pytest.raises(UnreadableError, match=r"layout\.json: found no layout"):
+        layout_of(home)
+
+
+def test_a_new_store_has_its_layout_before_its_first_table(tmp_path: Path) -> None:
+    with sole_builder(tmp_path):
+        write_table(state_path(tmp_path, "cell", "a"), pl.DataFrame({"a": [1]}), "key")
+    assert not is_earlier(tmp_path) and renew(tmp_path) == ""
+    assert state_path(tmp_path, "cell", "a").is_file()
