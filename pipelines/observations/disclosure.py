@@ -68,7 +68,8 @@ def _families(source: Source, observation: pl.DataFrame) -> list[list[str]]:
     negative = set(observation.filter(pl.col("value") < 0)["measure"].unique())
     sure = {
         name for name, each in source.measures.items()
-        if each.kind in ADDITIVE and not each.uncertain and name not in negative and (each.range or (0,))[0] >= 0
+        if each.kind in ADDITIVE and not each.uncertain
+        and name not in negative and (not each.range or each.range[0] >= 0)
     }  # fmt: skip
     families = [[name] for name in sorted(sure)] if adding.totals else []
     for total, parts in adding.measures.items():

@@ -127,9 +127,7 @@ def _between(stated: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
     )
     # The widest tier that is complete comes next below.
     whole = sums.filter(pl.col("places") == pl.col("size")).sort(*SLICE_OF_TOTAL, "inner_n", "inner_tier")
-    return whole.group_by(SLICE_OF_TOTAL, maintain_order=True).agg(
-        pl.col(name).first() for name in ("inner", "inner_n", "inner_tier")
-    )
+    return whole.group_by(SLICE_OF_TOTAL).agg(pl.col(name).first() for name in ("inner", "inner_n", "inner_tier"))
 
 
 def _apart(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -145,19 +143,18 @@ def _apart(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
     beyond = pl.col("total") - pl.col("inner")
     tiers = (pl.col("places_without") == 0) & (beyond > half * (pl.col("inner_n") + 1))
     unallocated = pl.when(tiers).then(beyond).otherwise(pl.col("told_unallocated").fill_null(0.0))
-    rows = rows.with_columns(unallocated.alias("unallocated"), tiers.fill_null(False).alias("by_tiers"))
+    rows = rows.with_columns(unallocated.alias("unallocated"), tiers.alias("by_tiers"))
     rows = rows.with_columns(
         (pl.col("total") - pl.col("local") - pl.col("unallocated") - pl.col("retired_codes")).alias("left")
     )
-    hidden = pl.max_horizontal(pl.min_horizontal(left, "suppressed_high"), "suppressed_low")
-    rows = _taken(rows, "suppressed", pl.when(pl.col("places_hidden") > 0).then(hidden).otherwise(0.0))
+    rows = _taken(rows, "suppressed", pl.max_horizontal(pl.min_horizontal(left, "suppressed_high"), "suppressed_low"))
     rows = _taken(
         rows, "missing_places", pl.when(pl.col("places_without") > 0).then(left.clip(lower_bound=0.0)).otherwise(0.0)
     )
     most = pl.col("rounding_most")
     rows = _taken(rows, "rounding", pl.max_horizontal(pl.min_horizontal(left, most), -most))
     more = source.adding is not None and source.adding.totals == "more"
-    beyond_known = pl.when(left > 0).then(left).otherwise(0.0) if more else pl.lit(0.0)
+    beyond_known = left.clip(lower_bound=0.0) if more else pl.lit(0.0)
     rows = rows.with_columns(
         (pl.col("unallocated") + beyond_known).alias("unallocated"), (left - beyond_known).alias("remainder")
     )
@@ -166,9 +163,9 @@ def _apart(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 
 def _taken(rows: pl.DataFrame, part: str, share: pl.Expr) -> pl.DataFrame:
-    """Give a part its share of what is left; figures are kept to a billionth, for floating numbers do not add."""
-    given = rows.with_columns((share.fill_null(0.0).round(9) + 0.0).alias(part))
-    return given.with_columns((pl.col("left") - pl.col(part)).round(9).alias("left"))
+    """Give a part its share of what is left, to a billionth, for floating numbers do not add; -0 is written as 0."""
+    given = rows.with_columns((share.round(9) + 0.0).alias(part))
+    return given.with_columns(((pl.col("left") - pl.col(part)).round(9) + 0.0).alias("left"))
 
 
 def _evidence(source: Source) -> pl.Expr:

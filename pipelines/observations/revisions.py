@@ -142,8 +142,10 @@ def _far_moved(both: pl.DataFrame) -> pl.DataFrame:
     changed = pl.col("kind").eq_missing("changed")
     ratio = (pl.col("new") / pl.col("old")).filter(changed & (pl.col("old") != 0) & pl.col("new").is_not_null())
     by_period = in_both.group_by(KEY[0], *KEY[2:]).agg(changed.mean().alias("share"), ratio.median().alias("ratio"))
-    far = (pl.col("share") > 0.5) & ((pl.col("ratio") - 1).abs() > FAR_FROM_ONE).fill_null(False)
-    furthest = pl.struct("period_start", "ratio").filter(far).sort_by((pl.col("ratio") - 1).abs().filter(far)).last()
+    # To a billionth: 110 is 1.1 times 100, and no more than that.
+    apart = (pl.col("ratio") - 1).abs().round(9)
+    far = (pl.col("share") > 0.5) & (apart > FAR_FROM_ONE).fill_null(False)
+    furthest = pl.struct("period_start", "ratio").filter(far).sort_by(apart.filter(far)).last()
     return (
         by_period.sort(KEY[2])
         .group_by("measure", maintain_order=True)

@@ -127,6 +127,11 @@ def test_a_total_that_cuts_through_places_published_together_says_nothing() -> N
     assert ends(joined, [total(LONDON, 10.0), total(ENGLAND, 10.0, tier="nation")]) == [(3.0, 3.0)]
 
 
+def test_places_published_together_may_be_all_of_a_larger_place() -> None:
+    assert ends([seen(f"{A}+{B}+{C}", None, 1.0, 4.0)], [total(LONDON, 3.0)]) == [(3.0, 3.0)]
+    assert ends([seen(D, None, 1.0, 4.0)], [total("E12000008", 3.0)]) == [(3.0, 3.0)]
+
+
 def test_rounded_figures_leave_their_half_base() -> None:
     rounded = [seen(A, None, 0.0, 9.0), seen(B, 5.0, 2.5, 7.5), seen(C, 0.0, 0.0, 2.5)]
     assert ends(rounded, [total(LONDON, 15.0, low=12.5, high=17.5)]) == [(2.5, 9.0)]
@@ -265,6 +270,13 @@ def test_each_measure_is_narrowed_by_its_own_totals() -> None:
     source = declared(PLACES, "m", "n")
     assert ends(both, totals, source) == [(3.0, 3.0), (2.0, 2.0)]
     assert sorted(narrow(both, totals, source).told["measure"]) == ["m", "n"]
+
+
+def test_a_contradiction_in_one_measure_hinders_none_that_it_is_no_part_of() -> None:
+    source = declared({"totals": "places", **SUM}, "all", "m", "n", "x")
+    hidden = [of("all", A, 10.0), of("m", A, 7.0), of("n", A, None), *({**each, "measure": "x"} for each in HIDDEN)]
+    assert ends(hidden, [total(LONDON, 99.0, measure="x")], source) == [(3.0, 3.0), (1.0, 4.0)]
+    assert ends(hidden[::-1], [total(LONDON, 99.0, measure="x")], source) == [(1.0, 4.0), (3.0, 3.0)]
 
 
 def test_the_order_of_rows_and_an_unrelated_measure_change_no_bound() -> None:

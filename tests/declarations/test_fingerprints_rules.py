@@ -1,0 +1,137 @@
+"""Which tables a new file makes again: what rests on it, directly or by the places it tells of, and nothing else."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines.core.store import Snapshot, digest, put
+from pipelines.declarations.catalogue import Catalogue, load
+from pipelines.declarations.fingerprints import Keys, keys, rests_on
+
+ROOT = Path(__file__).resolve().parents[2]
+AS_OF = date(2026, 11, 24)
+OWN, OTHER = "ons_claimant_rate", "mhclg_rough_sleeping"
+BY_TABLES = ("gov_scot_deprivation", "dwp_uc_households_msoa", "nhse_kh03", "nomis_claimants_wards")
+"""Sources of codes that tables of areas and shares may know, and the register not: zones, trusts, wards."""
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load(ROOT)
+
+
+def hold(home: Path, name: str, content: bytes = b"x", released: date = AS_OF, file: str = "a.csv") -> None:
+    line = Snapshot(name, digest(content), released, "", "2026-11-24T00:00:00", "test", file, len(content), "")
+    put(home, content, line)
+
+
+def changed(before: Keys, after: Keys) -> dict[str, set[str]]:
+    """Name what has another key: sources, answers, tables of areas, and the two that are one."""
+    assert before.observation.keys() == after.observation.keys() and before.answer.keys() == after.answer.keys()
+    found = {
+        field: {name for name, key in getattr(before, field).items() if getattr(after, field)[name] != key}
+        for field in ("observation", "answer", "apportioning")
+    }
+    return {
+        **found,
+        "one": {field for field in ("places", "boundaries") if getattr(before, field) != getattr(after, field)},
+    }
+
+
+NOTHING: dict[str, set[str]] = {"observation": set(), "answer": set(), "apportioning": set(), "one": set()}
+
+
+def test_keys_are_the_same_as_long_as_nothing_changes(catalogue: Catalogue, tmp_path: Path) -> None:
+    first = keys(catalogue, tmp_path, AS_OF)
+    assert changed(first, keys(catalogue, tmp_path, AS_OF)) == NOTHING
+    assert len(set(first.observation.values())) == len(first.observation) > len(BY_TABLES)
+    assert len(set(first.answer.values())) == len(first.answer) > 1
+
+
+@pytest.mark.parametrize("table", ["ons_small_areas", "nhs_trust_catchments", "ons_output_areas"])
+def test_tables_of_areas_make_again_what_is_read_by_them_and_every_answer(
+    catalogue: Catalogue, tmp_path: Path, table: str
+) -> None:
+    before = keys(catalogue, tmp_path, AS_OF)
+    hold(tmp_path, table)
+    found = changed(before, keys(catalogue, tmp_path, AS_OF))
+    assert found["observation"] >= set(BY_TABLES) and not found["observation"] & {OWN, OTHER}
+    assert (found["answer"], found["apportioning"], found["one"]) == (set(before.answer), {table}, set())
+
+
+def test_a_release_of_codes_of_another_time_is_read_by_those_tables_too(catalogue: Catalogue, tmp_path: Path) -> None:
+    releases = catalogue.sources[OWN].releases
+    zones = releases[0].model_copy(update={"places": "msoa_2011"})
+    source = catalogue.sources[OWN].model_copy(update={"releases": (zones, *releases[1:])})
+    other = catalogue._replace(sources={**catalogue.sources, OWN: source})
+    before = keys(other, tmp_path, AS_OF)
+    hold(tmp_path, "ons_small_areas")
+    assert OWN in changed(before, keys(other, tmp_path, AS_OF))["observation"]
+
+
+@pytest.mark.parametrize("table", ["ons_lad_register", "ons_lad_changes"])
+def test_the_register_and_what_became_of_codes_make_all_but_boundaries_again(
+    catalogue: Catalogue, tmp_path: Path, table: str
+) -> None:
+    before = keys(catalogue, tmp_path, AS_OF)
+    hold(tmp_path, table)
+    found = changed(before, keys(catalogue, tmp_path, AS_OF))
+    assert found == {"observation": set(before.observation), "answer": set(before.answer),
+                     "apportioning": set(before.apportioning), "one": {"places"}}  # fmt: skip
+
+
+def test_boundaries_make_answers_again_and_no_figures(catalogue: Catalogue, tmp_path: Path) -> None:
+    before = keys(catalogue, tmp_path, AS_OF)
+    hold(tmp_path, "ons_lad_boundaries")
+    found = changed(before, keys(catalogue, tmp_path, AS_OF))
+    assert found == {**NOTHING, "answer": set(before.answer), "one": {"boundaries"}}
+
+
+def test_a_file_of_figures_makes_again_its_source_and_the_answers_that_rest_on_it(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    before = keys(catalogue, tmp_path, AS_OF)
+    hold(tmp_path, OTHER)
+    found = changed(before, keys(catalogue, tmp_path, AS_OF))
+    resting = {name for name in catalogue.problems if OTHER in rests_on(catalogue, [name])}
+    assert found == {**NOTHING, "observation": {OTHER}, "answer": resting}
+    assert "rough_sleeping" in resting and "jobs_recovery" not in resting
+
+
+@pytest.mark.parametrize(
+    ("released", "is_changed"), [(date(2026, 11, 23), True), (AS_OF, True), (date(2026, 11, 25), False)]
+)
+def test_a_file_counts_from_the_day_it_was_released(
+    catalogue: Catalogue, tmp_path: Path, released: date, is_changed: bool
+) -> None:
+    before = keys(catalogue, tmp_path, AS_OF)
+    hold(tmp_path, OTHER, released=released)
+    assert changed(before, keys(catalogue, tmp_path, AS_OF))["observation"] == ({OTHER} if is_changed else set())
+
+
+def test_other_bytes_another_day_and_another_name_each_make_again_and_the_same_fetch_does_not(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    hold(tmp_path, OTHER)
+    before = keys(catalogue, tmp_path, AS_OF)
+    hold(tmp_path, OTHER)
+    assert changed(before, keys(catalogue, tmp_path, AS_OF)) == NOTHING
+    for content, released, file in ((b"y", AS_OF, "a.csv"), (b"y", date(2026, 1, 1), "a.csv"), (b"y", AS_OF, "b.csv")):
+        hold(tmp_path, OTHER, content, released, file)
+        after = keys(catalogue, tmp_path, AS_OF)
+        assert changed(before, after)["observation"] == {OTHER}
+        before = after
+
+
+def test_the_day_of_the_build_makes_answers_again_and_no_figures(catalogue: Catalogue, tmp_path: Path) -> None:
+    before = keys(catalogue, tmp_path, AS_OF)
+    assert changed(before, keys(catalogue, tmp_path, date(2026, 11, 25))) == {**NOTHING, "answer": set(before.answer)}
+
+
+def test_what_is_declared_of_a_source_makes_it_again(catalogue: Catalogue, tmp_path: Path) -> None:
+    before = keys(catalogue, tmp_path, AS_OF)
+    other = catalogue._replace(said={**catalogue.said, OTHER: "something else"})
+    found = changed(before, keys(other, tmp_path, AS_OF))
+    assert (found["observation"], found["one"]) == ({OTHER}, set())
+    assert "rough_sleeping" in found["answer"] and "jobs_recovery" not in found["answer"]

@@ -1,0 +1,429 @@
+"""Expected returns, rule by rule: who is due, what became of each, how much it would be, and how all are summed."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from checks.doubt import DOUBT
+from pipelines.core.schema import CHANGE, OBSERVATION, PLACE, rows
+from pipelines.declarations.source import Source
+from pipelines.observations.returns import REPORTING, RETURN, count_returns, newest_periods, reporting
+
+A, B, C = "E23000001", "E23000002", "E23000003"
+Row = dict[str, Any]
+
+
+def declared(names: tuple[str, ...] = ("m",), measure: Row | None = None, roll: str = "every", **given: Any) -> Source:
+    one = {"title": "c", "unit": "crimes", "kind": "count", "column": "n", **(measure or {})}
+    return Source.model_validate(
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "pfa_2023",
+         "cadence": "monthly", "lag": "1 month", "coverage": ["England"], "columns": {"place": "c", "period": "d"},
+         "returns": {"by": "forces", "roll": roll}, "measures": dict.fromkeys(names, one), **given},
+        strict=False,
+    )  # fmt: skip
+
+
+def month(number: int) -> dict[str, date]:
+    last = date(2023, number + 1, 1) - timedelta(days=1)
+    return {"period_start": date(2023, number, 1), "period_end": last}
+
+
+def row(code: str, number: int, value: float | None, **more: Any) -> Row:
+    """Give a figure of a month, out on the 20th of the next one."""
+    order = more.pop("order", 0)
+    return {"source": "s", "measure": "m", "place_code": code, "value": value, "order": order,
+            "released_at": date(2023, number + 1, 20), "status": "normal" if value is not None else "confidential",
+            **month(number), **more}  # fmt: skip
+
+
+def force(code: str, **more: Any) -> Row:
+    return {"place_code": code, "place_name": f"Force {code[-1]}", "nation": "England", "kind": "pfa", **more}
+
+
+FORCES = [force(A), force(B), force(C)]
+
+
+def told(
+    cells: list[Row],
+    doubted: list[Row] | None = None,
+    people: dict[str, float] | None = None,
+    roll: list[Row] | None = None,
+    change: list[Row] | None = None,
+    source: Source | None = None,
+) -> pl.DataFrame:
+    order = pl.Series("order", [each["order"] for each in cells], pl.Int64)
+    return count_returns(
+        rows(cells, OBSERVATION).with_columns(order),
+        rows([{"measure": "m", "withheld": True, **each} for each in doubted or []], DOUBT),
+        source or declared(),
+        rows(roll or FORCES, PLACE),
+        pl.DataFrame(list((people or {}).items()), {"place_code": pl.String, "people": pl.Float64}, orient="row"),
+        rows(change or [], CHANGE),
+    )
+
+
+def of(found: pl.DataFrame, name: str, number: int | None = None, measure: str = "m") -> Row:
+    mine = found.filter(pl.col("measure") == measure)
+    if number:
+        mine = mine.filter(pl.col("period_start") == month(number)["period_start"])
+    codes = mine["place_code"].to_list()
+    assert len(codes) == len(set(codes)) or not number
+    return dict(mine.select("place_code", name).iter_rows())
+
+
+WHOLE = [row(code, n, value * n) for n in (1, 2, 3) for code, value in ((A, 900.0), (B, 90.0), (C, 10.0))]
+
+
+def without(code: str, number: int) -> list[Row]:
+    return [each for each in WHOLE if (each["place_code"], each["period_start"].month) != (code, number)]
+
+
+def test_a_return_is_whole_and_one_that_did_not_come_is_a_row_too() -> None:
+    found = told([row(A, 1, 900.0), row(B, 1, 90.0)], people={A: 9000.0, B: 900.0, C: 100.0})
+    first = {"source": "s", "measure": "m", "returned_by": "forces", "place_code": A, "place_name": "Force 1",
+             **month(1), "due_on": date(2023, 3, 2), "state": "returned", "first_released": date(2023, 2, 20),
+             "in_time": True, "value": 900.0, "volume_due": 900.0}  # fmt: skip
+    last = {**first, "place_code": C, "place_name": "Force 3", "state": "not_returned", "first_released": None,
+            "in_time": False, "value": None, "volume_due": 10.0}  # fmt: skip
+    second = {**first, "place_code": B, "place_name": "Force 2", "value": 90.0, "volume_due": 90.0}
+    assert found.to_dicts() == [first, second, last]
+    assert found.columns == list(RETURN)
+
+
+def test_rows_are_in_order_of_measure_period_and_provider_whatever_the_files_order() -> None:
+    source = declared(("n", "m"))
+    cells = [*WHOLE, *({**each, "measure": "n"} for each in WHOLE)]
+    found = told(cells, source=source)
+    key = ["measure", "period_start", "place_code"]
+    assert_frame_equal(found, found.sort(key))
+    assert found.height == 18
+    assert_frame_equal(told(cells[::-1], source=source, roll=FORCES[::-1]), found)
+
+
+@pytest.mark.parametrize(("kind", "height"), [("count", 9), ("stock", 9), ("index", 0), ("median", 0)])
+def test_only_counts_and_stocks_have_a_volume_that_is_due(kind: str, height: int) -> None:
+    assert told(WHOLE, source=declared(measure={"kind": kind})).height == height
+
+
+def test_a_source_without_returns_or_without_figures_has_none() -> None:
+    silent = declared().model_copy(update={"returns": None})
+    for found in (told(WHOLE, source=silent), told([])):
+        assert (found.height, found.columns) == (0, list(RETURN))
+        assert (reporting(found).height, reporting(found).columns) == (0, list(REPORTING))
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "state"),
+    [("normal", 5.0, "returned"), ("provisional", 5.0, "returned"), ("confidential", None, "hidden"),
+     ("low", None, "hidden"), ("not_available", None, "not_returned")],
+)  # fmt: skip
+def test_what_became_of_a_return(status: str, value: float | None, state: str) -> None:
+    found = told([*without(C, 1), row(C, 1, value, status=status)])
+    assert of(found, "state", 1) == {A: "returned", B: "returned", C: state}
+    assert of(found, "value", 1)[C] == value
+
+
+def test_what_can_not_be_there_is_not_due_in_that_period_alone() -> None:
+    found = told([*without(C, 1), row(C, 1, None, status="not_applicable")])
+    assert (set(of(found, "state", 1)), set(of(found, "state", 2))) == ({A, B}, {A, B, C})
+
+
+def test_only_what_is_withheld_is_a_part_of_a_return() -> None:
+    doubted = [{"place_code": A, **month(1)}, {"place_code": A, **month(1), "reason": "again"},
+               {"place_code": B, **month(1), "withheld": False}, {"place_code": C, **month(1), "measure": "n"},
+               {"place_code": C, **month(2)}]  # fmt: skip
+    found = told(WHOLE, doubted)
+    assert of(found, "state", 1) == {A: "partial", B: "returned", C: "returned"}
+    assert of(found, "state", 2) == {A: "returned", B: "returned", C: "partial"}
+    # What did not come is no part of a return, whatever was doubted of it; what is hidden and doubted is.
+    assert of(told(without(C, 2), doubted), "state", 2)[C] == "not_returned"
+    assert of(told([*without(C, 2), row(C, 2, None)], doubted), "state", 2)[C] == "partial"
+
+
+def test_a_period_for_which_none_has_returned_is_not_due() -> None:
+    found = told([*WHOLE, row(A, 4, None, status="not_available")])
+    assert found["period_start"].dt.month().unique().sort().to_list() == [1, 2, 3]
+
+
+def test_a_provider_that_has_two_rows_is_due_once() -> None:
+    """Its own figure, and one that is published of it and another together; twice on the roll, under two names."""
+    cells = [row(A, 1, 900.0), row(f"{A}+{B}", 1, 990.0), row(C, 1, 10.0)]
+    found = told(cells, roll=[force(A, place_name="Old"), *FORCES])
+    assert found.select("place_code", "place_name", "state", "value").rows() == [
+        (A, "Force 1", "returned", 900.0), (B, "Force 2", "returned", 990.0), (C, "Force 3", "returned", 10.0)
+    ]  # fmt: skip
+    period = reporting(found).filter(pl.col("scope") == "period").row(0, named=True)
+    assert (period["due"], period["returned"]) == (3, 3)
+
+
+def test_the_newest_release_of_a_period_tells_its_figures_and_the_first_when_they_came() -> None:
+    later = {"order": 1, "released_at": date(2023, 6, 20)}
+    cells = [row(A, 1, 900.0), row(B, 1, 90.0), row(A, 1, 950.0, **later), row(C, 1, 10.0, **later)]
+    for each in (cells, cells[::-1]):
+        found = told(each)
+        assert of(found, "value", 1) == {A: 950.0, B: None, C: 10.0}
+        assert of(found, "state", 1) == {A: "returned", B: "not_returned", C: "returned"}
+        assert of(found, "first_released", 1) == {A: date(2023, 2, 20), B: date(2023, 2, 20), C: date(2023, 6, 20)}
+        assert of(found, "in_time", 1) == {A: True, B: True, C: False}
+
+
+@pytest.mark.parametrize(
+    ("day", "in_time"), [(date(2023, 3, 1), True), (date(2023, 3, 2), True), (date(2023, 3, 3), None)]
+)
+def test_in_time_is_out_by_the_day_it_is_due_or_not_known(day: date, in_time: bool | None) -> None:
+    found = told([row(A, 1, 900.0, released_at=day), row(B, 1, 9.0, released_at=day)])
+    assert of(found, "in_time", 1) == {A: in_time, B: in_time, C: False}
+    assert of(found, "due_on", 1)[A] == date(2023, 3, 2)
+    unknown = told([row(A, 1, 900.0, released_at=day)], source=declared(lag=None))
+    assert of(unknown, "in_time", 1) == {A: None, B: False, C: False}
+    assert unknown["due_on"].to_list() == [None] * 3
+
+
+def test_the_day_a_period_opened_is_its_own_and_its_measures_own() -> None:
+    source = declared(("m", "n"))
+    cells = [row(A, 1, 1.0), row(A, 2, 1.0), row(A, 1, 1.0, measure="n", released_at=date(2023, 2, 1))]
+    found = told(cells, source=source)
+    assert [of(found, "in_time", number, name)[A] for name, number in (("m", 1), ("m", 2), ("n", 1))] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("given", "months"),
+    [
+        ({"valid_to": date(2023, 1, 31)}, [1]), ({"valid_to": date(2023, 1, 30)}, []),
+        ({"valid_to": date(2023, 2, 28)}, [1, 2]), ({"valid_from": date(2023, 2, 28)}, [2, 3]),
+        ({"valid_from": date(2023, 3, 1)}, [3]), ({"valid_from": date(2023, 2, 1), "valid_to": date(2023, 3, 1)}, [2]),
+        ({}, [1, 2, 3]), ({"nation": None}, [1, 2, 3]), ({"nation": "Wales"}, []),
+    ],
+)  # fmt: skip
+def test_a_provider_is_due_for_the_periods_that_end_while_its_code_is_in_use(given: Row, months: list[int]) -> None:
+    found = told([each for each in WHOLE if each["place_code"] != C], roll=[force(A), force(B), force(C, **given)])
+    mine = found.filter(pl.col("place_code") == C)
+    assert mine["period_start"].dt.month().to_list() == months
+    assert found.filter(pl.col("place_code") == A).height == 3
+
+
+def test_where_only_those_seen_are_due_each_is_from_its_first_period_on() -> None:
+    source = declared(("m", "n"), roll="seen")
+    cells = [row(A, 1, 9.0), row(A, 2, 9.0), row(A, 3, 9.0), row(B, 2, 9.0), row(A, 1, 9.0, measure="n")]
+    found = told(cells, source=source)
+    assert [of(found, "state", number) for number in (1, 2, 3)] == [
+        {A: "returned"}, {A: "returned", B: "returned"}, {A: "returned", B: "not_returned"}
+    ]  # fmt: skip
+    assert of(found, "state", 1, "n") == {A: "returned"}
+    ended = told(cells, source=source, roll=[force(A), force(B, valid_to=date(2023, 3, 1))])
+    assert of(ended, "state", 3) == {A: "returned"}
+
+
+@pytest.mark.parametrize(
+    ("came", "end", "due"),
+    [
+        # The one that took it over returned; neither did; it did itself; both did.
+        ([B], 28, {B}), ([C], 28, {A, B, C}), ([A], 28, {A, B}), ([A, B], 28, {A, B}),
+        # One that ended with another day is due or not by that day alone.
+        ([B], 27, {B}),
+    ],
+)  # fmt: skip
+def test_one_that_ended_with_the_period_is_spared_where_its_successor_returned(
+    came: list[str], end: int, due: set[str]
+) -> None:
+    roll = [
+        force(A, valid_to=date(2023, 2, end)),
+        force(B),
+        force(C, valid_from=None if C in came else date(2024, 1, 1)),
+    ]
+    change = [{"from_code": A, "to_code": B}, {"from_code": A, "to_code": B, "kind": "merged"}]
+    found = told([row(code, 2, 9.0) for code in came], roll=roll, change=change)
+    assert set(of(found, "state", 2)) == due
+    # In the month before, that it was to end spares it nothing.
+    earlier = told([row(B, 1, 9.0), *(row(code, 2, 9.0) for code in came)], roll=roll, change=change)
+    assert of(earlier, "state", 1) == {A: "not_returned", B: "returned", **({C: "not_returned"} if C in came else {})}
+
+
+def test_what_is_due_is_what_is_usual_moved_as_the_others_moved() -> None:
+    found = told(without(A, 2))
+    # Usual of A is the middle of 900 and 2,700; of the others their second month, in which they returned as usual.
+    assert of(found, "volume_due", 2) == pytest.approx({A: 1800.0, B: 180.0, C: 20.0})
+    # In January all returned, and half of what is usual; in March half as much again.
+    assert of(found, "volume_due", 1) == pytest.approx({A: 900.0, B: 90.0, C: 10.0})
+    assert of(found, "volume_due", 3) == pytest.approx({A: 2700.0, B: 270.0, C: 30.0})
+
+
+def test_a_part_of_a_return_is_neither_usual_nor_a_movement() -> None:
+    cells = [*WHOLE, row(A, 4, 1.0), row(B, 4, 360.0), row(C, 4, 40.0)]
+    found = told(cells, [{"place_code": A, **month(4)}])
+    # Usual are 1,800, 225 and 25, and the other two returned 400 in place of 250.
+    assert of(found, "volume_due", 4) == pytest.approx({A: 2880.0, B: 360.0, C: 40.0})
+
+
+def test_of_one_that_never_returned_the_people_tell_and_else_nothing() -> None:
+    cells = [each for each in WHOLE if each["place_code"] != A]
+    found = told(cells, people={A: 500.0, B: 900.0, C: 100.0})
+    # The others usually return 200 of 1,000 people: 100 of 500, halved in January.
+    assert of(found, "volume_due", 2) == pytest.approx({A: 100.0, B: 180.0, C: 20.0})
+    assert of(found, "volume_due", 1) == pytest.approx({A: 50.0, B: 90.0, C: 10.0})
+    # People of a place without returns, or returns of one without people, tell nothing of the others.
+    assert of(told(cells, people={A: 500.0, B: 900.0}), "volume_due", 2)[A] == pytest.approx(100.0)
+    assert of(told(cells, people={B: 900.0}), "volume_due", 2) == {A: None, B: 180.0, C: 20.0}
+    assert of(told(cells, people={A: 500.0}), "volume_due", 2)[A] is None
+    assert of(told(cells, people={A: 500.0, B: 0.0}), "volume_due", 2)[A] is None
+
+
+def test_each_measure_has_its_own_usual_volume() -> None:
+    source = declared(("m", "n"))
+    cells = [*without(A, 2), *({**each, "measure": "n", "value": 5.0} for each in WHOLE)]
+    found = told(cells, source=source)
+    assert of(found, "volume_due", 2)[A] == pytest.approx(1800.0)
+    assert of(found, "volume_due", 2, "n") == {A: 5.0, B: 5.0, C: 5.0}
+
+
+def test_where_nothing_usual_came_what_is_due_is_not_moved() -> None:
+    cells = [row(A, 1, 8.0), row(B, 2, None), row(B, 1, 0.0)]
+    found = told(cells)
+    assert of(found, "volume_due", 2) == {A: 8.0, B: 0.0, C: None}
+    nothing = told([row(A, 1, 0.0), row(B, 1, 0.0)])
+    assert of(nothing, "volume_due", 1) == {A: 0.0, B: 0.0, C: None}
+
+
+def returned(*given: Row) -> pl.DataFrame:
+    """Make returns of January; those that say nothing else came whole and in time, one of them 10."""
+    plain = {"source": "s", "measure": "m", "returned_by": "forces", "state": "returned", "in_time": True,
+             "value": 10.0, "volume_due": 10.0, "place_code": A, **month(1)}  # fmt: skip
+    return rows([{**plain, "place_name": f"Force {each.get('place_code', A)[-1]}", **each} for each in given], RETURN)
+
+
+ABSENT: Row = {"state": "not_returned", "in_time": False, "value": None}
+
+
+def period(*given: Row) -> Row:
+    found = reporting(returned(*given)).filter(pl.col("scope") == "period")
+    assert found.height == 1
+    return found.row(0, named=True)
+
+
+def test_a_period_and_a_provider_are_summed_up_whole() -> None:
+    found = reporting(returned({}, {"place_code": B, **ABSENT, "volume_due": 30.0}, {**month(2), "value": 12.0}))
+    shared = {"source": "s", "measure": "m", "returned_by": "forces"}
+    both = {**shared, "scope": "period", "place_code": None, "place_name": None, "size_unknown": 0}
+    each = {**shared, "scope": "provider", "size_unknown": 0}
+    assert found.to_dicts() == [
+        {**both, **month(1), "due": 2, "returned": 1, "volume_due": 40.0, "reporting_rate": 0.25,
+         "in_time_rate": 0.25, "missing": f"{B} Force 2"},
+        {**both, **month(2), "due": 1, "returned": 1, "volume_due": 10.0, "reporting_rate": 1.0,
+         "in_time_rate": 1.0, "missing": None},
+        {**each, "place_code": B, "place_name": "Force 2", **month(1), "due": 1, "returned": 0, "volume_due": 30.0,
+         "reporting_rate": 0.0, "in_time_rate": 0.0, "missing": "2023-01-01"},
+        {**each, "place_code": A, "place_name": "Force 1", "period_start": date(2023, 1, 1),
+         "period_end": date(2023, 2, 28), "due": 2, "returned": 2, "volume_due": 20.0, "reporting_rate": 1.0,
+         "in_time_rate": 1.0, "missing": None},
+    ]  # fmt: skip
+    assert [{name: row[name] for name in REPORTING} for row in found.to_dicts()] == found.to_dicts()
+
+
+@pytest.mark.parametrize(
+    ("given", "rate", "whole"),
+    [
+        ({}, 1.0, 2), ({"state": "hidden", "value": None}, 1.0, 2), ({"state": "not_returned", "value": None}, 0.5, 1),
+        # A part counts as a part: none at all, a quarter, more than was due.
+        ({"state": "partial", "value": 0.0}, 0.5, 1), ({"state": "partial", "value": 2.5}, 0.625, 1),
+        ({"state": "partial", "value": 25.0}, 1.0, 2), ({"state": "partial", "value": -5.0}, 0.5, 1),
+        ({"state": "partial", "value": 0.0, "volume_due": 0.0}, 1.0, 1),
+        # A whole return counts as one, however small.
+        ({"value": 1.0}, 1.0, 2),
+    ],
+)  # fmt: skip
+def test_a_share_of_what_was_due_came(given: Row, rate: float, whole: int) -> None:
+    found = period({"place_code": B}, given)
+    assert (found["reporting_rate"], found["returned"], found["due"]) == (rate, whole, 2)
+
+
+@pytest.mark.parametrize(("unknown", "known"), [(0, True), (1, True), (2, False)])
+def test_a_rate_is_told_where_no_more_than_a_tenth_is_of_unknown_size(unknown: int, known: bool) -> None:
+    given = [{"place_code": f"E2300001{n}", "volume_due": None if n < unknown else 10.0} for n in range(10)]
+    found = period(*given)
+    assert (found["reporting_rate"], found["in_time_rate"]) == ((1.0, 1.0) if known else (None, None))
+    assert (found["size_unknown"], found["volume_due"], found["due"]) == (unknown, 10.0 * (10 - unknown), 10)
+
+
+def test_what_is_of_unknown_size_is_in_no_rate() -> None:
+    given = [{"place_code": f"E2300001{n}", **({"volume_due": None, **ABSENT} if n == 0 else {})} for n in range(10)]
+    found = period(*given)
+    assert (found["reporting_rate"], found["in_time_rate"], found["returned"]) == (1.0, 1.0, 9)
+    unsure = [{**each, **({"in_time": None} if n == 0 else {})} for n, each in enumerate(given)]
+    assert period(*unsure)["in_time_rate"] == 1.0
+    assert period(*unsure, {"in_time": None})["in_time_rate"] is None
+
+
+def test_where_no_volume_is_due_there_is_no_rate() -> None:
+    found = period({"volume_due": 0.0}, {"place_code": B, "volume_due": 0.0})
+    assert (found["reporting_rate"], found["in_time_rate"], found["volume_due"]) == (None, None, 0.0)
+    # One that is due is enough.
+    assert period({"volume_due": 0.0}, {"place_code": B})["reporting_rate"] == 1.0
+    assert period({"volume_due": 0.5}, {"place_code": B, "volume_due": 0.0})["reporting_rate"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("given", "rate"), [({"in_time": False}, 0.75), ({"in_time": None}, None), ({"in_time": True}, 1.0)]
+)
+def test_what_came_in_time_is_weighed_by_its_volume_or_not_known(given: Row, rate: float | None) -> None:
+    assert period({"volume_due": 30.0, "place_code": B}, given)["in_time_rate"] == rate
+
+
+def test_who_is_missing_is_named_largest_first_and_eight_at_most() -> None:
+    def missing(count: int) -> str:
+        given = [{"place_code": f"E2300001{n}", **ABSENT, "volume_due": float(n + 1)} for n in range(count)]
+        return str(period(*given, {})["missing"])
+
+    named = [f"E2300001{n} Force {n}" for n in range(10)]
+    assert missing(2) == ", ".join(named[1::-1])
+    assert missing(8) == ", ".join(named[7::-1])
+    assert missing(9) == ", ".join(named[8:0:-1]) + " and 1 more"
+    assert missing(10) == ", ".join(named[9:1:-1]) + " and 2 more"
+    # Of equal size by their code, of unknown size last; what is hidden or in part is not missing.
+    equal = [{"place_code": B, **ABSENT}, {**ABSENT}, {"place_code": C, **ABSENT, "volume_due": None}]
+    assert period(*equal)["missing"] == f"{A} Force 1, {B} Force 2, {C} Force 3"
+    assert period({"state": "hidden"}, {"place_code": B, "state": "partial"})["missing"] is None
+
+
+def test_missing_periods_of_a_provider_are_named_by_their_first_day() -> None:
+    given = [{**month(n), **(ABSENT if n != 2 else {})} for n in (3, 1, 2)]
+    found = reporting(returned(*given)).filter(pl.col("scope") == "provider").row(0, named=True)
+    assert (found["missing"], found["due"], found["returned"]) == ("2023-01-01, 2023-03-01", 3, 1)
+    assert (found["period_start"], found["period_end"]) == (date(2023, 1, 1), date(2023, 3, 31))
+
+
+def test_sums_are_in_order_the_least_complete_first_and_unknown_ones_last() -> None:
+    given = [{"place_code": A, **month(1)}, {"place_code": A, **month(2), **ABSENT}, {**month(3), "volume_due": None},
+             {**month(4)}, {**month(1), "measure": "l"}]  # fmt: skip
+    for each in (given, given[::-1]):
+        found = reporting(returned(*each)).filter(pl.col("scope") == "period")
+        assert found.select("measure", pl.col("period_start").dt.month(), "reporting_rate").rows() == [
+            ("l", 1, 1.0), ("m", 2, 0.0), ("m", 1, 1.0), ("m", 4, 1.0), ("m", 3, None)
+        ]  # fmt: skip
+
+
+def rates(**given: float | None) -> pl.DataFrame:
+    """Sum up months m1, m2 ... of a measure, each with its rate, and a provider that never returned."""
+    found = [{"scope": "period", "measure": name[0], "reporting_rate": rate, **month(int(name[1:]))}
+             for name, rate in given.items()]  # fmt: skip
+    never = {"scope": "provider", "measure": "m", "reporting_rate": 0.0, "place_code": A, **month(9)}
+    return rows([*found, never], REPORTING)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"m1": 0.5, "m2": 0.2, "m3": 1.0}, [("m", 3), ("m", 2)]),
+        ({"m3": 0.1, "m2": 0.9, "m1": 0.95}, [("m", 3), ("m", 2)]),
+        # The rest are whole, or of none is it known.
+        ({"m1": 1.0, "m2": 1.0, "m3": 0.5}, [("m", 3)]), ({"m1": None, "m2": None, "m3": 0.5}, [("m", 3)]),
+        ({"m1": None, "m2": 0.99, "m3": None}, [("m", 3), ("m", 2)]), ({"m1": 0.5}, [("m", 1)]), ({}, []),
+        ({"m1": 0.5, "m2": 0.6, "n1": 0.9, "n2": 0.1, "n4": 1.0}, [("m", 2), ("m", 1), ("n", 4), ("n", 2)]),
+    ],
+)  # fmt: skip
+def test_the_newest_period_and_the_least_complete_of_the_rest_are_shown(given: Any, expected: Any) -> None:
+    found = newest_periods(rates(**given))
+    assert found.select("measure", pl.col("period_start").dt.month()).rows() == expected
+    assert found["scope"].unique().to_list() == (["period"] if expected else [])
