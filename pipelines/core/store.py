@@ -181,9 +181,12 @@ def cached_tables(
     """Read the tables of several kinds that one step makes together, as `cached` reads one.
 
     They come back as they were read from the store, so that a build that made them and one that found them agree.
+    A store without tables is new, and gets its layout first.
     """
     paths = [state_path(home, kind, name) for kind in kinds]
     if any(table_key(path) != key for path in paths):
+        if not layout_path(home).is_file() and not any((home / "state").glob("*/*.parquet")):
+            note_layout(home)
         for path, table in zip(paths, make(), strict=True):
             write_table(path, table, key, rests_on)
     return [read_table(path) for path in paths]
@@ -305,10 +308,7 @@ def prune(home: Path, kind: str, names: set[str]) -> None:
 
 @contextmanager
 def sole_builder(home: Path) -> Iterator[None]:
-    """Let one step write to a store at a time; the lock goes with the process, however it ends.
-
-    A store without tables is new, and gets its layout.
-    """
+    """Let one step write to a store at a time; the lock goes with the process, however it ends."""
     home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home / "build.lock", timeout=LOCK_SECONDS)
     try:
@@ -318,8 +318,6 @@ def sole_builder(home: Path) -> Iterator[None]:
             f"{home}: another build or refresh has been at work for {LOCK_SECONDS} s; wait, or name another store"
         ) from error
     try:
-        if not layout_path(home).is_file() and not any((home / "state").glob("*/*.parquet")):
-            note_layout(home)
         yield
     finally:
         lock.release()

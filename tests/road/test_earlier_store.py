@@ -11,7 +11,7 @@ import pytest
 from pipelines.app.earlier_store import SENTENCE, renew
 from pipelines.core.errors import CommongroundError, UnreadableError
 from pipelines.core.layout import is_earlier, layout_of
-from pipelines.core.store import LAYOUT, history, layout_path, sole_builder, state_path, table_key, write_table
+from pipelines.core.store import LAYOUT, cached, history, layout_path, state_path, table_key
 from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger_load import gaps_of, read_ledger
@@ -83,7 +83,6 @@ def test_a_layout_that_is_not_as_it_was_written_is_named(home: Path) -> None:
 
 
 def test_a_new_store_has_its_layout_before_its_first_table(tmp_path: Path) -> None:
-    with sole_builder(tmp_path):
-        write_table(state_path(tmp_path, "cell", "a"), pl.DataFrame({"a": [1]}), "key")
+    cached(tmp_path, "cell", "a", "key", lambda: pl.DataFrame({"a": [1]}))
     assert not is_earlier(tmp_path) and renew(tmp_path) == ""
     assert state_path(tmp_path, "cell", "a").is_file()
