@@ -136,11 +136,13 @@ def _without_the_obvious(stacked: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_time(cells: pl.DataFrame) -> pl.DataFrame:
-    """No slice for the period, none at all, or one too old: but what has no row for a place is not its old figure."""
+    """No slice for the period, none at all, or one too old: but what has no row for a place is not its old figure.
+
+    Where a slice is none of the period, nothing is placed, so a reason of the place is one of a slice too old.
+    """
     known = pl.coalesce(printed("value"), printed("near_value"))
     figure = pl.format("; it was {}", known).fill_null("")
-    aged = pl.col("time_reason").is_in(["stale", "discontinued"]) & pl.col("value_end").is_not_null()
-    of_others = (aged & pl.col("placed_reason").is_in(NO_ROW)).fill_null(False)
+    of_others = pl.col("placed_reason").is_in(NO_ROW).fill_null(False)
     return cells.filter(pl.col("time_reason").is_not_null(), ~of_others).select(
         *KEY,
         pl.col("time_reason").alias("reason"),

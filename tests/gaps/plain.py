@@ -1,0 +1,41 @@
+"""Declarations made in memory, for tests of rules: no file, no store, no build."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.declarations.catalogue import Catalogue, Problem
+from pipelines.declarations.file_format import Columns
+from pipelines.declarations.measure import Measure
+from pipelines.declarations.problem import Header
+from pipelines.declarations.problem_sql import Select
+from pipelines.declarations.source import Source
+
+
+def measure_of(kind: str = "stock", **said: Any) -> Measure:
+    """Make a measure of some kind; a rate gets a denominator."""
+    below = {"denominator": "people"} if kind == "rate" else {}
+    return Measure.model_validate({"title": "t", "unit": "things", "kind": kind, "column": ("x",), **below, **said})
+
+
+def source_of(*measures: str, **said: Any) -> Source:
+    """Make a source of stocks, or of the measures that `said` declares; one that can't be held says what to ask."""
+    about = {"title": "t", "publisher": "A publisher", "licence": "l", "page": "https://example.org"}
+    declared = {"measures": {name: measure_of() for name in measures}, "places": "lad_2023", "period_kind": "year"}
+    ask = {} if said.get("access", "open") == "open" else {"ask": "Ask for it."}
+    columns = Columns(place=("code",), period=("period",))
+    return Source.model_validate({**about, **declared, "columns": columns, **ask, **said})
+
+
+def catalogue_of(**sources: Source) -> Catalogue:
+    """Make a catalogue of sources and their measures."""
+    measures = {name: measure for source in sources.values() for name, measure in source.measures.items()}
+    homes = {measure: name for name, source in sources.items() for measure in source.measures}
+    return Catalogue(Path(), sources, measures, homes, {}, {}, {}, {}, {}, {})
+
+
+def problem_of(grain: str = "latest", needs: dict[str, Any] | None = None, **said: Any) -> Problem:
+    """Make a problem; what each need says is given as in a header."""
+    about = {"question": "q", "decision": "d", "owner": "o", "places": "lad_2023", "grain": grain}
+    return Problem(
+        "p", Header.model_validate({**about, "needs": needs or {}, **said}), Select("", (), {}), Path("p.sql"), ""
+    )

@@ -1,0 +1,461 @@
+"""A cell is a value or a gap with its reason: each rule on plain frames, whole rows asserted."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.apportionment import PLACED
+from pipelines.core.periods import Span, months
+from pipelines.core.schema import CELL, PLACE, rows
+from pipelines.declarations.catalogue import Catalogue, Problem
+from pipelines.declarations.source_parts import Elsewhere, Note
+from pipelines.gaps.cells import remedy, typed_cells
+from tests.gaps.plain import catalogue_of, measure_of, problem_of, source_of
+
+DAY = date(2024, 6, 30)
+YEAR, MARCH, FEBRUARY = months(2023, 1, 12), months(2024, 3, 1), months(2024, 2, 1)
+PLACES = rows(
+    [{"place_code": code, "place_name": name, "nation": nation, "kind": "lad"}
+     for code, name, nation in (("E1", "East", "England"), ("E2", "West", "England"), ("W1", "Far", "Wales"))],
+    PLACE,
+)  # fmt: skip
+MEASURES = {
+    "figure": measure_of(), "rate": measure_of("rate"), "people": measure_of(), "rounded": measure_of(rounding=5.0),
+    "noisy": measure_of(perturbed=True),
+}  # fmt: skip
+CATALOGUE = catalogue_of(a_source=source_of(measures=MEASURES), other=source_of("unheld", access="not_held"))
+ASIDE = {"measure": pl.String, "to_code": pl.String, "period_start": pl.Date, "reason": pl.String,
+         "evidence": pl.String}  # fmt: skip
+MONTH = {"grain": "month", "periods": {"start": "2024-03", "end": "2024-03"}}
+
+
+def placed(value: float | None = 7.0, place: str = "E1", measure: str = "figure", of: Span = YEAR, **said: Any) -> dict[str, Any]:  # fmt: skip  # noqa: E501
+    """Say what a release has for a place, as `placing` gives it."""
+    about = {"measure": measure, "period_start": of.start, "period_end": of.end, "to_code": place, "value": value,
+             "low": value, "high": value, "unit": "things", "status": "normal", "basis": "observed", "coverage": 1.0,
+             "split_share": 0.0, "source": "a_source", "release": "abc", "released_at": date(2024, 5, 1),
+             "parts": place, "file": "f.csv", "file_rows": "2", "file_column": "x"}  # fmt: skip
+    return {**about, **said}
+
+
+def gap(reason: str, **said: Any) -> dict[str, Any]:
+    return placed(None, **{"reason": reason, "evidence": "told", **said})
+
+
+def cells_of(
+    *slices: dict[str, Any], problem: Problem | None = None, catalogue: Catalogue = CATALOGUE,
+    aside: list[tuple[Any, ...]] | None = None, places: pl.DataFrame = PLACES, as_of: date = DAY,
+) -> pl.DataFrame:  # fmt: skip
+    asked = problem or problem_of(needs={"figure": {}})
+    left = pl.DataFrame(aside or [], schema=ASIDE, orient="row")
+    return typed_cells(asked, catalogue, places, rows(list(slices), PLACED), left, as_of)
+
+
+def cell_of(*slices: dict[str, Any], place: str = "E1", measure: str = "figure", **said: Any) -> dict[str, Any]:
+    """Give the one cell of a place and measure."""
+    found = cells_of(*slices, **said).filter(pl.col("place_code") == place, pl.col("measure") == measure)
+    assert found.height == 1
+    return found.row(0, named=True)
+
+
+def some(cell: dict[str, Any], *names: str) -> tuple[Any, ...]:
+    return tuple(cell[name] for name in names)
+
+
+def test_a_value_is_there_with_everything_that_the_release_says_of_it() -> None:
+    interval = {"likely_low": 6.0, "likely_high": 8.0, "likely_level": 95.0, "likely_source": "published"}
+    row = placed(7.0, low=6.5, high=7.5, marker="p", evidence="moved", split_share=0.25, coverage=0.5, **interval)
+    expected = {
+        "cell_id": "p/figure/E1/latest", "problem": "p", "need": "needed", "measure": "figure", "place_code": "E1",
+        "place_name": "East", "nation": "England", "period_start": DAY, "period_end": DAY, "value": 7.0, "low": 6.5,
+        "high": 7.5, **interval, "unit": "things", "status": "normal", "marker": "p", "basis": "observed",
+        "coverage": 0.5, "split_share": 0.25, "evidence": "moved", "source": "a_source", "release": "abc",
+        "released_at": date(2024, 5, 1), "value_start": YEAR.start, "value_end": YEAR.end, "parts": "E1",
+        "file": "f.csv", "file_rows": "2", "file_column": "x",
+    }  # fmt: skip
+    assert cell_of(row) == {**dict.fromkeys(CELL), **expected}
+
+
+def test_a_gap_has_its_reason_and_bounds_and_nothing_that_is_of_a_value() -> None:
+    interval = {"likely_low": 6.0, "likely_high": 8.0, "likely_level": 95.0, "likely_source": "published"}
+    row = gap("suppressed", low=1.0, high=4.0, marker="c", status="confidential", caveats="flagged", **interval)
+    expected = {
+        "cell_id": "p/figure/E1/latest", "problem": "p", "need": "needed", "measure": "figure", "place_code": "E1",
+        "place_name": "East", "nation": "England", "period_start": DAY, "period_end": DAY, "low": 1.0, "high": 4.0,
+        "unit": "things", "status": "confidential", "marker": "c", "coverage": 1.0, "reason": "suppressed",
+        "severity": "info", "evidence": "told", "holder": "A publisher",
+        "remedy": "Ask for larger areas or longer periods, or for access under agreement.", "source": "a_source",
+        "release": "abc", "released_at": date(2024, 5, 1), "value_start": YEAR.start, "value_end": YEAR.end,
+        "parts": "E1", "file": "f.csv", "file_rows": "2", "file_column": "x",
+    }  # fmt: skip
+    assert cell_of(row) == {**dict.fromkeys(CELL), **expected}
+
+
+def test_every_cell_asked_for_is_there_in_order_and_the_order_of_what_is_placed_does_not_matter() -> None:
+    problem = problem_of(needs={"rate": {}, "figure": {}}, wants=("unheld",))
+    slices = [placed(n, place, measure) for n, (place, measure) in
+              enumerate((p, m) for p in ("E1", "E2", "W1") for m in ("rate", "figure"))]  # fmt: skip
+    found = cells_of(*slices, problem=problem)
+    assert found.select("measure", "place_code", "need", "value", "reason").rows() == [
+        ("figure", "E1", "needed", 1.0, None), ("figure", "E2", "needed", 3.0, None),
+        ("figure", "W1", "needed", 5.0, None), ("rate", "E1", "needed", 0.0, None),
+        ("rate", "E2", "needed", 2.0, None), ("rate", "W1", "needed", 4.0, None),
+        *(("unheld", code, "wanted", None, "fetch_failed") for code in ("E1", "E2", "W1")),
+    ]  # fmt: skip
+    assert_frame_equal(cells_of(*slices[::-1], problem=problem), found)
+    # A measure nobody asked about, an older year of the same one, and a place of another system change nothing.
+    more = [placed(99.0, measure="noisy"), placed(98.0, of=months(2022, 1, 12)), placed(97.0, "E9")]
+    assert_frame_equal(cells_of(*more, *slices, problem=problem), found)
+
+
+def test_by_month_each_period_has_its_own_cell_and_figure() -> None:
+    problem = problem_of("month", {"figure": {}}, periods={"start": "2024-02", "end": "2024-03"})
+    found = cells_of(placed(3.0, of=MARCH), placed(2.0, of=FEBRUARY), problem=problem, places=PLACES.head(1))
+    assert found.select("cell_id", "period_start", "value", "value_start", "value_end").rows() == [
+        ("p/figure/E1/2024-02-01", FEBRUARY.start, 2.0, *FEBRUARY),
+        ("p/figure/E1/2024-03-01", MARCH.start, 3.0, *MARCH),
+    ]  # fmt: skip
+
+
+AVERAGED = {"measure": "rate", "partial": 5.0, "low": 1.0, "high": 9.0, "basis": "aggregated", "evidence": "2 of 3"}
+
+
+@pytest.mark.parametrize(
+    ("coverage", "need", "taken"),
+    [(0.8, {"min_coverage": 0.8}, True), (0.799, {"min_coverage": 0.8}, False), (0.999, {}, False), (1.0, {}, True),
+     (None, {"min_coverage": 0.0}, False)],
+)  # fmt: skip
+def test_an_average_over_most_of_a_place_is_taken_from_the_least_share_that_the_problem_allows(
+    coverage: float | None, need: dict[str, Any], taken: bool
+) -> None:
+    row = gap("children_incomplete", coverage=coverage, **AVERAGED)
+    found = cell_of(row, measure="rate", problem=problem_of(needs={"rate": need, "figure": {"min_coverage": 0.1}}))
+    names = ("value", "reason", "low", "high", "status", "basis", "caveats", "evidence")
+    if taken:
+        share = (coverage or 0) * 100
+        assert some(found, *names) == (
+            5.0, None, None, None, "estimated", "rate_averaged", "estimated,incomplete_aggregate",
+            f"2 of 3; {share} % of it has a rate",
+        )  # fmt: skip
+    else:
+        assert some(found, *names) == (None, "children_incomplete", 1.0, 9.0, "normal", None, None, "2 of 3")
+
+
+def test_what_is_only_wanted_is_taken_only_where_the_whole_place_is_observed() -> None:
+    problem = problem_of(wants=("rate",))
+    for coverage, value in ((1.0, 5.0), (0.99, None)):
+        row = gap("children_incomplete", coverage=coverage, **AVERAGED)
+        assert cell_of(row, measure="rate", problem=problem)["value"] == value
+
+
+def test_no_average_is_taken_for_another_reason_or_where_there_is_none() -> None:
+    problem = problem_of(needs={"rate": {"min_coverage": 0.1}})
+    row = gap("needs_parts", coverage=0.9, **AVERAGED)
+    assert some(cell_of(row, measure="rate", problem=problem), "value", "reason") == (None, "needs_parts")
+    row = gap("children_incomplete", coverage=0.9, **{**AVERAGED, "partial": None})
+    assert some(cell_of(row, measure="rate", problem=problem), "value", "reason") == (None, "children_incomplete")
+    whole = placed(6.0, measure="rate", partial=5.0, coverage=0.9)
+    assert some(cell_of(whole, measure="rate", problem=problem), "value", "caveats") == (6.0, None)
+    row = gap("children_incomplete", coverage=0.876543, **AVERAGED)
+    assert cell_of(row, measure="rate", problem=problem)["evidence"] == "2 of 3; 87.7 % of it has a rate"
+
+
+SHARED = {"low": 10.0, "high": 200.0, "split_share": 0.5, "basis": "apportioned", "likely_level": 90.0,
+          "likely_source": "back-tests", "evidence": "shared out"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "share", "need", "withheld"),
+    [
+        (80.0, 120.0, 0.5, {"max_error": 0.2}, False), (79.0, 121.0, 0.5, {"max_error": 0.2}, True),
+        (90.0, 130.0, 0.5, {"max_error": 0.2}, False), (90.0, 131.0, 0.5, {"max_error": 0.2}, True),
+        (79.0, 121.0, 0.0, {"max_error": 0.2}, False), (79.0, 121.0, None, {"max_error": 0.2}, False),
+        (0.0, 500.0, 0.5, {}, False), (None, None, 0.5, {}, False), (None, None, 0.5, {"max_error": 0.2}, True),
+        (50.0, None, 0.01, {"max_error": 0.2}, True), (None, None, 0.0, {"max_error": 0.2}, False),
+        (0.0, 400.0, 0.5, {"max_error": 2.0}, False), (0.0, 401.0, 0.5, {"max_error": 2.0}, True),
+    ],
+)  # fmt: skip
+def test_a_figure_shared_out_more_roughly_than_allowed_is_withheld_and_keeps_its_bounds(
+    low: float | None, high: float | None, share: float | None, need: dict[str, Any], withheld: bool
+) -> None:
+    row = placed(100.0, **{**SHARED, "likely_low": low, "likely_high": high, "split_share": share})
+    problem = problem_of(needs={"figure": need, "rounded": {"max_error": 0.001}})
+    found = cell_of(row, problem=problem)
+    assert some(found, "low", "high") == (10.0, 200.0)
+    if withheld:
+        assert some(found, "value", "reason", "likely_low", "likely_high") == (None, "too_uncertain", None, None)
+    else:
+        assert some(found, "value", "reason", "evidence") == (100.0, None, "shared out")
+        assert some(found, "likely_low", "likely_high", "split_share") == (low, high, share)
+
+
+def test_what_was_withheld_as_too_rough_says_how_rough_it_is_and_what_was_allowed() -> None:
+    problem = problem_of(needs={"figure": {"max_error": 0.125}})
+    rough = placed(100.0, **SHARED, likely_low=50.456, likely_high=150.0)
+    assert cell_of(rough, problem=problem)["evidence"] == (
+        "its 90 % interval is 50.46 to 150, 12.5 % allowed either way"
+    )
+    strict = problem_of(needs={"figure": {"max_error": 0.12345}})
+    assert cell_of(rough, problem=strict)["evidence"].endswith("50.46 to 150, 12.3 % allowed either way")
+    unknown = placed(100.0, **SHARED)
+    assert cell_of(unknown, problem=problem)["evidence"] == (
+        "its 90 % interval is not known to not known, 12.5 % allowed either way"
+    )
+
+
+def test_a_gap_is_never_too_rough() -> None:
+    row = gap("suppressed", split_share=0.5, likely_low=0.0, likely_high=99.0)
+    problem = problem_of(needs={"figure": {"max_error": 0.1}})
+    assert some(cell_of(row, problem=problem), "reason", "reasons_also") == ("suppressed", None)
+
+
+def test_a_nought_shared_out_is_sure_only_where_its_interval_is() -> None:
+    problem = problem_of(needs={"figure": {"max_error": 0.5}})
+    about = {**SHARED, "low": 0.0, "likely_low": 0.0}
+    assert cell_of(placed(0.0, **about, likely_high=0.0), problem=problem)["value"] == 0.0
+    assert cell_of(placed(0.0, **about, likely_high=1.0), problem=problem)["reason"] == "too_uncertain"
+
+
+OLD = months(2020, 1, 12)
+
+
+def test_a_figure_too_old_is_a_gap_that_names_it_and_says_nothing_of_its_bounds() -> None:
+    found = cell_of(placed(7.5, of=OLD))
+    told = "the newest figure is of 2020, 1,277 days before; the problem allows two years; it was 7.5"
+    assert some(found, "value", "reason", "evidence", "reasons_also") == (None, "stale", told, None)
+    assert some(found, "low", "high", "basis", "split_share", "severity") == (None, None, None, None, "warn")
+    assert some(found, "value_start", "value_end") == OLD
+
+
+def test_of_several_reasons_the_first_by_precedence_is_told_and_the_others_stand_beside_it() -> None:
+    hidden = cell_of(gap("suppressed", of=OLD, low=1.0, high=4.0))
+    assert some(hidden, "reason", "reasons_also", "low", "high") == ("stale", "suppressed", None, None)
+    assert "it was" not in hidden["evidence"]
+    source = source_of(measures={"figure": measure_of()}, coverage=("England",))
+    found = cell_of(gap("suppressed", of=OLD, place="W1"), place="W1", catalogue=catalogue_of(a_source=source))
+    assert some(found, "reason", "reasons_also", "evidence") == (
+        "nation_not_covered", "stale,suppressed", "a_source covers England",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", ["not_returned", "withdrawn"])
+@pytest.mark.parametrize("cadence", ["annual", "once"])
+def test_what_has_no_row_for_a_place_is_not_its_old_figure(reason: str, cadence: str) -> None:
+    catalogue = catalogue_of(a_source=source_of(measures=MEASURES, cadence=cadence))
+    found = cells_of(gap(reason, of=OLD), placed(3.0, "E2", of=OLD), catalogue=catalogue, places=PLACES.head(2))
+    old = "discontinued" if cadence == "once" else "stale"
+    assert found.select("place_code", "reason", "reasons_also").rows() == [("E1", reason, None), ("E2", old, None)]
+    assert found["evidence"][0] == "told"
+
+
+def test_a_period_without_a_figure_names_the_nearest_of_the_place_and_hides_it() -> None:
+    problem = problem_of(needs={"figure": {}}, **MONTH)
+    found = cells_of(placed(7.0), placed(8.0, of=OLD), gap("suppressed", place="E2"), problem=problem)
+    told = "a_source has no figure of March 2024; the nearest is of 2023"
+    assert found.select("place_code", "value", "reason", "evidence", "value_start").rows() == [
+        ("E1", None, "no_figure_for_period", f"{told}; it was 7", None),
+        ("E2", None, "no_figure_for_period", told, None),
+        ("W1", None, "no_figure_for_period", told, None),
+    ]  # fmt: skip
+
+
+def test_a_series_that_is_late_says_so_of_every_place_with_or_without_a_row() -> None:
+    problem = problem_of(needs={"figure": {}}, **MONTH)
+    found = cells_of(placed(7.0, of=FEBRUARY), gap("not_returned", place="E2", of=FEBRUARY), problem=problem)
+    assert found["reason"].to_list() == ["late"] * 3
+
+
+def test_a_nation_left_out_is_told_where_the_source_can_have_the_others() -> None:
+    source = source_of(measures={"figure": measure_of()}, coverage=("England", "Scotland"))
+    found = cells_of(placed(7.0), gap("not_returned", place="W1"), placed(6.0, "E2"), catalogue=catalogue_of(a=source))
+    assert found.select("place_code", "reason", "reasons_also", "evidence").rows() == [
+        ("E1", None, None, None), ("E2", None, None, None),
+        ("W1", "nation_not_covered", None, "a covers England, Scotland"),
+    ]  # fmt: skip
+    nobody = source_of("figure", access="not_collected", coverage=("England",))
+    assert cells_of(catalogue=catalogue_of(a=nobody))["reason"].to_list() == ["not_collected"] * 3
+    closed = source_of("figure", access="not_open", coverage=("England",))
+    assert cells_of(catalogue=catalogue_of(a=closed)).select("reason", "reasons_also").rows() == [
+        ("not_open", None), ("not_open", None), ("nation_not_covered", "not_open"),
+    ]  # fmt: skip
+
+
+def test_a_gap_for_which_no_check_gives_a_reason_says_so() -> None:
+    found = cells_of(placed(None), placed(2.0, "E2"))
+    assert found.select("reason", "evidence", "severity").rows() == [
+        ("unexplained", "no check found why", "error"), (None, None, None),
+        ("unexplained", "no check found why", "error"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", ["not_returned", "withdrawn"])
+def test_a_row_set_aside_says_more_than_that_there_is_none(reason: str) -> None:
+    aside = [
+        ("figure", "E1", YEAR.start, "unreadable", "row 2"), ("figure", "E1", YEAR.start, "duplicate", "row 3"),
+        ("figure", "E2", OLD.start, "unreadable", "another year"), ("rate", "E2", YEAR.start, "unreadable", "a rate"),
+    ]  # fmt: skip
+    found = cells_of(gap(reason), gap(reason, place="E2"), aside=aside, places=PLACES.head(2))
+    assert found.select("reason", "evidence", "reasons_also").rows() == [
+        ("unreadable", "row 2", None), (reason, "told", None),
+    ]  # fmt: skip
+
+
+def test_a_row_set_aside_takes_nothing_from_a_place_that_has_one() -> None:
+    aside = [("figure", code, YEAR.start, "duplicate", "row 3") for code in ("E1", "E2")]
+    found = cells_of(placed(7.0), gap("suppressed", place="E2"), aside=aside, places=PLACES.head(2))
+    assert found.select("value", "reason", "reasons_also").rows() == [(7.0, None, None), (None, "suppressed", None)]
+
+
+CARRIED = "the figure is of February 2024, carried forward to March 2024; the problem allows 1 month"
+
+
+def test_a_figure_carried_forward_says_so_and_a_gap_carried_forward_has_no_bounds() -> None:
+    problem = problem_of(needs={"figure": {"carry": "1 month"}}, **MONTH)
+    found = cells_of(
+        placed(7.0, of=FEBRUARY, evidence="moved", caveats="flagged", caveat_evidence="doubted by A"),
+        gap("suppressed", place="E2", of=FEBRUARY, low=1.0, high=4.0), placed(3.0, "W1", of=FEBRUARY), problem=problem,
+    )  # fmt: skip
+    assert found.select("value", "low", "high", "reason", "caveats", "evidence").rows() == [
+        (7.0, 7.0, 7.0, None, "carried_forward,flagged", f"{CARRIED}. moved. doubted by A"),
+        (None, None, None, "suppressed", None, f"told. {CARRIED}"),
+        (3.0, 3.0, 3.0, None, "carried_forward", CARRIED),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "measure", "caveats"),
+    [
+        ({}, "figure", None), ({"status": None}, "figure", None), ({}, "rounded", "rounded"),
+        ({}, "noisy", "perturbed"), ({"status": "provisional"}, "rounded", "rounded,provisional"),
+        ({"status": "estimated"}, "figure", "estimated"), ({"status": "forecast"}, "figure", "estimated"),
+        ({"status": "unreliable"}, "figure", "low_reliability"), ({"status": "break"}, "figure", "definition_break"),
+        ({"status": "revised"}, "figure", None), ({"basis": "moved_land"}, "figure", "extent_changed"),
+        ({"basis": "recoded", "caveats": "flagged,conflict"}, "figure", "flagged,conflict"),
+        ({"status": "break", "caveats": "definition_break,flagged"}, "figure", "definition_break,flagged"),
+        ({"caveats": ""}, "figure", None),
+    ],
+)  # fmt: skip
+def test_what_to_mind_of_a_value_is_listed_once_each(said: dict[str, Any], measure: str, caveats: str | None) -> None:
+    problem = problem_of(needs={name: {} for name in MEASURES})
+    assert cell_of(placed(7.0, measure=measure, **said), measure=measure, problem=problem)["caveats"] == caveats
+
+
+def test_blank_evidence_is_none_and_what_a_caveat_rests_on_is_told() -> None:
+    assert cell_of(placed(7.0, evidence="", caveat_evidence=""))["evidence"] is None
+    assert cell_of(placed(7.0, evidence="", caveats="flagged", caveat_evidence="doubted"))["evidence"] == "doubted"
+
+
+def test_each_gap_says_who_could_close_it_also_where_a_place_is_of_no_nation() -> None:
+    places = PLACES.with_columns(pl.when(pl.col("place_code") != "E1").then("nation").alias("nation"))
+    found = cells_of(gap("not_returned"), gap("suppressed", place="E2"), placed(1.0, "W1"), places=places)
+    assert found.select("holder", "remedy").rows() == [
+        ("A publisher, or the body that makes the return", "Ask why the place is missing."),
+        ("A publisher", "Ask for larger areas or longer periods, or for access under agreement."), (None, None),
+    ]  # fmt: skip
+
+
+URL = {"url": "https://example.org/f.csv"}
+WALES = {"Wales": Elsewhere(holder="StatsWales", how="Ask in Cardiff.")}
+ENGLISH = {"coverage": ("England",), "elsewhere": WALES}
+ASKED = {"ask": "Send it.", "holder": "The holder"}
+LEAVE = "Ask for leave to show it, then declare released: true; or ask for figures that may be shown."
+OWN_SERIES = ("the nation's own statistics body", "Find the nation's own series and declare it as a source.")
+BY_HAND = ("Take a newer file from the publisher's page and keep it with commonground add; if that brings nothing, "
+           "ask the publisher.")  # fmt: skip
+WHOEVER = "whoever runs this installation"
+
+
+@pytest.mark.parametrize(
+    ("reason", "nation", "said", "holder", "how"),
+    [
+        ("nation_not_covered", "Wales", ENGLISH, "StatsWales", "Ask in Cardiff."),
+        ("nation_not_covered", "Scotland", ENGLISH, *OWN_SERIES),
+        ("suppressed", "Wales", ENGLISH, "A publisher",
+         "Ask for larger areas or longer periods, or for access under agreement."),
+        ("nation_not_covered", "Wales", {"access": "not_open", **ASKED}, *OWN_SERIES),
+        ("not_open", "England", {"access": "not_open", **ASKED}, "The holder", "Send it."),
+        ("not_open", "England", {"access": "not_open"}, "A publisher", "Ask for it."),
+        ("fetch_failed", "England", {"access": "not_held", **ASKED}, "The holder", "Send it."),
+        ("not_returned", "England", ASKED, "The holder", "Send it."),
+        ("not_returned", "England", {"ask": "Send it."}, "A publisher", "Send it."),
+        ("not_returned", "England", {"holder": "The holder"}, "The holder, or the body that makes the return",
+         "Ask why the place is missing."),
+        ("not_available", "England", ASKED, "The holder", "Ask the publisher why."),
+        ("not_open", "England", {"private": True}, "A publisher", LEAVE),
+        ("not_open", "England", {"private": True, **ASKED}, "The holder", "Send it."),
+        ("fetch_failed", "England", {"api": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}},
+         WHOEVER, "Set COMMONGROUND_STATXPLORE_KEY to a key of your account with the service, and refresh the source."),
+        ("fetch_failed", "England", URL, WHOEVER, "Refresh the source, or mend the file named in the evidence."),
+        ("fetch_failed", "England", {}, WHOEVER,
+         "Take a newer file from the publisher's page and keep it with commonground add, or mend the file named in "
+         "the evidence."),
+        ("late", "England", {}, "A publisher, or whoever runs this installation", BY_HAND),
+        ("late", "England", {**URL, "holder": "The holder"}, "The holder, or whoever runs this installation",
+         "Refresh the source; if that brings nothing, ask the publisher."),
+    ],
+)  # fmt: skip
+def test_who_could_close_a_gap_and_how(reason: str, nation: str, said: dict[str, Any], holder: str, how: str) -> None:
+    assert remedy(reason, nation, source_of("figure", **said)) == (holder, how)
+
+
+def test_what_a_person_noted_stands_with_the_gaps_of_those_places_only() -> None:
+    noted = source_of(
+        measures=MEASURES,
+        notes=(
+            Note(places=("E1", "X9"), text="It moved."),
+            Note(places=("E2",), text="It is new."),
+            Note(places=("E7+E8",), text="One office."),
+        ),
+    )
+    other = source_of("elsewhere")
+    catalogue = catalogue_of(a_source=noted, other=other)
+    problem = problem_of(needs={"figure": {}, "rate": {}, "elsewhere": {}})
+    found = cells_of(
+        gap("suppressed", parts="E5,X9"), placed(5.0, "E2"), gap("suppressed", place="W1", parts="W1,E7+E8"),
+        gap("suppressed", measure="rate"), gap("suppressed", place="E2", measure="rate"),
+        gap("suppressed", measure="elsewhere"), problem=problem, catalogue=catalogue,
+    ).filter((pl.col("measure") != "elsewhere") | (pl.col("place_code") == "E1"))  # fmt: skip
+    assert found.select("measure", "place_code", "evidence").rows() == [
+        ("elsewhere", "E1", "told"),
+        ("figure", "E1", "told. It moved."), ("figure", "E2", None), ("figure", "W1", "told. One office."),
+        ("rate", "E1", "told. It moved."), ("rate", "E2", "told. It is new."), ("rate", "W1", "no check found why"),
+    ]  # fmt: skip
+
+
+def test_scaling_every_figure_scales_the_cells_and_nothing_else() -> None:
+    problem = problem_of(needs={"figure": {"max_error": 0.2}, "rate": {"min_coverage": 0.5}})
+    numbers = ("value", "low", "high", "likely_low", "likely_high", "partial")
+    slices = [
+        placed(100.0, **SHARED, likely_low=70.0, likely_high=110.0),
+        placed(100.0, "E2", **SHARED, likely_low=90.0, likely_high=110.0),
+        gap("children_incomplete", coverage=0.6, **AVERAGED),
+    ]  # fmt: skip
+    scaled = [{k: v * 3 if k in numbers and v is not None else v for k, v in row.items()} for row in slices]
+    one, three = cells_of(*slices, problem=problem), cells_of(*scaled, problem=problem)
+    assert one["value"].drop_nulls().len() == 3
+    assert_frame_equal(
+        one.with_columns(pl.col(name) * 3 for name in numbers[:-1]).drop("evidence"), three.drop("evidence")
+    )
+
+
+def test_a_day_more_makes_a_figure_too_old() -> None:
+    last = YEAR.end + timedelta(days=2 * 366)
+    assert cell_of(placed(7.0), as_of=last)["value"] == 7.0
+    assert cell_of(placed(7.0), as_of=last + timedelta(days=1))["reason"] == "stale"
+
+
+def test_of_many_places_each_keeps_its_first_reason_and_caveats_in_the_order_given() -> None:
+    codes = [f"E{n}" for n in range(60)]
+    places = rows([{"place_code": code, "place_name": code, "nation": "Wales"} for code in codes], PLACE)
+    english = catalogue_of(a_source=source_of(measures=MEASURES, coverage=("England",)))
+    found = cells_of(*(gap("suppressed", place=code, of=OLD) for code in codes), catalogue=english, places=places)
+    assert found.select("reason", "reasons_also").rows() == [("nation_not_covered", "stale,suppressed")] * 60
+    caveats = "flagged,conflict,recalled,corrected,definition_break,repeated_value"
+    found = cells_of(*(placed(7.0, code, caveats=caveats) for code in codes), places=places)
+    assert found["caveats"].to_list() == [caveats] * 60
+    aside = [("figure", code, YEAR.start, reason, reason) for reason in ("unreadable", "duplicate") for code in codes]
+    found = cells_of(*(gap("not_returned", place=code) for code in codes), aside=aside, places=places)
+    assert found.select("reason", "evidence").rows() == [("unreadable", "unreadable")] * 60

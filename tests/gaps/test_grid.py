@@ -1,0 +1,245 @@
+"""The required grid, and which slice answers each period of it: both sides of each threshold, on plain frames."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.core.errors import DeclarationError
+from pipelines.core.periods import Span, months
+from pipelines.core.schema import PLACE, rows
+from pipelines.declarations.problem import Need
+from pipelines.gaps.grid import Chosen, asked_periods, asked_places, choose, chosen_table, grid, oldest
+from tests.gaps.plain import catalogue_of, measure_of, problem_of, source_of
+
+DAY = date(2024, 6, 30)
+PLACES = rows(
+    [{"place_code": code, "place_name": name, "nation": nation, "kind": "lad"}
+     for code, name, nation in (("E1", "East", "England"), ("E2", "West", "England"), ("W1", "Far", "Wales"))],
+    PLACE,
+)  # fmt: skip
+MONTH = {"periods": {"start": "2024-03", "end": "2024-03"}}
+MARCH = months(2024, 3, 1)
+
+
+def day(text: str) -> Span:
+    return Span(date.fromisoformat(text), date.fromisoformat(text))
+
+
+def chosen(
+    held: list[Span], need: dict[str, Any] | None = None, grain: str = "month", kind: str = "stock",
+    as_of: date = DAY, asked: Span = MARCH, **source: Any,
+) -> Chosen:  # fmt: skip
+    """Choose what answers one period of one measure, given its source and the periods that this has figures of."""
+    catalogue = catalogue_of(
+        a_source=source_of(measures={"figure": measure_of(kind), "people": measure_of()}, **source)
+    )
+    problem = problem_of(grain, {"figure": need or {}}, **({} if grain == "latest" else MONTH))
+    (found,) = choose(problem, catalogue, {"figure": held}, [asked], as_of)
+    assert (found.measure, found.period_start, found.period_end) == ("figure", *asked)
+    return found
+
+
+def latest(held: list[Span], need: dict[str, Any] | None = None, as_of: date = DAY, **source: Any) -> Chosen:
+    return chosen(held, need, "latest", "stock", as_of, Span(as_of, as_of), **source)
+
+
+def answer(found: Chosen) -> tuple[object, ...]:
+    return found[3:]
+
+
+NOTHING = (None, None)
+
+
+def test_the_grid_has_every_place_period_and_measure_once_and_says_which_are_wanted() -> None:
+    problem = problem_of("month", {"a": {}, "b": {}}, wants=("w",), **MONTH)
+    found = grid(problem, PLACES.head(2), [months(2024, 2, 1), MARCH])
+    expected = pl.DataFrame(
+        [
+            (measure, need, code, name, "England", start, end, "p")
+            for measure, need in (("a", "needed"), ("b", "needed"), ("w", "wanted"))
+            for code, name in (("E1", "East"), ("E2", "West"))
+            for start, end in (months(2024, 2, 1), MARCH)
+        ],
+        schema=["measure", "need", "place_code", "place_name", "nation", "period_start", "period_end", "problem"],
+        orient="row",
+    )
+    assert_frame_equal(found, expected, check_row_order=False)
+
+
+def test_a_problem_asks_about_all_places_or_those_it_names_and_about_none_that_is_not_there() -> None:
+    assert_frame_equal(asked_places(problem_of(), PLACES), PLACES)
+    assert asked_places(problem_of(only=("W1", "E1")), PLACES)["place_code"].to_list() == ["E1", "W1"]
+    with pytest.raises(DeclarationError, match=r"p\.sql: only: E3 is no place of lad_2023"):
+        asked_places(problem_of(only=("E1", "E3", "E4")), PLACES)
+
+
+def test_periods_end_by_the_day_of_the_build_or_with_the_last_one_asked_about() -> None:
+    assert asked_periods(problem_of(), DAY) == [Span(DAY, DAY)]
+    assert asked_periods(problem_of("month", **MONTH), DAY) == [MARCH]
+    running = problem_of("month", periods={"start": "2024-05"})
+    assert asked_periods(running, DAY) == [months(2024, 5, 1), months(2024, 6, 1)]
+    assert asked_periods(running, DAY - timedelta(days=1)) == [months(2024, 5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason", "evidence"),
+    [
+        ({"access": "not_collected"}, "not_collected", "a_source declares it as not collected"),
+        ({"access": "not_open"}, "not_open", "a_source declares it as not open"),
+        ({"access": "not_held"}, "fetch_failed", "a_source is declared as published and not held"),
+        ({"private": True}, "not_open",
+         "a_source is private: what is held of it has not been released by its keeper"),
+        ({}, "fetch_failed", "no release of a_source is held that can be read"),
+        ({"api": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}}, "fetch_failed",
+         "no release of a_source is held that can be read; to fetch one needs a key in COMMONGROUND_STATXPLORE_KEY"),
+    ],
+)  # fmt: skip
+def test_a_measure_of_which_nothing_can_be_shown_says_why(source: dict[str, Any], reason: str, evidence: str) -> None:
+    for grain, asked in (("latest", Span(DAY, DAY)), ("month", MARCH)):
+        assert answer(chosen([], grain=grain, asked=asked, **source)) == (*NOTHING, reason, evidence, False, *NOTHING)
+
+
+def test_a_private_source_that_was_released_answers() -> None:
+    assert answer(chosen([MARCH], private=True, released=True))[:3] == (*MARCH, None)
+
+
+def test_each_measure_is_answered_in_each_period_from_its_own_slices() -> None:
+    catalogue = catalogue_of(one=source_of("a"), two=source_of("b", access="not_held"))
+    problem = problem_of("month", {"a": {}}, wants=("b",), periods={"start": "2024-02"})
+    asked = [months(2024, 2, 1), MARCH]
+    found = choose(problem, catalogue, {"a": [*asked, months(2024, 4, 1)]}, asked, DAY)
+    assert [(each.measure, each.period_start, each.value_start, each.reason) for each in found] == [
+        ("a", asked[0].start, asked[0].start, None), ("a", MARCH.start, MARCH.start, None),
+        ("b", asked[0].start, None, "fetch_failed"), ("b", MARCH.start, None, "fetch_failed"),
+    ]  # fmt: skip
+
+
+def test_the_newest_figure_that_ends_by_the_day_of_the_build_answers_whatever_the_order() -> None:
+    held = [months(2022, 1, 12), day("2024-06-30"), day("2024-07-01"), months(2023, 1, 12)]
+    for order in (held, held[::-1]):
+        assert answer(latest(order)) == (*day("2024-06-30"), None, None, False, *NOTHING)
+    assert answer(latest(held, as_of=date(2024, 6, 29)))[:3] == (*months(2023, 1, 12), None)
+
+
+def test_figures_that_all_end_later_answer_no_day_before() -> None:
+    told = "the first figure held is of 1 July 2024"
+    assert answer(latest([day("2024-08-01"), day("2024-07-01")])) == (
+        *NOTHING, "period_mismatch", told, False, *NOTHING,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("need", "source", "most", "allowed"),
+    [
+        ({"max_age": "10 days"}, {}, 10, "10 days"),
+        ({"max_age": "1 year"}, {"lag": "3 months", "cadence": "monthly"}, 365, "1 year"),
+        ({}, {}, 2 * 366, "two years"),
+        ({}, {"cadence": "once"}, 2 * 366, "two years"),
+        ({}, {"cadence": "daily"}, 2, "two days"),
+        ({}, {"cadence": "weekly"}, 14, "two weeks"),
+        ({}, {"cadence": "monthly", "lag": "2 weeks"}, 62 + 14, "two months and the usual lag of 2 weeks"),
+        ({}, {"cadence": "quarterly"}, 184, "two quarters"),
+    ],
+)
+def test_a_figure_is_too_old_the_day_after_its_greatest_age(
+    need: dict[str, str], source: dict[str, Any], most: int, allowed: str
+) -> None:
+    assert oldest(Need(**need), source_of("figure", **source)) == (most, allowed)  # type: ignore[arg-type]
+    held = [day("2024-01-31")]
+    last = held[0].end + timedelta(days=most)
+    assert answer(latest(held, need, last, **source)) == (*held[0], None, None, False, *NOTHING)
+    reason = "discontinued" if source.get("cadence") == "once" else "stale"
+    told = f"the newest figure is of 31 January 2024, {most + 1:,} days before; the problem allows {allowed}"
+    assert answer(latest(held, need, last + timedelta(days=1), **source)) == (
+        *held[0], reason, told, False, *NOTHING,
+    )  # fmt: skip
+
+
+def test_a_period_is_answered_by_its_own_figure_and_an_instant_only_for_a_stock() -> None:
+    held = [months(2024, 2, 1), MARCH, months(2024, 4, 1)]
+    assert answer(chosen(held)) == (*MARCH, None, None, False, *NOTHING)
+    days = [day("2024-03-01"), day("2024-03-31"), day("2024-04-01")]
+    assert answer(chosen(days)) == (*day("2024-03-31"), None, None, False, *NOTHING)
+    assert chosen(days, kind="count").reason == "no_figure_for_period"
+
+
+def test_an_older_figure_is_carried_as_long_as_the_need_says_and_never_without() -> None:
+    held = [months(2024, 1, 1), months(2024, 2, 1)]
+    told = "the figure is of February 2024, carried forward to March 2024; the problem allows 1 month"
+    assert answer(chosen(held, {"carry": "1 month"})) == (*held[1], None, told, True, *NOTHING)
+    assert answer(chosen(held[:1], {"carry": "1 month"}))[:3] == (*NOTHING, "late")
+    assert answer(chosen(held))[:3] == (*NOTHING, "late")
+
+
+def test_a_count_of_a_year_is_not_carried_to_a_month_and_a_rate_is() -> None:
+    held = [months(2023, 1, 12)]
+    assert chosen(held, {"carry": "2 years"}, kind="count").reason == "no_figure_for_period"
+    assert answer(chosen(held, {"carry": "2 years"}, kind="rate"))[:3] == (*held[0], None)
+
+
+def test_a_period_before_the_first_figure_says_what_the_first_is_of() -> None:
+    held = [months(2024, 5, 1), months(2024, 4, 1)]
+    told = "the first figure held is of April 2024"
+    assert answer(chosen(held)) == (*NOTHING, "period_mismatch", told, False, *NOTHING)
+    # A figure that starts on the last day of the period overlaps it.
+    assert chosen([Span(MARCH.end, date(2024, 4, 29))]).reason == "no_figure_for_period"
+
+
+def test_after_what_was_published_once_the_series_has_ended() -> None:
+    held = [months(2023, 12, 1), months(2024, 2, 1)]
+    for order in (held, held[::-1]):
+        assert answer(chosen(order, cadence="once")) == (
+            *NOTHING, "discontinued", "published once, for February 2024", False, *held[1],
+        )  # fmt: skip
+    # Within its own time it has not ended.
+    assert chosen([months(2024, 1, 12)], cadence="once").reason == "no_figure_for_period"
+    assert chosen([Span(date(2024, 2, 5), MARCH.start)], cadence="once").reason == "no_figure_for_period"
+
+
+def test_a_period_that_only_another_time_overlaps_names_the_nearest() -> None:
+    held = [months(2022, 1, 12), months(2024, 1, 12)]
+    told = "a_source has no figure of March 2024; the nearest is of 2024"
+    assert answer(chosen(held)) == (*NOTHING, "no_figure_for_period", told, False, *held[1])
+    # Years only, and none of this one: the series is none of months.
+    told = "a_source has no figure of March 2024; the nearest is of 2022"
+    assert answer(chosen(held[:1])) == (*NOTHING, "no_figure_for_period", told, False, *held[0])
+    # Months, and a quarter that overlaps: an overlap says more than that the month was left out.
+    held = [months(2024, 1, 1), months(2024, 1, 3)]
+    assert answer(chosen(held))[2:] == (
+        "no_figure_for_period", "a_source has no figure of March 2024; the nearest is of January 2024 to March 2024",
+        False, *held[1],
+    )  # fmt: skip
+
+
+def test_a_month_left_out_between_two_says_between_which() -> None:
+    held = [months(2024, 5, 1), months(2024, 1, 1), months(2024, 2, 1), months(2024, 4, 1)]
+    told = "the release goes from February 2024 to April 2024"
+    assert answer(chosen(held)) == (*NOTHING, "period_mismatch", told, False, *NOTHING)
+    days = [day("2024-01-31"), day("2024-02-29"), day("2024-04-30"), day("2024-05-31")]
+    told = "the release goes from 29 February 2024 to 30 April 2024"
+    assert answer(chosen(days, cadence="monthly"))[2:4] == ("period_mismatch", told)
+
+
+@pytest.mark.parametrize(
+    ("lag", "said", "due"), [(None, "at once", "2024-03-31"), ("2 weeks", "2 weeks", "2024-04-14")]
+)
+def test_a_period_is_late_from_the_day_it_is_due(lag: str | None, said: str, due: str) -> None:
+    held, on = [months(2024, 1, 1), months(2024, 2, 1)], date.fromisoformat(due)
+    told = f"usually out {said} after the period, on {due}"
+    assert answer(chosen(held, as_of=on - timedelta(days=1), lag=lag)) == (*NOTHING, "not_due", told, False, *NOTHING)
+    told = f"was due on {due}; the newest figure held is of February 2024"
+    for order in (held, held[::-1]):
+        assert answer(chosen(order, as_of=on, lag=lag)) == (*NOTHING, "late", told, False, *NOTHING)
+
+
+def test_choices_become_a_table_with_a_row_each() -> None:
+    one = Chosen("a", *MARCH, *months(2024, 2, 1), evidence="told", carried=True)
+    two = Chosen("b", *MARCH, reason="late", evidence="due", near_start=MARCH.start, near_end=MARCH.end)
+    found = chosen_table([one, two])
+    assert found.rows() == [tuple(one), tuple(two)]
+    assert found.columns == ["measure", "period_start", "period_end", "value_start", "value_end", "time_reason",
+                             "time_evidence", "carried", "near_start", "near_end"]  # fmt: skip
+    assert chosen_table([]).schema == found.schema

@@ -1,0 +1,110 @@
+"""Stand-ins: which gap is filled, from what, and what stays said of it; and which needs are open."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.core.schema import CELL, rows
+from pipelines.gaps.proxies import TAKEN, is_open, open_reason, stood_in
+from tests.gaps.plain import problem_of
+
+YEARS = (date(2023, 1, 1), date(2024, 1, 1))
+PROBLEM = problem_of(needs={"a": {"proxy": "b"}, "b": {}, "c": {}})
+OF_VALUE: dict[str, Any] = {
+    "value": 7.0, "low": 6.0, "high": 8.0, "likely_low": 6.5, "likely_high": 7.5, "likely_level": 95.0,
+    "likely_source": "published", "status": "provisional", "marker": "p", "basis": "merged", "coverage": 0.5,
+    "split_share": 0.25, "source": "b_source", "release": "b", "released_at": date(2024, 5, 1),
+    "value_start": date(2022, 1, 1), "value_end": date(2022, 12, 31), "parts": "E1", "file": "b.csv", "file_rows": "9",
+    "file_column": "x",
+}  # fmt: skip
+OF_GAP: dict[str, Any] = {
+    "reason": "suppressed", "low": 1.0, "high": 4.0, "status": "confidential", "marker": "c", "source": "a_source",
+    "holder": "A holder", "remedy": "Ask.", "severity": "info", "evidence": "marked c", "file": "a.csv",
+}  # fmt: skip
+
+
+def cell(measure: str, place: str = "E1", year: date = YEARS[0], **said: Any) -> dict[str, Any]:
+    about = {"cell_id": f"p/{measure}/{place}/{year}", "problem": "p", "need": "needed", "measure": measure,
+             "place_code": place, "place_name": place, "nation": "England", "period_start": year, "period_end": year,
+             "unit": "things"}  # fmt: skip
+    return {**dict.fromkeys(CELL), **about, **said}
+
+
+def known(measure: str, place: str = "E1", year: date = YEARS[0], **said: Any) -> dict[str, Any]:
+    return cell(measure, place, year, **{**OF_VALUE, **said})
+
+
+def gap(measure: str, place: str = "E1", year: date = YEARS[0], **said: Any) -> dict[str, Any]:
+    return cell(measure, place, year, **{**OF_GAP, **said})
+
+
+def filled(*cells: dict[str, Any]) -> list[dict[str, Any]]:
+    return stood_in(rows(list(cells), CELL), PROBLEM).to_dicts()
+
+
+def test_a_gap_with_a_stand_in_shows_its_figure_and_keeps_why_its_own_is_missing() -> None:
+    found = filled(gap("a"), known("b", caveats="rounded"))
+    assert found[1] == known("b", caveats="rounded")
+    assert set(OF_VALUE) == set(TAKEN)
+    assert found[0] == {
+        **gap("a"), **OF_VALUE, "reason": None, "reasons_also": "suppressed", "caveats": "proxy_used,rounded",
+        "severity": "warn", "stand_in": "b", "evidence": "b stands in; of its own: suppressed: marked c",
+    }  # fmt: skip
+
+
+def test_further_reasons_are_kept_and_what_is_not_said_is_not_made_up() -> None:
+    found = filled(gap("a", reason="stale", reasons_also="late,suppressed", evidence=None), known("b"))[0]
+    assert (found["reasons_also"], found["caveats"]) == ("stale,late,suppressed", "proxy_used")
+    assert found["evidence"] == "b stands in; of its own: stale: not said"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [known("a"), known("b")],  # it has its own
+        [gap("a"), gap("b")],  # the other has none either
+        [gap("a"), known("b", "E2")],  # of another place
+        [gap("a"), known("b", year=YEARS[1])],  # of another year
+        [gap("a"), known("c")],  # of a measure that is not declared
+        [gap("c"), known("b")],  # a measure without a stand-in
+        [gap("b"), known("a")],  # the other way round
+        [gap("a")],
+        [],
+    ],
+)
+def test_nothing_else_is_filled(cells: list[dict[str, Any]]) -> None:
+    assert filled(*cells) == cells
+
+
+def test_a_stand_in_is_the_other_ones_own_figure_and_never_one_that_stands_in_itself() -> None:
+    problem = problem_of(needs={"a": {"proxy": "b"}, "b": {"proxy": "c"}, "c": {}})
+    cells = rows([gap("a"), gap("b"), known("c")], CELL)
+    found = stood_in(cells, problem)
+    assert found.select("measure", "value", "stand_in").rows() == [("a", None, None), ("b", 7.0, "c"), ("c", 7.0, None)]
+
+
+def test_without_declared_stand_ins_the_cells_stay_as_they_are() -> None:
+    cells = rows([gap("a"), known("b")], CELL)
+    assert stood_in(cells, problem_of(needs={"a": {}, "b": {}})) is cells
+
+
+def test_order_and_other_places_and_years_change_no_cell() -> None:
+    cells = [f(m, p, y) for f, m in ((gap, "a"), (known, "b")) for p in ("E1", "E2") for y in YEARS]
+    cells.append(gap("c"))
+    found = filled(*cells)
+    assert [each["stand_in"] for each in found] == ["b"] * 4 + [None] * 5
+    assert filled(*cells[::-1]) == found[::-1]
+
+
+def test_a_need_is_open_without_a_figure_and_with_a_stand_in_and_says_why() -> None:
+    schema = ["reason", "stand_in", "reasons_also"]
+    cells = pl.DataFrame(
+        [("late", None, "stale"), (None, "b", "suppressed,stale"), (None, None, None), (None, "b", "late")],
+        schema=schema, orient="row",
+    )  # fmt: skip
+    found = cells.select(is_open().alias("open"), open_reason().alias("why"))
+    expected = pl.DataFrame({"open": [True, True, False, True], "why": ["late", "suppressed", None, "late"]})
+    assert_frame_equal(found, expected)

@@ -1,0 +1,264 @@
+"""Cells looked at again: wider reasons for places without a row, and figures withheld where they are in doubt."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.apportionment import PLACED
+from pipelines.core.periods import Span, months
+from pipelines.core.schema import PLACE, rows
+from pipelines.gaps.refine import wider_gaps, withheld
+from pipelines.observations.totals import TOTAL
+from tests.gaps.plain import measure_of
+
+Y23, Y22 = months(2023, 1, 12), months(2022, 1, 12)
+KEY = ["measure", "period_start", "to_code"]
+
+
+def system_of(**places: tuple[str | None, str | None, str]) -> pl.DataFrame:
+    """Make places, each with its county, its region and its nation."""
+    return rows(
+        [{"place_code": code, "place_name": code, "kind": "lad", "parent_code": county, "region_code": region,
+          "nation": nation} for code, (county, region, nation) in places.items()],
+        PLACE,
+    )  # fmt: skip
+
+
+E, W = "England", "Wales"
+PLACES = system_of(
+    E07000001=("E10000001", "E12000001", E), E07000002=("E10000001", "E12000001", E),
+    E07000003=("E12000001", "E12000001", E), E07000004=("E12000002", "E12000002", E),
+    W06000001=("W92000004", None, W), W06000002=("W92000004", None, W),
+)  # fmt: skip
+A, B, C, D, F, G = PLACES["place_code"]
+
+
+def row(place: str, value: float | None = 5.0, reason: str | None = None, measure: str = "m", of: Span = Y23, **said: Any) -> dict[str, Any]:  # fmt: skip  # noqa: E501
+    about = {"measure": measure, "period_start": of.start, "period_end": of.end, "to_code": place, "value": value,
+             "reason": reason, "evidence": reason and "told", "source": "s", "release": "r", "unit": "things",
+             "released_at": date(2024, 5, 1), "file": "f.csv"}  # fmt: skip
+    return {**about, **said}
+
+
+def none(place: str, reason: str = "not_returned", **said: Any) -> dict[str, Any]:
+    return row(place, None, reason, **said)
+
+
+def total(place: str, value: float | None = 77.0, of: Span = Y23, **said: Any) -> dict[str, Any]:
+    about = {"role": "total", "measure": "m", "place_code": place, "place_label": f"The {place}", "value": value,
+             "period_start": of.start, "period_end": of.end, "release": "r"}  # fmt: skip
+    return {**about, **said}
+
+
+def wider(
+    placed: list[dict[str, Any]], totals: list[dict[str, Any]] | None = None, system: pl.DataFrame = PLACES
+) -> pl.DataFrame:
+    found = wider_gaps(rows(placed, PLACED), rows(totals or [], TOTAL), system, "lad_2019")
+    assert found.columns == list(PLACED)
+    return found
+
+
+def told(*given: Any, **said: Any) -> dict[str, tuple[str | None, str | None]]:
+    found = wider(*given, **said)
+    assert found["to_code"].is_unique().all()
+    return {code: (reason, why) for code, reason, why in found.select("to_code", "reason", "evidence").iter_rows()}
+
+
+EVERYONE = [row(code) for code in (A, B, C, D, F, G)]
+
+
+def everyone(*changed: dict[str, Any]) -> list[dict[str, Any]]:
+    named = {each["to_code"] for each in changed}
+    return [*changed, *(each for each in EVERYONE if each["to_code"] not in named)]
+
+
+def test_places_that_have_a_row_stay_as_they_are() -> None:
+    placed = rows(everyone(none(A, "suppressed"), row(B, low=1.0, high=9.0, caveats="flagged")), PLACED)
+    found = wider_gaps(placed, rows([total("E10000001"), total("W92000004")], TOTAL), PLACES, "lad_2019")
+    assert_frame_equal(found, placed)
+
+
+def test_a_place_to_which_nothing_leads_gets_a_row_of_its_slice_that_says_so() -> None:
+    found = wider([each for each in EVERYONE if each["to_code"] != C])
+    lost = {**none(C, "crosswalk_loss"), "evidence": "no place of lad_2019 leads to it"}
+    assert_frame_equal(found, rows([*(each for each in EVERYONE if each["to_code"] != C), lost], PLACED))
+
+
+def test_each_slice_is_made_whole_and_no_other_one_is_made_up() -> None:
+    other = [row(code, measure="n", of=Y22) for code in (A, B, C, D, F)]
+    found = wider([*EVERYONE, *other]).filter(pl.col("reason").is_not_null())
+    assert found.select(KEY).rows() == [("n", Y22.start, G)]
+    assert wider([*EVERYONE, *other]).height == 12
+
+
+LEFT_OUT = "no place of Wales has a row in any of the {} periods held; those of others have"
+
+
+@pytest.mark.parametrize("reason", ["not_returned", "crosswalk_loss"])
+def test_a_nation_without_a_row_in_any_period_is_left_out(reason: str) -> None:
+    for order in (1, -1):
+        found = told(everyone(none(F, reason), none(G))[::order])
+        assert found[F] == found[G] == ("nation_not_covered", LEFT_OUT.format(1))
+        assert found[A] == (None, None)
+
+
+def test_a_row_in_any_period_covers_the_nation_and_one_of_another_measure_does_not() -> None:
+    older = [row(code, of=Y22) for code in (A, B, C, D, F)]
+    found = wider([*everyone(none(F), none(G)), *older, none(G, of=Y22)])
+    assert found.filter(pl.col("to_code") == G)["reason"].to_list() == ["not_returned"] * 2
+    empty = [none(F, of=Y22), none(G, of=Y22)]
+    beside = [row(code, measure="n") for code in (A, B, C, D, F, G)]
+    found = wider([*everyone(none(F), none(G)), *older[:4], *empty, *beside])
+    assert found.filter(pl.col("reason").is_not_null()).select("measure", "reason", "evidence").unique().rows() == [
+        ("m", "nation_not_covered", LEFT_OUT.format(2))
+    ]
+
+
+def test_a_nation_that_has_a_hidden_figure_is_covered() -> None:
+    assert told(everyone(none(F, "suppressed"), none(G)))[G] == ("not_returned", "told")
+    assert told(everyone(none(F), none(A)))[A] == ("not_returned", "told")
+
+
+def test_where_no_place_at_all_has_a_row_no_nation_is_left_out() -> None:
+    found = told([none(code) for code in (A, B, C, D, F, G)])
+    assert set(found.values()) == {("not_returned", "told")}
+    assert len(found) == 6
+
+
+def test_a_place_of_no_nation_is_not_left_out_with_one() -> None:
+    places = PLACES.with_columns(pl.when(pl.col("nation") == E).then("nation").alias("nation"))
+    assert told(everyone(none(F), none(G)), system=places)[F] == ("not_returned", "told")
+
+
+GIVEN = "given for The {} as a whole (77), for none of its {} places"
+
+
+def test_a_figure_for_the_county_alone_is_said_of_each_of_its_places() -> None:
+    found = told(everyone(none(A), none(B, "crosswalk_loss")), [total("E10000001")])
+    assert found[A] == found[B] == ("coarser_only", GIVEN.format("E10000001", 2))
+    assert found[C] == (None, None)
+
+
+def test_the_smallest_larger_place_is_named_whatever_the_order() -> None:
+    totals = [total("E12000001"), total("E10000001"), total("K02000001"), total("E92000001")]
+    placed = everyone(none(A), none(B), none(C))
+    for order in (1, -1):
+        found = told(placed[::order], totals[::order])
+        assert found[A] == ("coarser_only", GIVEN.format("E10000001", 2))
+        assert found[C] == ("coarser_only", GIVEN.format("E12000001", 3))
+
+
+def test_a_nation_given_as_a_whole_is_coarser_and_not_left_out() -> None:
+    found = told(everyone(none(F), none(G)), [total("W92000004", 77.256)])
+    assert found[F] == found[G] == (
+        "coarser_only", "given for The W92000004 as a whole (77.26), for none of its 2 places",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "totals",
+    [
+        [total("E10000001", None)],  # it has no figure itself
+        [total("E10000001", role="unallocated")],  # it is no total
+        [total("E10000001", of=Y22)],  # of another year
+        [total("E10000001", measure="n")],  # of another measure
+        [total("E10000001", release="older")],  # of another release
+        [total("E12000001")],  # its region, of which a place has a row
+        [total("K02000001")],  # above the nations
+        [],
+    ],
+)
+def test_nothing_else_explains_a_place_without_a_row(totals: list[dict[str, Any]]) -> None:
+    assert told(everyone(none(A), none(B)), totals)[A] == ("not_returned", "told")
+
+
+@pytest.mark.parametrize("sister", [row(B), none(B, "suppressed")])
+def test_where_a_sister_has_a_row_the_county_explains_nothing(sister: dict[str, Any]) -> None:
+    assert told(everyone(none(A), sister), [total("E10000001")])[A] == ("not_returned", "told")
+
+
+def test_a_county_explains_the_years_it_is_given_for() -> None:
+    older = [row(code, of=Y22) for code in (C, D, F, G)]
+    found = wider([*everyone(none(A), none(B)), *older, none(A, of=Y22), none(B, of=Y22)], [total("E10000001")])
+    assert found.filter(pl.col("to_code") == A).select("period_start", "reason").rows() == [
+        (Y23.start, "coarser_only"), (Y22.start, "not_returned"),
+    ]  # fmt: skip
+
+
+MEASURES = {
+    "m": measure_of("count"), "stock": measure_of(), "rate": measure_of("rate"),
+    "signed": measure_of(range=(-9.0, 9.0)),
+    "net": measure_of("count"),
+}  # fmt: skip
+INTERVAL = {"likely_low": 4.0, "likely_high": 6.0, "likely_level": 95.0, "likely_source": "published"}
+GONE: dict[str, Any] = {**dict.fromkeys(INTERVAL), "value": None, "low": None, "high": None, "partial": None}
+
+
+def doubted(caveats: str | None, **said: Any) -> dict[str, Any]:
+    about = {"low": 4.5, "high": 5.5, "partial": 3.0, **INTERVAL, "caveats": caveats, "caveat_evidence": "doubt"}
+    return row(A, **{**about, **said})
+
+
+def taken_out(*placed: dict[str, Any]) -> list[dict[str, Any]]:
+    found = withheld(rows(list(placed), PLACED), MEASURES)
+    return found.select([name for name in PLACED if name in {*placed[0], *GONE}]).to_dicts()
+
+
+def expected(given: dict[str, Any], **changed: Any) -> list[dict[str, Any]]:
+    return rows([{**given, **changed}], PLACED).select([n for n in PLACED if n in {*given, *GONE}]).to_dicts()
+
+
+@pytest.mark.parametrize(
+    ("doubt", "measure", "low", "high"),
+    [
+        *((doubt, measure, low, None) for doubt in ("suspected_zero", "near_zero_leak", "partial_return", "low_reach")
+          for measure, low in (("m", 5.0), ("stock", 5.0), ("rate", None), ("signed", None))),
+        ("combined_area", "m", None, 5.0), ("combined_area", "rate", None, None),
+        ("combined_area", "signed", None, None),
+        ("unit_change", "m", None, None),
+    ],
+)  # fmt: skip
+def test_a_figure_in_grave_doubt_is_taken_out_and_of_a_count_what_is_sure_stays(
+    doubt: str, measure: str, low: float | None, high: float | None
+) -> None:
+    given = doubted(f"rounded,{doubt}", measure=measure)
+    told = {"reason": doubt, "evidence": "5 is not taken: doubt"}
+    assert taken_out(given) == expected(given, **{**GONE, **told, "low": low, "high": high})
+
+
+def test_a_measure_seen_below_nought_bounds_nothing_either() -> None:
+    given = doubted("partial_return", measure="net")
+    below = row(B, -1.0, measure="net")
+    found = taken_out(given, below)
+    assert (found[0]["reason"], found[0]["low"], found[0]["high"]) == ("partial_return", None, None)
+    assert found[1]["value"] == -1.0
+
+
+@pytest.mark.parametrize(
+    "caveats",
+    [None, "", "rounded,conflict", "flagged,partial_return", "unit_change,corrected", "corrected,flagged,low_reach"],
+)
+def test_a_figure_stays_where_the_doubt_is_light_or_a_person_has_looked_at_it(caveats: str | None) -> None:
+    given = doubted(caveats)
+    assert taken_out(given) == expected(given)
+
+
+def test_the_gravest_of_several_doubts_is_the_reason_and_what_is_not_said_is_said_to_be_doubted() -> None:
+    given = doubted("near_zero_leak,low_reach,unit_change", caveat_evidence=None, value=5.256)
+    told = {"reason": "low_reach", "evidence": "5.26 is not taken: doubted"}
+    assert taken_out(given) == expected(given, **{**GONE, **told, "low": 5.256})
+
+
+def test_a_gap_keeps_its_own_reason_and_bounds() -> None:
+    given = doubted("low_reach", value=None, reason="suppressed", evidence="told")
+    assert taken_out(given) == expected(given)
+
+
+def test_only_the_doubted_row_is_touched() -> None:
+    given = [doubted("rounded"), doubted("low_reach", to_code=B), doubted(None, to_code=C)]
+    found = taken_out(*given)
+    assert [each["reason"] for each in found] == [None, "low_reach", None]
+    assert [found[0], found[2]] == [*expected(given[0]), *expected(given[2])]

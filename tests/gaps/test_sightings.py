@@ -1,0 +1,131 @@
+"""Sightings: the spells and the counts that follow from them, for gaps that come, change, close and come back."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from pipelines.core.schema import dtypes, rows
+from pipelines.gaps.sightings import SIGHTING, counted, newest, sightings_of, spells_of, turns
+
+DAY = {n: date(2026, 1, n) for n in range(1, 8)}
+WHAT = ("opened", "reopened", "closed", "changed", "open")
+BUILDS = pl.DataFrame({"build": list(range(1, 8)), "day": list(DAY.values())}).with_columns(
+    pl.lit(9, pl.Int64).alias(name) for name in WHAT
+)
+"""Builds as they are stored: what was counted before is counted anew."""
+
+
+def seen(gap: str, build: int, reason: str | None, **said: Any) -> dict[str, Any]:
+    """Say that a build saw a gap with a reason, or closed."""
+    about = {"gap_id": gap, "build": build, "problem": "p", "need": "needed", "measure": "m", "place_code": gap,
+             "place_name": gap.upper(),
+             "period_start": DAY[1], "period_end": DAY[2], "holder": f"holder {build}"}  # fmt: skip
+    return {**about, "reason": reason, "closed_because": None if reason else "answered", **said}
+
+
+def table(*sightings: dict[str, Any]) -> pl.DataFrame:
+    return rows(list(sightings), SIGHTING)
+
+
+STORY = table(
+    seen("a", 1, "late"), seen("a", 3, None), seen("a", 5, "withdrawn"), seen("a", 6, "stale"),
+    seen("b", 2, "not_due"), seen("b", 3, "late"), seen("b", 4, "stale"),
+    seen("b", 6, None, closed_because="no_longer_asked"), seen("c", 4, "suppressed"),
+)  # fmt: skip
+SHUFFLED = STORY.sample(fraction=1.0, shuffle=True, seed=3)
+
+
+def test_the_newest_sighting_of_each_gap_is_that_of_the_last_build() -> None:
+    for story in (STORY, SHUFFLED, STORY.reverse()):
+        assert newest(story).select("gap_id", "build", "reason").rows() == [
+            ("a", 6, "stale"), ("b", 6, None), ("c", 4, "suppressed"),
+        ]  # fmt: skip
+
+
+def test_sightings_are_sorted_with_the_reason_that_each_gap_had_before() -> None:
+    for story in (STORY, SHUFFLED):
+        found = turns(story)
+        assert found.drop("before").equals(STORY)
+        assert found["before"].to_list() == [None, "late", None, "withdrawn", None, "not_due", "late", "stale", None]
+
+
+def test_a_spell_is_from_the_build_that_opened_a_gap_to_the_one_that_closed_it() -> None:
+    found = spells_of(SHUFFLED, BUILDS)
+    columns = ["gap_id", "spell", "reason", "reason_before", "reason_since", "opened", "seen_before_end", "closed",
+               "closed_because", "opened_build", "closed_build", "changed_build", "last_seen", "holder"]  # fmt: skip
+    assert found.select(columns).rows() == [
+        ("a", 1, "late", None, DAY[1], DAY[1], DAY[2], DAY[3], "answered", 1, 3, None, DAY[2], "holder 1"),
+        ("a", 2, "stale", "withdrawn", DAY[6], DAY[5], None, None, None, 5, None, 6, DAY[7], "holder 6"),
+        ("b", 1, "stale", "late", DAY[4], DAY[2], DAY[5], DAY[6], "no_longer_asked", 2, 6, 4, DAY[5], "holder 4"),
+        ("c", 1, "suppressed", None, DAY[4], DAY[4], None, None, None, 4, None, None, DAY[7], "holder 4"),
+    ]  # fmt: skip
+    kept = ["problem", "need", "measure", "place_code", "place_name", "period_start", "period_end"]
+    assert found.select(kept).rows() == [
+        ("p", "needed", "m", gap, gap.upper(), DAY[1], DAY[2]) for gap in ("a", "a", "b", "c")
+    ]
+
+
+def test_the_same_reason_again_is_no_change() -> None:
+    found = spells_of(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS).row(0, named=True)
+    assert (found["reason_before"], found["reason_since"], found["changed_build"]) == (None, DAY[1], None)
+    assert found["holder"] == "holder 2"
+
+
+def test_what_a_closed_gap_was_is_told_as_it_was_while_it_was_open() -> None:
+    story = table(seen("a", 1, "late"), seen("a", 2, None, holder="nobody", place_name="Renamed"))
+    found = spells_of(story, BUILDS).row(0, named=True)
+    assert (found["reason"], found["holder"], found["place_name"]) == ("late", "holder 1", "A")
+
+
+def test_a_gap_closed_by_the_second_build_was_last_seen_by_the_first() -> None:
+    found = spells_of(table(seen("a", 1, "late"), seen("a", 2, None)), BUILDS.head(2)).row(0, named=True)
+    assert (found["last_seen"], found["closed"]) == (DAY[1], DAY[2])
+
+
+COUNTS = [
+    # build, opened, reopened, closed, changed, open
+    (1, 1, 0, 0, 0, 1), (2, 1, 0, 0, 0, 2), (3, 0, 0, 1, 1, 1), (4, 1, 0, 0, 1, 2), (5, 0, 1, 0, 0, 3),
+    (6, 0, 0, 1, 1, 2), (7, 0, 0, 0, 0, 2),
+]  # fmt: skip
+
+
+def test_each_build_counts_what_it_opened_opened_again_closed_and_changed() -> None:
+    expected = pl.DataFrame(COUNTS, schema=["build", *WHAT], orient="row")
+    for story in (STORY, SHUFFLED):
+        found = counted(story, BUILDS)
+        assert_frame_equal(found.drop("day"), expected)
+
+
+def test_the_same_reason_seen_again_counts_as_nothing() -> None:
+    found = counted(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS.head(2))
+    assert found.drop("day").rows() == [(1, 1, 0, 0, 0, 1), (2, 0, 0, 0, 0, 1)]
+
+
+def test_nothing_seen_is_nothing_counted() -> None:
+    assert spells_of(table(), BUILDS).is_empty()
+    assert counted(table(), BUILDS.head(2)).drop("day").rows() == [(1, 0, 0, 0, 0, 0), (2, 0, 0, 0, 0, 0)]
+
+
+def test_spells_give_back_the_sightings_that_they_keep() -> None:
+    found = sightings_of(spells_of(SHUFFLED, BUILDS))
+    assert found.schema == dtypes(SIGHTING)
+    assert found.select("gap_id", "build", "reason", "closed_because").rows() == [
+        ("a", 1, "late", None), ("a", 3, None, "answered"), ("a", 5, "withdrawn", None), ("a", 6, "stale", None),
+        # Of several turns the last is kept.
+        ("b", 2, "late", None), ("b", 4, "stale", None), ("b", 6, None, "no_longer_asked"),
+        ("c", 4, "suppressed", None),
+    ]  # fmt: skip
+    spells = spells_of(SHUFFLED, BUILDS)
+    again = spells_of(found, BUILDS)
+    assert_frame_equal(again.drop("holder"), spells.drop("holder"))
+
+
+def test_a_spell_changed_by_the_build_that_opened_it_is_one_sighting() -> None:
+    spells = spells_of(table(seen("a", 2, "late"), seen("a", 3, "stale")), BUILDS)
+    same = spells.with_columns(pl.col("opened_build").alias("changed_build"))
+    assert sightings_of(same).select("build", "reason").rows() == [(2, "late")]
+    # A change without the reason before it is none that can be told.
+    untold = spells.with_columns(pl.lit(None, pl.String).alias("reason_before"))
+    assert sightings_of(untold).select("build", "reason").rows() == [(2, "stale")]

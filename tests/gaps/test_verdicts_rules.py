@@ -1,0 +1,143 @@
+"""The verdict of a place: what blocks, what weighs, what is counted; and sums over periods."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.core.schema import CELL, rows
+from pipelines.gaps.verdicts import VERDICT, by_place, shown, verdicts, weighed
+from tests.gaps.plain import problem_of
+
+JAN, FEB, MAR = (date(2024, n, 1) for n in (1, 2, 3))
+PEOPLE = pl.DataFrame({"place_code": ["E1", "E2", "E9"], "people": [100.0, 20.0, 5.0]})
+HEADER = problem_of(needs={"a": {}, "b": {}, "c": {"essential": False}}, wants=("w",)).header
+
+
+def cell(measure: str, value: float | None = 5.0, reason: str | None = None, place: str = "E1", day: date = JAN, **said: Any) -> dict[str, Any]:  # fmt: skip  # noqa: E501
+    about = {"problem": "p", "need": "wanted" if measure == "w" else "needed", "measure": measure, "place_code": place,
+             "place_name": f"Place {place}", "period_start": day, "period_end": day}  # fmt: skip
+    return {**about, "value": value, "reason": reason, **said}
+
+
+def gap(measure: str, reason: str = "suppressed", **said: Any) -> dict[str, Any]:
+    return cell(measure, None, reason, **said)
+
+
+def verdict_of(*cells: dict[str, Any], header: Any = HEADER) -> tuple[Any, ...]:
+    """Give verdict, because, needs met and needs in all of the one place and period."""
+    found = verdicts(rows(list(cells), CELL), header, PEOPLE)
+    assert found.height == 1
+    return found.select("verdict", "because", "needs_met", "needs_in_all").row(0)
+
+
+KNOWN = [cell("a"), cell("b"), cell("c")]
+VERDICTS = [
+    (KNOWN, ("answerable", None, 3, 3)),
+    ([cell("a"), cell("b"), gap("c", "late")], ("with_caveats", "c: late", 2, 3)),
+    ([cell("a"), gap("b"), cell("c")], ("not_answerable", "b: suppressed", 2, 3)),
+    ([cell("a", caveats="flagged"), gap("b"), gap("c", "late")], ("not_answerable", "b: suppressed", 1, 3)),
+    ([gap("b"), cell("c"), gap("a", "late")], ("not_answerable", "a: late; b: suppressed", 1, 3)),
+    ([cell("a"), gap("b", "not_applicable"), cell("c")], ("answerable", None, 2, 2)),
+    ([cell("a"), gap("b", "not_applicable"), gap("c", "not_applicable")], ("answerable", None, 1, 1)),
+    ([gap(m, "not_applicable") for m in "abc"], ("answerable", None, 0, 0)),
+    # Nothing at all is known of what can be there, though it is not essential.
+    ([gap("a", "not_applicable"), gap("b", "not_applicable"), gap("c")], ("not_answerable", "c: suppressed", 0, 1)),
+    # What can't be there has no caveats to mind.
+    ([cell("a"), cell("b"), gap("c", "not_applicable", caveats="flagged")], ("answerable", None, 2, 2)),
+    ([cell("a", caveats="rounded,perturbed,provisional"), *KNOWN[1:]], ("answerable", None, 3, 3)),
+    ([cell("a", caveats="rounded,flagged,conflict"), *KNOWN[1:]], ("with_caveats", "a: conflict and flagged", 3, 3)),
+    ([cell("b", caveats="flagged"), cell("c"), cell("a", caveats="estimated")],
+     ("with_caveats", "a: estimated; b: flagged", 3, 3)),
+    ([cell("a", stand_in="b", caveats="proxy_used", reasons_also="late,stale"), *KNOWN[1:]],
+     ("with_caveats", "a: proxy_used", 2, 3)),
+    ([*KNOWN, gap("w")], ("answerable", None, 3, 3)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cells", "expected"), VERDICTS)
+def test_a_place_has_the_verdict_that_its_cells_allow_in_whatever_order(
+    cells: list[dict[str, Any]], expected: tuple[Any, ...]
+) -> None:
+    assert verdict_of(*cells) == verdict_of(*cells[::-1]) == expected
+
+
+def test_where_nothing_is_needed_each_want_is_essential() -> None:
+    header = problem_of(wants=("w",)).header
+    assert verdict_of(cell("w"), header=header) == ("answerable", None, 1, 1)
+    assert verdict_of(gap("w"), header=header) == ("not_answerable", "w: suppressed", 0, 1)
+
+
+def test_each_place_and_period_is_judged_alone_and_stands_in_order() -> None:
+    cells = [
+        f(m, place=place, day=day)
+        for place, day, f in (("E2", JAN, cell), ("E1", FEB, gap), ("E1", JAN, cell), ("E3", JAN, gap))
+        for m in ("a", "b")
+    ]
+    found = verdicts(rows(cells, CELL), HEADER, PEOPLE)
+    both = "a: suppressed; b: suppressed"
+    expected = [
+        ("p", "E1", "Place E1", JAN, JAN, "answerable", None, 2, 2, 100.0),
+        ("p", "E1", "Place E1", FEB, FEB, "not_answerable", both, 0, 2, 100.0),
+        ("p", "E2", "Place E2", JAN, JAN, "answerable", None, 2, 2, 20.0),
+        ("p", "E3", "Place E3", JAN, JAN, "not_answerable", both, 0, 2, None),
+    ]
+    assert found.rows() == expected
+    assert found.columns == list(VERDICT)
+    assert verdicts(rows([], CELL), HEADER, PEOPLE).is_empty()
+
+
+def test_each_cell_that_counts_is_told_to_block_or_to_weigh() -> None:
+    cells = [cell("a"), gap("b"), gap("c", "late"), gap("w"), gap("a", "not_applicable"), cell("b", caveats="flagged")]
+    found = weighed(rows(cells, CELL), HEADER).select("measure", "asked", "blocks", "weighs", "met", "why")
+    assert found.rows() == [
+        ("a", True, False, False, True, None), ("b", True, True, False, False, "b: suppressed"),
+        ("c", True, False, True, False, "c: late"), ("a", False, False, False, False, None),
+        ("b", True, False, True, True, "b: flagged"),
+    ]  # fmt: skip
+
+
+def judged(*rows_: tuple[str, date, str, str | None, int, int]) -> pl.DataFrame:
+    told = [("p", place, f"Place {place}", day, day, verdict, because, met, asked, 10.0)
+            for place, day, verdict, because, met, asked in rows_]  # fmt: skip
+    return pl.DataFrame(told, schema={name: column.dtype for name, column in VERDICT.items()}, orient="row")
+
+
+def test_over_periods_a_place_is_answered_for_only_if_each_is_and_its_causes_are_counted() -> None:
+    table = judged(
+        ("E2", JAN, "not_answerable", "b: late", 1, 3), ("E2", FEB, "not_answerable", "b: late; a: stale", 0, 3),
+        ("E2", MAR, "not_answerable", "a: stale; c: dropped; b: late", 0, 3),
+        ("E1", JAN, "answerable", None, 3, 3), ("E1", FEB, "answerable", None, 2, 2),
+        ("E3", JAN, "answerable", None, 3, 3), ("E3", FEB, "not_answerable", "a: late", 2, 3),
+        ("E4", JAN, "with_caveats", "c: late", 2, 3), ("E4", FEB, "with_caveats", "c: late", 2, 3),
+        ("E5", JAN, "answerable", None, 3, 3), ("E5", FEB, "with_caveats", "c: late", 2, 3),
+        ("E6", JAN, "not_answerable", "a: late; b: late", 1, 3),
+    )  # fmt: skip
+    expected = [
+        ("p", "E1", "Place E1", "answerable", 5, 5, 10.0, 2, 2, None),
+        ("p", "E2", "Place E2", "not_answerable", 1, 9, 10.0, 3, 0,
+         "b: late (3 of 3); a: stale (2 of 3); c: dropped (1 of 3)"),
+        ("p", "E3", "Place E3", "with_caveats", 5, 6, 10.0, 2, 1, "a: late (1 of 2)"),
+        ("p", "E4", "Place E4", "with_caveats", 4, 6, 10.0, 2, 2, "c: late (2 of 2)"),
+        ("p", "E5", "Place E5", "with_caveats", 5, 6, 10.0, 2, 2, "c: late (1 of 2)"),
+        ("p", "E6", "Place E6", "not_answerable", 1, 3, 10.0, 1, 0, "a: late; b: late"),
+    ]  # fmt: skip
+    found = by_place(table)
+    assert found.columns == ["problem", "place_code", "place_name", "verdict", "needs_met", "needs_in_all", "people",
+                             "periods", "answered", "because"]  # fmt: skip
+    assert found.rows() == expected
+    assert_frame_equal(by_place(table.reverse()), found)
+
+
+def test_a_view_ends_with_the_verdict_of_its_place_and_period() -> None:
+    table = judged(("E1", JAN, "answerable", None, 1, 1), ("E1", FEB, "not_answerable", "a: late", 0, 1))
+    view = pl.DataFrame({"place_code": ["E2", "E1", "E1"], "period_start": [JAN, FEB, JAN], "a": [1.0, 2.0, 3.0]})
+    monthly = problem_of("month", {"a": {}}, periods={"start": "2024-01"})
+    expected = view.with_columns(
+        pl.Series("verdict", [None, "not_answerable", "answerable"]), pl.Series("because", [None, "a: late", None])
+    )
+    assert_frame_equal(shown(view, table, monthly), expected)
+    found = shown(view.drop("period_start").head(2), table.head(1), problem_of(needs={"a": {}}))
+    assert found.rows() == [("E2", 1.0, None, None), ("E1", 2.0, "answerable", None)]
