@@ -84,7 +84,8 @@ def _others(ends: Vector) -> Vector:
     """Sum up for each term the ends of all others; infinite where another's is, all of them the same way."""
     endless = np.isinf(ends)
     finite = np.where(endless, 0.0, ends)
-    return np.where(endless.sum() - endless > 0, ends[endless].sum(), finite.sum() - finite)
+    sums: Vector = np.where(endless.sum() - endless > 0, ends[endless].sum(), finite.sum() - finite)
+    return sums
 
 
 def _outward(ends: Vector, *, down: bool) -> Vector:
