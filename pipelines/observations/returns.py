@@ -87,7 +87,7 @@ def count_returns(
     came = made.filter(pl.col("value").is_not_null() | pl.col("status").is_in(_HIDDEN))
     first = came.group_by(key).agg(pl.col("released_at").min().alias("first_released"))
     opened = came.group_by(SLICE).agg(pl.col("released_at").min().alias("opened"))
-    now = newest(came).unique(key, keep="first", maintain_order=True).select(*key, "value", "status")
+    now = newest(came).unique(key, keep="first").select(*key, "value", "status")
     partial = doubt.filter(pl.col("withheld")).select(key).unique().with_columns(pl.lit(True).alias("doubted"))
     # What can't be there is not due.
     due = _due(came, roll, source, change).join(made.filter(pl.col("status") == "not_applicable"), on=key, how="anti")
@@ -172,7 +172,7 @@ def reporting(returned: pl.DataFrame) -> pl.DataFrame:
                             ("provider", ["place_code", "place_name"], "period")):  # fmt: skip
         sized = due.is_not_null()
         known = (due > 0).any() & (sized.mean() >= 1 - _MOST_UNKNOWN)
-        gathered = weighed.group_by("source", "measure", "returned_by", *of, maintain_order=True).agg(
+        gathered = weighed.group_by("source", "measure", "returned_by", *of).agg(
             pl.lit(scope).alias("scope"), pl.len().alias("due"), (pl.col("share") == 1).sum().alias("returned"),
             due.sum().alias("volume_due"),
             pl.when(known).then((pl.col("share") * due).sum() / due.sum()).alias("reporting_rate"),

@@ -57,8 +57,10 @@ def revisions(observation: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     Takes observations (schema.OBSERVATION) of all releases, with `order`, the order of a source's releases.
     """
     cells, sums = [empty(REVISION)], [empty(REVISION_SUMMARY)]
-    for _, mine in sorted(observation.group_by("source"), key=lambda group: str(group[0])):
-        releases = [each for _, each in sorted(mine.group_by("order"), key=lambda group: str(group[0][0]).zfill(9))]
+    by_source = observation.partition_by("source", as_dict=True)
+    for source in sorted(by_source):
+        by_order = by_source[source].partition_by("order", as_dict=True)
+        releases = [by_order[order] for order in sorted(by_order)]
         for old, new in pairwise(releases):
             both = compared(old, new)
             cells.append(_cells(both))
@@ -166,8 +168,7 @@ def _suspicion() -> pl.Expr:
         pl.col("furthest").struct.field("period_start").dt.strftime("%B %Y"),
         pl.col("furthest").struct.field("ratio").round(2),
     )  # fmt: skip
-    moved = pl.when(pl.col("periods_far") > 0).then(far)
-    said = pl.concat_str(heading, moved, separator="; ", ignore_nulls=True)
+    said = pl.concat_str(heading, far, separator="; ", ignore_nulls=True)
     return pl.when(said != "").then(said)
 
 

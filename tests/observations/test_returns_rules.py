@@ -260,8 +260,8 @@ def test_a_part_of_a_return_is_neither_usual_nor_a_movement() -> None:
 
 def test_of_one_that_never_returned_the_people_tell_and_else_nothing() -> None:
     cells = [each for each in WHOLE if each["place_code"] != A]
-    found = told(cells, people={A: 500.0, B: 900.0, C: 100.0})
-    # The others usually return 200 of 1,000 people: 100 of 500, halved in January.
+    found = told(cells, people={A: 600.0, B: 900.0, C: 300.0})
+    # The others usually return 200 of 1,200 people: 100 of 600, halved in January.
     assert of(found, "volume_due", 2) == pytest.approx({A: 100.0, B: 180.0, C: 20.0})
     assert of(found, "volume_due", 1) == pytest.approx({A: 50.0, B: 90.0, C: 10.0})
     # People of a place without returns, or returns of one without people, tell nothing of the others.
@@ -269,6 +269,27 @@ def test_of_one_that_never_returned_the_people_tell_and_else_nothing() -> None:
     assert of(told(cells, people={B: 900.0}), "volume_due", 2) == {A: None, B: 180.0, C: 20.0}
     assert of(told(cells, people={A: 500.0}), "volume_due", 2)[A] is None
     assert of(told(cells, people={A: 500.0, B: 0.0}), "volume_due", 2)[A] is None
+
+
+def test_what_came_is_summed_before_it_is_compared_with_what_is_usual() -> None:
+    found = told([*WHOLE, row(B, 4, 90.0), row(C, 4, 120.0)])
+    # Usual of B is the middle of four months, 135; of C 25: 210 of 160 came.
+    assert of(found, "volume_due", 4) == pytest.approx({A: 1800 * 210 / 160, B: 135 * 210 / 160, C: 25 * 210 / 160})
+
+
+@pytest.mark.parametrize("factor", [0.0001, 1000.0])
+def test_volumes_are_in_the_unit_of_the_figures_whatever_that_is(factor: float) -> None:
+    people = {A: 600.0, B: 900.0, C: 300.0}
+    plain = told(without(A, 2), people=people)
+    scaled = [{**each, "value": each["value"] * factor} for each in without(A, 2)]
+    fewer = {code: count * factor for code, count in people.items()}
+    for found in (told(scaled, people=people), told(scaled, people=fewer)):
+        assert found["volume_due"].to_list() == pytest.approx([each * factor for each in plain["volume_due"]])
+        assert reporting(found)["reporting_rate"].to_list() == pytest.approx(
+            reporting(plain)["reporting_rate"].to_list()
+        )
+    never = [each for each in scaled if each["place_code"] != A]
+    assert of(told(never, people=fewer), "volume_due", 2)[A] == pytest.approx(100.0 * factor)
 
 
 def test_each_measure_has_its_own_usual_volume() -> None:

@@ -246,6 +246,24 @@ def test_a_period_without_a_factor_is_not_suspected() -> None:
     assert both([*nought, cell("D", 1.0)], [cell(place, 2.0) for place in "ABCD"])["suspicion"].endswith(": 2.0")
 
 
+def test_a_period_without_a_factor_is_none_of_those_that_moved() -> None:
+    old = [cell(p, 0.0 if y == 2020 else 4.0, y) for p in "ABC" for y in (2020, 2021)]
+    new = [cell(p, 5.0, y) for p in "ABC" for y in (2020, 2021)]
+    assert both(old, new)["suspicion"].startswith("in 1 of 2 periods")
+
+
+def test_the_factor_of_a_period_is_its_middle_one() -> None:
+    old = [cell(place, 100.0) for place in "ABC"]
+    assert both(old, [cell("A", 104.0), cell("B", 105.0), cell("C", 900.0)])["suspicion"] is None
+    found = both(old, [cell("A", 104.0), cell("B", 123.45), cell("C", 900.0)])["suspicion"]
+    assert found.endswith("January 2020: 1.23")
+
+
+def test_all_that_came_and_went_is_counted() -> None:
+    found = both([cell(place, 1.0) for place in "ABCDE"], [cell(place, 1.0) for place in "EFG"])
+    assert (found["cells_in_both"], found["appeared"], found["disappeared"]) == (1, 2, 4)
+
+
 HEADING = "the heading changed from Figure to figure"
 
 
