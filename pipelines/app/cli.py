@@ -16,6 +16,7 @@ from pipelines.app.console import plain as _plain
 from pipelines.app.console import printed as _print
 from pipelines.app.console import project_at as _project
 from pipelines.core.errors import CommongroundError
+from pipelines.declarations.project import Project
 
 app = typer.Typer(
     help="Joins national and local datasets into answers, and says what is missing, where, and who could supply it.",
@@ -70,6 +71,12 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
+def _name_unread(project: Project) -> None:
+    """Say which declarations are not read, and why."""
+    for source in project.catalogue.unfinished.values():
+        complaints.print(f"[yellow]not read:[/] {_plain(source.sentence())}", soft_wrap=True, highlight=False)
+
+
 @app.command()
 def build(
     problem: Annotated[list[str] | None, typer.Argument(help="Problems to answer; all if none is named.")] = None,
@@ -80,9 +87,9 @@ def build(
     from pipelines.app.build import build_and_tell
 
     project = _project(store, as_of)
-    for draft in project.catalogue.unfinished.values():
-        complaints.print(f"[yellow]not read:[/] {_plain(draft.sentence())}", soft_wrap=True, highlight=False)
-    faults = build_and_tell(project, problem or [], console)
+    _name_unread(project)
+    left_out = [] if problem else list(project.catalogue.left_out.values())
+    faults = [*left_out, *build_and_tell(project, problem or [], console)]
     for fault in faults:
         complaints.print(f"[yellow]not used:[/] {_plain(fault)}", soft_wrap=True, highlight=False)
     if faults:
@@ -237,7 +244,9 @@ def list_(
     """List sources, measures, problems or places."""
     from pipelines.app.query import listing
 
-    _print(listing(_project(store, None), what.value), form)
+    project = _project(store, None)
+    _name_unread(project)
+    _print(listing(project, what.value), form)
 
 
 @app.command()

@@ -46,7 +46,7 @@ def plain(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-def project_at(store: Path | None, as_of: datetime | None) -> "Project":
+def project_at(store: Path | None, as_of: datetime | None) -> Project:
     """Read the declarations, withdraw what is no longer public, and give what a command works on.
 
     A store of an earlier version is made ready first, and one of a later version refused.
@@ -57,7 +57,7 @@ def project_at(store: Path | None, as_of: datetime | None) -> "Project":
     from pipelines.app.withdrawal import withdraw
     from pipelines.core.paths import root, store_of
     from pipelines.declarations.catalogue import load
-    from pipelines.declarations.project import Project, not_to_come, today
+    from pipelines.declarations.project import not_to_come, today
 
     day = not_to_come(as_of.date(), "--as-of") if as_of else today()
     project = Project(load(root()), store.resolve() if store else store_of(), day)

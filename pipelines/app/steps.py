@@ -29,14 +29,15 @@ def prepare(project: Project) -> Keys:
     sweep(home)
     for kind in (*BY_SOURCE, "returned"):
         prune(home, kind, set(catalogue.observing()))
+    declared = {*catalogue.problems, *catalogue.left_out}
     for kind in (*ANSWERED, "report"):
-        prune(home, kind, set(catalogue.problems))
+        prune(home, kind, declared)
     for kind in ("areas", "shares"):
         prune(home, kind, set(catalogue.apportioning()))
     systems = _systems_named(catalogue)
     prune(home, "system", systems)
     prune(home, "people", {f"{measure}__{system}" for measure in catalogue.measures for system in systems})
-    drop_groups(home, "report", set(catalogue.problems))
+    drop_groups(home, "report", declared)
     for name in catalogue.sources:
         take_in(home, catalogue, name)
     return keys(catalogue, home, project.as_of)

@@ -23,6 +23,14 @@ class DeclarationError(CommongroundError):
     exit_code = 3
 
 
+class HarmfulError(DeclarationError):
+    """A declaration that would take the machine: it is left out, and the others are read."""
+
+
+class NotReadError(DeclarationError):
+    """A declaration that needs another one which is not read: it is left out with it."""
+
+
 class UnreadableError(CommongroundError):
     """A file of data has the wrong shape and is not used."""
 

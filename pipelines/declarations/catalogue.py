@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.core.errors import DeclarationError, UnknownNameError, at, near
+from pipelines.core.errors import DeclarationError, HarmfulError, NotReadError, UnknownNameError, at, near
 from pipelines.declarations.acceptances import SUFFIX as ACCEPTED
 from pipelines.declarations.acceptances import Accepted, read_accepted
 from pipelines.declarations.base import NAME
@@ -15,7 +15,7 @@ from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import Header
 from pipelines.declarations.problem_sql import Select, parse_select
 from pipelines.declarations.source import Source
-from pipelines.declarations.unfinished import Unfinished, near_or_unfinished, unfinished_of
+from pipelines.declarations.unfinished import Unfinished, refuse_unknown, unfinished_of
 from pipelines.declarations.yaml_lines import Lines, read_yaml, validate
 
 SPINES = ("place", "place_period")
@@ -53,7 +53,9 @@ class Catalogue(NamedTuple):
     compared: dict[str, tuple[str, ...]]
     """For each source the measures that its figures are set beside, in the order of their names."""
     unfinished: dict[str, Unfinished]
-    """Declarations that are not read, as a TODO is left in them."""
+    """Sources whose declarations are not read."""
+    left_out: dict[str, str]
+    """Problems that are left out since something they need is not read, each with the reason."""
 
     @property
     def sources_dir(self) -> Path:
@@ -92,6 +94,8 @@ class Catalogue(NamedTuple):
 
     def problem(self, name: str) -> Problem:
         """Find a problem by name; an unknown one is refused with the near ones."""
+        if name in self.left_out:
+            raise DeclarationError(self.left_out[name])
         if name not in self.problems:
             raise UnknownNameError(f"unknown problem {name!r}; {near(name, self.problems)}")
         return self.problems[name]
@@ -118,16 +122,12 @@ def load(root: Path) -> Catalogue:
         )
     said = read_said(root / "sources")
     texts = {path: _read_text(path) for path in _declarations(root / "sources")}
-    unfinished = {path.stem: found for path, text in texts.items() if (found := _unfinished(text, path))}
-    read = {path.stem: (_source(text, path, said), path) for path, text in texts.items() if path.stem not in unfinished}
+    read, unfinished = _sources(texts, said)
     measures, owners = _measures({name: (declared[0], path) for name, (declared, path) in read.items()})
     groups = {group for (source, _), _ in read.values() for each in source.weights.values() for group in each.groups}
-    for name, ((source, lines), path) in read.items():
-        _check_parts(name, source, lines, path, measures, unfinished)
+    for (source, lines), path in read.values():
         _check_groups(source, lines, path, groups)
-    problems = [
-        _read_problem(path, measures, unfinished) for path in sorted((root / "pipelines/problems").glob("*.sql"))
-    ]
+    problems, left_out = _problems(sorted((root / "pipelines/problems").glob("*.sql")), measures, unfinished)
     return Catalogue(
         root,
         {name: declared[0] for name, (declared, _) in read.items()},
@@ -139,7 +139,56 @@ def load(root: Path) -> Catalogue:
         {name: _declaration_key(root / "sources", name, declared[0]) for name, (declared, _) in read.items()},
         {name: _compared(declared[0], measures) for name, (declared, _) in read.items()},
         unfinished,
+        left_out,
     )
+
+
+Declared = tuple[tuple[Source, Lines], Path]
+"""A source as it was read, with the lines of its keys, and its file."""
+
+
+def _sources(texts: dict[Path, str], said: Said) -> tuple[dict[str, Declared], dict[str, Unfinished]]:
+    """Read every source; one that can't be read without harm, or needs one that is not read, is left out."""
+    read: dict[str, Declared] = {}
+    unfinished: dict[str, Unfinished] = {}
+    for path, text in texts.items():
+        try:
+            if found := _unfinished(text, path):
+                unfinished[path.stem] = found
+            else:
+                read[path.stem] = _source(text, path, said), path
+        except HarmfulError as error:
+            unfinished[path.stem] = Unfinished(path, refusal=str(error))
+    while lost := _without_parts(read, unfinished):
+        for name, refusal in lost.items():
+            (source, _), path = read.pop(name)
+            unfinished[name] = Unfinished(path, measures=tuple(source.measures), refusal=refusal)
+    return read, unfinished
+
+
+def _without_parts(read: dict[str, Declared], unfinished: dict[str, Unfinished]) -> dict[str, str]:
+    """Name the sources of which a measure rests on one that is not read, each with the reason."""
+    measures, _ = _measures({name: (declared[0], path) for name, (declared, path) in read.items()})
+    lost = {}
+    for name, ((source, lines), path) in read.items():
+        try:
+            _check_parts(name, source, lines, path, measures, unfinished)
+        except NotReadError as error:
+            lost[name] = str(error)
+    return lost
+
+
+def _problems(
+    paths: list[Path], measures: dict[str, Measure], unfinished: dict[str, Unfinished]
+) -> tuple[list[Problem], dict[str, str]]:
+    """Read every problem; give those left out too, by name with the reason."""
+    problems, left_out = [], {}
+    for path in paths:
+        try:
+            problems.append(_read_problem(path, measures, unfinished))
+        except (HarmfulError, NotReadError) as error:
+            left_out[path.stem] = str(error)
+    return problems, left_out
 
 
 def _declarations(folder: Path) -> list[Path]:
@@ -208,10 +257,8 @@ def _check_parts(
             wanted = getattr(declared, part)
             if wanted and wanted not in measures:
                 line = lines.get(("measures", measure, part))
-                raise DeclarationError(
-                    f"{at(path, line)}: {measure}: {part} {wanted!r} is no measure of any source; "
-                    f"{near_or_unfinished(wanted, measures, unfinished)}"
-                )
+                where = f"{at(path, line)}: {measure}: {part} {wanted!r} is no measure of any source"
+                refuse_unknown(where, wanted, measures, unfinished)
     for release in source.releases:
         if Path(release.file).is_absolute() or ".." in Path(release.file).parts:
             raise DeclarationError(f"{path}: releases of {name}: {release.file} must lie under sources/")
@@ -250,10 +297,8 @@ def _check_asked(
         for place, measure in enumerate(asked):
             if measure not in measures:
                 line = lines.get((key, measure)) or lines.get((key, place))
-                raise DeclarationError(
-                    f"{at(problem.path, line)}: {key}: unknown measure {measure!r}; "
-                    f"{near_or_unfinished(measure, measures, unfinished)}"
-                )
+                where = f"{at(problem.path, line)}: {key}: unknown measure {measure!r}"
+                refuse_unknown(where, measure, measures, unfinished)
     for name, need in problem.header.needs.items():
         if need.proxy:
             _check_stand_in(name, need.proxy, at(problem.path, lines.get(("needs", name, "proxy"))), measures)

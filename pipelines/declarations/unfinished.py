@@ -1,25 +1,34 @@
-"""Declarations in which a TODO is left: no figure of such a source is read before a person has decided each."""
+"""Sources that are not read: a TODO is left in the declaration, or reading it would take the machine.
+
+No figure of such a source is read before a person has mended it; everything else goes on.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-from pipelines.core.errors import at, near
+from pipelines.core.errors import DeclarationError, NotReadError, at, near
 from pipelines.declarations.yaml_lines import read_yaml
 
 _TODO = re.compile(r"\bTODO\b")
 
 
 class Unfinished(NamedTuple):
-    """A declaration that is not read: its file, the lines with a TODO, and the measures it is to have."""
+    """A declaration that is not read: its file, the lines with a TODO, and the measures it is to have.
+
+    `refusal` says why it is not read where that is no TODO; which measures it has may not be known then.
+    """
 
     path: Path
-    lines: tuple[tuple[int, str], ...]
-    measures: tuple[str, ...]
+    lines: tuple[tuple[int, str], ...] = ()
+    measures: tuple[str, ...] = ()
+    refusal: str = ""
 
     def sentence(self) -> str:
-        """Say which line of the file is to be decided first, and how many there are."""
+        """Say why the source is not read: the first line to decide and how many there are, or the refusal."""
+        if self.refusal:
+            return f"{self.refusal}; the source is not read"
         number, line = self.lines[0]
         more = f", and {len(self.lines) - 1} more lines" if len(self.lines) > 1 else ""
         return f"{at(self.path, number)}: the source is not read while a TODO is left: {line}{more}; " + _REMEDY
@@ -47,7 +56,15 @@ def _measures_of(data: Any) -> tuple[str, ...]:
     return tuple(map(str, measures)) if isinstance(measures, dict) else ()
 
 
-def near_or_unfinished(measure: str, measures: Iterable[str], unfinished: Mapping[str, Unfinished]) -> str:
-    """Say which declaration with a TODO an unknown measure is in; else which known ones are like it."""
+def refuse_unknown(where: str, measure: str, measures: Iterable[str], unfinished: Mapping[str, Unfinished]) -> NoReturn:
+    """Raise NotReadError where an unknown measure is, or may be, of a source that is not read.
+
+    Raises DeclarationError where every source is read, with the known measures that are like it.
+    """
     declared = next((each for each in unfinished.values() if measure in each.measures), None)
-    return f"it is declared in {declared.sentence()}" if declared else near(measure, measures)
+    if declared:
+        raise NotReadError(f"{where}; it is declared in {declared.sentence()}")
+    hidden = next((each for each in unfinished.values() if each.refusal), None)
+    if hidden:
+        raise NotReadError(f"{where}; it may be declared in a source that is not read: {hidden.sentence()}")
+    raise DeclarationError(f"{where}; {near(measure, measures)}")

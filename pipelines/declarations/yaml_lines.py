@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from pipelines.core.errors import DeclarationError, at, near
+from pipelines.core.errors import DeclarationError, HarmfulError, at, near
 from pipelines.core.limits import YAML_BYTES, YAML_DEPTH, YAML_NODES
 from pipelines.core.visible import has_unseen
 
@@ -49,20 +49,20 @@ def _refuse_harmful(text: str, path: Path, first: int) -> None:
     That is before it is laid out in memory.
     """
     if len(text) > YAML_BYTES:
-        raise DeclarationError(f"{at(path)}: found {len(text):,} characters, expected at most {YAML_BYTES:,}; split it")
+        raise HarmfulError(f"{at(path)}: found {len(text):,} characters, expected at most {YAML_BYTES:,}; split it")
     sizes: dict[str, int] = {}
     open_: list[tuple[str | None, int]] = [(None, 0)]
     for event in yaml.parse(text, Loader=LOADER):
         where, anchor, size = at(path, first + getattr(event.start_mark, "line", 0)), getattr(event, "anchor", None), 0
         if isinstance(event, yaml.AliasEvent):
             if any(anchor == name for name, _ in open_):
-                raise DeclarationError(f"{where}: *{anchor} stands within &{anchor} itself; write the value out")
+                raise HarmfulError(f"{where}: *{anchor} stands within &{anchor} itself; write the value out")
             size = sizes.get(anchor or "", 1)
         elif isinstance(event, yaml.ScalarEvent):
             if _NUMBER.fullmatch(event.value):
-                raise DeclarationError(f"{where}: found a number of {len(event.value):,} digits; write a shorter one")
+                raise HarmfulError(f"{where}: found a number of {len(event.value):,} digits; write a shorter one")
             if has_unseen(event.value):
-                raise DeclarationError(f"{where}: found {event.value[:60]!r}; take out the signs that nobody sees")
+                raise HarmfulError(f"{where}: found {event.value[:60]!r}; take out the signs that nobody sees")
             size = 1
         elif isinstance(event, yaml.CollectionStartEvent):
             open_.append((anchor, 1))
@@ -72,9 +72,9 @@ def _refuse_harmful(text: str, path: Path, first: int) -> None:
             sizes[anchor] = size
         open_[-1] = (open_[-1][0], open_[-1][1] + size)
         if len(open_) > YAML_DEPTH:
-            raise DeclarationError(f"{where}: nests deeper than {YAML_DEPTH} levels; write it flatter")
+            raise HarmfulError(f"{where}: nests deeper than {YAML_DEPTH} levels; write it flatter")
         if open_[-1][1] > YAML_NODES:
-            raise DeclarationError(f"{where}: over {YAML_NODES:,} values once aliases are written out; use fewer")
+            raise HarmfulError(f"{where}: over {YAML_NODES:,} values once aliases are written out; use fewer")
 
 
 def _lines(
