@@ -267,10 +267,13 @@ def _reach(code: str, target: set[str], graph: Graph) -> Reach:
         return Reach((), "recoded")  # as most are: small areas by the ten thousand
     onwards = _forward(code, graph.forward)
     if ahead := tuple(found for found in onwards if found in target):
-        return Reach(ahead, _how(set(onwards[1:]), graph))
+        # What became of the code after it was in the system says nothing of the way there.
+        before = {each for found in ahead for each in _forward(found, graph.backward)}
+        return Reach(ahead, _how(before.intersection(onwards[1:]), graph))
     back = _back(code, graph.forward, graph.backward)
-    basis = "moved_land" if graph.moved & set(back) else "recoded"
-    return Reach(tuple(found for found in back if found in target)[:1], basis)
+    goal = next((n for n, found in enumerate(back) if found in target), 0)
+    basis = "moved_land" if graph.moved & set(back[:goal]) else "recoded"
+    return Reach(tuple(back[goal : goal + 1]) if goal else (), basis)
 
 
 def _how(met: set[str], graph: Graph) -> str:

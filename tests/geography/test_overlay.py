@@ -1,0 +1,382 @@
+"""Overlays of small drawn tables, rule by rule: whose people weigh, where each place goes, and what is not known."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.core.schema import CHANGE, PLACE, rows
+from pipelines.geography.overlay import (
+    OVERLAY,
+    Trip,
+    Weighing,
+    composed,
+    made_of,
+    membership,
+    overlay,
+    residents,
+    weighings,
+    weighted,
+    without_shares,
+)
+from pipelines.geography.register import Places
+from pipelines.geography.small_areas import Areas, WeightSet
+
+A, B, C, OLD, OLDER, M1, M2 = (f"E0700000{n}" for n in range(1, 8))
+X, Y, Z = (f"E5400000{n}" for n in range(1, 4))
+N1 = "N09000001"
+
+
+def place(code: str, kind: str, first: str = "2009-04-01", last: str | None = None, **more: Any) -> dict[str, Any]:
+    days = {"valid_from": date.fromisoformat(first), "valid_to": last and date.fromisoformat(last)}
+    return {"place_code": code, "place_name": code, "kind": kind, **days, **more}
+
+
+def change(start: str, end: str, kind: str = "recoded") -> dict[str, Any]:
+    return {"from_code": start, "to_code": end, "kind": kind}
+
+
+PLACES = Places(
+    rows(
+        [
+            place("E12000001", "region"), place("E12000002", "region"),
+            place(A, "lad", parent_code="E12000001"), place(B, "lad", "2020-04-01", parent_code="E12000001"),
+            place(C, "lad", "2020-04-01", parent_code="E12000002"), place(OLD, "lad", "2009-04-01", "2020-03-31"),
+            place(M1, "lad", "2009-04-01", "2020-03-31"), place(M2, "lad", "2009-04-01", "2020-03-31"),
+            place(N1, "lad"), *(place(code, "icb") for code in (X, Y, Z)),
+        ],
+        PLACE,
+    ),
+    rows([change(OLD, C), change(M1, B, "merged"), change(M2, B, "merged"), change(OLDER, A),
+    change(OLDER, B)], CHANGE),
+)  # fmt: skip
+MID = WeightSet("mid", date(2022, 6, 30), ("all_ages", "children"), 1000)
+ROWS = [
+    ("a1", A, X, 30.0, 3.0), ("a2", A, X, 10.0, 0.0), ("b1", B, X, 45.0, 0.0), ("b2", B, Y, 15.0, 0.0),
+    ("c1", C, Y, 20.0, 5.0), ("c2", C, Y, 5.0, 5.0), ("c3", C, None, 75.0, 10.0), ("n1", None, Z, 7.0, 1.0),
+    ("n2", None, None, 100.0, 1.0),
+]  # fmt: skip
+
+
+def table(told: list[tuple[Any, ...]], systems: tuple[str, ...] = ("lad_2023", "icb_2022"),
+          weights: tuple[WeightSet, ...] = (MID,)) -> Areas:  # fmt: skip
+    """Make a table of small areas: code, a place of each system, and the people of each set and group."""
+    people = {f"{each.name}__{group}": pl.Float64 for each in weights for group in each.groups}
+    columns = {"area_code": pl.String, **dict.fromkeys(systems, pl.String), **people}
+    return Areas(
+        "areas", date(2024, 1, 1), "", systems, frozenset(), weights, pl.DataFrame(told, columns, orient="row")
+    )
+
+
+AREAS = table(ROWS)
+BY_ALL = Weighing(MID, "all_ages")
+TRIP = Trip("lad_2023", "icb_2022")
+
+
+def drawn(*pairs: tuple[str | None, str | None, float | None, float | None]) -> pl.DataFrame:
+    return pl.DataFrame(pairs, OVERLAY, orient="row")
+
+
+def shuffled(areas: Areas, seed: int = 1) -> Areas:
+    return areas._replace(table=areas.table.sample(fraction=1.0, shuffle=True, seed=seed))
+
+
+def years(*told: int, groups: tuple[str, ...] = ("all_ages",)) -> tuple[WeightSet, ...]:
+    return tuple(WeightSet(f"y{year}", date(year, 6, 30), groups) for year in told)
+
+
+@pytest.mark.parametrize(
+    ("day", "names"),
+    [
+        (None, ["y2021", "y2016", "y2011"]),
+        (date(2011, 6, 30), ["y2011", "y2016", "y2021"]),
+        (date(2016, 1, 1), ["y2016", "y2011", "y2021"]),
+        (date(2017, 1, 1), ["y2016", "y2021", "y2011"]),
+        (date(2030, 1, 1), ["y2021", "y2016", "y2011"]),
+    ],
+)
+def test_people_of_the_nearest_day_go_first_and_without_a_day_the_newest(day: date | None, names: list[str]) -> None:
+    for order in ((2011, 2016, 2021), (2021, 2016, 2011), (2016, 2021, 2011)):
+        found = weighings(table([], weights=years(*order)), "all_ages", day)
+        assert [each.weights.name for each in found] == names
+        assert {each.group for each in found} == {"all_ages"}
+
+
+def test_a_set_without_the_group_does_not_weigh() -> None:
+    sets = (*years(2011, groups=("children",)), *years(2021), *years(2016, groups=("all_ages", "children")))
+    areas = table([], weights=sets)
+    assert [each.weights.name for each in weighings(areas, "children", None)] == ["y2016", "y2011"]
+    assert weighings(areas, "pensioners", date(2020, 1, 1)) == []
+    assert weighings(table([], weights=()), "all_ages", None) == []
+
+
+def test_people_of_too_distant_a_day_are_not_good_for_figures() -> None:
+    by = Weighing(WeightSet("mid", date(2022, 6, 30), ("all_ages",), 10), "all_ages")
+    assert by.good_for(None)
+    for off, good in ((0, True), (10, True), (11, False)):
+        assert by.good_for(date(2022, 6, 30) + timedelta(days=off)) is good
+        assert by.good_for(date(2022, 6, 30) - timedelta(days=off)) is good
+
+
+def test_the_column_of_a_group_and_of_all_people_of_the_same_set() -> None:
+    by = Weighing(MID, "children")
+    assert (by.column, by.fallback) == ("mid__children", "mid__all_ages")
+    only = Weighing(MID._replace(groups=("children",)), "children")
+    assert (only.column, only.fallback) == ("mid__children", "mid__children")
+
+
+EXPECTED = drawn(
+    (None, Z, None, 7.0), (A, X, 1.0, 40.0), (B, X, 0.75, 45.0), (B, Y, 0.25, 15.0), (C, None, 0.75, 75.0),
+    (C, Y, 0.25, 25.0),
+)  # fmt: skip
+
+
+def test_places_are_shared_out_by_the_people_of_their_small_areas() -> None:
+    assert_frame_equal(overlay(AREAS, PLACES, [A, B, C], TRIP, BY_ALL), EXPECTED)
+    for seed in range(3):
+        assert_frame_equal(overlay(shuffled(AREAS, seed), PLACES, [C, A, B], TRIP, BY_ALL), EXPECTED)
+    # Places that are not asked for are left out, and change nothing.
+    assert_frame_equal(
+        overlay(AREAS, PLACES, [B], TRIP, BY_ALL),
+        EXPECTED.filter(pl.col("from_code").is_in([B]) | (pl.col("to_code") == Z)),
+    )
+    # Twice as many people everywhere have the same shares.
+    twice = AREAS._replace(table=AREAS.table.with_columns(pl.col(pl.Float64) * 2))
+    assert_frame_equal(overlay(twice, PLACES, [A, B, C], TRIP, BY_ALL), EXPECTED.with_columns(pl.col("people") * 2))
+
+
+def test_a_place_with_nobody_of_the_group_is_shared_out_by_all_people() -> None:
+    found = overlay(AREAS, PLACES, [A, B, C], TRIP, Weighing(MID, "children"))
+    assert_frame_equal(
+        found,
+        drawn((None, Z, None, 1.0), (A, X, 1.0, 3.0), (B, X, 0.75, 0.0), (B, Y, 0.25, 0.0), (C, None, 0.5, 10.0),
+              (C, Y, 0.5, 10.0)),
+    )  # fmt: skip
+
+
+def test_people_that_are_not_known_leave_no_shares_of_a_cut_place_and_a_whole_one_goes_whole() -> None:
+    told = [("a1", A, X, None, 1.0), *ROWS[1:3], ("b2", B, Y, None, None), *ROWS[4:]]
+    assert_frame_equal(
+        overlay(table(told), PLACES, [A, B], TRIP, BY_ALL),
+        drawn((None, Z, None, 7.0), (A, X, 1.0, None), (B, X, None, 45.0), (B, Y, None, None)),
+    )
+
+
+def test_the_areas_must_lead_to_both_systems() -> None:
+    assert overlay(AREAS, PLACES, [A], Trip("lad_2023", "trust_2023"), BY_ALL) is None
+    assert overlay(AREAS, PLACES, ["RVR"], Trip("trust_2023", "icb_2022"), BY_ALL) is None
+
+
+def test_places_of_before_go_the_way_of_what_they_became() -> None:
+    # OLD became C whole, so C's people are its own; M1 and M2 together became B. B's areas lay in none asked for.
+    others = drawn((None, X, None, 45.0), (None, Y, None, 15.0), (None, Z, None, 7.0))
+    assert_frame_equal(
+        overlay(AREAS, PLACES, [OLD], Trip("lad_2018", "icb_2022"), BY_ALL),
+        pl.concat([others, drawn((OLD, None, 0.75, 75.0), (OLD, Y, 0.25, 25.0))]),
+    )
+    assert_frame_equal(
+        overlay(AREAS, PLACES, [M1, M2], Trip("lad_2018", "icb_2022"), BY_ALL).drop_nulls("from_code"),
+        drawn((M1, X, 0.75, None), (M1, Y, 0.25, None), (M2, X, 0.75, None), (M2, Y, 0.25, None)),
+    )
+    # What became two places is shared out in no way that is known.
+    assert overlay(AREAS, PLACES, [OLDER], Trip("lad_2018", "icb_2022"), BY_ALL).drop_nulls("from_code").is_empty()
+
+
+def test_of_several_columns_that_which_most_codes_became_leads_on() -> None:
+    told = [
+        ("a1", A, None, X, 1.0, 1.0),
+        ("b1", B, B, X, 3.0, 1.0),
+        ("b2", B, B, Y, 1.0, 1.0),
+        ("c1", None, C, Y, 1.0, 1.0),
+    ]
+    for systems in (("lad_2023", "lad_2022", "icb_2022"), ("lad_2022", "lad_2023", "icb_2022")):
+        both = table(told, systems)
+        one = overlay(both, PLACES, [M1, OLD], Trip("lad_1999", "icb_2022"), BY_ALL)
+        assert set(one.drop_nulls("from_code")["from_code"]) == {M1, OLD}
+
+
+NORTHERN = [
+    ("a1", A, None, X, 1.0, 1.0), ("b1", B, B, Y, 1.0, 1.0), ("n1", None, N1, Z, 1.0, 1.0),
+    ("q", None, None, None, 1.0, 1.0)
+]  # fmt: skip
+TWO_YEARS = ("lad_2023", "lad_2024", "icb_2022")
+
+
+def of(found: tuple[pl.Series, str] | None) -> tuple[list[str | None], str] | None:
+    return (found[0].to_list(), found[1]) if found else None
+
+
+def test_a_system_with_a_column_is_told_by_it_and_by_others_of_its_kind_where_it_is_blank() -> None:
+    areas = table(NORTHERN, TWO_YEARS)
+    assert of(membership(areas, PLACES, "lad_2023")) == ([A, B, N1, None], "lad_2023")
+    assert of(membership(areas, PLACES, "lad_2024")) == ([A, B, N1, None], "lad_2024")
+    assert of(membership(areas, PLACES, "icb_2022")) == ([X, Y, Z, None], "icb_2022")
+    # What another column says never goes before what its own says.
+    odd = areas._replace(table=areas.table.with_columns(pl.Series("lad_2024", [B, A, N1, None])))
+    assert of(membership(odd, PLACES, "lad_2023")) == ([A, B, N1, None], "lad_2023")
+
+
+def test_small_areas_are_told_by_their_own_column_alone() -> None:
+    areas = table(NORTHERN, ("ward_2023", "ward_2024", "icb_2022"))
+    assert of(membership(areas, PLACES, "ward_2023")) == ([A, B, None, None], "ward_2023")
+
+
+def test_a_system_without_a_column_is_reached_by_what_codes_became_or_lie_in() -> None:
+    # B was two districts then: which of them each of its areas lay in is not told.
+    assert of(membership(AREAS, PLACES, "lad_2018")) == ([A, A, None, None, OLD, OLD, OLD, None, None], "lad_2023")
+    north, south = ["E12000001"] * 4, ["E12000002"] * 3
+    assert of(membership(AREAS, PLACES, "region_2023")) == ([*north, *south, None, None], "lad_2023")
+    assert membership(AREAS, PLACES, "lad_1999") is None
+    assert membership(table(ROWS, ("ward_2023", "icb_2022")), PLACES, "region_2023") is None
+
+
+def test_of_several_columns_the_one_that_tells_most_leads_to_a_larger_system() -> None:
+    told = [("a", A, None, None, 1.0, 1.0), ("b", B, None, C, 1.0, 1.0), ("c", C, C, None, 1.0, 1.0)]
+    for systems in (("lad_2024", "lad_2022", "utla_2023"), ("lad_2024", "utla_2023", "lad_2022")):
+        found = membership(table(told, systems), PLACES, "region_2023")
+        assert of(found) == (["E12000001", "E12000001", "E12000002"], "lad_2024")
+
+
+def test_a_target_stands_for_the_places_of_a_system() -> None:
+    assert of(membership(AREAS, PLACES, "icb_2022", frozenset({X, Y, Z}))) == (
+        AREAS.table["icb_2022"].to_list(),
+        "icb_2022",
+    )
+    # A map to come, of which the column does not have all places, is reached as any other system is.
+    assert of(membership(AREAS, PLACES, "lad_2023", frozenset({"E12000001"}))) == (
+        ["E12000001"] * 4 + [None] * 5, "lad_2023"
+    )  # fmt: skip
+    assert membership(AREAS, PLACES, "lad_2023", frozenset({"E12000009"})) is None
+
+
+def test_a_system_that_no_register_knows_is_told_by_its_own_column_or_not_at_all() -> None:
+    told = [("a", "RVR", "RXX", 1.0, 1.0), ("b", None, "RXY", 1.0, 1.0)]
+    areas = table(told, ("trust_2023", "trust_2022"))
+    assert of(membership(areas, PLACES, "trust_2023")) == (["RVR", None], "trust_2023")
+    assert membership(areas, PLACES, "trust_2021") is None
+
+
+def test_shares_of_each_place_add_to_one_and_are_not_known_where_people_are_not() -> None:
+    pairs = pl.DataFrame(
+        [("A", "X", 0.0, 3.0), ("A", "Y", 0.0, 1.0), ("B", "X", 1.0, None), ("B", "Y", 3.0, None),
+         ("C", "X", None, None),
+         ("D", "X", 0.0, 0.0), ("D", "Y", 0.0, 0.0), ("E", "X", None, 1.0), ("E", "Y", 5.0, 1.0), (None, "X", 9.0, 9.0),
+         (None, "Y", 1.0, 9.0), ("F", "X", None, None), ("F", "Y", 5.0, 1.0)],
+        {"from_code": pl.String, "to_code": pl.String, "people": pl.Float64, "everyone": pl.Float64}, orient="row",
+    )  # fmt: skip
+    expected = drawn(
+        (None, "X", None, 9.0), (None, "Y", None, 1.0), ("A", "X", 0.75, 0.0), ("A", "Y", 0.25, 0.0),
+        ("B", "X", 0.25, 1.0),
+        ("B", "Y", 0.75, 3.0), ("C", "X", 1.0, None), ("D", "X", None, 0.0), ("D", "Y", None, 0.0),
+        ("E", "X", 0.5, None),
+        ("E", "Y", 0.5, 5.0), ("F", "X", None, None), ("F", "Y", None, 5.0),
+    )  # fmt: skip
+    for seed in range(3):
+        assert_frame_equal(weighted(pairs.sample(fraction=1.0, shuffle=True, seed=seed)), expected)
+
+
+def test_weights_of_cut_places_are_forgotten_and_those_of_whole_ones_stay() -> None:
+    assert_frame_equal(
+        without_shares(drawn(("A", "X", 0.75, 3.0), ("A", "Y", 0.25, 1.0), ("B", "X", 1.0, 2.0))),
+        drawn(("A", "X", None, 3.0), ("A", "Y", None, 1.0), ("B", "X", 1.0, 2.0)),
+    )
+
+
+SECOND = drawn(
+    ("x", "P", 0.25, 10.0), ("x", "Q", 0.75, 30.0), ("y", "P", 1.0, 5.0), ("z", None, 1.0, 2.0), (None, "Q", None, 4.0)
+)
+
+
+def test_shares_are_multiplied_along_a_way_and_added_over_the_ways() -> None:
+    first = drawn(("A", "x", 0.5, 20.0), ("A", "y", 0.5, 8.0), ("B", "x", 1.0, 40.0), ("C", "z", 1.0, None))
+    expected = drawn(
+        (None, "Q", None, 4.0), ("A", "P", 0.625, 13.0), ("A", "Q", 0.375, 15.0), ("B", "P", 0.25, 10.0),
+        ("B", "Q", 0.75, 30.0), ("C", None, 1.0, 2.0),
+    )  # fmt: skip
+    for seed in range(3):
+        assert_frame_equal(composed(first.sample(fraction=1.0, shuffle=True, seed=seed), SECOND.reverse()), expected)
+
+
+def test_people_go_on_where_a_place_is_reached_from_one_only_and_whole() -> None:
+    known = drawn(("A", "x", 1.0, None))
+    assert_frame_equal(
+        composed(known, SECOND), drawn((None, "Q", None, 4.0), ("A", "P", 0.25, 10.0), ("A", "Q", 0.75, 30.0))
+    )
+    for first in (drawn(("A", "x", 0.5, None)), drawn(("A", "x", 1.0, None), ("B", "x", 1.0, None))):
+        found = composed(first, SECOND).drop_nulls("from_code")
+        assert found.height == 2 * first.height
+        assert found["people"].null_count() == found.height
+
+
+def test_what_the_second_does_not_know_leads_nowhere() -> None:
+    unknown = drawn((None, "Q", None, 4.0), ("A", None, 1.0, 7.0), ("B", None, 0.5, None), ("B", "P", 0.5, None))
+    assert_frame_equal(
+        composed(drawn(("A", "w", 1.0, 7.0), ("B", None, 0.5, None), ("B", "y", 0.5, None)), SECOND), unknown
+    )
+
+
+def test_a_weight_that_is_not_known_on_any_way_leaves_the_sum_unknown() -> None:
+    first = drawn(("A", "x", None, 3.0), ("A", "y", None, 5.0), ("B", "y", 1.0, None))
+    found = composed(first, SECOND).drop_nulls("from_code")
+    assert_frame_equal(found, drawn(("A", "P", None, 5.75), ("A", "Q", None, 2.25), ("B", "P", 1.0, None)))
+    unsure = drawn(("x", "P", None, 10.0), ("y", "P", 1.0, 5.0))
+    assert composed(drawn(("A", "x", 0.5, None), ("A", "y", 0.5, None)), unsure)["weight"].to_list() == [None]
+
+
+def test_residents_of_a_place_are_those_of_its_parts_by_the_people_of_the_nearest_day() -> None:
+    sets = (*years(2021), *years(2011))
+    told = [("a1", A, 1.0, 100.0), ("a2", A, 2.0, 200.0), ("b1", B, 4.0, 400.0), ("q", None, 9.0, 9.0)]
+    for weights in (sets, sets[::-1]):
+        areas = table(told, ("lad_2023",), sets)._replace(weights=weights)
+        trip = Trip("lad_2023", "lad_2023")
+        for day, expected in ((None, (3.0, 4.0)), (date(2020, 1, 1), (3.0, 4.0)), (date(2012, 1, 1), (300.0, 400.0))):
+            found = residents(areas, PLACES, [A, B], trip._replace(day=day)).sort("place_code")
+            assert found.rows() == [(A, expected[0]), (B, expected[1])]
+
+
+def test_residents_are_of_the_group_and_not_known_where_a_part_is_not() -> None:
+    told = [*ROWS[:2], ("b1", B, X, None, 1.0), *ROWS[3:]]
+    found = residents(table(told), PLACES, [A, B, C], TRIP).sort("place_code")
+    assert found.rows() == [(A, 40.0), (B, None), (C, 100.0)]
+    found = residents(table(told), PLACES, [A, B, C], TRIP._replace(group="children")).sort("place_code")
+    assert found.rows() == [(A, 3.0), (B, 1.0), (C, 20.0)]
+    assert residents(AREAS, PLACES, [A], TRIP._replace(group="pensioners")) is None
+    assert residents(AREAS, PLACES, ["RVR"], Trip("trust_2023", "icb_2022")) is None
+
+
+TRUSTS = Places(
+    rows([], PLACE),
+    rows(
+        [
+            change("P1", "P", "merged"), change("P2", "P", "merged"), change("Q", "R"), change("S", "T"),
+            change("S", "U"),
+            change("V", "W"), change("V2", "W"), change("Y", "W"), change("Y", "A"),
+        ],
+        CHANGE,
+    ),
+)  # fmt: skip
+PUBLISHED = drawn(
+    ("P1", "x", 0.5, 10.0), ("P1", "y", 0.5, 20.0), ("P2", "x", 1.0, 90.0), ("Q", "x", 1.0, 5.0), ("S", "x", 1.0, 8.0),
+    ("W", "x", 1.0, 6.0), ("A", "x", 1.0, None),
+)  # fmt: skip
+
+
+def test_trusts_have_the_patients_of_all_that_merged_into_them() -> None:
+    # T and U each have a part of S, which is not known; V went into W, with others; Y became two.
+    expected = drawn(
+        ("A", "A", 1.0, None), ("P", "P1", 0.25, 30.0), ("P", "P2", 0.75, 90.0), ("R", "Q", 1.0, 5.0),
+        ("T", "S", None, None), ("U", "S", None, None), ("V", "W", 1.0, None),
+    )  # fmt: skip
+    codes = ["P", "R", "T", "U", "V", "A", "Y", "unknown"]
+    for order in (codes, codes[::-1]):
+        found = made_of(TRUSTS, order, PUBLISHED.reverse())
+        assert_frame_equal(found.sort("from_code", "to_code"), expected)
+
+
+def test_patients_of_a_trust_are_not_known_where_those_of_one_of_its_parts_are_not() -> None:
+    unsure = PUBLISHED.with_columns(pl.when(pl.col("to_code") != "y").then("people").alias("people"))
+    told = made_of(TRUSTS, ["P"], unsure).sort("to_code")
+    assert_frame_equal(told, drawn(("P", "P1", None, None), ("P", "P2", None, 90.0)))
+    assert made_of(TRUSTS, ["unknown"], PUBLISHED).is_empty()

@@ -1,0 +1,351 @@
+"""The register, rule by rule: which codes are in use on a day, where they lie, and what became of each."""
+
+import random
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.core.errors import UnknownNameError, UnreadableError
+from pipelines.core.schema import CHANGE, PLACE, empty, rows
+from pipelines.geography.register import (
+    Places,
+    Reach,
+    ancestors,
+    links,
+    nation_code,
+    ordered,
+    overlapping,
+    places_in,
+    read_changes,
+    read_register,
+    regioned,
+    system_places,
+    walked,
+)
+
+RAW = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE"]
+NO_NAMES = {"nation": None, "region_code": None, "region": None}
+
+
+def raw(*told: str) -> pl.DataFrame:
+    return pl.DataFrame([each.split(",") for each in told], dict.fromkeys(RAW, pl.String), orient="row")
+
+
+def place(code: str, first: str | None = "2009-04-01", last: str | None = None, **more: Any) -> dict[str, Any]:
+    days = {"valid_from": first and date.fromisoformat(first), "valid_to": last and date.fromisoformat(last)}
+    return {"place_code": code, "place_name": code.lower(), "kind": "lad", **days, **more}
+
+
+def register(*places: dict[str, Any]) -> pl.DataFrame:
+    return rows(list(places), PLACE)
+
+
+def test_a_register_is_typed_row_by_row() -> None:
+    found = read_register(
+        raw(
+            "W06,W06000001, Isle of Anglesey ,Ynys Mon,W92000004,2009-04-01,",
+            "E12,E12000007,London,,E92000001,2009-01-01,",
+            "E09,E09000024,Merton, ,E12000007,2009-01-01,2020-03-31",
+            "E92,E92000001,England,,,2009-01-01,",
+            "Q99,Q99000001,Nowhere,,,2009-01-01,",
+            "trust,RVR,Epsom,,E40000003,2011-01-01,",
+        ),
+        "a.csv",
+    )
+    no_region = {"region_code": None}
+    expected = register(
+        place("E09000024", "2009-01-01", "2020-03-31", place_name="Merton", parent_code="E12000007", nation="England",
+              region_code="E12000007", region="London"),
+        place("E12000007", "2009-01-01", place_name="London", kind="region", parent_code="E92000001", nation="England",
+              region_code="E12000007", region="London"),
+        place("E92000001", "2009-01-01", place_name="England", kind="nation", nation="England", region="England",
+              **no_region),
+        place("RVR", "2011-01-01", place_name="Epsom", kind="trust", parent_code="E40000003", nation="England",
+              region="England", **no_region),
+        place("W06000001", "2009-04-01", place_name="Isle of Anglesey", place_name_welsh="Ynys Mon", nation="Wales",
+              parent_code="W92000004", region="Wales", **no_region),
+    )  # fmt: skip
+    assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("E09,E1,One,,,01/04/2009,", "found '01/04/2009' in OPER_DATE"),
+        ("E09,E1,One,,,2009-04-01,2009-02-30", "found '2009-02-30' in TERM_DATE"),
+    ],
+)
+def test_a_register_with_a_day_that_is_none_is_refused(row: str, found: str) -> None:
+    with pytest.raises(UnreadableError, match=rf"a\.csv: {found}, expected a day such as 2023-04-01"):
+        read_register(raw("E09,E0,Zero,,,2009-04-01,", row), "a.csv")
+
+
+def test_a_register_without_a_column_is_refused() -> None:
+    with pytest.raises(UnreadableError, match=r"a\.csv: found columns ENTITYCD, .*; expected GEOGNMW, TERM_DATE as w"):
+        read_register(raw().drop("GEOGNMW", "TERM_DATE"), "a.csv")
+
+
+def test_of_many_columns_twelve_are_named() -> None:
+    wide = pl.DataFrame({f"c{n}": ["x"] for n in range(14)})
+    with pytest.raises(UnreadableError, match="c10, c11; expected"):
+        read_register(wide, "a.csv")
+
+
+def test_a_register_is_in_one_order_however_it_came() -> None:
+    wanted = register(
+        place("A", "2009-04-01", "2010-03-31"), place("A", "2009-04-01"), place("A", "2011-04-01"), place("B", None)
+    )
+    for seed in range(4):
+        mixed = wanted.sample(fraction=1.0, shuffle=True, seed=seed)
+        assert_frame_equal(ordered(mixed), wanted)
+
+
+def test_a_place_lies_in_the_region_above_it_and_elsewhere_in_its_nation() -> None:
+    held = register(
+        place("E12000007", kind="region", place_name="London"), place("E09000024", parent_code="E12000007"),
+        place("E05000001", parent_code="E09000024"), place("W06000001"), place("S12000001"), place("N09000001"),
+        place("K02000001"), place("Q1"), place("Q2", parent_code="W06000001"), place("95A"), place("TLM5"),
+    )  # fmt: skip
+    told = regioned(held).select("place_code", "nation", "region_code", "region").rows()
+    assert told == [
+        ("E12000007", "England", "E12000007", "London"), ("E09000024", "England", "E12000007", "London"),
+        ("E05000001", "England", "E12000007", "London"), ("W06000001", "Wales", None, "Wales"),
+        ("S12000001", "Scotland", None, "Scotland"), ("N09000001", "Northern Ireland", None, "Northern Ireland"),
+        ("K02000001", None, None, None), ("Q1", None, None, None), ("Q2", "Wales", None, "Wales"),
+        ("95A", "Northern Ireland", None, "Northern Ireland"), ("TLM5", "Scotland", None, "Scotland"),
+    ]  # fmt: skip
+
+
+def test_a_circle_of_places_ends_the_walk_upwards() -> None:
+    assert ancestors("a", {"a": "b", "b": "c"}) == ["a", "b", "c"]
+    assert ancestors("a", {"a": "b", "b": "c", "c": "b"}) == ["a", "b", "c"]
+    assert ancestors("a", {"a": "a"}) == ["a"]
+    assert ancestors("x", {"a": "b"}) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("spans", "twice"),
+    [
+        ([("2009-04-01", "2010-03-31"), ("2010-04-01", None)], []),
+        ([("2009-04-01", "2010-03-31"), ("2010-03-31", None)], ["A"]),
+        ([("2009-04-01", None), ("2015-04-01", "2016-03-31")], ["A"]),
+        ([("2009-04-01", None), ("2009-04-01", None)], ["A"]),
+        ([("2009-04-01", "2012-03-31"), ("2010-04-01", "2011-03-31")], ["A"]),
+        # One of no day at all ends before it begins: it overlaps none.
+        ([("2009-04-01", None), ("2015-04-01", "2015-03-31")], []),
+        ([("2009-04-01", None), ("2015-04-01", "2015-04-01")], ["A"]),
+        ([("2009-04-01", None)], []),
+    ],
+)
+def test_a_code_with_two_spans_that_overlap_is_named(spans: list[tuple[str, str | None]], twice: list[str]) -> None:
+    held = register(*(place("A", *each) for each in spans), place("B", "2009-04-01"))
+    assert overlapping(held) == overlapping(held.reverse()) == twice
+
+
+def test_a_system_has_the_codes_in_use_on_the_last_day_of_its_year() -> None:
+    held = register(
+        place("E07000001", "2009-04-01", "2022-12-31"), place("E07000002", "2009-04-01", "2023-12-31"),
+        place("E07000003", "2023-12-31"), place("E07000004", "2024-01-01"),
+        place("E07000005", "2009-04-01", "2023-12-30"),
+        place("E06000001", None), place("E12000001", kind="region"),
+    )  # fmt: skip
+    mixed = held.sample(fraction=1.0, shuffle=True, seed=1)
+    assert places_in(mixed, "lad_2023")["place_code"].to_list() == ["E07000002", "E07000003"]
+    assert places_in(mixed, "lad_2022")["place_code"].to_list() == ["E07000001", "E07000002", "E07000005"]
+    assert places_in(mixed, "region_2023")["place_code"].to_list() == ["E12000001"]
+    assert places_in(mixed, "lad_2008").is_empty()
+
+
+def test_a_unitary_council_is_a_district_and_an_upper_tier_and_a_trust_is_known_by_its_kind() -> None:
+    held = register(
+        place("E06000001"), place("E07000001"), place("E10000001", kind="county"), place("RVR", kind="trust"),
+        place("RM1", kind="site"),
+    )  # fmt: skip
+    assert places_in(held, "utla_2023")["place_code"].to_list() == ["E06000001", "E10000001"]
+    assert places_in(held, "trust_2023")["place_code"].to_list() == ["RVR"]
+
+
+def test_a_code_is_one_row_as_it_was_last() -> None:
+    held = register(
+        place("E07000001", "2009-04-01", "2020-03-31", place_name="Old"),
+        place("E07000001", "2020-04-01", place_name="New"),
+        place("E07000002", "2009-04-01", place_name="First"), place("E07000002", "2015-04-01", place_name="Second"),
+    )  # fmt: skip
+    assert system_places(held, "lad_2023").select("place_code", "place_name").rows() == [
+        ("E07000001", "New"), ("E07000002", "Second")
+    ]  # fmt: skip
+    assert system_places(held, "lad_2014").select("place_code", "place_name").rows() == [
+        ("E07000001", "Old"), ("E07000002", "First")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("system", "said"),
+    [
+        ("lad_2008", "unknown place system 'lad_2008': no place of it is held; .*in the register from 2009 on"),
+        ("laad_2023", "nearest: lad|lad"),
+        ("site_2023", "sites of NHS trusts do not travel with the project"),
+        ("lad", "expected a kind and a year, such as lad_2023"),
+    ],
+)
+def test_an_unknown_system_is_refused(system: str, said: str) -> None:
+    held = register(place("E07000001", "2012-04-01"), place("E07000001", "2009-04-01", "2012-03-31"))
+    with pytest.raises(UnknownNameError, match=said):
+        system_places(held, system)
+
+
+RECODED, MOVED, MERGED = "recoded", "moved_land", "merged"
+
+
+def changes(*told: tuple[str, str, str]) -> pl.DataFrame:
+    return rows([{"from_code": a, "to_code": b, "kind": kind} for a, b, kind in told], CHANGE)
+
+
+def places(*told: tuple[str, str, str], held: pl.DataFrame | None = None) -> Places:
+    return Places(register() if held is None else held, changes(*told))
+
+
+CHAIN = places(("a1", "a2", RECODED), ("a2", "a3", MOVED), ("b", "m", MERGED), ("c", "m", MERGED), ("d", "e", RECODED),
+               ("d", "f", RECODED), ("g", "h", MERGED), ("h", "i", RECODED))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "reach"),
+    [
+        ("a1", "a1", Reach(("a1",), "observed")),
+        ("a1", "a2", Reach(("a2",), RECODED)),
+        ("a1", "a3", Reach(("a3",), MOVED)),
+        ("a2", "a3", Reach(("a3",), MOVED)),
+        ("a3", "a1", Reach(("a1",), MOVED)),
+        ("a2", "a1", Reach(("a1",), RECODED)),
+        ("b", "m", Reach(("m",), MERGED)),
+        ("g", "h", Reach(("h",), MERGED)),
+        ("g", "i", Reach(("i",), MERGED)),
+        ("d", "e f", Reach(("e", "f"), RECODED)),
+        ("d", "f", Reach(("f",), RECODED)),
+        # A place that several were, or one of several that one became, was none of them.
+        ("m", "b", None),
+        ("e", "d", None),
+        ("a1", "m", None),
+        ("unknown", "a1", None),
+        ("unknown", "unknown", Reach(("unknown",), "observed")),
+    ],
+)
+def test_a_code_is_followed_to_what_it_is_became_or_was(code: str, target: str, reach: Reach | None) -> None:
+    found = walked(CHAIN.graph, [code], set(target.split()))
+    assert found == ({code: reach} if reach else {})
+    reversed_graph = Places(CHAIN.register, CHAIN.changes.reverse()).graph
+    assert {code: set(each.codes) for code, each in walked(reversed_graph, [code], set(target.split())).items()} == {
+        code: set(each.codes) for code, each in found.items()
+    }
+
+
+def test_what_a_code_became_after_the_system_says_nothing_of_the_way_there() -> None:
+    graph = places(("a", "b", RECODED), ("b", "c", MOVED), ("c", "d", RECODED), ("d", "m", MERGED)).graph
+    assert {goal: walked(graph, ["a"], {goal})["a"].basis for goal in "bcdm"} == {
+        "b": RECODED, "c": MOVED, "d": MOVED, "m": MERGED
+    }  # fmt: skip
+    assert {goal: walked(graph, ["c"], {goal})["c"].basis for goal in "abdm"} == {
+        "a": MOVED, "b": MOVED, "d": RECODED, "m": MERGED
+    }  # fmt: skip
+    assert walked(graph, ["d"], {"c"})["d"] == Reach(("c",), RECODED)
+
+
+def test_two_codes_that_one_change_joins_have_merged_whatever_it_is_called() -> None:
+    graph = places(("a", "x", RECODED), ("b", "x", RECODED), ("c", "y", RECODED)).graph
+    found = walked(graph, ["a", "b", "c"], {"x", "y"})
+    assert {code: each.basis for code, each in found.items()} == {"a": MERGED, "b": MERGED, "c": RECODED}
+
+
+def test_a_code_that_stands_in_several_rows_leads_there_once() -> None:
+    graph = places(("a", "b", RECODED), ("a", "b", RECODED)).graph
+    assert (graph.forward, graph.backward) == ({"a": ("b",)}, {"b": ("a",)})
+    assert walked(graph, ["b"], {"a"}) == {"b": Reach(("a",), RECODED)}
+
+
+def test_a_circle_of_changes_ends_the_walk() -> None:
+    graph = places(("a", "b", RECODED), ("b", "a", RECODED), ("c", "d", RECODED)).graph
+    assert walked(graph, ["a", "c"], {"z"}) == {}
+    assert walked(graph, ["a"], {"b"}) == {"a": Reach(("b",), RECODED)}
+
+
+def test_the_nearest_successors_come_first() -> None:
+    graph = places(("a", "b", RECODED), ("b", "d", RECODED), ("a", "c", RECODED)).graph
+    assert walked(graph, ["a"], {"b", "c", "d"})["a"].codes == ("b", "c", "d")
+    assert walked(graph, ["d"], {"b", "a"})["d"].codes == ("b",)
+
+
+UPWARDS = places(
+    ("E10000001", "E06000009", RECODED), ("E12000001", "E12000008", RECODED), ("E12000001", "E12000009", RECODED),
+    held=register(
+        place("E05000001", parent_code="E07000001"), place("E07000001", parent_code="E10000001"),
+        place("E10000001", parent_code="E12000001"), place("E07000002", parent_code="E12000001"),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "reach"),
+    [
+        ("E05000001", {"E07000001", "E10000001"}, Reach(("E07000001",), "aggregated")),
+        ("E05000001", {"E10000001", "E12000001"}, Reach(("E10000001",), "aggregated")),
+        # What the county became, since the county itself is not there.
+        ("E05000001", {"E06000009"}, Reach(("E06000009",), "aggregated")),
+        ("E05000001", {"E92000001"}, Reach(("E92000001",), "aggregated")),
+        # A region that became two is not one place; the nation is.
+        ("E07000002", {"E12000008", "E12000009"}, None),
+        ("E07000002", {"E12000008", "E12000009", "E92000001"}, Reach(("E92000001",), "aggregated")),
+        ("E10000001", {"E10000001", "E92000001"}, Reach(("E10000001",), "observed")),
+        ("W06000001", {"E92000001"}, None),
+        ("RVR", {"E92000001"}, None),
+    ],
+)
+def test_a_code_without_a_successor_is_followed_upwards(code: str, target: set[str], reach: Reach | None) -> None:
+    assert links(UPWARDS, [code], target) == ({code: reach} if reach else {})
+    # Others asked for beside it change nothing.
+    others = ["E05000001", "E07000002", "W06000001", "RVR"]
+    assert links(UPWARDS, [*others, code], target).get(code) == reach
+
+
+def test_the_code_of_a_nation_is_told_by_the_first_letter() -> None:
+    codes = ["E09000024", "W06000001", "S12000001", "N09000001", "95A", "K02000001", "RVR"]
+    assert [nation_code(code) for code in codes] == [
+        "E92000001", "W92000004", "S92000003", "N92000002", "N92000002", "", ""
+    ]  # fmt: skip
+
+
+def changed(*told: tuple[str, str, str]) -> pl.DataFrame:
+    """Make a table of changes as it is published: from, to, and the day."""
+    full = [{"from_code": a, "to_code": b, "kind": RECODED, "changed_on": day, "authority": "o"} for a, b, day in told]
+    return pl.DataFrame(full, dict.fromkeys(CHANGE, pl.String))
+
+
+def test_changes_are_typed_each_once_in_order_of_their_day() -> None:
+    told = [("b", "c", "2020-04-01"), ("x", "y", "2019-04-01"), ("a", "b", "2019-04-01"), ("x", "y", "2019-04-01")]
+    expected = pl.DataFrame(
+        [("a", "b", RECODED, date(2019, 4, 1), "o"), ("x", "y", RECODED, date(2019, 4, 1), "o"),
+         ("b", "c", RECODED, date(2020, 4, 1), "o")],
+        {name: column.dtype for name, column in CHANGE.items()}, orient="row",
+    )  # fmt: skip
+    for seed in range(3):
+        assert_frame_equal(read_changes(changed(*random.Random(seed).sample(told, 4)), "a.csv"), expected)
+    assert_frame_equal(read_changes(changed(), "a.csv"), empty(CHANGE))
+
+
+@pytest.mark.parametrize(
+    "circle", [[("a", "b"), ("b", "a")], [("a", "a")], [("z", "a"), ("a", "b"), ("b", "c"), ("c", "a")]]
+)
+def test_changes_that_run_in_a_circle_are_refused(circle: list[tuple[str, str]]) -> None:
+    told = [(one, other, "2020-04-01") for one, other in circle]
+    with pytest.raises(UnreadableError, match=r"a\.csv: [ab] succeeds itself; a code's changes must not run in a circ"):
+        read_changes(changed(*told), "a.csv")
+
+
+def test_changes_without_a_column_or_with_a_day_that_is_none_are_refused() -> None:
+    with pytest.raises(UnreadableError, match="expected authority as well"):
+        read_changes(changed(("a", "b", "2020-04-01")).drop("authority"), "a.csv")
+    with pytest.raises(UnreadableError, match="found '1/4/20' in changed_on"):
+        read_changes(changed(("a", "b", "1/4/20")), "a.csv")
