@@ -43,6 +43,8 @@ TESTS: dict[str, tuple[str, ...]] = {
         "gaps/reference_periods", "gaps/refine", "gaps/requests", "gaps/sightings", "gaps/verdicts",
     )},
     "pipelines/readers/reshape.py": ("tests/readers/test_reshape_rules.py",),
+    "pipelines/geography/contiguity.py": ("tests/geography/test_contiguity_rules.py",),
+    "pipelines/geography/hierarchy.py": ("tests/geography/test_hierarchy_rules.py",),
 }  # fmt: skip
 """Modules that make numbers, each with the tests to run; where none is named, those of its own name.
 
