@@ -100,9 +100,9 @@ def _around(fitted: pl.DataFrame) -> pl.DataFrame:
 def _odd() -> pl.Expr:
     """Tell the figures that are far from both, and further than those before and after."""
     apart = pl.col("apart").abs()
-    around = pl.max_horizontal(beside(apart, n) for n in (-1, 1)).fill_null(0.0)
+    around = pl.max_horizontal(beside(apart, n) for n in (-1, 1))
     far = [times_its(spread).abs() > _ODD for spread in ("own_spread", "peer_spread")]
-    return (pl.all_horizontal(far) & (apart > log(FACTOR)) & (apart >= around)).fill_null(False)
+    return pl.all_horizontal(far) & (apart > log(FACTOR)) & (apart >= around)
 
 
 def beside(figure: pl.Expr, n: int) -> pl.Expr:

@@ -7,6 +7,7 @@ import polars as pl
 
 from checks.finding import Read, findings
 from pipelines.core.periods import say
+from pipelines.core.schema import FINDING, empty
 from pipelines.declarations.source import Source
 
 _SLICE = ["measure", "period_start", "period_end"]
@@ -53,26 +54,32 @@ def _hidden(read: Read, reason: str, statuses: list[str]) -> pl.DataFrame:
 
 def rounded_measures(read: Read) -> pl.DataFrame:
     """Note each measure whose figures are rounded or perturbed, and whether the figures agree with it."""
-    return pl.concat([*(_rounded(read, name) for name in read.source.measures)])
+    noted = [
+        _rounded(read, name, measure.rounding) if measure.rounding else _perturbed(read, name)
+        for name, measure in read.source.measures.items()
+        if measure.rounding or measure.perturbed
+    ]
+    return pl.concat([empty(FINDING), *noted])
 
 
-def _rounded(read: Read, name: str) -> pl.DataFrame:
-    measure = read.source.measures[name]
-    values = _sound(read).filter(pl.col("measure") == name, pl.col("value").is_not_null())
-    if not measure.rounding:
-        rows = values.select(pl.lit(name).alias("measure"), pl.len().alias("rows"),
-                             pl.lit("the publisher adds noise; totals need not add").alias("evidence"))  # fmt: skip
-        return findings(read, "rounded_measures", "perturbed", rows.head(1 if measure.perturbed else 0))
-    steps = pl.col("value") / measure.rounding
-    off = values.filter((steps - steps.round()).abs() > 1e-6)
-    told = (
-        values.select(pl.lit(name).alias("measure"), pl.len().alias("rows"))
-        .head(1)
-        .with_columns(
-            pl.lit(f"rounded to {measure.rounding:g} {measure.unit}; {off.height} figures are not").alias("evidence")
-        )
-    )
-    return findings(read, "rounded_measures", "rounded", told)
+def _figures(read: Read, name: str) -> pl.DataFrame:
+    return _sound(read).filter(pl.col("measure") == name, pl.col("value").is_not_null())
+
+
+def _perturbed(read: Read, name: str) -> pl.DataFrame:
+    return _noted(read, name, "perturbed", "the publisher adds noise; totals need not add")
+
+
+def _rounded(read: Read, name: str, base: float) -> pl.DataFrame:
+    steps = pl.col("value") / base
+    off = _figures(read, name).filter((steps - steps.round()).abs() > 1e-6)
+    unit = read.source.measures[name].unit
+    return _noted(read, name, "rounded", f"rounded to {base:g} {unit}; {off.height} figures are not")
+
+
+def _noted(read: Read, name: str, reason: str, evidence: str) -> pl.DataFrame:
+    row = {"measure": name, "rows": _figures(read, name).height, "evidence": evidence}
+    return findings(read, "rounded_measures", reason, pl.DataFrame([row]))
 
 
 def combined_areas(read: Read) -> pl.DataFrame:

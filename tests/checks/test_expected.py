@@ -130,10 +130,10 @@ def _odd(fits: list[Fit], told: dict[Spot, dict[str, Any]]) -> set[Spot]:
     return found
 
 
-def wavy(count: int, spans: int, level: float) -> Figures:
+def wavy(count: int, spans: int, level: float, wild: float = 0.1) -> Figures:
     """Give figures that rise and fall with the season, more in some places than in others."""
     return {
-        (code, month): level * (1 + place / 5) * (1 + 0.2 * sin(n / 2) + 0.1 * sin(7.0 * place * place + 3.1 * n * n))
+        (code, month): level * (1 + place / 5) * (1 + 0.2 * sin(n / 2) + wild * sin(7.0 * place * place + 3.1 * n * n))
         for place, code in enumerate(places(count)) for n, month in enumerate(months(spans))
     }  # fmt: skip
 
@@ -150,7 +150,12 @@ def whole(figures: Figures) -> Figures:
 
 FAULTS = {(1, 4): 0.0, (2, 5): 0.02, (3, 6): 4.0, (4, 7): 0.4, (4, 8): 0.45, (5, 0): 5.0, (6, 11): 0.2, (7, 3): 1.9,
           **{(8, n): 0.01 for n in range(2, 9)}, **{(9, n): 0.0 for n in range(12)}}  # fmt: skip
+RUNS = {(1, 4): 3.0, (1, 5): 2.0, (2, 0): 3.0, (2, 1): 2.0, (3, 11): 0.3, (3, 10): 0.5, (4, 6): 1.55, (5, 3): 0.5,
+        (5, 4): 0.4, (5, 5): 0.5, (6, 7): 1.7, (7, 2): 2.0, (7, 4): 3.0, (7, 6): 2.0, (9, 0): 0.4,
+        (9, 11): 2.5}  # fmt: skip
 CASES = {
+    "calm counts with runs of faults": (whole(changed(wavy(12, 12, 3e5, 0.01), RUNS)), "m", 1.0),
+    "calm rates with runs of faults": (changed(wavy(11, 12, 40.0, 0.02), RUNS), "rate", 0.1),
     "sound counts": (whole(wavy(12, 12, 300.0)), "m", 1.0),
     "counts with faults": (whole(changed(wavy(12, 12, 300.0), FAULTS)), "m", 1.0),
     "small counts": (whole(wavy(7, 9, 2.0)), "m", 1.0),
@@ -215,6 +220,7 @@ def test_a_nought_among_rates_without_a_rounding_is_half_the_smallest_figure() -
     assert found["log"].to_list() == [log(each) for each in (4.0, 0.5, 3.0, 0.25, 2.0)]
     noughts = expected(observed(dict.fromkeys(figures, 0.0), "plain"), MEASURES)
     assert noughts["log"].to_list() == [log(0.5)] * 5
+    assert noughts.select("apart", "own_spread", "peer_spread").rows() == [(0.0, 0.0, 0.0)] * 5
 
 
 def test_steps_are_the_declared_rounding_or_one_of_a_count_or_the_smallest_figure() -> None:

@@ -1,0 +1,53 @@
+"""A release as read, for tests of the checks that look at one."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from checks.finding import Read
+from pipelines.core.reasons import REASONS
+from pipelines.core.schema import FINDING, PLACE, conformed, rows
+from pipelines.core.store import Snapshot
+from pipelines.declarations.source import Source
+from pipelines.observations.conform import CELLS
+
+MEASURE = {"title": "f", "unit": "things", "kind": "count", "column": ("figure",)}
+DECLARED: dict[str, Any] = {
+    "title": "t", "publisher": "Office", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+    "columns": {"place": ("code",), "period": ("period",)}, "measures": {"m": MEASURE, "n": MEASURE},
+}  # fmt: skip
+DAY = date(2023, 1, 1)
+CELL: dict[str, Any] = {
+    "source": "a_source", "release": "sha", "measure": "m", "place_code": "E01", "place_label": "Place 1",
+    "period_start": DAY, "period_end": date(2023, 12, 31), "value": 7.0, "status": "normal", "file": "f.csv",
+    "file_row": 2, "file_column": "figure",
+}  # fmt: skip
+"""One sound cell."""
+
+
+def years(number: int) -> dict[str, date]:
+    """Give the first and last day of a year, by the names of their columns."""
+    return {"period_start": date(number, 1, 1), "period_end": date(number, 12, 31)}
+
+
+def read_of(
+    cells: list[dict[str, Any]], places: list[dict[str, Any]] | None = None, *, vain: tuple[str, ...] = (),
+    **declared: Any,
+) -> Read:  # fmt: skip
+    """Make a release of sound cells, but for what is named; `declared` changes the declaration."""
+    snapshot = Snapshot("a_source", "sha", date(2024, 5, 1), "", "", "", "f.csv", 1, "l")
+    source = Source.model_validate({**DECLARED, **declared})
+    register = rows(places or [], PLACE)
+    return Read("a_source", source, snapshot, rows([{**CELL, **cell} for cell in cells], CELLS), register, vain=vain)
+
+
+def findings_of(check: str, reason: str, found: list[dict[str, Any]], **same: Any) -> pl.DataFrame:
+    """Make the findings that are due: what is not named is as the reason has it, or null."""
+    told = REASONS[reason]
+    fixed = {
+        "source": "a_source", "release": "sha", "check": check, "reason": reason, "severity": told.severity,
+        "holder": told.holder.replace("the publisher", "Office"), "remedy": told.remedy, "set_aside": False,
+        "file": "f.csv",
+    }  # fmt: skip
+    return conformed(rows([{**fixed, **same, **row} for row in found], FINDING), FINDING)

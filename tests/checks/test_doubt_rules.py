@@ -1,0 +1,99 @@
+"""Doubts as a table: one reason each, the first reason of a figure, caveats and findings made from them."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from checks.doubt import DOUBT, cautioned_by, doubts_of, findings_of, first_doubts
+from pipelines.core.reasons import REASONS, WITHHELD
+from pipelines.core.schema import FINDING, OBSERVATION, conformed, dtypes, rows
+from tests.checks.figures_expected import judged, months
+
+
+def doubted(reason: str, *figures: dict[str, Any]) -> pl.DataFrame:
+    """Give doubts of some figures; of the usual one where none is named."""
+    frame = judged(list(figures) or [{}]).drop("peers")
+    return doubts_of(reason, frame.with_columns(pl.lit(f"why {reason}").alias("evidence")))
+
+
+def test_a_doubt_has_its_reason_and_whether_the_figure_is_withheld() -> None:
+    found = doubted("unit_change")
+    assert found.schema == dtypes(DOUBT)
+    row = found.row(0, named=True)
+    assert {name: each for name, each in row.items() if each is not None} == {
+        "source": "s", "release": "r", "measure": "m", "place_code": "E01", "place_label": "Place",
+        "period_start": months(1)[0], "period_end": months(1)[0].replace(day=31), "reason": "unit_change",
+        "value": 100.0, "evidence": "why unit_change", "file": "f.csv", "withheld": True,
+    }  # fmt: skip
+    assert {reason: doubted(reason)["withheld"].item() for reason in ("implausible", "low_reach")} == {
+        "implausible": False, "low_reach": True,
+    }  # fmt: skip
+    assert {"implausible", "low_reach"} & WITHHELD == {"low_reach"}
+
+
+def test_a_reason_that_is_none_is_refused() -> None:
+    with pytest.raises(KeyError, match="odd is no reason"):
+        doubted("odd")
+
+
+def test_a_figure_keeps_the_doubts_of_its_first_reason() -> None:
+    two, late = {"place_code": "E02"}, {"period_start": months(2)[1]}
+    tables = [
+        doubted("implausible", {}, two, late), doubted("unit_change"), doubted("suspected_zero", {}, two),
+        doubted("unit_change"), doubted("implausible", {"measure": "n"}),
+    ]  # fmt: skip
+    found = first_doubts(tables)
+    key = ["measure", "place_code", "period_start", "reason"]
+    start, after = months(2)
+    assert sorted(found.select(key).rows()) == [
+        ("m", "E01", start, "unit_change"), ("m", "E01", after, "implausible"), ("m", "E02", start, "suspected_zero"),
+        ("n", "E01", start, "implausible"),
+    ]  # fmt: skip
+    assert_frame_equal(first_doubts(tables[::-1]).sort(key), found.sort(key))
+    assert first_doubts([]).schema == dtypes(DOUBT)
+
+
+FIGURE = {"source": "s", "release": "r", "measure": "m", "place_code": "E01", "period_start": months(1)[0],
+          "period_end": months(1)[0].replace(day=31), "value": 100.0}  # fmt: skip
+
+
+def test_doubts_become_caveats_of_their_figure_and_of_no_other() -> None:
+    observed = rows(
+        [FIGURE, {**FIGURE, "release": "older"}, {**FIGURE, "place_code": "E02", "caveats": "provisional",
+                                                  "caveat_evidence": "they say so"},
+         {**FIGURE, "place_code": "E03", "caveats": "provisional", "caveat_evidence": "they say so"}],
+        OBSERVATION,
+    )  # fmt: skip
+    two = {"place_code": "E02"}
+    doubts = pl.concat([doubted("conflict", two), doubted("implausible", {}, two, two), doubted("conflict", two)])
+    told = cautioned_by(observed, doubts)
+    assert told.select("caveats", "caveat_evidence").rows() == [
+        ("implausible", "why implausible"),
+        (None, None),
+        ("provisional,conflict,implausible", "they say so. why conflict. why implausible"),
+        ("provisional", "they say so"),
+    ]
+    others = [name for name in OBSERVATION if name not in ("caveats", "caveat_evidence")]
+    assert_frame_equal(told.select(others), observed.select(others))
+    assert told.columns == observed.columns
+    assert_frame_equal(cautioned_by(observed, doubts.clear()), observed)
+
+
+def test_every_doubt_is_a_finding_with_what_its_reason_says() -> None:
+    doubts = pl.concat([doubted("unit_change"), doubted("implausible", {}, {"place_code": "E02", "value": 7.0})])
+    common = {name: value for name, value in FIGURE.items() if name != "value"}
+    due = rows(
+        [
+            {**common, "check": f"{reason}_figures", "reason": reason, "place_code": code, "place_label": "Place",
+             "rows": 1, "mass": mass, "set_aside": False, "evidence": f"why {reason}", "file": "f.csv",
+             "severity": REASONS[reason].severity, "holder": REASONS[reason].holder, "remedy": REASONS[reason].remedy}
+            for reason, code, mass in (
+                ("unit_change", "E01", 100.0), ("implausible", "E01", 100.0), ("implausible", "E02", 7.0)
+            )
+        ],
+        FINDING,
+    )  # fmt: skip
+    assert_frame_equal(findings_of(doubts), conformed(due, FINDING))
+    assert findings_of(doubts.clear()).schema == dtypes(FINDING)

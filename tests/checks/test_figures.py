@@ -1,0 +1,97 @@
+"""All checks of figures together: which release is judged, and which doubt of a figure goes before."""
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from checks.doubt import DOUBT
+from checks.figures import figure_doubts
+from pipelines.core.schema import dtypes
+from tests.checks.test_doubt import COUNT, MONTHS, ONE, RATE, TENTH, Wrong, at, becomes, series, unchanged
+from tests.gaps.test_cells import EVERYONE
+
+ALL, EACH = range(33), range(24)
+
+
+def reasons(frame: pl.DataFrame, **measures: object) -> dict[str, int]:
+    """Count by reason the doubts of a frame."""
+    found = figure_doubts(frame.sample(fraction=1, shuffle=True, seed=13), {"figure": COUNT, **measures})  # type: ignore[dict-item]
+    assert found.schema == dtypes(DOUBT)
+    assert found.select("measure", "place_code", "period_start", "reason").is_unique().all()
+    return dict(found.group_by("reason").len().sort("reason").iter_rows())
+
+
+def test_no_figures_give_no_doubts() -> None:
+    assert reasons(series(unchanged).clear()) == {}
+    assert reasons(series(unchanged).with_columns(pl.lit(None, pl.Float64).alias("value"))) == {}
+
+
+def test_only_the_newest_release_of_a_period_is_judged() -> None:
+    wrong = series(at(ONE, TENTH, becomes(0.0)))
+    right = series(unchanged, order=1)
+    assert reasons(wrong) == {"suspected_zero": 1}
+    assert reasons(pl.concat([wrong, right])) == {}
+    newer = right.filter(pl.col("period_start") > MONTHS[10])
+    assert reasons(pl.concat([wrong, newer])) == {"suspected_zero": 1}
+
+
+def thousands(months: range, order: int) -> pl.DataFrame:
+    return series(at(ALL, months, lambda value: value * 1000 + 1), order=order)
+
+
+def test_a_unit_is_compared_with_the_release_just_before_the_one_in_use() -> None:
+    assert reasons(pl.concat([series(unchanged), thousands(EACH, 1)])) == {"unit_change": 33 * 24}
+    assert reasons(pl.concat([series(unchanged), thousands(EACH, 1), thousands(EACH, 2)])) == {}
+    assert reasons(pl.concat([thousands(EACH, 0), thousands(EACH, 1), series(unchanged, order=2)])) == {
+        "unit_change": 33 * 24
+    }
+
+
+def test_a_figure_that_is_copied_is_told_as_that_alone() -> None:
+    found = figure_doubts(series(at(ONE, range(10, 18), becomes(9000.0))), {"figure": COUNT})
+    copied = found.filter(pl.col("reason") == "repeated_value")
+    assert copied["period_start"].sort().to_list() == MONTHS[11:18]
+    assert found.join(copied, on="period_start").height == 7
+    assert found.filter(pl.col("reason") != "repeated_value")["period_start"].is_in(MONTHS[11:18]).sum() == 0
+
+
+def hundreds(_place: int, month: int, value: float) -> float:
+    return round(value, -2) if month == 10 else value
+
+
+def test_rounding_is_told_of_what_nothing_worse_is_told_and_not_of_a_declared_one() -> None:
+    frame = series(hundreds)
+    assert reasons(frame) == {"rounded": 33}
+    assert reasons(frame, figure=COUNT.model_copy(update={"rounding": 1.0})) == {}
+    high = series(lambda place, month, value: hundreds(place, month, value) * (5 if (place, month) == (4, 10) else 1))
+    assert reasons(high) == {"implausible": 1, "rounded": 32}
+
+
+@pytest.mark.parametrize(("wrong", "reason"), [(becomes(0.0), "suspected_zero"), (becomes(3.0), "near_zero_leak")])
+def test_a_low_figure_has_one_reason(wrong: Wrong, reason: str) -> None:
+    assert reasons(series(at(ONE, TENTH, wrong))) == {reason: 1}  # type: ignore[arg-type]
+
+
+def test_a_part_of_a_return_is_a_matter_of_counts() -> None:
+    halved = at(ONE, TENTH, lambda value: round(value / 2, 1))
+    assert reasons(series(halved, 400.0)) == {"partial_return": 1}
+    assert reasons(series(halved, 8.0, 1), figure=RATE) == {"implausible": 1}
+
+
+def test_another_measure_changes_nothing() -> None:
+    wrong = series(at(ONE, TENTH, becomes(0.0)))
+    other = series(unchanged, 90.0).with_columns(pl.lit("other").alias("measure"))
+    alone = figure_doubts(wrong, {"figure": COUNT})
+    assert alone["place_code"].to_list() == [EVERYONE[4]]
+    both = figure_doubts(pl.concat([other, wrong]), {"figure": COUNT, "other": COUNT})
+    assert_frame_equal(both, alone)
+
+
+def test_places_of_one_label_are_told_before_all_else() -> None:
+    twins = series(at(range(4, 6), TENTH, becomes(9000.0)))
+    named = twins.with_columns(
+        pl.when(pl.col("place_code").is_in(EVERYONE[4:6])).then(pl.lit("Both")).otherwise("place_code")
+        .alias("place_label")
+    )  # fmt: skip
+    assert reasons(twins) == {"implausible": 2}
+    assert reasons(named) == {"combined_area": 2}

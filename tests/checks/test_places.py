@@ -1,0 +1,130 @@
+"""Who is missing from a release, and what of it is hidden, rounded or skipped."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from checks import places
+from tests.checks.releases_read import DAY, MEASURE, findings_of, read_of, years
+
+REGISTER = [
+    {"place_code": code, "place_name": f"Place {code[1:]}", "nation": nation}
+    for code, nation in (("E03", "England"), ("E01", "England"), ("E02", "England"), ("S01", "Scotland"))
+]
+
+
+def test_a_place_with_no_row_where_others_have_one_is_missing() -> None:
+    cells: list[dict[str, Any]] = [
+        *({"place_code": code, **years(each)} for code in ("E01", "E03") for each in (2021, 2022, 2023)),
+        {"place_code": "E02", **years(2022)}, {"place_code": "E02", **years(2023), "fault": "unreadable"},
+        {"place_code": "E01+E02", "measure": "n"}, {"place_code": "E03", **years(2020), "fault": "unreadable"},
+    ]  # fmt: skip
+    due = findings_of(
+        "missing_places", "not_returned",
+        [
+            {"measure": "m", "place_code": "E02", "place_label": "Place 02", "period_start": date(2021, 1, 1),
+             "period_end": date(2023, 12, 31), "rows": 2, "evidence": "no row in 2 periods that other places have"},
+            {"measure": "n", "place_code": "E03", "place_label": "Place 03", **years(2023), "rows": 1,
+             "evidence": "no row in 1 periods that other places have"},
+        ],
+    )  # fmt: skip
+    assert_frame_equal(places.missing_places(read_of(cells, REGISTER, coverage=("England",))), due)
+
+
+@pytest.mark.parametrize(("coverage", "missing"), [(("England",), []), (("England", "Scotland"), ["S01"])])
+def test_only_nations_that_are_covered_are_due(coverage: tuple[str, ...], missing: list[str]) -> None:
+    cells = [{"place_code": code} for code in ("E01", "E02", "E03")]
+    assert places.missing_places(read_of(cells, REGISTER, coverage=coverage))["place_code"].to_list() == missing
+
+
+def test_hidden_cells_are_counted_by_marker_and_period_with_some_of_their_places() -> None:
+    hidden = {"value": None, "status": "confidential", "marker": "*"}
+    cells: list[dict[str, Any]] = [
+        *({"place_code": f"E{n:02}", **hidden} for n in (7, 3, 5, 1, 6, 2)), {"place_code": "E04"},
+        {**hidden, "place_code": "E09", "fault": "unreadable"}, {**hidden, **years(2022)},
+        {**hidden, "status": "low", "marker": "<5"}, {**hidden, "status": "not_available", "marker": None},
+        {**hidden, "status": "not_applicable", "marker": "[z]"}, {"status": "provisional", "marker": "p"},
+    ]  # fmt: skip
+    found = places.hidden_cells(read_of(cells))
+    common = {"measure": "m", **years(2023), "rows": 1}
+    due = [
+        findings_of(
+            "hidden_cells", "suppressed",
+            [{"rows": 6, "evidence": "6 cells with the marker *: E01, E02, E03, E05, E06 ..."},
+             {**years(2022), "evidence": "1 cells with the marker *: E01 ..."},
+             {"evidence": "1 cells with the marker <5: E01 ..."}],
+            **common,
+        ),
+        findings_of("hidden_cells", "not_available",
+                    [{"evidence": "1 cells with the marker (blank): E01 ..."}], **common),
+        findings_of("hidden_cells", "not_applicable",
+                    [{"evidence": "1 cells with the marker [z]: E01 ..."}], **common),
+    ]  # fmt: skip
+    assert_frame_equal(found, due[0].vstack(due[1]).vstack(due[2]))
+
+
+@pytest.mark.parametrize(
+    ("measure", "reason", "evidence"),
+    [
+        ({}, None, ""),
+        ({"perturbed": True}, "perturbed", "the publisher adds noise; totals need not add"),
+        ({"rounding": 5.0}, "rounded", "rounded to 5 things; 2 figures are not"),
+        ({"rounding": 2.5}, "rounded", "rounded to 2.5 things; 2 figures are not"),
+        ({"rounding": 0.5}, "rounded", "rounded to 0.5 things; 1 figures are not"),
+        ({"rounding": 5.0, "perturbed": True}, "rounded", "rounded to 5 things; 2 figures are not"),
+    ],
+)
+def test_a_rounded_or_perturbed_measure_is_noted_once(
+    measure: dict[str, Any], reason: str | None, evidence: str
+) -> None:
+    figures = [5.0, 10.0, 15.0 + 1e-9, 7.0, 5.001, None]
+    cells = [
+        *({"value": each} for each in figures),
+        {"value": 3.0, "fault": "unreadable"},
+        {"value": 4.1, "measure": "n"},
+    ]
+    read = read_of(cells, measures={"m": {**MEASURE, **measure}, "n": MEASURE})
+    due = findings_of("rounded_measures", reason or "rounded",
+                      [{"measure": "m", "rows": 5, "evidence": evidence}] if reason else [])  # fmt: skip
+    assert_frame_equal(places.rounded_measures(read), due)
+
+
+def test_places_published_together_are_told_with_their_one_figure() -> None:
+    cells = [{"place_code": "E01+E02", "value": 9.0}, {}, {"place_code": "E03+E04", "fault": "unreadable"}]
+    due = findings_of(
+        "combined_areas", "combined_area", [{"place_code": "E01+E02"}], measure="m", place_label="Place 1",
+        **years(2023), mass=9.0, rows=1, evidence="one figure for several places, counted once",
+    )  # fmt: skip
+    assert_frame_equal(places.combined_areas(read_of(cells)), due)
+
+
+def test_years_that_a_release_jumps_over_are_told_by_measure() -> None:
+    cells = [years(each) for each in (2023, 2019, 2020)] + [{"measure": "n", **years(each)} for each in (2022, 2021)]
+    cells.append({**years(2021), "fault": "unreadable"})
+    due = findings_of(
+        "skipped_periods", "period_mismatch",
+        [{"measure": "m", "period_start": date(2021, 1, 1), "period_end": date(2022, 12, 31),
+          "evidence": "the release goes from 2020 to 2023"}],
+    )  # fmt: skip
+    assert_frame_equal(places.skipped_periods(read_of(cells)), due)
+
+
+@pytest.mark.parametrize(
+    ("after", "skipped"), [(date(2024, 1, 1), 0), (date(2024, 1, 2), 1), (date(2024, 1, 3), 1), (date(2023, 7, 1), 0)]
+)
+def test_a_period_that_starts_the_day_after_is_no_jump(after: date, skipped: int) -> None:
+    cells = [years(2023), {"period_start": after, "period_end": date(2024, 12, 31)}]
+    assert places.skipped_periods(read_of(cells)).height == skipped
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [{"period_kind": "day"}, {"period": {"start": DAY, "end": DAY}, "columns": {"place": ("code",)}}],
+    ids=["days", "one period"],
+)
+def test_days_and_one_declared_period_need_not_follow_each_other(declared: dict[str, Any]) -> None:
+    cells = [years(2019), years(2023)]
+    assert places.skipped_periods(read_of(cells)).height == 1
+    assert places.skipped_periods(read_of(cells, **declared)).is_empty()

@@ -1,0 +1,128 @@
+"""Shares that are judged: of the cells of a file, of the people of a problem, of returns, of totals."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from checks.shares import (
+    counts_of_cells,
+    failing,
+    shares_of_cells,
+    shares_of_problem,
+    shares_of_returns,
+    shares_of_totals,
+)
+from pipelines.core.schema import CELL, rows
+from tests.checks.releases_read import MEASURE, read_of
+
+RANGED = {"measures": {"m": {**MEASURE, "range": (0.0, 10.0)}, "n": MEASURE}}
+SOUND = dict.fromkeys(
+    ("measures_declared", "statuses_known", "dated", "places_known", "readable", "given_once", "no_retired_codes",
+     "in_range__m"), 0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cell", "failed"),
+    [
+        ({}, {}), ({"measure": "n", "value": 99.0}, {}), ({"measure": "x"}, {"measures_declared"}),
+        ({"status": "odd"}, {"statuses_known"}), ({"period_start": None}, {"dated"}),
+        ({"fault": "unmatched_place"}, {"places_known"}), ({"fault": "unreadable"}, {"readable"}),
+        ({"fault": "duplicate"}, {"given_once"}), ({"fault": "retired_code"}, {"no_retired_codes"}),
+        ({"fault": "dropped"}, {}), ({"value": 0.0}, {}), ({"value": 10.0}, {}), ({"value": 10.1}, {"in_range__m"}),
+        ({"value": -0.1}, {"in_range__m"}), ({"value": None}, {}),
+    ],
+)  # fmt: skip
+def test_each_fault_fails_its_own_expectation_and_no_other(cell: dict[str, Any], failed: set[str]) -> None:
+    read = read_of([{}, cell], **RANGED)
+    fails = failing(read.source)
+    assert counts_of_cells(read.cells, fails) == {**SOUND, **dict.fromkeys(failed, 1)}
+
+
+def test_shares_are_of_the_cells_that_an_expectation_is_about() -> None:
+    faults = [{"fault": "duplicate"}, {"fault": "duplicate"}, {}, {"value": 99.0}, *[{"measure": "n"}] * 6]
+    read = read_of(faults, **RANGED)
+    found = shares_of_cells(read.cells, failing(read.source)).row(0, named=True)
+    assert found == {"cells": 10, **dict.fromkeys(SOUND, 1.0), "given_once": 0.8, "in_range__m": 0.75}
+    assert counts_of_cells(read.cells, failing(read.source)) == {**SOUND, "given_once": 2, "in_range__m": 1}
+
+
+def test_no_cells_fail_nothing() -> None:
+    read = read_of([], **RANGED)
+    found = shares_of_cells(read.cells, failing(read.source)).row(0, named=True)
+    assert found == {"cells": 0, **dict.fromkeys(SOUND, 1.0)}
+
+
+PEOPLE = pl.DataFrame({"place_code": ["A", "B", "C", "D"], "people": [600.0, 300.0, 100.0, 0.0]})
+
+
+def problem(cells: list[tuple[str, str, int, float | None]]) -> pl.DataFrame:
+    return rows(
+        [
+            {"need": "wanted" if measure == "wanted" else "needed", "measure": measure, "place_code": place,
+             "period_start": date(year, 1, 1), "value": value}
+            for measure, place, year, value in cells
+        ],
+        CELL,
+    )  # fmt: skip
+
+
+ALL = [("m", place, year, 1.0) for place in "ABC" for year in (2022, 2023)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "coverage", "complete"),
+    [
+        (ALL, 1.0, 1.0),
+        ([(*cell[:3], None) for cell in ALL], 0.0, 1.0),
+        ([*ALL[:4], ("m", "C", 2022, 0.0), ("m", "C", 2023, None)], 0.95, 1.0),
+        ([*ALL[2:], ("m", "A", 2022, None), ("m", "A", 2023, 1.0)], 0.7, 1.0),
+        ([*ALL, ("wanted", "A", 2023, None)], 1.0, 1.0),
+        ([*ALL, ("m", "D", 2022, None), ("m", "D", 2023, None)], 1.0, 1.0),
+        ([*ALL, ("m", "Z", 2022, None), ("m", "Z", 2023, None)], 1.0, 1.0),
+        (ALL[:-1], 1.0, 2 / 3),
+        ([*ALL, ("n", "A", 2023, 1.0)], 1.0, 1 / 3),
+        ([*ALL, ALL[0]], 1.0, 1.0),
+        ([], None, 1.0),
+        ([("m", "Z", 2022, 1.0)], None, 1.0),
+        ([("wanted", "A", 2022, None)], None, 1.0),
+    ],
+)
+def test_coverage_is_of_people_and_completeness_of_places(
+    cells: list[tuple[str, str, int, float | None]], coverage: float | None, complete: float
+) -> None:
+    due = pl.DataFrame({"coverage_by_population": [coverage], "places_complete": [complete]},
+                       schema={"coverage_by_population": pl.Float64, "places_complete": pl.Float64})  # fmt: skip
+    frame = problem(cells)
+    assert_frame_equal(shares_of_problem(frame, PEOPLE), due)
+    assert_frame_equal(shares_of_problem(frame.reverse(), PEOPLE.reverse()), due)
+
+
+def test_one_person_counts() -> None:
+    people = pl.DataFrame({"place_code": ["A", "B"], "people": [1.0, 3.0]})
+    found = shares_of_problem(problem([("m", "A", 2022, 1.0), ("m", "B", 2022, None)]), people)
+    assert found["coverage_by_population"].to_list() == [0.25]
+
+
+def test_returns_are_judged_by_the_newest_period_of_each_measure() -> None:
+    reporting = pl.DataFrame(
+        [("m", "period", date(2023, 1, 31), 0.9), ("m", "period", date(2023, 2, 28), 0.5),
+         ("m", "place", date(2023, 3, 31), 0.1), ("m", "period", date(2023, 4, 30), None),
+         ("n", "period", date(2022, 1, 31), 0.7), ("n", "period", date(2021, 1, 31), 1.0)],
+        schema=["measure", "scope", "period_end", "reporting_rate"], orient="row",
+    )  # fmt: skip
+    assert shares_of_returns(reporting)["returns_complete"].to_list() == [0.5, 0.7]
+    assert shares_of_returns(reporting.clear()).is_empty()
+
+
+def test_a_total_reconciles_as_far_as_its_remainder_leaves_it() -> None:
+    reconciliation = pl.DataFrame(
+        [(200.0, 10.0), (200.0, -10.0), (-200.0, 10.0), (200.0, None), (0.0, 5.0), (1.0, 0.5), (10.0, 30.0),
+         (None, 1.0)],
+        schema={"total": pl.Float64, "remainder": pl.Float64}, orient="row",
+    )  # fmt: skip
+    assert shares_of_totals(reconciliation)["totals_reconcile"].to_list() == [0.95, 0.95, 0.95, 1.0, 0.5, 0.0]
+    assert shares_of_totals(reconciliation.clear()).is_empty()

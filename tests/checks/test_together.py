@@ -1,0 +1,104 @@
+"""Places that seem to be published together: one label and figure in a period, or every figure of all periods."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from checks.together import combined_area
+from tests.checks.figures_expected import assert_doubts, judged, months, places
+
+ONE = "E00+E01 carry the label Both and the same figure: published together?"
+ALWAYS = "E00+E01 have the same figure in all 5 periods: published together?"
+
+
+def month(figures: dict[str, tuple[str, float]], **given: Any) -> pl.DataFrame:
+    rows = [{"place_code": code, "place_label": label, "value": each} for code, (label, each) in figures.items()]
+    return judged(rows, periods=1, **given)
+
+
+PAIR = {"E01": ("Both", 8.0), "E00": ("Both", 8.0), "E02": ("Third", 8.0), "E03": ("Fourth", 9.0)}
+
+
+def test_codes_of_one_label_and_figure_in_a_period_are_told_with_each_other() -> None:
+    frame = pl.concat([month(PAIR), month({"E00": ("Both", 8.0), "E02": ("Third", 1.0)}, period_start=months(2)[1])])
+    assert_doubts(
+        combined_area(frame.sample(fraction=1, shuffle=True, seed=8)),
+        [{"place_code": code, "evidence": ONE} for code in ("E00", "E01")],
+        place_label="Both", value=8.0, reason="combined_area", compared_with="the other places of the period", others=1,
+        withheld=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("figures", "codes"),
+    [
+        ({**PAIR, "E01": ("Both", 7.0)}, []),
+        ({**PAIR, "E02": ("Both", 8.0)}, ["E00", "E01", "E02"]),
+        (dict.fromkeys(PAIR, ("Both", 8.0)), []),
+        ({"E00": ("", 8.0), "E01": ("", 8.0), "E02": ("Third", 8.0)}, []),
+        ({"E00": ("Both", 8.0), "E01": ("Both", 8.0), "E02": ("Third", 8.0)}, ["E00", "E01"]),
+        ({"E00": ("Both", 8.0), "E01": ("Third", 8.0)}, []),
+        ({}, []),
+    ],
+    ids=["two figures", "three", "all have one label", "no label", "two labels", "each its own", "none"],
+)
+def test_a_label_tells_where_it_is_of_some_places_only(figures: dict[str, tuple[str, float]], codes: list[str]) -> None:
+    found = combined_area(month(figures) if figures else month(PAIR).clear())
+    assert found["place_code"].sort().to_list() == codes
+    assert found["others"].unique().to_list() == ([len(codes) - 1] if codes else [])
+
+
+def series(spans: int = 5, figure: float = 100.0, **given: Any) -> pl.DataFrame:
+    """Give months of places of which the first two have one figure in each; labels are of codes."""
+    return judged(
+        [
+            {"place_code": code, "place_label": code, "period_start": day, "value": figure + n + 9 * max(0, place - 1)}
+            for n, day in enumerate(months(spans)) for place, code in enumerate(places(4))
+        ],
+        periods=spans, **given,
+    )  # fmt: skip
+
+
+def test_places_with_one_figure_in_every_period_are_told_in_all_of_them() -> None:
+    assert_doubts(
+        combined_area(series().sample(fraction=1, shuffle=True, seed=9)),
+        [{"place_code": code, "place_label": code, "period_start": day, "value": 100.0 + n, "evidence": ALWAYS}
+         for n, day in enumerate(months(5)) for code in ("E00", "E01")],
+        reason="combined_area", compared_with="the other places of all periods", others=1, withheld=True,
+    )  # fmt: skip
+
+
+def but(frame: pl.DataFrame, code: str, number: int, figure: float) -> pl.DataFrame:
+    one = (pl.col("place_code") == code) & (pl.col("period_start") == months(9)[number])
+    return frame.with_columns(pl.when(one).then(figure).otherwise("value").alias("value"))
+
+
+@pytest.mark.parametrize(
+    ("frame", "cells"),
+    [
+        (series(4), 0), (series(6), 12), (series(figure=99.0), 0), (series(step=2.0), 0), (series(step=0.5), 10),
+        (but(series(), "E01", 2, 500.0), 0), (but(but(series(), "E01", 2, 7.0), "E00", 2, 7.0), 0),
+        (series().filter((pl.col("place_code") != "E01") | (pl.col("period_start") > months(9)[0])), 0),
+        (series().clear(), 0),
+    ],
+    ids=["four periods", "six", "small figures", "coarse steps", "fine steps", "another figure once", "small once",
+         "a period short", "none"],
+)  # fmt: skip
+def test_all_of_enough_large_figures_must_be_the_same(frame: pl.DataFrame, cells: int) -> None:
+    assert combined_area(frame).height == cells
+
+
+def test_figures_swapped_between_periods_are_not_the_same() -> None:
+    swapped = but(but(series(), "E01", 0, 104.0), "E01", 4, 100.0)
+    assert combined_area(swapped).is_empty()
+
+
+def test_another_measure_changes_nothing_and_both_rules_tell_a_figure_once() -> None:
+    other = series().with_columns(pl.lit("n").alias("measure"), pl.col("place_code").alias("place_label"))
+    apart = other.filter(pl.col("place_code") != "E00")
+    assert combined_area(pl.concat([apart, series()])).equals(combined_area(series()))
+    both = series().with_columns(pl.col("place_label").replace({"E00": "Both", "E01": "Both"}))
+    found = combined_area(both)
+    assert found.height == 10
+    assert found["evidence"].unique().to_list() == [ONE]
