@@ -42,7 +42,8 @@ def spells_of(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame:
     """Give the spells: one row for each time that a gap was open without a break, in order of gaps and builds."""
     days = builds.select("build", "day", pl.col("day").shift(1).alias("day_before"))
     open_now, had = pl.col("reason").is_not_null(), pl.col("before").is_not_null()
-    other = open_now & had & (pl.col("reason") != pl.col("before"))
+    # Null, so no turn, where the gap is closed or was.
+    other = pl.col("reason") != pl.col("before")
     told = turns(sightings).join(days, on="build", how="left", maintain_order="left").with_columns(
         (open_now & ~had).cum_sum().over("gap_id").alias("spell"), open_now.alias("is_open"), other.alias("turned")
     )  # fmt: skip
@@ -56,7 +57,7 @@ def spells_of(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame:
         pl.col("day").first().alias("opened"),
         pl.col("day_before").filter(ended).last().alias("seen_before_end"),
         pl.col("day").filter(ended).last().alias("closed"),
-        pl.col("closed_because").filter(ended).last(),
+        pl.col("closed_because").last(),
         pl.col("build").first().alias("opened_build"),
         pl.col("build").filter(ended).last().alias("closed_build"),
         pl.col("build").filter(turned).last().alias("changed_build"),
@@ -71,10 +72,10 @@ def counted(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame:
     open_now, had = pl.col("reason").is_not_null(), pl.col("before").is_not_null()
     seen_before = pl.int_range(pl.len()).over("gap_id") > 0
     what = {
-        "opened": open_now & ~had & ~seen_before,
+        "opened": open_now & ~seen_before,
         "reopened": open_now & ~had & seen_before,
         "closed": ~open_now,
-        "changed": open_now & had & (pl.col("reason") != pl.col("before")),
+        "changed": pl.col("reason") != pl.col("before"),
     }
     told = turns(sightings).with_columns(*(mark.alias(name) for name, mark in what.items()))
     sums = told.group_by("build").agg(*(pl.col(name).sum().cast(pl.Int64) for name in what))

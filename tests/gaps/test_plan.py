@@ -2,141 +2,20 @@
 
 import csv
 import io
-import itertools
 import math
 import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pipelines.core.errors import CommongroundError, DeclarationError, UnknownNameError
 from pipelines.declarations.project import Project
 from pipelines.gaps.costs import Costs, Priced, priced, read_costs
-from pipelines.gaps.optimise import best_within, least_for, worth
 from pipelines.gaps.plan import plan_requests, told
-from pipelines.gaps.requests import Gaps, bundles, ranked, request_id
 from pipelines.outputs.letters import file_name, letters, plain, write_letters
 from tests.app.test_cli import ROOT, run
 from tests.report_sample import HARM
-
-
-def requests_of(costs: list[int], cells: list[int]) -> pl.DataFrame:
-    names = [f"r{n}" for n in range(len(costs))]
-    return pl.DataFrame({"request": names, "cost": [float(c) for c in costs], "cells": cells})
-
-
-def bundled_of(rows: list[tuple[set[int], int, int]]) -> pl.DataFrame:
-    schema = {"requests": pl.List(pl.String), "answers": pl.Int64, "people": pl.Float64}
-    return pl.DataFrame([([f"r{n}" for n in sorted(w)], a, float(p)) for w, a, p in rows], schema=schema, orient="row")
-
-
-SETS = st.integers(1, 7).flatmap(
-    lambda n: st.tuples(
-        st.lists(st.integers(0, 9), min_size=n, max_size=n),
-        st.lists(st.integers(1, 50), min_size=n, max_size=n),
-        st.lists(
-            st.tuples(
-                st.sets(st.integers(0, n - 1), min_size=1, max_size=4), st.integers(1, 9), st.integers(0, 70_000_000)
-            ),
-            max_size=8,
-        ),
-        st.integers(0, 30),
-    )
-)
-
-
-def aims(found: tuple[object, ...]) -> tuple[float, ...]:
-    _, cost, people, answers, cells, *_ = found
-    return (float(people), float(answers), float(cells), -float(cost))  # type: ignore[arg-type]
-
-
-@settings(max_examples=150, deadline=None)
-@given(SETS)
-def test_the_set_chosen_is_as_good_as_the_best_of_all_sets_tried_one_by_one(
-    case: tuple[list[int], list[int], list[tuple[set[int], int, int]], int],
-) -> None:
-    costs, cells, rows, budget = case
-    requests, bundled = requests_of(costs, cells), bundled_of(rows)
-    names = requests["request"].to_list()
-    every = (set(some) for k in range(len(names) + 1) for some in itertools.combinations(names, k))
-    within = [found for some in every if (found := worth(requests, bundled, some)).cost <= budget]
-    best = max(within, key=aims)
-    found = best_within(requests, bundled, budget)
-    assert found.optimal and found.gap == 0
-    assert found.cost <= budget
-    assert aims(found) == pytest.approx(aims(best), rel=1e-8, abs=1e-6)
-
-
-@settings(max_examples=60, deadline=None)
-@given(SETS, st.integers(1, 5))
-def test_the_least_cost_of_some_answers_is_that_of_the_cheapest_set_of_all(
-    case: tuple[list[int], list[int], list[tuple[set[int], int, int]], int], answers: int
-) -> None:
-    costs, cells, rows, _ = case
-    requests, bundled = requests_of(costs, cells), bundled_of(rows)
-    names = requests["request"].to_list()
-    every = (set(some) for k in range(len(names) + 1) for some in itertools.combinations(names, k))
-    enough = [each.cost for some in every if (each := worth(requests, bundled, some)).answers >= answers]
-    found = least_for(requests, bundled, answers)
-    assert (found is None) == (not enough)
-    assert found is None or (found.answers >= answers and found.cost == pytest.approx(min(enough)))
-
-
-def test_two_that_are_worth_something_only_together_are_taken_together() -> None:
-    requests = requests_of([2, 2, 3], [1, 1, 50])
-    bundled = bundled_of([({0, 1}, 1, 1000), ({2}, 1, 900)])
-    assert best_within(requests, bundled, 4).requests == ("r0", "r1")
-    assert best_within(requests, bundled, 3).requests == ("r2",)
-    assert best_within(requests, bundled, 1).requests == ()
-
-
-GAP = {"problem": "p", "measure": "m", "place_code": "a", "place_name": "A", "period_start": None, "holder": "h",
-       "reason": "late", "remedy": "ask", "evidence": "e", "request": "x", "blocks": True}  # fmt: skip
-PEOPLE = pl.DataFrame({"place_code": ["a", "b"], "people": [100.0, 10.0]})
-
-
-def gaps(*changes: dict[str, object]) -> pl.DataFrame:
-    return pl.DataFrame([{**GAP, **change} for change in changes]).with_columns(pl.col("period_start").cast(pl.Date))
-
-
-def waiting(*places: str) -> pl.DataFrame:
-    rows = [("p", place, None, 1.0, {"a": 100.0, "b": 10.0}.get(place)) for place in places]
-    schema = {"problem": pl.String, "place_code": pl.String, "period_start": pl.Date, "share": pl.Float64,
-              "people": pl.Float64}  # fmt: skip
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def with_days(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.date(2026, 1, 1).alias("period_start"))
-
-
-def test_a_request_is_ranked_by_what_it_unlocks_alone() -> None:
-    found = gaps({"request": "x"}, {"request": "y", "place_code": "b"}, {"request": "z", "place_code": "b"})
-    held = Gaps(with_days(found), with_days(waiting("a", "b")), PEOPLE)
-    rows = {row["request"]: row for row in ranked(held).to_dicts()}
-    assert ranked(held)["request"].to_list()[0] == "x"
-    assert (rows["x"]["answers_alone"], rows["x"]["people_alone"]) == (1, 100.0)
-    assert (rows["y"]["answers_alone"], rows["y"]["answers_waiting"], rows["y"]["people"]) == (0, 1, 10.0)
-
-
-def test_people_that_are_not_known_are_not_counted_as_nobody() -> None:
-    held = Gaps(with_days(gaps({"place_code": "c"})), with_days(waiting("c")), PEOPLE)
-    assert ranked(held)["people"].to_list() == [None]
-    assert ranked(held)["answers_alone"].to_list() == [1]
-
-
-def test_an_answer_that_waits_for_what_nobody_is_asked_for_is_not_promised() -> None:
-    found = with_days(gaps({"request": "x"}, {"request": None, "reason": "not_due"}))
-    held = Gaps(found, with_days(waiting("a")), PEOPLE)
-    assert bundles(held).is_empty()
-    assert ranked(held)["answers_alone"].to_list() == [0]
-
-
-def test_a_request_keeps_its_name_and_two_have_never_the_same() -> None:
-    assert request_id("h", "m", "late") == request_id("h", "m", "late") != request_id("h m", "", "late")
 
 
 def cost_file(tmp_path: Path, text: str) -> Path:

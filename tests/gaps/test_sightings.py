@@ -129,3 +129,11 @@ def test_a_spell_changed_by_the_build_that_opened_it_is_one_sighting() -> None:
     # A change without the reason before it is none that can be told.
     untold = spells.with_columns(pl.lit(None, pl.String).alias("reason_before"))
     assert sightings_of(untold).select("build", "reason").rows() == [(2, "stale")]
+
+
+def test_of_many_gaps_each_is_counted_and_stands_in_its_order() -> None:
+    gaps = [f"g{n:02}" for n in range(60)]
+    story = table(*(seen(gap, build, reason) for build, reason in ((3, "stale"), (1, "late")) for gap in gaps))
+    assert newest(story)["gap_id"].to_list() == spells_of(story, BUILDS)["gap_id"].to_list() == gaps
+    found = counted(story, BUILDS.head(3))
+    assert found.drop("day").rows() == [(1, 60, 0, 0, 0, 60), (2, 0, 0, 0, 0, 60), (3, 0, 0, 0, 60, 60)]

@@ -43,6 +43,7 @@ VERDICTS = [
     ([cell("a"), gap("b", "not_applicable"), cell("c")], ("answerable", None, 2, 2)),
     ([cell("a"), gap("b", "not_applicable"), gap("c", "not_applicable")], ("answerable", None, 1, 1)),
     ([gap(m, "not_applicable") for m in "abc"], ("answerable", None, 0, 0)),
+    ([gap("a", "not_applicable"), gap("c"), gap("c", "late")], ("not_answerable", "c: late; c: suppressed", 0, 2)),
     # Nothing at all is known of what can be there, though it is not essential.
     ([gap("a", "not_applicable"), gap("b", "not_applicable"), gap("c")], ("not_answerable", "c: suppressed", 0, 1)),
     # What can't be there has no caveats to mind.

@@ -1,0 +1,119 @@
+"""Requests: which open gaps make one, what it unlocks alone, and what waits for several."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from pipelines.gaps.requests import Gaps, bundles, ranked, request_id
+
+JAN, FEB = date(2024, 1, 1), date(2024, 2, 1)
+PEOPLE = pl.DataFrame({"place_code": ["a", "b", "d"], "people": [100.0, 10.0, 7.0]})
+OF_GAP = {"problem": pl.String, "measure": pl.String, "place_code": pl.String, "place_name": pl.String,
+          "period_start": pl.Date, "holder": pl.String, "reason": pl.String, "remedy": pl.String,
+          "evidence": pl.String, "request": pl.String, "blocks": pl.Boolean}  # fmt: skip
+OF_ANSWER = {"problem": pl.String, "place_code": pl.String, "period_start": pl.Date, "share": pl.Float64,
+             "people": pl.Float64}  # fmt: skip
+
+
+def gap(request: str | None, place: str = "a", problem: str = "p", day: date = JAN, **said: Any) -> dict[str, Any]:
+    about = {"problem": problem, "place_code": place, "place_name": place.upper(), "period_start": day,
+             "request": request, "blocks": True, "evidence": f"{problem} {place} {day.month}"}  # fmt: skip
+    named = {"holder": f"h {request}", "measure": f"m {request}", "reason": "late", "remedy": f"ask {place}"}
+    return {**about, **named, **said}
+
+
+def held(*gaps: dict[str, Any], share: float = 1.0) -> Gaps:
+    """Hold gaps, and an answer for each place and period that one blocks."""
+    frame = pl.DataFrame([{name: each[name] for name in OF_GAP} for each in gaps], schema=OF_GAP)
+    answers = frame.filter("blocks").select("problem", "place_code", "period_start").unique()
+    waiting = answers.with_columns(pl.lit(share).alias("share")).join(PEOPLE, on="place_code", how="left")
+    return Gaps(frame, waiting.select(list(OF_ANSWER)).cast(pl.Schema(OF_ANSWER)), PEOPLE)
+
+
+GAPS = [
+    gap("x"), gap("x", "b"), gap("y", "b"), gap("y", "c"), gap("x", problem="q"), gap("z", "d", blocks=False),
+    gap("x", day=FEB), gap(None, "d", reason="not_due"),
+]  # fmt: skip
+
+
+def test_answers_that_wait_for_the_same_requests_are_one_bundle() -> None:
+    expected = pl.DataFrame(
+        [(["x"], 3, 1, 300.0), (["x", "y"], 1, 1, 10.0), (["y"], 1, 1, 0.0)],
+        schema={"requests": pl.List(pl.String), "answers": pl.UInt32, "places": pl.UInt32, "people": pl.Float64},
+        orient="row",
+    )
+    assert_frame_equal(bundles(held(*GAPS)), expected, check_dtypes=False)
+    assert_frame_equal(bundles(held(*GAPS[::-1])), expected, check_dtypes=False)
+
+
+def test_people_of_a_place_count_once_over_the_periods_of_a_problem() -> None:
+    found = bundles(held(gap("x"), gap("x", day=FEB), gap("x", "b"), share=0.5))
+    assert found.rows() == [(["x"], 3, 2, 105.0)]
+
+
+def test_an_answer_that_also_waits_for_what_nobody_is_asked_for_is_in_no_bundle() -> None:
+    assert bundles(held(gap("x"), gap(None), gap("y", "b"))).rows() == [(["y"], 1, 1, 10.0)]
+    # Where that gap does not block, it keeps nothing back.
+    assert bundles(held(gap("x"), gap(None, blocks=False))).rows() == [(["x"], 1, 1, 100.0)]
+    assert bundles(held(gap("x", blocks=False))).is_empty()
+
+
+def test_a_gap_that_blocks_in_another_problem_or_period_is_of_another_answer() -> None:
+    found = bundles(held(gap("x"), gap("y", problem="q"), gap("z", day=FEB)))
+    assert found.rows() == [(["x"], 1, 1, 100.0), (["y"], 1, 1, 100.0), (["z"], 1, 1, 100.0)]
+
+
+def test_requests_are_listed_by_what_they_unlock_with_all_that_is_known_of_them() -> None:
+    columns = ["request", "holder", "measure", "reason", "remedy", "evidence", "problems", "cells", "places", "names",
+               "people", "answers_alone", "people_alone", "answers_waiting"]  # fmt: skip
+    expected = [
+        ("x", "h x", "m x", "late", "ask a", "p a 1", ["p", "q"], 4, 2, ["A", "B"], 110.0, 3, 300.0, 4),
+        ("y", "h y", "m y", "late", "ask b", "p b 1", ["p"], 2, 2, ["B", "C"], 10.0, 1, 0.0, 2),
+        ("z", "h z", "m z", "late", "ask d", "p d 1", ["p"], 1, 1, ["D"], 7.0, 0, 0.0, 0),
+    ]
+    for order in (1, -1):
+        assert ranked(held(*GAPS[::order])).select(columns).rows() == expected
+    assert set(ranked(held(*GAPS)).columns) == set(columns)
+
+
+def test_people_that_are_not_known_are_not_nobody() -> None:
+    found = ranked(held(gap("x", "c"), gap("y", "c"), gap("y", "d", blocks=False)))
+    assert found.select("request", "people", "people_alone", "answers_waiting").rows() == [
+        ("y", 7.0, 0.0, 1), ("x", None, 0.0, 1),
+    ]  # fmt: skip
+
+
+def order_of(*gaps: dict[str, Any]) -> list[str]:
+    found = ranked(held(*gaps))["request"].to_list()
+    assert ranked(held(*gaps[::-1]))["request"].to_list() == found
+    return found
+
+
+def test_of_two_requests_the_first_is_decided_by_one_thing_after_the_other() -> None:
+    # People unlocked alone, before more answers.
+    assert order_of(gap("b"), gap("a", "b"), gap("a", "b", day=FEB)) == ["b", "a"]
+    # Answers unlocked alone, of places of which people are not known, before more that wait.
+    together = [gap(name, place) for place in ("f", "g", "i") for name in ("a", "c")]
+    assert order_of(gap("b", "c"), *together) == ["b", "a", "c"]
+    # Answers that wait.
+    assert order_of(gap("b", "c"), gap("a", "c"), gap("b", "e"), gap("c", "e")) == ["b", "a", "c"]
+    # People of its places.
+    assert order_of(gap("a", "b", blocks=False), gap("b", blocks=False), gap("c", "c", blocks=False)) == ["b", "a", "c"]
+    # Cells.
+    twice = [gap("b", blocks=False), gap("b", day=FEB, blocks=False)]
+    assert order_of(gap("a", blocks=False), *twice) == ["b", "a"]
+    # And its name.
+    assert order_of(gap("b", blocks=False), gap("a", blocks=False)) == ["a", "b"]
+
+
+def test_without_gaps_there_is_nothing_to_ask() -> None:
+    assert ranked(held()).is_empty() and bundles(held()).is_empty()
+    assert ranked(held(gap(None))).is_empty()
+
+
+def test_a_request_keeps_its_name_and_two_have_never_the_same() -> None:
+    assert request_id("h", "m", "late") == "43dc7678"
+    assert request_id("h", "m", "late") != request_id("h m", "", "late")
+    assert len({request_id(h, m, "late") for h in "abcdefgh" for m in "abcdefgh"}) == 64
