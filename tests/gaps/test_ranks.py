@@ -1,7 +1,11 @@
 """Ranks as far as they are known: ties, overlaps, gaps, noise."""
 
+from datetime import date
+from typing import Any
+
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,6 +130,75 @@ def test_figures_with_noise_have_no_sure_rank() -> None:
     found = rank_places(rows([{"problem": "p", "measure": "noisy", "place_code": "a", "value": 3.0}], CELL), MEASURES)
     assert found["rank"].to_list() == [None]
     assert rank_said(found.row(0, named=True)).startswith("about rank 1 of 1: the publisher adds noise")
+
+
+def test_a_whole_row_says_where_a_place_stands_and_how_much_of_the_places_that_spans() -> None:
+    found = rank_places(rows([cell_of("a", 10.0, 7.5, 12.5), cell_of("b", 10.0, 7.5, 12.5), cell_of("c", 2.0, 2.0, 2.0),
+                              cell_of("d", 1.0, 1.0, 1.0)], CELL), MEASURES)  # fmt: skip
+    names = ["place_code", "value", "rank", "rank_low", "rank_high", "similar_to", "places", "rank_share", "noise",
+             "no_interval"]  # fmt: skip
+    assert found.select(names).rows() == [
+        ("a", 10.0, None, 1, 2, 1, 4, 0.25, None, None), ("b", 10.0, None, 1, 2, 1, 4, 0.25, None, None),
+        ("c", 2.0, 3, 3, 3, 0, 4, 0.0, None, None), ("d", 1.0, 4, 4, 4, 0, 4, 0.0, None, None),
+    ]  # fmt: skip
+
+
+def cell_of(place: str, value: float | None, low: float | None, high: float | None, **said: Any) -> dict[str, Any]:
+    return {"problem": "p", "measure": "people", "place_code": place, "value": value, "low": low, "high": high, **said}
+
+
+def test_only_an_estimate_with_a_figure_and_without_limits_is_said_to_have_none() -> None:
+    cells = [
+        {"problem": "p", "measure": measure, "place_code": place, "value": value}
+        for measure in ("estimate", "rate", "noisy") for place, value in (("a", 5.0), ("b", None))
+    ]  # fmt: skip
+    found = rank_places(rows(cells, CELL), MEASURES)
+    assert found.select("measure", "place_code", "no_interval").rows() == [
+        ("estimate", "a", "no interval published"), ("estimate", "b", None), ("rate", "a", None), ("rate", "b", None),
+        ("noisy", "a", None), ("noisy", "b", None),
+    ]  # fmt: skip
+
+
+def test_a_count_declared_to_be_no_less_than_something_is_not_below_nought() -> None:
+    floors = {"people": (1, 1), "stock": (1, 1), "from_one": (1, 1), "below": (1, 2), "rate": (1, 2)}
+    measures = {
+        **MEASURES,
+        "stock": Measure(title="t", unit="u", kind="stock", column=("x",)),
+        "from_one": Measure(title="t", unit="u", kind="count", column=("x",), range=(0.0, 9.0)),
+        "below": Measure(title="t", unit="u", kind="count", column=("x",), range=(-1.0, 9.0)),
+    }
+    places: list[tuple[str, float | None]] = [("a", 0.0), ("b", None)]
+    cells = [cell_of(place, value, value, value, measure=name) for name in floors for place, value in places]
+    found = rank_places(rows(cells, CELL), measures).filter(pl.col("place_code") == "b")
+    told = found.select("measure", "rank_low", "rank_high").iter_rows()
+    assert {name: (low, high) for name, low, high in told} == floors
+
+
+def test_each_measure_and_year_is_ranked_alone_and_keeps_its_place_in_the_table() -> None:
+    days = [date(2000 + n, 1, 1) for n in range(20)]
+    places = [("a", 1.0), ("b", 2.0)]
+    cells = [cell_of(place, value, value, value, period_start=day) for day in days for place, value in places]
+    found = rank_places(rows(cells, CELL), MEASURES)
+    assert found.select("period_start", "place_code", "rank", "places").rows() == [
+        (day, place, rank, 2) for day in days for place, rank in (("a", 2), ("b", 1))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"value": None}, ""), ({"no_interval": "none"}, "no rank: none"), ({"rank": 1234}, "rank 1,234 of 2,000"),
+        ({"likely_source": "published", "similar_to": 1}, "statistically similar to 1 other"),
+        ({"likely_source": "published", "similar_to": 1000}, "statistically similar to 1,000 others"),
+        ({"likely_source": "published", "similar_to": 0}, "statistically similar to 0 others"),
+        ({"noise": "noisy"}, "about rank 3 of 2,000: noisy"), ({}, "between rank 3 and 1,005 of 2,000"),
+        ({"likely_source": "back-tests"}, "between rank 3 and 1,005 of 2,000"),
+    ],
+)  # fmt: skip
+def test_where_a_place_stands_is_said_in_words(said: dict[str, Any], words: str) -> None:
+    row = {"value": 1.0, "no_interval": None, "rank": None, "places": 2000, "likely_source": None, "similar_to": None,
+           "rank_low": 3, "rank_high": 1005, "noise": None}  # fmt: skip
+    assert rank_said({**row, **said}) == words
 
 
 def test_no_cells_give_no_ranks() -> None:

@@ -1,0 +1,196 @@
+"""Where data break at a border: both sides of each threshold, on pairs of places made for it."""
+
+from datetime import date
+from math import exp
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.core.schema import CELL, rows
+from pipelines.gaps.discontinuities import BOUNDARY_CLIFF, cliffs, with_cliffs
+from tests.gaps.plain import measure_of
+
+Y23, Y24 = (date(2023, 1, 1), date(2023, 12, 31)), (date(2024, 1, 1), date(2024, 12, 31))
+MEASURES = {"rate": measure_of("rate"), "count": measure_of("count"), "stock": measure_of()}
+
+
+def cell(place: str, value: float | None, measure: str = "rate", of: tuple[date, date] = Y23, **said: Any) -> dict[str, Any]:  # fmt: skip  # noqa: E501
+    about = {"problem": "p", "measure": measure, "place_code": place, "place_name": f"Place {place}",
+             "nation": "England", "value": value, "reason": "suppressed" if value is None else None,
+             "period_start": of[0], "period_end": of[1]}  # fmt: skip
+    return {**about, **said}
+
+
+def beside(*pairs: tuple[str, str]) -> pl.DataFrame:
+    """Put places beside each other, both ways round."""
+    both = [*pairs, *(pair[::-1] for pair in pairs)]
+    return pl.DataFrame(both, schema={"place_code": pl.String, "neighbour_code": pl.String}, orient="row")
+
+
+def found(cells: list[dict[str, Any]], neighbours: pl.DataFrame) -> pl.DataFrame:
+    """Find the cliffs; the order of cells and neighbours changes none."""
+    cliff = cliffs(rows(cells, CELL), neighbours, MEASURES)
+    assert cliff.columns == list(BOUNDARY_CLIFF)
+    assert_frame_equal(cliffs(rows(cells[::-1], CELL), neighbours.reverse(), MEASURES), cliff)
+    return cliff
+
+
+def row(kind: str, place_a: str, place_b: str | None, value_a: float | None, value_b: float | None,
+        reason_b: str | None, evidence: str | None, measure: str = "rate") -> tuple[Any, ...]:  # fmt: skip
+    return ("p", measure, *Y23, kind, place_a, place_b, value_a, value_b, reason_b, evidence)
+
+
+def test_a_border_with_a_figure_on_one_side_only_is_told_once_the_known_side_first() -> None:
+    cells = [cell("B", 1.256), cell("A", None), cell("C", None), cell("D", -2.0)]
+    assert found(cells, beside(("A", "B"), ("A", "C"), ("C", "D"))).rows() == [
+        row("known_unknown", "B", "A", 1.256, None, "suppressed", "Place B has 1.26; Place A has none (suppressed)"),
+        row("known_unknown", "D", "C", -2.0, None, "suppressed", "Place D has -2; Place C has none (suppressed)"),
+    ]
+
+
+def test_between_two_nations_it_is_an_edge_and_only_there() -> None:
+    cells = [cell("A", 5.0), cell("W", None, nation="Wales", reason="nation_not_covered"), cell("B", None, nation=None)]
+    assert found(cells, beside(("A", "W"), ("A", "B"))).select("kind", "place_b", "reason_b").rows() == [
+        ("known_unknown", "B", "suppressed"), ("nation_edge", "W", "nation_not_covered"),
+    ]  # fmt: skip
+
+
+def test_only_neighbours_of_one_measure_and_period_are_compared() -> None:
+    cells = [cell("A", 5.0), cell("B", None, "count"), cell("B", None, of=Y24), cell("C", None), cell("B", 5.0)]
+    assert found(cells, beside(("A", "B"))).is_empty()
+    assert found([cell("A", 5.0)], beside(("A", "B"), ("A", "A"))).is_empty()
+    assert found([], beside(("A", "B"))).is_empty()
+
+
+APART = [1.0] * 10 + [2.0] * 10 + [3.0] * 9
+"""How far neighbours are apart: with one more that is further the median is 2, and so is the deviation 1."""
+JUST = 2 + 8 * 1.4826
+
+
+def board(far: float, measure: str = "rate", apart: list[float] = APART, **said: Any) -> list[dict[str, Any]]:
+    """Make pairs of neighbours that are so far apart, the last of them `far`."""
+    cells = []
+    for n, each in enumerate([*apart, far]):
+        low, high = (10.0, 10.0 + each) if measure == "rate" else (0.0 if n == len(apart) else 1.0, 0.0)
+        if measure != "rate":
+            high = exp(each) * (low + 1) - 1
+        cells += [cell(f"A{n:02}", low, measure, **said), cell(f"B{n:02}", high, measure, **said)]
+    return cells
+
+
+PAIRS = beside(*((f"A{n:02}", f"B{n:02}") for n in range(30)))
+
+
+@pytest.mark.parametrize("measure", ["rate", "count", "stock"])
+def test_a_jump_is_more_than_eight_deviations_beyond_what_is_usual(measure: str) -> None:
+    assert found(board(JUST - 0.001, measure), PAIRS).is_empty()
+    (jump,) = found(board(JUST + 0.001, measure), PAIRS).to_dicts()
+    assert (jump["kind"], jump["place_a"], jump["place_b"], jump["reason_b"]) == ("jump", "B29", "A29", None)
+    assert jump["evidence"].endswith(": 8.0 deviations beyond what is usual between 30 pairs of neighbours")
+
+
+def test_a_jump_says_what_was_compared() -> None:
+    evidence = (
+        "Place B29 has 30 and Place A29 has 10: 12.1 deviations beyond what is usual between 30 pairs of neighbours"
+    )
+    assert found(board(20.0), PAIRS).rows() == [row("jump", "B29", "A29", 30.0, 10.0, None, evidence)]
+
+
+def test_nearer_than_usual_is_no_jump() -> None:
+    wide = [each + 40 for each in APART]
+    assert found(board(0.0, apart=wide), PAIRS).is_empty()
+
+
+def test_a_count_below_nought_is_compared_as_nought() -> None:
+    cells = board(JUST - 0.001, "count")
+    cells[-2] = cell("A29", -50.0, "count")
+    assert found(cells, PAIRS).is_empty()
+    both = board(0.0, "count")
+    both[-2:] = [cell("A29", -50.0, "count"), cell("B29", -1.0, "count")]
+    assert found(both, PAIRS).is_empty()
+
+
+def test_of_fewer_than_thirty_pairs_nobody_says_what_is_usual() -> None:
+    assert found(board(99.0), PAIRS).height == 1
+    fewer = board(99.0, apart=APART[1:])
+    assert found(fewer, PAIRS).is_empty()
+    # Pairs of another measure or year do not make up for them; a pair that is not known is none.
+    more = [*fewer, *board(2.0, "count"), *board(2.0, of=Y24)]
+    assert found(more, PAIRS).is_empty()
+    unknown = board(99.0)
+    unknown[0] = cell("A00", None)
+    assert found(unknown, PAIRS)["kind"].to_list() == ["known_unknown"]
+
+
+def test_two_of_the_same_figure_are_a_pair_as_well() -> None:
+    (jump,) = found(board(99.0, apart=[*[0.0] * 10, *APART[:19]]), PAIRS).to_dicts()
+    assert "between 30 pairs" in jump["evidence"]
+
+
+def test_where_most_neighbours_are_equally_far_apart_there_is_no_spread_to_measure_by() -> None:
+    assert found(board(99.0, apart=[2.0] * 29), PAIRS).is_empty()
+
+
+def test_each_year_has_a_usual_of_its_own() -> None:
+    cells = [*board(20.0), *board(20.0, of=Y24, apart=[each * 20 for each in APART])]
+    assert found(cells, PAIRS).select("kind", "period_start", "place_a").rows() == [("jump", Y23[0], "B29")]
+
+
+def test_scaling_a_rate_or_adding_to_it_moves_no_jump() -> None:
+    cells = board(JUST + 0.001)
+    for times, more in ((1000.0, 0.0), (1.0, -500.0)):
+        other = [{**each, "value": each["value"] * times + more} for each in cells]
+        assert found(other, PAIRS).select("kind", "place_a", "place_b").rows() == [("jump", "B29", "A29")]
+
+
+def test_a_published_place_in_several_of_those_asked_about_straddles() -> None:
+    names = ["E", "D", "C", "B", "A"]
+    cells = [cell(name, 1.0, parts=f"X{name}1,E54000001") for name in names]
+    cells += [cell("A", 1.0, "count", parts="N01,12 places,n01"), cell("B", 1.0, "count", parts="12 places,n01")]
+    cells += [cell("A", 1.0, of=Y24, parts="N01"), cell("B", 1.0, parts=None), cell("F", 1.0, "stock", parts="N01,N01")]
+    evidence = "lies in 5 of the places asked about: Place A, Place B, Place C, Place D"
+    assert found(cells[:-3], beside()).rows() == [row("straddles", "E54000001", None, None, None, None, evidence)]
+    assert found(cells, beside()).rows() == [row("straddles", "E54000001", None, None, None, None, evidence)]
+    two = [cell("A", None, parts="E01,S01234567"), cell("B", None, parts="S01234567")]
+    assert found(two, beside())["evidence"].to_list() == ["lies in 2 of the places asked about: Place A, Place B"]
+    # One place with the same part twice lies in one.
+    assert found([cell("A", 1.0, parts="N01,N01"), cell("B", 1.0, parts="N02")], beside()).is_empty()
+
+
+def test_places_of_which_the_source_sees_only_part_are_listed_with_their_figure() -> None:
+    cells = [
+        cell("A", None, reason="low_reach"), cell("B", 5.0, caveats="rounded,low_reach"), cell("C", 5.0),
+        cell("D", 5.0, caveats="rounded"), cell("E", None), cell("F", 5.0, caveats="low_reach_"),
+    ]  # fmt: skip
+    assert found(cells, beside()).select("kind", "place_a", "place_b", "value_a", "evidence").rows() == [
+        ("low_reach", "A", None, None, None), ("low_reach", "B", None, 5.0, None),
+    ]  # fmt: skip
+
+
+def cliff(kind: str, place_a: str, place_b: str, evidence: str, **said: Any) -> dict[str, Any]:
+    about = {"problem": "p", "measure": "rate", "period_start": Y23[0], "period_end": Y23[1]}
+    return {**about, "kind": kind, "place_a": place_a, "place_b": place_b, "evidence": evidence, **said}
+
+
+def test_a_jump_is_a_caveat_on_both_sides_and_what_it_rests_on_is_told() -> None:
+    cells = [
+        cell("A", 5.0, caveats="rounded", evidence="moved"), cell("B", 1.0), cell("C", 2.0, caveats="rounded"),
+        cell("D", None, evidence="marked"), cell("A", 5.0, of=Y24), cell("A", 5.0, "count"),
+    ]  # fmt: skip
+    jumps = rows(
+        [
+            cliff("jump", "A", "B", "second"),
+            cliff("jump", "D", "A", "first"),
+            cliff("known_unknown", "C", "D", "third"),
+        ],
+        BOUNDARY_CLIFF,
+    )
+    expected = [
+        {**cells[0], "caveats": "rounded,boundary_cliff", "evidence": "moved. first"},
+        {**cells[1], "caveats": "boundary_cliff", "evidence": "second"}, *cells[2:],
+    ]  # fmt: skip
+    assert_frame_equal(with_cliffs(rows(cells, CELL), jumps), rows(expected, CELL))
+    assert_frame_equal(with_cliffs(rows(cells, CELL), jumps.reverse()), rows(expected, CELL))
+    assert_frame_equal(with_cliffs(rows(cells, CELL), jumps.clear()), rows(cells, CELL))
