@@ -51,7 +51,7 @@ def first_doubts(tables: list[pl.DataFrame]) -> pl.DataFrame:
 def cautioned_by(observation: pl.DataFrame, doubts: pl.DataFrame) -> pl.DataFrame:
     """Add to observations the caveats that doubts give them, with their evidence; nothing else changes."""
     of = ["release", *KEY]
-    gathered = doubts.group_by(of, maintain_order=True).agg(
+    gathered = doubts.group_by(of).agg(
         pl.col("reason").unique(maintain_order=True).str.join(",").alias("_reasons"),
         pl.col("evidence").unique(maintain_order=True).str.join(". ").alias("_evidence"),
     )

@@ -79,5 +79,5 @@ def shares_of_totals(reconciliation: pl.DataFrame) -> pl.DataFrame:
     """Give for each total (reconciliation.RECONCILIATION) how much of it nothing known leaves open."""
     told = reconciliation.filter(pl.col("total") != 0)
     return told.select(
-        (1 - pl.col("remainder").fill_null(0.0).abs() / pl.col("total").abs()).clip(0.0, 1.0).alias("totals_reconcile")
+        (1 - pl.col("remainder").fill_null(0.0).abs() / pl.col("total").abs()).clip(0.0).alias("totals_reconcile")
     )

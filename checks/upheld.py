@@ -52,7 +52,7 @@ def _agreeing(
     inside = low.join(member, on="place_code").join(stated, on=[*SLICE, "total_code"])
     alone = pl.len().over(*SLICE, "total_code", "order") == 1
     heard = inside.with_columns(alone.alias("alone")).filter(pl.col("apart") | (pl.col("reason") == "suspected_zero"))
-    told = heard.sort("places_due").group_by(KEY, maintain_order=True).agg(
+    told = heard.sort("places_due").group_by(KEY).agg(
         pl.col("agrees").all(), (pl.col("alone").first() | pl.col("apart").any()).alias("told")
     )  # fmt: skip
     return told.filter("agrees", "told").select(KEY)
@@ -98,9 +98,7 @@ def with_kept_levels(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
     due = pl.col("_number").max().over("measure") - pl.col("_number")
     level = (pl.col("_most") - rest < near) & (rest - pl.col("_least") < near) & (pl.col("_later") == due)
     enough = (pl.col("_later") >= LONG) | ((pl.col("_later") >= 1) & pl.col("_whole"))
-    return dated.with_columns((level & enough).fill_null(False).alias("kept")).drop(
-        "^_(number|most|least|later|whole)$"
-    )
+    return dated.with_columns((level & enough).alias("kept")).drop("^_(number|most|least|later|whole)$")
 
 
 def _rest_whole(additive: list[str]) -> pl.Expr:

@@ -81,6 +81,17 @@ def test_doubts_become_caveats_of_their_figure_and_of_no_other() -> None:
     assert_frame_equal(cautioned_by(observed, doubts.clear()), observed)
 
 
+def test_doubts_and_caveats_keep_the_order_in_which_they_come() -> None:
+    days = months(40)[::-1]
+    frame = doubted("conflict", *({"period_start": day} for day in days))
+    assert first_doubts([frame, frame])["period_start"].to_list() == days
+    several = ["rounded", "implausible", "conflict", "low_reach", "unit_change", "suspected_zero", "repeated_value"]
+    for order in (several, several[::-1], [*several[3:], *several[:3]]):
+        told = cautioned_by(rows([FIGURE], OBSERVATION), pl.concat([doubted(reason) for reason in order * 2]))
+        said = ". ".join(f"why {reason}" for reason in order)
+        assert told.select("caveats", "caveat_evidence").row(0) == (",".join(order), said)
+
+
 def test_every_doubt_is_a_finding_with_what_its_reason_says() -> None:
     doubts = pl.concat([doubted("unit_change"), doubted("implausible", {}, {"place_code": "E02", "value": 7.0})])
     common = {name: value for name, value in FIGURE.items() if name != "value"}
