@@ -96,6 +96,19 @@ def test_a_place_that_lies_in_nothing_with_people_has_only_the_shares_above_none
     assert found.select("parent_code", "share", "share_of").rows() == [(P, 1.0, "people")]
 
 
+def test_a_place_of_one_person_has_people_and_one_of_none_has_not() -> None:
+    areas = table(("a", ONE, P, 0.5), ("b", ONE, Q, 0.5), ("c", TWO, P, 0.0), ("d", TWO, Q, 0.0), ("e", THREE, P, 9.0))
+    found = parents(PLACES, [areas], [ONE, TWO]).filter(pl.col("kind") == "icb")
+    assert found.select("place_code", "share", "share_of").rows() == [
+        (ONE, 0.5, "people"), (ONE, 0.5, "people"), (TWO, 0.5, "small areas"), (TWO, 0.5, "small areas"),
+    ]  # fmt: skip
+
+
+def test_a_place_of_which_a_part_lies_in_none_says_its_share() -> None:
+    areas = table(("a", ONE, P, 9.0), ("b", ONE, None, 1.0))
+    assert told(ONE, areas)[1] == ("holds", f"icb_2022: {P} A board 90.0%, none known 10.0%")
+
+
 def test_a_table_without_people_counts_small_areas() -> None:
     told = [("a", ONE, P), ("b", ONE, P), ("c", ONE, P), ("d", ONE, Q), ("e", TWO, Q), ("f", THREE, P)]
     found = parents(PLACES, [table(*told, weights=())], [ONE]).filter(pl.col("kind") == "icb")

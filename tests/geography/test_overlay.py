@@ -239,6 +239,50 @@ def test_of_several_columns_the_one_that_tells_most_leads_to_a_larger_system() -
         assert of(found) == (["E12000001", "E12000001", "E12000002"], "lad_2024")
 
 
+def test_of_columns_that_tell_as_much_the_nearest_year_does_and_the_same_kind_goes_first() -> None:
+    told = [("a", A, C, C, 1.0, 1.0), ("b", B, C, C, 1.0, 1.0)]
+    north, south = ["E12000001"] * 2, ["E12000002"] * 2
+    for systems in (("lad_2024", "lad_2020", "lad_2012"), ("lad_2024", "lad_2012", "lad_2020")):
+        assert of(membership(table(told, systems), PLACES, "region_2023")) == (north, "lad_2024")
+    for systems in (("lad_2013", "lad_2024", "lad_2032"), ("lad_2012", "lad_2019", "lad_2020")):
+        last = "lad_2024" if "lad_2024" in systems else "lad_2020"
+        assert of(membership(table(told, systems), PLACES, "region_2023")) == (south, last)
+    # Districts of another year go before counties of the same one.
+    kinds = ("lad_2012", "utla_2023", "county_2023")
+    assert of(membership(table(told, kinds), PLACES, "lad_2023")) == ([A, B], "lad_2012")
+
+
+WARDS = ("E05000001", "E05000002")
+PARTS = ("E38000001", "E38000002")
+SMALL_PLACES = Places(
+    rows([*(place(code, "ward") for code in WARDS), *(place(code, "sub_icb", "2020-04-01") for code in PARTS)], PLACE),
+    PLACES.changes,
+)
+
+
+def test_a_kind_of_two_words_is_a_kind() -> None:
+    told = [("a", PARTS[0], PARTS[0], 1.0, 1.0), ("b", None, PARTS[1], 1.0, 1.0), ("c", None, None, 1.0, 1.0)]
+    areas = table(told, ("sub_icb_2022", "sub_icb_2023"))
+    assert of(membership(areas, SMALL_PLACES, "sub_icb_2022")) == ([*PARTS, None], "sub_icb_2022")
+    assert of(membership(areas, SMALL_PLACES, "sub_icb_2024")) == ([*PARTS, None], "sub_icb_2023")
+    # By another kind's column, or by that of boards, nothing is filled in.
+    boards = table(told, ("sub_icb_2022", "icb_2022"))
+    assert of(membership(boards, SMALL_PLACES, "sub_icb_2022")) == ([PARTS[0], None, None], "sub_icb_2022")
+    gone = overlay(areas, SMALL_PLACES, [PARTS[1]], Trip("sub_icb_2022", "sub_icb_2023"), BY_ALL)
+    assert_frame_equal(gone, drawn((PARTS[1], PARTS[1], 1.0, 1.0)))
+    older = Places(SMALL_PLACES.register, rows([change("E38000009", PARTS[1]), change("E38000008", PARTS[1])], CHANGE))
+    both = overlay(areas, older, ["E38000009", "E38000008"], Trip("sub_icb_2019", "sub_icb_2023"), BY_ALL)
+    assert both.drop_nulls("from_code").select("from_code", "to_code").rows() == [
+        ("E38000008", PARTS[1]), ("E38000009", PARTS[1])
+    ]  # fmt: skip
+
+
+def test_a_ward_is_not_filled_in_from_the_wards_of_another_year() -> None:
+    told = [("a", WARDS[0], WARDS[0], 1.0, 1.0), ("b", None, WARDS[1], 1.0, 1.0)]
+    areas = table(told, ("ward_2023", "ward_2024"))
+    assert of(membership(areas, SMALL_PLACES, "ward_2023")) == ([WARDS[0], None], "ward_2023")
+
+
 def test_a_target_stands_for_the_places_of_a_system() -> None:
     assert of(membership(AREAS, PLACES, "icb_2022", frozenset({X, Y, Z}))) == (
         AREAS.table["icb_2022"].to_list(),
@@ -263,7 +307,8 @@ def test_shares_of_each_place_add_to_one_and_are_not_known_where_people_are_not(
         [("A", "X", 0.0, 3.0), ("A", "Y", 0.0, 1.0), ("B", "X", 1.0, None), ("B", "Y", 3.0, None),
          ("C", "X", None, None),
          ("D", "X", 0.0, 0.0), ("D", "Y", 0.0, 0.0), ("E", "X", None, 1.0), ("E", "Y", 5.0, 1.0), (None, "X", 9.0, 9.0),
-         (None, "Y", 1.0, 9.0), ("F", "X", None, None), ("F", "Y", 5.0, 1.0)],
+         (None, "Y", 1.0, 9.0), ("F", "X", None, None), ("F", "Y", 5.0, 1.0), ("G", "X", 0.25, 9.0),
+         ("G", "Y", 0.5, 9.0), ("G", None, 0.25, 9.0)],
         {"from_code": pl.String, "to_code": pl.String, "people": pl.Float64, "everyone": pl.Float64}, orient="row",
     )  # fmt: skip
     expected = drawn(
@@ -272,6 +317,7 @@ def test_shares_of_each_place_add_to_one_and_are_not_known_where_people_are_not(
         ("B", "Y", 0.75, 3.0), ("C", "X", 1.0, None), ("D", "X", None, 0.0), ("D", "Y", None, 0.0),
         ("E", "X", 0.5, None),
         ("E", "Y", 0.5, 5.0), ("F", "X", None, None), ("F", "Y", None, 5.0),
+        ("G", None, 0.25, 0.25), ("G", "X", 0.25, 0.25), ("G", "Y", 0.5, 0.5),
     )  # fmt: skip
     for seed in range(3):
         assert_frame_equal(weighted(pairs.sample(fraction=1.0, shuffle=True, seed=seed)), expected)

@@ -76,6 +76,7 @@ def test_a_register_is_typed_row_by_row() -> None:
     [
         ("E09,E1,One,,,01/04/2009,", "found '01/04/2009' in OPER_DATE"),
         ("E09,E1,One,,,2009-04-01,2009-02-30", "found '2009-02-30' in TERM_DATE"),
+        (f"E09,E1,One,,,{'x' * 50},", f"found '{'x' * 40}' in OPER_DATE"),
     ],
 )
 def test_a_register_with_a_day_that_is_none_is_refused(row: str, found: str) -> None:
@@ -162,10 +163,12 @@ def test_a_system_has_the_codes_in_use_on_the_last_day_of_its_year() -> None:
 def test_a_unitary_council_is_a_district_and_an_upper_tier_and_a_trust_is_known_by_its_kind() -> None:
     held = register(
         place("E06000001"), place("E07000001"), place("E10000001", kind="county"), place("RVR", kind="trust"),
-        place("RM1", kind="site"),
+        place("RM1", kind="site"), place("E38000001", kind="ccg"), place("K1", kind="sub_icb"),
     )  # fmt: skip
     assert places_in(held, "utla_2023")["place_code"].to_list() == ["E06000001", "E10000001"]
     assert places_in(held, "trust_2023")["place_code"].to_list() == ["RVR"]
+    # A clinical commissioning group was of the same kind as the part of a board that came after it.
+    assert places_in(held, "sub_icb_2023")["place_code"].to_list() == ["E38000001", "K1"]
 
 
 def test_a_code_is_one_row_as_it_was_last() -> None:
@@ -187,6 +190,7 @@ def test_a_code_is_one_row_as_it_was_last() -> None:
     [
         ("lad_2008", "unknown place system 'lad_2008': no place of it is held; .*in the register from 2009 on"),
         ("laad_2023", "nearest: lad|lad"),
+        ("sub_icb_2023", "no place of it is held; .*kinds are"),
         ("site_2023", "sites of NHS trusts do not travel with the project"),
         ("lad", "expected a kind and a year, such as lad_2023"),
     ],
