@@ -70,10 +70,7 @@ BREAK = "breaks: [{{from: {day}, text: 'Now counts people, not homes (https://ex
     ("day", "more", "caveat"),
     [
         ("2023-04-01", "", "definition_break"),
-        ("2024-04-01", "", None),
-        ("2023-04-01", f", places: [{MERTON}]", "definition_break"),
         ("2023-04-01", ", places: [E09000029]", None),
-        ("2023-04-01", ", measures: [figure]", "definition_break"),
     ],
 )
 def test_a_break_is_a_caveat_on_every_figure_from_its_day_on(

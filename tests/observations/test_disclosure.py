@@ -49,43 +49,6 @@ def test_it_is_still_a_gap_and_no_value(tmp_path: Path) -> None:
     assert (cell["value"], cell["reason"]) == (None, "suppressed")
 
 
-def test_a_total_that_holds_more_bounds_only_from_above(tmp_path: Path) -> None:
-    assert bounds(HIDDEN, "adding: {totals: more}\n", tmp_path) == (1, 3)
-
-
-def test_a_total_of_which_nothing_is_said_bounds_nothing(tmp_path: Path) -> None:
-    assert bounds(HIDDEN, "", tmp_path) == (1, 4)
-
-
-def test_noise_and_rates_are_never_narrowed(tmp_path: Path) -> None:
-    adding = "adding: {totals: places}\n"
-    assert bounds(HIDDEN, adding, tmp_path / "noise", "kind: count, perturbed: true") == (1, 4)
-    assert bounds(HIDDEN, adding, tmp_path / "rate", "kind: rate, denominator: unheld") == (1, 4)
-
-
-def test_a_total_that_contradicts_its_places_narrows_nothing(tmp_path: Path) -> None:
-    rows = london(f"{MERTON},x,2023,c", total="100")
-    assert bounds(rows, "adding: {totals: places}\n", tmp_path) == (1, 4)
-
-
-def test_a_place_without_a_row_may_be_what_is_left(tmp_path: Path) -> None:
-    # Without Sutton's row the rest of 5 may be Sutton's as well.
-    rows = [row for row in london(f"{MERTON},x,2023,c", total="160") if SUTTON not in row]
-    assert bounds(rows, "adding: {totals: places}\n", tmp_path) == (1, 4)
-    rows = [row for row in london(f"{MERTON},x,2023,c", total="158") if SUTTON not in row]
-    assert bounds(rows, "adding: {totals: places}\n", tmp_path / "less") == (1, 3)
-
-
-def test_rounding_is_kept_in_mind(tmp_path: Path) -> None:
-    rows = london(f"{MERTON},x,2023,c", total="160")
-    assert bounds(rows, "adding: {totals: places}\n", tmp_path, "kind: count, rounding: 1") == (1, 4)
-
-
-def test_rows_of_no_place_make_a_total_more_than_its_places(tmp_path: Path) -> None:
-    rows = [*HIDDEN, "E08000038,Barnsley,2023,7"]
-    assert bounds(rows, "adding: {totals: places}\n", tmp_path) == (1, 3)
-
-
 def test_places_published_together_are_counted_once(tmp_path: Path) -> None:
     rows = london(f"{MERTON},x,2023,c", "E09000001,x,2023,9", "E09000033,x,2023,9", total="162")
     source = "adding: {totals: places}\ncombined: [[E09000001, E09000033]]\n"

@@ -23,7 +23,7 @@ from pipelines.observations.reconciliation import PARTS, RECONCILIATION, reconci
 from pipelines.observations.totals import TOTAL
 from pipelines.outputs.charts import steps as bars
 from pipelines.outputs.charts import summary, waterfall, waterfall_table
-from tests.gaps.test_cells import EVERYONE, MERTON, SUTTON, Case, project_of
+from tests.gaps.test_cells import EVERYONE, MERTON, Case, project_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = "period_kind: year\nplaces: lad_2023\ncoverage: [England]\n"
@@ -58,29 +58,6 @@ def test_a_total_that_is_the_sum_of_its_places_leaves_nothing(tmp_path: Path) ->
     assert (row["places_due"], row["places_given"], row["tier"], row["unit"]) == (33, 33, "region", "things")
 
 
-def test_a_hidden_figure_takes_what_its_bounds_allow_and_the_rest_is_told(tmp_path: Path) -> None:
-    row = apart(london(f"{MERTON},x,2023,c", total="163"), tmp_path / "within")[LONDON]
-    assert parts(row) == {"suppressed": 3}
-    row = apart(london(f"{MERTON},x,2023,c", total="170"), tmp_path / "beyond")[LONDON]
-    assert parts(row) == {"suppressed": 4, "remainder": 6}
-    assert (row["suppressed_low"], row["suppressed_high"], row["places_hidden"]) == (1, 4, 1)
-
-
-def test_a_place_without_a_row_takes_what_is_left(tmp_path: Path) -> None:
-    lines = [line for line in london(total="165") if SUTTON not in line]
-    row = apart(lines, tmp_path)[LONDON]
-    assert (parts(row), row["places_without"]) == ({"missing_places": 5}, 1)
-
-
-def test_rounding_takes_no_more_than_half_a_base_for_each_figure(tmp_path: Path) -> None:
-    measure = "kind: count, rounding: 5"
-    row = apart(london(total="185"), tmp_path / "within", measure=measure)[LONDON]
-    assert parts(row) == {"rounding": 20}
-    row = apart(london(total="365"), tmp_path / "beyond", measure=measure)[LONDON]
-    # 33 boroughs and their total, 2.5 each.
-    assert parts(row) == {"rounding": 85, "remainder": 115}
-
-
 def test_a_row_of_no_place_is_told_for_the_whole_that_the_source_covers(tmp_path: Path) -> None:
     lines = [*london(total="165"), f"{ENGLAND},England,2023,999", "-,Unknown,2023,7"]
     found = apart(lines, tmp_path, "unallocated: ['-']\n")
@@ -101,15 +78,6 @@ def test_places_published_together_are_counted_once(tmp_path: Path) -> None:
     lines = london("E09000001,x,2023,10", "E09000033,x,2023,10", total="165")
     row = apart(lines, tmp_path, "combined: [[E09000001, E09000033]]\n")[LONDON]
     assert (row["local"], row["places_given"], parts(row)) == (165, 33, {})
-
-
-def test_a_total_said_to_hold_more_leaves_the_rest_in_no_place(tmp_path: Path) -> None:
-    row = apart(london(total="170"), tmp_path, "adding: {totals: more}\n")[LONDON]
-    assert parts(row) == {"unallocated": 5}
-
-
-def test_rates_are_not_taken_apart(tmp_path: Path) -> None:
-    assert apart(london(total="5"), tmp_path, measure="kind: rate, denominator: unheld") == {}
 
 
 def small(values: list[float | None], totals: dict[str, float], rounding: float | None = None) -> pl.DataFrame:
@@ -137,23 +105,6 @@ def small(values: list[float | None], totals: dict[str, float], rounding: float 
         measures={"figure": Measure(title="f", unit="things", kind="count", column=("figure",), rounding=rounding)},
     )  # fmt: skip
     return reconciled(observation, total, source, member, Places(empty(PLACE), empty(CHANGE)))
-
-
-def test_what_is_in_no_region_is_in_no_place() -> None:
-    found = small([10, 20, 30], {ENGLAND: 66, "r": 30, "s": 31})
-    told = {row["place_code"]: parts(row) for row in found.iter_rows(named=True)}
-    # 66 in England, 61 in its regions, 60 in their places.
-    assert told == {ENGLAND: {"unallocated": 5, "remainder": 1}, "r": {}, "s": {"remainder": 1}}
-
-
-def test_tiers_that_differ_by_rounding_only_tell_of_no_place() -> None:
-    found = small([10, 20, 30], {ENGLAND: 65, "r": 30, "s": 30}, rounding=5)
-    assert parts(found.filter(pl.col("place_code") == ENGLAND).row(0, named=True)) == {"rounding": 5}
-
-
-def test_a_hidden_figure_without_bounds_takes_all_that_is_left() -> None:
-    row = small([10, None, 30], {"r": 70}).row(0, named=True)
-    assert (parts(row), row["suppressed_high"]) == ({"suppressed": 60}, None)
 
 
 @given(

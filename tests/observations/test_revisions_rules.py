@@ -300,3 +300,12 @@ def test_what_a_person_reads_first_is_short() -> None:
          "places_most_affected": "C", "suspicion": None}
     ]  # fmt: skip
     assert_frame_equal(shown(summary.clear()), found.clear())
+
+
+def test_a_comparison_of_thousands_of_cells_loses_none() -> None:
+    old = release(0, *(cell(str(n), float(n)) for n in range(3_000)))
+    new = release(1, *(cell(str(n), float(n + (n % 2))) for n in range(1_000, 4_000)))
+    found = compared(old, new)
+    assert found.height == 4_000
+    counted = dict(found.group_by("kind").len().iter_rows())
+    assert counted == {None: 1_000, "changed": 1_000, "appeared": 1_000, "disappeared": 1_000}
