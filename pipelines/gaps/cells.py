@@ -98,7 +98,8 @@ def _within(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     widest = {name: need.max_error for name, need in problem.header.needs.items() if need.max_error}
     allowed = pl.col("measure").replace_strict(widest, default=None, return_dtype=pl.Float64)
     half = (pl.col("likely_high") - pl.col("likely_low")) / 2
-    rough = (pl.col("split_share") > 0) & allowed.is_not_null() & (half > allowed * pl.col("value")).fill_null(True)
+    too_wide = (half > allowed * pl.col("value").abs()).fill_null(True)
+    rough = (pl.col("split_share") > 0) & allowed.is_not_null() & too_wide
     told = pl.format(
         "its 90 % interval is {} to {}, {} allowed either way",
         printed("likely_low").fill_null("not known"), printed("likely_high").fill_null("not known"),

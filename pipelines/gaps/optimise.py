@@ -46,7 +46,7 @@ def _model(requests: pl.DataFrame, bundled: pl.DataFrame) -> _Model:
     place, n, m = {name: number for number, name in enumerate(names)}, len(names), bundled.height
     pairs = [(k, place[name]) for k, wanted in enumerate(bundled["requests"]) for name in wanted]
     # One row for each pair says that the bundle is unlocked only if that request is taken.
-    rows = [number for number in range(len(pairs)) for _ in (0, 1)]
+    rows = np.repeat(np.arange(len(pairs)), 2)
     columns = [column for k, r in pairs for column in (n + k, r)]
     links = coo_array(([1.0, -1.0] * len(pairs), (rows, columns)), shape=(len(pairs), n + m)).tocsr()
     nothing_r, nothing_b = np.zeros(n), np.zeros(m)

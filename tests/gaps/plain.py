@@ -30,7 +30,8 @@ def catalogue_of(**sources: Source) -> Catalogue:
     """Make a catalogue of sources and their measures."""
     measures = {name: measure for source in sources.values() for name, measure in source.measures.items()}
     homes = {measure: name for name, source in sources.items() for measure in source.measures}
-    return Catalogue(Path(), sources, measures, homes, {}, {}, {}, {}, {}, {})
+    said: dict[str, Any] = {"sources": sources, "measures": measures, "measure_source": homes}
+    return Catalogue(**{**{name: {} for name in Catalogue._fields}, "root": Path(), **said})
 
 
 def problem_of(grain: str = "latest", needs: dict[str, Any] | None = None, **said: Any) -> Problem:

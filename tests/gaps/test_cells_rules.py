@@ -206,6 +206,12 @@ def test_what_was_withheld_as_too_rough_says_how_rough_it_is_and_what_was_allowe
     )
 
 
+def test_a_figure_below_nought_may_be_as_rough_as_one_above() -> None:
+    problem = problem_of(needs={"figure": {"max_error": 0.2}})
+    for low, high, value in ((-120.0, -80.0, -100.0), (-121.0, -79.0, None)):
+        assert cell_of(placed(-100.0, **SHARED, likely_low=low, likely_high=high), problem=problem)["value"] == value
+
+
 def test_a_gap_is_never_too_rough() -> None:
     row = gap("suppressed", split_share=0.5, likely_low=0.0, likely_high=99.0)
     problem = problem_of(needs={"figure": {"max_error": 0.1}})

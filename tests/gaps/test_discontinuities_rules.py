@@ -70,12 +70,11 @@ JUST = 2 + 8 * 1.4826
 
 
 def board(far: float, measure: str = "rate", apart: list[float] = APART, **said: Any) -> list[dict[str, Any]]:
-    """Make pairs of neighbours that are so far apart, the last of them `far`."""
+    """Make pairs of neighbours that are so far apart, the last of them `far`: by difference, or counts by ratio."""
     cells = []
     for n, each in enumerate([*apart, far]):
-        low, high = (10.0, 10.0 + each) if measure == "rate" else (0.0 if n == len(apart) else 1.0, 0.0)
-        if measure != "rate":
-            high = exp(each) * (low + 1) - 1
+        low = 7.0 * n if measure == "rate" else float(n % 2)
+        high = low + each if measure == "rate" else exp(each) * (low + 1) - 1
         cells += [cell(f"A{n:02}", low, measure, **said), cell(f"B{n:02}", high, measure, **said)]
     return cells
 
@@ -93,9 +92,9 @@ def test_a_jump_is_more_than_eight_deviations_beyond_what_is_usual(measure: str)
 
 def test_a_jump_says_what_was_compared() -> None:
     evidence = (
-        "Place B29 has 30 and Place A29 has 10: 12.1 deviations beyond what is usual between 30 pairs of neighbours"
+        "Place B29 has 223 and Place A29 has 203: 12.1 deviations beyond what is usual between 30 pairs of neighbours"
     )
-    assert found(board(20.0), PAIRS).rows() == [row("jump", "B29", "A29", 30.0, 10.0, None, evidence)]
+    assert found(board(20.0), PAIRS).rows() == [row("jump", "B29", "A29", 223.0, 203.0, None, evidence)]
 
 
 def test_nearer_than_usual_is_no_jump() -> None:
@@ -104,12 +103,18 @@ def test_nearer_than_usual_is_no_jump() -> None:
 
 
 def test_a_count_below_nought_is_compared_as_nought() -> None:
-    cells = board(JUST - 0.001, "count")
-    cells[-2] = cell("A29", -50.0, "count")
-    assert found(cells, PAIRS).is_empty()
+    for far, height in ((JUST - 0.001, 0), (JUST + 0.001, 1)):
+        cells = board(far, "count")
+        cells[-2:] = [cell("A29", -50.0, "count"), cell("B29", exp(far) - 1, "count")]
+        assert found(cells, PAIRS).height == height
     both = board(0.0, "count")
     both[-2:] = [cell("A29", -50.0, "count"), cell("B29", -1.0, "count")]
     assert found(both, PAIRS).is_empty()
+    # Ten pairs without anybody on either side are no distance apart: the deviation stays 1.
+    for far, height in ((JUST - 1.001, 0), (JUST - 0.999, 1)):
+        cells = board(far, "count", [each - 1 for each in APART])
+        cells[:20] = [{**each, "value": -5.0 if n % 3 else 0.0} for n, each in enumerate(cells[:20])]
+        assert found(cells, PAIRS).height == height
 
 
 def test_of_fewer_than_thirty_pairs_nobody_says_what_is_usual() -> None:
@@ -140,7 +145,7 @@ def test_each_year_has_a_usual_of_its_own() -> None:
 
 def test_scaling_a_rate_or_adding_to_it_moves_no_jump() -> None:
     cells = board(JUST + 0.001)
-    for times, more in ((1000.0, 0.0), (1.0, -500.0)):
+    for times, more in ((1000.0, 0.0), (0.001, 0.0), (1.0, -500.0)):
         other = [{**each, "value": each["value"] * times + more} for each in cells]
         assert found(other, PAIRS).select("kind", "place_a", "place_b").rows() == [("jump", "B29", "A29")]
 
