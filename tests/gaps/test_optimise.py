@@ -75,28 +75,6 @@ def cases(most: int) -> st.SearchStrategy[Case]:
     )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(cases(7), st.integers(0, 30))
-def test_the_set_chosen_is_as_good_as_the_best_of_all_sets_tried_one_by_one(case: Case, budget: int) -> None:
-    best = max(each for each in case.every_set() if -each[3] <= budget)
-    found = best_within(case.requests, case.bundled, budget)
-    assert found.optimal and found.gap == 0
-    assert aims(found) == pytest.approx(best, rel=1e-8, abs=1e-6)
-
-
-@settings(max_examples=40, deadline=None, derandomize=True)
-@given(cases(7), st.integers(1, 12))
-def test_the_cheapest_set_for_some_answers_is_the_cheapest_of_all_and_of_those_the_best(
-    case: Case, answers: int
-) -> None:
-    enough = [(c, p, a, n) for p, a, n, c in case.every_set() if a >= answers]
-    found = least_for(case.requests, case.bundled, answers)
-    assert (found is None) == (not enough)
-    if found:
-        assert (-found.cost, found.people, found.answers, found.cells) == pytest.approx(max(enough), rel=1e-8)
-        assert found.optimal and found.gap == 0
-
-
 TOGETHER = Case([2, 2, 3], [1, 1, 50], [({0, 1}, 1, 1000), ({2}, 1, 900)])
 
 
@@ -171,3 +149,25 @@ def test_of_many_the_best_is_found_to_the_last_one() -> None:
     found = best_within(case.requests, case.bundled, budget)
     assert (found.people, found.optimal) == (most[budget], True)
     assert found.cost <= budget
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(cases(7), st.integers(0, 30))
+def test_the_set_chosen_is_as_good_as_the_best_of_all_sets_tried_one_by_one(case: Case, budget: int) -> None:
+    best = max(each for each in case.every_set() if -each[3] <= budget)
+    found = best_within(case.requests, case.bundled, budget)
+    assert found.optimal and found.gap == 0
+    assert aims(found) == pytest.approx(best, rel=1e-8, abs=1e-6)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(cases(7), st.integers(1, 12))
+def test_the_cheapest_set_for_some_answers_is_the_cheapest_of_all_and_of_those_the_best(
+    case: Case, answers: int
+) -> None:
+    enough = [(c, p, a, n) for p, a, n, c in case.every_set() if a >= answers]
+    found = least_for(case.requests, case.bundled, answers)
+    assert (found is None) == (not enough)
+    if found:
+        assert (-found.cost, found.people, found.answers, found.cells) == pytest.approx(max(enough), rel=1e-8)
+        assert found.optimal and found.gap == 0
