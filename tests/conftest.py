@@ -1,35 +1,75 @@
-"""What many tests look at and none changes: the starter edition, built once, by the command itself."""
+"""What many tests look at: the starter edition and a small project, each built once for all workers."""
 
 import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from pipelines.app import steps
 from pipelines.core.store import out_path
 from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
-from tests.app.test_cli import AS_OF, ROOT, run
+from tests.command import AS_OF, ROOT, run, run_apart
+from tests.small import copied, small_project
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Give a folder that tests only read. Of several workers the first that needs it makes it for all."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        if not (whole := folder / "whole").is_file():
+            make(folder)
+            whole.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of all problems. Of several workers the first that needs it builds it for all."""
-    base = tmp_path_factory.getbasetemp()
-    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "starter" / "store"
-    home.parent.mkdir(exist_ok=True)
-    with FileLock(home.parent / "lock"):
-        if not (built_whole := home.parent / "built").is_file():
-            built = run("build", store=home)
-            assert built.returncode == 0, built.stderr
-            assert "jobs_recovery" in built.stdout and "not_collected" in built.stdout
-            assert str(out_path(home, "commonground.duckdb")) in built.stdout
-            built_whole.touch()
-    return home
+    """A store of all problems, built by the command itself."""
+    return made_once(tmp_path_factory, "starter", _build_edition) / "store"
+
+
+def _build_edition(folder: Path) -> None:
+    home = folder / "store"
+    built = run_apart("build", store=home)
+    assert built.returncode == 0, built.stderr
+    assert "jobs_recovery" in built.stdout and "not_collected" in built.stdout
+    assert str(out_path(home, "commonground.duckdb")) in built.stdout
 
 
 @pytest.fixture(scope="session")
 def starter(store: Path) -> Project:
     """The project whose store that is."""
     return Project(load(ROOT), store, date.fromisoformat(AS_OF))
+
+
+@pytest.fixture(scope="session")
+def edition(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The starter edition with nothing built: what the tests of this worker read of it stays in its store."""
+    project = Project(load(ROOT), tmp_path_factory.mktemp("edition"), date.fromisoformat(AS_OF))
+    steps.prepare(project)
+    return project
+
+
+@pytest.fixture(scope="session")
+def built_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small project and its store, built by the command: for tests that only read them."""
+    return made_once(tmp_path_factory, "small", _build_small)
+
+
+def _build_small(folder: Path) -> None:
+    built = run("build", store=folder / "store", project=small_project(folder))
+    assert built.returncode == 0, built.stderr
+
+
+@pytest.fixture
+def small(built_small: Path, tmp_path: Path) -> Project:
+    """A copy of the small project and its store, for a test that changes them."""
+    for name in ("project", "store"):
+        copied(built_small / name, tmp_path / name)
+    return Project(load(tmp_path / "project"), tmp_path / "store", date.fromisoformat(AS_OF))

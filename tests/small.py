@@ -31,20 +31,20 @@ def small_project(folder: Path) -> Path:
 
 
 def copied(store: Path, home: Path) -> Path:
-    """Copy the store of all problems for a test that changes it; what another worker is writing into it is left out."""
+    """Copy a store for a test that changes it; what another worker is writing into it is left out."""
     shutil.copytree(store, home, ignore=shutil.ignore_patterns(f"{TEMPORARY}*"))
     return home
 
 
-def places_only(folder: Path) -> Path:
-    """Copy all that is known of places, and no source of figures and no problem: a test adds its own."""
+def places_only(folder: Path, *figures: str) -> Path:
+    """Copy all that is known of places, of the sources of figures those named, and no problem: a test adds its own."""
     catalogue = load(ROOT)
     root = folder / "project"
     (root / "sources" / "starter").mkdir(parents=True)
     (root / "pipelines" / "problems").mkdir(parents=True)
     shutil.copytree(ROOT / "sources" / "shared", root / "sources" / "shared")
     for name, source in catalogue.sources.items():
-        if source.provides != "observation":
+        if source.provides != "observation" or name in figures:
             _copy_source(name, source, root)
     return root
 

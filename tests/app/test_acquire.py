@@ -14,7 +14,7 @@ from pipelines.core.store import history, snapshots
 from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.geography.load import small_areas
-from tests.app.test_cli import run
+from tests.command import run_apart
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STARTER = ROOT / "sources" / "starter"
@@ -129,8 +129,8 @@ def test_one_file_goes_the_same_road(project: Project, folder: Path) -> None:
 
 def test_the_command_takes_a_file_or_a_folder_and_not_both(folder: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    done = run("add", "--from", str(folder), "--released", "2025-03-01", store=store)
+    done = run_apart("add", "--from", str(folder), "--released", "2025-03-01", store=store)
     assert done.returncode == 0 and "ons_output_areas.csv" in done.stdout
     for words in (("add",), ("add", "ons_output_areas"), ("add", "ons_output_areas", "--from", str(folder))):
-        wrong = run(*words, store=store)
+        wrong = run_apart(*words, store=store)
         assert wrong.returncode == 2 and "--from" in wrong.stderr and "Traceback" not in wrong.stderr

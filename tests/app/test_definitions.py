@@ -14,7 +14,6 @@ from rich.console import Console
 
 from pipelines.app import asset_checks as told
 from pipelines.app import build as building
-from pipelines.app import steps
 from pipelines.app.assets import WAREHOUSE, answer_key, observation_key, snapshot_key
 from pipelines.app.build import build_and_tell
 from pipelines.app.definitions import define_project
@@ -22,12 +21,9 @@ from pipelines.core.schema import PLACE, rows
 from pipelines.core.store import read_table
 from pipelines.declarations.catalogue import Catalogue, load
 from pipelines.declarations.project import Project
-from pipelines.gaps import answer as answering
-from pipelines.gaps.ledger_load import last_recorded, record
+from pipelines.gaps.ledger_load import last_recorded
 from pipelines.geography.register import overlapping
-from pipelines.observations.access import observe_source
-from pipelines.outputs.publish import FORMS, report_problem
-from pipelines.outputs.warehouse_tables import publish_warehouse
+from pipelines.outputs.publish import FORMS
 from tests.small import small_project
 
 QUIET = Console(quiet=True)
@@ -103,13 +99,12 @@ def test_a_launch_can_not_say_where_to_read_or_write(tmp_path: Path, resource: s
     assert not (tmp_path / "store").exists()
 
 
-def test_a_run_launched_from_dagster_gives_what_the_steps_give(tmp_path: Path) -> None:
+def test_a_run_launched_from_dagster_gives_what_the_command_gave(small: Project, tmp_path: Path) -> None:
     """The job is started in a code location of its own, as the web page starts it."""
-    copy = small_project(tmp_path)
     surroundings = {
         **os.environ,
         "DAGSTER_HOME": str(tmp_path / "dagster"),
-        "COMMONGROUND_PROJECT": str(copy),
+        "COMMONGROUND_PROJECT": str(small.catalogue.root),
         "COMMONGROUND_STORE": str(tmp_path / "one"),
         "COMMONGROUND_AS_OF": AS_OF.isoformat(),
     }
@@ -119,28 +114,20 @@ def test_a_run_launched_from_dagster_gives_what_the_steps_give(tmp_path: Path) -
     done = subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True)
     assert "RUN_SUCCESS" in done.stderr, done.stderr[-3000:]
 
-    project = Project(load(copy), tmp_path / "other", AS_OF)
-    steps.prepare(project)
-    for name in project.catalogue.observing():
-        observe_source(project, name)
-    for name in project.catalogue.problems:
-        record(project, name, answering.answer_problem(project, name))
-        report_problem(project, name)
-    publish_warehouse(project)
     for kind in ("cell", "view", "observation", "finding"):
         made = sorted((tmp_path / "one" / "state" / kind).glob("*.parquet"))
         assert made
         for path in made:
-            assert read_table(path).equals(read_table(tmp_path / "other" / "state" / kind / path.name)), path
-    for path in sorted((tmp_path / "other" / "out").glob("*.*")):
+            assert read_table(path).equals(read_table(small.home / "state" / kind / path.name)), path
+    outputs = sorted((small.home / "out").glob("*.*"))
+    assert len(outputs) > 5
+    for path in outputs:
         if path.suffix != ".duckdb":
             assert path.read_bytes() == (tmp_path / "one" / "out" / path.name).read_bytes(), path
 
 
-def test_a_problem_that_can_not_be_answered_keeps_its_last_answer_and_stops_no_other(tmp_path: Path) -> None:
-    copy = small_project(tmp_path)
-    home = tmp_path / "store"
-    assert build_and_tell(Project(load(copy), home, AS_OF), [], QUIET) == []
+def test_a_problem_that_can_not_be_answered_keeps_its_last_answer_and_stops_no_other(small: Project) -> None:
+    copy, home = small.catalogue.root, small.home
     before = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
     path = copy / "pipelines" / "problems" / "jobs_recovery.sql"
     path.write_text(path.read_text().replace("place.region,", "place.no_such_column,"))
@@ -151,10 +138,9 @@ def test_a_problem_that_can_not_be_answered_keeps_its_last_answer_and_stops_no_o
 
 
 def test_nothing_is_published_from_a_table_that_breaks_its_own_rules(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy, home = small_project(tmp_path), tmp_path / "store"
-    assert build_and_tell(Project(load(copy), home, AS_OF), [], QUIET) == []
+    copy, home = small.catalogue.root, small.home
     published = {path: path.read_bytes() for path in (home / "out").rglob("*") if path.is_file()}
     twice = told.problem_results
 
@@ -170,9 +156,8 @@ def test_nothing_is_published_from_a_table_that_breaks_its_own_rules(
     assert changed and changed <= {f"jobs_south_london.{ending}" for ending in FORMS}
 
 
-def test_nothing_rests_on_a_register_that_counts_a_place_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy, home = small_project(tmp_path), tmp_path / "store"
-    assert build_and_tell(Project(load(copy), home, AS_OF), [], QUIET) == []
+def test_nothing_rests_on_a_register_that_counts_a_place_twice(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy, home = small.catalogue.root, small.home
     kept = {path: path.read_bytes() for part in ("out", "ledger") for path in (home / part).rglob("*.*")}
     cells = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
     for module in (told, building):

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from pipelines.app import steps
 from pipelines.app.build import build_and_tell
 from pipelines.app.ledger_repair import recorded, remove_and_tell
 from pipelines.core.errors import DayError, UnknownNameError, UnreadableError
 from pipelines.core.schema import rows
 from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project, clock, today
+from pipelines.gaps.answer import answer_problem
 from pipelines.gaps.ledger import SPELL, Ledger, carried_on, changes, nothing, since, without_builds
 from pipelines.gaps.ledger_load import ledger_path, read_ledger, record, write_ledger
-from tests.app.test_cli import run
+from pipelines.observations.access import observe_source
+from tests.command import run
 from tests.gaps.test_ledger import DAY, cells, story, told
 from tests.small import small_project
 
@@ -152,15 +156,10 @@ def test_a_ledger_that_was_changed_by_hand_is_not_read(tmp_path: Path, change: s
         read_ledger(tmp_path, "p")
 
 
-def ahead_of(folder: Path) -> Project:
-    """Build a small project today, and once by a clock that was ahead."""
-    project = Project(load(small_project(folder)), folder / "store", clock())
+def test_a_clock_that_was_ahead_is_told_shown_and_mended(small: Project) -> None:
+    project = small._replace(as_of=clock())
+    shutil.rmtree(project.home / "ledger")
     assert build_and_tell(project._replace(as_of=AHEAD), [], Console(quiet=True)) == []
-    return project
-
-
-def test_a_clock_that_was_ahead_is_told_shown_and_mended(tmp_path: Path) -> None:
-    project = ahead_of(tmp_path)
     for _ in range(2):
         faults = build_and_tell(project, [], Console(quiet=True))
         assert len(faults) == 1 and f"commonground ledger --remove-build {AHEAD}" in faults[0], faults
@@ -235,14 +234,17 @@ def test_the_command_lists_builds_and_takes_one_out(tmp_path: Path) -> None:
     assert len(list((home / "ledger").glob("*.bak"))) == 1
 
 
-def test_a_typo_in_a_declaration_leaves_no_trace_in_a_project(tmp_path: Path) -> None:
-    root, home = small_project(tmp_path), tmp_path / "store"
+def test_a_typo_in_a_declaration_leaves_no_trace_in_a_project(small: Project) -> None:
+    root, home = small.catalogue.root, small.home
     path = root / "sources" / "hmrc_furlough.yaml"
     right = path.read_text()
 
     def built(text: str, day: date) -> Ledger:
         path.write_text(text)
-        build_and_tell(Project(load(root), home, day), ["jobs_recovery"], Console(quiet=True))
+        project = Project(load(root), home, day)
+        steps.prepare(project)
+        observe_source(project, "hmrc_furlough")
+        record(project, "jobs_recovery", answer_problem(project, "jobs_recovery"))
         return read_ledger(home, "jobs_recovery")
 
     wrong = right.replace("column: Furlough rate", "column: Furlough rats")

@@ -9,7 +9,6 @@ from rich.console import Console
 from pipelines.app.acquire import add_and_tell
 from pipelines.app.places import about_places
 from pipelines.core.errors import FetchError, UnknownNameError
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.geography.hierarchy import is_postcode
 
@@ -23,8 +22,8 @@ M3 3AA,E05015240,E02001273,E01006160,E08000009
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+def project(edition: Project) -> Project:
+    return edition
 
 
 def told(project: Project, *names: str) -> list[str]:

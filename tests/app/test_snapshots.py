@@ -13,7 +13,7 @@ from pipelines.core import store
 from pipelines.core.errors import UnreadableError
 from pipelines.declarations.catalogue import load
 from pipelines.fetch.bundled import take_in
-from tests.app.test_cli import run
+from tests.command import run
 
 CONTENT = b"code,value\nE06000001,5\n"
 SHAPES = b'{"type": "FeatureCollection", "features": [{"type": "Feature"}]}'

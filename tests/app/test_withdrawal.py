@@ -27,7 +27,7 @@ from pipelines.outputs.letters import write_letters
 from pipelines.outputs.publish import report_problem
 from pipelines.outputs.site import publish_pages
 from pipelines.outputs.warehouse_tables import publish_warehouse
-from tests.app.test_cli import run
+from tests.command import run_apart
 from tests.gaps.test_cells import AS_OF, MERTON, Case, project_of, with_peers
 
 SECRET = "7654321"
@@ -130,7 +130,7 @@ def test_whichever_command_comes_next_no_output_has_the_figure(
     assert traces(built.home) >= SHOWN
     hide(built)
     words = tuple(str(tmp_path / "plan.yaml") if word == "PLAN" else word for word in words)
-    done = run(*words, store=built.home, project=built.catalogue.root)
+    done = run_apart(*words, store=built.home, project=built.catalogue.root)
     assert SECRET not in done.stdout + done.stderr
     assert "withdrawn:" in done.stderr and "a_source" in done.stderr, done.stderr
     assert traces(built.home) == set()
@@ -170,7 +170,7 @@ def test_nothing_goes_on_while_a_figure_can_not_be_withdrawn(built: Project) -> 
     out_path(built.home, "a_problem.csv").write_bytes(SECRET.encode())
     (built.home / "withdrawn").write_text("no folder")
     hide(built)
-    done = run("sql", "select 1", store=built.home, project=built.catalogue.root)
+    done = run_apart("sql", "select 1", store=built.home, project=built.catalogue.root)
     assert done.returncode == 1 and "a_problem.csv" in done.stderr and "Traceback" not in done.stderr
     assert done.stdout == ""
 

@@ -1,7 +1,7 @@
 """What leads nowhere is named: what was published is what was moved and what was lost."""
 
-import shutil
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -15,7 +15,8 @@ from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
 from pipelines.observations.access import observe_source
-from tests.apportionment.test_weighted import CUT, MEASURES, ROOT, Legs, crosswalk_of, legs_drawn, numbers, observed
+from tests.apportionment.test_weighted import CUT, MEASURES, Legs, crosswalk_of, legs_drawn, numbers, observed
+from tests.small import places_only
 
 
 def test_the_share_of_a_count_that_leads_nowhere_is_named() -> None:
@@ -57,12 +58,10 @@ from region_2023.place join region_2023.residents_16_64 using (place_code)
 """
 
 
-def test_a_problem_about_regions_names_the_districts_outside_england(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("project")
-    shutil.copytree(ROOT / "sources", folder / "sources")
-    (folder / "pipelines" / "problems").mkdir(parents=True)
+def test_a_problem_about_regions_names_the_districts_outside_england(tmp_path: Path) -> None:
+    folder = places_only(tmp_path, "ons_residents_16_64")
     (folder / "pipelines" / "problems" / "regions.sql").write_text(PROBLEM, encoding="utf-8")
-    project = Project(load(folder), folder / "store", date(2026, 11, 24))
+    project = Project(load(folder), tmp_path / "store", date(2026, 11, 24))
     steps.prepare(project)
     cells = answering.answer_problem(project, "regions")
     lost = read_table(state_path(project.home, "loss", "regions"))

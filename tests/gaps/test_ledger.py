@@ -1,6 +1,7 @@
 """The ledger of gaps: first seen, last seen, closed, opened again; what has been accepted; and what a crash leaves."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +21,8 @@ from pipelines.declarations.project import Project
 from pipelines.gaps.ledger import Ledger, as_at, carried_on, changes, gap_ledger, nothing, since
 from pipelines.gaps.ledger_load import ledger_path, read_ledger, record, write_ledger
 from pipelines.outputs.warehouse_tables import publish_warehouse
-from tests.gaps.test_verdicts import SQL, asked, copy  # noqa: F401
-from tests.starter.test_edition import built
+from tests.command import build_by_steps
+from tests.gaps.test_verdicts import SQL, asked, bare, copy  # noqa: F401
 
 DAY = [date(2026, 1, n) for n in range(1, 9)]
 
@@ -172,43 +173,54 @@ def test_an_acceptance_that_can_not_be_is_refused_with_file_and_line(
         load(copy)
 
 
-def small(root: Path, home: Path, day: date) -> Project:
+def build_p(project: Project, day: date) -> Project:
+    root = project.catalogue.root
     asked(root, SQL.replace("    proxy: STAND_IN\n", ""))
-    return built(Project(load(root), home, day))
+    return build_by_steps(Project(load(root), project.home, day))
 
 
-def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(
-    copy: Path, tmp_path: Path  # noqa: F811
-) -> None:  # fmt: skip
-    home, path = tmp_path / "store", ledger_path(tmp_path / "store", "p")
-    small(copy, home, DAY[0])
+def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(bare: Project) -> None:  # noqa: F811
+    path = ledger_path(bare.home, "p")
+    build_p(bare, DAY[0])
     before = path.read_bytes()
-    small(copy, home, DAY[0])
+    build_p(bare, DAY[0])
     assert path.read_bytes() == before
-    for each in [*(home / "out").iterdir(), *(home / "state").rglob("*.parquet")]:
+    for each in (bare.home / "out").iterdir():
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+    for each in (bare.home / "state").rglob("*.parquet"):
         each.unlink()
-    project = small(copy, home, DAY[5])
+    project = build_p(bare, DAY[5])
     with duckdb.connect(str(publish_warehouse(project)), read_only=True) as con:
         seen = con.sql("select distinct first_seen, last_seen from gap_ledger").fetchall()
         days = con.sql("select day from builds order by build").fetchall()
     assert seen == [(DAY[0], DAY[5])] and days == [(DAY[0],), (DAY[5],)]
 
 
+def test_a_ledger_that_is_damaged_stops_nothing_that_does_not_rest_on_it(bare: Project) -> None:  # noqa: F811
+    project = build_p(bare, DAY[0])
+    path = ledger_path(project.home, "p")
+    path.write_bytes(b"no parquet")
+    with pytest.raises(UnreadableError, match="is left as it is"):
+        build_p(bare, DAY[1])
+    assert path.read_bytes() == b"no parquet"
+    assert state_path(project.home, "verdict", "p").is_file()
+    assert publish_warehouse(project._replace(as_of=DAY[1])).is_file()
+
+
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1 cut short", None], ids=repr)
 def test_a_ledger_that_is_damaged_is_named_and_left_as_it_is(
-    copy: Path, tmp_path: Path, content: bytes | None  # noqa: F811
+    bare: Project, content: bytes | None  # noqa: F811
 ) -> None:  # fmt: skip
-    project = small(copy, tmp_path / "store", DAY[0])
+    asked(bare.catalogue.root, SQL.replace("    proxy: STAND_IN\n", ""))
+    project = bare._replace(catalogue=load(bare.catalogue.root))
+    record(project, "p", cells(a="late"))
     path = ledger_path(project.home, "p")
     content = path.read_bytes()[:-40] + b"x" * 40 if content is None else content
     path.write_bytes(content)
     with pytest.raises(UnreadableError, match="is left as it is") as refused:
-        small(copy, project.home, DAY[1])
+        record(project, "p", cells(a=None))
     assert str(path) in str(refused.value)
     assert path.read_bytes() == content
-    # What does not rest on the ledger is there all the same.
-    assert state_path(project.home, "verdict", "p").is_file()
-    assert publish_warehouse(project._replace(as_of=DAY[1])).is_file()
 
 
 def test_a_table_of_something_else_is_no_ledger(tmp_path: Path) -> None:
@@ -246,10 +258,8 @@ def test_a_build_that_is_killed_while_it_writes_leaves_the_ledger_as_it_was(tmp_
     assert told(read_ledger(tmp_path, "p"))["a"]["state"] == "open"
 
 
-def test_a_build_killed_between_the_cells_and_the_ledger_is_made_up_for_by_the_next(
-    copy: Path, tmp_path: Path  # noqa: F811
-) -> None:  # fmt: skip
-    project = small(copy, tmp_path / "store", DAY[0])
+def test_a_build_killed_between_the_cells_and_the_ledger_is_made_up_for_by_the_next(bare: Project) -> None:  # noqa: F811
+    project = build_p(bare, DAY[0])
     now = project._replace(as_of=DAY[1])
     # The cells of the second build are there, its ledger is not.
     write_table(state_path(project.home, "cell", "p"), cells(a="late"), "of the second build")

@@ -4,17 +4,19 @@ import csv
 import io
 import math
 import shutil
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from pipelines.core.errors import CommongroundError, DeclarationError, UnknownNameError
+from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.gaps.costs import Costs, Priced, priced, read_costs
 from pipelines.gaps.plan import plan_requests, told
 from pipelines.outputs.letters import file_name, letters, plain, write_letters
-from tests.app.test_cli import ROOT, run
+from tests.command import AS_OF, run
 from tests.report_sample import HARM
 
 
@@ -57,8 +59,14 @@ def test_a_request_without_a_cost_and_a_cost_without_a_request_are_refused() -> 
         priced(asked, Priced(said, Path("c.yaml")))
 
 
-def test_the_starter_edition_can_be_planned_and_the_plan_says_that_it_is_proven(starter: Project) -> None:
-    made = plan_requests(starter, "jobs_recovery", 2, None)
+@pytest.fixture(scope="module")
+def answered(built_small: Path) -> Project:
+    """The small project as it was built."""
+    return Project(load(built_small / "project"), built_small / "store", date.fromisoformat(AS_OF))
+
+
+def test_a_project_can_be_planned_and_the_plan_says_that_it_is_proven(answered: Project) -> None:
+    made = plan_requests(answered, "jobs_recovery", 2, None)
     assert made.chosen and made.chosen.optimal and len(made.chosen.requests) == 2
     # Eleven districts wait for Northern Ireland's own count, six for the parts of a rate.
     assert made.chosen.answers == 17
@@ -66,64 +74,62 @@ def test_the_starter_edition_can_be_planned_and_the_plan_says_that_it_is_proven(
     assert any("proven by exact optimisation (HiGHS), gap 0" in line for line in told(made))
 
 
-def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(starter: Project) -> None:
-    every = plan_requests(starter, "jobs_recovery", None, None).requests["request"].to_list()
+def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(answered: Project) -> None:
+    every = plan_requests(answered, "jobs_recovery", None, None).requests["request"].to_list()
     with pytest.raises(CommongroundError, match=r"costs 7 requests, and the cap is 2; it would take a cap of 7.*17"):
-        plan_requests(starter, "jobs_recovery", 2, None, every)
+        plan_requests(answered, "jobs_recovery", 2, None, every)
     with pytest.raises(UnknownNameError, match="unknown request 'zzz'"):
-        plan_requests(starter, "jobs_recovery", 2, None, ["zzz"])
-    taken = plan_requests(starter, "jobs_recovery", 7, None, every)
+        plan_requests(answered, "jobs_recovery", 2, None, ["zzz"])
+    taken = plan_requests(answered, "jobs_recovery", 7, None, every)
     assert taken.chosen and taken.chosen.answers == 22 and not taken.chosen.optimal and math.isnan(taken.chosen.gap)
 
 
-def test_a_budget_that_buys_no_answer_says_the_least_that_would(starter: Project, tmp_path: Path) -> None:
+def test_a_budget_that_buys_no_answer_says_the_least_that_would(answered: Project, tmp_path: Path) -> None:
     path = cost_file(tmp_path, "unit: days\nbudget: 1\notherwise: 4")
-    lines = list(told(plan_requests(starter, "jobs_recovery", None, path)))
+    lines = list(told(plan_requests(answered, "jobs_recovery", None, path)))
     assert any("the least that makes one possible costs 4 days" in line for line in lines)
 
 
-def test_the_letters_ask_each_holder_for_all_that_is_asked_of_them(starter: Project, tmp_path: Path) -> None:
-    made = plan_requests(starter, None, None, None)
-    files = write_letters(starter, made, tmp_path)
+def test_the_letters_ask_each_holder_for_all_that_is_asked_of_them(answered: Project, tmp_path: Path) -> None:
+    made = plan_requests(answered, None, None, None)
+    files = write_letters(answered, made, tmp_path)
     assert len(files) == made.requests["holder"].n_unique()
     text = " ".join(" ".join(path.read_text(encoding="utf-8") for path in files).split())
     for row in made.requests.to_dicts():
         assert f"(request {row['request']})" in text and row["holder"] in text
 
 
-def test_a_name_that_means_harm_stays_one_line_of_plain_text(starter: Project) -> None:
+def test_a_name_that_means_harm_stays_one_line_of_plain_text(answered: Project) -> None:
     bad = f"{HARM}\nBcc: all\x1b[2J\u202egnp.exe"
-    row = plan_requests(starter, "jobs_recovery", None, None).requests.head(1).with_columns(
+    row = plan_requests(answered, "jobs_recovery", None, None).requests.head(1).with_columns(
         pl.lit(bad).alias("holder"), pl.lit([bad]).alias("names"), pl.lit(bad).alias("evidence"),
     )  # fmt: skip
-    text = letters(row, starter.catalogue.problems, starter.catalogue.measures)[bad]
+    text = letters(row, answered.catalogue.problems, answered.catalogue.measures)[bad]
     assert text.splitlines()[0].startswith("To: <script>") and "\x1b" not in text and "\u202e" not in text
     assert not [line for line in text.splitlines() if line.startswith("Bcc")]
     assert plain("a\r\n\tb\x00") == "a b"
     assert "/" not in file_name("../../etc/passwd") and file_name("") != file_name("-")
 
 
-def test_the_command_prints_a_plan_in_each_format(store: Path, tmp_path: Path) -> None:
-    rows = list(csv.DictReader(io.StringIO(run("plan", "jobs_recovery", "--format", "csv", store=store).stdout)))
+def test_the_command_prints_a_plan_in_each_format(answered: Project, tmp_path: Path) -> None:
+    on = {"store": answered.home, "project": answered.catalogue.root}
+    rows = list(csv.DictReader(io.StringIO(run("plan", "jobs_recovery", "--format", "csv", **on).stdout)))
     assert len(rows) == 7 and {"request", "holder", "people", "cost", "chosen"} <= set(rows[0])
-    said = run("plan", "jobs_recovery", "--budget", "1", "--letters", str(tmp_path / "l"), store=store)
+    said = run("plan", "jobs_recovery", "--budget", "1", "--letters", str(tmp_path / "l"), **on)
     assert "proven" in said.stdout and len(list((tmp_path / "l").iterdir())) == 1
-    refused = run("plan", "jobs_recovery", "--budget", "0", "--choose", rows[0]["request"], store=store)
+    refused = run("plan", "jobs_recovery", "--budget", "0", "--choose", rows[0]["request"], **on)
     assert refused.returncode == 1 and "it would take a cap of 1" in refused.stderr
 
 
 def test_costs_beside_a_problem_are_used_and_an_accepted_gap_is_not_asked_for(
-    starter: Project, tmp_path: Path
+    answered: Project, tmp_path: Path
 ) -> None:  # fmt: skip
-    from pipelines.declarations.catalogue import load
-
-    shutil.copytree(ROOT / "sources", tmp_path / "p" / "sources")
-    shutil.copytree(ROOT / "pipelines" / "problems", tmp_path / "p" / "pipelines" / "problems")
+    shutil.copytree(answered.catalogue.root, tmp_path / "p")
     beside = tmp_path / "p" / "pipelines" / "problems"
     (beside / "jobs_recovery.costs.yaml").write_text("unit: days of work\nbudget: 6\notherwise: 3\n")
     (beside / "jobs_recovery.accepted.yaml").write_text(
         "accepted: [{measure: vacancies, reason: not_collected, who: o, why: y, when: 2026-01-01, until: 2027-01-01}]"
     )
-    made = plan_requests(starter._replace(catalogue=load(tmp_path / "p")), "jobs_recovery", None, None)
+    made = plan_requests(answered._replace(catalogue=load(tmp_path / "p")), "jobs_recovery", None, None)
     assert made.unit == "days of work" and made.chosen and made.chosen.cost == 6
     assert "vacancies" not in made.requests["measure"].to_list()

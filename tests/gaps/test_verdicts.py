@@ -1,5 +1,6 @@
 """Verdicts: whether a question can be answered in a place, and because of what it can't; and declared stand-ins."""
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from pipelines.declarations.problem import Header, Need
 from pipelines.declarations.project import Project
 from pipelines.gaps.verdicts import by_place, verdicts
 from pipelines.outputs.warehouse_tables import publish_warehouse
+from tests.command import build_by_steps
 from tests.small import small_project
-from tests.starter.test_edition import built
 
 AS_OF = date(2026, 11, 24)
 PEOPLE = pl.DataFrame({"place_code": ["E09000024"], "people": [140_000.0]})
@@ -108,7 +109,18 @@ BECAUSE = "furlough_take_up: boundary_cliff and proxy_used"
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """Copy a few declarations and no problem: the test writes its own."""
-    root = small_project(tmp_path)
+    return without_problems(small_project(tmp_path))
+
+
+@pytest.fixture
+def bare(small: Project) -> Project:
+    """The small project as it was built, without its problems and their ledger: the test writes its own."""
+    without_problems(small.catalogue.root)
+    shutil.rmtree(small.home / "ledger")
+    return small
+
+
+def without_problems(root: Path) -> Path:
     for path in (root / "pipelines" / "problems").iterdir():
         path.unlink()
     return root
@@ -120,9 +132,9 @@ def asked(root: Path, sql: str) -> Path:
     return path
 
 
-def test_a_stand_in_is_shown_and_said_and_its_need_stays_open(copy: Path, tmp_path: Path) -> None:
-    asked(copy, SQL.replace("STAND_IN", "claimant_rate"))
-    project = built(Project(load(copy), tmp_path / "store", AS_OF))
+def test_a_stand_in_is_shown_and_said_and_its_need_stays_open(bare: Project) -> None:
+    asked(bare.catalogue.root, SQL.replace("STAND_IN", "claimant_rate"))
+    project = build_by_steps(bare._replace(catalogue=load(bare.catalogue.root)))
     cells = read_table(state_path(project.home, "cell", "p"))
     both = {row["measure"]: row for row in cells.filter(pl.col("place_code") == "E06000063").to_dicts()}
     stood, real = both["furlough_take_up"], both["claimant_rate"]

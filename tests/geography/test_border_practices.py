@@ -6,10 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.app import steps
 from pipelines.app.api import crossings
 from pipelines.core.schema import CHANGE, PLACE, empty
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.geography.access import register_places
 from pipelines.geography.border_practices import NOT_TOLD, across_the_border, list_border_practices
@@ -26,10 +24,8 @@ WYE_VALLEY, MARCHES = "W93019", "W91021"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return project
+def project(edition: Project) -> Project:
+    return edition
 
 
 @pytest.fixture(scope="module")

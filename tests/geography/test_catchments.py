@@ -6,10 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.app import steps
 from pipelines.apportionment.error_model import held_certainty, unevenness, with_interval
 from pipelines.apportionment.sparse import move
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.geography.access import register_places
 from pipelines.geography.crosswalk import Geography, build_crosswalk
@@ -22,10 +20,8 @@ ENGLAND = 56_550_138
 
 
 @pytest.fixture(scope="module")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Geography:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return geography(project, register_places(project))
+def held(edition: Project) -> Geography:
+    return geography(edition, register_places(edition))
 
 
 def leading(held: Geography, start: str, end: str) -> pl.DataFrame:

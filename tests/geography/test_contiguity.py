@@ -1,14 +1,11 @@
 """Neighbours, read off the boundaries that travel with the project."""
 
 import json
-from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from pipelines.app import steps
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.geography.access import register_places
 from pipelines.geography.contiguity import neighbours, put_together
@@ -23,10 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return project
+def project(edition: Project) -> Project:
+    return edition
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.app import steps
 from pipelines.core.errors import CommongroundError, CrosswalkError, UnknownNameError
 from pipelines.core.schema import CHANGE, rows
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.geography.access import register_places
 from pipelines.geography.crosswalk import CROSSWALK, Geography, build_crosswalk
@@ -21,10 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return register_places(project)
+def places(edition: Project) -> Places:
+    return register_places(edition)
 
 
 @pytest.mark.parametrize("year", range(2011, 2023))
@@ -40,10 +36,8 @@ def test_every_district_leads_to_one_of_2023_with_its_whole_weight(places: Place
 
 
 @pytest.fixture(scope="module")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Geography:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return geography(project, register_places(project))
+def held(edition: Project) -> Geography:
+    return geography(edition, register_places(edition))
 
 
 @pytest.mark.parametrize("year", [2011, 2014, 2015, 2018, 2019, 2020, 2021, 2022, 2025])

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.app import steps
 from pipelines.core.errors import UnknownNameError
 from pipelines.core.geocodes import KINDS
 from pipelines.declarations.catalogue import load
@@ -21,10 +20,8 @@ AS_OF = date(2026, 11, 24)
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), AS_OF)
-    steps.prepare(project)
-    return register_places(project)
+def places(edition: Project) -> Places:
+    return register_places(edition)
 
 
 def told(places: Places, code: str) -> str:

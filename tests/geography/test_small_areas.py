@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from pipelines.app import steps
 from pipelines.core.errors import UnreadableError
 from pipelines.core.store import Snapshot, digest, put, state_path, table_key
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.geography.access import register_places
@@ -49,10 +48,8 @@ TRUSTS = Source.model_validate(
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return project
+def project(edition: Project) -> Project:
+    return edition
 
 
 @pytest.fixture(scope="module")

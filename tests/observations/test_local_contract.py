@@ -22,7 +22,7 @@ from pipelines.gaps.answer import denominators
 from pipelines.observations.intake import looked_at
 from pipelines.outputs.publish import report_files, report_problem
 from pipelines.outputs.warehouse_tables import publish_warehouse
-from tests.app.test_cli import ROOT, run
+from tests.command import ROOT, run
 from tests.gaps.test_cells import AS_OF, MERTON, SUTTON, Case, project_of, with_peers
 
 SECRET = "7654"

@@ -1,21 +1,26 @@
-"""Two time axes in the store of all problems: what was known on a day, and what changed from release to release."""
+"""Two time axes in the analyst's file: what was known on a day, and what changed from release to release."""
 
 import csv
 import io
-import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
-from tests.app.test_cli import run
+from pipelines.core.store import out_path
+from tests.command import run
 
 
-def asked(store: Path, query: str) -> list[dict[str, Any]]:
-    done = run("sql", query, "--format", "json", store=store)
-    assert done.returncode == 0, done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return found
+@pytest.fixture(scope="module")
+def warehouse(built_small: Path) -> Path:
+    """The analyst's file of the small project."""
+    return out_path(built_small / "store", "commonground.duckdb")
+
+
+def asked(warehouse: Path, query: str) -> list[dict[str, Any]]:
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        return con.sql(query).pl().to_dicts()
 
 
 MERTON_2020 = "place_code = 'E09000024' and measure = 'claimant_rate' and period_start = date '2020-01-01'"
@@ -25,41 +30,44 @@ MERTON_2020 = "place_code = 'E09000024' and measure = 'claimant_rate' and period
     ("day", "value"),
     [("2024-11-14", None), ("2024-11-15", 2.6), ("2025-01-23", 2.6), ("2025-01-24", 5.8), ("2026-11-24", 5.4)],
 )
-def test_a_figure_is_what_was_known_on_the_day(store: Path, day: str, value: float | None) -> None:
-    found = asked(store, f"select value from as_known_at(date '{day}') where {MERTON_2020}")
+def test_a_figure_is_what_was_known_on_the_day(warehouse: Path, day: str, value: float | None) -> None:
+    found = asked(warehouse, f"select value from as_known_at(date '{day}') where {MERTON_2020}")
     assert [row["value"] for row in found] == ([] if value is None else [value])
 
 
-def test_what_was_known_has_each_cell_once(store: Path) -> None:
+def test_what_was_known_has_each_cell_once(warehouse: Path) -> None:
     key = "measure, place_code, period_start, period_end"
     for day in ("2025-01-01", "2026-11-24"):
         counted = f"select count(*) as n, count(distinct ({key})) as m from as_known_at('{day}')"
-        row = asked(store, counted)[0]
+        row = asked(warehouse, counted)[0]
         assert row["n"] == row["m"] > 4_000
 
 
-def test_the_macro_and_the_tables_carry_their_comments(store: Path) -> None:
-    told = asked(store, "select comment from duckdb_functions() where function_name = 'as_known_at'")
+def test_the_macro_and_the_tables_carry_their_comments(warehouse: Path) -> None:
+    told = asked(warehouse, "select comment from duckdb_functions() where function_name = 'as_known_at'")
     assert "figures known on a day" in told[0]["comment"]
     bare = "select count(*) as n from duckdb_columns() where table_name like 'revision%' and comment is null"
-    assert asked(store, bare) == [{"n": 0}]
+    assert asked(warehouse, bare) == [{"n": 0}]
 
 
-def test_the_revision_of_the_claimant_rate_is_told_with_what_is_suspected(store: Path) -> None:
-    found = asked(store, "select * from revision_summary where source = 'ons_claimant_rate' order by new_released_at")
+def test_the_revision_of_the_claimant_rate_is_told_with_what_is_suspected(warehouse: Path) -> None:
+    found = asked(
+        warehouse, "select * from revision_summary where source = 'ons_claimant_rate' order by new_released_at"
+    )
     first, second = found
     assert (first["cells_in_both"], first["changed"], first["appeared"]) == (4_693, 3_948, 361)
     assert first["suspicion"].startswith("in 8 of 13 periods most figures changed")
     assert first["suspicion"].endswith("furthest from 1 in January 2020: 1.93")
     assert (second["changed"], second["suspicion"]) == (1_590, "the heading changed from Observation to observation")
     by_kind = "select kind, whole_period, count(*) as n from revisions where source = 'ons_claimant_rate'"
-    counted = asked(store, f"{by_kind} group by all order by all")
+    counted = asked(warehouse, f"{by_kind} group by all order by all")
     assert [tuple(row.values()) for row in counted] == [("appeared", True, 722), ("changed", False, 5_538)]
 
 
-def test_the_command_prints_the_same(store: Path) -> None:
-    done = run("revisions", "ons_claimant_rate", "--format", "csv", store=store)
+def test_the_command_prints_the_same(built_small: Path) -> None:
+    on = {"store": built_small / "store", "project": built_small / "project"}
+    done = run("revisions", "ons_claimant_rate", "--format", "csv", **on)
     told = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [row["changed"] for row in told] == ["3948", "1590"]
-    assert "84.1%" in run("revisions", store=store).stdout
-    assert run("revisions", "ons_lad_register", store=store).returncode == 2
+    assert "84.1%" in run("revisions", **on).stdout
+    assert run("revisions", "ons_lad_register", **on).returncode == 2

@@ -19,12 +19,12 @@ from pipelines.gaps.verdicts import verdicts
 from pipelines.outputs.charts import trend
 from pipelines.outputs.place_pages import cause_said, causes_of, place_pages
 from pipelines.outputs.site import overview, page_name, place_page_path, publish_pages, render_place
+from tests.command import ROOT
 from tests.gaps.test_ledger import cells as gap_cells
 from tests.gaps.test_ledger import story
 from tests.outputs.test_report import Page
 from tests.report_sample import HARM, of_estimates, sample
 from tests.small import copied
-from tests.starter.test_edition import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pipelines.core.store import LAYOUT, cached, history, layout_path, state_pat
 from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger_load import gaps_of, read_ledger
-from tests.app.test_cli import run
+from tests.command import run_apart
 from tests.small import small_project
 
 STORE = Path(__file__).with_name("store_of_0_1.zip")
@@ -37,8 +37,8 @@ def test_an_earlier_store_is_met_with_one_sentence_and_goes_on(home: Path, tmp_p
     before = {kind: table_key(state_path(home, kind, PROBLEM)) for kind in ("cell", "verdict", "report")}
     (home / "out" / "my notes.csv").write_text("mine", encoding="utf-8")
 
-    first = run("build", PROBLEM, store=home, project=project)
-    second = run("build", PROBLEM, store=home, project=project)
+    first = run_apart("build", PROBLEM, store=home, project=project)
+    second = run_apart("build", PROBLEM, store=home, project=project)
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert first.stderr.count(SENTENCE) == 1
@@ -71,7 +71,7 @@ def test_a_store_of_a_later_version_is_refused_and_left_as_it_is(home: Path) -> 
     there = sorted(home.rglob("*"))
     with pytest.raises(CommongroundError, match=rf"found layout {LAYOUT + 1}, .* knows layouts up to {LAYOUT}"):
         renew(home)
-    refused = run("snapshots", store=home)
+    refused = run_apart("snapshots", store=home)
     assert refused.returncode == 1 and f"found layout {LAYOUT + 1}" in refused.stderr
     assert len(history(home)) > 10 and sorted(home.rglob("*")) == there
 

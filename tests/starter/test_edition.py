@@ -15,35 +15,16 @@ import polars as pl
 import pytest
 
 from checks.periods import of_another_period
-from pipelines.app import steps
 from pipelines.core.store import out_path, read_table, state_path
 from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
-from pipelines.gaps import answer as answering
-from pipelines.gaps.ledger_load import record
 from pipelines.gaps.reference_periods import instants
-from pipelines.observations.access import observe_source
-from pipelines.outputs.publish import FORMS, report_problem
-from pipelines.outputs.warehouse_tables import publish_warehouse
-from tests.small import small_project
+from pipelines.outputs.publish import FORMS
+from tests.command import AS_OF, ROOT, build_by_steps
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-AS_OF = date(2026, 11, 24)
 BUCKINGHAMSHIRE = "E06000060"
 NORTHERN_IRELAND = [f"N090000{n:02}" for n in range(1, 12)]
 SOUTH_LONDON = {"Merton", "Sutton", "Kingston upon Thames", "Croydon", "Wandsworth", "Lambeth", "Richmond upon Thames"}
-
-
-def built(project: Project) -> Project:
-    """Build everything, step by step, without Dagster."""
-    steps.prepare(project)
-    for name in project.catalogue.observing():
-        observe_source(project, name)
-    for name in project.catalogue.problems:
-        record(project, name, answering.answer_problem(project, name))
-        report_problem(project, name)
-    publish_warehouse(project)
-    return project
 
 
 @pytest.fixture(scope="session")
@@ -267,30 +248,28 @@ def test_no_column_has_a_name_that_must_be_quoted(warehouse: Path) -> None:
     assert ask(warehouse, reserved) == []
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """Copy some declarations into a project of its own, to break them."""
-    return small_project(tmp_path)
-
-
-def test_building_twice_from_nothing_gives_identical_tables(copy: Path, tmp_path: Path) -> None:
-    first, again = (built(Project(load(copy), tmp_path / name, AS_OF)).home for name in ("first", "again"))
+def test_building_from_nothing_gives_the_tables_that_the_command_gave(small: Project, tmp_path: Path) -> None:
+    again = build_by_steps(small._replace(home=tmp_path / "again")).home
     for kind in ("cell", "view", "observation", "finding", "release"):
-        made = sorted((first / "state" / kind).glob("*.parquet"))
+        made = sorted((small.home / "state" / kind).glob("*.parquet"))
         assert made
         for path in made:
             assert read_table(path).equals(read_table(again / "state" / kind / path.name)), path
     for name in (f"jobs_recovery.{form}" for form in FORMS):
-        assert out_path(first, name).read_bytes() == out_path(again, name).read_bytes()
+        assert out_path(small.home, name).read_bytes() == out_path(again, name).read_bytes()
 
 
-def rebuilt(root: Path, home: Path) -> pl.DataFrame:
-    built(Project(load(root), home, AS_OF))
-    return read_table(state_path(home, "cell", "jobs_recovery"))
+def jobs(project: Project) -> pl.DataFrame:
+    return read_table(state_path(project.home, "cell", "jobs_recovery"))
 
 
-def file_of(root: Path, source: str) -> Path:
-    return root / "sources" / load(root).sources[source].releases[-1].file
+def rebuilt(project: Project) -> pl.DataFrame:
+    """Read the declarations again, build what is no longer fresh, and give the cells of jobs_recovery."""
+    return jobs(build_by_steps(project._replace(catalogue=load(project.catalogue.root))))
+
+
+def file_of(project: Project, source: str) -> Path:
+    return project.catalogue.sources_dir / project.catalogue.sources[source].releases[-1].file
 
 
 @pytest.mark.parametrize(
@@ -298,27 +277,25 @@ def file_of(root: Path, source: str) -> Path:
     [b"", b"<!DOCTYPE html><html><body>Sorry</body></html>", b"\x1f\x8b\x08\x00broken", b"a,b\n1,2\n"],
     ids=["empty", "a web page", "a truncated gzip", "other columns"],
 )
-def test_a_broken_file_leaves_the_last_good_release_and_all_other_measures(
-    copy: Path, tmp_path: Path, bytes_: bytes
-) -> None:
-    before = rebuilt(copy, tmp_path / "store")
-    file_of(copy, "hmrc_furlough").write_bytes(bytes_)
-    after = rebuilt(copy, tmp_path / "store")
-    assert after.drop("release").equals(before.drop("release"))
-    finding = read_table(state_path(tmp_path / "store", "finding", "hmrc_furlough"))
+def test_a_broken_file_leaves_the_last_good_release_and_all_other_measures(small: Project, bytes_: bytes) -> None:
+    before = jobs(small)
+    file_of(small, "hmrc_furlough").write_bytes(bytes_)
+    after = rebuilt(small)
+    assert before.height == 361 * 6 and after.drop("release").equals(before.drop("release"))
+    finding = read_table(state_path(small.home, "finding", "hmrc_furlough"))
     assert finding.filter(pl.col("reason") == "fetch_failed")["severity"].to_list() == ["error"]
 
 
-def test_a_source_that_never_worked_is_a_gap_and_stops_nothing_else(copy: Path, tmp_path: Path) -> None:
-    file_of(copy, "hmrc_furlough").write_bytes(b"<html>Sign in</html>")
-    after = rebuilt(copy, tmp_path / "store")
+def test_a_source_that_never_worked_is_a_gap_and_stops_nothing_else(small: Project, tmp_path: Path) -> None:
+    file_of(small, "hmrc_furlough").write_bytes(b"<html>Sign in</html>")
+    after = rebuilt(small._replace(home=tmp_path / "new"))
     furlough = after.filter(pl.col("measure") == "furloughed_employments")
     assert furlough["reason"].unique().to_list() == ["fetch_failed"]
     assert after.filter(pl.col("measure") == "residents_16_64")["value"].null_count() == 0
 
 
-def test_removing_a_source_and_its_problem_leaves_no_trace(copy: Path, tmp_path: Path) -> None:
-    home = tmp_path / "store"
+def test_removing_a_source_and_its_problem_leaves_no_trace(small: Project) -> None:
+    copy, home = small.catalogue.root, small.home
     (copy / "sources" / "council_stock.yaml").write_text(
         "title: Stock\npublisher: A council\nlicence: OGL\npage: https://example.org\nplaces: lad_2023\n"
         "columns: {place: code, period: year}\nreleases: [{file: starter/stock.csv, released: 2024-01-01}]\n"
@@ -330,12 +307,12 @@ def test_removing_a_source_and_its_problem_leaves_no_trace(copy: Path, tmp_path:
         "select place.place_code, stock_on_hand.value as stock_on_hand\n"
         "from lad_2023.place join lad_2023.stock_on_hand using (place_code)\n"
     )
-    rebuilt(copy, home)
+    rebuilt(small)
     path = out_path(home, "commonground.duckdb")
     assert ask(path, "select count(*) from problem.stock where stock_on_hand = 7") == [(1,)]
     for gone in ("sources/council_stock.yaml", "sources/starter/stock.csv", "pipelines/problems/stock.sql"):
         (copy / gone).unlink()
-    rebuilt(copy, home)
+    rebuilt(small)
     tables = ("cells", "observations", "findings", "sources", "measures", "releases")
     for table in tables:
         assert ask(path, f"select count(*) from {table} t where t::varchar like '%stock_on_hand%'") == [(0,)], table
@@ -344,9 +321,9 @@ def test_removing_a_source_and_its_problem_leaves_no_trace(copy: Path, tmp_path:
     assert not list((home / "out").glob("stock.*"))
 
 
-def test_a_build_killed_half_way_loses_nothing(copy: Path, tmp_path: Path) -> None:
-    home = tmp_path / "store"
-    surroundings = {**os.environ, "COMMONGROUND_PROJECT": str(copy), "COMMONGROUND_AS_OF": AS_OF.isoformat()}
+def test_a_build_killed_half_way_loses_nothing(small: Project, tmp_path: Path) -> None:
+    whole, home = jobs(small), tmp_path / "new"
+    surroundings = {**os.environ, "COMMONGROUND_PROJECT": str(small.catalogue.root), "COMMONGROUND_AS_OF": AS_OF}
     command = [sys.executable, "-m", "pipelines.app.cli", "build", "--store", str(home)]
     for seconds in (1.0, 3.0, 6.0):
         process = subprocess.Popen(command, env=surroundings, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -355,8 +332,7 @@ def test_a_build_killed_half_way_loses_nothing(copy: Path, tmp_path: Path) -> No
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    after = rebuilt(copy, home)
-    assert after.equals(rebuilt(copy, tmp_path / "other"))
+    assert rebuilt(small._replace(home=home)).equals(whole)
     assert not list(home.rglob(".making-*"))
 
 

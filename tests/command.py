@@ -1,0 +1,83 @@
+"""The command line, in this process or in one of its own; and a build without it, step by step."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from unittest.mock import patch
+
+from pipelines.app import steps
+from pipelines.app.cli import main
+from pipelines.app.console import complaints, console
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer_problem, record
+from pipelines.observations import observe_source
+from pipelines.outputs import publish_warehouse, report_problem
+
+ROOT = Path(__file__).resolve().parent.parent
+AS_OF = "2026-11-24"
+WIDTH = 200
+Done = subprocess.CompletedProcess[str]
+
+
+def run(*words: str, store: Path, project: Path = ROOT) -> Done:
+    """Run a command in this process, which has imported everything; give how it ended and what it printed."""
+    out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with (
+        patch.dict(os.environ, _surroundings(store, project)), patch.object(sys, "argv", ["commonground", *words]),
+        redirect_stdout(out), redirect_stderr(err), _wide(),
+    ):  # fmt: skip
+        code = _exit_code()
+    return Done(words, code, *(each.buffer.getvalue().decode() for each in (out, err)))  # type: ignore[attr-defined]
+
+
+def _exit_code() -> int:
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@contextmanager
+def _wide() -> Iterator[None]:
+    widths = [(each, each.width) for each in (console, complaints)]
+    for each, _ in widths:
+        each.width = WIDTH
+    try:
+        yield
+    finally:
+        for each, width in widths:
+            each.width = width
+
+
+def run_apart(*words: str, store: Path, project: Path = ROOT) -> Done:
+    """Run a command as a user does, in a process of its own; give how it ended and what it printed."""
+    command = [sys.executable, "-m", "pipelines.app.cli", *words]
+    surroundings = {**os.environ, **_surroundings(store, project)}
+    return subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+
+
+def _surroundings(store: Path, project: Path) -> dict[str, str]:
+    return {
+        "COMMONGROUND_PROJECT": str(project),
+        "COMMONGROUND_STORE": str(store),
+        "COMMONGROUND_AS_OF": AS_OF,
+        "PYTHONUTF8": "1",
+        "COLUMNS": str(WIDTH),
+    }
+
+
+def build_by_steps(project: Project) -> Project:
+    """Build everything but the pages of places, step by step, without Dagster."""
+    steps.prepare(project)
+    for name in project.catalogue.observing():
+        observe_source(project, name)
+    for name in project.catalogue.problems:
+        record(project, name, answer_problem(project, name))
+        report_problem(project, name)
+    publish_warehouse(project)
+    return project
