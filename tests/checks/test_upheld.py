@@ -9,10 +9,8 @@ import pytest
 
 from checks.figures import figure_doubts
 from checks.upheld import Larger
-from pipelines.app import steps
 from pipelines.core.schema import conformed
 from pipelines.core.slices import SLICE
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.observations.access import observe_source
@@ -126,10 +124,8 @@ def test_two_months_do_where_the_rest_of_the_return_was_whole(other: Wrong, due:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    found = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(found)
-    return found
+def project(edition: Project) -> Project:
+    return edition
 
 
 def withheld_of(project: Project, source: str, *wanted: Any) -> dict[tuple[str, int], str]:

@@ -8,9 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.app import steps
 from pipelines.core.schema import CELL, rows
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
@@ -165,10 +163,8 @@ def test_no_boundaries_draw_nothing_and_no_cliffs_say_so() -> None:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return project
+def project(edition: Project) -> Project:
+    return edition
 
 
 def test_the_furlough_table_breaks_around_the_districts_that_it_leaves_out(project: Project) -> None:

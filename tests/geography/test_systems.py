@@ -35,10 +35,8 @@ PLACES_IN = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return project
+def project(edition: Project) -> Project:
+    return edition
 
 
 @pytest.mark.parametrize(("system", "count"), PLACES_IN.items())

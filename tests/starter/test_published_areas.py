@@ -11,9 +11,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipelines.app import steps
 from pipelines.app.acquire import add_and_tell
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.geography.access import register_places
 from pipelines.geography.load import small_areas
@@ -32,10 +30,8 @@ AGES = {"age_0_4": (0, 4), "age_5_15": (5, 15), "age_16_64": (16, 64), "age_65_p
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return project
+def project(edition: Project) -> Project:
+    return edition
 
 
 @pytest.fixture(scope="module")

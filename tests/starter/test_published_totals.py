@@ -10,10 +10,8 @@ import polars as pl
 import pytest
 import yaml
 
-from pipelines.app import steps
 from pipelines.core.schema import OBSERVATION, conformed
 from pipelines.core.store import Snapshot, digest
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.geography.access import register_places
@@ -23,7 +21,7 @@ from pipelines.observations.ingest import codes_for
 from pipelines.observations.reconciliation import reconciled
 from pipelines.observations.totals import TOTAL, members, totals
 from pipelines.readers.read import read_sheet
-from tests.starter.test_published import PUBLISHED, ROOT
+from tests.starter.test_published import PUBLISHED
 from tests.starter.test_published import pytestmark as pytestmark
 
 HCLIC_COLUMN = 4
@@ -31,10 +29,8 @@ HCLIC_COLUMN = 4
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return project
+def project(edition: Project) -> Project:
+    return edition
 
 
 def taken_apart(project: Project, read: pl.DataFrame, source: Source, member: pl.DataFrame) -> pl.DataFrame:
