@@ -29,7 +29,7 @@ MEASURES = {
 CATALOGUE = catalogue_of(a_source=source_of(measures=MEASURES), other=source_of("unheld", access="not_held"))
 ASIDE = {"measure": pl.String, "to_code": pl.String, "period_start": pl.Date, "reason": pl.String,
          "evidence": pl.String}  # fmt: skip
-MONTH = {"grain": "month", "periods": {"start": "2024-03", "end": "2024-03"}}
+MONTH: dict[str, Any] = {"grain": "month", "periods": {"start": "2024-03", "end": "2024-03"}}
 
 
 def placed(value: float | None = 7.0, place: str = "E1", measure: str = "figure", of: Span = YEAR, **said: Any) -> dict[str, Any]:  # fmt: skip  # noqa: E501
@@ -42,7 +42,8 @@ def placed(value: float | None = 7.0, place: str = "E1", measure: str = "figure"
 
 
 def gap(reason: str, **said: Any) -> dict[str, Any]:
-    return placed(None, **{"reason": reason, "evidence": "told", **said})
+    about: dict[str, Any] = {"reason": reason, "evidence": "told", **said}
+    return placed(None, **about)
 
 
 def cells_of(
@@ -66,7 +67,12 @@ def some(cell: dict[str, Any], *names: str) -> tuple[Any, ...]:
 
 
 def test_a_value_is_there_with_everything_that_the_release_says_of_it() -> None:
-    interval = {"likely_low": 6.0, "likely_high": 8.0, "likely_level": 95.0, "likely_source": "published"}
+    interval: dict[str, Any] = {
+        "likely_low": 6.0,
+        "likely_high": 8.0,
+        "likely_level": 95.0,
+        "likely_source": "published",
+    }
     row = placed(7.0, low=6.5, high=7.5, marker="p", evidence="moved", split_share=0.25, coverage=0.5, **interval)
     expected = {
         "cell_id": "p/figure/E1/latest", "problem": "p", "need": "needed", "measure": "figure", "place_code": "E1",
@@ -80,7 +86,12 @@ def test_a_value_is_there_with_everything_that_the_release_says_of_it() -> None:
 
 
 def test_a_gap_has_its_reason_and_bounds_and_nothing_that_is_of_a_value() -> None:
-    interval = {"likely_low": 6.0, "likely_high": 8.0, "likely_level": 95.0, "likely_source": "published"}
+    interval: dict[str, Any] = {
+        "likely_low": 6.0,
+        "likely_high": 8.0,
+        "likely_level": 95.0,
+        "likely_source": "published",
+    }
     row = gap("suppressed", low=1.0, high=4.0, marker="c", status="confidential", caveats="flagged", **interval)
     expected = {
         "cell_id": "p/figure/E1/latest", "problem": "p", "need": "needed", "measure": "figure", "place_code": "E1",
@@ -120,7 +131,14 @@ def test_by_month_each_period_has_its_own_cell_and_figure() -> None:
     ]  # fmt: skip
 
 
-AVERAGED = {"measure": "rate", "partial": 5.0, "low": 1.0, "high": 9.0, "basis": "aggregated", "evidence": "2 of 3"}
+AVERAGED: dict[str, Any] = {
+    "measure": "rate",
+    "partial": 5.0,
+    "low": 1.0,
+    "high": 9.0,
+    "basis": "aggregated",
+    "evidence": "2 of 3",
+}
 
 
 @pytest.mark.parametrize(
@@ -163,7 +181,7 @@ def test_no_average_is_taken_for_another_reason_or_where_there_is_none() -> None
     assert cell_of(row, measure="rate", problem=problem)["evidence"] == "2 of 3; 87.7 % of it has a rate"
 
 
-SHARED = {"low": 10.0, "high": 200.0, "split_share": 0.5, "basis": "apportioned", "likely_level": 90.0,
+SHARED: dict[str, Any] = {"low": 10.0, "high": 200.0, "split_share": 0.5, "basis": "apportioned", "likely_level": 90.0,
           "likely_source": "back-tests", "evidence": "shared out"}  # fmt: skip
 
 

@@ -20,7 +20,7 @@ PLACES = rows(
      for code, name, nation in (("E1", "East", "England"), ("E2", "West", "England"), ("W1", "Far", "Wales"))],
     PLACE,
 )  # fmt: skip
-MONTH = {"periods": {"start": "2024-03", "end": "2024-03"}}
+MONTH: dict[str, Any] = {"periods": {"start": "2024-03", "end": "2024-03"}}
 MARCH = months(2024, 3, 1)
 
 

@@ -27,13 +27,13 @@ class Case(NamedTuple):
     def requests(self) -> pl.DataFrame:
         """The requests as `requests.ranked` gives them, with a cost."""
         names = [f"r{n}" for n in range(len(self.costs))]
-        columns = {"request": pl.String, "cost": pl.Float64, "cells": pl.Int64}
+        columns = pl.Schema({"request": pl.String, "cost": pl.Float64, "cells": pl.Int64})
         return pl.DataFrame([names, [float(c) for c in self.costs], self.cells], schema=columns)
 
     @property
     def bundled(self) -> pl.DataFrame:
         """The bundles as `requests.bundles` gives them."""
-        columns = {"requests": pl.List(pl.String), "answers": pl.Int64, "people": pl.Float64}
+        columns = pl.Schema({"requests": pl.List(pl.String), "answers": pl.Int64, "people": pl.Float64})
         told = [([f"r{n}" for n in sorted(wanted)], a, float(p)) for wanted, a, p in self.bundles]
         return pl.DataFrame(told, schema=columns, orient="row")
 
