@@ -48,10 +48,14 @@ def answer(problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: 
     return _with_statuses(problem, view, cells, key)
 
 
+_PART = 4
+"""A SELECT may take one part in so many of the memory of a question: the build that runs it has 500 MB already."""
+
+
 def _most(*tables: pl.DataFrame) -> Most:
     """Give what a SELECT may use: a part of what a person's question may, and room for its tables."""
     memory, seconds = whole_limit()
-    return Most(memory // _TRIED + _COPIES * int(sum(each.estimated_size() for each in tables)), seconds / _TRIED)
+    return Most(memory // _PART + _COPIES * int(sum(each.estimated_size() for each in tables)), seconds / _TRIED)
 
 
 def keys(problem: Problem) -> list[str]:

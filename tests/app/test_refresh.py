@@ -82,7 +82,9 @@ def test_offline_every_source_is_told_in_a_line_and_nothing_is_green(tmp_path: P
     pattern = "link: {page: '" + where + "/page', pattern: csv}"
     root = project(tmp_path, linked=pattern, file="url: /no/such/file.csv")
     done = refresh(root, tmp_path / "store")
-    assert done.returncode == 5 and done.stderr == "", done.stderr
+    # DuckDB's binding may say at the end of a process that it did not count its own objects down.
+    said = done.stderr.partition("nanobind: ")[0]
+    assert done.returncode == 5 and said == "", done.stderr
     told = [line[:15] for line in done.stdout.splitlines() if line.strip()]
     assert told == ["failed: file: f", "failed: linked:"], done.stdout
 

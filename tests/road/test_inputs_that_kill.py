@@ -32,15 +32,17 @@ from tests.workbooks import ods, xlsx, zipped
 
 MOST = 600
 """MB that reading or asking may take."""
+MOST_OF_A_BUILD = 700
+"""MB that a build may take in which inputs are refused: one of the same size without them takes 570 to 620."""
 
 
-def refused(done: Run, *told: str) -> None:
+def refused(done: Run, *told: str, most: int = MOST) -> None:
     """See that a command ended in sentences, and took little memory."""
     assert done.code in (1, 2, 3, 4, 6), (done.code, done.err[-800:])
     assert "Traceback" not in done.err
     for text in told:
         assert text in done.err
-    assert done.peak < MOST
+    assert done.peak < most
 
 
 TEN = "[" + ",".join(["{0}"] * 10) + "]"
@@ -406,7 +408,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run, Path]:
 
 def test_a_problem_that_would_take_the_machine_fails_alone(built: tuple[Run, Run, Path]) -> None:
     done, _, store = built
-    refused(done, *(told for _, told in PROBLEMS.values()))
+    refused(done, *(told for _, told in PROBLEMS.values()), most=MOST_OF_A_BUILD)
     assert "not read: " in done.err and "over 100,000 values once aliases are written out" in done.err
     assert (
         "laughing.sql:9: needs: unknown measure 'laughs'; it may be declared in a source that is not read" in done.err
@@ -422,7 +424,8 @@ def test_a_stored_file_that_kills_is_refused_by_every_build_and_the_one_before_i
 ) -> None:
     *builds, store = built
     for done in builds:
-        refused(done, "beds: new: needs too much memory to read", "ons_claimant_rate: new: ", "bytes unpack to over")
+        named = ("beds: new: needs too much memory to read", "ons_claimant_rate: new: ", "bytes unpack to over")
+        refused(done, *named, most=MOST_OF_A_BUILD)
         assert done.code == 6
     with duckdb.connect(str(out_path(store, "commonground.duckdb")), read_only=True) as con:
         told = con.sql("select measure, value from cells where problem = 'beds'").fetchall()
