@@ -33,7 +33,7 @@ from tests.workbooks import ods, xlsx, zipped
 MOST = 600
 """MB that reading or asking may take."""
 MOST_OF_A_BUILD = 700
-"""MB that a build may take in which inputs are refused: one of the same size without them takes 570 to 620."""
+"""MB that a build may take in which inputs are refused: one of two problems and no such input takes 570."""
 
 
 def refused(done: Run, *told: str, most: int = MOST) -> None:
