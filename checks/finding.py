@@ -61,7 +61,7 @@ def findings(read: Read, check: str, reason: str, found: pl.DataFrame, **given: 
 def in_vain(name: str, check: str, reason: str, texts: list[str], file: str, remedy: str) -> pl.DataFrame:
     """Make findings of what a person declared for a source and no file held has: one for each text."""
     row = {"source": name, "check": check, "reason": reason, "severity": "info", "set_aside": False, "file": file}
-    row |= {"holder": "whoever keeps the source's declaration", "remedy": remedy}
+    row |= {"holder": "the maintainer of the source declaration", "remedy": remedy}
     return rows([{**row, "evidence": text} for text in texts], FINDING)
 
 

@@ -376,7 +376,7 @@ def test_each_gap_says_who_could_close_it_also_where_a_place_is_of_no_nation() -
     places = PLACES.with_columns(pl.when(pl.col("place_code") != "E1").then("nation").alias("nation"))
     found = cells_of(gap("not_returned"), gap("suppressed", place="E2"), placed(1.0, "W1"), places=places)
     assert found.select("holder", "remedy").rows() == [
-        ("A publisher, or the body that makes the return", "Ask why the place is missing."),
+        ("A publisher, or the provider that makes the return", "Ask why the place is missing."),
         ("A publisher", "Ask for larger areas or longer periods, or for access under agreement."), (None, None),
     ]  # fmt: skip
 
@@ -386,10 +386,10 @@ WALES = {"Wales": Elsewhere(holder="StatsWales", how="Ask in Cardiff.")}
 ENGLISH = {"coverage": ("England",), "elsewhere": WALES}
 ASKED = {"ask": "Send it.", "holder": "The holder"}
 LEAVE = "Ask for leave to show it, then declare released: true; or ask for figures that may be shown."
-OWN_SERIES = ("the nation's own statistics body", "Find the nation's own series and declare it as a source.")
-BY_HAND = ("Take a newer file from the publisher's page and keep it with commonground add; if that brings nothing, "
+OWN_SERIES = ("the statistical authority of that nation", "Find the nation's own series and declare it as a source.")
+BY_HAND = ("Take a newer file from the publisher's page and keep it with commonground add; if that adds nothing, "
            "ask the publisher.")  # fmt: skip
-WHOEVER = "whoever runs this installation"
+ADMIN = "your Commonground administrator"
 
 
 @pytest.mark.parametrize(
@@ -405,20 +405,20 @@ WHOEVER = "whoever runs this installation"
         ("fetch_failed", "England", {"access": "not_held", **ASKED}, "The holder", "Send it."),
         ("not_returned", "England", ASKED, "The holder", "Send it."),
         ("not_returned", "England", {"ask": "Send it."}, "A publisher", "Send it."),
-        ("not_returned", "England", {"holder": "The holder"}, "The holder, or the body that makes the return",
+        ("not_returned", "England", {"holder": "The holder"}, "The holder, or the provider that makes the return",
          "Ask why the place is missing."),
         ("not_available", "England", ASKED, "The holder", "Ask the publisher why."),
         ("not_open", "England", {"private": True}, "A publisher", LEAVE),
         ("not_open", "England", {"private": True, **ASKED}, "The holder", "Send it."),
         ("fetch_failed", "England", {"api": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}},
-         WHOEVER, "Set COMMONGROUND_STATXPLORE_KEY to a key of your account with the service, and refresh the source."),
-        ("fetch_failed", "England", URL, WHOEVER, "Refresh the source, or mend the file named in the evidence."),
-        ("fetch_failed", "England", {}, WHOEVER,
-         "Take a newer file from the publisher's page and keep it with commonground add, or mend the file named in "
+         ADMIN, "Set COMMONGROUND_STATXPLORE_KEY to a key of your account with the service, and refresh the source."),
+        ("fetch_failed", "England", URL, ADMIN, "Refresh the source, or repair the file named in the evidence."),
+        ("fetch_failed", "England", {}, ADMIN,
+         "Take a newer file from the publisher's page and keep it with commonground add, or repair the file named in "
          "the evidence."),
-        ("late", "England", {}, "A publisher, or whoever runs this installation", BY_HAND),
-        ("late", "England", {**URL, "holder": "The holder"}, "The holder, or whoever runs this installation",
-         "Refresh the source; if that brings nothing, ask the publisher."),
+        ("late", "England", {}, "A publisher, or your Commonground administrator", BY_HAND),
+        ("late", "England", {**URL, "holder": "The holder"}, "The holder, or your Commonground administrator",
+         "Refresh the source; if that adds nothing, ask the publisher."),
     ],
 )  # fmt: skip
 def test_who_could_close_a_gap_and_how(reason: str, nation: str, said: dict[str, Any], holder: str, how: str) -> None:

@@ -110,12 +110,12 @@ def test_the_page_can_be_read_by_a_screen_reader(html: str) -> None:
 def test_a_missing_figure_shows_its_reason_and_its_bounds_and_never_a_nought() -> None:
     page = Page(render_html(sample()))
     texts = [text for _, text in page.texts]
-    assert "Hidden to protect people, or negligible" in texts
+    assert "Suppressed to protect confidentiality, or negligible" in texts
     assert "between 1 and 4" in texts
     cells = [text for tag, text in page.texts if tag == "td"]
     # Three of five districts have nought households, which is a figure; the two that have none show the reason.
     assert cells.count("0") == 3
-    assert texts.count("Nobody is known to collect it") >= len(NAMES)
+    assert texts.count("Not known to be collected") >= len(NAMES)
 
 
 def test_every_place_has_its_row() -> None:
@@ -171,7 +171,7 @@ def test_a_gap_without_a_holder_or_a_remedy_has_those_of_its_reason() -> None:
     report = sample()
     bare = report.cells.with_columns(pl.lit(None, pl.String).alias("holder"), pl.lit(None, pl.String).alias("remedy"))
     told = next(row for row in shopping_list(report._replace(cells=bare)) if row["reason"] == "not_collected")
-    assert (told["holder"], told["remedy"]) == ("the body that could collect it", "Put the request to the body named.")
+    assert (told["holder"], told["remedy"]) == ("the body that could collect it", "Send the request to the body named.")
 
 
 def test_the_highest_are_the_highest() -> None:
@@ -249,7 +249,7 @@ def test_by_month_the_newest_figure_is_told_with_its_own_time_not_the_month_aske
     assert rows["E06000001"][0]["count"] == "3 of 3"
     assert rows["E06000001"][0]["last"] == "2.5, of 2025"
     assert rows["E06000002"][1]["count"] == "0 of 3" and rows["E06000002"][1]["path"] == ""
-    assert rows["E06000002"][1]["reasons"] == ["Hidden to protect people, or negligible (3)"]
+    assert rows["E06000002"][1]["reasons"] == ["Suppressed to protect confidentiality, or negligible (3)"]
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_half_known_bounds_are_no_bounds() -> None:
 def test_only_some_findings_are_printed_and_the_page_says_how_many_there_are() -> None:
     html = render_html(sample())
     assert "250 findings" in html and "the first 200 are here" in html
-    assert html.count(": Place not known to the register</td>") == 200
+    assert html.count(": Place not in the register</td>") == 200
 
 
 def test_what_a_finding_or_a_place_does_not_say_is_not_printed_as_none() -> None:
@@ -280,7 +280,7 @@ def test_what_a_finding_or_a_place_does_not_say_is_not_printed_as_none() -> None
     )
     html = render_html(bare)
     assert not re.search(r"\bNone\b", html)
-    assert "found by the check c" in html and "whoever keeps the source&#39;s declaration" in html
+    assert "found by the check c" in html and "the maintainer of the source declaration" in html
 
 
 def test_a_problem_of_which_nothing_is_held_has_a_report() -> None:

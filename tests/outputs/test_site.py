@@ -66,7 +66,7 @@ def test_every_link_to_a_page_leads_to_one(paged: Project) -> None:
 def test_a_page_says_what_is_known_what_is_not_and_who_to_ask(paged: Project) -> None:
     told = texts(place_page_path(paged.home, "E06000063"))
     assert "Cumberland" in told and "41,200" in told
-    assert "Ask: HM Revenue and Customs" in told and "Its parts have it, but it can't be averaged" in told
+    assert "Ask: HM Revenue and Customs" in told and "Cannot be recomputed for the merged area" in told
     assert "between 24 and 36" in told
     belfast = texts(place_page_path(paged.home, "N09000003"))
     assert "Ask: Department for Communities (Northern Ireland)" in belfast
@@ -165,7 +165,7 @@ def test_a_page_that_is_gone_is_made_again_and_that_of_a_place_no_longer_asked_a
 
 def test_causes_are_said_in_words_and_counted_where_there_are_many() -> None:
     catalogue = load(ROOT)
-    assert cause_said("furlough_take_up: needs_parts (3 of 46)", catalogue).endswith("can't be averaged (3 of 46)")
+    assert cause_said("furlough_take_up: needs_parts (3 of 46)", catalogue).endswith("for the merged area (3 of 46)")
     assert causes_of("a: late; b: late; c: late", most=2) == ["a: late", "b: late", "and 1 more"]
     assert causes_of(None) == []
 
