@@ -18,6 +18,7 @@ from .periods import of_another_period as of_another_period
 from .registry import check_source as check_source
 from .shares import TOLERANCE as TOLERANCE
 from .shares import TOLERANCE_OF_TOTALS as TOLERANCE_OF_TOTALS
+from .shares import all_reach as all_reach
 from .shares import shares_of_problem as shares_of_problem
 from .shares import shares_of_returns as shares_of_returns
 from .shares import shares_of_totals as shares_of_totals

@@ -27,8 +27,8 @@ CONTRACT: dict[str, Any] = {
 def judge(source: Source, releases: list[pl.DataFrame]) -> pl.DataFrame:
     """Judge each release (conform.CELLS, one frame a release) by the source's contract; give CONTRACT rows.
 
-    Great Expectations is imported here and nowhere else: that takes seconds, and only a release that was
-    not judged before needs it. What it judges are the shares of cells that meet each expectation, one row a release.
+    Great Expectations is imported here and nowhere else: that takes seconds, and only a release in which some cell
+    fails needs it. What it judges are the shares of cells that meet each expectation, one row a release.
     """
     fails = failing(source)
     least = {"cells": 1.0, **dict.fromkeys(fails, TOLERANCE), "no_retired_codes": TOLERANCE_OF_CODES}
@@ -42,13 +42,24 @@ def judge(source: Source, releases: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _tolerated(shares: list[pl.DataFrame], least: dict[str, float]) -> list[dict[str, bool]]:
-    """Judge all releases at once, and one by one only where some release fails."""
+    """Judge the releases in which some cell fails: all at once, and one by one only where some release is refused.
+
+    A release without a failing cell meets the contract whatever is tolerated: only counting is needed to know it.
+    """
+    faulty = [each for each in shares if not _is_whole(each)]
+    if not faulty:
+        return [dict.fromkeys(least, True) for _ in shares]
     from checks.expectations import met
 
-    if not shares:
-        return []
-    together = met(pl.concat(shares), least)
-    return [together] * len(shares) if all(together.values()) else [met(each, least) for each in shares]
+    together = met(pl.concat(faulty), least)
+    if all(together.values()):
+        return [together] * len(shares)
+    return [dict.fromkeys(least, True) if _is_whole(each) else met(each, least) for each in shares]
+
+
+def _is_whole(shares: pl.DataFrame) -> bool:
+    """Return whether a release has cells, and all of them meet every expectation."""
+    return shares["cells"].item() > 0 and all(share == 1 for share in shares.drop("cells").row(0))
 
 
 def _judged(

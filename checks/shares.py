@@ -1,4 +1,4 @@
-"""Shares that Great Expectations judges: of the cells of a file, of the people of a problem, of a total.
+"""Shares to judge: of the cells of a file, of the people of a problem, of a total.
 
 All counting is done here, in one pass over the frame; what is judged is one small row.
 """
@@ -21,6 +21,16 @@ FAULTS = {
     "no_retired_codes": "retired_code",
 }
 """Expectation, and the fault of cells that fail it."""
+
+
+def all_reach(shares: pl.Series, least: float) -> bool:
+    """Return whether the smallest share is at least `least`: the verdict that Great Expectations gives.
+
+    To import Great Expectations for one comparison would take seconds. Unknown shares are passed over; where no
+    share is known, the verdict is no.
+    """
+    smallest = shares.cast(pl.Float64).fill_nan(None).min()
+    return smallest is not None and smallest >= least  # type: ignore[operator]
 
 
 def failing(source: Source) -> dict[str, pl.Expr]:

@@ -13,6 +13,7 @@ import polars as pl
 from checks import (
     TOLERANCE,
     TOLERANCE_OF_TOTALS,
+    all_reach,
     of_another_period,
     shares_of_problem,
     shares_of_returns,
@@ -55,8 +56,8 @@ def source_specs(key: dg.AssetKey) -> Specs:
     described = {name: text for name, (text, _) in _FAMILIES.items()} | {
         "contract": "Columns, types, keys, ranges and sets are as declared (judged by Great Expectations).",
         "age": "The newest period is no older than the publisher's cadence and usual lag allow.",
-        "totals": "Every total is its places and what is known to lie between, to 1 % (judged by Great Expectations).",
-        "returns": "Of what providers usually return 95 % came for the newest period (judged by Great Expectations).",
+        "totals": "Every total is its places and what is known to lie between, to 1 %.",
+        "returns": "Of what providers usually return 95 % came for the newest period.",
     }
     return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in described.items()]
 
@@ -123,15 +124,12 @@ def returns_result(key: dg.AssetKey, reporting: pl.DataFrame) -> dg.AssetCheckRe
 def _shared(
     key: dg.AssetKey, name: str, shares: pl.DataFrame, least: float, counts: dict[str, int], some: str
 ) -> dg.AssetCheckResult:
-    """Let Great Expectations judge a frame of one column of shares; an empty one is met, and needs no judge."""
+    """Compare the least of some shares with the least allowed; where there are no shares, the check passes."""
     if not shares.height:
         return _result(key, name, True, WARN, dict(counts))
-    from checks import met
-
-    passed = all(met(shares, {shares.columns[0]: least}).values())
     share = round(float(shares.to_series().min()), 4)  # type: ignore[arg-type]
     return dg.AssetCheckResult(
-        passed=passed, asset_key=key, check_name=name, severity=WARN,
+        passed=all_reach(shares.to_series(), least), asset_key=key, check_name=name, severity=WARN,
         metadata={**counts, "least share": share, "some": dg.MetadataValue.md(some)},
     )  # fmt: skip
 
@@ -158,7 +156,7 @@ def problem_specs(key: dg.AssetKey) -> Specs:
         "every_cell_once": "No cell stands twice.",
         "of_the_period": "Every figure is of the period asked about, or is said to be carried forward.",
         "explained": "Every gap has a reason that a check found.",
-        "coverage": "Figures are known for the places where 95 % of people live (judged by Great Expectations).",
+        "coverage": "Figures are known for the places where 95 % of people live.",
     }
     return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in described.items()]
 
@@ -189,8 +187,6 @@ def period_result(key: dg.AssetKey, cells: pl.DataFrame, grain: str, instants: C
 
 def coverage_result(key: dg.AssetKey, cells: pl.DataFrame, people: pl.DataFrame) -> dg.AssetCheckResult:
     """Tell for how many of the people a problem's figures are known, with the measures that lack most."""
-    from checks import met
-
     shares = shares_of_problem(cells, people)
     column = "coverage_by_population" if shares["coverage_by_population"].count() else "places_complete"
     lacking = cells.filter(pl.col("reason").is_not_null(), pl.col("need") == "needed")["measure"].value_counts(
@@ -199,7 +195,7 @@ def coverage_result(key: dg.AssetKey, cells: pl.DataFrame, people: pl.DataFrame)
     some = "\n".join(f"- {measure}: {count} cells" for measure, count in lacking.head(10).iter_rows())
     share = float(shares[column].item())
     return dg.AssetCheckResult(
-        passed=all(met(shares, {column: TOLERANCE}).values()), asset_key=key, check_name="coverage", severity=WARN,
+        passed=all_reach(shares[column], TOLERANCE), asset_key=key, check_name="coverage", severity=WARN,
         metadata={"share": round(share, 4), "by": column, "lacking": dg.MetadataValue.md(some)},
     )  # fmt: skip
 

@@ -37,7 +37,7 @@ from pipelines.outputs import (
 from pipelines.outputs import NAME as FILE
 
 FEWEST_READ = 6
-"""Of fewer sources the second process reads none: it would have to import Great Expectations first, as this one."""
+"""Of fewer sources the second process reads none: it might have to import Great Expectations first, as this one."""
 
 
 def build_and_tell(project: Project, problems: Sequence[str], console: Console) -> list[str]:

@@ -1,4 +1,4 @@
-"""Checks of totals and returns as Dagster is told of them, judged by Great Expectations."""
+"""Checks of totals and returns, as Dagster receives them."""
 
 import dagster as dg
 import polars as pl

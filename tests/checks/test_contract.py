@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from checks.contract import judge
-from checks.shares import failing, shares_of_cells, shares_of_problem, shares_of_totals
+from checks.shares import all_reach, failing, shares_of_cells, shares_of_problem, shares_of_totals
 from pipelines.core.schema import CELL, conformed
 from pipelines.declarations.source import Source
 from pipelines.observations.conform import CELLS
@@ -61,6 +61,27 @@ def test_figures_beyond_their_range_are_a_share_of_their_own_measure() -> None:
 def test_a_release_without_cells_is_refused() -> None:
     told = judge(SOURCE, [release([None]).clear()])
     assert told.filter(~pl.col("tolerated"))["expectation"].to_list() == ["cells"]
+
+
+def test_great_expectations_accepts_a_release_without_a_failing_cell_whatever_is_tolerated() -> None:
+    from checks.expectations import met
+
+    fails = failing(SOURCE)
+    least = {"cells": 1.0, **dict.fromkeys(fails, 1.0)}
+    assert set(met(shares_of_cells(release([None] * 3), fails), least).values()) == {True}
+    assert False in met(shares_of_cells(release([None, None, "duplicate"]), fails), least).values()
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [[0.95], [0.9499999999], [1.0, 0.5], [0.96, None], [None, 0.94], [None], [0.97, float("nan")], [float("nan")]],
+    ids=str,
+)
+def test_shares_reach_the_least_share_as_great_expectations_judges_them(shares: list[float | None]) -> None:
+    from checks.expectations import met
+
+    frame = pl.DataFrame({"returns_complete": shares}, schema={"returns_complete": pl.Float64})
+    assert met(frame, {"returns_complete": 0.95}) == {"returns_complete": all_reach(frame.to_series(), 0.95)}
 
 
 @pytest.mark.parametrize("fault", ["unmatched_place", "unreadable", "duplicate", "retired_code"])
