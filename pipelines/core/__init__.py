@@ -1,5 +1,5 @@
-"""Words and tools that every room uses: the schema, reasons, periods, codes of places, errors, and the store.
+"""Shared foundations: table schemas, gap reasons, periods, place codes, errors and the store.
 
-It knows nothing of sources, problems or Dagster, and reads no file but those of the store.
-Its modules are public: import from them.
+This package does not depend on sources, problems or Dagster, and reads only files of the store.
+Its modules are public: import from them directly.
 """

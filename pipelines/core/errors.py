@@ -1,4 +1,4 @@
-"""The few errors a user meets, each saying where, what was found, what was expected, what to do."""
+"""Errors shown to users. Each message states the location, the value found, the value expected and the remedy."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -8,61 +8,61 @@ from pipelines.core.visible import visible
 
 
 class CommongroundError(Exception):
-    """Something the user can put right; shown without a traceback."""
+    """An error that the user can correct; shown without a traceback."""
 
     exit_code = 1
 
     def __init__(self, text: str) -> None:
-        """Say what is wrong; what it quotes of a file or an answer may do no harm to a terminal."""
+        """Store the message, with control characters from files or responses escaped to protect the terminal."""
         super().__init__(visible(text))
 
 
 class DeclarationError(CommongroundError):
-    """A source or problem file says something that cannot be."""
+    """A source or problem file contains an invalid declaration."""
 
     exit_code = 3
 
 
 class HarmfulError(DeclarationError):
-    """A declaration that would take the machine: it is left out, and the others are read."""
+    """A declaration that could exhaust the machine: the catalogue excludes it and reads the others."""
 
 
 class NotReadError(DeclarationError):
-    """A declaration that needs another one which is not read: it is left out with it."""
+    """A declaration that depends on an excluded declaration, and is therefore excluded too."""
 
 
 class UnreadableError(CommongroundError):
-    """A file of data has the wrong shape and is not used."""
+    """A data file has the wrong shape and is not used."""
 
     exit_code = 4
 
 
 class UnknownNameError(CommongroundError):
-    """A name that stands for nothing here."""
+    """A name that is not declared in this project."""
 
     exit_code = 2
 
 
 class DayError(CommongroundError):
-    """A day as of which nothing can be built."""
+    """A date for which no build is possible."""
 
     exit_code = 2
 
 
 class CrosswalkError(CommongroundError):
-    """A crosswalk that would make or lose something, or a figure for a place that it does not have."""
+    """A crosswalk that does not conserve totals, or a figure for a place that the crosswalk lacks."""
 
     exit_code = 4
 
 
 class FetchError(CommongroundError):
-    """A publisher did not give what it should have."""
+    """A publisher's server did not return the expected file."""
 
     exit_code = 5
 
 
 def near(name: str, choices: Iterable[str], most: int = 5) -> str:
-    """Say which known names are like this one, or list some of them, sorted."""
+    """Suggest the known names closest to an unknown name, or list the first known names in order."""
     known = sorted(set(choices))
     folded = {choice.casefold(): choice for choice in known}
     close = [folded[c] for c in get_close_matches(name.casefold(), folded, n=most, cutoff=0.55)]
@@ -75,5 +75,5 @@ def near(name: str, choices: Iterable[str], most: int = 5) -> str:
 
 
 def at(path: Path, line: int | None = None) -> str:
-    """Name a file, and a line of it where known, as editors print them."""
+    """Format a file path, with the line number where known, in the form that editors use."""
     return f"{path}:{line}" if line else str(path)

@@ -1,4 +1,4 @@
-"""Printing frames: for people as a table, for machines as CSV or JSON; text from data can do no harm in either."""
+"""Format frames as a console table, CSV or JSON, with formulas and control characters in data made harmless."""
 
 import json
 from datetime import date
@@ -13,11 +13,11 @@ from pipelines.core.visible import visible
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 SHOWN = 60
-"""Rows that are shown to a person; CSV and JSON have them all."""
+"""Maximum rows of a console table; CSV and JSON contain all rows."""
 
 
 def defused(frame: pl.DataFrame) -> pl.DataFrame:
-    """Put an apostrophe before text that a spreadsheet would run as a formula."""
+    """Prefix an apostrophe to text that a spreadsheet would evaluate as a formula."""
     text = [name for name, dtype in frame.schema.items() if dtype == pl.String]
     risky = {name: pl.any_horizontal(pl.col(name).str.starts_with(mark) for mark in FORMULA) for name in text}
     return frame.with_columns(
@@ -27,22 +27,22 @@ def defused(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def as_csv(frame: pl.DataFrame) -> str:
-    """Write a frame as CSV that is safe to open in a spreadsheet."""
+    """Format a frame as CSV that is safe to open in a spreadsheet."""
     return defused(frame).write_csv()
 
 
 def as_json(frame: pl.DataFrame) -> str:
-    """Write a frame as a JSON array of rows; days in ISO form, missing as null."""
+    """Format a frame as a JSON array of rows, with ISO dates and null for missing values."""
     rows = [{k: v.isoformat() if isinstance(v, date) else v for k, v in row.items()} for row in frame.to_dicts()]
     return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
 
 
 _READABLE = 16
-"""Characters of a column below which words are cut to pieces."""
+"""Narrowest column, in characters, that does not break most words."""
 
 
 def as_table(frame: pl.DataFrame, width: int) -> Table:
-    """Lay a frame out for a person; the first rows of a long one. Where its columns don't fit, each row is a list."""
+    """Format the first rows of a frame as a console table, or each row as a list where the columns do not fit."""
     more = frame.height - SHOWN
     note = (
         f"first {SHOWN} of {frame.height:,} rows; --format csv gives all"
@@ -50,7 +50,7 @@ def as_table(frame: pl.DataFrame, width: int) -> Table:
         else f"{frame.height:,} row{'s' * (frame.height != 1)}"
     )
     table = Table(caption=note, caption_justify="left", show_lines=False, width=min(width, 240))
-    # Text, not markup: a name from data may hold square brackets.
+    # Text, not markup: a name from data may contain square brackets.
     rows = [[Text(_shown(value)) for value in row] for row in frame.head(SHOWN).iter_rows()]
     if _needed(frame.columns, rows) > min(width, 240):
         return _listed(table, frame.columns, rows)
@@ -62,13 +62,13 @@ def as_table(frame: pl.DataFrame, width: int) -> Table:
 
 
 def _needed(names: list[str], rows: list[list[Text]]) -> int:
-    """Say how wide a table must be for its words to stay whole, or nearly so."""
+    """Return the table width, in characters, at which most words remain unbroken."""
     longest = [max([len(name), *(len(row[n]) for row in rows)]) for n, name in enumerate(names)]
     return sum(min(each, _READABLE) + 3 for each in longest) + 1
 
 
 def _listed(table: Table, names: list[str], rows: list[list[Text]]) -> Table:
-    """Lay rows out one below the other, a line for each column."""
+    """Add each row to the table as a list, one line per column."""
     table.show_header = False
     table.add_column(overflow="fold", no_wrap=True)
     table.add_column(overflow="fold", ratio=1)
@@ -85,12 +85,12 @@ def _shown(value: object) -> str:
     if isinstance(value, float):
         if value.is_integer():
             return f"{value:,.0f}"
-        # What is small stays what it is: a weight of 0.003 is not 0.
+        # Small values keep significant digits: a weight of 0.003 must not print as 0.
         return f"{value:.3g}" if abs(value) < 1 else f"{value:,.2f}".rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else visible(str(value))
 
 
 def progress_bar(console: Console) -> Progress:
-    """Give the bar that is shown while something takes time; it goes when that is done."""
+    """Return a progress bar that disappears when the work is complete."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, refresh_per_second=4)

@@ -1,7 +1,7 @@
-"""The kinds of place, and what a code tells by itself: its kind, its nation, and whether it stands for a place at all.
+"""Kinds of place, and the kind, nation and validity that a code itself shows.
 
-Source of the meaning of the first three characters: ONS Register of Geographic Codes. Kinds without such characters
-(NHS trusts, Jobcentres, statistical areas of Eurostat's system) are known by the register only.
+The meaning of the first three characters comes from the ONS Register of Geographic Codes. Codes of some kinds have no
+such prefix (NHS trusts, Jobcentres, Eurostat NUTS areas): only the register identifies their kind.
 """
 
 import re
@@ -47,8 +47,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "nuts2": (),
     "nuts3": (),
 }
-"""The kinds of place, and how their codes begin. A unitary council is a district and an upper tier at once; a clinical
-commissioning group was of the same kind as the part of a board that came after it."""
+"""Kinds of place with their code prefixes. A unitary authority is both a district and an upper tier authority. Clinical
+commissioning groups share their prefix with the sub-ICB locations that replaced them."""
 
 _LIKE: dict[str, tuple[str, ...]] = {
     "unitary authority": ("E06", "W06"),
@@ -77,58 +77,58 @@ _LIKE: dict[str, tuple[str, ...]] = {
     "ward or electoral division": ("E05", "W05", "S13", "N08"),
 }
 ENTITY_TYPES: dict[str, str] = {prefix: name for name, found in _LIKE.items() for prefix in found}
-"""What a GSS code stands for by its first three characters: one kind of place, such as districts, has several."""
+"""Entity name for each prefix of a GSS code; one kind of place, such as districts, has several entities."""
 ENTITIES: dict[str, str] = {prefix: kind for kind, found in reversed(KINDS.items()) for prefix in found}
-"""The first kind that codes with some beginning are of."""
+"""The first kind in order for each code prefix."""
 CODELESS: frozenset[str] = frozenset(kind for kind, prefixes in KINDS.items() if not prefixes)
-"""Kinds that a code does not tell by its beginning."""
+"""Kinds that have no code prefix."""
 LISTED: frozenset[str] = frozenset({"oa", "lsoa", "dz", "sdz", "msoa", "iz", "soa", "ward", *CODELESS})
-"""Kinds of which tables of small areas or of shares may have codes that the register does not."""
+"""Kinds for which a table of small areas or of shares may contain codes that the register lacks."""
 NOT_HELD: dict[str, str] = {
-    "itl3": "ITL 3 is in no file held; the Office for National Statistics publishes it (geoportal.statistics.gov.uk, "
-    "lookup of LAD to LAU1 to ITL3 to ITL2 to ITL1), and ITL 1 and 2 of 2021 and NUTS 3 of 2018 are held",
-    "site": "sites of NHS trusts do not travel with the project; keep a list of the NHS Organisation Data Service by "
-    "`commonground add nhs_trust_sites FILE --released DAY`, one of Scotland's hospitals as phs_hospitals",
-    "practice": "of GP practices only those on the border of England and Wales are held (border_practice); NHS "
-    "England's Organisation Data Service has them all (epraccur)",
-    "oa": "output areas do not travel with the project; keep them by `commonground add ons_output_areas FILE "
+    "itl3": "no stored file has ITL 3; the Office for National Statistics publishes it (geoportal.statistics.gov.uk, "
+    "lookup of LAD to LAU1 to ITL3 to ITL2 to ITL1); ITL 1 and 2 of 2021 and NUTS 3 of 2018 are stored",
+    "site": "NHS trust sites are not bundled with the project; add the NHS Organisation Data Service list with "
+    "`commonground add nhs_trust_sites FILE --released DAY`, and the list of Scottish hospitals as phs_hospitals",
+    "practice": "only GP practices on the border of England and Wales are stored (border_practice); NHS England's "
+    "Organisation Data Service publishes all practices (epraccur)",
+    "oa": "output areas are not bundled with the project; add them with `commonground add ons_output_areas FILE "
     "--released DAY`",
-    "dz": "data zones of 2022 come with `commonground add ons_output_areas FILE --released DAY`; those of 2011 are in "
+    "dz": "add data zones of 2022 with `commonground add ons_output_areas FILE --released DAY`; those of 2011 are in "
     "lsoa_2011",
-    "jobcentre": "Jobcentres are held from 2018 on, of Greater Manchester alone; ask the Department for Work and "
-    "Pensions",
+    "jobcentre": "only Jobcentres in Greater Manchester are stored, from 2018; ask the Department for Work and "
+    "Pensions for others",
     "soa": "super output areas of Northern Ireland are in lsoa_2011",
 }
-"""What to do about a kind of which no place is held, or not of every year: where its codes are, and who has them."""
+"""Advice for kinds with no stored places, or not for every year: where the codes are published, and by whom."""
 NATION_OF = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
 
 GSS = r"^[EWSNK]\d{8}$"
-"""How codes of the Government Statistical Service look."""
+"""Pattern of Government Statistical Service (GSS) codes."""
 _GSS = re.compile(GSS)
 _PSEUDO = re.compile(r"[EWSNMLK]9{8}|X(?:\d{2,8}|\.\.)?")
 _OLD_NORTHERN_IRELAND = re.compile(r"95[A-Z]\w*")
-"""Codes of districts, wards and super output areas of Northern Ireland before 2015."""
+"""Codes of Northern Ireland districts, wards and super output areas before 2015."""
 _TERRITORIAL = re.compile(r"(?:TL|UK)([C-N])\w*")
 _NATION_OF_TERRITORY = {"L": "W", "M": "S", "N": "N"}
 
 
 def tier_of(code: str) -> str | None:
-    """Tell a GSS code's kind of place by its first three characters; null where it is none that is known."""
+    """Return the kind of place that a GSS code's first three characters show; null where they are unknown."""
     return ENTITIES.get(code[:3]) if _GSS.fullmatch(code) else None
 
 
 def is_pseudo(code: str) -> bool:
-    """Tell whether a code stands for no place at all, such as S99999999: unknown, abroad, or of another nation."""
+    """Return whether a code means no place, such as S99999999: unknown, abroad or in another nation."""
     return bool(_PSEUDO.fullmatch(code))
 
 
 def is_of(kind: str, code: str, registered: str | None) -> bool:
-    """Tell whether a code is of a kind, by its beginning or by the kind that it is registered as."""
+    """Return whether a code has a kind, by its prefix or by its registered kind."""
     return registered == kind or code[:3] in KINDS.get(kind, ())
 
 
 def nation_letter(code: str) -> str:
-    """Give the letter of the nation that a code is of; blank where the code does not tell."""
+    """Return the letter of a code's nation; blank where the code does not show it."""
     if _GSS.fullmatch(code):
         return code[0] if code[0] in NATION_OF else ""
     if territory := _TERRITORIAL.fullmatch(code):
@@ -137,17 +137,17 @@ def nation_letter(code: str) -> str:
 
 
 _SYSTEM = re.compile(r"(\w+)_([1-9]\d{3})", re.A)
-# Travel to work areas bear the year of the census that they were drawn by, and came into use years after it.
+# Travel to work areas are named by the year of the census behind them, and came into use years later.
 _IN_USE = {("ttwa", 2001): date(2014, 12, 31), ("ttwa", 2011): date(2015, 12, 31)}
 
 
 def day_of(system: str) -> date:
-    """Give the day on which a place system's codes are read off the register: 31 December of its year.
+    """Return the date at which the register defines a geography's codes: 31 December of its year.
 
-    Raises UnknownNameError for what is no kind and year.
+    Raises UnknownNameError for a name that is not a kind and a year.
     """
     told = _SYSTEM.fullmatch(system)
     if not told:
-        raise UnknownNameError(f"unknown place system {system!r}; expected a kind and a year, such as lad_2023")
+        raise UnknownNameError(f"unknown geography {system!r}; expected a kind and a year, such as lad_2023")
     kind, year = told[1], int(told[2])
     return _IN_USE.get((kind, year), date(year, 12, 31))

@@ -1,8 +1,8 @@
-"""The layout of a store: a number, by which a program knows whether it may read and change what is there.
+"""The layout version of a store, by which a program decides whether it may read and change that store.
 
     layout.json               in the store: {"layout": 2}
 
-A store of a version before has tables and no number.
+A store written before layout versions existed has tables and no layout.json.
 """
 
 import json
@@ -13,7 +13,10 @@ from pipelines.core.store import LAYOUT, layout_path, table_key
 
 
 def layout_of(home: Path) -> int | None:
-    """Give the layout of a store; null where none is noted. Raises CommongroundError for one of a later version."""
+    """Return the layout version of a store, or null where none is recorded.
+
+    Raises CommongroundError for a layout of a later version.
+    """
     path = layout_path(home)
     if not path.is_file():
         return None
@@ -25,18 +28,18 @@ def layout_of(home: Path) -> int | None:
         ) from error
     if layout > LAYOUT:
         raise CommongroundError(
-            f"{path}: found layout {layout}, which a later version wrote; this version knows layouts up to {LAYOUT}; "
-            "use the later version, or name another store"
+            f"{path}: found layout {layout}, expected at most {LAYOUT}; a later version of Commonground wrote this "
+            "store: use that version, or choose another store"
         )
     return layout
 
 
 def state_tables(home: Path) -> list[Path]:
-    """Give the tables of the state that the project wrote; nobody's own files."""
+    """List the state tables that the project wrote, and no other files."""
     return [path for path in sorted((home / "state").glob("*/*.parquet")) if table_key(path) is not None]
 
 
 def is_earlier(home: Path) -> bool:
-    """Tell whether an earlier version wrote the tables of a store."""
+    """Return whether an earlier version wrote the tables of a store."""
     layout = layout_of(home)
     return bool(state_tables(home)) if layout is None else layout < LAYOUT

@@ -1,6 +1,6 @@
-"""What one input may use, and how a person allows more: files, declarations and questions come from strangers too.
+"""Resource limits for files, declarations and queries, because some come from untrusted authors.
 
-An environment variable raises a limit, for whoever has a larger machine. No declaration can.
+An environment variable raises a limit on a larger machine. A declaration cannot raise a limit.
 """
 
 import os
@@ -17,18 +17,20 @@ except ImportError:  # Windows has no such limits
 
 MEMORY, SECONDS, UNPACKED = "COMMONGROUND_MEMORY_MB", "COMMONGROUND_SECONDS", "COMMONGROUND_UNPACKED_MB"
 DEFAULTS = {MEMORY: 400, SECONDS: 8, UNPACKED: 2_000}
-"""MB that reading one workbook or answering one question may take; its seconds; MB that one file may unpack to."""
+"""Memory in MB to read one workbook or run one query; seconds for the same; MB that one file may unpack to."""
 YAML_BYTES, YAML_DEPTH, YAML_NODES = 200_000, 50, 100_000
-"""A declaration: its size, how deep it nests, and its keys and values with every alias written out."""
+"""Limits of a declaration: bytes, nesting depth, and keys and values once aliases are expanded."""
 UNPACKED_FREELY, SWELLING = 24_000_000, 100
-"""A file may unpack to the bytes of the first, or to so many times its packed size; published files reach 42 times."""
+"""A file may unpack to the first number of bytes, or to the second number times its packed size.
+
+The largest ratio of a published file is 42."""
 _BYTES_A_CELL, _CELLS_BY_SIZE = 20, 8
 LINE = 4_000_000
-"""Bytes of one line of text, of those at the top of a file that are looked at one by one."""
+"""Maximum bytes of a line at the top of a file, where lines are inspected one at a time."""
 
 
 def limit(name: str) -> int:
-    """Give a limit: the environment variable of its name, or what holds where that is not set."""
+    """Return a limit from the environment variable of its name, or the default."""
     said = os.environ.get(name, "")
     if not said:
         return DEFAULTS[name]
@@ -38,27 +40,27 @@ def limit(name: str) -> int:
 
 
 def unpacked_limit(packed: int) -> int:
-    """Give the bytes that a file of some packed size may unpack to: what a person set, else what files need."""
+    """Return the bytes that a file may unpack to: the user's limit, else the default for its packed size."""
     most = limit(UNPACKED) * 1_000_000
     return most if os.environ.get(UNPACKED) else min(most, max(UNPACKED_FREELY, SWELLING * packed))
 
 
 def cells_limit(size: int) -> int:
-    """Give the cells that a text of some bytes may have: what fits into the memory allowed, more where it is large."""
+    """Return the cells that a text of `size` bytes may have: as many as fit in memory, and more for a large text."""
     return max(limit(MEMORY) * 1_000_000 // _BYTES_A_CELL, size // _CELLS_BY_SIZE)
 
 
 def raising(name: str) -> str:
-    """Say what a limit is, and how a person raises it."""
+    """State a limit and the environment variable that raises it."""
     unit = "s" if name == SECONDS else "MB"
     return f"the limit is {limit(name):,} {unit}; set {name} to allow more"
 
 
 @contextmanager
 def memory_limited(more: int) -> Iterator[None]:
-    """Let this process take `more` bytes beyond what it has: then an allocation fails, and the machine lives on.
+    """Limit this process to `more` bytes beyond its current memory, so that an allocation fails before the system does.
 
-    Does nothing on a system that has no such limit, or does not say what a process has.
+    Has no effect on a system without such a limit, or without a count of a process's memory.
     """
     now = _data_size()
     if now is None or resource is None:
@@ -74,7 +76,7 @@ def memory_limited(more: int) -> Iterator[None]:
 
 
 def _data_size() -> int | None:
-    """Give the bytes that this process may write to, as Linux counts them."""
+    """Return the bytes of this process's data segment (VmData on Linux); null where not known."""
     with suppress(OSError, ValueError, IndexError):
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         return int(status.partition("VmData:")[2].split()[0]) * 1_024

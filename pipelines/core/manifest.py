@@ -1,9 +1,9 @@
-"""The manifest: a list of all that the project wrote for people to open, and of what it rests on.
+"""The manifest: the output files that the project wrote, and the sources that each group of files depends on.
 
-    outputs.json        in the store, beside out/: groups of files, what each group rests on, the sha256 of each file
+    outputs.json        in the store, beside out/: groups of files, each with its sources and the sha256 of each file
 
-A store of a version before has none. There the files are taken over that its tables name, unless someone has changed
-them since; nobody noted what they rest on, so they are taken to rest on every source.
+A store written by an earlier version has no manifest. The manifest is then rebuilt from the files that its tables name,
+except files that a person has changed. Their sources were not recorded, so they are assumed to depend on every source.
 """
 
 import json
@@ -18,11 +18,11 @@ from pipelines.core.errors import UnreadableError
 from pipelines.core.store import hash_file, out_path, read_table, state_path, table_key, write_whole
 
 UNKNOWN = "*"
-"""Stands in `rests_on` where nobody noted the sources."""
+"""Value of `rests_on` where the sources were not recorded."""
 
 
 class Written(NamedTuple):
-    """A file that was written: the hashes its bytes may have, and its size and time of change when last seen."""
+    """An output file: the hashes that its content may have, and its size and modification time when last checked."""
 
     sha256: tuple[str, ...]
     size: int = -1
@@ -30,7 +30,7 @@ class Written(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Files that are made together: the sources of figures they rest on, and each file by its name."""
+    """Output files written together: the sources that they depend on, and each file by name."""
 
     rests_on: tuple[str, ...]
     files: dict[str, Written]
@@ -40,12 +40,12 @@ Manifest = dict[str, Group]
 
 
 def manifest_path(home: Path) -> Path:
-    """Give the file of the manifest."""
+    """Return the path of the manifest."""
     return home / "outputs.json"
 
 
 def read_manifest(home: Path) -> Manifest:
-    """Read the manifest; in a store of a version before, which has none, take over the files that its tables name."""
+    """Read the manifest, or rebuild it from the tables of a store that an earlier version wrote."""
     path = manifest_path(home)
     if not path.is_file():
         return _adopted(home)
@@ -54,8 +54,8 @@ def read_manifest(home: Path) -> Manifest:
         return {of: Group(tuple(each["rests_on"]), _files(each["files"])) for of, each in groups.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableError(
-            f"{path}: the list of what was written into out/ can't be read ({error}); restore it, or move {path.name} "
-            "and out/ away together and build again"
+            f"{path}: cannot read the list of output files ({error}); restore it, or move both {path.name} "
+            "and out/ elsewhere and build again"
         ) from error
 
 
@@ -64,7 +64,7 @@ def _files(noted: dict[str, Any]) -> dict[str, Written]:
 
 
 def take_over(home: Path) -> Manifest:
-    """Read the manifest; where there is none yet, begin it with what a version before wrote, if that may be written."""
+    """Read the manifest; where there is none, rebuild it and write it if the store is writable."""
     if manifest_path(home).is_file():
         return read_manifest(home)
     with suppress(PermissionError), changing(home) as manifest:
@@ -74,7 +74,7 @@ def take_over(home: Path) -> Manifest:
 
 @contextmanager
 def changing(home: Path) -> Iterator[Manifest]:
-    """Give the manifest to be changed, and write it when the block ends; one process of a build at a time."""
+    """Yield the manifest for changes and write it at the end of the block; a lock admits one process at a time."""
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "outputs.lock"):
         manifest = read_manifest(home)
@@ -84,12 +84,12 @@ def changing(home: Path) -> Iterator[Manifest]:
 
 
 _SLACK_NS = 60 * 10**9
-"""A store that was copied has its files in any order: so much later than its table a file may be."""
+"""Tolerance, in nanoseconds, by which a file may be later than its table: copying a store changes the order."""
 _SCENARIO = ("council", "side", "scenario")
 
 
 def _adopted(home: Path) -> Manifest:
-    """Take over the files that a version without a manifest wrote: those its tables name, unless changed since."""
+    """Rebuild the manifest from the unmodified files that the tables of an earlier version name."""
     groups = {f"report {done.stem}": (done, list(read_table(done)["file"])) for done in _tables(home, "report")}
     for done in _tables(home, "warehouse"):
         groups["warehouse"] = (done, [*read_table(done)["file"], "commonground.latest.txt"])
@@ -102,12 +102,12 @@ def _adopted(home: Path) -> Manifest:
 
 
 def _tables(home: Path, kind: str) -> list[Path]:
-    """Give the tables that say which files were written of a kind of output."""
+    """List the tables that record the files of one kind of output."""
     return [path for path in sorted(state_path(home, kind, "").parent.glob("*.parquet")) if table_key(path)]
 
 
 def _unchanged(home: Path, done: Path, names: list[str]) -> dict[str, Written]:
-    """Give those files that have not been changed since the table was written that names them."""
+    """Return the files that have not changed since the table that names them was written."""
     by = done.stat().st_mtime_ns + _SLACK_NS
     paths = {name: out_path(home, name) for name in names}
     return {n: _as_it_is(path) for n, path in paths.items() if path.is_file() and path.stat().st_mtime_ns <= by}
@@ -119,7 +119,7 @@ def _as_it_is(path: Path) -> Written:
 
 
 def _is_rehearsal(path: Path) -> bool:
-    """Tell a file of a rehearsal, which no table names, by its columns."""
+    """Return whether a file is a scenario's output, by its columns: no table names such files."""
     try:
         with path.open(encoding="utf-8") as file:
             columns = tuple(file.readline().strip().split(","))

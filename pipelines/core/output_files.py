@@ -1,7 +1,7 @@
-"""What the project writes for people to open: each file listed in the manifest before it is written.
+"""Write output files, each listed in the manifest before it is written.
 
-Only what is listed is ever replaced or removed. A file at one of our names that we did not write, or that someone has
-changed since, is that person's: it stays in the folder, under a name of its own, before ours is written.
+Only files listed in the manifest are replaced or removed. A file that the project did not write, or that someone has
+changed since, belongs to the user. It is renamed within its folder before the project writes its own file.
 """
 
 import os
@@ -18,17 +18,17 @@ from pipelines.core.manifest import Group, Manifest, Written, changing, read_man
 from pipelines.core.store import digest, hash_file, out_path, write_whole
 
 YOURS = "yours"
-"""How the groups begin that list files of people, moved out of the way of ours."""
+"""Prefix of the manifest groups that list users' renamed files."""
 _AT_ONCE = 256
 
 
 def locate(home: Path, name: str) -> Path:
-    """Give the path of a listed file: under out/, or where its whole path says."""
+    """Return the path of a file in the manifest: under out/, or its absolute path."""
     return out_path(home, name)
 
 
 def listed_name(home: Path, path: Path) -> str:
-    """Give the name by which a file is listed: from out/ on where it is in it, so that a store may be moved."""
+    """Return the name of a file in the manifest: relative to out/ where possible, so that a store can be moved."""
     out = out_path(home.resolve(), "")
     return path.relative_to(out).as_posix() if path.is_relative_to(out) else str(path)
 
@@ -40,9 +40,9 @@ def write_outputs(
     contents: Iterable[tuple[str, bytes]],
     staying: Collection[str] | None = None,
 ) -> None:
-    """Write a group of files, each listed before it is written, so that a killed build leaves none unlisted.
+    """Write a group of files, each listed before it is written, so that a killed build leaves no unlisted file.
 
-    Files of the group from before are removed unless they are named in `staying`; all stay where that is null.
+    Removes earlier files of the group that `staying` does not name; removes none where `staying` is null.
     """
     made, left = set(staying or ()), iter(contents)
     while batch := list(islice(left, _AT_ONCE)):
@@ -54,10 +54,10 @@ def write_outputs(
 
 
 def claim(home: Path, of: str, rests_on: Collection[str], digests: Mapping[str, str]) -> None:
-    """List files that are about to be written; a person's file at such a name is moved out of the way."""
+    """List files in the manifest before they are written, and rename any user's file in their place."""
     with changing(home) as manifest:
         group = manifest.get(of, Group((), {}))
-        # Until the group is finished, some of its files are as they were before.
+        # Until the group is complete, some of its files are still earlier versions.
         manifest[of] = Group(_both(group.rests_on, rests_on), dict(group.files))
         for name, sha256 in digests.items():
             before = group.files.get(name)
@@ -68,7 +68,7 @@ def claim(home: Path, of: str, rests_on: Collection[str], digests: Mapping[str, 
 
 
 def finish(home: Path, of: str, rests_on: Collection[str], made: Collection[str] | None) -> None:
-    """Note that a group is written as a whole, and remove its other files; with null all files of it stay."""
+    """Record that a group is complete and remove its other files; keep all files where `made` is null."""
     with changing(home) as manifest:
         group = manifest.get(of, Group((), {}))
         staying = set(group.files if made is None else made)
@@ -79,7 +79,7 @@ def finish(home: Path, of: str, rests_on: Collection[str], made: Collection[str]
 
 
 def _left_over(home: Path, manifest: Manifest, of: str, staying: Collection[str]) -> dict[str, Written]:
-    """Remove the files of a group that are not among those that stay; give those that the system won't let go."""
+    """Remove the files of a group that are not in `staying`; return those that the system refuses to remove."""
     left = {}
     for name, written in manifest.get(of, Group((), {})).files.items():
         if name in staying:
@@ -90,13 +90,13 @@ def _left_over(home: Path, manifest: Manifest, of: str, staying: Collection[str]
             continue
         try:
             path.unlink(missing_ok=True)
-        except PermissionError:  # Windows: someone has it open; the next build tries again
+        except PermissionError:  # Windows: the file is open; the next build tries again
             left[name] = written
     return left
 
 
 def drop_groups(home: Path, kind: str, names: Collection[str]) -> None:
-    """Remove the files of the groups of a kind, as `report`, whose names are not among those given."""
+    """Remove the files of all groups of a kind, such as `report`, except the groups in `names`."""
     gone = [of for of in read_manifest(home) if of.startswith(f"{kind} ") and of.split(" ", 1)[1] not in names]
     if not gone:
         return
@@ -110,7 +110,7 @@ def drop_groups(home: Path, kind: str, names: Collection[str]) -> None:
 
 
 def is_ours(path: Path, written: Written | None) -> bool:
-    """Tell whether a file is as we wrote it: unchanged since it was last seen, or with bytes that we wrote."""
+    """Return whether a file is as the project wrote it: unchanged since the last check, or with a recorded hash."""
     if written is None or path.is_symlink() or not path.is_file() or _log_of(path).exists():
         return False
     now = path.stat()
@@ -118,12 +118,12 @@ def is_ours(path: Path, written: Written | None) -> bool:
 
 
 def _log_of(path: Path) -> Path:
-    """Name the file in which DuckDB keeps what someone has written into a database and not yet folded in."""
+    """Return the path of DuckDB's write-ahead log, which has changes that are not yet in the database file."""
     return path.with_name(f"{path.name}.wal")
 
 
 def _seen(path: Path, written: Written) -> Written:
-    """Note the size and the time of change of a file that has just been written, and which of its hashes it has."""
+    """Record the size, modification time and hash of a file just written."""
     if written.size >= 0 or not path.is_file():
         return written
     now = path.stat()
@@ -135,7 +135,7 @@ def _both(some: Collection[str], others: Collection[str]) -> tuple[str, ...]:
 
 
 def _set_aside(home: Path, manifest: Manifest, name: str, rests_on: Collection[str]) -> None:
-    """Move a person's file to a name of its own in the same folder, and list it as theirs."""
+    """Rename a user's file within its folder, and list it in the manifest as the user's."""
     path = locate(home, name)
     stem, dot, ending = path.name.partition(".")
     day = datetime.now(UTC).date().isoformat()
@@ -146,7 +146,7 @@ def _set_aside(home: Path, manifest: Manifest, name: str, rests_on: Collection[s
 
 
 def move_file(path: Path, new: Path) -> None:
-    """Move a person's file, with the log of a database beside it; raise CommongroundError where that fails."""
+    """Move a user's file together with its DuckDB log; raise CommongroundError where that fails."""
     try:
         new.parent.mkdir(mode=0o700, exist_ok=True)
         path.rename(new)
@@ -154,8 +154,8 @@ def move_file(path: Path, new: Path) -> None:
             _log_of(path).rename(_log_of(new))
     except OSError as error:
         raise CommongroundError(
-            f"{path}: someone put this file here or changed it, and it can't be moved to {new} ({error}); "
-            "close what has it open, or move it away yourself"
+            f"{path}: a user added or changed this file, and it cannot be moved to {new} ({error}); "
+            "close the program that has it open, or move it yourself"
         ) from error
 
 
@@ -166,16 +166,16 @@ def _list_yours(manifest: Manifest, name: str, rests_on: Collection[str]) -> Non
 
 
 def yours(home: Path) -> frozenset[str]:
-    """Name the files of people that were moved out of the way of ours."""
+    """List the users' files that were renamed to make room for outputs."""
     manifest = read_manifest(home)
     return frozenset(name for of, group in manifest.items() if of.split(" ")[0] == YOURS for name in group.files)
 
 
 @contextmanager
 def telling_of_yours(home: Path, console: "Console") -> Iterator[None]:
-    """Tell of the files of people that were moved out of the way of what was written within the block."""
+    """Print the users' files that were renamed while the block ran."""
     before = yours(home)
     yield
     for name in sorted(yours(home) - before):
-        line = f"Kept     someone had put a file at one of our names, or changed it: it is now {locate(home, name)}"
+        line = f"Kept     a user had added or changed a file at an output's path; renamed to {locate(home, name)}"
         console.print(line, soft_wrap=True, highlight=False, markup=False)

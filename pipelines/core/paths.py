@@ -1,4 +1,4 @@
-"""Where the project and its store are on this machine."""
+"""Locations of the project and its store on this machine."""
 
 import os
 from pathlib import Path
@@ -8,12 +8,12 @@ STORE = "COMMONGROUND_STORE"
 
 
 def root() -> Path:
-    """Give the directory of the project: COMMONGROUND_PROJECT where set, else the one this program is in."""
+    """Return the project directory: COMMONGROUND_PROJECT where set, else the directory of this program."""
     told = os.environ.get(PROJECT)
     return Path(told).resolve() if told else Path(__file__).resolve().parents[2]
 
 
 def store_of() -> Path:
-    """Give the directory of the store: COMMONGROUND_STORE where set, else data/ in the project."""
+    """Return the store directory: COMMONGROUND_STORE where set, else data/ in the project."""
     told = os.environ.get(STORE)
     return Path(told).resolve() if told else root() / "data"

@@ -1,4 +1,4 @@
-"""Periods: two dates, the first day and the last; how publishers spell them, and how people read them."""
+"""Reference periods: first and last day, publishers' spellings, and display format."""
 
 import re
 from calendar import month_abbr, month_name
@@ -18,18 +18,18 @@ _FINANCIAL = r"(\d{4}) ?[-/–] ?(\d{4}|\d{2})"
 
 
 class Span(NamedTuple):
-    """A period: first and last day."""
+    """A reference period: first and last day."""
 
     start: date
     end: date
 
 
 Read = Callable[..., Span | None]
-"""From the groups of a spelling to its period; null, or a ValueError, where there is no such period."""
+"""Function from the groups of a spelling to its period; null or ValueError where no such period exists."""
 
 
 def months(year: int, month: int, count: int) -> Span:
-    """Give the period of some whole months, from the first of one."""
+    """Return the period of `count` whole months that starts on the first of a month."""
     after = year * 12 + month - 1 + count
     return Span(date(year, month, 1), date(after // 12, after % 12 + 1, 1) - timedelta(days=1))
 
@@ -76,7 +76,7 @@ def _calendar_quarter(first: str, last: str, year: str) -> Span | None:
 
 
 def _follows(year: str, next_year: str) -> bool:
-    """Tell whether `20`, or `2020`, is the year after 2019."""
+    """Return whether `next_year`, such as `20` or `2020`, is the year after `year`, such as 2019."""
     return str(int(year) + 1)[-len(next_year) :] == next_year
 
 
@@ -108,12 +108,12 @@ def _iso_week(year: str, week: str) -> Span:
 
 
 def _lasting(year: str, month: str, count: str, unit: str) -> Span:
-    """ISO 8601: a first day and how many months or years from it."""
+    """Return the period of an ISO 8601 start month and a duration in months or years."""
     return months(int(year), int(month), int(count) * (12 if unit == "Y" else 1))
 
 
 def _lasting_from_day(year: str, month: str, day: str, count: str, unit: str) -> Span:
-    """ISO 8601 again, from a day within a month: to the day before the same one, so many months or years later."""
+    """Return the period of an ISO 8601 start day and a duration in months or years, ending the day before."""
     first, last = date(int(year), int(month), int(day)), _lasting(year, month, count, unit).end
     return Span(first, (last + timedelta(days=1)).replace(day=first.day) - timedelta(days=1))
 
@@ -173,14 +173,14 @@ _DAY_SPELLED = [(re.compile(text), read) for text, read in _DAYS]
 
 
 def parse_period(text: str, kind: PeriodKind, formats: tuple[str, ...] = (), ends: bool = False) -> Span | None:
-    """Read a period of a known kind; null where the text is none. Only spellings with one meaning are read.
+    """Parse a period of a known kind; return null where the text is not one. Ambiguous spellings are not accepted.
 
     day: `2023-06-30`, `30 June 2023`; week: `2023-W05`, or its first day; month: `2023-11`, `November 2023`,
     `2023 Nov`, `202311`, `2023-11-01/P1M`; quarter: `2023 Q1`, `2022-23 Q4`, `January to March 2023`; year: `2023`,
     `2023-01-01/P1Y`; financial_year: `2019-20`, `2019/2020`, `2019 to 2020`, `April 2019 to March 2020`; mid_year:
     `2020`, `mid-2020`, `2020-06-30`; span: `April 2019 to June 2021`, `04/2021 - 03/2022`, `2013-04-01/P3Y`. The
-    interval form is ISO 8601's. With formats, a date in just one of them, which stands for the period it lies in; a
-    week starts on it, or ends on it where `ends`.
+    forms with a slash are ISO 8601 intervals. With `formats`, the text must be a date in exactly one of them, and the
+    result is the period that contains the date. A week starts on that date, or ends on it where `ends` is true.
     """
     text = " ".join(text.split())
     try:
@@ -192,7 +192,7 @@ def parse_period(text: str, kind: PeriodKind, formats: tuple[str, ...] = (), end
         day = next((span for span in _spelled(text, _DAY_SPELLED) if span), None)
         return _around(day.start, kind, ends) if day else None
     except (ValueError, OverflowError):
-        # A month 13, a 31 June, a year 0: no period.
+        # Month 13, 31 June or year 0 is not a period.
         return None
 
 
@@ -201,7 +201,7 @@ def _spelled(text: str, spellings: list[tuple[re.Pattern[str], Read]]) -> list[S
 
 
 def _formatted(text: str, kind: PeriodKind, formats: tuple[str, ...], ends: bool) -> Span | None:
-    """Read a date by declared formats; where two formats read two dates out of it, it is none."""
+    """Parse a date by declared formats; return null where two formats give different dates."""
     days = {day for each in formats if (day := _strptime(text, each))}
     return _around(days.pop(), kind, ends) if len(days) == 1 else None
 
@@ -214,7 +214,7 @@ def _strptime(text: str, form: str) -> date | None:
 
 
 def _around(day: date, kind: PeriodKind, ends: bool) -> Span:
-    """Give the period of some kind that a date stands for."""
+    """Return the period of a kind that contains a date, or that starts or ends on it for a week."""
     if kind == "week":
         first = day - timedelta(days=6) if ends else day
         return Span(first, first + timedelta(days=6))
@@ -231,7 +231,7 @@ MONTHS_LONG = {"month": 1, "quarter": 3, "year": 12}
 
 
 def spine(grain: Grain, start: str, end: str | None, as_of: date) -> list[Span]:
-    """List the periods that a problem asks about, from the first to the last that ended by the day of the build."""
+    """List the periods of a problem, from the first to the last that ends by the day of the build."""
     if grain == "latest":
         return [Span(as_of, as_of)]
     first = _bound(start, grain)
@@ -256,7 +256,7 @@ def _bound(text: str, grain: Grain) -> Span:
 
 
 def say(start: date | None, end: date | None) -> str:
-    """Write a period as people do."""
+    """Format a period for display, such as `2023`, `May 2023` or `April 2022 to March 2023`."""
     if not start or not end:
         return "no period"
     if start == end:

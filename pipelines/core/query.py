@@ -1,4 +1,4 @@
-"""Running one question on DuckDB within limits: memory, time, and no way to write or to read a file."""
+"""Run one DuckDB query within limits of memory and time, without access to files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,21 +16,21 @@ _QUESTIONS = ("SELECT", "EXPLAIN", "RELATION", "PRAGMA", "MULTI")
 
 
 class Most(NamedTuple):
-    """What a question may use: bytes of memory, and seconds."""
+    """Limits of a query: bytes of memory, and seconds."""
 
     memory: int
     seconds: float
 
 
 def whole_limit() -> Most:
-    """Give what a question of a person may use."""
+    """Return the limits of a query that a user runs."""
     return Most(limit(MEMORY) * 1_000_000, limit(SECONDS))
 
 
 def closed_config(most: Most) -> dict[str, Any]:
-    """Give the settings of a connection that runs what a stranger may have written.
+    """Return the settings of a connection that runs untrusted SQL.
 
-    No directory for temporary files: DuckDB lets a COPY write there, also where other access to files is off.
+    The directory for temporary files is empty, because DuckDB lets COPY write there even without other file access.
     """
     return {
         "enable_external_access": "false",
@@ -43,10 +43,10 @@ def closed_config(most: Most) -> dict[str, Any]:
 
 
 def run_question(con: duckdb.DuckDBPyConnection, text: str, most: Most, what: str = "the query") -> pl.DataFrame:
-    """Run one question and give its rows; raise duckdb.Error where it does not run, CommongroundError at a limit."""
+    """Run one query and return its rows; raise duckdb.Error where it is invalid, CommongroundError at a limit."""
     statements = con.extract_statements(text)
     if len(statements) != 1 or statements[0].type.name not in _QUESTIONS:
-        raise duckdb.InvalidInputException("expected one SELECT; only questions are allowed")
+        raise duckdb.InvalidInputException("expected one SELECT; only queries are allowed")
     late = Event()
     with _interrupted(con, late, most.seconds), memory_limited(most.memory):
         try:
@@ -59,7 +59,7 @@ def run_question(con: duckdb.DuckDBPyConnection, text: str, most: Most, what: st
 
 @contextmanager
 def _interrupted(con: duckdb.DuckDBPyConnection, late: Event, seconds: float) -> Iterator[None]:
-    """Interrupt what a connection does once its time is over."""
+    """Interrupt the query of a connection after a number of seconds."""
 
     def interrupt() -> None:
         late.set()
@@ -75,12 +75,12 @@ def _interrupted(con: duckdb.DuckDBPyConnection, late: Event, seconds: float) ->
 
 
 def _rows(con: duckdb.DuckDBPyConnection, text: str, late: Event, most: int) -> pl.DataFrame:
-    """Take the rows in parts: all at once, they could fill the machine before anyone had counted them."""
+    """Fetch the rows in batches, so that their total size is checked before memory runs out."""
     import pyarrow
 
     relation = con.sql(text)
     if relation is None:
-        raise duckdb.InvalidInputException("the query gives no rows")
+        raise duckdb.InvalidInputException("the query returns no rows")
     reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
     batches, size = [], 0
     try:
@@ -91,7 +91,7 @@ def _rows(con: duckdb.DuckDBPyConnection, text: str, late: Event, most: int) -> 
             if size > most:
                 raise MemoryError
             batches.append(batch)
-    except OSError as error:  # Arrow hands on what stopped DuckDB as an OSError
+    except OSError as error:  # Arrow raises DuckDB's own error as an OSError
         raise _stopped(str(error), late) from error
     found = pl.from_arrow(pyarrow.Table.from_batches(batches, reader.schema))
     assert isinstance(found, pl.DataFrame)

@@ -191,7 +191,7 @@ def test_a_code_is_one_row_as_it_was_last() -> None:
         ("lad_2008", "unknown place system 'lad_2008': no place of it is held; .*in the register from 2009 on"),
         ("laad_2023", "nearest: lad|lad"),
         ("sub_icb_2023", "no place of it is held; .*kinds are"),
-        ("site_2023", "sites of NHS trusts do not travel with the project"),
+        ("site_2023", "NHS trust sites are not bundled with the project"),
         ("lad", "expected a kind and a year, such as lad_2023"),
     ],
 )
