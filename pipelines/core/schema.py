@@ -1,6 +1,6 @@
-"""The conformed tables: each column once, with its type and its meaning.
+"""Conformed tables: each column with its type and meaning.
 
-Storage, the analyst's file, the docs and the checks all read these.
+Storage, the analyst's file, the docs and the checks all use these definitions.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ Status = Literal[
     "not_available",
     "not_applicable",
 ]
-"""What a publisher says of one figure, best first. `worst` is the rightmost."""
+"""Observation status of a published figure, in order from best to worst."""
 
 STATUSES: tuple[str, ...] = get_args(Status)
 
@@ -41,10 +41,10 @@ STATUS_SYMBOLS: dict[str, tuple[str, str]] = {
 }
 
 VALUELESS: frozenset[str] = frozenset({"low", "confidential", "not_available", "not_applicable"})
-"""Statuses under which a published cell carries no figure."""
+"""Statuses under which a published cell has no figure."""
 
 Basis = Literal["observed", "recoded", "moved_land", "merged", "aggregated", "apportioned", "rate_averaged"]
-"""How a value came to the place it is shown for."""
+"""How a value for a place was derived from published figures."""
 
 
 class Column(NamedTuple):
@@ -187,17 +187,17 @@ FINDING: dict[str, Column] = {
 
 
 def dtypes(columns: Mapping[str, Column]) -> pl.Schema:
-    """Give the Polars schema of a conformed table."""
+    """Return the Polars schema of a conformed table."""
     return pl.Schema({name: column.dtype for name, column in columns.items()})
 
 
 def empty(columns: Mapping[str, Column]) -> pl.DataFrame:
-    """Make a conformed table with no rows."""
+    """Return a conformed table with no rows."""
     return pl.DataFrame(schema=dtypes(columns))
 
 
 def conformed(frame: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
-    """Select and type the columns of a conformed table; columns that the frame lacks are null."""
+    """Select the columns of a conformed table and cast their types; columns that the frame lacks are null."""
     have = set(frame.columns)
     return frame.select(
         (pl.col(name) if name in have else pl.lit(None)).cast(column.dtype).alias(name)
@@ -206,7 +206,7 @@ def conformed(frame: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFram
 
 
 def rows(records: list[dict[str, Any]], columns: Mapping[str, Column]) -> pl.DataFrame:
-    """Make a conformed table from records; keys that a record lacks are null."""
+    """Build a conformed table from records; keys that a record lacks are null."""
     if not records:
         return empty(columns)
     return pl.DataFrame(

@@ -1,4 +1,4 @@
-"""Slices: the observations of one measure and period, and the newest release of each."""
+"""Slices: the observations of one measure and reference period, and the newest release of each."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 
 SLICE = ["measure", "period_start", "period_end"]
-"""What tells one slice from another."""
+"""Columns that identify a slice."""
 RELEASED = "released_at"
-"""What tells one release of a slice from another."""
+"""Column that identifies a release of a slice."""
 Rows = np.ndarray[Any, np.dtype[Any]]
 
 
 def whole_slices(batches: Iterable[pl.DataFrame], key: Sequence[str] = SLICE) -> Iterator[tuple[pl.DataFrame, Rows]]:
-    """Cut figures that come in batches where a slice ends: frames of whole slices, and the row each slice starts at."""
+    """Regroup batches of observations into frames of whole slices; yield each with the first row of each slice."""
     rest: pl.DataFrame | None = None
     for batch in batches:
         whole = batch if rest is None else rest.vstack(batch)
@@ -27,18 +27,18 @@ def whole_slices(batches: Iterable[pl.DataFrame], key: Sequence[str] = SLICE) ->
 
 
 def slice_starts(observed: pl.DataFrame, key: Sequence[str] = SLICE) -> Rows:
-    """Give the row at which each slice starts."""
+    """Return the row at which each slice starts."""
     changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in key)
     return observed.select((changed | (pl.int_range(pl.len()) == 0)).arg_true()).to_series().to_numpy()
 
 
 def in_slices(observed: pl.DataFrame) -> bool:
-    """Tell whether the rows of each slice follow each other."""
+    """Return whether the rows of each slice are contiguous."""
     return bool(len(slice_starts(observed)) == observed.select(pl.struct(SLICE).n_unique()).item())
 
 
 def newest(observation: pl.DataFrame) -> pl.DataFrame:
-    """Keep, for each measure and period, the cells of the newest release that has that period.
+    """Return, for each measure and period, the cells of the newest release that has that period.
 
     `order` numbers a source's releases by the day they were released.
     """
@@ -50,9 +50,10 @@ SLICE_OF_TOTAL = [*SLICE, "total_code"]
 
 
 def sums_of_places(current: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
-    """Sum up for each total what its places give; figures of places published together count once, and whole.
+    """Sum for each published total the figures of its places; a figure of places published together counts once.
 
-    Gives, by slice and total_code, `local`, how many `figures` and `places_given` it is of, and what is hidden.
+    Returns, by slice and total_code: `local`, the sum; `figures` and `places_given`, the number of figures and places
+    in it; `places_hidden`, the number of suppressed places; and the bounds of their sum.
     """
     numbered = current.with_row_index("cell").with_columns(pl.col("place_code").str.split("+").alias("part"))
     numbered = numbered.with_columns(pl.col("part").list.len().alias("parts"))

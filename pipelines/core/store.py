@@ -1,15 +1,15 @@
-"""Where bytes and tables are kept: snapshots as published, state as Parquet, one rename for every write.
+"""The store: snapshots as published and state tables in Parquet, each written by one rename.
 
 The store is a directory:
 
-    snapshots/log.jsonl       one line for every fetch, only ever added to
-    snapshots/<sha256>        the bytes, stored once however often they were fetched
-    ledger/<problem>.parquet  when each gap was first seen, last seen, closed
-    state/<kind>/<name>.parquet   tables; each carries the key of what it was made from
-    out/                      what people open
-    outputs.json              what of that the project wrote (manifest)
-    layout.json               which versions can use the store (layout)
-    withdrawn/                what someone changed in out/ and rests on a source that is no longer public
+    snapshots/log.jsonl       one line for each fetch, append-only
+    snapshots/<sha256>        the bytes of a file, stored once
+    ledger/<problem>.parquet  when each gap was first seen, last seen and closed
+    state/<kind>/<name>.parquet   tables, each with the key of its inputs
+    out/                      output files for users
+    outputs.json              the output files that the project wrote (manifest)
+    layout.json               the layout version of the store (layout)
+    withdrawn/                files in out/ that a user changed and that use a source which is no longer public
 """
 
 import hashlib
@@ -35,17 +35,17 @@ RESTS_ON = "commonground_rests_on"
 TEMPORARY = ".making-"
 LOCK_SECONDS = 120
 LAYOUT = 2
-"""The layout of stores that this program writes: one more when a version can't use the tables of the one before."""
+"""Layout version that this program writes; it increases when tables of the previous layout become unusable."""
 _HALF_MADE = re.compile(rf"{re.escape(TEMPORARY)}[0-9a-f]{{32}}")
 
 
 Change = Literal["", "new", "redated", "same", "failed"]
-"""What a fetch changed. new: other bytes than the last; redated: the same bytes as a release of another day
-or name; same: nothing new; failed: no file came. Blank in lines of before this was noted."""
+"""What a fetch changed. new: bytes differ from the last; redated: same bytes, released on another day or under another
+name; same: no change; failed: no file received. Blank in lines that predate this field."""
 
 
 class Snapshot(NamedTuple):
-    """One line of the log: a file as published, how it came here, and what it changed."""
+    """One line of the log: a published file, its origin, and what changed."""
 
     source: str
     sha256: str
@@ -64,48 +64,48 @@ class Snapshot(NamedTuple):
 
     @property
     def brings_file(self) -> bool:
-        """Tell whether the line stands for a release of its own, not for one held before or for a failure."""
+        """Return whether the line records a new release, not a stored one or a failure."""
         return bool(self.sha256) and self.change != "same"
 
 
 def snapshots_dir(home: Path) -> Path:
-    """Give the directory of snapshots in a store."""
+    """Return the directory of snapshots in a store."""
     return home / "snapshots"
 
 
 def state_path(home: Path, kind: str, name: str) -> Path:
-    """Give the file that holds one table of the state."""
+    """Return the path of a state table."""
     return home / "state" / kind / f"{name}.parquet"
 
 
 def out_path(home: Path, name: str) -> Path:
-    """Give the file of one output."""
+    """Return the path of an output file."""
     return home / "out" / name
 
 
 def layout_path(home: Path) -> Path:
-    """Give the file that has the layout of a store."""
+    """Return the path of the file that records a store's layout version."""
     return home / "layout.json"
 
 
 def note_layout(home: Path) -> None:
-    """Note in a store that it has the layout of this program."""
+    """Record this program's layout version in a store."""
     write_whole(layout_path(home), json.dumps({"layout": LAYOUT}).encode())
 
 
 def digest(content: bytes) -> str:
-    """Give the sha256 of some bytes, in hex."""
+    """Return the sha256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def hash_file(path: Path) -> str:
-    """Give the sha256 of a file, read piece by piece."""
+    """Return the sha256 of a file, read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_whole(path: Path, content: bytes, private: bool = False) -> None:
-    """Write a file so that a reader sees all of it or the one before; a private one only its owner can read."""
+    """Write a file atomically: a reader sees the old or the new content. Only the owner can read a private file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = beside(path)
     with open_private(temporary) if private else temporary.open("wb") as file:
@@ -119,32 +119,32 @@ OWNER_ONLY = 0o600
 
 
 def open_private(path: Path) -> BinaryIO:
-    """Open a new file to be written that only its owner can read."""
+    """Open a new file for writing that only its owner can read."""
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), OWNER_ONLY), "wb")
 
 
 def keep_private(path: Path) -> None:
-    """Let only its owner read a file that is there."""
+    """Restrict an existing file to its owner."""
     if path.is_file() and path.stat().st_mode & 0o077:
         path.chmod(OWNER_ONLY)
 
 
 def beside(path: Path) -> Path:
-    """Name a temporary file in the same directory, so that one rename finishes it."""
+    """Return a temporary path in the same directory, so that one rename completes the write."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.parent / f"{TEMPORARY}{uuid4().hex}{path.suffix}"
 
 
 def write_table(path: Path, frame: pl.DataFrame, key: str, rests_on: Collection[str] = ()) -> None:
-    """Write a table of the state with the key of what it was made from, and the sources of figures it rests on."""
+    """Write a state table with the key of its inputs and the sources of observations that it depends on."""
     temporary = beside(path)
     frame.write_parquet(temporary, metadata={KEY: key, RESTS_ON: " ".join(rests_on)}, compression="zstd")
     temporary.replace(path)
 
 
 def table_rests_on(path: Path) -> tuple[str, ...] | None:
-    """Give the sources of figures that a table rests on; null where that was not noted, or can't be read."""
+    """Return the sources of observations that a table depends on; null where not recorded or unreadable."""
     try:
         noted = pl.read_parquet_metadata(path).get(RESTS_ON)
     except (pl.exceptions.PolarsError, OSError):
@@ -153,7 +153,7 @@ def table_rests_on(path: Path) -> tuple[str, ...] | None:
 
 
 def table_key(path: Path) -> str | None:
-    """Give the key a table was made from; null where there is no table, or no sound one."""
+    """Return the key of a table's inputs; null where there is no readable table."""
     if not path.is_file():
         return None
     try:
@@ -163,14 +163,14 @@ def table_key(path: Path) -> str | None:
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """Read a table of the state."""
+    """Read a state table."""
     return pl.read_parquet(path)
 
 
 def cached(
     home: Path, kind: str, name: str, key: str, make: Callable[[], pl.DataFrame], rests_on: Collection[str] = ()
 ) -> pl.DataFrame:
-    """Read the table of a kind and name that was made under a key; make and write it first where there is none."""
+    """Return the state table with a kind, name and key; build and write it first where it does not exist."""
     return cached_tables(home, [kind], name, key, lambda: [make()], rests_on)[0]
 
 
@@ -178,10 +178,10 @@ def cached_tables(
     home: Path, kinds: Sequence[str], name: str, key: str, make: Callable[[], Sequence[pl.DataFrame]],
     rests_on: Collection[str] = (),
 ) -> list[pl.DataFrame]:  # fmt: skip
-    """Read the tables of several kinds that one step makes together, as `cached` reads one.
+    """Return the state tables of several kinds that one step builds together.
 
-    They come back as they were read from the store, so that a build that made them and one that found them agree.
-    A store without tables is new, and gets its layout first.
+    The tables are read back from the store, so that a build that wrote them and one that found them agree.
+    A store without tables is new: its layout version is written first.
     """
     paths = [state_path(home, kind, name) for kind in kinds]
     if any(table_key(path) != key for path in paths):
@@ -193,9 +193,9 @@ def cached_tables(
 
 
 def put(home: Path, content: bytes, snapshot: Snapshot, private: bool = False) -> Snapshot:
-    """Keep the bytes of a fetch and say so in the log; give the line, which says what has changed."""
+    """Store the bytes of a fetch and append to the log; return the line, which states what changed."""
     if digest(content) != snapshot.sha256:
-        raise UnreadableError(f"{snapshot.file}: its bytes are not those of {snapshot.sha256}")
+        raise UnreadableError(f"{snapshot.file}: content does not match sha256 {snapshot.sha256}; fetch it again")
     keep_bytes(home, content, private)
     held = snapshots(home, snapshot.source)
     line = _shown(snapshot)
@@ -205,9 +205,9 @@ def put(home: Path, content: bytes, snapshot: Snapshot, private: bool = False) -
 
 
 def keep_bytes(home: Path, content: bytes, private: bool = False) -> None:
-    """Keep bytes under their hash, once; a file of that name that was damaged or lost is made whole.
+    """Store bytes once under their hash, and restore a damaged or lost file of that name.
 
-    Those of a private source only the owner of the store can read.
+    Only the owner of the store can read the bytes of a private source.
     """
     path = snapshots_dir(home) / digest(content)
     if not path.is_file() or path.stat().st_size != len(content) or path.read_bytes() != content:
@@ -223,7 +223,7 @@ def _change(last: Snapshot, now: Snapshot) -> Change:
 
 
 def _shown(snapshot: Snapshot) -> Snapshot:
-    """Give a line of the log with every sign visible: names and labels are what servers say."""
+    """Return a log line with control characters escaped, because names and labels come from servers."""
     return snapshot._replace(
         label=visible(snapshot.label), origin=visible(snapshot.origin), file=visible(snapshot.file),
         error=visible(snapshot.error),
@@ -231,11 +231,11 @@ def _shown(snapshot: Snapshot) -> Snapshot:
 
 
 def log(home: Path, snapshot: Snapshot) -> None:
-    """Add one line to the log and see that it is on the disk."""
+    """Append a line to the log and flush it to disk."""
     path = snapshots_dir(home) / "log.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps({**_shown(snapshot)._asdict(), "released": snapshot.released.isoformat()}, ensure_ascii=False)
-    # A crash in the middle of a line leaves it without an end: start afresh, and history() leaves it out.
+    # A crash within a line leaves it incomplete: end that line with a null byte, by which readers skip it.
     torn = path.is_file() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
     with path.open("ab") as file:
         file.write((b"\x00\n" if torn else b"") + line.encode() + b"\n")
@@ -244,12 +244,12 @@ def log(home: Path, snapshot: Snapshot) -> None:
 
 
 def history(home: Path) -> list[Snapshot]:
-    """Read the whole log, oldest first; a last line cut short by a crash is left out."""
+    """Read the whole log, oldest first, except lines that a crash left incomplete."""
     return [read_line(line, number, home) for number, line in log_lines(home)]
 
 
 def log_lines(home: Path) -> list[tuple[int, bytes]]:
-    """Give the whole lines of the log, each with its number counted from 1."""
+    """Return the complete lines of the log, each with its line number from 1."""
     path = snapshots_dir(home) / "log.jsonl"
     lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
     return [(number, line) for number, line in enumerate(lines, 1) if line and not line.endswith(b"\x00")]
@@ -257,50 +257,50 @@ def log_lines(home: Path) -> list[tuple[int, bytes]]:
 
 @lru_cache(maxsize=100_000)
 def _parsed(line: bytes) -> Snapshot:
-    """Read one line of the log; each is read once, for a build asks for the log at every step."""
+    """Parse a log line; results are cached, because a build reads the log at every step."""
     fields = json.loads(line)
     return Snapshot(**{**fields, "released": date.fromisoformat(fields["released"])})
 
 
 def read_line(line: bytes, number: int, home: Path) -> Snapshot:
-    """Read one line of the log; raise UnreadableError where it is not as it was written."""
+    """Parse a log line; raise UnreadableError where the line is damaged."""
     try:
         return _parsed(line)
     except (ValueError, TypeError, KeyError) as error:
         raise UnreadableError(
-            f"{snapshots_dir(home) / 'log.jsonl'}:{number}: a line of the log is not as it was written "
-            f"({line[:80]!r}); restore the file"
+            f"{snapshots_dir(home) / 'log.jsonl'}:{number}: found a damaged line of the log "
+            f"({line[:80]!r}), expected a JSON object; restore the file"
         ) from error
 
 
 def snapshots(home: Path, source: str) -> list[Snapshot]:
-    """Give the files held of one source, in the order they came."""
+    """Return the stored snapshots of a source, in order of arrival."""
     return [entry for entry in history(home) if entry.source == source and entry.brings_file]
 
 
-_MEND = "build where the file travels with the project; else refresh the source, or add the file again"
+_MEND = "run a build if the file is bundled with the project; else refresh the source or add the file again"
 
 
 def read_snapshot(home: Path, sha256: str) -> bytes:
-    """Read the bytes of a snapshot and see that they are still the same."""
+    """Read the bytes of a snapshot and verify their hash."""
     path = snapshots_dir(home) / sha256
     if not path.is_file():
-        raise UnreadableError(f"{path}: the log names this snapshot and it is not there; {_MEND}")
+        raise UnreadableError(f"{path}: the log names this snapshot, but the file is missing; {_MEND}")
     content = path.read_bytes()
     if digest(content) != sha256:
-        raise UnreadableError(f"{path}: its bytes have changed since they were stored; {_MEND}")
+        raise UnreadableError(f"{path}: the content has changed since it was stored; {_MEND}")
     return content
 
 
 def sweep(home: Path) -> None:
-    """Remove what builds that were killed left half made; only what has a name that `beside` gives."""
+    """Remove temporary files that interrupted builds left behind."""
     for path in home.rglob(f"{TEMPORARY}*"):
         if _HALF_MADE.match(path.name):
             path.unlink(missing_ok=True)
 
 
 def prune(home: Path, kind: str, names: set[str]) -> None:
-    """Remove tables of the state whose source or problem is no longer declared."""
+    """Remove state tables of a kind for sources or problems that are no longer declared."""
     for path in (home / "state" / kind).glob("*.parquet"):
         if path.stem not in names:
             path.unlink()
@@ -308,14 +308,14 @@ def prune(home: Path, kind: str, names: set[str]) -> None:
 
 @contextmanager
 def sole_builder(home: Path) -> Iterator[None]:
-    """Let one step write to a store at a time; the lock goes with the process, however it ends."""
+    """Lock a store so that one step writes at a time; the lock ends with the process."""
     home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home / "build.lock", timeout=LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout as error:
         raise CommongroundError(
-            f"{home}: another build or refresh has been at work for {LOCK_SECONDS} s; wait, or name another store"
+            f"{home}: another build or refresh has had the lock for {LOCK_SECONDS} s; wait, or choose another store"
         ) from error
     try:
         yield
@@ -324,7 +324,7 @@ def sole_builder(home: Path) -> Iterator[None]:
 
 
 def held_releases(home: Path, name: str, as_of: date) -> list[list[Snapshot]]:
-    """Give the releases held by a day, oldest first; of one released twice all files, the last first."""
+    """Return the releases stored by a day, oldest first; each as a list of its files, newest first."""
     groups: dict[tuple[date, str], list[Snapshot]] = {}
     for entry in snapshots(home, name):
         if entry.released <= as_of:

@@ -1,8 +1,8 @@
-"""Figures as people read them, inside sentences."""
+"""Figures formatted for sentences."""
 
 import polars as pl
 
 
 def printed(column: str) -> pl.Expr:
-    """Write a figure for a person: to two decimals, and without any where it is whole."""
+    """Format a column of figures to two decimal places, without decimals for whole numbers."""
     return pl.col(column).round(2).cast(pl.String).str.strip_suffix(".0")

@@ -1,6 +1,6 @@
-"""Signs that nobody sees, made visible: a terminal obeys them, and a reader is misled by them.
+"""Escape invisible characters, which can control a terminal and mislead a reader.
 
-These are the control characters but tab and the ends of lines, and the marks that turn the direction of writing round.
+These are control characters, except tab and line ends, and the marks that change the direction of writing.
 """
 
 import re
@@ -8,7 +8,7 @@ import re
 import polars as pl
 
 UNSEEN = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
-"""The signs, as a class of a regular expression has them between its brackets."""
+"""The invisible characters, in the form of a regular expression's character class."""
 _SIGN = re.compile(f"[{UNSEEN}]|\r(?!\n)")
 _IN_UTF8 = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]"
@@ -17,17 +17,17 @@ _OF_ASCII = bytes([*range(9), 11, 12, *range(14, 32), 127])
 
 
 def visible(text: str) -> str:
-    r"""Write signs that nobody sees as Python does, such as \x1b; all other text stays as it is."""
+    r"""Escape invisible characters as Python does, such as \x1b; other text is unchanged."""
     return text if text.isprintable() else _SIGN.sub(lambda found: _written(found[0]), text)
 
 
 def has_unseen(text: str) -> bool:
-    """Tell whether a text has signs that nobody sees."""
+    """Return whether a text has invisible characters."""
     return not text.isprintable() and _SIGN.search(text) is not None
 
 
 def visible_bytes(content: bytes) -> bytes:
-    """Write the signs of UTF-8 text so, except where a line ends; text without any, nearly all, stays untouched."""
+    """Escape the invisible characters of UTF-8 bytes, except line ends; bytes without any are returned as given."""
     plain = len(content.translate(None, _OF_ASCII)) == len(content)
     if plain and (content.isascii() or not _IN_UTF8.search(content)):
         return content
@@ -35,7 +35,7 @@ def visible_bytes(content: bytes) -> bytes:
 
 
 def visible_frame(frame: "pl.DataFrame") -> "pl.DataFrame":
-    """Write the signs in the texts of a Polars frame so, and in the names of its columns."""
+    """Escape the invisible characters in the text columns and the column names of a frame."""
     import polars as pl
 
     text = [name for name, dtype in frame.schema.items() if dtype == pl.String]

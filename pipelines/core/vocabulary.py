@@ -1,4 +1,4 @@
-"""Closed sets of words that declarations and code share."""
+"""Closed sets of values that declarations and code share."""
 
 from typing import Literal
 

@@ -66,7 +66,7 @@ def test_bytes_that_changed_a_file_that_is_gone_and_a_broken_line_are_all_named(
     files, faults = damaged(tmp_path)
     assert files == 2 and len(faults) == 3
     assert "log.jsonl:3" in faults[0] and "restore the file" in faults[0]
-    assert "a.csv" in faults[1] and "its bytes have changed" in faults[1]
+    assert "a.csv" in faults[1] and "the content has changed" in faults[1]
     assert "b.csv" in faults[2] and "is not there" in faults[2]
 
 
