@@ -1,6 +1,6 @@
-"""The only room that uses the network: from a publisher's address to a snapshot in the store.
+"""The only room that uses the network: it downloads files from publishers and stores them as snapshots.
 
-It stores bytes as published. It may not look into them beyond telling a file from an error page.
+Files are stored byte for byte. This room reads their content only to tell a data file from an error page.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Roads through publishers' services that give a table page by page, or make one when asked."""
+"""Plans for publishers' services that return a table in pages or build one on request."""
 
 import csv
 import io
@@ -12,13 +12,13 @@ from pipelines.declarations.endpoint import STATXPLORE_KEY, ArcGis, Nomis, StatX
 from pipelines.fetch.discover import Ask, Joined, Road, astray, items, read_json
 
 NOMIS_PAGE = 25_000
-"""Most rows that Nomis gives to one request without an account."""
+"""Maximum rows that Nomis returns to one request without an account."""
 
 
 def nomis(api: Nomis) -> Road:
-    """Ask Nomis for a table page by page, until as many rows have come as it says there are.
+    """Request a Nomis table page by page until the number of rows equals RECORD_COUNT.
 
-    Every row carries RECORD_COUNT, the number of rows in all: fewer are refused.
+    Every row carries RECORD_COUNT, the total number of rows. Raises FetchError where fewer rows arrive.
     """
     address = f"{api.service}/api/v01/dataset/{api.dataset}.data.csv"
     query = {name: ",".join(values) for name, values in api.query.items()}
@@ -33,15 +33,15 @@ def nomis(api: Nomis) -> Road:
         rows = _rows((yield Ask(here, form="csv")), here)
         header = header or rows[0]
         if rows[0] != header:
-            raise astray(here, f"page with headings {rows[0]} after {header}; fetch it again")
+            raise astray(here, f"found headings {rows[0]} on a later page, expected {header}; refresh again later")
         lines += rows[1:]
         total = _total(header, rows[1:], here) if rows[1:] else total
         if len(lines) >= total or not rows[1:]:
             break
     if not lines:
-        raise astray(here, "no row came, expected some; correct the query, or fetch it again later")
+        raise astray(here, "found no rows, expected at least one; correct the query, or refresh again later")
     if len(lines) != total:
-        raise astray(here, f"{len(lines):,} rows came, and the service says there are {total:,}; fetch it again")
+        raise astray(here, f"found {len(lines):,} rows, expected {total:,} (RECORD_COUNT); refresh again later")
     return Joined(f"{address}?{urlencode(query, safe=',')}", as_csv(header, lines))
 
 
@@ -49,7 +49,7 @@ def _rows(content: bytes, where: str) -> list[list[str]]:
     try:
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise astray(where, f"not a CSV file ({error}); see whether the service has changed") from error
+        raise astray(where, f"not a CSV file ({error}); check whether the service has changed") from error
     if not rows or "RECORD_COUNT" not in rows[0]:
         found = ", ".join(rows[0][:6]) if rows else "nothing"
         raise astray(where, f"found {found[:200]}, expected a CSV with RECORD_COUNT; correct the query")
@@ -57,24 +57,24 @@ def _rows(content: bytes, where: str) -> list[list[str]]:
 
 
 def _total(header: list[str], rows: list[list[str]], where: str) -> int:
-    """Read how many rows there are in all, as every row says."""
+    """Return the total number of rows, which every row repeats in RECORD_COUNT."""
     place = header.index("RECORD_COUNT")
     told = {row[place] for row in rows if len(row) > place}
     if len(told) != 1 or not (text := next(iter(told))).isdecimal():
-        raise astray(where, f"RECORD_COUNT is {', '.join(sorted(told))[:80]}, expected one number; fetch it again")
+        raise astray(where, f"found RECORD_COUNT {', '.join(sorted(told))[:80]}, expected one number; refresh later")
     return int(text)
 
 
 def arcgis(api: ArcGis) -> Road:
-    """Ask a feature service for a layer page by page, in the order of its own ids, and count what came."""
+    """Request a feature layer page by page, ordered by object id, and check the number of features."""
     layer = api.layer.rstrip("/")
     about = read_json((yield Ask(f"{layer}?f=json")), layer)
     counted = f"{layer}/query?{urlencode({'where': api.where, 'returnCountOnly': 'true', 'f': 'json'})}"
     total = read_json((yield Ask(counted)), counted).get("count")
     if not isinstance(total, int):
-        raise astray(counted, f"found count {str(total)[:40]}, expected a number; see the layer")
+        raise astray(counted, f"found count {str(total)[:40]}, expected a number; check the layer")
     if not total:
-        raise astray(counted, "the layer has no feature, expected some; correct the query, or fetch it again later")
+        raise astray(counted, "found no features, expected at least one; correct the query, or refresh again later")
     query = _arcgis_query(api, about)
     features: list[Any] = []
     more = True
@@ -85,12 +85,12 @@ def arcgis(api: ArcGis) -> Road:
         features += came
         more = bool(came) and (_exceeded(page) or len(features) < total)
     if len(features) != total or not all(isinstance(feature, dict) for feature in features):
-        raise astray(layer, f"{len(features):,} features came, the service counts {total:,}; fetch it again")
+        raise astray(layer, f"found {len(features):,} features, expected {total:,}; refresh again later")
     return Joined(f"{layer}/query?{urlencode(query)}", _features(api, features))
 
 
 def _exceeded(page: dict[str, Any]) -> bool:
-    """Tell whether there is more: the flag stands at the top, or under properties where GeoJSON is asked for."""
+    """Return whether more features follow. GeoJSON puts the flag under `properties`, JSON at the top level."""
     within = page.get("properties")
     told = [page, within if isinstance(within, dict) else {}]
     return any(each.get("exceededTransferLimit") is True for each in told)
@@ -116,7 +116,7 @@ def _features(api: ArcGis, features: list[Any]) -> bytes:
 
 
 def stat_xplore(api: StatXplore) -> Road:
-    """Ask Stat-Xplore for a table, and lay its cube out as a CSV: a row for each cell, with names and codes."""
+    """Request a Stat-Xplore table and convert its cube to CSV: one row for each cell, with labels and codes."""
     recodes = {field: {"map": [[value] for value in values], "total": False} for field, values in api.recodes.items()}
     dimensions = [[name] for name in api.dimensions]
     asked = {"database": api.database, "measures": list(api.measures), "dimensions": dimensions, "recodes": recodes}
@@ -135,16 +135,16 @@ def _cube(told: dict[str, Any], where: str) -> bytes:
         keys = list(product(*(list(map(_item, field["items"])) for field in fields)))
         columns = [list(_flat(cubes[measure["uri"]]["values"])) for measure in measures]
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        raise astray(where, f"the answer has no {error}; see whether the service has changed") from error
+        raise astray(where, f"the response lacks {error}; check whether the service has changed") from error
     if not keys or not columns or any(len(column) != len(keys) for column in columns):
-        raise astray(where, f"{len(keys):,} cells are named and not as many given; see the query's fields")
+        raise astray(where, f"found too few or too many values, expected {len(keys):,} a measure; check the query")
     figures = zip(*columns, strict=True)
     rows = [[*chain.from_iterable(key), *figure] for key, figure in zip(keys, figures, strict=True)]
     return as_csv(header, rows)
 
 
 def _item(item: dict[str, Any]) -> tuple[str, str]:
-    """Give the name of an item, and its code: the last part of its address in the service."""
+    """Return the label and the code of an item. The code is the last part of the item's URI."""
     uris = item.get("uris") or [""]
     return "; ".join(item["labels"]), str(uris[0]).rsplit(":", 1)[-1]
 
@@ -158,7 +158,7 @@ def _flat(values: Any) -> Iterator[str]:
 
 
 def as_csv(header: list[str], rows: list[list[str]]) -> bytes:
-    """Write rows as CSV in UTF-8."""
+    """Encode a header and rows as CSV in UTF-8."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     return text.getvalue().encode()

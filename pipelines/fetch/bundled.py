@@ -1,4 +1,4 @@
-"""Files that travel with the project become snapshots of the store."""
+"""Import of the files bundled with the project as snapshots of the store."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ from pipelines.declarations.catalogue import Catalogue
 
 
 def take_in(home: Path, catalogue: Catalogue, name: str) -> None:
-    """Put the releases that travel with the project into the store, as if they had been fetched; mend them there."""
+    """Store the releases bundled with the project as if they had been fetched, and repair damaged copies."""
     source = catalogue.sources[name]
     for release in source.releases:
         path = catalogue.sources_dir / release.file

@@ -1,7 +1,7 @@
-"""Roads to a publisher's file: what to ask for, one request after the other, and how the answers join.
+"""Plans for finding a publisher's file: which requests to make, in which order, and how to join the responses.
 
-A road is a generator and touches no network: it gives a request and is sent what came. It ends with the
-address of the file, or with the file itself, joined from its pages. Whoever walks it does the asking.
+A plan is a generator without network access: it yields a request and receives the response. It returns the address of
+the file, or the file assembled from its pages. `resolve` makes the requests.
 """
 
 import json
@@ -16,7 +16,7 @@ from pipelines.fetch.urls import public
 
 
 class Ask(NamedTuple):
-    """One request. `key` is a header and the environment variable that has its text; the text is never here."""
+    """One request. `key` names a header and the environment variable with the secret, which is never part of a plan."""
 
     url: str
     body: bytes = b""
@@ -25,7 +25,7 @@ class Ask(NamedTuple):
 
 
 class File(NamedTuple):
-    """The end of a road: where the file is, the hosts it may be on, and what its link calls it."""
+    """Result of a plan: the address of the file, its permitted hosts and the label of its link."""
 
     url: str
     hosts: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class File(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """The end of a road: the file itself, joined from its pages, and the address that stands for them."""
+    """Result of a plan: the file assembled from its pages, and one address that identifies it."""
 
     url: str
     content: bytes
@@ -43,7 +43,7 @@ Road = Generator[Ask, bytes, File | Joined]
 
 
 def plain(url: str) -> Road:
-    """A file at an address that stays."""
+    """Return a plan for a file at a fixed address."""
     yield from ()
     return File(url)
 
@@ -60,7 +60,7 @@ def linked(link: Link) -> Road:
 
 
 def ckan(api: Ckan) -> Road:
-    """Ask a CKAN portal what a dataset has, and take its newest resource."""
+    """Request the resources of a dataset from a CKAN portal and select the newest."""
     here = f"{api.portal.rstrip('/')}/api/3/action/package_show?{urlencode({'id': api.package})}"
     listing = read_json((yield Ask(here)), here)
     found = [Found(_text(each, "url"), _text(each, "name")) for each in items(listing, "result", "resources")]
@@ -69,7 +69,7 @@ def ckan(api: Ckan) -> Road:
 
 
 def govuk(api: GovUk) -> Road:
-    """Ask gov.uk what a publication has attached, by way of a collection if so declared."""
+    """Request the attachments of a GOV.UK publication and select the newest, through a collection where declared."""
     path = api.path
     for pattern in api.through:
         here = _content(api, path)
@@ -93,27 +93,27 @@ def _text(item: Any, key: str) -> str:
 
 
 def astray(where: str, text: str) -> FetchError:
-    """Say what is wrong with what came from an address."""
+    """Build the error for an unusable response from an address."""
     return FetchError(f"{public(where)}: {text}")
 
 
 def read_json(content: bytes, where: str) -> dict[str, Any]:
-    """Read what a service answered as JSON; raise FetchError where it is none, or tells of an error."""
+    """Parse a service's response as a JSON object; raise FetchError where it is invalid or reports an error."""
     try:
         told = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise astray(where, f"found {content[:60]!r}, expected JSON; see whether the service has moved") from error
+        raise astray(where, f"found {content[:60]!r}, expected JSON; check whether the service has moved") from error
     if not isinstance(told, dict):
-        raise astray(where, f"found a {type(told).__name__}, expected an object; see whether the service changed")
+        raise astray(where, f"found a {type(told).__name__}, expected an object; check whether the service has changed")
     fault = told.get("error")
     if fault:
         said = " ".join(str(fault.get("message") if isinstance(fault, dict) else fault).split())
-        raise astray(where, f"the service refuses ({said[:200]}); correct the query")
+        raise astray(where, f"the service reports an error ({said[:200]}); correct the query")
     return told
 
 
 def items(told: dict[str, Any], *keys: str) -> list[Any]:
-    """Give a list inside what a service answered; none where it has no such list."""
+    """Return the list at a path of keys in a response, or an empty list where there is none."""
     found: Any = told
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None

@@ -1,4 +1,4 @@
-"""Files of one's own by the same road: a path, or any address that fsspec knows (file, s3, sftp and others)."""
+"""Files on the user's own storage: a path, or any address that fsspec supports (file, s3, sftp and others)."""
 
 import re
 from datetime import UTC, date, datetime
@@ -10,14 +10,14 @@ from pipelines.fetch.response import Wanted, see_content, see_size
 from pipelines.fetch.urls import public, safe_name
 
 SCHEMES = ("abfs", "az", "file", "gs", "s3", "sftp", "smb")
-"""Kinds of address that are read as files; ftp is none of them, since it is not encrypted."""
+"""Address schemes that are read as files. FTP is excluded because it is not encrypted."""
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.I)
 _PLUGINS = {"s3": "s3fs", "sftp": "paramiko", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "smb": "smbprotocol"}
 
 
 class Taken(NamedTuple):
-    """A file as it was taken: its bytes, its name, where from, and the day it was last changed."""
+    """A file that was read: its bytes, its name, its origin and the day of its last change."""
 
     content: bytes
     name: str
@@ -26,15 +26,15 @@ class Taken(NamedTuple):
 
 
 def is_file_address(url: str) -> bool:
-    """Tell an address of files from one on the web: a whole path, or a scheme of SCHEMES."""
+    """Return whether an address is a file, not a web page: an absolute path, or a scheme in SCHEMES."""
     match = _SCHEME.match(url)
     return match[1].lower() in SCHEMES if match else Path(url).is_absolute()
 
 
 def taken(wanted: Wanted) -> Taken:
-    """Take a file; of a folder, or where * stands for any text, the last by name that is no hidden one.
+    """Read a file. For a folder or a pattern with *, read the last file by name, without hidden files.
 
-    Raises FetchError where there is none, or where the plugin that its address needs is not installed.
+    Raises FetchError where no file exists, or where the fsspec plugin for the address is not installed.
     """
     where = public(wanted.url)
     try:
@@ -43,20 +43,18 @@ def taken(wanted: Wanted) -> Taken:
         scheme = wanted.url.partition("://")[0].lower()
         plugin = _PLUGINS.get(scheme, "a plugin of fsspec")
         raise FetchError(
-            f"{wanted.name}: {where}: addresses of {scheme} need {plugin}, which is not installed; install it, "
-            f"or take the file by hand and keep it with `commonground add {wanted.name} FILE --released DAY`"
+            f"{wanted.name}: {where}: {scheme} addresses need {plugin}, which is not installed; install it, or "
+            f"download the file and add it with `commonground add {wanted.name} FILE --released DAY`"
         ) from error
     except (OSError, ValueError) as error:
-        raise FetchError(
-            f"{wanted.name}: {where}: can't be read ({error}); see its path and who may read it"
-        ) from error
+        raise FetchError(f"{wanted.name}: {where}: can't be read ({error}); check its path and permissions") from error
 
 
 def _taken(wanted: Wanted, where: str) -> Taken:
     import fsspec
 
     if "::" in wanted.url:
-        raise FetchError(f"{wanted.name}: {where}: one address inside another is not read; name the file itself")
+        raise FetchError(f"{wanted.name}: {where}: nested addresses are not supported; name the file itself")
     system, path = fsspec.core.url_to_fs(wanted.url)
     path = _last(system, path, wanted)
     see_size(wanted, int(system.size(path) or 0))
@@ -70,10 +68,10 @@ def _last(system, path: str, wanted: Wanted) -> str:  # type: ignore[no-untyped-
         listed = system.glob(path if "*" in path else f"{path.rstrip('/')}/*")
         files = sorted(each for each in listed if not safe_name(each).startswith(("_", "~")) and system.isfile(each))
         if not files:
-            raise FetchError(f"{wanted.name}: {public(wanted.url)}: holds no file; put one there, or correct the url")
+            raise FetchError(f"{wanted.name}: {public(wanted.url)}: found no file; add a file, or correct the url")
         path = files[-1]
     if not system.isfile(path):
-        raise FetchError(f"{wanted.name}: {public(wanted.url)}: is not there; put the file there, or correct the url")
+        raise FetchError(f"{wanted.name}: {public(wanted.url)}: does not exist; add the file, or correct the url")
     return path
 
 

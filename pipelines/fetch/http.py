@@ -1,4 +1,4 @@
-"""One download: a publisher is asked once, within limits, and its answer is a file or a refusal that says why."""
+"""One download: a single HTTP request within limits, returning the file or a refusal with its cause."""
 
 import re
 import ssl
@@ -20,9 +20,9 @@ REDIRECTS = 5
 
 
 def download(wanted: Wanted) -> Answer:
-    """Ask a publisher once for a file; raise Refusal for everything that is not one.
+    """Request a file from its publisher once; raise Refusal where no file is returned.
 
-    A loop of its own runs the request, so that it also works where a loop runs already, as in a notebook.
+    The request runs in its own event loop, so a download also works inside a notebook.
     """
     with start_blocking_portal() as portal:
         answer = portal.call(_asked, wanted)
@@ -32,26 +32,26 @@ def download(wanted: Wanted) -> Answer:
 
 
 async def _asked(wanted: Wanted) -> Answer:
-    """Ask within the deadline; httpx bounds each read alone, so that a slow drip would never end."""
+    """Send the request within the deadline. httpx limits each read only, so a slow response could continue for ever."""
     try:
         with anyio.fail_after(max(0.0, wanted.until - time.monotonic())):
             async with httpx.AsyncClient(verify=_tls(), timeout=wanted.limits.seconds / 3) as client:
                 return await _followed(client, wanted)
     except TimeoutError as error:
-        found = f"no whole file within {wanted.limits.seconds:g} s"
+        found = f"no complete file within {wanted.limits.seconds:g} s"
         raise refusal(wanted, found, "refresh again later, or raise the limit") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-        raise refusal(wanted, f"no sound address ({error})", "correct the url") from error
+        raise refusal(wanted, f"an invalid address ({error})", "correct the url") from error
     except httpx.TimeoutException as error:
-        raise refusal(wanted, "no answer in time", "refresh again later", again=True) from error
+        raise refusal(wanted, "no response in time", "refresh again later", again=True) from error
     except httpx.RequestError as error:
-        found = f"a broken connection, or a file cut short ({error}),"
-        raise refusal(wanted, found, "see that the network is up, and refresh again later", again=True) from error
+        found = f"a broken connection or a truncated file ({error})"
+        raise refusal(wanted, found, "check the network, and refresh again later", again=True) from error
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Read the certificates once: a client that reads them takes longer than many a request."""
+    """Read the certificates once, because reading them takes longer than many requests."""
     return httpx.create_ssl_context()
 
 
@@ -59,18 +59,18 @@ async def _followed(client: httpx.AsyncClient, wanted: Wanted) -> Answer:
     url = httpx.URL(wanted.url)
     ask = partial(client.stream, "POST" if wanted.body else "GET", content=wanted.body or None)
     for _ in range(REDIRECTS + 1):
-        url.raw_host.decode().encode("idna")  # raises UnicodeError where no server can have such a name
+        url.raw_host.decode().encode("idna")  # raises UnicodeError for an invalid host name
         async with ask(url, headers=_headers(wanted, url)) as response:
             if not response.has_redirect_location:
                 return await _answer(wanted, response)
         url = _next(wanted, url, response)
-    found = f"redirects in a circle, or more than {REDIRECTS},"
+    found = f"a redirect loop or more than {REDIRECTS} redirects"
     raise refusal(wanted, found, f"find the file on {wanted.page} and correct the url", response.status_code)
 
 
 def _headers(wanted: Wanted, url: httpx.URL) -> dict[str, str]:
-    """Say who asks, and what is held of this very address; a connection serves one request."""
-    agent = f"Commonground/{_version()} (+toolkit that reads published statistics, one file at a time)"
+    """Return headers that identify the client and the stored version of this address. Connections are not reused."""
+    agent = f"Commonground/{_version()} (+reads published statistics, one file at a time)"
     headers = {"User-Agent": agent, "Connection": "close"}
     shown = public(str(url))
     if wanted.held_url == shown:
@@ -79,7 +79,7 @@ def _headers(wanted: Wanted, url: httpx.URL) -> dict[str, str]:
     if wanted.body:
         headers["Content-Type"] = "application/json"
     if url.host == httpx.URL(wanted.url).host:
-        # A key is for the service it was given for, and for no other host that it may redirect to.
+        # A key belongs to one service: a redirect must not send it to another host.
         headers |= dict(wanted.secrets)
     return headers | resuming.headers(resuming.held(wanted.part, shown))
 
@@ -116,7 +116,7 @@ async def _answer(wanted: Wanted, response: httpx.Response) -> Answer:
 
 
 async def _body(wanted: Wanted, response: httpx.Response, url: str, total: int) -> bytes:
-    """Give the whole file: from memory, from the disk where it is large, or by going on with what is held."""
+    """Return the whole file: from memory, from disk where it is large, or by resuming a partial download."""
     mark = resuming.mark_of(response)
     if response.status_code == 206:
         return await _rest(wanted, response, url)
@@ -132,7 +132,7 @@ async def _rest(wanted: Wanted, response: httpx.Response, url: str) -> bytes:
     part = resuming.held(wanted.part, url)
     if wanted.part is None or part is None or not resuming.fits(part, response):
         resuming.drop(wanted.part)
-        raise refusal(wanted, "another part of the file than was asked for", "refresh again later", 206, again=True)
+        raise refusal(wanted, "a different part of the file than requested", "refresh again later", 206, again=True)
     overlap = resuming.tail(wanted.part, part)
     seen = b""
     with wanted.part.open("ab") as file:
@@ -142,7 +142,7 @@ async def _rest(wanted: Wanted, response: httpx.Response, url: str) -> bytes:
             file.write(piece[lacking:] if overlap == seen else b"")
     if seen != overlap:
         resuming.drop(wanted.part)
-        raise refusal(wanted, "the rest of another file", "refresh again later", 206, again=True)
+        raise refusal(wanted, "the remainder of a different file", "refresh again later", 206, again=True)
     return _finished(wanted.part)
 
 
@@ -153,7 +153,7 @@ def _finished(path: Path) -> bytes:
 
 
 async def _pieces(wanted: Wanted, response: httpx.Response, size: int, total: int) -> AsyncIterator[bytes]:
-    """Give the body piece by piece, and tell how far it has come; raise Refusal where it grows too large."""
+    """Yield the body in pieces and report progress; raise Refusal where the file exceeds the limit."""
     async for piece in response.aiter_bytes():
         size += len(piece)
         see_size(wanted, size)

@@ -1,4 +1,4 @@
-"""Links on a page, and which of them is the newest by a declared rule."""
+"""Links on a page, and the selection of the newest one by a declared rule."""
 
 import re
 from datetime import date
@@ -17,7 +17,7 @@ _DAY_NAMED = re.compile(r"(\d{1,2})(?:st|nd|rd|th)? ([A-Za-z]+) (\d{4})")
 
 
 class Found(NamedTuple):
-    """A link: its address, and what it is called."""
+    """A link: its address, its text and its label."""
 
     url: str
     text: str
@@ -50,25 +50,25 @@ class _Reader(HTMLParser):
 
 
 def links_of(content: bytes, page: str) -> list[Found]:
-    """Give the links of a page in their order, with whole addresses."""
+    """Return the links of a page in order, with absolute addresses."""
     reader = _Reader(page)
     try:
         reader.feed(content.decode("utf-8", errors="replace"))
     except ValueError as error:
-        raise FetchError(f"{page}: has a link that can't be an address ({error}); see the page") from error
+        raise FetchError(f"{page}: found a link with an invalid address ({error}); check the page") from error
     return [link for link in reader.found if link.url.startswith(("http://", "https://"))]
 
 
 def pick(links: list[Found], rule: Pick, page: str) -> Found:
-    """Choose the newest of the links that a pattern matches, by the declared rule.
+    """Return the newest link that matches the pattern, by the declared rule.
 
-    Raises FetchError where no link matches, where the period of one can't be read, and where two
-    different files are equally new.
+    Raises FetchError where no link matches, where a period can't be read, and where two different files are equally
+    new.
     """
     matches = [(link, match) for link in links if (match := _matched(link, rule.pattern))]
     if not matches:
         names = [link.url.rsplit("/", 1)[-1] for link in links]
-        offer = f"{len(links)} links; {near(rule.pattern, names)}" if links else "no links at all"
+        offer = f"{len(links)} links; {near(rule.pattern, names)}" if links else "no links"
         raise FetchError(f"{page}: no link matches {rule.pattern!r}, found {offer}; correct the pattern or the page")
     told = [link._replace(label=(match.groupdict().get("period") or link.text)[:120]) for link, match in matches]
     if rule.newest in ("first", "last"):
@@ -90,12 +90,12 @@ def _key(text: str, rule: Pick, link: Found, page: str) -> str:
         return text
     end = period_end(text)
     if end is None:
-        raise FetchError(f"{page}: {link.url}: {text!r} is no period that can be read; use newest: text, first or last")
+        raise FetchError(f"{page}: {link.url}: found {text!r}, expected a period; use newest: text, first or last")
     return end.isoformat()
 
 
 def period_end(text: str) -> date | None:
-    """Read a period in the spellings of file names, and give its last day; null where it is none."""
+    """Return the last day of a period written as in file names, or None where the text is no period."""
     plain = " ".join(re.split(r"[-_ ]+", unquote(text).strip()))
     compact, named = _COMPACT.fullmatch(plain), _DAY_NAMED.fullmatch(plain)
     tried = [plain, text.strip()] if not plain.isdecimal() or len(plain) == 4 else []

@@ -1,4 +1,4 @@
-"""Refreshing: the one place that asks publishers; what is new is kept, and what is held is never lost."""
+"""Refresh of sources: new releases are stored, and stored releases are never lost."""
 
 import logging
 import re
@@ -42,7 +42,7 @@ def refresh_source(
     limits: Limits = LIMITS,
     told: Told | None = None,
 ) -> Outcome:
-    """Fetch a source's file if it has changed and keep it; whatever goes wrong comes back as a sentence."""
+    """Fetch a source's file where it has changed and store it; report every failure in the outcome."""
     if not source.fetched:
         return Outcome(name, "not_fetchable", keeping.by_hand(name, source), None)
     _quieten()
@@ -71,10 +71,11 @@ def refresh_all(
     on_done: Callable[[Outcome], None],
     on_bytes: Callable[[str, int, int], None] | None = None,
 ) -> list[Outcome]:
-    """Refresh many sources, one at a time per host and hosts side by side; outcomes come back by name.
+    """Refresh many sources and return their outcomes, sorted by source.
 
-    `on_done` is called once for every source, never twice at a time, from the thread that fetched it; `on_bytes`
-    with a source, the bytes that have come of its file and those of all of it, as often as some come.
+    Sources on one host are refreshed in turn, and hosts in parallel. `on_done` is called once for each source, never
+    concurrently, from the thread that fetched it. `on_bytes` is called with a source, the bytes received and the total
+    bytes whenever data arrive.
     """
     stop, telling = Event(), Lock()
     one = partial(refresh_source, home, today=today, now=now, limits=limits)
@@ -94,13 +95,13 @@ def refresh_all(
         try:
             return sorted((done for host in running for done in host.result()), key=lambda done: done.source)
         finally:
-            stop.set()  # after Ctrl-C nothing more is begun
+            stop.set()  # after Ctrl-C, no new source is started
 
 
 def add_file(
     home: Path, name: str, source: Source, path: Path, released: date, now: str, limits: Limits = LIMITS
 ) -> Outcome:
-    """Keep a file that a person downloaded, after the same checks as one that was fetched."""
+    """Store a file that the user downloaded, after the same checks as a fetched file."""
     job = Job(home, name, source, released, now)
     if source.access != "open":
         return Outcome(name, "not_fetchable", keeping.by_hand(name, source), None)
@@ -114,13 +115,13 @@ def add_file(
 
 
 def see_file(name: str, source: Source, path: Path, limits: Limits = LIMITS) -> bytes:
-    """Read a file that a person downloaded and keep nothing; raise FetchError where it can't be one of the source's."""
+    """Read a file that the user downloaded without storing it; raise FetchError where it can't be the source's file."""
     if source.access != "open":
         raise FetchError(keeping.by_hand(name, source))
     try:
         return _read(_wanted(Job(Path(), name, source, date.min, ""), path.name, limits), path)
     except OSError as error:
-        raise FetchError(f"{name}: {path} can't be read ({error}); see its name") from error
+        raise FetchError(f"{name}: {path} can't be read ({error}); check the path") from error
 
 
 def _by_host(sources: dict[str, Source]) -> list[list[str]]:
@@ -132,17 +133,17 @@ def _by_host(sources: dict[str, Source]) -> list[list[str]]:
 
 
 def _unwritten(name: str, home: Path, error: OSError) -> str:
-    return f"{name}: the store {home} can't be written ({error}); see that it has room and may be written to"
+    return f"{name}: the store {home} can't be written ({error}); check free space and permissions"
 
 
 def _quieten() -> None:
-    """Keep secrets out of the log of httpx, and stamina off the terminal: the store's log has every attempt."""
+    """Remove secrets from the httpx log and turn off stamina's console output; the store logs every attempt."""
     logging.getLogger("httpx").addFilter(_without_secrets)
     stamina.instrumentation.set_on_retry_hooks([])
 
 
 def _without_secrets(record: logging.LogRecord) -> bool:
-    """Take secrets out of the addresses that httpx puts in its own log."""
+    """Remove secrets from the addresses in an httpx log record."""
     if isinstance(record.args, tuple):
         record.args = tuple(public(str(arg)) if isinstance(arg, httpx.URL) else arg for arg in record.args)
     return True
@@ -165,7 +166,7 @@ def _refreshed(job: Job, limits: Limits, told: Told | None) -> Outcome:
     if held and (answer.status == 304 or store.digest(answer.content) == held.file.sha256):
         return keeping.confirmed(job, held, answer)
     see_kind(wanted._replace(url=answer.url), answer.content)
-    # A table that a service joined has no headers, and no name of its own.
+    # A table assembled from a service's pages has no headers and no file name.
     name = file_name(answer.url, answer.headers) if answer.headers else ""
     line = keeping.drafted(job, answer.url, name or keeping.plain_name(job), headers=answer.headers)
     day = keeping.release_day(job, answer, held)
@@ -173,7 +174,7 @@ def _refreshed(job: Job, limits: Limits, told: Told | None) -> Outcome:
 
 
 def _from_files(job: Job, wanted: Wanted) -> Outcome:
-    """Keep a file of one's own, of the day on which it was last changed."""
+    """Store a file from the user's own storage, released on the day of its last change."""
     found = taken(wanted)
     see_kind(wanted, found.content)
     line = keeping.drafted(job, found.origin, found.name)

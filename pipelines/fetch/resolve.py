@@ -1,4 +1,4 @@
-"""Walking a road: each of its requests made within limits, to the file at its end."""
+"""Execution of fetch plans: each request is made within limits, and the result is the file."""
 
 import os
 import re
@@ -20,18 +20,18 @@ _KEY = re.compile(r"[!-~]{8,2000}")
 
 
 class Walked(NamedTuple):
-    """What stood at the end of a road, and what its link calls it."""
+    """The answer at the end of a plan, and the label of its link."""
 
     answer: Answer
     label: str
 
 
 class KeyMissing(FetchError):
-    """A service needs a key of the person who asks, and there is none."""
+    """A service needs a key, and no valid key is set."""
 
 
 def road_of(source: Source) -> Road:
-    """Give the road to a source's file, by its declaration."""
+    """Return the plan for a source's file, from its declaration."""
     roads = {"nomis": nomis, "stat_xplore": stat_xplore, "arcgis": arcgis, "ckan": ckan, "govuk": govuk}
     if source.link:
         return linked(source.link)
@@ -43,7 +43,7 @@ def road_of(source: Source) -> Road:
 
 
 def start_of(source: Source) -> str:
-    """Give the first address of a source's road; blank where it has none."""
+    """Return the first address of a source's plan; empty where there is none."""
     try:
         return next(road_of(source)).url
     except StopIteration as end:
@@ -51,10 +51,10 @@ def start_of(source: Source) -> str:
 
 
 def walk(road: Road, wanted: Wanted, asked: Asked) -> Walked:
-    """Walk a road to its end with a function that asks once, or again where that may help.
+    """Run a plan to its end with a function that makes one request, with retries.
 
-    Raises Refusal where an answer is none, FetchError where the road leads nowhere or away from the
-    publisher, or where it takes too many requests, and KeyMissing where a key is wanted that is not set.
+    Raises Refusal for an unusable answer, FetchError where the plan fails, leaves the publisher's hosts or needs too
+    many requests, and KeyMissing where a required key is not set.
     """
     start, size = "", 0
     try:
@@ -67,11 +67,11 @@ def walk(road: Road, wanted: Wanted, asked: Asked) -> Walked:
             ask = road.send(answer.content)
     except StopIteration as end:
         return _arrived(end.value, start, wanted, asked)
-    raise FetchError(f"{public(start)}: over {wanted.limits.requests} requests for one file; ask for less of it")
+    raise FetchError(f"{public(start)}: needs over {wanted.limits.requests} requests; declare a smaller extract")
 
 
 def _of(wanted: Wanted, ask: Ask) -> Wanted:
-    """Turn a request of a road into what is wanted: nothing is held of it, and its time begins now."""
+    """Apply a planned request to the request settings, without the stored version and with a new deadline."""
     secrets = ((ask.key[0], key(ask.key[1], os.environ)),) if ask.key else ()
     until = time.monotonic() + wanted.limits.seconds
     blank = wanted._replace(held_url="", etag="", last_modified="", part=None, until=until)
@@ -79,13 +79,13 @@ def _of(wanted: Wanted, ask: Ask) -> Wanted:
 
 
 def key(name: str, surroundings: Mapping[str, str]) -> str:
-    """Read a key from the surroundings; it is sent, and never written down or shown."""
+    """Read a service key from the environment. It is sent, and never stored or displayed."""
     text = surroundings.get(name, "").strip()
     if not _KEY.fullmatch(text):
-        what = "is not set" if not text else "is set to what can be no key"
+        what = "is not set" if not text else "is not a valid key"
         raise KeyMissing(
-            f"{name} {what}; take a key from your account with the service, set {name} to it where this runs, and "
-            "refresh again; or make the table by hand on its page and keep it with `commonground add`"
+            f"{name} {what}; get a key from your account with the service, set the environment variable {name}, and "
+            "refresh again; or download the table from the service and add it with `commonground add`"
         )
     return text
 
@@ -98,6 +98,6 @@ def _arrived(end: File | Joined, start: str, wanted: Wanted, asked: Asked) -> Wa
         here, there = httpx.URL(start), httpx.URL(end.url)
         fault = leads_away(here, here, there, end.hosts)
         if fault:
-            raise FetchError(f"{public(start)}: the file is on {there.host or 'no host'}: {fault}")
+            raise FetchError(f"{public(start)}: found the file on {there.host or 'no host'}: {fault}")
     until = time.monotonic() + wanted.limits.seconds
     return Walked(asked(wanted._replace(url=end.url, hosts=end.hosts, until=until)), end.label)

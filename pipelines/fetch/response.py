@@ -1,4 +1,4 @@
-"""What is asked of a publisher, what may come back, and why an answer is refused."""
+"""The request to a publisher, the possible answers, and the refusal of an unusable answer."""
 
 import io
 import re
@@ -14,13 +14,13 @@ from pipelines.core.errors import FetchError
 from pipelines.fetch.urls import moment, public
 
 Told = Callable[[int, int], None]
-"""Is told how many bytes have come, and how many there are to come in all (0: not said)."""
+"""Receives the number of bytes downloaded and the total number, 0 where the total is unknown."""
 
 _WORDS = {
-    "csv": "a csv",
+    "csv": "a CSV file",
     "excel": "an Excel file",
     "ods": "an ODS file",
-    "json": "a json",
+    "json": "a JSON file",
     "jsonstat": "a JSON-stat file",
     "parquet": "a Parquet file",
     "page": "a page",
@@ -29,10 +29,10 @@ _PAGE = re.compile(rb"\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(!doctype\s+html|html)
 
 
 class Limits(NamedTuple):
-    """How often, how long and how much.
+    """Limits on a download.
 
-    Attempts, seconds in all, bytes, seconds before the second attempt, bytes from which a broken download
-    is kept to be gone on with, and requests that one source may take.
+    Attempts; total seconds; bytes; seconds before the second attempt; size in bytes from which a partial download is
+    stored to be resumed; and requests for one source.
     """
 
     attempts: int = 4
@@ -44,7 +44,7 @@ class Limits(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What is asked for: address and format; and of what is held, where it came from and how it is recognised."""
+    """A request: address, format and limits; for a stored version also its address, ETag and Last-Modified."""
 
     name: str
     url: str
@@ -63,7 +63,7 @@ class Wanted(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the publisher answered; without content where it says that nothing has changed (304)."""
+    """The publisher's answer; without content where nothing has changed (HTTP 304)."""
 
     url: str
     status: int
@@ -72,7 +72,7 @@ class Answer(NamedTuple):
 
 
 class Refusal(FetchError):
-    """Why no file came, whether to ask again, and after how many seconds if the publisher says."""
+    """Why no file was returned, whether to try again, and after how many seconds where the publisher states it."""
 
     def __init__(self, text: str, status: int = 0, again: bool = False, wait: float | None = None) -> None:
         super().__init__(text)
@@ -82,50 +82,50 @@ class Refusal(FetchError):
 def refusal(
     wanted: Wanted, found: str, advice: str, status: int = 0, again: bool = False, wait: float | None = None
 ) -> Refusal:
-    """Make the sentence that says which source, from where, what came, what was expected and what to do."""
+    """Build the message: source, address, what was found, what was expected and what to do."""
     where = public(wanted.url)
-    text = f"{wanted.name}: {where}: {found} came where {_WORDS[wanted.format]} was expected; {advice}"
+    text = f"{wanted.name}: {where}: found {found}, expected {_WORDS[wanted.format]}; {advice}"
     return Refusal(text, status, again, wait)
 
 
 def see_content(wanted: Wanted, content: bytes, content_type: str = "") -> None:
-    """Raise Refusal where the bytes are none, a web page, or an archive cut short; more is not looked at."""
+    """Raise Refusal where the content is empty, a web page or a truncated archive."""
     if not content or content.isspace():
-        raise refusal(wanted, "nothing (an empty file)", f"see {wanted.page} and refresh again later", 200)
-    # Zero bytes go, so that a page in UTF-16 is known as well.
+        raise refusal(wanted, "an empty file", f"check {wanted.page} and refresh again later", 200)
+    # Zero bytes are removed so that a page in UTF-16 is recognised.
     head = content[:4096].lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"")
     web = _PAGE.match(head) or content_type.lower().startswith(("text/html", "application/xhtml"))
     if web and wanted.format != "page":
         advice = f"it may be an error or login page: open the url and {wanted.page} and correct the url"
         raise refusal(wanted, "a web page", advice, 200)
-    # A server that states too small a Content-Length cuts the file short without a word.
+    # A server that states too small a Content-Length truncates the file without an error.
     if content[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(io.BytesIO(content)):
-        raise refusal(wanted, "an archive cut short", "refresh again later", 200, again=True)
+        raise refusal(wanted, "a truncated archive", "refresh again later", 200, again=True)
 
 
 def see_size(wanted: Wanted, size: int) -> None:
-    """Raise Refusal where a file is larger than the limit."""
+    """Raise Refusal where a file exceeds the size limit."""
     if size > wanted.limits.bytes:
         found = f"more than {wanted.limits.bytes:,} bytes"
-        raise refusal(wanted, found, "name a smaller extract in the url, or raise the limit", 200)
+        raise refusal(wanted, found, "request a smaller extract in the url, or raise the limit", 200)
 
 
 def see_status(wanted: Wanted, response: httpx.Response) -> None:
-    """Raise Refusal for every status but 200, a 304 or a 206 that was asked for."""
+    """Raise Refusal for every status except 200, and 304 or 206 where requested."""
     status, headers = response.status_code, response.headers
     sent = response.request.headers
     packed = headers.get("content-encoding", "identity").lower()
     if status in (200, 206) and packed != "identity" and packed not in sent["accept-encoding"]:
-        raise refusal(wanted, f"a file packed as {packed}", "tell the publisher: it was not asked for", status)
+        raise refusal(wanted, f"unrequested content encoding {packed}", "report it to the publisher", status)
     known = {"if-none-match", "if-modified-since"} & set(sent)
     if status == 200 or (status == 304 and known) or (status == 206 and "range" in sent):
         return
-    # 202: some portals make the extract when first asked, and have it a little later.
-    # 416: what was kept of the file is no part of it any more; it is dropped, and asked for anew.
+    # 202: some portals prepare the extract on the first request and return it later.
+    # 416: the stored part no longer belongs to the file; it is deleted and the file is requested again.
     again = status in (202, 416, 429) or status >= 500
     wait = _wait(headers.get("retry-after", ""))
     found = f"HTTP {status} {response.reason_phrase}".rstrip()
-    told = f", with word to wait {wait:.0f} s," if again and wait is not None else ""
+    told = f" (retry after {wait:.0f} s)" if again and wait is not None else ""
     raise refusal(wanted, found + told, _advice(wanted, status, again), status, again, wait)
 
 
@@ -133,7 +133,7 @@ def _advice(wanted: Wanted, status: int, again: bool) -> str:
     if again:
         return "refresh again later"
     if status in (401, 403, 407):
-        return f"it is not open to us: see {wanted.page}, or put the file in by hand"
+        return f"access is restricted: check {wanted.page}, or download the file and use `commonground add`"
     return f"find the file on {wanted.page} and correct the url"
 
 

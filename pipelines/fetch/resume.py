@@ -1,8 +1,8 @@
-"""Going on with a large download that broke: what has come is kept, and the rest asked for.
+"""Resumption of a large download: the received part is stored, and only the remainder is requested.
 
-A server is asked for the rest only of the very same file (If-Range), from a little before the end of what is
-held. Where the two do not overlap, or the whole has another size, the publisher has changed the file under
-the same mark: what was kept is dropped, and the file asked for anew.
+The remainder is requested for the same version only (If-Range), from shortly before the end of the stored part. Where
+the two do not overlap, or the total size differs, the publisher has changed the file under the same ETag. The stored
+part is then deleted and the file requested again.
 """
 
 import json
@@ -19,7 +19,7 @@ _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.A)
 
 
 class Part(NamedTuple):
-    """What is held of a file: where from, by what mark it is known, its whole size, how much has come."""
+    """A partial download: its address, its version (ETag or Last-Modified), its total size and its stored size."""
 
     url: str
     mark: str
@@ -28,7 +28,7 @@ class Part(NamedTuple):
 
 
 def held(path: Path | None, url: str) -> Part | None:
-    """Give what is held of the file at an address; null where there is nothing, or of another."""
+    """Return the stored part of the file at an address; None where there is none, or another file's."""
     if path is None or not path.is_file() or not _note(path).is_file():
         return None
     try:
@@ -40,7 +40,7 @@ def held(path: Path | None, url: str) -> Part | None:
 
 
 def headers(part: Part | None) -> dict[str, str]:
-    """Ask for the rest of a file, if it is still the same."""
+    """Return headers that request the remainder of a file, if the file has not changed."""
     if part is None:
         return {}
     return {"Range": f"bytes={_start(part)}-", "If-Range": part.mark, "Accept-Encoding": "identity"}
@@ -51,7 +51,7 @@ def _start(part: Part) -> int:
 
 
 def mark_of(response: httpx.Response) -> str:
-    """Give the mark by which a server knows this very file: a strong ETag, else its Last-Modified; or none."""
+    """Return the version of a file: a strong ETag, else Last-Modified; empty where neither is usable."""
     seen = response.headers
     if seen.get("content-encoding", "identity") != "identity" or seen.get("accept-ranges") == "none":
         return ""
@@ -61,14 +61,14 @@ def mark_of(response: httpx.Response) -> str:
 
 
 def begin(path: Path, url: str, mark: str, total: int) -> BinaryIO:
-    """Begin to keep a file that comes whole; only the owner can read it until all of it is there."""
+    """Open a file for a complete download; only its owner can read it until it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _note(path).write_text(json.dumps({"url": url, "mark": mark, "total": total}), encoding="utf-8")
     return open_private(path)
 
 
 def fits(part: Part, response: httpx.Response) -> bool:
-    """Tell whether what is offered is the rest of what is held: from where it was asked, of the same size."""
+    """Return whether a response continues the stored part: from the requested byte, with the same total size."""
     match = _RANGE.fullmatch(response.headers.get("content-range", ""))
     if not match or int(match[1]) != _start(part):
         return False
@@ -76,14 +76,14 @@ def fits(part: Part, response: httpx.Response) -> bool:
 
 
 def tail(path: Path, part: Part) -> bytes:
-    """Give the end of what is held, which the rest begins with again."""
+    """Return the end of the stored part, which the remainder repeats."""
     with path.open("rb") as file:
         file.seek(_start(part))
         return file.read()
 
 
 def drop(path: Path | None) -> None:
-    """Forget what is held of a file."""
+    """Delete the stored part of a file."""
     if path:
         path.unlink(missing_ok=True)
         _note(path).unlink(missing_ok=True)

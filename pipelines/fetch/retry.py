@@ -1,4 +1,4 @@
-"""When a request is repeated, after how long, and within which limits."""
+"""Retries of a request: when, after which wait and within which limits."""
 
 import time
 from functools import partial
@@ -12,14 +12,14 @@ from pipelines.fetch.snapshot_log import Job
 
 
 def ask_with_retries(job: Job, wanted: Wanted) -> Answer:
-    """Ask, and ask again where that may help, with growing waits or as long as the publisher says."""
+    """Download a file with retries, after growing waits or the wait that the publisher states."""
     limits = wanted.limits
     retrying = stamina.RetryingCaller(limits.attempts, limits.seconds, limits.wait, 8 * limits.wait, limits.wait)
     return retrying(partial(_again, wanted), _attempt, job, wanted)
 
 
 def _attempt(job: Job, wanted: Wanted) -> Answer:
-    """Ask once; a refusal goes into the log, so that the history of a source tells of it."""
+    """Make one attempt; log a refusal, so that the source's history includes it."""
     try:
         return download(wanted)
     except Refusal as error:
@@ -28,7 +28,7 @@ def _attempt(job: Job, wanted: Wanted) -> Answer:
 
 
 def _again(wanted: Wanted, error: Exception) -> bool | float:
-    """Say whether to ask again, and when: not at all where the wait would outlast the time there is."""
+    """Return whether to try again, or the wait in seconds; False where the wait would pass the deadline."""
     if not isinstance(error, Refusal) or not error.again:
         return False
     left = wanted.until - time.monotonic()

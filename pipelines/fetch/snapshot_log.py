@@ -1,4 +1,4 @@
-"""What is known of a source's file before a fetch, and how what came is kept and logged."""
+"""The stored state of a source's file before a fetch, and the storage and logging of its result."""
 
 from datetime import date
 from pathlib import Path
@@ -15,13 +15,13 @@ from pipelines.fetch.resolve import start_of
 from pipelines.fetch.response import Answer
 from pipelines.fetch.urls import moment, public
 
-# An earlier Last-Modified is a server's default, not a day of release.
+# An earlier Last-Modified is a server's default, not a release day.
 EARLIEST = date(1995, 1, 1)
 _LOGGING = Lock()
 
 
 class Outcome(NamedTuple):
-    """What came of refreshing one source, with a sentence for the person who asked."""
+    """Result of refreshing one source, with a message for the user."""
 
     source: str
     what: Literal["new", "unchanged", "not_fetchable", "failed"]
@@ -30,12 +30,12 @@ class Outcome(NamedTuple):
 
     @property
     def answered(self) -> bool:
-        """Tell whether the publisher was asked and gave what it should."""
+        """Return whether the publisher returned a usable answer."""
         return self.what in ("new", "unchanged")
 
 
 class Job(NamedTuple):
-    """One source being refreshed into a store, on a day."""
+    """The refresh of one source into a store on a given day."""
 
     home: Path
     name: str
@@ -45,7 +45,7 @@ class Job(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The publisher's last sound answer, the file it gave or confirmed, and whether that is whole."""
+    """The publisher's last usable answer, the file that it returned or confirmed, and whether that file is intact."""
 
     answer: Snapshot
     file: Snapshot
@@ -53,17 +53,15 @@ class Held(NamedTuple):
 
 
 def by_hand(name: str, source: Source) -> str:
-    """Say how a person comes by a file that can't be fetched."""
+    """Explain how to obtain a file that can't be fetched."""
     if source.access != "open":
         return f"{name}: access is {source.access}; ask {source.holder or source.publisher}: {source.ask}"
     keep = f"commonground add {name} FILE --released DAY"
-    return (
-        f"{name}: no url, link or api is declared; take the file by hand from {source.page} and keep it with `{keep}`"
-    )
+    return f"{name}: no url, link or api is declared; download the file from {source.page} and add it with `{keep}`"
 
 
 def known(job: Job) -> Held | None:
-    """Find by the log what the publisher last gave, or confirmed where the file came by another road."""
+    """Return the file that the publisher last returned, or confirmed where it was added by another route."""
     answer, file, newest = None, None, None
     for entry in store.history(job.home):
         if entry.source == job.name and not entry.error:
@@ -83,12 +81,12 @@ def _whole(home: Path, sha256: str) -> bool:
 
 
 def part_path(job: Job) -> Path:
-    """Name where a large file is kept while it comes."""
+    """Return the path of a partial download."""
     return store.snapshots_dir(job.home) / f".part-{job.name}"
 
 
 def log_failure(job: Job, error: str, origin: str = "", status: int = 0) -> str:
-    """Put into the log why no file came, so that the history of a source tells of it; give the sentence."""
+    """Log a failure, so that the source's history includes it, and return its message."""
     line = drafted(job, public(origin or start_of(job.source)), plain_name(job), status)
     with _LOGGING:
         store.log(job.home, line._replace(error=error, change="failed"))
@@ -96,7 +94,7 @@ def log_failure(job: Job, error: str, origin: str = "", status: int = 0) -> str:
 
 
 def drafted(job: Job, origin: str, file: str, status: int = 200, headers: httpx.Headers | None = None) -> Snapshot:
-    """Draft a line of the log, without a file as yet."""
+    """Draft a log entry, without a file."""
     seen = headers or httpx.Headers()
     etag, modified = seen.get("etag", ""), seen.get("last-modified", "")
     licence = job.source.licence
@@ -104,13 +102,13 @@ def drafted(job: Job, origin: str, file: str, status: int = 200, headers: httpx.
 
 
 def plain_name(job: Job) -> str:
-    """Name a file that has no name of its own after its source."""
+    """Return a file name made from the source's name and format."""
     ending = {"excel": "xlsx", "jsonstat": "json"}.get(job.source.format, job.source.format)
     return f"{job.name}.{ending}"
 
 
 def release_day(job: Job, answer: Answer, held: Held | None) -> date:
-    """Give the day of Last-Modified; today where it is absent, impossible, or that of other content."""
+    """Return the day of Last-Modified; today where it is absent, impossible or belongs to earlier content."""
     text = answer.headers.get("last-modified", "")
     said = moment(text)
     stale = held is not None and text == held.answer.last_modified
@@ -118,12 +116,12 @@ def release_day(job: Job, answer: Answer, held: Held | None) -> date:
 
 
 def possible_day(job: Job, day: date | None) -> date:
-    """Give a day of release as said; today where it is absent, or can't be one."""
+    """Return a release day; today where it is absent or impossible."""
     return day if day and EARLIEST <= day <= job.today else job.today
 
 
 def confirmed(job: Job, held: Held, answer: Answer) -> Outcome:
-    """Log that the file held is still the newest, by a line that says so: no release is held twice."""
+    """Log that the stored file is still the newest, without storing the release again."""
     if answer.content and not held.whole:
         store.keep_bytes(job.home, answer.content, not job.source.shown)
     entry = drafted(job, answer.url, held.file.file, answer.status, answer.headers)
@@ -138,11 +136,11 @@ def confirmed(job: Job, held: Held, answer: Answer) -> Outcome:
 
 
 def kept(job: Job, content: bytes, entry: Snapshot) -> Outcome:
-    """Keep a file, and say what came of it."""
+    """Store a file and return the outcome."""
     entry = entry._replace(sha256=store.digest(content), size=len(content))
     with _LOGGING:
         line = store.put(job.home, content, entry, not job.source.shown)
     text = f"{job.name}: {line.file}, {len(content):,} bytes, released {line.released}"
     if line.change == "same":
-        return Outcome(job.name, "unchanged", f"{text}, was held already", line)
+        return Outcome(job.name, "unchanged", f"{text}, already stored", line)
     return Outcome(job.name, "new", text, line)

@@ -1,4 +1,4 @@
-"""Addresses and names of files: what may be written down of them, where they lead, what a system can bear."""
+"""Addresses and file names: which parts are secret, which redirects are allowed, which names are valid."""
 
 import re
 from datetime import UTC, datetime
@@ -9,9 +9,9 @@ from urllib.parse import unquote, unquote_plus
 import httpx
 
 _PUBLIC_SUFFIX = re.compile(r"(ac|co|gov|ltd|me|net|nhs|org|plc|police|sch)\.uk")
-# Here neighbours are strangers: only the very same host is the publisher.
+# These domains are shared by unrelated owners: only the same host is the same publisher.
 _SHARED_HOSTING = re.compile(r"(amazonaws|azurewebsites|cloudfront|github|googleapis|windows)\.(com|io|net)")
-# What a word of a query's name is where its value opens something (Nomis calls its key uid).
+# A query parameter with one of these words in its name has a secret value (Nomis calls its key uid).
 _SECRET = re.compile(
     r"(access|api|auth|client|subscription)?(key|token|secret)|auth(orization)?|credentials?|passw(or)?d|pwd"
     r"|sig(nature)?|uid"
@@ -20,7 +20,7 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 
 
 def public(url: str) -> str:
-    """Give an address without what may be secret: user and password, keys in the query, the fragment."""
+    """Return an address without possible secrets: user and password, keys in the query, and the fragment."""
     bare = re.sub(r"^([a-z][a-z0-9+.-]*://)[^/?#]*@", r"\1", url.partition("#")[0], flags=re.I)
     address, mark, query = bare.partition("?")
     kept = "&".join(part for part in query.split("&") if not _secret(part))
@@ -33,7 +33,7 @@ def _secret(part: str) -> bool:
 
 
 def file_name(url: str, headers: httpx.Headers) -> str:
-    """Give the name the publisher has for the file, safe on any system; empty where there is none."""
+    """Return the publisher's name for the file, valid on any system; empty where there is none."""
     message = Message()
     message["content-disposition"] = headers.get("content-disposition", "")
     path = url.partition("?")[0].partition("://")[2]
@@ -41,7 +41,7 @@ def file_name(url: str, headers: httpx.Headers) -> str:
 
 
 def safe_name(name: str) -> str:
-    """Give the last part of a name without what some file system refuses; the end, with the suffix, is kept."""
+    """Return the last part of a name without characters that file systems reject; the suffix is retained."""
     last = re.split(r"[/\\]", name)[-1]
     sound = "".join(sign if sign.isprintable() and sign not in '<>:"|?*' else "_" for sign in last)
     short = sound[-120:].strip(" .")
@@ -49,7 +49,7 @@ def safe_name(name: str) -> str:
 
 
 def moment(text: str) -> datetime | None:
-    """Read an HTTP date; null where it is none."""
+    """Parse an HTTP date; return None where it is invalid."""
     try:
         read = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
@@ -58,14 +58,14 @@ def moment(text: str) -> datetime | None:
 
 
 def leads_away(start: httpx.URL, here: httpx.URL, there: httpx.URL, hosts: tuple[str, ...] = ()) -> str:
-    """Say why an address is not followed: it leaves the publisher, or encryption; empty where it is sound.
+    """Explain why an address is not followed: another publisher, or no encryption; empty where it is allowed.
 
-    `hosts` are others that the publisher is declared to keep files on.
+    `hosts` are further hosts on which the publisher is declared to store files.
     """
     if there.scheme not in ("https", here.scheme):
-        return "it is not encrypted: ask the publisher for an https address"
+        return "it is not encrypted; ask the publisher for an https address"
     if there.host not in hosts and _family(there.host) != _family(start.host):
-        return "it may be a login; if it is the publisher's, declare it as the url, or its host under hosts"
+        return "it may be a login page; if it is the publisher's, declare it as the url, or its host under hosts"
     return ""
 
 

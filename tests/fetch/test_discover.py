@@ -1,4 +1,4 @@
-"""Roads to files: links that change, services page by page, files of one's own, on a loopback publisher."""
+"""Routes to files: changing links, paged services and the user's own files, on a local publisher."""
 
 import json
 import logging
@@ -53,7 +53,7 @@ LANDING = b"""<!DOCTYPE html><html><head><base href="/stats/"></head><body>
 BY_PROVIDER = r"ae-by-provider-(?P<period>[A-Za-z]+-\d{4})\.csv$"
 
 
-def test_the_newest_file_is_found_by_the_period_in_its_name(tmp_path: Path, office: Publisher) -> None:
+def test_newest_file_is_selected_by_the_period_in_its_name(tmp_path: Path, office: Publisher) -> None:
     page = office.at("/landing", says(200, LANDING, Content_Type="text/html"))
     office.at("/stats/files/ae-by-provider-October-2026.csv", file(CSV, '"1"'))
     link = {"page": page, "pattern": BY_PROVIDER, "newest": "period"}
@@ -61,10 +61,10 @@ def test_the_newest_file_is_found_by_the_period_in_its_name(tmp_path: Path, offi
     assert [outcome.what for outcome in outcomes] == ["new", "unchanged"]
     assert content(tmp_path, outcomes[0]) == CSV
     assert outcomes[0].snapshot and outcomes[0].snapshot.label == "October-2026"
-    assert office.asked[-1].headers["if-none-match"] == '"1"', "the file is asked for with its mark, the page is not"
+    assert office.asked[-1].headers["if-none-match"] == '"1"', "the file is requested with its ETag, the page is not"
 
 
-def test_pages_are_followed_one_after_the_other(tmp_path: Path, office: Publisher) -> None:
+def test_pages_are_followed_in_turn(tmp_path: Path, office: Publisher) -> None:
     page = office.at("/landing", says(200, b'<a href="/2025-26">2025-26</a><a href="/2026-27">2026-27</a>'))
     office.at("/2026-27", says(200, b'<a href="/old.csv">x</a> <a href="/new.csv">Timeseries</a>'))
     office.at("/new.csv", says(200, CSV))
@@ -73,7 +73,7 @@ def test_pages_are_followed_one_after_the_other(tmp_path: Path, office: Publishe
     assert [asked.path for asked in office.asked] == ["/landing", "/2026-27", "/new.csv"]
 
 
-def test_a_page_without_a_match_says_what_it_has(tmp_path: Path, office: Publisher) -> None:
+def test_page_without_a_matching_link_reports_its_links(tmp_path: Path, office: Publisher) -> None:
     page = office.at("/landing", says(200, LANDING))
     outcome = get(tmp_path, link={"page": page, "pattern": r"by-trust.*\.csv"})
     assert outcome.what == "failed"
@@ -82,16 +82,16 @@ def test_a_page_without_a_match_says_what_it_has(tmp_path: Path, office: Publish
     assert store.history(tmp_path)[-1].error == outcome.detail
 
 
-def test_a_link_that_leads_to_another_host_is_followed_only_where_declared(tmp_path: Path, office: Publisher) -> None:
+def test_link_to_another_host_is_followed_only_where_declared(tmp_path: Path, office: Publisher) -> None:
     office.at("/a.csv", says(200, CSV))
     away = office.url("/a.csv", "localhost")
     page = office.at("/landing", says(200, f'<a href="{away}">a.csv</a>'.encode()))
     refused = get(tmp_path, link={"page": page, "pattern": "csv"})
-    assert refused.what == "failed" and "the file is on localhost" in refused.detail
+    assert refused.what == "failed" and "found the file on localhost" in refused.detail
     assert get(tmp_path, link={"page": page, "pattern": "csv", "hosts": "localhost"}).what == "new"
 
 
-def test_two_files_that_are_equally_new_are_refused() -> None:
+def test_two_equally_new_files_are_refused() -> None:
     links = [Found("https://a.org/x-2026-01.csv", ""), Found("https://a.org/y-2026-01.csv", "")]
     with pytest.raises(FetchError, match="equally new"):
         pick(links, Pick(pattern=r"(?P<period>\d{4}-\d\d)", newest="period"), "page")
@@ -100,8 +100,8 @@ def test_two_files_that_are_equally_new_are_refused() -> None:
     ]._replace(label="2026-01")
 
 
-def test_a_period_that_can_not_be_read_is_refused() -> None:
-    with pytest.raises(FetchError, match="is no period"):
+def test_unreadable_period_is_refused() -> None:
+    with pytest.raises(FetchError, match="expected a period"):
         pick([Found("https://a.org/x-13.csv", "")], Pick(pattern=r"x-(?P<period>\d+)", newest="period"), "page")
 
 
@@ -114,19 +114,19 @@ def test_a_period_that_can_not_be_read_is_refused() -> None:
         ("October%202026", date(2026, 10, 31)), ("202613", None), ("Octember-2026", None), ("31-November-2026", None),
     ],
 )  # fmt: skip
-def test_periods_in_the_names_of_files(text: str, end: date | None) -> None:
+def test_periods_in_file_names_are_read(text: str, end: date | None) -> None:
     assert period_end(text) == end
 
 
-def test_links_are_read_whatever_the_page_is() -> None:
+def test_links_are_read_from_malformed_pages() -> None:
     assert links_of(b"\x00\xff<a href='/x'>y</a><a href='javascript:x()'>n</a", "https://a.org/p") == [
         Found("https://a.org/x", "y")
     ]
-    with pytest.raises(FetchError, match="can't be an address"):
+    with pytest.raises(FetchError, match="invalid address"):
         links_of(b"<a href='http://[broken'>y</a>", "https://a.org/p")
 
 
-def test_a_pattern_is_checked_when_it_is_read() -> None:
+def test_pattern_is_validated_when_declared() -> None:
     with pytest.raises(ValueError, match="not a regular expression"):
         source(link={"page": "https://a.org", "pattern": "("})
     with pytest.raises(ValueError, match="needs a pattern with"):
@@ -150,7 +150,7 @@ def nomis_of(office: Publisher) -> dict[str, Any]:
     return {"nomis": {"dataset": "NM_162_1", "query": query, "select": chosen, "service": office.url("")}}
 
 
-def test_nomis_is_asked_page_by_page_until_all_rows_have_come(
+def test_nomis_pages_are_requested_until_all_rows_arrive(
     tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "NOMIS_PAGE", 3)
@@ -169,16 +169,16 @@ def test_nomis_is_asked_page_by_page_until_all_rows_have_come(
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (nomis_page(0, 2, 7), "2 rows came, and the service says there are 7"),
+        (nomis_page(0, 2, 7), "found 2 rows, expected 7"),
         (b"Error: unknown dataset\n", "expected a CSV with RECORD_COUNT"),
-        (b"", "nothing (an empty file) came"),
-        (PAGE, "a web page came"),
+        (b"", "found an empty file"),
+        (PAGE, "found a web page"),
         (HEADER + b'"x","y",1,many\n', "expected one number"),
-        (HEADER, "no row came"),
+        (HEADER, "found no rows"),
         (b"\xff\xfe,RECORD_COUNT", "not a CSV file"),
     ],
 )
-def test_a_page_of_nomis_that_is_not_right_is_refused_whole(
+def test_table_with_a_faulty_nomis_page_is_refused(
     tmp_path: Path, office: Publisher, answer: bytes, expected: str
 ) -> None:
     first = by_query({"recordoffset=0": answer, "recordoffset=2": HEADER})
@@ -207,14 +207,14 @@ def rows(*codes: str) -> list[dict[str, Any]]:
     return [{"attributes": {"LAD24CD": code, "LAD24NM": None}} for code in codes]
 
 
-def test_a_feature_service_is_asked_until_nothing_more_is_told_of(tmp_path: Path, office: Publisher) -> None:
+def test_feature_pages_are_requested_until_none_remain(tmp_path: Path, office: Publisher) -> None:
     pages = [{"features": rows("A", "B"), "exceededTransferLimit": True}, {"features": rows("C")}]
     outcome = get(tmp_path, api={"arcgis": {"layer": layer(office, pages, 3), "fields": ["LAD24CD", "LAD24NM"]}})
     assert content(tmp_path, outcome) == b"LAD24CD,LAD24NM\nA,\nB,\nC,\n"
     assert "orderByFields=FID" in office.asked[2].path and "outFields=LAD24CD%2CLAD24NM" in office.asked[2].path
 
 
-def test_boundaries_come_as_one_collection(tmp_path: Path, office: Publisher) -> None:
+def test_boundary_pages_become_one_collection(tmp_path: Path, office: Publisher) -> None:
     shapes = [{"type": "Feature", "properties": {"LAD24CD": code}, "geometry": None} for code in "AB"]
     pages: list[dict[str, Any]] = [
         {"type": "FeatureCollection", "features": shapes[:1], "properties": {"exceededTransferLimit": True}},
@@ -228,14 +228,18 @@ def test_boundaries_come_as_one_collection(tmp_path: Path, office: Publisher) ->
 @pytest.mark.parametrize(
     ("pages", "count", "expected"),
     [
-        ([{"features": rows("A"), "exceededTransferLimit": True}, {"features": []}], 3, "1 features came, the service"),
-        ([{"error": {"code": 400, "message": "Invalid field:\n LAD24XX"}}], 3, "refuses (Invalid field: LAD24XX)"),
-        ([{"features": ["A"]}], 1, "features came"),
+        ([{"features": rows("A"), "exceededTransferLimit": True}, {"features": []}], 3, "found 1 features, expected 3"),
+        (
+            [{"error": {"code": 400, "message": "Invalid field:\n LAD24XX"}}],
+            3,
+            "error (Invalid field: LAD24XX)",
+        ),
+        ([{"features": ["A"]}], 1, "found 1 features"),
         ([], "three", "expected a number"),
-        ([{"features": []}], 0, "the layer has no feature"),
+        ([{"features": []}], 0, "found no features"),
     ],
 )
-def test_a_feature_service_that_is_not_right_is_refused_whole(
+def test_layer_with_a_faulty_page_is_refused(
     tmp_path: Path, office: Publisher, pages: list[dict[str, Any]], count: Any, expected: str
 ) -> None:
     outcome = get(tmp_path, api={"arcgis": {"layer": layer(office, pages, count)}})
@@ -260,7 +264,7 @@ CUBE = {
 XPLORE = {"database": "str:database:UC", "measures": "m", "dimensions": ["d", "g"], "recodes": {"d": ["x:202609"]}}
 
 
-def test_stat_xplore_is_asked_with_a_key_that_is_never_written(
+def test_stat_xplore_key_is_sent_but_never_stored(
     tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -280,9 +284,7 @@ def test_stat_xplore_is_asked_with_a_key_that_is_never_written(
     assert b"hush" not in kept and "hush" not in caplog.text and "hush" not in str(outcome)
 
 
-def test_a_key_is_not_sent_on_to_another_host(
-    tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_key_is_not_sent_to_another_host(tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STATXPLORE_KEY, "hush-hush-1234")
     office.at("/webapi/rest/v1/table", says(307, Location=office.url("/elsewhere", "localhost")))
     outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
@@ -290,7 +292,7 @@ def test_a_key_is_not_sent_on_to_another_host(
 
 
 @pytest.mark.parametrize("key", [None, "", "two words here", "line\nbreak-1234567", "ключ-ключ-ключ"])
-def test_a_key_that_is_missing_or_none_is_told_with_what_to_do(
+def test_missing_or_invalid_key_is_reported_with_a_remedy(
     tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch, key: str | None
 ) -> None:
     monkeypatch.delenv(STATXPLORE_KEY, raising=False)
@@ -298,7 +300,7 @@ def test_a_key_that_is_missing_or_none_is_told_with_what_to_do(
         monkeypatch.setenv(STATXPLORE_KEY, key)
     outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
     assert outcome.what == "not_fetchable" and office.asked == []
-    assert STATXPLORE_KEY in outcome.detail and "take a key" in outcome.detail
+    assert STATXPLORE_KEY in outcome.detail and "get a key" in outcome.detail
     assert not key or key not in outcome.detail
     assert store.history(tmp_path)[-1].error == outcome.detail
 
@@ -306,17 +308,17 @@ def test_a_key_that_is_missing_or_none_is_told_with_what_to_do(
 @pytest.mark.parametrize(
     "cube", [{}, {**CUBE, "cubes": {}}, {**CUBE, "cubes": {"m": {"values": [[1.0]]}}}, {**CUBE, "fields": ["x"]}]
 )
-def test_a_cube_that_is_not_whole_is_refused(
+def test_incomplete_cube_is_refused(
     tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch, cube: dict[str, Any]
 ) -> None:
     monkeypatch.setenv(STATXPLORE_KEY, "hush-hush-1234")
     office.at("/webapi/rest/v1/table", says(200, json.dumps(cube).encode()))
     outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
     assert outcome.what == "failed"
-    assert "the answer has no" in outcome.detail or "not as many" in outcome.detail
+    assert "the response lacks" in outcome.detail or "found too few or too many" in outcome.detail
 
 
-def test_the_newest_resource_of_a_ckan_dataset_is_taken(tmp_path: Path, office: Publisher) -> None:
+def test_newest_resource_of_a_ckan_dataset_is_selected(tmp_path: Path, office: Publisher) -> None:
     resources = [{"name": f"EPD_{n}", "url": office.url(f"/files/EPD_{n}.csv")} for n in (202608, 202610, 202609)]
     listing = {"success": True, "result": {"resources": [*resources, {"name": None}, "x"]}}
     office.at("/api/3/action/package_show", says(200, json.dumps(listing).encode()))
@@ -329,7 +331,7 @@ def test_the_newest_resource_of_a_ckan_dataset_is_taken(tmp_path: Path, office: 
     assert outcomes[0].snapshot and outcomes[0].snapshot.file == "EPD_202610.csv"
 
 
-def test_an_attachment_of_the_newest_publication_of_a_collection_is_taken(tmp_path: Path, office: Publisher) -> None:
+def test_attachment_of_the_newest_publication_in_a_collection_is_selected(tmp_path: Path, office: Publisher) -> None:
     documents = [{"base_path": f"/stats/{year}", "title": f"Figures {year}"} for year in (2024, 2026, 2025)]
     attachments = [
         {"title": "Notes", "url": office.url("/notes.pdf")},
@@ -342,7 +344,7 @@ def test_an_attachment_of_the_newest_publication_of_a_collection_is_taken(tmp_pa
     assert content(tmp_path, get(tmp_path, api={"govuk": api})) == CSV
 
 
-def test_a_road_that_never_ends_is_given_up(tmp_path: Path, office: Publisher) -> None:
+def test_plan_that_never_ends_is_given_up(tmp_path: Path, office: Publisher) -> None:
     page = {"features": rows("A"), "exceededTransferLimit": True}
     office.at(LAYER, says(200, json.dumps(ABOUT).encode()))
     counted = {"returnCountOnly": json.dumps({"count": 1}).encode(), "resultOffset": json.dumps(page).encode()}
@@ -353,7 +355,7 @@ def test_a_road_that_never_ends_is_given_up(tmp_path: Path, office: Publisher) -
     assert outcome.what == "failed" and "over 9 requests" in outcome.detail and len(office.asked) == 9
 
 
-def test_a_folder_gives_its_last_file_by_name(tmp_path: Path) -> None:
+def test_last_file_by_name_in_a_folder_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "returns"
     folder.mkdir()
     for name, body in (("2026-09.csv", LATER), ("2026-10.csv", CSV), (".hidden.csv", LATER), ("~$open.csv", LATER)):
@@ -370,26 +372,26 @@ def test_a_folder_gives_its_last_file_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("{here}/none.csv", "is not there"),
-        ("{here}", "holds no file"),
+        ("{here}/none.csv", "does not exist"),
+        ("{here}", "found no file"),
         ("s3://bucket/a.csv", "need s3fs, which is not installed"),
         ("sftp://host/a.csv", "need paramiko, which is not installed"),
-        ("file://{here}/a.zip::x", "one address inside another"),
+        ("file://{here}/a.zip::x", "nested addresses"),
     ],
 )
-def test_a_file_that_can_not_be_had_is_told(tmp_path: Path, url: str, expected: str) -> None:
+def test_unavailable_file_is_reported(tmp_path: Path, url: str, expected: str) -> None:
     folder = tmp_path / "returns"
     folder.mkdir()
     outcome = get(tmp_path / "store", url=url.format(here=folder))
     assert outcome.what == "failed" and expected in outcome.detail
 
 
-def test_a_page_in_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_web_page_in_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(PAGE)
-    assert "a web page came" in get(tmp_path / "store", url=str(tmp_path / "a.csv")).detail
+    assert "found a web page" in get(tmp_path / "store", url=str(tmp_path / "a.csv")).detail
 
 
-def test_what_a_missing_key_leaves_out_is_a_gap_with_what_to_do(tmp_path: Path) -> None:
+def test_source_without_its_key_is_a_gap_with_a_remedy(tmp_path: Path) -> None:
     query = "{database: d, measures: m, dimensions: [a, b]}"
     declared = f"period_kind: year\nplaces: lad_2023\napi: {{stat_xplore: {query}}}\n"
     cell = cell_of(Case("fetch_failed", MERTON, ["<html>"], source=declared), tmp_path)

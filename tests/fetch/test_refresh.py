@@ -1,4 +1,4 @@
-"""Fetching from a publisher on the loopback that behaves and misbehaves as publishers do."""
+"""Fetching from a local publisher that succeeds and fails as real publishers do."""
 
 import asyncio
 import gzip
@@ -70,7 +70,7 @@ def office() -> Iterator[Publisher]:
         yield server
 
 
-def test_a_file_is_kept_with_all_that_is_known_of_it(tmp_path: Path, office: Publisher) -> None:
+def test_new_file_is_stored_with_its_metadata(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/data/claimants.csv", says(200, CSV, ETag='"1"', Last_Modified=MODIFIED))
     outcome = get(tmp_path, url)
     assert outcome.what == "new"
@@ -82,12 +82,12 @@ def test_a_file_is_kept_with_all_that_is_known_of_it(tmp_path: Path, office: Pub
     assert store.read_snapshot(tmp_path, store.digest(CSV)) == CSV
 
 
-def test_we_say_honestly_who_asks(tmp_path: Path, office: Publisher) -> None:
+def test_user_agent_identifies_the_client(tmp_path: Path, office: Publisher) -> None:
     get(tmp_path, office.at("/a.csv", says(200, CSV)))
     assert office.asked[0].headers["user-agent"].startswith("Commonground/")
 
 
-def test_what_has_not_changed_is_asked_for_with_its_etag_and_not_sent_again(tmp_path: Path, office: Publisher) -> None:
+def test_unchanged_file_is_requested_by_etag_and_not_sent_again(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", file(CSV, '"1"'))
     outcomes = [get(tmp_path, url) for _ in range(3)]
     assert [outcome.what for outcome in outcomes] == ["new", "unchanged", "unchanged"]
@@ -96,13 +96,13 @@ def test_what_has_not_changed_is_asked_for_with_its_etag_and_not_sent_again(tmp_
     assert failures(tmp_path) == [(304, False), (304, False)]
 
 
-def test_a_publisher_without_etags_is_asked_by_date(tmp_path: Path, office: Publisher) -> None:
+def test_publisher_without_etags_is_asked_by_date(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", says(200, CSV, Last_Modified=MODIFIED), says(304))
     assert [get(tmp_path, url).what for _ in range(2)] == ["new", "unchanged"]
     assert office.asked[1].headers["if-modified-since"] == MODIFIED
 
 
-def test_the_same_bytes_on_another_day_are_no_new_release(tmp_path: Path, office: Publisher) -> None:
+def test_same_bytes_on_another_day_are_no_new_release(tmp_path: Path, office: Publisher) -> None:
     here = source(office.at("/a.csv", says(200, CSV)))
     for day in (TODAY, TODAY + timedelta(days=1)):
         outcome = refresh_source(tmp_path, "claimants", here, today=day, now=NOW, limits=QUICK)
@@ -111,21 +111,21 @@ def test_the_same_bytes_on_another_day_are_no_new_release(tmp_path: Path, office
     assert len(store.snapshots(tmp_path, "claimants")) == 1
 
 
-def test_changed_content_under_the_same_etag_is_noticed(tmp_path: Path, office: Publisher) -> None:
+def test_changed_content_under_the_same_etag_is_a_new_release(tmp_path: Path, office: Publisher) -> None:
     headers = {"ETag": '"1"', "Last_Modified": MODIFIED}
     url = office.at("/a.csv", says(200, CSV, **headers), says(200, LATER, **headers))
     assert [get(tmp_path, url).what for _ in range(2)] == ["new", "new"]
     held = store.snapshots(tmp_path, "claimants")
     assert [entry.sha256 for entry in held] == [store.digest(CSV), store.digest(LATER)]
-    assert [entry.released for entry in held] == [date(2026, 11, 17), TODAY], "the date was of the first content"
+    assert [entry.released for entry in held] == [date(2026, 11, 17), TODAY], "the date belongs to the first content"
 
 
-def test_another_address_is_asked_without_what_is_known_of_the_first(tmp_path: Path, office: Publisher) -> None:
+def test_new_address_is_requested_without_the_first_etag(tmp_path: Path, office: Publisher) -> None:
     get(tmp_path, office.at("/2025.csv", file(CSV, '"1"')))
     assert get(tmp_path, office.at("/2026.csv", file(LATER, '"1"'))).what == "new"
 
 
-def test_a_file_that_was_lost_or_damaged_is_fetched_again(tmp_path: Path, office: Publisher) -> None:
+def test_lost_or_damaged_file_is_fetched_again(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", file(CSV, '"1"'))
     get(tmp_path, url)
     kept = store.snapshots_dir(tmp_path) / store.digest(CSV)
@@ -137,7 +137,7 @@ def test_a_file_that_was_lost_or_damaged_is_fetched_again(tmp_path: Path, office
     assert kept.read_bytes() == CSV
 
 
-def test_a_304_that_was_not_asked_for_is_a_failure(tmp_path: Path, office: Publisher) -> None:
+def test_unrequested_304_is_a_failure(tmp_path: Path, office: Publisher) -> None:
     outcome = get(tmp_path, office.at("/a.csv", says(304)))
     assert (outcome.what, failures(tmp_path)) == ("failed", [(304, True)])
 
@@ -145,7 +145,7 @@ def test_a_304_that_was_not_asked_for_is_a_failure(tmp_path: Path, office: Publi
 @pytest.mark.parametrize(
     "modified", ["", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT", "Tue, 24 Nov 2099 00:00:00 GMT"]
 )
-def test_without_a_sound_last_modified_the_day_of_the_fetch_stands(
+def test_release_day_is_the_fetch_day_without_a_valid_last_modified(
     tmp_path: Path, office: Publisher, modified: str
 ) -> None:
     headers = {"Last_Modified": modified} if modified else {}
@@ -153,27 +153,27 @@ def test_without_a_sound_last_modified_the_day_of_the_fetch_stands(
     assert outcome.snapshot and outcome.snapshot.released == TODAY
 
 
-def test_a_publisher_that_asks_to_wait_is_waited_for(tmp_path: Path, office: Publisher) -> None:
+def test_retry_after_is_respected(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", says(429, Retry_After="1"), says(200, CSV))
     assert get(tmp_path, url).what == "new"
     assert office.asked[1].at - office.asked[0].at >= 1.0
     assert failures(tmp_path) == [(429, True)]
 
 
-def test_a_wait_may_be_given_as_a_date(tmp_path: Path, office: Publisher) -> None:
+def test_retry_after_may_be_a_date(tmp_path: Path, office: Publisher) -> None:
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     url = office.at("/a.csv", says(503, Retry_After=format_datetime(soon, usegmt=True)), says(200, CSV))
     assert get(tmp_path, url).what == "new"
     assert datetime.now(UTC) >= soon
 
 
-def test_a_wait_longer_than_the_time_there_is_ends_the_fetch_at_once(tmp_path: Path, office: Publisher) -> None:
+def test_fetch_ends_when_the_wait_exceeds_the_deadline(tmp_path: Path, office: Publisher) -> None:
     outcome = get(tmp_path, office.at("/a.csv", says(429, Retry_After="3600")))
     assert (outcome.what, len(office.asked)) == ("failed", 1)
-    assert "word to wait 3600 s" in outcome.detail
+    assert "retry after 3600 s" in outcome.detail
 
 
-def test_a_server_that_recovers_is_asked_again_with_growing_waits(tmp_path: Path, office: Publisher) -> None:
+def test_recovering_server_is_retried_with_growing_waits(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", says(503), says(503), says(200, CSV))
     assert get(tmp_path, url, QUICK._replace(wait=0.1)).what == "new"
     first, second, third = (asked.at for asked in office.asked)
@@ -181,49 +181,52 @@ def test_a_server_that_recovers_is_asked_again_with_growing_waits(tmp_path: Path
     assert failures(tmp_path) == [(503, True), (503, True)]
 
 
-def test_a_server_that_does_not_recover_is_left_alone_after_four_attempts(tmp_path: Path, office: Publisher) -> None:
+def test_failing_server_is_given_up_after_four_attempts(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", says(200, CSV), says(503, PAGE))
     held = get(tmp_path, url).snapshot
     outcome = get(tmp_path, url)
     assert (outcome.what, outcome.snapshot, len(office.asked)) == ("failed", None, 5)
     assert outcome.detail == (
-        f"claimants: {url}: HTTP 503 Service Unavailable came where a csv was expected; refresh again later"
+        f"claimants: {url}: found HTTP 503 Service Unavailable, expected a CSV file; refresh again later"
     )
     assert failures(tmp_path) == [(503, True)] * 4
-    assert store.snapshots(tmp_path, "claimants") == [held], "what was held is held"
+    assert store.snapshots(tmp_path, "claimants") == [held], "stored releases are retained"
 
 
-@pytest.mark.parametrize(("status", "advice"), [(404, "correct the url"), (403, "not open to us")])
-def test_what_waiting_does_not_mend_is_asked_once(tmp_path: Path, office: Publisher, status: int, advice: str) -> None:
+@pytest.mark.parametrize(("status", "advice"), [(404, "correct the url"), (403, "access is restricted")])
+def test_permanent_error_is_not_retried(tmp_path: Path, office: Publisher, status: int, advice: str) -> None:
     outcome = get(tmp_path, office.at("/a.csv", says(status, PAGE)))
     assert (outcome.what, len(office.asked), failures(tmp_path)) == ("failed", 1, [(status, True)])
     assert advice in outcome.detail
 
 
 REFUSED: dict[str, tuple[Reply, str]] = {
-    "an error page with status 200": (says(200, PAGE), "a web page came where a csv was expected"),
-    "a page after a byte order mark": (says(200, b"\xef\xbb\xbf \n<HTML>"), "a web page came"),
-    "a page in UTF-16": (says(200, PAGE.decode().encode("utf-16")), "a web page came"),
-    "a page by its type": (says(200, b"Please log in", Content_Type="text/html; charset=utf-8"), "a web page came"),
-    "an empty body": (says(200), "nothing (an empty file) came"),
-    "white space": (says(200, b" \r\n"), "nothing (an empty file) came"),
-    "no content": (says(204), "HTTP 204 No Content came"),
-    "a truncated body": (cut_short(CSV, 5_000), "a file cut short"),
-    "a body too large by its length": (cut_short(CSV, 10_001), "more than 10,000 bytes came"),
-    "a body too large by its bytes": (endless, "more than 10,000 bytes came"),
+    "an error page with status 200": (says(200, PAGE), "found a web page, expected a CSV file"),
+    "a page after a byte order mark": (says(200, b"\xef\xbb\xbf \n<HTML>"), "found a web page"),
+    "a page in UTF-16": (says(200, PAGE.decode().encode("utf-16")), "found a web page"),
+    "a page by its type": (says(200, b"Please log in", Content_Type="text/html; charset=utf-8"), "found a web page"),
+    "an empty body": (says(200), "found an empty file"),
+    "white space": (says(200, b" \r\n"), "found an empty file"),
+    "no content": (says(204), "found HTTP 204 No Content"),
+    "a truncated body": (cut_short(CSV, 5_000), "a truncated file"),
+    "a body too large by its length": (cut_short(CSV, 10_001), "found more than 10,000 bytes"),
+    "a body too large by its bytes": (endless, "found more than 10,000 bytes"),
     "a body too large when unpacked": (
         says(200, gzip.compress(CSV * 5_000), Content_Encoding="gzip"),
-        "more than 10,000 bytes came",
+        "found more than 10,000 bytes",
     ),
-    "a packing not asked for": (says(200, b"\x00\x01", Content_Encoding="x-own"), "a file packed as x-own came"),
-    "a redirect to nowhere": (says(302), "HTTP 302 Found came"),
+    "an encoding not requested": (
+        says(200, b"\x00\x01", Content_Encoding="x-own"),
+        "unrequested content encoding",
+    ),
+    "a redirect to nowhere": (says(302), "found HTTP 302 Found"),
     "a redirect to a file": (says(302, Location="file:///etc/hosts"), "not encrypted"),
-    "broken packing": (says(200, b"\x00\x01", Content_Encoding="gzip"), "a broken connection"),
+    "a broken encoding": (says(200, b"\x00\x01", Content_Encoding="gzip"), "a broken connection"),
 }
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_no_file_is_refused_and_logged(tmp_path: Path, office: Publisher, what: str) -> None:
+def test_unusable_response_is_refused_and_logged(tmp_path: Path, office: Publisher, what: str) -> None:
     reply, expected = REFUSED[what]
     url = office.at("/a.csv", reply)
     outcome = get(tmp_path, url)
@@ -234,23 +237,23 @@ def test_what_is_no_file_is_refused_and_logged(tmp_path: Path, office: Publisher
 
 
 FOREIGN: dict[str, tuple[str, bytes, str]] = {
-    "a heading alone": ("csv", b"code,value\n", "one line and no row"),
-    "a heading and blank cells": ("csv", b"code,value\r\n,\r\n", "one line and no row"),
-    "an answer in JSON": ("csv", b'{"error": "no such table"}', "a JSON answer"),
-    "an answer in XML": ("csv", b"<?xml version='1.0'?>\n<Error><Code>AccessDenied</Code></Error>", "an XML answer"),
+    "headings only": ("csv", b"code,value\n", "one line and no rows"),
+    "headings and blank cells": ("csv", b"code,value\r\n,\r\n", "one line and no rows"),
+    "a JSON response": ("csv", b'{"error": "no such table"}', "found a JSON response"),
+    "an XML response": ("csv", b"<?xml version='1.0'?>\n<Error><Code>AccessDenied</Code></Error>", "an XML response"),
     "a PDF": ("csv", b"%PDF-1.7\n1 0 obj\n", "a PDF file"),
-    "a text for a workbook": ("excel", b"Please try again\nlater", "no excel file"),
-    "a text for a Parquet file": ("parquet", b"Please try again\nlater", "no parquet file"),
-    "a text for JSON": ("json", b"Please try again\nlater", "no JSON"),
-    "an empty listing": ("json", b'{"type": "FeatureCollection", "features": []}', "a JSON file without a row"),
+    "text instead of a workbook": ("excel", b"Please try again\nlater", "not excel"),
+    "text instead of a Parquet file": ("parquet", b"Please try again\nlater", "not parquet"),
+    "text instead of JSON": ("json", b"Please try again\nlater", "not JSON"),
+    "an empty listing": ("json", b'{"type": "FeatureCollection", "features": []}', "a JSON file without rows"),
     "an error in JSON": ("json", b'{"error": "no such table"}', "an error (no such table)"),
-    "an empty object": ("json", b"{}", "a JSON file without a row"),
-    "an empty list": ("json", b"[]", "a JSON file without a row"),
+    "an empty object": ("json", b"{}", "a JSON file without rows"),
+    "an empty list": ("json", b"[]", "a JSON file without rows"),
 }
 
 
 @pytest.mark.parametrize("what", FOREIGN)
-def test_a_file_that_has_nothing_it_should_have_is_no_release(tmp_path: Path, office: Publisher, what: str) -> None:
+def test_file_without_the_declared_content_is_refused(tmp_path: Path, office: Publisher, what: str) -> None:
     form, body, expected = FOREIGN[what]
     url = office.at("/a", says(200, body))
     outcome = get(tmp_path, url, format=form)
@@ -270,21 +273,21 @@ def test_a_file_that_has_nothing_it_should_have_is_no_release(tmp_path: Path, of
         ("json", b'\xef\xbb\xbf[{"code": "E06000001", "value": 5}]'),
     ],
 )
-def test_a_small_file_with_a_row_is_a_release(tmp_path: Path, office: Publisher, form: str, body: bytes) -> None:
+def test_small_file_with_one_row_is_a_release(tmp_path: Path, office: Publisher, form: str, body: bytes) -> None:
     outcome = get(tmp_path, office.at("/a", says(200, body)), format=form)
     assert outcome.what == "new", outcome.detail
 
 
 @pytest.mark.parametrize("reply", [silent, dripping, dripping_headers], ids=lambda reply: reply.__name__)
-def test_a_publisher_that_never_ends_is_given_up_in_time(tmp_path: Path, office: Publisher, reply: Reply) -> None:
+def test_endless_response_is_given_up_within_the_limit(tmp_path: Path, office: Publisher, reply: Reply) -> None:
     begun = time.monotonic()
     outcome = get(tmp_path, office.at("/a.csv", reply), HASTY)
     assert outcome.what == "failed"
     assert time.monotonic() - begun < 2.0
-    assert "within 0.45 s" in outcome.detail or "no answer in time" in outcome.detail
+    assert "within 0.45 s" in outcome.detail or "no response in time" in outcome.detail
 
 
-def test_a_download_works_where_a_loop_runs_already(tmp_path: Path, office: Publisher) -> None:
+def test_download_works_inside_a_running_event_loop(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", says(200, CSV))
 
     async def cell_of_a_notebook() -> Outcome:
@@ -293,7 +296,7 @@ def test_a_download_works_where_a_loop_runs_already(tmp_path: Path, office: Publ
     assert asyncio.run(cell_of_a_notebook()).what == "new"
 
 
-def test_ctrl_c_ends_a_download_at_once(tmp_path: Path, office: Publisher) -> None:
+def test_ctrl_c_ends_a_download_immediately(tmp_path: Path, office: Publisher) -> None:
     def interrupting(handler: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         silent(handler)
@@ -303,12 +306,12 @@ def test_ctrl_c_ends_a_download_at_once(tmp_path: Path, office: Publisher) -> No
     assert len(office.asked) == 1
 
 
-def test_a_timeout_is_tried_again(tmp_path: Path, office: Publisher) -> None:
+def test_timeout_is_retried(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", silent, says(200, CSV))
     assert get(tmp_path, url, QUICK._replace(seconds=0.9)).what == "new"
 
 
-def test_a_publisher_that_is_down_is_a_failure(tmp_path: Path) -> None:
+def test_unreachable_publisher_is_a_failure(tmp_path: Path) -> None:
     with publishing() as gone:
         url = gone.url("/a.csv")
     outcome = get(tmp_path, url)
@@ -319,12 +322,12 @@ def test_a_publisher_that_is_down_is_a_failure(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["ftp://example.org/a.csv", "example.org/a.csv", "http://:x/", f"http://{'a' * 70}.org/", "http://a\nb/"]
 )
-def test_an_address_that_can_not_be_is_a_failure(tmp_path: Path, url: str) -> None:
+def test_invalid_address_is_a_failure(tmp_path: Path, url: str) -> None:
     outcome = get(tmp_path, url)
     assert (outcome.what, failures(tmp_path)) == ("failed", [(0, True)])
 
 
-def test_a_redirect_within_the_host_is_followed(tmp_path: Path, office: Publisher) -> None:
+def test_redirect_within_the_host_is_followed(tmp_path: Path, office: Publisher) -> None:
     office.at("/files/2026.csv", file(CSV, '"1"'))
     latest = office.at("/latest", says(302, Location="/files/2026.csv"))
     outcomes = [get(tmp_path, latest) for _ in range(2)]
@@ -334,7 +337,7 @@ def test_a_redirect_within_the_host_is_followed(tmp_path: Path, office: Publishe
     assert known == [("/latest", None), ("/files/2026.csv", '"1"')]
 
 
-def test_a_redirect_to_a_login_elsewhere_is_not_followed(tmp_path: Path, office: Publisher) -> None:
+def test_redirect_to_a_login_on_another_host_is_not_followed(tmp_path: Path, office: Publisher) -> None:
     office.at("/login", says(200, PAGE))
     outcome = get(tmp_path, office.at("/a.csv", says(302, Location=office.url("/login?token=abc", "localhost"))))
     assert outcome.what == "failed"
@@ -342,10 +345,10 @@ def test_a_redirect_to_a_login_elsewhere_is_not_followed(tmp_path: Path, office:
     assert [asked.path for asked in office.asked] == ["/a.csv"]
 
 
-def test_a_circle_of_redirects_ends(tmp_path: Path, office: Publisher) -> None:
+def test_redirect_loop_ends(tmp_path: Path, office: Publisher) -> None:
     office.at("/b", says(302, Location="/a"))
     outcome = get(tmp_path, office.at("/a", says(302, Location="/b")))
-    assert "redirects in a circle" in outcome.detail
+    assert "a redirect loop" in outcome.detail
     assert len(office.asked) == 6
 
 
@@ -369,7 +372,7 @@ def test_redirects_stay_within_the_publisher(one: str, other: str, followed: boo
     assert (not fault) == followed
 
 
-def test_secrets_in_an_address_are_sent_and_never_written(
+def test_secrets_in_an_address_are_sent_but_never_stored(
     tmp_path: Path, office: Publisher, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -393,7 +396,7 @@ def test_secrets_in_an_address_are_sent_and_never_written(
         ("https://a.org/b?monkey=1", "https://a.org/b?monkey=1"),
     ],
 )
-def test_what_may_be_secret_is_left_out_of_an_address(url: str, shown: str) -> None:
+def test_possible_secrets_are_removed_from_an_address(url: str, shown: str) -> None:
     assert public(url) == shown
 
 
@@ -411,37 +414,37 @@ def test_what_may_be_secret_is_left_out_of_an_address(url: str, shown: str) -> N
         ("", "/", ""),
     ],
 )
-def test_a_file_has_the_publishers_name_made_safe(disposition: str, path: str, name: str) -> None:
+def test_file_name_is_the_publishers_made_safe(disposition: str, path: str, name: str) -> None:
     headers = httpx.Headers({"content-disposition": disposition} if disposition else {})
     assert file_name(f"https://example.org{path}", headers) == name
 
 
-def test_a_long_name_keeps_its_suffix() -> None:
+def test_long_file_name_keeps_its_suffix() -> None:
     assert safe_name("x" * 300 + ".csv") == "x" * 116 + ".csv"
 
 
-def test_a_source_without_address_says_what_to_do_by_hand(tmp_path: Path) -> None:
-    assert "by hand from https://example.org/claimants" in get(tmp_path, None).detail
+def test_source_without_address_explains_the_manual_route(tmp_path: Path) -> None:
+    assert "download the file from https://example.org/claimants" in get(tmp_path, None).detail
     outcome = get(tmp_path, None, access="not_open", ask="open the extract", holder="The department")
     assert outcome.what == "not_fetchable"
     assert "ask The department: open the extract" in outcome.detail
     assert store.history(tmp_path) == []
 
 
-def test_a_store_that_can_not_be_written_is_told_and_not_raised(tmp_path: Path, office: Publisher) -> None:
+def test_unwritable_store_is_reported_without_an_exception(tmp_path: Path, office: Publisher) -> None:
     (tmp_path / "home").write_text("a file where the store should be")
     outcome = get(tmp_path / "home", office.at("/a.csv", says(200, CSV)))
     assert outcome.what == "failed" and "can't be written" in outcome.detail
 
 
-def test_a_damaged_log_is_told_and_not_raised(tmp_path: Path, office: Publisher) -> None:
+def test_damaged_log_is_reported_without_an_exception(tmp_path: Path, office: Publisher) -> None:
     store.snapshots_dir(tmp_path).mkdir()
     (store.snapshots_dir(tmp_path) / "log.jsonl").write_text("{}\n")
     outcome = get(tmp_path, office.at("/a.csv", says(200, CSV)))
     assert outcome.what == "failed" and "restore the file" in outcome.detail
 
 
-def test_many_sources_are_asked_one_at_a_time_per_host_and_told_by_name(tmp_path: Path, office: Publisher) -> None:
+def test_sources_are_refreshed_in_turn_per_host_and_sorted_by_name(tmp_path: Path, office: Publisher) -> None:
     names = ["delta", "alpha", "charlie", "bravo"]
     sources = {name: source(office.at(f"/{name}.csv", says(200, CSV + name.encode()))) for name in names}
     sources["nowhere"] = source(None)
@@ -454,12 +457,12 @@ def test_many_sources_are_asked_one_at_a_time_per_host_and_told_by_name(tmp_path
     assert [outcome.source for outcome in outcomes if outcome.what != "new"] == ["broken", "nowhere"]
 
 
-def test_hosts_are_asked_side_by_side_and_one_log_holds_them_all(tmp_path: Path) -> None:
+def test_hosts_are_refreshed_in_parallel_into_one_log(tmp_path: Path) -> None:
     threads: set[int] = set()
     with publishing() as slow, publishing() as quick:
         slow_url = slow.at("/a.csv", lambda handler: (time.sleep(0.4), says(200, CSV)(handler))[0])
         here = source(slow_url)
-        # Another port of the same machine is the same host; another name for it is another.
+        # Another port of the same machine is the same host; another name is another host.
         there = source(quick.at("/b.csv", says(200, LATER)).replace("127.0.0.1", "localhost"))
         told: list[str] = []
 
@@ -473,7 +476,7 @@ def test_hosts_are_asked_side_by_side_and_one_log_holds_them_all(tmp_path: Path)
     assert {entry.source for entry in store.history(tmp_path)} == {"a", "b"}
 
 
-def test_a_file_from_a_person_is_kept_by_the_same_road(tmp_path: Path) -> None:
+def test_added_file_is_stored_as_a_snapshot(tmp_path: Path) -> None:
     path = tmp_path / "export.csv"
     path.write_bytes(CSV)
     told = [add_file(tmp_path / "s", "claimants", source(None), path, TODAY, NOW) for _ in range(2)]
@@ -484,11 +487,9 @@ def test_a_file_from_a_person_is_kept_by_the_same_road(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(PAGE, "a web page came"), (b"", "nothing"), (b"x" * 10_001, "more than"), (None, "can't be read")],
+    [(PAGE, "found a web page"), (b"", "found an empty file"), (b"x" * 10_001, "more than"), (None, "can't be read")],
 )
-def test_a_file_from_a_person_is_looked_at_as_a_fetched_one(
-    tmp_path: Path, content: bytes | None, expected: str
-) -> None:
+def test_added_file_passes_the_checks_of_a_fetched_file(tmp_path: Path, content: bytes | None, expected: str) -> None:
     path = tmp_path / "export.csv"
     if content is not None:
         path.write_bytes(content)
@@ -497,7 +498,7 @@ def test_a_file_from_a_person_is_looked_at_as_a_fetched_one(
     assert store.history(tmp_path / "s") == []
 
 
-def test_what_a_person_put_in_is_known_when_the_publisher_gives_the_same(tmp_path: Path, office: Publisher) -> None:
+def test_added_file_is_recognised_when_the_publisher_returns_it(tmp_path: Path, office: Publisher) -> None:
     path = tmp_path / "export.csv"
     path.write_bytes(CSV)
     url = office.at("/a.csv", file(CSV, '"1"'))

@@ -1,4 +1,4 @@
-"""A large download that breaks is gone on with, and never spliced from two files."""
+"""Resumption of large downloads, without joining parts of two files."""
 
 import io
 import time
@@ -30,64 +30,64 @@ def fetch(home: Path, office: Publisher, *replies: Reply, limits: Limits = LIMIT
     url = office.at("/a.csv", *replies)
     outcome = refresh_source(home, "claimants", source(url), today=TODAY, now=NOW, limits=limits)
     assert outcome.snapshot, outcome.detail
-    assert not list(store.snapshots_dir(home).glob(".part*")), "nothing is left over"
+    assert not list(store.snapshots_dir(home).glob(".part*")), "no partial file remains"
     return store.read_snapshot(home, outcome.snapshot.sha256)
 
 
-def test_the_rest_alone_is_asked_for(tmp_path: Path, office: Publisher) -> None:
+def test_only_the_remainder_is_requested(tmp_path: Path, office: Publisher) -> None:
     assert fetch(tmp_path, office, breaking(FILE, 200_000), ranged(FILE)) == FILE
     assert office.asked[1].headers["range"] == f"bytes={200_000 - 65_536}-"
     assert office.asked[1].headers["if-range"] == '"1"'
 
 
-def test_what_has_come_is_kept_for_the_next_refresh(tmp_path: Path, office: Publisher) -> None:
+def test_partial_download_is_stored_for_the_next_refresh(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", breaking(FILE, 150_000))
     once = LIMITS._replace(attempts=1)
     failed = refresh_source(tmp_path, "claimants", source(url), today=TODAY, now=NOW, limits=once)
-    assert failed.what == "failed" and "cut short" in failed.detail
+    assert failed.what == "failed" and "a truncated file" in failed.detail
     assert (store.snapshots_dir(tmp_path) / ".part-claimants").stat().st_size == 150_000
     assert fetch(tmp_path, office, ranged(FILE), limits=once) == FILE
     assert "range" in office.asked[-1].headers
 
 
-def test_a_file_that_has_changed_is_fetched_anew(tmp_path: Path, office: Publisher) -> None:
+def test_changed_file_is_fetched_again(tmp_path: Path, office: Publisher) -> None:
     later = FILE.replace(b"E0000", b"E1111")
     assert fetch(tmp_path, office, breaking(FILE, 200_000), ranged(later, '"2"')) == later
 
 
-def test_a_file_that_has_changed_under_the_same_etag_is_not_spliced(tmp_path: Path, office: Publisher) -> None:
+def test_changed_file_under_the_same_etag_is_not_joined(tmp_path: Path, office: Publisher) -> None:
     later = FILE.replace(b"E0000", b"E1111")
     found = fetch(tmp_path, office, breaking(FILE, 200_000), ranged(later), limits=LIMITS._replace(attempts=3))
     assert found == later
 
 
-def test_a_file_of_another_length_under_the_same_etag_is_not_spliced(tmp_path: Path, office: Publisher) -> None:
+def test_longer_file_under_the_same_etag_is_not_joined(tmp_path: Path, office: Publisher) -> None:
     later = FILE + b"E99999999,1\n"
     found = fetch(tmp_path, office, breaking(FILE, 200_000), ranged(later), limits=LIMITS._replace(attempts=3))
     assert found == later
 
 
-def test_a_server_that_knows_of_no_ranges_sends_it_all_again(tmp_path: Path, office: Publisher) -> None:
+def test_server_without_ranges_sends_the_whole_file_again(tmp_path: Path, office: Publisher) -> None:
     assert fetch(tmp_path, office, breaking(FILE, 200_000), says(200, FILE, ETag='"1"')) == FILE
 
 
-def test_a_range_that_can_not_be_given_drops_what_was_kept(tmp_path: Path, office: Publisher) -> None:
+def test_unsatisfiable_range_deletes_the_stored_part(tmp_path: Path, office: Publisher) -> None:
     replies = (breaking(FILE, 200_000), says(416), says(200, FILE))
     assert fetch(tmp_path, office, *replies, limits=LIMITS._replace(attempts=3)) == FILE
     assert "range" not in office.asked[2].headers
 
 
-def test_without_a_mark_nothing_is_kept(tmp_path: Path, office: Publisher) -> None:
+def test_nothing_is_stored_without_a_version(tmp_path: Path, office: Publisher) -> None:
     assert fetch(tmp_path, office, cut_short(FILE[:9_000], len(FILE)), says(200, FILE)) == FILE
     assert "range" not in office.asked[1].headers
 
 
-def test_a_weak_etag_is_no_mark(tmp_path: Path, office: Publisher) -> None:
+def test_weak_etag_is_no_version(tmp_path: Path, office: Publisher) -> None:
     assert fetch(tmp_path, office, breaking(FILE, 200_000, 'W/"1"'), says(200, FILE)) == FILE
     assert "range" not in office.asked[1].headers
 
 
-def test_an_archive_cut_short_by_a_wrong_content_length_is_refused(tmp_path: Path, office: Publisher) -> None:
+def test_archive_truncated_by_a_wrong_content_length_is_refused(tmp_path: Path, office: Publisher) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("a.csv", FILE)
@@ -99,10 +99,10 @@ def test_an_archive_cut_short_by_a_wrong_content_length_is_refused(tmp_path: Pat
 
     url = office.at("/a.zip", short)
     outcome = refresh_source(tmp_path, "claimants", source(url), today=TODAY, now=NOW, limits=LIMITS)
-    assert outcome.what == "failed" and "an archive cut short" in outcome.detail
+    assert outcome.what == "failed" and "a truncated archive" in outcome.detail
 
 
-def test_bytes_are_told_as_they_come(tmp_path: Path, office: Publisher) -> None:
+def test_progress_is_reported_during_the_download(tmp_path: Path, office: Publisher) -> None:
     told: list[tuple[int, int]] = []
     url = office.at("/a.csv", says(200, FILE))
     begun = time.monotonic()
