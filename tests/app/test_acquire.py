@@ -70,7 +70,7 @@ def test_a_finer_set_that_was_added_is_held(project: Project, folder: Path) -> N
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("hmrc_furlough.csv", "<html>Sign in</html>", "hmrc_furlough: hmrc_furlough.csv: a web page"),
+        ("hmrc_furlough.csv", "<html>Sign in</html>", "hmrc_furlough: hmrc_furlough.csv: found a web page"),
         ("hmrc_furlough.csv", "", "an empty file"),
         ("ons_vacancies.csv", "a,b\n1,2\n", "ons_vacancies: access is not_collected"),
         ("ons_output_areas.csv", OUTPUT_AREAS.replace("E06000001", "E09999999"), "E09999999, which no place has"),
