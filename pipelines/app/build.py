@@ -1,4 +1,4 @@
-"""What `build` and `rehearse` do and say, with a progress bar for what takes time."""
+"""What `build` and `scenario` do and print, with a progress bar for what takes time."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -15,7 +15,7 @@ from pipelines.app.console import AsOf, Format, Print, Store, complaints, consol
 from pipelines.app.console import plain as _plain
 from pipelines.app.console import printed as _print
 from pipelines.app.console import project_at as _project
-from pipelines.core.errors import CommongroundError
+from pipelines.core.errors import CommongroundError, UnknownNameError
 from pipelines.declarations.project import Project
 
 app = typer.Typer(
@@ -222,17 +222,23 @@ def crosswalk(
             console.print(f"border: {line}", soft_wrap=True, highlight=False, markup=False)
 
 
-@app.command()
-def rehearse(
+@app.command("scenario")
+def scenario_(
     scenario: Annotated[str, typer.Argument(help="A YAML file, or the name of a scenario in pipelines/scenarios/.")],
     problem: Annotated[list[str] | None, typer.Argument(help="Problems; all if none is named.")] = None,
     as_of: AsOf = None,
     store: Store = None,
 ) -> None:
-    """Say what problems could tell of councils to come, and what to ask for before they come."""
+    """Show what planned councils could answer, and what to request before they begin."""
     from pipelines.app.build import rehearse_and_tell
 
     rehearse_and_tell(_project(store, as_of), scenario, problem or [], console)
+
+
+@app.command("rehearse", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def refuse_old_name() -> None:
+    """Raise an error that states the new name of a renamed command."""
+    raise UnknownNameError("unknown command 'rehearse'; use `commonground scenario`, with the same arguments")
 
 
 @app.command("list")

@@ -44,6 +44,12 @@ def test_the_version_is_printed_without_reading_the_project(tmp_path: Path) -> N
     assert done.stdout == f"commonground {project_version()}\n"
 
 
+def test_the_old_name_of_a_command_fails_with_the_new_name(ask: Ask) -> None:
+    done = ask("rehearse", "surrey_2027", "jobs_recovery", "--as-of", AS_OF)
+    assert done.returncode == 2
+    assert done.stderr == "error: unknown command 'rehearse'; use `commonground scenario`, with the same arguments\n"
+
+
 def test_gaps_of_one_place_in_each_format(ask: Ask) -> None:
     table = ask("gaps", "jobs_recovery", "--place", "buckinghamshire")
     assert "children_incomplete" in table.stdout

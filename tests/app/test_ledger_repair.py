@@ -208,8 +208,8 @@ def test_record_of_a_day_before_a_day_to_come_says_so_and_writes_nothing(tmp_pat
 
 def test_a_day_to_come_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = small_project(tmp_path)
-    for command in ("build", "rehearse"):
-        words = [command, *(["surrey_2027"] if command == "rehearse" else []), "--as-of", str(AHEAD)]
+    for command in ("build", "scenario"):
+        words = [command, *(["surrey_2027"] if command == "scenario" else []), "--as-of", str(AHEAD)]
         done = run(*words, store=tmp_path / "store", project=root)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "a day to come" in done.stderr
     assert not (tmp_path / "store").exists()

@@ -118,7 +118,7 @@ SHOWN = {
 COMMANDS = [
     ("build", "other"), ("build",), ("refresh",), ("sql", "select * from cells"), ("gaps", "other"), ("gaps",),
     ("explain", "a_problem", MERTON, "figure"), ("plan",), ("list", "sources"), ("list", "places"), ("snapshots",),
-    ("revisions",), ("verify",), ("places", "Merton"), ("crosswalk", "lad_2021", "lad_2023"), ("rehearse", "PLAN"),
+    ("revisions",), ("verify",), ("places", "Merton"), ("crosswalk", "lad_2021", "lad_2023"), ("scenario", "PLAN"),
     ("add", "a_source", "PLAN", "--released", "2024-05-02"), ("new", "local-source", "another"),
 ]  # fmt: skip
 
