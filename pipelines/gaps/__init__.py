@@ -1,6 +1,6 @@
-"""The grid of a problem: every place, period and measure, as a value or as a gap with its reason.
+"""Grid of a problem: every place, period and measure, as a value or as a gap with its reason.
 
-It also keeps the ledger of gaps and plans what to ask for. It writes nothing that people open.
+The room also keeps the ledger of gaps and plans requests to data owners. It writes no output files.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The cells of problems that were built, read from the store."""
+"""Cells of built problems, read from the store."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from pipelines.gaps.verdicts import weighed
 
 
 def built_cells(project: Project, problem: str) -> pl.DataFrame:
-    """Read the typed cells of a problem that was built."""
+    """Read the typed cells of a built problem; raise CommongroundError where it is not built."""
     path = state_path(project.home, "cell", project.catalogue.problem(problem).name)
     if not path.is_file():
         raise CommongroundError(f"{problem}: not built yet; run `commonground build {problem}`")
@@ -28,7 +28,7 @@ def built_cells(project: Project, problem: str) -> pl.DataFrame:
 def gaps_of_problem(
     problem: Problem, cells: pl.DataFrame, judged: pl.DataFrame, accepted: tuple[Accepted, ...], project: Project
 ) -> Gaps:
-    """Give what is open in one problem, from its cells (schema.CELL) and verdicts (verdicts.VERDICT)."""
+    """Collect the open gaps of one problem, from its cells (schema.CELL) and verdicts (verdicts.VERDICT)."""
     blocking = weighed(cells, problem.header).filter("blocks").select("cell_id", pl.lit(True).alias("blocks"))
     found = cells.filter(is_open()).with_columns(open_reason().alias("reason"))
     told = with_acceptance(_with_holder(found), accepted, project.as_of)
@@ -55,7 +55,7 @@ def gaps_of_problem(
 
 
 def _with_holder(gaps: pl.DataFrame) -> pl.DataFrame:
-    """Give a gap whose cell names no holder or remedy those of its reason."""
+    """Fill a missing data owner or remedy from the definition of the gap's reason."""
     return gaps.with_columns(
         pl.coalesce(column, pl.col("reason").replace_strict({c: getattr(r, column) for c, r in REASONS.items()}))
         for column in ("holder", "remedy")
@@ -63,7 +63,7 @@ def _with_holder(gaps: pl.DataFrame) -> pl.DataFrame:
 
 
 def gaps_held(project: Project, problems: list[str]) -> Gaps:
-    """Give what is open in some problems that were built."""
+    """Collect the open gaps of some built problems."""
     each = [
         gaps_of_problem(
             project.catalogue.problems[name],
@@ -79,19 +79,19 @@ def gaps_held(project: Project, problems: list[str]) -> Gaps:
 
 
 def answer_is_fresh(home: Path, name: str, made: Keys) -> bool:
-    """Tell whether a problem's tables are there and made from what is held now."""
+    """Return whether a problem's tables exist and were built from the current inputs."""
     return all(table_key(state_path(home, table, name)) == made.answer[name] for table in ANSWERED)
 
 
 def answered_now(project: Project, made: Keys) -> list[str]:
-    """Name the problems whose tables are made from what is held now: outputs are made of no other."""
+    """List the problems with tables built from the current inputs; outputs use no others."""
     return [name for name in sorted(project.catalogue.problems) if answer_is_fresh(project.home, name, made)]
 
 
 def answered_before(project: Project, made: Keys) -> list[str]:
-    """Name the problems that were answered from something else than what is held now.
+    """List the problems with tables built from other inputs than the current ones.
 
-    One that has a ledger was answered, also where its tables are gone, as those of an earlier version are.
+    A problem with a ledger counts as built, even where its tables are missing, as after an upgrade.
     """
     home = project.home
     there = (

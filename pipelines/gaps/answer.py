@@ -1,4 +1,4 @@
-"""From observations to a problem's answer: the last steps of a build."""
+"""Last steps of a build: from observations to the tables of a problem."""
 
 from datetime import date
 
@@ -52,9 +52,10 @@ from pipelines.observations import Observed, disagreements, observe_source
 
 
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
-    """Make the typed cells, the verdicts and the view of one problem, or give the cells made before.
+    """Build the cells, view, verdicts, losses and discontinuities of one problem; return its cells.
 
-    The ledger of gaps is carried on once the cells have met their checks (ledger_store.record).
+    Cells built earlier from the same inputs are read back. The ledger of gaps is updated later, once the cells have
+    passed their checks (ledger_load.record).
     """
     key = keys(project.catalogue, project.home, project.as_of).answer[name]
 
@@ -76,23 +77,24 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
 
 
 def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataFrame) -> None:
-    """Refuse to store a figure of another period than the one asked about; raise CommongroundError."""
+    """Raise CommongroundError where a cell has a figure for another period than the one requested."""
     wrong = of_another_period(cells, problem.header.grain, instants(catalogue, problem.measures))
     if wrong.height:
         first = wrong.row(0, named=True)
         raise CommongroundError(
-            f"{problem.name}: {first['measure']} of {first['place_code']}: found a figure of "
-            f"{say(first['value_start'], first['value_end'])} for {say(first['period_start'], first['period_end'])}, "
-            f"and {wrong.height - 1:,} more like it; nothing was stored. This is a fault of the program: report it"
+            f"{problem.name}: {first['measure']} of {first['place_code']}: found a figure for "
+            f"{say(first['value_start'], first['value_end'])}, expected one for "
+            f"{say(first['period_start'], first['period_end'])} (1 of {wrong.height:,} such cells); "
+            "nothing was stored. This is a fault in Commonground: please report it"
         )
 
 
 def placed_slices(
     project: Project, problem: Problem, places: Places, target: set[str], held: Geography | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Move what the problem's sources observed to some places; give PLACED, what was set aside, and what was lost.
+    """Map the observations of a problem's sources to some places; return PLACED, rows set aside, and LOSS.
 
-    `held` stands for all that is held about places where it is to be other than what is in the store.
+    `held` replaces the stored geography, as for a scenario.
     """
     catalogue = project.catalogue
     placed, aside, lost = [empty(PLACED)], [pl.DataFrame(schema=_ASIDE)], [empty(LOSS)]
@@ -114,7 +116,7 @@ def placed_slices(
 
 
 def _by_system(observation: pl.DataFrame, own: str) -> list[tuple[str, pl.DataFrame]]:
-    """Put observations together by the place system that the newest release of their slice has its codes of."""
+    """Split observations by the place system of the newest release of each slice."""
     systems = newest(observation).select(*SLICE, pl.col("place_system").alias("of")).unique(SLICE)
     told = observation.join(systems, on=SLICE, maintain_order="left")
     parts = told.partition_by("of", as_dict=True, include_key=False, maintain_order=True)
@@ -125,7 +127,7 @@ def _moved(
     project: Project, problem: Problem, source: Source, observation: pl.DataFrame, places: Places, target: set[str],
     held: Geography | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
-    """Move what one source observed in one place system to some places; give what was moved, and what was lost."""
+    """Map one source's observations in one place system to some places; return PLACED and LOSS."""
     measures = project.catalogue.measures
     found = links(places, place_system(project, source.places or "").places["place_code"].to_list(), target)
     parts = roll(found)
@@ -142,9 +144,9 @@ def _shared(
     project: Project, problem: Problem, source: Source, observation: pl.DataFrame, places: Places,
     found: dict[str, Reach], target: set[str], held: Geography | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame] | None:  # fmt: skip
-    """Move observations by shares, where a boundary cuts places or codes alone do not lead there; else None.
+    """Apportion observations where a boundary cuts areas or code changes alone do not suffice; else return None.
 
-    Gives what was moved, and what was lost on the way.
+    Returns PLACED and LOSS.
     """
     system = source.places or ""
     whole = [code for code, reach in found.items() if len(reach.codes) == 1]
@@ -171,7 +173,7 @@ def _shared(
 
 
 def _by_weights(observation: pl.DataFrame, held: Geography, project: Project) -> list[tuple[str, date, pl.DataFrame]]:
-    """Put slices together that are shared out by the same people: by group, and the day of the set nearest to them."""
+    """Split slices by the population group that apportions them and the day of the nearest set of weights."""
     days = sorted({each.day for areas in held.areas for each in areas.weights})
     groups = {name: project.catalogue.weighed_by(name) for name in observation["measure"].unique()}
     slices = observation.select(SLICE).unique(maintain_order=True).with_columns(
@@ -186,7 +188,7 @@ def _by_weights(observation: pl.DataFrame, held: Geography, project: Project) ->
 
 
 def denominators(project: Project, source: Source) -> pl.DataFrame:
-    """Give the observations of what a source's rates are shares of, where they are of the same place system."""
+    """Read the observations of the denominators of a source's rates, where both use the same place system."""
     catalogue = project.catalogue
     wanted = sorted({measure.denominator for measure in source.measures.values() if measure.denominator})
     owners = sorted({catalogue.measure_source[each] for each in wanted} & set(catalogue.observing()))
@@ -207,7 +209,7 @@ _ASIDE = {
 
 
 def _aside(seen: Observed, places: Places, target: set[str]) -> pl.DataFrame:
-    """Tell which of the problem's places the rows set aside in the newest release belong to."""
+    """Map the rows set aside in the newest release to the places of the problem."""
     last = seen.set_aside.filter(pl.col("order") == pl.col("order").max())
     reach = links(places, last["place_code"].unique().to_list(), target)
     to = {code: found.codes[0] for code, found in reach.items()}

@@ -1,7 +1,7 @@
 """Typed cells: every cell of the required grid ends as a value, or as a gap with its reason.
 
-`value` is null if and only if there is a `reason`. The reasons that hold are found each by its own small
-table, stacked, and ordered by precedence: the first is the cell's reason, the others stay beside it.
+`value` is null if and only if there is a `reason`. Each family of reasons has its own small table. The tables are
+stacked and ordered by precedence: the first reason is the cell's own, the others go to `reasons_also`.
 """
 
 from datetime import date
@@ -30,11 +30,11 @@ def typed_cells(
     set_aside: pl.DataFrame,
     as_of: date,
 ) -> pl.DataFrame:
-    """Give schema.CELL for a problem: one row for every place, period and measure it asks for.
+    """Build schema.CELL for a problem: one row for every requested place, period and measure.
 
-    Takes the places of its system, the placed slices of its measures, and what was set aside, placed too
-    (measure, to_code, period_start, reason, evidence). Ages are counted to the end of the period asked
-    about, and for grain latest to the day `as_of`.
+    Takes the places of the problem's system and the placed slices of its measures. Also takes the rows set aside,
+    mapped to places (measure, to_code, period_start, reason, evidence). Ages are measured to the end of the requested
+    period, and for grain latest to the day `as_of`.
     """
     periods = asked_periods(problem, as_of)
     required = grid(problem, asked_places(problem, places), periods)
@@ -70,21 +70,21 @@ def _answered(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _beside_the_nearest(cells: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
-    """Add the figure that the place has for the nearest period, where the release has none for the one asked about."""
+    """Add the place's figure for the nearest period, where the release has none for the requested period."""
     near = placed.select("measure", pl.col("period_start").alias("near_start"), pl.col("period_end").alias("near_end"),
                          pl.col("to_code").alias("place_code"), pl.col("value").alias("near_value"))  # fmt: skip
     return cells.join(near, on=["measure", "near_start", "near_end", "place_code"], how="left", maintain_order="left")
 
 
 def _nearly_whole(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
-    """Take the average of a rate over most of a place, where the problem says that so much of it will do."""
+    """Accept a rate averaged over part of a place, where its coverage meets the problem's `min_coverage`."""
     least = {name: need.min_coverage for name, need in problem.header.needs.items()}
     enough = (
         (pl.col("placed_reason") == "children_incomplete")
         & pl.col("partial").is_not_null()
         & (pl.col("coverage") >= pl.col("measure").replace_strict(least, default=1.0, return_dtype=pl.Float64))
     )
-    evidence = pl.format("{}; {} % of it has a rate", "placed_evidence", (pl.col("coverage") * 100).round(1))
+    evidence = pl.format("{}; rates cover {} % of the place", "placed_evidence", (pl.col("coverage") * 100).round(1))
     taken = {"value": pl.col("partial"), "placed_reason": pl.lit(None), "status": pl.lit("estimated"),
              "basis": pl.lit("rate_averaged"), "placed_evidence": evidence, "low": pl.lit(None), "high": pl.lit(None),
              }  # fmt: skip
@@ -94,15 +94,15 @@ def _nearly_whole(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
 
 
 def _within(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
-    """Withhold figures that were shared out more roughly than the problem allows; their bounds stay."""
+    """Withhold apportioned figures with a wider interval than the problem allows; their bounds stay."""
     widest = {name: need.max_error for name, need in problem.header.needs.items() if need.max_error}
     allowed = pl.col("measure").replace_strict(widest, default=None, return_dtype=pl.Float64)
     half = (pl.col("likely_high") - pl.col("likely_low")) / 2
     too_wide = (half > allowed * pl.col("value").abs()).fill_null(True)
     rough = (pl.col("split_share") > 0) & allowed.is_not_null() & too_wide
     told = pl.format(
-        "its 90 % interval is {} to {}, {} allowed either way",
-        printed("likely_low").fill_null("not known"), printed("likely_high").fill_null("not known"),
+        "its 90 % interval is {} to {}; the problem allows {} either way",
+        printed("likely_low").fill_null("unknown"), printed("likely_high").fill_null("unknown"),
         pl.concat_str((allowed * 100).round(1), pl.lit(" %")).fill_null(""),
     )  # fmt: skip
     rough = (rough & pl.col("value").is_not_null()).fill_null(False)
@@ -114,12 +114,13 @@ def _within(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
 
 
 def _reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.DataFrame) -> pl.DataFrame:
-    """Give the reasons of each gap: reason and evidence of the first that holds, and the others' codes."""
+    """Collect the reasons of each gap: reason and evidence of the first, and the codes of the others."""
     aside = _of_rows_set_aside(cells, set_aside)
     families = [_of_time(cells), _of_nation(cells, catalogue), _of_place(cells, aside), aside]
     stacked = _without_the_obvious(pl.concat(families))
     gaps = cells.filter(pl.col("value").is_null()).join(stacked, on=KEY, how="anti")
-    unknown = gaps.select(*KEY, pl.lit("unexplained").alias("reason"), pl.lit("no check found why").alias("evidence"))
+    evidence = pl.lit("no check explains this gap").alias("evidence")
+    unknown = gaps.select(*KEY, pl.lit("unexplained").alias("reason"), evidence)
     order = pl.col("reason").replace_strict(PRECEDENCE, return_dtype=pl.Int64)
     ordered = pl.concat([stacked, unknown]).with_columns(order.alias("order")).sort(*KEY, "order", maintain_order=True)
     return ordered.group_by(KEY, maintain_order=True).agg(
@@ -130,19 +131,23 @@ def _reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.DataFrame)
 
 
 def _without_the_obvious(stacked: pl.DataFrame) -> pl.DataFrame:
-    """Keep `not_returned` only where nothing says more: a row set aside, or a nation left out, has no row either."""
+    """Keep `not_returned` only where no other reason applies.
+
+    A row set aside has no usable row either, and neither has a nation that the source leaves out.
+    """
     more = stacked.filter(pl.col("reason") != "not_returned")
     only = stacked.filter(pl.col("reason") == "not_returned").join(more, on=KEY, how="anti")
     return pl.concat([more, only])
 
 
 def _of_time(cells: pl.DataFrame) -> pl.DataFrame:
-    """No slice for the period, none at all, or one too old: but what has no row for a place is not its old figure.
+    """Find cells with no slice for the period, with no slice at all, or with a slice that is too old.
 
-    Where a slice is none of the period, nothing is placed, so a reason of the place is one of a slice too old.
+    Cells of places without a row are left out. Where the slice is for another period nothing is placed, so a
+    `placed_reason` can only come from a slice that is too old.
     """
     known = pl.coalesce(printed("value"), printed("near_value"))
-    figure = pl.format("; it was {}", known).fill_null("")
+    figure = pl.format("; its value was {}", known).fill_null("")
     of_others = pl.col("placed_reason").is_in(NO_ROW).fill_null(False)
     return cells.filter(pl.col("time_reason").is_not_null(), ~of_others).select(
         *KEY,
@@ -152,7 +157,7 @@ def _of_time(cells: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_nation(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
-    """The source leaves the nation out."""
+    """Find cells in nations that the source does not cover."""
     rows = [
         (measure, nation, f"{name} covers {', '.join(source.coverage)}")
         for measure, name in catalogue.measure_source.items()
@@ -168,11 +173,11 @@ def _of_nation(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
 
 
 NO_ROW = ["not_returned", "withdrawn"]
-"""Reasons that say that the file has no row for a place."""
+"""Reasons that mean that the file has no row for a place."""
 
 
 def _of_place(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFrame:
-    """The slice is there, and gives no value for the place; a row set aside is no row that was withdrawn."""
+    """Find cells with a slice but no value for the place; a row set aside does not count as withdrawn."""
     evidence = pl.when("carried").then(_joined("placed_evidence", "time_evidence")).otherwise("placed_evidence")
     told = cells.filter(pl.col("placed_reason").is_not_null()).select(
         *KEY, pl.col("placed_reason").alias("reason"), evidence.alias("evidence")
@@ -182,7 +187,7 @@ def _of_place(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_rows_set_aside(cells: pl.DataFrame, set_aside: pl.DataFrame) -> pl.DataFrame:
-    """The file has a row for the place, and it could not be used."""
+    """Find cells with a row in the file that could not be used."""
     empty = cells.filter(pl.col("placed_reason").is_in(NO_ROW))
     aside = set_aside.rename({"period_start": "value_start", "to_code": "place_code"}).unique(
         ["measure", "place_code", "value_start"], maintain_order=True
@@ -193,9 +198,9 @@ def _of_rows_set_aside(cells: pl.DataFrame, set_aside: pl.DataFrame) -> pl.DataF
 
 
 def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl.DataFrame:
-    """Add what follows from a cell's reason: severity, holder, remedy; and what to mind of a value."""
+    """Add severity, data owner, remedy, evidence and caveats, and remove the figures of gaps."""
     gap = pl.col("reason").is_not_null()
-    # What is known of an earlier time is no bound of this one.
+    # A figure for an earlier period does not bound this one.
     bounds = (pl.col("reason") == pl.col("placed_reason")) & ~pl.col("carried")
     keep = ~gap | bounds.fill_null(False)
     source = pl.col("measure").replace_strict(catalogue.measure_source, return_dtype=pl.String)
@@ -211,7 +216,7 @@ def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl
         source.alias("source"),
         pl.col("measure").replace_strict({m: d.unit for m, d in catalogue.measures.items()}).alias("unit"),
         *(pl.when(~gap).then(name).alias(name) for name in ("basis", *INTERVAL_COLUMNS, "split_share")),
-        # A value that was worked out says how.
+        # A derived value states its derivation.
         pl.when(gap).then("evidence").otherwise(_told()).alias("evidence"),
         _caveats(catalogue).alias("caveats"),
     )
@@ -222,7 +227,7 @@ def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl
 
 
 def _told() -> pl.Expr:
-    """Say how a value was worked out, and what its caveats rest on; null where there is nothing to say."""
+    """Describe the derivation of a value and the basis of its caveats; null where there is neither."""
     said = [pl.when(pl.col(name) != "").then(name) for name in ("placed_evidence", "caveat_evidence")]
     told = _joined(pl.when("carried").then("time_evidence"), *said)
     return pl.when(told != "").then(told)
@@ -233,7 +238,7 @@ def _joined(*texts: str | pl.Expr) -> pl.Expr:
 
 
 def _caveats(catalogue: Catalogue) -> pl.Expr:
-    """List what to mind of a value that is there: rounding, noise, the publisher's marks, and its own caveats."""
+    """List the caveats of a value: rounding, noise, the publisher's markers, and its own."""
     rounded = sorted(m for m, d in catalogue.measures.items() if d.rounding)
     noisy = sorted(m for m, d in catalogue.measures.items() if d.perturbed)
     marks = {
@@ -259,7 +264,7 @@ def _caveats(catalogue: Catalogue) -> pl.Expr:
 
 
 def _remedies(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
-    """Say for each measure, reason and nation who could close the gap, and how."""
+    """Find the data owner and the remedy for each measure, reason and nation."""
     kinds = cells.filter(pl.col("reason").is_not_null()).select("measure", "reason", "nation").unique().sort(pl.all())
     rows = [
         (*kind, *remedy(kind[1], kind[2], catalogue.sources[catalogue.measure_source[kind[0]]]))
@@ -269,30 +274,30 @@ def _remedies(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-_BY_HAND = "Take a newer file from the publisher's page and keep it with commonground add"
+_BY_HAND = "Download a newer file from the publisher's page and store it with commonground add"
 
 
 def remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
-    """Say who could close a gap of a source, and how."""
+    """Return who could close a gap of a source, and how."""
     told = REASONS[reason]
     elsewhere = next((found for name, found in source.elsewhere.items() if name == nation), None)
     if reason == "nation_not_covered" and elsewhere:
         return elsewhere.holder, elsewhere.how
-    # A source says what to ask for where it is not open, and where it is of some places only.
+    # A source declares what to ask for where it is not open, or covers some places only.
     of_some = reason == "not_returned" and source.ask
     if of_some or (source.access != "open" and reason != "nation_not_covered"):
         return source.holder or source.publisher, source.ask or told.remedy
     if reason == "not_open":
-        ask = "Ask for leave to show it, then declare released: true; or ask for figures that may be shown."
+        ask = "Ask for permission to publish it, then declare released: true; or ask for publishable figures."
         return source.holder or source.publisher, source.ask or ask
     if reason == "fetch_failed" and source.key:
-        return told.holder, f"Set {source.key} to a key of your account with the service, and refresh the source."
+        return told.holder, f"Set {source.key} to your API key for the service, then refresh the source."
     how = told.remedy if source.fetched else told.remedy.replace("Refresh the source", _BY_HAND)
     return told.holder.replace("the publisher", source.holder or source.publisher), how
 
 
 def _with_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
-    """Add to a gap's evidence what a person noted about its parts."""
+    """Add the declared notes about a gap's source areas to its evidence."""
     for name, source in catalogue.sources.items():
         for note in source.notes:
             about = (pl.col("source") == name) & pl.col("reason").is_not_null()

@@ -1,4 +1,4 @@
-"""What it costs to ask: declared by hand, beside the problem or in a file that is named."""
+"""Costs of requests: declared by hand, beside the problem or in a named file."""
 
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -14,59 +14,64 @@ SUFFIX = ".costs.yaml"
 
 
 class Cost(Declared):
-    """What one kind of request costs; what is not said fits all."""
+    """Cost of one kind of request; a key that is omitted matches every request."""
 
-    holder: str | None = Field(None, description="Who is asked, as `commonground plan` names them")
-    measure: Name | None = Field(None, description="Measure that is asked for")
-    reason: str | None = Field(None, description="Reason for which it is missing")
+    holder: str | None = Field(None, description="Data owner to ask, as `commonground plan` names it")
+    measure: Name | None = Field(None, description="Measure to ask for")
+    reason: str | None = Field(None, description="Reason why the measure is missing")
     cost: float = Field(ge=0, description="Cost of the request, in `unit`")
 
     def fits(self, request: dict[str, str]) -> bool:
-        """Tell whether a request is of this kind."""
+        """Return whether a request is of this kind."""
         return all(getattr(self, key) in (None, request[key]) for key in ("holder", "measure", "reason"))
 
 
 class Costs(Declared):
-    """What requests cost, and the most that may be spent."""
+    """Costs of requests, and the most that a plan may spend."""
 
     unit: str = Field(description="Unit of the costs, as in days of work")
-    budget: float | None = Field(None, ge=0, description="Cap: the most that a plan may cost; --budget goes before it")
+    budget: float | None = Field(None, ge=0, description="Most that a plan may cost; --budget overrides it")
     costs: Annotated[tuple[Cost, ...], Listed] = Field(
-        (), description="Costs; the first line that fits a request holds"
+        (), description="Costs; the first line that matches a request applies"
     )
-    otherwise: float | None = Field(None, ge=0, description="Cost of a request that no line fits; refused if not said")
+    otherwise: float | None = Field(
+        None, ge=0, description="Cost of a request that no line matches; an error if omitted and needed"
+    )
 
 
 class Priced(NamedTuple):
-    """Costs as read, and the file that they stand in."""
+    """Costs as read, and their file."""
 
     costs: Costs
     path: Path | None
 
 
 EACH_ONE = Priced(Costs(unit="requests", otherwise=1.0), None)
-"""Where no costs are declared, every request counts as one."""
+"""Where no costs are declared, every request costs one."""
 
 
 def read_costs(path: Path) -> Priced:
-    """Read a file of costs; refuse with file and line what can't be."""
+    """Read a file of costs; raise DeclarationError with file and line where it is invalid."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DeclarationError(f"{path}: can't be read as UTF-8 text ({error}); name a YAML file of costs") from error
+        raise DeclarationError(f"{path}: not readable as UTF-8 text ({error}); name a YAML file of costs") from error
     data, lines = read_yaml(text, path)
     return Priced(validate(Costs, data, lines, path), path)
 
 
 def priced(requests: pl.DataFrame, said: Priced) -> pl.DataFrame:
-    """Add `cost` to requests (holder, measure, reason); raise where one has none, and where a line fits none."""
+    """Add `cost` to requests (holder, measure, reason); raise CommongroundError where none applies.
+
+    Also raises where a line names a data owner to whom no request goes.
+    """
     rows = requests.select("holder", "measure", "reason").to_dicts()
     found = [next((each for each in said.costs.costs if each.fits(row)), None) for row in rows]
     for row, line in zip(rows, found, strict=True):
         if line is None and said.costs.otherwise is None:
             raise CommongroundError(
-                f"{said.path}: no line fits the request to {row['holder']} for {row['measure']} ({row['reason']}); "
-                "add one, or otherwise: a cost for the rest"
+                f"{said.path}: no line matches the request to {row['holder']} for {row['measure']} "
+                f"({row['reason']}); add one, or set otherwise: to the cost of other requests"
             )
     _see_names(said, requests)
     prices = [line.cost if line else said.costs.otherwise for line in found]
@@ -74,10 +79,11 @@ def priced(requests: pl.DataFrame, said: Priced) -> pl.DataFrame:
 
 
 def _see_names(said: Priced, requests: pl.DataFrame) -> None:
-    """Refuse a line that names a holder whom no request is to: it would be a price that nobody pays."""
+    """Raise CommongroundError where a line names a data owner to whom no request goes."""
     holders = requests["holder"].unique().to_list()
     for each in said.costs.costs:
         if holders and each.holder is not None and each.holder not in holders:
             raise CommongroundError(
-                f"{said.path}: no request is to {each.holder!r}; {near(each.holder, holders)}; mend or drop the line"
+                f"{said.path}: no request goes to {each.holder!r}; {near(each.holder, holders)}; correct or delete "
+                "the line"
             )

@@ -1,8 +1,8 @@
-"""Where data break at a border: one side known and the other not, or a jump that neighbours do not show elsewhere.
+"""Discontinuities at borders: a figure on one side only, or a jump that other neighbours do not show.
 
-Read off the typed cells of a problem and the pairs of places that share a border. A jump is told against all other
-pairs of the same measure and period, so that what is common between town and country is none. What a published
-place cuts through, and what is seen of a place only in part, is told beside it.
+They are found from the typed cells of a problem and its pairs of neighbouring places. A jump is measured against all
+other pairs of the same measure and period, so a usual difference between town and country is no jump. The table also
+lists published areas that straddle several places, and places that a source covers only in part.
 """
 
 import polars as pl
@@ -15,34 +15,34 @@ BOUNDARY_CLIFF: dict[str, Column] = {
     **{name: CELL[name] for name in ("problem", "measure", "period_start", "period_end")},
     "kind": Column(
         TEXT,
-        "known_unknown: one side has a figure and the other none; nation_edge: the same between two nations; jump: "
-        "both have one, further apart than neighbours are elsewhere; straddles: a published place lies in several "
-        "of those asked about; low_reach: the source sees only part of the place",
+        "known_unknown: one side has a figure and the other has none; nation_edge: the same at a national border; "
+        "jump: both have one, and differ more than neighbours do elsewhere; straddles: a published area lies in "
+        "several requested places; low_reach: the source covers only part of the place",
     ),
-    "place_a": Column(TEXT, "Code of the place with the figure, or with the higher one; of the place that straddles"),
+    "place_a": Column(TEXT, "Code of the place with the only or the higher figure, or of the straddling area"),
     "place_b": Column(TEXT, "Code of its neighbour; null where only one place is concerned"),
     "value_a": Column(NUMBER, "Figure of the first place"),
     "value_b": Column(NUMBER, "Figure of its neighbour"),
-    "reason_b": Column(TEXT, "Why the neighbour has none"),
-    "evidence": Column(TEXT, "What was compared with what"),
+    "reason_b": Column(TEXT, "Reason why the neighbour has no figure"),
+    "evidence": Column(TEXT, "Comparison on which the row rests"),
 }  # fmt: skip
 OF_SLICE = ["problem", "measure", "period_start", "period_end"]
 FEWEST_PAIRS = 30
-"""Of fewer pairs nobody can say what is usual between neighbours."""
+"""Fewest pairs of neighbours from which a usual difference is estimated."""
 FAR = 8.0
-"""Robust deviations (median and median absolute deviation, times 1.4826) beyond what is usual that make a jump."""
+"""Robust deviations above the median difference that make a jump (1.4826 times the median absolute deviation)."""
 SHARED_BY = ("apportioned", "rate_averaged")
 
 
 def cliffs(cells: pl.DataFrame, neighbours: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Find where data break: BOUNDARY_CLIFF. Takes schema.CELL and neighbours.NEIGHBOUR."""
+    """Find discontinuities (BOUNDARY_CLIFF) in cells (schema.CELL) of neighbours (neighbours.NEIGHBOUR)."""
     pairs = _pairs(cells, neighbours)
     found = [_one_side(pairs), _jumps(pairs, measures), _straddling(cells), _low_reach(cells)]
     return pl.concat([conformed(each, BOUNDARY_CLIFF) for each in found]).sort(*OF_SLICE, "kind", "place_a", "place_b")
 
 
 def _pairs(cells: pl.DataFrame, neighbours: pl.DataFrame) -> pl.DataFrame:
-    """Put each cell beside those of its neighbours, every pair once; the higher figure, or the only one, first."""
+    """Join each cell to those of its neighbours, each pair once; the higher or only figure comes first."""
     side = cells.select(*OF_SLICE, "place_code", "place_name", "nation", "value", "reason")
     both = side.join(neighbours.select("place_code", "neighbour_code"), on="place_code").join(
         side, left_on=[*OF_SLICE, "neighbour_code"], right_on=[*OF_SLICE, "place_code"], suffix="_b"
@@ -53,7 +53,7 @@ def _pairs(cells: pl.DataFrame, neighbours: pl.DataFrame) -> pl.DataFrame:
 
 
 def _one_side(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of which one has a figure and the other has none."""
+    """Find pairs in which one place has a figure and the other has none."""
     half = pairs.filter(pl.col("value_a").is_not_null(), pl.col("value_b").is_null())
     edge = pl.col("nation") != pl.col("nation_b")
     return half.with_columns(
@@ -65,7 +65,7 @@ def _one_side(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _jumps(pairs: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Pairs further apart than neighbours are elsewhere: counts by their ratio, everything else by difference."""
+    """Find pairs further apart than neighbours elsewhere: counts by their ratio, other kinds by difference."""
     counts = [name for name, each in measures.items() if each.kind in ADDITIVE]
     higher, lower = pl.col("value_a"), pl.col("value_b")
     ratio = (higher.clip(lower_bound=0) + 1).log() - (lower.clip(lower_bound=0) + 1).log()
@@ -79,26 +79,26 @@ def _jumps(pairs: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
     how_far = ((pl.col("apart") - pl.col("usual")) / pl.col("spread")).round(1)
     return far.with_columns(
         pl.lit("jump").alias("kind"),
-        pl.format("{} has {} and {} has {}: {} deviations beyond what is usual between {} pairs of neighbours",
+        pl.format("{} has {} and {} has {}: {} robust deviations above the median of {} pairs of neighbours",
                   "place_name", printed("value_a"), "place_name_b", printed("value_b"), how_far, "pairs")
         .alias("evidence"),
     )  # fmt: skip
 
 
 def _straddling(cells: pl.DataFrame) -> pl.DataFrame:
-    """Published places that lie in several of those asked about, where the cells name what they are made of."""
+    """Find published areas in several requested places, where the cells name their source areas."""
     named = cells.filter(pl.col("parts").is_not_null()).with_columns(pl.col("parts").str.split(",").alias("place_a"))
     parts = named.explode("place_a").filter(pl.col("place_a").str.contains(r"^[A-Z0-9]{3,9}$"))
     cut = parts.group_by(*OF_SLICE, "place_a").agg(
         pl.col("place_code").n_unique().alias("lies_in"),
         pl.col("place_name").unique().sort().head(4).str.join(", ").alias("some"),
     )
-    evidence = pl.format("lies in {} of the places asked about: {}", "lies_in", "some")
+    evidence = pl.format("lies in {} of the requested places: {}", "lies_in", "some")
     return cut.filter(pl.col("lies_in") > 1).with_columns(pl.lit("straddles").alias("kind"), evidence.alias("evidence"))
 
 
 def _low_reach(cells: pl.DataFrame) -> pl.DataFrame:
-    """Places of which the source sees only part."""
+    """Find places that the source covers only in part."""
     told = (pl.col("reason") == "low_reach") | pl.col("caveats").str.split(",").list.contains("low_reach")
     return cells.filter(told.fill_null(False)).with_columns(
         pl.lit("low_reach").alias("kind"), pl.col("place_code").alias("place_a"), pl.col("value").alias("value_a")
@@ -106,7 +106,7 @@ def _low_reach(cells: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_cliffs(cells: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """Add to the figures on both sides of a jump the caveat boundary_cliff, and what it rests on."""
+    """Add the caveat boundary_cliff, with its evidence, to the figures on both sides of a jump."""
     jumps = found.filter(pl.col("kind") == "jump")
     sides = [jumps.select(*OF_SLICE, pl.col(side).alias("place_code"), pl.col("evidence").alias("jump"))
              for side in ("place_a", "place_b")]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The required grid: every place, period and measure that a problem asks for, and which slice answers it."""
+"""Required grid: every place, period and measure that a problem requests, and the slice that answers it."""
 
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -19,10 +19,10 @@ _STEPS = {"daily": "days", "weekly": "weeks", "monthly": "months", "quarterly": 
 
 
 class Chosen(NamedTuple):
-    """Which period's figures answer one measure in one period asked about, or why none does.
+    """Period with the figures for one measure in one requested period, or the reason why there is none.
 
-    `carried` marks an older figure that the problem lets stand; `near_start` and `near_end` give the period of the
-    nearest figure where none does.
+    `carried` marks an older figure that the problem lets be carried forward. Where there is no figure, `near_start` and
+    `near_end` give the period of the nearest one.
     """
 
     measure: str
@@ -38,25 +38,25 @@ class Chosen(NamedTuple):
 
 
 def asked_places(problem: Problem, places: pl.DataFrame) -> pl.DataFrame:
-    """Give the problem's places (schema.PLACE), all of its system or the ones it names."""
+    """Select the problem's places (schema.PLACE): all of its system, or the ones it names."""
     only = problem.header.only
     codes = places["place_code"].to_list()
     strange = [code for code in only if code not in codes]
     if strange:
         raise DeclarationError(
-            f"{problem.path}: only: {strange[0]} is no place of {problem.header.places}; {near(strange[0], codes)}"
+            f"{problem.path}: only: {strange[0]} is not a place in {problem.header.places}; {near(strange[0], codes)}"
         )
     return places.filter(pl.col("place_code").is_in(list(only))) if only else places
 
 
 def asked_periods(problem: Problem, as_of: date) -> list[Span]:
-    """Give the periods a problem asks about; for grain latest the day of the build."""
+    """List the periods that a problem requests; for grain latest the day of the build."""
     span = problem.header.periods
     return spine(problem.header.grain, span.start if span else "", span.end if span else None, as_of)
 
 
 def grid(problem: Problem, places: pl.DataFrame, periods: list[Span]) -> pl.DataFrame:
-    """Give one row for every place, period and measure asked for: the cells that must be accounted for."""
+    """Build one row for every requested place, period and measure."""
     measures = pl.DataFrame(
         {
             "measure": list(problem.measures),
@@ -71,7 +71,7 @@ def grid(problem: Problem, places: pl.DataFrame, periods: list[Span]) -> pl.Data
 
 
 class Series(NamedTuple):
-    """What a problem asks of one measure, and the periods that its source has figures of."""
+    """Need of a problem for one measure, and the periods for which its source has figures."""
 
     measure: str
     name: str
@@ -108,7 +108,7 @@ def _choose(asked: Series, grain: Grain, period: Span, as_of: date) -> Chosen:
     carry = asked.need.carry
     older = carried_to(period, grain, asked.held, carry, asked.kind, asked.instant) if carry else None
     if older:
-        told = f"the figure is of {say(*older)}, carried forward to {say(*period)}; the problem allows {carry}"
+        told = f"figure for {say(*older)}, carried forward to {say(*period)}; the problem allows {carry}"
         return Chosen(asked.measure, *period, *older, evidence=told, carried=True)
     return _absent(asked, grain, period, as_of)
 
@@ -123,21 +123,21 @@ def _newest(asked: Series, day: Span) -> Chosen:
 
 
 def _not_held(source: Source, name: str, held: list[Span]) -> tuple[str | None, str | None]:
-    """Say why no figure of a measure can be there at all."""
+    """Explain why a measure can have no figure at all, or return no reason."""
     if source.access in ("not_collected", "not_open"):
-        return source.access, f"{name} declares it as {source.access.replace('_', ' ')}"
+        return source.access, f"{name} is declared as {source.access.replace('_', ' ')}"
     if not source.shown:
-        return "not_open", f"{name} is private: what is held of it has not been released by its keeper"
+        return "not_open", f"{name} is private; its data owner has not released its figures"
     if source.access == "not_held":
-        return "fetch_failed", f"{name} is declared as published and not held"
+        return "fetch_failed", f"{name} is declared as published but not stored"
     if not held:
-        wanting = f"; to fetch one needs a key in {source.key}" if source.key else ""
-        return "fetch_failed", f"no release of {name} is held that can be read{wanting}"
+        key_needed = f"; fetching one needs a key in {source.key}" if source.key else ""
+        return "fetch_failed", f"no readable release of {name} is stored{key_needed}"
     return None, None
 
 
 def _absent(asked: Series, grain: Grain, period: Span, as_of: date) -> Chosen:
-    """Say why no figure is of a period."""
+    """Explain why there is no figure for a period."""
     held, last = asked.held, max(asked.held, key=lambda span: span.end)
     if period.end < min(held).start:
         return Chosen(asked.measure, *period, reason="period_mismatch", evidence=_first(held))
@@ -146,7 +146,7 @@ def _absent(asked: Series, grain: Grain, period: Span, as_of: date) -> Chosen:
     regular = publishes_by(grain, held, asked.instant, asked.source.cadence)
     if not regular or any(overlaps(period, span) for span in held):
         near = nearest(period, held)
-        told = f"{asked.name} has no figure of {say(*period)}; the nearest is of {say(*near)}"
+        told = f"{asked.name} has no figure for {say(*period)}; the nearest is for {say(*near)}"
         return _without(asked, period, "no_figure_for_period", told, near)
     reason, told = _left_out(asked.source, held, period, as_of)
     return Chosen(asked.measure, *period, reason=reason, evidence=told)
@@ -157,46 +157,47 @@ def _without(asked: Series, period: Span, reason: str, evidence: str, near: Span
 
 
 def _first(held: list[Span]) -> str:
-    return f"the first figure held is of {say(*min(held))}"
+    return f"the first stored figure is for {say(*min(held))}"
 
 
 def _left_out(source: Source, held: list[Span], period: Span, as_of: date) -> tuple[str, str]:
-    """Say why a period that a series should have has no slice: between two, not due yet, or late."""
+    """Explain why a regular series has no slice for a period: skipped, not due yet, or late."""
     last = max(held, key=lambda span: span.end)
     if period.end < last.end:
         before = max((span for span in held if span.end <= period.end), default=min(held))
         after = min(span for span in held if span.end > period.end)
-        return "period_mismatch", f"the release goes from {say(*before)} to {say(*after)}"
+        return "period_mismatch", f"the release has no period between {say(*before)} and {say(*after)}"
     due = period.end + timedelta(days=days(source.lag) if source.lag else 0)
     if due > as_of:
-        return "not_due", f"usually out {source.lag or 'at once'} after the period, on {due.isoformat()}"
-    return "late", f"was due on {due.isoformat()}; the newest figure held is of {say(*last)}"
+        return "not_due", f"expected {source.lag or 'immediately'} after the period, on {due.isoformat()}"
+    return "late", f"due on {due.isoformat()}; the newest stored figure is for {say(*last)}"
 
 
 def _aged(need: Need, source: Source, found: Span, day: Span) -> tuple[str | None, str | None]:
-    """Say that a figure is too old for the problem, by the day of the build."""
+    """Explain that a figure is too old for the problem on the day of the build, or return no reason."""
     age = (day.end - found.end).days
     most, told = oldest(need, source)
     if age <= most:
         return None, None
     reason = "discontinued" if source.cadence == "once" else "stale"
-    return reason, f"the newest figure is of {say(*found)}, {age:,} days before; the problem allows {told}"
+    return reason, f"the newest figure is for {say(*found)}, {age:,} days ago; the problem allows {told}"
 
 
 def oldest(need: Need, source: Source) -> tuple[int, str]:
-    """Give the greatest age of a figure for grain latest, in days and in words.
+    """Return the greatest age of a figure for grain latest, in days and in words.
 
-    A need that says no `max_age` allows two of its source's cadences, of one published once two years, and the lag.
+    Without `max_age` a need allows twice its source's cadence plus the usual lag; two years for a source published
+    once.
     """
     if need.max_age:
         return days(need.max_age), need.max_age
-    lag = f" and the usual lag of {source.lag}" if source.lag else ""
+    lag = f" plus the usual lag of {source.lag}" if source.lag else ""
     step = CADENCE_DAYS.get(source.cadence, CADENCE_DAYS["annual"])
     return 2 * step + (days(source.lag) if source.lag else 0), f"two {_STEPS[source.cadence]}{lag}"
 
 
 def chosen_table(chosen: list[Chosen]) -> pl.DataFrame:
-    """Give the choices as a table."""
+    """Tabulate the choices."""
     schema = {
         "measure": pl.String,
         **dict.fromkeys(("period_start", "period_end", "value_start", "value_end"), pl.Date),

@@ -396,5 +396,5 @@ def test_source_without_its_key_is_a_gap_with_a_remedy(tmp_path: Path) -> None:
     declared = f"period_kind: year\nplaces: lad_2023\napi: {{stat_xplore: {query}}}\n"
     cell = cell_of(Case("fetch_failed", MERTON, ["<html>"], source=declared), tmp_path)
     assert cell["reason"] == "fetch_failed"
-    assert str(cell["evidence"]).endswith(f"to fetch one needs a key in {STATXPLORE_KEY}")
-    assert cell["remedy"] == f"Set {STATXPLORE_KEY} to a key of your account with the service, and refresh the source."
+    assert str(cell["evidence"]).endswith(f"fetching one needs a key in {STATXPLORE_KEY}")
+    assert cell["remedy"] == f"Set {STATXPLORE_KEY} to your API key for the service, then refresh the source."

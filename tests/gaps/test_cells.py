@@ -202,7 +202,7 @@ def test_a_cell_is_a_value_or_the_reason_that_holds(name: str, tmp_path: Path) -
 
 def test_a_period_without_a_figure_names_the_nearest_with_its_period_and_source(tmp_path: Path) -> None:
     cell = cell_of(CASES["of a longer time"], tmp_path)
-    assert cell["evidence"] == "a_source has no figure of March 2024; the nearest is of 2023; it was 7"
+    assert cell["evidence"] == "a_source has no figure for March 2024; the nearest is for 2023; its value was 7"
     assert (cell["value_start"], cell["value_end"]) == (None, None)
 
 
@@ -210,9 +210,7 @@ def test_a_figure_carried_forward_says_so_wherever_it_is_shown(tmp_path: Path) -
     case = CASES["carried forward"]
     cell = cell_of(case, tmp_path)
     assert (cell["caveats"], cell["value_end"]) == ("carried_forward", date(2024, 2, 29))
-    assert cell["evidence"] == (
-        "the figure is of February 2024, carried forward to March 2024; the problem allows 1 month"
-    )
+    assert cell["evidence"] == ("figure for February 2024, carried forward to March 2024; the problem allows 1 month")
     view = pl.read_parquet(tmp_path / "store" / "state" / "view" / "a_problem.parquet")
     assert view.filter(pl.col("place_code") == MERTON).select(
         "figure", "figure_status", "figure_period", "verdict", "because"
@@ -220,14 +218,16 @@ def test_a_figure_carried_forward_says_so_wherever_it_is_shown(tmp_path: Path) -
     elsewhere = view.filter(pl.col("place_code") == BELFAST).select("figure", "figure_period").rows()
     assert elsewhere == [(None, None)]
     hidden = cell_of(CASES["carried forward and hidden"], tmp_path / "hidden")
-    assert "the figure is of February 2024" in str(hidden["evidence"])
+    assert "figure for February 2024" in str(hidden["evidence"])
 
 
 def test_a_build_stores_no_figure_of_another_period(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = project_of(CASES["of a longer time"], tmp_path)
     steps.prepare(project)
     monkeypatch.setattr(grid, "figure_of", lambda *given: given[1][-1])
-    with pytest.raises(CommongroundError, match=r"a_problem: figure of E\d+: found a figure of 2023 for March 2024"):
+    with pytest.raises(
+        CommongroundError, match=r"a_problem: figure of E\d+: found a figure for 2023, expected one for March 2024"
+    ):
         answering.answer_problem(project, "a_problem")
     assert not (tmp_path / "store" / "state" / "cell" / "a_problem.parquet").exists()
 

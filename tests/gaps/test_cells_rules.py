@@ -156,7 +156,7 @@ def test_an_average_over_most_of_a_place_is_taken_from_the_least_share_that_the_
         share = (coverage or 0) * 100
         assert some(found, *names) == (
             5.0, None, None, None, "estimated", "rate_averaged", "estimated,incomplete_aggregate",
-            f"2 of 3; {share} % of it has a rate",
+            f"2 of 3; rates cover {share} % of the place",
         )  # fmt: skip
     else:
         assert some(found, *names) == (None, "children_incomplete", 1.0, 9.0, "normal", None, None, "2 of 3")
@@ -178,7 +178,7 @@ def test_no_average_is_taken_for_another_reason_or_where_there_is_none() -> None
     whole = placed(6.0, measure="rate", partial=5.0, coverage=0.9)
     assert some(cell_of(whole, measure="rate", problem=problem), "value", "caveats") == (6.0, None)
     row = gap("children_incomplete", coverage=0.876543, **AVERAGED)
-    assert cell_of(row, measure="rate", problem=problem)["evidence"] == "2 of 3; 87.7 % of it has a rate"
+    assert cell_of(row, measure="rate", problem=problem)["evidence"] == "2 of 3; rates cover 87.7 % of the place"
 
 
 SHARED: dict[str, Any] = {"low": 10.0, "high": 200.0, "split_share": 0.5, "basis": "apportioned", "likely_level": 90.0,
@@ -214,13 +214,13 @@ def test_what_was_withheld_as_too_rough_says_how_rough_it_is_and_what_was_allowe
     problem = problem_of(needs={"figure": {"max_error": 0.125}})
     rough = placed(100.0, **SHARED, likely_low=50.456, likely_high=150.0)
     assert cell_of(rough, problem=problem)["evidence"] == (
-        "its 90 % interval is 50.46 to 150, 12.5 % allowed either way"
+        "its 90 % interval is 50.46 to 150; the problem allows 12.5 % either way"
     )
     strict = problem_of(needs={"figure": {"max_error": 0.12345}})
-    assert cell_of(rough, problem=strict)["evidence"].endswith("50.46 to 150, 12.3 % allowed either way")
+    assert cell_of(rough, problem=strict)["evidence"].endswith("50.46 to 150; the problem allows 12.3 % either way")
     unknown = placed(100.0, **SHARED)
     assert cell_of(unknown, problem=problem)["evidence"] == (
-        "its 90 % interval is not known to not known, 12.5 % allowed either way"
+        "its 90 % interval is unknown to unknown; the problem allows 12.5 % either way"
     )
 
 
@@ -248,7 +248,7 @@ OLD = months(2020, 1, 12)
 
 def test_a_figure_too_old_is_a_gap_that_names_it_and_says_nothing_of_its_bounds() -> None:
     found = cell_of(placed(7.5, of=OLD))
-    told = "the newest figure is of 2020, 1,277 days before; the problem allows two years; it was 7.5"
+    told = "the newest figure is for 2020, 1,277 days ago; the problem allows two years; its value was 7.5"
     assert some(found, "value", "reason", "evidence", "reasons_also") == (None, "stale", told, None)
     assert some(found, "low", "high", "basis", "split_share", "severity") == (None, None, None, None, "warn")
     assert some(found, "value_start", "value_end") == OLD
@@ -257,7 +257,7 @@ def test_a_figure_too_old_is_a_gap_that_names_it_and_says_nothing_of_its_bounds(
 def test_of_several_reasons_the_first_by_precedence_is_told_and_the_others_stand_beside_it() -> None:
     hidden = cell_of(gap("suppressed", of=OLD, low=1.0, high=4.0))
     assert some(hidden, "reason", "reasons_also", "low", "high") == ("stale", "suppressed", None, None)
-    assert "it was" not in hidden["evidence"]
+    assert "its value was" not in hidden["evidence"]
     source = source_of(measures={"figure": measure_of()}, coverage=("England",))
     found = cell_of(gap("suppressed", of=OLD, place="W1"), place="W1", catalogue=catalogue_of(a_source=source))
     assert some(found, "reason", "reasons_also", "evidence") == (
@@ -278,9 +278,9 @@ def test_what_has_no_row_for_a_place_is_not_its_old_figure(reason: str, cadence:
 def test_a_period_without_a_figure_names_the_nearest_of_the_place_and_hides_it() -> None:
     problem = problem_of(needs={"figure": {}}, **MONTH)
     found = cells_of(placed(7.0), placed(8.0, of=OLD), gap("suppressed", place="E2"), problem=problem)
-    told = "a_source has no figure of March 2024; the nearest is of 2023"
+    told = "a_source has no figure for March 2024; the nearest is for 2023"
     assert found.select("place_code", "value", "reason", "evidence", "value_start").rows() == [
-        ("E1", None, "no_figure_for_period", f"{told}; it was 7", None),
+        ("E1", None, "no_figure_for_period", f"{told}; its value was 7", None),
         ("E2", None, "no_figure_for_period", told, None),
         ("W1", None, "no_figure_for_period", told, None),
     ]  # fmt: skip
@@ -310,8 +310,8 @@ def test_a_nation_left_out_is_told_where_the_source_can_have_the_others() -> Non
 def test_a_gap_for_which_no_check_gives_a_reason_says_so() -> None:
     found = cells_of(placed(None), placed(2.0, "E2"))
     assert found.select("reason", "evidence", "severity").rows() == [
-        ("unexplained", "no check found why", "error"), (None, None, None),
-        ("unexplained", "no check found why", "error"),
+        ("unexplained", "no check explains this gap", "error"), (None, None, None),
+        ("unexplained", "no check explains this gap", "error"),
     ]  # fmt: skip
 
 
@@ -333,7 +333,7 @@ def test_a_row_set_aside_takes_nothing_from_a_place_that_has_one() -> None:
     assert found.select("value", "reason", "reasons_also").rows() == [(7.0, None, None), (None, "suppressed", None)]
 
 
-CARRIED = "the figure is of February 2024, carried forward to March 2024; the problem allows 1 month"
+CARRIED = "figure for February 2024, carried forward to March 2024; the problem allows 1 month"
 
 
 def test_a_figure_carried_forward_says_so_and_a_gap_carried_forward_has_no_bounds() -> None:
@@ -385,9 +385,9 @@ URL = {"url": "https://example.org/f.csv"}
 WALES = {"Wales": Elsewhere(holder="StatsWales", how="Ask in Cardiff.")}
 ENGLISH = {"coverage": ("England",), "elsewhere": WALES}
 ASKED = {"ask": "Send it.", "holder": "The holder"}
-LEAVE = "Ask for leave to show it, then declare released: true; or ask for figures that may be shown."
+LEAVE = "Ask for permission to publish it, then declare released: true; or ask for publishable figures."
 OWN_SERIES = ("the statistical authority of that nation", "Find the nation's own series and declare it as a source.")
-BY_HAND = ("Take a newer file from the publisher's page and keep it with commonground add; if that adds nothing, "
+BY_HAND = ("Download a newer file from the publisher's page and store it with commonground add; if that adds nothing, "
            "ask the publisher.")  # fmt: skip
 ADMIN = "your Commonground administrator"
 
@@ -411,10 +411,10 @@ ADMIN = "your Commonground administrator"
         ("not_open", "England", {"private": True}, "A publisher", LEAVE),
         ("not_open", "England", {"private": True, **ASKED}, "The holder", "Send it."),
         ("fetch_failed", "England", {"api": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}},
-         ADMIN, "Set COMMONGROUND_STATXPLORE_KEY to a key of your account with the service, and refresh the source."),
+         ADMIN, "Set COMMONGROUND_STATXPLORE_KEY to your API key for the service, then refresh the source."),
         ("fetch_failed", "England", URL, ADMIN, "Refresh the source, or repair the file named in the evidence."),
         ("fetch_failed", "England", {}, ADMIN,
-         "Take a newer file from the publisher's page and keep it with commonground add, or repair the file named in "
+         "Download a newer file from the publisher's page and store it with commonground add, or repair the file named in "
          "the evidence."),
         ("late", "England", {}, "A publisher, or your Commonground administrator", BY_HAND),
         ("late", "England", {**URL, "holder": "The holder"}, "The holder, or your Commonground administrator",
@@ -445,7 +445,7 @@ def test_what_a_person_noted_stands_with_the_gaps_of_those_places_only() -> None
     assert found.select("measure", "place_code", "evidence").rows() == [
         ("elsewhere", "E1", "told"),
         ("figure", "E1", "told. It moved."), ("figure", "E2", None), ("figure", "W1", "told. One office."),
-        ("rate", "E1", "told. It moved."), ("rate", "E2", "told. It is new."), ("rate", "W1", "no check found why"),
+        ("rate", "E1", "told. It moved."), ("rate", "E2", "told. It is new."), ("rate", "W1", "no check explains this gap"),
     ]  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def test_a_figure_far_from_all_its_neighbours_is_a_jump_and_says_what_it_was_com
     told = cliffs(cells, neighbours(BOARD), MEASURES)
     assert told.select("kind", "place_a").unique().rows() == [("jump", "E00000014")]
     assert told.height == 4
-    assert "between 60 pairs of neighbours" in told["evidence"][0]
+    assert "the median of 60 pairs of neighbours" in told["evidence"][0]
 
 
 def test_counts_are_compared_by_their_ratio_so_that_large_towns_are_no_cliff() -> None:
@@ -111,7 +111,7 @@ def test_a_published_place_in_several_of_those_asked_about_straddles() -> None:
     cells = rows([cell(0, None, parts="E54000001"), cell(1, None, parts="E54000001,E54000002")], CELL)
     told = cliffs(cells, neighbours(BOARD), MEASURES)
     assert told.select("kind", "place_a", "evidence").rows() == [
-        ("straddles", "E54000001", "lies in 2 of the places asked about: Place 0, Place 1")
+        ("straddles", "E54000001", "lies in 2 of the requested places: Place 0, Place 1")
     ]
 
 

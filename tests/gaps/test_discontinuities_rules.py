@@ -87,12 +87,12 @@ def test_a_jump_is_more_than_eight_deviations_beyond_what_is_usual(measure: str)
     assert found(board(JUST - 0.001, measure), PAIRS).is_empty()
     (jump,) = found(board(JUST + 0.001, measure), PAIRS).to_dicts()
     assert (jump["kind"], jump["place_a"], jump["place_b"], jump["reason_b"]) == ("jump", "B29", "A29", None)
-    assert jump["evidence"].endswith(": 8.0 deviations beyond what is usual between 30 pairs of neighbours")
+    assert jump["evidence"].endswith(": 8.0 robust deviations above the median of 30 pairs of neighbours")
 
 
 def test_a_jump_says_what_was_compared() -> None:
     evidence = (
-        "Place B29 has 223 and Place A29 has 203: 12.1 deviations beyond what is usual between 30 pairs of neighbours"
+        "Place B29 has 223 and Place A29 has 203: 12.1 robust deviations above the median of 30 pairs of neighbours"
     )
     assert found(board(20.0), PAIRS).rows() == [row("jump", "B29", "A29", 223.0, 203.0, None, evidence)]
 
@@ -131,7 +131,7 @@ def test_of_fewer_than_thirty_pairs_nobody_says_what_is_usual() -> None:
 
 def test_two_of_the_same_figure_are_a_pair_as_well() -> None:
     (jump,) = found(board(99.0, apart=[*[0.0] * 10, *APART[:19]]), PAIRS).to_dicts()
-    assert "between 30 pairs" in jump["evidence"]
+    assert "the median of 30 pairs" in jump["evidence"]
 
 
 def test_where_most_neighbours_are_equally_far_apart_there_is_no_spread_to_measure_by() -> None:
@@ -155,11 +155,11 @@ def test_a_published_place_in_several_of_those_asked_about_straddles() -> None:
     cells = [cell(name, 1.0, parts=f"X{name}1,E54000001") for name in names]
     cells += [cell("A", 1.0, "count", parts="N01,12 places,n01"), cell("B", 1.0, "count", parts="12 places,n01")]
     cells += [cell("A", 1.0, of=Y24, parts="N01"), cell("B", 1.0, parts=None), cell("F", 1.0, "stock", parts="N01,N01")]
-    evidence = "lies in 5 of the places asked about: Place A, Place B, Place C, Place D"
+    evidence = "lies in 5 of the requested places: Place A, Place B, Place C, Place D"
     assert found(cells[:-3], beside()).rows() == [row("straddles", "E54000001", None, None, None, None, evidence)]
     assert found(cells, beside()).rows() == [row("straddles", "E54000001", None, None, None, None, evidence)]
     two = [cell("A", None, parts="E01,S01234567"), cell("B", None, parts="S01234567")]
-    assert found(two, beside())["evidence"].to_list() == ["lies in 2 of the places asked about: Place A, Place B"]
+    assert found(two, beside())["evidence"].to_list() == ["lies in 2 of the requested places: Place A, Place B"]
     # One place with the same part twice lies in one.
     assert found([cell("A", 1.0, parts="N01,N01"), cell("B", 1.0, parts="N02")], beside()).is_empty()
 

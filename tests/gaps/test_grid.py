@@ -72,7 +72,7 @@ def test_the_grid_has_every_place_period_and_measure_once_and_says_which_are_wan
 def test_a_problem_asks_about_all_places_or_those_it_names_and_about_none_that_is_not_there() -> None:
     assert_frame_equal(asked_places(problem_of(), PLACES), PLACES)
     assert asked_places(problem_of(only=("W1", "E1")), PLACES)["place_code"].to_list() == ["E1", "W1"]
-    with pytest.raises(DeclarationError, match=r"p\.sql: only: E3 is no place of lad_2023"):
+    with pytest.raises(DeclarationError, match=r"p\.sql: only: E3 is not a place in lad_2023"):
         asked_places(problem_of(only=("E1", "E3", "E4")), PLACES)
 
 
@@ -87,14 +87,14 @@ def test_periods_end_by_the_day_of_the_build_or_with_the_last_one_asked_about() 
 @pytest.mark.parametrize(
     ("source", "reason", "evidence"),
     [
-        ({"access": "not_collected"}, "not_collected", "a_source declares it as not collected"),
-        ({"access": "not_open"}, "not_open", "a_source declares it as not open"),
-        ({"access": "not_held"}, "fetch_failed", "a_source is declared as published and not held"),
+        ({"access": "not_collected"}, "not_collected", "a_source is declared as not collected"),
+        ({"access": "not_open"}, "not_open", "a_source is declared as not open"),
+        ({"access": "not_held"}, "fetch_failed", "a_source is declared as published but not stored"),
         ({"private": True}, "not_open",
-         "a_source is private: what is held of it has not been released by its keeper"),
-        ({}, "fetch_failed", "no release of a_source is held that can be read"),
+         "a_source is private; its data owner has not released its figures"),
+        ({}, "fetch_failed", "no readable release of a_source is stored"),
         ({"api": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}}, "fetch_failed",
-         "no release of a_source is held that can be read; to fetch one needs a key in COMMONGROUND_STATXPLORE_KEY"),
+         "no readable release of a_source is stored; fetching one needs a key in COMMONGROUND_STATXPLORE_KEY"),
     ],
 )  # fmt: skip
 def test_a_measure_of_which_nothing_can_be_shown_says_why(source: dict[str, Any], reason: str, evidence: str) -> None:
@@ -125,7 +125,7 @@ def test_the_newest_figure_that_ends_by_the_day_of_the_build_answers_whatever_th
 
 
 def test_figures_that_all_end_later_answer_no_day_before() -> None:
-    told = "the first figure held is of 1 July 2024"
+    told = "the first stored figure is for 1 July 2024"
     assert answer(latest([day("2024-08-01"), day("2024-07-01")])) == (
         *NOTHING, "period_mismatch", told, False, *NOTHING,
     )  # fmt: skip
@@ -140,7 +140,7 @@ def test_figures_that_all_end_later_answer_no_day_before() -> None:
         ({}, {"cadence": "once"}, 2 * 366, "two years"),
         ({}, {"cadence": "daily"}, 2, "two days"),
         ({}, {"cadence": "weekly"}, 14, "two weeks"),
-        ({}, {"cadence": "monthly", "lag": "2 weeks"}, 62 + 14, "two months and the usual lag of 2 weeks"),
+        ({}, {"cadence": "monthly", "lag": "2 weeks"}, 62 + 14, "two months plus the usual lag of 2 weeks"),
         ({}, {"cadence": "quarterly"}, 184, "two quarters"),
     ],
 )
@@ -152,7 +152,7 @@ def test_a_figure_is_too_old_the_day_after_its_greatest_age(
     last = held[0].end + timedelta(days=most)
     assert answer(latest(held, need, last, **source)) == (*held[0], None, None, False, *NOTHING)
     reason = "discontinued" if source.get("cadence") == "once" else "stale"
-    told = f"the newest figure is of 31 January 2024, {most + 1:,} days before; the problem allows {allowed}"
+    told = f"the newest figure is for 31 January 2024, {most + 1:,} days ago; the problem allows {allowed}"
     assert answer(latest(held, need, last + timedelta(days=1), **source)) == (
         *held[0], reason, told, False, *NOTHING,
     )  # fmt: skip
@@ -168,7 +168,7 @@ def test_a_period_is_answered_by_its_own_figure_and_an_instant_only_for_a_stock(
 
 def test_an_older_figure_is_carried_as_long_as_the_need_says_and_never_without() -> None:
     held = [months(2024, 1, 1), months(2024, 2, 1)]
-    told = "the figure is of February 2024, carried forward to March 2024; the problem allows 1 month"
+    told = "figure for February 2024, carried forward to March 2024; the problem allows 1 month"
     assert answer(chosen(held, {"carry": "1 month"})) == (*held[1], None, told, True, *NOTHING)
     assert answer(chosen(held[:1], {"carry": "1 month"}))[:3] == (*NOTHING, "late")
     assert answer(chosen(held))[:3] == (*NOTHING, "late")
@@ -182,7 +182,7 @@ def test_a_count_of_a_year_is_not_carried_to_a_month_and_a_rate_is() -> None:
 
 def test_a_period_before_the_first_figure_says_what_the_first_is_of() -> None:
     held = [months(2024, 5, 1), months(2024, 4, 1)]
-    told = "the first figure held is of April 2024"
+    told = "the first stored figure is for April 2024"
     assert answer(chosen(held)) == (*NOTHING, "period_mismatch", told, False, *NOTHING)
     # A figure that starts on the last day of the period overlaps it.
     assert chosen([Span(MARCH.end, date(2024, 4, 29))]).reason == "no_figure_for_period"
@@ -201,36 +201,36 @@ def test_after_what_was_published_once_the_series_has_ended() -> None:
 
 def test_a_period_that_only_another_time_overlaps_names_the_nearest() -> None:
     held = [months(2022, 1, 12), months(2024, 1, 12)]
-    told = "a_source has no figure of March 2024; the nearest is of 2024"
+    told = "a_source has no figure for March 2024; the nearest is for 2024"
     assert answer(chosen(held)) == (*NOTHING, "no_figure_for_period", told, False, *held[1])
     # Years only, and none of this one: the series is none of months.
-    told = "a_source has no figure of March 2024; the nearest is of 2022"
+    told = "a_source has no figure for March 2024; the nearest is for 2022"
     assert answer(chosen(held[:1])) == (*NOTHING, "no_figure_for_period", told, False, *held[0])
     # Months, and a quarter that overlaps: an overlap says more than that the month was left out.
     held = [months(2024, 1, 1), months(2024, 1, 3)]
     assert answer(chosen(held))[2:] == (
-        "no_figure_for_period", "a_source has no figure of March 2024; the nearest is of January 2024 to March 2024",
+        "no_figure_for_period", "a_source has no figure for March 2024; the nearest is for January 2024 to March 2024",
         False, *held[1],
     )  # fmt: skip
 
 
 def test_a_month_left_out_between_two_says_between_which() -> None:
     held = [months(2024, 5, 1), months(2024, 1, 1), months(2024, 2, 1), months(2024, 4, 1)]
-    told = "the release goes from February 2024 to April 2024"
+    told = "the release has no period between February 2024 and April 2024"
     assert answer(chosen(held)) == (*NOTHING, "period_mismatch", told, False, *NOTHING)
     days = [day("2024-01-31"), day("2024-02-29"), day("2024-04-30"), day("2024-05-31")]
-    told = "the release goes from 29 February 2024 to 30 April 2024"
+    told = "the release has no period between 29 February 2024 and 30 April 2024"
     assert answer(chosen(days, cadence="monthly"))[2:4] == ("period_mismatch", told)
 
 
 @pytest.mark.parametrize(
-    ("lag", "said", "due"), [(None, "at once", "2024-03-31"), ("2 weeks", "2 weeks", "2024-04-14")]
+    ("lag", "said", "due"), [(None, "immediately", "2024-03-31"), ("2 weeks", "2 weeks", "2024-04-14")]
 )
 def test_a_period_is_late_from_the_day_it_is_due(lag: str | None, said: str, due: str) -> None:
     held, on = [months(2024, 1, 1), months(2024, 2, 1)], date.fromisoformat(due)
-    told = f"usually out {said} after the period, on {due}"
+    told = f"expected {said} after the period, on {due}"
     assert answer(chosen(held, as_of=on - timedelta(days=1), lag=lag)) == (*NOTHING, "not_due", told, False, *NOTHING)
-    told = f"was due on {due}; the newest figure held is of February 2024"
+    told = f"due on {due}; the newest stored figure is for February 2024"
     for order in (held, held[::-1]):
         assert answer(chosen(order, as_of=on, lag=lag)) == (*NOTHING, "late", told, False, *NOTHING)
 

@@ -52,7 +52,7 @@ def test_costs_that_can_not_be_are_refused_with_their_line(tmp_path: Path, text:
 
 def test_a_request_without_a_cost_and_a_cost_without_a_request_are_refused() -> None:
     asked = pl.DataFrame({"holder": ["The holder"], "measure": ["m"], "reason": ["late"]})
-    with pytest.raises(CommongroundError, match="no line fits the request to The holder for m"):
+    with pytest.raises(CommongroundError, match="no line matches the request to The holder for m"):
         priced(asked, Priced(Costs(unit="days"), Path("c.yaml")))
     said = Costs.model_validate({"unit": "d", "otherwise": 1.0, "costs": ({"holder": "The holde", "cost": 1.0},)})
     with pytest.raises(CommongroundError, match="did you mean The holder"):

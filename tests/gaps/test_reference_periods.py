@@ -142,7 +142,7 @@ def test_an_age_is_added_by_the_calendar(day: str, age: str, later: str) -> None
 
 def test_without_max_age_a_figure_may_be_two_cadences_and_the_usual_lag_old() -> None:
     sources = load(ROOT).sources
-    assert oldest(Need(), sources["ons_claimant_rate"]) == (2 * 366 + 91, "two years and the usual lag of 3 months")
+    assert oldest(Need(), sources["ons_claimant_rate"]) == (2 * 366 + 91, "two years plus the usual lag of 3 months")
     assert oldest(Need(), sources["hmrc_furlough"]) == (2 * 366, "two years")
     assert oldest(Need(max_age="3 years"), sources["hmrc_furlough"]) == (1096, "3 years")
 
@@ -205,7 +205,9 @@ def test_a_table_with_a_figure_of_another_period_is_refused_by_name() -> None:
     catalogue = load(ROOT)
     problem = catalogue.problems["jobs_south_london"]
     wrong = rows([cell("2019", measure="claimant_rate")], CELL)
-    with pytest.raises(CommongroundError, match=r"jobs_south_london: claimant_rate of E1: .*2019 for April 2020"):
+    with pytest.raises(
+        CommongroundError, match=r"jobs_south_london: claimant_rate of E1: .*2019, expected one for April 2020"
+    ):
         refuse_other_periods(problem, catalogue, wrong)
     refuse_other_periods(problem, catalogue, rows([cell("2020-04", measure="claimant_rate")], CELL))
 

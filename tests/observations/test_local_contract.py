@@ -166,7 +166,7 @@ def test_private_figures_are_in_no_output_and_the_cell_says_so(tmp_path: Path) -
     assert SECRET not in told and "2024-05-01.csv" not in told
     cells = pl.read_parquet(state_path(project.home, "cell", "a_problem"))
     assert cells.select("value", "reason", "evidence", "holder").unique().rows() == [
-        (None, "not_open", "a_source is private: what is held of it has not been released by its keeper", "The keeper")
+        (None, "not_open", "a_source is private; its data owner has not released its figures", "The keeper")
     ]
 
 

@@ -197,7 +197,9 @@ def test_a_month_of_2020_is_no_year_of_claimants(warehouse: Path) -> None:
     """
     (told,) = ask(warehouse, merton)
     assert told[:4] == (46, 0, "no_figure_for_period", "no_figure_for_period")
-    assert str(told[4]).startswith("ons_claimant_rate has no figure of April 2020; the nearest is of 2020; it was ")
+    assert str(told[4]).startswith(
+        "ons_claimant_rate has no figure for April 2020; the nearest is for 2020; its value was "
+    )
 
 
 def test_residents_of_mid_2022_are_carried_into_later_months_and_say_so(warehouse: Path) -> None:

@@ -90,7 +90,7 @@ def test_volunteers_are_counted_by_nobody(project: Project) -> None:
 def test_a_list_of_2020_is_no_answer_to_who_needs_food_now(project: Project) -> None:
     shielded = cells(project, "food_and_volunteers", "shielded_patients")
     assert set(shielded["reason"]) == {"discontinued"} and shielded.height == 10
-    told = shielded["evidence"].str.extract(r"problem allows two years; it was (\d+)$").cast(pl.Int64)
+    told = shielded["evidence"].str.extract(r"problem allows two years; its value was (\d+)$").cast(pl.Int64)
     assert told.sum() == 120_465
 
 
