@@ -414,8 +414,8 @@ ADMIN = "your Commonground administrator"
          ADMIN, "Set COMMONGROUND_STATXPLORE_KEY to your API key for the service, then refresh the source."),
         ("fetch_failed", "England", URL, ADMIN, "Refresh the source, or repair the file named in the evidence."),
         ("fetch_failed", "England", {}, ADMIN,
-         "Download a newer file from the publisher's page and store it with commonground add, or repair the file named in "
-         "the evidence."),
+         "Download a newer file from the publisher's page and store it with commonground add, or repair the file "
+         "named in the evidence."),
         ("late", "England", {}, "A publisher, or your Commonground administrator", BY_HAND),
         ("late", "England", {**URL, "holder": "The holder"}, "The holder, or your Commonground administrator",
          "Refresh the source; if that adds nothing, ask the publisher."),
@@ -445,7 +445,8 @@ def test_what_a_person_noted_stands_with_the_gaps_of_those_places_only() -> None
     assert found.select("measure", "place_code", "evidence").rows() == [
         ("elsewhere", "E1", "told"),
         ("figure", "E1", "told. It moved."), ("figure", "E2", None), ("figure", "W1", "told. One office."),
-        ("rate", "E1", "told. It moved."), ("rate", "E2", "told. It is new."), ("rate", "W1", "no check explains this gap"),
+        ("rate", "E1", "told. It moved."), ("rate", "E2", "told. It is new."),
+        ("rate", "W1", "no check explains this gap"),
     ]  # fmt: skip
 
 
