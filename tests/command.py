@@ -1,4 +1,4 @@
-"""The command line, in this process or in one of its own; and a build without it, step by step."""
+"""Run the command line in this process or a separate one, or build step by step without it."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def run(*words: str, store: Path, project: Path = ROOT) -> Done:
-    """Run a command in this process, which has imported everything; give how it ended and what it printed."""
+    """Run a command in this process, with modules already imported; return its exit code and output."""
     out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with (
         patch.dict(os.environ, _surroundings(store, project)), patch.object(sys, "argv", ["commonground", *words]),
@@ -55,7 +55,7 @@ def _wide() -> Iterator[None]:
 
 
 def run_apart(*words: str, store: Path, project: Path = ROOT) -> Done:
-    """Run a command as a user does, in a process of its own; give how it ended and what it printed."""
+    """Run a command in a separate process, as a user does; return its exit code and output."""
     command = [sys.executable, "-m", "pipelines.app.cli", *words]
     surroundings = {**os.environ, **_surroundings(store, project)}
     return subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
@@ -72,7 +72,7 @@ def _surroundings(store: Path, project: Path) -> dict[str, str]:
 
 
 def build_by_steps(project: Project) -> Project:
-    """Build everything but the pages of places, step by step, without Dagster."""
+    """Build everything except the place pages, step by step, without Dagster."""
     steps.prepare(project)
     for name in project.catalogue.observing():
         observe_source(project, name)

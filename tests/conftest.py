@@ -1,4 +1,4 @@
-"""What many tests look at: the starter edition and a small project, each built once for all workers."""
+"""Shared fixtures: the starter edition and a small project, each built once for all workers."""
 
 import os
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.small import copied, small_project
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Give a folder that tests only read. Of several workers the first that needs it makes it for all."""
+    """Return a read-only folder for tests; the first of several workers builds it for all."""
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     folder.mkdir(exist_ok=True)
@@ -30,7 +30,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of all problems, built by the command itself."""
+    """A store of all problems, built by the command line."""
     return made_once(tmp_path_factory, "starter", _build_edition) / "store"
 
 
@@ -44,13 +44,13 @@ def _build_edition(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def starter(store: Path) -> Project:
-    """The project whose store that is."""
+    """The project of that store."""
     return Project(load(ROOT), store, date.fromisoformat(AS_OF))
 
 
 @pytest.fixture(scope="session")
 def edition(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The starter edition with nothing built: what the tests of this worker read of it stays in its store."""
+    """The starter edition without a build; tables that tests of this worker build stay in its store."""
     project = Project(load(ROOT), tmp_path_factory.mktemp("edition"), date.fromisoformat(AS_OF))
     steps.prepare(project)
     return project
@@ -58,7 +58,7 @@ def edition(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="session")
 def built_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a small project and its store, built by the command: for tests that only read them."""
+    """A folder with a small project and its store, built by the command line, for tests that only read them."""
     return made_once(tmp_path_factory, "small", _build_small)
 
 

@@ -1,7 +1,7 @@
-"""What every source gives, release by release, as one table that people review: `python -m tests.golden_sources`.
+"""Summary of every release of every source, as one reviewed table: `python -m tests.golden_sources`.
 
-The command reads the starter edition and writes tests/golden/sources.csv; the column `explained` is for people, and is
-kept. Its diff is to be read before it is committed.
+The command reads the starter edition and writes tests/golden/sources.csv. It keeps the column `explained`, which
+reviewers write. Read the diff before committing it.
 """
 
 import csv
@@ -34,7 +34,7 @@ Row = dict[str, str]
 
 
 def rows() -> list[Row]:
-    """Read every release of the starter edition, and say what is in it; `explained` is blank."""
+    """Summarise every release of the starter edition; `explained` is blank."""
     with TemporaryDirectory() as home:
         project = Project(load(ROOT), Path(home), AS_OF)
         steps.prepare(project)
@@ -74,7 +74,7 @@ def _of_release(project: Project, manner: Manner, snapshot: Snapshot) -> Row:
 
 
 def _summed(cells: pl.DataFrame, source: Source) -> dict[str, object]:
-    """Sum the first count or stock over the places of its newest period, beside what the publisher prints for all."""
+    """Sum the first count or stock over all places in its newest period, and compare it with the published total."""
     measure = next((name for name, each in source.measures.items() if each.kind in ("count", "stock")), None)
     if not measure:
         return {}
@@ -91,7 +91,7 @@ def _summed(cells: pl.DataFrame, source: Source) -> dict[str, object]:
 
 
 def _printed(now: pl.DataFrame, source: Source) -> float | None:
-    """Give the publisher's own total of all nations covered: of them together, else of each, added."""
+    """Return the published total of the nations covered, or else the sum of the published national totals."""
     totals = dict(now.filter(pl.col("fault") == "total").select("place_code", "value").iter_rows())
     together = [code for code, of in ABOVE.items() if set(of) == set(source.coverage) and code in totals]
     nations = [NATIONS[nation] for nation in source.coverage]
@@ -101,13 +101,13 @@ def _printed(now: pl.DataFrame, source: Source) -> float | None:
 
 
 def held() -> list[Row]:
-    """Read the table as it was reviewed."""
+    """Read the reviewed table."""
     with GOLDEN.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def main() -> None:
-    """Write the table again, keeping what people have explained."""
+    """Write the table again, and keep the reviewers' explanations."""
     known = {(row["source"], row["file"]): row["explained"] for row in held()} if GOLDEN.is_file() else {}
     GOLDEN.parent.mkdir(exist_ok=True)
     with GOLDEN.open("w", encoding="utf-8", newline="") as file:

@@ -1,4 +1,4 @@
-"""Running a command in a process of its own, and measuring the most memory that it or a process of its took."""
+"""Run a command in a separate process, and measure the peak memory of that process and its children."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 ADDRESSES = 8_000_000_000
-"""Bytes of addresses that a command may reserve: what has no limit of its own fails here, and not the machine."""
+"""Bytes of address space that a command may reserve, so that an unlimited command fails before the machine does."""
 GUARD = 120
-"""Seconds after which a command that hangs is ended; no measurement."""
+"""Seconds after which a command that does not respond is stopped."""
 _WATCHER = """
 import json, resource, subprocess, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
@@ -27,7 +27,7 @@ sys.stdout.write(json.dumps([code, out.decode("utf-8", "replace"), err.decode("u
 
 
 class Run(NamedTuple):
-    """How a command ended: its exit code, what it printed, and its peak of memory in MB."""
+    """Result of a command: exit code, output and peak memory in MB."""
 
     code: int | None
     out: str
@@ -36,7 +36,7 @@ class Run(NamedTuple):
 
 
 def run_measured(*command: str, **more: str) -> Run:
-    """Run Python with some arguments, and some environment variables more; give how it ended."""
+    """Run Python with arguments and additional environment variables; return the result."""
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "200", **more}
     watched = [sys.executable, "-c", _WATCHER, str(ADDRESSES), str(GUARD), sys.executable, *command]
     done = subprocess.run(watched, env=surroundings, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
@@ -45,6 +45,6 @@ def run_measured(*command: str, **more: str) -> Run:
 
 
 def run_command(project: Path, store: Path, *words: str, **more: str) -> Run:
-    """Run the command line on a project and a store; give how it ended."""
+    """Run the command line on a project and a store; return the result."""
     where = {"COMMONGROUND_PROJECT": str(project), "COMMONGROUND_STORE": str(store), "COMMONGROUND_AS_OF": "2026-11-24"}
     return run_measured("-m", "pipelines.app.cli", *words, **where, **more)

@@ -1,4 +1,4 @@
-"""A publisher on the loopback that behaves, or misbehaves, as it is told to."""
+"""A local publisher's server that responds, or fails, as a test specifies."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ Reply = Callable[["Handler"], None]
 
 
 class Asked(NamedTuple):
-    """One request as it came."""
+    """A request received by the server."""
 
     path: str
     headers: dict[str, str]
@@ -22,13 +22,13 @@ class Asked(NamedTuple):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Hands every request to the script of its server."""
+    """Handler that answers every request from the server's script."""
 
     protocol_version = "HTTP/1.1"
     server: "Publisher"
 
     def do_GET(self) -> None:
-        """Answer with the next reply of the script for this path; the last one is repeated."""
+        """Send the next reply of the script for this path; repeat the last reply."""
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         headers = {name.lower(): text for name, text in self.headers.items()}
         self.server.asked.append(Asked(self.path, headers, monotonic(), body))
@@ -38,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing on the terminal."""
+        """Print nothing."""
 
     def begin(self, status: int, headers: dict[str, str]) -> None:
         """Send the status and the headers."""
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Publisher(ThreadingHTTPServer):
-    """A server with a script of replies for each path, and a memory of what it was asked."""
+    """A server with a script of replies for each path, and a record of requests."""
 
     daemon_threads = True
     block_on_close = False
@@ -61,21 +61,21 @@ class Publisher(ThreadingHTTPServer):
         self.over = Event()
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
-        """Give the address of a path."""
+        """Return the address of a path."""
         return f"http://{host}:{self.server_port}{path}"
 
     def at(self, path: str, *replies: Reply) -> str:
-        """Set the script of a path and give its address."""
+        """Set the script of a path and return its address."""
         self.script[path] = list(replies)
         return self.url(path)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that hang up: they are meant to."""
+        """Ignore clients that disconnect, which tests do on purpose."""
 
 
 @contextmanager
 def publishing() -> Iterator[Publisher]:
-    """Run a publisher for as long as a test needs it."""
+    """Run a publisher's server for the duration of a test."""
     with Publisher() as server:
         thread = Thread(target=server.serve_forever, args=[0.01], daemon=True)
         thread.start()
@@ -87,7 +87,7 @@ def publishing() -> Iterator[Publisher]:
 
 
 def says(status: int, body: bytes = b"", **headers: str) -> Reply:
-    """Answer soundly; `_` in the name of a header stands for `-`."""
+    """Return a complete reply; `_` in the name of a header means `-`."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
 
     def reply(handler: Handler) -> None:
@@ -98,7 +98,7 @@ def says(status: int, body: bytes = b"", **headers: str) -> Reply:
 
 
 def file(body: bytes, etag: str) -> Reply:
-    """Answer with a file, or with 304 where the client holds it already."""
+    """Return a reply with a file, or 304 where the client already has it."""
 
     def reply(handler: Handler) -> None:
         same = handler.headers.get("If-None-Match") == etag
@@ -108,7 +108,7 @@ def file(body: bytes, etag: str) -> Reply:
 
 
 def cut_short(body: bytes, length: int) -> Reply:
-    """Promise more bytes than come."""
+    """Return a reply that announces more bytes than it sends."""
 
     def reply(handler: Handler) -> None:
         handler.begin(200, {"Content-Length": str(length)})
@@ -119,7 +119,7 @@ def cut_short(body: bytes, length: int) -> Reply:
 
 
 def breaking(body: bytes, after: int, etag: str = '"1"') -> Reply:
-    """Begin to send a file that can be gone on with, and break off."""
+    """Return a reply that starts a resumable download and then disconnects."""
 
     def reply(handler: Handler) -> None:
         handler.begin(200, {"Content-Length": str(len(body)), "ETag": etag, "Accept-Ranges": "bytes"})
@@ -130,7 +130,7 @@ def breaking(body: bytes, after: int, etag: str = '"1"') -> Reply:
 
 
 def ranged(body: bytes, etag: str = '"1"') -> Reply:
-    """Send the rest of a file where it is still the one that is asked for, else all of it."""
+    """Return a reply with the requested range of an unchanged file, or else the whole file."""
 
     def reply(handler: Handler) -> None:
         asked = handler.headers.get("Range", "")
@@ -144,7 +144,7 @@ def ranged(body: bytes, etag: str = '"1"') -> Reply:
 
 
 def by_query(answers: dict[str, bytes]) -> Reply:
-    """Answer by what the query of the address has in it; 400 where nothing fits."""
+    """Return a reply chosen by a part of the address's query; 400 where no part matches."""
 
     def reply(handler: Handler) -> None:
         query = handler.path.partition("?")[2]
@@ -155,13 +155,13 @@ def by_query(answers: dict[str, bytes]) -> Reply:
 
 
 def silent(handler: Handler) -> None:
-    """Take the request and never answer."""
+    """Accept the request and never reply."""
     handler.server.over.wait(5)
     handler.close_connection = True
 
 
 def dripping(handler: Handler) -> None:
-    """Send a byte now and then, for ever."""
+    """Send one byte at intervals, without end."""
     handler.begin(200, {"Connection": "close"})
     while not handler.server.over.wait(0.02):
         handler.wfile.write(b"x")
@@ -169,7 +169,7 @@ def dripping(handler: Handler) -> None:
 
 
 def dripping_headers(handler: Handler) -> None:
-    """Send a byte of a header now and then, for ever."""
+    """Send one byte of a header at intervals, without end."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     while not handler.server.over.wait(0.02):
         handler.wfile.write(b"x")
@@ -177,7 +177,7 @@ def dripping_headers(handler: Handler) -> None:
 
 
 def endless(handler: Handler) -> None:
-    """Send a file that does not say how long it is, and is long."""
+    """Send an endless file without a length."""
     handler.begin(200, {"Connection": "close"})
     while not handler.server.over.is_set():
         handler.wfile.write(b"code,value\n" * 1000)

@@ -1,4 +1,4 @@
-"""A small report to test the writers with: five square districts, two of which have names that mean harm."""
+"""A small report for tests of output writers: five square districts, two of them with harmful names."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -66,7 +66,7 @@ def _cell(place: str, measure: str, n: int, start: date, end: date) -> dict[str,
 
 
 def _followed(cells: pl.DataFrame, header: Header, people: pl.DataFrame) -> Followed:
-    """Follow the sample over two builds: in the first, one more figure was missing, and one not yet."""
+    """Record the sample over two builds: the first has one more gap, and lacks one later gap."""
     older = cells.with_columns(
         pl.when(pl.col("cell_id") == cells["cell_id"].min()).then(pl.lit("late")).otherwise("reason").alias("reason")
     ).filter(pl.col("measure") != "vacancies")
@@ -89,7 +89,7 @@ def _square(n: int, code: str) -> dict[str, Any]:
 
 
 def sample(grain: str = "latest", only: tuple[str, ...] = ()) -> Report:
-    """Make the report; by month it asks about three months."""
+    """Build the report; with grain month it has three months."""
     months = [(AS_OF, AS_OF)]
     if grain == "month":
         months = [(date(2025, m, 1), date(2025, m, 28)) for m in (1, 2, 3)]
@@ -128,7 +128,7 @@ def sample(grain: str = "latest", only: tuple[str, ...] = ()) -> Report:
 
 
 def of_estimates() -> Report:
-    """Make the sample's claimant rate an estimate, each with limits that overlap those of its neighbours alone."""
+    """Build the sample with estimated claimant rates, each with an interval that overlaps only adjacent ranks."""
     report = sample()
     limits = Interval(lower=("l",), upper=("u",), level=95)
     measure = MEASURES["claimant_rate"].model_copy(update={"interval": limits})

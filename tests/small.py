@@ -1,4 +1,4 @@
-"""A small project of the two problems about jobs and what they rest on: a build of it takes seconds, not a minute."""
+"""A small project with the two problems about jobs and their sources, which builds in seconds."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ PROBLEMS = ("jobs_recovery", "jobs_south_london")
 
 
 def small_project(folder: Path) -> Path:
-    """Copy the problems, their sources, those of what their rates are shares of, and all that is known of places."""
+    """Copy the problems, the sources of their measures and denominators, and all sources about places."""
     catalogue = load(ROOT)
     measures = {name for problem in PROBLEMS for name in catalogue.problems[problem].measures}
     declared = [catalogue.measures[name] for name in measures]
@@ -31,13 +31,13 @@ def small_project(folder: Path) -> Path:
 
 
 def copied(store: Path, home: Path) -> Path:
-    """Copy a store for a test that changes it; what another worker is writing into it is left out."""
+    """Copy a store for a test that changes it, except files that another worker is writing."""
     shutil.copytree(store, home, ignore=shutil.ignore_patterns(f"{TEMPORARY}*"))
     return home
 
 
 def places_only(folder: Path, *figures: str) -> Path:
-    """Copy all that is known of places, of the sources of figures those named, and no problem: a test adds its own."""
+    """Copy all sources about places and the named sources of observations, without problems: a test adds its own."""
     catalogue = load(ROOT)
     root = folder / "project"
     (root / "sources" / "starter").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md, followed word for word."""
+"""The examples in CONTRIBUTING.md work as written."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ def recipes() -> dict[str, str]:
 
 @pytest.fixture
 def project(tmp_path: Path, recipes: dict[str, str]) -> Project:
-    """Copy the project, and add what the recipes add."""
+    """Copy the project and add the files of the recipes."""
     root = tmp_path / "project"
     shutil.copytree(ROOT / "sources", root / "sources")
     shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
@@ -38,7 +38,7 @@ def project(tmp_path: Path, recipes: dict[str, str]) -> Project:
     return Project(load(root), tmp_path / "store", date(2026, 11, 24))
 
 
-def test_a_source_costs_one_yaml_file_and_a_problem_one_sql_file(project: Project) -> None:
+def test_new_source_needs_one_yaml_file_and_new_problem_one_sql_file(project: Project) -> None:
     steps.prepare(project)
     cells = answering.answer_problem(project, "example_rough_sleeping")
     found = {
@@ -55,7 +55,7 @@ def test_a_source_costs_one_yaml_file_and_a_problem_one_sql_file(project: Projec
     assert view["people_seen_sleeping_rough_status"].to_list() == ["not_returned", "normal", "suppressed"]
 
 
-def test_each_everyday_change_names_a_file_that_is_there() -> None:
+def test_every_common_change_names_an_existing_file() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (section,) = re.findall(r"^## Where a change is made\n(.*?)^## ", page, re.DOTALL | re.MULTILINE)
     rows = re.findall(r"^\| (?!change \|)([^|]+) \| `([^`|]+)` \|$", section, re.MULTILINE)
@@ -63,7 +63,7 @@ def test_each_everyday_change_names_a_file_that_is_there() -> None:
     assert [path for _, path in rows if not (ROOT / path).is_file()] == []
 
 
-def test_a_check_costs_one_function_and_its_name(
+def test_new_check_needs_one_function_and_its_name(
     project: Project, recipes: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scope: dict[str, object] = {}

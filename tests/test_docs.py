@@ -1,4 +1,4 @@
-"""The docs are true: a command, key, reason or table that they leave out fails here."""
+"""The docs match the code: a missing command, key, reason or table fails."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
-def test_the_reference_pages_are_those_that_the_models_make(name: str) -> None:
+def test_reference_pages_match_the_models(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name]()
 
 
@@ -40,20 +40,20 @@ def test_every_exit_code_is_in_the_readme() -> None:
     assert used == told
 
 
-def test_every_limit_that_a_person_may_raise_is_in_the_readme() -> None:
+def test_every_adjustable_limit_is_in_the_readme() -> None:
     told = README.split("Limits: ")[1].partition("##")[0]
     assert {name for name in DEFAULTS if name not in told} == set()
     assert {f"{most:,}" for most in DEFAULTS.values() if f" {most:,} " not in told} == set()
 
 
-def test_links_between_pages_lead_somewhere() -> None:
+def test_links_between_pages_have_existing_targets() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     links = [(page, to) for page in pages for to in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))]
     assert len(links) > 20
     assert [f"{page.name}: {to}" for page, to in links if not (page.parent / to).exists()] == []
 
 
-def test_files_that_pages_name_are_there() -> None:
+def test_files_named_in_pages_exist() -> None:
     named = re.compile(r"`((?:pipelines|checks|tests|benchmarks|sources|docs)/[\w./-]+\.[a-z]+)`")
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"]
     paths = [(page, path) for page in pages for path in named.findall(page.read_text(encoding="utf-8"))]
@@ -61,7 +61,7 @@ def test_files_that_pages_name_are_there() -> None:
     assert [f"{page.name}: {path}" for page, path in paths if not (ROOT / path).exists()] == []
 
 
-def test_the_readme_names_the_two_commands_that_the_makefile_has() -> None:
+def test_readme_names_both_makefile_commands() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "\nrun:" in makefile and "\ntest:" in makefile
     assert "make run " in README and "make test " in README

@@ -1,4 +1,4 @@
-"""The locks: exact, hashed, whole, and naming no place on the network."""
+"""Lock files: pinned, hashed and complete, without network addresses."""
 
 import re
 import tomllib
@@ -20,7 +20,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_every_line_of_a_lock_is_pinned_and_hashed(name: str) -> None:
+def test_every_line_of_a_lock_file_is_pinned_and_hashed(name: str) -> None:
     text = re.sub(r"\\\n\s*", " ", (ROOT / ".ci" / name).read_text())
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     assert lines
@@ -28,7 +28,7 @@ def test_every_line_of_a_lock_is_pinned_and_hashed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_the_lock_meets_what_the_project_declares(name: str) -> None:
+def test_lock_file_satisfies_the_declared_dependencies(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["build"]]
     declared += project["optional-dependencies"]["dev"] if "dev" in name else []
@@ -38,7 +38,7 @@ def test_the_lock_meets_what_the_project_declares(name: str) -> None:
         assert wanted.specifier.contains(held[canonicalize_name(wanted.name)]), line
 
 
-def test_tests_run_on_what_users_run() -> None:
+def test_development_lock_has_the_same_versions_as_the_user_lock() -> None:
     run, dev = pins(LOCKS[0]), pins(LOCKS[1])
     assert {name: version for name, version in run.items() if dev.get(name) != version} == {}
 

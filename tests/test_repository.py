@@ -1,4 +1,4 @@
-"""What a person needs to take the repository up: licence, records, hosted CI, hooks and a wheel that is whole."""
+"""Repository: licence, decision records, hosted CI, hooks and a complete wheel."""
 
 import re
 import shutil
@@ -26,7 +26,7 @@ def commands_of(job: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """Build the wheel from a copy, as `pip` would, with the build backend of the locks."""
+    """Build the wheel from a copy, as `pip` does, with the locked build backend."""
     copy = tmp_path_factory.mktemp("wheel")
     for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE.md"):
         shutil.copy(ROOT / name, copy / name)
@@ -38,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(built)
 
 
-def test_the_wheel_has_the_licences_and_the_marks_of_typed_packages(wheel: zipfile.ZipFile) -> None:
+def test_wheel_has_licences_and_type_markers(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     assert {"pipelines/py.typed", "checks/py.typed"} <= names
     kept = f"commonground-{PROJECT['version']}.dist-info/licenses"
@@ -46,7 +46,7 @@ def test_the_wheel_has_the_licences_and_the_marks_of_typed_packages(wheel: zipfi
     assert "License-Expression: MIT" in wheel.read(f"{kept.partition('/')[0]}/METADATA").decode()
 
 
-def test_the_wheel_has_every_file_that_the_packages_read(wheel: zipfile.ZipFile) -> None:
+def test_wheel_has_every_file_that_the_packages_read(wheel: zipfile.ZipFile) -> None:
     ours = [path for name in ("pipelines", "checks") for path in (ROOT / name).rglob("*") if path.is_file()]
     read = {
         path.relative_to(ROOT).as_posix() for path in ours if path.suffix in (".py", ".sql", ".html", ".css", ".csv")
@@ -55,13 +55,13 @@ def test_the_wheel_has_every_file_that_the_packages_read(wheel: zipfile.ZipFile)
     assert read - set(wheel.namelist()) == set()
 
 
-def test_the_code_is_under_mit_and_the_figures_under_the_open_government_licence() -> None:
+def test_code_is_under_mit_and_data_under_the_open_government_licence() -> None:
     assert page("LICENSE").startswith("MIT License") and "The Commonground contributors" in page("LICENSE")
     assert "Open Government Licence v3.0" in page("NOTICE.md")
     assert "(LICENSE)" in page("README.md") and "(NOTICE.md)" in page("README.md")
 
 
-def test_the_hosted_ci_runs_the_commands_of_the_readme() -> None:
+def test_hosted_ci_runs_the_commands_in_the_readme() -> None:
     assert commands_of("unix") == ["make run", "make test"]
     block = re.search(r"On Windows.*?```\n(.*?)```", page("README.md"), re.DOTALL)
     assert block
@@ -70,7 +70,7 @@ def test_the_hosted_ci_runs_the_commands_of_the_readme() -> None:
     assert commands_of("windows") == ["python -m venv .venv", *rest]
 
 
-def test_the_hosted_ci_has_three_systems_and_two_versions_of_python() -> None:
+def test_hosted_ci_has_three_systems_and_two_python_versions() -> None:
     jobs = yaml.safe_load(page(".github/workflows/ci.yml"))["jobs"]
     unix, windows = (jobs[name]["strategy"]["matrix"] for name in ("unix", "windows"))
     assert unix == {"os": ["ubuntu-latest", "macos-latest"], "python": ["3.11", "3.13"]}
@@ -83,14 +83,14 @@ def test_hooks_download_nothing() -> None:
     assert {hook["language"] for hook in repositories[0]["hooks"]} == {"system"}
 
 
-def test_the_changelog_begins_with_what_is_unreleased() -> None:
+def test_changelog_begins_with_the_unreleased_section() -> None:
     headings = re.findall(r"^(##+) (.+)$", page("CHANGELOG.md"), re.MULTILINE)
     assert headings[0] == ("##", "Unreleased")
     assert {"Added", "Changed", "Fixed", "Security"} <= {text for level, text in headings if level == "###"}
     assert ("##", PROJECT["version"]) in headings
 
 
-def test_decisions_are_numbered_in_a_row_and_each_is_in_the_index_once() -> None:
+def test_decisions_have_consecutive_numbers_and_one_index_entry_each() -> None:
     records = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
     assert len(records) >= 12
     assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
@@ -103,7 +103,7 @@ def test_decisions_are_numbered_in_a_row_and_each_is_in_the_index_once() -> None
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md")), ids=lambda path: path.stem)
-def test_a_decision_is_one_page_with_all_its_parts(path: Path) -> None:
+def test_decision_is_one_page_with_all_sections(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
     assert re.search(r"^Status: (accepted|proposed|replaced by \d{4}), \w+ \d{4}$", parts[0], re.MULTILINE)

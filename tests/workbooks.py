@@ -1,4 +1,4 @@
-"""Small workbooks for tests, written by hand: the least of Excel and of ODS that a reader takes."""
+"""Small workbooks for tests: the minimum content of Excel and ODS files that readers accept."""
 
 import io
 import zipfile
@@ -8,7 +8,7 @@ Rows = list[list[str]]
 
 
 def zipped(members: dict[str, str | bytes]) -> bytes:
-    """Write a zip of some files."""
+    """Build a zip archive of files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
@@ -17,7 +17,7 @@ def zipped(members: dict[str, str | bytes]) -> bytes:
 
 
 def xlsx(sheets: dict[str, Rows]) -> bytes:
-    """Write a workbook of text cells; a blank text is no cell at all."""
+    """Build a workbook of text cells; a blank text gives no cell."""
     space = "http://schemas.openxmlformats.org"
     office = f"{space}/officeDocument/2006/relationships"
     listed = "".join(f'<sheet name="{escape(name)}" sheetId="{n}" r:id="rId{n}"/>' for n, name in enumerate(sheets, 1))
@@ -58,7 +58,7 @@ def _cells(rows: Rows) -> str:
 
 
 def ods(sheets: dict[str, Rows]) -> bytes:
-    """Write an OpenDocument spreadsheet of text cells."""
+    """Build an OpenDocument spreadsheet of text cells."""
     space = "urn:oasis:names:tc:opendocument:xmlns"
     tables = "".join(
         f'<table:table table:name="{escape(name)}">'

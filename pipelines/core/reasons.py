@@ -136,7 +136,7 @@ _TABLE: tuple[Reason, ...] = (
            "more than 4.5 robust standard deviations below them and its peers; withheld; the figure is a lower bound",
            "error",
            "the publisher, or the provider that makes the return",
-           "Ask what is missing from the return; a correction that flags the figure retains it."),
+           "Ask for the missing part of the return; a correction that flags the figure retains it."),
     Reason("partial_return", "supply", "Implausibly low: probably a partial return",
            "a count under five eighths of the figure expected from adjacent or earlier periods, and more than 4.5 "
            "robust standard deviations below them and its peers; withheld; the figure is a lower bound; not applied "
@@ -166,7 +166,7 @@ _TABLE: tuple[Reason, ...] = (
            "the data owner of the measure itself", "Close the gap in the measure itself; the need remains open."),
     Reason("limits_contradict", "values", "Published interval not used",
            "the figure lies outside the limits published beside it, or they cannot be read; it has no interval", "warn",
-           "the publisher", "Ask the publisher which of them is wrong."),
+           "the publisher", "Ask the publisher which is wrong: the figure or the limits."),
     Reason("rounded", "disclosure", "Rounded",
            "the source declares a rounding base; the bounds are half a base either side", "info",
            "the publisher", "Use the bounds where the difference matters."),
@@ -203,7 +203,7 @@ _TABLE: tuple[Reason, ...] = (
            "a correction of the source flags the figure and leaves it unchanged", "warn",
            "the publisher", "Use with care; the evidence states who flagged it and why."),
     Reason("correction_expired", "values", "Correction no longer applies",
-           "the publisher publishes a different figure from the one that was corrected, or none", "warn",
+           "the publisher now publishes a different figure from the corrected one, or none", "warn",
            "the maintainer of the source declaration", "Check the new figure, then remove the correction."),
     Reason("carried_forward", "supply", "Carried forward from an earlier period",
            "no figure is for the period requested, and the problem accepts an older one up to a stated age (carry)",

@@ -180,7 +180,7 @@ def cached_tables(
 ) -> list[pl.DataFrame]:  # fmt: skip
     """Return the state tables of several kinds that one step builds together.
 
-    The tables are read back from the store, so that a build that wrote them and one that found them agree.
+    The tables are read back from the store, so that the build that writes them and later builds agree.
     A store without tables is new: its layout version is written first.
     """
     paths = [state_path(home, kind, name) for kind in kinds]

@@ -1,4 +1,4 @@
-"""What sources and problems may say, read with line numbers and refused with a sentence.
+"""Declarations of sources and problems: their models, and the errors that name the file and line.
 
-It reads declarations and never data, and touches no network. Its modules are public: import from them.
+This package reads declarations only: no data and no network. Its modules are public: import from them directly.
 """

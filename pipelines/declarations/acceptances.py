@@ -1,7 +1,7 @@
-"""Gaps that someone has accepted for a time: who, why, until when. Reviewed by hand, and expiring.
+"""Accepted gaps: who accepted each, why, and until when. A person reviews them, and they expire.
 
-An acceptance changes no figure and no verdict. It holds for one reason only: a gap that is there for another reason is
-open again, and so is every gap when the acceptance has run out.
+An acceptance changes no figure and no verdict. It applies to one gap reason: a gap with another reason is open again.
+Every gap is open again once its acceptance expires.
 """
 
 from datetime import date
@@ -21,12 +21,12 @@ SUFFIX = ".accepted.yaml"
 
 def _reason(value: str) -> str:
     if value not in REASONS:
-        raise ValueError(f"no such reason; {near(value, REASONS)}")
+        raise ValueError(f"unknown gap reason; {near(value, REASONS)}")
     return value
 
 
 class Accepted(Declared):
-    """That some gaps of one measure and reason are accepted, by whom, why, and until when."""
+    """Acceptance of the gaps of one measure and reason: by whom, why, and until when."""
 
     measure: Name = Field(description="Measure whose gaps are accepted")
     reason: Annotated[str, AfterValidator(_reason)] = Field(description="Reason of the gaps; others stay open")
@@ -39,11 +39,11 @@ class Accepted(Declared):
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if self.until < self.when:
-            raise ValueError(f"until is {self.until}, which is before when, {self.when}")
+            raise ValueError(f"until is {self.until}, expected a day on or after when, {self.when}")
         return self
 
     def about(self) -> pl.Expr:
-        """Tell the gaps that it is about, in a frame with measure, reason and place_code."""
+        """Return the filter for the accepted gaps, for a frame with measure, reason and place_code."""
         here = (pl.col("measure") == self.measure) & (pl.col("reason") == self.reason)
         return here & pl.col("place_code").is_in(list(self.places)) if self.places else here
 
@@ -55,19 +55,19 @@ class AcceptedGaps(Declared):
 
 
 def read_accepted(text: str, path: Path, measures: dict[str, tuple[str, ...]]) -> tuple[Accepted, ...]:
-    """Read the accepted gaps of a problem; `measures` are those that each problem asks for.
+    """Read the accepted gaps of a problem; `measures` has the measures that each problem requests.
 
-    What can't be is refused with file and line.
+    Raises DeclarationError with file and line for an invalid acceptance.
     """
     name = path.name.removesuffix(SUFFIX)
     if name not in measures:
-        raise DeclarationError(f"{path}: accepted gaps of {name!r}, which is no problem; {near(name, measures)}")
+        raise DeclarationError(f"{path}: found accepted gaps for unknown problem {name!r}; {near(name, measures)}")
     data, lines = read_yaml(text, path)
     found = validate(AcceptedGaps, data, lines, path).accepted
     for number, each in enumerate(found):
         if each.measure not in measures[name]:
             where = at(path, lines.get(("accepted", number, "measure")))
-            raise DeclarationError(f"{where}: {name} does not ask for {each.measure!r}; "
+            raise DeclarationError(f"{where}: problem {name} does not request {each.measure!r}; "
                                    f"{near(each.measure, measures[name])}")  # fmt: skip
     return found
 
@@ -80,9 +80,9 @@ _COLUMNS = (
 
 
 def with_acceptance(gaps: pl.DataFrame, accepted: tuple[Accepted, ...], as_of: date) -> pl.DataFrame:
-    """Add to gaps (measure, reason, place_code) who accepted each, why, until when, and whether that holds on a day.
+    """Add acceptances to gaps (measure, reason, place_code) as of a day.
 
-    Adds `accepted_by`, `accepted_because`, `accepted_until` and `is_accepted`. One that has run out is still named.
+    Adds `accepted_by`, `accepted_because`, `accepted_until` and `is_accepted`. An expired acceptance is still shown.
     """
     fits = [each for each in accepted if each.when <= as_of]
     holding = sorted(fits, key=lambda each: each.until < as_of)
@@ -98,12 +98,12 @@ def with_acceptance(gaps: pl.DataFrame, accepted: tuple[Accepted, ...], as_of: d
 
 
 def run_out_or_in_vain(gaps: pl.DataFrame, accepted: tuple[Accepted, ...], as_of: date) -> list[str]:
-    """Say which acceptances have run out, and which are of no gap that is open."""
+    """List the acceptances that have expired, and those that match no open gap."""
     told = []
     for each in accepted:
         of = f"{each.measure}: {each.reason}, accepted by {each.who} until {each.until}"
         if gaps.filter(each.about()).is_empty():
-            told.append(f"{of}: no such gap is open; take it out")
+            told.append(f"{of}: no open gap matches; remove it")
         elif each.until < as_of:
-            told.append(f"{of}: has run out, and the gap is open again")
+            told.append(f"{of}: expired; the gap is open again")
     return told

@@ -1,4 +1,4 @@
-"""What every declaration rests on: strict settings, names and lists."""
+"""Shared parts of all declarations: strict settings, names, ages and lists."""
 
 import re
 from calendar import monthrange
@@ -14,26 +14,26 @@ _AGE = re.compile(r"(\d+) (day|week|month|year)s?")
 
 def _name(value: str) -> str:
     if not NAME.fullmatch(value):
-        raise ValueError("a name is lower case letters, digits and _, and starts with a letter")
+        raise ValueError("expected a name of lower case letters, digits and _, which starts with a letter")
     return value
 
 
 def _system(value: str) -> str:
     if not PLACE_SYSTEM.fullmatch(value):
-        raise ValueError("a place system is a kind and a year, as in lad_2023")
+        raise ValueError("expected a geography, which is a kind and a year, as in lad_2023")
     return value
 
 
 def days(age: str) -> int:
-    """Read an age such as `18 months` as a number of days (a month is 30.44 days, a year 365.25)."""
+    """Convert an age such as `18 months` to days (a month is 30.44 days, a year 365.25 days)."""
     match = _AGE.fullmatch(age)
     if not match:
-        raise ValueError("an age is a number and days, weeks, months or years, as in '18 months'")
+        raise ValueError("expected an age, which is a number of days, weeks, months or years, as in '18 months'")
     return round(int(match[1]) * {"day": 1, "week": 7, "month": 30.44, "year": 365.25}[match[2]])
 
 
 def after(day: date, age: str) -> date:
-    """Give the day that lies an age after another, by the calendar: 3 months after 30 June is 30 September."""
+    """Add an age to a day by the calendar: 3 months after 30 June is 30 September."""
     match = _AGE.fullmatch(age)
     if not match or match[2] in ("day", "week"):
         return day + timedelta(days=days(age))
@@ -49,12 +49,12 @@ def _age(value: str) -> str:
 
 
 def as_list(value: Any) -> Any:
-    """Take one thing for a list of it."""
+    """Wrap a single value in a list."""
     return value if isinstance(value, (list, tuple)) or value is None else [value]
 
 
 def as_tuple(value: Any) -> Any:
-    """Take a list as YAML gives it for a tuple, which can't change."""
+    """Convert a YAML list to an immutable tuple."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -65,14 +65,14 @@ Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: as_tuple(as_lis
 Kind = Literal["count", "stock", "rate", "index", "median", "rank"]
 Cadence = Literal["daily", "weekly", "monthly", "quarterly", "annual", "once"]
 CADENCE_DAYS: dict[Cadence, int] = {"daily": 1, "weekly": 7, "monthly": 31, "quarterly": 92, "annual": 366}
-"""Most days from one issue to the next; what is published once has none."""
+"""Maximum days between releases; a source published once has no entry."""
 Nation = Literal["England", "Wales", "Scotland", "Northern Ireland"]
 NATIONS: tuple[Nation, ...] = ("England", "Wales", "Scotland", "Northern Ireland")
 Listed = BeforeValidator(as_tuple)
-"""Marks a key that takes a list."""
+"""Validator for keys that take a list."""
 
 
 class Declared(BaseModel):
-    """Base settings of every declaration: nothing unknown, nothing coerced, nothing changed later."""
+    """Base model of all declarations: no unknown keys, no type coercion, immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

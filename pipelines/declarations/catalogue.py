@@ -1,4 +1,4 @@
-"""The catalogue: every declaration read, checked against the others, and ready to build from."""
+"""The catalogue: all declarations of a project, read and checked against each other."""
 
 import hashlib
 from functools import lru_cache
@@ -20,11 +20,11 @@ from pipelines.declarations.yaml_lines import Lines, read_yaml, validate
 
 SPINES = ("place", "place_period")
 VERDICT_COLUMNS = ("verdict", "because")
-"""Columns that every problem's view ends with."""
+"""Columns added at the end of every problem view."""
 
 
 class Problem(NamedTuple):
-    """A problem: its header, its SELECT, and the file both stand in."""
+    """A problem: its header, its SELECT, and its file."""
 
     name: str
     header: Header
@@ -34,7 +34,7 @@ class Problem(NamedTuple):
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Measures that it needs, then those it wants."""
+        """Measures in `needs`, then those in `wants`."""
         return (*self.header.needs, *self.header.wants)
 
 
@@ -49,13 +49,13 @@ class Catalogue(NamedTuple):
     corrections: dict[str, tuple[Correction, ...]]
     accepted: dict[str, tuple[Accepted, ...]]
     said: dict[str, str]
-    """For each source the hash of everything its declaration says, as it was when it was read."""
+    """For each source, the hash of its whole declaration when it was read."""
     compared: dict[str, tuple[str, ...]]
-    """For each source the measures that its figures are set beside, in the order of their names."""
+    """For each source, the measures that its figures are compared with, in order of name."""
     unfinished: dict[str, Unfinished]
-    """Sources whose declarations are not read."""
+    """Sources with an excluded declaration, by name."""
     left_out: dict[str, str]
-    """Problems that are left out since something they need is not read, each with the reason."""
+    """Problems excluded because a source that they need is excluded, each with the reason."""
 
     @property
     def sources_dir(self) -> Path:
@@ -63,7 +63,7 @@ class Catalogue(NamedTuple):
         return self.root / "sources"
 
     def observing(self) -> dict[str, Source]:
-        """Give the sources of observations that can be held and shown, by name."""
+        """Return the open sources of observations that outputs may show, by name."""
         return {
             name: source
             for name, source in self.sources.items()
@@ -71,29 +71,29 @@ class Catalogue(NamedTuple):
         }
 
     def held(self) -> dict[str, Source]:
-        """Give the sources that are published and can be held, whatever they provide, by name."""
+        """Return the sources that are published and can be stored, by name."""
         return {name: source for name, source in self.sources.items() if source.access == "open"}
 
     def fetched(self) -> dict[str, Source]:
-        """Give the sources that refresh can ask for: held, and with an address."""
+        """Return the open sources with an address, which refresh can fetch, by name."""
         return {name: source for name, source in self.held().items() if source.fetched}
 
     def apportioning(self) -> dict[str, Source]:
-        """Give the sources by which figures can be shared out, small areas and shares, by name."""
+        """Return the sources of small areas and of shares, which apportionment uses, by name."""
         return {name: source for name, source in self.held().items() if source.provides in ("areas", "shares")}
 
     def providing(self, table: str) -> dict[str, Source]:
-        """Give the sources that fill one conformed table, by name."""
+        """Return the sources that provide a conformed table, by name."""
         return {name: source for name, source in self.sources.items() if source.provides == table}
 
     def weighed_by(self, measure: str) -> str:
-        """Give the group of people by whom a measure is shared out: its own, its denominator's, or all ages."""
+        """Return the population group that weights a measure: its own, its denominator's, or all ages."""
         declared = self.measures[measure]
         below = self.measures[declared.denominator].weighed_by if declared.denominator else None
         return declared.weighed_by or below or "all_ages"
 
     def problem(self, name: str) -> Problem:
-        """Find a problem by name; an unknown one is refused with the near ones."""
+        """Return a problem by name; raise UnknownNameError with similar names for an unknown problem."""
         if name in self.left_out:
             raise DeclarationError(self.left_out[name])
         if name not in self.problems:
@@ -101,7 +101,7 @@ class Catalogue(NamedTuple):
         return self.problems[name]
 
     def source(self, name: str) -> Source:
-        """Find a source by name; an unknown one is refused with the near ones."""
+        """Return a source by name; raise UnknownNameError with similar names for an unknown source."""
         if name in self.unfinished:
             raise DeclarationError(self.unfinished[name].sentence())
         if name not in self.sources:
@@ -109,7 +109,7 @@ class Catalogue(NamedTuple):
         return self.sources[name]
 
     def sources_of(self, problem: Problem) -> tuple[str, ...]:
-        """Give the sources that a problem's measures come from, in order of name."""
+        """Return the names of the sources of a problem's measures, in order."""
         return tuple(sorted({self.measure_source[measure] for measure in problem.measures}))
 
 
@@ -117,8 +117,8 @@ def load(root: Path) -> Catalogue:
     """Read and check every declaration of a project."""
     if not (root / "sources").is_dir() or not (root / "pipelines" / "problems").is_dir():
         raise DeclarationError(
-            f"{root}: found no sources/ and pipelines/problems/ here, expected a Commonground project; "
-            "run from its directory or set COMMONGROUND_PROJECT to it"
+            f"{root}: found no sources/ and pipelines/problems/, expected a Commonground project; "
+            "run the command in its directory, or set COMMONGROUND_PROJECT to that directory"
         )
     said = read_said(root / "sources")
     texts = {path: _read_text(path) for path in _declarations(root / "sources")}
@@ -144,11 +144,11 @@ def load(root: Path) -> Catalogue:
 
 
 Declared = tuple[tuple[Source, Lines], Path]
-"""A source as it was read, with the lines of its keys, and its file."""
+"""A source with the line numbers of its keys, and its file."""
 
 
 def _sources(texts: dict[Path, str], said: Said) -> tuple[dict[str, Declared], dict[str, Unfinished]]:
-    """Read every source; one that can't be read without harm, or needs one that is not read, is left out."""
+    """Read all sources; exclude those that are unfinished or unsafe, or that depend on an excluded source."""
     read: dict[str, Declared] = {}
     unfinished: dict[str, Unfinished] = {}
     for path, text in texts.items():
@@ -167,7 +167,7 @@ def _sources(texts: dict[Path, str], said: Said) -> tuple[dict[str, Declared], d
 
 
 def _without_parts(read: dict[str, Declared], unfinished: dict[str, Unfinished]) -> dict[str, str]:
-    """Name the sources of which a measure rests on one that is not read, each with the reason."""
+    """Return the sources with a measure that refers to an excluded source, each with the reason."""
     measures, _ = _measures({name: (declared[0], path) for name, (declared, path) in read.items()})
     lost = {}
     for name, ((source, lines), path) in read.items():
@@ -181,7 +181,7 @@ def _without_parts(read: dict[str, Declared], unfinished: dict[str, Unfinished])
 def _problems(
     paths: list[Path], measures: dict[str, Measure], unfinished: dict[str, Unfinished]
 ) -> tuple[list[Problem], dict[str, str]]:
-    """Read every problem; give those left out too, by name with the reason."""
+    """Read all problems; return the excluded ones too, by name with the reason."""
     problems, left_out = [], {}
     for path in paths:
         try:
@@ -210,10 +210,12 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise DeclarationError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+        raise DeclarationError(
+            f"{path}: found a byte that is not UTF-8 at position {error.start}; save the file as UTF-8"
+        ) from error
 
 
-@lru_cache(maxsize=1024)  # each step of a build reads the catalogue again; the same text is checked once
+@lru_cache(maxsize=1024)  # every step of a build loads the catalogue; each text is checked once
 def _source(text: str, path: Path, said: Said) -> tuple[Source, Lines]:
     if not NAME.fullmatch(path.stem):
         raise DeclarationError(
@@ -236,10 +238,12 @@ def _measures(read: dict[str, tuple[Source, Path]]) -> tuple[dict[str, Measure],
             if measure in measures:
                 raise DeclarationError(
                     f"{path}: measure {measure} is already declared by {owners[measure]}; "
-                    "a measure's name is one quantity: rename one"
+                    "measure names must be unique: rename one of them"
                 )
             if measure in SPINES or measure.endswith("_history"):
-                raise DeclarationError(f"{path}: measure {measure}: this name stands for another table")
+                raise DeclarationError(
+                    f"{path}: measure {measure}: this name is reserved for another table; rename the measure"
+                )
             measures[measure], owners[measure] = declared, name
     return measures, owners
 
@@ -257,11 +261,11 @@ def _check_parts(
             wanted = getattr(declared, part)
             if wanted and wanted not in measures:
                 line = lines.get(("measures", measure, part))
-                where = f"{at(path, line)}: {measure}: {part} {wanted!r} is no measure of any source"
+                where = f"{at(path, line)}: {measure}: {part}: unknown measure {wanted!r}"
                 refuse_unknown(where, wanted, measures, unfinished)
     for release in source.releases:
         if Path(release.file).is_absolute() or ".." in Path(release.file).parts:
-            raise DeclarationError(f"{path}: releases of {name}: {release.file} must lie under sources/")
+            raise DeclarationError(f"{path}: releases of {name}: found {release.file}, expected a path under sources/")
 
 
 def _check_groups(source: Source, lines: Lines, path: Path, groups: set[str]) -> None:
@@ -269,7 +273,7 @@ def _check_groups(source: Source, lines: Lines, path: Path, groups: set[str]) ->
         if declared.weighed_by and declared.weighed_by not in groups:
             line = lines.get(("measures", measure, "weighed_by"))
             raise DeclarationError(
-                f"{at(path, line)}: {measure}: no source of areas has weights by {declared.weighed_by!r}; "
+                f"{at(path, line)}: {measure}: no source of areas has weights for the group {declared.weighed_by!r}; "
                 f"{near(declared.weighed_by, groups)}"
             )
 
@@ -278,7 +282,7 @@ def _read_problem(path: Path, measures: dict[str, Measure], unfinished: dict[str
     text = _read_text(path)
     start, end = text.find("/*"), text.find("*/")
     if start == -1 or text[:start].strip() or end == -1:
-        raise DeclarationError(f"{path}: found no header, expected the file to start with /* question: ... */")
+        raise DeclarationError(f"{path}: found no header; expected the file to start with /* question: ... */")
     data, lines = read_yaml(text[start + 2 : end], path, first_line=1 + text.count("\n", 0, start))
     header = validate(Header, data, lines, path)
     select = parse_select(text[end + 2 :].strip().rstrip(";"), str(path))
@@ -292,7 +296,9 @@ def _check_asked(
     problem: Problem, lines: Lines, measures: dict[str, Measure], unfinished: dict[str, Unfinished]
 ) -> None:
     if not NAME.fullmatch(problem.name):
-        raise DeclarationError(f"{problem.path}: a problem's name is lower case letters, digits and _")
+        raise DeclarationError(
+            f"{problem.path}: found problem name {problem.name!r}, expected lower case letters, digits and _"
+        )
     for key, asked in (("needs", problem.header.needs), ("wants", problem.header.wants)):
         for place, measure in enumerate(asked):
             if measure not in measures:
@@ -305,12 +311,12 @@ def _check_asked(
 
 
 def _check_stand_in(name: str, proxy: str, where: str, measures: dict[str, Measure]) -> None:
-    """Refuse a stand-in in another unit: it would be read as a figure of the measure that it stands in for."""
+    """Raise DeclarationError for a proxy of another kind or unit, which would be misread as the measure itself."""
     wanted, given = (f"{measures[each].kind} in {measures[each].unit}" for each in (name, proxy))
     if wanted != given:
         raise DeclarationError(
-            f"{where}: {proxy} is a {given} and can't stand in for {name}, a {wanted}; "
-            "show it as a measure of its own, and say essential: false of the other"
+            f"{where}: found proxy {proxy}, a {given}, expected a {wanted} like {name}; "
+            "show it as a separate measure, and set essential: false for the other"
         )
 
 
@@ -320,10 +326,12 @@ def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, 
         where = at(problem.path, 1 + text.count("\n", 0, offset + table.position))
         if table.schema != problem.header.places:
             raise DeclarationError(
-                f"{where}: found {table.schema}.{table.name}; this problem is about {problem.header.places}"
+                f"{where}: found {table.schema}.{table.name}, expected a table of {problem.header.places}"
             )
         if table.name in SPINES and table.name != spine:
-            raise DeclarationError(f"{where}: grain {problem.header.grain} has the spine {spine}")
+            raise DeclarationError(
+                f"{where}: found spine {table.name}, expected {spine} for grain {problem.header.grain}"
+            )
         measure = table.name.removesuffix("_history")
         if table.name not in SPINES and measure not in measures:
             raise DeclarationError(f"{where}: unknown measure {measure!r}; {near(measure, measures)}")
@@ -332,23 +340,27 @@ def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, 
     read = {table.name.removesuffix("_history") for table in problem.select.tables}
     unread = [measure for measure in problem.measures if measure not in read]
     if unread:
-        raise DeclarationError(f"{problem.path}: {unread[0]} is asked for and the SELECT does not show it")
+        raise DeclarationError(
+            f"{problem.path}: {unread[0]} is requested but the SELECT does not read it; add it or remove the request"
+        )
     taken = [name for name in VERDICT_COLUMNS if name in problem.select.inputs]
     if taken:
-        raise DeclarationError(f"{problem.path}: every view gets a column {taken[0]} of its own; name yours otherwise")
+        raise DeclarationError(f"{problem.path}: column {taken[0]} is reserved in every view; rename your column")
     if spine not in read:
-        raise DeclarationError(f"{problem.path}: the SELECT must start from {problem.header.places}.{spine}")
+        raise DeclarationError(
+            f"{problem.path}: the SELECT does not read {problem.header.places}.{spine}; start from that table"
+        )
 
 
 def _declaration_key(folder: Path, name: str, source: Source) -> str:
-    """Give the hash of all that is declared of a source, by itself or by convention, tidy() and names among it."""
+    """Return the hash of a source's declaration with its defaults, tidy(), table of names and corrections."""
     found = [folder / f"{name}{suffix}" for suffix in (".py", ".names.csv", SUFFIX)]
     content = [source.model_dump_json().encode(), *(path.read_bytes() if path.is_file() else b"" for path in found)]
     return hashlib.sha256(b"\x00".join(content)).hexdigest()
 
 
 def _compared(source: Source, measures: dict[str, Measure]) -> tuple[str, ...]:
-    """Name the measures that a source's figures are set beside, in the order of their names."""
+    """List the measures that a source's figures are compared with, in order of name."""
     told = {other for other, its in measures.items() if its.same_as in source.measures}
     for each in source.measures.values():
         told |= {each.same_as or "", each.reaches or ""}

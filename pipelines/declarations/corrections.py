@@ -1,7 +1,7 @@
-"""Corrections that a person has reviewed, each for cells whose published text is known, so that they expire.
+"""Reviewed corrections, each for cells with a known published value, so that corrections expire.
 
-A correction changes a figure only while the publisher still prints what it was made for. Once that changes,
-the publisher's figure stands, and a finding says that the correction no longer applies.
+A correction applies only while the publisher still publishes the value that it corrects. When that value changes, the
+published figure is used, and a finding reports that the correction no longer applies.
 """
 
 from datetime import date
@@ -20,11 +20,11 @@ from pipelines.declarations.yaml_lines import Lines, read_yaml, validate
 
 SUFFIX = ".corrections.yaml"
 CORRECTING = ["caveats", "caveat_evidence", "expired"]
-"""Columns that corrections fill."""
+"""Columns that corrections add."""
 
 
 class Correction(Declared):
-    """What is done to some cells of one measure and period, by whom, and why."""
+    """A correction of cells of one measure and period: the action, who decided it, and why."""
 
     do: Literal["drop", "override", "scale", "flag"] = Field(
         description="drop: the cell becomes a gap; override: `value` stands; scale: multiplied by `factor`; "
@@ -48,11 +48,11 @@ class Correction(Declared):
     def _given(self) -> Self:
         for do, key in (("override", "value"), ("scale", "factor")):
             if (self.do == do) != (getattr(self, key) is not None):
-                raise ValueError(f"{key} is given for {do}, and for nothing else; this is {self.do}")
+                raise ValueError(f"{key} belongs to do: {do} and to no other action; found do: {self.do}")
         return self
 
     def said(self) -> str:
-        """Say who made it, when, why, and where that can be read."""
+        """Describe who made the correction, when, why, and the link to the evidence."""
         return f"by {self.who} on {self.when}: {self.reason} ({self.link})"
 
 
@@ -63,10 +63,10 @@ class Corrections(Declared):
 
 
 def read_corrections(text: str, path: Path, sources: dict[str, Source]) -> tuple[Correction, ...]:
-    """Read the corrections of one source; refuse with file and line what can't be."""
+    """Read the corrections of a source; raise DeclarationError with file and line for an invalid one."""
     name = path.name.removesuffix(SUFFIX)
     if name not in sources:
-        raise DeclarationError(f"{path}: corrections of {name!r}, which is no source; {near(name, sources)}")
+        raise DeclarationError(f"{path}: found corrections for unknown source {name!r}; {near(name, sources)}")
     data, lines = read_yaml(text, path)
     found = validate(Corrections, data, lines, path).corrections
     taken: dict[tuple[str, str | None, str], int] = {}
@@ -76,18 +76,20 @@ def read_corrections(text: str, path: Path, sources: dict[str, Source]) -> tuple
             before = taken.setdefault((each.measure, each.period, place), number)
             if before != number:
                 where = at(path, lines.get(("corrections", number)))
-                raise DeclarationError(f"{where}: {place} is corrected twice, first in correction {before + 1}")
+                raise DeclarationError(
+                    f"{where}: {place} is corrected twice, first in correction {before + 1}; remove one"
+                )
     return found
 
 
 def _see(each: Correction, number: int, source: Source, lines: Lines, path: Path) -> None:
     if each.measure not in source.measures:
         where = at(path, lines.get(("corrections", number, "measure")))
-        raise DeclarationError(f"{where}: measure {each.measure!r} is none of this source; "
+        raise DeclarationError(f"{where}: unknown measure {each.measure!r} in this source; "
                                f"{near(each.measure, source.measures)}")  # fmt: skip
     if _span(each, source) is None:
         where = at(path, lines.get(("corrections", number, "period"), lines.get(("corrections", number))))
-        expected = "none, since the source declares its period" if source.period else f"a {source.period_kind}"
+        expected = "no period, because the source declares its period" if source.period else f"a {source.period_kind}"
         raise DeclarationError(f"{where}: found period {each.period!r}, expected {expected}")
 
 
@@ -98,9 +100,9 @@ def _span(each: Correction, source: Source) -> Span | None:
 
 
 def corrected(cells: pl.DataFrame, corrections: tuple[Correction, ...], source: Source) -> pl.DataFrame:
-    """Correct the text of cells, and say so; what no longer is as expected stays as it is.
+    """Apply corrections to the text of cells and record them; leave cells with an unexpected text unchanged.
 
-    Takes cells with measure, place_code, period_start, text, fault, fault_evidence; adds `caveats`,
+    Takes cells with measure, place_code, period_start, text, fault and fault_evidence. Adds `caveats`,
     `caveat_evidence`, `expired` and `printed`, the text as published.
     """
     blank = (pl.lit(None, pl.String).alias(name) for name in CORRECTING)
@@ -111,7 +113,7 @@ def corrected(cells: pl.DataFrame, corrections: tuple[Correction, ...], source: 
 
 
 def addressed(each: Correction, source: Source) -> pl.Expr:
-    """Tell the cells that a correction is about, whatever they hold."""
+    """Return the filter for the cells of a correction, whatever their value."""
     span = _span(each, source)
     here = (pl.col("measure") == each.measure) & pl.col("place_code").is_in(list(each.expected))
     return (here & (pl.col("period_start") == (span.start if span else None))).fill_null(False)
@@ -154,12 +156,12 @@ def _figure(value: float | str | None) -> str:
 
 
 def in_vain(corrections: tuple[Correction, ...], source: Source, cells: pl.DataFrame) -> list[str]:
-    """Say which corrections are of cells that no release held has."""
+    """List the corrections of cells that no stored release contains."""
     told = []
     for each in corrections:
         met = set(cells.filter(addressed(each, source))["place_code"])
         told += [
-            f"{each.measure} of {place} in {each.period or 'its period'}: corrected, and in no release held"
+            f"{each.measure} for {place} in {each.period or 'its period'}: corrected, but in no stored release"
             for place in each.expected
             if place not in met
         ]

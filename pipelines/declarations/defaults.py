@@ -1,4 +1,4 @@
-"""What sources have in common and say once, and what may be left out because a convention gives it."""
+"""Defaults of source declarations: keys shared by publishers and families, and keys that conventions infer."""
 
 import re
 from collections.abc import Iterable
@@ -16,16 +16,16 @@ from pipelines.declarations.file_format import Columns, Format
 from pipelines.declarations.yaml_lines import Lines, read_yaml, validate
 
 FOLDER = "shared"
-"""Folder beside the declarations with what they share."""
+"""Folder of shared declarations, beside the source declarations."""
 UNPUBLISHED = "none, as nothing is published"
-"""Licence of what is not open or not collected, where nothing else is said."""
+"""Default licence of a source that is not open or not collected."""
 _KINDS = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter", "annual": "year"}
 PUBLISHERS, FAMILIES = "publishers.yaml", "families.yaml"
 Entries = dict[str, dict[str, Any]]
 
 
 class Said(NamedTuple):
-    """What is said once for several sources, as it is written, and which files travel with the project."""
+    """Text of the shared declarations, and the names of the files bundled with the project."""
 
     folder: Path
     publishers: str
@@ -34,7 +34,7 @@ class Said(NamedTuple):
 
 
 def read_said(sources: Path) -> Said:
-    """Read what publishers and families say for their sources; a project needs neither."""
+    """Read the shared declarations of publishers and families, both optional."""
     folder, starter = sources / FOLDER, sources / "starter"
     files = tuple(sorted(path.name for path in starter.iterdir())) if starter.is_dir() else ()
     return Said(folder, _text(folder / PUBLISHERS), _text(folder / FAMILIES), files)
@@ -46,19 +46,19 @@ def _text(path: Path) -> str:
 
 @lru_cache(maxsize=64)
 def _entries(text: str, path: Path) -> Entries:
-    """Check each entry by itself, so that what is wrong is told with its own line."""
+    """Parse the entries and validate each separately, so that errors name the right line."""
     data, lines = read_yaml(text, path)
     if not isinstance(data or {}, dict):
-        raise DeclarationError(f"{path}: found {type(data).__name__}, expected names, each with what it says")
+        raise DeclarationError(f"{path}: found {type(data).__name__}, expected a mapping of names to keys")
     for name, entry in (data or {}).items():
         validate(Shared, entry, {where[1:]: line for where, line in lines.items() if where[:1] == (name,)}, path)
     return data or {}
 
 
 def filled(data: Any, lines: Lines, path: Path, said: Said) -> Any:
-    """Fill in what a source's declaration leaves to convention.
+    """Add the default keys to a source's declaration.
 
-    Raises DeclarationError for a family that is not there, and for a release whose file is not to be told.
+    Raises DeclarationError for an unknown family, and for a release without exactly one matching file.
     """
     if not isinstance(data, dict):
         return data
@@ -78,19 +78,19 @@ def filled(data: Any, lines: Lines, path: Path, said: Said) -> Any:
 
 
 def publisher_of(name: str, publishers: Entries) -> dict[str, Any]:
-    """Give what is said for a source by the publisher with whose short name its own begins; the longest counts."""
+    """Return the keys of the publisher with the longest short name that prefixes the source's name."""
     fitting = [short for short in publishers if name.startswith(f"{short}_")]
     return publishers[max(fitting, key=len)] if fitting else {}
 
 
 _SAID_AS_FOUND = ("places", "coverage", "period_kind", "lag", "format", "alike")
-"""What a draft says as it finds it, whatever a publisher or family says."""
+"""Keys that a draft declares from the file itself, whatever a publisher or family declares."""
 
 
 def known_of(name: str, url: str | None, said: Said, headings: Iterable[str] = ()) -> dict[str, Any]:
-    """Give what need not be said of a new source: by its name, by the address of its file, or by its headings.
+    """Infer the keys of a new source from its name, the address of its file, or its headings.
 
-    The headings of a file do not tell what its publisher calls the dataset: that is left TODO.
+    Headings do not show the publisher's name for the dataset, so that stays TODO.
     """
     families = _entries(said.families, said.folder / FAMILIES)
     publisher = publisher_of(name, _entries(said.publishers, said.folder / PUBLISHERS))
@@ -102,14 +102,14 @@ def known_of(name: str, url: str | None, said: Said, headings: Iterable[str] = (
 
 
 def _has_columns(entry: dict[str, Any], headings: set[str]) -> bool:
-    """Tell whether a file has every column that a family of files with addresses of their own declares."""
+    """Return whether a file has every column that a family with an address per dataset declares."""
     columns = entry.get("columns", {}).values()
     spelled = [{each} if isinstance(each, str) else set(each) for each in columns]
     return SET in str(entry.get("url")) and len(spelled) > 1 and all(each & headings for each in spelled)
 
 
 def _fits(pattern: str | None, url: str | None) -> re.Match[str] | None:
-    """Match an address with a family's, whose dataset stands in it once or several times."""
+    """Match an address with a family's pattern, in which the dataset's name occurs at least once."""
     first, *rest = re.escape(pattern or "").split(re.escape(SET))
     form = first + "".join(("(?P<set>.+)" if n == 0 else "(?P=set)") + each for n, each in enumerate(rest))
     return re.fullmatch(form, url) if url and rest else None
@@ -134,19 +134,19 @@ def _family(data: dict[str, Any], lines: Lines, path: Path, families: Entries) -
 
 
 def _unlicensed(data: dict[str, Any]) -> dict[str, Any]:
-    """Give the licence of what nobody publishes: none."""
+    """Return the default licence of an unpublished source."""
     return {"licence": UNPUBLISHED} if data.get("access") in ("not_open", "not_collected") else {}
 
 
 def _coverage(data: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the nations for which the like is elsewhere."""
+    """Return the default coverage: all nations except those under `elsewhere`."""
     elsewhere = data.get("elsewhere")
     left = [nation for nation in NATIONS if nation not in elsewhere] if isinstance(elsewhere, dict) else []
     return {"coverage": left} if left else {}
 
 
 def _kind_of_period(data: dict[str, Any]) -> dict[str, Any]:
-    """Take what comes out every month for figures of months, and so on."""
+    """Return the default kind of period for the cadence: months for a monthly source, and so on."""
     kind = _KINDS.get(str(data.get("cadence")))
     return {"period_kind": kind} if kind else {}
 
@@ -157,7 +157,7 @@ def _alike(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _release(told: Any, line: int | None, path: Path, all_told: list[Any], files: Iterable[str]) -> Any:
-    """Find the file of a release that names none, by the source's name and the day."""
+    """Find the bundled file of a release that names no file, by the source's name and the release day."""
     entry = {"released": told} if type(told) is date else told
     if not isinstance(entry, dict) or "file" in entry or type(entry.get("released")) is not date:
         return entry
@@ -167,17 +167,17 @@ def _release(told: Any, line: int | None, path: Path, all_told: list[Any], files
         near_by = ", ".join(found or [file for file in files if file.startswith(path.stem)])
         raise DeclarationError(
             f"{at(path, line)}: releases: found {near_by or 'no file of this name'} in starter/, expected one file "
-            f"{' or '.join(f'{name}.*' for name in names)}; put it there, or say file"
+            f"{' or '.join(f'{name}.*' for name in names)}; add it, or declare file"
         )
     return {"file": f"starter/{found[0]}", **entry}
 
 
 SET = "{set}"
-"""Where in a family's addresses the name of the dataset goes."""
+"""Placeholder for the dataset's name in a family's addresses."""
 
 
 class Alike(Declared):
-    """What every measure says that does not say otherwise."""
+    """Default keys of the measures of a source."""
 
     unit: str | None = Field(None, description="Unit of the figures")
     kind: Kind | None = Field(None, description="How they may be moved")
@@ -194,7 +194,7 @@ class Alike(Declared):
 
 
 class Shared(Declared):
-    """What a publisher or a family says for its sources; what a source says itself stands instead."""
+    """Default keys of a publisher's or a family's sources; a source's own keys take precedence."""
 
     publisher: str | None = Field(None, description="Body that publishes them")
     licence: str | None = Field(None, description="Licence they are published under")
@@ -212,9 +212,9 @@ class Shared(Declared):
 
 
 def _named(value: Any) -> Any:
-    """Take the name of a family alone for one without a dataset's name."""
+    """Convert the name of a family alone to a family without a dataset's name."""
     return {value: ""} if isinstance(value, str) else value
 
 
 Family = Annotated[dict[Name, str], BeforeValidator(_named)]
-"""A family, by its name in `shared/families.yaml`, with what the publisher calls the dataset."""
+"""A family's name in `shared/families.yaml`, with the publisher's name for the dataset."""

@@ -1,4 +1,4 @@
-"""Roads to a file whose address changes, or which a service makes when asked: small declarations."""
+"""Declarations of files with a changing address, and of files that a web service generates on request."""
 
 import re
 from typing import Annotated, Any, Literal, Self
@@ -12,12 +12,12 @@ def _pattern(value: str) -> str:
     try:
         re.compile(value)
     except re.error as error:
-        raise ValueError(f"not a regular expression ({error})") from error
+        raise ValueError(f"expected a regular expression ({error})") from error
     return value
 
 
 def _texts(value: Any) -> Any:
-    """Take a number that YAML read for the text it stands for: codes of services are often numbers."""
+    """Convert numbers that YAML parsed to text, because services often use numbers as codes."""
     plain = isinstance(value, int) and not isinstance(value, bool)
     return str(value) if plain else [_texts(each) for each in value] if isinstance(value, list) else value
 
@@ -25,13 +25,13 @@ def _texts(value: Any) -> Any:
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Values = Annotated[Names, BeforeValidator(_texts)]
 STATXPLORE_KEY = "COMMONGROUND_STATXPLORE_KEY"
-"""Environment variable with the key of the person who asks; it is sent, and never written down or shown."""
+"""Environment variable with the user's API key; the key is sent, and never stored or shown."""
 
 Newest = Literal["first", "last", "period", "text"]
 
 
 class Pick(Declared):
-    """Which of several links is the newest file."""
+    """Selection of the newest file among several links."""
 
     pattern: Pattern = Field(description="Regular expression that the address or the text of the link has")
     newest: Newest = Field(
@@ -49,7 +49,7 @@ class Pick(Declared):
 
 
 class Link(Pick):
-    """A file linked from a page that stays, at an address that changes with each release."""
+    """A file linked from a permanent page, at an address that changes with each release."""
 
     page: str = Field(description="Landing page that stays")
     through: tuple[Pattern, ...] = Field((), description="Patterns of links to follow from it before, page by page",
@@ -57,7 +57,7 @@ class Link(Pick):
 
 
 class Nomis(Declared):
-    """A query of the Nomis CSV service, page by page."""
+    """A query of the Nomis CSV service, fetched in pages."""
 
     dataset: str = Field(description="Dataset, as NM_162_1")
     query: dict[str, Values] = Field(description="Dimensions and the codes wanted of each, as geography: TYPE424")
@@ -66,7 +66,7 @@ class Nomis(Declared):
 
 
 class StatXplore(Declared):
-    """A table of the Stat-Xplore open data service; needs a key in COMMONGROUND_STATXPLORE_KEY."""
+    """A table of the Stat-Xplore open data service; requires a key in COMMONGROUND_STATXPLORE_KEY."""
 
     database: str = Field(description="Database, as str:database:UC_Households")
     measures: Names = Field(description="What is counted, as the service names it")
@@ -76,7 +76,7 @@ class StatXplore(Declared):
 
 
 class ArcGis(Declared):
-    """A layer of an ArcGIS feature service, page by page; the ONS Open Geography portal is one."""
+    """A layer of an ArcGIS feature service, such as the ONS Open Geography portal, fetched in pages."""
 
     layer: str = Field(description="Address of the layer, ending in FeatureServer/0")
     where: str = Field("1=1", description="Which features, as the service's own condition")
@@ -102,7 +102,7 @@ class GovUk(Pick):
 
 
 class Api(Declared):
-    """A publisher's own service; one of these."""
+    """A publisher's web service; exactly one key."""
 
     nomis: Nomis | None = Field(None, description="Nomis CSV service")
     stat_xplore: StatXplore | None = Field(None, description="Stat-Xplore open data service")

@@ -1,4 +1,4 @@
-"""What a declaration says of the file itself: its format, where its table is, and how its texts are spelled."""
+"""Declaration of a source's file: its format, the position of its table, and the spelling of its values."""
 
 import codecs
 import re
@@ -17,16 +17,16 @@ Format = Literal["csv", "excel", "ods", "json", "jsonstat", "parquet"]
 TEXT_FORMATS: frozenset[str] = frozenset({"csv", "json", "jsonstat"})
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 GRID_FORMATS: frozenset[str] = frozenset({"csv", "excel", "ods"})
-"""Formats whose headings are found among other rows; the others name their columns themselves."""
+"""Formats with headings among other rows; other formats name their columns themselves."""
 
 
 def _pattern(value: str) -> str:
-    """Refuse a pattern that either of the two engines that read it does not take."""
+    """Raise ValueError for a pattern that Python's or Polars' regular expressions do not accept."""
     try:
         re.compile(value)
         pl.Series([""]).str.contains(value)
     except (re.error, pl.exceptions.ComputeError) as error:
-        raise ValueError(f"not a regular expression ({str(error).splitlines()[0]})") from error
+        raise ValueError(f"expected a regular expression ({str(error).splitlines()[0]})") from error
     return value
 
 
@@ -34,18 +34,18 @@ def _encoding(value: str) -> str:
     try:
         "".encode(codecs.lookup(value).name)
     except LookupError as error:
-        raise ValueError("not a known encoding, as utf-8, cp1252 or utf-16") from error
+        raise ValueError("expected a known encoding, such as utf-8, cp1252 or utf-16") from error
     return value
 
 
 Encoding = Annotated[str, AfterValidator(_encoding)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Where = dict[str, Names]
-"""Headings, each with the texts of which a row must have one; * stands for anything."""
+"""Headings, each with the texts of which a row must have one; * matches any text."""
 
 
 class Columns(Declared):
-    """Which column of the file holds what; a list where the heading has changed between releases."""
+    """Role of each column of the file; a list where the heading has changed between releases."""
 
     place: Names = Field((), description="Place codes")
     label: Names = Field((), description="Place names as published; the key where there are no codes")
@@ -54,7 +54,7 @@ class Columns(Declared):
 
 
 class FileShape(Declared):
-    """How the file of a source is laid out."""
+    """Layout of the file of a source."""
 
     format: Format = Field(
         "csv", description="Format of the file, once unpacked from zip or gzip; excel is .xlsx and .xls"
@@ -143,31 +143,31 @@ class FileShape(Declared):
 
 
 def _of_format(shape: FileShape) -> None:
-    """Refuse keys that the format has no use for."""
+    """Raise ValueError for keys that do not apply to the format."""
     if shape.sheet and shape.format not in ("excel", "ods"):
-        raise ValueError(f"sheet is of a workbook (excel, ods); the format is {shape.format}")
+        raise ValueError(f"sheet is for format excel or ods; found format {shape.format}")
     if shape.records and shape.format != "json":
-        raise ValueError(f"records is for json; the format is {shape.format}")
+        raise ValueError(f"records is for format json; found format {shape.format}")
     if shape.encoding.lower() not in ("utf-8", "utf8") and shape.format not in TEXT_FORMATS:
-        raise ValueError(f"encoding is of a text file; the format is {shape.format}")
+        raise ValueError(f"encoding is for text files; found format {shape.format}")
     if shape.delimiter != "comma" and shape.format != "csv":
-        raise ValueError(f"delimiter is for csv; the format is {shape.format}")
+        raise ValueError(f"delimiter is for format csv; found format {shape.format}")
     grid = shape.header_rows > 1 or shape.headings or shape.blank_rows or shape.period_in_preamble
     if grid and shape.format not in GRID_FORMATS:
         raise ValueError(
-            f"header_rows, headings, blank_rows and period_in_preamble are for csv, excel and ods; the format is "
+            f"header_rows, headings, blank_rows and period_in_preamble are for format csv, excel or ods; found format "
             f"{shape.format}"
         )
 
 
 def _of_headings(shape: FileShape) -> None:
-    """Refuse headings that contradict one another."""
+    """Raise ValueError for contradictory keys about headings."""
     if shape.headings and shape.header_rows > 1:
-        raise ValueError("a file with no headings (headings) has no header_rows")
+        raise ValueError("headings is for a file without header rows; remove header_rows")
     named = [name for name in shape.headings if name]
     twice = [name for name in named if named.count(name) > 1]
     if twice:
-        raise ValueError(f"headings: {twice[0]!r} is given twice")
+        raise ValueError(f"headings: found {twice[0]!r} twice; use each heading once")
     if shape.heading and shape.layout != "wide":
         raise ValueError("heading is for layout: wide")
     if shape.heading and "(?P<period>" not in shape.heading:
@@ -177,22 +177,22 @@ def _of_headings(shape: FileShape) -> None:
 
 
 def _of_periods(shape: FileShape) -> None:
-    """Refuse more than one answer to where the period is, and formats that are none."""
+    """Raise ValueError for contradictory keys about periods, and for invalid date formats."""
     told = [name for name in ("period", "period_in_name", "period_in_preamble") if getattr(shape, name)]
     if len(told) > 1:
-        raise ValueError(f"{' and '.join(told)} both say where the period is; keep one")
+        raise ValueError(f"{' and '.join(told)} each declare the period; keep one")
     for name in ("period_in_name", "period_in_preamble"):
         if getattr(shape, name) and "(?P<period>" not in getattr(shape, name):
-            raise ValueError(f"{name} needs a group (?P<period>...)")
+            raise ValueError(f"{name}: expected a group (?P<period>...)")
     strange = [text for text in shape.period_format if not re.search(r"%[YyGdmbBjVU]", text)]
     if strange:
-        raise ValueError(f"period_format {strange[0]!r} has none of %Y, %m, %d, %b, %B, as in %d/%m/%Y")
+        raise ValueError(f"period_format: found {strange[0]!r}, expected a date format such as %d/%m/%Y")
     if shape.period_format and shape.period_kind == "span":
-        raise ValueError("period_format is of one date; a span names two months")
+        raise ValueError("period_format is for one date; period_kind: span has two months")
     if shape.period_ends and shape.period_kind != "week":
         raise ValueError("period_ends is for period_kind: week")
 
 
 def period_of(text: str, shape: FileShape) -> Span | None:
-    """Read a period as a source says that it writes them; null where the text is none."""
+    """Parse a period in the form that a source declares; return null where the text is not one."""
     return parse_period(text, shape.period_kind, shape.period_format, shape.period_ends)

@@ -1,4 +1,4 @@
-"""Keys: what each table is made from, as one hash, so that nothing is made twice and nothing stale is kept."""
+"""Keys of state tables: a hash of each table's inputs, so that a build rebuilds exactly the stale tables."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
 
 ANSWERED = ("cell", "view", "verdict", "loss", "discontinuity")
-"""Tables of the state that answer a problem."""
+"""State tables that answer a problem."""
 _PROVIDERS = ("place", "change")
 
 
 class Keys(NamedTuple):
-    """The key that each table of the state should have now."""
+    """Current key of each state table."""
 
     places: str
     boundaries: str
@@ -29,7 +29,7 @@ class Keys(NamedTuple):
 
 
 def hashed(*parts: str) -> str:
-    """Give one hash of several texts, in their order."""
+    """Return one hash of several texts, in order."""
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
 
 
@@ -37,20 +37,20 @@ Room = Literal[
     "core", "declarations", "readers", "geography", "checks", "observations", "apportionment", "gaps", "outputs"
 ]
 ROOMS: tuple[Room, ...] = get_args(Room)
-"""The rooms that what is built rests on, lowest first.
+"""Packages that state tables depend on, lowest first.
 
-`fetch` is none of them: what it stored is in every key by its bytes. Nor is `app`, which only calls the others.
+`fetch` is not among them, because the bytes that it stores are in every key. Nor is `app`, which only calls the others.
 """
 LIBRARIES = ("polars", "duckdb", "numpy", "scipy")
-"""Libraries that work out figures: another version of one makes every table again."""
+"""Libraries that compute figures: a new version of one rebuilds every table."""
 _SUFFIXES = (".py", ".html", ".css", ".csv", ".sql")
 
 
 @cache
 def code_key(room: Room) -> str:
-    """Give the hash of the program as far as a table of a room rests on it: that room, and those below it.
+    """Return the hash of the code of a package and the packages below it.
 
-    The versions of the libraries that work out figures are part of it.
+    It includes the versions of the libraries that compute figures.
     """
     below = ROOMS[: ROOMS.index(room) + 1]
     files = sorted(path for each in below for path in _folder(each).rglob("*") if path.suffix in _SUFFIXES)
@@ -64,13 +64,13 @@ def _folder(room: Room) -> Path:
 
 
 def rests_on(catalogue: Catalogue, names: Iterable[str]) -> list[str]:
-    """Name the sources of figures that some problems rest on, of those that are public."""
+    """List the public sources of observations that problems depend on, in order of name."""
     found = {source for name in names for source in _rests_on(catalogue, name)}
     return sorted(found & set(catalogue.observing()))
 
 
 def _rests_on(catalogue: Catalogue, name: str) -> list[str]:
-    """Name the sources a problem rests on: of its measures, what its rates are shares of, and who lives there."""
+    """List the sources that a problem depends on: of its measures, denominators, populations and comparisons."""
     problem = catalogue.problems[name]
     parts = [catalogue.measures[each].denominator for each in problem.measures]
     counting = [each for each, measure in catalogue.measures.items() if measure.population]
@@ -79,12 +79,12 @@ def _rests_on(catalogue: Catalogue, name: str) -> list[str]:
 
 
 def _by_tables(source: Source) -> bool:
-    """Tell whether a source's codes may be known by tables of areas or shares, and not by the register."""
+    """Return whether tables of areas or shares, rather than the register, may define a source's codes."""
     return any(each.rsplit("_", 1)[0] in LISTED for each in (source.places or "", *source.earlier_systems))
 
 
 def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:
-    """Work out the keys of all tables from declarations, snapshots, the program, and the day of the build."""
+    """Compute the keys of all state tables from declarations, snapshots, the program and the day of the build."""
     held: dict[str, list[Snapshot]] = {}
     for entry in history(home):
         if entry.brings_file and entry.released <= as_of:

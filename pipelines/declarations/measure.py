@@ -1,4 +1,4 @@
-"""What a source declares of a measure and of a marker."""
+"""Declarations of a measure and of a marker."""
 
 from typing import Annotated, Self
 
@@ -11,7 +11,7 @@ from pipelines.declarations.source_parts import Interval
 
 
 class Marker(Declared):
-    """What one of the publisher's markers means in this source."""
+    """Meaning of a publisher's marker in a source."""
 
     status: Status = Field(description="Status the marker stands for")
     low: float | None = Field(None, description="Least the hidden figure can be")
@@ -19,7 +19,7 @@ class Marker(Declared):
 
 
 class Measure(Declared):
-    """One quantity that a source publishes, or is asked to."""
+    """A quantity that a source publishes, or could publish."""
 
     title: str = Field(description="What is counted, in plain words")
     unit: str = Field(description="Unit of the figures, after `scale`")
@@ -67,7 +67,7 @@ class Measure(Declared):
 
     @property
     def uncertain(self) -> bool:
-        """Tell whether the true figure may be another than the one published, by no bound that is known."""
+        """Return whether the true figure may differ from the published one by an unbounded amount."""
         return self.perturbed or self.estimate or self.interval is not None
 
     @model_validator(mode="after")
@@ -80,11 +80,11 @@ ADDITIVE: frozenset[str] = frozenset({"count", "stock"})
 
 
 def measured(measure: "Measure") -> None:
-    """Refuse a measure that is neither of one kind nor of another."""
+    """Raise ValueError for a measure with keys that contradict its kind."""
     if measure.kind == "rate" and not measure.denominator:
-        raise ValueError("a rate must name its denominator: the measure it is a share of")
+        raise ValueError("a rate must declare its denominator: the measure that it is a share of")
     if measure.kind != "rate" and (measure.numerator or measure.denominator):
-        raise ValueError(f"only a rate has a numerator or denominator; this is a {measure.kind}")
+        raise ValueError(f"only a rate has a numerator or denominator; found kind {measure.kind}")
     if (measure.counted or measure.at_most is not None) and measure.kind not in ADDITIVE:
         raise ValueError(f"only a count or a stock is counted (counted, at_most); found kind {measure.kind}")
     if measure.interval and (measure.counted or measure.at_most is not None):

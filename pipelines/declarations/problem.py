@@ -1,4 +1,4 @@
-"""What the header of a problem may say: its question, places, periods and needs."""
+"""Declaration of a problem in the header of its SQL file: question, geography, periods and needs."""
 
 from typing import Annotated, Any, Self
 
@@ -9,7 +9,7 @@ from pipelines.declarations.base import Age, Declared, Listed, Name, PlaceSystem
 
 
 class Need(Declared):
-    """What a problem asks of one measure."""
+    """A problem's need for one measure: the conditions under which it uses a figure."""
 
     max_age: Age | None = Field(
         None,
@@ -51,32 +51,32 @@ class Need(Declared):
     def _superseded(cls, data: Any) -> Any:
         if isinstance(data, dict) and "align" in data:
             raise ValueError(
-                "align is no longer a key: a period is answered by a figure of that very period; "
-                "where an older figure will do, say how old, as in carry: 3 months"
+                "align is no longer a key: each period uses a figure for that period; "
+                "to accept an older figure, declare its age, as in carry: 3 months"
             )
         return data
 
 
 def aged(name: str, need: Need, grain: str) -> None:
-    """Refuse the key for the age of a figure that belongs to another grain: it would be without effect."""
+    """Raise ValueError for an age key that has no effect with the problem's grain."""
     if grain == "latest" and need.carry:
-        raise ValueError(f"{name}: carry is for grain month, quarter and year; for grain latest say max_age")
+        raise ValueError(f"{name}: carry is for grain month, quarter and year; for grain latest use max_age")
     if grain != "latest" and need.max_age:
         raise ValueError(
-            f"{name}: max_age is for grain latest; for grain {grain} only a figure of that very {grain} will do, "
-            "or an older one for as long as carry says, as in carry: 3 months"
+            f"{name}: max_age is for grain latest; grain {grain} uses only a figure for the same {grain}, "
+            "or an older one within the age in carry, as in carry: 3 months"
         )
 
 
 class Span(Declared):
-    """The periods a problem asks about."""
+    """Periods of a problem."""
 
     start: str = Field(description="First period, as 2022-01, 2022-Q1 or 2022")
     end: str | None = Field(None, description="Last period; up to the day of the build if not said")
 
 
 class Header(Declared):
-    """The head of a problem's SQL file."""
+    """Header of a problem's SQL file."""
 
     question: str = Field(description="The question, as its owner would ask it")
     decision: str = Field(description="The decision that the answer serves")
@@ -97,12 +97,12 @@ class Header(Declared):
     @model_validator(mode="after")
     def _asked(self) -> Self:
         if (self.grain == "latest") == bool(self.periods):
-            raise ValueError("periods are given for month, quarter and year, and not for latest")
+            raise ValueError("periods is required for grain month, quarter and year; grain latest has none")
         twice = sorted(set(self.needs) & set(self.wants))
         if twice:
             raise ValueError(f"{twice[0]} is both needed and wanted; keep one")
         for name, need in self.needs.items():
             aged(name, need, self.grain)
             if need.proxy and (need.proxy == name or need.proxy not in {*self.needs, *self.wants}):
-                raise ValueError(f"{need.proxy} stands in for {name}: name another measure that is needed or wanted")
+                raise ValueError(f"{name}: proxy: found {need.proxy!r}, expected another requested measure")
         return self

@@ -1,4 +1,4 @@
-"""Reading a problem's SELECT with DuckDB's own parser: its tables, and which measures each column rests on."""
+"""Parse a problem's SELECT with DuckDB's parser: its tables, and the measures behind each column."""
 
 import json
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ import duckdb
 from pipelines.core.errors import DeclarationError
 
 FIGURES = frozenset({"value", "low", "high", "likely_low", "likely_high"})
-"""Columns of a measure's table that are figures: whoever selects one rests on the measure."""
+"""Columns of a measure's table with figures: a column computed from one depends on the measure."""
 
 Node = dict[str, Any]
 Scope = dict[str, dict[str, frozenset[str]] | str]
-"""Alias -> measure it stands for, or the measures behind each column of a subquery."""
+"""Alias -> its measure, or the measures behind each column of a subquery."""
 
 
 class Table(NamedTuple):
-    """A table that a SELECT reads, and where in the text it stands."""
+    """A table that a SELECT reads, with its position in the text."""
 
     schema: str
     name: str
@@ -26,7 +26,7 @@ class Table(NamedTuple):
 
 
 class Select(NamedTuple):
-    """What a problem's SELECT reads, and the measures behind each of its columns, in its order."""
+    """A problem's SELECT: its tables, and the measures behind each of its columns, in order."""
 
     sql: str
     tables: tuple[Table, ...]
@@ -35,11 +35,11 @@ class Select(NamedTuple):
 
 @lru_cache(maxsize=256)
 def parse_select(sql: str, where: str) -> Select:
-    """Parse one SELECT; refuse anything that is more, reads files, or turns missing into a figure."""
+    """Parse one SELECT; raise DeclarationError for other statements, file access, or constants in place of gaps."""
     try:
         return _parsed(sql, where)
     except RecursionError as error:
-        raise DeclarationError(f"{where}: the SELECT nests too deep; write its parts in a WITH") from error
+        raise DeclarationError(f"{where}: the SELECT nests too deeply; move its parts into a WITH clause") from error
 
 
 def _parsed(sql: str, where: str) -> Select:
@@ -65,14 +65,14 @@ def _single_select(sql: str, where: str) -> Node:
     if parsed["error"]:
         message = parsed["error_message"]
         if parsed.get("error_type") == "not implemented":
-            message = "only a SELECT is allowed here, and no PIVOT"
+            message = "only a SELECT is allowed, without PIVOT"
         line = sql.count("\n", 0, int(parsed.get("position") or 0)) + 1
         raise DeclarationError(f"{where}: line {line} of the SELECT: {message}")
     if len(parsed["statements"]) != 1:
         raise DeclarationError(f"{where}: found {len(parsed['statements'])} statements, expected one SELECT")
     node: Node = parsed["statements"][0]["node"]
     if node["type"] != "SELECT_NODE":
-        raise DeclarationError(f"{where}: the outermost statement must be one plain SELECT; put a union in a WITH")
+        raise DeclarationError(f"{where}: expected a plain SELECT outermost; move a union into a WITH clause")
     return node
 
 
@@ -96,7 +96,7 @@ def _refuse_unsafe(node: Node, sql: str, where: str) -> None:
         name = node.get("function", {}).get("function_name", "a table function")
         raise DeclarationError(
             f"{where}: line {_line(node, sql)} of the SELECT: {name}() is not allowed; "
-            "a problem reads only its own place system's tables"
+            "a problem reads only the tables of its own geography"
         )
 
 
@@ -109,13 +109,13 @@ def _table(node: Node, sql: str, where: str) -> Table:
     if node["catalog_name"] or not node["schema_name"]:
         raise DeclarationError(
             f"{where}: line {_line(node, sql)} of the SELECT: found table {path}, "
-            "expected <place system>.<measure>, as in lad_2023.residents_16_64"
+            "expected <geography>.<measure>, as in lad_2023.residents_16_64"
         )
     return Table(node["schema_name"], node["table_name"], node["query_location"])
 
 
 def _outputs(node: Node, outer: Scope, where: str) -> dict[str, frozenset[str]]:
-    """Give the measures behind each output column of a SELECT."""
+    """Return the measures behind each output column of a SELECT."""
     if node["type"] != "SELECT_NODE":
         return _outputs_of_set(node, outer, where)
     scope = dict(outer)
@@ -126,7 +126,7 @@ def _outputs(node: Node, outer: Scope, where: str) -> dict[str, frozenset[str]]:
 
 
 def _outputs_of_set(node: Node, outer: Scope, where: str) -> dict[str, frozenset[str]]:
-    """Join the columns of the two sides of a union by their place."""
+    """Return the measures behind each column of a union, joined by position."""
     sides = [_outputs(child, outer, where) for child in node.get("children", []) or [node["left"], node["right"]]]
     columns = zip(*(side.values() for side in sides), strict=False)
     return dict(zip(sides[0], (frozenset().union(*column) for column in columns), strict=False))
@@ -147,9 +147,9 @@ def _aliases(table: Node, scope: Scope, where: str) -> Scope:
 def _output(item: Node, scope: Scope, where: str) -> tuple[str, frozenset[str]]:
     name = item["alias"] or (item["column_names"][-1] if item.get("class") == "COLUMN_REF" else "")
     if item.get("class") == "STAR":
-        raise DeclarationError(f"{where}: the SELECT must name its columns, one a line; found *")
+        raise DeclarationError(f"{where}: found * in the SELECT, expected named columns, one per line")
     if not name:
-        raise DeclarationError(f"{where}: every computed column needs a name (... as name)")
+        raise DeclarationError(f"{where}: found a computed column without a name; add one, as in ... as name")
     inputs = (_inputs(ref["column_names"], scope) for ref in _walk(item) if ref.get("class") == "COLUMN_REF")
     return name, frozenset().union(*inputs)
 
@@ -166,7 +166,7 @@ def _inputs(column: list[str], scope: Scope) -> frozenset[str]:
 
 
 def _refuse_defaults(nodes: list[Node], sql: str, where: str) -> None:
-    """Refuse coalesce(figure, constant): it would show a figure where none is known."""
+    """Raise DeclarationError for coalesce(figure, constant), which would hide a gap."""
     for node in nodes:
         if node.get("type") != "OPERATOR_COALESCE":
             continue
@@ -179,5 +179,5 @@ def _refuse_defaults(nodes: list[Node], sql: str, where: str) -> None:
         if figures and any(c["literal"]["kind"] != "NULL_LITERAL" for c in constants):
             raise DeclarationError(
                 f"{where}: line {_line(node, sql)} of the SELECT: coalesce() of a figure with a constant "
-                "would turn missing into a figure; leave it null, the reason stands beside it"
+                "would hide a gap; leave the figure null, with its reason"
             )

@@ -1,4 +1,4 @@
-"""What a build works on: the declarations, the store, and the day as of which it is made."""
+"""The project of a build: its declarations, its store and the day of the build."""
 
 import os
 from datetime import UTC, date, datetime
@@ -12,7 +12,7 @@ AS_OF = "COMMONGROUND_AS_OF"
 
 
 class Project(NamedTuple):
-    """What a build works on: the declarations, the store, and the day as of which it is made."""
+    """Input of a build: the declarations, the store and the day of the build."""
 
     catalogue: Catalogue
     home: Path
@@ -20,23 +20,23 @@ class Project(NamedTuple):
 
 
 def clock() -> date:
-    """Give the day by this machine's clock, in UTC."""
+    """Return the current day in UTC by this machine's clock."""
     return datetime.now(UTC).date()
 
 
 def today() -> date:
-    """Give the day of the build: COMMONGROUND_AS_OF where it is set, else today's."""
+    """Return the day of the build: COMMONGROUND_AS_OF where set, else the current day."""
     told = os.environ.get(AS_OF)
     if not told:
         return clock()
     try:
         return not_to_come(date.fromisoformat(told), AS_OF)
     except ValueError as error:
-        raise DayError(f"{AS_OF}: found {told!r}, expected a day as 2025-06-30") from error
+        raise DayError(f"{AS_OF}: found {told!r}, expected a day such as 2025-06-30") from error
 
 
 def not_to_come(day: date, where: str) -> date:
-    """Give a day as of which to build; raise DayError for a day to come, which nobody can know anything of."""
+    """Return the day of a build; raise DayError for a future day."""
     if day > clock():
-        raise DayError(f"{where}: found {day}, a day to come; today is {clock()}: give today or a day before")
+        raise DayError(f"{where}: found {day}, which is in the future; expected {clock()} (today) or earlier")
     return day

@@ -1,4 +1,4 @@
-"""Releases that a publisher has recalled, as declared."""
+"""Declared recalls of releases by their publishers."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pipelines.declarations.source_parts import Withdrawn
 
 
 def recall_of(source: Source, snapshot: Snapshot) -> Withdrawn | None:
-    """Say that a file was recalled by its publisher, if its declaration says so by name and day or by sha256."""
+    """Return the recall that a source declares for a file, by name and day or by sha256; null where there is none."""
     named = [
         release.withdrawn
         for release in source.releases
@@ -19,5 +19,5 @@ def recall_of(source: Source, snapshot: Snapshot) -> Withdrawn | None:
 
 
 def said(recall: Withdrawn) -> str:
-    """Say in one clause that a release was recalled, why, and where that can be read."""
+    """Describe a recall in one clause: its day, its reason and the link to the notice."""
     return f"recalled by its publisher on {recall.when}: {recall.reason} ({recall.link})"

@@ -1,4 +1,4 @@
-"""What the YAML file of a source may say, and the rules that refuse a file which contradicts itself."""
+"""Declaration of a source in YAML, and the rules that reject contradictory declarations."""
 
 from datetime import date
 from typing import Annotated, Any, Literal, Self
@@ -33,7 +33,7 @@ def _marker(value: Any) -> Any:
 
 
 class Source(FileShape):
-    """A dataset of one publisher: where it is, what is in it, how to read it."""
+    """A dataset of one publisher: its address, its content, and how to read it."""
 
     title: str = Field(description="Title of the dataset")
     family: Family = Field(
@@ -105,46 +105,46 @@ class Source(FileShape):
     )
 
     def release_of(self, file: str, released: date) -> Release | None:
-        """Give what is said of a release that travels with the project, by its file's name and its day."""
+        """Return the declaration of a bundled release by its file name and day; null where there is none."""
         named = (each for each in self.releases if each.file.rpartition("/")[2] == file and each.released == released)
         return next(named, None)
 
     def system_of(self, file: str, released: date) -> str:
-        """Name the place system of a release's codes."""
+        """Return the geography of a release's codes."""
         release = self.release_of(file, released)
         return (release.places if release else None) or self.places or ""
 
     @property
     def earlier_systems(self) -> tuple[str, ...]:
-        """Place systems of releases that are not of the source's own."""
+        """Geographies of releases that differ from the source's geography."""
         told = (each.places for each in self.releases if each.places and each.places != self.places)
         return tuple(dict.fromkeys(told))
 
     @property
     def fetched(self) -> bool:
-        """Tell whether refresh can fetch it."""
+        """Return whether refresh can fetch the source."""
         return bool(self.url or self.link or self.api)
 
     @property
     def shown(self) -> bool:
-        """Tell whether its figures may stand in an output."""
+        """Return whether outputs may show the source's figures."""
         return self.released or not self.private
 
     @property
     def key(self) -> str:
-        """Name the environment variable whose key refresh needs; blank where it needs none."""
+        """Return the environment variable with the API key that refresh requires; blank where none is required."""
         return STATXPLORE_KEY if self.api and self.api.stat_xplore else ""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.access != "open" and (self.fetched or self.releases):
-            raise ValueError(f"a source that is {self.access} has neither url, link, api nor releases")
+            raise ValueError(f"a source with access: {self.access} has no url, link, api or releases")
         if sum(road is not None for road in (self.url, self.link, self.api)) > 1:
-            raise ValueError("a source has one road to its file: url, link or api")
+            raise ValueError("found several addresses of the file; declare one of url, link and api")
         if self.released and not self.private:
-            raise ValueError("released is said of a private source; this one is not private")
+            raise ValueError("released is for a private source; this source is not private")
         if self.private and (self.provides != "observation" or self.access != "open"):
-            raise ValueError("only a source of observations that is held can be private")
+            raise ValueError("only an open source of observations can be private")
         if self.access != "open" and not self.ask:
             raise ValueError(f"a source that is {self.access} must say what to ask for (ask)")
         if self.provides == "observation":
@@ -152,12 +152,12 @@ class Source(FileShape):
         apportions(self)
         strange = {name for each in self.breaks for name in each.measures} - set(self.measures)
         if strange:
-            raise ValueError(f"breaks name {min(strange)}, which is no measure of this source")
+            raise ValueError(f"breaks: unknown measure {min(strange)!r} in this source")
         return self
 
     @property
     def area_columns(self) -> tuple[str, ...]:
-        """Columns of a table of small areas: its code, the place systems, one for each set and group of weights."""
+        """Columns of a table of small areas: area code, geographies, and one for each set and group of weights."""
         weights = (f"{name}__{group}" for name, each in self.weights.items() for group in each.groups)
         return ("area_code", *self.lies_in, *weights)
 
@@ -170,11 +170,11 @@ class Source(FileShape):
 
 
 EVERY = ("*",)
-"""In `columns` of a file with a column for each place: every other heading."""
+"""Value in `columns` for a file with a column for each place: all other headings."""
 
 
 def apportions(source: "Source") -> None:
-    """Refuse keys of small areas and shares with a source that provides none, and a column that stands twice."""
+    """Raise ValueError for keys of areas or shares in other sources, and for duplicate columns of areas."""
     if (source.provides == "areas") != bool(source.lies_in):
         raise ValueError("lies_in is given for a source that provides areas, and for no other")
     if (source.provides == "shares") != bool(source.shares):
@@ -190,7 +190,7 @@ def apportions(source: "Source") -> None:
 
 
 def observes(source: "Source") -> None:
-    """Refuse a source of observations that does not say what, where, when or from which column."""
+    """Raise ValueError for a source of observations without measures, places, periods or columns."""
     if not source.measures:
         raise ValueError("a source of observations needs measures")
     (source.adding or Adding()).see({name for name, each in source.measures.items() if each.kind in ADDITIVE})
@@ -205,8 +205,8 @@ def _placed(source: "Source") -> None:
         raise ValueError("a source of observations needs columns and places")
     if bool(source.place) == bool(columns.place or columns.label):
         raise ValueError(
-            "name the column with place codes (columns.place) or with place names (columns.label); or the one place "
-            "that all figures are of (place)"
+            "declare the column of place codes (columns.place) or of place names (columns.label); or the one place of "
+            "all figures (place)"
         )
     every = EVERY in (columns.place, columns.label)
     if every != (source.layout == "by_place") or (every and columns.place and columns.label):
@@ -220,7 +220,7 @@ def _dated(source: "Source") -> None:
     each = bool(source.releases) and all(release.period for release in source.releases)
     if source.layout != "wide" and not (whole or each or (source.columns and source.columns.period)):
         raise ValueError(
-            "say where the period is: columns.period; or of the whole file, period, period_in_name or "
+            "declare the period: columns.period; or for the whole file period, period_in_name or "
             "period_in_preamble; or the period of each release"
         )
 
@@ -229,14 +229,14 @@ def _headed(source: "Source") -> None:
     named = [each for each in (source.columns or Columns()).model_dump().values() if each and each != EVERY]
     lost = [each for each in named if not set(each) & set(source.headings)]
     if source.headings and lost:
-        raise ValueError(f"headings: lists no {lost[0][0]}, which columns names")
+        raise ValueError(f"headings: {lost[0][0]!r} is missing, which columns refers to")
 
 
 def _laid_out(source: "Source") -> None:
     unread = [name for name, measure in source.measures.items() if not measure.column and not measure.counted]
     several = "(?P<measure>" in (source.heading or "")
     if (source.layout == "long" or several) and unread:
-        raise ValueError(f"measure {unread[0]} does not name its column")
+        raise ValueError(f"measure {unread[0]}: column is missing; declare its heading")
     if source.layout == "wide" and not several and len(source.measures) > 1:
         raise ValueError("a wide file of several measures needs heading, with (?P<measure>...) and (?P<period>...)")
     if source.layout == "by_place" and len(source.measures) > 1:

@@ -1,4 +1,4 @@
-"""Parts of the declaration of a source: releases, breaks, returns, notes, and tables of areas and shares."""
+"""Parts of a source's declaration: releases, breaks, returns, notes, and tables of areas and shares."""
 
 import re
 from datetime import date
@@ -13,7 +13,7 @@ _SHA256 = re.compile(r"[0-9a-f]{12,64}")
 
 def _sha256(value: str) -> str:
     if not _SHA256.fullmatch(value):
-        raise ValueError("a sha256 is given by 12 or more of its first hexadecimal digits, in quotes")
+        raise ValueError("expected at least the first 12 hexadecimal digits of a sha256, in quotes")
     return value
 
 
@@ -21,14 +21,14 @@ Sha256 = Annotated[str, AfterValidator(_sha256)]
 
 
 class Period(Declared):
-    """The period of every figure in a file that does not say so itself."""
+    """Reference period of all figures in a file that does not state it."""
 
     start: date = Field(description="First day")
     end: date = Field(description="Last day")
 
 
 class Withdrawn(Declared):
-    """That a publisher has recalled a release; it stays in use, with a caveat, until another one replaces it."""
+    """Recall of a release by its publisher. Its figures are used with a caveat until another release replaces it."""
 
     reason: str = Field(description="What the publisher says is wrong with it")
     when: date = Field(description="Day it was recalled")
@@ -36,7 +36,7 @@ class Withdrawn(Declared):
 
 
 class Break(Declared):
-    """That a series changed meaning: figures of before and from a day on can't be compared."""
+    """Break in a series: figures before and after a day are not comparable."""
 
     from_: date = Field(alias="from", description="Day from which the figures have the new meaning")
     measures: Names = Field((), description="Measures concerned; all of the source if not said")
@@ -45,7 +45,7 @@ class Break(Declared):
 
 
 class Release(Declared):
-    """A published file that travels with the project."""
+    """A published file bundled with the project."""
 
     file: str = Field(
         description="File, from the sources directory; if not said, `starter/<source>_<released>.*`, or of an only "
@@ -59,7 +59,7 @@ class Release(Declared):
 
 
 class Adding(Declared):
-    """What adds to what in a file: it bounds hidden figures by what the others leave of their sum."""
+    """Sums that hold in a file; they bound suppressed figures by the remainder of the sum."""
 
     totals: Literal["places", "more"] | None = Field(
         None,
@@ -71,14 +71,14 @@ class Adding(Declared):
     )
 
     def see(self, additive: set[str]) -> None:
-        """Raise ValueError where what is said to add is no count or stock of the source."""
+        """Raise ValueError for a declared sum of measures that are not counts or stocks of the source."""
         strange = sorted({name for total, parts in self.measures.items() for name in (total, *parts)} - additive)
         if strange:
             raise ValueError(f"adding names {strange[0]}, which is no count or stock of this source")
 
 
 class Returns(Declared):
-    """That each place of the source makes a return of its own, so that one may be missing."""
+    """Declaration that each place of the source makes its own return, which may be missing."""
 
     by: str = Field(description="Who returns, in the plural: NHS trusts, councils, police forces")
     roll: Literal["every", "seen"] = Field(
@@ -89,7 +89,7 @@ class Returns(Declared):
 
 
 class Interval(Declared):
-    """Which columns say how sure the publisher is of each figure: both limits, or how far they are from it."""
+    """Columns with the publisher's interval for each figure: both limits, or their distance from the figure."""
 
     lower: Names = Field((), description="Heading of the column with the lower limit, or several it has had")
     upper: Names = Field((), description="Heading of the column with the upper limit")
@@ -101,33 +101,33 @@ class Interval(Declared):
 
     @property
     def columns(self) -> tuple[Names, ...]:
-        """Give the headings declared, each with its other spellings."""
+        """Return the declared headings, each with its alternative spellings."""
         return tuple(names for names in (self.lower, self.upper, self.half_width, self.standard_error) if names)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         given = {name for name in ("lower", "upper", "half_width", "standard_error") if getattr(self, name)}
         if given not in ({"lower", "upper"}, {"half_width"}, {"standard_error"}):
-            raise ValueError("an interval is lower and upper, or half_width, or standard_error; name one of these ways")
+            raise ValueError("an interval has lower and upper, or half_width, or standard_error; declare one form")
         return self
 
 
 class Note(Declared):
-    """Something a person knows about some places of a source, shown with their gaps."""
+    """Note about places of a source, shown with their gaps."""
 
     places: Annotated[tuple[str, ...], Listed] = Field(description="Codes as in the file")
     text: str = Field(description="What is known, and where that can be read")
 
 
 class Elsewhere(Declared):
-    """Who has the like for a nation that a source leaves out."""
+    """Body with equivalent data for a nation that the source does not cover."""
 
     holder: str = Field(description="Body that has it")
     how: str = Field(description="What to do to get it")
 
 
 class Weights(Declared):
-    """A set of weights in a table of small areas: how many people of each group lived in each."""
+    """A set of weights in a table of small areas: residents of each area by population group."""
 
     day: date = Field(description="Day on which they were counted, or that the estimate is of")
     groups: Names = Field(min_length=1, description="Groups; each is a column `<set>__<group>`, in residents")
@@ -135,7 +135,7 @@ class Weights(Declared):
 
 
 class ShareColumns(Declared):
-    """Which column of a table of shares holds what."""
+    """Role of each column of a table of shares."""
 
     from_code: str = Field(description="Heading of the codes that are shared out")
     to_code: str = Field(description="Heading of the codes that they are shared out to")
@@ -143,7 +143,7 @@ class ShareColumns(Declared):
 
 
 class ShareTable(Declared):
-    """What a table of shares leads from and to, and what the shares are of."""
+    """Declaration of a table of shares: source geography, target geography, and the quantity shared."""
 
     from_system: PlaceSystem = Field(description="Place system that is shared out")
     to_system: PlaceSystem = Field(description="Place system that it is shared out to")

@@ -1,6 +1,6 @@
-"""Sources that are not read: a TODO is left in the declaration, or reading it would take the machine.
+"""Excluded sources: a declaration contains a TODO, or is unsafe to read.
 
-No figure of such a source is read before a person has mended it; everything else goes on.
+No figure of such a source is read until a person corrects the declaration; other sources are not affected.
 """
 
 import re
@@ -15,9 +15,9 @@ _TODO = re.compile(r"\bTODO\b")
 
 
 class Unfinished(NamedTuple):
-    """A declaration that is not read: its file, the lines with a TODO, and the measures it is to have.
+    """An excluded declaration: its file, its lines with a TODO, and its intended measures.
 
-    `refusal` says why it is not read where that is no TODO; which measures it has may not be known then.
+    `refusal` states the reason where it is not a TODO; the measures may then be unknown.
     """
 
     path: Path
@@ -26,24 +26,24 @@ class Unfinished(NamedTuple):
     refusal: str = ""
 
     def sentence(self) -> str:
-        """Say why the source is not read: the first line to decide and how many there are, or the refusal."""
+        """State why the source is excluded: the first line with a TODO and the number of others, or the refusal."""
         if self.refusal:
-            return f"{self.refusal}; the source is not read"
+            return f"{self.refusal}; the source is excluded"
         number, line = self.lines[0]
         more = f", and {len(self.lines) - 1} more lines" if len(self.lines) > 1 else ""
-        return f"{at(self.path, number)}: the source is not read while a TODO is left: {line}{more}; " + _REMEDY
+        return f"{at(self.path, number)}: the source is excluded because a TODO remains: {line}{more}; " + _REMEDY
 
 
-_REMEDY = "decide each, and delete the word TODO"
+_REMEDY = "decide each one and delete the word TODO"
 
 
 def todo_lines(text: str) -> tuple[tuple[int, str], ...]:
-    """List the lines of a declaration, comments among them, that leave something to be decided."""
+    """List the lines of a declaration that contain TODO, comments included."""
     return tuple((n, line.strip()) for n, line in enumerate(text.split("\n"), 1) if _TODO.search(line))
 
 
 def unfinished_of(text: str, path: Path) -> Unfinished | None:
-    """Tell whether a declaration is not to be read yet; private figures, which no output shows, may be tried."""
+    """Return an unfinished declaration, or null where it can be read; unreleased private sources may have a TODO."""
     lines = todo_lines(text)
     data = read_yaml(text, path)[0] if lines else None
     if not lines or (isinstance(data, dict) and data.get("private") is True and data.get("released") is not True):
@@ -57,14 +57,14 @@ def _measures_of(data: Any) -> tuple[str, ...]:
 
 
 def refuse_unknown(where: str, measure: str, measures: Iterable[str], unfinished: Mapping[str, Unfinished]) -> NoReturn:
-    """Raise NotReadError where an unknown measure is, or may be, of a source that is not read.
+    """Raise NotReadError where an excluded source declares, or may declare, an unknown measure.
 
-    Raises DeclarationError where every source is read, with the known measures that are like it.
+    Raises DeclarationError with similar names where no source is excluded.
     """
     declared = next((each for each in unfinished.values() if measure in each.measures), None)
     if declared:
         raise NotReadError(f"{where}; it is declared in {declared.sentence()}")
     hidden = next((each for each in unfinished.values() if each.refusal), None)
     if hidden:
-        raise NotReadError(f"{where}; it may be declared in a source that is not read: {hidden.sentence()}")
+        raise NotReadError(f"{where}; it may be declared in an excluded source: {hidden.sentence()}")
     raise DeclarationError(f"{where}; {near(measure, measures)}")

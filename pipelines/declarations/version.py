@@ -1,4 +1,4 @@
-"""Which version of the program made an output."""
+"""Version of the program that writes an output."""
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -8,7 +8,7 @@ from pipelines.declarations.fingerprints import code_key
 
 @cache
 def project_version() -> str:
-    """Give the version of the program, with the start of the hash of its own code."""
+    """Return the version of the program with the first characters of its code's hash."""
     try:
         return f"{version('commonground')} ({code_key('outputs')[:8]})"
     except PackageNotFoundError:

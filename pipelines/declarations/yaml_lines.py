@@ -1,4 +1,4 @@
-"""Reading declarations: YAML with its lines kept, so that every refusal names the file and the line."""
+"""Read YAML declarations with line numbers, so that every error names the file and the line."""
 
 import re
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from pipelines.core.visible import has_unseen
 
 T = TypeVar("T", bound=BaseModel)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The safe loader written in C, ten times faster, where the library has it."""
+"""The safe loader in C where available: it is ten times faster."""
 _NUMBER = re.compile(r"[-+\w:.]{400,}")
-"""A number, to any base, so long that reading it takes minutes."""
+"""A number, in any base, long enough that parsing it takes minutes."""
 Lines = dict[tuple[str | int, ...], int]
 
 
 def read_yaml(text: str, path: Path, first_line: int = 1) -> tuple[Any, Lines]:
-    """Read YAML as plain data, and tell the line on which each key or item stands."""
+    """Parse YAML to plain data and the line number of each key and item."""
     try:
         _refuse_harmful(text, path, first_line)
         loader = LOADER(text)
@@ -35,18 +35,18 @@ def read_yaml(text: str, path: Path, first_line: int = 1) -> tuple[Any, Lines]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = first_line + mark.line if mark else None
-        raise DeclarationError(f"{at(path, line)}: not YAML: {error.problem}; mend the line") from error
+        raise DeclarationError(f"{at(path, line)}: not YAML: {error.problem}; correct the line") from error
     except yaml.reader.ReaderError as error:
         line = first_line + text.count("\n", 0, error.position or 0)
-        raise DeclarationError(f"{at(path, line)}: not YAML: {error.reason}; take the character out") from error
+        raise DeclarationError(f"{at(path, line)}: not YAML: {error.reason}; remove the character") from error
     except (ValueError, OverflowError) as error:
         raise DeclarationError(f"{at(path)}: not YAML: {error}; quote the value") from error
 
 
 def _refuse_harmful(text: str, path: Path, first: int) -> None:
-    """Refuse YAML that is too long or too deep, that aliases make too large, or that has signs that nobody sees.
+    """Raise HarmfulError, before loading, for YAML that is too large or deep, or that has invisible characters.
 
-    That is before it is laid out in memory.
+    Aliases count with their expanded size.
     """
     if len(text) > YAML_BYTES:
         raise HarmfulError(f"{at(path)}: found {len(text):,} characters, expected at most {YAML_BYTES:,}; split it")
@@ -56,13 +56,13 @@ def _refuse_harmful(text: str, path: Path, first: int) -> None:
         where, anchor, size = at(path, first + getattr(event.start_mark, "line", 0)), getattr(event, "anchor", None), 0
         if isinstance(event, yaml.AliasEvent):
             if any(anchor == name for name, _ in open_):
-                raise HarmfulError(f"{where}: *{anchor} stands within &{anchor} itself; write the value out")
+                raise HarmfulError(f"{where}: *{anchor} is inside &{anchor} itself; write the value in full")
             size = sizes.get(anchor or "", 1)
         elif isinstance(event, yaml.ScalarEvent):
             if _NUMBER.fullmatch(event.value):
                 raise HarmfulError(f"{where}: found a number of {len(event.value):,} digits; write a shorter one")
             if has_unseen(event.value):
-                raise HarmfulError(f"{where}: found {event.value[:60]!r}; take out the signs that nobody sees")
+                raise HarmfulError(f"{where}: found {event.value[:60]!r}; remove the invisible characters")
             size = 1
         elif isinstance(event, yaml.CollectionStartEvent):
             open_.append((anchor, 1))
@@ -72,9 +72,9 @@ def _refuse_harmful(text: str, path: Path, first: int) -> None:
             sizes[anchor] = size
         open_[-1] = (open_[-1][0], open_[-1][1] + size)
         if len(open_) > YAML_DEPTH:
-            raise HarmfulError(f"{where}: nests deeper than {YAML_DEPTH} levels; write it flatter")
+            raise HarmfulError(f"{where}: nests deeper than {YAML_DEPTH} levels; use fewer levels")
         if open_[-1][1] > YAML_NODES:
-            raise HarmfulError(f"{where}: over {YAML_NODES:,} values once aliases are written out; use fewer")
+            raise HarmfulError(f"{where}: over {YAML_NODES:,} values once aliases are expanded; use fewer")
 
 
 def _lines(
@@ -88,7 +88,7 @@ def _lines(
                 raise DeclarationError(f"{at(path, line)}: found a key that is a list or a mapping; expected a name")
             if key.value in seen:
                 raise DeclarationError(
-                    f"{at(path, line)}: {key.value} is given twice, first on line {seen[key.value]}; keep one"
+                    f"{at(path, line)}: {key.value} is declared twice, first on line {seen[key.value]}; keep one"
                 )
             seen[key.value] = line
             yield (*where, key.value), line
@@ -100,7 +100,7 @@ def _lines(
 
 
 def validate(model: type[T], data: Any, lines: Lines, path: Path) -> T:
-    """Check a declaration against its model; refuse with file, line, what was found and the choices."""
+    """Validate a declaration against its model; raise DeclarationError with file, line, value and choices."""
     try:
         return model.model_validate(data if data is not None else {})
     except ValidationError as error:
@@ -114,8 +114,8 @@ def _complaint(model: type[BaseModel], problem: Any, lines: Lines, path: Path) -
         where = where[:-1]
     key = ".".join(str(part) for part in where) or "the file"
     if problem["type"] == "extra_forbidden":
-        # What follows a comma within braces is a key to YAML, also where a person meant a text.
-        unquoted = "; within { } a text with a comma stands in quotes" if " " in str(where[-1]) else ""
+        # YAML reads the text after a comma within braces as a key, even where a person meant one text.
+        unquoted = "; within { }, put a text with a comma in quotes" if " " in str(where[-1]) else ""
         what = f"unknown key; {near(str(where[-1]), fields_at(model, where[:-1]))}{unquoted}"
     elif problem["type"] == "missing":
         what = f"{problem['loc'][-1]} is missing; {fields_meaning(model, where, problem['loc'][-1])}"
@@ -126,13 +126,13 @@ def _complaint(model: type[BaseModel], problem: Any, lines: Lines, path: Path) -
 
 
 def fields_at(model: type[BaseModel], where: tuple[str | int, ...]) -> list[str]:
-    """Give the keys that may stand at a place in a declaration."""
+    """Return the keys allowed at a position in a declaration."""
     found = _model_at(model, where)
     return sorted(field.alias or name for name, field in found.model_fields.items()) if found else []
 
 
 def fields_meaning(model: type[BaseModel], where: tuple[str | int, ...], key: str | int) -> str:
-    """Say what a key of a declaration means."""
+    """Return the description of a key of a declaration; blank where unknown."""
     found = _model_at(model, where)
     known = {each.alias or name: each for name, each in found.model_fields.items()} if found else {}
     field = known.get(str(key))
@@ -148,7 +148,7 @@ def _model_at(model: type[BaseModel], where: tuple[str | int, ...]) -> type[Base
 
 
 def _step(annotation: Any, part: str | int) -> Any:
-    """Give what stands under a key or an item: a field of a model, or what a dict or a tuple holds."""
+    """Return the type under a key or an item: a field of a model, or the element type of a dict or tuple."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (dict, tuple):
         return arguments[1 if origin is dict else 0]
@@ -159,7 +159,7 @@ def _step(annotation: Any, part: str | int) -> Any:
 
 
 def _bare(annotation: Any) -> Any:
-    """Give the type within an optional or annotated one."""
+    """Return the type inside an optional or annotated type."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _bare(arguments[0])

@@ -211,7 +211,7 @@ def test_a_day_to_come_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: p
     for command in ("build", "scenario"):
         words = [command, *(["surrey_2027"] if command == "scenario" else []), "--as-of", str(AHEAD)]
         done = run(*words, store=tmp_path / "store", project=root)
-        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "a day to come" in done.stderr
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "in the future" in done.stderr
     assert not (tmp_path / "store").exists()
     for set_to in (str(AHEAD), "yesterday"):
         monkeypatch.setenv("COMMONGROUND_AS_OF", set_to)

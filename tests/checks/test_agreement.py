@@ -105,7 +105,7 @@ def test_a_source_that_nothing_asked_for_is_not_read_to_be_compared(tmp_path: Pa
 
 
 def test_an_unknown_measure_to_be_the_same_as_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DeclarationError, match="same_as 'figures' is no measure of any source"):
+    with pytest.raises(DeclarationError, match="same_as: unknown measure 'figures'"):
         with_other(tmp_path, [f"{MERTON},x,2023,9"], same="figures")
 
 

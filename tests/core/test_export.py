@@ -1,4 +1,4 @@
-"""What is printed for a person: whole words in the width there is, and nothing that data could do to a terminal."""
+"""Console tables and CSV: whole words within the width, and no harm from data to a terminal or spreadsheet."""
 
 import csv
 import io
@@ -27,21 +27,21 @@ def told(frame: pl.DataFrame, width: int) -> str:
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_words_stay_whole_in_every_width(width: int) -> None:
+def test_table_does_not_break_words_at_any_width(width: int) -> None:
     text = told(WIDE, width)
     for word in ("ons_homicide", "cigarette_smokers_share", "W15000001,", "places_most_affected", "[bold]none[/bold]"):
         assert word in text
     assert max(map(len, text.splitlines())) <= width
 
 
-def test_rows_that_do_not_fit_beside_each_other_are_lists_one_below_the_other() -> None:
+def test_wide_rows_are_printed_as_lists() -> None:
     lines = [line.strip("\u2502 ") for line in told(WIDE, 60).splitlines()]
     assert [line.split()[0] for line in lines if "ons_" in line] == ["source", "source"]
     assert any(line.split("\u2502")[-1].strip() == "1" for line in lines if line.startswith("ratio"))
     assert lines[-1] == "2 rows"
 
 
-def test_rows_that_fit_are_a_table_with_one_line_each() -> None:
+def test_narrow_rows_are_printed_as_one_line_each() -> None:
     text = told(WIDE.select("source", "ratio").head(1), 80)
     assert [line.split()[1::2] for line in text.splitlines() if "ons_" in line] == [["ons_homicide", "1"]]
     assert "1 row" in text and "1 rows" not in text
@@ -51,11 +51,11 @@ def test_rows_that_fit_are_a_table_with_one_line_each() -> None:
     ("figure", "shown"),
     [(0.0028, "0.0028"), (0.2773, "0.277"), (0.0, "0"), (-0.004, "-0.004"), (1234.5678, "1,234.57")],
 )
-def test_what_is_small_is_never_shown_as_nought(figure: float, shown: str) -> None:
+def test_small_figure_is_never_printed_as_zero(figure: float, shown: str) -> None:
     assert told(pl.DataFrame({"weight": [figure]}), 80).splitlines()[-3].strip("\u2502 ") == shown
 
 
 @pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
-def test_text_that_a_spreadsheet_would_run_is_defused_in_csv(text: str) -> None:
+def test_csv_escapes_text_that_a_spreadsheet_would_evaluate(text: str) -> None:
     (row,) = csv.DictReader(io.StringIO(as_csv(pl.DataFrame({"name": [text], "value": [-1.0]})), newline=""))
     assert row == {"name": f"'{text}", "value": "-1.0"}

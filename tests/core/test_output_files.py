@@ -1,4 +1,4 @@
-"""People's own files: only what the manifest lists, and nobody has changed since, is ever replaced or removed."""
+"""Users' files: only unchanged files in the manifest are replaced or removed."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def files(home: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
-def test_a_file_that_nobody_changed_is_replaced_and_one_no_longer_made_is_removed(tmp_path: Path) -> None:
+def test_unchanged_file_is_replaced_and_stale_file_is_removed(tmp_path: Path) -> None:
     write(tmp_path, "a.html", "a.csv")
     write(tmp_path, "a.html", content=b"newer")
     assert files(tmp_path) == {"a.html": b"newer"}
@@ -33,7 +33,7 @@ def test_a_file_that_nobody_changed_is_replaced_and_one_no_longer_made_is_remove
 
 
 @pytest.mark.parametrize("name", ["notes.html", "a_problem.csv", "places/E00000000.html", "scenario_mine_cells.csv"])
-def test_a_file_that_is_not_listed_stays_whatever_is_written_or_dropped(tmp_path: Path, name: str) -> None:
+def test_file_outside_the_manifest_is_never_removed(tmp_path: Path, name: str) -> None:
     write_whole(out_path(tmp_path, name), MINE)
     write(tmp_path, "a.html", "places/E09000001.html")
     write(tmp_path, "b.html", of="report b")
@@ -42,7 +42,7 @@ def test_a_file_that_is_not_listed_stays_whatever_is_written_or_dropped(tmp_path
     assert files(tmp_path) == {name: MINE, "b.html": OURS}
 
 
-def test_a_file_at_our_name_that_is_someone_elses_gets_a_name_of_its_own(tmp_path: Path) -> None:
+def test_users_file_at_an_output_path_is_renamed(tmp_path: Path) -> None:
     write_whole(out_path(tmp_path, "a.csv-metadata.json"), MINE)
     write(tmp_path, "a.csv-metadata.json")
     (name,) = yours(tmp_path)
@@ -50,7 +50,7 @@ def test_a_file_at_our_name_that_is_someone_elses_gets_a_name_of_its_own(tmp_pat
     assert files(tmp_path) == {"a.csv-metadata.json": OURS, name: MINE}
 
 
-def test_a_file_changed_since_it_was_written_is_kept_each_time(tmp_path: Path) -> None:
+def test_file_changed_by_a_user_is_kept_at_every_build(tmp_path: Path) -> None:
     write(tmp_path, "a.csv")
     for change in (b"first", b"other"):
         out_path(tmp_path, "a.csv").write_bytes(change)
@@ -58,7 +58,7 @@ def test_a_file_changed_since_it_was_written_is_kept_each_time(tmp_path: Path) -
     assert sorted(files(tmp_path).values()) == [b"first", b"other", OURS] and len(yours(tmp_path)) == 2
 
 
-def test_a_file_changed_since_is_not_removed_with_its_group(tmp_path: Path) -> None:
+def test_file_changed_by_a_user_is_not_removed_with_its_group(tmp_path: Path) -> None:
     write(tmp_path, "a.csv", "a.html")
     out_path(tmp_path, "a.csv").write_bytes(MINE)
     drop_groups(tmp_path, "report", set())
@@ -66,14 +66,14 @@ def test_a_file_changed_since_is_not_removed_with_its_group(tmp_path: Path) -> N
     assert yours(tmp_path) == {"a.csv"}
 
 
-def test_a_file_copied_with_another_time_of_change_is_still_ours(tmp_path: Path) -> None:
+def test_copied_file_with_another_modification_time_is_recognised(tmp_path: Path) -> None:
     write(tmp_path, "a.csv")
     os.utime(out_path(tmp_path, "a.csv"), (1, 1))
     write(tmp_path, "a.csv", content=b"newer")
     assert files(tmp_path) == {"a.csv": b"newer"}
 
 
-def test_a_build_that_was_killed_leaves_no_file_unlisted(tmp_path: Path) -> None:
+def test_killed_build_leaves_no_unlisted_file(tmp_path: Path) -> None:
     write(tmp_path, "a.csv")
     claim(tmp_path, "report a", ["a_source"], {"a.csv": digest(b"newer"), "a.html": digest(b"newer")})
     write_whole(out_path(tmp_path, "a.html"), b"newer")
@@ -81,7 +81,7 @@ def test_a_build_that_was_killed_leaves_no_file_unlisted(tmp_path: Path) -> None
     assert files(tmp_path) == {"a.csv": b"newest", "a.html": b"newest"} and not yours(tmp_path)
 
 
-def test_a_folder_or_a_link_at_our_name_is_someones(tmp_path: Path) -> None:
+def test_folder_or_link_at_an_output_path_belongs_to_the_user(tmp_path: Path) -> None:
     write_whole(tmp_path / "elsewhere.html", OURS)
     out_path(tmp_path, "a.csv").mkdir(parents=True)
     write_whole(out_path(tmp_path, "a.csv/mine.csv"), MINE)
@@ -92,7 +92,7 @@ def test_a_folder_or_a_link_at_our_name_is_someones(tmp_path: Path) -> None:
     assert MINE in files(tmp_path).values() and len(yours(tmp_path)) == 2
 
 
-def test_what_an_analyst_wrote_into_the_database_is_kept(tmp_path: Path) -> None:
+def test_changes_of_an_analyst_to_the_database_are_kept(tmp_path: Path) -> None:
     for number in range(2):
         made = out_path(tmp_path, f".making-{number}.duckdb")
         made.parent.mkdir(exist_ok=True)
@@ -110,8 +110,8 @@ def test_what_an_analyst_wrote_into_the_database_is_kept(tmp_path: Path) -> None
         assert con.sql("select n from t").fetchall() == [(1,)]
 
 
-def test_versions_of_the_database_that_were_in_use_go_with_the_next_build(tmp_path: Path) -> None:
-    """Windows lets nobody rename over a file that is open: then versions have names of their own."""
+def test_database_versions_in_use_are_removed_by_the_next_build(tmp_path: Path) -> None:
+    """Windows does not allow a rename over an open file, so each version then has its own name."""
     old = "commonground-7-0a.duckdb"
     write_outputs(tmp_path, "warehouse", ["gone"], [(NAME, OURS), (old, OURS), (POINTER, old.encode())])
     write_whole(out_path(tmp_path, "commonground-mine.duckdb"), MINE)
@@ -121,7 +121,7 @@ def test_versions_of_the_database_that_were_in_use_go_with_the_next_build(tmp_pa
     assert read_manifest(tmp_path)["warehouse"].rests_on == ("a_source",)
 
 
-def test_a_store_of_a_version_before_is_taken_over_but_for_what_was_changed_since(tmp_path: Path) -> None:
+def test_manifest_of_an_earlier_store_excludes_files_changed_since(tmp_path: Path) -> None:
     for name in ("a.html", "a.csv", "mine.csv"):
         write_whole(out_path(tmp_path, name), OURS)
     done = state_path(tmp_path, "report", "a")
@@ -134,7 +134,7 @@ def test_a_store_of_a_version_before_is_taken_over_but_for_what_was_changed_sinc
     assert files(tmp_path) == {"a.html": b"newer", "a.csv": b"newer", name: OURS, "mine.csv": OURS}
 
 
-def test_a_manifest_that_can_not_be_read_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+def test_unreadable_manifest_is_reported_and_nothing_is_written(tmp_path: Path) -> None:
     write(tmp_path, "a.csv")
     manifest_path(tmp_path).write_text(json.dumps({"groups": {"report a": {"rests_on": 1}}}))
     with pytest.raises(UnreadableError, match=r"outputs\.json"):
@@ -144,7 +144,7 @@ def test_a_manifest_that_can_not_be_read_is_named_and_nothing_is_written(tmp_pat
         pass
 
 
-def test_only_half_made_files_of_ours_are_swept(tmp_path: Path) -> None:
+def test_only_temporary_files_of_the_project_are_removed(tmp_path: Path) -> None:
     ours, mine = (out_path(tmp_path, name) for name in (f".making-{'0a' * 16}.csv", ".making-of-the-report.txt"))
     for path in (ours, mine):
         path.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Periods: every spelling to its first and last day, what is none of its kind, and how a period is written again."""
+"""Periods: accepted spellings with their first and last day, rejected spellings, and display format."""
 
 from calendar import monthrange
 from datetime import date, timedelta
@@ -31,7 +31,9 @@ def span(first: str, last: str | None = None) -> Span:
         (2023, 4, 36, span("2023-04-01", "2026-03-31")),
     ],
 )
-def test_whole_months_begin_on_a_first_and_end_on_a_last_day(year: int, month: int, count: int, expected: Span) -> None:
+def test_whole_months_start_on_the_first_and_end_on_the_last_day(
+    year: int, month: int, count: int, expected: Span
+) -> None:
     assert months(year, month, count) == expected
 
 
@@ -98,14 +100,14 @@ def test_whole_months_begin_on_a_first_and_end_on_a_last_day(year: int, month: i
         ("2020-11-15 to 2021-01-02", "span", span("2020-11-15", "2021-01-02")),
     ],
 )
-def test_a_spelling_is_read_as_its_period(text: str, kind: PeriodKind, expected: Span) -> None:
+def test_each_spelling_is_parsed_to_its_period(text: str, kind: PeriodKind, expected: Span) -> None:
     assert parse_period(text, kind) == expected
 
 
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("01/04/2023", "day"),  # of April or of January: no format says
+        ("01/04/2023", "day"),  # ambiguous: 1 April or 4 January
         ("2023-06-31", "day"),
         ("2023-02-29", "day"),
         ("0000-01-01", "day"),
@@ -119,7 +121,7 @@ def test_a_spelling_is_read_as_its_period(text: str, kind: PeriodKind, expected:
         ("2023-00", "month"),
         ("2023-11-02", "month"),
         ("Smarch 2023", "month"),
-        ("9999-12", "month"),  # its last day is beyond what a date can be
+        ("9999-12", "month"),  # the last day is beyond the largest date
         ("2023 Q5", "quarter"),
         ("2023 Q0", "quarter"),
         ("2022-24 Q1", "quarter"),
@@ -144,17 +146,17 @@ def test_a_spelling_is_read_as_its_period(text: str, kind: PeriodKind, expected:
         ("June 2021 to April 2019", "span"),
         ("13/2021 - 14/2021", "span"),
         ("July to May 2021", "span"),
-        ("2020-11-29/P1M", "span"),  # a 29 February may not be there
+        ("2020-11-29/P1M", "span"),  # 29 February may not exist
         ("2020-11-15/2020-11-14", "span"),
         ("", "span"),
     ],
 )
-def test_what_is_no_period_of_its_kind_is_not_read(text: str, kind: PeriodKind) -> None:
+def test_text_that_is_not_a_period_of_its_kind_gives_null(text: str, kind: PeriodKind) -> None:
     assert parse_period(text, kind) is None
 
 
-def test_every_month_is_known_by_its_name_and_by_its_first_letters() -> None:
-    assert len(MONTHS) == 12 + 11 + 1  # May is its own short form; Sept
+def test_every_month_is_parsed_by_full_and_short_name() -> None:
+    assert len(MONTHS) == 12 + 11 + 1  # the short form of May is May; Sept is an extra form
     for number in range(1, 13):
         first = date(2023, number, 1)
         whole = Span(first, date(2023, number, monthrange(2023, number)[1]))
@@ -184,26 +186,26 @@ def test_every_month_is_known_by_its_name_and_by_its_first_letters() -> None:
         ("01/04/2023", "week", span("2023-04-01", "2023-04-07")),
     ],
 )
-def test_a_date_of_a_declared_format_stands_for_the_period_it_lies_in(
+def test_date_in_a_declared_format_gives_the_period_that_contains_it(
     text: str, kind: PeriodKind, expected: Span
 ) -> None:
     assert parse_period(text, kind, SLASHED) == expected
 
 
-def test_a_date_that_ends_a_week_stands_for_the_seven_days_up_to_it() -> None:
+def test_date_that_ends_a_week_gives_the_seven_days_up_to_it() -> None:
     expected = span("2023-03-26", "2023-04-01")
     assert parse_period("01/04/2023", "week", SLASHED, ends=True) == expected
     assert parse_period("2023-04-01", "week", ends=True) == expected
-    # A numbered week has its days, wherever the date of others lies.
+    # A week number has fixed days, whichever day of the week other texts give.
     assert parse_period("2023-W05", "week", ends=True) == span("2023-01-30", "2023-02-05")
 
 
 @pytest.mark.parametrize("text", ["2023-04-01", "1 April 2023", "04/13/2023", "31/02/2023", "2023", ""])
-def test_with_formats_nothing_else_is_read(text: str) -> None:
+def test_declared_formats_exclude_all_other_spellings(text: str) -> None:
     assert parse_period(text, "day", SLASHED) is None
 
 
-def test_a_date_that_two_formats_read_as_two_dates_is_none() -> None:
+def test_date_that_two_formats_parse_differently_gives_null() -> None:
     both = ("%d/%m/%Y", "%m/%d/%Y")
     assert parse_period("01/04/2023", "day", both) is None
     assert parse_period("13/04/2023", "day", both) == span("2023-04-13")
@@ -218,26 +220,26 @@ def test_a_date_that_two_formats_read_as_two_dates_is_none() -> None:
         ("year", "2021", 3, span("2023-01-01", "2023-12-31")),
     ],
 )
-def test_a_spine_ends_with_the_period_that_has_ended_on_the_day_of_the_build(
+def test_spine_ends_with_the_last_period_complete_by_the_build_day(
     grain: Grain, first: str, count: int, last: Span
 ) -> None:
     found = spine(grain, first, None, last.end)
     assert (len(found), found[-1]) == (count, last)
     assert found[0] == parse_period(first, grain if grain != "latest" else "month")
-    # Each follows the one before without a day between.
+    # Consecutive periods have no day between them.
     steps = [later.start - earlier.end for earlier, later in pairwise(found)]
     assert steps == [timedelta(days=1)] * (count - 1)
     assert spine(grain, first, None, last.end - timedelta(days=1)) == found[:-1]
     assert spine(grain, first, None, found[0].start) == []
 
 
-def test_a_spine_that_has_an_end_does_not_look_at_the_day_of_the_build() -> None:
+def test_spine_with_an_end_ignores_the_build_day() -> None:
     expected = [span("2023-01-01", "2023-01-31"), span("2023-02-01", "2023-02-28")]
     assert spine("month", "2023-01", "2023-02", date(2020, 1, 1)) == expected
     assert spine("month", "2023-02", "2023-01", date(2025, 1, 1)) == []
 
 
-def test_the_latest_is_the_day_of_the_build() -> None:
+def test_latest_grain_has_the_build_day_as_its_period() -> None:
     assert spine("latest", "", None, date(2023, 5, 6)) == [span("2023-05-06")]
 
 
@@ -245,7 +247,7 @@ def test_the_latest_is_the_day_of_the_build() -> None:
     ("grain", "text", "kind"),
     [("year", "2023-01", "year"), ("quarter", "2023-01", "quarter"), ("month", "2023", "month")],
 )
-def test_a_bound_of_another_grain_is_refused(grain: Grain, text: str, kind: str) -> None:
+def test_bound_of_another_grain_is_refused(grain: Grain, text: str, kind: str) -> None:
     with pytest.raises(DeclarationError, match=rf"periods: found '{text}', expected a {kind}"):
         spine(grain, text, None, date(2024, 1, 1))
 
@@ -268,10 +270,10 @@ def test_a_bound_of_another_grain_is_refused(grain: Grain, text: str, kind: str)
         (span("2023-03-26", "2023-04-01"), "2023-03-26 to 2023-04-01"),
     ],
 )
-def test_a_period_is_written_as_people_do(period: Span, expected: str) -> None:
+def test_period_is_formatted_for_display(period: Span, expected: str) -> None:
     assert say(*period) == expected
 
 
-def test_a_period_without_a_first_or_a_last_day_is_none() -> None:
+def test_period_without_first_or_last_day_is_formatted_as_no_period() -> None:
     day = date(2023, 1, 1)
     assert [say(None, day), say(day, None), say(None, None)] == ["no period"] * 3

@@ -1,4 +1,4 @@
-"""Slices: where one measure and period ends and the next begins, the newest release, and sums of places."""
+"""Slices: boundaries between measures and periods, the newest release, and sums of places."""
 
 import random
 from datetime import date
@@ -12,7 +12,7 @@ from pipelines.core.slices import SLICE, in_slices, newest, slice_starts, sums_o
 
 
 def dated(*rows: tuple[Any, ...], **more: pl.DataType | type[pl.DataType]) -> pl.DataFrame:
-    """Make figures of measures and years, with further columns."""
+    """Build figures of measures and years, with further columns."""
     told = [(measure, date(year, 1, 1), date(year, 12, 31), *rest) for measure, year, *rest in rows]
     return pl.DataFrame(told, dict(zip(SLICE, (pl.String, pl.Date, pl.Date), strict=True)) | more, orient="row")
 
@@ -24,7 +24,7 @@ SORTED = dated(
 STARTS = [0, 2, 3]
 
 
-def test_a_slice_starts_where_the_measure_or_a_day_of_the_period_changes() -> None:
+def test_slice_starts_where_the_measure_or_period_changes() -> None:
     assert slice_starts(SORTED).tolist() == STARTS
     shorter = SORTED.with_columns(pl.Series("period_end", [date(2021, 12, 31)] * 5 + [date(2022, 1, 1)]))
     assert slice_starts(shorter).tolist() == [0, 2, 3, 5]
@@ -33,7 +33,7 @@ def test_a_slice_starts_where_the_measure_or_a_day_of_the_period_changes() -> No
     assert slice_starts(SORTED.clear()).tolist() == []
 
 
-def test_figures_of_no_period_are_a_slice_of_their_own() -> None:
+def test_figures_without_a_period_form_a_separate_slice() -> None:
     unknown = SORTED.head(3).with_columns(pl.lit(None, pl.Date).alias("period_start"))
     unknown = unknown.with_columns(pl.lit(None, pl.Date).alias("period_end"))
     assert slice_starts(unknown).tolist() == [0]
@@ -41,7 +41,7 @@ def test_figures_of_no_period_are_a_slice_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 6, 7])
-def test_batches_of_any_size_are_cut_into_the_same_whole_slices(size: int) -> None:
+def test_batches_of_any_size_give_the_same_slices(size: int) -> None:
     found = list(whole_slices(SORTED.iter_slices(size)))
     assert_frame_equal(pl.concat([frame for frame, _ in found]), SORTED)
     slices = [part for frame, starts in found for part in cut(frame, starts.tolist())]
@@ -54,7 +54,7 @@ def cut(frame: pl.DataFrame, starts: list[int]) -> list[pl.DataFrame]:
     return [frame.slice(n, end - n) for n, end in zip(starts, [*starts[1:], frame.height], strict=True)]
 
 
-def test_blank_batches_give_no_slice() -> None:
+def test_empty_batches_give_no_slice() -> None:
     blank = SORTED.clear()
     assert list(whole_slices([])) == []
     assert list(whole_slices([blank, blank])) == []
@@ -62,7 +62,7 @@ def test_blank_batches_give_no_slice() -> None:
     assert [(frame.height, starts.tolist()) for frame, starts in found] == [(2, [0])]
 
 
-def test_slices_follow_each_other_or_are_mixed() -> None:
+def test_contiguous_and_mixed_slices_are_distinguished() -> None:
     assert in_slices(SORTED)
     assert in_slices(SORTED.clear())
     assert in_slices(SORTED.reverse())
@@ -70,14 +70,14 @@ def test_slices_follow_each_other_or_are_mixed() -> None:
     assert not in_slices(SORTED[[0, 1, 3, 2, 4, 5]])
 
 
-def test_of_each_measure_and_period_the_newest_release_that_has_it_is_kept() -> None:
+def test_newest_release_is_kept_for_each_measure_and_period() -> None:
     held = dated(
         ("a", 2021, 1, "x", 10.0), ("a", 2021, 2, "x", 11.0), ("a", 2021, 2, "y", 12.0),
         ("a", 2022, 2, "x", 13.0), ("a", 2022, 3, "x", None),
         ("b", 2021, 1, "x", 14.0), ("b", 2021, 1, "y", 15.0),
         order=pl.Int64, place_code=pl.String, value=pl.Float64,
     )  # fmt: skip
-    # A newer release without a place is not filled up from an older one; a null in it stands.
+    # A newer release is not completed from an older one, and its nulls remain.
     expected = held[[1, 2, 4, 5, 6]]
     for seed in range(3):
         mixed = held.sample(fraction=1.0, shuffle=True, seed=seed)
@@ -97,12 +97,12 @@ LIMITS: dict[str, Any] = {
 
 
 def current(*rows: tuple[Any, ...]) -> pl.DataFrame:
-    """Make figures of measures, years and places, each with its limits and its status."""
+    """Build figures of measures, years and places, each with bounds and status."""
     return dated(*rows, **LIMITS)
 
 
 def summed(cells: pl.DataFrame, total: str = "T", year: int = 2021) -> dict[str, Any]:
-    """Give what the places of a total sum up to; the order of rows says nothing."""
+    """Return the sum of the places of a total, whatever the order of rows."""
     found = sums_of_places(cells, MEMBER)
     turned = sums_of_places(cells.reverse(), MEMBER.reverse())
     assert_frame_equal(found, turned, check_row_order=False)
@@ -113,7 +113,7 @@ def summed(cells: pl.DataFrame, total: str = "T", year: int = 2021) -> dict[str,
 KNOWN = {"places_hidden": 0, "suppressed_low": 0.0, "suppressed_high": 0.0}
 
 
-def test_figures_of_places_add_to_their_total() -> None:
+def test_figures_of_places_are_summed_by_total() -> None:
     cells = current(
         ("a", 2021, "x", 1.0, 1.0, 1.0, "normal"), ("a", 2021, "y", 2.0, 2.0, 2.0, "normal"),
         ("a", 2021, "z", 4.0, 4.0, 4.0, "normal"), ("a", 2021, "q", 100.0, 9.0, 9.0, "normal"),
@@ -128,15 +128,15 @@ def test_figures_of_places_add_to_their_total() -> None:
     assert summed(only, year=2022) == {"local": 8.0, "places_given": 1, "figures": 1, **KNOWN}
 
 
-def test_places_published_together_count_once_and_whole() -> None:
+def test_places_published_together_are_counted_once() -> None:
     cells = current(("a", 2021, "x", 1.0, 1.0, 1.0, "normal"), ("a", 2021, "y+z", 6.0, 6.0, 6.0, "normal"))
     assert summed(cells) == {"local": 7.0, "places_given": 3, "figures": 2, **KNOWN}
-    # One that lies in the total by half only is no part of what is known of it.
+    # A figure only partly inside the total is not part of the sum.
     half = current(("a", 2021, "x+y", 6.0, 6.0, 6.0, "normal"), ("a", 2021, "z", 1.0, 1.0, 1.0, "normal"))
     assert summed(half, "U") == {"local": 1.0, "places_given": 1, "figures": 1, **KNOWN}
 
 
-def test_what_is_hidden_is_counted_with_its_limits() -> None:
+def test_suppressed_places_are_counted_with_their_bounds() -> None:
     cells = current(
         ("a", 2021, "x", None, 1.0, 4.0, "confidential"), ("a", 2021, "y", None, None, 9.0, "low"),
         ("a", 2021, "z", 5.0, 0.0, 50.0, "normal"),
@@ -147,7 +147,7 @@ def test_what_is_hidden_is_counted_with_its_limits() -> None:
     }  # fmt: skip
 
 
-def test_a_hidden_figure_without_an_upper_limit_leaves_none_of_the_sum() -> None:
+def test_suppressed_figure_without_an_upper_bound_leaves_the_sum_unbounded() -> None:
     cells = current(
         ("a", 2021, "x", None, 1.0, None, "confidential"), ("a", 2021, "y+z", None, 2.0, 9.0, "confidential"),
     )  # fmt: skip
@@ -157,7 +157,7 @@ def test_a_hidden_figure_without_an_upper_limit_leaves_none_of_the_sum() -> None
     }  # fmt: skip
 
 
-def test_a_place_that_has_no_such_figure_is_given_and_one_that_is_missing_is_not() -> None:
+def test_not_applicable_counts_as_given_and_missing_does_not() -> None:
     cells = current(
         ("a", 2021, "x", None, 3.0, 7.0, "not_applicable"), ("a", 2021, "y", None, 3.0, 7.0, "not_available"),
         ("a", 2021, "z", 2.0, 2.0, 2.0, "confidential"),
@@ -165,7 +165,7 @@ def test_a_place_that_has_no_such_figure_is_given_and_one_that_is_missing_is_not
     assert summed(cells) == {"local": 2.0, "places_given": 2, "figures": 1, **KNOWN}
 
 
-def test_no_figures_give_no_sums_and_shuffled_ones_the_same() -> None:
+def test_sums_do_not_depend_on_row_order_and_are_empty_without_figures() -> None:
     assert sums_of_places(current(), MEMBER).is_empty()
     rows = [("a", year, place, float(year - 2000), 0.0, 1.0, "normal") for year in (2021, 2022) for place in "xyzq"]
     first = sums_of_places(current(*rows), MEMBER)

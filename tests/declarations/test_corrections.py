@@ -1,4 +1,4 @@
-"""Corrections: applied while the publisher still prints what they were made for, told on every cell, and expiring."""
+"""Corrections: applied while the published value is unchanged, recorded on every cell, and expiring."""
 
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def found(project: Project, check: str) -> list[tuple[Any, ...]]:
     return seen.select("reason", "severity", "place_code", "evidence").rows()
 
 
-def test_an_override_stands_and_says_so(tmp_path: Path) -> None:
+def test_override_replaces_the_figure_and_is_recorded(tmp_path: Path) -> None:
     project = correcting(tmp_path, Case(None, MERTON, ROWS), OVERRIDE)
     told = cell(project)
     assert (told["value"], told["low"], told["high"], told["caveats"]) == (70.0, 70.0, 70.0, "corrected")
@@ -49,18 +49,18 @@ def test_an_override_stands_and_says_so(tmp_path: Path) -> None:
     assert found(project, "expired_corrections") == []
 
 
-def test_other_cells_are_left_alone(tmp_path: Path) -> None:
+def test_correction_leaves_other_cells_unchanged(tmp_path: Path) -> None:
     project = correcting(tmp_path, Case(None, MERTON, ROWS), OVERRIDE)
     assert (cell(project, "E09000029")["value"], cell(project, "E09000029")["caveats"]) == (5.0, None)
 
 
-def test_a_scale_multiplies_what_is_printed(tmp_path: Path) -> None:
+def test_scale_multiplies_the_published_figure(tmp_path: Path) -> None:
     scale = f"do: scale, period: 2023, expected: {{{MERTON}: 700}}, factor: 0.1"
     project = correcting(tmp_path, Case(None, MERTON, ROWS), scale)
     assert (cell(project)["value"], cell(project)["caveats"]) == (70.0, "corrected")
 
 
-def test_a_flag_leaves_the_figure_with_a_caveat(tmp_path: Path) -> None:
+def test_flag_keeps_the_figure_with_a_caveat(tmp_path: Path) -> None:
     project = correcting(tmp_path, Case(None, MERTON, ROWS), f"do: flag, period: 2023, expected: {{{MERTON}: 700}}")
     assert (cell(project)["value"], cell(project)["caveats"], cell(project)["evidence"]) == (
         700.0, "flagged", f"flagged {SAID}",
@@ -68,7 +68,7 @@ def test_a_flag_leaves_the_figure_with_a_caveat(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("older", [None, with_peers(f"{MERTON},x,2023,9")])
-def test_a_drop_is_a_gap_with_its_reason(tmp_path: Path, older: list[str] | None) -> None:
+def test_drop_gives_a_gap_with_its_reason(tmp_path: Path, older: list[str] | None) -> None:
     case = Case(None, MERTON, ROWS, older=older)
     project = correcting(tmp_path, case, f"do: drop, period: 2023, expected: {{{MERTON}: 700}}")
     told = cell(project)
@@ -76,14 +76,14 @@ def test_a_drop_is_a_gap_with_its_reason(tmp_path: Path, older: list[str] | None
     assert [row[0] for row in found(project, "dropped_cells")] == ["dropped"]
 
 
-def test_a_marker_may_be_overridden_and_hidden_text_expected(tmp_path: Path) -> None:
+def test_marker_may_be_expected_and_overridden(tmp_path: Path) -> None:
     rows = with_peers(f"{MERTON},x,2023,c")
     override = f"do: override, period: 2023, expected: {{{MERTON}: c}}, value: 3"
     project = correcting(tmp_path, Case(None, MERTON, rows), override)
     assert (cell(project)["value"], cell(project)["status"]) == (3.0, "normal")
 
 
-def test_a_correction_that_is_no_longer_due_stops_applying_and_is_told(tmp_path: Path) -> None:
+def test_correction_expires_with_a_finding_when_the_published_value_changes(tmp_path: Path) -> None:
     case = Case(None, MERTON, with_peers(f"{MERTON},x,2023,71"), older=ROWS)
     project = correcting(tmp_path, case, OVERRIDE)
     told = cell(project)
@@ -92,31 +92,34 @@ def test_a_correction_that_is_no_longer_due_stops_applying_and_is_told(tmp_path:
     assert found(project, "expired_corrections") == [("correction_expired", "warn", MERTON, said)]
 
 
-def test_an_older_release_that_was_right_is_no_reason_to_say_so(tmp_path: Path) -> None:
+def test_correction_does_not_expire_because_of_an_older_release(tmp_path: Path) -> None:
     case = Case(None, MERTON, ROWS, older=with_peers(f"{MERTON},x,2023,70"))
     project = correcting(tmp_path, case, OVERRIDE)
     assert cell(project)["value"] == 70.0
     assert found(project, "expired_corrections") == []
 
 
-def test_a_correction_of_a_part_is_told_on_the_sum(tmp_path: Path) -> None:
+def test_correction_of_a_part_is_a_caveat_of_the_sum(tmp_path: Path) -> None:
     case = Case(None, CUMBERLAND, PARTS, source=OLD)
     project = correcting(tmp_path, case, "do: override, period: 2023, expected: {E07000026: 10}, value: 11")
     told = cell(project, CUMBERLAND)
     assert (told["value"], told["caveats"], told["basis"]) == (61.0, "corrected", "merged")
 
 
-def test_a_correction_of_a_cell_that_nobody_has_is_told(tmp_path: Path) -> None:
+def test_correction_of_a_cell_in_no_release_is_reported(tmp_path: Path) -> None:
     project = correcting(tmp_path, Case(None, MERTON, ROWS), "do: flag, period: 2022, expected: {E09000024: 1}")
     assert found(project, "expired_corrections") == [
-        ("correction_expired", "info", None, "figure of E09000024 in 2022: corrected, and in no release held")
+        ("correction_expired", "info", None, "figure for E09000024 in 2022: corrected, but in no stored release")
     ]
 
 
 REFUSED = {
-    "no value": (f"do: override, period: 2023, expected: {{{MERTON}: 7}}", "value is given for override"),
-    "a value too many": (f"do: flag, period: 2023, expected: {{{MERTON}: 7}}, value: 7", "value is given for override"),
-    "no factor": (f"do: scale, period: 2023, expected: {{{MERTON}: 7}}", "factor is given for scale"),
+    "no value": (f"do: override, period: 2023, expected: {{{MERTON}: 7}}", "value belongs to do: override"),
+    "a value too many": (
+        f"do: flag, period: 2023, expected: {{{MERTON}: 7}}, value: 7",
+        "value belongs to do: override",
+    ),
+    "no factor": (f"do: scale, period: 2023, expected: {{{MERTON}: 7}}", "factor belongs to do: scale"),
     "another kind of period": (f"do: flag, period: 2023-01, expected: {{{MERTON}: 7}}", "expected a year"),
     "no period": (f"do: flag, expected: {{{MERTON}: 7}}", "expected a year"),
     "nothing expected": ("do: flag, period: 2023, expected: {}", "expected"),
@@ -126,14 +129,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_a_correction_that_can_not_be_is_refused_with_file_and_line(tmp_path: Path, name: str) -> None:
+def test_invalid_correction_is_refused_with_file_and_line(tmp_path: Path, name: str) -> None:
     text, expected = REFUSED[name]
     with pytest.raises(DeclarationError) as refused:
         correcting(tmp_path, Case(None, MERTON, ROWS), text)
     assert "a_source.corrections.yaml:2" in str(refused.value) and expected in str(refused.value)
 
 
-def test_a_cell_corrected_twice_is_refused(tmp_path: Path) -> None:
+def test_second_correction_of_a_cell_is_refused(tmp_path: Path) -> None:
     flag = f"do: flag, period: 2023, expected: {{{MERTON}: 7}}"
     with pytest.raises(DeclarationError, match=r"corrections\.yaml:3: E09000024 is corrected twice, first in"):
         correcting(tmp_path, Case(None, MERTON, ROWS), flag, flag)
@@ -151,7 +154,7 @@ def test_corrections_of_an_unknown_measure_or_source_are_refused(tmp_path: Path)
         load(project.catalogue.root)
 
 
-def test_a_correction_changes_the_key_so_that_nothing_stale_is_kept(tmp_path: Path) -> None:
+def test_new_correction_changes_the_key_of_its_source(tmp_path: Path) -> None:
     case = Case(None, MERTON, ROWS)
     before = project_of(case, tmp_path / "one")
     assert cell(before)["value"] == 700.0

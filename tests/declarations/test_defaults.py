@@ -1,4 +1,4 @@
-"""What a declaration may leave unsaid: filled in from what is said once, or refused with what was found."""
+"""Defaults of declarations: keys from publishers, families and conventions, and refusals."""
 
 import statistics
 from pathlib import Path
@@ -51,22 +51,22 @@ def refused(root: Path, text: str, **more: Any) -> str:
     return str(raised.value)
 
 
-def test_a_publisher_is_known_by_the_beginning_of_a_sources_name_the_longest_first(root: Path) -> None:
+def test_publisher_with_the_longest_matching_prefix_applies(root: Path) -> None:
     assert declared(root, BODY).publisher == "The NHS"
     assert declared(root, BODY).coverage == ("England",)
     assert declared(root, BODY.replace("beds:", "others:"), "nhs_scot_beds").publisher == "NHS Scotland"
 
 
-def test_what_a_source_says_itself_stands(root: Path) -> None:
+def test_keys_of_a_source_take_precedence_over_shared_keys(root: Path) -> None:
     own = declared(root, BODY + "publisher: A council\nlicence: Another\ncoverage: [Wales]\n")
     assert (own.publisher, own.licence, own.coverage) == ("A council", "Another", ("Wales",))
 
 
-def test_without_a_known_publisher_it_must_be_said(root: Path) -> None:
+def test_source_of_an_unknown_publisher_must_declare_it(root: Path) -> None:
     assert "publisher is missing; Body that publishes it" in refused(root, BODY, name="council_beds")
 
 
-def test_a_family_gives_addresses_with_the_datasets_name_and_its_columns(root: Path) -> None:
+def test_family_gives_addresses_with_the_name_of_the_dataset_and_columns(root: Path) -> None:
     text = HEAD.replace("page: https://example.org\n", "family: {listed: beds-open}\n")
     text += "measures: {beds: {title: b, unit: beds, kind: stock}}\n"
     source = declared(root, text)
@@ -89,14 +89,14 @@ def test_a_family_gives_addresses_with_the_datasets_name_and_its_columns(root: P
         ("family: 7\n", "family: Input should be a valid dictionary, found 7"),
     ],
 )
-def test_a_family_that_can_not_be_is_refused(said: str, complaint: str, root: Path) -> None:
+def test_invalid_family_is_refused(said: str, complaint: str, root: Path) -> None:
     assert complaint.replace("{line}", str(BODY.count("\n") + 1)) in refused(root, BODY + said)
 
 
-def test_a_text_with_a_comma_that_lacks_its_quotes_is_told_so(root: Path) -> None:
+def test_unquoted_text_with_a_comma_gets_a_hint(root: Path) -> None:
     told = refused(root, BODY.replace("title: b", "title: Beds, open at night"))
     assert "Beds" not in told and "open at night: unknown key" in told
-    assert "within { } a text with a comma stands in quotes" in told
+    assert "within { }, put a text with a comma in quotes" in told
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_text_with_a_comma_that_lacks_its_quotes_is_told_so(root: Path) -> Non
     [
         ("publishers.yaml", "nhs:\n  licenc: x\n", "publishers.yaml:2: licenc: unknown key; did you mean licence"),
         ("publishers.yaml", "nhs: {cadence: now}\n", "publishers.yaml:1: cadence: Input should be 'daily'"),
-        ("publishers.yaml", "nhs: {}\nnhs: {}\n", "publishers.yaml:2: nhs is given twice"),
+        ("publishers.yaml", "nhs: {}\nnhs: {}\n", "publishers.yaml:2: nhs is declared twice"),
         ("families.yaml", "- listed\n", "families.yaml: found list, expected names"),
         (
             "families.yaml",
@@ -113,14 +113,14 @@ def test_a_text_with_a_comma_that_lacks_its_quotes_is_told_so(root: Path) -> Non
         ),
     ],
 )
-def test_what_is_shared_is_as_strict_as_a_source_and_told_by_its_own_line(
+def test_shared_declarations_are_validated_with_their_own_line(
     file: str, text: str, complaint: str, root: Path
 ) -> None:
     (root / "sources" / "shared" / file).write_text(text)
     assert complaint in refused(root, BODY + "family: plain\n")
 
 
-def test_what_measures_share_is_said_once_and_one_may_say_otherwise(root: Path) -> None:
+def test_measure_defaults_apply_unless_a_measure_overrides_them(root: Path) -> None:
     text = HEAD + "columns: {place: code, period: year}\nalike: {unit: beds, kind: stock, rounding: 10}\n"
     text += "measures:\n  open: {title: o, column: o}\n  full: {title: f, column: f, rounding: 1}\n"
     source = declared(root, text)
@@ -138,14 +138,14 @@ def test_what_measures_share_is_said_once_and_one_may_say_otherwise(root: Path) 
         ("[unit]", "alike: Input should be a valid dictionary"),
     ],
 )
-def test_what_measures_share_is_strict(alike: str, complaint: str, root: Path) -> None:
+def test_measure_defaults_reject_unknown_keys_and_values(alike: str, complaint: str, root: Path) -> None:
     text = (
         HEAD + f"columns: {{place: code, period: year}}\nalike: {alike}\nmeasures:\n  open: {{title: o, column: o}}\n"
     )
     assert complaint in refused(root, text)
 
 
-def test_a_day_alone_is_a_release_whose_file_is_named_by_it(root: Path) -> None:
+def test_release_declared_by_day_uses_the_file_with_that_day(root: Path) -> None:
     source = declared(
         root,
         BODY + "releases: [2024-11-15, {released: 2025-01-24, label: revised}]\n",
@@ -161,7 +161,7 @@ def test_a_day_alone_is_a_release_whose_file_is_named_by_it(root: Path) -> None:
     ]  # fmt: skip
 
 
-def test_the_file_of_an_only_release_needs_no_day_in_its_name(root: Path) -> None:
+def test_file_of_a_single_release_needs_no_day_in_its_name(root: Path) -> None:
     assert declared(root, BODY + "releases: [2024-11-15]\n", files=("nhs_beds.csv.gz",)).releases[0].file == (
         "starter/nhs_beds.csv.gz"
     )
@@ -188,26 +188,26 @@ def test_the_file_of_an_only_release_needs_no_day_in_its_name(root: Path) -> Non
         ("['2024-11-15']", (), "releases.0: Input should be a valid dictionary"),
     ],
 )
-def test_a_release_whose_file_is_not_to_be_told_is_refused(
+def test_release_without_exactly_one_matching_file_is_refused(
     releases: str, files: tuple[str, ...], complaint: str, root: Path
 ) -> None:
     assert complaint in refused(root, BODY + f"releases: {releases}\n", files=files)
 
 
-def test_the_kind_of_period_and_the_nations_follow_from_what_is_said(root: Path) -> None:
+def test_period_kind_and_coverage_are_inferred(root: Path) -> None:
     other = "publisher: p\nlicence: l\nelsewhere: {Wales: {holder: h, how: w}}\ncadence: monthly\n"
     source = declared(root, BODY + other, "council_beds")
     assert (source.period_kind, source.coverage) == ("month", ("England", "Scotland", "Northern Ireland"))
     assert declared(root, BODY + other + "period_kind: day\n", "council_beds").period_kind == "day"
 
 
-def test_what_nobody_publishes_has_no_licence(root: Path) -> None:
+def test_unpublished_source_has_no_licence(root: Path) -> None:
     text = "title: t\npage: p\naccess: not_open\nask: Ask.\nmeasures: {beds: {title: b, unit: beds, kind: stock}}\n"
     assert declared(root, text).licence == "none, as nothing is published"
     assert declared(root, text.replace("not_open", "not_held")).licence == "Open Government Licence v3.0"
 
 
-def test_a_change_of_what_is_shared_changes_what_is_said_of_its_sources_only(root: Path) -> None:
+def test_change_of_shared_keys_changes_only_the_sources_that_use_them(root: Path) -> None:
     def both(publishers: str) -> dict[str, str]:
         (root / "sources" / "shared" / "publishers.yaml").write_text(publishers)
         declared(root, BODY)
@@ -219,7 +219,7 @@ def test_a_change_of_what_is_shared_changes_what_is_said_of_its_sources_only(roo
     assert before["nhs_scot_beds"] != after["nhs_scot_beds"]
 
 
-def test_a_draft_is_told_what_its_name_and_address_tell(root: Path) -> None:
+def test_draft_infers_keys_from_its_name_and_address(root: Path) -> None:
     said = read_said(root / "sources")
     assert known_of("nhs_beds", None, said)["publisher"] == "The NHS"
     known = known_of("council_beds", "https://example.org/beds-open/beds-open.csv", said)
@@ -236,14 +236,14 @@ def catalogue() -> Catalogue:
     return load(ROOT)
 
 
-def test_half_of_all_declarations_take_no_more_than_twelve_lines(catalogue: Catalogue) -> None:
+def test_median_source_declaration_has_at_most_twelve_lines(catalogue: Catalogue) -> None:
     texts = [(ROOT / "sources" / f"{name}.yaml").read_text(encoding="utf-8") for name in catalogue.sources]
-    # Comments tell facts and doubts, as many as there are; they are not counted.
+    # Comments are not counted: they record facts and doubts.
     lines = [sum(not line.lstrip().startswith("#") for line in text.splitlines()) for text in texts]
     assert statistics.median(lines) <= 12
 
 
-def test_what_is_shared_is_used(catalogue: Catalogue) -> None:
+def test_every_shared_declaration_is_used(catalogue: Catalogue) -> None:
     families = {family for source in catalogue.sources.values() for family in source.family}
     assert all(f"\n{family}:" in read_said(ROOT / "sources").families for family in families)
     for line in read_said(ROOT / "sources").families.splitlines():

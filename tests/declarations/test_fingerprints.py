@@ -1,4 +1,4 @@
-"""What an edit of the program makes again: the room that was edited and those above it, and nothing else."""
+"""A code edit rebuilds the tables of the edited package and the packages above it, and no others."""
 
 import json
 import os
@@ -32,7 +32,7 @@ print(json.dumps({
 }))
 """
 STEPS = ("geography", "observations", "gaps", "outputs")
-"""Steps of a build, each by the room in which it is made."""
+"""Steps of a build, each with its package."""
 EDITED = {room: f"pipelines/{room}/__init__.py" for room in ROOMS if room != "checks"} | {
     "checks": "checks/doubt.py",
     "fetch": "pipelines/fetch/http.py",
@@ -65,7 +65,7 @@ def changed(before: dict[str, object], after: dict[str, object]) -> set[str]:
 
 
 @pytest.mark.parametrize("room", sorted(EDITED))
-def test_an_edit_makes_again_its_room_and_those_above_and_leaves_the_rest(program: Path, room: str) -> None:
+def test_edit_rebuilds_its_package_and_those_above_only(program: Path, room: str) -> None:
     path = program / EDITED[room]
     before, text = keys_now(program), path.read_text(encoding="utf-8")
     path.write_text(text + "\n# edited\n", encoding="utf-8")
@@ -75,12 +75,12 @@ def test_an_edit_makes_again_its_room_and_those_above_and_leaves_the_rest(progra
     assert changed(before, after) == {step for step in STEPS if ROOMS.index(step) >= level}
 
 
-def test_a_comma_in_a_stylesheet_makes_only_outputs_again(program: Path) -> None:
+def test_stylesheet_edit_rebuilds_only_outputs(program: Path) -> None:
     before, path = keys_now(program), program / "pipelines" / "outputs" / "templates" / "report.css"
     path.write_text(path.read_text(encoding="utf-8") + "/* , */\n", encoding="utf-8")
     assert changed(before, keys_now(program)) == {"outputs"}
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_another_version_of_a_library_makes_everything_again(program: Path, library: str) -> None:
+def test_new_library_version_rebuilds_everything(program: Path, library: str) -> None:
     assert changed(keys_now(program, "none"), keys_now(program, library)) == set(STEPS)

@@ -1,4 +1,4 @@
-"""Which tables a new file makes again: what rests on it, directly or by the places it tells of, and nothing else."""
+"""A new file rebuilds the tables that depend on it, directly or through its places, and no others."""
 
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 AS_OF = date(2026, 11, 24)
 OWN, OTHER = "ons_claimant_rate", "mhclg_rough_sleeping"
 BY_TABLES = ("gov_scot_deprivation", "dwp_uc_households_msoa", "nhse_kh03", "nomis_claimants_wards")
-"""Sources of codes that tables of areas and shares may know, and the register not: zones, trusts, wards."""
+"""Sources with codes that only tables of areas or shares may define: zones, trusts and wards."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def hold(home: Path, name: str, content: bytes = b"x", released: date = AS_OF, f
 
 
 def changed(before: Keys, after: Keys) -> dict[str, set[str]]:
-    """Name what has another key: sources, answers, tables of areas, and the two that are one."""
+    """Return the names with a changed key: sources, answers, tables of areas, and the two single tables."""
     assert before.observation.keys() == after.observation.keys() and before.answer.keys() == after.answer.keys()
     found = {
         field: {name for name, key in getattr(before, field).items() if getattr(after, field)[name] != key}
@@ -42,7 +42,7 @@ def changed(before: Keys, after: Keys) -> dict[str, set[str]]:
 NOTHING: dict[str, set[str]] = {"observation": set(), "answer": set(), "apportioning": set(), "one": set()}
 
 
-def test_keys_are_the_same_as_long_as_nothing_changes(catalogue: Catalogue, tmp_path: Path) -> None:
+def test_keys_are_stable_while_nothing_changes(catalogue: Catalogue, tmp_path: Path) -> None:
     first = keys(catalogue, tmp_path, AS_OF)
     assert changed(first, keys(catalogue, tmp_path, AS_OF)) == NOTHING
     assert len(set(first.observation.values())) == len(first.observation) > len(BY_TABLES)
@@ -50,7 +50,7 @@ def test_keys_are_the_same_as_long_as_nothing_changes(catalogue: Catalogue, tmp_
 
 
 @pytest.mark.parametrize("table", ["ons_small_areas", "nhs_trust_catchments", "ons_output_areas"])
-def test_tables_of_areas_make_again_what_is_read_by_them_and_every_answer(
+def test_table_of_areas_rebuilds_sources_that_use_it_and_all_answers(
     catalogue: Catalogue, tmp_path: Path, table: str
 ) -> None:
     before = keys(catalogue, tmp_path, AS_OF)
@@ -60,7 +60,9 @@ def test_tables_of_areas_make_again_what_is_read_by_them_and_every_answer(
     assert (found["answer"], found["apportioning"], found["one"]) == (set(before.answer), {table}, set())
 
 
-def test_a_release_of_codes_of_another_time_is_read_by_those_tables_too(catalogue: Catalogue, tmp_path: Path) -> None:
+def test_release_with_codes_of_an_earlier_geography_depends_on_tables_of_areas(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
     releases = catalogue.sources[OWN].releases
     zones = releases[0].model_copy(update={"places": "msoa_2011"})
     source = catalogue.sources[OWN].model_copy(update={"releases": (zones, *releases[1:])})
@@ -71,9 +73,7 @@ def test_a_release_of_codes_of_another_time_is_read_by_those_tables_too(catalogu
 
 
 @pytest.mark.parametrize("table", ["ons_lad_register", "ons_lad_changes"])
-def test_the_register_and_what_became_of_codes_make_all_but_boundaries_again(
-    catalogue: Catalogue, tmp_path: Path, table: str
-) -> None:
+def test_register_and_code_changes_rebuild_all_but_boundaries(catalogue: Catalogue, tmp_path: Path, table: str) -> None:
     before = keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, table)
     found = changed(before, keys(catalogue, tmp_path, AS_OF))
@@ -81,16 +81,14 @@ def test_the_register_and_what_became_of_codes_make_all_but_boundaries_again(
                      "apportioning": set(before.apportioning), "one": {"places"}}  # fmt: skip
 
 
-def test_boundaries_make_answers_again_and_no_figures(catalogue: Catalogue, tmp_path: Path) -> None:
+def test_boundaries_rebuild_answers_but_no_observations(catalogue: Catalogue, tmp_path: Path) -> None:
     before = keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, "ons_lad_boundaries")
     found = changed(before, keys(catalogue, tmp_path, AS_OF))
     assert found == {**NOTHING, "answer": set(before.answer), "one": {"boundaries"}}
 
 
-def test_a_file_of_figures_makes_again_its_source_and_the_answers_that_rest_on_it(
-    catalogue: Catalogue, tmp_path: Path
-) -> None:
+def test_file_of_observations_rebuilds_its_source_and_dependent_answers(catalogue: Catalogue, tmp_path: Path) -> None:
     before = keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, OTHER)
     found = changed(before, keys(catalogue, tmp_path, AS_OF))
@@ -102,7 +100,7 @@ def test_a_file_of_figures_makes_again_its_source_and_the_answers_that_rest_on_i
 @pytest.mark.parametrize(
     ("released", "is_changed"), [(date(2026, 11, 23), True), (AS_OF, True), (date(2026, 11, 25), False)]
 )
-def test_a_file_counts_from_the_day_it_was_released(
+def test_file_is_used_from_its_release_day(
     catalogue: Catalogue, tmp_path: Path, released: date, is_changed: bool
 ) -> None:
     before = keys(catalogue, tmp_path, AS_OF)
@@ -110,9 +108,7 @@ def test_a_file_counts_from_the_day_it_was_released(
     assert changed(before, keys(catalogue, tmp_path, AS_OF))["observation"] == ({OTHER} if is_changed else set())
 
 
-def test_other_bytes_another_day_and_another_name_each_make_again_and_the_same_fetch_does_not(
-    catalogue: Catalogue, tmp_path: Path
-) -> None:
+def test_new_bytes_day_or_name_rebuild_and_an_identical_fetch_does_not(catalogue: Catalogue, tmp_path: Path) -> None:
     hold(tmp_path, OTHER)
     before = keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, OTHER)
@@ -124,12 +120,12 @@ def test_other_bytes_another_day_and_another_name_each_make_again_and_the_same_f
         before = after
 
 
-def test_the_day_of_the_build_makes_answers_again_and_no_figures(catalogue: Catalogue, tmp_path: Path) -> None:
+def test_build_day_rebuilds_answers_but_no_observations(catalogue: Catalogue, tmp_path: Path) -> None:
     before = keys(catalogue, tmp_path, AS_OF)
     assert changed(before, keys(catalogue, tmp_path, date(2026, 11, 25))) == {**NOTHING, "answer": set(before.answer)}
 
 
-def test_what_is_declared_of_a_source_makes_it_again(catalogue: Catalogue, tmp_path: Path) -> None:
+def test_changed_declaration_rebuilds_its_source(catalogue: Catalogue, tmp_path: Path) -> None:
     before = keys(catalogue, tmp_path, AS_OF)
     other = catalogue._replace(said={**catalogue.said, OTHER: "something else"})
     found = changed(before, keys(other, tmp_path, AS_OF))

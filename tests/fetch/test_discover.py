@@ -127,11 +127,11 @@ def test_links_are_read_from_malformed_pages() -> None:
 
 
 def test_pattern_is_validated_when_declared() -> None:
-    with pytest.raises(ValueError, match="not a regular expression"):
+    with pytest.raises(ValueError, match="expected a regular expression"):
         source(link={"page": "https://a.org", "pattern": "("})
     with pytest.raises(ValueError, match="needs a pattern with"):
         source(link={"page": "https://a.org", "pattern": "x", "newest": "period"})
-    with pytest.raises(ValueError, match="one road"):
+    with pytest.raises(ValueError, match="declare one of url"):
         source(link={"page": "https://a.org", "pattern": "x"}, url="https://a.org/x.csv")
     with pytest.raises(ValueError, match="declare one service"):
         source(api={})

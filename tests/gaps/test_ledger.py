@@ -137,11 +137,11 @@ def test_an_acceptance_renewed_holds_although_an_older_one_has_run_out() -> None
     assert told(story(cells(a="late")), DAY[4], *both)["a"]["accepted_by"] == "The next"
 
 
-def test_acceptances_that_have_run_out_or_are_of_no_gap_are_said() -> None:
+def test_acceptances_that_expired_or_match_no_gap_are_listed() -> None:
     gaps = story(cells(a="late")).spells
     assert run_out_or_in_vain(gaps, (accepted(),), DAY[1]) == []
-    assert "has run out" in run_out_or_in_vain(gaps, (accepted(),), DAY[4])[0]
-    assert "no such gap is open" in run_out_or_in_vain(gaps, (accepted(reason="stale"),), DAY[1])[0]
+    assert "expired" in run_out_or_in_vain(gaps, (accepted(),), DAY[4])[0]
+    assert "no open gap matches" in run_out_or_in_vain(gaps, (accepted(reason="stale"),), DAY[1])[0]
 
 
 WHOLE = "who: w, why: y, when: 2026-01-01, until: 2027-01-01"
@@ -151,14 +151,14 @@ WHOLE = "who: w, why: y, when: 2026-01-01, until: 2027-01-01"
     ("text", "told"),
     [
         ("accepted: [{measure: furlough_take_up, reason: lost, " + WHOLE + "}]", r":1: .*did you mean|:1: .*choices"),
-        ("accepted:\n- {measure: furlough, reason: late, " + WHOLE + "}", r":2: p does not ask for 'furlough'"),
+        ("accepted:\n- {measure: furlough, reason: late, " + WHOLE + "}", r":2: problem p does not request 'furlough'"),
         ("accepted: [{measure: furlough_take_up, reason: late, who: w, when: 2026-01-01, until: 2027-01-01}]", r"why"),
         ("accepted: [{measure: furlough_take_up, reason: late, who: w, why: y, when: 2026-01-02, until: 2026-01-01}]",
-         r"until is 2026-01-01, which is before"),
+         r"until is 2026-01-01, expected a day on or after"),
         ("accept: []", r"accept"),
     ],
 )  # fmt: skip
-def test_an_acceptance_that_can_not_be_is_refused_with_file_and_line(
+def test_an_invalid_acceptance_is_refused_with_file_and_line(
     copy: Path, text: str, told: str  # noqa: F811
 ) -> None:  # fmt: skip
     asked(copy, SQL.replace("STAND_IN", "claimant_rate"))
@@ -169,7 +169,7 @@ def test_an_acceptance_that_can_not_be_is_refused_with_file_and_line(
     assert str(path) in str(refused.value)
     path.unlink()
     (path.parent / "q.accepted.yaml").write_text("accepted: []")
-    with pytest.raises(DeclarationError, match=r"'q', which is no problem; did you mean p|choices: p"):
+    with pytest.raises(DeclarationError, match=r"unknown problem 'q'; (did you mean p|choices: p)"):
         load(copy)
 
 

@@ -156,10 +156,10 @@ def test_a_stand_in_is_shown_and_said_and_its_need_stays_open(bare: Project) -> 
 @pytest.mark.parametrize(
     ("stand_in", "told"),
     [
-        ("furlough_take_up", "name another measure"),
-        ("vacancies", "name another measure"),
-        ("nothing", "name another measure"),
-        ("Some Thing", "a name is lower case letters"),
+        ("furlough_take_up", "expected another requested measure"),
+        ("vacancies", "expected another requested measure"),
+        ("nothing", "expected another requested measure"),
+        ("Some Thing", "a name of lower case letters"),
     ],
 )
 def test_a_stand_in_that_is_not_asked_for_is_refused(copy: Path, stand_in: str, told: str) -> None:
@@ -172,7 +172,7 @@ def test_a_stand_in_that_is_not_asked_for_is_refused(copy: Path, stand_in: str, 
 def test_a_stand_in_in_another_unit_is_refused_with_its_line(copy: Path) -> None:
     needs = "  claimant_rate:\n  residents_16_64:\n*/"
     asked(copy, SQL.replace("STAND_IN", "residents_16_64").replace("  claimant_rate:\n*/", needs))
-    with pytest.raises(DeclarationError, match=r"p\.sql:9: residents_16_64 is a stock in people and can't stand in"):
+    with pytest.raises(DeclarationError, match=r"p\.sql:9: found proxy residents_16_64, a stock in people"):
         load(copy)
 
 

@@ -192,7 +192,7 @@ def test_a_byte_changed_anywhere_is_a_refusal_or_a_table_and_never_a_crash() -> 
         ({"best_fit": ("ward_2024",)}, "best_fit names ward_2024, which is not in lies_in"),
         ({"lies_in": ("lad_2024", "ttwa_2011", "lad_2024")}, "lad_2024 is named twice"),
         ({"provides": "shares", "lies_in": (), "best_fit": (), "weights": {}}, "shares is given for"),
-        ({"lies_in": ("districts",)}, "a place system is a kind and a year"),
+        ({"lies_in": ("districts",)}, "a geography, which is a kind and a year"),
     ],
 )
 def test_a_declaration_that_contradicts_itself_is_refused(change: dict[str, Any], expected: str) -> None:

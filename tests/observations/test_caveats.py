@@ -84,7 +84,7 @@ def test_a_break_is_a_caveat_on_every_figure_from_its_day_on(
 
 def test_a_break_of_an_unknown_measure_is_refused(tmp_path: Path) -> None:
     source = "period_kind: year\nplaces: lad_2023\n" + BREAK.format(day="2023-04-01", more=", measures: [figures]")
-    with pytest.raises(DeclarationError, match="breaks name figures"):
+    with pytest.raises(DeclarationError, match="breaks: unknown measure 'figures'"):
         project_of(Case(None, MERTON, with_peers(), source=source), tmp_path)
 
 

@@ -262,7 +262,7 @@ def test_no_figure_of_a_draft_is_read_while_a_todo_is_left_in_it(project: Projec
     ]
     read = load(project.catalogue.root)
     assert "homes_2023" not in read.sources and "homes_2023_homes" not in read.measures
-    with pytest.raises(CommongroundError, match=r"homes_2023\.yaml:1: .* TODO is left: title: TODO .*; decide each"):
+    with pytest.raises(CommongroundError, match=r"homes_2023\.yaml:1: .* TODO remains: title: TODO .*; decide each"):
         read.source("homes_2023")
     path.write_text(text.replace("TODO", "decided"))
     assert "homes_2023_homes" in load(project.catalogue.root).measures

@@ -102,8 +102,8 @@ def test_rows_that_give_other_limits_of_the_same_figure_contradict_each_other() 
 
 @pytest.mark.parametrize(
     ("interval", "expected"),
-    [("{lower: a, level: 95}", "name one of these ways"),
-     ("{half_width: a, standard_error: b, level: 95}", "name one of these ways"),
+    [("{lower: a, level: 95}", "declare one form"),
+     ("{half_width: a, standard_error: b, level: 95}", "declare one form"),
      ("{lower: a, upper: b}", "level"), ("{lower: a, upper: b, level: 0.95}", "greater than or equal to 50")],
 )  # fmt: skip
 def test_an_interval_that_says_too_little_or_too_much_is_refused(interval: str, expected: str) -> None:

@@ -67,9 +67,9 @@ def test_a_file_without_a_row_or_without_a_place_gives_none() -> None:
         ('columns: {label: "*", period: year}\n', PLAIN.partition("\n")[2], "(layout: by_place) has place"),
         (BY_NAME, ONE.replace("stock: {", "more: {title: m, unit: x, kind: stock}, stock: {"), "has one measure"),
         (BY_NAME, ONE.replace("kind: stock", "kind: stock, where: {a: b}"), "where of a measure is for layout: long"),
-        ('layout: by_place\ncolumns: {label: "*"}\n', ONE, "say where the period is"),
-        (BY_NAME + "place: E09000024\n", ONE, "or the one place that all figures are of"),
-        ("columns: {period: year}\n", PLAIN.partition("\n")[2], "name the column with place codes"),
+        ('layout: by_place\ncolumns: {label: "*"}\n', ONE, "declare the period"),
+        (BY_NAME + "place: E09000024\n", ONE, "or the one place of all figures"),
+        ("columns: {period: year}\n", PLAIN.partition("\n")[2], "declare the column of place codes"),
         (BY_NAME + "heading: '(?P<period>.*)'\n", ONE, "heading is for layout: wide"),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_rank_up_to_a_limit_is_one_above_it_nought_and_none_where_there_is_non
     [
         ("kind: index, counted: true", "only a count or a stock is counted (counted, at_most); found kind index"),
         ("kind: stock, counted: true, column: x", "has neither column nor at_most"),
-        ("kind: stock, at_most: 3", "measure stock does not name its column"),
+        ("kind: stock, at_most: 3", "measure stock: column is missing"),
         ("kind: stock, counted: 1", "should be a valid boolean"),
     ],
 )

@@ -49,16 +49,16 @@ TEN = "[" + ",".join(["{0}"] * 10) + "]"
 KILLING_YAML = {
     "billion laughs": (
         "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} {TEN.format(f'*a{n - 1}')}\n" for n in range(1, 12)),
-        "over 100,000 values once aliases are written out",
+        "over 100,000 values once aliases are expanded",
     ),
     "merges of merges": (
         "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: {TEN.format(f'*a{n - 1}')}}}\n" for n in range(1, 12)),
-        "over 100,000 values once aliases are written out",
+        "over 100,000 values once aliases are expanded",
     ),
     "lists in lists": ("a: " + "[" * 100_000, "nests deeper than 50 levels"),
     "mappings in mappings": ("{a: " * 40_000, "nests deeper than 50 levels"),
-    "a merge with itself": ("measures: &m\n  <<: *m\n", "killing.yaml:2: *m stands within &m itself"),
-    "a list of itself": ("a: &a [1, *a]", "*a stands within &a itself"),
+    "a merge with itself": ("measures: &m\n  <<: *m\n", "killing.yaml:2: *m is inside &m itself"),
+    "a list of itself": ("a: &a [1, *a]", "*a is inside &a itself"),
     "a long text": ("title: " + "x" * 1_000_000, "expected at most 200,000"),
     "a long number": ("lag: " + ":".join(["1"] * 80_000), "found a number of 159,999 digits"),
     "a number too large": ("lag: " + ":".join(["1"] * 190) + ".5", "not YAML: int too large"),
@@ -77,7 +77,7 @@ def test_a_declaration_that_swells_or_nests_without_end_is_refused_with_its_line
     done = run_command(tmp_path, tmp_path / "store", "build")
     refused(done, "killing.yaml", told)
     # One that would take the machine is left out, and the build ends for want of a register; a wrong one is refused.
-    left_out = "the source is not read" in done.err
+    left_out = "the source is excluded" in done.err
     assert left_out == all(wrong not in told for wrong in ("not YAML", "found a key"))
     assert done.code == (4 if left_out else 3)
     assert done.err.count("\n") == (2 if left_out else 1)
@@ -156,7 +156,7 @@ def test_a_select_that_nests_without_end_is_refused() -> None:
     )
     done = run_measured("-c", program)
     assert done.err.splitlines()[-1].endswith(
-        "DeclarationError: a.sql: the SELECT nests too deep; write its parts in a WITH"
+        "DeclarationError: a.sql: the SELECT nests too deeply; move its parts into a WITH clause"
     )
 
 
@@ -346,7 +346,7 @@ def test_a_question_prints_no_sign_that_a_terminal_obeys(asked: tuple[Path, Path
 
 @pytest.mark.parametrize("text", [r'"\e[31mred"', r'"a\u202eb"', "'a\u2066b'", r'"a\x9bb"'])
 def test_a_declaration_with_signs_that_nobody_sees_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(DeclarationError, match=r"a.yaml:2: found '.*'; take out the signs that nobody sees") as refusal:
+    with pytest.raises(DeclarationError, match=r"a.yaml:2: found '.*'; remove the invisible characters") as refusal:
         read_yaml(f"a: 1\ntitle: {text}\n", Path("a.yaml"))
     assert not has_unseen(str(refusal.value))
 
@@ -409,10 +409,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run, Path]:
 def test_a_problem_that_would_take_the_machine_fails_alone(built: tuple[Run, Run, Path]) -> None:
     done, _, store = built
     refused(done, *(told for _, told in PROBLEMS.values()), most=MOST_OF_A_BUILD)
-    assert "not read: " in done.err and "over 100,000 values once aliases are written out" in done.err
-    assert (
-        "laughing.sql:9: needs: unknown measure 'laughs'; it may be declared in a source that is not read" in done.err
-    )
+    assert "not read: " in done.err and "over 100,000 values once aliases are expanded" in done.err
+    assert "laughing.sql:9: needs: unknown measure 'laughs'; it may be declared in an excluded source" in done.err
     assert done.code == 6
     for name in ("jobs_recovery", "jobs_south_london"):
         assert out_path(store, f"{name}.html").is_file()

@@ -163,7 +163,7 @@ def test_trap_15_a_definition_that_changed_overnight_is_on_every_figure_after_it
 
 
 def test_trap_16_a_file_without_a_period_is_never_dated_by_the_clock() -> None:
-    with pytest.raises(DeclarationError, match="say where the period is"):
+    with pytest.raises(DeclarationError, match="declare the period"):
         source("", UNDATED)
 
 
