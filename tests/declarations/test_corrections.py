@@ -147,10 +147,12 @@ def test_corrections_of_an_unknown_measure_or_source_are_refused(tmp_path: Path)
     folder = project.catalogue.sources_dir
     text = f"corrections:\n  - {{measure: figures, do: flag, period: 2023, expected: {{{MERTON}: 7}}, {WHO}}}\n"
     (folder / "a_source.corrections.yaml").write_text(text)
-    with pytest.raises(DeclarationError, match=r"a_source\.corrections\.yaml:2: measure 'figures'.*mean figure"):
+    with pytest.raises(
+        DeclarationError, match=r"a_source\.corrections\.yaml:2: unknown measure 'figures'.*mean figure"
+    ):
         load(project.catalogue.root)
     (folder / "a_source.corrections.yaml").rename(folder / "a_sauce.corrections.yaml")
-    with pytest.raises(DeclarationError, match="no source; did you mean a_source"):
+    with pytest.raises(DeclarationError, match="unknown source 'a_sauce'; did you mean a_source"):
         load(project.catalogue.root)
 
 

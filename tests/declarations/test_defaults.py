@@ -105,7 +105,7 @@ def test_unquoted_text_with_a_comma_gets_a_hint(root: Path) -> None:
         ("publishers.yaml", "nhs:\n  licenc: x\n", "publishers.yaml:2: licenc: unknown key; did you mean licence"),
         ("publishers.yaml", "nhs: {cadence: now}\n", "publishers.yaml:1: cadence: Input should be 'daily'"),
         ("publishers.yaml", "nhs: {}\nnhs: {}\n", "publishers.yaml:2: nhs is declared twice"),
-        ("families.yaml", "- listed\n", "families.yaml: found list, expected names"),
+        ("families.yaml", "- listed\n", "families.yaml: found list, expected a mapping"),
         (
             "families.yaml",
             "plain:\n  alike: {unti: x}\n",
@@ -133,7 +133,7 @@ def test_measure_defaults_apply_unless_a_measure_overrides_them(root: Path) -> N
     ("alike", "complaint"),
     [
         ("{unit: beds, knd: stock}", "alike.knd: unknown key; did you mean kind?"),
-        ("{unit: beds, kind: rate}", "measures.open: a rate must name its denominator"),
+        ("{unit: beds, kind: rate}", "measures.open: a rate must declare its denominator"),
         ("{unit: beds, kind: heap}", "alike.kind: Input should be 'count', 'stock'"),
         ("[unit]", "alike: Input should be a valid dictionary"),
     ],

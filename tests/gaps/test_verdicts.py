@@ -179,5 +179,5 @@ def test_a_stand_in_in_another_unit_is_refused_with_its_line(copy: Path) -> None
 def test_a_view_may_not_have_a_verdict_of_its_own(copy: Path) -> None:
     sql = SQL.replace("STAND_IN", "claimant_rate").replace("as claimant_rate", "as verdict")
     asked(copy, sql)
-    with pytest.raises(DeclarationError, match="a column verdict of its own"):
+    with pytest.raises(DeclarationError, match="column verdict is reserved"):
         load(copy)
