@@ -21,7 +21,7 @@ DAYS = ("2030-01-01", "2030-02-01")
 
 
 _ABOUT = "title: t\npublisher: A publisher\nlicence: l\npage: https://example.org\n"
-_UNHELD = f"{_ABOUT}access: not_held\nask: Ask.\nmeasures: {{unheld: {{title: u, unit: things, kind: stock}}}}\n"
+_UNHELD = f"{_ABOUT}access: not_held\nrequest: Ask.\nmeasures: {{unheld: {{title: u, unit: things, kind: stock}}}}\n"
 
 
 class Score(NamedTuple):
@@ -99,8 +99,9 @@ def _source(series: Series) -> str:
     more += f", rounding: {series.rounding}" if series.rounding else ""
     listed = ", ".join(f"{{file: starter/{day}.csv, released: {day}}}" for day in DAYS)
     return (
-        f"{_ABOUT}period_kind: {series.grain}\nplaces: {series.places}\nreleases: [{listed}]\n"
-        "columns: {place: code, label: label, period: period}\nmarkers: {c: {status: confidential, low: 1, high: 4}}\n"
+        f"{_ABOUT}period_kind: {series.grain}\ngeography: {series.places}\nreleases: [{listed}]\n"
+        "columns: {place: code, label: label, period: period}\n"
+        "markers: {c: {status: confidential, lower_bound: 1, upper_bound: 4}}\n"
         f"measures: {{figure: {{title: f, unit: things, column: figure, kind: {series.kind}{more}}}}}\n"
     )
 
@@ -109,7 +110,8 @@ def _problem(series: Series) -> str:
     periods = sorted(series.rows["period"].unique())
     only = ", ".join(sorted(series.rows["code"].unique()))
     return (
-        f"/*\nquestion: q\ndecision: d\nowner: o\nplaces: {series.places}\nonly: [{only}]\ngrain: {series.grain}\n"
+        f"/*\nquestion: q\ndecision: d\nowner: o\ngeography: {series.places}\n"
+        f"place_codes: [{only}]\ngrain: {series.grain}\n"
         f"periods: {{start: '{periods[0]}', end: '{periods[-1]}'}}\nneeds: {{figure: {{}}}}\n*/\n"
         "select place_period.place_code, place_period.period_start, figure.value as figure\n"
         f"from {series.places}.place_period join {series.places}.figure using (place_code, period_start)\n"

@@ -87,7 +87,7 @@ def declaration(each: Indicator, places: str) -> str:
     return (
         f"title: {each.title!r}\npublisher: Office for National Statistics\nlicence: Open Government Licence v3.0\n"
         "page: https://www.ons.gov.uk/explore-local-statistics\ncadence: annual\nlag: 36 months\n"
-        f"places: {places}\ncolumns: {{place: areacd, label: areanm, period: period, status: status}}\n"
+        f"geography: {places}\ncolumns: {{place: areacd, label: areanm, period: period, status: status}}\n"
         f"period_kind: {'span' if interval else 'day'}\nmarkers: {markers}\n"
         f"measures: {{{each.name}: {{title: {each.title!r}, unit: see title, kind: index, column: observation}}}}\n"
         f"releases: [{{file: starter/{each.name}.csv, released: {AS_OF}}}]\n"
@@ -154,7 +154,8 @@ def current(each: Indicator, codes: set[str]) -> list[list[str]]:
 def problem(measure: str) -> str:
     """Write the problem that asks for one indicator everywhere."""
     return (
-        f"/*\nquestion: Where is {measure} not known, and why?\ndecision: none\nowner: benchmark\nplaces: {SYSTEM}\n"
+        f"/*\nquestion: Where is {measure} not known, and why?\ndecision: none\nowner: benchmark\n"
+        f"geography: {SYSTEM}\n"
         f"grain: latest\nneeds: {{{measure}: {{max_age: 99 years}}}}\n*/\n"
         f"select place.place_code, {measure}.value as {measure} from {SYSTEM}.place "
         f"join {SYSTEM}.{measure} using (place_code)\n"

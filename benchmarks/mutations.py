@@ -40,7 +40,7 @@ class Sample(NamedTuple):
 def declared(**keys: object) -> Source:
     """Declare a source of one measure."""
     given = {
-        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
         "columns": {"place": "code", "label": "name", "period": "year"}, "markers": {"*": "confidential"},
         "measures": {"stock": {"title": "s", "unit": "i", "kind": "stock", "column": "stock"}},
     }  # fmt: skip
@@ -65,7 +65,7 @@ def samples() -> dict[str, Sample]:
     figures = ",".join(PRINTED[n % 4].replace(",", "") for n in range(len(DISTRICTS)))
     across = [",".join(["year", *DISTRICTS]), *(f"{1990 + n},{figures}" for n in range(len(DISTRICTS)))]
     counted = {
-        "listed": {"title": "l", "unit": "i", "kind": "stock", "counted": True},
+        "listed": {"title": "l", "unit": "i", "kind": "stock", "count_rows": True},
         "few": {"title": "f", "unit": "i", "kind": "stock", "column": "stock", "at_most": 7.0},
     }
     stat = {

@@ -15,7 +15,7 @@ def recalled_release(read: Read) -> pl.DataFrame:
 
 
 def rows_asked_in_vain(read: Read) -> pl.DataFrame:
-    """Find texts by which the declaration picks rows (`where`) and that no row of the file has."""
+    """Find texts by which the declaration picks rows (`filter`) and that no row of the file has."""
     remedy = "Correct the text under where, or look whether the publisher renamed or dropped these rows."
     found = pl.DataFrame({"evidence": [f"{read.snapshot.file}: {told}" for told in read.vain]},
                          schema={"evidence": pl.String})  # fmt: skip

@@ -96,12 +96,13 @@ def sample(grain: str = "latest", only: tuple[str, ...] = ()) -> Report:
     codes = [code for code in NAMES if not only or code in only]
     cells = [_cell(p, m, n, *span) for n, p in enumerate(codes) for m in MEASURES for span in months]
     header = Header(
-        question=f"Where, and {HARM}?", decision="d", owner="o", places="lad_2023", only=only,
+        question=f"Where, and {HARM}?", decision="d", owner="o", geography="lad_2023", place_codes=only,
         grain="month" if grain == "month" else "latest", periods=Span(start="2025-01") if grain == "month" else None,
-        needs={"claimant_rate": Need(), "households": Need()}, wants=("vacancies",),
+        needs={"claimant_rate": Need(), "households": Need()}, unknowns=("vacancies",),
     )  # fmt: skip
     source = Source(
-        title="Sample", publisher="A publisher", licence="OGL v3.0", page="https://example.org/page", places="lad_2023",
+        title="Sample", publisher="A publisher", licence="OGL v3.0", page="https://example.org/page",
+        geography="lad_2023",
         columns=Columns(place=("code",), period=("year",)), measures=MEASURES | {"vacancies": MEASURES["households"]},
     )  # fmt: skip
     places = [

@@ -223,7 +223,7 @@ def _answer(problem: Problem, catalogue: Catalogue) -> dg.AssetsDefinition:
         owners=[owner(problem.header.owner)],
         description=f"{problem.header.question}\n\nDecision: {problem.header.decision}\n\n"
         f"```sql\n{problem.select.sql}\n```",
-        metadata={"places": problem.header.places, "grain": problem.header.grain},
+        metadata={"places": problem.header.geography, "grain": problem.header.grain},
         check_specs=told.problem_specs(key),
     )
     def answered(place: Placed) -> Result:

@@ -74,7 +74,7 @@ def explain(project: Project, problem: str, place: str, measure: str, period: st
     yield "place", f"{cell['place_name']} ({cell['place_code']}), {cell['nation']}"
     yield "measure", f"{declared.title}, in {declared.unit} ({declared.kind})"
     yield from _value(cell)
-    yield from _journey(cell, project, asked.header.places)
+    yield from _journey(cell, project, asked.header.geography)
     yield "source", f"{cell['source']}: {source.title}, {source.publisher}; {source.licence}; {source.page}"
     yield from _checks(cell, project)
 
@@ -164,9 +164,9 @@ def listing(project: Project, what: str) -> pl.DataFrame:
     if what == "measures":
         return measures_table(catalogue).select("measure", "title", "unit", "kind", "source")
     if what == "problems":
-        rows = [(p.name, p.header.question, p.header.owner, p.header.places, p.header.grain)
+        rows = [(p.name, p.header.question, p.header.owner, p.header.geography, p.header.grain)
                 for p in catalogue.problems.values()]  # fmt: skip
         return pl.DataFrame(rows, schema=["problem", "question", "owner", "places", "grain"], orient="row")
-    systems = sorted({problem.header.places for problem in catalogue.problems.values()})
+    systems = sorted({problem.header.geography for problem in catalogue.problems.values()})
     found = [known_system(project, system).with_columns(pl.lit(system).alias("system")) for system in systems]
     return pl.concat(found).select("system", "place_code", "place_name", "place_name_welsh", "region", "nation")

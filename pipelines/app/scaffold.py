@@ -47,7 +47,7 @@ def begin_local_source(project: Project, name: str, kind: PeriodKind, places: st
         written.append(folder / f"{name}.yaml")
         write_sound(project, written[0], contract_yaml(name, kind, places))
     source = load(project.catalogue.root).sources[name]
-    rows = example_rows(source, system_places(register, source.places or places))
+    rows = example_rows(source, system_places(register, source.geography or places))
     pages = {f"{name}.example.csv": as_text(rows), f"{name}.page.html": render_contract(name, source, rows)}
     for file, text in pages.items():
         write_whole(folder / file, text.encode())

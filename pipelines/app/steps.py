@@ -45,8 +45,10 @@ def prepare(project: Project) -> Keys:
 
 def _systems_named(catalogue: Catalogue) -> set[str]:
     """Name the place systems that sources, their releases and problems are about."""
-    asked = {problem.header.places for problem in catalogue.problems.values()}
-    given = {each for source in catalogue.sources.values() for each in (source.places, *source.earlier_systems) if each}
+    asked = {problem.header.geography for problem in catalogue.problems.values()}
+    given = {
+        each for source in catalogue.sources.values() for each in (source.geography, *source.earlier_systems) if each
+    }
     return asked | given
 
 

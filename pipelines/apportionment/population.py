@@ -33,7 +33,7 @@ def people_in(project: Project, problem: Problem) -> tuple[pl.DataFrame, str]:
     name = population_of(project.catalogue, problem.measures)
     if name is None:
         return pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64}), "people"
-    return people_of(project, name, problem.header.places), project.catalogue.measures[name].title
+    return people_of(project, name, problem.header.geography), project.catalogue.measures[name].title
 
 
 def people_of(project: Project, name: str, system: str) -> pl.DataFrame:
@@ -51,11 +51,11 @@ def _counted(project: Project, name: str, system: str) -> pl.DataFrame:
     catalogue = project.catalogue
     source = catalogue.sources[catalogue.measure_source[name]]
     places = register_places(project)
-    own = place_system(project, source.places or "").places["place_code"].to_list()
+    own = place_system(project, source.geography or "").places["place_code"].to_list()
     target = set(place_system(project, system).places["place_code"])
     seen = newest(
         observe_source(project, catalogue.measure_source[name]).observation.filter(
-            pl.col("measure") == name, pl.col("place_system") == source.places
+            pl.col("measure") == name, pl.col("place_system") == source.geography
         )
     )
     moved = place_slices(seen, roll(links(places, own, target)), catalogue.measures)

@@ -30,7 +30,7 @@ class Accepted(Declared):
 
     measure: Name = Field(description="Measure whose gaps are accepted")
     reason: Annotated[str, AfterValidator(_reason)] = Field(description="Reason of the gaps; others stay open")
-    places: Annotated[tuple[str, ...], Listed] = Field((), description="Codes of the places; all if not said")
+    place_codes: Annotated[tuple[str, ...], Listed] = Field((), description="Codes of the places; all if not said")
     who: str = Field(min_length=1, description="Role of who accepts it")
     why: str = Field(min_length=1, description="Why the gap may stay")
     when: date = Field(description="Day from which it is accepted")
@@ -45,7 +45,7 @@ class Accepted(Declared):
     def about(self) -> pl.Expr:
         """Return the filter for the accepted gaps, for a frame with measure, reason and place_code."""
         here = (pl.col("measure") == self.measure) & (pl.col("reason") == self.reason)
-        return here & pl.col("place_code").is_in(list(self.places)) if self.places else here
+        return here & pl.col("place_code").is_in(list(self.place_codes)) if self.place_codes else here
 
 
 class AcceptedGaps(Declared):

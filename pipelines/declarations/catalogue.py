@@ -35,7 +35,7 @@ class Problem(NamedTuple):
     @property
     def measures(self) -> tuple[str, ...]:
         """Measures in `needs`, then those in `wants`."""
-        return (*self.header.needs, *self.header.wants)
+        return (*self.header.needs, *self.header.unknowns)
 
 
 class Catalogue(NamedTuple):
@@ -89,8 +89,8 @@ class Catalogue(NamedTuple):
     def weighed_by(self, measure: str) -> str:
         """Return the population group that weights a measure: its own, its denominator's, or all ages."""
         declared = self.measures[measure]
-        below = self.measures[declared.denominator].weighed_by if declared.denominator else None
-        return declared.weighed_by or below or "all_ages"
+        below = self.measures[declared.denominator].apportion_by if declared.denominator else None
+        return declared.apportion_by or below or "all_ages"
 
     def problem(self, name: str) -> Problem:
         """Return a problem by name; raise UnknownNameError with similar names for an unknown problem."""
@@ -257,7 +257,7 @@ def _check_parts(
     unfinished: dict[str, Unfinished],
 ) -> None:
     for measure, declared in source.measures.items():
-        for part in ("numerator", "denominator", "same_as", "reaches"):
+        for part in ("numerator", "denominator", "same_as", "expected_population"):
             wanted = getattr(declared, part)
             if wanted and wanted not in measures:
                 line = lines.get(("measures", measure, part))
@@ -270,11 +270,11 @@ def _check_parts(
 
 def _check_groups(source: Source, lines: Lines, path: Path, groups: set[str]) -> None:
     for measure, declared in source.measures.items():
-        if declared.weighed_by and declared.weighed_by not in groups:
-            line = lines.get(("measures", measure, "weighed_by"))
+        if declared.apportion_by and declared.apportion_by not in groups:
+            line = lines.get(("measures", measure, "apportion_by"))
             raise DeclarationError(
-                f"{at(path, line)}: {measure}: no source of areas has weights for the group {declared.weighed_by!r}; "
-                f"{near(declared.weighed_by, groups)}"
+                f"{at(path, line)}: {measure}: no source of areas has weights for the group {declared.apportion_by!r}; "
+                f"{near(declared.apportion_by, groups)}"
             )
 
 
@@ -299,7 +299,7 @@ def _check_asked(
         raise DeclarationError(
             f"{problem.path}: found problem name {problem.name!r}, expected lower case letters, digits and _"
         )
-    for key, asked in (("needs", problem.header.needs), ("wants", problem.header.wants)):
+    for key, asked in (("needs", problem.header.needs), ("unknowns", problem.header.unknowns)):
         for place, measure in enumerate(asked):
             if measure not in measures:
                 line = lines.get((key, measure)) or lines.get((key, place))
@@ -324,9 +324,9 @@ def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, 
     spine = "place" if problem.header.grain == "latest" else "place_period"
     for table in problem.select.tables:
         where = at(problem.path, 1 + text.count("\n", 0, offset + table.position))
-        if table.schema != problem.header.places:
+        if table.schema != problem.header.geography:
             raise DeclarationError(
-                f"{where}: found {table.schema}.{table.name}, expected a table of {problem.header.places}"
+                f"{where}: found {table.schema}.{table.name}, expected a table of {problem.header.geography}"
             )
         if table.name in SPINES and table.name != spine:
             raise DeclarationError(
@@ -336,7 +336,7 @@ def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, 
         if table.name not in SPINES and measure not in measures:
             raise DeclarationError(f"{where}: unknown measure {measure!r}; {near(measure, measures)}")
         if table.name not in SPINES and measure not in problem.measures:
-            raise DeclarationError(f"{where}: {measure} is read but not asked for; add it to needs or wants")
+            raise DeclarationError(f"{where}: {measure} is read but not asked for; add it to needs or unknowns")
     read = {table.name.removesuffix("_history") for table in problem.select.tables}
     unread = [measure for measure in problem.measures if measure not in read]
     if unread:
@@ -348,7 +348,7 @@ def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, 
         raise DeclarationError(f"{problem.path}: column {taken[0]} is reserved in every view; rename your column")
     if spine not in read:
         raise DeclarationError(
-            f"{problem.path}: the SELECT does not read {problem.header.places}.{spine}; start from that table"
+            f"{problem.path}: the SELECT does not read {problem.header.geography}.{spine}; start from that table"
         )
 
 
@@ -363,6 +363,6 @@ def _compared(source: Source, measures: dict[str, Measure]) -> tuple[str, ...]:
     """List the measures that a source's figures are compared with, in order of name."""
     told = {other for other, its in measures.items() if its.same_as in source.measures}
     for each in source.measures.values():
-        told |= {each.same_as or "", each.reaches or ""}
+        told |= {each.same_as or "", each.expected_population or ""}
         told |= {each.numerator, each.denominator or ""} if each.numerator else set()
     return tuple(sorted(told - {""}))

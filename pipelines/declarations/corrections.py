@@ -26,7 +26,7 @@ CORRECTING = ["caveats", "caveat_evidence", "expired"]
 class Correction(Declared):
     """A correction of cells of one measure and period: the action, who decided it, and why."""
 
-    do: Literal["drop", "override", "scale", "flag"] = Field(
+    action: Literal["drop", "override", "scale", "flag"] = Field(
         description="drop: the cell becomes a gap; override: `value` stands; scale: multiplied by `factor`; "
         "flag: the figure stays, with a caveat"
     )
@@ -47,8 +47,8 @@ class Correction(Declared):
     @model_validator(mode="after")
     def _given(self) -> Self:
         for do, key in (("override", "value"), ("scale", "factor")):
-            if (self.do == do) != (getattr(self, key) is not None):
-                raise ValueError(f"{key} belongs to do: {do} and to no other action; found do: {self.do}")
+            if (self.action == do) != (getattr(self, key) is not None):
+                raise ValueError(f"{key} belongs to do: {do} and to no other action; found do: {self.action}")
         return self
 
     def said(self) -> str:
@@ -122,15 +122,15 @@ def addressed(each: Correction, source: Source) -> pl.Expr:
 def _applied(cells: pl.DataFrame, each: Correction, here: pl.Expr) -> pl.DataFrame:
     same = (here & _as_expected(each)).fill_null(False)
     now = {"override": pl.lit(_figure(each.value)), "scale": (_number() * (each.factor or 1)).cast(pl.String)}
-    done = pl.concat_str(pl.lit(f"{each.do} of "), "text", pl.lit(" to "), now.get(each.do, pl.lit("no figure")),
-                         pl.lit(f" {each.said()}"))  # fmt: skip
-    told = pl.lit(f"flagged {each.said()}") if each.do == "flag" else done
+    to = now.get(each.action, pl.lit("no figure"))
+    done = pl.concat_str(pl.lit(f"{each.action} of "), "text", pl.lit(" to "), to, pl.lit(f" {each.said()}"))
+    told = pl.lit(f"flagged {each.said()}") if each.action == "flag" else done
     wanted = pl.lit(" or ".join(dict.fromkeys(_figure(text) for text in each.expected.values())))
-    gone = pl.concat_str("text", pl.lit(" came where "), wanted, pl.lit(f" was expected: the {each.do} {each.said()} "
-                         "no longer applies"))  # fmt: skip
-    drop, caveat = each.do == "drop", "flagged" if each.do == "flag" else "corrected"
+    applies = f" was expected: the {each.action} {each.said()} no longer applies"
+    gone = pl.concat_str("text", pl.lit(" came where "), wanted, pl.lit(applies))
+    drop, caveat = each.action == "drop", "flagged" if each.action == "flag" else "corrected"
     return cells.with_columns(
-        pl.when(same).then(now.get(each.do, pl.col("text"))).otherwise("text").alias("text"),
+        pl.when(same).then(now.get(each.action, pl.col("text"))).otherwise("text").alias("text"),
         pl.when(same & drop).then(pl.lit("dropped")).otherwise("fault").alias("fault"),
         pl.when(same & drop).then(told).otherwise("fault_evidence").alias("fault_evidence"),
         pl.when(same & ~pl.lit(drop)).then(pl.lit(caveat)).otherwise("caveats").alias("caveats"),

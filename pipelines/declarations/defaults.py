@@ -83,7 +83,7 @@ def publisher_of(name: str, publishers: Entries) -> dict[str, Any]:
     return publishers[max(fitting, key=len)] if fitting else {}
 
 
-_SAID_AS_FOUND = ("places", "coverage", "period_kind", "lag", "format", "alike")
+_SAID_AS_FOUND = ("geography", "coverage", "period_kind", "lag", "format", "measure_defaults")
 """Keys that a draft declares from the file itself, whatever a publisher or family declares."""
 
 
@@ -152,7 +152,7 @@ def _kind_of_period(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _alike(data: dict[str, Any]) -> dict[str, Any]:
-    told = data.get("alike")
+    told = data.get("measure_defaults")
     return told if isinstance(told, dict) else {}
 
 
@@ -204,11 +204,11 @@ class Shared(Declared):
     coverage: Annotated[tuple[Nation, ...], Listed] = Field((), description="Nations covered")
     cadence: Cadence | None = Field(None, description="How often they are published")
     lag: Age | None = Field(None, description="Usual time from the end of a period to its publication")
-    places: PlaceSystem | None = Field(None, description="Place system of the codes or names")
+    geography: PlaceSystem | None = Field(None, description="Place system of the codes or names")
     format: Format | None = Field(None, description="Format of the files")
     columns: Columns | None = Field(None, description="Which column holds what")
     period_kind: PeriodKind | None = Field(None, description="Kind of period the files speak of")
-    alike: Alike | None = Field(None, description="What their measures share")
+    measure_defaults: Alike | None = Field(None, description="What their measures share")
 
 
 def _named(value: Any) -> Any:

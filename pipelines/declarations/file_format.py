@@ -84,7 +84,7 @@ class FileShape(Declared):
     blank_rows: bool = Field(
         False, description="True where blank rows lie inside the table; else the first one after data ends it"
     )
-    where: Where = Field(
+    filter: Where = Field(
         default_factory=dict,
         description="Headings and texts: only rows that have one of the texts are read, before tidy(); "
         "the others are counted. * stands for anything",
@@ -96,8 +96,8 @@ class FileShape(Declared):
     )
     layout: Literal["long", "wide", "by_place"] = Field(
         "long",
-        description="wide: one column a period, or a measure and period (`heading`); by_place: one column a place, "
-        'whose heading is its code (`place: "*"` in `columns`) or its name (`label: "*"`)',
+        description="wide: one column a period, or a measure and period (`heading_pattern`); by_place: one column a "
+        'place, whose heading is its code (`place: "*"` in `columns`) or its name (`label: "*"`)',
     )
     columns: Columns | None = Field(
         None, description="Which column holds what; `column 3` is the third one, where it has no heading"
@@ -105,12 +105,12 @@ class FileShape(Declared):
     header: Names = Field(
         (), description="Headings of the file itself, where tidy() makes the declared columns, or none is declared"
     )
-    heading: Pattern | None = Field(
+    heading_pattern: Pattern | None = Field(
         None,
         description="For wide: regular expression of a whole heading, with `(?P<period>...)` and, of several measures, "
         "`(?P<measure>...)`, which gives the measure's `column`",
     )
-    ignore: Annotated[tuple[str, ...], Listed] = Field(
+    skip_columns: Annotated[tuple[str, ...], Listed] = Field(
         (),
         description="Headings of a wide file that are not periods, or of one by place that are not places; * stands "
         "for anything",
@@ -131,7 +131,7 @@ class FileShape(Declared):
     period_in_preamble: Pattern | None = Field(
         None, description="Regular expression with `(?P<period>...)`, found in a row above the headings"
     )
-    not_data: Annotated[tuple[str, ...], Listed] = Field(
+    skip_rows: Annotated[tuple[str, ...], Listed] = Field(
         (), description="Labels (or codes) of rows that are headings or footnotes, not data; * stands for anything"
     )
 
@@ -168,12 +168,12 @@ def _of_headings(shape: FileShape) -> None:
     twice = [name for name in named if named.count(name) > 1]
     if twice:
         raise ValueError(f"headings: found {twice[0]!r} twice; use each heading once")
-    if shape.heading and shape.layout != "wide":
-        raise ValueError("heading is for layout: wide")
-    if shape.heading and "(?P<period>" not in shape.heading:
-        raise ValueError("heading needs a group (?P<period>...)")
-    if shape.ignore and shape.layout == "long":
-        raise ValueError("ignore is for layout: wide or by_place; other columns of a long file are left alone")
+    if shape.heading_pattern and shape.layout != "wide":
+        raise ValueError("heading_pattern is for layout: wide")
+    if shape.heading_pattern and "(?P<period>" not in shape.heading_pattern:
+        raise ValueError("heading_pattern needs a group (?P<period>...)")
+    if shape.skip_columns and shape.layout == "long":
+        raise ValueError("skip_columns is for layout: wide or by_place; other columns of a long file are left alone")
 
 
 def _of_periods(shape: FileShape) -> None:

@@ -80,7 +80,7 @@ def _rests_on(catalogue: Catalogue, name: str) -> list[str]:
 
 def _by_tables(source: Source) -> bool:
     """Return whether tables of areas or shares, rather than the register, may define a source's codes."""
-    return any(each.rsplit("_", 1)[0] in LISTED for each in (source.places or "", *source.earlier_systems))
+    return any(each.rsplit("_", 1)[0] in LISTED for each in (source.geography or "", *source.earlier_systems))
 
 
 def keys(catalogue: Catalogue, home: Path, as_of: date) -> Keys:

@@ -14,8 +14,8 @@ class Marker(Declared):
     """Meaning of a publisher's marker in a source."""
 
     status: Status = Field(description="Status the marker stands for")
-    low: float | None = Field(None, description="Least the hidden figure can be")
-    high: float | None = Field(None, description="Most the hidden figure can be")
+    lower_bound: float | None = Field(None, description="Least the hidden figure can be")
+    upper_bound: float | None = Field(None, description="Most the hidden figure can be")
 
 
 class Measure(Declared):
@@ -28,11 +28,11 @@ class Measure(Declared):
         "index, median and rank are never moved across boundaries"
     )
     column: Names = Field((), description="Heading of the column with the figures, or several it has had")
-    where: Where = Field(
+    filter: Where = Field(
         default_factory=dict,
         description="Headings and texts: the measure is in rows that have one of the texts; * stands for anything",
     )
-    counted: bool = Field(False, description="True where the figure is how many rows a place and period have")
+    count_rows: bool = Field(False, description="True where the figure is how many rows a place and period have")
     at_most: float | None = Field(
         None, description="Where the figure is 1 for what is printed up to this number, and 0 for what is above it"
     )
@@ -56,10 +56,10 @@ class Measure(Declared):
     same_as: Name | None = Field(
         None, description="Measure of another source that is the same quantity, and stands where the two differ"
     )
-    reaches: Name | None = Field(
+    expected_population: Name | None = Field(
         None, description="Measure of the people whom this one should see; a place of which it sees under half is a gap"
     )
-    weighed_by: Name | None = Field(
+    apportion_by: Name | None = Field(
         None,
         description="Group of people by whom a figure is shared out where a boundary cuts its place; a rate's "
         "denominator's if not said, else all_ages",
@@ -85,9 +85,9 @@ def measured(measure: "Measure") -> None:
         raise ValueError("a rate must declare its denominator: the measure that it is a share of")
     if measure.kind != "rate" and (measure.numerator or measure.denominator):
         raise ValueError(f"only a rate has a numerator or denominator; found kind {measure.kind}")
-    if (measure.counted or measure.at_most is not None) and measure.kind not in ADDITIVE:
-        raise ValueError(f"only a count or a stock is counted (counted, at_most); found kind {measure.kind}")
-    if measure.interval and (measure.counted or measure.at_most is not None):
-        raise ValueError("a measure whose figures are worked out from rows (counted, at_most) has no interval")
-    if measure.counted and (measure.column or measure.at_most is not None):
-        raise ValueError("a measure that counts rows (counted) has neither column nor at_most")
+    if (measure.count_rows or measure.at_most is not None) and measure.kind not in ADDITIVE:
+        raise ValueError(f"only a count or a stock is counted (count_rows, at_most); found kind {measure.kind}")
+    if measure.interval and (measure.count_rows or measure.at_most is not None):
+        raise ValueError("a measure whose figures are worked out from rows (count_rows, at_most) has no interval")
+    if measure.count_rows and (measure.column or measure.at_most is not None):
+        raise ValueError("a measure that counts rows (count_rows) has neither column nor at_most")

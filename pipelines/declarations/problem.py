@@ -81,8 +81,8 @@ class Header(Declared):
     question: str = Field(description="The question, as its owner would ask it")
     decision: str = Field(description="The decision that the answer serves")
     owner: str = Field(description="Role of the person who has to decide")
-    places: PlaceSystem = Field(description="Place system the answer is given in")
-    only: Annotated[tuple[str, ...], Listed] = Field(
+    geography: PlaceSystem = Field(description="Place system the answer is given in")
+    place_codes: Annotated[tuple[str, ...], Listed] = Field(
         (), description="Codes of the places asked about; all of the system if not said"
     )
     grain: Grain = Field(description="latest: one row a place; else one row a place and period")
@@ -90,7 +90,7 @@ class Header(Declared):
     needs: dict[Name, Annotated[Need, BeforeValidator(lambda value: {} if value is None else value)]] = Field(
         description="Measures that the question needs"
     )
-    wants: Annotated[tuple[Name, ...], Listed] = Field(
+    unknowns: Annotated[tuple[Name, ...], Listed] = Field(
         (), description="Measures asked for although nobody is known to publish them"
     )
 
@@ -98,11 +98,11 @@ class Header(Declared):
     def _asked(self) -> Self:
         if (self.grain == "latest") == bool(self.periods):
             raise ValueError("periods is required for grain month, quarter and year; grain latest has none")
-        twice = sorted(set(self.needs) & set(self.wants))
+        twice = sorted(set(self.needs) & set(self.unknowns))
         if twice:
             raise ValueError(f"{twice[0]} is both needed and wanted; keep one")
         for name, need in self.needs.items():
             aged(name, need, self.grain)
-            if need.proxy and (need.proxy == name or need.proxy not in {*self.needs, *self.wants}):
+            if need.proxy and (need.proxy == name or need.proxy not in {*self.needs, *self.unknowns}):
                 raise ValueError(f"{name}: proxy: found {need.proxy!r}, expected another requested measure")
         return self

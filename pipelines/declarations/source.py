@@ -55,12 +55,12 @@ class Source(FileShape):
     )
     private: bool = Field(False, description="True for figures that stay out of every output until they are released")
     released: bool = Field(False, description="True where the keeper of a private source has released it")
-    holder: str | None = Field(None, description="Who could supply what is missing; the publisher if not said")
-    ask: str | None = Field(None, description="What to ask the holder for")
+    data_owner: str | None = Field(None, description="Who could supply what is missing; the publisher if not said")
+    request: str | None = Field(None, description="What to ask the holder for")
     provides: Provides = Field("observation", description="Which conformed table the source fills")
     cadence: Cadence = Field("annual", description="How often it is published")
     lag: Age | None = Field(None, description="Usual time from the end of a period to its publication")
-    places: PlaceSystem | None = Field(None, description="Place system of the codes or names")
+    geography: PlaceSystem | None = Field(None, description="Place system of the codes or names")
     place: str | None = Field(None, description="Code of the one place of all figures, where no column says it")
     coverage: Annotated[tuple[Nation, ...], Listed] = Field(
         NATIONS, description="Nations of the United Kingdom that it covers; if not said, those not in `elsewhere`"
@@ -68,33 +68,33 @@ class Source(FileShape):
     elsewhere: dict[Nation, Elsewhere] = Field(
         default_factory=dict, description="For a nation not covered: who has the like, and where"
     )
-    lies_in: Annotated[tuple[PlaceSystem, ...], Listed] = Field(
+    nested_in: Annotated[tuple[PlaceSystem, ...], Listed] = Field(
         (), description="For areas: place systems that each small area lies in, each a column of codes"
     )
     best_fit: Annotated[tuple[PlaceSystem, ...], Listed] = Field(
-        (), description="Those of `lies_in` that are best fit: most of the small area lies there, not all"
+        (), description="Those of `nested_in` that are best fit: most of the small area lies there, not all"
     )
     weights: dict[Name, Weights] = Field(
         default_factory=dict, description="For areas: sets of weights by which figures are shared out"
     )
     shares: ShareTable | None = Field(None, description="For shares: from what, to what, and of what")
     measures: dict[Name, Measure] = Field(default_factory=dict, description="Measures in the file")
-    alike: Alike | None = Field(None, description="What every measure says that does not say otherwise")
+    measure_defaults: Alike | None = Field(None, description="What every measure says that does not say otherwise")
     markers: dict[str, Annotated[Marker, BeforeValidator(_marker)]] = Field(
         default_factory=dict, description="The publisher's markers and what each means"
     )
-    combined: Annotated[tuple[Names, ...], Listed] = Field(
+    published_together: Annotated[tuple[Names, ...], Listed] = Field(
         (), description="Places published together, the one figure repeated under each code"
     )
     totals: dict[str, str] = Field(default_factory=dict, description="Labels of totals, and their codes")
     unallocated: Annotated[tuple[str, ...], Listed] = Field((), description="Labels of rows that belong to no place")
     returns: Returns | None = Field(None, description="That each place makes a return of its own, and who should")
-    adding: Adding | None = Field(None, description="What adds to what in the file")
+    additivity: Adding | None = Field(None, description="What adds to what in the file")
     notes: Annotated[tuple[Note, ...], Listed] = Field((), description="What a person knows about some places")
     releases: Annotated[tuple[Release, ...], Listed] = Field(
         (), description="Files that travel with the project, oldest first; a day alone stands for `released`"
     )
-    differs: dict[Nation, str] = Field(
+    not_comparable: dict[Nation, str] = Field(
         default_factory=dict, description="For a nation counted otherwise: what differs; a caveat on its figures"
     )
     breaks: Annotated[tuple[Break, ...], Listed] = Field(
@@ -112,12 +112,12 @@ class Source(FileShape):
     def system_of(self, file: str, released: date) -> str:
         """Return the geography of a release's codes."""
         release = self.release_of(file, released)
-        return (release.places if release else None) or self.places or ""
+        return (release.geography if release else None) or self.geography or ""
 
     @property
     def earlier_systems(self) -> tuple[str, ...]:
         """Geographies of releases that differ from the source's geography."""
-        told = (each.places for each in self.releases if each.places and each.places != self.places)
+        told = (each.geography for each in self.releases if each.geography and each.geography != self.geography)
         return tuple(dict.fromkeys(told))
 
     @property
@@ -145,8 +145,8 @@ class Source(FileShape):
             raise ValueError("released is for a private source; this source is not private")
         if self.private and (self.provides != "observation" or self.access != "open"):
             raise ValueError("only an open source of observations can be private")
-        if self.access != "open" and not self.ask:
-            raise ValueError(f"a source that is {self.access} must say what to ask for (ask)")
+        if self.access != "open" and not self.request:
+            raise ValueError(f"a source that is {self.access} must say what to ask for (request)")
         if self.provides == "observation":
             observes(self)
         apportions(self)
@@ -159,13 +159,13 @@ class Source(FileShape):
     def area_columns(self) -> tuple[str, ...]:
         """Columns of a table of small areas: area code, geographies, and one for each set and group of weights."""
         weights = (f"{name}__{group}" for name, each in self.weights.items() for group in each.groups)
-        return ("area_code", *self.lies_in, *weights)
+        return ("area_code", *self.nested_in, *weights)
 
     @model_validator(mode="after")
     def _markers(self) -> Self:
         for text, marker in self.markers.items():
-            if marker.status not in VALUELESS and (marker.low, marker.high) != (None, None):
-                raise ValueError(f"marker {text!r}: only a marker that hides a figure has low and high")
+            if marker.status not in VALUELESS and (marker.lower_bound, marker.upper_bound) != (None, None):
+                raise ValueError(f"marker {text!r}: only a marker that hides a figure has lower_bound and upper_bound")
         return self
 
 
@@ -175,15 +175,15 @@ EVERY = ("*",)
 
 def apportions(source: "Source") -> None:
     """Raise ValueError for keys of areas or shares in other sources, and for duplicate columns of areas."""
-    if (source.provides == "areas") != bool(source.lies_in):
-        raise ValueError("lies_in is given for a source that provides areas, and for no other")
+    if (source.provides == "areas") != bool(source.nested_in):
+        raise ValueError("nested_in is given for a source that provides areas, and for no other")
     if (source.provides == "shares") != bool(source.shares):
         raise ValueError("shares is given for a source that provides shares, and for no other")
-    if (source.weights or source.best_fit) and not source.lies_in:
+    if (source.weights or source.best_fit) and not source.nested_in:
         raise ValueError("weights and best_fit are only for a source that provides areas")
-    astray = [system for system in source.best_fit if system not in source.lies_in]
+    astray = [system for system in source.best_fit if system not in source.nested_in]
     if astray:
-        raise ValueError(f"best_fit names {astray[0]}, which is not in lies_in")
+        raise ValueError(f"best_fit names {astray[0]}, which is not in nested_in")
     twice = [name for name in source.area_columns if source.area_columns.count(name) > 1]
     if twice:
         raise ValueError(f"{twice[0]} is named twice; a table of small areas has each column once")
@@ -193,7 +193,7 @@ def observes(source: "Source") -> None:
     """Raise ValueError for a source of observations without measures, places, periods or columns."""
     if not source.measures:
         raise ValueError("a source of observations needs measures")
-    (source.adding or Adding()).see({name for name, each in source.measures.items() if each.kind in ADDITIVE})
+    (source.additivity or Adding()).see({name for name, each in source.measures.items() if each.kind in ADDITIVE})
     if source.access == "open":
         for rule in (_placed, _dated, _headed, _laid_out):
             rule(source)
@@ -201,8 +201,8 @@ def observes(source: "Source") -> None:
 
 def _placed(source: "Source") -> None:
     columns = source.columns or Columns()
-    if not source.places or not (source.columns or source.place):
-        raise ValueError("a source of observations needs columns and places")
+    if not source.geography or not (source.columns or source.place):
+        raise ValueError("a source of observations needs columns and geography")
     if bool(source.place) == bool(columns.place or columns.label):
         raise ValueError(
             "declare the column of place codes (columns.place) or of place names (columns.label); or the one place of "
@@ -233,15 +233,17 @@ def _headed(source: "Source") -> None:
 
 
 def _laid_out(source: "Source") -> None:
-    unread = [name for name, measure in source.measures.items() if not measure.column and not measure.counted]
-    several = "(?P<measure>" in (source.heading or "")
+    unread = [name for name, measure in source.measures.items() if not measure.column and not measure.count_rows]
+    several = "(?P<measure>" in (source.heading_pattern or "")
     if (source.layout == "long" or several) and unread:
         raise ValueError(f"measure {unread[0]}: column is missing; declare its heading")
     if source.layout == "wide" and not several and len(source.measures) > 1:
-        raise ValueError("a wide file of several measures needs heading, with (?P<measure>...) and (?P<period>...)")
+        raise ValueError(
+            "a wide file of several measures needs heading_pattern, with (?P<measure>...) and (?P<period>...)"
+        )
     if source.layout == "by_place" and len(source.measures) > 1:
         raise ValueError("a file with a column for each place (by_place) has one measure; declare the others apart")
     if source.layout != "long" and any(measure.interval for measure in source.measures.values()):
         raise ValueError("interval of a measure is for layout: long, where its columns stand beside the figure's")
-    if source.layout != "long" and any(measure.where or measure.counted for measure in source.measures.values()):
-        raise ValueError("where of a measure is for layout: long; here put it beside columns")
+    if source.layout != "long" and any(measure.filter or measure.count_rows for measure in source.measures.values()):
+        raise ValueError("filter of a measure is for layout: long; here put it beside columns")

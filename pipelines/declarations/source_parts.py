@@ -40,7 +40,7 @@ class Break(Declared):
 
     from_: date = Field(alias="from", description="Day from which the figures have the new meaning")
     measures: Names = Field((), description="Measures concerned; all of the source if not said")
-    places: Names = Field((), description="Codes of the places concerned, as in the file; all if not said")
+    place_codes: Names = Field((), description="Codes of the places concerned, as in the file; all if not said")
     text: str = Field(description="What changed, and where the publisher says so")
 
 
@@ -54,7 +54,7 @@ class Release(Declared):
     released: date = Field(description="Day the publisher released it")
     label: str = Field("", description="What the publisher calls the release")
     period: Period | None = Field(None, description="Period of all its figures, where the file does not say")
-    places: PlaceSystem | None = Field(None, description="Place system of its codes, where not that of the source")
+    geography: PlaceSystem | None = Field(None, description="Place system of its codes, where not that of the source")
     withdrawn: Withdrawn | None = Field(None, description="That the publisher has recalled it")
 
 
@@ -74,14 +74,14 @@ class Adding(Declared):
         """Raise ValueError for a declared sum of measures that are not counts or stocks of the source."""
         strange = sorted({name for total, parts in self.measures.items() for name in (total, *parts)} - additive)
         if strange:
-            raise ValueError(f"adding names {strange[0]}, which is no count or stock of this source")
+            raise ValueError(f"additivity names {strange[0]}, which is no count or stock of this source")
 
 
 class Returns(Declared):
     """Declaration that each place of the source makes its own return, which may be missing."""
 
-    by: str = Field(description="Who returns, in the plural: NHS trusts, councils, police forces")
-    roll: Literal["every", "seen"] = Field(
+    providers: str = Field(description="Who returns, in the plural: NHS trusts, councils, police forces")
+    expected: Literal["every", "seen"] = Field(
         "every",
         description="Who should: every place of the source's place system in the nations covered, or those seen to "
         "have returned, each from its first period on",
@@ -115,15 +115,15 @@ class Interval(Declared):
 class Note(Declared):
     """Note about places of a source, shown with their gaps."""
 
-    places: Annotated[tuple[str, ...], Listed] = Field(description="Codes as in the file")
+    place_codes: Annotated[tuple[str, ...], Listed] = Field(description="Codes as in the file")
     text: str = Field(description="What is known, and where that can be read")
 
 
 class Elsewhere(Declared):
     """Body with equivalent data for a nation that the source does not cover."""
 
-    holder: str = Field(description="Body that has it")
-    how: str = Field(description="What to do to get it")
+    data_owner: str = Field(description="Body that has it")
+    request: str = Field(description="What to do to get it")
 
 
 class Weights(Declared):
@@ -131,7 +131,7 @@ class Weights(Declared):
 
     day: date = Field(description="Day on which they were counted, or that the estimate is of")
     groups: Names = Field(min_length=1, description="Groups; each is a column `<set>__<group>`, in residents")
-    good_for: Age = Field("10 years", description="How far from that day figures may be shared out by it")
+    valid_for: Age = Field("10 years", description="How far from that day figures may be shared out by it")
 
 
 class ShareColumns(Declared):
@@ -145,10 +145,10 @@ class ShareColumns(Declared):
 class ShareTable(Declared):
     """Declaration of a table of shares: source geography, target geography, and the quantity shared."""
 
-    from_system: PlaceSystem = Field(description="Place system that is shared out")
-    to_system: PlaceSystem = Field(description="Place system that it is shared out to")
+    from_geography: PlaceSystem = Field(description="Place system that is shared out")
+    to_geography: PlaceSystem = Field(description="Place system that it is shared out to")
     day: date = Field(description="Last day of the period that the shares were measured in")
-    what: str = Field(description="What the shares are of, in plain words")
+    description: str = Field(description="What the shares are of, in plain words")
     columns: ShareColumns = Field(description="Which column holds what")
     tolerance: float = Field(
         0.000001, ge=0, lt=1, description="How far from 1 the shares of one code may add, for rounding"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pipelines.core.errors import DeclarationError, HarmfulError, at, near
 from pipelines.core.limits import YAML_BYTES, YAML_DEPTH, YAML_NODES
 from pipelines.core.visible import has_unseen
+from pipelines.declarations.renamed_keys import new_name
 
 T = TypeVar("T", bound=BaseModel)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -104,8 +105,18 @@ def validate(model: type[T], data: Any, lines: Lines, path: Path) -> T:
     try:
         return model.model_validate(data if data is not None else {})
     except ValidationError as error:
-        complaints = [_complaint(model, problem, lines, path) for problem in error.errors()]
+        problems = error.errors()
+        renamed = [problem for problem in problems if _renamed(model, problem)]
+        complaints = [_complaint(model, problem, lines, path) for problem in renamed or problems]
         raise DeclarationError("\n".join(dict.fromkeys(complaints))) from error
+
+
+def _renamed(model: type[BaseModel], problem: Any) -> str | None:
+    """Return the new name of an unknown key, if it is an old key: what its absence causes is not reported beside it."""
+    if problem["type"] != "extra_forbidden":
+        return None
+    *where, key = problem["loc"]
+    return new_name(str(key), fields_at(model, tuple(where)))
 
 
 def _complaint(model: type[BaseModel], problem: Any, lines: Lines, path: Path) -> str:
@@ -113,7 +124,9 @@ def _complaint(model: type[BaseModel], problem: Any, lines: Lines, path: Path) -
     while where not in lines:
         where = where[:-1]
     key = ".".join(str(part) for part in where) or "the file"
-    if problem["type"] == "extra_forbidden":
+    if new := _renamed(model, problem):
+        what = f"this key is now {new}; rename it"
+    elif problem["type"] == "extra_forbidden":
         # YAML reads the text after a comma within braces as a key, even where a person meant one text.
         unquoted = "; within { }, put a text with a comma in quotes" if " " in str(where[-1]) else ""
         what = f"unknown key; {near(str(where[-1]), fields_at(model, where[:-1]))}{unquoted}"

@@ -62,16 +62,16 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
     def make() -> tuple[pl.DataFrame, ...]:
         problem = project.catalogue.problems[name]
         places = register_places(project)
-        system = place_system(project, problem.header.places).places
+        system = place_system(project, problem.header.geography).places
         placed, aside, lost = placed_slices(project, problem, places, set(system["place_code"]))
         cells = stood_in(typed_cells(problem, project.catalogue, system, placed, aside, project.as_of), problem)
-        beside = neighbours_in(project, problem.header.places)
+        beside = neighbours_in(project, problem.header.geography)
         breaks = cliffs(cells, beside, project.catalogue.measures)
         cells = with_cliffs(cells, breaks)
         judged = verdicts(cells, problem.header, people_in(project, problem)[0])
         refuse_other_periods(problem, project.catalogue, cells)
         view = shown(answer(problem, system, cells, placed), judged, problem)
-        return cells, view, judged, of_problem([lost], name, problem.header.places), breaks
+        return cells, view, judged, of_problem([lost], name, problem.header.geography), breaks
 
     return cached_tables(project.home, ANSWERED, name, key, make, rests_on(project.catalogue, [name]))[0]
 
@@ -101,13 +101,15 @@ def placed_slices(
     system = places.register.filter(pl.col("place_code").is_in(sorted(target))).unique("place_code", keep="last")
     for name in catalogue.sources_of(problem):
         source = catalogue.sources[name]
-        if name not in catalogue.observing() or not source.places:
+        if name not in catalogue.observing() or not source.geography:
             continue
         seen = observe_source(project, name)
         asked = seen.observation.filter(pl.col("measure").is_in(list(problem.measures)))
         observation = cautioned_by(asked, disagreements(project, name, asked))
-        for of, mine in _by_system(observation, source.places):
-            moved, gone = _moved(project, problem, source.model_copy(update={"places": of}), mine, places, target, held)
+        for of, mine in _by_system(observation, source.geography):
+            moved, gone = _moved(
+                project, problem, source.model_copy(update={"geography": of}), mine, places, target, held
+            )
             lost.append(gone)
             told = wider_gaps(conformed(moved, PLACED), seen.total, system, of)
             placed.append(withheld(told, catalogue.measures))
@@ -129,7 +131,7 @@ def _moved(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """Map one source's observations in one place system to some places; return PLACED and LOSS."""
     measures = project.catalogue.measures
-    found = links(places, place_system(project, source.places or "").places["place_code"].to_list(), target)
+    found = links(places, place_system(project, source.geography or "").places["place_code"].to_list(), target)
     parts = roll(found)
     shared = _shared(project, problem, source, observation, places, found, target, held)
     if shared is None:
@@ -148,7 +150,7 @@ def _shared(
 
     Returns PLACED and LOSS.
     """
-    system = source.places or ""
+    system = source.geography or ""
     whole = [code for code, reach in found.items() if len(reach.codes) == 1]
     own = place_system(project, system).places["place_code"]
     if len(whole) == len(own) or observation.is_empty():
@@ -158,7 +160,7 @@ def _shared(
     moved, lost = [], []
     for group, day, slices in _by_weights(current, held, project):
         try:
-            drawn = build_crosswalk(held, system, problem.header.places, group, day, frozenset(target))
+            drawn = build_crosswalk(held, system, problem.header.geography, group, day, frozenset(target))
         except UnknownNameError:
             gone = whole_losses(current, set(), project.catalogue.measures)
             return nowhere(current, sorted(target), system), gone
@@ -193,7 +195,9 @@ def denominators(project: Project, source: Source) -> pl.DataFrame:
     wanted = sorted({measure.denominator for measure in source.measures.values() if measure.denominator})
     owners = sorted({catalogue.measure_source[each] for each in wanted} & set(catalogue.observing()))
     held = [
-        observe_source(project, each).observation for each in owners if catalogue.sources[each].places == source.places
+        observe_source(project, each).observation
+        for each in owners
+        if catalogue.sources[each].geography == source.geography
     ]
     found = pl.concat([empty(OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order")), *held])
     return newest(found.filter(pl.col("measure").is_in(wanted)))

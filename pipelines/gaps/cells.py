@@ -282,18 +282,18 @@ def remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
     told = REASONS[reason]
     elsewhere = next((found for name, found in source.elsewhere.items() if name == nation), None)
     if reason == "nation_not_covered" and elsewhere:
-        return elsewhere.holder, elsewhere.how
+        return elsewhere.data_owner, elsewhere.request
     # A source declares what to ask for where it is not open, or covers some places only.
-    of_some = reason == "not_returned" and source.ask
+    of_some = reason == "not_returned" and source.request
     if of_some or (source.access != "open" and reason != "nation_not_covered"):
-        return source.holder or source.publisher, source.ask or told.remedy
+        return source.data_owner or source.publisher, source.request or told.remedy
     if reason == "not_open":
         ask = "Ask for permission to publish it, then declare released: true; or ask for publishable figures."
-        return source.holder or source.publisher, source.ask or ask
+        return source.data_owner or source.publisher, source.request or ask
     if reason == "fetch_failed" and source.key:
         return told.holder, f"Set {source.key} to your API key for the service, then refresh the source."
     how = told.remedy if source.fetched else told.remedy.replace("Refresh the source", _BY_HAND)
-    return told.holder.replace("the publisher", source.holder or source.publisher), how
+    return told.holder.replace("the publisher", source.data_owner or source.publisher), how
 
 
 def _with_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
@@ -301,7 +301,7 @@ def _with_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     for name, source in catalogue.sources.items():
         for note in source.notes:
             about = (pl.col("source") == name) & pl.col("reason").is_not_null()
-            named = pl.any_horizontal(pl.col("parts").str.contains(code, literal=True) for code in note.places)
+            named = pl.any_horizontal(pl.col("parts").str.contains(code, literal=True) for code in note.place_codes)
             text = pl.format("{}. {}", "evidence", pl.lit(note.text))
             cells = cells.with_columns(pl.when(about & named).then(text).otherwise("evidence").alias("evidence"))
     return cells

@@ -16,14 +16,15 @@ SUFFIX = ".costs.yaml"
 class Cost(Declared):
     """Cost of one kind of request; a key that is omitted matches every request."""
 
-    holder: str | None = Field(None, description="Data owner to ask, as `commonground plan` names it")
+    data_owner: str | None = Field(None, description="Data owner to ask, as `commonground plan` names it")
     measure: Name | None = Field(None, description="Measure to ask for")
     reason: str | None = Field(None, description="Reason why the measure is missing")
     cost: float = Field(ge=0, description="Cost of the request, in `unit`")
 
     def fits(self, request: dict[str, str]) -> bool:
         """Return whether a request is of this kind."""
-        return all(getattr(self, key) in (None, request[key]) for key in ("holder", "measure", "reason"))
+        asked = ((self.data_owner, "holder"), (self.measure, "measure"), (self.reason, "reason"))
+        return all(wanted in (None, request[column]) for wanted, column in asked)
 
 
 class Costs(Declared):
@@ -34,7 +35,7 @@ class Costs(Declared):
     costs: Annotated[tuple[Cost, ...], Listed] = Field(
         (), description="Costs; the first line that matches a request applies"
     )
-    otherwise: float | None = Field(
+    default_cost: float | None = Field(
         None, ge=0, description="Cost of a request that no line matches; an error if omitted and needed"
     )
 
@@ -46,7 +47,7 @@ class Priced(NamedTuple):
     path: Path | None
 
 
-EACH_ONE = Priced(Costs(unit="requests", otherwise=1.0), None)
+EACH_ONE = Priced(Costs(unit="requests", default_cost=1.0), None)
 """Where no costs are declared, every request costs one."""
 
 
@@ -68,13 +69,13 @@ def priced(requests: pl.DataFrame, said: Priced) -> pl.DataFrame:
     rows = requests.select("holder", "measure", "reason").to_dicts()
     found = [next((each for each in said.costs.costs if each.fits(row)), None) for row in rows]
     for row, line in zip(rows, found, strict=True):
-        if line is None and said.costs.otherwise is None:
+        if line is None and said.costs.default_cost is None:
             raise CommongroundError(
                 f"{said.path}: no line matches the request to {row['holder']} for {row['measure']} "
-                f"({row['reason']}); add one, or set otherwise: to the cost of other requests"
+                f"({row['reason']}); add one, or set default_cost: to the cost of other requests"
             )
     _see_names(said, requests)
-    prices = [line.cost if line else said.costs.otherwise for line in found]
+    prices = [line.cost if line else said.costs.default_cost for line in found]
     return requests.with_columns(pl.Series("cost", prices, dtype=pl.Float64))
 
 
@@ -82,8 +83,8 @@ def _see_names(said: Priced, requests: pl.DataFrame) -> None:
     """Raise CommongroundError where a line names a data owner to whom no request goes."""
     holders = requests["holder"].unique().to_list()
     for each in said.costs.costs:
-        if holders and each.holder is not None and each.holder not in holders:
+        if holders and each.data_owner is not None and each.data_owner not in holders:
             raise CommongroundError(
-                f"{said.path}: no request goes to {each.holder!r}; {near(each.holder, holders)}; correct or delete "
-                "the line"
+                f"{said.path}: no request goes to {each.data_owner!r}; {near(each.data_owner, holders)}; "
+                "correct or delete the line"
             )

@@ -39,12 +39,13 @@ class Chosen(NamedTuple):
 
 def asked_places(problem: Problem, places: pl.DataFrame) -> pl.DataFrame:
     """Select the problem's places (schema.PLACE): all of its system, or the ones it names."""
-    only = problem.header.only
+    only = problem.header.place_codes
     codes = places["place_code"].to_list()
     strange = [code for code in only if code not in codes]
     if strange:
         raise DeclarationError(
-            f"{problem.path}: only: {strange[0]} is not a place in {problem.header.places}; {near(strange[0], codes)}"
+            f"{problem.path}: place_codes: {strange[0]} is not a place in {problem.header.geography}; "
+            f"{near(strange[0], codes)}"
         )
     return places.filter(pl.col("place_code").is_in(list(only))) if only else places
 
@@ -60,7 +61,7 @@ def grid(problem: Problem, places: pl.DataFrame, periods: list[Span]) -> pl.Data
     measures = pl.DataFrame(
         {
             "measure": list(problem.measures),
-            "need": ["needed"] * len(problem.header.needs) + ["wanted"] * len(problem.header.wants),
+            "need": ["needed"] * len(problem.header.needs) + ["wanted"] * len(problem.header.unknowns),
         }
     )
     spans = pl.DataFrame(periods, schema={"period_start": pl.Date, "period_end": pl.Date}, orient="row")

@@ -22,11 +22,11 @@ def returned(project: Project, name: str) -> pl.DataFrame:
     key = hashed(code_key("gaps"), made_from[name], people_key)
 
     def make() -> pl.DataFrame:
-        seen, own = observe_source(project, name), place_system(project, source.places or "").places
+        seen, own = observe_source(project, name), place_system(project, source.geography or "").places
         # Who was due is told by the source's own places: releases of other times have others.
-        own_codes = pl.col("place_system") == source.places
+        own_codes = pl.col("place_system") == source.geography
         nobody = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
-        people = people_of(project, counting, source.places or "") if counting else nobody
+        people = people_of(project, counting, source.geography or "") if counting else nobody
         change = register_places(project).changes
         return count_returns(seen.observation.filter(own_codes), seen.doubt, source, own, people, change)
 

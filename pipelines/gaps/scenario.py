@@ -42,8 +42,8 @@ def rehearse(project: Project, problem: Problem, scenario: Scenario, path: Path)
     """
     held = planned(geography(project, register_places(project)), scenario, path)
     of = _councils(held, scenario)
-    asked = problem._replace(header=problem.header.model_copy(update={"only": ()}))
-    then = asked._replace(header=asked.header.model_copy(update={"places": scenario.system}))
+    asked = problem._replace(header=problem.header.model_copy(update={"place_codes": ()}))
+    then = asked._replace(header=asked.header.model_copy(update={"geography": scenario.system}))
     sides = []
     for side, moved in (("now", asked), ("then", then)):
         system = _side(held.places.register, scenario, of, side)
@@ -59,7 +59,7 @@ def rehearse(project: Project, problem: Problem, scenario: Scenario, path: Path)
 def _councils(held: Geography, scenario: Scenario) -> dict[str, str]:
     """Name the council to come of each district and of itself; those of a district that is cut, one after the other."""
     names = {new.code: new.name for new in scenario.new}
-    drawn = build_crosswalk(held, scenario.places, scenario.system, target=frozenset(names))
+    drawn = build_crosswalk(held, scenario.geography, scenario.system, target=frozenset(names))
     there = drawn.drop_nulls(["from_code", "to_code"]).sort("from_code", "to_code")
     told = there.group_by("from_code").agg(pl.col("to_code").replace_strict(names).str.join(AND))
     return {**dict(told.iter_rows()), **names}
@@ -68,7 +68,7 @@ def _councils(held: Geography, scenario: Scenario) -> dict[str, str]:
 def _side(register: pl.DataFrame, scenario: Scenario, of: dict[str, str], side: str) -> pl.DataFrame:
     """Give the places of one side: the districts of now, or the councils to come."""
     if side == "now":
-        return system_places(register, scenario.places).filter(pl.col("place_code").is_in(list(of)))
+        return system_places(register, scenario.geography).filter(pl.col("place_code").is_in(list(of)))
     return register.filter(pl.col("place_code").is_in([new.code for new in scenario.new]))
 
 

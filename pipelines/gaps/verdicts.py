@@ -64,7 +64,9 @@ def verdicts(cells: pl.DataFrame, header: Header, people: pl.DataFrame) -> pl.Da
 def weighed(cells: pl.DataFrame, header: Header) -> pl.DataFrame:
     """Tell of each cell that counts for the verdict whether it blocks or weighs on it, and why."""
     counted = cells.filter(pl.col("need") == ("needed" if header.needs else "wanted"))
-    essential = [name for name, need in header.needs.items() if need.essential] if header.needs else list(header.wants)
+    essential = (
+        [name for name, need in header.needs.items() if need.essential] if header.needs else list(header.unknowns)
+    )
     asked = (pl.col("reason") != "not_applicable").fill_null(True)
     missing = pl.col("reason").is_not_null() & asked
     heavy = pl.col("caveats").str.split(",").list.set_difference(sorted(LIGHT)).list.sort().list.join(" and ")

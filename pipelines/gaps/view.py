@@ -66,7 +66,7 @@ def keys(problem: Problem) -> list[str]:
 def _prepare(
     con: duckdb.DuckDBPyConnection, problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame
 ) -> None:
-    schema = problem.header.places
+    schema = problem.header.geography
     con.execute(f"create schema {schema}")
     spans = cells.select("place_code", "period_start", "period_end").unique()
     spine = places.join(spans, on="place_code", how="inner").sort("place_code", "period_start")

@@ -14,7 +14,7 @@ from pipelines.geography.systems import System, listed, registered
 def parent_table(project: Project) -> pl.DataFrame:
     """Give what the places lie in that problems ask about (PARENT), or the table made before from the same tables."""
     made_from = keys(project.catalogue, project.home, project.as_of)
-    asked = sorted({problem.header.places for problem in project.catalogue.problems.values()})
+    asked = sorted({problem.header.geography for problem in project.catalogue.problems.values()})
     key = hashed(made_from.places, *made_from.apportioning.values(), *asked)
 
     def make() -> pl.DataFrame:
@@ -53,4 +53,4 @@ def _listed(project: Project, places: Places, system: str) -> System:
 def systems_of(project: Project, name: str) -> list[System]:
     """Give the place systems of a source's codes: its own, then those of its releases that are of others."""
     source = project.catalogue.sources[name]
-    return [place_system(project, each) for each in (source.places or "", *source.earlier_systems)]
+    return [place_system(project, each) for each in (source.geography or "", *source.earlier_systems)]

@@ -35,7 +35,15 @@ def shares_of(table: pl.DataFrame, name: str, source: Source, held: Snapshot) ->
     """Put a table of shares that has been read together with what its declaration and release say of it."""
     told = _told(source)
     return Shares(
-        name, told.from_system, told.to_system, told.day, told.what, table, held.released, held.label, held.sha256
+        name,
+        told.from_geography,
+        told.to_geography,
+        told.day,
+        told.description,
+        table,
+        held.released,
+        held.label,
+        held.sha256,
     )
 
 
@@ -63,8 +71,8 @@ def read_shares(raw: pl.DataFrame, name: str, source: Source, held: Snapshot, re
         pair = " to ".join(twice.row(0)[:2])
         raise UnreadableError(f"{file}: found {pair} twice, expected one row for each pair")
     _refuse_sums(table, told.tolerance, file)
-    refuse_codes(table["from_code"], told.from_system, register, file)
-    refuse_codes(table["to_code"], told.to_system, register, file)
+    refuse_codes(table["from_code"], told.from_geography, register, file)
+    refuse_codes(table["to_code"], told.to_geography, register, file)
     return shares_of(table, name, source, held)
 
 

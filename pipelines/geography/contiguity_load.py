@@ -40,7 +40,7 @@ def boundaries(project: Project, kind: str = "lad") -> dict[str, Any] | None:
 def _drawn(project: Project) -> dict[str, str]:
     """Give the sources of boundaries, and the place system of each."""
     sources = project.catalogue.sources
-    return {name: sources[name].places or "lad" for name in project.catalogue.providing("boundary")}
+    return {name: sources[name].geography or "lad" for name in project.catalogue.providing("boundary")}
 
 
 @lru_cache(maxsize=2)
@@ -84,7 +84,7 @@ def _held(project: Project) -> Held:
 
 def _systems(project: Project) -> set[str]:
     """Name the place systems that problems are about, or that boundaries are of."""
-    return {problem.header.places for problem in project.catalogue.problems.values()} | set(_drawn(project).values())
+    return {problem.header.geography for problem in project.catalogue.problems.values()} | set(_drawn(project).values())
 
 
 def neighbours_in(project: Project, system: str, held: Held | None = None) -> pl.DataFrame:

@@ -38,7 +38,7 @@ def _planned(code: str) -> str:
 class Parts(Declared):
     """Parts of districts that are cut: wards, LSOAs, or other areas that small areas lie in."""
 
-    system: PlaceSystem = Field(description="Place system of the codes, as ward_2024 or lsoa_2021")
+    geography: PlaceSystem = Field(description="Place system of the codes, as ward_2024 or lsoa_2021")
     codes: Names = Field(min_length=1, description="Codes of the parts that would go to this council")
 
 
@@ -47,7 +47,7 @@ class NewPlace(Declared):
 
     code: Annotated[str, AfterValidator(_planned)] = Field(description="Made-up code, starting with PLAN-")
     name: str = Field(description="Its name")
-    of: Names = Field((), description="Codes of the districts it takes over whole")
+    districts: Names = Field((), description="Codes of the districts it takes over whole")
     parts: Annotated[tuple[Parts, ...], Field(strict=False)] = Field((), description="Parts of districts that are cut")
     shares: dict[str, float] = Field({}, description="Share of its people, 0 to 1, of each district cut by the plan")
 
@@ -58,7 +58,7 @@ class Scenario(Declared):
     title: str = Field(description="What would happen, in one line")
     plan: str = Field(description="Where the plan can be read")
     day: date = Field(description="Day on which the new councils would start")
-    places: PlaceSystem = Field(description="Place system of the districts named")
+    geography: PlaceSystem = Field(description="Place system of the districts named")
     replaces: str = Field(description="Code of the county whose districts would all go, or of one district")
     new: Annotated[tuple[NewPlace, ...], Field(min_length=1, strict=False)] = Field(description="The councils to come")
 
@@ -103,7 +103,7 @@ def planned(held: Geography, scenario: Scenario, path: Path) -> Geography:
     day, of another county, in two councils or left out, where councils are made of each other, or where shares do
     not add to 1.
     """
-    districts = system_places(held.places.register, scenario.places)
+    districts = system_places(held.places.register, scenario.geography)
     names = dict(districts.select("place_code", "place_name").iter_rows())
     mine = (pl.col("parent_code") == scenario.replaces) | (pl.col("place_code") == scenario.replaces)
     plan = _Map(scenario, path, names, districts.filter(mine)["place_code"].to_list())
@@ -117,21 +117,21 @@ def planned(held: Geography, scenario: Scenario, path: Path) -> Geography:
 def _see_councils(plan: _Map, districts: pl.DataFrame) -> None:
     scenario = plan.scenario
     if not plan.going:
-        raise plan.refuse(f"replaces: {scenario.replaces} has no districts in {scenario.places}, and is none")
+        raise plan.refuse(f"replaces: {scenario.replaces} has no districts in {scenario.geography}, and is none")
     same = [code for code, times in Counter(new.code for new in scenario.new).items() if times > 1]
     if same:
         raise plan.refuse(f"the code {same[0]} stands for two councils")
     for new in scenario.new:
-        if not (new.of or new.parts or new.shares):
+        if not (new.districts or new.parts or new.shares):
             raise plan.refuse(f"{new.code} is made of nothing; name its districts under of, parts or shares")
         _see_no_circle(plan, new.code)
     if scenario.day - timedelta(days=1) <= districts["valid_from"].max():  # type: ignore[operator]
-        raise plan.refuse(f"day {scenario.day} is not after the districts of {scenario.places} began")
+        raise plan.refuse(f"day {scenario.day} is not after the districts of {scenario.geography} began")
 
 
 def _see_no_circle(plan: _Map, code: str) -> None:
     made_of = {
-        new.code: [each for each in (*new.of, *new.shares) if _CODE.fullmatch(each)] for new in plan.scenario.new
+        new.code: [each for each in (*new.districts, *new.shares) if _CODE.fullmatch(each)] for new in plan.scenario.new
     }
     chain = [code]
     while made_of.get(chain[-1]):
@@ -144,13 +144,13 @@ def _see_no_circle(plan: _Map, code: str) -> None:
 
 def _see_districts(plan: _Map, register: pl.DataFrame) -> None:
     """Refuse districts that are none of the system, or not of what is replaced, and shares that do not add up."""
-    whole = [code for new in plan.scenario.new for code in new.of]
+    whole = [code for new in plan.scenario.new for code in new.districts]
     shares = [(code, share) for new in plan.scenario.new for code, share in new.shares.items()]
     for code in (*whole, *(code for code, _ in shares)):
         if code not in plan.names:
             known = code in set(register["place_code"])
             hint = f"it is {vintage(code, register)}" if known else near(code, plan.names)
-            raise plan.refuse(f"{code} is no place of {plan.scenario.places}; {hint}")
+            raise plan.refuse(f"{code} is no place of {plan.scenario.geography}; {hint}")
     others = [code for code in (*whole, *(code for code, _ in shares)) if code not in plan.going]
     if others:
         raise plan.refuse(f"{plan.named(others)} is no district of {plan.scenario.replaces}")
@@ -173,13 +173,13 @@ class _Cut(NamedTuple):
 
 def _cut_by_areas(plan: _Map, held: Geography) -> _Cut:
     """Tell which council each small area of the districts that are cut would go to."""
-    systems = sorted({part.system for new in plan.scenario.new for part in new.parts})
+    systems = sorted({part.geography for new in plan.scenario.new for part in new.parts})
     if not systems:
         return _Cut((), None, None)
     if any(new.shares for new in plan.scenario.new):
         raise plan.refuse("districts are cut by parts and by shares; a plan cuts all of its districts one way")
     areas = next((each for each in held.areas if set(systems) <= set(each.systems)), None)
-    lies = membership(areas, held.places, plan.scenario.places) if areas else None
+    lies = membership(areas, held.places, plan.scenario.geography) if areas else None
     if areas is None or lies is None:
         known = sorted({name for each in held.areas for name in each.systems})
         raise plan.refuse(f"parts: no small areas are held by {' and '.join(systems)}; {near(systems[0], known)}")
@@ -189,28 +189,28 @@ def _cut_by_areas(plan: _Map, held: Geography) -> _Cut:
             table = _given(plan, areas, table, new.code, part)
     cut = table.filter(pl.col("council").is_not_null())["district"].unique().sort()
     _see_whole(plan, table.filter(pl.col("district").is_in(cut.implode())), systems[0])
-    whole = {code: new.code for new in plan.scenario.new for code in new.of}
+    whole = {code: new.code for new in plan.scenario.new for code in new.districts}
     council = pl.coalesce("council", pl.col("district").replace_strict(whole, default=None, return_dtype=pl.String))
     return _Cut(tuple(cut), areas, table.select(council).to_series())
 
 
 def _given(plan: _Map, areas: Areas, table: pl.DataFrame, council: str, part: Parts) -> pl.DataFrame:
     """Give the small areas of some parts to a council."""
-    known = set(table[part.system].drop_nulls())
+    known = set(table[part.geography].drop_nulls())
     strange = [code for code in part.codes if code not in known]
     if strange:
         elsewhere = [name for name in areas.systems if strange[0] in set(areas.table[name].drop_nulls())]
         hint = f"it is a code of {' and '.join(elsewhere)}" if elsewhere else near(strange[0], known)
-        raise plan.refuse(f"{strange[0]} is no place of {part.system}; {hint}")
-    inside = pl.col(part.system).is_in(part.codes)
+        raise plan.refuse(f"{strange[0]} is no place of {part.geography}; {hint}")
+    inside = pl.col(part.geography).is_in(part.codes)
     away = table.filter(inside, ~pl.col("district").is_in(plan.going).fill_null(False))
     if away.height:
-        code, district = away.select(part.system, "district").row(0)
+        code, district = away.select(part.geography, "district").row(0)
         raise plan.refuse(f"{code} lies in {plan.named([district or 'no district'])}, not of {plan.scenario.replaces}")
     twice = table.filter(inside, pl.col("council").is_not_null())
     repeated = [code for code, times in Counter(part.codes).items() if times > 1]
     if twice.height or repeated:
-        code = repeated[0] if repeated else twice[part.system][0]
+        code = repeated[0] if repeated else twice[part.geography][0]
         raise plan.refuse(f"{code} is named twice; a part of a district can go to one council only")
     return table.with_columns(pl.when(inside).then(pl.lit(council)).otherwise("council").alias("council"))
 
@@ -229,7 +229,9 @@ def _see_whole(plan: _Map, cut: pl.DataFrame, system: str) -> None:
 
 def _see_all_once(plan: _Map, cut: set[str]) -> None:
     new = plan.scenario.new
-    ways = Counter([*(code for each in new for code in each.of), *{code for each in new for code in each.shares}, *cut])
+    ways = Counter(
+        [*(code for each in new for code in each.districts), *{code for each in new for code in each.shares}, *cut]
+    )
     twice = [code for code, times in ways.items() if times > 1]
     if twice:
         raise plan.refuse(f"{plan.named(twice)} is in two councils; a district goes whole to one, or is cut one way")
@@ -244,8 +246,8 @@ def _with_plan(held: Geography, plan: _Map, cut: _Cut, districts: pl.DataFrame) 
     scenario = plan.scenario
     changes = [
         {"from_code": code, "to_code": new.code, "changed_on": scenario.day, "authority": f"Scenario: {scenario.title}",
-         "kind": "recoded" if (new.of, new.parts, new.shares) == ((code,), (), {}) else "merged"}
-        for new in scenario.new for code in new.of
+         "kind": "recoded" if (new.districts, new.parts, new.shares) == ((code,), (), {}) else "merged"}
+        for new in scenario.new for code in new.districts
     ]  # fmt: skip
     places = Places(
         pl.concat([held.places.register, _new_places(districts, plan)]),
@@ -277,5 +279,5 @@ def _declared_shares(scenario: Scenario) -> Shares:
     told = [(code, new.code, share) for new in scenario.new for code, share in new.shares.items()]
     table = pl.DataFrame(told, {"from_code": pl.String, "to_code": pl.String, "share": pl.Float64}, orient="row")
     return Shares(
-        "scenario", scenario.places, scenario.system, scenario.day, f"shares declared by {scenario.plan}", table
+        "scenario", scenario.geography, scenario.system, scenario.day, f"shares declared by {scenario.plan}", table
     )

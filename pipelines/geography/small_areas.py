@@ -61,9 +61,9 @@ def weight_column(name: str, group: str) -> str:
 
 def areas_of(table: pl.DataFrame, name: str, source: Source, held: Snapshot) -> Areas:
     """Put a table of small areas that has been read together with what its declaration and release say of it."""
-    weights = tuple(WeightSet(key, each.day, each.groups, days(each.good_for)) for key, each in source.weights.items())
+    weights = tuple(WeightSet(key, each.day, each.groups, days(each.valid_for)) for key, each in source.weights.items())
     fit = frozenset(source.best_fit)
-    return Areas(name, held.released, held.label, source.lies_in, fit, weights, table, held.sha256)
+    return Areas(name, held.released, held.label, source.nested_in, fit, weights, table, held.sha256)
 
 
 def read_areas(raw: pl.DataFrame, name: str, source: Source, held: Snapshot, register: pl.DataFrame) -> Areas:
@@ -75,12 +75,12 @@ def read_areas(raw: pl.DataFrame, name: str, source: Source, held: Snapshot, reg
     """
     refuse_without(raw, source.area_columns, held.file)
     _refuse_areas(raw, held.file)
-    codes = [text(column).alias(column) for column in (AREA, *source.lies_in)]
-    weights = [column for column in source.area_columns if column not in (AREA, *source.lies_in)]
+    codes = [text(column).alias(column) for column in (AREA, *source.nested_in)]
+    weights = [column for column in source.area_columns if column not in (AREA, *source.nested_in)]
     for column in weights:
         _refuse_weights(raw, column, held.file)
     table = raw.select(*codes, *(text(column).cast(pl.Float64) for column in weights))
-    for system in source.lies_in:
+    for system in source.nested_in:
         refuse_codes(table[system], system, register, held.file)
     return areas_of(table.sort(AREA), name, source, held)
 

@@ -22,10 +22,10 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
 
     def make() -> pl.DataFrame:
         source, places, seen = project.catalogue.sources[name], register_places(project), observe_source(project, name)
-        own = place_system(project, source.places or "").places
+        own = place_system(project, source.geography or "").places
         covered = own.filter(pl.col("nation").is_in(list(source.coverage)))
         # Releases of other times have other places: their totals are of those.
-        own_codes = pl.col("place_system") == source.places
+        own_codes = pl.col("place_system") == source.geography
         return reconciled(seen.observation.filter(own_codes), seen.total, source, members(covered), places)
 
     return cached(project.home, "reconciliation", name, key, make)

@@ -16,7 +16,7 @@ def cautioned(cells: pl.DataFrame, source: Source, snapshot: Snapshot) -> pl.Dat
     for each in source.breaks:
         text = f"from {each.from_} on: {each.text}"
         cells = with_caveat(cells, _touched(each), "definition_break", text)
-    for nation, text in source.differs.items():
+    for nation, text in source.not_comparable.items():
         of_it = pl.col("place_code").str.starts_with(NATION_LETTER[nation]).fill_null(False)
         cells = with_caveat(cells, of_it, "not_comparable", f"{nation} is counted otherwise: {text}")
     return cells
@@ -43,7 +43,7 @@ def _added(column: str, text: str | pl.Expr, separator: str) -> pl.Expr:
 def _touched(each: Break) -> pl.Expr:
     """Tell the cells a break touches: those whose period ends on its day or later."""
     touched = pl.col("period_end") >= each.from_
-    for column, wanted in (("measure", each.measures), ("place_code", each.places)):
+    for column, wanted in (("measure", each.measures), ("place_code", each.place_codes)):
         touched = touched & pl.col(column).is_in(list(wanted)) if wanted else touched
     return touched.fill_null(False)
 

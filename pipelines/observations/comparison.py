@@ -28,8 +28,8 @@ def disagreements(project: Project, name: str, observation: pl.DataFrame) -> pl.
         tables += [conflict(mine, _of(held, other)) for other in same]
         if each.numerator and each.denominator:
             tables.append(inconsistent_rate(mine, _of(held, each.numerator), _of(held, each.denominator)))
-        if each.reaches:
-            tables.append(low_reach(mine, _of(held, each.reaches)))
+        if each.expected_population:
+            tables.append(low_reach(mine, _of(held, each.expected_population)))
     return pl.concat(tables)
 
 
@@ -40,8 +40,10 @@ def _of(held: pl.DataFrame, measure: str) -> pl.DataFrame:
 def _held(project: Project, name: str, wanted: tuple[str, ...]) -> pl.DataFrame:
     catalogue = project.catalogue
     owners = sorted({catalogue.measure_source[each] for each in wanted} & set(catalogue.observing()))
-    system = catalogue.sources[name].places
-    tables = [observe_source(project, each).observation for each in owners if catalogue.sources[each].places == system]
+    system = catalogue.sources[name].geography
+    tables = [
+        observe_source(project, each).observation for each in owners if catalogue.sources[each].geography == system
+    ]
     nothing = empty(OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
     return newest(pl.concat([nothing, *tables]).filter(pl.col("measure").is_in(wanted)))
 

@@ -79,7 +79,7 @@ def _placed(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
     key = "code_text" if by_code else "place_label"
     texts = cells[key].unique().to_list()
     match = {text: _code(text, source, codes, by_code) for text in texts}
-    cells = cells.filter(~pl.col(key).is_in(matching(texts, source.not_data)))
+    cells = cells.filter(~pl.col(key).is_in(matching(texts, source.skip_rows)))
     code = pl.col(key).replace_strict({t: c for t, (c, _, _) in match.items()}, return_dtype=pl.String)
     fault = pl.col(key).replace_strict({t: f for t, (_, f, _) in match.items()}, return_dtype=pl.String)
     found = pl.col(key).replace_strict({t: e for t, (_, _, e) in match.items()}, return_dtype=pl.String)
@@ -87,7 +87,7 @@ def _placed(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
         code.alias("place_code"),
         pl.coalesce("fault", fault).alias("fault"),
         pl.coalesce("fault_evidence", found).alias("fault_evidence"),
-        pl.lit(source.places).alias("place_system"),
+        pl.lit(source.geography).alias("place_system"),
     )
 
 
@@ -106,16 +106,16 @@ def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str |
         return code, None, None
     if code and is_pseudo(code):
         return None, "unallocated", f"{code}: a code that stands for no place"
-    kind, registered = (source.places or "").rsplit("_", 1)[0], codes.ever.get(code or "")
+    kind, registered = (source.geography or "").rsplit("_", 1)[0], codes.ever.get(code or "")
     if code and registered and is_of(kind, code, registered):
-        return code, "retired_code", f"{code}: a code of another time than {source.places}"
+        return code, "retired_code", f"{code}: a code of another time than {source.geography}"
     tier = registered or (tier_of(code) if code else None)
     if code and tier and (registered or not is_of(kind, code, None)):
-        return code, "total", f"{code}: a {tier}, another tier than {source.places}"
+        return code, "total", f"{code}: a {tier}, another tier than {source.geography}"
     return (
         (text or None) if by_code else None,
         "unmatched_place",
-        f"{text or 'blank'}: no {'code' if by_code else 'name'} of {source.places}",
+        f"{text or 'blank'}: no {'code' if by_code else 'name'} of {source.geography}",
     )
 
 
@@ -143,8 +143,8 @@ def _bounded(cells: pl.DataFrame, key: str, measure: Measure) -> pl.DataFrame:
 
 def marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Give hidden cells the bounds that their marker's rule states."""
-    low = {text: marker.low for text, marker in source.markers.items()}
-    high = {text: marker.high for text, marker in source.markers.items()}
+    low = {text: marker.lower_bound for text, marker in source.markers.items()}
+    high = {text: marker.upper_bound for text, marker in source.markers.items()}
     hidden = pl.col("status").is_in(sorted(VALUELESS))
     return cells.with_columns(
         pl.when(hidden)
@@ -160,7 +160,7 @@ def marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 def _together(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Give places published together one code, so that their one figure can't be counted twice."""
-    joined = {code: "+".join(group) for group in source.combined for code in group}
+    joined = {code: "+".join(group) for group in source.published_together for code in group}
     cells = marker_bounds(cells, source)
     return cells.with_columns(pl.col("place_code").replace(joined)) if joined else cells
 

@@ -1,6 +1,6 @@
 """Bounds of hidden figures, narrowed by what the publisher's totals and a source's other measures leave of them.
 
-Only where the declaration says that they add (`adding`), and only for counts and stocks without noise that are
+Only where the declaration says that they add (`additivity`), and only for counts and stocks without noise that are
 never below zero: else nothing is sure. Places that have no row at all are unknowns as well, from nought upwards.
 """
 
@@ -45,7 +45,7 @@ def narrowed_bounds(observation: pl.DataFrame, total: pl.DataFrame, source: Sour
     families = _families(source, observation)
     if not families:
         return Narrowed(observation, nothing)
-    of_own = observation.filter(pl.col("place_system") == source.places).select(RELEASE_PERIOD).unique()
+    of_own = observation.filter(pl.col("place_system") == source.geography).select(RELEASE_PERIOD).unique()
     tying = total.join(of_own, on=RELEASE_PERIOD, how="semi")
     found = list(_slices(observation, tying, source, members(own), own["place_code"].to_list(), families))
     if not found:
@@ -62,7 +62,7 @@ def narrowed_bounds(observation: pl.DataFrame, total: pl.DataFrame, source: Sour
 
 def _families(source: Source, observation: pl.DataFrame) -> list[list[str]]:
     """Put measures together that add to each other; each that may be narrowed stands in one family."""
-    adding = source.adding
+    adding = source.additivity
     if not adding or observation.is_empty():
         return []
     negative = set(observation.filter(pl.col("value") < 0)["measure"].unique())
@@ -130,11 +130,11 @@ def _exact(source: Source, total: pl.DataFrame, family: list[str], key: tuple[ob
 
     A total that also holds rows of no place, or of a code of another time, is more than its places.
     """
-    if not source.adding or not source.adding.totals:
+    if not source.additivity or not source.additivity.totals:
         return {}
     of_slice = [pl.col(name) == value for name, value in zip(RELEASE_PERIOD, key, strict=True)]
     astray = set(total.filter(pl.col("role") != "total", *of_slice)["measure"])
-    return {name: source.adding.totals == "places" and name not in astray for name in family}
+    return {name: source.additivity.totals == "places" and name not in astray for name in family}
 
 
 def _of_places(
@@ -157,7 +157,7 @@ def _of_places(
 def _of_measures(table: _Table, source: Source) -> Iterator[Sum]:
     """Tie each measure that is a sum of others to them, place by place."""
     number = {key: n for n, key in enumerate(table.keys)}
-    for total, parts in (source.adding.measures if source.adding else {}).items():
+    for total, parts in (source.additivity.measures if source.additivity else {}).items():
         for measure, place in table.keys:
             if measure == total and all((part, place) in number for part in parts):
                 yield Sum(number[measure, place], tuple(number[part, place] for part in parts))

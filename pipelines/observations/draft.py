@@ -102,7 +102,11 @@ def _places(code: Guess | None, label: Guess | None) -> Iterator[str]:
     known = code or label
     if known:
         yield f"# {plain(known.why)}"
-    yield f"places: {known.what or 'TODO'}" if known else "places: TODO # no column has codes or names that are known"
+    yield (
+        f"geography: {known.what or 'TODO'}"
+        if known
+        else "geography: TODO # no column has codes or names that are known"
+    )
 
 
 def _columns(code: Guess | None, label: Guess | None) -> Iterator[str]:
@@ -113,7 +117,7 @@ def _columns(code: Guess | None, label: Guess | None) -> Iterator[str]:
         why = f" ({plain(label.why)})" if code else ""
         yield f"  label: {quoted(label.name)} # TODO are these the names of the places?{why}"
     if not code and not label:
-        yield "  # If all figures are of one place, give its code under place, beside places, and no label here."
+        yield "  # If all figures are of one place, give its code under place, beside geography, and no label here."
         yield "  label: TODO # no column has codes or names of places that are known"
 
 
@@ -175,7 +179,7 @@ def _wide(frame: pl.DataFrame, wide: Guess, keys: list[str], name: str) -> Itera
     yield "layout: wide"
     yield f"period_kind: {wide.what} # TODO {wide.why}: are they the periods of the figures?"
     if others:
-        yield f"ignore: {quoted(_patterns(others))} # TODO look whether these are no periods"
+        yield f"skip_columns: {quoted(_patterns(others))} # TODO look whether these are no periods"
     figures = figure_columns(frame.select(periods), [])
     bases = {each.rounding for each in figures if each.rounding}
     seen = Figures("", {}, min(bases) if bases else None, "every column of figures is of multiples of it")
@@ -192,9 +196,9 @@ def _by_place(frame: pl.DataFrame, across: Guess, strange: list[str], name: str)
     others = [each for each in strange if each not in dated]
     yield "layout: by_place # a column for each place"
     if others:
-        yield f"# TODO not known as places: {', '.join(map(plain, others))[:300]}. Put what is none under ignore."
+        yield f"# TODO not known as places: {', '.join(map(plain, others))[:300]}. Put what is none under skip_columns."
     yield "columns:"
-    yield f'  {across.name}: "*" # TODO is each column, but those of the period and under ignore, a place?'
+    yield f'  {across.name}: "*" # TODO is each column, but those of the period and under skip_columns, a place?'
     yield from _period(frame, period)
     yield "measures:"
     yield f"  {measure_names(name, [''])[0]}: {KIND}"

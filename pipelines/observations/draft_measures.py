@@ -45,7 +45,7 @@ def columns_as_measures(figures: list[Figures], name: str, roles: dict[str, Role
     elif not figures:
         listed = measure_names(f"{measure_name(name)}_listed", [""])[0]
         yield f"  {listed}: # TODO no column is mostly figures: is it a list whose rows are counted?"
-        yield "    {title: TODO, unit: TODO, kind: stock, counted: true}"
+        yield "    {title: TODO, unit: TODO, kind: stock, count_rows: true}"
     chosen = figures[:_MEASURES_AT_MOST]
     for key, each in zip(measure_names(name, [each.name for each in chosen]), chosen, strict=True):
         yield from measure_lines(
@@ -104,7 +104,7 @@ def combinations_as_measures(
     keys = measure_names(name, ["_".join(filter(None, row)) for row in shown])
     for key, row in zip(keys, shown, strict=True):
         where = dict(zip(split, row, strict=True))
-        yield f"  {key}: {{title: TODO, where: {json.dumps(where, ensure_ascii=False)}{_interval(figure, roles)}}}"
+        yield f"  {key}: {{title: TODO, filter: {json.dumps(where, ensure_ascii=False)}{_interval(figure, roles)}}}"
     if len(met) > _MEASURES_AT_MOST:
         yield f"  # and {len(met) - _MEASURES_AT_MOST:,} more combinations"
 
@@ -129,7 +129,7 @@ KIND = "# kind: count or stock if it may be summed over places, rate with its de
 
 
 def _alike(more: str) -> Iterator[str]:
-    yield f"alike: {{unit: TODO, kind: index{more}}} {KIND}"
+    yield f"measure_defaults: {{unit: TODO, kind: index{more}}} {KIND}"
 
 
 def measure_lines(key: str, figure: str, figures: Figures, asked: str, alike: bool = False) -> Iterator[str]:

@@ -81,7 +81,7 @@ class Manner(NamedTuple):
 
 def codes_for(source: Source, places: Places, names: Path, system: System | None = None) -> Codes:
     """Gather what is known of places for reading a source; its place system is the register's if none is given."""
-    known = system or System(source.places or "", system_places(places.register, source.places or ""))
+    known = system or System(source.geography or "", system_places(places.register, source.geography or ""))
     ever = dict(places.register.select("place_code", "kind").iter_rows())
     ever = dict.fromkeys(known.others, kind_of(known.name)) | ever
     # A council's former names are met in files long after: every name that a code of the system has had.
@@ -130,7 +130,7 @@ def observe(
 def _members(manner: Manner) -> dict[str, pl.DataFrame]:
     """Tell, for each place system of a source's releases, which covered places larger ones are made of."""
     covered = pl.col("nation").is_in(list(manner.source.coverage))
-    return {each.source.places or "": members(each.own.filter(covered)) for each in (manner, *manner.earlier)}
+    return {each.source.geography or "": members(each.own.filter(covered)) for each in (manner, *manner.earlier)}
 
 
 def _narrowed(seen: Observed, manner: Manner) -> Observed:
@@ -152,8 +152,8 @@ def manner_of(catalogue: Catalogue, name: str, places: Places, systems: Sequence
 
 def _in_system(catalogue: Catalogue, name: str, places: Places, system: System) -> Manner:
     source = catalogue.sources[name]
-    if source.places != system.name:
-        source = source.model_copy(update={"places": system.name})
+    if source.geography != system.name:
+        source = source.model_copy(update={"geography": system.name})
     codes = codes_for(source, places, catalogue.sources_dir / f"{name}.names.csv", system)
     tidy = catalogue.sources_dir / f"{name}.py"
     return Manner(name, source, codes, tidy, system.places, catalogue.corrections.get(name, ()))
@@ -162,7 +162,7 @@ def _in_system(catalogue: Catalogue, name: str, places: Places, system: System) 
 def read_release(manner: Manner, snapshot: Snapshot, content: bytes) -> Read:
     """Read one file of a source, every cell of it; raise UnreadableError where it is none of its kind."""
     system = manner.source.system_of(snapshot.file, snapshot.released)
-    manner = next(each for each in (manner, *manner.earlier) if each.source.places == system)
+    manner = next(each for each in (manner, *manner.earlier) if each.source.geography == system)
     source = manner.source
     sheet = accounted(tidied(read_sheet(content, source, snapshot.file), manner.tidy), source)
     cells = conform(sheet, manner.name, source, snapshot, manner.codes, manner.corrections)

@@ -52,7 +52,7 @@ def _complaint(row: dict[str, object], source: Source, manner: Manner) -> str:
         named = columns.place or columns.label
         column = column if named == EVERY else " or ".join(named)
         found = row["place_code"] if columns.place else row["place_label"]
-        expected = f"a {'code' if columns.place else 'name'} of {source.places}{_offer(row, manner)}"
+        expected = f"a {'code' if columns.place else 'name'} of {source.geography}{_offer(row, manner)}"
     elif row["fault"] == "unreadable" and row["period_start"] is None and columns:
         column, found = " or ".join(columns.period), str(row["fault_evidence"]).removeprefix("period ")
         found, expected = found.rsplit(": not a", 1)[0], f"a {source.period_kind}, as {SPELLED[source.period_kind]}"

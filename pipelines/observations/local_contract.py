@@ -32,7 +32,7 @@ page: TODO where a person can read about them
 private: true
 cadence: {cadence}
 lag: 1 month
-places: {places}
+geography: {places}
 columns: {{place: place_code, label: place_name, period: period}}
 period_kind: {kind}
 measures:
@@ -40,7 +40,7 @@ measures:
     # kind: count or stock if it may be summed over places; index if it may never be moved.
     {{title: {title}, unit: TODO unit, kind: index, column: value}}
 markers:
-  "*": {{status: confidential, low: 1, high: 4}}
+  "*": {{status: confidential, lower_bound: 1, upper_bound: 4}}
   "..": not_available
 """
 
@@ -84,7 +84,7 @@ def columns_said(source: Source) -> list[tuple[str, str]]:
         return []
     kind = source.period_kind
     said = [
-        (columns.place, f"Code of the place: one of {source.places}, as E09000024"),
+        (columns.place, f"Code of the place: one of {source.geography}, as E09000024"),
         (columns.label, "Name of the place"),
         (columns.period, f"The {kind}, as {SPELLED[kind]}"),
         (columns.status, "One of the signs below, or nothing"),

@@ -153,7 +153,7 @@ def _apart(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
     )
     most = pl.col("rounding_most")
     rows = _taken(rows, "rounding", pl.max_horizontal(pl.min_horizontal(left, most), -most))
-    more = source.adding is not None and source.adding.totals == "more"
+    more = source.additivity is not None and source.additivity.totals == "more"
     beyond_known = left.clip(lower_bound=0.0) if more else pl.lit(0.0)
     rows = rows.with_columns(
         (pl.col("unallocated") + beyond_known).alias("unallocated"), (left - beyond_known).alias("remainder")

@@ -96,7 +96,7 @@ def count_returns(
         due = due.join(table, on=on, how="left", maintain_order="left")
     told = _sized(due.with_columns(_state().alias("state")))
     last = pl.col("period_end") + timedelta(days=days(source.lag)) if source.lag else pl.lit(None, pl.Date)
-    told = told.with_columns(last.alias("due_on"), pl.lit(source.returns.by).alias("returned_by"))
+    told = told.with_columns(last.alias("due_on"), pl.lit(source.returns.providers).alias("returned_by"))
     named = observation["source"].first()
     return conformed(
         told.with_columns(_in_time().alias("in_time"), pl.lit(named).alias("source")).sort(
@@ -116,7 +116,7 @@ def _due(came: pl.DataFrame, roll: pl.DataFrame, source: Source, change: pl.Data
     of = covered.unique("place_code", keep="last").select("place_code", "place_name", "valid_from", "valid_to")
     due = came.select(SLICE).unique().join(of, how="cross")
     since, until = pl.col("valid_from"), pl.col("valid_to")
-    if source.returns and source.returns.roll == "seen":
+    if source.returns and source.returns.expected == "seen":
         began = came.group_by("measure", "place_code").agg(pl.col("period_start").min().alias("began"))
         due, since = due.join(began, on=["measure", "place_code"]), pl.col("began")
     in_use = (since.is_null() | (since <= pl.col("period_end"))) & (until.is_null() | (until >= pl.col("period_end")))

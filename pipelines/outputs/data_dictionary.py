@@ -62,8 +62,8 @@ _SHARING = """\
 A publisher, by the short name with which the names of its sources begin (`ons` for `ons_homicide`), says its keys for
 all of them. A family does so for sources whose files are laid out alike: `family: NAME`, or `family: {NAME: dataset}`
 where its addresses have `{set}`, for what the publisher calls the dataset. What a source says itself stands first, then
-its family's, then its publisher's; `alike` is taken together key by key. A source that is not open or not collected has
-the licence `none, as nothing is published`, if it says no other."""
+its family's, then its publisher's; `measure_defaults` is taken together key by key. A source that is not open or not
+collected has the licence `none, as nothing is published`, if it says no other."""
 
 
 def declarations_page() -> str:

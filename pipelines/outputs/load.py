@@ -32,7 +32,7 @@ def gather(project: Project, problem: Problem, made: Keys) -> Report:
     """Gather everything that a report says of a problem, from tables of this build."""
     catalogue = project.catalogue
     cells = read_table(state_path(project.home, "cell", problem.name))
-    register = place_system(project, problem.header.places).places
+    register = place_system(project, problem.header.geography).places
     sources = catalogue.sources_of(problem)
     people, title = people_in(project, problem)
     return Report(

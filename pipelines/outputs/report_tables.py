@@ -201,7 +201,7 @@ def measure_heads(report: Report) -> list[dict[str, Any]]:
         notes = [measure.unit, say(*spans[0]) if len(spans) == 1 else ""]
         notes += [f"rounded to {measure.rounding:,g}" if measure.rounding else ""]
         notes += [sureness(measure)]
-        notes += ["wanted only" if name in report.header.wants else ""]
+        notes += ["wanted only" if name in report.header.unknowns else ""]
         told = ", ".join(note for note in notes if note)
         heads.append({"name": name, "title": measure.title, "note": told, "period": notes[1]})
     return heads

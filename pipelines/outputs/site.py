@@ -116,7 +116,7 @@ def render_place(project: Project, page: PlacePage, people_title: str) -> str:
 def render_overview(project: Project, cells: dict[str, pl.DataFrame], judged: dict[str, pl.DataFrame]) -> str:
     """Write the overview of all problems and places."""
     catalogue = project.catalogue
-    systems = sorted({catalogue.problems[name].header.places for name in cells})
+    systems = sorted({catalogue.problems[name].header.geography for name in cells})
     nowhere = register_places(project).register.clear()
     places = pl.concat([place_system(project, system).places for system in systems] or [nowhere])
     told = overview(

@@ -228,7 +228,7 @@ def _notes(report: Report) -> pl.DataFrame:
         rounded = f" Rounded to {measure.rounding:,g}." if measure.rounding else ""
         noisy = " Noise is added to protect people." if measure.perturbed else ""
         sure = f" It is an {sureness(measure)}." if sureness(measure) else ""
-        wanted = " Asked for, although no source is known to publish it." if name in report.header.wants else ""
+        wanted = " Asked for, although no source is known to publish it." if name in report.header.unknowns else ""
         said = f"{measure.title}, in {measure.unit}. Source: {source.publisher}, {source.title}."
         text = f"{said}{rounded}{noisy}{sure}{wanted}"
         rows.append({"Note number": f"note {number}", "Note text": safe(text)})

@@ -40,7 +40,7 @@ RELEASE_MEANING = {
     "order": "Order of the source's releases, oldest 0",
     "in_use": "True where a problem's cells rest on it",
     "usable": "False where the file did not meet the source's contract",
-    "rows_left_out": "Rows that the declaration leaves out (where, not_data), and headings that stand again",
+    "rows_left_out": "Rows that the declaration leaves out (filter, skip_rows), and headings that stand again",
     "cells_read": "Cells in the file",
     "cells_used": "Cells that became observations",
     "cells_of_other_tiers": "Cells of totals, counties, regions and nations, left out so that nothing is counted twice",
@@ -98,7 +98,7 @@ def measures_table(catalogue: Catalogue) -> pl.DataFrame:
         {
             "measure": name,
             "source": catalogue.measure_source[name],
-            **measure.model_dump(exclude={"column", "where", "range", "interval"}),
+            **measure.model_dump(exclude={"column", "filter", "range", "interval"}),
             "interval": f"{measure.interval.level:g} %" if measure.interval else None,
         }
         for name, measure in sorted(catalogue.measures.items())
@@ -108,8 +108,8 @@ def measures_table(catalogue: Catalogue) -> pl.DataFrame:
 
 def sources_table(catalogue: Catalogue) -> pl.DataFrame:
     """Give the dictionary of sources: one row a source."""
-    plain = ("title", "publisher", "compiled_by", "licence", "page", "url", "access", "holder", "ask", "provides",
-             "cadence", "lag", "places")  # fmt: skip
+    plain = ("title", "publisher", "compiled_by", "licence", "page", "url", "access", "data_owner", "request",
+             "provides", "cadence", "lag", "geography")  # fmt: skip
     rows = [
         {
             "source": name,

@@ -2,7 +2,7 @@
 question: How fast do carbon emissions fall in each council area, in homes and on roads, and what do councils emit themselves?
 decision: Which areas get help with heat pumps and buses first, and which councils are asked to account for their own emissions.
 owner: Director for local net zero, Department for Energy Security and Net Zero
-places: lad_2023
+geography: lad_2023
 grain: year
 periods: {start: "2016", end: "2023"}
 needs:
@@ -10,7 +10,7 @@ needs:
   co2_emissions_domestic:
   co2_emissions_transport:
   ghg_emissions_per_head:
-wants:
+unknowns:
   - council_own_emissions
 */
 select

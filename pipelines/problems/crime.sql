@@ -2,7 +2,7 @@
 question: Which police force areas have most homicide and recorded crime for their people, and which forces are silent?
 decision: Where violence reduction units are paid for next year, and which forces' returns are chased first.
 owner: Director of public safety, Home Office
-places: pfa_2023
+geography: pfa_2023
 grain: latest
 needs:
   homicide_rate:
@@ -14,7 +14,7 @@ needs:
   recorded_crimes:
     max_age: 3 years
     essential: false
-wants:
+unknowns:
   - victims_of_crime_share
 */
 select

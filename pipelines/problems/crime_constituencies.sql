@@ -2,7 +2,7 @@
 question: Is recorded crime rising or falling in my constituency, and is a fall a fall or a police force that sent nothing?
 decision: Which forces a minister writes to about missing figures, and where neighbourhood policing money goes first.
 owner: Minister for policing, with Members of Parliament
-places: pcon_2024
+geography: pcon_2024
 grain: year
 periods: {start: "2016", end: "2024"}
 needs:
@@ -10,7 +10,7 @@ needs:
   recorded_violence:
   recorded_anti_social_behaviour:
     essential: false
-wants:
+unknowns:
   - victims_of_crime_share
 */
 select

@@ -2,13 +2,13 @@
 question: Where do deaths from drug poisoning rise while treatment may not keep up, and where can we not tell?
 decision: Which public health teams get extra money for treatment places and naloxone, and which figures to ask for.
 owner: Director of public health (drug and alcohol partnership), with the Office for Health Improvement and Disparities
-places: utla_2023
+geography: utla_2023
 grain: year
 periods: {start: "2016", end: "2024"}
 needs:
   deaths_from_drug_poisoning:
   people_in_drug_treatment:
-wants:
+unknowns:
   - people_waiting_for_drug_treatment
   - naloxone_kits_supplied
 */

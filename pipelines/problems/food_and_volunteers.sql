@@ -2,8 +2,8 @@
 question: Where are more people in need of food than food banks and volunteers can reach, and where can we not tell?
 decision: Which food hubs get stock and drivers first, and which hubs are asked to report.
 owner: Head of community resilience, Greater Manchester Combined Authority
-places: lad_2023
-only: [E08000001, E08000002, E08000003, E08000004, E08000005, E08000006, E08000007, E08000008, E08000009, E08000010]
+geography: lad_2023
+place_codes: [E08000001, E08000002, E08000003, E08000004, E08000005, E08000006, E08000007, E08000008, E08000009, E08000010]
 grain: latest
 needs:
   children_in_poverty_before_housing_share:
@@ -12,7 +12,7 @@ needs:
   food_banks_listed:
   food_providers_listed:
     essential: false
-wants:
+unknowns:
   - food_parcels_given
   - food_stock_days
   - volunteers_registered

@@ -2,7 +2,7 @@
 question: Where do deprived places have worse health and longer waits, and where can we not tell?
 decision: Which districts the health inequalities grant goes to, nation by nation.
 owner: Director of public health, with the integrated care board's lead for inequalities
-places: lad_2023
+geography: lad_2023
 grain: latest
 needs:
   deprived_tenth_share_2025:
@@ -29,7 +29,7 @@ needs:
     max_age: 10 years
   healthy_life_expectancy_at_birth:
     max_age: 5 years
-wants:
+unknowns:
   - people_waiting_over_a_year
 */
 select

@@ -2,7 +2,7 @@
 question: In which constituencies do people live shortest, and where can we not tell?
 decision: Which members of Parliament the minister writes to, and which constituencies the select committee visits.
 owner: Chair of the health and social care select committee
-places: pcon_2024
+geography: pcon_2024
 grain: latest
 needs:
   life_expectancy_at_birth:
@@ -11,7 +11,7 @@ needs:
     max_age: 10 years
   small_areas_2025:
     max_age: 10 years
-wants:
+unknowns:
   - people_waiting_over_a_year
 */
 select

@@ -2,7 +2,7 @@
 question: Where are councils housing most households in temporary accommodation, and how many more are owed a duty each quarter?
 decision: Which councils get extra homelessness prevention grant, and whose returns are chased first.
 owner: Director for homelessness and rough sleeping, Ministry of Housing, Communities and Local Government
-places: lad_2023
+geography: lad_2023
 grain: latest
 needs:
   households_owed_homelessness_duty:
@@ -12,7 +12,7 @@ needs:
   families_in_bed_and_breakfast:
     max_age: 5 years
     essential: false
-wants:
+unknowns:
   - people_homeless_out_of_sight
 */
 select

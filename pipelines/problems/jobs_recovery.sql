@@ -2,7 +2,7 @@
 question: Where has the labour market been hit hardest, and where can we not tell?
 decision: Which districts get extra work coaches and job brokerage first, and which figures to ask for before deciding.
 owner: Director for labour market recovery, Department for Work and Pensions
-places: lad_2023
+geography: lad_2023
 grain: latest
 needs:
   residents_16_64:
@@ -16,7 +16,7 @@ needs:
     max_age: 7 years
   furlough_take_up:
     max_age: 7 years
-wants:
+unknowns:
   - vacancies
 */
 select

@@ -2,8 +2,8 @@
 question: How did claims rise and fall month by month across our seven boroughs, and which months can we not see?
 decision: How many job brokers each borough funds from the shared programme, reviewed each quarter.
 owner: Programme lead, South London job brokerage
-places: lad_2023
-only: [E09000024, E09000029, E09000021, E09000008, E09000032, E09000022, E09000027]
+geography: lad_2023
+place_codes: [E09000024, E09000029, E09000021, E09000008, E09000032, E09000022, E09000027]
 grain: month
 periods: {start: 2020-03, end: 2023-12}
 needs:
@@ -13,7 +13,7 @@ needs:
   households_on_universal_credit:
   furloughed_employments:
   furlough_take_up:
-wants:
+unknowns:
   - vacancies
 */
 select

@@ -2,8 +2,8 @@
 question: Which ambulance trusts may run out of protective equipment, given how many incidents they go out to?
 decision: Which ambulance trusts are sent masks, gowns and gloves first, and who is asked to count stock.
 owner: Minister of state for health, with the National Ambulance Resilience Unit
-places: trust_2020
-only: [RX9, RYC, R1F, RRU, RX6, RX7, RYE, RYD, RYF, RYA, RX8] # the ten ambulance trusts, and that of the Isle of Wight
+geography: trust_2020
+place_codes: [RX9, RYC, R1F, RRU, RX6, RX7, RYE, RYD, RYF, RYA, RX8] # the ten ambulance trusts, and that of the Isle of Wight
 grain: month
 periods: {start: 2020-12, end: 2021-04}
 needs:
@@ -14,7 +14,7 @@ needs:
   category_3_incidents:
   category_4_incidents:
   ppe_on_hand_by_ambulance_trust:
-wants:
+unknowns:
   - ppe_items_delivered_to_ambulance_trust
 */
 select

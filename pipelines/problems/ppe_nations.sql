@@ -2,14 +2,14 @@
 question: How much protective equipment did each nation issue to health and social care, and can nations be compared?
 decision: How a shared reserve of masks, gloves and aprons is split between the four nations.
 owner: Ministers for health of the four nations
-places: nation_2020
+geography: nation_2020
 grain: quarter
 periods: {start: 2020-Q3, end: 2022-Q1}
 needs:
   aprons_issued:
   type_iir_masks_issued:
   face_visors_issued:
-wants:
+unknowns:
   - gloves_issued_in_one_unit
   - ppe_in_national_stores
 */

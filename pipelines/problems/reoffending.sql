@@ -2,14 +2,14 @@
 question: Which police force areas have most people who offend again within a year of release, and is it for want of a home or of work?
 decision: Where the accommodation and employment services for prison leavers are bought next.
 owner: Director of reducing reoffending, HM Prison and Probation Service
-places: pfa_2023
+geography: pfa_2023
 grain: latest
 needs:
   reoffending_rate:
     max_age: 3 years
   offenders_in_cohort:
     max_age: 3 years
-wants:
+unknowns:
   - prison_leavers
   - prison_leavers_without_home
   - prison_leavers_in_work

@@ -2,14 +2,14 @@
 question: How many people sleep rough in each district, is it rising, and was it counted or guessed?
 decision: How rough sleeping money is shared between councils this winter, and which of them are asked to count on the street.
 owner: Director for homelessness and rough sleeping, Ministry of Housing, Communities and Local Government
-places: lad_2023
+geography: lad_2023
 grain: year
 periods: {start: "2018", end: "2024"}
 needs:
   people_sleeping_rough:
   rough_sleeping_counted:
     essential: false
-wants:
+unknowns:
   - people_sleeping_rough_in_month
 */
 select

@@ -2,7 +2,7 @@
 question: Which town centres lose shops and visitors, and where can nobody tell?
 decision: Which places are offered a high street rental auction or a town deal next, and which figures to buy or ask for.
 owner: Director for towns and high streets, Ministry of Housing, Communities and Local Government
-places: lad_2023
+geography: lad_2023
 grain: latest
 needs:
   active_businesses:
@@ -16,7 +16,7 @@ needs:
   business_rates_publication_score:
     max_age: 3 years
     essential: false
-wants:
+unknowns:
   - shop_units
   - vacant_shop_units
   - town_centre_visits

@@ -2,9 +2,9 @@
 question: Which trusts have critical care beds and ventilators to spare, and where can we not tell?
 decision: Where ventilators in the national store are sent, and which trusts take patients from others.
 owner: Minister of state for health, with NHS England's director of operations
-places: trust_2022
+geography: trust_2022
 # Trusts with acute beds: those of the daily situation reports.
-only: [R0A, R0B, R0D, R1F, R1H, R1K, RA2, RA7, RA9, RAE, RAJ, RAL, RAN, RAS, RAX, RBD, RBK, RBL, RBN, RBQ, RBS, RBT,
+place_codes: [R0A, R0B, R0D, R1F, R1H, R1K, RA2, RA7, RA9, RAE, RAJ, RAL, RAN, RAS, RAX, RBD, RBK, RBL, RBN, RBQ, RBS, RBT,
        RBV, RC9, RCB, RCD, RCF, RCU, RCX, RD1, RD8, RDE, RDU, REF, REM, REN, REP, RET, RF4, RFF, RFR, RFS, RGM, RGN,
        RGP, RGR, RGT, RH5, RH8, RHM, RHQ, RHU, RHW, RJ1, RJ2, RJ6, RJ7, RJC, RJE, RJL, RJN, RJR, RJZ, RK5, RK9, RKB,
        RKE, RL1, RL4, RLQ, RLT, RM1, RM3, RMC, RMP, RN3, RN5, RN7, RNA, RNN, RNQ, RNS, RNZ, RP4, RP5, RP6, RPA, RPC,
@@ -22,7 +22,7 @@ needs:
   paediatric_intensive_care_beds_occupied_month:
     max_age: 2 years
   ventilators_in_working_order:
-wants:
+unknowns:
   - ventilated_patients_staffed_for
 */
 select

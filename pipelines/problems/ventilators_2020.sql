@@ -2,9 +2,9 @@
 question: How close did each trust come to its last critical care bed in the first year of COVID-19?
 decision: How much more critical care each trust is funded to open before another winter like it.
 owner: National clinical director for critical care, NHS England
-places: trust_2020
+geography: trust_2020
 # Trusts with acute beds: those of the daily situation reports.
-only: [R0A, R0B, R0D, R1F, R1H, R1K, RA2, RA4, RA7, RA9, RAE, RAJ, RAL, RAN, RAP, RAS, RAX, RBD, RBK, RBL, RBN, RBQ,
+place_codes: [R0A, R0B, R0D, R1F, R1H, R1K, RA2, RA4, RA7, RA9, RAE, RAJ, RAL, RAN, RAP, RAS, RAX, RBD, RBK, RBL, RBN, RBQ,
        RBS, RBT, RBV, RBZ, RC9, RCB, RCD, RCF, RCU, RCX, RD1, RD8, RDE, RDU, REF, REM, REP, RET, RF4, RFF, RFR, RFS,
        RGM, RGN, RGP, RGR, RGT, RH5, RH8, RHM, RHQ, RHU, RHW, RJ1, RJ2, RJ6, RJ7, RJC, RJE, RJL, RJN, RJR, RJZ, RK5,
        RK9, RKB, RKE, RL1, RL4, RLQ, RLT, RM1, RM3, RMC, RMP, RN3, RN5, RN7, RNA, RNN, RNQ, RNS, RNZ, RP4, RP5, RP6,

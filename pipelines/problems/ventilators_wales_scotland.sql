@@ -2,7 +2,7 @@
 question: How full were hospitals with patients who need a ventilator, board by board, and where can we not tell?
 decision: Whether boards lend each other critical care beds and ventilators, and which figures to ask for first.
 owner: Chief medical officers for Wales and for Scotland
-places: health_board_2019
+geography: health_board_2019
 grain: month
 periods: {start: 2020-03, end: 2021-06}
 needs:
@@ -12,7 +12,7 @@ needs:
   beds_available_all_specialties:
   beds_occupied_all_specialties:
   critical_care_beds_occupied_wales:
-wants:
+unknowns:
   - ventilators_on_hand_by_health_board
 */
 select

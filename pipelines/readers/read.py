@@ -41,10 +41,10 @@ def read_table_of(content: bytes, file: str) -> pl.DataFrame:
 
 def required(source: Source) -> list[tuple[str, ...]]:
     """List the headings a file must have, each with the other spellings it has had."""
-    chosen_by: list[tuple[str, ...]] = [(name,) for name in source.where]
+    chosen_by: list[tuple[str, ...]] = [(name,) for name in source.filter]
     if source.header:
         return [*((name,) for name in source.header), *chosen_by]
-    if source.lies_in:
+    if source.nested_in:
         return [*((name,) for name in source.area_columns), *chosen_by]
     if source.shares:
         return [*((name,) for name in source.shares.columns.model_dump().values()), *chosen_by]
@@ -57,5 +57,5 @@ def required(source: Source) -> list[tuple[str, ...]]:
         wanted += [
             names for measure in source.measures.values() if measure.interval for names in measure.interval.columns
         ]
-        chosen_by += [(name,) for measure in source.measures.values() for name in measure.where]
+        chosen_by += [(name,) for measure in source.measures.values() for name in measure.filter]
     return list(dict.fromkeys([names for names in wanted if names] + chosen_by))

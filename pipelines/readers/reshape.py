@@ -56,10 +56,10 @@ def _long(sheet: Sheet, source: Source) -> pl.DataFrame:
     uncertain = any(measure.interval for measure in source.measures.values())
     parts = []
     for key, measure in source.measures.items():
-        frame = sheet.frame.filter(meets(sheet.frame, measure.where)) if measure.where else sheet.frame
+        frame = sheet.frame.filter(meets(sheet.frame, measure.filter)) if measure.filter else sheet.frame
         shared = [*_keys(frame, source), _column(frame, names).alias("period_text"), pl.lit(key).alias("measure")]
         shared += _limits(frame, measure.interval) if uncertain else []
-        if measure.counted:
+        if measure.count_rows:
             parts.append(_rows_counted(frame.select(shared), source, sheet.ragged))
             continue
         found = heading(frame.columns, measure.column)
@@ -89,9 +89,9 @@ def _rows_counted(keys: pl.DataFrame, source: Source, ragged: tuple[int, ...]) -
 def _by_place(sheet: Sheet, source: Source) -> pl.DataFrame:
     """One row per row and place of a file whose headings are places; a strange heading is a place that is not known."""
     frame, columns = sheet.frame, source.columns or Columns()
-    declared = {plain(name) for name in (*columns.period, *columns.status, *source.where, ROW)}
+    declared = {plain(name) for name in (*columns.period, *columns.status, *source.filter, ROW)}
     others = [name for name in frame.columns if plain(name) not in declared]
-    ignored = set(matching(others, source.ignore))
+    ignored = set(matching(others, source.skip_columns))
     places = [name for name in others if name not in ignored]
     if not places:
         raise UnreadableError(f"{sheet.file}: found no heading but those declared; expected one for each place")
@@ -152,15 +152,19 @@ def _worse(one: str, other: str, source: Source) -> pl.Expr:
 def _series(sheet: Sheet, source: Source) -> dict[str, Series]:
     """Read the headings of a wide file; refuse those that are neither understood, declared nor to be ignored."""
     columns = source.columns.model_dump().values() if source.columns else ()
-    declared = {plain(name) for names in columns for name in names} | {ROW} | {plain(name) for name in source.where}
+    declared = {plain(name) for names in columns for name in names} | {ROW} | {plain(name) for name in source.filter}
     others = [name for name in sheet.frame.columns if plain(name) not in declared]
     found = {name: _told(name, source) for name in others}
-    ignored = set(matching(others, source.ignore))
+    ignored = set(matching(others, source.skip_columns))
     # What a pattern says to read is read, even where all that is left is to be ignored; plain periods give way.
-    taken = {name: each for name, each in found.items() if each and (source.heading or name not in ignored)}
+    taken = {name: each for name, each in found.items() if each and (source.heading_pattern or name not in ignored)}
     strange = [name for name in others if name not in taken and name not in ignored]
     if strange or not taken:
-        expected = f"to match heading {source.heading}" if source.heading else f"to be a {source.period_kind}"
+        expected = (
+            f"to match heading_pattern {source.heading_pattern}"
+            if source.heading_pattern
+            else f"to be a {source.period_kind}"
+        )
         raise UnreadableError(
             f"{sheet.file}: found headings {', '.join(repr(name) for name in strange[:6]) or 'without a period'}; "
             f"expected each {expected}, or listed under ignore"
@@ -171,10 +175,10 @@ def _series(sheet: Sheet, source: Source) -> dict[str, Series]:
 def _told(name: str, source: Source) -> Series | None:
     """Read one heading; null where it is of no period, or of no measure that is declared."""
     text, marker = split_marker(unmarked(plain(name), source.footnotes))
-    if not source.heading:
+    if not source.heading_pattern:
         return Series(next(iter(source.measures)), text, marker) if period_of(text, source) else None
-    whole = re.fullmatch(source.heading, plain(name))
-    match = whole or re.fullmatch(source.heading, text)
+    whole = re.fullmatch(source.heading_pattern, plain(name))
+    match = whole or re.fullmatch(source.heading_pattern, text)
     if not match:
         return None
     period, of_period = split_marker(match["period"] or "")

@@ -12,11 +12,11 @@ from pipelines.readers.header import Sheet, heading, matching
 
 def chosen(sheet: Sheet, source: Source) -> Sheet:
     """Keep the rows that the source's `where` names; count the others, and name texts that no row has."""
-    if not source.where:
+    if not source.filter:
         return sheet
-    kept = sheet.frame.filter(meets(sheet.frame, source.where))
+    kept = sheet.frame.filter(meets(sheet.frame, source.filter))
     left = sheet.left_out + sheet.frame.height - kept.height
-    return sheet._replace(frame=kept, left_out=left, vain=(*sheet.vain, *_vain(sheet.frame, source.where, "where")))
+    return sheet._replace(frame=kept, left_out=left, vain=(*sheet.vain, *_vain(sheet.frame, source.filter, "filter")))
 
 
 def meets(frame: pl.DataFrame, where: Where) -> pl.Expr:
@@ -24,7 +24,7 @@ def meets(frame: pl.DataFrame, where: Where) -> pl.Expr:
     found = [(name, heading(frame.columns, [name]), texts) for name, texts in where.items()]
     absent = [name for name, column, _ in found if column is None]
     if absent:
-        raise UnreadableError(f"where: no column {absent[0]}; {near(absent[0], frame.columns)}")
+        raise UnreadableError(f"filter: no column {absent[0]}; {near(absent[0], frame.columns)}")
     asked = [pl.col(column).is_in(_texts(frame, column, texts)) for _, column, texts in found if column]
     return pl.all_horizontal(*asked) if asked else pl.lit(True)
 
@@ -46,8 +46,8 @@ def _vain(frame: pl.DataFrame, where: Where, key: str) -> list[str]:
 def accounted(sheet: Sheet, source: Source) -> Sheet:
     """Count, of a sheet as tidy() left it, the rows that no measure takes or that are no data; the rows stay."""
     frame, measures = sheet.frame, source.measures
-    vain = [told for name, each in measures.items() for told in _vain(frame, each.where, f"measure {name}")]
-    taken = pl.any_horizontal(meets(frame, each.where) for each in measures.values()) if measures else pl.lit(True)
+    vain = [told for name, each in measures.items() for told in _vain(frame, each.filter, f"measure {name}")]
+    taken = pl.any_horizontal(meets(frame, each.filter) for each in measures.values()) if measures else pl.lit(True)
     left = frame.select((~taken | ~is_data(frame, source)).sum()).item()
     return sheet._replace(left_out=sheet.left_out + int(left), vain=(*sheet.vain, *vain))
 
@@ -55,4 +55,4 @@ def accounted(sheet: Sheet, source: Source) -> Sheet:
 def is_data(frame: pl.DataFrame, source: Source) -> pl.Expr:
     """Say of each row whether it is data, and not a heading or a footnote that the source declares."""
     key = heading(frame.columns, source.columns.place or source.columns.label) if source.columns else None
-    return ~pl.col(key).is_in(_texts(frame, key, source.not_data)) if key and source.not_data else pl.lit(True)
+    return ~pl.col(key).is_in(_texts(frame, key, source.skip_rows)) if key and source.skip_rows else pl.lit(True)

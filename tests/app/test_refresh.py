@@ -67,7 +67,7 @@ def test_a_source_that_is_named_and_has_no_address_is_no_success(tmp_path: Path,
 
 
 def test_a_source_that_nobody_publishes_and_one_without_a_key_are_no_success(tmp_path: Path, office: Publisher) -> None:
-    root = project(tmp_path, closed="access: not_open\nask: the table", keyed=stat_xplore(office))
+    root = project(tmp_path, closed="access: not_open\nrequest: the table", keyed=stat_xplore(office))
     for name, told in (("closed", "ask Office: the table"), ("keyed", f"{STATXPLORE_KEY} is not set")):
         done = refresh(root, tmp_path / "store", name)
         assert done.returncode == 5 and told in done.stdout

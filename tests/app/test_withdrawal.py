@@ -33,13 +33,13 @@ from tests.gaps.test_cells import AS_OF, MERTON, Case, project_of, with_peers
 SECRET = "7654321"
 MARKS = (SECRET, "7,654,321")
 """A figure that nothing else in an output looks like, as programs and as people write it."""
-SOURCE = "period_kind: year\nplaces: lad_2023\nholder: The keeper\nprivate: true\nreleased: true\n"
+SOURCE = "period_kind: year\ngeography: lad_2023\ndata_owner: The keeper\nprivate: true\nreleased: true\n"
 CASE = Case(None, "x", with_peers(f"{MERTON},x,2023,{SECRET}"), source=SOURCE)
 OTHER = """/*
 question: q
 decision: d
 owner: o
-places: lad_2023
+geography: lad_2023
 grain: latest
 needs: {unheld: {}}
 */
@@ -48,10 +48,10 @@ select place.place_code, unheld.value as unheld from lad_2023.place join lad_202
 PLAN = f"""title: A plan
 day: 2027-04-01
 plan: https://example.org
-places: lad_2023
+geography: lad_2023
 replaces: {MERTON}
 new:
-  - {{code: PLAN-NEW, name: New, of: [{MERTON}]}}
+  - {{code: PLAN-NEW, name: New, districts: [{MERTON}]}}
 """
 
 

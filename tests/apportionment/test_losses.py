@@ -49,7 +49,7 @@ PROBLEM = """/*
 question: q
 decision: d
 owner: o
-places: region_2023
+geography: region_2023
 grain: latest
 needs: {residents_16_64: {max_age: 20 years}}
 */

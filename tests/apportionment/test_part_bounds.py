@@ -123,12 +123,12 @@ def test_a_trust_that_grew_has_no_upper_bound_and_its_neighbour_has_both(tmp_pat
     root = places_only(tmp_path)
     (root / "sources" / "starter" / "deaths.csv").write_text("code,year,deaths\nRW6,2020,5\nRM3,2020,40\nRXR,2020,9\n")
     (root / "sources" / "a_source.yaml").write_text(
-        "title: t\npublisher: p\nlicence: l\npage: https://example.org\nperiod_kind: year\nplaces: trust_2020\n"
+        "title: t\npublisher: p\nlicence: l\npage: https://example.org\nperiod_kind: year\ngeography: trust_2020\n"
         "columns: {place: code, period: year}\nreleases: [{file: starter/deaths.csv, released: 2021-02-01}]\n"
         "measures: {deaths: {title: d, unit: people, kind: count, column: deaths}}\n"
     )
     (root / "pipelines" / "problems" / "a_problem.sql").write_text(
-        "/*\nquestion: q\ndecision: d\nowner: o\nplaces: trust_2022\nonly: [R0A, RM3, RXR]\ngrain: year\n"
+        "/*\nquestion: q\ndecision: d\nowner: o\ngeography: trust_2022\nplace_codes: [R0A, RM3, RXR]\ngrain: year\n"
         "periods: {start: '2020', end: '2020'}\nneeds: {deaths: {}}\n*/\n"
         "select place_period.place_code, place_period.period_start, deaths.value as deaths\n"
         "from trust_2022.place_period join trust_2022.deaths using (place_code, period_start)\n"

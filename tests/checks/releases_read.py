@@ -14,7 +14,7 @@ from pipelines.observations.conform import CELLS
 
 MEASURE = {"title": "f", "unit": "things", "kind": "count", "column": ("figure",)}
 DECLARED: dict[str, Any] = {
-    "title": "t", "publisher": "Office", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+    "title": "t", "publisher": "Office", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
     "columns": {"place": ("code",), "period": ("period",)}, "measures": {"m": MEASURE, "n": MEASURE},
 }  # fmt: skip
 DAY = date(2023, 1, 1)

@@ -71,7 +71,7 @@ publisher: Another publisher
 licence: l
 page: https://example.org
 period_kind: year
-places: lad_2023
+geography: lad_2023
 columns: {place: code, label: name, period: period}
 releases: [{file: starter/other.csv, released: 2024-05-01}]
 measures: {other: {title: o, unit: things, kind: stock, column: other, same_as: SAME}}
@@ -110,7 +110,7 @@ def test_an_unknown_measure_to_be_the_same_as_is_refused(tmp_path: Path) -> None
 
 
 def test_a_nation_that_is_counted_otherwise_has_that_as_a_caveat(tmp_path: Path) -> None:
-    source = "period_kind: year\nplaces: lad_2023\ndiffers: {Scotland: by place of treatment}\n"
+    source = "period_kind: year\ngeography: lad_2023\nnot_comparable: {Scotland: by place of treatment}\n"
     rows = with_peers(f"{MERTON},x,2023,7", "S12000036,x,2023,8")
     scotland = cell_of(Case(None, "S12000036", rows, source=source), tmp_path / "s")
     assert (scotland["value"], scotland["caveats"]) == (8.0, "not_comparable")

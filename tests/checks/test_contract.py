@@ -13,7 +13,7 @@ from pipelines.observations.conform import CELLS
 
 SOURCE = Source.model_validate(
     {
-        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
         "columns": {"place": ("code",), "period": ("period",)},
         "measures": {
             "figure": {"title": "f", "unit": "u", "kind": "count", "column": ("figure",), "range": (0.0, 10.0)},

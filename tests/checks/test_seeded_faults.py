@@ -34,7 +34,7 @@ def series_of(project: Project, name: str) -> Series:
         pl.col("place_code").alias("code"), pl.col("place_label").alias("label"), "period", "figure"
     )
     grain, older = ("month", "2021-12") if monthly else ("year", "2022")
-    return Series(name, rows, measure.kind, grain, source.places or "", older, measure.rounding)
+    return Series(name, rows, measure.kind, grain, source.geography or "", older, measure.rounding)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ WHO = "reason: 'a nought too many [x] {y}', who: The data team, when: 2024-05-20
 SAID = "by The data team on 2024-05-20: a nought too many [x] {y} (https://example.org/letter)"
 ROWS = with_peers(f"{MERTON},x,2023,700")
 
-OVERRIDE = f"do: override, period: 2023, expected: {{{MERTON}: 700}}, value: 70"
+OVERRIDE = f"action: override, period: 2023, expected: {{{MERTON}: 700}}, value: 70"
 
 
 def correcting(folder: Path, case: Case, *corrections: str) -> Project:
@@ -55,13 +55,13 @@ def test_correction_leaves_other_cells_unchanged(tmp_path: Path) -> None:
 
 
 def test_scale_multiplies_the_published_figure(tmp_path: Path) -> None:
-    scale = f"do: scale, period: 2023, expected: {{{MERTON}: 700}}, factor: 0.1"
+    scale = f"action: scale, period: 2023, expected: {{{MERTON}: 700}}, factor: 0.1"
     project = correcting(tmp_path, Case(None, MERTON, ROWS), scale)
     assert (cell(project)["value"], cell(project)["caveats"]) == (70.0, "corrected")
 
 
 def test_flag_keeps_the_figure_with_a_caveat(tmp_path: Path) -> None:
-    project = correcting(tmp_path, Case(None, MERTON, ROWS), f"do: flag, period: 2023, expected: {{{MERTON}: 700}}")
+    project = correcting(tmp_path, Case(None, MERTON, ROWS), f"action: flag, period: 2023, expected: {{{MERTON}: 700}}")
     assert (cell(project)["value"], cell(project)["caveats"], cell(project)["evidence"]) == (
         700.0, "flagged", f"flagged {SAID}",
     )  # fmt: skip
@@ -70,7 +70,7 @@ def test_flag_keeps_the_figure_with_a_caveat(tmp_path: Path) -> None:
 @pytest.mark.parametrize("older", [None, with_peers(f"{MERTON},x,2023,9")])
 def test_drop_gives_a_gap_with_its_reason(tmp_path: Path, older: list[str] | None) -> None:
     case = Case(None, MERTON, ROWS, older=older)
-    project = correcting(tmp_path, case, f"do: drop, period: 2023, expected: {{{MERTON}: 700}}")
+    project = correcting(tmp_path, case, f"action: drop, period: 2023, expected: {{{MERTON}: 700}}")
     told = cell(project)
     assert (told["value"], told["reason"], told["evidence"]) == (None, "dropped", f"drop of 700 to no figure {SAID}")
     assert [row[0] for row in found(project, "dropped_cells")] == ["dropped"]
@@ -78,7 +78,7 @@ def test_drop_gives_a_gap_with_its_reason(tmp_path: Path, older: list[str] | Non
 
 def test_marker_may_be_expected_and_overridden(tmp_path: Path) -> None:
     rows = with_peers(f"{MERTON},x,2023,c")
-    override = f"do: override, period: 2023, expected: {{{MERTON}: c}}, value: 3"
+    override = f"action: override, period: 2023, expected: {{{MERTON}: c}}, value: 3"
     project = correcting(tmp_path, Case(None, MERTON, rows), override)
     assert (cell(project)["value"], cell(project)["status"]) == (3.0, "normal")
 
@@ -101,30 +101,33 @@ def test_correction_does_not_expire_because_of_an_older_release(tmp_path: Path) 
 
 def test_correction_of_a_part_is_a_caveat_of_the_sum(tmp_path: Path) -> None:
     case = Case(None, CUMBERLAND, PARTS, source=OLD)
-    project = correcting(tmp_path, case, "do: override, period: 2023, expected: {E07000026: 10}, value: 11")
+    project = correcting(tmp_path, case, "action: override, period: 2023, expected: {E07000026: 10}, value: 11")
     told = cell(project, CUMBERLAND)
     assert (told["value"], told["caveats"], told["basis"]) == (61.0, "corrected", "merged")
 
 
 def test_correction_of_a_cell_in_no_release_is_reported(tmp_path: Path) -> None:
-    project = correcting(tmp_path, Case(None, MERTON, ROWS), "do: flag, period: 2022, expected: {E09000024: 1}")
+    project = correcting(tmp_path, Case(None, MERTON, ROWS), "action: flag, period: 2022, expected: {E09000024: 1}")
     assert found(project, "expired_corrections") == [
         ("correction_expired", "info", None, "figure for E09000024 in 2022: corrected, but in no stored release")
     ]
 
 
 REFUSED = {
-    "no value": (f"do: override, period: 2023, expected: {{{MERTON}: 7}}", "value belongs to do: override"),
+    "no value": (f"action: override, period: 2023, expected: {{{MERTON}: 7}}", "value belongs to do: override"),
     "a value too many": (
-        f"do: flag, period: 2023, expected: {{{MERTON}: 7}}, value: 7",
+        f"action: flag, period: 2023, expected: {{{MERTON}: 7}}, value: 7",
         "value belongs to do: override",
     ),
-    "no factor": (f"do: scale, period: 2023, expected: {{{MERTON}: 7}}", "factor belongs to do: scale"),
-    "another kind of period": (f"do: flag, period: 2023-01, expected: {{{MERTON}: 7}}", "expected a year"),
-    "no period": (f"do: flag, expected: {{{MERTON}: 7}}", "expected a year"),
-    "nothing expected": ("do: flag, period: 2023, expected: {}", "expected"),
-    "an unknown key": (f"do: flag, perod: 2023, expected: {{{MERTON}: 7}}", "did you mean period"),
-    "an unknown deed": (f"do: mend, period: 2023, expected: {{{MERTON}: 7}}", "'drop', 'override', 'scale' or 'flag'"),
+    "no factor": (f"action: scale, period: 2023, expected: {{{MERTON}: 7}}", "factor belongs to do: scale"),
+    "another kind of period": (f"action: flag, period: 2023-01, expected: {{{MERTON}: 7}}", "expected a year"),
+    "no period": (f"action: flag, expected: {{{MERTON}: 7}}", "expected a year"),
+    "nothing expected": ("action: flag, period: 2023, expected: {}", "expected"),
+    "an unknown key": (f"action: flag, perod: 2023, expected: {{{MERTON}: 7}}", "did you mean period"),
+    "an unknown deed": (
+        f"action: mend, period: 2023, expected: {{{MERTON}: 7}}",
+        "'drop', 'override', 'scale' or 'flag'",
+    ),
 }
 
 
@@ -137,7 +140,7 @@ def test_invalid_correction_is_refused_with_file_and_line(tmp_path: Path, name: 
 
 
 def test_second_correction_of_a_cell_is_refused(tmp_path: Path) -> None:
-    flag = f"do: flag, period: 2023, expected: {{{MERTON}: 7}}"
+    flag = f"action: flag, period: 2023, expected: {{{MERTON}: 7}}"
     with pytest.raises(DeclarationError, match=r"corrections\.yaml:3: E09000024 is corrected twice, first in"):
         correcting(tmp_path, Case(None, MERTON, ROWS), flag, flag)
 
@@ -145,7 +148,7 @@ def test_second_correction_of_a_cell_is_refused(tmp_path: Path) -> None:
 def test_corrections_of_an_unknown_measure_or_source_are_refused(tmp_path: Path) -> None:
     project = project_of(Case(None, MERTON, ROWS), tmp_path)
     folder = project.catalogue.sources_dir
-    text = f"corrections:\n  - {{measure: figures, do: flag, period: 2023, expected: {{{MERTON}: 7}}, {WHO}}}\n"
+    text = f"corrections:\n  - {{measure: figures, action: flag, period: 2023, expected: {{{MERTON}: 7}}, {WHO}}}\n"
     (folder / "a_source.corrections.yaml").write_text(text)
     with pytest.raises(
         DeclarationError, match=r"a_source\.corrections\.yaml:2: unknown measure 'figures'.*mean figure"
@@ -161,5 +164,7 @@ def test_new_correction_changes_the_key_of_its_source(tmp_path: Path) -> None:
     before = project_of(case, tmp_path / "one")
     assert cell(before)["value"] == 700.0
     path = before.catalogue.sources_dir / "a_source.corrections.yaml"
-    path.write_text(f"corrections: [{{measure: figure, do: flag, period: 2023, expected: {{{MERTON}: 700}}, {WHO}}}]\n")
+    path.write_text(
+        f"corrections: [{{measure: figure, action: flag, period: 2023, expected: {{{MERTON}: 700}}, {WHO}}}]\n"
+    )
     assert cell(before._replace(catalogue=load(before.catalogue.root)))["caveats"] == "flagged"

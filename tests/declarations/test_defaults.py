@@ -21,10 +21,10 @@ listed:
   page: "https://example.org/about/{set}"
   url: "https://example.org/{set}/{set}.csv"
   columns: {place: [code, CODE], period: year}
-  alike: {column: figure, rounding: 5}
+  measure_defaults: {column: figure, rounding: 5}
 plain: {compiled_by: A laboratory, lag: 3 months}
 """
-HEAD = "title: t\npage: https://example.org\nplaces: lad_2023\n"
+HEAD = "title: t\npage: https://example.org\ngeography: lad_2023\n"
 BODY = HEAD + "columns: {place: code, period: year}\nmeasures: {beds: {title: b, unit: beds, kind: stock, column: b}}\n"
 
 
@@ -108,8 +108,8 @@ def test_unquoted_text_with_a_comma_gets_a_hint(root: Path) -> None:
         ("families.yaml", "- listed\n", "families.yaml: found list, expected a mapping"),
         (
             "families.yaml",
-            "plain:\n  alike: {unti: x}\n",
-            "families.yaml:2: alike.unti: unknown key; did you mean unit?",
+            "plain:\n  measure_defaults: {unti: x}\n",
+            "families.yaml:2: measure_defaults.unti: unknown key; did you mean unit?",
         ),
     ],
 )
@@ -135,7 +135,7 @@ def test_measure_defaults_apply_unless_a_measure_overrides_them(root: Path) -> N
         ("{unit: beds, knd: stock}", "alike.knd: unknown key; did you mean kind?"),
         ("{unit: beds, kind: rate}", "measures.open: a rate must declare its denominator"),
         ("{unit: beds, kind: heap}", "alike.kind: Input should be 'count', 'stock'"),
-        ("[unit]", "alike: Input should be a valid dictionary"),
+        ("[unit]", "measure_defaults: Input should be a valid dictionary"),
     ],
 )
 def test_measure_defaults_reject_unknown_keys_and_values(alike: str, complaint: str, root: Path) -> None:
@@ -195,14 +195,14 @@ def test_release_without_exactly_one_matching_file_is_refused(
 
 
 def test_period_kind_and_coverage_are_inferred(root: Path) -> None:
-    other = "publisher: p\nlicence: l\nelsewhere: {Wales: {holder: h, how: w}}\ncadence: monthly\n"
+    other = "publisher: p\nlicence: l\nelsewhere: {Wales: {data_owner: h, request: w}}\ncadence: monthly\n"
     source = declared(root, BODY + other, "council_beds")
     assert (source.period_kind, source.coverage) == ("month", ("England", "Scotland", "Northern Ireland"))
     assert declared(root, BODY + other + "period_kind: day\n", "council_beds").period_kind == "day"
 
 
 def test_unpublished_source_has_no_licence(root: Path) -> None:
-    text = "title: t\npage: p\naccess: not_open\nask: Ask.\nmeasures: {beds: {title: b, unit: beds, kind: stock}}\n"
+    text = "title: t\npage: p\naccess: not_open\nrequest: Ask.\nmeasures: {beds: {title: b, unit: beds, kind: stock}}\n"
     assert declared(root, text).licence == "none, as nothing is published"
     assert declared(root, text.replace("not_open", "not_held")).licence == "Open Government Licence v3.0"
 

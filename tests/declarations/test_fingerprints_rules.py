@@ -64,7 +64,7 @@ def test_release_with_codes_of_an_earlier_geography_depends_on_tables_of_areas(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:
     releases = catalogue.sources[OWN].releases
-    zones = releases[0].model_copy(update={"places": "msoa_2011"})
+    zones = releases[0].model_copy(update={"geography": "msoa_2011"})
     source = catalogue.sources[OWN].model_copy(update={"releases": (zones, *releases[1:])})
     other = catalogue._replace(sources={**catalogue.sources, OWN: source})
     before = keys(other, tmp_path, AS_OF)

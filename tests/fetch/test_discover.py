@@ -393,7 +393,7 @@ def test_web_page_in_a_folder_is_refused(tmp_path: Path) -> None:
 
 def test_source_without_its_key_is_a_gap_with_a_remedy(tmp_path: Path) -> None:
     query = "{database: d, measures: m, dimensions: [a, b]}"
-    declared = f"period_kind: year\nplaces: lad_2023\napi: {{stat_xplore: {query}}}\n"
+    declared = f"period_kind: year\ngeography: lad_2023\napi: {{stat_xplore: {query}}}\n"
     cell = cell_of(Case("fetch_failed", MERTON, ["<html>"], source=declared), tmp_path)
     assert cell["reason"] == "fetch_failed"
     assert str(cell["evidence"]).endswith(f"fetching one needs a key in {STATXPLORE_KEY}")

@@ -425,7 +425,7 @@ def test_long_file_name_keeps_its_suffix() -> None:
 
 def test_source_without_address_explains_the_manual_route(tmp_path: Path) -> None:
     assert "download the file from https://example.org/claimants" in get(tmp_path, None).detail
-    outcome = get(tmp_path, None, access="not_open", ask="open the extract", holder="The department")
+    outcome = get(tmp_path, None, access="not_open", request="open the extract", data_owner="The department")
     assert outcome.what == "not_fetchable"
     assert "ask The department: open the extract" in outcome.detail
     assert store.history(tmp_path) == []

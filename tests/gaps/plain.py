@@ -20,8 +20,8 @@ def measure_of(kind: str = "stock", **said: Any) -> Measure:
 def source_of(*measures: str, **said: Any) -> Source:
     """Make a source of stocks, or of the measures that `said` declares; one that can't be held says what to ask."""
     about = {"title": "t", "publisher": "A publisher", "licence": "l", "page": "https://example.org"}
-    declared = {"measures": {name: measure_of() for name in measures}, "places": "lad_2023", "period_kind": "year"}
-    ask = {} if said.get("access", "open") == "open" else {"ask": "Ask for it."}
+    declared = {"measures": {name: measure_of() for name in measures}, "geography": "lad_2023", "period_kind": "year"}
+    ask = {} if said.get("access", "open") == "open" else {"request": "Ask for it."}
     columns = Columns(place=("code",), period=("period",))
     return Source.model_validate({**about, **declared, "columns": columns, **ask, **said})
 
@@ -36,7 +36,7 @@ def catalogue_of(**sources: Source) -> Catalogue:
 
 def problem_of(grain: str = "latest", needs: dict[str, Any] | None = None, **said: Any) -> Problem:
     """Make a problem; what each need says is given as in a header."""
-    about = {"question": "q", "decision": "d", "owner": "o", "places": "lad_2023", "grain": grain}
+    about = {"question": "q", "decision": "d", "owner": "o", "geography": "lad_2023", "grain": grain}
     return Problem(
         "p", Header.model_validate({**about, "needs": needs or {}, **said}), Select("", (), {}), Path("p.sql"), ""
     )

@@ -28,7 +28,7 @@ class Case(NamedTuple):
     reason: str | None
     place: str
     rows: list[str]
-    source: str = "period_kind: year\nplaces: lad_2023\n"
+    source: str = "period_kind: year\ngeography: lad_2023\n"
     need: str = "{}"
     grain: str = "grain: latest"
     measure: str = "kind: stock"
@@ -45,8 +45,8 @@ def with_peers(*rows: str, year: int | str = 2023) -> list[str]:
     return [*rows, *(f"{code},x,{year},5" for code in EVERYONE if code not in named)]
 
 
-OLD = "period_kind: year\nplaces: lad_2019\n"
-MONTH = "period_kind: month\nplaces: lad_2023\ncadence: monthly\nlag: 2 months\n"
+OLD = "period_kind: year\ngeography: lad_2019\n"
+MONTH = "period_kind: month\ngeography: lad_2023\ncadence: monthly\nlag: 2 months\n"
 BY_MONTH = "grain: month\nperiods: {start: 2024-03, end: 2024-03}"
 PARTS = [f"{code},x,2023,{value}" for code, value in (("E07000026", 10), ("E07000028", 20), ("E07000029", 30))]
 RATE = "kind: rate, denominator: unheld"
@@ -131,7 +131,8 @@ CASES = {
     ),
     "published together": Case(
         "combined_area", MERTON, with_peers(f"{MERTON},x,2023,50", f"{SUTTON},x,2023,50"),
-        source=f"period_kind: year\nplaces: lad_2023\ncombined: [[{MERTON}, {SUTTON}]]\n", bounds=(0.0, 50.0),
+        source=f"period_kind: year\ngeography: lad_2023\npublished_together: [[{MERTON}, {SUTTON}]]\n",
+        bounds=(0.0, 50.0),
     ),
     "an old district missing": Case("children_incomplete", CUMBERLAND, PARTS[:2], source=OLD, bounds=(30.0, None)),
     "an old district hidden": Case(
@@ -165,15 +166,16 @@ def project_of(case: Case, folder: Path) -> Project:
     listed = ", ".join(f"{{file: starter/{day}.csv, released: {day}}}" for day, _ in releases)
     (sources / "a_source.yaml").write_text(
         f"{about}{case.source}columns: {case.columns}\nreleases: [{listed}]\n"
-        "markers: {c: {status: confidential, low: 1, high: 4}, z: not_applicable}\n"
+        "markers: {c: {status: confidential, lower_bound: 1, upper_bound: 4}, z: not_applicable}\n"
         f"measures: {{figure: {{title: f, unit: things, column: figure, range: [0, 1000], {case.measure}}}}}\n"
     )
     (sources / "no_source.yaml").write_text(
-        f"{about}access: not_held\nask: Ask.\nmeasures: {{unheld: {{title: u, unit: things, kind: stock}}}}\n"
+        f"{about}access: not_held\nrequest: Ask.\nmeasures: {{unheld: {{title: u, unit: things, kind: stock}}}}\n"
     )
     spine, key = ("place", "") if case.grain == "grain: latest" else ("place_period", ", period_start")
     (root / "pipelines" / "problems" / "a_problem.sql").write_text(
-        f"/*\nquestion: q\ndecision: d\nowner: o\nplaces: lad_2023\n{case.grain}\nneeds: {{figure: {case.need}}}\n*/\n"
+        f"/*\nquestion: q\ndecision: d\nowner: o\ngeography: lad_2023\n{case.grain}\n"
+        f"needs: {{figure: {case.need}}}\n*/\n"
         f"select {spine}.place_code{key and f', {spine}.period_start'}, figure.value as figure\n"
         f"from lad_2023.{spine} join lad_2023.figure using (place_code{key})\n"
     )
@@ -238,7 +240,7 @@ def unheld_cells(about: str, folder: Path) -> pl.DataFrame:
     path = project.catalogue.sources_dir / "no_source.yaml"
     path.write_text(path.read_text().replace("access: not_held", about))
     problem = project.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
-    text = problem.read_text().replace("needs:", "wants: [unheld]\nneeds:")
+    text = problem.read_text().replace("needs:", "unknowns: [unheld]\nneeds:")
     text = text.replace("figure.value", "unheld.value as unheld, figure.value")
     problem.write_text(text.rstrip() + " join lad_2023.unheld using (place_code)\n")
     again = project._replace(catalogue=load(project.catalogue.root))
@@ -250,7 +252,7 @@ def unheld_cells(about: str, folder: Path) -> pl.DataFrame:
     ("access", "reason"), [("not_collected", "not_collected"), ("not_open", "not_open"), ("not_held", "fetch_failed")]
 )
 def test_a_measure_without_a_file_says_why(access: str, reason: str, tmp_path: Path) -> None:
-    cells = unheld_cells(f"access: {access}\nholder: The holder", tmp_path)
+    cells = unheld_cells(f"access: {access}\ndata_owner: The holder", tmp_path)
     assert cells.height == 361
     assert cells.select("need", "reason", "holder", "remedy").unique().rows() == [
         ("wanted", reason, "The holder", "Ask.")
@@ -259,7 +261,7 @@ def test_a_measure_without_a_file_says_why(access: str, reason: str, tmp_path: P
 
 @pytest.mark.parametrize("access", ["not_open", "not_held"])
 def test_nobody_is_asked_for_figures_of_a_nation_that_they_do_not_cover(access: str, tmp_path: Path) -> None:
-    cells = unheld_cells(f"access: {access}\nholder: The holder\ncoverage: [England]", tmp_path)
+    cells = unheld_cells(f"access: {access}\ndata_owner: The holder\ncoverage: [England]", tmp_path)
     abroad = cells.filter(~pl.col("place_code").str.starts_with("E"))
     assert abroad["reason"].unique().to_list() == ["nation_not_covered"]
     assert "The holder" not in abroad["holder"].unique().to_list()

@@ -106,7 +106,7 @@ def test_a_gap_has_its_reason_and_bounds_and_nothing_that_is_of_a_value() -> Non
 
 
 def test_every_cell_asked_for_is_there_in_order_and_the_order_of_what_is_placed_does_not_matter() -> None:
-    problem = problem_of(needs={"rate": {}, "figure": {}}, wants=("unheld",))
+    problem = problem_of(needs={"rate": {}, "figure": {}}, unknowns=("unheld",))
     slices = [placed(n, place, measure) for n, (place, measure) in
               enumerate((p, m) for p in ("E1", "E2", "W1") for m in ("rate", "figure"))]  # fmt: skip
     found = cells_of(*slices, problem=problem)
@@ -163,7 +163,7 @@ def test_an_average_over_most_of_a_place_is_taken_from_the_least_share_that_the_
 
 
 def test_what_is_only_wanted_is_taken_only_where_the_whole_place_is_observed() -> None:
-    problem = problem_of(wants=("rate",))
+    problem = problem_of(unknowns=("rate",))
     for coverage, value in ((1.0, 5.0), (0.99, None)):
         row = gap("children_incomplete", coverage=coverage, **AVERAGED)
         assert cell_of(row, measure="rate", problem=problem)["value"] == value
@@ -382,9 +382,9 @@ def test_each_gap_says_who_could_close_it_also_where_a_place_is_of_no_nation() -
 
 
 URL = {"url": "https://example.org/f.csv"}
-WALES = {"Wales": Elsewhere(holder="StatsWales", how="Ask in Cardiff.")}
+WALES = {"Wales": Elsewhere(data_owner="StatsWales", request="Ask in Cardiff.")}
 ENGLISH = {"coverage": ("England",), "elsewhere": WALES}
-ASKED = {"ask": "Send it.", "holder": "The holder"}
+ASKED = {"request": "Send it.", "data_owner": "The holder"}
 LEAVE = "Ask for permission to publish it, then declare released: true; or ask for publishable figures."
 OWN_SERIES = ("the statistical authority of that nation", "Find the nation's own series and declare it as a source.")
 BY_HAND = ("Download a newer file from the publisher's page and store it with commonground add; if that adds nothing, "
@@ -404,8 +404,8 @@ ADMIN = "your Commonground administrator"
         ("not_open", "England", {"access": "not_open"}, "A publisher", "Ask for it."),
         ("fetch_failed", "England", {"access": "not_held", **ASKED}, "The holder", "Send it."),
         ("not_returned", "England", ASKED, "The holder", "Send it."),
-        ("not_returned", "England", {"ask": "Send it."}, "A publisher", "Send it."),
-        ("not_returned", "England", {"holder": "The holder"}, "The holder, or the provider that makes the return",
+        ("not_returned", "England", {"request": "Send it."}, "A publisher", "Send it."),
+        ("not_returned", "England", {"data_owner": "The holder"}, "The holder, or the provider that makes the return",
          "Ask why the place is missing."),
         ("not_available", "England", ASKED, "The holder", "Ask the publisher why."),
         ("not_open", "England", {"private": True}, "A publisher", LEAVE),
@@ -417,7 +417,7 @@ ADMIN = "your Commonground administrator"
          "Download a newer file from the publisher's page and store it with commonground add, or repair the file "
          "named in the evidence."),
         ("late", "England", {}, "A publisher, or your Commonground administrator", BY_HAND),
-        ("late", "England", {**URL, "holder": "The holder"}, "The holder, or your Commonground administrator",
+        ("late", "England", {**URL, "data_owner": "The holder"}, "The holder, or your Commonground administrator",
          "Refresh the source; if that adds nothing, ask the publisher."),
     ],
 )  # fmt: skip
@@ -429,9 +429,9 @@ def test_what_a_person_noted_stands_with_the_gaps_of_those_places_only() -> None
     noted = source_of(
         measures=MEASURES,
         notes=(
-            Note(places=("E1", "X9"), text="It moved."),
-            Note(places=("E2",), text="It is new."),
-            Note(places=("E7+E8",), text="One office."),
+            Note(place_codes=("E1", "X9"), text="It moved."),
+            Note(place_codes=("E2",), text="It is new."),
+            Note(place_codes=("E7+E8",), text="One office."),
         ),
     )
     other = source_of("elsewhere")

@@ -54,7 +54,7 @@ NOTHING = (None, None)
 
 
 def test_the_grid_has_every_place_period_and_measure_once_and_says_which_are_wanted() -> None:
-    problem = problem_of("month", {"a": {}, "b": {}}, wants=("w",), **MONTH)
+    problem = problem_of("month", {"a": {}, "b": {}}, unknowns=("w",), **MONTH)
     found = grid(problem, PLACES.head(2), [months(2024, 2, 1), MARCH])
     expected = pl.DataFrame(
         [
@@ -71,9 +71,9 @@ def test_the_grid_has_every_place_period_and_measure_once_and_says_which_are_wan
 
 def test_a_problem_asks_about_all_places_or_those_it_names_and_about_none_that_is_not_there() -> None:
     assert_frame_equal(asked_places(problem_of(), PLACES), PLACES)
-    assert asked_places(problem_of(only=("W1", "E1")), PLACES)["place_code"].to_list() == ["E1", "W1"]
-    with pytest.raises(DeclarationError, match=r"p\.sql: only: E3 is not a place in lad_2023"):
-        asked_places(problem_of(only=("E1", "E3", "E4")), PLACES)
+    assert asked_places(problem_of(place_codes=("W1", "E1")), PLACES)["place_code"].to_list() == ["E1", "W1"]
+    with pytest.raises(DeclarationError, match=r"p\.sql: place_codes: E3 is not a place in lad_2023"):
+        asked_places(problem_of(place_codes=("E1", "E3", "E4")), PLACES)
 
 
 def test_periods_end_by_the_day_of_the_build_or_with_the_last_one_asked_about() -> None:
@@ -108,7 +108,7 @@ def test_a_private_source_that_was_released_answers() -> None:
 
 def test_each_measure_is_answered_in_each_period_from_its_own_slices() -> None:
     catalogue = catalogue_of(one=source_of("a"), two=source_of("b", access="not_held"))
-    problem = problem_of("month", {"a": {}}, wants=("b",), periods={"start": "2024-02"})
+    problem = problem_of("month", {"a": {}}, unknowns=("b",), periods={"start": "2024-02"})
     asked = [months(2024, 2, 1), MARCH]
     found = choose(problem, catalogue, {"a": [*asked, months(2024, 4, 1)]}, asked, DAY)
     assert [(each.measure, each.period_start, each.value_start, each.reason) for each in found] == [

@@ -121,9 +121,9 @@ def accepted(**said: object) -> Accepted:
 def test_an_accepted_gap_is_open_again_when_the_acceptance_has_run_out() -> None:
     ledger = story(cells(a="late", b="late"))
     for day, state in ((DAY[0], "accepted"), (DAY[2], "accepted"), (DAY[3], "open")):
-        gap = told(ledger, day, accepted(places=("a",)))["a"]
+        gap = told(ledger, day, accepted(place_codes=("a",)))["a"]
         assert (gap["state"], gap["accepted_by"], gap["accepted_until"]) == (state, "The owner", DAY[2])
-    assert told(ledger, DAY[0], accepted(places=("a",)))["b"]["state"] == "open"
+    assert told(ledger, DAY[0], accepted(place_codes=("a",)))["b"]["state"] == "open"
 
 
 def test_an_acceptance_holds_for_its_reason_and_from_its_day_only() -> None:

@@ -29,7 +29,8 @@ def cost_file(tmp_path: Path, text: str) -> Path:
 def test_the_first_line_that_fits_gives_the_cost(tmp_path: Path) -> None:
     said = read_costs(
         cost_file(
-            tmp_path, "unit: days\ncosts: [{holder: h, reason: late, cost: 5}, {holder: h, cost: 2}]\notherwise: 9"
+            tmp_path,
+            "unit: days\ncosts: [{data_owner: h, reason: late, cost: 5}, {data_owner: h, cost: 2}]\ndefault_cost: 9",
         )
     )
     asked = pl.DataFrame({"holder": ["h", "h", "i"], "measure": ["m"] * 3, "reason": ["late", "stale", "late"]})
@@ -41,8 +42,8 @@ def test_the_first_line_that_fits_gives_the_cost(tmp_path: Path) -> None:
     [
         ("costs: []", "unit"),
         ("unit: days\ncost: []", r":2: .*cost"),
-        ("unit: days\ncosts: [{holder: h, cost: -1}]", r":2: .*greater than or equal to 0"),
-        ("unit: days\ncosts: [{holder: h, cost: .nan}]", r":2: .*finite|greater than or equal to 0"),
+        ("unit: days\ncosts: [{data_owner: h, cost: -1}]", r":2: .*greater than or equal to 0"),
+        ("unit: days\ncosts: [{data_owner: h, cost: .nan}]", r":2: .*finite|greater than or equal to 0"),
     ],
 )
 def test_costs_that_can_not_be_are_refused_with_their_line(tmp_path: Path, text: str, message: str) -> None:
@@ -54,7 +55,9 @@ def test_a_request_without_a_cost_and_a_cost_without_a_request_are_refused() -> 
     asked = pl.DataFrame({"holder": ["The holder"], "measure": ["m"], "reason": ["late"]})
     with pytest.raises(CommongroundError, match="no line matches the request to The holder for m"):
         priced(asked, Priced(Costs(unit="days"), Path("c.yaml")))
-    said = Costs.model_validate({"unit": "d", "otherwise": 1.0, "costs": ({"holder": "The holde", "cost": 1.0},)})
+    said = Costs.model_validate(
+        {"unit": "d", "default_cost": 1.0, "costs": ({"data_owner": "The holde", "cost": 1.0},)}
+    )
     with pytest.raises(CommongroundError, match="did you mean The holder"):
         priced(asked, Priced(said, Path("c.yaml")))
 
@@ -85,7 +88,7 @@ def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(answered: P
 
 
 def test_a_budget_that_buys_no_answer_says_the_least_that_would(answered: Project, tmp_path: Path) -> None:
-    path = cost_file(tmp_path, "unit: days\nbudget: 1\notherwise: 4")
+    path = cost_file(tmp_path, "unit: days\nbudget: 1\ndefault_cost: 4")
     lines = list(told(plan_requests(answered, "jobs_recovery", None, path)))
     assert any("the least that makes one possible costs 4 days" in line for line in lines)
 
@@ -126,7 +129,7 @@ def test_costs_beside_a_problem_are_used_and_an_accepted_gap_is_not_asked_for(
 ) -> None:  # fmt: skip
     shutil.copytree(answered.catalogue.root, tmp_path / "p")
     beside = tmp_path / "p" / "pipelines" / "problems"
-    (beside / "jobs_recovery.costs.yaml").write_text("unit: days of work\nbudget: 6\notherwise: 3\n")
+    (beside / "jobs_recovery.costs.yaml").write_text("unit: days of work\nbudget: 6\ndefault_cost: 3\n")
     (beside / "jobs_recovery.accepted.yaml").write_text(
         "accepted: [{measure: vacancies, reason: not_collected, who: o, why: y, when: 2026-01-01, until: 2027-01-01}]"
     )

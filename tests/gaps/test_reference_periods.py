@@ -147,7 +147,7 @@ def test_without_max_age_a_figure_may_be_two_cadences_and_the_usual_lag_old() ->
     assert oldest(Need(max_age="3 years"), sources["hmrc_furlough"]) == (1096, "3 years")
 
 
-ABOUT = {"question": "q", "decision": "d", "owner": "o", "places": "lad_2023"}
+ABOUT = {"question": "q", "decision": "d", "owner": "o", "geography": "lad_2023"}
 MONTHS = {"grain": "month", "periods": {"start": "2020-04"}}
 REFUSED = [
     (MONTHS, {"align": "latest"}, "align is no longer a key.*carry: 3 months"),

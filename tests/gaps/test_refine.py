@@ -8,7 +8,7 @@ from pipelines.app import steps
 from pipelines.gaps import answer as answering
 from tests.gaps.test_cells import EVERYONE, MERTON, Case, cell_of, project_of, with_peers
 
-SOURCE = "period_kind: year\nplaces: lad_2023\n"
+SOURCE = "period_kind: year\ngeography: lad_2023\n"
 CARDIFF, CAMBRIDGE, SOUTH_CAMBRIDGESHIRE, LEEDS = "W06000015", "E07000008", "E07000012", "E08000035"
 CAMBRIDGESHIRE, WALES, EAST = "E10000003", "W92000004", "E12000006"
 
@@ -57,7 +57,7 @@ def test_a_larger_place_without_a_figure_explains_nothing(tmp_path: Path) -> Non
 def test_a_place_to_which_nothing_leads_from_where_it_is_published_says_so(tmp_path: Path) -> None:
     # Northern Ireland's 26 old districts became 11 in 2015, and one of them has a row.
     lines = [*with_peers(), "95Z,x,2023,5"]
-    project = project_of(Case(None, MERTON, lines, source="period_kind: year\nplaces: lad_2014\n"), tmp_path)
+    project = project_of(Case(None, MERTON, lines, source="period_kind: year\ngeography: lad_2014\n"), tmp_path)
     steps.prepare(project)
     cells = answering.answer_problem(project, "a_problem").filter(pl.col("place_code").str.starts_with("N"))
     assert set(cells["reason"]) <= {"crosswalk_loss", "nation_not_covered"}

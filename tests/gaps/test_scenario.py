@@ -112,14 +112,14 @@ def split(tmp_path: Path, system: str, north: list[str], south: list[str]) -> tu
 title: Elmbridge is cut
 plan: https://example.org/plan
 day: 2027-04-01
-places: lad_2023
+geography: lad_2023
 replaces: E10000030
 new:
-  - {{code: PLAN-NORTH, name: North, parts: [{{system: {system}, codes: [{", ".join(north)}]}}]}}
+  - {{code: PLAN-NORTH, name: North, parts: [{{geography: {system}, codes: [{", ".join(north)}]}}]}}
   - code: PLAN-SOUTH
     name: South
-    of: [{", ".join(whole)}]
-    parts: [{{system: {system}, codes: [{", ".join(south)}]}}]
+    districts: [{", ".join(whole)}]
+    parts: [{{geography: {system}, codes: [{", ".join(south)}]}}]
 """
     )
     return read_scenario(ROOT, str(path))
@@ -196,7 +196,7 @@ SHARES = """
 title: Blackpool is cut
 plan: https://example.org/plan
 day: 2027-04-01
-places: lad_2023
+geography: lad_2023
 replaces: E06000009
 new:
   - {code: PLAN-A, name: A, shares: {E06000009: 0.25}}
@@ -210,14 +210,14 @@ new:
         ("0.75", "0.7", "the shares of E06000009 Blackpool add to 0.95, expected 1"),
         ("0.75", "1.75", "Blackpool has the share 1.75; expected more than 0 and less than 1"),
         ("0.75}", "0.75, E06000008: 0.5}", "E06000008 Blackburn with Darwen is no district of E06000009"),
-        ("shares: {E06000009: 0.75}", "of: [E06000009]", "the shares of E06000009 Blackpool add to 0.25"),
-        ("name: B, ", "name: B, of: [E06000009], ", "E06000009 Blackpool is in two councils"),
-        ("name: B, ", "name: B, of: [E07000026], ", r"it is E07000026 \(Allerdale, a lad code in use"),
-        ("name: B, ", "name: B, of: [PLAN-A], ", "PLAN-B is made of PLAN-A, itself a council to come"),
-        ("name: B, ", "name: B, of: [PLAN-B], ", "PLAN-B is made of PLAN-B: a circle"),
-        ("name: A, ", "name: A, of: [PLAN-B], parts: [], ", "itself a council to come"),
-        ("name: B, ", "name: B, parts: [{system: ward_2024, codes: [E05001644]}], ", "by parts and by shares"),
-        ("shares: {E06000009: 0.25}", "of: []", "PLAN-A is made of nothing"),
+        ("shares: {E06000009: 0.75}", "districts: [E06000009]", "the shares of E06000009 Blackpool add to 0.25"),
+        ("name: B, ", "name: B, districts: [E06000009], ", "E06000009 Blackpool is in two councils"),
+        ("name: B, ", "name: B, districts: [E07000026], ", r"it is E07000026 \(Allerdale, a lad code in use"),
+        ("name: B, ", "name: B, districts: [PLAN-A], ", "PLAN-B is made of PLAN-A, itself a council to come"),
+        ("name: B, ", "name: B, districts: [PLAN-B], ", "PLAN-B is made of PLAN-B: a circle"),
+        ("name: A, ", "name: A, districts: [PLAN-B], parts: [], ", "itself a council to come"),
+        ("name: B, ", "name: B, parts: [{geography: ward_2024, codes: [E05001644]}], ", "by parts and by shares"),
+        ("shares: {E06000009: 0.25}", "districts: []", "PLAN-A is made of nothing"),
     ],
 )
 def test_shares_and_councils_that_can_not_be_are_refused(
@@ -233,7 +233,9 @@ def test_shares_and_councils_that_can_not_be_are_refused(
 def test_two_councils_made_of_each_other_are_a_circle(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(
-        SHARES.replace("name: A, ", "name: A, of: [PLAN-B], ").replace("name: B, ", "name: B, of: [PLAN-A], ")
+        SHARES.replace("name: A, ", "name: A, districts: [PLAN-B], ").replace(
+            "name: B, ", "name: B, districts: [PLAN-A], "
+        )
     )
     scenario, found = read_scenario(ROOT, str(path))
     with pytest.raises(DeclarationError, match="PLAN-A is made of PLAN-B is made of PLAN-A: a circle"):

@@ -39,7 +39,9 @@ SPEC = [
 
 
 def header(needs: dict[str, Need], wants: tuple[str, ...] = ()) -> Header:
-    return Header(question="q", decision="d", owner="o", places="lad_2023", grain="latest", needs=needs, wants=wants)
+    return Header(
+        question="q", decision="d", owner="o", geography="lad_2023", grain="latest", needs=needs, unknowns=wants
+    )
 
 
 def cell(measure: str, figure: tuple[float | None, str | None, str | None], need: str = "needed") -> dict[str, object]:
@@ -88,7 +90,7 @@ SQL = """/*
 question: q
 decision: d
 owner: o
-places: lad_2023
+geography: lad_2023
 grain: latest
 needs:
   furlough_take_up:

@@ -13,7 +13,7 @@ from tests.gaps.plain import problem_of
 
 JAN, FEB, MAR = (date(2024, n, 1) for n in (1, 2, 3))
 PEOPLE = pl.DataFrame({"place_code": ["E1", "E2", "E9"], "people": [100.0, 20.0, 5.0]})
-HEADER = problem_of(needs={"a": {}, "b": {}, "c": {"essential": False}}, wants=("w",)).header
+HEADER = problem_of(needs={"a": {}, "b": {}, "c": {"essential": False}}, unknowns=("w",)).header
 
 
 def cell(measure: str, value: float | None = 5.0, reason: str | None = None, place: str = "E1", day: date = JAN, **said: Any) -> dict[str, Any]:  # fmt: skip  # noqa: E501
@@ -66,7 +66,7 @@ def test_a_place_has_the_verdict_that_its_cells_allow_in_whatever_order(
 
 
 def test_where_nothing_is_needed_each_want_is_essential() -> None:
-    header = problem_of(wants=("w",)).header
+    header = problem_of(unknowns=("w",)).header
     assert verdict_of(cell("w"), header=header) == ("answerable", None, 1, 1)
     assert verdict_of(gap("w"), header=header) == ("not_answerable", "w: suppressed", 0, 1)
 

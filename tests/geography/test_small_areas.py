@@ -27,7 +27,7 @@ SOURCE = Source.model_validate(
     {
         **COMMON,
         "provides": "areas",
-        "lies_in": ("lad_2024", "ttwa_2011"),
+        "nested_in": ("lad_2024", "ttwa_2011"),
         "best_fit": ("ttwa_2011",),
         "weights": {"residents": {"day": date(2020, 6, 30), "groups": ("all_ages", "age_0_4")}},
     }
@@ -37,10 +37,10 @@ TRUSTS = Source.model_validate(
         **COMMON,
         "provides": "shares",
         "shares": {
-            "from_system": "trust_2020",
-            "to_system": "lad_2019",
+            "from_geography": "trust_2020",
+            "to_geography": "lad_2019",
             "day": date(2019, 12, 31),
-            "what": "admissions",
+            "description": "admissions",
             "columns": {"from_code": "trust", "to_code": "district", "share": "part"},
         },
     }
@@ -128,7 +128,7 @@ def test_a_missing_column_and_a_table_without_rows_are_refused(register: pl.Data
 
 
 def test_a_nation_that_the_register_lacks_in_a_system_is_not_judged(register: pl.DataFrame) -> None:
-    source = SOURCE.model_copy(update={"lies_in": ("lad_2014",), "best_fit": (), "weights": {}})
+    source = SOURCE.model_copy(update={"nested_in": ("lad_2014",), "best_fit": (), "weights": {}})
     old = pl.DataFrame({"area_code": ["95AA01S1"], "lad_2014": ["95A"]})
     assert read_areas(old, "small", source, RELEASE, register).table["lad_2014"].to_list() == ["95A"]
     with pytest.raises(UnreadableError, match="E09999999"):
@@ -187,12 +187,12 @@ def test_a_byte_changed_anywhere_is_a_refusal_or_a_table_and_never_a_crash() -> 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"lies_in": ()}, "lies_in is given for a source that provides areas"),
-        ({"provides": "place"}, "lies_in is given for a source that provides areas"),
-        ({"best_fit": ("ward_2024",)}, "best_fit names ward_2024, which is not in lies_in"),
-        ({"lies_in": ("lad_2024", "ttwa_2011", "lad_2024")}, "lad_2024 is named twice"),
-        ({"provides": "shares", "lies_in": (), "best_fit": (), "weights": {}}, "shares is given for"),
-        ({"lies_in": ("districts",)}, "a geography, which is a kind and a year"),
+        ({"nested_in": ()}, "nested_in is given for a source that provides areas"),
+        ({"provides": "place"}, "nested_in is given for a source that provides areas"),
+        ({"best_fit": ("ward_2024",)}, "best_fit names ward_2024, which is not in nested_in"),
+        ({"nested_in": ("lad_2024", "ttwa_2011", "lad_2024")}, "lad_2024 is named twice"),
+        ({"provides": "shares", "nested_in": (), "best_fit": (), "weights": {}}, "shares is given for"),
+        ({"nested_in": ("districts",)}, "a geography, which is a kind and a year"),
     ],
 )
 def test_a_declaration_that_contradicts_itself_is_refused(change: dict[str, Any], expected: str) -> None:

@@ -70,7 +70,7 @@ SOURCE = """title: t
 publisher: p
 licence: l
 page: https://example.org
-places: {places}
+geography: {places}
 columns: {{place: code}}
 period: {{start: 2023-01-01, end: 2023-12-31}}
 measures: {{figure: {{title: f, unit: things, kind: count, column: figure}}}}
@@ -191,7 +191,7 @@ PROBLEM = """/*
 question: q
 decision: d
 owner: o
-places: {system}
+geography: {system}
 grain: latest
 needs: {{claimant_rate: {{max_age: 20 years}}}}
 */

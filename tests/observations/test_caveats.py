@@ -20,7 +20,7 @@ def sha256(rows: list[str]) -> str:
     return hashlib.sha256(("\n".join(["code,name,period,figure", *rows]) + "\n").encode()).hexdigest()
 
 
-def recalled(rows: list[str], source: str = "period_kind: year\nplaces: lad_2023\n") -> str:
+def recalled(rows: list[str], source: str = "period_kind: year\ngeography: lad_2023\n") -> str:
     return f"{source}withdrawn: {{'{sha256(rows)[:16]}': {TOLD}}}\n"
 
 
@@ -70,26 +70,26 @@ BREAK = "breaks: [{{from: {day}, text: 'Now counts people, not homes (https://ex
     ("day", "more", "caveat"),
     [
         ("2023-04-01", "", "definition_break"),
-        ("2023-04-01", ", places: [E09000029]", None),
+        ("2023-04-01", ", place_codes: [E09000029]", None),
     ],
 )
 def test_a_break_is_a_caveat_on_every_figure_from_its_day_on(
     tmp_path: Path, day: str, more: str, caveat: str | None
 ) -> None:
-    source = "period_kind: year\nplaces: lad_2023\n" + BREAK.format(day=day, more=more)
+    source = "period_kind: year\ngeography: lad_2023\n" + BREAK.format(day=day, more=more)
     cell = cell_of(Case(None, MERTON, with_peers(f"{MERTON},x,2023,7"), value=7.0, source=source), tmp_path)
     assert cell["caveats"] == caveat
     assert ("Now counts people" in str(cell["evidence"])) == bool(caveat)
 
 
 def test_a_break_of_an_unknown_measure_is_refused(tmp_path: Path) -> None:
-    source = "period_kind: year\nplaces: lad_2023\n" + BREAK.format(day="2023-04-01", more=", measures: [figures]")
+    source = "period_kind: year\ngeography: lad_2023\n" + BREAK.format(day="2023-04-01", more=", measures: [figures]")
     with pytest.raises(DeclarationError, match="breaks: unknown measure 'figures'"):
         project_of(Case(None, MERTON, with_peers(), source=source), tmp_path)
 
 
 def test_a_break_without_its_day_is_refused_with_what_the_key_means(tmp_path: Path) -> None:
-    source = "period_kind: year\nplaces: lad_2023\nbreaks: [{text: t}]\n"
+    source = "period_kind: year\ngeography: lad_2023\nbreaks: [{text: t}]\n"
     with pytest.raises(DeclarationError, match=r"a_source\.yaml:\d+: breaks\.0: from is missing; Day from which"):
         project_of(Case(None, MERTON, with_peers(), source=source), tmp_path)
 

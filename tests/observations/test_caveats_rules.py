@@ -23,7 +23,7 @@ SCHEMA = {
 def declared(**given: Any) -> Source:
     measure = {"title": "t", "unit": "u", "kind": "count", "column": "c"}
     return Source.model_validate(
-        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
          "columns": {"place": "p", "period": "d"}, "measures": {"m": measure, "n": measure}, **given},
         strict=False,
     )  # fmt: skip
@@ -90,8 +90,8 @@ def test_a_recall_of_another_release_is_on_none(recall: dict[str, Any]) -> None:
         (date(2022, 4, 1), {}, [1, 2, 3, 4]),
         (date(2022, 3, 31), {}, [0, 1, 2, 3, 4]),
         (date(2023, 1, 1), {"measures": ["m"]}, [1, 4]),
-        (date(2023, 1, 1), {"places": ["W1", "S1"]}, [2, 3]),
-        (date(2023, 1, 1), {"measures": ["m"], "places": ["E1", "W1"]}, [1]),
+        (date(2023, 1, 1), {"place_codes": ["W1", "S1"]}, [2, 3]),
+        (date(2023, 1, 1), {"measures": ["m"], "place_codes": ["E1", "W1"]}, [1]),
         (date(2030, 1, 1), {}, []),
     ],
 )
@@ -123,7 +123,7 @@ def test_two_breaks_and_a_recall_are_all_said_in_their_order() -> None:
     ("nation", "touched"), [("England", [0, 1]), ("Wales", [2]), ("Scotland", [3]), ("Northern Ireland", [4])]
 )
 def test_a_nation_that_is_counted_otherwise_says_so_on_its_own_cells(nation: str, touched: list[int]) -> None:
-    found = said(declared(differs={nation: "homes, not people"}))
+    found = said(declared(not_comparable={nation: "homes, not people"}))
     words = f"{nation} is counted otherwise: homes, not people"
     assert [number for number, (caveats, _) in enumerate(found) if "not_comparable" in (caveats or "")] == touched
     assert [number for number, (_, why) in enumerate(found) if (why or "").endswith(words)] == touched

@@ -25,7 +25,7 @@ Row = dict[str, str]
 def declared(measure: dict[str, Any] | None = None, **given: Any) -> Source:
     one = {"title": "t", "unit": "homes", "kind": "count", "column": "n", **(measure or {})}
     return Source.model_validate(
-        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
          "columns": {"place": "code", "period": "year", "status": "mark"}, "measures": {"m": one}, **given},
         strict=False,
     )  # fmt: skip
@@ -98,7 +98,7 @@ def test_a_code_is_a_place_or_says_why_it_is_none(code: str, expected: tuple[str
 
 def test_a_kind_of_two_words_is_told_from_its_year() -> None:
     boards = Codes(frozenset({"S08000015"}), {"S08000001": "health_board"}, {})
-    found = typed(declared(places="health_board_2023"), {"code": "S08000015"}, {"code": "S08000001"}, codes=boards)
+    found = typed(declared(geography="health_board_2023"), {"code": "S08000015"}, {"code": "S08000001"}, codes=boards)
     assert told(found, "place_system", "fault") == [("health_board_2023", None), ("health_board_2023", "retired_code")]
 
 
@@ -127,9 +127,9 @@ def test_a_name_is_a_place_or_says_why_it_is_none(name: str, expected: tuple[str
 
 
 def test_rows_that_are_no_data_are_left_out_by_code_or_by_name() -> None:
-    found = typed(declared(not_data=["Note*"]), {"code": "Note 1"}, {}, {"code": "Notes"})
+    found = typed(declared(skip_rows=["Note*"]), {"code": "Note 1"}, {}, {"code": "Notes"})
     assert told(found, "file_row", "fault") == [(3, None)]
-    by_name = typed(declared(columns=BY_NAME, not_data=["Source: *"]), {"name": "Merton"}, {"name": "Source: x"})
+    by_name = typed(declared(columns=BY_NAME, skip_rows=["Source: *"]), {"name": "Merton"}, {"name": "Source: x"})
     assert told(by_name, "file_row", "fault") == [(2, None)]
 
 
@@ -198,7 +198,11 @@ def test_a_blank_is_in_every_range_and_bounds_nothing() -> None:
     assert told(found, "value", "low", "high", "status", "fault") == [(None, None, None, "not_available", None)]
 
 
-MARKERS = {"c": {"status": "confidential", "low": 1, "high": 4}, "x": "not_available", "p": "provisional"}
+MARKERS = {
+    "c": {"status": "confidential", "lower_bound": 1, "upper_bound": 4},
+    "x": "not_available",
+    "p": "provisional",
+}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +238,7 @@ def test_each_measure_has_its_own_unit_and_bounds() -> None:
 
 
 def test_places_published_together_have_one_code_and_their_figure_once() -> None:
-    source = declared(combined=[[MERTON, SUTTON]])
+    source = declared(published_together=[[MERTON, SUTTON]])
     found = typed(source, {}, {"code": SUTTON})
     joined = f"{MERTON}+{SUTTON}"
     assert told(found, "file_row", "place_code", "value", "fault") == [
@@ -289,7 +293,7 @@ def test_a_cell_with_a_fault_neither_repeats_nor_contradicts_another() -> None:
 
 def test_a_reviewed_correction_changes_the_figure_and_keeps_what_was_printed() -> None:
     mend = Correction(
-        do="override", measure="m", period="2023", expected={MERTON: 7.0}, value=70.0, reason="a digit was lost",
+        action="override", measure="m", period="2023", expected={MERTON: 7.0}, value=70.0, reason="a digit was lost",
         who="A", when=date(2024, 6, 1), link="https://example.org",
     )  # fmt: skip
     found = typed(declared(), {}, {"code": SUTTON}, {"year": "2022"}, corrections=(mend,))
@@ -299,7 +303,7 @@ def test_a_reviewed_correction_changes_the_figure_and_keeps_what_was_printed() -
 
 
 def test_a_wide_file_is_in_the_order_of_its_rows_and_periods() -> None:
-    source = declared(layout="wide", columns={"place": "code"}, ignore=["year", "n", "mark"])
+    source = declared(layout="wide", columns={"place": "code"}, skip_columns=["year", "n", "mark"])
     found = typed(source, {"2023 ": "5", "2022": "4"}, {"code": SUTTON, "2023 ": "7", "2022": "6"})
     assert told(found, "place_code", "period_start", "value") == [
         (MERTON, date(2022, 1, 1), 4.0), (MERTON, date(2023, 1, 1), 5.0),

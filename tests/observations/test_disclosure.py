@@ -18,7 +18,7 @@ from pipelines.observations.disclosure import narrowed_bounds
 from pipelines.observations.ingest import Observed
 from tests.gaps.test_cells import EVERYONE, MERTON, SUTTON, Case, cell_of, project_of
 
-SOURCE = "period_kind: year\nplaces: lad_2023\ncoverage: [England]\n"
+SOURCE = "period_kind: year\ngeography: lad_2023\ncoverage: [England]\n"
 LONDON = "E12000007"
 
 
@@ -39,19 +39,19 @@ HIDDEN = london(f"{MERTON},x,2023,c", f"{SUTTON},x,2023,2", total="160")
 
 
 def test_a_total_of_all_places_tells_the_only_hidden_one(tmp_path: Path) -> None:
-    assert bounds(HIDDEN, "adding: {totals: places}\n", tmp_path) == (3, 3)
+    assert bounds(HIDDEN, "additivity: {totals: places}\n", tmp_path) == (3, 3)
 
 
 def test_it_is_still_a_gap_and_no_value(tmp_path: Path) -> None:
     cell = cell_of(
-        Case(None, MERTON, HIDDEN, source=SOURCE + "adding: {totals: places}\n", measure="kind: count"), tmp_path
+        Case(None, MERTON, HIDDEN, source=SOURCE + "additivity: {totals: places}\n", measure="kind: count"), tmp_path
     )
     assert (cell["value"], cell["reason"]) == (None, "suppressed")
 
 
 def test_places_published_together_are_counted_once(tmp_path: Path) -> None:
     rows = london(f"{MERTON},x,2023,c", "E09000001,x,2023,9", "E09000033,x,2023,9", total="162")
-    source = "adding: {totals: places}\ncombined: [[E09000001, E09000033]]\n"
+    source = "additivity: {totals: places}\npublished_together: [[E09000001, E09000033]]\n"
     # 30 boroughs of 5 and the two with 9 together: 159.
     assert bounds(rows, source, tmp_path) == (3, 3)
 
@@ -72,7 +72,7 @@ def two_measures(folder: Path) -> Observed:
         f"{name}: {{title: t, unit: things, kind: count, column: {name}}}" for name in ("all", "figure", "other")
     )
     head = path.read_text().split("measures: {figure:")[0]
-    path.write_text(f"{head}adding: {{measures: {{all: [figure, other]}}}}\nmeasures: {{{measures}}}\n")
+    path.write_text(f"{head}additivity: {{measures: {{all: [figure, other]}}}}\nmeasures: {{{measures}}}\n")
     rows = ["code,name,period,all,figure,other", f"{MERTON},x,2023,10,7,c", f"{SUTTON},x,2023,10,7,3"]
     (root / "sources" / "starter" / "2024-05-01.csv").write_text("\n".join(rows) + "\n")
     project = Project(load(root), folder / "store", date(2024, 6, 30))
@@ -85,7 +85,7 @@ def test_totals_bound_nothing_in_a_release_with_codes_of_another_time(tmp_path: 
     project = project_of(Case(None, MERTON, HIDDEN, source=SOURCE, measure="kind: count"), tmp_path)
     steps.prepare(project)
     seen, own = observe_source(project, "a_source"), place_system(project, "lad_2023").places
-    source = project.catalogue.sources["a_source"].model_copy(update={"adding": Adding(totals="places")})
+    source = project.catalogue.sources["a_source"].model_copy(update={"additivity": Adding(totals="places")})
     earlier = seen.observation.with_columns(pl.lit("lad_2022").alias("place_system"))
     for observation, due in ((seen.observation, (3, 3)), (earlier, (1, 4))):
         found = narrowed_bounds(observation, seen.total, source, own).observation
@@ -94,7 +94,7 @@ def test_totals_bound_nothing_in_a_release_with_codes_of_another_time(tmp_path: 
 
 def test_only_counts_of_the_source_can_be_said_to_add(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="adding names nothing_such"):
-        project_of(Case(None, MERTON, [], source=SOURCE + "adding: {measures: {figure: nothing_such}}\n"), tmp_path)
+        project_of(Case(None, MERTON, [], source=SOURCE + "additivity: {measures: {figure: nothing_such}}\n"), tmp_path)
 
 
 def test_totals_and_rows_of_no_place_are_kept_beside_the_observations(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ Ends = tuple[float | None, float | None]
 def declared(adding: dict[str, Any] | None, *names: str, **of: Any) -> Source:
     plain = {"title": "t", "unit": "u", "kind": "count", "column": "c"}
     return Source.model_validate(
-        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
-         "columns": {"place": "p", "period": "d"}, "adding": adding,
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
+         "columns": {"place": "p", "period": "d"}, "additivity": adding,
          "measures": {name: {**plain, **of} for name in names or ("m",)}},
         strict=False,
     )  # fmt: skip

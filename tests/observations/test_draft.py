@@ -102,7 +102,7 @@ def test_a_draft_says_how_the_file_is_read_and_of_which_vintage_its_codes_are(
     told = {key: said[key] for key in ("format", "sheet", "member", "encoding", "delimiter", "records") if key in said}
     assert told == keys
     # Cumberland began in April 2023; what has all four in the newest register wins.
-    assert said["places"].startswith("lad_202") and said["places"] >= "lad_2023"
+    assert said["geography"].startswith("lad_202") and said["geography"] >= "lad_2023"
     assert "tiers seen: 4 lad" in text
     assert said["columns"] == {"place": "code", "label": "name", "period": "year"}
     assert read_sheet(content, source, "a.file").frame.height == 12
@@ -114,7 +114,7 @@ def test_a_draft_leaves_out_what_its_publisher_or_family_says(held: Geography) -
     said = yaml.safe_load(text)
     assert said["family"] == {"listed": "homes"}
     assert not set(known) & set(said)
-    assert list(said) == ["title", "family", "places", "period_kind", "measures"]
+    assert list(said) == ["title", "family", "geography", "period_kind", "measures"]
     assert "tiers seen: 4 lad" in text
 
 
@@ -139,8 +139,8 @@ Date,Borders,Fife,Grampian,Highland,Lothian,Tayside,National Facility
 def test_a_file_with_a_column_for_each_place_is_drafted_so_and_no_heading_is_left_out(held: Geography) -> None:
     text, said = drafted(ACROSS.encode(), "a.csv", held)
     assert (said["layout"], said["columns"]) == ("by_place", {"label": "*", "period": "Date"})
-    assert said["places"].startswith("health_board_")
-    assert "TODO not known as places: National Facility." in text and "ignore" not in said
+    assert said["geography"].startswith("health_board_")
+    assert "TODO not known as places: National Facility." in text and "skip_columns" not in said
     assert said["markers"] == {"*": "confidential"}
     assert list(said["measures"]) == ["src"]
 
@@ -148,7 +148,7 @@ def test_a_file_with_a_column_for_each_place_is_drafted_so_and_no_heading_is_lef
 def test_what_several_measures_share_is_asked_once_and_a_column_that_numbers_rows_is_no_figure(held: Geography) -> None:
     lines = [f"{n},{code},2023,{n + 4},{2 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
     text, said = drafted("\n".join([",code,year,beds,Beds occupied", *lines]).encode(), "a.csv", held)
-    assert said["alike"] == {"unit": "TODO", "kind": "index"}
+    assert said["measure_defaults"] == {"unit": "TODO", "kind": "index"}
     assert said["measures"] == {
         "src_beds": {"title": "TODO", "column": "beds"},
         "src_beds_occupied": {"title": "TODO", "column": "Beds occupied"},
@@ -159,7 +159,7 @@ def test_what_several_measures_share_is_asked_once_and_a_column_that_numbers_row
 def test_a_list_without_figures_is_drafted_as_one_to_count(held: Geography) -> None:
     rows = [f"{name} hub,{code}" for code, name in COUNCILS for _ in (1, 2)]
     text, said = drafted("\n".join(["hub,area_code", *rows]).encode(), "a.csv", held)
-    assert said["measures"]["src_listed"]["counted"] is True
+    assert said["measures"]["src_listed"]["count_rows"] is True
     assert "TODO no column is mostly figures" in text
     dated = said | {"period": {"start": date(2020, 1, 1), "end": date(2020, 12, 31)}}
     assert read_sheet(("\n".join(["hub,area_code", *rows])).encode(), source_of(dated), "a.csv").frame.height == 8
@@ -168,7 +168,7 @@ def test_a_list_without_figures_is_drafted_as_one_to_count(held: Geography) -> N
 def test_series_in_one_column_become_measures_and_markers_are_counted(held: Geography) -> None:
     rows = [f"{c},{n},2023,{series},{v}" for c, n in COUNCILS for series, v in (("Count", "15"), ("Rate", "*"))]
     text, said = drafted(("code,name,year,series,value\n" + "\n".join(rows)).encode(), "a.csv", held)
-    assert [each["where"] for each in said["measures"].values()] == [{"series": "Count"}, {"series": "Rate"}]
+    assert [each["filter"] for each in said["measures"].values()] == [{"series": "Count"}, {"series": "Rate"}]
     assert said["markers"] == {"*": "confidential"}
     assert '"*": confidential # stands 4 times' in text
 
@@ -211,7 +211,7 @@ def test_the_draft_of_a_published_file_reads_it(file: str, places: str, met: int
     content = (PUBLISHED / file).read_bytes()
     _, said = drafted(content, Path(file).name, held)
     source = source_of(said)
-    assert said["places"] == places
+    assert said["geography"] == places
     read = cells(source, content, Path(file).name, held)
     assert read.height >= least
     sound = read.filter(pl.col("fault").is_null() | (pl.col("fault") == "duplicate"))
@@ -228,12 +228,12 @@ def test_a_file_without_a_period_is_drafted_but_for_that(file: str, places: str,
     assert "TODO no column has a period" in text
     source = source_of(said | {"period": {"start": date(2020, 1, 1), "end": date(2020, 1, 1)}})
     read = cells(source, content, Path(file).name, held)
-    assert said["places"] == places
+    assert said["geography"] == places
     assert read.filter(pl.col("fault").is_null())["place_code"].n_unique() >= met
 
 
 def cells(source: Source, content: bytes, file: str, held: Geography) -> pl.DataFrame:
-    system = source.places or ""
+    system = source.geography or ""
     register = held.places.register
     named = register if not system.startswith("lad") else system_places(register, system)
     ever = dict(register.select("place_code", "kind").iter_rows())
@@ -290,7 +290,7 @@ ASKING = """\
 question: How many homes are there?
 decision: Where to build
 owner: Head of housing
-places: lad_2023
+geography: lad_2023
 grain: latest
 needs: {homes_asked_homes: {max_age: 9 years}}
 */

@@ -24,7 +24,7 @@ NO_FIGURES = re.compile(r"lci|uci|lower|upper|95%|confidence|percent|%|^sex code
 
 def columns_of(said: dict[str, object]) -> list[str]:
     """List the columns of the figures that a draft has as measures, those that all share among them."""
-    shared = [said["alike"]["column"]] if "column" in said.get("alike", {}) else []
+    shared = [said["measure_defaults"]["column"]] if "column" in said.get("measure_defaults", {}) else []
     return shared + [each["column"] for each in said["measures"].values() if "column" in each]
 
 
@@ -134,7 +134,7 @@ def test_only_limits_and_errors_are_no_measure_and_a_person_is_asked_for_the_fig
 def test_a_list_with_coordinates_is_drafted_as_one_to_count(held: Geography) -> None:
     lines = [f"Hub {n},{code},{53 + n / 7:.4f},{n / 9 - 2:.4f}" for n, (code, _) in enumerate(COUNCILS * 2, 1)]
     _, said = drafted("\n".join(["hub,area_code,lat,lon", *lines]).encode(), "a.csv", held)
-    assert [each.get("counted") for each in said["measures"].values()] == [True]
+    assert [each.get("count_rows") for each in said["measures"].values()] == [True]
 
 
 def test_percentages_alone_are_offered_and_beside_a_count_are_a_comment(held: Geography) -> None:

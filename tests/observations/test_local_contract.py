@@ -27,7 +27,7 @@ from tests.gaps.test_cells import AS_OF, MERTON, SUTTON, Case, project_of, with_
 
 SECRET = "7654"
 ROWS = with_peers(f"{MERTON},x,2023,{SECRET}")
-PRIVATE = "period_kind: year\nplaces: lad_2023\nprivate: true\nholder: The keeper\n"
+PRIVATE = "period_kind: year\ngeography: lad_2023\nprivate: true\ndata_owner: The keeper\n"
 
 
 @pytest.fixture
@@ -199,4 +199,4 @@ def test_a_private_denominator_weighs_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["released: true\n", "private: true\nprovides: boundary\n"])
 def test_private_is_said_of_held_figures_only(tmp_path: Path, text: str) -> None:
     with pytest.raises(DeclarationError, match="private"):
-        project_of(Case(None, MERTON, ROWS, source=f"period_kind: year\nplaces: lad_2023\n{text}"), tmp_path)
+        project_of(Case(None, MERTON, ROWS, source=f"period_kind: year\ngeography: lad_2023\n{text}"), tmp_path)

@@ -21,7 +21,7 @@ def declared(interval: dict[str, Any] | None = None, more: dict[str, Any] | None
     """Declare a measure with limits, and one without."""
     plain = {"title": "t", "unit": "u", "kind": "index", "column": "c"}
     return Source.model_validate(
-        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
          "columns": {"place": "p", "period": "d"}, **given,
          "measures": {"bare": plain, "m": {**plain, "interval": interval or BOTH, **(more or {})}}},
         strict=False,

@@ -26,7 +26,7 @@ from pipelines.outputs.charts import summary, waterfall, waterfall_table
 from tests.gaps.test_cells import EVERYONE, MERTON, Case, project_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SOURCE = "period_kind: year\nplaces: lad_2023\ncoverage: [England]\n"
+SOURCE = "period_kind: year\ngeography: lad_2023\ncoverage: [England]\n"
 LONDON, ENGLAND = "E12000007", "E92000001"
 
 
@@ -76,7 +76,7 @@ def test_an_old_code_counts_where_its_successor_has_no_figure_and_not_again_wher
 
 def test_places_published_together_are_counted_once(tmp_path: Path) -> None:
     lines = london("E09000001,x,2023,10", "E09000033,x,2023,10", total="165")
-    row = apart(lines, tmp_path, "combined: [[E09000001, E09000033]]\n")[LONDON]
+    row = apart(lines, tmp_path, "published_together: [[E09000001, E09000033]]\n")[LONDON]
     assert (row["local"], row["places_given"], parts(row)) == (165, 33, {})
 
 
@@ -100,7 +100,7 @@ def small(values: list[float | None], totals: dict[str, float], rounding: float 
     pairs = [("r", "a"), ("r", "b"), ("s", "c"), *((ENGLAND, code) for code in "abc")]
     member = pl.DataFrame(pairs, schema=["total_code", "place_code"], orient="row")
     source = Source(
-        title="t", publisher="p", licence="l", page="https://example.org", places="lad_2023", coverage=("England",),
+        title="t", publisher="p", licence="l", page="https://example.org", geography="lad_2023", coverage=("England",),
         columns=Columns(place=("code",), period=("period",)),
         measures={"figure": Measure(title="f", unit="things", kind="count", column=("figure",), rounding=rounding)},
     )  # fmt: skip

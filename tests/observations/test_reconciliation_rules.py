@@ -22,7 +22,7 @@ Row = dict[str, Any]
 def declared(measure: dict[str, Any] | None = None, names: tuple[str, ...] = ("m",), **given: Any) -> Source:
     one = {"title": "t", "unit": "u", "kind": "count", "column": "c", **(measure or {})}
     return Source.model_validate(
-        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
          "columns": {"place": "p", "period": "d"}, "coverage": ["England"],
          "measures": dict.fromkeys(names, one), **given},
         strict=False,
@@ -183,7 +183,7 @@ def test_only_counts_and_stocks_are_taken_apart(kind: str) -> None:
      ("places", 33.0, {"remainder": 3.0})],
 )  # fmt: skip
 def test_a_total_said_to_hold_more_leaves_the_rest_in_no_place(adding: str, value: float, expected: Row) -> None:
-    assert parts(apart(FOUR, [total(R, value)], declared(adding={"totals": adding}))[0]) == expected
+    assert parts(apart(FOUR, [total(R, value)], declared(additivity={"totals": adding}))[0]) == expected
 
 
 def test_noise_is_said_of_the_measures_that_have_it() -> None:

@@ -19,7 +19,7 @@ CALENDAR = {year: (date(year, 1, 1), date(year, 12, 31)) for year in (2021, 2022
 
 def declared(columns: dict[str, str] | None = None, **given: Any) -> Source:
     return Source.model_validate(
-        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
          "columns": columns or {"place": "p", "period": "d"},
          "measures": {"m": {"title": "t", "unit": "u", "kind": "count", "column": "c"}}, **given},
         strict=False,

@@ -19,9 +19,9 @@ from pipelines.observations.returns import count_returns, newest_periods, report
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOBODY = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
 SOURCE = Source.model_validate(
-    {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "pfa_2023",
+    {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "pfa_2023",
      "cadence": "monthly", "lag": "1 month", "coverage": ["England"],
-     "columns": {"place": "c", "period": "m"}, "returns": {"by": "forces"},
+     "columns": {"place": "c", "period": "m"}, "returns": {"providers": "forces"},
      "measures": {"crimes": {"title": "c", "unit": "crimes", "kind": "count", "column": "n"}}},
     strict=False,
 )  # fmt: skip
@@ -47,7 +47,9 @@ def told(
 ) -> pl.DataFrame:
     seen = rows(cells, OBSERVATION)
     order = seen["released_at"].rank("dense").cast(pl.Int64).alias("order")
-    source = SOURCE.model_copy(update={"returns": SOURCE.returns and SOURCE.returns.model_copy(update={"roll": roll})})
+    source = SOURCE.model_copy(
+        update={"returns": SOURCE.returns and SOURCE.returns.model_copy(update={"expected": roll})}
+    )
     return count_returns(
         seen.with_columns(order), empty(DOUBT) if doubted is None else doubted, source, FORCES, people, empty(CHANGE)
     )

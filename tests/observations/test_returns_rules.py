@@ -19,9 +19,9 @@ Row = dict[str, Any]
 def declared(names: tuple[str, ...] = ("m",), measure: Row | None = None, roll: str = "every", **given: Any) -> Source:
     one = {"title": "c", "unit": "crimes", "kind": "count", "column": "n", **(measure or {})}
     return Source.model_validate(
-        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "pfa_2023",
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "pfa_2023",
          "cadence": "monthly", "lag": "1 month", "coverage": ["England"], "columns": {"place": "c", "period": "d"},
-         "returns": {"by": "forces", "roll": roll}, "measures": dict.fromkeys(names, one), **given},
+         "returns": {"providers": "forces", "expected": roll}, "measures": dict.fromkeys(names, one), **given},
         strict=False,
     )  # fmt: skip
 

@@ -318,7 +318,7 @@ def test_an_address_that_a_browser_would_run_is_no_link(page: str) -> None:
 
 def test_a_problem_that_only_wants_has_a_report_without_a_map() -> None:
     report = sample()
-    header = report.header.model_copy(update={"needs": {}, "wants": tuple(MEASURES)})
+    header = report.header.model_copy(update={"needs": {}, "unknowns": tuple(MEASURES)})
     wanting = report._replace(header=header, cells=report.cells.with_columns(pl.lit("wanted").alias("need")))
     assert summary(wanting) == Summary(5, 0, 0, 0, 0, 0, 15)
     html = render_html(wanting)

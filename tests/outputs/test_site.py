@@ -179,7 +179,7 @@ def test_the_trend_is_a_point_a_day_and_not_drawn_for_one_day() -> None:
 
 def test_a_header_without_needs_has_pages_too() -> None:
     report = sample()
-    header = Header(**{**report.header.model_dump(), "needs": {}, "wants": tuple(report.measures)})
+    header = Header(**{**report.header.model_dump(), "needs": {}, "unknowns": tuple(report.measures)})
     cells = report.cells.with_columns(pl.lit("wanted").alias("need"))
     assert set(verdicts(cells, header, report.people)["verdict"]) == {"not_answerable"}
 

@@ -24,7 +24,7 @@ CODES = Codes(
     {},
     {"merton": "E09000024", "sutton": "E09000029", "cornwall": "E06000052"},
 )
-HEAD = "title: t\npublisher: p\nlicence: l\npage: https://example.org\nplaces: lad_2023\n"
+HEAD = "title: t\npublisher: p\nlicence: l\npage: https://example.org\ngeography: lad_2023\n"
 PLAIN = "columns: {place: code, period: year}\nmeasures: {stock: {title: s, unit: items, kind: stock, column: stock}}\n"
 
 
@@ -155,12 +155,12 @@ E09000029,2023,Homicide,0
 E09000029,2023,Arson,9
 """
 BY_ROW = "columns: {place: code, period: year}\nmeasures:\n"
-HOMICIDE = "  stock: {title: s, unit: i, kind: count, column: Value, where: {Indicator: Homicide}}\n"
-OTHER = "  other: {title: s, unit: i, kind: count, column: Value, where: {Indicator: [Theft, Fraud]}}\n"
+HOMICIDE = "  stock: {title: s, unit: i, kind: count, column: Value, filter: {Indicator: Homicide}}\n"
+OTHER = "  other: {title: s, unit: i, kind: count, column: Value, filter: {Indicator: [Theft, Fraud]}}\n"
 
 
 def test_only_rows_that_where_names_are_read_and_the_others_are_counted() -> None:
-    declared = source("where: {Indicator: Homicide}\n", PLAIN.replace("column: stock", "column: Value"))
+    declared = source("filter: {Indicator: Homicide}\n", PLAIN.replace("column: stock", "column: Value"))
     assert values(declared, LONG) == SAME
     assert left_out(declared, LONG).left_out == 2
 
@@ -265,11 +265,11 @@ BY_SEX = (
     "measures: {women: {title: w, unit: i, kind: stock, column: Female}, "
     "men: {title: m, unit: i, kind: stock, column: Male}}\nmarkers: {r: revised}\n"
 )
-HEADING = "columns: {place: code}\nlayout: wide\nheading: '(?P<measure>Female|Male) (?P<period>\\d{4}.*)'\n"
+HEADING = "columns: {place: code}\nlayout: wide\nheading_pattern: '(?P<measure>Female|Male) (?P<period>\\d{4}.*)'\n"
 
 
 def test_headings_that_hold_measure_and_period_are_read_apart() -> None:
-    read = cells(source(HEADING + "ignore: [Change]\n", BY_SEX), WIDE)
+    read = cells(source(HEADING + "skip_columns: [Change]\n", BY_SEX), WIDE)
     told = read.select("measure", pl.col("period_start").dt.year(), "value", "status").rows()
     assert told == [("men", 2021, 4.0, "normal"), ("women", 2021, 3.0, "normal"), ("women", 2022, 5.0, "revised")]
     with pytest.raises(UnreadableError, match="found headings 'Change'; expected each to match heading"):
@@ -335,7 +335,7 @@ def test_a_row_with_more_fields_than_headings_is_set_aside_and_not_read_askew() 
 
 
 def test_footnotes_below_the_data_are_left_out_by_name_and_counted() -> None:
-    declared = source('not_data: ["Source*", "1. *"]\n')
+    declared = source('skip_rows: ["Source*", "1. *"]\n')
     content = (LINES + "Source: us,,\n1. See notes,,\n").encode()
     assert values(declared, content) == SAME
     assert left_out(declared, content).left_out == 2
@@ -352,11 +352,11 @@ def test_footnotes_below_the_data_are_left_out_by_name_and_counted() -> None:
         ("headings: [a, b, a]\n", "found 'a' twice"),
         ("headings: [a, b]\n", "headings: 'code' is missing"),
         ("headings: [a]\nheader_rows: 2\n", "remove header_rows"),
-        ("heading: '(?P<period>x)'\n", "heading is for layout: wide"),
-        ("layout: wide\nheading: x\n", "needs a group"),
+        ("heading_pattern: '(?P<period>x)'\n", "heading_pattern is for layout: wide"),
+        ("layout: wide\nheading_pattern: x\n", "needs a group"),
         ("footnotes: '['\n", "footnotes: expected a regular expression"),
         ("footnotes: '(?=x)'\n", "footnotes: expected a regular expression"),
-        ("ignore: [x]\n", "ignore is for layout: wide"),
+        ("skip_columns: [x]\n", "skip_columns is for layout: wide"),
         ("period_in_name: '(?P<period>x)'\nperiod: {start: 2020-01-01, end: 2020-01-01}\n", "each declare the period"),
         ("encoding: utf-88\n", "expected a known encoding"),
         ("period_in_name: x\n", "period_in_name: expected a group"),

@@ -33,7 +33,7 @@ def test_a_file_with_a_column_for_each_place_gives_a_cell_for_each_place_and_row
 def test_the_headings_may_be_codes_and_some_may_be_no_places() -> None:
     content = b"year,status,E09000024,Note,E09000029\n2023,p,7,x,0\n"
     text = 'markers: {p: provisional}\nlayout: by_place\ncolumns: {place: "*", period: year, status: status}\n'
-    read = cells(source(text + "ignore: [Note]\n", ONE), content)
+    read = cells(source(text + "skip_columns: [Note]\n", ONE), content)
     assert read.select("place_code", "value", "status").rows() == [
         ("E09000024", 7.0, "provisional"), ("E09000029", 0.0, "provisional")
     ]  # fmt: skip
@@ -66,11 +66,11 @@ def test_a_file_without_a_row_or_without_a_place_gives_none() -> None:
         (BY_NAME.replace('label: "*"', "label: name"), ONE, "(layout: by_place) has place"),
         ('columns: {label: "*", period: year}\n', PLAIN.partition("\n")[2], "(layout: by_place) has place"),
         (BY_NAME, ONE.replace("stock: {", "more: {title: m, unit: x, kind: stock}, stock: {"), "has one measure"),
-        (BY_NAME, ONE.replace("kind: stock", "kind: stock, where: {a: b}"), "where of a measure is for layout: long"),
+        (BY_NAME, ONE.replace("kind: stock", "kind: stock, filter: {a: b}"), "filter of a measure is for layout: long"),
         ('layout: by_place\ncolumns: {label: "*"}\n', ONE, "declare the period"),
         (BY_NAME + "place: E09000024\n", ONE, "or the one place of all figures"),
         ("columns: {period: year}\n", PLAIN.partition("\n")[2], "declare the column of place codes"),
-        (BY_NAME + "heading: '(?P<period>.*)'\n", ONE, "heading is for layout: wide"),
+        (BY_NAME + "heading_pattern: '(?P<period>.*)'\n", ONE, "heading_pattern is for layout: wide"),
     ],
 )
 def test_what_a_file_by_place_can_not_say_is_refused(text: str, rest: str, complaint: str) -> None:
@@ -92,8 +92,8 @@ COUNTED = """\
 period: {start: 2020-01-01, end: 2020-12-31}
 columns: {place: code}
 measures:
-  listed: {title: l, unit: places, kind: stock, counted: true}
-  banks: {title: b, unit: places, kind: stock, counted: true, where: {kind: bank}}
+  listed: {title: l, unit: places, kind: stock, count_rows: true}
+  banks: {title: b, unit: places, kind: stock, count_rows: true, filter: {kind: bank}}
 """
 
 
@@ -130,10 +130,10 @@ def test_a_rank_up_to_a_limit_is_one_above_it_nought_and_none_where_there_is_non
 @pytest.mark.parametrize(
     ("measure", "complaint"),
     [
-        ("kind: index, counted: true", "only a count or a stock is counted (counted, at_most); found kind index"),
-        ("kind: stock, counted: true, column: x", "has neither column nor at_most"),
+        ("kind: index, count_rows: true", "only a count or a stock is counted (count_rows, at_most); found kind index"),
+        ("kind: stock, count_rows: true, column: x", "has neither column nor at_most"),
         ("kind: stock, at_most: 3", "measure stock: column is missing"),
-        ("kind: stock, counted: 1", "should be a valid boolean"),
+        ("kind: stock, count_rows: 1", "should be a valid boolean"),
     ],
 )
 def test_a_count_that_can_not_be_is_refused(measure: str, complaint: str) -> None:

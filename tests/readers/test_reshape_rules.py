@@ -18,7 +18,7 @@ CELL = ["code_text", "place_label", "status_text", "period_text", "measure", "te
 def declared(**more: Any) -> Source:
     """Make a declaration of one measure in column `n`, or of what is said."""
     told = {
-        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
         "columns": {"place": "code", "period": "year"}, "measures": {"stock": {**STOCK, "column": "n"}},
     }  # fmt: skip
     return Source.model_validate({**told, **more})
@@ -47,7 +47,8 @@ def test_a_long_file_gives_a_row_for_each_of_its_rows_and_measures() -> None:
 
 def test_a_measure_may_be_in_some_rows_of_a_column() -> None:
     measures = {
-        "men": {**STOCK, "column": "n", "where": {"sex": "M"}}, "all": {**STOCK, "column": "n", "where": {"sex": "T*"}}
+        "men": {**STOCK, "column": "n", "filter": {"sex": "M"}},
+        "all": {**STOCK, "column": "n", "filter": {"sex": "T*"}}
     }  # fmt: skip
     table = sheet("code,year,sex,n", "E1,2022,M,1", "E1,2022,Total,3", "E1,2022,F,2")
     assert cells(table, declared(measures=measures)) == [
@@ -85,7 +86,7 @@ def test_without_an_interval_there_are_no_limits() -> None:
     assert set(melted(sheet("code,year,n", "E1,2022,1"), declared()).columns) == set(CELL)
 
 
-COUNTED = {"listed": {**STOCK, "counted": True}}
+COUNTED = {"listed": {**STOCK, "count_rows": True}}
 
 
 def test_rows_are_counted_by_place_and_period_where_the_first_stands() -> None:
@@ -116,7 +117,7 @@ BY_PLACE = {"layout": "by_place", "columns": {"place": "*", "period": "year", "s
 
 
 def test_a_file_by_place_gives_a_row_for_each_row_and_place() -> None:
-    source = declared(**BY_PLACE, ignore=["Not*"], measures=ONE)
+    source = declared(**BY_PLACE, skip_columns=["Not*"], measures=ONE)
     table = sheet("year,flag,E1,Notes,E2", "2022,p,1,x,2", "2023,,3,y,4")
     assert cells(table, source) == [
         ("E1", "", "p", "2022", "stock", "1", 2, "E1"), ("E1", "", "", "2023", "stock", "3", 3, "E1"),
@@ -126,12 +127,12 @@ def test_a_file_by_place_gives_a_row_for_each_row_and_place() -> None:
 
 def test_headings_by_place_may_be_names_and_a_heading_of_where_is_no_place() -> None:
     columns = {"label": "*", "period": "year"}
-    source = declared(layout="by_place", columns=columns, where={"sex": "T"}, measures=ONE)
+    source = declared(layout="by_place", columns=columns, filter={"sex": "T"}, measures=ONE)
     assert cells(sheet("sex,year,One", "T,2022,1"), source) == [("", "One", "", "2022", "stock", "1", 2, "One")]
 
 
 def test_a_file_by_place_without_a_place_is_refused() -> None:
-    source = declared(**BY_PLACE, ignore=["Notes"], measures=ONE)
+    source = declared(**BY_PLACE, skip_columns=["Notes"], measures=ONE)
     with pytest.raises(UnreadableError, match=r"^a\.csv: found no heading but those declared"):
         melted(sheet("year,flag,Notes", "2022,p,x"), source)
 
@@ -168,17 +169,17 @@ def test_a_strange_heading_of_a_wide_file_is_refused_unless_it_is_ignored(strang
     table = sheet(f"code,name,2022,{strange}", "E1,One,1,2")
     with pytest.raises(UnreadableError, match=rf"found headings '{strange}'; expected each to be a year, or listed"):
         melted(table, declared(**WIDE, measures=ONE))
-    (only,) = cells(table, declared(**WIDE, measures=ONE, ignore=[strange]))
+    (only,) = cells(table, declared(**WIDE, measures=ONE, skip_columns=[strange]))
     assert only == ("E1", "One", "", "2022", "stock", "1", 2, "2022")
 
 
 def test_a_wide_file_may_have_a_heading_of_where() -> None:
-    source = declared(**WIDE, measures=ONE, where={"sex": "T"})
+    source = declared(**WIDE, measures=ONE, filter={"sex": "T"})
     assert len(cells(sheet("code,name,sex,2022", "E1,One,T,1"), source)) == 1
 
 
 def test_a_plain_period_that_is_ignored_is_not_read() -> None:
-    source = declared(**WIDE, measures=ONE, ignore=["2021"])
+    source = declared(**WIDE, measures=ONE, skip_columns=["2021"])
     assert [row[3] for row in cells(sheet("code,name,2021,2022", "E1,One,1,2"), source)] == ["2022"]
 
 
@@ -197,7 +198,7 @@ def test_of_many_strange_headings_six_are_named() -> None:
 
 
 SEVERAL = {
-    **WIDE, "heading": r"(?P<period>\d{4}.*) (?P<measure>\w+)",
+    **WIDE, "heading_pattern": r"(?P<period>\d{4}.*) (?P<measure>\w+)",
     "measures": {"men": {**STOCK, "column": ["Men", "Males"]}, "women": {**STOCK, "column": "Women"}},
 }  # fmt: skip
 
@@ -217,7 +218,7 @@ def test_a_heading_of_no_measure_or_no_period_of_its_kind_is_strange() -> None:
 
 def test_what_a_pattern_reads_is_read_although_the_rest_is_ignored() -> None:
     table = sheet("code,name,2022 Men,2022 Women,2022 Others", "E1,One,1,2,3")
-    assert [row[4] for row in cells(table, declared(**SEVERAL, ignore=["*"]))] == ["men", "women"]
+    assert [row[4] for row in cells(table, declared(**SEVERAL, skip_columns=["*"]))] == ["men", "women"]
 
 
 def test_a_measure_that_no_heading_is_of_is_missed() -> None:
@@ -226,13 +227,13 @@ def test_a_measure_that_no_heading_is_of_is_missed() -> None:
 
 
 def test_a_pattern_that_names_no_measure_is_of_the_only_one() -> None:
-    source = declared(**WIDE, measures=ONE, heading=r"Year (?P<period>\d{4})( total)?")
+    source = declared(**WIDE, measures=ONE, heading_pattern=r"Year (?P<period>\d{4})( total)?")
     table = sheet("code,name,Year 2022 (p),Year 2023 total", "E1,One,1,2")
     assert [row[2:6] for row in cells(table, source)] == [("p", "2022", "stock", "1"), ("", "2023", "stock", "2")]
 
 
 def test_a_text_in_brackets_that_a_pattern_takes_is_no_marker() -> None:
-    source = declared(**{**SEVERAL, "heading": r"(?P<period>[^(]*)(\(p\))? \((?P<measure>\w+)\)"})
+    source = declared(**{**SEVERAL, "heading_pattern": r"(?P<period>[^(]*)(\(p\))? \((?P<measure>\w+)\)"})
     table = sheet("code,name,2022 (Men),2023(p) (Women),2021 (Men) (r)", "E1,One,1,2,3")
     assert [row[2:5] for row in cells(table, source)] == [
         ("", "2022", "men"), ("", "2023", "women"), ("r", "2021", "men")

@@ -19,7 +19,7 @@ FRAME = pl.DataFrame(
 
 def declared(**more: Any) -> Source:
     told = {
-        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
         "columns": {"place": "code"}, "period": {"start": "2020-01-01", "end": "2020-12-31"},
         "measures": {"stock": STOCK},
     }  # fmt: skip
@@ -52,15 +52,15 @@ def test_a_row_must_have_one_of_the_texts_under_every_heading(
 
 
 def test_a_heading_that_is_not_there_is_refused_with_those_like_it() -> None:
-    with pytest.raises(UnreadableError, match=r"where: no column sexx; .*sex"):
+    with pytest.raises(UnreadableError, match=r"filter: no column sexx; .*sex"):
         meets(FRAME, {"age": ("16+",), "sexx": ("M",)})
 
 
 def test_rows_not_named_are_counted_and_texts_that_no_row_has_are_said() -> None:
     sheet = Sheet(FRAME, "a.csv", left_out=10, vain=("before",))
-    found = chosen(sheet, declared(where={"sex": ["M", "X"], "age": "1*"}))
+    found = chosen(sheet, declared(filter={"sex": ["M", "X"], "age": "1*"}))
     assert found.frame[ROW].to_list() == [2]
-    assert (found.left_out, found.vain) == (13, ("before", "where: no row has 'X' under sex"))
+    assert (found.left_out, found.vain) == (13, ("before", "filter: no row has 'X' under sex"))
 
 
 def test_without_a_where_all_rows_stay() -> None:
@@ -69,19 +69,19 @@ def test_without_a_where_all_rows_stay() -> None:
 
 
 def test_rows_that_no_measure_takes_are_counted_and_stay() -> None:
-    measures = {"men": {**STOCK, "where": {"sex": "M"}}, "all": {**STOCK, "where": {"sex": ["T*", "All"]}}}
+    measures = {"men": {**STOCK, "filter": {"sex": "M"}}, "all": {**STOCK, "filter": {"sex": ["T*", "All"]}}}
     found = accounted(Sheet(FRAME, "a.csv", left_out=10, vain=("before",)), declared(measures=measures))
     assert found.frame.equals(FRAME)
     assert (found.left_out, found.vain) == (12, ("before", "measure all: no row has 'All' under sex"))
 
 
 def test_rows_that_are_no_data_are_counted_once() -> None:
-    measures = {"men": {**STOCK, "where": {"sex": ["M", "F", "Total"]}}}
+    measures = {"men": {**STOCK, "filter": {"sex": ["M", "F", "Total"]}}}
     sheet = Sheet(FRAME, "a.csv")
     assert accounted(sheet, declared()).left_out == 0
-    assert accounted(sheet, declared(not_data=["Not*"])).left_out == 1
-    assert accounted(sheet, declared(not_data=["Not*"], measures=measures)).left_out == 1
-    assert accounted(sheet, declared(not_data=["E1", "Note"])).left_out == 3
+    assert accounted(sheet, declared(skip_rows=["Not*"])).left_out == 1
+    assert accounted(sheet, declared(skip_rows=["Not*"], measures=measures)).left_out == 1
+    assert accounted(sheet, declared(skip_rows=["E1", "Note"])).left_out == 3
 
 
 def test_a_source_without_measures_takes_every_row() -> None:
@@ -96,10 +96,10 @@ def data(source: Source) -> list[int]:
 
 def test_what_is_data_is_told_by_the_code_or_else_by_the_name() -> None:
     assert data(declared()) == [2, 3, 4, 5]
-    assert data(declared(not_data=["Note", "nowhere"])) == [2, 3, 4]
-    assert data(declared(not_data=["E*"])) == [5]
-    assert data(declared(columns={"label": "sex"}, not_data=["", "M"])) == [3, 4]
+    assert data(declared(skip_rows=["Note", "nowhere"])) == [2, 3, 4]
+    assert data(declared(skip_rows=["E*"])) == [5]
+    assert data(declared(columns={"label": "sex"}, skip_rows=["", "M"])) == [3, 4]
     # The column is not in the file, or none is declared: nothing can be told, and all are data.
-    assert data(declared(columns={"label": "name"}, not_data=["*"])) == [2, 3, 4, 5]
-    one = declared(place="E09000024", columns={"status": "sex"}, not_data=["*"])
+    assert data(declared(columns={"label": "name"}, skip_rows=["*"])) == [2, 3, 4, 5]
+    one = declared(place="E09000024", columns={"status": "sex"}, skip_rows=["*"])
     assert data(one) == [2, 3, 4, 5]

@@ -16,7 +16,7 @@ NOTED = r"\[note \d+\]|\(\w\)"
 def declared(**more: Any) -> Source:
     """Make a declaration of one measure or several."""
     told = {
-        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "lad_2023",
+        "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
         "columns": {"place": "code", "period": "year"}, "measures": {"stock": STOCK}, "markers": MARKERS,
     }  # fmt: skip
     return Source.model_validate({**told, **more})

@@ -99,7 +99,7 @@ def test_a_nought_that_is_rounded_is_no_suppression_and_a_marker_is_no_nought(tm
 
 def test_a_total_with_estimates_is_not_shared_out_over_councils_that_did_not_return(tmp_path: Path) -> None:
     """England's total of 72,550 has estimates for 20 of 309 councils; the others add to 66,315."""
-    source = "period_kind: year\nplaces: lad_2023\ntotals: {E92000001: E92000001}\n"
+    source = "period_kind: year\ngeography: lad_2023\ntotals: {E92000001: E92000001}\n"
     returned = EVERYONE[:29]
     rows = [f"{code},x,2023,{n}" for code, n in zip(returned, [2_286] * 28 + [2_307], strict=True)]
     case = Case("not_returned", EVERYONE[32], [*rows, "E92000001,x,2023,72550"], source=source)

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 AS_OF = date(2026, 11, 24)
 STOCK = Measure(title="s", unit="items", kind="stock", column=("stock",), range=(0, 1000))
 SOURCE = Source(
-    title="t", publisher="p", licence="l", page="https://example.org", places="lad_2023",
+    title="t", publisher="p", licence="l", page="https://example.org", geography="lad_2023",
     columns=Columns(place=("code",), label=("name",), period=("year",)), measures={"stock_on_hand": STOCK},
     releases=(Release(file="starter/stock.csv", released=date(2024, 1, 1)),),
 )  # fmt: skip
@@ -135,7 +135,7 @@ def project(tmp_path: Path) -> Project:
     shutil.copytree(ROOT / "sources", root / "sources")
     shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
     (root / "sources" / "council_stock.yaml").write_text(
-        "title: t\npublisher: p\nlicence: l\npage: https://example.org\nplaces: lad_2023\n"
+        "title: t\npublisher: p\nlicence: l\npage: https://example.org\ngeography: lad_2023\n"
         "columns: {place: code, label: name, period: year}\nmarkers: {c: confidential}\n"
         "releases: [{file: starter/stock.csv, released: 2024-01-01}]\n"
         "measures: {stock_on_hand: {title: s, unit: items, kind: stock, column: stock, range: [0, 1000]}}\n"
@@ -241,7 +241,7 @@ def test_a_name_in_the_table_that_the_file_does_not_have_is_listed_too(project: 
         ("kind: rate", "kind: ratio", "'count', 'stock', 'rate'"),
         ("kind: rate", "kind: stock", "only a rate has a numerator or denominator"),
         ("rounding: 0.1", 'rounding: "0.1"', "valid number, found '0.1'"),
-        ("lag: 3", "places: districts\nlag: 3", "as in lad_2023, found 'districts'"),
+        ("lag: 3", "geography: districts\nlag: 3", "as in lad_2023, found 'districts'"),
         ("lag: 3 months", "lag: soon", "an age, which is a number of days"),
         ("  claimant_rate:\n", "  claimant_rate: {title: t}\n  claimant_rate:\n", "claimant_rate is declared twice"),
         ("  claimant_rate:\n", "  residents_16_64:\n", "measure residents_16_64 is already declared"),

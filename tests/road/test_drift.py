@@ -58,7 +58,7 @@ def test_a_period_written_another_way_is_told_cell_by_cell() -> None:
 
 
 def test_the_same_cells_by_another_way_of_picking_rows_are_told_as_asked_in_vain() -> None:
-    declared = source("", PLAIN.replace("column: stock", "column: stock, where: {year: ['2023', '2024']}"))
+    declared = source("", PLAIN.replace("column: stock", "column: stock, filter: {year: ['2023', '2024']}"))
     assert values(declared, text(ROWS)) == SAME
 
 

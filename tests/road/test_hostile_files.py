@@ -47,7 +47,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sample]:
         content = (project.catalogue.sources_dir / source.releases[-1].file).read_bytes()
         lines = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).split(b"\n")
         names = project.catalogue.sources_dir / f"{name}.names.csv"
-        codes = codes_for(source, places, names, place_system(project, source.places or ""))
+        codes = codes_for(source, places, names, place_system(project, source.geography or ""))
         found[name] = (source, b"\n".join(lines[:40] + lines[-12:]), codes)
     return found
 

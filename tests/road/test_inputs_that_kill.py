@@ -364,7 +364,7 @@ publisher: p
 licence: l
 page: https://example.org
 format: excel
-places: lad_2023
+geography: lad_2023
 columns: {place: code, label: name, period: year}
 releases: [{file: starter/beds.xlsx, released: 2024-01-01}]
 measures: {beds: {title: Beds, unit: beds, kind: stock, column: beds}}
@@ -373,8 +373,8 @@ ASKED = """/*
 question: How many beds are there?
 decision: How many to buy.
 owner: o
-places: lad_2023
-only: [E09000024]
+geography: lad_2023
+place_codes: [E09000024]
 grain: latest
 needs:
   beds: {max_age: 9 years}

@@ -116,7 +116,7 @@ def test_trap_9_tiers_in_one_column_are_not_added() -> None:
 
 
 def test_trap_10_a_figure_for_two_places_together_is_held_once() -> None:
-    declared = source("combined: [[E09000024, E09000029]]\n")
+    declared = source("published_together: [[E09000024, E09000029]]\n")
     read = cells(declared, line("E09000024,2023,7\nE09000029,2023,7"))
     assert read.filter(pl.col("fault").is_null()).select("place_code", "value").rows() == [("E09000024+E09000029", 7.0)]
 
@@ -136,7 +136,7 @@ def test_trap_12_headings_inside_the_data_and_places_listed_twice() -> None:
     assert faults(line("E09000024,2023,7\nE09000024,2023,8")) == {"duplicate": 2}
 
 
-WIDE = "columns: {place: code}\nlayout: wide\nperiod_kind: month\nignore: ['* - Annotations']\n"
+WIDE = "columns: {place: code}\nlayout: wide\nperiod_kind: month\nskip_columns: ['* - Annotations']\n"
 ONE = "measures: {stock: {title: s, unit: i, kind: stock}}\nmarkers: {r: revised, p: provisional}\n"
 
 
@@ -175,7 +175,7 @@ def test_trap_17_three_date_formats_in_one_column_are_read_as_declared() -> None
 
 
 def test_trap_18_a_marker_means_what_its_source_says_and_a_strange_one_is_told() -> None:
-    markers = "markers: {'*': {status: confidential, low: 1, high: 4}, '..': not_available}\n"
+    markers = "markers: {'*': {status: confidential, lower_bound: 1, upper_bound: 4}, '..': not_available}\n"
     content = line("E09000024,2023,*\nE09000029,2023,..\nE06000052,2023,<1")
     read = cells(source(markers), content).sort("place_code")
     assert read.select("value", "status", "fault").rows() == [
@@ -280,7 +280,7 @@ def test_trap_27_a_file_broken_by_a_conversion_of_line_ends_is_refused(file: str
 
 def test_trap_28_units_that_differ_are_brought_to_one_by_scale() -> None:
     packs = "columns: {place: code, period: year}\nmeasures:\n" + "".join(
-        f"  {name}: {{title: g, unit: gloves, kind: count, column: stock, scale: {scale}, where: {{unit: {unit}}}}}\n"
+        f"  {name}: {{title: g, unit: gloves, kind: count, column: stock, scale: {scale}, filter: {{unit: {unit}}}}}\n"
         for name, unit, scale in (("gloves_in_packs", "pack", "200.0"), ("gloves", "single", "1.0"))
     )
     read = cells(source("", packs), b"code,year,unit,stock\nE09000024,2023,pack,2\nE09000029,2023,single,400\n")

@@ -299,13 +299,13 @@ def test_a_source_that_never_worked_is_a_gap_and_stops_nothing_else(small: Proje
 def test_removing_a_source_and_its_problem_leaves_no_trace(small: Project) -> None:
     copy, home = small.catalogue.root, small.home
     (copy / "sources" / "council_stock.yaml").write_text(
-        "title: Stock\npublisher: A council\nlicence: OGL\npage: https://example.org\nplaces: lad_2023\n"
+        "title: Stock\npublisher: A council\nlicence: OGL\npage: https://example.org\ngeography: lad_2023\n"
         "columns: {place: code, period: year}\nreleases: [{file: starter/stock.csv, released: 2024-01-01}]\n"
         "measures: {stock_on_hand: {title: Stock, unit: items, kind: stock, column: stock}}\n"
     )
     (copy / "sources" / "starter" / "stock.csv").write_text("code,year,stock\nE09000024,2025,7\n")
     (copy / "pipelines" / "problems" / "stock.sql").write_text(
-        "/*\nquestion: q\ndecision: d\nowner: o\nplaces: lad_2023\ngrain: latest\nneeds:\n  stock_on_hand:\n*/\n"
+        "/*\nquestion: q\ndecision: d\nowner: o\ngeography: lad_2023\ngrain: latest\nneeds:\n  stock_on_hand:\n*/\n"
         "select place.place_code, stock_on_hand.value as stock_on_hand\n"
         "from lad_2023.place join lad_2023.stock_on_hand using (place_code)\n"
     )

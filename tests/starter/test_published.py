@@ -44,7 +44,7 @@ def cells(project: Project, name: str, file: str) -> pl.DataFrame:
     source = project.catalogue.sources[name]
     folder = project.catalogue.sources_dir
     snapshot = Snapshot(name, digest(content), date(2026, 1, 1), "", "", "test", path.name, len(content), "")
-    system = place_system(project, source.places or "")
+    system = place_system(project, source.geography or "")
     codes = codes_for(source, register_places(project), folder / f"{name}.names.csv", system)
     return conform(tidied(read_sheet(content, source, path.name), folder / f"{name}.py"), name, source, snapshot, codes)
 

@@ -23,9 +23,9 @@ __all__ = ["project", "pytestmark"]
 COVID = "indicators/covid_cases_testing"
 LAST_OF_PILLAR_1 = f"{COVID}/phe_coronavirus_cases_latest_2020-07-01.csv"
 BOTH_PILLARS = """
-places: utla_2019
+geography: utla_2019
 coverage: [England]
-where: {Country: [England]}
+filter: {Country: [England]}
 columns: {place: AreaCode, label: Area, period: Date}
 period_kind: day
 measures:

@@ -50,11 +50,11 @@ def declared(content: bytes, file: str, text: str, project: Project) -> tuple[So
 
 
 COVID = """
-places: utla_2019
+geography: utla_2019
 coverage: [England]
 columns: {place: Area code, label: Area name}
 period: {start: 2020-01-30, end: 2020-04-27}
-combined: [[E06000052, E06000053]] # "Cornwall and Isles of Scilly", under Cornwall's code alone
+published_together: [[E06000052, E06000053]] # "Cornwall and Isles of Scilly", under Cornwall's code alone
 measures: {cases: {title: c, unit: cases, kind: count, column: cases}}
 """
 
@@ -83,7 +83,7 @@ def test_wards_miss_their_district_in_228_of_340_months_and_rounding_can_hold_al
         pl.read_csv(folder / f"gm_{name}.csv", infer_schema=False) for name in ("wards", "local_authorities")
     )
     source = Source.model_validate(
-        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "places": "ward_2015",
+        {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "ward_2015",
          "columns": {"place": "wd15cd", "period": "date"}, "coverage": ["England"],
          "measures": {"claimants": {"title": "c", "unit": "people", "kind": "stock", "column": "count", "rounding": 5}}}
     )  # fmt: skip
@@ -106,7 +106,7 @@ def test_wards_miss_their_district_in_228_of_340_months_and_rounding_can_hold_al
 
 
 HCLIC = """
-places: lad_2022
+geography: lad_2022
 coverage: [England]
 columns: {place: code, period: period}
 period_kind: quarter
