@@ -66,7 +66,9 @@ def codes_of(geography: Geography, system: str) -> list[str]:
     tables = [each.table[system] for each in geography.areas if system in each.systems]
     tables += [each.table["from_code"] for each in geography.shares if each.from_system == system]
     if tables:
-        return sorted(set().union(*(column.drop_nulls() for column in tables)) | _registered(geography, system))
+        each = [column.drop_nulls().unique().alias("code") for column in tables]
+        of_register = pl.Series("code", sorted(_registered(geography, system)), pl.String)
+        return pl.concat([*each, of_register]).unique().sort().to_list()
     return system_places(geography.places.register, system)["place_code"].to_list()
 
 

@@ -71,7 +71,7 @@ def _tiers(codes: set[str]) -> str:
 
 
 def _vintage(codes: set[str], geography: Geography) -> tuple[str, str]:
-    held = {system: set(codes_of(geography, system)) for system in _systems(codes, geography)}
+    held = {system: found for system in _systems(codes, geography) if (found := _codes(system, geography))}
     met = {system: len(codes & found) for system, found in held.items()}
     if not met or not max(met.values()):
         return "TODO", f"no place system held has these codes, as {', '.join(sorted(codes)[:3])}"
@@ -87,17 +87,17 @@ def _systems(codes: set[str], geography: Geography) -> list[str]:
     kinds = {kind for kind, starts in KINDS.items() if any(code[:3] in starts for code in codes)}
     kinds -= {"above_nation", "nation"} if len(kinds) > 2 else set()
     listed = [f"{kind}_{year}" for kind in sorted(kinds) for year in YEARS]
-    listed = [each for each in listed if _known(each, geography)]
     tables = [system for areas in geography.areas for system in areas.systems]
     tables += [each.from_system for each in geography.shares]
     return list(dict.fromkeys([*listed, *tables]))
 
 
-def _known(system: str, geography: Geography) -> bool:
+def _codes(system: str, geography: Geography) -> set[str]:
+    """Return the codes of a place system; none where it is unknown."""
     try:
-        return system_places(geography.places.register, system).height > 0
+        return set(codes_of(geography, system))
     except UnknownNameError:
-        return False
+        return set()
 
 
 def label_column(frame: pl.DataFrame, geography: Geography, code: Guess | None) -> Guess | None:
@@ -132,8 +132,8 @@ def _beside(frame: pl.DataFrame, code: str) -> Guess | None:
 
 def _by_names(frame: pl.DataFrame, geography: Geography, least: float) -> Guess | None:
     """Find the column of whose texts at least a share are names of places, and the system that has most of them."""
-    tried = [system for kind in _NAMED for year in YEARS if _known(system := f"{kind}_{year}", geography)]
-    systems = {system: _names(system, geography) for system in tried}
+    tried = [f"{kind}_{year}" for kind in _NAMED for year in YEARS]
+    systems = {system: names for system in tried if (names := _names(system, geography))}
     every = set().union(*systems.values())
     columns = {name: texts(frame, name) for name in table_columns(frame)}
     shares = {name: _share((folded(text) in every for text in found), found) for name, found in columns.items()}
@@ -152,7 +152,12 @@ def _no_name(text: str) -> bool:
 
 
 def _names(system: str, geography: Geography) -> set[str]:
-    return {folded(name) for name in system_places(geography.places.register, system)["place_name"].drop_nulls()}
+    """Return the names of a place system's places, folded; none where the register does not have the system."""
+    try:
+        places = system_places(geography.places.register, system)
+    except UnknownNameError:
+        return set()
+    return {folded(name) for name in places["place_name"].drop_nulls()}
 
 
 def period_column(frame: pl.DataFrame, but: list[str]) -> tuple[Guess, tuple[str, ...]] | None:

@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipelines.app import steps
 from pipelines.app.build import rehearse_and_tell
 from pipelines.core.errors import DeclarationError, UnknownNameError
 from pipelines.declarations.catalogue import Problem, load
@@ -24,16 +23,9 @@ AS_OF = date(2026, 11, 24)
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), AS_OF)
-    steps.prepare(project)
-    return project
-
-
-@pytest.fixture(scope="module")
-def cells(project: Project) -> pl.DataFrame:
+def cells(edition: Project) -> pl.DataFrame:
     scenario, path = read_scenario(ROOT, "surrey_2027")
-    return rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, path).cells
+    return rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, path).cells
 
 
 def test_both_sides_are_there_and_marked_as_a_scenario(cells: pl.DataFrame) -> None:
@@ -60,14 +52,14 @@ def test_a_rate_with_its_denominator_is_averaged_and_one_without_is_lost(cells: 
     assert lost["remedy"].str.contains("numerator").all()
 
 
-def test_a_problem_by_month_is_rehearsed_too(project: Project) -> None:
+def test_a_problem_by_month_is_rehearsed_too(edition: Project) -> None:
     scenario, path = read_scenario(ROOT, "surrey_2027")
-    cells = rehearse(project, project.catalogue.problems["jobs_south_london"], scenario, path).cells
+    cells = rehearse(edition, edition.catalogue.problems["jobs_south_london"], scenario, path).cells
     assert cells.filter(pl.col("side") == "then").height == 2 * 6 * 46
 
 
-def test_nothing_of_a_scenario_reaches_what_is_published(project: Project) -> None:
-    register = register_places(project).register
+def test_nothing_of_a_scenario_reaches_what_is_published(edition: Project) -> None:
+    register = register_places(edition).register
     assert not register["place_code"].str.starts_with("PLAN-").any()
 
 
@@ -86,7 +78,7 @@ def test_nothing_of_a_scenario_reaches_what_is_published(project: Project) -> No
     ],
 )
 def test_a_wrong_plan_is_refused_with_what_is_wrong(
-    project: Project, tmp_path: Path, old: str, new: str, complaint: str
+    edition: Project, tmp_path: Path, old: str, new: str, complaint: str
 ) -> None:
     folder = tmp_path / "pipelines" / "scenarios"
     shutil.copytree(ROOT / "pipelines" / "scenarios", folder)
@@ -94,7 +86,7 @@ def test_a_wrong_plan_is_refused_with_what_is_wrong(
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(DeclarationError, match=complaint):
         scenario, found = read_scenario(tmp_path, "surrey_2027")
-        rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, found)
+        rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
 
 
 def test_an_unknown_scenario_is_met_with_the_near_ones() -> None:
@@ -133,19 +125,19 @@ def sharing_downwards(project: Project) -> Problem:
 
 
 @pytest.fixture(scope="module")
-def elmbridge(project: Project) -> pl.DataFrame:
-    table = small_areas(project)[0].table
+def elmbridge(edition: Project) -> pl.DataFrame:
+    table = small_areas(edition)[0].table
     return table.filter(pl.col("lad_2024") == "E07000207")
 
 
 @pytest.mark.parametrize("system", ["ward_2024", "lsoa_2021"])
 def test_a_district_cut_by_wards_or_lsoas_is_shared_out_by_who_lives_in_them(
-    project: Project, elmbridge: pl.DataFrame, tmp_path: Path, system: str
+    edition: Project, elmbridge: pl.DataFrame, tmp_path: Path, system: str
 ) -> None:
     codes = elmbridge[system].unique().sort().to_list()
     north, south = codes[: len(codes) // 3], codes[len(codes) // 3 :]
     scenario, path = split(tmp_path, system, north, south)
-    found = rehearse(project, sharing_downwards(project), scenario, path)
+    found = rehearse(edition, sharing_downwards(edition), scenario, path)
     mine = found.cells.filter(pl.col("measure") == "residents_16_64")
     values = dict(mine.select("place_code", "value").iter_rows())
     people = elmbridge.group_by(pl.col(system).is_in(north).alias("north")).agg(
@@ -160,14 +152,14 @@ def test_a_district_cut_by_wards_or_lsoas_is_shared_out_by_who_lives_in_them(
     assert new.select("basis", "status").rows() == [("apportioned", "estimated")] * 2
     assert mine.filter(pl.col("place_code") == "E07000207")["council"].to_list() == ["North; South"]
     assert set(found.view.filter(pl.col("side") == "then")["place_name"]) == {"North", "South"}
-    assert lost_measures(found.cells, project.catalogue.measures).filter(pl.col("measure") == "furlough_take_up").height
+    assert lost_measures(found.cells, edition.catalogue.measures).filter(pl.col("measure") == "furlough_take_up").height
 
 
-def test_a_district_may_be_cut_by_shares_that_the_plan_gives(project: Project, tmp_path: Path) -> None:
+def test_a_district_may_be_cut_by_shares_that_the_plan_gives(edition: Project, tmp_path: Path) -> None:
     path = tmp_path / "shares.yaml"
     path.write_text(SHARES)
     scenario, found = read_scenario(ROOT, str(path))
-    cells = rehearse(project, sharing_downwards(project), scenario, found).cells
+    cells = rehearse(edition, sharing_downwards(edition), scenario, found).cells
     values = dict(cells.filter(pl.col("measure") == "residents_16_64").select("place_code", "value").iter_rows())
     assert values["PLAN-A"] == pytest.approx(0.25 * values["E06000009"])
     assert values["PLAN-B"] == pytest.approx(0.75 * values["E06000009"])
@@ -181,14 +173,14 @@ def test_a_district_may_be_cut_by_shares_that_the_plan_gives(project: Project, t
     assert new.select("likely_low", "likely_high").null_count().sum_horizontal().item() == 0
 
 
-def test_a_council_of_minor_parts_has_no_figures_until_someone_gives_them(project: Project, tmp_path: Path) -> None:
+def test_a_council_of_minor_parts_has_no_figures_until_someone_gives_them(edition: Project, tmp_path: Path) -> None:
     path = tmp_path / "shares.yaml"
     path.write_text(SHARES)
     scenario, found = read_scenario(ROOT, str(path))
-    cells = rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, found).cells
+    cells = rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, found).cells
     residents = cells.filter(pl.col("measure") == "residents_16_64", pl.col("side") == "then").sort("place_code")
     assert residents["reason"].to_list() == ["coarser_only", None]
-    lost = lost_measures(cells, project.catalogue.measures)
+    lost = lost_measures(cells, edition.catalogue.measures)
     assert lost.filter(pl.col("measure") == "residents_16_64")["council"].to_list() == ["A"]
 
 
@@ -221,16 +213,16 @@ new:
     ],
 )
 def test_shares_and_councils_that_can_not_be_are_refused(
-    project: Project, tmp_path: Path, old: str, new: str, complaint: str
+    edition: Project, tmp_path: Path, old: str, new: str, complaint: str
 ) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(SHARES.replace(old, new))
     with pytest.raises(DeclarationError, match=complaint):
         scenario, found = read_scenario(ROOT, str(path))
-        rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, found)
+        rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
 
 
-def test_two_councils_made_of_each_other_are_a_circle(project: Project, tmp_path: Path) -> None:
+def test_two_councils_made_of_each_other_are_a_circle(edition: Project, tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(
         SHARES.replace("name: A, ", "name: A, districts: [PLAN-B], ").replace(
@@ -239,12 +231,12 @@ def test_two_councils_made_of_each_other_are_a_circle(project: Project, tmp_path
     )
     scenario, found = read_scenario(ROOT, str(path))
     with pytest.raises(DeclarationError, match="PLAN-A is made of PLAN-B is made of PLAN-A: a circle"):
-        rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, found)
+        rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
 
 
-def test_wrong_parts_are_refused_with_what_is_wrong(project: Project, elmbridge: pl.DataFrame, tmp_path: Path) -> None:
+def test_wrong_parts_are_refused_with_what_is_wrong(edition: Project, elmbridge: pl.DataFrame, tmp_path: Path) -> None:
     wards, lsoas = (elmbridge[system].unique().sort().to_list() for system in ("ward_2024", "lsoa_2021"))
-    gone = small_areas(project)[0].table.filter(~pl.col("lsoa_2011").is_in(pl.col("lsoa_2021").drop_nulls().implode()))
+    gone = small_areas(edition)[0].table.filter(~pl.col("lsoa_2011").is_in(pl.col("lsoa_2021").drop_nulls().implode()))
     old = gone["lsoa_2011"].drop_nulls()[0]
     for system, north, south, complaint in (
         ("ward_2024", wards[:2], wards[3:], f"{wards[2]} of E07000207 Elmbridge left out"),
@@ -258,15 +250,15 @@ def test_wrong_parts_are_refused_with_what_is_wrong(project: Project, elmbridge:
     ):
         scenario, path = split(tmp_path, system, north, south)
         with pytest.raises(DeclarationError, match=complaint):
-            rehearse(project, project.catalogue.problems["jobs_recovery"], scenario, path)
+            rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, path)
 
 
-def test_a_refused_plan_leaves_no_file_behind(project: Project, tmp_path: Path) -> None:
+def test_a_refused_plan_leaves_no_file_behind(edition: Project, tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(SHARES.replace("0.75", "0.7"))
     with pytest.raises(DeclarationError):
-        rehearse_and_tell(project, str(plan), [], Console())
-    assert not list(project.home.rglob("scenario_*"))
+        rehearse_and_tell(edition, str(plan), [], Console())
+    assert not list(edition.home.rglob("scenario_*"))
 
 
 def test_a_plan_in_a_file_of_ones_own_is_rehearsed_for_every_problem(tmp_path: Path) -> None:

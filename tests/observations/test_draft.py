@@ -52,8 +52,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def held(project: Project) -> Geography:
-    return geography(project, known_places(project))
+def held(edition: Project) -> Geography:
+    return geography(edition, known_places(edition))
 
 
 def source_of(said: dict[str, Any]) -> Source:

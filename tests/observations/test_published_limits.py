@@ -10,7 +10,6 @@ import pytest
 
 from checks.finding import Read
 from checks.rows import contradicted_limits
-from pipelines.app import steps
 from pipelines.apportionment.rates import averaged, weights_for
 from pipelines.apportionment.succession import INTERVAL_COLUMNS, place_slices
 from pipelines.apportionment.weighted import Way, share_out
@@ -172,13 +171,6 @@ def test_a_place_led_to_whole_keeps_its_interval_and_a_sum_gets_none(measure: st
     assert found["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return project
-
-
 def estimating(catalogue: Catalogue) -> list[str]:
     """Name the sources that are in hand and have an estimate among their measures."""
     return [
@@ -187,11 +179,11 @@ def estimating(catalogue: Catalogue) -> list[str]:
     ]  # fmt: skip
 
 
-def test_no_estimate_that_is_in_hand_is_bounded_by_itself(project: Project) -> None:
-    catalogue, seen = project.catalogue, 0
+def test_no_estimate_that_is_in_hand_is_bounded_by_itself(starter: Project) -> None:
+    catalogue, seen = starter.catalogue, 0
     for name in estimating(catalogue):
         uncertain = sorted(key for key, each in catalogue.sources[name].measures.items() if each.uncertain)
-        figures = observe_source(project, name).observation.filter(
+        figures = observe_source(starter, name).observation.filter(
             pl.col("measure").is_in(uncertain), pl.col("value").is_not_null()
         )
         seen += figures.height
@@ -215,8 +207,8 @@ LIMITED = {
 
 
 @pytest.mark.parametrize("measure", sorted(LIMITED))
-def test_the_limits_of_every_file_that_has_some_are_read(project: Project, measure: str) -> None:
-    seen = observe_source(project, project.catalogue.measure_source[measure]).observation
+def test_the_limits_of_every_file_that_has_some_are_read(starter: Project, measure: str) -> None:
+    seen = observe_source(starter, starter.catalogue.measure_source[measure]).observation
     figures = seen.filter(pl.col("measure") == measure, pl.col("value").is_not_null())
     limited = figures.filter(pl.col("likely_low") < pl.col("likely_high"), pl.col("likely_source") == "published")
     assert (limited.height, figures.height) == LIMITED[measure]

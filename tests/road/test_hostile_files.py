@@ -13,11 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.app import steps
 from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import STATUSES
 from pipelines.core.store import Snapshot
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.geography.access import place_system, register_places
@@ -37,17 +35,15 @@ Damage = Callable[[random.Random, bytes], bytes]
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sample]:
+def samples(edition: Project) -> dict[str, Sample]:
     """The head and foot of each source's newest file: small, with preamble, header, data and footnotes."""
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    places = register_places(project)
+    places = register_places(edition)
     found = {}
-    for name, source in project.catalogue.observing().items():
-        content = (project.catalogue.sources_dir / source.releases[-1].file).read_bytes()
+    for name, source in edition.catalogue.observing().items():
+        content = (edition.catalogue.sources_dir / source.releases[-1].file).read_bytes()
         lines = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).split(b"\n")
-        names = project.catalogue.sources_dir / f"{name}.names.csv"
-        codes = codes_for(source, places, names, place_system(project, source.geography or ""))
+        names = edition.catalogue.sources_dir / f"{name}.names.csv"
+        codes = codes_for(source, places, names, place_system(edition, source.geography or ""))
         found[name] = (source, b"\n".join(lines[:40] + lines[-12:]), codes)
     return found
 

@@ -12,10 +12,8 @@ import polars as pl
 import pytest
 
 from checks.figures import figure_doubts
-from pipelines.app import steps
 from pipelines.core.errors import DeclarationError, UnreadableError
 from pipelines.core.store import Snapshot
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.geography.access import register_places
 from pipelines.geography.crosswalk import Geography
@@ -36,10 +34,8 @@ HELD = pytest.mark.skipif(not (PUBLISHED / "MANIFEST.csv").is_file(), reason=f"n
 
 
 @pytest.fixture(scope="module")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Geography:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return geography(project, register_places(project))
+def held(edition: Project) -> Geography:
+    return geography(edition, register_places(edition))
 
 
 def codes(held: Geography, system: str) -> set[str]:

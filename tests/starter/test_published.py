@@ -11,9 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.app import steps
 from pipelines.core.store import Snapshot, digest
-from pipelines.declarations.catalogue import load
 from pipelines.declarations.project import Project
 from pipelines.geography.access import place_system, register_places
 from pipelines.observations.conform import conform
@@ -31,10 +29,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return project
+def project(edition: Project) -> Project:
+    return edition
 
 
 def cells(project: Project, name: str, file: str) -> pl.DataFrame:
