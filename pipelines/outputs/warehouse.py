@@ -155,6 +155,8 @@ def _fill(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl
           view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> None:  # fmt: skip
     # The file is the main database here: a view made under an attached name would keep that name.
     with duckdb.connect(str(path)) as con:
+        # One transaction: each one that ends waits for the disk, and there are several hundred statements.
+        con.begin()
         for name, frame in {**tables, "reasons": reasons_table(), "statuses": statuses_table()}.items():
             _table(con, name, frame)
         con.execute("create schema problem")
@@ -163,6 +165,7 @@ def _fill(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl
         con.execute("create view gaps as select * from cells where reason is not null")
         con.execute(AS_KNOWN_AT.read_text(encoding="utf-8"))
         _comment(con, view_meaning)
+        con.commit()
         con.execute("checkpoint")
 
 
