@@ -36,8 +36,11 @@ from pipelines.outputs import (
 )
 from pipelines.outputs import NAME as FILE
 
-FEWEST_READ = 6
-"""Of fewer sources the second process reads none: it might have to import Great Expectations first, as this one."""
+FEWEST = 6
+"""Of fewer names this process does the work alone while no other runs: to start one takes longer.
+
+Of fewer sources the second process reads none: it might have to import Great Expectations first, as this one.
+"""
 
 
 def build_and_tell(project: Project, problems: Sequence[str], console: Console) -> list[str]:
@@ -58,28 +61,33 @@ def build_and_tell(project: Project, problems: Sequence[str], console: Console) 
         console.print("Nothing has changed since the last build.")
     else:
         with worker_processes() as workers, telling_of_yours(project.home, console):
-            _made_ahead(project, made, every, console, workers)
+            fewest = _made_ahead(project, made, every, console, workers)
             built = _materialised(project, every, console)
-            faults = built.faults + _published(project, built, console, workers)
+            faults = built.faults + _published(project, built, console, workers, fewest)
     tell(project, names, console, begun)
     return list(dict.fromkeys(faults + broken_sources(project, names)))
 
 
-def _made_ahead(project: Project, made: Keys, names: Sequence[str], console: Console, workers: Workers) -> None:
+def _made_ahead(project: Project, made: Keys, names: Sequence[str], console: Console, workers: Workers) -> int:
     """Make the tables of sources and answers by two processes: Dagster then finds them, checks them and notes them.
 
-    What fails here fails again there, and is told there.
+    What fails here fails again there, and is told there. Return the fewest names worth sharing from now on: two once
+    the second process runs.
     """
     home = project.home
     if overlapping(register_places(project).register):
-        return  # Dagster's check of the register says which, and stops what rests on it
+        return FEWEST  # Dagster's check of the register says which, and stops what rests on it
     stale = [name for name in sources_of(project, names) if not observed_is_fresh(home, name, made)]
     with sole_builder(home):
-        places_told = workers.pool.submit(_tell_of_places, project)
-        _share_with_progress(partial(observe_source, project), stale, "reading", console, workers, FEWEST_READ)
+        # Where nothing is read, what is told of places is there from the build before.
+        places_told = workers.pool.submit(_tell_of_places, project) if stale else None
+        _share_with_progress(partial(observe_source, project), stale, "reading", console, workers, FEWEST)
         unanswered = [name for name in names if not answer_is_fresh(home, name, made)]
-        _share_with_progress(partial(answer_problem, project), unanswered, "answering", console, workers)
-        places_told.exception()
+        fewest = 2 if stale else FEWEST
+        _share_with_progress(partial(answer_problem, project), unanswered, "answering", console, workers, fewest)
+        if places_told:
+            places_told.exception()
+    return 2 if stale or len(unanswered) >= FEWEST else FEWEST
 
 
 def _tell_of_places(project: Project) -> None:
@@ -98,7 +106,7 @@ def _materialised(project: Project, names: Sequence[str], console: Console) -> "
         return build(project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " ")))
 
 
-def _published(project: Project, built: "Built", console: Console, workers: Workers) -> list[str]:
+def _published(project: Project, built: "Built", console: Console, workers: Workers, fewest: int) -> list[str]:
     """Write the reports of the problems answered, the pages and the analyst's file; give what failed.
 
     Nothing is made from a table that breaks its own rules: what was published before stays.
@@ -108,7 +116,7 @@ def _published(project: Project, built: "Built", console: Console, workers: Work
     # What takes longest stands last: this process begins there.
     shared = [INDEX, FILE] if built.sound else []
     with sole_builder(project.home):
-        return _share_with_progress(partial(_output, project), [*reports, *shared], "writing", console, workers)
+        return _share_with_progress(partial(_output, project), [*reports, *shared], "writing", console, workers, fewest)
 
 
 def _output(project: Project, name: str) -> object:
@@ -118,7 +126,7 @@ def _output(project: Project, name: str) -> object:
 
 
 def _share_with_progress(
-    work: Work, names: list[str], word: str, console: Console, workers: Workers, fewest: int = 2
+    work: Work, names: list[str], word: str, console: Console, workers: Workers, fewest: int
 ) -> list[str]:
     with progress_bar(console) as bar:
         task = bar.add_task(word, total=len(names))
