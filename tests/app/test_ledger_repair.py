@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from pipelines.gaps.ledger import SPELL, Ledger, carried_on, changes, nothing, s
 from pipelines.gaps.ledger_load import ledger_path, read_ledger, record, write_ledger
 from pipelines.observations.access import observe_source
 from tests.command import run
+from tests.gaps.test_cells import MERTON, Case, project_of, with_peers
 from tests.gaps.test_ledger import DAY, cells, story, told
 from tests.small import small_project
 
@@ -156,26 +156,35 @@ def test_a_ledger_that_was_changed_by_hand_is_not_read(tmp_path: Path, change: s
         read_ledger(tmp_path, "p")
 
 
-def test_a_clock_that_was_ahead_is_told_shown_and_mended(small: Project) -> None:
-    project = small._replace(as_of=clock())
-    shutil.rmtree(project.home / "ledger")
+@pytest.fixture
+def tiny(tmp_path: Path) -> Project:
+    """A project of two problems about one source of a few figures, with nothing built."""
+    made = project_of(Case(None, MERTON, with_peers(f"{MERTON},x,2023,7")), tmp_path)
+    problems = made.catalogue.root / "pipelines" / "problems"
+    text = (problems / "a_problem.sql").read_text(encoding="utf-8")
+    (problems / "b_problem.sql").write_text(text.replace("question: q", "question: r"), encoding="utf-8")
+    return Project(load(made.catalogue.root), made.home, clock())
+
+
+def test_a_clock_that_was_ahead_is_told_shown_and_mended(tiny: Project) -> None:
+    project = tiny
     assert build_and_tell(project._replace(as_of=AHEAD), [], Console(quiet=True)) == []
     for _ in range(2):
         faults = build_and_tell(project, [], Console(quiet=True))
         assert len(faults) == 1 and f"commonground ledger --remove-build {AHEAD}" in faults[0], faults
     assert recorded(project, None).select("problem", "day", "note").rows() == [
-        ("jobs_recovery", AHEAD, "a day to come"), ("jobs_south_london", AHEAD, "a day to come"),
+        ("a_problem", AHEAD, "a day to come"), ("b_problem", AHEAD, "a day to come"),
     ]  # fmt: skip
-    path = ledger_path(project.home, "jobs_recovery")
+    path = ledger_path(project.home, "a_problem")
     before, said = path.read_bytes(), Console(file=io.StringIO(), width=300)
     remove_and_tell(project, None, str(AHEAD), said, done=False)
     assert path.read_bytes() == before and "Nothing is changed" in said.file.getvalue()  # type: ignore[attr-defined]
     remove_and_tell(project, None, str(AHEAD), said, done=True)
-    assert [each.read_bytes() for each in path.parent.glob("jobs_recovery.*.bak")] == [before]
+    assert [each.read_bytes() for each in path.parent.glob("a_problem.*.bak")] == [before]
     text = io.StringIO()
     assert build_and_tell(project, [], Console(file=text, width=300)) == []
     assert "first build of 2 problems" in text.getvalue()
-    assert recorded(project, "jobs_recovery").select("build", "day", "note").rows() == [(1, clock(), "")]
+    assert recorded(project, "a_problem").select("build", "day", "note").rows() == [(1, clock(), "")]
     again = io.StringIO()
     assert build_and_tell(project, [], Console(file=again, width=300)) == []
     assert "first build" not in again.getvalue() and f"recorded since the build of {clock()}" in again.getvalue()
