@@ -37,9 +37,9 @@ from pipelines.outputs import (
 from pipelines.outputs import NAME as FILE
 
 FEWEST = 6
-"""Of fewer names this process does the work alone while no other runs: to start one takes longer.
+"""Fewest names that this process shares with a second process that has not started yet: starting one takes longer.
 
-Of fewer sources the second process reads none: it might have to import Great Expectations first, as this one.
+With fewer sources, the second process reads none: it might have to import Great Expectations too.
 """
 
 
@@ -79,7 +79,7 @@ def _made_ahead(project: Project, made: Keys, names: Sequence[str], console: Con
         return FEWEST  # Dagster's check of the register says which, and stops what rests on it
     stale = [name for name in sources_of(project, names) if not observed_is_fresh(home, name, made)]
     with sole_builder(home):
-        # Where nothing is read, what is told of places is there from the build before.
+        # Without new releases to read, the tables of places exist from the previous build.
         places_told = workers.pool.submit(_tell_of_places, project) if stale else None
         _share_with_progress(partial(observe_source, project), stale, "reading", console, workers, FEWEST)
         unanswered = [name for name in names if not answer_is_fresh(home, name, made)]
