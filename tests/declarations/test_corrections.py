@@ -14,8 +14,8 @@ from pipelines.gaps import answer as answering
 from pipelines.observations.access import observe_source
 from tests.gaps.test_cells import CUMBERLAND, MERTON, OLD, PARTS, Case, project_of, with_peers
 
-WHO = "reason: 'a nought too many [x] {y}', who: The data team, when: 2024-05-20, link: https://example.org/letter"
-SAID = "by The data team on 2024-05-20: a nought too many [x] {y} (https://example.org/letter)"
+WHO = "reason: 'an extra zero [x] {y}', who: The data team, when: 2024-05-20, link: https://example.org/letter"
+SAID = "by The data team on 2024-05-20: an extra zero [x] {y} (https://example.org/letter)"
 ROWS = with_peers(f"{MERTON},x,2023,700")
 
 OVERRIDE = f"action: override, period: 2023, expected: {{{MERTON}: 700}}, value: 70"
