@@ -1,4 +1,4 @@
-"""Typing large grids gives what plain joins give, and accounts for every cell."""
+"""Typed large grids equal the result of plain joins, and account for every cell."""
 
 from datetime import date
 
@@ -26,7 +26,7 @@ Row = tuple[str, int, str, float | None, str]
 
 
 def observed(rows: list[Row]) -> pl.DataFrame:
-    """Give rows in the order of slices, each of them (measure, which period, place, value, status)."""
+    """Build rows in slice order, each (measure, period number, place, value, status)."""
     told = [
         (measure, *PERIODS[n], place, value, status)
         for measure, n, place, value, status in sorted(rows, key=lambda r: r[:3])
@@ -43,7 +43,7 @@ def dense(rows: pl.DataFrame, grid: Grid = GRID, cut: int = 3) -> list[tuple[obj
 
 
 def plain(rows: pl.DataFrame, grid: Grid = GRID) -> list[tuple[object, ...]]:
-    """Type the grid as one would write it: cross join, left join, and one condition after the other."""
+    """Type the grid in the plain form: cross join, left join, and one condition after another."""
     places = pl.DataFrame({"place_code": grid.places, "nation": grid.nations})
     known = rows.select(SLICE).unique().with_columns(pl.lit(True).alias("there"))
     cells = grid.slices.join(places, how="cross").join(rows, on=[*SLICE, "place_code"], how="left")
@@ -67,7 +67,7 @@ def reasons(rows: list[Row], measure: str = "a", period: int = 0) -> dict[object
     return {row[3]: row[4] for row in dense(observed(rows)) if row[:2] == (measure, PERIODS[period][0])}
 
 
-def test_each_place_of_a_slice_is_known_or_says_why_not() -> None:
+def test_each_place_of_a_slice_has_a_figure_or_a_reason() -> None:
     rows: list[Row] = [
         ("a", 0, "E1", 5.0, "normal"),
         ("a", 0, "E2", None, "confidential"),
@@ -76,35 +76,35 @@ def test_each_place_of_a_slice_is_known_or_says_why_not() -> None:
     assert reasons(rows) == {"E2": "suppressed", "S1": "not_applicable", "S2": "not_returned"}
 
 
-def test_a_nought_is_known_and_no_gap() -> None:
+def test_zero_is_a_figure_and_not_a_gap() -> None:
     assert "E1" not in reasons([("a", 0, "E1", 0.0, "normal")])
 
 
-def test_a_nation_that_is_left_out_says_so_unless_a_row_is_there_all_the_same() -> None:
+def test_uncovered_nation_has_its_reason_unless_it_has_a_row() -> None:
     told = reasons([("b", 0, "E1", 5.0, "normal"), ("b", 0, "S1", 3.0, "normal")], "b")
     assert told == {"E2": "not_returned", "S2": "nation_not_covered"}
 
 
-def test_a_slice_that_is_due_and_not_there_is_late_for_every_place() -> None:
+def test_missing_due_slice_is_late_for_every_place() -> None:
     assert set(reasons([("a", 0, "E1", 5.0, "normal")], "a", 1).values()) == {"late"}
     assert len(dense(observed([]))) == 16
 
 
-def test_a_figure_that_is_null_without_a_word_is_not_available() -> None:
+def test_null_without_a_marker_is_not_available() -> None:
     assert reasons([("a", 0, "E1", None, "normal")])["E1"] == "not_available"
 
 
-def test_slices_that_are_not_due_are_left_out() -> None:
+def test_slices_not_yet_due_are_excluded() -> None:
     few = GRID._replace(slices=SLICES.head(1))
     assert {row[1] for row in dense(observed([("a", 1, "E1", None, "low")]), few)} == {PERIODS[0][0]}
 
 
-def test_a_code_that_is_no_place_of_the_grid_is_refused_by_name() -> None:
+def test_code_outside_the_grid_is_refused_by_name() -> None:
     with pytest.raises(CrosswalkError, match="W1 is no place of the grid"):
         dense(observed([("a", 0, "W1", 5.0, "normal")]))
 
 
-def test_reasons_are_of_the_closed_set() -> None:
+def test_reasons_belong_to_the_closed_set() -> None:
     from pipelines.core.reasons import REASONS as ALL
 
     assert set(REASONS) - {"known"} <= set(ALL)
@@ -119,7 +119,7 @@ cells_ = st.tuples(st.sampled_from("ab"), st.integers(0, 1), st.sampled_from(PLA
     st.integers(1, 7),
 )
 @settings(max_examples=150, deadline=None)
-def test_dense_typing_is_what_plain_joins_give_however_the_rows_are_cut(
+def test_dense_typing_equals_plain_joins_for_any_batches(
     given_: dict[tuple[str, int, str], tuple[float | None, str]], cut: int
 ) -> None:
     rows: list[Row] = [
@@ -128,6 +128,6 @@ def test_dense_typing_is_what_plain_joins_give_however_the_rows_are_cut(
     frame = observed(rows)
     found = dense(frame, cut=cut)
     assert found == plain(frame)
-    # Every cell is accounted for: known, or a gap, once.
+    # Every cell is accounted for once, as a figure or a gap.
     known = frame.filter(pl.col("value").is_not_null()).height
     assert known + len(found) == len(PLACES) * SLICES.height

@@ -1,6 +1,6 @@
-"""What axe, the checker of accessibility, finds in every kind of page: nothing. Skipped where axe-core is not at hand.
+"""The accessibility checker axe finds no violation on any kind of page. Skipped where axe-core is not available.
 
-It is looked for in the file that COMMONGROUND_AXE names; `.ci/run` puts it there.
+COMMONGROUND_AXE names the file of axe-core; `.ci/run` installs it.
 """
 
 import os
@@ -48,7 +48,7 @@ def pages(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     "name", ["index.html", "places/E06000063.html", "jobs_recovery.html", "jobs_south_london.html", "sample"]
 )
 def test_axe_finds_no_violation(browser: Browser, pages: dict[str, Path], name: str, width: int) -> None:
-    # The page's own policy bars every script, also this one; only here it is let in.
+    # The page's content policy blocks all scripts, including this one; the test makes an exception.
     context = browser.new_context(viewport={"width": width, "height": 900}, bypass_csp=True)
     page = context.new_page()
     page.goto(pages[name].as_uri())
@@ -62,7 +62,7 @@ def test_axe_finds_no_violation(browser: Browser, pages: dict[str, Path], name: 
 
 
 @pytest.mark.parametrize("name", ["index.html", "places/E06000063.html"])
-def test_the_first_tab_leads_past_the_head_and_every_table_can_be_reached(
+def test_first_tab_skips_the_header_and_every_table_is_reachable(
     browser: Browser, pages: dict[str, Path], name: str
 ) -> None:
     context = browser.new_context(viewport={"width": 375, "height": 800})

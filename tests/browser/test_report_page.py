@@ -38,7 +38,7 @@ def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.parametrize("width", [1280, 375, 320])
-def test_the_page_itself_never_scrolls_sideways(browser: Browser, page_file: Path, width: int) -> None:
+def test_page_never_scrolls_horizontally(browser: Browser, page_file: Path, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=False)
     page = context.new_page()
     page.goto(page_file.as_uri())
@@ -49,7 +49,7 @@ def test_the_page_itself_never_scrolls_sideways(browser: Browser, page_file: Pat
     context.close()
 
 
-def test_place_names_stay_in_sight_when_a_table_is_scrolled(browser: Browser, page_file: Path) -> None:
+def test_place_names_remain_visible_when_a_table_is_scrolled(browser: Browser, page_file: Path) -> None:
     context = browser.new_context(viewport={"width": 375, "height": 800}, java_script_enabled=False)
     page = context.new_page()
     page.goto(page_file.as_uri())
@@ -61,7 +61,7 @@ def test_place_names_stay_in_sight_when_a_table_is_scrolled(browser: Browser, pa
     context.close()
 
 
-def test_it_reads_without_scripts_and_asks_the_network_for_nothing(browser: Browser, page_file: Path) -> None:
+def test_report_works_without_scripts_or_network(browser: Browser, page_file: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     asked: list[str] = []
@@ -76,7 +76,7 @@ def test_it_reads_without_scripts_and_asks_the_network_for_nothing(browser: Brow
     context.close()
 
 
-def test_tables_can_be_scrolled_from_the_keyboard(browser: Browser, page_file: Path) -> None:
+def test_tables_are_scrollable_by_keyboard(browser: Browser, page_file: Path) -> None:
     context = browser.new_context(viewport={"width": 375, "height": 800})
     page = context.new_page()
     page.goto(page_file.as_uri())
@@ -88,8 +88,8 @@ def test_tables_can_be_scrolled_from_the_keyboard(browser: Browser, page_file: P
     context.close()
 
 
-def test_it_prints(browser: Browser, page_file: Path) -> None:
-    # The width of A4 at 96 dots an inch, within the margins that the page declares.
+def test_report_prints_within_the_page(browser: Browser, page_file: Path) -> None:
+    # The width of A4 at 96 dots per inch, within the margins that the page declares.
     context = browser.new_context(viewport={"width": 700, "height": 1000}, java_script_enabled=False)
     page = context.new_page()
     page.goto(page_file.as_uri())

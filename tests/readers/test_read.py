@@ -301,7 +301,7 @@ def test_a_mark_after_a_figure_is_kept_as_its_marker(text: str, value: float, st
 
 
 @pytest.mark.parametrize(("mark", "status"), [("z", "not_applicable"), ("c", "confidential"), ("", "not_available")])
-def test_a_blank_figure_is_what_the_status_of_its_row_says(mark: str, status: str) -> None:
+def test_blank_figure_takes_the_status_of_its_row(mark: str, status: str) -> None:
     declared = source("markers: {z: not_applicable, c: confidential}\n", PLAIN.replace("year}", "year, status: flag}"))
     (row,) = cells(declared, f"code,year,stock,flag\nE09000024,2023,,{mark}\n".encode()).to_dicts()
     assert (row["value"], row["status"], row["fault"]) == (None, status, None)

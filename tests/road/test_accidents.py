@@ -1,4 +1,4 @@
-"""Accidents of a year of publishing a deprivation index in public, each rebuilt small, each caught."""
+"""Errors found in a year of publishing a deprivation index, each reproduced in a small test and detected."""
 
 from datetime import date
 from math import sin
@@ -23,8 +23,8 @@ from tests.gaps.test_cells import CUMBERLAND, EVERYONE, MERTON, OLD, Case, cell_
 COUNT = Measure(title="t", unit="people", kind="count", column=("people",))
 
 
-def test_practices_that_sent_nothing_do_not_make_a_place_sixteen_times_too_low() -> None:
-    """One of sixteen practices returned: the place is a gap that says so, not the sixteenth part of itself."""
+def test_area_with_one_of_sixteen_practices_returned_is_a_gap() -> None:
+    """Only one of sixteen practices has a return, so the area is a gap and not a sixteenth of its count."""
     practices = [f"P{n:02}" for n in range(16)]
     roll = pl.DataFrame([(code, "N", "aggregated", 1) for code in practices],
                         schema=["from_code", "to_code", "basis", "leads_to"], orient="row")  # fmt: skip
@@ -34,7 +34,7 @@ def test_practices_that_sent_nothing_do_not_make_a_place_sixteen_times_too_low()
 
 
 def forces(silent: range, left: float) -> pl.DataFrame:
-    """Ten years of monthly crimes of 43 forces, of which one sends only so much for some months."""
+    """Build ten years of monthly crimes for 43 forces, with one partial return for some months."""
     rows = [
         {"measure": "crimes", "place_code": f"F{force:02}", "period_start": date(2015 + month // 12, month % 12 + 1, 1),
          "period_end": date(2015 + month // 12, month % 12 + 1, 28), "release": "r", "source": "s",
@@ -46,13 +46,13 @@ def forces(silent: range, left: float) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(("left", "reasons"), [(0.0, {"suspected_zero"}), (9.0, {"suspected_zero", "near_zero_leak"})])
-def test_a_force_that_is_silent_for_77_months_is_doubted_in_every_one_of_them(left: float, reasons: set[str]) -> None:
+def test_police_force_without_returns_is_flagged_in_all_77_months(left: float, reasons: set[str]) -> None:
     found = figure_doubts(forces(range(43, 120), left), {"crimes": COUNT})
     assert set(found["reason"]) == reasons and set(found["place_code"]) == {"F07"}
     assert (found.height, found["withheld"].all()) == (77, True)
 
 
-def test_seven_registrations_for_1528_residents_do_not_speak_for_a_place_at_the_welsh_border() -> None:
+def test_seven_registrations_for_1528_residents_give_a_gap_at_the_welsh_border() -> None:
     seen = table([cell("people", "A", 7.0), cell("people", "B", 5_200.0)])
     residents = table([cell("residents", "A", 1_528.0), cell("residents", "B", 5_000.0)])
     found = low_reach(seen, residents)
@@ -60,15 +60,15 @@ def test_seven_registrations_for_1528_residents_do_not_speak_for_a_place_at_the_
     assert found["evidence"].to_list() == ["7 seen of 1528 who live there, 0.46 %"]
 
 
-def test_six_areas_that_a_crosswalk_lost_leave_their_place_a_gap_that_names_them(tmp_path: Path) -> None:
-    """Of the three districts that became Cumberland one is in no lookup: the sum of two is not shown for three."""
+def test_areas_missing_from_a_crosswalk_are_named_in_the_gap(tmp_path: Path) -> None:
+    """One of the three districts that became Cumberland is in no lookup, so the sum of two is not shown."""
     rows = [f"{code},x,2023,{value}" for code, value in (("E07000026", 10), ("E07000028", 20))]
     lost = [*with_peers(*rows), "E07999999,x,2023,30"]
     found = cell_of(Case("children_incomplete", CUMBERLAND, lost, source=OLD), tmp_path)
     assert found["value"] is None and "E07000029" in str(found["evidence"])
 
 
-def test_six_areas_of_unknown_code_are_findings_with_the_mass_they_carry(tmp_path: Path) -> None:
+def test_areas_with_unknown_codes_are_findings_with_their_sum(tmp_path: Path) -> None:
     lost = [f"E0799999{n},x,2023,{100 + n}" for n in range(6)]
     more = [f"{code},x,2022,5" for code in EVERYONE for _ in range(4)]
     project = project_of(Case(None, MERTON, [*with_peers(), *lost, *more]), tmp_path)
@@ -77,7 +77,7 @@ def test_six_areas_of_unknown_code_are_findings_with_the_mass_they_carry(tmp_pat
     assert found.height == 6 and found["mass"].sum() == 615.0 and found["set_aside"].all()
 
 
-def test_weights_of_a_later_year_are_not_used_for_an_average() -> None:
+def test_average_does_not_use_weights_of_a_later_year() -> None:
     rates = table([cell("rate", "A", 2.0), cell("rate", "B", 8.0)])
     later = (date(2024, 1, 1), date(2024, 12, 31))
     people = table([cell("people", "A", 300.0, later), cell("people", "B", 100.0, later)])
@@ -88,7 +88,7 @@ def test_weights_of_a_later_year_are_not_used_for_an_average() -> None:
     assert (row["value"], row["reason"], row["low"], row["high"]) == (None, "needs_parts", 1.95, 8.05)
 
 
-def test_a_nought_that_is_rounded_is_no_suppression_and_a_marker_is_no_nought(tmp_path: Path) -> None:
+def test_rounded_zero_is_not_suppressed_and_a_marker_is_not_zero(tmp_path: Path) -> None:
     rows = with_peers(f"{MERTON},x,2023,0", "E09000029,x,2023,c")
     case = Case(None, MERTON, rows, measure="kind: stock, rounding: 5")
     rounded = cell_of(case, tmp_path / "rounded")
@@ -97,8 +97,8 @@ def test_a_nought_that_is_rounded_is_no_suppression_and_a_marker_is_no_nought(tm
     assert (hidden["value"], hidden["low"], hidden["high"], hidden["reason"]) == (None, 1.0, 4.0, "suppressed")
 
 
-def test_a_total_with_estimates_is_not_shared_out_over_councils_that_did_not_return(tmp_path: Path) -> None:
-    """England's total of 72,550 has estimates for 20 of 309 councils; the others add to 66,315."""
+def test_total_with_estimates_is_not_apportioned_to_missing_councils(tmp_path: Path) -> None:
+    """England's total of 72,550 includes estimates for 20 of 309 councils; the others sum to 66,315."""
     source = "period_kind: year\ngeography: lad_2023\ntotals: {E92000001: E92000001}\n"
     returned = EVERYONE[:29]
     rows = [f"{code},x,2023,{n}" for code, n in zip(returned, [2_286] * 28 + [2_307], strict=True)]

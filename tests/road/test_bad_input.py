@@ -1,4 +1,4 @@
-"""Wrong files and wrong declarations, one by one: each gets a clear answer, and nothing already built is lost."""
+"""Invalid files and declarations: each gets a clear error, and tables already built are not lost."""
 
 import gzip
 import io
@@ -35,7 +35,7 @@ GOOD = b"code,name,year,stock\nE09000024,Merton,2023,7\nE09000029,Sutton,2023,0\
 
 
 def xlsx(rows: list[list[str]]) -> bytes:
-    """Write the least workbook that holds some rows of text."""
+    """Build a minimal workbook with rows of text."""
     cells = "".join(
         f'<row r="{r}">' + "".join(f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in row) + "</row>"
         for r, row in enumerate(rows, 1)
@@ -101,7 +101,7 @@ BOOK = xlsx([line.split(",") for line in GOOD.decode().split()])
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_file_of_the_wrong_shape_is_refused_whole(source: Source, content: bytes, complaint: str) -> None:
+def test_file_of_the_wrong_shape_is_refused(source: Source, content: bytes, complaint: str) -> None:
     with pytest.raises(UnreadableError, match=complaint) as refusal:
         read_sheet(content, source, "stock.file")
     assert "stock.file" in str(refusal.value)
@@ -122,7 +122,7 @@ def test_a_file_of_the_wrong_shape_is_refused_whole(source: Source, content: byt
     ],
     ids=["plain", "byte order mark", "old Mac ends", "Windows ends", "preamble", "gzip", "zip", "cp1252", "Excel"],
 )
-def test_the_same_table_is_read_from_any_of_its_wrappings(source: Source, content: bytes) -> None:
+def test_same_table_is_read_from_every_file_format(source: Source, content: bytes) -> None:
     frame = read_sheet(content, source, "stock.file").frame
     assert frame["code"].to_list() == ["E09000024", "E09000029"]
     assert frame["stock"].to_list() == ["7", "0"]
@@ -130,7 +130,7 @@ def test_the_same_table_is_read_from_any_of_its_wrappings(source: Source, conten
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """The project with one source more, whose file the test writes."""
+    """The project with one more source; the test writes its file."""
     root = tmp_path / "project"
     shutil.copytree(ROOT / "sources", root / "sources")
     shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
@@ -144,7 +144,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def observed(project: Project, extra: str) -> Observed:
-    """Read a file of all districts of London, with some rows more, so that a few bad rows are few."""
+    """Read a file of all London districts with extra rows, so that the share of bad rows is small."""
     boroughs = [f"E090000{n:02},x{n},{year},{n}" for n in range(1, 34) for year in (2022, 2023)]
     text = "\n".join(["code,name,year,stock", *boroughs, extra]) + "\n"
     (project.catalogue.sources_dir / "starter" / "stock.csv").write_text(text, encoding="utf-8")
@@ -178,9 +178,7 @@ def found(seen: Observed, check: str) -> list[tuple[object, ...]]:
         ("E09000001,x1,2023,1", "repeated_rows", ("duplicate", "E09000001", "x1", 1, 1.0, True)),
     ],
 )
-def test_a_bad_row_is_set_aside_and_counted(
-    project: Project, row: str, check: str, finding: tuple[object, ...]
-) -> None:
+def test_bad_row_is_set_aside_and_counted(project: Project, row: str, check: str, finding: tuple[object, ...]) -> None:
     seen = observed(project, row)
     assert finding in found(seen, check)
     (release,) = seen.release.to_dicts()
@@ -195,7 +193,7 @@ def test_a_bad_row_is_set_aside_and_counted(
     )
 
 
-def test_a_nought_is_a_figure_and_a_blank_is_not(project: Project) -> None:
+def test_zero_is_a_figure_and_blank_is_not(project: Project) -> None:
     seen = observed(
         project, "E06000063,Cumberland,2023,\nE06000064,Westmorland,2023,0\nE06000065,North Yorkshire,2023,c"
     )
@@ -206,7 +204,7 @@ def test_a_nought_is_a_figure_and_a_blank_is_not(project: Project) -> None:
     assert (status["E06000063"], status["E06000065"]) == ("not_available", "confidential")
 
 
-def test_a_file_with_more_bad_rows_than_its_contract_allows_is_refused(project: Project) -> None:
+def test_file_with_more_bad_rows_than_its_contract_allows_is_refused(project: Project) -> None:
     seen = observed(project, "\n".join(f"E0699{n:04},Atlantis {n},2023,5" for n in range(40)))
     assert seen.observation.is_empty()
     assert seen.release["usable"].to_list() == [False]
@@ -214,7 +212,7 @@ def test_a_file_with_more_bad_rows_than_its_contract_allows_is_refused(project: 
     assert "unmatched_place" in refusal and "40 of 106" in refusal
 
 
-def test_an_unknown_council_name_is_listed_with_candidates(project: Project) -> None:
+def test_unknown_council_name_is_reported_with_candidates(project: Project) -> None:
     path = project.catalogue.sources_dir / "starter" / "dwp_uc_households.csv.gz"
     text = gzip.decompress(path.read_bytes()).replace(b'"Merton"', b'"Mertonn"')
     path.write_bytes(gzip.compress(text))
@@ -224,7 +222,7 @@ def test_an_unknown_council_name_is_listed_with_candidates(project: Project) -> 
     assert "perhaps E09000024 Merton" in told["evidence"].item()
 
 
-def test_a_name_in_the_table_that_the_file_does_not_have_is_listed_too(project: Project) -> None:
+def test_unused_name_in_the_table_of_names_is_reported(project: Project) -> None:
     with (project.catalogue.sources_dir / "dwp_uc_households.names.csv").open("a", encoding="utf-8") as table:
         table.write("Nowhere / Unlle,W06000001,\n")
     steps.prepare(project)
@@ -251,7 +249,7 @@ def test_a_name_in_the_table_that_the_file_does_not_have_is_listed_too(project: 
         ("claimant-count", "''", r"yaml:2: family: found .*, expected {explore_local_statistics: its name there}"),
     ],
 )
-def test_a_wrong_declaration_is_refused_with_file_line_and_choices(
+def test_invalid_declaration_is_refused_with_file_line_and_choices(
     project: Project, old: str, new: str, complaint: str
 ) -> None:
     path = project.catalogue.sources_dir / "ons_claimant_rate.yaml"
@@ -291,7 +289,7 @@ VALUE = "claimant_rate.value as claimant_rate,"
         ("/*", "--", "expected the file to start with"),
     ],
 )
-def test_a_wrong_problem_is_refused_with_file_line_and_choices(
+def test_invalid_problem_is_refused_with_file_line_and_choices(
     project: Project, old: str, new: str, complaint: str
 ) -> None:
     path = project.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
@@ -313,9 +311,7 @@ def test_a_wrong_problem_is_refused_with_file_line_and_choices(
         ("place.place_code,\n    place.place_name", "place.place_name", "must show place_code"),
     ],
 )
-def test_a_select_that_would_mislead_is_refused_when_it_runs(
-    project: Project, old: str, new: str, complaint: str
-) -> None:
+def test_misleading_select_is_refused_when_it_runs(project: Project, old: str, new: str, complaint: str) -> None:
     path = project.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
     text = path.read_text(encoding="utf-8")
     assert old in text

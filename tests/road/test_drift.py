@@ -1,4 +1,4 @@
-"""A publisher changes the layout overnight: each change is told by its own name, and nothing is dropped unseen."""
+"""A publisher changes a file's layout: each change is reported by name, and no data is dropped silently."""
 
 import polars as pl
 import pytest
@@ -18,46 +18,46 @@ def text(rows: list[list[str]]) -> bytes:
     return "\n".join(",".join(row) for row in rows).encode()
 
 
-def test_a_column_that_was_renamed_is_named_with_what_is_like_it() -> None:
+def test_renamed_column_is_reported_with_similar_headings() -> None:
     rows = [["code", "year", "stocks"], *ROWS[1:]]
     with pytest.raises(UnreadableError, match=r"expected also stock \(stock: did you mean stocks\?\)"):
         cells(source(""), text(rows))
 
 
-def test_columns_that_came_in_between_or_changed_places_change_nothing() -> None:
+def test_inserted_or_reordered_columns_change_nothing() -> None:
     rows = [[row[2], "new", row[0], row[1]] if n else ["stock", "note", "code", "year"] for n, row in enumerate(ROWS)]
     assert values(source(""), text(rows)) == SAME
 
 
-def test_rows_that_came_above_the_headings_change_nothing() -> None:
+def test_rows_inserted_above_the_headings_change_nothing() -> None:
     assert values(source(""), text([["Revised edition"], ["See notes", "and", "more"], *ROWS])) == SAME
 
 
-def test_a_sheet_that_was_renamed_is_told_with_the_sheets_there_are() -> None:
+def test_renamed_sheet_is_reported_with_the_existing_sheets() -> None:
     assert values(source(BOOK), xlsx({"Contents": [["x"]], "Table 1 Total": ROWS})) == SAME
     with pytest.raises(UnreadableError, match="found sheets Contents, Tab 1; expected one named Table 1"):
         cells(source(BOOK), xlsx({"Contents": [["x"]], "Tab 1": ROWS}))
 
 
-def test_a_sheet_that_came_beside_it_with_the_same_headings_is_told() -> None:
+def test_second_sheet_with_the_same_headings_is_reported() -> None:
     with pytest.raises(UnreadableError, match="found the headings in 2 sheets"):
         cells(source(BOOK), xlsx({"Table 1": ROWS, "Table 1a": ROWS}))
 
 
-def test_a_period_that_came_in_a_wide_file_is_read_and_a_strange_heading_is_told() -> None:
+def test_new_period_in_a_wide_file_is_read_and_unknown_heading_reported() -> None:
     wide = source("columns: {place: code}\nlayout: wide\n", "measures: {s: {title: s, unit: i, kind: stock}}\n")
     assert cells(wide, b"code,2022,2023\nE09000024,1,2\n").height == 2
     with pytest.raises(UnreadableError, match="found headings 'Change'"):
         cells(wide, b"code,2022,2023,Change\nE09000024,1,2,3\n")
 
 
-def test_a_period_written_another_way_is_told_cell_by_cell() -> None:
+def test_period_in_another_spelling_is_reported_for_each_cell() -> None:
     read = cells(source(""), text([ROWS[0], ROWS[1], ["E09000029", "2023/24", "0"]]))
     assert read["fault"].to_list() == [None, "unreadable"]
     assert read["fault_evidence"].to_list() == [None, "period 2023/24: not a year"]
 
 
-def test_the_same_cells_by_another_way_of_picking_rows_are_told_as_asked_in_vain() -> None:
+def test_row_filter_that_selects_no_new_cells_is_reported() -> None:
     declared = source("", PLAIN.replace("column: stock", "column: stock, filter: {year: ['2023', '2024']}"))
     assert values(declared, text(ROWS)) == SAME
 
@@ -73,7 +73,7 @@ def test_the_same_cells_by_another_way_of_picking_rows_are_told_as_asked_in_vain
     ],
     ids=["a new marker", "a footnote", "a cell too many", "a new place", "a row of words"],
 )
-def test_an_extra_row_or_a_new_marker_is_a_finding_with_file_row_and_column(
+def test_extra_row_or_new_marker_is_a_finding_with_its_location(
     project: Project, row: str, check: str, reason: str
 ) -> None:
     seen = observed(project, row)
@@ -86,7 +86,7 @@ def test_an_extra_row_or_a_new_marker_is_a_finding_with_file_row_and_column(
     assert release["rows_left_out"] == 0
 
 
-def test_rows_that_stand_as_headings_again_are_counted_in_the_release(project: Project) -> None:
+def test_repeated_heading_rows_are_counted_in_the_release(project: Project) -> None:
     seen = observed(project, "code,name,year,stock")
     (release,) = seen.release.to_dicts()
     assert (release["rows_left_out"], release["cells_read"], release["cells_used"]) == (1, 66, 66)

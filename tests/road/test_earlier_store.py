@@ -1,4 +1,4 @@
-"""A store that version 0.1 wrote: one sentence, its snapshots and ledger are kept, everything else is made again."""
+"""A store of version 0.1: one message, its snapshots and ledger remain, and all tables are rebuilt."""
 
 import json
 import zipfile
@@ -19,7 +19,7 @@ from tests.command import run_apart
 from tests.small import small_project
 
 STORE = Path(__file__).with_name("store_of_0_1.zip")
-"""A build of jobs_south_london alone, as of FIRST, by the version before layouts: without files that can be made."""
+"""A build of jobs_south_london on day FIRST, by the version before layouts, without files that can be rebuilt."""
 FIRST = date(2026, 11, 1)
 PROBLEM = "jobs_south_london"
 
@@ -31,7 +31,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def test_an_earlier_store_is_met_with_one_sentence_and_goes_on(home: Path, tmp_path: Path) -> None:
+def test_earlier_store_is_upgraded_with_one_message(home: Path, tmp_path: Path) -> None:
     project = small_project(tmp_path)
     log = (home / "snapshots" / "log.jsonl").read_bytes()
     before = {kind: table_key(state_path(home, kind, PROBLEM)) for kind in ("cell", "verdict", "report")}
@@ -55,7 +55,7 @@ def test_an_earlier_store_is_met_with_one_sentence_and_goes_on(home: Path, tmp_p
     assert sorted(path.name for path in (home / "out").glob(f"{PROBLEM}*.csv")) == [f"{PROBLEM}.csv"]
 
 
-def test_only_tables_that_the_project_wrote_are_removed(home: Path) -> None:
+def test_upgrade_removes_only_tables_of_the_project(home: Path) -> None:
     mine = home / "state" / "cell" / "mine.parquet"
     pl.DataFrame({"a": [1]}).write_parquet(mine)
     kept = {path: path.read_bytes() for folder in ("snapshots", "ledger") for path in (home / folder).iterdir()}
@@ -66,7 +66,7 @@ def test_only_tables_that_the_project_wrote_are_removed(home: Path) -> None:
     assert layout_of(home) == LAYOUT and renew(home) == ""
 
 
-def test_a_store_of_a_later_version_is_refused_and_left_as_it_is(home: Path) -> None:
+def test_store_of_a_later_version_is_refused_and_unchanged(home: Path) -> None:
     layout_path(home).write_text(json.dumps({"layout": LAYOUT + 1}), encoding="utf-8")
     there = sorted(home.rglob("*"))
     with pytest.raises(CommongroundError, match=rf"found layout {LAYOUT + 1}, .* knows layouts up to {LAYOUT}"):
@@ -76,13 +76,13 @@ def test_a_store_of_a_later_version_is_refused_and_left_as_it_is(home: Path) -> 
     assert len(history(home)) > 10 and sorted(home.rglob("*")) == there
 
 
-def test_a_layout_that_is_not_as_it_was_written_is_named(home: Path) -> None:
+def test_damaged_layout_file_is_reported(home: Path) -> None:
     layout_path(home).write_text("2", encoding="utf-8")
     with pytest.raises(UnreadableError, match=r"layout\.json: found no layout"):
         layout_of(home)
 
 
-def test_a_new_store_has_its_layout_before_its_first_table(tmp_path: Path) -> None:
+def test_new_store_has_its_layout_before_its_first_table(tmp_path: Path) -> None:
     cached(tmp_path, "cell", "a", "key", lambda: pl.DataFrame({"a": [1]}))
     assert not is_earlier(tmp_path) and renew(tmp_path) == ""
     assert state_path(tmp_path, "cell", "a").is_file()

@@ -1,4 +1,4 @@
-"""Damaged files of every format, some hundred of the 10,000 that `benchmarks/fuzz.py` tries, and any bytes at all."""
+"""Damaged files of every format, a few hundred of the 10,000 in `benchmarks/fuzz.py`, and random bytes."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,22 +12,22 @@ SOUND = samples()
 
 
 @pytest.mark.parametrize("kind", sorted(SOUND))
-def test_a_sound_file_is_read_whole(kind: str) -> None:
+def test_undamaged_file_is_read_completely(kind: str) -> None:
     source, content = SOUND[kind]
     assert read_sheet(content, source, "a.file").frame.height == len(CODES.system)
     assert ended(source, content) == (False, "")
 
 
-def test_a_damaged_file_ends_as_a_right_table_or_a_refusal() -> None:
+def test_damaged_file_gives_a_correct_table_or_a_refusal() -> None:
     endings = [tried(seed, SOUND) for seed in range(FILES)]
     assert [each for each in endings if each.fault] == []
-    # The damage does damage, and not everything is refused.
+    # The damage has an effect, and some damaged files are still readable.
     assert FILES / 10 < sum(each.refused for each in endings) < FILES
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(kind=st.sampled_from(sorted(SOUND)), content=st.binary(max_size=300))
-def test_any_bytes_end_as_a_right_table_or_a_refusal(kind: str, content: bytes) -> None:
+def test_random_bytes_give_a_correct_table_or_a_refusal(kind: str, content: bytes) -> None:
     assert ended(SOUND[kind].source, content)[1] == ""
 
 
@@ -36,11 +36,11 @@ CELL = st.text(st.sampled_from('ab1,"\n\r \t\u00a0é'), max_size=5)
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(cells=st.lists(st.tuples(CELL, CELL), max_size=6))
-def test_quoted_text_comes_back_cell_by_cell_whatever_it_holds(cells: list[tuple[str, str]]) -> None:
+def test_quoted_text_is_read_unchanged(cells: list[tuple[str, str]]) -> None:
     def quoted(text: str) -> str:
         return '"' + text.replace('"', '""') + '"'
 
-    # A first cell that is not blank keeps the row from being taken for the end of the table.
+    # The first cell is not blank, because a blank row ends the table.
     lines = [f"x,{quoted(left)},{quoted(right)}" for left, right in cells]
     source = Sample(*SOUND["csv"]).source.model_copy(update={"header": ("key", "left", "right")})
     frame = read_sheet("\n".join(["key,left,right", *lines, "x,y,z"]).encode(), source, "a.csv").frame
@@ -59,14 +59,14 @@ def test_quoted_text_comes_back_cell_by_cell_whatever_it_holds(cells: list[tuple
         ('code,name,year,stock\nE09000001,"a,2023,7\nE09000002,"b",2023,0\n', "row 2 has a quotation mark"),
     ],
 )
-def test_a_quotation_mark_that_never_closes_does_not_swallow_rows(text: str, complaint: str) -> None:
+def test_unclosed_quotation_mark_does_not_hide_rows(text: str, complaint: str) -> None:
     refused, fault = ended(SOUND["csv"].source, text.encode())
     assert (refused, fault) == (True, "")
     with pytest.raises(Exception, match=complaint):
         read_sheet(text.encode(), SOUND["csv"].source, "a.file")
 
 
-def test_a_quotation_mark_inside_a_field_is_a_letter_of_it() -> None:
+def test_quotation_mark_inside_a_field_is_part_of_the_text() -> None:
     text = b'code,name,year,stock\nE09000001,5" disk,2023,7\nE09000002,the "old" town,2023,0\n'
     frame = read_sheet(text, SOUND["csv"].source, "a.file").frame
     assert frame["name"].to_list() == ['5" disk', 'the "old" town']

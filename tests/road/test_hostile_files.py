@@ -1,6 +1,6 @@
-"""Published files with random damage: each ends as cells or as a clear refusal, never as a crash.
+"""Published files with random damage: each gives cells or a clear error, never a crash.
 
-Seeded, so that a failure can be run again; the seed and number of the damage stand in the message.
+The damage is seeded, so that a failure can be repeated; the message has the seed and number.
 """
 
 import gzip
@@ -36,7 +36,7 @@ Damage = Callable[[random.Random, bytes], bytes]
 
 @pytest.fixture(scope="module")
 def samples(edition: Project) -> dict[str, Sample]:
-    """The head and foot of each source's newest file: small, with preamble, header, data and footnotes."""
+    """First and last lines of each source's newest file, with preamble, header, data and footnotes."""
     places = register_places(edition)
     found = {}
     for name, source in edition.catalogue.observing().items():
@@ -103,7 +103,7 @@ DAMAGES: tuple[Damage, ...] = (
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_a_damaged_file_is_read_right_or_refused(samples: dict[str, Sample], damage: Damage) -> None:
+def test_damaged_published_file_is_read_correctly_or_refused(samples: dict[str, Sample], damage: Damage) -> None:
     refused = 0
     for number in range(TIMES):
         rng = random.Random(f"{damage.__name__}{number}")
@@ -124,7 +124,7 @@ def test_a_damaged_file_is_read_right_or_refused(samples: dict[str, Sample], dam
         sound = cells.filter(cells["fault"].is_null())
         assert {part for code in sound["place_code"] for part in code.split("+")} <= codes.system, told
         assert sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(), told
-    # A packed file has a checksum, by which nearly every damage to it is told.
+    # A compressed file has a checksum, which detects nearly all damage.
     assert refused < TIMES or damage is packed_and_damaged
 
 
@@ -151,7 +151,7 @@ def packed(names: dict[str, bytes]) -> bytes:
         (["..\\a.csv"], None, "points out of the archive"),
     ],
 )
-def test_a_member_of_a_zip_is_found_by_its_name_alone(names: list[str], member: str | None, expected: str) -> None:
+def test_zip_member_is_selected_by_name_alone(names: list[str], member: str | None, expected: str) -> None:
     content = packed(dict.fromkeys(names, b"code,value\n"))
     try:
         assert unpacked(content, member, "a.zip", "csv") == (b"code,value\n", f"a.zip/{expected}")

@@ -1,6 +1,6 @@
-"""Inputs made to exhaust a machine: each ends in one sentence, within its limits, and what else there is goes on.
+"""Inputs that could exhaust a machine: each gives one error within its limits, and other work continues.
 
-Each runs in a process of its own, so that what fails here ends that process and not the tests.
+Each runs in a separate process, so that a failure stops that process and not the tests.
 """
 
 import gzip
@@ -31,13 +31,13 @@ from tests.small import small_project
 from tests.workbooks import ods, xlsx, zipped
 
 MOST = 600
-"""MB that reading or asking may take."""
+"""Maximum memory in MB of a read or a query."""
 MOST_OF_A_BUILD = 700
-"""MB that a build may take in which inputs are refused: one of two problems and no such input takes 570."""
+"""Maximum memory in MB of a build with refused inputs; two problems without such inputs use 570 MB."""
 
 
 def refused(done: Run, *told: str, most: int = MOST) -> None:
-    """See that a command ended in sentences, and took little memory."""
+    """Assert that a command ended with error messages and used little memory."""
     assert done.code in (1, 2, 3, 4, 6), (done.code, done.err[-800:])
     assert "Traceback" not in done.err
     for text in told:
@@ -68,15 +68,13 @@ KILLING_YAML = {
 
 
 @pytest.mark.parametrize(("text", "told"), KILLING_YAML.values(), ids=list(KILLING_YAML))
-def test_a_declaration_that_swells_or_nests_without_end_is_refused_with_its_line(
-    tmp_path: Path, text: str, told: str
-) -> None:
+def test_oversized_or_deeply_nested_declaration_is_refused_with_its_line(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "sources").mkdir()
     (tmp_path / "pipelines" / "problems").mkdir(parents=True)
     (tmp_path / "sources" / "killing.yaml").write_text(text, encoding="utf-8")
     done = run_command(tmp_path, tmp_path / "store", "build")
     refused(done, "killing.yaml", told)
-    # One that would take the machine is left out, and the build ends for want of a register; a wrong one is refused.
+    # An unsafe declaration is excluded, and the build then lacks a register; an invalid one is refused.
     left_out = "the source is excluded" in done.err
     assert left_out == all(wrong not in told for wrong in ("not YAML", "found a key"))
     assert done.code == (4 if left_out else 3)
@@ -85,7 +83,7 @@ def test_a_declaration_that_swells_or_nests_without_end_is_refused_with_its_line
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A project, and a store with a small analyst's file."""
+    """A project and a store with a small analyst's file."""
     root = tmp_path_factory.mktemp("asked")
     (root / "sources").mkdir()
     (root / "pipelines" / "problems").mkdir(parents=True)
@@ -111,15 +109,13 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         ),
     ],
 )
-def test_a_question_that_would_take_the_machine_ends_at_a_limit(
-    asked: tuple[Path, Path], query: str, told: str
-) -> None:
+def test_query_that_exceeds_resources_stops_at_a_limit(asked: tuple[Path, Path], query: str, told: str) -> None:
     done = run_command(*asked, "sql", query, COMMONGROUND_SECONDS="3")
     refused(done, told, "to allow more")
     assert done.err.count("\n") == 1
 
 
-def test_a_person_may_raise_the_limits_of_a_question(asked: tuple[Path, Path]) -> None:
+def test_user_can_raise_the_limits_of_a_query(asked: tuple[Path, Path]) -> None:
     large = "select repeat(place, 20) as text from cells a, range(20)"
     refused(run_command(*asked, "sql", large, COMMONGROUND_MEMORY_MB="100"), "the limit is 100 MB")
     allowed = run_command(*asked, "sql", large, COMMONGROUND_MEMORY_MB="4000")
@@ -133,7 +129,7 @@ def test_a_person_may_raise_the_limits_of_a_question(asked: tuple[Path, Path]) -
     ["copy (select 1) to '{0}.tmp/x.csv'", "explain analyze copy (select 1) to '{0}.tmp/x.csv'",
      "set memory_limit = '10GB'", "select 1; select 2"],
 )  # fmt: skip
-def test_a_question_writes_no_file_and_changes_no_limit(asked: tuple[Path, Path], query: str) -> None:
+def test_query_writes_no_file_and_changes_no_limit(asked: tuple[Path, Path], query: str) -> None:
     path = out_path(asked[1], "commonground.duckdb")
     done = run_command(*asked, "sql", query.format(path))
     assert done.code == 2
@@ -144,12 +140,12 @@ def test_a_question_writes_no_file_and_changes_no_limit(asked: tuple[Path, Path]
 @pytest.mark.parametrize(
     "query", ["pivot cells on n % 3", "pragma table_info('cells')", "describe cells", "from cells"]
 )
-def test_a_question_need_be_no_plain_select(asked: tuple[Path, Path], query: str) -> None:
+def test_query_may_be_other_than_a_plain_select(asked: tuple[Path, Path], query: str) -> None:
     done = run_command(*asked, "sql", query, "--format", "json")
     assert (done.code, done.err) == (0, "")
 
 
-def test_a_select_that_nests_without_end_is_refused() -> None:
+def test_deeply_nested_select_is_refused() -> None:
     program = (
         "from pipelines.declarations.problem_sql import parse_select; "
         "parse_select('select ' + '+'.join(['1'] * 900), 'a.sql')"
@@ -184,7 +180,7 @@ def rewritten(book: bytes, part: str, change: Callable[[str], str]) -> bytes:
 
 
 def far_apart(*more: str, dimension: str = "") -> bytes:
-    """Write a workbook with a cell at its first place, and cells at others."""
+    """Build a workbook with a cell at A1 and cells at other positions."""
     cells = "".join(
         f'<row r="{re.sub("[A-Z]", "", at)}"><c r="{at}" t="inlineStr"><is><t>x</t></is></c></row>'
         for at in ("A1", *more)
@@ -194,7 +190,7 @@ def far_apart(*more: str, dimension: str = "") -> bytes:
 
 
 def repeated(rows: int, columns: int) -> bytes:
-    """Write an ODS file in which a row and a cell are repeated."""
+    """Build an ODS file with a repeated row and a repeated cell."""
     again = f'<table:table-row table:number-rows-repeated="{rows}">'
     cell = f'<table:table-cell table:number-columns-repeated="{columns}" office'
     change = (("<table:table-row>", again), ("<table:table-cell office", cell))
@@ -204,12 +200,12 @@ def repeated(rows: int, columns: int) -> bytes:
 
 
 def swollen() -> bytes:
-    """Write a gzip of 4 MB that is a gigabyte of rows."""
+    """Build a gzip of 4 MB that unpacks to a gigabyte of rows."""
     return gzip.compress(b"code,name,year,stock\n") + gzip.compress(b"E09000024,Merton,2023,7\n" * 400_000) * 105
 
 
 def lying(packed: bytes) -> bytes:
-    """Let a zip say of its member that it is small once unpacked."""
+    """Change a zip to state a small unpacked size for its member."""
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         size = archive.infolist()[0].file_size
     return packed.replace(struct.pack("<I", size), struct.pack("<I", 100))
@@ -264,7 +260,7 @@ except UnreadableError as error:
 
 
 @pytest.mark.parametrize(("kind", "name", "made", "told"), KILLING_FILES.values(), ids=list(KILLING_FILES))
-def test_a_file_that_would_take_the_machine_is_refused(
+def test_file_that_exceeds_resources_is_refused(
     tmp_path: Path, kind: str, name: str, made: Callable[[], bytes], told: str
 ) -> None:
     path = tmp_path / name
@@ -275,7 +271,7 @@ def test_a_file_that_would_take_the_machine_is_refused(
     assert done.err.count("\n") == 1
 
 
-def test_a_file_that_swells_is_read_once_a_person_allows_it(tmp_path: Path) -> None:
+def test_highly_compressed_file_is_read_once_the_limit_is_raised(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"code,stock\n" + b"E09000024,7\n" * 3_000_000))
     assert "set COMMONGROUND_UNPACKED_MB" in run_measured("-c", _READ, "csv", str(path)).err
@@ -283,7 +279,7 @@ def test_a_file_that_swells_is_read_once_a_person_allows_it(tmp_path: Path) -> N
     assert (allowed.code, allowed.err) == (0, "")
 
 
-def test_after_a_workbook_that_kills_the_next_one_is_read() -> None:
+def test_next_workbook_is_read_after_one_that_exceeds_resources() -> None:
     killing, sound = far_apart("XFD1048576"), xlsx({"Data": SOUND})
     for _ in range(2):
         with pytest.raises(UnreadableError, match=r"a\.xlsx: needs too much memory to read"):
@@ -297,7 +293,7 @@ SEEN = "\\x1b]0;taken\\x07\\x1b[31mred\\x9b2J\\u202eslaever"
 
 
 @pytest.mark.parametrize("kind", ["csv", "excel", "ods", "json", "parquet"])
-def test_a_sign_that_nobody_sees_is_written_out_as_a_file_is_read(kind: str) -> None:
+def test_invisible_character_is_escaped_when_a_file_is_read(kind: str) -> None:
     text = UNSEEN.replace("\x1b", "\x9b").replace("\x07", "\x85") if kind in ("excel", "ods") else UNSEEN
     seen = SEEN.replace("\\x1b", "\\x9b").replace("\\x07", "\\x85") if kind in ("excel", "ods") else SEEN
     rows = [["code", f"na{text}me"], [f"E09{text}", "a\tb"]]
@@ -316,14 +312,14 @@ def test_a_sign_that_nobody_sees_is_written_out_as_a_file_is_read(kind: str) -> 
     assert not has_unseen(sheet.file)
 
 
-def test_text_with_nothing_unseen_is_given_as_it_is() -> None:
+def test_text_without_invisible_characters_is_unchanged() -> None:
     for text in ("Ynys Môn", "a\tb\nc\r\nd", "£1 – “x” \N{NO-BREAK SPACE}y", "中"):
         assert visible(text) == text
         assert visible_bytes(text.encode()) == text.encode()
         assert visible_frame(pl.DataFrame({text: [text, None]})).rows() == [(text,), (None,)]
 
 
-def test_the_name_of_a_file_in_an_archive_does_no_harm() -> None:
+def test_name_of_an_archive_member_is_escaped() -> None:
     _, file = unpacked(zipped({f"{UNSEEN[:9]}.csv": b"code\n1\n"}), None, "a.zip", "csv")
     assert file == f"a.zip/{SEEN[:12]}.csv"
     with pytest.raises(UnreadableError) as refusal:
@@ -332,7 +328,7 @@ def test_the_name_of_a_file_in_an_archive_does_no_harm() -> None:
     assert not has_unseen(str(refusal.value))
 
 
-def test_a_question_prints_no_sign_that_a_terminal_obeys(asked: tuple[Path, Path]) -> None:
+def test_query_prints_no_control_character(asked: tuple[Path, Path]) -> None:
     query = "select chr(27) || '[31mred' || chr(155) || chr(8238) as \"a\x1b[1mb\", 'x' || chr(13) || 'y' as z"
     for form in ("table", "csv", "json"):
         done = run_command(*asked, "sql", query, "--format", form)
@@ -345,13 +341,13 @@ def test_a_question_prints_no_sign_that_a_terminal_obeys(asked: tuple[Path, Path
 
 
 @pytest.mark.parametrize("text", [r'"\e[31mred"', r'"a\u202eb"', "'a\u2066b'", r'"a\x9bb"'])
-def test_a_declaration_with_signs_that_nobody_sees_is_refused_with_its_line(text: str) -> None:
+def test_declaration_with_invisible_characters_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(DeclarationError, match=r"a.yaml:2: found '.*'; remove the invisible characters") as refusal:
         read_yaml(f"a: 1\ntitle: {text}\n", Path("a.yaml"))
     assert not has_unseen(str(refusal.value))
 
 
-def test_the_log_of_files_has_no_sign_that_nobody_sees(tmp_path: Path) -> None:
+def test_snapshot_log_has_no_invisible_character(tmp_path: Path) -> None:
     line = Snapshot("a", digest(b"x"), date(2024, 1, 1), UNSEEN, "", f"https://example.org/{UNSEEN}", UNSEEN, 1, "")
     kept = put(tmp_path, b"x", line)
     assert (kept.label, kept.origin, kept.file) == (SEEN, f"https://example.org/{SEEN}", SEEN)
@@ -387,7 +383,7 @@ join lad_2023.beds using (place_code)
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run, Path]:
-    """Two builds of a small project in which problems, and files stored before, have been made to kill."""
+    """Two builds of a small project with problems and stored files that exceed resources."""
     root = small_project(tmp_path_factory.mktemp("killing"))
     problems, store = root / "pipelines" / "problems", root.parent / "store"
     sound = (problems / "jobs_south_london.sql").read_text(encoding="utf-8")
@@ -406,7 +402,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run, Path]:
     return first, run_command(root, store, "build", "beds", "jobs_recovery"), store
 
 
-def test_a_problem_that_would_take_the_machine_fails_alone(built: tuple[Run, Run, Path]) -> None:
+def test_problem_that_exceeds_resources_fails_alone(built: tuple[Run, Run, Path]) -> None:
     done, _, store = built
     refused(done, *(told for _, told in PROBLEMS.values()), most=MOST_OF_A_BUILD)
     assert "not read: " in done.err and "over 100,000 values once aliases are expanded" in done.err
@@ -417,7 +413,7 @@ def test_a_problem_that_would_take_the_machine_fails_alone(built: tuple[Run, Run
     assert not out_path(store, "killing_join.html").exists()
 
 
-def test_a_stored_file_that_kills_is_refused_by_every_build_and_the_one_before_is_used(
+def test_stored_file_that_exceeds_resources_is_refused_and_the_previous_release_used(
     built: tuple[Run, Run, Path],
 ) -> None:
     *builds, store = built

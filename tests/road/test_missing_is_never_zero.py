@@ -1,6 +1,6 @@
-"""No view, export or report turns missing into nought: one test for each of the seven ways in which others did.
+"""No view, export or report turns a missing figure into zero: one test for each of seven known ways.
 
-One place of the problem is hidden, one has no row, one is blank in the file; one has a true nought.
+One place of the problem is suppressed, one has no row, one is blank in the file, and one has a true zero.
 """
 
 import csv
@@ -40,7 +40,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def answered(folder: Path, column: str, after: str = "") -> pl.DataFrame:
-    """Answer the problem with another column in its SELECT."""
+    """Answer the problem with an extra column in its SELECT."""
     project = project_of(Case(None, MERTON, ROWS), folder)
     path = project.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
     text = path.read_text().replace("figure.value as figure", column)
@@ -59,23 +59,23 @@ def answered(folder: Path, column: str, after: str = "") -> pl.DataFrame:
         "greatest(figure.value, 0) as figure",
     ],
 )
-def test_one_a_default_for_what_is_missing_is_refused(tmp_path: Path, column: str) -> None:
+def test_one_default_for_a_missing_figure_is_refused(tmp_path: Path, column: str) -> None:
     with pytest.raises(CommongroundError, match=r"would hide a gap|where nothing it rests on is known"):
         answered(tmp_path, column)
 
 
-def test_two_a_join_that_drops_places_is_refused(tmp_path: Path) -> None:
+def test_two_join_that_drops_places_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommongroundError, match="expected one for each of 361 place_code"):
         answered(tmp_path, "figure.value as figure", "where figure.value is not null")
 
 
-def test_three_a_sum_over_nothing_is_no_nought(tmp_path: Path) -> None:
+def test_three_sum_over_no_figures_is_not_zero(tmp_path: Path) -> None:
     hidden = [f"{code},x,2023,c" for code in ("E07000026", "E07000028", "E07000029")]
     cell_found = cell_of(Case("children_incomplete", CUMBERLAND, hidden, source=OLD), tmp_path)
     assert cell_found["value"] is None and cell_found["reason"]
 
 
-def test_four_a_count_of_missing_is_refused(tmp_path: Path) -> None:
+def test_four_count_of_missing_figures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommongroundError, match="where nothing it rests on is known"):
         answered(
             tmp_path,
@@ -83,13 +83,13 @@ def test_four_a_count_of_missing_is_refused(tmp_path: Path) -> None:
         )
 
 
-def test_five_a_mean_does_not_skip_what_is_missing() -> None:
+def test_five_mean_does_not_skip_missing_figures() -> None:
     people = [cell("people", "A", 300.0), cell("people", "B", 100.0)]
     found = placed([cell("rate", "A", 2.0), cell("rate", "B", None)], people)
     assert (found["value"], found["reason"]) == (None, "children_incomplete")
 
 
-def test_six_a_wide_view_has_nulls_and_a_pivot_is_refused(built: Project, tmp_path: Path) -> None:
+def test_six_wide_view_has_nulls_and_pivot_is_refused(built: Project, tmp_path: Path) -> None:
     with duckdb.connect(str(out_path(built.home, "commonground.duckdb")), read_only=True) as con:
         view = dict(con.sql("select place_code, figure from problem.a_problem").fetchall())
         gaps = {code for (code,) in con.sql("select place_code from gaps").fetchall()}
@@ -103,7 +103,7 @@ def test_six_a_wide_view_has_nulls_and_a_pivot_is_refused(built: Project, tmp_pa
         load(project.catalogue.root)
 
 
-def test_seven_a_blank_is_no_nought_in_the_file_nor_in_any_export(built: Project) -> None:
+def test_seven_blank_is_not_zero_in_the_file_or_any_export(built: Project) -> None:
     table = list(csv.DictReader(io.StringIO(out_path(built.home, "a_problem.csv").read_text(encoding="utf-8"))))
     exported = {row["place_code"]: row["value"] for row in table}
     assert {exported[code] for code in MISSING} == {""} and float(exported[NOUGHT]) == 0
@@ -115,7 +115,7 @@ def test_seven_a_blank_is_no_nought_in_the_file_nor_in_any_export(built: Project
 
 
 @pytest.mark.parametrize("code", sorted(MISSING))
-def test_seven_the_page_shows_a_reason_and_no_nought_for_what_is_missing(built: Project, code: str) -> None:
+def test_seven_page_shows_a_reason_and_not_zero_for_a_gap(built: Project, code: str) -> None:
     with duckdb.connect(str(out_path(built.home, "commonground.duckdb")), read_only=True) as con:
         ((name,),) = con.sql(f"select place_name from cells where place_code = '{code}'").fetchall()
     html = out_path(built.home, "a_problem.html").read_text(encoding="utf-8")
@@ -124,7 +124,7 @@ def test_seven_the_page_shows_a_reason_and_no_nought_for_what_is_missing(built: 
     assert cells and not {"0", "0.0", "0.00"} & set(cells), cells
 
 
-def test_the_place_with_a_true_nought_has_it_everywhere(built: Project) -> None:
+def test_place_with_a_true_zero_shows_it_in_every_output(built: Project) -> None:
     with duckdb.connect(str(out_path(built.home, "commonground.duckdb")), read_only=True) as con:
         rows = con.sql(f"select value, reason from cells where place_code = '{NOUGHT}'").fetchall()
     assert rows == [(0.0, None)]

@@ -1,6 +1,6 @@
-"""What real published data does, trap by trap: the number in a test's name is that of the list the traps are kept in.
+"""Traps in published data; the number in a test's name is its number in the list of traps.
 
-Most are small files written for the purpose; a few need the files as published, and skip where these are absent.
+Most use small files written for the test; a few need the published files, and are skipped without them.
 """
 
 import os
@@ -50,7 +50,7 @@ def faults(content: bytes, text: str = "") -> dict[str | None, int]:
     return dict(Counter(cells(source(text), content)["fault"].to_list()))
 
 
-def test_trap_1_every_district_of_2011_leads_to_one_of_2023_and_swapped_land_is_no_merger(held: Geography) -> None:
+def test_trap_1_2011_districts_have_2023_successors_and_swaps_are_no_mergers(held: Geography) -> None:
     old = sorted(code for code in codes(held, "lad_2011") if code[0] in "EW")
     found = links(held.places, old, codes(held, "lad_2023"))
     assert {len(found[code].codes) for code in old} == {1}
@@ -61,36 +61,36 @@ def test_trap_1_every_district_of_2011_leads_to_one_of_2023_and_swapped_land_is_
     }
 
 
-def test_trap_2_a_recode_that_moved_land_is_told_from_one_that_did_not(held: Geography) -> None:
+def test_trap_2_recodes_with_and_without_moved_land_are_distinguished(held: Geography) -> None:
     found = links(held.places, ["E07000100", "E07000104", "E08000020"], codes(held, "lad_2023"))
     assert {reach.basis for reach in found.values()} == {"moved_land"}
 
 
-def test_trap_3_small_areas_that_were_split_are_known_with_all_their_parts(held: Geography) -> None:
+def test_trap_3_split_small_areas_have_all_their_parts(held: Geography) -> None:
     table = next(each.table for each in held.areas if {"lsoa_2011", "lsoa_2021"} <= set(each.systems))
     parts = table.drop_nulls(["lsoa_2011", "lsoa_2021"]).group_by("lsoa_2011").agg(pl.col("lsoa_2021").n_unique())
     assert parts["lsoa_2021"].max() == 9
 
 
-def test_trap_4_a_place_is_known_by_its_code_whatever_name_stands_beside_it() -> None:
+def test_trap_4_place_is_identified_by_code_whatever_its_name() -> None:
     declared = source("", PLAIN.replace("place: code", "place: code, label: name"))
     content = b"code,name,year,stock\nE09000024,Another name,2023,7\nE09000029,Merton,2023,0\n"
     assert values(declared, content) == SAME
 
 
-def test_trap_5_a_board_that_changed_its_code_leads_to_the_new_one(held: Geography) -> None:
+def test_trap_5_recoded_health_board_has_its_successor(held: Geography) -> None:
     old, new = codes(held, "icb_2022"), codes(held, "icb_2023")
     changed = sorted(old - new)
     assert len(changed) == 2
     assert {reach.codes[0] for reach in links(held.places, changed, new).values()} == new - old
 
 
-def test_trap_6_patients_of_a_trust_come_from_many_districts(held: Geography) -> None:
+def test_trap_6_catchment_of_a_trust_covers_many_districts(held: Geography) -> None:
     shares = next(each.table for each in held.shares if each.from_system.startswith("trust"))
     assert shares.group_by("from_code").len()["len"].median() > 20
 
 
-def test_trap_7_codes_of_another_time_in_a_column_are_set_aside_by_name() -> None:
+def test_trap_7_codes_of_another_vintage_are_set_aside_and_named() -> None:
     known = Codes(frozenset({"E08000038"}), {"E08000016": "lad", "E08000038": "lad"}, {})
     sheet = read_sheet(line("E08000016,2023,7\nE08000038,2023,7"), source(""), "a.csv")
     snapshot = Snapshot("a", "x", date(2024, 1, 1), "", "", "", "a.csv", 1, "")
@@ -98,33 +98,33 @@ def test_trap_7_codes_of_another_time_in_a_column_are_set_aside_by_name() -> Non
     assert read.select("place_code", "fault").rows() == [("E08000016", "retired_code"), ("E08000038", None)]
 
 
-def test_trap_8_pseudo_codes_are_no_places_and_are_counted() -> None:
+def test_trap_8_pseudo_codes_are_not_places_and_are_counted() -> None:
     pseudo = "N99999999,2023,5\nM99999999,2023,6\nE09000024,2023,7"
     assert faults(line(pseudo)) == {"unallocated": 2, None: 1}
     assert faults(line("95ZZ,2023,5")) == {"unmatched_place": 1}
 
 
-def test_trap_9_tiers_in_one_column_are_not_added() -> None:
+def test_trap_9_tiers_in_one_column_are_not_summed() -> None:
     tiers = "E92000001,2023,100\nE12000007,2023,50\nE10000002,2023,9\nE09000024,2023,7\nE09000029,2023,0"
     read = cells(source(""), line(tiers))
     assert Counter(read["fault"]) == {"total": 3, None: 2}
     assert read.filter(pl.col("fault").is_null())["value"].sum() == 7
 
 
-def test_trap_10_a_figure_for_two_places_together_is_held_once() -> None:
+def test_trap_10_figure_for_two_places_together_is_stored_once() -> None:
     declared = source("published_together: [[E09000024, E09000029]]\n")
     read = cells(declared, line("E09000024,2023,7\nE09000029,2023,7"))
     assert read.filter(pl.col("fault").is_null()).select("place_code", "value").rows() == [("E09000024+E09000029", 7.0)]
 
 
-def test_trap_11_names_alone_are_matched_by_a_plain_rule_and_never_guessed() -> None:
+def test_trap_11_names_are_matched_by_rule_and_never_guessed() -> None:
     assert folded("Ynys Môn") == folded("YNYS  MON")
     declared = source("", PLAIN.replace("place: code", "label: name"))
     read = cells(declared, b"name,year,stock\nMERTON,2023,7\nMertn,2023,1\n")
     assert read["fault"].to_list() == [None, "unmatched_place"]
 
 
-def test_trap_12_headings_inside_the_data_and_places_listed_twice() -> None:
+def test_trap_12_headings_inside_the_data_and_duplicate_places() -> None:
     content = line("\n".join(["E09000024,2023,7", "code,year,stock"] * 181 + ["E09000029,2023,0"]))
     sheet = left_out(source(""), content)
     assert (sheet.left_out, sheet.frame.height) == (181, 182)
@@ -136,7 +136,7 @@ WIDE = "columns: {place: code}\nlayout: wide\nperiod_kind: month\nskip_columns: 
 ONE = "measures: {stock: {title: s, unit: i, kind: stock}}\nmarkers: {r: revised, p: provisional}\n"
 
 
-def test_trap_13_months_that_jump_carry_their_marks_and_annotations_are_left_alone() -> None:
+def test_trap_13_break_markers_are_read_and_annotations_ignored() -> None:
     head = "code,December 2022 (r),December 2022 (r) - Annotations,November 2023 (p)\n"
     read = cells(source(WIDE, ONE), (head + "E09000024,7,x,8\n").encode())
     assert read.select("period_start", "value", "status").rows() == [
@@ -145,20 +145,20 @@ def test_trap_13_months_that_jump_carry_their_marks_and_annotations_are_left_alo
     ]
 
 
-def test_trap_14_column_names_that_change_between_releases_are_both_read() -> None:
+def test_trap_14_both_names_of_a_renamed_column_are_read() -> None:
     declared = source("", PLAIN.replace("place: code", "place: [areacd, code]"))
     assert values(declared, line("E09000024,2023,7\nE09000029,2023,0")) == SAME
     assert values(declared, line("E09000024,2023,7\nE09000029,2023,0").replace(b"code", b"areacd")) == SAME
 
 
-def test_trap_15_a_definition_that_changed_overnight_is_on_every_figure_after_it() -> None:
+def test_trap_15_changed_definition_is_a_caveat_on_all_later_figures() -> None:
     declared = source("period_kind: day\nbreaks: [{from: 2020-07-02, text: both pillars are counted}]\n")
     read = cells(declared, line("E09000024,2020-07-01,7\nE09000024,2020-07-02,9"))
     held = Snapshot("a", "x", date(2024, 1, 1), "", "", "", "a.csv", 1, "")
     assert cautioned(read, declared, held)["caveats"].to_list() == [None, "definition_break"]
 
 
-def test_trap_16_a_file_without_a_period_is_never_dated_by_the_clock() -> None:
+def test_trap_16_file_without_a_period_is_not_dated_by_the_clock() -> None:
     with pytest.raises(DeclarationError, match="declare the period"):
         source("", UNDATED)
 
@@ -170,7 +170,7 @@ def test_trap_17_three_date_formats_in_one_column_are_read_as_declared() -> None
     assert faults(line("E09000024,31/01/2020,1"), "period_kind: day\n") == {"unreadable": 1}
 
 
-def test_trap_18_a_marker_means_what_its_source_says_and_a_strange_one_is_told() -> None:
+def test_trap_18_markers_are_defined_by_source_and_unknown_ones_reported() -> None:
     markers = "markers: {'*': {status: confidential, lower_bound: 1, upper_bound: 4}, '..': not_available}\n"
     content = line("E09000024,2023,*\nE09000029,2023,..\nE06000052,2023,<1")
     read = cells(source(markers), content).sort("place_code")
@@ -182,7 +182,7 @@ def test_trap_18_a_marker_means_what_its_source_says_and_a_strange_one_is_told()
 
 
 @HELD
-def test_trap_19_councils_that_did_not_return_leave_the_sum_below_the_nation() -> None:
+def test_trap_19_sum_without_missing_councils_is_below_the_nation() -> None:
     rest = (
         'columns: {place: column 1, label: column 2}\nmarkers: {"..": not_available}\n'
         "measures: {homeless: {title: h, unit: households, kind: count, column: "
@@ -200,36 +200,36 @@ def test_trap_19_councils_that_did_not_return_leave_the_sum_below_the_nation() -
     assert figures.filter(pl.col("column 1") == "E92000001")["text"].to_list() == ["72550"]
 
 
-def test_trap_20_what_only_a_colour_tells_is_lost_and_said_so() -> None:
+def test_trap_20_information_in_cell_colour_is_lost_and_reported() -> None:
     text = (ROOT / "sources" / "mhclg_rough_sleeping_approach.yaml").read_text(encoding="utf-8")
     assert "colour of the cell alone, which is lost in reading" in text
 
 
-def test_trap_21_a_count_that_falls_to_a_sliver_is_doubted() -> None:
+def test_trap_21_count_that_falls_to_a_fraction_is_flagged() -> None:
     fallen = series(at(range(4, 5), range(14, 24), lambda value: round(value * 1_028 / 347_958)))
     told = figure_doubts(fallen, {"figure": COUNT})
     assert (EVERYONE[4], "near_zero_leak") in told.select("place_code", "reason").rows()
     assert told["place_code"].unique().to_list() == [EVERYONE[4]]
 
 
-def test_trap_22_a_district_that_is_blank_is_not_nought() -> None:
+def test_trap_22_blank_district_is_not_zero() -> None:
     read = cells(source(""), line("E09000024,2023,\nE09000029,2023,0"))
     assert read.select("value", "status").rows() == [(None, "not_available"), (0.0, "normal")]
 
 
-def test_trap_23_a_negative_quantity_is_a_figure() -> None:
+def test_trap_23_negative_quantity_is_a_figure() -> None:
     (row,) = cells(source(""), line("E09000024,2023,-12.5")).to_dicts()
     assert (row["value"], row["low"], row["fault"]) == (-12.5, -12.5, None)
 
 
-def test_trap_24_totals_are_kept_beside_the_places_and_never_among_them() -> None:
+def test_trap_24_totals_are_stored_separately_from_places() -> None:
     declared = source("totals: {TOTAL: E92000001}\n")
     read = cells(declared, line("TOTAL,2023,112467\nE09000024,2023,7"))
     told = read.select("place_code", "value", "fault").rows()
     assert sorted(told) == [("E09000024", 7.0, None), ("E92000001", 112_467.0, "total")]
 
 
-def test_trap_25_cached_links_preambles_and_titles_that_move() -> None:
+def test_trap_25_cached_links_preambles_and_moving_titles() -> None:
     rows = [["A title"], [], ["Note 1: words"], ["code", "year", "stock"], ["E09000024", "2023", "7"],
             ["E09000029", "2023", "0"], [], ["1. A footnote"]]  # fmt: skip
     linked = "'file:///D:/old.xls'#Data"
@@ -247,12 +247,12 @@ def test_trap_25_cached_links_preambles_and_titles_that_move() -> None:
     ],
     ids=["cp1252", "old Mac ends", "byte order mark", "no headings"],
 )
-def test_trap_26_encodings_line_ends_and_headings_that_are_not_there(text: str, content: bytes) -> None:
+def test_trap_26_encodings_line_ends_and_missing_headings(text: str, content: bytes) -> None:
     read = cells(source(text), content).filter(pl.col("fault").is_null())
     assert dict(read.select("place_code", "value").iter_rows()) == SAME
 
 
-def test_trap_26_a_file_of_24_or_27_fields_is_read_by_its_own_number_alone() -> None:
+def test_trap_26_file_is_read_only_with_its_own_number_of_fields() -> None:
     given = [f"x{n}" for n in range(21)]
     declared = source(f"headings: [code, year, stock, {', '.join(given)}]\n")
     row = b"E09000024,2023,7" + b"," * 21
@@ -269,12 +269,12 @@ def test_trap_26_a_file_of_24_or_27_fields_is_read_by_its_own_number_alone() -> 
         ("wimd2019_scores_small_area_EOL_DAMAGED.ods", "format: ods\n"),
     ],
 )
-def test_trap_27_a_file_broken_by_a_conversion_of_line_ends_is_refused(file: str, text: str) -> None:
+def test_trap_27_file_damaged_by_line_end_conversion_is_refused(file: str, text: str) -> None:
     with pytest.raises(UnreadableError, match=r"damaged|cut short"):
         read_sheet((PUBLISHED / "corrupt_examples" / file).read_bytes(), source(text), file)
 
 
-def test_trap_28_units_that_differ_are_brought_to_one_by_scale() -> None:
+def test_trap_28_different_units_are_converted_by_scale() -> None:
     packs = "columns: {place: code, period: year}\nmeasures:\n" + "".join(
         f"  {name}: {{title: g, unit: gloves, kind: count, column: stock, scale: {scale}, filter: {{unit: {unit}}}}}\n"
         for name, unit, scale in (("gloves_in_packs", "pack", "200.0"), ("gloves", "single", "1.0"))
@@ -283,7 +283,7 @@ def test_trap_28_units_that_differ_are_brought_to_one_by_scale() -> None:
     assert read["value"].to_list() == [400.0, 400.0]
 
 
-def test_trap_29_every_council_has_its_own_heading_for_the_same_column() -> None:
+def test_trap_29_alternative_headings_of_one_column_are_read() -> None:
     declared = source("", PLAIN.replace("column: stock", "column: [stock, Rateable Value, RV, Current RV]"))
     for heading in ("stock", "Rateable Value", "RV", '"Current\nRV"'):
         assert values(declared, f"code,year,{heading}\nE09000024,2023,7\nE09000029,2023,0\n".encode()) == SAME

@@ -1,4 +1,4 @@
-"""The walk of one figure from its file to the report and the analyst's file: which modules hand it on, and to which."""
+"""Trace of one figure from its file to the report and the analyst's file: the modules that pass it on."""
 
 import configparser
 import gzip
@@ -34,7 +34,7 @@ PLANTED = sys.argv[1]
 passed = {}
 
 def holds(thing):
-    """Tell whether a frame, a text, or something that has them among its parts has the planted figure."""
+    """Return whether a frame, a text, or a container of these has the planted figure."""
     if isinstance(thing, (str, bytes)):
         return (PLANTED if isinstance(thing, str) else PLANTED.encode()) in thing
     if isinstance(thing, pl.DataFrame):
@@ -47,7 +47,7 @@ def holds(thing):
 
 @cache
 def ours(file):
-    """Tell whether a file is of the program."""
+    """Return whether a file belongs to the program."""
     return not {"pipelines", "checks"}.isdisjoint(Path(file).parts)
 
 def watch(frame, event, given):
@@ -80,7 +80,7 @@ def room_of(path: str) -> str:
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """The modules that gave the figure on, each with the module that it was given to."""
+    """The modules that passed the figure on, each with the receiving module."""
     folder = tmp_path_factory.mktemp("walk")
     root = small_project(folder)
     (root / "pipelines" / "problems" / "jobs_south_london.sql").unlink()
@@ -94,7 +94,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
 
 
 def plant(text: str) -> str:
-    """Put the figure in place of Merton's of the newest period."""
+    """Replace Merton's figure for the newest period with the planted figure."""
     header, *lines = text.splitlines()
     column = header.split(",").index("observation")
     merton = [number for number, line in enumerate(lines) if line.startswith("E09000024")]
@@ -104,16 +104,16 @@ def plant(text: str) -> str:
     return "\n".join([header, *lines]) + "\n"
 
 
-def test_the_figure_reaches_every_room_and_passes_few_modules(walk: list[tuple[str, str]]) -> None:
+def test_figure_passes_through_every_package_and_few_modules(walk: list[tuple[str, str]]) -> None:
     modules = {module for module, _ in walk}
-    # `geography` knows places and no figures; `fetch` and `app` know only files and steps.
+    # `geography` has places without figures; `fetch` and `app` have only files and steps.
     assert {room_of(module) for module in modules} == set(ORDER) - {"geography"}
     assert len(modules) <= MOST_MODULES, sorted(modules)
 
 
-def test_no_room_gives_the_figure_to_a_lower_one(walk: list[tuple[str, str]]) -> None:
+def test_no_package_passes_the_figure_to_a_lower_one(walk: list[tuple[str, str]]) -> None:
     inside = [pair for pair in walk if "/pipelines/" in pair[1] or "/checks/" in pair[1]]
-    # `cached` of the store calls the step that it stores: it is handed a function, and imports no room.
+    # The store's cache calls the step as a function argument, and imports no other package.
     upward = [
         (module, caller) for module, caller in inside
         if ORDER.index(room_of(module)) > ORDER.index(room_of(caller)) and not caller.endswith("core/store.py")
@@ -121,7 +121,7 @@ def test_no_room_gives_the_figure_to_a_lower_one(walk: list[tuple[str, str]]) ->
     assert len(inside) > 20 and not upward
 
 
-def test_the_page_lists_the_modules_of_the_walk(walk: list[tuple[str, str]]) -> None:
+def test_page_lists_the_modules_that_pass_the_figure(walk: list[tuple[str, str]]) -> None:
     page = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
     modules = {Path(module).relative_to(ROOT).as_posix().removeprefix("pipelines/") for module, _ in walk}
     listed = re.findall(r"`([a-z]+/[a-z_]+\.py)`", page[page.index("**The walk of one figure.**") :])
@@ -131,7 +131,7 @@ def test_the_page_lists_the_modules_of_the_walk(walk: list[tuple[str, str]]) -> 
     assert all((folder / path).is_file() for folder, path in zip(folders, listed, strict=True)) and listed
 
 
-def test_the_page_lists_the_rooms_in_the_order_in_which_they_may_import() -> None:
+def test_page_lists_the_packages_in_import_order() -> None:
     page = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `([a-z]+)` \| ", page, re.MULTILINE)
     contracts = configparser.ConfigParser()

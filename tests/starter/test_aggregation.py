@@ -1,4 +1,4 @@
-"""Problems about larger places: districts summed to regions and nations, checked against what publishers print."""
+"""Problems about larger areas: districts aggregated to regions and nations, compared with published totals."""
 
 import csv
 import gzip
@@ -23,7 +23,7 @@ SOUTH_WEST, SOUTH_EAST, LONDON, YORKSHIRE = "E12000009", "E12000008", "E12000007
 
 
 def cells_of(system: str, folder: Path) -> pl.DataFrame:
-    """Answer jobs_recovery for another place system: the one change is the system's name."""
+    """Answer jobs_recovery for another geography: only the geography's name changes."""
     root = folder / "project"
     shutil.copytree(ROOT / "sources", root / "sources")
     (root / "pipelines" / "problems").mkdir(parents=True)
@@ -52,7 +52,7 @@ def test_every_region_and_nation_has_its_cells(regions: pl.DataFrame, nations: p
     assert (regions.height, nations.height) == (9 * 6, 4 * 6)
 
 
-def test_residents_of_each_nation_are_the_published_ones(nations: pl.DataFrame) -> None:
+def test_residents_of_each_nation_equal_the_published_total(nations: pl.DataFrame) -> None:
     text = gzip.decompress((ROOT / "sources" / "starter" / "ons_residents.csv.gz").read_bytes()).decode()
     for code in ("E92000001", "W92000004", "S92000003", "N92000002"):
         rows = [row for row in csv.DictReader(io.StringIO(text)) if row["Area code"] == code]
@@ -61,32 +61,32 @@ def test_residents_of_each_nation_are_the_published_ones(nations: pl.DataFrame) 
         assert (cell["value"], cell["basis"]) == (published, "aggregated")
 
 
-def test_places_published_together_within_a_region_count_once(regions: pl.DataFrame) -> None:
+def test_places_published_together_in_a_region_are_counted_once(regions: pl.DataFrame) -> None:
     text = (ROOT / "sources" / "starter" / "hmrc_furlough.csv").read_text(encoding="utf-8")
     london = [row for row in csv.DictReader(io.StringIO(text)) if row["LAD19CD"].startswith("E09")]
-    # Westminster and City of London carry one and the same figure.
+    # Westminster and City of London have the same combined figure.
     expected = sum(int(row["Furlough count"]) for row in london) - 27_800
     assert one(regions, LONDON, "furloughed_employments")["value"] == expected
     assert one(regions, SOUTH_WEST, "furloughed_employments")["reason"] is None
 
 
-def test_a_region_with_a_district_missing_is_a_gap_and_not_a_smaller_figure(regions: pl.DataFrame) -> None:
+def test_region_with_a_missing_district_is_a_gap(regions: pl.DataFrame) -> None:
     cell = one(regions, SOUTH_EAST, "furloughed_employments")
     assert (cell["value"], cell["reason"]) == (None, "children_incomplete")
     assert "E07000004" in str(cell["evidence"])
 
 
-def test_a_rate_is_averaged_where_its_denominator_is_held_and_else_a_gap(regions: pl.DataFrame) -> None:
+def test_rate_is_averaged_where_its_denominator_is_stored(regions: pl.DataFrame) -> None:
     claimants = one(regions, YORKSHIRE, "claimant_rate")
     assert (claimants["basis"], claimants["status"]) == ("rate_averaged", "estimated")
     assert one(regions, YORKSHIRE, "furlough_take_up")["reason"] == "needs_parts"
 
 
-def test_a_nation_the_source_leaves_out_stays_left_out(nations: pl.DataFrame) -> None:
+def test_nation_outside_the_source_coverage_is_a_gap(nations: pl.DataFrame) -> None:
     assert one(nations, "N92000002", "households_on_universal_credit")["reason"] == "nation_not_covered"
 
 
-def test_every_district_of_2011_and_since_lies_in_one_nation(tmp_path: Path) -> None:
+def test_every_district_since_2011_is_in_one_nation(tmp_path: Path) -> None:
     project = Project(load(ROOT), tmp_path, date(2026, 11, 24))
     steps.prepare(project)
     places = register_places(project)
@@ -101,7 +101,7 @@ def test_every_district_of_2011_and_since_lies_in_one_nation(tmp_path: Path) -> 
 @pytest.mark.skipif(
     not (PUBLISHED / "indicators" / "MANIFEST.csv").is_file(), reason=f"the published files are not at {PUBLISHED}"
 )
-def test_averaged_rates_of_regions_are_within_a_tenth_of_the_published_ones(regions: pl.DataFrame) -> None:
+def test_averaged_regional_rates_are_within_ten_per_cent_of_published_rates(regions: pl.DataFrame) -> None:
     packed = (PUBLISHED / "indicators/ons_explore_local_statistics/claimant-count.csv.gz").read_bytes()
     rows = csv.DictReader(io.StringIO(gzip.decompress(packed).decode("utf-8-sig")))
     published = {row["areacd"]: float(row["observation"]) for row in rows if row["period"] == "2025-01-01/P1Y"

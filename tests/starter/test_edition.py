@@ -1,4 +1,4 @@
-"""The starter edition, end to end: what a newcomer gets from `make run`, checked against published figures."""
+"""The starter edition, end to end: the outputs of `make run`, compared with published figures."""
 
 import csv
 import gzip
@@ -50,35 +50,35 @@ def test_every_district_of_2023_has_one_row(warehouse: Path) -> None:
     assert ask(warehouse, "select count(*), count(distinct place_code) from problem.jobs_recovery") == [(361, 361)]
 
 
-def test_every_cell_asked_for_is_a_value_or_a_reason(warehouse: Path) -> None:
+def test_every_requested_cell_has_a_value_or_a_reason(warehouse: Path) -> None:
     wrong = "select count(*) from cells where (value is null) <> (reason is not null)"
     assert ask(warehouse, wrong) == [(0,)]
     assert ask(warehouse, "select count(*) from cells where problem = 'jobs_recovery'") == [(361 * 6,)]
     assert ask(warehouse, "select count(*) from cells where reason = 'unexplained'") == [(0,)]
 
 
-def test_cumberlands_furlough_is_the_sum_of_its_three_old_districts(cells: pl.DataFrame) -> None:
+def test_furlough_in_cumberland_is_the_sum_of_its_three_former_districts(cells: pl.DataFrame) -> None:
     cell = one(cells, "E06000063", "furloughed_employments")
     assert cell["value"] == 15_300 + 18_200 + 7_700
     assert (cell["basis"], cell["parts"]) == ("merged", "E07000026,E07000028,E07000029")
     assert (cell["low"], cell["high"]) == (41_050.0, 41_350.0)
 
 
-def test_cumberlands_furlough_rate_is_not_invented(cells: pl.DataFrame) -> None:
+def test_furlough_rate_in_cumberland_is_a_gap(cells: pl.DataFrame) -> None:
     cell = one(cells, "E06000063", "furlough_take_up")
     assert (cell["value"], cell["reason"]) == (None, "needs_parts")
-    # An average lies within what it is an average of: 25 % to 36 %, each rounded to a whole per cent.
+    # An average is within the range of its parts: 25 % to 36 %, each rounded to a whole per cent.
     assert (cell["low"], cell["high"]) == (24.5, 36.5)
 
 
 @pytest.mark.parametrize("place", NORTHERN_IRELAND)
-def test_universal_credit_says_that_it_does_not_cover_northern_ireland(cells: pl.DataFrame, place: str) -> None:
+def test_universal_credit_in_northern_ireland_is_not_covered(cells: pl.DataFrame, place: str) -> None:
     cell = one(cells, place, "households_on_universal_credit")
     assert (cell["value"], cell["reason"]) == (None, "nation_not_covered")
     assert "Department for Communities" in f"{cell['holder']} {cell['remedy']}"
 
 
-def test_buckinghamshire_is_a_gap_that_says_why(cells: pl.DataFrame) -> None:
+def test_buckinghamshire_is_a_gap_with_its_reason(cells: pl.DataFrame) -> None:
     cell = one(cells, BUCKINGHAMSHIRE, "furloughed_employments")
     assert (cell["value"], cell["reason"]) == (None, "children_incomplete")
     assert "0 of 4" in str(cell["evidence"])
@@ -99,11 +99,11 @@ def test_places_published_together_are_gaps_with_bounds(cells: pl.DataFrame, pla
 def test_places_published_together_are_counted_once(warehouse: Path) -> None:
     query = "select sum(value) from observations where measure = 'furloughed_employments'"
     repeated = 83_400 + 27_800
-    # The table as compiled adds to 9,532,000 because it repeats both combined figures.
+    # The compiled table sums to 9,532,000 because it repeats both combined figures.
     assert ask(warehouse, query) == [(9_532_000 - repeated,)]
 
 
-def test_vacancies_are_asked_for_although_nobody_publishes_them(cells: pl.DataFrame) -> None:
+def test_vacancies_are_a_gap_because_they_are_not_collected(cells: pl.DataFrame) -> None:
     wanted = cells.filter(pl.col("measure") == "vacancies")
     assert wanted["need"].unique().to_list() == ["wanted"]
     assert wanted["reason"].unique().to_list() == ["not_collected"]
@@ -117,13 +117,13 @@ def test_every_universal_credit_name_is_matched(starter: Project) -> None:
     assert seen["place_code"].n_unique() == 350
 
 
-def test_the_ten_months_that_were_left_out_are_found(starter: Project) -> None:
+def test_ten_skipped_months_are_reported(starter: Project) -> None:
     finding = read_table(state_path(starter.home, "finding", "dwp_uc_households"))
     skipped = finding.filter(pl.col("reason") == "period_mismatch").select("period_start", "period_end").rows()
     assert skipped == [(date(2023, 1, 1), date(2023, 10, 31))]
 
 
-def test_residents_add_to_the_published_total_of_the_kingdom(cells: pl.DataFrame) -> None:
+def test_residents_sum_to_the_published_uk_total(cells: pl.DataFrame) -> None:
     residents = cells.filter(pl.col("measure") == "residents_16_64")
     told = gzip.decompress((ROOT / "sources" / "starter" / "ons_residents.csv.gz").read_bytes()).decode()
     kingdom = [row for row in csv.DictReader(io.StringIO(told)) if row["Area name"] == "UNITED KINGDOM"]
@@ -141,7 +141,7 @@ def test_the_newest_of_three_releases_of_the_claimant_rate_is_used(starter: Proj
     assert merton.sort("released_at")["value"].to_list()[:2] == [2.6, 5.8]
 
 
-def test_every_total_is_its_places_and_what_lies_between_them(warehouse: Path) -> None:
+def test_every_total_equals_its_places_plus_the_remainder(warehouse: Path) -> None:
     parts = "local + missing_places + suppressed + rounding + unallocated + retired_codes + remainder"
     assert ask(warehouse, f"select * from reconciliation where abs(total - ({parts})) > 1e-6") == []
     residents = "select count(*) from reconciliation where measure = 'residents_16_64' and remainder <> 0"
@@ -149,20 +149,20 @@ def test_every_total_is_its_places_and_what_lies_between_them(warehouse: Path) -
     assert ask(warehouse, "select count(*) > 100 from totals where role = 'total'") == [(True,)]
 
 
-def test_a_rank_is_told_only_as_far_as_bounds_allow(warehouse: Path) -> None:
+def test_rank_has_the_range_that_bounds_allow(warehouse: Path) -> None:
     assert ask(warehouse, "select * from ranks where rank_low > rank_high or rank_high > places") == []
     furlough = "from ranks where problem = 'jobs_recovery' and measure = 'furlough_take_up'"
-    # A gap without bounds may stand anywhere.
+    # A gap without bounds may have any rank.
     assert ask(warehouse, f"select distinct rank_low {furlough} and value is null and high is null") == [(1,)]
     assert ask(warehouse, f"select count(*) > 0 {furlough} and rank_low < rank_high and value is not null") == [(True,)]
 
 
-def test_the_border_of_a_district_left_out_is_where_data_break(warehouse: Path) -> None:
+def test_border_of_an_uncovered_district_is_a_discontinuity(warehouse: Path) -> None:
     query = "select count(*) > 5 from boundary_cliffs where place_b = 'E06000060' and kind = 'known_unknown'"
     assert ask(warehouse, query) == [(True,)]
 
 
-def test_every_cell_read_is_accounted_for(warehouse: Path) -> None:
+def test_every_published_cell_is_accounted_for(warehouse: Path) -> None:
     lost = """
         select * from releases
         where cells_read <> cells_used + cells_of_other_tiers + cells_repeated + cells_set_aside
@@ -170,17 +170,17 @@ def test_every_cell_read_is_accounted_for(warehouse: Path) -> None:
     assert ask(warehouse, lost) == []
 
 
-def test_the_second_problem_is_a_subset_by_month(warehouse: Path) -> None:
+def test_second_problem_is_a_monthly_subset(warehouse: Path) -> None:
     rows = ask(warehouse, "select place_name, count(*) from problem.jobs_south_london group by all")
     assert {name for name, _ in rows} == SOUTH_LONDON
     assert {months for _, months in rows} == {46}
 
 
-def test_a_month_never_shows_a_figure_of_a_later_time(warehouse: Path) -> None:
+def test_month_never_shows_a_later_figure(warehouse: Path) -> None:
     assert ask(warehouse, "select count(*) from cells where value_end > period_end") == [(0,)]
 
 
-def test_no_problem_shows_a_figure_of_another_period(starter: Project) -> None:
+def test_no_problem_shows_a_figure_for_another_period(starter: Project) -> None:
     known, wrong = 0, []
     for name, problem in starter.catalogue.problems.items():
         found = read_table(state_path(starter.home, "cell", name))
@@ -190,7 +190,7 @@ def test_no_problem_shows_a_figure_of_another_period(starter: Project) -> None:
     assert wrong == [] and known > 30_000
 
 
-def test_a_month_of_2020_is_no_year_of_claimants(warehouse: Path) -> None:
+def test_month_of_2020_does_not_show_an_annual_figure(warehouse: Path) -> None:
     merton = """
         select count(*), count(value), min(reason), max(reason), min(evidence) from cells
         where problem = 'jobs_south_london' and measure = 'claimant_rate' and place_code = 'E09000024'
@@ -202,7 +202,7 @@ def test_a_month_of_2020_is_no_year_of_claimants(warehouse: Path) -> None:
     )
 
 
-def test_residents_of_mid_2022_are_carried_into_later_months_and_say_so(warehouse: Path) -> None:
+def test_mid_2022_residents_are_carried_forward_with_a_caveat(warehouse: Path) -> None:
     columns = "residents_16_64, residents_16_64_status, residents_16_64_period"
     told = ask(warehouse, f"""
         select period_start, {columns} from problem.jobs_south_london where place_code = 'E09000024'
@@ -213,14 +213,14 @@ def test_residents_of_mid_2022_are_carried_into_later_months_and_say_so(warehous
     assert [row[3] for row in told] == [None, "30 June 2022", "30 June 2022"]
 
 
-def test_figures_are_numbers_with_a_status_beside_each(warehouse: Path) -> None:
+def test_every_figure_column_is_numeric_with_a_status_column(warehouse: Path) -> None:
     columns = dict(ask(warehouse, "select column_name, column_type from (describe problem.jobs_recovery)"))
     for measure in ("residents_16_64", "claimant_rate", "furloughed_employments", "vacancies"):
         assert columns[measure] == "DOUBLE"
         assert columns[f"{measure}_status"] == "VARCHAR"
 
 
-def test_every_table_and_column_carries_its_comment(warehouse: Path) -> None:
+def test_every_table_and_column_has_a_comment(warehouse: Path) -> None:
     bare = """
         select table_name, column_name from duckdb_columns()
         where not internal and coalesce(comment, '') = ''
@@ -231,7 +231,7 @@ def test_every_table_and_column_carries_its_comment(warehouse: Path) -> None:
         assert ask(warehouse, unnamed) == []
 
 
-def test_every_query_of_the_readme_runs_and_finds_something(warehouse: Path) -> None:
+def test_every_query_in_the_readme_returns_rows(warehouse: Path) -> None:
     queries = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(queries) >= 4
     with duckdb.connect(str(warehouse), read_only=True) as con:
@@ -240,7 +240,7 @@ def test_every_query_of_the_readme_runs_and_finds_something(warehouse: Path) -> 
                 assert con.execute(statement).fetchone(), statement.query
 
 
-def test_no_column_has_a_name_that_must_be_quoted(warehouse: Path) -> None:
+def test_no_column_name_requires_quotes(warehouse: Path) -> None:
     reserved = """
         select table_name, column_name from duckdb_columns()
         where not internal and column_name in (
@@ -250,7 +250,7 @@ def test_no_column_has_a_name_that_must_be_quoted(warehouse: Path) -> None:
     assert ask(warehouse, reserved) == []
 
 
-def test_building_from_nothing_gives_the_tables_that_the_command_gave(small: Project, tmp_path: Path) -> None:
+def test_building_step_by_step_gives_the_same_tables_as_the_command(small: Project, tmp_path: Path) -> None:
     again = build_by_steps(small._replace(home=tmp_path / "again")).home
     for kind in ("cell", "view", "observation", "finding", "release"):
         made = sorted((small.home / "state" / kind).glob("*.parquet"))
@@ -266,7 +266,7 @@ def jobs(project: Project) -> pl.DataFrame:
 
 
 def rebuilt(project: Project) -> pl.DataFrame:
-    """Read the declarations again, build what is no longer fresh, and give the cells of jobs_recovery."""
+    """Read the declarations again, rebuild stale tables, and return the cells of jobs_recovery."""
     return jobs(build_by_steps(project._replace(catalogue=load(project.catalogue.root))))
 
 
@@ -279,7 +279,7 @@ def file_of(project: Project, source: str) -> Path:
     [b"", b"<!DOCTYPE html><html><body>Sorry</body></html>", b"\x1f\x8b\x08\x00broken", b"a,b\n1,2\n"],
     ids=["empty", "a web page", "a truncated gzip", "other columns"],
 )
-def test_a_broken_file_leaves_the_last_good_release_and_all_other_measures(small: Project, bytes_: bytes) -> None:
+def test_unreadable_file_leaves_the_previous_release_and_other_measures(small: Project, bytes_: bytes) -> None:
     before = jobs(small)
     file_of(small, "hmrc_furlough").write_bytes(bytes_)
     after = rebuilt(small)
@@ -288,7 +288,7 @@ def test_a_broken_file_leaves_the_last_good_release_and_all_other_measures(small
     assert finding.filter(pl.col("reason") == "fetch_failed")["severity"].to_list() == ["error"]
 
 
-def test_a_source_that_never_worked_is_a_gap_and_stops_nothing_else(small: Project, tmp_path: Path) -> None:
+def test_unreadable_source_is_a_gap_and_others_are_built(small: Project, tmp_path: Path) -> None:
     file_of(small, "hmrc_furlough").write_bytes(b"<html>Sign in</html>")
     after = rebuilt(small._replace(home=tmp_path / "new"))
     furlough = after.filter(pl.col("measure") == "furloughed_employments")
@@ -296,7 +296,7 @@ def test_a_source_that_never_worked_is_a_gap_and_stops_nothing_else(small: Proje
     assert after.filter(pl.col("measure") == "residents_16_64")["value"].null_count() == 0
 
 
-def test_removing_a_source_and_its_problem_leaves_no_trace(small: Project) -> None:
+def test_removed_source_and_problem_leave_no_outputs(small: Project) -> None:
     copy, home = small.catalogue.root, small.home
     (copy / "sources" / "council_stock.yaml").write_text(
         "title: Stock\npublisher: A council\nlicence: OGL\npage: https://example.org\ngeography: lad_2023\n"
@@ -323,7 +323,7 @@ def test_removing_a_source_and_its_problem_leaves_no_trace(small: Project) -> No
     assert not list((home / "out").glob("stock.*"))
 
 
-def test_a_build_killed_half_way_loses_nothing(small: Project, tmp_path: Path) -> None:
+def test_build_killed_part_way_loses_nothing(small: Project, tmp_path: Path) -> None:
     whole, home = jobs(small), tmp_path / "new"
     surroundings = {**os.environ, "COMMONGROUND_PROJECT": str(small.catalogue.root), "COMMONGROUND_AS_OF": AS_OF}
     command = [sys.executable, "-m", "pipelines.app.cli", "build", "--store", str(home)]
@@ -338,12 +338,12 @@ def test_a_build_killed_half_way_loses_nothing(small: Project, tmp_path: Path) -
     assert not list(home.rglob(".making-*"))
 
 
-def test_the_starter_edition_is_small() -> None:
+def test_starter_edition_is_small() -> None:
     files = [path for path in (ROOT / "sources" / "starter").rglob("*") if path.is_file() and path.suffix != ".py"]
     assert sum(path.stat().st_size for path in files) <= 6_000_000
 
 
-def test_every_starter_file_says_where_it_came_from(starter: Project) -> None:
+def test_every_starter_file_has_its_provenance(starter: Project) -> None:
     provenance = pl.read_csv(ROOT / "sources" / "starter" / "PROVENANCE.csv", infer_schema=False)
     told = dict(provenance.select("file", "sha256").iter_rows())
     from pipelines.core.store import digest

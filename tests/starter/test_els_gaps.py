@@ -1,4 +1,4 @@
-"""Explore Local Statistics as published: at least 99.5 % of its empty cells are typed, and the page says as much."""
+"""Explore Local Statistics as published: at least 99.5 % of its empty cells have a reason, as the page states."""
 
 import re
 import sys
@@ -23,7 +23,7 @@ def grids() -> tuple[pl.DataFrame, pl.DataFrame]:
     return els_gaps.all_typed(FOLDER)
 
 
-def test_nearly_all_empty_cells_are_typed_for_the_newest_and_for_every_period(
+def test_nearly_all_empty_cells_have_a_reason_in_every_period(
     grids: tuple[pl.DataFrame, pl.DataFrame],
 ) -> None:
     for cells in grids:
@@ -32,13 +32,13 @@ def test_nearly_all_empty_cells_are_typed_for_the_newest_and_for_every_period(
     assert grids[0].height == 41 * 361
 
 
-def test_reasons_that_only_say_that_a_row_is_missing_are_few(grids: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+def test_few_gaps_have_only_a_missing_row_as_reason(grids: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     empty = grids[1].filter(pl.col("value").is_null())
     assert (empty["reason"] == "not_returned").sum() / empty.height < 0.02
 
 
-def test_no_figure_is_lost_or_made_on_the_way(grids: tuple[pl.DataFrame, pl.DataFrame]) -> None:
-    """The newest claimant rates: as many as the file has for the districts of 2025, and the same figures."""
+def test_no_figure_is_lost_or_added(grids: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+    """The newest claimant rates have the same number and values as the file has for the districts of 2025."""
     each = next(each for each in els_gaps.indicators(FOLDER) if each.title == "Claimant Count")
     newest = max(each.column("period"))
     printed = {
@@ -51,16 +51,16 @@ def test_no_figure_is_lost_or_made_on_the_way(grids: tuple[pl.DataFrame, pl.Data
     cells = grids[0].filter(pl.col("measure") == each.name, pl.col("value").is_not_null())
     assert cells.height > 350
     told = dict(cells.select("place_code", "value").iter_rows())
-    # Barnsley and Sheffield have new codes since 2025; the file still has their figures under the old ones.
+    # Barnsley and Sheffield have new codes since 2025; the file still uses the old codes.
     assert set(told) - set(printed) == {"E08000038", "E08000039"}
     assert all(printed[code] == value for code, value in told.items() if code in printed)
 
 
-def test_the_page_in_the_docs_is_what_the_script_gives(grids: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+def test_docs_page_matches_the_script(grids: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     assert (ROOT / "docs" / "els-gaps.md").read_text(encoding="utf-8") == els_gaps.page(*grids)
 
 
-def test_the_page_states_its_floor_even_where_the_files_are_absent() -> None:
+def test_docs_page_states_its_minimum_without_the_files() -> None:
     text = Path(ROOT / "docs" / "els-gaps.md").read_text(encoding="utf-8")
     shares = [float(share) for share in re.findall(r"\| (\d+\.\d+)% \| [\d,]+ \|$", text, re.M)]
     assert len(shares) == 2

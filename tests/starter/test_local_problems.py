@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def cells(starter: Project, problem: str, measure: str, year: int | None = None) -> pl.DataFrame:
-    """Give the cells of one measure, of one year or the latest."""
+    """Return the cells of one measure, for one year or the latest."""
     found = read_table(state_path(starter.home, "cell", problem)).filter(pl.col("measure") == measure)
     return found.filter(pl.col("period_start").dt.year() == year) if year else found
 
@@ -26,61 +26,61 @@ MANCHESTER_CENTRAL = "E14001352"
 CUMBERLAND, BRENT, LEEDS, BIRMINGHAM = "E06000063", "E09000005", "E08000035", "E08000025"
 
 
-def test_rough_sleeping_of_all_districts_is_englands_own_figure(starter: Project) -> None:
+def test_rough_sleeping_in_districts_sums_to_the_england_figure(starter: Project) -> None:
     for year, england in ((2019, 4_266), (2022, 3_069)):
         found = cells(starter, "rough_sleeping", "people_sleeping_rough", year)
         assert found.filter(pl.col("value").is_null(), pl.col("nation") == "England").is_empty()
         assert found["value"].sum() == england
 
 
-def test_whether_rough_sleeping_was_counted_is_not_averaged_over_councils_that_merged(starter: Project) -> None:
+def test_method_of_rough_sleeping_counts_is_not_averaged_over_merged_councils(starter: Project) -> None:
     cell = one(starter, "rough_sleeping", "rough_sleeping_counted", CUMBERLAND, 2022)
     assert (cell["value"], cell["reason"]) == (None, "needs_parts")
 
 
-def test_a_year_whose_snapshot_is_not_held_is_late_and_never_nought(starter: Project) -> None:
+def test_year_without_a_stored_snapshot_is_late_and_not_zero(starter: Project) -> None:
     found = cells(starter, "rough_sleeping", "people_sleeping_rough", 2023)
     assert found["value"].drop_nulls().len() == 0
     assert set(found["reason"]) == {"late", "nation_not_covered"}
 
 
-def test_a_council_that_made_no_return_of_homelessness_has_no_figure(starter: Project) -> None:
+def test_council_without_a_homelessness_return_is_a_gap(starter: Project) -> None:
     for measure in ("households_owed_homelessness_duty", "households_in_temporary_accommodation"):
         assert one(starter, "homelessness", measure, BRENT)["reason"] == "not_available"
         assert cells(starter, "homelessness", measure).filter(pl.col("reason") == "not_available").height == 20
 
 
-def test_nobody_can_tell_of_reoffending_and_every_force_area_says_so(starter: Project) -> None:
+def test_reoffending_is_a_gap_in_every_police_force_area(starter: Project) -> None:
     found = read_table(state_path(starter.home, "cell", "reoffending"))
     assert found["value"].drop_nulls().len() == 0
     assert found["place_code"].n_unique() == 45
     assert found["holder"].null_count() == found["remedy"].null_count() == 0
 
 
-def test_emissions_of_cumberland_are_those_of_its_three_districts(starter: Project) -> None:
+def test_emissions_in_cumberland_are_the_sum_of_its_three_districts(starter: Project) -> None:
     assert one(starter, "carbon", "co2_emissions", CUMBERLAND, 2020)["value"] == pytest.approx(1293.4, abs=0.05)
     assert one(starter, "carbon", "co2_emissions", CUMBERLAND, 2021)["reason"] == "late"
 
 
-def test_an_old_figure_of_one_town_is_not_the_old_figure_of_another(starter: Project) -> None:
+def test_old_figure_of_one_town_is_not_used_for_another(starter: Project) -> None:
     assert one(starter, "town_centres", "town_centre_footfall", LEEDS)["reason"] == "stale"
     elsewhere = one(starter, "town_centres", "town_centre_footfall", BIRMINGHAM)
     assert (elsewhere["reason"], elsewhere["reasons_also"]) == ("not_returned", None)
     assert "Leeds" not in f"{elsewhere['holder']} {elsewhere['remedy']}"
 
 
-def test_volunteers_are_counted_by_nobody(starter: Project) -> None:
+def test_volunteers_are_not_collected(starter: Project) -> None:
     assert set(cells(starter, "food_and_volunteers", "volunteers_registered")["reason"]) == {"not_collected"}
 
 
-def test_a_list_of_2020_is_no_answer_to_who_needs_food_now(starter: Project) -> None:
+def test_list_of_2020_is_too_old_for_current_food_need(starter: Project) -> None:
     shielded = cells(starter, "food_and_volunteers", "shielded_patients")
     assert set(shielded["reason"]) == {"discontinued"} and shielded.height == 10
     told = shielded["evidence"].str.extract(r"problem allows two years; its value was (\d+)$").cast(pl.Int64)
     assert told.sum() == 120_465
 
 
-def test_a_constituency_whose_force_fell_silent_has_no_crimes_instead_of_few(starter: Project) -> None:
+def test_constituency_without_police_returns_is_a_gap_and_not_a_low_count(starter: Project) -> None:
     told = [one(starter, "crime_constituencies", "recorded_crimes", MANCHESTER_CENTRAL, year) for year in (2018, 2019)]
     assert [cell["value"] for cell in told] == [47_009, None]
     assert told[1]["reason"] == "dropped"
@@ -90,21 +90,21 @@ def test_a_constituency_whose_force_fell_silent_has_no_crimes_instead_of_few(sta
     assert (after.height, set(after["reason"]), after["value"].null_count()) == (5, {"near_zero_leak"}, 5)
 
 
-def test_scotland_has_no_crimes_instead_of_those_that_railway_police_recorded(starter: Project) -> None:
+def test_crime_in_scotland_is_a_gap_and_not_the_railway_police_count(starter: Project) -> None:
     found = cells(starter, "crime_constituencies", "recorded_crimes", 2023)
     assert set(found.filter(pl.col("nation") == "Scotland")["reason"]) == {"nation_not_covered"}
     northern_irish = found.filter(pl.col("nation") == "Northern Ireland")
     assert set(northern_irish["reason"]) == {"dropped"}
 
 
-def test_a_silent_force_has_no_recorded_crimes_and_its_homicides_are_known(starter: Project) -> None:
+def test_force_without_returns_has_homicides_but_no_recorded_crimes(starter: Project) -> None:
     manchester = "E23000005"
     assert one(starter, "crime", "recorded_crimes", manchester)["value"] is None
     assert one(starter, "crime", "homicide_rate", manchester)["value"] == pytest.approx(10.0036, abs=1e-4)
 
 
-def test_a_rate_over_half_of_its_people_is_a_gap_and_not_the_highest_of_all(starter: Project) -> None:
-    """South Yorkshire's homicides were divided by the residents of two of its four districts: two had new codes."""
+def test_rate_over_half_of_its_residents_is_a_gap(starter: Project) -> None:
+    """South Yorkshire's homicides were divided by the residents of two of its four districts, as two had new codes."""
     cell = one(starter, "crime", "homicide_rate", "E23000011")
     assert (cell["value"], cell["reason"]) == (None, "dropped")
     assert "two of four districts" in cell["evidence"]

@@ -1,6 +1,6 @@
-"""The files as published, whole, read by the declarations that the starter edition uses.
+"""Complete published files, read by the declarations of the starter edition.
 
-They are not part of the project; where the folder is absent these tests skip and say so.
+The files are not part of the project; these tests are skipped where the folder is absent.
 """
 
 import gzip
@@ -34,7 +34,7 @@ def project(edition: Project) -> Project:
 
 
 def cells(project: Project, name: str, file: str) -> pl.DataFrame:
-    """Read a published file as a release of a source: every cell, with its fault where it has one."""
+    """Read a published file as a release of a source: every cell, with its fault if any."""
     path = PUBLISHED / file
     content = path.read_bytes()
     source = project.catalogue.sources[name]
@@ -53,16 +53,16 @@ CLAIMANTS = (
 
 
 @pytest.mark.parametrize(("file", "rows"), CLAIMANTS)
-def test_the_claimant_rate_of_every_release_is_read_whole(project: Project, file: str, rows: int) -> None:
+def test_claimant_rate_is_read_completely_from_every_release(project: Project, file: str, rows: int) -> None:
     read = cells(project, "ons_claimant_rate", file)
     assert read.height == rows
-    # Regions, counties and combined authorities are other tiers: known, and not counted as districts.
+    # Regions, counties and combined authorities are other tiers, and are not counted as districts.
     assert read["fault"].value_counts().sort("fault")["fault"].to_list() == [None, "total"]
     assert read.filter(pl.col("fault").is_null())["place_code"].n_unique() == 361
     assert read.filter(pl.col("status") == "not_available").height == 132
 
 
-def test_two_releases_disagree_on_7853_of_9407_figures(project: Project) -> None:
+def test_two_releases_differ_in_7853_of_9407_figures(project: Project) -> None:
     key = ["place_code", "period_start"]
     old, new = (cells(project, "ons_claimant_rate", file).select(*key, "value") for file, _ in CLAIMANTS[:2])
     both = old.join(new, on=key, suffix="_new", nulls_equal=True)
@@ -70,7 +70,7 @@ def test_two_releases_disagree_on_7853_of_9407_figures(project: Project) -> None
     assert both.filter(pl.col("value").ne_missing(pl.col("value_new"))).height == 7_853
 
 
-def test_the_table_of_revisions_has_the_same_7853_of_9407(project: Project) -> None:
+def test_table_of_revisions_has_the_same_7853_of_9407_figures(project: Project) -> None:
     read = [cells(project, "ons_claimant_rate", file) for file, _ in CLAIMANTS[:2]]
     releases = [frame.with_columns(pl.lit(order, pl.Int64).alias("order")) for order, frame in enumerate(read)]
     found, summary = revisions(pl.concat(releases))
@@ -80,20 +80,20 @@ def test_the_table_of_revisions_has_the_same_7853_of_9407(project: Project) -> N
     assert merton.select("old", "new").rows() == [(2.6, 5.8)]
 
 
-def test_the_export_of_universal_credit_is_read_whole(project: Project) -> None:
+def test_universal_credit_export_is_read_completely(project: Project) -> None:
     read = cells(
         project, "dwp_uc_households", "indicators/universal_credit/statxplore_households_on_uc_lad_2015_2022.csv"
     )
     sound = read.filter(pl.col("fault").is_null())
     assert (sound["place_code"].n_unique(), sound["period_start"].n_unique(), sound.height) == (350, 90, 31_500)
     assert sound.filter(pl.col("marker") == "..").height == 406
-    # The rule of the marker: nothing printed is smaller than 5.
+    # The rule of the marker: no published figure is below 5.
     assert sound["value"].min() == 5
     assert sound.filter(pl.col("status") == "provisional")["period_start"].unique().to_list() == [date(2023, 11, 1)]
     assert sound.filter(pl.col("status") == "revised")["period_start"].n_unique() == 13
 
 
-def test_universal_credit_by_council_misses_its_total_only_by_the_noise_that_is_added(project: Project) -> None:
+def test_universal_credit_by_council_differs_from_its_total_only_by_noise(project: Project) -> None:
     read = cells(
         project, "dwp_uc_households", "indicators/universal_credit/statxplore_households_on_uc_lad_2015_2022.csv"
     )
@@ -106,7 +106,7 @@ def test_universal_credit_by_council_misses_its_total_only_by_the_noise_that_is_
     assert apart.select(((pl.col("value") / pl.col("total")) - 1).abs().max()).item() < 5e-5
 
 
-def test_the_table_of_furlough_is_read_whole(project: Project) -> None:
+def test_furlough_table_is_read_completely(project: Project) -> None:
     read = cells(project, "hmrc_furlough", "indicators/furlough/brc_local_authority_stats_2020-09-21.csv")
     counts = read.filter(pl.col("measure") == "furloughed_employments")
     assert counts["value"].sum() == 9_532_000
@@ -114,7 +114,7 @@ def test_the_table_of_furlough_is_read_whole(project: Project) -> None:
     assert counts.filter(pl.col("fault").is_null())["value"].sum() == 9_532_000 - 83_400 - 27_800
 
 
-def test_residents_by_district_add_to_each_nation(project: Project) -> None:
+def test_residents_by_district_sum_to_each_nation(project: Project) -> None:
     read = cells(project, "ons_residents_16_64", "geo/population/lad23_mid2011_mid2022_syoa_sex_uk.csv.gz")
     sound = read.filter(pl.col("fault").is_null(), pl.col("period_end") == date(2022, 6, 30))
     told = dict(read.filter(pl.col("period_end") == date(2022, 6, 30)).select("place_code", "value").iter_rows())
@@ -122,7 +122,7 @@ def test_residents_by_district_add_to_each_nation(project: Project) -> None:
         assert sound.filter(pl.col("place_code").str.starts_with(nation))["value"].sum() == told[code]
 
 
-def test_the_codes_in_use_at_the_end_of_each_year_are_the_published_registers(project: Project) -> None:
+def test_codes_in_use_each_year_match_the_published_register(project: Project) -> None:
     from pipelines.geography.register import system_places
 
     register = register_places(project).register
@@ -136,7 +136,7 @@ def test_the_codes_in_use_at_the_end_of_each_year_are_the_published_registers(pr
         assert set(system_places(register, f"lad_{year}")["place_code"]) == codes, year
 
 
-def test_every_code_of_2011_reaches_exactly_one_district_of_2023(project: Project) -> None:
+def test_every_2011_code_has_exactly_one_2023_successor(project: Project) -> None:
     from pipelines.geography.register import reaches, system_places
 
     places = register_places(project)
@@ -147,7 +147,7 @@ def test_every_code_of_2011_reaches_exactly_one_district_of_2023(project: Projec
     assert {len(reach.codes) for reach in found.values()} == {1}
 
 
-def test_the_starter_edition_is_no_copy_of_a_published_file() -> None:
+def test_starter_edition_does_not_copy_a_published_file() -> None:
     published = {digest(path.read_bytes()) for path in PUBLISHED.rglob("*") if path.is_file()}
     for path in (ROOT / "sources" / "starter").iterdir():
         content = path.read_bytes()
@@ -156,7 +156,7 @@ def test_the_starter_edition_is_no_copy_of_a_published_file() -> None:
             assert digest(gzip.decompress(content)) not in published
 
 
-def test_the_starter_edition_is_what_the_script_writes(tmp_path: Path) -> None:
+def test_starter_edition_matches_its_script(tmp_path: Path) -> None:
     import shutil
     import subprocess
     import sys

@@ -1,6 +1,6 @@
-"""The small areas of the starter edition against the published counts and lookups that they are made from.
+"""Small areas of the starter edition, compared with the published counts and lookups behind them.
 
-The published files are not part of the project; tests that read them skip where the folder is absent, and say so.
+The published files are not part of the project; these tests are skipped where the folder is absent.
 """
 
 import os
@@ -53,13 +53,13 @@ def of(table: pl.DataFrame, nations: str) -> pl.DataFrame:
 
 
 def several(table: pl.DataFrame, inner: str, outer: str) -> dict[str, int]:
-    """Count the outer places of each inner place that lies in more than one."""
+    """Count the outer places of each inner place that is in more than one."""
     counted = table.group_by(inner).agg(pl.col(outer).drop_nulls().n_unique().alias("places"))
     return dict(counted.filter(pl.col("places") > 1).select(inner, "places").iter_rows())
 
 
 def by_age(read: pl.DataFrame, code: str) -> pl.DataFrame:
-    """Sum published single years of age to the groups of the starter edition, as whole numbers."""
+    """Sum published single years of age to the population groups of the starter edition, as whole numbers."""
     years = {int(name.removesuffix("+")): name for name in read.columns if name.removesuffix("+").isdigit()}
     sums = {name: pl.sum_horizontal(pl.col(years[age]).cast(pl.Int64) for age in range(a, b + 1))
             for name, (a, b) in AGES.items()}  # fmt: skip
@@ -86,27 +86,27 @@ def test_there_are_as_many_areas_as_combinations(table: pl.DataFrame) -> None:
     assert len(several(of(table, "N"), "lsoa_2011", "lad_2024")) == 10
 
 
-def test_residents_add_to_the_published_totals(table: pl.DataFrame) -> None:
+def test_residents_sum_to_the_published_totals(table: pl.DataFrame) -> None:
     assert of(table, "EW")[f"{MID_2020}__all_ages"].sum() == pytest.approx(59_719_724, abs=1e-6)
     assert of(table, "S")[f"{MID_2020}__all_ages"].sum() == 5_466_000
     assert of(table, "EW")[f"{CENSUS}__all_ages"].sum() == pytest.approx(59_597_114, abs=1e-6)
 
 
-def test_what_is_not_in_hand_is_unknown_and_not_zero(table: pl.DataFrame) -> None:
+def test_missing_residents_are_unknown_and_not_zero(table: pl.DataFrame) -> None:
     weights = pl.col(f"^({MID_2020}|{CENSUS})__.*$")
     assert of(table, "N").select(weights.is_null().all()).row(0) == (True,) * 13
     assert of(table, "S").select(pl.col(f"^{CENSUS}__.*$").is_null().all()).row(0) == (True,) * 7
     assert of(table, "EW").select(weights.null_count()).row(0) == (0,) * 13
 
 
-def test_groups_of_an_area_add_to_all_its_residents(table: pl.DataFrame) -> None:
+def test_groups_of_an_area_sum_to_all_its_residents(table: pl.DataFrame) -> None:
     whole = pl.sum_horizontal(f"{MID_2020}__{group}" for group in GROUPS[1:5])
     assert table.select((whole - pl.col(f"{MID_2020}__all_ages")).abs().max()).item() < 1e-9
     older = table.filter(pl.col(f"{MID_2020}__age_85_plus") > pl.col(f"{MID_2020}__age_65_plus") + 1e-9)
     assert older.is_empty()
 
 
-def test_each_small_place_lies_in_one_larger_place(table: pl.DataFrame) -> None:
+def test_each_smaller_place_is_in_one_larger_place(table: pl.DataFrame) -> None:
     for inner, outers in {
         "lsoa_2011": ("msoa_2011", "sub_icb_2022", "icb_2022", "ccg_2021", "stp_2021", "ttwa_2011", "lad_2014"),
         "lsoa_2021": ("msoa_2021", "ward_2024"),
@@ -131,12 +131,12 @@ def test_each_small_place_lies_in_one_larger_place(table: pl.DataFrame) -> None:
         ("pfa_2024", "SN", 2), ("fra_2024", "SN", 2),
     ],
 )  # fmt: skip
-def test_every_place_of_a_system_is_there(table: pl.DataFrame, system: str, nations: str, codes: int) -> None:
+def test_every_place_of_a_geography_is_present(table: pl.DataFrame, system: str, nations: str, codes: int) -> None:
     column = of(table, nations)[system]
     assert (column.null_count(), column.n_unique()) == (0, codes)
 
 
-def test_13_districts_straddle_care_boards_and_north_yorkshire_lies_in_three(
+def test_13_districts_straddle_care_boards_and_north_yorkshire_is_in_three(
     table: pl.DataFrame,
 ) -> None:
     found = several(table, "lad_2024", "icb_2022")
@@ -145,25 +145,25 @@ def test_13_districts_straddle_care_boards_and_north_yorkshire_lies_in_three(
 
 
 def test_171_of_331_districts_straddle_travel_to_work_areas(table: pl.DataFrame) -> None:
-    # St Albans is one more: since 2013 it has land, with a dozen residents, of an LSOA that was Welwyn Hatfield's.
+    # St Albans is one more: since 2013 it has land, with a dozen residents, of an LSOA of Welwyn Hatfield.
     moved = pl.col("area_code") == "E01023964+E01035581"
     found = several(of(table, "EW").filter(~moved), "lad_2021", "ttwa_2011")
     assert (len(found), max(found.values())) == (171, 9)
     assert set(several(of(table, "EW"), "lad_2021", "ttwa_2011")) - set(found) == {"E07000240"}
 
 
-def test_a_constituency_that_cuts_an_lsoa_shares_it_by_output_areas(table: pl.DataFrame) -> None:
+def test_constituency_that_splits_an_lsoa_is_weighted_by_output_areas(table: pl.DataFrame) -> None:
     assert len(several(table, "lsoa_2021", "pcon_2024")) == 822
 
 
-def test_gateshead_gives_no_residents_to_northumberland(table: pl.DataFrame) -> None:
-    # Census 2021 found 1,088 in the LSOA that took in land of Gateshead 024C; one that lies wholly in it had 1,140.
+def test_gateshead_has_no_residents_in_northumberland(table: pl.DataFrame) -> None:
+    # Census 2021 has 1,088 in the LSOA that gained land from Gateshead 024C; the whole LSOA had 1,140.
     parts = dict(table.filter(lsoa_2011="E01008187").select("lsoa_2021", f"{MID_2020}__all_ages").iter_rows())
     assert parts == {"E01035637": 0.0, "E01035624": 1558.0}
 
 
 @published
-def test_lsoas_changed_as_the_published_lookup_says(table: pl.DataFrame) -> None:
+def test_lsoa_changes_match_the_published_lookup(table: pl.DataFrame) -> None:
     kinds = geo("lookups/lsoa11_lsoa21_lad22_ew.csv.gz").select(
         pl.col("F_LSOA11CD").alias("lsoa_2011"), pl.col("LSOA21CD").alias("lsoa_2021"), "CHGIND"
     )
@@ -178,7 +178,7 @@ def test_lsoas_changed_as_the_published_lookup_says(table: pl.DataFrame) -> None
 
 
 @published
-def test_parts_of_an_lsoa_add_to_the_figure_published_for_it(table: pl.DataFrame) -> None:
+def test_parts_of_an_lsoa_sum_to_its_published_figure(table: pl.DataFrame) -> None:
     told = by_age(geo("population/lsoa11_mid2020_syoa_ew.csv.gz"), "LSOA Code")
     off = apart(of(table, "EW"), "lsoa_2011", told, MID_2020, GROUPS)
     assert max(off.select(pl.col(GROUPS).abs().max()).row(0)) < 1e-9
@@ -190,7 +190,7 @@ def test_parts_of_an_lsoa_add_to_the_figure_published_for_it(table: pl.DataFrame
 
 
 @published
-def test_parts_of_an_lsoa_of_2021_add_to_its_census_residents(table: pl.DataFrame) -> None:
+def test_parts_of_a_2021_lsoa_sum_to_its_census_residents(table: pl.DataFrame) -> None:
     long = geo("population/lsoa21_census2021_age6_ew.csv.gz").group_by(pl.col("lsoa21_code").alias("code"))
     told = long.agg(pl.col("usual_residents").cast(pl.Int64).sum().alias("all_ages"))
     off = apart(of(table, "EW"), "lsoa_2021", told, CENSUS, ("all_ages",))
@@ -198,8 +198,8 @@ def test_parts_of_an_lsoa_of_2021_add_to_its_census_residents(table: pl.DataFram
 
 
 @published
-def test_districts_of_2021_add_to_their_published_figures_but_for_four(table: pl.DataFrame) -> None:
-    """Four differ: since 2013 two LSOAs of 2011 lie in two districts each, and the ONS counts each in one."""
+def test_districts_of_2021_sum_to_their_published_figures_except_four(table: pl.DataFrame) -> None:
+    """Four differ: since 2013 two LSOAs of 2011 are in two districts each, and the ONS counts each in one."""
     told = by_age(geo("population/lad21_mid2020_syoa_ew.csv.gz"), "Code")
     off = apart(of(table, "EW"), "lad_2021", told, MID_2020, GROUPS)
     found = off.filter(pl.any_horizontal(pl.col(GROUPS).abs() > 1e-6)).sort("code")
@@ -208,7 +208,7 @@ def test_districts_of_2021_add_to_their_published_figures_but_for_four(table: pl
 
 
 @published
-def test_one_lsoa_is_in_its_own_district_although_two_lookups_put_it_in_another(table: pl.DataFrame) -> None:
+def test_lsoa_is_in_its_district_although_two_lookups_disagree(table: pl.DataFrame) -> None:
     wards = dict(geo("lookups/lsoa21_wd24_lad24_ew.csv.gz").select("LSOA21CD", "LAD24CD").iter_rows())
     gwynedd = dict(geo("lookups/lsoa11_lad21_ew.csv.gz").select("LSOA11CD", "LAD21CD").iter_rows())
     districts = table.select("lsoa_2011", "lsoa_2021", "lad_2021", "lad_2024").unique()
@@ -219,7 +219,7 @@ def test_one_lsoa_is_in_its_own_district_although_two_lookups_put_it_in_another(
 
 
 @published
-def test_the_finer_set_is_read_from_the_published_file(project: Project, tmp_path: Path) -> None:
+def test_finer_weights_are_read_from_the_published_file(project: Project, tmp_path: Path) -> None:
     other = project._replace(home=tmp_path)
     file = PUBLISHED / "geo/lookups/oa21_lsoa21_msoa21_lad22_pcon24_population_gb.csv.gz"
     add_and_tell(other, "ons_output_areas", file, date(2025, 1, 1), Console(quiet=True))
@@ -231,7 +231,7 @@ def test_the_finer_set_is_read_from_the_published_file(project: Project, tmp_pat
     assert finer.table.select((pl.col("lsoa_2021").is_null() == pl.col("dz_2022").is_not_null()).all()).item()
 
 
-def test_statistical_areas_hold_whole_districts_or_are_not_told(table: pl.DataFrame) -> None:
+def test_statistical_areas_contain_whole_districts_or_are_null(table: pl.DataFrame) -> None:
     assert several(table, "lad_2024", "itl2_2021") == several(table, "itl2_2021", "itl1_2021") == {}
     names = [name for name in table.columns if name.startswith(("nuts", "itl"))]
     assert {name: set(table.filter(pl.col(name).is_null())["lad_2021"]) for name in names} == {
@@ -245,15 +245,13 @@ def test_statistical_areas_hold_whole_districts_or_are_not_told(table: pl.DataFr
 
 
 @published
-def test_districts_lie_in_the_statistical_areas_of_the_published_lookup(table: pl.DataFrame) -> None:
+def test_statistical_areas_of_districts_match_the_published_lookup(table: pl.DataFrame) -> None:
     lookup = geo("lookups/lad23_itl2_2021_uk.csv").select("gss_code", "RGNCD").filter(pl.len().over("gss_code") == 1)
     held = table.select("lad_2024", "itl2_2021").drop_nulls().unique()
     assert set(held.iter_rows()) == set(lookup.iter_rows())
 
 
-def test_every_area_lies_in_one_district_of_2018_that_became_its_district_of_2021(
-    project: Project, table: pl.DataFrame
-) -> None:
+def test_every_area_has_a_2018_district_that_precedes_its_2021_district(project: Project, table: pl.DataFrame) -> None:
     places = register_places(project)
     pairs = table.select("lad_2018", "lad_2021").unique()
     assert (pairs["lad_2018"].null_count(), pairs["lad_2018"].n_unique()) == (0, 391)
@@ -262,7 +260,7 @@ def test_every_area_lies_in_one_district_of_2018_that_became_its_district_of_202
 
 
 @published
-def test_the_seven_districts_of_northamptonshire_have_the_residents_published_for_them(table: pl.DataFrame) -> None:
+def test_seven_northamptonshire_districts_have_their_published_residents(table: pl.DataFrame) -> None:
     people = pl.col("All Ages").str.replace_all(",", "").cast(pl.Int64)
     small = geo("population/lsoa11_mid2019_syoa_ew.csv.gz").select(pl.col("LSOA Code").alias("lsoa_2011"), people)
     merged = table.filter(pl.col("lad_2021").is_in(["E06000061", "E06000062"]))

@@ -1,6 +1,6 @@
-"""Hospital, testing and deprivation files as published, whole, read by the declarations of the starter edition.
+"""Complete published hospital, testing and deprivation files, read by the declarations of the starter edition.
 
-Where the published files are absent these tests skip and say so.
+These tests are skipped where the published files are absent.
 """
 
 import polars as pl
@@ -16,16 +16,16 @@ DEPRIVATION, MEDICINES = "indicators/deprivation_health", "indicators/hospital_m
 
 
 def total(read: pl.DataFrame, measure: str) -> float:
-    """Add up the figures of a measure's own places."""
+    """Sum the figures of a measure over its places."""
     return float(read.filter(pl.col("fault").is_null(), pl.col("measure") == measure)["value"].sum())
 
 
 def printed(read: pl.DataFrame, measure: str) -> list[str]:
-    """Give the publisher's totals of a measure as printed."""
+    """Return the published totals of a measure."""
     return read.filter(pl.col("fault") == "total", pl.col("measure") == measure)["text"].to_list()
 
 
-def test_critical_care_beds_of_trusts_add_to_england(project: Project) -> None:
+def test_critical_care_beds_of_trusts_sum_to_england(project: Project) -> None:
     read = cells(project, "nhse_msitrep", f"{CAPACITY}/MSitRep-January-2020-LGBH3.xls")
     for measure, england in (("open", "4123"), ("occupied", "3423")):
         name = f"adult_critical_care_beds_{measure}_thursday"
@@ -33,7 +33,7 @@ def test_critical_care_beds_of_trusts_add_to_england(project: Project) -> None:
         assert total(read, name) == float(england)
 
 
-def test_beds_open_overnight_add_to_england_and_their_period_is_above_the_headings(project: Project) -> None:
+def test_overnight_beds_sum_to_england_with_the_period_above_the_headings(project: Project) -> None:
     read = cells(project, "nhse_kh03", f"{CAPACITY}/KH03-Beds-Open-Overnight-Q1-2020-21-revised-2020-11-19.xlsx")
     assert set(read.select(pl.concat_str("period_start", "period_end", separator=" ")).to_series()) == {
         "2020-04-01 2020-06-30"
@@ -41,28 +41,28 @@ def test_beds_open_overnight_add_to_england_and_their_period_is_above_the_headin
     name = "general_acute_beds_available_overnight"
     every = read.filter(pl.col("measure") == name, pl.col("fault").fill_null("none") != "total")
     assert every["value"].sum() == pytest.approx(float(printed(read, name)[0]), abs=1e-6)
-    # Four care trusts that no list in hand has, and two trusts that merged in October 2020, are set aside by name.
+    # Four care trusts in no stored list, and two trusts that merged in October 2020, are set aside by name.
     assert set(every.drop_nulls("fault")["place_code"]) >= {"TAD", "TAH", "RD3", "RDZ"}
 
 
-def test_beds_of_before_the_mergers_add_to_england(project: Project) -> None:
+def test_beds_before_the_mergers_sum_to_england(project: Project) -> None:
     read = cells(project, "nhse_kh03_2019", f"{CAPACITY}/KH03-Beds-Open-Overnight-Q3-2019-20.xlsx")
     name = "general_acute_beds_available_overnight_2019"
     every = read.filter(pl.col("measure") == name, pl.col("fault").fill_null("none") != "total")
     assert every["value"].sum() == pytest.approx(float(printed(read, name)[0]), abs=1e-6)
 
 
-def test_a_day_that_a_winter_table_has_twice_is_read_once(project: Project) -> None:
+def test_day_listed_twice_in_a_winter_table_is_read_once(project: Project) -> None:
     read = cells(project, "nhse_winter_sitrep", f"{CAPACITY}/nhse_winter_sitrep_2020-21.csv.gz")
     beds = read.filter(pl.col("measure") == "adult_critical_care_beds_open")
     days = beds.filter(pl.col("fault").is_null())["period_start"]
-    # 2 November to 4 April, every day, although the file spells some of them in two ways.
+    # 2 November to 4 April, every day, although the file spells some days in two ways.
     assert days.n_unique() == 154
     assert beds.filter(pl.col("fault") == "duplicate").height == 0
 
 
-def test_englands_total_of_each_winter_day_is_of_all_trusts_and_leaves_no_remainder(project: Project) -> None:
-    """A second row of England counts the trusts with a major emergency department alone: 1 to 3 % fewer beds."""
+def test_england_total_of_each_winter_day_equals_all_trusts(project: Project) -> None:
+    """A second row for England counts only trusts with a major emergency department: 1 to 3 % fewer beds."""
     read = cells(project, "nhse_winter_sitrep", f"{CAPACITY}/nhse_winter_sitrep_2020-21.csv.gz")
     key = ["measure", "period_start"]
     of_trusts = read.filter(pl.col("fault").is_null()).group_by(key).agg(pl.col("value").sum().alias("sum"))
@@ -72,25 +72,25 @@ def test_englands_total_of_each_winter_day_is_of_all_trusts_and_leaves_no_remain
     assert apart.height == 0
 
 
-def test_ventilated_patients_of_trusts_are_read_and_those_of_others_left_out(project: Project) -> None:
+def test_ventilated_patients_are_read_for_trusts_only(project: Project) -> None:
     read = cells(project, "nhse_covid_ventilated", f"{CAPACITY}/nhse_covid_hospital_activity_trust_2020-11-19.csv.gz")
     assert read["place_code"].str.len_chars().unique().to_list() == [3]
     assert read.filter(pl.col("period_start") == pl.date(2020, 11, 17))["value"].sum() == 1_228
 
 
-def test_returns_of_stock_stay_below_nought(project: Project) -> None:
+def test_returned_stock_remains_negative(project: Project) -> None:
     read = cells(project, "nhsbsa_covid_medicines", f"{MEDICINES}/scmd_covid_medicines_by_trust.csv")
     assert read["value"].min() == -20_400
     assert read.filter(pl.col("fault") == "implausible").height == 0
 
 
-def test_a_pharmacy_that_goes_on_under_its_old_code_is_part_of_the_trust_it_merged_into(project: Project) -> None:
+def test_pharmacy_under_its_old_code_belongs_to_the_merged_trust(project: Project) -> None:
     read = cells(project, "nhsbsa_covid_medicines", f"{MEDICINES}/scmd_covid_medicines_by_trust.csv")
     assert set(read["place_code"]).isdisjoint({"RA3", "RBA", "RC1", "RDD", "RQ8", "RW3"})
     assert {"RA7", "RH5", "RC9", "RAJ", "R0A"} <= set(read["place_code"])
 
 
-def test_medicines_are_summed_in_milligrams_whatever_they_come_in(project: Project) -> None:
+def test_medicines_are_summed_in_milligrams_across_presentations(project: Project) -> None:
     read = cells(project, "nhsbsa_covid_medicines", f"{MEDICINES}/scmd_covid_medicines_by_trust.csv")
     every = read.filter(pl.col("measure") == "remdesivir_issued")["value"].sum()
     # 62,621 vials of 100 mg, 371,180 ml of 5 mg each, 16 vials of 150 mg.
@@ -114,12 +114,12 @@ def test_small_areas_of_the_most_deprived_tenth(project: Project, name: str, fil
     assert {sum_ for measure, sum_ in sums.items() if "tenth_areas" in measure} == {tenth}
 
 
-def test_an_age_under_one_hides_no_life_expectancy(project: Project) -> None:
+def test_age_under_one_does_not_suppress_life_expectancy(project: Project) -> None:
     read = cells(project, "ons_life_expectancy_pcon", f"{DEPRIVATION}/life_expectancy_pcon24_2022.csv")
     assert read.filter(pl.col("fault").is_null(), pl.col("value").is_not_null()).height == 650
 
 
-def test_headings_that_stand_again_inside_the_data_are_counted_and_no_case_is_lost(project: Project) -> None:
+def test_repeated_headings_are_counted_and_no_case_is_lost(project: Project) -> None:
     read = cells(project, "phe_dashboard_cases", f"{COVID}/dashboard_utla_cases_snapshot_2020-10-02.csv")
     assert read.filter(pl.col("fault").is_null())["place_code"].n_unique() == 182
     assert read.filter(pl.col("period_start") == pl.date(2020, 9, 1))["value"].sum() == 115_316
@@ -128,9 +128,7 @@ def test_headings_that_stand_again_inside_the_data_are_counted_and_no_case_is_lo
 @pytest.mark.parametrize(
     ("day", "england", "councils"), [("2020-04-27", "112467", 107_566), ("2020-07-01", "160764", 154_171)]
 )
-def test_cases_of_councils_are_fewer_than_those_of_england(
-    project: Project, day: str, england: str, councils: int
-) -> None:
+def test_cases_in_councils_are_fewer_than_in_england(project: Project, day: str, england: str, councils: int) -> None:
     read = cells(project, "phe_cases", f"indicators/covid_cases_testing/phe_coronavirus_cases_latest_{day}.csv")
     newest = read.filter(pl.col("period_end") == read["period_end"].max())
     assert england in printed(newest, "cases_so_far_pillar_1")

@@ -1,6 +1,6 @@
-"""Figures moved by the engine against the publishers' own: reforms of councils, changes of code, sums of small areas.
+"""Converted figures compared with published ones: council reforms, code changes, sums of small areas.
 
-The published files are not part of the project; where the folder is absent these tests skip and say so.
+The published files are not part of the project; these tests are skipped where the folder is absent.
 """
 
 from datetime import date
@@ -29,7 +29,7 @@ WORKBOOKS = {
 
 
 def snapshot(project: Project, year: int) -> pl.DataFrame:
-    """Read the figures of every council, of all years, from the workbook of one year."""
+    """Read the figures of every council for all years from the workbook of one year."""
     read = cells(project, "mhclg_rough_sleeping", f"{ROUGH}/{WORKBOOKS[year]}")
     own = read.filter(pl.col("fault").is_null() | (pl.col("fault") == "retired_code"))
     return own.filter(pl.col("place_code").str.contains("^E0[6-9]"), pl.col("value").is_not_null())
@@ -42,7 +42,7 @@ def english(project: Project, from_year: int, to_year: int) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(("before", "after", "districts"), [(2017, 2019, 317), (2019, 2022, 309), (2017, 2022, 309)])
-def test_rough_sleeping_moved_is_the_publishers_own_recast_for_every_district(
+def test_converted_rough_sleeping_equals_the_published_recast_in_every_district(
     project: Project, before: int, after: int, districts: int
 ) -> None:
     key = ["period_start", "period_end", "place_code"]
@@ -57,7 +57,7 @@ def test_rough_sleeping_moved_is_the_publishers_own_recast_for_every_district(
     assert both["period_start"].n_unique() >= 6
 
 
-def test_every_change_of_a_districts_code_since_2018_is_reproduced(project: Project) -> None:
+def test_every_district_code_change_since_2018_is_reproduced(project: Project) -> None:
     listed = pl.read_csv(PUBLISHED / "geo/code_changes/la_changes_2018_2025_uk.csv", infer_schema=False)
     districts = listed.filter(
         pl.col("oldcd").str.contains("^(E0[6-9]|W06|S12|N09)"), pl.col("newcd").str.contains("^(E0[6-9]|W06|S12|N09)"),
@@ -73,7 +73,7 @@ def test_every_change_of_a_districts_code_since_2018_is_reproduced(project: Proj
     assert missing == []
 
 
-def test_land_that_fife_and_perth_swapped_is_no_merger(project: Project) -> None:
+def test_land_swap_of_fife_and_perth_is_not_a_merger(project: Project) -> None:
     changes = register_places(project).changes
     found = reaches(changes, ["S12000015", "S12000024"], {"S12000047", "S12000048"})
     assert {code: (*reach.codes, reach.basis) for code, reach in found.items()} == {
@@ -82,7 +82,7 @@ def test_land_that_fife_and_perth_swapped_is_no_merger(project: Project) -> None
     }
 
 
-def test_emissions_of_three_districts_are_those_of_cumberland(project: Project) -> None:
+def test_emissions_of_three_districts_sum_to_cumberland(project: Project) -> None:
     told = {"E07000026": 542.5, "E07000028": 524.7, "E07000029": 226.2}
     rows = [("emissions", date(2019, 1, 1), date(2019, 12, 31), code, value) for code, value in told.items()]
     observed = pl.DataFrame(
@@ -94,7 +94,7 @@ def test_emissions_of_three_districts_are_those_of_cumberland(project: Project) 
 
 
 def claimants(sheet: str, names: dict[str, str]) -> tuple[dict[str, float], float]:
-    """Read claimants by district from the workbook of July 2022, and the total that it states."""
+    """Read claimants by district and the stated total from the workbook of July 2022."""
     path = PUBLISHED / "indicators/claimant_count/nisra_claimant_count_workbook_2022-07.xlsx"
     table = pl.read_excel(path, sheet_name=sheet, has_header=False, infer_schema_length=0)
     found, total = {}, 0.0
@@ -107,7 +107,7 @@ def claimants(sheet: str, names: dict[str, str]) -> tuple[dict[str, float], floa
     return found, total
 
 
-def test_claimants_of_northern_ireland_are_as_many_on_26_districts_as_on_11(project: Project) -> None:
+def test_claimants_in_northern_ireland_are_equal_on_26_and_11_districts(project: Project) -> None:
     register = register_places(project).register
     systems = {year: places_in(register, f"lad_{year}") for year in (2014, 2022)}
     names = {
@@ -125,7 +125,7 @@ def test_claimants_of_northern_ireland_are_as_many_on_26_districts_as_on_11(proj
     observed = pl.DataFrame(rows, schema=["measure", "period_start", "period_end", "place_code", "value"], orient="row")
     moved = dict(move(observed, ireland).select("place_code", "value").iter_rows())
     whole = {code: value for code, value in moved.items() if value is not None}
-    # Six districts of today are made of whole old ones; the rest share one, and no weights are held to split it.
+    # Six current districts consist of whole former ones; the others share one, and no weights are stored to split it.
     assert len(whole) >= 4
     # Each published figure is rounded to 5.
     assert {code: value - new[code] for code, value in whole.items() if abs(value - new[code]) > 15} == {}
@@ -138,7 +138,7 @@ PEOPLE = {"people": Measure(title="p", unit="people", kind="stock", column=("p",
     "system", ["lsoa_2021", "msoa_2011", "msoa_2021", "ward_2024", "lad_2021", "lad_2024", "ttwa_2011", "pcon_2024",
                "pfa_2024", "fra_2024", "region_2024", "icb_2022"]
 )  # fmt: skip
-def test_people_of_small_areas_are_as_many_after_each_crosswalk_as_before(project: Project, system: str) -> None:
+def test_every_crosswalk_conserves_the_residents_of_small_areas(project: Project, system: str) -> None:
     held = geography(project, register_places(project))
     table = next(each.table for each in held.areas if "lsoa_2011" in each.systems)
     people = table.filter(pl.col("lsoa_2011").str.contains("^[EW]01")).group_by(

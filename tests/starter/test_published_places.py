@@ -1,4 +1,4 @@
-"""Housing, crime, emissions and jobs as published, whole, read by the declarations of the starter edition."""
+"""Complete published files on housing, crime, emissions and jobs, read by the declarations of the starter edition."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -20,17 +20,17 @@ SNAPSHOTS = (
 
 
 @pytest.mark.parametrize(("file", "year", "councils", "england"), SNAPSHOTS)
-def test_a_snapshot_of_rough_sleeping_is_read_whole_from_any_of_its_workbooks(
+def test_rough_sleeping_snapshot_is_read_completely_from_every_workbook(
     project: Project, file: str, year: int, councils: int, england: int
 ) -> None:
     read = cells(project, "mhclg_rough_sleeping", f"{ROUGH}/{file}").filter(pl.col("period_start").dt.year() == year)
-    # Codes of councils that have merged since are of another time than the newest release.
+    # Codes of councils that have merged since are not in the geography of the newest release.
     own = read.filter(pl.col("fault").is_null() | (pl.col("fault") == "retired_code"))
     assert own["place_code"].n_unique() == own.height == councils
     assert own["value"].sum() == england
 
 
-def test_the_publisher_revised_no_council_that_did_not_merge(project: Project) -> None:
+def test_publisher_revised_only_merged_councils(project: Project) -> None:
     key = ["place_code", "period_start"]
     reads = [cells(project, "mhclg_rough_sleeping", f"{ROUGH}/{file}") for file, *_ in SNAPSHOTS]
     for old, new in pairwise(reads):
@@ -40,7 +40,7 @@ def test_the_publisher_revised_no_council_that_did_not_merge(project: Project) -
         assert both.filter(pl.col("value") != pl.col("value_new")).height == 0
 
 
-def test_homelessness_of_20_councils_that_did_not_return_is_in_englands_total_alone(project: Project) -> None:
+def test_homelessness_of_20_missing_councils_is_only_in_the_england_total(project: Project) -> None:
     read = cells(project, "mhclg_homelessness", "indicators/homelessness/Detailed_LA_202212.ods")
     sound = read.filter(pl.col("fault").is_null())
     assert (sound.height, sound.filter(pl.col("status") == "not_available").height) == (309, 20)
@@ -48,7 +48,7 @@ def test_homelessness_of_20_councils_that_did_not_return_is_in_englands_total_al
     assert (sound["value"].sum(), england) == (63_448, 69_230)
 
 
-def test_bed_and_breakfast_of_few_families_is_bounded_and_never_nought(project: Project) -> None:
+def test_small_bed_and_breakfast_counts_have_bounds_and_are_not_zero(project: Project) -> None:
     read = cells(project, "mhclg_temporary_accommodation", "indicators/homelessness/Detailed_LA_202212.ods")
     hidden = read.filter(pl.col("status") == "confidential")
     assert (hidden.height, set(hidden["measure"])) == (78, {"families_in_bed_and_breakfast"})
@@ -67,7 +67,7 @@ EXPLORE = Path("indicators/ons_explore_local_statistics")
         ("ons_modelled_unemployment", "modelled-unemployment", "not_available", 192),
     ],
 )
-def test_a_blank_figure_is_what_the_status_of_its_row_says(
+def test_blank_figure_takes_the_status_of_its_row(
     project: Project, name: str, file: str, status: str, count: int
 ) -> None:
     read = cells(project, name, str(EXPLORE / f"{file}.csv.gz"))

@@ -1,7 +1,7 @@
-"""A definition that changed overnight, in files as published: England's cases of COVID-19 rose by half on 2 July 2020.
+"""A definition change in published files: COVID-19 cases in England rose by half on 2 July 2020.
 
-That day laboratories outside the NHS were counted for the first time, back to the spring. In hand are the last file
-without them, and a file that others collated after it. Where they are absent these tests skip and say so.
+Laboratories outside the NHS were counted for the first time that day, back to the spring. The tests use the last file
+without them, and a file collated by others after it. The tests are skipped where these files are absent.
 """
 
 from datetime import date
@@ -37,27 +37,27 @@ OLD, NEW = date(2020, 7, 1), date(2020, 7, 2)
 
 
 def both_pillars(project: Project) -> tuple[Source, pl.DataFrame]:
-    """Read the collated file by the name that the figures had before, as a refresh would have done."""
+    """Read the collated file under the earlier name of the measure, as a refresh would do."""
     content = (PUBLISHED / f"{COVID}/uk_cases_by_utla_and_health_board.csv").read_bytes()
     return declared(content, "collated.csv", BOTH_PILLARS, project)
 
 
 def england(day: date) -> int:
-    """Give England's cases so far on a day, in the collated file of the nations."""
+    """Return the cumulative cases in England on a day, from the collated file of the nations."""
     every = pl.read_csv(PUBLISHED / f"{COVID}/uk_indicators_long.csv", infer_schema=False)
     mine = every.filter(pl.col(every.columns[0]) == str(day), pl.col("Country") == "England")
     return int(mine.filter(pl.col("Indicator") == "ConfirmedCases")["Value"].item())
 
 
 def released(read: pl.DataFrame, order: int, day: date) -> pl.DataFrame:
-    """Take what a file says of councils from 1 July on; what it says of days before is by specimen in one of them."""
+    """Return the figures for councils from 1 July; earlier days are by specimen date in one of the files."""
     sound = read.filter(pl.col("fault").is_null(), pl.col("value").is_not_null(), pl.col("period_start") >= OLD)
     known = {"source": "phe_cases", "release": f"file {order}", "released_at": day}
     told = sound.with_columns(pl.lit(value).alias(name) for name, value in known.items())
     return conformed(told, OBSERVATION).with_columns(pl.lit(order, pl.Int64).alias("order"))
 
 
-def test_england_rose_by_half_between_files_and_hardly_between_days() -> None:
+def test_england_cases_rose_by_half_between_files_and_little_between_days() -> None:
     before = pl.read_csv(PUBLISHED / LAST_OF_PILLAR_1, infer_schema=False).row(0, named=True)
     assert (before["Area name"], before["Cumulative lab-confirmed cases"]) == ("England", "160764")
     assert (england(OLD), england(NEW)) == (244_920, 245_480)
@@ -65,8 +65,8 @@ def test_england_rose_by_half_between_files_and_hardly_between_days() -> None:
     assert england(NEW) / england(OLD) == pytest.approx(1.002, abs=0.001)
 
 
-def test_the_revision_report_tells_it_and_suspects_another_meaning(project: Project) -> None:
-    """The same day in both files: 115 councils that the collated one has on it, every one of them higher."""
+def test_revision_report_shows_the_change_and_suspects_a_new_definition(project: Project) -> None:
+    """On the same day, all 115 councils in the collated file have higher figures."""
     before, after = cells(project, "phe_cases", LAST_OF_PILLAR_1), both_pillars(project)[1]
     found = revisions(pl.concat([released(before, 0, OLD), released(after, 1, NEW)]))
     summary = found[1].row(0, named=True)
@@ -75,7 +75,7 @@ def test_the_revision_report_tells_it_and_suspects_another_meaning(project: Proj
     assert summary["suspicion"].endswith("furthest from 1 in July 2020: 1.52")
 
 
-def test_every_figure_after_it_says_that_it_is_not_growth(project: Project) -> None:
+def test_every_later_figure_has_a_definition_caveat(project: Project) -> None:
     source, after = both_pillars(project)
     held = Snapshot("here", "x", NEW, "", "", "", "collated.csv", 1, "")
     told = cautioned(after.filter(pl.col("fault").is_null()), source, held)

@@ -1,6 +1,6 @@
-"""Totals of files as published, taken apart: the gap between nation, regions and places, and what it is made of.
+"""Totals of published files: the difference between nation, regions and places, and its components.
 
-The files are not part of the project; where the folder is absent these tests skip and say so.
+The files are not part of the project; these tests are skipped where the folder is absent.
 """
 
 from datetime import date
@@ -34,14 +34,14 @@ def project(edition: Project) -> Project:
 
 
 def taken_apart(project: Project, read: pl.DataFrame, source: Source, member: pl.DataFrame) -> pl.DataFrame:
-    """Take apart the totals of one published file as read."""
+    """Decompose the totals of one published file."""
     every = read.with_columns(pl.lit(0, pl.Int64).alias("order"))
     sound = every.filter(pl.col("fault").is_null())
     return reconciled(sound, totals(every), source, member, register_places(project))
 
 
 def declared(content: bytes, file: str, text: str, project: Project) -> tuple[Source, pl.DataFrame]:
-    """Read a published file by a declaration given here; give the source and every cell."""
+    """Read a published file by a declaration in this module; return the source and every cell."""
     head = "title: t\npublisher: p\nlicence: l\npage: https://example.org\n"
     source = Source.model_validate(yaml.safe_load(head + text))
     snapshot = Snapshot("here", digest(content), date(2026, 1, 1), "", "", "test", file, len(content), "")
@@ -59,7 +59,7 @@ measures: {cases: {title: c, unit: cases, kind: count, column: cases}}
 """
 
 
-def test_the_nation_has_more_cases_than_its_regions_and_they_more_than_their_places(project: Project) -> None:
+def test_nation_exceeds_its_regions_and_regions_exceed_their_places(project: Project) -> None:
     """Trap 24: 112,467 in England, 107,566 in its regions, 107,552 in the upper tier."""
     path = PUBLISHED / "indicators/covid_cases_testing/phe_coronavirus_cases_latest_2020-04-27.csv"
     daily = pl.col("Daily lab-confirmed cases").cast(pl.Int64, strict=False).sum().alias("cases")
@@ -72,11 +72,11 @@ def test_the_nation_has_more_cases_than_its_regions_and_they_more_than_their_pla
     assert (england["unallocated"], england["remainder"]) == (112_467 - 107_566, 14)
     regions = found.filter(pl.col("tier") == "region")
     assert (regions["total"].sum(), regions["local"].sum()) == (107_566, 107_552)
-    # Hackney's and the City's daily figures were recast, and no longer add to London's.
+    # The daily figures of Hackney and the City of London were revised, and no longer sum to London's.
     assert regions.filter(pl.col("remainder") != 0).select("place_name", "remainder").rows() == [("London", 14)]
 
 
-def test_wards_miss_their_district_in_228_of_340_months_and_rounding_can_hold_all_of_it(project: Project) -> None:
+def test_wards_differ_from_their_district_in_228_of_340_months_within_rounding(project: Project) -> None:
     """Trap 24: 215 wards and 10 districts of Greater Manchester, each rounded to 5."""
     folder = PUBLISHED / "indicators/claimant_count/gm_2015_2017"
     wards, districts = (
@@ -115,7 +115,7 @@ measures: {assessments: {title: a, unit: households, kind: count, column: figure
 """
 
 
-def test_the_total_of_england_holds_estimates_for_the_councils_that_did_not_return(project: Project) -> None:
+def test_england_total_includes_estimates_for_missing_councils(project: Project) -> None:
     """Trap 19: 72,550 in England, 66,315 in the councils that returned, 20 councils that did not."""
     path = PUBLISHED / "indicators/homelessness/Detailed_LA_202212.ods"
     table = pl.read_ods(path, sheet_name="A1", has_header=False, infer_schema_length=0, drop_empty_rows=False)
