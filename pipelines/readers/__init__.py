@@ -1,7 +1,4 @@
-"""From the bytes of one file to a table of text, each row with its number in the file.
-
-It joins nothing, guesses no figure, and uses neither the network nor the store.
-"""
+"""Readers of published files: from bytes to one text row for each cell."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""From bytes as they came to the bytes of one file: out of its gzip or zip, decoded, and no web page."""
+"""Extraction of one file from its gzip or zip, decoding of text, and refusal of web pages."""
 
 import fnmatch
 import gzip
@@ -19,14 +19,17 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplemen
            ValueError, MemoryError)  # fmt: skip
 _PAGE = (b"<!doctype html", b"<html", b"<?xml version", b"<head", b"<body")
 _WORKBOOK = ("[Content_Types].xml", "content.xml")
-"""A part that every workbook has, and an archive of workbooks has not: a workbook is a zip itself."""
+"""Parts that identify a workbook. A workbook is a zip; an archive of workbooks lacks these parts."""
 _ARTICLED = {"excel": "an Excel", "ods": "an ODS"}
 
 
 def unpacked(content: bytes, member: str | None, file: str, kind: str) -> tuple[bytes, str]:
-    """Take a file out of its gzip or zip; refuse one that is empty, cut short, too large or a web page."""
+    """Extract a file from its gzip or zip. Returns its bytes and its name.
+
+    Raises UnreadableError where the file is empty, truncated, too large or a web page.
+    """
     if not content or content.isspace():
-        raise UnreadableError(f"{file}: empty, expected {kind}; fetch it again")
+        raise UnreadableError(f"{file}: found an empty file, expected {kind}; fetch it again")
     packed = len(content)
     if content[:2] == b"\x1f\x8b":
         content = _gunzipped(content, file)
@@ -43,11 +46,11 @@ def _gunzipped(content: bytes, file: str) -> bytes:
     try:
         return _read_packed(lambda: gzip.open(io.BytesIO(content)), len(content), file)
     except (EOFError, OSError, zlib.error) as error:
-        raise UnreadableError(f"{file}: its gzip is cut short or broken ({error}); fetch it again") from error
+        raise UnreadableError(f"{file}: found a truncated or damaged gzip ({error}); fetch it again") from error
 
 
 def _read_packed(opened: Callable[[], IO[bytes] | gzip.GzipFile], packed: int, file: str) -> bytes:
-    """Unpack a file of some packed size; one that swells is measured first, and refused before it fills the memory."""
+    """Decompress a file within the size limit; above a safe size, measure it before loading it into memory."""
     with opened() as stream:
         content = stream.read(UNPACKED_FREELY + 1)
     if len(content) <= UNPACKED_FREELY:
@@ -59,15 +62,15 @@ def _read_packed(opened: Callable[[], IO[bytes] | gzip.GzipFile], packed: int, f
             size += len(piece)
             if size > most:
                 raise UnreadableError(
-                    f"{file}: {packed:,} bytes unpack to over {most:,}, more than any table does; not read: look into "
-                    f"it, and if it is sound set {UNPACKED} to the MB that it may unpack to"
+                    f"{file}: {packed:,} bytes decompress to over {most:,}, which is more than expected of a table; "
+                    f"inspect the file, and if it is valid set {UNPACKED} to the MB to allow"
                 )
     with opened() as stream:
         return stream.read(size)
 
 
 def _member(content: bytes, member: str | None, file: str, kind: str, packed: int) -> tuple[bytes, str]:
-    """Take the one member out of an archive; a workbook, which is an archive itself, is left as it is."""
+    """Extract the one member of an archive; return a workbook, itself an archive, unchanged."""
     workbook = kind in ("excel", "ods")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -75,18 +78,18 @@ def _member(content: bytes, member: str | None, file: str, kind: str, packed: in
                 return content, file
             wanted = archive.getinfo(_named(archive, member, file))
             file = f"{file}/{visible(wanted.filename)}"
-            # Its size within the archive may be a lie; the file as it came is no larger than it is.
+            # The size stated in the archive may be false; the size of the file itself can't be.
             return _read_packed(lambda: archive.open(wanted), min(packed, wanted.compress_size), file), file
     except _BROKEN as error:
         if workbook:
             raise UnreadableError(
-                f"{file}: not {_ARTICLED[kind]} file, or cut short ({error}); fetch it again"
+                f"{file}: not {_ARTICLED[kind]} file, or truncated ({error}); fetch it again"
             ) from error
-        raise UnreadableError(f"{file}: its zip is cut short or broken ({error}); fetch it again") from error
+        raise UnreadableError(f"{file}: found a truncated or damaged zip ({error}); fetch it again") from error
 
 
 def _named(archive: zipfile.ZipFile, member: str | None, file: str) -> str:
-    """Find the one member that is declared, by its name or by a pattern with *; or the only one there is."""
+    """Return the name of the declared member, which may be a pattern with *, or of the only member."""
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
     found = [name for name in names if fnmatch.fnmatchcase(name, member)] if member and "*" in member else names
     exact = [name for name in names if name == member] or found
@@ -97,12 +100,12 @@ def _named(archive: zipfile.ZipFile, member: str | None, file: str) -> str:
         )
     path = PurePosixPath(exact[0].replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        raise UnreadableError(f"{file}: member {exact[0]!r} points out of the archive; not read")
+        raise UnreadableError(f"{file}: member {exact[0]!r} has a path outside the archive; not read")
     return exact[0]
 
 
 def decoded(content: bytes, encoding: str, file: str) -> bytes:
-    """Give a text file as UTF-8 without a byte order mark; say what it looks like where its encoding is another."""
+    """Decode a text file to UTF-8 without a byte order mark; suggest the encoding where the declared one fails."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff") and not encoding.lower().startswith(("utf-16", "utf_16")):
         raise UnreadableError(f"{file}: found UTF-16, expected {encoding}; declare encoding: utf-16")
     plain = encoding.lower() in ("utf-8", "utf8", "utf-8-sig")
@@ -114,8 +117,8 @@ def decoded(content: bytes, encoding: str, file: str) -> bytes:
         start = getattr(error, "start", 0)
         raise UnreadableError(
             f"{file}: not {encoding} at byte {start} ({content[max(0, start - 12) : start + 4]!r}); "
-            "it may be cp1252: declare encoding: cp1252 if the names then read well"
+            "it may be cp1252; declare encoding: cp1252 if names then read correctly"
         ) from error
     if b"\x00" in content:
-        raise UnreadableError(f"{file}: holds zero bytes, expected text; it is no {encoding} file")
+        raise UnreadableError(f"{file}: found zero bytes, expected {encoding} text; check the file")
     return visible_bytes(content.removeprefix(b"\xef\xbb\xbf"))

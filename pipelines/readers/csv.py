@@ -1,8 +1,7 @@
-"""Delimited text, such as CSV, as rows of text: fast, and with every row that the file has.
+"""Delimited text, such as CSV, as rows of text: fast, and without losing a row.
 
-Polars splits the text. It takes quotation marks at their word, so these are looked at first: only text in which each
-stands where a field begins or ends is given to it as it is. Other text is rewritten before, as Python's reader, which
-takes a mark inside a field for a letter, understands it.
+Polars splits the text, but it does not accept quotation marks inside a field. Text with such marks is first rewritten
+with Python's csv reader, which treats them as letters. Other text is passed to Polars unchanged.
 """
 
 import csv
@@ -19,30 +18,30 @@ from pipelines.declarations.file_format import DELIMITERS, FileShape
 from pipelines.readers.header import HEADER_WITHIN, ROW, Sheet, Wanted, table
 
 FIELDS_LIMIT = 20_000
-"""More columns than any sheet has; a hostile file may have one row of a hundred million fields."""
+"""Maximum fields in a row. A hostile file may have a hundred million."""
 _QUOTE, _ENDS = ord('"'), (ord("\n"), ord("\r"))
 _AT_ONCE, _IN_CACHE = 1 << 26, 1 << 17
 Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _SENTINEL = "\x00"
-"""A line put after the last one: where it is not read as one, a quotation mark before was never closed."""
+"""A line added after the last one; it is not read as a row where an earlier quotation mark was never closed."""
 
 
 def read_delimited(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
-    """Read the table in UTF-8 text; raise UnreadableError where its headings are not found or it does not end."""
+    """Read the table in UTF-8 text; raise UnreadableError where its headings are missing or it does not end."""
     grid, fields = split(content, shape, file)
     return table(grid, shape, wanted, file, fields)
 
 
 def split(content: bytes, shape: FileShape, file: str) -> tuple[pl.DataFrame, list[int]]:
-    """Split UTF-8 text into text columns and `_row`, the record of the file counted from 1, blank ones too.
+    """Split UTF-8 text into text columns and `_row`, the record number from 1, blank records included.
 
-    Also gives how many fields each of the first rows has. Raises UnreadableError where a quotation mark leaves open
-    where a record ends.
+    Also returns the number of fields in each of the first records. Raises UnreadableError where a record ends inside
+    quotation marks.
     """
     mark = DELIMITERS[shape.delimiter]
     if b"\r" in content:
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    # Told once: to look through a large file takes time.
+    # Checked once, because searching a large file takes time.
     quote = '"' if b'"' in content else None
     if quote and not _paired(content, ord(mark)):
         content = _rewritten(content, mark, file)
@@ -58,31 +57,35 @@ def split(content: bytes, shape: FileShape, file: str) -> tuple[pl.DataFrame, li
 
 
 def _refuse_long_line(content: bytes, lines: int, file: str) -> None:
-    """Refuse text with an endless line at its top: that is no table."""
+    """Refuse text with an excessively long line at the top: it is no table."""
     start = 0
     for _ in range(lines):
         end = content.find(b"\n", start, start + LINE)
         if end < 0 and len(content) - start > LINE:
-            raise UnreadableError(f"{file}: has a line of over {LINE:,} characters; expected a table: see what it is")
+            raise UnreadableError(
+                f"{file}: found a line of over {LINE:,} characters, expected a table; inspect the file"
+            )
         if end < 0:
             return
         start = end + 1
 
 
 def _refuse_many(content: bytes, width: int, file: str) -> None:
-    """Refuse rows and columns that make far more cells than the text can have."""
+    """Refuse rows and columns that make far more cells than the text can contain."""
     if width > FIELDS_LIMIT:
-        raise UnreadableError(f"{file}: has a row of {width:,} fields; not read")
+        raise UnreadableError(
+            f"{file}: found a row of {width:,} fields, expected at most {FIELDS_LIMIT:,}; inspect the file"
+        )
     cells = width * (content.count(b"\n") + 1)
     if cells > cells_limit(len(content)):
         raise UnreadableError(
-            f"{file}: its {width:,} columns and its lines make {cells:,} cells, more than its {len(content):,} bytes "
-            f"and the memory allow; see what it is ({raising(MEMORY)})"
+            f"{file}: found {width:,} columns and {cells:,} cells, more than its {len(content):,} bytes and the memory "
+            f"allow; inspect the file ({raising(MEMORY)})"
         )
 
 
 def _paired(content: bytes, delimiter: int) -> bool:
-    """Tell whether quotation marks stand only around whole fields, or doubled inside of these."""
+    """Return whether quotation marks occur only around whole fields, or doubled inside them."""
     places = _quotes(content)
     if not places.size:
         return True
@@ -92,7 +95,7 @@ def _paired(content: bytes, delimiter: int) -> bool:
     opening, closing = places[::2], places[1::2]
     before = text[np.maximum(opening - 1, 0)]
     after = text[np.minimum(closing + 1, text.size - 1)]
-    # A mark that closes and opens again at once is a doubled one, which stands for itself.
+    # A mark that closes and opens again immediately is a doubled one, which means a literal mark.
     again = closing[:-1] + 1 == opening[1:]
     begins = np.isin(before, (delimiter, *_ENDS)) | (opening == 0) | np.append(False, again)
     ends = np.isin(after, (delimiter, *_ENDS)) | (closing == text.size - 1) | np.append(again, False)
@@ -100,7 +103,7 @@ def _paired(content: bytes, delimiter: int) -> bool:
 
 
 def _quotes(content: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Give the places of all quotation marks, a part of the text at a time."""
+    """Return the positions of all quotation marks, searched in parts."""
     view = memoryview(content)
     starts = range(0, len(content), _AT_ONCE)
     found = [np.flatnonzero(np.frombuffer(view[s : s + _AT_ONCE], np.uint8) == _QUOTE) + s for s in starts]
@@ -108,7 +111,7 @@ def _quotes(content: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 
 def _rewritten(content: bytes, delimiter: str, file: str) -> bytes:
-    """Write text again with its quotation marks in pairs; refuse it where they run over the end of a record."""
+    """Rewrite text with paired quotation marks; refuse it where a mark extends beyond the end of a record."""
     end = "" if content.endswith(b"\n") else "\n"
     text = io.StringIO(f"{content.decode()}{end}{_SENTINEL}", newline="")
     out = io.StringIO(newline="")
@@ -117,7 +120,7 @@ def _rewritten(content: bytes, delimiter: str, file: str) -> bytes:
     for number, row in enumerate(_parsed(text, delimiter, file), 1):
         if any("\n" in cell for cell in row):
             raise UnreadableError(
-                f"{file}: row {number} has a quotation mark that does not close where its field ends "
+                f"{file}: row {number} has a quotation mark that does not close at the end of its field "
                 f"({' '.join(''.join(row).split())[:60]!r}); correct the row, or fetch the file again"
             )
         if row != [_SENTINEL]:
@@ -126,7 +129,7 @@ def _rewritten(content: bytes, delimiter: str, file: str) -> bytes:
 
 
 def _records(content: bytes, delimiter: str, file: str) -> Iterator[list[str]]:
-    """Give the first records one by one, without decoding all of the text."""
+    """Yield the first records one by one, without decoding the whole text."""
     text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
     yield from _parsed(text, delimiter, file)
 
@@ -139,9 +142,9 @@ def _parsed(text: io.TextIOBase, delimiter: str, file: str) -> Iterator[list[str
 
 
 def _even(content: bytes, delimiter: str, fields: list[int], quote: str | None) -> pl.DataFrame | None:
-    """Split text whose first row is its widest as it stands; None where that is not so, or a row is wider.
+    """Split text without adding headings; None where its first row is not the widest.
 
-    Only other text needs a line of headings put before it, and that writes a large file again.
+    Adding a line of headings copies a large file, so it is done only where needed.
     """
     if not fields or fields[0] < max(2, *fields):
         return None
@@ -158,7 +161,7 @@ def _even(content: bytes, delimiter: str, fields: list[int], quote: str | None) 
 
 
 def _grid(content: bytes, delimiter: str, width: int, quote: str | None, file: str) -> pl.DataFrame:
-    """Split text into `width` columns and one more, in which a field beyond these shows."""
+    """Split text into `width` columns and one more, which shows whether a row has additional fields."""
     head = delimiter.join(f"field_{n}" for n in range(1, width + 2))
     try:
         grid = pl.read_csv(
@@ -175,14 +178,14 @@ def _grid(content: bytes, delimiter: str, width: int, quote: str | None, file: s
 
 
 def _trimmed(grid: pl.DataFrame, content: bytes, delimiter: str, quote: str | None) -> pl.DataFrame:
-    """Take the space around cells away, and give blank ones as "".
+    """Remove the space around cells and return blank cells as "".
 
-    Most columns have none, and to look is many times faster than to write them again.
+    Most columns have no such space, and checking is much faster than rewriting.
     """
     known = grid.head(0 if content.isascii() else grid.height)
     told = known.select(pl.all().str.len_bytes().sum() == pl.all().str.len_chars().sum())
     plain = [name for name in grid.columns if told[name][0]]
-    # A line can end inside a cell only where there are quotation marks.
+    # A line break inside a cell needs quotation marks.
     met = [" ", "\t", "\n"] if quote else [sign for sign in " \t" if _at_an_edge(content, sign, delimiter)]
     spaced = (
         _any(grid.select(plain), lambda each: pl.any_horizontal(_edged(each, space) for space in met)) if met else []
@@ -192,9 +195,9 @@ def _trimmed(grid: pl.DataFrame, content: bytes, delimiter: str, quote: str | No
 
 
 def _at_an_edge(content: bytes, sign: str, delimiter: str) -> bool:
-    """Tell whether a sign stands where a field begins or ends, in text without quotation marks.
+    """Return whether a character occurs at the start or end of a field, in text without quotation marks.
 
-    The text is looked through a piece at a time that stays in the processor's cache: faster than cell by cell.
+    The text is searched in pieces that fit the processor's cache, which is faster than cell by cell.
     """
     mark, text = sign.encode(), np.frombuffer(content, np.uint8)
     if sign == delimiter or mark not in content:
@@ -205,7 +208,7 @@ def _at_an_edge(content: bytes, sign: str, delimiter: str) -> bool:
 
 
 def _side_by_side(one: Marks, other: Marks) -> bool:
-    """Tell whether any two of two sets of places are next to each other."""
+    """Return whether any two positions of two sets are adjacent."""
     return bool((one[1:] & other[:-1]).any() or (one[:-1] & other[1:]).any())
 
 
@@ -214,6 +217,6 @@ def _edged(column: pl.Expr, space: str) -> pl.Expr:
 
 
 def _any(frame: pl.DataFrame, test: Callable[[pl.Expr], pl.Expr]) -> list[str]:
-    """Name the columns in which a test holds of some cell."""
+    """Return the columns in which any cell passes a test."""
     found = frame.select(test(pl.col(name)).any().alias(name) for name in frame.columns)
     return [name for name in frame.columns if found[name][0]]

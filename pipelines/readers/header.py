@@ -1,4 +1,4 @@
-"""The table inside a sheet: where its headings are, and which columns a declaration names."""
+"""The table inside a sheet: the position of its headings, and the columns that a declaration names."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,18 +11,18 @@ from pipelines.declarations.file_format import FileShape
 
 ROW = "_row"
 HEADER_WITHIN = 200
-"""A header is looked for in this many rows at the top of a file."""
+"""Number of rows at the top of a file that are searched for the headings."""
 
 JOINED = " / "
 Wanted = Sequence[tuple[str, ...]]
-"""The headings that a file must have, each with the other spellings it has had."""
+"""Required headings, each with its alternative spellings."""
 
 
 class Sheet(NamedTuple):
-    """A table as published: every cell text, `_row` the row of the file counted from 1.
+    """A table as published: every cell as text, with `_row`, the row of the file counted from 1.
 
-    `left_out` counts rows with something in them that are no data as declared; `vain` says what was declared and never
-    met; `ragged` are rows with more fields than there are headings, whose cells can't be told apart.
+    `left_out` counts rows with content that are not data as declared. `vain` lists declarations that matched no row.
+    `ragged` lists rows with more fields than headings, whose cells can't be assigned to columns.
     """
 
     frame: pl.DataFrame
@@ -34,7 +34,7 @@ class Sheet(NamedTuple):
 
 
 class Head(NamedTuple):
-    """Where the headings of a table end, and what each column is called; a blank name is left out."""
+    """The position of a table's headings and the name of each column; columns with a blank name are dropped."""
 
     first: int
     after: int
@@ -42,11 +42,11 @@ class Head(NamedTuple):
 
 
 def table(grid: pl.DataFrame, shape: FileShape, wanted: Wanted, file: str, fields: Sequence[int] = ()) -> Sheet:
-    """Cut the table out of the rows of a sheet: from its headings to the first blank row after data, or the end.
+    """Extract the table from a sheet: from its headings to the first blank row after the data, or to the end.
 
-    `grid` has a column of text for each column of the sheet, in order, and `_row`; blank cells are "". `fields` says
-    how many fields the first rows of a text file have. Raises UnreadableError where the headings are not found or stand
-    twice, or where data go on after the end.
+    `grid` has a text column for each column of the sheet, in order, and `_row`; blank cells are "". `fields` gives the
+    number of fields in the first rows of a text file. Raises UnreadableError where the headings are missing or
+    duplicated, or where data continue after the end.
     """
     top = [list(row[:-1]) for row in grid.head(HEADER_WITHIN + shape.header_rows).iter_rows()]
     head = _given(shape, grid.width - 1, file) if shape.headings else _found(top, shape, wanted, file)
@@ -56,17 +56,17 @@ def table(grid: pl.DataFrame, shape: FileShape, wanted: Wanted, file: str, field
     kept = {column: name for column, name in zip(grid.columns, names, strict=False) if name}
     ragged = _ragged(body, max(fields[head.first : head.after], default=grid.width - 1))
     preamble = tuple(" ".join(cell for cell in row if cell) for row in top[: head.first] if any(row))
-    # Column by column, since a select writes all of a large table again.
+    # Column by column, because a select copies the whole table.
     frame = pl.DataFrame([*(body[column].alias(name) for column, name in kept.items()), body[ROW]])
     return Sheet(frame, file, preamble, repeated, (), ragged)
 
 
 def _given(shape: FileShape, width: int, file: str) -> Head:
-    """Take the headings from the declaration; a file of another width is another file."""
+    """Take the headings from the declaration; refuse a file of another width."""
     if width != len(shape.headings):
         raise UnreadableError(
-            f"{file}: found rows of {width} fields, expected the {len(shape.headings)} that headings: lists; "
-            "correct headings:, or look whether the layout has changed"
+            f"{file}: found rows of {width} fields, expected {len(shape.headings)} (headings:); correct headings:, "
+            "or check whether the layout has changed"
         )
     return Head(0, 0, [plain(name) for name in shape.headings])
 
@@ -74,7 +74,7 @@ def _given(shape: FileShape, width: int, file: str) -> Head:
 def _found(top: list[list[str]], shape: FileShape, wanted: Wanted, file: str) -> Head:
     depth = shape.header_rows
     if not top:
-        raise UnreadableError(f"{file}: has no row, expected headings; fetch it again")
+        raise UnreadableError(f"{file}: found no rows, expected headings; fetch it again")
     for first in range(min(len(top) - depth + 1, HEADER_WITHIN)):
         names = merged(top[first : first + depth], shape.footnotes)
         if is_header(names, wanted):
@@ -84,45 +84,45 @@ def _found(top: list[list[str]], shape: FileShape, wanted: Wanted, file: str) ->
 
 
 def merged(rows: list[list[str]], footnotes: str | None = None) -> list[str]:
-    """Join headings over several rows: those above carry to the right over blanks, as merged cells are stored."""
+    """Join headings over several rows. Upper headings apply to blank cells on their right, as in merged cells."""
     texts = [[unmarked(plain(cell), footnotes) for cell in row] for row in rows]
     if len(texts) == 1:
         return texts[0]
     for number, row in enumerate(texts[:-1]):
         for n in range(1, len(row)):
-            # A heading reaches no further than the one above it does.
+            # A heading extends no further than the heading above it.
             if not row[n] and not any(plain(above[n]) for above in rows[:number]):
                 row[n] = row[n - 1]
-    # A column with no text of its own in any row lies under a heading that was merged over it: it has none.
+    # A column without text in any row is below a merged heading and has no heading itself.
     own = [any(plain(row[n]) for row in rows) for n in range(len(texts[0]))]
     return [JOINED.join(dict.fromkeys(row[n] for row in texts if row[n])) if own[n] else "" for n in range(len(own))]
 
 
 def unmarked(text: str, footnotes: str | None) -> str:
-    """Take a declared footnote mark off the end of a heading or a name."""
+    """Remove a declared footnote mark from the end of a heading or a name."""
     return re.sub(rf"\s*(?:{footnotes})\s*$", "", text) if footnotes else text
 
 
 def _numbered(names: list[str], wanted: Wanted) -> list[str]:
-    """Call a column without a heading `column 3`, where a declaration asks for it so."""
+    """Name a column without a heading `column 3` where the declaration names it so."""
     asked = {name for each in wanted for name in each}
     return [name or (f"column {n}" if f"column {n}" in asked else "") for n, name in enumerate(names, 1)]
 
 
 def _once(names: list[str], wanted: Wanted, file: str) -> list[str]:
-    """Refuse a declared heading that stands twice; tell others that do apart by their column."""
+    """Refuse a declared heading that occurs twice; make other duplicates unique by their column number."""
     asked = {plain(name) for each in wanted for name in each}
     first = {name: n for n, name in reversed(list(enumerate(names)))}
     for n, name in enumerate(names):
         if name in asked and name and first[name] != n:
-            raise UnreadableError(f"{file}: heading {name!r} stands twice, in columns {first[name] + 1} and {n + 1}")
+            raise UnreadableError(f"{file}: found heading {name!r} twice, in columns {first[name] + 1} and {n + 1}")
     return [name if not name or first[name] == n else f"{name} (column {n + 1})" for n, name in enumerate(names)]
 
 
 def _to_the_end(body: pl.DataFrame, width: int, blank_rows: bool, file: str) -> pl.DataFrame:
-    """Cut off what follows the table: footnotes are narrow, data are not.
+    """Remove the rows below the table. Footnotes fill few columns, data fill many.
 
-    Blank rows right below the headings are passed over; within the table, where that is declared.
+    Blank rows immediately below the headings are skipped; blank rows within the table only where declared.
     """
     blank = _blank(body)
     start = next((n for n in range(body.height) if n >= len(blank) or blank[n] != n), body.height)
@@ -133,8 +133,8 @@ def _to_the_end(body: pl.DataFrame, width: int, blank_rows: bool, file: str) -> 
     wide = [inside[0] + n for n in (filled >= min(width, max(3, width // 2 + 1))).arg_true()]
     if not blank_rows and width > 2 and wide:
         raise UnreadableError(
-            f"{file}: row {body[ROW][wide[0]]} looks like data after the blank row {body[ROW][inside[0]]}, where the "
-            "table should have ended; declare blank_rows: true if it goes on there"
+            f"{file}: row {body[ROW][wide[0]]} looks like data after the blank row {body[ROW][inside[0]]}, "
+            "expected the end of the table; declare blank_rows: true if the table continues"
         )
     last = wide[-1] if blank_rows and wide else start
     stop = next((n for n in inside if n > last), body.height)
@@ -142,14 +142,14 @@ def _to_the_end(body: pl.DataFrame, width: int, blank_rows: bool, file: str) -> 
 
 
 def _blank(body: pl.DataFrame) -> list[int]:
-    """Give the places of rows with nothing in them; only those whose first cell is blank are looked at whole."""
+    """Return the positions of empty rows; only rows with an empty first cell are checked in full."""
     first = (body.to_series(0) == "").arg_true()
     rest = body[first].select(pl.all_horizontal(pl.col(body.columns[:-1]) == "").alias("blank"))["blank"]
     return first.filter(rest).to_list()
 
 
 def _without_headings(body: pl.DataFrame, head: list[list[str]]) -> tuple[pl.DataFrame, int]:
-    """Take out rows in which the headings stand again; give how many."""
+    """Remove rows that repeat the headings, and return their number."""
     again = list(zip(body.columns[:-1], head[-1] if head else [], strict=False))
     for name, text in again:
         if text and not (body[name] == text).any():
@@ -159,20 +159,20 @@ def _without_headings(body: pl.DataFrame, head: list[list[str]]) -> tuple[pl.Dat
 
 
 def _ragged(body: pl.DataFrame, width: int) -> tuple[int, ...]:
-    """Find rows with something in them to the right of the last heading."""
+    """Return the rows with content to the right of the last heading."""
     beyond = body.columns[width:-1]
     return tuple(body.filter(pl.any_horizontal(pl.col(beyond) != ""))[ROW]) if beyond else ()
 
 
 def is_header(names: Sequence[str], wanted: Wanted) -> bool:
-    """Tell whether a row holds every heading wanted, in one of its spellings."""
+    """Return whether a row contains every required heading, in one of its spellings."""
     cells = {plain(name) for name in names}
     blank = {f"column {n}" for n, name in enumerate(names, 1) if not name}
     return bool(cells - {""}) and all(any(plain(name) in cells | blank for name in each) for each in wanted)
 
 
 def no_header(rows: list[list[str]], wanted: Wanted, file: str) -> str:
-    """Say which headings were found, which were expected, and which are like them."""
+    """Build the message: headings found, headings expected and close matches."""
     best = max(rows[:HEADER_WITHIN], key=lambda row: _met(row, wanted), default=[])
     cells = [cell.strip() for cell in best if cell.strip()]
     missing = [" or ".join(names) for names in wanted if not any(plain(name) in cells for name in names)]
@@ -182,28 +182,28 @@ def no_header(rows: list[list[str]], wanted: Wanted, file: str) -> str:
 
 
 def _met(row: list[str], wanted: Wanted) -> tuple[int, int]:
-    """Rank a row by how many of the headings wanted it has, then by how full it is."""
+    """Rank a row by the number of required headings in it, then by its number of filled cells."""
     cells = set(row)
     return sum(any(plain(name) in cells for name in each) for each in wanted), sum(1 for cell in row if cell.strip())
 
 
 def heading(names: Iterable[str], spellings: Iterable[str]) -> str | None:
-    """Give the column that bears the first of several spellings of a heading that is there."""
+    """Return the column with the first of several spellings of a heading that exists."""
     found = {plain(name): name for name in names}
     return next((found[plain(each)] for each in spellings if plain(each) in found), None)
 
 
 def like(pattern: str) -> re.Pattern[str]:
-    """Compile a declared text, in which * stands for anything, to match a whole text."""
+    """Compile a declared text, in which * matches any text, to a pattern for a whole text."""
     return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
 
 
 def matching(texts: Iterable[str], patterns: Iterable[str]) -> list[str]:
-    """Give the texts that match one of the declared ones, in their order."""
+    """Return the texts that match a declared pattern, in their order."""
     compiled = [like(pattern) for pattern in patterns]
     return [text for text in texts if any(each.fullmatch(text) for each in compiled)]
 
 
 def plain(heading: str) -> str:
-    """Write a heading on one line, with single spaces: as printed, it may be broken over several."""
+    """Write a heading on one line with single spaces, since a printed heading may have line breaks."""
     return " ".join(heading.split())

@@ -1,4 +1,4 @@
-"""JSON and JSON-stat as a table of text: numbers keep the digits they were published with."""
+"""JSON and JSON-stat as a table of text: numbers retain their published digits."""
 
 import json
 from typing import Any
@@ -13,21 +13,21 @@ from pipelines.readers.header import ROW, Sheet, Wanted, is_header, no_header
 
 
 def read_json(content: bytes, file: str, **how: Any) -> Any:
-    """Read JSON within the memory allowed; raise UnreadableError where it is none, nests too deep or needs more."""
+    """Parse JSON within the memory limit; raise UnreadableError where it is invalid, too deep or too large."""
     try:
         with memory_limited(limit(MEMORY) * 1_000_000):
             return json.loads(content, **how)
     except MemoryError as error:
         raise UnreadableError(f"{file}: needs too much memory to read ({raising(MEMORY)})") from error
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"{file}: not JSON, or cut short ({error}); fetch it again") from error
+        raise UnreadableError(f"{file}: not JSON, or truncated ({error}); fetch it again") from error
 
 
 def read_records(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
-    """Read a list of JSON objects, or a JSON-stat dataset, of UTF-8, as text columns and `_row`, counted from 1.
+    """Read a list of JSON objects or a JSON-stat dataset in UTF-8 as text columns and `_row`, counted from 1.
 
-    A JSON-stat dataset gives two columns for each dimension, its id (with the code of the category) and `<id> label`,
-    and `value` and `status`: https://json-stat.org/full/. Raises UnreadableError where the content is neither.
+    A JSON-stat dataset has two columns for each dimension, `<id>` (the category code) and `<id> label`, and the columns
+    `value` and `status` (https://json-stat.org/full/). Raises UnreadableError where the content is neither.
     """
     data = read_json(content, file, parse_float=str, parse_int=str, parse_constant=str)
     frame = _dataset(data, file) if shape.format == "jsonstat" else _objects(_at(data, shape.records, file), file)
@@ -50,7 +50,7 @@ def _objects(found: Any, file: str) -> pl.DataFrame:
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         keys = f" with {', '.join(sorted(map(str, found))[:8])}" if isinstance(found, dict) else ""
         raise UnreadableError(
-            f"{file}: found {type(found).__name__}{keys}, expected a list of objects; say with records: where it is"
+            f"{file}: found {type(found).__name__}{keys}, expected a list of objects; declare its path with records:"
         )
     names = list(dict.fromkeys(name for each in found for name in each))
     _refuse_more(len(names) * len(found), file)
@@ -71,11 +71,11 @@ def _text(value: Any) -> str:
 def _refuse_more(cells: int, file: str) -> None:
     most = cells_limit(0)
     if cells > most:
-        raise UnreadableError(f"{file}: makes over {most:,} cells; not read ({raising(MEMORY)})")
+        raise UnreadableError(f"{file}: found over {most:,} cells, more than the memory allows ({raising(MEMORY)})")
 
 
 def _dataset(data: Any, file: str) -> pl.DataFrame:
-    """Lay a JSON-stat dataset out, one row for each combination of categories, in the order of its values."""
+    """Convert a JSON-stat dataset to one row for each combination of categories, in the order of its values."""
     try:
         ids, sizes = list(map(str, data["id"])), [int(size) for size in data["size"]]
         cells = 1
@@ -89,7 +89,7 @@ def _dataset(data: Any, file: str) -> pl.DataFrame:
             f"{file}: not a JSON-stat dataset ({error!r}); expected id, size, dimension, value"
         ) from error
     if [len(each) for each in categories] != sizes or len(values) != cells or len(ids) != len(sizes):
-        raise UnreadableError(f"{file}: its dimensions have {sizes}, and {len(values)} values; not a JSON-stat dataset")
+        raise UnreadableError(f"{file}: found {len(values)} values for dimensions of {sizes}; not a JSON-stat dataset")
     columns: dict[str, list[str]] = {}
     inner = cells
     for name, size, found in zip(ids, sizes, categories, strict=True):
@@ -101,23 +101,23 @@ def _dataset(data: Any, file: str) -> pl.DataFrame:
 
 
 def _categories(category: dict[str, Any], file: str) -> list[tuple[str, str]]:
-    """Give code and label of each category in its order; a single one may have a label only."""
+    """Return code and label of each category in order; a single category may have only a label."""
     index, labels = category.get("index"), category.get("label", {})
     codes = list(map(str, labels if index is None else index))
     if isinstance(index, dict):
         codes.sort(key=lambda code: int(index[code]))
     if len(set(codes)) != len(codes):
-        raise UnreadableError(f"{file}: a category stands twice; not a JSON-stat dataset")
+        raise UnreadableError(f"{file}: found a category twice; not a JSON-stat dataset")
     return [(code, str(labels.get(code, code))) for code in codes]
 
 
 def _by_place(found: Any, cells: int) -> list[str]:
-    """Give values or statuses as a list: they may be one for all, a list, or only those that are not blank."""
+    """Return values or statuses as a list; they may be one for all cells, a list, or a mapping by position."""
     if isinstance(found, list):
         return [_text(value) for value in found] if found else [""] * cells
     if isinstance(found, dict):
         placed = {int(place): _text(value) for place, value in found.items()}
         if any(not 0 <= place < cells for place in placed):
-            raise ValueError("a value has no place")
+            raise ValueError("a value has no valid position")
         return [placed.get(place, "") for place in range(cells)]
     return [_text(found)] * cells

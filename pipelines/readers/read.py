@@ -1,6 +1,6 @@
-"""From bytes as published to one frame of text: unpacked, decoded, the header found by its columns.
+"""From published bytes to one frame of text: unpacked, decoded, with the header found by its columns.
 
-Nothing is typed here. A file of the wrong shape is refused with what was found and what was expected.
+No value is converted here. A file of the wrong shape is refused, with what was found and what was expected.
 """
 
 import polars as pl
@@ -17,13 +17,13 @@ from pipelines.readers.workbook import read_workbook
 
 
 def read_sheet(content: bytes, source: Source, file: str) -> Sheet:
-    """Read the bytes of one release as text columns; raise UnreadableError where they are not what they should be."""
+    """Read the bytes of one release as text columns; raise UnreadableError where they do not match the declaration."""
     content, file = unpacked(content, source.member, file, source.format)
     return chosen(read_shape(content, source, required(source), file), source)
 
 
 def read_shape(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
-    """Read the table of one unpacked file as its shape is declared; `wanted` are the headings it must have."""
+    """Read the table of one unpacked file as declared; `wanted` lists the headings it must have."""
     if shape.format in ("excel", "ods"):
         return read_workbook(content, shape, wanted, file)
     if shape.format == "parquet":
@@ -34,13 +34,13 @@ def read_shape(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> S
 
 
 def read_table_of(content: bytes, file: str) -> pl.DataFrame:
-    """Read a table of the project's own: UTF-8, commas, headings in the first row, every cell text."""
+    """Read a table of the project itself: UTF-8, commas, headings in the first row, every cell as text."""
     content, file = unpacked(content, None, file, "csv")
     return read_delimited(decoded(content, "utf-8", file), FileShape(), [], file).frame
 
 
 def required(source: Source) -> list[tuple[str, ...]]:
-    """List the headings a file must have, each with the other spellings it has had."""
+    """List the headings that a file must have, each with its alternative spellings."""
     chosen_by: list[tuple[str, ...]] = [(name,) for name in source.filter]
     if source.header:
         return [*((name,) for name in source.header), *chosen_by]
@@ -49,7 +49,7 @@ def required(source: Source) -> list[tuple[str, ...]]:
     if source.shares:
         return [*((name,) for name in source.shares.columns.model_dump().values()), *chosen_by]
     if source.provides in ("place", "change"):
-        return chosen_by  # what they must have, the readers of the register say
+        return chosen_by  # the register's readers check their columns
     columns = source.columns or Columns()
     wanted = [names for names in (columns.place, columns.label, columns.period, columns.status) if names != EVERY]
     if source.layout == "long":

@@ -1,4 +1,4 @@
-"""From a table as laid out by its publisher to one row for each cell, all still text."""
+"""From a table in its publisher's layout to one row for each cell, still as text."""
 
 import re
 from typing import NamedTuple
@@ -17,16 +17,16 @@ _HEADER_MARKER = re.compile(r"^(.*?)\s*\((\w+)\)$")
 
 
 def melted(sheet: Sheet, source: Source) -> pl.DataFrame:
-    """Give one row for each cell: code_text, place_label, status_text, period_text, measure, text, and where it stood.
+    """Return one row for each cell: code_text, place_label, status_text, period_text, measure, text and position.
 
-    Raises UnreadableError where a declared column is missing or a heading of a wide file is not understood.
+    Raises UnreadableError where a declared column is missing or a heading of a wide file is not recognised.
     """
     roads = {"wide": _wide, "by_place": _by_place, "long": _long}
     return roads[source.layout](sheet, source)
 
 
 LIMITS = ("first_limit", "second_limit")
-"""Texts of the columns that an interval names, in the order that it names them; null where it names none."""
+"""Columns for the texts of an interval's declared columns, in declared order; null where none is declared."""
 
 
 def _limits(frame: pl.DataFrame, interval: Interval | None) -> list[pl.Expr]:
@@ -51,7 +51,7 @@ def _keys(frame: pl.DataFrame, source: Source) -> list[pl.Expr]:
 
 
 def _long(sheet: Sheet, source: Source) -> pl.DataFrame:
-    """One row per row and measure of a file whose measures are columns, or rows of one column (`where`)."""
+    """Return one row for each row and measure of a file with measures in columns or in rows (`where`)."""
     names = source.columns.period if source.columns else ()
     uncertain = any(measure.interval for measure in source.measures.values())
     parts = []
@@ -64,15 +64,15 @@ def _long(sheet: Sheet, source: Source) -> pl.DataFrame:
             continue
         found = heading(frame.columns, measure.column)
         if found is None:
-            raise UnreadableError(f"{sheet.file}: measure {key}: no column {' or '.join(measure.column)}")
+            raise UnreadableError(f"{sheet.file}: found no column {' or '.join(measure.column)} of measure {key}")
         parts.append(frame.select(*shared, pl.col(found).alias("text"), pl.lit(found).alias("file_column")))
     return pl.concat(parts)
 
 
 def _rows_counted(keys: pl.DataFrame, source: Source, ragged: tuple[int, ...]) -> pl.DataFrame:
-    """Count the rows of each place and period; a place without a row has no figure, since the list may lack it.
+    """Count the rows of each area and period; an area without rows has no figure, because the list may omit it.
 
-    A count stands where its first row does, or where one of its rows can't be read, which then faults it.
+    A count has the position of its first row, or of an unreadable row, which makes the count unreadable.
     """
     labelled = bool(source.columns and source.columns.label)
     by = ["code_text", *(["place_label"] if labelled else []), "period_text"]
@@ -87,21 +87,21 @@ def _rows_counted(keys: pl.DataFrame, source: Source, ragged: tuple[int, ...]) -
 
 
 def _by_place(sheet: Sheet, source: Source) -> pl.DataFrame:
-    """One row per row and place of a file whose headings are places; a strange heading is a place that is not known."""
+    """Return one row for each row and area of a file with areas in headings; an unknown heading is an unknown area."""
     frame, columns = sheet.frame, source.columns or Columns()
     declared = {plain(name) for name in (*columns.period, *columns.status, *source.filter, ROW)}
     others = [name for name in frame.columns if plain(name) not in declared]
     ignored = set(matching(others, source.skip_columns))
     places = [name for name in others if name not in ignored]
     if not places:
-        raise UnreadableError(f"{sheet.file}: found no heading but those declared; expected one for each place")
+        raise UnreadableError(f"{sheet.file}: found only declared headings, expected one for each area")
     keys = frame.select(
         _column(frame, columns.status).alias("status_text"),
         pl.col(ROW).alias("file_row"),
         _column(frame, columns.period).alias("period_text"),
         pl.lit(next(iter(source.measures))).alias("measure"),
     )
-    # One column below the other, none by its name: a heading may be * or the name of a column here.
+    # Columns are stacked by position: a heading may be * or equal a column name used here.
     text = pl.concat([frame[name].alias("text") for name in places])
     of = pl.concat([pl.Series("file_column", [name]).new_from_index(0, frame.height) for name in places])
     long = pl.concat([keys] * len(places)).with_columns(text, of)
@@ -110,7 +110,7 @@ def _by_place(sheet: Sheet, source: Source) -> pl.DataFrame:
 
 
 class Series(NamedTuple):
-    """What the heading of a wide file says: of which measure and period its column is, and how it is marked."""
+    """The content of a wide file's heading: the measure and period of its column, and its marker."""
 
     measure: str
     period: str
@@ -118,12 +118,12 @@ class Series(NamedTuple):
 
 
 def _wide(sheet: Sheet, source: Source) -> pl.DataFrame:
-    """One row per place, period and measure of a file whose headings say these; a strange heading is refused."""
+    """Return one row for each area, period and measure of a file with these in its headings; refuse other headings."""
     frame = sheet.frame
     told = _series(sheet, source)
     absent = sorted(set(source.measures) - {each.measure for each in told.values()})
     if absent:
-        raise UnreadableError(f"{sheet.file}: measure {absent[0]}: no heading is of it and of a {source.period_kind}")
+        raise UnreadableError(f"{sheet.file}: found no heading with measure {absent[0]} and a {source.period_kind}")
     long = frame.select(*_keys(frame, source), *told).unpivot(
         on=list(told),
         index=["code_text", "place_label", "status_text", "file_row"],
@@ -143,20 +143,20 @@ def _wide(sheet: Sheet, source: Source) -> pl.DataFrame:
 
 
 def _worse(one: str, other: str, source: Source) -> pl.Expr:
-    """Give the worse of two markers; one that is not declared is the worst, since its figure can't be used."""
+    """Return the worse of two markers. An undeclared marker is the worst, because its figure can't be used."""
     order = {text: STATUSES.index(marker.status) for text, marker in source.markers.items()} | {"": -1}
     rank = [pl.col(name).replace_strict(order, default=len(STATUSES), return_dtype=pl.Int64) for name in (one, other)]
     return pl.when(rank[0] > rank[1]).then(one).otherwise(other)
 
 
 def _series(sheet: Sheet, source: Source) -> dict[str, Series]:
-    """Read the headings of a wide file; refuse those that are neither understood, declared nor to be ignored."""
+    """Read the headings of a wide file; refuse headings that are neither recognised, declared nor ignored."""
     columns = source.columns.model_dump().values() if source.columns else ()
     declared = {plain(name) for names in columns for name in names} | {ROW} | {plain(name) for name in source.filter}
     others = [name for name in sheet.frame.columns if plain(name) not in declared]
     found = {name: _told(name, source) for name in others}
     ignored = set(matching(others, source.skip_columns))
-    # What a pattern says to read is read, even where all that is left is to be ignored; plain periods give way.
+    # A heading that matches the pattern is read even where `ignore` matches it; a plain period is ignored.
     taken = {name: each for name, each in found.items() if each and (source.heading_pattern or name not in ignored)}
     strange = [name for name in others if name not in taken and name not in ignored]
     if strange or not taken:
@@ -173,7 +173,7 @@ def _series(sheet: Sheet, source: Source) -> dict[str, Series]:
 
 
 def _told(name: str, source: Source) -> Series | None:
-    """Read one heading; null where it is of no period, or of no measure that is declared."""
+    """Read one heading; None where it has no period or no declared measure."""
     text, marker = split_marker(unmarked(plain(name), source.footnotes))
     if not source.heading_pattern:
         return Series(next(iter(source.measures)), text, marker) if period_of(text, source) else None
@@ -188,7 +188,7 @@ def _told(name: str, source: Source) -> Series | None:
 
 
 def _of_measure(text: str | None, source: Source) -> str | None:
-    """Give the measure that a heading names by one of its columns; a pattern that names none is of the only one."""
+    """Return the measure that a heading names; a pattern without a measure refers to the only one."""
     if text is None:
         return next(iter(source.measures))
     names = {plain(column): key for key, measure in source.measures.items() for column in measure.column}
@@ -196,6 +196,6 @@ def _of_measure(text: str | None, source: Source) -> str | None:
 
 
 def split_marker(heading: str) -> tuple[str, str]:
-    """Part a heading such as `November 2023 (p)` into its period and its marker."""
+    """Split a heading such as `November 2023 (p)` into its period and its marker."""
     match = _HEADER_MARKER.match(heading)
     return (match[1], match[2]) if match else (heading, "")

@@ -1,4 +1,4 @@
-"""Which rows of a file are read: those that a declaration names. The others are counted, and never silent."""
+"""Selection of the declared rows of a file. Other rows are counted and reported."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from pipelines.readers.header import Sheet, heading, matching
 
 
 def chosen(sheet: Sheet, source: Source) -> Sheet:
-    """Keep the rows that the source's `where` names; count the others, and name texts that no row has."""
+    """Select the rows that the source's `where` names; count the others, and list texts that no row has."""
     if not source.filter:
         return sheet
     kept = sheet.frame.filter(meets(sheet.frame, source.filter))
@@ -20,11 +20,11 @@ def chosen(sheet: Sheet, source: Source) -> Sheet:
 
 
 def meets(frame: pl.DataFrame, where: Where) -> pl.Expr:
-    """Say of each row whether it has one of the texts under every heading; all rows do where nothing is declared."""
+    """Return an expression that is true for rows with a declared text under every heading, or for all rows."""
     found = [(name, heading(frame.columns, [name]), texts) for name, texts in where.items()]
     absent = [name for name, column, _ in found if column is None]
     if absent:
-        raise UnreadableError(f"filter: no column {absent[0]}; {near(absent[0], frame.columns)}")
+        raise UnreadableError(f"filter: found no column {absent[0]}; {near(absent[0], frame.columns)}")
     asked = [pl.col(column).is_in(_texts(frame, column, texts)) for _, column, texts in found if column]
     return pl.all_horizontal(*asked) if asked else pl.lit(True)
 
@@ -34,7 +34,7 @@ def _texts(frame: pl.DataFrame, column: str | None, asked: Iterable[str]) -> lis
 
 
 def _vain(frame: pl.DataFrame, where: Where, key: str) -> list[str]:
-    """Name the texts of a `where` that no row of the file has."""
+    """List the texts of a `where` that no row of the file has."""
     return [
         f"{key}: no row has {text!r} under {name}"
         for name, texts in where.items()
@@ -44,7 +44,7 @@ def _vain(frame: pl.DataFrame, where: Where, key: str) -> list[str]:
 
 
 def accounted(sheet: Sheet, source: Source) -> Sheet:
-    """Count, of a sheet as tidy() left it, the rows that no measure takes or that are no data; the rows stay."""
+    """Count the rows of a sheet from tidy() that no measure uses or that are not data; no row is removed."""
     frame, measures = sheet.frame, source.measures
     vain = [told for name, each in measures.items() for told in _vain(frame, each.filter, f"measure {name}")]
     taken = pl.any_horizontal(meets(frame, each.filter) for each in measures.values()) if measures else pl.lit(True)
@@ -53,6 +53,6 @@ def accounted(sheet: Sheet, source: Source) -> Sheet:
 
 
 def is_data(frame: pl.DataFrame, source: Source) -> pl.Expr:
-    """Say of each row whether it is data, and not a heading or a footnote that the source declares."""
+    """Return an expression that is true for data rows, and false for headings and footnotes as declared."""
     key = heading(frame.columns, source.columns.place or source.columns.label) if source.columns else None
     return ~pl.col(key).is_in(_texts(frame, key, source.skip_rows)) if key and source.skip_rows else pl.lit(True)

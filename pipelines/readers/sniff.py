@@ -1,4 +1,4 @@
-"""Looking into a file that nobody has declared yet: its format, its encoding, its table, and where the headings are."""
+"""Inspection of an undeclared file: its format, its encoding, its table and the position of its headings."""
 
 import io
 import re
@@ -19,17 +19,17 @@ from pipelines.readers.values import looks_like_figure
 from pipelines.readers.workbook import grids
 
 LOOKED_AT = 60
-"""Rows at the top of a sheet among which headings are looked for."""
+"""Number of rows at the top of a sheet that are searched for headings."""
 BELOW = 30
-"""Rows below a row that are looked at to tell whether it is one of headings."""
+"""Number of rows below a row that are checked to decide whether it contains headings."""
 _YEAR = re.compile(r"(19|20)\d\d(-01-01 00:00:00)?")
 _DATA = (".csv", ".xlsx", ".xls", ".ods", ".json", ".parquet", ".txt", ".tsv")
 CODE = re.compile(r"[EWSNK]\d{8}|95[A-Z]{2}\d\d[A-Z]\d|R[A-Z0-9]{2}")
-"""Codes of places: GSS, super output areas of Northern Ireland, and NHS trusts."""
+"""Area codes: GSS codes, super output areas of Northern Ireland, and NHS trusts."""
 
 
 class Looked(NamedTuple):
-    """What was seen of a file: the keys that read it, why each, and its table."""
+    """Result of inspecting a file: the keys that read it, the reason for each key, and its table."""
 
     keys: dict[str, Any]
     why: dict[str, str]
@@ -37,10 +37,10 @@ class Looked(NamedTuple):
 
 
 def look(content: bytes, file: str) -> Looked:
-    """Find out how a file can be read; raise UnreadableError where nothing in it looks like a table."""
+    """Find the keys that read a file; raise UnreadableError where nothing in it resembles a table."""
     member, inner = _member(content, file)
     kind = _format(inner)
-    why = {"member": "the largest file of data in the archive"} if member else {}
+    why = {"member": "the largest data file in the archive"} if member else {}
     keys: dict[str, Any] = {"member": member} if member else {}
     keys |= {"format": kind} if kind != "csv" else {}
     inner, _ = unpacked(content, member, file, kind)
@@ -54,7 +54,7 @@ def look(content: bytes, file: str) -> Looked:
 
 
 def _member(content: bytes, file: str) -> tuple[str | None, bytes]:
-    """Give the largest file of data of an archive, and its first bytes; none where it is no archive."""
+    """Return the largest data file of an archive and its first bytes; None where the file is no archive."""
     if content[:2] == b"\x1f\x8b":
         return None, unpacked(content, None, file, "csv")[0]
     if content[:4] != b"PK\x03\x04":
@@ -68,11 +68,11 @@ def _member(content: bytes, file: str) -> tuple[str | None, bytes]:
             with archive.open(largest) as opened:
                 return largest.filename, opened.read(4_096)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise UnreadableError(f"{file}: its zip is cut short or broken ({error}); fetch it again") from error
+        raise UnreadableError(f"{file}: found a truncated or damaged zip ({error}); fetch it again") from error
 
 
 def _format(content: bytes) -> str:
-    """Tell a format by how the file begins."""
+    """Return the format of a file by its first bytes."""
     head = content[:4_096].removeprefix(b"\xef\xbb\xbf").lstrip()
     if content[:4] == b"PK\x03\x04":
         return "ods" if b"opendocument" in content[:200] else "excel"
@@ -96,7 +96,7 @@ def _in_records(content: bytes, kind: str, file: str) -> Looked:
 
 
 def _list_in(content: bytes, file: str) -> str:
-    """Give the path of the longest list of objects in a JSON file."""
+    """Return the path of the longest list in a JSON file."""
     data = read_json(content, file)
     found = [(len(data[key]), key) for key in data if isinstance(data[key], list)]
     found += [
@@ -114,11 +114,11 @@ def _in_text(content: bytes, file: str) -> Looked:
     why: dict[str, str] = {}
     encoding = _encoding(content)
     if encoding != "utf-8":
-        keys["encoding"], why["encoding"] = encoding, "the bytes are not UTF-8; look whether names read well"
+        keys["encoding"], why["encoding"] = encoding, "the bytes are not UTF-8; check that names read correctly"
     text = decoded(content, encoding, file)
     delimiter = _delimiter(text)
     if delimiter != "comma":
-        keys["delimiter"], why["delimiter"] = delimiter, "it stands most often in the first lines"
+        keys["delimiter"], why["delimiter"] = delimiter, "it is the most frequent in the first lines"
     grid, _ = split(text, FileShape.model_validate(keys), file)
     found = _headed(grid, "csv", file)
     shape = FileShape.model_validate({**keys, **found.keys})
@@ -141,7 +141,7 @@ def _delimiter(text: bytes) -> str:
 
 
 class Headed(NamedTuple):
-    """Where a sheet has its headings: the keys that say so, why, the headings, and how many rows look like data."""
+    """Headings of a sheet: the keys that describe them, the reasons, the headings and the number of data rows."""
 
     keys: dict[str, Any]
     why: dict[str, str]
@@ -150,7 +150,7 @@ class Headed(NamedTuple):
 
 
 def _in_workbook(content: bytes, kind: str, file: str) -> Looked:
-    """Take the sheet with the most rows of data, and name it where others have the same headings or more sheets are."""
+    """Select the sheet with the most data rows, and name it where other sheets also have a table."""
     found: dict[str, Headed] = {}
     for name, grid in grids(content, kind, file):
         try:
@@ -158,7 +158,9 @@ def _in_workbook(content: bytes, kind: str, file: str) -> Looked:
         except UnreadableError:
             continue
     if not found:
-        raise UnreadableError(f"{file}: no sheet has a row of headings over rows of figures; is it a table?")
+        raise UnreadableError(
+            f"{file}: found no sheet with headings above rows of figures, expected a table; check the file"
+        )
     name = max(found, key=lambda each: found[each].rows)
     keys = {"sheet": name, **found[name].keys} if len(found) > 1 else found[name].keys
     others = ", ".join(each for each in found if each != name)[:100]
@@ -168,21 +170,25 @@ def _in_workbook(content: bytes, kind: str, file: str) -> Looked:
 
 
 def _headed(grid: pl.DataFrame, kind: str, file: str) -> Headed:
-    """Find the headings of a sheet: the row near the top whose words and years stand over the most columns of data."""
+    """Find the headings of a sheet: the top row whose words and years are above the most columns of data."""
     rows = [list(row[:-1]) for row in grid.head(LOOKED_AT + BELOW).iter_rows()]
     scores = {n: _over_data(row, rows[n + 1 : n + 1 + BELOW]) for n, row in enumerate(rows[:LOOKED_AT])}
     best = max(scores, key=lambda n: (scores[n], -n), default=0)
     if scores and scores[best] > 0:
         return _with(rows, best, grid, kind)
     if not any(any(map(_is_data, row)) and any(not _is_data(cell) for cell in row if cell) for row in rows):
-        raise UnreadableError(f"{file}: found no headings over figures or codes of places; expected a table")
+        raise UnreadableError(
+            f"{file}: found no headings above figures or area codes, expected a table; check the file"
+        )
     names = [f"column_{n}" for n in range(1, grid.width)]
-    why = {"headings": 'TODO name the columns: the file has no headings; blank ("") for one that is not needed'}
+    why = {
+        "headings": 'TODO name the columns, because the file has no headings; use "" for a column that is not needed'
+    }
     return Headed({"headings": names}, why, [], grid.height)
 
 
 def _over_data(row: list[str], below: list[list[str]]) -> int:
-    """Count the columns where a row has a heading, and most of what stands below it is figures or codes."""
+    """Count the columns in which a row has a heading above mostly figures or codes."""
     if any(CODE.fullmatch(cell) for cell in row) or sum(1 for cell in row if cell) < 2:
         return 0
     columns = [[cells[n] for cells in below if cells[n]] for n in range(len(row))]
@@ -191,21 +197,21 @@ def _over_data(row: list[str], below: list[list[str]]) -> int:
 
 
 def _with(rows: list[list[str]], head: int, grid: pl.DataFrame, kind: str) -> Headed:
-    """Say how the headings are read, over two rows where the one above tells columns apart."""
+    """Return the keys that read the headings, over two rows where a second row makes them unique."""
     keys: dict[str, Any] = {}
     why: dict[str, str] = {}
     names = [name for name in rows[head] if name]
     above = rows[head - 1] if head else []
     if len(set(names)) < len(names) and sum(1 for cell in above if cell) >= 2 and kind in ("csv", "excel", "ods"):
-        keys["header_rows"], why["header_rows"] = 2, "headings stand twice, and the row above tells them apart"
+        keys["header_rows"], why["header_rows"] = 2, "headings occur twice, and the row above distinguishes them"
         names = [name for name in merged(rows[head - 1 : head + 1]) if name]
     below = rows[head + 1] if head + 1 < len(rows) else []
     years = sum(bool(_YEAR.fullmatch(cell)) for cell in below)
     if len(set(names)) < len(names) and not keys and years * 2 > len([cell for cell in below if cell]):
-        keys["header_rows"], why["header_rows"] = 2, "headings stand twice, and the row below tells them apart"
+        keys["header_rows"], why["header_rows"] = 2, "headings occur twice, and the row below distinguishes them"
         names = [name for name in merged(rows[head : head + 2]) if name]
     once = [name for name in names if names.count(name) == 1]
-    # A column of codes or figures without a heading is named by its number.
+    # A column of codes or figures without a heading is named after its number.
     top = [list(row[:-1]) for row in body_head(grid, head).iter_rows()]
     once += [f"column {n + 1}" for n, name in enumerate(rows[head]) if not name and _filled(top, n)]
     body = grid.slice(head + 1)
@@ -216,17 +222,17 @@ def _with(rows: list[list[str]], head: int, grid: pl.DataFrame, kind: str) -> He
     inside = [n for n in blank if wide.len() and start < n < wide[-1]]
     if inside:
         row = body[ROW][inside[0]]
-        keys["blank_rows"], why["blank_rows"] = True, f"row {row} is blank, and data go on below"
+        keys["blank_rows"], why["blank_rows"] = True, f"row {row} is blank, and data continue below"
     return Headed(keys, why, [(name,) for name in once], int(wide.len()))
 
 
 def body_head(grid: pl.DataFrame, head: int) -> pl.DataFrame:
-    """Give some rows below the headings."""
+    """Return the first rows below the headings."""
     return grid.slice(head + 1, BELOW)
 
 
 def _filled(rows: list[list[str]], column: int) -> bool:
-    """Tell whether a column has codes or words in most rows."""
+    """Return whether a column has codes or words in most rows."""
     return sum(bool(row[column]) for row in rows) * 2 > len(rows)
 
 

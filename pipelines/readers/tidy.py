@@ -1,4 +1,4 @@
-"""The `tidy()` of a source whose file no declaration can describe."""
+"""The `tidy()` function of a source whose file can't be described by a declaration."""
 
 import importlib.util
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from pipelines.readers.header import Sheet
 
 
 def tidied(sheet: Sheet, tidy: Path) -> Sheet:
-    """Reshape a file with the source's own tidy(), where it has one."""
+    """Reshape a file with the source's tidy(), where it has one."""
     if not tidy.is_file():
         return sheet
     spec = importlib.util.spec_from_file_location(f"sources_{tidy.stem}", tidy)
@@ -22,7 +22,7 @@ def tidied(sheet: Sheet, tidy: Path) -> Sheet:
     spec.loader.exec_module(module)
     reshape = cast(Callable[[pl.DataFrame], pl.DataFrame], module.tidy)
     try:
-        # A blank cell is blank text; a file of another shape may make a reshape leave nothing at all there.
+        # A blank cell is "": tidy() may return null for a file of another shape.
         return sheet._replace(frame=reshape(sheet.frame).with_columns(pl.col(pl.String).fill_null("")))
     except (pl.exceptions.PolarsError, KeyError, ValueError) as error:
         raise UnreadableError(

@@ -1,4 +1,4 @@
-"""Workbooks, Excel and ODS: each sheet as rows of text, and the one sheet that is meant."""
+"""Workbooks, Excel and ODS: each sheet as rows of text, and selection of the declared sheet."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,20 +12,20 @@ from pipelines.readers.header import ROW, Sheet, Wanted, like, plain, table
 from pipelines.readers.workbook_process import Book, BrokenBookError, open_book
 
 NAMED_WITHIN = 10
-"""A sheet may be named by a text in this many rows at its top: titles move less than the names of sheets do."""
+"""Number of top rows in which a sheet may be identified by a text; titles change less than sheet names."""
 _LINK = "'file:"
-"""How the name of a sheet begins that only holds values remembered from another workbook."""
+"""Prefix of sheet names that only store values from another workbook."""
 
 
 def read_workbook(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
-    """Read the one sheet of a workbook that is meant; raise UnreadableError where there is none, or several."""
+    """Read the declared sheet of a workbook; raise UnreadableError where there is none, or several."""
     with _opened(content, shape.format, file) as book:
         meant = _meant(book, _names(book), shape.sheet, file)
         return _one(book, meant, shape, wanted, file)
 
 
 def grids(content: bytes, kind: str, file: str) -> list[tuple[str, pl.DataFrame]]:
-    """Give every sheet of a workbook by its name, as text with `_row`; copies of other workbooks are left out."""
+    """Return every sheet of a workbook by name, as text with `_row`, without copies of other workbooks."""
     with _opened(content, kind, file) as book:
         return [(name, _grid(book, name)) for name in _names(book)]
 
@@ -36,7 +36,7 @@ def _opened(content: bytes, kind: str, file: str) -> Iterator[Book]:
         with open_book(content, file) as book:
             yield book
     except BrokenBookError as error:
-        told = f"not {'an Excel' if kind == 'excel' else 'an ODS'} file, or cut short"
+        told = f"not {'an Excel' if kind == 'excel' else 'an ODS'} file, or truncated"
         raise UnreadableError(f"{file}: {told} ({error}); fetch it again") from error
 
 
@@ -45,7 +45,7 @@ def _names(book: Book) -> list[str]:
 
 
 def _meant(book: Book, names: list[str], asked: str | None, file: str) -> list[str]:
-    """Give the sheets that the declaration can mean: by name, else by a text near their top."""
+    """Return the sheets that the declaration matches: by name, else by a text in their top rows."""
     if asked is None or asked in names:
         return [asked] if asked else names
     pattern = like(asked)
@@ -54,13 +54,13 @@ def _meant(book: Book, names: list[str], asked: str | None, file: str) -> list[s
     if not found:
         raise UnreadableError(
             f"{file}: found sheets {listed(names)}; expected one named {asked}, or with that text in its first "
-            f"{NAMED_WITHIN} rows; correct sheet:, if it was renamed"
+            f"{NAMED_WITHIN} rows; correct sheet:"
         )
     return found
 
 
 def listed(names: list[str]) -> str:
-    """Name some sheets, and say how many more there are."""
+    """List up to 20 sheet names, with the number of further ones."""
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") or "none"
 
 
@@ -70,13 +70,13 @@ def _texts(book: Book, name: str) -> Iterator[str]:
 
 
 def _grid(book: Book, name: str, rows: int | None = None) -> pl.DataFrame:
-    """Give a sheet as text, blanks as "", with `_row`, counted from 1 at the first row of the sheet."""
+    """Return a sheet as text, with blanks as "", and `_row`, counted from 1 at the first row of the sheet."""
     text = visible_frame(book.sheet(name, rows))
     return text.with_columns(pl.Series(ROW, range(1, text.height + 1), dtype=pl.Int64))
 
 
 def _one(book: Book, names: list[str], shape: FileShape, wanted: Wanted, file: str) -> Sheet:
-    """Give the one sheet that has the headings."""
+    """Return the only sheet with the required headings."""
     found: list[Sheet] = []
     faults: list[str] = []
     for name in names:
@@ -87,8 +87,8 @@ def _one(book: Book, names: list[str], shape: FileShape, wanted: Wanted, file: s
     if len(found) > 1:
         raise UnreadableError(
             f"{file}: found the headings in {len(found)} sheets: {listed([each.file for each in found])}; "
-            "expected one: name it with sheet:"
+            "expected one; name it with sheet:"
         )
     if not found:
-        raise UnreadableError("\n".join(faults[:8]) or f"{file}: has no sheets")
+        raise UnreadableError("\n".join(faults[:8]) or f"{file}: found no sheets; fetch it again")
     return found[0]

@@ -1,8 +1,8 @@
-"""The process that opens workbooks, beside the one that asks: a workbook made to kill ends this one alone.
+"""The process that opens workbooks, separate from the main process, so a hostile workbook ends only this process.
 
-Runs by its path and imports nothing of the project, so that it starts soon. Speaks on its standard input and output:
-each message is a line of JSON, and as many bytes as its `size` says. A request has `open` (a workbook follows),
-or `sheet` and `rows`; an answer has `sheets` (their names), nothing more (a sheet follows, as Arrow), or `error`.
+It runs by its path and imports nothing from the project, so it starts quickly. It communicates through standard input
+and output: each message is a line of JSON, followed by as many bytes as its `size`. A request has `open` (a workbook
+follows), or `sheet` and `rows`. A response has `sheets` (their names), `error`, or neither (a sheet follows, as Arrow).
 """
 
 import contextlib
@@ -19,7 +19,7 @@ READ_FAULTS = (fastexcel.FastExcelError, ValueError, pl.exceptions.PolarsError, 
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until the input ends."""
     book: Any = None
     while line := sys.stdin.buffer.readline():
         request = json.loads(line)
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _sheet(book: Any, name: str, rows: int | None) -> bytes:
-    """Give a sheet as text, blanks as "", as an Arrow stream."""
+    """Return a sheet as text, with blanks as "", as an Arrow stream."""
     sheet = book.load_sheet(name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string")
     text = sheet.to_polars().select(pl.all().cast(pl.String).fill_null("").str.strip_chars())
     out = io.BytesIO()
@@ -49,11 +49,11 @@ def _sheet(book: Any, name: str, rows: int | None) -> bytes:
 
 
 def _limit(memory: int, seconds: int) -> None:
-    """Take no more memory than some bytes beyond what this process has now, and no more time than some seconds.
+    """Limit this process to some bytes beyond its current memory, and to some seconds.
 
-    The time is that of the processor: on a machine at work a workbook takes longer, and is no worse for it.
+    The time is processor time: on a busy machine a workbook takes longer to read.
     """
-    with contextlib.suppress(ImportError, OSError, ValueError):  # systems without such limits go without
+    with contextlib.suppress(ImportError, OSError, ValueError):  # some systems have no such limits
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_DATA)

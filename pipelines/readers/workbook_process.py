@@ -1,4 +1,4 @@
-"""Asking the process that opens workbooks (workbook_child.py): one for this process, started when first needed."""
+"""The connection to the process that opens workbooks (workbook_child.py): one for this process, started when needed."""
 
 import atexit
 import json
@@ -21,28 +21,28 @@ _CHILD = Path(__file__).with_name("workbook_child.py")
 _LATE = getattr(signal, "SIGXCPU", None)
 _lock = RLock()
 _running: dict[int, subprocess.Popen[bytes]] = {}
-"""The child of this process, by this process's number: one that was forked has none of its own yet."""
+"""The child process, by the number of this process; a forked process has no child at first."""
 
 
 class Book(NamedTuple):
-    """A workbook that is open: its sheets by name."""
+    """An open workbook: its sheets by name."""
 
     file: str
     sheet_names: list[str]
 
     def sheet(self, name: str, rows: int | None = None) -> pl.DataFrame:
-        """Give a sheet as text, blanks as ""; its first rows alone where so asked."""
+        """Return a sheet as text, with blanks as ""; only its first rows where `rows` is given."""
         _, content = _answer({"sheet": name, "rows": rows}, b"", self.file)
         return pl.read_ipc_stream(content)
 
 
 class BrokenBookError(Exception):
-    """Bytes that are no workbook, or a damaged one."""
+    """The bytes are not a workbook, or a damaged one."""
 
 
 @contextmanager
 def open_book(content: bytes, file: str) -> Iterator[Book]:
-    """Open a workbook; raise BrokenBookError where it is none, UnreadableError where it would take too much."""
+    """Open a workbook; raise BrokenBookError where it is invalid, UnreadableError where it exceeds a limit."""
     most = {"open": True, "memory": limit(MEMORY) * 1_000_000, "seconds": limit(SECONDS)}
     with _lock:
         told, _ = _answer(most, content, file)
@@ -50,7 +50,7 @@ def open_book(content: bytes, file: str) -> Iterator[Book]:
 
 
 def _answer(request: dict[str, Any], content: bytes, file: str) -> tuple[dict[str, Any], bytes]:
-    """Ask the child; where it died over a workbook say why, and let the next workbook have a new one."""
+    """Send a request to the child; report why it ended, where it did, and start a new one for the next workbook."""
     child = _child()
     assert child.stdin and child.stdout
     try:
@@ -63,7 +63,7 @@ def _answer(request: dict[str, Any], content: bytes, file: str) -> tuple[dict[st
     except OSError:
         told, found = {}, b""
     except BaseException:
-        _end()  # stopped within an answer: the rest of it must not be taken for the next
+        _end()  # interrupted within a response: the remainder must not be read as the next response
         raise
     if not told or len(found) < told["size"]:
         raise UnreadableError(f"{file}: {_cause(_end())}; correct the workbook, or fetch it again")
@@ -81,7 +81,7 @@ def _cause(code: int) -> str:
 def _child() -> subprocess.Popen[bytes]:
     child = _running.get(os.getpid())
     if child is None:
-        # No key of a service goes with it; one thread of Polars is enough, and takes less memory.
+        # The child receives no service keys; one Polars thread is enough and uses less memory.
         known = {name: text for name, text in os.environ.items() if not name.startswith("COMMONGROUND_")}
         command, quiet = [sys.executable, "-P", str(_CHILD)], {**known, "POLARS_MAX_THREADS": "1"}
         child = subprocess.Popen(
@@ -94,7 +94,7 @@ def _child() -> subprocess.Popen[bytes]:
 
 @atexit.register
 def _end() -> int:
-    """End the child of this process, if there is one; give how it ended."""
+    """End the child process, where there is one, and return its exit code."""
     child = _running.pop(os.getpid(), None)
     if child is None:
         return 0

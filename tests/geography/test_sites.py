@@ -112,7 +112,7 @@ def test_hospitals_of_scotland_lie_in_their_health_boards_and_special_boards_in_
 
 def test_a_list_of_another_layout_is_refused_and_not_kept(project: Project, tmp_path: Path) -> None:
     for text, words in (
-        (HOSPITALS, "found rows of 4 fields, expected the 27 that headings: lists"),
+        (HOSPITALS, "found rows of 4 fields, expected 27 (headings:)"),
         (SITES.replace("19910401", "April 91"), "found 'April 91' in OPER_DATE, expected a day such as 2023-04-01"),
     ):
         before = register_places(project).register.height

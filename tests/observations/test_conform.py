@@ -144,7 +144,7 @@ def test_the_first_fault_of_a_cell_stays() -> None:
     found = typed(declared(), {"year": "soon", "code": "QQQ", "n": "x"}, {"code": "QQQ", "n": "x"}, {"n": "x"})
     assert told(found, "fault", "fault_evidence") == [
         ("unreadable", "period soon: not a year"), (UNMATCHED, "QQQ: no code of lad_2023"),
-        ("unreadable", "found x with status : neither a figure nor a declared marker"),
+        ("unreadable", "found x with status , expected a figure or a declared marker"),
     ]  # fmt: skip
 
 

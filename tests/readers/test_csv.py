@@ -1,4 +1,4 @@
-"""Delimited text is split as Python's reader splits it, and every cell comes without the space around it."""
+"""Delimited text is split as Python's csv reader splits it, without the space around cells."""
 
 import csv
 
@@ -24,10 +24,10 @@ def cells(text: str, delimiter: str = "comma") -> list[list[str]]:
 
 @settings(max_examples=300, deadline=None)
 @given(ROWS, st.booleans(), st.sampled_from([1, 2, 7, 1 << 17]))
-def test_space_around_a_cell_is_taken_away_wherever_it_stands(rows: list[list[str]], ends: bool, piece: int) -> None:
+def test_space_around_a_cell_is_removed_everywhere(rows: list[list[str]], ends: bool, piece: int) -> None:
     text = "\n".join(",".join(row) for row in rows) + ("\n" if ends else "")
     with pytest.MonkeyPatch.context() as patch:
-        # The text is looked through in pieces: a space may stand where one ends and the next begins.
+        # The text is searched in pieces: a space may be at the boundary of two.
         patch.setattr(delimited, "_IN_CACHE", piece)
         found = cells(text)
     told = [[cell.strip() for cell in row] or [""] * len(rows[0]) for row in csv.reader(text.splitlines())]
@@ -37,16 +37,16 @@ def test_space_around_a_cell_is_taken_away_wherever_it_stands(rows: list[list[st
 @pytest.mark.parametrize(
     "text", [" a,b\n1,2", "a,b\n1,2 ", "a ,b\n1,2", "a, b\n1,2", "a,b \n1,2", "a,b\n 1,2", "\ta,b\n1,2"]
 )
-def test_one_space_at_an_edge_is_seen(text: str) -> None:
+def test_single_space_at_an_edge_is_detected(text: str) -> None:
     assert cells(text) == [["a", "b"], ["1", "2"]]
 
 
-def test_a_delimiter_that_is_a_space_is_no_space_around_a_cell() -> None:
+def test_tab_delimiter_is_not_space_around_a_cell() -> None:
     assert cells("a\tb\n1\t\n", "tab") == [["a", "b"], ["1", ""]]
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r"])
-def test_text_with_a_quotation_mark_inside_a_field_has_as_many_rows_as_lines(end: str) -> None:
+def test_quotation_mark_inside_a_field_does_not_join_lines(end: str) -> None:
     assert cells(f'a,b\n5" pipe,1\nc,2{end}') == [["a", "b"], ['5" pipe', "1"], ["c", "2"]]
 
 
@@ -58,7 +58,7 @@ def marks(case: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("case", AWKWARD)
-def test_an_awkward_file_is_read_as_python_reads_it_or_refused(case: str) -> None:
+def test_awkward_file_is_read_as_python_reads_it_or_refused(case: str) -> None:
     refused = {"cp1252, not declared", "a mark that never closes", "a mark that closes in the next row", "zero bytes"}
     guessed = {"quoted, with one more inside"}
     assert marks(case)["ours"] == ("refused" if case in refused else "guessed" if case in guessed else "right")
@@ -73,6 +73,6 @@ def test_an_awkward_file_is_read_as_python_reads_it_or_refused(case: str) -> Non
         ("a mark that never closes", "guessed"),
     ],
 )
-def test_what_keeps_us_from_duckdbs_reader_is_still_so(case: str, mark: str) -> None:
+def test_duckdb_still_misreads_awkward_files(case: str, mark: str) -> None:
     """Where this fails after an upgrade, read docs/decisions/0009-csv-reader.md again."""
     assert marks(case)["duckdb"] == mark

@@ -1,4 +1,4 @@
-"""What a declaration can say of a file, key by key: read right, or refused with what was found."""
+"""Keys of a declaration about a file: each is read correctly or refused with what was found."""
 
 import json
 from datetime import date
@@ -91,7 +91,7 @@ BY_VALUE = PLAIN.replace("column: stock", "column: value")
          "no headings", "no headings, one column not needed", "apostrophe and spaces", "broken heading",
          "headings again"],
 )  # fmt: skip
-def test_the_same_figures_are_read_from_any_format(text: str, rest: str, content: bytes) -> None:
+def test_same_figures_are_read_from_every_format(text: str, rest: str, content: bytes) -> None:
     assert values(source(text, rest), content) == SAME
 
 
@@ -102,7 +102,7 @@ TWO = {"Table 1": [["Table 1: stock"], *ROWS], "Table 2": [["Table 2: deaths"], 
     ("sheet", "found"),
     [("Table 1", 2), ("Table 2*", 1), ("*deaths", 1), ("Table 1: stock", 2)],
 )
-def test_a_sheet_is_found_by_its_name_or_by_a_text_at_its_top(sheet: str, found: int) -> None:
+def test_sheet_is_selected_by_its_name_or_a_text_in_its_top_rows(sheet: str, found: int) -> None:
     declared = source(f'format: excel\nsheet: "{sheet}"\n')
     assert read_sheet(xlsx(TWO), declared, "a.xlsx").frame.height == found
 
@@ -115,7 +115,7 @@ def test_a_sheet_is_found_by_its_name_or_by_a_text_at_its_top(sheet: str, found:
         ("format: excel\nsheet: Table 3\n", "found sheets Table 1, Table 2; expected one named Table 3"),
     ],
 )
-def test_a_sheet_that_is_not_there_or_not_the_only_one_is_refused(text: str, complaint: str) -> None:
+def test_missing_or_ambiguous_sheet_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(UnreadableError, match=complaint):
         read_sheet(xlsx(TWO), source(text), "a.xlsx")
 
@@ -133,7 +133,7 @@ MERGED = [
 ]
 
 
-def test_merged_headings_carry_to_the_right_and_blank_rows_inside_are_passed_over() -> None:
+def test_merged_headings_apply_to_the_right_and_blank_rows_are_skipped() -> None:
     declared = source(
         "format: excel\nheader_rows: 2\nblank_rows: true\nperiod: {start: 2023-01-01, end: 2023-12-31}\n",
         "columns: {place: Area}\nmeasures: {stock: {title: s, unit: i, kind: stock, column: Homes / Total}}\n",
@@ -143,7 +143,7 @@ def test_merged_headings_carry_to_the_right_and_blank_rows_inside_are_passed_ove
         cells(declared.model_copy(update={"blank_rows": False}), xlsx({"Data": MERGED}))
 
 
-def test_a_column_without_a_heading_is_named_by_its_number() -> None:
+def test_column_without_a_heading_is_named_after_its_number() -> None:
     rows = [["Title"], ["", "year", "stock"], *ROWS[1:]]
     assert values(source("format: ods\n", PLAIN.replace("code", "column 1")), ods({"A": rows})) == SAME
 
@@ -159,18 +159,18 @@ HOMICIDE = "  stock: {title: s, unit: i, kind: count, column: Value, filter: {In
 OTHER = "  other: {title: s, unit: i, kind: count, column: Value, filter: {Indicator: [Theft, Fraud]}}\n"
 
 
-def test_only_rows_that_where_names_are_read_and_the_others_are_counted() -> None:
+def test_only_filtered_rows_are_read_and_others_counted() -> None:
     declared = source("filter: {Indicator: Homicide}\n", PLAIN.replace("column: stock", "column: Value"))
     assert values(declared, LONG) == SAME
     assert left_out(declared, LONG).left_out == 2
 
 
-def test_several_measures_in_one_column_are_told_apart_by_where() -> None:
+def test_measures_in_one_column_are_distinguished_by_filter() -> None:
     declared = source("", BY_ROW + HOMICIDE + OTHER)
     read = cells(declared, LONG)
     assert read.select("measure", "value").rows() == [("other", 8.0), ("stock", 7.0), ("stock", 0.0)]
     sheet = left_out(declared, LONG)
-    # Arson is what no measure takes; nobody commits fraud here.
+    # No measure uses arson; no row has fraud.
     assert sheet.left_out == 1
     assert sheet.vain == ("measure other: no row has 'Fraud' under Indicator",)
 
@@ -208,7 +208,7 @@ def test_several_measures_in_one_column_are_told_apart_by_where() -> None:
         ("9999", "year", None),
     ],
 )
-def test_a_period_is_read_where_its_spelling_has_one_meaning(text: str, kind: Any, span: Any) -> None:
+def test_period_is_read_where_its_spelling_is_unambiguous(text: str, kind: Any, span: Any) -> None:
     assert parse_period(text, kind) == span
 
 
@@ -225,7 +225,7 @@ def test_a_period_is_read_where_its_spelling_has_one_meaning(text: str, kind: An
         ("2020-02-28", "day", ("%d/%m/%Y",), False, None),
     ],
 )
-def test_a_date_is_read_in_a_declared_format_and_refused_where_two_differ(
+def test_date_is_read_in_a_declared_format_and_refused_where_two_differ(
     text: str, kind: Any, formats: tuple[str, ...], ends: bool, span: Any
 ) -> None:
     assert parse_period(text, kind, formats, ends) == span
@@ -247,14 +247,14 @@ UNDATED = "columns: {place: code}\nmeasures: {stock: {title: s, unit: i, kind: s
     ],
     ids=["name", "preamble", "release"],
 )
-def test_the_period_of_a_whole_file_is_in_its_name_its_preamble_or_its_declaration(text: str, file: str) -> None:
+def test_period_of_a_file_comes_from_its_name_preamble_or_declaration(text: str, file: str) -> None:
     read = cells(source(text, UNDATED), b"Period:,January 2020,\n" + LINES.encode(), file)
     assert read["period_start"].unique().to_list() == [date(2020, 1, 1)]
     assert read["period_end"].unique().to_list() == [date(2020, 1, 31)]
 
 
 @pytest.mark.parametrize("file", ["stock.csv", "January-2020-February-2020.csv", "Smarch-2020.csv"])
-def test_a_name_without_one_period_is_refused(file: str) -> None:
+def test_file_name_without_exactly_one_period_is_refused(file: str) -> None:
     declared = source("period_kind: month\nperiod_in_name: '(?P<period>[A-Z][a-z]+-\\d{4})'\n", UNDATED)
     with pytest.raises(UnreadableError, match=r"in the name .*; expected one month"):
         cells(declared, LINES.encode(), file)
@@ -268,7 +268,7 @@ BY_SEX = (
 HEADING = "columns: {place: code}\nlayout: wide\nheading_pattern: '(?P<measure>Female|Male) (?P<period>\\d{4}.*)'\n"
 
 
-def test_headings_that_hold_measure_and_period_are_read_apart() -> None:
+def test_headings_with_measure_and_period_are_split() -> None:
     read = cells(source(HEADING + "skip_columns: [Change]\n", BY_SEX), WIDE)
     told = read.select("measure", pl.col("period_start").dt.year(), "value", "status").rows()
     assert told == [("men", 2021, 4.0, "normal"), ("women", 2021, 3.0, "normal"), ("women", 2022, 5.0, "revised")]
@@ -289,7 +289,7 @@ MARKED = [
 
 
 @pytest.mark.parametrize(("text", "value", "status", "marker"), MARKED)
-def test_a_mark_after_a_figure_is_kept_as_its_marker(text: str, value: float, status: str, marker: str) -> None:
+def test_footnote_mark_after_a_figure_becomes_its_marker(text: str, value: float, status: str, marker: str) -> None:
     declared = source(
         "footnotes: '\\[note \\d+\\]|\\(\\w\\)'\nmarkers: {r: revised, '[c]': confidential}\n",
         PLAIN.replace("place: code", "label: name"),
@@ -316,25 +316,25 @@ def test_blank_figure_takes_the_status_of_its_row(mark: str, status: str) -> Non
         ("12%", "point", None), ("1e400", "point", None),
     ],
 )  # fmt: skip
-def test_a_comma_that_groups_nothing_is_no_part_of_a_number(text: str, decimal: str, value: float | None) -> None:
+def test_comma_that_groups_nothing_is_not_part_of_a_number(text: str, decimal: str, value: float | None) -> None:
     (row,) = cells(source(f"decimal: {decimal}\n"), f'code,year,stock\nE09000024,2023,"{text}"\n'.encode()).to_dicts()
     assert (row["value"], row["fault"]) == (value, None if value is not None else "unreadable")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n", b'""'])
-def test_a_text_file_without_a_row_is_refused(content: bytes) -> None:
-    with pytest.raises(UnreadableError, match=r"a\.file: (empty|has no row|found columns none)"):
+def test_text_file_without_rows_is_refused(content: bytes) -> None:
+    with pytest.raises(UnreadableError, match=r"a\.file: found (an empty file|no rows|columns none)"):
         cells(source(""), content)
 
 
-def test_a_row_with_more_fields_than_headings_is_set_aside_and_not_read_askew() -> None:
+def test_row_with_more_fields_than_headings_is_a_finding() -> None:
     read = cells(source(""), (LINES + "E06000052,Cornwall, and Scilly,2023,9\n").encode())
     (row,) = read.filter(pl.col("fault").is_not_null()).to_dicts()
     assert (row["fault"], row["file_row"]) == ("unreadable", 4)
     assert "more fields than there are headings" in row["fault_evidence"]
 
 
-def test_footnotes_below_the_data_are_left_out_by_name_and_counted() -> None:
+def test_declared_footnotes_are_excluded_and_counted() -> None:
     declared = source('skip_rows: ["Source*", "1. *"]\n')
     content = (LINES + "Source: us,,\n1. See notes,,\n").encode()
     assert values(declared, content) == SAME
@@ -365,7 +365,7 @@ def test_footnotes_below_the_data_are_left_out_by_name_and_counted() -> None:
         ("format: docx\n", "'csv', 'excel', 'ods', 'json', 'jsonstat' or 'parquet'"),
     ],
 )  # fmt: skip
-def test_keys_that_do_not_go_together_are_refused_with_file_and_line(text: str, complaint: str) -> None:
+def test_incompatible_keys_are_refused_with_file_and_line(text: str, complaint: str) -> None:
     with pytest.raises(DeclarationError, match=complaint) as refusal:
         source(text)
     assert str(refusal.value).startswith("sources/a.yaml:")

@@ -1,4 +1,4 @@
-"""Shapes that the plain reader knows, so that no tidy() is needed: places as headings, one place, rows to count."""
+"""Layouts that need no tidy(): areas in headings, one area, and rows to count."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ def told(read: pl.DataFrame) -> list[tuple[str, int, float | None, str]]:
     return sound.select("place_code", pl.col("period_start").dt.year(), "value", "file_column").rows()
 
 
-def test_a_file_with_a_column_for_each_place_gives_a_cell_for_each_place_and_row() -> None:
+def test_file_with_areas_in_columns_gives_a_cell_for_each_area_and_row() -> None:
     declared = source("markers: {'*': confidential}\n" + BY_NAME, ONE)
     assert told(cells(declared, BOARDS)) == [
         ("E09000024", 2022, 7.0, "Merton"), ("E09000029", 2022, None, "Sutton"),
@@ -30,7 +30,7 @@ def test_a_file_with_a_column_for_each_place_gives_a_cell_for_each_place_and_row
     ]  # fmt: skip
 
 
-def test_the_headings_may_be_codes_and_some_may_be_no_places() -> None:
+def test_area_headings_may_be_codes_and_others_may_be_ignored() -> None:
     content = b"year,status,E09000024,Note,E09000029\n2023,p,7,x,0\n"
     text = 'markers: {p: provisional}\nlayout: by_place\ncolumns: {place: "*", period: year, status: status}\n'
     read = cells(source(text + "skip_columns: [Note]\n", ONE), content)
@@ -39,7 +39,7 @@ def test_the_headings_may_be_codes_and_some_may_be_no_places() -> None:
     ]  # fmt: skip
 
 
-def test_a_heading_that_is_no_place_is_set_aside_cell_by_cell_and_not_lost() -> None:
+def test_cells_under_an_unknown_area_heading_are_findings() -> None:
     read = cells(source(BY_NAME, ONE), BOARDS.replace(b"Sutton", b"Suttn").replace(b"*", b"1"))
     astray = read.filter(pl.col("fault") == "unmatched_place")
     assert astray.select("place_label", "text").rows() == [("Suttn", "1"), ("Suttn", "0")]
@@ -47,16 +47,16 @@ def test_a_heading_that_is_no_place_is_set_aside_cell_by_cell_and_not_lost() -> 
 
 
 @pytest.mark.parametrize("heading", ["*", "^.*$", "measure", "file_row", "status_text", "text", "file_column"])
-def test_a_heading_that_means_something_to_the_program_is_a_heading_like_any_other(heading: str) -> None:
+def test_heading_equal_to_an_internal_name_is_an_ordinary_heading(heading: str) -> None:
     read = cells(source(BY_NAME, ONE), f"year,Merton,{heading}\n2023,7,8\n".encode())
     assert set(read.select("place_label", "value", "fault").rows()) == {
         ("Merton", 7.0, None), (heading, 8.0, "unmatched_place")
     }  # fmt: skip
 
 
-def test_a_file_without_a_row_or_without_a_place_gives_none() -> None:
+def test_file_without_rows_or_areas_gives_no_cells() -> None:
     assert cells(source(BY_NAME, ONE), b"year,Merton\n").height == 0
-    with pytest.raises(UnreadableError, match="found no heading but those declared; expected one for each place"):
+    with pytest.raises(UnreadableError, match="found only declared headings, expected one for each area"):
         cells(source(BY_NAME, ONE), b"year\n2023\n")
 
 
@@ -73,7 +73,7 @@ def test_a_file_without_a_row_or_without_a_place_gives_none() -> None:
         (BY_NAME + "heading_pattern: '(?P<period>.*)'\n", ONE, "heading_pattern is for layout: wide"),
     ],
 )
-def test_what_a_file_by_place_can_not_say_is_refused(text: str, rest: str, complaint: str) -> None:
+def test_declaration_that_areas_in_headings_exclude_is_refused(text: str, rest: str, complaint: str) -> None:
     with pytest.raises(DeclarationError, match=re.escape(complaint)):
         source(text, rest)
 
@@ -81,7 +81,7 @@ def test_what_a_file_by_place_can_not_say_is_refused(text: str, rest: str, compl
 OF_ONE = "place: E09000024\ncolumns: {period: year}\n" + PLAIN.partition("\n")[2]
 
 
-def test_a_file_of_one_place_is_of_the_place_declared() -> None:
+def test_file_about_one_area_belongs_to_the_declared_area() -> None:
     assert values(source("", OF_ONE), b"year,stock\n2023,7\n") == {"E09000024": 7.0}
     (row,) = cells(source("", OF_ONE.replace("E09000024", "E09000099")), b"year,stock\n2023,7\n").to_dicts()
     assert (row["fault"], row["value"]) == ("unmatched_place", 7.0)
@@ -97,7 +97,7 @@ measures:
 """
 
 
-def test_the_rows_of_a_list_are_counted_by_place_and_measure() -> None:
+def test_rows_of_a_list_are_counted_by_area_and_measure() -> None:
     read = cells(source("", COUNTED), LISTED)
     assert read.select("measure", "place_code", "value", "file_row").rows() == [
         ("banks", "E09000024", 1.0, 2), ("banks", "E09000029", 1.0, 3),
@@ -105,19 +105,19 @@ def test_the_rows_of_a_list_are_counted_by_place_and_measure() -> None:
     ]  # fmt: skip
 
 
-def test_a_place_that_a_list_lacks_has_no_figure_and_not_nought() -> None:
+def test_area_missing_from_a_list_has_no_figure_rather_than_zero() -> None:
     read = cells(source("", COUNTED), b"name,code,kind\nA,E09000024,kitchen\n")
     assert read.select("measure", "place_code").rows() == [("listed", "E09000024")]
 
 
-def test_rows_without_a_place_are_counted_apart_and_a_row_that_can_not_be_read_makes_its_count_none() -> None:
+def test_rows_without_an_area_and_unreadable_rows_give_no_count() -> None:
     read = cells(source("", COUNTED), LISTED + b"D,,bank\nE,E09000029,bank, and more\n")
     faults = read.filter(pl.col("measure") == "listed").select("place_code", "value", "fault").rows()
     assert faults == [("E09000024", 2.0, None), (None, 1.0, "unmatched_place"), ("E09000029", 2.0, "unreadable")]
     assert left_out(source("", COUNTED), LISTED).left_out == 0
 
 
-def test_a_rank_up_to_a_limit_is_one_above_it_nought_and_none_where_there_is_none() -> None:
+def test_rank_up_to_a_limit_is_one_and_above_it_zero() -> None:
     rest = PLAIN.replace("column: stock", "column: rank, at_most: 10")
     content = b"code,year,rank\nE09000024,2023,10\nE09000029,2023,10.5\nE06000052,2023,\n"
     read = cells(source("", rest), content)
@@ -136,17 +136,17 @@ def test_a_rank_up_to_a_limit_is_one_above_it_nought_and_none_where_there_is_non
         ("kind: stock, count_rows: 1", "should be a valid boolean"),
     ],
 )
-def test_a_count_that_can_not_be_is_refused(measure: str, complaint: str) -> None:
+def test_impossible_count_declaration_is_refused(measure: str, complaint: str) -> None:
     with pytest.raises(DeclarationError, match=re.escape(complaint)):
         source("", PLAIN.replace("kind: stock, column: stock", measure))
 
 
-def test_a_list_without_its_heading_is_refused() -> None:
+def test_list_without_its_heading_is_refused() -> None:
     with pytest.raises(UnreadableError, match="code"):
         cells(source("", COUNTED), b"name,place\nA,E09000024\n")
 
 
-def test_a_fifth_of_the_sources_held_have_a_tidy_of_at_most_thirty_lines() -> None:
+def test_at_most_a_fifth_of_sources_have_a_short_tidy() -> None:
     catalogue = load(ROOT)
     tidies = sorted(path for path in (ROOT / "sources").glob("*.py"))
     assert len(tidies) <= len(catalogue.held()) / 5

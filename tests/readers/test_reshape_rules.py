@@ -1,4 +1,4 @@
-"""From a table to one row a cell, rule by rule: whole rows of every layout, and headings that are refused."""
+"""From a table to one row for each cell: every layout in full, and refused headings."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def cells(table: Sheet, source: Source) -> list[tuple[Any, ...]]:
     return melted(table, source).select(CELL).rows()
 
 
-def test_a_long_file_gives_a_row_for_each_of_its_rows_and_measures() -> None:
+def test_long_file_gives_a_row_for_each_row_and_measure() -> None:
     columns = {"place": "code", "label": "name", "period": "year", "status": "flag"}
     measures = {"stock": {**STOCK, "column": "n"}, "more": {**STOCK, "column": ["old", "m"]}}
     table = sheet("code,name,year,flag,n,m,other", "E1,One,2022,p,1,5,x", "E2,Two,2023,,2,6,y")
@@ -45,7 +45,7 @@ def test_a_long_file_gives_a_row_for_each_of_its_rows_and_measures() -> None:
     ]  # fmt: skip
 
 
-def test_a_measure_may_be_in_some_rows_of_a_column() -> None:
+def test_measure_may_be_in_some_rows_of_a_column() -> None:
     measures = {
         "men": {**STOCK, "column": "n", "filter": {"sex": "M"}},
         "all": {**STOCK, "column": "n", "filter": {"sex": "T*"}}
@@ -56,13 +56,13 @@ def test_a_measure_may_be_in_some_rows_of_a_column() -> None:
     ]  # fmt: skip
 
 
-def test_a_measure_without_its_column_is_refused_by_name() -> None:
+def test_measure_without_its_column_is_refused() -> None:
     measures = {"stock": {**STOCK, "column": ["n", "number"]}}
-    with pytest.raises(UnreadableError, match=r"^a\.csv: measure stock: no column n or number$"):
+    with pytest.raises(UnreadableError, match=r"^a\.csv: found no column n or number of measure stock$"):
         melted(sheet("code,year,count", "E1,2022,1"), declared(measures=measures))
 
 
-def test_a_file_of_one_place_needs_no_column_of_places() -> None:
+def test_file_about_one_area_needs_no_area_column() -> None:
     source = declared(place="E9", columns={"period": "year"})
     assert cells(sheet("code,year,n", "E1,2022,1"), source) == [("E9", "", "", "2022", "stock", "1", 2, "n")]
 
@@ -70,7 +70,7 @@ def test_a_file_of_one_place_needs_no_column_of_places() -> None:
 LIMITED = ["measure", "text", "first_limit", "second_limit"]
 
 
-def test_limits_stand_beside_the_figure_they_are_of_in_the_order_declared() -> None:
+def test_interval_limits_accompany_their_figure_in_declared_order() -> None:
     measures = {
         "stock": {**STOCK, "column": "n", "interval": {"upper": "hi", "lower": ["low", "lo"], "level": 95}},
         "wide": {**STOCK, "column": "m", "interval": {"half_width": "ci", "level": 95}},
@@ -82,14 +82,14 @@ def test_limits_stand_beside_the_figure_they_are_of_in_the_order_declared() -> N
     ]  # fmt: skip
 
 
-def test_without_an_interval_there_are_no_limits() -> None:
+def test_there_are_no_limits_without_an_interval() -> None:
     assert set(melted(sheet("code,year,n", "E1,2022,1"), declared()).columns) == set(CELL)
 
 
 COUNTED = {"listed": {**STOCK, "count_rows": True}}
 
 
-def test_rows_are_counted_by_place_and_period_where_the_first_stands() -> None:
+def test_count_has_the_position_of_its_first_row() -> None:
     columns = {"place": "code", "period": "year", "status": "flag"}
     table = sheet("code,year,flag", "E1,2022,p", "E2,2022,q", "E1,2022,r", "E1,2023,s", first=5)
     assert cells(table, declared(columns=columns, measures=COUNTED)) == [
@@ -98,7 +98,7 @@ def test_rows_are_counted_by_place_and_period_where_the_first_stands() -> None:
     ]  # fmt: skip
 
 
-def test_rows_of_places_with_names_alone_are_counted_by_name() -> None:
+def test_rows_with_area_names_only_are_counted_by_name() -> None:
     source = declared(columns={"label": "name", "period": "year"}, measures=COUNTED)
     table = sheet("name,year", "One,2022", "Two,2022", "One,2022")
     assert cells(table, source) == [
@@ -106,7 +106,7 @@ def test_rows_of_places_with_names_alone_are_counted_by_name() -> None:
     ]  # fmt: skip
 
 
-def test_a_count_with_a_row_that_can_not_be_read_stands_where_that_row_does() -> None:
+def test_count_with_an_unreadable_row_has_that_rows_position() -> None:
     table = sheet("code,year", "E1,2022", "E1,2022", "E2,2022", "E1,2022", ragged=(3, 5))
     assert [(row[0], row[5], row[6]) for row in cells(table, declared(measures=COUNTED))] == [
         ("E1", "3", 3), ("E2", "1", 4)
@@ -116,7 +116,7 @@ def test_a_count_with_a_row_that_can_not_be_read_stands_where_that_row_does() ->
 BY_PLACE = {"layout": "by_place", "columns": {"place": "*", "period": "year", "status": "flag"}}
 
 
-def test_a_file_by_place_gives_a_row_for_each_row_and_place() -> None:
+def test_file_with_areas_in_headings_gives_a_row_for_each_area() -> None:
     source = declared(**BY_PLACE, skip_columns=["Not*"], measures=ONE)
     table = sheet("year,flag,E1,Notes,E2", "2022,p,1,x,2", "2023,,3,y,4")
     assert cells(table, source) == [
@@ -125,22 +125,22 @@ def test_a_file_by_place_gives_a_row_for_each_row_and_place() -> None:
     ]  # fmt: skip
 
 
-def test_headings_by_place_may_be_names_and_a_heading_of_where_is_no_place() -> None:
+def test_area_headings_may_be_names_and_a_filter_heading_is_no_area() -> None:
     columns = {"label": "*", "period": "year"}
     source = declared(layout="by_place", columns=columns, filter={"sex": "T"}, measures=ONE)
     assert cells(sheet("sex,year,One", "T,2022,1"), source) == [("", "One", "", "2022", "stock", "1", 2, "One")]
 
 
-def test_a_file_by_place_without_a_place_is_refused() -> None:
+def test_file_with_areas_in_headings_needs_an_area() -> None:
     source = declared(**BY_PLACE, skip_columns=["Notes"], measures=ONE)
-    with pytest.raises(UnreadableError, match=r"^a\.csv: found no heading but those declared"):
+    with pytest.raises(UnreadableError, match=r"^a\.csv: found only declared headings"):
         melted(sheet("year,flag,Notes", "2022,p,x"), source)
 
 
 WIDE = {"layout": "wide", "columns": {"place": "code", "label": "name", "status": "flag"}}
 
 
-def test_headings_of_a_wide_file_are_periods_each_with_its_marker() -> None:
+def test_headings_of_a_wide_file_are_periods_with_markers() -> None:
     source = declared(**WIDE, measures=ONE, markers={"p": "provisional"})
     table = sheet("code,name,2022,2023 (p)", "E1,One,1,2", "E2,Two,3,4")
     assert cells(table, source) == [
@@ -150,7 +150,7 @@ def test_headings_of_a_wide_file_are_periods_each_with_its_marker() -> None:
     ]  # fmt: skip
 
 
-def test_of_what_a_row_and_a_heading_of_a_wide_file_say_the_worse_counts() -> None:
+def test_worse_marker_of_row_and_heading_applies() -> None:
     markers = {"p": "provisional", "r": "revised", "c": "confidential"}
     source = declared(**WIDE, measures=ONE, markers=markers)
     table = sheet(
@@ -165,7 +165,7 @@ def test_of_what_a_row_and_a_heading_of_a_wide_file_say_the_worse_counts() -> No
 
 
 @pytest.mark.parametrize("strange", ["Total", "2023-24", "sex"])
-def test_a_strange_heading_of_a_wide_file_is_refused_unless_it_is_ignored(strange: str) -> None:
+def test_unknown_heading_of_a_wide_file_is_refused_unless_ignored(strange: str) -> None:
     table = sheet(f"code,name,2022,{strange}", "E1,One,1,2")
     with pytest.raises(UnreadableError, match=rf"found headings '{strange}'; expected each to be a year, or listed"):
         melted(table, declared(**WIDE, measures=ONE))
@@ -173,22 +173,22 @@ def test_a_strange_heading_of_a_wide_file_is_refused_unless_it_is_ignored(strang
     assert only == ("E1", "One", "", "2022", "stock", "1", 2, "2022")
 
 
-def test_a_wide_file_may_have_a_heading_of_where() -> None:
+def test_wide_file_may_have_a_filter_heading() -> None:
     source = declared(**WIDE, measures=ONE, filter={"sex": "T"})
     assert len(cells(sheet("code,name,sex,2022", "E1,One,T,1"), source)) == 1
 
 
-def test_a_plain_period_that_is_ignored_is_not_read() -> None:
+def test_ignored_period_heading_is_not_read() -> None:
     source = declared(**WIDE, measures=ONE, skip_columns=["2021"])
     assert [row[3] for row in cells(sheet("code,name,2021,2022", "E1,One,1,2"), source)] == ["2022"]
 
 
-def test_a_wide_file_without_a_period_is_refused() -> None:
+def test_wide_file_without_a_period_is_refused() -> None:
     with pytest.raises(UnreadableError, match="found headings without a period; expected each to be a year"):
         melted(sheet("code,name", "E1,One"), declared(**WIDE, measures=ONE))
 
 
-def test_of_many_strange_headings_six_are_named() -> None:
+def test_six_of_many_unknown_headings_are_listed() -> None:
     names = [f"x{n}" for n in range(7)]
     with pytest.raises(UnreadableError, match="'x0', 'x1', 'x2', 'x3', 'x4', 'x5';"):
         melted(
@@ -203,7 +203,7 @@ SEVERAL = {
 }  # fmt: skip
 
 
-def test_a_pattern_tells_period_and_measure_of_a_heading() -> None:
+def test_pattern_extracts_period_and_measure_from_a_heading() -> None:
     table = sheet("code,name,2022 Men,2022 Women,2023 (p) Males", "E1,One,1,2,3")
     assert cells(table, declared(**SEVERAL, markers={"p": "provisional"})) == [
         ("E1", "One", "", "2022", "men", "1", 2, "2022 Men"), ("E1", "One", "", "2022", "women", "2", 2, "2022 Women"),
@@ -211,28 +211,28 @@ def test_a_pattern_tells_period_and_measure_of_a_heading() -> None:
     ]  # fmt: skip
 
 
-def test_a_heading_of_no_measure_or_no_period_of_its_kind_is_strange() -> None:
+def test_heading_without_a_known_measure_or_period_is_refused() -> None:
     with pytest.raises(UnreadableError, match=r"'2022 Others', '2022x Men'; expected each to match heading"):
         melted(sheet("code,name,2022 Men,2022 Women,2022 Others,2022x Men", "E1,One,1,2,3,4"), declared(**SEVERAL))
 
 
-def test_what_a_pattern_reads_is_read_although_the_rest_is_ignored() -> None:
+def test_heading_that_matches_the_pattern_is_read_despite_ignore() -> None:
     table = sheet("code,name,2022 Men,2022 Women,2022 Others", "E1,One,1,2,3")
     assert [row[4] for row in cells(table, declared(**SEVERAL, skip_columns=["*"]))] == ["men", "women"]
 
 
-def test_a_measure_that_no_heading_is_of_is_missed() -> None:
-    with pytest.raises(UnreadableError, match=r"^a\.csv: measure women: no heading is of it and of a year$"):
+def test_measure_without_a_heading_is_refused() -> None:
+    with pytest.raises(UnreadableError, match=r"^a\.csv: found no heading with measure women and a year$"):
         melted(sheet("code,name,2022 Men", "E1,One,1"), declared(**SEVERAL))
 
 
-def test_a_pattern_that_names_no_measure_is_of_the_only_one() -> None:
+def test_pattern_without_a_measure_refers_to_the_only_one() -> None:
     source = declared(**WIDE, measures=ONE, heading_pattern=r"Year (?P<period>\d{4})( total)?")
     table = sheet("code,name,Year 2022 (p),Year 2023 total", "E1,One,1,2")
     assert [row[2:6] for row in cells(table, source)] == [("p", "2022", "stock", "1"), ("", "2023", "stock", "2")]
 
 
-def test_a_text_in_brackets_that_a_pattern_takes_is_no_marker() -> None:
+def test_bracketed_text_in_a_pattern_is_no_marker() -> None:
     source = declared(**{**SEVERAL, "heading_pattern": r"(?P<period>[^(]*)(\(p\))? \((?P<measure>\w+)\)"})
     table = sheet("code,name,2022 (Men),2023(p) (Women),2021 (Men) (r)", "E1,One,1,2,3")
     assert [row[2:5] for row in cells(table, source)] == [
@@ -247,5 +247,5 @@ def test_a_text_in_brackets_that_a_pattern_takes_is_no_marker() -> None:
         ("2023 (p) x", ("2023 (p) x", "")), ("2023 (a b)", ("2023 (a b)", "")), ("(p)", ("", "p")),
     ],
 )  # fmt: skip
-def test_a_marker_after_a_heading_is_parted_from_it(heading: str, expected: tuple[str, str]) -> None:
+def test_marker_after_a_heading_is_split_off(heading: str, expected: tuple[str, str]) -> None:
     assert split_marker(heading) == expected

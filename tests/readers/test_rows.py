@@ -1,4 +1,4 @@
-"""Which rows are read: those that have one of the declared texts under every heading; the others are counted."""
+"""Row selection: rows with a declared text under every heading are read, and the others counted."""
 
 from typing import Any
 
@@ -45,37 +45,35 @@ def rows_met(where: dict[str, tuple[str, ...]]) -> list[int]:
         ({"sex": ("m",)}, []),
     ],
 )
-def test_a_row_must_have_one_of_the_texts_under_every_heading(
-    where: dict[str, tuple[str, ...]], rows: list[int]
-) -> None:
+def test_row_must_have_a_declared_text_under_every_heading(where: dict[str, tuple[str, ...]], rows: list[int]) -> None:
     assert rows_met(where) == rows
 
 
-def test_a_heading_that_is_not_there_is_refused_with_those_like_it() -> None:
-    with pytest.raises(UnreadableError, match=r"filter: no column sexx; .*sex"):
+def test_missing_heading_is_refused_with_close_matches() -> None:
+    with pytest.raises(UnreadableError, match=r"filter: found no column sexx; .*sex"):
         meets(FRAME, {"age": ("16+",), "sexx": ("M",)})
 
 
-def test_rows_not_named_are_counted_and_texts_that_no_row_has_are_said() -> None:
+def test_other_rows_are_counted_and_unmatched_texts_listed() -> None:
     sheet = Sheet(FRAME, "a.csv", left_out=10, vain=("before",))
     found = chosen(sheet, declared(filter={"sex": ["M", "X"], "age": "1*"}))
     assert found.frame[ROW].to_list() == [2]
     assert (found.left_out, found.vain) == (13, ("before", "filter: no row has 'X' under sex"))
 
 
-def test_without_a_where_all_rows_stay() -> None:
+def test_all_rows_are_read_without_a_filter() -> None:
     sheet = Sheet(FRAME, "a.csv", left_out=10)
     assert chosen(sheet, declared()) is sheet
 
 
-def test_rows_that_no_measure_takes_are_counted_and_stay() -> None:
+def test_rows_that_no_measure_uses_are_counted_but_retained() -> None:
     measures = {"men": {**STOCK, "filter": {"sex": "M"}}, "all": {**STOCK, "filter": {"sex": ["T*", "All"]}}}
     found = accounted(Sheet(FRAME, "a.csv", left_out=10, vain=("before",)), declared(measures=measures))
     assert found.frame.equals(FRAME)
     assert (found.left_out, found.vain) == (12, ("before", "measure all: no row has 'All' under sex"))
 
 
-def test_rows_that_are_no_data_are_counted_once() -> None:
+def test_rows_that_are_not_data_are_counted_once() -> None:
     measures = {"men": {**STOCK, "filter": {"sex": ["M", "F", "Total"]}}}
     sheet = Sheet(FRAME, "a.csv")
     assert accounted(sheet, declared()).left_out == 0
@@ -84,7 +82,7 @@ def test_rows_that_are_no_data_are_counted_once() -> None:
     assert accounted(sheet, declared(skip_rows=["E1", "Note"])).left_out == 3
 
 
-def test_a_source_without_measures_takes_every_row() -> None:
+def test_source_without_measures_reads_every_row() -> None:
     places = {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "provides": "place"}
     found = accounted(Sheet(FRAME, "a.csv"), Source.model_validate(places))
     assert (found.left_out, found.vain) == (0, ())
@@ -94,12 +92,12 @@ def data(source: Source) -> list[int]:
     return FRAME.filter(is_data(FRAME, source))[ROW].to_list()
 
 
-def test_what_is_data_is_told_by_the_code_or_else_by_the_name() -> None:
+def test_data_rows_are_recognised_by_code_or_else_by_name() -> None:
     assert data(declared()) == [2, 3, 4, 5]
     assert data(declared(skip_rows=["Note", "nowhere"])) == [2, 3, 4]
     assert data(declared(skip_rows=["E*"])) == [5]
     assert data(declared(columns={"label": "sex"}, skip_rows=["", "M"])) == [3, 4]
-    # The column is not in the file, or none is declared: nothing can be told, and all are data.
+    # Where the column is missing or undeclared, all rows are data.
     assert data(declared(columns={"label": "name"}, skip_rows=["*"])) == [2, 3, 4, 5]
     one = declared(place="E09000024", columns={"status": "sex"}, skip_rows=["*"])
     assert data(one) == [2, 3, 4, 5]

@@ -1,4 +1,4 @@
-"""Figures and markers: what a text is, in which unit, with which status, and what is neither."""
+"""Figures and markers: what a text is, its unit and its status, and texts that are neither."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ NOTED = r"\[note \d+\]|\(\w\)"
 
 
 def declared(**more: Any) -> Source:
-    """Make a declaration of one measure or several."""
+    """Build a declaration of one or several measures."""
     told = {
         "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
         "columns": {"place": "code", "period": "year"}, "measures": {"stock": STOCK}, "markers": MARKERS,
@@ -42,7 +42,7 @@ SOUND = ("normal", None, None)
         ("1e308", 1e308), ("1,234e3", 1234000.0), ("1,234.5e+1", 12345.0), ("1,234.", 1234.0),
     ],
 )  # fmt: skip
-def test_a_number_is_read_with_its_thousands_grouped_or_not(text: str, figure: float) -> None:
+def test_number_is_read_with_or_without_grouped_thousands(text: str, figure: float) -> None:
     assert read(declared(), (text, "")) == [(figure, *SOUND)]
 
 
@@ -51,7 +51,7 @@ def test_a_number_is_read_with_its_thousands_grouped_or_not(text: str, figure: f
     ["1,23", "1,234,5", "12,345,67", "1,234,", "12,34,567", "1234,567", ",123", "1 234", "1e400", "-1e400", "nan",
      "inf", "seven", "1.2.3", "--1", "1,234\u00a0567", "£7", "7%", "7 c", "1,234e", "1\u00a0234,5"],
 )  # fmt: skip
-def test_what_is_neither_a_figure_nor_a_marker_is_a_fault(text: str) -> None:
+def test_text_that_is_neither_figure_nor_marker_is_a_fault(text: str) -> None:
     assert read(declared(), (text, "")) == [(None, "normal", None, "unreadable")]
 
 
@@ -61,50 +61,50 @@ def test_what_is_neither_a_figure_nor_a_marker_is_a_fault(text: str) -> None:
      ("7.5", None), ("1,234,5", None), ("1.23", None), ("7", 7.0), ("1.234.5", None),
      ("1.234,5e1", 12345.0)],
 )  # fmt: skip
-def test_where_the_decimal_mark_is_a_comma_points_group(text: str, figure: float | None) -> None:
+def test_points_group_thousands_where_the_decimal_mark_is_a_comma(text: str, figure: float | None) -> None:
     ((value, _, _, fault),) = read(declared(decimal="comma"), (text, ""))
     assert (value, fault) == (figure, None if figure is not None else "unreadable")
 
 
-def test_markers_stand_for_statuses_and_a_blank_is_not_available() -> None:
+def test_markers_have_statuses_and_a_blank_is_not_available() -> None:
     assert read(declared(), ("c", ""), ("z", ""), ("..", ""), ("", ""), (" ", "")) == [
         (None, "confidential", "c", None), (None, "not_applicable", "z", None), (None, "low", "..", None),
         (None, "not_available", None, None), (None, "not_available", None, None),
     ]  # fmt: skip
 
 
-def test_a_marker_that_hides_no_figure_leaves_a_cell_without_one() -> None:
-    # p says provisional, and gives no figure: nothing is worked out from it.
+def test_marker_without_a_figure_leaves_the_cell_without_a_value() -> None:
+    # p means provisional, without a figure: no value is derived from it.
     assert read(declared(), ("p", "")) == [(None, "normal", "p", None)]
 
 
-def test_what_the_row_says_counts_for_a_figure_and_for_a_blank() -> None:
+def test_row_status_applies_to_figures_and_blanks() -> None:
     assert read(declared(), ("7", "p"), ("", "z"), ("", "p"), ("", "c")) == [
         (7.0, "provisional", "p", None), (None, "not_applicable", "z", None), (None, "not_available", "p", None),
         (None, "confidential", "c", None),
     ]  # fmt: skip
 
 
-def test_a_marker_in_the_cell_goes_before_what_its_row_says() -> None:
+def test_cell_marker_takes_precedence_over_its_row() -> None:
     assert read(declared(), ("c", "p"), ("c", "z"), ("z", "c")) == [
         (None, "confidential", "c", None), (None, "confidential", "c", None), (None, "not_applicable", "z", None)
     ]  # fmt: skip
 
 
-def test_a_figure_in_a_row_that_is_hidden_is_not_shown() -> None:
+def test_figure_in_a_suppressed_row_is_not_used() -> None:
     assert read(declared(), ("7", "c"), ("0", "z")) == [
         (None, "confidential", "c", None), (None, "not_applicable", "z", None)
     ]  # fmt: skip
 
 
-def test_a_row_with_a_strange_status_has_no_figure() -> None:
+def test_row_with_an_unknown_status_has_no_figure() -> None:
     assert read(declared(), ("7", "?"), ("c", "?"), ("", "?")) == [
         (None, "normal", "?", "unreadable"), (None, "confidential", "c", "unreadable"),
         (None, "not_available", "?", "unreadable"),
     ]  # fmt: skip
 
 
-def test_a_blank_that_is_a_marker_says_nothing_of_the_figures_beside_it() -> None:
+def test_blank_marker_does_not_affect_figures_beside_it() -> None:
     source = declared(markers={"": "confidential", "p": "provisional"}, footnotes=NOTED)
     assert read(source, ("7", ""), ("", ""), ("7 [note 1]", ""), ("", "p"), ("7", "p")) == [
         (7.0, "normal", None, None), (None, "confidential", None, None), (7.0, "normal", "[note 1]", None),
@@ -112,32 +112,32 @@ def test_a_blank_that_is_a_marker_says_nothing_of_the_figures_beside_it() -> Non
     ]  # fmt: skip
 
 
-def test_a_fault_found_before_stays_and_says_what_it_said() -> None:
+def test_earlier_fault_retains_its_evidence() -> None:
     assert read(declared(), ("7", ""), ("seven", ""), fault="unmatched_place") == [
         (7.0, "normal", None, "unmatched_place"), (None, "normal", None, "unmatched_place"),
     ]  # fmt: skip
 
 
-def test_a_fault_names_the_text_and_the_status() -> None:
+def test_fault_names_the_text_and_the_status() -> None:
     frame = pl.DataFrame({"text": ["7", "x"], "status_text": ["", "p"], "measure": "stock"}).with_columns(
         pl.lit(None, pl.String).alias("fault"), pl.lit(None, pl.String).alias("fault_evidence")
     )
     assert valued(frame, declared())["fault_evidence"].to_list() == [
-        None, "found x with status p: neither a figure nor a declared marker"
+        None, "found x with status p, expected a figure or a declared marker"
     ]  # fmt: skip
 
 
-def test_a_footnote_mark_after_a_figure_is_its_marker() -> None:
+def test_footnote_mark_after_a_figure_is_its_marker() -> None:
     source = declared(footnotes=NOTED)
     assert read(source, ("7 [note 12]", ""), ("1,234[note 1]", "p"), ("[note 1]", ""), ("c [note 3]", "")) == [
         (7.0, "normal", "[note 12]", None), (1234.0, "provisional", "[note 1]", None),
         (None, "not_available", "[note 1]", None), (None, "confidential", "c", None),
     ]  # fmt: skip
-    # Without that declared it is no figure.
+    # Without a declared footnote mark it is no figure.
     assert read(declared(), ("7 [note 12]", "")) == [(None, "normal", None, "unreadable")]
 
 
-def test_a_mark_may_be_a_marker_in_brackets_and_the_worse_status_counts() -> None:
+def test_bracketed_mark_may_be_a_marker_and_the_worse_status_applies() -> None:
     source = declared(footnotes=NOTED)
     assert read(source, ("7 (p)", ""), ("7 (p)", "r"), ("7 (r)", "p"), ("7 (q)", "r"), ("7 (c)", "")) == [
         (7.0, "provisional", "(p)", None), (7.0, "provisional", "(p)", None), (7.0, "provisional", "(r)", None),
@@ -145,7 +145,7 @@ def test_a_mark_may_be_a_marker_in_brackets_and_the_worse_status_counts() -> Non
     ]  # fmt: skip
 
 
-def test_a_marker_that_looks_like_a_mark_is_a_marker() -> None:
+def test_marker_that_resembles_a_footnote_mark_is_a_marker() -> None:
     source = declared(footnotes=r"\[\w+\]", markers=MARKERS)
     assert read(source, ("[low]", ""), ("7 [c]", "")) == [
         (None, "low", "[low]", None),
@@ -153,7 +153,7 @@ def test_a_marker_that_looks_like_a_mark_is_a_marker() -> None:
     ]
 
 
-def test_a_figure_is_given_in_the_unit_of_its_own_measure() -> None:
+def test_figure_is_converted_to_its_measures_unit() -> None:
     thousands = {**STOCK, "scale": 1000.0}
     ranked = {**STOCK, "at_most": 10.0}
     source = declared(measures={"stock": STOCK, "thousands": thousands, "ranked": ranked})
@@ -170,7 +170,7 @@ def test_a_figure_is_given_in_the_unit_of_its_own_measure() -> None:
     [("7", 7.0), (" '1,234 ", None), ("'1,234 ", 1234.0), ("7 [note 1]", 7.0), ("[note 1]", None), ("1e400", None),
      ("c", None), ("", None), ("-0.5(p)", -0.5)],
 )  # fmt: skip
-def test_a_limit_is_read_as_a_number_without_its_mark(text: str, figure: float | None) -> None:
+def test_limit_is_read_as_a_number_without_its_footnote_mark(text: str, figure: float | None) -> None:
     frame = pl.DataFrame({"limit": [text]})
     assert frame.select(number_of(pl.col("limit"), declared(footnotes=NOTED))).item() == figure
     if "(" not in text and "[" not in text:
@@ -178,10 +178,10 @@ def test_a_limit_is_read_as_a_number_without_its_mark(text: str, figure: float |
 
 
 @pytest.mark.parametrize("text", ["7", "-7.5", "+.5", "1,234", "12,345,678.9", "1e3", "7."])
-def test_what_reads_as_a_number(text: str) -> None:
+def test_text_is_recognised_as_a_number(text: str) -> None:
     assert looks_like_figure(text)
 
 
 @pytest.mark.parametrize("text", ["", "x", "1,23", "1.2.3", "7 ", "E09000024", "."])
-def test_what_does_not_read_as_a_number(text: str) -> None:
+def test_text_is_not_recognised_as_a_number(text: str) -> None:
     assert not looks_like_figure(text)

@@ -224,15 +224,15 @@ KILLING_FILES: dict[str, tuple[str, str, Callable[[], bytes], str]] = {
     ),
     "rows without end": ("ods", "a.ods", lambda: repeated(1_000_000_000, 1), "needs too much memory to read"),
     "rows and columns without end": ("ods", "a.ods", lambda: repeated(1_000_000, 16_384), "a.ods: "),
-    "a gzip of a gigabyte": ("csv", "a.csv.gz", swollen, "bytes unpack to over"),
-    "a zip that swells": ("csv", "a.zip", lambda: zipped({"a.csv": b"0" * 200_000_000}), "bytes unpack to over"),
-    "a zip that lies": ("csv", "a.zip", lambda: lying(zipped({"a.csv": b"0" * 100_000_000})), "its zip is cut short"),
+    "a gzip of a gigabyte": ("csv", "a.csv.gz", swollen, "bytes decompress to over"),
+    "a zip that swells": ("csv", "a.zip", lambda: zipped({"a.csv": b"0" * 200_000_000}), "bytes decompress to over"),
+    "a zip that lies": ("csv", "a.zip", lambda: lying(zipped({"a.csv": b"0" * 100_000_000})), "truncated or damaged zip"),
     "a zip in a gzip": (
-        "csv", "a.zip.gz", lambda: gzip.compress(zipped({"a.csv": b"0" * 200_000_000})), "bytes unpack to over",
+        "csv", "a.zip.gz", lambda: gzip.compress(zipped({"a.csv": b"0" * 200_000_000})), "bytes decompress to over",
     ),
-    "an endless line": ("csv", "a.csv.gz", lambda: gzip.compress(b"x" * 20_000_000), "has a line of over"),
+    "an endless line": ("csv", "a.csv.gz", lambda: gzip.compress(b"x" * 20_000_000), "found a line of over"),
     "wide headings over many lines": (
-        "csv", "a.csv", lambda: b"," * 19_000 + b"\n1" * 1_000_000, "its 19,001 columns and its lines make",
+        "csv", "a.csv", lambda: b"," * 19_000 + b"\n1" * 1_000_000, "found 19,001 columns and",
     ),
     "a wide line under many": (
         "csv", "a.csv", lambda: b"1\n" * 20 + b"," * 19_000 + b"\n1" * 1_000_000, "its 19,001 columns and its lines",
@@ -240,7 +240,7 @@ KILLING_FILES: dict[str, tuple[str, str, Callable[[], bytes], str]] = {
     "lists in lists in JSON": ("json", "a.json", lambda: b"[" * 1_000_000, "not JSON"),
     "many lists in JSON": ("json", "a.json", lambda: b"[" + b"[]," * 7_900_000 + b"1]", "needs too much memory"),
     "many names in JSON": (
-        "json", "a.json", lambda: json.dumps([{f"k{n}": 1} for n in range(7_000)]).encode(), "makes over 20,000,000",
+        "json", "a.json", lambda: json.dumps([{f"k{n}": 1} for n in range(7_000)]).encode(), "found over 20,000,000",
     ),
 }  # fmt: skip
 _READ = """
@@ -418,7 +418,7 @@ def test_stored_file_that_exceeds_resources_is_refused_and_the_previous_release_
 ) -> None:
     *builds, store = built
     for done in builds:
-        named = ("beds: new: needs too much memory to read", "ons_claimant_rate: new: ", "bytes unpack to over")
+        named = ("beds: new: needs too much memory to read", "ons_claimant_rate: new: ", "bytes decompress to over")
         refused(done, *named, most=MOST_OF_A_BUILD)
         assert done.code == 6
     with duckdb.connect(str(out_path(store, "commonground.duckdb")), read_only=True) as con:
