@@ -1,4 +1,4 @@
-"""The register of places and place systems, read from the store or made anew."""
+"""The area register and the areas of a geography, read from the store or built again."""
 
 import polars as pl
 
@@ -12,7 +12,7 @@ from pipelines.geography.systems import System, listed, registered
 
 
 def parent_table(project: Project) -> pl.DataFrame:
-    """Give what the places lie in that problems ask about (PARENT), or the table made before from the same tables."""
+    """Return the larger areas of every area in a problem (PARENT), cached by the tables that define them."""
     made_from = keys(project.catalogue, project.home, project.as_of)
     asked = sorted({problem.header.geography for problem in project.catalogue.problems.values()})
     key = hashed(made_from.places, *made_from.apportioning.values(), *asked)
@@ -26,18 +26,18 @@ def parent_table(project: Project) -> pl.DataFrame:
 
 
 def register_places(project: Project) -> Places:
-    """Make the register of places and their changes, or give those made before from the same files."""
+    """Return the area register and its code changes, cached by their files."""
     return kept_places(project.home, project.catalogue, project.as_of)
 
 
 def place_system(project: Project, system: str) -> System:
-    """Give the places of a place system: of the register, or of a table that has its codes, read only then."""
+    """Return the areas of a geography: from the register, or else from a table with its codes."""
     places = register_places(project)
     return registered(places.register, system) or _listed(project, places, system)
 
 
 def _listed(project: Project, places: Places, system: str) -> System:
-    """Read a place system off the tables that have its codes, or give that read before from the same tables."""
+    """Return the areas of a geography from the tables with its codes, cached by these tables."""
     made_from = keys(project.catalogue, project.home, project.as_of)
     key = hashed(made_from.places, *made_from.apportioning.values())
 
@@ -51,6 +51,6 @@ def _listed(project: Project, places: Places, system: str) -> System:
 
 
 def systems_of(project: Project, name: str) -> list[System]:
-    """Give the place systems of a source's codes: its own, then those of its releases that are of others."""
+    """Return the geographies of a source's codes: its own, then those of its earlier releases."""
     source = project.catalogue.sources[name]
     return [place_system(project, each) for each in (source.geography or "", *source.earlier_systems)]

@@ -1,8 +1,7 @@
-"""People who cross a border for care: GP practices where bodies of two nations have practices side by side.
+"""Cross-border patients: GP practices in postcode districts with practices of NHS bodies of two nations.
 
-A practice's patients live on either side of a border, and figures that are counted by practice say nothing of it:
-seven of a border village's people may be on a list here, and fifteen hundred on one there. Which practices it concerns
-is told by their postcodes; how many patients cross is told by lists by LSOA alone, which are in no file held.
+Patients of a practice may live on either side of a border, and figures by practice do not show it. Postcodes identify
+the practices concerned. The number of cross-border patients needs lists by LSOA, which are in no stored file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,28 +14,28 @@ from pipelines.geography.small_areas import AREA, Areas
 
 BORDER_PRACTICE: dict[str, Column] = {
     "place_code": Column(TEXT, "Code of a GP practice"),
-    "place_name": Column(TEXT, "Its name"),
-    "postcode_district": Column(TEXT, "Where it is, as CH4: practices of bodies of two nations are there"),
-    "body_code": Column(TEXT, "NHS body that it belongs to"),
-    "body_name": Column(TEXT, "Name of that body"),
-    "nation": Column(TEXT, "Nation of that body"),
-    "here": Column(WHOLE, "Practices in the postcode district of bodies of the same nation, itself among them"),
-    "across": Column(WHOLE, "Practices there that belong to bodies of another nation"),
-    "source": Column(TEXT, "Table of postcodes that it was told by"),
+    "place_name": Column(TEXT, "Name of the practice"),
+    "postcode_district": Column(TEXT, "Postcode district, such as CH4, with practices of bodies of two nations"),
+    "body_code": Column(TEXT, "Code of the NHS body of the practice"),
+    "body_name": Column(TEXT, "Name of the NHS body"),
+    "nation": Column(TEXT, "Nation of the NHS body"),
+    "here": Column(WHOLE, "Practices in the postcode district with a body of the same nation, including this one"),
+    "across": Column(WHOLE, "Practices in the postcode district with a body of another nation"),
+    "source": Column(TEXT, "Postcode table that the row comes from"),
 }
 BODIES = ("E38", "E54", "W11")
-"""How codes of NHS bodies begin: clinical commissioning groups and what came after them, and health boards."""
+"""Prefixes of codes of NHS bodies: clinical commissioning groups, their successors and health boards."""
 NOT_TOLD = (
-    "how many of their patients live across the border is in no table held; NHS England and NHS Wales have them by "
+    "no stored table has the number of cross-border patients; NHS England and NHS Wales publish patients by "
     "practice and LSOA"
 )
 
 
 def list_border_practices(places: Places, tables: Iterable[Areas]) -> pl.DataFrame:
-    """Give the practices of postcode districts where bodies of two nations have some: BORDER_PRACTICE.
+    """Return the practices in postcode districts with bodies of two nations (BORDER_PRACTICE).
 
-    Takes tables of areas, of which those are read whose areas are practices with a postcode. A practice that the
-    register does not know, or whose nation it does not, is left out.
+    Uses the tables of areas whose areas are practices with a postcode. Practices that are not in the register, or
+    without a known nation, are excluded.
     """
     found = [_placed(areas) for areas in tables]
     register = places.register.sort("valid_from").unique("place_code", keep="last", maintain_order=True)
@@ -56,7 +55,7 @@ def _placed_none() -> pl.DataFrame:
 
 
 def _placed(areas: Areas) -> pl.DataFrame:
-    """Give the postcode district of each area that has a postcode; a postcode's last three characters are left off."""
+    """Return the postcode district of each area with a postcode: the postcode without its last three characters."""
     column = next((name for name in areas.systems if name.startswith("postcode_")), None)
     if column is None:
         return _placed_none()
@@ -67,10 +66,10 @@ def _placed(areas: Areas) -> pl.DataFrame:
 
 
 def across_the_border(practices: pl.DataFrame, places: Places, drawn: pl.DataFrame) -> Iterator[str]:
-    """Say of a crosswalk (crosswalks.CROSSWALK) between NHS bodies and others which practices straddle its borders.
+    """Describe the border practices that affect a crosswalk (crosswalk.CROSSWALK) with NHS bodies.
 
-    Takes BORDER_PRACTICE. One line for each postcode district of which some body, or the board it lies in, is one of
-    the places of the crosswalk; nothing is said where none is.
+    Takes BORDER_PRACTICE. Yields one line for each postcode district with a body, or a health board above it, in the
+    crosswalk; yields nothing where there is none.
     """
     touched = {code for end in ("from_code", "to_code") for code in drawn[end].drop_nulls() if code[:3] in BODIES}
     told = False

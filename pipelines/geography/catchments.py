@@ -1,4 +1,4 @@
-"""Shares: how the people of one place are spread over the places of another system, as a publisher measured it."""
+"""Shares: how the population of one area is distributed over the areas of another geography, as published."""
 
 from datetime import date
 from typing import NamedTuple
@@ -15,9 +15,9 @@ from pipelines.readers import read_sheet, tidied
 
 
 class Shares(NamedTuple):
-    """Shares that lead from the places of one system to those of another, and what they are shares of.
+    """Shares from the areas of one geography to those of another, with a description.
 
-    `table` has from_code and to_code (text) and share (Float64, 0 to 1); the shares of a from_code add to 1.
+    `table` has from_code and to_code (text) and share (Float64, 0 to 1). The shares of each from_code sum to 1.
     """
 
     source: str
@@ -32,7 +32,7 @@ class Shares(NamedTuple):
 
 
 def shares_of(table: pl.DataFrame, name: str, source: Source, held: Snapshot) -> Shares:
-    """Put a table of shares that has been read together with what its declaration and release say of it."""
+    """Combine a table of shares with its declaration and its release."""
     told = _told(source)
     return Shares(
         name,
@@ -49,16 +49,16 @@ def shares_of(table: pl.DataFrame, name: str, source: Source, held: Snapshot) ->
 
 def _told(source: Source) -> ShareTable:
     if source.shares is None:
-        raise UnreadableError(f"{source.title}: found provides: {source.provides}, expected a source of shares")
+        raise UnreadableError(f"{source.title}: found provides: {source.provides}, expected provides: shares")
     return source.shares
 
 
 def read_shares(raw: pl.DataFrame, name: str, source: Source, held: Snapshot, register: pl.DataFrame) -> Shares:
-    """Type a table of shares; one whose shares can't be shares is refused whole.
+    """Convert a table of shares to typed columns; refuse the whole table where a share is invalid.
 
-    Takes the columns that the declaration names, as text or typed, and schema.PLACE. Raises UnreadableError for
-    no rows, a missing column, a blank code, a pair that stands twice, a share that is not 0 to 1, shares of a code
-    that do not add to 1 within the declared tolerance (the worst is named), and a code that is not of its system.
+    Takes the declared columns, as text or typed, and the register (schema.PLACE). Raises UnreadableError for no rows, a
+    missing column, a blank code, a duplicated pair, a share outside 0 to 1, shares of a code that do not sum to 1
+    within the declared tolerance (the worst is named), and a code outside its geography.
     """
     told, file = _told(source), held.file
     headings = told.columns.model_dump()
@@ -69,7 +69,7 @@ def read_shares(raw: pl.DataFrame, name: str, source: Source, held: Snapshot, re
     twice = table.filter(table.select("from_code", "to_code").is_duplicated())
     if twice.height:
         pair = " to ".join(twice.row(0)[:2])
-        raise UnreadableError(f"{file}: found {pair} twice, expected one row for each pair")
+        raise UnreadableError(f"{file}: found {pair} twice, expected one row for each pair of codes")
     _refuse_sums(table, told.tolerance, file)
     refuse_codes(table["from_code"], told.from_geography, register, file)
     refuse_codes(table["to_code"], told.to_geography, register, file)
@@ -94,13 +94,13 @@ def _refuse_sums(table: pl.DataFrame, tolerance: float, file: str) -> None:
     if off > tolerance:
         wrong = sums.filter(pl.col("off") > tolerance).height
         raise UnreadableError(
-            f"{file}: found shares of {code} that add to {total:.6g}, the worst of {wrong} codes, expected 1 "
-            f"within {tolerance:g}; see that the shares are of the column declared as from_code"
+            f"{file}: found shares of {code} that sum to {total:.6g}, the worst of {wrong} codes, expected 1 "
+            f"within {tolerance:g}; check that the shares belong to the column declared as from_code"
         )
 
 
 def shares_in(content: bytes, catalogue: Catalogue, name: str, held: Snapshot, register: pl.DataFrame) -> Shares:
-    """Read the bytes of one release of a source of shares; raise UnreadableError as read_shares does."""
+    """Read one release of a source of shares; raises UnreadableError as read_shares does."""
     source = catalogue.sources[name]
     sheet = tidied(read_sheet(content, source, held.file), catalogue.sources_dir / f"{name}.py")
     return read_shares(sheet.frame, name, source, held, register)

@@ -1,4 +1,4 @@
-"""Which places share a border: read off boundaries drawn on one grid, where shared borders have the same points."""
+"""Areas that share a border, derived from boundaries on one grid, where shared borders have the same points."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ import polars as pl
 from pipelines.core.schema import TEXT, WHOLE, Column
 
 NEIGHBOUR: dict[str, Column] = {
-    "place_system": Column(TEXT, "Place system of both places"),
-    "place_code": Column(TEXT, "Code of a place"),
-    "neighbour_code": Column(TEXT, "Code of a place that it shares a border with; each pair stands both ways"),
-    "segments": Column(WHOLE, "How many pieces of border they share on the grid of the boundaries held"),
-    "basis": Column(TEXT, "Boundaries that the pair is read off: its own, or those of districts put together"),
+    "place_system": Column(TEXT, "Geography of both areas"),
+    "place_code": Column(TEXT, "Area code"),
+    "neighbour_code": Column(TEXT, "Code of an area that shares a border with it; each pair occurs in both directions"),
+    "segments": Column(WHOLE, "Number of border segments that the two areas share in the stored boundaries"),
+    "basis": Column(TEXT, "Boundaries that the pair is derived from: its own, or aggregated districts"),
 }
 PAIR = {name: NEIGHBOUR[name].dtype for name in ("place_code", "neighbour_code", "segments")}
 Segment = tuple[tuple[float, float], tuple[float, float]]
 
 
 def neighbours(boundaries: dict[str, Any] | None) -> pl.DataFrame:
-    """Give every pair of places that share a piece of border (PAIR), both ways; places that touch in a point do not.
+    """Return every pair of areas that share a border segment (PAIR), in both directions; a common point is no border.
 
-    Takes a GeoJSON FeatureCollection whose features have the property `code`, on a common grid.
+    Takes a GeoJSON FeatureCollection on a common grid, with the property `code` on every feature.
     """
     on = _sides(boundaries)
     shared: dict[tuple[str, str], int] = defaultdict(int)
@@ -35,9 +35,9 @@ def neighbours(boundaries: dict[str, Any] | None) -> pl.DataFrame:
 
 
 def put_together(pairs: pl.DataFrame, within: dict[str, str]) -> pl.DataFrame:
-    """Give the larger places that share a border (PAIR), from the pairs of places that each wholly lie in one of them.
+    """Return the larger areas that share a border (PAIR), aggregated from pairs of areas nested in them.
 
-    A place that lies in none is left out, with its borders.
+    An area outside every larger area is excluded, with its borders.
     """
     ends = (pl.col(name).replace_strict(within, default=None, return_dtype=pl.String).alias(name)
             for name in ("place_code", "neighbour_code"))  # fmt: skip
@@ -49,9 +49,9 @@ def put_together(pairs: pl.DataFrame, within: dict[str, str]) -> pl.DataFrame:
 def shared_borders(
     boundaries: dict[str, Any] | None, pairs: set[tuple[str, str]]
 ) -> dict[tuple[str, str], list[Segment]]:
-    """Give the pieces of border that some pairs of places share, as they stand in the boundaries; see `neighbours`.
+    """Return the border segments that pairs of areas share, as in the boundaries; see `neighbours`.
 
-    A pair without a common border is left out.
+    A pair without a common border is excluded.
     """
     found: dict[tuple[str, str], list[Segment]] = defaultdict(list)
     for segment, codes in _sides(boundaries).items():
@@ -62,7 +62,7 @@ def shared_borders(
 
 
 def _sides(boundaries: dict[str, Any] | None) -> dict[Segment, set[str]]:
-    """Tell which places lie along each piece of border."""
+    """Return the areas along each border segment."""
     on: dict[Segment, set[str]] = defaultdict(set)
     for feature in boundaries["features"] if boundaries else []:
         for segment in _segments(feature["geometry"]):

@@ -1,7 +1,8 @@
-"""Boundaries held, and which places share a border: read once, and kept in the state.
+"""Stored boundaries, and the areas that share a border, read once and cached.
 
-Of districts and of whatever else boundaries are held of it is read off them. Of places that districts wholly lie in it
-is told by putting districts together. Of others, travel to work areas say, it is not known, and no pair is made up.
+Borders of districts, and of other geographies with stored boundaries, come from these boundaries. Borders of areas that
+districts are nested in come from aggregated districts. For other geographies, such as travel to work areas, borders are
+unknown and no pair is returned.
 """
 
 from collections.abc import Callable
@@ -29,7 +30,7 @@ Held = Callable[[], Geography]
 
 
 def boundaries(project: Project, kind: str = "lad") -> dict[str, Any] | None:
-    """Read the boundaries of places of a kind, each feature's code under `code`; null where none are held."""
+    """Read the boundaries of areas of a kind, with each feature's code under `code`; None where none are stored."""
     for name, system in _drawn(project).items():
         if kind_of(system) == kind:
             for group in reversed(held_releases(project.home, name, project.as_of)):
@@ -38,14 +39,14 @@ def boundaries(project: Project, kind: str = "lad") -> dict[str, Any] | None:
 
 
 def _drawn(project: Project) -> dict[str, str]:
-    """Give the sources of boundaries, and the place system of each."""
+    """Return the boundary sources and the geography of each."""
     sources = project.catalogue.sources
     return {name: sources[name].geography or "lad" for name in project.catalogue.providing("boundary")}
 
 
 @lru_cache(maxsize=2)
 def _read(home: Path, sha256: str, name: str) -> dict[str, Any]:
-    """Read a file of boundaries: once, for every report draws them, and none changes them."""
+    """Read a file of boundaries once: every report uses them, and nothing changes them."""
     content, file = unpacked(read_snapshot(home, sha256), None, name, "json")
     return _coded(read_json(content, file), file)
 
@@ -55,7 +56,9 @@ def _coded(collection: dict[str, Any], file: str) -> dict[str, Any]:
         properties = feature["properties"]
         code = next((v for k, v in properties.items() if k == "code" or k.upper().endswith("CD")), None)
         if code is None:
-            raise UnreadableError(f"{file}: a boundary has properties {sorted(properties)}, expected one with a code")
+            raise UnreadableError(
+                f"{file}: found a boundary with properties {sorted(properties)}, expected a property with a code"
+            )
         properties["code"] = code
     return collection
 
@@ -64,11 +67,11 @@ SYSTEMS = (
     "lad_2024", "utla_2024", "region_2024", "nation_2024", "combined_authority_2023", "pfa_2024", "fra_2024",
     "itl1_2021", "itl2_2021", "nuts1_2018",
 )  # fmt: skip
-"""Place systems that districts wholly lie in, of which the table tells beside those that problems are about."""
+"""Geographies that districts are nested in; the table has them beside the geographies of problems."""
 
 
 def neighbour_table(project: Project) -> pl.DataFrame:
-    """Give which places share a border (neighbours.NEIGHBOUR), of every system of which that can be told."""
+    """Return the areas that share a border (contiguity.NEIGHBOUR), for every geography where borders are known."""
     systems = {*SYSTEMS, *_systems(project)}
     prune(project.home, "neighbour", systems)
     held = _held(project)
@@ -78,19 +81,19 @@ def neighbour_table(project: Project) -> pl.DataFrame:
 
 
 def _held(project: Project) -> Held:
-    """Give a function that reads all that is held about places when it is first asked."""
+    """Return a function that reads all stored geography data when first called."""
     return cache(lambda: geography(project, register_places(project)))
 
 
 def _systems(project: Project) -> set[str]:
-    """Name the place systems that problems are about, or that boundaries are of."""
+    """Return the geographies of problems and of stored boundaries."""
     return {problem.header.geography for problem in project.catalogue.problems.values()} | set(_drawn(project).values())
 
 
 def neighbours_in(project: Project, system: str, held: Held | None = None) -> pl.DataFrame:
-    """Give the pairs of one place system that share a border (neighbours.NEIGHBOUR); none where that is not known.
+    """Return the pairs of one geography that share a border (contiguity.NEIGHBOUR); empty where borders are unknown.
 
-    They are those made before from the same boundaries, where there are any.
+    The pairs are cached by the boundaries and tables that define them.
     """
     made_from = keys(project.catalogue, project.home, project.as_of)
     key = hashed(made_from.boundaries, made_from.places, *made_from.apportioning.values(), system)
@@ -102,7 +105,7 @@ def _neighbours(project: Project, system: str, held: Held) -> pl.DataFrame:
     if own.get(kind_of(system)) == system:
         told, basis = neighbours(boundaries(project, kind_of(system))), f"boundaries of {system}"
     else:
-        basis = f"districts put together, by the boundaries of {own.get('lad')}"
+        basis = f"aggregated districts, boundaries of {own.get('lad')}"
         districts = neighbours_in(project, own["lad"]).select(list(PAIR)) if "lad" in own else neighbours(None)
         told = (
             put_together(districts, _districts_of(register_places(project), held, districts, system))
@@ -113,14 +116,14 @@ def _neighbours(project: Project, system: str, held: Held) -> pl.DataFrame:
 
 
 def _districts_of(places: Places, held: Held, districts: pl.DataFrame, system: str) -> dict[str, str]:
-    """Tell which place of a system each district wholly lies in; tables of areas are read where no register tells."""
+    """Return the area of a geography that each district is nested in, from the register or else from tables."""
     return whole(Geography(places, (), ()), districts, system) or whole(held(), districts, system)
 
 
 def whole(held: Geography, districts: pl.DataFrame, system: str) -> dict[str, str]:
-    """Tell which place of a system each district wholly lies in; nothing where some district lies in several.
+    """Return the area of a geography that each district is nested in; empty where a district is in several.
 
-    The register tells it, else the table of small areas that leads from districts to the system.
+    The register defines it, or else the table of small areas that links districts to the geography.
     """
     codes = districts["place_code"].unique().sort().to_list()
     try:

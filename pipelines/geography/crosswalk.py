@@ -1,8 +1,8 @@
-"""A crosswalk between two place systems as a table: what each place became or lies in, how, and by whose numbers.
+"""A crosswalk between two geographies as a table: the target areas of each area, the method and the weights.
 
-The rule that applies first is used: the same code; a new code for the same land; a merger; a larger place that
-it lies in whole; else shares, by the people of the small areas that two places have in common, or by shares
-that someone publishes. Never by area of land.
+The first rule that applies is used: the same code; a code change without a boundary change; a merger; nesting in a
+larger area; else apportionment, by the residents of the small areas that two areas have in common, or by published
+shares. Land area is never used.
 """
 
 from datetime import date
@@ -28,33 +28,35 @@ from pipelines.geography.register import Places, Reach, links, system_places
 from pipelines.geography.small_areas import Areas
 
 CROSSWALK: dict[str, Column] = {
-    "from_system": Column(TEXT, "Place system that the crosswalk leads from"),
-    "from_code": Column(TEXT, "Code of a place of it; null for people of the place led to whom no place of it has"),
-    "from_name": Column(TEXT, "Name of that place"),
-    "to_system": Column(TEXT, "Place system that it leads to"),
-    "to_code": Column(TEXT, "Code of the place there; null for the share that leads nowhere"),
-    "to_name": Column(TEXT, "Name of the place there"),
+    "from_system": Column(TEXT, "Source geography"),
+    "from_code": Column(TEXT, "Source area code; null where part of the target area lies outside the source geography"),
+    "from_name": Column(TEXT, "Source area name"),
+    "to_system": Column(TEXT, "Target geography"),
+    "to_code": Column(TEXT, "Target area code; null for the share outside the target geography"),
+    "to_name": Column(TEXT, "Target area name"),
     "kind": Column(
         TEXT,
-        "observed (the same), recoded, moved_land, merged, aggregated (lies in it whole), apportioned (a share of it), "
-        "split (cut, and no weights are held), lost (leads nowhere) or outside (people of no place led from)",
+        "observed (same code), recoded, moved_land, merged, aggregated (nested in the target), apportioned (a share), "
+        "split (no weights are stored), lost (no target area) or outside (residents outside the source geography)",
     ),
-    "weight": Column(NUMBER, "Share of a count that moves along; null where weights would be needed and are not held"),
+    "weight": Column(
+        NUMBER, "Share of a count that is assigned to the target; null where weights are needed and not stored"
+    ),
     "people": Column(
         NUMBER,
-        "People of the weighing group who live in both, or whom a trust has there (its catchment population, by its "
-        "share of the residents); null where no place of the system is cut, or where that is not known",
+        "Residents of the weighting group in both areas, or for a trust its catchment population in the target area; "
+        "null where no area of the geography is apportioned, or where unknown",
     ),
-    "weighed_by": Column(TEXT, "Source, set, group and day of the weights; null where none were needed"),
-    "authority": Column(TEXT, "Orders or notices that made the changes on the way; null where none was needed"),
+    "weighed_by": Column(TEXT, "Source, set, group and day of the weights; null where no weights were needed"),
+    "authority": Column(TEXT, "Orders or notices for the code changes; null where no change applies"),
     "source": Column(
-        TEXT, "Small areas or shares the row was told by; null where the register and its changes tell it"
+        TEXT, "Small areas or shares that define the row; null where the register and its code changes define it"
     ),
 }
 
 
 class Geography(NamedTuple):
-    """All that is held about places: the register, small areas with their people, and published shares."""
+    """All stored geography data: the register, small areas with their residents, and published shares."""
 
     places: Places
     areas: tuple[Areas, ...] = ()
@@ -62,7 +64,7 @@ class Geography(NamedTuple):
 
 
 def codes_of(geography: Geography, system: str) -> list[str]:
-    """Give the codes of a place system in order: of the register, or of a table that has the system as a column."""
+    """Return the codes of a geography in order: from the register, and from tables with the geography as a column."""
     tables = [each.table[system] for each in geography.areas if system in each.systems]
     tables += [each.table["from_code"] for each in geography.shares if each.from_system == system]
     if tables:
@@ -87,14 +89,13 @@ def build_crosswalk(
     day: date | None = None,
     target: frozenset[str] | None = None,
 ) -> pl.DataFrame:
-    """Give CROSSWALK between two place systems, one row for each pair, in order of code.
+    """Build CROSSWALK between two geographies, one row for each pair of areas, in order of code.
 
-    Where places are cut, they are shared out by the people of `group`, of the set of weights nearest to `day`;
-    a set that is too far from it, by its own declaration, is not used. `target` stands for the places of the
-    second system where they are to be others: those of a map to come.
-    Every place of the first system has at least one row, and the weights of each add to 1: one that leads
-    nowhere has kind lost, and one that is cut without weights held has kind split. Raises UnknownNameError
-    for an unknown system or group, or where nothing of the one leads to the other.
+    Areas that fit no single target are apportioned by the residents in `group`, from the set of weights nearest to
+    `day`; a set further away than its declaration allows is not used. `target` replaces the codes of the target
+    geography, for a scenario. Every source area has at least one row, and its weights sum to 1. An area without a
+    target has kind lost; one that needs weights that are not stored has kind split. Raises UnknownNameError for an
+    unknown geography or group, or where nothing links the two geographies.
     """
     _refuse_group(geography.areas, group)
     trip = Trip(from_system, to_system, group, day, target)
@@ -107,11 +108,11 @@ def build_crosswalk(
     shared = _shared_out(geography, rest, trip)
     if not found and shared.is_empty():
         raise UnknownNameError(
-            f"no place of {from_system} is known to become or lie in one of {to_system}, and no table of areas or of "
-            "shares that is held leads from the one to the other"
+            f"no area of {from_system} has a successor or a larger area in {to_system}, and no stored table of small "
+            "areas or shares links the two; check both names, or add such a table"
         )
     if found:
-        # Whoever lives in no place led from is told by the links then: they are whole.
+        # Residents outside the source geography need no rows here: the links are complete.
         shared = shared.drop_nulls("from_code")
     known = set(shared["from_code"])
     nowhere = pl.DataFrame(
@@ -125,19 +126,19 @@ def build_crosswalk(
 def _refuse_group(held: tuple[Areas, ...], group: str) -> None:
     known = {name for areas in held for each in areas.weights for name in each.groups}
     if held and group not in known:
-        raise UnknownNameError(f"no weights by {group!r} are held; {near(group, known)}")
+        raise UnknownNameError(f"no stored weights have the group {group!r}; {near(group, known)}")
 
 
 _DRAWN = {**OVERLAY, "kind": pl.String, "weighed_by": pl.String, "authority": pl.String, "source": pl.String}
 
 
 def weighed_by(source: str, weights: str, group: str | None, day: date) -> str:
-    """Say by whose numbers a place was shared out."""
+    """Format the source, set, group and day of weights."""
     return f"{source}: {weights}, {f'{group}, ' if group else ''}{day.isoformat()}"
 
 
 def _linked(places: Places, found: dict[str, Reach]) -> pl.DataFrame:
-    """Give the rows of the places that lead whole to one other."""
+    """Return the rows of areas with exactly one target."""
     changes = _by_start(places.changes)
     rows = [
         (code, reach.codes[0], reach.basis, 1.0, _authority(changes, code, reach.codes[0]))
@@ -149,7 +150,7 @@ def _linked(places: Places, found: dict[str, Reach]) -> pl.DataFrame:
 
 
 def _peopled(rows: pl.DataFrame, geography: Geography, trip: Trip) -> pl.DataFrame:
-    """Add who lives in places that lead whole to one other where some are cut: all tell how uneven a figure is."""
+    """Add the residents of areas with one target where others are apportioned, because all affect the interval."""
     unknown = rows["people"].null_count() if (rows["kind"] == "apportioned").any() else 0
     living = _residents(geography, trip.from_system, trip) if unknown else None
     if living is None:
@@ -160,14 +161,14 @@ def _peopled(rows: pl.DataFrame, geography: Geography, trip: Trip) -> pl.DataFra
 
 
 def _ends(reach: Reach | None) -> list[tuple[str | None, str, float | None]]:
-    """Give the rows of a place that is cut without weights, or leads nowhere at all."""
+    """Return the rows of an area that needs weights that are not stored, or that has no target."""
     return [(to, "split", None) for to in reach.codes] if reach else [(None, "lost", 1.0)]
 
 
 def _shared_out(geography: Geography, codes: list[str], trip: Trip) -> pl.DataFrame:
-    """Give the rows of places that are shared out, by the table that leads the most of them anywhere.
+    """Return the rows of apportioned areas, from the table that covers the most of them.
 
-    People of small areas come first; shares that someone publishes are for places that have no area of their own.
+    Residents of small areas take precedence; published shares are for areas without small areas, such as trusts.
     """
     if not codes:
         return pl.DataFrame(schema=_DRAWN)
@@ -185,7 +186,7 @@ def _widest(found: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _by_people(places: Places, areas: Areas, codes: list[str], trip: Trip) -> pl.DataFrame:
-    """Share places out by the people of one table of areas: the nearest set of them that knows a place's people."""
+    """Apportion areas by one table of small areas, from the nearest set of weights with the area's residents."""
     found = [pl.DataFrame(schema=_DRAWN)]
     left = codes
     for by in (sets := weighings(areas, trip.group, trip.day)):
@@ -206,7 +207,7 @@ def _by_people(places: Places, areas: Areas, codes: list[str], trip: Trip) -> pl
 
 
 def _by_shares(geography: Geography, shares: Shares, codes: list[str], trip: Trip) -> pl.DataFrame:
-    """Lead places along published shares, and from where those lead on to the places wanted."""
+    """Link areas by published shares, and from the areas of these shares to the target geography."""
     published = _caught(geography, shares, trip)
     drawn = composed(made_of(geography.places, codes, published), published)
     if shares.to_system != trip.to_system:
@@ -220,11 +221,11 @@ def _by_shares(geography: Geography, shares: Shares, codes: list[str], trip: Tri
 
 
 def _caught(geography: Geography, shares: Shares, trip: Trip) -> pl.DataFrame:
-    """Give OVERLAY of published shares: a trust's people in a district are as many as its share of the residents.
+    """Return OVERLAY of published shares: a trust's population in a district is its share of the residents.
 
-    That is a catchment population by proportionate flow (the Norris-Bailey method, as in Public Health England's NHS
-    Acute Trust Catchment Populations). The share of residents is the table's own where it leads from where people live,
-    else that of the table which leads the other way. Where neither is held, people are not known.
+    This is a catchment population by proportionate flow (the Norris-Bailey method, as in Public Health England's NHS
+    Acute Trust Catchment Populations). The share of residents is the table's own where it starts from the areas of
+    residence, else from the table in the opposite direction. Where neither is stored, the population is unknown.
     """
     pairs = shares.table.select("from_code", "to_code", pl.col("share").alias("weight"), "share")
     ends = (shares.to_system, shares.from_system)
@@ -242,7 +243,7 @@ def _caught(geography: Geography, shares: Shares, trip: Trip) -> pl.DataFrame:
 
 
 def _residents(geography: Geography, system: str, trip: Trip) -> pl.DataFrame | None:
-    """Give who lives in the places of a system, by the first small areas that know it: place_code, residents."""
+    """Return the residents of a geography's areas from the first suitable table: place_code, residents."""
     codes = codes_of(geography, system)
     within = trip._replace(from_system=system, to_system=system, target=None)
     found = (residents(areas, geography.places, codes, within) for areas in geography.areas)
@@ -250,7 +251,7 @@ def _residents(geography: Geography, system: str, trip: Trip) -> pl.DataFrame | 
 
 
 def _drawn(rows: pl.DataFrame, source: str, said: str) -> pl.DataFrame:
-    """Say of each pair of places how the one comes to the other, and by whose numbers where it is cut."""
+    """Add the kind of each pair, and the weights used where the area is apportioned."""
     alone = pl.len().over("from_code") == 1
     kind = (
         pl.when(pl.col("from_code").is_null()).then(pl.lit("outside"))
@@ -283,7 +284,7 @@ def _named(rows: pl.DataFrame, places: Places, from_system: str, to_system: str)
 
 
 Changes = dict[str, list[tuple[int, str, str]]]
-"""The changes of each code: which one it is of all, the code it led to, and its authority."""
+"""The changes of each code: its number among all changes, the new code and the authority."""
 
 
 def _by_start(changes: pl.DataFrame) -> Changes:
@@ -294,7 +295,7 @@ def _by_start(changes: pl.DataFrame) -> Changes:
 
 
 def _authority(changes: Changes, code: str, to: str) -> str | None:
-    """Name what changed a code on its way to another, first change first."""
+    """List the authorities of the changes from one code to another, earliest first."""
     if code == to:
         return None
     met: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""Which larger areas each place lies in, by kind, wholly or by what share."""
+"""The larger areas of each area, by kind, wholly or in part."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -14,25 +14,25 @@ from pipelines.geography.systems import kind_of
 
 Told = Iterator[tuple[str, str]]
 MOST = 6
-"""Places of one system that are named; of more, the largest are."""
+"""Number of areas of one geography that are listed, largest first."""
 _POSTCODE = re.compile(r"[A-Z]{1,2}(\d[A-Z\d]?( ?\d[A-Z]{2}| \d[A-Z]?)?)?")
 _WHOLE = re.compile(r"(.+?) ?(\d[A-Z]{2})")
 
 
 def is_postcode(text: str) -> bool:
-    """Tell whether a text has the shape of a postcode, or of the start of one: M, M33, M33 2, M33 2AB."""
+    """Return whether a text has the form of a postcode or the start of one: M, M33, M33 2, M33 2AB."""
     return bool(_POSTCODE.fullmatch(text.strip().upper()))
 
 
 def belongs(tables: Iterable[Areas], shares: Iterable[Shares], code: str, names: dict[str, str]) -> Told:
-    """Tell of a code which places of other systems it lies in, holds or overlaps, and how its people are spread.
+    """Describe the areas of other geographies that an area is in, contains or overlaps, and its published shares.
 
-    How much is told in shares of its people, or where those are not known, of its small areas.
+    Proportions are of residents, or of small areas where residents are unknown.
     """
     for areas in tables:
         own = [system for system in areas.systems if code in set(areas.table[system].drop_nulls())]
         if own:
-            yield "is in", f"{', '.join(own)}, by {areas.source}"
+            yield "geographies", f"{', '.join(own)} ({areas.source})"
             mine = areas.table.filter(pl.any_horizontal(pl.col(system) == code for system in own))
             for system in areas.systems:
                 if system not in own and mine[system].count():
@@ -41,44 +41,44 @@ def belongs(tables: Iterable[Areas], shares: Iterable[Shares], code: str, names:
         spread = each.table.filter(pl.col("from_code") == code).select(pl.col("to_code").alias("code"), "share")
         if spread.height:
             said = f"{each.what}, {each.day}; {each.source}"
-            yield "spread", f"over {each.to_system}: {_listed(spread, names)} ({said})"
+            yield "shares", f"in {each.to_system}: {_listed(spread, names)} ({said})"
 
 
 def _related(areas: Areas, mine: pl.DataFrame, system: str, names: dict[str, str]) -> tuple[str, str]:
-    """Tell how the small areas of one place stand to the places of a system."""
+    """Describe the relation of one area's small areas to the areas of a geography."""
     parts = _parts(mine, system, people_column(areas))
     if parts.height == 1:
-        return "lies in", f"{system}: {_listed(parts, names)}"
+        return "within", f"{system}: {_listed(parts, names)}"
     around = areas.table.filter(pl.col(system).is_in(parts["code"].drop_nulls().implode()))
     if around.height > mine.height:
         return "overlaps", f"{system}: {_listed(parts, names)}"
-    few = _listed(parts, names) if parts.height <= MOST else f"{parts.height} places, whole"
-    return "holds", f"{system}: {few}"
+    few = _listed(parts, names) if parts.height <= MOST else f"{parts.height} areas"
+    return "contains", f"{system}: {few}"
 
 
 def people_column(areas: Areas) -> str | None:
-    """Give the column of all people of the newest set of weights; none where no set has them."""
+    """Return the column of all residents in the newest set of weights; None where no set has it."""
     having = [each for each in areas.weights if EVERYONE in each.groups]
     newest = max(having, key=lambda each: each.day, default=None)
     return weight_column(newest.name, EVERYONE) if newest else None
 
 
 def _parts(mine: pl.DataFrame, system: str, people: str | None) -> pl.DataFrame:
-    """Give the places of a system that some small areas lie in, largest share first: code, share."""
+    """Return the areas of a geography that some small areas are in, largest share first: code, share."""
     size = pl.col(people) if people and mine[people].null_count() == 0 and mine[people].sum() else pl.lit(1.0)
     sums = mine.with_columns(size.alias("size")).group_by(pl.col(system).alias("code")).agg(pl.col("size").sum())
     return sums.select("code", (pl.col("size") / pl.col("size").sum()).alias("share"))
 
 
 def _listed(parts: pl.DataFrame, names: dict[str, str]) -> str:
-    """Name the largest parts with their shares, say how many there are, and what lies in none."""
+    """List the largest parts with their shares, the number of further parts and the share outside all."""
     known = parts.drop_nulls("code").sort("share", "code", descending=[True, False])
     if known.height == 1 and parts.height == 1:
         return _named(known["code"][0], names)
     shown = [f"{_named(code, names)} {_percent(share)}" for code, share in known.head(MOST).iter_rows()]
     more = [f"and {known.height - MOST} more"] if known.height > MOST else []
     nowhere = float(parts.filter(pl.col("code").is_null())["share"].sum())
-    return ", ".join([*shown, *more, *([f"none known {_percent(nowhere)}"] if nowhere else [])])
+    return ", ".join([*shown, *more, *([f"unknown {_percent(nowhere)}"] if nowhere else [])])
 
 
 def _named(code: str, names: dict[str, str]) -> str:
@@ -90,10 +90,10 @@ def _percent(share: float) -> str:
 
 
 def postcodes(tables: list[Areas], text: str, names: dict[str, str]) -> Told:
-    """Tell where the postcodes that begin with a text lie, of which some table knows, and what is not known.
+    """Describe the location of the known postcodes that begin with a text, and what is unknown.
 
-    A table knows postcodes, without blanks, as its small areas, or as a system postcode_<year> that they lie in. It
-    knows only those that it has: others with the same beginning may lie elsewhere.
+    A table has postcodes, without blanks, as its small areas or as a geography postcode_<year>. It covers only the
+    postcodes in it: others with the same beginning may be elsewhere.
     """
     found = 0
     for areas in tables:
@@ -104,21 +104,21 @@ def postcodes(tables: list[Areas], text: str, names: dict[str, str]) -> Told:
             yield "postcode", f"{text}: {mine.height:,} rows of {areas.source}, {areas.label or areas.released}"
         for system in areas.systems if mine.height else ():
             if system != column and mine[system].count():
-                yield "lies in", f"{system}: {_listed(_parts(mine, system, None), names)}"
+                yield "within", f"{system}: {_listed(_parts(mine, system, None), names)}"
     held = ", ".join(areas.source for areas in tables) or "no table of postcodes"
     if not found:
-        yield "postcode", f"{text} can't be told; held is {held}"
+        yield "postcode", f"{text} is unknown; stored tables: {held}"
     yield (
-        "not held",
+        "not stored",
         (
-            "a postcode directory of the whole country: other postcodes that begin so may lie elsewhere. Name a "
-            "council, ward or LSOA, or keep a table: `commonground add ons_postcodes_trafford FILE`"
+            "a postcode directory of the whole country: other postcodes with this beginning may be elsewhere. Use a "
+            "council, ward or LSOA, or add a table: `commonground add ons_postcodes_trafford FILE`"
         ),
     )
 
 
 def _begins(column: pl.Expr, text: str) -> pl.Expr:
-    """Tell which postcodes begin with an area, a district, or more: M3 is not the beginning of M33 2AB."""
+    """Return an expression for postcodes in an area, a district or a sector: M3 is not the start of M33 2AB."""
     if text.isalpha():
         return column.str.contains(f"^{text}[0-9]")
     whole = _WHOLE.fullmatch(text)
@@ -127,26 +127,26 @@ def _begins(column: pl.Expr, text: str) -> pl.Expr:
 
 
 PARENT: dict[str, Column] = {
-    "place_code": Column(TEXT, "Code of a place that a problem asks about"),
-    "kind": Column(TEXT, "Kind of the larger place: pfa, icb, ttwa, region"),
-    "parent_system": Column(TEXT, "Place system of the larger place; null where it is of the register's own line"),
-    "parent_code": Column(TEXT, "Code of the larger place; null for a part that is not known to lie in any"),
-    "parent_name": Column(TEXT, "Its name, where the register has it"),
-    "share": Column(NUMBER, "Share of the place that lies in it, 0 to 1; 1 where it wholly does"),
-    "share_of": Column(TEXT, "What the share is of: people or small areas; null where the register tells"),
+    "place_code": Column(TEXT, "Code of an area in a problem"),
+    "kind": Column(TEXT, "Kind of the larger area, such as pfa, icb, ttwa or region"),
+    "parent_system": Column(TEXT, "Geography of the larger area; null where the register defines it"),
+    "parent_code": Column(TEXT, "Code of the larger area; null for a part outside every known one"),
+    "parent_name": Column(TEXT, "Name of the larger area, where the register has it"),
+    "share": Column(NUMBER, "Share of the area within the larger area, 0 to 1; 1 where it is nested"),
+    "share_of": Column(TEXT, "Base of the share: people or small areas; null where the register defines the row"),
     "best_fit": Column(
         pl.Boolean,
-        "True where a ward or constituency has small areas whole of which it has most: a share is near, not exact",
+        "True where small areas are assigned whole by best fit (wards, constituencies): the share is approximate",
     ),
-    "source": Column(TEXT, "Table that tells it; null for the register"),
+    "source": Column(TEXT, "Table that defines the row; null for the register"),
 }
-"""One place, and a larger one that it lies in, wholly or in part."""
+"""One area and a larger area that contains it, wholly or in part."""
 
 
 def parents(places: Places, tables: Sequence[Areas], codes: Collection[str]) -> pl.DataFrame:
-    """Give what some places lie in (PARENT): larger places are those of a system that has fewer.
+    """Return the larger areas of given areas (PARENT): areas of a geography with fewer areas.
 
-    Where several tables tell of one system, the first does.
+    Where several tables have the same geography, the first is used.
     """
     register = places.register.sort("valid_from").unique("place_code", keep="last", maintain_order=True)
     of_areas = [each for areas in tables for each in _told(areas, codes)]
@@ -161,7 +161,7 @@ def parents(places: Places, tables: Sequence[Areas], codes: Collection[str]) -> 
 
 
 def _line(places: Places, register: pl.DataFrame, codes: Collection[str]) -> pl.DataFrame:
-    """Give what the register puts some places in, and the nation of each."""
+    """Return the larger areas of given areas in the register, and the nation of each."""
     kinds = dict(register.select("place_code", "kind").iter_rows())
     nation = dict(register.select("place_code", "nation").iter_rows())
     nations = dict(register.filter(pl.col("kind") == "nation").select("place_name", "place_code").iter_rows())
@@ -173,7 +173,7 @@ def _line(places: Places, register: pl.DataFrame, codes: Collection[str]) -> pl.
 
 
 def _told(areas: Areas, codes: Collection[str]) -> Iterator[pl.DataFrame]:
-    """Give what a table of small areas tells, each place by the newest of the systems that it is of."""
+    """Return the larger areas in a table of small areas, for each area by its newest geography."""
     left = set(codes)
     for system in sorted(areas.systems, key=lambda each: each.rpartition("_")[2], reverse=True):
         mine = areas.table.filter(pl.col(system).is_in(sorted(left)))
@@ -183,18 +183,18 @@ def _told(areas: Areas, codes: Collection[str]) -> Iterator[pl.DataFrame]:
 
 
 def _fewer(table: pl.DataFrame, other: str, system: str) -> bool:
-    """Tell whether a system has fewer places than another, where there are both."""
+    """Return whether a geography has fewer areas than another, where both are known."""
     both = table.select(system, other).drop_nulls()
     return both[other].n_unique() < both[system].n_unique()
 
 
 def _shares(mine: pl.DataFrame, system: str, other: str, areas: Areas) -> pl.DataFrame:
-    """Give how some places lie in those of another system; a place of which that is not told at all has no row."""
+    """Return the shares of areas in another geography; an area of which no part is known has no row."""
     people = people_column(areas)
     counted = pl.col(people) if people else pl.lit(None, pl.Float64)
     known = (counted.is_not_null().all() & (counted.sum() > 0)).over(system)
     sized = mine.with_columns(known.alias("known"), pl.when(known).then(counted).otherwise(1.0).alias("size"))
-    # In the order of the file: shares are sums of fractions, and their last digit depends on the order.
+    # In file order, because the last digit of a sum of fractions depends on the order.
     sums = sized.group_by(system, other, "known", maintain_order=True).agg(pl.col("size").sum())
     told = sums.filter(pl.col(other).is_not_null().any().over(system), pl.col("size") > 0)
     return conformed(

@@ -1,4 +1,4 @@
-"""What a place is, was and became; and the register as analysts see it."""
+"""The history of an area code: its names, predecessors and successors; and the register as analysts see it."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -16,7 +16,7 @@ FIRST_YEAR = 2011
 
 
 def find(places: Places, text: str) -> list[str]:
-    """Give the codes that a name or code stands for, at any time; an unknown one is refused with the near ones."""
+    """Return the codes of a name or code at any time; refuse an unknown one with close matches."""
     register = places.register
     if text.upper() in set(register["place_code"]):
         return [text.upper()]
@@ -33,40 +33,40 @@ def _plain(name: str) -> str:
 
 
 def describe_lineage(places: Places, code: str, until: date) -> Told:
-    """Tell of one code: names and days of use, where it lies, its systems, what it was and what it became.
+    """Describe one code: names and days of use, larger areas, geographies, predecessors and successors.
 
-    Place systems are named up to the year of `until`.
+    Geographies are listed up to the year of `until`.
     """
     rows = places.register.filter(pl.col("place_code") == code).sort("valid_from").to_dicts()
     for row in rows:
         welsh = f" / {row['place_name_welsh']}" if row["place_name_welsh"] else ""
         end = f"to {row['valid_to']}" if row["valid_to"] else "on"
         yield "place", f"{code} {row['place_name']}{welsh} ({row['kind']}), in use from {row['valid_from']} {end}"
-    yield "lies in", _above(places, code, rows[-1])
+    yield "within", _above(places, code, rows[-1])
     if systems := _systems(code, rows, until.year):
-        yield "systems", systems
+        yield "geographies", systems
     yield from _changes(places, code, "to_code", "from_code", "was")
     yield from _changes(places, code, "from_code", "to_code", "became")
     yield from _held(places, code, rows[-1]["valid_to"] or until)
 
 
 NAMED = 24
-"""Places put in another that are named; of more, it is said how many they are."""
+"""Number of areas within another that are listed; above it, only their number is given."""
 
 
 def _held(places: Places, code: str, day: date) -> Told:
-    """Name what the register puts in a place on a day: the districts of a county, the sites of a trust."""
+    """List the areas within an area on a day, from the register: districts of a county, sites of a trust."""
     inside = places.register.filter(
         pl.col("parent_code") == code, pl.col("kind") != "ward", pl.col("valid_from") <= day,
         pl.col("valid_to").is_null() | (pl.col("valid_to") >= day),
     ).unique("place_code", keep="last").sort("place_code")  # fmt: skip
     for (kind,), rows in inside.group_by("kind", maintain_order=True):
         named = ", ".join(f"{child} {name}" for child, name in rows.select("place_code", "place_name").iter_rows())
-        yield "holds", f"{kind}: {named if rows.height <= NAMED else f'{rows.height} places'}"
+        yield "contains", f"{kind}: {named if rows.height <= NAMED else f'{rows.height} areas'}"
 
 
 def _above(places: Places, code: str, row: dict[str, object]) -> str:
-    """Name the places that one lies in: its trust, county or the like with their codes, then its region and nation."""
+    """List the larger areas of an area: trust, county and others with their codes, then region and nation."""
     wide = places.register["kind"].is_in(["region", "nation", "above_nation"])
     names = dict(places.register.filter(~wide).select("place_code", "place_name").iter_rows())
     told = [f"{up} {names[up]}" for up in ancestors(code, places.parents)[1:] if up in names]
@@ -76,7 +76,7 @@ def _above(places: Places, code: str, row: dict[str, object]) -> str:
 
 
 def _systems(code: str, rows: list[dict[str, object]], last: int) -> str:
-    """Say in which place systems the code is: the years on whose day it was in use."""
+    """List the geographies with a code: the years in which it was in use on 31 December."""
     kinds = [kind for kind, prefixes in KINDS.items() if code[:3] in prefixes] or [str(rows[-1]["kind"])]
     found = {kind: _years(kind, rows, last) for kind in kinds}
     if not any(found.values()):
@@ -89,7 +89,7 @@ def _years(kind: str, rows: list[dict[str, object]], last: int) -> list[int]:
 
 
 def _spans(years: list[int]) -> list[str]:
-    """Write years that follow one another as a span: 2011, or 2015 to _2026."""
+    """Format consecutive years as a span: 2011, or 2015 to _2026."""
     starts = [year for year in years if year - 1 not in years]
     ends = [year for year in years if year + 1 not in years]
     return [str(a) if a == b else f"{a} to _{b}" for a, b in zip(starts, ends, strict=True)]
@@ -114,11 +114,11 @@ def _changes(places: Places, code: str, mine: str, other: str, word: str) -> Tol
 
 
 MOST = 6
-"""Codes that changed on the same day and are named; of more, none are: they have nothing to do with one another."""
+"""Maximum number of codes listed that changed on the same day; above it, they are probably unrelated."""
 
 
 def _land(places: Places, rows: pl.DataFrame, mine: str) -> str:
-    """Name the other codes that changed because of land by the same order, and say what is not known of it."""
+    """List the other codes with a boundary change by the same order, and state what is unknown."""
     day, authority = rows.select("changed_on", "authority").row(0)
     same = places.changes.filter(
         pl.col("kind") == "moved_land", pl.col("changed_on") == day, pl.col("authority") == authority,
@@ -127,20 +127,20 @@ def _land(places: Places, rows: pl.DataFrame, mine: str) -> str:
     names = dict(places.register.select("place_code", "place_name").iter_rows())
     others = [f"{code} {names.get(code, '')}".strip() for code in same[mine].unique().sort()]
     told = f", the same day as {', '.join(others)}" if 0 < len(others) <= MOST else ""
-    return f"{told}; what land and whose homes moved is in no table held"
+    return f"{told}; no stored table has the land and the dwellings that moved"
 
 
 _KINDS = {
     "merged": "merged",
-    "recoded": "recoded, the same land",
-    "moved_land": "new code, because its boundary moved",
-    "renamed": "renamed, the same land",
+    "recoded": "new code, same boundary",
+    "moved_land": "new code after a boundary change",
+    "renamed": "new name, same boundary",
     "split": "split among them",
 }
 
 
 def _others_merged(places: Places, rows: pl.DataFrame, code: str) -> list[str]:
-    """Give the other codes that went into the same place on the same day."""
+    """Return the other codes that merged into the same area on the same day."""
     into, day = rows["to_code"].implode(), rows["changed_on"][0]
     same = places.changes.filter(
         pl.col("to_code").is_in(into), pl.col("changed_on") == day, pl.col("from_code") != code
@@ -152,27 +152,25 @@ GAZETTEER: dict[str, Column] = {
     **PLACE,
     "entity_type": Column(
         TEXT,
-        "What a code stands for by its first three characters: unitary authority, London borough, travel to work area; "
-        "null where it does not tell",
+        "Type of area by the first three characters of the code, such as unitary authority, London borough or "
+        "travel to work area; null where they do not define it",
     ),
-    "first_year": Column(
-        WHOLE, "First year whose place system has it, such as 2023 of lad_2023: in use on 31 December"
-    ),
+    "first_year": Column(WHOLE, "First year of use on 31 December, such as 2023 for lad_2023"),
     "last_year": Column(
-        WHOLE, "Last one; null while it is in use. Before first_year where no 31 December saw the code"
+        WHOLE, "Last year of use on 31 December; null while in use. Before first_year where never in use on that day"
     ),
 }
 """The columns of the table `places`."""
 
 
 def gazetteer(register: pl.DataFrame) -> pl.DataFrame:
-    """Add to a register (schema.PLACE) what sort of place each is, and its place systems: GAZETTEER."""
+    """Add entity type, first year and last year to a register (schema.PLACE): GAZETTEER."""
     start, end = pl.col("valid_from").dt, pl.col("valid_to").dt
     year_end = (end.month() == 12) & (end.day() == 31)
     code = pl.col("place_code")
     named = code.str.head(3).replace_strict(ENTITY_TYPES, default=None, return_dtype=pl.String)
     return register.with_columns(
-        # Codes of practices and trusts may begin alike: only nine characters tell.
+        # Codes of practices and trusts may have the same prefix: only nine-character codes are GSS codes.
         pl.when(code.str.contains(GSS)).then(named).alias("entity_type"),
         start.year().cast(pl.Int64).alias("first_year"),
         (end.year() - (~year_end).cast(pl.Int32)).cast(pl.Int64).alias("last_year"),

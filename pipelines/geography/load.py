@@ -1,4 +1,4 @@
-"""Registers, tables of areas and shares, read from the newest releases stored."""
+"""The register, tables of small areas and shares, read from the newest stored releases."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ TakeUp = Callable[[pl.DataFrame, str, Source, Snapshot], Table]
 
 
 def geography(project: Project, places: Places) -> Geography:
-    """Give all that is held about places, to make crosswalks from."""
+    """Return all stored geography data, from which crosswalks are built."""
     return Geography(places, tuple(small_areas(project)), tuple(shares_held(project)))
 
 
 def small_areas(project: Project) -> list[Areas]:
-    """Give every table of small areas with weights held, by name of source: made now, or before from the same files.
+    """Return every stored table of small areas with weights, by source name, cached by their files.
 
-    A source of which nothing is held is left out. Raises UnreadableError where none of a source's files can be read.
+    A source without a stored release is excluded. Raises UnreadableError where no file of a source can be read.
     """
     return [each for each in _held(project, "areas", areas_in, areas_of) if each.weights]
 
 
 def postcode_tables(project: Project) -> list[Areas]:
-    """Give every table of areas held that has no weights: of postcodes, say, which nothing is shared out by."""
+    """Return every stored table of areas without weights, such as postcodes, which apportionment does not use."""
     return [each for each in _held(project, "areas", areas_in, areas_of) if not each.weights]
 
 
 def shares_held(project: Project) -> list[Shares]:
-    """Give every table of shares held, as small_areas gives those of small areas."""
+    """Return every stored table of shares, as small_areas does for small areas."""
     return _held(project, "shares", shares_in, shares_of)
 
 
@@ -64,7 +64,7 @@ def _newest_first(project: Project, name: str) -> list[list[Snapshot]]:
 def _kept(
     project: Project, kind: str, name: str, key: str, files: list[Snapshot], read: Read[Table], take_up: TakeUp[Table]
 ) -> Table:
-    """Take up the table of one source, after making it where what it rests on has changed."""
+    """Return the table of one source, built again where its inputs have changed."""
 
     def make() -> pl.DataFrame:
         one = _newest_sound(project, name, files, read)
@@ -91,7 +91,7 @@ _READERS: dict[str, Callable[[pl.DataFrame, str], pl.DataFrame]] = {"place": rea
 
 
 def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
-    """Read the register of places and their changes from the newest releases that can be read."""
+    """Read the area register and its code changes from the newest readable releases."""
     registers = _newest_tables(home, catalogue, "place", as_of)
     changes = _newest_tables(home, catalogue, "change", as_of)
     register = pl.concat([empty(PLACE), *registers])
@@ -100,14 +100,14 @@ def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
         if not names:
             raise UnreadableError("no source provides place; expected a register of places under sources/")
         raise UnreadableError(
-            f"{names}: no release that was out by {as_of} and has the nations is held; "
-            "name a later day, or restore its file under sources/"
+            f"{names}: found no release published by {as_of} with the nations; "
+            "choose a later day, or restore its file under sources/"
         )
     return Places(ordered(regioned(register)), pl.concat([empty(CHANGE), *changes]))
 
 
 def kept_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
-    """Make the register of places and their changes, or give those made before from the same files."""
+    """Return the area register and its code changes, cached by their files."""
     key = keys(catalogue, home, as_of).places
     if (home, key) not in _LOADED:
         tables = cached_tables(home, ("register", "change"), "places", key, lambda: read_places(home, catalogue, as_of))
@@ -117,11 +117,11 @@ def kept_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
 
 
 _LOADED: dict[tuple[Path, str], Places] = {}
-"""The register loaded last, by its store and key: every step of a build asks for it."""
+"""The register loaded last, by store and key: every step of a build uses it."""
 
 
 def _newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date) -> list[pl.DataFrame]:
-    """Read the newest release of every source of a table; one of which nothing was out by a day is left out."""
+    """Read the newest release of every source of a table; exclude sources without a release by a given day."""
     names = [name for name in catalogue.providing(table) if held_releases(home, name, as_of)]
     return [_newest_table(home, catalogue, name, as_of) for name in names]
 
@@ -137,9 +137,9 @@ def _newest_table(home: Path, catalogue: Catalogue, name: str, as_of: date) -> p
 
 
 def registered_in(content: bytes, catalogue: Catalogue, name: str, held: Snapshot) -> pl.DataFrame:
-    """Read the bytes of one release of places (schema.PLACE) or of changes (schema.CHANGE), as declared and tidied.
+    """Read one release of places (schema.PLACE) or code changes (schema.CHANGE), as declared.
 
-    Raises UnreadableError where it is of another shape, has no rows, or says what can't be.
+    Raises UnreadableError where it has another shape, no rows or impossible content.
     """
     source = catalogue.sources[name]
     sheet = tidied(read_sheet(content, source, held.file), catalogue.sources_dir / f"{name}.py")

@@ -1,8 +1,8 @@
-"""From names to codes: by a plain rule and by a reviewed table, never by a guess.
+"""From names to codes: by a fixed rule and a reviewed table, without guesses.
 
-The rule folds case, white space, commas, accents (`Ynys Môn`, `Ynys Mon`), text decoded wrongly (`Ynys MÃ´n`), `&` and
-`and`, a trailing `UA`, and `City of X` and `X, City of`. What it does not match is listed with candidates for a person
-to choose.
+The rule ignores case, white space, commas and accents (`Ynys Môn`, `Ynys Mon`), repairs wrongly decoded text (`Ynys
+MÃ´n`), equates `&` and `and`, removes a trailing `UA`, and equates `City of X` and `X, City of`. Names that it does not
+match are listed with candidates for a person to choose.
 """
 
 import re
@@ -19,7 +19,7 @@ _CITY_AFTER = re.compile(r"^(.+), (?:city|county) of$")
 
 @lru_cache(maxsize=200_000)
 def folded(name: str) -> str:
-    """Write a place's name in the one way in which names are compared."""
+    """Return an area name in the form in which names are compared."""
     parts = unicodedata.normalize("NFKD", _mended(name))
     text = (
         "".join(part for part in parts if not unicodedata.combining(part))
@@ -35,7 +35,7 @@ def folded(name: str) -> str:
 
 
 def _mended(name: str) -> str:
-    """Undo that UTF-8 was read as Windows-1252 (`Ynys MÃ´n` for `Ynys Môn`), where that is what was done."""
+    """Repair UTF-8 that was decoded as Windows-1252 (`Ynys MÃ´n` for `Ynys Môn`)."""
     if "Ã" not in name and "Â" not in name:
         return name
     try:
@@ -45,9 +45,9 @@ def _mended(name: str) -> str:
 
 
 def name_table(places: pl.DataFrame, reviewed: dict[str, str]) -> dict[str, str]:
-    """Give the code of every name that stands for exactly one of some places (schema.PLACE), folded.
+    """Return the code of every name, in compared form, that belongs to exactly one of the areas (schema.PLACE).
 
-    Takes the reviewed names of one source too; they go before the rule.
+    The reviewed names of a source take precedence over the rule.
     """
     table: dict[str, set[str]] = {}
     for code, name, welsh in places.select("place_code", "place_name", "place_name_welsh").iter_rows():
@@ -55,14 +55,14 @@ def name_table(places: pl.DataFrame, reviewed: dict[str, str]) -> dict[str, str]
             if each:
                 table.setdefault(folded(each), set()).add(code)
     for key in [key for key in table if key.endswith(" (city)")]:
-        # `Leicester, City of` may also be met as plain `Leicester`, where no other place has that name.
+        # `Leicester, City of` may also be written `Leicester`, where no other area has that name.
         table.setdefault(key.removesuffix(" (city)"), table[key])
     plain = {key: next(iter(codes)) for key, codes in table.items() if len(codes) == 1}
     return plain | {folded(label): code for label, code in reviewed.items()}
 
 
 def candidates(label: str, places: pl.DataFrame, most: int = 3) -> str:
-    """Offer the places whose names are like a label, for a person to choose from."""
+    """Suggest the areas with names similar to a label, for a person to choose."""
     names = {folded(name): f"{code} {name}" for code, name in places.select("place_code", "place_name").iter_rows()}
     close = get_close_matches(folded(label), names, n=most, cutoff=0.6)
-    return "; ".join(names[name] for name in close) or "no name is like it"
+    return "; ".join(names[name] for name in close) or "no similar name"

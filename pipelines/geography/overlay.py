@@ -1,8 +1,8 @@
-"""Overlays: how many people live in each pair of places of two systems, summed up from small areas.
+"""Overlays: the residents of each pair of areas of two geographies, summed from small areas.
 
-A small area lies in one place of each system, so that the people of two places together are those of the
-areas that lie in both. The share of a place's people who live in another is the weight by which a count
-of people moves along. Areas of land are never used: people are not spread evenly over it.
+A small area is in one area of each geography, so the residents of two areas in common are those of the small areas in
+both. The weight of a pair is the share of an area's residents who live in the other. Land area is never used, because
+population density varies.
 """
 
 from datetime import date
@@ -16,49 +16,49 @@ from pipelines.geography.register import Places, links, system_places, walked
 from pipelines.geography.small_areas import Areas, WeightSet, weight_column
 
 OVERLAY = {"from_code": pl.String, "to_code": pl.String, "weight": pl.Float64, "people": pl.Float64}
-"""A pair of places, the share of the first's people who live in the second, and how many they are."""
+"""A pair of areas, the share of the first area's residents who live in the second, and their number."""
 
 
 SMALL = frozenset({"oa", "lsoa", "msoa", "ward"})
-"""Kinds whose nesting is told by tables of areas: the register has their parents of one day only."""
+"""Kinds with nesting from tables of small areas only: the register has their parents on one day."""
 EVERYONE = "all_ages"
-"""The group of all people, by whom a place is shared out that has nobody of the group asked for."""
+"""The group of all residents, used to apportion an area without residents of the requested group."""
 
 
 class Trip(NamedTuple):
-    """From which place system to which, by whose numbers, for figures of which day."""
+    """Source and target geography, weighting group and day of the figures."""
 
     from_system: str
     to_system: str
     group: str = EVERYONE
     day: date | None = None
     target: frozenset[str] | None = None
-    """The places led to, where they are not those that the register has in the system: those of a map to come."""
+    """The target codes, where they differ from the register's: those of a scenario."""
 
 
 class Weighing(NamedTuple):
-    """Whose numbers split a place: a set of weights and a group of people in it."""
+    """A set of weights and a group of residents in it."""
 
     weights: WeightSet
     group: str
 
     @property
     def column(self) -> str:
-        """Give the column of a table of areas that has these people."""
+        """Return the column with these residents in a table of small areas."""
         return weight_column(self.weights.name, self.group)
 
     def good_for(self, day: date | None) -> bool:
-        """Tell whether figures of a day may be shared out by these people: not where they are of too distant a day."""
+        """Return whether these weights may apportion figures of a day: not where the two are too far apart."""
         return day is None or abs((self.weights.day - day).days) <= self.weights.good_for
 
     @property
     def fallback(self) -> str:
-        """Give the column that has all people of the same set, or the same column where the set does not say."""
+        """Return the column of all residents in the same set, or the same column where the set has none."""
         return weight_column(self.weights.name, EVERYONE if EVERYONE in self.weights.groups else self.group)
 
 
 def weighings(areas: Areas, group: str, day: date | None) -> list[Weighing]:
-    """Give the sets of weights that have a group of people: those nearest to a day first, else the newest first."""
+    """Return the sets of weights with a group: nearest to a day first, or newest first without a day."""
     having = [each for each in areas.weights if group in each.groups]
     near_to = day or max((each.day for each in having), default=date.max)
     return [Weighing(each, group) for each in sorted(having, key=lambda each: abs((each.day - near_to).days))]
@@ -67,12 +67,11 @@ def weighings(areas: Areas, group: str, day: date | None) -> list[Weighing]:
 def membership(
     areas: Areas, places: Places, system: str, target: frozenset[str] | None = None
 ) -> tuple[pl.Series, str] | None:
-    """Tell which place of a system each small area lies in, and the column of the areas it is told by.
+    """Return the area of a geography that each small area is in, and the column it comes from; None without a column.
 
-    A system without a column of its own is reached from one that has: by what its codes became, or by the
-    larger places they lie in. Where a column tells nothing of an area, another of the same kind may: the 26 districts
-    of Northern Ireland have a column of their own. A code that leads to several places tells nothing.
-    None where no column leads to the system.
+    A geography without a column is derived from one that has: by code changes, or by nesting in larger areas. Where a
+    column is null for a small area, another column of the same kind may fill it: the 26 districts of Northern Ireland
+    have a separate column. A code with several targets is left null.
     """
     own = system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls()))
     alike = [column for column in areas.systems if _kind(column) == _kind(system) and column != system]
@@ -81,7 +80,7 @@ def membership(
     try:
         goal = set(target or system_places(places.register, system)["place_code"])
     except UnknownNameError:
-        # Trusts, say: known by what is shared out to them, and in no register.
+        # Trusts, for example: they occur in tables of shares and in no register.
         return (areas.table[system], system) if own else None
     larger = [column for column in _by_nearness(areas.systems, system) if _kind(column) not in SMALL]
     found = {column: _led(areas, places, column, goal) for column in (alike if own else larger)}
@@ -100,7 +99,7 @@ def _kind(system: str) -> str:
 
 
 def _by_nearness(systems: tuple[str, ...], system: str) -> list[str]:
-    """Order systems: of the same kind first, and by how many years they are away."""
+    """Order geographies: of the same kind first, then by distance in years."""
     kind, year = system.rsplit("_", 1)
 
     def distance(other: str) -> tuple[bool, int]:
@@ -117,12 +116,11 @@ def _led(areas: Areas, places: Places, column: str, target: set[str]) -> pl.Seri
 
 
 def overlay(areas: Areas, places: Places, codes: list[str], trip: Trip, by: Weighing) -> pl.DataFrame | None:
-    """Give OVERLAY from some places of a system to another; None where the areas do not lead to both.
+    """Return OVERLAY from some areas of a geography to another; None where the small areas do not cover both.
 
-    People of the first system whom no place of the second has are rows without to_code, with the share that
-    is lost; people of the second whom no place of the first has are rows without from_code. A place that
-    goes whole to one other needs no weight: where people are not known, its weight is 1 all the same. Places
-    that have since become others are first summed up to those, and then shared out as they are.
+    Residents outside the target geography are in rows without to_code, with the share that is lost. Residents outside
+    the source geography are in rows without from_code. An area with one target has weight 1, even where residents are
+    unknown. Areas that have since been replaced are first aggregated to their successors and then apportioned.
     """
     to, own = membership(areas, places, trip.to_system, trip.target), membership(areas, places, trip.from_system)
     start = own[0] if own else pl.Series([None] * areas.table.height, dtype=pl.String)
@@ -146,7 +144,7 @@ def overlay(areas: Areas, places: Places, codes: list[str], trip: Trip, by: Weig
 
 
 def _summed(pairs: pl.DataFrame, start: str) -> pl.DataFrame:
-    """Sum up the people of pairs of places; a sum of some of them is not known."""
+    """Sum the residents of pairs of areas; a sum with an unknown part is null."""
     return pairs.group_by(pl.col(start).alias("from_code"), "to_code", maintain_order=True).agg(
         pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name)
         for name in ("people", "everyone")
@@ -154,7 +152,7 @@ def _summed(pairs: pl.DataFrame, start: str) -> pl.DataFrame:
 
 
 def _became(areas: Areas, places: Places, codes: list[str], system: str) -> tuple[str | None, pl.DataFrame]:
-    """Give the column of areas whose places most of some codes became, and the OVERLAY that leads there."""
+    """Return the column of small areas with the successors of most codes, and the OVERLAY to them."""
     kind = system.rsplit("_", 1)[0]
     columns = [column for column in _by_nearness(areas.systems, system) if column.rsplit("_", 1)[0] == kind]
     best: tuple[str | None, list[tuple[str, str, float, None]]] = (None, [])
@@ -166,10 +164,10 @@ def _became(areas: Areas, places: Places, codes: list[str], system: str) -> tupl
 
 
 def weighted(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Turn people of pairs of places into weights, so that those of each place moved from add to 1.
+    """Convert the residents of pairs of areas to weights that sum to 1 for each source area.
 
-    A place that goes to one other goes whole. One with nobody of the weighing group is shared out by people of
-    all ages; where those are not known either, or are none, its weights are not known.
+    An area with one target has weight 1. An area without residents of the weighting group is apportioned by all
+    residents. Its weights are null where these are unknown or zero too.
     """
     shares = [
         pl.when(pl.col(name).is_not_null().all().over("from_code") & (pl.col(name).sum().over("from_code") > 0)).then(
@@ -183,16 +181,16 @@ def weighted(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def without_shares(drawn: pl.DataFrame) -> pl.DataFrame:
-    """Forget the weights of places that are cut; those that go whole to one other keep theirs."""
+    """Remove the weights of apportioned areas; areas with one target keep weight 1."""
     whole = pl.len().over("from_code") == 1
     return drawn.with_columns(pl.when(whole).then("weight").alias("weight"))
 
 
 def composed(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
-    """Give the OVERLAY of going along one and then along another: shares multiplied, and summed over the ways.
+    """Return the OVERLAY of two overlays in sequence: shares multiplied, then summed over the intermediate areas.
 
-    How many people go a way is known where the place between is reached from one place only, whole, or where the
-    first knows its people: they go on by the shares of the second. What the second does not know leads nowhere.
+    The number of residents is known where an intermediate area has one source, entirely, or where the first overlay has
+    the number: it is then apportioned by the second. Areas that the second overlay lacks have no target.
     """
     legs = first.select(
         "from_code", pl.col("to_code").alias("via"), "weight", pl.col("people").alias("had")
@@ -218,7 +216,7 @@ def composed(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
 
 
 def residents(areas: Areas, places: Places, codes: list[str], trip: Trip) -> pl.DataFrame | None:
-    """Give how many people of a trip's group live in each place: place_code, residents; None where no areas tell."""
+    """Return the residents of each area in the requested group: place_code, residents; None without small areas."""
     by = weighings(areas, trip.group, trip.day)
     drawn = overlay(areas, places, codes, trip, by[0]) if by else None
     if drawn is None:
@@ -228,10 +226,10 @@ def residents(areas: Areas, places: Places, codes: list[str], trip: Trip) -> pl.
 
 
 def made_of(places: Places, codes: list[str], published: pl.DataFrame) -> pl.DataFrame:
-    """Lead codes to those of a table of shares that each is made of, or else became or was: OVERLAY.
+    """Link codes to those of a table of shares, by mergers and code changes: OVERLAY.
 
-    A trust that others have merged into since has the patients of all of them, each by its people. One that a part of
-    another came to has weights that are not known.
+    A trust that others have merged into has the patients of all of them, weighted by their catchment populations. Where
+    a trust acquired part of another, its weights are null.
     """
     people = dict(
         published.group_by("from_code", maintain_order=True).agg(

@@ -1,7 +1,7 @@
-"""The register of places and their successions: which codes are in use when, and what became of each.
+"""The area register and its code changes: which codes are in use when, and their successors.
 
-A place system is a kind and a year: `lad_2023` is the set of districts whose codes were in use on
-31 December 2023. This reproduces each register published by the ONS for 2016 to 2024 exactly.
+A geography is a kind and a year: `lad_2023` is the set of districts with codes in use on 31 December 2023. This
+reproduces each register published by the ONS for 2016 to 2024 exactly.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ Edges = dict[str, tuple[str, ...]]
 
 
 class Graph(NamedTuple):
-    """The changes of codes both ways, and the codes that land was moved to, and that others were merged into."""
+    """The code changes in both directions, and the codes after a boundary change or a merger."""
 
     forward: Edges
     backward: Edges
@@ -33,31 +33,31 @@ class _Tables(NamedTuple):
 
 
 class Places(_Tables):
-    """The register (schema.PLACE) and the successions between its codes (schema.CHANGE)."""
+    """The register (schema.PLACE) and its code changes (schema.CHANGE)."""
 
     @cached_property
     def graph(self) -> Graph:
-        """The changes of codes, to be walked along."""
+        """The code changes as a graph."""
         return _graph(self.changes)
 
     @cached_property
     def parents(self) -> dict[str, str]:
-        """The place that each code is put in."""
+        """The parent of each code."""
         return _parents(self.register)
 
 
 class Reach(NamedTuple):
-    """Where a code leads in a place system: the codes there, and how it came to them."""
+    """The codes that correspond to a code in a geography, and how they were derived."""
 
     codes: tuple[str, ...]
     basis: str
 
 
 def read_register(raw: pl.DataFrame, file: str) -> pl.DataFrame:
-    """Type the rows of the ONS Code History Database as places; a malformed register is refused whole.
+    """Convert the rows of the ONS Code History Database to typed columns; refuse a malformed register.
 
-    Takes columns ENTITYCD, GEOGCD, GEOGNM, GEOGNMW, PARENTCD, OPER_DATE, TERM_DATE, all text. Returns
-    schema.PLACE. Raises UnreadableError where a column is missing or a date is not one.
+    Takes columns ENTITYCD, GEOGCD, GEOGNM, GEOGNMW, PARENTCD, OPER_DATE, TERM_DATE, all text. Returns schema.PLACE.
+    Raises UnreadableError where a column is missing or a date is invalid.
     """
     wanted = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE"]
     _expect(raw, wanted, file)
@@ -77,7 +77,7 @@ def read_register(raw: pl.DataFrame, file: str) -> pl.DataFrame:
 
 
 def ordered(register: pl.DataFrame) -> pl.DataFrame:
-    """Put a register in order of code, and of the first and last day of use: in one order, however it came."""
+    """Sort a register by code and by first and last day of use, so that its order is always the same."""
     return register.sort("place_code", "valid_from", "valid_to", nulls_last=True)
 
 
@@ -85,12 +85,12 @@ def _expect(raw: pl.DataFrame, wanted: list[str], file: str) -> None:
     missing = [name for name in wanted if name not in raw.columns]
     if missing:
         raise UnreadableError(
-            f"{file}: found columns {', '.join(raw.columns[:12])}; expected {', '.join(missing)} as well"
+            f"{file}: found columns {', '.join(raw.columns[:12])}, expected also {', '.join(missing)}"
         )
 
 
 def _refuse_days(raw: pl.DataFrame, columns: list[str], file: str) -> None:
-    """Refuse a table with a day that is none."""
+    """Refuse a table with an invalid date."""
     for name in columns:
         text = _blank_is_null(name)
         odd = raw.filter(text.is_not_null(), text.str.to_date("%Y-%m-%d", strict=False).is_null())
@@ -108,7 +108,7 @@ def _day(name: str) -> pl.Expr:
 
 
 def regioned(register: pl.DataFrame) -> pl.DataFrame:
-    """Give each place of a register (schema.PLACE) its nation, and its region: the region of England it lies in."""
+    """Add nation and region to a register (schema.PLACE); outside England, the region is the nation."""
     parent = _parents(register)
     regions = register.filter(pl.col("kind") == "region")
     names = dict(regions.select("place_code", "place_name").iter_rows())
@@ -121,8 +121,8 @@ def regioned(register: pl.DataFrame) -> pl.DataFrame:
 
 
 def overlapping(register: pl.DataFrame) -> list[str]:
-    """Name the codes of a register (schema.PLACE) that have two spans which overlap: nothing may rest on such a one."""
-    # A ward of two districts in its first year stands in the one for no day.
+    """Return the codes of a register (schema.PLACE) with two overlapping periods, which make them unusable."""
+    # A ward that changed district in its first year has a period of no days in the first district.
     some_day = pl.col("valid_to").is_null() | (pl.col("valid_to") >= pl.col("valid_from"))
     spans = ordered(register.filter(some_day)).with_columns(
         pl.col("valid_to").shift(1).over("place_code").alias("before"),
@@ -133,7 +133,7 @@ def overlapping(register: pl.DataFrame) -> list[str]:
 
 
 def _nation(code: str, parent: dict[str, str]) -> str:
-    """Give the letter of a code's nation: by the code, or by the first place above it whose code tells."""
+    """Return the nation letter of a code, or of the first larger area with one."""
     return next((letter for up in ancestors(code, parent) if (letter := nation_letter(up))), "")
 
 
@@ -142,7 +142,7 @@ def _parents(register: pl.DataFrame) -> dict[str, str]:
 
 
 def ancestors(code: str, parent: dict[str, str]) -> list[str]:
-    """Give a code and the places above it, nearest first; a circle ends the walk."""
+    """Return a code and its larger areas, nearest first; a cycle ends the list."""
     chain = [code]
     while chain[-1] in parent and parent[chain[-1]] not in chain:
         chain.append(parent[chain[-1]])
@@ -150,9 +150,9 @@ def ancestors(code: str, parent: dict[str, str]) -> list[str]:
 
 
 def read_changes(raw: pl.DataFrame, file: str) -> pl.DataFrame:
-    """Type the rows of a table of code changes: from_code, to_code, kind, changed_on, authority.
+    """Convert a table of code changes to typed columns: from_code, to_code, kind, changed_on, authority.
 
-    Raises UnreadableError where a column is missing, a day is none, or a code succeeds itself in a circle.
+    Raises UnreadableError where a column is missing, a date is invalid, or a code is its own successor in a cycle.
     """
     _expect(raw, list(CHANGE), file)
     _refuse_days(raw, ["changed_on"], file)
@@ -161,12 +161,12 @@ def read_changes(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     edges = _edges(changes, "from_code", "to_code")
     for code in edges:
         if code in _forward(code, edges)[1:]:
-            raise UnreadableError(f"{file}: {code} succeeds itself; a code's changes must not run in a circle")
+            raise UnreadableError(f"{file}: found {code} as its own successor, expected code changes without a cycle")
     return changes
 
 
 def places_in(register: pl.DataFrame, system: str) -> pl.DataFrame:
-    """Give the places that the register has in a place system, one row a code, in order of code; none is no error."""
+    """Return the areas of a geography in the register, one row for each code, in order of code; may be empty."""
     kind, day = system.rsplit("_", 1)[0], day_of(system)
     found = register.filter(
         (pl.col("kind") == kind) | pl.col("place_code").str.slice(0, 3).is_in(KINDS.get(kind, ())),
@@ -177,26 +177,26 @@ def places_in(register: pl.DataFrame, system: str) -> pl.DataFrame:
 
 
 def system_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
-    """Give the places of a place system, one row a code, in order of code.
+    """Return the areas of a geography, one row for each code, in order of code.
 
-    Takes schema.PLACE and a system such as lad_2023. Raises UnknownNameError for a system it can't give.
+    Takes schema.PLACE and a geography such as lad_2023. Raises UnknownNameError for an unknown geography.
     """
     found = places_in(register, system)
     if found.is_empty():
         known, kind = sorted(KINDS), system.rsplit("_", 1)[0]
         years = register.select(pl.col("valid_from").dt.year().min()).item()
         raise UnknownNameError(
-            f"unknown place system {system!r}: no place of it is held; {NOT_HELD.get(kind) or near(kind, known)}; "
+            f"unknown geography {system!r}: no area is stored; {NOT_HELD.get(kind) or near(kind, known)}; "
             f"kinds are {', '.join(known)}, in the register from {years} on"
         )
     return found
 
 
 def links(places: Places, codes: list[str], target: set[str]) -> dict[str, Reach]:
-    """Tell for each code what it is in a place system: what it became there, or the larger place it lies in.
+    """Return for each code its counterparts in a geography: successors, predecessors or a larger area.
 
-    A code that has no successor in the system is followed upwards: to its district, its county, its region, its
-    nation, or to the one place that such a larger place became (basis aggregated). One that leads nowhere is left out.
+    A code without a successor is matched through its larger areas: its district, county, region or nation, or the only
+    successor of one (derivation aggregated). A code without any counterpart is excluded.
     """
     found = walked(places.graph, codes, target)
     above = {code: (*ancestors(code, places.parents)[1:], nation_code(code)) for code in codes if code not in found}
@@ -212,7 +212,7 @@ _NATION_CODES = {"E": "E92000001", "W": "W92000004", "S": "S92000003", "N": "N92
 
 
 def nation_code(code: str) -> str:
-    """Give the code of the nation that a code is of; blank where it does not tell."""
+    """Return the code of a code's nation; empty where the code does not define one."""
     return _NATION_CODES.get(nation_letter(code), "")
 
 
@@ -232,7 +232,7 @@ def _graph(changes: pl.DataFrame) -> Graph:
 
 
 def _forward(code: str, edges: Edges) -> list[str]:
-    """Follow a code's changes to every later code, nearest first, itself first; a circle ends the walk."""
+    """Return all later codes of a code, nearest first, with the code itself first; a cycle ends the list."""
     seen, queue = [code], [code]
     while queue:
         for after in edges.get(queue.pop(0), ()):
@@ -245,17 +245,17 @@ def _forward(code: str, edges: Edges) -> list[str]:
 
 
 def reaches(changes: pl.DataFrame, codes: list[str], target: set[str]) -> dict[str, Reach]:
-    """Tell, for each code, the codes of a place system that it is, became, or was.
+    """Return for each code its counterparts in a geography through code changes only.
 
-    A code of the system is itself (observed). An older one is followed forward through its changes
-    (recoded or moved_land where one to one, merged where several old codes meet). A newer one is followed back only
-    through one-to-one changes. A code that leads nowhere is left out.
+    A code in the geography is itself (observed). An older code is followed to its successors (recoded or moved_land
+    where one to one, merged where several codes merge). A newer code is followed back through one-to-one changes only.
+    A code without a counterpart is excluded.
     """
     return walked(_graph(changes), codes, target)
 
 
 def walked(graph: Graph, codes: list[str], target: set[str]) -> dict[str, Reach]:
-    """Tell what `reaches` tells, of a graph made before (Places.graph)."""
+    """Return the same as `reaches`, from an existing graph (Places.graph)."""
     found = {code: _reach(code, target, graph) for code in codes}
     return {code: reach for code, reach in found.items() if reach.codes}
 
@@ -264,10 +264,10 @@ def _reach(code: str, target: set[str], graph: Graph) -> Reach:
     if code in target:
         return Reach((code,), "observed")
     if code not in graph.forward and code not in graph.backward:
-        return Reach((), "recoded")  # as most are: small areas by the ten thousand
+        return Reach((), "recoded")  # the usual case, for tens of thousands of small areas
     onwards = _forward(code, graph.forward)
     if ahead := tuple(found for found in onwards if found in target):
-        # What became of the code after it was in the system says nothing of the way there.
+        # Later changes of the found codes do not affect how they were reached.
         before = {each for found in ahead for each in _forward(found, graph.backward)}
         return Reach(ahead, _how(before.intersection(onwards[1:]), graph))
     back = _back(code, graph.forward, graph.backward)
@@ -277,12 +277,12 @@ def _reach(code: str, target: set[str], graph: Graph) -> Reach:
 
 
 def _how(met: set[str], graph: Graph) -> str:
-    """Say how codes changed that met some others on their way."""
+    """Return how codes changed, given the codes on the way."""
     return "merged" if met & graph.merged else "moved_land" if met & graph.moved else "recoded"
 
 
 def _back(code: str, forward: Edges, backward: Edges) -> list[str]:
-    """Follow a code back while each change was one to one."""
+    """Return the earlier codes of a code while each change is one to one."""
     chain = [code]
     while len(before := backward.get(chain[-1], ())) == 1 and len(forward[before[0]]) == 1:
         if before[0] in chain:

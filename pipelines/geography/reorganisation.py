@@ -1,7 +1,7 @@
-"""A declared map of the future: councils to come, and the districts, or parts of districts, that each is made of.
+"""A scenario: new councils, and the districts or parts of districts that each takes over.
 
-Every district of what would be replaced goes somewhere, once. One that is cut is told by wards or other small
-areas, so that the people who live in them say how much of it goes where, or by shares that the plan itself gives.
+Every district of the replaced area goes to a council exactly once. A district that is divided is defined by wards or
+other small areas, with their residents as weights, or by shares that the plan gives.
 """
 
 import re
@@ -26,50 +26,52 @@ from pipelines.geography.small_areas import Areas, vintage
 
 _CODE = re.compile(r"PLAN-[A-Z0-9-]{1,40}")
 TOLERANCE = 1e-6
-"""How far from 1 the declared shares of one district may add."""
+"""Tolerance for the sum of the declared shares of a district."""
 
 
 def _planned(code: str) -> str:
     if not _CODE.fullmatch(code):
-        raise ValueError("the code of a council to come starts with PLAN-, as in PLAN-EAST-SURREY")
+        raise ValueError("the code of a new council starts with PLAN-, such as PLAN-EAST-SURREY")
     return code
 
 
 class Parts(Declared):
-    """Parts of districts that are cut: wards, LSOAs, or other areas that small areas lie in."""
+    """Parts of divided districts: wards, LSOAs or other areas made up of small areas."""
 
-    geography: PlaceSystem = Field(description="Place system of the codes, as ward_2024 or lsoa_2021")
-    codes: Names = Field(min_length=1, description="Codes of the parts that would go to this council")
+    geography: PlaceSystem = Field(description="Geography of the codes, such as ward_2024 or lsoa_2021")
+    codes: Names = Field(min_length=1, description="Codes of the parts that this council takes over")
 
 
 class NewPlace(Declared):
-    """A council to come."""
+    """A new council."""
 
-    code: Annotated[str, AfterValidator(_planned)] = Field(description="Made-up code, starting with PLAN-")
-    name: str = Field(description="Its name")
-    districts: Names = Field((), description="Codes of the districts it takes over whole")
-    parts: Annotated[tuple[Parts, ...], Field(strict=False)] = Field((), description="Parts of districts that are cut")
-    shares: dict[str, float] = Field({}, description="Share of its people, 0 to 1, of each district cut by the plan")
+    code: Annotated[str, AfterValidator(_planned)] = Field(description="Provisional code, starting with PLAN-")
+    name: str = Field(description="Name of the council")
+    districts: Names = Field((), description="Codes of the districts that it takes over entirely")
+    parts: Annotated[tuple[Parts, ...], Field(strict=False)] = Field((), description="Parts of divided districts")
+    shares: dict[str, float] = Field(
+        {}, description="Share of residents, 0 to 1, from each district that the plan divides"
+    )
 
 
 class Scenario(Declared):
-    """A reorganisation that may come: which districts, or parts of them, become which councils, and when."""
+    """A possible reorganisation: which districts, or parts of districts, become which councils, and when."""
 
-    title: str = Field(description="What would happen, in one line")
-    plan: str = Field(description="Where the plan can be read")
-    day: date = Field(description="Day on which the new councils would start")
-    geography: PlaceSystem = Field(description="Place system of the districts named")
-    replaces: str = Field(description="Code of the county whose districts would all go, or of one district")
-    new: Annotated[tuple[NewPlace, ...], Field(min_length=1, strict=False)] = Field(description="The councils to come")
+    title: str = Field(description="Summary of the reorganisation in one line")
+    plan: str = Field(description="Reference to the published plan")
+    day: date = Field(description="Day on which the new councils start")
+    geography: PlaceSystem = Field(description="Geography of the districts")
+    replaces: str = Field(description="Code of the county with the replaced districts, or of one district")
+    new: Annotated[tuple[NewPlace, ...], Field(min_length=1, strict=False)] = Field(description="The new councils")
 
     @property
     def system(self) -> str:
-        """Name the place system of the councils to come."""
+        """Return the geography of the new councils."""
         return f"plan_{self.day.year}"
 
 
 def read_scenario(root: Path, name: str) -> tuple[Scenario, Path]:
-    """Read a scenario from a YAML file, or by name from pipelines/scenarios/; an unknown name is refused."""
+    """Read a scenario from a YAML file, or by name from pipelines/scenarios/; refuse an unknown name."""
     folder = root / "pipelines" / "scenarios"
     known = [found.stem for found in folder.glob("*.yaml")]
     path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
@@ -82,7 +84,7 @@ def read_scenario(root: Path, name: str) -> tuple[Scenario, Path]:
 
 
 class _Map(NamedTuple):
-    """A scenario being checked: where it stands, the districts of its system, and those that would go."""
+    """A scenario under validation: its file, the districts of its geography and those to be replaced."""
 
     scenario: Scenario
     path: Path
@@ -97,11 +99,10 @@ class _Map(NamedTuple):
 
 
 def planned(held: Geography, scenario: Scenario, path: Path) -> Geography:
-    """Add the councils to come to all that is held about places: the register, the changes, and who would live where.
+    """Add the new councils to the stored geography data: register, code changes and small areas or shares.
 
-    Raises DeclarationError, naming the file and the code, where a district or part of one is unknown, of another
-    day, of another county, in two councils or left out, where councils are made of each other, or where shares do
-    not add to 1.
+    Raises DeclarationError, naming the file and the code, where a district or a part is unknown, of another date or
+    county, in two councils or omitted, where councils depend on each other, or where shares do not sum to 1.
     """
     districts = system_places(held.places.register, scenario.geography)
     names = dict(districts.select("place_code", "place_name").iter_rows())
@@ -117,16 +118,18 @@ def planned(held: Geography, scenario: Scenario, path: Path) -> Geography:
 def _see_councils(plan: _Map, districts: pl.DataFrame) -> None:
     scenario = plan.scenario
     if not plan.going:
-        raise plan.refuse(f"replaces: {scenario.replaces} has no districts in {scenario.geography}, and is none")
+        raise plan.refuse(
+            f"replaces: found no districts of {scenario.replaces} in {scenario.geography}, expected a county or district"
+        )
     same = [code for code, times in Counter(new.code for new in scenario.new).items() if times > 1]
     if same:
-        raise plan.refuse(f"the code {same[0]} stands for two councils")
+        raise plan.refuse(f"found the code {same[0]} for two councils, expected different codes")
     for new in scenario.new:
         if not (new.districts or new.parts or new.shares):
-            raise plan.refuse(f"{new.code} is made of nothing; name its districts under of, parts or shares")
+            raise plan.refuse(f"{new.code} has no districts; declare them under of, parts or shares")
         _see_no_circle(plan, new.code)
     if scenario.day - timedelta(days=1) <= districts["valid_from"].max():  # type: ignore[operator]
-        raise plan.refuse(f"day {scenario.day} is not after the districts of {scenario.geography} began")
+        raise plan.refuse(f"day {scenario.day} is not after the start of the districts of {scenario.geography}")
 
 
 def _see_no_circle(plan: _Map, code: str) -> None:
@@ -137,34 +140,34 @@ def _see_no_circle(plan: _Map, code: str) -> None:
     while made_of.get(chain[-1]):
         chain.append(made_of[chain[-1]][0])
         if chain[-1] in chain[:-1]:
-            raise plan.refuse(f"{' is made of '.join(chain)}: a circle; name districts")
+            raise plan.refuse(f"{' takes over '.join(chain)}: found a cycle, expected districts")
     if len(chain) > 1:
-        raise plan.refuse(f"{chain[0]} is made of {chain[1]}, itself a council to come; name its districts")
+        raise plan.refuse(f"{chain[0]} takes over {chain[1]}, which is a new council; declare its districts")
 
 
 def _see_districts(plan: _Map, register: pl.DataFrame) -> None:
-    """Refuse districts that are none of the system, or not of what is replaced, and shares that do not add up."""
+    """Refuse districts outside the geography or the replaced area, and shares that do not sum to 1."""
     whole = [code for new in plan.scenario.new for code in new.districts]
     shares = [(code, share) for new in plan.scenario.new for code, share in new.shares.items()]
     for code in (*whole, *(code for code, _ in shares)):
         if code not in plan.names:
             known = code in set(register["place_code"])
             hint = f"it is {vintage(code, register)}" if known else near(code, plan.names)
-            raise plan.refuse(f"{code} is no place of {plan.scenario.geography}; {hint}")
+            raise plan.refuse(f"{code} is not in {plan.scenario.geography}; {hint}")
     others = [code for code in (*whole, *(code for code, _ in shares)) if code not in plan.going]
     if others:
-        raise plan.refuse(f"{plan.named(others)} is no district of {plan.scenario.replaces}")
+        raise plan.refuse(f"{plan.named(others)} is not a district of {plan.scenario.replaces}")
     for code, share in shares:
         if not 0 < share < 1:
-            raise plan.refuse(f"{plan.named([code])} has the share {share}; expected more than 0 and less than 1")
+            raise plan.refuse(f"{plan.named([code])} has the share {share}, expected more than 0 and less than 1")
     for code in dict.fromkeys(code for code, _ in shares):
         total = sum(share for each, share in shares if each == code)
         if abs(total - 1) > TOLERANCE:
-            raise plan.refuse(f"the shares of {plan.named([code])} add to {total:.6g}, expected 1")
+            raise plan.refuse(f"the shares of {plan.named([code])} sum to {total:.6g}, expected 1")
 
 
 class _Cut(NamedTuple):
-    """The districts that are cut by small areas, and the table of areas with the council to come of each."""
+    """The districts divided by small areas, the table of these areas, and the new council of each."""
 
     districts: tuple[str, ...]
     areas: Areas | None
@@ -172,17 +175,17 @@ class _Cut(NamedTuple):
 
 
 def _cut_by_areas(plan: _Map, held: Geography) -> _Cut:
-    """Tell which council each small area of the districts that are cut would go to."""
+    """Assign each small area of the divided districts to a council."""
     systems = sorted({part.geography for new in plan.scenario.new for part in new.parts})
     if not systems:
         return _Cut((), None, None)
     if any(new.shares for new in plan.scenario.new):
-        raise plan.refuse("districts are cut by parts and by shares; a plan cuts all of its districts one way")
+        raise plan.refuse("found districts divided by parts and by shares, expected one method for all districts")
     areas = next((each for each in held.areas if set(systems) <= set(each.systems)), None)
     lies = membership(areas, held.places, plan.scenario.geography) if areas else None
     if areas is None or lies is None:
         known = sorted({name for each in held.areas for name in each.systems})
-        raise plan.refuse(f"parts: no small areas are held by {' and '.join(systems)}; {near(systems[0], known)}")
+        raise plan.refuse(f"parts: found no stored small areas by {' and '.join(systems)}; {near(systems[0], known)}")
     table = areas.table.with_columns(lies[0].alias("district"), pl.lit(None, pl.String).alias("council"))
     for new in plan.scenario.new:
         for part in new.parts:
@@ -195,23 +198,25 @@ def _cut_by_areas(plan: _Map, held: Geography) -> _Cut:
 
 
 def _given(plan: _Map, areas: Areas, table: pl.DataFrame, council: str, part: Parts) -> pl.DataFrame:
-    """Give the small areas of some parts to a council."""
+    """Assign the small areas of some parts to a council."""
     known = set(table[part.geography].drop_nulls())
     strange = [code for code in part.codes if code not in known]
     if strange:
         elsewhere = [name for name in areas.systems if strange[0] in set(areas.table[name].drop_nulls())]
         hint = f"it is a code of {' and '.join(elsewhere)}" if elsewhere else near(strange[0], known)
-        raise plan.refuse(f"{strange[0]} is no place of {part.geography}; {hint}")
+        raise plan.refuse(f"{strange[0]} is not in {part.geography}; {hint}")
     inside = pl.col(part.geography).is_in(part.codes)
     away = table.filter(inside, ~pl.col("district").is_in(plan.going).fill_null(False))
     if away.height:
         code, district = away.select(part.geography, "district").row(0)
-        raise plan.refuse(f"{code} lies in {plan.named([district or 'no district'])}, not of {plan.scenario.replaces}")
+        raise plan.refuse(
+            f"{code} is in {plan.named([district or 'no district'])}, expected a part of {plan.scenario.replaces}"
+        )
     twice = table.filter(inside, pl.col("council").is_not_null())
     repeated = [code for code, times in Counter(part.codes).items() if times > 1]
     if twice.height or repeated:
         code = repeated[0] if repeated else twice[part.geography][0]
-        raise plan.refuse(f"{code} is named twice; a part of a district can go to one council only")
+        raise plan.refuse(f"found {code} twice, expected each part of a district in one council")
     return table.with_columns(pl.when(inside).then(pl.lit(council)).otherwise("council").alias("council"))
 
 
@@ -222,8 +227,8 @@ def _see_whole(plan: _Map, cut: pl.DataFrame, system: str) -> None:
         codes = left.filter(pl.col("district") == district)[system].drop_nulls().unique(maintain_order=True)
         more = f" and {len(codes) - 5} more" if len(codes) > 5 else ""
         raise plan.refuse(
-            f"{', '.join(codes[:5])}{more} of {plan.named([district])} left out; every part of a district that is cut "
-            "must go somewhere"
+            f"{', '.join(codes[:5])}{more} of {plan.named([district])} omitted; assign every part of a divided "
+            "district to a council"
         )
 
 
@@ -234,11 +239,11 @@ def _see_all_once(plan: _Map, cut: set[str]) -> None:
     )
     twice = [code for code, times in ways.items() if times > 1]
     if twice:
-        raise plan.refuse(f"{plan.named(twice)} is in two councils; a district goes whole to one, or is cut one way")
+        raise plan.refuse(f"{plan.named(twice)} is in two councils; assign it to one, or divide it by one method")
     left = [code for code in plan.going if code not in ways]
     if left:
         raise plan.refuse(
-            f"{plan.named(left)} is left out; every district of {plan.scenario.replaces} must go somewhere"
+            f"{plan.named(left)} is omitted; assign every district of {plan.scenario.replaces} to a council"
         )
 
 
@@ -259,7 +264,7 @@ def _with_plan(held: Geography, plan: _Map, cut: _Cut, districts: pl.DataFrame) 
 
 
 def _new_places(districts: pl.DataFrame, plan: _Map) -> pl.DataFrame:
-    """Make the rows of the register: where the districts lie, there lie the councils to come."""
+    """Build the register rows of the new councils, in the larger areas of their districts."""
     like = districts.filter(pl.col("place_code") == plan.going[0]).row(0, named=True)
     made = [
         {**like, "place_code": new.code, "place_name": new.name, "place_name_welsh": None, "parent_code": None,
@@ -270,7 +275,7 @@ def _new_places(districts: pl.DataFrame, plan: _Map) -> pl.DataFrame:
 
 
 def _with_council(areas: Areas, scenario: Scenario, cut: _Cut) -> Areas:
-    """Add the council to come of each small area as a column, like any place that it lies in."""
+    """Add the new council of each small area as a column, like any other geography."""
     table = areas.table.with_columns(cut.council.alias(scenario.system) if cut.council is not None else [])
     return areas._replace(systems=(*areas.systems, scenario.system), table=table)
 

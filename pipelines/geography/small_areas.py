@@ -1,7 +1,7 @@
-"""Small areas: which larger places each lies in, and how many people of each group live there.
+"""Small areas: the larger areas of each, and its residents by group.
 
-Every weighted crosswalk is made from such a table. The finest areas that are common to all of its place systems
-are its rows, so that each lies in one place of each system, and a weight can be added up along any of them.
+Weighted crosswalks are built from such tables. The rows are the finest areas common to all geographies of a table, so
+each row is in one area of each geography, and weights can be summed for any of them.
 """
 
 import re
@@ -23,25 +23,25 @@ from pipelines.readers import read_sheet, tidied
 AREA = "area_code"
 _CODE = re.compile(r"[A-Z0-9]{2,12}(\+[A-Z0-9]{2,12})*", re.A)
 _OLD_NORTHERN_IRELAND = "95"
-"""How the codes of districts, wards and super output areas of Northern Ireland began before 2015."""
+"""Prefix of codes of districts, wards and super output areas of Northern Ireland before 2015."""
 
 
 class WeightSet(NamedTuple):
-    """One count of people by small area: its name, its day, and the groups counted."""
+    """One count of residents by small area: its name, its day and its groups."""
 
     name: str
     day: date
     groups: tuple[str, ...]
     good_for: int = 3652
-    """Days from its own for which figures may be shared out by it."""
+    """Maximum distance in days between the weights and the figures that they apportion."""
 
 
 class Areas(NamedTuple):
-    """Small areas: which larger places each lies in, and how many people of each group live there.
+    """Small areas: the larger areas of each, and its residents by group.
 
-    `table` has area_code, one text column for each of `systems` (null where the area lies in none, or where that
-    is not known), and one Float64 column `<set>__<group>` for each group of `weights`, in residents (null where
-    they are not known; never zero for that). A place of a system in `best_fit` has most of the area, not all.
+    `table` has area_code, one text column for each of `systems` (null where the area is in none, or where unknown), and
+    one Float64 column `<set>__<group>` for each group of `weights`, in residents (null where unknown, never zero for
+    unknown). For a geography in `best_fit`, the larger area contains most of the small area, not all.
     """
 
     source: str
@@ -55,23 +55,23 @@ class Areas(NamedTuple):
 
 
 def weight_column(name: str, group: str) -> str:
-    """Name the column that holds one group of a set of weights."""
+    """Return the name of the column with one group of a set of weights."""
     return f"{name}__{group}"
 
 
 def areas_of(table: pl.DataFrame, name: str, source: Source, held: Snapshot) -> Areas:
-    """Put a table of small areas that has been read together with what its declaration and release say of it."""
+    """Combine a table of small areas with its declaration and its release."""
     weights = tuple(WeightSet(key, each.day, each.groups, days(each.valid_for)) for key, each in source.weights.items())
     fit = frozenset(source.best_fit)
     return Areas(name, held.released, held.label, source.nested_in, fit, weights, table, held.sha256)
 
 
 def read_areas(raw: pl.DataFrame, name: str, source: Source, held: Snapshot, register: pl.DataFrame) -> Areas:
-    """Type a table of small areas; one that says something impossible is refused whole.
+    """Convert a table of small areas to typed columns; refuse the whole table where a value is impossible.
 
-    Takes the columns that the declaration names (`Source.area_columns`), as text or typed, and schema.PLACE.
-    Raises UnreadableError for no rows, a missing column, an area that is blank or stands twice, a weight that is
-    no number, negative or endless, and a code that is not one or is of another day than its column.
+    Takes the declared columns (`Source.area_columns`), as text or typed, and the register (schema.PLACE). Raises
+    UnreadableError for no rows, a missing column, a blank or duplicated area, a weight that is no finite number of at
+    least 0, and a code that is malformed or not of its column's geography.
     """
     refuse_without(raw, source.area_columns, held.file)
     _refuse_areas(raw, held.file)
@@ -86,20 +86,20 @@ def read_areas(raw: pl.DataFrame, name: str, source: Source, held: Snapshot, reg
 
 
 def text(column: str) -> pl.Expr:
-    """Give a column as text without blanks around it; null where nothing is left."""
+    """Return a column as text without surrounding blanks; null where nothing remains."""
     stripped = pl.col(column).cast(pl.String).str.strip_chars()
     return pl.when(stripped != "").then(stripped)
 
 
 def refuse_without(raw: pl.DataFrame, wanted: Iterable[str], file: str) -> None:
-    """Refuse a table that has no rows, or lacks some columns."""
+    """Refuse a table without rows or without required columns."""
     missing = [column for column in wanted if column not in raw.columns]
     if missing:
         raise UnreadableError(
-            f"{file}: found columns {', '.join(raw.columns[:12])}; expected {', '.join(missing)} as well"
+            f"{file}: found columns {', '.join(raw.columns[:12])}, expected also {', '.join(missing)}"
         )
     if raw.is_empty():
-        raise UnreadableError(f"{file}: found headings and no rows, expected a row for each code")
+        raise UnreadableError(f"{file}: found headings without rows, expected a row for each code")
 
 
 def _refuse_areas(raw: pl.DataFrame, file: str) -> None:
@@ -114,10 +114,12 @@ def _refuse_areas(raw: pl.DataFrame, file: str) -> None:
 
 
 def refuse_shapes(codes: pl.Series, column: str, file: str) -> None:
-    """Refuse what is no code at all, whatever its place system: a name, a formula, a figure with a point."""
+    """Refuse malformed codes of any geography: names, formulas, decimal numbers."""
     odd = codes.filter(~codes.str.contains(f"^(?:{_CODE.pattern})$"))
     if odd.len():
-        raise UnreadableError(f"{file}: found {odd[0][:40]!r} in {column}, expected a code of capitals and digits")
+        raise UnreadableError(
+            f"{file}: found {odd[0][:40]!r} in {column}, expected a code of capital letters and digits"
+        )
 
 
 def _refuse_weights(raw: pl.DataFrame, column: str, file: str) -> None:
@@ -127,12 +129,12 @@ def _refuse_weights(raw: pl.DataFrame, column: str, file: str) -> None:
     if found.height:
         area, value = found.select(AREA, pl.col(column).cast(pl.String)).row(0)
         raise UnreadableError(
-            f"{file}: found {value[:40]!r} in {column} for {area}, expected residents: a number not below 0, or a blank"
+            f"{file}: found {value[:40]!r} in {column} for {area}, expected residents: a number from 0, or a blank"
         )
 
 
 def refuse_codes(column: pl.Series, system: str, register: pl.DataFrame, file: str) -> None:
-    """Refuse a column with a code that is none, or that is not of its place system; nulls are let be."""
+    """Refuse a column with malformed codes or codes outside its geography; nulls are allowed."""
     codes = column.drop_nulls().unique().sort()
     refuse_shapes(codes, column.name, file)
     wrong = codes_astray(codes, system, register)
@@ -140,14 +142,14 @@ def refuse_codes(column: pl.Series, system: str, register: pl.DataFrame, file: s
         count = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise UnreadableError(
             f"{file}: found {vintage(wrong[0], register)}{count} in {column.name}, "
-            f"expected codes of {system}, in use on 31 December {system[-4:]}; declare the year that the column is of"
+            f"expected codes of {system}, in use on 31 December {system[-4:]}; declare the year of the column"
         )
 
 
 def codes_astray(codes: pl.Series, system: str, register: pl.DataFrame) -> list[str]:
-    """Give the codes that are not of a place system; none where the register does not know the system.
+    """Return the codes outside a geography; none where the register lacks the geography.
 
-    A nation of which the register has no place in the system is not judged: Northern Ireland in lad_2014.
+    A nation without areas of the geography in the register is not checked: Northern Ireland in lad_2014.
     """
     known = _codes_of(system, register)
     nations = {code[:1] for code in known}
@@ -172,17 +174,17 @@ def _codes_of(system: str, register: pl.DataFrame) -> frozenset[str]:
 
 
 def vintage(code: str, register: pl.DataFrame) -> str:
-    """Say what a code is, by the register, and from when to when it was in use."""
+    """Describe a code by the register: its name, its kind and its period of use."""
     rows = register.filter(pl.col("place_code") == code).sort("valid_from")
     if rows.is_empty():
-        return f"{code}, which no place has had,"
+        return f"{code}, which is in no register,"
     first, last = rows.row(0, named=True), rows.row(-1, named=True)
     until = f"from {first['valid_from']} to {last['valid_to']}" if last["valid_to"] else f"since {first['valid_from']}"
     return f"{code} ({last['place_name']}, a {last['kind']} code in use {until})"
 
 
 def areas_in(content: bytes, catalogue: Catalogue, name: str, held: Snapshot, register: pl.DataFrame) -> Areas:
-    """Read the bytes of one release of a source of small areas; raise UnreadableError as read_areas does."""
+    """Read one release of a source of small areas; raises UnreadableError as read_areas does."""
     source = catalogue.sources[name]
     sheet = tidied(read_sheet(content, source, held.file), catalogue.sources_dir / f"{name}.py")
     return read_areas(sheet.frame, name, source, held, register)

@@ -1,6 +1,6 @@
-"""Place systems: the places of one kind at one time, from the register or from tables of small areas and of shares.
+"""Geographies: the areas of one kind in one year, from the register or from tables of small areas and shares.
 
-The register goes first. A kind that it does not have, such as LSOAs, is read off whatever table has its codes.
+The register takes precedence. Kinds that it lacks, such as LSOAs, come from any table with their codes.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from pipelines.geography.register import places_in, regioned, system_places
 
 
 class System(NamedTuple):
-    """The places of a place system (schema.PLACE), and the codes that its kind has had at other times."""
+    """The areas of a geography (schema.PLACE), and the codes of the same kind at other times."""
 
     name: str
     places: pl.DataFrame
@@ -22,26 +22,28 @@ class System(NamedTuple):
 
 
 def kind_of(system: str) -> str:
-    """Give the kind of a place system: lad of lad_2023."""
+    """Return the kind of a geography: lad for lad_2023."""
     return system.rsplit("_", 1)[0]
 
 
 def registered(register: pl.DataFrame, system: str) -> System | None:
-    """Give a place system as the register has it; None where it has no place of it."""
+    """Return a geography from the register; None where the register has no area of it."""
     found = places_in(register, system)
     return None if found.is_empty() else System(system, found)
 
 
 def listed(geography: Geography, system: str) -> System:
-    """Give a place system that tables of areas or shares have; raise UnknownNameError where none does.
+    """Return a geography from tables of small areas or shares; raise UnknownNameError where none has it.
 
-    A place that no register names has its code for a name. It lies in the region of the district that most of its
-    areas lie in.
+    An area that is not in the register has its code as its name. Its region is that of the district with most of its
+    small areas.
     """
     columns = _columns(geography)
     if system not in columns:
-        system_places(geography.places.register, system)  # says what is known, or gives it
-        raise UnknownNameError(f"unknown place system {system!r}: no table that is held has its codes")
+        system_places(geography.places.register, system)  # raises with the known kinds, or finds the geography
+        raise UnknownNameError(
+            f"unknown geography {system!r}: no stored table has its codes; check the name, or add such a table"
+        )
     codes = columns[system].drop_nulls().unique().sort()
     same = [column.drop_nulls() for name, column in columns.items() if kind_of(name) == kind_of(system)]
     others = frozenset(set().union(*same) - set(codes))
@@ -49,7 +51,7 @@ def listed(geography: Geography, system: str) -> System:
 
 
 def _columns(geography: Geography) -> dict[str, pl.Series]:
-    """Give the codes of every place system that a table has: all its columns of the system together."""
+    """Return the codes of every geography in the tables, with all columns of a geography combined."""
     found = [(system, areas.table[system]) for areas in geography.areas for system in areas.systems]
     for each in geography.shares:
         ends = ((each.from_system, "from_code"), (each.to_system, "to_code"))
@@ -61,7 +63,7 @@ def _columns(geography: Geography) -> dict[str, pl.Series]:
 
 
 def _placed(geography: Geography, system: str, codes: pl.Series) -> pl.DataFrame:
-    """Give places that are known by their codes alone as rows of schema.PLACE."""
+    """Return areas known by code only as rows of schema.PLACE."""
     register = geography.places.register
     names = dict(register.select("place_code", "place_name").iter_rows())
     district = _districts(geography, system)
@@ -80,7 +82,7 @@ def _above(register: pl.DataFrame) -> set[str]:
 
 
 def _districts(geography: Geography, system: str) -> dict[str, str]:
-    """Give the district that most small areas of each place lie in, by the newest districts that a table has."""
+    """Return the district with most small areas of each area, by the newest districts in a table."""
     for areas in geography.areas:
         newest = max((each for each in areas.systems if kind_of(each) == "lad"), default=None)
         if system in areas.systems and newest:

@@ -86,7 +86,7 @@ def test_a_code_of_another_system_is_refused_and_said_to_be_what_it_is(
 
 def test_an_unknown_system_is_refused(tmp_path: Path) -> None:
     held = held_places(held_project(tmp_path, date(2026, 11, 24)))
-    with pytest.raises(UnknownNameError, match="unknown place system 'parish_2021'"):
+    with pytest.raises(UnknownNameError, match="unknown geography 'parish_2021'"):
         move_between(
             pl.DataFrame({**FIGURES, "place_code": ["E06000063"], "value": [1.0]}), held, "parish_2021", "lad_2023"
         )

@@ -33,25 +33,25 @@ def told(project: Project, *names: str) -> list[str]:
 def test_a_district_tells_what_it_was_holds_and_overlaps(project: Project) -> None:
     lines = told(project, "Cumberland")
     assert any(line.startswith("was: E07000026 Allerdale, E07000028 Carlisle, E07000029 Copeland") for line in lines)
-    assert "holds: lsoa_2021: 177 places, whole" in lines
-    assert "holds: lad_2021: E07000028 Carlisle 40.3%, E07000026 Allerdale 35.2%, E07000029 Copeland 24.5%" in lines
-    assert "lies in: pfa_2024: E23000002 Cumbria" in lines
+    assert "contains: lsoa_2021: 177 areas" in lines
+    assert "contains: lad_2021: E07000028 Carlisle 40.3%, E07000026 Allerdale 35.2%, E07000029 Copeland 24.5%" in lines
+    assert "within: pfa_2024: E23000002 Cumbria" in lines
     (boards,) = [line for line in lines if line.startswith("overlaps: icb_2022")]
     assert "E54000050" in boards and "96.9%" in boards and "E54000048" in boards and "3.1%" in boards
 
 
 def test_places_that_no_register_names_are_told_by_the_small_areas(project: Project) -> None:
     lines = told(project, "e01003371")
-    assert lines[0] == "is in: lsoa_2011, lsoa_2021, by ons_small_areas"
-    assert "lies in: lad_2024: E09000024 Merton" in lines
+    assert lines[0] == "geographies: lsoa_2011, lsoa_2021 (ons_small_areas)"
+    assert "within: lad_2024: E09000024 Merton" in lines
 
 
 def test_a_trust_tells_how_its_patients_are_spread(project: Project) -> None:
     lines = told(project, "RVR")
     assert lines[0].startswith("place: RVR Epsom And St Helier University Hospitals NHS Trust (trust)")
-    (line,) = [line for line in lines if line.startswith("spread")]
+    (line,) = [line for line in lines if line.startswith("shares")]
     assert (
-        line.startswith("spread: over lad_2019: E09000029 Sutton 37.6%") and "where those admitted in 2019 went" in line
+        line.startswith("shares: in lad_2019: E09000029 Sutton 37.6%") and "where those admitted in 2019 went" in line
     )
 
 
@@ -62,8 +62,8 @@ def test_what_is_neither_place_nor_postcode_is_met_with_the_near_ones(project: P
 
 def test_a_postcode_that_no_table_knows_is_said_to_be_unknown(project: Project) -> None:
     first, second = told(project, "M33")
-    assert first == "postcode: M33 can't be told; held is nhs_border_postcodes"
-    assert second.startswith("not held: a postcode directory of the whole country")
+    assert first == "postcode: M33 is unknown; stored tables: nhs_border_postcodes"
+    assert second.startswith("not stored: a postcode directory of the whole country")
 
 
 def test_postcodes_are_told_by_the_tables_that_someone_added(project: Project, tmp_path: Path) -> None:
@@ -72,12 +72,15 @@ def test_postcodes_are_told_by_the_tables_that_someone_added(project: Project, t
     add_and_tell(mine, "ons_postcodes_trafford", file, date(2025, 2, 1), Console())
     lines = told(mine, "M33")
     assert lines[0] == "postcode: M33: 3 rows of ons_postcodes_trafford, 2025-02-01"
-    assert "lies in: lad_2024: E08000009 Trafford" in lines
-    assert "lies in: lsoa_2021: E01006160 66.7%, E01006161 33.3%" in lines
-    assert lines[-1].startswith("not held: a postcode directory of the whole country")
+    assert "within: lad_2024: E08000009 Trafford" in lines
+    assert "within: lsoa_2021: E01006160 66.7%, E01006161 33.3%" in lines
+    assert lines[-1].startswith("not stored: a postcode directory of the whole country")
     for start, rows in {"M": 4, "M3": 1, "M33 2": 2, "m33 2ab": 1, "M332AB": 1}.items():
         assert told(mine, start)[0] == f"postcode: {start}: {rows} rows of ons_postcodes_trafford, 2025-02-01"
-    assert told(mine, "SW1A")[0] == "postcode: SW1A can't be told; held is nhs_border_postcodes, ons_postcodes_trafford"
+    assert (
+        told(mine, "SW1A")[0]
+        == "postcode: SW1A is unknown; stored tables: nhs_border_postcodes, ons_postcodes_trafford"
+    )
     # Nothing is shared out by postcodes: what belongs to a place is told as before.
     assert told(mine, "Merton") == told(project, "Merton")
 

@@ -1,4 +1,4 @@
-"""GP practices on the border of England and Wales: named wherever a crosswalk touches the bodies they belong to."""
+"""GP practices on the border of England and Wales: listed wherever a crosswalk has their NHS bodies."""
 
 from datetime import date
 from pathlib import Path
@@ -33,7 +33,7 @@ def held(project: Project) -> Geography:
     return geography(project, register_places(project))
 
 
-def test_practices_of_two_nations_side_by_side_are_named_with_their_bodies(project: Project, held: Geography) -> None:
+def test_border_practices_are_listed_with_their_bodies(project: Project, held: Geography) -> None:
     found = list_border_practices(held.places, postcode_tables(project))
     assert found.group_by("postcode_district", "nation").len().sort("postcode_district", "nation").rows() == [
         ("CH4", "England", 2), ("CH4", "Wales", 1), ("GL15", "England", 4), ("GL15", "Wales", 1),
@@ -52,7 +52,7 @@ def test_practices_of_two_nations_side_by_side_are_named_with_their_bodies(proje
         ("lad_2023", "pfa_2023", []),
     ],
 )
-def test_a_crosswalk_of_their_boards_names_them_and_says_what_is_not_known(
+def test_crosswalk_of_border_boards_lists_practices_and_the_unknown(
     project: Project, held: Geography, start: str, end: str, districts: list[str]
 ) -> None:
     lines = list(crossings(project, held, build_crosswalk(held, start, end)))
@@ -63,7 +63,7 @@ def test_a_crosswalk_of_their_boards_names_them_and_says_what_is_not_known(
     )
 
 
-def test_a_crosswalk_of_other_boards_names_none(project: Project, held: Geography) -> None:
+def test_crosswalk_of_other_boards_lists_no_practices(project: Project, held: Geography) -> None:
     drawn = build_crosswalk(held, "lad_2021", "icb_2022").filter(pl.col("to_code") == "E54000027")  # in London
     practices = list_border_practices(held.places, postcode_tables(project))
     assert list(across_the_border(practices, held.places, drawn)) == []
@@ -83,7 +83,7 @@ def postcodes(**of: str | None) -> Areas:
     return Areas("postcodes", date(2022, 6, 30), "", ("postcode_2022",), frozenset(), (), table)
 
 
-def test_a_district_with_one_nation_a_practice_without_postcode_and_an_unknown_one_are_left_out() -> None:
+def test_practices_without_a_border_postcode_or_known_nation_are_excluded() -> None:
     places = register(
         ("E38000001", "sub_icb", None, "England"), ("W11000001", "health_board", None, "Wales"),
         *((code, "border_practice", "E38000001", "England") for code in ("E1", "E2", "E3", "E4")),
@@ -96,18 +96,18 @@ def test_a_district_with_one_nation_a_practice_without_postcode_and_an_unknown_o
     ]  # fmt: skip
 
 
-def test_without_postcodes_there_is_nothing_to_tell(held: Geography) -> None:
+def test_no_practices_are_listed_without_postcodes(held: Geography) -> None:
     assert list_border_practices(held.places, []).is_empty()
 
 
 @published
-def test_the_published_list_has_no_other_such_postcode_district() -> None:
+def test_published_list_has_no_further_border_districts() -> None:
     cells = pl.read_csv(PUBLISHED / "geo/nhs/ods_epraccur_2022_noheader.csv.gz", has_header=False, infer_schema=False)
     code, postcode, status, body, setting = (cells.columns[n] for n in (0, 9, 12, 14, 25))
     active = cells.filter(pl.col(status) == "A", pl.col(setting) == "4", pl.col(postcode).is_not_null())
     welsh, district = pl.col(body).str.starts_with("7A"), pl.col(postcode).str.extract(r"^(\S+) ")
     assert active.height == 6_925
-    # The code of every practice is of the nation of the body it is listed under.
+    # The code of every practice belongs to the nation of its body.
     assert active.filter(pl.col(code).str.starts_with("W") != welsh).is_empty()
     both = active.group_by(district.alias("at")).agg(welsh.any().alias("wales"), (~welsh).any().alias("england"))
     assert sorted(both.filter("wales", "england")["at"]) == ["CH4", "GL15"]

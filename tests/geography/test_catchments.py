@@ -1,4 +1,4 @@
-"""Catchments of NHS trusts: who they count, what becomes of them in mergers and splits, and how wrong they may be."""
+"""Catchments of NHS trusts: their populations, their mergers and splits, and their intervals."""
 
 from datetime import date
 from pathlib import Path
@@ -32,13 +32,13 @@ def leading(held: Geography, start: str, end: str) -> pl.DataFrame:
     ("start", "end"),
     [("trust_2020", "lad_2019"), ("trust_2020", "lad_2021"), ("trust_2020", "icb_2022"), ("lad_2019", "trust_2020")],
 )
-def test_every_resident_of_england_is_in_the_catchment_of_one_trust(held: Geography, start: str, end: str) -> None:
+def test_every_resident_of_england_is_in_one_catchment(held: Geography, start: str, end: str) -> None:
     found = leading(held, start, end)
     assert found.drop_nulls("to_code")["people"].sum() == pytest.approx(ENGLAND)
     assert set(found.filter(pl.col("people").is_null())["kind"]) <= {"lost"}
 
 
-def test_a_trust_counts_its_share_of_the_residents_and_no_patients(held: Geography) -> None:
+def test_catchment_population_is_a_share_of_residents(held: Geography) -> None:
     found = leading(held, "trust_2020", "lad_2019")
     brighton = found.filter(pl.col("to_code") == "E06000043")
     table = held.shares[1].table.filter(pl.col("from_code") == "E06000043", pl.col("to_code") == "RXH")
@@ -49,8 +49,8 @@ def test_a_trust_counts_its_share_of_the_residents_and_no_patients(held: Geograp
     )
 
 
-def test_a_trust_that_another_merged_into_has_the_patients_of_both(held: Geography) -> None:
-    """Brighton and Sussex (RXH) became part of RYR in April 2021, and with it a quarter of its patients in Brighton."""
+def test_merged_trust_has_the_patients_of_both(held: Geography) -> None:
+    """Brighton and Sussex (RXH) merged into RYR in April 2021, with a quarter of its patients in Brighton."""
     before, after = leading(held, "trust_2020", "lad_2021"), leading(held, "trust_2022", "lad_2021")
     people = dict(before.group_by("from_code").agg(pl.col("people").sum()).iter_rows())
     both = before.filter(pl.col("from_code").is_in(["RXH", "RYR"])).group_by("to_code").agg(
@@ -64,25 +64,25 @@ def test_a_trust_that_another_merged_into_has_the_patients_of_both(held: Geograp
 
 
 @pytest.mark.parametrize("trust", ["RM3", "R0A"])
-def test_a_trust_that_part_of_another_came_to_is_a_gap(held: Geography, trust: str) -> None:
-    """Pennine Acute (RW6) was split between the two in October 2021; who of its patients went where, nobody tells."""
+def test_trust_that_acquired_part_of_another_is_a_gap(held: Geography, trust: str) -> None:
+    """Pennine Acute (RW6) was split between the two in October 2021; no source says which patients went where."""
     before, after = (leading(held, f"trust_{year}", "lad_2021") for year in (2020, 2022))
     assert before.filter(pl.col("from_code") == trust)["weight"].sum() == pytest.approx(1)
     split = after.filter(pl.col("from_code") == trust)
     assert set(split["kind"]) == {"split"} and split["weight"].null_count() == split.height
 
 
-def test_districts_that_merged_since_use_the_trusts_that_each_used(held: Geography) -> None:
+def test_merged_districts_use_the_trusts_of_their_predecessors(held: Geography) -> None:
     found = leading(held, "lad_2021", "trust_2020").filter(pl.col("from_code") == "E06000062")
     assert found["weight"].sum() == pytest.approx(1)
     west = held.areas[0].table.filter(pl.col("lad_2021") == "E06000062")["residents_mid_2020__all_ages"].sum()
     assert found["people"].sum() == pytest.approx(west)
 
 
-def test_patients_moved_to_councils_have_an_interval_that_holds_the_figure(held: Geography) -> None:
+def test_patients_apportioned_to_councils_have_an_interval_around_the_figure(held: Geography) -> None:
     drawn = leading(held, "trust_2020", "lad_2021")
     figures = drawn.group_by(pl.col("from_code").alias("place_code")).agg(pl.col("people").sum().alias("value"))
-    # Patients per head of the catchment differ by half, from one trust to the next.
+    # Patients per head of the catchment differ by half between trusts.
     uneven = figures.sort("place_code").with_row_index("n").select(
         "place_code", (pl.col("value") * (1 + 0.5 * (pl.col("n") % 2))).alias("value"),
         pl.lit("patients").alias("measure"), pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end"),

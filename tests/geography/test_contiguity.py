@@ -1,4 +1,4 @@
-"""Neighbours, read off the boundaries that travel with the project."""
+"""Neighbours, derived from the bundled boundaries."""
 
 import json
 from pathlib import Path
@@ -33,72 +33,66 @@ def of(pairs: pl.DataFrame, code: str) -> set[str]:
     return set(pairs.filter(pl.col("place_code") == code)["neighbour_code"])
 
 
-def test_mertons_neighbours(pairs: pl.DataFrame) -> None:
+def test_neighbours_of_merton_are_found(pairs: pl.DataFrame) -> None:
     # Kingston, Sutton, Wandsworth, Lambeth, Croydon.
     assert of(pairs, "E09000024") == {"E09000021", "E09000029", "E09000032", "E09000022", "E09000008"}
 
 
-def test_a_district_inside_another_has_it_as_its_only_neighbour(pairs: pl.DataFrame) -> None:
-    # Cambridge lies within South Cambridgeshire.
+def test_enclosed_district_has_one_neighbour(pairs: pl.DataFrame) -> None:
+    # Cambridge is within South Cambridgeshire.
     assert of(pairs, "E07000008") == {"E07000012"}
 
 
 @pytest.mark.parametrize("island", ["E06000053", "S12000023", "S12000027", "S12000013", "E06000046"])
-def test_islands_have_none(pairs: pl.DataFrame, island: str) -> None:
+def test_islands_have_no_neighbours(pairs: pl.DataFrame, island: str) -> None:
     assert of(pairs, island) == set()
 
 
-def test_the_border_of_england_and_wales_is_there(pairs: pl.DataFrame) -> None:
+def test_neighbours_across_the_border_of_wales_are_found(pairs: pl.DataFrame) -> None:
     # Shropshire and Powys.
     assert "W06000023" in of(pairs, "E06000051")
 
 
-def test_each_pair_stands_both_ways_and_no_place_is_its_own_neighbour(pairs: pl.DataFrame) -> None:
+def test_pairs_occur_in_both_directions_and_never_with_itself(pairs: pl.DataFrame) -> None:
     turned = pairs.rename({"place_code": "neighbour_code", "neighbour_code": "place_code"}).select(pairs.columns)
     assert turned.sort("place_code", "neighbour_code").equals(pairs)
     assert pairs.filter(pl.col("place_code") == pl.col("neighbour_code")).is_empty()
 
 
-def test_places_that_touch_in_a_corner_only_are_no_neighbours() -> None:
+def test_areas_with_a_common_corner_are_no_neighbours() -> None:
     squares = neighbours(sample().boundaries)
-    # Five squares in two rows of three: the first and the fifth touch in a point.
+    # Five squares in two rows of three: the first and the fifth have only a point in common.
     assert "W06000001" not in of(squares, "E06000001")
     assert of(squares, "E06000001") == {"E06000002", "E09000001"}
 
 
-def test_no_boundaries_give_no_neighbours() -> None:
+def test_missing_boundaries_give_no_neighbours() -> None:
     assert neighbours(None).is_empty()
 
 
-def test_larger_places_are_neighbours_where_their_districts_are(project: Project) -> None:
+def test_larger_areas_are_neighbours_where_their_districts_are(project: Project) -> None:
     forces = neighbours_in(project, "pfa_2023")
     # Durham: Northumbria, Cumbria, North Yorkshire, Cleveland.
     assert of(forces, "E23000008") == {"E23000007", "E23000002", "E23000009", "E23000013"}
-    assert set(forces["basis"]) == {"districts put together, by the boundaries of lad_2024"}
+    assert set(forces["basis"]) == {"aggregated districts, boundaries of lad_2024"}
     assert of(neighbours_in(project, "nation_2020"), "E92000001") == {"S92000003", "W92000004"}
     assert of(neighbours_in(project, "region_2024"), "E12000007") == {"E12000006", "E12000008"}  # London
-    # Cornwall is the one neighbour of no county: its own are Devon's districts, and Devon is the upper tier.
+    # Cornwall's only neighbours are Devon's districts, and Devon is their upper tier.
     assert of(neighbours_in(project, "utla_2023"), "E06000052") == {"E10000008"}
 
 
-def test_districts_of_a_year_with_the_same_codes_have_the_same_neighbours(
-    project: Project, pairs: pl.DataFrame
-) -> None:
+def test_districts_with_unchanged_codes_have_the_same_neighbours(project: Project, pairs: pl.DataFrame) -> None:
     for system in ("lad_2023", "lad_2024"):
         assert neighbours_in(project, system).select(pairs.columns).equals(pairs)
 
 
 @pytest.mark.parametrize("system", ["icb_2022", "sub_icb_2022", "ttwa_2011", "trust_2020", "lad_1066"])
-def test_districts_that_lie_in_several_places_tell_nothing_of_their_borders(
-    project: Project, pairs: pl.DataFrame, system: str
-) -> None:
+def test_districts_split_over_larger_areas_give_no_borders(project: Project, pairs: pl.DataFrame, system: str) -> None:
     held = geography(project, register_places(project))
     assert whole(held, pairs, system) == {}
 
 
-def test_boards_are_neighbours_by_their_own_boundaries_and_as_districts_allow(
-    project: Project, pairs: pl.DataFrame
-) -> None:
+def test_boards_have_neighbours_from_their_own_boundaries(project: Project, pairs: pl.DataFrame) -> None:
     boards = neighbours_in(project, "icb_2022")
     assert boards["place_code"].n_unique() == 42 and set(boards["basis"]) == {"boundaries of icb_2022"}
     table = geography(project, register_places(project)).areas[0].table
@@ -110,7 +104,7 @@ def test_boards_are_neighbours_by_their_own_boundaries_and_as_districts_allow(
     assert certain <= told <= possible
 
 
-def test_borders_add_up_and_a_place_that_lies_in_none_has_none() -> None:
+def test_border_segments_are_summed_and_unassigned_areas_excluded() -> None:
     squares = neighbours(sample().boundaries)
     within = dict.fromkeys(squares["place_code"].unique(), "X")
     assert put_together(squares, within).is_empty()
@@ -123,12 +117,12 @@ def test_borders_add_up_and_a_place_that_lies_in_none_has_none() -> None:
 
 
 @published
-def test_police_forces_are_neighbours_as_their_published_boundaries_say(project: Project) -> None:
+def test_neighbours_of_police_forces_match_their_published_boundaries(project: Project) -> None:
     drawn = json.loads((PUBLISHED / "geo/boundaries/pfa_2020-12_ew.geojson").read_text())
     for feature in drawn["features"]:
         feature["properties"]["code"] = feature["properties"]["PFA20CD"]
     own = set(neighbours(drawn).select("place_code", "neighbour_code").iter_rows())
     told = set(neighbours_in(project, "pfa_2024").select("place_code", "neighbour_code").iter_rows())
-    # Lincolnshire and Northamptonshire share some twenty metres, which are less than the grid of the boundaries held.
+    # Lincolnshire and Northamptonshire share about twenty metres, less than the grid of the stored boundaries.
     assert own - told == {("E23000020", "E23000022"), ("E23000022", "E23000020")}
     assert {one[:1] + other[:1] for one, other in told - own} == {"ES", "SE"}  # Scotland is not in that file

@@ -1,4 +1,4 @@
-"""Neighbours of drawn squares, rule by rule: a shared piece of border counts, a shared point does not."""
+"""Neighbours of drawn squares: a common segment makes a border, a common point does not."""
 
 import random
 from typing import Any
@@ -49,32 +49,32 @@ EXPECTED = pairs(
 )  # fmt: skip
 
 
-def test_places_that_share_a_piece_of_border_are_neighbours_both_ways() -> None:
+def test_areas_with_a_common_segment_are_neighbours_in_both_directions() -> None:
     assert_frame_equal(neighbours(drawn(*ALL)), EXPECTED)
     mixed = random.Random(3).sample(ALL, len(ALL))
     assert_frame_equal(neighbours(drawn(*mixed)), EXPECTED)
 
 
-def test_a_place_drawn_in_two_features_is_not_its_own_neighbour() -> None:
+def test_area_with_two_features_is_not_its_own_neighbour() -> None:
     twice = drawn(feature("A", [ring(0, 0)]), feature("A", [ring(1, 0)]), feature("B", [ring(2, 0)]))
     assert_frame_equal(neighbours(twice), pairs(("A", "B", 1), ("B", "A", 1)))
 
 
-def test_three_places_along_one_piece_are_each_the_others_neighbour() -> None:
+def test_three_areas_along_one_segment_are_all_neighbours() -> None:
     one = [feature(code, [ring(0, 0)]) for code in "BAC"]
     codes = [(a, b, 4) for a in "ABC" for b in "ABC" if a != b]
     assert_frame_equal(neighbours(drawn(*one)), pairs(*codes))
 
 
 @pytest.mark.parametrize("boundaries", [None, drawn(), drawn(A)])
-def test_one_place_or_none_has_no_neighbours(boundaries: dict[str, Any] | None) -> None:
+def test_single_area_has_no_neighbours(boundaries: dict[str, Any] | None) -> None:
     assert_frame_equal(neighbours(boundaries), pairs())
     assert shared_borders(boundaries, {("A", "B")}) == {}
 
 
-def test_larger_places_are_neighbours_by_all_the_borders_of_their_places() -> None:
+def test_larger_areas_share_all_borders_of_their_parts() -> None:
     within = {"A": "X", "D": "X", "B": "Y", "C": "Z", "E": "Z"}
-    # F lies in none: E's border with it is left out, and A's with D is inside X.
+    # F is in no larger area: its border with E is excluded; the border of A and D is inside X.
     assert_frame_equal(
         put_together(EXPECTED, within), pairs(("X", "Y", 2), ("Y", "X", 2), ("Y", "Z", 1), ("Z", "Y", 1))
     )
@@ -83,7 +83,7 @@ def test_larger_places_are_neighbours_by_all_the_borders_of_their_places() -> No
     assert_frame_equal(put_together(EXPECTED, {}), pairs())
 
 
-def test_shared_pieces_are_given_for_the_pairs_asked_for_as_they_were_asked() -> None:
+def test_border_segments_are_returned_for_requested_pairs_only() -> None:
     upright = [((2.0, 0.0), (2.0, 1.0)), ((2.0, 1.0), (2.0, 2.0))]
     level = [((2.0, 2.0), (3.0, 2.0))]
     asked = {("B", "A"), ("B", "C"), ("A", "C"), ("C", "E")}

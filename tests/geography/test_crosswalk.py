@@ -1,4 +1,4 @@
-"""Crosswalks as tables: nothing left out, weights that add up, orders named."""
+"""Crosswalks as tables: every area has a row, weights sum to 1, and authorities are listed."""
 
 from datetime import date
 from pathlib import Path
@@ -24,10 +24,10 @@ def places(edition: Project) -> Places:
 
 
 @pytest.mark.parametrize("year", range(2011, 2023))
-def test_every_district_leads_to_one_of_2023_with_its_whole_weight(places: Places, year: int) -> None:
+def test_every_district_has_one_district_of_2023_with_weight_one(places: Places, year: int) -> None:
     table = build_crosswalk(Geography(places), f"lad_{year}", "lad_2023")
     codes = system_places(places.register, f"lad_{year}")["place_code"].to_list()
-    # The 26 districts of Northern Ireland ended in 2015; five of them were split among those of today.
+    # The 26 districts of Northern Ireland ended in 2015; five were split among today's districts.
     whole = table.filter(pl.col("kind") != "split")
     assert table["from_code"].unique().sort().to_list() == codes
     assert whole["weight"].to_list() == [1.0] * (len(codes) - (5 if year < 2015 else 0))
@@ -41,29 +41,29 @@ def held(edition: Project) -> Geography:
 
 
 @pytest.mark.parametrize("year", [2011, 2014, 2015, 2018, 2019, 2020, 2021, 2022, 2025])
-def test_districts_of_2023_lead_back_to_those_of_any_year_by_who_lives_in_each(held: Geography, year: int) -> None:
+def test_districts_of_2023_are_apportioned_to_earlier_years_by_residents(held: Geography, year: int) -> None:
     table = build_crosswalk(held, "lad_2023", f"lad_{year}")
     summed = table.drop_nulls("from_code").group_by("from_code").agg(pl.col("weight").sum(), pl.col("kind").first())
-    # Of Northern Ireland's 11 districts, nobody's homes are known by the areas that its 26 were made of.
+    # For Northern Ireland's 11 districts, residents are unknown by the areas of its 26 former districts.
     cut = table.filter(pl.col("kind") == "split")["from_code"].unique().sort()
     assert cut.len() == (11 if year < 2015 else 0) and all(code.startswith("N") for code in cut)
     whole = summed.filter(pl.col("kind") != "split")
     assert whole.height + cut.len() == 361
     assert (whole["weight"] - 1).abs().max() < 1e-12
     assert "lost" not in set(table["kind"])
-    # Every district of that year is reached.
+    # Every district of that year has a row.
     assert set(table["to_code"]) >= set(system_places(held.places.register, f"lad_{year}")["place_code"])
 
 
-def test_where_some_are_cut_the_people_of_all_places_are_told(held: Geography) -> None:
-    """How unevenly a figure is spread is told by every place, not by the one that is cut alone."""
+def test_residents_of_all_areas_are_given_where_some_are_apportioned(held: Geography) -> None:
+    """The interval depends on all areas of a geography, not on the apportioned ones only."""
     back = build_crosswalk(held, "lad_2024", "lad_2018", "all_ages", date(2020, 6, 30))
     assert set(back.filter(pl.col("people").is_null())["from_code"].str.head(1)) == {"N"}  # not in the set of mid-2020
     assert back["people"].sum() == pytest.approx(65_185_724)
     assert build_crosswalk(held, "lad_2021", "lad_2023")["people"].null_count() == 374
 
 
-def test_the_orders_on_the_way_are_named(places: Places) -> None:
+def test_authorities_of_code_changes_are_listed(places: Places) -> None:
     table = build_crosswalk(Geography(places), "lad_2016", "lad_2023")
     allerdale = table.filter(pl.col("from_code") == "E07000026").row(0, named=True)
     assert (allerdale["to_name"], allerdale["kind"]) == ("Cumberland", "merged")
@@ -76,14 +76,14 @@ def test_the_orders_on_the_way_are_named(places: Places) -> None:
     assert (merton["kind"], merton["authority"]) == ("observed", None)
 
 
-def test_districts_lie_in_regions(places: Places) -> None:
+def test_districts_are_nested_in_regions(places: Places) -> None:
     table = build_crosswalk(Geography(places), "lad_2023", "region_2023")
     kinds = dict(table["kind"].value_counts().iter_rows())
-    # Wales, Scotland and Northern Ireland have no regions: their 65 districts are named as lost, not left out.
+    # Wales, Scotland and Northern Ireland have no regions: their 65 districts are rows of kind lost.
     assert kinds == {"aggregated": 296, "lost": 65}
 
 
-def test_a_place_that_was_split_has_no_weights(places: Places) -> None:
+def test_split_area_has_no_weights(places: Places) -> None:
     split = rows(
         [
             {
@@ -117,12 +117,12 @@ def test_a_place_that_was_split_has_no_weights(places: Places) -> None:
         ("lad_2023", "lad_0000"),
     ],
 )
-def test_what_can_not_be_led_to_is_refused(places: Places, one: str, other: str) -> None:
-    with pytest.raises(UnknownNameError, match=r"no table of areas|unknown place system"):
+def test_unlinked_geographies_are_refused(places: Places, one: str, other: str) -> None:
+    with pytest.raises(UnknownNameError, match=r"no stored table of small areas|unknown geography"):
         build_crosswalk(Geography(places), one, other)
 
 
-def test_it_is_written_by_the_ending_of_the_file(places: Places, tmp_path: Path) -> None:
+def test_crosswalk_file_format_follows_its_suffix(places: Places, tmp_path: Path) -> None:
     table = build_crosswalk(Geography(places), "lad_2019", "lad_2023")
     write_crosswalk(table, tmp_path / "x.parquet")
     assert pl.read_parquet(tmp_path / "x.parquet").equals(table)
@@ -133,7 +133,7 @@ def test_it_is_written_by_the_ending_of_the_file(places: Places, tmp_path: Path)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_one_that_would_lose_people_is_not_written(places: Places, tmp_path: Path, ending: str) -> None:
+def test_crosswalk_with_lost_residents_is_not_written(places: Places, tmp_path: Path, ending: str) -> None:
     table = build_crosswalk(Geography(places), "lad_2019", "lad_2023").with_columns(pl.col("weight") * 0.5)
     with pytest.raises(CrosswalkError, match="do not add to 1"):
         write_crosswalk(table, tmp_path / f"x.{ending}")

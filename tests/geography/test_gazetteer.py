@@ -1,4 +1,4 @@
-"""The table of places that analysts see: what sort of body each is, and the years whose place systems have it."""
+"""The analysts' table of areas: the entity type of each code and its years of use."""
 
 from datetime import date
 from pathlib import Path
@@ -37,7 +37,7 @@ def register(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
         ("UKI", None, 2018, 2020),
     ],
 )
-def test_a_place_says_what_sort_it_is_and_in_which_years_systems_it_stands(
+def test_code_has_an_entity_type_and_years_of_use(
     register: pl.DataFrame, code: str, entity: str | None, first: int, last: int | None
 ) -> None:
     row = gazetteer(register).filter(pl.col("place_code") == code).row(0, named=True)
@@ -45,18 +45,18 @@ def test_a_place_says_what_sort_it_is_and_in_which_years_systems_it_stands(
     assert (row["entity_type"], row["first_year"], row["last_year"]) == (entity, first, last)
 
 
-def test_every_kind_whose_codes_tell_has_a_name_for_what_they_stand_for(register: pl.DataFrame) -> None:
+def test_every_gss_kind_has_an_entity_type(register: pl.DataFrame) -> None:
     assert set(ENTITIES) - set(ENTITY_TYPES) == {prefix for prefix, kind in ENTITIES.items() if kind in OF_AREAS}
     told = gazetteer(register)
     assert told.height == register.height
     coded = told.filter(pl.col("place_code").str.contains(r"^[EWSNK]\d{8}$"))
     assert coded["entity_type"].null_count() == 0
-    # A GP practice's code may begin like a country's.
+    # A GP practice's code may have a country's prefix.
     assert told.filter(pl.col("kind") == "border_practice")["entity_type"].null_count() == 8
 
 
 @pytest.mark.parametrize("system", ["lad_2011", "lad_2020", "lad_2023", "icb_2022", "trust_2021", "ward_2022"])
-def test_the_years_give_the_same_places_as_the_system(register: pl.DataFrame, system: str) -> None:
+def test_years_of_use_select_the_same_codes_as_the_geography(register: pl.DataFrame, system: str) -> None:
     kind, year = system.rsplit("_", 1)
     told = gazetteer(register).filter(
         pl.col("kind") == kind, pl.col("first_year") <= int(year), pl.col("last_year").fill_null(9999) >= int(year)

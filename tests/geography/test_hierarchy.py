@@ -1,4 +1,4 @@
-"""What places lie in, by kind: wholly or by a share, and never a share of what is not known."""
+"""Larger areas by kind, wholly or by share, without shares of unknown residents."""
 
 from datetime import date
 
@@ -32,7 +32,7 @@ ONE, TWO, THREE, FOUR = "E06000001", "E06000002", "E06000003", "S12000001"
 
 
 def table(source: str, *rows: tuple[str, str | None, str | None, float | None]) -> Areas:
-    """Make a table of small areas: code, district, board, residents."""
+    """Build a table of small areas: code, district, board, residents."""
     columns = {"area_code": pl.String, "lad_2024": pl.String, "icb_2022": pl.String, "mid__all_ages": pl.Float64}
     weights = (WeightSet("mid", date(2022, 6, 30), ("all_ages",)),)
     frame = pl.DataFrame(rows, columns, orient="row")
@@ -50,7 +50,7 @@ def told(found: pl.DataFrame, code: str) -> list[tuple[object, ...]]:
     return found.filter(pl.col("place_code") == code).select("kind", "parent_code", "share", "share_of").rows()
 
 
-def test_a_place_lies_in_a_board_wholly_or_by_the_share_of_its_people() -> None:
+def test_area_is_in_a_board_wholly_or_by_share_of_residents() -> None:
     found = parents(PLACES, [AREAS], {ONE, TWO, THREE, FOUR})
     assert told(found, ONE) == [
         ("icb", "E54000001", 1.0, "people"), ("nation", "E92000001", 1.0, None), ("region", "E12000009", 1.0, None),
@@ -59,37 +59,37 @@ def test_a_place_lies_in_a_board_wholly_or_by_the_share_of_its_people() -> None:
     assert found.filter(pl.col("parent_code") == "E54000001")["parent_name"].unique().to_list() == ["A board"]
 
 
-def test_where_people_are_not_known_small_areas_are_counted_and_what_lies_in_none_is_told() -> None:
+def test_small_areas_are_counted_where_residents_are_unknown() -> None:
     found = parents(PLACES, [AREAS], {THREE, FOUR})
     boards = [row for row in told(found, THREE) if row[0] == "icb"]
     assert sorted(boards, key=str) == [("icb", "E54000002", 0.5, "small areas"), ("icb", None, 0.5, "small areas")]
-    # Of boards of Scotland the table does not tell at all; its nation the register tells.
+    # The table has no boards of Scotland; the register defines its nation.
     assert told(found, FOUR) == [("nation", "S92000003", 1.0, None)]
 
 
-def test_of_two_tables_that_tell_of_a_system_the_first_counts() -> None:
+def test_first_of_two_tables_with_a_geography_is_used() -> None:
     other = table("other", ("a", ONE, "E54000002", 1.0), ("b", TWO, "E54000002", 1.0))
     found = parents(PLACES, [AREAS, other], {ONE})
     assert found.filter(pl.col("kind") == "icb").select("parent_code", "source").rows() == [("E54000001", "areas")]
 
 
 @pytest.mark.parametrize("system", ["lad_2024", "icb_2022"])
-def test_what_is_put_together_by_best_fit_says_so(system: str) -> None:
+def test_best_fit_geographies_are_marked(system: str) -> None:
     fitted = parents(PLACES, [AREAS._replace(best_fit=frozenset({system}))], {ONE})
     assert dict(fitted.select("kind", "best_fit").iter_rows()) == {"icb": True, "nation": False, "region": False}
     assert not parents(PLACES, [AREAS], {ONE})["best_fit"].any()
 
 
-def test_a_system_with_more_places_holds_none() -> None:
+def test_geography_with_more_areas_contains_none() -> None:
     assert parents(PLACES, [AREAS], {"E54000001"}).filter(pl.col("kind") == "lad").is_empty()
 
 
-def test_a_register_alone_and_no_places_give_what_there_is() -> None:
+def test_register_without_tables_gives_its_own_hierarchy() -> None:
     assert told(parents(PLACES, [], {TWO}), TWO) == [("nation", "E92000001", 1.0, None)]
     assert parents(PLACES, [AREAS], set()).equals(empty(PARENT))
 
 
-def test_every_share_of_the_starter_edition_adds_to_one(starter: Project) -> None:
+def test_shares_of_the_starter_edition_sum_to_one(starter: Project) -> None:
     found = parent_table(starter)
     sums = found.group_by("place_code", "kind", "parent_system").agg(pl.col("share").sum())
     assert sums["share"].to_list() == pytest.approx([1.0] * sums.height)

@@ -1,4 +1,4 @@
-"""What places lie in, hold and overlap, rule by rule, on small drawn tables; and where postcodes lie."""
+"""Areas that contain, are within and overlap others, on small drawn tables; and locations of postcodes."""
 
 from datetime import date
 from typing import Any
@@ -40,7 +40,7 @@ SYSTEMS = ("lad_2024", "icb_2022")
 
 def table(*told: tuple[Any, ...], systems: tuple[str, ...] = SYSTEMS, weights: tuple[WeightSet, ...] = (MID,),
           source: str = "areas", best_fit: frozenset[str] = frozenset()) -> Areas:  # fmt: skip
-    """Make a table of small areas: code, a place of each system, and the people of each set and group."""
+    """Build a table of small areas: code, an area of each geography, and the residents of each set and group."""
     people = {f"{each.name}__{group}": pl.Float64 for each in weights for group in each.groups}
     columns = {"area_code": pl.String, **dict.fromkeys(systems, pl.String), **people}
     frame = pl.DataFrame(told, columns, orient="row")
@@ -64,7 +64,7 @@ def board(
     return parent(code, "icb", "icb_2022", above, name, share, share_of, source="areas")
 
 
-def test_every_row_of_what_places_lie_in() -> None:
+def test_every_row_of_the_hierarchy() -> None:
     expected = rows(
         [
             board(ONE, P, 1.0, name="A board"),
@@ -85,18 +85,18 @@ def test_every_row_of_what_places_lie_in() -> None:
     assert_frame_equal(parents(Places(register, empty(CHANGE)), [AREAS], set(codes)), found)
 
 
-def test_a_nation_lies_in_none_and_a_place_above_nations_in_none() -> None:
+def test_nations_and_areas_above_them_have_no_larger_area() -> None:
     assert parents(PLACES, [AREAS], ["E92000001", "K02000001"]).is_empty()
     assert parents(PLACES, [], [REGION])["parent_code"].to_list() == ["E92000001"]
 
 
-def test_a_place_that_lies_in_nothing_with_people_has_only_the_shares_above_none() -> None:
+def test_unpopulated_parts_have_no_share() -> None:
     areas = table(("a", ONE, P, 5.0), ("b", ONE, Q, 0.0), ("c", TWO, P, 5.0), ("d", THREE, P, 1.0))
     found = parents(PLACES, [areas], [ONE]).filter(pl.col("kind") == "icb")
     assert found.select("parent_code", "share", "share_of").rows() == [(P, 1.0, "people")]
 
 
-def test_a_place_of_one_person_has_people_and_one_of_none_has_not() -> None:
+def test_area_with_one_resident_has_a_population_share() -> None:
     areas = table(("a", ONE, P, 0.5), ("b", ONE, Q, 0.5), ("c", TWO, P, 0.0), ("d", TWO, Q, 0.0), ("e", THREE, P, 9.0))
     found = parents(PLACES, [areas], [ONE, TWO]).filter(pl.col("kind") == "icb")
     assert found.select("place_code", "share", "share_of").rows() == [
@@ -104,12 +104,12 @@ def test_a_place_of_one_person_has_people_and_one_of_none_has_not() -> None:
     ]  # fmt: skip
 
 
-def test_a_place_of_which_a_part_lies_in_none_says_its_share() -> None:
+def test_share_outside_all_larger_areas_is_stated() -> None:
     areas = table(("a", ONE, P, 9.0), ("b", ONE, None, 1.0))
-    assert told(ONE, areas)[1] == ("holds", f"icb_2022: {P} A board 90.0%, none known 10.0%")
+    assert told(ONE, areas)[1] == ("contains", f"icb_2022: {P} A board 90.0%, unknown 10.0%")
 
 
-def test_a_table_without_people_counts_small_areas() -> None:
+def test_table_without_residents_counts_small_areas() -> None:
     told = [("a", ONE, P), ("b", ONE, P), ("c", ONE, P), ("d", ONE, Q), ("e", TWO, Q), ("f", THREE, P)]
     found = parents(PLACES, [table(*told, weights=())], [ONE]).filter(pl.col("kind") == "icb")
     assert found.select("parent_code", "share", "share_of").rows() == [
@@ -118,15 +118,15 @@ def test_a_table_without_people_counts_small_areas() -> None:
     ]
 
 
-def test_larger_places_are_those_of_a_system_with_fewer() -> None:
+def test_larger_areas_belong_to_a_geography_with_fewer_areas() -> None:
     as_many = table(("a", ONE, P, 1.0), ("b", TWO, Q, 1.0), ("c", TWO, None, 1.0), ("d", None, R, 1.0))
     assert parents(PLACES, [as_many], [ONE, P]).filter(pl.col("kind").is_in(["icb", "lad"])).is_empty()
-    # Where both are known there are two districts and one board, whatever others there are.
+    # Where both are known, there are two districts and one board.
     fewer = table(("a", ONE, P, 1.0), ("b", TWO, P, 1.0), ("c", None, Q, 1.0), ("d", None, R, 1.0))
     assert parents(PLACES, [fewer], [ONE]).filter(pl.col("kind") == "icb")["parent_code"].to_list() == [P]
 
 
-def test_a_place_of_several_years_is_told_by_the_newest_and_never_by_its_own_kind() -> None:
+def test_newest_geography_of_an_area_is_used_and_never_its_own_kind() -> None:
     systems = ("lad_2020", "lad_2024", "icb_2022")
     old = "E06000005"
     told = [("a", ONE, ONE, P, 1.0), ("b", ONE, TWO, Q, 3.0), ("c", TWO, TWO, Q, 1.0), ("d", old, THREE, P, 1.0)]
@@ -138,7 +138,7 @@ def test_a_place_of_several_years_is_told_by_the_newest_and_never_by_its_own_kin
         assert parents(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "lad").is_empty()
 
 
-def test_of_two_tables_the_first_that_tells_of_a_system_does_and_each_place_has_its_own() -> None:
+def test_first_table_with_a_geography_is_used_for_each_area() -> None:
     first = table(("a", ONE, P, 1.0), ("b", THREE, P, 1.0), source="first")
     second = table(("a", ONE, Q, 1.0), ("b", TWO, Q, 1.0), ("c", TWO, Q, 3.0), source="second")
     found = parents(PLACES, [first, second], [ONE, TWO]).filter(pl.col("kind") == "icb")
@@ -148,13 +148,13 @@ def test_of_two_tables_the_first_that_tells_of_a_system_does_and_each_place_has_
 @pytest.mark.parametrize(
     ("best_fit", "fitted"), [((), False), (("lad_2024",), True), (("icb_2022",), True), (("x",), False)]
 )
-def test_a_table_of_best_fit_says_so(best_fit: tuple[str, ...], fitted: bool) -> None:
+def test_best_fit_tables_are_marked(best_fit: tuple[str, ...], fitted: bool) -> None:
     areas = table(("a", ONE, P, 1.0), ("b", TWO, P, 1.0), best_fit=frozenset(best_fit))
     found = parents(PLACES, [areas], [ONE])
     assert dict(found.select("kind", "best_fit").iter_rows()) == {"icb": fitted, "nation": False, "region": False}
 
 
-def test_all_people_of_the_newest_set_count() -> None:
+def test_newest_set_of_all_residents_is_used() -> None:
     sets = [
         WeightSet("old", date(2011, 3, 27), ("all_ages",)), WeightSet("new", date(2021, 3, 21), ("all_ages", "men")),
         WeightSet("newest", date(2022, 6, 30), ("men",)),
@@ -172,23 +172,23 @@ def told(code: str, *tables: Areas, shares: tuple[Shares, ...] = ()) -> list[tup
     return list(belongs(tables, shares, code, NAMES))
 
 
-def test_a_place_tells_what_it_lies_in_holds_and_overlaps() -> None:
-    assert told(ONE, AREAS) == [("is in", "lad_2024, by areas"), ("lies in", f"icb_2022: {P} A board")]
+def test_description_states_containing_contained_and_overlapping_areas() -> None:
+    assert told(ONE, AREAS) == [("geographies", "lad_2024 (areas)"), ("within", f"icb_2022: {P} A board")]
     assert told(TWO, AREAS) == [
-        ("is in", "lad_2024, by areas"),
-        ("overlaps", f"icb_2022: {P} A board 75.0%, {Q} B board 15.0%, none known 10.0%"),
+        ("geographies", "lad_2024 (areas)"),
+        ("overlaps", f"icb_2022: {P} A board 75.0%, {Q} B board 15.0%, unknown 10.0%"),
     ]  # fmt: skip
     assert told(P, AREAS) == [
-        ("is in", "icb_2022, by areas"), ("overlaps", f"lad_2024: {ONE} One 57.1%, {TWO} 42.9%")
+        ("geographies", "icb_2022 (areas)"), ("overlaps", f"lad_2024: {ONE} One 57.1%, {TWO} 42.9%")
     ]  # fmt: skip
     assert told("unknown", AREAS) == []
 
 
-def test_a_place_with_no_people_tells_shares_of_small_areas() -> None:
+def test_unpopulated_area_has_shares_of_small_areas() -> None:
     assert told(THREE, AREAS)[1] == ("overlaps", f"icb_2022: {Q} B board 50.0%, {R} 50.0%")
     some = AREAS._replace(table=AREAS.table.with_columns(pl.lit(None, pl.Float64).alias("mid__all_ages")))
     assert told(TWO, some)[1] == (
-        "overlaps", f"icb_2022: {P} A board 33.3%, {Q} B board 33.3%, none known 33.3%"
+        "overlaps", f"icb_2022: {P} A board 33.3%, {Q} B board 33.3%, unknown 33.3%"
     )  # fmt: skip
 
 
@@ -196,13 +196,13 @@ def whole(count: int) -> Areas:
     return table(*((f"a{n}", f"L{n}", P, float(n)) for n in range(1, count + 1)), ("z", None, Q, 1.0))
 
 
-def test_a_place_that_holds_many_whole_says_how_many() -> None:
+def test_many_contained_areas_are_counted() -> None:
     six = ", ".join(f"L{n} {n / 21:.1%}" for n in range(6, 0, -1))
-    assert told(P, whole(6))[1] == ("holds", f"lad_2024: {six}")
-    assert told(P, whole(7))[1] == ("holds", "lad_2024: 7 places, whole")
+    assert told(P, whole(6))[1] == ("contains", f"lad_2024: {six}")
+    assert told(P, whole(7))[1] == ("contains", "lad_2024: 7 areas")
 
 
-def test_of_many_that_a_place_overlaps_the_six_largest_are_named() -> None:
+def test_six_largest_overlaps_are_listed() -> None:
     areas = table(*((f"a{n}", f"L{n}", P, float(n)) for n in range(1, 9)), ("y", "L1", Q, 1.0))
     six = ", ".join(f"L{n} {n / 36:.1%}" for n in range(8, 2, -1))
     assert told(P, areas)[1] == ("overlaps", f"lad_2024: {six}, and 2 more")
@@ -210,38 +210,38 @@ def test_of_many_that_a_place_overlaps_the_six_largest_are_named() -> None:
     assert told(P, seven)[1][1].endswith("L5 14.3%, L6 14.3%, and 1 more")
 
 
-def test_a_share_below_a_thousandth_is_not_printed_as_none() -> None:
+def test_share_below_a_thousandth_is_not_shown_as_zero() -> None:
     areas = table(("a", TWO, P, 9995.0), ("b", TWO, Q, 5.0), ("c", THREE, Q, 1.0))
     assert told(TWO, areas)[1][1] == f"icb_2022: {P} A board 100.0%, {Q} B board under 0.1%"
     areas = table(("a", TWO, P, 9990.0), ("b", TWO, Q, 10.0), ("c", THREE, Q, 1.0))
     assert told(TWO, areas)[1][1].endswith("B board 0.1%")
 
 
-def test_a_place_is_of_every_system_that_has_its_code() -> None:
+def test_area_is_in_every_geography_with_its_code() -> None:
     areas = table(("a", ONE, ONE, P, None, 1.0), ("b", TWO, TWO, P, None, 1.0),
                   systems=("lad_2023", "lad_2024", "icb_2022", "pfa_2023"))  # fmt: skip
-    # Of police forces the table does not tell.
-    assert told(ONE, areas) == [("is in", "lad_2023, lad_2024, by areas"), ("lies in", f"icb_2022: {P} A board")]
+    # The table has no police forces for this area.
+    assert told(ONE, areas) == [("geographies", "lad_2023, lad_2024 (areas)"), ("within", f"icb_2022: {P} A board")]
     mixed = areas._replace(table=areas.table.with_columns(pl.Series("lad_2023", [TWO, TWO])))
-    assert told(TWO, mixed)[1] == ("lies in", f"icb_2022: {P} A board")
+    assert told(TWO, mixed)[1] == ("within", f"icb_2022: {P} A board")
 
 
-def test_a_published_share_says_over_what_and_by_whom() -> None:
+def test_published_share_states_its_geography_and_source() -> None:
     frame = pl.DataFrame({"from_code": ["T", "T", "U"], "to_code": [P, Q, R], "share": [0.25, 0.75, 1.0]})
     shares = Shares("flows", "trust_2020", "icb_2022", date(2020, 3, 31), "patients", frame)
     assert told("T", shares=(shares,)) == [
-        ("spread", f"over icb_2022: {Q} B board 75.0%, {P} A board 25.0% (patients, 2020-03-31; flows)")
+        ("shares", f"in icb_2022: {Q} B board 75.0%, {P} A board 25.0% (patients, 2020-03-31; flows)")
     ]  # fmt: skip
     assert told("V", shares=(shares,)) == []
 
 
 @pytest.mark.parametrize("text", ["M", "m33", "M33 2", "M33 2AB", "M332AB", " sw1a 1aa ", "EC1A", "B1 1AA", "SW"])
-def test_what_looks_like_a_postcode(text: str) -> None:
+def test_text_is_recognised_as_a_postcode(text: str) -> None:
     assert is_postcode(text)
 
 
 @pytest.mark.parametrize("text", ["", "Merton", "E09000024", "M33 2ABC", "33", "ABC1", "M3 22"])
-def test_what_does_not_look_like_one(text: str) -> None:
+def test_text_is_not_recognised_as_a_postcode(text: str) -> None:
     assert not is_postcode(text)
 
 
@@ -250,7 +250,7 @@ POSTCODES = table(
     ("B11AA", None, None),
     weights=(), source="kept",
 )  # fmt: skip
-PROVISO = ("not held", "a postcode directory of the whole country")
+PROVISO = ("not stored", "a postcode directory of the whole country")
 
 
 def found(text: str, *tables: Areas) -> list[tuple[str, str]]:
@@ -265,31 +265,31 @@ def found(text: str, *tables: Areas) -> list[tuple[str, str]]:
      ("ME1", 1),
      ("M33 3", 1), ("B", 1), ("M3 2AB", 1)],
 )  # fmt: skip
-def test_postcodes_that_begin_with_a_text_are_counted(text: str, count: int) -> None:
+def test_postcodes_with_a_prefix_are_counted(text: str, count: int) -> None:
     assert found(text, POSTCODES)[0] == ("postcode", f"{text}: {count} rows of kept, spring")
 
 
-def test_postcodes_tell_where_they_lie_in_each_system() -> None:
+def test_postcodes_are_located_in_each_geography() -> None:
     assert found("M33", POSTCODES) == [
-        ("postcode", "M33: 3 rows of kept, spring"), ("lies in", f"lad_2024: {ONE} One 66.7%, {TWO} 33.3%"),
-        ("lies in", f"icb_2022: {P} A board"),
+        ("postcode", "M33: 3 rows of kept, spring"), ("within", f"lad_2024: {ONE} One 66.7%, {TWO} 33.3%"),
+        ("within", f"icb_2022: {P} A board"),
     ]  # fmt: skip
-    # Of one that lies nowhere no system is told; a table without a label says its day.
+    # A postcode outside all areas has no geography; a table without a label gives its day.
     assert found("B1", POSTCODES._replace(label="")) == [("postcode", "B1: 1 rows of kept, 2024-01-01")]
 
 
-def test_postcodes_may_be_a_column_of_other_areas_and_other_tables_add_theirs() -> None:
+def test_postcodes_may_be_a_column_and_come_from_several_tables() -> None:
     sites = table(("s1", "M332AB", ONE), ("s2", "M333AB", TWO), ("s3", None, TWO),
     systems=("postcode_2024", "lad_2024"),
                   weights=(), source="sites")  # fmt: skip
     assert found("M33 2AB", POSTCODES, sites) == [
-        ("postcode", "M33 2AB: 1 rows of kept, spring"), ("lies in", f"lad_2024: {ONE} One"),
-        ("lies in", f"icb_2022: {P} A board"), ("postcode", "M33 2AB: 1 rows of sites, spring"),
-        ("lies in", f"lad_2024: {ONE} One"),
+        ("postcode", "M33 2AB: 1 rows of kept, spring"), ("within", f"lad_2024: {ONE} One"),
+        ("within", f"icb_2022: {P} A board"), ("postcode", "M33 2AB: 1 rows of sites, spring"),
+        ("within", f"lad_2024: {ONE} One"),
     ]  # fmt: skip
     assert found("M33 2AB", sites, POSTCODES)[0] == ("postcode", "M33 2AB: 1 rows of sites, spring")
 
 
-def test_postcodes_that_no_table_knows_say_what_is_kept() -> None:
-    assert found("ZE1", POSTCODES) == [("postcode", "ZE1 can't be told; held is kept")]
-    assert found("ZE1") == [("postcode", "ZE1 can't be told; held is no table of postcodes")]
+def test_unknown_postcodes_list_the_stored_tables() -> None:
+    assert found("ZE1", POSTCODES) == [("postcode", "ZE1 is unknown; stored tables: kept")]
+    assert found("ZE1") == [("postcode", "ZE1 is unknown; stored tables: no table of postcodes")]

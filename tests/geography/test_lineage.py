@@ -1,4 +1,4 @@
-"""What became of a place, and what was it: asked of the register that travels with the project."""
+"""Predecessors and successors of areas, from the bundled register."""
 
 from datetime import date
 from pathlib import Path
@@ -28,28 +28,28 @@ def told(places: Places, code: str) -> str:
     return "\n".join(f"{heading}: {text}" for heading, text in describe_lineage(places, code, AS_OF))
 
 
-def test_what_became_of_allerdale(places: Places) -> None:
+def test_successor_of_allerdale_is_described(places: Places) -> None:
     text = told(places, "E07000026")
     assert "in use from 2009-01-01 to 2023-03-31" in text
     assert "became: E06000063 Cumberland on 2023-04-01: merged, together with E07000028 Carlisle, E07000029" in text
     assert "The Cumbria (Structural Changes) Order 2022" in text
 
 
-def test_what_was_cumberland(places: Places) -> None:
+def test_predecessors_of_cumberland_are_described(places: Places) -> None:
     text = told(places, "E06000063")
     assert "was: E07000026 Allerdale, E07000028 Carlisle, E07000029 Copeland on 2023-04-01: merged" in text
-    assert "systems: lad_2023 to _2026, utla_2023 to _2026" in text
+    assert "geographies: lad_2023 to _2026, utla_2023 to _2026" in text
 
 
-def test_barnsleys_new_code_says_that_its_boundary_moved_with_whose_and_what_is_not_known(places: Places) -> None:
+def test_boundary_change_of_barnsley_is_described_with_the_unknown(places: Places) -> None:
     text = told(places, "E08000016")
-    assert "became: E08000038 Barnsley on 2025-04-01: new code, because its boundary moved" in text
-    assert "the same day as E08000019 Sheffield; what land and whose homes moved is in no table held" in text
+    assert "became: E08000038 Barnsley on 2025-04-01: new code after a boundary change" in text
+    assert "the same day as E08000019 Sheffield; no stored table has the land and the dwellings that moved" in text
     reach = reaches(places.changes, ["E08000038"], {"E08000016"})["E08000038"]
     assert (reach.codes, reach.basis) == (("E08000016",), "moved_land")
 
 
-def test_a_trust_that_was_split_names_both_and_not_what_merged_into_them_before(places: Places) -> None:
+def test_split_trust_lists_both_successors_and_no_earlier_mergers(places: Places) -> None:
     text = told(places, "RW6")
     assert "R0A Manchester University NHS Foundation Trust, RM3 Northern Care Alliance" in text
     assert "on 2021-10-01: split among them" in text and "together with" not in text
@@ -58,25 +58,31 @@ def test_a_trust_that_was_split_names_both_and_not_what_merged_into_them_before(
 @pytest.mark.parametrize(
     ("code", "line"),
     [
-        ("RW6", "systems: trust_2011 to _2020"),
-        # Travel to work areas of 2011 came into use in 2015: until then those of 2001 were.
-        ("E30000023", "systems: ttwa_2012 to _2014"),
-        ("E30000180", "systems: ttwa_2011, ttwa_2015 to _2026"),
-        ("TLC1", "lies in: TLC North East (England), England"),
-        ("UKN10", "lies in: UKN0 Northern Ireland, UKN Northern Ireland, Northern Ireland"),
-        ("E07000026", "lies in: E10000006 Cumbria, North West, England"),
-        ("TLL", "holds: itl2: TLL1 West Wales and The Valleys, TLL2 East Wales"),
-        # As it was on its last day.
-        ("E10000006", "holds: lad: E07000026 Allerdale, E07000027 Barrow-in-Furness, E07000028 Carlisle, E07000029 Co"),
-        ("E92000001", "holds: region: E12000001 North East, E12000002 North West, E12000003 Yorkshire and The Humber"),
-        ("E92000001", "holds: trust: "),
+        ("RW6", "geographies: trust_2011 to _2020"),
+        # Travel to work areas of 2011 came into use in 2015; those of 2001 were used before.
+        ("E30000023", "geographies: ttwa_2012 to _2014"),
+        ("E30000180", "geographies: ttwa_2011, ttwa_2015 to _2026"),
+        ("TLC1", "within: TLC North East (England), England"),
+        ("UKN10", "within: UKN0 Northern Ireland, UKN Northern Ireland, Northern Ireland"),
+        ("E07000026", "within: E10000006 Cumbria, North West, England"),
+        ("TLL", "contains: itl2: TLL1 West Wales and The Valleys, TLL2 East Wales"),
+        # State on its last day of use.
+        (
+            "E10000006",
+            "contains: lad: E07000026 Allerdale, E07000027 Barrow-in-Furness, E07000028 Carlisle, E07000029 Co",
+        ),
+        (
+            "E92000001",
+            "contains: region: E12000001 North East, E12000002 North West, E12000003 Yorkshire and The Humber",
+        ),
+        ("E92000001", "contains: trust: "),
     ],
 )
-def test_a_place_tells_its_systems_and_what_it_lies_in(places: Places, code: str, line: str) -> None:
+def test_description_states_geographies_and_larger_areas(places: Places, code: str, line: str) -> None:
     assert line in told(places, code)
 
 
-def test_fife_and_perth_did_not_merge(places: Places) -> None:
+def test_boundary_changes_of_fife_and_perth_are_not_mergers(places: Places) -> None:
     target = set(system_places(places.register, "lad_2023")["place_code"])
     found = reaches(places.changes, ["S12000015", "S12000024"], target)
     assert [found[code].codes for code in ("S12000015", "S12000024")] == [("S12000047",), ("S12000048",)]
@@ -96,20 +102,20 @@ def test_fife_and_perth_did_not_merge(places: Places) -> None:
         ("North Down & Ards", "N09000011"),
     ],
 )
-def test_places_are_found_by_any_of_their_names(places: Places, name: str, code: str) -> None:
+def test_areas_are_found_by_any_of_their_names(places: Places, name: str, code: str) -> None:
     assert code in find(places, name)
 
 
-def test_a_source_may_use_a_councils_former_name_or_welsh_name(places: Places) -> None:
+def test_former_and_welsh_names_are_matched(places: Places) -> None:
     source = load(ROOT).sources["dwp_uc_households"]
     names = codes_for(source, places, Path("none.csv")).names
     assert names[folded("Shepway")] == names[folded("Folkestone & Hythe")] == "E07000112"
     assert names[folded("Ynys Mon")] == names[folded("Isle of Anglesey UA")] == "W06000001"
-    # Dorset was a county too: the name of a district of 2023 stands for that district only.
+    # Dorset was also a county: a district name of 2023 refers to that district only.
     assert names[folded("Dorset")] == "E06000059"
 
 
-def test_a_name_that_is_none_is_met_with_the_near_ones(places: Places) -> None:
+def test_unknown_name_is_refused_with_close_matches(places: Places) -> None:
     with pytest.raises(UnknownNameError, match="Cumberland"):
         find(places, "Cumbrland")
 
@@ -129,6 +135,6 @@ def test_a_name_that_is_none_is_met_with_the_near_ones(places: Places) -> None:
         ("health_board_2023", 21),
     ],
 )
-def test_other_place_systems_have_as_many_places_as_there_were(places: Places, system: str, count: int) -> None:
+def test_geographies_have_the_published_number_of_areas(places: Places, system: str, count: int) -> None:
     assert system_places(places.register, system).height == count
     assert system.rsplit("_", 1)[0] in KINDS

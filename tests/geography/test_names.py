@@ -1,4 +1,4 @@
-"""Names of councils as files write them, matched by rule; never by a guess."""
+"""Names of councils as files write them, matched by rule, without guesses."""
 
 import polars as pl
 import pytest
@@ -21,24 +21,24 @@ PLACES = pl.DataFrame(
      ("Leicester UA", "E06000016"), ("Newry Mourne & Down", "N09000010"), ("Redcar  &  Cleveland", "E06000003"),
      ("The Redcar and Cleveland", "E06000003")],
 )  # fmt: skip
-def test_a_name_is_met_however_files_write_it(written: str, code: str) -> None:
+def test_name_is_matched_in_every_spelling(written: str, code: str) -> None:
     assert name_table(PLACES, {})[folded(written)] == code
 
 
 @pytest.mark.parametrize("written", ["Liverpol", "Cornwal", "Ã", "", "Bristol and Leicester"])
-def test_a_name_that_is_only_like_one_is_not_taken_for_it(written: str) -> None:
+def test_similar_name_is_not_matched(written: str) -> None:
     assert folded(written) not in name_table(PLACES, {})
 
 
-def test_candidates_are_offered_for_a_person_to_choose() -> None:
+def test_candidates_are_suggested() -> None:
     assert candidates("Liverpol", PLACES) == "E08000012 Liverpool"
-    assert candidates("Atlantis", PLACES) == "no name is like it"
+    assert candidates("Atlantis", PLACES) == "no similar name"
 
 
-def test_a_name_that_two_places_bear_stands_for_neither() -> None:
+def test_ambiguous_name_is_not_matched() -> None:
     twice = pl.concat([PLACES, PLACES.head(1).with_columns(pl.lit("W06000099").alias("place_code"))])
     assert folded("Isle of Anglesey") not in name_table(twice, {})
 
 
-def test_text_that_was_decoded_rightly_is_left_alone() -> None:
+def test_correctly_decoded_text_is_unchanged() -> None:
     assert folded("São Ãvila") == folded("Sao Avila")

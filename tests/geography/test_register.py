@@ -85,13 +85,13 @@ def test_a_register_with_a_day_that_is_none_is_refused(row: str, found: str) -> 
 
 
 def test_a_register_without_a_column_is_refused() -> None:
-    with pytest.raises(UnreadableError, match=r"a\.csv: found columns ENTITYCD, .*; expected GEOGNMW, TERM_DATE as w"):
+    with pytest.raises(UnreadableError, match=r"a\.csv: found columns ENTITYCD, .*, expected also GEOGNMW, TERM_DATE"):
         read_register(raw().drop("GEOGNMW", "TERM_DATE"), "a.csv")
 
 
 def test_of_many_columns_twelve_are_named() -> None:
     wide = pl.DataFrame({f"c{n}": ["x"] for n in range(14)})
-    with pytest.raises(UnreadableError, match="c10, c11; expected"):
+    with pytest.raises(UnreadableError, match="c10, c11, expected"):
         read_register(wide, "a.csv")
 
 
@@ -188,9 +188,9 @@ def test_a_code_is_one_row_as_it_was_last() -> None:
 @pytest.mark.parametrize(
     ("system", "said"),
     [
-        ("lad_2008", "unknown place system 'lad_2008': no place of it is held; .*in the register from 2009 on"),
+        ("lad_2008", "unknown geography 'lad_2008': no area is stored; .*in the register from 2009 on"),
         ("laad_2023", "nearest: lad|lad"),
-        ("sub_icb_2023", "no place of it is held; .*kinds are"),
+        ("sub_icb_2023", "no area is stored; .*kinds are"),
         ("site_2023", "NHS trust sites are not bundled with the project"),
         ("lad", "expected a kind and a year, such as lad_2023"),
     ],
@@ -344,12 +344,14 @@ def test_changes_are_typed_each_once_in_order_of_their_day() -> None:
 )
 def test_changes_that_run_in_a_circle_are_refused(circle: list[tuple[str, str]]) -> None:
     told = [(one, other, "2020-04-01") for one, other in circle]
-    with pytest.raises(UnreadableError, match=r"a\.csv: [ab] succeeds itself; a code's changes must not run in a circ"):
+    with pytest.raises(
+        UnreadableError, match=r"a\.csv: found [ab] as its own successor, expected code changes without a cycle"
+    ):
         read_changes(changed(*told), "a.csv")
 
 
 def test_changes_without_a_column_or_with_a_day_that_is_none_are_refused() -> None:
-    with pytest.raises(UnreadableError, match="expected authority as well"):
+    with pytest.raises(UnreadableError, match="expected also authority"):
         read_changes(changed(("a", "b", "2020-04-01")).drop("authority"), "a.csv")
     with pytest.raises(UnreadableError, match="found '1/4/20' in changed_on"):
         read_changes(changed(("a", "b", "1/4/20")), "a.csv")

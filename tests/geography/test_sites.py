@@ -93,8 +93,8 @@ def test_a_closed_site_is_of_its_own_years_only(project: Project) -> None:
 def test_a_place_tells_the_trust_of_a_site_its_years_and_its_successor(project: Project) -> None:
     told = "\n".join(f"{heading}: {text}" for heading, text in about_places(project, ["RDZ01"]))
     assert "place: RDZ01 ROYAL BOURNEMOUTH GENERAL HOSPITAL (site), in use from 1991-04-01 on" in told
-    assert "lies in: RDZ " in told and told.splitlines()[1].endswith("England")
-    assert "systems: site_2011 to _2026" in told
+    assert "within: RDZ " in told and told.splitlines()[1].endswith("England")
+    assert "geographies: site_2011 to _2026" in told
     assert "became: W9K4E A SITE WITH A CODE OF THE NEW KIND on 2021-06-01: recoded" in told
 
 
@@ -123,7 +123,7 @@ def test_a_list_of_another_layout_is_refused_and_not_kept(project: Project, tmp_
 
 def test_a_list_of_successors_that_runs_in_a_circle_is_refused(project: Project, tmp_path: Path) -> None:
     circle = CHANGES + "RJ701,RJ702,2020-01-01\nRJ702,RJ701,2021-01-01\n"
-    with pytest.raises(FetchError, match=r"RJ70[12] succeeds itself"):
+    with pytest.raises(FetchError, match=r"found RJ70[12] as its own successor"):
         add(project, "nhs_site_changes", circle, tmp_path)
 
 

@@ -57,7 +57,7 @@ def test_small_areas_lie_in_the_region_of_their_district(project: Project) -> No
 
 @pytest.mark.parametrize("system", ["lad_1066", "parish_2023", "lsoa_1999"])
 def test_an_unknown_place_system_is_refused_with_the_kinds_there_are(project: Project, system: str) -> None:
-    with pytest.raises(UnknownNameError, match="unknown place system"):
+    with pytest.raises(UnknownNameError, match="unknown geography"):
         place_system(project, system)
 
 

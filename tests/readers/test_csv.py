@@ -17,7 +17,7 @@ ROWS = st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size
 
 
 def cells(text: str, delimiter: str = "comma") -> list[list[str]]:
-    """Split text as a file of that delimiter is split."""
+    """Split delimited text into cells."""
     grid, _ = split(text.encode(), FileShape.model_validate({"delimiter": delimiter}), "a.csv")
     return [list(row) for row in grid.drop(ROW).rows()]
 
@@ -51,7 +51,7 @@ def test_quotation_mark_inside_a_field_does_not_join_lines(end: str) -> None:
 
 
 def marks(case: str) -> dict[str, str]:
-    """Judge each reader on an awkward file by Python's reader."""
+    """Compare each reader with Python's reader on an awkward file."""
     given = AWKWARD[case]
     content, encoding = given if isinstance(given, tuple) else (given, "utf-8")
     return run(content, FileShape(encoding=encoding), {}, 3)
@@ -74,5 +74,5 @@ def test_awkward_file_is_read_as_python_reads_it_or_refused(case: str) -> None:
     ],
 )
 def test_duckdb_still_misreads_awkward_files(case: str, mark: str) -> None:
-    """Where this fails after an upgrade, read docs/decisions/0009-csv-reader.md again."""
+    """Where this fails after an upgrade, review docs/decisions/0009-csv-reader.md."""
     assert marks(case)["duckdb"] == mark

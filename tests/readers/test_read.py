@@ -29,20 +29,20 @@ PLAIN = "columns: {place: code, period: year}\nmeasures: {stock: {title: s, unit
 
 
 def source(text: str, rest: str = PLAIN) -> Source:
-    """Read a declaration as if it stood in a file."""
+    """Build a source from a declaration file."""
     data, lines = read_yaml(HEAD + text + rest, Path("sources/a.yaml"))
     return validate(Source, data, lines, Path("sources/a.yaml"))
 
 
 def cells(declared: Source, content: bytes, file: str = "a.file") -> pl.DataFrame:
-    """Read a file to its cells."""
+    """Read a file to cells."""
     sheet = accounted(read_sheet(content, declared, file), declared)
     held = Snapshot("a", "x", date(2024, 1, 1), "", "", "test", file, len(content), "")
     return conform(sheet, "a", declared, held, CODES)
 
 
 def values(declared: Source, content: bytes) -> dict[str, float | None]:
-    """Give the figure of each place."""
+    """Return the figure of each area."""
     return dict(cells(declared, content).select("place_code", "value").iter_rows())
 
 

@@ -17,7 +17,7 @@ BOARDS = b"year,Merton,Sutton\n2022,7,*\n2023,8,0\n"
 
 
 def told(read: pl.DataFrame) -> list[tuple[str, int, float | None, str]]:
-    """Give place, year, figure and column of every cell that can be used."""
+    """Return area, year, figure and column of every usable cell."""
     sound = read.filter(pl.col("fault").is_null()).sort("period_start", "place_code")
     return sound.select("place_code", pl.col("period_start").dt.year(), "value", "file_column").rows()
 

@@ -16,7 +16,7 @@ CELL = ["code_text", "place_label", "status_text", "period_text", "measure", "te
 
 
 def declared(**more: Any) -> Source:
-    """Make a declaration of one measure in column `n`, or of what is said."""
+    """Build a declaration of one measure in column `n`, or as given."""
     told = {
         "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
         "columns": {"place": "code", "period": "year"}, "measures": {"stock": {**STOCK, "column": "n"}},
@@ -25,7 +25,7 @@ def declared(**more: Any) -> Source:
 
 
 def sheet(names: str, *rows: str, first: int = 2, ragged: tuple[int, ...] = ()) -> Sheet:
-    """Make a sheet of headings and rows, their cells parted by commas."""
+    """Build a sheet from headings and rows with comma-separated cells."""
     columns = dict.fromkeys(names.split(","), pl.String)
     frame = pl.DataFrame([row.split(",") for row in rows], columns, orient="row")
     return Sheet(frame.with_columns(pl.int_range(first, pl.len() + first).alias(ROW)), "a.csv", ragged=ragged)

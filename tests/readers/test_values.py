@@ -23,7 +23,7 @@ def declared(**more: Any) -> Source:
 
 
 def read(source: Source, *cells: tuple[str, str], measure: str = "stock", fault: str | None = None) -> list[Any]:
-    """Give value, status, marker and fault of cells: each a text, and what its row says of it."""
+    """Return value, status, marker and fault of cells, each given as a text and its row's status."""
     columns = ("text", "status_text", "measure", "fault", "fault_evidence")
     rows = [(text, status, measure, fault, fault and "seen before") for text, status in cells]
     frame = pl.DataFrame(rows, dict.fromkeys(columns, pl.String), orient="row")
