@@ -200,7 +200,7 @@ new:
     ("old", "new", "complaint"),
     [
         ("0.75", "0.7", "the shares of E06000009 Blackpool sum to 0.95, expected 1"),
-        ("0.75", "1.75", "Blackpool has the share 1.75; expected more than 0 and less than 1"),
+        ("0.75", "1.75", "Blackpool has the share 1.75, expected more than 0 and less than 1"),
         ("0.75}", "0.75, E06000008: 0.5}", "E06000008 Blackburn with Darwen is not a district of E06000009"),
         ("shares: {E06000009: 0.75}", "districts: [E06000009]", "the shares of E06000009 Blackpool sum to 0.25"),
         ("name: B, ", "name: B, districts: [E06000009], ", "E06000009 Blackpool is in two councils"),
