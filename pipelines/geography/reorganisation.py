@@ -119,7 +119,8 @@ def _see_councils(plan: _Map, districts: pl.DataFrame) -> None:
     scenario = plan.scenario
     if not plan.going:
         raise plan.refuse(
-            f"replaces: found no districts of {scenario.replaces} in {scenario.geography}, expected a county or district"
+            f"replaces: found no districts of {scenario.replaces} in {scenario.geography}, "
+            "expected a county or a district"
         )
     same = [code for code, times in Counter(new.code for new in scenario.new).items() if times > 1]
     if same:

@@ -51,7 +51,7 @@ def _keys(frame: pl.DataFrame, source: Source) -> list[pl.Expr]:
 
 
 def _long(sheet: Sheet, source: Source) -> pl.DataFrame:
-    """Return one row for each row and measure of a file with measures in columns or in rows (`where`)."""
+    """Return one row for each row and measure of a file with measures in columns or in rows (`filter`)."""
     names = source.columns.period if source.columns else ()
     uncertain = any(measure.interval for measure in source.measures.values())
     parts = []

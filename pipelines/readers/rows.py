@@ -11,7 +11,7 @@ from pipelines.readers.header import Sheet, heading, matching
 
 
 def chosen(sheet: Sheet, source: Source) -> Sheet:
-    """Select the rows that the source's `where` names; count the others, and list texts that no row has."""
+    """Select the rows that the source's `filter` matches; count the others, and list texts that no row has."""
     if not source.filter:
         return sheet
     kept = sheet.frame.filter(meets(sheet.frame, source.filter))
@@ -34,7 +34,7 @@ def _texts(frame: pl.DataFrame, column: str | None, asked: Iterable[str]) -> lis
 
 
 def _vain(frame: pl.DataFrame, where: Where, key: str) -> list[str]:
-    """List the texts of a `where` that no row of the file has."""
+    """List the texts of a `filter` that no row of the file has."""
     return [
         f"{key}: no row has {text!r} under {name}"
         for name, texts in where.items()
