@@ -127,7 +127,7 @@ def _see_councils(plan: _Map, districts: pl.DataFrame) -> None:
         raise plan.refuse(f"found the code {same[0]} for two councils, expected different codes")
     for new in scenario.new:
         if not (new.districts or new.parts or new.shares):
-            raise plan.refuse(f"{new.code} has no districts; declare them under of, parts or shares")
+            raise plan.refuse(f"{new.code} has no districts; declare them under districts, parts or shares")
         _see_no_circle(plan, new.code)
     if scenario.day - timedelta(days=1) <= districts["valid_from"].max():  # type: ignore[operator]
         raise plan.refuse(f"day {scenario.day} is not after the start of the districts of {scenario.geography}")

@@ -156,7 +156,7 @@ def _series(sheet: Sheet, source: Source) -> dict[str, Series]:
     others = [name for name in sheet.frame.columns if plain(name) not in declared]
     found = {name: _told(name, source) for name in others}
     ignored = set(matching(others, source.skip_columns))
-    # A heading that matches the pattern is read even where `ignore` matches it; a plain period is ignored.
+    # A heading that matches the pattern is read even where `skip_columns` matches it; a plain period is ignored.
     taken = {name: each for name, each in found.items() if each and (source.heading_pattern or name not in ignored)}
     strange = [name for name in others if name not in taken and name not in ignored]
     if strange or not taken:
@@ -167,7 +167,7 @@ def _series(sheet: Sheet, source: Source) -> dict[str, Series]:
         )
         raise UnreadableError(
             f"{sheet.file}: found headings {', '.join(repr(name) for name in strange[:6]) or 'without a period'}; "
-            f"expected each {expected}, or listed under ignore"
+            f"expected each {expected}, or listed under skip_columns"
         )
     return taken
 
