@@ -17,41 +17,57 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.backtest_figures import published
-from benchmarks.backtest_fit import TRIALS, cut, fitted, not_kept, peers, result_of, tried, untried, with_systems
-from benchmarks.backtest_page import page
-from benchmarks.backtest_trusts import as_tabled, regions_of, tried_trusts
+from benchmarks.backtest_figures import read_truths
+from benchmarks.backtest_fit import (
+    TRIALS,
+    cut_places,
+    fit_interval,
+    fit_result,
+    pairs_without_truth,
+    pool_of_trial,
+    rejected_pairs,
+    run_trial,
+    with_systems,
+)
+from benchmarks.backtest_page import write_page
+from benchmarks.backtest_trusts import run_trust_trials, trust_regions, with_salford_alone
 from pipelines.app import steps
-from pipelines.apportionment.error_model import HELD
-from pipelines.declarations.catalogue import load
+from pipelines.apportionment.error_model import ERROR_MODEL_PATH
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
-from pipelines.geography.load import geography
+from pipelines.geography.access import load_places
+from pipelines.geography.load import load_place_data
 
 ROOT = Path(__file__).resolve().parent.parent
 DOC = ROOT / "docs" / "crosswalk-errors.md"
 
 
-def main(folder: Path, write: bool) -> None:
+def run_backtest(folder: Path, write: bool) -> None:
     """Run every trial, print the page, and keep it where asked to."""
     with tempfile.TemporaryDirectory() as store:
-        project = Project(load(ROOT), Path(store), date(2026, 11, 24))
-        steps.prepare(project)
-        held = geography(project, register_places(project))
-    areas, trusts = with_systems(held.areas[0], held.places), as_tabled(held)
-    truths = published(folder, held.areas[0])
-    found = {trial: tried(trial, truths, held, areas) for trial in TRIALS} | tried_trusts(folder, trusts)
-    cutting = {trial: tests for trial, tests in found.items() if cut(tests).height}
-    regions = regions_of(trusts)
-    results = [result_of(trial, cutting, regions) for trial in cutting]
-    borrowed = [fitted(trial, peers(trial, cutting)) for trial in untried(cutting, held)]
-    text = page(results, cutting, held, folder)
+        project = Project(load_catalogue(ROOT), Path(store), date(2026, 11, 24))
+        steps.prepare_store(project)
+        geography_data = load_place_data(project, load_places(project))
+    areas, trusts = with_systems(geography_data.areas[0], geography_data.places), with_salford_alone(geography_data)
+    truths = read_truths(folder, geography_data.areas[0])
+    trials = {trial: run_trial(trial, truths, geography_data, areas) for trial in TRIALS} | run_trust_trials(
+        folder, trusts
+    )
+    cutting = {trial: tests for trial, tests in trials.items() if cut_places(tests).height}
+    regions = trust_regions(trusts)
+    results = [fit_result(trial, cutting, regions) for trial in cutting]
+    borrowed_intervals = [
+        fit_interval(trial, pool_of_trial(trial, cutting)) for trial in pairs_without_truth(cutting, geography_data)
+    ]
+    text = write_page(results, cutting, geography_data, folder)
     print(text)  # noqa: T201
     if write:
         DOC.write_text(text, encoding="utf-8")
-        dropped = not_kept(results)
-        kept = [each.certainty for each in results if each.trial.kinds not in dropped]
-        pl.concat([*kept, *borrowed]).unique(maintain_order=True).write_csv(HELD, float_precision=5)
+        dropped = rejected_pairs(results)
+        kept_intervals = [result.certainty for result in results if result.trial.kinds not in dropped]
+        pl.concat([*kept_intervals, *borrowed_intervals]).unique(maintain_order=True).write_csv(
+            ERROR_MODEL_PATH, float_precision=5
+        )
 
 
 if __name__ == "__main__":
@@ -59,4 +75,4 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--write", action="store_true")
     told = parser.parse_args()
-    main(told.folder, told.write)
+    run_backtest(told.folder, told.write)

@@ -20,7 +20,7 @@ FAMILY = dict.fromkeys(HARDSHIP, "deprived people") | dict.fromkeys(CREDIT, "Uni
 """Figures that tell of the same people, or of the same thing at several times: they are left out together."""
 
 
-def family(figure: str) -> str:
+def figure_family(figure: str) -> str:
     """Give the name of the figures that a figure is left out with; most stand alone."""
     return FAMILY.get(figure, figure)
 
@@ -32,17 +32,17 @@ class Truth(NamedTuple):
     table: pl.DataFrame
 
 
-def published_ages(folder: Path) -> Truth:
+def read_ages(folder: Path) -> Truth:
     """Read residents of each LSOA and data zone of 2011 in mid-2020, by five years and by single year of age.
 
     They are of England, Wales and Scotland.
     """
     files = {"lsoa11_mid2020_syoa_ew": "LSOA Code", "dz11_mid2020_syoa_scotland": "DataZone"}
-    read = [_by_age(folder / f"geo/population/{file}.csv.gz", code) for file, code in files.items()]
+    read = [_age_bands(folder / f"geo/population/{file}.csv.gz", code) for file, code in files.items()]
     return Truth("lsoa_2011", pl.concat(read))
 
 
-def _by_age(path: Path, code: str) -> pl.DataFrame:
+def _age_bands(path: Path, code: str) -> pl.DataFrame:
     raw = pl.read_csv(path, infer_schema=False)
     years = {name: int(name.rstrip("+")) for name in raw.columns if name.rstrip("+").isdigit()}
     typed = raw.with_columns(pl.col(list(years)).cast(pl.Float64))
@@ -53,52 +53,52 @@ def _by_age(path: Path, code: str) -> pl.DataFrame:
     return typed.select(pl.col(code).alias("place_code"), **bands)
 
 
-def published_hardship(folder: Path, areas: Areas) -> Truth:
+def read_hardship(folder: Path, areas: Areas) -> Truth:
     """Read deprived people of each LSOA 2021 of England: the scores of the indices of 2025 times Census residents."""
     raw = pl.read_csv(folder / "indicators/deprivation_health/imd2025_england_lsoa21.csv.gz", infer_schema=False)
-    people = _summed(areas, "lsoa_2021", ["residents_census_2021__all_ages"])
-    told = raw.select(
+    people = _sum_areas(areas, "lsoa_2021", ["residents_census_2021__all_ages"])
+    scores = raw.select(
         pl.col("lsoa21_code").alias("place_code"),
         *(pl.col(f"{name.split()[0].capitalize()}_score").cast(pl.Float64).alias(name) for name in HARDSHIP),
     ).join(people, on="place_code")
     return Truth(
-        "lsoa_2021", told.select("place_code", *(pl.col(name) * pl.col(people.columns[1]) for name in HARDSHIP))
+        "lsoa_2021", scores.select("place_code", *(pl.col(name) * pl.col(people.columns[1]) for name in HARDSHIP))
     )
 
 
-def published_census(areas: Areas) -> Truth:
+def read_census(areas: Areas) -> Truth:
     """Give Census 2021 residents of each LSOA 2021 by the bands that are held."""
     columns = [f"residents_census_2021__{name}" for name in CENSUS]
-    return Truth("lsoa_2021", _summed(areas, "lsoa_2021", columns).rename(dict(zip(columns, CENSUS, strict=True))))
+    return Truth("lsoa_2021", _sum_areas(areas, "lsoa_2021", columns).rename(dict(zip(columns, CENSUS, strict=True))))
 
 
-def published_credit(folder: Path) -> Truth:
+def read_credit(folder: Path) -> Truth:
     """Read households on Universal Credit of each MSOA 2011 of England and Wales, from the export by name."""
     path = folder / "indicators/universal_credit/statxplore_households_on_uc_msoa_2015_2022.csv"
     rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
     head = next(row for row in rows if row[:1] == ["Month"])
     at = {name: next(n for n, text in enumerate(head) if text.startswith(name.split(", ")[1])) for name in CREDIT}
-    found = [
+    rows_by_name = [
         (row[0], *(float(row[n]) if row[n].isdigit() else None for n in at.values()))
         for row in rows[rows.index(head) + 1 :]
         if len(row) > max(at.values())
     ]
-    table = pl.DataFrame(found, schema={"name": pl.String, **dict.fromkeys(CREDIT, pl.Float64)}, orient="row")
+    table = pl.DataFrame(rows_by_name, schema={"name": pl.String, **dict.fromkeys(CREDIT, pl.Float64)}, orient="row")
     names = pl.read_csv(folder / "geo/lookups/lsoa11_msoa11_ew_scot.csv.gz", infer_schema=False)
     codes = names.select(pl.col("MSOA11NM").alias("name"), pl.col("MSOA11CD").alias("place_code")).unique()
     codes = codes.filter(pl.col("place_code").str.contains("^[EW]"), pl.col("name").is_unique())
     return Truth("msoa_2011", table.join(codes, on="name").select("place_code", *CREDIT).unique("place_code"))
 
 
-def _summed(areas: Areas, system: str, columns: list[str]) -> pl.DataFrame:
+def _sum_areas(areas: Areas, system: str, columns: list[str]) -> pl.DataFrame:
     return areas.table.drop_nulls(system).group_by(pl.col(system).alias("place_code")).agg(pl.col(columns).sum())
 
 
-def published(folder: Path, areas: Areas) -> list[Truth]:
+def read_truths(folder: Path, areas: Areas) -> list[Truth]:
     """Read all of them."""
     return [
-        published_ages(folder),
-        published_hardship(folder, areas),
-        published_census(areas),
-        published_credit(folder),
+        read_ages(folder),
+        read_hardship(folder, areas),
+        read_census(areas),
+        read_credit(folder),
     ]

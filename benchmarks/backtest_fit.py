@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from benchmarks.backtest_figures import AGES, CENSUS, CREDIT, HARDSHIP, Truth, family
-from pipelines.apportionment.error_model import CERTAINTY, errors_by_share, unevenness, with_interval
-from pipelines.apportionment.sparse import move
-from pipelines.core.slices import SLICE
-from pipelines.geography.crosswalk import Geography, build_crosswalk
-from pipelines.geography.overlay import membership
+from benchmarks.backtest_figures import AGES, CENSUS, CREDIT, HARDSHIP, Truth, figure_family
+from pipelines.apportionment.error_model import ERROR_CLASS, add_interval, errors_by_share, slice_unevenness
+from pipelines.apportionment.sparse import apportion_counts
+from pipelines.core.slices import SLICE_KEY
+from pipelines.geography.crosswalk import PlaceData, build_crosswalk
+from pipelines.geography.overlay import find_membership
 from pipelines.geography.register import Places
 from pipelines.geography.small_areas import Areas
 
@@ -58,17 +58,17 @@ GROUPS = {
 }
 
 
-def paired(one: str, other: str) -> tuple[str, str]:
+def pair_systems(one: str, other: str) -> tuple[str, str]:
     """Give two systems of SYSTEMS, the districts being those of the nearer year."""
     years = [int(system.rsplit("_", 1)[1]) for system in (one, other)]
 
-    def near(system: str, year: int) -> str:
-        return min(DISTRICTS, key=lambda each: abs(int(each[-4:]) - year)) if system in DISTRICTS else system
+    def nearest_vintage(system: str, year: int) -> str:
+        return min(DISTRICTS, key=lambda vintage: abs(int(vintage[-4:]) - year)) if system in DISTRICTS else system
 
-    return near(one, years[1]), near(other, years[0])
+    return nearest_vintage(one, years[1]), nearest_vintage(other, years[0])
 
 
-PAIRS = [paired(*pair) for pair in permutations(SYSTEMS, 2)] + list(SAME_KIND)
+PAIRS = [pair_systems(*pair) for pair in permutations(SYSTEMS, 2)] + list(SAME_KIND)
 TRIALS = [
     # What is published by LSOAs of 2011 is not known for parts of them: the census of 2021 knows those.
     Trial(*pair, group, (*CENSUS, *HARDSHIP) if pair[0] == "lsoa_2011" else figures)
@@ -82,11 +82,11 @@ TRIALS = [
 ]
 TO_COME = ("lad_2021", "utla_2021")
 """Districts lie whole in upper tiers; councils to come, which are about as large, may cut them."""
-FEW = 40
+MIN_PLACES_CUT = 40
 """A pair with fewer places cut than this borrows the errors of others that lead from the same kind of place."""
-KEPT = 0.85
+MIN_SHARE_HELD = 0.85
 """An interval that holds fewer than these of the truths it should hold nine in ten of is not kept."""
-ALIKE = (
+SHARED_BORDERS = (
     frozenset({"icb", "stp"}), frozenset({"sub_icb", "ccg"}), frozenset({"itl1", "nuts1", "region"}),
     frozenset({"itl2", "nuts2"}),
 )  # fmt: skip
@@ -95,9 +95,9 @@ ALIKE = (
 
 def with_systems(areas: Areas, places: Places) -> Areas:
     """Add the place of every system that is tried to each small area, where the table has it from the register only."""
-    wanted = {system for pair in PAIRS for system in pair}
-    told = {system: membership(areas, places, system) for system in sorted(wanted)}
-    columns = [found[0].alias(system) for system, found in told.items() if found]
+    systems = {system for pair in PAIRS for system in pair}
+    memberships = {system: find_membership(areas, places, system) for system in sorted(systems)}
+    columns = [member[0].alias(system) for system, member in memberships.items() if member]
     return areas._replace(table=areas.table.with_columns(columns))
 
 
@@ -106,7 +106,7 @@ FINE = frozenset({"lsoa", "msoa", "ward"})
 """Kinds of place that are not much larger than the places figures are published for."""
 
 
-def known_at(
+def truths_at(
     truth: Truth, figures: Sequence[str], areas: Areas, system: str, *, by_parts: bool = False
 ) -> pl.DataFrame:
     """Add figures up to the places of a system: measure, place_code, value; those whose truth is not sure are left out.
@@ -116,14 +116,14 @@ def known_at(
     """
     fine, place = pl.col(truth.system).alias("fine"), pl.col(system).alias("place_code")
     pairs = areas.table.group_by(fine, place).agg(pl.col(PEOPLE).sum().alias("people"))
-    told = pairs.join(truth.table.rename({"place_code": "fine"}), on="fine", how="left").with_columns(
+    parts = pairs.join(truth.table.rename({"place_code": "fine"}), on="fine", how="left").with_columns(
         (pl.len().over("fine") == 1).alias("alone"),
         (pl.col("people") / pl.col("people").sum().over("fine")).alias("part"),
     )
     share = pl.when("alone").then(1.0).otherwise("part")
     sure = (pl.col("alone") | by_parts) & pl.col("fine").is_not_null()
     sums = (
-        told.drop_nulls("place_code")
+        parts.drop_nulls("place_code")
         .group_by("place_code")
         .agg(
             pl.when((sure & pl.col(name).is_not_null()).all()).then((pl.col(name) * share).sum()).alias(name)
@@ -133,27 +133,35 @@ def known_at(
     return sums.unpivot(index="place_code", variable_name="measure").drop_nulls("value")
 
 
-def tried(trial: Trial, truths: list[Truth], held: Geography, areas: Areas) -> pl.DataFrame:
-    """Move figures and put the result beside its truth: TRIED. Empty where too few truths are known at places cut.
+def run_trial(trial: Trial, truths: list[Truth], geography: PlaceData, areas: Areas) -> pl.DataFrame:
+    """Move figures and put the result beside its truth: TRIAL_FIGURE. Empty where too few truths are known at
+    places cut.
 
     `areas` are those of `held` by `with_systems`. Between places that are both large the figures of small areas that
     a border cuts may be put on either side by people, at both ends alike, where too few truths are sure else.
     """
-    drawn = build_crosswalk(held, trial.from_system, trial.to_system, trial.group, DAY)
-    ways = (False, True) if FINE.isdisjoint(trial.kinds) else (False,)
-    tests = pl.DataFrame(schema=TRIED)
-    for by_parts in ways if touched(drawn) else ():
-        known, there = (
-            pl.concat([known_at(truth, names, areas, system, by_parts=by_parts) for truth, names in _of(truths, trial)])
+    drawn = build_crosswalk(geography, trial.from_system, trial.to_system, trial.group, DAY)
+    by_part_options = (False, True) if FINE.isdisjoint(trial.kinds) else (False,)
+    tests = pl.DataFrame(schema=TRIAL_FIGURE)
+    for by_parts in by_part_options if count_cut_targets(drawn) else ():
+        figures, there = (
+            pl.concat(
+                [
+                    truths_at(truth, names, areas, system, by_parts=by_parts)
+                    for truth, names in _truths_for_trial(truths, trial)
+                ]
+            )
             for system in (trial.from_system, trial.to_system)
         )
-        tests = beside(known, drawn, there.rename({"value": "truth"})).with_columns(pl.lit(by_parts).alias("by_parts"))
-        if enough(tests, drawn).height:
+        tests = compare_with_truth(figures, drawn, there.rename({"value": "truth"})).with_columns(
+            pl.lit(by_parts).alias("by_parts")
+        )
+        if require_enough_places(tests, drawn).height:
             break
-    return enough(tests, drawn)
+    return require_enough_places(tests, drawn)
 
 
-TRIED = {
+TRIAL_FIGURE = {
     "measure": pl.String, "period_start": pl.Date, "period_end": pl.Date, "place_code": pl.String, "value": pl.Float64,
     "low": pl.Float64, "high": pl.Float64, "split_share": pl.Float64, "truth": pl.Float64, "unevenness": pl.Float64,
     "estimate": pl.Float64, "by_parts": pl.Boolean,
@@ -161,32 +169,34 @@ TRIED = {
 """What `move` gives, beside the truth, how uneven the figure is, and whether parts have it by people."""
 
 
-def beside(
-    known: pl.DataFrame, drawn: pl.DataFrame, there: pl.DataFrame, by: pl.DataFrame | None = None
+def compare_with_truth(
+    figures: pl.DataFrame, drawn: pl.DataFrame, there: pl.DataFrame, by: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Move figures (measure, place_code, value) along a crosswalk, beside their truth: TRIED.
+    """Move figures (measure, place_code, value) along a crosswalk, beside their truth: TRIAL_FIGURE.
 
     The truth is measure, place_code and truth. How uneven each figure is, the people of the crosswalk tell, or those of
     another one.
     """
-    slices = known.with_columns(pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end"))
-    result = move(slices, drawn).drop_nulls("value").join(there, on=["measure", "place_code"])
-    told = result.join(unevenness(slices, drawn if by is None else by), on=SLICE)
-    return told.with_columns(pl.col("value").alias("estimate"), pl.lit(False).alias("by_parts")).select(list(TRIED))
+    slices = figures.with_columns(pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end"))
+    result = apportion_counts(slices, drawn).drop_nulls("value").join(there, on=["measure", "place_code"])
+    joined = result.join(slice_unevenness(slices, drawn if by is None else by), on=SLICE_KEY)
+    return joined.with_columns(pl.col("value").alias("estimate"), pl.lit(False).alias("by_parts")).select(
+        list(TRIAL_FIGURE)
+    )
 
 
-def touched(drawn: pl.DataFrame) -> int:
+def count_cut_targets(drawn: pl.DataFrame) -> int:
     """Count the places that a crosswalk leads to of which a boundary cuts some part."""
     return drawn.filter(pl.col("kind") == "apportioned")["to_code"].n_unique()
 
 
-def enough(tests: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
+def require_enough_places(tests: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
     """Give trials back, or none where truths are known at few of the places that are cut: those few tell nothing."""
-    told = _places(cut(tests))
-    return tests if told >= FEW or 2 * told >= touched(drawn) > 0 else tests.clear()
+    places = _count_places(cut_places(tests))
+    return tests if places >= MIN_PLACES_CUT or 2 * places >= count_cut_targets(drawn) > 0 else tests.clear()
 
 
-def _of(truths: list[Truth], trial: Trial) -> Iterator[tuple[Truth, list[str]]]:
+def _truths_for_trial(truths: list[Truth], trial: Trial) -> Iterator[tuple[Truth, list[str]]]:
     """Give the truths that have figures of a trial, and which: each figure by one of them."""
     left = list(trial.figures)
     # Between two vintages of LSOA a figure is known at both ends only where it is published by the finer one.
@@ -197,14 +207,14 @@ def _of(truths: list[Truth], trial: Trial) -> Iterator[tuple[Truth, list[str]]]:
             yield truth, names
 
 
-Tried = dict[Trial, pl.DataFrame]
+TrialFigures = dict[Trial, pl.DataFrame]
 
 
 class Result(NamedTuple):
     """What one trial found: the interval, the errors over all places, and what of each kind of figure it held.
 
     `tests` has a row for each figure at each place that is cut: left_out (the kind of figure, or the region, that did
-    not fit), place_code, and whether its truth lies in the interval (`inside`) that all others fit.
+    not fit), place_code, and whether its truth lies in the interval (`evaluate_interval`) that all others fit.
     """
 
     trial: Trial
@@ -219,108 +229,121 @@ class Result(NamedTuple):
     @property
     def narrow(self) -> bool:
         """Tell whether enough places are cut to see that the interval is too narrow."""
-        return self.cut >= FEW and float(self.tests["inside"].mean() or 0.0) < KEPT
+        return self.cut >= MIN_PLACES_CUT and float(self.tests["inside"].mean() or 0.0) < MIN_SHARE_HELD
 
 
-def not_kept(results: list[Result]) -> set[tuple[str, str]]:
+def rejected_pairs(results: list[Result]) -> set[tuple[str, str]]:
     """Name the pairs of kinds whose figures are given no interval: too narrow by some group, or like most others."""
-    pairs = {each.trial.kinds for each in results}
-    narrow = {each.trial.kinds for each in results if each.narrow}
+    pairs = {result.trial.kinds for result in results}
+    narrow = {result.trial.kinds for result in results if result.narrow}
     starts = [start for start, _ in pairs]
     astray = {start for start in starts if 2 * sum(one == start for one, _ in narrow) > starts.count(start)}
     return narrow | {pair for pair in pairs if pair[0] in astray}
 
 
-def result_of(trial: Trial, found: Tried, regions: dict[str, str] | None = None) -> Result:
+def fit_result(trial: Trial, trials: TrialFigures, regions: dict[str, str] | None = None) -> Result:
     """Fit the interval of one trial by all figures, and test it on each kind of figure by what the others fit.
 
     Where one kind of figure is all there is, each region is left out in turn instead: `regions` names that of a place.
     """
-    mine, pool = found[trial], peers(trial, found)
+    mine, pool = trials[trial], pool_of_trial(trial, trials)
     every = mine.filter(pl.col("estimate") > 0)
     error = every.select((pl.col("truth") / pl.col("estimate") - 1).abs()).to_series()
-    figures = (every["place_code"].n_unique(), _places(cut(mine)), error.mean(), error.quantile(0.95), error.max())
-    kinds = dict.fromkeys(family(figure) for figure in trial.figures)
+    figures = (
+        every["place_code"].n_unique(),
+        _count_places(cut_places(mine)),
+        error.mean(),
+        error.quantile(0.95),
+        error.max(),
+    )
+    kinds = dict.fromkeys(figure_family(figure) for figure in trial.figures)
     if len(kinds) > 1:
-        of = {figure: family(figure) for figure in trial.figures}
-        by = pl.col("measure").replace_strict(of, default=None, return_dtype=pl.String)
+        family_of = {figure: figure_family(figure) for figure in trial.figures}
+        by = pl.col("measure").replace_strict(family_of, default=None, return_dtype=pl.String)
     else:
         by = pl.col("place_code").replace_strict(regions or {}, default="elsewhere", return_dtype=pl.String)
-    return Result(trial, fitted(trial, pool), *figures, _tested(trial, mine, pool, by))  # type: ignore[arg-type]
+    return Result(trial, fit_interval(trial, pool), *figures, _test_held_out(trial, mine, pool, by))  # type: ignore[arg-type]
 
 
-def peers(trial: Trial, found: Tried) -> pl.DataFrame:
+def pool_of_trial(trial: Trial, trials: TrialFigures) -> pl.DataFrame:
     """Give the figures that fit a pair: its own, and where too few places are cut, those of the pairs most like it.
 
     These lead from the same kind of place to kinds next in size, one after another until enough places are cut; of
     kinds that share their borders only one. Two pairs of the same two kinds are one, as LSOAs of 2011 to 2021 and back.
     """
     key = (*trial.kinds, trial.group)
-    pool, met = [each for each in found if (*each.kinds, each.group) == key], _borders(trial)
+    pool, borders = (
+        [other_trial for other_trial in trials if (*other_trial.kinds, other_trial.group) == key],
+        _border_group(trial),
+    )
     rank = {system.rsplit("_", 1)[0]: number for number, system in enumerate(SYSTEMS)}
-    alike = [each for each in found if (each.kinds[0], each.group) == (trial.kinds[0], trial.group)]
-    near = [each for each in alike if each not in pool and each.kinds[1] in rank]
-    for each in sorted(near, key=lambda other: abs(rank[other.kinds[1]] - rank.get(trial.kinds[1], 0))):
-        if sum(_places(cut(found[one])) for one in pool) >= FEW:
+    alike = [
+        other_trial
+        for other_trial in trials
+        if (other_trial.kinds[0], other_trial.group) == (trial.kinds[0], trial.group)
+    ]
+    near = [other_trial for other_trial in alike if other_trial not in pool and other_trial.kinds[1] in rank]
+    for other_trial in sorted(near, key=lambda other: abs(rank[other.kinds[1]] - rank.get(trial.kinds[1], 0))):
+        if sum(_count_places(cut_places(trials[pooled])) for pooled in pool) >= MIN_PLACES_CUT:
             break
-        if not met & _borders(each):
-            pool.append(each)
-            met |= _borders(each)
-    return pl.concat([found[each] for each in pool])
+        if not borders & _border_group(other_trial):
+            pool.append(other_trial)
+            borders |= _border_group(other_trial)
+    return pl.concat([trials[other_trial] for other_trial in pool])
 
 
-def untried(found: Tried, held: Geography) -> list[Trial]:
+def pairs_without_truth(results: TrialFigures, geography: PlaceData) -> list[Trial]:
     """Give a trial, by all ages, of each pair of kinds that a boundary cuts and that no truth in hand tells of.
 
     So is TO_COME, by each group of people.
     """
-    told = {trial.kinds for trial in found}
+    tested_kinds = {trial.kinds for trial in results}
     trials = [Trial(*pair, "all_ages", ()) for pair in PAIRS]
     cutting = [
         trial
         for trial in trials
-        if trial.kinds not in told
-        and touched(build_crosswalk(held, trial.from_system, trial.to_system, "all_ages", DAY))
+        if trial.kinds not in tested_kinds
+        and count_cut_targets(build_crosswalk(geography, trial.from_system, trial.to_system, "all_ages", DAY))
     ]
     return cutting + [Trial(*TO_COME, group, ()) for group in GROUPS]
 
 
-def _borders(trial: Trial) -> frozenset[str]:
+def _border_group(trial: Trial) -> frozenset[str]:
     kind = trial.kinds[1]
-    return next((each for each in ALIKE if kind in each), frozenset({kind}))
+    return next((group for group in SHARED_BORDERS if kind in group), frozenset({kind}))
 
 
-def fitted(trial: Trial, pool: pl.DataFrame) -> pl.DataFrame:
+def fit_interval(trial: Trial, pool: pl.DataFrame) -> pl.DataFrame:
     """Give the interval of a trial by some figures: CERTAINTY."""
     key = dict(zip(("from_kind", "to_kind", "weighed_by"), (*trial.kinds, trial.group), strict=True))
     certainty = errors_by_share(pool).with_columns(pl.lit(value).alias(name) for name, value in key.items())
-    return certainty.select(list(CERTAINTY))
+    return certainty.select(list(ERROR_CLASS))
 
 
-def _tested(trial: Trial, mine: pl.DataFrame, pool: pl.DataFrame, by: pl.Expr) -> pl.DataFrame:
+def _test_held_out(trial: Trial, mine: pl.DataFrame, pool: pl.DataFrame, by: pl.Expr) -> pl.DataFrame:
     """Leave each name out of the fit in turn, and tell which truths the interval holds."""
-    told, others = mine.with_columns(by.alias("left_out")), pool.with_columns(by.alias("left_out"))
+    labelled, others = mine.with_columns(by.alias("left_out")), pool.with_columns(by.alias("left_out"))
     tests = [
-        inside(trial, own.drop("left_out"), others.filter(pl.col("left_out").ne_missing(name)).drop("left_out"))
+        evaluate_interval(trial, own.drop("left_out"), others.filter(pl.col("left_out").ne_missing(name)).drop("left_out"))
         .with_columns(pl.lit(name).alias("left_out"))
-        for (name,), own in told.partition_by("left_out", as_dict=True, maintain_order=True).items()
+        for (name,), own in labelled.partition_by("left_out", as_dict=True, maintain_order=True).items()
     ]  # fmt: skip
     return pl.concat(tests).select("left_out", "measure", "place_code", "inside")
 
 
-def inside(trial: Trial, tests: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
+def evaluate_interval(trial: Trial, tests: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
     """Tell of figures at places that are cut whether their truth lies in the interval that others fit."""
-    cuts = cut(tests)
-    spread = cuts.select(*SLICE, "unevenness").unique()
-    told = with_interval(cuts.drop("unevenness"), spread, trial.kinds, trial.group, fitted(trial, pool))
+    cuts = cut_places(tests)
+    spread = cuts.select(*SLICE_KEY, "unevenness").unique()
+    intervals = add_interval(cuts.drop("unevenness"), spread, trial.kinds, trial.group, fit_interval(trial, pool))
     within = pl.col("truth").is_between(pl.col("likely_low") - 1e-6, pl.col("likely_high") + 1e-6)
-    return told.select(pl.col("measure").cast(pl.String), "place_code", within.fill_null(False).alias("inside"))
+    return intervals.select(pl.col("measure").cast(pl.String), "place_code", within.fill_null(False).alias("inside"))
 
 
-def cut(tried_out: pl.DataFrame) -> pl.DataFrame:
+def cut_places(trial_figures: pl.DataFrame) -> pl.DataFrame:
     """Give the figures of places that some boundary cuts."""
-    return tried_out.filter(pl.col("split_share") > 0, pl.col("estimate") > 0)
+    return trial_figures.filter(pl.col("split_share") > 0, pl.col("estimate") > 0)
 
 
-def _places(tried_out: pl.DataFrame) -> int:
-    return tried_out["place_code"].n_unique()
+def _count_places(trial_figures: pl.DataFrame) -> int:
+    return trial_figures["place_code"].n_unique()

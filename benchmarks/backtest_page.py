@@ -8,12 +8,23 @@ import polars as pl
 from scipy.stats import binom
 
 from benchmarks.backtest_figures import CREDIT, HARDSHIP, Truth
-from benchmarks.backtest_fit import FEW, KEPT, Result, Trial, Tried, inside, not_kept, peers, tried, untried
-from benchmarks.backtest_trusts import as_tabled, by_other_shares
-from pipelines.geography.crosswalk import Geography
+from benchmarks.backtest_fit import (
+    MIN_PLACES_CUT,
+    MIN_SHARE_HELD,
+    Result,
+    Trial,
+    TrialFigures,
+    evaluate_interval,
+    pairs_without_truth,
+    pool_of_trial,
+    rejected_pairs,
+    run_trial,
+)
+from benchmarks.backtest_trusts import by_other_shares, with_salford_alone
+from pipelines.geography.crosswalk import PlaceData
 
 
-def by_tobler(folder: Path, held: Geography) -> str:
+def compare_with_tobler(folder: Path, geography: PlaceData) -> str:
     """Share people of 85 and over out by area, with tobler, from council to integrated care board, in the same run."""
     try:
         import geopandas
@@ -21,7 +32,7 @@ def by_tobler(folder: Path, held: Geography) -> str:
         from tobler.area_weighted import area_interpolate
     except ImportError:
         return "tobler is not installed here: its area weighting was not run."
-    areas = held.areas[0].table.filter(pl.col("lad_2021").str.starts_with("E"))
+    areas = geography.areas[0].table.filter(pl.col("lad_2021").str.starts_with("E"))
     column = "residents_mid_2020__age_85_plus"
     people, truth = (
         dict(areas.group_by(system).agg(pl.col(column).sum()).iter_rows()) for system in ("lad_2024", "icb_2022")
@@ -29,11 +40,13 @@ def by_tobler(folder: Path, held: Geography) -> str:
     frames = {}
     for name, file, code in (("lad", "lad_2024-05_buc_uk", "LAD24CD"), ("icb", "icb_2022-07_en", "icb22cd")):
         frame = geopandas.read_file(folder / f"geo/boundaries/{file}.geojson").to_crs(27700)
-        frames[name] = frame.rename(columns={next(each for each in frame if each.lower() == code.lower()): "code"})
+        frames[name] = frame.rename(
+            columns={next(column_name for column_name in frame if column_name.lower() == code.lower()): "code"}
+        )
     councils = frames["lad"][frames["lad"]["code"].isin(people)].copy()
     councils["people"] = councils["code"].map(people)
-    moved = area_interpolate(councils, frames["icb"], extensive_variables=["people"])
-    estimates = dict(zip(frames["icb"]["code"], moved["people"], strict=True))
+    interpolated = area_interpolate(councils, frames["icb"], extensive_variables=["people"])
+    estimates = dict(zip(frames["icb"]["code"], interpolated["people"], strict=True))
     errors = pl.Series([abs(truth[code] / estimates[code] - 1) for code in truth])
     lost = round(1 - sum(estimates.values()) / sum(people.values()), 4) + 0.0  # never minus nought
     return (
@@ -42,17 +55,17 @@ def by_tobler(folder: Path, held: Geography) -> str:
     )
 
 
-def eighty_five_and_over(held: Geography, group: str) -> str:
+def eighty_five_and_over(geography: PlaceData, group: str) -> str:
     """Move England's people of 85 and over from council to integrated care board, weighed by a group."""
-    areas = held.areas[0].table.filter(pl.col("lad_2021").str.starts_with("E"))
+    areas = geography.areas[0].table.filter(pl.col("lad_2021").str.starts_with("E"))
     truth = Truth("lsoa_2011", areas.group_by(pl.col("lsoa_2011").alias("place_code")).agg(
         pl.col("residents_mid_2020__age_85_plus").sum().alias("aged 85 and over")))  # fmt: skip
     trial = Trial("lad_2021", "icb_2022", group, ("aged 85 and over",))
-    moved = tried(trial, [truth], held, held.areas[0])
-    errors = moved.select((pl.col("truth") / pl.col("estimate") - 1).abs()).to_series()
-    astray = moved["estimate"].sum() - moved["truth"].sum()
+    trial_figures = run_trial(trial, [truth], geography, geography.areas[0])
+    errors = trial_figures.select((pl.col("truth") / pl.col("estimate") - 1).abs()).to_series()
+    astray = trial_figures["estimate"].sum() - trial_figures["truth"].sum()
     return (
-        f"| {group} | {moved.height} | {errors.mean():.3%} | {errors.quantile(0.95):.3%} | {errors.max():.3%} "
+        f"| {group} | {trial_figures.height} | {errors.mean():.3%} | {errors.quantile(0.95):.3%} | {errors.max():.3%} "
         f"| {astray:+.1f} |"
     )
 
@@ -75,42 +88,43 @@ DOWNWARDS = tuple((each, "lad") for each in ("icb", "sub_icb", "stp", "ccg", "pf
 """Pairs of kinds that are told group by group; the others get one line each."""
 
 
-def named(system: str) -> str:
+def system_title(system: str) -> str:
     """Name a place system for a reader: its kind, and the year."""
     kind, year = system.rsplit("_", 1)
     return f"{NAMES[kind]} {year}"
 
 
-def line(result: Result) -> str:
+def result_line(result: Result) -> str:
     """Lay one result out as a row of a Markdown table."""
     trial, tests = result.trial, result.tests
     name, least = tests.group_by("left_out").agg(pl.col("inside").mean()).sort("inside", "left_out").row(0)
-    low, high = chance(result.cut)
+    low, high = chance_interval(result.cut)
     return (
-        f"| {between(trial)} | {trial.group} | {result.places} | {result.cut} | {result.mean:.2%} | {result.p95:.2%} "
-        f"| {result.largest:.1%} | {_of_all(tests)} | {low:.0%} to {high:.0%} | {name}, {least:.0%} |"
+        f"| {pair_title(trial)} | {trial.group} | {result.places} | {result.cut} | {result.mean:.2%} | "
+        f"{result.p95:.2%} "
+        f"| {result.largest:.1%} | {_share_inside(tests)} | {low:.0%} to {high:.0%} | {name}, {least:.0%} |"
     )
 
 
-def between(trial: Trial) -> str:
+def pair_title(trial: Trial) -> str:
     """Name the two systems of a trial."""
-    return f"{named(trial.from_system)} → {named(trial.to_system)}"
+    return f"{system_title(trial.from_system)} → {system_title(trial.to_system)}"
 
 
-def pair_line(results: list[Result], found: Tried, dropped: set[tuple[str, str]]) -> str:
+def pair_line(results: list[Result], trials: TrialFigures, dropped: set[tuple[str, str]]) -> str:
     """Lay the results of one pair, of all groups of people together, out as a row of a Markdown table."""
-    tests = pl.concat([each.tests for each in results])
-    mean = sum(each.mean for each in results) / len(results)
-    said = ["by parts"] if found[results[0].trial]["by_parts"].any() else []
-    said += ["**not kept**"] if results[0].trial.kinds in dropped else []
-    largest, p95 = (max(getattr(each, name) for each in results) for name in ("largest", "p95"))
+    tests = pl.concat([result.tests for result in results])
+    mean = sum(result.mean for result in results) / len(results)
+    remarks = ["by parts"] if trials[results[0].trial]["by_parts"].any() else []
+    remarks += ["**not kept**"] if results[0].trial.kinds in dropped else []
+    largest, p95 = (max(getattr(result, name) for result in results) for name in ("largest", "p95"))
     return (
-        f"| {between(results[0].trial)} | {max(each.cut for each in results)} | {mean:.2%} | {p95:.1%} "
-        f"| {largest:.0%} | {_of_all(tests)} | {', '.join(said)} |"
+        f"| {pair_title(results[0].trial)} | {max(result.cut for result in results)} | {mean:.2%} | {p95:.1%} "
+        f"| {largest:.0%} | {_share_inside(tests)} | {', '.join(remarks)} |"
     )
 
 
-def chance(places: int) -> tuple[float, float]:
+def chance_interval(places: int) -> tuple[float, float]:
     """Give the shares between which nine in ten comes out by chance, 19 times in 20, of as many places.
 
     A place counts once, however many figures it has: they err alike.
@@ -119,34 +133,40 @@ def chance(places: int) -> tuple[float, float]:
     return low / places, high / places
 
 
-def _of_all(tests: pl.DataFrame) -> str:
+def _share_inside(tests: pl.DataFrame) -> str:
     return f"{tests['inside'].sum():,} of {tests.height:,} ({tests['inside'].mean():.0%})"
 
 
-def few_places(results: Iterable[Result], held: Geography) -> str:
+def places_missed(results: Iterable[Result], geography: PlaceData) -> str:
     """Name the places that missed the most where few are cut: by chance alone the share held may be far from 90 %."""
-    names = dict(held.places.register.sort("valid_from").select("place_code", "place_name").iter_rows())
+    names = dict(geography.places.register.sort("valid_from").select("place_code", "place_name").iter_rows())
     lines = []
-    for each in (each for each in results if each.trial.kinds in UPWARDS + DOWNWARDS):
-        missed = each.tests.filter(~pl.col("inside"))
-        if each.cut < FEW and missed.height:
+    for result in (result for result in results if result.trial.kinds in UPWARDS + DOWNWARDS):
+        missed = result.tests.filter(~pl.col("inside"))
+        if result.cut < MIN_PLACES_CUT and missed.height:
             most = missed.group_by("place_code").len().sort("len", "place_code", descending=[True, False]).head(3)
-            told = ", ".join(f"{names.get(code, code)} {count}" for code, count in most.iter_rows())
-            lines.append(f"- {between(each.trial)}, {each.trial.group}: {missed.height} of {each.tests.height}: {told}")
+            listed = ", ".join(f"{names.get(code, code)} {count}" for code, count in most.iter_rows())
+            lines.append(
+                f"- {pair_title(result.trial)}, {result.trial.group}: {missed.height} of "
+                f"{result.tests.height}: {listed}"
+            )
     return "\n".join(lines)
 
 
-def by_ages_alone(found: Tried) -> str:
+def test_by_ages_alone(trials: TrialFigures) -> str:
     """Test all figures of hardship by intervals that residents by age fit: what a new kind of figure may meet."""
     hardship = pl.col("measure").is_in([*HARDSHIP, *CREDIT])
-    told = {HARDSHIP: pl.DataFrame(), CREDIT: pl.DataFrame()}
-    for trial in found:
+    tests_by_kind = {HARDSHIP: pl.DataFrame(), CREDIT: pl.DataFrame()}
+    for trial in trials:
         if set(HARDSHIP + CREDIT) <= set(trial.figures) and trial.kinds in UPWARDS + DOWNWARDS:
-            others = peers(trial, found).filter(~hardship)
-            for kind in told:
-                tests = inside(trial, found[trial].filter(pl.col("measure").is_in(kind)), others)
-                told[kind] = pl.concat([told[kind], tests]) if told[kind].width else tests
-    return f"of deprived people {_of_all(told[HARDSHIP])}, of households on Universal Credit {_of_all(told[CREDIT])}"
+            others = pool_of_trial(trial, trials).filter(~hardship)
+            for kind in tests_by_kind:
+                tests = evaluate_interval(trial, trials[trial].filter(pl.col("measure").is_in(kind)), others)
+                tests_by_kind[kind] = pl.concat([tests_by_kind[kind], tests]) if tests_by_kind[kind].width else tests
+    return (
+        f"of deprived people {_share_inside(tests_by_kind[HARDSHIP])}, of households on Universal Credit "
+        f"{_share_inside(tests_by_kind[CREDIT])}"
+    )
 
 
 PAGE = Template((Path(__file__).parent / "backtest_page.md").read_text(encoding="utf-8"))
@@ -156,52 +176,57 @@ COLUMNS = (
 )
 
 
-def page(results: list[Result], found: Tried, held: Geography, folder: Path) -> str:
+def write_page(results: list[Result], trials: TrialFigures, geography: PlaceData, folder: Path) -> str:
     """Write the page of the docs: backtest_page.md with its tables and figures put in."""
-    trusts = [each for each in results if "trust" in each.trial.kinds]
+    trusts = [result for result in results if "trust" in result.trial.kinds]
     upwards, downwards = (
-        sorted((each for each in results if each.trial.kinds in pairs), key=lambda each: pairs.index(each.trial.kinds))
+        sorted(
+            (result for result in results if result.trial.kinds in pairs),
+            key=lambda result: pairs.index(result.trial.kinds),
+        )
         for pairs in (UPWARDS, DOWNWARDS)
     )
-    told = {each.trial for each in (*trusts, *upwards, *downwards)}
-    others = _by_pair([each for each in results if each.trial not in told])
-    dropped, groups = not_kept(results), ("all_ages", "age_65_plus", "age_85_plus")
+    detailed = {result.trial for result in (*trusts, *upwards, *downwards)}
+    others = _by_pair([result for result in results if result.trial not in detailed])
+    dropped, groups = rejected_pairs(results), ("all_ages", "age_65_plus", "age_85_plus")
     return PAGE.substitute(
-        few=FEW,
-        kept=f"{KEPT:.0%}",
-        asked_for=_together([*upwards, *downwards]),
-        all_pairs=_together(results),
-        by_ages_alone=by_ages_alone(found),
-        upwards="\n".join([COLUMNS, *map(line, upwards)]),
-        downwards="\n".join([COLUMNS, *map(line, downwards)]),
-        by_other_shares=by_other_shares(folder, as_tabled(held)),
-        trusts="\n".join([COLUMNS, *map(line, trusts)]),
-        few_places=few_places(results, held),
-        others="\n".join([PAIR_COLUMNS, *(pair_line(each, found, dropped) for each in others)]),
-        untried="\n".join(f"- {pair}" for pair in dict.fromkeys(map(between, untried(found, held)))),
-        over_85="\n".join(eighty_five_and_over(held, group) for group in groups),
-        by_tobler=by_tobler(folder, held),
+        few=MIN_PLACES_CUT,
+        kept=f"{MIN_SHARE_HELD:.0%}",
+        asked_for=_overall_coverage([*upwards, *downwards]),
+        all_pairs=_overall_coverage(results),
+        by_ages_alone=test_by_ages_alone(trials),
+        upwards="\n".join([COLUMNS, *map(result_line, upwards)]),
+        downwards="\n".join([COLUMNS, *map(result_line, downwards)]),
+        by_other_shares=by_other_shares(folder, with_salford_alone(geography)),
+        trusts="\n".join([COLUMNS, *map(result_line, trusts)]),
+        few_places=places_missed(results, geography),
+        others="\n".join([PAIR_COLUMNS, *(pair_line(result, trials, dropped) for result in others)]),
+        untried="\n".join(
+            f"- {pair}" for pair in dict.fromkeys(map(pair_title, pairs_without_truth(trials, geography)))
+        ),
+        over_85="\n".join(eighty_five_and_over(geography, group) for group in groups),
+        by_tobler=compare_with_tobler(folder, geography),
     )
 
 
 PAIR_COLUMNS = "| from → to | cut | mean error | 95 % below | largest | held | |\n|---|---|---|---|---|---|---|"
 
 
-def _together(results: list[Result]) -> str:
+def _overall_coverage(results: list[Result]) -> str:
     """Say how many truths lay in the interval, and how many pairs and groups came near nine in ten."""
-    tests = pl.concat([each.tests.select("inside") for each in results])
-    shares = [each.tests["inside"].mean() or 0.0 for each in results if each.cut >= FEW]
+    tests = pl.concat([result.tests.select("inside") for result in results])
+    shares = [result.tests["inside"].mean() or 0.0 for result in results if result.cut >= MIN_PLACES_CUT]
     near = sum(0.88 <= share <= 0.92 for share in shares)
     return (
         f"{tests['inside'].sum():,} of {tests.height:,} truths lie in the interval, "
         f"{tests['inside'].mean():.1%}.**\n"
-        f"Of the {len(shares)} rows with {FEW} places cut or more, {near} hold 88 to 92 %; "
+        f"Of the {len(shares)} rows with {MIN_PLACES_CUT} places cut or more, {near} hold 88 to 92 %; "
         f"the least {min(shares):.1%}, the most {max(shares):.1%}."
     )
 
 
 def _by_pair(results: list[Result]) -> list[list[Result]]:
     pairs: dict[tuple[str, str], list[Result]] = {}
-    for each in results:
-        pairs.setdefault((each.trial.from_system, each.trial.to_system), []).append(each)
+    for result in results:
+        pairs.setdefault((result.trial.from_system, result.trial.to_system), []).append(result)
     return list(pairs.values())

@@ -9,9 +9,17 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.backtest_fit import DAY, SYSTEMS, Trial, Tried, beside, enough, paired
+from benchmarks.backtest_fit import (
+    DAY,
+    SYSTEMS,
+    Trial,
+    TrialFigures,
+    compare_with_truth,
+    pair_systems,
+    require_enough_places,
+)
 from pipelines.geography.catchments import Shares
-from pipelines.geography.crosswalk import Geography, build_crosswalk
+from pipelines.geography.crosswalk import PlaceData, build_crosswalk
 
 TRUST, DISTRICT = "trust_2021", "lad_2019"
 COVID, CAUGHT = "Covid-19 admissions", "residents of catchments"
@@ -26,61 +34,65 @@ _COLUMNS = {
 _SHARES = ("trust_code", "place_code", "of_trust", "of_place")
 
 
-def as_tabled(held: Geography) -> Geography:
+def with_salford_alone(geography: PlaceData) -> PlaceData:
     """Put Pennine Acute with Salford alone, as the makers of the table did: it was split between two trusts in 2021."""
     other = (pl.col("from_code") == "RW6") & (pl.col("to_code") == "R0A")
-    return held._replace(places=held.places._replace(changes=held.places.changes.filter(~other)))
+    return geography._replace(places=geography.places._replace(changes=geography.places.changes.filter(~other)))
 
 
-def tried_trusts(folder: Path, held: Geography) -> Tried:
+def run_trust_trials(folder: Path, geography: PlaceData) -> TrialFigures:
     """Move patients of trusts to every system that whole districts make up, and those of districts to trusts.
 
-    `held` is as the table has its trusts (`as_tabled`).
+    `held` is as the table has its trusts (`with_salford_alone`).
     """
-    covid = flows(folder, COVID)
-    found = {}
-    for system in [paired(each, DISTRICT)[0] for each in SYSTEMS if each not in ELSEWHERE]:
-        drawn = build_crosswalk(held, TRUST, system, "all_ages", DAY)
-        tests = beside(_told(covid, "trust_code", drawn), drawn, _there(covid, held, system))
-        found[Trial(TRUST, system, "all_ages", (COVID,))] = enough(tests, drawn)
-    drawn = build_crosswalk(held, DISTRICT, TRUST, "all_ages", DAY)
-    tests = beside(_told(covid, "place_code", drawn), drawn, _summed(covid, "trust_code", "truth"))
-    found[Trial(DISTRICT, TRUST, "all_ages", (COVID,))] = tests
-    return {trial: tests for trial, tests in found.items() if tests.height}
+    covid = patient_flows(folder, COVID)
+    trials = {}
+    for system in [pair_systems(base_system, DISTRICT)[0] for base_system in SYSTEMS if base_system not in ELSEWHERE]:
+        drawn = build_crosswalk(geography, TRUST, system, "all_ages", DAY)
+        tests = compare_with_truth(
+            _known_figures(covid, "trust_code", drawn), drawn, _true_figures(covid, geography, system)
+        )
+        trials[Trial(TRUST, system, "all_ages", (COVID,))] = require_enough_places(tests, drawn)
+    drawn = build_crosswalk(geography, DISTRICT, TRUST, "all_ages", DAY)
+    tests = compare_with_truth(
+        _known_figures(covid, "place_code", drawn), drawn, _sum_people(covid, "trust_code", "truth")
+    )
+    trials[Trial(DISTRICT, TRUST, "all_ages", (COVID,))] = tests
+    return {trial: tests for trial, tests in trials.items() if tests.height}
 
 
-def flows(folder: Path, figure: str) -> pl.DataFrame:
+def patient_flows(folder: Path, figure: str) -> pl.DataFrame:
     """Read shares both ways; give, but for a common factor, who goes where: measure, trust_code, place_code, people."""
     file, columns = _COLUMNS[figure]
     raw = pl.read_csv(folder / "geo/nhs" / file).select(
         pl.col(column).alias(name) for column, name in zip(columns, _SHARES, strict=True)
     )
-    told = raw.join(numbers(raw), on="trust_code")
-    named = pl.lit(figure).alias("measure")
-    return told.select(named, "trust_code", "place_code", (pl.col("of_trust") * pl.col("number")).alias("people"))
+    joined = raw.join(solve_trust_numbers(raw), on="trust_code")
+    measure = pl.lit(figure).alias("measure")
+    return joined.select(measure, "trust_code", "place_code", (pl.col("of_trust") * pl.col("number")).alias("people"))
 
 
-def numbers(raw: pl.DataFrame) -> pl.DataFrame:
+def solve_trust_numbers(raw: pl.DataFrame) -> pl.DataFrame:
     """Work out the people of trusts, but for a common factor, from shares both ways: trust_code, number.
 
     The people a trust has from a district are a share of the trust's and a share of the district's, so that
     the one's number gives the other's. Trusts that share no district with the others are left out.
     """
     shares = [(trust, place, own / other) for trust, place, own, other in raw.select(_SHARES).iter_rows()]
-    found: dict[str, float] = {str(raw["trust_code"].mode().sort()[0]): 1.0}
-    reached = 0
-    while len(found) > reached:
-        reached = len(found)
+    number_of: dict[str, float] = {str(raw["trust_code"].mode().sort()[0]): 1.0}
+    previous_count = 0
+    while len(number_of) > previous_count:
+        previous_count = len(number_of)
         for trust, place, ratio in shares:
-            if trust in found:
-                found.setdefault(place, found[trust] * ratio)
-            elif place in found:
-                found[trust] = found[place] / ratio
-    trusts = sorted(set(raw["trust_code"]) & set(found))
-    return pl.DataFrame({"trust_code": trusts, "number": [found[trust] for trust in trusts]})
+            if trust in number_of:
+                number_of.setdefault(place, number_of[trust] * ratio)
+            elif place in number_of:
+                number_of[trust] = number_of[place] / ratio
+    trusts = sorted(set(raw["trust_code"]) & set(number_of))
+    return pl.DataFrame({"trust_code": trusts, "number": [number_of[trust] for trust in trusts]})
 
 
-def by_other_shares(folder: Path, held: Geography) -> str:
+def by_other_shares(folder: Path, geography: PlaceData) -> str:
     """Say how far the same figures go astray by another table of shares, which pools several years."""
     raw = pl.read_csv(folder / "geo/nhs/trust22_lad21_catchment_share.csv.gz")
     table = raw.select(
@@ -88,15 +100,20 @@ def by_other_shares(folder: Path, held: Geography) -> str:
         pl.col("proportion_trust_came_from_ltla").alias("share"),
     )  # fmt: skip
     pooled = Shares("pooled catchments", "trust_2022", "lad_2021", date(2021, 12, 31), "people of several years", table)
-    system = paired("lad_2021", DISTRICT)[0]
-    drawn = build_crosswalk(held._replace(shares=(pooled,)), TRUST, system, "all_ages", DAY)
-    people = build_crosswalk(held, TRUST, system, "all_ages", DAY)
+    system = pair_systems("lad_2021", DISTRICT)[0]
+    drawn = build_crosswalk(geography._replace(shares=(pooled,)), TRUST, system, "all_ages", DAY)
+    people = build_crosswalk(geography, TRUST, system, "all_ages", DAY)
     errors = {}
     for figure in _COLUMNS:
-        found = flows(folder, figure)
-        tests = beside(_told(found, "trust_code", drawn), drawn, _there(found, held, system), people)
+        flows_of_figure = patient_flows(folder, figure)
+        tests = compare_with_truth(
+            _known_figures(flows_of_figure, "trust_code", drawn),
+            drawn,
+            _true_figures(flows_of_figure, geography, system),
+            people,
+        )
         errors[figure] = tests.filter(pl.col("estimate") > 0).select((pl.col("truth") / pl.col("estimate") - 1).abs())
-    (covid,), (caught,) = (each.mean().row(0) for each in errors.values())
+    (covid,), (caught,) = (figure.mean().row(0) for figure in errors.values())
     return (
         "Shares differ, too: those of another table in hand, which pools several years, move Covid-19 admissions to\n"
         f"councils with a mean error of {covid:.1%}, and the residents that the first counts for each trust with one "
@@ -104,36 +121,36 @@ def by_other_shares(folder: Path, held: Geography) -> str:
     )
 
 
-def regions_of(held: Geography) -> dict[str, str]:
+def trust_regions(geography: PlaceData) -> dict[str, str]:
     """Name the region that most people of each district, trust and larger place lie in."""
-    found: dict[str, str] = {}
-    for system in (TRUST, *(paired(each, DISTRICT)[0] for each in SYSTEMS[3:-2] if each not in ELSEWHERE)):
-        most = build_crosswalk(held, system, "region_2021", "all_ages", DAY).drop_nulls(["from_code", "to_name"])
-        found |= dict(most.sort("weight", nulls_last=False).select("from_code", "to_name").iter_rows())
-    return found
+    regions: dict[str, str] = {}
+    for system in (TRUST, *(pair_systems(row, DISTRICT)[0] for row in SYSTEMS[3:-2] if row not in ELSEWHERE)):
+        most = build_crosswalk(geography, system, "region_2021", "all_ages", DAY).drop_nulls(["from_code", "to_name"])
+        regions |= dict(most.sort("weight", nulls_last=False).select("from_code", "to_name").iter_rows())
+    return regions
 
 
-def _summed(people: pl.DataFrame, end: str, name: str) -> pl.DataFrame:
+def _sum_people(people: pl.DataFrame, end: str, name: str) -> pl.DataFrame:
     return people.group_by("measure", pl.col(end).alias("place_code")).agg(pl.col("people").sum().alias(name))
 
 
-def _told(people: pl.DataFrame, end: str, drawn: pl.DataFrame) -> pl.DataFrame:
+def _known_figures(people: pl.DataFrame, end: str, drawn: pl.DataFrame) -> pl.DataFrame:
     """Add people up to the places that a crosswalk leads from, nought where none are told.
 
     Gives measure, place_code and value.
     """
     places = drawn.select(pl.col("from_code").alias("place_code")).drop_nulls().unique()
     told = people.select("measure").unique().join(places, how="cross").join(
-        _summed(people, end, "value"), on=["measure", "place_code"], how="left"
+        _sum_people(people, end, "value"), on=["measure", "place_code"], how="left"
     )  # fmt: skip
     return told.with_columns(pl.col("value").fill_null(0.0)).sort("place_code")
 
 
-def _there(people: pl.DataFrame, held: Geography, system: str) -> pl.DataFrame:
+def _true_figures(people: pl.DataFrame, geography: PlaceData, system: str) -> pl.DataFrame:
     """Add people up to places made of whole districts all of which have some told: measure, place_code, truth."""
-    nested = build_crosswalk(held, DISTRICT, system, "all_ages", DAY).drop_nulls("to_code")
+    nested = build_crosswalk(geography, DISTRICT, system, "all_ages", DAY).drop_nulls("to_code")
     told = nested.join(
-        _summed(people, "place_code", "truth").rename({"place_code": "from_code"}), on="from_code", how="left"
+        _sum_people(people, "place_code", "truth").rename({"place_code": "from_code"}), on="from_code", how="left"
     )
     whole = (pl.col("weight") == 1) & pl.col("truth").is_not_null() & pl.col("from_code").is_not_null()
     sums = told.group_by(pl.col("to_code").alias("place_code")).agg(

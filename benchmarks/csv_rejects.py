@@ -23,12 +23,12 @@ from typing import NamedTuple
 
 import duckdb
 
-from benchmarks.reading import write
+from benchmarks.reading import write_large_file
 from pipelines.core.errors import UnreadableError
-from pipelines.declarations.catalogue import load
-from pipelines.declarations.file_format import DELIMITERS, FileShape
-from pipelines.readers.archive import decoded, unpacked
-from pipelines.readers.csv import split
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.file_format import DELIMITERS, FileLayout
+from pipelines.readers.archive import decode_text, unpack_file
+from pipelines.readers.csv import split_text
 from pipelines.readers.header import HEADER_WITHIN, ROW
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,19 +44,19 @@ class Outcome(NamedTuple):
     refusal: str = ""
 
 
-Reader = Callable[[bytes, FileShape, int], Outcome]
+Reader = Callable[[bytes, FileLayout, int], Outcome]
 
 
-def read_ours(content: bytes, shape: FileShape, width: int) -> Outcome:
+def read_ours(content: bytes, shape: FileLayout, width: int) -> Outcome:
     """Read it as a release of a source is read."""
     try:
-        grid, _ = split(decoded(content, shape.encoding, "a.csv"), shape, "a.csv")
+        grid, _ = split_text(decode_text(content, shape.encoding, "a.csv"), shape, "a.csv")
     except UnreadableError as error:
         return Outcome([], set(), str(error))
-    return Outcome([_padded(list(row), width) for row in grid.drop(ROW).rows()], set())
+    return Outcome([_pad_row(list(row), width) for row in grid.drop(ROW).rows()], set())
 
 
-def read_duckdb(content: bytes, shape: FileShape, width: int, strict: bool = True) -> Outcome:
+def read_duckdb(content: bytes, shape: FileLayout, width: int, strict: bool = True) -> Outcome:
     """Read it with `read_csv`, everything that could be guessed given, and rejected rows kept."""
     columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(width))
     options = f"""auto_detect=false, header=false, quote='"', escape='"', null_padding=true, parallel=false,
@@ -73,7 +73,7 @@ def read_duckdb(content: bytes, shape: FileShape, width: int, strict: bool = Tru
     return Outcome([[(cell or "").strip() for cell in row] for row in rows], lines)
 
 
-def read_duckdb_lenient(content: bytes, shape: FileShape, width: int) -> Outcome:
+def read_duckdb_lenient(content: bytes, shape: FileLayout, width: int) -> Outcome:
     """Read it with `strict_mode=false`: as much as can be made of it."""
     return read_duckdb(content, shape, width, strict=False)
 
@@ -87,7 +87,7 @@ def true_rows(text: str, delimiter: str) -> Rows:
     return [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(plain, newline=""), delimiter=delimiter)]
 
 
-def _padded(row: list[str], width: int) -> list[str]:
+def _pad_row(row: list[str], width: int) -> list[str]:
     return row + [""] * (width - len(row))
 
 
@@ -99,14 +99,14 @@ def is_well_formed(text: str, delimiter: str) -> bool:
         return False
 
 
-def judge(outcome: Outcome, truth: Rows, width: int, well_formed: bool) -> str:
+def judge_outcome(outcome: Outcome, truth: Rows, width: int, well_formed: bool) -> str:
     """Say how a reader did: right, refused, rejected (every other row is right), guessed, or wrong without a word."""
     if outcome.refusal:
         return "refused"
-    whole = [_padded(row, width) for row in truth]
+    whole = [_pad_row(row, width) for row in truth]
     if not well_formed:
         return "rejected" if outcome.rejected else "guessed"
-    if len(outcome.rows) == len(whole) and all(map(_same, outcome.rows, whole, [width] * len(whole))):
+    if len(outcome.rows) == len(whole) and all(map(_is_same_row, outcome.rows, whole, [width] * len(whole))):
         return "right"
     left = [row for number, row in enumerate(whole, 1) if number not in outcome.rejected]
     if outcome.rejected and outcome.rows == left:
@@ -116,22 +116,22 @@ def judge(outcome: Outcome, truth: Rows, width: int, well_formed: bool) -> str:
     return "wrong"
 
 
-def _same(mine: list[str], truth: list[str], width: int) -> bool:
+def _is_same_row(mine: list[str], truth: list[str], width: int) -> bool:
     """Compare one row; of a field beyond the others it is enough that the reader shows there is one."""
     if len(truth) > width:
         return mine[:width] == truth[:width] and len(mine) > width and mine[width] == truth[width] != ""
-    return mine == _padded(truth, len(mine))
+    return mine == _pad_row(truth, len(mine))
 
 
-def bundled() -> list[tuple[str, bytes, FileShape]]:
+def bundled_files() -> list[tuple[str, bytes, FileLayout]]:
     """List the bundled CSV files, each with the shape of its source."""
-    sources = load(ROOT).sources
-    found = []
+    sources = load_catalogue(ROOT).sources
+    files = []
     for path in sorted((ROOT / "sources" / "starter").rglob("*.csv*")):
         source = sources.get(path.name.partition(".")[0]) or sources.get(path.name.rpartition("_")[0])
-        content, _ = unpacked(path.read_bytes(), source.member if source else None, path.name, "csv")
-        found.append((path.name, content, source or FileShape()))
-    return found
+        content, _ = unpack_file(path.read_bytes(), source.member if source else None, path.name, "csv")
+        files.append((path.name, content, source or FileLayout()))
+    return files
 
 
 LATE = "".join(f"E{n:08d},Merton,1\n" for n in range(20_480))
@@ -157,19 +157,19 @@ AWKWARD: dict[str, bytes | tuple[bytes, str]] = {
 }
 
 
-def run(content: bytes, shape: FileShape, counts: dict[str, Counter[str]], width: int = 0) -> dict[str, str]:
+def judge_file(content: bytes, shape: FileLayout, counts: dict[str, Counter[str]], width: int = 0) -> dict[str, str]:
     """Read one file with each reader, judge it, and count; `width` 0 is that of the widest of the first rows."""
     text = content.decode(shape.encoding, errors="replace")
     truth = true_rows(text, DELIMITERS[shape.delimiter])
     sound = is_well_formed(text, DELIMITERS[shape.delimiter])
     width = width or max(len(row) for row in truth[:HEADER_WITHIN])
-    marks = {name: judge(read(content, shape, width), truth, width, sound) for name, read in READERS.items()}
+    marks = {name: judge_outcome(read(content, shape, width), truth, width, sound) for name, read in READERS.items()}
     for name, mark in marks.items():
         counts.setdefault(name, Counter())[mark] += 1
     return marks
 
 
-def damaged(seed: int) -> bytes:
+def damage_file(seed: int) -> bytes:
     """Make a small file by a seed: two to six rows of one to four fields, of letters that matter to a reader."""
     chance = random.Random(seed)
     fields = ("1", "a b", '"a"', '"a,b"', '"a""b"', 'a"b', '"a', 'a"', '"a\nb"', " ", "", "é", ' "a"', '"a" ')
@@ -180,12 +180,12 @@ def damaged(seed: int) -> bytes:
     return ("code,name,n" + end + end.join(",".join(row) for row in rows) + end).encode()
 
 
-def measure(road: str, path: Path) -> str:
+def measure_reader(road: str, path: Path) -> str:
     """Read a large file in this process; give processor seconds, and peak memory in MB."""
     begun = time.process_time()
     if road == "ours":
-        content, file = unpacked(path.read_bytes(), None, path.name, "csv")
-        grid, _ = split(decoded(content, "utf-8", file), FileShape(), file)
+        content, file = unpack_file(path.read_bytes(), None, path.name, "csv")
+        grid, _ = split_text(decode_text(content, "utf-8", file), FileLayout(), file)
     else:
         columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(LARGE_COLUMNS))
         kept = {"duckdb": "store_rejects=true", "duckdb, nothing kept": "ignore_errors=false"}[road]
@@ -198,33 +198,33 @@ def measure(road: str, path: Path) -> str:
     return f"{grid.height:,} rows, {time.process_time() - begun:.2f} CPU s, peak {peak:,} MB"
 
 
-def main(files: int, first: int, megabytes: int) -> None:
+def compare_readers(files: int, first: int, megabytes: int) -> None:
     """Run the four parts, and print what came of each."""
     counts: dict[str, Counter[str]] = {}
-    for name, content, shape in bundled():
-        marks = run(content, shape, counts)
+    for name, content, shape in bundled_files():
+        marks = judge_file(content, shape, counts)
         if set(marks.values()) != {"right"}:
             sys.stdout.write(f"  {name}: {marks}\n")
-    sys.stdout.write(f"bundled files: {_told(counts)}\n\n")
+    sys.stdout.write(f"bundled files: {_format_counts(counts)}\n\n")
     counts = {}
     for name, case in AWKWARD.items():
         content, encoding = case if isinstance(case, tuple) else (case, "utf-8")
-        sys.stdout.write(f"  {name}: {run(content, FileShape(encoding=encoding), counts, 3)}\n")
-    sys.stdout.write(f"awkward files: {_told(counts)}\n\n")
+        sys.stdout.write(f"  {name}: {judge_file(content, FileLayout(encoding=encoding), counts, 3)}\n")
+    sys.stdout.write(f"awkward files: {_format_counts(counts)}\n\n")
     counts = {}
     for seed in range(first, first + files):
-        run(damaged(seed), FileShape(), counts, 3)
-    sys.stdout.write(f"{files:,} damaged files from seed {first}: {_told(counts)}\n\n")
+        judge_file(damage_file(seed), FileLayout(), counts, 3)
+    sys.stdout.write(f"{files:,} damaged files from seed {first}: {_format_counts(counts)}\n\n")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.csv"
-        write(path, megabytes * 1_000_000)
+        write_large_file(path, megabytes * 1_000_000)
         for road in ("ours", "duckdb", "duckdb, nothing kept") * 3:
             command = [sys.executable, "-m", "benchmarks.csv_rejects", road, str(path)]
             done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
             sys.stdout.write(f"{road}, {megabytes:,} MB: {done.stdout}")
 
 
-def _told(counts: dict[str, Counter[str]]) -> str:
+def _format_counts(counts: dict[str, Counter[str]]) -> str:
     return "; ".join(
         f"{name}: {', '.join(f'{mark} {n}' for mark, n in sorted(marks.items()))}" for name, marks in counts.items()
     )
@@ -232,7 +232,7 @@ def _told(counts: dict[str, Counter[str]]) -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) == 3 and not sys.argv[1].isdigit():
-        sys.stdout.write(measure(sys.argv[1], Path(sys.argv[2])) + "\n")
+        sys.stdout.write(measure_reader(sys.argv[1], Path(sys.argv[2])) + "\n")
     else:
         given = [int(text) for text in sys.argv[1:]]
-        main(*(given + [2_000, 0, 200][len(given) :]))
+        compare_readers(*(given + [2_000, 0, 200][len(given) :]))

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from benchmarks.seeding import Row, Seeded, Series
+from benchmarks.seeding import Row, SeededFaults, Series
 from pipelines.app import steps
-from pipelines.core.slices import newest
-from pipelines.declarations.catalogue import load
+from pipelines.core.slices import newest_slices
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
 
@@ -43,40 +43,42 @@ class Score(NamedTuple):
         return self.right / self.due if self.due else 1.0
 
 
-def told(series: Series, rows: list[Row], before: list[Row], folder: Path) -> pl.DataFrame:
+def run_toolkit(series: Series, rows: list[Row], before: list[Row], folder: Path) -> pl.DataFrame:
     """Run the toolkit on a release and the one before it; give code, period, and each reason or caveat of the cell."""
-    project = _project(series, rows, before, folder)
-    steps.prepare(project)
+    project = _write_project(series, rows, before, folder)
+    steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem")
     pattern = {"month": "%Y-%m", "year": "%Y", "quarter": "%Y-%m"}[series.grain]
-    listed = pl.concat_str("reason", "caveats", separator=",", ignore_nulls=True).str.split(",")
+    reasons = pl.concat_str("reason", "caveats", separator=",", ignore_nulls=True).str.split(",")
     period = pl.col("period_start").dt.strftime(pattern).alias("period")
-    named = cells.select(pl.col("place_code").alias("code"), period, listed.alias("reason"))
-    return named.explode("reason").filter(pl.col("reason") != "")
+    labelled = cells.select(pl.col("place_code").alias("code"), period, reasons.alias("reason"))
+    return labelled.explode("reason").filter(pl.col("reason") != "")
 
 
-def scores(found: pl.DataFrame, seeded: Seeded, always: Iterable[str] = ()) -> list[Score]:
+def score_reasons(reasons_found: pl.DataFrame, seeded: SeededFaults, always: Iterable[str] = ()) -> list[Score]:
     """Compare what was told with what was due, reason by reason; `always` are caveats that every figure has."""
-    due = pl.DataFrame([(*spot, reason) for spot, reason in seeded.due.items()], schema=found.schema, orient="row")
-    given = found.filter(~pl.col("reason").is_in(list(always)))
-    right = given.join(due, on=["code", "period", "reason"], how="semi")
+    due = pl.DataFrame(
+        [(*spot, reason) for spot, reason in seeded.due.items()], schema=reasons_found.schema, orient="row"
+    )
+    assigned = reasons_found.filter(~pl.col("reason").is_in(list(always)))
+    right = assigned.join(due, on=["code", "period", "reason"], how="semi")
     counts = {name: dict(frame["reason"].value_counts().iter_rows())
-              for name, frame in (("due", due), ("given", given), ("right", right))}  # fmt: skip
+              for name, frame in (("due", due), ("given", assigned), ("right", right))}  # fmt: skip
     reasons = sorted({*counts["due"], *counts["given"]})
     return [Score(reason, *(counts[name].get(reason, 0) for name in ("due", "given", "right"))) for reason in reasons]
 
 
-def together(tables: Iterable[list[Score]]) -> list[Score]:
+def sum_scores(tables: Iterable[list[Score]]) -> list[Score]:
     """Add up the scores of several runs, reason by reason, and all of them under `all`."""
     summed: dict[str, list[int]] = {}
-    for score in (each for table in tables for each in table):
+    for score in (score_row for table in tables for score_row in table):
         for name in (score.reason, "all"):
             sums = summed.setdefault(name, [0, 0, 0])
-            summed[name] = [held + new for held, new in zip(sums, score[1:], strict=True)]
+            summed[name] = [total + new for total, new in zip(sums, score[1:], strict=True)]
     return [Score(name, *summed[name]) for name in sorted(summed, key=lambda name: (name == "all", name))]
 
 
-def _project(series: Series, rows: list[Row], before: list[Row], folder: Path) -> Project:
+def _write_project(series: Series, rows: list[Row], before: list[Row], folder: Path) -> Project:
     """Write a small project: the real register and changes, the series as a source, one problem that asks for all."""
     root, sources = folder / "project", folder / "project" / "sources"
     (root / "pipelines" / "problems").mkdir(parents=True)
@@ -89,12 +91,12 @@ def _project(series: Series, rows: list[Row], before: list[Row], folder: Path) -
         table = pl.DataFrame(lines, schema=list(Row._fields), orient="row")
         table.write_csv(sources / "starter" / f"{day}.csv")
     (sources / "no_source.yaml").write_text(_UNHELD, encoding="utf-8")
-    (sources / "a_source.yaml").write_text(_source(series), encoding="utf-8")
-    (root / "pipelines" / "problems" / "a_problem.sql").write_text(_problem(series), encoding="utf-8")
-    return Project(load(root), folder / "store", date(2030, 3, 1))
+    (sources / "a_source.yaml").write_text(_source_yaml(series), encoding="utf-8")
+    (root / "pipelines" / "problems" / "a_problem.sql").write_text(_problem_sql(series), encoding="utf-8")
+    return Project(load_catalogue(root), folder / "store", date(2030, 3, 1))
 
 
-def _source(series: Series) -> str:
+def _source_yaml(series: Series) -> str:
     more = ", denominator: unheld" if series.kind == "rate" else ""
     more += f", rounding: {series.rounding}" if series.rounding else ""
     listed = ", ".join(f"{{file: starter/{day}.csv, released: {day}}}" for day in DAYS)
@@ -106,7 +108,7 @@ def _source(series: Series) -> str:
     )
 
 
-def _problem(series: Series) -> str:
+def _problem_sql(series: Series) -> str:
     periods = sorted(series.rows["period"].unique())
     only = ", ".join(sorted(series.rows["code"].unique()))
     return (
@@ -118,12 +120,12 @@ def _problem(series: Series) -> str:
     )
 
 
-def complete(observation: pl.DataFrame, pattern: str) -> pl.DataFrame:
+def complete_series(observation: pl.DataFrame, pattern: str) -> pl.DataFrame:
     """Keep of one measure's observations the newest of each period, and the places that have a figure in all.
 
     Adds `period` and `figure` as text, as a publisher prints them.
     """
-    current = newest(observation).drop_nulls("value")
+    current = newest_slices(observation).drop_nulls("value")
     often = current.with_columns(pl.len().over("period_start").alias("places"))
     usual = often.filter(pl.col("places") >= 0.9 * pl.col("places").max())
     whole = usual.filter(pl.len().over("place_code") == pl.col("period_start").n_unique())

@@ -24,13 +24,13 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.app import steps
-from pipelines.core.geocodes import ENTITIES
-from pipelines.declarations.catalogue import load
+from pipelines.core.geocodes import KIND_BY_PREFIX
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.gaps.answer import placed_slices
-from pipelines.gaps.cells import typed_cells
-from pipelines.geography.access import register_places
-from pipelines.geography.register import system_places
+from pipelines.gaps.answer import place_observations
+from pipelines.gaps.cells import build_cells
+from pipelines.geography.access import load_places
+from pipelines.geography.register import require_places
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM = "lad_2025"
@@ -62,96 +62,102 @@ class Indicator(NamedTuple):
         return [row[at] for row in self.rows]
 
 
-def indicators(folder: Path) -> list[Indicator]:
+def read_indicators(folder: Path) -> list[Indicator]:
     """Read every file of the folder, and put the rows of each indicator together."""
-    found = []
+    indicators = []
     for path in sorted(folder.glob("*.csv.gz")):
         text = gzip.decompress(path.read_bytes()).decode("utf-8-sig")
         head, *rows = list(csv.reader(io.StringIO(text)))
         by_title = defaultdict(list)
         for row in rows:
             by_title[row[head.index("indicator")]].append(row)
-        found += [Indicator(slug(title), title, path.name, head, mine) for title, mine in sorted(by_title.items())]
-    return found
+        indicators += [
+            Indicator(indicator_name(title), title, path.name, head, mine) for title, mine in sorted(by_title.items())
+        ]
+    return indicators
 
 
-def slug(title: str) -> str:
+def indicator_name(title: str) -> str:
     """Make a name out of a title."""
     return "els_" + re.sub(r"[^a-z0-9]+", "_", title.casefold()).strip("_")[:55]
 
 
-def declaration(each: Indicator, places: str) -> str:
+def indicator_yaml(indicator: Indicator, places: str) -> str:
     """Write the generic declaration of one indicator."""
-    interval = any("/P" in text for text in each.column("period"))
-    markers = MARKERS.get(each.file.removesuffix(".csv.gz"), PLAIN)
+    interval = any("/P" in text for text in indicator.column("period"))
+    markers = MARKERS.get(indicator.file.removesuffix(".csv.gz"), PLAIN)
     return (
-        f"title: {each.title!r}\npublisher: Office for National Statistics\nlicence: Open Government Licence v3.0\n"
+        f"title: {indicator.title!r}\npublisher: Office for National Statistics\nlicence: Open Government "
+        f"Licence v3.0\n"
         "page: https://www.ons.gov.uk/explore-local-statistics\ncadence: annual\nlag: 36 months\n"
         f"geography: {places}\ncolumns: {{place: areacd, label: areanm, period: period, status: status}}\n"
         f"period_kind: {'span' if interval else 'day'}\nmarkers: {markers}\n"
-        f"measures: {{{each.name}: {{title: {each.title!r}, unit: see title, kind: index, column: observation}}}}\n"
-        f"releases: [{{file: starter/{each.name}.csv, released: {AS_OF}}}]\n"
+        f"measures: {{{indicator.name}: {{title: {indicator.title!r}, unit: see title, kind: index, column: "
+        f"observation}}}}\n"
+        f"releases: [{{file: starter/{indicator.name}.csv, released: {AS_OF}}}]\n"
     )
 
 
-def system_of(each: Indicator, register: pl.DataFrame) -> str:
+def infer_system(indicator: Indicator, register: pl.DataFrame) -> str:
     """Tell the place system of an indicator by the codes of its newest period: the year of which fewest are missing."""
-    newest = max(each.column("period"))
+    newest = max(indicator.column("period"))
     codes = {
-        code for code, period in zip(each.column("areacd"), each.column("period"), strict=True) if period == newest
+        code
+        for code, period in zip(indicator.column("areacd"), indicator.column("period"), strict=True)
+        if period == newest
     }
-    kinds = Counter(ENTITIES.get(code[:3]) for code in codes)
+    kinds = Counter(KIND_BY_PREFIX.get(code[:3]) for code in codes)
     if not kinds["lad"]:
         return f"{max((kind for kind in kinds if kind not in PARENTS), key=lambda kind: kinds[kind])}_2023"
     years = range(AS_OF.year - 1, 2010, -1)
-    nations = {code[0] for code in codes if ENTITIES.get(code[:3]) == "lad"}
+    nations = {code[0] for code in codes if KIND_BY_PREFIX.get(code[:3]) == "lad"}
 
-    def missing(name: str) -> int:
-        return sum(code not in codes for code in codes_of(name, register) if code[0] in nations)
+    def count_missing(name: str) -> int:
+        return sum(code not in codes for code in system_codes(name, register) if code[0] in nations)
 
-    return min((f"lad_{year}" for year in years), key=missing)
+    return min((f"lad_{year}" for year in years), key=count_missing)
 
 
-def codes_of(system: str, register: pl.DataFrame) -> set[str]:
+def system_codes(system: str, register: pl.DataFrame) -> set[str]:
     """Give the codes of a place system."""
-    return set(system_places(register, system)["place_code"])
+    return set(require_places(register, system)["place_code"])
 
 
 PARENTS = ("nation", "region", "above_nation", "county", "combined_authority", None)
 
 
-def write_project(folder: Path, found: list[Indicator]) -> Project:
+def write_project(folder: Path, indicators: list[Indicator]) -> Project:
     """Write a project of its own: the register of places as it travels, one source and one problem an indicator."""
     sources, problems = folder / "sources", folder / "pipelines" / "problems"
     problems.mkdir(parents=True)
     (sources / "starter").mkdir(parents=True)
     shutil.copytree(ROOT / "sources" / "shared", sources / "shared")
-    held = load(ROOT)
-    for name, source in held.sources.items():
+    project_catalogue = load_catalogue(ROOT)
+    for name, source in project_catalogue.sources.items():
         if source.provides in ("place", "change", "areas"):
             for path in (ROOT / "sources").glob(f"{name}.*"):
                 shutil.copy(path, sources)
             for release in source.releases:
                 shutil.copy(ROOT / "sources" / release.file, sources / release.file)
-    bare = Project(load(folder), folder / "store", AS_OF)
-    steps.prepare(bare)
-    register = register_places(bare).register
-    for each in found:
-        places = system_of(each, register)
-        (sources / f"{each.name}.yaml").write_text(declaration(each, places), encoding="utf-8")
-        with (sources / "starter" / f"{each.name}.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([each.head, *current(each, codes_of(places, register))])
-        (problems / f"{each.name}.sql").write_text(problem(each.name), encoding="utf-8")
-    return bare._replace(catalogue=load(folder))
+    bare = Project(load_catalogue(folder), folder / "store", AS_OF)
+    steps.prepare_store(bare)
+    register = load_places(bare).register
+    for indicator in indicators:
+        places = infer_system(indicator, register)
+        (sources / f"{indicator.name}.yaml").write_text(indicator_yaml(indicator, places), encoding="utf-8")
+        with (sources / "starter" / f"{indicator.name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([indicator.head, *rows_in_use(indicator, system_codes(places, register))])
+        (problems / f"{indicator.name}.sql").write_text(problem_sql(indicator.name), encoding="utf-8")
+    return bare._replace(catalogue=load_catalogue(folder))
 
 
-def current(each: Indicator, codes: set[str]) -> list[list[str]]:
+def rows_in_use(indicator: Indicator, codes: set[str]) -> list[list[str]]:
     """Leave out rows that the publisher marks as under an obsolete code and that are not of the system declared."""
-    note, code = each.head.index("notes"), each.head.index("areacd")
-    return [row for row in each.rows if row[code] in codes or not row[note].startswith(OBSOLETE)]
+    note, code = indicator.head.index("notes"), indicator.head.index("areacd")
+    return [row for row in indicator.rows if row[code] in codes or not row[note].startswith(OBSOLETE)]
 
 
-def problem(measure: str) -> str:
+def problem_sql(measure: str) -> str:
     """Write the problem that asks for one indicator everywhere."""
     return (
         f"/*\nquestion: Where is {measure} not known, and why?\ndecision: none\nowner: benchmark\n"
@@ -162,36 +168,36 @@ def problem(measure: str) -> str:
     )
 
 
-def typed(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def type_indicator(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Type the cells of one indicator: of its newest period, and of every period held as of that period's end."""
-    asked, places = project.catalogue.problems[name], register_places(project)
-    system = system_places(places.register, SYSTEM)
-    placed, aside, _ = placed_slices(project, asked, places, set(system["place_code"]))
+    problem, places = project.catalogue.problems[name], load_places(project)
+    system = require_places(places.register, SYSTEM)
+    placed, aside, _ = place_observations(project, problem, places, set(system["place_code"]))
 
-    def as_of(day: date) -> pl.DataFrame:
-        return typed_cells(asked, project.catalogue, system, placed, aside, day)
+    def build_grid(day: date) -> pl.DataFrame:
+        return build_cells(problem, project.catalogue, system, placed, aside, day)
 
     ends = sorted(placed["period_end"].unique())
-    return as_of(project.as_of), pl.concat([as_of(end) for end in ends] or [as_of(project.as_of)])
+    return build_grid(project.as_of), pl.concat([build_grid(end) for end in ends] or [build_grid(project.as_of)])
 
 
-def all_typed(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+def type_all_indicators(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Type both grids of every indicator of a folder."""
     with tempfile.TemporaryDirectory() as scratch:
-        found = indicators(folder)
-        project = write_project(Path(scratch), found)
-        steps.prepare(project)
-        newest, every = zip(*(typed(project, each.name) for each in found), strict=True)
+        indicators = read_indicators(folder)
+        project = write_project(Path(scratch), indicators)
+        steps.prepare_store(project)
+        newest, every = zip(*(type_indicator(project, indicator.name) for indicator in indicators), strict=True)
     return pl.concat(newest), pl.concat(every)
 
 
-def share_typed(cells: pl.DataFrame) -> float:
+def explained_share(cells: pl.DataFrame) -> float:
     """Give the share of empty cells that have a reason other than that nobody knows why."""
     empty = cells.filter(pl.col("value").is_null())
     return (empty["reason"] != "unexplained").sum() / max(empty.height, 1)
 
 
-def page(newest: pl.DataFrame, every: pl.DataFrame) -> str:
+def render_page(newest: pl.DataFrame, every: pl.DataFrame) -> str:
     """Lay the figures out as a page of the docs."""
     indicators_n, places = newest["measure"].n_unique(), newest["place_code"].n_unique()
     parts = [
@@ -201,26 +207,26 @@ def page(newest: pl.DataFrame, every: pl.DataFrame) -> str:
         "local statistics (files of 26 June 2026). Each was read by one generic declaration and put on the grid of "
         f"{places} districts ({SYSTEM}). A reason is published where a marker is printed in the cell's row; all others "
         "were computed from what the files hold.",
-        _table(("newest period", newest), ("every period", every)),
+        _summary_table(("newest period", newest), ("every period", every)),
         "## By reason\n\n" + _by_reason(newest, every),
         "## By indicator, newest period\n\n" + _by_indicator(newest),
-        "## Not explained\n\n" + _unexplained(pl.concat([newest, every])),
+        "## Not explained\n\n" + _unexplained_list(pl.concat([newest, every])),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(*grids: tuple[str, pl.DataFrame]) -> str:
+def _summary_table(*grids: tuple[str, pl.DataFrame]) -> str:
     lines = [
         "| grid | cells | empty | share | with a published reason | typed | unexplained |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, cells in grids:
         empty = cells.filter(pl.col("value").is_null())
-        told = empty["reason"].is_in(PUBLISHED).sum()
+        published = empty["reason"].is_in(PUBLISHED).sum()
         unknown = (empty["reason"] == "unexplained").sum()
         lines.append(
             f"| {name} | {cells.height:,} | {empty.height:,} | {empty.height / cells.height:.1%} | "
-            f"{told:,} ({told / empty.height:.1%}) | {share_typed(cells):.2%} | {unknown:,} |"
+            f"{published:,} ({published / empty.height:.1%}) | {explained_share(cells):.2%} | {unknown:,} |"
         )
     return "\n".join(lines)
 
@@ -229,31 +235,33 @@ def _by_reason(newest: pl.DataFrame, every: pl.DataFrame) -> str:
     counts = [dict(cells.drop_nulls("reason")["reason"].value_counts().iter_rows()) for cells in (newest, every)]
     lines = ["| reason | newest period | every period |", "|---|---|---|"]
     order = sorted(counts[1], key=lambda reason: -counts[1][reason])
-    return "\n".join([*lines, *(f"| `{each}` | {counts[0].get(each, 0):,} | {counts[1][each]:,} |" for each in order)])
+    return "\n".join(
+        [*lines, *(f"| `{reason}` | {counts[0].get(reason, 0):,} | {counts[1][reason]:,} |" for reason in order)]
+    )
 
 
 def _by_indicator(newest: pl.DataFrame) -> str:
     lines = ["| indicator | known | empty, by reason |", "|---|---|---|"]
     for (measure,), cells in newest.group_by("measure", maintain_order=True):
         counts = cells.drop_nulls("reason")["reason"].value_counts().sort("count", "reason", descending=[True, False])
-        told = ", ".join(f"{reason} {count}" for reason, count in counts.iter_rows())
-        lines.append(f"| {str(measure).removeprefix('els_')} | {cells['value'].count()} | {told or 'none'} |")
+        counts_text = ", ".join(f"{reason} {count}" for reason, count in counts.iter_rows())
+        lines.append(f"| {str(measure).removeprefix('els_')} | {cells['value'].count()} | {counts_text or 'none'} |")
     return "\n".join(lines)
 
 
-def _unexplained(cells: pl.DataFrame) -> str:
-    found = (
+def _unexplained_list(cells: pl.DataFrame) -> str:
+    cells_left = (
         cells.filter(pl.col("reason") == "unexplained")
         .select("measure", "place_name", "period_end")
         .unique()
         .sort(pl.all())
     )
-    return "\n".join(f"- {measure}, {place}, {end}" for measure, place, end in found.iter_rows()) or "None."
+    return "\n".join(f"- {measure}, {place}, {end}" for measure, place, end in cells_left.iter_rows()) or "None."
 
 
-def main(folder: Path, out: Path | None) -> None:
+def write_els_page(folder: Path, out: Path | None) -> None:
     """Type both grids, and print the page or write it."""
-    text = page(*all_typed(folder))
+    text = render_page(*type_all_indicators(folder))
     if out:
         out.write_text(text, encoding="utf-8", newline="\n")
     else:
@@ -261,4 +269,4 @@ def main(folder: Path, out: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    write_els_page(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)

@@ -15,30 +15,30 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.mutations import samples, tried
+from benchmarks.mutations import make_samples, read_damaged
 
 LONGEST, MOST_MB = 5.0, 1_024
 
 
-def main(files: int, first: int) -> int:
+def run_fuzz(files: int, first: int) -> int:
     """Try `files` damaged files; give the exit code."""
-    sound = samples()
+    sound = make_samples()
     ends: collections.Counter[str] = collections.Counter()
     slowest, faults = (0.0, ""), []
     for seed in range(first, first + files):
         faulthandler.dump_traceback_later(LONGEST, exit=True)
-        ending = tried(seed, sound)
+        ending = read_damaged(seed, sound)
         faulthandler.cancel_dump_traceback_later()
         ends["refused" if ending.refused else "read"] += 1
         slowest = max(slowest, (ending.seconds, ending.name))
         faults += [f"{ending.name}: {ending.fault}"] if ending.fault else []
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    told = [f"{files:,} files: {ends['read']:,} read, {ends['refused']:,} refused, {len(faults)} ended otherwise"]
-    told += [f"longest {slowest[0]:.2f} s ({slowest[1]}), peak {peak:,} MB", *faults]
-    sys.stdout.write("\n".join(told) + "\n")
+    lines = [f"{files:,} files: {ends['read']:,} read, {ends['refused']:,} refused, {len(faults)} ended otherwise"]
+    lines += [f"longest {slowest[0]:.2f} s ({slowest[1]}), peak {peak:,} MB", *faults]
+    sys.stdout.write("\n".join(lines) + "\n")
     return int(bool(faults) or peak > MOST_MB)
 
 
 if __name__ == "__main__":
     given = [int(text) for text in sys.argv[1:]]
-    raise SystemExit(main(*(given + [10_000, 0][len(given) :])))
+    raise SystemExit(run_fuzz(*(given + [10_000, 0][len(given) :])))

@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.typing_dense import Grid, gaps
-from pipelines.core.periods import months
-from pipelines.core.schema import STATUSES
-from pipelines.core.slices import SLICE
+from benchmarks.typing_dense import Grid, type_gaps
+from pipelines.core.periods import whole_months
+from pipelines.core.schema import OBSERVATION_STATUSES
+from pipelines.core.slices import SLICE_KEY
 
 PLACES, MONTHS, MEASURES = 35_672, 120, 10
 CODES = [f"E01{n:06}" if n < 28_000 else f"S01{n:06}" for n in range(PLACES)]
@@ -36,74 +36,76 @@ NATIONS = ["England" if code[0] == "E" else "Scotland" for code in CODES]
 Counts = dict[str, int]
 
 
-def names(measures: int) -> list[str]:
+def measure_names(measures: int) -> list[str]:
     """Name the measures."""
     return [f"measure_{n:02}" for n in range(measures)]
 
 
-def coverage(measures: int) -> dict[str, list[str]]:
+def measure_coverage(measures: int) -> dict[str, list[str]]:
     """Say of one measure in three that it leaves Scotland out."""
-    return {name: ["England"] for n, name in enumerate(names(measures)) if n % 3 == 0}
+    return {name: ["England"] for n, name in enumerate(measure_names(measures)) if n % 3 == 0}
 
 
-def spans() -> list[tuple[date, date]]:
+def month_spans() -> list[tuple[date, date]]:
     """Give the months."""
-    return [months(2014 + n // 12, n % 12 + 1, 1) for n in range(MONTHS)]
+    return [whole_months(2014 + n // 12, n % 12 + 1, 1) for n in range(MONTHS)]
 
 
-def write(folder: Path, measures: int) -> None:
+def write_figures(folder: Path, measures: int) -> None:
     """Write the synthetic figures: a file for each measure, ordered by slice and place."""
     rng = np.random.default_rng(20261124)
-    code, status = pl.Enum(CODES), pl.Enum(STATUSES)
+    code, status = pl.Enum(CODES), pl.Enum(OBSERVATION_STATUSES)
     outside = np.array([nation == "Scotland" for nation in NATIONS])
-    for name in names(measures):
+    for name in measure_names(measures):
         there = rng.random((MONTHS, PLACES)) >= 0.01
-        if name in coverage(measures):
+        if name in measure_coverage(measures):
             there[:, outside] = False
         month, place = np.nonzero(there)
         hidden = rng.random(len(place)) < 0.03
-        start, end = (pl.Series(days)[month] for days in zip(*spans(), strict=True))
+        start, end = (pl.Series(days)[month] for days in zip(*month_spans(), strict=True))
         value = pl.Series(rng.integers(5, 500, len(place)).astype(np.float64))
         pl.DataFrame(
             {
-                "measure": pl.Series([name], dtype=pl.Enum(names(measures))).new_from_index(0, len(place)),
+                "measure": pl.Series([name], dtype=pl.Enum(measure_names(measures))).new_from_index(0, len(place)),
                 "period_start": start,
                 "period_end": end,
                 "place_code": pl.Series(CODES, dtype=code).gather(place),
                 "value": value.set(pl.Series(hidden), None),
-                "status": pl.Series(STATUSES, dtype=status).gather(np.where(hidden, STATUSES.index("confidential"), 0)),
+                "status": pl.Series(OBSERVATION_STATUSES, dtype=status).gather(
+                    np.where(hidden, OBSERVATION_STATUSES.index("confidential"), 0)
+                ),
             }
         ).write_parquet(folder / f"{name}.parquet", row_group_size=PLACES * 12)
 
 
-def dense(folder: Path, measures: int) -> Counts:
+def run_dense(folder: Path, measures: int) -> Counts:
     """Count the gaps by dense slices."""
-    one = pl.DataFrame(spans(), schema=SLICE[1:], orient="row")
-    due = pl.DataFrame({"measure": names(measures)}, schema={"measure": pl.Enum(names(measures))}).join(
+    one = pl.DataFrame(month_spans(), schema=SLICE_KEY[1:], orient="row")
+    due = pl.DataFrame({"measure": measure_names(measures)}, schema={"measure": pl.Enum(measure_names(measures))}).join(
         one, how="cross"
     )
-    grid = Grid(CODES, NATIONS, due, coverage(measures))
-    batches = (pl.read_parquet(folder / f"{name}.parquet") for name in names(measures))
+    grid = Grid(CODES, NATIONS, due, measure_coverage(measures))
+    batches = (pl.read_parquet(folder / f"{name}.parquet") for name in measure_names(measures))
     counts: Counter[str] = Counter()
-    for found in gaps(batches, grid):
-        counts.update(dict(found["reason"].cast(pl.String).value_counts().iter_rows()))
+    for batch in type_gaps(batches, grid):
+        counts.update(dict(batch["reason"].cast(pl.String).value_counts().iter_rows()))
     return dict(counts)
 
 
-def plain(folder: Path, measures: int) -> Counts:
+def run_plain(folder: Path, measures: int) -> Counts:
     """Count the gaps by joins as one would write them in Polars, a measure at a time."""
     places = pl.DataFrame({"place_code": pl.Series(CODES, dtype=pl.Enum(CODES)), "nation": NATIONS})
-    grid = pl.DataFrame(spans(), schema=SLICE[1:], orient="row").join(places, how="cross")
+    grid = pl.DataFrame(month_spans(), schema=SLICE_KEY[1:], orient="row").join(places, how="cross")
     counts: Counter[str] = Counter()
-    for name in names(measures):
-        found = typed_plainly(grid, pl.read_parquet(folder / f"{name}.parquet"), coverage(measures).get(name))
-        counts.update(dict(found["reason"].value_counts().iter_rows()))
+    for name in measure_names(measures):
+        gap_rows = join_plainly(grid, pl.read_parquet(folder / f"{name}.parquet"), measure_coverage(measures).get(name))
+        counts.update(dict(gap_rows["reason"].value_counts().iter_rows()))
     return dict(counts)
 
 
-def typed_plainly(grid: pl.DataFrame, rows: pl.DataFrame, covered: list[str] | None) -> pl.DataFrame:
+def join_plainly(grid: pl.DataFrame, rows: pl.DataFrame, covered: list[str] | None) -> pl.DataFrame:
     """Type one measure's grid (period, place, nation) by a join; give the gaps."""
-    told = grid.join(rows, on=[*SLICE[1:], "place_code"], how="left")
+    joined = grid.join(rows, on=[*SLICE_KEY[1:], "place_code"], how="left")
     absent, status = pl.col("status").is_null(), pl.col("status").cast(pl.String)
     reason = (
         pl.when(pl.col("value").is_not_null()).then(None)
@@ -113,93 +115,95 @@ def typed_plainly(grid: pl.DataFrame, rows: pl.DataFrame, covered: list[str] | N
         .when(status == "not_applicable").then(pl.lit("not_applicable"))
         .otherwise(pl.lit("not_available"))
     )  # fmt: skip
-    return told.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
+    return joined.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
 
 
-def with_pandas(folder: Path, measures: int) -> Counts:
+def run_pandas(folder: Path, measures: int) -> Counts:
     """Count the gaps in pandas, a measure at a time."""
     import pandas as pd
 
     counts: Counter[str] = Counter()
-    days = pd.DataFrame(spans(), columns=SLICE[1:])
+    days = pd.DataFrame(month_spans(), columns=SLICE_KEY[1:])
     places = pd.DataFrame({"place_code": pd.Categorical(CODES, categories=CODES), "nation": NATIONS})
     grid = days.astype("datetime64[ms]").merge(places, how="cross")
-    for name in names(measures):
-        rows = pd.read_parquet(folder / f"{name}.parquet").astype(dict.fromkeys(SLICE[1:], "datetime64[ms]"))
+    for name in measure_names(measures):
+        rows = pd.read_parquet(folder / f"{name}.parquet").astype(dict.fromkeys(SLICE_KEY[1:], "datetime64[ms]"))
         rows["place_code"] = pd.Categorical(rows["place_code"], categories=CODES)
-        told = grid.merge(rows, on=[*SLICE[1:], "place_code"], how="left")
-        empty = told[told["value"].isna()]
+        joined = grid.merge(rows, on=[*SLICE_KEY[1:], "place_code"], how="left")
+        empty = joined[joined["value"].isna()]
         absent = empty["status"].isna()
-        left_out = absent & ~empty["nation"].isin(coverage(measures).get(name, ["England", "Scotland"]))
+        left_out = absent & ~empty["nation"].isin(measure_coverage(measures).get(name, ["England", "Scotland"]))
         counts["nation_not_covered"] += int(left_out.sum())
         counts["not_returned"] += int((absent & ~left_out).sum())
         counts["suppressed"] += int(empty["status"].astype(str).isin(["confidential", "low"]).sum())
     return dict(counts)
 
 
-def scan(folder: Path, measures: int) -> Counts:
+def run_scan(folder: Path, measures: int) -> Counts:
     """Only read the two columns that matter: the floor."""
-    for name in names(measures):
+    for name in measure_names(measures):
         pl.read_parquet(folder / f"{name}.parquet", columns=["value", "status"])
     return {}
 
 
 FLOOR = "bare scan of two columns"
 ROADS: dict[str, Callable[[Path, int], Counts]] = {
-    FLOOR: scan,
-    "dense slices": dense,
-    "plain Polars, a measure at a time": plain,
-    "pandas, a measure at a time": with_pandas,
+    FLOOR: run_scan,
+    "dense slices": run_dense,
+    "plain Polars, a measure at a time": run_plain,
+    "pandas, a measure at a time": run_pandas,
 }
 QUICK = (FLOOR, "dense slices")
 """Roads that are also run at further sizes, to see how cost grows."""
 
 
-def run(road: str, folder: str, measures: int) -> None:
+def run_method(road: str, folder: str, measures: int) -> None:
     """Run one road in this process and print what it took."""
     begun, used = time.perf_counter(), time.process_time()
     counts = ROADS[road](Path(folder), measures)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    told = {"wall": time.perf_counter() - begun, "cpu": time.process_time() - used, "peak": peak, "counts": counts}
-    sys.stdout.write(json.dumps(told))
+    measured = {"wall": time.perf_counter() - begun, "cpu": time.process_time() - used, "peak": peak, "counts": counts}
+    sys.stdout.write(json.dumps(measured))
 
 
-def timed(road: str, folder: Path, measures: int) -> dict[str, Any]:
+def time_method(road: str, folder: Path, measures: int) -> dict[str, Any]:
     """Run one road in a process of its own."""
     command = [sys.executable, __file__, "--road", road, str(folder), str(measures)]
     return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
-def main(sizes: list[int]) -> None:
+def compare_methods(sizes: list[int]) -> None:
     """Make the figures, run every road at the first size and the quick ones at the others, and print the table."""
     lines = ["| cells | road | CPU s | wall s | peak MB | CPU against dense |", "|---|---|---|---|---|---|"]
     for number, measures in enumerate(sizes):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            maker = multiprocessing.get_context("spawn").Process(target=write, args=(folder, measures))
+            maker = multiprocessing.get_context("spawn").Process(target=write_figures, args=(folder, measures))
             maker.start()
             maker.join()
-            taken = {road: timed(road, folder, measures) for road in (ROADS if number == 0 else QUICK)}
-        lines += table(taken, PLACES * MONTHS * measures)
+            taken = {road: time_method(road, folder, measures) for road in (ROADS if number == 0 else QUICK)}
+        lines += format_table(taken, PLACES * MONTHS * measures)
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def table(taken: dict[str, Any], cells: int) -> list[str]:
+def format_table(taken: dict[str, Any], cells: int) -> list[str]:
     """Lay out what each road took; end where two roads found other gaps."""
-    counted = {road: {k: v for k, v in each["counts"].items() if v} for road, each in taken.items() if road != FLOOR}
-    found = counted["dense slices"]
-    if any(each != found for each in counted.values()):
-        raise SystemExit(f"the roads disagree: {counted}")
-    told = [
-        f"| {cells:,} | {road} | {each['cpu']:.1f} | {each['wall']:.1f} | {each['peak']:,.0f} | "
-        f"{each['cpu'] / taken['dense slices']['cpu']:.1f} |"
-        for road, each in taken.items()
+    counts = {
+        road: {k: v for k, v in measured["counts"].items() if v} for road, measured in taken.items() if road != FLOOR
+    }
+    expected = counts["dense slices"]
+    if any(measured != expected for measured in counts.values()):
+        raise SystemExit(f"the roads disagree: {counts}")
+    lines = [
+        f"| {cells:,} | {road} | {measured['cpu']:.1f} | {measured['wall']:.1f} | {measured['peak']:,.0f} | "
+        f"{measured['cpu'] / taken['dense slices']['cpu']:.1f} |"
+        for road, measured in taken.items()
     ]
-    return [*told, f"| | gaps found: {', '.join(f'{k} {v:,}' for k, v in sorted(found.items()))} | | | | |"]
+    return [*lines, f"| | gaps found: {', '.join(f'{k} {v:,}' for k, v in sorted(expected.items()))} | | | | |"]
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--road"]:
-        run(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        run_method(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:
-        main([int(each) for each in sys.argv[1:]] or [MEASURES, 3 * MEASURES])
+        compare_methods([int(each) for each in sys.argv[1:]] or [MEASURES, 3 * MEASURES])

@@ -76,33 +76,33 @@ class Mutant(NamedTuple):
     text: str
 
 
-def mutants_of(module: str) -> list[Mutant]:
+def module_mutants(module: str) -> list[Mutant]:
     """Give every mutant of a module, in the order of its text."""
     text = (ROOT / module).read_text(encoding="utf-8")
-    found = []
-    for number, node in enumerate(_mutable(ast.parse(text))):
-        for choice in range(len(list(_changed(node)))):
+    mutants = []
+    for number, node in enumerate(_mutable_expressions(ast.parse(text))):
+        for choice in range(len(list(_possible_changes(node)))):
             tree = ast.parse(text)
-            twin = list(_mutable(tree))[number]
+            twin = list(_mutable_expressions(tree))[number]
             before = ast.unparse(twin)
-            change = list(_changed(twin))[choice]
+            change = list(_possible_changes(twin))[choice]
             change()
-            found.append(Mutant(module, node.lineno, f"{before} -> {ast.unparse(twin)}", ast.unparse(tree)))
-    return found
+            mutants.append(Mutant(module, node.lineno, f"{before} -> {ast.unparse(twin)}", ast.unparse(tree)))
+    return mutants
 
 
-def _mutable(tree: ast.Module) -> Iterator[ast.expr]:
+def _mutable_expressions(tree: ast.Module) -> Iterator[ast.expr]:
     """Give the expressions of functions and constants that can be changed; docstrings and imports can't."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.expr) and any(True for _ in _changed(node)):
+        if isinstance(node, ast.expr) and any(True for _ in _possible_changes(node)):
             yield node
 
 
-def _changed(node: ast.expr) -> Iterator["Change"]:
+def _possible_changes(node: ast.expr) -> Iterator["Change"]:
     """Give ways to change one expression; each is done when it is called."""
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARED:
         yield Change(node, "ops", [_COMPARED[type(node.ops[0])]()])
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATED and not _of_text(node):
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATED and not _is_text_operation(node):
         yield Change(node, "op", _OPERATED[type(node.op)]())
     if isinstance(node, ast.BoolOp):
         yield Change(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
@@ -119,7 +119,7 @@ def _changed(node: ast.expr) -> Iterator["Change"]:
         yield Change(node, "value", _WORDS[node.value])
 
 
-def _of_text(node: ast.BinOp) -> bool:
+def _is_text_operation(node: ast.BinOp) -> bool:
     return any(isinstance(part, ast.JoinedStr | ast.List | ast.Tuple) for part in (node.left, node.right)) or any(
         isinstance(part, ast.Constant) and isinstance(part.value, str) for part in (node.left, node.right)
     )
@@ -137,7 +137,7 @@ class Change(NamedTuple):
         setattr(self.node, self.name, self.value)
 
 
-def tests_of(module: str) -> list[str]:
+def module_tests(module: str) -> list[str]:
     """Name the tests of a module: those in TESTS, or else those of its own name in the folder of its room.
 
     Where the tests of its rules have a file of their own, as `test_bounds_rules.py`, they are these: they are fast.
@@ -147,7 +147,11 @@ def tests_of(module: str) -> list[str]:
     own = next(
         (name for name in (f"test_{path.stem}_rules.py", f"test_{path.stem}.py") if (ROOT / room / name).exists()), ""
     )
-    return [str(each) for each in map(Path, TESTS.get(module) or (room / own,)) if (ROOT / each).is_file()]
+    return [
+        str(path_of_test)
+        for path_of_test in map(Path, TESTS.get(module) or (room / own,))
+        if (ROOT / path_of_test).is_file()
+    ]
 
 
 def copy_program(folder: Path) -> Path:
@@ -164,7 +168,7 @@ def is_noticed(mutant: Mutant, program: Path) -> bool:
     path = program / mutant.module
     sound = path.read_text(encoding="utf-8")
     path.write_text(mutant.text, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests_of(mutant.module)]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *module_tests(mutant.module)]
     surroundings = {**os.environ, "PYTHONPATH": str(program), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(command, cwd=program, env=surroundings, capture_output=True, timeout=SECONDS)
@@ -175,13 +179,13 @@ def is_noticed(mutant: Mutant, program: Path) -> bool:
     return done.returncode != 0
 
 
-def draw(modules: list[str], each: int, seed: int) -> list[Mutant]:
+def draw_mutants(modules: list[str], per_module: int, seed: int) -> list[Mutant]:
     """Draw some mutants of every module by a seed."""
     rng = random.Random(seed)
     drawn = []
     for module in modules:
-        every = mutants_of(module)
-        drawn += rng.sample(every, min(each, len(every)))
+        every = module_mutants(module)
+        drawn += rng.sample(every, min(per_module, len(every)))
     return drawn
 
 
@@ -192,17 +196,17 @@ def try_all(mutants: list[Mutant], workers: int) -> list[bool]:
         for number in range(workers):
             copies.put(copy_program(Path(folder) / str(number)))
 
-        def tried(mutant: Mutant) -> bool:
+        def try_mutant(mutant: Mutant) -> bool:
             program = copies.get()
             try:
                 return is_noticed(mutant, program)
             finally:
                 copies.put(program)
 
-        return list(pool.map(tried, mutants))
+        return list(pool.map(try_mutant, mutants))
 
 
-def score(mutants: list[Mutant], noticed: list[bool]) -> dict[str, tuple[int, int]]:
+def score_modules(mutants: list[Mutant], noticed: list[bool]) -> dict[str, tuple[int, int]]:
     """Count by module how many mutants were noticed, and how many were tried."""
     counts: dict[str, tuple[int, int]] = {}
     for mutant, seen in zip(mutants, noticed, strict=True):
@@ -211,7 +215,7 @@ def score(mutants: list[Mutant], noticed: list[bool]) -> dict[str, tuple[int, in
     return counts
 
 
-def main() -> None:
+def run_mutants() -> None:
     """Draw mutants, try them, and print what was noticed by module; end with 1 where a floor is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, required=True)
@@ -219,17 +223,17 @@ def main() -> None:
     parser.add_argument("--module", action="append", help="only these modules")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 1)))
     parser.add_argument("--show", action="store_true", help="print each mutant that went unnoticed")
-    said = parser.parse_args()
-    modules = said.module or sorted(TESTS)
-    untested = [module for module in modules if not tests_of(module)]
+    options = parser.parse_args()
+    modules = options.module or sorted(TESTS)
+    untested = [module for module in modules if not module_tests(module)]
     if untested:
         sys.exit(f"no tests of that name: {', '.join(untested)}; expected tests/<room>/test_<module>.py")
-    mutants = draw(modules, said.each, said.seed)
-    noticed = try_all(mutants, said.workers)
+    mutants = draw_mutants(modules, options.each, options.seed)
+    noticed = try_all(mutants, options.workers)
     for mutant, seen in zip(mutants, noticed, strict=True):
-        if said.show and not seen:
+        if options.show and not seen:
             sys.stdout.write(f"unnoticed  {mutant.module}:{mutant.line}  {mutant.change}\n")
-    counts = score(mutants, noticed)
+    counts = score_modules(mutants, noticed)
     for module, (seen, tried) in counts.items():
         sys.stdout.write(f"{seen:4} of {tried:4}  {module}\n")
     missed = False
@@ -243,4 +247,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_mutants()

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
-from pipelines.core.schema import STATUSES
+from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.core.store import Snapshot
 from pipelines.declarations.source import Source
-from pipelines.observations.conform import Codes, conform
+from pipelines.observations.conform import Codes, conform_release
 from pipelines.readers.read import read_sheet
-from pipelines.readers.rows import accounted
+from pipelines.readers.rows import count_unread_rows
 from tests.workbooks import ods, xlsx, zipped
 
 DISTRICTS = {f"E09{n:06}": f"Borough {n}, City of" for n in range(1, 25)}
@@ -37,24 +37,24 @@ class Sample(NamedTuple):
     content: bytes
 
 
-def declared(**keys: object) -> Source:
+def declare_source(**keys: object) -> Source:
     """Declare a source of one measure."""
-    given = {
+    keys_by_default = {
         "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
         "columns": {"place": "code", "label": "name", "period": "year"}, "markers": {"*": "confidential"},
         "measures": {"stock": {"title": "s", "unit": "i", "kind": "stock", "column": "stock"}},
     }  # fmt: skip
-    return Source.model_validate({**given, **keys})
+    return Source.model_validate({**keys_by_default, **keys})
 
 
-def parquet(columns: dict[str, list[str]]) -> bytes:
+def write_parquet(columns: dict[str, list[str]]) -> bytes:
     """Write a Parquet file of text."""
     out = io.BytesIO()
     pl.DataFrame(columns).write_parquet(out)
     return out.getvalue()
 
 
-def samples() -> dict[str, Sample]:
+def make_samples() -> dict[str, Sample]:
     """Make a sound file of every format that is read."""
     quoted = [f'{c},"{n}",{y},"{s}"' for c, n, y, s in ROWS]
     text = "\n".join(["A title", "", ",".join(HEADINGS), *quoted, "", "Source: us"]) + "\n"
@@ -77,74 +77,76 @@ def samples() -> dict[str, Sample]:
     joined = {"stock": {"title": "s", "unit": "i", "kind": "stock", "column": "Stock / Total"}}
     heads = {"place": "Area / code", "period": "Area / year"}
     return {
-        "csv": Sample(declared(), text.encode()),
-        "csv in gzip": Sample(declared(), gzip.compress(text.encode(), mtime=0)),
-        "csv in zip": Sample(declared(), zipped({"a.csv": text})),
-        "csv of cp1252": Sample(declared(encoding="cp1252"), text.replace("Borough", "Bórough").encode("cp1252")),
-        "csv without headings": Sample(declared(headings=HEADINGS), "\n".join(quoted).encode()),
+        "csv": Sample(declare_source(), text.encode()),
+        "csv in gzip": Sample(declare_source(), gzip.compress(text.encode(), mtime=0)),
+        "csv in zip": Sample(declare_source(), zipped({"a.csv": text})),
+        "csv of cp1252": Sample(declare_source(encoding="cp1252"), text.replace("Borough", "Bórough").encode("cp1252")),
+        "csv without headings": Sample(declare_source(headings=HEADINGS), "\n".join(quoted).encode()),
         "wide csv": Sample(
-            declared(layout="wide", columns={"place": "code"}, markers={"p": "provisional"}),
+            declare_source(layout="wide", columns={"place": "code"}, markers={"p": "provisional"}),
             "\n".join(",".join(row) for row in wide).encode(),
         ),
         "csv by place": Sample(
-            declared(layout="by_place", columns={"place": "*", "period": "year"}), "\n".join(across).encode()
+            declare_source(layout="by_place", columns={"place": "*", "period": "year"}), "\n".join(across).encode()
         ),
-        "list to count": Sample(declared(columns={"place": "code", "period": "year"}, measures=counted), text.encode()),
-        "xlsx": Sample(declared(format="excel"), xlsx({"Notes": [["words"]], "Data": table})),
+        "list to count": Sample(
+            declare_source(columns={"place": "code", "period": "year"}, measures=counted), text.encode()
+        ),
+        "xlsx": Sample(declare_source(format="excel"), xlsx({"Notes": [["words"]], "Data": table})),
         "merged xlsx": Sample(
-            declared(format="excel", header_rows=2, columns=heads, measures=joined), xlsx({"Data": merged})
+            declare_source(format="excel", header_rows=2, columns=heads, measures=joined), xlsx({"Data": merged})
         ),
-        "ods": Sample(declared(format="ods", blank_rows=True), ods({"Notes": [["words"]], "Data": [[], *table]})),
-        "json": Sample(declared(format="json"), json.dumps(records).encode()),
+        "ods": Sample(declare_source(format="ods", blank_rows=True), ods({"Notes": [["words"]], "Data": [[], *table]})),
+        "json": Sample(declare_source(format="json"), json.dumps(records).encode()),
         "json-stat": Sample(
-            declared(format="jsonstat", columns={"place": "code", "period": "year"}, measures=by_value),
+            declare_source(format="jsonstat", columns={"place": "code", "period": "year"}, measures=by_value),
             json.dumps(stat).encode(),
         ),
-        "parquet": Sample(declared(format="parquet"), parquet(columns)),
+        "parquet": Sample(declare_source(format="parquet"), write_parquet(columns)),
     }
 
 
-def _place(rng: random.Random, content: bytes) -> int:
+def _random_position(rng: random.Random, content: bytes) -> int:
     return rng.randrange(len(content)) if content else 0
 
 
-def flipped(rng: random.Random, content: bytes) -> bytes:
+def flip_byte(rng: random.Random, content: bytes) -> bytes:
     """Change one byte."""
-    where = _place(rng, content)
+    where = _random_position(rng, content)
     return content[:where] + bytes([rng.randrange(256)]) + content[where + 1 :]
 
 
-def flipped_often(rng: random.Random, content: bytes) -> bytes:
+def flip_bytes(rng: random.Random, content: bytes) -> bytes:
     """Change up to thirty bytes."""
     for _ in range(rng.randint(2, 30)):
-        content = flipped(rng, content)
+        content = flip_byte(rng, content)
     return content
 
 
-def deleted(rng: random.Random, content: bytes) -> bytes:
+def delete_bytes(rng: random.Random, content: bytes) -> bytes:
     """Take some bytes out."""
-    where = _place(rng, content)
+    where = _random_position(rng, content)
     return content[:where] + content[where + rng.choice([1, 5, 200]) :]
 
 
-def doubled(rng: random.Random, content: bytes) -> bytes:
+def double_bytes(rng: random.Random, content: bytes) -> bytes:
     """Put some bytes in twice."""
-    where = _place(rng, content)
+    where = _random_position(rng, content)
     return content[:where] + content[where : where + rng.choice([5, 300])] + content[where:]
 
 
-def inserted(rng: random.Random, content: bytes) -> bytes:
+def insert_bytes(rng: random.Random, content: bytes) -> bytes:
     """Put something strange in."""
-    where = _place(rng, content)
+    where = _random_position(rng, content)
     return content[:where] + rng.choice(INSERTED) + content[where:]
 
 
-def cut_short(rng: random.Random, content: bytes) -> bytes:
+def cut_end(rng: random.Random, content: bytes) -> bytes:
     """Lose the end."""
-    return content[: _place(rng, content)]
+    return content[: _random_position(rng, content)]
 
 
-def shuffled(rng: random.Random, content: bytes) -> bytes:
+def shuffle_lines(rng: random.Random, content: bytes) -> bytes:
     """Put the lines into another order."""
     lines = content.split(b"\n")
     rng.shuffle(lines)
@@ -173,8 +175,17 @@ def longer_number(rng: random.Random, content: bytes) -> bytes:
 
 
 DAMAGES: tuple[Callable[[random.Random, bytes], bytes], ...] = (
-    flipped, flipped_often, deleted, doubled, inserted, cut_short, shuffled, line_ends, other_marks, longer_number,
-)  # fmt: skip
+    flip_byte,
+    flip_bytes,
+    delete_bytes,
+    double_bytes,
+    insert_bytes,
+    cut_end,
+    shuffle_lines,
+    line_ends,
+    other_marks,
+    longer_number,
+)
 
 
 class Ending(NamedTuple):
@@ -186,7 +197,7 @@ class Ending(NamedTuple):
     fault: str
 
 
-def tried(seed: int, sound: dict[str, Sample]) -> Ending:
+def read_damaged(seed: int, sound: dict[str, Sample]) -> Ending:
     """Damage one file once or twice, read it, and say how that ended."""
     rng = random.Random(seed)
     kind = rng.choice(sorted(sound))
@@ -195,29 +206,29 @@ def tried(seed: int, sound: dict[str, Sample]) -> Ending:
     for damage in rng.sample(DAMAGES, rng.choice([1, 1, 2])):
         content, name = damage(rng, content), f"{name}, {damage.__name__}"
     started = time.perf_counter()
-    refused, fault = ended(source, content)
+    refused, fault = read_result(source, content)
     return Ending(f"{seed}: {name}", time.perf_counter() - started, refused, fault)
 
 
-def ended(source: Source, content: bytes) -> tuple[bool, str]:
+def read_result(source: Source, content: bytes) -> tuple[bool, str]:
     """Read a file: whether it is refused, and what is wrong with that or with its cells; blank where nothing is."""
     snapshot = Snapshot("a", "x", date(2024, 1, 1), "", "", "", "a.file", len(content), "")
     try:
-        sheet = accounted(read_sheet(content, source, "a.file"), source)
-        return False, wrong(conform(sheet, "a", source, snapshot, CODES))
+        sheet = count_unread_rows(read_sheet(content, source, "a.file"), source)
+        return False, cell_faults(conform_release(sheet, "a", source, snapshot, CODES))
     except UnreadableError as error:
         return True, "" if "a.file" in str(error) else f"a refusal that names no file: {error}"
 
 
-def wrong(cells: pl.DataFrame) -> str:
+def cell_faults(cells: pl.DataFrame) -> str:
     """Say what is wrong with cells that should be sound, or nothing."""
     sound = cells.filter(pl.col("fault").is_null())
-    told = {
+    checks = {
         "a figure that is none": cells["value"].drop_nulls().is_finite().all(),
-        "a strange status": set(cells["status"].drop_nulls()) <= set(STATUSES),
+        "a strange status": set(cells["status"].drop_nulls()) <= set(OBSERVATION_STATUSES),
         "a place that is none": set(sound["place_code"]) <= CODES.system,
         "a cell without a period": sound["period_start"].null_count() == 0,
         "a cell twice": sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(),
         "a hidden figure": sound.filter(pl.col("marker") == "*", pl.col("value").is_not_null()).is_empty(),
     }
-    return "; ".join(name for name, good in told.items() if not good)
+    return "; ".join(name for name, good in checks.items() if not good)

@@ -44,7 +44,7 @@ class Taken(NamedTuple):
     peak: float
 
 
-def timed(python: str, road: str, folder: Path, times: int) -> Taken | None:
+def time_method(python: str, road: str, folder: Path, times: int) -> Taken | None:
     """Run one road in its own process; None where what it needs is not installed."""
     command = [python, str(HERE / "placing_roads.py"), road, str(folder), str(times)]
     begun = time.perf_counter()
@@ -59,43 +59,43 @@ def timed(python: str, road: str, folder: Path, times: int) -> Taken | None:
     return Taken(time.perf_counter() - begun, usage.ru_utime + usage.ru_stime, peak)
 
 
-def prepare(folder: Path, times: int) -> int:
+def prepare_figures(folder: Path, times: int) -> int:
     """Write the figures in another process, so that this one stays small; give how many there are."""
     subprocess.run([sys.executable, str(HERE / "placing_data.py"), str(folder), str(times)], check=True)
     return int(pq.ParquetFile(folder / f"figures_{times}.parquet").metadata.num_rows)
 
 
-def result(folder: Path, road: str) -> pl.DataFrame:
+def read_result(folder: Path, road: str) -> pl.DataFrame:
     """Read what a road gave, with codes as text and in one order."""
-    found = pl.read_parquet(folder / f"{road}.parquet")
+    figures = pl.read_parquet(folder / f"{road}.parquet")
     if road == "duckdb_integers":
         codes = [pl.format(form, pl.col(name).cast(pl.String).str.zfill(3)).alias(name)
                  for name, form in (("measure", "made_up_{}"), ("place_code", "DIS{}"))]  # fmt: skip
-        found = found.with_columns(codes)
+        figures = figures.with_columns(codes)
     if road in ("commonground", "slices"):
         worst = {status: n for n, status in enumerate(placing_data.STATUSES)}
-        found = found.with_columns(pl.col("status").replace_strict(worst).alias("worst"))
+        figures = figures.with_columns(pl.col("status").replace_strict(worst).alias("worst"))
     keys = [pl.col("measure", "place_code").cast(pl.String), pl.col("period_start").cast(pl.Date)]
-    return found.select(*keys, *(pl.col(n).cast(pl.Float64) for n in NUMBERS if n in found.columns)).sort(
+    return figures.select(*keys, *(pl.col(n).cast(pl.Float64) for n in NUMBERS if n in figures.columns)).sort(
         "measure", "period_start", "place_code"
     )
 
 
-def disagreement(one: pl.DataFrame, other: pl.DataFrame) -> str:
+def find_disagreement(one: pl.DataFrame, other: pl.DataFrame) -> str:
     """Say where two results differ; blank where they agree."""
     key = ["measure", "period_start", "place_code"]
     if not one.select(key).equals(other.select(key)):
         return f"{other.height} rows, expected {one.height} of the same measures, months and districts"
     for name in other.columns[3:]:
-        told = pl.DataFrame({"one": one[name], "other": other[name]})
+        pairs = pl.DataFrame({"one": one[name], "other": other[name]})
         near = (pl.col("one") - pl.col("other")).abs() <= 1e-6 * pl.col("one").abs() + 1e-9
-        wrong = told.filter(~(near.fill_null(False) | pl.all_horizontal(pl.all().is_null())))
+        wrong = pairs.filter(~(near.fill_null(False) | pl.all_horizontal(pl.all().is_null())))
         if wrong.height:
             return f"{wrong.height} differ in {name}, {wrong.row(0)} among them"
     return ""
 
 
-def row(road: str, runs: list[Taken | None], ours: list[Taken | None]) -> str:
+def method_row(road: str, runs: list[Taken | None], ours: list[Taken | None]) -> str:
     """Lay out one road: medians, and the ratio of its processor time to that of slices, run by run."""
     taken = [run for run in runs if run]
     if not taken:
@@ -106,16 +106,18 @@ def row(road: str, runs: list[Taken | None], ours: list[Taken | None]) -> str:
     return f"| {TITLES[road]} | {wall:.1f} | {cpu:.1f} | {ratio} | {max(run.peak for run in taken):,.0f} |"
 
 
-def table(found: dict[str, list[Taken | None]], figures: int, runs: int) -> str:
+def format_table(runs_by_method: dict[str, list[Taken | None]], figures: int, runs: int) -> str:
     """Lay out what all roads took."""
     head = (
         f"{figures:,} made-up figures, half of them superseded, {runs} runs, medians:\n\n"
         "| road | wall s | processor s | times that of slices | peak MB |\n|---|---|---|---|---|"
     )
-    return "\n".join([head, *(row(road, taken, found.get("slices", [])) for road, taken in found.items())])
+    return "\n".join(
+        [head, *(method_row(road, taken, runs_by_method.get("slices", [])) for road, taken in runs_by_method.items())]
+    )
 
 
-def written(text: str) -> None:
+def write_table(text: str) -> None:
     """Put the table between its two marks in README.md."""
     page = README.read_text(encoding="utf-8")
     start, end = "<!-- placing -->\n", "<!-- /placing -->"
@@ -123,28 +125,28 @@ def written(text: str) -> None:
     README.write_text(f"{before}{start}{text}\n{end}{rest.split(end)[1]}", encoding="utf-8")
 
 
-def main(told: argparse.Namespace) -> None:
+def compare_methods(options: argparse.Namespace) -> None:
     """Make the figures, run every road in turn, check that they agree, and print the table."""
-    roads = told.roads.split(",") if told.roads else list(TITLES)
-    found: dict[str, list[Taken | None]] = {road: [] for road in roads}
+    roads = options.roads.split(",") if options.roads else list(TITLES)
+    runs_by_method: dict[str, list[Taken | None]] = {road: [] for road in roads}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        figures = prepare(folder, told.times)
-        for _ in range(told.runs):
+        figures = prepare_figures(folder, options.times)
+        for _ in range(options.runs):
             for road in roads:
-                python = told.tobler if road == "in_tobler" else sys.executable
-                found[road].append(timed(python, road, folder, told.times))
-        ran = [road for road in roads if found[road][0] and road != "scan"]
-        expected = result(folder, ran[0])  # read only now: peak memory of a process counts that of its parent
-        faults = {road: disagreement(expected, result(folder, road)) for road in ran[1:]}
-    text = table(found, figures, told.runs)
+                python = options.tobler if road == "in_tobler" else sys.executable
+                runs_by_method[road].append(time_method(python, road, folder, options.times))
+        ran = [road for road in roads if runs_by_method[road][0] and road != "scan"]
+        expected = read_result(folder, ran[0])  # read only now: peak memory of a process counts that of its parent
+        faults = {road: find_disagreement(expected, read_result(folder, road)) for road in ran[1:]}
+    text = format_table(runs_by_method, figures, options.runs)
     sys.stdout.write(text + "\n")
     for road, fault in faults.items():
         sys.stdout.write(f"{road}: {fault or 'agrees with ' + ran[0]}\n")
     if any(faults.values()):
         raise SystemExit(1)
-    if told.write and told.times == 1:
-        written(text)
+    if options.write and options.times == 1:
+        write_table(text)
 
 
 if __name__ == "__main__":
@@ -154,4 +156,4 @@ if __name__ == "__main__":
     parser.add_argument("--roads", default="", help="Roads to run; all if not said.")
     parser.add_argument("--tobler", default=sys.executable, help="A Python that has tobler.")
     parser.add_argument("--write", action="store_true", help="Put the table into README.md.")
-    main(parser.parse_args())
+    compare_methods(parser.parse_args())

@@ -20,12 +20,12 @@ AREAS, DISTRICTS, MONTHS, MEASURES = 35_672, 361, 120, 10
 STATUSES = ("normal", "confidential", "not_available")
 """Best first; the number of each stands for it where figures are coded as integers."""
 SEED = 20261126
-RELEASED = (date(2025, 2, 15), date(2026, 2, 15))
+RELEASE_DAYS = (date(2025, 2, 15), date(2026, 2, 15))
 AREA_CODES = pl.Series([f"SYN{n:06}" for n in range(AREAS)])
 DISTRICT_CODES = pl.Series([f"DIS{n:03}" for n in range(DISTRICTS)])
 
 
-def crosswalk() -> pl.DataFrame:
+def make_crosswalk() -> pl.DataFrame:
     """Make the crosswalk: from_code, to_code, weight and people, as `pipelines.apportionment.sparse` takes it."""
     chance = np.random.default_rng(SEED)
     people = chance.integers(1_000, 3_000, AREAS).astype(float)
@@ -43,24 +43,24 @@ def crosswalk() -> pl.DataFrame:
     )
 
 
-def months() -> list[tuple[date, date]]:
+def month_ends() -> list[tuple[date, date]]:
     """Give the first and last day of each month."""
     first = pl.date_range(date(2015, 1, 1), date(2024, 12, 1), "1mo", eager=True)
     return list(zip(first, first.dt.month_end(), strict=True))
 
 
-def slices(times: int) -> Iterator[tuple[str, date, date, date, pl.DataFrame]]:
+def make_slices(times: int) -> Iterator[tuple[str, date, date, date, pl.DataFrame]]:
     """Make both releases of each measure and month in the order of areas: value, low, high and status (a number)."""
     chance = np.random.default_rng(SEED + 1)
     for measure in range(MEASURES * times):
         mean = chance.uniform(5, 300, AREAS)
-        for start, end in months():
+        for start, end in month_ends():
             value = chance.poisson(mean).astype(float)
             luck = chance.random(AREAS)
             status = np.select([luck < 0.03, luck < 0.04], [1, 2], 0).astype(np.uint8)
             hidden = np.where(status == 1, 1.0, np.nan)
             before = np.where(chance.random(AREAS) < 0.2, chance.poisson(mean), value)
-            for released, figures in zip(RELEASED, (before, value), strict=True):
+            for released, figures in zip(RELEASE_DAYS, (before, value), strict=True):
                 columns = {"value": np.where(status > 0, np.nan, figures), "low": hidden, "high": 4 * hidden}
                 frame = pl.DataFrame({**columns, "status": status}).fill_nan(None)
                 yield f"made_up_{measure:03}", start, end, released, frame
@@ -68,33 +68,33 @@ def slices(times: int) -> Iterator[tuple[str, date, date, date, pl.DataFrame]]:
 
 def write_crosswalks(folder: Path) -> None:
     """Write the crosswalk twice: with codes as text, and as integers."""
-    pairs = crosswalk().with_columns((pl.len().over("from_code") == 1).alias("goes_whole"))
+    pairs = make_crosswalk().with_columns((pl.len().over("from_code") == 1).alias("goes_whole"))
     pairs.write_parquet(folder / "crosswalk.parquet")
     numbers = (pl.col(name).str.slice(3).cast(pl.UInt16) for name in ("from_code", "to_code"))
     pairs.with_columns(*numbers).write_parquet(folder / "crosswalk_integers.parquet")
 
 
-def write(folder: Path, times: int) -> tuple[Path, Path]:
+def write_figures(folder: Path, times: int) -> tuple[Path, Path]:
     """Write the figures twice, one row group a release of a slice: with codes as text, and as integers."""
     measures = [f"made_up_{n:03}" for n in range(MEASURES * times)]
     number, status = pl.int_range(AREAS, eager=True, dtype=pl.UInt16), dict(enumerate(STATUSES))
     paths = folder / f"figures_{times}.parquet", folder / f"figures_{times}_integers.parquet"
     writers: list[pq.ParquetWriter] = []
-    for measure, start, end, released, figures in slices(times):
-        told_days = {"period_start": start, "period_end": end, "released_at": released}
-        days = [pl.lit(day).alias(name) for name, day in told_days.items()]
+    for measure, start, end, released, figures in make_slices(times):
+        day_columns = {"period_start": start, "period_end": end, "released_at": released}
+        days = [pl.lit(day).alias(name) for name, day in day_columns.items()]
         name, place = pl.lit(measure, pl.Enum(measures)).alias("measure"), AREA_CODES.alias("place_code")
-        told = pl.col("status").replace_strict(status, return_dtype=pl.Enum(STATUSES))
-        as_text = figures.select(name, *days, place, "value", "low", "high", told)
+        status_text = pl.col("status").replace_strict(status, return_dtype=pl.Enum(STATUSES))
+        as_text = figures.select(name, *days, place, "value", "low", "high", status_text)
         as_integers = as_text.with_columns(
             pl.col("measure").to_physical(), number.alias("place_code"), figures["status"]
         )
         tables = [frame.to_arrow() for frame in (as_text, as_integers)]
         writers = writers or [
-            pq.ParquetWriter(path, each.schema, compression="zstd") for path, each in zip(paths, tables, strict=True)
+            pq.ParquetWriter(path, table.schema, compression="zstd") for path, table in zip(paths, tables, strict=True)
         ]
-        for writer, each in zip(writers, tables, strict=True):
-            writer.write_table(each)
+        for writer, table in zip(writers, tables, strict=True):
+            writer.write_table(table)
     for writer in writers:
         writer.close()
     return paths
@@ -106,6 +106,6 @@ if __name__ == "__main__":
 
     where, how_often = Path(sys.argv[1]), int(sys.argv[2])
     write_crosswalks(where)
-    text, _ = write(where, how_often)
+    text, _ = write_figures(where, how_often)
     read = pl.scan_parquet(text).collect_batches(maintain_order=True, chunk_size=1_000_000)
     write_slices(read, AREA_CODES.to_list(), where / f"slices_{how_often}.parquet")

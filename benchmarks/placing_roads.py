@@ -30,14 +30,14 @@ def commonground(folder: Path, times: int) -> None:
     import polars as pl
     import pyarrow.parquet as pq
 
-    from pipelines.apportionment.sparse import move_batches
+    from pipelines.apportionment.sparse import apportion_batches
 
     every = pl.scan_parquet(folder / f"figures_{times}.parquet")
     newest = every.group_by("measure", "period_start").agg(pl.col("released_at").max())
     figures = every.join(newest, on=["measure", "period_start", "released_at"], how="semi", maintain_order="left")
     batches = figures.collect_batches(maintain_order=True, chunk_size=AT_ONCE)
     writer = None
-    for moved in move_batches(batches, pl.read_parquet(folder / "crosswalk.parquet")):
+    for moved in apportion_batches(batches, pl.read_parquet(folder / "crosswalk.parquet")):
         table = moved.to_arrow()
         writer = writer or pq.ParquetWriter(folder / "commonground.parquet", table.schema)
         writer.write_table(table)
@@ -50,10 +50,10 @@ def slices(folder: Path, times: int) -> None:
     import polars as pl
     import pyarrow.parquet as pq
 
-    from pipelines.apportionment.slice_file import move_slices
+    from pipelines.apportionment.slice_file import apportion_slices
 
     writer = None
-    for moved in move_slices(folder / f"slices_{times}.parquet", pl.read_parquet(folder / "crosswalk.parquet")):
+    for moved in apportion_slices(folder / f"slices_{times}.parquet", pl.read_parquet(folder / "crosswalk.parquet")):
         table = moved.to_arrow()
         writer = writer or pq.ParquetWriter(folder / "slices.parquet", table.schema)
         writer.write_table(table)
@@ -96,7 +96,7 @@ def in_pandas(folder: Path, times: int) -> None:
     file = pq.ParquetFile(folder / f"figures_{times}.parquet")
     groups = file.num_row_groups // (10 * times)
     columns = ["measure", "period_start", "released_at", "place_code", "value", "low", "high", "status"]
-    found = []
+    frames = []
     for start in range(0, file.num_row_groups, groups):
         figures = file.read_row_groups(list(range(start, start + groups)), columns=columns).to_pandas()
         measure = str(figures.pop("measure").iloc[0])
@@ -119,8 +119,8 @@ def in_pandas(folder: Path, times: int) -> None:
         sums["value"] = sums["partial"].where(sums["missing"] == 0)
         sums["high"] = sums["high"].where(sums["open"] == 0)
         sums["coverage"] = sums["known"] / sums["people"]
-        found.append(sums.reset_index().assign(measure=measure)[list(RESULT)])
-    pd.concat(found).to_parquet(folder / "in_pandas.parquet", index=False)
+        frames.append(sums.reset_index().assign(measure=measure)[list(RESULT)])
+    pd.concat(frames).to_parquet(folder / "in_pandas.parquet", index=False)
 
 
 def in_tobler(folder: Path, times: int) -> None:
@@ -141,12 +141,12 @@ def in_tobler(folder: Path, times: int) -> None:
     at = [pd.Categorical(pairs[name], order).codes for name, order in (("from_code", areas), ("to_code", districts))]
     table = sparse.csr_matrix((pairs["weight"], at), shape=(len(areas), len(districts)))
     source, target = (
-        gpd.GeoDataFrame(geometry=[box(n, 0, n + 1, 1) for n in range(len(each))], crs=27700)
-        for each in (areas, districts)
+        gpd.GeoDataFrame(geometry=[box(n, 0, n + 1, 1) for n in range(len(codes))], crs=27700)
+        for codes in (areas, districts)
     )
     file = pq.ParquetFile(folder / f"figures_{times}.parquet")
     groups = file.num_row_groups // (10 * times)
-    found = []
+    frames = []
     for start in range(0, file.num_row_groups, groups):
         columns = ["measure", "period_start", "released_at", "place_code", "value"]
         figures = file.read_row_groups(list(range(start, start + groups)), columns=columns).to_pandas()
@@ -159,8 +159,8 @@ def in_tobler(folder: Path, times: int) -> None:
         long = pd.DataFrame(moved.drop(columns="geometry")).assign(place_code=districts).melt("place_code")
         long.columns = ["place_code", "period_start", "partial"]
         long["period_start"] = pd.to_datetime(long["period_start"]).astype("datetime64[ms]").dt.date
-        found.append(long.assign(measure=str(figures["measure"].iloc[0])))
-    everything = pd.concat(found)
+        frames.append(long.assign(measure=str(figures["measure"].iloc[0])))
+    everything = pd.concat(frames)
     everything["partial"] = np.asarray(everything["partial"], float)
     everything.to_parquet(folder / "in_tobler.parquet", index=False)
 

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.declarations.file_format import FileShape
-from pipelines.readers.archive import decoded, unpacked
-from pipelines.readers.csv import read_delimited
+from pipelines.declarations.file_format import FileLayout
+from pipelines.readers.archive import decode_text, unpack_file
+from pipelines.readers.csv import read_delimited_text
 
-HEADINGS = "AREACD,AREANM,Period,Indicator,Unit,Observation,Other,Status"
-WANTED = [("AREACD",), ("AREANM",), ("Period",), ("Observation",), ("Status",)]
+LARGE_FILE_HEADINGS = "AREACD,AREANM,Period,Indicator,Unit,Observation,Other,Status"
+NEEDED_HEADINGS = [("AREACD",), ("AREANM",), ("Period",), ("Observation",), ("Status",)]
 
 
-def write(path: Path, size: int) -> None:
+def write_large_file(path: Path, size: int) -> None:
     """Write a file of about `size` bytes: codes, names, years and figures."""
     lines = "".join(
         f"E{6000001 + n % 361:08d},Place number {n % 361},{2000 + n % 24},Claimant count,Percentage,"
@@ -32,45 +32,47 @@ def write(path: Path, size: int) -> None:
         for n in range(100_000)
     )
     with path.open("w", encoding="utf-8") as out:
-        out.write(HEADINGS + "\n")
+        out.write(LARGE_FILE_HEADINGS + "\n")
         for _ in range(size // len(lines)):
             out.write(lines)
 
 
-def scanned(path: Path) -> int:
+def scan_file(path: Path) -> int:
     """Read it as Polars does, all text."""
     return pl.scan_csv(path, infer_schema=False).collect().height
 
 
-def read(path: Path) -> int:
+def read_file(path: Path) -> int:
     """Read it as a release of a source is read."""
-    content, file = unpacked(path.read_bytes(), None, path.name, "csv")
-    return read_delimited(decoded(content, "utf-8", file), FileShape(), WANTED, file).frame.height
+    content, file = unpack_file(path.read_bytes(), None, path.name, "csv")
+    return read_delimited_text(decode_text(content, "utf-8", file), FileLayout(), NEEDED_HEADINGS, file).frame.height
 
 
-ROADS = {"scan": scanned, "read": read}
+ROADS = {"scan": scan_file, "read": read_file}
 
 
-def timed(road: str, path: Path) -> tuple[float, int]:
+def time_reader(road: str, path: Path) -> tuple[float, int]:
     """Run one road in a process of its own: seconds, and peak memory in MB."""
-    told = subprocess.run([sys.executable, __file__, road, str(path)], check=True, capture_output=True, text=True)
-    seconds, peak, _ = told.stdout.split()
+    output = subprocess.run([sys.executable, __file__, road, str(path)], check=True, capture_output=True, text=True)
+    seconds, peak, _ = output.stdout.split()
     return float(seconds), int(peak)
 
 
-def main(size: int, runs: int) -> None:
+def compare_readers(size: int, runs: int) -> None:
     """Write the file, run both roads by turns, and print what they took."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.csv"
-        write(path, size * 1_000_000)
-        found: dict[str, list[tuple[float, int]]] = {road: [] for road in ROADS}
+        write_large_file(path, size * 1_000_000)
+        runs_by_method: dict[str, list[tuple[float, int]]] = {road: [] for road in ROADS}
         for _ in range(runs):
             for road in ROADS:
-                found[road].append(timed(road, path))
-    for road, each in found.items():
-        seconds = sorted(second for second, _ in each)
-        sys.stdout.write(f"{road}: {', '.join(f'{s:.1f}' for s in seconds)} s, peak {max(p for _, p in each):,} MB\n")
-    medians = {road: statistics.median(second for second, _ in each) for road, each in found.items()}
+                runs_by_method[road].append(time_reader(road, path))
+    for road, measured in runs_by_method.items():
+        seconds = sorted(second for second, _ in measured)
+        sys.stdout.write(
+            f"{road}: {', '.join(f'{s:.1f}' for s in seconds)} s, peak {max(p for _, p in measured):,} MB\n"
+        )
+    medians = {road: statistics.median(second for second, _ in measured) for road, measured in runs_by_method.items()}
     sys.stdout.write(f"ratio of the medians: {medians['read'] / medians['scan']:.2f}\n")
 
 
@@ -81,4 +83,4 @@ if __name__ == "__main__":
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         sys.stdout.write(f"{time.perf_counter() - started:.2f} {peak} {rows}\n")
     else:
-        main(*[int(text) for text in sys.argv[1:]] or [1000, 3])
+        compare_readers(*[int(text) for text in sys.argv[1:]] or [1000, 3])

@@ -16,16 +16,16 @@ from typing import NamedTuple
 
 import polars as pl
 
-from benchmarks.detection import ROOT, Score, complete, scores, together, told
-from benchmarks.seeding import CELL_FAULTS, PERIOD_FAULTS, Series, seeded
-from checks.figures import figure_doubts
+from benchmarks.detection import ROOT, Score, complete_series, run_toolkit, score_reasons, sum_scores
+from benchmarks.seeding import CELL_FAULTS, PERIOD_FAULTS, Series, seed_faults
+from checks.figures import flag_figures
 from pipelines.app import steps
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
-from pipelines.geography.register import system_places
-from pipelines.observations.access import observe_source
+from pipelines.geography.access import load_places
+from pipelines.geography.register import require_places
+from pipelines.observations.access import load_source_tables
 
 PAGE = ROOT / "docs" / "detection.md"
 SEEDS = (1, 2, 3)
@@ -58,40 +58,40 @@ TRIALS = (
 _DISTRICT = r"^(E0[6-9]|W06|S12|N09)"
 
 
-def districts() -> list[str]:
+def district_codes() -> list[str]:
     """Give the codes of districts in use in 2023, of the starter edition's register."""
     with tempfile.TemporaryDirectory() as store:
-        project = Project(load(ROOT), Path(store), date(2026, 11, 24))
-        steps.prepare(project)
-        register = register_places(project).register
-    return system_places(register, "lad_2023")["place_code"].to_list()
+        project = Project(load_catalogue(ROOT), Path(store), date(2026, 11, 24))
+        steps.prepare_store(project)
+        register = load_places(project).register
+    return require_places(register, "lad_2023")["place_code"].to_list()
 
 
-def read(trial: Trial, folder: Path) -> pl.DataFrame:
+def read_figures(trial: Trial, folder: Path) -> pl.DataFrame:
     """Read a file as observations of one release: measure, place_code, place_label, period_start, value, order."""
     if trial.file.startswith("starter"):
         return _universal_credit()
     if trial.file.startswith(ELS):
         table = pl.read_csv(folder / trial.file, infer_schema=False, encoding="utf8-lossy")
-        named = table.rename({name: name.removeprefix("\ufeff") for name in table.columns})
-        mine = named.filter(pl.col("indicator") == trial.indicator) if trial.indicator else named
-        return _observed(mine, "areacd", "areanm", pl.col("period").str.slice(0, 4), "observation")
+        cleaned = table.rename({name: name.removeprefix("\ufeff") for name in table.columns})
+        mine = cleaned.filter(pl.col("indicator") == trial.indicator) if trial.indicator else cleaned
+        return _as_observations(mine, "areacd", "areanm", pl.col("period").str.slice(0, 4), "observation")
     table = pl.read_csv(folder / trial.file, infer_schema=False, encoding="utf8-lossy")
     long = table.unpivot(index=["code", "name"], variable_name="year", value_name="figure")
-    return _observed(long, "code", "name", pl.col("year"), "figure")
+    return _as_observations(long, "code", "name", pl.col("year"), "figure")
 
 
 def _universal_credit() -> pl.DataFrame:
     """Read the months to December 2022 of the starter edition: the release leaps over those that follow."""
     with tempfile.TemporaryDirectory() as store:
-        project = Project(load(ROOT), Path(store), date(2026, 11, 24))
-        steps.prepare(project)
-        seen = observe_source(project, "dwp_uc_households").observation
-    return seen.filter(pl.col("period_end") < date(2023, 1, 1)).with_columns(pl.lit("figure").alias("measure"))
+        project = Project(load_catalogue(ROOT), Path(store), date(2026, 11, 24))
+        steps.prepare_store(project)
+        figures = load_source_tables(project, "dwp_uc_households").observation
+    return figures.filter(pl.col("period_end") < date(2023, 1, 1)).with_columns(pl.lit("figure").alias("measure"))
 
 
-def _observed(table: pl.DataFrame, code: str, label: str, year: pl.Expr, value: str) -> pl.DataFrame:
-    told = table.filter(pl.col(code).str.contains(_DISTRICT)).select(
+def _as_observations(table: pl.DataFrame, code: str, label: str, year: pl.Expr, value: str) -> pl.DataFrame:
+    selected = table.filter(pl.col(code).str.contains(_DISTRICT)).select(
         pl.lit("figure").alias("measure"), pl.col(code).alias("place_code"), pl.col(label).alias("place_label"),
         pl.date(year.cast(pl.Int32), 1, 1).alias("period_start"),
         pl.date(year.cast(pl.Int32), 12, 31).alias("period_end"),
@@ -99,10 +99,10 @@ def _observed(table: pl.DataFrame, code: str, label: str, year: pl.Expr, value: 
         *(pl.lit(None, pl.String).alias(name) for name in ("source", "release", "file")),
         pl.lit(0, pl.Int64).alias("order"),
     )  # fmt: skip
-    return told.unique(["place_code", "period_start"], maintain_order=True)
+    return selected.unique(["place_code", "period_start"], maintain_order=True)
 
 
-class Tried(NamedTuple):
+class TrialResult(NamedTuple):
     """What came of a trial: the scores, sound figures looked at, and how many of these are doubted."""
 
     trial: Trial
@@ -111,54 +111,54 @@ class Tried(NamedTuple):
     doubted: int
 
 
-def tried(trial: Trial, folder: Path) -> Tried:
+def run_trial(trial: Trial, folder: Path) -> TrialResult:
     """Put faults into a series, run the toolkit, and count."""
-    observed = read(trial, folder).filter(pl.col("place_code").is_in(districts()))
+    observations = read_figures(trial, folder).filter(pl.col("place_code").is_in(district_codes()))
     monthly = trial.kind == "stock"
     measure = Measure(title="t", unit="u", kind=trial.kind, rounding=trial.rounding, column=("figure",),
                       denominator="unheld" if trial.kind == "rate" else None)  # fmt: skip
-    whole = complete(observed, "%Y-%m" if monthly else "%Y")
-    doubts = figure_doubts(whole, {"figure": measure}).filter(pl.col("reason") != "rounded")
+    whole = complete_series(observations, "%Y-%m" if monthly else "%Y")
+    doubts = flag_figures(whole, {"figure": measure}).filter(pl.col("reason") != "rounded")
     sound = whole.join(doubts, on="place_code", how="anti").select(
         pl.col("place_code").alias("code"), pl.col("place_label").alias("label"), "period", "figure"
     )
     periods = sorted(sound["period"].unique())
     series = Series(trial.title, sound, trial.kind, "month" if monthly else "year", "lad_2023",
                     periods[-max(len(periods) // 4, 3)], trial.rounding)  # fmt: skip
-    return Tried(trial, together(_runs(series, trial)), whole.height, doubts.height)
+    return TrialResult(trial, sum_scores(_run_seeds(series, trial)), whole.height, doubts.height)
 
 
-def _runs(series: Series, trial: Trial) -> Iterator[list[Score]]:
+def _run_seeds(series: Series, trial: Trial) -> Iterator[list[Score]]:
     for seed in SEEDS:
-        faults = seeded(series, seed, trial.every)
+        faults = seed_faults(series, seed, trial.every)
         with tempfile.TemporaryDirectory() as folder:
-            given = told(series, faults.rows, faults.before, Path(folder))
-        yield scores(given, faults, ["rounded"] if series.rounding else [])
+            reasons = run_toolkit(series, faults.rows, faults.before, Path(folder))
+        yield score_reasons(reasons, faults, ["rounded"] if series.rounding else [])
 
 
-def page(done: list[Tried]) -> str:
+def render_page(done: list[TrialResult]) -> str:
     """Write docs/detection.md."""
     lines = [_HEAD]
     for role in ("fit", "held out", "small counts"):
-        mine = [each for each in done if each.trial.role == role]
+        mine = [result for result in done if result.trial.role == role]
         lines += [f"## Series: {role}\n", "| series | sound figures | of them doubted | faults told rightly |"]
-        lines += ["|---|--:|--:|--:|", *(_line(each) for each in mine)]
-        lines += ["", _table(together(each.scores[:-1] for each in mine)), ""]
+        lines += ["|---|--:|--:|--:|", *(_result_line(result) for result in mine)]
+        lines += ["", _score_table(sum_scores(result.scores[:-1] for result in mine)), ""]
     lines += ["## By series\n"]
-    for each in done:
-        lines += [f"### {each.trial.title} ({each.trial.role})\n", _table(each.scores), ""]
+    for result in done:
+        lines += [f"### {result.trial.title} ({result.trial.role})\n", _score_table(result.scores), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _line(each: Tried) -> str:
-    return f"| {each.trial.title} | {each.sound:,} | {each.doubted} | {each.scores[-1].recall:.1%} |"
+def _result_line(result: TrialResult) -> str:
+    return f"| {result.trial.title} | {result.sound:,} | {result.doubted} | {result.scores[-1].recall:.1%} |"
 
 
-def _table(found: list[Score]) -> str:
+def _score_table(scores_of: list[Score]) -> str:
     rows = ["| reason | due | given | right | precision | recall |", "|---|--:|--:|--:|--:|--:|"]
-    for each in found:
-        counts = f"{each.due:,} | {each.given:,} | {each.right:,}"
-        rows.append(f"| `{each.reason}` | {counts} | {each.precision:.3f} | {each.recall:.3f} |")
+    for score in scores_of:
+        counts = f"{score.due:,} | {score.given:,} | {score.right:,}"
+        rows.append(f"| `{score.reason}` | {counts} | {score.precision:.3f} | {score.recall:.3f} |")
     return "\n".join(rows)
 
 
@@ -198,17 +198,17 @@ periods. No series of figures by place can tell the two apart.
 """
 
 
-def main() -> None:
+def run_trials() -> None:
     """Try every series and print the page, or keep it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    text = page([tried(trial, given.folder) for trial in TRIALS])
+    text = render_page([run_trial(trial, given.folder) for trial in TRIALS])
     if given.write:
         PAGE.write_text(text, encoding="utf-8")
     sys.stdout.write(text)
 
 
 if __name__ == "__main__":
-    main()
+    run_trials()

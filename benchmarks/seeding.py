@@ -37,7 +37,7 @@ class Series(NamedTuple):
     rounding: float | None = None
 
 
-class Seeded(NamedTuple):
+class SeededFaults(NamedTuple):
     """A file with faults, the release before it without any, and the reasons due."""
 
     rows: list[Row]
@@ -59,17 +59,17 @@ class Field(NamedTuple):
         row = self.rows[place, period]
         return float(row.figure) if row else 0.0
 
-    def put(self, spot: Spot, **changed: str) -> None:
+    def change_row(self, spot: Spot, **changes: str) -> None:
         """Change the row of a place and period."""
         row = self.rows[spot]
-        self.rows[spot] = row._replace(**changed) if row else None
+        self.rows[spot] = row._replace(**changes) if row else None
 
     def whole(self) -> tuple[int, int, int, int]:
         """Give the periods that faults of whole periods are kept for: rounded, one part, ten times, another date."""
         middle = len(self.periods) // 2
         return middle - 3, middle, middle + 3, len(self.periods) - 2
 
-    def additive(self) -> bool:
+    def is_additive(self) -> bool:
         """Tell whether the figures are counts."""
         return self.series.kind in COUNTS
 
@@ -84,27 +84,34 @@ LAST = 4
 """And none in the last periods, but for runs; the last but one is taken by a fault of its own."""
 
 
-def seeded(series: Series, seed: int, every: int) -> Seeded:
+def seed_faults(series: Series, seed: int, every: int) -> SeededFaults:
     """Put every kind of fault into a series, at places and periods drawn by the seed, one in so many periods."""
     random = Random(seed)
-    given = [Row(*row) for row in series.rows.sort("code", "period").iter_rows()]
-    field = Field({(row.code, row.period): row for row in given}, [], sorted({row.period for row in given}), series,
-                  random)  # fmt: skip
-    places = sorted({row.code for row in given})
+    rows_before = [Row(*row) for row in series.rows.sort("code", "period").iter_rows()]
+    field = Field(
+        {(row.code, row.period): row for row in rows_before},
+        [],
+        sorted({row.period for row in rows_before}),
+        series,
+        random,
+    )
+    places = sorted({row.code for row in rows_before})
     random.shuffle(places)
-    kinds = [(change, together) for change, of, together in CELL_FAULTS.values() if series.kind in of]
+    kinds = [
+        (change, together) for change, measure_kinds, together in CELL_FAULTS.values() if series.kind in measure_kinds
+    ]
     share = max(len(places) * 2 // 3 // len(kinds) // 2 * 2, 2)
     due: Due = {}
     for number, (change, together) in enumerate(kinds):
-        for hit, at in _spots(field, places[number * share : (number + 1) * share], every, together):
+        for hit, at in _draw_spots(field, places[number * share : (number + 1) * share], every, together):
             due |= change(field, hit, at)
-    for whole, of in PERIOD_FAULTS.values():
-        due |= whole(field, due) if series.kind in of else {}
+    for whole, measure_kinds in PERIOD_FAULTS.values():
+        due |= whole(field, due) if series.kind in measure_kinds else {}
     rows = [row for row in field.rows.values() if row]
-    return Seeded([*rows, *field.extra], [row for row in given if row.period <= series.older], due)
+    return SeededFaults([*rows, *field.extra], [row for row in rows_before if row.period <= series.older], due)
 
 
-def _spots(field: Field, places: list[str], every: int, together: int) -> list[tuple[list[str], int]]:
+def _draw_spots(field: Field, places: list[str], every: int, together: int) -> list[tuple[list[str], int]]:
     """Draw for each place (or two together) one period in every so many, none that is kept for another fault."""
     last = len(field.periods) - LAST
     free = [at for at in range(FIRST, last) if at not in field.whole()]
@@ -116,147 +123,149 @@ def _spots(field: Field, places: list[str], every: int, together: int) -> list[t
     ]
 
 
-def _set(reason: str, change: Callable[[Field, float], str]) -> Change:
+def _set_figure(reason: str, change: Callable[[Field, float], str]) -> Change:
     """Make a fault that changes one figure."""
 
     def put(field: Field, places: list[str], at: int) -> Due:
         spot = (places[0], field.periods[at])
-        field.put(spot, figure=change(field, field.figure(*spot)))
+        field.change_row(spot, figure=change(field, field.figure(*spot)))
         return {spot: reason}
 
     return put
 
 
-def _printed(figure: float, field: Field) -> str:
+def _print_figure(figure: float, field: Field) -> str:
     """Print a figure as its publisher would."""
-    if field.additive():
+    if field.is_additive():
         return str(round(figure))
     step = field.series.rounding or 0.01
     return f"{round(figure / step) * step:.6g}"
 
 
-def _missing(field: Field, period: str) -> str:
+def _absence_reason(field: Field, period: str) -> str:
     return "withdrawn" if period <= field.series.older else "not_returned"
 
 
-def _run(field: Field, at: int, length: int) -> list[str]:
+def _run_of_periods(field: Field, at: int, length: int) -> list[str]:
     end = min(whole for whole in field.whole() if whole >= at)
     return field.periods[at : min(at + length, end)]
 
 
-def _deleted(field: Field, places: list[str], at: int) -> Due:
-    return _stopped(field, places, at, 1)
+def _delete_row(field: Field, places: list[str], at: int) -> Due:
+    return _stop_provider(field, places, at, 1)
 
 
-def _stopped(field: Field, places: list[str], at: int, length: int = 4) -> Due:
-    spots = [(places[0], period) for period in _run(field, at, length)]
+def _stop_provider(field: Field, places: list[str], at: int, length: int = 4) -> Due:
+    spots = [(places[0], period) for period in _run_of_periods(field, at, length)]
     field.rows.update(dict.fromkeys(spots))
-    return {spot: _missing(field, spot[1]) for spot in spots}
+    return {spot: _absence_reason(field, spot[1]) for spot in spots}
 
 
-def _leaked(field: Field, places: list[str], at: int) -> Due:
-    spots = [(places[0], period) for period in _run(field, at, 4)]
+def _leak_provider(field: Field, places: list[str], at: int) -> Due:
+    spots = [(places[0], period) for period in _run_of_periods(field, at, 4)]
     for spot in spots:
-        field.put(spot, figure=str(max(round(field.figure(*spot) * 0.02), 1)))
+        field.change_row(spot, figure=str(max(round(field.figure(*spot) * 0.02), 1)))
     return dict.fromkeys(spots, "near_zero_leak")
 
 
-def _carried(field: Field, places: list[str], at: int) -> Due:
-    figure = _printed(field.figure(places[0], field.periods[at]), field)
-    spots = [(places[0], period) for period in _run(field, at + 1, 6)]
+def _carry_forward(field: Field, places: list[str], at: int) -> Due:
+    figure = _print_figure(field.figure(places[0], field.periods[at]), field)
+    spots = [(places[0], period) for period in _run_of_periods(field, at + 1, 6)]
     for spot in spots if len(spots) == 6 else []:
-        field.put(spot, figure=figure)
+        field.change_row(spot, figure=figure)
     return {} if len(spots) < 6 else dict.fromkeys(spots, "repeated_value")
 
 
-def _merged(field: Field, places: list[str], at: int) -> Due:
+def _merge_places(field: Field, places: list[str], at: int) -> Due:
     """Give two places the label of both, and the sum of both (for a rate, their middle)."""
     spots = [(place, field.periods[at]) for place in places]
     rows = [row for row in (field.rows[spot] for spot in spots) if row]
-    whole = sum(float(row.figure) for row in rows) / (1 if field.additive() else 2)
+    whole = sum(float(row.figure) for row in rows) / (1 if field.is_additive() else 2)
     for spot in spots:
-        field.put(spot, label=" and ".join(row.label for row in rows), figure=_printed(whole, field))
+        field.change_row(spot, label=" and ".join(row.label for row in rows), figure=_print_figure(whole, field))
     return dict.fromkeys(spots, "combined_area")
 
 
-def _shifted(field: Field, places: list[str], at: int) -> Due:
+def _shift_period(field: Field, places: list[str], at: int) -> Due:
     """Give the row of a period the next one, which has its own row, too."""
     spot, after = (places[0], field.periods[at]), (places[0], field.periods[at + 1])
     same = field.figure(*spot) == field.figure(*after)
-    field.put(spot, period=after[1])
-    return {spot: _missing(field, spot[1])} | ({} if same else {after: "duplicate"})
+    field.change_row(spot, period=after[1])
+    return {spot: _absence_reason(field, spot[1])} | ({} if same else {after: "duplicate"})
 
 
-def _halved(field: Field, places: list[str], at: int) -> Due:
-    reason = "partial_return" if field.additive() else "implausible"
-    return _set(reason, lambda where, figure: _printed(figure / 2, where))(field, places, at)
+def _halve_return(field: Field, places: list[str], at: int) -> Due:
+    reason = "partial_return" if field.is_additive() else "implausible"
+    return _set_figure(reason, lambda where, figure: _print_figure(figure / 2, where))(field, places, at)
 
 
-def _doubled(field: Field, places: list[str], at: int) -> Due:
+def _duplicate_row(field: Field, places: list[str], at: int) -> Due:
     """Say a figure twice, differently: a row that comes on top of the others."""
     spot = (places[0], field.periods[at])
     row = field.rows[spot]
-    field.extra.extend([row._replace(figure=_printed(field.figure(*spot) * 1.03 + 1, field))] if row else [])
+    field.extra.extend([row._replace(figure=_print_figure(field.figure(*spot) * 1.03 + 1, field))] if row else [])
     return {spot: "duplicate"}
 
 
 CELL_FAULTS: dict[str, tuple[Change, tuple[str, ...], int]] = {
-    "a row deleted": (_deleted, ALL, 1),
-    "a provider stops for four periods": (_stopped, ALL, 1),
-    "a provider all but stops for four periods": (_leaked, COUNTS, 1),
-    "a figure set to nought": (_set("suspected_zero", lambda _, __: "0"), ALL, 1),
-    "a figure hidden": (_set("suppressed", lambda _, __: "c"), ALL, 1),
-    "a return halved": (_halved, ALL, 1),
+    "a row deleted": (_delete_row, ALL, 1),
+    "a provider stops for four periods": (_stop_provider, ALL, 1),
+    "a provider all but stops for four periods": (_leak_provider, COUNTS, 1),
+    "a figure set to nought": (_set_figure("suspected_zero", lambda _, __: "0"), ALL, 1),
+    "a figure hidden": (_set_figure("suppressed", lambda _, __: "c"), ALL, 1),
+    "a return halved": (_halve_return, ALL, 1),
     "a figure two to four times": (
-        _set("implausible", lambda field, figure: _printed(figure * field.random.uniform(2, 4), field)), ALL, 1,
+        _set_figure("implausible", lambda field, figure: _print_figure(figure * field.random.uniform(2, 4), field)),
+        ALL,
+        1,
     ),
-    "a figure a thousand times": (_set("unit_change", lambda _, figure: f"{figure * 1000:.10g}"), COUNTS, 1),
-    "a figure carried forward six times": (_carried, COUNTS, 1),
-    "two places merged": (_merged, ALL, 2),
-    "a row of the next period": (_shifted, ALL, 1),
-    "a row given twice, differently": (_doubled, ALL, 1),
-    "a figure made into text": (_set("unreadable", lambda _, __: "see note"), ALL, 1),
-}  # fmt: skip
+    "a figure a thousand times": (_set_figure("unit_change", lambda _, figure: f"{figure * 1000:.10g}"), COUNTS, 1),
+    "a figure carried forward six times": (_carry_forward, COUNTS, 1),
+    "two places merged": (_merge_places, ALL, 2),
+    "a row of the next period": (_shift_period, ALL, 1),
+    "a row given twice, differently": (_duplicate_row, ALL, 1),
+    "a figure made into text": (_set_figure("unreadable", lambda _, __: "see note"), ALL, 1),
+}
 """What is done to single figures, to which kinds of measure, and to how many places together."""
 
 
-def _untouched(field: Field, due: Due, at: int) -> list[Spot]:
+def _spots_without_fault(field: Field, due: Due, at: int) -> list[Spot]:
     spots = [spot for spot in field.rows if spot[1] == field.periods[at] and spot not in due]
     return [spot for spot in spots if field.rows[spot]]
 
 
-def _rescaled(by: float, which: int) -> Callable[[Field, Due], Due]:
+def _rescale_period(by: float, which: int) -> Callable[[Field, Due], Due]:
     """Make a fault that multiplies a whole period, but for what has another fault."""
 
-    def put(field: Field, due: Due) -> Due:
-        spots = _untouched(field, due, field.whole()[which])
+    def rescale(field: Field, due: Due) -> Due:
+        spots = _spots_without_fault(field, due, field.whole()[which])
         for spot in spots:
-            field.put(spot, figure=f"{field.figure(*spot) * by:.10g}")
+            field.change_row(spot, figure=f"{field.figure(*spot) * by:.10g}")
         return dict.fromkeys(spots, "unit_change")
 
-    return put
+    return rescale
 
 
-def _rounded(field: Field, due: Due) -> Due:
+def _round_period(field: Field, due: Due) -> Due:
     """Round a whole period to tens."""
-    spots = _untouched(field, due, field.whole()[0])
+    spots = _spots_without_fault(field, due, field.whole()[0])
     for spot in spots:
-        field.put(spot, figure=f"{round(field.figure(*spot), -1):.0f}")
+        field.change_row(spot, figure=f"{round(field.figure(*spot), -1):.0f}")
     return {spot: "rounded" for spot in spots if field.figure(*spot)}
 
 
-def _relabelled(field: Field, _: Due) -> Due:
+def _relabel_period(field: Field, _: Due) -> Due:
     """Give the last period but one that of forty years before."""
-    spots = _untouched(field, {}, field.whole()[3])
+    spots = _spots_without_fault(field, {}, field.whole()[3])
     for spot in spots:
-        field.put(spot, period=f"{int(spot[1][:4]) - 40}{spot[1][4:]}")
+        field.change_row(spot, period=f"{int(spot[1][:4]) - 40}{spot[1][4:]}")
     return dict.fromkeys(spots, "period_mismatch")
 
 
 PERIOD_FAULTS: dict[str, tuple[Callable[[Field, Due], Due], tuple[str, ...]]] = {
-    "a period in thousandths": (_rescaled(0.001, 1), COUNTS),
-    "a period ten times": (_rescaled(10, 2), ALL),
-    "a period rounded to tens": (_rounded, COUNTS),
-    "a period under another date": (_relabelled, ALL),
+    "a period in thousandths": (_rescale_period(0.001, 1), COUNTS),
+    "a period ten times": (_rescale_period(10, 2), ALL),
+    "a period rounded to tens": (_round_period, COUNTS),
+    "a period under another date": (_relabel_period, ALL),
 }
 """What is done to whole periods, and to which kinds of measure."""

@@ -15,10 +15,10 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.app import steps
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
-from pipelines.observations.access import observe_source
+from pipelines.geography.access import load_places
+from pipelines.observations.access import load_source_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,14 +26,14 @@ ROOT = Path(__file__).resolve().parent.parent
 def read_all(project: Project) -> dict[str, tuple[float, int]]:
     """Read every source; give wall seconds and the number of observations of each."""
     taken: dict[str, tuple[float, int]] = {}
-    for name in project.catalogue.observing():
+    for name in project.catalogue.observation_sources():
         begun = time.perf_counter()
-        seen = observe_source(project, name)
-        taken[name] = (time.perf_counter() - begun, seen.observation.height)
+        tables = load_source_tables(project, name)
+        taken[name] = (time.perf_counter() - begun, tables.observation.height)
     return taken
 
 
-def peak() -> str:
+def peak_memory() -> str:
     """Give the peak memory of this process in MB; a dash where the system does not tell."""
     try:
         import resource
@@ -43,18 +43,18 @@ def peak() -> str:
     return f"{used / (1024 if sys.platform == 'linux' else 1024 * 1024):.0f}"
 
 
-def main(each: bool) -> None:
+def time_sources(show_slowest: bool) -> None:
     """Read all sources twice and print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        project = Project(load(ROOT), Path(folder), date(2026, 11, 24))
-        steps.prepare(project)
-        register_places(project)
+        project = Project(load_catalogue(ROOT), Path(folder), date(2026, 11, 24))
+        steps.prepare_store(project)
+        load_places(project)
         first, second = read_all(project), read_all(project)
     lines = ["| what | sources | observations | wall s | peak MB |", "|---|---|---|---|---|"]
-    for what, taken in (("read, conformed and checked", first), ("the same again, nothing changed", second)):
+    for title, taken in (("read, conformed and checked", first), ("the same again, nothing changed", second)):
         seconds, rows = (sum(part) for part in zip(*taken.values(), strict=True))
-        lines.append(f"| {what} | {len(taken)} | {rows:,} | {seconds:.1f} | {peak()} |")
-    if each:
+        lines.append(f"| {title} | {len(taken)} | {rows:,} | {seconds:.1f} | {peak_memory()} |")
+    if show_slowest:
         slowest = sorted(first.items(), key=lambda item: -item[1][0])[:15]
         lines += ["", *(f"{seconds:6.2f} s {rows:>9,} {name}" for name, (seconds, rows) in slowest)]
     sys.stdout.write("\n".join(lines) + "\n")
@@ -63,4 +63,4 @@ def main(each: bool) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--each", action="store_true")
-    main(parser.parse_args().each)
+    time_sources(parser.parse_args().each)

@@ -29,7 +29,7 @@ class Taken(NamedTuple):
     peak: float
 
 
-def timed(command: list[str], store: Path) -> Taken:
+def time_command(command: list[str], store: Path) -> Taken:
     """Run a command to its end and tell what it took; one that fails ends the benchmark."""
     surroundings = {**os.environ, "COMMONGROUND_STORE": str(store), "COMMONGROUND_AS_OF": AS_OF}
     begun, peak = time.perf_counter(), 0.0
@@ -53,7 +53,7 @@ def memory_of(pid: int) -> float:
     return own / 1024 + sum(memory_of(int(child)) for child in children)
 
 
-def table(taken: dict[str, list[Taken]]) -> str:
+def time_table(taken: dict[str, list[Taken]]) -> str:
     """Lay the figures out as Markdown."""
     lines = ["| what | runs | wall s: min | median | max | peak MB |", "|---|---|---|---|---|---|"]
     for name, runs in taken.items():
@@ -63,7 +63,7 @@ def table(taken: dict[str, list[Taken]]) -> str:
     return "\n".join(lines)
 
 
-def main(runs: int) -> None:
+def time_start(runs: int) -> None:
     """Time each in turn and print the table."""
     build = [sys.executable, "-m", "pipelines.app.cli", "build"]
     make = ["make", "run"] if os.name == "posix" else build
@@ -75,9 +75,9 @@ def main(runs: int) -> None:
                 ("build, nothing changed", build, one),
                 (f"build {' '.join(TWO)}, nothing built before", [*build, *TWO], other),
             ):
-                taken.setdefault(name, []).append(timed(command, Path(store)))
-    sys.stdout.write(table(taken) + "\n")
+                taken.setdefault(name, []).append(time_command(command, Path(store)))
+    sys.stdout.write(time_table(taken) + "\n")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    time_start(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

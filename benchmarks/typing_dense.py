@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from pipelines.core.errors import CrosswalkError, near
-from pipelines.core.schema import STATUSES, TEXT, Column
-from pipelines.core.slices import SLICE, Rows, whole_slices
+from pipelines.core.errors import CrosswalkError, suggest_names
+from pipelines.core.schema import OBSERVATION_STATUSES, TEXT, Column
+from pipelines.core.slices import SLICE_KEY, RowNumbers, split_slices
 
 GAP: dict[str, Column] = {
     "place_code": Column(TEXT, "Code of the place without a figure"),
@@ -26,14 +26,16 @@ REASONS: tuple[str, ...] = (
     KNOWN, "not_applicable", "nation_not_covered", "late", "not_returned", "suppressed", "not_available"
 )  # fmt: skip
 """Reasons by number; what a row says goes before all, and what is said of a nation before that a row is missing."""
-OF_STATUS = {
+REASON_OF_STATUS = {
     "confidential": "suppressed",
     "low": "suppressed",
     "not_available": "not_available",
     "not_applicable": "not_applicable",
 }
 _NUMBER = {reason: number for number, reason in enumerate(REASONS)}
-_BY_STATUS = np.array([_NUMBER[OF_STATUS.get(status, "not_available")] for status in STATUSES], np.uint8)
+_BY_STATUS = np.array(
+    [_NUMBER[REASON_OF_STATUS.get(status, "not_available")] for status in OBSERVATION_STATUSES], np.uint8
+)
 
 
 class Grid(NamedTuple):
@@ -48,48 +50,56 @@ class Grid(NamedTuple):
     coverage: Mapping[str, Sequence[str]]
 
 
-def gaps(batches: Iterable[pl.DataFrame], grid: Grid) -> Iterator[pl.DataFrame]:
+def type_gaps(batches: Iterable[pl.DataFrame], grid: Grid) -> Iterator[pl.DataFrame]:
     """Give the gaps of a grid, batch by batch: SLICE and GAP; all cells of the grid that do not come out are known.
 
-    Takes measure, period_start, period_end, place_code, value and status (schema.STATUSES), the rows of one slice
-    following each other, as a slice-ordered file has them; slices that are not due are left out. Raises
+    Takes measure, period_start, period_end, place_code, value and status (schema.OBSERVATION_STATUSES), the rows of
+    one slice following each other, as a slice-ordered file has them; slices that are not due are left out. Raises
     CrosswalkError for a code that is no place of the grid.
     """
     order = pl.Enum(grid.places)
     outside = {name: ~np.isin(np.array(grid.nations), covered) for name, covered in grid.coverage.items()}
-    due = dict.fromkeys(grid.slices.select(SLICE).iter_rows(), False)
-    for frame, starts in whole_slices(batches):
-        place, reason = _numbers(frame, order)
+    due = dict.fromkeys(grid.slices.select(SLICE_KEY).iter_rows(), False)
+    for frame, starts in split_slices(batches):
+        place, reason = _position_and_reason(frame, order)
         ends = [*starts[1:], frame.height]
-        found = []
-        for key, start, end in zip(frame.select(SLICE)[starts].iter_rows(), starts, ends, strict=True):
+        typed_slices = []
+        for key, start, end in zip(frame.select(SLICE_KEY)[starts].iter_rows(), starts, ends, strict=True):
             if key in due:
                 due[key] = True
-                found.append((key, _typed(place[start:end], reason[start:end], len(grid.places), outside.get(key[0]))))
-        yield _frame(found, order, frame.schema)
+                typed_slices.append(
+                    (key, _type_slice(place[start:end], reason[start:end], len(grid.places), outside.get(key[0])))
+                )
+        yield _gap_frame(typed_slices, order, frame.schema)
     absent = [key for key, there in due.items() if not there]
     nothing = np.array([], np.int64)
-    late = [(key, _typed(nothing, nothing, len(grid.places), outside.get(key[0]), "late")) for key in absent]
-    yield _frame(late, order, grid.slices.schema)
+    late = [(key, _type_slice(nothing, nothing, len(grid.places), outside.get(key[0]), "late")) for key in absent]
+    yield _gap_frame(late, order, grid.slices.schema)
 
 
-def _numbers(frame: pl.DataFrame, order: pl.Enum) -> tuple[Rows, Rows]:
+def _position_and_reason(frame: pl.DataFrame, order: pl.Enum) -> tuple[RowNumbers, RowNumbers]:
     """Give for each row the number of its place and of its reason: known where there is a figure."""
     codes = frame["place_code"]
-    known = codes if codes.dtype == order else codes.cast(pl.String).cast(order, strict=False)
-    if known.null_count():
-        strange = codes.filter(known.is_null())
+    positions = codes if codes.dtype == order else codes.cast(pl.String).cast(order, strict=False)
+    if positions.null_count():
+        unknown = codes.filter(positions.is_null())
         raise CrosswalkError(
-            f"{strange[0]} is no place of the grid; {near(str(strange[0]), order.categories.to_list())}"
+            f"{unknown[0]} is no place of the grid; {suggest_names(str(unknown[0]), order.categories.to_list())}"
         )
     status = frame["status"]
-    plain = status if status.dtype == pl.Enum(STATUSES) else status.cast(pl.String).cast(pl.Enum(STATUSES))
+    plain = (
+        status
+        if status.dtype == pl.Enum(OBSERVATION_STATUSES)
+        else status.cast(pl.String).cast(pl.Enum(OBSERVATION_STATUSES))
+    )
     reason = _BY_STATUS[plain.fill_null("not_available").to_physical().to_numpy()]
     reason[frame["value"].is_not_null().to_numpy()] = _NUMBER[KNOWN]
-    return known.to_physical().to_numpy(), reason
+    return positions.to_physical().to_numpy(), reason
 
 
-def _typed(place: Rows, reason: Rows, size: int, outside: Rows | None, absent: str = "not_returned") -> Rows:
+def _type_slice(
+    place: RowNumbers, reason: RowNumbers, size: int, outside: RowNumbers | None, absent: str = "not_returned"
+) -> RowNumbers:
     """Give each place's reason in one slice: its own row's, else its nation's, else that it has no row."""
     typed = np.full(size, _NUMBER[absent], np.uint8)
     if outside is not None:
@@ -98,14 +108,18 @@ def _typed(place: Rows, reason: Rows, size: int, outside: Rows | None, absent: s
     return typed
 
 
-def _frame(found: list[tuple[tuple[object, ...], Rows]], order: pl.Enum, schema: pl.Schema) -> pl.DataFrame:
+def _gap_frame(
+    typed_slices: list[tuple[tuple[object, ...], RowNumbers]], order: pl.Enum, schema: pl.Schema
+) -> pl.DataFrame:
     """Lay the gaps of some slices out as rows."""
-    where = [np.flatnonzero(typed) for _, typed in found]
-    counts = [len(each) for each in where]
-    keys = pl.DataFrame([key for key, _ in found], schema={name: schema[name] for name in SLICE}, orient="row")
-    at = np.repeat(np.arange(len(found)), counts)
+    where = [np.flatnonzero(typed) for _, typed in typed_slices]
+    counts = [len(positions_of_slice) for positions_of_slice in where]
+    keys = pl.DataFrame(
+        [key for key, _ in typed_slices], schema={name: schema[name] for name in SLICE_KEY}, orient="row"
+    )
+    at = np.repeat(np.arange(len(typed_slices)), counts)
     places = np.concatenate(where) if where else np.array([], np.int64)
-    reasons = np.concatenate([typed[gaps_] for (_, typed), gaps_ in zip(found, where, strict=True)] or [places])
+    reasons = np.concatenate([typed[gaps_] for (_, typed), gaps_ in zip(typed_slices, where, strict=True)] or [places])
     return keys[at].with_columns(
         order.categories.cast(order).gather(places).alias("place_code"),
         pl.Series(REASONS, dtype=pl.Enum(REASONS)).gather(reasons).alias("reason"),

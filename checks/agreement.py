@@ -6,90 +6,119 @@ agree where their intervals, as rounding leaves them, have a point in common.
 
 import polars as pl
 
-from checks.doubt import doubts_of
-from pipelines.core.text import printed
+from checks.doubt import build_flags
+from pipelines.core.text import format_figure_column
 
-SPOT = ["place_code", "period_start", "period_end"]
+PLACE_AND_PERIOD = ["place_code", "period_start", "period_end"]
 LEAST_REACH = 0.5
 """Least share of the people of a place that a source must see to speak for the place."""
-TOGETHER = 0.8
+LEAST_AGREEING_SHARE = 0.8
 """Least share of a period's rates that another denominator must give, to be taken for the one that was used."""
 
 
-def conflict(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+def find_conflicts(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     """Find figures that another measure, declared to be the same quantity, gives differently.
 
     The difference is parted into what both roundings can make and what they can't.
     """
-    both = _bounded(mine).join(_side(other, "other"), on=SPOT).filter(_apart("other_low", "other_high"))
+    pairs = (
+        _fill_bounds(mine)
+        .join(_rename_figures(other, "other"), on=PLACE_AND_PERIOD)
+        .filter(_is_apart("other_low", "other_high"))
+    )
     difference = (pl.col("value") - pl.col("other")).abs()
     rounding = (pl.col("high") - pl.col("low") + pl.col("other_high") - pl.col("other_low")) / 2
-    told = both.with_columns(difference.alias("_all"), rounding.alias("_rounding"))
+    with_difference = pairs.with_columns(difference.alias("_all"), rounding.alias("_rounding"))
     evidence = pl.format(
         "{} here, {} as {} of {}: {} apart, of which rounding can be {} and {} is left",
-        printed("value"), printed("other"), "other_measure", "other_source", printed("_all"), printed("_rounding"),
+        format_figure_column("value"),
+        format_figure_column("other"),
+        "other_measure",
+        "other_source",
+        format_figure_column("_all"),
+        format_figure_column("_rounding"),
         (pl.col("_all") - pl.col("_rounding")).round(2),
-    )  # fmt: skip
+    )
     source = pl.concat_str(pl.col("other_measure"), pl.lit(" of "), pl.col("other_source"))
-    return _doubt("conflict", told, pl.col("other"), source, evidence)
+    return _build_flags("conflict", with_difference, pl.col("other"), source, evidence)
 
 
-def inconsistent_rate(rates: pl.DataFrame, numerator: pl.DataFrame, denominator: pl.DataFrame) -> pl.DataFrame:
+def find_inconsistent_rates(rates: pl.DataFrame, numerator: pl.DataFrame, denominator: pl.DataFrame) -> pl.DataFrame:
     """Find rates that are not numerator over denominator within the rounding of all three.
 
     Where the denominator of another period gives most rates of a period, the reason is denominator_mismatch.
     """
-    parts = _bounded(rates).join(_side(numerator, "top"), on=SPOT)
-    own = parts.join(_side(denominator, "below"), on=SPOT)
-    wrong = _recomputed(own).filter(_apart("made_low", "made_high"))
-    evidence = pl.format("{}, where {} over {} is {}", printed("value"), printed("top"), printed("below"),
-                         printed("made"))  # fmt: skip
-    plain = _doubt("inconsistent_rate", wrong, pl.col("made"), pl.lit("numerator over denominator"), evidence)
-    others = _of_another_period(wrong.select(parts.columns), denominator)
-    return pl.concat([others, plain.join(others, on=["measure", *SPOT], how="anti")])
+    parts = _fill_bounds(rates).join(_rename_figures(numerator, "top"), on=PLACE_AND_PERIOD)
+    own = parts.join(_rename_figures(denominator, "below"), on=PLACE_AND_PERIOD)
+    wrong = _recompute_rates(own).filter(_is_apart("made_low", "made_high"))
+    evidence = pl.format(
+        "{}, where {} over {} is {}",
+        format_figure_column("value"),
+        format_figure_column("top"),
+        format_figure_column("below"),
+        format_figure_column("made"),
+    )
+    plain = _build_flags("inconsistent_rate", wrong, pl.col("made"), pl.lit("numerator over denominator"), evidence)
+    others = _find_denominator_mismatches(wrong.select(parts.columns), denominator)
+    return pl.concat([others, plain.join(others, on=["measure", *PLACE_AND_PERIOD], how="anti")])
 
 
-def _of_another_period(parts: pl.DataFrame, denominator: pl.DataFrame) -> pl.DataFrame:
-    side = _side(denominator, "below").rename({"period_start": "below_start", "period_end": "below_end"})
-    made = _recomputed(parts.join(side, on="place_code").filter(pl.col("below_end") != pl.col("period_end")))
-    fits = ~_apart("made_low", "made_high")
-    of = ["measure", "period_start", "period_end", "below_start"]
-    found = made.filter(fits.mean().over(of) >= TOGETHER, pl.len().over(of) > 1, fits)
-    best = found.sort((pl.col("below_end") - pl.col("period_end")).abs()).unique(["measure", *SPOT], keep="first")
-    evidence = pl.format("{} is {} over {} of {}, not of its own period", printed("value"), printed("top"),
-                         printed("below"), "below_end")  # fmt: skip
+def _find_denominator_mismatches(parts: pl.DataFrame, denominator: pl.DataFrame) -> pl.DataFrame:
+    side = _rename_figures(denominator, "below").rename({"period_start": "below_start", "period_end": "below_end"})
+    recomputed = _recompute_rates(parts.join(side, on="place_code").filter(pl.col("below_end") != pl.col("period_end")))
+    fits = ~_is_apart("made_low", "made_high")
+    group = ["measure", "period_start", "period_end", "below_start"]
+    matching = recomputed.filter(fits.mean().over(group) >= LEAST_AGREEING_SHARE, pl.len().over(group) > 1, fits)
+    best = matching.sort((pl.col("below_end") - pl.col("period_end")).abs()).unique(
+        ["measure", *PLACE_AND_PERIOD], keep="first"
+    )
+    evidence = pl.format(
+        "{} is {} over {} of {}, not of its own period",
+        format_figure_column("value"),
+        format_figure_column("top"),
+        format_figure_column("below"),
+        "below_end",
+    )
     compared = pl.format("the denominator of {}", "below_end")
-    return _doubt("denominator_mismatch", best, pl.col("made"), compared, evidence)
+    return _build_flags("denominator_mismatch", best, pl.col("made"), compared, evidence)
 
 
-def low_reach(seen: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+def find_low_reach(counts: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """Find counts of people by a source that sees under half of those who live in the place."""
-    nearest = seen.sort("period_end").join_asof(
-        _side(people, "people").drop("period_start").sort("period_end"), on="period_end", by="place_code",
+    nearest = counts.sort("period_end").join_asof(
+        _rename_figures(people, "people").drop("period_start").sort("period_end"), on="period_end", by="place_code",
         strategy="nearest", check_sortedness=False,
     )  # fmt: skip
     share = pl.col("value") / pl.col("people")
-    found = nearest.filter(pl.col("people") > 0, share < LEAST_REACH)
-    evidence = pl.format("{} seen of {} who live there, {} %", printed("value"), printed("people"),
-                         (100 * share).round(2))  # fmt: skip
-    return _doubt("low_reach", found, pl.col("people"), pl.lit("who lives there"), evidence)
+    partial = nearest.filter(pl.col("people") > 0, share < LEAST_REACH)
+    evidence = pl.format(
+        "{} seen of {} who live there, {} %",
+        format_figure_column("value"),
+        format_figure_column("people"),
+        (100 * share).round(2),
+    )
+    return _build_flags("low_reach", partial, pl.col("people"), pl.lit("who lives there"), evidence)
 
 
-def _bounded(frame: pl.DataFrame) -> pl.DataFrame:
+def _fill_bounds(frame: pl.DataFrame) -> pl.DataFrame:
     """Keep the figures that are there; where no bounds are known, as of an estimate, the figure is both."""
     bounds = [pl.coalesce(bound, "value").alias(bound) for bound in ("low", "high")]
     return frame.filter(pl.col("value").is_not_null()).with_columns(bounds)
 
 
-def _side(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+def _rename_figures(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """Take of observations their figure and bounds, under another name."""
-    return _bounded(frame).select(
-        *SPOT, pl.col("value").alias(name), pl.col("low").alias(f"{name}_low"), pl.col("high").alias(f"{name}_high"),
-        pl.col("measure").alias(f"{name}_measure"), pl.col("source").alias(f"{name}_source"),
-    )  # fmt: skip
+    return _fill_bounds(frame).select(
+        *PLACE_AND_PERIOD,
+        pl.col("value").alias(name),
+        pl.col("low").alias(f"{name}_low"),
+        pl.col("high").alias(f"{name}_high"),
+        pl.col("measure").alias(f"{name}_measure"),
+        pl.col("source").alias(f"{name}_source"),
+    )
 
 
-def _recomputed(parts: pl.DataFrame) -> pl.DataFrame:
+def _recompute_rates(parts: pl.DataFrame) -> pl.DataFrame:
     """Make the rate from its parts: `made`, with its bounds; the scale is the power of ten that fits most."""
     known = parts.filter(pl.col("below_low") > 0)
     plain = pl.col("top") / pl.col("below")
@@ -102,14 +131,16 @@ def _recomputed(parts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _apart(other_low: str, other_high: str) -> pl.Expr:
+def _is_apart(other_low: str, other_high: str) -> pl.Expr:
     """Tell whether the figure's interval and another have no point in common, but for the dust of arithmetic."""
     dust = 1e-9 * (1 + pl.col("value").abs())
     return (pl.col("low") > pl.col(other_high) + dust) | (pl.col("high") < pl.col(other_low) - dust)
 
 
-def _doubt(reason: str, found: pl.DataFrame, expected: pl.Expr, compared: pl.Expr, evidence: pl.Expr) -> pl.DataFrame:
-    return doubts_of(reason, found.with_columns(
+def _build_flags(
+    reason: str, figures: pl.DataFrame, expected: pl.Expr, compared: pl.Expr, evidence: pl.Expr
+) -> pl.DataFrame:
+    return build_flags(reason, figures.with_columns(
         expected.alias("expected"), compared.alias("compared_with"), evidence.alias("evidence"),
         pl.lit(1, pl.Int64).alias("others"),
     ))  # fmt: skip

@@ -8,7 +8,14 @@ from typing import Any
 
 import polars as pl
 
-from checks.shares import FAULTS, TOLERANCE, TOLERANCE_OF_CODES, counts_of_cells, failing, shares_of_cells
+from checks.shares import (
+    CELL_TOLERANCE,
+    CODES_TOLERANCE,
+    EXPECTATION_FAULTS,
+    cell_shares,
+    count_failures,
+    failure_expressions,
+)
 from pipelines.declarations.source import Source
 
 CONTRACT: dict[str, Any] = {
@@ -24,37 +31,37 @@ CONTRACT: dict[str, Any] = {
 }
 
 
-def judge(source: Source, releases: list[pl.DataFrame]) -> pl.DataFrame:
+def judge_releases(source: Source, releases: list[pl.DataFrame]) -> pl.DataFrame:
     """Judge each release (conform.CELLS, one frame a release) by the source's contract; give CONTRACT rows.
 
     Great Expectations is imported here and nowhere else: that takes seconds, and only a release in which some cell
     fails needs it. What it judges are the shares of cells that meet each expectation, one row a release.
     """
-    fails = failing(source)
-    least = {"cells": 1.0, **dict.fromkeys(fails, TOLERANCE), "no_retired_codes": TOLERANCE_OF_CODES}
-    shares = [shares_of_cells(cells, fails) for cells in releases]
+    fails = failure_expressions(source)
+    least = {"cells": 1.0, **dict.fromkeys(fails, CELL_TOLERANCE), "no_retired_codes": CODES_TOLERANCE}
+    shares = [cell_shares(cells, fails) for cells in releases]
     rows = [
         row
-        for cells, tolerated in zip(releases, _tolerated(shares, least), strict=True)
-        for row in _judged(cells, fails, tolerated)
+        for cells, tolerated in zip(releases, _judge_tolerance(shares, least), strict=True)
+        for row in _contract_rows(cells, fails, tolerated)
     ]
     return pl.DataFrame(rows, schema=CONTRACT, orient="row")
 
 
-def _tolerated(shares: list[pl.DataFrame], least: dict[str, float]) -> list[dict[str, bool]]:
+def _judge_tolerance(shares: list[pl.DataFrame], least: dict[str, float]) -> list[dict[str, bool]]:
     """Judge the releases in which some cell fails: all at once, and one by one only where some release is refused.
 
     A release without a failing cell meets the contract whatever is tolerated: only counting is needed to know it.
     """
-    faulty = [each for each in shares if not _is_whole(each)]
+    faulty = [row for row in shares if not _is_whole(row)]
     if not faulty:
         return [dict.fromkeys(least, True) for _ in shares]
-    from checks.expectations import met
+    from checks.expectations import judge_shares
 
-    together = met(pl.concat(faulty), least)
+    together = judge_shares(pl.concat(faulty), least)
     if all(together.values()):
         return [together] * len(shares)
-    return [dict.fromkeys(least, True) if _is_whole(each) else met(each, least) for each in shares]
+    return [dict.fromkeys(least, True) if _is_whole(row) else judge_shares(row, least) for row in shares]
 
 
 def _is_whole(shares: pl.DataFrame) -> bool:
@@ -62,24 +69,28 @@ def _is_whole(shares: pl.DataFrame) -> bool:
     return shares["cells"].item() > 0 and all(share == 1 for share in shares.drop("cells").row(0))
 
 
-def _judged(
+def _contract_rows(
     cells: pl.DataFrame, fails: dict[str, pl.Expr], tolerated: dict[str, bool]
 ) -> list[tuple[str, str, str, str, bool, bool, int, int, str]]:
     name, release = cells.select("source", "release").row(0) if cells.height else ("", "")
-    counts = counts_of_cells(cells, fails)
+    counts = count_failures(cells, fails)
     rows = [(name, release, "cells", "", cells.height > 0, tolerated["cells"], cells.height,
              int(cells.is_empty()), "rows of the file")]  # fmt: skip
     for column, expr in fails.items():
         expectation, _, measure = column.partition("__")
-        of = cells.filter(pl.col("measure") == measure) if measure else cells
-        sample = _sample(of.filter(expr), expectation) if counts[column] else FAULTS.get(expectation, expectation)
-        rows.append((name, release, expectation, measure, counts[column] == 0, tolerated[column], of.height,
+        subset = cells.filter(pl.col("measure") == measure) if measure else cells
+        sample = (
+            _describe_failures(subset.filter(expr), expectation)
+            if counts[column]
+            else EXPECTATION_FAULTS.get(expectation, expectation)
+        )
+        rows.append((name, release, expectation, measure, counts[column] == 0, tolerated[column], subset.height,
                      counts[column], sample))  # fmt: skip
     return rows
 
 
-def _sample(found: pl.DataFrame, expectation: str) -> str:
+def _describe_failures(failures: pl.DataFrame, expectation: str) -> str:
     """Say what fails: the fault, and a few of the places and figures; every one is in the findings."""
-    some = found.head(5).select(pl.format("{} {}", pl.coalesce("place_label", "place_code").fill_null("?"),
+    examples = failures.head(5).select(pl.format("{} {}", pl.coalesce("place_label", "place_code").fill_null("?"),
                                           pl.col("text").fill_null("")))  # fmt: skip
-    return f"{FAULTS.get(expectation, expectation)}: " + ", ".join(some.to_series().to_list())
+    return f"{EXPECTATION_FAULTS.get(expectation, expectation)}: " + ", ".join(examples.to_series().to_list())

@@ -7,13 +7,23 @@ the figure for the place's value; what it was is told in the evidence.
 
 import polars as pl
 
-from pipelines.core.reasons import PRECEDENCE, REASONS, WITHHELD
-from pipelines.core.schema import DATE, FINDING, NUMBER, OBSERVATION, TEXT, WHOLE, Column, conformed, empty
+from pipelines.core.reasons import REASON_PRECEDENCE, REASONS, WITHHOLDING_REASONS
+from pipelines.core.schema import (
+    DATE,
+    FINDING_COLUMNS,
+    NUMBER,
+    OBSERVATION_COLUMNS,
+    TEXT,
+    WHOLE,
+    Column,
+    conform_table,
+    empty_table,
+)
 
-KEY = ["measure", "place_code", "period_start", "period_end"]
+FIGURE_KEY = ["measure", "place_code", "period_start", "period_end"]
 
-DOUBT: dict[str, Column] = {
-    **{name: OBSERVATION[name] for name in ("source", "release", "measure", "place_code", "place_label")},
+PLAUSIBILITY_FLAG: dict[str, Column] = {
+    **{name: OBSERVATION_COLUMNS[name] for name in ("source", "release", "measure", "place_code", "place_label")},
     "period_start": Column(DATE, "First day of the period measured"),
     "period_end": Column(DATE, "Last day of the period measured"),
     "reason": Column(TEXT, "What is doubted: one of the closed set of reasons"),
@@ -24,57 +34,60 @@ DOUBT: dict[str, Column] = {
     "peers": Column(NUMBER, "How many times its peers' spread in that period it is away; null where not compared"),
     "others": Column(WHOLE, "How many other periods or places it was compared with"),
     "evidence": Column(TEXT, "The comparison in words"),
-    "file": OBSERVATION["file"],
+    "file": OBSERVATION_COLUMNS["file"],
     "withheld": Column(pl.Boolean, "True where no answer takes the figure for the place's value"),
 }
 """One figure doubted for one reason, with what was compared with what."""
 
 
-def doubts_of(reason: str, found: pl.DataFrame) -> pl.DataFrame:
-    """Make DOUBT rows of one reason from rows of figures that tell the comparison; refuse a reason not in the set."""
+def build_flags(reason: str, figures: pl.DataFrame) -> pl.DataFrame:
+    """Make PLAUSIBILITY_FLAG rows of one reason from rows of figures that tell the comparison; refuse a reason
+    not in the set."""
     if reason not in REASONS:
         raise KeyError(f"{reason} is no reason; the set is in pipelines/core/reasons.py")
-    told = found.with_columns(pl.lit(reason).alias("reason"), pl.lit(reason in WITHHELD).alias("withheld"))
-    return conformed(told, DOUBT)
+    with_reason = figures.with_columns(
+        pl.lit(reason).alias("reason"), pl.lit(reason in WITHHOLDING_REASONS).alias("withheld")
+    )
+    return conform_table(with_reason, PLAUSIBILITY_FLAG)
 
 
-def first_doubts(tables: list[pl.DataFrame]) -> pl.DataFrame:
+def keep_first_flags(tables: list[pl.DataFrame]) -> pl.DataFrame:
     """Stack doubts, and keep for each figure those of its first reason only.
 
     A figure ten times too high is far from its history, too: what says more goes before.
     """
-    order = pl.col("reason").replace_strict(PRECEDENCE, return_dtype=pl.Int64)
-    stacked = pl.concat([empty(DOUBT), *tables])
-    return stacked.filter(order == order.min().over(KEY)).unique([*KEY, "reason"], maintain_order=True)
+    order = pl.col("reason").replace_strict(REASON_PRECEDENCE, return_dtype=pl.Int64)
+    stacked = pl.concat([empty_table(PLAUSIBILITY_FLAG), *tables])
+    return stacked.filter(order == order.min().over(FIGURE_KEY)).unique([*FIGURE_KEY, "reason"], maintain_order=True)
 
 
-def cautioned_by(observation: pl.DataFrame, doubts: pl.DataFrame) -> pl.DataFrame:
+def add_caveats(observation: pl.DataFrame, flags: pl.DataFrame) -> pl.DataFrame:
     """Add to observations the caveats that doubts give them, with their evidence; nothing else changes."""
-    of = ["release", *KEY]
-    gathered = doubts.group_by(of).agg(
+    key = ["release", *FIGURE_KEY]
+    by_figure = flags.group_by(key).agg(
         pl.col("reason").unique(maintain_order=True).str.join(",").alias("_reasons"),
         pl.col("evidence").unique(maintain_order=True).str.join(". ").alias("_evidence"),
     )
-    told = observation.join(gathered, on=of, how="left", maintain_order="left")
-    return told.with_columns(
+    with_flags = observation.join(by_figure, on=key, how="left", maintain_order="left")
+    return with_flags.with_columns(
         pl.concat_str("caveats", "_reasons", separator=",", ignore_nulls=True).replace("", None).alias("caveats"),
         pl.concat_str("caveat_evidence", "_evidence", separator=". ", ignore_nulls=True).replace("", None)
         .alias("caveat_evidence"),
     ).drop("_reasons", "_evidence")  # fmt: skip
 
 
-def findings_of(doubts: pl.DataFrame) -> pl.DataFrame:
-    """Make a finding of every doubt (schema.FINDING); all of them, with no cap."""
-    told = {code: reason for code, reason in REASONS.items() if code in set(doubts["reason"])}
+def convert_flags(flags: pl.DataFrame) -> pl.DataFrame:
+    """Make a finding of every doubt (schema.FINDING_COLUMNS); all of them, with no cap."""
+    definitions = {code: reason for code, reason in REASONS.items() if code in set(flags["reason"])}
     fixed = {
         name: pl.col("reason").replace_strict(
-            {code: getattr(reason, name) for code, reason in told.items()}, default=None, return_dtype=pl.String
+            {code: getattr(reason, name) for code, reason in definitions.items()}, default=None, return_dtype=pl.String
         )
         for name in ("severity", "holder", "remedy")
     }
-    found = doubts.with_columns(
+    with_check = flags.with_columns(
         pl.concat_str(pl.col("reason"), pl.lit("_figures")).alias("check"), pl.col("value").alias("mass"),
         pl.lit(1, pl.Int64).alias("rows"), pl.lit(False).alias("set_aside"),
         *(text.alias(name) for name, text in fixed.items()),
     )  # fmt: skip
-    return conformed(found, FINDING)
+    return conform_table(with_check, FINDING_COLUMNS)

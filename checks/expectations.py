@@ -62,7 +62,7 @@ class ExpectShareOfCells(ExpectColumnMinToBeBetween):
     min_value: float = 0.95
 
 
-KINDS: dict[str, type[ExpectColumnMinToBeBetween]] = {
+EXPECTATIONS: dict[str, type[ExpectColumnMinToBeBetween]] = {
     "places_complete": ExpectPlacesComplete,
     "no_retired_codes": ExpectNoRetiredCodes,
     "places_known": ExpectPlacesKnown,
@@ -73,7 +73,7 @@ KINDS: dict[str, type[ExpectColumnMinToBeBetween]] = {
 
 
 @cache
-def _batches() -> Any:
+def _batch_definition() -> Any:
     """Make one context for the whole process: to make one for each file costs more than to judge the file."""
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
@@ -81,13 +81,13 @@ def _batches() -> Any:
     return asset.add_batch_definition_whole_dataframe("whole")
 
 
-def met(shares: pl.DataFrame, least: dict[str, float]) -> dict[str, bool]:
+def judge_shares(shares: pl.DataFrame, least: dict[str, float]) -> dict[str, bool]:
     """Judge a frame of shares: for each column named in `least`, whether every row has at least that share."""
-    told = [
-        KINDS.get(name, ExpectShareOfCells)(column=name, min_value=share, meta={"share": name})
+    expectations = [
+        EXPECTATIONS.get(name, ExpectShareOfCells)(column=name, min_value=share, meta={"share": name})
         for name, share in least.items()
     ]
-    batch = _batches().get_batch({"dataframe": shares.select(list(least)).to_pandas()})
-    suite = gx.ExpectationSuite("shares", expectations=told)
+    batch = _batch_definition().get_batch({"dataframe": shares.select(list(least)).to_pandas()})
+    suite = gx.ExpectationSuite("shares", expectations=expectations)
     results = batch.validate(suite, result_format="BASIC").results
     return {result.expectation_config.meta["share"]: bool(result.success) for result in results}

@@ -2,55 +2,61 @@
 
 import polars as pl
 
-from checks.doubt import DOUBT, KEY, first_doubts
-from checks.expected import expected
-from checks.plausible import implausible, near_zero_leak, partial_return, suspected_zero
-from checks.repeats import repeated_values, rounded_unsaid
-from checks.together import combined_area
-from checks.units import unit_change, unit_change_between
-from checks.upheld import Larger, with_kept_levels, without_agreeing
-from pipelines.core.schema import empty
-from pipelines.core.slices import newest
-from pipelines.declarations.measure import ADDITIVE, Measure
+from checks.doubt import FIGURE_KEY, PLAUSIBILITY_FLAG, keep_first_flags
+from checks.expected import fit_expected
+from checks.plausible import find_implausible_figures, find_near_zero_leaks, find_partial_returns, find_suspected_zeros
+from checks.repeats import find_repeated_values, find_undeclared_rounding
+from checks.together import flag_combined_areas
+from checks.units import find_changes_between_releases, find_unit_changes
+from checks.upheld import LargerAreas, add_kept_levels, drop_confirmed_flags
+from pipelines.core.schema import empty_table
+from pipelines.core.slices import newest_slices
+from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
 
-def figure_doubts(
-    observation: pl.DataFrame, measures: dict[str, Measure], larger: Larger | None = None
+def flag_figures(
+    observation: pl.DataFrame, measures: dict[str, Measure], larger: LargerAreas | None = None
 ) -> pl.DataFrame:
     """Look at the figures in use of one source; give DOUBT.
 
-    Takes observations of all releases (schema.OBSERVATION and `order`). Judged are those of the newest release
+    Takes observations of all releases (schema.OBSERVATION_COLUMNS and `order`). Judged are those of the newest release
     that has the period, for no answer takes another; the release before is looked at for changes of unit. `larger` is
     what the source says of larger places: a low figure that agrees with its totals is not doubted for being low.
     """
-    current = newest(observation)
+    current = newest_slices(observation)
     if current.is_empty():
-        return empty(DOUBT)
-    fitted = expected(current, measures)
-    additive = [name for name, each in measures.items() if each.kind in ADDITIVE]
-    kept = with_kept_levels(fitted, additive)
-    low = first_doubts([suspected_zero(fitted, additive), near_zero_leak(fitted), partial_return(kept, additive)])
-    if larger:
-        low = without_agreeing(low, observation, current, larger, measures)
-    copied = repeated_values(fitted)
-    of_level = first_doubts(
+        return empty_table(PLAUSIBILITY_FLAG)
+    fitted = fit_expected(current, measures)
+    additive = [name for name, measure in measures.items() if measure.kind in ADDITIVE_KINDS]
+    with_levels = add_kept_levels(fitted, additive)
+    low = keep_first_flags(
         [
-            combined_area(fitted),
-            unit_change(fitted),
-            unit_change_between(_before(observation, current), current),
-            low,
-            implausible(fitted),
+            find_suspected_zeros(fitted, additive),
+            find_near_zero_leaks(fitted),
+            find_partial_returns(with_levels, additive),
         ]
-    ).join(copied, on=KEY, how="anti")
-    rounded = rounded_unsaid(fitted).join(of_level, on=KEY, how="anti")
-    plain = [name for name, each in measures.items() if not each.rounding]
-    return pl.concat([of_level, copied, rounded.filter(pl.col("measure").is_in(plain))])
+    )
+    if larger:
+        low = drop_confirmed_flags(low, observation, current, larger, measures)
+    repeats = find_repeated_values(fitted)
+    level_flags = keep_first_flags(
+        [
+            flag_combined_areas(fitted),
+            find_unit_changes(fitted),
+            find_changes_between_releases(_previous_release(observation, current), current),
+            low,
+            find_implausible_figures(fitted),
+        ]
+    ).join(repeats, on=FIGURE_KEY, how="anti")
+    rounding_flags = find_undeclared_rounding(fitted).join(level_flags, on=FIGURE_KEY, how="anti")
+    plain = [name for name, measure in measures.items() if not measure.rounding]
+    return pl.concat([level_flags, repeats, rounding_flags.filter(pl.col("measure").is_in(plain))])
 
 
-def _before(observation: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+def _previous_release(observation: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
     """Give of each slice the release before the one in use."""
     used = current.select("measure", "period_start", "period_end", pl.col("order").alias("used")).unique()
     older = observation.join(used, on=["measure", "period_start", "period_end"]).filter(
         pl.col("order") < pl.col("used")
     )
-    return newest(older.drop("used"))
+    return newest_slices(older.drop("used"))

@@ -5,108 +5,114 @@ from itertools import pairwise
 
 import polars as pl
 
-from checks.finding import Read, findings
-from pipelines.core.periods import say
-from pipelines.core.schema import FINDING, empty
+from checks.finding import CheckInput, build_findings
+from pipelines.core.periods import format_period
+from pipelines.core.schema import FINDING_COLUMNS, empty_table
 from pipelines.declarations.source import Source
 
-_SLICE = ["measure", "period_start", "period_end"]
-_HIDDEN = {
+_SLICE_KEY = ["measure", "period_start", "period_end"]
+_HIDDEN_STATUSES = {
     "suppressed": ["confidential", "low"],
     "not_available": ["not_available"],
     "not_applicable": ["not_applicable"],
 }
 
 
-def _sound(read: Read) -> pl.DataFrame:
-    return read.cells.filter(pl.col("fault").is_null())
+def _usable_cells(release: CheckInput) -> pl.DataFrame:
+    return release.cells.filter(pl.col("fault").is_null())
 
 
-def missing_places(read: Read) -> pl.DataFrame:
+def find_missing_places(release: CheckInput) -> pl.DataFrame:
     """Find places of the source's system, in a nation that it covers, with no row in a period others have."""
-    covered = read.places.filter(pl.col("nation").is_in(list(read.source.coverage)))
-    sound = _sound(read).with_columns(pl.col("place_code").str.split("+")).explode("place_code")
-    due = sound.select(_SLICE).unique().join(covered.select("place_code", "place_name"), how="cross")
-    missing = due.join(sound, on=[*_SLICE, "place_code"], how="anti")
-    gathered = missing.group_by("measure", "place_code", pl.col("place_name").alias("place_label")).agg(
+    covered = release.places.filter(pl.col("nation").is_in(list(release.source.coverage)))
+    sound = _usable_cells(release).with_columns(pl.col("place_code").str.split("+")).explode("place_code")
+    due = sound.select(_SLICE_KEY).unique().join(covered.select("place_code", "place_name"), how="cross")
+    missing = due.join(sound, on=[*_SLICE_KEY, "place_code"], how="anti")
+    by_place = missing.group_by("measure", "place_code", pl.col("place_name").alias("place_label")).agg(
         pl.col("period_start").min(), pl.col("period_end").max(), pl.len().alias("rows")
     )
-    told = gathered.with_columns(pl.format("no row in {} periods that other places have", "rows").alias("evidence"))
-    return findings(read, "missing_places", "not_returned", told.sort("measure", "place_code"))
+    with_evidence = by_place.with_columns(
+        pl.format("no row in {} periods that other places have", "rows").alias("evidence")
+    )
+    return build_findings(release, "missing_places", "not_returned", with_evidence.sort("measure", "place_code"))
 
 
-def hidden_cells(read: Read) -> pl.DataFrame:
+def count_hidden_cells(release: CheckInput) -> pl.DataFrame:
     """Count the cells that the publisher hides or has not, by measure, marker and period."""
-    return pl.concat([_hidden(read, reason, statuses) for reason, statuses in _HIDDEN.items()])
+    return pl.concat([_count_by_marker(release, reason, statuses) for reason, statuses in _HIDDEN_STATUSES.items()])
 
 
-def _hidden(read: Read, reason: str, statuses: list[str]) -> pl.DataFrame:
-    rows = _sound(read).filter(pl.col("status").is_in(statuses))
+def _count_by_marker(release: CheckInput, reason: str, statuses: list[str]) -> pl.DataFrame:
+    rows = _usable_cells(release).filter(pl.col("status").is_in(statuses))
     marker = pl.col("marker").fill_null("(blank)")
-    gathered = rows.group_by(*_SLICE, marker, maintain_order=True).agg(
+    by_marker = rows.group_by(*_SLICE_KEY, marker, maintain_order=True).agg(
         pl.len().alias("rows"), pl.col("place_code").sort().head(5).str.join(", ").alias("some")
     )
-    told = gathered.with_columns(
+    with_evidence = by_marker.with_columns(
         pl.format("{} cells with the marker {}: {} ...", "rows", "marker", "some").alias("evidence")
     )
-    return findings(read, "hidden_cells", reason, told)
+    return build_findings(release, "hidden_cells", reason, with_evidence)
 
 
-def rounded_measures(read: Read) -> pl.DataFrame:
+def note_rounding(release: CheckInput) -> pl.DataFrame:
     """Note each measure whose figures are rounded or perturbed, and whether the figures agree with it."""
-    noted = [
-        _rounded(read, name, measure.rounding) if measure.rounding else _perturbed(read, name)
-        for name, measure in read.source.measures.items()
+    notes = [
+        _note_base(release, name, measure.rounding) if measure.rounding else _note_noise(release, name)
+        for name, measure in release.source.measures.items()
         if measure.rounding or measure.perturbed
     ]
-    return pl.concat([empty(FINDING), *noted])
+    return pl.concat([empty_table(FINDING_COLUMNS), *notes])
 
 
-def _figures(read: Read, name: str) -> pl.DataFrame:
-    return _sound(read).filter(pl.col("measure") == name, pl.col("value").is_not_null())
+def _measure_figures(release: CheckInput, name: str) -> pl.DataFrame:
+    return _usable_cells(release).filter(pl.col("measure") == name, pl.col("value").is_not_null())
 
 
-def _perturbed(read: Read, name: str) -> pl.DataFrame:
-    return _noted(read, name, "perturbed", "the publisher adds noise; totals need not add")
+def _note_noise(release: CheckInput, name: str) -> pl.DataFrame:
+    return _measure_finding(release, name, "perturbed", "the publisher adds noise; totals need not add")
 
 
-def _rounded(read: Read, name: str, base: float) -> pl.DataFrame:
+def _note_base(release: CheckInput, name: str, base: float) -> pl.DataFrame:
     steps = pl.col("value") / base
-    off = _figures(read, name).filter((steps - steps.round()).abs() > 1e-6)
-    unit = read.source.measures[name].unit
-    return _noted(read, name, "rounded", f"rounded to {base:g} {unit}; {off.height} figures are not")
+    off = _measure_figures(release, name).filter((steps - steps.round()).abs() > 1e-6)
+    unit = release.source.measures[name].unit
+    return _measure_finding(release, name, "rounded", f"rounded to {base:g} {unit}; {off.height} figures are not")
 
 
-def _noted(read: Read, name: str, reason: str, evidence: str) -> pl.DataFrame:
-    row = {"measure": name, "rows": _figures(read, name).height, "evidence": evidence}
-    return findings(read, "rounded_measures", reason, pl.DataFrame([row]))
+def _measure_finding(release: CheckInput, name: str, reason: str, evidence: str) -> pl.DataFrame:
+    row = {"measure": name, "rows": _measure_figures(release, name).height, "evidence": evidence}
+    return build_findings(release, "rounded_measures", reason, pl.DataFrame([row]))
 
 
-def combined_areas(read: Read) -> pl.DataFrame:
+def list_combined_areas(release: CheckInput) -> pl.DataFrame:
     """Tell which places are published together, as declared; those that are not declared are doubts (together)."""
-    rows = _sound(read).filter(pl.col("place_code").str.contains("+", literal=True))
-    told = rows.select(
-        *_SLICE, "place_code", "place_label", pl.col("value").alias("mass"), pl.lit(1).alias("rows"),
+    rows = _usable_cells(release).filter(pl.col("place_code").str.contains("+", literal=True))
+    with_evidence = rows.select(
+        *_SLICE_KEY, "place_code", "place_label", pl.col("value").alias("mass"), pl.lit(1).alias("rows"),
         pl.lit("one figure for several places, counted once").alias("evidence"),
     )  # fmt: skip
-    return findings(read, "combined_areas", "combined_area", told)
+    return build_findings(release, "combined_areas", "combined_area", with_evidence)
 
 
-def skipped_periods(read: Read) -> pl.DataFrame:
+def find_skipped_periods(release: CheckInput) -> pl.DataFrame:
     """Find jumps between the periods of a release: a month, quarter or year that is not there."""
     rows = []
-    for measure in read.source.measures:
-        spans = _sound(read).filter(pl.col("measure") == measure).select("period_start", "period_end").unique()
+    for measure in release.source.measures:
+        spans = (
+            _usable_cells(release).filter(pl.col("measure") == measure).select("period_start", "period_end").unique()
+        )
         ordered = spans.sort("period_start").rows()
         rows += [
             (measure, before[1] + timedelta(days=1), after[0] - timedelta(days=1),
-             f"the release goes from {say(*before)} to {say(*after)}")
+             f"the release goes from {format_period(*before)} to {format_period(*after)}")
             for before, after in pairwise(ordered)
-            if _regular(read.source) and after[0] > before[1] + timedelta(days=1)
+            if _is_regular(release.source) and after[0] > before[1] + timedelta(days=1)
         ]  # fmt: skip
     schema = {"measure": pl.String, "period_start": pl.Date, "period_end": pl.Date, "evidence": pl.String}
-    return findings(read, "skipped_periods", "period_mismatch", pl.DataFrame(rows, schema=schema, orient="row"))
+    return build_findings(
+        release, "skipped_periods", "period_mismatch", pl.DataFrame(rows, schema=schema, orient="row")
+    )
 
 
-def _regular(source: Source) -> bool:
+def _is_regular(source: Source) -> bool:
     return source.period is None and source.period_kind != "day"

@@ -8,103 +8,118 @@ from math import log
 
 import polars as pl
 
-from checks.doubt import doubts_of
-from checks.expected import FACTOR, FAR, FEWEST_PEERS, FEWEST_PERIODS, NEAR_ZERO, PERIOD, times_its
-from pipelines.core.text import printed
+from checks.doubt import build_flags
+from checks.expected import FAR_SPREADS, FEWEST_PEERS, FEWEST_PERIODS, LEAST_FACTOR, NEAR_ZERO, PERIOD_KEY, spreads_away
+from pipelines.core.text import format_figure_column
 
-FAR_BEFORE = 8.0
+FAR_SPREADS_BEFORE = 8.0
 """The same by the periods before alone, which tell less."""
-INCREDIBLE = 1e-6
+LEAST_ZERO_CHANCE = 1e-6
 """Greatest chance of a nought, by the count model, that is taken to be incredible."""
 
 
-def suspected_zero(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
+def find_suspected_zeros(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
     """Find noughts that the place's history makes incredible.
 
     For counts by a negative binomial whose variance is that of the place's history: with mean m and variance
     m(1 + m s^2), the chance of a nought is (1 + m s^2)^(-1/s^2), which is Poisson's exp(-m) where s is 0
     (Hilbe 2011). For rates by how many spreads half the smallest step is away.
     """
-    mean, spread2 = _likely(), pl.col("own_spread").clip(lower_bound=1e-3) ** 2
+    mean, spread2 = _likely_figure(), pl.col("own_spread").clip(lower_bound=1e-3) ** 2
     chance = (-(1 + mean * spread2).log() / spread2).exp()
-    counts = pl.col("measure").is_in(additive) & (chance < INCREDIBLE)
-    rates = ~pl.col("measure").is_in(additive) & _far_below("apart", FAR)
-    above = (pl.col("value") > 0).sum().over(PERIOD).alias("above")
-    found = fitted.with_columns(above).filter(_judged(), pl.col("value") == 0, counts | rates, _far_among_peers())
-    evidence = pl.format("0, where {} is likely by its other {} periods; {} of {} others have a figure above 0",
-                         printed("expected"), pl.col("periods") - 1, "above", pl.col("peers") - 1)  # fmt: skip
-    return doubts_of("suspected_zero", _worded(_compared(found, _likely()), evidence))
+    counts = pl.col("measure").is_in(additive) & (chance < LEAST_ZERO_CHANCE)
+    rates = ~pl.col("measure").is_in(additive) & _is_far_below("apart", FAR_SPREADS)
+    above = (pl.col("value") > 0).sum().over(PERIOD_KEY).alias("above")
+    suspects = fitted.with_columns(above).filter(
+        _has_enough_data(), pl.col("value") == 0, counts | rates, _is_rare_among_peers()
+    )
+    evidence = pl.format(
+        "0, where {} is likely by its other {} periods; {} of {} others have a figure above 0",
+        format_figure_column("expected"),
+        pl.col("periods") - 1,
+        "above",
+        pl.col("peers") - 1,
+    )
+    return build_flags("suspected_zero", _add_evidence(_add_comparison(suspects, _likely_figure()), evidence))
 
 
-def near_zero_leak(fitted: pl.DataFrame) -> pl.DataFrame:
+def find_near_zero_leaks(fitted: pl.DataFrame) -> pl.DataFrame:
     """Find figures above 0 that are next to nothing beside what the place has in its better periods, or around."""
-    around = _far_below("apart", FAR) & (pl.col("apart") < log(NEAR_ZERO))
-    long = _far_below("apart_long", FAR) & (pl.col("apart_long") < log(NEAR_ZERO))
-    found = fitted.filter(_judged(), pl.col("value") > 0, around | long)
-    return doubts_of("near_zero_leak", _low(_compared(found, _likely())))
+    around = _is_far_below("apart", FAR_SPREADS) & (pl.col("apart") < log(NEAR_ZERO))
+    long = _is_far_below("apart_long", FAR_SPREADS) & (pl.col("apart_long") < log(NEAR_ZERO))
+    suspects = fitted.filter(_has_enough_data(), pl.col("value") > 0, around | long)
+    return build_flags("near_zero_leak", _describe_low(_add_comparison(suspects, _likely_figure())))
 
 
-def partial_return(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
+def find_partial_returns(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
     """Find counts that are a fraction of what they are around that period, or were before it, and are later again.
 
-    Takes what upheld.with_kept_levels gives: a level that the place goes on at is no part of a return.
+    Takes what upheld.add_kept_levels gives: a level that the place goes on at is no part of a return.
     """
-    around = _far_below("apart", FAR) & (pl.col("apart") < -log(FACTOR))
-    before = _far_below("apart_before", FAR_BEFORE) & (pl.col("apart_before") < -log(FACTOR))
-    found = fitted.filter(
-        _judged(), pl.col("value") > 0, pl.col("measure").is_in(additive), around | before, ~pl.col("kept")
+    around = _is_far_below("apart", FAR_SPREADS) & (pl.col("apart") < -log(LEAST_FACTOR))
+    before = _is_far_below("apart_before", FAR_SPREADS_BEFORE) & (pl.col("apart_before") < -log(LEAST_FACTOR))
+    suspects = fitted.filter(
+        _has_enough_data(), pl.col("value") > 0, pl.col("measure").is_in(additive), around | before, ~pl.col("kept")
     )
-    return doubts_of("partial_return", _low(_compared(found, pl.max_horizontal("usual", "before"))))
+    return build_flags("partial_return", _describe_low(_add_comparison(suspects, pl.max_horizontal("usual", "before"))))
 
 
-def implausible(fitted: pl.DataFrame) -> pl.DataFrame:
+def find_implausible_figures(fitted: pl.DataFrame) -> pl.DataFrame:
     """Find figures, high or low, far from both their own history and their peers."""
-    apart = [times_its(spread).abs() > FAR for spread in ("own_spread", "peer_spread")]
-    found = fitted.filter(_judged(), pl.all_horizontal(apart), pl.col("apart").abs() > log(FACTOR))
+    apart = [spreads_away(spread).abs() > FAR_SPREADS for spread in ("own_spread", "peer_spread")]
+    suspects = fitted.filter(_has_enough_data(), pl.all_horizontal(apart), pl.col("apart").abs() > log(LEAST_FACTOR))
     evidence = pl.format(
         "{}, where {} is likely: {} times its own usual spread away by {} other periods, {} times that of {} peers",
-        printed("value"), printed("expected"), pl.col("own_history").abs(), pl.col("periods") - 1,
-        pl.col("peers_apart").abs(), pl.col("peers") - 1,
-    )  # fmt: skip
-    return doubts_of("implausible", _worded(_compared(found, pl.col("usual")), evidence))
+        format_figure_column("value"),
+        format_figure_column("expected"),
+        pl.col("own_history").abs(),
+        pl.col("periods") - 1,
+        pl.col("peers_apart").abs(),
+        pl.col("peers") - 1,
+    )
+    return build_flags("implausible", _add_evidence(_add_comparison(suspects, pl.col("usual")), evidence))
 
 
-def _judged() -> pl.Expr:
+def _has_enough_data() -> pl.Expr:
     return (pl.col("periods") >= FEWEST_PERIODS) & (pl.col("peers") >= FEWEST_PEERS)
 
 
-def _likely() -> pl.Expr:
+def _likely_figure() -> pl.Expr:
     """The greater of what the periods around and the better periods make likely: a long silence is no norm."""
     return pl.max_horizontal("usual", "long_run")
 
 
-def _far_below(apart: str, times: float) -> pl.Expr:
-    return pl.all_horizontal(times_its(spread, apart) < -times for spread in ("own_spread", "peer_spread"))
+def _is_far_below(apart: str, times: float) -> pl.Expr:
+    return pl.all_horizontal(spreads_away(spread, apart) < -times for spread in ("own_spread", "peer_spread"))
 
 
-def _far_among_peers() -> pl.Expr:
+def _is_rare_among_peers() -> pl.Expr:
     """Most peers have a figure above 0: where noughts are common, one more is none."""
     return pl.col("above") > 0.5 * (pl.col("peers") - 1)
 
 
-def _compared(found: pl.DataFrame, expected: pl.Expr) -> pl.DataFrame:
-    return found.with_columns(
+def _add_comparison(suspects: pl.DataFrame, expected: pl.Expr) -> pl.DataFrame:
+    return suspects.with_columns(
         expected.alias("expected"),
-        times_its("own_spread").round(1).alias("own_history"),
-        times_its("peer_spread").round(1).alias("peers_apart"),
+        spreads_away("own_spread").round(1).alias("own_history"),
+        spreads_away("peer_spread").round(1).alias("peers_apart"),
         pl.lit("own history, and how peers moved in the period").alias("compared_with"),
     )
 
 
-def _low(told: pl.DataFrame) -> pl.DataFrame:
+def _describe_low(suspects: pl.DataFrame) -> pl.DataFrame:
     share = (100 * pl.col("value") / pl.col("expected")).round(1)
     evidence = pl.format(
         "{}, {} % of the {} that its other {} periods and {} peers make likely",
-        printed("value"), share, printed("expected"), pl.col("periods") - 1, pl.col("peers") - 1,
-    )  # fmt: skip
-    return _worded(told, evidence)
+        format_figure_column("value"),
+        share,
+        format_figure_column("expected"),
+        pl.col("periods") - 1,
+        pl.col("peers") - 1,
+    )
+    return _add_evidence(suspects, evidence)
 
 
-def _worded(told: pl.DataFrame, evidence: pl.Expr) -> pl.DataFrame:
+def _add_evidence(suspects: pl.DataFrame, evidence: pl.Expr) -> pl.DataFrame:
     others = (pl.col("periods") - 1).cast(pl.Int64).alias("others")
-    return told.with_columns(evidence.alias("evidence"), others, pl.col("peers_apart").alias("peers"))
+    return suspects.with_columns(evidence.alias("evidence"), others, pl.col("peers_apart").alias("peers"))

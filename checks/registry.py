@@ -3,31 +3,31 @@
 import polars as pl
 
 from checks import places, releases, rows
-from checks.finding import Check, Read
-from pipelines.core.schema import FINDING, empty
+from checks.finding import Check, CheckInput
+from pipelines.core.schema import FINDING_COLUMNS, empty_table
 
 SOURCE_CHECKS: tuple[Check, ...] = (
-    rows.unknown_places,
-    rows.retired_codes,
-    rows.unallocated_rows,
-    rows.unreadable_cells,
-    rows.implausible_values,
-    rows.duplicate_keys,
-    rows.repeated_rows,
-    rows.dropped_cells,
-    rows.corrected_cells,
-    rows.expired_corrections,
-    rows.contradicted_limits,
-    places.missing_places,
-    places.hidden_cells,
-    places.rounded_measures,
-    places.combined_areas,
-    places.skipped_periods,
-    releases.recalled_release,
-    releases.rows_asked_in_vain,
+    rows.find_unknown_places,
+    rows.find_retired_codes,
+    rows.find_unallocated_rows,
+    rows.find_unreadable_cells,
+    rows.find_implausible_values,
+    rows.find_duplicate_keys,
+    rows.find_repeated_rows,
+    rows.find_dropped_cells,
+    rows.find_corrected_cells,
+    rows.find_expired_corrections,
+    rows.find_contradicted_limits,
+    places.find_missing_places,
+    places.count_hidden_cells,
+    places.note_rounding,
+    places.list_combined_areas,
+    places.find_skipped_periods,
+    releases.find_recalled_release,
+    releases.find_unmatched_texts,
 )
 
 
-def check_source(read: Read) -> pl.DataFrame:
+def check_source(release: CheckInput) -> pl.DataFrame:
     """Run every check on one release of a source; give all findings."""
-    return pl.concat([empty(FINDING), *(check(read) for check in SOURCE_CHECKS)])
+    return pl.concat([empty_table(FINDING_COLUMNS), *(check(release) for check in SOURCE_CHECKS)])

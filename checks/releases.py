@@ -2,21 +2,23 @@
 
 import polars as pl
 
-from checks.finding import Read, findings
-from pipelines.declarations.recalls import recall_of, said
+from checks.finding import CheckInput, build_findings
+from pipelines.declarations.recalls import describe_recall, find_recall
 
 
-def recalled_release(read: Read) -> pl.DataFrame:
+def find_recalled_release(release: CheckInput) -> pl.DataFrame:
     """Find a release that its publisher has recalled; its figures stay in use, each with the caveat."""
-    recall = recall_of(read.source, read.snapshot)
-    told = pl.DataFrame({"evidence": [f"{read.snapshot.file}, {said(recall)}"] if recall else []},
+    recall = find_recall(release.source, release.snapshot)
+    evidence = pl.DataFrame({"evidence": [f"{release.snapshot.file}, {describe_recall(recall)}"] if recall else []},
                         schema={"evidence": pl.String})  # fmt: skip
-    return findings(read, "recalled_release", "recalled", told.with_columns(pl.lit(read.cells.height).alias("rows")))
+    return build_findings(
+        release, "recalled_release", "recalled", evidence.with_columns(pl.lit(release.cells.height).alias("rows"))
+    )
 
 
-def rows_asked_in_vain(read: Read) -> pl.DataFrame:
+def find_unmatched_texts(release: CheckInput) -> pl.DataFrame:
     """Find texts by which the declaration picks rows (`filter`) and that no row of the file has."""
     remedy = "Correct the text under where, or look whether the publisher renamed or dropped these rows."
-    found = pl.DataFrame({"evidence": [f"{read.snapshot.file}: {told}" for told in read.vain]},
+    evidence = pl.DataFrame({"evidence": [f"{release.snapshot.file}: {text}" for text in release.unmatched_texts]},
                          schema={"evidence": pl.String})  # fmt: skip
-    return findings(read, "rows_asked_in_vain", "not_returned", found, remedy=remedy)
+    return build_findings(release, "rows_asked_in_vain", "not_returned", evidence, remedy=remedy)

@@ -5,16 +5,16 @@ All counting is done here, in one pass over the frame; what is judged is one sma
 
 import polars as pl
 
-from pipelines.core.schema import STATUSES
+from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.declarations.source import Source
 
-TOLERANCE = 0.95
+CELL_TOLERANCE = 0.95
 """Least share of a release's cells that must meet an expectation for the release to be used."""
-TOLERANCE_OF_TOTALS = 0.99
+TOTALS_TOLERANCE = 0.99
 """Least share of a total that what is known must hold."""
-TOLERANCE_OF_CODES = 0.9
-"""The same as TOLERANCE for codes of the declared time: tables that go back keep rows of councils merged since."""
-FAULTS = {
+CODES_TOLERANCE = 0.9
+"""The same as CELL_TOLERANCE for codes of the declared time: tables that go back keep rows of councils merged since."""
+EXPECTATION_FAULTS = {
     "places_known": "unmatched_place",
     "readable": "unreadable",
     "given_once": "duplicate",
@@ -30,10 +30,10 @@ def all_reach(shares: pl.Series, least: float) -> bool:
     share is known, the verdict is no.
     """
     smallest = shares.cast(pl.Float64).fill_nan(None).min()
-    return smallest is not None and smallest >= least  # type: ignore[operator]
+    return isinstance(smallest, float) and smallest >= least
 
 
-def failing(source: Source) -> dict[str, pl.Expr]:
+def failure_expressions(source: Source) -> dict[str, pl.Expr]:
     """Give for each expectation of a source's cells (conform.CELLS) those that fail it."""
     fault = pl.col("fault").fill_null("none")
     ranges = {
@@ -43,51 +43,53 @@ def failing(source: Source) -> dict[str, pl.Expr]:
     }
     return {
         "measures_declared": ~pl.col("measure").is_in(sorted(source.measures)),
-        "statuses_known": ~pl.col("status").is_in(list(STATUSES)),
+        "statuses_known": ~pl.col("status").is_in(list(OBSERVATION_STATUSES)),
         "dated": pl.col("period_start").is_null(),
-        **{name: fault == code for name, code in FAULTS.items()},
+        **{name: fault == code for name, code in EXPECTATION_FAULTS.items()},
         **ranges,
     }
 
 
-def shares_of_cells(cells: pl.DataFrame, fails: dict[str, pl.Expr]) -> pl.DataFrame:
+def cell_shares(cells: pl.DataFrame, fails: dict[str, pl.Expr]) -> pl.DataFrame:
     """Give one row: for each expectation the share of cells that meet it; none where there is no cell."""
-    return cells.select(pl.len().alias("cells"), *((1 - each.mean()).fill_null(1.0).alias(name)
-                                                   for name, each in fails.items()))  # fmt: skip
+    return cells.select(pl.len().alias("cells"), *((1 - expression.mean()).fill_null(1.0).alias(name)
+                                                   for name, expression in fails.items()))  # fmt: skip
 
 
-def counts_of_cells(cells: pl.DataFrame, fails: dict[str, pl.Expr]) -> dict[str, int]:
+def count_failures(cells: pl.DataFrame, fails: dict[str, pl.Expr]) -> dict[str, int]:
     """Count for each expectation the cells that fail it."""
-    return cells.select(each.sum().cast(pl.Int64).alias(name) for name, each in fails.items()).row(0, named=True)
+    return cells.select(expression.sum().cast(pl.Int64).alias(name) for name, expression in fails.items()).row(
+        0, named=True
+    )
 
 
-def shares_of_problem(cells: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+def problem_shares(cells: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """Give one row for a problem: `coverage_by_population` and `places_complete` of what it needs.
 
-    Takes schema.CELL and who lives in each place (place_code, people). Coverage is of people whose cells have a
+    Takes schema.CELL_COLUMNS and who lives in each place (place_code, people). Coverage is of people whose cells have a
     figure; a place whose people are not known is left out of it, and counts in `places_complete`.
     """
     needed = cells.filter(pl.col("need") == "needed")
     known = pl.col("value").is_not_null()
     weighed = needed.join(people, on="place_code").filter(pl.col("people") > 0)
     places = needed["place_code"].n_unique()
-    asked = needed.group_by("measure", "period_start").agg(pl.col("place_code").n_unique().alias("places"))
+    due_places = needed.group_by("measure", "period_start").agg(pl.col("place_code").n_unique().alias("places"))
     coverage = weighed.select(pl.when(pl.len() > 0).then((pl.col("people") * known).sum() / pl.col("people").sum()))
-    complete = asked.select((pl.col("places") / max(places, 1)).min()).item() if asked.height else 1.0
+    complete = due_places.select((pl.col("places") / max(places, 1)).min()).item() if due_places.height else 1.0
     return pl.DataFrame({"coverage_by_population": [coverage.item()], "places_complete": [complete]},
                         schema={"coverage_by_population": pl.Float64, "places_complete": pl.Float64})  # fmt: skip
 
 
-def shares_of_returns(reporting: pl.DataFrame) -> pl.DataFrame:
-    """Give for each measure's newest period (returns.REPORTING) the share of the volume due that came."""
+def return_shares(reporting: pl.DataFrame) -> pl.DataFrame:
+    """Give for each measure's newest period (returns.COMPLETENESS) the share of the volume due that came."""
     periods = reporting.filter(pl.col("scope") == "period", pl.col("reporting_rate").is_not_null())
     newest = periods.filter((pl.col("period_end") == pl.col("period_end").max()).over("measure"))
     return newest.select(pl.col("reporting_rate").alias("returns_complete"))
 
 
-def shares_of_totals(reconciliation: pl.DataFrame) -> pl.DataFrame:
+def total_shares(reconciliation: pl.DataFrame) -> pl.DataFrame:
     """Give for each total (reconciliation.RECONCILIATION) how much of it nothing known leaves open."""
-    told = reconciliation.filter(pl.col("total") != 0)
-    return told.select(
+    nonzero = reconciliation.filter(pl.col("total") != 0)
+    return nonzero.select(
         (1 - pl.col("remainder").fill_null(0.0).abs() / pl.col("total").abs()).clip(0.0).alias("totals_reconcile")
     )

@@ -4,80 +4,84 @@ from math import log
 
 import polars as pl
 
-from checks.doubt import KEY, doubts_of
-from checks.expected import FAR, FEWEST_PEERS, FEWEST_PERIODS, PERIOD, times_its
-from pipelines.core.text import printed
+from checks.doubt import FIGURE_KEY, build_flags
+from checks.expected import FAR_SPREADS, FEWEST_PEERS, FEWEST_PERIODS, PERIOD_KEY, spreads_away
+from pipelines.core.text import format_figure_column
 
-TEN = log(10)
-WITHIN = log(1.15)
+LOG_TEN = log(10)
+POWER_TOLERANCE = log(1.15)
 """How near to a power of ten the middle of a period must be: all places move a little from one to the next."""
-ALIKE = log(1.5)
+PLACE_TOLERANCE = log(1.5)
 """How far a place may be from the others of its period to count as having moved with them."""
-TOGETHER = 0.8
+LEAST_MOVING_SHARE = 0.8
 """Least share of places that must have moved by the same power of ten."""
 
 
-def unit_change(fitted: pl.DataFrame) -> pl.DataFrame:
+def find_unit_changes(fitted: pl.DataFrame) -> pl.DataFrame:
     """Find periods of which all figures are a power of ten off the others, and single figures far too high by one.
 
     A single figure that is a power of ten too low may as well be a return that is next to nothing, and is told
     as that.
     """
-    return pl.concat([_whole_period(fitted), _single(fitted)])
+    return pl.concat([_find_changed_periods(fitted), _find_changed_figures(fitted)])
 
 
-def _whole_period(fitted: pl.DataFrame) -> pl.DataFrame:
-    moved = fitted.select(*PERIOD, "movement", "peers").unique(PERIOD).sort(PERIOD)
+def _find_changed_periods(fitted: pl.DataFrame) -> pl.DataFrame:
+    moved = fitted.select(*PERIOD_KEY, "movement", "peers").unique(PERIOD_KEY).sort(PERIOD_KEY)
     middle = pl.col("movement").median().over("measure")
     off = moved.with_columns((pl.col("movement") - middle).alias("off"), pl.len().over("measure").alias("spans"))
-    found = off.filter(_power("off"), pl.col("spans") >= FEWEST_PERIODS, pl.col("peers") >= FEWEST_PEERS)
-    cells = fitted.join(found.select(*PERIOD, "off"), on=PERIOD).filter(pl.col("apart").abs() < ALIKE)
-    jumped = pl.len().over(PERIOD) >= TOGETHER * pl.col("peers")
-    return _told(cells.filter(jumped), pl.col("off"), "the same measure in other periods")
+    periods = off.filter(_is_power_of_ten("off"), pl.col("spans") >= FEWEST_PERIODS, pl.col("peers") >= FEWEST_PEERS)
+    cells = fitted.join(periods.select(*PERIOD_KEY, "off"), on=PERIOD_KEY).filter(
+        pl.col("apart").abs() < PLACE_TOLERANCE
+    )
+    jumped = pl.len().over(PERIOD_KEY) >= LEAST_MOVING_SHARE * pl.col("peers")
+    return _flag_changes(cells.filter(jumped), pl.col("off"), "the same measure in other periods")
 
 
-def _single(fitted: pl.DataFrame) -> pl.DataFrame:
-    apart = [times_its(spread) > FAR for spread in ("own_spread", "peer_spread")]
+def _find_changed_figures(fitted: pl.DataFrame) -> pl.DataFrame:
+    apart = [spreads_away(spread) > FAR_SPREADS for spread in ("own_spread", "peer_spread")]
     enough = (pl.col("periods") >= FEWEST_PERIODS) & (pl.col("peers") >= FEWEST_PEERS)
-    found = fitted.filter(enough, pl.all_horizontal(apart), _power("apart"))
-    return _told(found, pl.col("apart"), "own history, and how peers moved in the period")
+    figures = fitted.filter(enough, pl.all_horizontal(apart), _is_power_of_ten("apart"))
+    return _flag_changes(figures, pl.col("apart"), "own history, and how peers moved in the period")
 
 
-def _power(apart: str) -> pl.Expr:
+def _is_power_of_ten(apart: str) -> pl.Expr:
     """Tell whether a difference of logarithms is 10, 100, 1000 ... times, or a part of it, but for a little."""
-    powers = (pl.col(apart) / TEN).round()
-    return (powers != 0) & ((pl.col(apart) - powers * TEN).abs() < WITHIN)
+    powers = (pl.col(apart) / LOG_TEN).round()
+    return (powers != 0) & ((pl.col(apart) - powers * LOG_TEN).abs() < POWER_TOLERANCE)
 
 
-def _told(found: pl.DataFrame, off: pl.Expr, compared: str) -> pl.DataFrame:
+def _flag_changes(figures: pl.DataFrame, off: pl.Expr, compared: str) -> pl.DataFrame:
     times = off.exp()
     plain = pl.when(times >= 1).then(times.round(1)).otherwise(times.round(5))
-    evidence = pl.format("{} is {} times what {} make likely", printed("value"), plain, pl.lit(compared))
-    return doubts_of("unit_change", found.with_columns(
+    evidence = pl.format("{} is {} times what {} make likely", format_figure_column("value"), plain, pl.lit(compared))
+    return build_flags("unit_change", figures.with_columns(
         evidence.alias("evidence"), (pl.col("value") / times).alias("expected"),
-        pl.lit(compared).alias("compared_with"), times_its("own_spread").round(1).alias("own_history"),
-        (pl.col("peers") - 1).cast(pl.Int64).alias("others"), times_its("peer_spread").round(1).alias("peers"),
+        pl.lit(compared).alias("compared_with"), spreads_away("own_spread").round(1).alias("own_history"),
+        (pl.col("peers") - 1).cast(pl.Int64).alias("others"), spreads_away("peer_spread").round(1).alias("peers"),
     ))  # fmt: skip
 
 
-def unit_change_between(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+def find_changes_between_releases(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     """Find measures of which a release gives most figures a power of ten off the release before it.
 
     Takes the observations of both releases; gives doubts of the newer one's figures.
     """
-    both = new.join(old.select(*KEY, pl.col("value").alias("was")), on=KEY).filter(
+    both = new.join(old.select(*FIGURE_KEY, pl.col("value").alias("was")), on=FIGURE_KEY).filter(
         pl.col("value") > 0, pl.col("was") > 0
     )
     ratio = both.with_columns((pl.col("value") / pl.col("was")).log().alias("off"))
     slices = ["measure", "period_start", "period_end"]
-    same = ratio.filter(_power("off"), pl.col("off").median().over(slices).sub(pl.col("off")).abs() < WITHIN)
-    shares = ratio.group_by(slices).agg(pl.len().alias("all"))
-    found = same.join(shares, on=slices).filter(
-        pl.len().over(slices) >= TOGETHER * pl.col("all"), pl.col("all") >= FEWEST_PEERS
+    same = ratio.filter(
+        _is_power_of_ten("off"), pl.col("off").median().over(slices).sub(pl.col("off")).abs() < POWER_TOLERANCE
     )
-    evidence = pl.format("{} is {} times the {} of the release before, as for {} places", printed("value"),
-                         pl.col("off").exp().round(5), printed("was"), pl.len().over(slices))  # fmt: skip
-    return doubts_of("unit_change", found.with_columns(
+    shares = ratio.group_by(slices).agg(pl.len().alias("all"))
+    figures = same.join(shares, on=slices).filter(
+        pl.len().over(slices) >= LEAST_MOVING_SHARE * pl.col("all"), pl.col("all") >= FEWEST_PEERS
+    )
+    evidence = pl.format("{} is {} times the {} of the release before, as for {} places", format_figure_column("value"),
+                         pl.col("off").exp().round(5), format_figure_column("was"), pl.len().over(slices))  # fmt: skip
+    return build_flags("unit_change", figures.with_columns(
         evidence.alias("evidence"), pl.col("was").alias("expected"),
         pl.lit("the release before").alias("compared_with"),
         pl.len().over(slices).cast(pl.Int64).alias("others"),

@@ -11,10 +11,10 @@ from unittest.mock import patch
 
 from pipelines.app import steps
 from pipelines.app.cli import main
-from pipelines.app.console import complaints, console
+from pipelines.app.console import console, error_console
 from pipelines.declarations.project import Project
-from pipelines.gaps import answer_problem, record
-from pipelines.observations import observe_source
+from pipelines.gaps import answer_problem, update_ledger
+from pipelines.observations import load_source_tables
 from pipelines.outputs import publish_warehouse, report_problem
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,7 +44,7 @@ def _exit_code() -> int:
 
 @contextmanager
 def _wide() -> Iterator[None]:
-    widths = [(each, each.width) for each in (console, complaints)]
+    widths = [(each, each.width) for each in (console, error_console)]
     for each, _ in widths:
         each.width = WIDTH
     try:
@@ -73,11 +73,11 @@ def _surroundings(store: Path, project: Path) -> dict[str, str]:
 
 def build_by_steps(project: Project) -> Project:
     """Build everything except the place pages, step by step, without Dagster."""
-    steps.prepare(project)
-    for name in project.catalogue.observing():
-        observe_source(project, name)
+    steps.prepare_store(project)
+    for name in project.catalogue.observation_sources():
+        load_source_tables(project, name)
     for name in project.catalogue.problems:
-        record(project, name, answer_problem(project, name))
+        update_ledger(project, name, answer_problem(project, name))
         report_problem(project, name)
     publish_warehouse(project)
     return project

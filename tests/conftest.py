@@ -9,8 +9,8 @@ import pytest
 from filelock import FileLock
 
 from pipelines.app import steps
-from pipelines.core.store import out_path
-from pipelines.declarations.catalogue import load
+from pipelines.core.store import output_path
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from tests.command import AS_OF, ROOT, run, run_apart
 from tests.small import copied, small_project
@@ -39,20 +39,20 @@ def _build_edition(folder: Path) -> None:
     built = run_apart("build", store=home)
     assert built.returncode == 0, built.stderr
     assert "jobs_recovery" in built.stdout and "not_collected" in built.stdout
-    assert str(out_path(home, "commonground.duckdb")) in built.stdout
+    assert str(output_path(home, "commonground.duckdb")) in built.stdout
 
 
 @pytest.fixture(scope="session")
 def starter(store: Path) -> Project:
     """The project of that store."""
-    return Project(load(ROOT), store, date.fromisoformat(AS_OF))
+    return Project(load_catalogue(ROOT), store, date.fromisoformat(AS_OF))
 
 
 @pytest.fixture(scope="session")
 def edition(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The starter edition without a build; tables that tests of this worker build stay in its store."""
-    project = Project(load(ROOT), tmp_path_factory.mktemp("edition"), date.fromisoformat(AS_OF))
-    steps.prepare(project)
+    project = Project(load_catalogue(ROOT), tmp_path_factory.mktemp("edition"), date.fromisoformat(AS_OF))
+    steps.prepare_store(project)
     return project
 
 
@@ -72,4 +72,4 @@ def small(built_small: Path, tmp_path: Path) -> Project:
     """A copy of the small project and its store, for a test that changes them."""
     for name in ("project", "store"):
         copied(built_small / name, tmp_path / name)
-    return Project(load(tmp_path / "project"), tmp_path / "store", date.fromisoformat(AS_OF))
+    return Project(load_catalogue(tmp_path / "project"), tmp_path / "store", date.fromisoformat(AS_OF))

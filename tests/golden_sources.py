@@ -12,15 +12,15 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from pipelines.app import steps
-from pipelines.core.schema import STATUSES
-from pipelines.core.store import Snapshot, held_releases, read_snapshot
-from pipelines.declarations.catalogue import load
+from pipelines.core.schema import OBSERVATION_STATUSES
+from pipelines.core.store import Snapshot, read_snapshot, stored_releases
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.fetch.bundled import take_in
-from pipelines.geography.access import register_places, systems_of
-from pipelines.observations.ingest import Manner, manner_of, read_release
-from pipelines.observations.totals import ABOVE
+from pipelines.fetch.bundled import import_bundled_releases
+from pipelines.geography.access import list_source_geographies, load_places
+from pipelines.observations.ingest import ReadingContext, read_release, reading_context
+from pipelines.observations.totals import PLACES_ABOVE_NATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).resolve().parent / "golden" / "sources.csv"
@@ -36,20 +36,20 @@ Row = dict[str, str]
 def rows() -> list[Row]:
     """Summarise every release of the starter edition; `explained` is blank."""
     with TemporaryDirectory() as home:
-        project = Project(load(ROOT), Path(home), AS_OF)
-        steps.prepare(project)
-        return [row for name in project.catalogue.observing() for row in _of_source(project, name)]
+        project = Project(load_catalogue(ROOT), Path(home), AS_OF)
+        steps.prepare_store(project)
+        return [row for name in project.catalogue.observation_sources() for row in _of_source(project, name)]
 
 
 def _of_source(project: Project, name: str) -> list[Row]:
-    take_in(project.home, project.catalogue, name)
-    systems = systems_of(project, name)
-    manner = manner_of(project.catalogue, name, register_places(project), systems)
-    held = [group[0] for group in held_releases(project.home, name, project.as_of)]
+    import_bundled_releases(project.home, project.catalogue, name)
+    systems = list_source_geographies(project, name)
+    manner = reading_context(project.catalogue, name, load_places(project), systems)
+    held = [group[0] for group in stored_releases(project.home, name, project.as_of)]
     return [_of_release(project, manner, snapshot) for snapshot in held]
 
 
-def _of_release(project: Project, manner: Manner, snapshot: Snapshot) -> Row:
+def _of_release(project: Project, manner: ReadingContext, snapshot: Snapshot) -> Row:
     cells = read_release(manner, snapshot, read_snapshot(project.home, snapshot.sha256)).cells
     sound = cells.filter(pl.col("fault").is_null())
     faults = dict(cells["fault"].value_counts().iter_rows())
@@ -64,7 +64,7 @@ def _of_release(project: Project, manner: Manner, snapshot: Snapshot) -> Row:
         "periods": sound.select("period_start", "period_end").n_unique(),
         "first_day": sound["period_start"].min(),
         "last_day": sound["period_end"].max(),
-        "by_status": "; ".join(f"{status} {counts[status]}" for status in STATUSES if status in counts),
+        "by_status": "; ".join(f"{status} {counts[status]}" for status in OBSERVATION_STATUSES if status in counts),
         "other_tiers": faults.get("total", 0),
         "repeated": faults.get("repeat", 0),
         "set_aside": aside,
@@ -93,7 +93,7 @@ def _summed(cells: pl.DataFrame, source: Source) -> dict[str, object]:
 def _printed(now: pl.DataFrame, source: Source) -> float | None:
     """Return the published total of the nations covered, or else the sum of the published national totals."""
     totals = dict(now.filter(pl.col("fault") == "total").select("place_code", "value").iter_rows())
-    together = [code for code, of in ABOVE.items() if set(of) == set(source.coverage) and code in totals]
+    together = [code for code, of in PLACES_ABOVE_NATIONS.items() if set(of) == set(source.coverage) and code in totals]
     nations = [NATIONS[nation] for nation in source.coverage]
     if together:
         return float(totals[together[0]])

@@ -5,17 +5,17 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.core.schema import CELL, FINDING, PLACE, rows
-from pipelines.declarations.acceptances import Accepted
-from pipelines.declarations.file_format import Columns
+from pipelines.core.schema import CELL_COLUMNS, FINDING_COLUMNS, PLACE_COLUMNS, table_from_records
+from pipelines.declarations.acceptances import Acceptance
+from pipelines.declarations.file_format import FileColumns
 from pipelines.declarations.measure import Measure
-from pipelines.declarations.problem import Header, Need, Span
+from pipelines.declarations.problem import Need, PeriodRange, ProblemHeader
 from pipelines.declarations.source import Source
-from pipelines.declarations.source_parts import Interval
-from pipelines.gaps.ledger import carried_on, gap_ledger, nothing
-from pipelines.gaps.verdicts import verdicts
+from pipelines.declarations.source_parts import IntervalColumns
+from pipelines.gaps.ledger import add_build, build_gap_ledger, empty_ledger
+from pipelines.gaps.verdicts import build_verdicts
 from pipelines.observations.revisions import REVISION_SUMMARY
-from pipelines.outputs.report_changes import Followed
+from pipelines.outputs.report_changes import BuildHistory
 from pipelines.outputs.report_model import Report
 
 AS_OF = date(2026, 11, 24)
@@ -65,20 +65,20 @@ def _cell(place: str, measure: str, n: int, start: date, end: date) -> dict[str,
     }
 
 
-def _followed(cells: pl.DataFrame, header: Header, people: pl.DataFrame) -> Followed:
+def _followed(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFrame) -> BuildHistory:
     """Record the sample over two builds: the first has one more gap, and lacks one later gap."""
     older = cells.with_columns(
         pl.when(pl.col("cell_id") == cells["cell_id"].min()).then(pl.lit("late")).otherwise("reason").alias("reason")
     ).filter(pl.col("measure") != "vacancies")
-    ledger = carried_on(carried_on(nothing(), older, AS_OF - timedelta(days=30), "a"), cells, AS_OF, "b")
-    gone = (Accepted(measure="vacancies", reason="not_collected", who=HARM, why="w", when=AS_OF, until=AS_OF),)
-    revised = rows(
+    ledger = add_build(add_build(empty_ledger(), older, AS_OF - timedelta(days=30), "a"), cells, AS_OF, "b")
+    gone = (Acceptance(measure="vacancies", reason="not_collected", who=HARM, why="w", when=AS_OF, until=AS_OF),)
+    revised = table_from_records(
         [{"source": "sample_source", "measure": "households", "old_released_at": AS_OF, "new_released_at": AS_OF,
           "cells_in_both": 5, "changed": 2, "appeared": 3, "disappeared": 1, "places_most_affected": HARM}],
         REVISION_SUMMARY,
     )  # fmt: skip
-    return Followed(
-        verdicts(cells, header, people), ledger, gap_ledger(ledger, gone, "o", AS_OF), revised, {HARM: HARM}
+    return BuildHistory(
+        build_verdicts(cells, header, people), ledger, build_gap_ledger(ledger, gone, "o", AS_OF), revised, {HARM: HARM}
     )
 
 
@@ -95,43 +95,53 @@ def sample(grain: str = "latest", only: tuple[str, ...] = ()) -> Report:
         months = [(date(2025, m, 1), date(2025, m, 28)) for m in (1, 2, 3)]
     codes = [code for code in NAMES if not only or code in only]
     cells = [_cell(p, m, n, *span) for n, p in enumerate(codes) for m in MEASURES for span in months]
-    header = Header(
-        question=f"Where, and {HARM}?", decision="d", owner="o", geography="lad_2023", place_codes=only,
-        grain="month" if grain == "month" else "latest", periods=Span(start="2025-01") if grain == "month" else None,
-        needs={"claimant_rate": Need(), "households": Need()}, unknowns=("vacancies",),
-    )  # fmt: skip
-    source = Source(
-        title="Sample", publisher="A publisher", licence="OGL v3.0", page="https://example.org/page",
+    header = ProblemHeader(
+        question=f"Where, and {HARM}?",
+        decision="d",
+        owner="o",
         geography="lad_2023",
-        columns=Columns(place=("code",), period=("year",)), measures=MEASURES | {"vacancies": MEASURES["households"]},
-    )  # fmt: skip
+        place_codes=only,
+        grain="month" if grain == "month" else "latest",
+        periods=PeriodRange(start="2025-01") if grain == "month" else None,
+        needs={"claimant_rate": Need(), "households": Need()},
+        unknowns=("vacancies",),
+    )
+    source = Source(
+        title="Sample",
+        publisher="A publisher",
+        licence="OGL v3.0",
+        page="https://example.org/page",
+        geography="lad_2023",
+        columns=FileColumns(place=("code",), period=("year",)),
+        measures=MEASURES | {"vacancies": MEASURES["households"]},
+    )
     places = [
         {"place_code": code, "place_name": NAMES[code], "kind": "lad", "nation": "England", "region": "London"}
         for code in codes
     ]
     finding = {"source": "sample_source", "check": "c", "reason": "unmatched_place", "severity": "warn",
                "place_label": HARM, "evidence": FORMULA, "holder": "h", "remedy": "r", "file": "f.csv"}  # fmt: skip
-    frame = rows(cells, CELL)
+    frame = table_from_records(cells, CELL_COLUMNS)
     view = frame.filter(pl.col("measure") == "claimant_rate").select(
         "place_code", pl.col("value").alias("claimant_rate"), pl.col("status").alias("claimant_rate_status")
     )
     people = pl.DataFrame({"place_code": codes, "people": [1_000.0] * len(codes)})
     return Report(
         problem="sample", header=header, select="select 1 a -- <b>", as_of=AS_OF, version="1", cells=frame, view=view,
-        places=rows(places, PLACE), people=people,
-        people_title="Residents", findings=rows([finding] * 250, FINDING),
+        places=table_from_records(places, PLACE_COLUMNS), people=people,
+        people_title="Residents", findings=table_from_records([finding] * 250, FINDING_COLUMNS),
         releases=pl.DataFrame({"source": ["sample_source"], "release": ["a" * 64], "released_at": [date(2026, 1, 1)],
                                "label": [""], "file": ["f.csv"], "size": [1], "usable": [True], "in_use": [True]}),
         measures=MEASURES, measure_sources=dict.fromkeys(MEASURES, "sample_source"), sources={"sample_source": source},
         boundaries={"type": "FeatureCollection", "features": [_square(n, code) for n, code in enumerate(NAMES)]},
-        followed=_followed(frame, header, people),
+        history=_followed(frame, header, people),
     )  # fmt: skip
 
 
 def of_estimates() -> Report:
     """Build the sample with estimated claimant rates, each with an interval that overlaps only adjacent ranks."""
     report = sample()
-    limits = Interval(lower=("l",), upper=("u",), level=95)
+    limits = IntervalColumns(lower=("l",), upper=("u",), level=95)
     measure = MEASURES["claimant_rate"].model_copy(update={"interval": limits})
     rate = (pl.col("measure") == "claimant_rate") & pl.col("value").is_not_null()
     width = pl.when(pl.col("value") > 6).then(0.4).otherwise(0.75)

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from pipelines.core.store import TEMPORARY
-from pipelines.declarations.catalogue import load
+from pipelines.core.store import TEMPORARY_PREFIX
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.source import Source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -13,7 +13,7 @@ PROBLEMS = ("jobs_recovery", "jobs_south_london")
 
 def small_project(folder: Path) -> Path:
     """Copy the problems, the sources of their measures and denominators, and all sources about places."""
-    catalogue = load(ROOT)
+    catalogue = load_catalogue(ROOT)
     measures = {name for problem in PROBLEMS for name in catalogue.problems[problem].measures}
     declared = [catalogue.measures[name] for name in measures]
     parts = {part for each in declared for part in (each.numerator, each.denominator) if part}
@@ -32,13 +32,13 @@ def small_project(folder: Path) -> Path:
 
 def copied(store: Path, home: Path) -> Path:
     """Copy a store for a test that changes it, except files that another worker is writing."""
-    shutil.copytree(store, home, ignore=shutil.ignore_patterns(f"{TEMPORARY}*"))
+    shutil.copytree(store, home, ignore=shutil.ignore_patterns(f"{TEMPORARY_PREFIX}*"))
     return home
 
 
 def places_only(folder: Path, *figures: str) -> Path:
     """Copy all sources about places and the named sources of observations, without problems: a test adds its own."""
-    catalogue = load(ROOT)
+    catalogue = load_catalogue(ROOT)
     root = folder / "project"
     (root / "sources" / "starter").mkdir(parents=True)
     (root / "pipelines" / "problems").mkdir(parents=True)

@@ -10,12 +10,12 @@ import pytest
 
 from checks.registry import SOURCE_CHECKS
 from pipelines.app import steps
-from pipelines.core.schema import FINDING
+from pipelines.core.schema import FINDING_COLUMNS
 from pipelines.core.store import read_table, state_path
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
-from pipelines.observations.access import observe_source
+from pipelines.observations.access import load_source_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = re.compile(r"<!-- recipe: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
@@ -35,11 +35,11 @@ def project(tmp_path: Path, recipes: dict[str, str]) -> Project:
     for name, text in recipes.items():
         if "/" in name:
             (root / name).write_text(text, encoding="utf-8")
-    return Project(load(root), tmp_path / "store", date(2026, 11, 24))
+    return Project(load_catalogue(root), tmp_path / "store", date(2026, 11, 24))
 
 
 def test_new_source_needs_one_yaml_file_and_new_problem_one_sql_file(project: Project) -> None:
-    steps.prepare(project)
+    steps.prepare_store(project)
     cells = answering.answer_problem(project, "example_rough_sleeping")
     found = {
         (place, measure): (value, low, high, reason)
@@ -71,10 +71,10 @@ def test_new_check_needs_one_function_and_its_name(
     monkeypatch.setattr("checks.registry.SOURCE_CHECKS", (*SOURCE_CHECKS, scope["round_thousands"]))
     csv = project.catalogue.sources_dir / "starter" / "example_rough_sleeping.csv"
     csv.write_text("code,name,year,people\nE09000024,Merton,2023,3000\nE09000029,Sutton,2023,8000\n")
-    steps.prepare(project)
-    finding = observe_source(project, "example_rough_sleeping").finding
+    steps.prepare_store(project)
+    finding = load_source_tables(project, "example_rough_sleeping").finding
     told = finding.filter(pl.col("check") == "round_thousands")
     assert told.select("measure", "rows", "evidence").rows() == [
         ("people_seen_sleeping_rough", 2, "every figure is a round thousand")
     ]
-    assert list(finding.columns) == list(FINDING)
+    assert list(finding.columns) == list(FINDING_COLUMNS)

@@ -8,17 +8,17 @@ from typer.main import get_command
 
 from pipelines.app.cli import BUILT_WITH_FAULTS, app
 from pipelines.core import errors
-from pipelines.core.limits import DEFAULTS
+from pipelines.core.limits import DEFAULT_LIMITS
 from pipelines.core.reasons import REASONS
-from pipelines.outputs.data_dictionary import PAGES
+from pipelines.outputs.data_dictionary import REFERENCE_PAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", sorted(PAGES))
+@pytest.mark.parametrize("name", sorted(REFERENCE_PAGES))
 def test_reference_pages_match_the_models(name: str) -> None:
-    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name]()
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == REFERENCE_PAGES[name]()
 
 
 def test_every_reason_is_documented() -> None:
@@ -42,8 +42,8 @@ def test_every_exit_code_is_in_the_readme() -> None:
 
 def test_every_adjustable_limit_is_in_the_readme() -> None:
     told = README.split("Limits: ")[1].partition("##")[0]
-    assert {name for name in DEFAULTS if name not in told} == set()
-    assert {f"{most:,}" for most in DEFAULTS.values() if f" {most:,} " not in told} == set()
+    assert {name for name in DEFAULT_LIMITS if name not in told} == set()
+    assert {f"{most:,}" for most in DEFAULT_LIMITS.values() if f" {most:,} " not in told} == set()
 
 
 def test_links_between_pages_have_existing_targets() -> None:

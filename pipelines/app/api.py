@@ -1,11 +1,11 @@
 """The engine for plain Python: frames in, frames out. docs/python.md shows it at work.
 
-    from pipelines.app.api import build_crosswalk, held_places, move_between
+    from pipelines.app.api import build_crosswalk, open_geography, move_between
 
-`held_places` gives what is held about places; `build_crosswalk` leads from one place system to another; `move_between`
-moves counts along one. `move`, `move_batches` and `road` are for crosswalks of one's own and for files larger than
-memory, as are `write_slices` and `move_slices`; `write_crosswalk` keeps one as a file, once `with_provenance` has said
-where it comes from.
+`open_geography` gives what is held about places; `build_crosswalk` leads from one place system to another;
+`move_between` moves counts along one. `move`, `apportion_batches` and `road` are for crosswalks of one's own and for
+files larger than memory, as are `write_slices` and `apportion_slices`; `write_crosswalk` keeps one as a file, once
+`add_provenance` has said where it comes from.
 """
 
 from collections.abc import Iterator
@@ -14,83 +14,85 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.app.steps import prepare
+from pipelines.app.steps import prepare_store
 from pipelines.apportionment import (
-    LIKELY,
-    MOVED,
-    held_certainty,
-    move,
-    move_batches,
-    move_slices,
-    road,
-    unevenness,
-    with_interval,
+    APPORTIONED_FIGURE,
+    INTERVAL_ENDS,
+    add_interval,
+    apportion_batches,
+    apportion_counts,
+    apportion_slices,
+    build_matrix,
+    load_error_model,
+    slice_unevenness,
     write_slices,
 )
-from pipelines.core.errors import CommongroundError, CrosswalkError, near
-from pipelines.core.paths import root, store_of
-from pipelines.core.slices import SLICE
-from pipelines.core.store import sole_builder
-from pipelines.declarations.catalogue import load
-from pipelines.declarations.project import Project, today
+from pipelines.core.errors import CommongroundError, CrosswalkError, suggest_names
+from pipelines.core.paths import project_directory, store_directory
+from pipelines.core.slices import SLICE_KEY
+from pipelines.core.store import lock_store
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.project import Project, build_date
 from pipelines.geography import (
     CROSSWALK,
-    Geography,
-    across_the_border,
+    PlaceData,
     build_crosswalk,
-    codes_of,
-    geography,
-    kind_of,
+    describe_border_practices,
+    describe_code,
+    geography_kind,
     list_border_practices,
-    postcode_tables,
-    register_places,
-    vintage,
+    list_geography_codes,
+    load_place_data,
+    load_places,
+    load_postcode_tables,
 )
-from pipelines.outputs import told_of, with_provenance, write_crosswalk
+from pipelines.outputs import add_provenance, drop_empty_columns, write_crosswalk
 
 __all__ = [
+    "APPORTIONED_FIGURE",
     "CROSSWALK",
-    "LIKELY",
-    "MOVED",
-    "SLICE",
+    "INTERVAL_ENDS",
+    "SLICE_KEY",
     "CommongroundError",
-    "Geography",
+    "PlaceData",
+    "add_provenance",
+    "apportion_batches",
+    "apportion_counts",
+    "apportion_slices",
     "build_crosswalk",
-    "crossings",
-    "held_places",
-    "held_project",
-    "move",
-    "move_batches",
+    "build_matrix",
+    "describe_crossings",
+    "drop_empty_columns",
     "move_between",
-    "move_slices",
-    "road",
-    "told_of",
-    "with_provenance",
+    "open_geography",
+    "open_project",
     "write_crosswalk",
     "write_slices",
 ]  # fmt: skip
 
 
-def held_project(store: Path | None = None, as_of: date | None = None) -> Project:
+def open_project(store: Path | None = None, as_of: date | None = None) -> Project:
     """Give the project as commands see it: its declarations, its store (data/ if not said), and the day (today)."""
-    return Project(load(root()), store or store_of(), as_of or today())
+    return Project(load_catalogue(project_directory()), store or store_directory(), as_of or build_date())
 
 
-def held_places(project: Project | None = None) -> Geography:
+def open_geography(project: Project | None = None) -> PlaceData:
     """Give all that is held about places: the register, small areas with their people, and published shares."""
-    project = project or held_project()
-    with sole_builder(project.home):
-        prepare(project)
-        return geography(project, register_places(project))
+    project = project or open_project()
+    with lock_store(project.home):
+        prepare_store(project)
+        return load_place_data(project, load_places(project))
 
 
-def crossings(project: Project, held: Geography, drawn: pl.DataFrame) -> Iterator[str]:
+def describe_crossings(project: Project, places_data: PlaceData, crosswalk: pl.DataFrame) -> Iterator[str]:
     """Say which GP practices straddle the borders of the NHS bodies of a crosswalk: a line for each place of them."""
-    return across_the_border(list_border_practices(held.places, postcode_tables(project)), held.places, drawn)
+    return describe_border_practices(
+        list_border_practices(places_data.places, load_postcode_tables(project)), places_data.places, crosswalk
+    )
 
 
 def move_between(
-    observed: pl.DataFrame, held: Geography, from_system: str, to_system: str, group: str = "all_ages"
+    counts: pl.DataFrame, places_data: PlaceData, from_system: str, to_system: str, group: str = "all_ages"
 ) -> pl.DataFrame:
     """Move counts from one place system to another; give MOVED for every measure, period and place there, and LIKELY.
 
@@ -98,21 +100,27 @@ def move_between(
     cut are shared out by the people of `group` nearest to the end of the newest period. Raises CrosswalkError for a
     code that is not of the first system, and says what it is; UnknownNameError for an unknown system or group.
     """
-    refuse_strangers(observed["place_code"], held, from_system)
-    day = observed["period_end"].max()
-    drawn = build_crosswalk(held, from_system, to_system, group, day if isinstance(day, date) else None)
-    signed = bool((observed["value"] < 0).any())
-    moved, spread = move(observed, drawn, signed=signed), unevenness(observed, drawn)
-    return with_interval(moved, spread, (kind_of(from_system), kind_of(to_system)), group, held_certainty())
+    refuse_unknown_codes(counts["place_code"], places_data, from_system)
+    day = counts["period_end"].max()
+    crosswalk = build_crosswalk(places_data, from_system, to_system, group, day if isinstance(day, date) else None)
+    signed = bool((counts["value"] < 0).any())
+    moved, spread = apportion_counts(counts, crosswalk, signed=signed), slice_unevenness(counts, crosswalk)
+    return add_interval(
+        moved, spread, (geography_kind(from_system), geography_kind(to_system)), group, load_error_model()
+    )
 
 
-def refuse_strangers(codes: pl.Series, held: Geography, system: str) -> None:
+def refuse_unknown_codes(codes: pl.Series, places_data: PlaceData, system: str) -> None:
     """Refuse codes that are not of a place system, with what the first of them is."""
-    known = codes_of(held, system)
-    strange = codes.cast(pl.String).filter(~codes.cast(pl.String).is_in(known)).unique().sort()
-    if strange.is_empty():
+    valid_codes = list_geography_codes(places_data, system)
+    unknown_codes = codes.cast(pl.String).filter(~codes.cast(pl.String).is_in(valid_codes)).unique().sort()
+    if unknown_codes.is_empty():
         return
-    code = str(strange[0])
-    register = held.places.register
-    said = f"it is {vintage(code, register)}" if code in set(register["place_code"]) else near(code, known)
-    raise CrosswalkError(f"{code} and {len(strange) - 1} more codes are not of {system}; {said}")
+    code = str(unknown_codes[0])
+    register = places_data.places.register
+    hint = (
+        f"it is {describe_code(code, register)}"
+        if code in set(register["place_code"])
+        else suggest_names(code, valid_codes)
+    )
+    raise CrosswalkError(f"{code} and {len(unknown_codes) - 1} more codes are not of {system}; {hint}")

@@ -6,25 +6,25 @@ from functools import partial
 import polars as pl
 from rich.console import Console
 
-from pipelines.app.outcome import Built
-from pipelines.app.parallel import Work, Workers, share_work, worker_processes
-from pipelines.app.steps import is_fresh, prepare, sources_of
-from pipelines.app.summary import tell
-from pipelines.core.export import as_csv, as_table, progress_bar
-from pipelines.core.output_files import telling_of_yours, write_outputs
-from pipelines.core.store import out_path, sole_builder
-from pipelines.declarations.fingerprints import Keys, keys, rests_on
+from pipelines.app.outcome import BuildOutcome
+from pipelines.app.parallel import Workers, WorkFunction, share_work, worker_processes
+from pipelines.app.steps import is_fresh, prepare_store, readable_sources
+from pipelines.app.summary import print_summary
+from pipelines.core.export import format_csv, format_table, progress_bar
+from pipelines.core.output_files import report_user_files, write_outputs
+from pipelines.core.store import lock_store, output_path
+from pipelines.declarations.fingerprints import TableKeys, compute_table_keys, public_input_sources
 from pipelines.declarations.project import Project
 from pipelines.gaps import (
-    answer_is_fresh,
     answer_problem,
-    answered_before,
-    answered_now,
-    last_recorded,
-    ledger_is_fresh,
+    is_answer_current,
+    is_ledger_current,
+    list_current_problems,
+    list_outdated_problems,
+    read_last_build,
 )
-from pipelines.geography import neighbour_table, overlapping, parent_table, register_places
-from pipelines.observations import all_findings, observe_source, observed_is_fresh
+from pipelines.geography import find_overlapping_codes, load_area_hierarchy, load_neighbour_table, load_places
+from pipelines.observations import all_findings, has_current_tables, load_source_tables
 from pipelines.outputs import (
     INDEX,
     pages_are_fresh,
@@ -34,99 +34,105 @@ from pipelines.outputs import (
     report_problem,
     warehouse_is_fresh,
 )
-from pipelines.outputs import NAME as FILE
+from pipelines.outputs import WAREHOUSE_NAME as FILE
 
-FEWEST = 6
+MIN_SHARED_NAMES = 6
 """Fewest names that this process shares with a second process that has not started yet: starting one takes longer.
 
 With fewer sources, the second process reads none: it might have to import Great Expectations too.
 """
 
 
-def build_and_tell(project: Project, problems: Sequence[str], console: Console) -> list[str]:
+def build_problems(project: Project, problems: Sequence[str], console: Console) -> list[str]:
     """Build some problems, or all, say what came of it, and give what could not be used."""
-    names = [project.catalogue.problem(name).name for name in problems] or sorted(project.catalogue.problems)
-    with sole_builder(project.home):
-        made = prepare(project)
+    names = [project.catalogue.find_problem(name).name for name in problems] or sorted(project.catalogue.problems)
+    with lock_store(project.home):
+        current_keys = prepare_store(project)
         # Everything rests on the register of places: without one there is nothing to build.
-        register_places(project)
-    begun = {name for name in names if last_recorded(project.home, name)[0]}
+        load_places(project)
+    begun = {name for name in names if read_last_build(project.home, name)[0]}
     # The analyst's file and the pages are made of tables of one build: what was answered before is answered again.
-    stale = answered_before(project, made)
+    stale = list_outdated_problems(project, current_keys)
     every = sorted({*names, *stale})
-    fresh = is_fresh(project, made, every)
-    fresh = fresh and all(ledger_is_fresh(project, name) and report_is_fresh(project, name) for name in names)
+    fresh = is_fresh(project, current_keys, every)
+    fresh = fresh and all(is_ledger_current(project, name) and report_is_fresh(project, name) for name in names)
     faults: list[str] = []
     if fresh and warehouse_is_fresh(project) and pages_are_fresh(project):
         console.print("Nothing has changed since the last build.")
     else:
-        with worker_processes() as workers, telling_of_yours(project.home, console):
-            fewest = _made_ahead(project, made, every, console, workers)
-            built = _materialised(project, every, console)
-            faults = built.faults + _published(project, built, console, workers, fewest)
-    tell(project, names, console, begun)
-    return list(dict.fromkeys(faults + broken_sources(project, names)))
+        with worker_processes() as workers, report_user_files(project.home, console):
+            fewest = _build_ahead(project, current_keys, every, console, workers)
+            built = _run_dagster(project, every, console)
+            faults = built.faults + _publish_outputs(project, built, console, workers, fewest)
+    print_summary(project, names, console, begun)
+    return list(dict.fromkeys(faults + list_unusable_files(project, names)))
 
 
-def _made_ahead(project: Project, made: Keys, names: Sequence[str], console: Console, workers: Workers) -> int:
+def _build_ahead(
+    project: Project, current_keys: TableKeys, names: Sequence[str], console: Console, workers: Workers
+) -> int:
     """Make the tables of sources and answers by two processes: Dagster then finds them, checks them and notes them.
 
     What fails here fails again there, and is told there. Return the fewest names worth sharing from now on: two once
     the second process runs.
     """
     home = project.home
-    if overlapping(register_places(project).register):
-        return FEWEST  # Dagster's check of the register says which, and stops what rests on it
-    stale = [name for name in sources_of(project, names) if not observed_is_fresh(home, name, made)]
-    with sole_builder(home):
+    if find_overlapping_codes(load_places(project).register):
+        return MIN_SHARED_NAMES  # Dagster's check of the register says which, and stops what rests on it
+    stale = [name for name in readable_sources(project, names) if not has_current_tables(home, name, current_keys)]
+    with lock_store(home):
         # Without new releases to read, the tables of places exist from the previous build.
-        places_told = workers.pool.submit(_tell_of_places, project) if stale else None
-        _share_with_progress(partial(observe_source, project), stale, "reading", console, workers, FEWEST)
-        unanswered = [name for name in names if not answer_is_fresh(home, name, made)]
-        fewest = 2 if stale else FEWEST
+        place_tables = workers.pool.submit(_build_place_tables, project) if stale else None
+        _share_with_progress(partial(load_source_tables, project), stale, "reading", console, workers, MIN_SHARED_NAMES)
+        unanswered = [name for name in names if not is_answer_current(home, name, current_keys)]
+        fewest = 2 if stale else MIN_SHARED_NAMES
         _share_with_progress(partial(answer_problem, project), unanswered, "answering", console, workers, fewest)
-        if places_told:
-            places_told.exception()
-    return 2 if stale or len(unanswered) >= FEWEST else FEWEST
+        if place_tables:
+            place_tables.exception()
+    return 2 if stale or len(unanswered) >= MIN_SHARED_NAMES else MIN_SHARED_NAMES
 
 
-def _tell_of_places(project: Project) -> None:
+def _build_place_tables(project: Project) -> None:
     """Make what is told of places whatever is read: the second process, while the first is still alone at work."""
-    neighbour_table(project)
-    parent_table(project)
+    load_neighbour_table(project)
+    load_area_hierarchy(project)
 
 
-def _materialised(project: Project, names: Sequence[str], console: Console) -> "Built":
+def _run_dagster(project: Project, names: Sequence[str], console: Console) -> "BuildOutcome":
     """Let Dagster make and check what the problems need; give what failed."""
     # Dagster is imported only when there is something to build.
-    from pipelines.app.definitions import build, step_count
+    from pipelines.app.definitions import count_steps, run_build
 
     with progress_bar(console) as bar:
-        task = bar.add_task("checking", total=step_count(project, names))
-        return build(project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " ")))
+        task = bar.add_task("checking", total=count_steps(project, names))
+        return run_build(project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " ")))
 
 
-def _published(project: Project, built: "Built", console: Console, workers: Workers, fewest: int) -> list[str]:
+def _publish_outputs(
+    project: Project, built: "BuildOutcome", console: Console, workers: Workers, fewest: int
+) -> list[str]:
     """Write the reports of the problems answered, the pages and the analyst's file; give what failed.
 
     Nothing is made from a table that breaks its own rules: what was published before stays.
     """
-    current = answered_now(project, keys(project.catalogue, project.home, project.as_of))
+    current = list_current_problems(project, compute_table_keys(project.catalogue, project.home, project.as_of))
     reports = [name for name in current if name in built.answered and not report_is_fresh(project, name)]
     # What takes longest stands last: this process begins there.
-    shared = [INDEX, FILE] if built.sound else []
-    with sole_builder(project.home):
-        return _share_with_progress(partial(_output, project), [*reports, *shared], "writing", console, workers, fewest)
+    common_outputs = [INDEX, FILE] if built.is_sound else []
+    with lock_store(project.home):
+        return _share_with_progress(
+            partial(_write_output, project), [*reports, *common_outputs], "writing", console, workers, fewest
+        )
 
 
-def _output(project: Project, name: str) -> object:
+def _write_output(project: Project, name: str) -> object:
     """Write the report of a problem; or, by the name of its file, the overview with its pages or the analyst's file."""
     others = {INDEX: publish_pages, FILE: publish_warehouse}
     return others[name](project) if name in others else report_problem(project, name)
 
 
 def _share_with_progress(
-    work: Work, names: list[str], word: str, console: Console, workers: Workers, fewest: int
+    work: WorkFunction, names: list[str], word: str, console: Console, workers: Workers, fewest: int
 ) -> list[str]:
     with progress_bar(console) as bar:
         task = bar.add_task(word, total=len(names))
@@ -135,44 +141,48 @@ def _share_with_progress(
         )
 
 
-def broken_sources(project: Project, names: Sequence[str]) -> list[str]:
+def list_unusable_files(project: Project, names: Sequence[str]) -> list[str]:
     """Say which files of the problems' sources could not be used."""
-    sources = {source for name in names for source in project.catalogue.sources_of(project.catalogue.problems[name])}
+    sources = {
+        source for name in names for source in project.catalogue.problem_sources(project.catalogue.problems[name])
+    }
     grave = all_findings(project).filter(
         pl.col("source").is_in(sorted(sources)), pl.col("check").is_in(["readable", "contract"])
     )
     return [f"{source}: {evidence}" for source, evidence in grave.select("source", "evidence").iter_rows()]
 
 
-def rehearse_and_tell(project: Project, name: str, problems: Sequence[str], console: Console) -> None:
+def report_scenario(project: Project, name: str, problems: Sequence[str], console: Console) -> None:
     """Answer problems on the councils of a scenario, say what is lost, and write cells and views as CSV."""
-    from pipelines.gaps import lost_measures, rehearse
+    from pipelines.gaps import list_lost_measures, run_scenario
     from pipelines.geography import read_scenario
 
     scenario, path = read_scenario(project.catalogue.root, name)
-    names = [project.catalogue.problem(each).name for each in problems] or sorted(project.catalogue.problems)
-    with sole_builder(project.home):
-        prepare(project)
-        found = {each: rehearse(project, project.catalogue.problems[each], scenario, path) for each in names}
-    cells = pl.concat([each.cells for each in found.values()])
-    lost = lost_measures(cells, project.catalogue.measures)
-    tables = {"cells": cells, "lost": lost, **{each: rehearsed.view for each, rehearsed in found.items()}}
-    outs = {f"scenario_{path.stem}_{each}.csv": as_csv(table).encode("utf-8") for each, table in tables.items()}
-    with telling_of_yours(project.home, console):
-        write_outputs(project.home, f"scenario {path.stem}", rests_on(project.catalogue, names), outs.items())
+    names = [project.catalogue.find_problem(item).name for item in problems] or sorted(project.catalogue.problems)
+    with lock_store(project.home):
+        prepare_store(project)
+        answers = {item: run_scenario(project, project.catalogue.problems[item], scenario, path) for item in names}
+    cells = pl.concat([item.cells for item in answers.values()])
+    lost = list_lost_measures(cells, project.catalogue.measures)
+    tables = {"cells": cells, "lost": lost, **{item: answer.view for item, answer in answers.items()}}
+    outs = {f"scenario_{path.stem}_{item}.csv": format_csv(table).encode("utf-8") for item, table in tables.items()}
+    with report_user_files(project.home, console):
+        write_outputs(
+            project.home, f"scenario {path.stem}", public_input_sources(project.catalogue, names), outs.items()
+        )
     console.print(f"Scenario, not a fact: {scenario.title}, on {scenario.day} ({scenario.plan})", highlight=False)
-    console.print(as_table(side_by_side(cells), console.width))
+    console.print(format_table(compare_sides(cells), console.width))
     if lost.is_empty():
         console.print("Everything that can be answered now could still be answered.")
     else:
         console.print("What stops being answerable that day, and what to ask for before:")
-        for sentence in asking_for(lost):
+        for sentence in format_requests(lost):
             console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     for out in outs:
-        console.print(f"wrote {out_path(project.home, out)}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"wrote {output_path(project.home, out)}", soft_wrap=True, highlight=False, markup=False)
 
 
-def asking_for(lost: pl.DataFrame) -> list[str]:
+def format_requests(lost: pl.DataFrame) -> list[str]:
     """Say of each measure that would be lost what to ask for, and whom."""
     return [
         f"  {row['problem']}: {row['measure']} of {row['council']} ({row['reason']}). {row['holder']}: {row['remedy']}"
@@ -181,7 +191,7 @@ def asking_for(lost: pl.DataFrame) -> list[str]:
     ]
 
 
-def side_by_side(cells: pl.DataFrame) -> pl.DataFrame:
+def compare_sides(cells: pl.DataFrame) -> pl.DataFrame:
     """Count for each problem, measure and new council what is known now of its districts, and then of itself."""
     counted = cells.group_by("problem", "measure", "council").agg(
         (pl.col("side") == "now").sum().alias("cells now"),

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from pipelines.app.cli_ledger import commands as recording
-from pipelines.app.cli_plan import commands as planning
-from pipelines.app.cli_sources import commands
-from pipelines.app.console import AsOf, Format, Print, Store, complaints, console
-from pipelines.app.console import plain as _plain
-from pipelines.app.console import printed as _print
-from pipelines.app.console import project_at as _project
+from pipelines.app.cli_ledger import ledger_commands as recording
+from pipelines.app.cli_plan import plan_commands as planning
+from pipelines.app.cli_sources import source_commands
+from pipelines.app.console import AsOfOption, FormatOption, OutputFormat, StoreOption, console, error_console
+from pipelines.app.console import escape_markup as _plain
+from pipelines.app.console import open_command_project as _project
+from pipelines.app.console import print_table as _print
 from pipelines.core.errors import CommongroundError, UnknownNameError
 from pipelines.declarations.project import Project
 
@@ -24,14 +24,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(commands)
+app.add_typer(source_commands)
 app.add_typer(planning)
 app.add_typer(recording)
 BUILT_WITH_FAULTS = 6
 """Exit code of a build that is done, but in which some source or problem could not be used."""
 
 
-class What(StrEnum):
+class ListTarget(StrEnum):
     """What `list` can list."""
 
     sources = "sources"
@@ -40,8 +40,8 @@ class What(StrEnum):
     places = "places"
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         from pipelines.declarations.version import project_version
 
         typer.echo(f"commonground {project_version()}")
@@ -49,7 +49,7 @@ def _print_version(asked: bool) -> None:
 
 
 @app.callback()
-def options(
+def global_options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
@@ -64,34 +64,36 @@ def main() -> None:
     try:
         app()
     except CommongroundError as error:
-        complaints.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
+        error_console.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        complaints.print("stopped; what was built before is still there")
+        error_console.print("stopped; what was built before is still there")
         raise SystemExit(130) from None
 
 
-def _name_unread(project: Project) -> None:
+def _print_unfinished(project: Project) -> None:
     """Say which declarations are not read, and why."""
-    for source in project.catalogue.unfinished.values():
-        complaints.print(f"[yellow]not read:[/] {_plain(source.sentence())}", soft_wrap=True, highlight=False)
+    for source in project.catalogue.unread_sources.values():
+        error_console.print(
+            f"[yellow]not read:[/] {_plain(source.describe_refusal())}", soft_wrap=True, highlight=False
+        )
 
 
 @app.command()
 def build(
     problem: Annotated[list[str] | None, typer.Argument(help="Problems to answer; all if none is named.")] = None,
-    as_of: AsOf = None,
-    store: Store = None,
+    as_of: AsOfOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Answer problems from what is held; touches no network."""
-    from pipelines.app.build import build_and_tell
+    from pipelines.app.build import build_problems
 
     project = _project(store, as_of)
-    _name_unread(project)
-    left_out = [] if problem else list(project.catalogue.left_out.values())
-    faults = [*left_out, *build_and_tell(project, problem or [], console)]
+    _print_unfinished(project)
+    left_out = [] if problem else list(project.catalogue.excluded_problems.values())
+    faults = [*left_out, *build_problems(project, problem or [], console)]
     for fault in faults:
-        complaints.print(f"[yellow]not used:[/] {_plain(fault)}", soft_wrap=True, highlight=False)
+        error_console.print(f"[yellow]not used:[/] {_plain(fault)}", soft_wrap=True, highlight=False)
     if faults:
         raise typer.Exit(BUILT_WITH_FAULTS)
 
@@ -101,12 +103,12 @@ def refresh(
     source: Annotated[
         list[str] | None, typer.Argument(help="Sources to ask for; all with an address if none is named.")
     ] = None,
-    store: Store = None,
+    store: StoreOption = None,
 ) -> None:
     """Ask publishers for what is new, and keep it; builds nothing."""
-    from pipelines.app.acquire import refresh_and_tell
+    from pipelines.app.acquire import refresh_sources
 
-    if refresh_and_tell(_project(store, None), source or [], console):
+    if refresh_sources(_project(store, None), source or [], console):
         raise typer.Exit(5)
 
 
@@ -122,15 +124,15 @@ def add(
         typer.Option("--from", help="Folder with files named as their sources.", exists=True, file_okay=False),
     ] = None,
     accept: Annotated[bool, typer.Option("--accept", help="Keep it although cells of it can't be used.")] = False,
-    store: Store = None,
+    store: StoreOption = None,
 ) -> None:
     """Keep a file that a person downloaded or filled in, or a folder of them, once all of it has been looked at."""
-    from pipelines.app.acquire import add_and_tell, add_folder_and_tell
+    from pipelines.app.acquire import add_folder, add_release
 
     if folder and not source:
-        add_folder_and_tell(_project(store, None), folder, released.date() if released else None, console, accept)
+        add_folder(_project(store, None), folder, released.date() if released else None, console, accept)
     elif source and file and released and not folder:
-        add_and_tell(_project(store, None), source, file, released.date(), console, accept)
+        add_release(_project(store, None), source, file, released.date(), console, accept)
     else:
         raise typer.BadParameter("give SOURCE, FILE and --released, or a folder with --from")
 
@@ -139,25 +141,25 @@ def add(
 def gaps(
     problem: Annotated[str | None, typer.Argument(help="Problem; all if none is named.")] = None,
     place: Annotated[str | None, typer.Option(help="Name or code of a place.")] = None,
-    form: Print = Format.table,
-    store: Store = None,
+    form: FormatOption = OutputFormat.table,
+    store: StoreOption = None,
 ) -> None:
     """List what is missing, why, and who could supply it."""
-    from pipelines.app.query import gaps as found
-    from pipelines.app.query import shown_gaps
+    from pipelines.app.query import list_gaps as found
+    from pipelines.app.query import select_gap_columns
 
     table = found(_project(store, None), problem, place)
-    _print(shown_gaps(table) if form is Format.table else table, form)
+    _print(select_gap_columns(table) if form is OutputFormat.table else table, form)
 
 
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="A query, such as: select * from problem.jobs_recovery")],
-    form: Print = Format.table,
-    store: Store = None,
+    form: FormatOption = OutputFormat.table,
+    store: StoreOption = None,
 ) -> None:
     """Ask commonground.duckdb a question in SQL; it can only be read."""
-    from pipelines.app.query import query as asked
+    from pipelines.app.query import run_query as asked
 
     _print(asked(_project(store, None), query), form)
 
@@ -168,10 +170,10 @@ def explain(
     place: Annotated[str, typer.Argument(help="Name or code of a place.")],
     measure: Annotated[str, typer.Argument(help="Measure.")],
     period: Annotated[str | None, typer.Argument(help="Period, as 2023-11, where there are several.")] = None,
-    store: Store = None,
+    store: StoreOption = None,
 ) -> None:
     """Say where one cell comes from: file, row, release, licence, how it was moved, and what was checked."""
-    from pipelines.app.query import explain as told
+    from pipelines.app.query import explain_cell as told
 
     for heading, text in told(_project(store, None), problem, place, measure, period):
         console.print(f"[bold]{heading:<10}[/] {_plain(text)}", soft_wrap=True, highlight=False)
@@ -183,12 +185,12 @@ def places(
         list[str],
         typer.Argument(help="Names or codes of places, of any system and time, or postcodes or how they begin."),
     ],
-    store: Store = None,
+    store: StoreOption = None,
 ) -> None:
     """Say what a place is, what it was, what it became, and what it belongs to."""
-    from pipelines.app.places import about_places
+    from pipelines.app.places import describe_places
 
-    for heading, text in about_places(_project(store, None), place):
+    for heading, text in describe_places(_project(store, None), place):
         console.print(f"[bold]{heading:<10}[/] {_plain(text)}", soft_wrap=True, highlight=False)
 
 
@@ -199,26 +201,26 @@ def crosswalk(
     group: Annotated[str, typer.Option(help="People by whom a place that is cut is shared out.")] = "all_ages",
     day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the figures to be moved.")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write, .csv or .parquet; printed if not said.")] = None,
-    form: Print = Format.table,
-    store: Store = None,
+    form: FormatOption = OutputFormat.table,
+    store: StoreOption = None,
 ) -> None:
     """Say what each place of one system became, lies in or shares with another: with kind, weight, people, orders."""
-    from pipelines.app.api import crossings, held_places
+    from pipelines.app.api import describe_crossings, open_geography
     from pipelines.geography import build_crosswalk as made
-    from pipelines.outputs import told_of, with_provenance, write_crosswalk
+    from pipelines.outputs import add_provenance, drop_empty_columns, write_crosswalk
 
     project = _project(store, None)
-    held = held_places(project)
-    drawn = made(held, from_system, to_system, group, day.date() if day else None)
-    if out or form is not Format.table:
-        drawn = with_provenance(drawn, project, held)
+    geography = open_geography(project)
+    table = made(geography, from_system, to_system, group, day.date() if day else None)
+    if out or form is not OutputFormat.table:
+        table = add_provenance(table, project, geography)
     if out:
-        write_crosswalk(drawn, out)
-        console.print(f"{drawn.height:,} rows in {out}", soft_wrap=True, highlight=False)
+        write_crosswalk(table, out)
+        console.print(f"{table.height:,} rows in {out}", soft_wrap=True, highlight=False)
     else:
-        _print(told_of(drawn) if form is Format.table else drawn, form)
-    if out or form is Format.table:
-        for line in crossings(project, held, drawn):
+        _print(drop_empty_columns(table) if form is OutputFormat.table else table, form)
+    if out or form is OutputFormat.table:
+        for line in describe_crossings(project, geography, table):
             console.print(f"border: {line}", soft_wrap=True, highlight=False, markup=False)
 
 
@@ -226,13 +228,13 @@ def crosswalk(
 def scenario_(
     scenario: Annotated[str, typer.Argument(help="A YAML file, or the name of a scenario in pipelines/scenarios/.")],
     problem: Annotated[list[str] | None, typer.Argument(help="Problems; all if none is named.")] = None,
-    as_of: AsOf = None,
-    store: Store = None,
+    as_of: AsOfOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Show what planned councils could answer, and what to request before they begin."""
-    from pipelines.app.build import rehearse_and_tell
+    from pipelines.app.build import report_scenario
 
-    rehearse_and_tell(_project(store, as_of), scenario, problem or [], console)
+    report_scenario(_project(store, as_of), scenario, problem or [], console)
 
 
 @app.command("rehearse", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -243,27 +245,27 @@ def refuse_old_name() -> None:
 
 @app.command("list")
 def list_(
-    what: Annotated[What, typer.Argument(help="What to list.")],
-    form: Print = Format.table,
-    store: Store = None,
+    what: Annotated[ListTarget, typer.Argument(help="What to list.")],
+    form: FormatOption = OutputFormat.table,
+    store: StoreOption = None,
 ) -> None:
     """List sources, measures, problems or places."""
-    from pipelines.app.query import listing
+    from pipelines.app.query import list_items
 
     project = _project(store, None)
-    _name_unread(project)
-    _print(listing(project, what.value), form)
+    _print_unfinished(project)
+    _print(list_items(project, what.value), form)
 
 
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 3000,
-    store: Store = None,
+    store: StoreOption = None,
 ) -> None:
     """Start Dagster's web UI with the schedules running; stop it with Ctrl+C."""
-    from pipelines.app.ui import serve
+    from pipelines.app.ui import serve_ui
 
-    raise typer.Exit(serve(_project(store, None), port))
+    raise typer.Exit(serve_ui(_project(store, None), port))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.app.console import Format, Print, Store, console, printed, project_at
+from pipelines.app.console import FormatOption, OutputFormat, StoreOption, console, open_command_project, print_table
 
-commands = typer.Typer()
+ledger_commands = typer.Typer()
 
 
-@commands.command("ledger")
+@ledger_commands.command("ledger")
 def ledger_(
     problem: Annotated[str | None, typer.Argument(help="Problem; all if none is named.")] = None,
     remove_build: Annotated[
@@ -17,16 +17,16 @@ def ledger_(
         typer.Option(metavar="DAY[/NUMBER]", help="Say what taking out the builds of a day, or one of them, would do."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it, and keep a copy of the ledger as it was.")] = False,
-    form: Print = Format.table,
-    store: Store = None,
+    form: FormatOption = OutputFormat.table,
+    store: StoreOption = None,
 ) -> None:
     """List the builds recorded in the ledger of gaps, or take out those that should not be there."""
-    from pipelines.app.ledger_repair import recorded, remove_and_tell
+    from pipelines.app.ledger_repair import list_builds, remove_recorded_builds
 
-    project = project_at(store, None)
+    project = open_command_project(store, None)
     if remove_build:
-        remove_and_tell(project, problem, remove_build, console, yes)
+        remove_recorded_builds(project, problem, remove_build, console, yes)
     elif yes:
         raise typer.BadParameter("--yes needs --remove-build")
     else:
-        printed(recorded(project, problem), form)
+        print_table(list_builds(project, problem), form)

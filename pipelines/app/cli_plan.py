@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.app.console import Format, Print, Store, console, printed, project_at
+from pipelines.app.console import FormatOption, OutputFormat, StoreOption, console, open_command_project, print_table
 
-commands = typer.Typer()
+plan_commands = typer.Typer()
 
 
-@commands.command("plan")
+@plan_commands.command("plan")
 def plan_(
     problem: Annotated[str | None, typer.Argument(help="Problem; all if none is named.")] = None,
     budget: Annotated[float | None, typer.Option(min=0, help="The most that the requests may cost.")] = None,
@@ -23,22 +23,22 @@ def plan_(
     letters: Annotated[
         Path | None, typer.Option(help="Folder to write a draft letter to each holder into.", file_okay=False)
     ] = None,
-    form: Print = Format.table,
-    store: Store = None,
+    form: FormatOption = OutputFormat.table,
+    store: StoreOption = None,
 ) -> None:
     """Say what to ask for and whom, by what it would unlock; with a budget, the best set within it."""
-    from pipelines.core.output_files import telling_of_yours
-    from pipelines.gaps import flat, shown, told
+    from pipelines.core.output_files import report_user_files
+    from pipelines.gaps import describe_plan, flatten_plan, summarise_plan
     from pipelines.gaps import plan_requests as plan
     from pipelines.outputs import write_letters
 
-    project = project_at(store, None)
-    made = plan(project, problem, budget, costs, choose or [])
-    printed(shown(made) if form is Format.table else flat(made), form)
-    if form is Format.table:
-        for line in told(made):
+    project = open_command_project(store, None)
+    request_plan = plan(project, problem, budget, costs, choose or [])
+    print_table(summarise_plan(request_plan) if form is OutputFormat.table else flatten_plan(request_plan), form)
+    if form is OutputFormat.table:
+        for line in describe_plan(request_plan):
             console.print(line, soft_wrap=True, highlight=False, markup=False)
-    with telling_of_yours(project.home, console):
-        written = write_letters(project, made, letters) if letters else []
+    with report_user_files(project.home, console):
+        written = write_letters(project, request_plan, letters) if letters else []
     for path in written:
         console.print(f"Letter  {path}", soft_wrap=True, highlight=False, markup=False)

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from pipelines.app.console import Format, Print, Store, console, printed, project_at
+from pipelines.app.console import FormatOption, OutputFormat, StoreOption, console, open_command_project, print_table
 
-commands = typer.Typer()
-new = typer.Typer(help="Begin a declaration, for a person to finish.", no_args_is_help=True)
-commands.add_typer(new, name="new")
+source_commands = typer.Typer()
+new_commands = typer.Typer(help="Begin a declaration, for a person to finish.", no_args_is_help=True)
+source_commands.add_typer(new_commands, name="new")
 
 
-class Kind(StrEnum):
+class PeriodChoice(StrEnum):
     """Kinds of period that a local file can have."""
 
     day = "day"
@@ -22,54 +22,54 @@ class Kind(StrEnum):
     year = "year"
 
 
-@commands.command()
+@source_commands.command()
 def snapshots(
     source: Annotated[str | None, typer.Argument(help="Source; all if none is named.")] = None,
-    form: Print = Format.table,
-    store: Store = None,
+    form: FormatOption = OutputFormat.table,
+    store: StoreOption = None,
 ) -> None:
     """List every fetch: what came, when, from where, and what it changed."""
-    from pipelines.app.snapshots import listed, shown
+    from pipelines.app.snapshots import list_snapshots, select_snapshot_columns
 
-    project = project_at(store, None)
+    project = open_command_project(store, None)
     if source:
-        project.catalogue.source(source)
-    lines = listed(project.home, source)
-    printed(shown(lines) if form is Format.table else lines, form)
+        project.catalogue.find_source(source)
+    lines = list_snapshots(project.home, source)
+    print_table(select_snapshot_columns(lines) if form is OutputFormat.table else lines, form)
 
 
-@commands.command()
-def verify(store: Store = None) -> None:
+@source_commands.command()
+def verify(store: StoreOption = None) -> None:
     """Hash every file in the store again, and name those that are damaged or gone."""
-    from pipelines.app.snapshots import damaged
+    from pipelines.app.snapshots import verify_snapshots
     from pipelines.core.errors import UnreadableError
 
-    files, faults = damaged(project_at(store, None).home)
+    files, faults = verify_snapshots(open_command_project(store, None).home)
     if faults:
         raise UnreadableError("\n".join(faults))
     console.print(f"{files:,} files, each with the bytes it was stored with.", highlight=False)
 
 
-@commands.command()
+@source_commands.command()
 def revisions(
     source: Annotated[str | None, typer.Argument(help="Source; all if none is named.")] = None,
-    form: Print = Format.table,
-    store: Store = None,
+    form: FormatOption = OutputFormat.table,
+    store: StoreOption = None,
 ) -> None:
     """Say what changed from each release of a source to the next, and what is suspected."""
-    from pipelines.app.query import revised
-    from pipelines.observations import shown
+    from pipelines.app.query import summarise_revisions
+    from pipelines.observations import readable_summary
 
-    summary = revised(project_at(store, None), source)
-    printed(shown(summary) if form is Format.table else summary, form)
+    summary = summarise_revisions(open_command_project(store, None), source)
+    print_table(readable_summary(summary) if form is OutputFormat.table else summary, form)
 
 
-@new.command("local-source")
+@new_commands.command("local-source")
 def new_local_source(
     name: Annotated[str, typer.Argument(help="Name of the source and of its measure, as rough_sleepers_tonight.")],
-    period: Annotated[Kind, typer.Option(help="Kind of period that a row is about.")] = Kind.month,
+    period: Annotated[PeriodChoice, typer.Option(help="Kind of period that a row is about.")] = PeriodChoice.month,
     places: Annotated[str, typer.Option(help="Place system of the codes.")] = "lad_2023",
-    store: Store = None,
+    store: StoreOption = None,
 ) -> None:
     """Write a local contract: a declaration, an example file, and a page for the person who fills it in.
 
@@ -77,23 +77,23 @@ def new_local_source(
     """
     from pipelines.app.scaffold import begin_local_source
 
-    for path in begin_local_source(project_at(store, None), name, period.value, places):
+    for path in begin_local_source(open_command_project(store, None), name, period.value, places):
         console.print(f"wrote {path}", soft_wrap=True, highlight=False, markup=False)
     console.print("Fill in the TODO of the declaration, and run this again: the page is made from it.", markup=False)
 
 
-@new.command("source")
+@new_commands.command("source")
 def new_source(
     where: Annotated[str, typer.Argument(metavar="URL|FILE", help="File as published, or its address on the web.")],
     name: Annotated[str | None, typer.Option(help="Name of the source; made from the file's if not said.")] = None,
-    store: Store = None,
+    store: StoreOption = None,
 ) -> None:
     """Look into a file and draft the declaration of it, each guess with its evidence, for a person to finish."""
-    from pipelines.app.scaffold import begin_source
+    from pipelines.app.scaffold import draft_source
 
-    path, todo = begin_source(project_at(store, None), where, name)
+    path, todo = draft_source(open_command_project(store, None), where, name)
     console.print(f"wrote {path}", soft_wrap=True, highlight=False, markup=False)
-    for each in todo:
-        console.print(f"  {each}", soft_wrap=True, highlight=False, markup=False)
+    for line in todo:
+        console.print(f"  {line}", soft_wrap=True, highlight=False, markup=False)
     end = "Decide these, and delete the word TODO of each line: the source is not read while one is left."
     console.print(end, markup=False)

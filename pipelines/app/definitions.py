@@ -8,12 +8,12 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.app.assets import Place, all_assets, answer_assets, answer_key, resources
-from pipelines.app.outcome import Built
-from pipelines.app.schedules import jobs, schedules
-from pipelines.app.steps import sources_of
-from pipelines.core.paths import root, store_of
-from pipelines.declarations.catalogue import Catalogue, load
+from pipelines.app.assets import ProjectResource, all_assets, answer_assets, answer_key, dagster_resources
+from pipelines.app.outcome import BuildOutcome
+from pipelines.app.schedules import define_jobs, define_schedules
+from pipelines.app.steps import readable_sources
+from pipelines.core.paths import project_directory, store_directory
+from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.project import Project
 
 
@@ -21,14 +21,14 @@ def define_project(catalogue: Catalogue, home: Path, as_of: date | None = None) 
     """Make all definitions from a catalogue and a store, as of a day or of each day on which they run."""
     return dg.Definitions(
         assets=all_assets(catalogue),
-        jobs=jobs(catalogue),
-        schedules=schedules(catalogue),
-        resources=resources(Place(home, as_of)),
+        jobs=define_jobs(catalogue),
+        schedules=define_schedules(catalogue),
+        resources=dagster_resources(ProjectResource(home, as_of)),
         executor=dg.in_process_executor,
     )
 
 
-def one_run(
+def define_run(
     assets: Sequence[dg.AssetsDefinition], home: Path, as_of: date, on_step: Callable[[str], None]
 ) -> dg.Definitions:
     """Make what is needed to run some assets once, as the job `run`: to define all the others takes time too.
@@ -38,70 +38,70 @@ def one_run(
     return dg.Definitions(
         assets=assets,
         jobs=[dg.define_asset_job("run")],
-        resources=resources(Place(home, as_of)),
+        resources=dagster_resources(ProjectResource(home, as_of)),
         executor=dg.in_process_executor,
-        loggers={"console": _steps_only(on_step)},
+        loggers={"console": _step_logger(on_step)},
     )
 
 
-def _steps_only(on_step: Callable[[str], None]) -> dg.LoggerDefinition:
-    class Steps(logging.Handler):
+def _step_logger(on_step: Callable[[str], None]) -> dg.LoggerDefinition:
+    class StepHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             event: Any = getattr(record, "dagster_event", None)
             if event is not None and event.event_type_value in ("STEP_SUCCESS", "STEP_FAILURE", "STEP_SKIPPED"):
                 on_step(event.step_key)
 
     @dg.logger
-    def steps(_: dg.InitLoggerContext) -> logging.Logger:
+    def step_logger(_: dg.InitLoggerContext) -> logging.Logger:
         logger = logging.Logger("commonground.steps", level=logging.DEBUG)
-        logger.addHandler(Steps())
+        logger.addHandler(StepHandler())
         return logger
 
-    return steps
+    return step_logger
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Give Dagster the project's definitions."""
-    return define_project(load(root()), store_of())
+    return define_project(load_catalogue(project_directory()), store_directory())
 
 
-OnStep = Callable[[str], None]
+StepCallback = Callable[[str], None]
 
 
-def build(project: Project, problems: Sequence[str], on_step: OnStep) -> Built:
+def run_build(project: Project, problems: Sequence[str], on_step: StepCallback) -> BuildOutcome:
     """Build and check the answers of some problems and what they need; outputs are written after it (build.py).
 
     `on_step` is called with the name of each step that ends.
     """
-    sources = sources_of(project, problems)
-    return _run(project, answer_assets(project.catalogue, sources, problems), on_step)
+    sources = readable_sources(project, problems)
+    return _run_assets(project, answer_assets(project.catalogue, sources, problems), on_step)
 
 
-def step_count(project: Project, problems: Sequence[str]) -> int:
+def count_steps(project: Project, problems: Sequence[str]) -> int:
     """Count the steps of a build, for a progress bar."""
-    return 1 + len(sources_of(project, problems)) + len(problems)
+    return 1 + len(readable_sources(project, problems)) + len(problems)
 
 
-def _run(project: Project, assets: Sequence[dg.AssetsDefinition], on_step: OnStep) -> Built:
-    defs = one_run(assets, project.home, project.as_of, on_step)
+def _run_assets(project: Project, assets: Sequence[dg.AssetsDefinition], on_step: StepCallback) -> BuildOutcome:
+    defs = define_run(assets, project.home, project.as_of, on_step)
     with dg.DagsterInstance.ephemeral() as instance:
         result = defs.resolve_job_def("run").execute_in_process(
             instance=instance,
             raise_on_error=False,
             run_config={"loggers": {"console": {}}},
         )
-    failed = [_fault(event) for event in result.all_events if event.is_step_failure]
+    failures = [_step_fault(event) for event in result.all_events if event.is_step_failure]
     failing = [check for check in result.get_asset_check_evaluations() if not check.passed]
     unanswered = [str(check.metadata["fault"].value) for check in failing if check.check_name == "answered"]
     broken = {check.asset_key for check in failing if check.severity == dg.AssetCheckSeverity.ERROR}
     # What rests on a table that breaks its own rules was not made.
-    made = {event.asset_key for event in result.all_events if event.is_step_materialization} - broken
-    names = frozenset(name for name in project.catalogue.problems if answer_key(name) in made)
-    return Built(failed + unanswered, names, not broken)
+    built_keys = {event.asset_key for event in result.all_events if event.is_step_materialization} - broken
+    names = frozenset(name for name in project.catalogue.problems if answer_key(name) in built_keys)
+    return BuildOutcome(failures + unanswered, names, not broken)
 
 
-def _fault(event: dg.DagsterEvent) -> str:
+def _step_fault(event: dg.DagsterEvent) -> str:
     data: Any = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)

@@ -8,25 +8,25 @@ import logging
 from pathlib import Path
 
 from pipelines.core.errors import CommongroundError
-from pipelines.core.layout import is_earlier, layout_of, state_tables
-from pipelines.core.manifest import changing
-from pipelines.core.store import LAYOUT, note_layout, sole_builder
+from pipelines.core.layout import is_earlier_layout, list_state_tables, read_layout
+from pipelines.core.manifest import edit_manifest
+from pipelines.core.store import LAYOUT_VERSION, lock_store, write_layout
 
-SENTENCE = (
+RENEWAL_NOTICE = (
     "This store was written by an earlier version: its snapshots and ledger are kept, everything else is made again."
 )
 
 
-def renew(home: Path) -> str:
+def renew_store(home: Path) -> str:
     """Ready a store of an earlier version for this one, and give the sentence that says so; blank for any other.
 
     Raises CommongroundError for a store of a later version, and for one that can't be changed.
     """
-    if not is_earlier(home):
+    if not is_earlier_layout(home):
         return ""
     try:
-        with sole_builder(home):
-            return renew_now(home)
+        with lock_store(home):
+            return renew_locked_store(home)
     except PermissionError as error:
         raise CommongroundError(
             f"{home}: an earlier version wrote this store, and its tables can't be removed ({error}); run this as the "
@@ -34,17 +34,17 @@ def renew(home: Path) -> str:
         ) from error
 
 
-def renew_now(home: Path) -> str:
-    """Do as `renew` does, in a step that has the store to itself; note the layout of a new store too."""
-    earlier = is_earlier(home)
+def renew_locked_store(home: Path) -> str:
+    """Do as `renew_store` does, in a step that has the store to itself; note the layout of a new store too."""
+    earlier = is_earlier_layout(home)
     if earlier:
-        with changing(home):
+        with edit_manifest(home):
             pass  # takes over what the tables say was written into out/
-        for path in state_tables(home):
+        for path in list_state_tables(home):
             path.unlink()
-    if layout_of(home) != LAYOUT:
-        note_layout(home)
-    return SENTENCE if earlier else ""
+    if read_layout(home) != LAYOUT_VERSION:
+        write_layout(home)
+    return RENEWAL_NOTICE if earlier else ""
 
 
 def log_renewal(sentence: str) -> None:

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import polars as pl
 from rich.console import Console
 
-from pipelines.core.errors import UnknownNameError, near
-from pipelines.core.schema import empty
-from pipelines.core.store import digest, sole_builder, write_whole
-from pipelines.declarations.project import Project, clock
-from pipelines.gaps import BUILD, Ledger, ledger_path, read_ledger, without_builds, write_ledger
+from pipelines.core.errors import UnknownNameError, suggest_names
+from pipelines.core.schema import empty_table
+from pipelines.core.store import hash_bytes, lock_store, write_atomically
+from pipelines.declarations.project import Project, current_date
+from pipelines.gaps import BUILD, Ledger, ledger_path, read_ledger, remove_builds, write_ledger
 
-_ASKED = re.compile(r"(\d{4}-\d{2}-\d{2})(?:/(\d{1,9}))?")
+_BUILD_PATTERN = re.compile(r"(\d{4}-\d{2}-\d{2})(?:/(\d{1,9}))?")
 
 
 class Removal(NamedTuple):
@@ -26,62 +26,70 @@ class Removal(NamedTuple):
     gone: pl.DataFrame
 
 
-def recorded(project: Project, problem: str | None) -> pl.DataFrame:
+def list_builds(project: Project, problem: str | None) -> pl.DataFrame:
     """List the builds recorded of a problem, or of all (ledger.BUILD), with a note where the day is still to come."""
-    told = pl.concat([empty(BUILD), *(read_ledger(project.home, name).builds for name in _names(project, problem))])
-    to_come = pl.when(pl.col("day") > clock()).then(pl.lit("a day to come")).otherwise(pl.lit("")).alias("note")
-    return told.with_columns(to_come)
+    builds = pl.concat(
+        [empty_table(BUILD), *(read_ledger(project.home, name).builds for name in _problem_names(project, problem))]
+    )
+    to_come = pl.when(pl.col("day") > current_date()).then(pl.lit("a day to come")).otherwise(pl.lit("")).alias("note")
+    return builds.with_columns(to_come)
 
 
-def remove_and_tell(project: Project, problem: str | None, asked: str, console: Console, done: bool) -> None:
+def remove_recorded_builds(
+    project: Project, problem: str | None, build_text: str, console: Console, done: bool
+) -> None:
     """Say what taking the builds of a day, or one of them by its number, out of ledgers does; do it where told so."""
-    day, number = _read(asked)
-    with sole_builder(project.home):
-        found = [_removal(project.home, name, day, number) for name in _names(project, problem)]
-        removals = [each for each in found if not each.gone.is_empty()]
+    day, number = _parse_build(build_text)
+    with lock_store(project.home):
+        planned_removals = [_plan_removal(project.home, name, day, number) for name in _problem_names(project, problem)]
+        removals = [removal for removal in planned_removals if not removal.gone.is_empty()]
         if not removals:
-            of = problem or "any problem"
-            raise UnknownNameError(f"--remove-build: no build {asked} of {of} is recorded; see `commonground ledger`")
-        for each in removals:
-            console.print(_told(each, done), soft_wrap=True, highlight=False, markup=False)
+            scope = problem or "any problem"
+            raise UnknownNameError(
+                f"--remove-build: no build {build_text} of {scope} is recorded; see `commonground ledger`"
+            )
+        for removal in removals:
+            console.print(_describe_removal(removal, done), soft_wrap=True, highlight=False, markup=False)
             if done:
-                console.print(f"  kept before: {_removed(project.home, each)}", soft_wrap=True, highlight=False)
+                console.print(
+                    f"  kept before: {_write_removal(project.home, removal)}", soft_wrap=True, highlight=False
+                )
     end = "Run `commonground build` to record today's." if done else "Nothing is changed: do it with --yes."
     console.print(end, markup=False)
 
 
-def _names(project: Project, problem: str | None) -> list[str]:
+def _problem_names(project: Project, problem: str | None) -> list[str]:
     """Name the problems meant: one, declared or with a ledger, or all that have a ledger."""
     stored = sorted(path.stem for path in (project.home / "ledger").glob("*.parquet") if path.stem[0] != ".")
     if problem is None:
         return stored
     if problem not in {*stored, *project.catalogue.problems}:
-        raise UnknownNameError(f"unknown problem {problem!r}; {near(problem, project.catalogue.problems)}")
+        raise UnknownNameError(f"unknown problem {problem!r}; {suggest_names(problem, project.catalogue.problems)}")
     return [problem]
 
 
-def _read(asked: str) -> tuple[date, int | None]:
-    match = _ASKED.fullmatch(asked)
+def _parse_build(build_text: str) -> tuple[date, int | None]:
+    match = _BUILD_PATTERN.fullmatch(build_text)
     try:
         day = date.fromisoformat(match[1]) if match else None
     except ValueError:
         day = None
     if match is None or day is None:
-        raise UnknownNameError(f"--remove-build: found {asked!r}, expected DAY or DAY/NUMBER, as 2027-11-28/3")
+        raise UnknownNameError(f"--remove-build: found {build_text!r}, expected DAY or DAY/NUMBER, as 2027-11-28/3")
     return day, int(match[2]) if match[2] else None
 
 
-def _removal(home: Path, problem: str, day: date, number: int | None) -> Removal:
+def _plan_removal(home: Path, problem: str, day: date, number: int | None) -> Removal:
     before = read_ledger(home, problem)
-    of_day = before.builds.filter(pl.col("day") == day)
-    gone = of_day if number is None else of_day.filter(pl.col("build") == number)
-    return Removal(problem, before, without_builds(before, set(gone["build"])), gone)
+    day_builds = before.builds.filter(pl.col("day") == day)
+    gone = day_builds if number is None else day_builds.filter(pl.col("build") == number)
+    return Removal(problem, before, remove_builds(before, set(gone["build"])), gone)
 
 
-def _told(removal: Removal, done: bool) -> str:
+def _describe_removal(removal: Removal, done: bool) -> str:
     """Say what goes, and what of the gaps that are stored changes by it."""
     builds = ", ".join(f"{number} of {day}" for number, day in removal.gone.select("build", "day").iter_rows())
-    before, after = (_open(each) for each in (removal.before, removal.after))
+    before, after = (_open_gaps(ledger) for ledger in (removal.before, removal.after))
     again, gone = after.join(before, on="gap_id", how="anti").height, before.join(after, on="gap_id", how="anti").height
     both = before.join(after, on="gap_id", suffix="_after")
     other = both.filter(pl.col("reason") != pl.col("reason_after")).height
@@ -92,16 +100,16 @@ def _told(removal: Removal, done: bool) -> str:
     return f"{removal.problem}: {verb} build {builds}: {changes}; {left}"
 
 
-def _open(ledger: Ledger) -> pl.DataFrame:
+def _open_gaps(ledger: Ledger) -> pl.DataFrame:
     return ledger.spells.filter(pl.col("closed").is_null()).select("gap_id", "reason")
 
 
-def _removed(home: Path, removal: Removal) -> Path:
+def _write_removal(home: Path, removal: Removal) -> Path:
     """Write the ledger without the builds, with a copy of it as it was beside it; give the copy."""
     path = ledger_path(home, removal.problem)
     content = path.read_bytes()
-    backup = path.with_name(f"{removal.problem}.{digest(content)[:12]}.bak")
-    write_whole(backup, content)
+    backup = path.with_name(f"{removal.problem}.{hash_bytes(content)[:12]}.bak")
+    write_atomically(backup, content)
     # Of no cells as yet: the next build is recorded whatever was built before.
     write_ledger(home, removal.problem, removal.after, "")
     return backup

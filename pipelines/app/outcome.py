@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Built(NamedTuple):
+class BuildOutcome(NamedTuple):
     """What came of a run: what failed, one sentence each; and of which problems a report may be written.
 
     `sound` is false where any table breaks its own rules: then nothing is made of all of them together.
@@ -11,4 +11,4 @@ class Built(NamedTuple):
 
     faults: list[str]
     answered: frozenset[str]
-    sound: bool
+    is_sound: bool

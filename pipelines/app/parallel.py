@@ -10,12 +10,12 @@ from signal import SIG_IGN, SIGINT, signal
 from threading import Thread
 from typing import NamedTuple
 
-_AHEAD = 2
+_QUEUE_DEPTH = 2
 """How many names wait at each worker, so that it is not idle while this process is at work."""
-MOST_WORKERS = 3
+MAX_WORKERS = 3
 """Processes beside this one at most: each has a copy of the declarations and needs up to 0.7 GB."""
-Work = Callable[[str], object]
-OnDone = Callable[[str], None]
+WorkFunction = Callable[[str], object]
+DoneCallback = Callable[[str], None]
 
 
 class Workers(NamedTuple):
@@ -26,8 +26,8 @@ class Workers(NamedTuple):
 
 
 def worker_count(cores: int | None = None) -> int:
-    """Give the number of processes beside this one: one for each further core, at least one, MOST_WORKERS at most."""
-    return max(1, min((cores or len(_usable_cores())) - 1, MOST_WORKERS))
+    """Give the number of processes beside this one: one for each further core, at least one, MAX_WORKERS at most."""
+    return max(1, min((cores or len(_usable_cores())) - 1, MAX_WORKERS))
 
 
 def _usable_cores() -> Collection[int]:
@@ -40,47 +40,51 @@ def worker_processes(count: int | None = None) -> Iterator[Workers]:
     """Give processes beside this one. Each starts when there is work for it, and ends with the block."""
     count = count or worker_count()
     # Spawned, not forked: Polars keeps threads, which a fork would leave locked for ever.
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_start_worker)
     try:
         yield Workers(pool, count)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
+def _start_worker() -> None:
     """Leave it to the first process to be stopped, and end where that one has been killed."""
     signal(SIGINT, SIG_IGN)
-    Thread(target=_end_with_the_first, daemon=True).start()
+    Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_the_first() -> None:
+def _exit_with_parent() -> None:
     if first := parent_process():
         first.join()
         os._exit(1)
 
 
-def share_work(workers: Workers, work: Work, names: Sequence[str], on_done: OnDone, fewest: int = 2) -> list[str]:
+def share_work(
+    workers: Workers, work: WorkFunction, names: Sequence[str], on_done: DoneCallback, fewest: int = 2
+) -> list[str]:
     """Do the work for each name, the workers from the front and this process from the back; give what failed.
 
     `work` is to be pickled, and to be safe to do in any order. A name for which it fails, for whatever reason, stops
     no other; where the workers die, this process does what was left. Fewer names than `fewest` are done here.
     """
-    left, faults = deque(names), []
+    remaining, faults = deque(names), []
     theirs: list[tuple[str, Future[object]]] = []
     with ThreadPoolExecutor(1) as here:
-        while left or theirs:
-            while len(left) > 1 and len(names) >= fewest and len(theirs) < _AHEAD * workers.processes:
-                theirs.append((left[0], _submitted(workers.pool, here, work, left.popleft())))
-            if left:
-                faults += _ended(left[-1], here.submit(work, left.pop()), on_done)
-            for name, started in [each for each in theirs if not left or each[1].done()]:
-                theirs.remove((name, started))
-                dead = isinstance(started.exception(), BrokenExecutor)
-                faults += _ended(name, here.submit(work, name) if dead else started, on_done)
+        while remaining or theirs:
+            while len(remaining) > 1 and len(names) >= fewest and len(theirs) < _QUEUE_DEPTH * workers.processes:
+                theirs.append((remaining[0], _submit_work(workers.pool, here, work, remaining.popleft())))
+            if remaining:
+                faults += _finish_work(remaining[-1], here.submit(work, remaining.pop()), on_done)
+            for name, future in [item for item in theirs if not remaining or item[1].done()]:
+                theirs.remove((name, future))
+                dead = isinstance(future.exception(), BrokenExecutor)
+                faults += _finish_work(name, here.submit(work, name) if dead else future, on_done)
     return faults
 
 
-def _submitted(pool: ProcessPoolExecutor, here: ThreadPoolExecutor, work: Work, name: str) -> "Future[object]":
+def _submit_work(
+    pool: ProcessPoolExecutor, here: ThreadPoolExecutor, work: WorkFunction, name: str
+) -> "Future[object]":
     """Ask a worker for some work; where the workers have died, this process."""
     try:
         return pool.submit(work, name)
@@ -88,8 +92,8 @@ def _submitted(pool: ProcessPoolExecutor, here: ThreadPoolExecutor, work: Work, 
         return here.submit(work, name)
 
 
-def _ended(name: str, started: "Future[object]", on_done: OnDone) -> list[str]:
+def _finish_work(name: str, future: "Future[object]", on_done: DoneCallback) -> list[str]:
     """Wait for the end of some work, tell of it, and give what went wrong."""
-    error = started.exception()
+    error = future.exception()
     on_done(name)
     return [f"{name}: {error}"] if error else []

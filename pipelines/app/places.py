@@ -2,45 +2,45 @@
 
 from collections.abc import Iterator
 
-from pipelines.app.steps import prepare
+from pipelines.app.steps import prepare_store
 from pipelines.core.errors import UnknownNameError
-from pipelines.core.store import sole_builder
+from pipelines.core.store import lock_store
 from pipelines.declarations.project import Project
 from pipelines.geography import (
     Areas,
-    Geography,
-    Told,
-    belongs,
+    PlaceData,
+    PlaceFacts,
     describe_lineage,
-    find,
-    geography,
+    describe_membership,
+    describe_postcodes,
+    find_codes,
     is_postcode,
-    postcode_tables,
-    postcodes,
-    register_places,
+    load_place_data,
+    load_places,
+    load_postcode_tables,
 )
 
 
-def about_places(project: Project, names: list[str]) -> Iterator[tuple[str, str]]:
+def describe_places(project: Project, names: list[str]) -> Iterator[tuple[str, str]]:
     """Tell of places by name, code or postcode: what each is, was, became and belongs to."""
-    with sole_builder(project.home):
-        prepare(project)
-        held, tables = geography(project, register_places(project)), postcode_tables(project)
+    with lock_store(project.home):
+        prepare_store(project)
+        places_data, tables = load_place_data(project, load_places(project)), load_postcode_tables(project)
     for name in names:
-        yield from _about(project, held, tables, name)
+        yield from _describe_place(project, places_data, tables, name)
 
 
-def _about(project: Project, held: Geography, tables: list[Areas], name: str) -> Told:
-    named = dict(held.places.register.sort("valid_from").select("place_code", "place_name").iter_rows())
+def _describe_place(project: Project, places_data: PlaceData, tables: list[Areas], name: str) -> PlaceFacts:
+    names = dict(places_data.places.register.sort("valid_from").select("place_code", "place_name").iter_rows())
     code = name.strip().upper()
     try:
-        codes = find(held.places, name)
+        codes = find_codes(places_data.places, name)
     except UnknownNameError:
-        elsewhere = list(belongs(held.areas, held.shares, code, named))
+        elsewhere = list(describe_membership(places_data.areas, places_data.shares, code, names))
         if not elsewhere and not is_postcode(name):
             raise
-        yield from elsewhere or postcodes(tables, name, named)
+        yield from elsewhere or describe_postcodes(tables, name, names)
         return
-    for each in codes:
-        yield from describe_lineage(held.places, each, project.as_of)
-        yield from belongs(held.areas, held.shares, each, named)
+    for place_code in codes:
+        yield from describe_lineage(places_data.places, place_code, project.as_of)
+        yield from describe_membership(places_data.areas, places_data.shares, place_code, names)

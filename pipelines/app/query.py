@@ -6,80 +6,86 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipelines.app.steps import prepare
-from pipelines.core.errors import CommongroundError, UnknownNameError, near
-from pipelines.core.periods import parse_period, say
-from pipelines.core.query import closed_config, run_question, whole_limit
-from pipelines.core.store import out_path, sole_builder
+from pipelines.app.steps import prepare_store
+from pipelines.core.errors import CommongroundError, UnknownNameError, suggest_names
+from pipelines.core.periods import format_period, parse_period
+from pipelines.core.query import run_limited_query, sandbox_config, user_query_limits
+from pipelines.core.store import lock_store, output_path
 from pipelines.declarations.project import Project
-from pipelines.gaps import built_cells
-from pipelines.geography import Places, folded, place_system, register_places
-from pipelines.observations import all_findings, all_revisions, observe_source
-from pipelines.outputs import measures_table, newest, sources_table
+from pipelines.gaps import read_built_cells
+from pipelines.geography import Places, fold_name, load_geography, load_places
+from pipelines.observations import all_findings, all_revisions, load_source_tables
+from pipelines.outputs import measures_table, newest_warehouse, sources_table
 
 GAP_COLUMNS = ["problem", "measure", "place_code", "place_name", "period_start", "period_end", "reason", "severity",
                "low", "high", "evidence", "holder", "remedy", "source"]  # fmt: skip
 
 
-def gaps(project: Project, problem: str | None, place: str | None) -> pl.DataFrame:
+def list_gaps(project: Project, problem: str | None, place: str | None) -> pl.DataFrame:
     """Give the gaps of one problem or all, of one place or all."""
     names = [problem] if problem else sorted(project.catalogue.problems)
-    cells = pl.concat([built_cells(project, name) for name in names])
-    found = cells.filter(pl.col("reason").is_not_null()).select(GAP_COLUMNS)
+    cells = pl.concat([read_built_cells(project, name) for name in names])
+    gap_rows = cells.filter(pl.col("reason").is_not_null()).select(GAP_COLUMNS)
     if place is None:
-        return found
-    return found.filter(pl.col("place_code") == place_named(cells, place))
+        return gap_rows
+    return gap_rows.filter(pl.col("place_code") == find_place_code(cells, place))
 
 
-def shown_gaps(found: pl.DataFrame) -> pl.DataFrame:
+def select_gap_columns(gap_rows: pl.DataFrame) -> pl.DataFrame:
     """Give the columns of gaps that a person reads first; problem and period only where there are several."""
-    several = [name for name in ("problem", "period_start") if found[name].n_unique() > 1]
-    return found.select(*several, "place_name", "measure", "reason", "evidence", "holder", "remedy")
+    several = [name for name in ("problem", "period_start") if gap_rows[name].n_unique() > 1]
+    return gap_rows.select(*several, "place_name", "measure", "reason", "evidence", "holder", "remedy")
 
 
-def place_named(cells: pl.DataFrame, place: str) -> str:
+def find_place_code(cells: pl.DataFrame, place: str) -> str:
     """Give the code of a place of some cells by its name or code; an unknown one is refused with the near ones."""
-    known = dict(cells.select("place_code", "place_name").unique().iter_rows())
-    if place in known:
+    names = dict(cells.select("place_code", "place_name").unique().iter_rows())
+    if place in names:
         return place
-    found: list[str] = sorted(code for code, name in known.items() if folded(name) == folded(place))
-    if len(found) != 1:
-        raise UnknownNameError(f"unknown place {place!r}; {near(place, known.values())}")
-    return found[0]
+    codes: list[str] = sorted(code for code, name in names.items() if fold_name(name) == fold_name(place))
+    if len(codes) != 1:
+        raise UnknownNameError(f"unknown place {place!r}; {suggest_names(place, names.values())}")
+    return codes[0]
 
 
-def query(project: Project, text: str) -> pl.DataFrame:
+def run_query(project: Project, text: str) -> pl.DataFrame:
     """Run a query on commonground.duckdb, read only and with no access to other files."""
-    path = newest(out_path(project.home, ""))
+    path = newest_warehouse(output_path(project.home, ""))
     if not path.is_file():
         raise CommongroundError(f"{path}: not there yet; run `commonground build`")
-    most = whole_limit()
-    with duckdb.connect(str(path), read_only=True, config=closed_config(most)) as con:
+    most = user_query_limits()
+    with duckdb.connect(str(path), read_only=True, config=sandbox_config(most)) as con:
         try:
-            return run_question(con, text, most)
+            return run_limited_query(con, text, most)
         except duckdb.Error as error:
             raise UnknownNameError(f"the query does not run: {error}") from error
 
 
-def explain(project: Project, problem: str, place: str, measure: str, period: str | None) -> Iterator[tuple[str, str]]:
+def explain_cell(
+    project: Project, problem: str, place: str, measure: str, period: str | None
+) -> Iterator[tuple[str, str]]:
     """Tell where one cell comes from, end to end: pairs of a heading and a sentence."""
-    asked = project.catalogue.problem(problem)
-    if measure not in asked.measures:
-        raise UnknownNameError(f"{problem} does not ask for {measure!r}; {near(measure, asked.measures)}")
-    cells = built_cells(project, problem).filter(pl.col("measure") == measure)
-    cell = _one(cells.filter(pl.col("place_code") == place_named(cells, place)), asked.header.grain, period)
+    declared_problem = project.catalogue.find_problem(problem)
+    if measure not in declared_problem.measures:
+        raise UnknownNameError(
+            f"{problem} does not ask for {measure!r}; {suggest_names(measure, declared_problem.measures)}"
+        )
+    cells = read_built_cells(project, problem).filter(pl.col("measure") == measure)
+    cell = _find_cell(
+        cells.filter(pl.col("place_code") == find_place_code(cells, place)), declared_problem.header.grain, period
+    )
     source = project.catalogue.sources[project.catalogue.measure_source[measure]]
-    declared = project.catalogue.measures[measure]
-    yield "question", asked.header.question
+    declared_measure = project.catalogue.measures[measure]
+    yield "question", declared_problem.header.question
     yield "place", f"{cell['place_name']} ({cell['place_code']}), {cell['nation']}"
-    yield "measure", f"{declared.title}, in {declared.unit} ({declared.kind})"
-    yield from _value(cell)
-    yield from _journey(cell, project, asked.header.geography)
+    yield "measure", f"{declared_measure.title}, in {declared_measure.unit} ({declared_measure.kind})"
+    yield from _value_lines(cell)
+    yield from _provenance_lines(cell, project, declared_problem.header.geography)
     yield "source", f"{cell['source']}: {source.title}, {source.publisher}; {source.licence}; {source.page}"
-    yield from _checks(cell, project)
+    yield from _finding_lines(cell, project)
 
 
-def _one(cells: pl.DataFrame, grain: str, period: str | None) -> dict[str, Any]:
+def _find_cell(cells: pl.DataFrame, grain: str, period: str | None) -> dict[str, Any]:
     if grain != "latest":
         kind = {"month": "month", "quarter": "quarter", "year": "year"}[grain]
         span = parse_period(period or "", kind)  # type: ignore[arg-type]
@@ -89,7 +95,7 @@ def _one(cells: pl.DataFrame, grain: str, period: str | None) -> dict[str, Any]:
     return cells.row(0, named=True)
 
 
-def _value(cell: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _value_lines(cell: dict[str, Any]) -> Iterator[tuple[str, str]]:
     bounds = f" (between {cell['low']} and {cell['high']})" if cell["high"] is not None else ""
     if cell["reason"] is None:
         yield "value", f"{cell['value']} {cell['unit']}{bounds}; status {cell['status']}"
@@ -101,22 +107,22 @@ def _value(cell: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "to close", f"{cell['holder']}: {cell['remedy']}"
 
 
-def _journey(cell: dict[str, Any], project: Project, system: str) -> Iterator[tuple[str, str]]:
+def _provenance_lines(cell: dict[str, Any], project: Project, system: str) -> Iterator[tuple[str, str]]:
     if cell["value_start"] is None:
         return
-    yield "period", say(cell["value_start"], cell["value_end"])
+    yield "period", format_period(cell["value_start"], cell["value_end"])
     if cell["file"]:
         rows = f"row {cell['file_rows']}, column {cell['file_column']}" if cell["file_rows"] else "no row of it"
         yield "file", f"{cell['file']}, {rows}; released {cell['released_at']}; sha256 {cell['release']}"
     if cell["parts"]:
-        changes = register_places(project).changes.filter(pl.col("from_code").is_in(str(cell["parts"]).split(",")))
-        told = [f"{a} -> {b} {kind} {day} ({by})" for a, b, kind, day, by in changes.iter_rows()]
-        yield "crosswalk", f"to {system}: {'; '.join(told)}; weight 1 each" if told else f"{system}: none needed"
+        changes = load_places(project).changes.filter(pl.col("from_code").is_in(str(cell["parts"]).split(",")))
+        steps = [f"{a} -> {b} {kind} {day} ({by})" for a, b, kind, day, by in changes.iter_rows()]
+        yield "crosswalk", f"to {system}: {'; '.join(steps)}; weight 1 each" if steps else f"{system}: none needed"
 
 
-def _checks(cell: dict[str, Any], project: Project) -> Iterator[tuple[str, str]]:
-    found = all_findings(project).filter(pl.col("source") == cell["source"])
-    about = found.filter(
+def _finding_lines(cell: dict[str, Any], project: Project) -> Iterator[tuple[str, str]]:
+    findings = all_findings(project).filter(pl.col("source") == cell["source"])
+    about = findings.filter(
         (pl.col("place_code") == cell["place_code"]) | (pl.col("place_code").is_null()),
         pl.col("measure").is_null() | (pl.col("measure") == cell["measure"]),
         pl.col("release").is_null() | (pl.col("release") == (cell["release"] or "")),
@@ -129,44 +135,46 @@ def _checks(cell: dict[str, Any], project: Project) -> Iterator[tuple[str, str]]
         yield "check", "nothing found about this cell"
 
 
-def known_places(project: Project) -> Places:
+def load_register(project: Project) -> Places:
     """Give the register of places, also where nothing has been built yet."""
-    with sole_builder(project.home):
-        prepare(project)
-        return register_places(project)
+    with lock_store(project.home):
+        prepare_store(project)
+        return load_places(project)
 
 
-def known_system(project: Project, system: str) -> pl.DataFrame:
-    """Give the places of a place system (schema.PLACE), also where nothing has been built yet."""
-    with sole_builder(project.home):
-        prepare(project)
-        return place_system(project, system).places
+def load_place_system(project: Project, system: str) -> pl.DataFrame:
+    """Give the places of a place system (schema.PLACE_COLUMNS), also where nothing has been built yet."""
+    with lock_store(project.home):
+        prepare_store(project)
+        return load_geography(project, system).places
 
 
-def revised(project: Project, source: str | None) -> pl.DataFrame:
+def summarise_revisions(project: Project, source: str | None) -> pl.DataFrame:
     """Sum up what changed between the releases of one source or of all (revisions.REVISION_SUMMARY)."""
-    known = project.catalogue.observing()
-    if source and source not in known:
-        raise UnknownNameError(f"unknown source of figures {source!r}; {near(source, known)}")
-    names = [source] if source else sorted(known)
-    with sole_builder(project.home):
-        made = prepare(project)
+    public_sources = project.catalogue.observation_sources()
+    if source and source not in public_sources:
+        raise UnknownNameError(f"unknown source of figures {source!r}; {suggest_names(source, public_sources)}")
+    names = [source] if source else sorted(public_sources)
+    with lock_store(project.home):
+        current_keys = prepare_store(project)
         for name in names:
-            observe_source(project, name)
-    return all_revisions(project, made, names)[1]
+            load_source_tables(project, name)
+    return all_revisions(project, current_keys, names)[1]
 
 
-def listing(project: Project, what: str) -> pl.DataFrame:
+def list_items(project: Project, target: str) -> pl.DataFrame:
     """List sources, measures, problems or places."""
     catalogue = project.catalogue
-    if what == "sources":
-        return sources_table(catalogue).select("source", "title", "publisher", "access", "cadence", "places", "licence")
-    if what == "measures":
+    if target == "sources":
+        return sources_table(catalogue).select(
+            "source", "title", "publisher", "access", "cadence", "geography", "licence"
+        )
+    if target == "measures":
         return measures_table(catalogue).select("measure", "title", "unit", "kind", "source")
-    if what == "problems":
+    if target == "problems":
         rows = [(p.name, p.header.question, p.header.owner, p.header.geography, p.header.grain)
                 for p in catalogue.problems.values()]  # fmt: skip
-        return pl.DataFrame(rows, schema=["problem", "question", "owner", "places", "grain"], orient="row")
+        return pl.DataFrame(rows, schema=["problem", "question", "owner", "geography", "grain"], orient="row")
     systems = sorted({problem.header.geography for problem in catalogue.problems.values()})
-    found = [known_system(project, system).with_columns(pl.lit(system).alias("system")) for system in systems]
-    return pl.concat(found).select("system", "place_code", "place_name", "place_name_welsh", "region", "nation")
+    tables = [load_place_system(project, system).with_columns(pl.lit(system).alias("system")) for system in systems]
+    return pl.concat(tables).select("system", "place_code", "place_name", "place_name_welsh", "region", "nation")

@@ -9,7 +9,7 @@ from pipelines.declarations.base import Cadence
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
 
-LONDON = "Europe/London"
+TIME_ZONE = "Europe/London"
 # Most official statistics come out at 9:30; a monthly release may be out on any day of its month.
 _CRON: dict[Cadence, str] = {
     "daily": "45 9 * * *",
@@ -19,7 +19,7 @@ _CRON: dict[Cadence, str] = {
     "annual": "45 9 * * 4",
     "once": "45 9 1 * *",
 }
-_WITHIN: dict[Cadence, timedelta] = {
+_FRESHNESS_WINDOW: dict[Cadence, timedelta] = {
     "daily": timedelta(days=2),
     "weekly": timedelta(days=4),
     "monthly": timedelta(days=8),
@@ -29,42 +29,46 @@ _WITHIN: dict[Cadence, timedelta] = {
 }
 
 
-def freshness(source: Source) -> dg.FreshnessPolicy:
+def freshness_policy(source: Source) -> dg.FreshnessPolicy:
     """Say how long since the last look at a publisher is too long."""
-    return dg.FreshnessPolicy.time_window(fail_window=_WITHIN[source.cadence])
+    return dg.FreshnessPolicy.time_window(fail_window=_FRESHNESS_WINDOW[source.cadence])
 
 
-def jobs(catalogue: Catalogue) -> "list[Job]":
+def define_jobs(catalogue: Catalogue) -> "list[Job]":
     """Make the jobs: refresh all sources that have an address, refresh one of them, build everything."""
     snapshots = dg.AssetSelection.key_prefixes(["snapshot"])
-    each = {name: dg.AssetSelection.assets(["snapshot", name]) for name in catalogue.fetched()}
-    every = dg.AssetSelection.assets(*(["snapshot", name] for name in each))
-    asking = [dg.define_asset_job("refresh", every, description="Ask every publisher for what is new.")] if each else []
+    selections = {name: dg.AssetSelection.assets(["snapshot", name]) for name in catalogue.refreshable_sources()}
+    every = dg.AssetSelection.assets(*(["snapshot", name] for name in selections))
+    refresh_jobs = (
+        [dg.define_asset_job("refresh", every, description="Ask every publisher for what is new.")]
+        if selections
+        else []
+    )
     return [
-        *asking,
+        *refresh_jobs,
         dg.define_asset_job("build", dg.AssetSelection.all() - snapshots, description="Build from what is held."),
-        *(dg.define_asset_job(f"refresh_{name}", selection) for name, selection in each.items()),
+        *(dg.define_asset_job(f"refresh_{name}", selection) for name, selection in selections.items()),
     ]
 
 
-def schedules(catalogue: Catalogue) -> list[dg.ScheduleDefinition]:
+def define_schedules(catalogue: Catalogue) -> list[dg.ScheduleDefinition]:
     """Make the schedules: one for each source with an address, by its cadence, and a build after them; London time."""
     running = dg.DefaultScheduleStatus.RUNNING
-    each = [
+    refresh_schedules = [
         dg.ScheduleDefinition(
             name=f"refresh_{name}_{source.cadence}",
             job_name=f"refresh_{name}",
             cron_schedule=_CRON[source.cadence],
-            execution_timezone=LONDON,
+            execution_timezone=TIME_ZONE,
             default_status=running,
         )
-        for name, source in catalogue.fetched().items()
+        for name, source in catalogue.refreshable_sources().items()
     ]
     build = dg.ScheduleDefinition(
         name="build_every_morning",
         job_name="build",
         cron_schedule="30 10 * * *",
-        execution_timezone=LONDON,
+        execution_timezone=TIME_ZONE,
         default_status=running,
     )
-    return [*each, build]
+    return [*refresh_schedules, build]

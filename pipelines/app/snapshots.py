@@ -5,9 +5,9 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
-from pipelines.core.store import Snapshot, history, log_lines, read_line, read_snapshot
+from pipelines.core.store import Snapshot, read_log, read_log_line, read_log_lines, read_snapshot
 
-LISTING = {
+LISTING_COLUMNS = {
     "source": pl.String,
     "fetched_at": pl.String,
     "change": pl.String,
@@ -26,38 +26,38 @@ LISTING = {
 """One row for each line of the log, oldest first."""
 
 
-def listed(home: Path, source: str | None) -> pl.DataFrame:
-    """Give the log of one source or of all as a table (LISTING): every fetch, also those that failed."""
-    lines = [entry for entry in history(home) if source in (None, entry.source)]
-    rows = [[getattr(entry, name) for name in LISTING] for entry in lines]
-    return pl.DataFrame(rows, schema=LISTING, orient="row")
+def list_snapshots(home: Path, source: str | None) -> pl.DataFrame:
+    """Give the log of one source or of all as a table (LISTING_COLUMNS): every fetch, also those that failed."""
+    lines = [entry for entry in read_log(home) if source in (None, entry.source)]
+    rows = [[getattr(entry, name) for name in LISTING_COLUMNS] for entry in lines]
+    return pl.DataFrame(rows, schema=LISTING_COLUMNS, orient="row")
 
 
-def shown(lines: pl.DataFrame) -> pl.DataFrame:
+def select_snapshot_columns(lines: pl.DataFrame) -> pl.DataFrame:
     """Give the columns of a listing that a person reads first, the sha256 by its start."""
-    said = pl.when(pl.col("error") != "").then("error").otherwise("origin")
+    detail = pl.when(pl.col("error") != "").then("error").otherwise("origin")
     return lines.select(
         "source", "fetched_at", "change", "released", "file", "size", pl.col("sha256").str.slice(0, 12),
-        said.alias("origin or error"),
+        detail.alias("origin or error"),
     )  # fmt: skip
 
 
-def damaged(home: Path) -> tuple[int, list[str]]:
+def verify_snapshots(home: Path) -> tuple[int, list[str]]:
     """Hash every file again that the log names; give how many there are, and a sentence for each fault."""
-    named: dict[str, Snapshot] = {}
+    entries: dict[str, Snapshot] = {}
     faults = []
-    for number, line in log_lines(home):
+    for number, line in read_log_lines(home):
         try:
-            entry = read_line(line, number, home)
-            named.setdefault(entry.sha256, entry)
+            entry = read_log_line(line, number, home)
+            entries.setdefault(entry.sha256, entry)
         except UnreadableError as error:
             faults.append(str(error))
-    named.pop("", None)
-    found = [_fault(home, entry) for entry in named.values()]
-    return len(named), faults + [fault for fault in found if fault]
+    entries.pop("", None)
+    file_faults = [_file_fault(home, entry) for entry in entries.values()]
+    return len(entries), faults + [fault for fault in file_faults if fault]
 
 
-def _fault(home: Path, entry: Snapshot) -> str:
+def _file_fault(home: Path, entry: Snapshot) -> str:
     try:
         read_snapshot(home, entry.sha256)
     except UnreadableError as error:

@@ -6,60 +6,65 @@ there whole, or as it was before.
 
 from collections.abc import Sequence
 
-from pipelines.app.earlier_store import log_renewal, renew_now
-from pipelines.app.withdrawal import BY_SOURCE, withdraw_now
-from pipelines.core.output_files import drop_groups
-from pipelines.core.store import prune, sweep
+from pipelines.app.earlier_store import log_renewal, renew_locked_store
+from pipelines.app.withdrawal import SOURCE_TABLES, withdraw_locked
+from pipelines.core.output_files import remove_groups
+from pipelines.core.store import prune_tables, remove_temporary_files
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.fingerprints import ANSWERED, Keys, keys
+from pipelines.declarations.fingerprints import ANSWER_TABLES, TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
-from pipelines.fetch import take_in
-from pipelines.gaps import answer_is_fresh
-from pipelines.observations import observed_is_fresh
+from pipelines.fetch import import_bundled_releases
+from pipelines.gaps import is_answer_current
+from pipelines.observations import has_current_tables
 
 
-def prepare(project: Project) -> Keys:
+def prepare_store(project: Project) -> TableKeys:
     """Withdraw what is no longer public, drop what is no longer declared, take in what came with the project.
 
     The tables of a store that an earlier version wrote are removed first.
     """
     catalogue, home = project.catalogue, project.home
-    log_renewal(renew_now(home))
-    withdraw_now(catalogue, home)
-    sweep(home)
-    for kind in (*BY_SOURCE, "returned"):
-        prune(home, kind, set(catalogue.observing()))
-    declared = {*catalogue.problems, *catalogue.left_out}
-    for kind in (*ANSWERED, "report"):
-        prune(home, kind, declared)
+    log_renewal(renew_locked_store(home))
+    withdraw_locked(catalogue, home)
+    remove_temporary_files(home)
+    for kind in (*SOURCE_TABLES, "returned"):
+        prune_tables(home, kind, set(catalogue.observation_sources()))
+    declared = {*catalogue.problems, *catalogue.excluded_problems}
+    for kind in (*ANSWER_TABLES, "report"):
+        prune_tables(home, kind, declared)
     for kind in ("areas", "shares"):
-        prune(home, kind, set(catalogue.apportioning()))
-    systems = _systems_named(catalogue)
-    prune(home, "system", systems)
-    prune(home, "people", {f"{measure}__{system}" for measure in catalogue.measures for system in systems})
-    drop_groups(home, "report", declared)
+        prune_tables(home, kind, set(catalogue.apportionment_sources()))
+    systems = _place_systems(catalogue)
+    prune_tables(home, "system", systems)
+    prune_tables(home, "people", {f"{measure}__{system}" for measure in catalogue.measures for system in systems})
+    remove_groups(home, "report", declared)
     for name in catalogue.sources:
-        take_in(home, catalogue, name)
-    return keys(catalogue, home, project.as_of)
+        import_bundled_releases(home, catalogue, name)
+    return compute_table_keys(catalogue, home, project.as_of)
 
 
-def _systems_named(catalogue: Catalogue) -> set[str]:
+def _place_systems(catalogue: Catalogue) -> set[str]:
     """Name the place systems that sources, their releases and problems are about."""
-    asked = {problem.header.geography for problem in catalogue.problems.values()}
-    given = {
-        each for source in catalogue.sources.values() for each in (source.geography, *source.earlier_systems) if each
+    problem_systems = {problem.header.geography for problem in catalogue.problems.values()}
+    source_systems = {
+        system
+        for source in catalogue.sources.values()
+        for system in (source.geography, *source.earlier_geographies)
+        if system
     }
-    return asked | given
+    return problem_systems | source_systems
 
 
-def is_fresh(project: Project, made: Keys, problems: list[str]) -> bool:
+def is_fresh(project: Project, current_keys: TableKeys, problems: list[str]) -> bool:
     """Tell whether every table of some problems is there and made from what is held now."""
-    held = all(observed_is_fresh(project.home, name, made) for name in sources_of(project, problems))
-    return held and all(answer_is_fresh(project.home, name, made) for name in problems)
+    sources_fresh = all(
+        has_current_tables(project.home, name, current_keys) for name in readable_sources(project, problems)
+    )
+    return sources_fresh and all(is_answer_current(project.home, name, current_keys) for name in problems)
 
 
-def sources_of(project: Project, problems: Sequence[str]) -> list[str]:
+def readable_sources(project: Project, problems: Sequence[str]) -> list[str]:
     """Name the sources of some problems that figures can be read from."""
     catalogue = project.catalogue
-    asked = {name for problem in problems for name in catalogue.sources_of(catalogue.problems[problem])}
-    return sorted(asked & set(catalogue.observing()))
+    source_names = {name for problem in problems for name in catalogue.problem_sources(catalogue.problems[problem])}
+    return sorted(source_names & set(catalogue.observation_sources()))

@@ -6,11 +6,11 @@ import sys
 
 import yaml
 
-from pipelines.core.paths import PROJECT, STORE
-from pipelines.core.store import write_whole
+from pipelines.core.paths import PROJECT_VARIABLE, STORE_VARIABLE
+from pipelines.core.store import write_atomically
 from pipelines.declarations.project import Project
 
-SETTINGS = {
+DAGSTER_SETTINGS = {
     "telemetry": {"enabled": False},
     # No form that asks for an address on the first visit.
     "nux": {"enabled": False},
@@ -19,12 +19,17 @@ SETTINGS = {
 }
 
 
-def serve(project: Project, port: int) -> int:
+def serve_ui(project: Project, port: int) -> int:
     """Run the web UI until it is stopped; give its exit code."""
     root = project.catalogue.root
     home = root / ".dagster"
-    write_whole(home / "dagster.yaml", yaml.safe_dump(SETTINGS).encode())
-    surroundings = {**os.environ, "DAGSTER_HOME": str(home), PROJECT: str(root), STORE: str(project.home)}
+    write_atomically(home / "dagster.yaml", yaml.safe_dump(DAGSTER_SETTINGS).encode())
+    surroundings = {
+        **os.environ,
+        "DAGSTER_HOME": str(home),
+        PROJECT_VARIABLE: str(root),
+        STORE_VARIABLE: str(project.home),
+    }
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(root / "workspace.yaml"), "-p", str(port)]
     try:
         return subprocess.run(command, env=surroundings, cwd=root, check=False).returncode

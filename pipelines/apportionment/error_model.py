@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 
 from pipelines.core.schema import NUMBER, TEXT, WHOLE, Column
-from pipelines.core.slices import SLICE
+from pipelines.core.slices import SLICE_KEY
 
-CERTAINTY: dict[str, Column] = {
+ERROR_CLASS: dict[str, Column] = {
     "from_kind": Column(TEXT, "Kind of place moved from"),
     "to_kind": Column(TEXT, "Kind of place moved to"),
     "weighed_by": Column(TEXT, "Group of people by whom places were shared out"),
@@ -31,46 +31,46 @@ CERTAINTY: dict[str, Column] = {
     "p95_error": Column(NUMBER, "95th percentile of them"),
     "max_error": Column(NUMBER, "Largest of them"),
 }
-LIKELY: dict[str, Column] = {
+INTERVAL_ENDS: dict[str, Column] = {
     "likely_low": Column(
         NUMBER, "Lower end of the 90 % interval of the true figure; null where none is kept for the pair"
     ),
     "likely_high": Column(NUMBER, "Upper end of it"),
 }
-"""What `with_interval` adds to what `move` gives."""
-HELD = Path(__file__).parent / "error_model.csv"
-EDGES = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)
+"""What `add_interval` adds to what `move` gives."""
+ERROR_MODEL_PATH = Path(__file__).parent / "error_model.csv"
+SHARE_EDGES = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)
 """Shares split at which the errors are told apart."""
-FEWEST = 12
+MIN_PLACES = 12
 """A class of shares with figures of fewer places is joined to the one below: each place errs alike in every figure."""
-LEVEL = 0.9
-TELLING = 4
+INTERVAL_LEVEL = 0.9
+MIN_SPREAD_PLACES = 4
 """Places that it takes to tell how unevenly a figure is spread."""
 
 
-def unevenness(observed: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.DataFrame:
+def slice_unevenness(observation: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.DataFrame:
     """Tell how unevenly the figures of each slice are spread over the people of the places moved from.
 
     Takes SLICE, place_code and value, and a crosswalk with the people of each place. Gives SLICE and
-    `unevenness`: the standard deviation of the figure per head, weighted by people, over its mean; null where fewer
-    than TELLING places have both, as one place alone would seem perfectly even.
+    `slice_unevenness`: the standard deviation of the figure per head, weighted by people, over its mean; null where
+    fewer than MIN_SPREAD_PLACES places have both, as one place alone would seem perfectly even.
     """
     people = crosswalk.drop_nulls("from_code").group_by(pl.col("from_code").alias("place_code")).agg(
         pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("people")
     )  # fmt: skip
-    told = observed.select(*SLICE, pl.col("place_code").cast(pl.String), "value").join(
+    joined = observation.select(*SLICE_KEY, pl.col("place_code").cast(pl.String), "value").join(
         people.filter(pl.col("people") > 0), on="place_code"
     )
     rate, weight = pl.col("value") / pl.col("people"), pl.col("people") / pl.col("people").sum()
     spread = ((rate - pl.col("value").sum() / pl.col("people").sum()) ** 2 * weight).sum().sqrt()
     mean = pl.col("value").sum() / pl.col("people").sum()
-    known = told.drop_nulls("value")
-    tells = (mean > 0) & (pl.len() >= TELLING)
-    return known.group_by(SLICE).agg(pl.when(tells).then(spread / mean).alias("unevenness"))
+    figures = joined.drop_nulls("value")
+    is_measurable = (mean > 0) & (pl.len() >= MIN_SPREAD_PLACES)
+    return figures.group_by(SLICE_KEY).agg(pl.when(is_measurable).then(spread / mean).alias("unevenness"))
 
 
 def errors_by_share(trials: pl.DataFrame) -> pl.DataFrame:
-    """Give the errors of trials by share split: CERTAINTY without the kinds.
+    """Give the errors of trials by share split: ERROR_CLASS without the kinds.
 
     Takes place_code, split_share (0 to 1), estimate, truth and unevenness. Trials with nothing split are exact, and
     are left out. The ends of the interval are the ranks that hold 90 % of further trials of the same kind: of n
@@ -81,36 +81,36 @@ def errors_by_share(trials: pl.DataFrame) -> pl.DataFrame:
     errors = trials.filter(pl.col("split_share") > 0, pl.col("estimate") > 0, pl.col("unevenness") > 0).select(
         "place_code", "split_share", error.alias("error"), (error / pl.col("unevenness")).alias("units")
     )
-    rows = [_class(errors, start, end) for start, end in _classes(errors)]
-    schema = {name: column.dtype for name, column in CERTAINTY.items() if name not in _KEY}
+    rows = [_class_row(errors, start, end) for start, end in _share_classes(errors)]
+    schema = {name: column.dtype for name, column in ERROR_CLASS.items() if name not in _KEY}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 _KEY = ("from_kind", "to_kind", "weighed_by")
 
 
-def _classes(errors: pl.DataFrame) -> list[tuple[float, float]]:
+def _share_classes(errors: pl.DataFrame) -> list[tuple[float, float]]:
     """Cut the shares into classes that each have figures of enough places."""
-    found: list[tuple[float, float]] = []
-    start = EDGES[0]
-    for end in EDGES[1:]:
-        if _within(errors, start, end)["place_code"].n_unique() >= FEWEST:
-            found.append((start, end))
+    classes: list[tuple[float, float]] = []
+    start = SHARE_EDGES[0]
+    for end in SHARE_EDGES[1:]:
+        if _errors_in_class(errors, start, end)["place_code"].n_unique() >= MIN_PLACES:
+            classes.append((start, end))
             start = end
-    if not found:
-        return [(EDGES[0], EDGES[-1])] if errors.height else []
-    return [*found[:-1], (found[-1][0], EDGES[-1])]
+    if not classes:
+        return [(SHARE_EDGES[0], SHARE_EDGES[-1])] if errors.height else []
+    return [*classes[:-1], (classes[-1][0], SHARE_EDGES[-1])]
 
 
-def _within(errors: pl.DataFrame, start: float, end: float) -> pl.DataFrame:
+def _errors_in_class(errors: pl.DataFrame, start: float, end: float) -> pl.DataFrame:
     return errors.filter(pl.col("split_share") > start, pl.col("split_share") <= end)
 
 
-def _class(errors: pl.DataFrame, start: float, end: float) -> tuple[float | int, ...]:
-    found = _within(errors, start, end)
-    units = found["units"].sort().to_numpy()
-    rank = min(math.ceil((len(units) + 1) * (1 + LEVEL) / 2), len(units))
-    apart = found["error"].abs().to_numpy()
+def _class_row(errors: pl.DataFrame, start: float, end: float) -> tuple[float | int, ...]:
+    selected = _errors_in_class(errors, start, end)
+    units = selected["units"].sort().to_numpy()
+    rank = min(math.ceil((len(units) + 1) * (1 + INTERVAL_LEVEL) / 2), len(units))
+    apart = selected["error"].abs().to_numpy()
     return (
         start,
         end,
@@ -124,25 +124,25 @@ def _class(errors: pl.DataFrame, start: float, end: float) -> tuple[float | int,
 
 
 @cache
-def held_certainty() -> pl.DataFrame:
-    """Give the errors that travel with the project: CERTAINTY."""
-    return pl.read_csv(HELD, schema={name: column.dtype for name, column in CERTAINTY.items()})
+def load_error_model() -> pl.DataFrame:
+    """Give the errors that travel with the project: ERROR_CLASS."""
+    return pl.read_csv(ERROR_MODEL_PATH, schema={name: column.dtype for name, column in ERROR_CLASS.items()})
 
 
-def with_interval(
-    moved: pl.DataFrame, spread: pl.DataFrame, kinds: tuple[str, str], group: str, certainty: pl.DataFrame
+def add_interval(
+    apportioned: pl.DataFrame, spread: pl.DataFrame, kinds: tuple[str, str], group: str, error_model: pl.DataFrame
 ) -> pl.DataFrame:
-    """Add LIKELY to what `move` gives: the ends of a 90 % interval of the true figure.
+    """Add INTERVAL_ENDS to what `move` gives: the ends of a 90 % interval of the true figure.
 
     `spread` is the unevenness of each slice. A figure with nothing split is its own interval. One of a pair of
     kinds that was never tried, by that group or by people of all ages, has none, nor one whose unevenness is
     not known. The interval lies within the sure bounds, and holds the figure.
     """
-    tried = certainty.filter(pl.col("from_kind") == kinds[0], pl.col("to_kind") == kinds[1])
-    tried = tried.filter(pl.col("weighed_by") == (group if group in tried["weighed_by"] else "all_ages"))
-    classes = tried.sort("share_to").select("share_to", pl.col("low").alias("below"), pl.col("high").alias("above"))
-    told = (
-        moved.join(spread, on=SLICE, how="left", maintain_order="left")
+    trials = error_model.filter(pl.col("from_kind") == kinds[0], pl.col("to_kind") == kinds[1])
+    trials = trials.filter(pl.col("weighed_by") == (group if group in trials["weighed_by"] else "all_ages"))
+    classes = trials.sort("share_to").select("share_to", pl.col("low").alias("below"), pl.col("high").alias("above"))
+    joined = (
+        apportioned.join(spread, on=SLICE_KEY, how="left", maintain_order="left")
         .with_row_index("row")
         .sort("split_share", nulls_last=True)
         .join_asof(classes, left_on="split_share", right_on="share_to", strategy="forward", check_sortedness=False)
@@ -153,7 +153,8 @@ def with_interval(
         "likely_low": pl.max_horizontal(value * (1 + pl.col("below") * pl.col("unevenness")), "low"),
         "likely_high": pl.min_horizontal(value * (1 + pl.col("above") * pl.col("unevenness")), "high"),
     }
-    known = value.is_not_null() & pl.col("below").is_not_null() & pl.col("unevenness").is_not_null()
-    return told.with_columns(
-        pl.when(pl.col("split_share") == 0).then(value).when(known).then(end).alias(name) for name, end in ends.items()
+    has_interval = value.is_not_null() & pl.col("below").is_not_null() & pl.col("unevenness").is_not_null()
+    return joined.with_columns(
+        pl.when(pl.col("split_share") == 0).then(value).when(has_interval).then(end).alias(name)
+        for name, end in ends.items()
     ).drop("row", "share_to", "below", "above", "unevenness", strict=False)

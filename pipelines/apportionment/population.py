@@ -4,63 +4,68 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from pipelines.apportionment.succession import place_slices, roll
-from pipelines.core.slices import newest
-from pipelines.core.store import cached
+from pipelines.apportionment.succession import list_parts, map_slices
+from pipelines.core.slices import newest_slices
+from pipelines.core.store import load_or_build_table
 from pipelines.declarations.catalogue import Catalogue, Problem
-from pipelines.declarations.fingerprints import code_key, hashed, keys
+from pipelines.declarations.fingerprints import compute_table_keys, hash_texts, program_key
 from pipelines.declarations.project import Project
-from pipelines.geography import links, place_system, register_places
-from pipelines.observations import observe_source
+from pipelines.geography import find_successors, load_geography, load_places
+from pipelines.observations import load_source_tables
 
 
-def population_of(catalogue: Catalogue, asked: Iterable[str]) -> str | None:
+def population_measure(catalogue: Catalogue, measures: Iterable[str]) -> str | None:
     """Name the measure by which people are counted: one of those asked for, else the first that is held."""
-    held = catalogue.observing()
+    stored_sources = catalogue.observation_sources()
     counting = [
         name
         for name, measure in sorted(catalogue.measures.items())
-        if measure.population and catalogue.measure_source[name] in held
+        if measure.population and catalogue.measure_source[name] in stored_sources
     ]
-    return next(iter([*(name for name in asked if name in counting), *counting]), None)
+    return next(iter([*(name for name in measures if name in counting), *counting]), None)
 
 
-def people_in(project: Project, problem: Problem) -> tuple[pl.DataFrame, str]:
+def problem_residents(project: Project, problem: Problem) -> tuple[pl.DataFrame, str]:
     """Give how many people live in each place of a problem's system (place_code, people), and who is counted.
 
     A place of which that is not known has no row.
     """
-    name = population_of(project.catalogue, problem.measures)
+    name = population_measure(project.catalogue, problem.measures)
     if name is None:
         return pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64}), "people"
-    return people_of(project, name, problem.header.geography), project.catalogue.measures[name].title
+    return system_residents(project, name, problem.header.geography), project.catalogue.measures[name].title
 
 
-def people_of(project: Project, name: str, system: str) -> pl.DataFrame:
+def system_residents(project: Project, name: str, system: str) -> pl.DataFrame:
     """Give the newest figure of a population measure for the places of a system, by succession and nesting alone.
 
     It is kept in the state: every step of a problem asks for it.
     """
-    made_from, owner = keys(project.catalogue, project.home, project.as_of), project.catalogue.measure_source[name]
-    made = (code_key("apportionment"), made_from.observation[owner], *made_from.apportioning.values())
-    key = hashed(*made, str(project.as_of))
-    return cached(project.home, "people", f"{name}__{system}", key, lambda: _counted(project, name, system), [owner])
+    current_keys, owner = (
+        compute_table_keys(project.catalogue, project.home, project.as_of),
+        project.catalogue.measure_source[name],
+    )
+    key_parts = (program_key("apportionment"), current_keys.observation[owner], *current_keys.apportioning.values())
+    key = hash_texts(*key_parts, str(project.as_of))
+    return load_or_build_table(
+        project.home, "people", f"{name}__{system}", key, lambda: _count_residents(project, name, system), [owner]
+    )
 
 
-def _counted(project: Project, name: str, system: str) -> pl.DataFrame:
+def _count_residents(project: Project, name: str, system: str) -> pl.DataFrame:
     catalogue = project.catalogue
     source = catalogue.sources[catalogue.measure_source[name]]
-    places = register_places(project)
-    own = place_system(project, source.geography or "").places["place_code"].to_list()
-    target = set(place_system(project, system).places["place_code"])
-    seen = newest(
-        observe_source(project, catalogue.measure_source[name]).observation.filter(
+    places = load_places(project)
+    own = load_geography(project, source.geography or "").places["place_code"].to_list()
+    target = set(load_geography(project, system).places["place_code"])
+    newest_rows = newest_slices(
+        load_source_tables(project, catalogue.measure_source[name]).observation.filter(
             pl.col("measure") == name, pl.col("place_system") == source.geography
         )
     )
-    moved = place_slices(seen, roll(links(places, own, target)), catalogue.measures)
-    known = moved.filter(pl.col("value").is_not_null(), pl.col("period_end") <= project.as_of).sort("period_end")
-    people = known.group_by(pl.col("to_code").alias("place_code"), maintain_order=True).agg(
+    mapped = map_slices(newest_rows, list_parts(find_successors(places, own, target)), catalogue.measures)
+    usable = mapped.filter(pl.col("value").is_not_null(), pl.col("period_end") <= project.as_of).sort("period_end")
+    people = usable.group_by(pl.col("to_code").alias("place_code"), maintain_order=True).agg(
         pl.col("value").last().alias("people")
     )
     return people.sort("place_code")

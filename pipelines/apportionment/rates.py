@@ -7,11 +7,11 @@ What comes out is estimated: the rates were rounded, and the weights may be of a
 
 import polars as pl
 
-from pipelines.apportionment.succession import CELL
-from pipelines.core.slices import SLICE
+from pipelines.apportionment.succession import TARGET_CELL
+from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import Measure
 
-WEIGHTS = {
+RATE_WEIGHT = {
     "measure": pl.String,
     "period_start": pl.Date,
     "period_end": pl.Date,
@@ -25,29 +25,29 @@ WEIGHTS = {
 """The weight of one old place in an average of one rate in one period, and where the weight is from."""
 
 
-def weights_for(rates: pl.DataFrame, denominators: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+def rate_weights(rates: pl.DataFrame, denominators: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
     """Choose the weights for slices of rates: for each, its denominator's newest slice that ends by its end.
 
-    Takes observations (schema.OBSERVATION) of rates and of denominators, each slice from one release and in
-    one place system. Gives WEIGHTS; a slice without a sound denominator has none.
+    Takes observations (schema.OBSERVATION_COLUMNS) of rates and of denominators, each slice from one release and in
+    one place system. Gives RATE_WEIGHT; a slice without a sound denominator has none.
     """
-    named = {name: measure.denominator for name, measure in measures.items() if measure.denominator}
-    wanted = (
-        rates.select(SLICE)
+    denominator_of = {name: measure.denominator for name, measure in measures.items() if measure.denominator}
+    needed = (
+        rates.select(SLICE_KEY)
         .unique()
         .with_columns(
-            pl.col("measure").replace_strict(named, default=None, return_dtype=pl.String).alias("denominator")
+            pl.col("measure").replace_strict(denominator_of, default=None, return_dtype=pl.String).alias("denominator")
         )
     )
-    known = denominators.filter(pl.col("value") > 0).select(
+    usable = denominators.filter(pl.col("value") > 0).select(
         pl.col("measure").alias("denominator"), pl.col("period_end").alias("of"), "place_code", "value",
         pl.col("caveats").alias("weight_caveats"), pl.col("caveat_evidence").alias("weight_caveat_evidence"),
     )  # fmt: skip
-    slices = known.select("denominator", "of").unique()
-    by_then = wanted.join(slices, on="denominator").filter(pl.col("of") <= pl.col("period_end"))
-    nearest = by_then.group_by(*SLICE, "denominator").agg(pl.col("of").max())
-    return nearest.join(known, on=["denominator", "of"]).select(
-        *SLICE,
+    slices = usable.select("denominator", "of").unique()
+    by_then = needed.join(slices, on="denominator").filter(pl.col("of") <= pl.col("period_end"))
+    nearest = by_then.group_by(*SLICE_KEY, "denominator").agg(pl.col("of").max())
+    return nearest.join(usable, on=["denominator", "of"]).select(
+        *SLICE_KEY,
         pl.col("place_code").alias("from_code"),
         pl.col("value").alias("weight"),
         pl.format("{} of {}", "denominator", "of").alias("weighed_by"),
@@ -57,28 +57,33 @@ def weights_for(rates: pl.DataFrame, denominators: pl.DataFrame, measures: dict[
     )
 
 
-def averaged(placed: pl.DataFrame, rates: pl.DataFrame, parts: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
+def average_rates(
+    mapped: pl.DataFrame, rates: pl.DataFrame, parts: pl.DataFrame, weights: pl.DataFrame
+) -> pl.DataFrame:
     """Fill the rates that need their parts, where every part has a rate and a weight; the rest stays as it was.
 
-    Takes placed slices, the observations they were placed from, the roll of parts, and WEIGHTS. Such a value
+    Takes placed slices, the observations they were placed from, the roll of parts, and RATE_WEIGHT. Such a value
     has basis rate_averaged and status estimated. Its bounds are the averages of its parts' bounds where the
     weights are of the same period, and otherwise the range of its parts.
     """
     pieces = rates.rename({"place_code": "from_code"}).join(parts.select("from_code", "to_code"), on="from_code")
-    weighed = pieces.join(weights, on=[*SLICE, "from_code"], how="left")
-    means = weighed.group_by(CELL, maintain_order=True).agg(
-        *(_mean(name) for name in ("value", "low", "high")),
+    weighted = pieces.join(weights, on=[*SLICE_KEY, "from_code"], how="left")
+    means = weighted.group_by(TARGET_CELL, maintain_order=True).agg(
+        *(_weighted_mean(name) for name in ("value", "low", "high")),
         pl.len().alias("mean_parts"),
         pl.col("weighed_by").first(),
         pl.col("same_period").first(),
-        _share_known(),
-        *(pl.col(name).drop_nulls().unique(maintain_order=True).str.join(sign) for name, sign in _SAID.items()),
+        _partial_average(),
+        *(
+            pl.col(name).drop_nulls().unique(maintain_order=True).str.join(sign)
+            for name, sign in _CAVEAT_SEPARATORS.items()
+        ),
     )
-    everyone = weights.join(parts.select("from_code", "to_code"), on="from_code").group_by(CELL)
+    everyone = weights.join(parts.select("from_code", "to_code"), on="from_code").group_by(TARGET_CELL)
     whole = everyone.agg(pl.col("weight").sum().alias("all_weight"), pl.len().alias("weighed_parts"))
-    told = placed.join(means, on=CELL, how="left", maintain_order="left")
-    told = told.join(whole, on=CELL, how="left", maintain_order="left")
-    fits = (
+    joined = mapped.join(means, on=TARGET_CELL, how="left", maintain_order="left")
+    joined = joined.join(whole, on=TARGET_CELL, how="left", maintain_order="left")
+    is_averageable = (
         (pl.col("reason") == "needs_parts")
         & pl.col("mean_value").is_not_null()
         & (pl.col("mean_parts") == pl.col("parts_n"))
@@ -94,38 +99,38 @@ def averaged(placed: pl.DataFrame, rates: pl.DataFrame, parts: pl.DataFrame, wei
         "coverage": pl.lit(1.0),
         "reason": pl.lit(None, pl.String),
         "evidence": evidence,
-        **{name.removeprefix("weight_"): _with_weights(name, sign) for name, sign in _SAID.items()},
+        **{name.removeprefix("weight_"): _merge_caveats(name, sign) for name, sign in _CAVEAT_SEPARATORS.items()},
     }
-    overwritten = (pl.when(fits).then(new).otherwise(name).alias(name) for name, new in filled.items())
-    return _with_partial(told.with_columns(overwritten)).select(*placed.columns, "partial")
+    overwritten = (pl.when(is_averageable).then(new).otherwise(name).alias(name) for name, new in filled.items())
+    return _add_partial(joined.with_columns(overwritten)).select(*mapped.columns, "partial")
 
 
-def _share_known() -> pl.Expr:
-    known = pl.col("value").is_not_null()
-    weight, mass = pl.col("weight").filter(known), (pl.col("value") * pl.col("weight")).filter(known)
+def _partial_average() -> pl.Expr:
+    has_value = pl.col("value").is_not_null()
+    weight, mass = pl.col("weight").filter(has_value), (pl.col("value") * pl.col("weight")).filter(has_value)
     return pl.struct(weight.sum().alias("known"), (mass.sum() / weight.sum()).alias("mean")).alias("some")
 
 
-def _with_partial(told: pl.DataFrame) -> pl.DataFrame:
+def _add_partial(cells: pl.DataFrame) -> pl.DataFrame:
     """Give the average over the parts that have a rate, and how much of the place they are, where some have none."""
     incomplete = (pl.col("reason") == "children_incomplete") & (pl.col("weighed_parts") == pl.col("parts_n"))
-    some = pl.col("some").struct
-    return told.with_columns(
-        pl.when(incomplete).then(some.field("mean")).alias("partial"),
-        pl.when(incomplete).then(some.field("known") / pl.col("all_weight")).otherwise("coverage").alias("coverage"),
+    average = pl.col("some").struct
+    return cells.with_columns(
+        pl.when(incomplete).then(average.field("mean")).alias("partial"),
+        pl.when(incomplete).then(average.field("known") / pl.col("all_weight")).otherwise("coverage").alias("coverage"),
     )
 
 
-_SAID = {"weight_caveats": ",", "weight_caveat_evidence": ". "}
+_CAVEAT_SEPARATORS = {"weight_caveats": ",", "weight_caveat_evidence": ". "}
 
 
-def _with_weights(name: str, separator: str) -> pl.Expr:
+def _merge_caveats(name: str, separator: str) -> pl.Expr:
     """Add what is to be minded of the weights to what is to be minded of the rates."""
-    both = [pl.when(pl.col(each) != "").then(each) for each in (name.removeprefix("weight_"), name)]
+    both = [pl.when(pl.col(column) != "").then(column) for column in (name.removeprefix("weight_"), name)]
     return pl.concat_str(*both, separator=separator, ignore_nulls=True)
 
 
-def _mean(column: str) -> pl.Expr:
+def _weighted_mean(column: str) -> pl.Expr:
     """Average a column by weight, where every part has both; an average of some parts is none of the whole."""
     whole = pl.col(column).is_not_null().all() & pl.col("weight").is_not_null().all()
     mean = (pl.col(column) * pl.col("weight")).sum() / pl.col("weight").sum()

@@ -7,38 +7,45 @@ that says so, with the bounds its parts give. Figures for places published toget
 import polars as pl
 
 from pipelines.apportionment.part_bounds import (
-    bound,
-    is_joined,
-    is_shared,
-    part_high,
-    part_low,
-    signed_measures,
-    whole_sum,
+    cell_bound,
+    complete_sum,
+    covers_several_places,
+    has_several_codes,
+    measures_below_zero,
+    part_lower_bound,
+    part_upper_bound,
 )
-from pipelines.core.schema import CELL as CELL_COLUMNS
-from pipelines.core.schema import NUMBER, OBSERVATION, STATUSES, TEXT, VALUELESS, Column
-from pipelines.core.slices import SLICE
-from pipelines.core.text import printed
-from pipelines.declarations.measure import ADDITIVE, Measure
-from pipelines.geography import Reach
+from pipelines.core.schema import CELL_COLUMNS as CELL_COLUMNS
+from pipelines.core.schema import (
+    NUMBER,
+    OBSERVATION_COLUMNS,
+    OBSERVATION_STATUSES,
+    STATUSES_WITHOUT_VALUE,
+    TEXT,
+    Column,
+)
+from pipelines.core.slices import SLICE_KEY
+from pipelines.core.text import format_figure_column
+from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
+from pipelines.geography import Successor
 
-CELL = [*SLICE, "to_code"]
-OF_SLICE = ["source", "release", "released_at", "file"]
+TARGET_CELL = [*SLICE_KEY, "to_code"]
+SLICE_PROVENANCE = ["source", "release", "released_at", "file"]
 """What is the same for all cells of a slice, since a slice comes from one release."""
-_OF_JOINED = ("value", "place_code", "place_label")
+_JOINT_COLUMNS = ("value", "place_code", "place_label")
 """What the evidence says of a figure that several places have together."""
 INTERVAL_COLUMNS = ("likely_low", "likely_high", "likely_level", "likely_source")
 """Columns of the interval in which a figure likely lies, how likely, and who says so."""
 
 
-PLACED: dict[str, Column] = {
-    **{name: OBSERVATION[name] for name in SLICE},
+MAPPED_FIGURE: dict[str, Column] = {
+    **{name: OBSERVATION_COLUMNS[name] for name in SLICE_KEY},
     "to_code": Column(TEXT, "Code of the place that the figure was moved to"),
     "value": Column(NUMBER, "The figure there, in the measure's unit; null where it could not be moved"),
     "low": Column(NUMBER, "Least the true figure can be, whatever the shares are"),
     "high": Column(NUMBER, "Most the true figure can be"),
     **{name: CELL_COLUMNS[name] for name in INTERVAL_COLUMNS},
-    "unit": OBSERVATION["unit"],
+    "unit": OBSERVATION_COLUMNS["unit"],
     "status": Column(TEXT, "Worst status among the published figures behind it"),
     "marker": Column(TEXT, "Publisher's markers of those figures"),
     "basis": Column(TEXT, "How the figure came to the place"),
@@ -48,71 +55,79 @@ PLACED: dict[str, Column] = {
     "reason": Column(TEXT, "Why there is no value"),
     "evidence": Column(TEXT, "What was compared with what"),
     "parts": Column(TEXT, "Codes of the published places behind it, or how many"),
-    **{name: OBSERVATION[name] for name in ("source", "release", "released_at", "file")},
+    **{name: OBSERVATION_COLUMNS[name] for name in ("source", "release", "released_at", "file")},
     "file_rows": Column(TEXT, "Rows of that file, comma separated"),
-    "file_column": OBSERVATION["file_column"],
-    "caveats": OBSERVATION["caveats"],
-    "caveat_evidence": OBSERVATION["caveat_evidence"],
+    "file_column": OBSERVATION_COLUMNS["file_column"],
+    "caveats": OBSERVATION_COLUMNS["caveats"],
+    "caveat_evidence": OBSERVATION_COLUMNS["caveat_evidence"],
 }
 """A figure moved to another place, or why it could not be."""
 
 
-def roll(reaches: dict[str, Reach]) -> pl.DataFrame:
+def list_parts(successors: dict[str, Successor]) -> pl.DataFrame:
     """Give the parts that each place is made of: from_code, to_code, basis, and how many places a code leads to."""
-    rows = [(code, to, reach.basis, len(reach.codes)) for code, reach in reaches.items() for to in reach.codes]
+    rows = [
+        (code, to, successor.derivation, len(successor.codes))
+        for code, successor in successors.items()
+        for to in successor.codes
+    ]
     schema = {"from_code": pl.String, "to_code": pl.String, "basis": pl.String, "leads_to": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def place_slices(observation: pl.DataFrame, parts: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+def map_slices(observation: pl.DataFrame, parts: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
     """Move slices of observations to other places: one row for each measure, period and place that has a part.
 
-    Takes observations of one place system (schema.OBSERVATION), each slice from one release, and the roll of
-    that system. Returns CELL with value, low, high, status, marker, basis, coverage, reason, evidence, parts,
+    Takes observations of one place system (schema.OBSERVATION_COLUMNS), each slice from one release, and the roll of
+    that system. Returns TARGET_CELL with value, low, high, status, marker, basis, coverage, reason, evidence, parts,
     and the caveats, release, file, rows and column behind it. A place with no row at all in a slice has reason
     `not_returned`.
     """
     kinds = {name: measure.kind for name, measure in measures.items()}
-    pieces = _pieces(observation, parts)
-    additive = pl.col("measure").replace_strict(kinds, return_dtype=pl.String).is_in(sorted(ADDITIVE))
-    signed = pl.col("measure").is_in(signed_measures(observation, measures))
-    ranked = pl.col("measure").is_in([name for name, each in measures.items() if each.kind == "rank"])
-    grouped = _gathered(pieces.with_columns(signed.alias("signed"))).with_columns(
+    pieces = _pair_parts(observation, parts)
+    additive = pl.col("measure").replace_strict(kinds, return_dtype=pl.String).is_in(sorted(ADDITIVE_KINDS))
+    signed = pl.col("measure").is_in(measures_below_zero(observation, measures))
+    ranked = pl.col("measure").is_in([name for name, definition in measures.items() if definition.kind == "rank"])
+    grouped = _sum_parts(pieces.with_columns(signed.alias("signed"))).with_columns(
         additive.alias("additive"), ranked.alias("ranked")
     )
-    return without_false_bounds(_judged(grouped), measures, pl.col("reason") == "needs_parts")
+    return drop_uncertain_bounds(_assign_reasons(grouped), measures, pl.col("reason") == "needs_parts")
 
 
-def without_false_bounds(placed: pl.DataFrame, measures: dict[str, Measure], by_parts: pl.Expr) -> pl.DataFrame:
+def drop_uncertain_bounds(mapped: pl.DataFrame, measures: dict[str, Measure], by_parts: pl.Expr) -> pl.DataFrame:
     """Take from estimates, and from figures with noise, the bounds that rest on figures of parts, as `by_parts` tells.
 
     Such figures bound nothing: the true ones may lie outside. What a marker says of a hidden figure stays.
     """
-    unsure = pl.col("measure").is_in(sorted(name for name, each in measures.items() if each.uncertain))
-    false = (unsure & by_parts).fill_null(False)
-    return placed.with_columns(pl.when(~false).then(name).alias(name) for name in ("low", "high"))
+    is_estimate = pl.col("measure").is_in(
+        sorted(name for name, definition in measures.items() if definition.is_uncertain)
+    )
+    is_uncertain = (is_estimate & by_parts).fill_null(False)
+    return mapped.with_columns(pl.when(~is_uncertain).then(name).alias(name) for name in ("low", "high"))
 
 
-def withdrawn(placed: pl.DataFrame, observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+def mark_withdrawn_figures(mapped: pl.DataFrame, observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     """Tell, of the places with no row in the newest release, which had a figure in an earlier one."""
     codes = observation.filter(pl.col("value").is_not_null()).with_columns(
         pl.col("place_code").str.split("+").alias("from_code")
     )
-    known = codes.explode("from_code").join(parts.select("from_code", "to_code"), on="from_code")
-    before = known.group_by(CELL).agg(pl.col("released_at").max().alias("before"), pl.col("value").last().alias("was"))
-    told = placed.join(before, on=CELL, how="left", maintain_order="left")
+    figures = codes.explode("from_code").join(parts.select("from_code", "to_code"), on="from_code")
+    before = figures.group_by(TARGET_CELL).agg(
+        pl.col("released_at").max().alias("before"), pl.col("value").last().alias("was")
+    )
+    joined = mapped.join(before, on=TARGET_CELL, how="left", maintain_order="left")
     gone = (pl.col("reason") == "not_returned") & pl.col("before").is_not_null()
-    evidence = pl.format("{} in the release of {}, gone from the newest", printed("was"), "before")
-    return told.with_columns(
+    evidence = pl.format("{} in the release of {}, gone from the newest", format_figure_column("was"), "before")
+    return joined.with_columns(
         pl.when(gone).then(pl.lit("withdrawn")).otherwise("reason").alias("reason"),
         pl.when(gone).then(evidence).otherwise("evidence").alias("evidence"),
     ).drop("before", "was")
 
 
-def nowhere(observation: pl.DataFrame, target: list[str], system: str) -> pl.DataFrame:
+def slices_without_crosswalk(observation: pl.DataFrame, target: list[str], system: str) -> pl.DataFrame:
     """Say for every slice and place that nothing held leads there from the places of the observations."""
-    slices = observation.group_by(SLICE, maintain_order=True).agg(
-        pl.col(name).first() for name in (*OF_SLICE, "unit", "file_column")
+    slices = observation.group_by(SLICE_KEY, maintain_order=True).agg(
+        pl.col(name).first() for name in (*SLICE_PROVENANCE, "unit", "file_column")
     )
     evidence = f"published by {system}; no table of areas or shares that is held leads from there"
     return slices.join(pl.DataFrame({"to_code": target}, schema={"to_code": pl.String}), how="cross").with_columns(
@@ -120,7 +135,7 @@ def nowhere(observation: pl.DataFrame, target: list[str], system: str) -> pl.Dat
     )
 
 
-def _pieces(observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+def _pair_parts(observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     """Pair each place's parts with their observations, slice by slice; a part without one stays, empty.
 
     A part without a row still says which release has the slice and not the place.
@@ -128,22 +143,22 @@ def _pieces(observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     numbered = observation.with_row_index("cell").with_columns(pl.col("place_code").str.split("+").alias("from_code"))
     exploded = numbered.explode("from_code")
     # A code of several that leads nowhere counts as one more place: its part of the figure is elsewhere.
-    reach = exploded.join(parts.select("from_code", "to_code"), on="from_code", how="left")
-    spread = reach.group_by("cell").agg(pl.col("to_code").n_unique().alias("places_it_covers"))
-    slices = observation.select(*SLICE, *OF_SLICE).unique([*SLICE], maintain_order=True)
+    targets = exploded.join(parts.select("from_code", "to_code"), on="from_code", how="left")
+    spread = targets.group_by("cell").agg(pl.col("to_code").n_unique().alias("places_it_covers"))
+    slices = observation.select(*SLICE_KEY, *SLICE_PROVENANCE).unique([*SLICE_KEY], maintain_order=True)
     expected = slices.join(parts, how="cross")
-    found = exploded.join(spread, on="cell", how="left").drop(OF_SLICE)
-    return expected.join(found, on=[*SLICE, "from_code"], how="left", maintain_order="left")
+    published = exploded.join(spread, on="cell", how="left").drop(SLICE_PROVENANCE)
+    return expected.join(published, on=[*SLICE_KEY, "from_code"], how="left", maintain_order="left")
 
 
-def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
+def _sum_parts(pieces: pl.DataFrame) -> pl.DataFrame:
     """Sum up each place's parts; a figure that several parts share counts once."""
-    status = pl.col("status").replace_strict({s: n for n, s in enumerate(STATUSES)}, return_dtype=pl.Int64)
-    hidden = pl.col("status").is_in(sorted(VALUELESS))
-    keys = [*CELL, "from_code"]
-    lists = pieces.sort(keys).group_by(CELL, maintain_order=True)
+    status = pl.col("status").replace_strict({s: n for n, s in enumerate(OBSERVATION_STATUSES)}, return_dtype=pl.Int64)
+    hidden = pl.col("status").is_in(sorted(STATUSES_WITHOUT_VALUE))
+    keys = [*TARGET_CELL, "from_code"]
+    lists = pieces.sort(keys).group_by(TARGET_CELL, maintain_order=True)
     parts = lists.agg(
-        *(pl.col(name).first() for name in OF_SLICE),
+        *(pl.col(name).first() for name in SLICE_PROVENANCE),
         pl.len().alias("parts_n"),
         pl.col("cell").is_not_null().sum().alias("rows_n"),
         pl.col("from_code").unique(maintain_order=True).str.join(",").alias("parts"),
@@ -153,30 +168,32 @@ def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
         .str.join(", ")
         .alias("lacking"),
         pl.col("value").is_not_null().sum().alias("valued_n"),
-        (is_shared() & is_joined()).any().alias("shared"),
+        (covers_several_places() & has_several_codes()).any().alias("shared"),
         (pl.col("leads_to").max() > 1).alias("split"),
         pl.col("from_code").filter(pl.col("leads_to") > 1).unique(maintain_order=True).str.join(", ").alias("cut"),
-        _basis().alias("basis"),
+        _derivation().alias("basis"),
         status.max().alias("worst"),
         status.filter(~hidden).max().alias("worst_valued"),
     )
     once = (
-        pieces.filter(pl.col("cell").is_not_null()).unique([*CELL, "cell"], maintain_order=True).sort([*CELL, "cell"])
+        pieces.filter(pl.col("cell").is_not_null())
+        .unique([*TARGET_CELL, "cell"], maintain_order=True)
+        .sort([*TARGET_CELL, "cell"])
     )
-    together = is_shared() & is_joined()
-    sums = once.group_by(CELL, maintain_order=True).agg(
+    together = covers_several_places() & has_several_codes()
+    sums = once.group_by(TARGET_CELL, maintain_order=True).agg(
         pl.col("value").sum().alias("total"),
         pl.col("value").min().alias("least"),
         pl.col("value").max().alias("most"),
-        whole_sum(pl.col("low")).alias("low_total"),
-        whole_sum(pl.col("high")).alias("high_total"),
+        complete_sum(pl.col("low")).alias("low_total"),
+        complete_sum(pl.col("high")).alias("high_total"),
         pl.col("low").min().alias("low_least"),
         pl.col("high").max().alias("high_most"),
-        whole_sum(part_low()).alias("parts_low"),
-        whole_sum(part_high()).alias("parts_high"),
+        complete_sum(part_lower_bound()).alias("parts_low"),
+        complete_sum(part_upper_bound()).alias("parts_high"),
         pl.any_horizontal(pl.col("low", "high").is_not_null()).any().alias("bounded"),
         pl.col("signed").first(),
-        *(pl.col(name).filter(together).first().alias(f"joined_{name}") for name in _OF_JOINED),
+        *(pl.col(name).filter(together).first().alias(f"joined_{name}") for name in _JOINT_COLUMNS),
         *(pl.col(name).first().alias(f"{name}_of_one") for name in INTERVAL_COLUMNS),
         pl.col("marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("marker"),
         pl.col("caveats").drop_nulls().unique(maintain_order=True).str.join(","),
@@ -184,50 +201,50 @@ def _gathered(pieces: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(name).first() for name in ("file_column", "unit")),
         pl.col("file_row").unique(maintain_order=True).cast(pl.String).str.join(",").alias("file_rows"),
     )
-    return parts.join(sums, on=CELL, how="left", maintain_order="left")
+    return parts.join(sums, on=TARGET_CELL, how="left", maintain_order="left")
 
 
-def _basis() -> pl.Expr:
+def _derivation() -> pl.Expr:
     """Say how several parts became one place: within a larger one they are aggregated, else they were merged."""
     larger = (pl.col("basis") == "aggregated").any()
     several = pl.when(larger).then(pl.lit("aggregated")).otherwise(pl.lit("merged"))
     return pl.when(pl.len() == 1).then(pl.col("basis").first()).otherwise(several)
 
 
-def _judged(grouped: pl.DataFrame) -> pl.DataFrame:
+def _assign_reasons(grouped: pl.DataFrame) -> pl.DataFrame:
     """Tell for each place whether its parts give a value, and if not why, with what bounds remain."""
     whole = (pl.col("parts_n") == pl.col("valued_n")) & ~pl.col("shared") & ~pl.col("split")
     single = pl.col("parts_n") == 1
-    given = whole & (single | pl.col("additive"))
-    names = dict(enumerate(STATUSES))
+    has_value = whole & (single | pl.col("additive"))
+    names = dict(enumerate(OBSERVATION_STATUSES))
     hidden = pl.col("worst").replace_strict(names, return_dtype=pl.String)
     reason = (
-        pl.when(given).then(None)
+        pl.when(has_value).then(None)
         .when(pl.col("shared") & (pl.col("valued_n") > 0)).then(pl.lit("combined_area"))
         .when(pl.col("split")).then(pl.lit("split"))
         .when(pl.col("rows_n") == 0).then(pl.lit("not_returned"))
-        .when(single).then(hidden.replace_strict(_HIDDEN, default="unexplained", return_dtype=pl.String))
+        .when(single).then(hidden.replace_strict(_REASON_OF_STATUS, default="unexplained", return_dtype=pl.String))
         .when(pl.col("parts_n") != pl.col("valued_n")).then(pl.lit("children_incomplete"))
         .otherwise(pl.lit("needs_parts"))
     )  # fmt: skip
-    judged = grouped.with_columns(reason.alias("reason"), pl.when(given).then("total").alias("value"))
-    return judged.with_columns(
-        bound("low").alias("low"),
-        bound("high").alias("high"),
+    cells = grouped.with_columns(reason.alias("reason"), pl.when(has_value).then("total").alias("value"))
+    return cells.with_columns(
+        cell_bound("low").alias("low"),
+        cell_bound("high").alias("high"),
         # Several parts have an interval together only if they err independently, which nobody says.
-        *(pl.when(given & single).then(f"{name}_of_one").alias(name) for name in INTERVAL_COLUMNS),
-        pl.when(given)
+        *(pl.when(has_value & single).then(f"{name}_of_one").alias(name) for name in INTERVAL_COLUMNS),
+        pl.when(has_value)
         .then(pl.coalesce("worst_valued", "worst"))
         .otherwise("worst")
         .replace_strict(names, default=None, return_dtype=pl.String)
         .alias("status"),
-        pl.when(given).then(pl.lit(1.0)).when(pl.col("valued_n") == 0).then(pl.lit(0.0)).alias("coverage"),
-        pl.when(given).then("basis").alias("basis"),
-        _evidence().alias("evidence"),
+        pl.when(has_value).then(pl.lit(1.0)).when(pl.col("valued_n") == 0).then(pl.lit(0.0)).alias("coverage"),
+        pl.when(has_value).then("basis").alias("basis"),
+        _gap_evidence().alias("evidence"),
     ).with_columns(pl.when(pl.col("marker") != "").then("marker").alias("marker"))
 
 
-_HIDDEN = {
+_REASON_OF_STATUS = {
     "confidential": "suppressed",
     "low": "suppressed",
     "not_available": "not_available",
@@ -235,34 +252,44 @@ _HIDDEN = {
 }
 
 
-def said_marker() -> pl.Expr:
+def marker_text() -> pl.Expr:
     """Write a marker for a person, also one that is blank."""
     return pl.when(pl.col("marker") != "").then("marker").otherwise(pl.lit("(blank)"))
 
 
-def _evidence() -> pl.Expr:
+def _gap_evidence() -> pl.Expr:
     reason = pl.col("reason")
     return (
         pl.when(reason == "combined_area")
-        .then(pl.format("{} given together for {}", printed("joined_value"), "joined_place_code") + _labelled())
+        .then(
+            pl.format("{} given together for {}", format_figure_column("joined_value"), "joined_place_code")
+            + _label_text()
+        )
         .when(reason == "needs_parts")
-        .then(pl.format("{} parts ({}) have {} to {}; their denominators are not held",
-                        "parts_n", "parts", printed("least"), printed("most")))
+        .then(
+            pl.format(
+                "{} parts ({}) have {} to {}; their denominators are not held",
+                "parts_n",
+                "parts",
+                format_figure_column("least"),
+                format_figure_column("most"),
+            )
+        )
         .when(reason == "children_incomplete")
         .then(pl.format("{} of {} parts have a figure; none for {}", "valued_n", "parts_n", "lacking"))
         .when(reason.is_in(["suppressed", "not_available", "not_applicable"]))
-        .then(pl.format("row {} of {} has the marker {}", "file_rows", "file", said_marker()))
+        .then(pl.format("row {} of {} has the marker {}", "file_rows", "file", marker_text()))
         .when(reason == "not_returned")
         .then(pl.format("other places have a figure in this release; no row for {}", "parts"))
         .when(reason == "split")
-        .then(pl.format("{} was split among several places", "cut") + _lacking())
-    )  # fmt: skip
+        .then(pl.format("{} was split among several places", "cut") + _lacking_text())
+    )
 
 
-def _lacking() -> pl.Expr:
+def _lacking_text() -> pl.Expr:
     return pl.when(pl.col("lacking") != "").then(pl.format("; no figure for {}", "lacking")).otherwise(pl.lit(""))
 
 
-def _labelled() -> pl.Expr:
+def _label_text() -> pl.Expr:
     label = pl.col("joined_place_label").fill_null("")
     return pl.when(label != "").then(pl.format(" ({})", label)).otherwise(pl.lit(""))

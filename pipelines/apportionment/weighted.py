@@ -9,29 +9,29 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipelines.apportionment.error_model import LEVEL, held_certainty, unevenness, with_interval
-from pipelines.apportionment.part_bounds import signed_measures
-from pipelines.apportionment.rates import weights_for
-from pipelines.apportionment.sparse import move
+from pipelines.apportionment.error_model import INTERVAL_LEVEL, add_interval, load_error_model, slice_unevenness
+from pipelines.apportionment.part_bounds import measures_below_zero
+from pipelines.apportionment.rates import rate_weights
+from pipelines.apportionment.sparse import apportion_counts
 from pipelines.apportionment.succession import (
-    CELL,
     INTERVAL_COLUMNS,
-    OF_SLICE,
-    PLACED,
-    said_marker,
-    without_false_bounds,
+    MAPPED_FIGURE,
+    SLICE_PROVENANCE,
+    TARGET_CELL,
+    drop_uncertain_bounds,
+    marker_text,
 )
-from pipelines.core.schema import NUMBER, STATUSES, TEXT, WHOLE, conformed
-from pipelines.core.slices import SLICE
-from pipelines.declarations.measure import ADDITIVE, Measure
+from pipelines.core.schema import NUMBER, OBSERVATION_STATUSES, TEXT, WHOLE, conform_table
+from pipelines.core.slices import SLICE_KEY
+from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
-MOST_NAMED = 20
+MAX_PARTS_LISTED = 20
 """Places made of more parts than this do not have them named one by one."""
-MOSTLY = 0.5
+MAJORITY_SHARE = 0.5
 
 
-_MOVED = {
-    **{name: column.dtype for name, column in PLACED.items() if name in CELL},
+_APPORTIONED_SCHEMA = {
+    **{name: column.dtype for name, column in MAPPED_FIGURE.items() if name in TARGET_CELL},
     **dict.fromkeys(
         ("value", "low", "high", "likely_low", "likely_high", "coverage", "split_share", "partial"), NUMBER
     ),
@@ -41,7 +41,7 @@ _MOVED = {
 """What the two roads below give, each some of it."""
 
 
-class Way(NamedTuple):
+class WeightedCrosswalk(NamedTuple):
     """A crosswalk (crosswalks.CROSSWALK) and the group of people by whom it shares places out."""
 
     crosswalk: pl.DataFrame
@@ -55,32 +55,35 @@ class Way(NamedTuple):
         return start, "utla" if end == "plan" else end
 
 
-def share_out(
+def apportion_observations(
     observation: pl.DataFrame,
-    way: Way,
+    crosswalk: WeightedCrosswalk,
     measures: dict[str, Measure],
     denominators: pl.DataFrame,
     allowed: frozenset[str] = frozenset(),
 ) -> pl.DataFrame:
     """Move slices of observations along a crosswalk; give PLACED, one row for each slice and place led to.
 
-    Takes observations of one place system (schema.OBSERVATION), each slice from one release, and those of the
+    Takes observations of one place system (schema.OBSERVATION_COLUMNS), each slice from one release, and those of the
     measures that their rates are shares of, in the same system. A figure that rests mostly on places of which
     the one led to is the smaller part is withheld (`coarser_only`), except for the measures that `allowed` names.
     """
-    found = [pl.DataFrame(schema=_MOVED)]
-    for together, slices in _by_joined_codes(observation):
-        own = way._replace(crosswalk=_with_joined(way.crosswalk, together))
-        found += [_counts(slices, own, measures), _averages(slices, own.crosswalk, measures, denominators)]
-    moved = pl.concat([each for each in found if each.width], how="diagonal")
-    moved = _with_published(moved, observation, way.crosswalk, measures)
-    told = _with_sources(moved, observation, way.crosswalk)
-    judged = _judged(told, _smaller_part(way.crosswalk), allowed)
-    return conformed(without_false_bounds(judged, measures, pl.col("missing") < pl.col("parts_n")), PLACED)
+    frames = [pl.DataFrame(schema=_APPORTIONED_SCHEMA)]
+    for together, slices in _group_by_joint_codes(observation):
+        own = crosswalk._replace(crosswalk=_merge_joint_places(crosswalk.crosswalk, together))
+        frames += [
+            _apportion_additive(slices, own, measures),
+            _average_rates(slices, own.crosswalk, measures, denominators),
+        ]
+    apportioned = pl.concat([frame for frame in frames if frame.width], how="diagonal")
+    apportioned = _add_interval_source(apportioned, observation, crosswalk.crosswalk, measures)
+    cells = _add_sources(apportioned, observation, crosswalk.crosswalk)
+    result = _assign_reasons(cells, _minor_shares(crosswalk.crosswalk), allowed)
+    return conform_table(drop_uncertain_bounds(result, measures, pl.col("missing") < pl.col("parts_n")), MAPPED_FIGURE)
 
 
-def _with_published(
-    moved: pl.DataFrame, observation: pl.DataFrame, crosswalk: pl.DataFrame, measures: dict[str, Measure]
+def _add_interval_source(
+    apportioned: pl.DataFrame, observation: pl.DataFrame, crosswalk: pl.DataFrame, measures: dict[str, Measure]
 ) -> pl.DataFrame:
     """Say who gives each interval: the publisher, of a place that is one whole other, or the back-tests.
 
@@ -88,137 +91,158 @@ def _with_published(
     """
     pairs = crosswalk.drop_nulls("to_code").filter(pl.len().over("to_code") == 1, pl.col("weight") == 1)
     alone = pairs.drop_nulls("from_code").select(pl.col("from_code").alias("place_code"), "to_code")
-    given = observation.filter(pl.col("likely_source").is_not_null()).join(alone, on="place_code").select(
-        *CELL, *(pl.col(name).alias(f"{name}_given") for name in INTERVAL_COLUMNS)
+    published_intervals = observation.filter(pl.col("likely_source").is_not_null()).join(alone, on="place_code").select(
+        *TARGET_CELL, *(pl.col(name).alias(f"{name}_given") for name in INTERVAL_COLUMNS)
     )  # fmt: skip
-    unsure = pl.col("measure").is_in(sorted(name for name, each in measures.items() if each.uncertain))
-    tried = pl.col("likely_low").is_not_null() & ~(unsure & (pl.col("split_share") == 0).fill_null(False))
+    is_estimate = pl.col("measure").is_in(
+        sorted(name for name, definition in measures.items() if definition.is_uncertain)
+    )
+    has_model_interval = pl.col("likely_low").is_not_null() & ~(
+        is_estimate & (pl.col("split_share") == 0).fill_null(False)
+    )
     back = {"likely_low": pl.col("likely_low"), "likely_high": pl.col("likely_high"),
-            "likely_level": pl.lit(LEVEL * 100), "likely_source": pl.lit("back-tests")}  # fmt: skip
-    told = moved.join(given, on=CELL, how="left", maintain_order="left")
-    published = pl.col("likely_source_given").is_not_null()
-    return told.with_columns(
-        pl.when(published).then(f"{name}_given").when(tried).then(own).alias(name) for name, own in back.items()
+            "likely_level": pl.lit(INTERVAL_LEVEL * 100), "likely_source": pl.lit("back-tests")}  # fmt: skip
+    joined = apportioned.join(published_intervals, on=TARGET_CELL, how="left", maintain_order="left")
+    is_published = pl.col("likely_source_given").is_not_null()
+    return joined.with_columns(
+        pl.when(is_published).then(f"{name}_given").when(has_model_interval).then(own).alias(name)
+        for name, own in back.items()
     ).drop(f"{name}_given" for name in INTERVAL_COLUMNS)
 
 
-def _by_joined_codes(observation: pl.DataFrame) -> list[tuple[list[str], pl.DataFrame]]:
+def _group_by_joint_codes(observation: pl.DataFrame) -> list[tuple[list[str], pl.DataFrame]]:
     """Put together the slices that publish the same places as one: the codes with a +, and the slices."""
-    joined = observation.filter(pl.col("place_code").str.contains("+", literal=True))
-    if joined.is_empty():
+    joint = observation.filter(pl.col("place_code").str.contains("+", literal=True))
+    if joint.is_empty():
         return [([], observation)]
-    key = joined.group_by(SLICE).agg(pl.col("place_code").unique().sort().str.join(",").alias("together"))
-    marked = observation.join(key, on=SLICE, how="left").with_columns(pl.col("together").fill_null(""))
+    key = joint.group_by(SLICE_KEY).agg(pl.col("place_code").unique().sort().str.join(",").alias("together"))
+    marked = observation.join(key, on=SLICE_KEY, how="left").with_columns(pl.col("together").fill_null(""))
     groups = marked.partition_by("together", as_dict=True, include_key=False)
     return [([code for code in str(key[0]).split(",") if code], frame) for key, frame in groups.items()]
 
 
-def _with_joined(crosswalk: pl.DataFrame, together: list[str]) -> pl.DataFrame:
+def _merge_joint_places(crosswalk: pl.DataFrame, together: list[str]) -> pl.DataFrame:
     """Lead places that are published as one together, by the people of all of them."""
     if not together:
         return crosswalk
-    named = {part: code for code in together for part in code.split("+")}
-    told = crosswalk.with_columns(pl.col("from_code").replace(named))
-    summed = told.group_by("from_code", "to_code", maintain_order=True).agg(
+    joint_codes = {part: code for code in together for part in code.split("+")}
+    recoded = crosswalk.with_columns(pl.col("from_code").replace(joint_codes))
+    summed = recoded.group_by("from_code", "to_code", maintain_order=True).agg(
         pl.when(pl.len() == 1).then(pl.col("weight").first()).alias("single"),
         pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("people"),
         pl.exclude("people", "weight").first(),
     )
     one = pl.len().over("from_code") == 1
     people = pl.col("people").sum().over("from_code")
-    known = pl.col("people").is_not_null().all().over("from_code") & (people > 0)
-    joined = pl.col("from_code").is_in(together)
-    weight = pl.when(~joined).then("single").when(one).then(1.0).when(known).then(pl.col("people") / people)
+    has_people = pl.col("people").is_not_null().all().over("from_code") & (people > 0)
+    is_joint = pl.col("from_code").is_in(together)
+    weight = pl.when(~is_joint).then("single").when(one).then(1.0).when(has_people).then(pl.col("people") / people)
     return summed.with_columns(weight.alias("weight")).select(crosswalk.columns)
 
 
-def _of_kind(observation: pl.DataFrame, measures: dict[str, Measure], kinds: frozenset[str]) -> pl.DataFrame:
-    return observation.filter(pl.col("measure").is_in([name for name, each in measures.items() if each.kind in kinds]))
+def _select_kinds(observation: pl.DataFrame, measures: dict[str, Measure], kinds: frozenset[str]) -> pl.DataFrame:
+    return observation.filter(
+        pl.col("measure").is_in([name for name, definition in measures.items() if definition.kind in kinds])
+    )
 
 
-def _counts(slices: pl.DataFrame, way: Way, measures: dict[str, Measure]) -> pl.DataFrame:
+def _apportion_additive(
+    slices: pl.DataFrame, crosswalk: WeightedCrosswalk, measures: dict[str, Measure]
+) -> pl.DataFrame:
     """Share out counts and stocks; one that can be below zero has no sure bound where a place is cut."""
-    counts = _of_kind(slices, measures, ADDITIVE)
-    below = signed_measures(counts, measures)
-    found = []
+    counts = _select_kinds(slices, measures, ADDITIVE_KINDS)
+    below = measures_below_zero(counts, measures)
+    frames = []
     for signed in (False, True):
         own = counts.filter(pl.col("measure").is_in(below) == signed)
         if own.height:
-            moved = move(own, way.crosswalk, signed=signed)
-            spread = unevenness(own, way.crosswalk)
-            found.append(with_interval(moved, spread, way.kinds, way.group, held_certainty()).drop("partial"))
-    named = {"place_code": "to_code", "parts": "parts_n"}
-    return pl.concat(found).rename(named) if found else pl.DataFrame()
+            apportioned = apportion_counts(own, crosswalk.crosswalk, signed=signed)
+            spread = slice_unevenness(own, crosswalk.crosswalk)
+            frames.append(
+                add_interval(apportioned, spread, crosswalk.kinds, crosswalk.group, load_error_model()).drop("partial")
+            )
+    column_names = {"place_code": "to_code", "parts": "parts_n"}
+    return pl.concat(frames).rename(column_names) if frames else pl.DataFrame()
 
 
-def _averages(
+def _average_rates(
     slices: pl.DataFrame, crosswalk: pl.DataFrame, measures: dict[str, Measure], denominators: pl.DataFrame
 ) -> pl.DataFrame:
     """Average rates by the part of what they are shares of that goes along; leave what can't be averaged.
 
     A place that is made of one whole other keeps its figure, whatever the measure is.
     """
-    held = _of_kind(slices, measures, frozenset({"rate", "index", "median", "rank"}))
-    if held.is_empty():
+    non_additive = _select_kinds(slices, measures, frozenset({"rate", "index", "median", "rank"}))
+    if non_additive.is_empty():
         return pl.DataFrame()
-    rates = _of_kind(held, measures, frozenset({"rate"}))
-    figures = held.join(
-        weights_for(rates, denominators, measures).rename({"from_code": "place_code", "weight": "of"}),
-        on=[*SLICE, "place_code"], how="left",
+    rates = _select_kinds(non_additive, measures, frozenset({"rate"}))
+    figures = non_additive.join(
+        rate_weights(rates, denominators, measures).rename({"from_code": "place_code", "weight": "of"}),
+        on=[*SLICE_KEY, "place_code"], how="left",
     )  # fmt: skip
     alone = (pl.len().over("from_code") == 1).alias("alone")
     pairs = crosswalk.select(pl.col("from_code").alias("place_code"), "to_code", "weight", alone).drop_nulls("to_code")
-    pieces = held.select(SLICE).unique(maintain_order=True).join(pairs, how="cross").join(
-        figures, on=[*SLICE, "place_code"], how="left", maintain_order="left"
+    pieces = non_additive.select(SLICE_KEY).unique(maintain_order=True).join(pairs, how="cross").join(
+        figures, on=[*SLICE_KEY, "place_code"], how="left", maintain_order="left"
     )  # fmt: skip
     mass = pl.col("weight") * pl.col("of")
-    known = pl.col("value").is_not_null()
+    has_value = pl.col("value").is_not_null()
     single = (pl.len() == 1) & (pl.col("weight").first() == 1)
-    mean = (pl.col("value") * mass).sum() / mass.filter(known).sum()
-    weighed = mass.is_not_null().all() & (mass.filter(known).sum() > 0)
+    mean = (pl.col("value") * mass).sum() / mass.filter(has_value).sum()
+    has_weights = mass.is_not_null().all() & (mass.filter(has_value).sum() > 0)
     # The rate of a piece of a place may be anything; the rank of a larger place is one among others.
-    ranks = [name for name, each in measures.items() if each.kind == "rank"]
-    within = known.all() & pl.col("alone").all() & (single | ~pl.col("measure").is_in(ranks).first())
-    rank = pl.col("status").replace_strict({s: n for n, s in enumerate(STATUSES)}, return_dtype=pl.Int64)
-    return pieces.group_by(CELL, maintain_order=True).agg(
-        pl.when(single).then(pl.col("value").first()).when(weighed & known.all()).then(mean).alias("value"),
-        pl.when(~single & weighed).then(mean).alias("partial"),
-        pl.when(known.all()).then(1.0).when(weighed).then(mass.filter(known).sum() / mass.sum()).alias("coverage"),
+    ranks = [name for name, definition in measures.items() if definition.kind == "rank"]
+    within = has_value.all() & pl.col("alone").all() & (single | ~pl.col("measure").is_in(ranks).first())
+    rank = pl.col("status").replace_strict({s: n for n, s in enumerate(OBSERVATION_STATUSES)}, return_dtype=pl.Int64)
+    return pieces.group_by(TARGET_CELL, maintain_order=True).agg(
+        pl.when(single).then(pl.col("value").first()).when(has_weights & has_value.all()).then(mean).alias("value"),
+        pl.when(~single & has_weights).then(mean).alias("partial"),
+        pl.when(has_value.all())
+        .then(1.0)
+        .when(has_weights)
+        .then(mass.filter(has_value).sum() / mass.sum())
+        .alias("coverage"),
         pl.when(within).then(pl.coalesce("low", "value").min()).alias("low"),
         pl.when(within).then(pl.coalesce("high", "value").max()).alias("high"),
         pl.len().cast(pl.Int64).alias("parts_n"),
-        (~known).sum().cast(pl.Int64).alias("missing"),
+        (~has_value).sum().cast(pl.Int64).alias("missing"),
         pl.when(single)
         .then(rank.first())
-        .otherwise(STATUSES.index("estimated"))
-        .replace_strict(dict(enumerate(STATUSES)), return_dtype=pl.String, default=None)
+        .otherwise(OBSERVATION_STATUSES.index("estimated"))
+        .replace_strict(dict(enumerate(OBSERVATION_STATUSES)), return_dtype=pl.String, default=None)
         .alias("status"),
         pl.when(single).then(pl.lit("aggregated")).otherwise(pl.lit("rate_averaged")).alias("basis"),
         pl.col("weighed_by").drop_nulls().first(),
     )
 
 
-def _with_sources(moved: pl.DataFrame, observation: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.DataFrame:
+def _add_sources(apportioned: pl.DataFrame, observation: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.DataFrame:
     """Add where the figures of each place were read from, what they are marked with, and which are missing."""
     pairs = crosswalk.drop_nulls(["from_code", "to_code"]).select("from_code", "to_code")
-    few = pairs.filter(pl.len().over("to_code") <= MOST_NAMED)
+    few = pairs.filter(pl.len().over("to_code") <= MAX_PARTS_LISTED)
     rows = observation.with_columns(pl.col("place_code").str.split("+").alias("from_code")).explode("from_code")
-    minded = pl.any_horizontal(pl.col("marker", "caveats").is_not_null())
-    said = rows.filter(minded | pl.col("from_code").is_in(few["from_code"].implode()))
-    known = said.join(pairs, on="from_code").group_by(CELL, maintain_order=True).agg(
+    has_caution = pl.any_horizontal(pl.col("marker", "caveats").is_not_null())
+    cited = rows.filter(has_caution | pl.col("from_code").is_in(few["from_code"].implode()))
+    provenance = cited.join(pairs, on="from_code").group_by(TARGET_CELL, maintain_order=True).agg(
         pl.col("marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("marker"),
         pl.col("caveats").drop_nulls().unique(maintain_order=True).str.join(","),
         pl.col("caveat_evidence").drop_nulls().unique(maintain_order=True).str.join(". "),
         pl.col("file_row").unique(maintain_order=True).cast(pl.String).str.join(",").alias("file_rows"),
         pl.col("from_code").filter(pl.col("value").is_not_null()).alias("having"),
     )  # fmt: skip
-    named = few.group_by("to_code", maintain_order=True).agg(pl.col("from_code").alias("needed"))
+    needed = few.group_by("to_code", maintain_order=True).agg(pl.col("from_code").alias("needed"))
     counts = pairs.group_by("to_code").len("needed_n")
-    of_slice = observation.group_by(SLICE).agg(pl.col(name).first() for name in (*OF_SLICE, "file_column", "unit"))
-    told = moved.join(known, on=CELL, how="left").join(named, on="to_code", how="left").join(counts, on="to_code")
+    slice_columns = observation.group_by(SLICE_KEY).agg(
+        pl.col(name).first() for name in (*SLICE_PROVENANCE, "file_column", "unit")
+    )
+    joined = (
+        apportioned.join(provenance, on=TARGET_CELL, how="left")
+        .join(needed, on="to_code", how="left")
+        .join(counts, on="to_code")
+    )
     lacking = pl.col("needed").list.set_difference(pl.coalesce("having", pl.lit([], pl.List(pl.String))))
     by_name = pl.col("needed").is_not_null()
-    return told.join(of_slice, on=SLICE).sort(CELL).with_columns(
+    return joined.join(slice_columns, on=SLICE_KEY).sort(TARGET_CELL).with_columns(
         pl.when(pl.col("marker") != "").then("marker").alias("marker"),
         pl.when(by_name).then("file_rows").alias("file_rows"),
         pl.when(by_name).then(pl.col("needed").list.join(",")).otherwise(pl.format("{} places", "needed_n"))
@@ -228,7 +252,7 @@ def _with_sources(moved: pl.DataFrame, observation: pl.DataFrame, crosswalk: pl.
     )  # fmt: skip
 
 
-def _smaller_part(crosswalk: pl.DataFrame) -> pl.DataFrame:
+def _minor_shares(crosswalk: pl.DataFrame) -> pl.DataFrame:
     """Tell of each place led to what share of it lies in places that mostly lie elsewhere: to_code, elsewhere.
 
     The share is of people, or where those are not known of the shares that lead there. Whether weights are
@@ -236,7 +260,7 @@ def _smaller_part(crosswalk: pl.DataFrame) -> pl.DataFrame:
     """
     there = crosswalk.drop_nulls("to_code")
     by = pl.when(pl.col("people").is_not_null().all()).then("people").otherwise(pl.col("weight"))
-    minor = (pl.col("weight") < MOSTLY).fill_null(False)
+    minor = (pl.col("weight") < MAJORITY_SHARE).fill_null(False)
     outside = pl.col("from_code").is_null()
     return there.group_by("to_code", maintain_order=True).agg(
         (by.filter(minor & ~outside).sum() / by.filter(~outside).sum()).alias("elsewhere"),
@@ -245,10 +269,10 @@ def _smaller_part(crosswalk: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _judged(told: pl.DataFrame, parts: pl.DataFrame, allowed: frozenset[str]) -> pl.DataFrame:
+def _assign_reasons(figures: pl.DataFrame, parts: pl.DataFrame, allowed: frozenset[str]) -> pl.DataFrame:
     """Say of each figure whether it can be given, and if not why; and how it came to its place."""
-    cells = told.join(parts, on="to_code", how="left", maintain_order="left")
-    downwards = (pl.col("elsewhere") > MOSTLY) & ~pl.col("measure").is_in(sorted(allowed))
+    cells = figures.join(parts, on="to_code", how="left", maintain_order="left")
+    downwards = (pl.col("elsewhere") > MAJORITY_SHARE) & ~pl.col("measure").is_in(sorted(allowed))
     none = pl.col("missing") == pl.col("parts_n")
     hidden = pl.col("status").is_in(["low", "confidential"])
     reason = (
@@ -262,20 +286,20 @@ def _judged(told: pl.DataFrame, parts: pl.DataFrame, allowed: frozenset[str]) ->
         .when(pl.col("missing") > 0).then(pl.lit("children_incomplete"))
         .when(pl.col("value").is_null()).then(pl.lit("needs_parts"))
     )  # fmt: skip
-    judged = cells.with_columns(reason.alias("reason"))
-    given = pl.col("reason").is_null()
+    result = cells.with_columns(reason.alias("reason"))
+    has_value = pl.col("reason").is_null()
     cut = pl.col("split_share") > 0
     basis = pl.coalesce("basis", pl.when(cut).then(pl.lit("apportioned")).otherwise(pl.lit("aggregated")))
-    return judged.with_columns(
-        pl.when(given).then("value").alias("value"),
-        pl.when(given).then(basis).alias("basis"),
-        pl.when(given & cut).then(pl.lit("estimated")).otherwise("status").alias("status"),
-        *(pl.when(given).then(name).alias(name) for name in INTERVAL_COLUMNS),
-        _evidence().alias("evidence"),
+    return result.with_columns(
+        pl.when(has_value).then("value").alias("value"),
+        pl.when(has_value).then(basis).alias("basis"),
+        pl.when(has_value & cut).then(pl.lit("estimated")).otherwise("status").alias("status"),
+        *(pl.when(has_value).then(name).alias(name) for name in INTERVAL_COLUMNS),
+        _apportionment_evidence().alias("evidence"),
     )
 
 
-def _evidence() -> pl.Expr:
+def _apportionment_evidence() -> pl.Expr:
     reason, cut = pl.col("reason"), pl.col("split_share") > 0
     percent = (pl.col("split_share") * 100).round(1)
     return (
@@ -290,7 +314,7 @@ def _evidence() -> pl.Expr:
         .when(reason == "not_returned")
         .then(pl.format("other places have a figure in this release; no row for {}", "parts"))
         .when(reason.is_not_null())
-        .then(pl.format("{} has the marker {}", "parts", said_marker()))
+        .then(pl.format("{} has the marker {}", "parts", marker_text()))
         .when(pl.col("basis") == "rate_averaged")
         .then(pl.format("average of the rates of {} places, weighted by {}", "parts_n", "weighed_by"))
         .when(cut).then(pl.format("{} % of it from places cut by a boundary, shared out by people", percent))

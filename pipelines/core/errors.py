@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from pipelines.core.visible import visible
+from pipelines.core.visible import escape_invisible
 
 
 class CommongroundError(Exception):
@@ -14,7 +14,7 @@ class CommongroundError(Exception):
 
     def __init__(self, text: str) -> None:
         """Store the message, with control characters from files or responses escaped to protect the terminal."""
-        super().__init__(visible(text))
+        super().__init__(escape_invisible(text))
 
 
 class DeclarationError(CommongroundError):
@@ -23,11 +23,11 @@ class DeclarationError(CommongroundError):
     exit_code = 3
 
 
-class HarmfulError(DeclarationError):
+class UnsafeDeclarationError(DeclarationError):
     """A declaration that could exhaust the machine: the catalogue excludes it and reads the others."""
 
 
-class NotReadError(DeclarationError):
+class MissingInputError(DeclarationError):
     """A declaration that depends on an excluded declaration, and is therefore excluded too."""
 
 
@@ -43,7 +43,7 @@ class UnknownNameError(CommongroundError):
     exit_code = 2
 
 
-class DayError(CommongroundError):
+class BuildDateError(CommongroundError):
     """A date for which no build is possible."""
 
     exit_code = 2
@@ -61,19 +61,19 @@ class FetchError(CommongroundError):
     exit_code = 5
 
 
-def near(name: str, choices: Iterable[str], most: int = 5) -> str:
+def suggest_names(name: str, choices: Iterable[str], most: int = 5) -> str:
     """Suggest the known names closest to an unknown name, or list the first known names in order."""
-    known = sorted(set(choices))
-    folded = {choice.casefold(): choice for choice in known}
+    options = sorted(set(choices))
+    folded = {choice.casefold(): choice for choice in options}
     close = [folded[c] for c in get_close_matches(name.casefold(), folded, n=most, cutoff=0.55)]
     if close:
         return "did you mean " + " or ".join(close) + "?"
-    if not known:
+    if not options:
         return "there are none"
-    shown = ", ".join(known[:12])
-    return f"choices: {shown}" + (f" and {len(known) - 12} more" if len(known) > 12 else "")
+    first_options = ", ".join(options[:12])
+    return f"choices: {first_options}" + (f" and {len(options) - 12} more" if len(options) > 12 else "")
 
 
-def at(path: Path, line: int | None = None) -> str:
+def file_location(path: Path, line: int | None = None) -> str:
     """Format a file path, with the line number where known, in the form that editors use."""
     return f"{path}:{line}" if line else str(path)

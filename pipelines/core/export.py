@@ -9,51 +9,51 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.core.visible import visible
+from pipelines.core.visible import escape_invisible
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-SHOWN = 60
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+MAX_TABLE_ROWS = 60
 """Maximum rows of a console table; CSV and JSON contain all rows."""
 
 
-def defused(frame: pl.DataFrame) -> pl.DataFrame:
+def escape_formulas(frame: pl.DataFrame) -> pl.DataFrame:
     """Prefix an apostrophe to text that a spreadsheet would evaluate as a formula."""
     text = [name for name, dtype in frame.schema.items() if dtype == pl.String]
-    risky = {name: pl.any_horizontal(pl.col(name).str.starts_with(mark) for mark in FORMULA) for name in text}
+    risky = {name: pl.any_horizontal(pl.col(name).str.starts_with(mark) for mark in FORMULA_PREFIXES) for name in text}
     return frame.with_columns(
-        pl.when(found).then(pl.concat_str(pl.lit("'"), name)).otherwise(name).alias(name)
-        for name, found in risky.items()
+        pl.when(is_formula).then(pl.concat_str(pl.lit("'"), name)).otherwise(name).alias(name)
+        for name, is_formula in risky.items()
     )
 
 
-def as_csv(frame: pl.DataFrame) -> str:
+def format_csv(frame: pl.DataFrame) -> str:
     """Format a frame as CSV that is safe to open in a spreadsheet."""
-    return defused(frame).write_csv()
+    return escape_formulas(frame).write_csv()
 
 
-def as_json(frame: pl.DataFrame) -> str:
+def format_json(frame: pl.DataFrame) -> str:
     """Format a frame as a JSON array of rows, with ISO dates and null for missing values."""
     rows = [{k: v.isoformat() if isinstance(v, date) else v for k, v in row.items()} for row in frame.to_dicts()]
     return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
 
 
-_READABLE = 16
+_MIN_COLUMN_WIDTH = 16
 """Narrowest column, in characters, that does not break most words."""
 
 
-def as_table(frame: pl.DataFrame, width: int) -> Table:
+def format_table(frame: pl.DataFrame, width: int) -> Table:
     """Format the first rows of a frame as a console table, or each row as a list where the columns do not fit."""
-    more = frame.height - SHOWN
+    more = frame.height - MAX_TABLE_ROWS
     note = (
-        f"first {SHOWN} of {frame.height:,} rows; --format csv gives all"
+        f"first {MAX_TABLE_ROWS} of {frame.height:,} rows; --format csv gives all"
         if more > 0
         else f"{frame.height:,} row{'s' * (frame.height != 1)}"
     )
     table = Table(caption=note, caption_justify="left", show_lines=False, width=min(width, 240))
     # Text, not markup: a name from data may contain square brackets.
-    rows = [[Text(_shown(value)) for value in row] for row in frame.head(SHOWN).iter_rows()]
-    if _needed(frame.columns, rows) > min(width, 240):
-        return _listed(table, frame.columns, rows)
+    rows = [[Text(_format_value(value)) for value in row] for row in frame.head(MAX_TABLE_ROWS).iter_rows()]
+    if _required_width(frame.columns, rows) > min(width, 240):
+        return _add_rows_as_lists(table, frame.columns, rows)
     for name, dtype in frame.schema.items():
         table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
     for row in rows:
@@ -61,13 +61,13 @@ def as_table(frame: pl.DataFrame, width: int) -> Table:
     return table
 
 
-def _needed(names: list[str], rows: list[list[Text]]) -> int:
+def _required_width(names: list[str], rows: list[list[Text]]) -> int:
     """Return the table width, in characters, at which most words remain unbroken."""
     longest = [max([len(name), *(len(row[n]) for row in rows)]) for n, name in enumerate(names)]
-    return sum(min(each, _READABLE) + 3 for each in longest) + 1
+    return sum(min(length, _MIN_COLUMN_WIDTH) + 3 for length in longest) + 1
 
 
-def _listed(table: Table, names: list[str], rows: list[list[Text]]) -> Table:
+def _add_rows_as_lists(table: Table, names: list[str], rows: list[list[Text]]) -> Table:
     """Add each row to the table as a list, one line per column."""
     table.show_header = False
     table.add_column(overflow="fold", no_wrap=True)
@@ -79,7 +79,7 @@ def _listed(table: Table, names: list[str], rows: list[list[Text]]) -> Table:
     return table
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     if value is None:
         return "·"
     if isinstance(value, float):
@@ -87,7 +87,7 @@ def _shown(value: object) -> str:
             return f"{value:,.0f}"
         # Small values keep significant digits: a weight of 0.003 must not print as 0.
         return f"{value:.3g}" if abs(value) < 1 else f"{value:,.2f}".rstrip("0").rstrip(".")
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else visible(str(value))
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escape_invisible(str(value))
 
 
 def progress_bar(console: Console) -> Progress:

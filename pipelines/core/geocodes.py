@@ -9,7 +9,7 @@ from datetime import date
 
 from pipelines.core.errors import UnknownNameError
 
-KINDS: dict[str, tuple[str, ...]] = {
+KIND_PREFIXES: dict[str, tuple[str, ...]] = {
     "lad": ("E06", "E07", "E08", "E09", "W06", "S12", "N09"),
     "utla": ("E06", "E08", "E09", "E10", "W06", "S12", "N09"),
     "county": ("E10", "E11", "E13"),
@@ -50,7 +50,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Kinds of place with their code prefixes. A unitary authority is both a district and an upper tier authority. Clinical
 commissioning groups share their prefix with the sub-ICB locations that replaced them."""
 
-_LIKE: dict[str, tuple[str, ...]] = {
+_ENTITY_PREFIXES: dict[str, tuple[str, ...]] = {
     "unitary authority": ("E06", "W06"),
     "non-metropolitan district": ("E07",),
     "metropolitan borough": ("E08",),
@@ -76,15 +76,17 @@ _LIKE: dict[str, tuple[str, ...]] = {
     "travel to work area": ("E30", "W22", "S22", "N12", "K01"),
     "ward or electoral division": ("E05", "W05", "S13", "N08"),
 }
-ENTITY_TYPES: dict[str, str] = {prefix: name for name, found in _LIKE.items() for prefix in found}
-"""Entity name for each prefix of a GSS code; one kind of place, such as districts, has several entities."""
-ENTITIES: dict[str, str] = {prefix: kind for kind, found in reversed(KINDS.items()) for prefix in found}
+ENTITY_NAMES: dict[str, str] = {prefix: name for name, found in _ENTITY_PREFIXES.items() for prefix in found}
+"""Entity name for each prefix of a GSS_PATTERN code; one kind of place, such as districts, has several entities."""
+KIND_BY_PREFIX: dict[str, str] = {prefix: kind for kind, found in reversed(KIND_PREFIXES.items()) for prefix in found}
 """The first kind in order for each code prefix."""
-CODELESS: frozenset[str] = frozenset(kind for kind, prefixes in KINDS.items() if not prefixes)
+KINDS_WITHOUT_PREFIX: frozenset[str] = frozenset(kind for kind, prefixes in KIND_PREFIXES.items() if not prefixes)
 """Kinds that have no code prefix."""
-LISTED: frozenset[str] = frozenset({"oa", "lsoa", "dz", "sdz", "msoa", "iz", "soa", "ward", *CODELESS})
+KINDS_OUTSIDE_REGISTER: frozenset[str] = frozenset(
+    {"oa", "lsoa", "dz", "sdz", "msoa", "iz", "soa", "ward", *KINDS_WITHOUT_PREFIX}
+)
 """Kinds for which a table of small areas or of shares may contain codes that the register lacks."""
-NOT_HELD: dict[str, str] = {
+UNAVAILABLE_KIND_ADVICE: dict[str, str] = {
     "itl3": "no stored file has ITL 3; the Office for National Statistics publishes it (geoportal.statistics.gov.uk, "
     "lookup of LAD to LAU1 to ITL3 to ITL2 to ITL1); ITL 1 and 2 of 2021 and NUTS 3 of 2018 are stored",
     "site": "NHS trust sites are not bundled with the project; add the NHS Organisation Data Service list with "
@@ -100,54 +102,54 @@ NOT_HELD: dict[str, str] = {
     "soa": "super output areas of Northern Ireland are in lsoa_2011",
 }
 """Advice for kinds with no stored places, or not for every year: where the codes are published, and by whom."""
-NATION_OF = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
+NATION_BY_LETTER = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
 
-GSS = r"^[EWSNK]\d{8}$"
-"""Pattern of Government Statistical Service (GSS) codes."""
-_GSS = re.compile(GSS)
-_PSEUDO = re.compile(r"[EWSNMLK]9{8}|X(?:\d{2,8}|\.\.)?")
+GSS_PATTERN = r"^[EWSNK]\d{8}$"
+"""Pattern of Government Statistical Service (GSS_PATTERN) codes."""
+_GSS_CODE = re.compile(GSS_PATTERN)
+_PSEUDO_CODE = re.compile(r"[EWSNMLK]9{8}|X(?:\d{2,8}|\.\.)?")
 _OLD_NORTHERN_IRELAND = re.compile(r"95[A-Z]\w*")
 """Codes of Northern Ireland districts, wards and super output areas before 2015."""
-_TERRITORIAL = re.compile(r"(?:TL|UK)([C-N])\w*")
-_NATION_OF_TERRITORY = {"L": "W", "M": "S", "N": "N"}
+_ITL_CODE = re.compile(r"(?:TL|UK)([C-N])\w*")
+_NATION_BY_ITL_LETTER = {"L": "W", "M": "S", "N": "N"}
 
 
-def tier_of(code: str) -> str | None:
-    """Return the kind of place that a GSS code's first three characters show; null where they are unknown."""
-    return ENTITIES.get(code[:3]) if _GSS.fullmatch(code) else None
+def gss_code_kind(code: str) -> str | None:
+    """Return the kind of place that a GSS_PATTERN code's first three characters show; null where they are unknown."""
+    return KIND_BY_PREFIX.get(code[:3]) if _GSS_CODE.fullmatch(code) else None
 
 
-def is_pseudo(code: str) -> bool:
+def is_pseudo_code(code: str) -> bool:
     """Return whether a code means no place, such as S99999999: unknown, abroad or in another nation."""
-    return bool(_PSEUDO.fullmatch(code))
+    return bool(_PSEUDO_CODE.fullmatch(code))
 
 
-def is_of(kind: str, code: str, registered: str | None) -> bool:
+def is_code_of_kind(kind: str, code: str, registered_kind: str | None) -> bool:
     """Return whether a code has a kind, by its prefix or by its registered kind."""
-    return registered == kind or code[:3] in KINDS.get(kind, ())
+    return registered_kind == kind or code[:3] in KIND_PREFIXES.get(kind, ())
 
 
 def nation_letter(code: str) -> str:
     """Return the letter of a code's nation; blank where the code does not show it."""
-    if _GSS.fullmatch(code):
-        return code[0] if code[0] in NATION_OF else ""
-    if territory := _TERRITORIAL.fullmatch(code):
-        return _NATION_OF_TERRITORY.get(territory[1], "E")
+    if _GSS_CODE.fullmatch(code):
+        return code[0] if code[0] in NATION_BY_LETTER else ""
+    if territory := _ITL_CODE.fullmatch(code):
+        return _NATION_BY_ITL_LETTER.get(territory[1], "E")
     return "N" if _OLD_NORTHERN_IRELAND.fullmatch(code) else ""
 
 
-_SYSTEM = re.compile(r"(\w+)_([1-9]\d{3})", re.A)
+_GEOGRAPHY_NAME = re.compile(r"(\w+)_([1-9]\d{3})", re.A)
 # Travel to work areas are named by the year of the census behind them, and came into use years later.
-_IN_USE = {("ttwa", 2001): date(2014, 12, 31), ("ttwa", 2011): date(2015, 12, 31)}
+_DATES_OF_USE = {("ttwa", 2001): date(2014, 12, 31), ("ttwa", 2011): date(2015, 12, 31)}
 
 
-def day_of(system: str) -> date:
+def geography_date(geography: str) -> date:
     """Return the date at which the register defines a geography's codes: 31 December of its year.
 
     Raises UnknownNameError for a name that is not a kind and a year.
     """
-    told = _SYSTEM.fullmatch(system)
-    if not told:
-        raise UnknownNameError(f"unknown geography {system!r}; expected a kind and a year, such as lad_2023")
-    kind, year = told[1], int(told[2])
-    return _IN_USE.get((kind, year), date(year, 12, 31))
+    match = _GEOGRAPHY_NAME.fullmatch(geography)
+    if not match:
+        raise UnknownNameError(f"unknown geography {geography!r}; expected a kind and a year, such as lad_2023")
+    kind, year = match[1], int(match[2])
+    return _DATES_OF_USE.get((kind, year), date(year, 12, 31))

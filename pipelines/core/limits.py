@@ -16,7 +16,7 @@ except ImportError:  # Windows has no such limits
     resource = None  # type: ignore[assignment]
 
 MEMORY, SECONDS, UNPACKED = "COMMONGROUND_MEMORY_MB", "COMMONGROUND_SECONDS", "COMMONGROUND_UNPACKED_MB"
-DEFAULTS = {MEMORY: 400, SECONDS: 8, UNPACKED: 2_000}
+DEFAULT_LIMITS = {MEMORY: 400, SECONDS: 8, UNPACKED: 2_000}
 """Memory in MB to read one workbook or run one query; seconds for the same; MB that one file may unpack to."""
 YAML_BYTES, YAML_DEPTH, YAML_NODES = 200_000, 50, 100_000
 """Limits of a declaration: bytes, nesting depth, and keys and values once aliases are expanded."""
@@ -25,39 +25,39 @@ UNPACKED_FREELY, SWELLING = 24_000_000, 100
 
 The largest ratio of a published file is 42."""
 _BYTES_A_CELL, _CELLS_BY_SIZE = 20, 8
-LINE = 4_000_000
+MAX_LINE_BYTES = 4_000_000
 """Maximum bytes of a line at the top of a file, where lines are inspected one at a time."""
 
 
-def limit(name: str) -> int:
+def read_limit(name: str) -> int:
     """Return a limit from the environment variable of its name, or the default."""
-    said = os.environ.get(name, "")
-    if not said:
-        return DEFAULTS[name]
-    if not said.isdecimal() or not int(said):
-        raise CommongroundError(f"{name}: found {said!r}, expected a whole number above 0; correct it or unset it")
-    return int(said)
+    setting = os.environ.get(name, "")
+    if not setting:
+        return DEFAULT_LIMITS[name]
+    if not setting.isdecimal() or not int(setting):
+        raise CommongroundError(f"{name}: found {setting!r}, expected a whole number above 0; correct it or unset it")
+    return int(setting)
 
 
-def unpacked_limit(packed: int) -> int:
+def unpacked_bytes_limit(packed_size: int) -> int:
     """Return the bytes that a file may unpack to: the user's limit, else the default for its packed size."""
-    most = limit(UNPACKED) * 1_000_000
-    return most if os.environ.get(UNPACKED) else min(most, max(UNPACKED_FREELY, SWELLING * packed))
+    most = read_limit(UNPACKED) * 1_000_000
+    return most if os.environ.get(UNPACKED) else min(most, max(UNPACKED_FREELY, SWELLING * packed_size))
 
 
 def cells_limit(size: int) -> int:
     """Return the cells that a text of `size` bytes may have: as many as fit in memory, and more for a large text."""
-    return max(limit(MEMORY) * 1_000_000 // _BYTES_A_CELL, size // _CELLS_BY_SIZE)
+    return max(read_limit(MEMORY) * 1_000_000 // _BYTES_A_CELL, size // _CELLS_BY_SIZE)
 
 
-def raising(name: str) -> str:
+def limit_advice(name: str) -> str:
     """State a limit and the environment variable that raises it."""
     unit = "s" if name == SECONDS else "MB"
-    return f"the limit is {limit(name):,} {unit}; set {name} to allow more"
+    return f"the limit is {read_limit(name):,} {unit}; set {name} to allow more"
 
 
 @contextmanager
-def memory_limited(more: int) -> Iterator[None]:
+def limit_memory(more: int) -> Iterator[None]:
     """Limit this process to `more` bytes beyond its current memory, so that an allocation fails before the system does.
 
     Has no effect on a system without such a limit, or without a count of a process's memory.
@@ -67,8 +67,8 @@ def memory_limited(more: int) -> Iterator[None]:
         yield
         return
     before, most = resource.getrlimit(resource.RLIMIT_DATA)
-    known = [each for each in (now + more, before, most) if each != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_DATA, (min(known), most))
+    finite_limits = [value for value in (now + more, before, most) if value != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(finite_limits), most))
     try:
         yield
     finally:

@@ -14,29 +14,29 @@ from pathlib import Path
 from rich.console import Console
 
 from pipelines.core.errors import CommongroundError
-from pipelines.core.manifest import Group, Manifest, Written, changing, read_manifest
-from pipelines.core.store import digest, hash_file, out_path, write_whole
+from pipelines.core.manifest import Manifest, OutputGroup, WrittenFile, edit_manifest, read_manifest
+from pipelines.core.store import hash_bytes, hash_file, output_path, write_atomically
 
-YOURS = "yours"
+USER_FILES = "yours"
 """Prefix of the manifest groups that list users' renamed files."""
-_AT_ONCE = 256
+_BATCH_SIZE = 256
 
 
-def locate(home: Path, name: str) -> Path:
+def locate_output(home: Path, name: str) -> Path:
     """Return the path of a file in the manifest: under out/, or its absolute path."""
-    return out_path(home, name)
+    return output_path(home, name)
 
 
-def listed_name(home: Path, path: Path) -> str:
+def manifest_name(home: Path, path: Path) -> str:
     """Return the name of a file in the manifest: relative to out/ where possible, so that a store can be moved."""
-    out = out_path(home.resolve(), "")
+    out = output_path(home.resolve(), "")
     return path.relative_to(out).as_posix() if path.is_relative_to(out) else str(path)
 
 
 def write_outputs(
     home: Path,
-    of: str,
-    rests_on: Collection[str],
+    group_name: str,
+    input_sources: Collection[str],
     contents: Iterable[tuple[str, bytes]],
     staying: Collection[str] | None = None,
 ) -> None:
@@ -44,49 +44,57 @@ def write_outputs(
 
     Removes earlier files of the group that `staying` does not name; removes none where `staying` is null.
     """
-    made, left = set(staying or ()), iter(contents)
-    while batch := list(islice(left, _AT_ONCE)):
-        claim(home, of, rests_on, {name: digest(content) for name, content in batch})
+    names, left = set(staying or ()), iter(contents)
+    while batch := list(islice(left, _BATCH_SIZE)):
+        register_outputs(home, group_name, input_sources, {name: hash_bytes(content) for name, content in batch})
         for name, content in batch:
-            write_whole(locate(home, name), content)
-        made |= {name for name, _ in batch}
-    finish(home, of, rests_on, made if staying is not None else None)
+            write_atomically(locate_output(home, name), content)
+        names |= {name for name, _ in batch}
+    complete_group(home, group_name, input_sources, names if staying is not None else None)
 
 
-def claim(home: Path, of: str, rests_on: Collection[str], digests: Mapping[str, str]) -> None:
+def register_outputs(home: Path, group_name: str, input_sources: Collection[str], digests: Mapping[str, str]) -> None:
     """List files in the manifest before they are written, and rename any user's file in their place."""
-    with changing(home) as manifest:
-        group = manifest.get(of, Group((), {}))
+    with edit_manifest(home) as manifest:
+        group = manifest.get(group_name, OutputGroup((), {}))
         # Until the group is complete, some of its files are still earlier versions.
-        manifest[of] = Group(_both(group.rests_on, rests_on), dict(group.files))
+        manifest[group_name] = OutputGroup(_merge_names(group.input_sources, input_sources), dict(group.files))
         for name, sha256 in digests.items():
             before = group.files.get(name)
-            if os.path.lexists(locate(home, name)) and not is_ours(locate(home, name), before):
-                _set_aside(home, manifest, name, group.rests_on if before else ())
+            if os.path.lexists(locate_output(home, name)) and not is_project_file(locate_output(home, name), before):
+                _rename_user_file(home, manifest, name, group.input_sources if before else ())
                 before = None
-            manifest[of].files[name] = Written((*(before.sha256 if before else ()), sha256))
+            manifest[group_name].files[name] = WrittenFile((*(before.sha256 if before else ()), sha256))
 
 
-def finish(home: Path, of: str, rests_on: Collection[str], made: Collection[str] | None) -> None:
+def complete_group(home: Path, group_name: str, input_sources: Collection[str], names: Collection[str] | None) -> None:
     """Record that a group is complete and remove its other files; keep all files where `made` is null."""
-    with changing(home) as manifest:
-        group = manifest.get(of, Group((), {}))
-        staying = set(group.files if made is None else made)
-        files = {name: _seen(locate(home, name), each) for name, each in group.files.items() if name in staying}
-        files |= _left_over(home, manifest, of, staying)
-        over = made is None or not files.keys() <= staying
-        manifest[of] = Group(_both(group.rests_on, rests_on) if over else tuple(sorted(rests_on)), files)
+    with edit_manifest(home) as manifest:
+        group = manifest.get(group_name, OutputGroup((), {}))
+        staying = set(group.files if names is None else names)
+        files = {
+            name: _record_file_state(locate_output(home, name), written)
+            for name, written in group.files.items()
+            if name in staying
+        }
+        files |= _remove_stale_files(home, manifest, group_name, staying)
+        over = names is None or not files.keys() <= staying
+        manifest[group_name] = OutputGroup(
+            _merge_names(group.input_sources, input_sources) if over else tuple(sorted(input_sources)), files
+        )
 
 
-def _left_over(home: Path, manifest: Manifest, of: str, staying: Collection[str]) -> dict[str, Written]:
+def _remove_stale_files(
+    home: Path, manifest: Manifest, group_name: str, staying: Collection[str]
+) -> dict[str, WrittenFile]:
     """Remove the files of a group that are not in `staying`; return those that the system refuses to remove."""
     left = {}
-    for name, written in manifest.get(of, Group((), {})).files.items():
+    for name, written in manifest.get(group_name, OutputGroup((), {})).files.items():
         if name in staying:
             continue
-        path = locate(home, name)
-        if os.path.lexists(path) and not is_ours(path, written):
-            _list_yours(manifest, name, manifest[of].rests_on)
+        path = locate_output(home, name)
+        if os.path.lexists(path) and not is_project_file(path, written):
+            _register_user_file(manifest, name, manifest[group_name].input_sources)
             continue
         try:
             path.unlink(missing_ok=True)
@@ -95,54 +103,58 @@ def _left_over(home: Path, manifest: Manifest, of: str, staying: Collection[str]
     return left
 
 
-def drop_groups(home: Path, kind: str, names: Collection[str]) -> None:
+def remove_groups(home: Path, kind: str, names: Collection[str]) -> None:
     """Remove the files of all groups of a kind, such as `report`, except the groups in `names`."""
-    gone = [of for of in read_manifest(home) if of.startswith(f"{kind} ") and of.split(" ", 1)[1] not in names]
+    gone = [
+        group_name
+        for group_name in read_manifest(home)
+        if group_name.startswith(f"{kind} ") and group_name.split(" ", 1)[1] not in names
+    ]
     if not gone:
         return
-    with changing(home) as manifest:
-        for of in gone:
-            left = _left_over(home, manifest, of, ())
+    with edit_manifest(home) as manifest:
+        for group_name in gone:
+            left = _remove_stale_files(home, manifest, group_name, ())
             if left:
-                manifest[of] = Group(manifest[of].rests_on, left)
+                manifest[group_name] = OutputGroup(manifest[group_name].input_sources, left)
             else:
-                del manifest[of]
+                del manifest[group_name]
 
 
-def is_ours(path: Path, written: Written | None) -> bool:
+def is_project_file(path: Path, written: WrittenFile | None) -> bool:
     """Return whether a file is as the project wrote it: unchanged since the last check, or with a recorded hash."""
-    if written is None or path.is_symlink() or not path.is_file() or _log_of(path).exists():
+    if written is None or path.is_symlink() or not path.is_file() or _duckdb_log_path(path).exists():
         return False
     now = path.stat()
     return (now.st_size, now.st_mtime_ns) == written[1:] or hash_file(path) in written.sha256
 
 
-def _log_of(path: Path) -> Path:
+def _duckdb_log_path(path: Path) -> Path:
     """Return the path of DuckDB's write-ahead log, which has changes that are not yet in the database file."""
     return path.with_name(f"{path.name}.wal")
 
 
-def _seen(path: Path, written: Written) -> Written:
+def _record_file_state(path: Path, written: WrittenFile) -> WrittenFile:
     """Record the size, modification time and hash of a file just written."""
     if written.size >= 0 or not path.is_file():
         return written
     now = path.stat()
-    return Written(written.sha256[-1:], now.st_size, now.st_mtime_ns)
+    return WrittenFile(written.sha256[-1:], now.st_size, now.st_mtime_ns)
 
 
-def _both(some: Collection[str], others: Collection[str]) -> tuple[str, ...]:
+def _merge_names(some: Collection[str], others: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted({*some, *others}))
 
 
-def _set_aside(home: Path, manifest: Manifest, name: str, rests_on: Collection[str]) -> None:
+def _rename_user_file(home: Path, manifest: Manifest, name: str, input_sources: Collection[str]) -> None:
     """Rename a user's file within its folder, and list it in the manifest as the user's."""
-    path = locate(home, name)
+    path = locate_output(home, name)
     stem, dot, ending = path.name.partition(".")
     day = datetime.now(UTC).date().isoformat()
-    tried = (f"{stem} ({YOURS} {day}{f' {n}' if n > 1 else ''}){dot}{ending}" for n in range(1, 10_000))
-    new = next(path.with_name(each) for each in tried if not os.path.lexists(path.with_name(each)))
+    candidates = (f"{stem} ({USER_FILES} {day}{f' {n}' if n > 1 else ''}){dot}{ending}" for n in range(1, 10_000))
+    new = next(path.with_name(candidate) for candidate in candidates if not os.path.lexists(path.with_name(candidate)))
     move_file(path, new)
-    _list_yours(manifest, Path(name).with_name(new.name).as_posix(), rests_on)
+    _register_user_file(manifest, Path(name).with_name(new.name).as_posix(), input_sources)
 
 
 def move_file(path: Path, new: Path) -> None:
@@ -150,8 +162,8 @@ def move_file(path: Path, new: Path) -> None:
     try:
         new.parent.mkdir(mode=0o700, exist_ok=True)
         path.rename(new)
-        if _log_of(path).exists():
-            _log_of(path).rename(_log_of(new))
+        if _duckdb_log_path(path).exists():
+            _duckdb_log_path(path).rename(_duckdb_log_path(new))
     except OSError as error:
         raise CommongroundError(
             f"{path}: a user added or changed this file, and it cannot be moved to {new} ({error}); "
@@ -159,23 +171,27 @@ def move_file(path: Path, new: Path) -> None:
         ) from error
 
 
-def _list_yours(manifest: Manifest, name: str, rests_on: Collection[str]) -> None:
-    of = f"{YOURS} {' '.join(sorted(rests_on))}".strip()
-    group = manifest.setdefault(of, Group(tuple(sorted(rests_on)), {}))
-    group.files[name] = Written(())
+def _register_user_file(manifest: Manifest, name: str, input_sources: Collection[str]) -> None:
+    group_name = f"{USER_FILES} {' '.join(sorted(input_sources))}".strip()
+    group = manifest.setdefault(group_name, OutputGroup(tuple(sorted(input_sources)), {}))
+    group.files[name] = WrittenFile(())
 
 
-def yours(home: Path) -> frozenset[str]:
+def list_user_files(home: Path) -> frozenset[str]:
     """List the users' files that were renamed to make room for outputs."""
     manifest = read_manifest(home)
-    return frozenset(name for of, group in manifest.items() if of.split(" ")[0] == YOURS for name in group.files)
+    return frozenset(
+        name for group_name, group in manifest.items() if group_name.split(" ")[0] == USER_FILES for name in group.files
+    )
 
 
 @contextmanager
-def telling_of_yours(home: Path, console: "Console") -> Iterator[None]:
+def report_user_files(home: Path, console: "Console") -> Iterator[None]:
     """Print the users' files that were renamed while the block ran."""
-    before = yours(home)
+    before = list_user_files(home)
     yield
-    for name in sorted(yours(home) - before):
-        line = f"Kept     a user had added or changed a file at an output's path; renamed to {locate(home, name)}"
+    for name in sorted(list_user_files(home) - before):
+        line = (
+            f"Kept     a user had added or changed a file at an output's path; renamed to {locate_output(home, name)}"
+        )
         console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -3,17 +3,17 @@
 import os
 from pathlib import Path
 
-PROJECT = "COMMONGROUND_PROJECT"
-STORE = "COMMONGROUND_STORE"
+PROJECT_VARIABLE = "COMMONGROUND_PROJECT"
+STORE_VARIABLE = "COMMONGROUND_STORE"
 
 
-def root() -> Path:
+def project_directory() -> Path:
     """Return the project directory: COMMONGROUND_PROJECT where set, else the directory of this program."""
-    told = os.environ.get(PROJECT)
-    return Path(told).resolve() if told else Path(__file__).resolve().parents[2]
+    setting = os.environ.get(PROJECT_VARIABLE)
+    return Path(setting).resolve() if setting else Path(__file__).resolve().parents[2]
 
 
-def store_of() -> Path:
+def store_directory() -> Path:
     """Return the store directory: COMMONGROUND_STORE where set, else data/ in the project."""
-    told = os.environ.get(STORE)
-    return Path(told).resolve() if told else root() / "data"
+    setting = os.environ.get(STORE_VARIABLE)
+    return Path(setting).resolve() if setting else project_directory() / "data"

@@ -9,25 +9,25 @@ import duckdb
 import polars as pl
 
 from pipelines.core.errors import CommongroundError
-from pipelines.core.limits import MEMORY, SECONDS, limit, memory_limited, raising
+from pipelines.core.limits import MEMORY, SECONDS, limit_advice, limit_memory, read_limit
 
-_ROWS_AT_ONCE = 50_000
-_QUESTIONS = ("SELECT", "EXPLAIN", "RELATION", "PRAGMA", "MULTI")
+_BATCH_ROWS = 50_000
+_QUERY_TYPES = ("SELECT", "EXPLAIN", "RELATION", "PRAGMA", "MULTI")
 
 
-class Most(NamedTuple):
+class QueryLimits(NamedTuple):
     """Limits of a query: bytes of memory, and seconds."""
 
     memory: int
     seconds: float
 
 
-def whole_limit() -> Most:
+def user_query_limits() -> QueryLimits:
     """Return the limits of a query that a user runs."""
-    return Most(limit(MEMORY) * 1_000_000, limit(SECONDS))
+    return QueryLimits(read_limit(MEMORY) * 1_000_000, read_limit(SECONDS))
 
 
-def closed_config(most: Most) -> dict[str, Any]:
+def sandbox_config(limits: QueryLimits) -> dict[str, Any]:
     """Return the settings of a connection that runs untrusted SQL.
 
     The directory for temporary files is empty, because DuckDB lets COPY write there even without other file access.
@@ -35,30 +35,32 @@ def closed_config(most: Most) -> dict[str, Any]:
     return {
         "enable_external_access": "false",
         "autoinstall_known_extensions": "false",
-        "memory_limit": f"{most.memory // 2_000_000}MB",
+        "memory_limit": f"{limits.memory // 2_000_000}MB",
         "threads": 2,
         "temp_directory": "",
         "lock_configuration": "true",
     }
 
 
-def run_question(con: duckdb.DuckDBPyConnection, text: str, most: Most, what: str = "the query") -> pl.DataFrame:
+def run_limited_query(
+    con: duckdb.DuckDBPyConnection, text: str, limits: QueryLimits, description: str = "the query"
+) -> pl.DataFrame:
     """Run one query and return its rows; raise duckdb.Error where it is invalid, CommongroundError at a limit."""
     statements = con.extract_statements(text)
-    if len(statements) != 1 or statements[0].type.name not in _QUESTIONS:
+    if len(statements) != 1 or statements[0].type.name not in _QUERY_TYPES:
         raise duckdb.InvalidInputException("expected one SELECT; only queries are allowed")
     late = Event()
-    with _interrupted(con, late, most.seconds), memory_limited(most.memory):
+    with _interrupt_after(con, late, limits.seconds), limit_memory(limits.memory):
         try:
-            return _rows(con, text, late, most.memory // 4)
+            return _fetch_rows(con, text, late, limits.memory // 4)
         except (MemoryError, duckdb.OutOfMemoryException) as error:
-            raise CommongroundError(f"{what} needs too much memory; {raising(MEMORY)}") from error
+            raise CommongroundError(f"{description} needs too much memory; {limit_advice(MEMORY)}") from error
         except duckdb.InterruptException as error:
-            raise CommongroundError(f"{what} takes too long; {raising(SECONDS)}") from error
+            raise CommongroundError(f"{description} takes too long; {limit_advice(SECONDS)}") from error
 
 
 @contextmanager
-def _interrupted(con: duckdb.DuckDBPyConnection, late: Event, seconds: float) -> Iterator[None]:
+def _interrupt_after(con: duckdb.DuckDBPyConnection, late: Event, seconds: float) -> Iterator[None]:
     """Interrupt the query of a connection after a number of seconds."""
 
     def interrupt() -> None:
@@ -74,31 +76,31 @@ def _interrupted(con: duckdb.DuckDBPyConnection, late: Event, seconds: float) ->
         timer.cancel()
 
 
-def _rows(con: duckdb.DuckDBPyConnection, text: str, late: Event, most: int) -> pl.DataFrame:
+def _fetch_rows(con: duckdb.DuckDBPyConnection, text: str, late: Event, max_bytes: int) -> pl.DataFrame:
     """Fetch the rows in batches, so that their total size is checked before memory runs out."""
     import pyarrow
 
     relation = con.sql(text)
     if relation is None:
         raise duckdb.InvalidInputException("the query returns no rows")
-    reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
+    reader = relation.to_arrow_reader(_BATCH_ROWS)
     batches, size = [], 0
     try:
         for batch in reader:
             size += batch.nbytes
             if late.is_set():
                 raise duckdb.InterruptException("interrupted")
-            if size > most:
+            if size > max_bytes:
                 raise MemoryError
             batches.append(batch)
     except OSError as error:  # Arrow raises DuckDB's own error as an OSError
-        raise _stopped(str(error), late) from error
-    found = pl.from_arrow(pyarrow.Table.from_batches(batches, reader.schema))
-    assert isinstance(found, pl.DataFrame)
-    return found
+        raise _convert_error(str(error), late) from error
+    frame = pl.from_arrow(pyarrow.Table.from_batches(batches, reader.schema))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
-def _stopped(message: str, late: Event) -> Exception:
+def _convert_error(message: str, late: Event) -> Exception:
     if "Out of Memory" in message:
         return MemoryError(message)
     return duckdb.InterruptException(message) if late.is_set() else duckdb.InvalidInputException(message)

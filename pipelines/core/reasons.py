@@ -10,14 +10,14 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 Severity = Literal["info", "warn", "error"]
-Family = Literal["scope", "geography", "supply", "disclosure", "meaning", "values", "derived"]
+ReasonFamily = Literal["scope", "geography", "supply", "disclosure", "meaning", "values", "derived"]
 
 
 class Reason(NamedTuple):
     """A gap reason, or a caveat on a value that is present."""
 
     code: str
-    family: Family
+    family: ReasonFamily
     title: str
     rule: str
     severity: Severity
@@ -25,7 +25,7 @@ class Reason(NamedTuple):
     remedy: str
 
 
-_TABLE: tuple[Reason, ...] = (
+_REASONS_IN_ORDER: tuple[Reason, ...] = (
     Reason("not_applicable", "scope", "Not applicable",
            "the publisher marks the cell not applicable ([z])", "info",
            "none", "No action."),
@@ -234,16 +234,16 @@ _TABLE: tuple[Reason, ...] = (
            "your Commonground administrator", "Inspect the cell with commonground explain."),
 )  # fmt: skip
 
-REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}
-WITHHELD: frozenset[str] = frozenset(
+REASONS: dict[str, Reason] = {reason.code: reason for reason in _REASONS_IN_ORDER}
+WITHHOLDING_REASONS: frozenset[str] = frozenset(
     {"combined_area", "low_reach", "unit_change", "suspected_zero", "near_zero_leak", "partial_return"}
 )
 """Plausibility reasons for which no answer uses the figure, because it is more likely wrong than right."""
-PRECEDENCE: dict[str, int] = {reason.code: place for place, reason in enumerate(_TABLE)}
+REASON_PRECEDENCE: dict[str, int] = {reason.code: place for place, reason in enumerate(_REASONS_IN_ORDER)}
 SEVERITIES: tuple[Severity, ...] = ("info", "warn", "error")
 
 
-def reasons_table() -> pl.DataFrame:
+def reasons_frame() -> pl.DataFrame:
     """Return all reasons as a table: reason, family, title, rule, severity, holder, remedy."""
     columns = ["reason", *Reason._fields[1:]]
-    return pl.DataFrame([tuple(reason) for reason in _TABLE], schema=columns, orient="row")
+    return pl.DataFrame([tuple(reason) for reason in _REASONS_IN_ORDER], schema=columns, orient="row")

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import polars as pl
 
-Status = Literal[
+ObservationStatus = Literal[
     "normal",
     "revised",
     "provisional",
@@ -23,7 +23,7 @@ Status = Literal[
 ]
 """Observation status of a published figure, in order from best to worst."""
 
-STATUSES: tuple[str, ...] = get_args(Status)
+OBSERVATION_STATUSES: tuple[str, ...] = get_args(ObservationStatus)
 
 # GSS symbols: Government Analysis Function, "Using symbols in tables"; SDMX: CL_OBS_STATUS / CL_CONF_STATUS.
 STATUS_SYMBOLS: dict[str, tuple[str, str]] = {
@@ -40,10 +40,10 @@ STATUS_SYMBOLS: dict[str, tuple[str, str]] = {
     "not_applicable": ("[z]", "Z"),
 }
 
-VALUELESS: frozenset[str] = frozenset({"low", "confidential", "not_available", "not_applicable"})
+STATUSES_WITHOUT_VALUE: frozenset[str] = frozenset({"low", "confidential", "not_available", "not_applicable"})
 """Statuses under which a published cell has no figure."""
 
-Basis = Literal["observed", "recoded", "moved_land", "merged", "aggregated", "apportioned", "rate_averaged"]
+Derivation = Literal["observed", "recoded", "moved_land", "merged", "aggregated", "apportioned", "rate_averaged"]
 """How a value for a place was derived from published figures."""
 
 
@@ -59,7 +59,7 @@ DATE = pl.Date
 NUMBER = pl.Float64
 WHOLE = pl.Int64
 
-OBSERVATION: dict[str, Column] = {
+OBSERVATION_COLUMNS: dict[str, Column] = {
     "source": Column(TEXT, "Source of the cell"),
     "release": Column(TEXT, "sha256 of the published file"),
     "released_at": Column(DATE, "Day on which the publisher released the file"),
@@ -86,7 +86,7 @@ OBSERVATION: dict[str, Column] = {
     "file_column": Column(TEXT, "Heading of the file's column"),
 }
 
-PLACE: dict[str, Column] = {
+PLACE_COLUMNS: dict[str, Column] = {
     "place_code": Column(TEXT, "Code of the place (GSS)"),
     "place_name": Column(TEXT, "Name in the official register, in English"),
     "place_name_welsh": Column(TEXT, "Name in Welsh, where the register has one"),
@@ -99,7 +99,7 @@ PLACE: dict[str, Column] = {
     "valid_to": Column(DATE, "Last day on which the code was in use; null while in use"),
 }
 
-CHANGE: dict[str, Column] = {
+CODE_CHANGE_COLUMNS: dict[str, Column] = {
     "from_code": Column(TEXT, "Code before the change"),
     "to_code": Column(TEXT, "Code after the change"),
     "kind": Column(
@@ -109,7 +109,7 @@ CHANGE: dict[str, Column] = {
     "authority": Column(TEXT, "Order or notice that made the change"),
 }
 
-CELL: dict[str, Column] = {
+CELL_COLUMNS: dict[str, Column] = {
     "cell_id": Column(TEXT, "Stable identifier of the cell: problem, measure, place and period"),
     "problem": Column(TEXT, "Problem that needs the cell"),
     "need": Column(TEXT, "needed; or wanted, where no source is known to have it"),
@@ -165,7 +165,7 @@ CELL: dict[str, Column] = {
     "file_column": Column(TEXT, "Heading of that file's column"),
 }
 
-FINDING: dict[str, Column] = {
+FINDING_COLUMNS: dict[str, Column] = {
     "source": Column(TEXT, "Source concerned"),
     "release": Column(TEXT, "sha256 of the file concerned; null where there is no file"),
     "check": Column(TEXT, "Check that reports the finding"),
@@ -186,17 +186,17 @@ FINDING: dict[str, Column] = {
 }
 
 
-def dtypes(columns: Mapping[str, Column]) -> pl.Schema:
+def polars_schema(columns: Mapping[str, Column]) -> pl.Schema:
     """Return the Polars schema of a conformed table."""
     return pl.Schema({name: column.dtype for name, column in columns.items()})
 
 
-def empty(columns: Mapping[str, Column]) -> pl.DataFrame:
+def empty_table(columns: Mapping[str, Column]) -> pl.DataFrame:
     """Return a conformed table with no rows."""
-    return pl.DataFrame(schema=dtypes(columns))
+    return pl.DataFrame(schema=polars_schema(columns))
 
 
-def conformed(frame: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
+def conform_table(frame: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
     """Select the columns of a conformed table and cast their types; columns that the frame lacks are null."""
     have = set(frame.columns)
     return frame.select(
@@ -205,12 +205,12 @@ def conformed(frame: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFram
     )
 
 
-def rows(records: list[dict[str, Any]], columns: Mapping[str, Column]) -> pl.DataFrame:
+def table_from_records(records: list[dict[str, Any]], columns: Mapping[str, Column]) -> pl.DataFrame:
     """Build a conformed table from records; keys that a record lacks are null."""
     if not records:
-        return empty(columns)
+        return empty_table(columns)
     return pl.DataFrame(
         [{name: record.get(name) for name in columns} for record in records],
-        schema=dtypes(columns),
+        schema=polars_schema(columns),
         orient="row",
     )

@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-SLICE = ["measure", "period_start", "period_end"]
+SLICE_KEY = ["measure", "period_start", "period_end"]
 """Columns that identify a slice."""
-RELEASED = "released_at"
+RELEASE_DATE = "released_at"
 """Column that identifies a release of a slice."""
-Rows = np.ndarray[Any, np.dtype[Any]]
+RowNumbers = np.ndarray[Any, np.dtype[Any]]
 
 
-def whole_slices(batches: Iterable[pl.DataFrame], key: Sequence[str] = SLICE) -> Iterator[tuple[pl.DataFrame, Rows]]:
+def split_slices(
+    batches: Iterable[pl.DataFrame], key: Sequence[str] = SLICE_KEY
+) -> Iterator[tuple[pl.DataFrame, RowNumbers]]:
     """Regroup batches of observations into frames of whole slices; yield each with the first row of each slice."""
     rest: pl.DataFrame | None = None
     for batch in batches:
@@ -26,30 +28,30 @@ def whole_slices(batches: Iterable[pl.DataFrame], key: Sequence[str] = SLICE) ->
         yield rest, np.array([0])
 
 
-def slice_starts(observed: pl.DataFrame, key: Sequence[str] = SLICE) -> Rows:
+def slice_starts(observations: pl.DataFrame, key: Sequence[str] = SLICE_KEY) -> RowNumbers:
     """Return the row at which each slice starts."""
-    changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in key)
-    return observed.select((changed | (pl.int_range(pl.len()) == 0)).arg_true()).to_series().to_numpy()
+    is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in key)
+    return observations.select((is_new | (pl.int_range(pl.len()) == 0)).arg_true()).to_series().to_numpy()
 
 
-def in_slices(observed: pl.DataFrame) -> bool:
+def has_contiguous_slices(observations: pl.DataFrame) -> bool:
     """Return whether the rows of each slice are contiguous."""
-    return bool(len(slice_starts(observed)) == observed.select(pl.struct(SLICE).n_unique()).item())
+    return bool(len(slice_starts(observations)) == observations.select(pl.struct(SLICE_KEY).n_unique()).item())
 
 
-def newest(observation: pl.DataFrame) -> pl.DataFrame:
+def newest_slices(observation: pl.DataFrame) -> pl.DataFrame:
     """Return, for each measure and period, the cells of the newest release that has that period.
 
     `order` numbers a source's releases by the day they were released.
     """
-    latest = observation.group_by(SLICE).agg(pl.col("order").max())
-    return observation.join(latest, on=[*SLICE, "order"], how="semi")
+    latest = observation.group_by(SLICE_KEY).agg(pl.col("order").max())
+    return observation.join(latest, on=[*SLICE_KEY, "order"], how="semi")
 
 
-SLICE_OF_TOTAL = [*SLICE, "total_code"]
+TOTAL_SLICE_KEY = [*SLICE_KEY, "total_code"]
 
 
-def sums_of_places(current: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
+def sum_by_total(current: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
     """Sum for each published total the figures of its places; a figure of places published together counts once.
 
     Returns, by slice and total_code: `local`, the sum; `figures` and `places_given`, the number of figures and places
@@ -58,14 +60,14 @@ def sums_of_places(current: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
     numbered = current.with_row_index("cell").with_columns(pl.col("place_code").str.split("+").alias("part"))
     numbered = numbered.with_columns(pl.col("part").list.len().alias("parts"))
     inside = numbered.explode("part").join(member.rename({"place_code": "part"}), on="part")
-    whole = inside.group_by(*SLICE_OF_TOTAL, "cell", maintain_order=True).agg(
+    whole = inside.group_by(*TOTAL_SLICE_KEY, "cell", maintain_order=True).agg(
         pl.len().alias("inside"), *(pl.col(name).first() for name in ("parts", "value", "low", "high", "status"))
     )
     cells = whole.filter(pl.col("inside") == pl.col("parts"))
     hidden = pl.col("value").is_null() & pl.col("status").is_in(["confidential", "low"])
     nothing = pl.col("status") == "not_applicable"
     sure = pl.col("high").filter(hidden).is_not_null().all()
-    return cells.group_by(SLICE_OF_TOTAL).agg(
+    return cells.group_by(TOTAL_SLICE_KEY).agg(
         pl.col("value").sum().alias("local"),
         pl.col("parts").filter(pl.col("value").is_not_null() | nothing).sum().cast(pl.Int64).alias("places_given"),
         pl.col("value").is_not_null().sum().cast(pl.Int64).alias("figures"),

@@ -28,18 +28,18 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from pipelines.core.errors import CommongroundError, UnreadableError
-from pipelines.core.visible import visible
+from pipelines.core.visible import escape_invisible
 
-KEY = "commonground_key"
-RESTS_ON = "commonground_rests_on"
-TEMPORARY = ".making-"
+TABLE_KEY_METADATA = "commonground_key"
+INPUT_SOURCES_METADATA = "commonground_rests_on"
+TEMPORARY_PREFIX = ".making-"
 LOCK_SECONDS = 120
-LAYOUT = 2
+LAYOUT_VERSION = 2
 """Layout version that this program writes; it increases when tables of the previous layout become unusable."""
-_HALF_MADE = re.compile(rf"{re.escape(TEMPORARY)}[0-9a-f]{{32}}")
+_TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{32}}")
 
 
-Change = Literal["", "new", "redated", "same", "failed"]
+SnapshotChange = Literal["", "new", "redated", "same", "failed"]
 """What a fetch changed. new: bytes differ from the last; redated: same bytes, released on another day or under another
 name; same: no change; failed: no file received. Blank in lines that predate this field."""
 
@@ -60,10 +60,10 @@ class Snapshot(NamedTuple):
     etag: str = ""
     last_modified: str = ""
     error: str = ""
-    change: Change = ""
+    change: SnapshotChange = ""
 
     @property
-    def brings_file(self) -> bool:
+    def is_new_release(self) -> bool:
         """Return whether the line records a new release, not a stored one or a failure."""
         return bool(self.sha256) and self.change != "same"
 
@@ -78,7 +78,7 @@ def state_path(home: Path, kind: str, name: str) -> Path:
     return home / "state" / kind / f"{name}.parquet"
 
 
-def out_path(home: Path, name: str) -> Path:
+def output_path(home: Path, name: str) -> Path:
     """Return the path of an output file."""
     return home / "out" / name
 
@@ -88,12 +88,12 @@ def layout_path(home: Path) -> Path:
     return home / "layout.json"
 
 
-def note_layout(home: Path) -> None:
+def write_layout(home: Path) -> None:
     """Record this program's layout version in a store."""
-    write_whole(layout_path(home), json.dumps({"layout": LAYOUT}).encode())
+    write_atomically(layout_path(home), json.dumps({"layout": LAYOUT_VERSION}).encode())
 
 
-def digest(content: bytes) -> str:
+def hash_bytes(content: bytes) -> str:
     """Return the sha256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
@@ -104,52 +104,58 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_whole(path: Path, content: bytes, private: bool = False) -> None:
+def write_atomically(path: Path, content: bytes, private: bool = False) -> None:
     """Write a file atomically: a reader sees the old or the new content. Only the owner can read a private file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = beside(path)
-    with open_private(temporary) if private else temporary.open("wb") as file:
+    temporary = temporary_path(path)
+    with open_private_file(temporary) if private else temporary.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
 
 
-OWNER_ONLY = 0o600
+OWNER_ONLY_MODE = 0o600
 
 
-def open_private(path: Path) -> BinaryIO:
+def open_private_file(path: Path) -> BinaryIO:
     """Open a new file for writing that only its owner can read."""
     path.unlink(missing_ok=True)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), OWNER_ONLY), "wb")
+    return os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), OWNER_ONLY_MODE), "wb"
+    )
 
 
-def keep_private(path: Path) -> None:
+def restrict_to_owner(path: Path) -> None:
     """Restrict an existing file to its owner."""
     if path.is_file() and path.stat().st_mode & 0o077:
-        path.chmod(OWNER_ONLY)
+        path.chmod(OWNER_ONLY_MODE)
 
 
-def beside(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
     """Return a temporary path in the same directory, so that one rename completes the write."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.parent / f"{TEMPORARY}{uuid4().hex}{path.suffix}"
+    return path.parent / f"{TEMPORARY_PREFIX}{uuid4().hex}{path.suffix}"
 
 
-def write_table(path: Path, frame: pl.DataFrame, key: str, rests_on: Collection[str] = ()) -> None:
+def write_table(path: Path, frame: pl.DataFrame, key: str, input_sources: Collection[str] = ()) -> None:
     """Write a state table with the key of its inputs and the sources of observations that it depends on."""
-    temporary = beside(path)
-    frame.write_parquet(temporary, metadata={KEY: key, RESTS_ON: " ".join(rests_on)}, compression="zstd")
+    temporary = temporary_path(path)
+    frame.write_parquet(
+        temporary,
+        metadata={TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: " ".join(input_sources)},
+        compression="zstd",
+    )
     temporary.replace(path)
 
 
-def table_rests_on(path: Path) -> tuple[str, ...] | None:
+def table_input_sources(path: Path) -> tuple[str, ...] | None:
     """Return the sources of observations that a table depends on; null where not recorded or unreadable."""
     try:
-        noted = pl.read_parquet_metadata(path).get(RESTS_ON)
+        value = pl.read_parquet_metadata(path).get(INPUT_SOURCES_METADATA)
     except (pl.exceptions.PolarsError, OSError):
         return None
-    return None if noted is None else tuple(noted.split())
+    return None if value is None else tuple(value.split())
 
 
 def table_key(path: Path) -> str | None:
@@ -157,7 +163,7 @@ def table_key(path: Path) -> str | None:
     if not path.is_file():
         return None
     try:
-        return pl.read_parquet_metadata(path).get(KEY)
+        return pl.read_parquet_metadata(path).get(TABLE_KEY_METADATA)
     except (pl.exceptions.PolarsError, OSError):
         return None
 
@@ -167,16 +173,16 @@ def read_table(path: Path) -> pl.DataFrame:
     return pl.read_parquet(path)
 
 
-def cached(
-    home: Path, kind: str, name: str, key: str, make: Callable[[], pl.DataFrame], rests_on: Collection[str] = ()
+def load_or_build_table(
+    home: Path, kind: str, name: str, key: str, make: Callable[[], pl.DataFrame], input_sources: Collection[str] = ()
 ) -> pl.DataFrame:
     """Return the state table with a kind, name and key; build and write it first where it does not exist."""
-    return cached_tables(home, [kind], name, key, lambda: [make()], rests_on)[0]
+    return load_or_build_tables(home, [kind], name, key, lambda: [make()], input_sources)[0]
 
 
-def cached_tables(
+def load_or_build_tables(
     home: Path, kinds: Sequence[str], name: str, key: str, make: Callable[[], Sequence[pl.DataFrame]],
-    rests_on: Collection[str] = (),
+    input_sources: Collection[str] = (),
 ) -> list[pl.DataFrame]:  # fmt: skip
     """Return the state tables of several kinds that one step builds together.
 
@@ -186,55 +192,59 @@ def cached_tables(
     paths = [state_path(home, kind, name) for kind in kinds]
     if any(table_key(path) != key for path in paths):
         if not layout_path(home).is_file() and not any((home / "state").glob("*/*.parquet")):
-            note_layout(home)
+            write_layout(home)
         for path, table in zip(paths, make(), strict=True):
-            write_table(path, table, key, rests_on)
+            write_table(path, table, key, input_sources)
     return [read_table(path) for path in paths]
 
 
-def put(home: Path, content: bytes, snapshot: Snapshot, private: bool = False) -> Snapshot:
+def store_snapshot(home: Path, content: bytes, snapshot: Snapshot, private: bool = False) -> Snapshot:
     """Store the bytes of a fetch and append to the log; return the line, which states what changed."""
-    if digest(content) != snapshot.sha256:
+    if hash_bytes(content) != snapshot.sha256:
         raise UnreadableError(f"{snapshot.file}: content does not match sha256 {snapshot.sha256}; fetch it again")
-    keep_bytes(home, content, private)
-    held = snapshots(home, snapshot.source)
-    line = _shown(snapshot)
-    line = line._replace(change=_change(held[-1], line) if held else "new")
-    log(home, line)
+    store_bytes(home, content, private)
+    earlier = source_snapshots(home, snapshot.source)
+    line = _escape_snapshot(snapshot)
+    line = line._replace(change=_classify_change(earlier[-1], line) if earlier else "new")
+    append_log(home, line)
     return line
 
 
-def keep_bytes(home: Path, content: bytes, private: bool = False) -> None:
+def store_bytes(home: Path, content: bytes, private: bool = False) -> None:
     """Store bytes once under their hash, and restore a damaged or lost file of that name.
 
     Only the owner of the store can read the bytes of a private source.
     """
-    path = snapshots_dir(home) / digest(content)
+    path = snapshots_dir(home) / hash_bytes(content)
     if not path.is_file() or path.stat().st_size != len(content) or path.read_bytes() != content:
-        write_whole(path, content, private)
+        write_atomically(path, content, private)
     elif private:
-        keep_private(path)
+        restrict_to_owner(path)
 
 
-def _change(last: Snapshot, now: Snapshot) -> Change:
+def _classify_change(last: Snapshot, now: Snapshot) -> SnapshotChange:
     if last.sha256 != now.sha256:
         return "new"
     return "same" if (last.released, last.file) == (now.released, now.file) else "redated"
 
 
-def _shown(snapshot: Snapshot) -> Snapshot:
+def _escape_snapshot(snapshot: Snapshot) -> Snapshot:
     """Return a log line with control characters escaped, because names and labels come from servers."""
     return snapshot._replace(
-        label=visible(snapshot.label), origin=visible(snapshot.origin), file=visible(snapshot.file),
-        error=visible(snapshot.error),
-    )  # fmt: skip
+        label=escape_invisible(snapshot.label),
+        origin=escape_invisible(snapshot.origin),
+        file=escape_invisible(snapshot.file),
+        error=escape_invisible(snapshot.error),
+    )
 
 
-def log(home: Path, snapshot: Snapshot) -> None:
+def append_log(home: Path, snapshot: Snapshot) -> None:
     """Append a line to the log and flush it to disk."""
     path = snapshots_dir(home) / "log.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps({**_shown(snapshot)._asdict(), "released": snapshot.released.isoformat()}, ensure_ascii=False)
+    line = json.dumps(
+        {**_escape_snapshot(snapshot)._asdict(), "released": snapshot.released.isoformat()}, ensure_ascii=False
+    )
     # A crash within a line leaves it incomplete: end that line with a null byte, by which readers skip it.
     torn = path.is_file() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
     with path.open("ab") as file:
@@ -243,12 +253,12 @@ def log(home: Path, snapshot: Snapshot) -> None:
         os.fsync(file.fileno())
 
 
-def history(home: Path) -> list[Snapshot]:
+def read_log(home: Path) -> list[Snapshot]:
     """Read the whole log, oldest first, except lines that a crash left incomplete."""
-    return [read_line(line, number, home) for number, line in log_lines(home)]
+    return [read_log_line(line, number, home) for number, line in read_log_lines(home)]
 
 
-def log_lines(home: Path) -> list[tuple[int, bytes]]:
+def read_log_lines(home: Path) -> list[tuple[int, bytes]]:
     """Return the complete lines of the log, each with its line number from 1."""
     path = snapshots_dir(home) / "log.jsonl"
     lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
@@ -256,16 +266,16 @@ def log_lines(home: Path) -> list[tuple[int, bytes]]:
 
 
 @lru_cache(maxsize=100_000)
-def _parsed(line: bytes) -> Snapshot:
+def _decode_line(line: bytes) -> Snapshot:
     """Parse a log line; results are cached, because a build reads the log at every step."""
     fields = json.loads(line)
     return Snapshot(**{**fields, "released": date.fromisoformat(fields["released"])})
 
 
-def read_line(line: bytes, number: int, home: Path) -> Snapshot:
+def read_log_line(line: bytes, number: int, home: Path) -> Snapshot:
     """Parse a log line; raise UnreadableError where the line is damaged."""
     try:
-        return _parsed(line)
+        return _decode_line(line)
     except (ValueError, TypeError, KeyError) as error:
         raise UnreadableError(
             f"{snapshots_dir(home) / 'log.jsonl'}:{number}: found a damaged line of the log "
@@ -273,33 +283,33 @@ def read_line(line: bytes, number: int, home: Path) -> Snapshot:
         ) from error
 
 
-def snapshots(home: Path, source: str) -> list[Snapshot]:
+def source_snapshots(home: Path, source: str) -> list[Snapshot]:
     """Return the stored snapshots of a source, in order of arrival."""
-    return [entry for entry in history(home) if entry.source == source and entry.brings_file]
+    return [entry for entry in read_log(home) if entry.source == source and entry.is_new_release]
 
 
-_MEND = "run a build if the file is bundled with the project; else refresh the source or add the file again"
+_RESTORE_ADVICE = "run a build if the file is bundled with the project; else refresh the source or add the file again"
 
 
 def read_snapshot(home: Path, sha256: str) -> bytes:
     """Read the bytes of a snapshot and verify their hash."""
     path = snapshots_dir(home) / sha256
     if not path.is_file():
-        raise UnreadableError(f"{path}: the log names this snapshot, but the file is missing; {_MEND}")
+        raise UnreadableError(f"{path}: the log names this snapshot, but the file is missing; {_RESTORE_ADVICE}")
     content = path.read_bytes()
-    if digest(content) != sha256:
-        raise UnreadableError(f"{path}: the content has changed since it was stored; {_MEND}")
+    if hash_bytes(content) != sha256:
+        raise UnreadableError(f"{path}: the content has changed since it was stored; {_RESTORE_ADVICE}")
     return content
 
 
-def sweep(home: Path) -> None:
+def remove_temporary_files(home: Path) -> None:
     """Remove temporary files that interrupted builds left behind."""
-    for path in home.rglob(f"{TEMPORARY}*"):
-        if _HALF_MADE.match(path.name):
+    for path in home.rglob(f"{TEMPORARY_PREFIX}*"):
+        if _TEMPORARY_NAME.match(path.name):
             path.unlink(missing_ok=True)
 
 
-def prune(home: Path, kind: str, names: set[str]) -> None:
+def prune_tables(home: Path, kind: str, names: set[str]) -> None:
     """Remove state tables of a kind for sources or problems that are no longer declared."""
     for path in (home / "state" / kind).glob("*.parquet"):
         if path.stem not in names:
@@ -307,7 +317,7 @@ def prune(home: Path, kind: str, names: set[str]) -> None:
 
 
 @contextmanager
-def sole_builder(home: Path) -> Iterator[None]:
+def lock_store(home: Path) -> Iterator[None]:
     """Lock a store so that one step writes at a time; the lock ends with the process."""
     home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home / "build.lock", timeout=LOCK_SECONDS)
@@ -323,10 +333,10 @@ def sole_builder(home: Path) -> Iterator[None]:
         lock.release()
 
 
-def held_releases(home: Path, name: str, as_of: date) -> list[list[Snapshot]]:
+def stored_releases(home: Path, name: str, as_of: date) -> list[list[Snapshot]]:
     """Return the releases stored by a day, oldest first; each as a list of its files, newest first."""
     groups: dict[tuple[date, str], list[Snapshot]] = {}
-    for entry in snapshots(home, name):
+    for entry in source_snapshots(home, name):
         if entry.released <= as_of:
             groups.setdefault((entry.released, entry.file), []).insert(0, entry)
     return [groups[key] for key in sorted(groups, key=lambda key: key[0])]

@@ -3,6 +3,6 @@
 import polars as pl
 
 
-def printed(column: str) -> pl.Expr:
+def format_figure_column(column: str) -> pl.Expr:
     """Format a column of figures to two decimal places, without decimals for whole numbers."""
     return pl.col(column).round(2).cast(pl.String).str.strip_suffix(".0")

@@ -7,44 +7,50 @@ import re
 
 import polars as pl
 
-UNSEEN = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
+INVISIBLE_CHARACTERS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
 """The invisible characters, in the form of a regular expression's character class."""
-_SIGN = re.compile(f"[{UNSEEN}]|\r(?!\n)")
-_IN_UTF8 = re.compile(
+_INVISIBLE = re.compile(f"[{INVISIBLE_CHARACTERS}]|\r(?!\n)")
+_INVISIBLE_UTF8 = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]"
 )  # fmt: skip
-_OF_ASCII = bytes([*range(9), 11, 12, *range(14, 32), 127])
+_INVISIBLE_ASCII = bytes([*range(9), 11, 12, *range(14, 32), 127])
 
 
-def visible(text: str) -> str:
+def escape_invisible(text: str) -> str:
     r"""Escape invisible characters as Python does, such as \x1b; other text is unchanged."""
-    return text if text.isprintable() else _SIGN.sub(lambda found: _written(found[0]), text)
+    return text if text.isprintable() else _INVISIBLE.sub(lambda found: _escape_character(found[0]), text)
 
 
-def has_unseen(text: str) -> bool:
+def has_invisible(text: str) -> bool:
     """Return whether a text has invisible characters."""
-    return not text.isprintable() and _SIGN.search(text) is not None
+    return not text.isprintable() and _INVISIBLE.search(text) is not None
 
 
-def visible_bytes(content: bytes) -> bytes:
+def escape_invisible_bytes(content: bytes) -> bytes:
     """Escape the invisible characters of UTF-8 bytes, except line ends; bytes without any are returned as given."""
-    plain = len(content.translate(None, _OF_ASCII)) == len(content)
-    if plain and (content.isascii() or not _IN_UTF8.search(content)):
+    plain = len(content.translate(None, _INVISIBLE_ASCII)) == len(content)
+    if plain and (content.isascii() or not _INVISIBLE_UTF8.search(content)):
         return content
-    return _IN_UTF8.sub(lambda found: _written(found[0].decode("utf-8")).encode(), content)
+    return _INVISIBLE_UTF8.sub(lambda found: _escape_character(found[0].decode("utf-8")).encode(), content)
 
 
-def visible_frame(frame: "pl.DataFrame") -> "pl.DataFrame":
+def escape_invisible_frame(frame: "pl.DataFrame") -> "pl.DataFrame":
     """Escape the invisible characters in the text columns and the column names of a frame."""
     import polars as pl
 
     text = [name for name, dtype in frame.schema.items() if dtype == pl.String]
-    found = frame.select(pl.col(name).str.contains(f"[{UNSEEN}]|\r").any() for name in text) if text else frame
-    odd = [name for name in text if found[name][0]]
-    told = {name: pl.Series(name, [each and visible(each) for each in frame[name]], pl.String) for name in odd}
-    return frame.with_columns(**told).rename({name: visible(name) for name in frame.columns})
+    flags = (
+        frame.select(pl.col(name).str.contains(f"[{INVISIBLE_CHARACTERS}]|\r").any() for name in text)
+        if text
+        else frame
+    )
+    odd = [name for name in text if flags[name][0]]
+    columns = {
+        name: pl.Series(name, [value and escape_invisible(value) for value in frame[name]], pl.String) for name in odd
+    }
+    return frame.with_columns(**columns).rename({name: escape_invisible(name) for name in frame.columns})
 
 
-def _written(sign: str) -> str:
+def _escape_character(sign: str) -> str:
     code = ord(sign)
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

@@ -5,20 +5,27 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.core.errors import DeclarationError, HarmfulError, NotReadError, UnknownNameError, at, near
-from pipelines.declarations.acceptances import SUFFIX as ACCEPTED
-from pipelines.declarations.acceptances import Accepted, read_accepted
-from pipelines.declarations.base import NAME
-from pipelines.declarations.corrections import SUFFIX, Correction, read_corrections
-from pipelines.declarations.defaults import Said, filled, read_said
+from pipelines.core.errors import (
+    DeclarationError,
+    MissingInputError,
+    UnknownNameError,
+    UnsafeDeclarationError,
+    file_location,
+    suggest_names,
+)
+from pipelines.declarations.acceptances import ACCEPTANCES_SUFFIX as ACCEPTED
+from pipelines.declarations.acceptances import Acceptance, read_acceptances
+from pipelines.declarations.base import NAME_PATTERN
+from pipelines.declarations.corrections import CORRECTIONS_SUFFIX, Correction, read_corrections
+from pipelines.declarations.defaults import SharedDefaults, apply_defaults, read_shared_defaults
 from pipelines.declarations.measure import Measure
-from pipelines.declarations.problem import Header
-from pipelines.declarations.problem_sql import Select, parse_select
+from pipelines.declarations.problem import ProblemHeader
+from pipelines.declarations.problem_sql import ParsedSelect, parse_select
 from pipelines.declarations.source import Source
-from pipelines.declarations.unfinished import Unfinished, refuse_unknown, unfinished_of
-from pipelines.declarations.yaml_lines import Lines, read_yaml, validate
+from pipelines.declarations.unfinished import UnreadSource, find_unfinished, refuse_unknown_measure
+from pipelines.declarations.yaml_lines import LineNumbers, read_yaml, validate_declaration
 
-SPINES = ("place", "place_period")
+SPINE_TABLES = ("place", "place_period")
 VERDICT_COLUMNS = ("verdict", "because")
 """Columns added at the end of every problem view."""
 
@@ -27,8 +34,8 @@ class Problem(NamedTuple):
     """A problem: its header, its SELECT, and its file."""
 
     name: str
-    header: Header
-    select: Select
+    header: ProblemHeader
+    select: ParsedSelect
     path: Path
     body: str
 
@@ -47,14 +54,14 @@ class Catalogue(NamedTuple):
     measure_source: dict[str, str]
     problems: dict[str, Problem]
     corrections: dict[str, tuple[Correction, ...]]
-    accepted: dict[str, tuple[Accepted, ...]]
-    said: dict[str, str]
+    acceptances: dict[str, tuple[Acceptance, ...]]
+    declaration_hashes: dict[str, str]
     """For each source, the hash of its whole declaration when it was read."""
-    compared: dict[str, tuple[str, ...]]
+    comparable_measures: dict[str, tuple[str, ...]]
     """For each source, the measures that its figures are compared with, in order of name."""
-    unfinished: dict[str, Unfinished]
+    unread_sources: dict[str, UnreadSource]
     """Sources with an excluded declaration, by name."""
-    left_out: dict[str, str]
+    excluded_problems: dict[str, str]
     """Problems excluded because a source that they need is excluded, each with the reason."""
 
     @property
@@ -62,148 +69,165 @@ class Catalogue(NamedTuple):
         """Directory of the source declarations."""
         return self.root / "sources"
 
-    def observing(self) -> dict[str, Source]:
+    def observation_sources(self) -> dict[str, Source]:
         """Return the open sources of observations that outputs may show, by name."""
         return {
             name: source
             for name, source in self.sources.items()
-            if source.provides == "observation" and source.access == "open" and source.shown
+            if source.provides == "observation" and source.access == "open" and source.is_public
         }
 
-    def held(self) -> dict[str, Source]:
+    def open_sources(self) -> dict[str, Source]:
         """Return the sources that are published and can be stored, by name."""
         return {name: source for name, source in self.sources.items() if source.access == "open"}
 
-    def fetched(self) -> dict[str, Source]:
+    def refreshable_sources(self) -> dict[str, Source]:
         """Return the open sources with an address, which refresh can fetch, by name."""
-        return {name: source for name, source in self.held().items() if source.fetched}
+        return {name: source for name, source in self.open_sources().items() if source.is_refreshable}
 
-    def apportioning(self) -> dict[str, Source]:
+    def apportionment_sources(self) -> dict[str, Source]:
         """Return the sources of small areas and of shares, which apportionment uses, by name."""
-        return {name: source for name, source in self.held().items() if source.provides in ("areas", "shares")}
+        return {name: source for name, source in self.open_sources().items() if source.provides in ("areas", "shares")}
 
-    def providing(self, table: str) -> dict[str, Source]:
+    def sources_providing(self, table: str) -> dict[str, Source]:
         """Return the sources that provide a conformed table, by name."""
         return {name: source for name, source in self.sources.items() if source.provides == table}
 
-    def weighed_by(self, measure: str) -> str:
+    def weight_group(self, measure: str) -> str:
         """Return the population group that weights a measure: its own, its denominator's, or all ages."""
-        declared = self.measures[measure]
-        below = self.measures[declared.denominator].apportion_by if declared.denominator else None
-        return declared.apportion_by or below or "all_ages"
+        declaration = self.measures[measure]
+        below = self.measures[declaration.denominator].apportion_by if declaration.denominator else None
+        return declaration.apportion_by or below or "all_ages"
 
-    def problem(self, name: str) -> Problem:
+    def find_problem(self, name: str) -> Problem:
         """Return a problem by name; raise UnknownNameError with similar names for an unknown problem."""
-        if name in self.left_out:
-            raise DeclarationError(self.left_out[name])
+        if name in self.excluded_problems:
+            raise DeclarationError(self.excluded_problems[name])
         if name not in self.problems:
-            raise UnknownNameError(f"unknown problem {name!r}; {near(name, self.problems)}")
+            raise UnknownNameError(f"unknown problem {name!r}; {suggest_names(name, self.problems)}")
         return self.problems[name]
 
-    def source(self, name: str) -> Source:
+    def find_source(self, name: str) -> Source:
         """Return a source by name; raise UnknownNameError with similar names for an unknown source."""
-        if name in self.unfinished:
-            raise DeclarationError(self.unfinished[name].sentence())
+        if name in self.unread_sources:
+            raise DeclarationError(self.unread_sources[name].describe_refusal())
         if name not in self.sources:
-            raise UnknownNameError(f"unknown source {name!r}; {near(name, self.sources)}")
+            raise UnknownNameError(f"unknown source {name!r}; {suggest_names(name, self.sources)}")
         return self.sources[name]
 
-    def sources_of(self, problem: Problem) -> tuple[str, ...]:
+    def problem_sources(self, problem: Problem) -> tuple[str, ...]:
         """Return the names of the sources of a problem's measures, in order."""
         return tuple(sorted({self.measure_source[measure] for measure in problem.measures}))
 
 
-def load(root: Path) -> Catalogue:
+def load_catalogue(root: Path) -> Catalogue:
     """Read and check every declaration of a project."""
     if not (root / "sources").is_dir() or not (root / "pipelines" / "problems").is_dir():
         raise DeclarationError(
             f"{root}: found no sources/ and pipelines/problems/, expected a Commonground project; "
             "run the command in its directory, or set COMMONGROUND_PROJECT to that directory"
         )
-    said = read_said(root / "sources")
-    texts = {path: _read_text(path) for path in _declarations(root / "sources")}
-    read, unfinished = _sources(texts, said)
-    measures, owners = _measures({name: (declared[0], path) for name, (declared, path) in read.items()})
-    groups = {group for (source, _), _ in read.values() for each in source.weights.values() for group in each.groups}
-    for (source, lines), path in read.values():
-        _check_groups(source, lines, path, groups)
-    problems, left_out = _problems(sorted((root / "pipelines/problems").glob("*.sql")), measures, unfinished)
+    shared_defaults = read_shared_defaults(root / "sources")
+    texts = {path: _read_text(path) for path in _declaration_paths(root / "sources")}
+    declarations, unread = _read_sources(texts, shared_defaults)
+    measures, owners = _index_measures(
+        {name: (declaration[0], path) for name, (declaration, path) in declarations.items()}
+    )
+    groups = {
+        group
+        for (source, _), _ in declarations.values()
+        for weights in source.weights.values()
+        for group in weights.groups
+    }
+    for (source, lines), path in declarations.values():
+        _check_weight_groups(source, lines, path, groups)
+    problems, left_out = _read_problems(sorted((root / "pipelines/problems").glob("*.sql")), measures, unread)
     return Catalogue(
         root,
-        {name: declared[0] for name, (declared, _) in read.items()},
+        {name: declaration[0] for name, (declaration, _) in declarations.items()},
         measures,
         owners,
         {problem.name: problem for problem in problems},
-        _corrections(root / "sources", {name: declared[0] for name, (declared, _) in read.items()}),
-        _accepted(root / "pipelines" / "problems", problems),
-        {name: _declaration_key(root / "sources", name, declared[0]) for name, (declared, _) in read.items()},
-        {name: _compared(declared[0], measures) for name, (declared, _) in read.items()},
-        unfinished,
+        _load_corrections(root / "sources", {name: declaration[0] for name, (declaration, _) in declarations.items()}),
+        _load_acceptances(root / "pipelines" / "problems", problems),
+        {
+            name: _hash_declaration(root / "sources", name, declaration[0])
+            for name, (declaration, _) in declarations.items()
+        },
+        {name: _list_comparable_measures(declaration[0], measures) for name, (declaration, _) in declarations.items()},
+        unread,
         left_out,
     )
 
 
-Declared = tuple[tuple[Source, Lines], Path]
+SourceDeclaration = tuple[tuple[Source, LineNumbers], Path]
 """A source with the line numbers of its keys, and its file."""
 
 
-def _sources(texts: dict[Path, str], said: Said) -> tuple[dict[str, Declared], dict[str, Unfinished]]:
+def _read_sources(
+    texts: dict[Path, str], shared_defaults: SharedDefaults
+) -> tuple[dict[str, SourceDeclaration], dict[str, UnreadSource]]:
     """Read all sources; exclude those that are unfinished or unsafe, or that depend on an excluded source."""
-    read: dict[str, Declared] = {}
-    unfinished: dict[str, Unfinished] = {}
+    declarations: dict[str, SourceDeclaration] = {}
+    unread: dict[str, UnreadSource] = {}
     for path, text in texts.items():
         try:
-            if found := _unfinished(text, path):
-                unfinished[path.stem] = found
+            if skipped := _check_unfinished(text, path):
+                unread[path.stem] = skipped
             else:
-                read[path.stem] = _source(text, path, said), path
-        except HarmfulError as error:
-            unfinished[path.stem] = Unfinished(path, refusal=str(error))
-    while lost := _without_parts(read, unfinished):
+                declarations[path.stem] = _parse_source(text, path, shared_defaults), path
+        except UnsafeDeclarationError as error:
+            unread[path.stem] = UnreadSource(path, refusal=str(error))
+    while lost := _find_missing_inputs(declarations, unread):
         for name, refusal in lost.items():
-            (source, _), path = read.pop(name)
-            unfinished[name] = Unfinished(path, measures=tuple(source.measures), refusal=refusal)
-    return read, unfinished
+            (source, _), path = declarations.pop(name)
+            unread[name] = UnreadSource(path, measures=tuple(source.measures), refusal=refusal)
+    return declarations, unread
 
 
-def _without_parts(read: dict[str, Declared], unfinished: dict[str, Unfinished]) -> dict[str, str]:
+def _find_missing_inputs(declarations: dict[str, SourceDeclaration], unread: dict[str, UnreadSource]) -> dict[str, str]:
     """Return the sources with a measure that refers to an excluded source, each with the reason."""
-    measures, _ = _measures({name: (declared[0], path) for name, (declared, path) in read.items()})
+    measures, _ = _index_measures({name: (declaration[0], path) for name, (declaration, path) in declarations.items()})
     lost = {}
-    for name, ((source, lines), path) in read.items():
+    for name, ((source, lines), path) in declarations.items():
         try:
-            _check_parts(name, source, lines, path, measures, unfinished)
-        except NotReadError as error:
+            _check_references(name, source, lines, path, measures, unread)
+        except MissingInputError as error:
             lost[name] = str(error)
     return lost
 
 
-def _problems(
-    paths: list[Path], measures: dict[str, Measure], unfinished: dict[str, Unfinished]
+def _read_problems(
+    paths: list[Path], measures: dict[str, Measure], unread: dict[str, UnreadSource]
 ) -> tuple[list[Problem], dict[str, str]]:
     """Read all problems; return the excluded ones too, by name with the reason."""
     problems, left_out = [], {}
     for path in paths:
         try:
-            problems.append(_read_problem(path, measures, unfinished))
-        except (HarmfulError, NotReadError) as error:
+            problems.append(_read_problem(path, measures, unread))
+        except (UnsafeDeclarationError, MissingInputError) as error:
             left_out[path.stem] = str(error)
     return problems, left_out
 
 
-def _declarations(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(SUFFIX))
+def _declaration_paths(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(CORRECTIONS_SUFFIX))
 
 
-def _corrections(folder: Path, sources: dict[str, Source]) -> dict[str, tuple[Correction, ...]]:
-    paths = sorted(folder.glob(f"*{SUFFIX}"))
-    return {path.name.removesuffix(SUFFIX): read_corrections(_read_text(path), path, sources) for path in paths}
+def _load_corrections(folder: Path, sources: dict[str, Source]) -> dict[str, tuple[Correction, ...]]:
+    paths = sorted(folder.glob(f"*{CORRECTIONS_SUFFIX}"))
+    return {
+        path.name.removesuffix(CORRECTIONS_SUFFIX): read_corrections(_read_text(path), path, sources) for path in paths
+    }
 
 
-def _accepted(folder: Path, problems: list[Problem]) -> dict[str, tuple[Accepted, ...]]:
-    asked = {problem.name: problem.measures for problem in problems}
+def _load_acceptances(folder: Path, problems: list[Problem]) -> dict[str, tuple[Acceptance, ...]]:
+    measures_by_problem = {problem.name: problem.measures for problem in problems}
     paths = sorted(folder.glob(f"*{ACCEPTED}"))
-    return {path.name.removesuffix(ACCEPTED): read_accepted(_read_text(path), path, asked) for path in paths}
+    return {
+        path.name.removesuffix(ACCEPTED): read_acceptances(_read_text(path), path, measures_by_problem)
+        for path in paths
+    }
 
 
 def _read_text(path: Path) -> str:
@@ -216,106 +240,107 @@ def _read_text(path: Path) -> str:
 
 
 @lru_cache(maxsize=1024)  # every step of a build loads the catalogue; each text is checked once
-def _source(text: str, path: Path, said: Said) -> tuple[Source, Lines]:
-    if not NAME.fullmatch(path.stem):
+def _parse_source(text: str, path: Path, shared_defaults: SharedDefaults) -> tuple[Source, LineNumbers]:
+    if not NAME_PATTERN.fullmatch(path.stem):
         raise DeclarationError(
             f"{path}: found {path.stem!r}, expected a name like ons_claimant_rate: lower case letters, digits and _"
         )
     data, lines = read_yaml(text, path)
-    return validate(Source, filled(data, lines, path, said), lines, path), lines
+    return validate_declaration(Source, apply_defaults(data, lines, path, shared_defaults), lines, path), lines
 
 
 @lru_cache(maxsize=1024)
-def _unfinished(text: str, path: Path) -> Unfinished | None:
-    return unfinished_of(text, path)
+def _check_unfinished(text: str, path: Path) -> UnreadSource | None:
+    return find_unfinished(text, path)
 
 
-def _measures(read: dict[str, tuple[Source, Path]]) -> tuple[dict[str, Measure], dict[str, str]]:
+def _index_measures(sources: dict[str, tuple[Source, Path]]) -> tuple[dict[str, Measure], dict[str, str]]:
     measures: dict[str, Measure] = {}
     owners: dict[str, str] = {}
-    for name, (source, path) in read.items():
-        for measure, declared in source.measures.items():
+    for name, (source, path) in sources.items():
+        for measure, declaration in source.measures.items():
             if measure in measures:
                 raise DeclarationError(
                     f"{path}: measure {measure} is already declared by {owners[measure]}; "
                     "measure names must be unique: rename one of them"
                 )
-            if measure in SPINES or measure.endswith("_history"):
+            if measure in SPINE_TABLES or measure.endswith("_history"):
                 raise DeclarationError(
                     f"{path}: measure {measure}: this name is reserved for another table; rename the measure"
                 )
-            measures[measure], owners[measure] = declared, name
+            measures[measure], owners[measure] = declaration, name
     return measures, owners
 
 
-def _check_parts(
+def _check_references(
     name: str,
     source: Source,
-    lines: Lines,
+    lines: LineNumbers,
     path: Path,
     measures: dict[str, Measure],
-    unfinished: dict[str, Unfinished],
+    unread: dict[str, UnreadSource],
 ) -> None:
-    for measure, declared in source.measures.items():
+    for measure, declaration in source.measures.items():
         for part in ("numerator", "denominator", "same_as", "expected_population"):
-            wanted = getattr(declared, part)
-            if wanted and wanted not in measures:
+            reference = getattr(declaration, part)
+            if reference and reference not in measures:
                 line = lines.get(("measures", measure, part))
-                where = f"{at(path, line)}: {measure}: {part}: unknown measure {wanted!r}"
-                refuse_unknown(where, wanted, measures, unfinished)
+                where = f"{file_location(path, line)}: {measure}: {part}: unknown measure {reference!r}"
+                refuse_unknown_measure(where, reference, measures, unread)
     for release in source.releases:
         if Path(release.file).is_absolute() or ".." in Path(release.file).parts:
             raise DeclarationError(f"{path}: releases of {name}: found {release.file}, expected a path under sources/")
 
 
-def _check_groups(source: Source, lines: Lines, path: Path, groups: set[str]) -> None:
-    for measure, declared in source.measures.items():
-        if declared.apportion_by and declared.apportion_by not in groups:
+def _check_weight_groups(source: Source, lines: LineNumbers, path: Path, groups: set[str]) -> None:
+    for measure, declaration in source.measures.items():
+        if declaration.apportion_by and declaration.apportion_by not in groups:
             line = lines.get(("measures", measure, "apportion_by"))
             raise DeclarationError(
-                f"{at(path, line)}: {measure}: no source of areas has weights for the group {declared.apportion_by!r}; "
-                f"{near(declared.apportion_by, groups)}"
+                f"{file_location(path, line)}: {measure}: no source of areas has weights for the group "
+                f"{declaration.apportion_by!r}; "
+                f"{suggest_names(declaration.apportion_by, groups)}"
             )
 
 
-def _read_problem(path: Path, measures: dict[str, Measure], unfinished: dict[str, Unfinished]) -> Problem:
+def _read_problem(path: Path, measures: dict[str, Measure], unread: dict[str, UnreadSource]) -> Problem:
     text = _read_text(path)
     start, end = text.find("/*"), text.find("*/")
     if start == -1 or text[:start].strip() or end == -1:
         raise DeclarationError(f"{path}: found no header; expected the file to start with /* question: ... */")
     data, lines = read_yaml(text[start + 2 : end], path, first_line=1 + text.count("\n", 0, start))
-    header = validate(Header, data, lines, path)
+    header = validate_declaration(ProblemHeader, data, lines, path)
     select = parse_select(text[end + 2 :].strip().rstrip(";"), str(path))
     problem = Problem(path.stem, header, select, path, text)
-    _check_asked(problem, lines, measures, unfinished)
+    _check_measures(problem, lines, measures, unread)
     _check_tables(problem, text, text.index(select.sql, end), measures)
     return problem
 
 
-def _check_asked(
-    problem: Problem, lines: Lines, measures: dict[str, Measure], unfinished: dict[str, Unfinished]
+def _check_measures(
+    problem: Problem, lines: LineNumbers, measures: dict[str, Measure], unread: dict[str, UnreadSource]
 ) -> None:
-    if not NAME.fullmatch(problem.name):
+    if not NAME_PATTERN.fullmatch(problem.name):
         raise DeclarationError(
             f"{problem.path}: found problem name {problem.name!r}, expected lower case letters, digits and _"
         )
-    for key, asked in (("needs", problem.header.needs), ("unknowns", problem.header.unknowns)):
-        for place, measure in enumerate(asked):
+    for key, names in (("needs", problem.header.needs), ("unknowns", problem.header.unknowns)):
+        for place, measure in enumerate(names):
             if measure not in measures:
                 line = lines.get((key, measure)) or lines.get((key, place))
-                where = f"{at(problem.path, line)}: {key}: unknown measure {measure!r}"
-                refuse_unknown(where, measure, measures, unfinished)
+                where = f"{file_location(problem.path, line)}: {key}: unknown measure {measure!r}"
+                refuse_unknown_measure(where, measure, measures, unread)
     for name, need in problem.header.needs.items():
         if need.proxy:
-            _check_stand_in(name, need.proxy, at(problem.path, lines.get(("needs", name, "proxy"))), measures)
+            _check_proxy(name, need.proxy, file_location(problem.path, lines.get(("needs", name, "proxy"))), measures)
 
 
-def _check_stand_in(name: str, proxy: str, where: str, measures: dict[str, Measure]) -> None:
+def _check_proxy(name: str, proxy: str, where: str, measures: dict[str, Measure]) -> None:
     """Raise DeclarationError for a proxy of another kind or unit, which would be misread as the measure itself."""
-    wanted, given = (f"{measures[each].kind} in {measures[each].unit}" for each in (name, proxy))
-    if wanted != given:
+    expected, actual = (f"{measures[measure].kind} in {measures[measure].unit}" for measure in (name, proxy))
+    if expected != actual:
         raise DeclarationError(
-            f"{where}: found proxy {proxy}, a {given}, expected a {wanted} like {name}; "
+            f"{where}: found proxy {proxy}, a {actual}, expected a {expected} like {name}; "
             "show it as a separate measure, and set essential: false for the other"
         )
 
@@ -323,46 +348,46 @@ def _check_stand_in(name: str, proxy: str, where: str, measures: dict[str, Measu
 def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, Measure]) -> None:
     spine = "place" if problem.header.grain == "latest" else "place_period"
     for table in problem.select.tables:
-        where = at(problem.path, 1 + text.count("\n", 0, offset + table.position))
+        where = file_location(problem.path, 1 + text.count("\n", 0, offset + table.position))
         if table.schema != problem.header.geography:
             raise DeclarationError(
                 f"{where}: found {table.schema}.{table.name}, expected a table of {problem.header.geography}"
             )
-        if table.name in SPINES and table.name != spine:
+        if table.name in SPINE_TABLES and table.name != spine:
             raise DeclarationError(
                 f"{where}: found spine {table.name}, expected {spine} for grain {problem.header.grain}"
             )
         measure = table.name.removesuffix("_history")
-        if table.name not in SPINES and measure not in measures:
-            raise DeclarationError(f"{where}: unknown measure {measure!r}; {near(measure, measures)}")
-        if table.name not in SPINES and measure not in problem.measures:
+        if table.name not in SPINE_TABLES and measure not in measures:
+            raise DeclarationError(f"{where}: unknown measure {measure!r}; {suggest_names(measure, measures)}")
+        if table.name not in SPINE_TABLES and measure not in problem.measures:
             raise DeclarationError(f"{where}: {measure} is read but not asked for; add it to needs or unknowns")
-    read = {table.name.removesuffix("_history") for table in problem.select.tables}
-    unread = [measure for measure in problem.measures if measure not in read]
+    shown_measures = {table.name.removesuffix("_history") for table in problem.select.tables}
+    unread = [measure for measure in problem.measures if measure not in shown_measures]
     if unread:
         raise DeclarationError(
             f"{problem.path}: {unread[0]} is requested but the SELECT does not read it; add it or remove the request"
         )
-    taken = [name for name in VERDICT_COLUMNS if name in problem.select.inputs]
-    if taken:
-        raise DeclarationError(f"{problem.path}: column {taken[0]} is reserved in every view; rename your column")
-    if spine not in read:
+    reserved = [name for name in VERDICT_COLUMNS if name in problem.select.inputs]
+    if reserved:
+        raise DeclarationError(f"{problem.path}: column {reserved[0]} is reserved in every view; rename your column")
+    if spine not in shown_measures:
         raise DeclarationError(
             f"{problem.path}: the SELECT does not read {problem.header.geography}.{spine}; start from that table"
         )
 
 
-def _declaration_key(folder: Path, name: str, source: Source) -> str:
+def _hash_declaration(folder: Path, name: str, source: Source) -> str:
     """Return the hash of a source's declaration with its defaults, tidy(), table of names and corrections."""
-    found = [folder / f"{name}{suffix}" for suffix in (".py", ".names.csv", SUFFIX)]
-    content = [source.model_dump_json().encode(), *(path.read_bytes() if path.is_file() else b"" for path in found)]
+    files = [folder / f"{name}{suffix}" for suffix in (".py", ".names.csv", CORRECTIONS_SUFFIX)]
+    content = [source.model_dump_json().encode(), *(path.read_bytes() if path.is_file() else b"" for path in files)]
     return hashlib.sha256(b"\x00".join(content)).hexdigest()
 
 
-def _compared(source: Source, measures: dict[str, Measure]) -> tuple[str, ...]:
+def _list_comparable_measures(source: Source, measures: dict[str, Measure]) -> tuple[str, ...]:
     """List the measures that a source's figures are compared with, in order of name."""
-    told = {other for other, its in measures.items() if its.same_as in source.measures}
-    for each in source.measures.values():
-        told |= {each.same_as or "", each.expected_population or ""}
-        told |= {each.numerator, each.denominator or ""} if each.numerator else set()
-    return tuple(sorted(told - {""}))
+    names = {other for other, its in measures.items() if its.same_as in source.measures}
+    for measure in source.measures.values():
+        names |= {measure.same_as or "", measure.expected_population or ""}
+        names |= {measure.numerator, measure.denominator or ""} if measure.numerator else set()
+    return tuple(sorted(names - {""}))

@@ -11,19 +11,19 @@ from typing import Annotated, Literal, Self
 import polars as pl
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipelines.core.errors import DeclarationError, at, near
-from pipelines.core.periods import Span
-from pipelines.declarations.base import Declared, Listed, Name
-from pipelines.declarations.file_format import period_of
+from pipelines.core.errors import DeclarationError, file_location, suggest_names
+from pipelines.core.periods import ReferencePeriod
+from pipelines.declarations.base import Declaration, ListAsTuple, Name
+from pipelines.declarations.file_format import parse_source_period
 from pipelines.declarations.source import Source
-from pipelines.declarations.yaml_lines import Lines, read_yaml, validate
+from pipelines.declarations.yaml_lines import LineNumbers, read_yaml, validate_declaration
 
-SUFFIX = ".corrections.yaml"
-CORRECTING = ["caveats", "caveat_evidence", "expired"]
+CORRECTIONS_SUFFIX = ".corrections.yaml"
+CORRECTION_COLUMNS = ["caveats", "caveat_evidence", "expired"]
 """Columns that corrections add."""
 
 
-class Correction(Declared):
+class Correction(Declaration):
     """A correction of cells of one measure and period: the action, who decided it, and why."""
 
     action: Literal["drop", "override", "scale", "flag"] = Field(
@@ -45,124 +45,130 @@ class Correction(Declared):
     link: str = Field(min_length=1, description="Where that can be read: the publisher's note, or a letter")
 
     @model_validator(mode="after")
-    def _given(self) -> Self:
+    def _validate_values(self) -> Self:
         for do, key in (("override", "value"), ("scale", "factor")):
             if (self.action == do) != (getattr(self, key) is not None):
                 raise ValueError(f"{key} belongs to do: {do} and to no other action; found do: {self.action}")
         return self
 
-    def said(self) -> str:
+    def describe_origin(self) -> str:
         """Describe who made the correction, when, why, and the link to the evidence."""
         return f"by {self.who} on {self.when}: {self.reason} ({self.link})"
 
 
-class Corrections(Declared):
+class Corrections(Declaration):
     """The corrections of one source."""
 
-    corrections: Annotated[tuple[Correction, ...], Listed] = Field(description="Corrections, each of some cells")
+    corrections: Annotated[tuple[Correction, ...], ListAsTuple] = Field(description="Corrections, each of some cells")
 
 
 def read_corrections(text: str, path: Path, sources: dict[str, Source]) -> tuple[Correction, ...]:
     """Read the corrections of a source; raise DeclarationError with file and line for an invalid one."""
-    name = path.name.removesuffix(SUFFIX)
+    name = path.name.removesuffix(CORRECTIONS_SUFFIX)
     if name not in sources:
-        raise DeclarationError(f"{path}: found corrections for unknown source {name!r}; {near(name, sources)}")
+        raise DeclarationError(f"{path}: found corrections for unknown source {name!r}; {suggest_names(name, sources)}")
     data, lines = read_yaml(text, path)
-    found = validate(Corrections, data, lines, path).corrections
-    taken: dict[tuple[str, str | None, str], int] = {}
-    for number, each in enumerate(found):
-        _see(each, number, sources[name], lines, path)
-        for place in each.expected:
-            before = taken.setdefault((each.measure, each.period, place), number)
+    found_corrections = validate_declaration(Corrections, data, lines, path).corrections
+    first_numbers: dict[tuple[str, str | None, str], int] = {}
+    for number, correction in enumerate(found_corrections):
+        _validate_correction(correction, number, sources[name], lines, path)
+        for place in correction.expected:
+            before = first_numbers.setdefault((correction.measure, correction.period, place), number)
             if before != number:
-                where = at(path, lines.get(("corrections", number)))
+                where = file_location(path, lines.get(("corrections", number)))
                 raise DeclarationError(
                     f"{where}: {place} is corrected twice, first in correction {before + 1}; remove one"
                 )
-    return found
+    return found_corrections
 
 
-def _see(each: Correction, number: int, source: Source, lines: Lines, path: Path) -> None:
-    if each.measure not in source.measures:
-        where = at(path, lines.get(("corrections", number, "measure")))
-        raise DeclarationError(f"{where}: unknown measure {each.measure!r} in this source; "
-                               f"{near(each.measure, source.measures)}")  # fmt: skip
-    if _span(each, source) is None:
-        where = at(path, lines.get(("corrections", number, "period"), lines.get(("corrections", number))))
+def _validate_correction(correction: Correction, number: int, source: Source, lines: LineNumbers, path: Path) -> None:
+    if correction.measure not in source.measures:
+        where = file_location(path, lines.get(("corrections", number, "measure")))
+        raise DeclarationError(f"{where}: unknown measure {correction.measure!r} in this source; "
+                               f"{suggest_names(correction.measure, source.measures)}")  # fmt: skip
+    if _correction_period(correction, source) is None:
+        where = file_location(path, lines.get(("corrections", number, "period"), lines.get(("corrections", number))))
         expected = "no period, because the source declares its period" if source.period else f"a {source.period_kind}"
-        raise DeclarationError(f"{where}: found period {each.period!r}, expected {expected}")
+        raise DeclarationError(f"{where}: found period {correction.period!r}, expected {expected}")
 
 
-def _span(each: Correction, source: Source) -> Span | None:
+def _correction_period(correction: Correction, source: Source) -> ReferencePeriod | None:
     if source.period:
-        return Span(source.period.start, source.period.end) if each.period is None else None
-    return period_of(each.period or "", source)
+        return ReferencePeriod(source.period.start, source.period.end) if correction.period is None else None
+    return parse_source_period(correction.period or "", source)
 
 
-def corrected(cells: pl.DataFrame, corrections: tuple[Correction, ...], source: Source) -> pl.DataFrame:
+def apply_corrections(cells: pl.DataFrame, corrections: tuple[Correction, ...], source: Source) -> pl.DataFrame:
     """Apply corrections to the text of cells and record them; leave cells with an unexpected text unchanged.
 
     Takes cells with measure, place_code, period_start, text, fault and fault_evidence. Adds `caveats`,
     `caveat_evidence`, `expired` and `printed`, the text as published.
     """
-    blank = (pl.lit(None, pl.String).alias(name) for name in CORRECTING)
+    blank = (pl.lit(None, pl.String).alias(name) for name in CORRECTION_COLUMNS)
     cells = cells.with_columns(*blank, pl.col("text").alias("printed"))
-    for each in corrections:
-        cells = _applied(cells, each, addressed(each, source))
+    for correction in corrections:
+        cells = _apply_correction(cells, correction, correction_filter(correction, source))
     return cells
 
 
-def addressed(each: Correction, source: Source) -> pl.Expr:
+def correction_filter(correction: Correction, source: Source) -> pl.Expr:
     """Return the filter for the cells of a correction, whatever their value."""
-    span = _span(each, source)
-    here = (pl.col("measure") == each.measure) & pl.col("place_code").is_in(list(each.expected))
-    return (here & (pl.col("period_start") == (span.start if span else None))).fill_null(False)
+    period = _correction_period(correction, source)
+    here = (pl.col("measure") == correction.measure) & pl.col("place_code").is_in(list(correction.expected))
+    return (here & (pl.col("period_start") == (period.start if period else None))).fill_null(False)
 
 
-def _applied(cells: pl.DataFrame, each: Correction, here: pl.Expr) -> pl.DataFrame:
-    same = (here & _as_expected(each)).fill_null(False)
-    now = {"override": pl.lit(_figure(each.value)), "scale": (_number() * (each.factor or 1)).cast(pl.String)}
-    to = now.get(each.action, pl.lit("no figure"))
-    done = pl.concat_str(pl.lit(f"{each.action} of "), "text", pl.lit(" to "), to, pl.lit(f" {each.said()}"))
-    told = pl.lit(f"flagged {each.said()}") if each.action == "flag" else done
-    wanted = pl.lit(" or ".join(dict.fromkeys(_figure(text) for text in each.expected.values())))
-    applies = f" was expected: the {each.action} {each.said()} no longer applies"
-    gone = pl.concat_str("text", pl.lit(" came where "), wanted, pl.lit(applies))
-    drop, caveat = each.action == "drop", "flagged" if each.action == "flag" else "corrected"
+def _apply_correction(cells: pl.DataFrame, correction: Correction, here: pl.Expr) -> pl.DataFrame:
+    same = (here & _matches_expected(correction)).fill_null(False)
+    now = {
+        "override": pl.lit(_format_figure(correction.value)),
+        "scale": (_parse_number() * (correction.factor or 1)).cast(pl.String),
+    }
+    to = now.get(correction.action, pl.lit("no figure"))
+    done = pl.concat_str(
+        pl.lit(f"{correction.action} of "), "text", pl.lit(" to "), to, pl.lit(f" {correction.describe_origin()}")
+    )
+    evidence = pl.lit(f"flagged {correction.describe_origin()}") if correction.action == "flag" else done
+    expected = pl.lit(" or ".join(dict.fromkeys(_format_figure(text) for text in correction.expected.values())))
+    applies = f" was expected: the {correction.action} {correction.describe_origin()} no longer applies"
+    gone = pl.concat_str("text", pl.lit(" came where "), expected, pl.lit(applies))
+    drop, caveat = correction.action == "drop", "flagged" if correction.action == "flag" else "corrected"
     return cells.with_columns(
-        pl.when(same).then(now.get(each.action, pl.col("text"))).otherwise("text").alias("text"),
+        pl.when(same).then(now.get(correction.action, pl.col("text"))).otherwise("text").alias("text"),
         pl.when(same & drop).then(pl.lit("dropped")).otherwise("fault").alias("fault"),
-        pl.when(same & drop).then(told).otherwise("fault_evidence").alias("fault_evidence"),
+        pl.when(same & drop).then(evidence).otherwise("fault_evidence").alias("fault_evidence"),
         pl.when(same & ~pl.lit(drop)).then(pl.lit(caveat)).otherwise("caveats").alias("caveats"),
-        pl.when(same & ~pl.lit(drop)).then(told).otherwise("caveat_evidence").alias("caveat_evidence"),
+        pl.when(same & ~pl.lit(drop)).then(evidence).otherwise("caveat_evidence").alias("caveat_evidence"),
         pl.when(here & ~same).then(gone).otherwise("expired").alias("expired"),
     )
 
 
-def _as_expected(each: Correction) -> pl.Expr:
-    texts = {place: text.strip() for place, text in each.expected.items() if isinstance(text, str)}
-    figures = {place: figure for place, figure in each.expected.items() if isinstance(figure, float)}
+def _matches_expected(correction: Correction) -> pl.Expr:
+    texts = {place: text.strip() for place, text in correction.expected.items() if isinstance(text, str)}
+    figures = {place: figure for place, figure in correction.expected.items() if isinstance(figure, float)}
     text = pl.col("place_code").replace_strict(texts, default=None, return_dtype=pl.String)
     figure = pl.col("place_code").replace_strict(figures, default=None, return_dtype=pl.Float64)
-    return (pl.col("text") == text).fill_null(False) | (_number() == figure).fill_null(False)
+    return (pl.col("text") == text).fill_null(False) | (_parse_number() == figure).fill_null(False)
 
 
-def _number() -> pl.Expr:
+def _parse_number() -> pl.Expr:
     return pl.col("text").str.replace_all(",", "").cast(pl.Float64, strict=False)
 
 
-def _figure(value: float | str | None) -> str:
+def _format_figure(value: float | str | None) -> str:
     return value if isinstance(value, str) else f"{value:.15g}" if value is not None else ""
 
 
-def in_vain(corrections: tuple[Correction, ...], source: Source, cells: pl.DataFrame) -> list[str]:
+def list_unused_corrections(corrections: tuple[Correction, ...], source: Source, cells: pl.DataFrame) -> list[str]:
     """List the corrections of cells that no stored release contains."""
-    told = []
-    for each in corrections:
-        met = set(cells.filter(addressed(each, source))["place_code"])
-        told += [
-            f"{each.measure} for {place} in {each.period or 'its period'}: corrected, but in no stored release"
-            for place in each.expected
-            if place not in met
+    messages = []
+    for correction in corrections:
+        present = set(cells.filter(correction_filter(correction, source))["place_code"])
+        messages += [
+            f"{correction.measure} for {place} in {correction.period or 'its period'}: corrected, but in no "
+            f"stored release"
+            for place in correction.expected
+            if place not in present
         ]
-    return told
+    return messages

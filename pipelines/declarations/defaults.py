@@ -9,22 +9,39 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
-from pipelines.core.errors import DeclarationError, at, near
+from pipelines.core.errors import DeclarationError, file_location, suggest_names
 from pipelines.core.vocabulary import PeriodKind
-from pipelines.declarations.base import NATIONS, Age, Cadence, Declared, Kind, Listed, Name, Names, Nation, PlaceSystem
-from pipelines.declarations.file_format import Columns, Format
-from pipelines.declarations.yaml_lines import Lines, read_yaml, validate
+from pipelines.declarations.base import (
+    NATIONS,
+    Age,
+    Cadence,
+    Declaration,
+    GeographyName,
+    ListAsTuple,
+    MeasureKind,
+    Name,
+    Names,
+    Nation,
+)
+from pipelines.declarations.file_format import FileColumns, FileFormat
+from pipelines.declarations.yaml_lines import LineNumbers, read_yaml, validate_declaration
 
-FOLDER = "shared"
+SHARED_FOLDER = "shared"
 """Folder of shared declarations, beside the source declarations."""
-UNPUBLISHED = "none, as nothing is published"
+NO_LICENCE = "none, as nothing is published"
 """Default licence of a source that is not open or not collected."""
-_KINDS = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter", "annual": "year"}
+_PERIOD_KIND_BY_CADENCE = {
+    "daily": "day",
+    "weekly": "week",
+    "monthly": "month",
+    "quarterly": "quarter",
+    "annual": "year",
+}
 PUBLISHERS, FAMILIES = "publishers.yaml", "families.yaml"
-Entries = dict[str, dict[str, Any]]
+SharedEntries = dict[str, dict[str, Any]]
 
 
-class Said(NamedTuple):
+class SharedDefaults(NamedTuple):
     """Text of the shared declarations, and the names of the files bundled with the project."""
 
     folder: Path
@@ -33,154 +50,179 @@ class Said(NamedTuple):
     files: tuple[str, ...]
 
 
-def read_said(sources: Path) -> Said:
+def read_shared_defaults(sources: Path) -> SharedDefaults:
     """Read the shared declarations of publishers and families, both optional."""
-    folder, starter = sources / FOLDER, sources / "starter"
+    folder, starter = sources / SHARED_FOLDER, sources / "starter"
     files = tuple(sorted(path.name for path in starter.iterdir())) if starter.is_dir() else ()
-    return Said(folder, _text(folder / PUBLISHERS), _text(folder / FAMILIES), files)
+    return SharedDefaults(folder, _read_if_present(folder / PUBLISHERS), _read_if_present(folder / FAMILIES), files)
 
 
-def _text(path: Path) -> str:
+def _read_if_present(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 @lru_cache(maxsize=64)
-def _entries(text: str, path: Path) -> Entries:
+def _parse_entries(text: str, path: Path) -> SharedEntries:
     """Parse the entries and validate each separately, so that errors name the right line."""
     data, lines = read_yaml(text, path)
     if not isinstance(data or {}, dict):
         raise DeclarationError(f"{path}: found {type(data).__name__}, expected a mapping of names to keys")
     for name, entry in (data or {}).items():
-        validate(Shared, entry, {where[1:]: line for where, line in lines.items() if where[:1] == (name,)}, path)
+        validate_declaration(
+            SharedDeclaration, entry, {where[1:]: line for where, line in lines.items() if where[:1] == (name,)}, path
+        )
     return data or {}
 
 
-def filled(data: Any, lines: Lines, path: Path, said: Said) -> Any:
+def apply_defaults(data: Any, lines: LineNumbers, path: Path, shared_defaults: SharedDefaults) -> Any:
     """Add the default keys to a source's declaration.
 
     Raises DeclarationError for an unknown family, and for a release without exactly one matching file.
     """
     if not isinstance(data, dict):
         return data
-    family = _family(data, lines, path, _entries(said.families, said.folder / FAMILIES))
-    publisher = publisher_of(path.stem, _entries(said.publishers, said.folder / PUBLISHERS))
-    whole = {**publisher, **_unlicensed(data), **family, **data}
-    whole = {**_coverage(whole), **_kind_of_period(whole), **whole}
-    shared = {**_alike(family), **_alike(data)}
-    if shared and isinstance(data.get("measures"), dict):
+    family = _family_defaults(
+        data, lines, path, _parse_entries(shared_defaults.families, shared_defaults.folder / FAMILIES)
+    )
+    publisher = publisher_defaults(
+        path.stem, _parse_entries(shared_defaults.publishers, shared_defaults.folder / PUBLISHERS)
+    )
+    whole = {**publisher, **_default_licence(data), **family, **data}
+    whole = {**_default_coverage(whole), **_default_period_kind(whole), **whole}
+    measure_defaults = {**_measure_defaults(family), **_measure_defaults(data)}
+    if measure_defaults and isinstance(data.get("measures"), dict):
         whole["measures"] = {
-            name: {**shared, **own} if isinstance(own, dict) else own for name, own in data["measures"].items()
+            name: {**measure_defaults, **own} if isinstance(own, dict) else own
+            for name, own in data["measures"].items()
         }
     if isinstance(data.get("releases"), list):
-        whole["releases"] = [_release(each, lines.get(("releases", n)), path, data["releases"], said.files)
-                             for n, each in enumerate(data["releases"])]  # fmt: skip
+        whole["releases"] = [
+            _find_release_file(release, lines.get(("releases", n)), path, data["releases"], shared_defaults.files)
+            for n, release in enumerate(data["releases"])
+        ]
     return whole
 
 
-def publisher_of(name: str, publishers: Entries) -> dict[str, Any]:
+def publisher_defaults(name: str, publishers: SharedEntries) -> dict[str, Any]:
     """Return the keys of the publisher with the longest short name that prefixes the source's name."""
     fitting = [short for short in publishers if name.startswith(f"{short}_")]
     return publishers[max(fitting, key=len)] if fitting else {}
 
 
-_SAID_AS_FOUND = ("geography", "coverage", "period_kind", "lag", "format", "measure_defaults")
+_KEYS_FROM_FILE = ("geography", "coverage", "period_kind", "lag", "format", "measure_defaults")
 """Keys that a draft declares from the file itself, whatever a publisher or family declares."""
 
 
-def known_of(name: str, url: str | None, said: Said, headings: Iterable[str] = ()) -> dict[str, Any]:
+def infer_keys(
+    name: str, url: str | None, shared_defaults: SharedDefaults, headings: Iterable[str] = ()
+) -> dict[str, Any]:
     """Infer the keys of a new source from its name, the address of its file, or its headings.
 
     Headings do not show the publisher's name for the dataset, so that stays TODO.
     """
-    families = _entries(said.families, said.folder / FAMILIES)
-    publisher = publisher_of(name, _entries(said.publishers, said.folder / PUBLISHERS))
-    fitting = {family: found[1] for family, entry in families.items() if (found := _fits(entry.get("url"), url))}
+    families = _parse_entries(shared_defaults.families, shared_defaults.folder / FAMILIES)
+    publisher = publisher_defaults(
+        name, _parse_entries(shared_defaults.publishers, shared_defaults.folder / PUBLISHERS)
+    )
+    fitting = {
+        family: match[1] for family, entry in families.items() if (match := _match_address(entry.get("url"), url))
+    }
     if not fitting and not url:
         fitting = {family: "TODO" for family, entry in families.items() if _has_columns(entry, set(headings))}
     whole = publisher | {"family": fitting} | families[next(iter(fitting))] if len(fitting) == 1 else publisher
-    return {key: value for key, value in whole.items() if key not in _SAID_AS_FOUND}
+    return {key: value for key, value in whole.items() if key not in _KEYS_FROM_FILE}
 
 
 def _has_columns(entry: dict[str, Any], headings: set[str]) -> bool:
     """Return whether a file has every column that a family with an address per dataset declares."""
     columns = entry.get("columns", {}).values()
-    spelled = [{each} if isinstance(each, str) else set(each) for each in columns]
-    return SET in str(entry.get("url")) and len(spelled) > 1 and all(each & headings for each in spelled)
+    alternatives = [{names} if isinstance(names, str) else set(names) for names in columns]
+    return (
+        DATASET_PLACEHOLDER in str(entry.get("url"))
+        and len(alternatives) > 1
+        and all(names & headings for names in alternatives)
+    )
 
 
-def _fits(pattern: str | None, url: str | None) -> re.Match[str] | None:
+def _match_address(pattern: str | None, url: str | None) -> re.Match[str] | None:
     """Match an address with a family's pattern, in which the dataset's name occurs at least once."""
-    first, *rest = re.escape(pattern or "").split(re.escape(SET))
-    form = first + "".join(("(?P<set>.+)" if n == 0 else "(?P=set)") + each for n, each in enumerate(rest))
+    first, *rest = re.escape(pattern or "").split(re.escape(DATASET_PLACEHOLDER))
+    form = first + "".join(("(?P<set>.+)" if n == 0 else "(?P=set)") + part for n, part in enumerate(rest))
     return re.fullmatch(form, url) if url and rest else None
 
 
-def _family(data: dict[str, Any], lines: Lines, path: Path, families: Entries) -> dict[str, Any]:
-    told = data.get("family")
-    if not isinstance(told, (str, dict)):
+def _family_defaults(data: dict[str, Any], lines: LineNumbers, path: Path, families: SharedEntries) -> dict[str, Any]:
+    reference = data.get("family")
+    if not isinstance(reference, (str, dict)):
         return {}
-    name, dataset = (told, "") if isinstance(told, str) else next(iter(told.items()), ("", ""))
-    where = at(path, lines.get(("family",)))
-    if isinstance(told, dict) and len(told) != 1:
-        raise DeclarationError(f"{where}: family: found {len(told)} families, expected one")
+    name, dataset = (reference, "") if isinstance(reference, str) else next(iter(reference.items()), ("", ""))
+    where = file_location(path, lines.get(("family",)))
+    if isinstance(reference, dict) and len(reference) != 1:
+        raise DeclarationError(f"{where}: family: found {len(reference)} families, expected one")
     if name not in families:
-        raise DeclarationError(f"{where}: family: {name!r} is not in {FOLDER}/{FAMILIES}; {near(name, families)}")
+        raise DeclarationError(
+            f"{where}: family: {name!r} is not in {SHARED_FOLDER}/{FAMILIES}; {suggest_names(name, families)}"
+        )
     entry = families[name]
-    wanted = any(SET in str(entry.get(key, "")) for key in ("page", "url"))
-    if wanted != bool(dataset):
-        expected = f"{{{name}: its name there}}" if wanted else name
-        raise DeclarationError(f"{where}: family: found {told!r}, expected {expected}")
-    return {key: value.replace(SET, dataset) if isinstance(value, str) else value for key, value in entry.items()}
+    needs_dataset = any(DATASET_PLACEHOLDER in str(entry.get(key, "")) for key in ("page", "url"))
+    if needs_dataset != bool(dataset):
+        expected = f"{{{name}: its name there}}" if needs_dataset else name
+        raise DeclarationError(f"{where}: family: found {reference!r}, expected {expected}")
+    return {
+        key: value.replace(DATASET_PLACEHOLDER, dataset) if isinstance(value, str) else value
+        for key, value in entry.items()
+    }
 
 
-def _unlicensed(data: dict[str, Any]) -> dict[str, Any]:
+def _default_licence(data: dict[str, Any]) -> dict[str, Any]:
     """Return the default licence of an unpublished source."""
-    return {"licence": UNPUBLISHED} if data.get("access") in ("not_open", "not_collected") else {}
+    return {"licence": NO_LICENCE} if data.get("access") in ("not_open", "not_collected") else {}
 
 
-def _coverage(data: dict[str, Any]) -> dict[str, Any]:
+def _default_coverage(data: dict[str, Any]) -> dict[str, Any]:
     """Return the default coverage: all nations except those under `elsewhere`."""
     elsewhere = data.get("elsewhere")
     left = [nation for nation in NATIONS if nation not in elsewhere] if isinstance(elsewhere, dict) else []
     return {"coverage": left} if left else {}
 
 
-def _kind_of_period(data: dict[str, Any]) -> dict[str, Any]:
+def _default_period_kind(data: dict[str, Any]) -> dict[str, Any]:
     """Return the default kind of period for the cadence: months for a monthly source, and so on."""
-    kind = _KINDS.get(str(data.get("cadence")))
+    kind = _PERIOD_KIND_BY_CADENCE.get(str(data.get("cadence")))
     return {"period_kind": kind} if kind else {}
 
 
-def _alike(data: dict[str, Any]) -> dict[str, Any]:
-    told = data.get("measure_defaults")
-    return told if isinstance(told, dict) else {}
+def _measure_defaults(data: dict[str, Any]) -> dict[str, Any]:
+    defaults = data.get("measure_defaults")
+    return defaults if isinstance(defaults, dict) else {}
 
 
-def _release(told: Any, line: int | None, path: Path, all_told: list[Any], files: Iterable[str]) -> Any:
+def _find_release_file(release: Any, line: int | None, path: Path, releases: list[Any], files: Iterable[str]) -> Any:
     """Find the bundled file of a release that names no file, by the source's name and the release day."""
-    entry = {"released": told} if type(told) is date else told
+    entry = {"released": release} if type(release) is date else release
     if not isinstance(entry, dict) or "file" in entry or type(entry.get("released")) is not date:
         return entry
-    names = [f"{path.stem}_{entry['released']}"] + ([path.stem] if len(all_told) == 1 else [])
-    found = [file for file in files if file.partition(".")[0] in names]
-    if len(found) != 1:
-        near_by = ", ".join(found or [file for file in files if file.startswith(path.stem)])
+    names = [f"{path.stem}_{entry['released']}"] + ([path.stem] if len(releases) == 1 else [])
+    matches = [file for file in files if file.partition(".")[0] in names]
+    if len(matches) != 1:
+        near_by = ", ".join(matches or [file for file in files if file.startswith(path.stem)])
         raise DeclarationError(
-            f"{at(path, line)}: releases: found {near_by or 'no file of this name'} in starter/, expected one file "
+            f"{file_location(path, line)}: releases: found {near_by or 'no file of this name'} in starter/, "
+            f"expected one file "
             f"{' or '.join(f'{name}.*' for name in names)}; add it, or declare file"
         )
-    return {"file": f"starter/{found[0]}", **entry}
+    return {"file": f"starter/{matches[0]}", **entry}
 
 
-SET = "{set}"
+DATASET_PLACEHOLDER = "{set}"
 """Placeholder for the dataset's name in a family's addresses."""
 
 
-class Alike(Declared):
+class MeasureDefaults(Declaration):
     """Default keys of the measures of a source."""
 
     unit: str | None = Field(None, description="Unit of the figures")
-    kind: Kind | None = Field(None, description="How they may be moved")
+    kind: MeasureKind | None = Field(None, description="How they may be moved")
     column: Names = Field((), description="Heading of the column with the figures, or several it has had")
     numerator: Name | None = Field(None, description="Measure on top of the rates")
     denominator: Name | None = Field(None, description="Measure below the rates")
@@ -188,12 +230,12 @@ class Alike(Declared):
     rounding: float | None = Field(None, gt=0, description="Base the figures are rounded to, in `unit`")
     perturbed: bool | None = Field(None, description="True where the publisher adds noise to protect people")
     estimate: bool | None = Field(None, description="True where the figures are from a sample or a model")
-    range: Annotated[tuple[float, float] | None, Listed] = Field(
+    range: Annotated[tuple[float, float] | None, ListAsTuple] = Field(
         None, description="Least and most a sound figure can be, in `unit`"
     )
 
 
-class Shared(Declared):
+class SharedDeclaration(Declaration):
     """Default keys of a publisher's or a family's sources; a source's own keys take precedence."""
 
     publisher: str | None = Field(None, description="Body that publishes them")
@@ -201,20 +243,20 @@ class Shared(Declared):
     compiled_by: str | None = Field(None, description="Who arranged the files, if not the publisher")
     page: str | None = Field(None, description="Page a person can read on; in a family with `{set}` for the dataset")
     url: str | None = Field(None, description="Address of the file; in a family with `{set}` for the dataset")
-    coverage: Annotated[tuple[Nation, ...], Listed] = Field((), description="Nations covered")
+    coverage: Annotated[tuple[Nation, ...], ListAsTuple] = Field((), description="Nations covered")
     cadence: Cadence | None = Field(None, description="How often they are published")
     lag: Age | None = Field(None, description="Usual time from the end of a period to its publication")
-    geography: PlaceSystem | None = Field(None, description="Place system of the codes or names")
-    format: Format | None = Field(None, description="Format of the files")
-    columns: Columns | None = Field(None, description="Which column holds what")
+    geography: GeographyName | None = Field(None, description="Place system of the codes or names")
+    format: FileFormat | None = Field(None, description="Format of the files")
+    columns: FileColumns | None = Field(None, description="Which column holds what")
     period_kind: PeriodKind | None = Field(None, description="Kind of period the files speak of")
-    measure_defaults: Alike | None = Field(None, description="What their measures share")
+    measure_defaults: MeasureDefaults | None = Field(None, description="What their measures share")
 
 
-def _named(value: Any) -> Any:
+def _expand_family_name(value: Any) -> Any:
     """Convert the name of a family alone to a family without a dataset's name."""
     return {value: ""} if isinstance(value, str) else value
 
 
-Family = Annotated[dict[Name, str], BeforeValidator(_named)]
+FamilyReference = Annotated[dict[Name, str], BeforeValidator(_expand_family_name)]
 """A family's name in `shared/families.yaml`, with the publisher's name for the dataset."""

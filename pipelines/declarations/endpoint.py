@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from pipelines.declarations.base import Declared, Names
+from pipelines.declarations.base import Declaration, Names
 
 
-def _pattern(value: str) -> str:
+def _validate_pattern(value: str) -> str:
     try:
         re.compile(value)
     except re.error as error:
@@ -16,25 +16,25 @@ def _pattern(value: str) -> str:
     return value
 
 
-def _texts(value: Any) -> Any:
+def _numbers_to_text(value: Any) -> Any:
     """Convert numbers that YAML parsed to text, because services often use numbers as codes."""
     plain = isinstance(value, int) and not isinstance(value, bool)
-    return str(value) if plain else [_texts(each) for each in value] if isinstance(value, list) else value
+    return str(value) if plain else [_numbers_to_text(item) for item in value] if isinstance(value, list) else value
 
 
-Pattern = Annotated[str, AfterValidator(_pattern)]
-Values = Annotated[Names, BeforeValidator(_texts)]
+LinkPattern = Annotated[str, AfterValidator(_validate_pattern)]
+CodeList = Annotated[Names, BeforeValidator(_numbers_to_text)]
 STATXPLORE_KEY = "COMMONGROUND_STATXPLORE_KEY"
 """Environment variable with the user's API key; the key is sent, and never stored or shown."""
 
-Newest = Literal["first", "last", "period", "text"]
+NewestRule = Literal["first", "last", "period", "text"]
 
 
-class Pick(Declared):
+class LinkSelection(Declaration):
     """Selection of the newest file among several links."""
 
-    pattern: Pattern = Field(description="Regular expression that the address or the text of the link has")
-    newest: Newest = Field(
+    pattern: LinkPattern = Field(description="Regular expression that the address or the text of the link has")
+    newest: NewestRule = Field(
         "first",
         description="Which match is the newest: the first or the last listed; by the `period` that the pattern "
         "names with (?P<period>...), read as a date; or by that text in order of the alphabet",
@@ -42,30 +42,30 @@ class Pick(Declared):
     hosts: Names = Field((), description="Other hosts that the publisher keeps the files on")
 
     @model_validator(mode="after")
-    def _named(self) -> Self:
+    def _validate_newest(self) -> Self:
         if self.newest in ("period", "text") and "period" not in re.compile(self.pattern).groupindex:
             raise ValueError(f"newest: {self.newest} needs a pattern with (?P<period>...)")
         return self
 
 
-class Link(Pick):
+class Link(LinkSelection):
     """A file linked from a permanent page, at an address that changes with each release."""
 
     page: str = Field(description="Landing page that stays")
-    through: tuple[Pattern, ...] = Field((), description="Patterns of links to follow from it before, page by page",
+    through: tuple[LinkPattern, ...] = Field((), description="Patterns of links to follow from it before, page by page",
                                          strict=False)  # fmt: skip
 
 
-class Nomis(Declared):
+class Nomis(Declaration):
     """A query of the Nomis CSV service, fetched in pages."""
 
     dataset: str = Field(description="Dataset, as NM_162_1")
-    query: dict[str, Values] = Field(description="Dimensions and the codes wanted of each, as geography: TYPE424")
+    query: dict[str, CodeList] = Field(description="Dimensions and the codes wanted of each, as geography: TYPE424")
     select: Names = Field((), description="Columns wanted; all if not said")
     service: str = Field("https://www.nomisweb.co.uk", description="Address of the service")
 
 
-class StatXplore(Declared):
+class StatXplore(Declaration):
     """A table of the Stat-Xplore open data service; requires a key in COMMONGROUND_STATXPLORE_KEY."""
 
     database: str = Field(description="Database, as str:database:UC_Households")
@@ -75,7 +75,7 @@ class StatXplore(Declared):
     service: str = Field("https://stat-xplore.dwp.gov.uk", description="Address of the service")
 
 
-class ArcGis(Declared):
+class ArcGis(Declaration):
     """A layer of an ArcGIS feature service, such as the ONS Open Geography portal, fetched in pages."""
 
     layer: str = Field(description="Address of the layer, ending in FeatureServer/0")
@@ -84,24 +84,24 @@ class ArcGis(Declared):
     geometry: bool = Field(False, description="True for GeoJSON with boundaries, false for a CSV of the attributes")
 
 
-class Ckan(Pick):
+class Ckan(LinkSelection):
     """The newest resource of a CKAN dataset, such as those of the NHS Business Services Authority."""
 
     portal: str = Field(description="Address of the portal")
     package: str = Field(description="Dataset, as in its address")
 
 
-class GovUk(Pick):
+class GovUk(LinkSelection):
     """An attachment of a gov.uk publication, or of the newest publication of a collection."""
 
     path: str = Field(description="Path of the page, as /government/statistics/name")
-    through: tuple[Pattern, ...] = Field((), description="Patterns of the documents to follow from a collection",
+    through: tuple[LinkPattern, ...] = Field((), description="Patterns of the documents to follow from a collection",
                                          strict=False)  # fmt: skip
     hosts: Names = Field(("assets.publishing.service.gov.uk",), description="Hosts that attachments are kept on")
     service: str = Field("https://www.gov.uk", description="Address of the service")
 
 
-class Api(Declared):
+class Api(Declaration):
     """A publisher's web service; exactly one key."""
 
     nomis: Nomis | None = Field(None, description="Nomis CSV service")
@@ -111,7 +111,7 @@ class Api(Declared):
     govuk: GovUk | None = Field(None, description="gov.uk content service")
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _validate_one_service(self) -> Self:
         if len(self.model_fields_set) != 1:
             raise ValueError(f"declare one service: {', '.join(type(self).model_fields)}")
         return self

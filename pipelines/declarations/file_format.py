@@ -7,20 +7,20 @@ from typing import Annotated, Literal, Self
 import polars as pl
 from pydantic import AfterValidator, Field, model_validator
 
-from pipelines.core.periods import Span as Span
+from pipelines.core.periods import ReferencePeriod as ReferencePeriod
 from pipelines.core.periods import parse_period
 from pipelines.core.vocabulary import PeriodKind
-from pipelines.declarations.base import Declared, Listed, Names
+from pipelines.declarations.base import Declaration, ListAsTuple, Names
 from pipelines.declarations.source_parts import Period
 
-Format = Literal["csv", "excel", "ods", "json", "jsonstat", "parquet"]
+FileFormat = Literal["csv", "excel", "ods", "json", "jsonstat", "parquet"]
 TEXT_FORMATS: frozenset[str] = frozenset({"csv", "json", "jsonstat"})
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 GRID_FORMATS: frozenset[str] = frozenset({"csv", "excel", "ods"})
 """Formats with headings among other rows; other formats name their columns themselves."""
 
 
-def _pattern(value: str) -> str:
+def _validate_pattern(value: str) -> str:
     """Raise ValueError for a pattern that Python's or Polars' regular expressions do not accept."""
     try:
         re.compile(value)
@@ -30,7 +30,7 @@ def _pattern(value: str) -> str:
     return value
 
 
-def _encoding(value: str) -> str:
+def _validate_encoding(value: str) -> str:
     try:
         "".encode(codecs.lookup(value).name)
     except LookupError as error:
@@ -38,13 +38,13 @@ def _encoding(value: str) -> str:
     return value
 
 
-Encoding = Annotated[str, AfterValidator(_encoding)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
-Where = dict[str, Names]
+Encoding = Annotated[str, AfterValidator(_validate_encoding)]
+TextPattern = Annotated[str, AfterValidator(_validate_pattern)]
+RowFilter = dict[str, Names]
 """Headings, each with the texts of which a row must have one; * matches any text."""
 
 
-class Columns(Declared):
+class FileColumns(Declaration):
     """Role of each column of the file; a list where the heading has changed between releases."""
 
     place: Names = Field((), description="Place codes")
@@ -53,10 +53,10 @@ class Columns(Declared):
     status: Names = Field((), description="Publisher's status or marker of each row")
 
 
-class FileShape(Declared):
+class FileLayout(Declaration):
     """Layout of the file of a source."""
 
-    format: Format = Field(
+    format: FileFormat = Field(
         "csv", description="Format of the file, once unpacked from zip or gzip; excel is .xlsx and .xls"
     )
     encoding: Encoding = Field("utf-8", description="Encoding of a text file")
@@ -78,18 +78,18 @@ class FileShape(Declared):
     header_rows: int = Field(
         1, ge=1, le=9, description="Rows of headings; those above carry over blanks to the right, joined with ` / `"
     )
-    headings: Annotated[tuple[str, ...], Listed] = Field(
+    headings: Annotated[tuple[str, ...], ListAsTuple] = Field(
         (), description="Headings of a file that has none, one for each column; blank for a column not needed"
     )
     blank_rows: bool = Field(
         False, description="True where blank rows lie inside the table; else the first one after data ends it"
     )
-    filter: Where = Field(
+    filter: RowFilter = Field(
         default_factory=dict,
         description="Headings and texts: only rows that have one of the texts are read, before tidy(); "
         "the others are counted. * stands for anything",
     )
-    footnotes: Pattern | None = Field(
+    footnotes: TextPattern | None = Field(
         None,
         description="Regular expression of the marks that follow a figure, name, period or heading, as "
         r"`\[note \d+\]`; a figure's mark is kept as its marker",
@@ -99,18 +99,18 @@ class FileShape(Declared):
         description="wide: one column a period, or a measure and period (`heading_pattern`); by_place: one column a "
         'place, whose heading is its code (`place: "*"` in `columns`) or its name (`label: "*"`)',
     )
-    columns: Columns | None = Field(
+    columns: FileColumns | None = Field(
         None, description="Which column holds what; `column 3` is the third one, where it has no heading"
     )
     header: Names = Field(
         (), description="Headings of the file itself, where tidy() makes the declared columns, or none is declared"
     )
-    heading_pattern: Pattern | None = Field(
+    heading_pattern: TextPattern | None = Field(
         None,
         description="For wide: regular expression of a whole heading, with `(?P<period>...)` and, of several measures, "
         "`(?P<measure>...)`, which gives the measure's `column`",
     )
-    skip_columns: Annotated[tuple[str, ...], Listed] = Field(
+    skip_columns: Annotated[tuple[str, ...], ListAsTuple] = Field(
         (),
         description="Headings of a wide file that are not periods, or of one by place that are not places; * stands "
         "for anything",
@@ -125,24 +125,24 @@ class FileShape(Declared):
     )
     period_ends: bool = Field(False, description="True where the date given for a week is its last day")
     period: Period | None = Field(None, description="Period of all figures, where the file does not say")
-    period_in_name: Pattern | None = Field(
+    period_in_name: TextPattern | None = Field(
         None, description="Regular expression with `(?P<period>...)`, found in the name of the file, member or sheet"
     )
-    period_in_preamble: Pattern | None = Field(
+    period_in_preamble: TextPattern | None = Field(
         None, description="Regular expression with `(?P<period>...)`, found in a row above the headings"
     )
-    skip_rows: Annotated[tuple[str, ...], Listed] = Field(
+    skip_rows: Annotated[tuple[str, ...], ListAsTuple] = Field(
         (), description="Labels (or codes) of rows that are headings or footnotes, not data; * stands for anything"
     )
 
     @model_validator(mode="after")
-    def _shape(self) -> Self:
-        for rule in (_of_format, _of_headings, _of_periods):
+    def _validate_shape(self) -> Self:
+        for rule in (_check_format_keys, _check_headings, _check_period_keys):
             rule(self)
         return self
 
 
-def _of_format(shape: FileShape) -> None:
+def _check_format_keys(shape: FileLayout) -> None:
     """Raise ValueError for keys that do not apply to the format."""
     if shape.sheet and shape.format not in ("excel", "ods"):
         raise ValueError(f"sheet is for format excel or ods; found format {shape.format}")
@@ -160,12 +160,12 @@ def _of_format(shape: FileShape) -> None:
         )
 
 
-def _of_headings(shape: FileShape) -> None:
+def _check_headings(shape: FileLayout) -> None:
     """Raise ValueError for contradictory keys about headings."""
     if shape.headings and shape.header_rows > 1:
         raise ValueError("headings is for a file without header rows; remove header_rows")
-    named = [name for name in shape.headings if name]
-    twice = [name for name in named if named.count(name) > 1]
+    headings = [name for name in shape.headings if name]
+    twice = [name for name in headings if headings.count(name) > 1]
     if twice:
         raise ValueError(f"headings: found {twice[0]!r} twice; use each heading once")
     if shape.heading_pattern and shape.layout != "wide":
@@ -176,11 +176,11 @@ def _of_headings(shape: FileShape) -> None:
         raise ValueError("skip_columns is for layout: wide or by_place; other columns of a long file are left alone")
 
 
-def _of_periods(shape: FileShape) -> None:
+def _check_period_keys(shape: FileLayout) -> None:
     """Raise ValueError for contradictory keys about periods, and for invalid date formats."""
-    told = [name for name in ("period", "period_in_name", "period_in_preamble") if getattr(shape, name)]
-    if len(told) > 1:
-        raise ValueError(f"{' and '.join(told)} each declare the period; keep one")
+    keys = [name for name in ("period", "period_in_name", "period_in_preamble") if getattr(shape, name)]
+    if len(keys) > 1:
+        raise ValueError(f"{' and '.join(keys)} each declare the period; keep one")
     for name in ("period_in_name", "period_in_preamble"):
         if getattr(shape, name) and "(?P<period>" not in getattr(shape, name):
             raise ValueError(f"{name}: expected a group (?P<period>...)")
@@ -193,6 +193,6 @@ def _of_periods(shape: FileShape) -> None:
         raise ValueError("period_ends is for period_kind: week")
 
 
-def period_of(text: str, shape: FileShape) -> Span | None:
+def parse_source_period(text: str, shape: FileLayout) -> ReferencePeriod | None:
     """Parse a period in the form that a source declares; return null where the text is not one."""
     return parse_period(text, shape.period_kind, shape.period_format, shape.period_ends)

@@ -4,31 +4,31 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.core.schema import Status
-from pipelines.declarations.base import Declared, Kind, Listed, Name, Names
-from pipelines.declarations.file_format import Where
-from pipelines.declarations.source_parts import Interval
+from pipelines.core.schema import ObservationStatus
+from pipelines.declarations.base import Declaration, ListAsTuple, MeasureKind, Name, Names
+from pipelines.declarations.file_format import RowFilter
+from pipelines.declarations.source_parts import IntervalColumns
 
 
-class Marker(Declared):
+class Marker(Declaration):
     """Meaning of a publisher's marker in a source."""
 
-    status: Status = Field(description="Status the marker stands for")
+    status: ObservationStatus = Field(description="Status the marker stands for")
     lower_bound: float | None = Field(None, description="Least the hidden figure can be")
     upper_bound: float | None = Field(None, description="Most the hidden figure can be")
 
 
-class Measure(Declared):
+class Measure(Declaration):
     """A quantity that a source publishes, or could publish."""
 
     title: str = Field(description="What is counted, in plain words")
     unit: str = Field(description="Unit of the figures, after `scale`")
-    kind: Kind = Field(
+    kind: MeasureKind = Field(
         description="How the figure may be moved: count and stock sum; a rate needs its parts; "
         "index, median and rank are never moved across boundaries"
     )
     column: Names = Field((), description="Heading of the column with the figures, or several it has had")
-    filter: Where = Field(
+    filter: RowFilter = Field(
         default_factory=dict,
         description="Headings and texts: the measure is in rows that have one of the texts; * stands for anything",
     )
@@ -44,10 +44,10 @@ class Measure(Declared):
     estimate: bool = Field(
         False, description="True where the figures are from a sample or a model: they bound nothing, and rank nothing"
     )
-    interval: Interval | None = Field(
+    interval: IntervalColumns | None = Field(
         None, description="Columns with the publisher's limits of each figure, or its error; it is an estimate then"
     )
-    range: Annotated[tuple[float, float] | None, Listed] = Field(
+    range: Annotated[tuple[float, float] | None, ListAsTuple] = Field(
         None, description="Least and most a sound figure can be, in `unit`"
     )
     population: bool = Field(
@@ -66,26 +66,26 @@ class Measure(Declared):
     )
 
     @property
-    def uncertain(self) -> bool:
+    def is_uncertain(self) -> bool:
         """Return whether the true figure may differ from the published one by an unbounded amount."""
         return self.perturbed or self.estimate or self.interval is not None
 
     @model_validator(mode="after")
-    def _parts(self) -> Self:
-        measured(self)
+    def _validate_kind(self) -> Self:
+        validate_measure(self)
         return self
 
 
-ADDITIVE: frozenset[str] = frozenset({"count", "stock"})
+ADDITIVE_KINDS: frozenset[str] = frozenset({"count", "stock"})
 
 
-def measured(measure: "Measure") -> None:
+def validate_measure(measure: "Measure") -> None:
     """Raise ValueError for a measure with keys that contradict its kind."""
     if measure.kind == "rate" and not measure.denominator:
         raise ValueError("a rate must declare its denominator: the measure that it is a share of")
     if measure.kind != "rate" and (measure.numerator or measure.denominator):
         raise ValueError(f"only a rate has a numerator or denominator; found kind {measure.kind}")
-    if (measure.count_rows or measure.at_most is not None) and measure.kind not in ADDITIVE:
+    if (measure.count_rows or measure.at_most is not None) and measure.kind not in ADDITIVE_KINDS:
         raise ValueError(f"only a count or a stock is counted (count_rows, at_most); found kind {measure.kind}")
     if measure.interval and (measure.count_rows or measure.at_most is not None):
         raise ValueError("a measure whose figures are worked out from rows (count_rows, at_most) has no interval")

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from pipelines.core.vocabulary import Grain
-from pipelines.declarations.base import Age, Declared, Listed, Name, PlaceSystem
+from pipelines.declarations.base import Age, Declaration, GeographyName, ListAsTuple, Name
 
 
-class Need(Declared):
+class Need(Declaration):
     """A problem's need for one measure: the conditions under which it uses a figure."""
 
     max_age: Age | None = Field(
@@ -48,7 +48,7 @@ class Need(Declared):
 
     @model_validator(mode="before")
     @classmethod
-    def _superseded(cls, data: Any) -> Any:
+    def _refuse_old_keys(cls, data: Any) -> Any:
         if isinstance(data, dict) and "align" in data:
             raise ValueError(
                 "align is no longer a key: each period uses a figure for that period; "
@@ -57,7 +57,7 @@ class Need(Declared):
         return data
 
 
-def aged(name: str, need: Need, grain: str) -> None:
+def validate_age_keys(name: str, need: Need, grain: str) -> None:
     """Raise ValueError for an age key that has no effect with the problem's grain."""
     if grain == "latest" and need.carry:
         raise ValueError(f"{name}: carry is for grain month, quarter and year; for grain latest use max_age")
@@ -68,41 +68,41 @@ def aged(name: str, need: Need, grain: str) -> None:
         )
 
 
-class Span(Declared):
+class PeriodRange(Declaration):
     """Periods of a problem."""
 
     start: str = Field(description="First period, as 2022-01, 2022-Q1 or 2022")
     end: str | None = Field(None, description="Last period; up to the day of the build if not said")
 
 
-class Header(Declared):
+class ProblemHeader(Declaration):
     """Header of a problem's SQL file."""
 
     question: str = Field(description="The question, as its owner would ask it")
     decision: str = Field(description="The decision that the answer serves")
     owner: str = Field(description="Role of the person who has to decide")
-    geography: PlaceSystem = Field(description="Place system the answer is given in")
-    place_codes: Annotated[tuple[str, ...], Listed] = Field(
+    geography: GeographyName = Field(description="Place system the answer is given in")
+    place_codes: Annotated[tuple[str, ...], ListAsTuple] = Field(
         (), description="Codes of the places asked about; all of the system if not said"
     )
     grain: Grain = Field(description="latest: one row a place; else one row a place and period")
-    periods: Span | None = Field(None, description="Periods asked about; for every grain but latest")
+    periods: PeriodRange | None = Field(None, description="Periods asked about; for every grain but latest")
     needs: dict[Name, Annotated[Need, BeforeValidator(lambda value: {} if value is None else value)]] = Field(
         description="Measures that the question needs"
     )
-    unknowns: Annotated[tuple[Name, ...], Listed] = Field(
+    unknowns: Annotated[tuple[Name, ...], ListAsTuple] = Field(
         (), description="Measures asked for although nobody is known to publish them"
     )
 
     @model_validator(mode="after")
-    def _asked(self) -> Self:
+    def _validate_header(self) -> Self:
         if (self.grain == "latest") == bool(self.periods):
             raise ValueError("periods is required for grain month, quarter and year; grain latest has none")
         twice = sorted(set(self.needs) & set(self.unknowns))
         if twice:
             raise ValueError(f"{twice[0]} is both needed and wanted; keep one")
         for name, need in self.needs.items():
-            aged(name, need, self.grain)
+            validate_age_keys(name, need, self.grain)
             if need.proxy and (need.proxy == name or need.proxy not in {*self.needs, *self.unknowns}):
                 raise ValueError(f"{name}: proxy: found {need.proxy!r}, expected another requested measure")
         return self

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.core.errors import DayError
+from pipelines.core.errors import BuildDateError
 from pipelines.declarations.catalogue import Catalogue
 
-AS_OF = "COMMONGROUND_AS_OF"
+BUILD_DATE_VARIABLE = "COMMONGROUND_AS_OF"
 
 
 class Project(NamedTuple):
@@ -19,24 +19,26 @@ class Project(NamedTuple):
     as_of: date
 
 
-def clock() -> date:
+def current_date() -> date:
     """Return the current day in UTC by this machine's clock."""
     return datetime.now(UTC).date()
 
 
-def today() -> date:
+def build_date() -> date:
     """Return the day of the build: COMMONGROUND_AS_OF where set, else the current day."""
-    told = os.environ.get(AS_OF)
-    if not told:
-        return clock()
+    setting = os.environ.get(BUILD_DATE_VARIABLE)
+    if not setting:
+        return current_date()
     try:
-        return not_to_come(date.fromisoformat(told), AS_OF)
+        return refuse_future_date(date.fromisoformat(setting), BUILD_DATE_VARIABLE)
     except ValueError as error:
-        raise DayError(f"{AS_OF}: found {told!r}, expected a day such as 2025-06-30") from error
+        raise BuildDateError(f"{BUILD_DATE_VARIABLE}: found {setting!r}, expected a day such as 2025-06-30") from error
 
 
-def not_to_come(day: date, where: str) -> date:
+def refuse_future_date(day: date, where: str) -> date:
     """Return the day of a build; raise DayError for a future day."""
-    if day > clock():
-        raise DayError(f"{where}: found {day}, which is in the future; expected {clock()} (today) or earlier")
+    if day > current_date():
+        raise BuildDateError(
+            f"{where}: found {day}, which is in the future; expected {current_date()} (today) or earlier"
+        )
     return day

@@ -6,28 +6,28 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipelines.declarations.base import Age, Declared, Listed, Name, Names, PlaceSystem
+from pipelines.declarations.base import Age, Declaration, GeographyName, ListAsTuple, Name, Names
 
-_SHA256 = re.compile(r"[0-9a-f]{12,64}")
+_SHA256_PATTERN = re.compile(r"[0-9a-f]{12,64}")
 
 
-def _sha256(value: str) -> str:
-    if not _SHA256.fullmatch(value):
+def _validate_sha256(value: str) -> str:
+    if not _SHA256_PATTERN.fullmatch(value):
         raise ValueError("expected at least the first 12 hexadecimal digits of a sha256, in quotes")
     return value
 
 
-Sha256 = Annotated[str, AfterValidator(_sha256)]
+Sha256Prefix = Annotated[str, AfterValidator(_validate_sha256)]
 
 
-class Period(Declared):
+class Period(Declaration):
     """Reference period of all figures in a file that does not state it."""
 
     start: date = Field(description="First day")
     end: date = Field(description="Last day")
 
 
-class Withdrawn(Declared):
+class Recall(Declaration):
     """Recall of a release by its publisher. Its figures are used with a caveat until another release replaces it."""
 
     reason: str = Field(description="What the publisher says is wrong with it")
@@ -35,7 +35,7 @@ class Withdrawn(Declared):
     link: str = Field(description="Where the publisher says so")
 
 
-class Break(Declared):
+class SeriesBreak(Declaration):
     """Break in a series: figures before and after a day are not comparable."""
 
     from_: date = Field(alias="from", description="Day from which the figures have the new meaning")
@@ -44,7 +44,7 @@ class Break(Declared):
     text: str = Field(description="What changed, and where the publisher says so")
 
 
-class Release(Declared):
+class BundledRelease(Declaration):
     """A published file bundled with the project."""
 
     file: str = Field(
@@ -54,11 +54,11 @@ class Release(Declared):
     released: date = Field(description="Day the publisher released it")
     label: str = Field("", description="What the publisher calls the release")
     period: Period | None = Field(None, description="Period of all its figures, where the file does not say")
-    geography: PlaceSystem | None = Field(None, description="Place system of its codes, where not that of the source")
-    withdrawn: Withdrawn | None = Field(None, description="That the publisher has recalled it")
+    geography: GeographyName | None = Field(None, description="Place system of its codes, where not that of the source")
+    withdrawn: Recall | None = Field(None, description="That the publisher has recalled it")
 
 
-class Adding(Declared):
+class Additivity(Declaration):
     """Sums that hold in a file; they bound suppressed figures by the remainder of the sum."""
 
     totals: Literal["places", "more"] | None = Field(
@@ -70,14 +70,14 @@ class Adding(Declared):
         default_factory=dict, description="Measures that are, place by place, the sum of others of the source"
     )
 
-    def see(self, additive: set[str]) -> None:
+    def validate_measures(self, additive: set[str]) -> None:
         """Raise ValueError for a declared sum of measures that are not counts or stocks of the source."""
         strange = sorted({name for total, parts in self.measures.items() for name in (total, *parts)} - additive)
         if strange:
             raise ValueError(f"additivity names {strange[0]}, which is no count or stock of this source")
 
 
-class Returns(Declared):
+class ProviderReturns(Declaration):
     """Declaration that each place of the source makes its own return, which may be missing."""
 
     providers: str = Field(description="Who returns, in the plural: NHS trusts, councils, police forces")
@@ -88,7 +88,7 @@ class Returns(Declared):
     )
 
 
-class Interval(Declared):
+class IntervalColumns(Declaration):
     """Columns with the publisher's interval for each figure: both limits, or their distance from the figure."""
 
     lower: Names = Field((), description="Heading of the column with the lower limit, or several it has had")
@@ -100,33 +100,33 @@ class Interval(Declared):
     level: float = Field(ge=50, lt=100, description="How often, in %, the limits hold the true figure: 95 for `lci_95`")
 
     @property
-    def columns(self) -> tuple[Names, ...]:
+    def column_headings(self) -> tuple[Names, ...]:
         """Return the declared headings, each with its alternative spellings."""
         return tuple(names for names in (self.lower, self.upper, self.half_width, self.standard_error) if names)
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        given = {name for name in ("lower", "upper", "half_width", "standard_error") if getattr(self, name)}
-        if given not in ({"lower", "upper"}, {"half_width"}, {"standard_error"}):
+    def _validate_form(self) -> Self:
+        keys = {name for name in ("lower", "upper", "half_width", "standard_error") if getattr(self, name)}
+        if keys not in ({"lower", "upper"}, {"half_width"}, {"standard_error"}):
             raise ValueError("an interval has lower and upper, or half_width, or standard_error; declare one form")
         return self
 
 
-class Note(Declared):
+class PlaceNote(Declaration):
     """Note about places of a source, shown with their gaps."""
 
-    place_codes: Annotated[tuple[str, ...], Listed] = Field(description="Codes as in the file")
+    place_codes: Annotated[tuple[str, ...], ListAsTuple] = Field(description="Codes as in the file")
     text: str = Field(description="What is known, and where that can be read")
 
 
-class Elsewhere(Declared):
+class NationalEquivalent(Declaration):
     """Body with equivalent data for a nation that the source does not cover."""
 
     data_owner: str = Field(description="Body that has it")
     request: str = Field(description="What to do to get it")
 
 
-class Weights(Declared):
+class WeightDeclaration(Declaration):
     """A set of weights in a table of small areas: residents of each area by population group."""
 
     day: date = Field(description="Day on which they were counted, or that the estimate is of")
@@ -134,7 +134,7 @@ class Weights(Declared):
     valid_for: Age = Field("10 years", description="How far from that day figures may be shared out by it")
 
 
-class ShareColumns(Declared):
+class ShareColumns(Declaration):
     """Role of each column of a table of shares."""
 
     from_code: str = Field(description="Heading of the codes that are shared out")
@@ -142,11 +142,11 @@ class ShareColumns(Declared):
     share: str = Field(description="Heading of the shares, each 0 to 1")
 
 
-class ShareTable(Declared):
+class ShareTable(Declaration):
     """Declaration of a table of shares: source geography, target geography, and the quantity shared."""
 
-    from_geography: PlaceSystem = Field(description="Place system that is shared out")
-    to_geography: PlaceSystem = Field(description="Place system that it is shared out to")
+    from_geography: GeographyName = Field(description="Place system that is shared out")
+    to_geography: GeographyName = Field(description="Place system that it is shared out to")
     day: date = Field(description="Last day of the period that the shares were measured in")
     description: str = Field(description="What the shares are of, in plain words")
     columns: ShareColumns = Field(description="Which column holds what")

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from pipelines.core.errors import DeclarationError, NotReadError, at, near
+from pipelines.core.errors import DeclarationError, MissingInputError, file_location, suggest_names
 from pipelines.declarations.yaml_lines import read_yaml
 
-_TODO = re.compile(r"\bTODO\b")
+_TODO_PATTERN = re.compile(r"\bTODO\b")
 
 
-class Unfinished(NamedTuple):
+class UnreadSource(NamedTuple):
     """An excluded declaration: its file, its lines with a TODO, and its intended measures.
 
     `refusal` states the reason where it is not a TODO; the measures may then be unknown.
@@ -25,46 +25,51 @@ class Unfinished(NamedTuple):
     measures: tuple[str, ...] = ()
     refusal: str = ""
 
-    def sentence(self) -> str:
+    def describe_refusal(self) -> str:
         """State why the source is excluded: the first line with a TODO and the number of others, or the refusal."""
         if self.refusal:
             return f"{self.refusal}; the source is excluded"
         number, line = self.lines[0]
         more = f", and {len(self.lines) - 1} more lines" if len(self.lines) > 1 else ""
-        return f"{at(self.path, number)}: the source is excluded because a TODO remains: {line}{more}; " + _REMEDY
+        return (
+            f"{file_location(self.path, number)}: the source is excluded because a TODO remains: {line}{more}; "
+            + _REMEDY
+        )
 
 
 _REMEDY = "decide each one and delete the word TODO"
 
 
-def todo_lines(text: str) -> tuple[tuple[int, str], ...]:
+def find_todo_lines(text: str) -> tuple[tuple[int, str], ...]:
     """List the lines of a declaration that contain TODO, comments included."""
-    return tuple((n, line.strip()) for n, line in enumerate(text.split("\n"), 1) if _TODO.search(line))
+    return tuple((n, line.strip()) for n, line in enumerate(text.split("\n"), 1) if _TODO_PATTERN.search(line))
 
 
-def unfinished_of(text: str, path: Path) -> Unfinished | None:
+def find_unfinished(text: str, path: Path) -> UnreadSource | None:
     """Return an unfinished declaration, or null where it can be read; unreleased private sources may have a TODO."""
-    lines = todo_lines(text)
+    lines = find_todo_lines(text)
     data = read_yaml(text, path)[0] if lines else None
     if not lines or (isinstance(data, dict) and data.get("private") is True and data.get("released") is not True):
         return None
-    return Unfinished(path, lines, _measures_of(data))
+    return UnreadSource(path, lines, _measure_names(data))
 
 
-def _measures_of(data: Any) -> tuple[str, ...]:
+def _measure_names(data: Any) -> tuple[str, ...]:
     measures = data.get("measures") if isinstance(data, dict) else None
     return tuple(map(str, measures)) if isinstance(measures, dict) else ()
 
 
-def refuse_unknown(where: str, measure: str, measures: Iterable[str], unfinished: Mapping[str, Unfinished]) -> NoReturn:
+def refuse_unknown_measure(
+    where: str, measure: str, measures: Iterable[str], unread: Mapping[str, UnreadSource]
+) -> NoReturn:
     """Raise NotReadError where an excluded source declares, or may declare, an unknown measure.
 
     Raises DeclarationError with similar names where no source is excluded.
     """
-    declared = next((each for each in unfinished.values() if measure in each.measures), None)
-    if declared:
-        raise NotReadError(f"{where}; it is declared in {declared.sentence()}")
-    hidden = next((each for each in unfinished.values() if each.refusal), None)
+    declaration = next((source for source in unread.values() if measure in source.measures), None)
+    if declaration:
+        raise MissingInputError(f"{where}; it is declared in {declaration.describe_refusal()}")
+    hidden = next((source for source in unread.values() if source.refusal), None)
     if hidden:
-        raise NotReadError(f"{where}; it may be declared in an excluded source: {hidden.sentence()}")
-    raise DeclarationError(f"{where}; {near(measure, measures)}")
+        raise MissingInputError(f"{where}; it may be declared in an excluded source: {hidden.describe_refusal()}")
+    raise DeclarationError(f"{where}; {suggest_names(measure, measures)}")

@@ -3,13 +3,13 @@
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from pipelines.declarations.fingerprints import code_key
+from pipelines.declarations.fingerprints import program_key
 
 
 @cache
 def project_version() -> str:
     """Return the version of the program with the first characters of its code's hash."""
     try:
-        return f"{version('commonground')} ({code_key('outputs')[:8]})"
+        return f"{version('commonground')} ({program_key('outputs')[:8]})"
     except PackageNotFoundError:
-        return f"unreleased ({code_key('outputs')[:8]})"
+        return f"unreleased ({program_key('outputs')[:8]})"

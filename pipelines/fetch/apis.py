@@ -9,13 +9,20 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipelines.declarations.endpoint import STATXPLORE_KEY, ArcGis, Nomis, StatXplore
-from pipelines.fetch.discover import Ask, Joined, Road, astray, items, read_json
+from pipelines.fetch.discover import (
+    AssembledFile,
+    FetchPlan,
+    PlannedRequest,
+    build_reply_error,
+    list_items,
+    parse_reply,
+)
 
 NOMIS_PAGE = 25_000
 """Maximum rows that Nomis returns to one request without an account."""
 
 
-def nomis(api: Nomis) -> Road:
+def plan_nomis(api: Nomis) -> FetchPlan:
     """Request a Nomis table page by page until the number of rows equals RECORD_COUNT.
 
     Every row carries RECORD_COUNT, the total number of rows. Raises FetchError where fewer rows arrive.
@@ -30,134 +37,144 @@ def nomis(api: Nomis) -> Road:
     while True:
         page = {"recordlimit": str(NOMIS_PAGE), "recordoffset": str(len(lines))}
         here = f"{address}?{urlencode(query | page, safe=',')}"
-        rows = _rows((yield Ask(here, form="csv")), here)
+        rows = _parse_rows((yield PlannedRequest(here, format="csv")), here)
         header = header or rows[0]
         if rows[0] != header:
-            raise astray(here, f"found headings {rows[0]} on a later page, expected {header}; refresh again later")
+            raise build_reply_error(
+                here, f"found headings {rows[0]} on a later page, expected {header}; refresh again later"
+            )
         lines += rows[1:]
-        total = _total(header, rows[1:], here) if rows[1:] else total
+        total = _read_row_count(header, rows[1:], here) if rows[1:] else total
         if len(lines) >= total or not rows[1:]:
             break
     if not lines:
-        raise astray(here, "found no rows, expected at least one; correct the query, or refresh again later")
+        raise build_reply_error(here, "found no rows, expected at least one; correct the query, or refresh again later")
     if len(lines) != total:
-        raise astray(here, f"found {len(lines):,} rows, expected {total:,} (RECORD_COUNT); refresh again later")
-    return Joined(f"{address}?{urlencode(query, safe=',')}", as_csv(header, lines))
+        raise build_reply_error(
+            here, f"found {len(lines):,} rows, expected {total:,} (RECORD_COUNT); refresh again later"
+        )
+    return AssembledFile(f"{address}?{urlencode(query, safe=',')}", encode_csv(header, lines))
 
 
-def _rows(content: bytes, where: str) -> list[list[str]]:
+def _parse_rows(content: bytes, where: str) -> list[list[str]]:
     try:
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise astray(where, f"not a CSV file ({error}); check whether the service has changed") from error
+        raise build_reply_error(where, f"not a CSV file ({error}); check whether the service has changed") from error
     if not rows or "RECORD_COUNT" not in rows[0]:
-        found = ", ".join(rows[0][:6]) if rows else "nothing"
-        raise astray(where, f"found {found[:200]}, expected a CSV with RECORD_COUNT; correct the query")
+        headings = ", ".join(rows[0][:6]) if rows else "nothing"
+        raise build_reply_error(where, f"found {headings[:200]}, expected a CSV with RECORD_COUNT; correct the query")
     return rows
 
 
-def _total(header: list[str], rows: list[list[str]], where: str) -> int:
+def _read_row_count(header: list[str], rows: list[list[str]], where: str) -> int:
     """Return the total number of rows, which every row repeats in RECORD_COUNT."""
     place = header.index("RECORD_COUNT")
-    told = {row[place] for row in rows if len(row) > place}
-    if len(told) != 1 or not (text := next(iter(told))).isdecimal():
-        raise astray(where, f"found RECORD_COUNT {', '.join(sorted(told))[:80]}, expected one number; refresh later")
+    counts = {row[place] for row in rows if len(row) > place}
+    if len(counts) != 1 or not (text := next(iter(counts))).isdecimal():
+        raise build_reply_error(
+            where, f"found RECORD_COUNT {', '.join(sorted(counts))[:80]}, expected one number; refresh later"
+        )
     return int(text)
 
 
-def arcgis(api: ArcGis) -> Road:
+def plan_arcgis(api: ArcGis) -> FetchPlan:
     """Request a feature layer page by page, ordered by object id, and check the number of features."""
     layer = api.layer.rstrip("/")
-    about = read_json((yield Ask(f"{layer}?f=json")), layer)
-    counted = f"{layer}/query?{urlencode({'where': api.where, 'returnCountOnly': 'true', 'f': 'json'})}"
-    total = read_json((yield Ask(counted)), counted).get("count")
+    about = parse_reply((yield PlannedRequest(f"{layer}?f=json")), layer)
+    count_url = f"{layer}/query?{urlencode({'where': api.where, 'returnCountOnly': 'true', 'f': 'json'})}"
+    total = parse_reply((yield PlannedRequest(count_url)), count_url).get("count")
     if not isinstance(total, int):
-        raise astray(counted, f"found count {str(total)[:40]}, expected a number; check the layer")
+        raise build_reply_error(count_url, f"found count {str(total)[:40]}, expected a number; check the layer")
     if not total:
-        raise astray(counted, "found no features, expected at least one; correct the query, or refresh again later")
-    query = _arcgis_query(api, about)
+        raise build_reply_error(
+            count_url, "found no features, expected at least one; correct the query, or refresh again later"
+        )
+    query = _build_arcgis_query(api, about)
     features: list[Any] = []
     more = True
     while more:
         here = f"{layer}/query?{urlencode({**query, 'resultOffset': str(len(features))})}"
-        page = read_json((yield Ask(here)), here)
-        came = items(page, "features")
+        page = parse_reply((yield PlannedRequest(here)), here)
+        came = list_items(page, "features")
         features += came
-        more = bool(came) and (_exceeded(page) or len(features) < total)
+        more = bool(came) and (_has_more(page) or len(features) < total)
     if len(features) != total or not all(isinstance(feature, dict) for feature in features):
-        raise astray(layer, f"found {len(features):,} features, expected {total:,}; refresh again later")
-    return Joined(f"{layer}/query?{urlencode(query)}", _features(api, features))
+        raise build_reply_error(layer, f"found {len(features):,} features, expected {total:,}; refresh again later")
+    return AssembledFile(f"{layer}/query?{urlencode(query)}", _encode_features(api, features))
 
 
-def _exceeded(page: dict[str, Any]) -> bool:
+def _has_more(page: dict[str, Any]) -> bool:
     """Return whether more features follow. GeoJSON puts the flag under `properties`, JSON at the top level."""
     within = page.get("properties")
-    told = [page, within if isinstance(within, dict) else {}]
-    return any(each.get("exceededTransferLimit") is True for each in told)
+    objects = [page, within if isinstance(within, dict) else {}]
+    return any(item.get("exceededTransferLimit") is True for item in objects)
 
 
-def _arcgis_query(api: ArcGis, about: dict[str, Any]) -> dict[str, str]:
-    ids = [field["name"] for field in _objects(about, "fields") if "esriFieldTypeOID" in field.values()]
+def _build_arcgis_query(api: ArcGis, about: dict[str, Any]) -> dict[str, str]:
+    ids = [field["name"] for field in _list_objects(about, "fields") if "esriFieldTypeOID" in field.values()]
     order = about.get("objectIdField") or next(iter(ids), "")
     form = {"f": "geojson", "outSR": "4326"} if api.geometry else {"f": "json", "returnGeometry": "false"}
     return {"where": api.where, "outFields": ",".join(api.fields), "orderByFields": str(order), **form}
 
 
-def _objects(told: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    return [each for each in items(told, key) if isinstance(each, dict)]
+def _list_objects(reply: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    return [item for item in list_items(reply, key) if isinstance(item, dict)]
 
 
-def _features(api: ArcGis, features: list[Any]) -> bytes:
+def _encode_features(api: ArcGis, features: list[Any]) -> bytes:
     if api.geometry:
         return json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":")).encode()
     rows = [feature.get("attributes") or {} for feature in features]
     header = list(dict.fromkeys(chain.from_iterable(rows)))
-    return as_csv(header, [["" if row.get(name) is None else str(row[name]) for name in header] for row in rows])
+    return encode_csv(header, [["" if row.get(name) is None else str(row[name]) for name in header] for row in rows])
 
 
-def stat_xplore(api: StatXplore) -> Road:
+def plan_stat_xplore(api: StatXplore) -> FetchPlan:
     """Request a Stat-Xplore table and convert its cube to CSV: one row for each cell, with labels and codes."""
     recodes = {field: {"map": [[value] for value in values], "total": False} for field, values in api.recodes.items()}
     dimensions = [[name] for name in api.dimensions]
-    asked = {"database": api.database, "measures": list(api.measures), "dimensions": dimensions, "recodes": recodes}
+    query = {"database": api.database, "measures": list(api.measures), "dimensions": dimensions, "recodes": recodes}
     here = f"{api.service}/webapi/rest/v1/table"
-    body = json.dumps(asked, sort_keys=True).encode()
-    told = read_json((yield Ask(here, body, ("APIKey", STATXPLORE_KEY))), here)
-    return Joined(here, _cube(told, here))
+    body = json.dumps(query, sort_keys=True).encode()
+    reply = parse_reply((yield PlannedRequest(here, body, ("APIKey", STATXPLORE_KEY))), here)
+    return AssembledFile(here, _flatten_cube(reply, here))
 
 
-def _cube(told: dict[str, Any], where: str) -> bytes:
-    fields, measures = items(told, "fields"), items(told, "measures")
-    cubes = told.get("cubes") or {}
+def _flatten_cube(reply: dict[str, Any], where: str) -> bytes:
+    fields, measures = list_items(reply, "fields"), list_items(reply, "measures")
+    cubes = reply.get("cubes") or {}
     try:
         header = list(chain.from_iterable((field["label"], f"{field['label']} code") for field in fields))
         header += [measure["label"] for measure in measures]
-        keys = list(product(*(list(map(_item, field["items"])) for field in fields)))
-        columns = [list(_flat(cubes[measure["uri"]]["values"])) for measure in measures]
+        keys = list(product(*(list(map(_label_and_code, field["items"])) for field in fields)))
+        columns = [list(_flatten_values(cubes[measure["uri"]]["values"])) for measure in measures]
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        raise astray(where, f"the response lacks {error}; check whether the service has changed") from error
+        raise build_reply_error(where, f"the response lacks {error}; check whether the service has changed") from error
     if not keys or not columns or any(len(column) != len(keys) for column in columns):
-        raise astray(where, f"found too few or too many values, expected {len(keys):,} a measure; check the query")
+        raise build_reply_error(
+            where, f"found too few or too many values, expected {len(keys):,} a measure; check the query"
+        )
     figures = zip(*columns, strict=True)
     rows = [[*chain.from_iterable(key), *figure] for key, figure in zip(keys, figures, strict=True)]
-    return as_csv(header, rows)
+    return encode_csv(header, rows)
 
 
-def _item(item: dict[str, Any]) -> tuple[str, str]:
+def _label_and_code(item: dict[str, Any]) -> tuple[str, str]:
     """Return the label and the code of an item. The code is the last part of the item's URI."""
     uris = item.get("uris") or [""]
     return "; ".join(item["labels"]), str(uris[0]).rsplit(":", 1)[-1]
 
 
-def _flat(values: Any) -> Iterator[str]:
+def _flatten_values(values: Any) -> Iterator[str]:
     if isinstance(values, list):
-        for each in values:
-            yield from _flat(each)
+        for item in values:
+            yield from _flatten_values(item)
     else:
         yield "" if values is None else f"{values:.15g}"
 
 
-def as_csv(header: list[str], rows: list[list[str]]) -> bytes:
+def encode_csv(header: list[str], rows: list[list[str]]) -> bytes:
     """Encode a header and rows as CSV in UTF-8."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows([header, *rows])

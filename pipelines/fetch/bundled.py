@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.core.store import Snapshot, digest, keep_bytes, put, snapshots
+from pipelines.core.store import Snapshot, hash_bytes, source_snapshots, store_bytes, store_snapshot
 from pipelines.declarations.catalogue import Catalogue
 
 
-def take_in(home: Path, catalogue: Catalogue, name: str) -> None:
+def import_bundled_releases(home: Path, catalogue: Catalogue, name: str) -> None:
     """Store the releases bundled with the project as if they had been fetched, and repair damaged copies."""
     source = catalogue.sources[name]
     for release in source.releases:
@@ -15,17 +15,17 @@ def take_in(home: Path, catalogue: Catalogue, name: str) -> None:
         if not path.is_file():
             continue
         content = path.read_bytes()
-        held = [s for s in snapshots(home, name) if (s.file, s.released) == (path.name, release.released)]
-        if held and held[-1].sha256 == digest(content):
-            keep_bytes(home, content, not source.shown)
+        stored = [s for s in source_snapshots(home, name) if (s.file, s.released) == (path.name, release.released)]
+        if stored and stored[-1].sha256 == hash_bytes(content):
+            store_bytes(home, content, not source.is_public)
             continue
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        put(
+        store_snapshot(
             home,
             content,
             Snapshot(
-                name, digest(content), release.released, release.label, now, "starter", path.name, len(content),
+                name, hash_bytes(content), release.released, release.label, now, "starter", path.name, len(content),
                 source.licence,
             ),
-            not source.shown,
+            not source.is_public,
         )  # fmt: skip

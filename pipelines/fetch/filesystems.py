@@ -6,78 +6,89 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.core.errors import FetchError
-from pipelines.fetch.response import Wanted, see_content, see_size
-from pipelines.fetch.urls import public, safe_name
+from pipelines.fetch.response import Request, validate_content, validate_size
+from pipelines.fetch.urls import redact_address, safe_file_name
 
 SCHEMES = ("abfs", "az", "file", "gs", "s3", "sftp", "smb")
 """Address schemes that are read as files. FTP is excluded because it is not encrypted."""
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.I)
+_SCHEME_PREFIX = re.compile(r"([a-z][a-z0-9+.-]+)://", re.I)
 _PLUGINS = {"s3": "s3fs", "sftp": "paramiko", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "smb": "smbprotocol"}
 
 
-class Taken(NamedTuple):
+class FileContent(NamedTuple):
     """A file that was read: its bytes, its name, its origin and the day of its last change."""
 
     content: bytes
     name: str
     origin: str
-    changed: date | None
+    change_day: date | None
 
 
 def is_file_address(url: str) -> bool:
     """Return whether an address is a file, not a web page: an absolute path, or a scheme in SCHEMES."""
-    match = _SCHEME.match(url)
+    match = _SCHEME_PREFIX.match(url)
     return match[1].lower() in SCHEMES if match else Path(url).is_absolute()
 
 
-def taken(wanted: Wanted) -> Taken:
+def read_file_address(request: Request) -> FileContent:
     """Read a file. For a folder or a pattern with *, read the last file by name, without hidden files.
 
     Raises FetchError where no file exists, or where the fsspec plugin for the address is not installed.
     """
-    where = public(wanted.url)
+    where = redact_address(request.url)
     try:
-        return _taken(wanted, where)
+        return _read_with_fsspec(request, where)
     except ImportError as error:
-        scheme = wanted.url.partition("://")[0].lower()
+        scheme = request.url.partition("://")[0].lower()
         plugin = _PLUGINS.get(scheme, "a plugin of fsspec")
         raise FetchError(
-            f"{wanted.name}: {where}: {scheme} addresses need {plugin}, which is not installed; install it, or "
-            f"download the file and add it with `commonground add {wanted.name} FILE --released DAY`"
+            f"{request.name}: {where}: {scheme} addresses need {plugin}, which is not installed; install it, or "
+            f"download the file and add it with `commonground add {request.name} FILE --released DAY`"
         ) from error
     except (OSError, ValueError) as error:
-        raise FetchError(f"{wanted.name}: {where}: can't be read ({error}); check its path and permissions") from error
+        raise FetchError(f"{request.name}: {where}: can't be read ({error}); check its path and permissions") from error
 
 
-def _taken(wanted: Wanted, where: str) -> Taken:
+def _read_with_fsspec(request: Request, where: str) -> FileContent:
     import fsspec
 
-    if "::" in wanted.url:
-        raise FetchError(f"{wanted.name}: {where}: nested addresses are not supported; name the file itself")
-    system, path = fsspec.core.url_to_fs(wanted.url)
-    path = _last(system, path, wanted)
-    see_size(wanted, int(system.size(path) or 0))
+    if "::" in request.url:
+        raise FetchError(f"{request.name}: {where}: nested addresses are not supported; name the file itself")
+    system, path = fsspec.core.url_to_fs(request.url)
+    path = _select_path(system, path, request)
+    validate_size(request, int(system.size(path) or 0))
     content = system.cat_file(path)
-    see_content(wanted, content)
-    return Taken(content, safe_name(path), f"file {public(system.unstrip_protocol(path))}", _changed(system, path))
+    validate_content(request, content)
+    return FileContent(
+        content,
+        safe_file_name(path),
+        f"file {redact_address(system.unstrip_protocol(path))}",
+        _read_change_day(system, path),
+    )
 
 
-def _last(system, path: str, wanted: Wanted) -> str:  # type: ignore[no-untyped-def]
+def _select_path(system, path: str, request: Request) -> str:  # type: ignore[no-untyped-def]
     if "*" in path or system.isdir(path):
-        listed = system.glob(path if "*" in path else f"{path.rstrip('/')}/*")
-        files = sorted(each for each in listed if not safe_name(each).startswith(("_", "~")) and system.isfile(each))
+        entries = system.glob(path if "*" in path else f"{path.rstrip('/')}/*")
+        files = sorted(
+            entry for entry in entries if not safe_file_name(entry).startswith(("_", "~")) and system.isfile(entry)
+        )
         if not files:
-            raise FetchError(f"{wanted.name}: {public(wanted.url)}: found no file; add a file, or correct the url")
+            raise FetchError(
+                f"{request.name}: {redact_address(request.url)}: found no file; add a file, or correct the url"
+            )
         path = files[-1]
     if not system.isfile(path):
-        raise FetchError(f"{wanted.name}: {public(wanted.url)}: does not exist; add the file, or correct the url")
+        raise FetchError(
+            f"{request.name}: {redact_address(request.url)}: does not exist; add the file, or correct the url"
+        )
     return path
 
 
-def _changed(system, path: str) -> date | None:  # type: ignore[no-untyped-def]
+def _read_change_day(system, path: str) -> date | None:  # type: ignore[no-untyped-def]
     try:
-        changed: datetime = system.modified(path)
+        modified: datetime = system.modified(path)
     except (NotImplementedError, OSError, KeyError, TypeError):
         return None
-    return changed.astimezone(UTC).date()
+    return modified.astimezone(UTC).date()

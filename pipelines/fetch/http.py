@@ -13,150 +13,160 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 
 from pipelines.fetch import resume as resuming
-from pipelines.fetch.response import Answer, Refusal, Wanted, refusal, see_content, see_size, see_status
-from pipelines.fetch.urls import leads_away, public
+from pipelines.fetch.response import (
+    Answer,
+    Refusal,
+    Request,
+    build_refusal,
+    validate_content,
+    validate_size,
+    validate_status,
+)
+from pipelines.fetch.urls import find_redirect_fault, redact_address
 
-REDIRECTS = 5
+MAX_REDIRECTS = 5
 
 
-def download(wanted: Wanted) -> Answer:
+def download_file(request: Request) -> Answer:
     """Request a file from its publisher once; raise Refusal where no file is returned.
 
     The request runs in its own event loop, so a download also works inside a notebook.
     """
     with start_blocking_portal() as portal:
-        answer = portal.call(_asked, wanted)
+        answer = portal.call(_request_file, request)
     if answer.status != 304:
-        see_content(wanted, answer.content, answer.headers.get("content-type", ""))
+        validate_content(request, answer.content, answer.headers.get("content-type", ""))
     return answer
 
 
-async def _asked(wanted: Wanted) -> Answer:
+async def _request_file(request: Request) -> Answer:
     """Send the request within the deadline. httpx limits each read only, so a slow response could continue for ever."""
     try:
-        with anyio.fail_after(max(0.0, wanted.until - time.monotonic())):
-            async with httpx.AsyncClient(verify=_tls(), timeout=wanted.limits.seconds / 3) as client:
-                return await _followed(client, wanted)
+        with anyio.fail_after(max(0.0, request.deadline - time.monotonic())):
+            async with httpx.AsyncClient(verify=_tls_context(), timeout=request.limits.seconds / 3) as client:
+                return await _follow_redirects(client, request)
     except TimeoutError as error:
-        found = f"no complete file within {wanted.limits.seconds:g} s"
-        raise refusal(wanted, found, "refresh again later, or raise the limit") from error
+        fault = f"no complete file within {request.limits.seconds:g} s"
+        raise build_refusal(request, fault, "refresh again later, or raise the limit") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-        raise refusal(wanted, f"an invalid address ({error})", "correct the url") from error
+        raise build_refusal(request, f"an invalid address ({error})", "correct the url") from error
     except httpx.TimeoutException as error:
-        raise refusal(wanted, "no response in time", "refresh again later", again=True) from error
+        raise build_refusal(request, "no response in time", "refresh again later", again=True) from error
     except httpx.RequestError as error:
-        found = f"a broken connection or a truncated file ({error})"
-        raise refusal(wanted, found, "check the network, and refresh again later", again=True) from error
+        fault = f"a broken connection or a truncated file ({error})"
+        raise build_refusal(request, fault, "check the network, and refresh again later", again=True) from error
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def _tls_context() -> ssl.SSLContext:
     """Read the certificates once, because reading them takes longer than many requests."""
     return httpx.create_ssl_context()
 
 
-async def _followed(client: httpx.AsyncClient, wanted: Wanted) -> Answer:
-    url = httpx.URL(wanted.url)
-    ask = partial(client.stream, "POST" if wanted.body else "GET", content=wanted.body or None)
-    for _ in range(REDIRECTS + 1):
+async def _follow_redirects(client: httpx.AsyncClient, request: Request) -> Answer:
+    url = httpx.URL(request.url)
+    ask = partial(client.stream, "POST" if request.body else "GET", content=request.body or None)
+    for _ in range(MAX_REDIRECTS + 1):
         url.raw_host.decode().encode("idna")  # raises UnicodeError for an invalid host name
-        async with ask(url, headers=_headers(wanted, url)) as response:
+        async with ask(url, headers=_request_headers(request, url)) as response:
             if not response.has_redirect_location:
-                return await _answer(wanted, response)
-        url = _next(wanted, url, response)
-    found = f"a redirect loop or more than {REDIRECTS} redirects"
-    raise refusal(wanted, found, f"find the file on {wanted.page} and correct the url", response.status_code)
+                return await _read_answer(request, response)
+        url = _next_url(request, url, response)
+    fault = f"a redirect loop or more than {MAX_REDIRECTS} redirects"
+    raise build_refusal(request, fault, f"find the file on {request.page} and correct the url", response.status_code)
 
 
-def _headers(wanted: Wanted, url: httpx.URL) -> dict[str, str]:
+def _request_headers(request: Request, url: httpx.URL) -> dict[str, str]:
     """Return headers that identify the client and the stored version of this address. Connections are not reused."""
-    agent = f"Commonground/{_version()} (+reads published statistics, one file at a time)"
+    agent = f"Commonground/{_package_version()} (+reads published statistics, one file at a time)"
     headers = {"User-Agent": agent, "Connection": "close"}
-    shown = public(str(url))
-    if wanted.held_url == shown:
-        known = {"If-None-Match": wanted.etag, "If-Modified-Since": wanted.last_modified}
-        headers |= {name: text for name, text in known.items() if text and text.isascii()}
-    if wanted.body:
+    public_url = redact_address(str(url))
+    if request.stored_url == public_url:
+        validators = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}
+        headers |= {name: text for name, text in validators.items() if text and text.isascii()}
+    if request.body:
         headers["Content-Type"] = "application/json"
-    if url.host == httpx.URL(wanted.url).host:
+    if url.host == httpx.URL(request.url).host:
         # A key belongs to one service: a redirect must not send it to another host.
-        headers |= dict(wanted.secrets)
-    return headers | resuming.headers(resuming.held(wanted.part, shown))
+        headers |= dict(request.secrets)
+    return headers | resuming.range_headers(resuming.read_partial(request.part_path, public_url))
 
 
-def _version() -> str:
+def _package_version() -> str:
     try:
         return metadata.version("commonground")
     except metadata.PackageNotFoundError:
         return "0"
 
 
-def _next(wanted: Wanted, here: httpx.URL, response: httpx.Response) -> httpx.URL:
+def _next_url(request: Request, here: httpx.URL, response: httpx.Response) -> httpx.URL:
     there = here.join(response.headers["location"])
-    fault = leads_away(httpx.URL(wanted.url), here, there, wanted.hosts)
+    fault = find_redirect_fault(httpx.URL(request.url), here, there, request.hosts)
     if fault:
-        found = f"a redirect to {public(str(there))}"
-        raise refusal(wanted, found, fault, response.status_code)
+        redirect = f"a redirect to {redact_address(str(there))}"
+        raise build_refusal(request, redirect, fault, response.status_code)
     return there
 
 
-async def _answer(wanted: Wanted, response: httpx.Response) -> Answer:
-    url = public(str(response.url))
+async def _read_answer(request: Request, response: httpx.Response) -> Answer:
+    url = redact_address(str(response.url))
     try:
-        see_status(wanted, response)
+        validate_status(request, response)
     except Refusal as error:
         if error.status == 416:
-            resuming.drop(wanted.part)
+            resuming.delete_partial(request.part_path)
         raise
     length = response.headers.get("content-length", "")
     total = int(length) if re.fullmatch(r"\d{1,18}", length, re.A) else 0
-    see_size(wanted, total)
-    content = await _body(wanted, response, url, total)
+    validate_size(request, total)
+    content = await _read_body(request, response, url, total)
     return Answer(url, response.status_code, response.headers, content)
 
 
-async def _body(wanted: Wanted, response: httpx.Response, url: str, total: int) -> bytes:
+async def _read_body(request: Request, response: httpx.Response, url: str, total: int) -> bytes:
     """Return the whole file: from memory, from disk where it is large, or by resuming a partial download."""
-    mark = resuming.mark_of(response)
+    mark = resuming.version_mark(response)
     if response.status_code == 206:
-        return await _rest(wanted, response, url)
-    if wanted.part is None or not mark or total < wanted.limits.keep:
-        return b"".join([piece async for piece in _pieces(wanted, response, 0, total)])
-    with resuming.begin(wanted.part, url, mark, total) as file:
-        async for piece in _pieces(wanted, response, 0, total):
+        return await _read_rest(request, response, url)
+    if request.part_path is None or not mark or total < request.limits.keep:
+        return b"".join([piece async for piece in _stream_pieces(request, response, 0, total)])
+    with resuming.open_partial(request.part_path, url, mark, total) as file:
+        async for piece in _stream_pieces(request, response, 0, total):
             file.write(piece)
-    return _finished(wanted.part)
+    return _collect_partial_file(request.part_path)
 
 
-async def _rest(wanted: Wanted, response: httpx.Response, url: str) -> bytes:
-    part = resuming.held(wanted.part, url)
-    if wanted.part is None or part is None or not resuming.fits(part, response):
-        resuming.drop(wanted.part)
-        raise refusal(wanted, "a different part of the file than requested", "refresh again later", 206, again=True)
-    overlap = resuming.tail(wanted.part, part)
-    seen = b""
-    with wanted.part.open("ab") as file:
-        async for piece in _pieces(wanted, response, part.size - len(overlap), part.total):
-            lacking = len(overlap) - len(seen)
-            seen += piece[:lacking]
-            file.write(piece[lacking:] if overlap == seen else b"")
-    if seen != overlap:
-        resuming.drop(wanted.part)
-        raise refusal(wanted, "the remainder of a different file", "refresh again later", 206, again=True)
-    return _finished(wanted.part)
+async def _read_rest(request: Request, response: httpx.Response, url: str) -> bytes:
+    part = resuming.read_partial(request.part_path, url)
+    if request.part_path is None or part is None or not resuming.is_continuation(part, response):
+        resuming.delete_partial(request.part_path)
+        raise build_refusal(
+            request, "a different part of the file than requested", "refresh again later", 206, again=True
+        )
+    overlap = resuming.read_overlap(request.part_path, part)
+    prefix = b""
+    with request.part_path.open("ab") as file:
+        async for piece in _stream_pieces(request, response, part.size - len(overlap), part.total):
+            lacking = len(overlap) - len(prefix)
+            prefix += piece[:lacking]
+            file.write(piece[lacking:] if overlap == prefix else b"")
+    if prefix != overlap:
+        resuming.delete_partial(request.part_path)
+        raise build_refusal(request, "the remainder of a different file", "refresh again later", 206, again=True)
+    return _collect_partial_file(request.part_path)
 
 
-def _finished(path: Path) -> bytes:
+def _collect_partial_file(path: Path) -> bytes:
     content = path.read_bytes()
-    resuming.drop(path)
+    resuming.delete_partial(path)
     return content
 
 
-async def _pieces(wanted: Wanted, response: httpx.Response, size: int, total: int) -> AsyncIterator[bytes]:
+async def _stream_pieces(request: Request, response: httpx.Response, size: int, total: int) -> AsyncIterator[bytes]:
     """Yield the body in pieces and report progress; raise Refusal where the file exceeds the limit."""
     async for piece in response.aiter_bytes():
         size += len(piece)
-        see_size(wanted, size)
-        if wanted.told:
-            wanted.told(size, total)
+        validate_size(request, size)
+        if request.on_progress:
+            request.on_progress(size, total)
         yield piece

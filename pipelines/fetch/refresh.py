@@ -17,18 +17,18 @@ from pipelines.core import store
 from pipelines.core.errors import CommongroundError, FetchError
 from pipelines.declarations.source import Source
 from pipelines.fetch import snapshot_log as keeping
-from pipelines.fetch.contents import see_kind
-from pipelines.fetch.filesystems import is_file_address, taken
-from pipelines.fetch.resolve import KeyMissing, road_of, start_of, walk
-from pipelines.fetch.response import Limits, Refusal, Told, Wanted, see_content, see_size
-from pipelines.fetch.retry import ask_with_retries
-from pipelines.fetch.snapshot_log import Held, Job, Outcome
-from pipelines.fetch.urls import file_name, public, safe_name
+from pipelines.fetch.contents import validate_format
+from pipelines.fetch.filesystems import is_file_address, read_file_address
+from pipelines.fetch.resolve import KeyMissing, build_plan, first_address, run_plan
+from pipelines.fetch.response import Limits, ProgressCallback, Refusal, Request, validate_content, validate_size
+from pipelines.fetch.retry import download_with_retries
+from pipelines.fetch.snapshot_log import Job, LastFetch, Outcome
+from pipelines.fetch.urls import publisher_file_name, redact_address, safe_file_name
 
-__all__ = ["LIMITS", "Limits", "Outcome", "add_file", "refresh_all", "refresh_source", "see_file"]
+__all__ = ["DEFAULT_LIMITS", "Limits", "Outcome", "add_file", "refresh_all", "refresh_source", "validate_file"]
 
-LIMITS = Limits()
-HOSTS_AT_ONCE = 8
+DEFAULT_LIMITS = Limits()
+MAX_PARALLEL_HOSTS = 8
 _HOST = re.compile(r"[a-z+]+://(?:[^/?#]*@)?([^/:?#]+)", re.I)
 
 
@@ -39,16 +39,16 @@ def refresh_source(
     *,
     today: date,
     now: str,
-    limits: Limits = LIMITS,
-    told: Told | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    on_progress: ProgressCallback | None = None,
 ) -> Outcome:
     """Fetch a source's file where it has changed and store it; report every failure in the outcome."""
-    if not source.fetched:
-        return Outcome(name, "not_fetchable", keeping.by_hand(name, source), None)
-    _quieten()
+    if not source.is_refreshable:
+        return Outcome(name, "not_fetchable", keeping.describe_manual_route(name, source), None)
+    _quieten_loggers()
     job = Job(home, name, source, today, now)
     try:
-        return _refreshed(job, limits, told)
+        return _fetch_release(job, limits, on_progress)
     except KeyMissing as error:
         return Outcome(name, "not_fetchable", keeping.log_failure(job, f"{name}: {error}"), None)
     except Refusal as error:
@@ -58,7 +58,7 @@ def refresh_source(
     except CommongroundError as error:
         return Outcome(name, "failed", str(error), None)
     except OSError as error:
-        return Outcome(name, "failed", _unwritten(name, home, error), None)
+        return Outcome(name, "failed", _describe_store_fault(name, home, error), None)
 
 
 def refresh_all(
@@ -67,7 +67,7 @@ def refresh_all(
     *,
     today: date,
     now: str,
-    limits: Limits = LIMITS,
+    limits: Limits = DEFAULT_LIMITS,
     on_done: Callable[[Outcome], None],
     on_bytes: Callable[[str, int, int], None] | None = None,
 ) -> list[Outcome]:
@@ -77,21 +77,21 @@ def refresh_all(
     concurrently, from the thread that fetched it. `on_bytes` is called with a source, the bytes received and the total
     bytes whenever data arrive.
     """
-    stop, telling = Event(), Lock()
+    stop, outcome_lock = Event(), Lock()
     one = partial(refresh_source, home, today=today, now=now, limits=limits)
 
-    def one_host(names: list[str]) -> list[Outcome]:
+    def refresh_host(names: list[str]) -> list[Outcome]:
         done: list[Outcome] = []
         for name in names:
             if not stop.is_set():
-                told = partial(on_bytes, name) if on_bytes else None
-                done.append(one(name, sources[name], told=told))
-                with telling:
+                on_progress = partial(on_bytes, name) if on_bytes else None
+                done.append(one(name, sources[name], on_progress=on_progress))
+                with outcome_lock:
                     on_done(done[-1])
         return done
 
-    with ThreadPoolExecutor(HOSTS_AT_ONCE) as pool:
-        running = [pool.submit(one_host, names) for names in _by_host(sources)]
+    with ThreadPoolExecutor(MAX_PARALLEL_HOSTS) as pool:
+        running = [pool.submit(refresh_host, names) for names in _group_by_host(sources)]
         try:
             return sorted((done for host in running for done in host.result()), key=lambda done: done.source)
         finally:
@@ -99,92 +99,98 @@ def refresh_all(
 
 
 def add_file(
-    home: Path, name: str, source: Source, path: Path, released: date, now: str, limits: Limits = LIMITS
+    home: Path, name: str, source: Source, path: Path, released: date, now: str, limits: Limits = DEFAULT_LIMITS
 ) -> Outcome:
     """Store a file that the user downloaded, after the same checks as a fetched file."""
     job = Job(home, name, source, released, now)
     if source.access != "open":
-        return Outcome(name, "not_fetchable", keeping.by_hand(name, source), None)
+        return Outcome(name, "not_fetchable", keeping.describe_manual_route(name, source), None)
     try:
-        content = see_file(name, source, path, limits)
-        return keeping.kept(job, content, keeping.drafted(job, f"file {path.name}", safe_name(path.name)))
+        content = validate_file(name, source, path, limits)
+        return keeping.store_file(
+            job, content, keeping.draft_entry(job, f"file {path.name}", safe_file_name(path.name))
+        )
     except CommongroundError as error:
         return Outcome(name, "failed", str(error), None)
     except OSError as error:
-        return Outcome(name, "failed", _unwritten(name, home, error), None)
+        return Outcome(name, "failed", _describe_store_fault(name, home, error), None)
 
 
-def see_file(name: str, source: Source, path: Path, limits: Limits = LIMITS) -> bytes:
+def validate_file(name: str, source: Source, path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Read a file that the user downloaded without storing it; raise FetchError where it can't be the source's file."""
     if source.access != "open":
-        raise FetchError(keeping.by_hand(name, source))
+        raise FetchError(keeping.describe_manual_route(name, source))
     try:
-        return _read(_wanted(Job(Path(), name, source, date.min, ""), path.name, limits), path)
+        return _read_added_file(_build_request(Job(Path(), name, source, date.min, ""), path.name, limits), path)
     except OSError as error:
         raise FetchError(f"{name}: {path} can't be read ({error}); check the path") from error
 
 
-def _by_host(sources: dict[str, Source]) -> list[list[str]]:
+def _group_by_host(sources: dict[str, Source]) -> list[list[str]]:
     hosts: dict[str, list[str]] = {}
     for name in sorted(sources):
-        match = _HOST.match(start_of(sources[name]))
+        match = _HOST.match(first_address(sources[name]))
         hosts.setdefault(match[1].lower() if match else "", []).append(name)
     return list(hosts.values())
 
 
-def _unwritten(name: str, home: Path, error: OSError) -> str:
+def _describe_store_fault(name: str, home: Path, error: OSError) -> str:
     return f"{name}: the store {home} can't be written ({error}); check free space and permissions"
 
 
-def _quieten() -> None:
+def _quieten_loggers() -> None:
     """Remove secrets from the httpx log and turn off stamina's console output; the store logs every attempt."""
-    logging.getLogger("httpx").addFilter(_without_secrets)
+    logging.getLogger("httpx").addFilter(_redact_log_record)
     stamina.instrumentation.set_on_retry_hooks([])
 
 
-def _without_secrets(record: logging.LogRecord) -> bool:
+def _redact_log_record(record: logging.LogRecord) -> bool:
     """Remove secrets from the addresses in an httpx log record."""
     if isinstance(record.args, tuple):
-        record.args = tuple(public(str(arg)) if isinstance(arg, httpx.URL) else arg for arg in record.args)
+        record.args = tuple(redact_address(str(arg)) if isinstance(arg, httpx.URL) else arg for arg in record.args)
     return True
 
 
-def _read(wanted: Wanted, path: Path) -> bytes:
-    see_size(wanted, path.stat().st_size)
+def _read_added_file(request: Request, path: Path) -> bytes:
+    validate_size(request, path.stat().st_size)
     content = path.read_bytes()
-    see_content(wanted, content)
-    see_kind(wanted, content)
+    validate_content(request, content)
+    validate_format(request, content)
     return content
 
 
-def _refreshed(job: Job, limits: Limits, told: Told | None) -> Outcome:
-    held = keeping.known(job)
-    wanted = _wanted(job, job.source.url or "", limits, held)._replace(told=told, part=keeping.part_path(job))
-    if is_file_address(wanted.url):
-        return _from_files(job, wanted)
-    answer, label = walk(road_of(job.source), wanted, partial(ask_with_retries, job))
-    if held and (answer.status == 304 or store.digest(answer.content) == held.file.sha256):
-        return keeping.confirmed(job, held, answer)
-    see_kind(wanted._replace(url=answer.url), answer.content)
+def _fetch_release(job: Job, limits: Limits, on_progress: ProgressCallback | None) -> Outcome:
+    last = keeping.find_last_fetch(job)
+    request = _build_request(job, job.source.url or "", limits, last)._replace(
+        on_progress=on_progress, part_path=keeping.part_path(job)
+    )
+    if is_file_address(request.url):
+        return _fetch_own_file(job, request)
+    answer, label = run_plan(build_plan(job.source), request, partial(download_with_retries, job))
+    if last and (answer.status == 304 or store.hash_bytes(answer.content) == last.file.sha256):
+        return keeping.confirm_unchanged(job, last, answer)
+    validate_format(request._replace(url=answer.url), answer.content)
     # A table assembled from a service's pages has no headers and no file name.
-    name = file_name(answer.url, answer.headers) if answer.headers else ""
-    line = keeping.drafted(job, answer.url, name or keeping.plain_name(job), headers=answer.headers)
-    day = keeping.release_day(job, answer, held)
-    return keeping.kept(job, answer.content, line._replace(released=day, label=label))
+    name = publisher_file_name(answer.url, answer.headers) if answer.headers else ""
+    line = keeping.draft_entry(job, answer.url, name or keeping.default_file_name(job), headers=answer.headers)
+    day = keeping.release_day(job, answer, last)
+    return keeping.store_file(job, answer.content, line._replace(released=day, label=label))
 
 
-def _from_files(job: Job, wanted: Wanted) -> Outcome:
+def _fetch_own_file(job: Job, request: Request) -> Outcome:
     """Store a file from the user's own storage, released on the day of its last change."""
-    found = taken(wanted)
-    see_kind(wanted, found.content)
-    line = keeping.drafted(job, found.origin, found.name)
-    return keeping.kept(job, found.content, line._replace(released=keeping.possible_day(job, found.changed)))
+    file = read_file_address(request)
+    validate_format(request, file.content)
+    line = keeping.draft_entry(job, file.origin, file.name)
+    return keeping.store_file(
+        job, file.content, line._replace(released=keeping.plausible_release_day(job, file.change_day))
+    )
 
 
-def _wanted(job: Job, url: str, limits: Limits, held: Held | None = None) -> Wanted:
+def _build_request(job: Job, url: str, limits: Limits, last: LastFetch | None = None) -> Request:
     until = time.monotonic() + limits.seconds
-    wanted = Wanted(job.name, url, job.source.format, job.source.page, limits, until)
-    if not held or not held.whole:
-        return wanted
-    seen = held.answer
-    return wanted._replace(held_url=seen.origin, etag=seen.etag, last_modified=seen.last_modified)
+    request = Request(job.name, url, job.source.format, job.source.page, limits, until)
+    if not last or not last.is_readable:
+        return request
+    answer = last.answer
+    return request._replace(stored_url=answer.origin, etag=answer.etag, last_modified=answer.last_modified)

@@ -10,16 +10,25 @@ import httpx
 
 from pipelines.core.errors import FetchError
 from pipelines.declarations.source import Source
-from pipelines.fetch.apis import arcgis, nomis, stat_xplore
-from pipelines.fetch.discover import Ask, File, Joined, Road, ckan, govuk, linked, plain
-from pipelines.fetch.response import Answer, Wanted, see_content, see_size
-from pipelines.fetch.urls import leads_away, public
+from pipelines.fetch.apis import plan_arcgis, plan_nomis, plan_stat_xplore
+from pipelines.fetch.discover import (
+    AssembledFile,
+    FetchPlan,
+    FileAddress,
+    PlannedRequest,
+    plan_address,
+    plan_ckan,
+    plan_govuk,
+    plan_link,
+)
+from pipelines.fetch.response import Answer, Request, validate_content, validate_size
+from pipelines.fetch.urls import find_redirect_fault, redact_address
 
-Asked = Callable[[Wanted], Answer]
-_KEY = re.compile(r"[!-~]{8,2000}")
+Downloader = Callable[[Request], Answer]
+_KEY_TEXT = re.compile(r"[!-~]{8,2000}")
 
 
-class Walked(NamedTuple):
+class PlanResult(NamedTuple):
     """The answer at the end of a plan, and the label of its link."""
 
     answer: Answer
@@ -30,27 +39,33 @@ class KeyMissing(FetchError):
     """A service needs a key, and no valid key is set."""
 
 
-def road_of(source: Source) -> Road:
+def build_plan(source: Source) -> FetchPlan:
     """Return the plan for a source's file, from its declaration."""
-    roads = {"nomis": nomis, "stat_xplore": stat_xplore, "arcgis": arcgis, "ckan": ckan, "govuk": govuk}
+    planners = {
+        "nomis": plan_nomis,
+        "stat_xplore": plan_stat_xplore,
+        "arcgis": plan_arcgis,
+        "ckan": plan_ckan,
+        "govuk": plan_govuk,
+    }
     if source.link:
-        return linked(source.link)
+        return plan_link(source.link)
     if source.api:
         name = next(iter(source.api.model_fields_set))
-        road: Road = roads[name](getattr(source.api, name))  # type: ignore[operator]
-        return road
-    return plain(source.url or "")
+        plan: FetchPlan = planners[name](getattr(source.api, name))  # type: ignore[operator]
+        return plan
+    return plan_address(source.url or "")
 
 
-def start_of(source: Source) -> str:
+def first_address(source: Source) -> str:
     """Return the first address of a source's plan; empty where there is none."""
     try:
-        return next(road_of(source)).url
+        return next(build_plan(source)).url
     except StopIteration as end:
         return str(end.value.url)
 
 
-def walk(road: Road, wanted: Wanted, asked: Asked) -> Walked:
+def run_plan(plan: FetchPlan, request: Request, download: Downloader) -> PlanResult:
     """Run a plan to its end with a function that makes one request, with retries.
 
     Raises Refusal for an unusable answer, FetchError where the plan fails, leaves the publisher's hosts or needs too
@@ -58,46 +73,48 @@ def walk(road: Road, wanted: Wanted, asked: Asked) -> Walked:
     """
     start, size = "", 0
     try:
-        ask = next(road)
-        for _ in range(wanted.limits.requests):
-            start = start or ask.url
-            answer = asked(_of(wanted, ask))
+        step = next(plan)
+        for _ in range(request.limits.requests):
+            start = start or step.url
+            answer = download(_apply_step(request, step))
             size += len(answer.content)
-            see_size(wanted, size)
-            ask = road.send(answer.content)
+            validate_size(request, size)
+            step = plan.send(answer.content)
     except StopIteration as end:
-        return _arrived(end.value, start, wanted, asked)
-    raise FetchError(f"{public(start)}: needs over {wanted.limits.requests} requests; declare a smaller extract")
+        return _finish_plan(end.value, start, request, download)
+    raise FetchError(
+        f"{redact_address(start)}: needs over {request.limits.requests} requests; declare a smaller extract"
+    )
 
 
-def _of(wanted: Wanted, ask: Ask) -> Wanted:
+def _apply_step(request: Request, step: PlannedRequest) -> Request:
     """Apply a planned request to the request settings, without the stored version and with a new deadline."""
-    secrets = ((ask.key[0], key(ask.key[1], os.environ)),) if ask.key else ()
-    until = time.monotonic() + wanted.limits.seconds
-    blank = wanted._replace(held_url="", etag="", last_modified="", part=None, until=until)
-    return blank._replace(url=ask.url, body=ask.body, secrets=secrets, format=ask.form)
+    secrets = ((step.key[0], read_service_key(step.key[1], os.environ)),) if step.key else ()
+    deadline = time.monotonic() + request.limits.seconds
+    blank = request._replace(stored_url="", etag="", last_modified="", part_path=None, deadline=deadline)
+    return blank._replace(url=step.url, body=step.body, secrets=secrets, format=step.format)
 
 
-def key(name: str, surroundings: Mapping[str, str]) -> str:
+def read_service_key(name: str, environment: Mapping[str, str]) -> str:
     """Read a service key from the environment. It is sent, and never stored or displayed."""
-    text = surroundings.get(name, "").strip()
-    if not _KEY.fullmatch(text):
-        what = "is not set" if not text else "is not a valid key"
+    text = environment.get(name, "").strip()
+    if not _KEY_TEXT.fullmatch(text):
+        fault = "is not set" if not text else "is not a valid key"
         raise KeyMissing(
-            f"{name} {what}; get a key from your account with the service, set the environment variable {name}, and "
+            f"{name} {fault}; get a key from your account with the service, set the environment variable {name}, and "
             "refresh again; or download the table from the service and add it with `commonground add`"
         )
     return text
 
 
-def _arrived(end: File | Joined, start: str, wanted: Wanted, asked: Asked) -> Walked:
-    if isinstance(end, Joined):
-        see_content(wanted, end.content)
-        return Walked(Answer(public(end.url), 200, httpx.Headers(), end.content), "")
+def _finish_plan(end: FileAddress | AssembledFile, start: str, request: Request, download: Downloader) -> PlanResult:
+    if isinstance(end, AssembledFile):
+        validate_content(request, end.content)
+        return PlanResult(Answer(redact_address(end.url), 200, httpx.Headers(), end.content), "")
     if start:
         here, there = httpx.URL(start), httpx.URL(end.url)
-        fault = leads_away(here, here, there, end.hosts)
+        fault = find_redirect_fault(here, here, there, end.hosts)
         if fault:
-            raise FetchError(f"{public(start)}: found the file on {there.host or 'no host'}: {fault}")
-    until = time.monotonic() + wanted.limits.seconds
-    return Walked(asked(wanted._replace(url=end.url, hosts=end.hosts, until=until)), end.label)
+            raise FetchError(f"{redact_address(start)}: found the file on {there.host or 'no host'}: {fault}")
+    deadline = time.monotonic() + request.limits.seconds
+    return PlanResult(download(request._replace(url=end.url, hosts=end.hosts, deadline=deadline)), end.label)

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import httpx
 
 from pipelines.core.errors import FetchError
-from pipelines.fetch.urls import moment, public
+from pipelines.fetch.urls import parse_http_date, redact_address
 
-Told = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Receives the number of bytes downloaded and the total number, 0 where the total is unknown."""
 
-_WORDS = {
+_FORMAT_WORDS = {
     "csv": "a CSV file",
     "excel": "an Excel file",
     "ods": "an ODS file",
@@ -25,7 +25,7 @@ _WORDS = {
     "parquet": "a Parquet file",
     "page": "a page",
 }
-_PAGE = re.compile(rb"\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(!doctype\s+html|html)\b", re.I | re.S)
+_WEB_PAGE = re.compile(rb"\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(!doctype\s+html|html)\b", re.I | re.S)
 
 
 class Limits(NamedTuple):
@@ -43,7 +43,7 @@ class Limits(NamedTuple):
     requests: int = 500
 
 
-class Wanted(NamedTuple):
+class Request(NamedTuple):
     """A request: address, format and limits; for a stored version also its address, ETag and Last-Modified."""
 
     name: str
@@ -51,15 +51,15 @@ class Wanted(NamedTuple):
     format: str
     page: str
     limits: Limits
-    until: float
-    held_url: str = ""
+    deadline: float
+    stored_url: str = ""
     etag: str = ""
     last_modified: str = ""
     body: bytes = b""
     secrets: tuple[tuple[str, str], ...] = ()
     hosts: tuple[str, ...] = ()
-    part: Path | None = None
-    told: Told | None = None
+    part_path: Path | None = None
+    on_progress: ProgressCallback | None = None
 
 
 class Answer(NamedTuple):
@@ -79,66 +79,66 @@ class Refusal(FetchError):
         self.status, self.again, self.wait = status, again, wait
 
 
-def refusal(
-    wanted: Wanted, found: str, advice: str, status: int = 0, again: bool = False, wait: float | None = None
+def build_refusal(
+    request: Request, fault: str, advice: str, status: int = 0, again: bool = False, wait: float | None = None
 ) -> Refusal:
     """Build the message: source, address, what was found, what was expected and what to do."""
-    where = public(wanted.url)
-    text = f"{wanted.name}: {where}: found {found}, expected {_WORDS[wanted.format]}; {advice}"
+    where = redact_address(request.url)
+    text = f"{request.name}: {where}: found {fault}, expected {_FORMAT_WORDS[request.format]}; {advice}"
     return Refusal(text, status, again, wait)
 
 
-def see_content(wanted: Wanted, content: bytes, content_type: str = "") -> None:
+def validate_content(request: Request, content: bytes, content_type: str = "") -> None:
     """Raise Refusal where the content is empty, a web page or a truncated archive."""
     if not content or content.isspace():
-        raise refusal(wanted, "an empty file", f"check {wanted.page} and refresh again later", 200)
+        raise build_refusal(request, "an empty file", f"check {request.page} and refresh again later", 200)
     # Zero bytes are removed so that a page in UTF-16 is recognised.
     head = content[:4096].lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"")
-    web = _PAGE.match(head) or content_type.lower().startswith(("text/html", "application/xhtml"))
-    if web and wanted.format != "page":
-        advice = f"it may be an error or login page: open the url and {wanted.page} and correct the url"
-        raise refusal(wanted, "a web page", advice, 200)
+    web = _WEB_PAGE.match(head) or content_type.lower().startswith(("text/html", "application/xhtml"))
+    if web and request.format != "page":
+        advice = f"it may be an error or login page: open the url and {request.page} and correct the url"
+        raise build_refusal(request, "a web page", advice, 200)
     # A server that states too small a Content-Length truncates the file without an error.
     if content[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(io.BytesIO(content)):
-        raise refusal(wanted, "a truncated archive", "refresh again later", 200, again=True)
+        raise build_refusal(request, "a truncated archive", "refresh again later", 200, again=True)
 
 
-def see_size(wanted: Wanted, size: int) -> None:
+def validate_size(request: Request, size: int) -> None:
     """Raise Refusal where a file exceeds the size limit."""
-    if size > wanted.limits.bytes:
-        found = f"more than {wanted.limits.bytes:,} bytes"
-        raise refusal(wanted, found, "request a smaller extract in the url, or raise the limit", 200)
+    if size > request.limits.bytes:
+        fault = f"more than {request.limits.bytes:,} bytes"
+        raise build_refusal(request, fault, "request a smaller extract in the url, or raise the limit", 200)
 
 
-def see_status(wanted: Wanted, response: httpx.Response) -> None:
+def validate_status(request: Request, response: httpx.Response) -> None:
     """Raise Refusal for every status except 200, and 304 or 206 where requested."""
     status, headers = response.status_code, response.headers
     sent = response.request.headers
-    packed = headers.get("content-encoding", "identity").lower()
-    if status in (200, 206) and packed != "identity" and packed not in sent["accept-encoding"]:
-        raise refusal(wanted, f"unrequested content encoding {packed}", "report it to the publisher", status)
-    known = {"if-none-match", "if-modified-since"} & set(sent)
-    if status == 200 or (status == 304 and known) or (status == 206 and "range" in sent):
+    encoding = headers.get("content-encoding", "identity").lower()
+    if status in (200, 206) and encoding != "identity" and encoding not in sent["accept-encoding"]:
+        raise build_refusal(request, f"unrequested content encoding {encoding}", "report it to the publisher", status)
+    validators = {"if-none-match", "if-modified-since"} & set(sent)
+    if status == 200 or (status == 304 and validators) or (status == 206 and "range" in sent):
         return
     # 202: some portals prepare the extract on the first request and return it later.
     # 416: the stored part no longer belongs to the file; it is deleted and the file is requested again.
     again = status in (202, 416, 429) or status >= 500
-    wait = _wait(headers.get("retry-after", ""))
-    found = f"HTTP {status} {response.reason_phrase}".rstrip()
-    told = f" (retry after {wait:.0f} s)" if again and wait is not None else ""
-    raise refusal(wanted, found + told, _advice(wanted, status, again), status, again, wait)
+    wait = _parse_retry_after(headers.get("retry-after", ""))
+    fault = f"HTTP {status} {response.reason_phrase}".rstrip()
+    wait_note = f" (retry after {wait:.0f} s)" if again and wait is not None else ""
+    raise build_refusal(request, fault + wait_note, _advise_action(request, status, again), status, again, wait)
 
 
-def _advice(wanted: Wanted, status: int, again: bool) -> str:
+def _advise_action(request: Request, status: int, again: bool) -> str:
     if again:
         return "refresh again later"
     if status in (401, 403, 407):
-        return f"access is restricted: check {wanted.page}, or download the file and use `commonground add`"
-    return f"find the file on {wanted.page} and correct the url"
+        return f"access is restricted: check {request.page}, or download the file and use `commonground add`"
+    return f"find the file on {request.page} and correct the url"
 
 
-def _wait(retry_after: str) -> float | None:
+def _parse_retry_after(retry_after: str) -> float | None:
     if re.fullmatch(r"\d{1,9}", retry_after, re.A):
         return float(retry_after)
-    until = moment(retry_after)
+    until = parse_http_date(retry_after)
     return max(0.0, (until - datetime.now(UTC)).total_seconds()) if until else None

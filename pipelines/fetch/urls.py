@@ -19,28 +19,28 @@ _SECRET = re.compile(
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 
 
-def public(url: str) -> str:
+def redact_address(url: str) -> str:
     """Return an address without possible secrets: user and password, keys in the query, and the fragment."""
     bare = re.sub(r"^([a-z][a-z0-9+.-]*://)[^/?#]*@", r"\1", url.partition("#")[0], flags=re.I)
     address, mark, query = bare.partition("?")
-    kept = "&".join(part for part in query.split("&") if not _secret(part))
-    return f"{address}{mark if kept else ''}{kept}"
+    remaining = "&".join(part for part in query.split("&") if not _is_secret(part))
+    return f"{address}{mark if remaining else ''}{remaining}"
 
 
-def _secret(part: str) -> bool:
+def _is_secret(part: str) -> bool:
     names = [unquote_plus(pair.partition("=")[0]).lower() for pair in part.split(";")]
     return any(_SECRET.fullmatch(word) for name in names for word in re.split(r"[^a-z0-9]+", name))
 
 
-def file_name(url: str, headers: httpx.Headers) -> str:
+def publisher_file_name(url: str, headers: httpx.Headers) -> str:
     """Return the publisher's name for the file, valid on any system; empty where there is none."""
     message = Message()
     message["content-disposition"] = headers.get("content-disposition", "")
     path = url.partition("?")[0].partition("://")[2]
-    return safe_name(message.get_filename() or "") or safe_name(unquote(path.partition("/")[2]))
+    return safe_file_name(message.get_filename() or "") or safe_file_name(unquote(path.partition("/")[2]))
 
 
-def safe_name(name: str) -> str:
+def safe_file_name(name: str) -> str:
     """Return the last part of a name without characters that file systems reject; the suffix is retained."""
     last = re.split(r"[/\\]", name)[-1]
     sound = "".join(sign if sign.isprintable() and sign not in '<>:"|?*' else "_" for sign in last)
@@ -48,28 +48,28 @@ def safe_name(name: str) -> str:
     return f"_{short}" if _DEVICE.fullmatch(short) else short
 
 
-def moment(text: str) -> datetime | None:
+def parse_http_date(text: str) -> datetime | None:
     """Parse an HTTP date; return None where it is invalid."""
     try:
-        read = parsedate_to_datetime(text)
+        instant = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def leads_away(start: httpx.URL, here: httpx.URL, there: httpx.URL, hosts: tuple[str, ...] = ()) -> str:
+def find_redirect_fault(start: httpx.URL, here: httpx.URL, there: httpx.URL, hosts: tuple[str, ...] = ()) -> str:
     """Explain why an address is not followed: another publisher, or no encryption; empty where it is allowed.
 
     `hosts` are further hosts on which the publisher is declared to store files.
     """
     if there.scheme not in ("https", here.scheme):
         return "it is not encrypted; ask the publisher for an https address"
-    if there.host not in hosts and _family(there.host) != _family(start.host):
+    if there.host not in hosts and _host_family(there.host) != _host_family(start.host):
         return "it may be a login page; if it is the publisher's, declare it as the url, or its host under hosts"
     return ""
 
 
-def _family(host: str) -> str:
+def _host_family(host: str) -> str:
     labels = host.lower().rstrip(".").split(".")
     last = ".".join(labels[-2:])
     if _SHARED_HOSTING.fullmatch(last) or labels[-1].isdigit() or ":" in host:

@@ -7,54 +7,58 @@ import polars as pl
 from pipelines.core.errors import CommongroundError
 from pipelines.core.reasons import REASONS
 from pipelines.core.store import read_table, state_path, table_key
-from pipelines.declarations.acceptances import Accepted, with_acceptance
+from pipelines.declarations.acceptances import Acceptance, add_acceptances
 from pipelines.declarations.catalogue import Problem
-from pipelines.declarations.fingerprints import ANSWERED, Keys
+from pipelines.declarations.fingerprints import ANSWER_TABLES, TableKeys
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger_load import ledger_path
 from pipelines.gaps.proxies import is_open, open_reason
-from pipelines.gaps.requests import NOTHING_TO_ASK, REQUEST, Gaps, request_id
-from pipelines.gaps.verdicts import weighed
+from pipelines.gaps.requests import NOTHING_TO_ASK, REQUEST_KEY, OpenGaps, request_id
+from pipelines.gaps.verdicts import weigh_cells
 
 
-def built_cells(project: Project, problem: str) -> pl.DataFrame:
+def read_built_cells(project: Project, problem: str) -> pl.DataFrame:
     """Read the typed cells of a built problem; raise CommongroundError where it is not built."""
-    path = state_path(project.home, "cell", project.catalogue.problem(problem).name)
+    path = state_path(project.home, "cell", project.catalogue.find_problem(problem).name)
     if not path.is_file():
         raise CommongroundError(f"{problem}: not built yet; run `commonground build {problem}`")
     return read_table(path)
 
 
-def gaps_of_problem(
-    problem: Problem, cells: pl.DataFrame, judged: pl.DataFrame, accepted: tuple[Accepted, ...], project: Project
-) -> Gaps:
-    """Collect the open gaps of one problem, from its cells (schema.CELL) and verdicts (verdicts.VERDICT)."""
-    blocking = weighed(cells, problem.header).filter("blocks").select("cell_id", pl.lit(True).alias("blocks"))
-    found = cells.filter(is_open()).with_columns(open_reason().alias("reason"))
-    told = with_acceptance(_with_holder(found), accepted, project.as_of)
-    asked = ~pl.col("is_accepted") & ~pl.col("reason").is_in(sorted(NOTHING_TO_ASK))
-    kinds = {row: request_id(*row) for row in told.select(REQUEST).unique().iter_rows()}
-    named = pl.DataFrame(
+def collect_problem_gaps(
+    problem: Problem,
+    cells: pl.DataFrame,
+    verdict_table: pl.DataFrame,
+    acceptances: tuple[Acceptance, ...],
+    project: Project,
+) -> OpenGaps:
+    """Collect the open gaps of one problem, from its cells (schema.CELL_COLUMNS) and verdicts (verdicts.VERDICT)."""
+    blocking = weigh_cells(cells, problem.header).filter("blocks").select("cell_id", pl.lit(True).alias("blocks"))
+    open_cells = cells.filter(is_open()).with_columns(open_reason().alias("reason"))
+    candidates = add_acceptances(_fill_owner_and_remedy(open_cells), acceptances, project.as_of)
+    is_requestable = ~pl.col("is_accepted") & ~pl.col("reason").is_in(sorted(NOTHING_TO_ASK))
+    kinds = {row: request_id(*row) for row in candidates.select(REQUEST_KEY).unique().iter_rows()}
+    request_ids = pl.DataFrame(
         [(*row, name) for row, name in kinds.items()],
-        schema=dict.fromkeys((*REQUEST, "request"), pl.String),
+        schema=dict.fromkeys((*REQUEST_KEY, "request"), pl.String),
         orient="row",
     )
     gaps = (
-        told.join(named, on=REQUEST, how="left", maintain_order="left")
+        candidates.join(request_ids, on=REQUEST_KEY, how="left", maintain_order="left")
         .join(blocking, on="cell_id", how="left", maintain_order="left")
-        .with_columns(pl.when(asked).then("request").alias("request"), pl.col("blocks").fill_null(False))
+        .with_columns(pl.when(is_requestable).then("request").alias("request"), pl.col("blocks").fill_null(False))
     )
-    periods = judged["period_start"].n_unique()
-    answers = judged.filter(pl.col("verdict") == "not_answerable").select(
+    periods = verdict_table["period_start"].n_unique()
+    answers = verdict_table.filter(pl.col("verdict") == "not_answerable").select(
         "problem", "place_code", "period_start", pl.lit(1 / max(periods, 1)).alias("share"), "people"
     )
     columns = ("problem", "measure", "place_code", "place_name", "period_start", *("holder", "reason", "remedy"),
                "evidence", "request", "blocks")  # fmt: skip
-    people = judged.select("place_code", "people").drop_nulls().unique("place_code")
-    return Gaps(gaps.select(columns), answers, people)
+    people = verdict_table.select("place_code", "people").drop_nulls().unique("place_code")
+    return OpenGaps(gaps.select(columns), answers, people)
 
 
-def _with_holder(gaps: pl.DataFrame) -> pl.DataFrame:
+def _fill_owner_and_remedy(gaps: pl.DataFrame) -> pl.DataFrame:
     """Fill a missing data owner or remedy from the definition of the gap's reason."""
     return gaps.with_columns(
         pl.coalesce(column, pl.col("reason").replace_strict({c: getattr(r, column) for c, r in REASONS.items()}))
@@ -62,33 +66,35 @@ def _with_holder(gaps: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def gaps_held(project: Project, problems: list[str]) -> Gaps:
+def collect_gaps(project: Project, problems: list[str]) -> OpenGaps:
     """Collect the open gaps of some built problems."""
-    each = [
-        gaps_of_problem(
+    per_problem = [
+        collect_problem_gaps(
             project.catalogue.problems[name],
             read_table(state_path(project.home, "cell", name)),
             read_table(state_path(project.home, "verdict", name)),
-            project.catalogue.accepted.get(name, ()),
+            project.catalogue.acceptances.get(name, ()),
             project,
         )
         for name in problems
     ]
-    people = pl.concat([one.people for one in each]).unique("place_code", keep="first", maintain_order=True)
-    return Gaps(pl.concat([one.gaps for one in each]), pl.concat([one.answers for one in each]), people)
+    people = pl.concat([one.people for one in per_problem]).unique("place_code", keep="first", maintain_order=True)
+    return OpenGaps(
+        pl.concat([one.gaps for one in per_problem]), pl.concat([one.answers for one in per_problem]), people
+    )
 
 
-def answer_is_fresh(home: Path, name: str, made: Keys) -> bool:
+def is_answer_current(home: Path, name: str, fingerprints: TableKeys) -> bool:
     """Return whether a problem's tables exist and were built from the current inputs."""
-    return all(table_key(state_path(home, table, name)) == made.answer[name] for table in ANSWERED)
+    return all(table_key(state_path(home, table, name)) == fingerprints.answer[name] for table in ANSWER_TABLES)
 
 
-def answered_now(project: Project, made: Keys) -> list[str]:
+def list_current_problems(project: Project, fingerprints: TableKeys) -> list[str]:
     """List the problems with tables built from the current inputs; outputs use no others."""
-    return [name for name in sorted(project.catalogue.problems) if answer_is_fresh(project.home, name, made)]
+    return [name for name in sorted(project.catalogue.problems) if is_answer_current(project.home, name, fingerprints)]
 
 
-def answered_before(project: Project, made: Keys) -> list[str]:
+def list_outdated_problems(project: Project, fingerprints: TableKeys) -> list[str]:
     """List the problems with tables built from other inputs than the current ones.
 
     A problem with a ledger counts as built, even where its tables are missing, as after an upgrade.
@@ -99,4 +105,4 @@ def answered_before(project: Project, made: Keys) -> list[str]:
         for name in project.catalogue.problems
         if state_path(home, "cell", name).is_file() or ledger_path(home, name).is_file()
     )
-    return sorted(name for name in there if not answer_is_fresh(home, name, made))
+    return sorted(name for name in there if not is_answer_current(home, name, fingerprints))

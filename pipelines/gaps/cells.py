@@ -9,20 +9,20 @@ from datetime import date
 import polars as pl
 
 from pipelines.apportionment import INTERVAL_COLUMNS
-from pipelines.core.periods import Span
-from pipelines.core.reasons import PRECEDENCE, REASONS
-from pipelines.core.schema import CELL, conformed
-from pipelines.core.slices import SLICE
-from pipelines.core.text import printed
+from pipelines.core.periods import ReferencePeriod
+from pipelines.core.reasons import REASON_PRECEDENCE, REASONS
+from pipelines.core.schema import CELL_COLUMNS, conform_table
+from pipelines.core.slices import SLICE_KEY
+from pipelines.core.text import format_figure_column
 from pipelines.declarations.base import NATIONS
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.source import Source
-from pipelines.gaps.grid import asked_periods, asked_places, choose, chosen_table, grid
+from pipelines.gaps.grid import build_grid, choose_periods, list_periods, select_places, tabulate_choices
 
-KEY = ["measure", "place_code", "period_start"]
+CELL_KEY = ["measure", "place_code", "period_start"]
 
 
-def typed_cells(
+def build_cells(
     problem: Problem,
     catalogue: Catalogue,
     places: pl.DataFrame,
@@ -30,31 +30,33 @@ def typed_cells(
     set_aside: pl.DataFrame,
     as_of: date,
 ) -> pl.DataFrame:
-    """Build schema.CELL for a problem: one row for every requested place, period and measure.
+    """Build schema.CELL_COLUMNS for a problem: one row for every requested place, period and measure.
 
     Takes the places of the problem's system and the placed slices of its measures. Also takes the rows set aside,
     mapped to places (measure, to_code, period_start, reason, evidence). Ages are measured to the end of the requested
     period, and for grain latest to the day `as_of`.
     """
-    periods = asked_periods(problem, as_of)
-    required = grid(problem, asked_places(problem, places), periods)
-    chosen = chosen_table(choose(problem, catalogue, _slices(placed), periods, as_of))
-    joined = _answered(required.join(chosen, on=["measure", "period_start", "period_end"], how="left"), placed)
-    joined = _beside_the_nearest(joined, placed)
-    joined = _within(_nearly_whole(joined, problem), problem)
-    found = _reasons(joined, catalogue, set_aside)
-    cells = joined.join(found, on=KEY, how="left", maintain_order="left")
-    return conformed(_finished(cells, problem, catalogue), CELL).sort("measure", "place_code", "period_start")
+    periods = list_periods(problem, as_of)
+    required = build_grid(problem, select_places(problem, places), periods)
+    chosen = tabulate_choices(choose_periods(problem, catalogue, _group_slices(placed), periods, as_of))
+    joined = _join_placed(required.join(chosen, on=["measure", "period_start", "period_end"], how="left"), placed)
+    joined = _join_nearest_period(joined, placed)
+    joined = _withhold_uncertain(_accept_partial_average(joined, problem), problem)
+    reasons = _collect_reasons(joined, catalogue, set_aside)
+    cells = joined.join(reasons, on=CELL_KEY, how="left", maintain_order="left")
+    return conform_table(_complete_cells(cells, problem, catalogue), CELL_COLUMNS).sort(
+        "measure", "place_code", "period_start"
+    )
 
 
-def _slices(placed: pl.DataFrame) -> dict[str, list[Span]]:
-    slices: dict[str, list[Span]] = {}
-    for measure, start, end in placed.select(SLICE).unique().sort(SLICE).iter_rows():
-        slices.setdefault(measure, []).append(Span(start, end))
+def _group_slices(placed: pl.DataFrame) -> dict[str, list[ReferencePeriod]]:
+    slices: dict[str, list[ReferencePeriod]] = {}
+    for measure, start, end in placed.select(SLICE_KEY).unique().sort(SLICE_KEY).iter_rows():
+        slices.setdefault(measure, []).append(ReferencePeriod(start, end))
     return slices
 
 
-def _answered(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
+def _join_placed(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     answers = placed.rename(
         {
             "period_start": "value_start",
@@ -69,14 +71,14 @@ def _answered(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _beside_the_nearest(cells: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
+def _join_nearest_period(cells: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     """Add the place's figure for the nearest period, where the release has none for the requested period."""
     near = placed.select("measure", pl.col("period_start").alias("near_start"), pl.col("period_end").alias("near_end"),
                          pl.col("to_code").alias("place_code"), pl.col("value").alias("near_value"))  # fmt: skip
     return cells.join(near, on=["measure", "near_start", "near_end", "place_code"], how="left", maintain_order="left")
 
 
-def _nearly_whole(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
+def _accept_partial_average(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     """Accept a rate averaged over part of a place, where its coverage meets the problem's `min_coverage`."""
     least = {name: need.min_coverage for name, need in problem.header.needs.items()}
     enough = (
@@ -85,78 +87,86 @@ def _nearly_whole(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
         & (pl.col("coverage") >= pl.col("measure").replace_strict(least, default=1.0, return_dtype=pl.Float64))
     )
     evidence = pl.format("{}; rates cover {} % of the place", "placed_evidence", (pl.col("coverage") * 100).round(1))
-    taken = {"value": pl.col("partial"), "placed_reason": pl.lit(None), "status": pl.lit("estimated"),
+    replacements = {"value": pl.col("partial"), "placed_reason": pl.lit(None), "status": pl.lit("estimated"),
              "basis": pl.lit("rate_averaged"), "placed_evidence": evidence, "low": pl.lit(None), "high": pl.lit(None),
              }  # fmt: skip
     return cells.with_columns(enough.alias("nearly_whole")).with_columns(
-        pl.when("nearly_whole").then(new).otherwise(name).alias(name) for name, new in taken.items()
+        pl.when("nearly_whole").then(new).otherwise(name).alias(name) for name, new in replacements.items()
     )
 
 
-def _within(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
+def _withhold_uncertain(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     """Withhold apportioned figures with a wider interval than the problem allows; their bounds stay."""
     widest = {name: need.max_error for name, need in problem.header.needs.items() if need.max_error}
     allowed = pl.col("measure").replace_strict(widest, default=None, return_dtype=pl.Float64)
     half = (pl.col("likely_high") - pl.col("likely_low")) / 2
     too_wide = (half > allowed * pl.col("value").abs()).fill_null(True)
     rough = (pl.col("split_share") > 0) & allowed.is_not_null() & too_wide
-    told = pl.format(
+    interval_text = pl.format(
         "its 90 % interval is {} to {}; the problem allows {} either way",
-        printed("likely_low").fill_null("unknown"), printed("likely_high").fill_null("unknown"),
+        format_figure_column("likely_low").fill_null("unknown"),
+        format_figure_column("likely_high").fill_null("unknown"),
         pl.concat_str((allowed * 100).round(1), pl.lit(" %")).fill_null(""),
-    )  # fmt: skip
+    )
     rough = (rough & pl.col("value").is_not_null()).fill_null(False)
     return cells.with_columns(
         pl.when(rough).then(pl.lit("too_uncertain")).otherwise("placed_reason").alias("placed_reason"),
-        pl.when(rough).then(told).otherwise("placed_evidence").alias("placed_evidence"),
+        pl.when(rough).then(interval_text).otherwise("placed_evidence").alias("placed_evidence"),
         pl.when(~rough).then("value").alias("value"),
     )
 
 
-def _reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.DataFrame) -> pl.DataFrame:
+def _collect_reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.DataFrame) -> pl.DataFrame:
     """Collect the reasons of each gap: reason and evidence of the first, and the codes of the others."""
-    aside = _of_rows_set_aside(cells, set_aside)
-    families = [_of_time(cells), _of_nation(cells, catalogue), _of_place(cells, aside), aside]
-    stacked = _without_the_obvious(pl.concat(families))
-    gaps = cells.filter(pl.col("value").is_null()).join(stacked, on=KEY, how="anti")
+    aside = _find_rows_set_aside(cells, set_aside)
+    families = [
+        _find_time_reasons(cells),
+        _find_nation_reasons(cells, catalogue),
+        _find_place_reasons(cells, aside),
+        aside,
+    ]
+    stacked = _drop_redundant_reasons(pl.concat(families))
+    gaps = cells.filter(pl.col("value").is_null()).join(stacked, on=CELL_KEY, how="anti")
     evidence = pl.lit("no check explains this gap").alias("evidence")
-    unknown = gaps.select(*KEY, pl.lit("unexplained").alias("reason"), evidence)
-    order = pl.col("reason").replace_strict(PRECEDENCE, return_dtype=pl.Int64)
-    ordered = pl.concat([stacked, unknown]).with_columns(order.alias("order")).sort(*KEY, "order", maintain_order=True)
-    return ordered.group_by(KEY, maintain_order=True).agg(
+    unknown = gaps.select(*CELL_KEY, pl.lit("unexplained").alias("reason"), evidence)
+    order = pl.col("reason").replace_strict(REASON_PRECEDENCE, return_dtype=pl.Int64)
+    ordered = (
+        pl.concat([stacked, unknown]).with_columns(order.alias("order")).sort(*CELL_KEY, "order", maintain_order=True)
+    )
+    return ordered.group_by(CELL_KEY, maintain_order=True).agg(
         pl.col("reason").first(),
         pl.col("evidence").first(),
         pl.col("reason").unique(maintain_order=True).slice(1).str.join(",").alias("reasons_also"),
     )
 
 
-def _without_the_obvious(stacked: pl.DataFrame) -> pl.DataFrame:
+def _drop_redundant_reasons(stacked: pl.DataFrame) -> pl.DataFrame:
     """Keep `not_returned` only where no other reason applies.
 
     A row set aside has no usable row either, and neither has a nation that the source leaves out.
     """
     more = stacked.filter(pl.col("reason") != "not_returned")
-    only = stacked.filter(pl.col("reason") == "not_returned").join(more, on=KEY, how="anti")
+    only = stacked.filter(pl.col("reason") == "not_returned").join(more, on=CELL_KEY, how="anti")
     return pl.concat([more, only])
 
 
-def _of_time(cells: pl.DataFrame) -> pl.DataFrame:
+def _find_time_reasons(cells: pl.DataFrame) -> pl.DataFrame:
     """Find cells with no slice for the period, with no slice at all, or with a slice that is too old.
 
     Cells of places without a row are left out. Where the slice is for another period nothing is placed, so a
     `placed_reason` can only come from a slice that is too old.
     """
-    known = pl.coalesce(printed("value"), printed("near_value"))
-    figure = pl.format("; its value was {}", known).fill_null("")
-    of_others = pl.col("placed_reason").is_in(NO_ROW).fill_null(False)
-    return cells.filter(pl.col("time_reason").is_not_null(), ~of_others).select(
-        *KEY,
+    known_figure = pl.coalesce(format_figure_column("value"), format_figure_column("near_value"))
+    figure = pl.format("; its value was {}", known_figure).fill_null("")
+    has_no_row = pl.col("placed_reason").is_in(NO_ROW_REASONS).fill_null(False)
+    return cells.filter(pl.col("time_reason").is_not_null(), ~has_no_row).select(
+        *CELL_KEY,
         pl.col("time_reason").alias("reason"),
         pl.concat_str(pl.col("time_evidence"), figure).alias("evidence"),
     )
 
 
-def _of_nation(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+def _find_nation_reasons(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     """Find cells in nations that the source does not cover."""
     rows = [
         (measure, nation, f"{name} covers {', '.join(source.coverage)}")
@@ -168,36 +178,36 @@ def _of_nation(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     schema = {"measure": pl.String, "nation": pl.String, "evidence": pl.String}
     out = pl.DataFrame(rows, schema=schema, orient="row")
     return cells.join(out, on=["measure", "nation"], how="inner").select(
-        *KEY, pl.lit("nation_not_covered").alias("reason"), "evidence"
+        *CELL_KEY, pl.lit("nation_not_covered").alias("reason"), "evidence"
     )
 
 
-NO_ROW = ["not_returned", "withdrawn"]
+NO_ROW_REASONS = ["not_returned", "withdrawn"]
 """Reasons that mean that the file has no row for a place."""
 
 
-def _of_place(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFrame:
+def _find_place_reasons(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFrame:
     """Find cells with a slice but no value for the place; a row set aside does not count as withdrawn."""
-    evidence = pl.when("carried").then(_joined("placed_evidence", "time_evidence")).otherwise("placed_evidence")
-    told = cells.filter(pl.col("placed_reason").is_not_null()).select(
-        *KEY, pl.col("placed_reason").alias("reason"), evidence.alias("evidence")
+    evidence = pl.when("carried").then(_join_texts("placed_evidence", "time_evidence")).otherwise("placed_evidence")
+    reasons = cells.filter(pl.col("placed_reason").is_not_null()).select(
+        *CELL_KEY, pl.col("placed_reason").alias("reason"), evidence.alias("evidence")
     )
-    withdrawn = told.filter(pl.col("reason") == "withdrawn").join(aside, on=KEY, how="semi")
-    return told.join(withdrawn, on=[*KEY, "reason"], how="anti")
+    withdrawn = reasons.filter(pl.col("reason") == "withdrawn").join(aside, on=CELL_KEY, how="semi")
+    return reasons.join(withdrawn, on=[*CELL_KEY, "reason"], how="anti")
 
 
-def _of_rows_set_aside(cells: pl.DataFrame, set_aside: pl.DataFrame) -> pl.DataFrame:
+def _find_rows_set_aside(cells: pl.DataFrame, set_aside: pl.DataFrame) -> pl.DataFrame:
     """Find cells with a row in the file that could not be used."""
-    empty = cells.filter(pl.col("placed_reason").is_in(NO_ROW))
+    empty = cells.filter(pl.col("placed_reason").is_in(NO_ROW_REASONS))
     aside = set_aside.rename({"period_start": "value_start", "to_code": "place_code"}).unique(
         ["measure", "place_code", "value_start"], maintain_order=True
     )
     return empty.join(aside, on=["measure", "place_code", "value_start"], how="inner").select(
-        *KEY, "reason", "evidence"
+        *CELL_KEY, "reason", "evidence"
     )
 
 
-def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl.DataFrame:
+def _complete_cells(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl.DataFrame:
     """Add severity, data owner, remedy, evidence and caveats, and remove the figures of gaps."""
     gap = pl.col("reason").is_not_null()
     # A figure for an earlier period does not bound this one.
@@ -217,27 +227,27 @@ def _finished(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl
         pl.col("measure").replace_strict({m: d.unit for m, d in catalogue.measures.items()}).alias("unit"),
         *(pl.when(~gap).then(name).alias(name) for name in ("basis", *INTERVAL_COLUMNS, "split_share")),
         # A derived value states its derivation.
-        pl.when(gap).then("evidence").otherwise(_told()).alias("evidence"),
-        _caveats(catalogue).alias("caveats"),
+        pl.when(gap).then("evidence").otherwise(_value_evidence()).alias("evidence"),
+        _value_caveats(catalogue).alias("caveats"),
     )
-    return _with_notes(
-        cells.join(_remedies(cells, catalogue), on=["measure", "reason", "nation"], how="left", nulls_equal=True),
+    return _add_notes(
+        cells.join(_build_remedies(cells, catalogue), on=["measure", "reason", "nation"], how="left", nulls_equal=True),
         catalogue,
     )
 
 
-def _told() -> pl.Expr:
+def _value_evidence() -> pl.Expr:
     """Describe the derivation of a value and the basis of its caveats; null where there is neither."""
-    said = [pl.when(pl.col(name) != "").then(name) for name in ("placed_evidence", "caveat_evidence")]
-    told = _joined(pl.when("carried").then("time_evidence"), *said)
-    return pl.when(told != "").then(told)
+    parts = [pl.when(pl.col(name) != "").then(name) for name in ("placed_evidence", "caveat_evidence")]
+    evidence = _join_texts(pl.when("carried").then("time_evidence"), *parts)
+    return pl.when(evidence != "").then(evidence)
 
 
-def _joined(*texts: str | pl.Expr) -> pl.Expr:
+def _join_texts(*texts: str | pl.Expr) -> pl.Expr:
     return pl.concat_str(*texts, separator=". ", ignore_nulls=True)
 
 
-def _caveats(catalogue: Catalogue) -> pl.Expr:
+def _value_caveats(catalogue: Catalogue) -> pl.Expr:
     """List the caveats of a value: rounding, noise, the publisher's markers, and its own."""
     rounded = sorted(m for m, d in catalogue.measures.items() if d.rounding)
     noisy = sorted(m for m, d in catalogue.measures.items() if d.perturbed)
@@ -248,7 +258,7 @@ def _caveats(catalogue: Catalogue) -> pl.Expr:
         "unreliable": "low_reliability",
         "break": "definition_break",
     }
-    found = pl.concat_str(
+    codes = pl.concat_str(
         pl.when("carried").then(pl.lit("carried_forward")),
         pl.when(pl.col("measure").is_in(rounded)).then(pl.lit("rounded")),
         pl.when(pl.col("measure").is_in(noisy)).then(pl.lit("perturbed")),
@@ -259,49 +269,51 @@ def _caveats(catalogue: Catalogue) -> pl.Expr:
         separator=",",
         ignore_nulls=True,
     )
-    once = found.str.split(",").list.unique(maintain_order=True).list.join(",")
-    return pl.when(pl.col("reason").is_null() & (found != "")).then(once)
+    once = codes.str.split(",").list.unique(maintain_order=True).list.join(",")
+    return pl.when(pl.col("reason").is_null() & (codes != "")).then(once)
 
 
-def _remedies(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+def _build_remedies(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     """Find the data owner and the remedy for each measure, reason and nation."""
     kinds = cells.filter(pl.col("reason").is_not_null()).select("measure", "reason", "nation").unique().sort(pl.all())
     rows = [
-        (*kind, *remedy(kind[1], kind[2], catalogue.sources[catalogue.measure_source[kind[0]]]))
+        (*kind, *find_remedy(kind[1], kind[2], catalogue.sources[catalogue.measure_source[kind[0]]]))
         for kind in kinds.iter_rows()
     ]
     schema = dict.fromkeys(("measure", "reason", "nation", "holder", "remedy"), pl.String)
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-_BY_HAND = "Download a newer file from the publisher's page and store it with commonground add"
+_MANUAL_REMEDY = "Download a newer file from the publisher's page and store it with commonground add"
 
 
-def remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
+def find_remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
     """Return who could close a gap of a source, and how."""
-    told = REASONS[reason]
-    elsewhere = next((found for name, found in source.elsewhere.items() if name == nation), None)
+    definition = REASONS[reason]
+    elsewhere = next((other for name, other in source.elsewhere.items() if name == nation), None)
     if reason == "nation_not_covered" and elsewhere:
         return elsewhere.data_owner, elsewhere.request
     # A source declares what to ask for where it is not open, or covers some places only.
-    of_some = reason == "not_returned" and source.request
-    if of_some or (source.access != "open" and reason != "nation_not_covered"):
-        return source.data_owner or source.publisher, source.request or told.remedy
+    is_partial = reason == "not_returned" and source.request
+    if is_partial or (source.access != "open" and reason != "nation_not_covered"):
+        return source.data_owner or source.publisher, source.request or definition.remedy
     if reason == "not_open":
         ask = "Ask for permission to publish it, then declare released: true; or ask for publishable figures."
         return source.data_owner or source.publisher, source.request or ask
-    if reason == "fetch_failed" and source.key:
-        return told.holder, f"Set {source.key} to your API key for the service, then refresh the source."
-    how = told.remedy if source.fetched else told.remedy.replace("Refresh the source", _BY_HAND)
-    return told.holder.replace("the publisher", source.data_owner or source.publisher), how
+    if reason == "fetch_failed" and source.key_variable:
+        return definition.holder, f"Set {source.key_variable} to your API key for the service, then refresh the source."
+    action = (
+        definition.remedy if source.is_refreshable else definition.remedy.replace("Refresh the source", _MANUAL_REMEDY)
+    )
+    return definition.holder.replace("the publisher", source.data_owner or source.publisher), action
 
 
-def _with_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+def _add_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     """Add the declared notes about a gap's source areas to its evidence."""
     for name, source in catalogue.sources.items():
         for note in source.notes:
             about = (pl.col("source") == name) & pl.col("reason").is_not_null()
-            named = pl.any_horizontal(pl.col("parts").str.contains(code, literal=True) for code in note.place_codes)
+            is_named = pl.any_horizontal(pl.col("parts").str.contains(code, literal=True) for code in note.place_codes)
             text = pl.format("{}. {}", "evidence", pl.lit(note.text))
-            cells = cells.with_columns(pl.when(about & named).then(text).otherwise("evidence").alias("evidence"))
+            cells = cells.with_columns(pl.when(about & is_named).then(text).otherwise("evidence").alias("evidence"))
     return cells

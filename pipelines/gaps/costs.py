@@ -6,14 +6,14 @@ from typing import Annotated, NamedTuple
 import polars as pl
 from pydantic import Field
 
-from pipelines.core.errors import CommongroundError, DeclarationError, near
-from pipelines.declarations.base import Declared, Listed, Name
-from pipelines.declarations.yaml_lines import read_yaml, validate
+from pipelines.core.errors import CommongroundError, DeclarationError, suggest_names
+from pipelines.declarations.base import Declaration, ListAsTuple, Name
+from pipelines.declarations.yaml_lines import read_yaml, validate_declaration
 
-SUFFIX = ".costs.yaml"
+COSTS_SUFFIX = ".costs.yaml"
 
 
-class Cost(Declared):
+class Cost(Declaration):
     """Cost of one kind of request; a key that is omitted matches every request."""
 
     data_owner: str | None = Field(None, description="Data owner to ask, as `commonground plan` names it")
@@ -21,18 +21,18 @@ class Cost(Declared):
     reason: str | None = Field(None, description="Reason why the measure is missing")
     cost: float = Field(ge=0, description="Cost of the request, in `unit`")
 
-    def fits(self, request: dict[str, str]) -> bool:
+    def matches_request(self, request: dict[str, str]) -> bool:
         """Return whether a request is of this kind."""
         asked = ((self.data_owner, "holder"), (self.measure, "measure"), (self.reason, "reason"))
         return all(wanted in (None, request[column]) for wanted, column in asked)
 
 
-class Costs(Declared):
+class Costs(Declaration):
     """Costs of requests, and the most that a plan may spend."""
 
     unit: str = Field(description="Unit of the costs, as in days of work")
     budget: float | None = Field(None, ge=0, description="Most that a plan may cost; --budget overrides it")
-    costs: Annotated[tuple[Cost, ...], Listed] = Field(
+    costs: Annotated[tuple[Cost, ...], ListAsTuple] = Field(
         (), description="Costs; the first line that matches a request applies"
     )
     default_cost: float | None = Field(
@@ -40,51 +40,52 @@ class Costs(Declared):
     )
 
 
-class Priced(NamedTuple):
+class CostFile(NamedTuple):
     """Costs as read, and their file."""
 
     costs: Costs
     path: Path | None
 
 
-EACH_ONE = Priced(Costs(unit="requests", default_cost=1.0), None)
+UNIT_COSTS = CostFile(Costs(unit="requests", default_cost=1.0), None)
 """Where no costs are declared, every request costs one."""
 
 
-def read_costs(path: Path) -> Priced:
+def read_costs(path: Path) -> CostFile:
     """Read a file of costs; raise DeclarationError with file and line where it is invalid."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DeclarationError(f"{path}: not readable as UTF-8 text ({error}); name a YAML file of costs") from error
     data, lines = read_yaml(text, path)
-    return Priced(validate(Costs, data, lines, path), path)
+    return CostFile(validate_declaration(Costs, data, lines, path), path)
 
 
-def priced(requests: pl.DataFrame, said: Priced) -> pl.DataFrame:
+def add_costs(requests: pl.DataFrame, cost_file: CostFile) -> pl.DataFrame:
     """Add `cost` to requests (holder, measure, reason); raise CommongroundError where none applies.
 
     Also raises where a line names a data owner to whom no request goes.
     """
     rows = requests.select("holder", "measure", "reason").to_dicts()
-    found = [next((each for each in said.costs.costs if each.fits(row)), None) for row in rows]
-    for row, line in zip(rows, found, strict=True):
-        if line is None and said.costs.default_cost is None:
+    matching = [next((rule for rule in cost_file.costs.costs if rule.matches_request(row)), None) for row in rows]
+    for row, line in zip(rows, matching, strict=True):
+        if line is None and cost_file.costs.default_cost is None:
             raise CommongroundError(
-                f"{said.path}: no line matches the request to {row['holder']} for {row['measure']} "
+                f"{cost_file.path}: no line matches the request to {row['holder']} for {row['measure']} "
                 f"({row['reason']}); add one, or set default_cost: to the cost of other requests"
             )
-    _see_names(said, requests)
-    prices = [line.cost if line else said.costs.default_cost for line in found]
+    _validate_owners(cost_file, requests)
+    prices = [line.cost if line else cost_file.costs.default_cost for line in matching]
     return requests.with_columns(pl.Series("cost", prices, dtype=pl.Float64))
 
 
-def _see_names(said: Priced, requests: pl.DataFrame) -> None:
+def _validate_owners(cost_file: CostFile, requests: pl.DataFrame) -> None:
     """Raise CommongroundError where a line names a data owner to whom no request goes."""
     holders = requests["holder"].unique().to_list()
-    for each in said.costs.costs:
-        if holders and each.data_owner is not None and each.data_owner not in holders:
+    for rule in cost_file.costs.costs:
+        if holders and rule.data_owner is not None and rule.data_owner not in holders:
             raise CommongroundError(
-                f"{said.path}: no request goes to {each.data_owner!r}; {near(each.data_owner, holders)}; "
+                f"{cost_file.path}: no request goes to {rule.data_owner!r}; "
+                f"{suggest_names(rule.data_owner, holders)}; "
                 "correct or delete the line"
             )

@@ -7,12 +7,12 @@ lists published areas that straddle several places, and places that a source cov
 
 import polars as pl
 
-from pipelines.core.schema import CELL, NUMBER, TEXT, Column, conformed
-from pipelines.core.text import printed
-from pipelines.declarations.measure import ADDITIVE, Measure
+from pipelines.core.schema import CELL_COLUMNS, NUMBER, TEXT, Column, conform_table
+from pipelines.core.text import format_figure_column
+from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
-BOUNDARY_CLIFF: dict[str, Column] = {
-    **{name: CELL[name] for name in ("problem", "measure", "period_start", "period_end")},
+BOUNDARY_DISCONTINUITY: dict[str, Column] = {
+    **{name: CELL_COLUMNS[name] for name in ("problem", "measure", "period_start", "period_end")},
     "kind": Column(
         TEXT,
         "known_unknown: one side has a figure and the other has none; nation_edge: the same at a national border; "
@@ -26,70 +26,88 @@ BOUNDARY_CLIFF: dict[str, Column] = {
     "reason_b": Column(TEXT, "Reason why the neighbour has no figure"),
     "evidence": Column(TEXT, "Comparison on which the row rests"),
 }  # fmt: skip
-OF_SLICE = ["problem", "measure", "period_start", "period_end"]
+SLICE_COLUMNS = ["problem", "measure", "period_start", "period_end"]
 FEWEST_PAIRS = 30
 """Fewest pairs of neighbours from which a usual difference is estimated."""
-FAR = 8.0
+JUMP_DEVIATIONS = 8.0
 """Robust deviations above the median difference that make a jump (1.4826 times the median absolute deviation)."""
 SHARED_BY = ("apportioned", "rate_averaged")
 
 
-def cliffs(cells: pl.DataFrame, neighbours: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Find discontinuities (BOUNDARY_CLIFF) in cells (schema.CELL) of neighbours (neighbours.NEIGHBOUR)."""
-    pairs = _pairs(cells, neighbours)
-    found = [_one_side(pairs), _jumps(pairs, measures), _straddling(cells), _low_reach(cells)]
-    return pl.concat([conformed(each, BOUNDARY_CLIFF) for each in found]).sort(*OF_SLICE, "kind", "place_a", "place_b")
+def find_discontinuities(cells: pl.DataFrame, neighbours: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+    """Find discontinuities (BOUNDARY_DISCONTINUITY) in cells (schema.CELL_COLUMNS) of neighbours
+    (neighbours.NEIGHBOUR)."""
+    pairs = _pair_neighbours(cells, neighbours)
+    tables = [
+        _find_one_sided_pairs(pairs),
+        _find_jumps(pairs, measures),
+        _find_straddling_areas(cells),
+        _find_low_reach(cells),
+    ]
+    return pl.concat([conform_table(table, BOUNDARY_DISCONTINUITY) for table in tables]).sort(
+        *SLICE_COLUMNS, "kind", "place_a", "place_b"
+    )
 
 
-def _pairs(cells: pl.DataFrame, neighbours: pl.DataFrame) -> pl.DataFrame:
+def _pair_neighbours(cells: pl.DataFrame, neighbours: pl.DataFrame) -> pl.DataFrame:
     """Join each cell to those of its neighbours, each pair once; the higher or only figure comes first."""
-    side = cells.select(*OF_SLICE, "place_code", "place_name", "nation", "value", "reason")
+    side = cells.select(*SLICE_COLUMNS, "place_code", "place_name", "nation", "value", "reason")
     both = side.join(neighbours.select("place_code", "neighbour_code"), on="place_code").join(
-        side, left_on=[*OF_SLICE, "neighbour_code"], right_on=[*OF_SLICE, "place_code"], suffix="_b"
+        side, left_on=[*SLICE_COLUMNS, "neighbour_code"], right_on=[*SLICE_COLUMNS, "place_code"], suffix="_b"
     )
     value, other = pl.col("value").fill_null(float("-inf")), pl.col("value_b").fill_null(float("-inf"))
     first = (value > other) | ((value == other) & (pl.col("place_code") < pl.col("neighbour_code")))
     return both.filter(first).rename({"place_code": "place_a", "neighbour_code": "place_b", "value": "value_a"})
 
 
-def _one_side(pairs: pl.DataFrame) -> pl.DataFrame:
+def _find_one_sided_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
     """Find pairs in which one place has a figure and the other has none."""
     half = pairs.filter(pl.col("value_a").is_not_null(), pl.col("value_b").is_null())
     edge = pl.col("nation") != pl.col("nation_b")
     return half.with_columns(
         pl.when(edge).then(pl.lit("nation_edge")).otherwise(pl.lit("known_unknown")).alias("kind"),
-        pl.format("{} has {}; {} has none ({})", "place_name", printed("value_a"), "place_name_b", "reason_b").alias(
-            "evidence"
-        ),
+        pl.format(
+            "{} has {}; {} has none ({})", "place_name", format_figure_column("value_a"), "place_name_b", "reason_b"
+        ).alias("evidence"),
     )
 
 
-def _jumps(pairs: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+def _find_jumps(pairs: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
     """Find pairs further apart than neighbours elsewhere: counts by their ratio, other kinds by difference."""
-    counts = [name for name, each in measures.items() if each.kind in ADDITIVE]
+    counts = [name for name, measure in measures.items() if measure.kind in ADDITIVE_KINDS]
     higher, lower = pl.col("value_a"), pl.col("value_b")
     ratio = (higher.clip(lower_bound=0) + 1).log() - (lower.clip(lower_bound=0) + 1).log()
     apart = pl.when(pl.col("measure").is_in(counts)).then(ratio).otherwise(higher - lower)
     known = pairs.filter(higher.is_not_null() & lower.is_not_null()).with_columns(apart.alias("apart"))
-    usual = pl.col("apart").median().over(OF_SLICE)
-    spread = 1.4826 * (pl.col("apart") - usual).abs().median().over(OF_SLICE)
-    told = known.with_columns(usual.alias("usual"), spread.alias("spread"), pl.len().over(OF_SLICE).alias("pairs"))
-    beyond = pl.col("apart") > pl.col("usual") + FAR * pl.col("spread")
-    far = told.filter(pl.col("pairs") >= FEWEST_PAIRS, pl.col("spread") > 0, beyond)
-    how_far = ((pl.col("apart") - pl.col("usual")) / pl.col("spread")).round(1)
+    usual = pl.col("apart").median().over(SLICE_COLUMNS)
+    spread = 1.4826 * (pl.col("apart") - usual).abs().median().over(SLICE_COLUMNS)
+    with_spread = known.with_columns(
+        usual.alias("usual"), spread.alias("spread"), pl.len().over(SLICE_COLUMNS).alias("pairs")
+    )
+    beyond = pl.col("apart") > pl.col("usual") + JUMP_DEVIATIONS * pl.col("spread")
+    far = with_spread.filter(pl.col("pairs") >= FEWEST_PAIRS, pl.col("spread") > 0, beyond)
+    deviations = ((pl.col("apart") - pl.col("usual")) / pl.col("spread")).round(1)
     return far.with_columns(
         pl.lit("jump").alias("kind"),
-        pl.format("{} has {} and {} has {}: {} robust deviations above the median of {} pairs of neighbours",
-                  "place_name", printed("value_a"), "place_name_b", printed("value_b"), how_far, "pairs")
-        .alias("evidence"),
-    )  # fmt: skip
+        pl.format(
+            "{} has {} and {} has {}: {} robust deviations above the median of {} pairs of neighbours",
+            "place_name",
+            format_figure_column("value_a"),
+            "place_name_b",
+            format_figure_column("value_b"),
+            deviations,
+            "pairs",
+        ).alias("evidence"),
+    )
 
 
-def _straddling(cells: pl.DataFrame) -> pl.DataFrame:
+def _find_straddling_areas(cells: pl.DataFrame) -> pl.DataFrame:
     """Find published areas in several requested places, where the cells name their source areas."""
-    named = cells.filter(pl.col("parts").is_not_null()).with_columns(pl.col("parts").str.split(",").alias("place_a"))
-    parts = named.explode("place_a").filter(pl.col("place_a").str.contains(r"^[A-Z0-9]{3,9}$"))
-    cut = parts.group_by(*OF_SLICE, "place_a").agg(
+    with_parts = cells.filter(pl.col("parts").is_not_null()).with_columns(
+        pl.col("parts").str.split(",").alias("place_a")
+    )
+    parts = with_parts.explode("place_a").filter(pl.col("place_a").str.contains(r"^[A-Z0-9]{3,9}$"))
+    cut = parts.group_by(*SLICE_COLUMNS, "place_a").agg(
         pl.col("place_code").n_unique().alias("lies_in"),
         pl.col("place_name").unique().sort().head(4).str.join(", ").alias("some"),
     )
@@ -97,25 +115,25 @@ def _straddling(cells: pl.DataFrame) -> pl.DataFrame:
     return cut.filter(pl.col("lies_in") > 1).with_columns(pl.lit("straddles").alias("kind"), evidence.alias("evidence"))
 
 
-def _low_reach(cells: pl.DataFrame) -> pl.DataFrame:
+def _find_low_reach(cells: pl.DataFrame) -> pl.DataFrame:
     """Find places that the source covers only in part."""
-    told = (pl.col("reason") == "low_reach") | pl.col("caveats").str.split(",").list.contains("low_reach")
-    return cells.filter(told.fill_null(False)).with_columns(
+    is_low_reach = (pl.col("reason") == "low_reach") | pl.col("caveats").str.split(",").list.contains("low_reach")
+    return cells.filter(is_low_reach.fill_null(False)).with_columns(
         pl.lit("low_reach").alias("kind"), pl.col("place_code").alias("place_a"), pl.col("value").alias("value_a")
     )
 
 
-def with_cliffs(cells: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+def add_discontinuity_caveats(cells: pl.DataFrame, discontinuities: pl.DataFrame) -> pl.DataFrame:
     """Add the caveat boundary_cliff, with its evidence, to the figures on both sides of a jump."""
-    jumps = found.filter(pl.col("kind") == "jump")
-    sides = [jumps.select(*OF_SLICE, pl.col(side).alias("place_code"), pl.col("evidence").alias("jump"))
+    jumps = discontinuities.filter(pl.col("kind") == "jump")
+    sides = [jumps.select(*SLICE_COLUMNS, pl.col(side).alias("place_code"), pl.col("evidence").alias("jump"))
              for side in ("place_a", "place_b")]  # fmt: skip
-    told = pl.concat(sides).group_by(*OF_SLICE, "place_code").agg(pl.col("jump").sort().first())
-    here = cells.join(told, on=[*OF_SLICE, "place_code"], how="left", maintain_order="left")
-    marked = pl.col("jump").is_not_null() & pl.col("value").is_not_null()
-    return here.with_columns(
-        pl.when(marked).then(pl.concat_str("caveats", pl.lit("boundary_cliff"), separator=",", ignore_nulls=True))
+    jump_by_cell = pl.concat(sides).group_by(*SLICE_COLUMNS, "place_code").agg(pl.col("jump").sort().first())
+    with_jump = cells.join(jump_by_cell, on=[*SLICE_COLUMNS, "place_code"], how="left", maintain_order="left")
+    is_affected = pl.col("jump").is_not_null() & pl.col("value").is_not_null()
+    return with_jump.with_columns(
+        pl.when(is_affected).then(pl.concat_str("caveats", pl.lit("boundary_cliff"), separator=",", ignore_nulls=True))
         .otherwise("caveats").alias("caveats"),
-        pl.when(marked).then(pl.concat_str("evidence", "jump", separator=". ", ignore_nulls=True))
+        pl.when(is_affected).then(pl.concat_str("evidence", "jump", separator=". ", ignore_nulls=True))
         .otherwise("evidence").alias("evidence"),
     ).select(cells.columns)  # fmt: skip

@@ -5,20 +5,27 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipelines.core.errors import DeclarationError, near
-from pipelines.core.periods import Span, say, spine
+from pipelines.core.errors import DeclarationError, suggest_names
+from pipelines.core.periods import ReferencePeriod, format_period, list_problem_periods
 from pipelines.core.vocabulary import Grain
-from pipelines.declarations.base import CADENCE_DAYS, Kind, days
+from pipelines.declarations.base import CADENCE_DAYS, MeasureKind, age_in_days
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.problem import Need
 from pipelines.declarations.source import Source
-from pipelines.gaps.reference_periods import carried_to, figure_of, instants, nearest, overlaps, publishes_by
+from pipelines.gaps.reference_periods import (
+    choose_carried_figure,
+    choose_figure,
+    choose_nearest,
+    has_overlap,
+    instant_measures,
+    is_regular_series,
+)
 
 _STEPS = {"daily": "days", "weekly": "weeks", "monthly": "months", "quarterly": "quarters", "annual": "years",
           "once": "years"}  # fmt: skip
 
 
-class Chosen(NamedTuple):
+class PeriodChoice(NamedTuple):
     """Period with the figures for one measure in one requested period, or the reason why there is none.
 
     `carried` marks an older figure that the problem lets be carried forward. Where there is no figure, `near_start` and
@@ -37,26 +44,26 @@ class Chosen(NamedTuple):
     near_end: date | None = None
 
 
-def asked_places(problem: Problem, places: pl.DataFrame) -> pl.DataFrame:
-    """Select the problem's places (schema.PLACE): all of its system, or the ones it names."""
+def select_places(problem: Problem, places: pl.DataFrame) -> pl.DataFrame:
+    """Select the problem's places (schema.PLACE_COLUMNS): all of its system, or the ones it names."""
     only = problem.header.place_codes
     codes = places["place_code"].to_list()
     strange = [code for code in only if code not in codes]
     if strange:
         raise DeclarationError(
             f"{problem.path}: place_codes: {strange[0]} is not a place in {problem.header.geography}; "
-            f"{near(strange[0], codes)}"
+            f"{suggest_names(strange[0], codes)}"
         )
     return places.filter(pl.col("place_code").is_in(list(only))) if only else places
 
 
-def asked_periods(problem: Problem, as_of: date) -> list[Span]:
+def list_periods(problem: Problem, as_of: date) -> list[ReferencePeriod]:
     """List the periods that a problem requests; for grain latest the day of the build."""
     span = problem.header.periods
-    return spine(problem.header.grain, span.start if span else "", span.end if span else None, as_of)
+    return list_problem_periods(problem.header.grain, span.start if span else "", span.end if span else None, as_of)
 
 
-def grid(problem: Problem, places: pl.DataFrame, periods: list[Span]) -> pl.DataFrame:
+def build_grid(problem: Problem, places: pl.DataFrame, periods: list[ReferencePeriod]) -> pl.DataFrame:
     """Build one row for every requested place, period and measure."""
     measures = pl.DataFrame(
         {
@@ -65,139 +72,183 @@ def grid(problem: Problem, places: pl.DataFrame, periods: list[Span]) -> pl.Data
         }
     )
     spans = pl.DataFrame(periods, schema={"period_start": pl.Date, "period_end": pl.Date}, orient="row")
-    where = places.select("place_code", "place_name", "nation")
+    place_columns = places.select("place_code", "place_name", "nation")
     return (
-        measures.join(where, how="cross").join(spans, how="cross").with_columns(pl.lit(problem.name).alias("problem"))
+        measures.join(place_columns, how="cross")
+        .join(spans, how="cross")
+        .with_columns(pl.lit(problem.name).alias("problem"))
     )
 
 
-class Series(NamedTuple):
+class MeasureSeries(NamedTuple):
     """Need of a problem for one measure, and the periods for which its source has figures."""
 
     measure: str
     name: str
     source: Source
     need: Need
-    kind: Kind
+    kind: MeasureKind
     instant: bool
-    held: list[Span]
+    stored_periods: list[ReferencePeriod]
 
 
-def choose(
-    problem: Problem, catalogue: Catalogue, slices: dict[str, list[Span]], periods: list[Span], as_of: date
-) -> list[Chosen]:
+def choose_periods(
+    problem: Problem,
+    catalogue: Catalogue,
+    slices: dict[str, list[ReferencePeriod]],
+    periods: list[ReferencePeriod],
+    as_of: date,
+) -> list[PeriodChoice]:
     """Choose for each measure and period the slice that answers it; never one that ends after the period."""
-    asked = [_series(measure, problem, catalogue, slices.get(measure, [])) for measure in problem.measures]
-    return [_choose(series, problem.header.grain, period, as_of) for series in asked for period in periods]
+    all_series = [_measure_series(measure, problem, catalogue, slices.get(measure, [])) for measure in problem.measures]
+    return [_choose_period(series, problem.header.grain, period, as_of) for series in all_series for period in periods]
 
 
-def _series(measure: str, problem: Problem, catalogue: Catalogue, held: list[Span]) -> Series:
+def _measure_series(
+    measure: str, problem: Problem, catalogue: Catalogue, stored_periods: list[ReferencePeriod]
+) -> MeasureSeries:
     name, need = catalogue.measure_source[measure], problem.header.needs.get(measure, Need())
-    kind, instant = catalogue.measures[measure].kind, bool(instants(catalogue, [measure]))
-    return Series(measure, name, catalogue.sources[name], need, kind, instant, held)
+    kind, instant = catalogue.measures[measure].kind, bool(instant_measures(catalogue, [measure]))
+    return MeasureSeries(measure, name, catalogue.sources[name], need, kind, instant, stored_periods)
 
 
-def _choose(asked: Series, grain: Grain, period: Span, as_of: date) -> Chosen:
-    reason, evidence = _not_held(asked.source, asked.name, asked.held)
+def _choose_period(series: MeasureSeries, grain: Grain, period: ReferencePeriod, as_of: date) -> PeriodChoice:
+    reason, evidence = _explain_unavailable(series.source, series.name, series.stored_periods)
     if reason:
-        return Chosen(asked.measure, *period, reason=reason, evidence=evidence)
+        return PeriodChoice(series.measure, *period, reason=reason, evidence=evidence)
     if grain == "latest":
-        return _newest(asked, period)
-    found = figure_of(period, asked.held, asked.instant)
-    if found:
-        return Chosen(asked.measure, *period, *found)
-    carry = asked.need.carry
-    older = carried_to(period, grain, asked.held, carry, asked.kind, asked.instant) if carry else None
+        return _choose_newest(series, period)
+    own_period = choose_figure(period, series.stored_periods, series.instant)
+    if own_period:
+        return PeriodChoice(series.measure, *period, *own_period)
+    carry = series.need.carry
+    older = (
+        choose_carried_figure(period, grain, series.stored_periods, carry, series.kind, series.instant)
+        if carry
+        else None
+    )
     if older:
-        told = f"figure for {say(*older)}, carried forward to {say(*period)}; the problem allows {carry}"
-        return Chosen(asked.measure, *period, *older, evidence=told, carried=True)
-    return _absent(asked, grain, period, as_of)
+        carry_evidence = (
+            f"figure for {format_period(*older)}, carried forward to "
+            f"{format_period(*period)}; the problem allows {carry}"
+        )
+        return PeriodChoice(series.measure, *period, *older, evidence=carry_evidence, carried=True)
+    return _explain_absent_figure(series, grain, period, as_of)
 
 
-def _newest(asked: Series, day: Span) -> Chosen:
+def _choose_newest(series: MeasureSeries, day: ReferencePeriod) -> PeriodChoice:
     """Choose the newest figure that ends by the day of the build."""
-    found = max((span for span in asked.held if span.end <= day.end), key=lambda span: span.end, default=None)
-    if found is None:
-        return Chosen(asked.measure, *day, reason="period_mismatch", evidence=_first(asked.held))
-    reason, evidence = _aged(asked.need, asked.source, found, day)
-    return Chosen(asked.measure, *day, *found, reason, evidence)
+    newest = max(
+        (span for span in series.stored_periods if span.end <= day.end), key=lambda span: span.end, default=None
+    )
+    if newest is None:
+        return PeriodChoice(
+            series.measure, *day, reason="period_mismatch", evidence=_first_period_text(series.stored_periods)
+        )
+    reason, evidence = _explain_age(series.need, series.source, newest, day)
+    return PeriodChoice(series.measure, *day, *newest, reason, evidence)
 
 
-def _not_held(source: Source, name: str, held: list[Span]) -> tuple[str | None, str | None]:
+def _explain_unavailable(
+    source: Source, name: str, stored_periods: list[ReferencePeriod]
+) -> tuple[str | None, str | None]:
     """Explain why a measure can have no figure at all, or return no reason."""
     if source.access in ("not_collected", "not_open"):
         return source.access, f"{name} is declared as {source.access.replace('_', ' ')}"
-    if not source.shown:
+    if not source.is_public:
         return "not_open", f"{name} is private; its data owner has not released its figures"
     if source.access == "not_held":
         return "fetch_failed", f"{name} is declared as published but not stored"
-    if not held:
-        key_needed = f"; fetching one needs a key in {source.key}" if source.key else ""
+    if not stored_periods:
+        key_needed = f"; fetching one needs a key in {source.key_variable}" if source.key_variable else ""
         return "fetch_failed", f"no readable release of {name} is stored{key_needed}"
     return None, None
 
 
-def _absent(asked: Series, grain: Grain, period: Span, as_of: date) -> Chosen:
+def _explain_absent_figure(series: MeasureSeries, grain: Grain, period: ReferencePeriod, as_of: date) -> PeriodChoice:
     """Explain why there is no figure for a period."""
-    held, last = asked.held, max(asked.held, key=lambda span: span.end)
-    if period.end < min(held).start:
-        return Chosen(asked.measure, *period, reason="period_mismatch", evidence=_first(held))
-    if period.start > last.end and asked.source.cadence == "once":
-        return _without(asked, period, "discontinued", f"published once, for {say(*last)}", last)
-    regular = publishes_by(grain, held, asked.instant, asked.source.cadence)
-    if not regular or any(overlaps(period, span) for span in held):
-        near = nearest(period, held)
-        told = f"{asked.name} has no figure for {say(*period)}; the nearest is for {say(*near)}"
-        return _without(asked, period, "no_figure_for_period", told, near)
-    reason, told = _left_out(asked.source, held, period, as_of)
-    return Chosen(asked.measure, *period, reason=reason, evidence=told)
+    stored_periods, last = series.stored_periods, max(series.stored_periods, key=lambda span: span.end)
+    if period.end < min(stored_periods).start:
+        return PeriodChoice(
+            series.measure, *period, reason="period_mismatch", evidence=_first_period_text(stored_periods)
+        )
+    if period.start > last.end and series.source.cadence == "once":
+        return _choice_without_figure(
+            series, period, "discontinued", f"published once, for {format_period(*last)}", last
+        )
+    regular = is_regular_series(grain, stored_periods, series.instant, series.source.cadence)
+    if not regular or any(has_overlap(period, span) for span in stored_periods):
+        nearest_period = choose_nearest(period, stored_periods)
+        text = (
+            f"{series.name} has no figure for {format_period(*period)}; the nearest is for "
+            f"{format_period(*nearest_period)}"
+        )
+        return _choice_without_figure(series, period, "no_figure_for_period", text, nearest_period)
+    reason, text = _explain_missing_period(series.source, stored_periods, period, as_of)
+    return PeriodChoice(series.measure, *period, reason=reason, evidence=text)
 
 
-def _without(asked: Series, period: Span, reason: str, evidence: str, near: Span) -> Chosen:
-    return Chosen(asked.measure, *period, reason=reason, evidence=evidence, near_start=near.start, near_end=near.end)
+def _choice_without_figure(
+    series: MeasureSeries, period: ReferencePeriod, reason: str, evidence: str, nearest_period: ReferencePeriod
+) -> PeriodChoice:
+    return PeriodChoice(
+        series.measure,
+        *period,
+        reason=reason,
+        evidence=evidence,
+        near_start=nearest_period.start,
+        near_end=nearest_period.end,
+    )
 
 
-def _first(held: list[Span]) -> str:
-    return f"the first stored figure is for {say(*min(held))}"
+def _first_period_text(stored_periods: list[ReferencePeriod]) -> str:
+    return f"the first stored figure is for {format_period(*min(stored_periods))}"
 
 
-def _left_out(source: Source, held: list[Span], period: Span, as_of: date) -> tuple[str, str]:
+def _explain_missing_period(
+    source: Source, stored_periods: list[ReferencePeriod], period: ReferencePeriod, as_of: date
+) -> tuple[str, str]:
     """Explain why a regular series has no slice for a period: skipped, not due yet, or late."""
-    last = max(held, key=lambda span: span.end)
+    last = max(stored_periods, key=lambda span: span.end)
     if period.end < last.end:
-        before = max((span for span in held if span.end <= period.end), default=min(held))
-        after = min(span for span in held if span.end > period.end)
-        return "period_mismatch", f"the release has no period between {say(*before)} and {say(*after)}"
-    due = period.end + timedelta(days=days(source.lag) if source.lag else 0)
+        before = max((span for span in stored_periods if span.end <= period.end), default=min(stored_periods))
+        after = min(span for span in stored_periods if span.end > period.end)
+        return (
+            "period_mismatch",
+            f"the release has no period between {format_period(*before)} and {format_period(*after)}",
+        )
+    due = period.end + timedelta(days=age_in_days(source.lag) if source.lag else 0)
     if due > as_of:
         return "not_due", f"expected {source.lag or 'immediately'} after the period, on {due.isoformat()}"
-    return "late", f"due on {due.isoformat()}; the newest stored figure is for {say(*last)}"
+    return "late", f"due on {due.isoformat()}; the newest stored figure is for {format_period(*last)}"
 
 
-def _aged(need: Need, source: Source, found: Span, day: Span) -> tuple[str | None, str | None]:
+def _explain_age(
+    need: Need, source: Source, newest: ReferencePeriod, day: ReferencePeriod
+) -> tuple[str | None, str | None]:
     """Explain that a figure is too old for the problem on the day of the build, or return no reason."""
-    age = (day.end - found.end).days
-    most, told = oldest(need, source)
+    age = (day.end - newest.end).days
+    most, limit = greatest_age(need, source)
     if age <= most:
         return None, None
     reason = "discontinued" if source.cadence == "once" else "stale"
-    return reason, f"the newest figure is for {say(*found)}, {age:,} days ago; the problem allows {told}"
+    return reason, f"the newest figure is for {format_period(*newest)}, {age:,} days ago; the problem allows {limit}"
 
 
-def oldest(need: Need, source: Source) -> tuple[int, str]:
+def greatest_age(need: Need, source: Source) -> tuple[int, str]:
     """Return the greatest age of a figure for grain latest, in days and in words.
 
     Without `max_age` a need allows twice its source's cadence plus the usual lag; two years for a source published
     once.
     """
     if need.max_age:
-        return days(need.max_age), need.max_age
+        return age_in_days(need.max_age), need.max_age
     lag = f" plus the usual lag of {source.lag}" if source.lag else ""
     step = CADENCE_DAYS.get(source.cadence, CADENCE_DAYS["annual"])
-    return 2 * step + (days(source.lag) if source.lag else 0), f"two {_STEPS[source.cadence]}{lag}"
+    return 2 * step + (age_in_days(source.lag) if source.lag else 0), f"two {_STEPS[source.cadence]}{lag}"
 
 
-def chosen_table(chosen: list[Chosen]) -> pl.DataFrame:
+def tabulate_choices(chosen: list[PeriodChoice]) -> pl.DataFrame:
     """Tabulate the choices."""
     schema = {
         "measure": pl.String,

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from pipelines.core.schema import DATE, TEXT, WHOLE, Column, conformed, dtypes
-from pipelines.declarations.acceptances import Accepted, with_acceptance
-from pipelines.gaps.ledger_drafts import Declared, without_drafts
+from pipelines.core.schema import DATE, TEXT, WHOLE, Column, conform_table, polars_schema
+from pipelines.declarations.acceptances import Acceptance, add_acceptances
+from pipelines.gaps.ledger_drafts import DeclarationHashes, drop_drafts
 from pipelines.gaps.proxies import is_open, open_reason
-from pipelines.gaps.sightings import CLOSED, SIGHTING, counted, newest, spells_of
+from pipelines.gaps.sightings import CLOSING_REASONS, SIGHTING, build_spells, count_changes, last_sightings
 
 SPELL: dict[str, Column] = {
     "gap_id": Column(TEXT, "Stable name of the gap: that of its cell"),
@@ -32,7 +32,7 @@ SPELL: dict[str, Column] = {
     "opened": Column(DATE, "Day of the build that first saw it open, or open again"),
     "last_seen": Column(DATE, "Day of the last build that saw it open"),
     "closed": Column(DATE, "Day of the build that no longer saw it; null while it is open"),
-    "closed_because": Column(TEXT, "; ".join(f"{name}: {meaning}" for name, meaning in CLOSED.items())),
+    "closed_because": Column(TEXT, "; ".join(f"{name}: {meaning}" for name, meaning in CLOSING_REASONS.items())),
     "opened_build": Column(WHOLE, "Number of the build that opened it"),
     "closed_build": Column(WHOLE, "Number of the build that closed it"),
     "changed_build": Column(WHOLE, "Number of the build that last changed its reason"),
@@ -65,11 +65,11 @@ BUILD: dict[str, Column] = {
 }
 
 
-class Note(NamedTuple):
+class BuildNote(NamedTuple):
     """What a build was made of: the hash of its cells, and for each measure what declared it and its files."""
 
     contents: str
-    declared: dict[str, Declared]
+    declared: dict[str, DeclarationHashes]
 
 
 class Ledger(NamedTuple):
@@ -80,23 +80,25 @@ class Ledger(NamedTuple):
 
     sightings: pl.DataFrame
     builds: pl.DataFrame
-    notes: tuple[Note, ...]
+    notes: tuple[BuildNote, ...]
 
     @property
     def spells(self) -> pl.DataFrame:
         """Spells that follow from the sightings (SPELL)."""
-        return conformed(spells_of(self.history, self.builds), SPELL)
+        return conform_table(build_spells(self.sightings_without_drafts, self.builds), SPELL)
 
     @property
-    def history(self) -> pl.DataFrame:
+    def sightings_without_drafts(self) -> pl.DataFrame:
         """Sightings without what drafts of declarations did wrong (SIGHTING)."""
-        made = (each.declared for each in self.notes)
-        return without_drafts(self.sightings, list(zip(self.builds["build"], self.builds["day"], made, strict=True)))
+        declarations = (note.declared for note in self.notes)
+        return drop_drafts(
+            self.sightings, list(zip(self.builds["build"], self.builds["day"], declarations, strict=True))
+        )
 
     @property
     def with_counts(self) -> "Ledger":
         """The ledger, with what each build opened, closed and changed counted again."""
-        return self._replace(builds=conformed(counted(self.history, self.builds), BUILD))
+        return self._replace(builds=conform_table(count_changes(self.sightings_without_drafts, self.builds), BUILD))
 
     @property
     def day(self) -> date:
@@ -110,51 +112,52 @@ class Ledger(NamedTuple):
         return int(self.builds["build"].max() or 0)  # type: ignore[arg-type]
 
 
-def nothing() -> Ledger:
+def empty_ledger() -> Ledger:
     """Give the ledger of a problem that was never built."""
-    return Ledger(pl.DataFrame(schema=dtypes(SIGHTING)), pl.DataFrame(schema=dtypes(BUILD)), ())
+    return Ledger(pl.DataFrame(schema=polars_schema(SIGHTING)), pl.DataFrame(schema=polars_schema(BUILD)), ())
 
 
-def open_gaps(cells: pl.DataFrame) -> pl.DataFrame:
-    """Give the needs that are open (of schema.CELL), as sightings of no build as yet."""
-    found = cells.filter(is_open()).with_columns(pl.col("cell_id").alias("gap_id"), open_reason().alias("reason"))
-    return conformed(found, SIGHTING)
+def list_open_gaps(cells: pl.DataFrame) -> pl.DataFrame:
+    """Give the needs that are open (of schema.CELL_COLUMNS), as sightings of no build as yet."""
+    open_cells = cells.filter(is_open()).with_columns(pl.col("cell_id").alias("gap_id"), open_reason().alias("reason"))
+    return conform_table(open_cells, SIGHTING)
 
 
-def carried_on(
-    ledger: Ledger, cells: pl.DataFrame, day: date, contents: str, declared: dict[str, Declared] | None = None
+def add_build(
+    ledger: Ledger, cells: pl.DataFrame, day: date, contents: str, declared: dict[str, DeclarationHashes] | None = None
 ) -> Ledger:
     """Carry a ledger on to a build of a day; the ledger stays as it is where the last build was of the same contents.
 
-    Takes a problem's cells (schema.CELL), and for each measure what declared it and its files. A day before the last
-    one recorded adds nothing: history is not rewritten. What a draft of a declaration did wrong leaves no trace.
+    Takes a problem's cells (schema.CELL_COLUMNS), and for each measure what declared it and its files. A day before
+    the last one recorded adds nothing: history is not rewritten. What a draft of a declaration did wrong leaves no
+    trace.
     """
     if day < ledger.day or (day == ledger.day and contents == ledger.notes[-1].contents):
         return ledger
-    build, note = ledger.last + 1, Note(contents, declared or {})
+    build, note = ledger.last + 1, BuildNote(contents, declared or {})
     counts = {"problem": cells["problem"].first(), "build": build, "day": day, "asked": cells.height,
               "known": cells.filter(~is_open()).height}  # fmt: skip
-    builds = pl.concat([ledger.builds, conformed(pl.DataFrame([counts]), BUILD)])
+    builds = pl.concat([ledger.builds, conform_table(pl.DataFrame([counts]), BUILD)])
     notes = (*ledger.notes, note)
-    seen = _seen(ledger, cells, build)
-    return Ledger(pl.concat([ledger.sightings, seen]).sort("gap_id", "build"), builds, notes).with_counts
+    sightings = _new_sightings(ledger, cells, build)
+    return Ledger(pl.concat([ledger.sightings, sightings]).sort("gap_id", "build"), builds, notes).with_counts
 
 
-def _seen(ledger: Ledger, cells: pl.DataFrame, build: int) -> pl.DataFrame:
+def _new_sightings(ledger: Ledger, cells: pl.DataFrame, build: int) -> pl.DataFrame:
     """Give the sightings of a build: of gaps that are new, that are other than they were, and that have closed."""
-    now, last = open_gaps(cells), newest(ledger.sightings)
+    now, last = list_open_gaps(cells), last_sightings(ledger.sightings)
     before = last.filter(pl.col("reason").is_not_null())
     same = ["gap_id", "reason", "holder", "period_start", "period_end"]
     fresh = now.join(before, on=same, how="anti", nulls_equal=True)
-    asked = pl.col("gap_id").is_in(cells["cell_id"].implode())
-    because = pl.when(asked).then(pl.lit("answered")).otherwise(pl.lit("no_longer_asked"))
-    ended = before.join(now, on="gap_id", how="anti").with_columns(
+    is_asked = pl.col("gap_id").is_in(cells["cell_id"].implode())
+    because = pl.when(is_asked).then(pl.lit("answered")).otherwise(pl.lit("no_longer_asked"))
+    closings = before.join(now, on="gap_id", how="anti").with_columns(
         pl.lit(None, pl.String).alias("reason"), because.alias("closed_because")
     )
-    return conformed(pl.concat([fresh, ended]).with_columns(pl.lit(build).alias("build")), SIGHTING)
+    return conform_table(pl.concat([fresh, closings]).with_columns(pl.lit(build).alias("build")), SIGHTING)
 
 
-def without_builds(ledger: Ledger, numbers: set[int]) -> Ledger:
+def remove_builds(ledger: Ledger, numbers: set[int]) -> Ledger:
     """Take builds out of a ledger: what they alone saw is gone, and what they closed is open again.
 
     What a build saw that the next one saw too is dated by the next one.
@@ -164,36 +167,36 @@ def without_builds(ledger: Ledger, numbers: set[int]) -> Ledger:
         note for note, number in zip(ledger.notes, ledger.builds["build"], strict=True) if number not in numbers
     )
     next_kept = {
-        number: min((each for each in builds["build"] if each > number), default=None) for number in sorted(numbers)
+        number: min((later for later in builds["build"] if later > number), default=None) for number in sorted(numbers)
     }
-    moved = ledger.sightings.with_columns(
+    redated = ledger.sightings.with_columns(
         pl.col("build").alias("seen"),
         pl.col("build").replace_strict(next_kept, default=pl.col("build"), return_dtype=pl.Int64),
     ).drop_nulls("build")
-    last = moved.sort("gap_id", "build", "seen").unique(["gap_id", "build"], keep="last", maintain_order=True)
-    return Ledger(_changes_only(conformed(last, SIGHTING)), builds, notes).with_counts
+    last = redated.sort("gap_id", "build", "seen").unique(["gap_id", "build"], keep="last", maintain_order=True)
+    return Ledger(_drop_unchanged(conform_table(last, SIGHTING)), builds, notes).with_counts
 
 
-def _changes_only(sightings: pl.DataFrame) -> pl.DataFrame:
+def _drop_unchanged(sightings: pl.DataFrame) -> pl.DataFrame:
     """Leave out sightings that tell nothing new of a gap, and closings of what was never open."""
     state = pl.struct("reason", "holder", "period_start", "period_end")
-    told = sightings.sort("gap_id", "build").with_columns(
+    with_state = sightings.sort("gap_id", "build").with_columns(
         pl.when(pl.col("reason").is_not_null()).then(state).alias("state")
     )
     before, first = pl.col("state").shift(1).over("gap_id"), pl.int_range(pl.len()).over("gap_id") == 0
     new = pl.when(first).then(pl.col("state").is_not_null()).otherwise(pl.col("state").ne_missing(before))
-    return conformed(told.filter(new), SIGHTING)
+    return conform_table(with_state.filter(new), SIGHTING)
 
 
-def as_at(ledger: Ledger, day: date) -> Ledger:
+def ledger_as_at(ledger: Ledger, day: date) -> Ledger:
     """Give a ledger as it stood on a day: only its builds up to that day."""
     builds = ledger.builds.filter(pl.col("day") <= day)
     sightings = ledger.sightings.filter(pl.col("build").is_in(builds["build"].implode()))
-    found = Ledger(sightings, builds, ledger.notes[: builds.height])
-    return found if builds.height == ledger.builds.height else found.with_counts
+    earlier = Ledger(sightings, builds, ledger.notes[: builds.height])
+    return earlier if builds.height == ledger.builds.height else earlier.with_counts
 
 
-def gap_ledger(ledger: Ledger, accepted: tuple[Accepted, ...], owner: str, as_of: date) -> pl.DataFrame:
+def build_gap_ledger(ledger: Ledger, acceptances: tuple[Acceptance, ...], owner: str, as_of: date) -> pl.DataFrame:
     """Give GAP_LEDGER of a problem as of a day: one row for each gap that was ever seen."""
     last = [name for name in SPELL if name != "gap_id"]
     gaps = (
@@ -205,11 +208,11 @@ def gap_ledger(ledger: Ledger, accepted: tuple[Accepted, ...], owner: str, as_of
             *(pl.col(name).last() for name in last),
         )
     )
-    told = with_acceptance(gaps, accepted, as_of)
+    with_accepted = add_acceptances(gaps, acceptances, as_of)
     state = pl.when(pl.col("closed").is_not_null()).then(pl.lit("closed")).when("is_accepted").then(pl.lit("accepted"))
     until = pl.coalesce("closed", pl.lit(as_of))
-    return conformed(
-        told.with_columns(
+    return conform_table(
+        with_accepted.with_columns(
             state.otherwise(pl.lit("open")).alias("state"),
             (until - pl.col("opened")).dt.total_days().alias("age_days"),
             pl.lit(owner).alias("owner"),
@@ -218,18 +221,18 @@ def gap_ledger(ledger: Ledger, accepted: tuple[Accepted, ...], owner: str, as_of
     )
 
 
-def changes(ledger: Ledger) -> pl.DataFrame:
+def summarise_changes(ledger: Ledger) -> pl.DataFrame:
     """Give what the last build changed: what (opened, reopened, closed, changed), measure, reason, cells, places."""
     last = ledger.last
     began = pl.col("opened_build") == last
     again = pl.col("opened_build") > pl.col("opened_build").min().over("gap_id")
-    what = (
+    event = (
         pl.when(pl.col("closed_build") == last).then(pl.lit("closed"))
         .when(began & again).then(pl.lit("reopened")).when(began).then(pl.lit("opened"))
         .when(pl.col("changed_build") == last).then(pl.lit("changed"))
     )  # fmt: skip
-    told = ledger.spells.with_columns(what.alias("what")).drop_nulls("what")
-    counts = told.group_by("what", "measure", "reason", "reason_before", "closed_because").agg(
+    events = ledger.spells.with_columns(event.alias("what")).drop_nulls("what")
+    counts = events.group_by("what", "measure", "reason", "reason_before", "closed_because").agg(
         pl.len().alias("cells"),
         pl.col("place_code").n_unique().alias("places"),
         pl.col("place_name").unique().sort().head(5).alias("names"),
@@ -237,7 +240,7 @@ def changes(ledger: Ledger) -> pl.DataFrame:
     return counts.sort("what", "cells", "measure", "reason", descending=[False, True, False, False])
 
 
-def since(ledger: Ledger) -> str:
+def describe_last_build(ledger: Ledger) -> str:
     """Say in one line what the last build changed, and since when."""
     if ledger.builds.is_empty():
         return "no build up to this day is recorded"
@@ -245,8 +248,8 @@ def since(ledger: Ledger) -> str:
     if ledger.builds.height == 1:
         return f"recorded since the build of {last['day']}: {last['open']:,} open"
     before = ledger.builds.row(-2, named=True)["day"]
-    counts = [f"{last[name]:,} {said}" for name, said in _SAID.items() if last[name]]
+    counts = [f"{last[name]:,} {word}" for name, word in _CHANGE_WORDS.items() if last[name]]
     return f"since the build of {before}: {', '.join(counts) or 'nothing changed'}; {last['open']:,} open"
 
 
-_SAID = {"closed": "closed", "opened": "new", "reopened": "open again", "changed": "open for another reason"}
+_CHANGE_WORDS = {"closed": "closed", "opened": "new", "reopened": "open again", "changed": "open for another reason"}

@@ -3,19 +3,19 @@
 import polars as pl
 
 from pipelines.apportionment import INTERVAL_COLUMNS
-from pipelines.core.schema import CELL, conformed
+from pipelines.core.schema import CELL_COLUMNS, conform_table
 from pipelines.declarations.catalogue import Problem
 
-TAKEN = (
+PROXY_COLUMNS = (
     "value", "low", "high", *INTERVAL_COLUMNS, "status", "marker", "basis", "coverage", "split_share", "source",
     "release", "released_at", "value_start", "value_end", "parts", "file", "file_rows", "file_column",
 )  # fmt: skip
 """Columns of a cell that come from the stand-in where one is used."""
-_SPOT = ["place_code", "period_start"]
+_PLACE_AND_PERIOD = ["place_code", "period_start"]
 
 
-def stood_in(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
-    """Fill gaps with the figures of the stand-ins that a problem declares (schema.CELL in and out).
+def apply_proxies(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
+    """Fill gaps with the figures of the stand-ins that a problem declares (schema.CELL_COLUMNS in and out).
 
     Such a cell has a value and no reason, the caveat `proxy_used`, the measure in `stand_in`, and in
     `reasons_also` why its own figure is missing; holder and remedy stay, for the need is still open. What
@@ -24,32 +24,32 @@ def stood_in(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     proxies = {name: need.proxy for name, need in problem.header.needs.items() if need.proxy}
     if not proxies:
         return cells
-    wanted = pl.col("measure").replace_strict(proxies, default=None, return_dtype=pl.String)
-    given = cells.filter(pl.col("value").is_not_null(), pl.col("measure").is_in(list(proxies.values())))
-    offered = given.select(
+    proxy_measure = pl.col("measure").replace_strict(proxies, default=None, return_dtype=pl.String)
+    figures = cells.filter(pl.col("value").is_not_null(), pl.col("measure").is_in(list(proxies.values())))
+    offers = figures.select(
         pl.col("measure").alias("stand_in"),
-        *_SPOT,
-        *(pl.col(name).alias(f"given_{name}") for name in (*TAKEN, "caveats")),
+        *_PLACE_AND_PERIOD,
+        *(pl.col(name).alias(f"given_{name}") for name in (*PROXY_COLUMNS, "caveats")),
     )
-    joined = cells.with_columns(wanted.alias("stand_in")).join(
-        offered, on=["stand_in", *_SPOT], how="left", maintain_order="left"
+    joined = cells.with_columns(proxy_measure.alias("stand_in")).join(
+        offers, on=["stand_in", *_PLACE_AND_PERIOD], how="left", maintain_order="left"
     )
-    used = pl.col("reason").is_not_null() & pl.col("given_value").is_not_null()
+    is_used = pl.col("reason").is_not_null() & pl.col("given_value").is_not_null()
     filled = joined.with_columns(
-        pl.when(used).then(new).otherwise(pl.lit(None) if name == "stand_in" else pl.col(name)).alias(name)
-        for name, new in _told().items()
+        pl.when(is_used).then(new).otherwise(pl.lit(None) if name == "stand_in" else pl.col(name)).alias(name)
+        for name, new in _proxy_expressions().items()
     )
-    return conformed(filled, CELL)
+    return conform_table(filled, CELL_COLUMNS)
 
 
-def _told() -> dict[str, pl.Expr]:
+def _proxy_expressions() -> dict[str, pl.Expr]:
     """Say what a cell becomes whose gap is filled by a stand-in."""
     also = pl.concat_str("reason", "reasons_also", separator=",", ignore_nulls=True)
     caveats = pl.concat_str(pl.lit("proxy_used"), "given_caveats", separator=",", ignore_nulls=True)
     why = pl.concat_str(pl.lit("; of its own: "), "reason", pl.lit(": "), pl.col("evidence").fill_null("not said"))
     evidence = pl.concat_str("stand_in", pl.lit(" stands in"), why)
     return {
-        **{name: pl.col(f"given_{name}") for name in TAKEN},
+        **{name: pl.col(f"given_{name}") for name in PROXY_COLUMNS},
         "reason": pl.lit(None, pl.String),
         "reasons_also": also,
         "caveats": caveats,

@@ -12,15 +12,31 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipelines.core.schema import CELL, NUMBER, TEXT, WHOLE, Column, conformed
+from pipelines.core.schema import CELL_COLUMNS, NUMBER, TEXT, WHOLE, Column, conform_table
 from pipelines.declarations.measure import Measure
-from pipelines.observations import PUBLISHED, exact
+from pipelines.observations import PUBLISHED_SOURCE, round_limit
 
-ASKED = ["problem", "measure", "period_start"]
+RANK_KEY = ["problem", "measure", "period_start"]
 RANK: dict[str, Column] = {
-    **{name: CELL[name] for name in ("problem", "measure", "place_code", "place_name", "period_start", "period_end",
-                                     "value", "low", "high", "likely_low", "likely_high", "likely_level",
-                                     "likely_source", "reason")},
+    **{
+        name: CELL_COLUMNS[name]
+        for name in (
+            "problem",
+            "measure",
+            "place_code",
+            "place_name",
+            "period_start",
+            "period_end",
+            "value",
+            "low",
+            "high",
+            "likely_low",
+            "likely_high",
+            "likely_level",
+            "likely_source",
+            "reason",
+        )
+    },
     "rank": Column(WHOLE, "The place's rank, where it is sure: 1 is the highest figure; equal figures share a rank"),
     "rank_low": Column(WHOLE, "Best that the place can stand, given the limits or bounds of its figure and of others"),
     "rank_high": Column(WHOLE, "Worst that it can stand"),
@@ -31,61 +47,63 @@ RANK: dict[str, Column] = {
     "rank_share": Column(NUMBER, "How much of the places the two ranks span: 0 where the rank is known"),
     "noise": Column(TEXT, "That noise of a size the publisher does not state may move the rank further; else null"),
     "no_interval": Column(TEXT, "That the figure is an estimate without published limits, so has no rank; else null"),
-}  # fmt: skip
+}
 NOISE = "the publisher adds noise of a size it does not state"
 NO_INTERVAL = "no interval published"
 
 
 def rank_places(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Give RANK for every cell (schema.CELL) of each measure and period of which any place is known."""
-    noisy = sorted(name for name, each in measures.items() if each.perturbed)
-    estimates = sorted(name for name, each in measures.items() if each.uncertain and not each.perturbed)
-    floor = {name: 0.0 if _never_below_nought(each) else -np.inf for name, each in measures.items()}
-    known = cells.filter(pl.col("value").is_not_null().any().over(ASKED)).with_columns(
+    """Give RANK for every cell (schema.CELL_COLUMNS) of each measure and period of which any place is known."""
+    noisy = sorted(name for name, measure in measures.items() if measure.perturbed)
+    estimates = sorted(name for name, measure in measures.items() if measure.is_uncertain and not measure.perturbed)
+    floor = {name: 0.0 if _is_never_negative(measure) else -np.inf for name, measure in measures.items()}
+    known = cells.filter(pl.col("value").is_not_null().any().over(RANK_KEY)).with_columns(
         pl.col("measure").is_in(noisy).alias("is_noisy"),
         pl.col("measure").is_in(estimates).alias("is_estimate"),
-        (pl.col("likely_source") == PUBLISHED).fill_null(False).alias("limited"),
+        (pl.col("likely_source") == PUBLISHED_SOURCE).fill_null(False).alias("limited"),
         pl.col("measure").replace_strict(floor, default=-np.inf, return_dtype=pl.Float64).alias("floor"),
     )
     limits = {side: pl.when("limited").then(f"likely_{side}").otherwise(side) for side in ("low", "high")}
     # Noise of a size that nobody states has no bounds: such figures are ranked as printed, and said to be noisy.
-    printed = pl.when("is_noisy").then("value")
+    noisy_value = pl.when("is_noisy").then("value")
     ends = known.with_columns(
-        exact(pl.coalesce(limits["low"], printed, "floor")).alias("least"),
-        exact(pl.coalesce(limits["high"], printed, np.inf)).alias("most"),
-        (pl.col("value").is_not_null() & pl.coalesce(limits["high"], printed).is_not_null()).alias("told"),
+        round_limit(pl.coalesce(limits["low"], noisy_value, "floor")).alias("least"),
+        round_limit(pl.coalesce(limits["high"], noisy_value, np.inf)).alias("most"),
+        (pl.col("value").is_not_null() & pl.coalesce(limits["high"], noisy_value).is_not_null()).alias("told"),
     )
-    ranked = [_ranked(frame) for frame in ends.partition_by(ASKED, maintain_order=True)]
-    found = pl.concat([_ranked(ends.clear()), *ranked])
+    frames = [_rank_slice(frame) for frame in ends.partition_by(RANK_KEY, maintain_order=True)]
+    ranks = pl.concat([_rank_slice(ends.clear()), *frames])
     sure = (pl.col("rank_low") == pl.col("rank_high")) & pl.col("value").is_not_null() & ~pl.col("is_noisy")
-    unlimited = pl.col("is_estimate") & pl.col("value").is_not_null() & ~pl.col("told")
-    return conformed(
-        found.with_columns(
+    has_no_limits = pl.col("is_estimate") & pl.col("value").is_not_null() & ~pl.col("told")
+    return conform_table(
+        ranks.with_columns(
             pl.when(sure).then("rank_low").alias("rank"),
             pl.when("is_noisy").then(pl.lit(NOISE)).alias("noise"),
-            pl.when(unlimited).then(pl.lit(NO_INTERVAL)).alias("no_interval"),
+            pl.when(has_no_limits).then(pl.lit(NO_INTERVAL)).alias("no_interval"),
         ),
         RANK,
     )
 
 
-def _never_below_nought(measure: Measure) -> bool:
+def _is_never_negative(measure: Measure) -> bool:
     return measure.kind in ("count", "stock") and (measure.range or (0.0,))[0] >= 0 and not measure.perturbed
 
 
-def _ranked(frame: pl.DataFrame) -> pl.DataFrame:
+def _rank_slice(frame: pl.DataFrame) -> pl.DataFrame:
     """Rank one measure in one period: one more than those surely above, and than those that may be above."""
     least, most = frame["least"].to_numpy(), frame["most"].to_numpy()
     surely = len(least) - np.searchsorted(np.sort(least), most, side="right")
-    limited, ordered = frame["limited"].to_numpy(), np.sort(most)
+    has_published_limits, sorted_most = frame["limited"].to_numpy(), np.sort(most)
     maybe = len(most) - np.where(
-        limited, np.searchsorted(ordered, least, side="left"), np.searchsorted(ordered, least, side="right")
+        has_published_limits,
+        np.searchsorted(sorted_most, least, side="left"),
+        np.searchsorted(sorted_most, least, side="right"),
     )
     # A place is not above itself, though its most is above its least. Published limits that touch do not part places.
-    worst = 1 + maybe - (limited | (most > least))
-    told = frame["told"].to_numpy()
-    meeting = np.searchsorted(np.sort(least[told]), most, side="right") - np.searchsorted(
-        np.sort(most[told]), least, side="left"
+    worst = 1 + maybe - (has_published_limits | (most > least))
+    has_limits = frame["told"].to_numpy()
+    meeting = np.searchsorted(np.sort(least[has_limits]), most, side="right") - np.searchsorted(
+        np.sort(most[has_limits]), least, side="left"
     )
     return frame.with_columns(
         pl.Series("rank_low", 1 + surely, pl.Int64),
@@ -96,7 +114,7 @@ def _ranked(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def rank_said(row: dict[str, Any]) -> str:
+def format_rank(row: dict[str, Any]) -> str:
     """Say in words where a place stands, from a row of `ranks`; blank where it has no figure."""
     if row["value"] is None:
         return ""
@@ -104,7 +122,7 @@ def rank_said(row: dict[str, Any]) -> str:
         return f"no rank: {row['no_interval']}"
     if row["rank"] is not None:
         return f"rank {row['rank']:,} of {row['places']:,}"
-    if row["likely_source"] == PUBLISHED:
+    if row["likely_source"] == PUBLISHED_SOURCE:
         return f"statistically similar to {row['similar_to']:,} other{'s' if row['similar_to'] != 1 else ''}"
     if row["noise"]:
         return f"about rank {row['rank_low']:,} of {row['places']:,}: {row['noise']}"

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 
-from pipelines.core.periods import MONTHS_LONG, Span, months
+from pipelines.core.periods import GRAIN_MONTHS, ReferencePeriod, whole_months
 from pipelines.core.vocabulary import Grain
-from pipelines.declarations.base import CADENCE_DAYS, Cadence, Kind, after
+from pipelines.declarations.base import CADENCE_DAYS, Cadence, MeasureKind, add_age
 from pipelines.declarations.catalogue import Catalogue
 
-SHORTEST = {"month": 28, "quarter": 90, "year": 365}
-LONGEST = {"month": 31, "quarter": 92, "year": 366}
+SHORTEST_DAYS = {"month": 28, "quarter": 90, "year": 365}
+LONGEST_DAYS = {"month": 31, "quarter": 92, "year": 366}
 """Fewest and most days of a period that a problem asks about."""
 
 
-def instants(catalogue: Catalogue, measures: Sequence[str]) -> frozenset[str]:
+def instant_measures(catalogue: Catalogue, measures: Sequence[str]) -> frozenset[str]:
     """Name the measures that describe an instant, so that a figure of one day answers a month or a year.
 
     These are stocks, rates of one stock over another, and whatever a source declares as `mid_year`. A count of one
@@ -31,7 +31,9 @@ def _describes_instant(catalogue: Catalogue, name: str) -> bool:
     return measure.kind == "stock" or (measure.kind == "rate" and parts == ["stock", "stock"])
 
 
-def figure_of(period: Span, published: Sequence[Span], instant: bool) -> Span | None:
+def choose_figure(
+    period: ReferencePeriod, published: Sequence[ReferencePeriod], instant: bool
+) -> ReferencePeriod | None:
     """Choose the figure of a period: one of the very period, else the last instant inside it; never another."""
     if period in published:
         return period
@@ -39,52 +41,61 @@ def figure_of(period: Span, published: Sequence[Span], instant: bool) -> Span | 
     return max(inside, default=None) if instant else None
 
 
-def carried_to(
-    period: Span, grain: Grain, published: Sequence[Span], carry: str, kind: Kind, instant: bool
-) -> Span | None:
+def choose_carried_figure(
+    period: ReferencePeriod,
+    grain: Grain,
+    published: Sequence[ReferencePeriod],
+    carry: str,
+    kind: MeasureKind,
+    instant: bool,
+) -> ReferencePeriod | None:
     """Choose the newest figure that may be carried forward to a period: so old at most, and of no shorter time.
 
     A count of a longer time is never carried: it is several times as much.
     """
-    most = LONGEST[grain] if kind == "count" else None
-    fitting = [span for span in published if span.end <= period.end and _fits(span, SHORTEST[grain], most, instant)]
+    most = LONGEST_DAYS[grain] if kind == "count" else None
+    fitting = [
+        span
+        for span in published
+        if span.end <= period.end and _has_fitting_length(span, SHORTEST_DAYS[grain], most, instant)
+    ]
     newest = max(fitting, key=lambda span: (span.end, span.start), default=None)
-    return newest if newest and period.end <= after(newest.end, carry) else None
+    return newest if newest and period.end <= add_age(newest.end, carry) else None
 
 
-def _fits(span: Span, least: int, most: int | None, instant: bool) -> bool:
+def _has_fitting_length(span: ReferencePeriod, least: int, most: int | None, instant: bool) -> bool:
     length = (span.end - span.start).days + 1
     return (instant and length == 1) or (length >= least and (most is None or length <= most))
 
 
-def nearest(period: Span, published: Sequence[Span]) -> Span:
+def choose_nearest(period: ReferencePeriod, published: Sequence[ReferencePeriod]) -> ReferencePeriod:
     """Choose the figure nearest in time to a period; of several as near, the one that ends last."""
-    return min(published, key=lambda span: (_apart(period, span), -span.end.toordinal()))
+    return min(published, key=lambda span: (_time_apart(period, span), -span.end.toordinal()))
 
 
-def _apart(one: Span, other: Span) -> timedelta:
+def _time_apart(one: ReferencePeriod, other: ReferencePeriod) -> timedelta:
     return max(one.start - other.end, other.start - one.end, timedelta())
 
 
-def overlaps(period: Span, span: Span) -> bool:
+def has_overlap(period: ReferencePeriod, span: ReferencePeriod) -> bool:
     """Tell whether two periods have a day in common."""
-    return not _apart(period, span)
+    return not _time_apart(period, span)
 
 
-def publishes_by(grain: Grain, published: Sequence[Span], instant: bool, cadence: Cadence) -> bool:
+def is_regular_series(grain: Grain, published: Sequence[ReferencePeriod], instant: bool, cadence: Cadence) -> bool:
     """Tell whether a series has a figure for each period of a grain, as far as its figures and cadence show."""
-    if any(_is_whole(span, grain) for span in published):
+    if any(_is_whole_period(span, grain) for span in published):
         return True
     days = sorted({span.end for span in published if span.start == span.end}) if instant else []
     often = CADENCE_DAYS.get(cadence)
-    frequent = often is not None and often <= LONGEST[grain]
-    return bool(days) and (frequent or _least_step(days) <= LONGEST[grain])
+    frequent = often is not None and often <= LONGEST_DAYS[grain]
+    return bool(days) and (frequent or _least_step(days) <= LONGEST_DAYS[grain])
 
 
 def _least_step(days: list[date]) -> float:
     return min(((later - day).days for day, later in pairwise(days)), default=float("inf"))
 
 
-def _is_whole(span: Span, grain: Grain) -> bool:
-    long = MONTHS_LONG[grain]
-    return (span.start.month - 1) % long == 0 and span == months(span.start.year, span.start.month, long)
+def _is_whole_period(span: ReferencePeriod, grain: Grain) -> bool:
+    long = GRAIN_MONTHS[grain]
+    return (span.start.month - 1) % long == 0 and span == whole_months(span.start.year, span.start.month, long)

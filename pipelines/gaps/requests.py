@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-REQUEST = ("holder", "measure", "reason")
+REQUEST_KEY = ("holder", "measure", "reason")
 NOTHING_TO_ASK = frozenset({"not_applicable", "not_due"})
 """Reasons for which nobody need be asked: the figure can't exist, or comes by itself."""
 
 
-class Gaps(NamedTuple):
+class OpenGaps(NamedTuple):
     """What is open in some problems, and what it keeps from being answered.
 
     `gaps` has one row a cell: problem, measure, place_code, place_name, period_start, holder, reason, remedy, evidence,
@@ -33,7 +33,7 @@ def request_id(holder: str, measure: str, reason: str) -> str:
     return hashlib.sha256("\x00".join((holder, measure, reason)).encode()).hexdigest()[:8]
 
 
-def bundles(held: Gaps) -> pl.DataFrame:
+def bundle_answers(open_gaps: OpenGaps) -> pl.DataFrame:
     """Put answers together that wait for the same requests: requests (sorted), answers, places, people.
 
     An answer that waits for a gap for which nobody is asked is left out: no plan unlocks it. `people` counts those of a
@@ -41,54 +41,58 @@ def bundles(held: Gaps) -> pl.DataFrame:
     """
     key = ["problem", "place_code", "period_start"]
     blocking = (
-        held.gaps.filter("blocks")
+        open_gaps.gaps.filter("blocks")
         .group_by(key)
         .agg(pl.col("request").unique().sort().alias("requests"), pl.col("request").is_null().any().alias("stuck"))
     )
-    open_ = held.answers.join(blocking.filter(~pl.col("stuck")), on=key, how="inner")
-    weighed_ = open_.with_columns((pl.col("people") * pl.col("share")).alias("people"))
-    grouped = weighed_.with_columns(pl.col("requests").list.join(",").alias("together")).group_by("together").agg(
+    waiting = open_gaps.answers.join(blocking.filter(~pl.col("stuck")), on=key, how="inner")
+    weighted = waiting.with_columns((pl.col("people") * pl.col("share")).alias("people"))
+    grouped = weighted.with_columns(pl.col("requests").list.join(",").alias("together")).group_by("together").agg(
         pl.col("requests").first(), pl.len().alias("answers"), pl.col("place_code").n_unique().alias("places"),
         pl.col("people").sum(),
     )  # fmt: skip
     return grouped.sort("together").drop("together")
 
 
-def ranked(held: Gaps) -> pl.DataFrame:
+def rank_requests(open_gaps: OpenGaps) -> pl.DataFrame:
     """List requests by what each would unlock alone, then by all that waits for it.
 
     Gives request, holder, measure, reason, remedy, evidence (of one gap), problems, cells, places, people (of those
     places, each once; null where not known of any), answers_alone and people_alone (what it unlocks with nothing else),
     answers_waiting (what can't be unlocked without it).
     """
-    asked = held.gaps.drop_nulls("request").sort("problem", "place_code", "period_start")
-    rows = asked.group_by("request", *REQUEST).agg(
+    requestable = open_gaps.gaps.drop_nulls("request").sort("problem", "place_code", "period_start")
+    rows = requestable.group_by("request", *REQUEST_KEY).agg(
         pl.col("remedy").first(), pl.col("evidence").first(), pl.col("problem").unique().sort().alias("problems"),
         pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"),
         pl.col("place_name").unique().sort().alias("names"),
     )  # fmt: skip
-    told = rows.join(_people(asked, held), on="request", how="left").join(_alone(held), on="request", how="left")
-    waiting = _waiting(held)
-    full = told.join(waiting, on="request", how="left").with_columns(
+    with_unlocked = rows.join(_count_people(requestable, open_gaps), on="request", how="left").join(
+        _answers_alone(open_gaps), on="request", how="left"
+    )
+    waiting = _answers_waiting(open_gaps)
+    full = with_unlocked.join(waiting, on="request", how="left").with_columns(
         pl.col("answers_alone", "answers_waiting", "people_alone").fill_null(0)
     )
     by = ["people_alone", "answers_alone", "answers_waiting", "people", "cells", "request"]
     return full.sort(by, descending=[True] * 5 + [False], nulls_last=True)
 
 
-def _people(asked: pl.DataFrame, held: Gaps) -> pl.DataFrame:
-    once = asked.select("request", "place_code").unique().join(held.people, on="place_code", how="inner")
+def _count_people(requestable: pl.DataFrame, open_gaps: OpenGaps) -> pl.DataFrame:
+    once = requestable.select("request", "place_code").unique().join(open_gaps.people, on="place_code", how="inner")
     return once.group_by("request").agg(pl.col("people").sum())
 
 
-def _alone(held: Gaps) -> pl.DataFrame:
-    single = bundles(held).filter(pl.col("requests").list.len() == 1)
+def _answers_alone(open_gaps: OpenGaps) -> pl.DataFrame:
+    single = bundle_answers(open_gaps).filter(pl.col("requests").list.len() == 1)
     return single.select(
         pl.col("requests").list.first().alias("request"), pl.col("answers").alias("answers_alone"),
         pl.col("people").alias("people_alone"),
     )  # fmt: skip
 
 
-def _waiting(held: Gaps) -> pl.DataFrame:
-    each = bundles(held).explode("requests")
-    return each.group_by(pl.col("requests").alias("request")).agg(pl.col("answers").sum().alias("answers_waiting"))
+def _answers_waiting(open_gaps: OpenGaps) -> pl.DataFrame:
+    bundle_rows = bundle_answers(open_gaps).explode("requests")
+    return bundle_rows.group_by(pl.col("requests").alias("request")).agg(
+        pl.col("answers").sum().alias("answers_waiting")
+    )

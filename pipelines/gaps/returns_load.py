@@ -4,39 +4,39 @@ from collections.abc import Collection
 
 import polars as pl
 
-from pipelines.apportionment import people_of, population_of
-from pipelines.core.schema import empty
-from pipelines.core.store import cached, state_path
-from pipelines.declarations.fingerprints import code_key, hashed, keys
+from pipelines.apportionment import population_measure, system_residents
+from pipelines.core.schema import empty_table
+from pipelines.core.store import load_or_build_table, state_path
+from pipelines.declarations.fingerprints import compute_table_keys, hash_texts, program_key
 from pipelines.declarations.project import Project
-from pipelines.geography import place_system, register_places
-from pipelines.observations import RETURN, count_returns, observe_source
+from pipelines.geography import load_geography, load_places
+from pipelines.observations import PROVIDER_RETURN, count_returns, load_source_tables
 
 
-def returned(project: Project, name: str) -> pl.DataFrame:
+def load_returns(project: Project, name: str) -> pl.DataFrame:
     """Tell what became of the returns of one source (RETURN), or give what was told before from the same files."""
     catalogue = project.catalogue
-    source, counting = catalogue.sources[name], population_of(catalogue, ())
-    made_from = keys(catalogue, project.home, project.as_of).observation
-    people_key = made_from[catalogue.measure_source[counting]] if counting else ""
-    key = hashed(code_key("gaps"), made_from[name], people_key)
+    source, counting = catalogue.sources[name], population_measure(catalogue, ())
+    fingerprints = compute_table_keys(catalogue, project.home, project.as_of).observation
+    people_key = fingerprints[catalogue.measure_source[counting]] if counting else ""
+    key = hash_texts(program_key("gaps"), fingerprints[name], people_key)
 
-    def make() -> pl.DataFrame:
-        seen, own = observe_source(project, name), place_system(project, source.geography or "").places
+    def build_table() -> pl.DataFrame:
+        observed, own_places = load_source_tables(project, name), load_geography(project, source.geography or "").places
         # Who was due is told by the source's own places: releases of other times have others.
         own_codes = pl.col("place_system") == source.geography
-        nobody = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
-        people = people_of(project, counting, source.geography or "") if counting else nobody
-        change = register_places(project).changes
-        return count_returns(seen.observation.filter(own_codes), seen.doubt, source, own, people, change)
+        no_people = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
+        people = system_residents(project, counting, source.geography or "") if counting else no_people
+        change = load_places(project).changes
+        return count_returns(observed.observation.filter(own_codes), observed.doubt, source, own_places, people, change)
 
     rests_on = sorted({name, *([catalogue.measure_source[counting]] if counting else [])})
-    return cached(project.home, "returned", name, key, make, rests_on)
+    return load_or_build_table(project.home, "returned", name, key, build_table, rests_on)
 
 
-def all_returns(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
+def stack_returns(project: Project, only: Collection[str] | None = None) -> pl.DataFrame:
     """Stack the returns of some sources, or of every one that declares them and whose observations are there."""
-    due = [name for name, source in project.catalogue.observing().items() if source.returns]
-    named = [name for name in due if asked is None or name in asked]
-    made = [name for name in named if state_path(project.home, "observation", name).is_file()]
-    return pl.concat([empty(RETURN), *(returned(project, name) for name in made)])
+    declaring = [name for name, source in project.catalogue.observation_sources().items() if source.returns]
+    chosen = [name for name in declaring if only is None or name in only]
+    available = [name for name in chosen if state_path(project.home, "observation", name).is_file()]
+    return pl.concat([empty_table(PROVIDER_RETURN), *(load_returns(project, name) for name in available)])

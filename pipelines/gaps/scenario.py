@@ -14,83 +14,100 @@ import polars as pl
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
-from pipelines.gaps.answer import placed_slices
-from pipelines.gaps.cells import typed_cells
-from pipelines.gaps.view import answer
-from pipelines.geography import Geography, Scenario, build_crosswalk, geography, planned, register_places, system_places
+from pipelines.gaps.answer import place_observations
+from pipelines.gaps.cells import build_cells
+from pipelines.gaps.view import run_problem_select
+from pipelines.geography import (
+    PlaceData,
+    Scenario,
+    add_scenario,
+    build_crosswalk,
+    load_place_data,
+    load_places,
+    require_places,
+)
 
-AND = "; "
+COUNCIL_SEPARATOR = "; "
 """Stands between the councils to come of a district that is cut."""
-ORDER = ("council", "side")
+COUNCIL_ORDER = ("council", "side")
 
 
-class Rehearsed(NamedTuple):
+class ScenarioResult(NamedTuple):
     """What a problem says of the districts now, and what it could say of the councils to come.
 
-    `cells` (schema.CELL) and `view` (the columns of the problem's SELECT) have both sides together, with `council`
-    (name of the council to come, or of those that a district is cut between), `side` (now or then) and `scenario`.
+    `cells` (schema.CELL_COLUMNS) and `view` (the columns of the problem's SELECT) have both sides together, with
+    `council` (name of the council to come, or of those that a district is cut between), `side` (now or then) and
+    `scenario`.
     """
 
     cells: pl.DataFrame
     view: pl.DataFrame
 
 
-def rehearse(project: Project, problem: Problem, scenario: Scenario, path: Path) -> Rehearsed:
+def run_scenario(project: Project, problem: Problem, scenario: Scenario, path: Path) -> ScenarioResult:
     """Answer a problem on the councils to come, beside what it says of their districts now.
 
     Raises DeclarationError as `planned` does, where the scenario can't be.
     """
-    held = planned(geography(project, register_places(project)), scenario, path)
-    of = _councils(held, scenario)
-    asked = problem._replace(header=problem.header.model_copy(update={"place_codes": ()}))
-    then = asked._replace(header=asked.header.model_copy(update={"geography": scenario.system}))
+    geography_data = add_scenario(load_place_data(project, load_places(project)), scenario, path)
+    councils = _name_councils(geography_data, scenario)
+    current_problem = problem._replace(header=problem.header.model_copy(update={"place_codes": ()}))
+    future_problem = current_problem._replace(
+        header=current_problem.header.model_copy(update={"geography": scenario.system})
+    )
     sides = []
-    for side, moved in (("now", asked), ("then", then)):
-        system = _side(held.places.register, scenario, of, side)
-        placed, aside, _ = placed_slices(project, moved, held.places, set(system["place_code"]), held)
-        cells = typed_cells(asked, project.catalogue, system, placed, aside, project.as_of)
-        view = answer(asked, system, cells, placed)
-        sides.append([_marked(frame, scenario, of, side) for frame in (cells, view)])
+    for side, side_problem in (("now", current_problem), ("then", future_problem)):
+        system = _select_side(geography_data.places.register, scenario, councils, side)
+        placed, aside, _ = place_observations(
+            project, side_problem, geography_data.places, set(system["place_code"]), geography_data
+        )
+        cells = build_cells(current_problem, project.catalogue, system, placed, aside, project.as_of)
+        view = run_problem_select(current_problem, system, cells, placed)
+        sides.append([_add_council_columns(frame, scenario, councils, side) for frame in (cells, view)])
     cells, view = (pl.concat(frames) for frames in zip(*sides, strict=True))
-    order = [*ORDER, "place_code"]
-    return Rehearsed(cells.sort("problem", "measure", "period_start", *order), view.sort(order))
+    order = [*COUNCIL_ORDER, "place_code"]
+    return ScenarioResult(cells.sort("problem", "measure", "period_start", *order), view.sort(order))
 
 
-def _councils(held: Geography, scenario: Scenario) -> dict[str, str]:
+def _name_councils(geography_data: PlaceData, scenario: Scenario) -> dict[str, str]:
     """Name the council to come of each district and of itself; those of a district that is cut, one after the other."""
     names = {new.code: new.name for new in scenario.new}
-    drawn = build_crosswalk(held, scenario.geography, scenario.system, target=frozenset(names))
-    there = drawn.drop_nulls(["from_code", "to_code"]).sort("from_code", "to_code")
-    told = there.group_by("from_code").agg(pl.col("to_code").replace_strict(names).str.join(AND))
-    return {**dict(told.iter_rows()), **names}
+    crosswalk = build_crosswalk(geography_data, scenario.geography, scenario.system, target=frozenset(names))
+    there = crosswalk.drop_nulls(["from_code", "to_code"]).sort("from_code", "to_code")
+    by_district = there.group_by("from_code").agg(pl.col("to_code").replace_strict(names).str.join(COUNCIL_SEPARATOR))
+    return {**dict(by_district.iter_rows()), **names}
 
 
-def _side(register: pl.DataFrame, scenario: Scenario, of: dict[str, str], side: str) -> pl.DataFrame:
+def _select_side(register: pl.DataFrame, scenario: Scenario, councils: dict[str, str], side: str) -> pl.DataFrame:
     """Give the places of one side: the districts of now, or the councils to come."""
     if side == "now":
-        return system_places(register, scenario.geography).filter(pl.col("place_code").is_in(list(of)))
+        return require_places(register, scenario.geography).filter(pl.col("place_code").is_in(list(councils)))
     return register.filter(pl.col("place_code").is_in([new.code for new in scenario.new]))
 
 
-def _marked(frame: pl.DataFrame, scenario: Scenario, of: dict[str, str], side: str) -> pl.DataFrame:
-    council = pl.col("place_code").replace_strict(of, return_dtype=pl.String).alias("council")
+def _add_council_columns(frame: pl.DataFrame, scenario: Scenario, councils: dict[str, str], side: str) -> pl.DataFrame:
+    council = pl.col("place_code").replace_strict(councils, return_dtype=pl.String).alias("council")
     return frame.with_columns(council, pl.lit(side).alias("side"), pl.lit(scenario.title).alias("scenario"))
 
 
-def lost_measures(cells: pl.DataFrame, measures: Mapping[str, Measure]) -> pl.DataFrame:
+def list_lost_measures(cells: pl.DataFrame, measures: Mapping[str, Measure]) -> pl.DataFrame:
     """List what stops being answerable: known for every district now, and for the new council not.
 
     Gives problem, measure, council, reason, and what to ask for before the day, and whom: for a rate its parts.
     """
     key = ["problem", "measure", "council", "period_start"]
-    old = cells.filter(pl.col("side") == "now").with_columns(pl.col("council").str.split(AND)).explode("council")
+    old = (
+        cells.filter(pl.col("side") == "now")
+        .with_columns(pl.col("council").str.split(COUNCIL_SEPARATOR))
+        .explode("council")
+    )
     now = old.group_by(key).agg(pl.col("value").is_not_null().all().alias("known"))
     then = cells.filter(pl.col("side") == "then", pl.col("reason").is_not_null())
     lost = then.join(now.filter("known"), on=key, how="semi")
     parts = {
-        name: f"{' and '.join(filter(None, (each.numerator, each.denominator)))}, by district"
-        for name, each in measures.items()
-        if each.kind == "rate"
+        name: f"{' and '.join(filter(None, (measure.numerator, measure.denominator)))}, by district"
+        for name, measure in measures.items()
+        if measure.kind == "rate"
     }
     return (
         lost.with_columns(pl.col("measure").replace_strict(parts, default=None).alias("ask_for"))

@@ -8,15 +8,15 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from pipelines.core.schema import DATE, NUMBER, TEXT, WHOLE, Column, conformed
+from pipelines.core.schema import DATE, NUMBER, TEXT, WHOLE, Column, conform_table
 from pipelines.declarations.catalogue import Problem
-from pipelines.declarations.problem import Header
+from pipelines.declarations.problem import ProblemHeader
 from pipelines.gaps.proxies import open_reason
 
 Verdict = Literal["answerable", "with_caveats", "not_answerable"]
 VERDICTS: tuple[str, ...] = get_args(Verdict)
-SAID = {"answerable": "can be answered", "with_caveats": "with caveats", "not_answerable": "can't be answered"}
-LIGHT = frozenset({"rounded", "perturbed", "provisional"})
+VERDICT_WORDS = {"answerable": "can be answered", "with_caveats": "with caveats", "not_answerable": "can't be answered"}
+MINOR_CAVEATS = frozenset({"rounded", "perturbed", "provisional"})
 """Caveats that are in the nature of published figures and change no verdict; the cell says them."""
 
 VERDICT: dict[str, Column] = {
@@ -33,16 +33,16 @@ VERDICT: dict[str, Column] = {
     "needs_in_all": Column(WHOLE, "Needs that can exist in the place; what is only wanted is left out"),
     "people": Column(NUMBER, "People who live in the place; null where that is not known"),
 }
-_ROW = ["problem", "place_code", "place_name", "period_start", "period_end"]
+_PLACE_PERIOD_COLUMNS = ["problem", "place_code", "place_name", "period_start", "period_end"]
 
 
-def verdicts(cells: pl.DataFrame, header: Header, people: pl.DataFrame) -> pl.DataFrame:
-    """Give VERDICT from a problem's cells (schema.CELL) and its people: one row a place and period.
+def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFrame) -> pl.DataFrame:
+    """Give VERDICT from a problem's cells (schema.CELL_COLUMNS) and its people: one row a place and period.
 
     A problem that needs nothing and only wants is judged by its wants. Where nothing at all is known the question can't
     be answered, whatever is essential.
     """
-    told = weighed(cells, header).group_by(_ROW).agg(
+    summary = weigh_cells(cells, header).group_by(_PLACE_PERIOD_COLUMNS).agg(
         pl.col("blocks").any(),
         (pl.col("blocks") | pl.col("weighs")).any().alias("minds"),
         pl.col("why").filter(pl.col("blocks")).sort().str.join("; ").alias("blocking"),
@@ -51,30 +51,32 @@ def verdicts(cells: pl.DataFrame, header: Header, people: pl.DataFrame) -> pl.Da
         pl.col("asked").sum().alias("needs_in_all"),
         (pl.col("value").is_null() & pl.col("asked")).sum().alias("without"),
     )  # fmt: skip
-    nothing = (pl.col("without") == pl.col("needs_in_all")) & (pl.col("needs_in_all") > 0)
-    blocked = pl.col("blocks") | nothing
+    knows_nothing = (pl.col("without") == pl.col("needs_in_all")) & (pl.col("needs_in_all") > 0)
+    blocked = pl.col("blocks") | knows_nothing
     verdict = pl.when(blocked).then(pl.lit("not_answerable")).when("minds").then(pl.lit("with_caveats"))
     because = pl.when(pl.col("blocks")).then("blocking").otherwise("all_told")
-    judged = told.with_columns(
+    with_verdict = summary.with_columns(
         verdict.otherwise(pl.lit("answerable")).alias("verdict"), pl.when(because != "").then(because).alias("because")
     )
-    return conformed(judged.join(people, on="place_code", how="left"), VERDICT).sort("place_code", "period_start")
+    return conform_table(with_verdict.join(people, on="place_code", how="left"), VERDICT).sort(
+        "place_code", "period_start"
+    )
 
 
-def weighed(cells: pl.DataFrame, header: Header) -> pl.DataFrame:
+def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
     """Tell of each cell that counts for the verdict whether it blocks or weighs on it, and why."""
-    counted = cells.filter(pl.col("need") == ("needed" if header.needs else "wanted"))
+    relevant = cells.filter(pl.col("need") == ("needed" if header.needs else "wanted"))
     essential = (
         [name for name, need in header.needs.items() if need.essential] if header.needs else list(header.unknowns)
     )
-    asked = (pl.col("reason") != "not_applicable").fill_null(True)
-    missing = pl.col("reason").is_not_null() & asked
-    heavy = pl.col("caveats").str.split(",").list.set_difference(sorted(LIGHT)).list.sort().list.join(" and ")
+    is_asked = (pl.col("reason") != "not_applicable").fill_null(True)
+    missing = pl.col("reason").is_not_null() & is_asked
+    heavy = pl.col("caveats").str.split(",").list.set_difference(sorted(MINOR_CAVEATS)).list.sort().list.join(" and ")
     blocks = missing & pl.col("measure").is_in(essential)
     weighs = (missing & ~blocks) | (pl.col("value").is_not_null() & (heavy != "").fill_null(False))
     why = pl.when(missing).then(open_reason()).otherwise(heavy)
-    return counted.with_columns(
-        asked.alias("asked"),
+    return relevant.with_columns(
+        is_asked.alias("asked"),
         blocks.alias("blocks"),
         weighs.alias("weighs"),
         (pl.col("value").is_not_null() & pl.col("stand_in").is_null()).alias("met"),
@@ -82,7 +84,7 @@ def weighed(cells: pl.DataFrame, header: Header) -> pl.DataFrame:
     )
 
 
-def by_place(judged: pl.DataFrame) -> pl.DataFrame:
+def summarise_by_place(verdict_table: pl.DataFrame) -> pl.DataFrame:
     """Sum verdicts up over periods: VERDICT without its periods, with `periods` and `answered`.
 
     A place can be answered for if every period can, and can't if none can. `because` counts in how many periods each
@@ -90,27 +92,27 @@ def by_place(judged: pl.DataFrame) -> pl.DataFrame:
     """
     place = ["problem", "place_code", "place_name"]
     verdict = pl.col("verdict")
-    told = judged.group_by(place).agg(
+    summary = verdict_table.group_by(place).agg(
         pl.when((verdict == "answerable").all()).then(pl.lit("answerable"))
         .when((verdict == "not_answerable").all()).then(pl.lit("not_answerable"))
         .otherwise(pl.lit("with_caveats")).alias("verdict"),
         pl.col("needs_met").sum(), pl.col("needs_in_all").sum(), pl.col("people").first(),
         pl.len().alias("periods"), (verdict != "not_answerable").sum().alias("answered"),
     )  # fmt: skip
-    return told.join(_causes(judged, place), on=place, how="left").sort("place_code")
+    return summary.join(_count_causes(verdict_table, place), on=place, how="left").sort("place_code")
 
 
-def _causes(judged: pl.DataFrame, place: list[str]) -> pl.DataFrame:
-    each = judged.with_columns(pl.col("because").str.split("; "), pl.len().over(place).alias("periods"))
-    counted = each.explode("because").drop_nulls("because").group_by(*place, "because", "periods").len("times")
-    said = pl.when(pl.col("periods") == 1).then("because").otherwise(
+def _count_causes(verdict_table: pl.DataFrame, place: list[str]) -> pl.DataFrame:
+    causes = verdict_table.with_columns(pl.col("because").str.split("; "), pl.len().over(place).alias("periods"))
+    cause_counts = causes.explode("because").drop_nulls("because").group_by(*place, "because", "periods").len("times")
+    text = pl.when(pl.col("periods") == 1).then("because").otherwise(
         pl.format("{} ({} of {})", "because", "times", "periods")
     )  # fmt: skip
-    ordered = counted.sort("times", "because", descending=[True, False]).with_columns(said.alias("said"))
+    ordered = cause_counts.sort("times", "because", descending=[True, False]).with_columns(text.alias("said"))
     return ordered.group_by(place, maintain_order=True).agg(pl.col("said").str.join("; ").alias("because"))
 
 
-def shown(view: pl.DataFrame, judged: pl.DataFrame, problem: Problem) -> pl.DataFrame:
+def add_verdicts(view: pl.DataFrame, verdict_table: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     """Add the verdict and its cause to each row of a problem's view, as its last two columns."""
     key = ["place_code"] if problem.header.grain == "latest" else ["place_code", "period_start"]
-    return view.join(judged.select(*key, "verdict", "because"), on=key, how="left", maintain_order="left")
+    return view.join(verdict_table.select(*key, "verdict", "because"), on=key, how="left", maintain_order="left")

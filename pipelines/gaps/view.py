@@ -7,12 +7,12 @@ The tables hold exactly one row for each place (and period) of the spine, so a S
 import duckdb
 import polars as pl
 
-from checks import CARRIED, is_carried
+from checks import CARRIED_FORWARD, is_carried_forward
 from pipelines.core.errors import CommongroundError, DeclarationError
-from pipelines.core.periods import say
-from pipelines.core.query import Most, closed_config, run_question, whole_limit
-from pipelines.core.schema import STATUSES
-from pipelines.core.visible import visible_frame
+from pipelines.core.periods import format_period
+from pipelines.core.query import QueryLimits, run_limited_query, sandbox_config, user_query_limits
+from pipelines.core.schema import OBSERVATION_STATUSES
+from pipelines.core.visible import escape_invisible_frame
 from pipelines.declarations.catalogue import Problem
 
 MEASURE_COLUMNS = (
@@ -22,13 +22,15 @@ MEASURE_COLUMNS = (
 )  # fmt: skip
 """Columns of a measure's table after place_code, period_start and period_end."""
 
-_COPIES, _TRIED = 6, 2
+_COPIES, _ATTEMPTS = 6, 2
 """How many times the size of its tables a SELECT may take; how often a build tries one that fails."""
-OF_PERIOD = "_period"
+PERIOD_SUFFIX = "_period"
 """Ending of the column that says of what period the figures of another are, where a need says `carry`."""
 
 
-def answer(problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
+def run_problem_select(
+    problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame
+) -> pl.DataFrame:
     """Run a problem's SELECT; give its columns, and after each that rests on measures its `_status`.
 
     A `_status` is the reason for which the figure is missing, or the worst status behind it. Where a need says `carry`,
@@ -36,34 +38,36 @@ def answer(problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: 
     DeclarationError where the SELECT can't run, and CommongroundError where it does not give one row for
     each place (and period), or shows a figure although nothing it rests on is known.
     """
-    most = _most(places, cells, placed)
-    with duckdb.connect(":memory:", config=closed_config(most)) as con:
-        _prepare(con, problem, places, cells, placed)
+    limits = _select_limits(places, cells, placed)
+    with duckdb.connect(":memory:", config=sandbox_config(limits)) as con:
+        _prepare_tables(con, problem, places, cells, placed)
         try:
-            view = run_question(con, problem.select.sql, most, f"{problem.path}: the SELECT")
+            view = run_limited_query(con, problem.select.sql, limits, f"{problem.path}: the SELECT")
         except duckdb.Error as error:
             raise DeclarationError(f"{problem.path}: the SELECT does not run: {error}") from error
-    view, key = visible_frame(view), keys(problem)
+    view, key = escape_invisible_frame(view), answer_key(problem)
     _refuse_other_rows(problem, view, cells, key)
-    return _with_statuses(problem, view, cells, key)
+    return _add_statuses(problem, view, cells, key)
 
 
-_PART = 4
+_MEMORY_PART = 4
 """A SELECT may take one part in so many of the memory of a question: the build that runs it has 500 MB already."""
 
 
-def _most(*tables: pl.DataFrame) -> Most:
+def _select_limits(*tables: pl.DataFrame) -> QueryLimits:
     """Give what a SELECT may use: a part of what a person's question may, and room for its tables."""
-    memory, seconds = whole_limit()
-    return Most(memory // _PART + _COPIES * int(sum(each.estimated_size() for each in tables)), seconds / _TRIED)
+    memory, seconds = user_query_limits()
+    return QueryLimits(
+        memory // _MEMORY_PART + _COPIES * int(sum(table.estimated_size() for table in tables)), seconds / _ATTEMPTS
+    )
 
 
-def keys(problem: Problem) -> list[str]:
+def answer_key(problem: Problem) -> list[str]:
     """Give the columns that tell one row of a problem's answer from another."""
     return ["place_code"] if problem.header.grain == "latest" else ["place_code", "period_start"]
 
 
-def _prepare(
+def _prepare_tables(
     con: duckdb.DuckDBPyConnection, problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame
 ) -> None:
     schema = problem.header.geography
@@ -71,15 +75,17 @@ def _prepare(
     spans = cells.select("place_code", "period_start", "period_end").unique()
     spine = places.join(spans, on="place_code", how="inner").sort("place_code", "period_start")
     name = "place" if problem.header.grain == "latest" else "place_period"
-    _table(con, f"{schema}.{name}", spine.drop("period_start", "period_end") if name == "place" else spine)
+    _create_table(con, f"{schema}.{name}", spine.drop("period_start", "period_end") if name == "place" else spine)
     for measure in problem.measures:
         rows = cells.filter(pl.col("measure") == measure)
-        _table(con, f"{schema}.{measure}", rows.select("place_code", "period_start", "period_end", *MEASURE_COLUMNS))
+        _create_table(
+            con, f"{schema}.{measure}", rows.select("place_code", "period_start", "period_end", *MEASURE_COLUMNS)
+        )
         history = placed.filter(pl.col("measure") == measure).rename({"to_code": "place_code"})
-        _table(con, f"{schema}.{measure}_history", history)
+        _create_table(con, f"{schema}.{measure}_history", history)
 
 
-def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
     # Names were checked when the declarations were read: lower case letters, digits and _.
     con.register("incoming", frame.to_arrow())
     con.execute(f"create table {name} as select * from incoming")
@@ -98,55 +104,65 @@ def _refuse_other_rows(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame
         )
 
 
-def _with_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     carried = {name for name, need in problem.header.needs.items() if need.carry}
     columns: list[str] = []
     for name, inputs in problem.select.inputs.items():
         columns.append(name)
         if not inputs or name not in view.columns:
             continue
-        told = status_of(inputs, cells, key)
-        view = view.join(told, on=key, how="left", maintain_order="left")
-        _refuse_invented(problem, name, view)
+        statuses = collect_statuses(inputs, cells, key)
+        view = view.join(statuses, on=key, how="left", maintain_order="left")
+        _refuse_invented_figures(problem, name, view)
         status = pl.when(pl.col(name).is_null()).then(pl.coalesce("_reason", pl.lit("input_missing")))
         view = view.with_columns(status.otherwise("_worst").alias(f"{name}_status")).drop("_reason", "_worst", "_known")
         columns.append(f"{name}_status")
         if carried & set(inputs):
-            view = view.join(periods_of(inputs, cells, key), on=key, how="left", maintain_order="left")
-            of_period = pl.when(pl.col(name).is_not_null()).then("_periods").alias(f"{name}{OF_PERIOD}")
-            view = view.with_columns(of_period).drop("_periods")
-            columns.append(f"{name}{OF_PERIOD}")
+            view = view.join(collect_periods(inputs, cells, key), on=key, how="left", maintain_order="left")
+            period_text = pl.when(pl.col(name).is_not_null()).then("_periods").alias(f"{name}{PERIOD_SUFFIX}")
+            view = view.with_columns(period_text).drop("_periods")
+            columns.append(f"{name}{PERIOD_SUFFIX}")
     return view.select(columns)
 
 
-def status_of(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+def collect_statuses(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """Give for each row the first reason among some measures, their worst status, and how many are known.
 
     A figure that stands in, or that was carried forward, is worse than any status of the publisher's.
     """
-    rank = pl.col("status").replace_strict({s: n for n, s in enumerate(STATUSES)}, default=0, return_dtype=pl.Int64)
+    rank = pl.col("status").replace_strict(
+        {s: n for n, s in enumerate(OBSERVATION_STATUSES)}, default=0, return_dtype=pl.Int64
+    )
     known = pl.col("value").is_not_null()
-    told = cells.filter(pl.col("measure").is_in(list(inputs))).sort(*key, "measure").group_by(key, maintain_order=True)
-    worst = rank.filter(known).max().replace_strict(dict(enumerate(STATUSES)), default=None)
-    stood_in = pl.col("stand_in").is_not_null().any()
-    status = pl.when(stood_in).then(pl.lit("proxy_used")).when(is_carried().any()).then(pl.lit(CARRIED))
-    return told.agg(
+    grouped = (
+        cells.filter(pl.col("measure").is_in(list(inputs))).sort(*key, "measure").group_by(key, maintain_order=True)
+    )
+    worst = rank.filter(known).max().replace_strict(dict(enumerate(OBSERVATION_STATUSES)), default=None)
+    has_proxy = pl.col("stand_in").is_not_null().any()
+    status = (
+        pl.when(has_proxy).then(pl.lit("proxy_used")).when(is_carried_forward().any()).then(pl.lit(CARRIED_FORWARD))
+    )
+    return grouped.agg(
         pl.col("reason").drop_nulls().first().alias("_reason"),
         status.otherwise(worst).alias("_worst"),
         known.sum().alias("_known"),
     )
 
 
-def periods_of(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+def collect_periods(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """Give for each row the periods that the figures of some measures are of, in words (`_periods`)."""
     known = cells.filter(pl.col("measure").is_in(list(inputs)), pl.col("value").is_not_null()).sort(*key, "measure")
     spans = known.select("value_start", "value_end").unique()
-    said = spans.with_columns(pl.Series("_periods", [say(*span) for span in spans.iter_rows()], dtype=pl.String))
-    told = known.join(said, on=["value_start", "value_end"], how="left", maintain_order="left")
-    return told.group_by(key, maintain_order=True).agg(pl.col("_periods").unique(maintain_order=True).str.join(" and "))
+    texts = spans.with_columns(
+        pl.Series("_periods", [format_period(*span) for span in spans.iter_rows()], dtype=pl.String)
+    )
+    with_text = known.join(texts, on=["value_start", "value_end"], how="left", maintain_order="left")
+    return with_text.group_by(key, maintain_order=True).agg(
+        pl.col("_periods").unique(maintain_order=True).str.join(" and ")
+    )
 
 
-def _refuse_invented(problem: Problem, name: str, view: pl.DataFrame) -> None:
+def _refuse_invented_figures(problem: Problem, name: str, view: pl.DataFrame) -> None:
     """Refuse a figure that rests on nothing known: missing would have been turned into a number."""
     invented = view.filter((pl.col("_known") == 0) & pl.col(name).is_not_null())
     if invented.height:

@@ -2,55 +2,55 @@
 
 import polars as pl
 
-from pipelines.core.store import cached
-from pipelines.declarations.fingerprints import hashed, keys
+from pipelines.core.store import load_or_build_table
+from pipelines.declarations.fingerprints import compute_table_keys, hash_texts
 from pipelines.declarations.project import Project
-from pipelines.geography.hierarchy import parents
-from pipelines.geography.load import geography, kept_places
+from pipelines.geography.hierarchy import build_hierarchy
+from pipelines.geography.load import load_cached_places, load_place_data
 from pipelines.geography.register import Places
-from pipelines.geography.systems import System, listed, registered
+from pipelines.geography.systems import GeographyPlaces, geography_from_register, geography_from_tables
 
 
-def parent_table(project: Project) -> pl.DataFrame:
+def load_area_hierarchy(project: Project) -> pl.DataFrame:
     """Return the larger areas of every area in a problem (PARENT), cached by the tables that define them."""
-    made_from = keys(project.catalogue, project.home, project.as_of)
-    asked = sorted({problem.header.geography for problem in project.catalogue.problems.values()})
-    key = hashed(made_from.places, *made_from.apportioning.values(), *asked)
+    fingerprints = compute_table_keys(project.catalogue, project.home, project.as_of)
+    geographies = sorted({problem.header.geography for problem in project.catalogue.problems.values()})
+    key = hash_texts(fingerprints.places, *fingerprints.apportioning.values(), *geographies)
 
-    def make() -> pl.DataFrame:
-        places = register_places(project)
-        codes = {code for system in asked for code in place_system(project, system).places["place_code"]}
-        return parents(places, geography(project, places).areas, codes)
+    def build_table() -> pl.DataFrame:
+        places = load_places(project)
+        codes = {code for system in geographies for code in load_geography(project, system).places["place_code"]}
+        return build_hierarchy(places, load_place_data(project, places).areas, codes)
 
-    return cached(project.home, "parent", "all", key, make)
+    return load_or_build_table(project.home, "parent", "all", key, build_table)
 
 
-def register_places(project: Project) -> Places:
+def load_places(project: Project) -> Places:
     """Return the area register and its code changes, cached by their files."""
-    return kept_places(project.home, project.catalogue, project.as_of)
+    return load_cached_places(project.home, project.catalogue, project.as_of)
 
 
-def place_system(project: Project, system: str) -> System:
+def load_geography(project: Project, system: str) -> GeographyPlaces:
     """Return the areas of a geography: from the register, or else from a table with its codes."""
-    places = register_places(project)
-    return registered(places.register, system) or _listed(project, places, system)
+    places = load_places(project)
+    return geography_from_register(places.register, system) or _load_from_tables(project, places, system)
 
 
-def _listed(project: Project, places: Places, system: str) -> System:
+def _load_from_tables(project: Project, places: Places, system: str) -> GeographyPlaces:
     """Return the areas of a geography from the tables with its codes, cached by these tables."""
-    made_from = keys(project.catalogue, project.home, project.as_of)
-    key = hashed(made_from.places, *made_from.apportioning.values())
+    fingerprints = compute_table_keys(project.catalogue, project.home, project.as_of)
+    key = hash_texts(fingerprints.places, *fingerprints.apportioning.values())
 
-    def make() -> pl.DataFrame:
-        found = listed(geography(project, places), system)
-        others = pl.DataFrame({"place_code": sorted(found.others)}, schema={"place_code": pl.String})
-        return pl.concat([found.places.with_columns(pl.lit(True).alias("own")), others], how="diagonal")
+    def build_table() -> pl.DataFrame:
+        listing = geography_from_tables(load_place_data(project, places), system)
+        others = pl.DataFrame({"place_code": sorted(listing.other_codes)}, schema={"place_code": pl.String})
+        return pl.concat([listing.places.with_columns(pl.lit(True).alias("own")), others], how="diagonal")
 
-    table, own = cached(project.home, "system", system, key, make), pl.col("own").fill_null(False)
-    return System(system, table.filter(own).drop("own"), frozenset(table.filter(~own)["place_code"]))
+    table, own = load_or_build_table(project.home, "system", system, key, build_table), pl.col("own").fill_null(False)
+    return GeographyPlaces(system, table.filter(own).drop("own"), frozenset(table.filter(~own)["place_code"]))
 
 
-def systems_of(project: Project, name: str) -> list[System]:
+def list_source_geographies(project: Project, name: str) -> list[GeographyPlaces]:
     """Return the geographies of a source's codes: its own, then those of its earlier releases."""
     source = project.catalogue.sources[name]
-    return [place_system(project, each) for each in (source.geography or "", *source.earlier_systems)]
+    return [load_geography(project, system) for system in (source.geography or "", *source.earlier_geographies)]

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from pipelines.core.schema import TEXT, WHOLE, Column, conformed, empty
-from pipelines.geography.register import Places, ancestors
-from pipelines.geography.small_areas import AREA, Areas
+from pipelines.core.schema import TEXT, WHOLE, Column, conform_table, empty_table
+from pipelines.geography.register import Places, list_ancestors
+from pipelines.geography.small_areas import AREA_CODE, Areas
 
 BORDER_PRACTICE: dict[str, Column] = {
     "place_code": Column(TEXT, "Code of a GP practice"),
@@ -25,7 +25,7 @@ BORDER_PRACTICE: dict[str, Column] = {
 }
 BODIES = ("E38", "E54", "W11")
 """Prefixes of codes of NHS bodies: clinical commissioning groups, their successors and health boards."""
-NOT_TOLD = (
+UNKNOWN_CROSSINGS = (
     "no stored table has the number of cross-border patients; NHS England and NHS Wales publish patients by "
     "practice and LSOA"
 )
@@ -37,47 +37,53 @@ def list_border_practices(places: Places, tables: Iterable[Areas]) -> pl.DataFra
     Uses the tables of areas whose areas are practices with a postcode. Practices that are not in the register, or
     without a known nation, are excluded.
     """
-    found = [_placed(areas) for areas in tables]
+    frames = [_locate_practices(areas) for areas in tables]
     register = places.register.sort("valid_from").unique("place_code", keep="last", maintain_order=True)
     body = register.select(pl.col("place_code").alias("body_code"), pl.col("place_name").alias("body_name"))
     practices = register.filter(pl.col("kind") == "border_practice").select(
         "place_code", "place_name", pl.col("parent_code").alias("body_code"), "nation"
     )
-    placed = pl.concat([_placed_none(), *found]).unique("place_code", keep="last")
-    told = placed.join(practices.drop_nulls("nation"), on="place_code").join(body, on="body_code", how="left")
+    located = pl.concat([_empty_locations(), *frames]).unique("place_code", keep="last")
+    practices_with_body = located.join(practices.drop_nulls("nation"), on="place_code").join(
+        body, on="body_code", how="left"
+    )
     here = pl.len().over("postcode_district", "nation")
-    counted = told.with_columns(here.alias("here"), (pl.len().over("postcode_district") - here).alias("across"))
-    return conformed(counted.filter(pl.col("across") > 0), BORDER_PRACTICE).sort("postcode_district", "place_code")
+    counts = practices_with_body.with_columns(
+        here.alias("here"), (pl.len().over("postcode_district") - here).alias("across")
+    )
+    return conform_table(counts.filter(pl.col("across") > 0), BORDER_PRACTICE).sort("postcode_district", "place_code")
 
 
-def _placed_none() -> pl.DataFrame:
-    return empty({name: BORDER_PRACTICE[name] for name in ("place_code", "postcode_district", "source")})
+def _empty_locations() -> pl.DataFrame:
+    return empty_table({name: BORDER_PRACTICE[name] for name in ("place_code", "postcode_district", "source")})
 
 
-def _placed(areas: Areas) -> pl.DataFrame:
+def _locate_practices(areas: Areas) -> pl.DataFrame:
     """Return the postcode district of each area with a postcode: the postcode without its last three characters."""
     column = next((name for name in areas.systems if name.startswith("postcode_")), None)
     if column is None:
-        return _placed_none()
+        return _empty_locations()
     district = pl.col(column).str.replace_all(" ", "").str.head(-3).alias("postcode_district")
     return areas.table.drop_nulls(column).select(
-        pl.col(AREA).alias("place_code"), district, pl.lit(areas.source).alias("source")
+        pl.col(AREA_CODE).alias("place_code"), district, pl.lit(areas.source).alias("source")
     )
 
 
-def across_the_border(practices: pl.DataFrame, places: Places, drawn: pl.DataFrame) -> Iterator[str]:
+def describe_border_practices(practices: pl.DataFrame, places: Places, drawn: pl.DataFrame) -> Iterator[str]:
     """Describe the border practices that affect a crosswalk (crosswalk.CROSSWALK) with NHS bodies.
 
     Takes BORDER_PRACTICE. Yields one line for each postcode district with a body, or a health board above it, in the
     crosswalk; yields nothing where there is none.
     """
     touched = {code for end in ("from_code", "to_code") for code in drawn[end].drop_nulls() if code[:3] in BODIES}
-    told = False
+    has_line = False
     for (district,), rows in practices.group_by("postcode_district", maintain_order=True):
         bodies = rows["body_code"].unique().to_list()
-        if touched & {up for body in bodies for up in ancestors(body, places.parents)}:
-            told = True
-            named = rows.select("place_code", "place_name", "body_name", "nation").iter_rows()
-            yield f"{district}: " + "; ".join(f"{code} {name} ({body}, {nation})" for code, name, body, nation in named)
-    if told:
-        yield NOT_TOLD
+        if touched & {up for body in bodies for up in list_ancestors(body, places.parents)}:
+            has_line = True
+            practices_here = rows.select("place_code", "place_name", "body_name", "nation").iter_rows()
+            yield f"{district}: " + "; ".join(
+                f"{code} {name} ({body}, {nation})" for code, name, body, nation in practices_here
+            )
+    if has_line:
+        yield UNKNOWN_CROSSINGS

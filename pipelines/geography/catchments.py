@@ -10,8 +10,8 @@ from pipelines.core.store import Snapshot
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import ShareTable
-from pipelines.geography.small_areas import refuse_codes, refuse_without, text
-from pipelines.readers import read_sheet, tidied
+from pipelines.geography.small_areas import refuse_foreign_codes, require_rows_and_columns, strip_text
+from pipelines.readers import read_sheet, tidy_sheet
 
 
 class Shares(NamedTuple):
@@ -24,68 +24,70 @@ class Shares(NamedTuple):
     from_system: str
     to_system: str
     day: date
-    what: str
+    description: str
     table: pl.DataFrame
     released: date = date.min
     label: str = ""
     release: str = ""
 
 
-def shares_of(table: pl.DataFrame, name: str, source: Source, held: Snapshot) -> Shares:
+def build_shares(table: pl.DataFrame, name: str, source: Source, snapshot: Snapshot) -> Shares:
     """Combine a table of shares with its declaration and its release."""
-    told = _told(source)
+    declaration = _require_declaration(source)
     return Shares(
         name,
-        told.from_geography,
-        told.to_geography,
-        told.day,
-        told.description,
+        declaration.from_geography,
+        declaration.to_geography,
+        declaration.day,
+        declaration.description,
         table,
-        held.released,
-        held.label,
-        held.sha256,
+        snapshot.released,
+        snapshot.label,
+        snapshot.sha256,
     )
 
 
-def _told(source: Source) -> ShareTable:
+def _require_declaration(source: Source) -> ShareTable:
     if source.shares is None:
         raise UnreadableError(f"{source.title}: found provides: {source.provides}, expected provides: shares")
     return source.shares
 
 
-def read_shares(raw: pl.DataFrame, name: str, source: Source, held: Snapshot, register: pl.DataFrame) -> Shares:
+def read_shares(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot, register: pl.DataFrame) -> Shares:
     """Convert a table of shares to typed columns; refuse the whole table where a share is invalid.
 
-    Takes the declared columns, as text or typed, and the register (schema.PLACE). Raises UnreadableError for no rows, a
-    missing column, a blank code, a duplicated pair, a share outside 0 to 1, shares of a code that do not sum to 1
-    within the declared tolerance (the worst is named), and a code outside its geography.
+    Takes the declared columns, as text or typed, and the register (schema.PLACE_COLUMNS). Raises UnreadableError for
+    no rows, a missing column, a blank code, a duplicated pair, a share outside 0 to 1, shares of a code that do not
+    sum to 1 within the declared tolerance (the worst is named), and a code outside its geography.
     """
-    told, file = _told(source), held.file
-    headings = told.columns.model_dump()
-    refuse_without(raw, headings.values(), file)
+    declaration, file = _require_declaration(source), snapshot.file
+    headings = declaration.columns.model_dump()
+    require_rows_and_columns(raw, headings.values(), file)
     _refuse_values(raw, headings, file)
-    codes = (text(headings[name]).alias(name) for name in ("from_code", "to_code"))
-    table = raw.select(*codes, text(headings["share"]).cast(pl.Float64).alias("share")).sort("from_code", "to_code")
+    codes = (strip_text(headings[name]).alias(name) for name in ("from_code", "to_code"))
+    table = raw.select(*codes, strip_text(headings["share"]).cast(pl.Float64).alias("share")).sort(
+        "from_code", "to_code"
+    )
     twice = table.filter(table.select("from_code", "to_code").is_duplicated())
     if twice.height:
         pair = " to ".join(twice.row(0)[:2])
         raise UnreadableError(f"{file}: found {pair} twice, expected one row for each pair of codes")
-    _refuse_sums(table, told.tolerance, file)
-    refuse_codes(table["from_code"], told.from_geography, register, file)
-    refuse_codes(table["to_code"], told.to_geography, register, file)
-    return shares_of(table, name, source, held)
+    _refuse_sums(table, declaration.tolerance, file)
+    refuse_foreign_codes(table["from_code"], declaration.from_geography, register, file)
+    refuse_foreign_codes(table["to_code"], declaration.to_geography, register, file)
+    return build_shares(table, name, source, snapshot)
 
 
 def _refuse_values(raw: pl.DataFrame, headings: dict[str, str], file: str) -> None:
     for heading in headings.values():
-        blank = raw.select(text(heading).is_null()).to_series().arg_true()
+        blank = raw.select(strip_text(heading).is_null()).to_series().arg_true()
         if blank.len():
             raise UnreadableError(f"{file}: found a blank {heading} in row {blank[0] + 1} of its table, expected none")
-    share = text(headings["share"]).cast(pl.Float64, strict=False)
+    share = strip_text(headings["share"]).cast(pl.Float64, strict=False)
     unsound = raw.filter(share.is_null() | ~share.is_between(0, 1))
     if unsound.height:
-        shown = str(unsound[headings["share"]][0])[:40]
-        raise UnreadableError(f"{file}: found {shown!r} in {headings['share']}, expected shares from 0 to 1")
+        value = str(unsound[headings["share"]][0])[:40]
+        raise UnreadableError(f"{file}: found {value!r} in {headings['share']}, expected shares from 0 to 1")
 
 
 def _refuse_sums(table: pl.DataFrame, tolerance: float, file: str) -> None:
@@ -99,8 +101,10 @@ def _refuse_sums(table: pl.DataFrame, tolerance: float, file: str) -> None:
         )
 
 
-def shares_in(content: bytes, catalogue: Catalogue, name: str, held: Snapshot, register: pl.DataFrame) -> Shares:
+def read_shares_release(
+    content: bytes, catalogue: Catalogue, name: str, snapshot: Snapshot, register: pl.DataFrame
+) -> Shares:
     """Read one release of a source of shares; raises UnreadableError as read_shares does."""
     source = catalogue.sources[name]
-    sheet = tidied(read_sheet(content, source, held.file), catalogue.sources_dir / f"{name}.py")
-    return read_shares(sheet.frame, name, source, held, register)
+    sheet = tidy_sheet(read_sheet(content, source, snapshot.file), catalogue.sources_dir / f"{name}.py")
+    return read_shares(sheet.frame, name, source, snapshot, register)

@@ -20,57 +20,58 @@ PAIR = {name: NEIGHBOUR[name].dtype for name in ("place_code", "neighbour_code",
 Segment = tuple[tuple[float, float], tuple[float, float]]
 
 
-def neighbours(boundaries: dict[str, Any] | None) -> pl.DataFrame:
+def find_neighbours(boundaries: dict[str, Any] | None) -> pl.DataFrame:
     """Return every pair of areas that share a border segment (PAIR), in both directions; a common point is no border.
 
     Takes a GeoJSON FeatureCollection on a common grid, with the property `code` on every feature.
     """
-    on = _sides(boundaries)
+    codes_by_segment = _codes_by_segment(boundaries)
     shared: dict[tuple[str, str], int] = defaultdict(int)
-    for codes in on.values():
+    for codes in codes_by_segment.values():
         for pair in combinations(sorted(codes), 2):
             shared[pair] += 1
     rows = [(*pair, count) for (a, b), count in shared.items() for pair in ((a, b), (b, a))]
     return pl.DataFrame(rows, schema=PAIR, orient="row").sort("place_code", "neighbour_code")
 
 
-def put_together(pairs: pl.DataFrame, within: dict[str, str]) -> pl.DataFrame:
+def merge_neighbours(pairs: pl.DataFrame, within: dict[str, str]) -> pl.DataFrame:
     """Return the larger areas that share a border (PAIR), aggregated from pairs of areas nested in them.
 
     An area outside every larger area is excluded, with its borders.
     """
     ends = (pl.col(name).replace_strict(within, default=None, return_dtype=pl.String).alias(name)
             for name in ("place_code", "neighbour_code"))  # fmt: skip
-    led = pairs.select(*ends, "segments").drop_nulls().filter(pl.col("place_code") != pl.col("neighbour_code"))
-    summed = led.group_by("place_code", "neighbour_code").agg(pl.col("segments").sum())
+    mapped = pairs.select(*ends, "segments").drop_nulls().filter(pl.col("place_code") != pl.col("neighbour_code"))
+    summed = mapped.group_by("place_code", "neighbour_code").agg(pl.col("segments").sum())
     return summed.select(list(PAIR)).sort("place_code", "neighbour_code")
 
 
-def shared_borders(
+def find_border_segments(
     boundaries: dict[str, Any] | None, pairs: set[tuple[str, str]]
 ) -> dict[tuple[str, str], list[Segment]]:
-    """Return the border segments that pairs of areas share, as in the boundaries; see `neighbours`.
+    """Return the border segments that pairs of areas share, as in the boundaries; see
+    `find_neighbours`.
 
     A pair without a common border is excluded.
     """
-    found: dict[tuple[str, str], list[Segment]] = defaultdict(list)
-    for segment, codes in _sides(boundaries).items():
+    segments: dict[tuple[str, str], list[Segment]] = defaultdict(list)
+    for segment, codes in _codes_by_segment(boundaries).items():
         for one, other in combinations(sorted(codes), 2):
             for pair in {(one, other), (other, one)} & pairs:
-                found[pair].append(segment)
-    return dict(found)
+                segments[pair].append(segment)
+    return dict(segments)
 
 
-def _sides(boundaries: dict[str, Any] | None) -> dict[Segment, set[str]]:
+def _codes_by_segment(boundaries: dict[str, Any] | None) -> dict[Segment, set[str]]:
     """Return the areas along each border segment."""
-    on: dict[Segment, set[str]] = defaultdict(set)
+    codes_by_segment: dict[Segment, set[str]] = defaultdict(set)
     for feature in boundaries["features"] if boundaries else []:
-        for segment in _segments(feature["geometry"]):
-            on[segment].add(str(feature["properties"]["code"]))
-    return on
+        for segment in _iterate_segments(feature["geometry"]):
+            codes_by_segment[segment].add(str(feature["properties"]["code"]))
+    return codes_by_segment
 
 
-def _segments(geometry: dict[str, Any]) -> Iterator[Segment]:
+def _iterate_segments(geometry: dict[str, Any]) -> Iterator[Segment]:
     polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
     for polygon in polygons:
         for ring in polygon:

@@ -13,45 +13,45 @@ from typing import Any
 import polars as pl
 
 from pipelines.core.errors import UnknownNameError, UnreadableError
-from pipelines.core.schema import empty
-from pipelines.core.store import cached, held_releases, prune, read_snapshot
-from pipelines.declarations.fingerprints import hashed, keys
+from pipelines.core.schema import empty_table
+from pipelines.core.store import load_or_build_table, prune_tables, read_snapshot, stored_releases
+from pipelines.declarations.fingerprints import compute_table_keys, hash_texts
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
-from pipelines.geography.contiguity import NEIGHBOUR, PAIR, neighbours, put_together
-from pipelines.geography.crosswalk import Geography, codes_of
-from pipelines.geography.load import geography
-from pipelines.geography.overlay import membership
-from pipelines.geography.register import Places, links
-from pipelines.geography.systems import kind_of
-from pipelines.readers import read_json, unpacked
+from pipelines.geography.access import load_places
+from pipelines.geography.contiguity import NEIGHBOUR, PAIR, find_neighbours, merge_neighbours
+from pipelines.geography.crosswalk import PlaceData, list_geography_codes
+from pipelines.geography.load import load_place_data
+from pipelines.geography.overlay import find_membership
+from pipelines.geography.register import Places, find_successors
+from pipelines.geography.systems import geography_kind
+from pipelines.readers import read_json, unpack_file
 
-Held = Callable[[], Geography]
+PlaceDataLoader = Callable[[], PlaceData]
 
 
-def boundaries(project: Project, kind: str = "lad") -> dict[str, Any] | None:
+def read_boundaries(project: Project, kind: str = "lad") -> dict[str, Any] | None:
     """Read the boundaries of areas of a kind, with each feature's code under `code`; None where none are stored."""
-    for name, system in _drawn(project).items():
-        if kind_of(system) == kind:
-            for group in reversed(held_releases(project.home, name, project.as_of)):
-                return _read(project.home, group[0].sha256, group[0].file)
+    for name, system in _list_boundary_sources(project).items():
+        if geography_kind(system) == kind:
+            for group in reversed(stored_releases(project.home, name, project.as_of)):
+                return _read_boundary_file(project.home, group[0].sha256, group[0].file)
     return None
 
 
-def _drawn(project: Project) -> dict[str, str]:
+def _list_boundary_sources(project: Project) -> dict[str, str]:
     """Return the boundary sources and the geography of each."""
     sources = project.catalogue.sources
-    return {name: sources[name].geography or "lad" for name in project.catalogue.providing("boundary")}
+    return {name: sources[name].geography or "lad" for name in project.catalogue.sources_providing("boundary")}
 
 
 @lru_cache(maxsize=2)
-def _read(home: Path, sha256: str, name: str) -> dict[str, Any]:
+def _read_boundary_file(home: Path, sha256: str, name: str) -> dict[str, Any]:
     """Read a file of boundaries once: every report uses them, and nothing changes them."""
-    content, file = unpacked(read_snapshot(home, sha256), None, name, "json")
-    return _coded(read_json(content, file), file)
+    content, file = unpack_file(read_snapshot(home, sha256), None, name, "json")
+    return _add_codes(read_json(content, file), file)
 
 
-def _coded(collection: dict[str, Any], file: str) -> dict[str, Any]:
+def _add_codes(collection: dict[str, Any], file: str) -> dict[str, Any]:
     for feature in collection.get("features", []):
         properties = feature["properties"]
         code = next((v for k, v in properties.items() if k == "code" or k.upper().endswith("CD")), None)
@@ -63,81 +63,92 @@ def _coded(collection: dict[str, Any], file: str) -> dict[str, Any]:
     return collection
 
 
-SYSTEMS = (
+DISTRICT_GROUPINGS = (
     "lad_2024", "utla_2024", "region_2024", "nation_2024", "combined_authority_2023", "pfa_2024", "fra_2024",
     "itl1_2021", "itl2_2021", "nuts1_2018",
 )  # fmt: skip
 """Geographies that districts are nested in; the table has them beside the geographies of problems."""
 
 
-def neighbour_table(project: Project) -> pl.DataFrame:
+def load_neighbour_table(project: Project) -> pl.DataFrame:
     """Return the areas that share a border (contiguity.NEIGHBOUR), for every geography where borders are known."""
-    systems = {*SYSTEMS, *_systems(project)}
-    prune(project.home, "neighbour", systems)
-    held = _held(project)
+    systems = {*DISTRICT_GROUPINGS, *_list_neighbour_geographies(project)}
+    prune_tables(project.home, "neighbour", systems)
+    load_data = _place_data_loader(project)
     return pl.concat(
-        [empty(NEIGHBOUR), *(neighbours_in(project, system, held) for system in sorted(systems - {"lad"}))]
+        [empty_table(NEIGHBOUR), *(load_neighbours(project, system, load_data) for system in sorted(systems - {"lad"}))]
     )
 
 
-def _held(project: Project) -> Held:
+def _place_data_loader(project: Project) -> PlaceDataLoader:
     """Return a function that reads all stored geography data when first called."""
-    return cache(lambda: geography(project, register_places(project)))
+    return cache(lambda: load_place_data(project, load_places(project)))
 
 
-def _systems(project: Project) -> set[str]:
+def _list_neighbour_geographies(project: Project) -> set[str]:
     """Return the geographies of problems and of stored boundaries."""
-    return {problem.header.geography for problem in project.catalogue.problems.values()} | set(_drawn(project).values())
+    return {problem.header.geography for problem in project.catalogue.problems.values()} | set(
+        _list_boundary_sources(project).values()
+    )
 
 
-def neighbours_in(project: Project, system: str, held: Held | None = None) -> pl.DataFrame:
+def load_neighbours(project: Project, system: str, load_data: PlaceDataLoader | None = None) -> pl.DataFrame:
     """Return the pairs of one geography that share a border (contiguity.NEIGHBOUR); empty where borders are unknown.
 
     The pairs are cached by the boundaries and tables that define them.
     """
-    made_from = keys(project.catalogue, project.home, project.as_of)
-    key = hashed(made_from.boundaries, made_from.places, *made_from.apportioning.values(), system)
-    return cached(project.home, "neighbour", system, key, lambda: _neighbours(project, system, held or _held(project)))
+    fingerprints = compute_table_keys(project.catalogue, project.home, project.as_of)
+    key = hash_texts(fingerprints.boundaries, fingerprints.places, *fingerprints.apportioning.values(), system)
+    return load_or_build_table(
+        project.home,
+        "neighbour",
+        system,
+        key,
+        lambda: _build_neighbours(project, system, load_data or _place_data_loader(project)),
+    )
 
 
-def _neighbours(project: Project, system: str, held: Held) -> pl.DataFrame:
-    own = {kind_of(each): each for each in _drawn(project).values()}
-    if own.get(kind_of(system)) == system:
-        told, basis = neighbours(boundaries(project, kind_of(system))), f"boundaries of {system}"
+def _build_neighbours(project: Project, system: str, load_data: PlaceDataLoader) -> pl.DataFrame:
+    own = {geography_kind(drawn): drawn for drawn in _list_boundary_sources(project).values()}
+    if own.get(geography_kind(system)) == system:
+        pairs, basis = find_neighbours(read_boundaries(project, geography_kind(system))), f"boundaries of {system}"
     else:
         basis = f"aggregated districts, boundaries of {own.get('lad')}"
-        districts = neighbours_in(project, own["lad"]).select(list(PAIR)) if "lad" in own else neighbours(None)
-        told = (
-            put_together(districts, _districts_of(register_places(project), held, districts, system))
+        districts = load_neighbours(project, own["lad"]).select(list(PAIR)) if "lad" in own else find_neighbours(None)
+        pairs = (
+            merge_neighbours(districts, _map_districts(load_places(project), load_data, districts, system))
             if districts.height
             else districts
         )
-    return told.with_columns(place_system=pl.lit(system), basis=pl.lit(basis)).select(list(NEIGHBOUR))
+    return pairs.with_columns(place_system=pl.lit(system), basis=pl.lit(basis)).select(list(NEIGHBOUR))
 
 
-def _districts_of(places: Places, held: Held, districts: pl.DataFrame, system: str) -> dict[str, str]:
+def _map_districts(places: Places, load_data: PlaceDataLoader, districts: pl.DataFrame, system: str) -> dict[str, str]:
     """Return the area of a geography that each district is nested in, from the register or else from tables."""
-    return whole(Geography(places, (), ()), districts, system) or whole(held(), districts, system)
+    return map_whole_districts(PlaceData(places, (), ()), districts, system) or map_whole_districts(
+        load_data(), districts, system
+    )
 
 
-def whole(held: Geography, districts: pl.DataFrame, system: str) -> dict[str, str]:
+def map_whole_districts(place_data: PlaceData, districts: pl.DataFrame, system: str) -> dict[str, str]:
     """Return the area of a geography that each district is nested in; empty where a district is in several.
 
     The register defines it, or else the table of small areas that links districts to the geography.
     """
     codes = districts["place_code"].unique().sort().to_list()
     try:
-        target = set(codes_of(held, system))
+        target = set(list_geography_codes(place_data, system))
     except UnknownNameError:
         return {}
-    found = {code: reach.codes for code, reach in links(held.places, codes, target).items()}
-    for areas in held.areas:
+    assigned = {code: successor.codes for code, successor in find_successors(place_data.places, codes, target).items()}
+    for areas in place_data.areas:
         column = next(
-            (name for name in areas.systems if kind_of(name) == "lad" and set(codes) <= set(areas.table[name])), None
+            (name for name in areas.systems if geography_kind(name) == "lad" and set(codes) <= set(areas.table[name])),
+            None,
         )
-        told = membership(areas, held.places, system) if column and not found else None
-        if told and column:
-            pairs = pl.DataFrame({"code": areas.table[column], "to": told[0]}).drop_nulls().unique()
-            found |= dict(pairs.group_by("code").agg("to").iter_rows())
-    alone = {code: to[0] for code, to in found.items() if len(to) == 1}
-    return alone if len(alone) == len(found) else {}
+        member = find_membership(areas, place_data.places, system) if column and not assigned else None
+        if member and column:
+            pairs = pl.DataFrame({"code": areas.table[column], "to": member[0]}).drop_nulls().unique()
+            assigned |= dict(pairs.group_by("code").agg("to").iter_rows())
+    alone = {code: to[0] for code, to in assigned.items() if len(to) == 1}
+    return alone if len(alone) == len(assigned) else {}

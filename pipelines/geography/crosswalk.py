@@ -10,21 +10,21 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipelines.core.errors import UnknownNameError, near
+from pipelines.core.errors import UnknownNameError, suggest_names
 from pipelines.core.schema import NUMBER, TEXT, Column
 from pipelines.geography.catchments import Shares
 from pipelines.geography.overlay import (
     OVERLAY,
-    SMALL,
-    Trip,
-    composed,
-    made_of,
-    overlay,
-    residents,
-    weighings,
-    without_shares,
+    SMALL_AREA_KINDS,
+    CrosswalkRequest,
+    build_overlay,
+    compose_overlays,
+    count_residents,
+    drop_weights,
+    link_to_shares,
+    rank_weights,
 )
-from pipelines.geography.register import Places, Reach, links, system_places
+from pipelines.geography.register import Places, Successor, find_successors, require_places
 from pipelines.geography.small_areas import Areas
 
 CROSSWALK: dict[str, Column] = {
@@ -55,7 +55,7 @@ CROSSWALK: dict[str, Column] = {
 }
 
 
-class Geography(NamedTuple):
+class PlaceData(NamedTuple):
     """All stored geography data: the register, small areas with their residents, and published shares."""
 
     places: Places
@@ -63,26 +63,26 @@ class Geography(NamedTuple):
     shares: tuple[Shares, ...] = ()
 
 
-def codes_of(geography: Geography, system: str) -> list[str]:
+def list_geography_codes(place_data: PlaceData, system: str) -> list[str]:
     """Return the codes of a geography in order: from the register, and from tables with the geography as a column."""
-    tables = [each.table[system] for each in geography.areas if system in each.systems]
-    tables += [each.table["from_code"] for each in geography.shares if each.from_system == system]
+    tables = [item.table[system] for item in place_data.areas if system in item.systems]
+    tables += [item.table["from_code"] for item in place_data.shares if item.from_system == system]
     if tables:
-        each = [column.drop_nulls().unique().alias("code") for column in tables]
-        of_register = pl.Series("code", sorted(_registered(geography, system)), pl.String)
-        return pl.concat([*each, of_register]).unique().sort().to_list()
-    return system_places(geography.places.register, system)["place_code"].to_list()
+        item = [column.drop_nulls().unique().alias("code") for column in tables]
+        of_register = pl.Series("code", sorted(_codes_in_register(place_data, system)), pl.String)
+        return pl.concat([*item, of_register]).unique().sort().to_list()
+    return require_places(place_data.places.register, system)["place_code"].to_list()
 
 
-def _registered(geography: Geography, system: str) -> set[str]:
+def _codes_in_register(place_data: PlaceData, system: str) -> set[str]:
     try:
-        return set(system_places(geography.places.register, system)["place_code"])
+        return set(require_places(place_data.places.register, system)["place_code"])
     except UnknownNameError:
         return set()
 
 
 def build_crosswalk(
-    geography: Geography,
+    place_data: PlaceData,
     from_system: str,
     to_system: str,
     group: str = "all_ages",
@@ -97,130 +97,140 @@ def build_crosswalk(
     target has kind lost; one that needs weights that are not stored has kind split. Raises UnknownNameError for an
     unknown geography or group, or where nothing links the two geographies.
     """
-    _refuse_group(geography.areas, group)
-    trip = Trip(from_system, to_system, group, day, target)
-    codes = codes_of(geography, from_system)
-    goal = set(target or codes_of(geography, to_system))
-    small = from_system.rsplit("_", 1)[0] in SMALL and any(from_system in each.systems for each in geography.areas)
-    found = {} if small else links(geography.places, codes, goal)
-    linked = _linked(geography.places, found)
-    rest = [code for code in codes if code not in found or len(found[code].codes) > 1]
-    shared = _shared_out(geography, rest, trip)
-    if not found and shared.is_empty():
+    _refuse_group(place_data.areas, group)
+    request = CrosswalkRequest(from_system, to_system, group, day, target)
+    codes = list_geography_codes(place_data, from_system)
+    goal = set(target or list_geography_codes(place_data, to_system))
+    small = from_system.rsplit("_", 1)[0] in SMALL_AREA_KINDS and any(
+        from_system in areas.systems for areas in place_data.areas
+    )
+    successors = {} if small else find_successors(place_data.places, codes, goal)
+    link_rows = _build_link_rows(place_data.places, successors)
+    rest = [code for code in codes if code not in successors or len(successors[code].codes) > 1]
+    apportioned = _apportion_places(place_data, rest, request)
+    if not successors and apportioned.is_empty():
         raise UnknownNameError(
             f"no area of {from_system} has a successor or a larger area in {to_system}, and no stored table of small "
             "areas or shares links the two; check both names, or add such a table"
         )
-    if found:
+    if successors:
         # Residents outside the source geography need no rows here: the links are complete.
-        shared = shared.drop_nulls("from_code")
-    known = set(shared["from_code"])
+        apportioned = apportioned.drop_nulls("from_code")
+    covered = set(apportioned["from_code"])
     nowhere = pl.DataFrame(
-        [(code, *leg) for code in rest if code not in known for leg in _ends(found.get(code))],
-        schema={name: _DRAWN[name] for name in ("from_code", "to_code", "kind", "weight")}, orient="row",
+        [(code, *leg) for code in rest if code not in covered for leg in _build_unresolved_rows(successors.get(code))],
+        schema={name: _ROW_SCHEMA[name] for name in ("from_code", "to_code", "kind", "weight")}, orient="row",
     )  # fmt: skip
-    rows = pl.concat([linked, shared, nowhere], how="diagonal").sort("from_code", "to_code", nulls_last=True)
-    return _named(_peopled(rows, geography, trip), geography.places, from_system, to_system)
+    rows = pl.concat([link_rows, apportioned, nowhere], how="diagonal").sort("from_code", "to_code", nulls_last=True)
+    return _add_names(_add_residents(rows, place_data, request), place_data.places, from_system, to_system)
 
 
-def _refuse_group(held: tuple[Areas, ...], group: str) -> None:
-    known = {name for areas in held for each in areas.weights for name in each.groups}
-    if held and group not in known:
-        raise UnknownNameError(f"no stored weights have the group {group!r}; {near(group, known)}")
+def _refuse_group(tables: tuple[Areas, ...], group: str) -> None:
+    groups = {name for areas in tables for weight_set in areas.weights for name in weight_set.groups}
+    if tables and group not in groups:
+        raise UnknownNameError(f"no stored weights have the group {group!r}; {suggest_names(group, groups)}")
 
 
-_DRAWN = {**OVERLAY, "kind": pl.String, "weighed_by": pl.String, "authority": pl.String, "source": pl.String}
+_ROW_SCHEMA = {**OVERLAY, "kind": pl.String, "weighed_by": pl.String, "authority": pl.String, "source": pl.String}
 
 
-def weighed_by(source: str, weights: str, group: str | None, day: date) -> str:
+def describe_weights(source: str, weights: str, group: str | None, day: date) -> str:
     """Format the source, set, group and day of weights."""
     return f"{source}: {weights}, {f'{group}, ' if group else ''}{day.isoformat()}"
 
 
-def _linked(places: Places, found: dict[str, Reach]) -> pl.DataFrame:
+def _build_link_rows(places: Places, successors: dict[str, Successor]) -> pl.DataFrame:
     """Return the rows of areas with exactly one target."""
-    changes = _by_start(places.changes)
+    changes = _group_changes(places.changes)
     rows = [
-        (code, reach.codes[0], reach.basis, 1.0, _authority(changes, code, reach.codes[0]))
-        for code, reach in found.items()
-        if len(reach.codes) == 1
+        (code, successor.codes[0], successor.derivation, 1.0, _list_authorities(changes, code, successor.codes[0]))
+        for code, successor in successors.items()
+        if len(successor.codes) == 1
     ]
-    schema = {name: _DRAWN[name] for name in ("from_code", "to_code", "kind", "weight", "authority")}
+    schema = {name: _ROW_SCHEMA[name] for name in ("from_code", "to_code", "kind", "weight", "authority")}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _peopled(rows: pl.DataFrame, geography: Geography, trip: Trip) -> pl.DataFrame:
+def _add_residents(rows: pl.DataFrame, place_data: PlaceData, request: CrosswalkRequest) -> pl.DataFrame:
     """Add the residents of areas with one target where others are apportioned, because all affect the interval."""
     unknown = rows["people"].null_count() if (rows["kind"] == "apportioned").any() else 0
-    living = _residents(geography, trip.from_system, trip) if unknown else None
+    living = _find_residents(place_data, request.from_system, request) if unknown else None
     if living is None:
         return rows
     alone = pl.len().over("from_code") == 1
-    told = rows.join(living, left_on="from_code", right_on="place_code", how="left", maintain_order="left")
-    return told.with_columns(pl.coalesce("people", pl.when(alone).then("residents")).alias("people")).drop("residents")
+    joined = rows.join(living, left_on="from_code", right_on="place_code", how="left", maintain_order="left")
+    return joined.with_columns(pl.coalesce("people", pl.when(alone).then("residents")).alias("people")).drop(
+        "residents"
+    )
 
 
-def _ends(reach: Reach | None) -> list[tuple[str | None, str, float | None]]:
+def _build_unresolved_rows(successor: Successor | None) -> list[tuple[str | None, str, float | None]]:
     """Return the rows of an area that needs weights that are not stored, or that has no target."""
-    return [(to, "split", None) for to in reach.codes] if reach else [(None, "lost", 1.0)]
+    return [(to, "split", None) for to in successor.codes] if successor else [(None, "lost", 1.0)]
 
 
-def _shared_out(geography: Geography, codes: list[str], trip: Trip) -> pl.DataFrame:
+def _apportion_places(place_data: PlaceData, codes: list[str], request: CrosswalkRequest) -> pl.DataFrame:
     """Return the rows of apportioned areas, from the table that covers the most of them.
 
     Residents of small areas take precedence; published shares are for areas without small areas, such as trusts.
     """
     if not codes:
-        return pl.DataFrame(schema=_DRAWN)
-    found = _widest([_by_people(geography.places, areas, codes, trip) for areas in geography.areas])
-    if found.drop_nulls(["from_code", "to_code"]).height:
-        return found
-    kind = trip.from_system.rsplit("_", 1)[0]
-    alike = (shares for shares in geography.shares if shares.from_system.rsplit("_", 1)[0] == kind)
-    return _widest([found, *(_by_shares(geography, shares, codes, trip) for shares in alike)])
+        return pl.DataFrame(schema=_ROW_SCHEMA)
+    best = _select_widest(
+        [_apportion_by_people(place_data.places, areas, codes, request) for areas in place_data.areas]
+    )
+    if best.drop_nulls(["from_code", "to_code"]).height:
+        return best
+    kind = request.from_system.rsplit("_", 1)[0]
+    alike = (shares for shares in place_data.shares if shares.from_system.rsplit("_", 1)[0] == kind)
+    return _select_widest([best, *(_apportion_by_shares(place_data, shares, codes, request) for shares in alike)])
 
 
-def _widest(found: list[pl.DataFrame]) -> pl.DataFrame:
-    led = [rows.drop_nulls(["from_code", "to_code"])["from_code"].n_unique() for rows in found]
-    return found[led.index(max(led))] if found else pl.DataFrame(schema=_DRAWN)
+def _select_widest(candidates: list[pl.DataFrame]) -> pl.DataFrame:
+    coverage = [rows.drop_nulls(["from_code", "to_code"])["from_code"].n_unique() for rows in candidates]
+    return candidates[coverage.index(max(coverage))] if candidates else pl.DataFrame(schema=_ROW_SCHEMA)
 
 
-def _by_people(places: Places, areas: Areas, codes: list[str], trip: Trip) -> pl.DataFrame:
+def _apportion_by_people(places: Places, areas: Areas, codes: list[str], request: CrosswalkRequest) -> pl.DataFrame:
     """Apportion areas by one table of small areas, from the nearest set of weights with the area's residents."""
-    found = [pl.DataFrame(schema=_DRAWN)]
+    parts = [pl.DataFrame(schema=_ROW_SCHEMA)]
     left = codes
-    for by in (sets := weighings(areas, trip.group, trip.day)):
-        drawn = overlay(areas, places, left, trip, by)
+    for by in (sets := rank_weights(areas, request.group, request.day)):
+        drawn = build_overlay(areas, places, left, request, by)
         if drawn is None:
             break
-        if not by.good_for(trip.day):
-            drawn = without_shares(drawn)
+        if not by.is_valid_for(request.day):
+            drawn = drop_weights(drawn)
         unknown = drawn.filter(pl.col("weight").is_null())["from_code"].drop_nulls().unique().sort()
         if by != sets[-1]:
             drawn = drawn.filter(~pl.col("from_code").is_in(unknown.implode()).fill_null(False))
         if by != sets[0]:
             drawn = drawn.drop_nulls("from_code")
-        said = weighed_by(areas.source, by.weights.name, trip.group, by.weights.day)
-        found.append(_drawn(drawn, areas.source, said))
+        label = describe_weights(areas.source, by.weights.name, request.group, by.weights.day)
+        parts.append(_complete_rows(drawn, areas.source, label))
         left = unknown.to_list()
-    return pl.concat(found)
+    return pl.concat(parts)
 
 
-def _by_shares(geography: Geography, shares: Shares, codes: list[str], trip: Trip) -> pl.DataFrame:
+def _apportion_by_shares(
+    place_data: PlaceData, shares: Shares, codes: list[str], request: CrosswalkRequest
+) -> pl.DataFrame:
     """Link areas by published shares, and from the areas of these shares to the target geography."""
-    published = _caught(geography, shares, trip)
-    drawn = composed(made_of(geography.places, codes, published), published)
-    if shares.to_system != trip.to_system:
-        held = geography._replace(shares=())
+    published = _estimate_catchment(place_data, shares, request)
+    drawn = compose_overlays(link_to_shares(place_data.places, codes, published), published)
+    if shares.to_system != request.to_system:
+        without_shares = place_data._replace(shares=())
         try:
-            onward = build_crosswalk(held, shares.to_system, trip.to_system, trip.group, trip.day, trip.target)
+            onward = build_crosswalk(
+                without_shares, shares.to_system, request.to_system, request.group, request.day, request.target
+            )
         except UnknownNameError:
-            return pl.DataFrame(schema=_DRAWN)
-        drawn = composed(drawn, onward.select(list(OVERLAY)))
-    return _drawn(drawn, shares.source, weighed_by(shares.source, shares.what, None, shares.day))
+            return pl.DataFrame(schema=_ROW_SCHEMA)
+        drawn = compose_overlays(drawn, onward.select(list(OVERLAY)))
+    return _complete_rows(drawn, shares.source, describe_weights(shares.source, shares.description, None, shares.day))
 
 
-def _caught(geography: Geography, shares: Shares, trip: Trip) -> pl.DataFrame:
+def _estimate_catchment(place_data: PlaceData, shares: Shares, request: CrosswalkRequest) -> pl.DataFrame:
     """Return OVERLAY of published shares: a trust's population in a district is its share of the residents.
 
     This is a catchment population by proportionate flow (the Norris-Bailey method, as in Public Health England's NHS
@@ -229,28 +239,30 @@ def _caught(geography: Geography, shares: Shares, trip: Trip) -> pl.DataFrame:
     """
     pairs = shares.table.select("from_code", "to_code", pl.col("share").alias("weight"), "share")
     ends = (shares.to_system, shares.from_system)
-    back = next((each for each in geography.shares if (each.from_system, each.to_system) == ends), None)
-    living = _residents(geography, shares.from_system, trip)
+    back = next(
+        (candidate for candidate in place_data.shares if (candidate.from_system, candidate.to_system) == ends), None
+    )
+    living = _find_residents(place_data, shares.from_system, request)
     at = "from_code"
     if living is None and back is not None:
-        living, at = _residents(geography, shares.to_system, trip), "to_code"
+        living, at = _find_residents(place_data, shares.to_system, request), "to_code"
         other = back.table.select(pl.col("from_code").alias("to_code"), pl.col("to_code").alias("from_code"), "share")
         pairs = pairs.drop("share").join(other, on=["from_code", "to_code"], how="left")
     if living is None:
         return pairs.select("from_code", "to_code", "weight", pl.lit(None, pl.Float64).alias("people"))
-    told = pairs.join(living, left_on=at, right_on="place_code", how="left")
-    return told.select("from_code", "to_code", "weight", (pl.col("share") * pl.col("residents")).alias("people"))
+    joined = pairs.join(living, left_on=at, right_on="place_code", how="left")
+    return joined.select("from_code", "to_code", "weight", (pl.col("share") * pl.col("residents")).alias("people"))
 
 
-def _residents(geography: Geography, system: str, trip: Trip) -> pl.DataFrame | None:
+def _find_residents(place_data: PlaceData, system: str, request: CrosswalkRequest) -> pl.DataFrame | None:
     """Return the residents of a geography's areas from the first suitable table: place_code, residents."""
-    codes = codes_of(geography, system)
-    within = trip._replace(from_system=system, to_system=system, target=None)
-    found = (residents(areas, geography.places, codes, within) for areas in geography.areas)
-    return next((each for each in found if each is not None), None)
+    codes = list_geography_codes(place_data, system)
+    within = request._replace(from_system=system, to_system=system, target=None)
+    estimates = (count_residents(areas, place_data.places, codes, within) for areas in place_data.areas)
+    return next((estimate for estimate in estimates if estimate is not None), None)
 
 
-def _drawn(rows: pl.DataFrame, source: str, said: str) -> pl.DataFrame:
+def _complete_rows(rows: pl.DataFrame, source: str, label: str) -> pl.DataFrame:
     """Add the kind of each pair, and the weights used where the area is apportioned."""
     alone = pl.len().over("from_code") == 1
     kind = (
@@ -264,15 +276,15 @@ def _drawn(rows: pl.DataFrame, source: str, said: str) -> pl.DataFrame:
     weighed = kind.is_in(["apportioned", "lost"]) & ~alone
     return rows.with_columns(
         kind.alias("kind"),
-        pl.when(weighed).then(pl.lit(said)).alias("weighed_by"),
+        pl.when(weighed).then(pl.lit(label)).alias("weighed_by"),
         pl.lit(None, pl.String).alias("authority"),
         pl.lit(source).alias("source"),
-    ).select(list(_DRAWN))
+    ).select(list(_ROW_SCHEMA))
 
 
-def _named(rows: pl.DataFrame, places: Places, from_system: str, to_system: str) -> pl.DataFrame:
+def _add_names(rows: pl.DataFrame, places: Places, from_system: str, to_system: str) -> pl.DataFrame:
     names = dict(places.register.sort("valid_from").select("place_code", "place_name").iter_rows())
-    told = rows.with_columns(
+    complete = rows.with_columns(
         pl.lit(from_system).alias("from_system"),
         pl.lit(to_system).alias("to_system"),
         *(
@@ -280,30 +292,30 @@ def _named(rows: pl.DataFrame, places: Places, from_system: str, to_system: str)
             for end in ("from", "to")
         ),
     )
-    return told.select(list(CROSSWALK))
+    return complete.select(list(CROSSWALK))
 
 
-Changes = dict[str, list[tuple[int, str, str]]]
+ChangesByCode = dict[str, list[tuple[int, str, str]]]
 """The changes of each code: its number among all changes, the new code and the authority."""
 
 
-def _by_start(changes: pl.DataFrame) -> Changes:
-    found: Changes = {}
+def _group_changes(changes: pl.DataFrame) -> ChangesByCode:
+    groups: ChangesByCode = {}
     for number, (start, end, authority) in enumerate(changes.select("from_code", "to_code", "authority").iter_rows()):
-        found.setdefault(start, []).append((number, end, authority))
-    return found
+        groups.setdefault(start, []).append((number, end, authority))
+    return groups
 
 
-def _authority(changes: Changes, code: str, to: str) -> str | None:
+def _list_authorities(changes: ChangesByCode, code: str, to: str) -> str | None:
     """List the authorities of the changes from one code to another, earliest first."""
     if code == to:
         return None
-    met: dict[int, str] = {}
+    authorities: dict[int, str] = {}
     onwards, queue = {code}, [code]
     while queue:
         for number, end, authority in changes.get(queue.pop(), ()):
-            met[number] = authority
+            authorities[number] = authority
             if end not in onwards:
                 onwards.add(end)
                 queue.append(end)
-    return "; ".join(dict.fromkeys(met[number] for number in sorted(met))) or None
+    return "; ".join(dict.fromkeys(authorities[number] for number in sorted(authorities))) or None

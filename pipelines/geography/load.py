@@ -10,78 +10,88 @@ from typing import TypeVar
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
-from pipelines.core.schema import CHANGE, PLACE, empty
-from pipelines.core.store import Snapshot, cached, cached_tables, held_releases, read_snapshot
+from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, empty_table
+from pipelines.core.store import Snapshot, load_or_build_table, load_or_build_tables, read_snapshot, stored_releases
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.fingerprints import keys
+from pipelines.declarations.fingerprints import compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.geography.catchments import Shares, shares_in, shares_of
-from pipelines.geography.crosswalk import Geography
-from pipelines.geography.register import Places, ordered, read_changes, read_register, regioned
-from pipelines.geography.small_areas import Areas, areas_in, areas_of
-from pipelines.readers import read_sheet, tidied
+from pipelines.geography.catchments import Shares, build_shares, read_shares_release
+from pipelines.geography.crosswalk import PlaceData
+from pipelines.geography.register import Places, add_regions, read_changes, read_register, sort_register
+from pipelines.geography.small_areas import Areas, build_areas, read_areas_release
+from pipelines.readers import read_sheet, tidy_sheet
 
 Table = TypeVar("Table", Areas, Shares)
-Read = Callable[[bytes, Catalogue, str, Snapshot, pl.DataFrame], Table]
-TakeUp = Callable[[pl.DataFrame, str, Source, Snapshot], Table]
+TableReader = Callable[[bytes, Catalogue, str, Snapshot, pl.DataFrame], Table]
+TableBuilder = Callable[[pl.DataFrame, str, Source, Snapshot], Table]
 
 
-def geography(project: Project, places: Places) -> Geography:
+def load_place_data(project: Project, places: Places) -> PlaceData:
     """Return all stored geography data, from which crosswalks are built."""
-    return Geography(places, tuple(small_areas(project)), tuple(shares_held(project)))
+    return PlaceData(places, tuple(load_small_areas(project)), tuple(load_shares(project)))
 
 
-def small_areas(project: Project) -> list[Areas]:
+def load_small_areas(project: Project) -> list[Areas]:
     """Return every stored table of small areas with weights, by source name, cached by their files.
 
     A source without a stored release is excluded. Raises UnreadableError where no file of a source can be read.
     """
-    return [each for each in _held(project, "areas", areas_in, areas_of) if each.weights]
+    return [areas for areas in _load_tables(project, "areas", read_areas_release, build_areas) if areas.weights]
 
 
-def postcode_tables(project: Project) -> list[Areas]:
+def load_postcode_tables(project: Project) -> list[Areas]:
     """Return every stored table of areas without weights, such as postcodes, which apportionment does not use."""
-    return [each for each in _held(project, "areas", areas_in, areas_of) if not each.weights]
+    return [areas for areas in _load_tables(project, "areas", read_areas_release, build_areas) if not areas.weights]
 
 
-def shares_held(project: Project) -> list[Shares]:
+def load_shares(project: Project) -> list[Shares]:
     """Return every stored table of shares, as small_areas does for small areas."""
-    return _held(project, "shares", shares_in, shares_of)
+    return _load_tables(project, "shares", read_shares_release, build_shares)
 
 
-def _held(project: Project, kind: str, read: Read[Table], take_up: TakeUp[Table]) -> list[Table]:
-    made = keys(project.catalogue, project.home, project.as_of).apportioning
-    names = [name for name in project.catalogue.providing(kind) if name in made]
-    files = {name: [entry for group in _newest_first(project, name) for entry in group] for name in names}
-    return [_kept(project, kind, name, made[name], files[name], read, take_up) for name in names if files[name]]
+def _load_tables(project: Project, kind: str, reader: TableReader[Table], builder: TableBuilder[Table]) -> list[Table]:
+    fingerprints = compute_table_keys(project.catalogue, project.home, project.as_of).apportioning
+    names = [name for name in project.catalogue.sources_providing(kind) if name in fingerprints]
+    files = {name: [entry for group in _releases_newest_first(project, name) for entry in group] for name in names}
+    return [
+        _load_table(project, kind, name, fingerprints[name], files[name], reader, builder)
+        for name in names
+        if files[name]
+    ]
 
 
-def _newest_first(project: Project, name: str) -> list[list[Snapshot]]:
-    return held_releases(project.home, name, project.as_of)[::-1]
+def _releases_newest_first(project: Project, name: str) -> list[list[Snapshot]]:
+    return stored_releases(project.home, name, project.as_of)[::-1]
 
 
-def _kept(
-    project: Project, kind: str, name: str, key: str, files: list[Snapshot], read: Read[Table], take_up: TakeUp[Table]
+def _load_table(
+    project: Project,
+    kind: str,
+    name: str,
+    key: str,
+    files: list[Snapshot],
+    reader: TableReader[Table],
+    builder: TableBuilder[Table],
 ) -> Table:
     """Return the table of one source, built again where its inputs have changed."""
 
-    def make() -> pl.DataFrame:
-        one = _newest_sound(project, name, files, read)
+    def build_table() -> pl.DataFrame:
+        one = _read_newest_sound(project, name, files, reader)
         return one.table.with_columns(pl.lit(one.release).alias("release"))
 
-    table = cached(project.home, kind, name, key, make)
+    table = load_or_build_table(project.home, kind, name, key, build_table)
     release = next(entry for entry in files if entry.sha256 == table["release"][0])
-    return take_up(table.drop("release"), name, project.catalogue.sources[name], release)
+    return builder(table.drop("release"), name, project.catalogue.sources[name], release)
 
 
-def _newest_sound(project: Project, name: str, files: list[Snapshot], read: Read[Table]) -> Table:
+def _read_newest_sound(project: Project, name: str, files: list[Snapshot], reader: TableReader[Table]) -> Table:
     faults = []
-    register = kept_places(project.home, project.catalogue, project.as_of).register
+    register = load_cached_places(project.home, project.catalogue, project.as_of).register
     for entry in files:
         try:
             content = read_snapshot(project.home, entry.sha256)
-            return read(content, project.catalogue, name, entry, register)
+            return reader(content, project.catalogue, name, entry, register)
         except UnreadableError as error:
             faults.append(f"{name}: {error}")
     raise UnreadableError("\n".join(faults))
@@ -92,25 +102,27 @@ _READERS: dict[str, Callable[[pl.DataFrame, str], pl.DataFrame]] = {"place": rea
 
 def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
     """Read the area register and its code changes from the newest readable releases."""
-    registers = _newest_tables(home, catalogue, "place", as_of)
-    changes = _newest_tables(home, catalogue, "change", as_of)
-    register = pl.concat([empty(PLACE), *registers])
+    registers = _read_newest_tables(home, catalogue, "place", as_of)
+    changes = _read_newest_tables(home, catalogue, "change", as_of)
+    register = pl.concat([empty_table(PLACE_COLUMNS), *registers])
     if register.filter(pl.col("kind") == "nation").is_empty():
-        names = ", ".join(catalogue.providing("place"))
+        names = ", ".join(catalogue.sources_providing("place"))
         if not names:
             raise UnreadableError("no source provides place; expected a register of places under sources/")
         raise UnreadableError(
             f"{names}: found no release published by {as_of} with the nations; "
             "choose a later day, or restore its file under sources/"
         )
-    return Places(ordered(regioned(register)), pl.concat([empty(CHANGE), *changes]))
+    return Places(sort_register(add_regions(register)), pl.concat([empty_table(CODE_CHANGE_COLUMNS), *changes]))
 
 
-def kept_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
+def load_cached_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
     """Return the area register and its code changes, cached by their files."""
-    key = keys(catalogue, home, as_of).places
+    key = compute_table_keys(catalogue, home, as_of).places
     if (home, key) not in _LOADED:
-        tables = cached_tables(home, ("register", "change"), "places", key, lambda: read_places(home, catalogue, as_of))
+        tables = load_or_build_tables(
+            home, ("register", "change"), "places", key, lambda: read_places(home, catalogue, as_of)
+        )
         _LOADED.clear()
         _LOADED[home, key] = Places(*tables)
     return _LOADED[home, key]
@@ -120,27 +132,28 @@ _LOADED: dict[tuple[Path, str], Places] = {}
 """The register loaded last, by store and key: every step of a build uses it."""
 
 
-def _newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date) -> list[pl.DataFrame]:
+def _read_newest_tables(home: Path, catalogue: Catalogue, table: str, as_of: date) -> list[pl.DataFrame]:
     """Read the newest release of every source of a table; exclude sources without a release by a given day."""
-    names = [name for name in catalogue.providing(table) if held_releases(home, name, as_of)]
-    return [_newest_table(home, catalogue, name, as_of) for name in names]
+    names = [name for name in catalogue.sources_providing(table) if stored_releases(home, name, as_of)]
+    return [_read_newest_table(home, catalogue, name, as_of) for name in names]
 
 
-def _newest_table(home: Path, catalogue: Catalogue, name: str, as_of: date) -> pl.DataFrame:
+def _read_newest_table(home: Path, catalogue: Catalogue, name: str, as_of: date) -> pl.DataFrame:
     faults = []
-    for snapshot in [entry for group in reversed(held_releases(home, name, as_of)) for entry in group]:
+    for snapshot in [entry for group in reversed(stored_releases(home, name, as_of)) for entry in group]:
         try:
-            return registered_in(read_snapshot(home, snapshot.sha256), catalogue, name, snapshot)
+            return read_register_release(read_snapshot(home, snapshot.sha256), catalogue, name, snapshot)
         except (UnreadableError, pl.exceptions.PolarsError) as error:
             faults.append(f"{name}: {error}")
     raise UnreadableError("\n".join(faults))
 
 
-def registered_in(content: bytes, catalogue: Catalogue, name: str, held: Snapshot) -> pl.DataFrame:
-    """Read one release of places (schema.PLACE) or code changes (schema.CHANGE), as declared.
+def read_register_release(content: bytes, catalogue: Catalogue, name: str, snapshot: Snapshot) -> pl.DataFrame:
+    """Read one release of places (schema.PLACE_COLUMNS) or code changes
+    (schema.CODE_CHANGE_COLUMNS), as declared.
 
     Raises UnreadableError where it has another shape, no rows or impossible content.
     """
     source = catalogue.sources[name]
-    sheet = tidied(read_sheet(content, source, held.file), catalogue.sources_dir / f"{name}.py")
-    return _READERS[source.provides](sheet.frame, held.file)
+    sheet = tidy_sheet(read_sheet(content, source, snapshot.file), catalogue.sources_dir / f"{name}.py")
+    return _READERS[source.provides](sheet.frame, snapshot.file)

@@ -18,9 +18,9 @@ _CITY_AFTER = re.compile(r"^(.+), (?:city|county) of$")
 
 
 @lru_cache(maxsize=200_000)
-def folded(name: str) -> str:
+def fold_name(name: str) -> str:
     """Return an area name in the form in which names are compared."""
-    parts = unicodedata.normalize("NFKD", _mended(name))
+    parts = unicodedata.normalize("NFKD", _repair_encoding(name))
     text = (
         "".join(part for part in parts if not unicodedata.combining(part))
         .casefold()
@@ -34,7 +34,7 @@ def folded(name: str) -> str:
     return text.removeprefix("the ").replace(",", "")
 
 
-def _mended(name: str) -> str:
+def _repair_encoding(name: str) -> str:
     """Repair UTF-8 that was decoded as Windows-1252 (`Ynys MÃ´n` for `Ynys Môn`)."""
     if "Ã" not in name and "Â" not in name:
         return name
@@ -44,25 +44,25 @@ def _mended(name: str) -> str:
         return name
 
 
-def name_table(places: pl.DataFrame, reviewed: dict[str, str]) -> dict[str, str]:
-    """Return the code of every name, in compared form, that belongs to exactly one of the areas (schema.PLACE).
+def build_name_table(places: pl.DataFrame, reviewed: dict[str, str]) -> dict[str, str]:
+    """Return the code of every name, in compared form, that belongs to exactly one of the areas (schema.PLACE_COLUMNS).
 
     The reviewed names of a source take precedence over the rule.
     """
     table: dict[str, set[str]] = {}
     for code, name, welsh in places.select("place_code", "place_name", "place_name_welsh").iter_rows():
-        for each in (name, welsh):
-            if each:
-                table.setdefault(folded(each), set()).add(code)
+        for spelling in (name, welsh):
+            if spelling:
+                table.setdefault(fold_name(spelling), set()).add(code)
     for key in [key for key in table if key.endswith(" (city)")]:
         # `Leicester, City of` may also be written `Leicester`, where no other area has that name.
         table.setdefault(key.removesuffix(" (city)"), table[key])
     plain = {key: next(iter(codes)) for key, codes in table.items() if len(codes) == 1}
-    return plain | {folded(label): code for label, code in reviewed.items()}
+    return plain | {fold_name(label): code for label, code in reviewed.items()}
 
 
-def candidates(label: str, places: pl.DataFrame, most: int = 3) -> str:
+def suggest_places(label: str, places: pl.DataFrame, most: int = 3) -> str:
     """Suggest the areas with names similar to a label, for a person to choose."""
-    names = {folded(name): f"{code} {name}" for code, name in places.select("place_code", "place_name").iter_rows()}
-    close = get_close_matches(folded(label), names, n=most, cutoff=0.6)
+    names = {fold_name(name): f"{code} {name}" for code, name in places.select("place_code", "place_name").iter_rows()}
+    close = get_close_matches(fold_name(label), names, n=most, cutoff=0.6)
     return "; ".join(names[name] for name in close) or "no similar name"

@@ -11,14 +11,21 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipelines.core.errors import UnknownNameError, UnreadableError, near
-from pipelines.core.geocodes import ENTITIES, KINDS, NATION_OF, NOT_HELD, day_of, nation_letter
-from pipelines.core.schema import CHANGE, PLACE, conformed
+from pipelines.core.errors import UnknownNameError, UnreadableError, suggest_names
+from pipelines.core.geocodes import (
+    KIND_BY_PREFIX,
+    KIND_PREFIXES,
+    NATION_BY_LETTER,
+    UNAVAILABLE_KIND_ADVICE,
+    geography_date,
+    nation_letter,
+)
+from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, conform_table
 
 Edges = dict[str, tuple[str, ...]]
 
 
-class Graph(NamedTuple):
+class ChangeGraph(NamedTuple):
     """The code changes in both directions, and the codes after a boundary change or a merger."""
 
     forward: Edges
@@ -33,56 +40,56 @@ class _Tables(NamedTuple):
 
 
 class Places(_Tables):
-    """The register (schema.PLACE) and its code changes (schema.CHANGE)."""
+    """The register (schema.PLACE_COLUMNS) and its code changes (schema.CODE_CHANGE_COLUMNS)."""
 
     @cached_property
-    def graph(self) -> Graph:
+    def graph(self) -> ChangeGraph:
         """The code changes as a graph."""
-        return _graph(self.changes)
+        return _build_graph(self.changes)
 
     @cached_property
     def parents(self) -> dict[str, str]:
         """The parent of each code."""
-        return _parents(self.register)
+        return _parent_by_code(self.register)
 
 
-class Reach(NamedTuple):
+class Successor(NamedTuple):
     """The codes that correspond to a code in a geography, and how they were derived."""
 
     codes: tuple[str, ...]
-    basis: str
+    derivation: str
 
 
 def read_register(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     """Convert the rows of the ONS Code History Database to typed columns; refuse a malformed register.
 
-    Takes columns ENTITYCD, GEOGCD, GEOGNM, GEOGNMW, PARENTCD, OPER_DATE, TERM_DATE, all text. Returns schema.PLACE.
-    Raises UnreadableError where a column is missing or a date is invalid.
+    Takes columns ENTITYCD, GEOGCD, GEOGNM, GEOGNMW, PARENTCD, OPER_DATE, TERM_DATE, all text. Returns
+    schema.PLACE_COLUMNS. Raises UnreadableError where a column is missing or a date is invalid.
     """
-    wanted = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE"]
-    _expect(raw, wanted, file)
+    columns = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE"]
+    _require_columns(raw, columns, file)
     _refuse_days(raw, ["OPER_DATE", "TERM_DATE"], file)
-    kind = pl.when(pl.col("ENTITYCD").is_in(sorted(KINDS))).then("ENTITYCD")
+    kind = pl.when(pl.col("ENTITYCD").is_in(sorted(KIND_PREFIXES))).then("ENTITYCD")
     typed = raw.select(
         pl.col("GEOGCD").alias("place_code"),
         pl.col("GEOGNM").str.strip_chars().alias("place_name"),
         _blank_is_null("GEOGNMW").alias("place_name_welsh"),
-        pl.col("ENTITYCD").replace_strict(ENTITIES, default=kind, return_dtype=pl.String).alias("kind"),
+        pl.col("ENTITYCD").replace_strict(KIND_BY_PREFIX, default=kind, return_dtype=pl.String).alias("kind"),
         _blank_is_null("PARENTCD").alias("parent_code"),
-        _day("OPER_DATE").alias("valid_from"),
-        _day("TERM_DATE").alias("valid_to"),
+        _parse_day("OPER_DATE").alias("valid_from"),
+        _parse_day("TERM_DATE").alias("valid_to"),
     )
-    known = conformed(typed.filter(pl.col("kind").is_not_null()), PLACE)
-    return ordered(regioned(known))
+    known = conform_table(typed.filter(pl.col("kind").is_not_null()), PLACE_COLUMNS)
+    return sort_register(add_regions(known))
 
 
-def ordered(register: pl.DataFrame) -> pl.DataFrame:
+def sort_register(register: pl.DataFrame) -> pl.DataFrame:
     """Sort a register by code and by first and last day of use, so that its order is always the same."""
     return register.sort("place_code", "valid_from", "valid_to", nulls_last=True)
 
 
-def _expect(raw: pl.DataFrame, wanted: list[str], file: str) -> None:
-    missing = [name for name in wanted if name not in raw.columns]
+def _require_columns(raw: pl.DataFrame, columns: list[str], file: str) -> None:
+    missing = [name for name in columns if name not in raw.columns]
     if missing:
         raise UnreadableError(
             f"{file}: found columns {', '.join(raw.columns[:12])}, expected also {', '.join(missing)}"
@@ -103,28 +110,28 @@ def _blank_is_null(name: str) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def _day(name: str) -> pl.Expr:
+def _parse_day(name: str) -> pl.Expr:
     return _blank_is_null(name).str.to_date("%Y-%m-%d", strict=True)
 
 
-def regioned(register: pl.DataFrame) -> pl.DataFrame:
-    """Add nation and region to a register (schema.PLACE); outside England, the region is the nation."""
-    parent = _parents(register)
+def add_regions(register: pl.DataFrame) -> pl.DataFrame:
+    """Add nation and region to a register (schema.PLACE_COLUMNS); outside England, the region is the nation."""
+    parent = _parent_by_code(register)
     regions = register.filter(pl.col("kind") == "region")
     names = dict(regions.select("place_code", "place_name").iter_rows())
     codes = register["place_code"].to_list()
-    region = [next((up for up in ancestors(code, parent) if up in names), None) for code in codes]
-    nation = [NATION_OF.get(_nation(code, parent)) for code in codes]
-    told = [names.get(up or "", within) for up, within in zip(region, nation, strict=True)]
-    found = {"nation": nation, "region_code": region, "region": told}
-    return register.with_columns(pl.Series(name, column, pl.String) for name, column in found.items())
+    region = [next((up for up in list_ancestors(code, parent) if up in names), None) for code in codes]
+    nation = [NATION_BY_LETTER.get(_find_nation_letter(code, parent)) for code in codes]
+    region_names = [names.get(up or "", within) for up, within in zip(region, nation, strict=True)]
+    columns = {"nation": nation, "region_code": region, "region": region_names}
+    return register.with_columns(pl.Series(name, column, pl.String) for name, column in columns.items())
 
 
-def overlapping(register: pl.DataFrame) -> list[str]:
-    """Return the codes of a register (schema.PLACE) with two overlapping periods, which make them unusable."""
+def find_overlapping_codes(register: pl.DataFrame) -> list[str]:
+    """Return the codes of a register (schema.PLACE_COLUMNS) with two overlapping periods, which make them unusable."""
     # A ward that changed district in its first year has a period of no days in the first district.
     some_day = pl.col("valid_to").is_null() | (pl.col("valid_to") >= pl.col("valid_from"))
-    spans = ordered(register.filter(some_day)).with_columns(
+    spans = sort_register(register.filter(some_day)).with_columns(
         pl.col("valid_to").shift(1).over("place_code").alias("before"),
         pl.col("valid_from").shift(1).over("place_code").alias("had"),
     )
@@ -132,16 +139,16 @@ def overlapping(register: pl.DataFrame) -> list[str]:
     return spans.filter(twice)["place_code"].to_list()
 
 
-def _nation(code: str, parent: dict[str, str]) -> str:
+def _find_nation_letter(code: str, parent: dict[str, str]) -> str:
     """Return the nation letter of a code, or of the first larger area with one."""
-    return next((letter for up in ancestors(code, parent) if (letter := nation_letter(up))), "")
+    return next((letter for up in list_ancestors(code, parent) if (letter := nation_letter(up))), "")
 
 
-def _parents(register: pl.DataFrame) -> dict[str, str]:
+def _parent_by_code(register: pl.DataFrame) -> dict[str, str]:
     return dict(register.drop_nulls("parent_code").select("place_code", "parent_code").iter_rows())
 
 
-def ancestors(code: str, parent: dict[str, str]) -> list[str]:
+def list_ancestors(code: str, parent: dict[str, str]) -> list[str]:
     """Return a code and its larger areas, nearest first; a cycle ends the list."""
     chain = [code]
     while chain[-1] in parent and parent[chain[-1]] not in chain:
@@ -154,58 +161,68 @@ def read_changes(raw: pl.DataFrame, file: str) -> pl.DataFrame:
 
     Raises UnreadableError where a column is missing, a date is invalid, or a code is its own successor in a cycle.
     """
-    _expect(raw, list(CHANGE), file)
+    _require_columns(raw, list(CODE_CHANGE_COLUMNS), file)
     _refuse_days(raw, ["changed_on"], file)
-    changes = conformed(raw.with_columns(_day("changed_on")), CHANGE).unique()
+    changes = conform_table(raw.with_columns(_parse_day("changed_on")), CODE_CHANGE_COLUMNS).unique()
     changes = changes.sort("changed_on", "from_code", "to_code")
-    edges = _edges(changes, "from_code", "to_code")
+    edges = _build_edges(changes, "from_code", "to_code")
     for code in edges:
-        if code in _forward(code, edges)[1:]:
+        if code in _follow_forward(code, edges)[1:]:
             raise UnreadableError(f"{file}: found {code} as its own successor, expected code changes without a cycle")
     return changes
 
 
-def places_in(register: pl.DataFrame, system: str) -> pl.DataFrame:
+def select_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
     """Return the areas of a geography in the register, one row for each code, in order of code; may be empty."""
-    kind, day = system.rsplit("_", 1)[0], day_of(system)
-    found = register.filter(
-        (pl.col("kind") == kind) | pl.col("place_code").str.slice(0, 3).is_in(KINDS.get(kind, ())),
+    kind, day = system.rsplit("_", 1)[0], geography_date(system)
+    rows = register.filter(
+        (pl.col("kind") == kind) | pl.col("place_code").str.slice(0, 3).is_in(KIND_PREFIXES.get(kind, ())),
         pl.col("valid_from") <= day,
         pl.col("valid_to").is_null() | (pl.col("valid_to") >= day),
     )
-    return found.unique("place_code", keep="last", maintain_order=True).sort("place_code")
+    return rows.unique("place_code", keep="last", maintain_order=True).sort("place_code")
 
 
-def system_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
+def require_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
     """Return the areas of a geography, one row for each code, in order of code.
 
-    Takes schema.PLACE and a geography such as lad_2023. Raises UnknownNameError for an unknown geography.
+    Takes schema.PLACE_COLUMNS and a geography such as lad_2023. Raises UnknownNameError for an unknown geography.
     """
-    found = places_in(register, system)
-    if found.is_empty():
-        known, kind = sorted(KINDS), system.rsplit("_", 1)[0]
+    rows = select_places(register, system)
+    if rows.is_empty():
+        kinds, kind = sorted(KIND_PREFIXES), system.rsplit("_", 1)[0]
         years = register.select(pl.col("valid_from").dt.year().min()).item()
         raise UnknownNameError(
-            f"unknown geography {system!r}: no area is stored; {NOT_HELD.get(kind) or near(kind, known)}; "
-            f"kinds are {', '.join(known)}, in the register from {years} on"
+            f"unknown geography {system!r}: no area is stored; "
+            f"{UNAVAILABLE_KIND_ADVICE.get(kind) or suggest_names(kind, kinds)}; "
+            f"kinds are {', '.join(kinds)}, in the register from {years} on"
         )
-    return found
+    return rows
 
 
-def links(places: Places, codes: list[str], target: set[str]) -> dict[str, Reach]:
+def find_successors(places: Places, codes: list[str], target: set[str]) -> dict[str, Successor]:
     """Return for each code its counterparts in a geography: successors, predecessors or a larger area.
 
     A code without a successor is matched through its larger areas: its district, county, region or nation, or the only
     successor of one (derivation aggregated). A code without any counterpart is excluded.
     """
-    found = walked(places.graph, codes, target)
-    above = {code: (*ancestors(code, places.parents)[1:], nation_code(code)) for code in codes if code not in found}
-    led = walked(places.graph, sorted({up for each in above.values() for up in each}), target)
-    for code, each in above.items():
-        up = next((led[up].codes[0] for up in each if up in led and len(led[up].codes) == 1), None)
+    successors = trace_graph(places.graph, codes, target)
+    above = {
+        code: (*list_ancestors(code, places.parents)[1:], nation_code(code)) for code in codes if code not in successors
+    }
+    above_successors = trace_graph(places.graph, sorted({up for larger in above.values() for up in larger}), target)
+    for code, larger in above.items():
+        up = next(
+            (
+                above_successors[up].codes[0]
+                for up in larger
+                if up in above_successors and len(above_successors[up].codes) == 1
+            ),
+            None,
+        )
         if up:
-            found[code] = Reach((up,), "aggregated")
-    return found
+            successors[code] = Successor((up,), "aggregated")
+    return successors
 
 
 _NATION_CODES = {"E": "E92000001", "W": "W92000004", "S": "S92000003", "N": "N92000002"}
@@ -216,72 +233,72 @@ def nation_code(code: str) -> str:
     return _NATION_CODES.get(nation_letter(code), "")
 
 
-def _edges(changes: pl.DataFrame, start: str, end: str) -> Edges:
-    found: dict[str, list[str]] = defaultdict(list)
+def _build_edges(changes: pl.DataFrame, start: str, end: str) -> Edges:
+    edges: dict[str, list[str]] = defaultdict(list)
     for one, other in changes.select(start, end).iter_rows():
-        found[one].append(other)
-    return {code: tuple(dict.fromkeys(others)) for code, others in found.items()}
+        edges[one].append(other)
+    return {code: tuple(dict.fromkeys(others)) for code, others in edges.items()}
 
 
-def _graph(changes: pl.DataFrame) -> Graph:
-    backward = _edges(changes, "to_code", "from_code")
+def _build_graph(changes: pl.DataFrame) -> ChangeGraph:
+    backward = _build_edges(changes, "to_code", "from_code")
     several = {code for code, before in backward.items() if len(before) > 1}
-    told = {kind: set(changes.filter(pl.col("kind") == kind)["to_code"]) for kind in ("moved_land", "merged")}
-    forward = _edges(changes, "from_code", "to_code")
-    return Graph(forward, backward, frozenset(told["moved_land"]), frozenset(several | told["merged"]))
+    by_kind = {kind: set(changes.filter(pl.col("kind") == kind)["to_code"]) for kind in ("moved_land", "merged")}
+    forward = _build_edges(changes, "from_code", "to_code")
+    return ChangeGraph(forward, backward, frozenset(by_kind["moved_land"]), frozenset(several | by_kind["merged"]))
 
 
-def _forward(code: str, edges: Edges) -> list[str]:
+def _follow_forward(code: str, edges: Edges) -> list[str]:
     """Return all later codes of a code, nearest first, with the code itself first; a cycle ends the list."""
-    seen, queue = [code], [code]
+    codes, queue = [code], [code]
     while queue:
         for after in edges.get(queue.pop(0), ()):
-            if after == code and after not in seen[1:]:
-                seen.append(after)
-            elif after not in seen:
-                seen.append(after)
+            if after == code and after not in codes[1:]:
+                codes.append(after)
+            elif after not in codes:
+                codes.append(after)
                 queue.append(after)
-    return seen
+    return codes
 
 
-def reaches(changes: pl.DataFrame, codes: list[str], target: set[str]) -> dict[str, Reach]:
+def trace_changes(changes: pl.DataFrame, codes: list[str], target: set[str]) -> dict[str, Successor]:
     """Return for each code its counterparts in a geography through code changes only.
 
     A code in the geography is itself (observed). An older code is followed to its successors (recoded or moved_land
     where one to one, merged where several codes merge). A newer code is followed back through one-to-one changes only.
     A code without a counterpart is excluded.
     """
-    return walked(_graph(changes), codes, target)
+    return trace_graph(_build_graph(changes), codes, target)
 
 
-def walked(graph: Graph, codes: list[str], target: set[str]) -> dict[str, Reach]:
-    """Return the same as `reaches`, from an existing graph (Places.graph)."""
-    found = {code: _reach(code, target, graph) for code in codes}
-    return {code: reach for code, reach in found.items() if reach.codes}
+def trace_graph(graph: ChangeGraph, codes: list[str], target: set[str]) -> dict[str, Successor]:
+    """Return the same as `trace_changes`, from an existing graph (Places.graph)."""
+    successors = {code: _trace_code(code, target, graph) for code in codes}
+    return {code: successor for code, successor in successors.items() if successor.codes}
 
 
-def _reach(code: str, target: set[str], graph: Graph) -> Reach:
+def _trace_code(code: str, target: set[str], graph: ChangeGraph) -> Successor:
     if code in target:
-        return Reach((code,), "observed")
+        return Successor((code,), "observed")
     if code not in graph.forward and code not in graph.backward:
-        return Reach((), "recoded")  # the usual case, for tens of thousands of small areas
-    onwards = _forward(code, graph.forward)
-    if ahead := tuple(found for found in onwards if found in target):
+        return Successor((), "recoded")  # the usual case, for tens of thousands of small areas
+    onwards = _follow_forward(code, graph.forward)
+    if ahead := tuple(later for later in onwards if later in target):
         # Later changes of the found codes do not affect how they were reached.
-        before = {each for found in ahead for each in _forward(found, graph.backward)}
-        return Reach(ahead, _how(before.intersection(onwards[1:]), graph))
-    back = _back(code, graph.forward, graph.backward)
-    goal = next((n for n, found in enumerate(back) if found in target), 0)
+        before = {earlier for later in ahead for earlier in _follow_forward(later, graph.backward)}
+        return Successor(ahead, _successor_basis(before.intersection(onwards[1:]), graph))
+    back = _follow_back(code, graph.forward, graph.backward)
+    goal = next((n for n, later in enumerate(back) if later in target), 0)
     basis = "moved_land" if graph.moved & set(back[:goal]) else "recoded"
-    return Reach(tuple(back[goal : goal + 1]) if goal else (), basis)
+    return Successor(tuple(back[goal : goal + 1]) if goal else (), basis)
 
 
-def _how(met: set[str], graph: Graph) -> str:
+def _successor_basis(codes: set[str], graph: ChangeGraph) -> str:
     """Return how codes changed, given the codes on the way."""
-    return "merged" if met & graph.merged else "moved_land" if met & graph.moved else "recoded"
+    return "merged" if codes & graph.merged else "moved_land" if codes & graph.moved else "recoded"
 
 
-def _back(code: str, forward: Edges, backward: Edges) -> list[str]:
+def _follow_back(code: str, forward: Edges, backward: Edges) -> list[str]:
     """Return the earlier codes of a code while each change is one to one."""
     chain = [code]
     while len(before := backward.get(chain[-1], ())) == 1 and len(forward[before[0]]) == 1:

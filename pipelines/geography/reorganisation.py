@@ -14,38 +14,38 @@ from typing import Annotated, NamedTuple
 import polars as pl
 from pydantic import AfterValidator, Field
 
-from pipelines.core.errors import DeclarationError, UnknownNameError, at, near
-from pipelines.core.schema import CHANGE, PLACE, rows
-from pipelines.declarations.base import Declared, Names, PlaceSystem
-from pipelines.declarations.yaml_lines import read_yaml, validate
+from pipelines.core.errors import DeclarationError, UnknownNameError, file_location, suggest_names
+from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, table_from_records
+from pipelines.declarations.base import Declaration, GeographyName, Names
+from pipelines.declarations.yaml_lines import read_yaml, validate_declaration
 from pipelines.geography.catchments import Shares
-from pipelines.geography.crosswalk import Geography
-from pipelines.geography.overlay import membership
-from pipelines.geography.register import Places, system_places
-from pipelines.geography.small_areas import Areas, vintage
+from pipelines.geography.crosswalk import PlaceData
+from pipelines.geography.overlay import find_membership
+from pipelines.geography.register import Places, require_places
+from pipelines.geography.small_areas import Areas, describe_code
 
-_CODE = re.compile(r"PLAN-[A-Z0-9-]{1,40}")
-TOLERANCE = 1e-6
+_PLAN_CODE = re.compile(r"PLAN-[A-Z0-9-]{1,40}")
+SHARE_TOLERANCE = 1e-6
 """Tolerance for the sum of the declared shares of a district."""
 
 
-def _planned(code: str) -> str:
-    if not _CODE.fullmatch(code):
+def _validate_code(code: str) -> str:
+    if not _PLAN_CODE.fullmatch(code):
         raise ValueError("the code of a new council starts with PLAN-, such as PLAN-EAST-SURREY")
     return code
 
 
-class Parts(Declared):
+class Parts(Declaration):
     """Parts of divided districts: wards, LSOAs or other areas made up of small areas."""
 
-    geography: PlaceSystem = Field(description="Geography of the codes, such as ward_2024 or lsoa_2021")
+    geography: GeographyName = Field(description="Geography of the codes, such as ward_2024 or lsoa_2021")
     codes: Names = Field(min_length=1, description="Codes of the parts that this council takes over")
 
 
-class NewPlace(Declared):
+class NewCouncil(Declaration):
     """A new council."""
 
-    code: Annotated[str, AfterValidator(_planned)] = Field(description="Provisional code, starting with PLAN-")
+    code: Annotated[str, AfterValidator(_validate_code)] = Field(description="Provisional code, starting with PLAN-")
     name: str = Field(description="Name of the council")
     districts: Names = Field((), description="Codes of the districts that it takes over entirely")
     parts: Annotated[tuple[Parts, ...], Field(strict=False)] = Field((), description="Parts of divided districts")
@@ -54,15 +54,15 @@ class NewPlace(Declared):
     )
 
 
-class Scenario(Declared):
+class Scenario(Declaration):
     """A possible reorganisation: which districts, or parts of districts, become which councils, and when."""
 
     title: str = Field(description="Summary of the reorganisation in one line")
     plan: str = Field(description="Reference to the published plan")
     day: date = Field(description="Day on which the new councils start")
-    geography: PlaceSystem = Field(description="Geography of the districts")
+    geography: GeographyName = Field(description="Geography of the districts")
     replaces: str = Field(description="Code of the county with the replaced districts, or of one district")
-    new: Annotated[tuple[NewPlace, ...], Field(min_length=1, strict=False)] = Field(description="The new councils")
+    new: Annotated[tuple[NewCouncil, ...], Field(min_length=1, strict=False)] = Field(description="The new councils")
 
     @property
     def system(self) -> str:
@@ -77,13 +77,13 @@ def read_scenario(root: Path, name: str) -> tuple[Scenario, Path]:
     path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
         raise UnknownNameError(
-            f"unknown scenario {name!r}; give the path of a .yaml file, or a name: {near(name, known)}"
+            f"unknown scenario {name!r}; give the path of a .yaml file, or a name: {suggest_names(name, known)}"
         )
     data, lines = read_yaml(path.read_text(encoding="utf-8"), path)
-    return validate(Scenario, data, lines, path), path
+    return validate_declaration(Scenario, data, lines, path), path
 
 
-class _Map(NamedTuple):
+class _PlanCheck(NamedTuple):
     """A scenario under validation: its file, the districts of its geography and those to be replaced."""
 
     scenario: Scenario
@@ -91,31 +91,31 @@ class _Map(NamedTuple):
     names: dict[str, str]
     going: list[str]
 
-    def refuse(self, what: str) -> DeclarationError:
-        return DeclarationError(f"{at(self.path)}: {what}")
+    def refuse(self, fault: str) -> DeclarationError:
+        return DeclarationError(f"{file_location(self.path)}: {fault}")
 
-    def named(self, codes: Iterable[str]) -> str:
+    def list_names(self, codes: Iterable[str]) -> str:
         return ", ".join(f"{code} {self.names.get(code, '')}".strip() for code in codes)
 
 
-def planned(held: Geography, scenario: Scenario, path: Path) -> Geography:
+def add_scenario(place_data: PlaceData, scenario: Scenario, path: Path) -> PlaceData:
     """Add the new councils to the stored geography data: register, code changes and small areas or shares.
 
     Raises DeclarationError, naming the file and the code, where a district or a part is unknown, of another date or
     county, in two councils or omitted, where councils depend on each other, or where shares do not sum to 1.
     """
-    districts = system_places(held.places.register, scenario.geography)
+    districts = require_places(place_data.places.register, scenario.geography)
     names = dict(districts.select("place_code", "place_name").iter_rows())
     mine = (pl.col("parent_code") == scenario.replaces) | (pl.col("place_code") == scenario.replaces)
-    plan = _Map(scenario, path, names, districts.filter(mine)["place_code"].to_list())
-    _see_councils(plan, districts)
-    _see_districts(plan, held.places.register)
-    cut = _cut_by_areas(plan, held)
-    _see_all_once(plan, set(cut.districts))
-    return _with_plan(held, plan, cut, districts)
+    plan = _PlanCheck(scenario, path, names, districts.filter(mine)["place_code"].to_list())
+    _validate_councils(plan, districts)
+    _validate_districts(plan, place_data.places.register)
+    cut = _cut_by_areas(plan, place_data)
+    _validate_each_once(plan, set(cut.districts))
+    return _apply_plan(place_data, plan, cut, districts)
 
 
-def _see_councils(plan: _Map, districts: pl.DataFrame) -> None:
+def _validate_councils(plan: _PlanCheck, districts: pl.DataFrame) -> None:
     scenario = plan.scenario
     if not plan.going:
         raise plan.refuse(
@@ -128,46 +128,47 @@ def _see_councils(plan: _Map, districts: pl.DataFrame) -> None:
     for new in scenario.new:
         if not (new.districts or new.parts or new.shares):
             raise plan.refuse(f"{new.code} has no districts; declare them under districts, parts or shares")
-        _see_no_circle(plan, new.code)
+        _validate_no_circle(plan, new.code)
     if scenario.day - timedelta(days=1) <= districts["valid_from"].max():  # type: ignore[operator]
         raise plan.refuse(f"day {scenario.day} is not after the start of the districts of {scenario.geography}")
 
 
-def _see_no_circle(plan: _Map, code: str) -> None:
-    made_of = {
-        new.code: [each for each in (*new.districts, *new.shares) if _CODE.fullmatch(each)] for new in plan.scenario.new
+def _validate_no_circle(plan: _PlanCheck, code: str) -> None:
+    predecessors = {
+        new.code: [other for other in (*new.districts, *new.shares) if _PLAN_CODE.fullmatch(other)]
+        for new in plan.scenario.new
     }
     chain = [code]
-    while made_of.get(chain[-1]):
-        chain.append(made_of[chain[-1]][0])
+    while predecessors.get(chain[-1]):
+        chain.append(predecessors[chain[-1]][0])
         if chain[-1] in chain[:-1]:
             raise plan.refuse(f"{' takes over '.join(chain)}: found a cycle, expected districts")
     if len(chain) > 1:
         raise plan.refuse(f"{chain[0]} takes over {chain[1]}, which is a new council; declare its districts")
 
 
-def _see_districts(plan: _Map, register: pl.DataFrame) -> None:
+def _validate_districts(plan: _PlanCheck, register: pl.DataFrame) -> None:
     """Refuse districts outside the geography or the replaced area, and shares that do not sum to 1."""
     whole = [code for new in plan.scenario.new for code in new.districts]
     shares = [(code, share) for new in plan.scenario.new for code, share in new.shares.items()]
     for code in (*whole, *(code for code, _ in shares)):
         if code not in plan.names:
-            known = code in set(register["place_code"])
-            hint = f"it is {vintage(code, register)}" if known else near(code, plan.names)
+            is_known = code in set(register["place_code"])
+            hint = f"it is {describe_code(code, register)}" if is_known else suggest_names(code, plan.names)
             raise plan.refuse(f"{code} is not in {plan.scenario.geography}; {hint}")
     others = [code for code in (*whole, *(code for code, _ in shares)) if code not in plan.going]
     if others:
-        raise plan.refuse(f"{plan.named(others)} is not a district of {plan.scenario.replaces}")
+        raise plan.refuse(f"{plan.list_names(others)} is not a district of {plan.scenario.replaces}")
     for code, share in shares:
         if not 0 < share < 1:
-            raise plan.refuse(f"{plan.named([code])} has the share {share}, expected more than 0 and less than 1")
+            raise plan.refuse(f"{plan.list_names([code])} has the share {share}, expected more than 0 and less than 1")
     for code in dict.fromkeys(code for code, _ in shares):
-        total = sum(share for each, share in shares if each == code)
-        if abs(total - 1) > TOLERANCE:
-            raise plan.refuse(f"the shares of {plan.named([code])} sum to {total:.6g}, expected 1")
+        total = sum(share for other, share in shares if other == code)
+        if abs(total - 1) > SHARE_TOLERANCE:
+            raise plan.refuse(f"the shares of {plan.list_names([code])} sum to {total:.6g}, expected 1")
 
 
-class _Cut(NamedTuple):
+class _DistrictCut(NamedTuple):
     """The districts divided by small areas, the table of these areas, and the new council of each."""
 
     districts: tuple[str, ...]
@@ -175,43 +176,45 @@ class _Cut(NamedTuple):
     council: pl.Series | None
 
 
-def _cut_by_areas(plan: _Map, held: Geography) -> _Cut:
+def _cut_by_areas(plan: _PlanCheck, place_data: PlaceData) -> _DistrictCut:
     """Assign each small area of the divided districts to a council."""
     systems = sorted({part.geography for new in plan.scenario.new for part in new.parts})
     if not systems:
-        return _Cut((), None, None)
+        return _DistrictCut((), None, None)
     if any(new.shares for new in plan.scenario.new):
         raise plan.refuse("found districts divided by parts and by shares, expected one method for all districts")
-    areas = next((each for each in held.areas if set(systems) <= set(each.systems)), None)
-    lies = membership(areas, held.places, plan.scenario.geography) if areas else None
+    areas = next((candidate for candidate in place_data.areas if set(systems) <= set(candidate.systems)), None)
+    lies = find_membership(areas, place_data.places, plan.scenario.geography) if areas else None
     if areas is None or lies is None:
-        known = sorted({name for each in held.areas for name in each.systems})
-        raise plan.refuse(f"parts: found no stored small areas by {' and '.join(systems)}; {near(systems[0], known)}")
+        available = sorted({name for candidate in place_data.areas for name in candidate.systems})
+        raise plan.refuse(
+            f"parts: found no stored small areas by {' and '.join(systems)}; {suggest_names(systems[0], available)}"
+        )
     table = areas.table.with_columns(lies[0].alias("district"), pl.lit(None, pl.String).alias("council"))
     for new in plan.scenario.new:
         for part in new.parts:
-            table = _given(plan, areas, table, new.code, part)
+            table = _assign_areas(plan, areas, table, new.code, part)
     cut = table.filter(pl.col("council").is_not_null())["district"].unique().sort()
-    _see_whole(plan, table.filter(pl.col("district").is_in(cut.implode())), systems[0])
+    _validate_no_remainder(plan, table.filter(pl.col("district").is_in(cut.implode())), systems[0])
     whole = {code: new.code for new in plan.scenario.new for code in new.districts}
     council = pl.coalesce("council", pl.col("district").replace_strict(whole, default=None, return_dtype=pl.String))
-    return _Cut(tuple(cut), areas, table.select(council).to_series())
+    return _DistrictCut(tuple(cut), areas, table.select(council).to_series())
 
 
-def _given(plan: _Map, areas: Areas, table: pl.DataFrame, council: str, part: Parts) -> pl.DataFrame:
+def _assign_areas(plan: _PlanCheck, areas: Areas, table: pl.DataFrame, council: str, part: Parts) -> pl.DataFrame:
     """Assign the small areas of some parts to a council."""
-    known = set(table[part.geography].drop_nulls())
-    strange = [code for code in part.codes if code not in known]
+    part_codes = set(table[part.geography].drop_nulls())
+    strange = [code for code in part.codes if code not in part_codes]
     if strange:
         elsewhere = [name for name in areas.systems if strange[0] in set(areas.table[name].drop_nulls())]
-        hint = f"it is a code of {' and '.join(elsewhere)}" if elsewhere else near(strange[0], known)
+        hint = f"it is a code of {' and '.join(elsewhere)}" if elsewhere else suggest_names(strange[0], part_codes)
         raise plan.refuse(f"{strange[0]} is not in {part.geography}; {hint}")
     inside = pl.col(part.geography).is_in(part.codes)
     away = table.filter(inside, ~pl.col("district").is_in(plan.going).fill_null(False))
     if away.height:
         code, district = away.select(part.geography, "district").row(0)
         raise plan.refuse(
-            f"{code} is in {plan.named([district or 'no district'])}, expected a part of {plan.scenario.replaces}"
+            f"{code} is in {plan.list_names([district or 'no district'])}, expected a part of {plan.scenario.replaces}"
         )
     twice = table.filter(inside, pl.col("council").is_not_null())
     repeated = [code for code, times in Counter(part.codes).items() if times > 1]
@@ -221,34 +224,38 @@ def _given(plan: _Map, areas: Areas, table: pl.DataFrame, council: str, part: Pa
     return table.with_columns(pl.when(inside).then(pl.lit(council)).otherwise("council").alias("council"))
 
 
-def _see_whole(plan: _Map, cut: pl.DataFrame, system: str) -> None:
+def _validate_no_remainder(plan: _PlanCheck, cut: pl.DataFrame, system: str) -> None:
     left = cut.filter(pl.col("council").is_null()).sort("district", system)
     if left.height:
         district = left["district"][0]
         codes = left.filter(pl.col("district") == district)[system].drop_nulls().unique(maintain_order=True)
         more = f" and {len(codes) - 5} more" if len(codes) > 5 else ""
         raise plan.refuse(
-            f"{', '.join(codes[:5])}{more} of {plan.named([district])} omitted; assign every part of a divided "
+            f"{', '.join(codes[:5])}{more} of {plan.list_names([district])} omitted; assign every part of a divided "
             "district to a council"
         )
 
 
-def _see_all_once(plan: _Map, cut: set[str]) -> None:
+def _validate_each_once(plan: _PlanCheck, cut: set[str]) -> None:
     new = plan.scenario.new
     ways = Counter(
-        [*(code for each in new for code in each.districts), *{code for each in new for code in each.shares}, *cut]
+        [
+            *(code for council in new for code in council.districts),
+            *{code for council in new for code in council.shares},
+            *cut,
+        ]
     )
     twice = [code for code, times in ways.items() if times > 1]
     if twice:
-        raise plan.refuse(f"{plan.named(twice)} is in two councils; assign it to one, or divide it by one method")
+        raise plan.refuse(f"{plan.list_names(twice)} is in two councils; assign it to one, or divide it by one method")
     left = [code for code in plan.going if code not in ways]
     if left:
         raise plan.refuse(
-            f"{plan.named(left)} is omitted; assign every district of {plan.scenario.replaces} to a council"
+            f"{plan.list_names(left)} is omitted; assign every district of {plan.scenario.replaces} to a council"
         )
 
 
-def _with_plan(held: Geography, plan: _Map, cut: _Cut, districts: pl.DataFrame) -> Geography:
+def _apply_plan(place_data: PlaceData, plan: _PlanCheck, cut: _DistrictCut, districts: pl.DataFrame) -> PlaceData:
     scenario = plan.scenario
     changes = [
         {"from_code": code, "to_code": new.code, "changed_on": scenario.day, "authority": f"Scenario: {scenario.title}",
@@ -256,34 +263,36 @@ def _with_plan(held: Geography, plan: _Map, cut: _Cut, districts: pl.DataFrame) 
         for new in scenario.new for code in new.districts
     ]  # fmt: skip
     places = Places(
-        pl.concat([held.places.register, _new_places(districts, plan)]),
-        pl.concat([held.places.changes, rows(changes, CHANGE)]),
+        pl.concat([place_data.places.register, _build_places(districts, plan)]),
+        pl.concat([place_data.places.changes, table_from_records(changes, CODE_CHANGE_COLUMNS)]),
     )
-    shares = (_declared_shares(scenario),) if any(new.shares for new in scenario.new) else ()
-    areas = tuple(_with_council(each, scenario, cut) if each is cut.areas else each for each in held.areas)
-    return Geography(places, areas, (*held.shares, *shares))
+    shares = (_build_plan_shares(scenario),) if any(new.shares for new in scenario.new) else ()
+    areas = tuple(
+        _add_council_column(table, scenario, cut) if table is cut.areas else table for table in place_data.areas
+    )
+    return PlaceData(places, areas, (*place_data.shares, *shares))
 
 
-def _new_places(districts: pl.DataFrame, plan: _Map) -> pl.DataFrame:
+def _build_places(districts: pl.DataFrame, plan: _PlanCheck) -> pl.DataFrame:
     """Build the register rows of the new councils, in the larger areas of their districts."""
     like = districts.filter(pl.col("place_code") == plan.going[0]).row(0, named=True)
-    made = [
+    records = [
         {**like, "place_code": new.code, "place_name": new.name, "place_name_welsh": None, "parent_code": None,
          "valid_from": plan.scenario.day, "valid_to": None}
         for new in plan.scenario.new
     ]  # fmt: skip
-    return rows(made, PLACE)
+    return table_from_records(records, PLACE_COLUMNS)
 
 
-def _with_council(areas: Areas, scenario: Scenario, cut: _Cut) -> Areas:
+def _add_council_column(areas: Areas, scenario: Scenario, cut: _DistrictCut) -> Areas:
     """Add the new council of each small area as a column, like any other geography."""
     table = areas.table.with_columns(cut.council.alias(scenario.system) if cut.council is not None else [])
     return areas._replace(systems=(*areas.systems, scenario.system), table=table)
 
 
-def _declared_shares(scenario: Scenario) -> Shares:
-    told = [(code, new.code, share) for new in scenario.new for code, share in new.shares.items()]
-    table = pl.DataFrame(told, {"from_code": pl.String, "to_code": pl.String, "share": pl.Float64}, orient="row")
+def _build_plan_shares(scenario: Scenario) -> Shares:
+    records = [(code, new.code, share) for new in scenario.new for code, share in new.shares.items()]
+    table = pl.DataFrame(records, {"from_code": pl.String, "to_code": pl.String, "share": pl.Float64}, orient="row")
     return Shares(
         "scenario", scenario.geography, scenario.system, scenario.day, f"shares declared by {scenario.plan}", table
     )

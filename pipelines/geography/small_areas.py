@@ -12,16 +12,16 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.core.errors import UnknownNameError, UnreadableError
-from pipelines.core.geocodes import KINDS
+from pipelines.core.geocodes import KIND_PREFIXES
 from pipelines.core.store import Snapshot
-from pipelines.declarations.base import days
+from pipelines.declarations.base import age_in_days
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
-from pipelines.geography.register import system_places
-from pipelines.readers import read_sheet, tidied
+from pipelines.geography.register import require_places
+from pipelines.readers import read_sheet, tidy_sheet
 
-AREA = "area_code"
-_CODE = re.compile(r"[A-Z0-9]{2,12}(\+[A-Z0-9]{2,12})*", re.A)
+AREA_CODE = "area_code"
+_CODE_SHAPE = re.compile(r"[A-Z0-9]{2,12}(\+[A-Z0-9]{2,12})*", re.A)
 _OLD_NORTHERN_IRELAND = "95"
 """Prefix of codes of districts, wards and super output areas of Northern Ireland before 2015."""
 
@@ -59,41 +59,43 @@ def weight_column(name: str, group: str) -> str:
     return f"{name}__{group}"
 
 
-def areas_of(table: pl.DataFrame, name: str, source: Source, held: Snapshot) -> Areas:
+def build_areas(table: pl.DataFrame, name: str, source: Source, snapshot: Snapshot) -> Areas:
     """Combine a table of small areas with its declaration and its release."""
-    weights = tuple(WeightSet(key, each.day, each.groups, days(each.valid_for)) for key, each in source.weights.items())
+    weights = tuple(
+        WeightSet(key, spec.day, spec.groups, age_in_days(spec.valid_for)) for key, spec in source.weights.items()
+    )
     fit = frozenset(source.best_fit)
-    return Areas(name, held.released, held.label, source.nested_in, fit, weights, table, held.sha256)
+    return Areas(name, snapshot.released, snapshot.label, source.nested_in, fit, weights, table, snapshot.sha256)
 
 
-def read_areas(raw: pl.DataFrame, name: str, source: Source, held: Snapshot, register: pl.DataFrame) -> Areas:
+def read_areas(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot, register: pl.DataFrame) -> Areas:
     """Convert a table of small areas to typed columns; refuse the whole table where a value is impossible.
 
-    Takes the declared columns (`Source.area_columns`), as text or typed, and the register (schema.PLACE). Raises
-    UnreadableError for no rows, a missing column, a blank or duplicated area, a weight that is no finite number of at
-    least 0, and a code that is malformed or not of its column's geography.
+    Takes the declared columns (`Source.area_columns`), as text or typed, and the register (schema.PLACE_COLUMNS).
+    Raises UnreadableError for no rows, a missing column, a blank or duplicated area, a weight that is no finite
+    number of at least 0, and a code that is malformed or not of its column's geography.
     """
-    refuse_without(raw, source.area_columns, held.file)
-    _refuse_areas(raw, held.file)
-    codes = [text(column).alias(column) for column in (AREA, *source.nested_in)]
-    weights = [column for column in source.area_columns if column not in (AREA, *source.nested_in)]
+    require_rows_and_columns(raw, source.area_columns, snapshot.file)
+    _refuse_area_codes(raw, snapshot.file)
+    codes = [strip_text(column).alias(column) for column in (AREA_CODE, *source.nested_in)]
+    weights = [column for column in source.area_columns if column not in (AREA_CODE, *source.nested_in)]
     for column in weights:
-        _refuse_weights(raw, column, held.file)
-    table = raw.select(*codes, *(text(column).cast(pl.Float64) for column in weights))
+        _refuse_weights(raw, column, snapshot.file)
+    table = raw.select(*codes, *(strip_text(column).cast(pl.Float64) for column in weights))
     for system in source.nested_in:
-        refuse_codes(table[system], system, register, held.file)
-    return areas_of(table.sort(AREA), name, source, held)
+        refuse_foreign_codes(table[system], system, register, snapshot.file)
+    return build_areas(table.sort(AREA_CODE), name, source, snapshot)
 
 
-def text(column: str) -> pl.Expr:
+def strip_text(column: str) -> pl.Expr:
     """Return a column as text without surrounding blanks; null where nothing remains."""
     stripped = pl.col(column).cast(pl.String).str.strip_chars()
     return pl.when(stripped != "").then(stripped)
 
 
-def refuse_without(raw: pl.DataFrame, wanted: Iterable[str], file: str) -> None:
+def require_rows_and_columns(raw: pl.DataFrame, columns: Iterable[str], file: str) -> None:
     """Refuse a table without rows or without required columns."""
-    missing = [column for column in wanted if column not in raw.columns]
+    missing = [column for column in columns if column not in raw.columns]
     if missing:
         raise UnreadableError(
             f"{file}: found columns {', '.join(raw.columns[:12])}, expected also {', '.join(missing)}"
@@ -102,20 +104,22 @@ def refuse_without(raw: pl.DataFrame, wanted: Iterable[str], file: str) -> None:
         raise UnreadableError(f"{file}: found headings without rows, expected a row for each code")
 
 
-def _refuse_areas(raw: pl.DataFrame, file: str) -> None:
-    areas = raw.select(text(AREA)).to_series()
+def _refuse_area_codes(raw: pl.DataFrame, file: str) -> None:
+    areas = raw.select(strip_text(AREA_CODE)).to_series()
     if areas.null_count():
         row = areas.is_null().arg_true()[0] + 1
-        raise UnreadableError(f"{file}: found a blank {AREA} in row {row} of its table, expected a code in every row")
+        raise UnreadableError(
+            f"{file}: found a blank {AREA_CODE} in row {row} of its table, expected a code in every row"
+        )
     twice = areas.filter(areas.is_duplicated())
     if twice.len():
-        raise UnreadableError(f"{file}: found {AREA} {twice[0]} twice, expected one row for each small area")
-    refuse_shapes(areas, AREA, file)
+        raise UnreadableError(f"{file}: found {AREA_CODE} {twice[0]} twice, expected one row for each small area")
+    refuse_malformed_codes(areas, AREA_CODE, file)
 
 
-def refuse_shapes(codes: pl.Series, column: str, file: str) -> None:
+def refuse_malformed_codes(codes: pl.Series, column: str, file: str) -> None:
     """Refuse malformed codes of any geography: names, formulas, decimal numbers."""
-    odd = codes.filter(~codes.str.contains(f"^(?:{_CODE.pattern})$"))
+    odd = codes.filter(~codes.str.contains(f"^(?:{_CODE_SHAPE.pattern})$"))
     if odd.len():
         raise UnreadableError(
             f"{file}: found {odd[0][:40]!r} in {column}, expected a code of capital letters and digits"
@@ -123,57 +127,57 @@ def refuse_shapes(codes: pl.Series, column: str, file: str) -> None:
 
 
 def _refuse_weights(raw: pl.DataFrame, column: str, file: str) -> None:
-    number = text(column).cast(pl.Float64, strict=False)
+    number = strip_text(column).cast(pl.Float64, strict=False)
     unsound = number.is_null() | ~number.is_finite() | (number < 0)
-    found = raw.filter(text(column).is_not_null(), unsound)
-    if found.height:
-        area, value = found.select(AREA, pl.col(column).cast(pl.String)).row(0)
+    rows = raw.filter(strip_text(column).is_not_null(), unsound)
+    if rows.height:
+        area, value = rows.select(AREA_CODE, pl.col(column).cast(pl.String)).row(0)
         raise UnreadableError(
             f"{file}: found {value[:40]!r} in {column} for {area}, expected residents: a number from 0, or a blank"
         )
 
 
-def refuse_codes(column: pl.Series, system: str, register: pl.DataFrame, file: str) -> None:
+def refuse_foreign_codes(column: pl.Series, system: str, register: pl.DataFrame, file: str) -> None:
     """Refuse a column with malformed codes or codes outside its geography; nulls are allowed."""
     codes = column.drop_nulls().unique().sort()
-    refuse_shapes(codes, column.name, file)
-    wrong = codes_astray(codes, system, register)
+    refuse_malformed_codes(codes, column.name, file)
+    wrong = find_foreign_codes(codes, system, register)
     if wrong:
         count = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise UnreadableError(
-            f"{file}: found {vintage(wrong[0], register)}{count} in {column.name}, "
+            f"{file}: found {describe_code(wrong[0], register)}{count} in {column.name}, "
             f"expected codes of {system}, in use on 31 December {system[-4:]}; declare the year of the column"
         )
 
 
-def codes_astray(codes: pl.Series, system: str, register: pl.DataFrame) -> list[str]:
+def find_foreign_codes(codes: pl.Series, system: str, register: pl.DataFrame) -> list[str]:
     """Return the codes outside a geography; none where the register lacks the geography.
 
     A nation without areas of the geography in the register is not checked: Northern Ireland in lad_2014.
     """
-    known = _codes_of(system, register)
-    nations = {code[:1] for code in known}
-    found = codes.to_frame("code").with_columns(
+    register_codes = _list_register_codes(system, register)
+    nations = {code[:1] for code in register_codes}
+    candidates = codes.to_frame("code").with_columns(
         pl.when(pl.col("code").str.starts_with(_OLD_NORTHERN_IRELAND))
         .then(pl.lit("N"))
         .otherwise(pl.col("code").str.slice(0, 1))
         .alias("nation")
     )
     unjudged = [nation for nation in "ENSW" if nation not in nations]
-    wrong = found.filter(~pl.col("code").is_in(sorted(known)), ~pl.col("nation").is_in(unjudged))
-    return sorted(wrong["code"].to_list()) if known else []
+    wrong = candidates.filter(~pl.col("code").is_in(sorted(register_codes)), ~pl.col("nation").is_in(unjudged))
+    return sorted(wrong["code"].to_list()) if register_codes else []
 
 
-def _codes_of(system: str, register: pl.DataFrame) -> frozenset[str]:
-    if system.rsplit("_", 1)[0] not in KINDS:
+def _list_register_codes(system: str, register: pl.DataFrame) -> frozenset[str]:
+    if system.rsplit("_", 1)[0] not in KIND_PREFIXES:
         return frozenset()
     try:
-        return frozenset(system_places(register, system)["place_code"])
+        return frozenset(require_places(register, system)["place_code"])
     except UnknownNameError:
         return frozenset()
 
 
-def vintage(code: str, register: pl.DataFrame) -> str:
+def describe_code(code: str, register: pl.DataFrame) -> str:
     """Describe a code by the register: its name, its kind and its period of use."""
     rows = register.filter(pl.col("place_code") == code).sort("valid_from")
     if rows.is_empty():
@@ -183,8 +187,10 @@ def vintage(code: str, register: pl.DataFrame) -> str:
     return f"{code} ({last['place_name']}, a {last['kind']} code in use {until})"
 
 
-def areas_in(content: bytes, catalogue: Catalogue, name: str, held: Snapshot, register: pl.DataFrame) -> Areas:
+def read_areas_release(
+    content: bytes, catalogue: Catalogue, name: str, snapshot: Snapshot, register: pl.DataFrame
+) -> Areas:
     """Read one release of a source of small areas; raises UnreadableError as read_areas does."""
     source = catalogue.sources[name]
-    sheet = tidied(read_sheet(content, source, held.file), catalogue.sources_dir / f"{name}.py")
-    return read_areas(sheet.frame, name, source, held, register)
+    sheet = tidy_sheet(read_sheet(content, source, snapshot.file), catalogue.sources_dir / f"{name}.py")
+    return read_areas(sheet.frame, name, source, snapshot, register)

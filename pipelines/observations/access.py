@@ -5,74 +5,84 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.core.schema import FINDING, OBSERVATION, empty
-from pipelines.core.store import cached, cached_tables, read_table, state_path, table_key
-from pipelines.declarations.fingerprints import Keys, keys
+from pipelines.core.schema import FINDING_COLUMNS, OBSERVATION_COLUMNS, empty_table
+from pipelines.core.store import load_or_build_table, load_or_build_tables, read_table, state_path, table_key
+from pipelines.declarations.fingerprints import TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
-from pipelines.geography import place_system, register_places, systems_of
-from pipelines.observations.ingest import Observed, observe
-from pipelines.observations.reconciliation import RECONCILIATION, reconciled
-from pipelines.observations.revisions import revisions
-from pipelines.observations.totals import members
+from pipelines.geography import list_source_geographies, load_geography, load_places
+from pipelines.observations.ingest import SourceTables, build_observations
+from pipelines.observations.reconciliation import RECONCILIATION, reconcile_totals
+from pipelines.observations.revisions import compare_releases
+from pipelines.observations.totals import total_members
 
 
 def reconcile_source(project: Project, name: str) -> pl.DataFrame:
     """Take apart the totals of one source (RECONCILIATION), or give those made before from the same files."""
-    key = keys(project.catalogue, project.home, project.as_of).observation[name]
+    key = compute_table_keys(project.catalogue, project.home, project.as_of).observation[name]
 
-    def make() -> pl.DataFrame:
-        source, places, seen = project.catalogue.sources[name], register_places(project), observe_source(project, name)
-        own = place_system(project, source.geography or "").places
-        covered = own.filter(pl.col("nation").is_in(list(source.coverage)))
+    def build_reconciliation() -> pl.DataFrame:
+        source, places, tables = (
+            project.catalogue.sources[name],
+            load_places(project),
+            load_source_tables(project, name),
+        )
+        own = load_geography(project, source.geography or "").places
+        covered_places = own.filter(pl.col("nation").is_in(list(source.coverage)))
         # Releases of other times have other places: their totals are of those.
         own_codes = pl.col("place_system") == source.geography
-        return reconciled(seen.observation.filter(own_codes), seen.total, source, members(covered), places)
+        return reconcile_totals(
+            tables.observation.filter(own_codes), tables.total, source, total_members(covered_places), places
+        )
 
-    return cached(project.home, "reconciliation", name, key, make)
+    return load_or_build_table(project.home, "reconciliation", name, key, build_reconciliation)
 
 
-def all_reconciliations(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
+def all_reconciliations(project: Project, selection: Collection[str] | None = None) -> pl.DataFrame:
     """Stack the totals taken apart of some sources, or of every one, whose observations are there."""
-    named = [name for name in project.catalogue.observing() if asked is None or name in asked]
-    made = [name for name in named if state_path(project.home, "observation", name).is_file()]
-    return pl.concat([empty(RECONCILIATION), *(reconcile_source(project, name) for name in made)])
+    names = [name for name in project.catalogue.observation_sources() if selection is None or name in selection]
+    stored = [name for name in names if state_path(project.home, "observation", name).is_file()]
+    return pl.concat([empty_table(RECONCILIATION), *(reconcile_source(project, name) for name in stored)])
 
 
-OBSERVED = Observed._fields
+SOURCE_TABLES = SourceTables._fields
 
 
-def observed_is_fresh(home: Path, name: str, made: Keys) -> bool:
+def has_current_tables(home: Path, name: str, current_keys: TableKeys) -> bool:
     """Tell whether a source's tables are there and made from what is held now."""
-    return all(table_key(state_path(home, table, name)) == made.observation[name] for table in OBSERVED)
+    return all(table_key(state_path(home, table, name)) == current_keys.observation[name] for table in SOURCE_TABLES)
 
 
-def observe_source(project: Project, name: str) -> Observed:
+def load_source_tables(project: Project, name: str) -> SourceTables:
     """Make the observations of one source, or give those made before from the same files."""
-    key = keys(project.catalogue, project.home, project.as_of).observation[name]
+    key = compute_table_keys(project.catalogue, project.home, project.as_of).observation[name]
 
-    def make() -> Observed:
-        systems = systems_of(project, name)
-        return observe(project.home, project.catalogue, name, register_places(project), systems, project.as_of)
+    def build_tables() -> SourceTables:
+        systems = list_source_geographies(project, name)
+        return build_observations(project.home, project.catalogue, name, load_places(project), systems, project.as_of)
 
-    return Observed(*cached_tables(project.home, OBSERVED, name, key, make))
+    return SourceTables(*load_or_build_tables(project.home, SOURCE_TABLES, name, key, build_tables))
 
 
-def observed_now(project: Project, kind: str, made: Keys, asked: Collection[str] | None = None) -> list[pl.DataFrame]:
+def current_tables(
+    project: Project, kind: str, current_keys: TableKeys, selection: Collection[str] | None = None
+) -> list[pl.DataFrame]:
     """Read the tables of one kind of some sources, or of every one, that are made from what is held now."""
-    named = [name for name in project.catalogue.observing() if asked is None or name in asked]
-    paths = {name: state_path(project.home, kind, name) for name in named}
-    return [read_table(path) for name, path in paths.items() if table_key(path) == made.observation[name]]
+    names = [name for name in project.catalogue.observation_sources() if selection is None or name in selection]
+    paths = {name: state_path(project.home, kind, name) for name in names}
+    return [read_table(path) for name, path in paths.items() if table_key(path) == current_keys.observation[name]]
 
 
 def all_findings(project: Project) -> pl.DataFrame:
     """Stack the findings of every source as it was last read."""
-    paths = [state_path(project.home, "finding", name) for name in project.catalogue.observing()]
-    return pl.concat([empty(FINDING), *(read_table(path) for path in paths if path.is_file())])
+    paths = [state_path(project.home, "finding", name) for name in project.catalogue.observation_sources()]
+    return pl.concat([empty_table(FINDING_COLUMNS), *(read_table(path) for path in paths if path.is_file())])
 
 
 def all_revisions(
-    project: Project, made: Keys, names: Collection[str] | None = None
+    project: Project, current_keys: TableKeys, names: Collection[str] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Compare the releases of some sources, or of every one, each with the one before: the cells, and in sum."""
-    tables = observed_now(project, "observation", made, names)
-    return revisions(pl.concat([empty(OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order")), *tables]))
+    tables = current_tables(project, "observation", current_keys, names)
+    return compare_releases(
+        pl.concat([empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order")), *tables])
+    )

@@ -3,22 +3,22 @@
 import polars as pl
 
 from pipelines.core.store import Snapshot
-from pipelines.declarations.recalls import recall_of, said
+from pipelines.declarations.recalls import describe_recall, find_recall
 from pipelines.declarations.source import Source
-from pipelines.declarations.source_parts import Break
+from pipelines.declarations.source_parts import SeriesBreak
 
 
-def cautioned(cells: pl.DataFrame, source: Source, snapshot: Snapshot) -> pl.DataFrame:
+def add_declared_caveats(cells: pl.DataFrame, source: Source, snapshot: Snapshot) -> pl.DataFrame:
     """Add to cells (conform.CELLS) the caveats that the declaration gives them, each with its evidence."""
-    recall = recall_of(source, snapshot)
+    recall = find_recall(source, snapshot)
     if recall:
-        cells = with_caveat(cells, pl.lit(True), "recalled", said(recall))
-    for each in source.breaks:
-        text = f"from {each.from_} on: {each.text}"
-        cells = with_caveat(cells, _touched(each), "definition_break", text)
+        cells = add_caveat(cells, pl.lit(True), "recalled", describe_recall(recall))
+    for series_break in source.breaks:
+        text = f"from {series_break.from_} on: {series_break.text}"
+        cells = add_caveat(cells, _is_after_break(series_break), "definition_break", text)
     for nation, text in source.not_comparable.items():
-        of_it = pl.col("place_code").str.starts_with(NATION_LETTER[nation]).fill_null(False)
-        cells = with_caveat(cells, of_it, "not_comparable", f"{nation} is counted otherwise: {text}")
+        in_nation = pl.col("place_code").str.starts_with(NATION_LETTER[nation]).fill_null(False)
+        cells = add_caveat(cells, in_nation, "not_comparable", f"{nation} is counted otherwise: {text}")
     return cells
 
 
@@ -26,29 +26,29 @@ NATION_LETTER = {"England": "E", "Wales": "W", "Scotland": "S", "Northern Irelan
 """First letter of the codes of each nation's places (GSS coding and naming policy)."""
 
 
-def with_caveat(cells: pl.DataFrame, where: pl.Expr, code: str, evidence: str | pl.Expr) -> pl.DataFrame:
+def add_caveat(cells: pl.DataFrame, where: pl.Expr, code: str, evidence: str | pl.Expr) -> pl.DataFrame:
     """Add one caveat, and what it rests on, to some cells."""
     return cells.with_columns(
-        pl.when(where).then(_added("caveats", code, ",")).otherwise("caveats").alias("caveats"),
-        pl.when(where).then(_added("caveat_evidence", evidence, ". ")).otherwise("caveat_evidence")
+        pl.when(where).then(_append_text("caveats", code, ",")).otherwise("caveats").alias("caveats"),
+        pl.when(where).then(_append_text("caveat_evidence", evidence, ". ")).otherwise("caveat_evidence")
         .alias("caveat_evidence"),
     )  # fmt: skip
 
 
-def _added(column: str, text: str | pl.Expr, separator: str) -> pl.Expr:
-    told = pl.lit(text) if isinstance(text, str) else text
-    return pl.concat_str(column, told, separator=separator, ignore_nulls=True)
+def _append_text(column: str, text: str | pl.Expr, separator: str) -> pl.Expr:
+    addition = pl.lit(text) if isinstance(text, str) else text
+    return pl.concat_str(column, addition, separator=separator, ignore_nulls=True)
 
 
-def _touched(each: Break) -> pl.Expr:
+def _is_after_break(series_break: SeriesBreak) -> pl.Expr:
     """Tell the cells a break touches: those whose period ends on its day or later."""
-    touched = pl.col("period_end") >= each.from_
-    for column, wanted in (("measure", each.measures), ("place_code", each.place_codes)):
-        touched = touched & pl.col(column).is_in(list(wanted)) if wanted else touched
-    return touched.fill_null(False)
+    affected = pl.col("period_end") >= series_break.from_
+    for column, allowed in (("measure", series_break.measures), ("place_code", series_break.place_codes)):
+        affected = affected & pl.col(column).is_in(list(allowed)) if allowed else affected
+    return affected.fill_null(False)
 
 
-def strange_recalls(source: Source, held: list[str]) -> list[str]:
+def unknown_recalls(source: Source, stored_hashes: list[str]) -> list[str]:
     """Say which recalls are of a sha256 that no file held has."""
-    strange = [start for start in source.withdrawn if not any(sha256.startswith(start) for sha256 in held)]
-    return [f"{start}: declared as recalled, and no file held has this sha256" for start in strange]
+    unmatched = [start for start in source.withdrawn if not any(sha256.startswith(start) for sha256 in stored_hashes)]
+    return [f"{start}: declared as recalled, and no file held has this sha256" for start in unmatched]

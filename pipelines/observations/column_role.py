@@ -4,19 +4,19 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_DIGITS_APART = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
-_LEVEL = r"(?:9\d|9\d 9|c i|ci|cl|conf|confidence|interval|limit|bound|estimate)"
-_LOW = r"(?:lower|lwr|low|lo|min|ll|l)"
-_HIGH = r"(?:upper|uppr|upr|high|hi|max|ul|u)"
-_JOINED = r"(?:ci|cl|limit|bound)"
-_NO_LIMIT = r"(?! (?:tier|layer|super|quartile|quintile|decile|income|school|secondary|class|middle)\b)"
+_WORD_BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
+_LIMIT_WORDS = r"(?:9\d|9\d 9|c i|ci|cl|conf|confidence|interval|limit|bound|estimate)"
+_LOWER_WORDS = r"(?:lower|lwr|low|lo|min|ll|l)"
+_UPPER_WORDS = r"(?:upper|uppr|upr|high|hi|max|ul|u)"
+_LIMIT_SUFFIX = r"(?:ci|cl|limit|bound)"
+_NOT_A_LIMIT = r"(?! (?:tier|layer|super|quartile|quintile|decile|income|school|secondary|class|middle)\b)"
 _PERCENT = re.compile(r"[+-]?\d[\d,]*\.?\d*\s*%")
-_NAMES_OF_PERIODS = frozenset({"date", "day", "week", "month", "quarter", "year", "period"})
-_BESIDE_PERIODS = frozenset(
+_PERIOD_WORDS = frozenset({"date", "day", "week", "month", "quarter", "year", "period"})
+_PERIOD_QUALIFIERS = frozenset(
     {"years", "time", "financial", "fiscal", "calendar", "end", "ending", "start", "beginning", "commencing"}
     | {"from", "to", "of", "the", "reference", "data", "and"}
 )
-_MANY = 5
+_MIN_CONSTANT_CELLS = 5
 """Cells from which a column with one text only says the same of every row, and is taken for no figure."""
 
 
@@ -28,16 +28,27 @@ class Role(NamedTuple):
 
 
 _HEADINGS: tuple[tuple[str, str], ...] = (
-    ("lower limit", rf"\b(?:lci|lcl|{_LOW} {_LEVEL}|{_LEVEL} {_LOW}|{_LOW}{_JOINED}|ci{_LOW}|lwr)\b"),
-    ("upper limit", rf"\b(?:uci|ucl|{_HIGH} {_LEVEL}|{_LEVEL} {_HIGH}|{_HIGH}{_JOINED}|ci{_HIGH}|uppr|upr)\b"),
-    ("lower limit", rf"\blower\b{_NO_LIMIT}"),
-    ("upper limit", rf"\bupper\b{_NO_LIMIT}"),
+    (
+        "lower limit",
+        rf"\b(?:lci|lcl|{_LOWER_WORDS} {_LIMIT_WORDS}|{_LIMIT_WORDS} "
+        rf"{_LOWER_WORDS}|{_LOWER_WORDS}{_LIMIT_SUFFIX}|ci{_LOWER_WORDS}|lwr)\b",
+    ),
+    (
+        "upper limit",
+        rf"\b(?:uci|ucl|{_UPPER_WORDS} {_LIMIT_WORDS}|{_LIMIT_WORDS} "
+        rf"{_UPPER_WORDS}|{_UPPER_WORDS}{_LIMIT_SUFFIX}|ci{_UPPER_WORDS}|uppr|upr)\b",
+    ),
+    ("lower limit", rf"\blower\b{_NOT_A_LIMIT}"),
+    ("upper limit", rf"\bupper\b{_NOT_A_LIMIT}"),
     ("lower limit", r"^(?:low|ll)$|^(?:p )?2 5(?: th| %)?(?: percentile| centile)?$"),
     ("upper limit", r"^(?:high|ul)$|^(?:p )?97 5(?: th| %)?(?: percentile| centile)?$"),
     ("error", "±"),
-    ("error", r"\b(?:s e|se|rse|stderr|std err(?:or)?|standard errors?|sampling errors?|std dev|s d|sd|stdev|"
-              r"standard deviations?|cv|c v|coefficients? of variation|margins? of error|moe|variance|deff|"
-              r"design effect|confidence|conf int|ci|ci 9\d|9\d ci|p values?)\b"),
+    (
+        "error",
+        r"\b(?:s e|se|rse|stderr|std err(?:or)?|standard errors?|sampling errors?|std dev|s d|sd|stdev|"
+        r"standard deviations?|cv|c v|coefficients? of variation|margins? of error|moe|variance|deff|"
+        r"design effect|confidence|conf int|ci|ci 9\d|9\d ci|p values?)\b",
+    ),
     ("rank", r"\b(?:ranks?|ranking|ranked)\b"),
     ("percentage", r"%|\b(?:percents?|percentages?|per cent|pct|pcnt|pc|perc|proportions?|prop|shares?|fraction)\b"),
     ("rank", r"\b(?:deciles?|quintiles?|vigintiles?)\b"),
@@ -51,7 +62,7 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
     ("estimate", r"\b(?:values?|observations?|obs|figures?|estimates?|scores?|means?|medians?|averages?|index)\b"),
     ("rate", r"\b(?:rates?|per|ratios?)\b"),
     ("count", r"\b(?:counts?|numbers?|total|totals|n|num|no)\b"),
-)  # fmt: skip
+)
 """Words of headings, each with the role that they tell; the first that fits counts."""
 _ESTIMATES = frozenset({"estimate", "count", "rate", "figure"})
 _BLOCKED_BY = {
@@ -62,74 +73,79 @@ _BLOCKED_BY = {
     "constant": _ESTIMATES | {"population", "percentage", "rank"},
 }
 """For a role those beside which it is not offered as a measure."""
-UNCERTAINTY = frozenset({"lower limit", "upper limit", "error"})
-NEVER = UNCERTAINTY | {"coordinate", "code", "label", "notes", "period"}
+UNCERTAINTY_ROLES = frozenset({"lower limit", "upper limit", "error"})
+NON_MEASURE_ROLES = UNCERTAINTY_ROLES | {"coordinate", "code", "label", "notes", "period"}
 """Roles of columns that are no measure by themselves, whatever they have beside them."""
-_FIRST = {"estimate": 0, "count": 1, "figure": 1, "rate": 2}
+_ROLE_PREFERENCE = {"estimate": 0, "count": 1, "figure": 1, "rate": 2}
 
 
 def heading_words(heading: str) -> str:
     """Write a heading as lower-case words and numbers with single spaces, `LowerCI95` as `lower ci 95`."""
-    parted = _DIGITS_APART.sub(" ", heading)
-    return " ".join(re.findall(r"[a-z]+|\d+|[%±]", parted.replace("+/-", "±").casefold()))
+    words = _WORD_BOUNDARY.sub(" ", heading)
+    return " ".join(re.findall(r"[a-z]+|\d+|[%±]", words.replace("+/-", "±").casefold()))
 
 
-def column_role(heading: str, cells: Iterable[str] = ()) -> Role:
+def infer_column_role(heading: str, cells: Iterable[str] = ()) -> Role:
     """Tell what a column seems to be; `figure` where neither its heading nor its cells say."""
     words, texts = heading_words(heading), [text for text in cells if text]
     if _is_period(words, texts):
         return Role("period", "its heading names a period")
     for role, pattern in _HEADINGS:
-        if role not in ("estimate", "rate", "count", "population") and (found := re.search(pattern, words)):
-            return Role(role, f"its heading says {found[0].strip()!r}")
+        if role not in ("estimate", "rate", "count", "population") and (match := re.search(pattern, words)):
+            return Role(role, f"its heading says {match[0].strip()!r}")
     if sum(bool(_PERCENT.fullmatch(text)) for text in texts) * 2 > len(texts):
         return Role("percentage", "most of its cells end in %")
-    if len(texts) > _MANY and len(set(texts)) == 1:
+    if len(texts) > _MIN_CONSTANT_CELLS and len(set(texts)) == 1:
         return Role("constant", f"every cell is {texts[0]}")
     for role, pattern in _HEADINGS:
-        if found := re.search(pattern, words):
-            return Role(role, f"its heading says {found[0].strip()!r}")
+        if match := re.search(pattern, words):
+            return Role(role, f"its heading says {match[0].strip()!r}")
     return Role("figure", "most of its cells are figures")
 
 
 def _is_period(words: str, texts: list[str]) -> bool:
     """Tell whether a heading only names a period, or names one over nothing but years."""
     own = set(re.sub(r"\d", "", words).split())
-    if own & _NAMES_OF_PERIODS and own <= _NAMES_OF_PERIODS | _BESIDE_PERIODS:
+    if own & _PERIOD_WORDS and own <= _PERIOD_WORDS | _PERIOD_QUALIFIERS:
         return True
     years = bool(texts) and all(re.fullmatch(r"(19|20)\d\d", text) for text in texts)
     return years and bool(own & {"year", "date", "period"})
 
 
-def offered(roles: dict[str, Role]) -> list[str]:
+def candidate_measures(roles: dict[str, Role]) -> list[str]:
     """Choose the columns that may be measures: no limit, error, numerator or percentage beside an estimate or count."""
     present = {role.name for role in roles.values()}
     return [
         name
         for name, role in roles.items()
-        if role.name not in NEVER and not _BLOCKED_BY.get(role.name, set()) & present
+        if role.name not in NON_MEASURE_ROLES and not _BLOCKED_BY.get(role.name, set()) & present
     ]
 
 
-def likeliest(names: list[str], roles: dict[str, Role]) -> str:
+def likeliest_measure(names: list[str], roles: dict[str, Role]) -> str:
     """Choose the one column that is likeliest the figure: an estimate, a count, then a rate; of several the first."""
-    return min(names, key=lambda name: (_FIRST.get(roles[name].name, 3), names.index(name)))
+    return min(names, key=lambda name: (_ROLE_PREFERENCE.get(roles[name].name, 3), names.index(name)))
 
 
-def limits(name: str, roles: dict[str, Role]) -> tuple[str, str] | None:
+def confidence_limits(name: str, roles: dict[str, Role]) -> tuple[str, str] | None:
     """Find the lower and upper limit of a column's figures: the only two, or those that share the most of its words."""
-    lower, upper = ([each for each in roles if roles[each].name == f"{end} limit"] for end in ("lower", "upper"))
+    lower, upper = (
+        [heading for heading in roles if roles[heading].name == f"{end} limit"] for end in ("lower", "upper")
+    )
     if not lower or not upper:
         return None
-    if len(lower) == len(upper) == 1 and len(offered(roles)) == 1:
+    if len(lower) == len(upper) == 1 and len(candidate_measures(roles)) == 1:
         return lower[0], upper[0]
-    wanted = set(heading_words(name).split())
-    ends = [[each for each in found if wanted <= set(heading_words(each).split())] for found in (lower, upper)]
+    own_words = set(heading_words(name).split())
+    ends = [
+        [heading for heading in candidates if own_words <= set(heading_words(heading).split())]
+        for candidates in (lower, upper)
+    ]
     return (ends[0][0], ends[1][0]) if len(ends[0]) == len(ends[1]) == 1 else None
 
 
 def confidence_level(headings: Iterable[str]) -> int | None:
     """Read the confidence level that all of some headings name, as 95 in `lci_95`."""
-    named = [re.findall(r"\b9\d\b", heading_words(each)) for each in headings]
-    levels = {int(each) for found in named for each in found}
-    return levels.pop() if all(named) and len(levels) == 1 else None
+    levels_by_heading = [re.findall(r"\b9\d\b", heading_words(text)) for text in headings]
+    levels = {int(text) for matches in levels_by_heading for text in matches}
+    return levels.pop() if all(levels_by_heading) and len(levels) == 1 else None

@@ -4,55 +4,66 @@ from collections.abc import Collection
 
 import polars as pl
 
-from checks import DOUBT, conflict, inconsistent_rate, low_reach
-from pipelines.core.schema import OBSERVATION, empty
-from pipelines.core.slices import newest
+from checks import PLAUSIBILITY_FLAG, find_conflicts, find_inconsistent_rates, find_low_reach
+from pipelines.core.schema import OBSERVATION_COLUMNS, empty_table
+from pipelines.core.slices import newest_slices
 from pipelines.core.store import state_path
 from pipelines.declarations.project import Project
-from pipelines.observations.access import observe_source
+from pipelines.observations.access import load_source_tables
 
 
-def disagreements(project: Project, name: str, observation: pl.DataFrame) -> pl.DataFrame:
+def flag_disagreements(project: Project, name: str, observation: pl.DataFrame) -> pl.DataFrame:
     """Give the doubts (checks.doubt.DOUBT) of a source's figures that come of what others say.
 
     Only figures of one place system are compared, each of its newest release.
     """
     catalogue = project.catalogue
-    wanted = catalogue.compared[name]
-    held = _held(project, name, wanted) if wanted else empty(OBSERVATION)
-    current = newest(observation)
-    tables = [empty(DOUBT)]
-    for measure, each in catalogue.sources[name].measures.items():
+    compared = catalogue.comparable_measures[name]
+    others = _other_observations(project, name, compared) if compared else empty_table(OBSERVATION_COLUMNS)
+    current = newest_slices(observation)
+    tables = [empty_table(PLAUSIBILITY_FLAG)]
+    for measure, definition in catalogue.sources[name].measures.items():
         mine = current.filter(pl.col("measure") == measure, pl.col("value").is_not_null())
-        same = [other for other in wanted if other == each.same_as or catalogue.measures[other].same_as == measure]
-        tables += [conflict(mine, _of(held, other)) for other in same]
-        if each.numerator and each.denominator:
-            tables.append(inconsistent_rate(mine, _of(held, each.numerator), _of(held, each.denominator)))
-        if each.expected_population:
-            tables.append(low_reach(mine, _of(held, each.expected_population)))
+        same = [
+            other for other in compared if other == definition.same_as or catalogue.measures[other].same_as == measure
+        ]
+        tables += [find_conflicts(mine, _rows_of_measure(others, other)) for other in same]
+        if definition.numerator and definition.denominator:
+            tables.append(
+                find_inconsistent_rates(
+                    mine,
+                    _rows_of_measure(others, definition.numerator),
+                    _rows_of_measure(others, definition.denominator),
+                )
+            )
+        if definition.expected_population:
+            tables.append(find_low_reach(mine, _rows_of_measure(others, definition.expected_population)))
     return pl.concat(tables)
 
 
-def _of(held: pl.DataFrame, measure: str) -> pl.DataFrame:
-    return held.filter(pl.col("measure") == measure)
+def _rows_of_measure(observation: pl.DataFrame, measure: str) -> pl.DataFrame:
+    return observation.filter(pl.col("measure") == measure)
 
 
-def _held(project: Project, name: str, wanted: tuple[str, ...]) -> pl.DataFrame:
+def _other_observations(project: Project, name: str, measures: tuple[str, ...]) -> pl.DataFrame:
     catalogue = project.catalogue
-    owners = sorted({catalogue.measure_source[each] for each in wanted} & set(catalogue.observing()))
+    owners = sorted({catalogue.measure_source[item] for item in measures} & set(catalogue.observation_sources()))
     system = catalogue.sources[name].geography
     tables = [
-        observe_source(project, each).observation for each in owners if catalogue.sources[each].geography == system
+        load_source_tables(project, item).observation for item in owners if catalogue.sources[item].geography == system
     ]
-    nothing = empty(OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
-    return newest(pl.concat([nothing, *tables]).filter(pl.col("measure").is_in(wanted)))
+    nothing = empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    return newest_slices(pl.concat([nothing, *tables]).filter(pl.col("measure").is_in(measures)))
 
 
-def all_disagreements(project: Project, asked: Collection[str] | None = None) -> pl.DataFrame:
+def all_disagreement_flags(project: Project, selection: Collection[str] | None = None) -> pl.DataFrame:
     """Give the doubts of the figures of some sources, or of every one read, that come of what others say."""
-    named = [name for name in project.catalogue.observing() if asked is None or name in asked]
-    read = (name for name in named if state_path(project.home, "observation", name).is_file())
-    names = [name for name in read if project.catalogue.compared[name]]
+    selected = [name for name in project.catalogue.observation_sources() if selection is None or name in selection]
+    available = (name for name in selected if state_path(project.home, "observation", name).is_file())
+    names = [name for name in available if project.catalogue.comparable_measures[name]]
     return pl.concat(
-        [empty(DOUBT), *(disagreements(project, name, observe_source(project, name).observation) for name in names)]
+        [
+            empty_table(PLAUSIBILITY_FLAG),
+            *(flag_disagreements(project, name, load_source_tables(project, name).observation) for name in names),
+        ]
     )

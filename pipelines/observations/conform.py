@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 import polars as pl
 
-from pipelines.core.geocodes import is_of, is_pseudo, tier_of
-from pipelines.core.schema import OBSERVATION, VALUELESS, Column, conformed
+from pipelines.core.geocodes import gss_code_kind, is_code_of_kind, is_pseudo_code
+from pipelines.core.schema import OBSERVATION_COLUMNS, STATUSES_WITHOUT_VALUE, Column, conform_table
 from pipelines.core.store import Snapshot
-from pipelines.declarations.corrections import Correction, corrected
+from pipelines.declarations.corrections import Correction, apply_corrections
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.source import Source
-from pipelines.geography import folded
-from pipelines.observations.published_limits import with_limits
-from pipelines.observations.reference_period import dated
-from pipelines.readers import Sheet, matching, melted, unmarked, valued
+from pipelines.geography import fold_name
+from pipelines.observations.published_limits import add_published_limits
+from pipelines.observations.reference_period import add_period
+from pipelines.readers import Sheet, match_texts, melt_sheet, parse_values, strip_footnote_mark
 
 CELLS: dict[str, Column] = {
-    **OBSERVATION,
+    **OBSERVATION_COLUMNS,
     "text": Column(pl.String, "The cell as printed"),
     "expired": Column(pl.String, "That a correction was made for another text than is printed now; null where none"),
     "fault": Column(pl.String, "Reason for which the cell can't be used; null where it can"),
@@ -37,7 +37,7 @@ class Codes(NamedTuple):
     names: dict[str, str]
 
 
-def conform(
+def conform_release(
     sheet: Sheet, name: str, source: Source, snapshot: Snapshot, codes: Codes, corrections: tuple[Correction, ...] = ()
 ) -> pl.DataFrame:
     """Type one release of a source: a row (CELLS) for every cell of every measure, reviewed corrections applied.
@@ -45,55 +45,55 @@ def conform(
     Values are in the measure's unit; low and high are the bounds that rounding or a suppression rule
     gives. Raises UnreadableError where a declared column is missing or a heading is not understood.
     """
-    cells = melted(sheet, source)
-    cells = _told_apart(dated(cells, sheet, source, snapshot), sheet)
-    cells = _placed(cells, source, codes)
-    cells = corrected(cells, corrections, source)
-    cells = valued(cells, source).with_columns(pl.col("printed").alias("text"))
-    cells = pl.concat([_bounded(cells, key, measure) for key, measure in source.measures.items()])
-    cells = with_limits(cells, source)
+    cells = melt_sheet(sheet, source)
+    cells = _fault_ragged_rows(add_period(cells, sheet, source, snapshot), sheet)
+    cells = _assign_place_codes(cells, source, codes)
+    cells = apply_corrections(cells, corrections, source)
+    cells = parse_values(cells, source).with_columns(pl.col("printed").alias("text"))
+    cells = pl.concat([_add_rounding_bounds(cells, key, measure) for key, measure in source.measures.items()])
+    cells = add_published_limits(cells, source)
     cells = cells.with_columns(
         pl.lit(name).alias("source"),
         pl.lit(snapshot.sha256).alias("release"),
         pl.lit(snapshot.released).alias("released_at"),
         pl.lit(sheet.file).alias("file"),
     )
-    return _without_repeats(_together(conformed(cells, CELLS), source))
+    return _fault_duplicates(_combine_codes(conform_table(cells, CELLS), source))
 
 
-def _told_apart(cells: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
+def _fault_ragged_rows(cells: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
     """Fault the cells of rows with more fields than there are headings: nobody can tell which is which."""
-    if not sheet.ragged:
+    if not sheet.ragged_rows:
         return cells
-    bad = pl.col("file_row").is_in(list(sheet.ragged))
-    found = pl.lit("its row has more fields than there are headings, so that its cells can't be told apart")
+    bad = pl.col("file_row").is_in(list(sheet.ragged_rows))
+    evidence = pl.lit("its row has more fields than there are headings, so that its cells can't be told apart")
     return cells.with_columns(
         pl.when(bad).then(pl.lit("unreadable")).otherwise("fault").alias("fault"),
-        pl.when(bad).then(found).otherwise("fault_evidence").alias("fault_evidence"),
+        pl.when(bad).then(evidence).otherwise("fault_evidence").alias("fault_evidence"),
     )
 
 
-def _placed(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
+def _assign_place_codes(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
     """Give every cell the code of its place, and say which rows belong to no place, or to an unknown one."""
     by_code = bool(source.place or (source.columns and source.columns.place))
     key = "code_text" if by_code else "place_label"
     texts = cells[key].unique().to_list()
-    match = {text: _code(text, source, codes, by_code) for text in texts}
-    cells = cells.filter(~pl.col(key).is_in(matching(texts, source.skip_rows)))
+    match = {text: _match_code(text, source, codes, by_code) for text in texts}
+    cells = cells.filter(~pl.col(key).is_in(match_texts(texts, source.skip_rows)))
     code = pl.col(key).replace_strict({t: c for t, (c, _, _) in match.items()}, return_dtype=pl.String)
     fault = pl.col(key).replace_strict({t: f for t, (_, f, _) in match.items()}, return_dtype=pl.String)
-    found = pl.col(key).replace_strict({t: e for t, (_, _, e) in match.items()}, return_dtype=pl.String)
+    evidence = pl.col(key).replace_strict({t: e for t, (_, _, e) in match.items()}, return_dtype=pl.String)
     return cells.with_columns(
         code.alias("place_code"),
         pl.coalesce("fault", fault).alias("fault"),
-        pl.coalesce("fault_evidence", found).alias("fault_evidence"),
+        pl.coalesce("fault_evidence", evidence).alias("fault_evidence"),
         pl.lit(source.geography).alias("place_system"),
     )
 
 
-def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str | None, str | None, str | None]:
+def _match_code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str | None, str | None, str | None]:
     """Give the code that a published code or name stands for, or the fault and what was found."""
-    text = unmarked(text, source.footnotes)
+    text = strip_footnote_mark(text, source.footnotes)
     if by_code:
         # A workbook's sign that what follows is text, which some writers leave in.
         text = text.removeprefix("'").strip()
@@ -101,16 +101,16 @@ def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str |
         return source.totals[text], "total", f"{text}: the publisher's total"
     if text in source.unallocated:
         return None, "unallocated", f"{text}: the publisher's row for what has no place"
-    code = text if by_code else codes.names.get(folded(text))
+    code = text if by_code else codes.names.get(fold_name(text))
     if code in codes.system:
         return code, None, None
-    if code and is_pseudo(code):
+    if code and is_pseudo_code(code):
         return None, "unallocated", f"{code}: a code that stands for no place"
-    kind, registered = (source.geography or "").rsplit("_", 1)[0], codes.ever.get(code or "")
-    if code and registered and is_of(kind, code, registered):
+    kind, registered_kind = (source.geography or "").rsplit("_", 1)[0], codes.ever.get(code or "")
+    if code and registered_kind and is_code_of_kind(kind, code, registered_kind):
         return code, "retired_code", f"{code}: a code of another time than {source.geography}"
-    tier = registered or (tier_of(code) if code else None)
-    if code and tier and (registered or not is_of(kind, code, None)):
+    tier = registered_kind or (gss_code_kind(code) if code else None)
+    if code and tier and (registered_kind or not is_code_of_kind(kind, code, None)):
         return code, "total", f"{code}: a {tier}, another tier than {source.geography}"
     return (
         (text or None) if by_code else None,
@@ -119,33 +119,33 @@ def _code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str |
     )
 
 
-def _bounded(cells: pl.DataFrame, key: str, measure: Measure) -> pl.DataFrame:
+def _add_rounding_bounds(cells: pl.DataFrame, key: str, measure: Measure) -> pl.DataFrame:
     """Give one measure's cells their interval and unit, and fault what lies outside its range."""
     half = (measure.rounding or 0.0) / 2
     floor, ceiling = measure.range or (0.0 if measure.kind != "index" else None, None)
     # A figure with noise, from a sample or from a model bounds nothing, nor does one that is marked as estimated.
-    sure = pl.lit(not measure.uncertain) & ~pl.col("status").is_in(["estimated", "forecast"])
-    exact = pl.when(sure).then("value")
-    bad = pl.lit(False)
+    is_certain = pl.lit(not measure.is_uncertain) & ~pl.col("status").is_in(["estimated", "forecast"])
+    exact = pl.when(is_certain).then("value")
+    is_implausible = pl.lit(False)
     if measure.range:
-        bad = pl.col("value").is_not_null() & ~pl.col("value").is_between(*measure.range)
-    found = pl.format("found {}, expected {} to {}", "value", pl.lit(floor), pl.lit(ceiling))
-    signed = pl.when(exact >= 0).then(pl.lit(floor, pl.Float64))
-    top = pl.when(exact.is_not_null()).then(pl.lit(ceiling, pl.Float64))
+        is_implausible = pl.col("value").is_not_null() & ~pl.col("value").is_between(*measure.range)
+    evidence = pl.format("found {}, expected {} to {}", "value", pl.lit(floor), pl.lit(ceiling))
+    lowest = pl.when(exact >= 0).then(pl.lit(floor, pl.Float64))
+    highest = pl.when(exact.is_not_null()).then(pl.lit(ceiling, pl.Float64))
     return cells.filter(pl.col("measure") == key).with_columns(
-        pl.max_horizontal(exact - half, signed).alias("low"),
-        pl.min_horizontal(exact + half, top).alias("high"),
+        pl.max_horizontal(exact - half, lowest).alias("low"),
+        pl.min_horizontal(exact + half, highest).alias("high"),
         pl.lit(measure.unit).alias("unit"),
-        pl.coalesce("fault", pl.when(bad).then(pl.lit("implausible"))).alias("fault"),
-        pl.coalesce("fault_evidence", pl.when(bad).then(found)).alias("fault_evidence"),
+        pl.coalesce("fault", pl.when(is_implausible).then(pl.lit("implausible"))).alias("fault"),
+        pl.coalesce("fault_evidence", pl.when(is_implausible).then(evidence)).alias("fault_evidence"),
     )
 
 
-def marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+def add_marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Give hidden cells the bounds that their marker's rule states."""
     low = {text: marker.lower_bound for text, marker in source.markers.items()}
     high = {text: marker.upper_bound for text, marker in source.markers.items()}
-    hidden = pl.col("status").is_in(sorted(VALUELESS))
+    hidden = pl.col("status").is_in(sorted(STATUSES_WITHOUT_VALUE))
     return cells.with_columns(
         pl.when(hidden)
         .then(pl.col("marker").replace_strict(low, default=None, return_dtype=pl.Float64))
@@ -158,14 +158,14 @@ def marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     )
 
 
-def _together(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+def _combine_codes(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Give places published together one code, so that their one figure can't be counted twice."""
-    joined = {code: "+".join(group) for group in source.published_together for code in group}
-    cells = marker_bounds(cells, source)
-    return cells.with_columns(pl.col("place_code").replace(joined)) if joined else cells
+    combined_codes = {code: "+".join(group) for group in source.published_together for code in group}
+    cells = add_marker_bounds(cells, source)
+    return cells.with_columns(pl.col("place_code").replace(combined_codes)) if combined_codes else cells
 
 
-def _without_repeats(cells: pl.DataFrame) -> pl.DataFrame:
+def _fault_duplicates(cells: pl.DataFrame) -> pl.DataFrame:
     """Keep one of the rows that say the same of one place and period; fault those that differ."""
     key = ["measure", "place_code", "period_start", "period_end"]
     sound = cells.filter(pl.col("fault").is_null())
@@ -173,10 +173,10 @@ def _without_repeats(cells: pl.DataFrame) -> pl.DataFrame:
         pl.struct("value", "status", "likely_low", "likely_high").n_unique().over(key).alias("_different"),
         pl.len().over(key).alias("_rows"),
     )
-    found = pl.format("{} rows of the file, {} different figures", "_rows", "_different")
+    evidence = pl.format("{} rows of the file, {} different figures", "_rows", "_different")
     faulted = counted.with_columns(
         pl.when(pl.col("_different") > 1).then(pl.lit("duplicate")).alias("fault"),
-        pl.when(pl.col("_different") > 1).then(found).alias("fault_evidence"),
+        pl.when(pl.col("_different") > 1).then(evidence).alias("fault_evidence"),
     ).drop("_different", "_rows")
     kept = faulted.filter(pl.col("fault").is_null()).unique(key, keep="first")
     repeats = faulted.filter(pl.col("fault").is_null()).join(

@@ -10,77 +10,82 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from pipelines.declarations.measure import ADDITIVE
+from pipelines.declarations.measure import ADDITIVE_KINDS
 from pipelines.declarations.source import Source
-from pipelines.observations.bounds import Interval, Sum, narrowed
-from pipelines.observations.totals import members
+from pipelines.observations.bounds import BoundVectors, SumConstraint, narrow_bounds
+from pipelines.observations.totals import total_members
 
 RELEASE_PERIOD = ["order", "period_start", "period_end"]
-Key = tuple[str, str]
+MeasurePlace = tuple[str, str]
 """A measure and a place."""
 
 
-class Narrowed(NamedTuple):
+class NarrowingResult(NamedTuple):
     """Observations with their narrowed bounds, and what was narrowed: order, measure, figures, example."""
 
     observation: pl.DataFrame
-    told: pl.DataFrame
+    summary: pl.DataFrame
 
 
-class _Table(NamedTuple):
+class _SliceUnknowns(NamedTuple):
     """The unknowns of one release and period: which each is, and its ends."""
 
-    keys: list[Key]
-    start: Interval
+    keys: list[MeasurePlace]
+    start: BoundVectors
 
 
-def narrowed_bounds(observation: pl.DataFrame, total: pl.DataFrame, source: Source, own: pl.DataFrame) -> Narrowed:
+def narrow_hidden_bounds(
+    observation: pl.DataFrame, total: pl.DataFrame, source: Source, own: pl.DataFrame
+) -> NarrowingResult:
     """Narrow the low and high of observations, release by release and period by period.
 
-    Takes schema.OBSERVATION with `order`, totals.TOTAL, and the places of the source's system (schema.PLACE).
-    A slice in which nothing is hidden stays as it is, and so does one whose sums contradict themselves. Totals of a
-    slice with codes of another system say nothing: the source's own system may not have all of their places.
+    Takes schema.OBSERVATION_COLUMNS with `order`, totals.TOTAL, and the places of the source's system
+    (schema.PLACE_COLUMNS). A slice in which nothing is hidden stays as it is, and so does one whose sums contradict
+    themselves. Totals of a slice with codes of another system say nothing: the source's own system may not have all
+    of their places.
     """
     nothing = pl.DataFrame(schema={"measure": pl.String, "order": pl.Int64, "figures": pl.UInt32, "example": pl.String})
-    families = _families(source, observation)
+    families = _measure_families(source, observation)
     if not families:
-        return Narrowed(observation, nothing)
-    of_own = observation.filter(pl.col("place_system") == source.geography).select(RELEASE_PERIOD).unique()
-    tying = total.join(of_own, on=RELEASE_PERIOD, how="semi")
-    found = list(_slices(observation, tying, source, members(own), own["place_code"].to_list(), families))
-    if not found:
-        return Narrowed(observation, nothing)
-    ends = pl.concat(found)
+        return NarrowingResult(observation, nothing)
+    own_periods = observation.filter(pl.col("place_system") == source.geography).select(RELEASE_PERIOD).unique()
+    own_totals = total.join(own_periods, on=RELEASE_PERIOD, how="semi")
+    changes = list(
+        _narrow_slices(observation, own_totals, source, total_members(own), own["place_code"].to_list(), families)
+    )
+    if not changes:
+        return NarrowingResult(observation, nothing)
+    ends = pl.concat(changes)
     key = [*RELEASE_PERIOD, "measure", "place_code"]
-    told = observation.join(ends, on=key, how="left", maintain_order="left")
+    joined = observation.join(ends, on=key, how="left", maintain_order="left")
     example = pl.format("{}: {} to {}", "place_code", "new_low", "new_high").first().alias("example")
-    narrower = told.filter(pl.col("new_high").is_not_null())
-    moved = narrower.group_by("order", "measure").agg(pl.len().alias("figures"), example)
+    narrower = joined.filter(pl.col("new_high").is_not_null())
+    summary = narrower.group_by("order", "measure").agg(pl.len().alias("figures"), example)
     new = [pl.coalesce(f"new_{name}", name).alias(name) for name in ("low", "high")]
-    return Narrowed(told.with_columns(new).drop("new_low", "new_high"), moved.select(nothing.columns))
+    return NarrowingResult(joined.with_columns(new).drop("new_low", "new_high"), summary.select(nothing.columns))
 
 
-def _families(source: Source, observation: pl.DataFrame) -> list[list[str]]:
+def _measure_families(source: Source, observation: pl.DataFrame) -> list[list[str]]:
     """Put measures together that add to each other; each that may be narrowed stands in one family."""
     adding = source.additivity
     if not adding or observation.is_empty():
         return []
     negative = set(observation.filter(pl.col("value") < 0)["measure"].unique())
-    sure = {
-        name for name, each in source.measures.items()
-        if each.kind in ADDITIVE and not each.uncertain
-        and name not in negative and (not each.range or each.range[0] >= 0)
+    eligible = {
+        name for name, item in source.measures.items()
+        if item.kind in ADDITIVE_KINDS and not item.is_uncertain
+        and name not in negative and (not item.range or item.range[0] >= 0)
     }  # fmt: skip
-    families = [[name] for name in sorted(sure)] if adding.totals else []
+    families = [[name] for name in sorted(eligible)] if adding.totals else []
     for total, parts in adding.measures.items():
-        if sure >= {total, *parts}:
-            joined = [each for each in families if {total, *parts} & set(each)]
-            families = [each for each in families if each not in joined]
-            families.append(sorted({total, *parts, *(name for each in joined for name in each)}))
+        if eligible >= {total, *parts}:
+            overlapping = [item for item in families if {total, *parts} & set(item)]
+            families = [item for item in families if item not in overlapping]
+            families.append(sorted({total, *parts, *(name for item in overlapping for name in item)}))
     return families
 
 
-def _slices(
+def _narrow_slices(
     observation: pl.DataFrame, total: pl.DataFrame, source: Source, member: pl.DataFrame, own: list[str],
     families: list[list[str]],
 ) -> Iterator[pl.DataFrame]:  # fmt: skip
@@ -94,52 +99,52 @@ def _slices(
         parts = mine.join(hidden, on=RELEASE_PERIOD, how="semi").partition_by(RELEASE_PERIOD, as_dict=True)
         for key, frame in parts.items():
             totals = above.get(key, larger.clear())
-            table = _table(frame, totals, _without(frame, own), family)
-            exact = _exact(source, total, family, key)
-            sums = [*_of_places(table, belongs, exact, totals), *_of_measures(table, source)]
-            yield _moved(table, narrowed(table.start, sums), frame, key)
+            table = _list_unknowns(frame, totals, _places_without_row(frame, own), family)
+            exact = _exact_totals(source, total, family, key)
+            sums = [*_place_sums(table, belongs, exact, totals), *_measure_sums(table, source)]
+            yield _bound_changes(table, narrow_bounds(table.start, sums), frame, key)
 
 
-def _without(frame: pl.DataFrame, own: list[str]) -> list[str]:
+def _places_without_row(frame: pl.DataFrame, own: list[str]) -> list[str]:
     """Name the places that have no row in a slice, alone or together with others."""
     there = set(frame["place_code"].str.split("+").explode())
     return [code for code in own if code not in there]
 
 
-def _table(frame: pl.DataFrame, totals: pl.DataFrame, missing: list[str], family: list[str]) -> _Table:
+def _list_unknowns(frame: pl.DataFrame, totals: pl.DataFrame, missing: list[str], family: list[str]) -> _SliceUnknowns:
     """List the unknowns of a slice: every place's figure, every total, and what has no row, from nought upwards."""
     columns = ("measure", "place_code", "value", "low", "high")
-    given = pl.concat([each.select(columns) for each in (frame, totals)]).unique(
+    published = pl.concat([table.select(columns) for table in (frame, totals)]).unique(
         ["measure", "place_code"], keep="first", maintain_order=True
     )
-    named = set(given.select("measure", "place_code").iter_rows())
-    places = [*given["place_code"].unique(maintain_order=True), *missing]
-    absent = [(measure, place) for measure in family for place in places if (measure, place) not in named]
-    low, high = (given.select(pl.coalesce(name, "value")).to_series().cast(pl.Float64) for name in ("low", "high"))
-    return _Table(
-        [*given.select("measure", "place_code").iter_rows(), *absent],
-        Interval(
+    present = set(published.select("measure", "place_code").iter_rows())
+    places = [*published["place_code"].unique(maintain_order=True), *missing]
+    absent = [(measure, place) for measure in family for place in places if (measure, place) not in present]
+    low, high = (published.select(pl.coalesce(name, "value")).to_series().cast(pl.Float64) for name in ("low", "high"))
+    return _SliceUnknowns(
+        [*published.select("measure", "place_code").iter_rows(), *absent],
+        BoundVectors(
             np.append(low.fill_null(0.0).to_numpy(), np.zeros(len(absent))),
             np.append(high.fill_null(np.inf).to_numpy(), np.full(len(absent), np.inf)),
         ),
     )
 
 
-def _exact(source: Source, total: pl.DataFrame, family: list[str], key: tuple[object, ...]) -> dict[str, bool]:
+def _exact_totals(source: Source, total: pl.DataFrame, family: list[str], key: tuple[object, ...]) -> dict[str, bool]:
     """Tell of each measure of a slice whether its totals are all of its places; empty where totals bound nothing.
 
     A total that also holds rows of no place, or of a code of another time, is more than its places.
     """
     if not source.additivity or not source.additivity.totals:
         return {}
-    of_slice = [pl.col(name) == value for name, value in zip(RELEASE_PERIOD, key, strict=True)]
-    astray = set(total.filter(pl.col("role") != "total", *of_slice)["measure"])
-    return {name: source.additivity.totals == "places" and name not in astray for name in family}
+    in_slice = [pl.col(name) == value for name, value in zip(RELEASE_PERIOD, key, strict=True)]
+    unplaced = set(total.filter(pl.col("role") != "total", *in_slice)["measure"])
+    return {name: source.additivity.totals == "places" and name not in unplaced for name in family}
 
 
-def _of_places(
-    table: _Table, belongs: dict[str, set[str]], exact: dict[str, bool], totals: pl.DataFrame
-) -> Iterator[Sum]:
+def _place_sums(
+    table: _SliceUnknowns, belongs: dict[str, set[str]], exact: dict[str, bool], totals: pl.DataFrame
+) -> Iterator[SumConstraint]:
     """Tie each total to its places; one that cuts through places published together is left out."""
     larger = set(totals["place_code"])
     number = {key: n for n, key in enumerate(table.keys)}
@@ -148,33 +153,35 @@ def _of_places(
     ):
         inside = belongs.get(code, set())
         split = {key: set(key[1].split("+")) for key in table.keys if key[0] == measure and key[1] not in larger}
-        cut = any(each & inside and not each <= inside for each in split.values())
-        parts = tuple(number[key] for key, each in split.items() if each <= inside)
+        cut = any(codes & inside and not codes <= inside for codes in split.values())
+        parts = tuple(number[key] for key, codes in split.items() if codes <= inside)
         if parts and not cut:
-            yield Sum(number[measure, code], parts, whole=exact[measure])
+            yield SumConstraint(number[measure, code], parts, whole=exact[measure])
 
 
-def _of_measures(table: _Table, source: Source) -> Iterator[Sum]:
+def _measure_sums(table: _SliceUnknowns, source: Source) -> Iterator[SumConstraint]:
     """Tie each measure that is a sum of others to them, place by place."""
     number = {key: n for n, key in enumerate(table.keys)}
     for total, parts in (source.additivity.measures if source.additivity else {}).items():
         for measure, place in table.keys:
             if measure == total and all((part, place) in number for part in parts):
-                yield Sum(number[measure, place], tuple(number[part, place] for part in parts))
+                yield SumConstraint(number[measure, place], tuple(number[part, place] for part in parts))
 
 
-def _moved(table: _Table, found: Interval | None, frame: pl.DataFrame, key: tuple[object, ...]) -> pl.DataFrame:
+def _bound_changes(
+    table: _SliceUnknowns, solution: BoundVectors | None, frame: pl.DataFrame, key: tuple[object, ...]
+) -> pl.DataFrame:
     """Give the ends that were narrowed: order and period, measure, place_code, new_low, new_high."""
-    ends = found or table.start
-    moved = (ends.low > table.start.low) | (ends.high < table.start.high)
+    ends = solution or table.start
+    is_narrower = (ends.low > table.start.low) | (ends.high < table.start.high)
     rows = [
-        (*each, float(ends.low[n]), float(ends.high[n]))
-        for n, each in enumerate(table.keys)
-        if moved[n] and np.isfinite(ends.high[n])
+        (*unknown, float(ends.low[n]), float(ends.high[n]))
+        for n, unknown in enumerate(table.keys)
+        if is_narrower[n] and np.isfinite(ends.high[n])
     ]
     schema = {"measure": pl.String, "place_code": pl.String, "new_low": pl.Float64, "new_high": pl.Float64}
-    told = pl.DataFrame(rows, schema=schema, orient="row")
+    changes = pl.DataFrame(rows, schema=schema, orient="row")
     fixed = [
         pl.lit(value).cast(frame.schema[name]).alias(name) for name, value in zip(RELEASE_PERIOD, key, strict=True)
     ]
-    return told.with_columns(fixed)
+    return changes.with_columns(fixed)

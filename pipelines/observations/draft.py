@@ -8,32 +8,37 @@ from typing import Any
 import polars as pl
 
 from pipelines.core.periods import parse_period
-from pipelines.geography import Geography
-from pipelines.observations.column_figures import Figures, damaged_codes, figure_columns, unread_figures
-from pipelines.observations.column_role import likeliest, offered
+from pipelines.geography import PlaceData
+from pipelines.observations.column_figures import (
+    FigureColumn,
+    columns_of_damaged_codes,
+    figure_columns,
+    unreadable_figures,
+)
+from pipelines.observations.column_role import candidate_measures, likeliest_measure
 from pipelines.observations.draft_measures import (
-    KIND,
-    columns_as_measures,
-    columns_left_out,
-    combinations_as_measures,
+    KIND_COMMENT,
+    draft_column_measures,
+    draft_combination_measures,
+    leftover_column_lines,
     mark_lines,
     marker_lines,
     measure_lines,
     measure_names,
-    quoted,
+    quote_yaml,
 )
 from pipelines.observations.profile import (
     Guess,
-    also_dated,
     code_column,
     label_column,
+    other_period_columns,
     period_column,
+    period_headings,
     place_headings,
     series_columns,
-    unread_weeks,
-    wide_headings,
+    unreadable_week_column,
 )
-from pipelines.readers import Looked, looks_like_figure, plain, split_marker
+from pipelines.readers import SniffedFile, looks_like_figure, normalise_heading, split_marker
 
 CADENCES = {"day": "daily", "week": "weekly", "month": "monthly", "quarter": "quarterly"}
 """How often a file that speaks of such periods is likely to come out; to be looked up."""
@@ -41,120 +46,129 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def draft_declaration(
-    name: str, looked: Looked, geography: Geography, url: str | None, known: Mapping[str, Any] = _NOTHING
+    name: str, inspection: SniffedFile, geography: PlaceData, url: str | None, inherited: Mapping[str, Any] = _NOTHING
 ) -> str:
     """Write the YAML of a source for a person to finish: every guess with its evidence, every open point with TODO.
 
     What its publisher or its family says for it (`known`) is not said again.
     """
-    frame = looked.sheet.frame
+    frame = inspection.sheet.frame
     code = code_column(frame, geography)
     label = label_column(frame, geography, code)
-    keys = [each.name for each in (code, label) if each]
-    wide = wide_headings(frame)
+    keys = [guess.name for guess in (code, label) if guess]
+    wide = period_headings(frame)
     across = None if code or label or wide else place_headings(frame, geography)
     if across:
-        body = [*_places(across[0], None), *_by_place(frame, *across, name)]
+        body = [*_geography_lines(across[0], None), *_by_place_lines(frame, *across, name)]
     elif wide:
-        body = [*_places(code, label), *_columns(code, label), *_wide(frame, wide, keys, name)]
+        body = [
+            *_geography_lines(code, label),
+            *_column_lines(code, label),
+            *_wide_layout_lines(frame, wide, keys, name),
+        ]
     else:
-        body = [*_places(code, label), *_columns(code, label), *_long(frame, keys, name)]
+        body = [*_geography_lines(code, label), *_column_lines(code, label), *_long_layout_lines(frame, keys, name)]
     kind = next((line.split()[1] for line in body if line.startswith("period_kind: ")), "")
-    lines = [*_head(name, url, known, kind), *_shape(looked), *body]
-    return "\n".join(_unsaid(lines, known)) + "\n"
+    lines = [*_header_lines(name, url, inherited, kind), *_format_lines(inspection), *body]
+    return "\n".join(_omit_inherited_keys(lines, inherited)) + "\n"
 
 
-def _unsaid(lines: Iterable[str], known: Mapping[str, Any]) -> Iterator[str]:
+def _omit_inherited_keys(lines: Iterable[str], inherited: Mapping[str, Any]) -> Iterator[str]:
     """Leave out each key that is known, with what stands under it; comments stay."""
-    told = False
+    is_inherited = False
     for line in lines:
         if not line.startswith((" ", "#")):
-            told = line.partition(":")[0] in known
-        if line.startswith(("#", "family:")) or not told:
+            is_inherited = line.partition(":")[0] in inherited
+        if line.startswith(("#", "family:")) or not is_inherited:
             yield line
 
 
-def _head(name: str, url: str | None, known: Mapping[str, Any], kind: str) -> Iterator[str]:
+def _header_lines(name: str, url: str | None, inherited: Mapping[str, Any], kind: str) -> Iterator[str]:
     yield f"title: TODO what {name.replace('_', ' ')} is"
-    for family, dataset in known.get("family", {}).items():
+    for family, dataset in inherited.get("family", {}).items():
         why = " # its columns are this family's: what does the publisher call the dataset?" if dataset == "TODO" else ""
         yield f"family: {{{family}: {dataset}}}{why}"
     yield "publisher: TODO who publishes it"
     yield "licence: TODO under which licence"
     yield "page: TODO the page on which a person can read about it"
     if url:
-        yield f"url: {quoted(url)}"
-    elif "url" not in known:
+        yield f"url: {quote_yaml(url)}"
+    elif "url" not in inherited:
         yield f"# No url: keep a file with `commonground add {name} FILE --released DAY`."
     often = CADENCES.get(kind, "annual")
     yield f"cadence: {often} # TODO how often it is published: daily, weekly, monthly, quarterly, annual or once"
 
 
-def _shape(looked: Looked) -> Iterator[str]:
-    for key, value in looked.keys.items():
-        why = f" # {plain(looked.why[key])}" if key in looked.why else ""
-        yield f"{key}: {quoted(value)}{why}"
-    if looked.sheet.preamble:
-        yield f"# Above the headings: {plain(' | '.join(looked.sheet.preamble))[:160]}"
+def _format_lines(inspection: SniffedFile) -> Iterator[str]:
+    for key, value in inspection.keys.items():
+        why = f" # {normalise_heading(inspection.why[key])}" if key in inspection.why else ""
+        yield f"{key}: {quote_yaml(value)}{why}"
+    if inspection.sheet.preamble:
+        yield f"# Above the headings: {normalise_heading(' | '.join(inspection.sheet.preamble))[:160]}"
 
 
-def _places(code: Guess | None, label: Guess | None) -> Iterator[str]:
-    known = code or label
-    if known:
-        yield f"# {plain(known.why)}"
+def _geography_lines(code: Guess | None, label: Guess | None) -> Iterator[str]:
+    guess = code or label
+    if guess:
+        yield f"# {normalise_heading(guess.why)}"
     yield (
-        f"geography: {known.what or 'TODO'}"
-        if known
+        f"geography: {guess.kind or 'TODO'}"
+        if guess
         else "geography: TODO # no column has codes or names that are known"
     )
 
 
-def _columns(code: Guess | None, label: Guess | None) -> Iterator[str]:
+def _column_lines(code: Guess | None, label: Guess | None) -> Iterator[str]:
     yield "columns:"
     if code:
-        yield f"  place: {quoted(code.name)} # TODO are these the codes of the places?"
+        yield f"  place: {quote_yaml(code.name)} # TODO are these the codes of the places?"
     if label:
-        why = f" ({plain(label.why)})" if code else ""
-        yield f"  label: {quoted(label.name)} # TODO are these the names of the places?{why}"
+        why = f" ({normalise_heading(label.why)})" if code else ""
+        yield f"  label: {quote_yaml(label.name)} # TODO are these the names of the places?{why}"
     if not code and not label:
         yield "  # If all figures are of one place, give its code under place, beside geography, and no label here."
         yield "  label: TODO # no column has codes or names of places that are known"
 
 
-def _long(frame: pl.DataFrame, keys: list[str], name: str) -> Iterator[str]:
+def _long_layout_lines(frame: pl.DataFrame, keys: list[str], name: str) -> Iterator[str]:
     period = period_column(frame, keys)
-    weeks = None if period else unread_weeks(frame, keys)
-    dated = [each.name for each in (period[0] if period else None, weeks) if each]
-    yield from _period(frame, period, weeks)
-    damaged = damaged_codes(frame, [*keys, *dated])
+    weeks = None if period else unreadable_week_column(frame, keys)
+    period_columns = [column.name for column in (period[0] if period else None, weeks) if column]
+    yield from _period_lines(frame, period, weeks)
+    damaged = columns_of_damaged_codes(frame, [*keys, *period_columns])
     for heading, codes in damaged.items():
-        yield f"# TODO {plain(heading)}: a spreadsheet has read codes as numbers, as {', '.join(codes[:3])};"
+        yield (
+            f"# TODO {normalise_heading(heading)}: a spreadsheet has read codes as numbers, as {', '.join(codes[:3])};"
+        )
         yield "# ask for the file as it was before, or for its codes as text."
-    taken = [*keys, *dated, *damaged]
-    found = figure_columns(frame, taken)
-    for heading, text in unread_figures(frame, [*taken, *(each.name for each in found)]).items():
-        yield f"# TODO {plain(heading)} has figures in a form that is not read, as {plain(text)}: use tidy()"
-    roles = {each.name: each.role for each in found}
-    chosen = offered(roles)
-    figures = [each for each in found if each.name in chosen]
-    split = series_columns(frame, [*keys[:1], *dated], [*roles, *damaged])
-    first = likeliest(chosen, roles) if split and chosen else None
-    shown = [each for each in figures if first in (None, each.name)]
+    used = [*keys, *period_columns, *damaged]
+    candidates = figure_columns(frame, used)
+    for heading, text in unreadable_figures(frame, [*used, *(column.name for column in candidates)]).items():
+        yield (
+            f"# TODO {normalise_heading(heading)} has figures in a form that is not read, as "
+            f"{normalise_heading(text)}: use tidy()"
+        )
+    roles = {column.name: column.role for column in candidates}
+    chosen = candidate_measures(roles)
+    figures = [column for column in candidates if column.name in chosen]
+    split = series_columns(frame, [*keys[:1], *period_columns], [*roles, *damaged])
+    first = likeliest_measure(chosen, roles) if split and chosen else None
+    drafted = [column for column in figures if first in (None, column.name)]
     yield from (
-        combinations_as_measures(frame, shown[0], split, name, roles)
+        draft_combination_measures(frame, drafted[0], split, name, roles)
         if first
-        else columns_as_measures(shown, name, roles)
+        else draft_column_measures(drafted, name, roles)
     )
-    yield from columns_left_out(found, shown, name)
-    yield from mark_lines(found)
+    yield from leftover_column_lines(candidates, drafted, name)
+    yield from mark_lines(candidates)
 
 
-def _period(
+def _period_lines(
     frame: pl.DataFrame, period: tuple[Guess, tuple[str, ...]] | None, weeks: Guess | None = None
 ) -> Iterator[str]:
     """Say which of the columns, under whose key this stands, has the period; else that the whole file has one."""
     if weeks:
-        yield f"# TODO {plain(weeks.name)} has weeks as {weeks.why}, which are not read:"
+        yield f"# TODO {normalise_heading(weeks.name)} has weeks as {weeks.why}, which are not read:"
         yield "# write them as 2025-W09 in tidy(), and say period_kind: week."
         yield "period: {start: TODO, end: TODO}"
         return
@@ -164,51 +178,60 @@ def _period(
         yield "period: {start: TODO, end: TODO}"
         return
     guess, formats = period
-    yield f"  period: {quoted(guess.name)} # TODO is this the period of the figures?"
-    yield f"period_kind: {guess.what} # {plain(guess.why)}"
-    others = also_dated(frame, guess.name)
+    yield f"  period: {quote_yaml(guess.name)} # TODO is this the period of the figures?"
+    yield f"period_kind: {guess.kind} # {normalise_heading(guess.why)}"
+    others = other_period_columns(frame, guess.name)
     if others:
-        yield f"# TODO is that the whole period? also headed like one: {', '.join(map(plain, others))}"
+        yield f"# TODO is that the whole period? also headed like one: {', '.join(map(normalise_heading, others))}"
     if formats:
-        yield f"period_format: {quoted(list(formats))}"
+        yield f"period_format: {quote_yaml(list(formats))}"
 
 
-def _wide(frame: pl.DataFrame, wide: Guess, keys: list[str], name: str) -> Iterator[str]:
-    periods = [each for each in frame.columns if parse_period(split_marker(each)[0], wide.what)]  # type: ignore[arg-type]
-    others = [each for each in frame.columns if each not in (*periods, *keys, "_row")]
+def _wide_layout_lines(frame: pl.DataFrame, wide: Guess, keys: list[str], name: str) -> Iterator[str]:
+    periods = [column for column in frame.columns if parse_period(split_marker(column)[0], wide.kind)]  # type: ignore[arg-type]
+    others = [column for column in frame.columns if column not in (*periods, *keys, "_row")]
     yield "layout: wide"
-    yield f"period_kind: {wide.what} # TODO {wide.why}: are they the periods of the figures?"
+    yield f"period_kind: {wide.kind} # TODO {wide.why}: are they the periods of the figures?"
     if others:
-        yield f"skip_columns: {quoted(_patterns(others))} # TODO look whether these are no periods"
+        yield f"skip_columns: {quote_yaml(_ignore_patterns(others))} # TODO look whether these are no periods"
     figures = figure_columns(frame.select(periods), [])
-    bases = {each.rounding for each in figures if each.rounding}
-    seen = Figures("", {}, min(bases) if bases else None, "every column of figures is of multiples of it")
+    bases = {column.rounding for column in figures if column.rounding}
+    summary = FigureColumn("", {}, min(bases) if bases else None, "every column of figures is of multiples of it")
     yield "measures:"
-    asked = "TODO is that what the columns of periods have?"
-    yield from measure_lines(measure_names(name, ["figure"])[0], "column: figure", seen, asked)
-    yield from mark_lines(figures, Counter(mark for each in periods if (mark := split_marker(each)[1])))
+    question = "TODO is that what the columns of periods have?"
+    yield from measure_lines(measure_names(name, ["figure"])[0], "column: figure", summary, question)
+    yield from mark_lines(figures, Counter(mark for column in periods if (mark := split_marker(column)[1])))
 
 
-def _by_place(frame: pl.DataFrame, across: Guess, strange: list[str], name: str) -> Iterator[str]:
+def _by_place_lines(frame: pl.DataFrame, across: Guess, unknown: list[str], name: str) -> Iterator[str]:
     """Draft a file whose headings are places: one measure, told by no heading."""
     period = period_column(frame, [])
-    dated = [period[0].name] if period else []
-    others = [each for each in strange if each not in dated]
+    period_columns = [period[0].name] if period else []
+    others = [heading for heading in unknown if heading not in period_columns]
     yield "layout: by_place # a column for each place"
     if others:
-        yield f"# TODO not known as places: {', '.join(map(plain, others))[:300]}. Put what is none under skip_columns."
+        yield (
+            f"# TODO not known as places: {', '.join(map(normalise_heading, others))[:300]}. Put what is "
+            f"none under skip_columns."
+        )
     yield "columns:"
     yield f'  {across.name}: "*" # TODO is each column, but those of the period and under skip_columns, a place?'
-    yield from _period(frame, period)
+    yield from _period_lines(frame, period)
     yield "measures:"
-    yield f"  {measure_names(name, [''])[0]}: {KIND}"
+    yield f"  {measure_names(name, [''])[0]}: {KIND_COMMENT}"
     yield "    {title: TODO, unit: TODO, kind: index}"
     # A place whose figures are all hidden has no figure to be known by: markers are looked for in every column.
-    cells = [text for each in frame.columns if each not in ("_row", *dated, *strange) for text in frame[each] if text]
+    cells = [
+        text
+        for heading in frame.columns
+        if heading not in ("_row", *period_columns, *unknown)
+        for text in frame[heading]
+        if text
+    ]
     yield from marker_lines(dict(Counter(text for text in cells if not looks_like_figure(text)).most_common(12)))
 
 
-def _patterns(names: list[str]) -> list[str]:
+def _ignore_patterns(names: list[str]) -> list[str]:
     """Name the headings that are no periods; many that end alike by one pattern."""
     ends = [" - Annotations"]
     alike = [f"*{end}" for end in ends if sum(name.endswith(end) for name in names) > 1]

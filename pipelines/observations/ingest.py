@@ -9,31 +9,39 @@ import polars as pl
 
 from checks import (
     CONTRACT,
-    DOUBT,
-    Larger,
-    Read,
-    cautioned_by,
+    PLAUSIBILITY_FLAG,
+    CheckInput,
+    LargerAreas,
+    add_caveats,
+    build_source_fault,
+    build_unmatched_findings,
     check_source,
-    figure_doubts,
-    findings_of,
-    in_vain,
-    judge,
-    source_fault,
+    convert_flags,
+    flag_figures,
+    judge_releases,
 )
 from pipelines.core.errors import UnreadableError
-from pipelines.core.schema import FINDING, OBSERVATION, conformed, empty
-from pipelines.core.store import Snapshot, held_releases, read_snapshot, snapshots
+from pipelines.core.schema import FINDING_COLUMNS, OBSERVATION_COLUMNS, conform_table, empty_table
+from pipelines.core.store import Snapshot, read_snapshot, source_snapshots, stored_releases
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.corrections import SUFFIX, Correction
-from pipelines.declarations.corrections import in_vain as corrections_in_vain
+from pipelines.declarations.corrections import CORRECTIONS_SUFFIX, Correction
+from pipelines.declarations.corrections import list_unused_corrections as corrections_in_vain
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.source import Source
-from pipelines.geography import Places, System, candidates, folded, kind_of, name_table, system_places
-from pipelines.observations.caveats import cautioned, strange_recalls
-from pipelines.observations.conform import CELLS, Codes, conform
-from pipelines.observations.disclosure import narrowed_bounds
-from pipelines.observations.totals import members, totals
-from pipelines.readers import accounted, read_sheet, read_table_of, tidied
+from pipelines.geography import (
+    GeographyPlaces,
+    Places,
+    build_name_table,
+    fold_name,
+    geography_kind,
+    require_places,
+    suggest_places,
+)
+from pipelines.observations.caveats import add_declared_caveats, unknown_recalls
+from pipelines.observations.conform import CELLS, Codes, conform_release
+from pipelines.observations.disclosure import narrow_hidden_bounds
+from pipelines.observations.totals import keep_totals, total_members
+from pipelines.readers import count_unread_rows, read_project_table, read_sheet, tidy_sheet
 
 RELEASE = {
     "source": pl.String,
@@ -54,7 +62,7 @@ RELEASE = {
 """One row for each release held: what was read from it and what became of every cell."""
 
 
-class Observed(NamedTuple):
+class SourceTables(NamedTuple):
     """What a source gives: observations of all usable releases, and what was set aside, found, and doubted."""
 
     observation: pl.DataFrame
@@ -66,7 +74,7 @@ class Observed(NamedTuple):
     doubt: pl.DataFrame
 
 
-class Manner(NamedTuple):
+class ReadingContext(NamedTuple):
     """How a source is read: its declaration, what is known of places, its tidy(), and its corrections."""
 
     name: str
@@ -75,207 +83,251 @@ class Manner(NamedTuple):
     tidy: Path
     own: pl.DataFrame
     corrections: tuple[Correction, ...]
-    earlier: tuple["Manner", ...] = ()
+    earlier: tuple["ReadingContext", ...] = ()
     """How those of its releases are read whose codes are of other place systems."""
 
 
-def codes_for(source: Source, places: Places, names: Path, system: System | None = None) -> Codes:
+def load_codes(source: Source, places: Places, names: Path, system: GeographyPlaces | None = None) -> Codes:
     """Gather what is known of places for reading a source; its place system is the register's if none is given."""
-    known = system or System(source.geography or "", system_places(places.register, source.geography or ""))
-    ever = dict(places.register.select("place_code", "kind").iter_rows())
-    ever = dict.fromkeys(known.others, kind_of(known.name)) | ever
+    own_system = system or GeographyPlaces(
+        source.geography or "", require_places(places.register, source.geography or "")
+    )
+    kinds_ever = dict(places.register.select("place_code", "kind").iter_rows())
+    kinds_ever = dict.fromkeys(own_system.other_codes, geography_kind(own_system.name)) | kinds_ever
     # A council's former names are met in files long after: every name that a code of the system has had.
-    codes = known.places.select("place_code")
-    named = pl.concat([known.places, places.register.join(codes, on="place_code", how="semi")])
-    return Codes(frozenset(codes["place_code"]), ever, name_table(named, reviewed_names(names)))
+    codes = own_system.places.select("place_code")
+    name_rows = pl.concat([own_system.places, places.register.join(codes, on="place_code", how="semi")])
+    return Codes(frozenset(codes["place_code"]), kinds_ever, build_name_table(name_rows, read_reviewed_names(names)))
 
 
-def reviewed_names(path: Path) -> dict[str, str]:
+def read_reviewed_names(path: Path) -> dict[str, str]:
     """Read a source's table of names (label, place_code, note); no table is an empty one."""
     if not path.is_file():
         return {}
-    table = read_table_of(path.read_bytes(), path.name)
+    table = read_project_table(path.read_bytes(), path.name)
     missing = [name for name in ("label", "place_code") if name not in table.columns]
     if missing:
         raise UnreadableError(f"{path}: found columns {', '.join(table.columns)}; expected {' and '.join(missing)}")
     return dict(table.select("label", "place_code").iter_rows())
 
 
-def observe(
-    home: Path, catalogue: Catalogue, name: str, places: Places, systems: Sequence[System], as_of: date
-) -> Observed:
+def build_observations(
+    home: Path, catalogue: Catalogue, name: str, places: Places, systems: Sequence[GeographyPlaces], as_of: date
+) -> SourceTables:
     """Read every release held of a source; one that can't be used is a finding, and the others stay.
 
     `systems` are its own place system, and then those of releases whose codes are of others.
     """
     source = catalogue.sources[name]
-    manner = manner_of(catalogue, name, places, systems)
+    context = reading_context(catalogue, name, places, systems)
     reads, faults = [], []
-    for group in held_releases(home, name, as_of):
-        read, found = _first_usable(home, manner, group)
-        faults += found
+    for group in stored_releases(home, name, as_of):
+        read, read_faults = _read_first_usable(home, context, group)
+        faults += read_faults
         reads += [read] if read else []
-    reads = _expired_in_use(reads)
-    faults.append(_corrected_in_vain(manner, reads))
-    contract = judge(source, [read.cells for read in reads])
+    reads = _keep_current_expiries(reads)
+    faults.append(_corrections_without_cell(context, reads))
+    contract = judge_releases(source, [read.cells for read in reads])
     refused = set(contract.filter(~pl.col("tolerated"))["release"])
-    faults += [_refusal(read, contract) for read in reads if read.snapshot.sha256 in refused]
-    faults += [_unused_names(read, catalogue.sources_dir / f"{name}.names.csv") for read in reads[-1:]]
-    faults.append(_strange_recalls(home, name, source))
-    checks = [_offering(check_source(read), manner.own) for read in reads if read.snapshot.sha256 not in refused]
-    seen = _observed(reads, refused, pl.concat([empty(FINDING), *faults, *checks]), contract)
-    return doubted(_narrowed(seen, manner), source.measures, _members(manner))
+    faults += [_contract_fault(read, contract) for read in reads if read.snapshot.sha256 in refused]
+    faults += [_names_not_in_release(read, catalogue.sources_dir / f"{name}.names.csv") for read in reads[-1:]]
+    faults.append(_unknown_recall_findings(home, name, source))
+    checks = [_suggest_names(check_source(read), context.own) for read in reads if read.snapshot.sha256 not in refused]
+    tables = _collect_tables(reads, refused, pl.concat([empty_table(FINDING_COLUMNS), *faults, *checks]), contract)
+    return add_plausibility_flags(_narrow_bounds(tables, context), source.measures, _members_by_system(context))
 
 
-def _members(manner: Manner) -> dict[str, pl.DataFrame]:
+def _members_by_system(context: ReadingContext) -> dict[str, pl.DataFrame]:
     """Tell, for each place system of a source's releases, which covered places larger ones are made of."""
-    covered = pl.col("nation").is_in(list(manner.source.coverage))
-    return {each.source.geography or "": members(each.own.filter(covered)) for each in (manner, *manner.earlier)}
+    covered = pl.col("nation").is_in(list(context.source.coverage))
+    return {
+        variant.source.geography or "": total_members(variant.own.filter(covered))
+        for variant in (context, *context.earlier)
+    }
 
 
-def _narrowed(seen: Observed, manner: Manner) -> Observed:
+def _narrow_bounds(tables: SourceTables, context: ReadingContext) -> SourceTables:
     """Narrow the bounds of hidden figures by what adds to what, and say of which and how far."""
-    found = narrowed_bounds(seen.observation, seen.total, manner.source, manner.own)
-    told = found.told.join(seen.release.select("order", "source", "release", "file"), on="order").with_columns(
-        pl.lit("narrowed_bounds").alias("check"), pl.lit("suppressed").alias("reason"),
-        pl.lit("info").alias("severity"), pl.lit(False).alias("set_aside"), pl.col("figures").alias("rows"),
+    result = narrow_hidden_bounds(tables.observation, tables.total, context.source, context.own)
+    findings = result.summary.join(
+        tables.release.select("order", "source", "release", "file"), on="order"
+    ).with_columns(
+        pl.lit("narrowed_bounds").alias("check"),
+        pl.lit("suppressed").alias("reason"),
+        pl.lit("info").alias("severity"),
+        pl.lit(False).alias("set_aside"),
+        pl.col("figures").alias("rows"),
         pl.format("{} figures have narrower bounds by what adds to what; {}", "figures", "example").alias("evidence"),
-    )  # fmt: skip
-    return seen._replace(observation=found.observation, finding=pl.concat([seen.finding, conformed(told, FINDING)]))
+    )
+    return tables._replace(
+        observation=result.observation, finding=pl.concat([tables.finding, conform_table(findings, FINDING_COLUMNS)])
+    )
 
 
-def manner_of(catalogue: Catalogue, name: str, places: Places, systems: Sequence[System]) -> Manner:
+def reading_context(
+    catalogue: Catalogue, name: str, places: Places, systems: Sequence[GeographyPlaces]
+) -> ReadingContext:
     """Gather all that reading a source needs; its own place system stands first."""
-    own, *earlier = (_in_system(catalogue, name, places, system) for system in systems)
+    own, *earlier = (_context_in_system(catalogue, name, places, system) for system in systems)
     return own._replace(earlier=tuple(earlier))
 
 
-def _in_system(catalogue: Catalogue, name: str, places: Places, system: System) -> Manner:
+def _context_in_system(catalogue: Catalogue, name: str, places: Places, system: GeographyPlaces) -> ReadingContext:
     source = catalogue.sources[name]
     if source.geography != system.name:
         source = source.model_copy(update={"geography": system.name})
-    codes = codes_for(source, places, catalogue.sources_dir / f"{name}.names.csv", system)
+    codes = load_codes(source, places, catalogue.sources_dir / f"{name}.names.csv", system)
     tidy = catalogue.sources_dir / f"{name}.py"
-    return Manner(name, source, codes, tidy, system.places, catalogue.corrections.get(name, ()))
+    return ReadingContext(name, source, codes, tidy, system.places, catalogue.corrections.get(name, ()))
 
 
-def read_release(manner: Manner, snapshot: Snapshot, content: bytes) -> Read:
+def read_release(context: ReadingContext, snapshot: Snapshot, content: bytes) -> CheckInput:
     """Read one file of a source, every cell of it; raise UnreadableError where it is none of its kind."""
-    system = manner.source.system_of(snapshot.file, snapshot.released)
-    manner = next(each for each in (manner, *manner.earlier) if each.source.geography == system)
-    source = manner.source
-    sheet = accounted(tidied(read_sheet(content, source, snapshot.file), manner.tidy), source)
-    cells = conform(sheet, manner.name, source, snapshot, manner.codes, manner.corrections)
-    cells = cautioned(cells, source, snapshot)
-    return Read(manner.name, source, snapshot, cells, manner.own, sheet.left_out, sheet.vain)
+    system = context.source.release_geography(snapshot.file, snapshot.released)
+    context = next(variant for variant in (context, *context.earlier) if variant.source.geography == system)
+    source = context.source
+    sheet = count_unread_rows(tidy_sheet(read_sheet(content, source, snapshot.file), context.tidy), source)
+    cells = conform_release(sheet, context.name, source, snapshot, context.codes, context.corrections)
+    cells = add_declared_caveats(cells, source, snapshot)
+    return CheckInput(
+        context.name, source, snapshot, cells, context.own, sheet.skipped_rows, sheet.unmatched_declarations
+    )
 
 
-def _first_usable(home: Path, manner: Manner, group: list[Snapshot]) -> tuple[Read | None, list[pl.DataFrame]]:
+def _read_first_usable(
+    home: Path, context: ReadingContext, group: list[Snapshot]
+) -> tuple[CheckInput | None, list[pl.DataFrame]]:
     """Read the last of a release's files that can be read; say what was wrong with those after it."""
     faults: list[pl.DataFrame] = []
     for snapshot in group:
         try:
-            return read_release(manner, snapshot, read_snapshot(home, snapshot.sha256)), faults
+            return read_release(context, snapshot, read_snapshot(home, snapshot.sha256)), faults
         except UnreadableError as error:
-            faults.append(source_fault(manner.name, "readable", str(error), snapshot.file))
+            faults.append(build_source_fault(context.name, "readable", str(error), snapshot.file))
     return None, faults
 
 
-def _expired_in_use(reads: list[Read]) -> list[Read]:
+def _keep_current_expiries(reads: list[CheckInput]) -> list[CheckInput]:
     """Keep that a correction has expired only where the release is the newest that has the period."""
-    of = ["measure", "period_start"]
+    period_key = ["measure", "period_start"]
     kept = []
     for number, read in enumerate(reads):
-        after = pl.concat([read.cells.select(of).clear(), *(each.cells.select(of) for each in reads[number + 1 :])])
-        marked = after.unique().with_columns(pl.lit(True).alias("after"))
-        told = read.cells.join(marked, on=of, how="left", nulls_equal=True, maintain_order="left")
+        after = pl.concat(
+            [
+                read.cells.select(period_key).clear(),
+                *(later_read.cells.select(period_key) for later_read in reads[number + 1 :]),
+            ]
+        )
+        later = after.unique().with_columns(pl.lit(True).alias("after"))
+        joined = read.cells.join(later, on=period_key, how="left", nulls_equal=True, maintain_order="left")
         expired = pl.when(pl.col("after").is_null()).then("expired").alias("expired")
-        kept.append(read._replace(cells=told.with_columns(expired).drop("after")))
+        kept.append(read._replace(cells=joined.with_columns(expired).drop("after")))
     return kept
 
 
-def _corrected_in_vain(manner: Manner, reads: list[Read]) -> pl.DataFrame:
+def _corrections_without_cell(context: ReadingContext, reads: list[CheckInput]) -> pl.DataFrame:
     """Find corrections of cells that no release held has."""
-    every = pl.concat([empty(CELLS), *(read.cells for read in reads)])
-    told = corrections_in_vain(manner.corrections, manner.source, every)
+    every = pl.concat([empty_table(CELLS), *(read.cells for read in reads)])
+    messages = corrections_in_vain(context.corrections, context.source, every)
     remedy = "Correct the place, measure or period, or take the correction out."
-    return in_vain(manner.name, "expired_corrections", "correction_expired", told, f"{manner.name}{SUFFIX}", remedy)
+    return build_unmatched_findings(
+        context.name,
+        "expired_corrections",
+        "correction_expired",
+        messages,
+        f"{context.name}{CORRECTIONS_SUFFIX}",
+        remedy,
+    )
 
 
-def _refusal(read: Read, contract: pl.DataFrame) -> pl.DataFrame:
+def _contract_fault(read: CheckInput, contract: pl.DataFrame) -> pl.DataFrame:
     broken = contract.filter(pl.col("release") == read.snapshot.sha256, ~pl.col("tolerated"))
-    told = "; ".join(
+    failures = "; ".join(
         f"{name} {measure} fails for {failing} of {cells} cells ({sample})"
         for name, measure, failing, cells, sample in broken.select(
             "expectation", "measure", "failing", "cells", "sample"
         ).iter_rows()
     )
-    evidence = f"{read.snapshot.file}: not the shape its declaration says, so not used: {told}"
-    return source_fault(read.name, "contract", evidence, read.snapshot.file)
+    evidence = f"{read.snapshot.file}: not the shape its declaration says, so not used: {failures}"
+    return build_source_fault(read.name, "contract", evidence, read.snapshot.file)
 
 
-def _unused_names(read: Read, path: Path) -> pl.DataFrame:
+def _names_not_in_release(read: CheckInput, path: Path) -> pl.DataFrame:
     """Find names in a source's table of names that its newest release does not have."""
-    met = {folded(label) for label in read.cells["place_label"].unique().to_list()}
-    unused = sorted(label for label in reviewed_names(path) if folded(label) not in met)
-    told = [f"{label}: in the table of names, not in the file" for label in unused]
+    labels = {fold_name(label) for label in read.cells["place_label"].unique().to_list()}
+    absent = sorted(label for label in read_reviewed_names(path) if fold_name(label) not in labels)
+    messages = [f"{label}: in the table of names, not in the file" for label in absent]
     remedy = "Take the name out of the table, if it will not come back."
-    return in_vain(read.name, "unused_names", "unmatched_place", told, path.name, remedy)
+    return build_unmatched_findings(read.name, "unused_names", "unmatched_place", messages, path.name, remedy)
 
 
-def _strange_recalls(home: Path, name: str, source: Source) -> pl.DataFrame:
+def _unknown_recall_findings(home: Path, name: str, source: Source) -> pl.DataFrame:
     """Find recalls declared by a sha256 that no file held has."""
-    told = strange_recalls(source, [entry.sha256 for entry in snapshots(home, name)])
+    messages = unknown_recalls(source, [entry.sha256 for entry in source_snapshots(home, name)])
     remedy = "Correct the sha256 under withdrawn: `commonground snapshots` lists them."
-    return in_vain(name, "recalled_release", "recalled", told, f"{name}.yaml", remedy)
+    return build_unmatched_findings(name, "recalled_release", "recalled", messages, f"{name}.yaml", remedy)
 
 
-def _offering(found: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+def _suggest_names(finding: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     """Add to each unknown place the names that are like it."""
-    unknown = found.filter(pl.col("reason") == "unmatched_place", pl.col("place_label") != "")
+    unknown = finding.filter(pl.col("reason") == "unmatched_place", pl.col("place_label") != "")
     labels = unknown["place_label"].unique().drop_nulls().to_list()
-    offers = {label: f"; perhaps {candidates(label, places)}" for label in labels}
+    offers = {label: f"; perhaps {suggest_places(label, places)}" for label in labels}
     offer = pl.col("place_label").replace_strict(offers, default="", return_dtype=pl.String)
     text = pl.when(pl.col("reason") == "unmatched_place").then(pl.concat_str("evidence", offer)).otherwise("evidence")
-    return found.with_columns(text.alias("evidence"))
+    return finding.with_columns(text.alias("evidence"))
 
 
-def _observed(reads: list[Read], refused: set[str], finding: pl.DataFrame, contract: pl.DataFrame) -> Observed:
+def _collect_tables(
+    reads: list[CheckInput], refused: set[str], finding: pl.DataFrame, contract: pl.DataFrame
+) -> SourceTables:
     usable = [(order, read) for order, read in enumerate(reads) if read.snapshot.sha256 not in refused]
     cells = [read.cells.with_columns(pl.lit(order).cast(pl.Int64).alias("order")) for order, read in usable]
-    nothing = empty({**CELLS}).with_columns(pl.lit(0).cast(pl.Int64).alias("order"))
+    nothing = empty_table({**CELLS}).with_columns(pl.lit(0).cast(pl.Int64).alias("order"))
     every = pl.concat([nothing, *cells])
     sound = every.filter(pl.col("fault").is_null())
-    kept = ("total", "repeat", "unallocated")
+    not_set_aside = ("total", "repeat", "unallocated")
     aside = every.filter(
-        pl.col("fault").is_not_null(), ~pl.col("fault").is_in(kept), pl.col("place_code").is_not_null()
+        pl.col("fault").is_not_null(), ~pl.col("fault").is_in(not_set_aside), pl.col("place_code").is_not_null()
     )
-    rows = [_release(order, read, read.snapshot.sha256 not in refused) for order, read in enumerate(reads)]
-    return Observed(
-        conformed(sound, OBSERVATION).with_columns(sound["order"]),
+    rows = [_release_row(order, read, read.snapshot.sha256 not in refused) for order, read in enumerate(reads)]
+    return SourceTables(
+        conform_table(sound, OBSERVATION_COLUMNS).with_columns(sound["order"]),
         aside.select("measure", "place_code", "period_start", "fault", "fault_evidence", "order"),
         finding,
         contract if contract.height else pl.DataFrame(schema=CONTRACT),
         pl.DataFrame(rows, schema=RELEASE, orient="row"),
-        totals(every),
-        empty(DOUBT),
+        keep_totals(every),
+        empty_table(PLAUSIBILITY_FLAG),
     )
 
 
-def _release(order: int, read: Read, usable: bool) -> tuple[object, ...]:
-    held, fault = read.snapshot, read.cells["fault"]
+def _release_row(order: int, read: CheckInput, usable: bool) -> tuple[object, ...]:
+    snapshot, fault = read.snapshot, read.cells["fault"]
     total, repeat = len(fault.filter(fault == "total")), len(fault.filter(fault == "repeat"))
     used = fault.null_count() if usable else 0
     aside = read.cells.height - used - total - repeat
     counts = (read.left_out, read.cells.height, used, total, repeat, aside)
-    return (read.name, held.sha256, held.released, held.label, held.file, held.size, order, usable, *counts)
+    return (
+        read.name,
+        snapshot.sha256,
+        snapshot.released,
+        snapshot.label,
+        snapshot.file,
+        snapshot.size,
+        order,
+        usable,
+        *counts,
+    )
 
 
-def doubted(seen: "Observed", measures: dict[str, Measure], members: dict[str, pl.DataFrame]) -> "Observed":
+def add_plausibility_flags(
+    tables: SourceTables, measures: dict[str, Measure], members: dict[str, pl.DataFrame]
+) -> SourceTables:
     """Add to what a source gives the doubts of its figures; no figure changes, and no row goes.
 
-    `members` has for each place system of its releases which places larger ones are made of (totals.MEMBER).
+    `members` has for each place system of its releases which places larger ones are made of (totals.MEMBER_SCHEMA).
     """
-    found = figure_doubts(seen.observation, measures, Larger(seen.total, members))
-    told = cautioned_by(seen.observation, found)
-    return seen._replace(observation=told, finding=pl.concat([seen.finding, findings_of(found)]), doubt=found)
+    flags = flag_figures(tables.observation, measures, LargerAreas(tables.total, members))
+    flagged = add_caveats(tables.observation, flags)
+    return tables._replace(observation=flagged, finding=pl.concat([tables.finding, convert_flags(flags)]), doubt=flags)

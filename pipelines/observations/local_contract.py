@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.core.errors import DeclarationError
-from pipelines.core.store import write_whole
+from pipelines.core.store import write_atomically
 from pipelines.core.vocabulary import PeriodKind
 from pipelines.declarations.source import Source
 
-SPELLED: dict[PeriodKind, str] = {
+PERIOD_EXAMPLES: dict[PeriodKind, str] = {
     "day": "2026-11-30",
     "week": "2026-W48",
     "month": "2026-11",
@@ -58,35 +58,35 @@ def example_rows(source: Source, places: pl.DataFrame) -> list[list[str]]:
     columns = source.columns
     if not columns or source.layout != "long" or source.header:
         raise DeclarationError("an example can be made of a long file with columns of its own, and of no other")
-    period = SPELLED[source.period_kind]
+    period = PERIOD_EXAMPLES[source.period_kind]
     headings = [names[0] for names in (columns.place, columns.label, columns.period, columns.status) if names]
     headings += [measure.column[0] for measure in source.measures.values()]
     marks = ["12", *(text for text in source.markers if text)]
     rows = []
     for mark, (code, name) in zip(marks, places.select("place_code", "place_name").iter_rows(), strict=False):
-        known = {columns.place: code, columns.label: name, columns.period: period, columns.status: ""}
-        own = [known[names] for names in (columns.place, columns.label, columns.period, columns.status) if names]
+        values = {columns.place: code, columns.label: name, columns.period: period, columns.status: ""}
+        own = [values[names] for names in (columns.place, columns.label, columns.period, columns.status) if names]
         rows.append([*own, *(mark for _ in source.measures)])
     return [headings, *rows]
 
 
-def as_text(rows: list[list[str]]) -> str:
+def format_csv(rows: list[list[str]]) -> str:
     """Write rows as CSV."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
-def columns_said(source: Source) -> list[tuple[str, str]]:
+def describe_columns(source: Source) -> list[tuple[str, str]]:
     """Say of each column of a file what goes into it."""
     columns = source.columns
     if not columns:
         return []
     kind = source.period_kind
-    said = [
+    descriptions = [
         (columns.place, f"Code of the place: one of {source.geography}, as E09000024"),
         (columns.label, "Name of the place"),
-        (columns.period, f"The {kind}, as {SPELLED[kind]}"),
+        (columns.period, f"The {kind}, as {PERIOD_EXAMPLES[kind]}"),
         (columns.status, "One of the signs below, or nothing"),
     ]
     signs = "; ".join(f"{text} for {mark.status.replace('_', ' ')}" for text, mark in source.markers.items() if text)
@@ -95,11 +95,11 @@ def columns_said(source: Source) -> list[tuple[str, str]]:
         limits = f" from {measure.range[0]:g} to {measure.range[1]:g}" if measure.range else ""
         text = f"{measure.title}, in {measure.unit}: a number{limits}{', or ' + signs if signs else ''}"
         figures.append((measure.column[0], text))
-    return [(names[0], text) for names, text in said if names] + figures
+    return [(names[0], text) for names, text in descriptions if names] + figures
 
 
-def write_new(path: Path, text: str) -> None:
+def write_new_declaration(path: Path, text: str) -> None:
     """Write a declaration that is not there yet; one that is stays as it is."""
     if path.exists():
         raise DeclarationError(f"{path}: is there already; choose another name, or edit it")
-    write_whole(path, text.encode())
+    write_atomically(path, text.encode())

@@ -8,21 +8,21 @@ several parts could hold the same difference, no arithmetic tells them apart, an
 
 import polars as pl
 
-from pipelines.core.schema import NUMBER, OBSERVATION, TEXT, WHOLE, Column, conformed
-from pipelines.core.slices import SLICE, SLICE_OF_TOTAL, newest, sums_of_places
-from pipelines.core.text import printed
-from pipelines.declarations.measure import ADDITIVE
+from pipelines.core.schema import NUMBER, OBSERVATION_COLUMNS, TEXT, WHOLE, Column, conform_table
+from pipelines.core.slices import SLICE_KEY, TOTAL_SLICE_KEY, newest_slices, sum_by_total
+from pipelines.core.text import format_figure_column
+from pipelines.declarations.measure import ADDITIVE_KINDS
 from pipelines.declarations.source import Source
-from pipelines.geography import Places, links
-from pipelines.observations.totals import TOTAL, members, nations_of
+from pipelines.geography import Places, find_successors
+from pipelines.observations.totals import TOTAL, nations_of_place, total_members
 
-PARTS = ("missing_places", "suppressed", "rounding", "unallocated", "retired_codes", "remainder")
+DIFFERENCE_PARTS = ("missing_places", "suppressed", "rounding", "unallocated", "retired_codes", "remainder")
 RECONCILIATION: dict[str, Column] = {
-    **{name: OBSERVATION[name] for name in ("source", "release", "released_at", "measure")},
+    **{name: OBSERVATION_COLUMNS[name] for name in ("source", "release", "released_at", "measure")},
     "place_code": Column(TEXT, "Code of the larger place whose total it is"),
     "place_name": Column(TEXT, "Name of that place as the publisher wrote it"),
     "tier": TOTAL["tier"],
-    **{name: OBSERVATION[name] for name in ("period_start", "period_end", "unit")},
+    **{name: OBSERVATION_COLUMNS[name] for name in ("period_start", "period_end", "unit")},
     "total": Column(NUMBER, "What the publisher gives for the larger place"),
     "local": Column(NUMBER, "What its places that have a figure add to; the total is this and the six parts below"),
     "missing_places": Column(NUMBER, "Part left to places without a figure, where there are any; or of no place"),
@@ -43,72 +43,80 @@ RECONCILIATION: dict[str, Column] = {
 """One total taken apart; total = local and the six parts, exactly."""
 
 
-def reconciled(
+def reconcile_totals(
     observation: pl.DataFrame, total: pl.DataFrame, source: Source, member: pl.DataFrame, places: Places
 ) -> pl.DataFrame:
     """Take apart every total of the newest release of each slice; give RECONCILIATION.
 
-    Takes schema.OBSERVATION with `order`, totals.TOTAL, which places that the source covers each larger place is
-    made of (total_code, place_code; see totals.members), and the register, for what became of old codes. Only
-    counts and stocks: rates, medians and ranks do not add.
+    Takes schema.OBSERVATION_COLUMNS with `order`, totals.TOTAL, which places that the source covers each larger place
+    is made of (total_code, place_code; see totals.total_members), and the register, for what became of old codes.
+    Only counts and stocks: rates, medians and ranks do not add.
     """
-    adding = [name for name, measure in source.measures.items() if measure.kind in ADDITIVE]
-    current = newest(observation.filter(pl.col("measure").is_in(adding)))
-    beside = total.join(current.select(*SLICE, "order").unique(), on=[*SLICE, "order"], how="semi")
-    stated = beside.filter(pl.col("role") == "total", pl.col("value").is_not_null(), pl.col("tier").is_not_null())
-    if stated.is_empty():
-        return conformed(stated.clear(), RECONCILIATION)
+    adding = [name for name, measure in source.measures.items() if measure.kind in ADDITIVE_KINDS]
+    current = newest_slices(observation.filter(pl.col("measure").is_in(adding)))
+    totals = total.join(current.select(*SLICE_KEY, "order").unique(), on=[*SLICE_KEY, "order"], how="semi")
+    published = totals.filter(pl.col("role") == "total", pl.col("value").is_not_null(), pl.col("tier").is_not_null())
+    if published.is_empty():
+        return conform_table(published.clear(), RECONCILIATION)
     due = member.group_by("total_code").agg(pl.len().alias("places_due"))
-    rows = stated.drop("low", "high").rename(
+    rows = published.drop("low", "high").rename(
         {"place_code": "total_code", "value": "total", "place_label": "place_name"}
     )
-    rows = rows.join(due, on="total_code").join(sums_of_places(current, member), on=SLICE_OF_TOTAL)
-    for known in (_retired(beside, current, places, member), _of_no_place(beside, source), _between(stated, member)):
-        rows = rows.join(known, on=SLICE_OF_TOTAL, how="left", maintain_order="left")
-    return _apart(rows, source)
+    rows = rows.join(due, on="total_code").join(sum_by_total(current, member), on=TOTAL_SLICE_KEY)
+    for part in (
+        _sum_retired_codes(totals, current, places, member),
+        _sums_without_place(totals, source),
+        _residual_between_tiers(published, member),
+    ):
+        rows = rows.join(part, on=TOTAL_SLICE_KEY, how="left", maintain_order="left")
+    return _split_difference(rows, source)
 
 
-def _retired(beside: pl.DataFrame, current: pl.DataFrame, places: Places, member: pl.DataFrame) -> pl.DataFrame:
+def _sum_retired_codes(
+    totals: pl.DataFrame, current: pl.DataFrame, places: Places, member: pl.DataFrame
+) -> pl.DataFrame:
     """Sum up rows under codes of another time; one whose every successor has a figure says the same again."""
-    rows = beside.filter(pl.col("role") == "retired_code", pl.col("value").is_not_null())
+    rows = totals.filter(pl.col("role") == "retired_code", pl.col("value").is_not_null())
     codes = rows["place_code"].unique().to_list()
-    found = links(places, codes, set(member["place_code"]))
-    leads = pl.DataFrame(
-        [(code, to) for code, reach in found.items() for to in reach.codes],
+    successors = find_successors(places, codes, set(member["place_code"]))
+    pairs = pl.DataFrame(
+        [(code, to) for code, successor in successors.items() for to in successor.codes],
         schema={"place_code": pl.String, "successor": pl.String},
         orient="row",
     )
-    given = current.filter(pl.col("value").is_not_null()).select(
-        *SLICE, pl.col("place_code").str.split("+").alias("successor")
+    present = current.filter(pl.col("value").is_not_null()).select(
+        *SLICE_KEY, pl.col("place_code").str.split("+").alias("successor")
     )
-    given = given.explode("successor").with_columns(pl.lit(True).alias("there"))
-    met = rows.join(leads, on="place_code").join(given, on=[*SLICE, "successor"], how="left")
+    present = present.explode("successor").with_columns(pl.lit(True).alias("there"))
+    matched = rows.join(pairs, on="place_code").join(present, on=[*SLICE_KEY, "successor"], how="left")
     again = (
-        met.group_by(*SLICE, "place_code").agg(pl.col("there").fill_null(False).all().alias("again")).filter("again")
+        matched.group_by(*SLICE_KEY, "place_code")
+        .agg(pl.col("there").fill_null(False).all().alias("again"))
+        .filter("again")
     )
-    alone = rows.join(again, on=[*SLICE, "place_code"], how="anti")
+    alone = rows.join(again, on=[*SLICE_KEY, "place_code"], how="anti")
     once = places.register.filter(pl.col("place_code").is_in(codes)).unique("place_code", keep="last")
     return (
-        alone.join(members(once), on="place_code")
-        .group_by(SLICE_OF_TOTAL)
+        alone.join(total_members(once), on="place_code")
+        .group_by(TOTAL_SLICE_KEY)
         .agg(pl.col("value").sum().alias("retired_codes"))
     )
 
 
-def _of_no_place(beside: pl.DataFrame, source: Source) -> pl.DataFrame:
+def _sums_without_place(totals: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Sum up rows of no place, for the total that covers all that the source does: they may be of any of it."""
-    rows = beside.filter(pl.col("role").is_in(["unallocated", "unmatched_place"]), pl.col("value").is_not_null())
-    codes = beside.filter(pl.col("role") == "total")["place_code"].unique().drop_nulls().to_list()
+    rows = totals.filter(pl.col("role").is_in(["unallocated", "unmatched_place"]), pl.col("value").is_not_null())
+    codes = totals.filter(pl.col("role") == "total")["place_code"].unique().drop_nulls().to_list()
     widest = [
         code
         for code in codes
-        if set(nations_of(code)) == set(source.coverage) and code[1:3] in ("92", "02", "03", "04")
+        if set(nations_of_place(code)) == set(source.coverage) and code[1:3] in ("92", "02", "03", "04")
     ]
-    told = rows.group_by(SLICE).agg(pl.col("value").sum().alias("told_unallocated"))
-    return told.join(pl.DataFrame({"total_code": widest}, schema={"total_code": pl.String}), how="cross")
+    sums = rows.group_by(SLICE_KEY).agg(pl.col("value").sum().alias("told_unallocated"))
+    return sums.join(pl.DataFrame({"total_code": widest}, schema={"total_code": pl.String}), how="cross")
 
 
-def _between(stated: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
+def _residual_between_tiers(published: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
     """Tell for each total how much of it is in no total of the next tier down, where that tier is complete."""
     inside = member.rename({"total_code": "inner_code"}).join(
         member.rename({"total_code": "total_code"}), on="place_code"
@@ -120,17 +128,19 @@ def _between(stated: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
     nested = pairs.join(
         size.rename({"total_code": "inner_code", "size": "common"}), on=["inner_code", "common"], how="semi"
     )
-    tiers = stated.select(*SLICE, pl.col("place_code").alias("inner_code"), pl.col("tier").alias("inner_tier"), "value")
+    tiers = published.select(
+        *SLICE_KEY, pl.col("place_code").alias("inner_code"), pl.col("tier").alias("inner_tier"), "value"
+    )
     parts = tiers.join(nested, on="inner_code").join(size, on="total_code")
-    sums = parts.group_by(*SLICE_OF_TOTAL, "size", "inner_tier").agg(
+    sums = parts.group_by(*TOTAL_SLICE_KEY, "size", "inner_tier").agg(
         pl.col("value").sum().alias("inner"), pl.col("common").sum().alias("places"), pl.len().alias("inner_n")
     )
     # The widest tier that is complete comes next below.
-    whole = sums.filter(pl.col("places") == pl.col("size")).sort(*SLICE_OF_TOTAL, "inner_n", "inner_tier")
-    return whole.group_by(SLICE_OF_TOTAL).agg(pl.col(name).first() for name in ("inner", "inner_n", "inner_tier"))
+    whole = sums.filter(pl.col("places") == pl.col("size")).sort(*TOTAL_SLICE_KEY, "inner_n", "inner_tier")
+    return whole.group_by(TOTAL_SLICE_KEY).agg(pl.col(name).first() for name in ("inner", "inner_n", "inner_tier"))
 
 
-def _apart(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
+def _split_difference(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Give each part of the difference in its turn; what is left at the end is the remainder."""
     base = {name: measure.rounding or 0.0 for name, measure in source.measures.items()}
     half = pl.col("measure").replace_strict(base, return_dtype=NUMBER) / 2
@@ -147,41 +157,55 @@ def _apart(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
     rows = rows.with_columns(
         (pl.col("total") - pl.col("local") - pl.col("unallocated") - pl.col("retired_codes")).alias("left")
     )
-    rows = _taken(rows, "suppressed", pl.max_horizontal(pl.min_horizontal(left, "suppressed_high"), "suppressed_low"))
-    rows = _taken(
+    rows = _allocate_part(
+        rows, "suppressed", pl.max_horizontal(pl.min_horizontal(left, "suppressed_high"), "suppressed_low")
+    )
+    rows = _allocate_part(
         rows, "missing_places", pl.when(pl.col("places_without") > 0).then(left.clip(lower_bound=0.0)).otherwise(0.0)
     )
     most = pl.col("rounding_most")
-    rows = _taken(rows, "rounding", pl.max_horizontal(pl.min_horizontal(left, most), -most))
+    rows = _allocate_part(rows, "rounding", pl.max_horizontal(pl.min_horizontal(left, most), -most))
     more = source.additivity is not None and source.additivity.totals == "more"
-    beyond_known = left.clip(lower_bound=0.0) if more else pl.lit(0.0)
-    rows = rows.with_columns(
-        (pl.col("unallocated") + beyond_known).alias("unallocated"), (left - beyond_known).alias("remainder")
+    excess = left.clip(lower_bound=0.0) if more else pl.lit(0.0)
+    rows = rows.with_columns((pl.col("unallocated") + excess).alias("unallocated"), (left - excess).alias("remainder"))
+    result = rows.with_columns(
+        pl.col("total_code").alias("place_code"), _reconciliation_evidence(source).alias("evidence")
     )
-    told = rows.with_columns(pl.col("total_code").alias("place_code"), _evidence(source).alias("evidence"))
-    return conformed(told, RECONCILIATION).sort("measure", "period_start", "tier", "place_code")
+    return conform_table(result, RECONCILIATION).sort("measure", "period_start", "tier", "place_code")
 
 
-def _taken(rows: pl.DataFrame, part: str, share: pl.Expr) -> pl.DataFrame:
+def _allocate_part(rows: pl.DataFrame, part: str, share: pl.Expr) -> pl.DataFrame:
     """Give a part its share of what is left, to a billionth, for floating numbers do not add; -0 is written as 0."""
-    given = rows.with_columns((share.round(9) + 0.0).alias(part))
-    return given.with_columns(((pl.col("left") - pl.col(part)).round(9) + 0.0).alias("left"))
+    allocated = rows.with_columns((share.round(9) + 0.0).alias(part))
+    return allocated.with_columns(((pl.col("left") - pl.col(part)).round(9) + 0.0).alias("left"))
 
 
-def _evidence(source: Source) -> pl.Expr:
+def _reconciliation_evidence(source: Source) -> pl.Expr:
     noisy = sorted(name for name, measure in source.measures.items() if measure.perturbed)
-    given = {name: printed(name) for name in ("rounding_most", "inner", "told_unallocated", "suppressed_low")}
+    printed_columns = {
+        name: format_figure_column(name) for name in ("rounding_most", "inner", "told_unallocated", "suppressed_low")
+    }
     return pl.concat_str(
         pl.format("{} of {} places have a figure", "places_given", "places_due"),
         pl.when(pl.col("places_hidden") > 0).then(
-            pl.format("{} are hidden, together {} to {}", "places_hidden", given["suppressed_low"],
-                      printed("suppressed_high").fill_null("an unknown figure"))
+            pl.format(
+                "{} are hidden, together {} to {}",
+                "places_hidden",
+                printed_columns["suppressed_low"],
+                format_figure_column("suppressed_high").fill_null("an unknown figure"),
+            )
         ),
         pl.when(pl.col("places_without") > 0).then(pl.format("{} have none", "places_without")),
-        pl.when(pl.col("rounding_most") > 0).then(pl.format("rounding can make {} either way", given["rounding_most"])),
-        pl.when("by_tiers").then(pl.format("its {} totals by {} add to {}", "inner_n", "inner_tier", given["inner"])),
-        pl.when(pl.col("told_unallocated") > 0).then(pl.format("rows of no place: {}", given["told_unallocated"])),
+        pl.when(pl.col("rounding_most") > 0).then(
+            pl.format("rounding can make {} either way", printed_columns["rounding_most"])
+        ),
+        pl.when("by_tiers").then(
+            pl.format("its {} totals by {} add to {}", "inner_n", "inner_tier", printed_columns["inner"])
+        ),
+        pl.when(pl.col("told_unallocated") > 0).then(
+            pl.format("rows of no place: {}", printed_columns["told_unallocated"])
+        ),
         pl.when(pl.col("measure").is_in(noisy)).then(pl.lit("the publisher adds noise, of a size it does not state")),
         separator="; ",
         ignore_nulls=True,
-    )  # fmt: skip
+    )

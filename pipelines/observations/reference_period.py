@@ -5,14 +5,14 @@ import re
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
-from pipelines.core.periods import Span
+from pipelines.core.periods import ReferencePeriod
 from pipelines.core.store import Snapshot
-from pipelines.declarations.file_format import period_of
+from pipelines.declarations.file_format import parse_source_period
 from pipelines.declarations.source import Source
-from pipelines.readers import Sheet, unmarked
+from pipelines.readers import Sheet, strip_footnote_mark
 
 
-def dated(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snapshot) -> pl.DataFrame:
+def add_period(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snapshot) -> pl.DataFrame:
     """Give every cell period_start and period_end, from the file or from the declaration; never from the clock.
 
     Takes `period_text`. A text that is no period faults its cells (fault, fault_evidence). Raises UnreadableError where
@@ -27,7 +27,7 @@ def dated(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snapshot)
             pl.lit(None, pl.String).alias("fault_evidence"),
         )
     texts = cells["period_text"].unique().to_list()
-    spans = {text: period_of(unmarked(text, source.footnotes), source) for text in texts}
+    spans = {text: parse_source_period(strip_footnote_mark(text, source.footnotes), source) for text in texts}
     start = {text: span.start for text, span in spans.items() if span}
     end = {text: span.end for text, span in spans.items() if span}
     cells = cells.with_columns(
@@ -35,38 +35,38 @@ def dated(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snapshot)
         pl.col("period_text").replace_strict(end, default=None, return_dtype=pl.Date).alias("period_end"),
     )
     bad = pl.col("period_start").is_null()
-    found = pl.format("period {}: not a {}", "period_text", pl.lit(_kind(source)))
+    evidence = pl.format("period {}: not a {}", "period_text", pl.lit(_period_form(source)))
     return cells.with_columns(
         pl.when(bad).then(pl.lit("unreadable")).alias("fault"),
-        pl.when(bad).then(found).alias("fault_evidence"),
+        pl.when(bad).then(evidence).alias("fault_evidence"),
     )
 
 
-def _kind(source: Source) -> str:
+def _period_form(source: Source) -> str:
     """Say what a period should be."""
-    told = f" as {' or '.join(source.period_format)}" if source.period_format else ""
-    return source.period_kind.replace("_", " ") + told
+    formats = f" as {' or '.join(source.period_format)}" if source.period_format else ""
+    return source.period_kind.replace("_", " ") + formats
 
 
-def whole_period(sheet: Sheet, source: Source, snapshot: Snapshot) -> Span | None:
+def whole_period(sheet: Sheet, source: Source, snapshot: Snapshot) -> ReferencePeriod | None:
     """Give the period of all figures of a release: its own, the one its file says, or the source's; null if by row."""
-    release = source.release_of(snapshot.file, snapshot.released)
+    release = source.find_release(snapshot.file, snapshot.released)
     if release and release.period:
-        return Span(release.period.start, release.period.end)
+        return ReferencePeriod(release.period.start, release.period.end)
     if source.period_in_name:
-        return _found(source.period_in_name, (sheet.file, snapshot.file), f"the name {sheet.file}", source, sheet)
+        return _find_period(source.period_in_name, (sheet.file, snapshot.file), f"the name {sheet.file}", source, sheet)
     if source.period_in_preamble:
-        return _found(source.period_in_preamble, sheet.preamble, "the rows above its headings", source, sheet)
-    return Span(source.period.start, source.period.end) if source.period else None
+        return _find_period(source.period_in_preamble, sheet.preamble, "the rows above its headings", source, sheet)
+    return ReferencePeriod(source.period.start, source.period.end) if source.period else None
 
 
-def _found(pattern: str, texts: tuple[str, ...], where: str, source: Source, sheet: Sheet) -> Span:
+def _find_period(pattern: str, texts: tuple[str, ...], where: str, source: Source, sheet: Sheet) -> ReferencePeriod:
     """Find a period in some texts; two different ones are none."""
-    found = [match["period"] or "" for text in texts for match in re.finditer(pattern, text)]
-    spans = {span for text in found if (span := period_of(text, source))}
+    matches = [match["period"] or "" for text in texts for match in re.finditer(pattern, text)]
+    spans = {span for text in matches if (span := parse_source_period(text, source))}
     if len(spans) != 1:
         raise UnreadableError(
-            f"{sheet.file}: found {', '.join(map(repr, dict.fromkeys(found))) or 'nothing'} in {where} by {pattern}; "
-            f"expected one {_kind(source)}"
+            f"{sheet.file}: found {', '.join(map(repr, dict.fromkeys(matches))) or 'nothing'} in {where} by {pattern}; "
+            f"expected one {_period_form(source)}"
         )
     return spans.pop()

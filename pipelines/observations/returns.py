@@ -10,21 +10,21 @@ from datetime import timedelta
 
 import polars as pl
 
-from pipelines.core.schema import DATE, NUMBER, OBSERVATION, TEXT, WHOLE, Column, conformed
-from pipelines.core.slices import SLICE, newest
-from pipelines.declarations.base import days
-from pipelines.declarations.measure import ADDITIVE
+from pipelines.core.schema import DATE, NUMBER, OBSERVATION_COLUMNS, TEXT, WHOLE, Column, conform_table
+from pipelines.core.slices import SLICE_KEY, newest_slices
+from pipelines.declarations.base import age_in_days
+from pipelines.declarations.measure import ADDITIVE_KINDS
 from pipelines.declarations.source import Source
 
-STATES = ("returned", "hidden", "partial", "not_returned")
+RETURN_STATES = ("returned", "hidden", "partial", "not_returned")
 """What became of a return: with a figure; with one that the publisher hides; with a part of it; not at all."""
 
-RETURN: dict[str, Column] = {
-    **{name: OBSERVATION[name] for name in ("source", "measure")},
+PROVIDER_RETURN: dict[str, Column] = {
+    **{name: OBSERVATION_COLUMNS[name] for name in ("source", "measure")},
     "returned_by": Column(TEXT, "Who makes the returns: trusts, councils, forces"),
     "place_code": Column(TEXT, "Code of the provider, in the source's own place system"),
     "place_name": Column(TEXT, "Name of the provider"),
-    **{name: OBSERVATION[name] for name in ("period_start", "period_end")},
+    **{name: OBSERVATION_COLUMNS[name] for name in ("period_start", "period_end")},
     "due_on": Column(DATE, "Day by which it is usually published: the period's last and the source's lag"),
     "state": Column(TEXT, "returned, hidden (returned, and not shown), partial (a part of itself) or not_returned"),
     "first_released": Column(DATE, "Day of the first release held that has it; null where none has"),
@@ -38,8 +38,8 @@ RETURN: dict[str, Column] = {
 }
 """One return that is due: a measure, a provider on the roll, and a period for which any provider has returned."""
 
-REPORTING: dict[str, Column] = {
-    **{name: RETURN[name] for name in ("source", "measure", "returned_by")},
+COMPLETENESS: dict[str, Column] = {
+    **{name: PROVIDER_RETURN[name] for name in ("source", "measure", "returned_by")},
     "scope": Column(TEXT, "period: all providers in one period; provider: one provider in all periods"),
     "place_code": Column(TEXT, "Code of the provider; null for a period"),
     "place_name": Column(TEXT, "Name of the provider; null for a period"),
@@ -59,9 +59,9 @@ REPORTING: dict[str, Column] = {
 }
 """How far returns are complete, by period and by provider."""
 
-_NAMED = 8
-_MOST_UNKNOWN = 0.1
-_HIDDEN = ("confidential", "low")
+_MAX_NAMES = 8
+_MAX_UNKNOWN_SHARE = 0.1
+_HIDDEN_STATUSES = ("confidential", "low")
 
 
 def count_returns(
@@ -72,62 +72,66 @@ def count_returns(
     people: pl.DataFrame,
     change: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Tell what became of each return that was due; give RETURN. A source without `returns` gives none.
+    """Tell what became of each return that was due; give PROVIDER_RETURN. A source without `returns` gives none.
 
-    Takes all releases of a source (schema.OBSERVATION with `order`), what is doubted of them (doubt.DOUBT), its
-    places (schema.PLACE), who lives there (place_code, people), and what codes became (schema.CHANGE). Counts and
-    stocks only: a rate has no volume.
+    Takes all releases of a source (schema.OBSERVATION_COLUMNS with `order`), what is doubted of them
+    (doubt.PLAUSIBILITY_FLAG), its places (schema.PLACE_COLUMNS), who lives there (place_code, people), and what codes
+    became (schema.CODE_CHANGE_COLUMNS). Counts and stocks only: a rate has no volume.
     """
-    adding = [name for name, each in source.measures.items() if each.kind in ADDITIVE]
-    seen = observation.filter(pl.col("measure").is_in(adding))
-    if not source.returns or seen.is_empty():
-        return conformed(seen.clear(), RETURN)
-    made = seen.with_columns(pl.col("place_code").str.split("+")).explode("place_code")
-    key = [*SLICE, "place_code"]
-    came = made.filter(pl.col("value").is_not_null() | pl.col("status").is_in(_HIDDEN))
-    first = came.group_by(key).agg(pl.col("released_at").min().alias("first_released"))
-    opened = came.group_by(SLICE).agg(pl.col("released_at").min().alias("opened"))
-    now = newest(came).unique(key, keep="first").select(*key, "value", "status")
+    adding = [name for name, definition in source.measures.items() if definition.kind in ADDITIVE_KINDS]
+    figures = observation.filter(pl.col("measure").is_in(adding))
+    if not source.returns or figures.is_empty():
+        return conform_table(figures.clear(), PROVIDER_RETURN)
+    rows = figures.with_columns(pl.col("place_code").str.split("+")).explode("place_code")
+    key = [*SLICE_KEY, "place_code"]
+    returns = rows.filter(pl.col("value").is_not_null() | pl.col("status").is_in(_HIDDEN_STATUSES))
+    first = returns.group_by(key).agg(pl.col("released_at").min().alias("first_released"))
+    first_of_period = returns.group_by(SLICE_KEY).agg(pl.col("released_at").min().alias("opened"))
+    now = newest_slices(returns).unique(key, keep="first").select(*key, "value", "status")
     partial = doubt.filter(pl.col("withheld")).select(key).unique().with_columns(pl.lit(True).alias("doubted"))
     # What can't be there is not due.
-    due = _due(came, roll, source, change).join(made.filter(pl.col("status") == "not_applicable"), on=key, how="anti")
-    beside = ((first, key), (opened, SLICE), (now, key), (partial, key), (people, "place_code"))
+    due = _due_returns(returns, roll, source, change).join(
+        rows.filter(pl.col("status") == "not_applicable"), on=key, how="anti"
+    )
+    beside = ((first, key), (first_of_period, SLICE_KEY), (now, key), (partial, key), (people, "place_code"))
     for table, on in beside:
         due = due.join(table, on=on, how="left", maintain_order="left")
-    told = _sized(due.with_columns(_state().alias("state")))
-    last = pl.col("period_end") + timedelta(days=days(source.lag)) if source.lag else pl.lit(None, pl.Date)
-    told = told.with_columns(last.alias("due_on"), pl.lit(source.returns.providers).alias("returned_by"))
-    named = observation["source"].first()
-    return conformed(
-        told.with_columns(_in_time().alias("in_time"), pl.lit(named).alias("source")).sort(
+    result = _add_volume_due(due.with_columns(_return_state().alias("state")))
+    last = pl.col("period_end") + timedelta(days=age_in_days(source.lag)) if source.lag else pl.lit(None, pl.Date)
+    result = result.with_columns(last.alias("due_on"), pl.lit(source.returns.providers).alias("returned_by"))
+    source_name = observation["source"].first()
+    return conform_table(
+        result.with_columns(_is_in_time().alias("in_time"), pl.lit(source_name).alias("source")).sort(
             "measure", "period_start", "place_code"
         ),
-        RETURN,
+        PROVIDER_RETURN,
     )
 
 
-def _due(came: pl.DataFrame, roll: pl.DataFrame, source: Source, change: pl.DataFrame) -> pl.DataFrame:
+def _due_returns(returns: pl.DataFrame, roll: pl.DataFrame, source: Source, change: pl.DataFrame) -> pl.DataFrame:
     """Give the roll: each provider in each period for which any has returned, while its code was in use.
 
     Where only those seen are on it, a provider is due from the first period that it returned for. A return is made
     once its period is over: of a provider that ended with it, one that took it over and returned has returned.
     """
     covered = roll.filter(pl.col("nation").is_null() | pl.col("nation").is_in(list(source.coverage)))
-    of = covered.unique("place_code", keep="last").select("place_code", "place_name", "valid_from", "valid_to")
-    due = came.select(SLICE).unique().join(of, how="cross")
+    providers = covered.unique("place_code", keep="last").select("place_code", "place_name", "valid_from", "valid_to")
+    due = returns.select(SLICE_KEY).unique().join(providers, how="cross")
     since, until = pl.col("valid_from"), pl.col("valid_to")
     if source.returns and source.returns.expected == "seen":
-        began = came.group_by("measure", "place_code").agg(pl.col("period_start").min().alias("began"))
+        began = returns.group_by("measure", "place_code").agg(pl.col("period_start").min().alias("began"))
         due, since = due.join(began, on=["measure", "place_code"]), pl.col("began")
     in_use = (since.is_null() | (since <= pl.col("period_end"))) & (until.is_null() | (until >= pl.col("period_end")))
-    of_others = change.join(came, left_on="to_code", right_on="place_code").rename({"from_code": "place_code"})
-    ended = due.filter(until == pl.col("period_end")).join(of_others, on=[*SLICE, "place_code"], how="semi")
-    spared = ended.join(came, on=[*SLICE, "place_code"], how="anti")
-    on_it = due.filter(in_use).join(spared, on=[*SLICE, "place_code"], how="anti", maintain_order="left")
-    return on_it.select(*SLICE, "place_code", "place_name")
+    successor_returns = change.join(returns, left_on="to_code", right_on="place_code").rename(
+        {"from_code": "place_code"}
+    )
+    ended = due.filter(until == pl.col("period_end")).join(successor_returns, on=[*SLICE_KEY, "place_code"], how="semi")
+    exempt = ended.join(returns, on=[*SLICE_KEY, "place_code"], how="anti")
+    on_roll = due.filter(in_use).join(exempt, on=[*SLICE_KEY, "place_code"], how="anti", maintain_order="left")
+    return on_roll.select(*SLICE_KEY, "place_code", "place_name")
 
 
-def _state() -> pl.Expr:
+def _return_state() -> pl.Expr:
     return (
         pl.when(pl.col("status").is_null()).then(pl.lit("not_returned"))
         .when(pl.col("doubted")).then(pl.lit("partial"))
@@ -136,7 +140,7 @@ def _state() -> pl.Expr:
     )  # fmt: skip
 
 
-def _sized(due: pl.DataFrame) -> pl.DataFrame:
+def _add_volume_due(due: pl.DataFrame) -> pl.DataFrame:
     """Add what a whole return would come to: what is usual of the provider, moved as the others moved."""
     whole = pl.col("value").filter(pl.col("state") == "returned")
     own = due.with_columns(whole.median().over("measure", "place_code").alias("own"))
@@ -144,12 +148,12 @@ def _sized(due: pl.DataFrame) -> pl.DataFrame:
     a_head = [pl.col(name).filter(both).sum().over("measure") for name in ("own", "people")]
     by_people = pl.when(a_head[1] > 0).then(pl.col("people") * a_head[0] / a_head[1])
     usual = own.with_columns(pl.coalesce("own", by_people).alias("usual"))
-    sums = [pl.col(name).filter(pl.col("state") == "returned").sum().over(SLICE) for name in ("value", "usual")]
+    sums = [pl.col(name).filter(pl.col("state") == "returned").sum().over(SLICE_KEY) for name in ("value", "usual")]
     movement = pl.when(sums[1] > 0).then(sums[0] / sums[1]).otherwise(1.0)
     return usual.with_columns((pl.col("usual") * movement).alias("volume_due"))
 
 
-def _in_time() -> pl.Expr:
+def _is_in_time() -> pl.Expr:
     out = pl.col("first_released")
     return (
         pl.when(out.is_null() | (out > pl.col("opened"))).then(pl.lit(False))
@@ -157,41 +161,41 @@ def _in_time() -> pl.Expr:
     )  # fmt: skip
 
 
-def reporting(returned: pl.DataFrame) -> pl.DataFrame:
-    """Sum up returns (RETURN) by period and by provider; give REPORTING, the least complete first."""
+def summarise_completeness(returns: pl.DataFrame) -> pl.DataFrame:
+    """Sum up returns (PROVIDER_RETURN) by period and by provider; give COMPLETENESS, the least complete first."""
     due, part = pl.col("volume_due"), (pl.col("value") / pl.col("volume_due")).clip(0, 1).fill_nan(0)
     share = pl.col("state").replace_strict({"returned": 1.0, "hidden": 1.0}, default=0.0, return_dtype=pl.Float64)
-    weighed = returned.with_columns(
+    weighted = returns.with_columns(
         pl.when(pl.col("state") == "partial").then(part).otherwise(share).alias("share"),
         pl.col("period_start").dt.strftime("%Y-%m-%d").alias("period"),
         pl.format("{} {}", "place_code", "place_name").alias("provider"),
     ).sort("volume_due", "place_code", "period_start", descending=[True, False, False], nulls_last=True)
     absent = pl.col("state") == "not_returned"
-    told = []
-    for scope, of, missing in (("period", ["period_start", "period_end"], "provider"),
+    tables = []
+    for scope, keys, missing in (("period", ["period_start", "period_end"], "provider"),
                             ("provider", ["place_code", "place_name"], "period")):  # fmt: skip
-        sized = due.is_not_null()
-        known = (due > 0).any() & (sized.mean() >= 1 - _MOST_UNKNOWN)
-        gathered = weighed.group_by("source", "measure", "returned_by", *of).agg(
+        is_sized = due.is_not_null()
+        is_known = (due > 0).any() & (is_sized.mean() >= 1 - _MAX_UNKNOWN_SHARE)
+        grouped = weighted.group_by("source", "measure", "returned_by", *keys).agg(
             pl.lit(scope).alias("scope"), pl.len().alias("due"), (pl.col("share") == 1).sum().alias("returned"),
             due.sum().alias("volume_due"),
-            pl.when(known).then((pl.col("share") * due).sum() / due.sum()).alias("reporting_rate"),
-            pl.when(known & pl.col("in_time").filter(sized).is_not_null().all())
+            pl.when(is_known).then((pl.col("share") * due).sum() / due.sum()).alias("reporting_rate"),
+            pl.when(is_known & pl.col("in_time").filter(is_sized).is_not_null().all())
             .then((pl.col("in_time") * due).sum() / due.sum()).alias("in_time_rate"),
-            (~sized).sum().alias("size_unknown"),
+            (~is_sized).sum().alias("size_unknown"),
             pl.col(missing).filter(absent).alias("_absent"),
-            *(pl.col(name).min() for name in ("period_start",) if name not in of),
-            *(pl.col(name).max() for name in ("period_end",) if name not in of),
+            *(pl.col(name).min() for name in ("period_start",) if name not in keys),
+            *(pl.col(name).max() for name in ("period_end",) if name not in keys),
         )  # fmt: skip
-        told.append(conformed(gathered.with_columns(_named().alias("missing")), REPORTING))
-    return pl.concat(told).sort(
+        tables.append(conform_table(grouped.with_columns(_missing_names().alias("missing")), COMPLETENESS))
+    return pl.concat(tables).sort(
         "scope", "source", "measure", "reporting_rate", "period_start", "place_code", nulls_last=True
     )
 
 
-def newest_periods(told: pl.DataFrame) -> pl.DataFrame:
-    """Of the periods of REPORTING, give each measure's newest, and the least complete of the rest."""
-    periods = told.filter(pl.col("scope") == "period")
+def newest_periods(completeness: pl.DataFrame) -> pl.DataFrame:
+    """Of the periods of COMPLETENESS, give each measure's newest, and the least complete of the rest."""
+    periods = completeness.filter(pl.col("scope") == "period")
     last = (pl.col("period_end") == pl.col("period_end").max()).over("measure")
     least = pl.col("reporting_rate").rank("ordinal").over("measure", last) == 1
     return periods.filter(last | (least & (pl.col("reporting_rate") < 1))).sort(
@@ -199,8 +203,8 @@ def newest_periods(told: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _named() -> pl.Expr:
+def _missing_names() -> pl.Expr:
     absent = pl.col("_absent")
-    more = absent.list.len().cast(pl.Int64) - _NAMED
-    some = absent.list.head(_NAMED).list.join(", ")
+    more = absent.list.len().cast(pl.Int64) - _MAX_NAMES
+    some = absent.list.head(_MAX_NAMES).list.join(", ")
     return pl.when(more > 0).then(pl.format("{} and {} more", some, more)).when(absent.list.len() > 0).then(some)

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import polars as pl
 
-from pipelines.core.schema import DATE, NUMBER, TEXT, WHOLE, Column, conformed, empty
+from pipelines.core.schema import DATE, NUMBER, TEXT, WHOLE, Column, conform_table, empty_table
 
-KEY = ["measure", "place_code", "period_start", "period_end"]
-FAR_FROM_ONE = 0.1
+CELL_KEY = ["measure", "place_code", "period_start", "period_end"]
+SUSPICIOUS_CHANGE = 0.1
 """A middle factor of new over old figures of a period further from 1 than this, where most changed, is suspected."""
 
 _PAIR: dict[str, Column] = {
@@ -51,31 +51,31 @@ REVISION_SUMMARY: dict[str, Column] = {
 }
 
 
-def revisions(observation: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def compare_releases(observation: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Compare each release of some sources with the one before it; give REVISION and REVISION_SUMMARY.
 
-    Takes observations (schema.OBSERVATION) of all releases, with `order`, the order of a source's releases.
+    Takes observations (schema.OBSERVATION_COLUMNS) of all releases, with `order`, the order of a source's releases.
     """
-    cells, sums = [empty(REVISION)], [empty(REVISION_SUMMARY)]
+    cells, sums = [empty_table(REVISION)], [empty_table(REVISION_SUMMARY)]
     by_source = observation.partition_by("source", as_dict=True)
     for source in sorted(by_source):
         by_order = by_source[source].partition_by("order", as_dict=True)
         releases = [by_order[order] for order in sorted(by_order)]
         for old, new in pairwise(releases):
-            both = compared(old, new)
-            cells.append(_cells(both))
-            sums.append(_summary(both))
+            both = compare_pair(old, new)
+            cells.append(_revision_cells(both))
+            sums.append(_summarise_pair(both))
     return pl.concat(cells), pl.concat(sums)
 
 
-def compared(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+def compare_pair(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     """Set two releases of one source side by side: a row for each cell of either, with `kind` (null: the same)."""
-    sides = [_side(frame, name) for frame, name in ((old, "old"), (new, "new"))]
-    both = sides[0].join(sides[1], on=KEY, how="full", coalesce=True, maintain_order="left_right")
-    slices = [frame.select(KEY[0], *KEY[2:]).unique().with_columns(pl.lit(True).alias(f"{name}_slice"))
+    sides = [_release_side(frame, name) for frame, name in ((old, "old"), (new, "new"))]
+    both = sides[0].join(sides[1], on=CELL_KEY, how="full", coalesce=True, maintain_order="left_right")
+    slices = [frame.select(CELL_KEY[0], *CELL_KEY[2:]).unique().with_columns(pl.lit(True).alias(f"{name}_slice"))
               for frame, name in ((old, "old"), (new, "new"))]  # fmt: skip
     for frame in slices:
-        both = both.join(frame, on=[KEY[0], *KEY[2:]], how="left", maintain_order="left")
+        both = both.join(frame, on=[CELL_KEY[0], *CELL_KEY[2:]], how="left", maintain_order="left")
     kind = (
         pl.when(pl.col("old_status").is_null()).then(pl.lit("appeared"))
         .when(pl.col("new_status").is_null()).then(pl.lit("disappeared"))
@@ -89,19 +89,19 @@ def compared(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
           for frame, side in ((old, "old"), (new, "new"))
           for name, dtype in (("release", pl.String), ("released_at", pl.Date))),
         pl.lit(new["source"].first(), pl.String).alias("source"),
-    ).sort(KEY)  # fmt: skip
+    ).sort(CELL_KEY)  # fmt: skip
 
 
-def _side(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+def _release_side(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     own = {"value": name, "status": f"{name}_status", "file_column": f"{name}_column"}
-    return frame.select(*KEY, *(pl.col(column).alias(alias) for column, alias in own.items()))
+    return frame.select(*CELL_KEY, *(pl.col(column).alias(alias) for column, alias in own.items()))
 
 
-def _cells(both: pl.DataFrame) -> pl.DataFrame:
-    return conformed(both.filter(pl.col("kind").is_not_null()), REVISION)
+def _revision_cells(both: pl.DataFrame) -> pl.DataFrame:
+    return conform_table(both.filter(pl.col("kind").is_not_null()), REVISION)
 
 
-def _summary(both: pl.DataFrame) -> pl.DataFrame:
+def _summarise_pair(both: pl.DataFrame) -> pl.DataFrame:
     """Sum up a comparison, measure by measure."""
     changed = pl.col("kind").eq_missing("changed")
     in_both = pl.col("kind").is_null() | changed
@@ -118,23 +118,23 @@ def _summary(both: pl.DataFrame) -> pl.DataFrame:
         largest.alias("largest_change"),
         *(column.alias(f"{side}_columns") for column, side in zip(columns, ("old", "new"), strict=True)),
     )
-    told = summed
-    for part in (_most_affected(both), _far_moved(both)):
-        told = told.join(part, on="measure", how="left", maintain_order="left")
-    return conformed(told.with_columns(_suspicion().alias("suspicion")), REVISION_SUMMARY)
+    result = summed
+    for part in (_largest_changes(both), _large_shifts(both)):
+        result = result.join(part, on="measure", how="left", maintain_order="left")
+    return conform_table(result.with_columns(_suspicion_text().alias("suspicion")), REVISION_SUMMARY)
 
 
-def _most_affected(both: pl.DataFrame, most: int = 5) -> pl.DataFrame:
+def _largest_changes(both: pl.DataFrame, most: int = 5) -> pl.DataFrame:
     """Name the places whose figures changed most in all: measure, places_most_affected."""
-    moved = both.filter(pl.col("kind") == "changed", pl.col("difference").is_not_null())
-    by_place = moved.group_by("measure", "place_code").agg(pl.col("difference").abs().sum())
+    changes = both.filter(pl.col("kind") == "changed", pl.col("difference").is_not_null())
+    by_place = changes.group_by("measure", "place_code").agg(pl.col("difference").abs().sum())
     ordered = by_place.sort("difference", "place_code", descending=[True, False])
     return ordered.group_by("measure", maintain_order=True).agg(
         pl.col("place_code").head(most).str.join(", ").alias("places_most_affected")
     )
 
 
-def _far_moved(both: pl.DataFrame) -> pl.DataFrame:
+def _large_shifts(both: pl.DataFrame) -> pl.DataFrame:
     """Count the periods in which most figures moved the same way, and far: by the middle of new over old.
 
     A break in one year is lost in the middle of all years: in 2025 the claimant rate of 2020 doubled, while
@@ -143,19 +143,21 @@ def _far_moved(both: pl.DataFrame) -> pl.DataFrame:
     in_both = both.filter(pl.col("kind").eq_missing("changed") | pl.col("kind").is_null())
     changed = pl.col("kind").eq_missing("changed")
     ratio = (pl.col("new") / pl.col("old")).filter(changed & (pl.col("old") != 0) & pl.col("new").is_not_null())
-    by_period = in_both.group_by(KEY[0], *KEY[2:]).agg(changed.mean().alias("share"), ratio.median().alias("ratio"))
+    by_period = in_both.group_by(CELL_KEY[0], *CELL_KEY[2:]).agg(
+        changed.mean().alias("share"), ratio.median().alias("ratio")
+    )
     # To a billionth: 110 is 1.1 times 100, and no more than that.
     apart = (pl.col("ratio") - 1).abs().round(9)
-    far = (pl.col("share") > 0.5) & (apart > FAR_FROM_ONE).fill_null(False)
+    far = (pl.col("share") > 0.5) & (apart > SUSPICIOUS_CHANGE).fill_null(False)
     furthest = pl.struct("period_start", "ratio").filter(far).sort_by(apart.filter(far)).last()
     return (
-        by_period.sort(KEY[2])
+        by_period.sort(CELL_KEY[2])
         .group_by("measure", maintain_order=True)
         .agg(far.sum().alias("periods_far"), pl.len().alias("periods_in_both"), furthest.alias("furthest"))
     )
 
 
-def _suspicion() -> pl.Expr:
+def _suspicion_text() -> pl.Expr:
     """Say what points to another column or another meaning: a new heading, or most figures moved one way."""
     one = (pl.col("old_columns").list.len() == 1) & (pl.col("new_columns").list.len() == 1)
     first = [pl.col(f"{side}_columns").list.first() for side in ("old", "new")]
@@ -164,15 +166,15 @@ def _suspicion() -> pl.Expr:
     )
     far = pl.format(
         "in {} of {} periods most figures changed by a middle factor beyond {} to {}, furthest from 1 in {}: {}",
-        "periods_far", "periods_in_both", pl.lit(1 - FAR_FROM_ONE), pl.lit(1 + FAR_FROM_ONE),
+        "periods_far", "periods_in_both", pl.lit(1 - SUSPICIOUS_CHANGE), pl.lit(1 + SUSPICIOUS_CHANGE),
         pl.col("furthest").struct.field("period_start").dt.strftime("%B %Y"),
         pl.col("furthest").struct.field("ratio").round(2),
     )  # fmt: skip
-    said = pl.concat_str(heading, far, separator="; ", ignore_nulls=True)
-    return pl.when(said != "").then(said)
+    text = pl.concat_str(heading, far, separator="; ", ignore_nulls=True)
+    return pl.when(text != "").then(text)
 
 
-def shown(summary: pl.DataFrame) -> pl.DataFrame:
+def readable_summary(summary: pl.DataFrame) -> pl.DataFrame:
     """Give the columns of a summary that a person reads first."""
     share = pl.format("{}%", (pl.col("share_changed") * 100).round(1))
     return summary.select(

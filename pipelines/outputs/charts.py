@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from pipelines.core.periods import say
+from pipelines.core.periods import format_period
 from pipelines.gaps import Ledger
-from pipelines.observations import PARTS
+from pipelines.observations import DIFFERENCE_PARTS
 
-TITLES = {
+PART_TITLES = {
     "missing_places": "places without a figure",
     "suppressed": "hidden figures",
     "rounding": "rounding",
@@ -19,68 +19,73 @@ TITLES = {
     "remainder": "nobody knows",
 }
 ROW, LABEL, BARS, FIGURE = 26, 190, 300, 110
-COLOURS = {"total": "#1d4f76", "part": "#b3532b", "remainder": "#7a1f1f"}
-LEAST = 1.5
+BAR_COLOURS = {"total": "#1d4f76", "part": "#b3532b", "remainder": "#7a1f1f"}
+MIN_BAR_WIDTH = 1.5
 """A bar is drawn at least this wide: a part that is there must be seen."""
 
 
-class Step(NamedTuple):
+class WaterfallBar(NamedTuple):
     """One bar: what it is, how much, and where it begins."""
 
     label: str
     amount: float
-    begins: float
+    start: float
     kind: str
 
 
-def steps(row: Mapping[str, Any]) -> list[Step]:
+def build_waterfall_bars(row: Mapping[str, Any]) -> list[WaterfallBar]:
     """Give the bars of one row of reconciliation.RECONCILIATION: its places' sum, each part, and the total."""
-    found = [Step("its places together", row["local"], 0.0, "total")]
-    reached = row["local"]
-    for part in PARTS:
+    bars = [WaterfallBar("its places together", row["local"], 0.0, "total")]
+    position = row["local"]
+    for part in DIFFERENCE_PARTS:
         if row[part]:
-            found.append(Step(TITLES[part], row[part], reached, "remainder" if part == "remainder" else "part"))
-            reached += row[part]
-    return [*found, Step("the publisher's total", row["total"], 0.0, "total")]
+            bars.append(
+                WaterfallBar(PART_TITLES[part], row[part], position, "remainder" if part == "remainder" else "part")
+            )
+            position += row[part]
+    return [*bars, WaterfallBar("the publisher's total", row["total"], 0.0, "total")]
 
 
-def waterfall(row: Mapping[str, Any]) -> str:
+def draw_waterfall(row: Mapping[str, Any]) -> str:
     """Draw one total taken apart. The scale starts near the smaller sum, so that small parts can be seen."""
-    bars = steps(row)
+    bars = build_waterfall_bars(row)
     height = ROW * (len(bars) + 1)
-    left, scale = _scale(bars)
-    drawn = "".join(_bar(n, each, left, scale) for n, each in enumerate(bars))
-    broken = f"; bars of whole sums start at {figure(left)}" if left else ""
+    left, scale = _choose_scale(bars)
+    drawn = "".join(_draw_bar(n, bar, left, scale) for n, bar in enumerate(bars))
+    broken = f"; bars of whole sums start at {format_total(left)}" if left else ""
     width = LABEL + BARS + FIGURE
     foot = f'<text x="{LABEL}" y="{height - 8}" fill="#444" font-size="11">in {escape(str(row["unit"]))}{broken}</text>'
     return (
         f'<svg class="waterfall" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-        f'aria-label="{escape(summary(row), quote=True)}" font-family="inherit" font-size="13">'
-        f"<title>{escape(summary(row))}</title>{drawn}{foot}</svg>"
+        f'aria-label="{escape(describe_waterfall(row), quote=True)}" font-family="inherit" font-size="13">'
+        f"<title>{escape(describe_waterfall(row))}</title>{drawn}{foot}</svg>"
     )
 
 
-def summary(row: Mapping[str, Any]) -> str:
+def describe_waterfall(row: Mapping[str, Any]) -> str:
     """Say the whole in one sentence, as a screen reader reads it."""
-    parts = [f"{figure(row[part])} {TITLES[part]}" for part in PARTS if row[part]]
+    parts = [f"{format_total(row[part])} {PART_TITLES[part]}" for part in DIFFERENCE_PARTS if row[part]]
     apart = ", ".join(parts) or "nothing between them"
     return (
-        f"{row['place_name']}: total {figure(row['total'])} {row['unit']}; its places together {figure(row['local'])}; "
+        f"{row['place_name']}: total {format_total(row['total'])} {row['unit']}; its places together "
+        f"{format_total(row['local'])}; "
         f"between them: {apart}"
     )
 
 
-def waterfall_table(rows: Sequence[Mapping[str, Any]]) -> str:
+def render_waterfall_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Write totals taken apart as an HTML table, a row for each; what the picture shows, in figures."""
-    heads = ("place", "period", "total", "its places", *(TITLES[part] for part in PARTS), "rests on")
-    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in heads)
-    body = "".join(_row(row) for row in rows)
+    heads = ("place", "period", "total", "its places", *(PART_TITLES[part] for part in DIFFERENCE_PARTS), "rests on")
+    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in heads)
+    body = "".join(_waterfall_row(row) for row in rows)
     caption = "<caption>Why totals are not the sum of their places</caption>"
     return f'<table class="reconciliation">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _row(row: Mapping[str, Any]) -> str:
-    figures = "".join(f'<td class="figure">{figure(row[name])}</td>' for name in ("total", "local", *PARTS))
+def _waterfall_row(row: Mapping[str, Any]) -> str:
+    figures = "".join(
+        f'<td class="figure">{format_total(row[name])}</td>' for name in ("total", "local", *DIFFERENCE_PARTS)
+    )
     period = f"{row['period_start']} to {row['period_end']}"
     return (
         f'<tr><th scope="row">{escape(str(row["place_name"]))}</th><td>{period}</td>{figures}'
@@ -88,30 +93,30 @@ def _row(row: Mapping[str, Any]) -> str:
     )
 
 
-def figure(value: float) -> str:
+def format_total(value: float) -> str:
     """Write a figure with separators, and without decimals where it is whole."""
     return f"{value:z,.0f}" if float(value).is_integer() else f"{value:z,.2f}".rstrip("0").rstrip(".")
 
 
-def _scale(bars: Sequence[Step]) -> tuple[float, float]:
+def _choose_scale(bars: Sequence[WaterfallBar]) -> tuple[float, float]:
     """Choose where the scale starts and how wide a unit is: near the smaller sum where all parts are small."""
-    marks = [end for each in bars for end in ((each.begins + each.amount,) + (each.begins,) * (each.kind != "total"))]
+    marks = [end for bar in bars for end in ((bar.start + bar.amount,) + (bar.start,) * (bar.kind != "total"))]
     least, most = min(marks), max(*marks, 0.0)
     spread = most - least
     start = least - spread if 0 < spread < least / 2 else min(least, 0.0)
     return start, BARS / ((most - start) or 1.0)
 
 
-def _bar(number: int, step: Step, start: float, scale: float) -> str:
-    low, high = sorted((step.begins, step.begins + step.amount))
+def _draw_bar(number: int, bar: WaterfallBar, start: float, scale: float) -> str:
+    low, high = sorted((bar.start, bar.start + bar.amount))
     x = LABEL + (max(low, start) - start) * scale
-    width = max((high - max(low, start)) * scale, LEAST)
+    width = max((high - max(low, start)) * scale, MIN_BAR_WIDTH)
     y = number * ROW
-    sign = "+" if step.kind != "total" and step.amount > 0 else ""
+    sign = "+" if bar.kind != "total" and bar.amount > 0 else ""
     return (
-        f'<text x="{LABEL - 8}" y="{y + 17}" text-anchor="end">{escape(step.label)}</text>'
-        f'<rect x="{x:.1f}" y="{y + 4}" width="{width:.1f}" height="{ROW - 8}" fill="{COLOURS[step.kind]}"/>'
-        f'<text x="{LABEL + BARS + 8}" y="{y + 17}">{sign}{figure(step.amount)}</text>'
+        f'<text x="{LABEL - 8}" y="{y + 17}" text-anchor="end">{escape(bar.label)}</text>'
+        f'<rect x="{x:.1f}" y="{y + 4}" width="{width:.1f}" height="{ROW - 8}" fill="{BAR_COLOURS[bar.kind]}"/>'
+        f'<text x="{LABEL + BARS + 8}" y="{y + 17}">{sign}{format_total(bar.amount)}</text>'
     )
 
 
@@ -119,7 +124,7 @@ WIDTH, HEIGHT = 120.0, 24.0
 """Size of a line of completeness, in its own units."""
 
 
-def trend(ledger: Ledger) -> dict[str, Any] | None:
+def draw_trend(ledger: Ledger) -> dict[str, Any] | None:
     """Draw the share of cells known from build day to build day, as a line; none where there is only one day."""
     days = ledger.builds.unique("day", keep="last", maintain_order=True).filter(pl.col("asked") > 0)
     if days.height < 2:
@@ -129,14 +134,17 @@ def trend(ledger: Ledger) -> dict[str, Any] | None:
     length = max((last[0] - first[0]).days, 1)
     points = [((day - first[0]).days / length * WIDTH, (1 - share) * HEIGHT) for day, share in shares]
     return {
-        "path": "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points), "width": WIDTH, "height": HEIGHT,
-        "said": f"from {_percent(first[1])} on {say(first[0], first[0])} to {_percent(last[1])} on "
-        f"{say(last[0], last[0])}",
-        "rows": [{"day": say(day, day), "share": _percent(share)} for day, share in shares],
-    }  # fmt: skip
+        "path": "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points),
+        "width": WIDTH,
+        "height": HEIGHT,
+        "said": f"from {_format_percent(first[1])} on {format_period(first[0], first[0])} to "
+        f"{_format_percent(last[1])} on "
+        f"{format_period(last[0], last[0])}",
+        "rows": [{"day": format_period(day, day), "share": _format_percent(share)} for day, share in shares],
+    }
 
 
-def _percent(share: float) -> str:
+def _format_percent(share: float) -> str:
     """Write a share in per cent with one decimal, never rounded up to all nor down to none."""
     tenths = int(share * 1000 + 1e-9)
     return f"{tenths / 10:.1f}%" if tenths or not share else "under 0.1%"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.apportionment import refuse_unconserved
+from pipelines.apportionment import validate_weights
 from pipelines.core.errors import CommongroundError
-from pipelines.core.export import as_csv
+from pipelines.core.export import format_csv
 from pipelines.core.schema import DATE, NUMBER, TEXT, Column
-from pipelines.core.store import held_releases, write_whole
+from pipelines.core.store import stored_releases, write_atomically
 from pipelines.declarations.project import Project
-from pipelines.geography import CROSSWALK, Geography, weighed_by
+from pipelines.geography import CROSSWALK, PlaceData, describe_weights
 
 PROVENANCE: dict[str, Column] = {
     "coverage": Column(NUMBER, "Share of the people of the place led to whom places led from have; null if not known"),
@@ -29,59 +29,70 @@ Its `source` then also names the sources of the register and its changes, where 
 """
 
 
-def with_provenance(drawn: pl.DataFrame, project: Project, held: Geography) -> pl.DataFrame:
+def add_provenance(crosswalk: pl.DataFrame, project: Project, geography: PlaceData) -> pl.DataFrame:
     """Add PROVENANCE to a crosswalk that was made from what a project holds; gives CROSSWALK, then PROVENANCE."""
-    weights = pl.DataFrame(list(_weights(held)), _WEIGHTS, orient="row")
-    sources = pl.DataFrame([_register(project), *_tables(project, held)], _SOURCES, orient="row")
-    told = drawn.join(weights, on="weighed_by", how="left", maintain_order="left")
-    told = told.join(sources, left_on="source", right_on="key", how="left", nulls_equal=True, maintain_order="left")
-    return told.with_columns(_coverage(), pl.col("sources").alias("source")).select(*CROSSWALK, *PROVENANCE)
+    weights = pl.DataFrame(list(_weight_rows(geography)), _WEIGHTS, orient="row")
+    sources = pl.DataFrame([_register_row(project), *_source_rows(project, geography)], _SOURCES, orient="row")
+    joined = crosswalk.join(weights, on="weighed_by", how="left", maintain_order="left")
+    joined = joined.join(sources, left_on="source", right_on="key", how="left", nulls_equal=True, maintain_order="left")
+    return joined.with_columns(_coverage_expression(), pl.col("sources").alias("source")).select(
+        *CROSSWALK, *PROVENANCE
+    )
 
 
 _WEIGHTS = {"weighed_by": TEXT, "weight_set": TEXT, "weight_group": TEXT, "weight_day": DATE}
 _SOURCES = {"key": TEXT, "sources": TEXT, "release": TEXT, "released_at": DATE, "licence": TEXT}
 
 
-def _coverage() -> pl.Expr:
+def _coverage_expression() -> pl.Expr:
     """Give the share of the people of the place led to who live in places led from."""
     outside = pl.col("from_code").is_null()
     inside = pl.col("people").filter(~outside).sum() / pl.col("people").sum()
-    known = pl.when(pl.col("people").is_not_null().all()).then(inside)
-    told = pl.when(outside.all()).then(0.0).when(outside.any()).then(known).otherwise(1.0).over("to_code")
-    return pl.when(pl.col("to_code").is_not_null()).then(told).alias("coverage")
+    share = pl.when(pl.col("people").is_not_null().all()).then(inside)
+    covered = pl.when(outside.all()).then(0.0).when(outside.any()).then(share).otherwise(1.0).over("to_code")
+    return pl.when(pl.col("to_code").is_not_null()).then(covered).alias("coverage")
 
 
-def _weights(held: Geography) -> Iterator[tuple[object, ...]]:
-    for areas in held.areas:
-        for each in areas.weights:
-            for group in each.groups:
-                yield weighed_by(areas.source, each.name, group, each.day), each.name, group, each.day
-    for shares in held.shares:
-        yield weighed_by(shares.source, shares.what, None, shares.day), shares.what, None, shares.day
+def _weight_rows(geography: PlaceData) -> Iterator[tuple[object, ...]]:
+    for areas in geography.areas:
+        for weights in areas.weights:
+            for group in weights.groups:
+                yield describe_weights(areas.source, weights.name, group, weights.day), weights.name, group, weights.day
+    for shares in geography.shares:
+        yield (
+            describe_weights(shares.source, shares.description, None, shares.day),
+            shares.description,
+            None,
+            shares.day,
+        )
 
 
-def _tables(project: Project, held: Geography) -> Iterator[tuple[object, ...]]:
-    told = [(each.source, each.release, each.released) for each in held.areas]
-    told += [(each.source, each.release, each.released) for each in held.shares]
-    for name, release, released in dict.fromkeys(told):
+def _source_rows(project: Project, geography: PlaceData) -> Iterator[tuple[object, ...]]:
+    releases = [(table.source, table.release, table.released) for table in geography.areas]
+    releases += [(table.source, table.release, table.released) for table in geography.shares]
+    for name, release, released in dict.fromkeys(releases):
         yield name, name, release, released, project.catalogue.sources[name].licence
 
 
-def _register(project: Project) -> tuple[object, ...]:
+def _register_row(project: Project) -> tuple[object, ...]:
     """Say where the rows come from that the register of places and its changes tell."""
-    provided = [name for kind in ("place", "change") for name in project.catalogue.providing(kind)]
-    held = {name: held_releases(project.home, name, project.as_of) for name in provided}
-    names = [name for name in provided if held[name]]
-    releases = [held[name][-1][0] for name in names]
+    names_declared = [name for kind in ("place", "change") for name in project.catalogue.sources_providing(kind)]
+    stored = {name: stored_releases(project.home, name, project.as_of) for name in names_declared}
+    names = [name for name in names_declared if stored[name]]
+    releases = [stored[name][-1][0] for name in names]
     licences = dict.fromkeys(project.catalogue.sources[name].licence for name in names)
-    newest = max(each.released for each in releases)
-    return None, ", ".join(names), ", ".join(each.sha256 for each in releases), newest, ", ".join(licences)
+    newest = max(snapshot.released for snapshot in releases)
+    return None, ", ".join(names), ", ".join(snapshot.sha256 for snapshot in releases), newest, ", ".join(licences)
 
 
-def told_of(drawn: pl.DataFrame) -> pl.DataFrame:
+def drop_empty_columns(crosswalk: pl.DataFrame) -> pl.DataFrame:
     """Give a crosswalk as it is read on a screen: without the systems asked for, and columns that are wholly empty."""
-    empty = [name for name in drawn.columns if drawn[name].null_count() == drawn.height and not name.endswith("code")]
-    return drawn.drop("from_system", "to_system", *empty)
+    empty = [
+        name
+        for name in crosswalk.columns
+        if crosswalk[name].null_count() == crosswalk.height and not name.endswith("code")
+    ]
+    return crosswalk.drop("from_system", "to_system", *empty)
 
 
 def write_crosswalk(frame: pl.DataFrame, path: Path) -> None:
@@ -91,8 +102,8 @@ def write_crosswalk(frame: pl.DataFrame, path: Path) -> None:
     """
     if path.suffix not in (".csv", ".parquet"):
         raise CommongroundError(f"{path}: found the ending {path.suffix or 'none'!r}, expected .csv or .parquet")
-    refuse_unconserved(frame)
+    validate_weights(frame)
     buffer = io.BytesIO()
     if path.suffix == ".parquet":
         frame.write_parquet(buffer)
-    write_whole(path, buffer.getvalue() if path.suffix == ".parquet" else as_csv(frame).encode("utf-8"))
+    write_atomically(path, buffer.getvalue() if path.suffix == ".parquet" else format_csv(frame).encode("utf-8"))

@@ -10,63 +10,70 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.core.output_files import listed_name, write_outputs
+from pipelines.core.output_files import manifest_name, write_outputs
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.catalogue import Problem
-from pipelines.declarations.fingerprints import rests_on
+from pipelines.declarations.fingerprints import public_input_sources
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.gaps import Plan
 
-STEERING = ("Cc", "Cf", "Cs", "Co")
+CONTROL_CATEGORIES = ("Cc", "Cf", "Cs", "Co")
 """Unicode's categories of characters that are not written but do something, or mean nothing."""
-NAMED = 12
+MAX_PLACE_NAMES = 12
 """Places named in a letter before the rest is counted."""
 
 
-def plain(text: str) -> str:
+def strip_control_characters(text: str) -> str:
     """Keep a text from data on one line and free of marks that steer a terminal or turn the direction of writing."""
-    seen = (" " if char.isspace() else char for char in text)
-    return " ".join("".join(char for char in seen if unicodedata.category(char) not in STEERING).split())
+    characters = (" " if char.isspace() else char for char in text)
+    return " ".join(
+        "".join(char for char in characters if unicodedata.category(char) not in CONTROL_CATEGORIES).split()
+    )
 
 
-def file_name(holder: str) -> str:
+def letter_file_name(data_owner: str) -> str:
     """Name the file of a holder's letter: readable, safe on every system, and of no other holder."""
-    slug = re.sub(r"[^a-z0-9]+", "-", holder.casefold()).strip("-")[:60]
-    return f"{slug or 'holder'}-{hashlib.sha256(holder.encode()).hexdigest()[:6]}.txt"
+    slug = re.sub(r"[^a-z0-9]+", "-", data_owner.casefold()).strip("-")[:60]
+    return f"{slug or 'holder'}-{hashlib.sha256(data_owner.encode()).hexdigest()[:6]}.txt"
 
 
-def letters(requests: pl.DataFrame, problems: Mapping[str, Problem], measures: Mapping[str, Measure]) -> dict[str, str]:
-    """Draft a letter to each holder of some requests (requests.ranked), by holder in order of name."""
+def draft_letters(
+    requests: pl.DataFrame, problems: Mapping[str, Problem], measures: Mapping[str, Measure]
+) -> dict[str, str]:
+    """Draft a letter to each holder of some requests (requests.rank_requests), by holder in order of name."""
     return {
-        holder: letter(holder, requests.filter(pl.col("holder") == holder).to_dicts(), problems, measures)
-        for holder in sorted(set(requests["holder"]))
+        data_owner: draft_letter(
+            data_owner, requests.filter(pl.col("holder") == data_owner).to_dicts(), problems, measures
+        )
+        for data_owner in sorted(set(requests["holder"]))
     }
 
 
-def letter(
-    holder: str, asked: list[dict[str, Any]], problems: Mapping[str, Problem], measures: Mapping[str, Measure]
+def draft_letter(
+    data_owner: str, requests: list[dict[str, Any]], problems: Mapping[str, Problem], measures: Mapping[str, Measure]
 ) -> str:
     """Draft the letter to one holder: what for, what is missing where and why, and what would close it."""
-    names = sorted({name for row in asked for name in row["problems"]})
-    what_for = [
-        f"- {plain(problems[name].header.question)}\n  It serves this decision: {plain(problems[name].header.decision)}"
+    names = sorted({name for row in requests for name in row["problems"]})
+    purposes = [
+        f"- {strip_control_characters(problems[name].header.question)}\n  It serves this decision: "
+        f"{strip_control_characters(problems[name].header.decision)}"
         for name in names
     ]
-    owners = sorted({plain(problems[name].header.owner) for name in names})
-    items = [_item(number, row, measures[row["measure"]]) for number, row in enumerate(asked, 1)]
+    owners = sorted({strip_control_characters(problems[name].header.owner) for name in names})
+    items = [_format_item(number, row, measures[row["measure"]]) for number, row in enumerate(requests, 1)]
     parts = [
-        f"To: {plain(holder)}",
+        f"To: {strip_control_characters(data_owner)}",
         "Dear colleague,",
         "We are working on:",
-        *what_for,
+        *purposes,
         "For that we need figures which we understand you may be able to supply, or to open:",
         *items,
         _CLOSING,
         "Yours faithfully,",
         *owners,
     ]
-    return "\n\n".join(_wrapped(part) for part in parts) + "\n"
+    return "\n\n".join(_wrap_paragraph(part) for part in parts) + "\n"
 
 
 _CLOSING = (
@@ -76,7 +83,7 @@ _CLOSING = (
 )
 
 
-def _wrapped(part: str) -> str:
+def _wrap_paragraph(part: str) -> str:
     """Break the lines of a paragraph at 80 characters; what is indented stays so."""
     lines = (
         textwrap.fill(line, 80, subsequent_indent=" " * (len(line) - len(line.lstrip())), break_long_words=False)
@@ -85,28 +92,31 @@ def _wrapped(part: str) -> str:
     return "\n".join(lines)
 
 
-def _item(number: int, row: dict[str, Any], measure: Measure) -> str:
-    names = [plain(name) for name in row["names"]]
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    of_one = "" if row["cells"] == 1 else "for one of them, "
-    evidence = f": {of_one}{plain(row['evidence'])}" if row["evidence"] else ""
+def _format_item(number: int, row: dict[str, Any], measure: Measure) -> str:
+    names = [strip_control_characters(name) for name in row["names"]]
+    more = f" and {len(names) - MAX_PLACE_NAMES:,} more" if len(names) > MAX_PLACE_NAMES else ""
+    scope = "" if row["cells"] == 1 else "for one of them, "
+    evidence = f": {scope}{strip_control_characters(row['evidence'])}" if row["evidence"] else ""
     lines = [
-        f"{number}. {plain(measure.title)}, in {plain(measure.unit)} (request {row['request']})",
-        f"   Missing for: {'; '.join(names[:NAMED])}{more}",
+        f"{number}. {strip_control_characters(measure.title)}, in {strip_control_characters(measure.unit)} "
+        f"(request {row['request']})",
+        f"   Missing for: {'; '.join(names[:MAX_PLACE_NAMES])}{more}",
         f"   Why, as far as we can tell: {REASONS[row['reason']].title}{evidence}",
-        f"   What would help: {plain(row['remedy'])}",
+        f"   What would help: {strip_control_characters(row['remedy'])}",
     ]
     if row["people"] is not None:
         lines.append(f"   People who live in those places, as far as is known: {row['people']:,.0f}")
     return "\n".join(lines)
 
 
-def write_letters(project: Project, made: Plan, folder: Path) -> list[Path]:
+def write_letters(project: Project, plan: Plan, folder: Path) -> list[Path]:
     """Write the draft letters of a plan into a folder, of what is chosen or else of all; give the files."""
-    asked = made.requests.filter("chosen") if made.chosen else made.requests
-    found = letters(asked, project.catalogue.problems, project.catalogue.measures)
-    texts = {folder.resolve() / file_name(holder): text.encode("utf-8") for holder, text in found.items()}
-    sources = rests_on(project.catalogue, asked["problems"].explode().unique().drop_nulls())
-    named = ((listed_name(project.home, path), content) for path, content in texts.items())
-    write_outputs(project.home, f"letters {folder.resolve()}", sources, named)
+    requests = plan.requests.filter("chosen") if plan.chosen else plan.requests
+    drafts = draft_letters(requests, project.catalogue.problems, project.catalogue.measures)
+    texts = {
+        folder.resolve() / letter_file_name(data_owner): text.encode("utf-8") for data_owner, text in drafts.items()
+    }
+    sources = public_input_sources(project.catalogue, requests["problems"].explode().unique().drop_nulls())
+    files = ((manifest_name(project.home, path), content) for path, content in texts.items())
+    write_outputs(project.home, f"letters {folder.resolve()}", sources, files)
     return list(texts)

@@ -5,18 +5,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from pipelines.geography import Segment, shared_borders
+from pipelines.geography import Segment, find_border_segments
 
 Point = tuple[float, float]
 Ring = list[Point]
 Box = tuple[float, float, float, float]
 
-WIDTH = 520.0
-INSET = 150.0
-LONDON = "E09"
-TOO_SMALL = 0.35
+MAP_WIDTH = 520.0
+INSET_WIDTH = 150.0
+LONDON_PREFIX = "E09"
+INSET_THRESHOLD = 0.35
 """London is drawn again, larger, where it takes less than this share of the map's width."""
-MIDDLE = math.radians(54.5)
+MIDDLE_LATITUDE = math.radians(54.5)
 """Latitude at which a degree of longitude is drawn in its true proportion: the middle of the United Kingdom."""
 
 
@@ -27,7 +27,7 @@ class Shape(NamedTuple):
     path: str
 
 
-class Drawn(NamedTuple):
+class MapDrawing(NamedTuple):
     """A map ready to be written: its size, its shapes, the inset of London where there is one, who is not on it."""
 
     width: float
@@ -48,103 +48,111 @@ class _Frame(NamedTuple):
     top: float = 0.0
 
 
-def projected(point: list[float]) -> Point:
+def project_point(point: list[float]) -> Point:
     """Project longitude and latitude to a plane, north up."""
-    return point[0] * math.cos(MIDDLE), -point[1]
+    return point[0] * math.cos(MIDDLE_LATITUDE), -point[1]
 
 
-def rings_of(geometry: dict[str, Any] | None) -> list[Ring]:
+def polygon_rings(geometry: dict[str, Any] | None) -> list[Ring]:
     """Give the rings of a Polygon or MultiPolygon, projected; none of what is no area."""
     if not geometry or geometry["type"] not in ("Polygon", "MultiPolygon"):
         return []
     polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
-    return [[projected(point) for point in ring] for polygon in polygons for ring in polygon if ring]
+    return [[project_point(point) for point in ring] for polygon in polygons for ring in polygon if ring]
 
 
-def box_of(rings: Iterable[Ring]) -> Box:
+def bounding_box(rings: Iterable[Ring]) -> Box:
     """Give the least box around some rings: left, top, right, bottom."""
     points = [point for ring in rings for point in ring]
     xs, ys = [x for x, _ in points], [y for _, y in points]
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def draw(boundaries: dict[str, Any] | None, codes: set[str], *, subset: bool) -> Drawn | None:
+def draw_map(boundaries: dict[str, Any] | None, codes: set[str], *, subset: bool) -> MapDrawing | None:
     """Draw the places asked about; for a subset the map is cut to them and shows their neighbours pale.
 
     Takes a GeoJSON FeatureCollection whose features have the property `code`. Gives null where no place
     asked about has a boundary; places without one are named as absent.
     """
     features = boundaries["features"] if boundaries else []
-    rings = {str(feature["properties"]["code"]): rings_of(feature["geometry"]) for feature in features}
-    asked = {code: found for code, found in rings.items() if code in codes and found}
-    if not asked:
+    rings = {str(feature["properties"]["code"]): polygon_rings(feature["geometry"]) for feature in features}
+    place_rings = {code: shape_rings for code, shape_rings in rings.items() if code in codes and shape_rings}
+    if not place_rings:
         return None
-    view = _margin(box_of(ring for found in asked.values() for ring in found), 0.06 if subset else 0.01)
-    frame = _Frame(view, WIDTH / (view[2] - view[0]))
-    around = {c: found for c, found in rings.items() if c not in codes and found and _meet(box_of(found), view)}
-    inset, inset_box = _inset(asked, frame)
-    return Drawn(
-        max(WIDTH, inset_box[0] + inset_box[2] + 1.0),
+    view = _add_margin(
+        bounding_box(ring for shape_rings in place_rings.values() for ring in shape_rings), 0.06 if subset else 0.01
+    )
+    frame = _Frame(view, MAP_WIDTH / (view[2] - view[0]))
+    around = {
+        c: shape_rings
+        for c, shape_rings in rings.items()
+        if c not in codes and shape_rings and _boxes_overlap(bounding_box(shape_rings), view)
+    }
+    inset, inset_box = _draw_inset(place_rings, frame)
+    return MapDrawing(
+        max(MAP_WIDTH, inset_box[0] + inset_box[2] + 1.0),
         (view[3] - view[1]) * frame.scale,
-        _shapes(asked, frame),
-        _shapes(around, frame) if subset else [],
+        _draw_shapes(place_rings, frame),
+        _draw_shapes(around, frame) if subset else [],
         inset,
         inset_box,
-        sorted(codes - set(asked)),
+        sorted(codes - set(place_rings)),
     )
 
 
-def _margin(box: Box, share: float) -> Box:
+def _add_margin(box: Box, share: float) -> Box:
     room = max(box[2] - box[0], box[3] - box[1]) * share
     return box[0] - room, box[1] - room, box[2] + room, box[3] + room
 
 
-def _meet(one: Box, other: Box) -> bool:
+def _boxes_overlap(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _inset(asked: dict[str, list[Ring]], frame: _Frame) -> tuple[list[Shape], Box]:
+def _draw_inset(place_rings: dict[str, list[Ring]], frame: _Frame) -> tuple[list[Shape], Box]:
     """Draw London larger: in the North Sea where that is free, else beside the map."""
-    london = {code: found for code, found in asked.items() if code.startswith(LONDON)}
+    london = {code: shape_rings for code, shape_rings in place_rings.items() if code.startswith(LONDON_PREFIX)}
     if not london:
         return [], (0.0, 0.0, 0.0, 0.0)
-    box = box_of(ring for found in london.values() for ring in found)
-    if (box[2] - box[0]) * frame.scale > TOO_SMALL * WIDTH:
+    box = bounding_box(ring for shape_rings in london.values() for ring in shape_rings)
+    if (box[2] - box[0]) * frame.scale > INSET_THRESHOLD * MAP_WIDTH:
         return [], (0.0, 0.0, 0.0, 0.0)
-    view = _margin(box, 0.05)
-    scale = INSET / (view[2] - view[0])
+    view = _add_margin(box, 0.05)
+    scale = INSET_WIDTH / (view[2] - view[0])
     height = (view[3] - view[1]) * scale
-    left, top = WIDTH - INSET - 1.0, (frame.view[3] - frame.view[1]) * frame.scale * 0.26
-    if not _free(asked, frame, (left, top, left + INSET, top + height)):
-        left = WIDTH + 8.0
-    return _shapes(london, _Frame(view, scale, left, top)), (left, top, INSET, height)
+    left, top = MAP_WIDTH - INSET_WIDTH - 1.0, (frame.view[3] - frame.view[1]) * frame.scale * 0.26
+    if not _is_free(place_rings, frame, (left, top, left + INSET_WIDTH, top + height)):
+        left = MAP_WIDTH + 8.0
+    return _draw_shapes(london, _Frame(view, scale, left, top)), (left, top, INSET_WIDTH, height)
 
 
-def _free(asked: dict[str, list[Ring]], frame: _Frame, paper: Box) -> bool:
+def _is_free(place_rings: dict[str, list[Ring]], frame: _Frame, paper: Box) -> bool:
     """Tell whether a piece of paper has no land on it."""
     x, y, scale = frame.view[0], frame.view[1], frame.scale
     there = (paper[0] / scale + x, paper[1] / scale + y, paper[2] / scale + x, paper[3] / scale + y)
-    return not any(_meet(box_of([ring]), there) for found in asked.values() for ring in found)
+    return not any(
+        _boxes_overlap(bounding_box([ring]), there) for shape_rings in place_rings.values() for ring in shape_rings
+    )
 
 
-def _shapes(rings: dict[str, list[Ring]], frame: _Frame) -> list[Shape]:
-    return [Shape(code, _path(found, frame)) for code, found in sorted(rings.items())]
+def _draw_shapes(rings: dict[str, list[Ring]], frame: _Frame) -> list[Shape]:
+    return [Shape(code, _ring_path(shape_rings, frame)) for code, shape_rings in sorted(rings.items())]
 
 
-def _path(rings: list[Ring], frame: _Frame) -> str:
+def _ring_path(rings: list[Ring], frame: _Frame) -> str:
     """Write rings as one path; points that fall together are written once, but no ring is lost."""
     view, scale, left, top = frame
     parts = []
     for ring in rings:
         points = [(f"{(x - view[0]) * scale + left:.1f}", f"{(y - view[1]) * scale + top:.1f}") for x, y in ring]
-        kept = [point for n, point in enumerate(points) if n == 0 or point != points[n - 1]]
-        parts.append("M" + "L".join(f"{x} {y}" for x, y in (kept if len(kept) > 2 else points)) + "Z")
+        distinct = [point for n, point in enumerate(points) if n == 0 or point != points[n - 1]]
+        parts.append("M" + "L".join(f"{x} {y}" for x, y in (distinct if len(distinct) > 2 else points)) + "Z")
     return "".join(parts)
 
 
-DASHES = {"known_unknown": "", "nation_edge": "6 3", "jump": "2 2"}
-COLOURS = {"known_unknown": "#7a1f1f", "nation_edge": "#1d4f76", "jump": "#b3532b"}
-TITLES = {
+LINE_DASHES = {"known_unknown": "", "nation_edge": "6 3", "jump": "2 2"}
+LINE_COLOURS = {"known_unknown": "#7a1f1f", "nation_edge": "#1d4f76", "jump": "#b3532b"}
+BREAK_TITLES = {
     "known_unknown": "one side known, the other not",
     "nation_edge": "the series stops at a nation's border",
     "jump": "a jump that neighbours do not show elsewhere",
@@ -152,78 +160,86 @@ TITLES = {
     "low_reach": "seen in part only",
 }
 """Kinds of break in words; those drawn as lines have a colour and a dash, so that neither is needed alone."""
-Rows = Sequence[Mapping[str, Any]]
+BorderRows = Sequence[Mapping[str, Any]]
 
 
-class _Paper(NamedTuple):
+class _BorderFrame(NamedTuple):
     """What part of the world is drawn, and how large."""
 
     view: Box
     scale: float
 
 
-def border_lines(boundaries: dict[str, Any] | None, rows: Rows, codes: set[str]) -> str:
+def draw_borders(boundaries: dict[str, Any] | None, rows: BorderRows, codes: set[str]) -> str:
     """Draw the places asked about, pale, and on them the borders of rows of cliffs.BOUNDARY_CLIFF.
 
     Takes a GeoJSON FeatureCollection whose features have the property `code`. Gives an empty text where no place
     asked about has a boundary. A border at which several measures break is drawn once for each kind.
     """
-    land = {f["properties"]["code"]: rings_of(f["geometry"]) for f in (boundaries or {"features": []})["features"]}
-    asked = {code: rings for code, rings in land.items() if code in codes and rings}
-    if not asked:
+    land = {f["properties"]["code"]: polygon_rings(f["geometry"]) for f in (boundaries or {"features": []})["features"]}
+    place_rings = {code: rings for code, rings in land.items() if code in codes and rings}
+    if not place_rings:
         return ""
-    left, top, right, bottom = box_of(ring for rings in asked.values() for ring in rings)
-    paper = _Paper((left, top, right, bottom), WIDTH / ((right - left) or 1.0))
+    left, top, right, bottom = bounding_box(ring for rings in place_rings.values() for ring in rings)
+    paper = _BorderFrame((left, top, right, bottom), MAP_WIDTH / ((right - left) or 1.0))
     height = (bottom - top) * paper.scale
-    ground = "".join(f'<path d="{_outline(rings, paper)}"/>' for rings in asked.values())
-    lines = "".join(_line(kind, borders, paper) for kind, borders in _by_kind(boundaries, rows).items())
-    said = escape(summary(rows), quote=True)
+    ground = "".join(f'<path d="{_draw_outline(rings, paper)}"/>' for rings in place_rings.values())
+    lines = "".join(_draw_line(kind, borders, paper) for kind, borders in _segments_by_kind(boundaries, rows).items())
+    label = escape(describe_breaks(rows), quote=True)
     return (
-        f'<svg class="border-lines" viewBox="0 0 {WIDTH:.0f} {height:.0f}" width="{WIDTH:.0f}" height="{height:.0f}" '
-        f'role="img" aria-label="{said}"><title>{said}</title>'
+        f'<svg class="border-lines" viewBox="0 0 {MAP_WIDTH:.0f} {height:.0f}" width="{MAP_WIDTH:.0f}" '
+        f'height="{height:.0f}" '
+        f'role="img" aria-label="{label}"><title>{label}</title>'
         f'<g fill="#eef1f4" stroke="#c3ccd6" stroke-width="0.4">{ground}</g>{lines}</svg>'
     )
 
 
-def summary(rows: Rows) -> str:
+def describe_breaks(rows: BorderRows) -> str:
     """Say in one sentence how many borders there are at which data break, by kind."""
-    told = [f"{len(pairs)} where {TITLES[kind]}" for kind in COLOURS if (pairs := _pairs(rows, kind))]
-    return f"Borders at which data break: {'; '.join(told)}" if told else "Data break at no border"
+    counts = [
+        f"{len(pairs)} where {BREAK_TITLES[kind]}" for kind in LINE_COLOURS if (pairs := _border_pairs(rows, kind))
+    ]
+    return f"Borders at which data break: {'; '.join(counts)}" if counts else "Data break at no border"
 
 
-def _pairs(rows: Rows, kind: str) -> set[tuple[str, str]]:
+def _border_pairs(rows: BorderRows, kind: str) -> set[tuple[str, str]]:
     return {(row["place_a"], row["place_b"]) for row in rows if row["kind"] == kind and row["place_b"]}
 
 
-def _by_kind(boundaries: dict[str, Any] | None, rows: Rows) -> dict[str, list[Segment]]:
-    pairs = {kind: _pairs(rows, kind) for kind in COLOURS}
-    borders = shared_borders(boundaries, set().union(*pairs.values()))
-    found = {kind: [each for pair in sorted(of) for each in borders.get(pair, [])] for kind, of in pairs.items()}
-    return {kind: segments for kind, segments in found.items() if segments}
+def _segments_by_kind(boundaries: dict[str, Any] | None, rows: BorderRows) -> dict[str, list[Segment]]:
+    pairs = {kind: _border_pairs(rows, kind) for kind in LINE_COLOURS}
+    borders = find_border_segments(boundaries, set().union(*pairs.values()))
+    by_kind = {
+        kind: [segment for pair in sorted(kind_pairs) for segment in borders.get(pair, [])]
+        for kind, kind_pairs in pairs.items()
+    }
+    return {kind: segments for kind, segments in by_kind.items() if segments}
 
 
-def _line(kind: str, segments: list[Segment], paper: _Paper) -> str:
-    parts = "".join("M" + "L".join(_at(projected(list(point)), paper) for point in segment) for segment in segments)
-    dash = f' stroke-dasharray="{DASHES[kind]}"' if DASHES[kind] else ""
+def _draw_line(kind: str, segments: list[Segment], paper: _BorderFrame) -> str:
+    parts = "".join(
+        "M" + "L".join(_format_point(project_point(list(point)), paper) for point in segment) for segment in segments
+    )
+    dash = f' stroke-dasharray="{LINE_DASHES[kind]}"' if LINE_DASHES[kind] else ""
     return (
-        f'<path class="{kind}" d="{parts}" fill="none" stroke="{COLOURS[kind]}" stroke-width="1.6"{dash}>'
-        f"<title>{escape(TITLES[kind])}</title></path>"
+        f'<path class="{kind}" d="{parts}" fill="none" stroke="{LINE_COLOURS[kind]}" stroke-width="1.6"{dash}>'
+        f"<title>{escape(BREAK_TITLES[kind])}</title></path>"
     )
 
 
-def _outline(rings: list[Ring], paper: _Paper) -> str:
-    return "".join("M" + "L".join(_at(point, paper) for point in ring) + "Z" for ring in rings)
+def _draw_outline(rings: list[Ring], paper: _BorderFrame) -> str:
+    return "".join("M" + "L".join(_format_point(point, paper) for point in ring) + "Z" for ring in rings)
 
 
-def _at(point: tuple[float, float], paper: _Paper) -> str:
+def _format_point(point: tuple[float, float], paper: _BorderFrame) -> str:
     return f"{(point[0] - paper.view[0]) * paper.scale:.1f} {(point[1] - paper.view[1]) * paper.scale:.1f}"
 
 
-def lines_table(rows: Rows) -> str:
+def render_borders_table(rows: BorderRows) -> str:
     """Write where data break as an HTML table: the measure, the kind, and what was compared with what."""
-    head = "".join(f'<th scope="col">{each}</th>' for each in ("measure", "what", "where and how"))
+    head = "".join(f'<th scope="col">{heading}</th>' for heading in ("measure", "what", "where and how"))
     body = "".join(
-        f'<tr><th scope="row">{escape(row["measure"])}</th><td>{escape(TITLES[row["kind"]])}</td>'
+        f'<tr><th scope="row">{escape(row["measure"])}</th><td>{escape(BREAK_TITLES[row["kind"]])}</td>'
         f"<td>{escape(row['evidence'] or '')}</td></tr>"
         for row in rows
     )

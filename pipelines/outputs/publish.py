@@ -6,16 +6,16 @@ import polars as pl
 
 from pipelines.core.errors import CommongroundError
 from pipelines.core.output_files import write_outputs
-from pipelines.core.store import out_path, state_path, table_key, write_table
-from pipelines.declarations.fingerprints import code_key, hashed, keys, rests_on
+from pipelines.core.store import output_path, state_path, table_key, write_table
+from pipelines.declarations.fingerprints import compute_table_keys, hash_texts, program_key, public_input_sources
 from pipelines.declarations.project import Project
-from pipelines.gaps import answer_is_fresh, ledger_path
-from pipelines.outputs.csvw import metadata
-from pipelines.outputs.load import gather
-from pipelines.outputs.report import as_json, cells_csv, render_html
-from pipelines.outputs.spreadsheet import spreadsheet
+from pipelines.gaps import is_answer_current, ledger_path
+from pipelines.outputs.csvw import build_csv_metadata
+from pipelines.outputs.load import load_report
+from pipelines.outputs.report import cells_csv, render_html, report_json
+from pipelines.outputs.spreadsheet import build_spreadsheet
 
-FORMS = ("html", "csv", "csv-metadata.json", "json", "xlsx")
+FILE_ENDINGS = ("html", "csv", "csv-metadata.json", "json", "xlsx")
 """Endings of the files of a report."""
 
 
@@ -23,42 +23,50 @@ def report_problem(project: Project, name: str) -> list[Path]:
     """Write the gap report of one problem as HTML, CSV with its metadata, JSON and spreadsheet, where not there."""
     key, done, files = report_key(project, name), state_path(project.home, "report", name), report_files(project, name)
     if not report_is_fresh(project, name):
-        made = keys(project.catalogue, project.home, project.as_of)
-        if not answer_is_fresh(project.home, name, made):
+        current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
+        if not is_answer_current(project.home, name, current_keys):
             raise CommongroundError(f"{name}: its tables are not of this build; run `commonground build {name}`")
-        report = gather(project, project.catalogue.problems[name], made)
-        texts = (render_html(report), cells_csv(report), metadata(report), as_json(report))
-        contents = (*(text.encode("utf-8") for text in texts), spreadsheet(report))
-        named = zip((path.name for path in files), contents, strict=True)
-        write_outputs(project.home, f"report {name}", rests_on(project.catalogue, [name]), named, staying=())
+        report = load_report(project, project.catalogue.problems[name], current_keys)
+        texts = (render_html(report), cells_csv(report), build_csv_metadata(report), report_json(report))
+        contents = (*(text.encode("utf-8") for text in texts), build_spreadsheet(report))
+        contents_by_name = zip((path.name for path in files), contents, strict=True)
+        write_outputs(
+            project.home,
+            f"report {name}",
+            public_input_sources(project.catalogue, [name]),
+            contents_by_name,
+            staying=(),
+        )
         write_table(done, pl.DataFrame({"file": [path.name for path in files]}), key)
     return files
 
 
 def report_files(project: Project, name: str) -> list[Path]:
     """Name the files of one problem's report."""
-    return [out_path(project.home, f"{name}.{ending}") for ending in FORMS]
+    return [output_path(project.home, f"{name}.{ending}") for ending in FILE_ENDINGS]
 
 
 def report_key(project: Project, name: str) -> str:
     """Give the key that one problem's report should have now."""
-    current = keys(project.catalogue, project.home, project.as_of)
-    followed = (state_path(project.home, "verdict", name), ledger_path(project.home, name))
-    reviewed = [path.read_text(encoding="utf-8") for path in sorted(reviewed_folder(project).glob(f"{name}.*.yaml"))]
-    return hashed(
-        code_key("outputs"),
+    current = compute_table_keys(project.catalogue, project.home, project.as_of)
+    tables = (state_path(project.home, "verdict", name), ledger_path(project.home, name))
+    reviewed_texts = [
+        path.read_text(encoding="utf-8") for path in sorted(problems_folder(project).glob(f"{name}.*.yaml"))
+    ]
+    return hash_texts(
+        program_key("outputs"),
         current.answer[name],
         current.boundaries,
-        *(table_key(path) or "" for path in followed),
-        *reviewed,
+        *(table_key(path) or "" for path in tables),
+        *reviewed_texts,
     )
 
 
-def reviewed_folder(project: Project) -> Path:
+def problems_folder(project: Project) -> Path:
     return project.catalogue.root / "pipelines" / "problems"
 
 
 def report_is_fresh(project: Project, name: str) -> bool:
     """Tell whether one problem's report is there and made from what is there."""
-    made = table_key(state_path(project.home, "report", name)) == report_key(project, name)
-    return made and all(path.is_file() for path in report_files(project, name))
+    key_matches = table_key(state_path(project.home, "report", name)) == report_key(project, name)
+    return key_matches and all(path.is_file() for path in report_files(project, name))

@@ -4,98 +4,122 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from pipelines.core.periods import say
+from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
-from pipelines.core.schema import empty
+from pipelines.core.schema import empty_table
 from pipelines.declarations.measure import Measure
-from pipelines.gaps import BOUNDARY_CLIFF, CLOSED, GAP_LEDGER, SAID, VERDICT, Ledger, by_place, changes, nothing, since
-from pipelines.observations import PARTS, RECONCILIATION, REVISION_SUMMARY
-from pipelines.outputs.charts import trend, waterfall, waterfall_table
-from pipelines.outputs.map import border_lines, lines_table
+from pipelines.gaps import (
+    BOUNDARY_DISCONTINUITY,
+    CLOSING_REASONS,
+    GAP_LEDGER,
+    VERDICT,
+    VERDICT_WORDS,
+    Ledger,
+    describe_last_build,
+    empty_ledger,
+    summarise_by_place,
+    summarise_changes,
+)
+from pipelines.observations import DIFFERENCE_PARTS, RECONCILIATION, REVISION_SUMMARY
+from pipelines.outputs.charts import draw_trend, draw_waterfall, render_waterfall_table
+from pipelines.outputs.map import draw_borders, render_borders_table
 
 
-class Followed(NamedTuple):
+class BuildHistory(NamedTuple):
     """What is followed from build to build.
 
     `judged` has the columns of verdicts.VERDICT, `gaps` those of ledger.GAP_LEDGER, `revised` those of
     revisions.REVISION_SUMMARY: the newest two releases of each source. `letters` has the draft to each holder.
     """
 
-    judged: pl.DataFrame
+    verdicts: pl.DataFrame
     ledger: Ledger
     gaps: pl.DataFrame
-    revised: pl.DataFrame
+    revisions: pl.DataFrame
     letters: dict[str, str]
 
 
-UNFOLLOWED = Followed(empty(VERDICT), nothing(), empty(GAP_LEDGER), empty(REVISION_SUMMARY), {})
+NO_HISTORY = BuildHistory(
+    empty_table(VERDICT), empty_ledger(), empty_table(GAP_LEDGER), empty_table(REVISION_SUMMARY), {}
+)
 """Of a problem that was never built before."""
-_WHAT = {"closed": "Closed", "opened": "New", "reopened": "Open again", "changed": "Open for another reason"}
-MOST = 40
+_CHANGE_TITLES = {"closed": "Closed", "opened": "New", "reopened": "Open again", "changed": "Open for another reason"}
+MAX_ROWS = 40
 """Rows printed of a table; the analyst's file has all."""
 
 
-def verdict_counts(judged: pl.DataFrame) -> list[dict[str, Any]]:
+def count_verdicts(verdicts: pl.DataFrame) -> list[dict[str, Any]]:
     """Count places and people by verdict; people null where not known of any."""
-    places = by_place(judged)
+    places = summarise_by_place(verdicts)
     rows = []
-    for verdict, said in SAID.items():
+    for verdict, title in VERDICT_WORDS.items():
         mine = places.filter(pl.col("verdict") == verdict)
         known = mine["people"].drop_nulls()
         people = known.sum() if len(known) else None
-        rows.append({"verdict": verdict, "said": said, "places": mine.height, "people": people,
+        rows.append({"verdict": verdict, "said": title, "places": mine.height, "people": people,
                      "people_known": len(known)})  # fmt: skip
     return rows
 
 
-def verdict_causes(judged: pl.DataFrame, measures: dict[str, Measure]) -> list[dict[str, Any]]:
+def count_causes(verdicts: pl.DataFrame, measures: dict[str, Measure]) -> list[dict[str, Any]]:
     """Count what keeps places from a better verdict: verdict, measure, why, places and periods; most places first."""
-    apart = judged.drop_nulls("because").with_columns(pl.col("because").str.split("; ")).explode("because")
-    counted = apart.group_by("verdict", "because").agg(
+    causes = verdicts.drop_nulls("because").with_columns(pl.col("because").str.split("; ")).explode("because")
+    counted = causes.group_by("verdict", "because").agg(
         pl.col("place_code").n_unique().alias("places"), pl.len().alias("answers"),
         pl.col("place_name").unique().sort().alias("names"),
     )  # fmt: skip
-    rows = counted.sort("places", "answers", "because", descending=[True, True, False]).head(MOST)
-    return [{**row, "said": SAID[row["verdict"]], **_cause(row["because"], measures)} for row in rows.to_dicts()]
+    rows = counted.sort("places", "answers", "because", descending=[True, True, False]).head(MAX_ROWS)
+    return [
+        {**row, "said": VERDICT_WORDS[row["verdict"]], **_cause_titles(row["because"], measures)}
+        for row in rows.to_dicts()
+    ]
 
 
-def _cause(because: str, measures: dict[str, Measure]) -> dict[str, str]:
+def _cause_titles(because: str, measures: dict[str, Measure]) -> dict[str, str]:
     measure, _, codes = because.partition(": ")
-    told = [REASONS[code].title if code in REASONS else code for code in codes.split(" and ")]
-    return {"title": measures[measure].title if measure in measures else measure, "why": "; ".join(told)}
+    titles = [REASONS[code].title if code in REASONS else code for code in codes.split(" and ")]
+    return {"title": measures[measure].title if measure in measures else measure, "why": "; ".join(titles)}
 
 
-def changed(followed: Followed, measures: dict[str, Measure]) -> dict[str, Any]:
+def describe_changes(history: BuildHistory, measures: dict[str, Measure]) -> dict[str, Any]:
     """Lay out what the last build changed: in one line, row by row, and as a trend."""
-    rows = [
-        {**row, "said": _WHAT[row["what"]], "title": measures[row["measure"]].title if row["measure"] in measures
-         else row["measure"], "why": _why(row)}
-        for row in changes(followed.ledger).head(MOST).to_dicts()
-    ] if followed.ledger.builds.height > 1 else []  # fmt: skip
-    return {"line": since(followed.ledger), "rows": rows, "trend": trend(followed.ledger)}
+    rows = (
+        [
+            {
+                **row,
+                "said": _CHANGE_TITLES[row["what"]],
+                "title": measures[row["measure"]].title if row["measure"] in measures else row["measure"],
+                "why": _change_reason(row),
+            }
+            for row in summarise_changes(history.ledger).head(MAX_ROWS).to_dicts()
+        ]
+        if history.ledger.builds.height > 1
+        else []
+    )
+    return {"line": describe_last_build(history.ledger), "rows": rows, "trend": draw_trend(history.ledger)}
 
 
-def _why(row: dict[str, Any]) -> str:
+def _change_reason(row: dict[str, Any]) -> str:
     if row["what"] == "closed":
-        return CLOSED[row["closed_because"]]
+        return CLOSING_REASONS[row["closed_because"]]
     now = REASONS[row["reason"]].title
     return f"{REASONS[row['reason_before']].title}; now: {now}" if row["what"] == "changed" else now
 
 
-def accepted_rows(gaps: pl.DataFrame, measures: dict[str, Measure]) -> list[dict[str, Any]]:
+def acceptance_rows(gaps: pl.DataFrame, measures: dict[str, Measure]) -> list[dict[str, Any]]:
     """Lay out which open gaps someone has accepted: who, why, until when, and how many."""
-    held = gaps.filter(pl.col("state") == "accepted", pl.col("measure").is_in(list(measures)))
-    counted = held.group_by("measure", "reason", "accepted_by", "accepted_because", "accepted_until").agg(
+    acceptances = gaps.filter(pl.col("state") == "accepted", pl.col("measure").is_in(list(measures)))
+    counted = acceptances.group_by("measure", "reason", "accepted_by", "accepted_because", "accepted_until").agg(
         pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places")
     )
     return [
         {**row, "title": measures[row["measure"]].title, "why": REASONS[row["reason"]].title,
-         "until": say(row["accepted_until"], row["accepted_until"])}
+         "until": format_period(row["accepted_until"], row["accepted_until"])}
         for row in counted.sort("measure", "reason", "accepted_until").to_dicts()
     ]  # fmt: skip
 
 
-def oldest(gaps: pl.DataFrame) -> int:
+def oldest_gap_days(gaps: pl.DataFrame) -> int:
     """Give for how many days the oldest gap that is open has been so; 0 where none is."""
     open_ = gaps.filter(pl.col("state") != "closed")["age_days"]
     return int(open_.max() or 0)  # type: ignore[arg-type]
@@ -112,11 +136,11 @@ class Breaks(NamedTuple):
     totals: pl.DataFrame
 
 
-UNBROKEN = Breaks(empty(BOUNDARY_CLIFF), empty(RECONCILIATION))
+NO_BREAKS = Breaks(empty_table(BOUNDARY_DISCONTINUITY), empty_table(RECONCILIATION))
 """Of a problem of which nothing was compared."""
 
 
-def laid_out(breaks: Breaks, boundaries: dict[str, Any] | None, codes: set[str]) -> dict[str, Any]:
+def lay_out_breaks(breaks: Breaks, boundaries: dict[str, Any] | None, codes: set[str]) -> dict[str, Any]:
     """Lay out the borders at which data break, as a map and a table; and the totals taken apart, likewise.
 
     All of it is markup whose text has been escaped where it was made.
@@ -124,17 +148,17 @@ def laid_out(breaks: Breaks, boundaries: dict[str, Any] | None, codes: set[str])
     last = breaks.lines.filter(pl.col("period_end") == pl.col("period_end").max())
     lines, totals = last.to_dicts(), newest_totals(breaks.totals).to_dicts()
     return {
-        "map": border_lines(boundaries, lines, codes) if lines else "",
-        "table": lines_table(lines[:LINES_SHOWN]) if lines else "", "lines": len(lines),
-        "pictures": [waterfall(row) for row in totals[:DRAWN]],
-        "totals_table": waterfall_table(totals[:TOTALS_SHOWN]) if totals else "", "totals": len(totals),
+        "map": draw_borders(boundaries, lines, codes) if lines else "",
+        "table": render_borders_table(lines[:LINES_SHOWN]) if lines else "", "lines": len(lines),
+        "pictures": [draw_waterfall(row) for row in totals[:DRAWN]],
+        "totals_table": render_waterfall_table(totals[:TOTALS_SHOWN]) if totals else "", "totals": len(totals),
     }  # fmt: skip
 
 
 def newest_totals(totals: pl.DataFrame) -> pl.DataFrame:
     """Give the totals of each measure's newest period and release that its places do not add to, the largest first."""
-    apart = pl.sum_horizontal(pl.col(part).abs() for part in PARTS)
+    apart = pl.sum_horizontal(pl.col(part).abs() for part in DIFFERENCE_PARTS)
     newest = (pl.col("period_end") == pl.col("period_end").max()).over("measure")
     release = (pl.col("released_at") == pl.col("released_at").max()).over("measure", "period_end")
-    found = totals.filter(newest & release).filter(apart > 0)
-    return found.sort(apart, "measure", "place_code", descending=[True, False, False])
+    unequal = totals.filter(newest & release).filter(apart > 0)
+    return unequal.sort(apart, "measure", "place_code", descending=[True, False, False])

@@ -6,23 +6,23 @@ from typing import Any
 
 import polars as pl
 
-from checks import CARRIED
+from checks import CARRIED_FORWARD
 from pipelines.apportionment import INTERVAL_COLUMNS
-from pipelines.core.periods import say
+from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem_sql import parse_select
-from pipelines.gaps import NO_INTERVAL, SAID, oldest, rank_places, rank_said
-from pipelines.gaps import by_place as judged_by_place
-from pipelines.observations import PUBLISHED
+from pipelines.gaps import NO_INTERVAL, VERDICT_WORDS, format_rank, greatest_age, rank_places
+from pipelines.gaps import summarise_by_place as judged_by_place
+from pipelines.observations import PUBLISHED_SOURCE
 from pipelines.outputs.report_model import Report
-from pipelines.outputs.report_summary import needs_met
+from pipelines.outputs.report_summary import count_needs_met
 
-STEP = 4
+PERIOD_WIDTH = 4
 """Width of one period in a strip, in its own units."""
 
 
-def decimals(value: float, rounding: float | None) -> int:
+def decimal_places(value: float, rounding: float | None) -> int:
     """Say with how many decimals a figure is written: those of its rounding, else enough not to vanish."""
     if rounding:
         return next((n for n in range(12) if round(rounding, n) == rounding), 12)
@@ -31,29 +31,32 @@ def decimals(value: float, rounding: float | None) -> int:
     return 1 if abs(value) >= 1 else 1 - math.floor(math.log10(abs(value)))
 
 
-def figure(value: float, measure: Measure | None) -> str:
+def format_figure(value: float, measure: Measure | None) -> str:
     """Write a figure with as many decimals as its rounding has, and commas between thousands."""
-    places = decimals(value, measure.rounding if measure else None)
+    places = decimal_places(value, measure.rounding if measure else None)
     return f"{value:z,.{places}f}"
 
 
-def bounds(row: dict[str, Any], measure: Measure) -> str:
+def format_bounds(row: dict[str, Any], measure: Measure) -> str:
     """Say between what bounds a missing figure lies, where that is known."""
     if row["low"] is None or row["high"] is None:
         return ""
-    return f"between {figure(row['low'], measure)} and {figure(row['high'], measure)}"
+    return f"between {format_figure(row['low'], measure)} and {format_figure(row['high'], measure)}"
 
 
-def interval(row: dict[str, Any], measure: Measure) -> str:
+def format_interval(row: dict[str, Any], measure: Measure) -> str:
     """Say in what interval a figure likely lies; blank where none is known, or it has no width."""
     low, high = row["likely_low"], row["likely_high"]
     if low is None or high is None or low == high:
         return ""
-    told = "" if row["likely_source"] == PUBLISHED else ", from back-tests"
-    return f"{row['likely_level']:g} % interval {figure(low, measure)} to {figure(high, measure)}{told}"
+    source_note = "" if row["likely_source"] == PUBLISHED_SOURCE else ", from back-tests"
+    return (
+        f"{row['likely_level']:g} % interval {format_figure(low, measure)} to "
+        f"{format_figure(high, measure)}{source_note}"
+    )
 
 
-def sureness(measure: Measure) -> str:
+def describe_uncertainty(measure: Measure) -> str:
     """Say of an estimate whether its publisher gives limits; blank for what is no estimate."""
     if measure.interval:
         return f"estimate with {measure.interval.level:g} % limits"
@@ -62,8 +65,8 @@ def sureness(measure: Measure) -> str:
 
 def _place_rows(report: Report) -> list[dict[str, Any]]:
     """Give each place with its name, where it is, and how many of its needs are met."""
-    met = {code: f"{known:,} of {asked:,}" for code, known, asked in needs_met(report).iter_rows()}
-    judged = dict(judged_by_place(report.followed.judged).select("place_code", "verdict").iter_rows())
+    met = {code: f"{known:,} of {asked:,}" for code, known, asked in count_needs_met(report).iter_rows()}
+    verdicts = dict(judged_by_place(report.history.verdicts).select("place_code", "verdict").iter_rows())
     places = report.places.sort("place_name", "place_code").select("place_code", "place_name", "region", "nation")
     return [
         {
@@ -71,49 +74,51 @@ def _place_rows(report: Report) -> list[dict[str, Any]]:
             "place_name": name,
             "where": ", ".join(dict.fromkeys(part for part in (region or nation, code) if part)),
             "met": met.get(code, "nothing needed"),
-            "verdict": SAID.get(judged.get(code, ""), ""),
+            "verdict": VERDICT_WORDS.get(verdicts.get(code, ""), ""),
         }
         for code, name, region, nation in places.iter_rows()
     ]
 
 
-def by_place(report: Report) -> list[dict[str, Any]]:
+def place_table(report: Report) -> list[dict[str, Any]]:
     """Give a row for each place, with a cell for each measure: a figure and its caveats, or a reason."""
-    apart = {head["name"] for head in measure_heads(report) if not head["period"]}
+    apart = {head["name"] for head in measure_headings(report) if not head["period"]}
     cells = {(row["place_code"], row["measure"]): row for row in report.cells.to_dicts()}
     return [
-        {**place, "cells": [_cell(cells[place["place_code"], name], measure, name in apart)
+        {**place, "cells": [_lay_out_cell(cells[place["place_code"], name], measure, name in apart)
                             for name, measure in report.measures.items()]}
         for place in _place_rows(report)
     ]  # fmt: skip
 
 
-def _cell(row: dict[str, Any], measure: Measure, dated: bool) -> dict[str, Any]:
+def _lay_out_cell(row: dict[str, Any], measure: Measure, has_period: bool) -> dict[str, Any]:
     """Lay out one cell; `dated` where the head of the column can't say of what period all its figures are."""
     if row["reason"] is not None:
-        text, note = REASONS[row["reason"]].title, bounds(row, measure)
+        text, note = REASONS[row["reason"]].title, format_bounds(row, measure)
         return {"known": False, "text": text, "note": note, "evidence": row["evidence"] or ""}
-    notes = [note for note in (interval(row, measure),) if note]
-    notes += [say(row["value_start"], row["value_end"])] if dated else []
+    notes = [note for note in (format_interval(row, measure),) if note]
+    notes += [format_period(row["value_start"], row["value_end"])] if has_period else []
     # The head of the column says that its figures are rounded.
-    told = [code for code in (row["caveats"] or "").split(",") if code and not (code == "rounded" and measure.rounding)]
-    notes += [REASONS[code].title.lower() for code in told]
-    return {"known": True, "text": figure(row["value"], measure), "note": ", ".join(notes), "evidence": ""}
+    codes = [
+        code for code in (row["caveats"] or "").split(",") if code and not (code == "rounded" and measure.rounding)
+    ]
+    notes += [REASONS[code].title.lower() for code in codes]
+    return {"known": True, "text": format_figure(row["value"], measure), "note": ", ".join(notes), "evidence": ""}
 
 
-def by_place_and_period(report: Report) -> list[dict[str, Any]]:
+def period_table(report: Report) -> list[dict[str, Any]]:
     """Give a row for each place, with for each measure which periods are known, as a strip and as a count."""
     columns = ("place_code", "measure", "value", "reason", "value_start", "value_end", "caveats", *INTERVAL_COLUMNS)
     cells = report.cells.sort("place_code", "measure", "period_start").select(columns)
     strips = {key: list(rows) for key, rows in groupby(cells.iter_rows(), key=lambda row: row[:2])}
     return [
-        {**place, "cells": [_strip(strips[place["place_code"], name], measure)
+        {**place, "cells": [_period_strip(strips[place["place_code"], name], measure)
                             for name, measure in report.measures.items()]}
         for place in _place_rows(report)
     ]  # fmt: skip
 
 
-def _strip(rows: list[tuple[Any, ...]], measure: Measure) -> dict[str, Any]:
+def _period_strip(rows: list[tuple[Any, ...]], measure: Measure) -> dict[str, Any]:
     known = [value is not None for _, _, value, *_ in rows]
     last = next((row for row in reversed(rows) if row[2] is not None), None)
     reasons: dict[str, int] = {}
@@ -121,32 +126,34 @@ def _strip(rows: list[tuple[Any, ...]], measure: Measure) -> dict[str, Any]:
         if reason is not None:
             reasons[reason] = reasons.get(reason, 0) + 1
     return {
-        "width": len(known) * STEP,
-        "path": runs(known),
+        "width": len(known) * PERIOD_WIDTH,
+        "path": runs_path(known),
         "count": f"{sum(known):,} of {len(known):,}",
-        "last": _last(last, measure) if last else "",
+        "last": _newest_figure(last, measure) if last else "",
         "reasons": [f"{REASONS[code].title} ({n:,})" for code, n in reasons.items()],
     }
 
 
-def _last(row: tuple[Any, ...], measure: Measure) -> str:
-    said = interval(dict(zip(INTERVAL_COLUMNS, row[7:], strict=True)), measure)
-    carried = ", carried forward" if CARRIED in (row[6] or "").split(",") else ""
-    return f"{figure(row[2], measure)}, of {say(row[4], row[5])}{carried}" + (f", {said}" if said else "")
+def _newest_figure(row: tuple[Any, ...], measure: Measure) -> str:
+    interval_text = format_interval(dict(zip(INTERVAL_COLUMNS, row[7:], strict=True)), measure)
+    carried = ", carried forward" if CARRIED_FORWARD in (row[6] or "").split(",") else ""
+    return f"{format_figure(row[2], measure)}, of {format_period(row[4], row[5])}{carried}" + (
+        f", {interval_text}" if interval_text else ""
+    )
 
 
-def runs(known: list[bool]) -> str:
+def runs_path(known: list[bool]) -> str:
     """Write the runs of known periods as one SVG path: a bar for each run, not for each period."""
     parts, start = [], 0
     for is_known, group in groupby(known):
         width = len(list(group))
         if is_known:
-            parts.append(f"M{start * STEP} 0h{width * STEP}v10h-{width * STEP}z")
+            parts.append(f"M{start * PERIOD_WIDTH} 0h{width * PERIOD_WIDTH}v10h-{width * PERIOD_WIDTH}z")
         start += width
     return "".join(parts)
 
 
-def highest(report: Report, most: int = 5) -> list[dict[str, Any]]:
+def list_highest(report: Report, most: int = 5) -> list[dict[str, Any]]:
     """List the places with the highest figures: of each rate that is needed, and of each computed column.
 
     Counts are left out, since the largest places would always lead. Only for grain latest. A list is numbered
@@ -157,23 +164,27 @@ def highest(report: Report, most: int = 5) -> list[dict[str, Any]]:
     rates = [name for name in report.header.needs if report.measures[name].kind == "rate"]
     numeric = [name for name, dtype in report.view.schema.items() if dtype.is_numeric()]
     computed = [name for name in numeric if f"{name}_status" in report.view.columns and name not in report.measures]
-    lists = [_highest(report, name, most) for name in [*rates, *computed] if name in numeric]
-    return [each for each in lists if each["rows"]]
+    lists = [_highest_list(report, name, most) for name in [*rates, *computed] if name in numeric]
+    return [ranking for ranking in lists if ranking["rows"]]
 
 
-def _highest(report: Report, name: str, most: int) -> dict[str, Any]:
+def _highest_list(report: Report, name: str, most: int) -> dict[str, Any]:
     known = report.view.filter(pl.col(name).is_not_null()).sort(name, "place_code", descending=[True, False])
     measure = report.measures.get(name)
     names = dict(report.places.select("place_code", "place_name").iter_rows())
     ranked = rank_places(report.cells.filter(pl.col("measure") == name), report.measures)
-    stands = {row["place_code"]: row for row in ranked.iter_rows(named=True)}
+    rank_rows = {row["place_code"]: row for row in ranked.iter_rows(named=True)}
     top = known.head(most).select("place_code", name).rows()
     # A computed column has no interval of its own: it is no surer than the estimates it rests on.
-    rests = [report.measures[each] for each in parse_select(report.select, report.problem).inputs.get(name, ())]
-    doubtful = not measure and any(each.uncertain for each in rests)
-    ordered = not doubtful and all(stands[code]["rank"] is not None for code, _ in top if code in stands)
+    inputs = [report.measures[item] for item in parse_select(report.select, report.problem).inputs.get(name, ())]
+    doubtful = not measure and any(item.is_uncertain for item in inputs)
+    ordered = not doubtful and all(rank_rows[code]["rank"] is not None for code, _ in top if code in rank_rows)
     rows = [
-        (names.get(code, code), figure(value, measure), "" if ordered or doubtful else rank_said(stands[code]))
+        (
+            names.get(code, code),
+            format_figure(value, measure),
+            "" if ordered or doubtful else format_rank(rank_rows[code]),
+        )
         for code, value in top
     ]
     title = measure.title if measure else name.replace("_", " ").capitalize()
@@ -181,27 +192,27 @@ def _highest(report: Report, name: str, most: int) -> dict[str, Any]:
             "ordered": ordered, "doubtful": doubtful}  # fmt: skip
 
 
-def oldest_allowed(report: Report) -> dict[str, str]:
+def describe_age_limits(report: Report) -> dict[str, str]:
     """Say for each need how old a figure may be: for grain latest its age, else how long it may be carried forward."""
     if report.header.grain == "latest":
         sources = {name: report.sources[report.measure_sources[name]] for name in report.header.needs}
-        return {name: oldest(need, sources[name])[1] for name, need in report.header.needs.items()}
+        return {name: greatest_age(need, sources[name])[1] for name, need in report.header.needs.items()}
     return {
         name: f"{need.carry} older, with a caveat" if need.carry else "no older figure"
         for name, need in report.header.needs.items()
     }
 
 
-def measure_heads(report: Report) -> list[dict[str, Any]]:
+def measure_headings(report: Report) -> list[dict[str, Any]]:
     """Give the head of each measure's column: title, unit, whether it is only wanted, and its period if it has one."""
     heads = []
     for name, measure in report.measures.items():
         known = report.cells.filter(pl.col("measure") == name, pl.col("value").is_not_null())
         spans = known.select("value_start", "value_end").unique().rows()
-        notes = [measure.unit, say(*spans[0]) if len(spans) == 1 else ""]
+        notes = [measure.unit, format_period(*spans[0]) if len(spans) == 1 else ""]
         notes += [f"rounded to {measure.rounding:,g}" if measure.rounding else ""]
-        notes += [sureness(measure)]
+        notes += [describe_uncertainty(measure)]
         notes += ["wanted only" if name in report.header.unknowns else ""]
-        told = ", ".join(note for note in notes if note)
-        heads.append({"name": name, "title": measure.title, "note": told, "period": notes[1]})
+        note_text = ", ".join(note for note in notes if note)
+        heads.append({"name": name, "title": measure.title, "note": note_text, "period": notes[1]})
     return heads

@@ -12,23 +12,29 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from checks import DOUBT
-from pipelines.apportionment import LOSS
-from pipelines.core.output_files import claim, finish
-from pipelines.core.reasons import reasons_table
-from pipelines.core.schema import CELL, CHANGE, FINDING, OBSERVATION, STATUS_SYMBOLS
-from pipelines.core.store import beside, digest, hash_file, out_path, write_whole
+from checks import PLAUSIBILITY_FLAG
+from pipelines.apportionment import RESIDUAL
+from pipelines.core.output_files import complete_group, register_outputs
+from pipelines.core.reasons import reasons_frame
+from pipelines.core.schema import (
+    CELL_COLUMNS,
+    CODE_CHANGE_COLUMNS,
+    FINDING_COLUMNS,
+    OBSERVATION_COLUMNS,
+    STATUS_SYMBOLS,
+)
+from pipelines.core.store import hash_bytes, hash_file, output_path, temporary_path, write_atomically
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.source import Source
-from pipelines.gaps import BOUNDARY_CLIFF, BUILD, GAP_LEDGER, RANK, VERDICT
-from pipelines.geography import BORDER_PRACTICE, GAZETTEER, NEIGHBOUR, PARENT
-from pipelines.observations import RECONCILIATION, REPORTING, RETURN, REVISION, REVISION_SUMMARY, TOTAL
+from pipelines.gaps import BOUNDARY_DISCONTINUITY, BUILD, GAP_LEDGER, RANK, VERDICT
+from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIGHBOUR
+from pipelines.observations import COMPLETENESS, PROVIDER_RETURN, RECONCILIATION, REVISION, REVISION_SUMMARY, TOTAL
 
-STORAGE = "v1.5.0"
-AS_KNOWN_AT = Path(__file__).parent / "templates" / "as_known_at.sql"
-NAME = "commonground.duckdb"
-POINTER = "commonground.latest.txt"
+STORAGE_VERSION = "v1.5.0"
+AS_KNOWN_AT_SQL = Path(__file__).parent / "templates" / "as_known_at.sql"
+WAREHOUSE_NAME = "commonground.duckdb"
+POINTER_NAME = "commonground.latest.txt"
 
 RELEASE_MEANING = {
     "source": "Source of the release",
@@ -115,16 +121,16 @@ def sources_table(catalogue: Catalogue) -> pl.DataFrame:
             "source": name,
             **{key: getattr(source, key) for key in plain},
             # Where private figures are kept is nobody's business.
-            "url": source.url if source.shown else None,
+            "url": source.url if source.is_public else None,
             "coverage": ", ".join(source.coverage),
-            "attribution": attribution(source.publisher, source.licence),
+            "attribution": publisher_attribution(source.publisher, source.licence),
         }
         for name, source in sorted(catalogue.sources.items())
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def attribution(publisher: str, licence: str) -> str:
+def publisher_attribution(publisher: str, licence: str) -> str:
     """Write the attribution that a licence asks for."""
     return f"Source: {publisher}, licensed under the {licence}."
 
@@ -134,37 +140,37 @@ def write_warehouse(home: Path, rests_on: Collection[str], tables: Mapping[str, 
                     view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> Path:  # fmt: skip
     """Build the file beside the one in use and put it in its place; give the path that readers should open.
 
-    `tables` are those of TABLE_MEANING less gaps, reasons and statuses; `views` the problems' answers. `rests_on` names
-    the sources of the figures.
+    `tables` are those of TABLE_MEANING less gaps, reasons and statuses; `views` the problems' answers.
+    `public_input_sources` names the sources of the figures.
     """
-    temporary = beside(out_path(home, NAME))
+    temporary = temporary_path(output_path(home, WAREHOUSE_NAME))
     try:
         with duckdb.connect() as con:
-            con.execute(f"attach '{_quoted(temporary)}' as made (storage_version '{STORAGE}')")
-        _fill(temporary, tables, views, view_meaning)
-        return publish(home, temporary, rests_on)
+            con.execute(f"attach '{_escape_quotes(temporary)}' as made (storage_version '{STORAGE_VERSION}')")
+        _fill_tables(temporary, tables, views, view_meaning)
+        return replace_file(home, temporary, rests_on)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _quoted(path: Path) -> str:
+def _escape_quotes(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _fill(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl.DataFrame],
+def _fill_tables(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl.DataFrame],
           view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> None:  # fmt: skip
     # The file is the main database here: a view made under an attached name would keep that name.
     with duckdb.connect(str(path)) as con:
         # One transaction: each one that ends waits for the disk, and there are several hundred statements.
         con.begin()
-        for name, frame in {**tables, "reasons": reasons_table(), "statuses": statuses_table()}.items():
-            _table(con, name, frame)
+        for name, frame in {**tables, "reasons": reasons_frame(), "statuses": statuses_table()}.items():
+            _create_table(con, name, frame)
         con.execute("create schema problem")
         for name, frame in views.items():
-            _table(con, f"problem.{name}", frame)
+            _create_table(con, f"problem.{name}", frame)
         con.execute("create view gaps as select * from cells where reason is not null")
-        con.execute(AS_KNOWN_AT.read_text(encoding="utf-8"))
-        _comment(con, view_meaning)
+        con.execute(AS_KNOWN_AT_SQL.read_text(encoding="utf-8"))
+        _add_comments(con, view_meaning)
         con.commit()
         con.execute("checkpoint")
 
@@ -175,17 +181,17 @@ def statuses_table() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["status", "gss_symbol", "sdmx_code"], orient="row")
 
 
-UNRESERVED = {"order": "release_order", "check": "check_name"}
+SQL_NAMES = {"order": "release_order", "check": "check_name"}
 """Names of columns that SQL keeps for itself, and what they are called in the file: nobody should have to quote."""
 CELLS_CHECK = "check ((value is null) = (reason is not null))"
 
 
-def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    con.register("incoming", frame.rename(UNRESERVED, strict=False).to_arrow())
+def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    con.register("incoming", frame.rename(SQL_NAMES, strict=False).to_arrow())
     if name == "cells":
         columns = con.sql("describe select * from incoming").fetchall()
-        declared = ", ".join(f'"{column[0]}" {column[1]}' for column in columns)
-        con.execute(f"create table cells ({declared}, primary key (cell_id), {CELLS_CHECK})")
+        definitions = ", ".join(f'"{column[0]}" {column[1]}' for column in columns)
+        con.execute(f"create table cells ({definitions}, primary key (cell_id), {CELLS_CHECK})")
         con.execute("insert into cells select * from incoming")
     else:
         con.execute(f"create table {name} as select * from incoming")
@@ -194,40 +200,40 @@ def _table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> No
 
 def column_meanings() -> dict[str, dict[str, str]]:
     """Say what every column of every table is, table by table; problems' views are told apart."""
-    conformed = {
-        "cells": CELL,
-        "gaps": CELL,
+    table_columns = {
+        "cells": CELL_COLUMNS,
+        "gaps": CELL_COLUMNS,
         "ranks": RANK,
         "verdicts": VERDICT,
-        "crosswalk_losses": LOSS,
+        "crosswalk_losses": RESIDUAL,
         "gap_ledger": GAP_LEDGER,
         "builds": BUILD,
         "places": GAZETTEER,
-        "parents": PARENT,
-        "changes": CHANGE,
+        "parents": AREA_HIERARCHY,
+        "changes": CODE_CHANGE_COLUMNS,
         "neighbours": NEIGHBOUR,
         "border_practices": BORDER_PRACTICE,
-        "boundary_cliffs": BOUNDARY_CLIFF,
-        "observations": OBSERVATION,
+        "boundary_cliffs": BOUNDARY_DISCONTINUITY,
+        "observations": OBSERVATION_COLUMNS,
         "totals": TOTAL,
         "reconciliation": RECONCILIATION,
-        "returns": RETURN,
-        "reporting": REPORTING,
+        "returns": PROVIDER_RETURN,
+        "reporting": COMPLETENESS,
         "revisions": REVISION,
         "revision_summary": REVISION_SUMMARY,
-        "doubts": DOUBT,
-        "findings": FINDING,
+        "doubts": PLAUSIBILITY_FLAG,
+        "findings": FINDING_COLUMNS,
     }
-    told = {
-        table: {UNRESERVED.get(name, name): column.meaning for name, column in columns.items()}
-        for table, columns in conformed.items()
+    meanings = {
+        table: {SQL_NAMES.get(name, name): column.meaning for name, column in columns.items()}
+        for table, columns in table_columns.items()
     }
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
     measure["interval"] = "How often the limits that the publisher gives of each figure hold the true one; else null"
     source = {name: field.description or "" for name, field in Source.model_fields.items()}
     return {
-        **told,
-        "releases": {UNRESERVED.get(name, name): meaning for name, meaning in RELEASE_MEANING.items()},
+        **meanings,
+        "releases": {SQL_NAMES.get(name, name): meaning for name, meaning in RELEASE_MEANING.items()},
         "reasons": REASON_MEANING,
         "statuses": STATUS_MEANING,
         "measures": {"measure": "Name of the measure", "source": "Source that publishes it", **measure},
@@ -235,42 +241,47 @@ def column_meanings() -> dict[str, dict[str, str]]:
     }
 
 
-def _comment(con: duckdb.DuckDBPyConnection, view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> None:
+def _add_comments(con: duckdb.DuckDBPyConnection, view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> None:
     tables = {name: (meaning, column_meanings()[name]) for name, meaning in TABLE_MEANING.items()}
-    tables |= {f"problem.{name}": told for name, told in view_meaning.items()}
+    tables |= {f"problem.{name}": meanings for name, meanings in view_meaning.items()}
     for table, (meaning, columns) in tables.items():
-        con.execute(f"comment on {'view' if table == 'gaps' else 'table'} {table} is {_text(meaning)}")
+        con.execute(f"comment on {'view' if table == 'gaps' else 'table'} {table} is {_sql_text(meaning)}")
         for (column,) in con.sql(f"select column_name from (describe {table})").fetchall():
-            con.execute(f'comment on column {table}."{column}" is {_text(columns[column])}')
+            con.execute(f'comment on column {table}."{column}" is {_sql_text(columns[column])}')
 
 
-def _text(text: str) -> str:
+def _sql_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def publish(home: Path, made: Path, rests_on: Collection[str]) -> Path:
+def replace_file(home: Path, new_file: Path, rests_on: Collection[str]) -> Path:
     """Put a finished file in the place of the one in use with one rename; give its path.
 
     Where the system forbids to rename over a file that someone has open (Windows), the new file gets a name
     of its own and a small text file beside it names the newest.
     """
-    path, sha256 = out_path(home, NAME), hash_file(made)
-    versioned = path.with_stem(f"{path.stem}-{os.getpid()}-{made.stem[-8:]}")
-    claim(home, "warehouse", rests_on, {NAME: sha256, versioned.name: sha256, POINTER: digest(versioned.name.encode())})
+    path, sha256 = output_path(home, WAREHOUSE_NAME), hash_file(new_file)
+    versioned_path = path.with_stem(f"{path.stem}-{os.getpid()}-{new_file.stem[-8:]}")
+    register_outputs(
+        home,
+        "warehouse",
+        rests_on,
+        {WAREHOUSE_NAME: sha256, versioned_path.name: sha256, POINTER_NAME: hash_bytes(versioned_path.name.encode())},
+    )
     try:
-        made.replace(path)
-        names, used = [NAME], path
+        new_file.replace(path)
+        names, path_in_use = [WAREHOUSE_NAME], path
     except PermissionError:
-        made.replace(versioned)
-        write_whole(path.parent / POINTER, versioned.name.encode())
-        names, used = [versioned.name, POINTER], versioned
-    finish(home, "warehouse", rests_on, names)
-    return used
+        new_file.replace(versioned_path)
+        write_atomically(path.parent / POINTER_NAME, versioned_path.name.encode())
+        names, path_in_use = [versioned_path.name, POINTER_NAME], versioned_path
+    complete_group(home, "warehouse", rests_on, names)
+    return path_in_use
 
 
-def newest(out: Path) -> Path:
+def newest_warehouse(out: Path) -> Path:
     """Give the analyst's file to open now."""
-    pointer = out / POINTER
+    pointer = out / POINTER_NAME
     if pointer.is_file():
         return out / pointer.read_text(encoding="utf-8").strip()
-    return out / NAME
+    return out / WAREHOUSE_NAME

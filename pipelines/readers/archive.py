@@ -11,75 +11,76 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from pipelines.core.errors import UnreadableError
-from pipelines.core.limits import UNPACKED, UNPACKED_FREELY, unpacked_limit
-from pipelines.core.visible import visible, visible_bytes
+from pipelines.core.limits import UNPACKED, UNPACKED_FREELY, unpacked_bytes_limit
+from pipelines.core.visible import escape_invisible, escape_invisible_bytes
 
 _PIECE = 1 << 20
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError,
            ValueError, MemoryError)  # fmt: skip
-_PAGE = (b"<!doctype html", b"<html", b"<?xml version", b"<head", b"<body")
+_WEB_PAGE_STARTS = (b"<!doctype html", b"<html", b"<?xml version", b"<head", b"<body")
 _WORKBOOK = ("[Content_Types].xml", "content.xml")
 """Parts that identify a workbook. A workbook is a zip; an archive of workbooks lacks these parts."""
 _ARTICLED = {"excel": "an Excel", "ods": "an ODS"}
 
 
-def unpacked(content: bytes, member: str | None, file: str, kind: str) -> tuple[bytes, str]:
+def unpack_file(content: bytes, member: str | None, file: str, kind: str) -> tuple[bytes, str]:
     """Extract a file from its gzip or zip. Returns its bytes and its name.
 
     Raises UnreadableError where the file is empty, truncated, too large or a web page.
     """
     if not content or content.isspace():
         raise UnreadableError(f"{file}: found an empty file, expected {kind}; fetch it again")
-    packed = len(content)
+    packed_size = len(content)
     if content[:2] == b"\x1f\x8b":
-        content = _gunzipped(content, file)
+        content = _gunzip_file(content, file)
     if content[:4] == b"PK\x03\x04":
-        content, file = _member(content, member, file, kind, packed)
-    if content[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGE):
+        content, file = _extract_member(content, member, file, kind, packed_size)
+    if content[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_WEB_PAGE_STARTS):
         raise UnreadableError(
             f"{file}: found a web page, expected {kind}; the address may have changed or need a login"
         )
     return content, file
 
 
-def _gunzipped(content: bytes, file: str) -> bytes:
+def _gunzip_file(content: bytes, file: str) -> bytes:
     try:
-        return _read_packed(lambda: gzip.open(io.BytesIO(content)), len(content), file)
+        return _read_within_limit(lambda: gzip.open(io.BytesIO(content)), len(content), file)
     except (EOFError, OSError, zlib.error) as error:
         raise UnreadableError(f"{file}: found a truncated or damaged gzip ({error}); fetch it again") from error
 
 
-def _read_packed(opened: Callable[[], IO[bytes] | gzip.GzipFile], packed: int, file: str) -> bytes:
+def _read_within_limit(open_stream: Callable[[], IO[bytes] | gzip.GzipFile], packed_size: int, file: str) -> bytes:
     """Decompress a file within the size limit; above a safe size, measure it before loading it into memory."""
-    with opened() as stream:
+    with open_stream() as stream:
         content = stream.read(UNPACKED_FREELY + 1)
     if len(content) <= UNPACKED_FREELY:
         return content
     del content
-    most, size = unpacked_limit(packed), 0
-    with opened() as stream:
+    most, size = unpacked_bytes_limit(packed_size), 0
+    with open_stream() as stream:
         while piece := stream.read(_PIECE):
             size += len(piece)
             if size > most:
                 raise UnreadableError(
-                    f"{file}: {packed:,} bytes decompress to over {most:,}, which is more than expected of a table; "
+                    f"{file}: {packed_size:,} bytes decompress to over {most:,}, which is more than "
+                    f"expected of a table; "
                     f"inspect the file, and if it is valid set {UNPACKED} to the MB to allow"
                 )
-    with opened() as stream:
+    with open_stream() as stream:
         return stream.read(size)
 
 
-def _member(content: bytes, member: str | None, file: str, kind: str, packed: int) -> tuple[bytes, str]:
+def _extract_member(content: bytes, member: str | None, file: str, kind: str, packed_size: int) -> tuple[bytes, str]:
     """Extract the one member of an archive; return a workbook, itself an archive, unchanged."""
     workbook = kind in ("excel", "ods")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if workbook and any(name in _WORKBOOK for name in archive.namelist()):
                 return content, file
-            wanted = archive.getinfo(_named(archive, member, file))
-            file = f"{file}/{visible(wanted.filename)}"
+            info = archive.getinfo(_find_member_name(archive, member, file))
+            file = f"{file}/{escape_invisible(info.filename)}"
             # The size stated in the archive may be false; the size of the file itself can't be.
-            return _read_packed(lambda: archive.open(wanted), min(packed, wanted.compress_size), file), file
+            return _read_within_limit(lambda: archive.open(info), min(packed_size, info.compress_size), file), file
     except _BROKEN as error:
         if workbook:
             raise UnreadableError(
@@ -88,11 +89,11 @@ def _member(content: bytes, member: str | None, file: str, kind: str, packed: in
         raise UnreadableError(f"{file}: found a truncated or damaged zip ({error}); fetch it again") from error
 
 
-def _named(archive: zipfile.ZipFile, member: str | None, file: str) -> str:
+def _find_member_name(archive: zipfile.ZipFile, member: str | None, file: str) -> str:
     """Return the name of the declared member, which may be a pattern with *, or of the only member."""
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    found = [name for name in names if fnmatch.fnmatchcase(name, member)] if member and "*" in member else names
-    exact = [name for name in names if name == member] or found
+    matches = [name for name in names if fnmatch.fnmatchcase(name, member)] if member and "*" in member else names
+    exact = [name for name in names if name == member] or matches
     if len(exact) != 1 or (member and "*" not in member and exact != [member]):
         raise UnreadableError(
             f"{file}: found members {', '.join(names[:8])}, expected {member or 'one, or member: declared'}"
@@ -104,7 +105,7 @@ def _named(archive: zipfile.ZipFile, member: str | None, file: str) -> str:
     return exact[0]
 
 
-def decoded(content: bytes, encoding: str, file: str) -> bytes:
+def decode_text(content: bytes, encoding: str, file: str) -> bytes:
     """Decode a text file to UTF-8 without a byte order mark; suggest the encoding where the declared one fails."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff") and not encoding.lower().startswith(("utf-16", "utf_16")):
         raise UnreadableError(f"{file}: found UTF-16, expected {encoding}; declare encoding: utf-16")
@@ -121,4 +122,4 @@ def decoded(content: bytes, encoding: str, file: str) -> bytes:
         ) from error
     if b"\x00" in content:
         raise UnreadableError(f"{file}: found zero bytes, expected {encoding} text; check the file")
-    return visible_bytes(content.removeprefix(b"\xef\xbb\xbf"))
+    return escape_invisible_bytes(content.removeprefix(b"\xef\xbb\xbf"))

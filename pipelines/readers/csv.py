@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
-from pipelines.core.limits import LINE, MEMORY, cells_limit, raising
-from pipelines.declarations.file_format import DELIMITERS, FileShape
-from pipelines.readers.header import HEADER_WITHIN, ROW, Sheet, Wanted, table
+from pipelines.core.limits import MAX_LINE_BYTES, MEMORY, cells_limit, limit_advice
+from pipelines.declarations.file_format import DELIMITERS, FileLayout
+from pipelines.readers.header import HEADER_WITHIN, ROW, RequiredHeadings, Sheet, extract_table
 
 FIELDS_LIMIT = 20_000
 """Maximum fields in a row. A hostile file may have a hundred million."""
@@ -26,13 +26,13 @@ _SENTINEL = "\x00"
 """A line added after the last one; it is not read as a row where an earlier quotation mark was never closed."""
 
 
-def read_delimited(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+def read_delimited_text(content: bytes, shape: FileLayout, required: RequiredHeadings, file: str) -> Sheet:
     """Read the table in UTF-8 text; raise UnreadableError where its headings are missing or it does not end."""
-    grid, fields = split(content, shape, file)
-    return table(grid, shape, wanted, file, fields)
+    grid, fields = split_text(content, shape, file)
+    return extract_table(grid, shape, required, file, fields)
 
 
-def split(content: bytes, shape: FileShape, file: str) -> tuple[pl.DataFrame, list[int]]:
+def split_text(content: bytes, shape: FileLayout, file: str) -> tuple[pl.DataFrame, list[int]]:
     """Split UTF-8 text into text columns and `_row`, the record number from 1, blank records included.
 
     Also returns the number of fields in each of the first records. Raises UnreadableError where a record ends inside
@@ -43,15 +43,15 @@ def split(content: bytes, shape: FileShape, file: str) -> tuple[pl.DataFrame, li
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     # Checked once, because searching a large file takes time.
     quote = '"' if b'"' in content else None
-    if quote and not _paired(content, ord(mark)):
-        content = _rewritten(content, mark, file)
+    if quote and not _has_paired_quotes(content, ord(mark)):
+        content = _rewrite_quotes(content, mark, file)
     _refuse_long_line(content, HEADER_WITHIN + shape.header_rows, file)
-    fields = [len(row) for row in islice(_records(content, mark, file), HEADER_WITHIN + shape.header_rows)]
-    _refuse_many(content, max(fields, default=0), file)
-    grid = _even(content, mark, fields, quote)
+    fields = [len(row) for row in islice(_iterate_records(content, mark, file), HEADER_WITHIN + shape.header_rows)]
+    _refuse_many_cells(content, max(fields, default=0), file)
+    grid = _split_even_text(content, mark, fields, quote)
     if grid is None:
-        grid = _grid(content, mark, max(fields, default=0), quote, file)
-    return _trimmed(grid, content, mark, quote).with_columns(
+        grid = _split_ragged_text(content, mark, max(fields, default=0), quote, file)
+    return _trim_cells(grid, content, mark, quote).with_columns(
         pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)
     ), fields
 
@@ -60,17 +60,17 @@ def _refuse_long_line(content: bytes, lines: int, file: str) -> None:
     """Refuse text with an excessively long line at the top: it is no table."""
     start = 0
     for _ in range(lines):
-        end = content.find(b"\n", start, start + LINE)
-        if end < 0 and len(content) - start > LINE:
+        end = content.find(b"\n", start, start + MAX_LINE_BYTES)
+        if end < 0 and len(content) - start > MAX_LINE_BYTES:
             raise UnreadableError(
-                f"{file}: found a line of over {LINE:,} characters, expected a table; inspect the file"
+                f"{file}: found a line of over {MAX_LINE_BYTES:,} characters, expected a table; inspect the file"
             )
         if end < 0:
             return
         start = end + 1
 
 
-def _refuse_many(content: bytes, width: int, file: str) -> None:
+def _refuse_many_cells(content: bytes, width: int, file: str) -> None:
     """Refuse rows and columns that make far more cells than the text can contain."""
     if width > FIELDS_LIMIT:
         raise UnreadableError(
@@ -80,13 +80,13 @@ def _refuse_many(content: bytes, width: int, file: str) -> None:
     if cells > cells_limit(len(content)):
         raise UnreadableError(
             f"{file}: found {width:,} columns and {cells:,} cells, more than its {len(content):,} bytes and the memory "
-            f"allow; inspect the file ({raising(MEMORY)})"
+            f"allow; inspect the file ({limit_advice(MEMORY)})"
         )
 
 
-def _paired(content: bytes, delimiter: int) -> bool:
+def _has_paired_quotes(content: bytes, delimiter: int) -> bool:
     """Return whether quotation marks occur only around whole fields, or doubled inside them."""
-    places = _quotes(content)
+    places = _quote_positions(content)
     if not places.size:
         return True
     if places.size % 2:
@@ -102,22 +102,22 @@ def _paired(content: bytes, delimiter: int) -> bool:
     return bool(begins.all() and ends.all())
 
 
-def _quotes(content: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _quote_positions(content: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Return the positions of all quotation marks, searched in parts."""
     view = memoryview(content)
     starts = range(0, len(content), _AT_ONCE)
-    found = [np.flatnonzero(np.frombuffer(view[s : s + _AT_ONCE], np.uint8) == _QUOTE) + s for s in starts]
-    return np.concatenate(found)
+    parts = [np.flatnonzero(np.frombuffer(view[s : s + _AT_ONCE], np.uint8) == _QUOTE) + s for s in starts]
+    return np.concatenate(parts)
 
 
-def _rewritten(content: bytes, delimiter: str, file: str) -> bytes:
+def _rewrite_quotes(content: bytes, delimiter: str, file: str) -> bytes:
     """Rewrite text with paired quotation marks; refuse it where a mark extends beyond the end of a record."""
     end = "" if content.endswith(b"\n") else "\n"
     text = io.StringIO(f"{content.decode()}{end}{_SENTINEL}", newline="")
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
     row: list[str] = []
-    for number, row in enumerate(_parsed(text, delimiter, file), 1):
+    for number, row in enumerate(_parse_records(text, delimiter, file), 1):
         if any("\n" in cell for cell in row):
             raise UnreadableError(
                 f"{file}: row {number} has a quotation mark that does not close at the end of its field "
@@ -128,20 +128,20 @@ def _rewritten(content: bytes, delimiter: str, file: str) -> bytes:
     return out.getvalue().encode()
 
 
-def _records(content: bytes, delimiter: str, file: str) -> Iterator[list[str]]:
+def _iterate_records(content: bytes, delimiter: str, file: str) -> Iterator[list[str]]:
     """Yield the first records one by one, without decoding the whole text."""
     text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
-    yield from _parsed(text, delimiter, file)
+    yield from _parse_records(text, delimiter, file)
 
 
-def _parsed(text: io.TextIOBase, delimiter: str, file: str) -> Iterator[list[str]]:
+def _parse_records(text: io.TextIOBase, delimiter: str, file: str) -> Iterator[list[str]]:
     try:
         yield from csv.reader(text, delimiter=delimiter)
     except csv.Error as error:
         raise UnreadableError(f"{file}: not a CSV file ({error}); fetch it again") from error
 
 
-def _even(content: bytes, delimiter: str, fields: list[int], quote: str | None) -> pl.DataFrame | None:
+def _split_even_text(content: bytes, delimiter: str, fields: list[int], quote: str | None) -> pl.DataFrame | None:
     """Split text without adding headings; None where its first row is not the widest.
 
     Adding a line of headings copies a large file, so it is done only where needed.
@@ -160,7 +160,7 @@ def _even(content: bytes, delimiter: str, fields: list[int], quote: str | None) 
     return grid.rename({name: f"field_{n}" for n, name in enumerate(grid.columns, 1)})
 
 
-def _grid(content: bytes, delimiter: str, width: int, quote: str | None, file: str) -> pl.DataFrame:
+def _split_ragged_text(content: bytes, delimiter: str, width: int, quote: str | None, file: str) -> pl.DataFrame:
     """Split text into `width` columns and one more, which shows whether a row has additional fields."""
     head = delimiter.join(f"field_{n}" for n in range(1, width + 2))
     try:
@@ -177,24 +177,28 @@ def _grid(content: bytes, delimiter: str, width: int, quote: str | None, file: s
     return grid if grid[beyond].null_count() < grid.height else grid.drop(beyond)
 
 
-def _trimmed(grid: pl.DataFrame, content: bytes, delimiter: str, quote: str | None) -> pl.DataFrame:
+def _trim_cells(grid: pl.DataFrame, content: bytes, delimiter: str, quote: str | None) -> pl.DataFrame:
     """Remove the space around cells and return blank cells as "".
 
     Most columns have no such space, and checking is much faster than rewriting.
     """
-    known = grid.head(0 if content.isascii() else grid.height)
-    told = known.select(pl.all().str.len_bytes().sum() == pl.all().str.len_chars().sum())
-    plain = [name for name in grid.columns if told[name][0]]
+    sample = grid.head(0 if content.isascii() else grid.height)
+    is_ascii = sample.select(pl.all().str.len_bytes().sum() == pl.all().str.len_chars().sum())
+    plain = [name for name in grid.columns if is_ascii[name][0]]
     # A line break inside a cell needs quotation marks.
-    met = [" ", "\t", "\n"] if quote else [sign for sign in " \t" if _at_an_edge(content, sign, delimiter)]
+    signs = [" ", "\t", "\n"] if quote else [sign for sign in " \t" if _has_sign_at_edge(content, sign, delimiter)]
     spaced = (
-        _any(grid.select(plain), lambda each: pl.any_horizontal(_edged(each, space) for space in met)) if met else []
+        _columns_with_any(
+            grid.select(plain), lambda each: pl.any_horizontal(_has_edge_space(each, space) for space in signs)
+        )
+        if signs
+        else []
     )
-    other = _any(grid.drop(plain), lambda each: each.str.contains(r"^\s|\s$"))
+    other = _columns_with_any(grid.drop(plain), lambda each: each.str.contains(r"^\s|\s$"))
     return grid.with_columns(pl.col(spaced + other).str.strip_chars()).fill_null("")
 
 
-def _at_an_edge(content: bytes, sign: str, delimiter: str) -> bool:
+def _has_sign_at_edge(content: bytes, sign: str, delimiter: str) -> bool:
     """Return whether a character occurs at the start or end of a field, in text without quotation marks.
 
     The text is searched in pieces that fit the processor's cache, which is faster than cell by cell.
@@ -203,20 +207,20 @@ def _at_an_edge(content: bytes, sign: str, delimiter: str) -> bool:
     if sign == delimiter or mark not in content:
         return False
     pieces = (text[start : start + _IN_CACHE + 1] for start in range(0, text.size, _IN_CACHE))
-    met = ((piece == ord(sign), (piece == ord(delimiter)) | (piece == _ENDS[0])) for piece in pieces)
-    return content.startswith(mark) or content.endswith(mark) or any(_side_by_side(*each) for each in met)
+    masks = ((piece == ord(sign), (piece == ord(delimiter)) | (piece == _ENDS[0])) for piece in pieces)
+    return content.startswith(mark) or content.endswith(mark) or any(_has_adjacent_marks(*pair) for pair in masks)
 
 
-def _side_by_side(one: Marks, other: Marks) -> bool:
+def _has_adjacent_marks(one: Marks, other: Marks) -> bool:
     """Return whether any two positions of two sets are adjacent."""
     return bool((one[1:] & other[:-1]).any() or (one[:-1] & other[1:]).any())
 
 
-def _edged(column: pl.Expr, space: str) -> pl.Expr:
+def _has_edge_space(column: pl.Expr, space: str) -> pl.Expr:
     return column.str.starts_with(space) | column.str.ends_with(space)
 
 
-def _any(frame: pl.DataFrame, test: Callable[[pl.Expr], pl.Expr]) -> list[str]:
+def _columns_with_any(frame: pl.DataFrame, test: Callable[[pl.Expr], pl.Expr]) -> list[str]:
     """Return the columns in which any cell passes a test."""
-    found = frame.select(test(pl.col(name)).any().alias(name) for name in frame.columns)
-    return [name for name in frame.columns if found[name][0]]
+    hits = frame.select(test(pl.col(name)).any().alias(name) for name in frame.columns)
+    return [name for name in frame.columns if hits[name][0]]

@@ -5,41 +5,41 @@ No value is converted here. A file of the wrong shape is refused, with what was 
 
 import polars as pl
 
-from pipelines.declarations.file_format import Columns, FileShape
-from pipelines.declarations.source import EVERY, Source
-from pipelines.readers.archive import decoded, unpacked
-from pipelines.readers.csv import read_delimited
-from pipelines.readers.header import Sheet, Wanted
+from pipelines.declarations.file_format import FileColumns, FileLayout
+from pipelines.declarations.source import EVERY_HEADING, Source
+from pipelines.readers.archive import decode_text, unpack_file
+from pipelines.readers.csv import read_delimited_text
+from pipelines.readers.header import RequiredHeadings, Sheet
 from pipelines.readers.json import read_records
 from pipelines.readers.parquet import read_parquet
-from pipelines.readers.rows import chosen
+from pipelines.readers.rows import filter_rows
 from pipelines.readers.workbook import read_workbook
 
 
 def read_sheet(content: bytes, source: Source, file: str) -> Sheet:
     """Read the bytes of one release as text columns; raise UnreadableError where they do not match the declaration."""
-    content, file = unpacked(content, source.member, file, source.format)
-    return chosen(read_shape(content, source, required(source), file), source)
+    content, file = unpack_file(content, source.member, file, source.format)
+    return filter_rows(read_shape(content, source, list_required_headings(source), file), source)
 
 
-def read_shape(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+def read_shape(content: bytes, shape: FileLayout, required: RequiredHeadings, file: str) -> Sheet:
     """Read the table of one unpacked file as declared; `wanted` lists the headings it must have."""
     if shape.format in ("excel", "ods"):
-        return read_workbook(content, shape, wanted, file)
+        return read_workbook(content, shape, required, file)
     if shape.format == "parquet":
-        return read_parquet(content, wanted, file)
-    text = decoded(content, shape.encoding, file)
-    read = read_delimited if shape.format == "csv" else read_records
-    return read(text, shape, wanted, file)
+        return read_parquet(content, required, file)
+    text = decode_text(content, shape.encoding, file)
+    reader = read_delimited_text if shape.format == "csv" else read_records
+    return reader(text, shape, required, file)
 
 
-def read_table_of(content: bytes, file: str) -> pl.DataFrame:
+def read_project_table(content: bytes, file: str) -> pl.DataFrame:
     """Read a table of the project itself: UTF-8, commas, headings in the first row, every cell as text."""
-    content, file = unpacked(content, None, file, "csv")
-    return read_delimited(decoded(content, "utf-8", file), FileShape(), [], file).frame
+    content, file = unpack_file(content, None, file, "csv")
+    return read_delimited_text(decode_text(content, "utf-8", file), FileLayout(), [], file).frame
 
 
-def required(source: Source) -> list[tuple[str, ...]]:
+def list_required_headings(source: Source) -> list[tuple[str, ...]]:
     """List the headings that a file must have, each with its alternative spellings."""
     chosen_by: list[tuple[str, ...]] = [(name,) for name in source.filter]
     if source.header:
@@ -50,12 +50,17 @@ def required(source: Source) -> list[tuple[str, ...]]:
         return [*((name,) for name in source.shares.columns.model_dump().values()), *chosen_by]
     if source.provides in ("place", "change"):
         return chosen_by  # the register's readers check their columns
-    columns = source.columns or Columns()
-    wanted = [names for names in (columns.place, columns.label, columns.period, columns.status) if names != EVERY]
+    columns = source.columns or FileColumns()
+    headings = [
+        names for names in (columns.place, columns.label, columns.period, columns.status) if names != EVERY_HEADING
+    ]
     if source.layout == "long":
-        wanted += [measure.column for measure in source.measures.values()]
-        wanted += [
-            names for measure in source.measures.values() if measure.interval for names in measure.interval.columns
+        headings += [measure.column for measure in source.measures.values()]
+        headings += [
+            names
+            for measure in source.measures.values()
+            if measure.interval
+            for names in measure.interval.column_headings
         ]
         chosen_by += [(name,) for measure in source.measures.values() for name in measure.filter]
-    return list(dict.fromkeys([names for names in wanted if names] + chosen_by))
+    return list(dict.fromkeys([names for names in headings if names] + chosen_by))

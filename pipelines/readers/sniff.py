@@ -9,26 +9,26 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
-from pipelines.declarations.file_format import DELIMITERS, FileShape
-from pipelines.readers.archive import decoded, unpacked
-from pipelines.readers.csv import split
-from pipelines.readers.header import ROW, Sheet, merged
+from pipelines.declarations.file_format import DELIMITERS, FileLayout
+from pipelines.readers.archive import decode_text, unpack_file
+from pipelines.readers.csv import split_text
+from pipelines.readers.header import ROW, Sheet, merge_headings
 from pipelines.readers.json import read_json
 from pipelines.readers.read import read_shape
 from pipelines.readers.values import looks_like_figure
-from pipelines.readers.workbook import grids
+from pipelines.readers.workbook import read_grids
 
-LOOKED_AT = 60
+HEADING_ROWS = 60
 """Number of rows at the top of a sheet that are searched for headings."""
-BELOW = 30
+ROWS_BELOW = 30
 """Number of rows below a row that are checked to decide whether it contains headings."""
 _YEAR = re.compile(r"(19|20)\d\d(-01-01 00:00:00)?")
 _DATA = (".csv", ".xlsx", ".xls", ".ods", ".json", ".parquet", ".txt", ".tsv")
-CODE = re.compile(r"[EWSNK]\d{8}|95[A-Z]{2}\d\d[A-Z]\d|R[A-Z0-9]{2}")
+AREA_CODE_PATTERN = re.compile(r"[EWSNK]\d{8}|95[A-Z]{2}\d\d[A-Z]\d|R[A-Z0-9]{2}")
 """Area codes: GSS codes, super output areas of Northern Ireland, and NHS trusts."""
 
 
-class Looked(NamedTuple):
+class SniffedFile(NamedTuple):
     """Result of inspecting a file: the keys that read it, the reason for each key, and its table."""
 
     keys: dict[str, Any]
@@ -36,27 +36,27 @@ class Looked(NamedTuple):
     sheet: Sheet
 
 
-def look(content: bytes, file: str) -> Looked:
+def sniff_file(content: bytes, file: str) -> SniffedFile:
     """Find the keys that read a file; raise UnreadableError where nothing in it resembles a table."""
-    member, inner = _member(content, file)
-    kind = _format(inner)
+    member, inner = _largest_member(content, file)
+    kind = _detect_format(inner)
     why = {"member": "the largest data file in the archive"} if member else {}
     keys: dict[str, Any] = {"member": member} if member else {}
     keys |= {"format": kind} if kind != "csv" else {}
-    inner, _ = unpacked(content, member, file, kind)
+    inner, _ = unpack_file(content, member, file, kind)
     if kind in ("excel", "ods"):
-        found = _in_workbook(inner, kind, file)
+        table = _sniff_workbook(inner, kind, file)
     elif kind == "csv":
-        found = _in_text(inner, file)
+        table = _sniff_text(inner, file)
     else:
-        found = _in_records(inner, kind, file)
-    return Looked(keys | found.keys, why | found.why, found.sheet)
+        table = _sniff_records(inner, kind, file)
+    return SniffedFile(keys | table.keys, why | table.why, table.sheet)
 
 
-def _member(content: bytes, file: str) -> tuple[str | None, bytes]:
+def _largest_member(content: bytes, file: str) -> tuple[str | None, bytes]:
     """Return the largest data file of an archive and its first bytes; None where the file is no archive."""
     if content[:2] == b"\x1f\x8b":
-        return None, unpacked(content, None, file, "csv")[0]
+        return None, unpack_file(content, None, file, "csv")[0]
     if content[:4] != b"PK\x03\x04":
         return None, content
     try:
@@ -65,13 +65,13 @@ def _member(content: bytes, file: str) -> tuple[str | None, bytes]:
             if not infos or any(name in archive.namelist() for name in ("[Content_Types].xml", "content.xml")):
                 return None, content
             largest = max(infos, key=lambda info: info.file_size)
-            with archive.open(largest) as opened:
-                return largest.filename, opened.read(4_096)
+            with archive.open(largest) as stream:
+                return largest.filename, stream.read(4_096)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
         raise UnreadableError(f"{file}: found a truncated or damaged zip ({error}); fetch it again") from error
 
 
-def _format(content: bytes) -> str:
+def _detect_format(content: bytes) -> str:
     """Return the format of a file by its first bytes."""
     head = content[:4_096].removeprefix(b"\xef\xbb\xbf").lstrip()
     if content[:4] == b"PK\x03\x04":
@@ -85,47 +85,47 @@ def _format(content: bytes) -> str:
     return "csv"
 
 
-def _in_records(content: bytes, kind: str, file: str) -> Looked:
+def _sniff_records(content: bytes, kind: str, file: str) -> SniffedFile:
     keys: dict[str, Any] = {}
     if kind == "json" and content.lstrip()[:1] == b"{":
-        path = _list_in(content, file)
+        path = _longest_list_path(content, file)
         keys = {"records": path} if path else {}
-    shape = FileShape.model_validate({"format": kind, **keys})
+    shape = FileLayout.model_validate({"format": kind, **keys})
     why = {"records": "the longest list in the file"} if keys else {}
-    return Looked(keys, why, read_shape(content, shape, [], file))
+    return SniffedFile(keys, why, read_shape(content, shape, [], file))
 
 
-def _list_in(content: bytes, file: str) -> str:
+def _longest_list_path(content: bytes, file: str) -> str:
     """Return the path of the longest list in a JSON file."""
     data = read_json(content, file)
-    found = [(len(data[key]), key) for key in data if isinstance(data[key], list)]
-    found += [
+    lists = [(len(data[key]), key) for key in data if isinstance(data[key], list)]
+    lists += [
         (len(inner), f"{key}.{name}")
         for key, value in data.items()
         if isinstance(value, dict)
         for name, inner in value.items()
         if isinstance(inner, list)
     ]
-    return max(found, default=(0, ""))[1]
+    return max(lists, default=(0, ""))[1]
 
 
-def _in_text(content: bytes, file: str) -> Looked:
+def _sniff_text(content: bytes, file: str) -> SniffedFile:
     keys: dict[str, Any] = {}
     why: dict[str, str] = {}
-    encoding = _encoding(content)
+    encoding = _detect_encoding(content)
     if encoding != "utf-8":
         keys["encoding"], why["encoding"] = encoding, "the bytes are not UTF-8; check that names read correctly"
-    text = decoded(content, encoding, file)
-    delimiter = _delimiter(text)
+    text = decode_text(content, encoding, file)
+    delimiter = _detect_delimiter(text)
     if delimiter != "comma":
         keys["delimiter"], why["delimiter"] = delimiter, "it is the most frequent in the first lines"
-    grid, _ = split(text, FileShape.model_validate(keys), file)
-    found = _headed(grid, "csv", file)
-    shape = FileShape.model_validate({**keys, **found.keys})
-    return Looked(keys | found.keys, why | found.why, read_shape(content, shape, found.wanted, file))
+    grid, _ = split_text(text, FileLayout.model_validate(keys), file)
+    header = _guess_header(grid, "csv", file)
+    shape = FileLayout.model_validate({**keys, **header.keys})
+    return SniffedFile(keys | header.keys, why | header.why, read_shape(content, shape, header.required, file))
 
 
-def _encoding(content: bytes) -> str:
+def _detect_encoding(content: bytes) -> str:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     try:
@@ -135,48 +135,52 @@ def _encoding(content: bytes) -> str:
     return "utf-8"
 
 
-def _delimiter(text: bytes) -> str:
+def _detect_delimiter(text: bytes) -> str:
     head = text[:20_000].decode("utf-8", "replace")
     return max(DELIMITERS, key=lambda name: (head.count(DELIMITERS[name]), name == "comma"))
 
 
-class Headed(NamedTuple):
+class HeaderGuess(NamedTuple):
     """Headings of a sheet: the keys that describe them, the reasons, the headings and the number of data rows."""
 
     keys: dict[str, Any]
     why: dict[str, str]
-    wanted: list[tuple[str, ...]]
+    required: list[tuple[str, ...]]
     rows: int
 
 
-def _in_workbook(content: bytes, kind: str, file: str) -> Looked:
+def _sniff_workbook(content: bytes, kind: str, file: str) -> SniffedFile:
     """Select the sheet with the most data rows, and name it where other sheets also have a table."""
-    found: dict[str, Headed] = {}
-    for name, grid in grids(content, kind, file):
+    headers: dict[str, HeaderGuess] = {}
+    for name, grid in read_grids(content, kind, file):
         try:
-            found[name] = _headed(grid, kind, f"{file}[{name}]")
+            headers[name] = _guess_header(grid, kind, f"{file}[{name}]")
         except UnreadableError:
             continue
-    if not found:
+    if not headers:
         raise UnreadableError(
             f"{file}: found no sheet with headings above rows of figures, expected a table; check the file"
         )
-    name = max(found, key=lambda each: found[each].rows)
-    keys = {"sheet": name, **found[name].keys} if len(found) > 1 else found[name].keys
-    others = ", ".join(each for each in found if each != name)[:100]
-    why = {"sheet": f"it has the most rows of data ({found[name].rows:,}); tables also in: {others}"} if others else {}
-    shape = FileShape.model_validate({"format": kind, **keys, "sheet": name})
-    return Looked(keys, why | found[name].why, read_shape(content, shape, found[name].wanted, file))
+    name = max(headers, key=lambda other: headers[other].rows)
+    keys = {"sheet": name, **headers[name].keys} if len(headers) > 1 else headers[name].keys
+    others = ", ".join(other for other in headers if other != name)[:100]
+    why = (
+        {"sheet": f"it has the most rows of data ({headers[name].rows:,}); tables also in: {others}"} if others else {}
+    )
+    shape = FileLayout.model_validate({"format": kind, **keys, "sheet": name})
+    return SniffedFile(keys, why | headers[name].why, read_shape(content, shape, headers[name].required, file))
 
 
-def _headed(grid: pl.DataFrame, kind: str, file: str) -> Headed:
+def _guess_header(grid: pl.DataFrame, kind: str, file: str) -> HeaderGuess:
     """Find the headings of a sheet: the top row whose words and years are above the most columns of data."""
-    rows = [list(row[:-1]) for row in grid.head(LOOKED_AT + BELOW).iter_rows()]
-    scores = {n: _over_data(row, rows[n + 1 : n + 1 + BELOW]) for n, row in enumerate(rows[:LOOKED_AT])}
+    rows = [list(row[:-1]) for row in grid.head(HEADING_ROWS + ROWS_BELOW).iter_rows()]
+    scores = {
+        n: _count_data_columns(row, rows[n + 1 : n + 1 + ROWS_BELOW]) for n, row in enumerate(rows[:HEADING_ROWS])
+    }
     best = max(scores, key=lambda n: (scores[n], -n), default=0)
     if scores and scores[best] > 0:
-        return _with(rows, best, grid, kind)
-    if not any(any(map(_is_data, row)) and any(not _is_data(cell) for cell in row if cell) for row in rows):
+        return _describe_header(rows, best, grid, kind)
+    if not any(any(map(_is_data_cell, row)) and any(not _is_data_cell(cell) for cell in row if cell) for row in rows):
         raise UnreadableError(
             f"{file}: found no headings above figures or area codes, expected a table; check the file"
         )
@@ -184,19 +188,19 @@ def _headed(grid: pl.DataFrame, kind: str, file: str) -> Headed:
     why = {
         "headings": 'TODO name the columns, because the file has no headings; use "" for a column that is not needed'
     }
-    return Headed({"headings": names}, why, [], grid.height)
+    return HeaderGuess({"headings": names}, why, [], grid.height)
 
 
-def _over_data(row: list[str], below: list[list[str]]) -> int:
+def _count_data_columns(row: list[str], below: list[list[str]]) -> int:
     """Count the columns in which a row has a heading above mostly figures or codes."""
-    if any(CODE.fullmatch(cell) for cell in row) or sum(1 for cell in row if cell) < 2:
+    if any(AREA_CODE_PATTERN.fullmatch(cell) for cell in row) or sum(1 for cell in row if cell) < 2:
         return 0
     columns = [[cells[n] for cells in below if cells[n]] for n in range(len(row))]
-    fit = [bool(cell) and (not _is_data(cell) or bool(_YEAR.fullmatch(cell))) for cell in row]
-    return sum(ok and bool(c) and sum(map(_is_data, c)) * 2 > len(c) for ok, c in zip(fit, columns, strict=True))
+    fit = [bool(cell) and (not _is_data_cell(cell) or bool(_YEAR.fullmatch(cell))) for cell in row]
+    return sum(ok and bool(c) and sum(map(_is_data_cell, c)) * 2 > len(c) for ok, c in zip(fit, columns, strict=True))
 
 
-def _with(rows: list[list[str]], head: int, grid: pl.DataFrame, kind: str) -> Headed:
+def _describe_header(rows: list[list[str]], head: int, grid: pl.DataFrame, kind: str) -> HeaderGuess:
     """Return the keys that read the headings, over two rows where a second row makes them unique."""
     keys: dict[str, Any] = {}
     why: dict[str, str] = {}
@@ -204,16 +208,16 @@ def _with(rows: list[list[str]], head: int, grid: pl.DataFrame, kind: str) -> He
     above = rows[head - 1] if head else []
     if len(set(names)) < len(names) and sum(1 for cell in above if cell) >= 2 and kind in ("csv", "excel", "ods"):
         keys["header_rows"], why["header_rows"] = 2, "headings occur twice, and the row above distinguishes them"
-        names = [name for name in merged(rows[head - 1 : head + 1]) if name]
+        names = [name for name in merge_headings(rows[head - 1 : head + 1]) if name]
     below = rows[head + 1] if head + 1 < len(rows) else []
     years = sum(bool(_YEAR.fullmatch(cell)) for cell in below)
     if len(set(names)) < len(names) and not keys and years * 2 > len([cell for cell in below if cell]):
         keys["header_rows"], why["header_rows"] = 2, "headings occur twice, and the row below distinguishes them"
-        names = [name for name in merged(rows[head : head + 2]) if name]
+        names = [name for name in merge_headings(rows[head : head + 2]) if name]
     once = [name for name in names if names.count(name) == 1]
     # A column of codes or figures without a heading is named after its number.
-    top = [list(row[:-1]) for row in body_head(grid, head).iter_rows()]
-    once += [f"column {n + 1}" for n, name in enumerate(rows[head]) if not name and _filled(top, n)]
+    top = [list(row[:-1]) for row in first_body_rows(grid, head).iter_rows()]
+    once += [f"column {n + 1}" for n, name in enumerate(rows[head]) if not name and _is_mostly_filled(top, n)]
     body = grid.slice(head + 1)
     blank = body.select(pl.all_horizontal(pl.col(body.columns[:-1]) == "").alias("blank"))["blank"].arg_true()
     filled = body.select(pl.sum_horizontal(pl.col(body.columns[:-1]) != "").alias("filled"))["filled"]
@@ -223,18 +227,18 @@ def _with(rows: list[list[str]], head: int, grid: pl.DataFrame, kind: str) -> He
     if inside:
         row = body[ROW][inside[0]]
         keys["blank_rows"], why["blank_rows"] = True, f"row {row} is blank, and data continue below"
-    return Headed(keys, why, [(name,) for name in once], int(wide.len()))
+    return HeaderGuess(keys, why, [(name,) for name in once], int(wide.len()))
 
 
-def body_head(grid: pl.DataFrame, head: int) -> pl.DataFrame:
+def first_body_rows(grid: pl.DataFrame, head: int) -> pl.DataFrame:
     """Return the first rows below the headings."""
-    return grid.slice(head + 1, BELOW)
+    return grid.slice(head + 1, ROWS_BELOW)
 
 
-def _filled(rows: list[list[str]], column: int) -> bool:
+def _is_mostly_filled(rows: list[list[str]], column: int) -> bool:
     """Return whether a column has codes or words in most rows."""
     return sum(bool(row[column]) for row in rows) * 2 > len(rows)
 
 
-def _is_data(cell: str) -> bool:
-    return bool(CODE.fullmatch(cell)) or looks_like_figure(cell)
+def _is_data_cell(cell: str) -> bool:
+    return bool(AREA_CODE_PATTERN.fullmatch(cell)) or looks_like_figure(cell)

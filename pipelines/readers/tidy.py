@@ -11,7 +11,7 @@ from pipelines.core.errors import UnreadableError
 from pipelines.readers.header import Sheet
 
 
-def tidied(sheet: Sheet, tidy: Path) -> Sheet:
+def tidy_sheet(sheet: Sheet, tidy: Path) -> Sheet:
     """Reshape a file with the source's tidy(), where it has one."""
     if not tidy.is_file():
         return sheet

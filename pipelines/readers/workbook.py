@@ -6,89 +6,91 @@ from contextlib import contextmanager
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
-from pipelines.core.visible import visible, visible_frame
-from pipelines.declarations.file_format import FileShape
-from pipelines.readers.header import ROW, Sheet, Wanted, like, plain, table
-from pipelines.readers.workbook_process import Book, BrokenBookError, open_book
+from pipelines.core.visible import escape_invisible, escape_invisible_frame
+from pipelines.declarations.file_format import FileLayout
+from pipelines.readers.header import ROW, RequiredHeadings, Sheet, compile_pattern, extract_table, normalise_heading
+from pipelines.readers.workbook_process import BrokenBookError, OpenWorkbook, open_workbook
 
-NAMED_WITHIN = 10
+SEARCH_ROWS = 10
 """Number of top rows in which a sheet may be identified by a text; titles change less than sheet names."""
-_LINK = "'file:"
+_LINKED_SHEET_PREFIX = "'file:"
 """Prefix of sheet names that only store values from another workbook."""
 
 
-def read_workbook(content: bytes, shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+def read_workbook(content: bytes, shape: FileLayout, required: RequiredHeadings, file: str) -> Sheet:
     """Read the declared sheet of a workbook; raise UnreadableError where there is none, or several."""
-    with _opened(content, shape.format, file) as book:
-        meant = _meant(book, _names(book), shape.sheet, file)
-        return _one(book, meant, shape, wanted, file)
+    with _open_workbook(content, shape.format, file) as book:
+        meant = _select_sheets(book, _list_sheets(book), shape.sheet, file)
+        return _pick_sheet(book, meant, shape, required, file)
 
 
-def grids(content: bytes, kind: str, file: str) -> list[tuple[str, pl.DataFrame]]:
+def read_grids(content: bytes, kind: str, file: str) -> list[tuple[str, pl.DataFrame]]:
     """Return every sheet of a workbook by name, as text with `_row`, without copies of other workbooks."""
-    with _opened(content, kind, file) as book:
-        return [(name, _grid(book, name)) for name in _names(book)]
+    with _open_workbook(content, kind, file) as book:
+        return [(name, _read_grid(book, name)) for name in _list_sheets(book)]
 
 
 @contextmanager
-def _opened(content: bytes, kind: str, file: str) -> Iterator[Book]:
+def _open_workbook(content: bytes, kind: str, file: str) -> Iterator[OpenWorkbook]:
     try:
-        with open_book(content, file) as book:
+        with open_workbook(content, file) as book:
             yield book
     except BrokenBookError as error:
-        told = f"not {'an Excel' if kind == 'excel' else 'an ODS'} file, or truncated"
-        raise UnreadableError(f"{file}: {told} ({error}); fetch it again") from error
+        fault = f"not {'an Excel' if kind == 'excel' else 'an ODS'} file, or truncated"
+        raise UnreadableError(f"{file}: {fault} ({error}); fetch it again") from error
 
 
-def _names(book: Book) -> list[str]:
-    return [name for name in book.sheet_names if not name.startswith(_LINK)]
+def _list_sheets(book: OpenWorkbook) -> list[str]:
+    return [name for name in book.sheet_names if not name.startswith(_LINKED_SHEET_PREFIX)]
 
 
-def _meant(book: Book, names: list[str], asked: str | None, file: str) -> list[str]:
+def _select_sheets(book: OpenWorkbook, names: list[str], sheet: str | None, file: str) -> list[str]:
     """Return the sheets that the declaration matches: by name, else by a text in their top rows."""
-    if asked is None or asked in names:
-        return [asked] if asked else names
-    pattern = like(asked)
-    named = [name for name in names if pattern.fullmatch(name.strip())]
-    found = named or [name for name in names if any(map(pattern.fullmatch, _texts(book, name)))]
-    if not found:
+    if sheet is None or sheet in names:
+        return [sheet] if sheet else names
+    pattern = compile_pattern(sheet)
+    by_name = [name for name in names if pattern.fullmatch(name.strip())]
+    matches = by_name or [name for name in names if any(map(pattern.fullmatch, _iterate_top_texts(book, name)))]
+    if not matches:
         raise UnreadableError(
-            f"{file}: found sheets {listed(names)}; expected one named {asked}, or with that text in its first "
-            f"{NAMED_WITHIN} rows; correct sheet:"
+            f"{file}: found sheets {list_names(names)}; expected one named {sheet}, or with that text in its first "
+            f"{SEARCH_ROWS} rows; correct sheet:"
         )
-    return found
+    return matches
 
 
-def listed(names: list[str]) -> str:
+def list_names(names: list[str]) -> str:
     """List up to 20 sheet names, with the number of further ones."""
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") or "none"
 
 
-def _texts(book: Book, name: str) -> Iterator[str]:
-    for row in _grid(book, name, NAMED_WITHIN).iter_rows():
-        yield from (plain(cell) for cell in row[:-1] if cell)
+def _iterate_top_texts(book: OpenWorkbook, name: str) -> Iterator[str]:
+    for row in _read_grid(book, name, SEARCH_ROWS).iter_rows():
+        yield from (normalise_heading(cell) for cell in row[:-1] if cell)
 
 
-def _grid(book: Book, name: str, rows: int | None = None) -> pl.DataFrame:
+def _read_grid(book: OpenWorkbook, name: str, rows: int | None = None) -> pl.DataFrame:
     """Return a sheet as text, with blanks as "", and `_row`, counted from 1 at the first row of the sheet."""
-    text = visible_frame(book.sheet(name, rows))
+    text = escape_invisible_frame(book.load_sheet(name, rows))
     return text.with_columns(pl.Series(ROW, range(1, text.height + 1), dtype=pl.Int64))
 
 
-def _one(book: Book, names: list[str], shape: FileShape, wanted: Wanted, file: str) -> Sheet:
+def _pick_sheet(
+    book: OpenWorkbook, names: list[str], shape: FileLayout, required: RequiredHeadings, file: str
+) -> Sheet:
     """Return the only sheet with the required headings."""
-    found: list[Sheet] = []
+    sheets: list[Sheet] = []
     faults: list[str] = []
     for name in names:
         try:
-            found.append(table(_grid(book, name), shape, wanted, f"{file}[{visible(name)}]"))
+            sheets.append(extract_table(_read_grid(book, name), shape, required, f"{file}[{escape_invisible(name)}]"))
         except UnreadableError as error:
             faults.append(str(error))
-    if len(found) > 1:
+    if len(sheets) > 1:
         raise UnreadableError(
-            f"{file}: found the headings in {len(found)} sheets: {listed([each.file for each in found])}; "
+            f"{file}: found the headings in {len(sheets)} sheets: {list_names([sheet.file for sheet in sheets])}; "
             "expected one; name it with sheet:"
         )
-    if not found:
+    if not sheets:
         raise UnreadableError("\n".join(faults[:8]) or f"{file}: found no sheets; fetch it again")
-    return found[0]
+    return sheets[0]

@@ -28,18 +28,18 @@ def main() -> None:
         try:
             if "open" in request:
                 book = None
-                _limit(request["memory"], request["seconds"])
+                _limit_resources(request["memory"], request["seconds"])
                 book = fastexcel.read_excel(content)
                 answer, content = {"sheets": book.sheet_names}, b""
             else:
-                content = _sheet(book, request["sheet"], request["rows"])
+                content = _encode_sheet(book, request["sheet"], request["rows"])
         except READ_FAULTS as error:
             answer, content = {"error": " ".join(str(error).partition("Context:")[0].split()) or "too large"}, b""
         sys.stdout.buffer.write(json.dumps({**answer, "size": len(content)}).encode() + b"\n" + content)
         sys.stdout.buffer.flush()
 
 
-def _sheet(book: Any, name: str, rows: int | None) -> bytes:
+def _encode_sheet(book: Any, name: str, rows: int | None) -> bytes:
     """Return a sheet as text, with blanks as "", as an Arrow stream."""
     sheet = book.load_sheet(name, header_row=None, skip_rows=0, n_rows=rows, dtypes="string")
     text = sheet.to_polars().select(pl.all().cast(pl.String).fill_null("").str.strip_chars())
@@ -48,7 +48,7 @@ def _sheet(book: Any, name: str, rows: int | None) -> bytes:
     return out.getvalue()
 
 
-def _limit(memory: int, seconds: int) -> None:
+def _limit_resources(memory: int, seconds: int) -> None:
     """Limit this process to some bytes beyond its current memory, and to some seconds.
 
     The time is processor time: on a busy machine a workbook takes longer to read.
@@ -60,9 +60,9 @@ def _limit(memory: int, seconds: int) -> None:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         now = int(status.partition("VmData:")[2].split()[0]) * 1_024
         resource.setrlimit(resource.RLIMIT_DATA, (now + memory, most))
-        used = resource.getrusage(resource.RUSAGE_SELF)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
         _, longest = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, longest))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(usage.ru_utime + usage.ru_stime) + seconds + 1, longest))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipelines.app.acquire import add_and_tell, add_folder_and_tell
+from pipelines.app.acquire import add_folder, add_release
 from pipelines.core.errors import FetchError, UnknownNameError
-from pipelines.core.store import history, snapshots
-from pipelines.declarations.catalogue import load
+from pipelines.core.store import read_log, source_snapshots
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.geography.load import small_areas
+from pipelines.geography.load import load_small_areas
 from tests.command import run_apart
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -28,7 +28,7 @@ OUTPUT_AREAS = (
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return Project(load(ROOT), tmp_path / "store", date(2026, 11, 24))
+    return Project(load_catalogue(ROOT), tmp_path / "store", date(2026, 11, 24))
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 def added(project: Project, folder: Path, released: date | None = DAY) -> str:
     told = io.StringIO()
-    add_folder_and_tell(project, folder, released, Console(file=told, width=200))
+    add_folder(project, folder, released, Console(file=told, width=200))
     return told.getvalue()
 
 
@@ -51,14 +51,14 @@ def test_a_folder_is_taken_and_what_is_not_known_is_named(project: Project, fold
     assert "not known: notes [draft].txt" in told
     for name in ("ons_output_areas", "nhs_trust_catchments", "nhs_trusts_used"):
         assert f"{name}: " in told
-    assert [entry.released for entry in snapshots(project.home, "ons_output_areas")] == [DAY]
+    assert [entry.released for entry in source_snapshots(project.home, "ons_output_areas")] == [DAY]
     # The very file that travels with the project is of the day it was released, whatever day is given.
-    assert {entry.released for entry in snapshots(project.home, "nhs_trusts_used")} == {date(2020, 12, 31)}
+    assert {entry.released for entry in source_snapshots(project.home, "nhs_trusts_used")} == {date(2020, 12, 31)}
 
 
 def test_a_finer_set_that_was_added_is_held(project: Project, folder: Path) -> None:
     added(project, folder)
-    finer, own = small_areas(project)
+    finer, own = load_small_areas(project)
     assert (finer.source, own.source) == ("ons_output_areas", "ons_small_areas")
     assert finer.table.select("area_code", "lsoa_2021", "dz_2022", "lad_2022").rows() == [
         ("E00060358", "E01011968", None, "E06000001"), ("S00135307", None, "S01013745", "S12000033"),
@@ -73,7 +73,7 @@ def test_a_finer_set_that_was_added_is_held(project: Project, folder: Path) -> N
         ("hmrc_furlough.csv", "<html>Sign in</html>", "hmrc_furlough: hmrc_furlough.csv: found a web page"),
         ("hmrc_furlough.csv", "", "an empty file"),
         ("ons_vacancies.csv", "a,b\n1,2\n", "ons_vacancies: access is not_collected"),
-        ("ons_output_areas.csv", OUTPUT_AREAS.replace("E06000001", "E09999999"), "E09999999, which no place has"),
+        ("ons_output_areas.csv", OUTPUT_AREAS.replace("E06000001", "E09999999"), "E09999999"),
         ("ons_output_areas.csv", OUTPUT_AREAS.replace("la_code", "lad"), "la_code"),
         ("nhs_trust_catchments.csv", "trust_code,lad_code,trust_prop_by_lad\nR0A,E06000002,0.4\n", "sum to 0.4"),
         ("ons_claimant_rate_2024-11-15.csv.gz", "other", "name it ons_claimant_rate.csv.gz"),
@@ -87,7 +87,7 @@ def test_where_one_file_is_refused_none_is_kept(
     with pytest.raises(FetchError) as refused:
         added(project, folder)
     assert expected in str(refused.value)
-    assert [entry for entry in history(project.home) if entry.origin.startswith("file")] == []
+    assert [entry for entry in read_log(project.home) if entry.origin.startswith("file")] == []
 
 
 def test_a_day_is_asked_for_where_a_name_does_not_tell_it(project: Project, folder: Path) -> None:
@@ -96,17 +96,15 @@ def test_a_day_is_asked_for_where_a_name_does_not_tell_it(project: Project, fold
     (folder / "ons_output_areas.csv").unlink()
     shutil.copy(STARTER / "hmrc_furlough.csv", folder)
     assert "hmrc_furlough: hmrc_furlough.csv" in added(project, folder, None)
-    assert [entry.released for entry in snapshots(project.home, "hmrc_furlough")] == [
+    assert [entry.released for entry in source_snapshots(project.home, "hmrc_furlough")] == [
         project.catalogue.sources["hmrc_furlough"].releases[0].released
     ]
 
 
 def test_a_day_to_come_is_no_day_of_release(project: Project, folder: Path) -> None:
     with pytest.raises(FetchError, match="released 2999-01-01 is a day to come; give the day on which it came out"):
-        add_and_tell(
-            project, "ons_output_areas", folder / "ons_output_areas.csv", date(2999, 1, 1), Console(quiet=True)
-        )
-    assert snapshots(project.home, "ons_output_areas") == []
+        add_release(project, "ons_output_areas", folder / "ons_output_areas.csv", date(2999, 1, 1), Console(quiet=True))
+    assert source_snapshots(project.home, "ons_output_areas") == []
 
 
 def test_a_folder_with_nothing_known_is_refused_with_advice(project: Project, tmp_path: Path) -> None:
@@ -117,14 +115,14 @@ def test_a_folder_with_nothing_known_is_refused_with_advice(project: Project, tm
 
 def test_one_file_goes_the_same_road(project: Project, folder: Path) -> None:
     file = folder / "ons_output_areas.csv"
-    add_and_tell(project, "ons_output_areas", file, DAY, Console(quiet=True))
-    assert len(snapshots(project.home, "ons_output_areas")) == 1
+    add_release(project, "ons_output_areas", file, DAY, Console(quiet=True))
+    assert len(source_snapshots(project.home, "ons_output_areas")) == 1
     file.write_text(OUTPUT_AREAS.replace("E06000001", "E06000063"))
     with pytest.raises(FetchError, match=r"E06000063 \(Cumberland, a lad code in use since 2023-04-01\) in lad_2022"):
-        add_and_tell(project, "ons_output_areas", file, DAY, Console(quiet=True))
+        add_release(project, "ons_output_areas", file, DAY, Console(quiet=True))
     with pytest.raises(UnknownNameError, match="ons_output_areas"):
-        add_and_tell(project, "ons_output_area", file, DAY, Console(quiet=True))
-    assert len(snapshots(project.home, "ons_output_areas")) == 1
+        add_release(project, "ons_output_area", file, DAY, Console(quiet=True))
+    assert len(source_snapshots(project.home, "ons_output_areas")) == 1
 
 
 def test_the_command_takes_a_file_or_a_folder_and_not_both(folder: Path, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.app.api import held_places, held_project, move_between
+from pipelines.app.api import move_between, open_geography, open_project
 from pipelines.core.errors import CrosswalkError, UnknownNameError
 from pipelines.geography.crosswalk import CROSSWALK, build_crosswalk
-from pipelines.outputs.crosswalk_file import with_provenance
+from pipelines.outputs.crosswalk_file import add_provenance
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
@@ -34,8 +34,8 @@ def test_the_page_of_the_docs_runs_and_prints_what_it_says(tmp_path: Path, monke
 
 
 def test_every_row_of_a_crosswalk_says_where_it_comes_from(tmp_path: Path) -> None:
-    project = held_project(tmp_path, date(2026, 11, 24))
-    held = held_places(project)
+    project = open_project(tmp_path, date(2026, 11, 24))
+    held = open_geography(project)
     for pair in (
         ("lad_2021", "icb_2022"),
         ("lad_2019", "lad_2023"),
@@ -43,12 +43,12 @@ def test_every_row_of_a_crosswalk_says_where_it_comes_from(tmp_path: Path) -> No
         ("lsoa_2021", "lad_2024"),
     ):
         drawn = build_crosswalk(held, *pair)
-        told = with_provenance(drawn, project, held)
+        told = add_provenance(drawn, project, held)
         assert told.select(list(CROSSWALK)).drop("source").equals(drawn.drop("source"))
         assert told.select("source", "release", "released_at", "licence").null_count().sum_horizontal().item() == 0
         assert told.filter(pl.col("weighed_by").is_not_null() != pl.col("weight_day").is_not_null()).is_empty()
         assert told.filter(pl.col("to_code").is_not_null(), pl.col("coverage").is_null()).is_empty()
-    cut = with_provenance(build_crosswalk(held, "lad_2021", "icb_2022", "age_85_plus"), project, held)
+    cut = add_provenance(build_crosswalk(held, "lad_2021", "icb_2022", "age_85_plus"), project, held)
     row = cut.filter(pl.col("kind") == "apportioned").row(0, named=True)
     assert (row["source"], row["weight_set"], row["weight_group"]) == (
         "ons_small_areas",
@@ -59,11 +59,11 @@ def test_every_row_of_a_crosswalk_says_where_it_comes_from(tmp_path: Path) -> No
 
 
 def test_coverage_is_the_share_of_people_whom_places_led_from_have(tmp_path: Path) -> None:
-    project = held_project(tmp_path, date(2026, 11, 24))
-    held = held_places(project)
-    told = with_provenance(build_crosswalk(held, "icb_2022", "region_2023"), project, held)
+    project = open_project(tmp_path, date(2026, 11, 24))
+    held = open_geography(project)
+    told = add_provenance(build_crosswalk(held, "icb_2022", "region_2023"), project, held)
     assert told.filter(pl.col("coverage") < 1).is_empty()
-    outside = with_provenance(build_crosswalk(held, "icb_2022", "ttwa_2011"), project, held)
+    outside = add_provenance(build_crosswalk(held, "icb_2022", "ttwa_2011"), project, held)
     chepstow = outside.filter(pl.col("from_code").is_null(), pl.col("people") > 0)
     assert chepstow.height and chepstow["coverage"].is_between(0, 1, closed="left").all()
 
@@ -79,13 +79,13 @@ def test_coverage_is_the_share_of_people_whom_places_led_from_have(tmp_path: Pat
 def test_a_code_of_another_system_is_refused_and_said_to_be_what_it_is(
     tmp_path: Path, code: str, system: str, complaint: str
 ) -> None:
-    held = held_places(held_project(tmp_path, date(2026, 11, 24)))
+    held = open_geography(open_project(tmp_path, date(2026, 11, 24)))
     with pytest.raises(CrosswalkError, match=complaint):
         move_between(pl.DataFrame({**FIGURES, "place_code": [code], "value": [1.0]}), held, system, "lad_2023")
 
 
 def test_an_unknown_system_is_refused(tmp_path: Path) -> None:
-    held = held_places(held_project(tmp_path, date(2026, 11, 24)))
+    held = open_geography(open_project(tmp_path, date(2026, 11, 24)))
     with pytest.raises(UnknownNameError, match="unknown geography 'parish_2021'"):
         move_between(
             pl.DataFrame({**FIGURES, "place_code": ["E06000063"], "value": [1.0]}), held, "parish_2021", "lad_2023"

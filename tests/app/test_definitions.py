@@ -14,16 +14,16 @@ from rich.console import Console
 
 from pipelines.app import asset_checks as told
 from pipelines.app import build as building
-from pipelines.app.assets import WAREHOUSE, answer_key, observation_key, snapshot_key
-from pipelines.app.build import build_and_tell
+from pipelines.app.assets import WAREHOUSE_KEY, answer_key, observation_key, snapshot_key
+from pipelines.app.build import build_problems
 from pipelines.app.definitions import define_project
-from pipelines.core.schema import PLACE, rows
+from pipelines.core.schema import PLACE_COLUMNS, table_from_records
 from pipelines.core.store import read_table
-from pipelines.declarations.catalogue import Catalogue, load
+from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.gaps.ledger_load import last_recorded
-from pipelines.geography.register import overlapping
-from pipelines.outputs.publish import FORMS
+from pipelines.gaps.ledger_load import read_last_build
+from pipelines.geography.register import find_overlapping_codes
+from pipelines.outputs.publish import FILE_ENDINGS
 from tests.small import small_project
 
 QUIET = Console(quiet=True)
@@ -33,7 +33,7 @@ AS_OF = date(2026, 11, 24)
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    return load(ROOT)
+    return load_catalogue(ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,11 @@ def defs(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> dg.D
 
 def test_every_source_and_problem_is_an_asset(catalogue: Catalogue, defs: dg.Definitions) -> None:
     keys = {key for asset in defs.resolve_all_asset_specs() for key in [asset.key]}
-    expected = {observation_key(name) for name in catalogue.observing()}
-    expected |= {answer_key(name) for name in catalogue.problems} | {WAREHOUSE}
+    expected = {observation_key(name) for name in catalogue.observation_sources()}
+    expected |= {answer_key(name) for name in catalogue.problems} | {WAREHOUSE_KEY}
     expected |= {dg.AssetKey(["report", name]) for name in catalogue.problems}
     assert expected <= keys
-    assert {snapshot_key(name) for name in catalogue.held()} <= keys
+    assert {snapshot_key(name) for name in catalogue.open_sources()} <= keys
 
 
 def test_what_a_problem_depends_on_is_read_from_its_sql(defs: dg.Definitions) -> None:
@@ -68,7 +68,7 @@ def test_assets_read_well_in_the_web_page(defs: dg.Definitions) -> None:
 
 def test_every_check_blocks(catalogue: Catalogue, defs: dg.Definitions) -> None:
     specs = [spec for asset in defs.assets or [] for spec in getattr(asset, "check_specs", [])]
-    observing, problems = len(catalogue.observing()), len(catalogue.problems)
+    observing, problems = len(catalogue.observation_sources()), len(catalogue.problems)
     assert len(specs) == 11 * observing + 6 * problems + 1
     assert all(spec.blocking and spec.description for spec in specs)
 
@@ -76,8 +76,8 @@ def test_every_check_blocks(catalogue: Catalogue, defs: dg.Definitions) -> None:
 def test_schedules_run_on_london_time_from_the_start(catalogue: Catalogue, defs: dg.Definitions) -> None:
     schedules = {schedule.name: schedule for schedule in defs.schedules or []}
     assert "build_every_morning" in schedules
-    wanted = {f"refresh_{name}_{source.cadence}" for name, source in catalogue.fetched().items()}
-    assert len(wanted) < len(catalogue.held())
+    wanted = {f"refresh_{name}_{source.cadence}" for name, source in catalogue.refreshable_sources().items()}
+    assert len(wanted) < len(catalogue.open_sources())
     assert set(schedules) == wanted | {"build_every_morning"}
     for schedule in schedules.values():
         assert schedule.execution_timezone == "Europe/London"
@@ -92,7 +92,7 @@ def test_a_launch_can_not_say_where_to_read_or_write(tmp_path: Path, resource: s
     kept = elsewhere / "out" / "analysis.sql"
     kept.parent.mkdir(parents=True)
     kept.write_text("select 1")
-    job = define_project(load(copy), tmp_path / "store").resolve_job_def("build")
+    job = define_project(load_catalogue(copy), tmp_path / "store").resolve_job_def("build")
     with pytest.raises(dg.DagsterInvalidConfigError, match="Received unexpected config entr"):
         job.execute_in_process(run_config={"resources": {resource: {"config": {key: str(elsewhere)}}}})
     assert [path for path in elsewhere.rglob("*") if path.is_file()] == [kept] and kept.read_text() == "select 1"
@@ -131,7 +131,7 @@ def test_a_problem_that_can_not_be_answered_keeps_its_last_answer_and_stops_no_o
     before = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
     path = copy / "pipelines" / "problems" / "jobs_recovery.sql"
     path.write_text(path.read_text().replace("place.region,", "place.no_such_column,"))
-    faults = build_and_tell(Project(load(copy), home, AS_OF), [], QUIET)
+    faults = build_problems(Project(load_catalogue(copy), home, AS_OF), [], QUIET)
     assert any("no_such_column" in fault for fault in faults)
     assert read_table(home / "state" / "cell" / "jobs_recovery.parquet").equals(before)
     assert (home / "out" / "commonground.duckdb").is_file()
@@ -148,12 +148,12 @@ def test_nothing_is_published_from_a_table_that_breaks_its_own_rules(
         return twice(key, pl.concat([cells, cells.head(1)]) if key.path[-1] == "jobs_recovery" else cells, fault)
 
     monkeypatch.setattr(told, "problem_results", broken)
-    faults = build_and_tell(Project(load(copy), home, date(2026, 12, 24)), [], QUIET)
+    faults = build_problems(Project(load_catalogue(copy), home, date(2026, 12, 24)), [], QUIET)
     assert any("every_cell_once" in fault for fault in faults), faults
-    assert last_recorded(home, "jobs_recovery") == (1, AS_OF)
-    assert last_recorded(home, "jobs_south_london") == (2, date(2026, 12, 24))
+    assert read_last_build(home, "jobs_recovery") == (1, AS_OF)
+    assert read_last_build(home, "jobs_south_london") == (2, date(2026, 12, 24))
     changed = {path.name for path, content in published.items() if path.read_bytes() != content}
-    assert changed and changed <= {f"jobs_south_london.{ending}" for ending in FORMS}
+    assert changed and changed <= {f"jobs_south_london.{ending}" for ending in FILE_ENDINGS}
 
 
 def test_nothing_rests_on_a_register_that_counts_a_place_twice(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,8 +161,8 @@ def test_nothing_rests_on_a_register_that_counts_a_place_twice(small: Project, m
     kept = {path: path.read_bytes() for part in ("out", "ledger") for path in (home / part).rglob("*.*")}
     cells = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
     for module in (told, building):
-        monkeypatch.setattr(module, "overlapping", lambda _: ["E09000024"])
-    faults = build_and_tell(Project(load(copy), home, date(2026, 12, 24)), [], QUIET)
+        monkeypatch.setattr(module, "find_overlapping_codes", lambda _: ["E09000024"])
+    faults = build_problems(Project(load_catalogue(copy), home, date(2026, 12, 24)), [], QUIET)
     assert any("sound" in fault for fault in faults), faults
     assert {path: path.read_bytes() for path in kept} == kept
     assert read_table(home / "state" / "cell" / "jobs_recovery.parquet").equals(cells)
@@ -171,17 +171,19 @@ def test_nothing_rests_on_a_register_that_counts_a_place_twice(small: Project, m
 def test_a_code_with_two_spans_that_overlap_is_named() -> None:
     span = {"place_code": "E09000024", "valid_from": date(2009, 1, 1), "valid_to": None}
     other = {"place_code": "E09000029", "valid_from": date(2009, 1, 1), "valid_to": date(2011, 3, 31)}
-    sound = rows([span, other, {**other, "valid_from": date(2011, 4, 1), "valid_to": None}], PLACE)
-    assert overlapping(sound) == []
-    assert overlapping(pl.concat([sound, sound.head(1)])) == ["E09000024"]
+    sound = table_from_records(
+        [span, other, {**other, "valid_from": date(2011, 4, 1), "valid_to": None}], PLACE_COLUMNS
+    )
+    assert find_overlapping_codes(sound) == []
+    assert find_overlapping_codes(pl.concat([sound, sound.head(1)])) == ["E09000024"]
 
 
 def test_a_span_of_no_day_overlaps_nothing_and_hides_nothing_in_whatever_order_rows_come() -> None:
     spans = [(date(2022, 1, 1), date(2022, 12, 31)), (date(2022, 1, 1), date(2021, 12, 31)), (date(2023, 1, 1), None)]
     rows = [{"place_code": "E05014284", "valid_from": first, "valid_to": last} for first, last in spans]
-    schema = {name: PLACE[name].dtype for name in ("place_code", "valid_from", "valid_to")}
+    schema = {name: PLACE_COLUMNS[name].dtype for name in ("place_code", "valid_from", "valid_to")}
     for each in permutations(rows):
-        assert overlapping(pl.DataFrame(each, schema=schema)) == []
+        assert find_overlapping_codes(pl.DataFrame(each, schema=schema)) == []
     longer = [*rows, {"place_code": "E05014284", "valid_from": date(2021, 1, 1), "valid_to": date(2023, 6, 30)}]
     for each in permutations(longer):
-        assert set(overlapping(pl.DataFrame(each, schema=schema))) == {"E05014284"}
+        assert set(find_overlapping_codes(pl.DataFrame(each, schema=schema))) == {"E05014284"}

@@ -12,16 +12,24 @@ import pytest
 from rich.console import Console
 
 from pipelines.app import steps
-from pipelines.app.build import build_and_tell
-from pipelines.app.ledger_repair import recorded, remove_and_tell
-from pipelines.core.errors import DayError, UnknownNameError, UnreadableError
-from pipelines.core.schema import rows
-from pipelines.declarations.catalogue import load
-from pipelines.declarations.project import Project, clock, today
+from pipelines.app.build import build_problems
+from pipelines.app.ledger_repair import list_builds, remove_recorded_builds
+from pipelines.core.errors import BuildDateError, UnknownNameError, UnreadableError
+from pipelines.core.schema import table_from_records
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.project import Project, build_date, current_date
 from pipelines.gaps.answer import answer_problem
-from pipelines.gaps.ledger import SPELL, Ledger, carried_on, changes, nothing, since, without_builds
-from pipelines.gaps.ledger_load import ledger_path, read_ledger, record, write_ledger
-from pipelines.observations.access import observe_source
+from pipelines.gaps.ledger import (
+    SPELL,
+    Ledger,
+    add_build,
+    describe_last_build,
+    empty_ledger,
+    remove_builds,
+    summarise_changes,
+)
+from pipelines.gaps.ledger_load import ledger_path, read_ledger, update_ledger, write_ledger
+from pipelines.observations.access import load_source_tables
 from tests.command import run
 from tests.gaps.test_cells import MERTON, Case, project_of, with_peers
 from tests.gaps.test_ledger import DAY, cells, story, told
@@ -43,11 +51,11 @@ def plain(ledger: Ledger) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("gone", [{1}, {2}, {3}, {4}, {1, 2}, {2, 3}, {1, 4}, {3, 4}, {1, 2, 3, 4}], ids=str)
 def test_a_ledger_without_a_build_is_as_if_it_had_never_been_made(gone: set[int]) -> None:
-    left = nothing()
+    left = empty_ledger()
     for number, (day, build) in enumerate(zip(DAY, BUILDS, strict=False), start=1):
         if number not in gone:
-            left = carried_on(left, build, day, str(day))
-    mended = without_builds(story(*BUILDS), gone)
+            left = add_build(left, build, day, str(day))
+    mended = remove_builds(story(*BUILDS), gone)
     # A gap first asked for in a later build is the same gap: what is closed or opened is dated by the builds left.
     told_now, told_then = ([{**row, "closed_because": None} for row in plain(each)] for each in (mended, left))
     assert told_now == told_then
@@ -56,10 +64,10 @@ def test_a_ledger_without_a_build_is_as_if_it_had_never_been_made(gone: set[int]
 
 
 def test_spells_opened_by_a_build_go_with_it_and_those_closed_by_it_are_open_again() -> None:
-    ledger = without_builds(story(cells(a="late", b=None), cells(a=None, b="late")), {2})
+    ledger = remove_builds(story(cells(a="late", b=None), cells(a=None, b="late")), {2})
     assert {place: gap["state"] for place, gap in told(ledger).items()} == {"a": "open"}
     assert told(ledger)["a"]["last_seen"] == DAY[0]
-    assert since(ledger) == f"recorded since the build of {DAY[0]}: 1 open"
+    assert describe_last_build(ledger) == f"recorded since the build of {DAY[0]}: 1 open"
 
 
 def build_of(said: str, files: str = "f") -> dict[str, tuple[str, str]]:
@@ -67,9 +75,9 @@ def build_of(said: str, files: str = "f") -> dict[str, tuple[str, str]]:
 
 
 def drafted(*builds: tuple[pl.DataFrame, dict[str, tuple[str, str]]]) -> Ledger:
-    ledger = nothing()
+    ledger = empty_ledger()
     for day, (each, declared) in zip(DAY, builds, strict=False):
-        ledger = carried_on(ledger, each, day, str(day), declared)
+        ledger = add_build(ledger, each, day, str(day), declared)
     return ledger
 
 
@@ -80,14 +88,14 @@ def test_what_the_first_draft_of_a_declaration_did_wrong_leaves_no_trace() -> No
     assert set(gaps) == {"b"}
     assert [gaps["b"][name] for name in ("reason", "reason_before", "first_seen")] == ["suppressed", None, DAY[0]]
     assert ledger.builds["open"].to_list() == [1, 1, 1] and ledger.builds["closed"].sum() == 0
-    assert changes(ledger).is_empty()
+    assert summarise_changes(ledger).is_empty()
 
 
 def test_a_wrong_change_of_a_declaration_leaves_no_trace_once_it_is_corrected() -> None:
     right, wrong = cells(a=None, b="late", c="stale"), cells(a="unreadable", b="unreadable", c="stale")
     ledger = drafted((right, build_of("1")), (wrong, build_of("2")), (right, build_of("1")))
     assert {place: gap["reason"] for place, gap in told(ledger).items()} == {"b": "late", "c": "stale"}
-    assert ledger.sightings.height > ledger.history.height
+    assert ledger.sightings.height > ledger.sightings_without_drafts.height
     assert told(ledger)["b"]["reason_before"] is None and told(ledger)["b"]["first_seen"] == DAY[0]
     assert ledger.builds.select("opened", "closed", "changed").rows() == [(2, 0, 0), (0, 0, 0), (0, 0, 0)]
 
@@ -110,8 +118,8 @@ def test_a_file_that_closes_a_gap_is_its_answer_whatever_else_changed() -> None:
 
 
 def test_what_a_problem_asks_for_on_one_day_only_is_a_draft_of_it() -> None:
-    ledger = carried_on(story(cells(a="late")), cells(a="late", b="late"), DAY[1], "x")
-    same_day = carried_on(ledger, cells(c=None), DAY[1], "y")
+    ledger = add_build(story(cells(a="late")), cells(a="late", b="late"), DAY[1], "x")
+    same_day = add_build(ledger, cells(c=None), DAY[1], "y")
     assert {place: gap["closed_because"] for place, gap in told(same_day).items()} == {"a": "no_longer_asked"}
 
 
@@ -125,7 +133,9 @@ def test_a_ledger_of_before_it_had_a_version_is_read_and_goes_on(tmp_path: Path)
          "opened_build": 3},
     ]  # fmt: skip
     plain_text = {"problem": "p", "need": "needed", "measure": "m", "holder": "h"}
-    before = rows([{**plain_text, "place_code": each["gap_id"].split("/")[2], **each} for each in spells], SPELL)  # type: ignore[attr-defined]
+    before = table_from_records(
+        [{**plain_text, "place_code": each["gap_id"].split("/")[2], **each} for each in spells], SPELL
+    )  # type: ignore[attr-defined]
     counts = {"problem": "p", "asked": 2, "known": 0, "open": 2, "opened": 0, "reopened": 0, "closed": 0, "changed": 0}
     builds = [{**counts, "build": number, "day": DAY[number - 1].isoformat()} for number in (1, 2, 3)]
     path = ledger_path(tmp_path, "p")
@@ -134,7 +144,7 @@ def test_a_ledger_of_before_it_had_a_version_is_read_and_goes_on(tmp_path: Path)
     before.write_parquet(path, metadata=footer)
     ledger = read_ledger(tmp_path, "p")
     assert ledger.spells.equals(before)
-    write_ledger(tmp_path, "p", carried_on(ledger, cells(a=None, b="stale"), DAY[3], "d"), "k")
+    write_ledger(tmp_path, "p", add_build(ledger, cells(a=None, b="stale"), DAY[3], "d"), "k")
     assert told(read_ledger(tmp_path, "p"))["a"]["closed"] == DAY[3]
     assert told(read_ledger(tmp_path, "p"))["b"]["reopened"] == 1
 
@@ -163,34 +173,34 @@ def tiny(tmp_path: Path) -> Project:
     problems = made.catalogue.root / "pipelines" / "problems"
     text = (problems / "a_problem.sql").read_text(encoding="utf-8")
     (problems / "b_problem.sql").write_text(text.replace("question: q", "question: r"), encoding="utf-8")
-    return Project(load(made.catalogue.root), made.home, clock())
+    return Project(load_catalogue(made.catalogue.root), made.home, current_date())
 
 
 def test_a_clock_that_was_ahead_is_told_shown_and_mended(tiny: Project) -> None:
     project = tiny
-    assert build_and_tell(project._replace(as_of=AHEAD), [], Console(quiet=True)) == []
+    assert build_problems(project._replace(as_of=AHEAD), [], Console(quiet=True)) == []
     for _ in range(2):
-        faults = build_and_tell(project, [], Console(quiet=True))
+        faults = build_problems(project, [], Console(quiet=True))
         assert len(faults) == 1 and f"commonground ledger --remove-build {AHEAD}" in faults[0], faults
-    assert recorded(project, None).select("problem", "day", "note").rows() == [
+    assert list_builds(project, None).select("problem", "day", "note").rows() == [
         ("a_problem", AHEAD, "a day to come"), ("b_problem", AHEAD, "a day to come"),
     ]  # fmt: skip
     path = ledger_path(project.home, "a_problem")
     before, said = path.read_bytes(), Console(file=io.StringIO(), width=300)
-    remove_and_tell(project, None, str(AHEAD), said, done=False)
+    remove_recorded_builds(project, None, str(AHEAD), said, done=False)
     assert path.read_bytes() == before and "Nothing is changed" in said.file.getvalue()  # type: ignore[attr-defined]
-    remove_and_tell(project, None, str(AHEAD), said, done=True)
+    remove_recorded_builds(project, None, str(AHEAD), said, done=True)
     assert [each.read_bytes() for each in path.parent.glob("a_problem.*.bak")] == [before]
     text = io.StringIO()
-    assert build_and_tell(project, [], Console(file=text, width=300)) == []
+    assert build_problems(project, [], Console(file=text, width=300)) == []
     assert "first build of 2 problems" in text.getvalue()
-    assert recorded(project, "a_problem").select("build", "day", "note").rows() == [(1, clock(), "")]
+    assert list_builds(project, "a_problem").select("build", "day", "note").rows() == [(1, current_date(), "")]
     again = io.StringIO()
-    assert build_and_tell(project, [], Console(file=again, width=300)) == []
-    assert "first build" not in again.getvalue() and f"recorded since the build of {clock()}" in again.getvalue()
+    assert build_problems(project, [], Console(file=again, width=300)) == []
+    assert "first build" not in again.getvalue() and f"recorded since the build of {current_date()}" in again.getvalue()
     earlier = io.StringIO()
-    assert build_and_tell(project._replace(as_of=date(2026, 1, 31)), [], Console(file=earlier, width=300)) == []
-    assert f"not recorded for 2 problems: a build as of {clock()}" in earlier.getvalue()
+    assert build_problems(project._replace(as_of=date(2026, 1, 31)), [], Console(file=earlier, width=300)) == []
+    assert f"not recorded for 2 problems: a build as of {current_date()}" in earlier.getvalue()
     assert "first build" not in earlier.getvalue()
 
 
@@ -198,20 +208,20 @@ def test_a_clock_that_was_ahead_is_told_shown_and_mended(tiny: Project) -> None:
 def test_a_build_that_is_not_recorded_is_not_removed(tmp_path: Path, asked: str) -> None:
     home = tmp_path / "store"
     write_ledger(home, "p", story(cells(a="late")), "k")
-    project = Project(load(small_project(tmp_path)), home, clock())
+    project = Project(load_catalogue(small_project(tmp_path)), home, current_date())
     before = ledger_path(home, "p").read_bytes()
     with pytest.raises(UnknownNameError, match="remove-build"):
-        remove_and_tell(project, "p", asked, Console(quiet=True), done=True)
+        remove_recorded_builds(project, "p", asked, Console(quiet=True), done=True)
     assert ledger_path(home, "p").read_bytes() == before
 
 
 def test_record_of_a_day_before_a_day_to_come_says_so_and_writes_nothing(tmp_path: Path) -> None:
-    project = Project(load(small_project(tmp_path)), tmp_path / "store", clock())
-    ahead = carried_on(nothing(), cells(a="late"), AHEAD, "x")
+    project = Project(load_catalogue(small_project(tmp_path)), tmp_path / "store", current_date())
+    ahead = add_build(empty_ledger(), cells(a="late"), AHEAD, "x")
     write_ledger(project.home, "jobs_recovery", ahead, "k")
     before = ledger_path(project.home, "jobs_recovery").read_bytes()
     with pytest.raises(UnreadableError, match="the clock was ahead"):
-        record(project, "jobs_recovery", cells(a="late"))
+        update_ledger(project, "jobs_recovery", cells(a="late"))
     assert ledger_path(project.home, "jobs_recovery").read_bytes() == before
 
 
@@ -224,8 +234,8 @@ def test_a_day_to_come_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "store").exists()
     for set_to in (str(AHEAD), "yesterday"):
         monkeypatch.setenv("COMMONGROUND_AS_OF", set_to)
-        with pytest.raises(DayError, match=re.escape("COMMONGROUND_AS_OF: found")):
-            today()
+        with pytest.raises(BuildDateError, match=re.escape("COMMONGROUND_AS_OF: found")):
+            build_date()
 
 
 def test_the_command_lists_builds_and_takes_one_out(tmp_path: Path) -> None:
@@ -250,10 +260,10 @@ def test_a_typo_in_a_declaration_leaves_no_trace_in_a_project(small: Project) ->
 
     def built(text: str, day: date) -> Ledger:
         path.write_text(text)
-        project = Project(load(root), home, day)
-        steps.prepare(project)
-        observe_source(project, "hmrc_furlough")
-        record(project, "jobs_recovery", answer_problem(project, "jobs_recovery"))
+        project = Project(load_catalogue(root), home, day)
+        steps.prepare_store(project)
+        load_source_tables(project, "hmrc_furlough")
+        update_ledger(project, "jobs_recovery", answer_problem(project, "jobs_recovery"))
         return read_ledger(home, "jobs_recovery")
 
     wrong = right.replace("column: Furlough rate", "column: Furlough rats")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.app.parallel import MOST_WORKERS, share_work, worker_count, worker_processes
+from pipelines.app.parallel import MAX_WORKERS, share_work, worker_count, worker_processes
 
 NAMES = [f"n{number:02}" for number in range(18)]
 
@@ -63,7 +63,7 @@ def test_three_workers_share_the_names_and_each_is_done_once(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("cores", "workers"), [(1, 1), (2, 1), (3, 2), (MOST_WORKERS + 1, MOST_WORKERS), (64, MOST_WORKERS)]
+    ("cores", "workers"), [(1, 1), (2, 1), (3, 2), (MAX_WORKERS + 1, MAX_WORKERS), (64, MAX_WORKERS)]
 )
 def test_there_is_a_worker_for_each_further_core_up_to_a_bound(cores: int, workers: int) -> None:
     assert worker_count(cores) == workers
@@ -79,7 +79,7 @@ STARTED = """
 import sys
 from functools import partial
 from pathlib import Path
-from pipelines.app.parallel import MOST_WORKERS, share_work, worker_count, worker_processes
+from pipelines.app.parallel import MAX_WORKERS, share_work, worker_count, worker_processes
 from tests.app.test_parallel import NAMES, slept
 
 if __name__ == "__main__":

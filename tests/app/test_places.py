@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipelines.app.acquire import add_and_tell
-from pipelines.app.places import about_places
+from pipelines.app.acquire import add_release
+from pipelines.app.places import describe_places
 from pipelines.core.errors import FetchError, UnknownNameError
 from pipelines.declarations.project import Project
 from pipelines.geography.hierarchy import is_postcode
@@ -27,7 +27,7 @@ def project(edition: Project) -> Project:
 
 
 def told(project: Project, *names: str) -> list[str]:
-    return [f"{heading}: {text}" for heading, text in about_places(project, list(names))]
+    return [f"{heading}: {text}" for heading, text in describe_places(project, list(names))]
 
 
 def test_a_district_tells_what_it_was_holds_and_overlaps(project: Project) -> None:
@@ -69,7 +69,7 @@ def test_a_postcode_that_no_table_knows_is_said_to_be_unknown(project: Project) 
 def test_postcodes_are_told_by_the_tables_that_someone_added(project: Project, tmp_path: Path) -> None:
     mine, file = project._replace(home=tmp_path / "store"), tmp_path / "postcodes.csv"
     file.write_text(POSTCODES)
-    add_and_tell(mine, "ons_postcodes_trafford", file, date(2025, 2, 1), Console())
+    add_release(mine, "ons_postcodes_trafford", file, date(2025, 2, 1), Console())
     lines = told(mine, "M33")
     assert lines[0] == "postcode: M33: 3 rows of ons_postcodes_trafford, 2025-02-01"
     assert "within: lad_2024: E08000009 Trafford" in lines
@@ -89,7 +89,7 @@ def test_a_table_of_postcodes_with_a_code_of_another_day_is_refused(project: Pro
     file = tmp_path / "postcodes.csv"
     file.write_text(POSTCODES.replace("E08000009", "E07000026"))
     with pytest.raises(FetchError, match=r"E07000026 \(Allerdale"):
-        add_and_tell(
+        add_release(
             project._replace(home=tmp_path / "store"), "ons_postcodes_trafford", file, date(2025, 2, 1), Console()
         )
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.app.assets import snapshot_key
 from pipelines.app.definitions import define_project
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.endpoint import STATXPLORE_KEY
 from tests.publisher import Publisher, publishing, says
 
@@ -94,7 +94,7 @@ def test_dagster_asks_only_sources_with_an_address_and_fails_where_nothing_came(
 ) -> None:
     good, empty = office.at("/good.csv", says(200, CSV)), office.at("/empty.csv", says(200, b"code,value\n"))
     roads = {"good": f"url: {good}", "empty": f"url: {empty}", "by_hand": "", "keyed": stat_xplore(office)}
-    defs = define_project(load(project(tmp_path, **roads)), tmp_path / "store")
+    defs = define_project(load_catalogue(project(tmp_path, **roads)), tmp_path / "store")
     graph = defs.resolve_asset_graph()
     external = graph.get(snapshot_key("by_hand"))
     assert external.is_external and not external.is_materializable and external.freshness_policy is None

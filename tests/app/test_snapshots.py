@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.app.snapshots import damaged, listed
+from pipelines.app.snapshots import list_snapshots, verify_snapshots
 from pipelines.core import store
 from pipelines.core.errors import UnreadableError
-from pipelines.declarations.catalogue import load
-from pipelines.fetch.bundled import take_in
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.fetch.bundled import import_bundled_releases
 from tests.command import run
 
 CONTENT = b"code,value\nE06000001,5\n"
@@ -20,85 +20,85 @@ SHAPES = b'{"type": "FeatureCollection", "features": [{"type": "Feature"}]}'
 
 
 def snapshot(content: bytes, released: date = date(2024, 1, 1), file: str = "a.csv") -> store.Snapshot:
-    return store.Snapshot("claimants", store.digest(content), released, "", "now", "x", file, len(content), "OGL")
+    return store.Snapshot("claimants", store.hash_bytes(content), released, "", "now", "x", file, len(content), "OGL")
 
 
 def test_a_line_says_whether_the_bytes_are_new_the_same_or_of_another_day(tmp_path: Path) -> None:
     told = [
-        store.put(tmp_path, CONTENT, snapshot(CONTENT)).change,
-        store.put(tmp_path, CONTENT, snapshot(CONTENT)).change,
-        store.put(tmp_path, CONTENT, snapshot(CONTENT, date(2024, 2, 1))).change,
-        store.put(tmp_path, CONTENT + b"x", snapshot(CONTENT + b"x")).change,
+        store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT)).change,
+        store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT)).change,
+        store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT, date(2024, 2, 1))).change,
+        store.store_snapshot(tmp_path, CONTENT + b"x", snapshot(CONTENT + b"x")).change,
     ]
     assert told == ["new", "same", "redated", "new"]
-    assert listed(tmp_path, "claimants")["change"].to_list() == told
-    assert len(store.snapshots(tmp_path, "claimants")) == 3, "a line that brings nothing new is no release"
+    assert list_snapshots(tmp_path, "claimants")["change"].to_list() == told
+    assert len(store.source_snapshots(tmp_path, "claimants")) == 3, "a line that brings nothing new is no release"
     assert len(list(store.snapshots_dir(tmp_path).iterdir())) == 3, "two files and the log: same bytes once"
 
 
 def test_the_log_is_only_ever_added_to(tmp_path: Path) -> None:
     path = store.snapshots_dir(tmp_path) / "log.jsonl"
-    store.put(tmp_path, CONTENT, snapshot(CONTENT))
+    store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
     before = path.read_bytes()
-    store.put(tmp_path, CONTENT, snapshot(CONTENT))
+    store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
     assert path.read_bytes().startswith(before) and len(path.read_bytes()) > len(before)
 
 
 def test_a_line_of_before_changes_were_noted_is_read(tmp_path: Path) -> None:
-    store.put(tmp_path, CONTENT, snapshot(CONTENT))
+    store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
     path = store.snapshots_dir(tmp_path) / "log.jsonl"
     fields = json.loads(path.read_text())
     del fields["change"]
     path.write_text(json.dumps(fields) + "\n" + json.dumps({**fields, "sha256": "", "status": 304}) + "\n")
-    assert [entry.sha256 for entry in store.snapshots(tmp_path, "claimants")] == [store.digest(CONTENT)]
+    assert [entry.sha256 for entry in store.source_snapshots(tmp_path, "claimants")] == [store.hash_bytes(CONTENT)]
 
 
 def test_bytes_that_changed_a_file_that_is_gone_and_a_broken_line_are_all_named(tmp_path: Path) -> None:
     other = CONTENT.replace(b"5", b"6")
-    store.put(tmp_path, CONTENT, snapshot(CONTENT))
-    store.put(tmp_path, other, snapshot(other, file="b.csv"))
-    assert damaged(tmp_path) == (2, [])
+    store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
+    store.store_snapshot(tmp_path, other, snapshot(other, file="b.csv"))
+    assert verify_snapshots(tmp_path) == (2, [])
     folder = store.snapshots_dir(tmp_path)
-    (folder / store.digest(CONTENT)).write_bytes(CONTENT.replace(b"5", b"9"))
-    (folder / store.digest(other)).unlink()
+    (folder / store.hash_bytes(CONTENT)).write_bytes(CONTENT.replace(b"5", b"9"))
+    (folder / store.hash_bytes(other)).unlink()
     with (folder / "log.jsonl").open("ab") as log:
         log.write(b"{broken}\n")
-    files, faults = damaged(tmp_path)
+    files, faults = verify_snapshots(tmp_path)
     assert files == 2 and len(faults) == 3
     assert "log.jsonl:3" in faults[0] and "restore the file" in faults[0]
     assert "a.csv" in faults[1] and "the content has changed" in faults[1]
-    assert "b.csv" in faults[2] and "is not there" in faults[2]
+    assert "b.csv" in faults[2] and "the file is missing" in faults[2]
 
 
 def test_what_is_read_is_verified(tmp_path: Path) -> None:
-    store.put(tmp_path, CONTENT, snapshot(CONTENT))
-    (store.snapshots_dir(tmp_path) / store.digest(CONTENT)).write_bytes(CONTENT.replace(b"5", b"9"))
-    with pytest.raises(UnreadableError, match="bytes have changed"):
-        store.read_snapshot(tmp_path, store.digest(CONTENT))
+    store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
+    (store.snapshots_dir(tmp_path) / store.hash_bytes(CONTENT)).write_bytes(CONTENT.replace(b"5", b"9"))
+    with pytest.raises(UnreadableError, match="the content has changed"):
+        store.read_snapshot(tmp_path, store.hash_bytes(CONTENT))
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
 def test_the_same_bytes_make_a_damaged_snapshot_whole(tmp_path: Path, damage: str) -> None:
-    store.put(tmp_path, CONTENT, snapshot(CONTENT))
-    path = store.snapshots_dir(tmp_path) / store.digest(CONTENT)
+    store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
+    path = store.snapshots_dir(tmp_path) / store.hash_bytes(CONTENT)
     path.write_bytes(CONTENT.replace(b"5", b"9") if damage == "changed" else CONTENT[:5])
     if damage == "gone":
         path.unlink()
-    store.put(tmp_path, CONTENT, snapshot(CONTENT))
-    assert store.read_snapshot(tmp_path, store.digest(CONTENT)) == CONTENT
-    assert damaged(tmp_path) == (1, [])
+    store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
+    assert store.read_snapshot(tmp_path, store.hash_bytes(CONTENT)) == CONTENT
+    assert verify_snapshots(tmp_path) == (1, [])
 
 
 def test_what_travels_with_the_project_is_made_whole_by_the_next_build_and_logged_once(tmp_path: Path) -> None:
-    catalogue = load(Path(__file__).resolve().parent.parent.parent)
-    take_in(tmp_path, catalogue, "trafford_food_banks")
-    (held,) = store.snapshots(tmp_path, "trafford_food_banks")
+    catalogue = load_catalogue(Path(__file__).resolve().parent.parent.parent)
+    import_bundled_releases(tmp_path, catalogue, "trafford_food_banks")
+    (held,) = store.source_snapshots(tmp_path, "trafford_food_banks")
     (store.snapshots_dir(tmp_path) / held.sha256).unlink()
-    with pytest.raises(UnreadableError, match="is not there; build where the file travels"):
+    with pytest.raises(UnreadableError, match="the file is missing; run a build if the file is bundled"):
         store.read_snapshot(tmp_path, held.sha256)
-    take_in(tmp_path, catalogue, "trafford_food_banks")
-    assert damaged(tmp_path) == (1, [])
-    assert store.snapshots(tmp_path, "trafford_food_banks") == [held]
+    import_bundled_releases(tmp_path, catalogue, "trafford_food_banks")
+    assert verify_snapshots(tmp_path) == (1, [])
+    assert store.source_snapshots(tmp_path, "trafford_food_banks") == [held]
 
 
 def test_the_commands_list_what_is_held_and_fail_where_it_is_damaged(tmp_path: Path) -> None:
@@ -109,11 +109,11 @@ def test_the_commands_list_what_is_held_and_fail_where_it_is_damaged(tmp_path: P
     rows = list(csv.DictReader(io.StringIO(run("snapshots", "--format", "csv", store=home).stdout)))
     # What travels with the project is taken in first, so that codes can be looked up; what was added comes last.
     assert {row["origin"] for row in rows[:-1]} == {"starter"}
-    added = ("ons_lad_boundaries", "new", store.digest(SHAPES))
+    added = ("ons_lad_boundaries", "new", store.hash_bytes(SHAPES))
     assert tuple(rows[-1][name] for name in ("source", "change", "sha256")) == added
     assert "a.json" in run("snapshots", "ons_lad_boundaries", store=home).stdout
     assert run("snapshots", "ons_lad_boundary", store=home).returncode == 2
     assert f"{len({row['sha256'] for row in rows})} files" in run("verify", store=home).stdout
-    (store.snapshots_dir(home) / store.digest(SHAPES)).write_bytes(b"")
+    (store.snapshots_dir(home) / store.hash_bytes(SHAPES)).write_bytes(b"")
     done = run("verify", store=home)
     assert done.returncode == 4 and "a.json" in done.stderr

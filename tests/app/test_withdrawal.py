@@ -13,13 +13,13 @@ import pytest
 from rich.console import Console
 
 from pipelines.app import assets, steps
-from pipelines.app.assets import Place
-from pipelines.app.build import build_and_tell, rehearse_and_tell
-from pipelines.app.withdrawal import withdraw
+from pipelines.app.assets import ProjectResource
+from pipelines.app.build import build_problems, report_scenario
+from pipelines.app.withdrawal import withdraw_outputs
 from pipelines.core.errors import CommongroundError
 from pipelines.core.manifest import manifest_path
-from pipelines.core.store import KEY, history, out_path, snapshots_dir, state_path, table_key
-from pipelines.declarations.catalogue import load
+from pipelines.core.store import TABLE_KEY_METADATA, output_path, read_log, snapshots_dir, state_path, table_key
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.answer import answer_problem
 from pipelines.gaps.plan import plan_requests
@@ -63,16 +63,16 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = project.catalogue.sources_dir / "a_source.yaml"
     source.write_text(source.read_text().replace("range: [0, 1000], ", ""))
     (project.catalogue.root / "pipelines" / "problems" / "other.sql").write_text(OTHER)
-    project = project._replace(catalogue=load(project.catalogue.root))
-    steps.prepare(project)
+    project = project._replace(catalogue=load_catalogue(project.catalogue.root))
+    steps.prepare_store(project)
     for name in project.catalogue.problems:
         answer_problem(project, name)
         report_problem(project, name)
     publish_warehouse(project)
     publish_pages(project)
     (tmp_path / "plan.yaml").write_text(PLAN)
-    rehearse_and_tell(project, str(tmp_path / "plan.yaml"), ["a_problem"], Console(quiet=True))
-    write_letters(project, plan_requests(project, None, None, None), out_path(project.home, "letters"))
+    report_scenario(project, str(tmp_path / "plan.yaml"), ["a_problem"], Console(quiet=True))
+    write_letters(project, plan_requests(project, None, None, None), output_path(project.home, "letters"))
     return tmp_path
 
 
@@ -80,14 +80,14 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(once: Path, tmp_path: Path) -> Project:
     """A copy of that project for a test that changes it."""
     shutil.copytree(once, tmp_path, dirs_exist_ok=True)
-    return Project(load(tmp_path / "project"), tmp_path / "store", AS_OF)
+    return Project(load_catalogue(tmp_path / "project"), tmp_path / "store", AS_OF)
 
 
 def hide(project: Project) -> Project:
     """Take back the release of the source."""
     path = project.catalogue.sources_dir / "a_source.yaml"
     path.write_text(path.read_text().replace("released: true\n", ""))
-    return project._replace(catalogue=load(project.catalogue.root))
+    return project._replace(catalogue=load_catalogue(project.catalogue.root))
 
 
 def traces(home: Path) -> set[str]:
@@ -138,28 +138,28 @@ def test_whichever_command_comes_next_no_output_has_the_figure(
 
 def test_what_rests_on_nothing_that_was_taken_back_stays(built: Project) -> None:
     project = hide(built)
-    told = withdraw(project.catalogue, project.home)
+    told = withdraw_outputs(project.catalogue, project.home)
     assert told and all("a_source" in line for line in told)
-    there = {path.name for path in out_path(project.home, "").iterdir()}
+    there = {path.name for path in output_path(project.home, "").iterdir()}
     assert {"other.html", "other.csv"} <= there and "a_problem.html" not in there
     assert state_path(project.home, "cell", "other").is_file()
-    assert withdraw(project.catalogue, project.home) == [], "once it is gone, there is nothing to tell"
+    assert withdraw_outputs(project.catalogue, project.home) == [], "once it is gone, there is nothing to tell"
 
 
 def test_a_source_that_is_no_longer_declared_open_or_at_all_is_not_public(built: Project) -> None:
     for name in ("a_source.yaml", "a_problem.sql"):
         next(built.catalogue.root.rglob(name)).unlink()
-    project = built._replace(catalogue=load(built.catalogue.root))
-    assert withdraw(project.catalogue, project.home)
+    project = built._replace(catalogue=load_catalogue(built.catalogue.root))
+    assert withdraw_outputs(project.catalogue, project.home)
     assert traces(project.home) == set()
 
 
 def test_a_file_that_someone_changed_is_moved_to_where_only_its_owner_reads_it(built: Project) -> None:
-    path = out_path(built.home, "a_problem.csv")
+    path = output_path(built.home, "a_problem.csv")
     mine = path.read_bytes() + b"my remark\n"
     path.write_bytes(mine)
     project = hide(built)
-    told = withdraw(project.catalogue, project.home)
+    told = withdraw_outputs(project.catalogue, project.home)
     new = project.home / "withdrawn" / "a_problem.csv"
     assert new.read_bytes() == mine and any(str(new) in line for line in told)
     assert stat.S_IMODE(new.stat().st_mode) == 0o600 and stat.S_IMODE(new.parent.stat().st_mode) == 0o700
@@ -167,7 +167,7 @@ def test_a_file_that_someone_changed_is_moved_to_where_only_its_owner_reads_it(b
 
 
 def test_nothing_goes_on_while_a_figure_can_not_be_withdrawn(built: Project) -> None:
-    out_path(built.home, "a_problem.csv").write_bytes(SECRET.encode())
+    output_path(built.home, "a_problem.csv").write_bytes(SECRET.encode())
     (built.home / "withdrawn").write_text("no folder")
     hide(built)
     done = run_apart("sql", "select 1", store=built.home, project=built.catalogue.root)
@@ -179,60 +179,60 @@ def test_a_store_of_a_version_before_is_withdrawn_too(built: Project) -> None:
     manifest_path(built.home).unlink()
     for path in (built.home / "state").rglob("*.parquet"):
         _forget(path)
-    assert withdraw(built.catalogue, built.home) == []
+    assert withdraw_outputs(built.catalogue, built.home) == []
     assert traces(built.home) >= SHOWN
     project = hide(built)
-    withdraw(project.catalogue, project.home)
+    withdraw_outputs(project.catalogue, project.home)
     assert traces(project.home) == set()
 
 
 def _forget(path: Path) -> None:
     """Write a table as a version did that noted its key alone."""
     key, when = table_key(path), path.stat()
-    pl.read_parquet(path).write_parquet(path, metadata={KEY: key or ""})
+    pl.read_parquet(path).write_parquet(path, metadata={TABLE_KEY_METADATA: key or ""})
     os.utime(path, ns=(when.st_atime_ns, when.st_mtime_ns))
 
 
 def test_snapshots_of_a_private_source_are_read_by_the_owner_alone(built: Project) -> None:
-    names = {entry.source: entry.sha256 for entry in history(built.home)}
+    names = {entry.source: entry.sha256 for entry in read_log(built.home)}
     path, other = (snapshots_dir(built.home) / names[name] for name in ("a_source", "ons_lad_register"))
     usual = stat.S_IMODE(other.stat().st_mode)
     assert stat.S_IMODE(path.stat().st_mode) == usual
     project = hide(built)
-    withdraw(project.catalogue, project.home)
+    withdraw_outputs(project.catalogue, project.home)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(other.stat().st_mode) == usual
     path.unlink()
-    steps.prepare(project)
+    steps.prepare_store(project)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600, "also one that is stored when the source is private already"
 
 
 def test_outputs_are_made_only_from_tables_of_this_build(built: Project) -> None:
     path = built.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
     path.write_text(path.read_text().replace("question: q", "question: another"))
-    project = built._replace(catalogue=load(built.catalogue.root))
+    project = built._replace(catalogue=load_catalogue(built.catalogue.root))
     with pytest.raises(CommongroundError, match="a_problem: its tables are not of this build"):
         report_problem(project, "a_problem")
     with duckdb.connect(str(publish_warehouse(project)), read_only=True) as con:
         assert con.sql("select distinct problem from cells").fetchall() == [("other",)]
         assert con.sql("select count(*) from duckdb_tables() where schema_name = 'problem'").fetchall() == [(1,)]
     publish_pages(project)
-    pages = list(out_path(project.home, "places").glob("*.html"))
+    pages = list(output_path(project.home, "places").glob("*.html"))
     assert len(pages) == 361 and not any("another" in page.read_text(encoding="utf-8") for page in pages)
 
 
 def test_a_build_of_one_problem_answers_again_what_was_answered_from_something_else(built: Project) -> None:
     path = built.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
     path.write_text(path.read_text().replace("question: q", "question: another"))
-    project = built._replace(catalogue=load(built.catalogue.root))
-    assert build_and_tell(project, ["other"], Console(quiet=True)) == []
-    with duckdb.connect(str(out_path(project.home, "commonground.duckdb")), read_only=True) as con:
+    project = built._replace(catalogue=load_catalogue(built.catalogue.root))
+    assert build_problems(project, ["other"], Console(quiet=True)) == []
+    with duckdb.connect(str(output_path(project.home, "commonground.duckdb")), read_only=True) as con:
         assert con.sql("select distinct problem from cells order by 1").fetchall() == [("a_problem",), ("other",)]
 
 
 def test_dagster_publishes_nothing_of_a_source_hidden_since_it_read_the_declarations(built: Project) -> None:
-    place, warehouse = Place(built.home, AS_OF), assets._warehouse(built.catalogue)
+    place, warehouse = ProjectResource(built.home, AS_OF), assets._warehouse_asset(built.catalogue)
     hide(built)
-    out_path(built.home, "commonground.duckdb").unlink()
-    done = dg.materialize([warehouse], resources=assets.resources(place), raise_on_error=False)
+    output_path(built.home, "commonground.duckdb").unlink()
+    done = dg.materialize([warehouse], resources=assets.dagster_resources(place), raise_on_error=False)
     assert not done.success
-    assert not out_path(built.home, "commonground.duckdb").exists()
+    assert not output_path(built.home, "commonground.duckdb").exists()

@@ -7,27 +7,33 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks.backtest_figures import CREDIT, Truth, family
+from benchmarks.backtest_figures import CREDIT, Truth, figure_family
 from benchmarks.backtest_fit import (
-    FEW,
+    MIN_PLACES_CUT,
     PAIRS,
     PEOPLE,
     SYSTEMS,
     Trial,
-    enough,
-    inside,
-    known_at,
-    not_kept,
-    paired,
-    peers,
-    result_of,
+    evaluate_interval,
+    fit_result,
+    pair_systems,
+    pool_of_trial,
+    rejected_pairs,
+    require_enough_places,
+    truths_at,
 )
-from benchmarks.backtest_page import chance
-from pipelines.app.steps import prepare
-from pipelines.apportionment.error_model import FEWEST, TELLING, errors_by_share, held_certainty, unevenness
-from pipelines.declarations.catalogue import load
+from benchmarks.backtest_page import chance_interval
+from pipelines.app.steps import prepare_store
+from pipelines.apportionment.error_model import (
+    MIN_PLACES,
+    MIN_SPREAD_PLACES,
+    errors_by_share,
+    load_error_model,
+    slice_unevenness,
+)
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.geography.load import small_areas
+from pipelines.geography.load import load_small_areas
 from pipelines.geography.small_areas import Areas
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -55,38 +61,40 @@ def trial(to_system: str, *figures: str) -> Trial:
 
 def test_a_kind_of_figure_is_tested_by_an_interval_that_it_did_not_fit() -> None:
     mine = trial("ttwa_2011", "tame", "calm", "wild")
-    found = {mine: trials(FEW, {"tame": 0.1, "calm": 0.1, "wild": 0.5})}
-    tests = result_of(mine, found).tests
+    found = {mine: trials(MIN_PLACES_CUT, {"tame": 0.1, "calm": 0.1, "wild": 0.5})}
+    tests = fit_result(mine, found).tests
     told = dict(tests.group_by("measure").agg(pl.col("inside").mean()).iter_rows())
     assert told == {"tame": 1.0, "calm": 1.0, "wild": 0.0}
 
 
 def test_figures_of_one_thing_at_several_times_are_left_out_together() -> None:
     mine = trial("ttwa_2011", "aged 1", *CREDIT)
-    found = {mine: trials(FEW, {"aged 1": 0.1, **dict.fromkeys(CREDIT, 0.5)})}
-    told = result_of(mine, found).tests.filter(pl.col("measure") != "aged 1")
-    assert len({family(figure) for figure in CREDIT}) == 1
-    assert told.height == FEW * len(CREDIT)
+    found = {mine: trials(MIN_PLACES_CUT, {"aged 1": 0.1, **dict.fromkeys(CREDIT, 0.5)})}
+    told = fit_result(mine, found).tests.filter(pl.col("measure") != "aged 1")
+    assert len({figure_family(figure) for figure in CREDIT}) == 1
+    assert told.height == MIN_PLACES_CUT * len(CREDIT)
     assert not told["inside"].any()
 
 
 def test_every_figure_fits_the_interval_that_is_kept() -> None:
     mine = trial("ttwa_2011", "tame", "wild")
-    kept = result_of(mine, {mine: trials(FEW, {"tame": 0.1, "wild": 0.5})}).certainty
-    assert kept.select("from_kind", "to_kind", "weighed_by", "trials").rows() == [("lad", "ttwa", "all_ages", 2 * FEW)]
+    kept = fit_result(mine, {mine: trials(MIN_PLACES_CUT, {"tame": 0.1, "wild": 0.5})}).certainty
+    assert kept.select("from_kind", "to_kind", "weighed_by", "trials").rows() == [
+        ("lad", "ttwa", "all_ages", 2 * MIN_PLACES_CUT)
+    ]
     assert kept.select("low", "high").row(0) == pytest.approx((-0.5, 0.5))
 
 
 def test_a_pair_with_few_places_borrows_of_its_kin_before_it_borrows_of_all() -> None:
     board, part, work = trial("icb_2022", "a"), trial("sub_icb_2022", "a"), trial("ttwa_2011", "a")
-    few = {board: trials(14, {"a": 0.1}), part: trials(FEW - 14, {"a": 0.2}), work: trials(150, {"a": 0.9})}
-    assert peers(board, few).height == FEW
-    assert peers(work, few).height == 150
-    fewer = {**few, part: trials(FEW - 15, {"a": 0.2})}
-    assert peers(board, fewer).height == 150 + FEW - 1
+    few = {board: trials(14, {"a": 0.1}), part: trials(MIN_PLACES_CUT - 14, {"a": 0.2}), work: trials(150, {"a": 0.9})}
+    assert pool_of_trial(board, few).height == MIN_PLACES_CUT
+    assert pool_of_trial(work, few).height == 150
+    fewer = {**few, part: trials(MIN_PLACES_CUT - 15, {"a": 0.2})}
+    assert pool_of_trial(board, fewer).height == 150 + MIN_PLACES_CUT - 1
 
 
-@pytest.mark.parametrize(("places", "told"), [(TELLING - 1, False), (TELLING, True)])
+@pytest.mark.parametrize(("places", "told"), [(MIN_SPREAD_PLACES - 1, False), (MIN_SPREAD_PLACES, True)])
 def test_so_few_places_do_not_tell_how_uneven_a_figure_is(places: int, told: bool) -> None:
     """One place alone would seem perfectly even, and its interval would be the figure itself."""
     codes = [f"P{n}" for n in range(places)]
@@ -94,48 +102,55 @@ def test_so_few_places_do_not_tell_how_uneven_a_figure_is(places: int, told: boo
         pl.lit("a").alias("measure"), pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end")
     )
     crosswalk = pl.DataFrame({"from_code": codes, "people": [10.0] * places})
-    assert unevenness(figures, crosswalk)["unevenness"].is_not_null().all() is told
+    assert slice_unevenness(figures, crosswalk)["unevenness"].is_not_null().all() is told
 
 
 def test_places_that_nothing_cuts_are_no_trials() -> None:
-    whole = trials(FEW, {"a": 0.0}, split=0.0)
+    whole = trials(MIN_PLACES_CUT, {"a": 0.0}, split=0.0)
     assert errors_by_share(whole).is_empty()
-    assert inside(trial("ttwa_2011", "a"), whole, trials(FEW, {"a": 0.1})).is_empty()
+    assert evaluate_interval(trial("ttwa_2011", "a"), whole, trials(MIN_PLACES_CUT, {"a": 0.1})).is_empty()
 
 
-@pytest.mark.parametrize(("places", "classes"), [(FEWEST - 1, 1), (FEWEST, 2)])
+@pytest.mark.parametrize(("places", "classes"), [(MIN_PLACES - 1, 1), (MIN_PLACES, 2)])
 def test_a_class_of_shares_needs_figures_of_enough_places_however_many_they_are(places: int, classes: int) -> None:
     figures = {f"aged {age}": 0.1 for age in range(20)}
-    told = pl.concat([trials(places, figures, split=0.05), trials(FEW, figures, split=0.9)])
+    told = pl.concat([trials(places, figures, split=0.05), trials(MIN_PLACES_CUT, figures, split=0.9)])
     assert errors_by_share(told).height == classes
 
 
 def test_an_interval_holds_its_figure_also_where_every_truth_lay_above() -> None:
-    above = trials(FEW, {"a": 0.1}).with_columns(truth=pl.lit(110.0))
+    above = trials(MIN_PLACES_CUT, {"a": 0.1}).with_columns(truth=pl.lit(110.0))
     assert errors_by_share(above).select("low", "high").row(0) == (0.0, pytest.approx(0.1))
 
 
 def test_of_kinds_that_share_their_borders_one_tells_it() -> None:
     board, same, part = trial("icb_2022", "a"), trial("stp_2021", "a"), trial("sub_icb_2022", "a")
-    few = {board: trials(14, {"a": 0.1}), same: trials(FEW, {"a": 0.9}), part: trials(FEW - 14, {"a": 0.2})}
-    assert set(peers(board, few)["truth"].round()) <= {110.0, 90.0, 120.0, 80.0}
-    assert peers(board, few).height == FEW
+    few = {
+        board: trials(14, {"a": 0.1}),
+        same: trials(MIN_PLACES_CUT, {"a": 0.9}),
+        part: trials(MIN_PLACES_CUT - 14, {"a": 0.2}),
+    }
+    assert set(pool_of_trial(board, few)["truth"].round()) <= {110.0, 90.0, 120.0, 80.0}
+    assert pool_of_trial(board, few).height == MIN_PLACES_CUT
 
 
 def test_two_systems_of_a_kind_have_one_interval_whichever_way() -> None:
     there, back = (Trial(f"lsoa_{one}", f"lsoa_{two}", "all_ages", ("a",)) for one, two in ((2011, 2021), (2021, 2011)))
-    both = {there: trials(FEW, {"a": 0.4}), back: trials(FEW, {"a": 0.1})}
-    assert result_of(there, both).certainty.equals(result_of(back, both).certainty)
-    assert result_of(there, both).certainty["trials"].sum() == 2 * FEW
+    both = {there: trials(MIN_PLACES_CUT, {"a": 0.4}), back: trials(MIN_PLACES_CUT, {"a": 0.1})}
+    assert fit_result(there, both).certainty.equals(fit_result(back, both).certainty)
+    assert fit_result(there, both).certainty["trials"].sum() == 2 * MIN_PLACES_CUT
 
 
 def test_one_kind_of_figure_is_tested_by_leaving_regions_out() -> None:
     mine = Trial("trust_2021", "lad_2021", "all_ages", ("a",))
     told = pl.concat(
-        [trials(FEW, {"a": 0.1}), trials(FEW, {"a": 0.5}).with_columns(place_code="N" + pl.col("place_code"))]
+        [
+            trials(MIN_PLACES_CUT, {"a": 0.1}),
+            trials(MIN_PLACES_CUT, {"a": 0.5}).with_columns(place_code="N" + pl.col("place_code")),
+        ]
     )
     regions = {code: "wild" if code.startswith("N") else "calm" for code in told["place_code"]}
-    tests = result_of(mine, {mine: told}, regions).tests
+    tests = fit_result(mine, {mine: told}, regions).tests
     held = dict(tests.group_by("left_out").agg(pl.col("inside").mean()).iter_rows())
     assert held == {"calm": 1.0, "wild": 0.0}
 
@@ -143,52 +158,54 @@ def test_one_kind_of_figure_is_tested_by_leaving_regions_out() -> None:
 def test_an_interval_that_holds_too_few_is_not_kept_where_enough_places_tell() -> None:
     mine = trial("ttwa_2011", "tame", "wild")
     errors = {"tame": 0.1, "wild": 0.5}
-    astray = result_of(mine, {mine: trials(FEW, errors)})
+    astray = fit_result(mine, {mine: trials(MIN_PLACES_CUT, errors)})
     sound = [
-        result_of(mine, {mine: trials(FEW - 1, errors)}),
-        result_of(mine, {mine: trials(FEW, dict.fromkeys(errors, 0.1))}),
+        fit_result(mine, {mine: trials(MIN_PLACES_CUT - 1, errors)}),
+        fit_result(mine, {mine: trials(MIN_PLACES_CUT, dict.fromkeys(errors, 0.1))}),
     ]
     assert astray.narrow and not any(each.narrow for each in sound)
     others = [sound[0]._replace(trial=trial(system, "tame")) for system in ("icb_2022", "pcon_2024")]
-    assert not_kept([astray, *others]) == {("lad", "ttwa")}
+    assert rejected_pairs([astray, *others]) == {("lad", "ttwa")}
     # Most pairs from such places are so: the others can't be believed either.
-    assert not_kept([astray, others[0]._replace(cut=FEW, tests=astray.tests), others[1]]) == {
+    assert rejected_pairs([astray, others[0]._replace(cut=MIN_PLACES_CUT, tests=astray.tests), others[1]]) == {
         ("lad", "ttwa"), ("lad", "icb"), ("lad", "pcon")
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("told", "touched", "some"), [(FEW, 500, True), (5, 10, True), (5, 11, False), (0, 0, False)])
+@pytest.mark.parametrize(
+    ("told", "touched", "some"), [(MIN_PLACES_CUT, 500, True), (5, 10, True), (5, 11, False), (0, 0, False)]
+)
 def test_truths_at_few_of_the_places_that_are_cut_tell_nothing(told: int, touched: int, some: bool) -> None:
     drawn = pl.DataFrame({"to_code": [f"X{n}" for n in range(touched)], "kind": ["apportioned"] * touched},
                          schema={"to_code": pl.String, "kind": pl.String})  # fmt: skip
-    assert (enough(trials(told, {"a": 0.1}), drawn).height > 0) is some
+    assert (require_enough_places(trials(told, {"a": 0.1}), drawn).height > 0) is some
 
 
 def test_a_small_area_that_a_border_cuts_is_no_truth_unless_its_parts_have_it_by_people() -> None:
     table = pl.DataFrame({"lsoa": ["A", "B", "B", "C"], "pcon": ["X", "X", "Y", "Y"], PEOPLE: [10.0, 30.0, 10.0, 20.0]})
     areas = Areas("made up", DAY, "", ("lsoa", "pcon"), frozenset(), (), table)
     truth = Truth("lsoa", pl.DataFrame({"place_code": ["A", "B", "C"], "a": [1.0, 8.0, 5.0]}))
-    assert known_at(truth, ["a"], areas, "pcon").is_empty()
-    parts = known_at(truth, ["a"], areas, "pcon", by_parts=True).sort("place_code")
+    assert truths_at(truth, ["a"], areas, "pcon").is_empty()
+    parts = truths_at(truth, ["a"], areas, "pcon", by_parts=True).sort("place_code")
     assert parts.select("place_code", "value").rows() == [("X", 7.0), ("Y", 7.0)]
 
 
 def test_districts_are_those_of_the_nearer_year() -> None:
-    assert paired("lad_2021", "pcon_2024") == ("lad_2024", "pcon_2024")
-    assert paired("ttwa_2011", "lad_2021") == ("ttwa_2011", "lad_2021")
+    assert pair_systems("lad_2021", "pcon_2024") == ("lad_2024", "pcon_2024")
+    assert pair_systems("ttwa_2011", "lad_2021") == ("ttwa_2011", "lad_2021")
     assert {kind for pair in PAIRS for kind in pair} >= set(SYSTEMS) - {"lad_2021"}
 
 
 def test_the_errors_that_travel_with_the_project_tell_every_pair_and_hold_their_figure(tmp_path: Path) -> None:
-    project = Project(load(ROOT), tmp_path, date(2026, 11, 24))
-    prepare(project)
-    (areas,) = small_areas(project)
-    told = set(held_certainty().select("from_kind", "to_kind").unique().iter_rows())
+    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
+    prepare_store(project)
+    (areas,) = load_small_areas(project)
+    told = set(load_error_model().select("from_kind", "to_kind").unique().iter_rows())
     assert {Trial(*pair, "all_ages", ()).kinds for pair in PAIRS if _cuts(areas, *pair)} <= told
     assert {("trust", "lad"), ("trust", "icb"), ("lad", "trust"), ("utla", "icb"), ("lad", "nhs_region")} <= told
     # So few nations tell nothing of how unevenly a figure is spread within them.
     assert "nation" not in {start for start, _ in told}
-    assert held_certainty().filter((pl.col("low") > 0) | (pl.col("high") < 0)).is_empty()
+    assert load_error_model().filter((pl.col("low") > 0) | (pl.col("high") < 0)).is_empty()
 
 
 def test_the_page_of_the_docs_tells_what_the_intervals_hold_of_every_pair_that_is_asked_for() -> None:
@@ -200,7 +217,9 @@ def test_the_page_of_the_docs_tells_what_the_intervals_hold_of_every_pair_that_i
         own = [row for row in rows if re.fullmatch(rf"{start} \d+ → {end} \d+", row[0])]
         assert own and all(re.fullmatch(r"[\d,]+ of [\d,]+ \(\d+%\)", row[7]) for row in own)
         # Where enough places are cut to tell, nine in ten or nearly.
-        enough = [int(row[7].split("(")[1].rstrip("%)")) for row in own if int(row[3].replace(",", "")) >= FEW]
+        enough = [
+            int(row[7].split("(")[1].rstrip("%)")) for row in own if int(row[3].replace(",", "")) >= MIN_PLACES_CUT
+        ]
         assert all(88 <= share <= 92 for share in enough)
     over_85 = next(line for line in page.splitlines() if line.startswith("| all_ages | 40 |"))
     mean, _, largest = (float(text.rstrip("%")) for text in over_85.strip("| ").split(" | ")[2:5])
@@ -217,6 +236,6 @@ def _cuts(areas: Areas, one: str, other: str) -> bool:
 
 
 def test_few_places_can_not_tell_nine_in_ten_from_seven() -> None:
-    assert chance(14) == pytest.approx((10 / 14, 1.0))
-    low, high = chance(309)
+    assert chance_interval(14) == pytest.approx((10 / 14, 1.0))
+    low, high = chance_interval(309)
     assert 0.86 < low < 0.88 < 0.92 < high < 0.94

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 
 from pipelines.app import steps
-from pipelines.apportionment.losses import LOSS, list_losses, of_problem, whole_losses
-from pipelines.apportionment.sparse import move
+from pipelines.apportionment.losses import RESIDUAL, list_residuals, problem_residuals, whole_residuals
+from pipelines.apportionment.sparse import apportion_counts
 from pipelines.core.store import read_table, state_path
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
-from pipelines.observations.access import observe_source
+from pipelines.observations.access import load_source_tables
 from tests.apportionment.test_weighted import CUT, MEASURES, Legs, crosswalk_of, legs_drawn, numbers, observed
 from tests.small import places_only
 
@@ -22,27 +22,27 @@ from tests.small import places_only
 def test_the_share_of_a_count_that_leads_nowhere_is_named() -> None:
     legs: Legs = {"A": {"X": 300.0, None: 100.0}, "B": {"X": 50.0}}
     table = observed({"events": {"A": 40.0, "B": 5.0}, "rate": {"A": 2.0, "B": 3.0}})
-    lost = list_losses(table, crosswalk_of(legs), MEASURES)
+    lost = list_residuals(table, crosswalk_of(legs), MEASURES)
     assert lost.select("measure", "place_code", "share", "value").rows() == [("events", "A", 0.25, 10.0)]
 
 
 def test_nothing_is_lost_where_every_place_leads_somewhere() -> None:
-    assert list_losses(observed({"events": {"A": 40.0, "B": 5.0}}), crosswalk_of(CUT), MEASURES).is_empty()
+    assert list_residuals(observed({"events": {"A": 40.0, "B": 5.0}}), crosswalk_of(CUT), MEASURES).is_empty()
 
 
 def test_places_that_lead_nowhere_at_all_are_lost_whole_and_a_figure_that_is_hidden_is_not_a_nought() -> None:
     table = observed({"events": {"A": 40.0, "B": None, "C": 7.0, "A+D": 3.0}})
-    lost = whole_losses(table, {"A"}, MEASURES)
+    lost = whole_residuals(table, {"A"}, MEASURES)
     assert lost.select("place_code", "value").rows() == [("C", 7.0)]
-    assert list(of_problem([lost], "p", "icb_2022").columns) == list(LOSS)
+    assert list(problem_residuals([lost], "p", "icb_2022").columns) == list(RESIDUAL)
 
 
 @settings(max_examples=100, deadline=None)
 @given(legs=legs_drawn(), events=numbers(0, 10_000))
 def test_the_sum_before_is_the_sum_after_and_the_named_losses(legs: Legs, events: dict[str, float]) -> None:
     table, way = observed({"events": dict(events)}), crosswalk_of(legs)
-    after = move(table, way)["value"].sum()
-    assert after + list_losses(table, way, MEASURES)["value"].sum() == pytest.approx(sum(events.values()))
+    after = apportion_counts(table, way)["value"].sum()
+    assert after + list_residuals(table, way, MEASURES)["value"].sum() == pytest.approx(sum(events.values()))
 
 
 PROBLEM = """/*
@@ -61,14 +61,14 @@ from region_2023.place join region_2023.residents_16_64 using (place_code)
 def test_a_problem_about_regions_names_the_districts_outside_england(tmp_path: Path) -> None:
     folder = places_only(tmp_path, "ons_residents_16_64")
     (folder / "pipelines" / "problems" / "regions.sql").write_text(PROBLEM, encoding="utf-8")
-    project = Project(load(folder), tmp_path / "store", date(2026, 11, 24))
-    steps.prepare(project)
+    project = Project(load_catalogue(folder), tmp_path / "store", date(2026, 11, 24))
+    steps.prepare_store(project)
     cells = answering.answer_problem(project, "regions")
     lost = read_table(state_path(project.home, "loss", "regions"))
     assert lost["place_code"].str.slice(0, 1).unique().sort().to_list() == ["N", "S", "W"]
     newest = lost.filter(pl.col("period_end") == date(2022, 6, 30))
     assert newest.height == 22 + 32 + 11
-    seen = observe_source(project, "ons_residents_16_64").observation
+    seen = load_source_tables(project, "ons_residents_16_64").observation
     before = seen.filter(pl.col("period_end") == date(2022, 6, 30), pl.col("measure") == "residents_16_64")[
         "value"
     ].sum()

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.app import steps
-from pipelines.apportionment.succession import PLACED, place_slices
-from pipelines.core.schema import OBSERVATION, conformed, rows
-from pipelines.declarations.catalogue import load
+from pipelines.apportionment.succession import MAPPED_FIGURE, map_slices
+from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table, table_from_records
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
-from pipelines.gaps.refine import withheld
+from pipelines.gaps.refine import withhold_implausible
 from tests.small import places_only
 
 YEAR = (date(2020, 1, 1), date(2020, 12, 31))
@@ -41,7 +41,7 @@ def placed(figures: dict[str, Figure], roll: Roll, measure: str = "count") -> di
     ]  # fmt: skip
     legs = [(code, to, "merged", len(there)) for code, there in roll.items() for to in there]
     parts = pl.DataFrame(legs, schema=["from_code", "to_code", "basis", "leads_to"], orient="row")
-    found = place_slices(rows(cells, OBSERVATION), parts, MEASURES)
+    found = map_slices(table_from_records(cells, OBSERVATION_COLUMNS), parts, MEASURES)
     return {row["to_code"]: row for row in found.iter_rows(named=True)}
 
 
@@ -133,8 +133,8 @@ def test_a_trust_that_grew_has_no_upper_bound_and_its_neighbour_has_both(tmp_pat
         "select place_period.place_code, place_period.period_start, deaths.value as deaths\n"
         "from trust_2022.place_period join trust_2022.deaths using (place_code, period_start)\n"
     )
-    project = Project(load(root), tmp_path / "store", date(2026, 11, 24))
-    steps.prepare(project)
+    project = Project(load_catalogue(root), tmp_path / "store", date(2026, 11, 24))
+    steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem")
     found = {code: (value, low, high) for code, value, low, high in
              cells.select("place_code", "value", "low", "high").iter_rows()}  # fmt: skip
@@ -148,7 +148,7 @@ def test_a_part_of_a_return_bounds_nothing_where_stock_can_come_back(before: flo
         [{"measure": "count", "to_code": code, "period_start": date(year, 1, 1), "value": value, "low": value,
           "high": value, "caveats": caveat} for code, year, value, caveat in figures]
     )  # fmt: skip
-    found = withheld(conformed(cells, PLACED), MEASURES).row(1, named=True)
+    found = withhold_implausible(conform_table(cells, MAPPED_FIGURE), MEASURES).row(1, named=True)
     assert (found["reason"], found["value"], found["low"], found["high"]) == ("partial_return", None, low, None)
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.apportionment.rates import averaged, weights_for
-from pipelines.apportionment.succession import place_slices
-from pipelines.core.schema import OBSERVATION, rows
+from pipelines.apportionment.rates import average_rates, rate_weights
+from pipelines.apportionment.succession import map_slices
+from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
 
 RATE = Measure(title="r", unit="%", kind="rate", denominator="people", column=("r",), rounding=0.1)
@@ -35,14 +35,14 @@ def cell(measure: str, place: str, value: float | None, span: tuple[date, date] 
 
 
 def table(cells: list[dict[str, Any]]) -> pl.DataFrame:
-    return rows(cells, OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    return table_from_records(cells, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
 
 
 def placed(rates: list[dict[str, Any]], people: list[dict[str, Any]]) -> dict[str, Any]:
     """Place some rates on N, made of A and B; give N's row."""
     observed, held = table(rates), table(people)
-    moved = place_slices(observed, PARTS, MEASURES)
-    done = averaged(moved, observed, PARTS, weights_for(observed, held, MEASURES))
+    moved = map_slices(observed, PARTS, MEASURES)
+    done = average_rates(moved, observed, PARTS, rate_weights(observed, held, MEASURES))
     return done.filter(pl.col("to_code") == "N").row(0, named=True)
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.apportionment.slice_file import move_slices, write_slices
-from pipelines.apportionment.sparse import move
+from pipelines.apportionment.slice_file import apportion_slices, write_slices
+from pipelines.apportionment.sparse import apportion_counts
 from pipelines.core.errors import CrosswalkError, UnreadableError
 from tests.apportionment.test_sparse import FIGURES, PAIRS, START, crosswalks, slices
 
@@ -36,13 +36,13 @@ def test_slices_move_as_frames_do(
     held = sorted(set(observed["place_code"]) | set(data.draw(st.lists(st.sampled_from(codes)))))
     batches = [observed.slice(start, size) for start in range(0, observed.height, size)]
     assert write_slices(batches, held, path) == observed["measure"].n_unique()
-    moved = pl.concat(move_slices(path, crosswalk, signed=signed))
-    assert moved.equals(move(observed, crosswalk, signed=signed))
+    moved = pl.concat(apportion_slices(path, crosswalk, signed=signed))
+    assert moved.equals(apportion_counts(observed, crosswalk, signed=signed))
 
 
 def test_a_place_without_a_row_is_missing_and_not_nought(tmp_path: Path) -> None:
     write_slices([figures(("B", 4.0))], ["A", "B"], tmp_path / "f.parquet")
-    moved = pl.concat(move_slices(tmp_path / "f.parquet", CROSSWALK))
+    moved = pl.concat(apportion_slices(tmp_path / "f.parquet", CROSSWALK))
     assert moved.select("place_code", "value", "partial", "missing").rows() == [("X", None, 2.0, 1), ("Y", 2.0, 2.0, 0)]
     assert pl.read_parquet(tmp_path / "f.parquet")["value"].to_list() == [None, 4.0]
 
@@ -60,18 +60,18 @@ def test_of_a_slice_released_more_than_once_the_newest_is_moved(tmp_path: Path) 
     assert write_slices([pl.concat(released(*days))], ["A", "B"], path) == 3
 
     def moved(as_of: date | None) -> list[tuple[object, ...]]:
-        found = pl.concat(move_slices(path, CROSSWALK, as_of=as_of))
+        found = pl.concat(apportion_slices(path, CROSSWALK, as_of=as_of))
         return found.filter(pl.col("place_code") == "X").select("value", "released_at").rows()
 
     assert moved(None) == [(2.0, days[1])]
     assert moved(date(2021, 12, 31)) == [(3.0, days[2])]
-    assert not list(move_slices(path, CROSSWALK, as_of=date(2021, 2, 28)))
+    assert not list(apportion_slices(path, CROSSWALK, as_of=date(2021, 2, 28)))
 
 
 def test_a_day_is_asked_of_a_file_that_tells_of_releases(tmp_path: Path) -> None:
     write_slices([figures(("A", 1.0))], ["A"], tmp_path / "f.parquet")
     with pytest.raises(UnreadableError, match="does not tell when its figures were released"):
-        list(move_slices(tmp_path / "f.parquet", CROSSWALK, as_of=END))
+        list(apportion_slices(tmp_path / "f.parquet", CROSSWALK, as_of=END))
 
 
 def test_what_is_not_a_number_is_missing_and_is_written_as_null(tmp_path: Path) -> None:
@@ -83,9 +83,9 @@ def test_a_file_whose_numbers_stand_for_other_statuses_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_slices([figures(("A", 1.0))], ["A"], tmp_path / "f.parquet")
-    monkeypatch.setattr("pipelines.apportionment.slice_file.STATUSES", ("normal", "guessed"))
+    monkeypatch.setattr("pipelines.apportionment.slice_file.OBSERVATION_STATUSES", ("normal", "guessed"))
     with pytest.raises(UnreadableError, match="write the file again"):
-        list(move_slices(tmp_path / "f.parquet", CROSSWALK))
+        list(apportion_slices(tmp_path / "f.parquet", CROSSWALK))
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_a_strange_code_or_a_second_figure_leaves_no_file(
 def test_a_crosswalk_that_lacks_a_place_of_the_file_is_refused(tmp_path: Path) -> None:
     write_slices([figures(("A", 1.0), ("C", 1.0))], ["A", "C"], tmp_path / "f.parquet")
     with pytest.raises(CrosswalkError, match="C and 0 more places are not led from"):
-        list(move_slices(tmp_path / "f.parquet", CROSSWALK))
+        list(apportion_slices(tmp_path / "f.parquet", CROSSWALK))
 
 
 def test_any_other_parquet_file_is_refused(tmp_path: Path) -> None:
     figures(("A", 1.0)).write_parquet(tmp_path / "f.parquet")
     with pytest.raises(UnreadableError, match="no list of places"):
-        list(move_slices(tmp_path / "f.parquet", CROSSWALK))
+        list(apportion_slices(tmp_path / "f.parquet", CROSSWALK))
 
 
 @pytest.mark.parametrize("order", [["A", "B"], ["B", "A"]])
@@ -120,5 +120,5 @@ def test_a_month_that_is_a_file_of_its_own_moves_as_it_does_with_all_others(tmp_
     ]
     write_slices(months, ["A", "B"], tmp_path / "all.parquet")
     write_slices(months[-1:], ["A", "B"], tmp_path / "month.parquet")
-    every, alone = (pl.concat(move_slices(tmp_path / f"{name}.parquet", CROSSWALK)) for name in ("all", "month"))
+    every, alone = (pl.concat(apportion_slices(tmp_path / f"{name}.parquet", CROSSWALK)) for name in ("all", "month"))
     assert alone.height == 2 and every.filter(pl.col("period_start") == date(2020, 3, 1)).equals(alone)

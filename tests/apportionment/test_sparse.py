@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.apportionment.sparse import MOVED, move, move_batches, road
+from pipelines.apportionment.sparse import APPORTIONED_FIGURE, apportion_batches, apportion_counts, build_matrix
 from pipelines.core.errors import CrosswalkError
-from pipelines.core.schema import STATUSES
-from pipelines.core.slices import SLICE
+from pipelines.core.schema import OBSERVATION_STATUSES
+from pipelines.core.slices import SLICE_KEY
 
 START, END = date(2020, 1, 1), date(2020, 12, 31)
 PAIRS = {"from_code": pl.String, "to_code": pl.String, "weight": pl.Float64, "people": pl.Float64}
@@ -27,12 +27,12 @@ def plain(observed: pl.DataFrame, crosswalk: pl.DataFrame, signed: bool) -> list
     pairs = crosswalk.rows(named=True)
     ways = crosswalk.drop_nulls("from_code")["from_code"].to_list()
     found = []
-    for key in observed.select(SLICE).unique(maintain_order=True).rows():
-        held = {row["place_code"]: row for row in observed.rows(named=True) if key == tuple(row[n] for n in SLICE)}
+    for key in observed.select(SLICE_KEY).unique(maintain_order=True).rows():
+        held = {row["place_code"]: row for row in observed.rows(named=True) if key == tuple(row[n] for n in SLICE_KEY)}
         for to in sorted(crosswalk["to_code"].drop_nulls().unique()):
             there = [pair for pair in pairs if pair["to_code"] == to]
             moved = _place([(pair, held.get(pair["from_code"])) for pair in there], ways, signed)
-            found.append({**dict(zip(SLICE, key, strict=True)), "place_code": to, **moved})
+            found.append({**dict(zip(SLICE_KEY, key, strict=True)), "place_code": to, **moved})
     return found
 
 
@@ -62,8 +62,10 @@ def _place(there: list[tuple[dict[str, Any], dict[str, Any] | None]], ways: list
         "split_share": (cut / total if total else 0.0) if given else None,
         "parts": len(parts),
         "missing": missing,
-        "status": STATUSES[max([STATUSES.index(row["status"]) for _, row in parts if row is not None], default=0)],
-    }  # fmt: skip
+        "status": OBSERVATION_STATUSES[
+            max([OBSERVATION_STATUSES.index(row["status"]) for _, row in parts if row is not None], default=0)
+        ],
+    }
 
 
 def _bound(row: dict[str, Any] | None, name: str) -> float | None:
@@ -109,10 +111,13 @@ def test_matrices_move_figures_as_the_rules_read(data: st.DataObject, signed: bo
     crosswalk = data.draw(crosswalks())
     codes = sorted(crosswalk["from_code"].drop_nulls().unique())
     observed = data.draw(slices(codes, -20 if signed else 5))
-    expected, found = plain(observed, crosswalk, signed), move(observed, crosswalk, signed=signed).rows(named=True)
+    expected, found = (
+        plain(observed, crosswalk, signed),
+        apportion_counts(observed, crosswalk, signed=signed).rows(named=True),
+    )
     assert [row["place_code"] for row in found] == [row["place_code"] for row in expected]
     for one, other in zip(found, expected, strict=True):
-        for name in (*SLICE, *MOVED):
+        for name in (*SLICE_KEY, *APPORTIONED_FIGURE):
             assert one[name] == other[name] or math.isclose(one[name], other[name], abs_tol=1e-9), (name, one, other)
 
 
@@ -122,8 +127,8 @@ def test_figures_in_batches_of_any_size_move_as_figures_in_one_piece(data: st.Da
     crosswalk = data.draw(crosswalks())
     observed = data.draw(slices(sorted(crosswalk["from_code"].drop_nulls().unique()), 5))
     batches = [observed.slice(start, size) for start in range(0, observed.height, size)]
-    found = pl.concat(move_batches(batches, road(crosswalk)))
-    assert found.equals(move(observed, crosswalk))
+    found = pl.concat(apportion_batches(batches, build_matrix(crosswalk)))
+    assert found.equals(apportion_counts(observed, crosswalk))
 
 
 @pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["B", "A", "C"])])
@@ -133,13 +138,15 @@ def test_codes_may_be_text_or_numbered_text_in_any_order(dtype: pl.DataType) -> 
         ("one", START, END, code, value, None, None, "normal") for code, value in (("C", 4.0), ("A", 1.0), ("B", 2.0))
     ]
     observed = pl.DataFrame(rows, FIGURES, orient="row").with_columns(pl.col("place_code").cast(dtype))
-    assert move(observed, crosswalk)["value"].to_list() == [3.0, 4.0]
+    assert apportion_counts(observed, crosswalk)["value"].to_list() == [3.0, 4.0]
 
 
 def test_bounds_and_status_need_not_be_told() -> None:
     crosswalk = pl.DataFrame([("A", "X", 1.0, 1.0)], PAIRS, orient="row")
     observed = pl.DataFrame([("one", START, END, "A", 7)], [*FIGURES][:5], orient="row")
-    assert move(observed, crosswalk).select("value", "low", "high", "status").rows() == [(7.0, 7.0, 7.0, "normal")]
+    assert apportion_counts(observed, crosswalk).select("value", "low", "high", "status").rows() == [
+        (7.0, 7.0, 7.0, "normal")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +157,7 @@ def test_a_place_with_two_figures_and_one_that_is_not_known_are_refused(codes: l
     crosswalk = pl.DataFrame([("A", "X", 1.0, 1.0), ("B", "X", 1.0, 1.0)], PAIRS, orient="row")
     rows = [("one", START, END, code, 1.0, None, None, "normal") for code in codes]
     with pytest.raises(CrosswalkError, match=complaint):
-        move(pl.DataFrame(rows, FIGURES, orient="row"), crosswalk)
+        apportion_counts(pl.DataFrame(rows, FIGURES, orient="row"), crosswalk)
 
 
 @pytest.mark.parametrize(
@@ -162,4 +169,4 @@ def test_weights_that_would_make_or_lose_people_are_refused(weights: list[float]
         [("A", to, weight, 1.0) for to, weight in zip("XY", weights, strict=True)], PAIRS, orient="row"
     )
     with pytest.raises(CrosswalkError, match=complaint):
-        road(pairs)
+        build_matrix(pairs)

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.app import steps
-from pipelines.apportionment.weighted import Way, share_out
+from pipelines.apportionment.weighted import WeightedCrosswalk, apportion_observations
 from pipelines.core.reasons import REASONS
-from pipelines.core.schema import OBSERVATION, conformed, rows
-from pipelines.declarations.catalogue import load
+from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table, table_from_records
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
 from pipelines.geography.crosswalk import CROSSWALK
-from pipelines.geography.overlay import OVERLAY, composed
+from pipelines.geography.overlay import OVERLAY, compose_overlays
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 YEAR = (date(2023, 1, 1), date(2023, 12, 31))
@@ -44,7 +44,7 @@ def crosswalk_of(legs: Legs) -> pl.DataFrame:
     frame = pl.DataFrame(found, schema=OVERLAY).with_columns(
         pl.lit("lad_2021").alias("from_system"), pl.lit("icb_2022").alias("to_system")
     )
-    return conformed(frame, CROSSWALK)
+    return conform_table(frame, CROSSWALK)
 
 
 def observed(figures: dict[str, dict[str, float | None]]) -> pl.DataFrame:
@@ -56,14 +56,14 @@ def observed(figures: dict[str, dict[str, float | None]]) -> pl.DataFrame:
          "file_column": "c"}
         for measure, by_code in figures.items() for code, value in by_code.items()
     ]  # fmt: skip
-    return rows(cells, OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    return table_from_records(cells, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
 
 
 def shared(figures: dict[str, dict[str, float | None]], legs: Legs, **given: Any) -> dict[tuple[str, str], Any]:
     """Share figures out; give each row by measure and place led to."""
     table = observed(figures)
     held = table.filter(pl.col("measure") == "people")
-    found = share_out(table, Way(crosswalk_of(legs), "all_ages"), MEASURES, held, **given)
+    found = apportion_observations(table, WeightedCrosswalk(crosswalk_of(legs), "all_ages"), MEASURES, held, **given)
     return {(row["measure"], row["to_code"]): row for row in found.iter_rows(named=True)}
 
 
@@ -136,8 +136,12 @@ def test_people_whom_the_source_does_not_reach_leave_a_gap() -> None:
         pl.lit(None, pl.Float64).alias("weight"),
         pl.lit(40.0).alias("people"),
     )
-    found = share_out(observed({"events": {"A": 6.0}}), Way(pl.concat([way, outside]), "all_ages"), MEASURES,
-                      observed({}))  # fmt: skip
+    found = apportion_observations(
+        observed({"events": {"A": 6.0}}),
+        WeightedCrosswalk(pl.concat([way, outside]), "all_ages"),
+        MEASURES,
+        observed({}),
+    )
     row = found.row(0, named=True)
     assert (row["value"], row["reason"]) == (None, "low_reach")
     assert row["evidence"] == "40.0 % of its people live where the source has no place"
@@ -234,7 +238,7 @@ def test_going_by_way_of_nested_places_is_going_straight_there(up: dict[str, str
         found = [(code, to, 1.0, None) for code, to in pairs.items()]
         return pl.DataFrame(found, schema=OVERLAY, orient="row")
 
-    by_way = composed(whole(up), whole(top)).select("from_code", "to_code", "weight").sort("from_code")
+    by_way = compose_overlays(whole(up), whole(top)).select("from_code", "to_code", "weight").sort("from_code")
     straight = whole({code: top[to] for code, to in up.items()}).select("from_code", "to_code", "weight")
     assert by_way.equals(straight.sort("from_code"))
 
@@ -260,18 +264,18 @@ def answered(
     lines = [f"{code},2021,{'' if (v := (values or {}).get(code, 100.0)) is None else v},1000" for code in codes]
     (sources / "starter" / "own.csv").write_text("\n".join(["code,period,figure,people", *lines]) + "\n")
     (sources / "a_source.yaml").write_text(
-        f"{ABOUT}{COLUMNS}places: {own}\nreleases: [{{file: starter/own.csv, released: 2022-05-01}}]\n"
+        f"{ABOUT}{COLUMNS}geography: {own}\nreleases: [{{file: starter/own.csv, released: 2022-05-01}}]\n"
         f"measures:\n  figure: {{title: f, unit: things, column: figure, {kind}}}\n"
         "  people: {title: p, unit: people, column: people, kind: stock}\n"
     )
     allowed = ", ".join(each for each in ("max_age: 10 years", need) if each)
     (root / "pipelines" / "problems" / "a_problem.sql").write_text(
-        f"/*\nquestion: q\ndecision: d\nowner: o\nplaces: {asked}\ngrain: latest\n"
+        f"/*\nquestion: q\ndecision: d\nowner: o\ngeography: {asked}\ngrain: latest\n"
         f"needs: {{figure: {{{allowed}}}}}\n*/\n"
         f"select place.place_code, figure.value as figure\nfrom {asked}.place join {asked}.figure using (place_code)\n"
     )
-    project = Project(load(root), folder / "store", date(2026, 6, 30))
-    steps.prepare(project)
+    project = Project(load_catalogue(root), folder / "store", date(2026, 6, 30))
+    steps.prepare_store(project)
     return answering.answer_problem(project, "a_problem").filter(pl.col("measure") == "figure")
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.typing_dense import OF_STATUS, REASONS, Grid, gaps
+from benchmarks.typing_dense import REASON_OF_STATUS, REASONS, Grid, type_gaps
 from pipelines.core.errors import CrosswalkError
-from pipelines.core.schema import STATUSES, VALUELESS
-from pipelines.core.slices import SLICE
+from pipelines.core.schema import OBSERVATION_STATUSES, STATUSES_WITHOUT_VALUE
+from pipelines.core.slices import SLICE_KEY
 
 PLACES = ["E1", "E2", "S1", "S2"]
 NATIONS = ["England", "England", "Scotland", "Scotland"]
@@ -37,7 +37,7 @@ def observed(rows: list[Row]) -> pl.DataFrame:
 def dense(rows: pl.DataFrame, grid: Grid = GRID, cut: int = 3) -> list[tuple[object, ...]]:
     batches = [rows.slice(n, cut) for n in range(0, max(rows.height, 1), cut)]
     found = pl.concat(
-        [each.with_columns(pl.col("place_code", "reason").cast(pl.String)) for each in gaps(batches, grid)]
+        [each.with_columns(pl.col("place_code", "reason").cast(pl.String)) for each in type_gaps(batches, grid)]
     )
     return found.sort(pl.all()).rows()
 
@@ -45,9 +45,9 @@ def dense(rows: pl.DataFrame, grid: Grid = GRID, cut: int = 3) -> list[tuple[obj
 def plain(rows: pl.DataFrame, grid: Grid = GRID) -> list[tuple[object, ...]]:
     """Type the grid in the plain form: cross join, left join, and one condition after another."""
     places = pl.DataFrame({"place_code": grid.places, "nation": grid.nations})
-    known = rows.select(SLICE).unique().with_columns(pl.lit(True).alias("there"))
-    cells = grid.slices.join(places, how="cross").join(rows, on=[*SLICE, "place_code"], how="left")
-    cells = cells.join(known, on=SLICE, how="left")
+    known = rows.select(SLICE_KEY).unique().with_columns(pl.lit(True).alias("there"))
+    cells = grid.slices.join(places, how="cross").join(rows, on=[*SLICE_KEY, "place_code"], how="left")
+    cells = cells.join(known, on=SLICE_KEY, how="left")
     outside = pl.any_horizontal(
         (pl.col("measure") == name) & ~pl.col("nation").is_in(list(covered)) for name, covered in grid.coverage.items()
     )
@@ -57,10 +57,10 @@ def plain(rows: pl.DataFrame, grid: Grid = GRID) -> list[tuple[object, ...]]:
         .when(absent & outside).then(pl.lit("nation_not_covered"))
         .when(pl.col("there").is_null()).then(pl.lit("late"))
         .when(absent).then(pl.lit("not_returned"))
-        .otherwise(pl.col("status").replace_strict(OF_STATUS, default="not_available"))
+        .otherwise(pl.col("status").replace_strict(REASON_OF_STATUS, default="not_available"))
     )  # fmt: skip
     told = cells.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
-    return told.select(*SLICE, "place_code", "reason").sort(pl.all()).rows()
+    return told.select(*SLICE_KEY, "place_code", "reason").sort(pl.all()).rows()
 
 
 def reasons(rows: list[Row], measure: str = "a", period: int = 0) -> dict[object, object]:
@@ -108,14 +108,14 @@ def test_reasons_belong_to_the_closed_set() -> None:
     from pipelines.core.reasons import REASONS as ALL
 
     assert set(REASONS) - {"known"} <= set(ALL)
-    assert set(OF_STATUS) == set(VALUELESS)
+    assert set(REASON_OF_STATUS) == set(STATUSES_WITHOUT_VALUE)
 
 
 cells_ = st.tuples(st.sampled_from("ab"), st.integers(0, 1), st.sampled_from(PLACES))
 
 
 @given(
-    st.dictionaries(cells_, st.tuples(st.one_of(st.none(), st.floats(-5, 5)), st.sampled_from(STATUSES))),
+    st.dictionaries(cells_, st.tuples(st.one_of(st.none(), st.floats(-5, 5)), st.sampled_from(OBSERVATION_STATUSES))),
     st.integers(1, 7),
 )
 @settings(max_examples=150, deadline=None)
@@ -123,7 +123,8 @@ def test_dense_typing_equals_plain_joins_for_any_batches(
     given_: dict[tuple[str, int, str], tuple[float | None, str]], cut: int
 ) -> None:
     rows: list[Row] = [
-        (*key, value if status not in VALUELESS else None, status) for key, (value, status) in given_.items()
+        (*key, value if status not in STATUSES_WITHOUT_VALUE else None, status)
+        for key, (value, status) in given_.items()
     ]
     frame = observed(rows)
     found = dense(frame, cut=cut)

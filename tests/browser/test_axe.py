@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from pipelines.core.store import out_path
+from pipelines.core.store import output_path
 from pipelines.declarations.project import Project
 from pipelines.outputs.report import render_html
 from pipelines.outputs.site import publish_pages
@@ -36,8 +36,10 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def pages(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     publish_pages(starter)
-    made = {name: out_path(starter.home, name) for name in ("index.html", "places/E06000063.html", "jobs_recovery.html",
-                                                            "jobs_south_london.html")}  # fmt: skip
+    made = {
+        name: output_path(starter.home, name)
+        for name in ("index.html", "places/E06000063.html", "jobs_recovery.html", "jobs_south_london.html")
+    }
     hostile = tmp_path_factory.mktemp("axe") / "sample.html"
     hostile.write_text(render_html(sample("month")), encoding="utf-8")
     return {**made, "sample": hostile}

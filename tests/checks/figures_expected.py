@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from checks.doubt import DOUBT, KEY
-from pipelines.core.schema import conformed
+from checks.doubt import FIGURE_KEY, PLAUSIBILITY_FLAG
+from pipelines.core.schema import conform_table
 
 USUAL: dict[str, Any] = {
     "source": "s", "release": "r", "measure": "m", "place_code": "E01", "place_label": "Place", "file": "f.csv",
@@ -49,8 +49,8 @@ def spots(found: pl.DataFrame) -> list[tuple[str, date]]:
 
 def assert_doubts(found: pl.DataFrame, rows: list[dict[str, Any]], **same: Any) -> None:
     """Assert that the doubts are these whole rows, in any order; what is not named is as in USUAL, or null."""
-    named = {name: USUAL[name] for name in USUAL if name in DOUBT and name != "peers"}
+    named = {name: USUAL[name] for name in USUAL if name in PLAUSIBILITY_FLAG and name != "peers"}
     due = pl.DataFrame([{**named, **same, **row} for row in rows], infer_schema_length=None)
     if "period_end" not in due.columns:
         due = due.with_columns(pl.col("period_start").dt.month_end().alias("period_end"))
-    assert_frame_equal(found.sort(KEY), conformed(due, DOUBT).sort(KEY))
+    assert_frame_equal(found.sort(FIGURE_KEY), conform_table(due, PLAUSIBILITY_FLAG).sort(FIGURE_KEY))

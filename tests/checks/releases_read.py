@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from checks.finding import Read
+from checks.finding import CheckInput
 from pipelines.core.reasons import REASONS
-from pipelines.core.schema import FINDING, PLACE, conformed, rows
+from pipelines.core.schema import FINDING_COLUMNS, PLACE_COLUMNS, conform_table, table_from_records
 from pipelines.core.store import Snapshot
 from pipelines.declarations.source import Source
 from pipelines.observations.conform import CELLS
@@ -34,12 +34,19 @@ def years(number: int) -> dict[str, date]:
 def read_of(
     cells: list[dict[str, Any]], places: list[dict[str, Any]] | None = None, *, vain: tuple[str, ...] = (),
     **declared: Any,
-) -> Read:  # fmt: skip
+) -> CheckInput:  # fmt: skip
     """Make a release of sound cells, but for what is named; `declared` changes the declaration."""
     snapshot = Snapshot("a_source", "sha", date(2024, 5, 1), "", "", "", "f.csv", 1, "l")
     source = Source.model_validate({**DECLARED, **declared})
-    register = rows(places or [], PLACE)
-    return Read("a_source", source, snapshot, rows([{**CELL, **cell} for cell in cells], CELLS), register, vain=vain)
+    register = table_from_records(places or [], PLACE_COLUMNS)
+    return CheckInput(
+        "a_source",
+        source,
+        snapshot,
+        table_from_records([{**CELL, **cell} for cell in cells], CELLS),
+        register,
+        unmatched_texts=vain,
+    )
 
 
 def findings_of(check: str, reason: str, found: list[dict[str, Any]], **same: Any) -> pl.DataFrame:
@@ -50,4 +57,6 @@ def findings_of(check: str, reason: str, found: list[dict[str, Any]], **same: An
         "holder": told.holder.replace("the publisher", "Office"), "remedy": told.remedy, "set_aside": False,
         "file": "f.csv",
     }  # fmt: skip
-    return conformed(rows([{**fixed, **same, **row} for row in found], FINDING), FINDING)
+    return conform_table(
+        table_from_records([{**fixed, **same, **row} for row in found], FINDING_COLUMNS), FINDING_COLUMNS
+    )

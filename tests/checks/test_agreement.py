@@ -6,13 +6,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from checks.agreement import conflict, inconsistent_rate, low_reach
+from checks.agreement import find_conflicts, find_inconsistent_rates, find_low_reach
 from pipelines.app import steps
 from pipelines.core.errors import DeclarationError
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
-from pipelines.observations.comparison import all_disagreements
+from pipelines.observations.comparison import all_disagreement_flags
 from tests.apportionment.test_rates import YEAR, cell, table
 from tests.gaps.test_cells import MERTON, SUTTON, Case, cell_of, project_of, with_peers
 
@@ -34,36 +34,36 @@ EARLIER = counts("people", [600.0, 650.0, 700.0, 750.0, 800.0], BEFORE)
 
 
 def test_a_rate_that_is_its_numerator_over_its_denominator_is_not_doubted() -> None:
-    assert inconsistent_rate(rates([3.0, 4.0, 5.0, 6.0, 7.0]), TOP, table(BELOW)).is_empty()
-    assert inconsistent_rate(rates([3.04, 3.96, 5.0, 6.0, 7.0]), TOP, table(BELOW)).is_empty()
+    assert find_inconsistent_rates(rates([3.0, 4.0, 5.0, 6.0, 7.0]), TOP, table(BELOW)).is_empty()
+    assert find_inconsistent_rates(rates([3.04, 3.96, 5.0, 6.0, 7.0]), TOP, table(BELOW)).is_empty()
 
 
 def test_one_rate_that_is_not_is_told_with_what_it_would_be() -> None:
-    found = inconsistent_rate(rates([3.0, 4.0, 5.5, 6.0, 7.0]), TOP, table(BELOW + EARLIER))
+    found = find_inconsistent_rates(rates([3.0, 4.0, 5.5, 6.0, 7.0]), TOP, table(BELOW + EARLIER))
     assert found.select("place_code", "reason", "expected").rows() == [("C", "inconsistent_rate", 5.0)]
     assert found["evidence"].to_list() == ["5.5, where 50 over 1000 is 5"]
 
 
 def test_rates_over_the_denominator_of_another_year_are_told_as_that() -> None:
     made = [100 * top / below for top, below in zip([30, 40, 50, 60, 70], [600, 650, 700, 750, 800], strict=True)]
-    found = inconsistent_rate(rates([round(each, 1) for each in made]), TOP, table(BELOW + EARLIER))
+    found = find_inconsistent_rates(rates([round(each, 1) for each in made]), TOP, table(BELOW + EARLIER))
     assert found["reason"].to_list() == ["denominator_mismatch"] * 5
     assert found["compared_with"].unique().to_list() == ["the denominator of 2021-12-31"]
 
 
 def test_two_sources_that_differ_by_no_more_than_their_rounding_do_not_conflict() -> None:
     mine, other = table([cell("rate", "A", 3.0)]), table([cell("rate", "A", 3.1)])
-    assert conflict(mine, other).is_empty()
+    assert find_conflicts(mine, other).is_empty()
 
 
 def test_a_conflict_is_parted_into_rounding_and_what_is_left() -> None:
-    found = conflict(table([cell("rate", "A", 3.0)]), table([cell("rate", "A", 4.0)]))
+    found = find_conflicts(table([cell("rate", "A", 3.0)]), table([cell("rate", "A", 4.0)]))
     assert found.select("reason", "expected", "withheld").rows() == [("conflict", 4.0, False)]
     assert "1 apart, of which rounding can be 0.1 and 0.9 is left" in found["evidence"].item()
 
 
 def test_a_source_that_sees_most_of_those_who_live_there_speaks_for_them() -> None:
-    assert low_reach(table([cell("people", "A", 900.0)]), table([cell("residents", "A", 1_000.0)])).is_empty()
+    assert find_low_reach(table([cell("people", "A", 900.0)]), table([cell("residents", "A", 1_000.0)])).is_empty()
 
 
 OTHER = """title: t
@@ -83,24 +83,24 @@ def with_other(folder: Path, rows: list[str], same: str = "figure") -> Project:
     sources = project.catalogue.sources_dir
     (sources / "starter" / "other.csv").write_text("\n".join(["code,name,period,other", *rows]) + "\n")
     (sources / "other_source.yaml").write_text(OTHER.replace("SAME", same))
-    return project._replace(catalogue=load(project.catalogue.root))
+    return project._replace(catalogue=load_catalogue(project.catalogue.root))
 
 
 def test_a_conflict_is_a_caveat_on_the_figure_that_stands_and_both_are_kept(tmp_path: Path) -> None:
     project = with_other(tmp_path, [f"{MERTON},x,2023,9", f"{SUTTON},x,2023,5"])
-    steps.prepare(project)
+    steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem")
     told = cells.filter(pl.col("caveats").is_not_null()).select("place_code", "value", "caveats", "evidence").rows()
     assert [row[:3] for row in told] == [(MERTON, 7.0, "conflict")]
     assert "7 here, 9 as other of other_source" in told[0][3]
-    doubts = all_disagreements(project).select("source", "measure", "value", "expected").rows()
+    doubts = all_disagreement_flags(project).select("source", "measure", "value", "expected").rows()
     assert sorted(doubts) == [("a_source", "figure", 7.0, 9.0), ("other_source", "other", 9.0, 7.0)]
 
 
 def test_a_source_that_nothing_asked_for_is_not_read_to_be_compared(tmp_path: Path) -> None:
     project = with_other(tmp_path, [f"{MERTON},x,2023,9"])
-    steps.prepare(project)
-    assert all_disagreements(project).is_empty()
+    steps.prepare_store(project)
+    assert all_disagreement_flags(project).is_empty()
     assert not (project.home / "state" / "observation").exists()
 
 

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.agreement import conflict, inconsistent_rate, low_reach
-from pipelines.core.schema import OBSERVATION, rows
+from checks.agreement import find_conflicts, find_inconsistent_rates, find_low_reach
+from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
 from tests.checks.figures_expected import assert_doubts, places, year
 
 Figure = float | tuple[float, float, float] | None
@@ -17,7 +17,7 @@ Figure = float | tuple[float, float, float] | None
 def observed(measure: str, figures: list[Figure], of: int = 2020, **same: Any) -> pl.DataFrame:
     """Give one year of figures of places."""
     start, end = year(of)
-    return rows(
+    return table_from_records(
         [
             {"source": f"source_of_{measure}", "release": "r", "measure": measure, "place_code": code, "file": "f.csv",
              "place_label": "Place", "period_start": start, "period_end": end,
@@ -25,7 +25,7 @@ def observed(measure: str, figures: list[Figure], of: int = 2020, **same: Any) -
              **same}
             for code, figure in zip(places(len(figures)), figures, strict=True)
         ],
-        OBSERVATION,
+        OBSERVATION_COLUMNS,
     )  # fmt: skip
 
 
@@ -42,13 +42,13 @@ def test_a_conflict_says_what_roundings_can_make_and_what_they_cannot() -> None:
     evidence = "{} here, {} as {} of source_of_{}: 1.12 apart, of which rounding can be 0.25 and 0.87 is left"
     common = {"place_code": "E00", **OF_2020, "reason": "conflict", "others": 1, "withheld": False}
     assert_doubts(
-        conflict(mine, other),
+        find_conflicts(mine, other),
         [{"measure": "m", "source": "source_of_m", "value": 5.0, "expected": 6.1234,
           "compared_with": "n of source_of_n", "evidence": evidence.format("5", "6.12", "n", "n")}],
         **common,
     )  # fmt: skip
     assert_doubts(
-        conflict(other, mine),
+        find_conflicts(other, mine),
         [{"measure": "n", "source": "source_of_n", "value": 6.1234, "expected": 5.0,
           "compared_with": "m of source_of_m", "evidence": evidence.format("6.12", "5", "m", "m")}],
         **common,
@@ -75,12 +75,12 @@ def test_a_conflict_says_what_roundings_can_make_and_what_they_cannot() -> None:
 def test_figures_conflict_where_their_intervals_have_no_point_in_common(
     mine: Figure, other: Figure, conflicts: bool
 ) -> None:
-    assert conflict(observed("m", [mine]), observed("n", [other])).height == conflicts
-    assert conflict(observed("n", [other]), observed("m", [mine])).height == conflicts
+    assert find_conflicts(observed("m", [mine]), observed("n", [other])).height == conflicts
+    assert find_conflicts(observed("n", [other]), observed("m", [mine])).height == conflicts
 
 
 def test_a_conflict_of_estimates_without_bounds_has_its_evidence() -> None:
-    found = conflict(observed("m", [3.0]), observed("n", [4.0]))
+    found = find_conflicts(observed("m", [3.0]), observed("n", [4.0]))
     assert found["evidence"].to_list() == [
         "3 here, 4 as n of source_of_n: 1 apart, of which rounding can be 0 and 1.0 is left"
     ]
@@ -104,7 +104,7 @@ def test_a_rate_that_is_not_its_parts_is_told_with_what_they_make() -> None:
     below = mixed(BELOW, observed("people", [9000.0] * 5, 2019))
     top = mixed(TOP, observed("claimants", [7.0] * 5, 2019))
     assert_doubts(
-        inconsistent_rate(mixed(observed("rate", wrong)), top, below),
+        find_inconsistent_rates(mixed(observed("rate", wrong)), top, below),
         [{"place_code": "E02", "value": 5.5, "expected": 5.0, "evidence": "5.5, where 200 over 4000 is 5"}],
         source="source_of_rate", measure="rate", **OF_2020, reason="inconsistent_rate",
         compared_with="numerator over denominator", others=1, withheld=False,
@@ -114,14 +114,14 @@ def test_a_rate_that_is_not_its_parts_is_told_with_what_they_make() -> None:
 @pytest.mark.parametrize("scale", [1.0, 100.0, 1000.0, 100_000.0])
 def test_the_scale_of_a_rate_is_the_power_of_ten_that_fits_most(scale: float) -> None:
     right = shares(CLAIMANTS, PEOPLE, scale)
-    assert inconsistent_rate(observed("rate", right), TOP, BELOW).is_empty()
-    found = inconsistent_rate(observed("rate", [*right[:4], 7.0 * scale]), TOP, BELOW)
+    assert find_inconsistent_rates(observed("rate", right), TOP, BELOW).is_empty()
+    found = find_inconsistent_rates(observed("rate", [*right[:4], 7.0 * scale]), TOP, BELOW)
     assert found.select("place_code", pl.col("expected").round(9)).rows() == [("E04", round(0.07 * scale, 9))]
 
 
 def test_each_measure_has_its_own_scale() -> None:
     percent, thousandths = observed("rate", RIGHT), observed("other", shares(CLAIMANTS, PEOPLE, 1000.0))
-    assert inconsistent_rate(mixed(percent, thousandths), TOP, BELOW).is_empty()
+    assert find_inconsistent_rates(mixed(percent, thousandths), TOP, BELOW).is_empty()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_each_measure_has_its_own_scale() -> None:
     ids=["nought over nought", "rates of nought", "nobody counted"],
 )
 def test_noughts_tell_nothing_of_the_scale(rates: list[Figure], claimants: list[Figure]) -> None:
-    found = inconsistent_rate(observed("rate", rates), observed("claimants", claimants), BELOW)
+    found = find_inconsistent_rates(observed("rate", rates), observed("claimants", claimants), BELOW)
     assert ("E04", 7.0) in found.select("place_code", pl.col("expected").round(9)).rows()
     assert "E03" not in found["place_code"].to_list()
 
@@ -149,18 +149,18 @@ def test_a_rate_must_lie_in_what_the_roundings_of_both_parts_leave(rate: float, 
     below = observed("people", [*PEOPLE[1:], (1000.0, 800.0, 1200.0)])
     if rate == 5.1:
         rates = rates.with_columns(pl.when(pl.col("value") == 5.1).then(5.0).otherwise("low").alias("low"))
-    found = inconsistent_rate(rates, top, below)
+    found = find_inconsistent_rates(rates, top, below)
     assert found["place_code"].to_list() == ["E04"] * wrong
 
 
 def test_a_denominator_that_may_be_nought_tells_nothing_and_one_person_does() -> None:
     rates = observed("rate", [*RIGHT[1:], 90.0])
     top = observed("claimants", [*CLAIMANTS[1:], 1.0])
-    told = inconsistent_rate(rates, top, observed("people", [*PEOPLE[1:], 1.0]))
+    told = find_inconsistent_rates(rates, top, observed("people", [*PEOPLE[1:], 1.0]))
     assert told["expected"].to_list() == [100.0]
-    assert inconsistent_rate(rates, top, observed("people", [*PEOPLE[1:], (0.4, 0.0, 0.5)])).is_empty()
-    assert inconsistent_rate(rates, top, observed("people", [*PEOPLE[1:], None])).is_empty()
-    assert inconsistent_rate(observed("rate", [None, *RIGHT[1:]]), TOP, BELOW).is_empty()
+    assert find_inconsistent_rates(rates, top, observed("people", [*PEOPLE[1:], (0.4, 0.0, 0.5)])).is_empty()
+    assert find_inconsistent_rates(rates, top, observed("people", [*PEOPLE[1:], None])).is_empty()
+    assert find_inconsistent_rates(observed("rate", [None, *RIGHT[1:]]), TOP, BELOW).is_empty()
 
 
 EARLIER = [600.0, 1300.0, 2700.0, 3100.0, 5300.0]
@@ -170,7 +170,7 @@ def test_rates_over_the_people_of_another_period_are_told_with_the_nearest_one_t
     below = mixed(*(observed("people", list(EARLIER), of) for of in (2014, 2018, 2023)), BELOW)
     rates = mixed(observed("rate", shares(CLAIMANTS, EARLIER)))
     assert_doubts(
-        inconsistent_rate(rates, TOP, below),
+        find_inconsistent_rates(rates, TOP, below),
         [{"place_code": code, "value": 100 * top / people, "expected": 100 * top / people,
           "evidence": f"{100 * top / people:.2f} is {top:g} over {people:g} of 2018-12-31, not of its own period"
           .replace("5.00 is", "5 is")}
@@ -191,7 +191,7 @@ def test_rates_over_the_people_of_another_period_are_told_with_the_nearest_one_t
 def test_another_denominator_must_give_most_rates_of_the_period(fitting: int, told: dict[str, int]) -> None:
     rates = shares(CLAIMANTS, EARLIER)[:fitting] + shares(CLAIMANTS, [11 * each for each in PEOPLE])[fitting:]
     below = mixed(BELOW, observed("people", list(EARLIER), 2018))
-    found = inconsistent_rate(observed("rate", rates), TOP, below)
+    found = find_inconsistent_rates(observed("rate", rates), TOP, below)
     assert dict(found.group_by("reason").len().iter_rows()) == told
 
 
@@ -201,7 +201,7 @@ def test_another_denominator_must_give_most_rates_of_the_period(fitting: int, to
 def test_one_rate_that_another_denominator_gives_may_be_chance(wrong: int, reason: str) -> None:
     rates = shares(CLAIMANTS, EARLIER)[:wrong] + RIGHT[wrong:]
     below = mixed(BELOW, observed("people", list(EARLIER), 2018))
-    found = inconsistent_rate(observed("rate", rates), TOP, below)
+    found = find_inconsistent_rates(observed("rate", rates), TOP, below)
     assert found["reason"].to_list() == [reason] * wrong
 
 
@@ -211,7 +211,7 @@ def test_a_source_that_sees_a_third_is_told_beside_the_people_of_the_nearest_tim
     seen = mixed(observed("m", [30.0, 60.0]), observed("m", [20.0, 60.0], 2024))
     evidence = "30 seen of 90 who live there, 33.33 %"
     assert_doubts(
-        low_reach(seen, people),
+        find_low_reach(seen, people),
         [{"place_code": "E00", **OF_2020, "value": 30.0, "expected": 90.0, "evidence": evidence}],
         source="source_of_m", measure="m", reason="low_reach", compared_with="who lives there", others=1, withheld=True,
     )  # fmt: skip
@@ -225,11 +225,11 @@ def test_a_source_that_sees_a_third_is_told_beside_the_people_of_the_nearest_tim
     ],
 )  # fmt: skip
 def test_a_source_must_see_half_of_the_people(seen: Figure, people: Figure, told: bool) -> None:
-    assert low_reach(observed("m", [seen]), observed("residents", [people])).height == told
+    assert find_low_reach(observed("m", [seen]), observed("residents", [people])).height == told
 
 
 def test_no_figures_give_no_doubts() -> None:
     nothing = observed("rate", RIGHT).clear()
-    found = [conflict(nothing, TOP), inconsistent_rate(nothing, TOP, BELOW), low_reach(nothing, BELOW)]
+    found = [find_conflicts(nothing, TOP), find_inconsistent_rates(nothing, TOP, BELOW), find_low_reach(nothing, BELOW)]
     assert [each.height for each in found] == [0, 0, 0]
     assert_frame_equal(found[0], found[1])

@@ -5,9 +5,9 @@ from datetime import date
 import polars as pl
 import pytest
 
-from checks.contract import judge
-from checks.shares import all_reach, failing, shares_of_cells, shares_of_problem, shares_of_totals
-from pipelines.core.schema import CELL, conformed
+from checks.contract import judge_releases
+from checks.shares import all_reach, cell_shares, failure_expressions, problem_shares, total_shares
+from pipelines.core.schema import CELL_COLUMNS, conform_table
 from pipelines.declarations.source import Source
 from pipelines.observations.conform import CELLS
 
@@ -29,47 +29,47 @@ def release(faults: list[str | None], value: float = 5.0, name: str = "r1") -> p
          "period_start": date(2023, 1, 1), "status": "normal", "value": value, "text": str(value), "fault": fault}
         for n, fault in enumerate(faults)
     ]  # fmt: skip
-    return conformed(pl.DataFrame(rows, schema_overrides={"fault": pl.String}), CELLS)
+    return conform_table(pl.DataFrame(rows, schema_overrides={"fault": pl.String}), CELLS)
 
 
 def test_a_sound_release_meets_every_expectation() -> None:
-    told = judge(SOURCE, [release([None] * 40)])
+    told = judge_releases(SOURCE, [release([None] * 40)])
     assert told["met"].all() and told["tolerated"].all() and told["failing"].sum() == 0
     assert {"cells", "dated", "places_known", "no_retired_codes", "given_once", "in_range"} <= set(told["expectation"])
 
 
 def test_a_few_faults_are_counted_and_tolerated_and_many_are_not() -> None:
-    few = judge(SOURCE, [release(["unmatched_place"] + [None] * 39)])
+    few = judge_releases(SOURCE, [release(["unmatched_place"] + [None] * 39)])
     row = few.filter(pl.col("expectation") == "places_known").row(0, named=True)
     assert (row["met"], row["tolerated"], row["failing"], row["cells"]) == (False, True, 1, 40)
     assert row["sample"] == "unmatched_place: Place 0 5.0"
-    many = judge(SOURCE, [release(["unmatched_place"] * 10 + [None] * 30)])
+    many = judge_releases(SOURCE, [release(["unmatched_place"] * 10 + [None] * 30)])
     assert many.filter(~pl.col("tolerated"))["expectation"].to_list() == ["places_known"]
 
 
 def test_only_the_release_that_fails_is_refused() -> None:
-    told = judge(SOURCE, [release([None] * 40), release(["duplicate"] * 20 + [None] * 20, name="r2")])
+    told = judge_releases(SOURCE, [release([None] * 40), release(["duplicate"] * 20 + [None] * 20, name="r2")])
     assert told.filter(~pl.col("tolerated")).select("release", "expectation").rows() == [("r2", "given_once")]
 
 
 def test_figures_beyond_their_range_are_a_share_of_their_own_measure() -> None:
-    told = judge(SOURCE, [release([None] * 40, value=99.0)])
+    told = judge_releases(SOURCE, [release([None] * 40, value=99.0)])
     row = told.filter(pl.col("measure") == "figure").row(0, named=True)
     assert (row["expectation"], row["tolerated"], row["failing"]) == ("in_range", False, 40)
 
 
 def test_a_release_without_cells_is_refused() -> None:
-    told = judge(SOURCE, [release([None]).clear()])
+    told = judge_releases(SOURCE, [release([None]).clear()])
     assert told.filter(~pl.col("tolerated"))["expectation"].to_list() == ["cells"]
 
 
 def test_great_expectations_accepts_a_release_without_a_failing_cell_whatever_is_tolerated() -> None:
-    from checks.expectations import met
+    from checks.expectations import judge_shares
 
-    fails = failing(SOURCE)
+    fails = failure_expressions(SOURCE)
     least = {"cells": 1.0, **dict.fromkeys(fails, 1.0)}
-    assert set(met(shares_of_cells(release([None] * 3), fails), least).values()) == {True}
-    assert False in met(shares_of_cells(release([None, None, "duplicate"]), fails), least).values()
+    assert set(judge_shares(cell_shares(release([None] * 3), fails), least).values()) == {True}
+    assert False in judge_shares(cell_shares(release([None, None, "duplicate"]), fails), least).values()
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def test_great_expectations_accepts_a_release_without_a_failing_cell_whatever_is
     ids=str,
 )
 def test_shares_reach_the_least_share_as_great_expectations_judges_them(shares: list[float | None]) -> None:
-    from checks.expectations import met
+    from checks.expectations import judge_shares
 
     frame = pl.DataFrame({"returns_complete": shares}, schema={"returns_complete": pl.Float64})
-    assert met(frame, {"returns_complete": 0.95}) == {"returns_complete": all_reach(frame.to_series(), 0.95)}
+    assert judge_shares(frame, {"returns_complete": 0.95}) == {"returns_complete": all_reach(frame.to_series(), 0.95)}
 
 
 @pytest.mark.parametrize("fault", ["unmatched_place", "unreadable", "duplicate", "retired_code"])
 def test_shares_are_of_all_cells(fault: str) -> None:
-    shares = shares_of_cells(release([fault] + [None] * 3), failing(SOURCE)).row(0, named=True)
+    shares = cell_shares(release([fault] + [None] * 3), failure_expressions(SOURCE)).row(0, named=True)
     assert sorted({name for name, share in shares.items() if share == 0.75 and name != "cells"}) != []
 
 
@@ -98,21 +98,21 @@ def cells(known: set[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
         for code in people
     ]  # fmt: skip
     table = pl.DataFrame({"place_code": list(people), "people": list(people.values())})
-    return conformed(pl.DataFrame(rows), CELL), table
+    return conform_table(pl.DataFrame(rows), CELL_COLUMNS), table
 
 
 @pytest.mark.parametrize(("known", "share"), [({"A"}, 0.9), ({"B", "C"}, 0.1), ({"A", "B", "C"}, 1.0), (set(), 0.0)])
 def test_coverage_is_of_people_and_not_of_places(known: set[str], share: float) -> None:
-    assert shares_of_problem(*cells(known))["coverage_by_population"].item() == pytest.approx(share)
+    assert problem_shares(*cells(known))["coverage_by_population"].item() == pytest.approx(share)
 
 
 def test_the_expectations_about_places_serve_in_anyones_suite() -> None:
     import great_expectations as gx
 
-    from checks.expectations import ExpectCoverageByPopulation, ExpectPlacesComplete, met
+    from checks.expectations import ExpectCoverageByPopulation, ExpectPlacesComplete, judge_shares
 
-    shares = shares_of_problem(*cells({"A"}))
-    assert met(shares, {"coverage_by_population": 0.85, "places_complete": 1.0}) == {
+    shares = problem_shares(*cells({"A"}))
+    assert judge_shares(shares, {"coverage_by_population": 0.85, "places_complete": 1.0}) == {
         "coverage_by_population": True, "places_complete": True,
     }  # fmt: skip
     asset = gx.get_context(mode="ephemeral").data_sources.add_pandas("mine").add_dataframe_asset("mine")
@@ -123,9 +123,9 @@ def test_the_expectations_about_places_serve_in_anyones_suite() -> None:
 
 
 def test_a_total_reconciles_as_far_as_nothing_is_left() -> None:
-    from checks.expectations import met
+    from checks.expectations import judge_shares
 
-    shares = shares_of_totals(pl.DataFrame({"total": [100.0, 100.0], "remainder": [0.5, 20.0]}))
+    shares = total_shares(pl.DataFrame({"total": [100.0, 100.0], "remainder": [0.5, 20.0]}))
     assert shares["totals_reconcile"].to_list() == [0.995, 0.8]
-    assert met(shares.head(1), {"totals_reconcile": 0.99}) == {"totals_reconcile": True}
-    assert met(shares, {"totals_reconcile": 0.99}) == {"totals_reconcile": False}
+    assert judge_shares(shares.head(1), {"totals_reconcile": 0.99}) == {"totals_reconcile": True}
+    assert judge_shares(shares, {"totals_reconcile": 0.99}) == {"totals_reconcile": False}

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from checks.doubt import cautioned_by, findings_of
-from checks.figures import figure_doubts
-from pipelines.core.reasons import REASONS, WITHHELD
-from pipelines.core.schema import OBSERVATION, conformed
+from checks.doubt import add_caveats, convert_flags
+from checks.figures import flag_figures
+from pipelines.core.reasons import REASONS, WITHHOLDING_REASONS
+from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
 from pipelines.declarations.measure import Measure
 from tests.gaps.test_cells import EVERYONE, MERTON, MONTH, Case, cell_of
 
@@ -35,7 +35,7 @@ def series(wrong: Wrong, level: float = 400.0, digits: int = 0, order: int = 0) 
          "release": f"r{order}", "released_at": date(2024, 1 + order, 1), "source": "s"}
         for place, code in enumerate(EVERYONE) for number, month in enumerate(MONTHS)
     ]  # fmt: skip
-    return conformed(pl.DataFrame(rows), OBSERVATION).with_columns(pl.lit(order, pl.Int64).alias("order"))
+    return conform_table(pl.DataFrame(rows), OBSERVATION_COLUMNS).with_columns(pl.lit(order, pl.Int64).alias("order"))
 
 
 def unchanged(_place: int, _month: int, value: float) -> float:
@@ -74,7 +74,7 @@ FAULTS: dict[str, tuple[str, Wrong, int]] = {
 def test_a_fault_is_doubted_where_it_is_and_nowhere_else(name: str) -> None:
     reason, wrong, cells = FAULTS[name]
     changed = series(wrong)
-    found = figure_doubts(changed, {"figure": COUNT})
+    found = flag_figures(changed, {"figure": COUNT})
     assert found["reason"].unique().to_list() == [reason]
     assert found.height == cells
     sound_ones = series(unchanged).select("place_code", "period_start", pl.col("value").alias("was"))
@@ -83,54 +83,54 @@ def test_a_fault_is_doubted_where_it_is_and_nowhere_else(name: str) -> None:
         key = ["place_code", "period_start"]
         assert found.select(key).sort(key).rows() == both.select(key).sort(key).rows()
     assert found["evidence"].null_count() == 0 and found["compared_with"].null_count() == 0
-    assert found["withheld"].unique().to_list() == [reason in WITHHELD]
+    assert found["withheld"].unique().to_list() == [reason in WITHHOLDING_REASONS]
 
 
 @pytest.mark.parametrize("measure", [COUNT, RATE])
 def test_sound_figures_are_not_doubted(measure: Measure) -> None:
     level, digits = (400.0, 0) if measure is COUNT else (4.0, 1)
-    assert figure_doubts(series(unchanged, level, digits), {"figure": measure}).is_empty()
+    assert flag_figures(series(unchanged, level, digits), {"figure": measure}).is_empty()
 
 
 def test_a_month_in_which_all_places_fall_is_no_fault() -> None:
     lockdown = series(at(range(33), range(10, 13), lambda value: round(value / 3)))
-    assert figure_doubts(lockdown, {"figure": COUNT}).is_empty()
+    assert flag_figures(lockdown, {"figure": COUNT}).is_empty()
 
 
 def test_a_place_where_noughts_are_common_may_have_one_more() -> None:
     rare = series(lambda place, month, _: float((place * 7 + month * 5) % 3))
-    assert figure_doubts(rare, {"figure": COUNT}).is_empty()
+    assert flag_figures(rare, {"figure": COUNT}).is_empty()
 
 
 def test_a_place_that_is_always_small_is_not_doubted() -> None:
     small = series(at(ONE, range(24), lambda value: round(value / 100)))
-    assert figure_doubts(small, {"figure": COUNT}).is_empty()
+    assert flag_figures(small, {"figure": COUNT}).is_empty()
 
 
 def test_a_rate_of_nought_is_doubted_by_its_rounding() -> None:
-    found = figure_doubts(series(at(ONE, TENTH, becomes(0.0)), 4.0, 1), {"figure": RATE})
+    found = flag_figures(series(at(ONE, TENTH, becomes(0.0)), 4.0, 1), {"figure": RATE})
     assert found.select("reason", "value").rows() == [("suspected_zero", 0.0)]
 
 
 def test_a_rate_of_half_is_implausible_for_no_part_of_a_rate_is_returned() -> None:
-    found = figure_doubts(series(at(ONE, TENTH, lambda value: round(value / 2, 1)), 8.0, 1), {"figure": RATE})
+    found = flag_figures(series(at(ONE, TENTH, lambda value: round(value / 2, 1)), 8.0, 1), {"figure": RATE})
     assert found["reason"].to_list() == ["implausible"]
 
 
 def test_a_release_in_other_units_than_the_one_before_is_found() -> None:
     both = pl.concat([series(unchanged), series(at(range(33), range(24), lambda value: value * 1000), order=1)])
-    found = figure_doubts(both, {"figure": COUNT})
+    found = flag_figures(both, {"figure": COUNT})
     assert found.select("reason", "compared_with").unique().rows() == [("unit_change", "the release before")]
     assert (found.height, found["release"].unique().to_list()) == (33 * 24, ["r1"])
 
 
 def test_a_doubt_is_a_caveat_and_a_finding_and_changes_no_figure() -> None:
     observed = series(at(ONE, TENTH, becomes(0.0)))
-    found = figure_doubts(observed, {"figure": COUNT})
-    told = cautioned_by(observed, found)
+    found = flag_figures(observed, {"figure": COUNT})
+    told = add_caveats(observed, found)
     assert told.drop("caveats", "caveat_evidence").equals(observed.drop("caveats", "caveat_evidence"))
     assert told.filter(pl.col("caveats").is_not_null()).select("caveats", "value").rows() == [("suspected_zero", 0.0)]
-    row = findings_of(found).row(0, named=True)
+    row = convert_flags(found).row(0, named=True)
     assert (row["check"], row["severity"], row["set_aside"]) == ("suspected_zero_figures", "error", False)
     assert "0, where" in row["evidence"] and row["holder"] == REASONS["suspected_zero"].holder
 

@@ -6,21 +6,21 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.doubt import DOUBT, cautioned_by, doubts_of, findings_of, first_doubts
-from pipelines.core.reasons import REASONS, WITHHELD
-from pipelines.core.schema import FINDING, OBSERVATION, conformed, dtypes, rows
+from checks.doubt import PLAUSIBILITY_FLAG, add_caveats, build_flags, convert_flags, keep_first_flags
+from pipelines.core.reasons import REASONS, WITHHOLDING_REASONS
+from pipelines.core.schema import FINDING_COLUMNS, OBSERVATION_COLUMNS, conform_table, polars_schema, table_from_records
 from tests.checks.figures_expected import judged, months
 
 
 def doubted(reason: str, *figures: dict[str, Any]) -> pl.DataFrame:
     """Give doubts of some figures; of the usual one where none is named."""
     frame = judged(list(figures) or [{}]).drop("peers")
-    return doubts_of(reason, frame.with_columns(pl.lit(f"why {reason}").alias("evidence")))
+    return build_flags(reason, frame.with_columns(pl.lit(f"why {reason}").alias("evidence")))
 
 
 def test_a_doubt_has_its_reason_and_whether_the_figure_is_withheld() -> None:
     found = doubted("unit_change")
-    assert found.schema == dtypes(DOUBT)
+    assert found.schema == polars_schema(PLAUSIBILITY_FLAG)
     row = found.row(0, named=True)
     assert {name: each for name, each in row.items() if each is not None} == {
         "source": "s", "release": "r", "measure": "m", "place_code": "E01", "place_label": "Place",
@@ -30,7 +30,7 @@ def test_a_doubt_has_its_reason_and_whether_the_figure_is_withheld() -> None:
     assert {reason: doubted(reason)["withheld"].item() for reason in ("implausible", "low_reach")} == {
         "implausible": False, "low_reach": True,
     }  # fmt: skip
-    assert {"implausible", "low_reach"} & WITHHELD == {"low_reach"}
+    assert {"implausible", "low_reach"} & WITHHOLDING_REASONS == {"low_reach"}
 
 
 def test_a_reason_that_is_none_is_refused() -> None:
@@ -44,15 +44,15 @@ def test_a_figure_keeps_the_doubts_of_its_first_reason() -> None:
         doubted("implausible", {}, two, late), doubted("unit_change"), doubted("suspected_zero", {}, two),
         doubted("unit_change"), doubted("implausible", {"measure": "n"}),
     ]  # fmt: skip
-    found = first_doubts(tables)
+    found = keep_first_flags(tables)
     key = ["measure", "place_code", "period_start", "reason"]
     start, after = months(2)
     assert sorted(found.select(key).rows()) == [
         ("m", "E01", start, "unit_change"), ("m", "E01", after, "implausible"), ("m", "E02", start, "suspected_zero"),
         ("n", "E01", start, "implausible"),
     ]  # fmt: skip
-    assert_frame_equal(first_doubts(tables[::-1]).sort(key), found.sort(key))
-    assert first_doubts([]).schema == dtypes(DOUBT)
+    assert_frame_equal(keep_first_flags(tables[::-1]).sort(key), found.sort(key))
+    assert keep_first_flags([]).schema == polars_schema(PLAUSIBILITY_FLAG)
 
 
 FIGURE = {"source": "s", "release": "r", "measure": "m", "place_code": "E01", "period_start": months(1)[0],
@@ -60,34 +60,36 @@ FIGURE = {"source": "s", "release": "r", "measure": "m", "place_code": "E01", "p
 
 
 def test_doubts_become_caveats_of_their_figure_and_of_no_other() -> None:
-    observed = rows(
+    observed = table_from_records(
         [FIGURE, {**FIGURE, "release": "older"}, {**FIGURE, "place_code": "E02", "caveats": "provisional",
                                                   "caveat_evidence": "they say so"},
          {**FIGURE, "place_code": "E03", "caveats": "provisional", "caveat_evidence": "they say so"}],
-        OBSERVATION,
+        OBSERVATION_COLUMNS,
     )  # fmt: skip
     two = {"place_code": "E02"}
     doubts = pl.concat([doubted("conflict", two), doubted("implausible", {}, two, two), doubted("conflict", two)])
-    told = cautioned_by(observed, doubts)
+    told = add_caveats(observed, doubts)
     assert told.select("caveats", "caveat_evidence").rows() == [
         ("implausible", "why implausible"),
         (None, None),
         ("provisional,conflict,implausible", "they say so. why conflict. why implausible"),
         ("provisional", "they say so"),
     ]
-    others = [name for name in OBSERVATION if name not in ("caveats", "caveat_evidence")]
+    others = [name for name in OBSERVATION_COLUMNS if name not in ("caveats", "caveat_evidence")]
     assert_frame_equal(told.select(others), observed.select(others))
     assert told.columns == observed.columns
-    assert_frame_equal(cautioned_by(observed, doubts.clear()), observed)
+    assert_frame_equal(add_caveats(observed, doubts.clear()), observed)
 
 
 def test_doubts_and_caveats_keep_the_order_in_which_they_come() -> None:
     days = months(40)[::-1]
     frame = doubted("conflict", *({"period_start": day} for day in days))
-    assert first_doubts([frame, frame])["period_start"].to_list() == days
+    assert keep_first_flags([frame, frame])["period_start"].to_list() == days
     several = ["rounded", "implausible", "conflict", "low_reach", "unit_change", "suspected_zero", "repeated_value"]
     for order in (several, several[::-1], [*several[3:], *several[:3]]):
-        told = cautioned_by(rows([FIGURE], OBSERVATION), pl.concat([doubted(reason) for reason in order * 2]))
+        told = add_caveats(
+            table_from_records([FIGURE], OBSERVATION_COLUMNS), pl.concat([doubted(reason) for reason in order * 2])
+        )
         said = ". ".join(f"why {reason}" for reason in order)
         assert told.select("caveats", "caveat_evidence").row(0) == (",".join(order), said)
 
@@ -95,7 +97,7 @@ def test_doubts_and_caveats_keep_the_order_in_which_they_come() -> None:
 def test_every_doubt_is_a_finding_with_what_its_reason_says() -> None:
     doubts = pl.concat([doubted("unit_change"), doubted("implausible", {}, {"place_code": "E02", "value": 7.0})])
     common = {name: value for name, value in FIGURE.items() if name != "value"}
-    due = rows(
+    due = table_from_records(
         [
             {**common, "check": f"{reason}_figures", "reason": reason, "place_code": code, "place_label": "Place",
              "rows": 1, "mass": mass, "set_aside": False, "evidence": f"why {reason}", "file": "f.csv",
@@ -104,7 +106,7 @@ def test_every_doubt_is_a_finding_with_what_its_reason_says() -> None:
                 ("unit_change", "E01", 100.0), ("implausible", "E01", 100.0), ("implausible", "E02", 7.0)
             )
         ],
-        FINDING,
+        FINDING_COLUMNS,
     )  # fmt: skip
-    assert_frame_equal(findings_of(doubts), conformed(due, FINDING))
-    assert findings_of(doubts.clear()).schema == dtypes(FINDING)
+    assert_frame_equal(convert_flags(doubts), conform_table(due, FINDING_COLUMNS))
+    assert convert_flags(doubts.clear()).schema == polars_schema(FINDING_COLUMNS)

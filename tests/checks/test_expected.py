@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.expected import expected, smallest_steps, times_its
-from pipelines.core.schema import OBSERVATION, rows
+from checks.expected import find_smallest_steps, fit_expected, spreads_away
+from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
 from tests.checks.figures_expected import judged, months, places
 
@@ -30,7 +30,7 @@ ADDED = [
 def observed(figures: dict[Spot, float | None], measure: str = "m") -> pl.DataFrame:
     cells = [{"measure": measure, "place_code": code, "period_start": day, "period_end": day, "value": value}
              for (code, day), value in figures.items()]  # fmt: skip
-    return rows(cells, OBSERVATION).sample(fraction=1, shuffle=True, seed=6)
+    return table_from_records(cells, OBSERVATION_COLUMNS).sample(fraction=1, shuffle=True, seed=6)
 
 
 class Fit(NamedTuple):
@@ -178,16 +178,18 @@ def test_figures_are_expected_as_the_rules_written_out_give_them(name: str) -> N
          for (code, day), row in written_out(figures, step, counted=measure == "m").items()],
         infer_schema_length=None,
     ).cast({"before": pl.Float64, "apart_before": pl.Float64, "periods": pl.UInt32, "peers": pl.UInt32})  # fmt: skip
-    found = expected(observed(dict(figures), measure), MEASURES)
+    found = fit_expected(observed(dict(figures), measure), MEASURES)
     assert found.height == len(figures)
     assert_frame_equal(found.select(due.columns), due.sort("place_code", "period_start"), abs_tol=1e-9)
 
 
 def test_another_measure_and_the_order_of_rows_change_nothing() -> None:
     figures, _, _ = CASES["counts with faults"]
-    alone = expected(observed(dict(figures)), MEASURES)
+    alone = fit_expected(observed(dict(figures)), MEASURES)
     other = observed({spot: each / 7 for spot, each in CASES["small counts"][0].items()}, "plain")
-    both = expected(pl.concat([other, observed(dict(figures)).reverse()]), MEASURES).filter(pl.col("measure") == "m")
+    both = fit_expected(pl.concat([other, observed(dict(figures)).reverse()]), MEASURES).filter(
+        pl.col("measure") == "m"
+    )
     assert_frame_equal(both.drop("place_number"), alone.drop("place_number"))
 
 
@@ -197,28 +199,28 @@ def test_rates_ten_times_as_large_are_as_far_apart() -> None:
     coarser = {"rate": RATE.model_copy(update={"rounding": 1.0})}
     far = ["apart", "apart_before", "apart_long", "own_spread", "peer_spread", "noise"]
     small, large = (
-        expected(observed(dict(figures), "rate"), MEASURES),
-        expected(observed(dict(tenfold), "rate"), coarser),
+        fit_expected(observed(dict(figures), "rate"), MEASURES),
+        fit_expected(observed(dict(tenfold), "rate"), coarser),
     )
     assert_frame_equal(small.select(far), large.select(far))
 
 
 def test_what_is_no_figure_of_nought_or_more_is_left_out() -> None:
     figures = whole(wavy(6, 6, 90.0))
-    alone = expected(observed(dict(figures)), MEASURES)
+    alone = fit_expected(observed(dict(figures)), MEASURES)
     day = date(2021, 5, 1)
     none: dict[Spot, float | None] = {
         ("E00", day): None, ("E01", day): -1.0, ("E02", day): float("nan"), ("E03", day): float("inf"),
     }  # fmt: skip
-    assert_frame_equal(expected(observed({**figures, **none}), MEASURES), alone)
-    assert expected(observed(none), MEASURES).is_empty()
+    assert_frame_equal(fit_expected(observed({**figures, **none}), MEASURES), alone)
+    assert fit_expected(observed(none), MEASURES).is_empty()
 
 
 def test_a_nought_among_rates_without_a_rounding_is_half_the_smallest_figure() -> None:
     figures = {("E00", day): value for day, value in zip(months(5), [4.0, 0.5, 3.0, 0.0, 2.0], strict=True)}
-    found = expected(observed(dict(figures), "plain"), MEASURES)
+    found = fit_expected(observed(dict(figures), "plain"), MEASURES)
     assert found["log"].to_list() == [log(each) for each in (4.0, 0.5, 3.0, 0.25, 2.0)]
-    noughts = expected(observed(dict.fromkeys(figures, 0.0), "plain"), MEASURES)
+    noughts = fit_expected(observed(dict.fromkeys(figures, 0.0), "plain"), MEASURES)
     assert noughts["log"].to_list() == [log(0.5)] * 5
     assert noughts.select("apart", "own_spread", "peer_spread").rows() == [(0.0, 0.0, 0.0)] * 5
 
@@ -227,14 +229,14 @@ def test_steps_are_the_declared_rounding_or_one_of_a_count_or_the_smallest_figur
     fives = {**MEASURES, "fives": COUNT.model_copy(update={"rounding": 5.0})}
     figures: dict[Spot, float | None] = dict(zip([("E00", day) for day in months(3)], [0.0, 0.3, 20.0], strict=True))
     held = pl.concat([observed(figures, name) for name in (*fives, "unknown")])
-    steps = dict(smallest_steps(held, fives).sort("measure").iter_rows())
+    steps = dict(find_smallest_steps(held, fives).sort("measure").iter_rows())
     assert steps == {"fives": 5.0, "m": 1.0, "plain": 0.3, "rate": 0.1, "unknown": 0.3}
 
 
 def test_distances_are_told_in_spreads_with_the_noise_added() -> None:
     frame = judged([{"apart": -6.0, "apart_long": 4.0, "own_spread": 0.3, "peer_spread": 0.6, "noise": 0.16}])
     told = frame.select(
-        own=times_its("own_spread"), peers=times_its("peer_spread"), long=times_its("own_spread", "apart_long")
+        own=spreads_away("own_spread"), peers=spreads_away("peer_spread"), long=spreads_away("own_spread", "apart_long")
     ).row(0)
     assert told == pytest.approx((-12.0, -6 / sqrt(0.52), 8.0))
     assert not any(map(isnan, told))

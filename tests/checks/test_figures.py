@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.doubt import DOUBT
-from checks.figures import figure_doubts
-from pipelines.core.schema import dtypes
+from checks.doubt import PLAUSIBILITY_FLAG
+from checks.figures import flag_figures
+from pipelines.core.schema import polars_schema
 from tests.checks.test_doubt import COUNT, MONTHS, ONE, RATE, TENTH, Wrong, at, becomes, series, unchanged
 from tests.gaps.test_cells import EVERYONE
 
@@ -15,8 +15,8 @@ ALL, EACH = range(33), range(24)
 
 def reasons(frame: pl.DataFrame, **measures: object) -> dict[str, int]:
     """Count by reason the doubts of a frame."""
-    found = figure_doubts(frame.sample(fraction=1, shuffle=True, seed=13), {"figure": COUNT, **measures})  # type: ignore[dict-item]
-    assert found.schema == dtypes(DOUBT)
+    found = flag_figures(frame.sample(fraction=1, shuffle=True, seed=13), {"figure": COUNT, **measures})  # type: ignore[dict-item]
+    assert found.schema == polars_schema(PLAUSIBILITY_FLAG)
     assert found.select("measure", "place_code", "period_start", "reason").is_unique().all()
     return dict(found.group_by("reason").len().sort("reason").iter_rows())
 
@@ -48,7 +48,7 @@ def test_a_unit_is_compared_with_the_release_just_before_the_one_in_use() -> Non
 
 
 def test_a_figure_that_is_copied_is_told_as_that_alone() -> None:
-    found = figure_doubts(series(at(ONE, range(10, 18), becomes(9000.0))), {"figure": COUNT})
+    found = flag_figures(series(at(ONE, range(10, 18), becomes(9000.0))), {"figure": COUNT})
     copied = found.filter(pl.col("reason") == "repeated_value")
     assert copied["period_start"].sort().to_list() == MONTHS[11:18]
     assert found.join(copied, on="period_start").height == 7
@@ -81,9 +81,9 @@ def test_a_part_of_a_return_is_a_matter_of_counts() -> None:
 def test_another_measure_changes_nothing() -> None:
     wrong = series(at(ONE, TENTH, becomes(0.0)))
     other = series(unchanged, 90.0).with_columns(pl.lit("other").alias("measure"))
-    alone = figure_doubts(wrong, {"figure": COUNT})
+    alone = flag_figures(wrong, {"figure": COUNT})
     assert alone["place_code"].to_list() == [EVERYONE[4]]
-    both = figure_doubts(pl.concat([other, wrong]), {"figure": COUNT, "other": COUNT})
+    both = flag_figures(pl.concat([other, wrong]), {"figure": COUNT, "other": COUNT})
     assert_frame_equal(both, alone)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.periods import is_carried, of_another_period
-from pipelines.core.schema import CELL, rows
+from checks.periods import find_other_periods, is_carried_forward
+from pipelines.core.schema import CELL_COLUMNS, table_from_records
 
 START, END = date(2023, 1, 1), date(2023, 12, 31)
 BEFORE, AFTER = date(2022, 12, 31), date(2024, 1, 1)
@@ -16,7 +16,7 @@ SOUND = {"measure": "m", "value": 1.0, "period_start": START, "period_end": END,
 
 
 def cell(**given: Any) -> pl.DataFrame:
-    return rows([{**SOUND, **given}], CELL)
+    return table_from_records([{**SOUND, **given}], CELL_COLUMNS)
 
 
 def span(start: date | None, end: date | None, **given: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ CASES: list[tuple[dict[str, Any], bool]] = [
 @pytest.mark.parametrize(("given", "other"), CASES)
 def test_a_figure_is_of_the_period_asked_about_or_said_to_be_older(given: dict[str, Any], other: bool) -> None:
     asked = cell(**given)
-    assert of_another_period(asked, "year", {"stock"}).equals(asked if other else asked.clear())
+    assert find_other_periods(asked, "year", {"stock"}).equals(asked if other else asked.clear())
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,15 @@ def test_a_figure_is_of_the_period_asked_about_or_said_to_be_older(given: dict[s
 )  # fmt: skip
 def test_the_latest_figure_must_have_ended_by_the_end_of_the_period(given: dict[str, Any], other: bool) -> None:
     asked = cell(**given)
-    assert of_another_period(asked, "latest", set()).equals(asked if other else asked.clear())
+    assert find_other_periods(asked, "latest", set()).equals(asked if other else asked.clear())
 
 
 def test_among_many_cells_those_of_another_period_are_given_whole_and_in_order() -> None:
     frame = pl.concat([cell(place_code=str(n), **given) for n, (given, _) in enumerate(CASES)])
     due = [str(n) for n, (_, other) in enumerate(CASES) if other]
     assert len(due) > 5
-    assert of_another_period(frame, "year", ["stock"])["place_code"].to_list() == due
-    assert of_another_period(frame.clear(), "year", ["stock"]).equals(frame.clear())
+    assert find_other_periods(frame, "year", ["stock"])["place_code"].to_list() == due
+    assert find_other_periods(frame.clear(), "year", ["stock"]).equals(frame.clear())
 
 
 @pytest.mark.parametrize(
@@ -70,4 +70,4 @@ def test_among_many_cells_those_of_another_period_are_given_whole_and_in_order()
     [(None, False), ("", False), ("carried_forward", True), ("flagged,carried_forward", True), ("carried", False)],
 )
 def test_a_cell_is_carried_where_that_is_among_its_caveats(caveats: str | None, carried: bool) -> None:
-    assert cell(caveats=caveats).select(is_carried()).item() is carried
+    assert cell(caveats=caveats).select(is_carried_forward()).item() is carried

@@ -30,13 +30,13 @@ def test_a_place_with_no_row_where_others_have_one_is_missing() -> None:
              "evidence": "no row in 1 periods that other places have"},
         ],
     )  # fmt: skip
-    assert_frame_equal(places.missing_places(read_of(cells, REGISTER, coverage=("England",))), due)
+    assert_frame_equal(places.find_missing_places(read_of(cells, REGISTER, coverage=("England",))), due)
 
 
 @pytest.mark.parametrize(("coverage", "missing"), [(("England",), []), (("England", "Scotland"), ["S01"])])
 def test_only_nations_that_are_covered_are_due(coverage: tuple[str, ...], missing: list[str]) -> None:
     cells = [{"place_code": code} for code in ("E01", "E02", "E03")]
-    assert places.missing_places(read_of(cells, REGISTER, coverage=coverage))["place_code"].to_list() == missing
+    assert places.find_missing_places(read_of(cells, REGISTER, coverage=coverage))["place_code"].to_list() == missing
 
 
 def test_hidden_cells_are_counted_by_marker_and_period_with_some_of_their_places() -> None:
@@ -47,7 +47,7 @@ def test_hidden_cells_are_counted_by_marker_and_period_with_some_of_their_places
         {**hidden, "status": "low", "marker": "<5"}, {**hidden, "status": "not_available", "marker": None},
         {**hidden, "status": "not_applicable", "marker": "[z]"}, {"status": "provisional", "marker": "p"},
     ]  # fmt: skip
-    found = places.hidden_cells(read_of(cells))
+    found = places.count_hidden_cells(read_of(cells))
     common = {"measure": "m", **years(2023), "rows": 1}
     due = [
         findings_of(
@@ -88,7 +88,7 @@ def test_a_rounded_or_perturbed_measure_is_noted_once(
     read = read_of(cells, measures={"m": {**MEASURE, **measure}, "n": MEASURE})
     due = findings_of("rounded_measures", reason or "rounded",
                       [{"measure": "m", "rows": 5, "evidence": evidence}] if reason else [])  # fmt: skip
-    assert_frame_equal(places.rounded_measures(read), due)
+    assert_frame_equal(places.note_rounding(read), due)
 
 
 def test_places_published_together_are_told_with_their_one_figure() -> None:
@@ -97,7 +97,7 @@ def test_places_published_together_are_told_with_their_one_figure() -> None:
         "combined_areas", "combined_area", [{"place_code": "E01+E02"}], measure="m", place_label="Place 1",
         **years(2023), mass=9.0, rows=1, evidence="one figure for several places, counted once",
     )  # fmt: skip
-    assert_frame_equal(places.combined_areas(read_of(cells)), due)
+    assert_frame_equal(places.list_combined_areas(read_of(cells)), due)
 
 
 def test_years_that_a_release_jumps_over_are_told_by_measure() -> None:
@@ -108,7 +108,7 @@ def test_years_that_a_release_jumps_over_are_told_by_measure() -> None:
         [{"measure": "m", "period_start": date(2021, 1, 1), "period_end": date(2022, 12, 31),
           "evidence": "the release goes from 2020 to 2023"}],
     )  # fmt: skip
-    assert_frame_equal(places.skipped_periods(read_of(cells)), due)
+    assert_frame_equal(places.find_skipped_periods(read_of(cells)), due)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_years_that_a_release_jumps_over_are_told_by_measure() -> None:
 )
 def test_a_period_that_starts_the_day_after_is_no_jump(after: date, skipped: int) -> None:
     cells = [years(2023), {"period_start": after, "period_end": date(2024, 12, 31)}]
-    assert places.skipped_periods(read_of(cells)).height == skipped
+    assert places.find_skipped_periods(read_of(cells)).height == skipped
 
 
 @pytest.mark.parametrize(
@@ -126,5 +126,5 @@ def test_a_period_that_starts_the_day_after_is_no_jump(after: date, skipped: int
 )
 def test_days_and_one_declared_period_need_not_follow_each_other(declared: dict[str, Any]) -> None:
     cells = [years(2019), years(2023)]
-    assert places.skipped_periods(read_of(cells)).height == 1
-    assert places.skipped_periods(read_of(cells, **declared)).is_empty()
+    assert places.find_skipped_periods(read_of(cells)).height == 1
+    assert places.find_skipped_periods(read_of(cells, **declared)).is_empty()

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.plausible import implausible, near_zero_leak, partial_return, suspected_zero
+from checks.plausible import find_implausible_figures, find_near_zero_leaks, find_partial_returns, find_suspected_zeros
 from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
 
 Rule = Callable[[pl.DataFrame], pl.DataFrame]
@@ -16,19 +16,19 @@ TENTH, FACTOR = log(0.1), log(1.6)
 
 
 def zeros(frame: pl.DataFrame) -> pl.DataFrame:
-    return suspected_zero(frame, ["m"])
+    return find_suspected_zeros(frame, ["m"])
 
 
 def zero_rates(frame: pl.DataFrame) -> pl.DataFrame:
-    return suspected_zero(frame, [])
+    return find_suspected_zeros(frame, [])
 
 
 def leaks(frame: pl.DataFrame) -> pl.DataFrame:
-    return near_zero_leak(frame)
+    return find_near_zero_leaks(frame)
 
 
 def parts(frame: pl.DataFrame) -> pl.DataFrame:
-    return partial_return(frame.with_columns(pl.lit(False).alias("kept")), ["m"])
+    return find_partial_returns(frame.with_columns(pl.lit(False).alias("kept")), ["m"])
 
 
 def period(nought: dict[str, Any], above: int = 6, peers: int = 10) -> pl.DataFrame:
@@ -90,27 +90,49 @@ def low(**given: Any) -> pl.DataFrame:
 FAR = {"own_spread": 0.01, "peer_spread": 0.01}
 ENOUGH = {"periods": 4, "peers": 9}
 CASES: list[tuple[Rule, dict[str, Any], bool]] = [
-    (leaks, {"apart": TENTH, **FAR}, False), (leaks, {"apart": TENTH - 0.01, **FAR}, True),
-    (leaks, {"apart_long": TENTH, **FAR}, False), (leaks, {"apart_long": TENTH - 0.01, **FAR}, True),
-    (leaks, {"apart": TENTH - 0.01, "apart_long": 9.0, **FAR}, True), (leaks, {"apart": 3.0, **FAR}, False),
-    *((leaks, {of: each, spread: 1.0}, each < -4.5)
-      for of in ("apart", "apart_long") for spread in FAR for each in (-4.5, -4.51)),
-    (leaks, {"apart": -3.0, "noise": 1.0}, False), (leaks, {"apart": -3.0, "value": 0.0}, False),
-    (parts, {"apart": -FACTOR, **FAR}, False), (parts, {"apart": -FACTOR - 0.01, **FAR}, True),
-    (parts, {"apart_before": -FACTOR, **FAR}, False), (parts, {"apart_before": -FACTOR - 0.01, **FAR}, True),
+    (leaks, {"apart": TENTH, **FAR}, False),
+    (leaks, {"apart": TENTH - 0.01, **FAR}, True),
+    (leaks, {"apart_long": TENTH, **FAR}, False),
+    (leaks, {"apart_long": TENTH - 0.01, **FAR}, True),
+    (leaks, {"apart": TENTH - 0.01, "apart_long": 9.0, **FAR}, True),
+    (leaks, {"apart": 3.0, **FAR}, False),
+    *(
+        (leaks, {of: each, spread: 1.0}, each < -4.5)
+        for of in ("apart", "apart_long")
+        for spread in FAR
+        for each in (-4.5, -4.51)
+    ),
+    (leaks, {"apart": -3.0, "noise": 1.0}, False),
+    (leaks, {"apart": -3.0, "value": 0.0}, False),
+    (parts, {"apart": -FACTOR, **FAR}, False),
+    (parts, {"apart": -FACTOR - 0.01, **FAR}, True),
+    (parts, {"apart_before": -FACTOR, **FAR}, False),
+    (parts, {"apart_before": -FACTOR - 0.01, **FAR}, True),
     *((parts, {"apart": each, spread: 1.0}, each < -4.5) for spread in FAR for each in (-4.5, -4.51)),
     *((parts, {"apart_before": each, spread: 1.0}, each < -8) for spread in FAR for each in (-8.0, -8.01)),
-    (parts, {"apart": 3.0, **FAR}, False), (parts, {"apart": -3.0, "value": 0.0}, False),
+    (parts, {"apart": 3.0, **FAR}, False),
+    (parts, {"apart": -3.0, "value": 0.0}, False),
     (parts, {"apart": -3.0, "measure": "rate"}, False),
-    (implausible, {"apart": FACTOR, **FAR}, False), (implausible, {"apart": FACTOR + 0.01, **FAR}, True),
-    (implausible, {"apart": -FACTOR, **FAR}, False), (implausible, {"apart": -FACTOR - 0.01, **FAR}, True),
-    *((implausible, {"apart": each, spread: 1.0}, abs(each) > 4.5)
-      for spread in FAR for each in (-4.51, -4.5, 4.5, 4.51)),
-    *((rule, {"apart": -3.0, few: each, **FAR}, False)
-      for rule in (leaks, parts, implausible) for few, each in ENOUGH.items()),
-    *((rule, {"apart": odd, "apart_before": odd, "apart_long": odd}, False)
-      for rule in (leaks, parts, implausible) for odd in (0.0, None)),
-]  # fmt: skip
+    (find_implausible_figures, {"apart": FACTOR, **FAR}, False),
+    (find_implausible_figures, {"apart": FACTOR + 0.01, **FAR}, True),
+    (find_implausible_figures, {"apart": -FACTOR, **FAR}, False),
+    (find_implausible_figures, {"apart": -FACTOR - 0.01, **FAR}, True),
+    *(
+        (find_implausible_figures, {"apart": each, spread: 1.0}, abs(each) > 4.5)
+        for spread in FAR
+        for each in (-4.51, -4.5, 4.5, 4.51)
+    ),
+    *(
+        (rule, {"apart": -3.0, few: each, **FAR}, False)
+        for rule in (leaks, parts, find_implausible_figures)
+        for few, each in ENOUGH.items()
+    ),
+    *(
+        (rule, {"apart": odd, "apart_before": odd, "apart_long": odd}, False)
+        for rule in (leaks, parts, find_implausible_figures)
+        for odd in (0.0, None)
+    ),
+]
 
 
 @pytest.mark.parametrize(("rule", "figure", "told"), CASES)
@@ -152,20 +174,20 @@ def test_a_figure_high_or_low_is_told_with_how_far_it_is_from_both(sign: int) ->
     )
     row = SAID | {"own_history": 6.0 * sign, "peers": 4.7 * sign, "expected": 160.0, "evidence": evidence}
     frame = judged([FIGURE | {"apart": 3.0 * sign, "peer_spread": 0.5}])
-    assert_doubts(implausible(frame), [row], reason="implausible", withheld=False)
+    assert_doubts(find_implausible_figures(frame), [row], reason="implausible", withheld=False)
 
 
 def test_a_level_that_is_kept_is_no_part_of_a_return() -> None:
     frame = low(apart=-3.0, **FAR)
     assert parts(frame).height == 1
-    assert partial_return(frame.with_columns(pl.lit(True).alias("kept")), ["m"]).is_empty()
+    assert find_partial_returns(frame.with_columns(pl.lit(True).alias("kept")), ["m"]).is_empty()
 
 
 def test_figures_of_other_places_and_measures_change_nothing() -> None:
     low_one = {"place_code": "E09", "value": 0.5, "apart": -5.0}
     usual = [{"place_code": code, "period_start": month} for code in places(9) for month in months(6)]
     mixed = judged([*usual, low_one, *({**each, "measure": "n"} for each in usual)])
-    for rule in (leaks, parts, implausible):
+    for rule in (leaks, parts, find_implausible_figures):
         found = rule(mixed.sample(fraction=1, shuffle=True, seed=5))
         assert spots(found) == [("E09", months(1)[0])]
         assert found.equals(rule(judged([low_one])))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.releases import recalled_release, rows_asked_in_vain
+from checks.releases import find_recalled_release, find_unmatched_texts
 from tests.checks.releases_read import findings_of, read_of
 
 RECALL = {"reason": "wrong", "when": date(2024, 6, 1), "link": "https://example.org/recall"}
@@ -23,14 +23,14 @@ def test_a_recalled_release_is_told_with_all_its_cells_and_no_other_one(
     read = read_of([{}, {"place_code": "E02"}, {"fault": "unreadable"}], withdrawn={RECALLED: RECALL})
     read = read._replace(snapshot=read.snapshot._replace(sha256=sha256))
     due = findings_of("recalled_release", "recalled", told, release=sha256)
-    assert_frame_equal(recalled_release(read), due)
+    assert_frame_equal(find_recalled_release(read), due)
 
 
 def test_each_text_that_no_row_has_is_a_finding() -> None:
-    found = rows_asked_in_vain(read_of([{}], vain=("no 'x' under type", "no 'y' under type")))
+    found = find_unmatched_texts(read_of([{}], vain=("no 'x' under type", "no 'y' under type")))
     assert found["evidence"].to_list() == ["f.csv: no 'x' under type", "f.csv: no 'y' under type"]
     assert found.select("check", "reason", "set_aside").unique().rows() == [
         ("rows_asked_in_vain", "not_returned", False)
     ]
     assert found["remedy"].str.starts_with("Correct the text under where").to_list() == [True, True]
-    assert rows_asked_in_vain(read_of([{}])).is_empty()
+    assert find_unmatched_texts(read_of([{}])).is_empty()

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.repeats import repeated_values, rounded_unsaid
+from checks.repeats import find_repeated_values, find_undeclared_rounding
 from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
 
 
@@ -29,7 +29,7 @@ AGAIN = "100 again, 4 times running; 10.0 % of peers repeat theirs in this perio
 
 def test_a_run_that_chance_does_not_give_is_told_but_for_its_first_figure() -> None:
     assert_doubts(
-        repeated_values(series({4: range(2, 7)})),
+        find_repeated_values(series({4: range(2, 7)})),
         [{"place_code": "E04", "period_start": month, "evidence": AGAIN} for month in months(9)[3:7]],
         value=100.0, reason="repeated_value", expected=99.0, compared_with="the period before, and peers in this one",
         others=4, withheld=False,
@@ -37,7 +37,7 @@ def test_a_run_that_chance_does_not_give_is_told_but_for_its_first_figure() -> N
 
 
 def test_one_of_three_peers_that_repeats_is_printed_to_one_decimal() -> None:
-    found = repeated_values(series({4: range(2, 7)}, peers=12))
+    found = find_repeated_values(series({4: range(2, 7)}, peers=12))
     assert found["evidence"].unique().to_list() == [AGAIN.replace("10.0", "8.3")]
 
 
@@ -60,7 +60,7 @@ def test_one_of_three_peers_that_repeats_is_printed_to_one_decimal() -> None:
          "came late, three times", "small figures", "noughts", "no figures", "no spread"],
 )  # fmt: skip
 def test_a_run_is_told_by_its_length_its_peers_and_how_many_of_them_repeat(frame: pl.DataFrame, cells: int) -> None:
-    assert repeated_values(frame).height == cells
+    assert find_repeated_values(frame).height == cells
 
 
 def test_two_short_runs_are_not_one() -> None:
@@ -68,17 +68,17 @@ def test_two_short_runs_are_not_one() -> None:
         pl.when(pl.col("place_code") == "E04", pl.col("period_start") >= months(9)[5]).then(150.0).otherwise("value")
         .alias("value")
     )  # fmt: skip
-    assert repeated_values(two).is_empty()
+    assert find_repeated_values(two).is_empty()
     long = two.with_columns(pl.when(pl.col("value") == 100).then(150.0).otherwise("value").alias("value"))
-    assert repeated_values(long).is_empty()
+    assert find_repeated_values(long).is_empty()
 
 
 def test_places_and_measures_next_to_each_other_are_not_compared() -> None:
     frame = series({4: range(6, 9), 5: range(3)})
     other = series({4: range(6, 9), 5: range(3)}).with_columns(pl.lit("n").alias("measure"))
-    assert repeated_values(pl.concat([frame, other])).is_empty()
+    assert find_repeated_values(pl.concat([frame, other])).is_empty()
     told = series({4: range(2, 7)})
-    assert spots(repeated_values(pl.concat([other, told]))) == spots(repeated_values(told))
+    assert spots(find_repeated_values(pl.concat([other, told]))) == spots(find_repeated_values(told))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_chance_of_a_repeat_is_that_of_a_normal_error_within_one_step(
             (pl.col("value") / 100 * value).alias("value"),
             pl.when(pl.col("period_start") >= months(9)[3]).then(moved + 0.5).otherwise(0.5).alias("movement"),
         )
-        assert repeated_values(frame).height == told
+        assert find_repeated_values(frame).height == told
 
 
 def period(figures: list[float], step: float = 1.0, **given: Any) -> pl.DataFrame:
@@ -117,7 +117,7 @@ def multiples(base: float, count: int = 20, kinds: int = 5) -> list[float]:
 def test_a_period_of_rounded_figures_is_told_with_the_greatest_base() -> None:
     frame = pl.concat([period([*multiples(100.0), 0.0]), period([3.0, 4.0] * 20, period_start=months(2)[1])])
     assert_doubts(
-        rounded_unsaid(frame.sample(fraction=1, shuffle=True, seed=4)),
+        find_undeclared_rounding(frame.sample(fraction=1, shuffle=True, seed=4)),
         [{"place_code": code, "value": figure,
           "evidence": "all 20 figures of the period are multiples of 100.0; no such rounding is declared"}
          for code, figure in zip(places(20), multiples(100.0), strict=True)],
@@ -127,7 +127,7 @@ def test_a_period_of_rounded_figures_is_told_with_the_greatest_base() -> None:
 
 @pytest.mark.parametrize("base", [5.0, 10.0, 50.0, 100.0, 1000.0])
 def test_each_base_is_found(base: float) -> None:
-    found = rounded_unsaid(period(multiples(base)))
+    found = find_undeclared_rounding(period(multiples(base)))
     assert found.height == 20
     assert found["evidence"].str.contains(f"multiples of {base};", literal=True).all()
 
@@ -155,11 +155,11 @@ def test_each_base_is_found(base: float) -> None:
          "no numbers", "negative"],
 )  # fmt: skip
 def test_every_one_of_enough_different_figures_must_be_a_multiple(frame: pl.DataFrame, cells: int) -> None:
-    assert rounded_unsaid(frame).height == cells
+    assert find_undeclared_rounding(frame).height == cells
 
 
 def test_a_period_is_told_once_and_another_measure_changes_nothing() -> None:
     both = pl.concat([period(multiples(1000.0)), period([7.0] * 30, measure="n")])
-    found = rounded_unsaid(both)
+    found = find_undeclared_rounding(both)
     assert found.height == 20
-    assert found.equals(rounded_unsaid(period(multiples(1000.0))))
+    assert found.equals(find_undeclared_rounding(period(multiples(1000.0))))

@@ -11,11 +11,15 @@ from checks.finding import Check
 from tests.checks.releases_read import findings_of, read_of, years
 
 FAULTS: list[tuple[Check, str, str]] = [
-    (rows.unknown_places, "unmatched_place", "unmatched_place"), (rows.retired_codes, "retired_code", "retired_code"),
-    (rows.unallocated_rows, "unallocated", "unallocated"), (rows.unreadable_cells, "unreadable", "unreadable"),
-    (rows.implausible_values, "implausible", "implausible"), (rows.duplicate_keys, "duplicate", "duplicate"),
-    (rows.dropped_cells, "dropped", "dropped"), (rows.repeated_rows, "repeat", "duplicate"),
-]  # fmt: skip
+    (rows.find_unknown_places, "unmatched_place", "unmatched_place"),
+    (rows.find_retired_codes, "retired_code", "retired_code"),
+    (rows.find_unallocated_rows, "unallocated", "unallocated"),
+    (rows.find_unreadable_cells, "unreadable", "unreadable"),
+    (rows.find_implausible_values, "implausible", "implausible"),
+    (rows.find_duplicate_keys, "duplicate", "duplicate"),
+    (rows.find_dropped_cells, "dropped", "dropped"),
+    (rows.find_repeated_rows, "repeat", "duplicate"),
+]
 WHY = "somebody wrote x"
 
 
@@ -31,7 +35,7 @@ def test_rows_with_one_fault_are_one_finding_with_their_span_and_mass(check: Che
         ]
     )  # fmt: skip
     due = findings_of(
-        check.__name__, reason,
+        check.__name__.removeprefix("find_"), reason,
         [
             {"place_label": "Atlantis", "period_start": date(2021, 1, 1), "period_end": date(2023, 12, 31), "rows": 3,
              "mass": 9.0, "file": "g.csv, row 9, column other"},
@@ -45,7 +49,7 @@ def test_rows_with_one_fault_are_one_finding_with_their_span_and_mass(check: Che
 def test_each_measure_place_and_evidence_has_its_own_finding() -> None:
     bad = {"fault": "unreadable", "fault_evidence": WHY}
     read = read_of([bad, bad | {"measure": "n"}, bad | {"place_code": "E02"}, bad | {"fault_evidence": "y"}, bad])
-    assert rows.unreadable_cells(read)["rows"].to_list() == [2, 1, 1, 1]
+    assert rows.find_unreadable_cells(read)["rows"].to_list() == [2, 1, 1, 1]
 
 
 @pytest.mark.parametrize(("check", "fault", "_reason"), FAULTS)
@@ -55,8 +59,8 @@ def test_sound_rows_give_nothing(check: Check, fault: str, _reason: str) -> None
 
 
 CAVEATS: list[tuple[Check, str]] = [
-    (rows.corrected_cells, "corrected"), (rows.corrected_cells, "flagged"),
-    (rows.contradicted_limits, "limits_contradict"),
+    (rows.find_corrected_cells, "corrected"), (rows.find_corrected_cells, "flagged"),
+    (rows.find_contradicted_limits, "limits_contradict"),
 ]  # fmt: skip
 
 
@@ -65,7 +69,7 @@ def test_a_cell_with_a_caveat_is_a_finding_of_its_own(check: Check, caveat: str)
     told = {"caveats": f"provisional,{caveat}", "caveat_evidence": WHY}
     read = read_of([{}, told, {**told, **years(2022)}, {"caveats": f"not_{caveat}", "caveat_evidence": WHY}])
     due = findings_of(
-        check.__name__, caveat, [years(2023), years(2022)],
+        check.__name__.removeprefix("find_"), caveat, [years(2023), years(2022)],
         measure="m", place_code="E01", place_label="Place 1", rows=1, evidence=WHY,
     )  # fmt: skip
     assert_frame_equal(check(read), due)
@@ -77,4 +81,4 @@ def test_a_correction_that_no_longer_fits_is_told() -> None:
         "expired_corrections", "correction_expired", [{"place_code": "E02"}],
         measure="m", place_label="Place 1", **years(2023), rows=1, evidence=WHY,
     )  # fmt: skip
-    assert_frame_equal(rows.expired_corrections(read), due)
+    assert_frame_equal(rows.find_expired_corrections(read), due)

@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks.detection import Score, complete, scores, together, told
-from benchmarks.seeding import CELL_FAULTS, PERIOD_FAULTS, Row, Series, seeded
-from checks.figures import figure_doubts
+from benchmarks.detection import Score, complete_series, run_toolkit, score_reasons, sum_scores
+from benchmarks.seeding import CELL_FAULTS, PERIOD_FAULTS, Row, Series, seed_faults
+from checks.figures import flag_figures
 from pipelines.declarations.project import Project
-from pipelines.observations.access import observe_source
+from pipelines.observations.access import load_source_tables
 
 PRECISION, RECALL, OVERALL = 0.99, 0.95, 0.99
 RUNS = [(name, every, seed) for name, every in (("dwp_uc_households", 8), ("ons_claimant_rate", 20)) for seed in (1, 2)]
@@ -24,12 +24,12 @@ RUNS = [(name, every, seed) for name, every in (("dwp_uc_households", 8), ("ons_
 def series_of(project: Project, name: str) -> Series:
     """Give the complete figures of a source, without the places whose own figures are doubted."""
     source = project.catalogue.sources[name]
-    observed = observe_source(project, name).observation
+    observed = load_source_tables(project, name).observation
     measure = next(iter(source.measures.values()))
     monthly = source.period_kind == "month"
     last = date(2022, 12, 31) if monthly else date(2025, 12, 31)
-    whole = complete(observed.filter(pl.col("period_end") <= last), "%Y-%m" if monthly else "%Y")
-    doubted = figure_doubts(whole, source.measures).filter(pl.col("reason") != "rounded")
+    whole = complete_series(observed.filter(pl.col("period_end") <= last), "%Y-%m" if monthly else "%Y")
+    doubted = flag_figures(whole, source.measures).filter(pl.col("reason") != "rounded")
     rows = whole.join(doubted, on="place_code", how="anti").select(
         pl.col("place_code").alias("code"), pl.col("place_label").alias("label"), "period", "figure"
     )
@@ -42,10 +42,10 @@ def found(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> list[Sc
     tables = []
     for name, every, seed in RUNS:
         series = series_of(starter, name)
-        faults = seeded(series, seed, every)
-        given = told(series, faults.rows, faults.before, tmp_path_factory.mktemp(name))
-        tables.append(scores(given, faults, ["rounded"] if series.rounding else []))
-    return together(tables)
+        faults = seed_faults(series, seed, every)
+        given = run_toolkit(series, faults.rows, faults.before, tmp_path_factory.mktemp(name))
+        tables.append(score_reasons(given, faults, ["rounded"] if series.rounding else []))
+    return sum_scores(tables)
 
 
 def test_each_reason_is_given_where_it_is_due_and_nowhere_else(found: list[Score]) -> None:
@@ -70,13 +70,13 @@ def test_every_fault_has_its_reason_among_those_told(found: list[Score]) -> None
 def test_sound_figures_of_the_starter_edition_are_told_to_be_sound(starter: Project, tmp_path: Path) -> None:
     series = series_of(starter, "ons_claimant_rate")
     rows = [Row(*row) for row in series.rows.iter_rows()]
-    given = told(series, rows, [row for row in rows if row.period <= series.older], tmp_path)
+    given = run_toolkit(series, rows, [row for row in rows if row.period <= series.older], tmp_path)
     assert given["reason"].unique().to_list() == ["rounded"]
 
 
 def test_a_place_has_one_kind_of_fault_at_most_and_some_have_none(starter: Project) -> None:
     series = series_of(starter, "dwp_uc_households")
-    faults = seeded(series, 1, 8)
+    faults = seed_faults(series, 1, 8)
     assert len(CELL_FAULTS) + len(PERIOD_FAULTS) == 17
     spans = {spot[1] for spot, reason in faults.due.items() if reason in ("unit_change", "rounded", "period_mismatch")}
     own = {spot[0] for spot, reason in faults.due.items() if spot[1] not in spans}

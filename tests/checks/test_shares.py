@@ -8,14 +8,14 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from checks.shares import (
-    counts_of_cells,
-    failing,
-    shares_of_cells,
-    shares_of_problem,
-    shares_of_returns,
-    shares_of_totals,
+    cell_shares,
+    count_failures,
+    failure_expressions,
+    problem_shares,
+    return_shares,
+    total_shares,
 )
-from pipelines.core.schema import CELL, rows
+from pipelines.core.schema import CELL_COLUMNS, table_from_records
 from tests.checks.releases_read import MEASURE, read_of
 
 RANGED = {"measures": {"m": {**MEASURE, "range": (0.0, 10.0)}, "n": MEASURE}}
@@ -38,21 +38,21 @@ SOUND = dict.fromkeys(
 )  # fmt: skip
 def test_each_fault_fails_its_own_expectation_and_no_other(cell: dict[str, Any], failed: set[str]) -> None:
     read = read_of([{}, cell], **RANGED)
-    fails = failing(read.source)
-    assert counts_of_cells(read.cells, fails) == {**SOUND, **dict.fromkeys(failed, 1)}
+    fails = failure_expressions(read.source)
+    assert count_failures(read.cells, fails) == {**SOUND, **dict.fromkeys(failed, 1)}
 
 
 def test_shares_are_of_the_cells_that_an_expectation_is_about() -> None:
     faults = [{"fault": "duplicate"}, {"fault": "duplicate"}, {}, {"value": 99.0}, *[{"measure": "n"}] * 6]
     read = read_of(faults, **RANGED)
-    found = shares_of_cells(read.cells, failing(read.source)).row(0, named=True)
+    found = cell_shares(read.cells, failure_expressions(read.source)).row(0, named=True)
     assert found == {"cells": 10, **dict.fromkeys(SOUND, 1.0), "given_once": 0.8, "in_range__m": 0.75}
-    assert counts_of_cells(read.cells, failing(read.source)) == {**SOUND, "given_once": 2, "in_range__m": 1}
+    assert count_failures(read.cells, failure_expressions(read.source)) == {**SOUND, "given_once": 2, "in_range__m": 1}
 
 
 def test_no_cells_fail_nothing() -> None:
     read = read_of([], **RANGED)
-    found = shares_of_cells(read.cells, failing(read.source)).row(0, named=True)
+    found = cell_shares(read.cells, failure_expressions(read.source)).row(0, named=True)
     assert found == {"cells": 0, **dict.fromkeys(SOUND, 1.0)}
 
 
@@ -60,13 +60,13 @@ PEOPLE = pl.DataFrame({"place_code": ["A", "B", "C", "D"], "people": [600.0, 300
 
 
 def problem(cells: list[tuple[str, str, int, float | None]]) -> pl.DataFrame:
-    return rows(
+    return table_from_records(
         [
             {"need": "wanted" if measure == "wanted" else "needed", "measure": measure, "place_code": place,
              "period_start": date(year, 1, 1), "value": value}
             for measure, place, year, value in cells
         ],
-        CELL,
+        CELL_COLUMNS,
     )  # fmt: skip
 
 
@@ -99,13 +99,13 @@ def test_coverage_is_of_people_and_completeness_of_places(
     due = pl.DataFrame({"coverage_by_population": [coverage], "places_complete": [complete]},
                        schema={"coverage_by_population": pl.Float64, "places_complete": pl.Float64})  # fmt: skip
     frame = problem(cells)
-    assert_frame_equal(shares_of_problem(frame, PEOPLE), due)
-    assert_frame_equal(shares_of_problem(frame.reverse(), PEOPLE.reverse()), due)
+    assert_frame_equal(problem_shares(frame, PEOPLE), due)
+    assert_frame_equal(problem_shares(frame.reverse(), PEOPLE.reverse()), due)
 
 
 def test_one_person_counts() -> None:
     people = pl.DataFrame({"place_code": ["A", "B"], "people": [1.0, 3.0]})
-    found = shares_of_problem(problem([("m", "A", 2022, 1.0), ("m", "B", 2022, None)]), people)
+    found = problem_shares(problem([("m", "A", 2022, 1.0), ("m", "B", 2022, None)]), people)
     assert found["coverage_by_population"].to_list() == [0.25]
 
 
@@ -116,8 +116,8 @@ def test_returns_are_judged_by_the_newest_period_of_each_measure() -> None:
          ("n", "period", date(2022, 1, 31), 0.7), ("n", "period", date(2021, 1, 31), 1.0)],
         schema=["measure", "scope", "period_end", "reporting_rate"], orient="row",
     )  # fmt: skip
-    assert shares_of_returns(reporting)["returns_complete"].to_list() == [0.5, 0.7]
-    assert shares_of_returns(reporting.clear()).is_empty()
+    assert return_shares(reporting)["returns_complete"].to_list() == [0.5, 0.7]
+    assert return_shares(reporting.clear()).is_empty()
 
 
 def test_a_total_reconciles_as_far_as_its_remainder_leaves_it() -> None:
@@ -126,5 +126,5 @@ def test_a_total_reconciles_as_far_as_its_remainder_leaves_it() -> None:
          (None, 1.0)],
         schema={"total": pl.Float64, "remainder": pl.Float64}, orient="row",
     )  # fmt: skip
-    assert shares_of_totals(reconciliation)["totals_reconcile"].to_list() == [0.95, 0.95, 0.95, 1.0, 0.5, 0.0]
-    assert shares_of_totals(reconciliation.clear()).is_empty()
+    assert total_shares(reconciliation)["totals_reconcile"].to_list() == [0.95, 0.95, 0.95, 1.0, 0.5, 0.0]
+    assert total_shares(reconciliation.clear()).is_empty()

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.together import combined_area
+from checks.together import flag_combined_areas
 from tests.checks.figures_expected import assert_doubts, judged, months, places
 
 ONE = "E00+E01 carry the label Both and the same figure: published together?"
@@ -23,7 +23,7 @@ PAIR = {"E01": ("Both", 8.0), "E00": ("Both", 8.0), "E02": ("Third", 8.0), "E03"
 def test_codes_of_one_label_and_figure_in_a_period_are_told_with_each_other() -> None:
     frame = pl.concat([month(PAIR), month({"E00": ("Both", 8.0), "E02": ("Third", 1.0)}, period_start=months(2)[1])])
     assert_doubts(
-        combined_area(frame.sample(fraction=1, shuffle=True, seed=8)),
+        flag_combined_areas(frame.sample(fraction=1, shuffle=True, seed=8)),
         [{"place_code": code, "evidence": ONE} for code in ("E00", "E01")],
         place_label="Both", value=8.0, reason="combined_area", compared_with="the other places of the period", others=1,
         withheld=True,
@@ -44,7 +44,7 @@ def test_codes_of_one_label_and_figure_in_a_period_are_told_with_each_other() ->
     ids=["two figures", "three", "all have one label", "no label", "two labels", "each its own", "none"],
 )
 def test_a_label_tells_where_it_is_of_some_places_only(figures: dict[str, tuple[str, float]], codes: list[str]) -> None:
-    found = combined_area(month(figures) if figures else month(PAIR).clear())
+    found = flag_combined_areas(month(figures) if figures else month(PAIR).clear())
     assert found["place_code"].sort().to_list() == codes
     assert found["others"].unique().to_list() == ([len(codes) - 1] if codes else [])
 
@@ -62,7 +62,7 @@ def series(spans: int = 5, figure: float = 100.0, **given: Any) -> pl.DataFrame:
 
 def test_places_with_one_figure_in_every_period_are_told_in_all_of_them() -> None:
     assert_doubts(
-        combined_area(series().sample(fraction=1, shuffle=True, seed=9)),
+        flag_combined_areas(series().sample(fraction=1, shuffle=True, seed=9)),
         [{"place_code": code, "place_label": code, "period_start": day, "value": 100.0 + n, "evidence": ALWAYS}
          for n, day in enumerate(months(5)) for code in ("E00", "E01")],
         reason="combined_area", compared_with="the other places of all periods", others=1, withheld=True,
@@ -86,19 +86,19 @@ def but(frame: pl.DataFrame, code: str, number: int, figure: float) -> pl.DataFr
          "a period short", "none"],
 )  # fmt: skip
 def test_all_of_enough_large_figures_must_be_the_same(frame: pl.DataFrame, cells: int) -> None:
-    assert combined_area(frame).height == cells
+    assert flag_combined_areas(frame).height == cells
 
 
 def test_figures_swapped_between_periods_are_not_the_same() -> None:
     swapped = but(but(series(), "E01", 0, 104.0), "E01", 4, 100.0)
-    assert combined_area(swapped).is_empty()
+    assert flag_combined_areas(swapped).is_empty()
 
 
 def test_another_measure_changes_nothing_and_both_rules_tell_a_figure_once() -> None:
     other = series().with_columns(pl.lit("n").alias("measure"), pl.col("place_code").alias("place_label"))
     apart = other.filter(pl.col("place_code") != "E00")
-    assert combined_area(pl.concat([apart, series()])).equals(combined_area(series()))
+    assert flag_combined_areas(pl.concat([apart, series()])).equals(flag_combined_areas(series()))
     both = series().with_columns(pl.col("place_label").replace({"E00": "Both", "E01": "Both"}))
-    found = combined_area(both)
+    found = flag_combined_areas(both)
     assert found.height == 10
     assert found["evidence"].unique().to_list() == [ONE]

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.units import unit_change, unit_change_between
-from pipelines.core.schema import OBSERVATION, conformed
+from checks.units import find_changes_between_releases, find_unit_changes
+from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
 from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
 
 JUMP = 3
@@ -43,7 +43,7 @@ WHOLE = "the same measure in other periods"
 def test_a_period_of_another_unit_is_told_for_all_places_that_moved_with_it(
     times: float, value: float, evidence: str
 ) -> None:
-    found = unit_change(periods(times).sample(fraction=1, shuffle=True, seed=1))
+    found = find_unit_changes(periods(times).sample(fraction=1, shuffle=True, seed=1))
     assert_doubts(
         found,
         [{"place_code": code, "value": value, "evidence": evidence} for code in places(10)[2:]],
@@ -65,19 +65,19 @@ def test_a_period_of_another_unit_is_told_for_all_places_that_moved_with_it(
 def test_a_period_is_off_by_a_power_of_ten_and_most_places_with_it_or_not_at_all(
     frame: pl.DataFrame, cells: int
 ) -> None:
-    assert unit_change(frame).height == cells
+    assert find_unit_changes(frame).height == cells
 
 
 def test_a_series_that_moves_everywhere_is_compared_with_its_middle_period() -> None:
     risen = periods(10.0).with_columns(pl.col("movement") + log(10.0))
-    assert {month for _, month in spots(unit_change(risen))} == {months(6)[JUMP]}
+    assert {month for _, month in spots(find_unit_changes(risen))} == {months(6)[JUMP]}
 
 
 def test_another_measure_changes_nothing() -> None:
-    alone = unit_change(periods(10.0))
+    alone = find_unit_changes(periods(10.0))
     other = periods(1.0).with_columns(pl.lit("other").alias("measure"), pl.lit(-5.0).alias("movement"))
     assert alone.height == 8
-    assert unit_change(pl.concat([other, periods(10.0)])).equals(alone)
+    assert find_unit_changes(pl.concat([other, periods(10.0)])).equals(alone)
 
 
 def test_a_unit_that_changes_for_good_is_told_of_the_shorter_part() -> None:
@@ -85,7 +85,7 @@ def test_a_unit_that_changes_for_good_is_told_of_the_shorter_part() -> None:
     moved = longer.with_columns(
         pl.when(pl.col("period_start") >= months(7)[5]).then(log(100.0)).otherwise(0.0).alias("movement")
     )
-    assert {month for _, month in spots(unit_change(moved))} == set(months(7)[5:])
+    assert {month for _, month in spots(find_unit_changes(moved))} == set(months(7)[5:])
 
 
 def single(apart: float, **given: Any) -> pl.DataFrame:
@@ -94,7 +94,7 @@ def single(apart: float, **given: Any) -> pl.DataFrame:
 
 def test_a_single_figure_far_too_high_by_a_power_of_ten_is_told_with_its_distances() -> None:
     assert_doubts(
-        unit_change(single(log(1000.0), own_spread=0.3, peer_spread=0.6, noise=0.16)),
+        find_unit_changes(single(log(1000.0), own_spread=0.3, peer_spread=0.6, noise=0.16)),
         [{"value": 100_000.0, "expected": 100.0, "own_history": 13.8, "peers": 9.6, "others": 9,
           "evidence": "100000 is 1000.0 times what own history, and how peers moved in the period make likely"}],
         reason="unit_change", compared_with="own history, and how peers moved in the period", withheld=True,
@@ -117,7 +117,7 @@ FAR = log(10.0) / 4.5
     ],
 )  # fmt: skip
 def test_a_single_figure_must_be_far_from_its_history_and_its_peers(frame: pl.DataFrame, cells: int) -> None:
-    assert unit_change(frame).height == cells
+    assert find_unit_changes(frame).height == cells
 
 
 def release(
@@ -129,14 +129,14 @@ def release(
          "file": "f.csv", "period_start": start, "period_end": end, "value": figure}
         for code, figure in zip(places(len(figures)), figures, strict=True)
     ]  # fmt: skip
-    return conformed(pl.DataFrame(rows, schema_overrides={"value": pl.Float64}), OBSERVATION)
+    return conform_table(pl.DataFrame(rows, schema_overrides={"value": pl.Float64}), OBSERVATION_COLUMNS)
 
 
 def test_a_release_in_another_unit_than_the_one_before_is_told_with_the_figure_before() -> None:
     new, old = release([0.5] * 9 + [7.0], "r2"), release([450.0] * 9 + [7.0], "r1")
     evidence = "0.5 is 0.00111 times the 450 of the release before, as for 9 places"
     assert_doubts(
-        unit_change_between(old.reverse(), new),
+        find_changes_between_releases(old.reverse(), new),
         [{"place_code": code, "value": 0.5, "evidence": evidence} for code in places(9)],
         release="r2", reason="unit_change", expected=450.0, compared_with="the release before", others=9, withheld=True,
     )  # fmt: skip
@@ -161,13 +161,13 @@ def test_a_release_in_another_unit_than_the_one_before_is_told_with_the_figure_b
 def test_most_places_must_have_changed_by_the_same_power_of_ten(
     before: list[float | None], after: list[float | None], cells: int
 ) -> None:
-    assert unit_change_between(release(before, "r1"), release(after, "r2")).height == cells
+    assert find_changes_between_releases(release(before, "r1"), release(after, "r2")).height == cells
 
 
 def test_each_measure_and_period_is_compared_with_itself() -> None:
     later = (date(2020, 2, 1), date(2020, 2, 29))
     old = [release([0.5] * 10, "r1"), release([3.0] * 10, "r1", "n"), release([3.0] * 10, "r1", days=later)]
     new = [release([50.0] * 10, "r2"), release([3.0] * 10, "r2", "n"), release([3.0] * 10, "r2", days=later)]
-    alone = unit_change_between(old[0], new[0])
+    alone = find_changes_between_releases(old[0], new[0])
     assert alone.height == 10
-    assert unit_change_between(pl.concat(old), pl.concat(new)).equals(alone)
+    assert find_changes_between_releases(pl.concat(old), pl.concat(new)).equals(alone)

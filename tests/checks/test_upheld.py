@@ -7,14 +7,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.figures import figure_doubts
-from checks.upheld import Larger
-from pipelines.core.schema import conformed
-from pipelines.core.slices import SLICE
+from checks.figures import flag_figures
+from checks.upheld import LargerAreas
+from pipelines.core.schema import conform_table
+from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
-from pipelines.observations.access import observe_source
-from pipelines.observations.totals import MEMBER, TOTAL
+from pipelines.observations.access import load_source_tables
+from pipelines.observations.totals import MEMBER_SCHEMA, TOTAL
 from tests.checks.test_doubt import COUNT, MONTHS, ONE, TENTH, Wrong, at, becomes, series, unchanged
 from tests.gaps.test_cells import EVERYONE
 
@@ -22,29 +22,31 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LONDON, INNER = "E12000007", "E13000001"
 HALF = 33 // 2
 MEMBERS = pl.DataFrame(
-    [(LONDON, code) for code in EVERYONE] + [(INNER, code) for code in EVERYONE[:HALF]], schema=MEMBER, orient="row"
+    [(LONDON, code) for code in EVERYONE] + [(INNER, code) for code in EVERYONE[:HALF]],
+    schema=MEMBER_SCHEMA,
+    orient="row",
 )
 
 
-def larger(observation: pl.DataFrame, order: int = 0, off: dict[str, float] | None = None) -> Larger:
+def larger(observation: pl.DataFrame, order: int = 0, off: dict[str, float] | None = None) -> LargerAreas:
     """Give totals that are the sums of the places, but for what `off` adds to some."""
-    of_places = observation.join(MEMBERS, on="place_code").group_by(*SLICE, "total_code")
+    of_places = observation.join(MEMBERS, on="place_code").group_by(*SLICE_KEY, "total_code")
     sums = of_places.agg(pl.col("value").sum()).rename({"total_code": "place_code"})
     more = pl.col("place_code").replace_strict(off or {}, default=0.0, return_dtype=pl.Float64)
     told = sums.with_columns(
         pl.col("value") + more, pl.lit("total").alias("role"), pl.lit("region").alias("tier"),
         pl.lit(order, pl.Int64).alias("order"),
     )  # fmt: skip
-    return Larger(conformed(told, TOTAL), {"lad_2023": MEMBERS})
+    return LargerAreas(conform_table(told, TOTAL), {"lad_2023": MEMBERS})
 
 
 def observed(wrong: Wrong) -> pl.DataFrame:
     return series(wrong).with_columns(pl.lit("lad_2023").alias("place_system"))
 
 
-def reasons(observation: pl.DataFrame, totals: Larger | None) -> list[str]:
+def reasons(observation: pl.DataFrame, totals: LargerAreas | None) -> list[str]:
     """Give the reasons for which figures are withheld."""
-    found = figure_doubts(observation, {"figure": COUNT}, totals)
+    found = flag_figures(observation, {"figure": COUNT}, totals)
     return sorted(found.filter("withheld")["reason"])
 
 
@@ -67,7 +69,7 @@ HALVED = observed(at(ONE, TENTH, lambda value: round(value / 2)))
          "a total published apart", "one published apart that disagrees"],
 )  # fmt: skip
 def test_a_total_bears_out_a_nought_and_one_published_apart_any_figure(
-    figures: pl.DataFrame, totals: Larger | None, withheld: list[str]
+    figures: pl.DataFrame, totals: LargerAreas | None, withheld: list[str]
 ) -> None:
     assert reasons(figures, totals) == withheld
 
@@ -83,7 +85,7 @@ def test_a_total_of_places_of_which_one_has_no_figure_bears_out_nothing() -> Non
 
 
 def test_a_nought_that_a_total_bears_out_keeps_a_caveat() -> None:
-    found = figure_doubts(NOUGHT, {"figure": COUNT}, larger(NOUGHT))
+    found = flag_figures(NOUGHT, {"figure": COUNT}, larger(NOUGHT))
     assert found.select("place_code", "reason", "withheld").rows() == [(EVERYONE[4], "implausible", False)]
 
 
@@ -92,7 +94,7 @@ def from_month(first: int) -> Wrong:
 
 
 def withheld_months(figures: pl.DataFrame, measures: dict[str, Measure]) -> set[int]:
-    found = figure_doubts(figures, measures).filter("withheld", pl.col("measure") == "figure")
+    found = flag_figures(figures, measures).filter("withheld", pl.col("measure") == "figure")
     return {MONTHS.index(day) for day in found["period_start"]}
 
 
@@ -130,13 +132,13 @@ def project(edition: Project) -> Project:
 
 def withheld_of(project: Project, source: str, *wanted: Any) -> dict[tuple[str, int], str]:
     """Give what is withheld of a real source, by label and year."""
-    found = observe_source(project, source).doubt.filter("withheld", *wanted)
+    found = load_source_tables(project, source).doubt.filter("withheld", *wanted)
     rows = found.select("place_label", pl.col("period_start").dt.year(), "reason").iter_rows()
     return {(label, year): reason for label, year, reason in rows}
 
 
 def test_maidstone_counted_nobody_in_2022_and_both_totals_say_so(project: Project) -> None:
-    seen = observe_source(project, "mhclg_rough_sleeping")
+    seen = load_source_tables(project, "mhclg_rough_sleeping")
     year = pl.col("period_start") == date(2022, 1, 1)
     kept = dict(seen.total.filter(year).select("place_code", "value").iter_rows())
     assert (kept["E92000001"], kept["E12000008"]) == (3_069, 572)

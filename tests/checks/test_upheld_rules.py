@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.doubt import DOUBT
-from checks.upheld import Larger, with_kept_levels, without_agreeing
-from pipelines.core.schema import OBSERVATION, rows
+from checks.doubt import PLAUSIBILITY_FLAG
+from checks.upheld import LargerAreas, add_kept_levels, drop_confirmed_flags
+from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
-from pipelines.observations.totals import MEMBER, TOTAL
+from pipelines.observations.totals import MEMBER_SCHEMA, TOTAL
 from tests.checks.figures_expected import judged, months, year
 
 COUNT = Measure(title="t", unit="things", kind="count", column=("figure",))
@@ -20,7 +20,9 @@ RATE = Measure(title="t", unit="%", kind="rate", denominator="people", column=("
 FIVES = COUNT.model_copy(update={"rounding": 5.0})
 MEASURES = {"rate": RATE, "m": COUNT, "fives": FIVES}
 WIDE, NEAR = "E12", "E13"
-MEMBERS = pl.DataFrame([(WIDE, code) for code in "DCBA"] + [(NEAR, code) for code in "AB"], schema=MEMBER, orient="row")
+MEMBERS = pl.DataFrame(
+    [(WIDE, code) for code in "DCBA"] + [(NEAR, code) for code in "AB"], schema=MEMBER_SCHEMA, orient="row"
+)
 FIGURES = {"A": 0.0, "B": 10.0, "C": 20.0, "D": 30.0}
 
 
@@ -34,16 +36,20 @@ def cells(figures: dict[str, float | None], order: int = 0, of: int = 2020, meas
 def observed(*given: list[dict[str, Any]]) -> pl.DataFrame:
     every = [cell for each in given for cell in each]
     orders = pl.Series("order", [cell["order"] for cell in every], pl.Int64)
-    return rows(every, OBSERVATION).with_columns(orders).sample(fraction=1, shuffle=True, seed=11)
+    return table_from_records(every, OBSERVATION_COLUMNS).with_columns(orders).sample(fraction=1, shuffle=True, seed=11)
 
 
-def stated(*given: list[dict[str, Any]]) -> Larger:
-    frame = rows([cell for each in given for cell in each], TOTAL).sample(fraction=1, shuffle=True, seed=12)
-    return Larger(frame, {"lad": MEMBERS})
+def stated(*given: list[dict[str, Any]]) -> LargerAreas:
+    frame = table_from_records([cell for each in given for cell in each], TOTAL).sample(
+        fraction=1, shuffle=True, seed=12
+    )
+    return LargerAreas(frame, {"lad": MEMBERS})
 
 
 def doubted(codes: str, reason: str = "suspected_zero", measure: str = "m") -> pl.DataFrame:
-    return rows([{**cell, "reason": reason} for cell in cells(dict.fromkeys(codes, 0.0), measure=measure)], DOUBT)
+    return table_from_records(
+        [{**cell, "reason": reason} for cell in cells(dict.fromkeys(codes, 0.0), measure=measure)], PLAUSIBILITY_FLAG
+    )
 
 
 OBSERVED = cells(dict(FIGURES))
@@ -51,11 +57,11 @@ RIGHT = cells({WIDE: 60.0, NEAR: 10.0})
 
 
 def left(
-    low: pl.DataFrame, larger: Larger, observation: pl.DataFrame | None = None, current: pl.DataFrame | None = None
+    low: pl.DataFrame, larger: LargerAreas, observation: pl.DataFrame | None = None, current: pl.DataFrame | None = None
 ) -> str:
     """Give the places of which doubts are left."""
     seen = observed(OBSERVED) if observation is None else observation
-    found = without_agreeing(low, seen, seen if current is None else current, larger, MEASURES)
+    found = drop_confirmed_flags(low, seen, seen if current is None else current, larger, MEASURES)
     return "".join(found["place_code"])
 
 
@@ -133,17 +139,17 @@ def test_rates_do_not_add_and_other_place_systems_are_left_alone() -> None:
     rates = observed(cells(dict(FIGURES), measure="rate"))
     low = doubted("A", measure="rate")
     assert left(low, stated(cells({NEAR: 10.0}, measure="rate")), rates) == "A"
-    only = without_agreeing(doubted("A"), observed(OBSERVED), observed(OBSERVED), stated(RIGHT), {"rate": RATE})
+    only = drop_confirmed_flags(doubted("A"), observed(OBSERVED), observed(OBSERVED), stated(RIGHT), {"rate": RATE})
     assert_frame_equal(only, doubted("A"))
-    assert left(doubted("A"), Larger(stated(RIGHT).total, {})) == "A"
-    assert left(doubted("A"), Larger(stated(RIGHT).total, {"ward": MEMBERS})) == "A"
-    assert left(doubted("A"), Larger(stated(RIGHT).total, {"ward": MEMBERS, "lad": MEMBERS})) == ""
+    assert left(doubted("A"), LargerAreas(stated(RIGHT).total, {})) == "A"
+    assert left(doubted("A"), LargerAreas(stated(RIGHT).total, {"ward": MEMBERS})) == "A"
+    assert left(doubted("A"), LargerAreas(stated(RIGHT).total, {"ward": MEMBERS, "lad": MEMBERS})) == ""
 
 
 def test_what_is_left_keeps_its_order_and_all_its_columns() -> None:
     low = pl.concat([doubted("D", "partial_return"), doubted("A"), doubted("B", "partial_return")])
     larger = stated(cells({WIDE: 60.0}))
-    found = without_agreeing(low, observed(OBSERVED), observed(OBSERVED), larger, MEASURES)
+    found = drop_confirmed_flags(low, observed(OBSERVED), observed(OBSERVED), larger, MEASURES)
     assert_frame_equal(found, low)
     apart = stated([{**cell, **LATER} for cell in cells({WIDE: 60.0})])
     assert left(low, apart) == ""
@@ -162,7 +168,7 @@ def place(rest: list[float], apart: float | None = -1.0, code: str = "E01", **gi
 def kept(*given: list[dict[str, Any]]) -> list[bool]:
     """Tell of each month of the first place whether its level was kept."""
     frame = judged([row for each in given for row in each])
-    found = with_kept_levels(frame, ["m", "n", "o"])
+    found = add_kept_levels(frame, ["m", "n", "o"])
     assert_frame_equal(found.drop("kept"), frame)
     return found.head(len(given[0]))["kept"].to_list()
 
@@ -235,5 +241,5 @@ def test_a_figure_that_is_usual_itself_is_not_among_its_others() -> None:
 
 def test_another_day_of_the_period_is_another_return() -> None:
     other = judged(place([0.0, 0.0], apart=0.0, measure="n")).with_columns(pl.lit(date(2021, 1, 1)).alias("period_end"))
-    found = with_kept_levels(pl.concat([judged(place([-1.0, -1.0])), other]), ["m", "n"])
+    found = add_kept_levels(pl.concat([judged(place([-1.0, -1.0])), other]), ["m", "n"])
     assert found["kept"].to_list() == [False] * 4

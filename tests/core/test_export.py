@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipelines.core.export import as_csv, as_table
+from pipelines.core.export import format_csv, format_table
 
 WIDE = pl.DataFrame(
     {
@@ -22,7 +22,7 @@ WIDE = pl.DataFrame(
 
 def told(frame: pl.DataFrame, width: int) -> str:
     out = io.StringIO()
-    Console(width=width, file=out, color_system=None).print(as_table(frame, width))
+    Console(width=width, file=out, color_system=None).print(format_table(frame, width))
     return out.getvalue()
 
 
@@ -57,5 +57,5 @@ def test_small_figure_is_never_printed_as_zero(figure: float, shown: str) -> Non
 
 @pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
 def test_csv_escapes_text_that_a_spreadsheet_would_evaluate(text: str) -> None:
-    (row,) = csv.DictReader(io.StringIO(as_csv(pl.DataFrame({"name": [text], "value": [-1.0]})), newline=""))
+    (row,) = csv.DictReader(io.StringIO(format_csv(pl.DataFrame({"name": [text], "value": [-1.0]})), newline=""))
     assert row == {"name": f"'{text}", "value": "-1.0"}

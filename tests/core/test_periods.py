@@ -7,14 +7,21 @@ from itertools import pairwise
 import pytest
 
 from pipelines.core.errors import DeclarationError
-from pipelines.core.periods import MONTHS, Span, months, parse_period, say, spine
+from pipelines.core.periods import (
+    MONTH_NUMBERS,
+    ReferencePeriod,
+    format_period,
+    list_problem_periods,
+    parse_period,
+    whole_months,
+)
 from pipelines.core.vocabulary import Grain, PeriodKind
 
 SLASHED = ("%d/%m/%Y",)
 
 
-def span(first: str, last: str | None = None) -> Span:
-    return Span(date.fromisoformat(first), date.fromisoformat(last or first))
+def span(first: str, last: str | None = None) -> ReferencePeriod:
+    return ReferencePeriod(date.fromisoformat(first), date.fromisoformat(last or first))
 
 
 @pytest.mark.parametrize(
@@ -32,9 +39,9 @@ def span(first: str, last: str | None = None) -> Span:
     ],
 )
 def test_whole_months_start_on_the_first_and_end_on_the_last_day(
-    year: int, month: int, count: int, expected: Span
+    year: int, month: int, count: int, expected: ReferencePeriod
 ) -> None:
-    assert months(year, month, count) == expected
+    assert whole_months(year, month, count) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,7 +107,7 @@ def test_whole_months_start_on_the_first_and_end_on_the_last_day(
         ("2020-11-15 to 2021-01-02", "span", span("2020-11-15", "2021-01-02")),
     ],
 )
-def test_each_spelling_is_parsed_to_its_period(text: str, kind: PeriodKind, expected: Span) -> None:
+def test_each_spelling_is_parsed_to_its_period(text: str, kind: PeriodKind, expected: ReferencePeriod) -> None:
     assert parse_period(text, kind) == expected
 
 
@@ -156,10 +163,10 @@ def test_text_that_is_not_a_period_of_its_kind_gives_null(text: str, kind: Perio
 
 
 def test_every_month_is_parsed_by_full_and_short_name() -> None:
-    assert len(MONTHS) == 12 + 11 + 1  # the short form of May is May; Sept is an extra form
+    assert len(MONTH_NUMBERS) == 12 + 11 + 1  # the short form of May is May; Sept is an extra form
     for number in range(1, 13):
         first = date(2023, number, 1)
-        whole = Span(first, date(2023, number, monthrange(2023, number)[1]))
+        whole = ReferencePeriod(first, date(2023, number, monthrange(2023, number)[1]))
         for form in ("%B %Y", "%b %Y", "%Y %b", "%Y-%m", "%Y%m"):
             assert parse_period(first.strftime(form), "month") == whole
 
@@ -187,7 +194,7 @@ def test_every_month_is_parsed_by_full_and_short_name() -> None:
     ],
 )
 def test_date_in_a_declared_format_gives_the_period_that_contains_it(
-    text: str, kind: PeriodKind, expected: Span
+    text: str, kind: PeriodKind, expected: ReferencePeriod
 ) -> None:
     assert parse_period(text, kind, SLASHED) == expected
 
@@ -221,26 +228,26 @@ def test_date_that_two_formats_parse_differently_gives_null() -> None:
     ],
 )
 def test_spine_ends_with_the_last_period_complete_by_the_build_day(
-    grain: Grain, first: str, count: int, last: Span
+    grain: Grain, first: str, count: int, last: ReferencePeriod
 ) -> None:
-    found = spine(grain, first, None, last.end)
+    found = list_problem_periods(grain, first, None, last.end)
     assert (len(found), found[-1]) == (count, last)
     assert found[0] == parse_period(first, grain if grain != "latest" else "month")
     # Consecutive periods have no day between them.
     steps = [later.start - earlier.end for earlier, later in pairwise(found)]
     assert steps == [timedelta(days=1)] * (count - 1)
-    assert spine(grain, first, None, last.end - timedelta(days=1)) == found[:-1]
-    assert spine(grain, first, None, found[0].start) == []
+    assert list_problem_periods(grain, first, None, last.end - timedelta(days=1)) == found[:-1]
+    assert list_problem_periods(grain, first, None, found[0].start) == []
 
 
 def test_spine_with_an_end_ignores_the_build_day() -> None:
     expected = [span("2023-01-01", "2023-01-31"), span("2023-02-01", "2023-02-28")]
-    assert spine("month", "2023-01", "2023-02", date(2020, 1, 1)) == expected
-    assert spine("month", "2023-02", "2023-01", date(2025, 1, 1)) == []
+    assert list_problem_periods("month", "2023-01", "2023-02", date(2020, 1, 1)) == expected
+    assert list_problem_periods("month", "2023-02", "2023-01", date(2025, 1, 1)) == []
 
 
 def test_latest_grain_has_the_build_day_as_its_period() -> None:
-    assert spine("latest", "", None, date(2023, 5, 6)) == [span("2023-05-06")]
+    assert list_problem_periods("latest", "", None, date(2023, 5, 6)) == [span("2023-05-06")]
 
 
 @pytest.mark.parametrize(
@@ -249,7 +256,7 @@ def test_latest_grain_has_the_build_day_as_its_period() -> None:
 )
 def test_bound_of_another_grain_is_refused(grain: Grain, text: str, kind: str) -> None:
     with pytest.raises(DeclarationError, match=rf"periods: found '{text}', expected a {kind}"):
-        spine(grain, text, None, date(2024, 1, 1))
+        list_problem_periods(grain, text, None, date(2024, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -270,10 +277,10 @@ def test_bound_of_another_grain_is_refused(grain: Grain, text: str, kind: str) -
         (span("2023-03-26", "2023-04-01"), "2023-03-26 to 2023-04-01"),
     ],
 )
-def test_period_is_formatted_for_display(period: Span, expected: str) -> None:
-    assert say(*period) == expected
+def test_period_is_formatted_for_display(period: ReferencePeriod, expected: str) -> None:
+    assert format_period(*period) == expected
 
 
 def test_period_without_first_or_last_day_is_formatted_as_no_period() -> None:
     day = date(2023, 1, 1)
-    assert [say(None, day), say(day, None), say(None, None)] == ["no period"] * 3
+    assert [format_period(None, day), format_period(day, None), format_period(None, None)] == ["no period"] * 3

@@ -8,13 +8,20 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.core.slices import SLICE, in_slices, newest, slice_starts, sums_of_places, whole_slices
+from pipelines.core.slices import (
+    SLICE_KEY,
+    has_contiguous_slices,
+    newest_slices,
+    slice_starts,
+    split_slices,
+    sum_by_total,
+)
 
 
 def dated(*rows: tuple[Any, ...], **more: pl.DataType | type[pl.DataType]) -> pl.DataFrame:
     """Build figures of measures and years, with further columns."""
     told = [(measure, date(year, 1, 1), date(year, 12, 31), *rest) for measure, year, *rest in rows]
-    return pl.DataFrame(told, dict(zip(SLICE, (pl.String, pl.Date, pl.Date), strict=True)) | more, orient="row")
+    return pl.DataFrame(told, dict(zip(SLICE_KEY, (pl.String, pl.Date, pl.Date), strict=True)) | more, orient="row")
 
 
 SORTED = dated(
@@ -42,7 +49,7 @@ def test_figures_without_a_period_form_a_separate_slice() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 6, 7])
 def test_batches_of_any_size_give_the_same_slices(size: int) -> None:
-    found = list(whole_slices(SORTED.iter_slices(size)))
+    found = list(split_slices(SORTED.iter_slices(size)))
     assert_frame_equal(pl.concat([frame for frame, _ in found]), SORTED)
     slices = [part for frame, starts in found for part in cut(frame, starts.tolist())]
     assert len(slices) == len(STARTS)
@@ -56,18 +63,18 @@ def cut(frame: pl.DataFrame, starts: list[int]) -> list[pl.DataFrame]:
 
 def test_empty_batches_give_no_slice() -> None:
     blank = SORTED.clear()
-    assert list(whole_slices([])) == []
-    assert list(whole_slices([blank, blank])) == []
-    found = list(whole_slices([blank, SORTED.head(1), blank, SORTED.slice(1, 1)]))
+    assert list(split_slices([])) == []
+    assert list(split_slices([blank, blank])) == []
+    found = list(split_slices([blank, SORTED.head(1), blank, SORTED.slice(1, 1)]))
     assert [(frame.height, starts.tolist()) for frame, starts in found] == [(2, [0])]
 
 
 def test_contiguous_and_mixed_slices_are_distinguished() -> None:
-    assert in_slices(SORTED)
-    assert in_slices(SORTED.clear())
-    assert in_slices(SORTED.reverse())
-    assert not in_slices(SORTED[[0, 2, 1, 3, 4, 5]])
-    assert not in_slices(SORTED[[0, 1, 3, 2, 4, 5]])
+    assert has_contiguous_slices(SORTED)
+    assert has_contiguous_slices(SORTED.clear())
+    assert has_contiguous_slices(SORTED.reverse())
+    assert not has_contiguous_slices(SORTED[[0, 2, 1, 3, 4, 5]])
+    assert not has_contiguous_slices(SORTED[[0, 1, 3, 2, 4, 5]])
 
 
 def test_newest_release_is_kept_for_each_measure_and_period() -> None:
@@ -81,10 +88,10 @@ def test_newest_release_is_kept_for_each_measure_and_period() -> None:
     expected = held[[1, 2, 4, 5, 6]]
     for seed in range(3):
         mixed = held.sample(fraction=1.0, shuffle=True, seed=seed)
-        kept = newest(mixed)
+        kept = newest_slices(mixed)
         assert kept.columns == held.columns
         assert_frame_equal(kept, expected, check_row_order=False)
-    assert newest(held.clear()).is_empty()
+    assert newest_slices(held.clear()).is_empty()
 
 
 MEMBER = pl.DataFrame(
@@ -103,11 +110,11 @@ def current(*rows: tuple[Any, ...]) -> pl.DataFrame:
 
 def summed(cells: pl.DataFrame, total: str = "T", year: int = 2021) -> dict[str, Any]:
     """Return the sum of the places of a total, whatever the order of rows."""
-    found = sums_of_places(cells, MEMBER)
-    turned = sums_of_places(cells.reverse(), MEMBER.reverse())
+    found = sum_by_total(cells, MEMBER)
+    turned = sum_by_total(cells.reverse(), MEMBER.reverse())
     assert_frame_equal(found, turned, check_row_order=False)
     (row,) = found.filter(pl.col("total_code") == total, pl.col("period_start").dt.year() == year).to_dicts()
-    return {name: row[name] for name in row if name not in (*SLICE, "total_code")}
+    return {name: row[name] for name in row if name not in (*SLICE_KEY, "total_code")}
 
 
 KNOWN = {"places_hidden": 0, "suppressed_low": 0.0, "suppressed_high": 0.0}
@@ -119,7 +126,7 @@ def test_figures_of_places_are_summed_by_total() -> None:
         ("a", 2021, "z", 4.0, 4.0, 4.0, "normal"), ("a", 2021, "q", 100.0, 9.0, 9.0, "normal"),
         ("a", 2022, "x", 8.0, 8.0, 8.0, "normal"), ("b", 2021, "x", 16.0, 1.0, 1.0, "normal"),
     )  # fmt: skip
-    sums = sums_of_places(cells, MEMBER)
+    sums = sum_by_total(cells, MEMBER)
     assert sorted(sums.select("measure", pl.col("period_start").dt.year(), "total_code", "local").rows()) == [
         ("a", 2021, "T", 7.0), ("a", 2021, "U", 6.0), ("a", 2022, "T", 8.0), ("b", 2021, "T", 16.0),
     ]  # fmt: skip
@@ -166,9 +173,9 @@ def test_not_applicable_counts_as_given_and_missing_does_not() -> None:
 
 
 def test_sums_do_not_depend_on_row_order_and_are_empty_without_figures() -> None:
-    assert sums_of_places(current(), MEMBER).is_empty()
+    assert sum_by_total(current(), MEMBER).is_empty()
     rows = [("a", year, place, float(year - 2000), 0.0, 1.0, "normal") for year in (2021, 2022) for place in "xyzq"]
-    first = sums_of_places(current(*rows), MEMBER)
+    first = sum_by_total(current(*rows), MEMBER)
     assert first.height == 4
     random.Random(1).shuffle(rows)
-    assert_frame_equal(sums_of_places(current(*rows), MEMBER), first, check_row_order=False)
+    assert_frame_equal(sum_by_total(current(*rows), MEMBER), first, check_row_order=False)

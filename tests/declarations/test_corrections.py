@@ -8,10 +8,10 @@ import pytest
 
 from pipelines.app import steps
 from pipelines.core.errors import DeclarationError
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
-from pipelines.observations.access import observe_source
+from pipelines.observations.access import load_source_tables
 from tests.gaps.test_cells import CUMBERLAND, MERTON, OLD, PARTS, Case, project_of, with_peers
 
 WHO = "reason: 'an extra zero [x] {y}', who: The data team, when: 2024-05-20, link: https://example.org/letter"
@@ -26,17 +26,17 @@ def correcting(folder: Path, case: Case, *corrections: str) -> Project:
     listed = "\n".join(f"  - {{measure: figure, {each}, {WHO}}}" for each in corrections)
     path = project.catalogue.sources_dir / "a_source.corrections.yaml"
     path.write_text(f"corrections:\n{listed}\n", encoding="utf-8")
-    return project._replace(catalogue=load(project.catalogue.root))
+    return project._replace(catalogue=load_catalogue(project.catalogue.root))
 
 
 def cell(project: Project, place: str = MERTON) -> dict[str, Any]:
-    steps.prepare(project)
+    steps.prepare_store(project)
     return answering.answer_problem(project, "a_problem").filter(pl.col("place_code") == place).row(0, named=True)
 
 
 def found(project: Project, check: str) -> list[tuple[Any, ...]]:
-    steps.prepare(project)
-    seen = observe_source(project, "a_source").finding.filter(pl.col("check") == check)
+    steps.prepare_store(project)
+    seen = load_source_tables(project, "a_source").finding.filter(pl.col("check") == check)
     return seen.select("reason", "severity", "place_code", "evidence").rows()
 
 
@@ -153,10 +153,10 @@ def test_corrections_of_an_unknown_measure_or_source_are_refused(tmp_path: Path)
     with pytest.raises(
         DeclarationError, match=r"a_source\.corrections\.yaml:2: unknown measure 'figures'.*mean figure"
     ):
-        load(project.catalogue.root)
+        load_catalogue(project.catalogue.root)
     (folder / "a_source.corrections.yaml").rename(folder / "a_sauce.corrections.yaml")
     with pytest.raises(DeclarationError, match="unknown source 'a_sauce'; did you mean a_source"):
-        load(project.catalogue.root)
+        load_catalogue(project.catalogue.root)
 
 
 def test_new_correction_changes_the_key_of_its_source(tmp_path: Path) -> None:
@@ -167,4 +167,4 @@ def test_new_correction_changes_the_key_of_its_source(tmp_path: Path) -> None:
     path.write_text(
         f"corrections: [{{measure: figure, action: flag, period: 2023, expected: {{{MERTON}: 700}}, {WHO}}}]\n"
     )
-    assert cell(before._replace(catalogue=load(before.catalogue.root)))["caveats"] == "flagged"
+    assert cell(before._replace(catalogue=load_catalogue(before.catalogue.root)))["caveats"] == "flagged"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipelines.core.errors import DeclarationError
-from pipelines.declarations.catalogue import Catalogue, load
-from pipelines.declarations.defaults import known_of, read_said
+from pipelines.declarations.catalogue import Catalogue, load_catalogue
+from pipelines.declarations.defaults import infer_keys, read_shared_defaults
 from pipelines.declarations.source import Source
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -42,7 +42,7 @@ def declared(root: Path, text: str, name: str = "nhs_beds", files: tuple[str, ..
     for file in files:
         (root / "sources" / "starter" / file).write_text("")
     (root / "sources" / f"{name}.yaml").write_text(text)
-    return load(root).sources[name]
+    return load_catalogue(root).sources[name]
 
 
 def refused(root: Path, text: str, **more: Any) -> str:
@@ -121,7 +121,7 @@ def test_shared_declarations_are_validated_with_their_own_line(
 
 
 def test_measure_defaults_apply_unless_a_measure_overrides_them(root: Path) -> None:
-    text = HEAD + "columns: {place: code, period: year}\nalike: {unit: beds, kind: stock, rounding: 10}\n"
+    text = HEAD + "columns: {place: code, period: year}\nmeasure_defaults: {unit: beds, kind: stock, rounding: 10}\n"
     text += "measures:\n  open: {title: o, column: o}\n  full: {title: f, column: f, rounding: 1}\n"
     source = declared(root, text)
     assert {name: (each.unit, each.rounding) for name, each in source.measures.items()} == {
@@ -132,15 +132,16 @@ def test_measure_defaults_apply_unless_a_measure_overrides_them(root: Path) -> N
 @pytest.mark.parametrize(
     ("alike", "complaint"),
     [
-        ("{unit: beds, knd: stock}", "alike.knd: unknown key; did you mean kind?"),
+        ("{unit: beds, knd: stock}", "measure_defaults.knd: unknown key; did you mean kind?"),
         ("{unit: beds, kind: rate}", "measures.open: a rate must declare its denominator"),
-        ("{unit: beds, kind: heap}", "alike.kind: Input should be 'count', 'stock'"),
+        ("{unit: beds, kind: heap}", "measure_defaults.kind: Input should be 'count', 'stock'"),
         ("[unit]", "measure_defaults: Input should be a valid dictionary"),
     ],
 )
 def test_measure_defaults_reject_unknown_keys_and_values(alike: str, complaint: str, root: Path) -> None:
     text = (
-        HEAD + f"columns: {{place: code, period: year}}\nalike: {alike}\nmeasures:\n  open: {{title: o, column: o}}\n"
+        HEAD
+        + f"columns: {{place: code, period: year}}\nmeasure_defaults: {alike}\nmeasures:\n  open: {{title: o, column: o}}\n"
     )
     assert complaint in refused(root, text)
 
@@ -212,7 +213,7 @@ def test_change_of_shared_keys_changes_only_the_sources_that_use_them(root: Path
         (root / "sources" / "shared" / "publishers.yaml").write_text(publishers)
         declared(root, BODY)
         declared(root, BODY.replace("beds:", "others:"), "nhs_scot_beds")
-        return load(root).said
+        return load_catalogue(root).declaration_hashes
 
     before, after = both(PUBLISHERS), both(PUBLISHERS.replace("A licence", "Another licence"))
     assert before["nhs_beds"] == after["nhs_beds"]
@@ -220,20 +221,20 @@ def test_change_of_shared_keys_changes_only_the_sources_that_use_them(root: Path
 
 
 def test_draft_infers_keys_from_its_name_and_address(root: Path) -> None:
-    said = read_said(root / "sources")
-    assert known_of("nhs_beds", None, said)["publisher"] == "The NHS"
-    known = known_of("council_beds", "https://example.org/beds-open/beds-open.csv", said)
+    said = read_shared_defaults(root / "sources")
+    assert infer_keys("nhs_beds", None, said)["publisher"] == "The NHS"
+    known = infer_keys("council_beds", "https://example.org/beds-open/beds-open.csv", said)
     assert known["family"] == {"listed": "beds-open"}
     assert "publisher" not in known
-    assert known_of("council_beds", "https://example.org/beds-open/other.csv", said) == {}
-    by_headings = known_of("council_beds", None, said, ["CODE", "name", "year", "figure"])
+    assert infer_keys("council_beds", "https://example.org/beds-open/other.csv", said) == {}
+    by_headings = infer_keys("council_beds", None, said, ["CODE", "name", "year", "figure"])
     assert by_headings["family"] == {"listed": "TODO"}
-    assert known_of("council_beds", None, said, ["CODE", "name"]) == {}
+    assert infer_keys("council_beds", None, said, ["CODE", "name"]) == {}
 
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    return load(ROOT)
+    return load_catalogue(ROOT)
 
 
 def test_median_source_declaration_has_at_most_twelve_lines(catalogue: Catalogue) -> None:
@@ -245,7 +246,7 @@ def test_median_source_declaration_has_at_most_twelve_lines(catalogue: Catalogue
 
 def test_every_shared_declaration_is_used(catalogue: Catalogue) -> None:
     families = {family for source in catalogue.sources.values() for family in source.family}
-    assert all(f"\n{family}:" in read_said(ROOT / "sources").families for family in families)
-    for line in read_said(ROOT / "sources").families.splitlines():
+    assert all(f"\n{family}:" in read_shared_defaults(ROOT / "sources").families for family in families)
+    for line in read_shared_defaults(ROOT / "sources").families.splitlines():
         if line and not line.startswith((" ", "#")):
             assert line.rstrip(":") in families

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.declarations.fingerprints import LIBRARIES, ROOMS
+from pipelines.declarations.fingerprints import NUMERIC_LIBRARIES, ROOMS
 from tests.small import small_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,15 +17,15 @@ PROGRAM = """
 import json, sys
 from datetime import date
 from pathlib import Path
-from pipelines.app.steps import prepare
-from pipelines.declarations.catalogue import load
+from pipelines.app.steps import prepare_store
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations import fingerprints
 from pipelines.declarations.project import Project
 from pipelines.outputs.publish import report_key
 if len(sys.argv) > 1:
     fingerprints.version = lambda library: "0.0" if library == sys.argv[1] else "1.0"
-project = Project(load(Path("project")), Path("store"), date(2026, 11, 28))
-made = prepare(project)
+project = Project(load_catalogue(Path("project")), Path("store"), date(2026, 11, 28))
+made = prepare_store(project)
 print(json.dumps({
     "geography": [made.places, made.boundaries, made.apportioning], "observations": made.observation,
     "gaps": made.answer, "outputs": report_key(project, "jobs_recovery"),
@@ -81,6 +81,6 @@ def test_stylesheet_edit_rebuilds_only_outputs(program: Path) -> None:
     assert changed(before, keys_now(program)) == {"outputs"}
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("library", NUMERIC_LIBRARIES)
 def test_new_library_version_rebuilds_everything(program: Path, library: str) -> None:
     assert changed(keys_now(program, "none"), keys_now(program, library)) == set(STEPS)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core.store import Snapshot, digest, put
-from pipelines.declarations.catalogue import Catalogue, load
-from pipelines.declarations.fingerprints import Keys, keys, rests_on
+from pipelines.core.store import Snapshot, hash_bytes, store_snapshot
+from pipelines.declarations.catalogue import Catalogue, load_catalogue
+from pipelines.declarations.fingerprints import TableKeys, compute_table_keys, public_input_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_OF = date(2026, 11, 24)
@@ -18,15 +18,15 @@ BY_TABLES = ("gov_scot_deprivation", "dwp_uc_households_msoa", "nhse_kh03", "nom
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    return load(ROOT)
+    return load_catalogue(ROOT)
 
 
 def hold(home: Path, name: str, content: bytes = b"x", released: date = AS_OF, file: str = "a.csv") -> None:
-    line = Snapshot(name, digest(content), released, "", "2026-11-24T00:00:00", "test", file, len(content), "")
-    put(home, content, line)
+    line = Snapshot(name, hash_bytes(content), released, "", "2026-11-24T00:00:00", "test", file, len(content), "")
+    store_snapshot(home, content, line)
 
 
-def changed(before: Keys, after: Keys) -> dict[str, set[str]]:
+def changed(before: TableKeys, after: TableKeys) -> dict[str, set[str]]:
     """Return the names with a changed key: sources, answers, tables of areas, and the two single tables."""
     assert before.observation.keys() == after.observation.keys() and before.answer.keys() == after.answer.keys()
     found = {
@@ -43,8 +43,8 @@ NOTHING: dict[str, set[str]] = {"observation": set(), "answer": set(), "apportio
 
 
 def test_keys_are_stable_while_nothing_changes(catalogue: Catalogue, tmp_path: Path) -> None:
-    first = keys(catalogue, tmp_path, AS_OF)
-    assert changed(first, keys(catalogue, tmp_path, AS_OF)) == NOTHING
+    first = compute_table_keys(catalogue, tmp_path, AS_OF)
+    assert changed(first, compute_table_keys(catalogue, tmp_path, AS_OF)) == NOTHING
     assert len(set(first.observation.values())) == len(first.observation) > len(BY_TABLES)
     assert len(set(first.answer.values())) == len(first.answer) > 1
 
@@ -53,9 +53,9 @@ def test_keys_are_stable_while_nothing_changes(catalogue: Catalogue, tmp_path: P
 def test_table_of_areas_rebuilds_sources_that_use_it_and_all_answers(
     catalogue: Catalogue, tmp_path: Path, table: str
 ) -> None:
-    before = keys(catalogue, tmp_path, AS_OF)
+    before = compute_table_keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, table)
-    found = changed(before, keys(catalogue, tmp_path, AS_OF))
+    found = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
     assert found["observation"] >= set(BY_TABLES) and not found["observation"] & {OWN, OTHER}
     assert (found["answer"], found["apportioning"], found["one"]) == (set(before.answer), {table}, set())
 
@@ -67,32 +67,32 @@ def test_release_with_codes_of_an_earlier_geography_depends_on_tables_of_areas(
     zones = releases[0].model_copy(update={"geography": "msoa_2011"})
     source = catalogue.sources[OWN].model_copy(update={"releases": (zones, *releases[1:])})
     other = catalogue._replace(sources={**catalogue.sources, OWN: source})
-    before = keys(other, tmp_path, AS_OF)
+    before = compute_table_keys(other, tmp_path, AS_OF)
     hold(tmp_path, "ons_small_areas")
-    assert OWN in changed(before, keys(other, tmp_path, AS_OF))["observation"]
+    assert OWN in changed(before, compute_table_keys(other, tmp_path, AS_OF))["observation"]
 
 
 @pytest.mark.parametrize("table", ["ons_lad_register", "ons_lad_changes"])
 def test_register_and_code_changes_rebuild_all_but_boundaries(catalogue: Catalogue, tmp_path: Path, table: str) -> None:
-    before = keys(catalogue, tmp_path, AS_OF)
+    before = compute_table_keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, table)
-    found = changed(before, keys(catalogue, tmp_path, AS_OF))
+    found = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
     assert found == {"observation": set(before.observation), "answer": set(before.answer),
                      "apportioning": set(before.apportioning), "one": {"places"}}  # fmt: skip
 
 
 def test_boundaries_rebuild_answers_but_no_observations(catalogue: Catalogue, tmp_path: Path) -> None:
-    before = keys(catalogue, tmp_path, AS_OF)
+    before = compute_table_keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, "ons_lad_boundaries")
-    found = changed(before, keys(catalogue, tmp_path, AS_OF))
+    found = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
     assert found == {**NOTHING, "answer": set(before.answer), "one": {"boundaries"}}
 
 
 def test_file_of_observations_rebuilds_its_source_and_dependent_answers(catalogue: Catalogue, tmp_path: Path) -> None:
-    before = keys(catalogue, tmp_path, AS_OF)
+    before = compute_table_keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, OTHER)
-    found = changed(before, keys(catalogue, tmp_path, AS_OF))
-    resting = {name for name in catalogue.problems if OTHER in rests_on(catalogue, [name])}
+    found = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
+    resting = {name for name in catalogue.problems if OTHER in public_input_sources(catalogue, [name])}
     assert found == {**NOTHING, "observation": {OTHER}, "answer": resting}
     assert "rough_sleeping" in resting and "jobs_recovery" not in resting
 
@@ -103,31 +103,36 @@ def test_file_of_observations_rebuilds_its_source_and_dependent_answers(catalogu
 def test_file_is_used_from_its_release_day(
     catalogue: Catalogue, tmp_path: Path, released: date, is_changed: bool
 ) -> None:
-    before = keys(catalogue, tmp_path, AS_OF)
+    before = compute_table_keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, OTHER, released=released)
-    assert changed(before, keys(catalogue, tmp_path, AS_OF))["observation"] == ({OTHER} if is_changed else set())
+    assert changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))["observation"] == (
+        {OTHER} if is_changed else set()
+    )
 
 
 def test_new_bytes_day_or_name_rebuild_and_an_identical_fetch_does_not(catalogue: Catalogue, tmp_path: Path) -> None:
     hold(tmp_path, OTHER)
-    before = keys(catalogue, tmp_path, AS_OF)
+    before = compute_table_keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, OTHER)
-    assert changed(before, keys(catalogue, tmp_path, AS_OF)) == NOTHING
+    assert changed(before, compute_table_keys(catalogue, tmp_path, AS_OF)) == NOTHING
     for content, released, file in ((b"y", AS_OF, "a.csv"), (b"y", date(2026, 1, 1), "a.csv"), (b"y", AS_OF, "b.csv")):
         hold(tmp_path, OTHER, content, released, file)
-        after = keys(catalogue, tmp_path, AS_OF)
+        after = compute_table_keys(catalogue, tmp_path, AS_OF)
         assert changed(before, after)["observation"] == {OTHER}
         before = after
 
 
 def test_build_day_rebuilds_answers_but_no_observations(catalogue: Catalogue, tmp_path: Path) -> None:
-    before = keys(catalogue, tmp_path, AS_OF)
-    assert changed(before, keys(catalogue, tmp_path, date(2026, 11, 25))) == {**NOTHING, "answer": set(before.answer)}
+    before = compute_table_keys(catalogue, tmp_path, AS_OF)
+    assert changed(before, compute_table_keys(catalogue, tmp_path, date(2026, 11, 25))) == {
+        **NOTHING,
+        "answer": set(before.answer),
+    }
 
 
 def test_changed_declaration_rebuilds_its_source(catalogue: Catalogue, tmp_path: Path) -> None:
-    before = keys(catalogue, tmp_path, AS_OF)
-    other = catalogue._replace(said={**catalogue.said, OTHER: "something else"})
-    found = changed(before, keys(other, tmp_path, AS_OF))
+    before = compute_table_keys(catalogue, tmp_path, AS_OF)
+    other = catalogue._replace(declaration_hashes={**catalogue.declaration_hashes, OTHER: "something else"})
+    found = changed(before, compute_table_keys(other, tmp_path, AS_OF))
     assert (found["observation"], found["one"]) == ({OTHER}, set())
     assert "rough_sleeping" in found["answer"] and "jobs_recovery" not in found["answer"]

@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import DeclarationError
-from pipelines.declarations.acceptances import Accepted
-from pipelines.declarations.base import Declared
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.acceptances import Acceptance
+from pipelines.declarations.base import Declaration
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.corrections import Correction
 from pipelines.declarations.endpoint import ArcGis
-from pipelines.declarations.problem import Header
+from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.renamed_keys import RENAMED_KEYS
 from pipelines.declarations.source import Source
-from pipelines.declarations.yaml_lines import fields_at, read_yaml, validate
+from pipelines.declarations.yaml_lines import field_names, read_yaml, validate_declaration
 from pipelines.gaps.costs import Cost, Costs
 from pipelines.geography.reorganisation import Scenario
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PLACES: list[tuple[type[Declared], tuple[str | int, ...], tuple[str, ...]]] = [
+PLACES: list[tuple[type[Declaration], tuple[str | int, ...], tuple[str, ...]]] = [
     (
         Source,
         (),
@@ -36,8 +36,8 @@ PLACES: list[tuple[type[Declared], tuple[str | int, ...], tuple[str, ...]]] = [
     (Source, ("shares",), ("from_system", "to_system", "what")),
     (Source, ("weights", "w"), ("good_for",)),
     (Source, ("measure_defaults",), ()),
-    (Header, (), ("only", "places", "wants")),
-    (Accepted, (), ("places",)),
+    (ProblemHeader, (), ("only", "places", "wants")),
+    (Acceptance, (), ("places",)),
     (Correction, (), ("do",)),
     (Cost, (), ("holder",)),
     (Costs, (), ("otherwise",)),
@@ -56,24 +56,26 @@ def declared_at(where: tuple[str | int, ...], text: str) -> str:
 
 
 @pytest.mark.parametrize(("model", "where", "old"), CASES)
-def test_an_old_key_is_refused_with_its_new_name(model: type[Declared], where: tuple[str | int, ...], old: str) -> None:
+def test_an_old_key_is_refused_with_its_new_name(
+    model: type[Declaration], where: tuple[str | int, ...], old: str
+) -> None:
     data, lines = read_yaml("# a comment\n" + declared_at(where, f"{old}: 1"), Path("a.yaml"))
-    new = next(name for name in RENAMED_KEYS[old] if name in fields_at(model, where))
+    new = next(name for name in RENAMED_KEYS[old] if name in field_names(model, where))
     with pytest.raises(DeclarationError) as refused:
-        validate(model, data, lines, Path("a.yaml"))
+        validate_declaration(model, data, lines, Path("a.yaml"))
     assert str(refused.value).splitlines() == [
         f"a.yaml:2: {'.'.join(map(str, (*where, old)))}: this key is now {new}; rename it"
     ]
 
 
 def test_every_renamed_key_has_a_case() -> None:
-    met = {(old, next(name for name in RENAMED_KEYS[old] if name in fields_at(m, where))) for m, where, old in CASES}
+    met = {(old, next(name for name in RENAMED_KEYS[old] if name in field_names(m, where))) for m, where, old in CASES}
     assert met == {(old, new) for old, names in RENAMED_KEYS.items() for new in names}
 
 
 def test_the_query_of_an_arcgis_service_keeps_its_own_key() -> None:
     data, lines = read_yaml("{layer: https://example.org/0, where: 1=1}", Path("a.yaml"))
-    assert validate(ArcGis, data, lines, Path("a.yaml")).where == "1=1"
+    assert validate_declaration(ArcGis, data, lines, Path("a.yaml")).where == "1=1"
 
 
 def test_the_page_on_upgrading_lists_every_renamed_key() -> None:
@@ -83,5 +85,5 @@ def test_the_page_on_upgrading_lists_every_renamed_key() -> None:
 
 
 def test_nothing_shipped_has_an_old_key() -> None:
-    assert not load(ROOT).unfinished
-    assert not load(ROOT).left_out
+    assert not load_catalogue(ROOT).unread_sources
+    assert not load_catalogue(ROOT).left_out

@@ -11,10 +11,10 @@ import pytest
 
 from pipelines.core import store
 from pipelines.core.errors import FetchError
-from pipelines.declarations.endpoint import STATXPLORE_KEY, Pick
+from pipelines.declarations.endpoint import STATXPLORE_KEY, LinkSelection
 from pipelines.declarations.source import Source
 from pipelines.fetch import apis as services
-from pipelines.fetch.links import Found, links_of, period_end, pick
+from pipelines.fetch.links import PageLink, parse_links, period_end_day, pick_newest
 from pipelines.fetch.refresh import refresh_source
 from pipelines.fetch.snapshot_log import Outcome
 from tests.fetch.test_refresh import CSV, LATER, NOW, QUICK, TODAY
@@ -58,7 +58,7 @@ def test_newest_file_is_selected_by_the_period_in_its_name(tmp_path: Path, offic
     office.at("/stats/files/ae-by-provider-October-2026.csv", file(CSV, '"1"'))
     link = {"page": page, "pattern": BY_PROVIDER, "newest": "period"}
     outcomes = [get(tmp_path, link=link) for _ in range(2)]
-    assert [outcome.what for outcome in outcomes] == ["new", "unchanged"]
+    assert [outcome.result for outcome in outcomes] == ["new", "unchanged"]
     assert content(tmp_path, outcomes[0]) == CSV
     assert outcomes[0].snapshot and outcomes[0].snapshot.label == "October-2026"
     assert office.asked[-1].headers["if-none-match"] == '"1"', "the file is requested with its ETag, the page is not"
@@ -76,10 +76,10 @@ def test_pages_are_followed_in_turn(tmp_path: Path, office: Publisher) -> None:
 def test_page_without_a_matching_link_reports_its_links(tmp_path: Path, office: Publisher) -> None:
     page = office.at("/landing", says(200, LANDING))
     outcome = get(tmp_path, link={"page": page, "pattern": r"by-trust.*\.csv"})
-    assert outcome.what == "failed"
+    assert outcome.result == "failed"
     assert outcome.detail.startswith(f"claimants: {page}: no link matches 'by-trust")
     assert "4 links" in outcome.detail and "correct the pattern" in outcome.detail
-    assert store.history(tmp_path)[-1].error == outcome.detail
+    assert store.read_log(tmp_path)[-1].error == outcome.detail
 
 
 def test_link_to_another_host_is_followed_only_where_declared(tmp_path: Path, office: Publisher) -> None:
@@ -87,22 +87,26 @@ def test_link_to_another_host_is_followed_only_where_declared(tmp_path: Path, of
     away = office.url("/a.csv", "localhost")
     page = office.at("/landing", says(200, f'<a href="{away}">a.csv</a>'.encode()))
     refused = get(tmp_path, link={"page": page, "pattern": "csv"})
-    assert refused.what == "failed" and "found the file on localhost" in refused.detail
-    assert get(tmp_path, link={"page": page, "pattern": "csv", "hosts": "localhost"}).what == "new"
+    assert refused.result == "failed" and "found the file on localhost" in refused.detail
+    assert get(tmp_path, link={"page": page, "pattern": "csv", "hosts": "localhost"}).result == "new"
 
 
 def test_two_equally_new_files_are_refused() -> None:
-    links = [Found("https://a.org/x-2026-01.csv", ""), Found("https://a.org/y-2026-01.csv", "")]
+    links = [PageLink("https://a.org/x-2026-01.csv", ""), PageLink("https://a.org/y-2026-01.csv", "")]
     with pytest.raises(FetchError, match="equally new"):
-        pick(links, Pick(pattern=r"(?P<period>\d{4}-\d\d)", newest="period"), "page")
-    assert pick([*links, links[0]], Pick(pattern=r"x-(?P<period>\d{4}-\d\d)", newest="period"), "page") == links[
-        0
-    ]._replace(label="2026-01")
+        pick_newest(links, LinkSelection(pattern=r"(?P<period>\d{4}-\d\d)", newest="period"), "page")
+    assert pick_newest(
+        [*links, links[0]], LinkSelection(pattern=r"x-(?P<period>\d{4}-\d\d)", newest="period"), "page"
+    ) == links[0]._replace(label="2026-01")
 
 
 def test_unreadable_period_is_refused() -> None:
     with pytest.raises(FetchError, match="expected a period"):
-        pick([Found("https://a.org/x-13.csv", "")], Pick(pattern=r"x-(?P<period>\d+)", newest="period"), "page")
+        pick_newest(
+            [PageLink("https://a.org/x-13.csv", "")],
+            LinkSelection(pattern=r"x-(?P<period>\d+)", newest="period"),
+            "page",
+        )
 
 
 @pytest.mark.parametrize(
@@ -115,15 +119,15 @@ def test_unreadable_period_is_refused() -> None:
     ],
 )  # fmt: skip
 def test_periods_in_file_names_are_read(text: str, end: date | None) -> None:
-    assert period_end(text) == end
+    assert period_end_day(text) == end
 
 
 def test_links_are_read_from_malformed_pages() -> None:
-    assert links_of(b"\x00\xff<a href='/x'>y</a><a href='javascript:x()'>n</a", "https://a.org/p") == [
-        Found("https://a.org/x", "y")
+    assert parse_links(b"\x00\xff<a href='/x'>y</a><a href='javascript:x()'>n</a", "https://a.org/p") == [
+        PageLink("https://a.org/x", "y")
     ]
     with pytest.raises(FetchError, match="invalid address"):
-        links_of(b"<a href='http://[broken'>y</a>", "https://a.org/p")
+        parse_links(b"<a href='http://[broken'>y</a>", "https://a.org/p")
 
 
 def test_pattern_is_validated_when_declared() -> None:
@@ -158,7 +162,7 @@ def test_nomis_pages_are_requested_until_all_rows_arrive(
     office.at("/api/v01/dataset/NM_162_1.data.csv", by_query(pages))
     outcomes = [get(tmp_path, api=nomis_of(office)) for _ in range(2)]
     assert content(tmp_path, outcomes[0]).decode() == nomis_page(0, 7, 7).decode().replace('"', "")
-    assert [outcome.what for outcome in outcomes] == ["new", "unchanged"]
+    assert [outcome.result for outcome in outcomes] == ["new", "unchanged"]
     assert len(office.asked) == 6
     asked = office.asked[0].path
     assert "geography=TYPE424&measures=20100&time=latest,prevyear" in asked
@@ -184,8 +188,8 @@ def test_table_with_a_faulty_nomis_page_is_refused(
     first = by_query({"recordoffset=0": answer, "recordoffset=2": HEADER})
     office.at("/api/v01/dataset/NM_162_1.data.csv", first)
     outcome = get(tmp_path, api=nomis_of(office))
-    assert outcome.what == "failed" and expected in outcome.detail
-    assert store.snapshots(tmp_path, "claimants") == []
+    assert outcome.result == "failed" and expected in outcome.detail
+    assert store.source_snapshots(tmp_path, "claimants") == []
 
 
 LAYER = "/arcgis/rest/services/LAD/FeatureServer/0"
@@ -243,8 +247,8 @@ def test_layer_with_a_faulty_page_is_refused(
     tmp_path: Path, office: Publisher, pages: list[dict[str, Any]], count: Any, expected: str
 ) -> None:
     outcome = get(tmp_path, api={"arcgis": {"layer": layer(office, pages, count)}})
-    assert outcome.what == "failed" and expected in outcome.detail
-    assert store.snapshots(tmp_path, "claimants") == []
+    assert outcome.result == "failed" and expected in outcome.detail
+    assert store.source_snapshots(tmp_path, "claimants") == []
 
 
 CUBE = {
@@ -288,7 +292,7 @@ def test_key_is_not_sent_to_another_host(tmp_path: Path, office: Publisher, monk
     monkeypatch.setenv(STATXPLORE_KEY, "hush-hush-1234")
     office.at("/webapi/rest/v1/table", says(307, Location=office.url("/elsewhere", "localhost")))
     outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
-    assert outcome.what == "failed" and len(office.asked) == 1
+    assert outcome.result == "failed" and len(office.asked) == 1
 
 
 @pytest.mark.parametrize("key", [None, "", "two words here", "line\nbreak-1234567", "ключ-ключ-ключ"])
@@ -299,10 +303,10 @@ def test_missing_or_invalid_key_is_reported_with_a_remedy(
     if key is not None:
         monkeypatch.setenv(STATXPLORE_KEY, key)
     outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
-    assert outcome.what == "not_fetchable" and office.asked == []
+    assert outcome.result == "not_fetchable" and office.asked == []
     assert STATXPLORE_KEY in outcome.detail and "get a key" in outcome.detail
     assert not key or key not in outcome.detail
-    assert store.history(tmp_path)[-1].error == outcome.detail
+    assert store.read_log(tmp_path)[-1].error == outcome.detail
 
 
 @pytest.mark.parametrize(
@@ -314,7 +318,7 @@ def test_incomplete_cube_is_refused(
     monkeypatch.setenv(STATXPLORE_KEY, "hush-hush-1234")
     office.at("/webapi/rest/v1/table", says(200, json.dumps(cube).encode()))
     outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
-    assert outcome.what == "failed"
+    assert outcome.result == "failed"
     assert "the response lacks" in outcome.detail or "found too few or too many" in outcome.detail
 
 
@@ -326,7 +330,7 @@ def test_newest_resource_of_a_ckan_dataset_is_selected(tmp_path: Path, office: P
     api = {"portal": office.url(""), "package": "epd", "pattern": r"EPD_(?P<period>\d{6})", "newest": "period"}
     outcomes = [get(tmp_path, api={"ckan": api}) for _ in range(2)]
     assert content(tmp_path, outcomes[0]) == LATER
-    assert [outcome.what for outcome in outcomes] == ["new", "unchanged"]
+    assert [outcome.result for outcome in outcomes] == ["new", "unchanged"]
     assert office.asked[0].path == "/api/3/action/package_show?id=epd"
     assert outcomes[0].snapshot and outcomes[0].snapshot.file == "EPD_202610.csv"
 
@@ -352,7 +356,7 @@ def test_plan_that_never_ends_is_given_up(tmp_path: Path, office: Publisher) -> 
     few = ROOMY._replace(requests=9)
     road = source(api={"arcgis": {"layer": office.url(LAYER)}})
     outcome = refresh_source(tmp_path, "claimants", road, today=TODAY, now=NOW, limits=few)
-    assert outcome.what == "failed" and "over 9 requests" in outcome.detail and len(office.asked) == 9
+    assert outcome.result == "failed" and "over 9 requests" in outcome.detail and len(office.asked) == 9
 
 
 def test_last_file_by_name_in_a_folder_is_read(tmp_path: Path) -> None:
@@ -364,7 +368,7 @@ def test_last_file_by_name_in_a_folder_is_read(tmp_path: Path) -> None:
         home = tmp_path / f"store{len(url)}"
         outcomes = [get(home, url=url) for _ in range(2)]
         assert content(home, outcomes[0]) == CSV
-        assert [outcome.what for outcome in outcomes] == ["new", "unchanged"]
+        assert [outcome.result for outcome in outcomes] == ["new", "unchanged"]
         assert outcomes[0].snapshot and outcomes[0].snapshot.file == "2026-10.csv"
         assert outcomes[0].snapshot.origin.startswith("file file:")
 
@@ -383,7 +387,7 @@ def test_unavailable_file_is_reported(tmp_path: Path, url: str, expected: str) -
     folder = tmp_path / "returns"
     folder.mkdir()
     outcome = get(tmp_path / "store", url=url.format(here=folder))
-    assert outcome.what == "failed" and expected in outcome.detail
+    assert outcome.result == "failed" and expected in outcome.detail
 
 
 def test_web_page_in_a_folder_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from pipelines.declarations.source import Source
 from pipelines.fetch.refresh import add_file, refresh_all, refresh_source
 from pipelines.fetch.response import Limits
 from pipelines.fetch.snapshot_log import Outcome
-from pipelines.fetch.urls import file_name, leads_away, public, safe_name
+from pipelines.fetch.urls import find_redirect_fault, publisher_file_name, redact_address, safe_file_name
 from tests.publisher import (
     PAGE,
     Publisher,
@@ -56,7 +56,7 @@ def get(home: Path, url: str | None, limits: Limits = QUICK, **changes: Any) -> 
 
 
 def failures(home: Path) -> list[tuple[int, bool]]:
-    return [(entry.status, bool(entry.error)) for entry in store.history(home) if entry.change in ("same", "failed")]
+    return [(entry.status, bool(entry.error)) for entry in store.read_log(home) if entry.change in ("same", "failed")]
 
 
 @pytest.fixture(autouse=True)
@@ -73,13 +73,13 @@ def office() -> Iterator[Publisher]:
 def test_new_file_is_stored_with_its_metadata(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/data/claimants.csv", says(200, CSV, ETag='"1"', Last_Modified=MODIFIED))
     outcome = get(tmp_path, url)
-    assert outcome.what == "new"
+    assert outcome.result == "new"
     assert outcome.snapshot == store.Snapshot(
-        "claimants", store.digest(CSV), date(2026, 11, 17), "", NOW, url, "claimants.csv", len(CSV), "OGL 3.0",
+        "claimants", store.hash_bytes(CSV), date(2026, 11, 17), "", NOW, url, "claimants.csv", len(CSV), "OGL 3.0",
         200, '"1"', MODIFIED, change="new",
     )  # fmt: skip
-    assert store.snapshots(tmp_path, "claimants") == [outcome.snapshot]
-    assert store.read_snapshot(tmp_path, store.digest(CSV)) == CSV
+    assert store.source_snapshots(tmp_path, "claimants") == [outcome.snapshot]
+    assert store.read_snapshot(tmp_path, store.hash_bytes(CSV)) == CSV
 
 
 def test_user_agent_identifies_the_client(tmp_path: Path, office: Publisher) -> None:
@@ -90,7 +90,7 @@ def test_user_agent_identifies_the_client(tmp_path: Path, office: Publisher) -> 
 def test_unchanged_file_is_requested_by_etag_and_not_sent_again(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", file(CSV, '"1"'))
     outcomes = [get(tmp_path, url) for _ in range(3)]
-    assert [outcome.what for outcome in outcomes] == ["new", "unchanged", "unchanged"]
+    assert [outcome.result for outcome in outcomes] == ["new", "unchanged", "unchanged"]
     assert [asked.headers.get("if-none-match") for asked in office.asked] == [None, '"1"', '"1"']
     assert outcomes[0].snapshot == outcomes[2].snapshot
     assert failures(tmp_path) == [(304, False), (304, False)]
@@ -98,7 +98,7 @@ def test_unchanged_file_is_requested_by_etag_and_not_sent_again(tmp_path: Path, 
 
 def test_publisher_without_etags_is_asked_by_date(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", says(200, CSV, Last_Modified=MODIFIED), says(304))
-    assert [get(tmp_path, url).what for _ in range(2)] == ["new", "unchanged"]
+    assert [get(tmp_path, url).result for _ in range(2)] == ["new", "unchanged"]
     assert office.asked[1].headers["if-modified-since"] == MODIFIED
 
 
@@ -106,31 +106,31 @@ def test_same_bytes_on_another_day_are_no_new_release(tmp_path: Path, office: Pu
     here = source(office.at("/a.csv", says(200, CSV)))
     for day in (TODAY, TODAY + timedelta(days=1)):
         outcome = refresh_source(tmp_path, "claimants", here, today=day, now=NOW, limits=QUICK)
-    assert outcome.what == "unchanged"
+    assert outcome.result == "unchanged"
     assert outcome.snapshot and outcome.snapshot.released == TODAY
-    assert len(store.snapshots(tmp_path, "claimants")) == 1
+    assert len(store.source_snapshots(tmp_path, "claimants")) == 1
 
 
 def test_changed_content_under_the_same_etag_is_a_new_release(tmp_path: Path, office: Publisher) -> None:
     headers = {"ETag": '"1"', "Last_Modified": MODIFIED}
     url = office.at("/a.csv", says(200, CSV, **headers), says(200, LATER, **headers))
-    assert [get(tmp_path, url).what for _ in range(2)] == ["new", "new"]
-    held = store.snapshots(tmp_path, "claimants")
-    assert [entry.sha256 for entry in held] == [store.digest(CSV), store.digest(LATER)]
+    assert [get(tmp_path, url).result for _ in range(2)] == ["new", "new"]
+    held = store.source_snapshots(tmp_path, "claimants")
+    assert [entry.sha256 for entry in held] == [store.hash_bytes(CSV), store.hash_bytes(LATER)]
     assert [entry.released for entry in held] == [date(2026, 11, 17), TODAY], "the date belongs to the first content"
 
 
 def test_new_address_is_requested_without_the_first_etag(tmp_path: Path, office: Publisher) -> None:
     get(tmp_path, office.at("/2025.csv", file(CSV, '"1"')))
-    assert get(tmp_path, office.at("/2026.csv", file(LATER, '"1"'))).what == "new"
+    assert get(tmp_path, office.at("/2026.csv", file(LATER, '"1"'))).result == "new"
 
 
 def test_lost_or_damaged_file_is_fetched_again(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", file(CSV, '"1"'))
     get(tmp_path, url)
-    kept = store.snapshots_dir(tmp_path) / store.digest(CSV)
+    kept = store.snapshots_dir(tmp_path) / store.hash_bytes(CSV)
     kept.write_bytes(CSV.replace(b"5", b"7"))
-    assert get(tmp_path, url).what == "unchanged"
+    assert get(tmp_path, url).result == "unchanged"
     assert kept.read_bytes() == CSV
     kept.unlink()
     get(tmp_path, url)
@@ -139,7 +139,7 @@ def test_lost_or_damaged_file_is_fetched_again(tmp_path: Path, office: Publisher
 
 def test_unrequested_304_is_a_failure(tmp_path: Path, office: Publisher) -> None:
     outcome = get(tmp_path, office.at("/a.csv", says(304)))
-    assert (outcome.what, failures(tmp_path)) == ("failed", [(304, True)])
+    assert (outcome.result, failures(tmp_path)) == ("failed", [(304, True)])
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_release_day_is_the_fetch_day_without_a_valid_last_modified(
 
 def test_retry_after_is_respected(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", says(429, Retry_After="1"), says(200, CSV))
-    assert get(tmp_path, url).what == "new"
+    assert get(tmp_path, url).result == "new"
     assert office.asked[1].at - office.asked[0].at >= 1.0
     assert failures(tmp_path) == [(429, True)]
 
@@ -163,19 +163,19 @@ def test_retry_after_is_respected(tmp_path: Path, office: Publisher) -> None:
 def test_retry_after_may_be_a_date(tmp_path: Path, office: Publisher) -> None:
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     url = office.at("/a.csv", says(503, Retry_After=format_datetime(soon, usegmt=True)), says(200, CSV))
-    assert get(tmp_path, url).what == "new"
+    assert get(tmp_path, url).result == "new"
     assert datetime.now(UTC) >= soon
 
 
 def test_fetch_ends_when_the_wait_exceeds_the_deadline(tmp_path: Path, office: Publisher) -> None:
     outcome = get(tmp_path, office.at("/a.csv", says(429, Retry_After="3600")))
-    assert (outcome.what, len(office.asked)) == ("failed", 1)
+    assert (outcome.result, len(office.asked)) == ("failed", 1)
     assert "retry after 3600 s" in outcome.detail
 
 
 def test_recovering_server_is_retried_with_growing_waits(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", says(503), says(503), says(200, CSV))
-    assert get(tmp_path, url, QUICK._replace(wait=0.1)).what == "new"
+    assert get(tmp_path, url, QUICK._replace(wait=0.1)).result == "new"
     first, second, third = (asked.at for asked in office.asked)
     assert second - first >= 0.1 and third - second >= 0.2
     assert failures(tmp_path) == [(503, True), (503, True)]
@@ -185,18 +185,18 @@ def test_failing_server_is_given_up_after_four_attempts(tmp_path: Path, office: 
     url = office.at("/a.csv", says(200, CSV), says(503, PAGE))
     held = get(tmp_path, url).snapshot
     outcome = get(tmp_path, url)
-    assert (outcome.what, outcome.snapshot, len(office.asked)) == ("failed", None, 5)
+    assert (outcome.result, outcome.snapshot, len(office.asked)) == ("failed", None, 5)
     assert outcome.detail == (
         f"claimants: {url}: found HTTP 503 Service Unavailable, expected a CSV file; refresh again later"
     )
     assert failures(tmp_path) == [(503, True)] * 4
-    assert store.snapshots(tmp_path, "claimants") == [held], "stored releases are retained"
+    assert store.source_snapshots(tmp_path, "claimants") == [held], "stored releases are retained"
 
 
 @pytest.mark.parametrize(("status", "advice"), [(404, "correct the url"), (403, "access is restricted")])
 def test_permanent_error_is_not_retried(tmp_path: Path, office: Publisher, status: int, advice: str) -> None:
     outcome = get(tmp_path, office.at("/a.csv", says(status, PAGE)))
-    assert (outcome.what, len(office.asked), failures(tmp_path)) == ("failed", 1, [(status, True)])
+    assert (outcome.result, len(office.asked), failures(tmp_path)) == ("failed", 1, [(status, True)])
     assert advice in outcome.detail
 
 
@@ -230,10 +230,10 @@ def test_unusable_response_is_refused_and_logged(tmp_path: Path, office: Publish
     reply, expected = REFUSED[what]
     url = office.at("/a.csv", reply)
     outcome = get(tmp_path, url)
-    assert outcome.what == "failed"
+    assert outcome.result == "failed"
     assert expected in outcome.detail and url in outcome.detail
-    assert store.history(tmp_path)[-1].error == outcome.detail
-    assert store.snapshots(tmp_path, "claimants") == []
+    assert store.read_log(tmp_path)[-1].error == outcome.detail
+    assert store.source_snapshots(tmp_path, "claimants") == []
 
 
 FOREIGN: dict[str, tuple[str, bytes, str]] = {
@@ -257,9 +257,9 @@ def test_file_without_the_declared_content_is_refused(tmp_path: Path, office: Pu
     form, body, expected = FOREIGN[what]
     url = office.at("/a", says(200, body))
     outcome = get(tmp_path, url, format=form)
-    assert outcome.what == "failed" and expected in outcome.detail and url in outcome.detail
-    assert store.history(tmp_path)[-1].error == outcome.detail
-    assert store.snapshots(tmp_path, "claimants") == []
+    assert outcome.result == "failed" and expected in outcome.detail and url in outcome.detail
+    assert store.read_log(tmp_path)[-1].error == outcome.detail
+    assert store.source_snapshots(tmp_path, "claimants") == []
 
 
 @pytest.mark.parametrize(
@@ -275,14 +275,14 @@ def test_file_without_the_declared_content_is_refused(tmp_path: Path, office: Pu
 )
 def test_small_file_with_one_row_is_a_release(tmp_path: Path, office: Publisher, form: str, body: bytes) -> None:
     outcome = get(tmp_path, office.at("/a", says(200, body)), format=form)
-    assert outcome.what == "new", outcome.detail
+    assert outcome.result == "new", outcome.detail
 
 
 @pytest.mark.parametrize("reply", [silent, dripping, dripping_headers], ids=lambda reply: reply.__name__)
 def test_endless_response_is_given_up_within_the_limit(tmp_path: Path, office: Publisher, reply: Reply) -> None:
     begun = time.monotonic()
     outcome = get(tmp_path, office.at("/a.csv", reply), HASTY)
-    assert outcome.what == "failed"
+    assert outcome.result == "failed"
     assert time.monotonic() - begun < 2.0
     assert "within 0.45 s" in outcome.detail or "no response in time" in outcome.detail
 
@@ -293,7 +293,7 @@ def test_download_works_inside_a_running_event_loop(tmp_path: Path, office: Publ
     async def cell_of_a_notebook() -> Outcome:
         return get(tmp_path, url)
 
-    assert asyncio.run(cell_of_a_notebook()).what == "new"
+    assert asyncio.run(cell_of_a_notebook()).result == "new"
 
 
 def test_ctrl_c_ends_a_download_immediately(tmp_path: Path, office: Publisher) -> None:
@@ -308,14 +308,14 @@ def test_ctrl_c_ends_a_download_immediately(tmp_path: Path, office: Publisher) -
 
 def test_timeout_is_retried(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", silent, says(200, CSV))
-    assert get(tmp_path, url, QUICK._replace(seconds=0.9)).what == "new"
+    assert get(tmp_path, url, QUICK._replace(seconds=0.9)).result == "new"
 
 
 def test_unreachable_publisher_is_a_failure(tmp_path: Path) -> None:
     with publishing() as gone:
         url = gone.url("/a.csv")
     outcome = get(tmp_path, url)
-    assert outcome.what == "failed"
+    assert outcome.result == "failed"
     assert len(failures(tmp_path)) == 4
 
 
@@ -324,14 +324,14 @@ def test_unreachable_publisher_is_a_failure(tmp_path: Path) -> None:
 )
 def test_invalid_address_is_a_failure(tmp_path: Path, url: str) -> None:
     outcome = get(tmp_path, url)
-    assert (outcome.what, failures(tmp_path)) == ("failed", [(0, True)])
+    assert (outcome.result, failures(tmp_path)) == ("failed", [(0, True)])
 
 
 def test_redirect_within_the_host_is_followed(tmp_path: Path, office: Publisher) -> None:
     office.at("/files/2026.csv", file(CSV, '"1"'))
     latest = office.at("/latest", says(302, Location="/files/2026.csv"))
     outcomes = [get(tmp_path, latest) for _ in range(2)]
-    assert [outcome.what for outcome in outcomes] == ["new", "unchanged"]
+    assert [outcome.result for outcome in outcomes] == ["new", "unchanged"]
     assert outcomes[0].snapshot and outcomes[0].snapshot.origin == office.url("/files/2026.csv")
     known = [(asked.path, asked.headers.get("if-none-match")) for asked in office.asked[2:]]
     assert known == [("/latest", None), ("/files/2026.csv", '"1"')]
@@ -340,7 +340,7 @@ def test_redirect_within_the_host_is_followed(tmp_path: Path, office: Publisher)
 def test_redirect_to_a_login_on_another_host_is_not_followed(tmp_path: Path, office: Publisher) -> None:
     office.at("/login", says(200, PAGE))
     outcome = get(tmp_path, office.at("/a.csv", says(302, Location=office.url("/login?token=abc", "localhost"))))
-    assert outcome.what == "failed"
+    assert outcome.result == "failed"
     assert "localhost" in outcome.detail and "login" in outcome.detail and "abc" not in outcome.detail
     assert [asked.path for asked in office.asked] == ["/a.csv"]
 
@@ -368,7 +368,7 @@ FAMILIES = [
 
 @pytest.mark.parametrize(("one", "other", "followed"), FAMILIES)
 def test_redirects_stay_within_the_publisher(one: str, other: str, followed: bool) -> None:
-    fault = leads_away(httpx.URL(one), httpx.URL(one), httpx.URL(other))
+    fault = find_redirect_fault(httpx.URL(one), httpx.URL(one), httpx.URL(other))
     assert (not fault) == followed
 
 
@@ -397,7 +397,7 @@ def test_secrets_in_an_address_are_sent_but_never_stored(
     ],
 )
 def test_possible_secrets_are_removed_from_an_address(url: str, shown: str) -> None:
-    assert public(url) == shown
+    assert redact_address(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -416,32 +416,32 @@ def test_possible_secrets_are_removed_from_an_address(url: str, shown: str) -> N
 )
 def test_file_name_is_the_publishers_made_safe(disposition: str, path: str, name: str) -> None:
     headers = httpx.Headers({"content-disposition": disposition} if disposition else {})
-    assert file_name(f"https://example.org{path}", headers) == name
+    assert publisher_file_name(f"https://example.org{path}", headers) == name
 
 
 def test_long_file_name_keeps_its_suffix() -> None:
-    assert safe_name("x" * 300 + ".csv") == "x" * 116 + ".csv"
+    assert safe_file_name("x" * 300 + ".csv") == "x" * 116 + ".csv"
 
 
 def test_source_without_address_explains_the_manual_route(tmp_path: Path) -> None:
     assert "download the file from https://example.org/claimants" in get(tmp_path, None).detail
     outcome = get(tmp_path, None, access="not_open", request="open the extract", data_owner="The department")
-    assert outcome.what == "not_fetchable"
+    assert outcome.result == "not_fetchable"
     assert "ask The department: open the extract" in outcome.detail
-    assert store.history(tmp_path) == []
+    assert store.read_log(tmp_path) == []
 
 
 def test_unwritable_store_is_reported_without_an_exception(tmp_path: Path, office: Publisher) -> None:
     (tmp_path / "home").write_text("a file where the store should be")
     outcome = get(tmp_path / "home", office.at("/a.csv", says(200, CSV)))
-    assert outcome.what == "failed" and "can't be written" in outcome.detail
+    assert outcome.result == "failed" and "can't be written" in outcome.detail
 
 
 def test_damaged_log_is_reported_without_an_exception(tmp_path: Path, office: Publisher) -> None:
     store.snapshots_dir(tmp_path).mkdir()
     (store.snapshots_dir(tmp_path) / "log.jsonl").write_text("{}\n")
     outcome = get(tmp_path, office.at("/a.csv", says(200, CSV)))
-    assert outcome.what == "failed" and "restore the file" in outcome.detail
+    assert outcome.result == "failed" and "restore the file" in outcome.detail
 
 
 def test_sources_are_refreshed_in_turn_per_host_and_sorted_by_name(tmp_path: Path, office: Publisher) -> None:
@@ -454,7 +454,7 @@ def test_sources_are_refreshed_in_turn_per_host_and_sorted_by_name(tmp_path: Pat
     assert [outcome.source for outcome in outcomes] == sorted(sources)
     assert sorted(told) == sorted(outcomes)
     assert [asked.path for asked in office.asked] == [f"/{name}.csv" for name in sorted(sources) if name != "nowhere"]
-    assert [outcome.source for outcome in outcomes if outcome.what != "new"] == ["broken", "nowhere"]
+    assert [outcome.source for outcome in outcomes if outcome.result != "new"] == ["broken", "nowhere"]
 
 
 def test_hosts_are_refreshed_in_parallel_into_one_log(tmp_path: Path) -> None:
@@ -473,14 +473,14 @@ def test_hosts_are_refreshed_in_parallel_into_one_log(tmp_path: Path) -> None:
         refresh_all(tmp_path, {"a": here, "b": there}, today=TODAY, now=NOW, limits=QUICK, on_done=on_done)
     assert told == ["b", "a"]
     assert len(threads) == 2
-    assert {entry.source for entry in store.history(tmp_path)} == {"a", "b"}
+    assert {entry.source for entry in store.read_log(tmp_path)} == {"a", "b"}
 
 
 def test_added_file_is_stored_as_a_snapshot(tmp_path: Path) -> None:
     path = tmp_path / "export.csv"
     path.write_bytes(CSV)
     told = [add_file(tmp_path / "s", "claimants", source(None), path, TODAY, NOW) for _ in range(2)]
-    assert [outcome.what for outcome in told] == ["new", "unchanged"]
+    assert [outcome.result for outcome in told] == ["new", "unchanged"]
     assert told[0].snapshot and told[0].snapshot.origin == "file export.csv"
     assert store.read_snapshot(tmp_path / "s", told[0].snapshot.sha256) == CSV
 
@@ -494,8 +494,8 @@ def test_added_file_passes_the_checks_of_a_fetched_file(tmp_path: Path, content:
     if content is not None:
         path.write_bytes(content)
     outcome = add_file(tmp_path / "s", "claimants", source(None), path, TODAY, NOW, QUICK)
-    assert outcome.what == "failed" and expected in outcome.detail
-    assert store.history(tmp_path / "s") == []
+    assert outcome.result == "failed" and expected in outcome.detail
+    assert store.read_log(tmp_path / "s") == []
 
 
 def test_added_file_is_recognised_when_the_publisher_returns_it(tmp_path: Path, office: Publisher) -> None:
@@ -503,6 +503,6 @@ def test_added_file_is_recognised_when_the_publisher_returns_it(tmp_path: Path, 
     path.write_bytes(CSV)
     url = office.at("/a.csv", file(CSV, '"1"'))
     add_file(tmp_path / "s", "claimants", source(url), path, date(2026, 11, 3), NOW)
-    assert [get(tmp_path / "s", url).what for _ in range(2)] == ["unchanged", "unchanged"]
+    assert [get(tmp_path / "s", url).result for _ in range(2)] == ["unchanged", "unchanged"]
     assert office.asked[1].headers["if-none-match"] == '"1"'
-    assert [entry.released for entry in store.snapshots(tmp_path / "s", "claimants")] == [date(2026, 11, 3)]
+    assert [entry.released for entry in store.source_snapshots(tmp_path / "s", "claimants")] == [date(2026, 11, 3)]

@@ -44,7 +44,7 @@ def test_partial_download_is_stored_for_the_next_refresh(tmp_path: Path, office:
     url = office.at("/a.csv", breaking(FILE, 150_000))
     once = LIMITS._replace(attempts=1)
     failed = refresh_source(tmp_path, "claimants", source(url), today=TODAY, now=NOW, limits=once)
-    assert failed.what == "failed" and "a truncated file" in failed.detail
+    assert failed.result == "failed" and "a truncated file" in failed.detail
     assert (store.snapshots_dir(tmp_path) / ".part-claimants").stat().st_size == 150_000
     assert fetch(tmp_path, office, ranged(FILE), limits=once) == FILE
     assert "range" in office.asked[-1].headers
@@ -99,7 +99,7 @@ def test_archive_truncated_by_a_wrong_content_length_is_refused(tmp_path: Path, 
 
     url = office.at("/a.zip", short)
     outcome = refresh_source(tmp_path, "claimants", source(url), today=TODAY, now=NOW, limits=LIMITS)
-    assert outcome.what == "failed" and "a truncated archive" in outcome.detail
+    assert outcome.result == "failed" and "a truncated archive" in outcome.detail
 
 
 def test_progress_is_reported_during_the_download(tmp_path: Path, office: Publisher) -> None:
@@ -107,7 +107,7 @@ def test_progress_is_reported_during_the_download(tmp_path: Path, office: Publis
     url = office.at("/a.csv", says(200, FILE))
     begun = time.monotonic()
     refresh_source(
-        tmp_path, "claimants", source(url), today=TODAY, now=NOW, limits=LIMITS, told=lambda *n: told.append(n)
+        tmp_path, "claimants", source(url), today=TODAY, now=NOW, limits=LIMITS, on_progress=lambda *n: told.append(n)
     )
     assert told[-1] == (len(FILE), len(FILE)) and time.monotonic() - begun < 3
     assert [size for size, _ in told] == sorted(size for size, _ in told)

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.declarations.catalogue import Catalogue, Problem
-from pipelines.declarations.file_format import Columns
+from pipelines.declarations.file_format import FileColumns
 from pipelines.declarations.measure import Measure
-from pipelines.declarations.problem import Header
-from pipelines.declarations.problem_sql import Select
+from pipelines.declarations.problem import ProblemHeader
+from pipelines.declarations.problem_sql import ParsedSelect
 from pipelines.declarations.source import Source
 
 
@@ -22,7 +22,7 @@ def source_of(*measures: str, **said: Any) -> Source:
     about = {"title": "t", "publisher": "A publisher", "licence": "l", "page": "https://example.org"}
     declared = {"measures": {name: measure_of() for name in measures}, "geography": "lad_2023", "period_kind": "year"}
     ask = {} if said.get("access", "open") == "open" else {"request": "Ask for it."}
-    columns = Columns(place=("code",), period=("period",))
+    columns = FileColumns(place=("code",), period=("period",))
     return Source.model_validate({**about, **declared, "columns": columns, **ask, **said})
 
 
@@ -38,5 +38,9 @@ def problem_of(grain: str = "latest", needs: dict[str, Any] | None = None, **sai
     """Make a problem; what each need says is given as in a header."""
     about = {"question": "q", "decision": "d", "owner": "o", "geography": "lad_2023", "grain": grain}
     return Problem(
-        "p", Header.model_validate({**about, "needs": needs or {}, **said}), Select("", (), {}), Path("p.sql"), ""
+        "p",
+        ProblemHeader.model_validate({**about, "needs": needs or {}, **said}),
+        ParsedSelect("", (), {}),
+        Path("p.sql"),
+        "",
     )

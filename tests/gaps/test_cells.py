@@ -10,8 +10,8 @@ import pytest
 
 from pipelines.app import steps
 from pipelines.core.errors import CommongroundError
-from pipelines.core.reasons import PRECEDENCE, REASONS
-from pipelines.declarations.catalogue import load
+from pipelines.core.reasons import REASON_PRECEDENCE, REASONS
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
 from pipelines.gaps import grid
@@ -179,12 +179,12 @@ def project_of(case: Case, folder: Path) -> Project:
         f"select {spine}.place_code{key and f', {spine}.period_start'}, figure.value as figure\n"
         f"from lad_2023.{spine} join lad_2023.figure using (place_code{key})\n"
     )
-    return Project(load(root), folder / "store", AS_OF)
+    return Project(load_catalogue(root), folder / "store", AS_OF)
 
 
 def cell_of(case: Case, folder: Path) -> dict[str, object]:
     project = project_of(case, folder)
-    steps.prepare(project)
+    steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem")
     assert cells.height == 361
     return cells.filter(pl.col("place_code") == case.place).row(0, named=True)
@@ -225,8 +225,8 @@ def test_a_figure_carried_forward_says_so_wherever_it_is_shown(tmp_path: Path) -
 
 def test_a_build_stores_no_figure_of_another_period(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = project_of(CASES["of a longer time"], tmp_path)
-    steps.prepare(project)
-    monkeypatch.setattr(grid, "figure_of", lambda *given: given[1][-1])
+    steps.prepare_store(project)
+    monkeypatch.setattr(grid, "choose_figure", lambda *given: given[1][-1])
     with pytest.raises(
         CommongroundError, match=r"a_problem: figure of E\d+: found a figure for 2023, expected one for March 2024"
     ):
@@ -243,8 +243,8 @@ def unheld_cells(about: str, folder: Path) -> pl.DataFrame:
     text = problem.read_text().replace("needs:", "unknowns: [unheld]\nneeds:")
     text = text.replace("figure.value", "unheld.value as unheld, figure.value")
     problem.write_text(text.rstrip() + " join lad_2023.unheld using (place_code)\n")
-    again = project._replace(catalogue=load(project.catalogue.root))
-    steps.prepare(again)
+    again = project._replace(catalogue=load_catalogue(project.catalogue.root))
+    steps.prepare_store(again)
     return answering.answer_problem(again, "a_problem").filter(pl.col("measure") == "unheld")
 
 
@@ -299,8 +299,11 @@ def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:
 
 
 def test_reasons_are_tried_in_their_documented_order() -> None:
-    assert list(PRECEDENCE) == list(REASONS)
+    assert list(REASON_PRECEDENCE) == list(REASONS)
     assert (
-        PRECEDENCE["nation_not_covered"] < PRECEDENCE["fetch_failed"] < PRECEDENCE["stale"] < PRECEDENCE["suppressed"]
+        REASON_PRECEDENCE["nation_not_covered"]
+        < REASON_PRECEDENCE["fetch_failed"]
+        < REASON_PRECEDENCE["stale"]
+        < REASON_PRECEDENCE["suppressed"]
     )
-    assert PRECEDENCE["unexplained"] == len(REASONS) - 1
+    assert REASON_PRECEDENCE["unexplained"] == len(REASONS) - 1

@@ -7,20 +7,20 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.apportionment import PLACED
-from pipelines.core.periods import Span, months
-from pipelines.core.schema import CELL, PLACE, rows
+from pipelines.apportionment import MAPPED_FIGURE
+from pipelines.core.periods import ReferencePeriod, whole_months
+from pipelines.core.schema import CELL_COLUMNS, PLACE_COLUMNS, table_from_records
 from pipelines.declarations.catalogue import Catalogue, Problem
-from pipelines.declarations.source_parts import Elsewhere, Note
-from pipelines.gaps.cells import remedy, typed_cells
+from pipelines.declarations.source_parts import NationalEquivalent, PlaceNote
+from pipelines.gaps.cells import build_cells, find_remedy
 from tests.gaps.plain import catalogue_of, measure_of, problem_of, source_of
 
 DAY = date(2024, 6, 30)
-YEAR, MARCH, FEBRUARY = months(2023, 1, 12), months(2024, 3, 1), months(2024, 2, 1)
-PLACES = rows(
+YEAR, MARCH, FEBRUARY = whole_months(2023, 1, 12), whole_months(2024, 3, 1), whole_months(2024, 2, 1)
+PLACES = table_from_records(
     [{"place_code": code, "place_name": name, "nation": nation, "kind": "lad"}
      for code, name, nation in (("E1", "East", "England"), ("E2", "West", "England"), ("W1", "Far", "Wales"))],
-    PLACE,
+    PLACE_COLUMNS,
 )  # fmt: skip
 MEASURES = {
     "figure": measure_of(), "rate": measure_of("rate"), "people": measure_of(), "rounded": measure_of(rounding=5.0),
@@ -32,7 +32,7 @@ ASIDE = {"measure": pl.String, "to_code": pl.String, "period_start": pl.Date, "r
 MONTH: dict[str, Any] = {"grain": "month", "periods": {"start": "2024-03", "end": "2024-03"}}
 
 
-def placed(value: float | None = 7.0, place: str = "E1", measure: str = "figure", of: Span = YEAR, **said: Any) -> dict[str, Any]:  # fmt: skip  # noqa: E501
+def placed(value: float | None = 7.0, place: str = "E1", measure: str = "figure", of: ReferencePeriod = YEAR, **said: Any) -> dict[str, Any]:  # fmt: skip  # noqa: E501
     """Say what a release has for a place, as `placing` gives it."""
     about = {"measure": measure, "period_start": of.start, "period_end": of.end, "to_code": place, "value": value,
              "low": value, "high": value, "unit": "things", "status": "normal", "basis": "observed", "coverage": 1.0,
@@ -52,7 +52,7 @@ def cells_of(
 ) -> pl.DataFrame:  # fmt: skip
     asked = problem or problem_of(needs={"figure": {}})
     left = pl.DataFrame(aside or [], schema=ASIDE, orient="row")
-    return typed_cells(asked, catalogue, places, rows(list(slices), PLACED), left, as_of)
+    return build_cells(asked, catalogue, places, table_from_records(list(slices), MAPPED_FIGURE), left, as_of)
 
 
 def cell_of(*slices: dict[str, Any], place: str = "E1", measure: str = "figure", **said: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_a_value_is_there_with_everything_that_the_release_says_of_it() -> None:
         "released_at": date(2024, 5, 1), "value_start": YEAR.start, "value_end": YEAR.end, "parts": "E1",
         "file": "f.csv", "file_rows": "2", "file_column": "x",
     }  # fmt: skip
-    assert cell_of(row) == {**dict.fromkeys(CELL), **expected}
+    assert cell_of(row) == {**dict.fromkeys(CELL_COLUMNS), **expected}
 
 
 def test_a_gap_has_its_reason_and_bounds_and_nothing_that_is_of_a_value() -> None:
@@ -102,7 +102,7 @@ def test_a_gap_has_its_reason_and_bounds_and_nothing_that_is_of_a_value() -> Non
         "release": "abc", "released_at": date(2024, 5, 1), "value_start": YEAR.start, "value_end": YEAR.end,
         "parts": "E1", "file": "f.csv", "file_rows": "2", "file_column": "x",
     }  # fmt: skip
-    assert cell_of(row) == {**dict.fromkeys(CELL), **expected}
+    assert cell_of(row) == {**dict.fromkeys(CELL_COLUMNS), **expected}
 
 
 def test_every_cell_asked_for_is_there_in_order_and_the_order_of_what_is_placed_does_not_matter() -> None:
@@ -118,7 +118,7 @@ def test_every_cell_asked_for_is_there_in_order_and_the_order_of_what_is_placed_
     ]  # fmt: skip
     assert_frame_equal(cells_of(*slices[::-1], problem=problem), found)
     # A measure nobody asked about, an older year of the same one, and a place of another system change nothing.
-    more = [placed(99.0, measure="noisy"), placed(98.0, of=months(2022, 1, 12)), placed(97.0, "E9")]
+    more = [placed(99.0, measure="noisy"), placed(98.0, of=whole_months(2022, 1, 12)), placed(97.0, "E9")]
     assert_frame_equal(cells_of(*more, *slices, problem=problem), found)
 
 
@@ -243,7 +243,7 @@ def test_a_nought_shared_out_is_sure_only_where_its_interval_is() -> None:
     assert cell_of(placed(0.0, **about, likely_high=1.0), problem=problem)["reason"] == "too_uncertain"
 
 
-OLD = months(2020, 1, 12)
+OLD = whole_months(2020, 1, 12)
 
 
 def test_a_figure_too_old_is_a_gap_that_names_it_and_says_nothing_of_its_bounds() -> None:
@@ -382,7 +382,7 @@ def test_each_gap_says_who_could_close_it_also_where_a_place_is_of_no_nation() -
 
 
 URL = {"url": "https://example.org/f.csv"}
-WALES = {"Wales": Elsewhere(data_owner="StatsWales", request="Ask in Cardiff.")}
+WALES = {"Wales": NationalEquivalent(data_owner="StatsWales", request="Ask in Cardiff.")}
 ENGLISH = {"coverage": ("England",), "elsewhere": WALES}
 ASKED = {"request": "Send it.", "data_owner": "The holder"}
 LEAVE = "Ask for permission to publish it, then declare released: true; or ask for publishable figures."
@@ -422,16 +422,16 @@ ADMIN = "your Commonground administrator"
     ],
 )  # fmt: skip
 def test_who_could_close_a_gap_and_how(reason: str, nation: str, said: dict[str, Any], holder: str, how: str) -> None:
-    assert remedy(reason, nation, source_of("figure", **said)) == (holder, how)
+    assert find_remedy(reason, nation, source_of("figure", **said)) == (holder, how)
 
 
 def test_what_a_person_noted_stands_with_the_gaps_of_those_places_only() -> None:
     noted = source_of(
         measures=MEASURES,
         notes=(
-            Note(place_codes=("E1", "X9"), text="It moved."),
-            Note(place_codes=("E2",), text="It is new."),
-            Note(place_codes=("E7+E8",), text="One office."),
+            PlaceNote(place_codes=("E1", "X9"), text="It moved."),
+            PlaceNote(place_codes=("E2",), text="It is new."),
+            PlaceNote(place_codes=("E7+E8",), text="One office."),
         ),
     )
     other = source_of("elsewhere")
@@ -474,7 +474,9 @@ def test_a_day_more_makes_a_figure_too_old() -> None:
 
 def test_of_many_places_each_keeps_its_first_reason_and_caveats_in_the_order_given() -> None:
     codes = [f"E{n}" for n in range(60)]
-    places = rows([{"place_code": code, "place_name": code, "nation": "Wales"} for code in codes], PLACE)
+    places = table_from_records(
+        [{"place_code": code, "place_name": code, "nation": "Wales"} for code in codes], PLACE_COLUMNS
+    )
     english = catalogue_of(a_source=source_of(measures=MEASURES, coverage=("England",)))
     found = cells_of(*(gap("suppressed", place=code, of=OLD) for code in codes), catalogue=english, places=places)
     assert found.select("reason", "reasons_also").rows() == [("nation_not_covered", "stale,suppressed")] * 60

@@ -8,14 +8,19 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.core.schema import CELL, rows
+from pipelines.core.schema import CELL_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
-from pipelines.gaps.discontinuities import BOUNDARY_CLIFF, FEWEST_PAIRS, cliffs, with_cliffs
-from pipelines.geography.contiguity import neighbours, shared_borders
-from pipelines.geography.contiguity_load import boundaries, neighbours_in
-from pipelines.outputs.map import border_lines, lines_table, summary
+from pipelines.gaps.discontinuities import (
+    BOUNDARY_DISCONTINUITY,
+    FEWEST_PAIRS,
+    add_discontinuity_caveats,
+    find_discontinuities,
+)
+from pipelines.geography.contiguity import find_border_segments, find_neighbours
+from pipelines.geography.contiguity_load import load_neighbours, read_boundaries
+from pipelines.outputs.map import describe_breaks, draw_borders, render_borders_table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MEASURES = {
@@ -53,12 +58,14 @@ def cell(n: int, value: float | None, measure: str = "rate", **more: Any) -> dic
 def board(values: dict[int, float | None], measure: str = "rate", **more: Any) -> pl.DataFrame:
     """Give a board of places whose figures rise evenly, but for those named."""
     usual = {n: 10 + n % 5 + n / 10 for n in range(SIDE * SIDE)}
-    return rows([cell(n, value, measure, **more) for n, value in {**usual, **values}.items()], CELL)
+    return table_from_records(
+        [cell(n, value, measure, **more) for n, value in {**usual, **values}.items()], CELL_COLUMNS
+    )
 
 
 def found(cells: pl.DataFrame) -> list[tuple[str, str, str | None]]:
-    told = cliffs(cells, neighbours(BOARD), MEASURES)
-    assert told.columns == list(BOUNDARY_CLIFF)
+    told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
+    assert told.columns == list(BOUNDARY_DISCONTINUITY)
     return told.select("kind", "place_a", "place_b").rows()
 
 
@@ -88,7 +95,7 @@ def test_a_series_that_stops_at_a_nations_border_is_told_apart() -> None:
 
 def test_a_figure_far_from_all_its_neighbours_is_a_jump_and_says_what_it_was_compared_with() -> None:
     cells = board({14: 400.0})
-    told = cliffs(cells, neighbours(BOARD), MEASURES)
+    told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
     assert told.select("kind", "place_a").unique().rows() == [("jump", "E00000014")]
     assert told.height == 4
     assert "the median of 60 pairs of neighbours" in told["evidence"][0]
@@ -103,27 +110,31 @@ def test_counts_are_compared_by_their_ratio_so_that_large_towns_are_no_cliff() -
 
 def test_of_few_pairs_nobody_says_what_is_usual() -> None:
     few = {"features": BOARD["features"][:6]}
-    assert neighbours(few).height / 2 < FEWEST_PAIRS
-    assert cliffs(board({1: 400.0}), neighbours(few), MEASURES).is_empty()
+    assert find_neighbours(few).height / 2 < FEWEST_PAIRS
+    assert find_discontinuities(board({1: 400.0}), find_neighbours(few), MEASURES).is_empty()
 
 
 def test_a_published_place_in_several_of_those_asked_about_straddles() -> None:
-    cells = rows([cell(0, None, parts="E54000001"), cell(1, None, parts="E54000001,E54000002")], CELL)
-    told = cliffs(cells, neighbours(BOARD), MEASURES)
+    cells = table_from_records(
+        [cell(0, None, parts="E54000001"), cell(1, None, parts="E54000001,E54000002")], CELL_COLUMNS
+    )
+    told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
     assert told.select("kind", "place_a", "evidence").rows() == [
         ("straddles", "E54000001", "lies in 2 of the requested places: Place 0, Place 1")
     ]
 
 
 def test_places_seen_in_part_are_listed() -> None:
-    cells = rows([cell(0, None, reason="low_reach"), cell(30, 5.0, caveats="rounded,low_reach")], CELL)
-    told = cliffs(cells, neighbours(BOARD), MEASURES)
+    cells = table_from_records(
+        [cell(0, None, reason="low_reach"), cell(30, 5.0, caveats="rounded,low_reach")], CELL_COLUMNS
+    )
+    told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
     assert told.select("kind", "place_a").rows() == [("low_reach", "E00000000"), ("low_reach", "E00000030")]
 
 
 def test_a_jump_is_a_caveat_on_both_sides_and_changes_no_figure() -> None:
     cells = board({14: 400.0}, caveats="rounded")
-    marked = with_cliffs(cells, cliffs(cells, neighbours(BOARD), MEASURES))
+    marked = add_discontinuity_caveats(cells, find_discontinuities(cells, find_neighbours(BOARD), MEASURES))
     assert marked.drop("caveats", "evidence").equals(cells.drop("caveats", "evidence"))
     touched = marked.filter(pl.col("caveats") == "rounded,boundary_cliff")
     assert touched["place_code"].to_list() == [f"E{n:08}" for n in (8, 13, 14, 15, 20)]
@@ -131,35 +142,35 @@ def test_a_jump_is_a_caveat_on_both_sides_and_changes_no_figure() -> None:
 
 
 def test_without_boundaries_nothing_is_said_of_borders() -> None:
-    assert cliffs(board({14: 400.0}), neighbours(None), MEASURES).is_empty()
+    assert find_discontinuities(board({14: 400.0}), find_neighbours(None), MEASURES).is_empty()
 
 
 def test_the_shared_piece_of_border_is_what_is_drawn() -> None:
     pair = ("E00000001", "E00000000")
-    assert shared_borders(BOARD, {pair, ("E00000000", "E00000035")}) == {pair: [((1.0, 50.0), (1.0, 51.0))]}
+    assert find_border_segments(BOARD, {pair, ("E00000000", "E00000035")}) == {pair: [((1.0, 50.0), (1.0, 51.0))]}
 
 
 def test_lines_are_drawn_once_for_each_kind_and_said_in_words() -> None:
     cells = board({0: None, 14: 400.0})
-    told = cliffs(cells, neighbours(BOARD), MEASURES).to_dicts()
+    told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES).to_dicts()
     codes = {f"E{n:08}" for n in range(SIDE * SIDE)}
-    picture = ET.fromstring(border_lines(BOARD, told, codes))
+    picture = ET.fromstring(draw_borders(BOARD, told, codes))
     assert [path.get("class") for path in picture.findall("path")] == ["known_unknown", "jump"]
-    assert picture.get("aria-label") == picture.findtext("title") == summary(told)
-    assert "2 where one side known" in summary(told)
-    assert "4 where a jump" in summary(told)
+    assert picture.get("aria-label") == picture.findtext("title") == describe_breaks(told)
+    assert "2 where one side known" in describe_breaks(told)
+    assert "4 where a jump" in describe_breaks(told)
 
 
 def test_names_that_mean_harm_are_only_text_in_the_table() -> None:
-    told = cliffs(board({0: None}, place_name="<script>"), neighbours(BOARD), MEASURES).to_dicts()
-    table = lines_table(told)
+    told = find_discontinuities(board({0: None}, place_name="<script>"), find_neighbours(BOARD), MEASURES).to_dicts()
+    table = render_borders_table(told)
     assert "<script>" not in table
     assert len(ET.fromstring(table).findall("tbody/tr")) == 2
 
 
 def test_no_boundaries_draw_nothing_and_no_cliffs_say_so() -> None:
-    assert border_lines(None, [], {"E00000000"}) == ""
-    assert summary([]) == "Data break at no border"
+    assert draw_borders(None, [], {"E00000000"}) == ""
+    assert describe_breaks([]) == "Data break at no border"
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +180,12 @@ def project(edition: Project) -> Project:
 
 def test_the_furlough_table_breaks_around_the_districts_that_it_leaves_out(project: Project) -> None:
     cells = answering.answer_problem(project, "jobs_recovery")
-    told = cliffs(cells, neighbours_in(project, "lad_2023"), project.catalogue.measures)
+    told = find_discontinuities(cells, load_neighbours(project, "lad_2023"), project.catalogue.measures)
     # HMRC's table has no row for Buckinghamshire, which is seen from each of its neighbours.
     around = told.filter(pl.col("place_b") == "E06000060", pl.col("measure") == "furloughed_employments")
     assert set(around["kind"]) == {"known_unknown"}
     assert around.height > 5
     jumps = told.filter(pl.col("kind") == "jump")
     assert 0 < jumps.height < 20
-    drawn = border_lines(boundaries(project), told.to_dicts(), set(cells["place_code"]))
+    drawn = draw_borders(read_boundaries(project), told.to_dicts(), set(cells["place_code"]))
     assert len(ET.fromstring(drawn).findall("path")) == len({kind for kind in told["kind"] if kind != "straddles"})

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.core.schema import CELL, rows
-from pipelines.gaps.discontinuities import BOUNDARY_CLIFF, cliffs, with_cliffs
+from pipelines.core.schema import CELL_COLUMNS, table_from_records
+from pipelines.gaps.discontinuities import BOUNDARY_DISCONTINUITY, add_discontinuity_caveats, find_discontinuities
 from tests.gaps.plain import measure_of
 
 Y23, Y24 = (date(2023, 1, 1), date(2023, 12, 31)), (date(2024, 1, 1), date(2024, 12, 31))
@@ -31,9 +31,11 @@ def beside(*pairs: tuple[str, str]) -> pl.DataFrame:
 
 def found(cells: list[dict[str, Any]], neighbours: pl.DataFrame) -> pl.DataFrame:
     """Find the cliffs; the order of cells and neighbours changes none."""
-    cliff = cliffs(rows(cells, CELL), neighbours, MEASURES)
-    assert cliff.columns == list(BOUNDARY_CLIFF)
-    assert_frame_equal(cliffs(rows(cells[::-1], CELL), neighbours.reverse(), MEASURES), cliff)
+    cliff = find_discontinuities(table_from_records(cells, CELL_COLUMNS), neighbours, MEASURES)
+    assert cliff.columns == list(BOUNDARY_DISCONTINUITY)
+    assert_frame_equal(
+        find_discontinuities(table_from_records(cells[::-1], CELL_COLUMNS), neighbours.reverse(), MEASURES), cliff
+    )
     return cliff
 
 
@@ -184,18 +186,27 @@ def test_a_jump_is_a_caveat_on_both_sides_and_what_it_rests_on_is_told() -> None
         cell("A", 5.0, caveats="rounded", evidence="moved"), cell("B", 1.0), cell("C", 2.0, caveats="rounded"),
         cell("D", None, evidence="marked"), cell("A", 5.0, of=Y24), cell("A", 5.0, "count"),
     ]  # fmt: skip
-    jumps = rows(
+    jumps = table_from_records(
         [
             cliff("jump", "A", "B", "second"),
             cliff("jump", "D", "A", "first"),
             cliff("known_unknown", "C", "D", "third"),
         ],
-        BOUNDARY_CLIFF,
+        BOUNDARY_DISCONTINUITY,
     )
     expected = [
         {**cells[0], "caveats": "rounded,boundary_cliff", "evidence": "moved. first"},
         {**cells[1], "caveats": "boundary_cliff", "evidence": "second"}, *cells[2:],
     ]  # fmt: skip
-    assert_frame_equal(with_cliffs(rows(cells, CELL), jumps), rows(expected, CELL))
-    assert_frame_equal(with_cliffs(rows(cells, CELL), jumps.reverse()), rows(expected, CELL))
-    assert_frame_equal(with_cliffs(rows(cells, CELL), jumps.clear()), rows(cells, CELL))
+    assert_frame_equal(
+        add_discontinuity_caveats(table_from_records(cells, CELL_COLUMNS), jumps),
+        table_from_records(expected, CELL_COLUMNS),
+    )
+    assert_frame_equal(
+        add_discontinuity_caveats(table_from_records(cells, CELL_COLUMNS), jumps.reverse()),
+        table_from_records(expected, CELL_COLUMNS),
+    )
+    assert_frame_equal(
+        add_discontinuity_caveats(table_from_records(cells, CELL_COLUMNS), jumps.clear()),
+        table_from_records(cells, CELL_COLUMNS),
+    )

@@ -8,45 +8,55 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.core.errors import DeclarationError
-from pipelines.core.periods import Span, months
-from pipelines.core.schema import PLACE, rows
+from pipelines.core.periods import ReferencePeriod, whole_months
+from pipelines.core.schema import PLACE_COLUMNS, table_from_records
 from pipelines.declarations.problem import Need
-from pipelines.gaps.grid import Chosen, asked_periods, asked_places, choose, chosen_table, grid, oldest
+from pipelines.gaps.grid import (
+    PeriodChoice,
+    build_grid,
+    choose_periods,
+    greatest_age,
+    list_periods,
+    select_places,
+    tabulate_choices,
+)
 from tests.gaps.plain import catalogue_of, measure_of, problem_of, source_of
 
 DAY = date(2024, 6, 30)
-PLACES = rows(
+PLACES = table_from_records(
     [{"place_code": code, "place_name": name, "nation": nation, "kind": "lad"}
      for code, name, nation in (("E1", "East", "England"), ("E2", "West", "England"), ("W1", "Far", "Wales"))],
-    PLACE,
+    PLACE_COLUMNS,
 )  # fmt: skip
 MONTH: dict[str, Any] = {"periods": {"start": "2024-03", "end": "2024-03"}}
-MARCH = months(2024, 3, 1)
+MARCH = whole_months(2024, 3, 1)
 
 
-def day(text: str) -> Span:
-    return Span(date.fromisoformat(text), date.fromisoformat(text))
+def day(text: str) -> ReferencePeriod:
+    return ReferencePeriod(date.fromisoformat(text), date.fromisoformat(text))
 
 
 def chosen(
-    held: list[Span], need: dict[str, Any] | None = None, grain: str = "month", kind: str = "stock",
-    as_of: date = DAY, asked: Span = MARCH, **source: Any,
-) -> Chosen:  # fmt: skip
+    held: list[ReferencePeriod], need: dict[str, Any] | None = None, grain: str = "month", kind: str = "stock",
+    as_of: date = DAY, asked: ReferencePeriod = MARCH, **source: Any,
+) -> PeriodChoice:  # fmt: skip
     """Choose what answers one period of one measure, given its source and the periods that this has figures of."""
     catalogue = catalogue_of(
         a_source=source_of(measures={"figure": measure_of(kind), "people": measure_of()}, **source)
     )
     problem = problem_of(grain, {"figure": need or {}}, **({} if grain == "latest" else MONTH))
-    (found,) = choose(problem, catalogue, {"figure": held}, [asked], as_of)
+    (found,) = choose_periods(problem, catalogue, {"figure": held}, [asked], as_of)
     assert (found.measure, found.period_start, found.period_end) == ("figure", *asked)
     return found
 
 
-def latest(held: list[Span], need: dict[str, Any] | None = None, as_of: date = DAY, **source: Any) -> Chosen:
-    return chosen(held, need, "latest", "stock", as_of, Span(as_of, as_of), **source)
+def latest(
+    held: list[ReferencePeriod], need: dict[str, Any] | None = None, as_of: date = DAY, **source: Any
+) -> PeriodChoice:
+    return chosen(held, need, "latest", "stock", as_of, ReferencePeriod(as_of, as_of), **source)
 
 
-def answer(found: Chosen) -> tuple[object, ...]:
+def answer(found: PeriodChoice) -> tuple[object, ...]:
     return found[3:]
 
 
@@ -55,13 +65,13 @@ NOTHING = (None, None)
 
 def test_the_grid_has_every_place_period_and_measure_once_and_says_which_are_wanted() -> None:
     problem = problem_of("month", {"a": {}, "b": {}}, unknowns=("w",), **MONTH)
-    found = grid(problem, PLACES.head(2), [months(2024, 2, 1), MARCH])
+    found = build_grid(problem, PLACES.head(2), [whole_months(2024, 2, 1), MARCH])
     expected = pl.DataFrame(
         [
             (measure, need, code, name, "England", start, end, "p")
             for measure, need in (("a", "needed"), ("b", "needed"), ("w", "wanted"))
             for code, name in (("E1", "East"), ("E2", "West"))
-            for start, end in (months(2024, 2, 1), MARCH)
+            for start, end in (whole_months(2024, 2, 1), MARCH)
         ],
         schema=["measure", "need", "place_code", "place_name", "nation", "period_start", "period_end", "problem"],
         orient="row",
@@ -70,18 +80,18 @@ def test_the_grid_has_every_place_period_and_measure_once_and_says_which_are_wan
 
 
 def test_a_problem_asks_about_all_places_or_those_it_names_and_about_none_that_is_not_there() -> None:
-    assert_frame_equal(asked_places(problem_of(), PLACES), PLACES)
-    assert asked_places(problem_of(place_codes=("W1", "E1")), PLACES)["place_code"].to_list() == ["E1", "W1"]
+    assert_frame_equal(select_places(problem_of(), PLACES), PLACES)
+    assert select_places(problem_of(place_codes=("W1", "E1")), PLACES)["place_code"].to_list() == ["E1", "W1"]
     with pytest.raises(DeclarationError, match=r"p\.sql: place_codes: E3 is not a place in lad_2023"):
-        asked_places(problem_of(place_codes=("E1", "E3", "E4")), PLACES)
+        select_places(problem_of(place_codes=("E1", "E3", "E4")), PLACES)
 
 
 def test_periods_end_by_the_day_of_the_build_or_with_the_last_one_asked_about() -> None:
-    assert asked_periods(problem_of(), DAY) == [Span(DAY, DAY)]
-    assert asked_periods(problem_of("month", **MONTH), DAY) == [MARCH]
+    assert list_periods(problem_of(), DAY) == [ReferencePeriod(DAY, DAY)]
+    assert list_periods(problem_of("month", **MONTH), DAY) == [MARCH]
     running = problem_of("month", periods={"start": "2024-05"})
-    assert asked_periods(running, DAY) == [months(2024, 5, 1), months(2024, 6, 1)]
-    assert asked_periods(running, DAY - timedelta(days=1)) == [months(2024, 5, 1)]
+    assert list_periods(running, DAY) == [whole_months(2024, 5, 1), whole_months(2024, 6, 1)]
+    assert list_periods(running, DAY - timedelta(days=1)) == [whole_months(2024, 5, 1)]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +108,7 @@ def test_periods_end_by_the_day_of_the_build_or_with_the_last_one_asked_about() 
     ],
 )  # fmt: skip
 def test_a_measure_of_which_nothing_can_be_shown_says_why(source: dict[str, Any], reason: str, evidence: str) -> None:
-    for grain, asked in (("latest", Span(DAY, DAY)), ("month", MARCH)):
+    for grain, asked in (("latest", ReferencePeriod(DAY, DAY)), ("month", MARCH)):
         assert answer(chosen([], grain=grain, asked=asked, **source)) == (*NOTHING, reason, evidence, False, *NOTHING)
 
 
@@ -109,8 +119,8 @@ def test_a_private_source_that_was_released_answers() -> None:
 def test_each_measure_is_answered_in_each_period_from_its_own_slices() -> None:
     catalogue = catalogue_of(one=source_of("a"), two=source_of("b", access="not_held"))
     problem = problem_of("month", {"a": {}}, unknowns=("b",), periods={"start": "2024-02"})
-    asked = [months(2024, 2, 1), MARCH]
-    found = choose(problem, catalogue, {"a": [*asked, months(2024, 4, 1)]}, asked, DAY)
+    asked = [whole_months(2024, 2, 1), MARCH]
+    found = choose_periods(problem, catalogue, {"a": [*asked, whole_months(2024, 4, 1)]}, asked, DAY)
     assert [(each.measure, each.period_start, each.value_start, each.reason) for each in found] == [
         ("a", asked[0].start, asked[0].start, None), ("a", MARCH.start, MARCH.start, None),
         ("b", asked[0].start, None, "fetch_failed"), ("b", MARCH.start, None, "fetch_failed"),
@@ -118,10 +128,10 @@ def test_each_measure_is_answered_in_each_period_from_its_own_slices() -> None:
 
 
 def test_the_newest_figure_that_ends_by_the_day_of_the_build_answers_whatever_the_order() -> None:
-    held = [months(2022, 1, 12), day("2024-06-30"), day("2024-07-01"), months(2023, 1, 12)]
+    held = [whole_months(2022, 1, 12), day("2024-06-30"), day("2024-07-01"), whole_months(2023, 1, 12)]
     for order in (held, held[::-1]):
         assert answer(latest(order)) == (*day("2024-06-30"), None, None, False, *NOTHING)
-    assert answer(latest(held, as_of=date(2024, 6, 29)))[:3] == (*months(2023, 1, 12), None)
+    assert answer(latest(held, as_of=date(2024, 6, 29)))[:3] == (*whole_months(2023, 1, 12), None)
 
 
 def test_figures_that_all_end_later_answer_no_day_before() -> None:
@@ -147,7 +157,7 @@ def test_figures_that_all_end_later_answer_no_day_before() -> None:
 def test_a_figure_is_too_old_the_day_after_its_greatest_age(
     need: dict[str, str], source: dict[str, Any], most: int, allowed: str
 ) -> None:
-    assert oldest(Need(**need), source_of("figure", **source)) == (most, allowed)  # type: ignore[arg-type]
+    assert greatest_age(Need(**need), source_of("figure", **source)) == (most, allowed)  # type: ignore[arg-type]
     held = [day("2024-01-31")]
     last = held[0].end + timedelta(days=most)
     assert answer(latest(held, need, last, **source)) == (*held[0], None, None, False, *NOTHING)
@@ -159,7 +169,7 @@ def test_a_figure_is_too_old_the_day_after_its_greatest_age(
 
 
 def test_a_period_is_answered_by_its_own_figure_and_an_instant_only_for_a_stock() -> None:
-    held = [months(2024, 2, 1), MARCH, months(2024, 4, 1)]
+    held = [whole_months(2024, 2, 1), MARCH, whole_months(2024, 4, 1)]
     assert answer(chosen(held)) == (*MARCH, None, None, False, *NOTHING)
     days = [day("2024-03-01"), day("2024-03-31"), day("2024-04-01")]
     assert answer(chosen(days)) == (*day("2024-03-31"), None, None, False, *NOTHING)
@@ -167,7 +177,7 @@ def test_a_period_is_answered_by_its_own_figure_and_an_instant_only_for_a_stock(
 
 
 def test_an_older_figure_is_carried_as_long_as_the_need_says_and_never_without() -> None:
-    held = [months(2024, 1, 1), months(2024, 2, 1)]
+    held = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)]
     told = "figure for February 2024, carried forward to March 2024; the problem allows 1 month"
     assert answer(chosen(held, {"carry": "1 month"})) == (*held[1], None, told, True, *NOTHING)
     assert answer(chosen(held[:1], {"carry": "1 month"}))[:3] == (*NOTHING, "late")
@@ -175,39 +185,39 @@ def test_an_older_figure_is_carried_as_long_as_the_need_says_and_never_without()
 
 
 def test_a_count_of_a_year_is_not_carried_to_a_month_and_a_rate_is() -> None:
-    held = [months(2023, 1, 12)]
+    held = [whole_months(2023, 1, 12)]
     assert chosen(held, {"carry": "2 years"}, kind="count").reason == "no_figure_for_period"
     assert answer(chosen(held, {"carry": "2 years"}, kind="rate"))[:3] == (*held[0], None)
 
 
 def test_a_period_before_the_first_figure_says_what_the_first_is_of() -> None:
-    held = [months(2024, 5, 1), months(2024, 4, 1)]
+    held = [whole_months(2024, 5, 1), whole_months(2024, 4, 1)]
     told = "the first stored figure is for April 2024"
     assert answer(chosen(held)) == (*NOTHING, "period_mismatch", told, False, *NOTHING)
     # A figure that starts on the last day of the period overlaps it.
-    assert chosen([Span(MARCH.end, date(2024, 4, 29))]).reason == "no_figure_for_period"
+    assert chosen([ReferencePeriod(MARCH.end, date(2024, 4, 29))]).reason == "no_figure_for_period"
 
 
 def test_after_what_was_published_once_the_series_has_ended() -> None:
-    held = [months(2023, 12, 1), months(2024, 2, 1)]
+    held = [whole_months(2023, 12, 1), whole_months(2024, 2, 1)]
     for order in (held, held[::-1]):
         assert answer(chosen(order, cadence="once")) == (
             *NOTHING, "discontinued", "published once, for February 2024", False, *held[1],
         )  # fmt: skip
     # Within its own time it has not ended.
-    assert chosen([months(2024, 1, 12)], cadence="once").reason == "no_figure_for_period"
-    assert chosen([Span(date(2024, 2, 5), MARCH.start)], cadence="once").reason == "no_figure_for_period"
+    assert chosen([whole_months(2024, 1, 12)], cadence="once").reason == "no_figure_for_period"
+    assert chosen([ReferencePeriod(date(2024, 2, 5), MARCH.start)], cadence="once").reason == "no_figure_for_period"
 
 
 def test_a_period_that_only_another_time_overlaps_names_the_nearest() -> None:
-    held = [months(2022, 1, 12), months(2024, 1, 12)]
+    held = [whole_months(2022, 1, 12), whole_months(2024, 1, 12)]
     told = "a_source has no figure for March 2024; the nearest is for 2024"
     assert answer(chosen(held)) == (*NOTHING, "no_figure_for_period", told, False, *held[1])
     # Years only, and none of this one: the series is none of months.
     told = "a_source has no figure for March 2024; the nearest is for 2022"
     assert answer(chosen(held[:1])) == (*NOTHING, "no_figure_for_period", told, False, *held[0])
     # Months, and a quarter that overlaps: an overlap says more than that the month was left out.
-    held = [months(2024, 1, 1), months(2024, 1, 3)]
+    held = [whole_months(2024, 1, 1), whole_months(2024, 1, 3)]
     assert answer(chosen(held))[2:] == (
         "no_figure_for_period", "a_source has no figure for March 2024; the nearest is for January 2024 to March 2024",
         False, *held[1],
@@ -215,7 +225,7 @@ def test_a_period_that_only_another_time_overlaps_names_the_nearest() -> None:
 
 
 def test_a_month_left_out_between_two_says_between_which() -> None:
-    held = [months(2024, 5, 1), months(2024, 1, 1), months(2024, 2, 1), months(2024, 4, 1)]
+    held = [whole_months(2024, 5, 1), whole_months(2024, 1, 1), whole_months(2024, 2, 1), whole_months(2024, 4, 1)]
     told = "the release has no period between February 2024 and April 2024"
     assert answer(chosen(held)) == (*NOTHING, "period_mismatch", told, False, *NOTHING)
     days = [day("2024-01-31"), day("2024-02-29"), day("2024-04-30"), day("2024-05-31")]
@@ -227,7 +237,7 @@ def test_a_month_left_out_between_two_says_between_which() -> None:
     ("lag", "said", "due"), [(None, "immediately", "2024-03-31"), ("2 weeks", "2 weeks", "2024-04-14")]
 )
 def test_a_period_is_late_from_the_day_it_is_due(lag: str | None, said: str, due: str) -> None:
-    held, on = [months(2024, 1, 1), months(2024, 2, 1)], date.fromisoformat(due)
+    held, on = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)], date.fromisoformat(due)
     told = f"expected {said} after the period, on {due}"
     assert answer(chosen(held, as_of=on - timedelta(days=1), lag=lag)) == (*NOTHING, "not_due", told, False, *NOTHING)
     told = f"due on {due}; the newest stored figure is for February 2024"
@@ -236,10 +246,10 @@ def test_a_period_is_late_from_the_day_it_is_due(lag: str | None, said: str, due
 
 
 def test_choices_become_a_table_with_a_row_each() -> None:
-    one = Chosen("a", *MARCH, *months(2024, 2, 1), evidence="told", carried=True)
-    two = Chosen("b", *MARCH, reason="late", evidence="due", near_start=MARCH.start, near_end=MARCH.end)
-    found = chosen_table([one, two])
+    one = PeriodChoice("a", *MARCH, *whole_months(2024, 2, 1), evidence="told", carried=True)
+    two = PeriodChoice("b", *MARCH, reason="late", evidence="due", near_start=MARCH.start, near_end=MARCH.end)
+    found = tabulate_choices([one, two])
     assert found.rows() == [tuple(one), tuple(two)]
     assert found.columns == ["measure", "period_start", "period_end", "value_start", "value_end", "time_reason",
                              "time_evidence", "carried", "near_start", "near_end"]  # fmt: skip
-    assert chosen_table([]).schema == found.schema
+    assert tabulate_choices([]).schema == found.schema

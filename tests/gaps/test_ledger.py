@@ -13,13 +13,21 @@ import polars as pl
 import pytest
 
 from pipelines.core.errors import DeclarationError, UnreadableError
-from pipelines.core.schema import CELL, rows
+from pipelines.core.schema import CELL_COLUMNS, table_from_records
 from pipelines.core.store import state_path, write_table
-from pipelines.declarations.acceptances import Accepted, run_out_or_in_vain
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.acceptances import Acceptance, list_obsolete_acceptances
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.gaps.ledger import Ledger, as_at, carried_on, changes, gap_ledger, nothing, since
-from pipelines.gaps.ledger_load import ledger_path, read_ledger, record, write_ledger
+from pipelines.gaps.ledger import (
+    Ledger,
+    add_build,
+    build_gap_ledger,
+    describe_last_build,
+    empty_ledger,
+    ledger_as_at,
+    summarise_changes,
+)
+from pipelines.gaps.ledger_load import ledger_path, read_ledger, update_ledger, write_ledger
 from pipelines.outputs.warehouse_tables import publish_warehouse
 from tests.command import build_by_steps
 from tests.gaps.test_verdicts import SQL, asked, bare, copy  # noqa: F401
@@ -29,26 +37,26 @@ DAY = [date(2026, 1, n) for n in range(1, 9)]
 
 def cells(**reasons: str | None) -> pl.DataFrame:
     """One cell for each place named; a reason, or null where there is a figure."""
-    return rows(
+    return table_from_records(
         [
             {"cell_id": f"p/m/{place}/latest", "problem": "p", "need": "needed", "measure": "m", "place_code": place,
              "place_name": place.title(), "value": None if reason else 1.0, "reason": reason, "holder": "h"}
             for place, reason in reasons.items()
         ],
-        CELL,
+        CELL_COLUMNS,
     )  # fmt: skip
 
 
 def story(*builds: pl.DataFrame) -> Ledger:
     """Carry an empty ledger on, a build a day."""
-    ledger = nothing()
+    ledger = empty_ledger()
     for day, build in zip(DAY, builds, strict=False):
-        ledger = carried_on(ledger, build, day, str(day) + str(build.rows()))
+        ledger = add_build(ledger, build, day, str(day) + str(build.rows()))
     return ledger
 
 
-def told(ledger: Ledger, day: date = DAY[7], *accepted: Accepted) -> dict[str, dict[str, object]]:
-    return {row["place_code"]: row for row in gap_ledger(ledger, accepted, "the owner", day).to_dicts()}
+def told(ledger: Ledger, day: date = DAY[7], *accepted: Acceptance) -> dict[str, dict[str, object]]:
+    return {row["place_code"]: row for row in build_gap_ledger(ledger, accepted, "the owner", day).to_dicts()}
 
 
 def test_a_gap_is_followed_from_the_build_that_first_saw_it_to_the_one_that_no_longer_did() -> None:
@@ -65,7 +73,7 @@ def test_a_gap_that_comes_back_is_the_same_gap_opened_again() -> None:
     gap = told(ledger)["a"]
     assert (gap["first_seen"], gap["opened"], gap["reopened"], gap["state"]) == (DAY[0], DAY[2], 1, "open")
     assert gap["reason"] == "withdrawn"
-    assert changes(ledger).select("what", "cells").rows() == [("reopened", 1)]
+    assert summarise_changes(ledger).select("what", "cells").rows() == [("reopened", 1)]
 
 
 def test_a_gap_with_another_reason_stays_open_and_says_what_it_was_before() -> None:
@@ -86,36 +94,43 @@ def test_a_stand_in_leaves_the_gap_open() -> None:
 
 def test_the_same_cells_on_the_same_day_change_nothing() -> None:
     one = story(cells(a="late"))
-    again = carried_on(one, cells(a="late"), DAY[0], one.notes[-1].contents)
+    again = add_build(one, cells(a="late"), DAY[0], one.notes[-1].contents)
     assert again is one
-    assert carried_on(one, cells(a=None), DAY[0], "other").builds.height == 2
+    assert add_build(one, cells(a=None), DAY[0], "other").builds.height == 2
 
 
 def test_a_day_before_the_last_one_recorded_rewrites_no_history() -> None:
     ledger = story(cells(a="late"), cells(a="late"))
-    assert carried_on(ledger, cells(a=None, b="late"), DAY[0], "x") is ledger
+    assert add_build(ledger, cells(a=None, b="late"), DAY[0], "x") is ledger
 
 
 def test_a_ledger_can_be_read_as_it_stood_on_a_day() -> None:
     ledger = story(cells(a="late"), cells(a="late", b="late"), cells(a=None, b="late"))
-    then = as_at(ledger, DAY[1])
+    then = ledger_as_at(ledger, DAY[1])
     gaps = told(then, DAY[1])
     assert gaps["a"]["state"] == "open" and gaps["a"]["closed"] is None
-    assert then.builds.height == 2 and since(then) == f"since the build of {DAY[0]}: 1 new; 2 open"
-    assert told(as_at(ledger, date(2025, 1, 1)), DAY[0]) == {}
+    assert then.builds.height == 2 and describe_last_build(then) == f"since the build of {DAY[0]}: 1 new; 2 open"
+    assert told(ledger_as_at(ledger, date(2025, 1, 1)), DAY[0]) == {}
 
 
 def test_what_the_last_build_changed_is_counted() -> None:
     ledger = story(cells(a="late", b="late", c="late"), cells(a=None, b="stale", c="late", d="late"))
-    assert since(ledger) == f"since the build of {DAY[0]}: 1 closed, 1 new, 1 open for another reason; 3 open"
-    assert set(changes(ledger).select("what", "cells").rows()) == {("closed", 1), ("opened", 1), ("changed", 1)}
+    assert (
+        describe_last_build(ledger)
+        == f"since the build of {DAY[0]}: 1 closed, 1 new, 1 open for another reason; 3 open"
+    )
+    assert set(summarise_changes(ledger).select("what", "cells").rows()) == {
+        ("closed", 1),
+        ("opened", 1),
+        ("changed", 1),
+    }
     trend = ledger.builds.select("build", "asked", "known", "open").rows()
     assert trend == [(1, 3, 0, 3), (2, 4, 1, 3)]
 
 
-def accepted(**said: object) -> Accepted:
+def accepted(**said: object) -> Acceptance:
     plain = {"measure": "m", "reason": "late", "who": "The owner", "why": "Known.", "when": DAY[0], "until": DAY[2]}
-    return Accepted(**{**plain, **said})  # type: ignore[arg-type]
+    return Acceptance(**{**plain, **said})  # type: ignore[arg-type]
 
 
 def test_an_accepted_gap_is_open_again_when_the_acceptance_has_run_out() -> None:
@@ -139,9 +154,9 @@ def test_an_acceptance_renewed_holds_although_an_older_one_has_run_out() -> None
 
 def test_acceptances_that_expired_or_match_no_gap_are_listed() -> None:
     gaps = story(cells(a="late")).spells
-    assert run_out_or_in_vain(gaps, (accepted(),), DAY[1]) == []
-    assert "expired" in run_out_or_in_vain(gaps, (accepted(),), DAY[4])[0]
-    assert "no open gap matches" in run_out_or_in_vain(gaps, (accepted(reason="stale"),), DAY[1])[0]
+    assert list_obsolete_acceptances(gaps, (accepted(),), DAY[1]) == []
+    assert "expired" in list_obsolete_acceptances(gaps, (accepted(),), DAY[4])[0]
+    assert "no open gap matches" in list_obsolete_acceptances(gaps, (accepted(reason="stale"),), DAY[1])[0]
 
 
 WHOLE = "who: w, why: y, when: 2026-01-01, until: 2027-01-01"
@@ -165,18 +180,18 @@ def test_an_invalid_acceptance_is_refused_with_file_and_line(
     path = copy / "pipelines" / "problems" / "p.accepted.yaml"
     path.write_text(text)
     with pytest.raises(DeclarationError, match=told) as refused:
-        load(copy)
+        load_catalogue(copy)
     assert str(path) in str(refused.value)
     path.unlink()
     (path.parent / "q.accepted.yaml").write_text("accepted: []")
     with pytest.raises(DeclarationError, match=r"unknown problem 'q'; (did you mean p|choices: p)"):
-        load(copy)
+        load_catalogue(copy)
 
 
 def build_p(project: Project, day: date) -> Project:
     root = project.catalogue.root
     asked(root, SQL.replace("    proxy: STAND_IN\n", ""))
-    return build_by_steps(Project(load(root), project.home, day))
+    return build_by_steps(Project(load_catalogue(root), project.home, day))
 
 
 def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(bare: Project) -> None:  # noqa: F811
@@ -212,13 +227,13 @@ def test_a_ledger_that_is_damaged_is_named_and_left_as_it_is(
     bare: Project, content: bytes | None  # noqa: F811
 ) -> None:  # fmt: skip
     asked(bare.catalogue.root, SQL.replace("    proxy: STAND_IN\n", ""))
-    project = bare._replace(catalogue=load(bare.catalogue.root))
-    record(project, "p", cells(a="late"))
+    project = bare._replace(catalogue=load_catalogue(bare.catalogue.root))
+    update_ledger(project, "p", cells(a="late"))
     path = ledger_path(project.home, "p")
     content = path.read_bytes()[:-40] + b"x" * 40 if content is None else content
     path.write_bytes(content)
     with pytest.raises(UnreadableError, match="is left as it is") as refused:
-        record(project, "p", cells(a=None))
+        update_ledger(project, "p", cells(a=None))
     assert str(path) in str(refused.value)
     assert path.read_bytes() == content
 
@@ -240,7 +255,7 @@ def cut(path, content):
     path.parent.mkdir(exist_ok=True)
     (path.parent / ".making-x.parquet").write_bytes(content[: len(content) // 2])
     os.kill(os.getpid(), signal.SIGKILL)
-store.write_whole = cut
+store.write_atomically = cut
 store.write_ledger(Path(sys.argv[1]), "p", story(cells(a="late"), cells(a=None)), "key")
 """
 
@@ -264,5 +279,5 @@ def test_a_build_killed_between_the_cells_and_the_ledger_is_made_up_for_by_the_n
     # The cells of the second build are there, its ledger is not.
     write_table(state_path(project.home, "cell", "p"), cells(a="late"), "of the second build")
     assert read_ledger(project.home, "p").day == DAY[0]
-    record(now, "p", cells(a="late"))
+    update_ledger(now, "p", cells(a="late"))
     assert read_ledger(project.home, "p").day == DAY[1]

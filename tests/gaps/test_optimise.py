@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.errors import CommongroundError
-from pipelines.gaps.optimise import Chosen, best_within, least_for, worth
+from pipelines.gaps.optimise import RequestSet, choose_best_set, choose_cheapest_set, evaluate_set
 
 Bundle = tuple[set[int], int, int]
 """The requests that some answers wait for, how many answers, and their people."""
@@ -25,14 +25,14 @@ class Case(NamedTuple):
 
     @property
     def requests(self) -> pl.DataFrame:
-        """The requests as `requests.ranked` gives them, with a cost."""
+        """The requests as `requests.rank_requests` gives them, with a cost."""
         names = [f"r{n}" for n in range(len(self.costs))]
         columns = pl.Schema({"request": pl.String, "cost": pl.Float64, "cells": pl.Int64})
         return pl.DataFrame([names, [float(c) for c in self.costs], self.cells], schema=columns)
 
     @property
     def bundled(self) -> pl.DataFrame:
-        """The bundles as `requests.bundles` gives them."""
+        """The bundles as `requests.bundle_answers` gives them."""
         columns = pl.Schema({"requests": pl.List(pl.String), "answers": pl.Int64, "people": pl.Float64})
         told = [([f"r{n}" for n in sorted(wanted)], a, float(p)) for wanted, a, p in self.bundles]
         return pl.DataFrame(told, schema=columns, orient="row")
@@ -52,7 +52,7 @@ class Case(NamedTuple):
         ]
 
 
-def aims(found: Chosen) -> tuple[float, float, float, float]:
+def aims(found: RequestSet) -> tuple[float, float, float, float]:
     return (found.people, found.answers, found.cells, -found.cost)
 
 
@@ -87,54 +87,54 @@ TOGETHER = Case([2, 2, 3], [1, 1, 50], [({0, 1}, 1, 1000), ({2}, 1, 900)])
 def test_two_that_are_worth_something_only_together_are_taken_together(
     budget: float, names: tuple[str, ...], worth_: tuple[float, ...]
 ) -> None:
-    found = best_within(TOGETHER.requests, TOGETHER.bundled, budget)
+    found = choose_best_set(TOGETHER.requests, TOGETHER.bundled, budget)
     assert aims(found) == worth_
     assert len(found.requests) == len(names) and (names == ("r0",) or found.requests == names)
 
 
 def test_people_come_before_answers_answers_before_cells_and_cells_before_cost() -> None:
     people = Case([5, 5], [1, 99], [({0}, 1, 101), ({1}, 9, 100)])
-    assert best_within(people.requests, people.bundled, 5).requests == ("r0",)
+    assert choose_best_set(people.requests, people.bundled, 5).requests == ("r0",)
     answers = Case([5, 5], [1, 99], [({0}, 2, 100), ({1}, 1, 100)])
-    assert best_within(answers.requests, answers.bundled, 5).requests == ("r0",)
+    assert choose_best_set(answers.requests, answers.bundled, 5).requests == ("r0",)
     cells = Case([5, 4], [2, 1], [({0}, 1, 100), ({1}, 1, 100)])
-    assert best_within(cells.requests, cells.bundled, 5).requests == ("r0",)
+    assert choose_best_set(cells.requests, cells.bundled, 5).requests == ("r0",)
     cost = Case([5, 4], [1, 1], [({0}, 1, 100), ({1}, 1, 100)])
-    assert best_within(cost.requests, cost.bundled, 5).requests == ("r1",)
+    assert choose_best_set(cost.requests, cost.bundled, 5).requests == ("r1",)
 
 
 def test_the_least_for_some_answers_is_the_cheapest_and_null_where_none_is_enough() -> None:
-    found = least_for(TOGETHER.requests, TOGETHER.bundled, 1)
-    assert found == Chosen(("r2",), 3.0, 900.0, 1, 50, optimal=True, gap=0.0)
-    both = least_for(TOGETHER.requests, TOGETHER.bundled, 2)
-    assert both == Chosen(("r0", "r1", "r2"), 7.0, 1900.0, 2, 52, optimal=True, gap=0.0)
-    assert least_for(TOGETHER.requests, TOGETHER.bundled, 3) is None
-    assert least_for(TOGETHER.requests, TOGETHER.bundled.clear(), 1) is None
+    found = choose_cheapest_set(TOGETHER.requests, TOGETHER.bundled, 1)
+    assert found == RequestSet(("r2",), 3.0, 900.0, 1, 50, optimal=True, gap=0.0)
+    both = choose_cheapest_set(TOGETHER.requests, TOGETHER.bundled, 2)
+    assert both == RequestSet(("r0", "r1", "r2"), 7.0, 1900.0, 2, 52, optimal=True, gap=0.0)
+    assert choose_cheapest_set(TOGETHER.requests, TOGETHER.bundled, 3) is None
+    assert choose_cheapest_set(TOGETHER.requests, TOGETHER.bundled.clear(), 1) is None
 
 
 def test_what_no_budget_allows_is_refused_in_a_sentence() -> None:
     with pytest.raises(CommongroundError, match=r"no set of requests was found \(.+\); raise the budget"):
-        best_within(TOGETHER.requests, TOGETHER.bundled, -1)
+        choose_best_set(TOGETHER.requests, TOGETHER.bundled, -1)
 
 
 def test_where_nothing_is_asked_nothing_is_chosen() -> None:
     nothing = Case([], [], [])
-    expected = Chosen((), 0.0, 0.0, 0, 0, optimal=True, gap=0.0)
-    assert best_within(nothing.requests, nothing.bundled, 5) == expected
+    expected = RequestSet((), 0.0, 0.0, 0, 0, optimal=True, gap=0.0)
+    assert choose_best_set(nothing.requests, nothing.bundled, 5) == expected
 
 
 def test_where_nothing_waits_the_most_cells_are_closed() -> None:
     alone = Case([2, 3, 4], [1, 5, 5], [])
-    found = best_within(alone.requests, alone.bundled, 5)
-    assert found == Chosen(("r0", "r1"), 5.0, 0.0, 0, 6, optimal=True, gap=0.0)
+    found = choose_best_set(alone.requests, alone.bundled, 5)
+    assert found == RequestSet(("r0", "r1"), 5.0, 0.0, 0, 6, optimal=True, gap=0.0)
 
 
 def test_worth_is_counted_plainly_and_says_nothing_of_the_best() -> None:
-    found = worth(TOGETHER.requests, TOGETHER.bundled, {"r1", "r0"})
+    found = evaluate_set(TOGETHER.requests, TOGETHER.bundled, {"r1", "r0"})
     assert found[:6] == (("r0", "r1"), 4.0, 1000.0, 1, 2, False)
     assert math.isnan(found.gap)
-    assert worth(TOGETHER.requests, TOGETHER.bundled, {"r0", "r2"})[:5] == (("r0", "r2"), 5.0, 900.0, 1, 51)
-    assert worth(TOGETHER.requests, TOGETHER.bundled, set())[:5] == ((), 0.0, 0.0, 0, 0)
+    assert evaluate_set(TOGETHER.requests, TOGETHER.bundled, {"r0", "r2"})[:5] == (("r0", "r2"), 5.0, 900.0, 1, 51)
+    assert evaluate_set(TOGETHER.requests, TOGETHER.bundled, set())[:5] == ((), 0.0, 0.0, 0, 0)
 
 
 def test_of_many_the_best_is_found_to_the_last_one() -> None:
@@ -146,7 +146,7 @@ def test_of_many_the_best_is_found_to_the_last_one() -> None:
     most = [0] * (budget + 1)
     for cost, each in zip(costs, people, strict=True):
         most = [max(most[b], most[b - cost] + each if b >= cost else 0) for b in range(budget + 1)]
-    found = best_within(case.requests, case.bundled, budget)
+    found = choose_best_set(case.requests, case.bundled, budget)
     assert (found.people, found.optimal) == (most[budget], True)
     assert found.cost <= budget
 
@@ -155,7 +155,7 @@ def test_of_many_the_best_is_found_to_the_last_one() -> None:
 @given(cases(7), st.integers(0, 30))
 def test_the_set_chosen_is_as_good_as_the_best_of_all_sets_tried_one_by_one(case: Case, budget: int) -> None:
     best = max(each for each in case.every_set() if -each[3] <= budget)
-    found = best_within(case.requests, case.bundled, budget)
+    found = choose_best_set(case.requests, case.bundled, budget)
     assert found.optimal and found.gap == 0
     assert aims(found) == pytest.approx(best, rel=1e-8, abs=1e-6)
 
@@ -166,7 +166,7 @@ def test_the_cheapest_set_for_some_answers_is_the_cheapest_of_all_and_of_those_t
     case: Case, answers: int
 ) -> None:
     enough = [(c, p, a, n) for p, a, n, c in case.every_set() if a >= answers]
-    found = least_for(case.requests, case.bundled, answers)
+    found = choose_cheapest_set(case.requests, case.bundled, answers)
     assert (found is None) == (not enough)
     if found:
         assert (-found.cost, found.people, found.answers, found.cells) == pytest.approx(max(enough), rel=1e-8)

@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from pipelines.core.errors import CommongroundError, DeclarationError, UnknownNameError
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.gaps.costs import Costs, Priced, priced, read_costs
-from pipelines.gaps.plan import plan_requests, told
-from pipelines.outputs.letters import file_name, letters, plain, write_letters
+from pipelines.gaps.costs import CostFile, Costs, add_costs, read_costs
+from pipelines.gaps.plan import describe_plan, plan_requests
+from pipelines.outputs.letters import draft_letters, letter_file_name, strip_control_characters, write_letters
 from tests.command import AS_OF, run
 from tests.report_sample import HARM
 
@@ -34,7 +34,7 @@ def test_the_first_line_that_fits_gives_the_cost(tmp_path: Path) -> None:
         )
     )
     asked = pl.DataFrame({"holder": ["h", "h", "i"], "measure": ["m"] * 3, "reason": ["late", "stale", "late"]})
-    assert priced(asked, said)["cost"].to_list() == [5, 2, 9]
+    assert add_costs(asked, said)["cost"].to_list() == [5, 2, 9]
 
 
 @pytest.mark.parametrize(
@@ -54,18 +54,18 @@ def test_costs_that_can_not_be_are_refused_with_their_line(tmp_path: Path, text:
 def test_a_request_without_a_cost_and_a_cost_without_a_request_are_refused() -> None:
     asked = pl.DataFrame({"holder": ["The holder"], "measure": ["m"], "reason": ["late"]})
     with pytest.raises(CommongroundError, match="no line matches the request to The holder for m"):
-        priced(asked, Priced(Costs(unit="days"), Path("c.yaml")))
+        add_costs(asked, CostFile(Costs(unit="days"), Path("c.yaml")))
     said = Costs.model_validate(
         {"unit": "d", "default_cost": 1.0, "costs": ({"data_owner": "The holde", "cost": 1.0},)}
     )
     with pytest.raises(CommongroundError, match="did you mean The holder"):
-        priced(asked, Priced(said, Path("c.yaml")))
+        add_costs(asked, CostFile(said, Path("c.yaml")))
 
 
 @pytest.fixture(scope="module")
 def answered(built_small: Path) -> Project:
     """The small project as it was built."""
-    return Project(load(built_small / "project"), built_small / "store", date.fromisoformat(AS_OF))
+    return Project(load_catalogue(built_small / "project"), built_small / "store", date.fromisoformat(AS_OF))
 
 
 def test_a_project_can_be_planned_and_the_plan_says_that_it_is_proven(answered: Project) -> None:
@@ -74,7 +74,7 @@ def test_a_project_can_be_planned_and_the_plan_says_that_it_is_proven(answered: 
     # Eleven districts wait for Northern Ireland's own count, six for the parts of a rate.
     assert made.chosen.answers == 17
     assert made.requests.filter(pl.col("measure") == "vacancies")["places"].to_list() == [361]
-    assert any("proven by exact optimisation (HiGHS), gap 0" in line for line in told(made))
+    assert any("proven by exact optimisation (HiGHS), gap 0" in line for line in describe_plan(made))
 
 
 def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(answered: Project) -> None:
@@ -89,7 +89,7 @@ def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(answered: P
 
 def test_a_budget_that_buys_no_answer_says_the_least_that_would(answered: Project, tmp_path: Path) -> None:
     path = cost_file(tmp_path, "unit: days\nbudget: 1\ndefault_cost: 4")
-    lines = list(told(plan_requests(answered, "jobs_recovery", None, path)))
+    lines = list(describe_plan(plan_requests(answered, "jobs_recovery", None, path)))
     assert any("the least that makes one possible costs 4 days" in line for line in lines)
 
 
@@ -107,11 +107,11 @@ def test_a_name_that_means_harm_stays_one_line_of_plain_text(answered: Project) 
     row = plan_requests(answered, "jobs_recovery", None, None).requests.head(1).with_columns(
         pl.lit(bad).alias("holder"), pl.lit([bad]).alias("names"), pl.lit(bad).alias("evidence"),
     )  # fmt: skip
-    text = letters(row, answered.catalogue.problems, answered.catalogue.measures)[bad]
+    text = draft_letters(row, answered.catalogue.problems, answered.catalogue.measures)[bad]
     assert text.splitlines()[0].startswith("To: <script>") and "\x1b" not in text and "\u202e" not in text
     assert not [line for line in text.splitlines() if line.startswith("Bcc")]
-    assert plain("a\r\n\tb\x00") == "a b"
-    assert "/" not in file_name("../../etc/passwd") and file_name("") != file_name("-")
+    assert strip_control_characters("a\r\n\tb\x00") == "a b"
+    assert "/" not in letter_file_name("../../etc/passwd") and letter_file_name("") != letter_file_name("-")
 
 
 def test_the_command_prints_a_plan_in_each_format(answered: Project, tmp_path: Path) -> None:
@@ -133,6 +133,6 @@ def test_costs_beside_a_problem_are_used_and_an_accepted_gap_is_not_asked_for(
     (beside / "jobs_recovery.accepted.yaml").write_text(
         "accepted: [{measure: vacancies, reason: not_collected, who: o, why: y, when: 2026-01-01, until: 2027-01-01}]"
     )
-    made = plan_requests(answered._replace(catalogue=load(tmp_path / "p")), "jobs_recovery", None, None)
+    made = plan_requests(answered._replace(catalogue=load_catalogue(tmp_path / "p")), "jobs_recovery", None, None)
     assert made.unit == "days of work" and made.chosen and made.chosen.cost == 6
     assert "vacancies" not in made.requests["measure"].to_list()

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.core.schema import CELL, rows
-from pipelines.gaps.proxies import TAKEN, is_open, open_reason, stood_in
+from pipelines.core.schema import CELL_COLUMNS, table_from_records
+from pipelines.gaps.proxies import PROXY_COLUMNS, apply_proxies, is_open, open_reason
 from tests.gaps.plain import problem_of
 
 YEARS = (date(2023, 1, 1), date(2024, 1, 1))
@@ -30,7 +30,7 @@ def cell(measure: str, place: str = "E1", year: date = YEARS[0], **said: Any) ->
     about = {"cell_id": f"p/{measure}/{place}/{year}", "problem": "p", "need": "needed", "measure": measure,
              "place_code": place, "place_name": place, "nation": "England", "period_start": year, "period_end": year,
              "unit": "things"}  # fmt: skip
-    return {**dict.fromkeys(CELL), **about, **said}
+    return {**dict.fromkeys(CELL_COLUMNS), **about, **said}
 
 
 def known(measure: str, place: str = "E1", year: date = YEARS[0], **said: Any) -> dict[str, Any]:
@@ -42,13 +42,13 @@ def gap(measure: str, place: str = "E1", year: date = YEARS[0], **said: Any) -> 
 
 
 def filled(*cells: dict[str, Any]) -> list[dict[str, Any]]:
-    return stood_in(rows(list(cells), CELL), PROBLEM).to_dicts()
+    return apply_proxies(table_from_records(list(cells), CELL_COLUMNS), PROBLEM).to_dicts()
 
 
 def test_a_gap_with_a_stand_in_shows_its_figure_and_keeps_why_its_own_is_missing() -> None:
     found = filled(gap("a"), known("b", caveats="rounded"))
     assert found[1] == known("b", caveats="rounded")
-    assert set(OF_VALUE) == set(TAKEN)
+    assert set(OF_VALUE) == set(PROXY_COLUMNS)
     assert found[0] == {
         **gap("a"), **OF_VALUE, "reason": None, "reasons_also": "suppressed", "caveats": "proxy_used,rounded",
         "severity": "warn", "stand_in": "b", "evidence": "b stands in; of its own: suppressed: marked c",
@@ -81,14 +81,14 @@ def test_nothing_else_is_filled(cells: list[dict[str, Any]]) -> None:
 
 def test_a_stand_in_is_the_other_ones_own_figure_and_never_one_that_stands_in_itself() -> None:
     problem = problem_of(needs={"a": {"proxy": "b"}, "b": {"proxy": "c"}, "c": {}})
-    cells = rows([gap("a"), gap("b"), known("c")], CELL)
-    found = stood_in(cells, problem)
+    cells = table_from_records([gap("a"), gap("b"), known("c")], CELL_COLUMNS)
+    found = apply_proxies(cells, problem)
     assert found.select("measure", "value", "stand_in").rows() == [("a", None, None), ("b", 7.0, "c"), ("c", 7.0, None)]
 
 
 def test_without_declared_stand_ins_the_cells_stay_as_they_are() -> None:
-    cells = rows([gap("a"), known("b")], CELL)
-    assert stood_in(cells, problem_of(needs={"a": {}, "b": {}})) is cells
+    cells = table_from_records([gap("a"), known("b")], CELL_COLUMNS)
+    assert apply_proxies(cells, problem_of(needs={"a": {}, "b": {}})) is cells
 
 
 def test_order_and_other_places_and_years_change_no_cell() -> None:

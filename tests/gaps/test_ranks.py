@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.core.schema import CELL, rows
+from pipelines.core.schema import CELL_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
-from pipelines.gaps.ranks import RANK, rank_places, rank_said
+from pipelines.gaps.ranks import RANK, format_rank, rank_places
 
 MEASURES = {
     "people": Measure(title="People", unit="people", kind="count", column=("x",)),
@@ -24,13 +24,13 @@ Given = tuple[float | None, float | None, float | None]
 
 def ranked(figures: list[Given], measure: str = "people") -> list[tuple[int, int]]:
     """Rank figures given as value, low, high; give the best and the worst rank of each."""
-    cells = rows(
+    cells = table_from_records(
         [
             {"problem": "p", "measure": measure, "place_code": f"E{n}", "value": value, "low": low, "high": high,
              "reason": None if value is not None else "suppressed"}
             for n, (value, low, high) in enumerate(figures)
         ],
-        CELL,
+        CELL_COLUMNS,
     )  # fmt: skip
     found = rank_places(cells, MEASURES)
     assert found.columns == list(RANK)
@@ -78,8 +78,9 @@ def test_a_measure_of_which_nothing_is_known_has_no_ranks() -> None:
 
 
 def test_figures_with_noise_of_unknown_size_are_ranked_as_printed_and_said_to_be_noisy() -> None:
-    cells = rows(
-        [{"problem": "p", "measure": "noisy", "place_code": c, "value": v} for c, v in (("a", 3.0), ("b", 4.0))], CELL
+    cells = table_from_records(
+        [{"problem": "p", "measure": "noisy", "place_code": c, "value": v} for c, v in (("a", 3.0), ("b", 4.0))],
+        CELL_COLUMNS,
     )
     found = rank_places(cells, MEASURES)
     assert found.select("rank_low", "rank_high").rows() == [(2, 2), (1, 1)]
@@ -93,7 +94,7 @@ def limited(figures: list[tuple[float, float | None, float | None]]) -> pl.DataF
          "likely_high": high, "likely_level": 95.0, "likely_source": None if low is None else "published"}
         for n, (value, low, high) in enumerate(figures)
     ]  # fmt: skip
-    return rank_places(rows(cells, CELL), MEASURES)
+    return rank_places(table_from_records(cells, CELL_COLUMNS), MEASURES)
 
 
 def test_estimates_whose_limits_overlap_have_no_rank_and_say_to_how_many_they_are_similar() -> None:
@@ -101,7 +102,7 @@ def test_estimates_whose_limits_overlap_have_no_rank_and_say_to_how_many_they_ar
     assert found.select("rank", "rank_low", "rank_high", "similar_to").rows() == [
         (None, 1, 2, 1), (None, 1, 2, 1), (3, 3, 3, 0),
     ]  # fmt: skip
-    assert [rank_said(row) for row in found.iter_rows(named=True)] == [
+    assert [format_rank(row) for row in found.iter_rows(named=True)] == [
         "statistically similar to 1 other", "statistically similar to 1 other", "rank 3 of 3",
     ]  # fmt: skip
 
@@ -123,18 +124,31 @@ def test_an_estimate_without_limits_has_no_rank_and_unsettles_the_others() -> No
     assert found.select("rank", "rank_low", "rank_high", "similar_to", "no_interval").rows() == [
         (None, 1, 2, 0, None), (None, 1, 2, None, "no interval published"),
     ]  # fmt: skip
-    assert rank_said(found.row(1, named=True)) == "no rank: no interval published"
+    assert format_rank(found.row(1, named=True)) == "no rank: no interval published"
 
 
 def test_figures_with_noise_have_no_sure_rank() -> None:
-    found = rank_places(rows([{"problem": "p", "measure": "noisy", "place_code": "a", "value": 3.0}], CELL), MEASURES)
+    found = rank_places(
+        table_from_records([{"problem": "p", "measure": "noisy", "place_code": "a", "value": 3.0}], CELL_COLUMNS),
+        MEASURES,
+    )
     assert found["rank"].to_list() == [None]
-    assert rank_said(found.row(0, named=True)).startswith("about rank 1 of 1: the publisher adds noise")
+    assert format_rank(found.row(0, named=True)).startswith("about rank 1 of 1: the publisher adds noise")
 
 
 def test_a_whole_row_says_where_a_place_stands_and_how_much_of_the_places_that_spans() -> None:
-    found = rank_places(rows([cell_of("a", 10.0, 7.5, 12.5), cell_of("b", 10.0, 7.5, 12.5), cell_of("c", 2.0, 2.0, 2.0),
-                              cell_of("d", 1.0, 1.0, 1.0)], CELL), MEASURES)  # fmt: skip
+    found = rank_places(
+        table_from_records(
+            [
+                cell_of("a", 10.0, 7.5, 12.5),
+                cell_of("b", 10.0, 7.5, 12.5),
+                cell_of("c", 2.0, 2.0, 2.0),
+                cell_of("d", 1.0, 1.0, 1.0),
+            ],
+            CELL_COLUMNS,
+        ),
+        MEASURES,
+    )
     names = ["place_code", "value", "rank", "rank_low", "rank_high", "similar_to", "places", "rank_share", "noise",
              "no_interval"]  # fmt: skip
     assert found.select(names).rows() == [
@@ -152,7 +166,7 @@ def test_only_an_estimate_with_a_figure_and_without_limits_is_said_to_have_none(
         {"problem": "p", "measure": measure, "place_code": place, "value": value}
         for measure in ("estimate", "rate", "noisy") for place, value in (("a", 5.0), ("b", None))
     ]  # fmt: skip
-    found = rank_places(rows(cells, CELL), MEASURES)
+    found = rank_places(table_from_records(cells, CELL_COLUMNS), MEASURES)
     assert found.select("measure", "place_code", "no_interval").rows() == [
         ("estimate", "a", "no interval published"), ("estimate", "b", None), ("rate", "a", None), ("rate", "b", None),
         ("noisy", "a", None), ("noisy", "b", None),
@@ -169,7 +183,7 @@ def test_a_count_declared_to_be_no_less_than_something_is_not_below_nought() -> 
     }
     places: list[tuple[str, float | None]] = [("a", 0.0), ("b", None)]
     cells = [cell_of(place, value, value, value, measure=name) for name in floors for place, value in places]
-    found = rank_places(rows(cells, CELL), measures).filter(pl.col("place_code") == "b")
+    found = rank_places(table_from_records(cells, CELL_COLUMNS), measures).filter(pl.col("place_code") == "b")
     told = found.select("measure", "rank_low", "rank_high").iter_rows()
     assert {name: (low, high) for name, low, high in told} == floors
 
@@ -178,7 +192,7 @@ def test_each_measure_and_year_is_ranked_alone_and_keeps_its_place_in_the_table(
     days = [date(2000 + n, 1, 1) for n in range(20)]
     places = [("a", 1.0), ("b", 2.0)]
     cells = [cell_of(place, value, value, value, period_start=day) for day in days for place, value in places]
-    found = rank_places(rows(cells, CELL), MEASURES)
+    found = rank_places(table_from_records(cells, CELL_COLUMNS), MEASURES)
     assert found.select("period_start", "place_code", "rank", "places").rows() == [
         (day, place, rank, 2) for day in days for place, rank in (("a", 2), ("b", 1))
     ]
@@ -198,11 +212,11 @@ def test_each_measure_and_year_is_ranked_alone_and_keeps_its_place_in_the_table(
 def test_where_a_place_stands_is_said_in_words(said: dict[str, Any], words: str) -> None:
     row = {"value": 1.0, "no_interval": None, "rank": None, "places": 2000, "likely_source": None, "similar_to": None,
            "rank_low": 3, "rank_high": 1005, "noise": None}  # fmt: skip
-    assert rank_said({**row, **said}) == words
+    assert format_rank({**row, **said}) == words
 
 
 def test_no_cells_give_no_ranks() -> None:
-    assert rank_places(rows([], CELL), MEASURES).is_empty()
+    assert rank_places(table_from_records([], CELL_COLUMNS), MEASURES).is_empty()
 
 
 @given(
@@ -237,4 +251,6 @@ def test_both_ends_can_happen(figures: list[tuple[int, int, int]]) -> None:
 
 def test_ranks_stand_in_the_columns_that_are_documented() -> None:
     assert set(RANK) >= {"rank_low", "rank_high", "places", "noise"}
-    assert rank_places(rows([], CELL), MEASURES).schema == pl.Schema({name: c.dtype for name, c in RANK.items()})
+    assert rank_places(table_from_records([], CELL_COLUMNS), MEASURES).schema == pl.Schema(
+        {name: c.dtype for name, c in RANK.items()}
+    )

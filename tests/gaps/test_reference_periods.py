@@ -7,36 +7,42 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from checks.periods import of_another_period
+from checks.periods import find_other_periods
 from pipelines.app.asset_checks import period_result
 from pipelines.core.errors import CommongroundError
-from pipelines.core.periods import Span
-from pipelines.core.schema import CELL, rows
+from pipelines.core.periods import ReferencePeriod
+from pipelines.core.schema import CELL_COLUMNS, table_from_records
 from pipelines.core.vocabulary import Grain
-from pipelines.declarations.base import after
-from pipelines.declarations.catalogue import load
-from pipelines.declarations.problem import Header, Need
+from pipelines.declarations.base import add_age
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.problem import Need, ProblemHeader
 from pipelines.gaps.answer import refuse_other_periods
-from pipelines.gaps.grid import oldest
-from pipelines.gaps.reference_periods import carried_to, figure_of, instants, nearest, publishes_by
+from pipelines.gaps.grid import greatest_age
+from pipelines.gaps.reference_periods import (
+    choose_carried_figure,
+    choose_figure,
+    choose_nearest,
+    instant_measures,
+    is_regular_series,
+)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def span(text: str) -> Span:
+def span(text: str) -> ReferencePeriod:
     """Read `2020`, `2020-04`, `2020-04-30` or two of them with a slash between as a period."""
     parts = [_one(part) for part in text.split("/")]
-    return Span(parts[0].start, parts[-1].end)
+    return ReferencePeriod(parts[0].start, parts[-1].end)
 
 
-def _one(text: str) -> Span:
+def _one(text: str) -> ReferencePeriod:
     year, *rest = (int(part) for part in text.split("-"))
     if not rest:
-        return Span(date(year, 1, 1), date(year, 12, 31))
+        return ReferencePeriod(date(year, 1, 1), date(year, 12, 31))
     if len(rest) == 2:
-        return Span(date(year, *rest), date(year, *rest))
+        return ReferencePeriod(date(year, *rest), date(year, *rest))
     first = date(year, rest[0], 1)
-    return Span(first, after(first, "1 month") - (date(2020, 1, 2) - date(2020, 1, 1)))
+    return ReferencePeriod(first, add_age(first, "1 month") - (date(2020, 1, 2) - date(2020, 1, 1)))
 
 
 WEEKS = "2020-08-10/2020-08-16 2020-08-17/2020-08-23"
@@ -63,7 +69,7 @@ ASKED = [
 def test_a_period_is_answered_only_by_a_figure_of_that_period(
     asked: str, published: str, instant: bool, gets: str | None
 ) -> None:
-    found = figure_of(span(asked), [span(each) for each in published.split()], instant)
+    found = choose_figure(span(asked), [span(each) for each in published.split()], instant)
     assert found == (span(gets) if gets else None)
 
 
@@ -93,7 +99,7 @@ def test_an_older_figure_is_carried_forward_as_long_as_the_need_says(
     period, held = span(asked), [span(each) for each in published.split()]
     days = (period.end - period.start).days
     grain: Grain = "month" if days < 31 else "quarter" if days < 92 else "year"
-    assert carried_to(period, grain, held, carry, kind, instant) == (span(gets) if gets else None)  # type: ignore[arg-type]
+    assert choose_carried_figure(period, grain, held, carry, kind, instant) == (span(gets) if gets else None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +110,7 @@ def test_an_older_figure_is_carried_forward_as_long_as_the_need_says(
 def test_the_nearest_figure_overlaps_the_period_or_is_the_least_days_away(
     asked: str, published: str, near: str
 ) -> None:
-    assert nearest(span(asked), [span(each) for each in published.split()]) == span(near)
+    assert choose_nearest(span(asked), [span(each) for each in published.split()]) == span(near)
 
 
 @pytest.mark.parametrize(
@@ -119,12 +125,12 @@ def test_a_series_is_regular_where_each_period_should_have_a_figure(
     grain: Grain, published: str, instant: bool, cadence: str, regular: bool
 ) -> None:
     held = [span(each) for each in published.split()]
-    assert publishes_by(grain, held, instant, cadence) is regular  # type: ignore[arg-type]
+    assert is_regular_series(grain, held, instant, cadence) is regular  # type: ignore[arg-type]
 
 
 def test_only_stocks_and_rates_of_stocks_describe_an_instant() -> None:
-    catalogue = load(ROOT)
-    found = instants(catalogue, list(catalogue.measures))
+    catalogue = load_catalogue(ROOT)
+    found = instant_measures(catalogue, list(catalogue.measures))
     assert {"residents_16_64", "covid_patients_on_mechanical_ventilation", "claimant_rate"} <= found
     kinds = {catalogue.measures[name].kind for name in catalogue.measures}
     assert kinds >= {"count", "stock", "rate", "index"}
@@ -137,14 +143,17 @@ def test_only_stocks_and_rates_of_stocks_describe_an_instant() -> None:
      "2021-02-28"), ("2020-02-15", "2 years", "2022-02-15"), ("2020-12-31", "2 weeks", "2021-01-14")],
 )  # fmt: skip
 def test_an_age_is_added_by_the_calendar(day: str, age: str, later: str) -> None:
-    assert after(date.fromisoformat(day), age) == date.fromisoformat(later)
+    assert add_age(date.fromisoformat(day), age) == date.fromisoformat(later)
 
 
 def test_without_max_age_a_figure_may_be_two_cadences_and_the_usual_lag_old() -> None:
-    sources = load(ROOT).sources
-    assert oldest(Need(), sources["ons_claimant_rate"]) == (2 * 366 + 91, "two years plus the usual lag of 3 months")
-    assert oldest(Need(), sources["hmrc_furlough"]) == (2 * 366, "two years")
-    assert oldest(Need(max_age="3 years"), sources["hmrc_furlough"]) == (1096, "3 years")
+    sources = load_catalogue(ROOT).sources
+    assert greatest_age(Need(), sources["ons_claimant_rate"]) == (
+        2 * 366 + 91,
+        "two years plus the usual lag of 3 months",
+    )
+    assert greatest_age(Need(), sources["hmrc_furlough"]) == (2 * 366, "two years")
+    assert greatest_age(Need(max_age="3 years"), sources["hmrc_furlough"]) == (1096, "3 years")
 
 
 ABOUT = {"question": "q", "decision": "d", "owner": "o", "geography": "lad_2023"}
@@ -161,7 +170,7 @@ def test_a_key_that_would_be_without_effect_is_refused_with_the_one_to_use(
     asked: dict[str, object], need: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        Header(**ABOUT, **asked, needs={"a": need})  # type: ignore[arg-type]
+        ProblemHeader(**ABOUT, **asked, needs={"a": need})  # type: ignore[arg-type]
 
 
 APRIL = span("2020-04")
@@ -190,32 +199,38 @@ STORED = [
 
 @pytest.mark.parametrize(("row", "allowed"), STORED)
 def test_a_figure_of_another_period_is_found_in_a_table_of_cells(row: dict[str, object], allowed: bool) -> None:
-    found = of_another_period(rows([row], CELL), "month", {"stock"})
+    found = find_other_periods(table_from_records([row], CELL_COLUMNS), "month", {"stock"})
     assert found.height == (0 if allowed else 1)
-    result = period_result(dg.AssetKey(["problem", "p"]), rows([row], CELL), "month", {"stock"})
+    result = period_result(dg.AssetKey(["problem", "p"]), table_from_records([row], CELL_COLUMNS), "month", {"stock"})
     assert (result.passed, result.severity) == (allowed, dg.AssetCheckSeverity.ERROR)
 
 
 def test_for_grain_latest_a_figure_only_must_have_ended() -> None:
-    cells = rows([cell("2019"), cell("2020")], CELL)
-    assert of_another_period(cells, "latest", ()).select("value_end").rows() == [(date(2020, 12, 31),)]
+    cells = table_from_records([cell("2019"), cell("2020")], CELL_COLUMNS)
+    assert find_other_periods(cells, "latest", ()).select("value_end").rows() == [(date(2020, 12, 31),)]
 
 
 def test_a_table_with_a_figure_of_another_period_is_refused_by_name() -> None:
-    catalogue = load(ROOT)
+    catalogue = load_catalogue(ROOT)
     problem = catalogue.problems["jobs_south_london"]
-    wrong = rows([cell("2019", measure="claimant_rate")], CELL)
+    wrong = table_from_records([cell("2019", measure="claimant_rate")], CELL_COLUMNS)
     with pytest.raises(
         CommongroundError, match=r"jobs_south_london: claimant_rate of E1: .*2019, expected one for April 2020"
     ):
         refuse_other_periods(problem, catalogue, wrong)
-    refuse_other_periods(problem, catalogue, rows([cell("2020-04", measure="claimant_rate")], CELL))
+    refuse_other_periods(
+        problem, catalogue, table_from_records([cell("2020-04", measure="claimant_rate")], CELL_COLUMNS)
+    )
 
 
 def test_a_carried_figure_is_no_more_than_an_answer_with_caveats() -> None:
-    from pipelines.gaps.verdicts import verdicts
+    from pipelines.gaps.verdicts import build_verdicts
 
-    header = Header(**ABOUT, **MONTHS, needs={"a": {"carry": "2 years"}})  # type: ignore[arg-type]
+    header = ProblemHeader(**ABOUT, **MONTHS, needs={"a": {"carry": "2 years"}})  # type: ignore[arg-type]
     people = pl.DataFrame({"place_code": ["E1"], "people": [1.0]})
-    found = verdicts(rows([{**cell("2019", "rounded,carried_forward"), "need": "needed"}], CELL), header, people)
+    found = build_verdicts(
+        table_from_records([{**cell("2019", "rounded,carried_forward"), "need": "needed"}], CELL_COLUMNS),
+        header,
+        people,
+    )
     assert found.select("verdict", "because").rows() == [("with_caveats", "a: carried_forward")]

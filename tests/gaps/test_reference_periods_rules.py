@@ -5,30 +5,30 @@ from itertools import permutations
 
 import pytest
 
-from pipelines.core.periods import Span, months
+from pipelines.core.periods import ReferencePeriod, whole_months
 from pipelines.core.vocabulary import Grain
-from pipelines.declarations.base import Cadence, Kind
+from pipelines.declarations.base import Cadence, MeasureKind
 from pipelines.gaps.reference_periods import (
-    LONGEST,
-    SHORTEST,
-    carried_to,
-    figure_of,
-    instants,
-    nearest,
-    overlaps,
-    publishes_by,
+    LONGEST_DAYS,
+    SHORTEST_DAYS,
+    choose_carried_figure,
+    choose_figure,
+    choose_nearest,
+    has_overlap,
+    instant_measures,
+    is_regular_series,
 )
 from tests.gaps.plain import catalogue_of, measure_of, source_of
 
-MARCH = months(2024, 3, 1)
+MARCH = whole_months(2024, 3, 1)
 
 
-def day(text: str) -> Span:
-    return Span(date.fromisoformat(text), date.fromisoformat(text))
+def day(text: str) -> ReferencePeriod:
+    return ReferencePeriod(date.fromisoformat(text), date.fromisoformat(text))
 
 
-def lasting(days: int, end: date) -> Span:
-    return Span(end - timedelta(days=days - 1), end)
+def lasting(days: int, end: date) -> ReferencePeriod:
+    return ReferencePeriod(end - timedelta(days=days - 1), end)
 
 
 def test_what_a_source_dates_mid_year_and_stocks_and_their_rates_describe_an_instant() -> None:
@@ -43,30 +43,30 @@ def test_what_a_source_dates_mid_year_and_stocks_and_their_rates_describe_an_ins
     )  # fmt: skip
     mid_year = source_of(measures={"median_age": measure_of("median")}, period_kind="mid_year")
     catalogue = catalogue_of(several=several, mid_year=mid_year)
-    assert instants(catalogue, list(catalogue.measures)) == {"people", "of_stocks", "median_age"}
-    assert instants(catalogue, ["births"]) == frozenset()
+    assert instant_measures(catalogue, list(catalogue.measures)) == {"people", "of_stocks", "median_age"}
+    assert instant_measures(catalogue, ["births"]) == frozenset()
 
 
 def test_the_last_instant_inside_answers_a_stock_and_days_at_both_ends_are_inside() -> None:
     published = [day("2024-02-29"), day("2024-03-01"), day("2024-03-31"), day("2024-04-01")]
     for order in permutations(published):
-        assert figure_of(MARCH, order, instant=True) == published[2]
-        assert figure_of(MARCH, order, instant=False) is None
-    assert figure_of(MARCH, published[:2], instant=True) == published[1]
-    assert figure_of(MARCH, [published[0], published[3]], instant=True) is None
+        assert choose_figure(MARCH, order, instant=True) == published[2]
+        assert choose_figure(MARCH, order, instant=False) is None
+    assert choose_figure(MARCH, published[:2], instant=True) == published[1]
+    assert choose_figure(MARCH, [published[0], published[3]], instant=True) is None
     # Two days are no instant, though they lie inside.
-    assert figure_of(MARCH, [Span(date(2024, 3, 4), date(2024, 3, 5))], instant=True) is None
-    assert figure_of(MARCH, [published[1], MARCH], instant=False) == MARCH
+    assert choose_figure(MARCH, [ReferencePeriod(date(2024, 3, 4), date(2024, 3, 5))], instant=True) is None
+    assert choose_figure(MARCH, [published[1], MARCH], instant=False) == MARCH
 
 
 @pytest.mark.parametrize(("grain", "least", "most"), [("month", 28, 31), ("quarter", 90, 92), ("year", 365, 366)])
 def test_a_count_is_carried_from_no_longer_and_nothing_from_a_shorter_time(grain: Grain, least: int, most: int) -> None:
-    assert (SHORTEST[grain], LONGEST[grain]) == (least, most)
-    period = {"month": MARCH, "quarter": months(2024, 1, 3), "year": months(2023, 1, 12)}[grain]
+    assert (SHORTEST_DAYS[grain], LONGEST_DAYS[grain]) == (least, most)
+    period = {"month": MARCH, "quarter": whole_months(2024, 1, 3), "year": whole_months(2023, 1, 12)}[grain]
     last = period.start - timedelta(days=1)
 
-    def carried(days: int, kind: Kind, instant: bool = False) -> bool:
-        return carried_to(period, grain, [lasting(days, last)], "3 years", kind, instant) is not None
+    def carried(days: int, kind: MeasureKind, instant: bool = False) -> bool:
+        return choose_carried_figure(period, grain, [lasting(days, last)], "3 years", kind, instant) is not None
 
     for kind in ("count", "rate"):
         assert [carried(n, kind) for n in (least - 1, least, most)] == [False, True, True]
@@ -76,74 +76,103 @@ def test_a_count_is_carried_from_no_longer_and_nothing_from_a_shorter_time(grain
 
 
 def test_the_newest_that_fits_is_carried_and_of_two_that_end_together_the_later_start() -> None:
-    published = [months(2023, 12, 1), months(2024, 1, 1), months(2023, 2, 12), months(2024, 4, 1)]
+    published = [
+        whole_months(2023, 12, 1),
+        whole_months(2024, 1, 1),
+        whole_months(2023, 2, 12),
+        whole_months(2024, 4, 1),
+    ]
     for order in permutations(published):
-        assert carried_to(MARCH, "month", order, "1 year", "rate", instant=False) == published[1]
-        assert carried_to(MARCH, "month", order, "1 month", "rate", instant=False) is None
-    assert carried_to(MARCH, "month", [], "1 year", "rate", instant=False) is None
+        assert choose_carried_figure(MARCH, "month", order, "1 year", "rate", instant=False) == published[1]
+        assert choose_carried_figure(MARCH, "month", order, "1 month", "rate", instant=False) is None
+    assert choose_carried_figure(MARCH, "month", [], "1 year", "rate", instant=False) is None
     # What ends with the period is not carried at all, and may be.
-    year = Span(date(2023, 4, 1), MARCH.end)
-    assert carried_to(MARCH, "month", [year, months(2024, 2, 1)], "1 day", "rate", instant=False) == year
-    later = Span(year.start, MARCH.end + timedelta(days=1))
-    assert carried_to(MARCH, "month", [later], "1 day", "rate", instant=False) is None
+    year = ReferencePeriod(date(2023, 4, 1), MARCH.end)
+    assert (
+        choose_carried_figure(MARCH, "month", [year, whole_months(2024, 2, 1)], "1 day", "rate", instant=False) == year
+    )
+    later = ReferencePeriod(year.start, MARCH.end + timedelta(days=1))
+    assert choose_carried_figure(MARCH, "month", [later], "1 day", "rate", instant=False) is None
 
 
 def test_the_age_of_what_is_carried_ends_on_its_day() -> None:
     held = [lasting(29, date(2024, 3, 21))]
-    assert carried_to(MARCH, "month", held, "10 days", "stock", instant=True) == held[0]
-    assert carried_to(MARCH, "month", held, "9 days", "stock", instant=True) is None
+    assert choose_carried_figure(MARCH, "month", held, "10 days", "stock", instant=True) == held[0]
+    assert choose_carried_figure(MARCH, "month", held, "9 days", "stock", instant=True) is None
 
 
 def test_the_nearest_is_the_fewest_days_away_before_or_after_and_of_two_the_later() -> None:
-    before, after = Span(date(2024, 1, 1), date(2024, 2, 20)), Span(date(2024, 4, 9), date(2024, 4, 30))
-    for order in permutations([before, after, months(2022, 1, 12), months(2025, 1, 12)]):
-        assert nearest(MARCH, order) == after
-    assert nearest(MARCH, [before, Span(date(2024, 4, 11), date(2024, 4, 30))]) == before
-    assert nearest(MARCH, [before, Span(date(2024, 4, 10), date(2024, 4, 30))]).start == date(2024, 4, 10)
-    inside, around = day("2024-03-10"), months(2024, 1, 12)
-    assert nearest(MARCH, [inside, around]) == nearest(MARCH, [around, inside]) == around
+    before, after = (
+        ReferencePeriod(date(2024, 1, 1), date(2024, 2, 20)),
+        ReferencePeriod(date(2024, 4, 9), date(2024, 4, 30)),
+    )
+    for order in permutations([before, after, whole_months(2022, 1, 12), whole_months(2025, 1, 12)]):
+        assert choose_nearest(MARCH, order) == after
+    assert choose_nearest(MARCH, [before, ReferencePeriod(date(2024, 4, 11), date(2024, 4, 30))]) == before
+    assert choose_nearest(MARCH, [before, ReferencePeriod(date(2024, 4, 10), date(2024, 4, 30))]).start == date(
+        2024, 4, 10
+    )
+    inside, around = day("2024-03-10"), whole_months(2024, 1, 12)
+    assert choose_nearest(MARCH, [inside, around]) == choose_nearest(MARCH, [around, inside]) == around
 
 
 def test_periods_overlap_from_one_day_in_common() -> None:
     for span, common in (
-        (months(2024, 2, 1), False), (months(2024, 4, 1), False), (day("2024-03-01"), True), (day("2024-03-31"), True),
-        (months(2024, 1, 12), True), (Span(date(2024, 1, 1), MARCH.start), True), (Span(MARCH.end, MARCH.end), True),
-    ):  # fmt: skip
-        assert (overlaps(MARCH, span), overlaps(span, MARCH)) == (common, common)
+        (whole_months(2024, 2, 1), False),
+        (whole_months(2024, 4, 1), False),
+        (day("2024-03-01"), True),
+        (day("2024-03-31"), True),
+        (whole_months(2024, 1, 12), True),
+        (ReferencePeriod(date(2024, 1, 1), MARCH.start), True),
+        (ReferencePeriod(MARCH.end, MARCH.end), True),
+    ):
+        assert (has_overlap(MARCH, span), has_overlap(span, MARCH)) == (common, common)
 
 
-WHOLE: list[tuple[Grain, Span, bool]] = [
-    ("month", months(2024, 2, 1), True), ("month", Span(date(2024, 2, 1), date(2024, 2, 28)), False),
-    ("month", Span(date(2024, 2, 2), date(2024, 2, 29)), False), ("month", months(2024, 1, 3), False),
-    ("quarter", months(2024, 1, 3), True), ("quarter", months(2024, 10, 3), True),
-    ("quarter", months(2024, 2, 3), False), ("quarter", months(2024, 3, 3), False),
-    ("quarter", months(2024, 4, 1), False),
-    ("year", months(2024, 1, 12), True), ("year", months(2024, 4, 12), False), ("year", months(2024, 2, 12), False),
-    ("year", months(2024, 1, 24), False), ("year", months(2024, 1, 3), False),
-]  # fmt: skip
+WHOLE: list[tuple[Grain, ReferencePeriod, bool]] = [
+    ("month", whole_months(2024, 2, 1), True),
+    ("month", ReferencePeriod(date(2024, 2, 1), date(2024, 2, 28)), False),
+    ("month", ReferencePeriod(date(2024, 2, 2), date(2024, 2, 29)), False),
+    ("month", whole_months(2024, 1, 3), False),
+    ("quarter", whole_months(2024, 1, 3), True),
+    ("quarter", whole_months(2024, 10, 3), True),
+    ("quarter", whole_months(2024, 2, 3), False),
+    ("quarter", whole_months(2024, 3, 3), False),
+    ("quarter", whole_months(2024, 4, 1), False),
+    ("year", whole_months(2024, 1, 12), True),
+    ("year", whole_months(2024, 4, 12), False),
+    ("year", whole_months(2024, 2, 12), False),
+    ("year", whole_months(2024, 1, 24), False),
+    ("year", whole_months(2024, 1, 3), False),
+]
 
 
 @pytest.mark.parametrize(("grain", "span", "whole"), WHOLE)
-def test_a_series_with_a_whole_period_of_a_grain_is_one_of_it(grain: Grain, span: Span, whole: bool) -> None:
+def test_a_series_with_a_whole_period_of_a_grain_is_one_of_it(grain: Grain, span: ReferencePeriod, whole: bool) -> None:
     for instant in (False, True):
-        assert publishes_by(grain, [span], instant, "once") is whole
-        assert publishes_by(grain, [Span(date(2020, 1, 5), date(2020, 1, 9)), span], instant, "once") is whole
+        assert is_regular_series(grain, [span], instant, "once") is whole
+        assert (
+            is_regular_series(grain, [ReferencePeriod(date(2020, 1, 5), date(2020, 1, 9)), span], instant, "once")
+            is whole
+        )
 
 
 @pytest.mark.parametrize(("grain", "days"), [("month", 31), ("quarter", 92), ("year", 366)])
 def test_instants_are_regular_where_two_are_as_near_as_the_longest_period(grain: Grain, days: int) -> None:
     first = date(2020, 1, 5)
-    near, far = ([Span(d, d) for d in (first, first + timedelta(days=n))] for n in (days, days + 1))
+    near, far = ([ReferencePeriod(d, d) for d in (first, first + timedelta(days=n))] for n in (days, days + 1))
     rarely: Cadence = "once"
-    assert publishes_by(grain, near, True, rarely)
-    assert publishes_by(grain, near[::-1], True, rarely)
-    assert not publishes_by(grain, far, True, rarely)
-    assert not publishes_by(grain, near, False, rarely)
-    assert not publishes_by(grain, near[:1], True, rarely)
+    assert is_regular_series(grain, near, True, rarely)
+    assert is_regular_series(grain, near[::-1], True, rarely)
+    assert not is_regular_series(grain, far, True, rarely)
+    assert not is_regular_series(grain, near, False, rarely)
+    assert not is_regular_series(grain, near[:1], True, rarely)
     later = first + timedelta(days=3 * days)
-    assert publishes_by(grain, [*near, Span(later, later)], True, rarely)
+    assert is_regular_series(grain, [*near, ReferencePeriod(later, later)], True, rarely)
     # A span of several days is no instant, however near it ends.
-    assert not publishes_by(grain, [near[0], Span(first + timedelta(days=2), first + timedelta(days=5))], True, rarely)
+    assert not is_regular_series(
+        grain, [near[0], ReferencePeriod(first + timedelta(days=2), first + timedelta(days=5))], True, rarely
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,7 +183,9 @@ def test_instants_are_regular_where_two_are_as_near_as_the_longest_period(grain:
 def test_one_instant_of_a_source_that_publishes_often_enough_is_regular(grain: Grain, often: set[Cadence]) -> None:
     every: tuple[Cadence, ...] = ("daily", "weekly", "monthly", "quarterly", "annual", "once")
     one = [day("2024-03-10")]
-    assert {each for each in every if publishes_by(grain, one, True, each)} == often
-    assert not any(publishes_by(grain, one, False, each) for each in every)
-    assert not any(publishes_by(grain, [], True, each) for each in every)
-    assert not any(publishes_by(grain, [Span(date(2024, 3, 4), date(2024, 3, 9))], True, each) for each in every)
+    assert {each for each in every if is_regular_series(grain, one, True, each)} == often
+    assert not any(is_regular_series(grain, one, False, each) for each in every)
+    assert not any(is_regular_series(grain, [], True, each) for each in every)
+    assert not any(
+        is_regular_series(grain, [ReferencePeriod(date(2024, 3, 4), date(2024, 3, 9))], True, each) for each in every
+    )

@@ -58,7 +58,7 @@ def test_a_place_to_which_nothing_leads_from_where_it_is_published_says_so(tmp_p
     # Northern Ireland's 26 old districts became 11 in 2015, and one of them has a row.
     lines = [*with_peers(), "95Z,x,2023,5"]
     project = project_of(Case(None, MERTON, lines, source="period_kind: year\ngeography: lad_2014\n"), tmp_path)
-    steps.prepare(project)
+    steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem").filter(pl.col("place_code").str.starts_with("N"))
     assert set(cells["reason"]) <= {"crosswalk_loss", "nation_not_covered"}
     assert cells.height == 11

@@ -7,23 +7,23 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.apportionment import PLACED
-from pipelines.core.periods import Span, months
-from pipelines.core.schema import PLACE, rows
-from pipelines.gaps.refine import wider_gaps, withheld
+from pipelines.apportionment import MAPPED_FIGURE
+from pipelines.core.periods import ReferencePeriod, whole_months
+from pipelines.core.schema import PLACE_COLUMNS, table_from_records
+from pipelines.gaps.refine import refine_gaps, withhold_implausible
 from pipelines.observations.totals import TOTAL
 from tests.gaps.plain import measure_of
 
-Y23, Y22 = months(2023, 1, 12), months(2022, 1, 12)
+Y23, Y22 = whole_months(2023, 1, 12), whole_months(2022, 1, 12)
 KEY = ["measure", "period_start", "to_code"]
 
 
 def system_of(**places: tuple[str | None, str | None, str]) -> pl.DataFrame:
     """Make places, each with its county, its region and its nation."""
-    return rows(
+    return table_from_records(
         [{"place_code": code, "place_name": code, "kind": "lad", "parent_code": county, "region_code": region,
           "nation": nation} for code, (county, region, nation) in places.items()],
-        PLACE,
+        PLACE_COLUMNS,
     )  # fmt: skip
 
 
@@ -36,7 +36,7 @@ PLACES = system_of(
 A, B, C, D, F, G = PLACES["place_code"]
 
 
-def row(place: str, value: float | None = 5.0, reason: str | None = None, measure: str = "m", of: Span = Y23, **said: Any) -> dict[str, Any]:  # fmt: skip  # noqa: E501
+def row(place: str, value: float | None = 5.0, reason: str | None = None, measure: str = "m", of: ReferencePeriod = Y23, **said: Any) -> dict[str, Any]:  # fmt: skip  # noqa: E501
     about = {"measure": measure, "period_start": of.start, "period_end": of.end, "to_code": place, "value": value,
              "reason": reason, "evidence": reason and "told", "source": "s", "release": "r", "unit": "things",
              "released_at": date(2024, 5, 1), "file": "f.csv"}  # fmt: skip
@@ -47,7 +47,7 @@ def none(place: str, reason: str = "not_returned", **said: Any) -> dict[str, Any
     return row(place, None, reason, **said)
 
 
-def total(place: str, value: float | None = 77.0, of: Span = Y23, **said: Any) -> dict[str, Any]:
+def total(place: str, value: float | None = 77.0, of: ReferencePeriod = Y23, **said: Any) -> dict[str, Any]:
     about = {"role": "total", "measure": "m", "place_code": place, "place_label": f"The {place}", "value": value,
              "period_start": of.start, "period_end": of.end, "release": "r"}  # fmt: skip
     return {**about, **said}
@@ -56,8 +56,10 @@ def total(place: str, value: float | None = 77.0, of: Span = Y23, **said: Any) -
 def wider(
     placed: list[dict[str, Any]], totals: list[dict[str, Any]] | None = None, system: pl.DataFrame = PLACES
 ) -> pl.DataFrame:
-    found = wider_gaps(rows(placed, PLACED), rows(totals or [], TOTAL), system, "lad_2019")
-    assert found.columns == list(PLACED)
+    found = refine_gaps(
+        table_from_records(placed, MAPPED_FIGURE), table_from_records(totals or [], TOTAL), system, "lad_2019"
+    )
+    assert found.columns == list(MAPPED_FIGURE)
     return found
 
 
@@ -76,15 +78,19 @@ def everyone(*changed: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_places_that_have_a_row_stay_as_they_are() -> None:
-    placed = rows(everyone(none(A, "suppressed"), row(B, low=1.0, high=9.0, caveats="flagged")), PLACED)
-    found = wider_gaps(placed, rows([total("E10000001"), total("W92000004")], TOTAL), PLACES, "lad_2019")
+    placed = table_from_records(
+        everyone(none(A, "suppressed"), row(B, low=1.0, high=9.0, caveats="flagged")), MAPPED_FIGURE
+    )
+    found = refine_gaps(placed, table_from_records([total("E10000001"), total("W92000004")], TOTAL), PLACES, "lad_2019")
     assert_frame_equal(found, placed)
 
 
 def test_a_place_to_which_nothing_leads_gets_a_row_of_its_slice_that_says_so() -> None:
     found = wider([each for each in EVERYONE if each["to_code"] != C])
     lost = {**none(C, "crosswalk_loss"), "evidence": "no place of lad_2019 leads to it"}
-    assert_frame_equal(found, rows([*(each for each in EVERYONE if each["to_code"] != C), lost], PLACED))
+    assert_frame_equal(
+        found, table_from_records([*(each for each in EVERYONE if each["to_code"] != C), lost], MAPPED_FIGURE)
+    )
 
 
 def test_each_slice_is_made_whole_and_no_other_one_is_made_up() -> None:
@@ -203,12 +209,16 @@ def doubted(caveats: str | None, **said: Any) -> dict[str, Any]:
 
 
 def taken_out(*placed: dict[str, Any]) -> list[dict[str, Any]]:
-    found = withheld(rows(list(placed), PLACED), MEASURES)
-    return found.select([name for name in PLACED if name in {*placed[0], *GONE}]).to_dicts()
+    found = withhold_implausible(table_from_records(list(placed), MAPPED_FIGURE), MEASURES)
+    return found.select([name for name in MAPPED_FIGURE if name in {*placed[0], *GONE}]).to_dicts()
 
 
 def expected(given: dict[str, Any], **changed: Any) -> list[dict[str, Any]]:
-    return rows([{**given, **changed}], PLACED).select([n for n in PLACED if n in {*given, *GONE}]).to_dicts()
+    return (
+        table_from_records([{**given, **changed}], MAPPED_FIGURE)
+        .select([n for n in MAPPED_FIGURE if n in {*given, *GONE}])
+        .to_dicts()
+    )
 
 
 @pytest.mark.parametrize(

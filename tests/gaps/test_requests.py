@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from pipelines.gaps.requests import Gaps, bundles, ranked, request_id
+from pipelines.gaps.requests import OpenGaps, bundle_answers, rank_requests, request_id
 
 JAN, FEB = date(2024, 1, 1), date(2024, 2, 1)
 PEOPLE = pl.DataFrame({"place_code": ["a", "b", "d"], "people": [100.0, 10.0, 7.0]})
@@ -24,12 +24,12 @@ def gap(request: str | None, place: str = "a", problem: str = "p", day: date = J
     return {**about, **named, **said}
 
 
-def held(*gaps: dict[str, Any], share: float = 1.0) -> Gaps:
+def held(*gaps: dict[str, Any], share: float = 1.0) -> OpenGaps:
     """Hold gaps, and an answer for each place and period that one blocks."""
     frame = pl.DataFrame([{name: each[name] for name in OF_GAP} for each in gaps], schema=OF_GAP)
     answers = frame.filter("blocks").select("problem", "place_code", "period_start").unique()
     waiting = answers.with_columns(pl.lit(share).alias("share")).join(PEOPLE, on="place_code", how="left")
-    return Gaps(frame, waiting.select(list(OF_ANSWER)).cast(pl.Schema(OF_ANSWER)), PEOPLE)
+    return OpenGaps(frame, waiting.select(list(OF_ANSWER)).cast(pl.Schema(OF_ANSWER)), PEOPLE)
 
 
 GAPS = [
@@ -44,24 +44,24 @@ def test_answers_that_wait_for_the_same_requests_are_one_bundle() -> None:
         schema={"requests": pl.List(pl.String), "answers": pl.UInt32, "places": pl.UInt32, "people": pl.Float64},
         orient="row",
     )
-    assert_frame_equal(bundles(held(*GAPS)), expected, check_dtypes=False)
-    assert_frame_equal(bundles(held(*GAPS[::-1])), expected, check_dtypes=False)
+    assert_frame_equal(bundle_answers(held(*GAPS)), expected, check_dtypes=False)
+    assert_frame_equal(bundle_answers(held(*GAPS[::-1])), expected, check_dtypes=False)
 
 
 def test_people_of_a_place_count_once_over_the_periods_of_a_problem() -> None:
-    found = bundles(held(gap("x"), gap("x", day=FEB), gap("x", "b"), share=0.5))
+    found = bundle_answers(held(gap("x"), gap("x", day=FEB), gap("x", "b"), share=0.5))
     assert found.rows() == [(["x"], 3, 2, 105.0)]
 
 
 def test_an_answer_that_also_waits_for_what_nobody_is_asked_for_is_in_no_bundle() -> None:
-    assert bundles(held(gap("x"), gap(None), gap("y", "b"))).rows() == [(["y"], 1, 1, 10.0)]
+    assert bundle_answers(held(gap("x"), gap(None), gap("y", "b"))).rows() == [(["y"], 1, 1, 10.0)]
     # Where that gap does not block, it keeps nothing back.
-    assert bundles(held(gap("x"), gap(None, blocks=False))).rows() == [(["x"], 1, 1, 100.0)]
-    assert bundles(held(gap("x", blocks=False))).is_empty()
+    assert bundle_answers(held(gap("x"), gap(None, blocks=False))).rows() == [(["x"], 1, 1, 100.0)]
+    assert bundle_answers(held(gap("x", blocks=False))).is_empty()
 
 
 def test_a_gap_that_blocks_in_another_problem_or_period_is_of_another_answer() -> None:
-    found = bundles(held(gap("x"), gap("y", problem="q"), gap("z", day=FEB)))
+    found = bundle_answers(held(gap("x"), gap("y", problem="q"), gap("z", day=FEB)))
     assert found.rows() == [(["x"], 1, 1, 100.0), (["y"], 1, 1, 100.0), (["z"], 1, 1, 100.0)]
 
 
@@ -74,20 +74,20 @@ def test_requests_are_listed_by_what_they_unlock_with_all_that_is_known_of_them(
         ("z", "h z", "m z", "late", "ask d", "p d 1", ["p"], 1, 1, ["D"], 7.0, 0, 0.0, 0),
     ]
     for order in (1, -1):
-        assert ranked(held(*GAPS[::order])).select(columns).rows() == expected
-    assert set(ranked(held(*GAPS)).columns) == set(columns)
+        assert rank_requests(held(*GAPS[::order])).select(columns).rows() == expected
+    assert set(rank_requests(held(*GAPS)).columns) == set(columns)
 
 
 def test_people_that_are_not_known_are_not_nobody() -> None:
-    found = ranked(held(gap("x", "c"), gap("y", "c"), gap("y", "d", blocks=False)))
+    found = rank_requests(held(gap("x", "c"), gap("y", "c"), gap("y", "d", blocks=False)))
     assert found.select("request", "people", "people_alone", "answers_waiting").rows() == [
         ("y", 7.0, 0.0, 1), ("x", None, 0.0, 1),
     ]  # fmt: skip
 
 
 def order_of(*gaps: dict[str, Any]) -> list[str]:
-    found = ranked(held(*gaps))["request"].to_list()
-    assert ranked(held(*gaps[::-1]))["request"].to_list() == found
+    found = rank_requests(held(*gaps))["request"].to_list()
+    assert rank_requests(held(*gaps[::-1]))["request"].to_list() == found
     return found
 
 
@@ -109,8 +109,8 @@ def test_of_two_requests_the_first_is_decided_by_one_thing_after_the_other() -> 
 
 
 def test_without_gaps_there_is_nothing_to_ask() -> None:
-    assert ranked(held()).is_empty() and bundles(held()).is_empty()
-    assert ranked(held(gap(None))).is_empty()
+    assert rank_requests(held()).is_empty() and bundle_answers(held()).is_empty()
+    assert rank_requests(held(gap(None))).is_empty()
 
 
 def test_a_request_keeps_its_name_and_two_have_never_the_same() -> None:

@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipelines.app.build import rehearse_and_tell
+from pipelines.app.build import report_scenario
 from pipelines.core.errors import DeclarationError, UnknownNameError
-from pipelines.declarations.catalogue import Problem, load
+from pipelines.declarations.catalogue import Problem, load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.gaps.scenario import lost_measures, rehearse
-from pipelines.geography.access import register_places
-from pipelines.geography.load import small_areas
+from pipelines.gaps.scenario import list_lost_measures, run_scenario
+from pipelines.geography.access import load_places
+from pipelines.geography.load import load_small_areas
 from pipelines.geography.reorganisation import Scenario, read_scenario
 from tests.small import small_project
 
@@ -25,7 +25,7 @@ AS_OF = date(2026, 11, 24)
 @pytest.fixture(scope="module")
 def cells(edition: Project) -> pl.DataFrame:
     scenario, path = read_scenario(ROOT, "surrey_2027")
-    return rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, path).cells
+    return run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, path).cells
 
 
 def test_both_sides_are_there_and_marked_as_a_scenario(cells: pl.DataFrame) -> None:
@@ -46,7 +46,7 @@ def test_the_new_councils_add_to_what_their_districts_add_to(cells: pl.DataFrame
 def test_a_rate_with_its_denominator_is_averaged_and_one_without_is_lost(cells: pl.DataFrame) -> None:
     claimants = cells.filter(pl.col("measure") == "claimant_rate", pl.col("side") == "then")
     assert claimants["basis"].unique().to_list() == ["rate_averaged"]
-    lost = lost_measures(cells, load(ROOT).measures)
+    lost = list_lost_measures(cells, load_catalogue(ROOT).measures)
     assert lost["measure"].unique().to_list() == ["furlough_take_up"]
     assert lost["reason"].unique().to_list() == ["needs_parts"]
     assert lost["remedy"].str.contains("numerator").all()
@@ -54,12 +54,12 @@ def test_a_rate_with_its_denominator_is_averaged_and_one_without_is_lost(cells: 
 
 def test_a_problem_by_month_is_rehearsed_too(edition: Project) -> None:
     scenario, path = read_scenario(ROOT, "surrey_2027")
-    cells = rehearse(edition, edition.catalogue.problems["jobs_south_london"], scenario, path).cells
+    cells = run_scenario(edition, edition.catalogue.problems["jobs_south_london"], scenario, path).cells
     assert cells.filter(pl.col("side") == "then").height == 2 * 6 * 46
 
 
 def test_nothing_of_a_scenario_reaches_what_is_published(edition: Project) -> None:
-    register = register_places(edition).register
+    register = load_places(edition).register
     assert not register["place_code"].str.starts_with("PLAN-").any()
 
 
@@ -86,7 +86,7 @@ def test_a_wrong_plan_is_refused_with_what_is_wrong(
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(DeclarationError, match=complaint):
         scenario, found = read_scenario(tmp_path, "surrey_2027")
-        rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
+        run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
 
 
 def test_an_unknown_scenario_is_met_with_the_near_ones() -> None:
@@ -126,7 +126,7 @@ def sharing_downwards(project: Project) -> Problem:
 
 @pytest.fixture(scope="module")
 def elmbridge(edition: Project) -> pl.DataFrame:
-    table = small_areas(edition)[0].table
+    table = load_small_areas(edition)[0].table
     return table.filter(pl.col("lad_2024") == "E07000207")
 
 
@@ -137,7 +137,7 @@ def test_a_district_cut_by_wards_or_lsoas_is_shared_out_by_who_lives_in_them(
     codes = elmbridge[system].unique().sort().to_list()
     north, south = codes[: len(codes) // 3], codes[len(codes) // 3 :]
     scenario, path = split(tmp_path, system, north, south)
-    found = rehearse(edition, sharing_downwards(edition), scenario, path)
+    found = run_scenario(edition, sharing_downwards(edition), scenario, path)
     mine = found.cells.filter(pl.col("measure") == "residents_16_64")
     values = dict(mine.select("place_code", "value").iter_rows())
     people = elmbridge.group_by(pl.col(system).is_in(north).alias("north")).agg(
@@ -152,14 +152,18 @@ def test_a_district_cut_by_wards_or_lsoas_is_shared_out_by_who_lives_in_them(
     assert new.select("basis", "status").rows() == [("apportioned", "estimated")] * 2
     assert mine.filter(pl.col("place_code") == "E07000207")["council"].to_list() == ["North; South"]
     assert set(found.view.filter(pl.col("side") == "then")["place_name"]) == {"North", "South"}
-    assert lost_measures(found.cells, edition.catalogue.measures).filter(pl.col("measure") == "furlough_take_up").height
+    assert (
+        list_lost_measures(found.cells, edition.catalogue.measures)
+        .filter(pl.col("measure") == "furlough_take_up")
+        .height
+    )
 
 
 def test_a_district_may_be_cut_by_shares_that_the_plan_gives(edition: Project, tmp_path: Path) -> None:
     path = tmp_path / "shares.yaml"
     path.write_text(SHARES)
     scenario, found = read_scenario(ROOT, str(path))
-    cells = rehearse(edition, sharing_downwards(edition), scenario, found).cells
+    cells = run_scenario(edition, sharing_downwards(edition), scenario, found).cells
     values = dict(cells.filter(pl.col("measure") == "residents_16_64").select("place_code", "value").iter_rows())
     assert values["PLAN-A"] == pytest.approx(0.25 * values["E06000009"])
     assert values["PLAN-B"] == pytest.approx(0.75 * values["E06000009"])
@@ -177,10 +181,10 @@ def test_a_council_of_minor_parts_has_no_figures_until_someone_gives_them(editio
     path = tmp_path / "shares.yaml"
     path.write_text(SHARES)
     scenario, found = read_scenario(ROOT, str(path))
-    cells = rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, found).cells
+    cells = run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, found).cells
     residents = cells.filter(pl.col("measure") == "residents_16_64", pl.col("side") == "then").sort("place_code")
     assert residents["reason"].to_list() == ["coarser_only", None]
-    lost = lost_measures(cells, edition.catalogue.measures)
+    lost = list_lost_measures(cells, edition.catalogue.measures)
     assert lost.filter(pl.col("measure") == "residents_16_64")["council"].to_list() == ["A"]
 
 
@@ -219,7 +223,7 @@ def test_shares_and_councils_that_can_not_be_are_refused(
     path.write_text(SHARES.replace(old, new))
     with pytest.raises(DeclarationError, match=complaint):
         scenario, found = read_scenario(ROOT, str(path))
-        rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
+        run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
 
 
 def test_two_councils_made_of_each_other_are_a_circle(edition: Project, tmp_path: Path) -> None:
@@ -231,12 +235,14 @@ def test_two_councils_made_of_each_other_are_a_circle(edition: Project, tmp_path
     )
     scenario, found = read_scenario(ROOT, str(path))
     with pytest.raises(DeclarationError, match="PLAN-A takes over PLAN-B takes over PLAN-A: found a cycle"):
-        rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
+        run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
 
 
 def test_wrong_parts_are_refused_with_what_is_wrong(edition: Project, elmbridge: pl.DataFrame, tmp_path: Path) -> None:
     wards, lsoas = (elmbridge[system].unique().sort().to_list() for system in ("ward_2024", "lsoa_2021"))
-    gone = small_areas(edition)[0].table.filter(~pl.col("lsoa_2011").is_in(pl.col("lsoa_2021").drop_nulls().implode()))
+    gone = load_small_areas(edition)[0].table.filter(
+        ~pl.col("lsoa_2011").is_in(pl.col("lsoa_2021").drop_nulls().implode())
+    )
     old = gone["lsoa_2011"].drop_nulls()[0]
     for system, north, south, complaint in (
         ("ward_2024", wards[:2], wards[3:], f"{wards[2]} of E07000207 Elmbridge omitted"),
@@ -250,14 +256,14 @@ def test_wrong_parts_are_refused_with_what_is_wrong(edition: Project, elmbridge:
     ):
         scenario, path = split(tmp_path, system, north, south)
         with pytest.raises(DeclarationError, match=complaint):
-            rehearse(edition, edition.catalogue.problems["jobs_recovery"], scenario, path)
+            run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, path)
 
 
 def test_a_refused_plan_leaves_no_file_behind(edition: Project, tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(SHARES.replace("0.75", "0.7"))
     with pytest.raises(DeclarationError):
-        rehearse_and_tell(edition, str(plan), [], Console())
+        report_scenario(edition, str(plan), [], Console())
     assert not list(edition.home.rglob("scenario_*"))
 
 
@@ -265,8 +271,8 @@ def test_a_plan_in_a_file_of_ones_own_is_rehearsed_for_every_problem(tmp_path: P
     plan = tmp_path / "mine.yaml"
     plan.write_text(SHARES)
     home = tmp_path / "store"
-    project = Project(load(small_project(tmp_path)), home, AS_OF)
-    rehearse_and_tell(project, str(plan), [], Console())
+    project = Project(load_catalogue(small_project(tmp_path)), home, AS_OF)
+    report_scenario(project, str(plan), [], Console())
     written = {path.name for path in home.rglob("scenario_*")}
     assert written == {f"scenario_mine_{name}.csv" for name in ("cells", "lost", *project.catalogue.problems)}
     assert "Blackpool is cut" in next(home.rglob("scenario_mine_jobs_recovery.csv")).read_text()

@@ -6,8 +6,15 @@ from typing import Any
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from pipelines.core.schema import dtypes, rows
-from pipelines.gaps.sightings import SIGHTING, counted, newest, sightings_of, spells_of, turns
+from pipelines.core.schema import polars_schema, table_from_records
+from pipelines.gaps.sightings import (
+    SIGHTING,
+    add_previous_reason,
+    build_spells,
+    convert_spells,
+    count_changes,
+    last_sightings,
+)
 
 DAY = {n: date(2026, 1, n) for n in range(1, 8)}
 WHAT = ("opened", "reopened", "closed", "changed", "open")
@@ -26,7 +33,7 @@ def seen(gap: str, build: int, reason: str | None, **said: Any) -> dict[str, Any
 
 
 def table(*sightings: dict[str, Any]) -> pl.DataFrame:
-    return rows(list(sightings), SIGHTING)
+    return table_from_records(list(sightings), SIGHTING)
 
 
 STORY = table(
@@ -39,20 +46,20 @@ SHUFFLED = STORY.sample(fraction=1.0, shuffle=True, seed=3)
 
 def test_the_newest_sighting_of_each_gap_is_that_of_the_last_build() -> None:
     for story in (STORY, SHUFFLED, STORY.reverse()):
-        assert newest(story).select("gap_id", "build", "reason").rows() == [
+        assert last_sightings(story).select("gap_id", "build", "reason").rows() == [
             ("a", 6, "stale"), ("b", 6, None), ("c", 4, "suppressed"),
         ]  # fmt: skip
 
 
 def test_sightings_are_sorted_with_the_reason_that_each_gap_had_before() -> None:
     for story in (STORY, SHUFFLED):
-        found = turns(story)
+        found = add_previous_reason(story)
         assert found.drop("before").equals(STORY)
         assert found["before"].to_list() == [None, "late", None, "withdrawn", None, "not_due", "late", "stale", None]
 
 
 def test_a_spell_is_from_the_build_that_opened_a_gap_to_the_one_that_closed_it() -> None:
-    found = spells_of(SHUFFLED, BUILDS)
+    found = build_spells(SHUFFLED, BUILDS)
     columns = ["gap_id", "spell", "reason", "reason_before", "reason_since", "opened", "seen_before_end", "closed",
                "closed_because", "opened_build", "closed_build", "changed_build", "last_seen", "holder"]  # fmt: skip
     assert found.select(columns).rows() == [
@@ -68,19 +75,19 @@ def test_a_spell_is_from_the_build_that_opened_a_gap_to_the_one_that_closed_it()
 
 
 def test_the_same_reason_again_is_no_change() -> None:
-    found = spells_of(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS).row(0, named=True)
+    found = build_spells(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS).row(0, named=True)
     assert (found["reason_before"], found["reason_since"], found["changed_build"]) == (None, DAY[1], None)
     assert found["holder"] == "holder 2"
 
 
 def test_what_a_closed_gap_was_is_told_as_it_was_while_it_was_open() -> None:
     story = table(seen("a", 1, "late"), seen("a", 2, None, holder="nobody", place_name="Renamed"))
-    found = spells_of(story, BUILDS).row(0, named=True)
+    found = build_spells(story, BUILDS).row(0, named=True)
     assert (found["reason"], found["holder"], found["place_name"]) == ("late", "holder 1", "A")
 
 
 def test_a_gap_closed_by_the_second_build_was_last_seen_by_the_first() -> None:
-    found = spells_of(table(seen("a", 1, "late"), seen("a", 2, None)), BUILDS.head(2)).row(0, named=True)
+    found = build_spells(table(seen("a", 1, "late"), seen("a", 2, None)), BUILDS.head(2)).row(0, named=True)
     assert (found["last_seen"], found["closed"]) == (DAY[1], DAY[2])
 
 
@@ -94,46 +101,46 @@ COUNTS = [
 def test_each_build_counts_what_it_opened_opened_again_closed_and_changed() -> None:
     expected = pl.DataFrame(COUNTS, schema=["build", *WHAT], orient="row")
     for story in (STORY, SHUFFLED):
-        found = counted(story, BUILDS)
+        found = count_changes(story, BUILDS)
         assert_frame_equal(found.drop("day"), expected)
 
 
 def test_the_same_reason_seen_again_counts_as_nothing() -> None:
-    found = counted(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS.head(2))
+    found = count_changes(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS.head(2))
     assert found.drop("day").rows() == [(1, 1, 0, 0, 0, 1), (2, 0, 0, 0, 0, 1)]
 
 
 def test_nothing_seen_is_nothing_counted() -> None:
-    assert spells_of(table(), BUILDS).is_empty()
-    assert counted(table(), BUILDS.head(2)).drop("day").rows() == [(1, 0, 0, 0, 0, 0), (2, 0, 0, 0, 0, 0)]
+    assert build_spells(table(), BUILDS).is_empty()
+    assert count_changes(table(), BUILDS.head(2)).drop("day").rows() == [(1, 0, 0, 0, 0, 0), (2, 0, 0, 0, 0, 0)]
 
 
 def test_spells_give_back_the_sightings_that_they_keep() -> None:
-    found = sightings_of(spells_of(SHUFFLED, BUILDS))
-    assert found.schema == dtypes(SIGHTING)
+    found = convert_spells(build_spells(SHUFFLED, BUILDS))
+    assert found.schema == polars_schema(SIGHTING)
     assert found.select("gap_id", "build", "reason", "closed_because").rows() == [
         ("a", 1, "late", None), ("a", 3, None, "answered"), ("a", 5, "withdrawn", None), ("a", 6, "stale", None),
         # Of several turns the last is kept.
         ("b", 2, "late", None), ("b", 4, "stale", None), ("b", 6, None, "no_longer_asked"),
         ("c", 4, "suppressed", None),
     ]  # fmt: skip
-    spells = spells_of(SHUFFLED, BUILDS)
-    again = spells_of(found, BUILDS)
+    spells = build_spells(SHUFFLED, BUILDS)
+    again = build_spells(found, BUILDS)
     assert_frame_equal(again.drop("holder"), spells.drop("holder"))
 
 
 def test_a_spell_changed_by_the_build_that_opened_it_is_one_sighting() -> None:
-    spells = spells_of(table(seen("a", 2, "late"), seen("a", 3, "stale")), BUILDS)
+    spells = build_spells(table(seen("a", 2, "late"), seen("a", 3, "stale")), BUILDS)
     same = spells.with_columns(pl.col("opened_build").alias("changed_build"))
-    assert sightings_of(same).select("build", "reason").rows() == [(2, "late")]
+    assert convert_spells(same).select("build", "reason").rows() == [(2, "late")]
     # A change without the reason before it is none that can be told.
     untold = spells.with_columns(pl.lit(None, pl.String).alias("reason_before"))
-    assert sightings_of(untold).select("build", "reason").rows() == [(2, "stale")]
+    assert convert_spells(untold).select("build", "reason").rows() == [(2, "stale")]
 
 
 def test_of_many_gaps_each_is_counted_and_stands_in_its_order() -> None:
     gaps = [f"g{n:02}" for n in range(60)]
     story = table(*(seen(gap, build, reason) for build, reason in ((3, "stale"), (1, "late")) for gap in gaps))
-    assert newest(story)["gap_id"].to_list() == spells_of(story, BUILDS)["gap_id"].to_list() == gaps
-    found = counted(story, BUILDS.head(3))
+    assert last_sightings(story)["gap_id"].to_list() == build_spells(story, BUILDS)["gap_id"].to_list() == gaps
+    found = count_changes(story, BUILDS.head(3))
     assert found.drop("day").rows() == [(1, 60, 0, 0, 0, 60), (2, 0, 0, 0, 0, 60), (3, 0, 0, 0, 60, 60)]

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from pipelines.core.errors import DeclarationError
-from pipelines.core.schema import CELL, rows
+from pipelines.core.schema import CELL_COLUMNS, table_from_records
 from pipelines.core.store import read_table, state_path
-from pipelines.declarations.catalogue import load
-from pipelines.declarations.problem import Header, Need
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.problem import Need, ProblemHeader
 from pipelines.declarations.project import Project
-from pipelines.gaps.verdicts import by_place, verdicts
+from pipelines.gaps.verdicts import build_verdicts, summarise_by_place
 from pipelines.outputs.warehouse_tables import publish_warehouse
 from tests.command import build_by_steps
 from tests.small import small_project
@@ -38,8 +38,8 @@ SPEC = [
 ]  # fmt: skip
 
 
-def header(needs: dict[str, Need], wants: tuple[str, ...] = ()) -> Header:
-    return Header(
+def header(needs: dict[str, Need], wants: tuple[str, ...] = ()) -> ProblemHeader:
+    return ProblemHeader(
         question="q", decision="d", owner="o", geography="lad_2023", grain="latest", needs=needs, unknowns=wants
     )
 
@@ -56,34 +56,36 @@ def test_a_place_comes_to_the_verdict_that_its_cells_allow(
     figures: dict[str, tuple[float | None, str | None, str | None]], said: dict[str, Need], verdict: str,
     because: str | None, needs: tuple[int, int],
 ) -> None:  # fmt: skip
-    cells = rows([cell(name, figure) for name, figure in figures.items()], CELL)
-    found = verdicts(cells, header({name: said.get(name, Need()) for name in figures}), PEOPLE).row(0, named=True)
+    cells = table_from_records([cell(name, figure) for name, figure in figures.items()], CELL_COLUMNS)
+    found = build_verdicts(cells, header({name: said.get(name, Need()) for name in figures}), PEOPLE).row(0, named=True)
     assert (found["verdict"], found["because"]) == (verdict, because)
     assert (found["needs_met"], found["needs_in_all"], found["people"]) == (*needs, 140_000.0)
 
 
 def test_what_is_only_wanted_changes_no_verdict_unless_nothing_is_needed() -> None:
     wanted = cell("w", (None, "not_collected", None), "wanted")
-    beside = rows([cell("a", KNOWN), wanted], CELL)
-    assert verdicts(beside, header({"a": Need()}, ("w",)), PEOPLE)["verdict"].to_list() == ["answerable"]
-    alone = verdicts(rows([wanted], CELL), header({}, ("w",)), PEOPLE)
+    beside = table_from_records([cell("a", KNOWN), wanted], CELL_COLUMNS)
+    assert build_verdicts(beside, header({"a": Need()}, ("w",)), PEOPLE)["verdict"].to_list() == ["answerable"]
+    alone = build_verdicts(table_from_records([wanted], CELL_COLUMNS), header({}, ("w",)), PEOPLE)
     assert alone.select("verdict", "because").row(0) == ("not_answerable", "w: not_collected")
 
 
 def test_people_that_are_not_known_stay_unknown() -> None:
-    cells = rows([cell("a", KNOWN)], CELL)
-    assert verdicts(cells, header({"a": Need()}), PEOPLE.clear())["people"].to_list() == [None]
+    cells = table_from_records([cell("a", KNOWN)], CELL_COLUMNS)
+    assert build_verdicts(cells, header({"a": Need()}), PEOPLE.clear())["people"].to_list() == [None]
 
 
 def test_over_months_a_place_is_answered_for_only_if_every_month_is() -> None:
-    one = verdicts(rows([cell("a", HIDDEN)], CELL), header({"a": Need()}), PEOPLE)
+    one = build_verdicts(table_from_records([cell("a", HIDDEN)], CELL_COLUMNS), header({"a": Need()}), PEOPLE)
     months = [one.with_columns(pl.lit(date(2024, m, 1)).alias("period_start")) for m in (1, 2, 3)]
     known = pl.lit("answerable").alias("verdict"), pl.lit(None, pl.String).alias("because")
-    assert by_place(pl.concat(months))["verdict"].to_list() == ["not_answerable"]
-    some = by_place(pl.concat([months[0].with_columns(known), *months[1:]])).row(0, named=True)
+    assert summarise_by_place(pl.concat(months))["verdict"].to_list() == ["not_answerable"]
+    some = summarise_by_place(pl.concat([months[0].with_columns(known), *months[1:]])).row(0, named=True)
     assert (some["verdict"], some["because"]) == ("with_caveats", "a: suppressed (2 of 3)")
     assert (some["periods"], some["answered"]) == (3, 1)
-    assert by_place(pl.concat([each.with_columns(known) for each in months]))["verdict"].to_list() == ["answerable"]
+    assert summarise_by_place(pl.concat([each.with_columns(known) for each in months]))["verdict"].to_list() == [
+        "answerable"
+    ]
 
 
 SQL = """/*
@@ -136,7 +138,7 @@ def asked(root: Path, sql: str) -> Path:
 
 def test_a_stand_in_is_shown_and_said_and_its_need_stays_open(bare: Project) -> None:
     asked(bare.catalogue.root, SQL.replace("STAND_IN", "claimant_rate"))
-    project = build_by_steps(bare._replace(catalogue=load(bare.catalogue.root)))
+    project = build_by_steps(bare._replace(catalogue=load_catalogue(bare.catalogue.root)))
     cells = read_table(state_path(project.home, "cell", "p"))
     both = {row["measure"]: row for row in cells.filter(pl.col("place_code") == "E06000063").to_dicts()}
     stood, real = both["furlough_take_up"], both["claimant_rate"]
@@ -167,7 +169,7 @@ def test_a_stand_in_is_shown_and_said_and_its_need_stays_open(bare: Project) -> 
 def test_a_stand_in_that_is_not_asked_for_is_refused(copy: Path, stand_in: str, told: str) -> None:
     path = asked(copy, SQL.replace("STAND_IN", stand_in))
     with pytest.raises(DeclarationError, match=told) as refused:
-        load(copy)
+        load_catalogue(copy)
     assert str(path) in str(refused.value)
 
 
@@ -175,11 +177,11 @@ def test_a_stand_in_in_another_unit_is_refused_with_its_line(copy: Path) -> None
     needs = "  claimant_rate:\n  residents_16_64:\n*/"
     asked(copy, SQL.replace("STAND_IN", "residents_16_64").replace("  claimant_rate:\n*/", needs))
     with pytest.raises(DeclarationError, match=r"p\.sql:9: found proxy residents_16_64, a stock in people"):
-        load(copy)
+        load_catalogue(copy)
 
 
 def test_a_view_may_not_have_a_verdict_of_its_own(copy: Path) -> None:
     sql = SQL.replace("STAND_IN", "claimant_rate").replace("as claimant_rate", "as verdict")
     asked(copy, sql)
     with pytest.raises(DeclarationError, match="column verdict is reserved"):
-        load(copy)
+        load_catalogue(copy)

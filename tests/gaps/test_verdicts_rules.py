@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.core.schema import CELL, rows
-from pipelines.gaps.verdicts import VERDICT, by_place, shown, verdicts, weighed
+from pipelines.core.schema import CELL_COLUMNS, table_from_records
+from pipelines.gaps.verdicts import VERDICT, add_verdicts, build_verdicts, summarise_by_place, weigh_cells
 from tests.gaps.plain import problem_of
 
 JAN, FEB, MAR = (date(2024, n, 1) for n in (1, 2, 3))
@@ -28,7 +28,7 @@ def gap(measure: str, reason: str = "suppressed", **said: Any) -> dict[str, Any]
 
 def verdict_of(*cells: dict[str, Any], header: Any = HEADER) -> tuple[Any, ...]:
     """Give verdict, because, needs met and needs in all of the one place and period."""
-    found = verdicts(rows(list(cells), CELL), header, PEOPLE)
+    found = build_verdicts(table_from_records(list(cells), CELL_COLUMNS), header, PEOPLE)
     assert found.height == 1
     return found.select("verdict", "because", "needs_met", "needs_in_all").row(0)
 
@@ -77,7 +77,7 @@ def test_each_place_and_period_is_judged_alone_and_stands_in_order() -> None:
         for place, day, f in (("E2", JAN, cell), ("E1", FEB, gap), ("E1", JAN, cell), ("E3", JAN, gap))
         for m in ("a", "b")
     ]
-    found = verdicts(rows(cells, CELL), HEADER, PEOPLE)
+    found = build_verdicts(table_from_records(cells, CELL_COLUMNS), HEADER, PEOPLE)
     both = "a: suppressed; b: suppressed"
     expected = [
         ("p", "E1", "Place E1", JAN, JAN, "answerable", None, 2, 2, 100.0),
@@ -87,12 +87,14 @@ def test_each_place_and_period_is_judged_alone_and_stands_in_order() -> None:
     ]
     assert found.rows() == expected
     assert found.columns == list(VERDICT)
-    assert verdicts(rows([], CELL), HEADER, PEOPLE).is_empty()
+    assert build_verdicts(table_from_records([], CELL_COLUMNS), HEADER, PEOPLE).is_empty()
 
 
 def test_each_cell_that_counts_is_told_to_block_or_to_weigh() -> None:
     cells = [cell("a"), gap("b"), gap("c", "late"), gap("w"), gap("a", "not_applicable"), cell("b", caveats="flagged")]
-    found = weighed(rows(cells, CELL), HEADER).select("measure", "asked", "blocks", "weighs", "met", "why")
+    found = weigh_cells(table_from_records(cells, CELL_COLUMNS), HEADER).select(
+        "measure", "asked", "blocks", "weighs", "met", "why"
+    )
     assert found.rows() == [
         ("a", True, False, False, True, None), ("b", True, True, False, False, "b: suppressed"),
         ("c", True, False, True, False, "c: late"), ("a", False, False, False, False, None),
@@ -125,11 +127,11 @@ def test_over_periods_a_place_is_answered_for_only_if_each_is_and_its_causes_are
         ("p", "E5", "Place E5", "with_caveats", 5, 6, 10.0, 2, 2, "c: late (1 of 2)"),
         ("p", "E6", "Place E6", "not_answerable", 1, 3, 10.0, 1, 0, "a: late; b: late"),
     ]  # fmt: skip
-    found = by_place(table)
+    found = summarise_by_place(table)
     assert found.columns == ["problem", "place_code", "place_name", "verdict", "needs_met", "needs_in_all", "people",
                              "periods", "answered", "because"]  # fmt: skip
     assert found.rows() == expected
-    assert_frame_equal(by_place(table.reverse()), found)
+    assert_frame_equal(summarise_by_place(table.reverse()), found)
 
 
 def test_a_view_ends_with_the_verdict_of_its_place_and_period() -> None:
@@ -139,6 +141,6 @@ def test_a_view_ends_with_the_verdict_of_its_place_and_period() -> None:
     expected = view.with_columns(
         pl.Series("verdict", [None, "not_answerable", "answerable"]), pl.Series("because", [None, "a: late", None])
     )
-    assert_frame_equal(shown(view, table, monthly), expected)
-    found = shown(view.drop("period_start").head(2), table.head(1), problem_of(needs={"a": {}}))
+    assert_frame_equal(add_verdicts(view, table, monthly), expected)
+    found = add_verdicts(view.drop("period_start").head(2), table.head(1), problem_of(needs={"a": {}}))
     assert found.rows() == [("E2", 1.0, None, None), ("E1", 2.0, "answerable", None)]

@@ -6,13 +6,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.app.api import crossings
-from pipelines.core.schema import CHANGE, PLACE, empty
+from pipelines.app.api import describe_crossings
+from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, empty_table
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
-from pipelines.geography.border_practices import NOT_TOLD, across_the_border, list_border_practices
-from pipelines.geography.crosswalk import Geography, build_crosswalk
-from pipelines.geography.load import geography, postcode_tables
+from pipelines.geography.access import load_places
+from pipelines.geography.border_practices import UNKNOWN_CROSSINGS, describe_border_practices, list_border_practices
+from pipelines.geography.crosswalk import PlaceData, build_crosswalk
+from pipelines.geography.load import load_place_data, load_postcode_tables
 from pipelines.geography.register import Places
 from pipelines.geography.small_areas import Areas
 from tests.starter.test_published import PUBLISHED, pytestmark
@@ -29,12 +29,12 @@ def project(edition: Project) -> Project:
 
 
 @pytest.fixture(scope="module")
-def held(project: Project) -> Geography:
-    return geography(project, register_places(project))
+def held(project: Project) -> PlaceData:
+    return load_place_data(project, load_places(project))
 
 
-def test_border_practices_are_listed_with_their_bodies(project: Project, held: Geography) -> None:
-    found = list_border_practices(held.places, postcode_tables(project))
+def test_border_practices_are_listed_with_their_bodies(project: Project, held: PlaceData) -> None:
+    found = list_border_practices(held.places, load_postcode_tables(project))
     assert found.group_by("postcode_district", "nation").len().sort("postcode_district", "nation").rows() == [
         ("CH4", "England", 2), ("CH4", "Wales", 1), ("GL15", "England", 4), ("GL15", "Wales", 1),
     ]  # fmt: skip
@@ -53,27 +53,30 @@ def test_border_practices_are_listed_with_their_bodies(project: Project, held: G
     ],
 )
 def test_crosswalk_of_border_boards_lists_practices_and_the_unknown(
-    project: Project, held: Geography, start: str, end: str, districts: list[str]
+    project: Project, held: PlaceData, start: str, end: str, districts: list[str]
 ) -> None:
-    lines = list(crossings(project, held, build_crosswalk(held, start, end)))
-    assert [line.partition(":")[0] for line in lines if line != NOT_TOLD] == districts
-    assert (NOT_TOLD in lines) == bool(districts)
+    lines = list(describe_crossings(project, held, build_crosswalk(held, start, end)))
+    assert [line.partition(":")[0] for line in lines if line != UNKNOWN_CROSSINGS] == districts
+    assert (UNKNOWN_CROSSINGS in lines) == bool(districts)
     assert (
         not districts or f"{WYE_VALLEY} WYE VALLEY PRACTICE (Aneurin Bevan University Health Board, Wales)" in lines[1]
     )
 
 
-def test_crosswalk_of_other_boards_lists_no_practices(project: Project, held: Geography) -> None:
+def test_crosswalk_of_other_boards_lists_no_practices(project: Project, held: PlaceData) -> None:
     drawn = build_crosswalk(held, "lad_2021", "icb_2022").filter(pl.col("to_code") == "E54000027")  # in London
-    practices = list_border_practices(held.places, postcode_tables(project))
-    assert list(across_the_border(practices, held.places, drawn)) == []
+    practices = list_border_practices(held.places, load_postcode_tables(project))
+    assert list(describe_border_practices(practices, held.places, drawn)) == []
 
 
 def register(*rows: tuple[str, str, str | None, str | None]) -> Places:
     """Make a register of codes with their kinds, what they lie in and their nations."""
     told = [{"place_code": code, "place_name": code, "kind": kind, "parent_code": up, "nation": nation,
              "valid_from": date(2009, 1, 1)} for code, kind, up, nation in rows]  # fmt: skip
-    return Places(pl.DataFrame([*told], schema={name: each.dtype for name, each in PLACE.items()}), empty(CHANGE))
+    return Places(
+        pl.DataFrame([*told], schema={name: each.dtype for name, each in PLACE_COLUMNS.items()}),
+        empty_table(CODE_CHANGE_COLUMNS),
+    )
 
 
 def postcodes(**of: str | None) -> Areas:
@@ -96,7 +99,7 @@ def test_practices_without_a_border_postcode_or_known_nation_are_excluded() -> N
     ]  # fmt: skip
 
 
-def test_no_practices_are_listed_without_postcodes(held: Geography) -> None:
+def test_no_practices_are_listed_without_postcodes(held: PlaceData) -> None:
     assert list_border_practices(held.places, []).is_empty()
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.apportionment.error_model import held_certainty, unevenness, with_interval
-from pipelines.apportionment.sparse import move
+from pipelines.apportionment.error_model import add_interval, load_error_model, slice_unevenness
+from pipelines.apportionment.sparse import apportion_counts
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
-from pipelines.geography.crosswalk import Geography, build_crosswalk
-from pipelines.geography.load import geography
+from pipelines.geography.access import load_places
+from pipelines.geography.crosswalk import PlaceData, build_crosswalk
+from pipelines.geography.load import load_place_data
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DAY = date(2020, 6, 30)
@@ -20,11 +20,11 @@ ENGLAND = 56_550_138
 
 
 @pytest.fixture(scope="module")
-def held(edition: Project) -> Geography:
-    return geography(edition, register_places(edition))
+def held(edition: Project) -> PlaceData:
+    return load_place_data(edition, load_places(edition))
 
 
-def leading(held: Geography, start: str, end: str) -> pl.DataFrame:
+def leading(held: PlaceData, start: str, end: str) -> pl.DataFrame:
     return build_crosswalk(held, start, end, "all_ages", DAY)
 
 
@@ -32,13 +32,13 @@ def leading(held: Geography, start: str, end: str) -> pl.DataFrame:
     ("start", "end"),
     [("trust_2020", "lad_2019"), ("trust_2020", "lad_2021"), ("trust_2020", "icb_2022"), ("lad_2019", "trust_2020")],
 )
-def test_every_resident_of_england_is_in_one_catchment(held: Geography, start: str, end: str) -> None:
+def test_every_resident_of_england_is_in_one_catchment(held: PlaceData, start: str, end: str) -> None:
     found = leading(held, start, end)
     assert found.drop_nulls("to_code")["people"].sum() == pytest.approx(ENGLAND)
     assert set(found.filter(pl.col("people").is_null())["kind"]) <= {"lost"}
 
 
-def test_catchment_population_is_a_share_of_residents(held: Geography) -> None:
+def test_catchment_population_is_a_share_of_residents(held: PlaceData) -> None:
     found = leading(held, "trust_2020", "lad_2019")
     brighton = found.filter(pl.col("to_code") == "E06000043")
     table = held.shares[1].table.filter(pl.col("from_code") == "E06000043", pl.col("to_code") == "RXH")
@@ -49,7 +49,7 @@ def test_catchment_population_is_a_share_of_residents(held: Geography) -> None:
     )
 
 
-def test_merged_trust_has_the_patients_of_both(held: Geography) -> None:
+def test_merged_trust_has_the_patients_of_both(held: PlaceData) -> None:
     """Brighton and Sussex (RXH) merged into RYR in April 2021, with a quarter of its patients in Brighton."""
     before, after = leading(held, "trust_2020", "lad_2021"), leading(held, "trust_2022", "lad_2021")
     people = dict(before.group_by("from_code").agg(pl.col("people").sum()).iter_rows())
@@ -64,7 +64,7 @@ def test_merged_trust_has_the_patients_of_both(held: Geography) -> None:
 
 
 @pytest.mark.parametrize("trust", ["RM3", "R0A"])
-def test_trust_that_acquired_part_of_another_is_a_gap(held: Geography, trust: str) -> None:
+def test_trust_that_acquired_part_of_another_is_a_gap(held: PlaceData, trust: str) -> None:
     """Pennine Acute (RW6) was split between the two in October 2021; no source says which patients went where."""
     before, after = (leading(held, f"trust_{year}", "lad_2021") for year in (2020, 2022))
     assert before.filter(pl.col("from_code") == trust)["weight"].sum() == pytest.approx(1)
@@ -72,14 +72,14 @@ def test_trust_that_acquired_part_of_another_is_a_gap(held: Geography, trust: st
     assert set(split["kind"]) == {"split"} and split["weight"].null_count() == split.height
 
 
-def test_merged_districts_use_the_trusts_of_their_predecessors(held: Geography) -> None:
+def test_merged_districts_use_the_trusts_of_their_predecessors(held: PlaceData) -> None:
     found = leading(held, "lad_2021", "trust_2020").filter(pl.col("from_code") == "E06000062")
     assert found["weight"].sum() == pytest.approx(1)
     west = held.areas[0].table.filter(pl.col("lad_2021") == "E06000062")["residents_mid_2020__all_ages"].sum()
     assert found["people"].sum() == pytest.approx(west)
 
 
-def test_patients_apportioned_to_councils_have_an_interval_around_the_figure(held: Geography) -> None:
+def test_patients_apportioned_to_councils_have_an_interval_around_the_figure(held: PlaceData) -> None:
     drawn = leading(held, "trust_2020", "lad_2021")
     figures = drawn.group_by(pl.col("from_code").alias("place_code")).agg(pl.col("people").sum().alias("value"))
     # Patients per head of the catchment differ by half between trusts.
@@ -87,9 +87,9 @@ def test_patients_apportioned_to_councils_have_an_interval_around_the_figure(hel
         "place_code", (pl.col("value") * (1 + 0.5 * (pl.col("n") % 2))).alias("value"),
         pl.lit("patients").alias("measure"), pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end"),
     )  # fmt: skip
-    moved, spread = move(uneven, drawn), unevenness(uneven, drawn)
+    moved, spread = apportion_counts(uneven, drawn), slice_unevenness(uneven, drawn)
     assert 0.1 < spread["unevenness"].item() < 0.3
-    told = with_interval(moved, spread, ("trust", "lad"), "all_ages", held_certainty()).filter(pl.col("value") > 0)
+    told = add_interval(moved, spread, ("trust", "lad"), "all_ages", load_error_model()).filter(pl.col("value") > 0)
     assert (told.height, told["likely_low"].null_count()) == (309, 0)
     assert told.select(
         (pl.col("likely_low") <= pl.col("value")).all() & (pl.col("value") <= pl.col("likely_high")).all()

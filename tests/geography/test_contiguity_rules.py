@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.geography.contiguity import PAIR, neighbours, put_together, shared_borders
+from pipelines.geography.contiguity import PAIR, find_border_segments, find_neighbours, merge_neighbours
 
 
 def ring(x: float, y: float, size: int = 1) -> list[list[float]]:
@@ -50,43 +50,43 @@ EXPECTED = pairs(
 
 
 def test_areas_with_a_common_segment_are_neighbours_in_both_directions() -> None:
-    assert_frame_equal(neighbours(drawn(*ALL)), EXPECTED)
+    assert_frame_equal(find_neighbours(drawn(*ALL)), EXPECTED)
     mixed = random.Random(3).sample(ALL, len(ALL))
-    assert_frame_equal(neighbours(drawn(*mixed)), EXPECTED)
+    assert_frame_equal(find_neighbours(drawn(*mixed)), EXPECTED)
 
 
 def test_area_with_two_features_is_not_its_own_neighbour() -> None:
     twice = drawn(feature("A", [ring(0, 0)]), feature("A", [ring(1, 0)]), feature("B", [ring(2, 0)]))
-    assert_frame_equal(neighbours(twice), pairs(("A", "B", 1), ("B", "A", 1)))
+    assert_frame_equal(find_neighbours(twice), pairs(("A", "B", 1), ("B", "A", 1)))
 
 
 def test_three_areas_along_one_segment_are_all_neighbours() -> None:
     one = [feature(code, [ring(0, 0)]) for code in "BAC"]
     codes = [(a, b, 4) for a in "ABC" for b in "ABC" if a != b]
-    assert_frame_equal(neighbours(drawn(*one)), pairs(*codes))
+    assert_frame_equal(find_neighbours(drawn(*one)), pairs(*codes))
 
 
 @pytest.mark.parametrize("boundaries", [None, drawn(), drawn(A)])
 def test_single_area_has_no_neighbours(boundaries: dict[str, Any] | None) -> None:
-    assert_frame_equal(neighbours(boundaries), pairs())
-    assert shared_borders(boundaries, {("A", "B")}) == {}
+    assert_frame_equal(find_neighbours(boundaries), pairs())
+    assert find_border_segments(boundaries, {("A", "B")}) == {}
 
 
 def test_larger_areas_share_all_borders_of_their_parts() -> None:
     within = {"A": "X", "D": "X", "B": "Y", "C": "Z", "E": "Z"}
     # F is in no larger area: its border with E is excluded; the border of A and D is inside X.
     assert_frame_equal(
-        put_together(EXPECTED, within), pairs(("X", "Y", 2), ("Y", "X", 2), ("Y", "Z", 1), ("Z", "Y", 1))
+        merge_neighbours(EXPECTED, within), pairs(("X", "Y", 2), ("Y", "X", 2), ("Y", "Z", 1), ("Z", "Y", 1))
     )
     both = {**within, "C": "X"}
-    assert_frame_equal(put_together(EXPECTED, both), pairs(("X", "Y", 3), ("Y", "X", 3)))
-    assert_frame_equal(put_together(EXPECTED, {}), pairs())
+    assert_frame_equal(merge_neighbours(EXPECTED, both), pairs(("X", "Y", 3), ("Y", "X", 3)))
+    assert_frame_equal(merge_neighbours(EXPECTED, {}), pairs())
 
 
 def test_border_segments_are_returned_for_requested_pairs_only() -> None:
     upright = [((2.0, 0.0), (2.0, 1.0)), ((2.0, 1.0), (2.0, 2.0))]
     level = [((2.0, 2.0), (3.0, 2.0))]
     asked = {("B", "A"), ("B", "C"), ("A", "C"), ("C", "E")}
-    found = shared_borders(drawn(*ALL), asked)
+    found = find_border_segments(drawn(*ALL), asked)
     assert {pair: sorted(pieces) for pair, pieces in found.items()} == {("B", "A"): upright, ("B", "C"): level}
-    assert shared_borders(drawn(*ALL), set()) == {}
+    assert find_border_segments(drawn(*ALL), set()) == {}

@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from pipelines.app import steps
-from pipelines.core.geocodes import ENTITIES, ENTITY_TYPES
-from pipelines.declarations.catalogue import load
+from pipelines.core.geocodes import ENTITY_NAMES, KIND_BY_PREFIX
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
-from pipelines.geography.lineage import GAZETTEER, gazetteer
-from pipelines.geography.register import places_in
+from pipelines.geography.access import load_places
+from pipelines.geography.lineage import GAZETTEER, build_gazetteer
+from pipelines.geography.register import select_places
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OF_AREAS = {"oa", "lsoa", "dz", "sdz", "msoa", "iz"}
@@ -21,9 +21,9 @@ OF_AREAS = {"oa", "lsoa", "dz", "sdz", "msoa", "iz"}
 
 @pytest.fixture(scope="module")
 def register(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
-    project = Project(load(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(project)
-    return register_places(project).register
+    project = Project(load_catalogue(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare_store(project)
+    return load_places(project).register
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,16 @@ def register(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
 def test_code_has_an_entity_type_and_years_of_use(
     register: pl.DataFrame, code: str, entity: str | None, first: int, last: int | None
 ) -> None:
-    row = gazetteer(register).filter(pl.col("place_code") == code).row(0, named=True)
+    row = build_gazetteer(register).filter(pl.col("place_code") == code).row(0, named=True)
     assert list(row) == list(GAZETTEER)
     assert (row["entity_type"], row["first_year"], row["last_year"]) == (entity, first, last)
 
 
 def test_every_gss_kind_has_an_entity_type(register: pl.DataFrame) -> None:
-    assert set(ENTITIES) - set(ENTITY_TYPES) == {prefix for prefix, kind in ENTITIES.items() if kind in OF_AREAS}
-    told = gazetteer(register)
+    assert set(KIND_BY_PREFIX) - set(ENTITY_NAMES) == {
+        prefix for prefix, kind in KIND_BY_PREFIX.items() if kind in OF_AREAS
+    }
+    told = build_gazetteer(register)
     assert told.height == register.height
     coded = told.filter(pl.col("place_code").str.contains(r"^[EWSNK]\d{8}$"))
     assert coded["entity_type"].null_count() == 0
@@ -58,7 +60,7 @@ def test_every_gss_kind_has_an_entity_type(register: pl.DataFrame) -> None:
 @pytest.mark.parametrize("system", ["lad_2011", "lad_2020", "lad_2023", "icb_2022", "trust_2021", "ward_2022"])
 def test_years_of_use_select_the_same_codes_as_the_geography(register: pl.DataFrame, system: str) -> None:
     kind, year = system.rsplit("_", 1)
-    told = gazetteer(register).filter(
+    told = build_gazetteer(register).filter(
         pl.col("kind") == kind, pl.col("first_year") <= int(year), pl.col("last_year").fill_null(9999) >= int(year)
     )
-    assert set(told["place_code"]) == set(places_in(register, system)["place_code"])
+    assert set(told["place_code"]) == set(select_places(register, system)["place_code"])

@@ -5,14 +5,14 @@ from datetime import date
 import polars as pl
 import pytest
 
-from pipelines.core.schema import CHANGE, PLACE, empty, rows
+from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, empty_table, table_from_records
 from pipelines.declarations.project import Project
-from pipelines.geography.access import parent_table
-from pipelines.geography.hierarchy import PARENT, parents
+from pipelines.geography.access import load_area_hierarchy
+from pipelines.geography.hierarchy import AREA_HIERARCHY, build_hierarchy
 from pipelines.geography.register import Places
 from pipelines.geography.small_areas import Areas, WeightSet
 
-REGISTER = rows(
+REGISTER = table_from_records(
     [
         {"place_code": "E92000001", "place_name": "England", "kind": "nation", "nation": "England"},
         {"place_code": "S92000003", "place_name": "Scotland", "kind": "nation", "nation": "Scotland"},
@@ -25,9 +25,9 @@ REGISTER = rows(
         {"place_code": "S12000001", "place_name": "Four", "kind": "lad", "nation": "Scotland"},
         {"place_code": "E54000001", "place_name": "A board", "kind": "icb", "nation": "England"},
     ],
-    PLACE,
+    PLACE_COLUMNS,
 )  # fmt: skip
-PLACES = Places(REGISTER, empty(CHANGE))
+PLACES = Places(REGISTER, empty_table(CODE_CHANGE_COLUMNS))
 ONE, TWO, THREE, FOUR = "E06000001", "E06000002", "E06000003", "S12000001"
 
 
@@ -51,7 +51,7 @@ def told(found: pl.DataFrame, code: str) -> list[tuple[object, ...]]:
 
 
 def test_area_is_in_a_board_wholly_or_by_share_of_residents() -> None:
-    found = parents(PLACES, [AREAS], {ONE, TWO, THREE, FOUR})
+    found = build_hierarchy(PLACES, [AREAS], {ONE, TWO, THREE, FOUR})
     assert told(found, ONE) == [
         ("icb", "E54000001", 1.0, "people"), ("nation", "E92000001", 1.0, None), ("region", "E12000009", 1.0, None),
     ]  # fmt: skip
@@ -60,7 +60,7 @@ def test_area_is_in_a_board_wholly_or_by_share_of_residents() -> None:
 
 
 def test_small_areas_are_counted_where_residents_are_unknown() -> None:
-    found = parents(PLACES, [AREAS], {THREE, FOUR})
+    found = build_hierarchy(PLACES, [AREAS], {THREE, FOUR})
     boards = [row for row in told(found, THREE) if row[0] == "icb"]
     assert sorted(boards, key=str) == [("icb", "E54000002", 0.5, "small areas"), ("icb", None, 0.5, "small areas")]
     # The table has no boards of Scotland; the register defines its nation.
@@ -69,28 +69,28 @@ def test_small_areas_are_counted_where_residents_are_unknown() -> None:
 
 def test_first_of_two_tables_with_a_geography_is_used() -> None:
     other = table("other", ("a", ONE, "E54000002", 1.0), ("b", TWO, "E54000002", 1.0))
-    found = parents(PLACES, [AREAS, other], {ONE})
+    found = build_hierarchy(PLACES, [AREAS, other], {ONE})
     assert found.filter(pl.col("kind") == "icb").select("parent_code", "source").rows() == [("E54000001", "areas")]
 
 
 @pytest.mark.parametrize("system", ["lad_2024", "icb_2022"])
 def test_best_fit_geographies_are_marked(system: str) -> None:
-    fitted = parents(PLACES, [AREAS._replace(best_fit=frozenset({system}))], {ONE})
+    fitted = build_hierarchy(PLACES, [AREAS._replace(best_fit=frozenset({system}))], {ONE})
     assert dict(fitted.select("kind", "best_fit").iter_rows()) == {"icb": True, "nation": False, "region": False}
-    assert not parents(PLACES, [AREAS], {ONE})["best_fit"].any()
+    assert not build_hierarchy(PLACES, [AREAS], {ONE})["best_fit"].any()
 
 
 def test_geography_with_more_areas_contains_none() -> None:
-    assert parents(PLACES, [AREAS], {"E54000001"}).filter(pl.col("kind") == "lad").is_empty()
+    assert build_hierarchy(PLACES, [AREAS], {"E54000001"}).filter(pl.col("kind") == "lad").is_empty()
 
 
 def test_register_without_tables_gives_its_own_hierarchy() -> None:
-    assert told(parents(PLACES, [], {TWO}), TWO) == [("nation", "E92000001", 1.0, None)]
-    assert parents(PLACES, [AREAS], set()).equals(empty(PARENT))
+    assert told(build_hierarchy(PLACES, [], {TWO}), TWO) == [("nation", "E92000001", 1.0, None)]
+    assert build_hierarchy(PLACES, [AREAS], set()).equals(empty_table(AREA_HIERARCHY))
 
 
 def test_shares_of_the_starter_edition_sum_to_one(starter: Project) -> None:
-    found = parent_table(starter)
+    found = load_area_hierarchy(starter)
     sums = found.group_by("place_code", "kind", "parent_system").agg(pl.col("share").sum())
     assert sums["share"].to_list() == pytest.approx([1.0] * sums.height)
     hastings = found.filter(pl.col("place_code") == "E07000062", pl.col("kind").is_in(["pfa", "icb", "utla", "region"]))

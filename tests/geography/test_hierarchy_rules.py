@@ -7,9 +7,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.core.schema import CHANGE, PLACE, empty, rows
+from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, empty_table, table_from_records
 from pipelines.geography.catchments import Shares
-from pipelines.geography.hierarchy import PARENT, belongs, is_postcode, parents, people_column, postcodes
+from pipelines.geography.hierarchy import (
+    AREA_HIERARCHY,
+    build_hierarchy,
+    describe_membership,
+    describe_postcodes,
+    find_people_column,
+    is_postcode,
+)
 from pipelines.geography.register import Places
 from pipelines.geography.small_areas import Areas, WeightSet
 
@@ -23,7 +30,7 @@ def place(code: str, name: str, kind: str, first: str = "2009-04-01", **more: An
             "valid_from": date.fromisoformat(first), **more}  # fmt: skip
 
 
-REGISTER = rows(
+REGISTER = table_from_records(
     [
         place("E92000001", "England", "nation"), place("S92000003", "Scotland", "nation", nation="Scotland"),
         place(REGION, "South West", "region", parent_code="E92000001"),
@@ -31,9 +38,9 @@ REGISTER = rows(
         place(TWO, "Two", "lad"), place("S12000001", "Four", "lad", nation="Scotland"),
         place("K02000001", "Everywhere", "above_nation", nation=None), place(P, "A board", "icb"),
     ],
-    PLACE,
+    PLACE_COLUMNS,
 )  # fmt: skip
-PLACES = Places(REGISTER, empty(CHANGE))
+PLACES = Places(REGISTER, empty_table(CODE_CHANGE_COLUMNS))
 MID = WeightSet("mid", date(2022, 6, 30), ("all_ages",))
 SYSTEMS = ("lad_2024", "icb_2022")
 
@@ -55,7 +62,7 @@ AREAS = table(
 
 def parent(code: str, kind: str, system: str | None, above: str | None, name: str | None, share: float = 1.0,
            share_of: str | None = None, source: str | None = None) -> dict[str, Any]:  # fmt: skip
-    return dict(zip(PARENT, (code, kind, system, above, name, share, share_of, False, source), strict=True))
+    return dict(zip(AREA_HIERARCHY, (code, kind, system, above, name, share, share_of, False, source), strict=True))
 
 
 def board(
@@ -65,7 +72,7 @@ def board(
 
 
 def test_every_row_of_the_hierarchy() -> None:
-    expected = rows(
+    expected = table_from_records(
         [
             board(ONE, P, 1.0, name="A board"),
             parent(ONE, "nation", None, "E92000001", "England"),
@@ -76,29 +83,29 @@ def test_every_row_of_the_hierarchy() -> None:
             board("E06000004", Q, 0.5, "small areas"), board("E06000004", R, 0.5, "small areas"),
             parent("S12000001", "nation", None, "S92000003", "Scotland"),
         ],
-        PARENT,
+        AREA_HIERARCHY,
     )  # fmt: skip
     codes = [ONE, TWO, THREE, "E06000004", "S12000001", "K02000001", "unknown"]
-    found = parents(PLACES, [AREAS], codes)
+    found = build_hierarchy(PLACES, [AREAS], codes)
     assert_frame_equal(found, expected.sort("place_code", maintain_order=True))
     register = REGISTER.sample(fraction=1.0, shuffle=True, seed=2)
-    assert_frame_equal(parents(Places(register, empty(CHANGE)), [AREAS], set(codes)), found)
+    assert_frame_equal(build_hierarchy(Places(register, empty_table(CODE_CHANGE_COLUMNS)), [AREAS], set(codes)), found)
 
 
 def test_nations_and_areas_above_them_have_no_larger_area() -> None:
-    assert parents(PLACES, [AREAS], ["E92000001", "K02000001"]).is_empty()
-    assert parents(PLACES, [], [REGION])["parent_code"].to_list() == ["E92000001"]
+    assert build_hierarchy(PLACES, [AREAS], ["E92000001", "K02000001"]).is_empty()
+    assert build_hierarchy(PLACES, [], [REGION])["parent_code"].to_list() == ["E92000001"]
 
 
 def test_unpopulated_parts_have_no_share() -> None:
     areas = table(("a", ONE, P, 5.0), ("b", ONE, Q, 0.0), ("c", TWO, P, 5.0), ("d", THREE, P, 1.0))
-    found = parents(PLACES, [areas], [ONE]).filter(pl.col("kind") == "icb")
+    found = build_hierarchy(PLACES, [areas], [ONE]).filter(pl.col("kind") == "icb")
     assert found.select("parent_code", "share", "share_of").rows() == [(P, 1.0, "people")]
 
 
 def test_area_with_one_resident_has_a_population_share() -> None:
     areas = table(("a", ONE, P, 0.5), ("b", ONE, Q, 0.5), ("c", TWO, P, 0.0), ("d", TWO, Q, 0.0), ("e", THREE, P, 9.0))
-    found = parents(PLACES, [areas], [ONE, TWO]).filter(pl.col("kind") == "icb")
+    found = build_hierarchy(PLACES, [areas], [ONE, TWO]).filter(pl.col("kind") == "icb")
     assert found.select("place_code", "share", "share_of").rows() == [
         (ONE, 0.5, "people"), (ONE, 0.5, "people"), (TWO, 0.5, "small areas"), (TWO, 0.5, "small areas"),
     ]  # fmt: skip
@@ -111,7 +118,7 @@ def test_share_outside_all_larger_areas_is_stated() -> None:
 
 def test_table_without_residents_counts_small_areas() -> None:
     told = [("a", ONE, P), ("b", ONE, P), ("c", ONE, P), ("d", ONE, Q), ("e", TWO, Q), ("f", THREE, P)]
-    found = parents(PLACES, [table(*told, weights=())], [ONE]).filter(pl.col("kind") == "icb")
+    found = build_hierarchy(PLACES, [table(*told, weights=())], [ONE]).filter(pl.col("kind") == "icb")
     assert found.select("parent_code", "share", "share_of").rows() == [
         (P, 0.75, "small areas"),
         (Q, 0.25, "small areas"),
@@ -120,10 +127,10 @@ def test_table_without_residents_counts_small_areas() -> None:
 
 def test_larger_areas_belong_to_a_geography_with_fewer_areas() -> None:
     as_many = table(("a", ONE, P, 1.0), ("b", TWO, Q, 1.0), ("c", TWO, None, 1.0), ("d", None, R, 1.0))
-    assert parents(PLACES, [as_many], [ONE, P]).filter(pl.col("kind").is_in(["icb", "lad"])).is_empty()
+    assert build_hierarchy(PLACES, [as_many], [ONE, P]).filter(pl.col("kind").is_in(["icb", "lad"])).is_empty()
     # Where both are known, there are two districts and one board.
     fewer = table(("a", ONE, P, 1.0), ("b", TWO, P, 1.0), ("c", None, Q, 1.0), ("d", None, R, 1.0))
-    assert parents(PLACES, [fewer], [ONE]).filter(pl.col("kind") == "icb")["parent_code"].to_list() == [P]
+    assert build_hierarchy(PLACES, [fewer], [ONE]).filter(pl.col("kind") == "icb")["parent_code"].to_list() == [P]
 
 
 def test_newest_geography_of_an_area_is_used_and_never_its_own_kind() -> None:
@@ -133,15 +140,15 @@ def test_newest_geography_of_an_area_is_used_and_never_its_own_kind() -> None:
     expected = [(ONE, "icb_2022", P, 1.0), (old, "icb_2022", P, 1.0)]
     for order in (systems, ("lad_2024", "lad_2020", "icb_2022")):
         areas = table(*told, systems=systems)._replace(systems=order)
-        found = parents(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "icb")
+        found = build_hierarchy(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "icb")
         assert found.select("place_code", "parent_system", "parent_code", "share").rows() == expected
-        assert parents(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "lad").is_empty()
+        assert build_hierarchy(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "lad").is_empty()
 
 
 def test_first_table_with_a_geography_is_used_for_each_area() -> None:
     first = table(("a", ONE, P, 1.0), ("b", THREE, P, 1.0), source="first")
     second = table(("a", ONE, Q, 1.0), ("b", TWO, Q, 1.0), ("c", TWO, Q, 3.0), source="second")
-    found = parents(PLACES, [first, second], [ONE, TWO]).filter(pl.col("kind") == "icb")
+    found = build_hierarchy(PLACES, [first, second], [ONE, TWO]).filter(pl.col("kind") == "icb")
     assert found.select("place_code", "parent_code", "source").rows() == [(ONE, P, "first"), (TWO, Q, "second")]
 
 
@@ -150,7 +157,7 @@ def test_first_table_with_a_geography_is_used_for_each_area() -> None:
 )
 def test_best_fit_tables_are_marked(best_fit: tuple[str, ...], fitted: bool) -> None:
     areas = table(("a", ONE, P, 1.0), ("b", TWO, P, 1.0), best_fit=frozenset(best_fit))
-    found = parents(PLACES, [areas], [ONE])
+    found = build_hierarchy(PLACES, [areas], [ONE])
     assert dict(found.select("kind", "best_fit").iter_rows()) == {"icb": fitted, "nation": False, "region": False}
 
 
@@ -160,16 +167,16 @@ def test_newest_set_of_all_residents_is_used() -> None:
         WeightSet("newest", date(2022, 6, 30), ("men",)),
     ]  # fmt: skip
     for order in (sets, sets[::-1]):
-        assert people_column(table(weights=tuple(order))) == "new__all_ages"
-    assert people_column(table(weights=tuple(sets[2:]))) is None
-    assert people_column(table(weights=())) is None
+        assert find_people_column(table(weights=tuple(order))) == "new__all_ages"
+    assert find_people_column(table(weights=tuple(sets[2:]))) is None
+    assert find_people_column(table(weights=())) is None
 
 
 NAMES = {ONE: "One", P: "A board", Q: "B board"}
 
 
 def told(code: str, *tables: Areas, shares: tuple[Shares, ...] = ()) -> list[tuple[str, str]]:
-    return list(belongs(tables, shares, code, NAMES))
+    return list(describe_membership(tables, shares, code, NAMES))
 
 
 def test_description_states_containing_contained_and_overlapping_areas() -> None:
@@ -254,7 +261,7 @@ PROVISO = ("not stored", "a postcode directory of the whole country")
 
 
 def found(text: str, *tables: Areas) -> list[tuple[str, str]]:
-    *said, last = postcodes(list(tables), text, NAMES)
+    *said, last = describe_postcodes(list(tables), text, NAMES)
     assert last[0] == PROVISO[0] and last[1].startswith(PROVISO[1])
     return said
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import UnknownNameError
-from pipelines.core.geocodes import KINDS
-from pipelines.declarations.catalogue import load
+from pipelines.core.geocodes import KIND_PREFIXES
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
-from pipelines.geography.lineage import describe_lineage, find
-from pipelines.geography.names import folded
-from pipelines.geography.register import Places, reaches, system_places
-from pipelines.observations.ingest import codes_for
+from pipelines.geography.access import load_places
+from pipelines.geography.lineage import describe_lineage, find_codes
+from pipelines.geography.names import fold_name
+from pipelines.geography.register import Places, require_places, trace_changes
+from pipelines.observations.ingest import load_codes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AS_OF = date(2026, 11, 24)
@@ -21,7 +21,7 @@ AS_OF = date(2026, 11, 24)
 
 @pytest.fixture(scope="module")
 def places(edition: Project) -> Places:
-    return register_places(edition)
+    return load_places(edition)
 
 
 def told(places: Places, code: str) -> str:
@@ -45,8 +45,8 @@ def test_boundary_change_of_barnsley_is_described_with_the_unknown(places: Place
     text = told(places, "E08000016")
     assert "became: E08000038 Barnsley on 2025-04-01: new code after a boundary change" in text
     assert "the same day as E08000019 Sheffield; no stored table has the land and the dwellings that moved" in text
-    reach = reaches(places.changes, ["E08000038"], {"E08000016"})["E08000038"]
-    assert (reach.codes, reach.basis) == (("E08000016",), "moved_land")
+    reach = trace_changes(places.changes, ["E08000038"], {"E08000016"})["E08000038"]
+    assert (reach.codes, reach.derivation) == (("E08000016",), "moved_land")
 
 
 def test_split_trust_lists_both_successors_and_no_earlier_mergers(places: Places) -> None:
@@ -83,10 +83,10 @@ def test_description_states_geographies_and_larger_areas(places: Places, code: s
 
 
 def test_boundary_changes_of_fife_and_perth_are_not_mergers(places: Places) -> None:
-    target = set(system_places(places.register, "lad_2023")["place_code"])
-    found = reaches(places.changes, ["S12000015", "S12000024"], target)
+    target = set(require_places(places.register, "lad_2023")["place_code"])
+    found = trace_changes(places.changes, ["S12000015", "S12000024"], target)
     assert [found[code].codes for code in ("S12000015", "S12000024")] == [("S12000047",), ("S12000048",)]
-    assert {reach.basis for reach in found.values()} == {"moved_land"}
+    assert {reach.derivation for reach in found.values()} == {"moved_land"}
 
 
 @pytest.mark.parametrize(
@@ -103,21 +103,21 @@ def test_boundary_changes_of_fife_and_perth_are_not_mergers(places: Places) -> N
     ],
 )
 def test_areas_are_found_by_any_of_their_names(places: Places, name: str, code: str) -> None:
-    assert code in find(places, name)
+    assert code in find_codes(places, name)
 
 
 def test_former_and_welsh_names_are_matched(places: Places) -> None:
-    source = load(ROOT).sources["dwp_uc_households"]
-    names = codes_for(source, places, Path("none.csv")).names
-    assert names[folded("Shepway")] == names[folded("Folkestone & Hythe")] == "E07000112"
-    assert names[folded("Ynys Mon")] == names[folded("Isle of Anglesey UA")] == "W06000001"
+    source = load_catalogue(ROOT).sources["dwp_uc_households"]
+    names = load_codes(source, places, Path("none.csv")).names
+    assert names[fold_name("Shepway")] == names[fold_name("Folkestone & Hythe")] == "E07000112"
+    assert names[fold_name("Ynys Mon")] == names[fold_name("Isle of Anglesey UA")] == "W06000001"
     # Dorset was also a county: a district name of 2023 refers to that district only.
-    assert names[folded("Dorset")] == "E06000059"
+    assert names[fold_name("Dorset")] == "E06000059"
 
 
 def test_unknown_name_is_refused_with_close_matches(places: Places) -> None:
     with pytest.raises(UnknownNameError, match="Cumberland"):
-        find(places, "Cumbrland")
+        find_codes(places, "Cumbrland")
 
 
 @pytest.mark.parametrize(
@@ -136,5 +136,5 @@ def test_unknown_name_is_refused_with_close_matches(places: Places) -> None:
     ],
 )
 def test_geographies_have_the_published_number_of_areas(places: Places, system: str, count: int) -> None:
-    assert system_places(places.register, system).height == count
-    assert system.rsplit("_", 1)[0] in KINDS
+    assert require_places(places.register, system).height == count
+    assert system.rsplit("_", 1)[0] in KIND_PREFIXES

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pipelines.geography.names import candidates, folded, name_table
+from pipelines.geography.names import build_name_table, fold_name, suggest_places
 
 PLACES = pl.DataFrame(
     [("W06000001", "Isle of Anglesey", "Ynys Môn"), ("E06000023", "Bristol, City of", None),
@@ -22,23 +22,23 @@ PLACES = pl.DataFrame(
      ("The Redcar and Cleveland", "E06000003")],
 )  # fmt: skip
 def test_name_is_matched_in_every_spelling(written: str, code: str) -> None:
-    assert name_table(PLACES, {})[folded(written)] == code
+    assert build_name_table(PLACES, {})[fold_name(written)] == code
 
 
 @pytest.mark.parametrize("written", ["Liverpol", "Cornwal", "Ã", "", "Bristol and Leicester"])
 def test_similar_name_is_not_matched(written: str) -> None:
-    assert folded(written) not in name_table(PLACES, {})
+    assert fold_name(written) not in build_name_table(PLACES, {})
 
 
 def test_candidates_are_suggested() -> None:
-    assert candidates("Liverpol", PLACES) == "E08000012 Liverpool"
-    assert candidates("Atlantis", PLACES) == "no similar name"
+    assert suggest_places("Liverpol", PLACES) == "E08000012 Liverpool"
+    assert suggest_places("Atlantis", PLACES) == "no similar name"
 
 
 def test_ambiguous_name_is_not_matched() -> None:
     twice = pl.concat([PLACES, PLACES.head(1).with_columns(pl.lit("W06000099").alias("place_code"))])
-    assert folded("Isle of Anglesey") not in name_table(twice, {})
+    assert fold_name("Isle of Anglesey") not in build_name_table(twice, {})
 
 
 def test_correctly_decoded_text_is_unchanged() -> None:
-    assert folded("São Ãvila") == folded("Sao Avila")
+    assert fold_name("São Ãvila") == fold_name("Sao Avila")

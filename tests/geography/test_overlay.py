@@ -7,19 +7,19 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.core.schema import CHANGE, PLACE, rows
+from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, table_from_records
 from pipelines.geography.overlay import (
     OVERLAY,
-    Trip,
-    Weighing,
-    composed,
-    made_of,
-    membership,
-    overlay,
-    residents,
-    weighings,
-    weighted,
-    without_shares,
+    CrosswalkRequest,
+    WeightChoice,
+    build_overlay,
+    compose_overlays,
+    compute_weights,
+    count_residents,
+    drop_weights,
+    find_membership,
+    link_to_shares,
+    rank_weights,
 )
 from pipelines.geography.register import Places
 from pipelines.geography.small_areas import Areas, WeightSet
@@ -39,7 +39,7 @@ def change(start: str, end: str, kind: str = "recoded") -> dict[str, Any]:
 
 
 PLACES = Places(
-    rows(
+    table_from_records(
         [
             place("E12000001", "region"), place("E12000002", "region"),
             place(A, "lad", parent_code="E12000001"), place(B, "lad", "2020-04-01", parent_code="E12000001"),
@@ -47,10 +47,10 @@ PLACES = Places(
             place(M1, "lad", "2009-04-01", "2020-03-31"), place(M2, "lad", "2009-04-01", "2020-03-31"),
             place(N1, "lad"), *(place(code, "icb") for code in (X, Y, Z)),
         ],
-        PLACE,
+        PLACE_COLUMNS,
     ),
-    rows([change(OLD, C), change(M1, B, "merged"), change(M2, B, "merged"), change(OLDER, A),
-    change(OLDER, B)], CHANGE),
+    table_from_records([change(OLD, C), change(M1, B, "merged"), change(M2, B, "merged"), change(OLDER, A),
+    change(OLDER, B)], CODE_CHANGE_COLUMNS),
 )  # fmt: skip
 MID = WeightSet("mid", date(2022, 6, 30), ("all_ages", "children"), 1000)
 ROWS = [
@@ -71,8 +71,8 @@ def table(told: list[tuple[Any, ...]], systems: tuple[str, ...] = ("lad_2023", "
 
 
 AREAS = table(ROWS)
-BY_ALL = Weighing(MID, "all_ages")
-TRIP = Trip("lad_2023", "icb_2022")
+BY_ALL = WeightChoice(MID, "all_ages")
+TRIP = CrosswalkRequest("lad_2023", "icb_2022")
 
 
 def drawn(*pairs: tuple[str | None, str | None, float | None, float | None]) -> pl.DataFrame:
@@ -99,7 +99,7 @@ def years(*told: int, groups: tuple[str, ...] = ("all_ages",)) -> tuple[WeightSe
 )
 def test_people_of_the_nearest_day_go_first_and_without_a_day_the_newest(day: date | None, names: list[str]) -> None:
     for order in ((2011, 2016, 2021), (2021, 2016, 2011), (2016, 2021, 2011)):
-        found = weighings(table([], weights=years(*order)), "all_ages", day)
+        found = rank_weights(table([], weights=years(*order)), "all_ages", day)
         assert [each.weights.name for each in found] == names
         assert {each.group for each in found} == {"all_ages"}
 
@@ -107,23 +107,23 @@ def test_people_of_the_nearest_day_go_first_and_without_a_day_the_newest(day: da
 def test_a_set_without_the_group_does_not_weigh() -> None:
     sets = (*years(2011, groups=("children",)), *years(2021), *years(2016, groups=("all_ages", "children")))
     areas = table([], weights=sets)
-    assert [each.weights.name for each in weighings(areas, "children", None)] == ["y2016", "y2011"]
-    assert weighings(areas, "pensioners", date(2020, 1, 1)) == []
-    assert weighings(table([], weights=()), "all_ages", None) == []
+    assert [each.weights.name for each in rank_weights(areas, "children", None)] == ["y2016", "y2011"]
+    assert rank_weights(areas, "pensioners", date(2020, 1, 1)) == []
+    assert rank_weights(table([], weights=()), "all_ages", None) == []
 
 
 def test_people_of_too_distant_a_day_are_not_good_for_figures() -> None:
-    by = Weighing(WeightSet("mid", date(2022, 6, 30), ("all_ages",), 10), "all_ages")
-    assert by.good_for(None)
+    by = WeightChoice(WeightSet("mid", date(2022, 6, 30), ("all_ages",), 10), "all_ages")
+    assert by.is_valid_for(None)
     for off, good in ((0, True), (10, True), (11, False)):
-        assert by.good_for(date(2022, 6, 30) + timedelta(days=off)) is good
-        assert by.good_for(date(2022, 6, 30) - timedelta(days=off)) is good
+        assert by.is_valid_for(date(2022, 6, 30) + timedelta(days=off)) is good
+        assert by.is_valid_for(date(2022, 6, 30) - timedelta(days=off)) is good
 
 
 def test_the_column_of_a_group_and_of_all_people_of_the_same_set() -> None:
-    by = Weighing(MID, "children")
+    by = WeightChoice(MID, "children")
     assert (by.column, by.fallback) == ("mid__children", "mid__all_ages")
-    only = Weighing(MID._replace(groups=("children",)), "children")
+    only = WeightChoice(MID._replace(groups=("children",)), "children")
     assert (only.column, only.fallback) == ("mid__children", "mid__children")
 
 
@@ -134,21 +134,23 @@ EXPECTED = drawn(
 
 
 def test_places_are_shared_out_by_the_people_of_their_small_areas() -> None:
-    assert_frame_equal(overlay(AREAS, PLACES, [A, B, C], TRIP, BY_ALL), EXPECTED)
+    assert_frame_equal(build_overlay(AREAS, PLACES, [A, B, C], TRIP, BY_ALL), EXPECTED)
     for seed in range(3):
-        assert_frame_equal(overlay(shuffled(AREAS, seed), PLACES, [C, A, B], TRIP, BY_ALL), EXPECTED)
+        assert_frame_equal(build_overlay(shuffled(AREAS, seed), PLACES, [C, A, B], TRIP, BY_ALL), EXPECTED)
     # Places that are not asked for are left out, and change nothing.
     assert_frame_equal(
-        overlay(AREAS, PLACES, [B], TRIP, BY_ALL),
+        build_overlay(AREAS, PLACES, [B], TRIP, BY_ALL),
         EXPECTED.filter(pl.col("from_code").is_in([B]) | (pl.col("to_code") == Z)),
     )
     # Twice as many people everywhere have the same shares.
     twice = AREAS._replace(table=AREAS.table.with_columns(pl.col(pl.Float64) * 2))
-    assert_frame_equal(overlay(twice, PLACES, [A, B, C], TRIP, BY_ALL), EXPECTED.with_columns(pl.col("people") * 2))
+    assert_frame_equal(
+        build_overlay(twice, PLACES, [A, B, C], TRIP, BY_ALL), EXPECTED.with_columns(pl.col("people") * 2)
+    )
 
 
 def test_a_place_with_nobody_of_the_group_is_shared_out_by_all_people() -> None:
-    found = overlay(AREAS, PLACES, [A, B, C], TRIP, Weighing(MID, "children"))
+    found = build_overlay(AREAS, PLACES, [A, B, C], TRIP, WeightChoice(MID, "children"))
     assert_frame_equal(
         found,
         drawn((None, Z, None, 1.0), (A, X, 1.0, 3.0), (B, X, 0.75, 0.0), (B, Y, 0.25, 0.0), (C, None, 0.5, 10.0),
@@ -159,29 +161,35 @@ def test_a_place_with_nobody_of_the_group_is_shared_out_by_all_people() -> None:
 def test_people_that_are_not_known_leave_no_shares_of_a_cut_place_and_a_whole_one_goes_whole() -> None:
     told = [("a1", A, X, None, 1.0), *ROWS[1:3], ("b2", B, Y, None, None), *ROWS[4:]]
     assert_frame_equal(
-        overlay(table(told), PLACES, [A, B], TRIP, BY_ALL),
+        build_overlay(table(told), PLACES, [A, B], TRIP, BY_ALL),
         drawn((None, Z, None, 7.0), (A, X, 1.0, None), (B, X, None, 45.0), (B, Y, None, None)),
     )
 
 
 def test_the_areas_must_lead_to_both_systems() -> None:
-    assert overlay(AREAS, PLACES, [A], Trip("lad_2023", "trust_2023"), BY_ALL) is None
-    assert overlay(AREAS, PLACES, ["RVR"], Trip("trust_2023", "icb_2022"), BY_ALL) is None
+    assert build_overlay(AREAS, PLACES, [A], CrosswalkRequest("lad_2023", "trust_2023"), BY_ALL) is None
+    assert build_overlay(AREAS, PLACES, ["RVR"], CrosswalkRequest("trust_2023", "icb_2022"), BY_ALL) is None
 
 
 def test_places_of_before_go_the_way_of_what_they_became() -> None:
     # OLD became C whole, so C's people are its own; M1 and M2 together became B. B's areas lay in none asked for.
     others = drawn((None, X, None, 45.0), (None, Y, None, 15.0), (None, Z, None, 7.0))
     assert_frame_equal(
-        overlay(AREAS, PLACES, [OLD], Trip("lad_2018", "icb_2022"), BY_ALL),
+        build_overlay(AREAS, PLACES, [OLD], CrosswalkRequest("lad_2018", "icb_2022"), BY_ALL),
         pl.concat([others, drawn((OLD, None, 0.75, 75.0), (OLD, Y, 0.25, 25.0))]),
     )
     assert_frame_equal(
-        overlay(AREAS, PLACES, [M1, M2], Trip("lad_2018", "icb_2022"), BY_ALL).drop_nulls("from_code"),
+        build_overlay(AREAS, PLACES, [M1, M2], CrosswalkRequest("lad_2018", "icb_2022"), BY_ALL).drop_nulls(
+            "from_code"
+        ),
         drawn((M1, X, 0.75, None), (M1, Y, 0.25, None), (M2, X, 0.75, None), (M2, Y, 0.25, None)),
     )
     # What became two places is shared out in no way that is known.
-    assert overlay(AREAS, PLACES, [OLDER], Trip("lad_2018", "icb_2022"), BY_ALL).drop_nulls("from_code").is_empty()
+    assert (
+        build_overlay(AREAS, PLACES, [OLDER], CrosswalkRequest("lad_2018", "icb_2022"), BY_ALL)
+        .drop_nulls("from_code")
+        .is_empty()
+    )
 
 
 def test_of_several_columns_that_which_most_codes_became_leads_on() -> None:
@@ -193,7 +201,7 @@ def test_of_several_columns_that_which_most_codes_became_leads_on() -> None:
     ]
     for systems in (("lad_2023", "lad_2022", "icb_2022"), ("lad_2022", "lad_2023", "icb_2022")):
         both = table(told, systems)
-        one = overlay(both, PLACES, [M1, OLD], Trip("lad_1999", "icb_2022"), BY_ALL)
+        one = build_overlay(both, PLACES, [M1, OLD], CrosswalkRequest("lad_1999", "icb_2022"), BY_ALL)
         assert set(one.drop_nulls("from_code")["from_code"]) == {M1, OLD}
 
 
@@ -210,32 +218,32 @@ def of(found: tuple[pl.Series, str] | None) -> tuple[list[str | None], str] | No
 
 def test_a_system_with_a_column_is_told_by_it_and_by_others_of_its_kind_where_it_is_blank() -> None:
     areas = table(NORTHERN, TWO_YEARS)
-    assert of(membership(areas, PLACES, "lad_2023")) == ([A, B, N1, None], "lad_2023")
-    assert of(membership(areas, PLACES, "lad_2024")) == ([A, B, N1, None], "lad_2024")
-    assert of(membership(areas, PLACES, "icb_2022")) == ([X, Y, Z, None], "icb_2022")
+    assert of(find_membership(areas, PLACES, "lad_2023")) == ([A, B, N1, None], "lad_2023")
+    assert of(find_membership(areas, PLACES, "lad_2024")) == ([A, B, N1, None], "lad_2024")
+    assert of(find_membership(areas, PLACES, "icb_2022")) == ([X, Y, Z, None], "icb_2022")
     # What another column says never goes before what its own says.
     odd = areas._replace(table=areas.table.with_columns(pl.Series("lad_2024", [B, A, N1, None])))
-    assert of(membership(odd, PLACES, "lad_2023")) == ([A, B, N1, None], "lad_2023")
+    assert of(find_membership(odd, PLACES, "lad_2023")) == ([A, B, N1, None], "lad_2023")
 
 
 def test_small_areas_are_told_by_their_own_column_alone() -> None:
     areas = table(NORTHERN, ("ward_2023", "ward_2024", "icb_2022"))
-    assert of(membership(areas, PLACES, "ward_2023")) == ([A, B, None, None], "ward_2023")
+    assert of(find_membership(areas, PLACES, "ward_2023")) == ([A, B, None, None], "ward_2023")
 
 
 def test_a_system_without_a_column_is_reached_by_what_codes_became_or_lie_in() -> None:
     # B was two districts then: which of them each of its areas lay in is not told.
-    assert of(membership(AREAS, PLACES, "lad_2018")) == ([A, A, None, None, OLD, OLD, OLD, None, None], "lad_2023")
+    assert of(find_membership(AREAS, PLACES, "lad_2018")) == ([A, A, None, None, OLD, OLD, OLD, None, None], "lad_2023")
     north, south = ["E12000001"] * 4, ["E12000002"] * 3
-    assert of(membership(AREAS, PLACES, "region_2023")) == ([*north, *south, None, None], "lad_2023")
-    assert membership(AREAS, PLACES, "lad_1999") is None
-    assert membership(table(ROWS, ("ward_2023", "icb_2022")), PLACES, "region_2023") is None
+    assert of(find_membership(AREAS, PLACES, "region_2023")) == ([*north, *south, None, None], "lad_2023")
+    assert find_membership(AREAS, PLACES, "lad_1999") is None
+    assert find_membership(table(ROWS, ("ward_2023", "icb_2022")), PLACES, "region_2023") is None
 
 
 def test_of_several_columns_the_one_that_tells_most_leads_to_a_larger_system() -> None:
     told = [("a", A, None, None, 1.0, 1.0), ("b", B, None, C, 1.0, 1.0), ("c", C, C, None, 1.0, 1.0)]
     for systems in (("lad_2024", "lad_2022", "utla_2023"), ("lad_2024", "utla_2023", "lad_2022")):
-        found = membership(table(told, systems), PLACES, "region_2023")
+        found = find_membership(table(told, systems), PLACES, "region_2023")
         assert of(found) == (["E12000001", "E12000001", "E12000002"], "lad_2024")
 
 
@@ -243,19 +251,22 @@ def test_of_columns_that_tell_as_much_the_nearest_year_does_and_the_same_kind_go
     told = [("a", A, C, C, 1.0, 1.0), ("b", B, C, C, 1.0, 1.0)]
     north, south = ["E12000001"] * 2, ["E12000002"] * 2
     for systems in (("lad_2024", "lad_2020", "lad_2012"), ("lad_2024", "lad_2012", "lad_2020")):
-        assert of(membership(table(told, systems), PLACES, "region_2023")) == (north, "lad_2024")
+        assert of(find_membership(table(told, systems), PLACES, "region_2023")) == (north, "lad_2024")
     for systems in (("lad_2013", "lad_2024", "lad_2032"), ("lad_2012", "lad_2019", "lad_2020")):
         last = "lad_2024" if "lad_2024" in systems else "lad_2020"
-        assert of(membership(table(told, systems), PLACES, "region_2023")) == (south, last)
+        assert of(find_membership(table(told, systems), PLACES, "region_2023")) == (south, last)
     # Districts of another year go before counties of the same one.
     kinds = ("lad_2012", "utla_2023", "county_2023")
-    assert of(membership(table(told, kinds), PLACES, "lad_2023")) == ([A, B], "lad_2012")
+    assert of(find_membership(table(told, kinds), PLACES, "lad_2023")) == ([A, B], "lad_2012")
 
 
 WARDS = ("E05000001", "E05000002")
 PARTS = ("E38000001", "E38000002")
 SMALL_PLACES = Places(
-    rows([*(place(code, "ward") for code in WARDS), *(place(code, "sub_icb", "2020-04-01") for code in PARTS)], PLACE),
+    table_from_records(
+        [*(place(code, "ward") for code in WARDS), *(place(code, "sub_icb", "2020-04-01") for code in PARTS)],
+        PLACE_COLUMNS,
+    ),
     PLACES.changes,
 )
 
@@ -263,15 +274,20 @@ SMALL_PLACES = Places(
 def test_a_kind_of_two_words_is_a_kind() -> None:
     told = [("a", PARTS[0], PARTS[0], 1.0, 1.0), ("b", None, PARTS[1], 1.0, 1.0), ("c", None, None, 1.0, 1.0)]
     areas = table(told, ("sub_icb_2022", "sub_icb_2023"))
-    assert of(membership(areas, SMALL_PLACES, "sub_icb_2022")) == ([*PARTS, None], "sub_icb_2022")
-    assert of(membership(areas, SMALL_PLACES, "sub_icb_2024")) == ([*PARTS, None], "sub_icb_2023")
+    assert of(find_membership(areas, SMALL_PLACES, "sub_icb_2022")) == ([*PARTS, None], "sub_icb_2022")
+    assert of(find_membership(areas, SMALL_PLACES, "sub_icb_2024")) == ([*PARTS, None], "sub_icb_2023")
     # By another kind's column, or by that of boards, nothing is filled in.
     boards = table(told, ("sub_icb_2022", "icb_2022"))
-    assert of(membership(boards, SMALL_PLACES, "sub_icb_2022")) == ([PARTS[0], None, None], "sub_icb_2022")
-    gone = overlay(areas, SMALL_PLACES, [PARTS[1]], Trip("sub_icb_2022", "sub_icb_2023"), BY_ALL)
+    assert of(find_membership(boards, SMALL_PLACES, "sub_icb_2022")) == ([PARTS[0], None, None], "sub_icb_2022")
+    gone = build_overlay(areas, SMALL_PLACES, [PARTS[1]], CrosswalkRequest("sub_icb_2022", "sub_icb_2023"), BY_ALL)
     assert_frame_equal(gone, drawn((PARTS[1], PARTS[1], 1.0, 1.0)))
-    older = Places(SMALL_PLACES.register, rows([change("E38000009", PARTS[1]), change("E38000008", PARTS[1])], CHANGE))
-    both = overlay(areas, older, ["E38000009", "E38000008"], Trip("sub_icb_2019", "sub_icb_2023"), BY_ALL)
+    older = Places(
+        SMALL_PLACES.register,
+        table_from_records([change("E38000009", PARTS[1]), change("E38000008", PARTS[1])], CODE_CHANGE_COLUMNS),
+    )
+    both = build_overlay(
+        areas, older, ["E38000009", "E38000008"], CrosswalkRequest("sub_icb_2019", "sub_icb_2023"), BY_ALL
+    )
     assert both.drop_nulls("from_code").select("from_code", "to_code").rows() == [
         ("E38000008", PARTS[1]), ("E38000009", PARTS[1])
     ]  # fmt: skip
@@ -280,26 +296,26 @@ def test_a_kind_of_two_words_is_a_kind() -> None:
 def test_a_ward_is_not_filled_in_from_the_wards_of_another_year() -> None:
     told = [("a", WARDS[0], WARDS[0], 1.0, 1.0), ("b", None, WARDS[1], 1.0, 1.0)]
     areas = table(told, ("ward_2023", "ward_2024"))
-    assert of(membership(areas, SMALL_PLACES, "ward_2023")) == ([WARDS[0], None], "ward_2023")
+    assert of(find_membership(areas, SMALL_PLACES, "ward_2023")) == ([WARDS[0], None], "ward_2023")
 
 
 def test_a_target_stands_for_the_places_of_a_system() -> None:
-    assert of(membership(AREAS, PLACES, "icb_2022", frozenset({X, Y, Z}))) == (
+    assert of(find_membership(AREAS, PLACES, "icb_2022", frozenset({X, Y, Z}))) == (
         AREAS.table["icb_2022"].to_list(),
         "icb_2022",
     )
     # A map to come, of which the column does not have all places, is reached as any other system is.
-    assert of(membership(AREAS, PLACES, "lad_2023", frozenset({"E12000001"}))) == (
+    assert of(find_membership(AREAS, PLACES, "lad_2023", frozenset({"E12000001"}))) == (
         ["E12000001"] * 4 + [None] * 5, "lad_2023"
     )  # fmt: skip
-    assert membership(AREAS, PLACES, "lad_2023", frozenset({"E12000009"})) is None
+    assert find_membership(AREAS, PLACES, "lad_2023", frozenset({"E12000009"})) is None
 
 
 def test_a_system_that_no_register_knows_is_told_by_its_own_column_or_not_at_all() -> None:
     told = [("a", "RVR", "RXX", 1.0, 1.0), ("b", None, "RXY", 1.0, 1.0)]
     areas = table(told, ("trust_2023", "trust_2022"))
-    assert of(membership(areas, PLACES, "trust_2023")) == (["RVR", None], "trust_2023")
-    assert membership(areas, PLACES, "trust_2021") is None
+    assert of(find_membership(areas, PLACES, "trust_2023")) == (["RVR", None], "trust_2023")
+    assert find_membership(areas, PLACES, "trust_2021") is None
 
 
 def test_shares_of_each_place_add_to_one_and_are_not_known_where_people_are_not() -> None:
@@ -320,12 +336,12 @@ def test_shares_of_each_place_add_to_one_and_are_not_known_where_people_are_not(
         ("G", None, 0.25, 0.25), ("G", "X", 0.25, 0.25), ("G", "Y", 0.5, 0.5),
     )  # fmt: skip
     for seed in range(3):
-        assert_frame_equal(weighted(pairs.sample(fraction=1.0, shuffle=True, seed=seed)), expected)
+        assert_frame_equal(compute_weights(pairs.sample(fraction=1.0, shuffle=True, seed=seed)), expected)
 
 
 def test_weights_of_cut_places_are_forgotten_and_those_of_whole_ones_stay() -> None:
     assert_frame_equal(
-        without_shares(drawn(("A", "X", 0.75, 3.0), ("A", "Y", 0.25, 1.0), ("B", "X", 1.0, 2.0))),
+        drop_weights(drawn(("A", "X", 0.75, 3.0), ("A", "Y", 0.25, 1.0), ("B", "X", 1.0, 2.0))),
         drawn(("A", "X", None, 3.0), ("A", "Y", None, 1.0), ("B", "X", 1.0, 2.0)),
     )
 
@@ -342,16 +358,18 @@ def test_shares_are_multiplied_along_a_way_and_added_over_the_ways() -> None:
         ("B", "Q", 0.75, 30.0), ("C", None, 1.0, 2.0),
     )  # fmt: skip
     for seed in range(3):
-        assert_frame_equal(composed(first.sample(fraction=1.0, shuffle=True, seed=seed), SECOND.reverse()), expected)
+        assert_frame_equal(
+            compose_overlays(first.sample(fraction=1.0, shuffle=True, seed=seed), SECOND.reverse()), expected
+        )
 
 
 def test_people_go_on_where_a_place_is_reached_from_one_only_and_whole() -> None:
     known = drawn(("A", "x", 1.0, None))
     assert_frame_equal(
-        composed(known, SECOND), drawn((None, "Q", None, 4.0), ("A", "P", 0.25, 10.0), ("A", "Q", 0.75, 30.0))
+        compose_overlays(known, SECOND), drawn((None, "Q", None, 4.0), ("A", "P", 0.25, 10.0), ("A", "Q", 0.75, 30.0))
     )
     for first in (drawn(("A", "x", 0.5, None)), drawn(("A", "x", 1.0, None), ("B", "x", 1.0, None))):
-        found = composed(first, SECOND).drop_nulls("from_code")
+        found = compose_overlays(first, SECOND).drop_nulls("from_code")
         assert found.height == 2 * first.height
         assert found["people"].null_count() == found.height
 
@@ -359,16 +377,16 @@ def test_people_go_on_where_a_place_is_reached_from_one_only_and_whole() -> None
 def test_what_the_second_does_not_know_leads_nowhere() -> None:
     unknown = drawn((None, "Q", None, 4.0), ("A", None, 1.0, 7.0), ("B", None, 0.5, None), ("B", "P", 0.5, None))
     assert_frame_equal(
-        composed(drawn(("A", "w", 1.0, 7.0), ("B", None, 0.5, None), ("B", "y", 0.5, None)), SECOND), unknown
+        compose_overlays(drawn(("A", "w", 1.0, 7.0), ("B", None, 0.5, None), ("B", "y", 0.5, None)), SECOND), unknown
     )
 
 
 def test_a_weight_that_is_not_known_on_any_way_leaves_the_sum_unknown() -> None:
     first = drawn(("A", "x", None, 3.0), ("A", "y", None, 5.0), ("B", "y", 1.0, None))
-    found = composed(first, SECOND).drop_nulls("from_code")
+    found = compose_overlays(first, SECOND).drop_nulls("from_code")
     assert_frame_equal(found, drawn(("A", "P", None, 5.75), ("A", "Q", None, 2.25), ("B", "P", 1.0, None)))
     unsure = drawn(("x", "P", None, 10.0), ("y", "P", 1.0, 5.0))
-    assert composed(drawn(("A", "x", 0.5, None), ("A", "y", 0.5, None)), unsure)["weight"].to_list() == [None]
+    assert compose_overlays(drawn(("A", "x", 0.5, None), ("A", "y", 0.5, None)), unsure)["weight"].to_list() == [None]
 
 
 def test_residents_of_a_place_are_those_of_its_parts_by_the_people_of_the_nearest_day() -> None:
@@ -376,31 +394,31 @@ def test_residents_of_a_place_are_those_of_its_parts_by_the_people_of_the_neares
     told = [("a1", A, 1.0, 100.0), ("a2", A, 2.0, 200.0), ("b1", B, 4.0, 400.0), ("q", None, 9.0, 9.0)]
     for weights in (sets, sets[::-1]):
         areas = table(told, ("lad_2023",), sets)._replace(weights=weights)
-        trip = Trip("lad_2023", "lad_2023")
+        trip = CrosswalkRequest("lad_2023", "lad_2023")
         for day, expected in ((None, (3.0, 4.0)), (date(2020, 1, 1), (3.0, 4.0)), (date(2012, 1, 1), (300.0, 400.0))):
-            found = residents(areas, PLACES, [A, B], trip._replace(day=day)).sort("place_code")
+            found = count_residents(areas, PLACES, [A, B], trip._replace(day=day)).sort("place_code")
             assert found.rows() == [(A, expected[0]), (B, expected[1])]
 
 
 def test_residents_are_of_the_group_and_not_known_where_a_part_is_not() -> None:
     told = [*ROWS[:2], ("b1", B, X, None, 1.0), *ROWS[3:]]
-    found = residents(table(told), PLACES, [A, B, C], TRIP).sort("place_code")
+    found = count_residents(table(told), PLACES, [A, B, C], TRIP).sort("place_code")
     assert found.rows() == [(A, 40.0), (B, None), (C, 100.0)]
-    found = residents(table(told), PLACES, [A, B, C], TRIP._replace(group="children")).sort("place_code")
+    found = count_residents(table(told), PLACES, [A, B, C], TRIP._replace(group="children")).sort("place_code")
     assert found.rows() == [(A, 3.0), (B, 1.0), (C, 20.0)]
-    assert residents(AREAS, PLACES, [A], TRIP._replace(group="pensioners")) is None
-    assert residents(AREAS, PLACES, ["RVR"], Trip("trust_2023", "icb_2022")) is None
+    assert count_residents(AREAS, PLACES, [A], TRIP._replace(group="pensioners")) is None
+    assert count_residents(AREAS, PLACES, ["RVR"], CrosswalkRequest("trust_2023", "icb_2022")) is None
 
 
 TRUSTS = Places(
-    rows([], PLACE),
-    rows(
+    table_from_records([], PLACE_COLUMNS),
+    table_from_records(
         [
             change("P1", "P", "merged"), change("P2", "P", "merged"), change("Q", "R"), change("S", "T"),
             change("S", "U"),
             change("V", "W"), change("V2", "W"), change("Y", "W"), change("Y", "A"),
         ],
-        CHANGE,
+        CODE_CHANGE_COLUMNS,
     ),
 )  # fmt: skip
 PUBLISHED = drawn(
@@ -417,12 +435,12 @@ def test_trusts_have_the_patients_of_all_that_merged_into_them() -> None:
     )  # fmt: skip
     codes = ["P", "R", "T", "U", "V", "A", "Y", "unknown"]
     for order in (codes, codes[::-1]):
-        found = made_of(TRUSTS, order, PUBLISHED.reverse())
+        found = link_to_shares(TRUSTS, order, PUBLISHED.reverse())
         assert_frame_equal(found.sort("from_code", "to_code"), expected)
 
 
 def test_patients_of_a_trust_are_not_known_where_those_of_one_of_its_parts_are_not() -> None:
     unsure = PUBLISHED.with_columns(pl.when(pl.col("to_code") != "y").then("people").alias("people"))
-    told = made_of(TRUSTS, ["P"], unsure).sort("to_code")
+    told = link_to_shares(TRUSTS, ["P"], unsure).sort("to_code")
     assert_frame_equal(told, drawn(("P", "P1", None, None), ("P", "P2", None, 90.0)))
-    assert made_of(TRUSTS, ["unknown"], PUBLISHED).is_empty()
+    assert link_to_shares(TRUSTS, ["unknown"], PUBLISHED).is_empty()

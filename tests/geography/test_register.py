@@ -9,21 +9,21 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.core.errors import UnknownNameError, UnreadableError
-from pipelines.core.schema import CHANGE, PLACE, empty, rows
+from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, empty_table, table_from_records
 from pipelines.geography.register import (
     Places,
-    Reach,
-    ancestors,
-    links,
+    Successor,
+    add_regions,
+    find_overlapping_codes,
+    find_successors,
+    list_ancestors,
     nation_code,
-    ordered,
-    overlapping,
-    places_in,
     read_changes,
     read_register,
-    regioned,
-    system_places,
-    walked,
+    require_places,
+    select_places,
+    sort_register,
+    trace_graph,
 )
 
 RAW = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE"]
@@ -40,7 +40,7 @@ def place(code: str, first: str | None = "2009-04-01", last: str | None = None, 
 
 
 def register(*places: dict[str, Any]) -> pl.DataFrame:
-    return rows(list(places), PLACE)
+    return table_from_records(list(places), PLACE_COLUMNS)
 
 
 def test_a_register_is_typed_row_by_row() -> None:
@@ -101,7 +101,7 @@ def test_a_register_is_in_one_order_however_it_came() -> None:
     )
     for seed in range(4):
         mixed = wanted.sample(fraction=1.0, shuffle=True, seed=seed)
-        assert_frame_equal(ordered(mixed), wanted)
+        assert_frame_equal(sort_register(mixed), wanted)
 
 
 def test_a_place_lies_in_the_region_above_it_and_elsewhere_in_its_nation() -> None:
@@ -110,7 +110,7 @@ def test_a_place_lies_in_the_region_above_it_and_elsewhere_in_its_nation() -> No
         place("E05000001", parent_code="E09000024"), place("W06000001"), place("S12000001"), place("N09000001"),
         place("K02000001"), place("Q1"), place("Q2", parent_code="W06000001"), place("95A"), place("TLM5"),
     )  # fmt: skip
-    told = regioned(held).select("place_code", "nation", "region_code", "region").rows()
+    told = add_regions(held).select("place_code", "nation", "region_code", "region").rows()
     assert told == [
         ("E12000007", "England", "E12000007", "London"), ("E09000024", "England", "E12000007", "London"),
         ("E05000001", "England", "E12000007", "London"), ("W06000001", "Wales", None, "Wales"),
@@ -121,10 +121,10 @@ def test_a_place_lies_in_the_region_above_it_and_elsewhere_in_its_nation() -> No
 
 
 def test_a_circle_of_places_ends_the_walk_upwards() -> None:
-    assert ancestors("a", {"a": "b", "b": "c"}) == ["a", "b", "c"]
-    assert ancestors("a", {"a": "b", "b": "c", "c": "b"}) == ["a", "b", "c"]
-    assert ancestors("a", {"a": "a"}) == ["a"]
-    assert ancestors("x", {"a": "b"}) == ["x"]
+    assert list_ancestors("a", {"a": "b", "b": "c"}) == ["a", "b", "c"]
+    assert list_ancestors("a", {"a": "b", "b": "c", "c": "b"}) == ["a", "b", "c"]
+    assert list_ancestors("a", {"a": "a"}) == ["a"]
+    assert list_ancestors("x", {"a": "b"}) == ["x"]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_circle_of_places_ends_the_walk_upwards() -> None:
 )
 def test_a_code_with_two_spans_that_overlap_is_named(spans: list[tuple[str, str | None]], twice: list[str]) -> None:
     held = register(*(place("A", *each) for each in spans), place("B", "2009-04-01"))
-    assert overlapping(held) == overlapping(held.reverse()) == twice
+    assert find_overlapping_codes(held) == find_overlapping_codes(held.reverse()) == twice
 
 
 def test_a_system_has_the_codes_in_use_on_the_last_day_of_its_year() -> None:
@@ -154,10 +154,10 @@ def test_a_system_has_the_codes_in_use_on_the_last_day_of_its_year() -> None:
         place("E06000001", None), place("E12000001", kind="region"),
     )  # fmt: skip
     mixed = held.sample(fraction=1.0, shuffle=True, seed=1)
-    assert places_in(mixed, "lad_2023")["place_code"].to_list() == ["E07000002", "E07000003"]
-    assert places_in(mixed, "lad_2022")["place_code"].to_list() == ["E07000001", "E07000002", "E07000005"]
-    assert places_in(mixed, "region_2023")["place_code"].to_list() == ["E12000001"]
-    assert places_in(mixed, "lad_2008").is_empty()
+    assert select_places(mixed, "lad_2023")["place_code"].to_list() == ["E07000002", "E07000003"]
+    assert select_places(mixed, "lad_2022")["place_code"].to_list() == ["E07000001", "E07000002", "E07000005"]
+    assert select_places(mixed, "region_2023")["place_code"].to_list() == ["E12000001"]
+    assert select_places(mixed, "lad_2008").is_empty()
 
 
 def test_a_unitary_council_is_a_district_and_an_upper_tier_and_a_trust_is_known_by_its_kind() -> None:
@@ -165,10 +165,10 @@ def test_a_unitary_council_is_a_district_and_an_upper_tier_and_a_trust_is_known_
         place("E06000001"), place("E07000001"), place("E10000001", kind="county"), place("RVR", kind="trust"),
         place("RM1", kind="site"), place("E38000001", kind="ccg"), place("K1", kind="sub_icb"),
     )  # fmt: skip
-    assert places_in(held, "utla_2023")["place_code"].to_list() == ["E06000001", "E10000001"]
-    assert places_in(held, "trust_2023")["place_code"].to_list() == ["RVR"]
+    assert select_places(held, "utla_2023")["place_code"].to_list() == ["E06000001", "E10000001"]
+    assert select_places(held, "trust_2023")["place_code"].to_list() == ["RVR"]
     # A clinical commissioning group was of the same kind as the part of a board that came after it.
-    assert places_in(held, "sub_icb_2023")["place_code"].to_list() == ["E38000001", "K1"]
+    assert select_places(held, "sub_icb_2023")["place_code"].to_list() == ["E38000001", "K1"]
 
 
 def test_a_code_is_one_row_as_it_was_last() -> None:
@@ -177,10 +177,10 @@ def test_a_code_is_one_row_as_it_was_last() -> None:
         place("E07000001", "2020-04-01", place_name="New"),
         place("E07000002", "2009-04-01", place_name="First"), place("E07000002", "2015-04-01", place_name="Second"),
     )  # fmt: skip
-    assert system_places(held, "lad_2023").select("place_code", "place_name").rows() == [
+    assert require_places(held, "lad_2023").select("place_code", "place_name").rows() == [
         ("E07000001", "New"), ("E07000002", "Second")
     ]  # fmt: skip
-    assert system_places(held, "lad_2014").select("place_code", "place_name").rows() == [
+    assert require_places(held, "lad_2014").select("place_code", "place_name").rows() == [
         ("E07000001", "Old"), ("E07000002", "First")
     ]  # fmt: skip
 
@@ -198,14 +198,16 @@ def test_a_code_is_one_row_as_it_was_last() -> None:
 def test_an_unknown_system_is_refused(system: str, said: str) -> None:
     held = register(place("E07000001", "2012-04-01"), place("E07000001", "2009-04-01", "2012-03-31"))
     with pytest.raises(UnknownNameError, match=said):
-        system_places(held, system)
+        require_places(held, system)
 
 
 RECODED, MOVED, MERGED = "recoded", "moved_land", "merged"
 
 
 def changes(*told: tuple[str, str, str]) -> pl.DataFrame:
-    return rows([{"from_code": a, "to_code": b, "kind": kind} for a, b, kind in told], CHANGE)
+    return table_from_records(
+        [{"from_code": a, "to_code": b, "kind": kind} for a, b, kind in told], CODE_CHANGE_COLUMNS
+    )
 
 
 def places(*told: tuple[str, str, str], held: pl.DataFrame | None = None) -> Places:
@@ -219,67 +221,67 @@ CHAIN = places(("a1", "a2", RECODED), ("a2", "a3", MOVED), ("b", "m", MERGED), (
 @pytest.mark.parametrize(
     ("code", "target", "reach"),
     [
-        ("a1", "a1", Reach(("a1",), "observed")),
-        ("a1", "a2", Reach(("a2",), RECODED)),
-        ("a1", "a3", Reach(("a3",), MOVED)),
-        ("a2", "a3", Reach(("a3",), MOVED)),
-        ("a3", "a1", Reach(("a1",), MOVED)),
-        ("a2", "a1", Reach(("a1",), RECODED)),
-        ("b", "m", Reach(("m",), MERGED)),
-        ("g", "h", Reach(("h",), MERGED)),
-        ("g", "i", Reach(("i",), MERGED)),
-        ("d", "e f", Reach(("e", "f"), RECODED)),
-        ("d", "f", Reach(("f",), RECODED)),
+        ("a1", "a1", Successor(("a1",), "observed")),
+        ("a1", "a2", Successor(("a2",), RECODED)),
+        ("a1", "a3", Successor(("a3",), MOVED)),
+        ("a2", "a3", Successor(("a3",), MOVED)),
+        ("a3", "a1", Successor(("a1",), MOVED)),
+        ("a2", "a1", Successor(("a1",), RECODED)),
+        ("b", "m", Successor(("m",), MERGED)),
+        ("g", "h", Successor(("h",), MERGED)),
+        ("g", "i", Successor(("i",), MERGED)),
+        ("d", "e f", Successor(("e", "f"), RECODED)),
+        ("d", "f", Successor(("f",), RECODED)),
         # A place that several were, or one of several that one became, was none of them.
         ("m", "b", None),
         ("e", "d", None),
         ("a1", "m", None),
         ("unknown", "a1", None),
-        ("unknown", "unknown", Reach(("unknown",), "observed")),
+        ("unknown", "unknown", Successor(("unknown",), "observed")),
     ],
 )
-def test_a_code_is_followed_to_what_it_is_became_or_was(code: str, target: str, reach: Reach | None) -> None:
-    found = walked(CHAIN.graph, [code], set(target.split()))
+def test_a_code_is_followed_to_what_it_is_became_or_was(code: str, target: str, reach: Successor | None) -> None:
+    found = trace_graph(CHAIN.graph, [code], set(target.split()))
     assert found == ({code: reach} if reach else {})
     reversed_graph = Places(CHAIN.register, CHAIN.changes.reverse()).graph
-    assert {code: set(each.codes) for code, each in walked(reversed_graph, [code], set(target.split())).items()} == {
-        code: set(each.codes) for code, each in found.items()
-    }
+    assert {
+        code: set(each.codes) for code, each in trace_graph(reversed_graph, [code], set(target.split())).items()
+    } == {code: set(each.codes) for code, each in found.items()}
 
 
 def test_what_a_code_became_after_the_system_says_nothing_of_the_way_there() -> None:
     graph = places(("a", "b", RECODED), ("b", "c", MOVED), ("c", "d", RECODED), ("d", "m", MERGED)).graph
-    assert {goal: walked(graph, ["a"], {goal})["a"].basis for goal in "bcdm"} == {
+    assert {goal: trace_graph(graph, ["a"], {goal})["a"].derivation for goal in "bcdm"} == {
         "b": RECODED, "c": MOVED, "d": MOVED, "m": MERGED
     }  # fmt: skip
-    assert {goal: walked(graph, ["c"], {goal})["c"].basis for goal in "abdm"} == {
+    assert {goal: trace_graph(graph, ["c"], {goal})["c"].derivation for goal in "abdm"} == {
         "a": MOVED, "b": MOVED, "d": RECODED, "m": MERGED
     }  # fmt: skip
-    assert walked(graph, ["d"], {"c"})["d"] == Reach(("c",), RECODED)
+    assert trace_graph(graph, ["d"], {"c"})["d"] == Successor(("c",), RECODED)
 
 
 def test_two_codes_that_one_change_joins_have_merged_whatever_it_is_called() -> None:
     graph = places(("a", "x", RECODED), ("b", "x", RECODED), ("c", "y", RECODED)).graph
-    found = walked(graph, ["a", "b", "c"], {"x", "y"})
-    assert {code: each.basis for code, each in found.items()} == {"a": MERGED, "b": MERGED, "c": RECODED}
+    found = trace_graph(graph, ["a", "b", "c"], {"x", "y"})
+    assert {code: each.derivation for code, each in found.items()} == {"a": MERGED, "b": MERGED, "c": RECODED}
 
 
 def test_a_code_that_stands_in_several_rows_leads_there_once() -> None:
     graph = places(("a", "b", RECODED), ("a", "b", RECODED)).graph
     assert (graph.forward, graph.backward) == ({"a": ("b",)}, {"b": ("a",)})
-    assert walked(graph, ["b"], {"a"}) == {"b": Reach(("a",), RECODED)}
+    assert trace_graph(graph, ["b"], {"a"}) == {"b": Successor(("a",), RECODED)}
 
 
 def test_a_circle_of_changes_ends_the_walk() -> None:
     graph = places(("a", "b", RECODED), ("b", "a", RECODED), ("c", "d", RECODED)).graph
-    assert walked(graph, ["a", "c"], {"z"}) == {}
-    assert walked(graph, ["a"], {"b"}) == {"a": Reach(("b",), RECODED)}
+    assert trace_graph(graph, ["a", "c"], {"z"}) == {}
+    assert trace_graph(graph, ["a"], {"b"}) == {"a": Successor(("b",), RECODED)}
 
 
 def test_the_nearest_successors_come_first() -> None:
     graph = places(("a", "b", RECODED), ("b", "d", RECODED), ("a", "c", RECODED)).graph
-    assert walked(graph, ["a"], {"b", "c", "d"})["a"].codes == ("b", "c", "d")
-    assert walked(graph, ["d"], {"b", "a"})["d"].codes == ("b",)
+    assert trace_graph(graph, ["a"], {"b", "c", "d"})["a"].codes == ("b", "c", "d")
+    assert trace_graph(graph, ["d"], {"b", "a"})["d"].codes == ("b",)
 
 
 UPWARDS = places(
@@ -294,24 +296,24 @@ UPWARDS = places(
 @pytest.mark.parametrize(
     ("code", "target", "reach"),
     [
-        ("E05000001", {"E07000001", "E10000001"}, Reach(("E07000001",), "aggregated")),
-        ("E05000001", {"E10000001", "E12000001"}, Reach(("E10000001",), "aggregated")),
+        ("E05000001", {"E07000001", "E10000001"}, Successor(("E07000001",), "aggregated")),
+        ("E05000001", {"E10000001", "E12000001"}, Successor(("E10000001",), "aggregated")),
         # What the county became, since the county itself is not there.
-        ("E05000001", {"E06000009"}, Reach(("E06000009",), "aggregated")),
-        ("E05000001", {"E92000001"}, Reach(("E92000001",), "aggregated")),
+        ("E05000001", {"E06000009"}, Successor(("E06000009",), "aggregated")),
+        ("E05000001", {"E92000001"}, Successor(("E92000001",), "aggregated")),
         # A region that became two is not one place; the nation is.
         ("E07000002", {"E12000008", "E12000009"}, None),
-        ("E07000002", {"E12000008", "E12000009", "E92000001"}, Reach(("E92000001",), "aggregated")),
-        ("E10000001", {"E10000001", "E92000001"}, Reach(("E10000001",), "observed")),
+        ("E07000002", {"E12000008", "E12000009", "E92000001"}, Successor(("E92000001",), "aggregated")),
+        ("E10000001", {"E10000001", "E92000001"}, Successor(("E10000001",), "observed")),
         ("W06000001", {"E92000001"}, None),
         ("RVR", {"E92000001"}, None),
     ],
 )
-def test_a_code_without_a_successor_is_followed_upwards(code: str, target: set[str], reach: Reach | None) -> None:
-    assert links(UPWARDS, [code], target) == ({code: reach} if reach else {})
+def test_a_code_without_a_successor_is_followed_upwards(code: str, target: set[str], reach: Successor | None) -> None:
+    assert find_successors(UPWARDS, [code], target) == ({code: reach} if reach else {})
     # Others asked for beside it change nothing.
     others = ["E05000001", "E07000002", "W06000001", "RVR"]
-    assert links(UPWARDS, [*others, code], target).get(code) == reach
+    assert find_successors(UPWARDS, [*others, code], target).get(code) == reach
 
 
 def test_the_code_of_a_nation_is_told_by_the_first_letter() -> None:
@@ -324,7 +326,7 @@ def test_the_code_of_a_nation_is_told_by_the_first_letter() -> None:
 def changed(*told: tuple[str, str, str]) -> pl.DataFrame:
     """Make a table of changes as it is published: from, to, and the day."""
     full = [{"from_code": a, "to_code": b, "kind": RECODED, "changed_on": day, "authority": "o"} for a, b, day in told]
-    return pl.DataFrame(full, dict.fromkeys(CHANGE, pl.String))
+    return pl.DataFrame(full, dict.fromkeys(CODE_CHANGE_COLUMNS, pl.String))
 
 
 def test_changes_are_typed_each_once_in_order_of_their_day() -> None:
@@ -332,11 +334,11 @@ def test_changes_are_typed_each_once_in_order_of_their_day() -> None:
     expected = pl.DataFrame(
         [("a", "b", RECODED, date(2019, 4, 1), "o"), ("x", "y", RECODED, date(2019, 4, 1), "o"),
          ("b", "c", RECODED, date(2020, 4, 1), "o")],
-        {name: column.dtype for name, column in CHANGE.items()}, orient="row",
+        {name: column.dtype for name, column in CODE_CHANGE_COLUMNS.items()}, orient="row",
     )  # fmt: skip
     for seed in range(3):
         assert_frame_equal(read_changes(changed(*random.Random(seed).sample(told, 4)), "a.csv"), expected)
-    assert_frame_equal(read_changes(changed(), "a.csv"), empty(CHANGE))
+    assert_frame_equal(read_changes(changed(), "a.csv"), empty_table(CODE_CHANGE_COLUMNS))
 
 
 @pytest.mark.parametrize(

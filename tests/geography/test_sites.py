@@ -8,14 +8,14 @@ import pytest
 from rich.console import Console
 
 from pipelines.app import steps
-from pipelines.app.acquire import add_and_tell
-from pipelines.app.places import about_places
+from pipelines.app.acquire import add_release
+from pipelines.app.places import describe_places
 from pipelines.core.errors import FetchError, UnknownNameError
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
+from pipelines.geography.access import load_places
 from pipelines.geography.crosswalk import build_crosswalk
-from pipelines.geography.load import geography
+from pipelines.geography.load import load_place_data
 from tests.starter.test_published import PUBLISHED, pytestmark
 
 published = pytestmark
@@ -47,15 +47,15 @@ S001X,The State Hospital,SB0808,The State Hospital
 
 
 def empty_project(folder: Path) -> Project:
-    project = Project(load(ROOT), folder / "store", date(2026, 11, 24))
-    steps.prepare(project)
+    project = Project(load_catalogue(ROOT), folder / "store", date(2026, 11, 24))
+    steps.prepare_store(project)
     return project
 
 
 def add(project: Project, name: str, text: str, folder: Path) -> None:
     file = folder / f"{name}.csv"
     file.write_text(text, encoding="utf-8")
-    add_and_tell(project, name, file, DAY, Console(quiet=True))
+    add_release(project, name, file, DAY, Console(quiet=True))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def led(project: Project, start: str, end: str) -> dict[str, tuple[str | None, str]]:
-    drawn = build_crosswalk(geography(project, register_places(project)), start, end)
+    drawn = build_crosswalk(load_place_data(project, load_places(project)), start, end)
     return {code: (to, kind) for code, to, kind in drawn.select("from_code", "to_code", "kind").iter_rows()}
 
 
@@ -91,15 +91,15 @@ def test_a_closed_site_is_of_its_own_years_only(project: Project) -> None:
 
 
 def test_a_place_tells_the_trust_of_a_site_its_years_and_its_successor(project: Project) -> None:
-    told = "\n".join(f"{heading}: {text}" for heading, text in about_places(project, ["RDZ01"]))
+    told = "\n".join(f"{heading}: {text}" for heading, text in describe_places(project, ["RDZ01"]))
     assert "place: RDZ01 ROYAL BOURNEMOUTH GENERAL HOSPITAL (site), in use from 1991-04-01 on" in told
     assert "within: RDZ " in told and told.splitlines()[1].endswith("England")
     assert "geographies: site_2011 to _2026" in told
-    assert "became: W9K4E A SITE WITH A CODE OF THE NEW KIND on 2021-06-01: recoded" in told
+    assert "became: W9K4E A SITE WITH A CODE OF THE NEW KIND on 2021-06-01: new code, same boundary" in told
 
 
 def test_successors_of_other_organisations_are_left_to_their_own_lists(project: Project) -> None:
-    changes = register_places(project).changes
+    changes = load_places(project).changes
     assert changes.filter(pl.col("from_code") == "FAB12").is_empty()
     assert changes.filter((pl.col("from_code") == "RJ7") & (pl.col("to_code") == "RDZ")).is_empty()
 
@@ -112,13 +112,13 @@ def test_hospitals_of_scotland_lie_in_their_health_boards_and_special_boards_in_
 
 def test_a_list_of_another_layout_is_refused_and_not_kept(project: Project, tmp_path: Path) -> None:
     for text, words in (
-        (HOSPITALS, "found rows of 4 fields, expected 27 (headings:)"),
+        (HOSPITALS, "found rows of 4 fields, expected 27"),
         (SITES.replace("19910401", "April 91"), "found 'April 91' in OPER_DATE, expected a day such as 2023-04-01"),
     ):
-        before = register_places(project).register.height
+        before = load_places(project).register.height
         with pytest.raises(FetchError, match=words):
             add(project, "nhs_trust_sites", text, tmp_path)
-        assert register_places(project).register.height == before
+        assert load_places(project).register.height == before
 
 
 def test_a_list_of_successors_that_runs_in_a_circle_is_refused(project: Project, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_list_of_successors_that_runs_in_a_circle_is_refused(project: Project,
         ("site_2018", "commonground add nhs_trust_sites FILE"),
         ("itl3_2021", "the Office for National Statistics publishes it"),
         ("oa_2021", "commonground add ons_output_areas FILE"),
-        ("jobcentre_2017", "held from 2018 on, of Greater Manchester alone"),
+        ("jobcentre_2017", "only Jobcentres in Greater Manchester are stored, from 2018"),
     ],
 )
 def test_who_asks_for_places_that_are_not_held_is_told_who_has_them(system: str, words: str, tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_every_site_of_the_published_list_leads_to_a_trust_or_is_named(tmp_path:
         ("nhs_site_changes", "ods_successor_codes.csv.gz"),
         ("phs_hospitals", "scotland_hospitals_2024.csv"),
     ):
-        add_and_tell(made, name, folder / file, DAY, Console(quiet=True))
-    register = register_places(made).register
+        add_release(made, name, folder / file, DAY, Console(quiet=True))
+    register = load_places(made).register
     assert register.filter(pl.col("kind") == "site").height == 29_721 + 309
     found = led(made, "site_2017", "trust_2020")
     assert len(found) > 28_000

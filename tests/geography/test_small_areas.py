@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from pipelines.app import steps
 from pipelines.core.errors import UnreadableError
-from pipelines.core.store import Snapshot, digest, put, state_path, table_key
+from pipelines.core.store import Snapshot, hash_bytes, state_path, store_snapshot, table_key
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.geography.access import register_places
+from pipelines.geography.access import load_places
 from pipelines.geography.catchments import Shares, read_shares
-from pipelines.geography.load import shares_held, small_areas
+from pipelines.geography.load import load_shares, load_small_areas
 from pipelines.geography.small_areas import Areas, WeightSet, read_areas, weight_column
 from pipelines.readers.read import read_sheet
 
@@ -54,7 +54,7 @@ def project(edition: Project) -> Project:
 
 @pytest.fixture(scope="module")
 def register(project: Project) -> pl.DataFrame:
-    return register_places(project).register
+    return load_places(project).register
 
 
 def table(**columns: list[Any]) -> pl.DataFrame:
@@ -248,42 +248,42 @@ def test_shares_may_miss_1_by_the_declared_tolerance(register: pl.DataFrame) -> 
 
 
 def test_what_is_held_is_made_once_and_then_taken_up(project: Project) -> None:
-    (areas,) = small_areas(project)
+    (areas,) = load_small_areas(project)
     path = state_path(project.home, "areas", "ons_small_areas")
     key, written = table_key(path), path.stat().st_mtime_ns
-    (again,) = small_areas(project)
+    (again,) = load_small_areas(project)
     assert again._replace(table=areas.table) == areas and again.table.equals(areas.table)
     assert (table_key(path), path.stat().st_mtime_ns) == (key, written)
-    assert areas.source == "ons_small_areas" and areas.release == digest(
+    assert areas.source == "ons_small_areas" and areas.release == hash_bytes(
         (ROOT / "sources/starter/ons_small_areas.parquet").read_bytes()
     )
 
 
 def test_a_set_that_is_declared_and_not_held_is_left_out(project: Project) -> None:
-    assert "ons_output_areas" in project.catalogue.providing("areas")
-    assert [areas.source for areas in small_areas(project)] == ["ons_small_areas"]
+    assert "ons_output_areas" in project.catalogue.sources_providing("areas")
+    assert [areas.source for areas in load_small_areas(project)] == ["ons_small_areas"]
 
 
 def test_before_its_release_nothing_is_held(project: Project) -> None:
-    assert small_areas(project._replace(as_of=date(2024, 7, 2))) == []
+    assert load_small_areas(project._replace(as_of=date(2024, 7, 2))) == []
 
 
 def test_a_newer_release_that_cannot_be_read_leaves_the_one_before_in_use(project: Project, tmp_path: Path) -> None:
     other = project._replace(home=tmp_path)
-    steps.prepare(other)
+    steps.prepare_store(other)
     broken = b"PAR1 and no more PAR1"
-    newer = RELEASE._replace(source="ons_small_areas", sha256=digest(broken), released=date(2025, 6, 1))
-    put(tmp_path, broken, newer)
-    (areas,) = small_areas(other)
+    newer = RELEASE._replace(source="ons_small_areas", sha256=hash_bytes(broken), released=date(2025, 6, 1))
+    store_snapshot(tmp_path, broken, newer)
+    (areas,) = load_small_areas(other)
     assert (areas.released, areas.table.height) == (date(2024, 12, 1), 44_506)
     with pytest.raises(UnreadableError, match=r"ons_small_areas: small\.csv: not a Parquet file"):
         (tmp_path / "snapshots" / areas.release).unlink()
         (state_path(tmp_path, "areas", "ons_small_areas")).unlink()
-        small_areas(other)
+        load_small_areas(other)
 
 
 def test_shares_of_trusts_lead_both_ways(project: Project) -> None:
-    there, back = shares_held(project)
+    there, back = load_shares(project)
     assert (there.from_system, there.to_system) == (back.to_system, back.from_system) == ("trust_2020", "lad_2019")
     assert (there.table["from_code"].n_unique(), back.table["from_code"].n_unique()) == (140, 317)
     for each in (there, back):

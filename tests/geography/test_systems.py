@@ -10,16 +10,16 @@ import yaml
 
 from pipelines.app import steps
 from pipelines.core.errors import UnknownNameError
-from pipelines.core.geocodes import KINDS, day_of, is_pseudo, nation_letter, tier_of
+from pipelines.core.geocodes import KIND_PREFIXES, geography_date, gss_code_kind, is_pseudo_code, nation_letter
 from pipelines.core.store import Snapshot
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.gaps import answer as answering
-from pipelines.geography.access import place_system, register_places
-from pipelines.geography.register import links, reaches
-from pipelines.observations.conform import conform
-from pipelines.observations.ingest import codes_for
+from pipelines.geography.access import load_geography, load_places
+from pipelines.geography.register import find_successors, trace_changes
+from pipelines.observations.conform import conform_release
+from pipelines.observations.ingest import load_codes
 from pipelines.readers.read import read_sheet
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,7 +41,7 @@ def project(edition: Project) -> Project:
 
 @pytest.mark.parametrize(("system", "count"), PLACES_IN.items())
 def test_a_place_system_has_all_its_places_once(project: Project, system: str, count: int) -> None:
-    places = place_system(project, system).places
+    places = load_geography(project, system).places
     assert places.height == places["place_code"].n_unique() == count
     assert places["place_name"].null_count() == 0
     # Six travel to work areas lie in two nations each.
@@ -49,7 +49,7 @@ def test_a_place_system_has_all_its_places_once(project: Project, system: str, c
 
 
 def test_small_areas_lie_in_the_region_of_their_district(project: Project) -> None:
-    places = place_system(project, "lsoa_2021").places
+    places = load_geography(project, "lsoa_2021").places
     merton = places.filter(pl.col("parent_code") == "E09000024")
     assert merton.height > 100
     assert merton["region"].unique().to_list() == ["London"]
@@ -58,12 +58,12 @@ def test_small_areas_lie_in_the_region_of_their_district(project: Project) -> No
 @pytest.mark.parametrize("system", ["lad_1066", "parish_2023", "lsoa_1999"])
 def test_an_unknown_place_system_is_refused_with_the_kinds_there_are(project: Project, system: str) -> None:
     with pytest.raises(UnknownNameError, match="unknown geography"):
-        place_system(project, system)
+        load_geography(project, system)
 
 
 def test_travel_to_work_areas_bear_the_year_of_their_census() -> None:
-    assert day_of("ttwa_2011") == date(2015, 12, 31)
-    assert day_of("pcon_2010") == date(2010, 12, 31)
+    assert geography_date("ttwa_2011") == date(2015, 12, 31)
+    assert geography_date("pcon_2010") == date(2010, 12, 31)
 
 
 SOURCE = """title: t
@@ -81,10 +81,10 @@ def read(project: Project, places: str, codes: list[str]) -> dict[str, tuple[str
     """Read a file with one row a code by the declaration of a source: code to place code and fault."""
     source = Source.model_validate(yaml.safe_load(SOURCE.format(places=places)), strict=False)
     text = "\n".join(["code,figure", *(f"{code},1" for code in codes)]) + "\n"
-    system = place_system(project, places)
-    known = codes_for(source, register_places(project), Path("none.csv"), system)
+    system = load_geography(project, places)
+    known = load_codes(source, load_places(project), Path("none.csv"), system)
     held = Snapshot("s", "sha", date(2024, 1, 1), "", "", "", "f.csv", len(text), "")
-    cells = conform(read_sheet(text.encode(), source, "f.csv"), "s", source, held, known)
+    cells = conform_release(read_sheet(text.encode(), source, "f.csv"), "s", source, held, known)
     rows = cells.sort("file_row").select("place_code", "fault").rows()
     return dict(zip(codes, rows, strict=True))
 
@@ -132,12 +132,12 @@ def test_a_code_of_the_right_beginning_that_no_place_has_had_is_unknown(project:
 
 @pytest.mark.parametrize("code", ["N99999999", "W99999999", "S99999999", "M99999999", "E99999999", "X..", "X25011111"])
 def test_pseudo_codes_are_known_as_such(code: str) -> None:
-    assert is_pseudo(code)
+    assert is_pseudo_code(code)
 
 
 @pytest.mark.parametrize("code", ["E09000024", "X2C4Y", "RJ7", "99999999", "E9999999", ""])
 def test_other_codes_are_none(code: str) -> None:
-    assert not is_pseudo(code)
+    assert not is_pseudo_code(code)
 
 
 @pytest.mark.parametrize(
@@ -150,38 +150,38 @@ def test_a_code_tells_its_nation_or_does_not(code: str, letter: str) -> None:
 
 
 def test_no_code_that_begins_like_a_place_of_the_office_for_statistics_is_taken_for_one() -> None:
-    assert (tier_of("E09"), tier_of("E090000240"), tier_of("E09000024")) == (None, None, "lad")
-    assert all(len(prefix) == 3 for prefixes in KINDS.values() for prefix in prefixes)
+    assert (gss_code_kind("E09"), gss_code_kind("E090000240"), gss_code_kind("E09000024")) == (None, None, "lad")
+    assert all(len(prefix) == 3 for prefixes in KIND_PREFIXES.values() for prefix in prefixes)
 
 
 def test_trusts_that_merged_lead_to_the_trust_they_became(project: Project) -> None:
-    places = register_places(project)
-    target = set(place_system(project, "trust_2020").places["place_code"])
-    found = reaches(places.changes, ["RD3", "RDZ", "RC1", "RC9"], target)
-    assert {code: (*reach.codes, reach.basis) for code, reach in found.items()} == {
+    places = load_places(project)
+    target = set(load_geography(project, "trust_2020").places["place_code"])
+    found = trace_changes(places.changes, ["RD3", "RDZ", "RC1", "RC9"], target)
+    assert {code: (*reach.codes, reach.derivation) for code, reach in found.items()} == {
         "RD3": ("R0D", "merged"),
         "RDZ": ("R0D", "merged"),
         "RC1": ("RC9", "merged"),
         "RC9": ("RC9", "observed"),
     }
     # Pennine Acute was split between two trusts in 2021.
-    later = set(place_system(project, "trust_2022").places["place_code"])
-    assert set(reaches(places.changes, ["RW6"], later)["RW6"].codes) == {"R0A", "RM3"}
+    later = set(load_geography(project, "trust_2022").places["place_code"])
+    assert set(trace_changes(places.changes, ["RW6"], later)["RW6"].codes) == {"R0A", "RM3"}
 
 
 def test_a_ward_of_a_district_that_is_gone_leads_to_what_the_district_became(project: Project) -> None:
-    places = register_places(project)
+    places = load_places(project)
     wards = places.register.filter(pl.col("kind") == "ward", pl.col("parent_code") == "E07000026")
     assert wards.height > 20
-    target = set(place_system(project, "lad_2023").places["place_code"])
-    found = links(places, wards["place_code"].to_list(), target)
-    assert {(reach.codes, reach.basis) for reach in found.values()} == {(("E06000063",), "aggregated")}
+    target = set(load_geography(project, "lad_2023").places["place_code"])
+    found = find_successors(places, wards["place_code"].to_list(), target)
+    assert {(reach.codes, reach.derivation) for reach in found.values()} == {(("E06000063",), "aggregated")}
 
 
 def test_the_pair_of_boards_with_new_codes_and_old_names_is_followed(project: Project) -> None:
-    changes = register_places(project).changes
-    found = reaches(changes, ["E54000052", "E54000053"], {"E54000063", "E54000064"})
-    assert {code: (*reach.codes, reach.basis) for code, reach in found.items()} == {
+    changes = load_places(project).changes
+    found = trace_changes(changes, ["E54000052", "E54000053"], {"E54000063", "E54000064"})
+    assert {code: (*reach.codes, reach.derivation) for code, reach in found.items()} == {
         "E54000052": ("E54000063", "moved_land"),
         "E54000053": ("E54000064", "moved_land"),
     }
@@ -207,8 +207,8 @@ def test_a_problem_may_be_about_places_of_any_kind(system: str, tmp_path: Path) 
     problem = root / "pipelines" / "problems" / "a_problem.sql"
     problem.parent.mkdir(parents=True)
     problem.write_text(PROBLEM.format(system=system), encoding="utf-8")
-    own = Project(load(root), tmp_path / "store", date(2026, 11, 24))
-    steps.prepare(own)
+    own = Project(load_catalogue(root), tmp_path / "store", date(2026, 11, 24))
+    steps.prepare_store(own)
     cells = answering.answer_problem(own, "a_problem")
     assert cells.height == PLACES_IN[system]
     # Every cell is a value or a gap with a reason; nothing is made of nothing.

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.observations.bounds import Interval, Sum, narrowed
+from pipelines.observations.bounds import BoundVectors, SumConstraint, narrow_bounds
 
 INF = np.inf
 
 
-def interval(*ends: tuple[float, float]) -> Interval:
+def interval(*ends: tuple[float, float]) -> BoundVectors:
     low, high = np.array(ends, float).T
-    return Interval(low, high)
+    return BoundVectors(low, high)
 
 
-def ends(found: Interval | None) -> list[tuple[float, float]]:
+def ends(found: BoundVectors | None) -> list[tuple[float, float]]:
     assert found is not None
     return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
 
@@ -27,13 +27,13 @@ def test_a_table_with_row_and_column_sums_is_solved_exactly() -> None:
     cells = [(0.0, 1.0)] * 9
     cells[0] = cells[4] = (1.0, 1.0)
     start = interval(*cells, *[(1.0, 1.0)] * 6)
-    rows = [Sum(9 + r, tuple(3 * r + c for c in range(3))) for r in range(3)]
-    columns = [Sum(12 + c, tuple(3 * r + c for r in range(3))) for c in range(3)]
-    assert ends(narrowed(start, rows + columns))[8] == (1, 1)
+    rows = [SumConstraint(9 + r, tuple(3 * r + c for c in range(3))) for r in range(3)]
+    columns = [SumConstraint(12 + c, tuple(3 * r + c for r in range(3))) for c in range(3)]
+    assert ends(narrow_bounds(start, rows + columns))[8] == (1, 1)
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[list[float], Interval, list[Sum]]:
+def tables(draw: st.DrawFn) -> tuple[list[float], BoundVectors, list[SumConstraint]]:
     """A table of true counts with row and column sums; some cells hidden or rounded, some sums rounded or more."""
     rows, columns = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     truth = [float(draw(st.integers(0, 12))) for _ in range(rows * columns)]
@@ -42,29 +42,29 @@ def tables(draw: st.DrawFn) -> tuple[list[float], Interval, list[Sum]]:
     sums = []
     for parts in (*row_cells, *column_cells):
         more = float(draw(st.sampled_from([0, 0, 3])))
-        sums.append(Sum(len(truth), parts, whole=more == 0))
+        sums.append(SumConstraint(len(truth), parts, whole=more == 0))
         truth.append(sum(truth[part] for part in parts) + more)
     low, high = [], []
     for value in truth:
         below, above = draw(st.sampled_from([(0, 0), (0, 0), (2.5, 2.5), (3, 1), (value, INF)]))
         low.append(max(value - below, 0.0))
         high.append(value + above)
-    return truth, Interval(np.array(low), np.array(high)), sums
+    return truth, BoundVectors(np.array(low), np.array(high)), sums
 
 
 @given(tables())
 @settings(max_examples=150, deadline=None)
 def test_the_truth_lies_in_its_bounds_and_bounds_only_get_narrower(
-    table: tuple[list[float], Interval, list[Sum]],
+    table: tuple[list[float], BoundVectors, list[SumConstraint]],
 ) -> None:
     truth, start, sums = table
-    found = narrowed(start, sums)
+    found = narrow_bounds(start, sums)
     assert found is not None
     assert (found.low <= np.array(truth) + 1e-6).all()
     assert (np.array(truth) <= found.high + 1e-6).all()
     assert (found.low >= start.low).all()
     assert (found.high <= start.high).all()
-    again = narrowed(found, sums)
+    again = narrow_bounds(found, sums)
     assert again is not None
     assert np.allclose(again.low, found.low, atol=1e-5)
     assert np.allclose(again.high[np.isfinite(again.high)], found.high[np.isfinite(again.high)], atol=1e-5)
@@ -72,12 +72,14 @@ def test_the_truth_lies_in_its_bounds_and_bounds_only_get_narrower(
 
 @given(tables(), st.data())
 @settings(max_examples=60, deadline=None)
-def test_knowing_more_never_widens_a_bound(table: tuple[list[float], Interval, list[Sum]], data: st.DataObject) -> None:
+def test_knowing_more_never_widens_a_bound(
+    table: tuple[list[float], BoundVectors, list[SumConstraint]], data: st.DataObject
+) -> None:
     truth, start, sums = table
     known = data.draw(st.integers(0, len(truth) - 1))
     low, high = start.low.copy(), start.high.copy()
     low[known] = high[known] = truth[known]
-    before, after = narrowed(start, sums), narrowed(Interval(low, high), sums)
+    before, after = narrow_bounds(start, sums), narrow_bounds(BoundVectors(low, high), sums)
     assert before is not None
     assert after is not None
     assert (after.low >= before.low - 1e-5).all()
@@ -88,10 +90,10 @@ def test_knowing_more_never_widens_a_bound(table: tuple[list[float], Interval, l
 def test_ends_are_those_that_trying_every_table_finds(total: int) -> None:
     """Two by two with sums known: all whole tables tried, one by one."""
     start = interval(*[(0, 4)] * 4, (total, total), (2, 2), (3, 3), (total - 1, total - 1))
-    sums = [Sum(4, (0, 1)), Sum(5, (2, 3)), Sum(6, (0, 2)), Sum(7, (1, 3))]
+    sums = [SumConstraint(4, (0, 1)), SumConstraint(5, (2, 3)), SumConstraint(6, (0, 2)), SumConstraint(7, (1, 3))]
     fits = [
         t for t in itertools.product(range(5), repeat=4)
         if (t[0] + t[1], t[2] + t[3], t[0] + t[2], t[1] + t[3]) == (total, 2, 3, total - 1)
     ]  # fmt: skip
     tried = [(min(t[n] for t in fits), max(t[n] for t in fits)) for n in range(4)]
-    assert ends(narrowed(start, sums))[:4] == tried
+    assert ends(narrow_bounds(start, sums))[:4] == tried

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.observations.bounds import Interval, Sum, narrowed
+from pipelines.observations.bounds import BoundVectors, SumConstraint, narrow_bounds
 
 INF = np.inf
 STEP = 1e-6
@@ -11,12 +11,12 @@ STEP = 1e-6
 Ends = list[tuple[float, float]]
 
 
-def interval(*ends: tuple[float, float]) -> Interval:
+def interval(*ends: tuple[float, float]) -> BoundVectors:
     low, high = np.array(ends, float).T
-    return Interval(low, high)
+    return BoundVectors(low, high)
 
 
-def ends(found: Interval | None) -> Ends:
+def ends(found: BoundVectors | None) -> Ends:
     assert found is not None
     return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
 
@@ -44,21 +44,21 @@ def ends(found: Interval | None) -> Ends:
 def test_one_sum_narrows_each_of_its_figures_by_the_others(
     start: Ends, parts: tuple[int, ...], whole: bool, expected: Ends
 ) -> None:
-    found = ends(narrowed(interval(*start), [Sum(len(start) - 1, parts, whole=whole)]))
+    found = ends(narrow_bounds(interval(*start), [SumConstraint(len(start) - 1, parts, whole=whole)]))
     assert found == [pytest.approx(each, abs=1e-10) for each in expected]
 
 
 def test_what_is_narrowed_by_no_more_than_a_millionth_stays() -> None:
     start = interval((0, 2 * STEP), (STEP, STEP))
-    assert ends(narrowed(start, [Sum(1, (0,))])) == ends(start)
+    assert ends(narrow_bounds(start, [SumConstraint(1, (0,))])) == ends(start)
     more = interval((0, 4 * STEP), (2 * STEP, 2 * STEP))
-    assert ends(narrowed(more, [Sum(1, (0,))]))[0] == (2 * STEP, 2 * STEP)
+    assert ends(narrow_bounds(more, [SumConstraint(1, (0,))]))[0] == (2 * STEP, 2 * STEP)
 
 
 def test_no_sum_leaves_all_as_it_is_and_the_start_is_never_changed() -> None:
     start = interval((0, 9), (3, 3))
-    assert ends(narrowed(start, [])) == [(0, 9), (3, 3)]
-    assert ends(narrowed(start, [Sum(1, (0,))])) == [(3, 3), (3, 3)]
+    assert ends(narrow_bounds(start, [])) == [(0, 9), (3, 3)]
+    assert ends(narrow_bounds(start, [SumConstraint(1, (0,))])) == [(3, 3), (3, 3)]
     assert ends(start) == [(0, 9), (3, 3)]
 
 
@@ -67,61 +67,61 @@ def test_no_sum_leaves_all_as_it_is_and_the_start_is_never_changed() -> None:
 )
 def test_sums_that_no_figures_meet_give_nothing(total: float, met: bool) -> None:
     start = interval((10, 10), (1, 4), (total, total), (0, 1), (0, 1))
-    assert (narrowed(start, [Sum(2, (0, 1))]) is not None) == met
-    assert (narrowed(start, [Sum(4, (3,)), Sum(2, (0, 1))]) is not None) == met
+    assert (narrow_bounds(start, [SumConstraint(2, (0, 1))]) is not None) == met
+    assert (narrow_bounds(start, [SumConstraint(4, (3,)), SumConstraint(2, (0, 1))]) is not None) == met
 
 
 def test_a_total_that_holds_more_is_contradicted_by_parts_above_it_only() -> None:
-    assert narrowed(interval((10, 10), (1, 4), (5, 5)), [Sum(2, (0, 1), whole=False)]) is None
-    assert narrowed(interval((10, 10), (1, 4), (99, 99)), [Sum(2, (0, 1), whole=False)]) is not None
+    assert narrow_bounds(interval((10, 10), (1, 4), (5, 5)), [SumConstraint(2, (0, 1), whole=False)]) is None
+    assert narrow_bounds(interval((10, 10), (1, 4), (99, 99)), [SumConstraint(2, (0, 1), whole=False)]) is not None
 
 
 def test_a_chain_is_followed_for_a_hundred_rounds_and_then_left_as_it_is() -> None:
     """Each figure equals the next; a round that takes the links last to first carries the known one a link on."""
-    links = [Sum(n + 1, (n,)) for n in range(120)]
+    links = [SumConstraint(n + 1, (n,)) for n in range(120)]
     for known in ((7, 7), (7, INF), (0, 7)):
         start = interval(known, *[(0, INF)] * 120)
-        assert ends(narrowed(start, links)) == [known] * 121
-        assert ends(narrowed(start, links[::-1])) == [known] * 101 + [(0, INF)] * 20
+        assert ends(narrow_bounds(start, links)) == [known] * 121
+        assert ends(narrow_bounds(start, links[::-1])) == [known] * 101 + [(0, INF)] * 20
 
 
 def test_a_chain_of_which_each_link_adds_a_known_figure_is_followed_from_either_end() -> None:
     start = interval((7, 8), *[(0, INF)] * 20, (2, 2))
-    links = [Sum(n + 1, (n, 21)) for n in range(20)]
+    links = [SumConstraint(n + 1, (n, 21)) for n in range(20)]
     expected = [(7 + 2 * n, 8 + 2 * n) for n in range(21)]
     for order in (links, links[::-1]):
-        assert ends(narrowed(start, order))[:21] == expected
+        assert ends(narrow_bounds(start, order))[:21] == expected
     backwards = interval((0, INF), *[(0, INF)] * 19, (47, 48), (2, 2))
     for order in (links, links[::-1]):
-        assert ends(narrowed(backwards, order))[:21] == expected
+        assert ends(narrow_bounds(backwards, order))[:21] == expected
 
 
 # Three figures of which each two add to something: settling sum by sum leaves each where it was.
-PAIRS = [Sum(3, (0, 1)), Sum(4, (0, 2)), Sum(5, (1, 2))]
+PAIRS = [SumConstraint(3, (0, 1)), SumConstraint(4, (0, 2)), SumConstraint(5, (1, 2))]
 
 
 def test_sums_in_a_circle_are_solved_exactly() -> None:
-    found = ends(narrowed(interval(*[(0, 1)] * 3, *[(1, 1)] * 3), PAIRS))
+    found = ends(narrow_bounds(interval(*[(0, 1)] * 3, *[(1, 1)] * 3), PAIRS))
     assert found == [(0.5, 0.5)] * 3 + [(1, 1)] * 3
     # Of different sums, each figure is told: x + y = 5, x + z = 4, y + z = 3.
-    assert ends(narrowed(interval(*[(0, 9)] * 3, (5, 5), (4, 4), (3, 3)), PAIRS))[:3] == [(3, 3), (2, 2), (1, 1)]
+    assert ends(narrow_bounds(interval(*[(0, 9)] * 3, (5, 5), (4, 4), (3, 3)), PAIRS))[:3] == [(3, 3), (2, 2), (1, 1)]
 
 
 def test_known_figures_in_a_circle_are_taken_off_its_sums() -> None:
     # The fourth is 5: it is in the first sum, and is the total of the third.
     start = interval(*[(0, 9)] * 3, (5, 5), (11, 11), (6, 6))
-    sums = [Sum(4, (0, 1, 3)), Sum(5, (0, 2)), Sum(3, (1, 2))]
-    assert ends(narrowed(start, sums))[:3] == [(3.5, 3.5), (2.5, 2.5), (2.5, 2.5)]
+    sums = [SumConstraint(4, (0, 1, 3)), SumConstraint(5, (0, 2)), SumConstraint(3, (1, 2))]
+    assert ends(narrow_bounds(start, sums))[:3] == [(3.5, 3.5), (2.5, 2.5), (2.5, 2.5)]
 
 
 def test_a_total_that_is_not_known_is_solved_with_its_parts() -> None:
     start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (0, INF))
-    assert ends(narrowed(start, [*PAIRS, Sum(6, (0, 1, 2))]))[6] == (1.5, 1.5)
+    assert ends(narrow_bounds(start, [*PAIRS, SumConstraint(6, (0, 1, 2))]))[6] == (1.5, 1.5)
 
 
 def test_what_is_open_in_a_circle_stays_open() -> None:
     start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (0, INF), (0, INF))
-    assert ends(narrowed(start, [*PAIRS, Sum(7, (0, 6))])) == [
+    assert ends(narrow_bounds(start, [*PAIRS, SumConstraint(7, (0, 6))])) == [
         *[(0.5, 0.5)] * 3, *[(1, 1)] * 3, (0, INF), (0.5, INF)
     ]  # fmt: skip
 
@@ -129,22 +129,31 @@ def test_what_is_open_in_a_circle_stays_open() -> None:
 def test_a_circle_of_sums_that_no_figures_meet_gives_nothing() -> None:
     """Two and two add to 1 each, so that all three add to 1.5; each sum alone can be met."""
     start = [(0.0, 1.0)] * 3 + [(1.0, 1.0)] * 3
-    assert ends(narrowed(interval(*start, (1.5, 1.5)), [*PAIRS, Sum(6, (0, 1, 2))]))[:3] == [(0.5, 0.5)] * 3
-    assert narrowed(interval(*start, (2, 2)), [*PAIRS, Sum(6, (0, 1, 2))]) is None
+    assert (
+        ends(narrow_bounds(interval(*start, (1.5, 1.5)), [*PAIRS, SumConstraint(6, (0, 1, 2))]))[:3] == [(0.5, 0.5)] * 3
+    )
+    assert narrow_bounds(interval(*start, (2, 2)), [*PAIRS, SumConstraint(6, (0, 1, 2))]) is None
     # A contradiction in one circle is one of the whole, wherever it is.
     apart = [(0.0, 1.0)] * 3 + [(1.0, 1.0)] * 3
-    other = [Sum(each.total + 7, tuple(part + 7 for part in each.parts)) for each in PAIRS]
-    assert narrowed(interval(*start, (2, 2), *apart), [*other, *PAIRS, Sum(6, (0, 1, 2))]) is None
+    other = [SumConstraint(each.total + 7, tuple(part + 7 for part in each.parts)) for each in PAIRS]
+    assert narrow_bounds(interval(*start, (2, 2), *apart), [*other, *PAIRS, SumConstraint(6, (0, 1, 2))]) is None
 
 
 def test_totals_that_may_hold_more_are_solved_as_such() -> None:
     more = [each._replace(whole=False) for each in PAIRS]
     start = [(0.0, 1.0)] * 3 + [(1.0, 1.0)] * 3
     # Each two add to at most 1, all three to 1.5: a half each. To at most 1.5: anything. To 1.4: at least 0.4 each.
-    assert ends(narrowed(interval(*start, (1.5, 1.5)), [*more, Sum(6, (0, 1, 2))]))[:3] == [(0.5, 0.5)] * 3
-    assert ends(narrowed(interval(*start, (1.5, 1.5)), [*more, Sum(6, (0, 1, 2), whole=False)]))[:3] == [(0, 1)] * 3
-    assert ends(narrowed(interval(*start, (1.4, 1.4)), [*more, Sum(6, (0, 1, 2))]))[:3] == [(0.4, 0.6)] * 3
-    assert narrowed(interval(*start, (1.6, 1.6)), [*more, Sum(6, (0, 1, 2))]) is None
+    assert (
+        ends(narrow_bounds(interval(*start, (1.5, 1.5)), [*more, SumConstraint(6, (0, 1, 2))]))[:3] == [(0.5, 0.5)] * 3
+    )
+    assert (
+        ends(narrow_bounds(interval(*start, (1.5, 1.5)), [*more, SumConstraint(6, (0, 1, 2), whole=False)]))[:3]
+        == [(0, 1)] * 3
+    )
+    assert (
+        ends(narrow_bounds(interval(*start, (1.4, 1.4)), [*more, SumConstraint(6, (0, 1, 2))]))[:3] == [(0.4, 0.6)] * 3
+    )
+    assert narrow_bounds(interval(*start, (1.6, 1.6)), [*more, SumConstraint(6, (0, 1, 2))]) is None
 
 
 @pytest.mark.parametrize(
@@ -162,35 +171,42 @@ def test_a_solved_end_is_kept_outward_where_it_is_no_figure_to_three_decimals(
     total: float, low: float, high: float
 ) -> None:
     # Three equal figures and their sum.
-    found = ends(narrowed(interval(*[(0, total)] * 3, (total, total)), [Sum(1, (0,)), Sum(2, (0,)), Sum(3, (0, 1, 2))]))
+    found = ends(
+        narrow_bounds(
+            interval(*[(0, total)] * 3, (total, total)),
+            [SumConstraint(1, (0,)), SumConstraint(2, (0,)), SumConstraint(3, (0, 1, 2))],
+        )
+    )
     assert found[:3] == [pytest.approx((low, high), abs=1e-10)] * 3
 
 
 @pytest.mark.parametrize(("others", "solved"), [(57, True), (58, False)])
 def test_sixty_unknowns_are_solved_and_more_are_left_as_they_are(others: int, solved: bool) -> None:
     start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (100, 100), *[(0, INF)] * others)
-    found = ends(narrowed(start, [*PAIRS, Sum(6, (0, *range(7, 7 + others)))]))
+    found = ends(narrow_bounds(start, [*PAIRS, SumConstraint(6, (0, *range(7, 7 + others)))]))
     assert found[:3] == [(0.5, 0.5) if solved else (0, 1)] * 3
     assert found[7] == ((0, 99.5) if solved else (0, 100))
 
 
 def test_a_large_tree_beside_a_small_circle_hinders_nothing() -> None:
     start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (100, 100), *[(0, INF)] * 70)
-    found = ends(narrowed(start, [Sum(6, tuple(range(7, 77))), *PAIRS]))
+    found = ends(narrow_bounds(start, [SumConstraint(6, tuple(range(7, 77))), *PAIRS]))
     assert found[:3] == [(0.5, 0.5)] * 3
     assert found[7:] == [(0, 100)] * 70
 
 
 def test_the_order_of_sums_parts_and_figures_says_nothing() -> None:
     start = interval((0, 9), (0, 9), (0, 9), (5, 5), (4, 4), (3, 3), (0, INF), (20, 20))
-    sums = [*PAIRS, Sum(7, (0, 1, 6))]
-    expected = ends(narrowed(start, sums))
+    sums = [*PAIRS, SumConstraint(7, (0, 1, 6))]
+    expected = ends(narrow_bounds(start, sums))
     assert expected[6] == (15, 15)
     rng = np.random.default_rng(1)
     for _ in range(5):
         place = rng.permutation(len(start.low))
-        moved = Interval(np.empty(len(place)), np.empty(len(place)))
+        moved = BoundVectors(np.empty(len(place)), np.empty(len(place)))
         moved.low[place], moved.high[place] = start.low, start.high
-        turned = [Sum(int(place[s.total]), tuple(int(place[p]) for p in reversed(s.parts))) for s in reversed(sums)]
-        found = ends(narrowed(moved, turned))
+        turned = [
+            SumConstraint(int(place[s.total]), tuple(int(place[p]) for p in reversed(s.parts))) for s in reversed(sums)
+        ]
+        found = ends(narrow_bounds(moved, turned))
         assert [found[place[n]] for n in range(len(place))] == expected

@@ -8,8 +8,8 @@ import pytest
 
 from pipelines.app import steps
 from pipelines.core.errors import DeclarationError
-from pipelines.declarations.catalogue import load
-from pipelines.observations.access import observe_source
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.observations.access import load_source_tables
 from tests.gaps.test_cells import CUMBERLAND, MERTON, OLD, PARTS, Case, cell_of, project_of, with_peers
 
 TOLD = "{reason: wrong column, when: 2024-06-03, link: https://example.org/note}"
@@ -45,9 +45,9 @@ def test_a_recall_is_declared_on_the_release_itself_too(tmp_path: Path) -> None:
     project = project_of(Case(None, MERTON, with_peers(f"{MERTON},x,2023,7")), tmp_path)
     path = project.catalogue.sources_dir / "a_source.yaml"
     path.write_text(path.read_text().replace("released: 2024-05-01", f"released: 2024-05-01, withdrawn: {TOLD}"))
-    project = project._replace(catalogue=load(project.catalogue.root))
-    steps.prepare(project)
-    seen = observe_source(project, "a_source")
+    project = project._replace(catalogue=load_catalogue(project.catalogue.root))
+    steps.prepare_store(project)
+    seen = load_source_tables(project, "a_source")
     assert seen.observation["caveats"].unique().to_list() == ["recalled"]
     found = seen.finding.filter(pl.col("check") == "recalled_release")
     assert found.select("reason", "severity", "evidence").rows() == [("recalled", "warn", f"2024-05-01.csv, {SAID}")]
@@ -56,8 +56,8 @@ def test_a_recall_is_declared_on_the_release_itself_too(tmp_path: Path) -> None:
 def test_a_recall_of_bytes_that_nobody_holds_is_told(tmp_path: Path) -> None:
     case = Case(None, MERTON, with_peers(f"{MERTON},x,2023,7"), value=7.0)
     project = project_of(case._replace(source=recalled(["other"])), tmp_path)
-    steps.prepare(project)
-    found = observe_source(project, "a_source").finding
+    steps.prepare_store(project)
+    found = load_source_tables(project, "a_source").finding
     assert found.filter(pl.col("check") == "recalled_release")["evidence"].to_list() == [
         f"{sha256(['other'])[:16]}: declared as recalled, and no file held has this sha256"
     ]
@@ -95,15 +95,15 @@ def test_a_break_without_its_day_is_refused_with_what_the_key_means(tmp_path: Pa
 
 
 def test_an_average_says_what_is_to_be_minded_of_its_weights() -> None:
-    from pipelines.apportionment.rates import averaged, weights_for
-    from pipelines.apportionment.succession import place_slices
-    from pipelines.observations.caveats import with_caveat
+    from pipelines.apportionment.rates import average_rates, rate_weights
+    from pipelines.apportionment.succession import map_slices
+    from pipelines.observations.caveats import add_caveat
     from tests.apportionment.test_rates import MEASURES, cell, table
     from tests.apportionment.test_rates import PARTS as ROLL
 
     rates = table([cell("rate", "A", 2.0), cell("rate", "B", 8.0)])
     people = table([cell("people", "A", 300.0), cell("people", "B", 100.0)])
-    weights = weights_for(rates, with_caveat(people, pl.col("place_code") == "A", "recalled", "so it was"), MEASURES)
-    found = averaged(place_slices(rates, ROLL, MEASURES), rates, ROLL, weights)
+    weights = rate_weights(rates, add_caveat(people, pl.col("place_code") == "A", "recalled", "so it was"), MEASURES)
+    found = average_rates(map_slices(rates, ROLL, MEASURES), rates, ROLL, weights)
     row = found.filter(pl.col("to_code") == "N").row(0, named=True)
     assert (row["basis"], row["caveats"], row["caveat_evidence"]) == ("rate_averaged", "recalled", "so it was")

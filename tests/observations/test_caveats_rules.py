@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 
 from pipelines.core.store import Snapshot
 from pipelines.declarations.source import Source
-from pipelines.observations.caveats import cautioned, strange_recalls, with_caveat
+from pipelines.observations.caveats import add_caveat, add_declared_caveats, unknown_recalls
 
 SNAPSHOT = Snapshot("s", "abcdef0123456789", date(2024, 1, 1), "", "", "test", "a.csv", 1, "")
 NOTE = {"reason": "wrong column", "when": date(2024, 6, 3), "link": "https://example.org/note"}
@@ -46,13 +46,13 @@ CELLS = table(
 
 
 def said(source: Source) -> list[tuple[str | None, str | None]]:
-    found = cautioned(CELLS, source, SNAPSHOT)
+    found = add_declared_caveats(CELLS, source, SNAPSHOT)
     assert_frame_equal(found.drop("caveats", "caveat_evidence"), CELLS.drop("caveats", "caveat_evidence"))
     return found.select("caveats", "caveat_evidence").rows()
 
 
 def test_a_declaration_without_caveats_adds_none() -> None:
-    assert_frame_equal(cautioned(CELLS, declared(), SNAPSHOT), CELLS)
+    assert_frame_equal(add_declared_caveats(CELLS, declared(), SNAPSHOT), CELLS)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_recall_is_on_every_cell_after_what_is_said_already(recall: dict[str, 
     ],
 )
 def test_a_recall_of_another_release_is_on_none(recall: dict[str, Any]) -> None:
-    assert_frame_equal(cautioned(CELLS, declared(**recall), SNAPSHOT), CELLS)
+    assert_frame_equal(add_declared_caveats(CELLS, declared(**recall), SNAPSHOT), CELLS)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_nation_that_is_counted_otherwise_says_so_on_its_own_cells(nation: str
 
 
 def test_evidence_may_be_of_each_cell() -> None:
-    found = with_caveat(CELLS.head(5), pl.col("measure") == "m", "doubted", pl.col("place_code"))
+    found = add_caveat(CELLS.head(5), pl.col("measure") == "m", "doubted", pl.col("place_code"))
     assert found.select("caveats", "caveat_evidence").rows() == [
         ("doubted", "E1"), ("flagged,doubted", "so it was. E1"), (None, None), (None, None),
         ("corrected,doubted", "N1"),
@@ -140,16 +140,16 @@ def test_evidence_may_be_of_each_cell() -> None:
 
 
 def test_a_caveat_on_no_cell_and_on_no_row_changes_nothing() -> None:
-    assert_frame_equal(with_caveat(CELLS, pl.lit(False), "doubted", "why"), CELLS)
-    assert_frame_equal(with_caveat(CELLS, pl.lit(None, pl.Boolean), "doubted", "why"), CELLS)
+    assert_frame_equal(add_caveat(CELLS, pl.lit(False), "doubted", "why"), CELLS)
+    assert_frame_equal(add_caveat(CELLS, pl.lit(None, pl.Boolean), "doubted", "why"), CELLS)
     nothing = CELLS.clear()
-    assert_frame_equal(with_caveat(nothing, pl.lit(True), "doubted", "why"), nothing)
+    assert_frame_equal(add_caveat(nothing, pl.lit(True), "doubted", "why"), nothing)
 
 
 def test_only_recalls_that_no_release_begins_with_are_strange() -> None:
     source = declared(withdrawn={"abcdef012345": NOTE, "0123456789ab": NOTE, "ffffffffffff": NOTE})
-    assert strange_recalls(source, ["abcdef0123456789", "77770123456789ab", "ffffffffffff"]) == [
+    assert unknown_recalls(source, ["abcdef0123456789", "77770123456789ab", "ffffffffffff"]) == [
         "0123456789ab: declared as recalled, and no file held has this sha256"
     ]
-    assert len(strange_recalls(source, [])) == 3
-    assert strange_recalls(declared(), []) == []
+    assert len(unknown_recalls(source, [])) == 3
+    assert unknown_recalls(declared(), []) == []

@@ -9,7 +9,7 @@ import pytest
 from pipelines.core.store import Snapshot
 from pipelines.declarations.corrections import Correction
 from pipelines.declarations.source import Source
-from pipelines.observations.conform import CELLS, Codes, conform, marker_bounds
+from pipelines.observations.conform import CELLS, Codes, add_marker_bounds, conform_release
 from pipelines.readers import Sheet
 
 MERTON, SUTTON, KENT = "E09000024", "E09000029", "E10000016"
@@ -43,7 +43,7 @@ def typed(
     frame = pl.DataFrame([{**plain, **line} for line in lines]).fill_null("").with_columns(
         pl.int_range(2, 2 + len(lines), dtype=pl.Int64).alias("_row")
     )  # fmt: skip
-    return conform(Sheet(frame, "a.zip/a.csv", ragged=ragged), "s", source, SNAPSHOT, codes, corrections)
+    return conform_release(Sheet(frame, "a.zip/a.csv", ragged_rows=ragged), "s", source, SNAPSHOT, codes, corrections)
 
 
 def told(found: pl.DataFrame, *names: str) -> list[tuple[Any, ...]]:
@@ -223,7 +223,7 @@ def test_a_hidden_figure_has_the_bounds_of_its_marker_and_no_other(line: Row, ex
 
 def test_bounds_of_markers_leave_figures_alone() -> None:
     cells = typed(declared(), {}, {"code": SUTTON, "n": "9"})
-    assert marker_bounds(cells, declared(markers=MARKERS)).equals(cells)
+    assert add_marker_bounds(cells, declared(markers=MARKERS)).equals(cells)
 
 
 def test_each_measure_has_its_own_unit_and_bounds() -> None:

@@ -8,14 +8,14 @@ import pytest
 
 from pipelines.app import steps
 from pipelines.core.errors import DeclarationError
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.declarations.source_parts import Adding
+from pipelines.declarations.source_parts import Additivity
 from pipelines.gaps import answer as answering
-from pipelines.geography.access import place_system
-from pipelines.observations.access import observe_source
-from pipelines.observations.disclosure import narrowed_bounds
-from pipelines.observations.ingest import Observed
+from pipelines.geography.access import load_geography
+from pipelines.observations.access import load_source_tables
+from pipelines.observations.disclosure import narrow_hidden_bounds
+from pipelines.observations.ingest import SourceTables
 from tests.gaps.test_cells import EVERYONE, MERTON, SUTTON, Case, cell_of, project_of
 
 SOURCE = "period_kind: year\ngeography: lad_2023\ncoverage: [England]\n"
@@ -64,7 +64,7 @@ def test_a_measure_that_is_the_sum_of_others_bounds_them(tmp_path: Path) -> None
     assert told.select("measure", "rows").rows() == [("other", 1)]
 
 
-def two_measures(folder: Path) -> Observed:
+def two_measures(folder: Path) -> SourceTables:
     """Observe a file of three measures, of which one is said to be the sum of the others."""
     root = project_of(Case(None, MERTON, [], source=SOURCE), folder).catalogue.root
     path = root / "sources" / "a_source.yaml"
@@ -75,25 +75,25 @@ def two_measures(folder: Path) -> Observed:
     path.write_text(f"{head}additivity: {{measures: {{all: [figure, other]}}}}\nmeasures: {{{measures}}}\n")
     rows = ["code,name,period,all,figure,other", f"{MERTON},x,2023,10,7,c", f"{SUTTON},x,2023,10,7,3"]
     (root / "sources" / "starter" / "2024-05-01.csv").write_text("\n".join(rows) + "\n")
-    project = Project(load(root), folder / "store", date(2024, 6, 30))
-    steps.prepare(project)
-    return observe_source(project, "a_source")
+    project = Project(load_catalogue(root), folder / "store", date(2024, 6, 30))
+    steps.prepare_store(project)
+    return load_source_tables(project, "a_source")
 
 
 def test_totals_bound_nothing_in_a_release_with_codes_of_another_time(tmp_path: Path) -> None:
     """Its places are not those of the system: one that has no successor there would be missing from the sum."""
     project = project_of(Case(None, MERTON, HIDDEN, source=SOURCE, measure="kind: count"), tmp_path)
-    steps.prepare(project)
-    seen, own = observe_source(project, "a_source"), place_system(project, "lad_2023").places
-    source = project.catalogue.sources["a_source"].model_copy(update={"additivity": Adding(totals="places")})
+    steps.prepare_store(project)
+    seen, own = load_source_tables(project, "a_source"), load_geography(project, "lad_2023").places
+    source = project.catalogue.sources["a_source"].model_copy(update={"additivity": Additivity(totals="places")})
     earlier = seen.observation.with_columns(pl.lit("lad_2022").alias("place_system"))
     for observation, due in ((seen.observation, (3, 3)), (earlier, (1, 4))):
-        found = narrowed_bounds(observation, seen.total, source, own).observation
+        found = narrow_hidden_bounds(observation, seen.total, source, own).observation
         assert found.filter(pl.col("place_code") == MERTON).select("low", "high").row(0) == due
 
 
 def test_only_counts_of_the_source_can_be_said_to_add(tmp_path: Path) -> None:
-    with pytest.raises(DeclarationError, match="adding names nothing_such"):
+    with pytest.raises(DeclarationError, match="additivity names nothing_such"):
         project_of(Case(None, MERTON, [], source=SOURCE + "additivity: {measures: {figure: nothing_such}}\n"), tmp_path)
 
 
@@ -101,8 +101,8 @@ def test_totals_and_rows_of_no_place_are_kept_beside_the_observations(tmp_path: 
     rows = [*HIDDEN, "E08000038,Barnsley,2023,7", "E09000099,Nowhere,2023,1", "-,Not known,2023,4"]
     case = Case(None, MERTON, rows, source=SOURCE + "unallocated: ['-']\n", measure="kind: count")
     project = project_of(case, tmp_path)
-    steps.prepare(project)
-    kept = observe_source(project, "a_source").total.sort("role", "place_label")
+    steps.prepare_store(project)
+    kept = load_source_tables(project, "a_source").total.sort("role", "place_label")
     assert kept.select("role", "tier", "place_code", "value").rows() == [
         ("retired_code", "lad", "E08000038", 7),
         ("total", "region", LONDON, 160),

@@ -7,16 +7,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.core.schema import OBSERVATION, PLACE, rows
+from pipelines.core.schema import OBSERVATION_COLUMNS, PLACE_COLUMNS, table_from_records
 from pipelines.declarations.source import Source
-from pipelines.observations.disclosure import Narrowed, narrowed_bounds
+from pipelines.observations.disclosure import NarrowingResult, narrow_hidden_bounds
 from pipelines.observations.totals import TOTAL
 
 LONDON, ENGLAND = "E12000007", "E92000001"
 A, B, C, D = "E09000001", "E09000002", "E09000003", "E06000036"
-OWN = rows(
+OWN = table_from_records(
     [{"place_code": code, "nation": "England", "region_code": LONDON if code != D else "E12000008"}
-     for code in (A, B, C, D)], PLACE,
+     for code in (A, B, C, D)], PLACE_COLUMNS,
 )  # fmt: skip
 PLACES: dict[str, Any] = {"totals": "places"}
 Ends = tuple[float | None, float | None]
@@ -52,12 +52,14 @@ def total(code: str | None, value: float | None, **more: Any) -> Any:
 
 
 def ordered(found: list[Any], columns: Any) -> pl.DataFrame:
-    return rows(found, columns).with_columns(pl.Series("order", [each["order"] for each in found], pl.Int64))
+    return table_from_records(found, columns).with_columns(
+        pl.Series("order", [each["order"] for each in found], pl.Int64)
+    )
 
 
-def narrow(observed: list[Any], totals: list[Any], source: Source | None = None) -> Narrowed:
-    observation = ordered(observed, OBSERVATION)
-    found = narrowed_bounds(observation, ordered(totals, TOTAL), source or declared(PLACES), OWN)
+def narrow(observed: list[Any], totals: list[Any], source: Source | None = None) -> NarrowingResult:
+    observation = ordered(observed, OBSERVATION_COLUMNS)
+    found = narrow_hidden_bounds(observation, ordered(totals, TOTAL), source or declared(PLACES), OWN)
     assert_frame_equal(found.observation.drop("low", "high"), observation.drop("low", "high"))
     return found
 
@@ -76,7 +78,7 @@ def test_the_only_hidden_figure_is_what_the_others_leave_and_the_finding_says_so
     assert found.observation.select("place_code", "value", "low", "high").rows() == [
         (A, None, 3.0, 3.0), (B, 5.0, 5.0, 5.0), (C, 2.0, 2.0, 2.0)
     ]  # fmt: skip
-    assert found.told.to_dicts() == [{"measure": "m", "order": 0, "figures": 1, "example": f"{A}: 3.0 to 3.0"}]
+    assert found.summary.to_dicts() == [{"measure": "m", "order": 0, "figures": 1, "example": f"{A}: 3.0 to 3.0"}]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_figures_of_which_nothing_is_known_are_nought_or_more() -> None:
     hidden = [seen(A, None), seen(B, None), seen(C, 2.0)]
     assert ends(hidden, [total(LONDON, 10.0)]) == [(0.0, 8.0), (0.0, 8.0)]
     found = narrow(hidden, [total(LONDON, 10.0)])
-    assert found.told.rows() == [("m", 0, 2, f"{A}: 0.0 to 8.0")]
+    assert found.summary.rows() == [("m", 0, 2, f"{A}: 0.0 to 8.0")]
 
 
 def test_a_place_without_a_row_may_have_what_is_left() -> None:
@@ -138,7 +140,7 @@ def test_rounded_figures_leave_their_half_base() -> None:
     # A figure that its rounding bounds may be narrowed as well: 15 at most, and 9 at most of it are hidden.
     found = narrow([seen(A, 5.0, 2.5, 7.5), seen(B, 5.0, 2.5, 7.5), seen(C, None, 0.0, 1.0)], [total(LONDON, 14.0)])
     assert found.observation.select("low", "high").rows() == [(5.5, 7.5), (5.5, 7.5), (0.0, 1.0)]
-    assert found.told.rows() == [("m", 0, 2, f"{A}: 5.5 to 7.5")]
+    assert found.summary.rows() == [("m", 0, 2, f"{A}: 5.5 to 7.5")]
 
 
 def test_a_total_without_a_figure_is_as_sure_as_its_bounds() -> None:
@@ -182,7 +184,7 @@ def test_each_release_and_period_has_its_own_total() -> None:
     expected = [(value - 7, value - 7) for _, _, value in slices]
     assert ends(observed, totals) == expected
     assert ends(observed, totals[::-1]) == expected
-    told = narrow(observed, totals).told.sort("order").select("order", "figures").rows()
+    told = narrow(observed, totals).summary.sort("order").select("order", "figures").rows()
     # What is 4 at most and was narrowed to 4 counts as well.
     assert told == [(0, 2), (1, 2)]
 
@@ -191,9 +193,9 @@ def test_a_slice_in_which_nothing_is_hidden_stays_as_it_is() -> None:
     shown = [seen(A, 3.0, 2.5, 3.5), seen(B, 5.0, 4.5, 5.5), seen(C, 2.0, 1.5, 2.5)]
     found = narrow([*shown, seen(A, None, 1.0, 4.0, year=2022)], [total(LONDON, 11.5), total(LONDON, 99.0, year=2022)])
     assert found.observation.select("low", "high").rows() == [(2.5, 3.5), (4.5, 5.5), (1.5, 2.5), (1.0, 4.0)]
-    assert found.told.is_empty()
+    assert found.summary.is_empty()
     alone = narrow(shown, [total(LONDON, 11.5)])
-    assert (alone.told.height, list(alone.told.schema)) == (0, ["measure", "order", "figures", "example"])
+    assert (alone.summary.height, list(alone.summary.schema)) == (0, ["measure", "order", "figures", "example"])
 
 
 def test_totals_say_nothing_of_a_slice_with_codes_of_another_system() -> None:
@@ -206,7 +208,7 @@ def test_totals_say_nothing_of_a_slice_with_codes_of_another_system() -> None:
 
 def test_no_observations_are_narrowed_to_none() -> None:
     found = narrow([], [])
-    assert (found.observation.height, found.told.height) == (0, 0)
+    assert (found.observation.height, found.summary.height) == (0, 0)
 
 
 def of(measure: str, code: str, value: float | None, low: float | None = None, high: float | None = None) -> Any:
@@ -259,7 +261,7 @@ def test_a_table_of_measures_and_places_is_narrowed_as_one() -> None:
     assert found.observation.filter(pl.col("value").is_null()).select("measure", "low", "high").rows() == [
         ("m", 6.0, 6.0), ("n", 4.0, 4.0)
     ]  # fmt: skip
-    assert sorted(found.told.rows()) == [("m", 0, 1, f"{A}: 6.0 to 6.0"), ("n", 0, 1, f"{A}: 4.0 to 4.0")]
+    assert sorted(found.summary.rows()) == [("m", 0, 1, f"{A}: 6.0 to 6.0"), ("n", 0, 1, f"{A}: 4.0 to 4.0")]
     # Of measures that are sums, a total is one only where it is said to be.
     assert ends(hidden, [total(LONDON, 9.0)], declared(SUM, "all", "m", "n")) == [(0.0, 10.0)] * 2
 
@@ -269,7 +271,7 @@ def test_each_measure_is_narrowed_by_its_own_totals() -> None:
     totals = [total(LONDON, 10.0), total(LONDON, 9.0, measure="n")]
     source = declared(PLACES, "m", "n")
     assert ends(both, totals, source) == [(3.0, 3.0), (2.0, 2.0)]
-    assert sorted(narrow(both, totals, source).told["measure"]) == ["m", "n"]
+    assert sorted(narrow(both, totals, source).summary["measure"]) == ["m", "n"]
 
 
 def test_a_contradiction_in_one_measure_hinders_none_that_it_is_no_part_of() -> None:

@@ -15,24 +15,24 @@ from typer.testing import CliRunner
 
 from pipelines.app import steps
 from pipelines.app.cli import app
-from pipelines.app.query import known_places
-from pipelines.app.scaffold import begin_source
+from pipelines.app.query import load_register
+from pipelines.app.scaffold import draft_source
 from pipelines.core.errors import CommongroundError, FetchError, UnreadableError
 from pipelines.core.store import Snapshot
-from pipelines.declarations.catalogue import load
-from pipelines.declarations.defaults import Said, filled
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.defaults import SharedDefaults, apply_defaults
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.geography.crosswalk import Geography, codes_of
-from pipelines.geography.load import geography
-from pipelines.geography.names import name_table
-from pipelines.geography.register import system_places
-from pipelines.observations.column_figures import rounding
-from pipelines.observations.conform import Codes, conform
+from pipelines.geography.crosswalk import PlaceData, list_geography_codes
+from pipelines.geography.load import load_place_data
+from pipelines.geography.names import build_name_table
+from pipelines.geography.register import require_places
+from pipelines.observations.column_figures import rounding_base
+from pipelines.observations.conform import Codes, conform_release
 from pipelines.observations.draft import draft_declaration
 from pipelines.readers.read import read_sheet
-from pipelines.readers.rows import accounted
-from pipelines.readers.sniff import look
+from pipelines.readers.rows import count_unread_rows
+from pipelines.readers.sniff import sniff_file
 from tests.publisher import publishing, says
 from tests.workbooks import xlsx, zipped
 
@@ -46,23 +46,23 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(ROOT / "sources", root / "sources")
     shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
-    made = Project(load(root), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare(made)
+    made = Project(load_catalogue(root), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
+    steps.prepare_store(made)
     return made
 
 
 @pytest.fixture(scope="module")
-def held(edition: Project) -> Geography:
-    return geography(edition, known_places(edition))
+def held(edition: Project) -> PlaceData:
+    return load_place_data(edition, load_register(edition))
 
 
 def source_of(said: dict[str, Any]) -> Source:
     """Read a draft as the project would, what measures share said of each."""
-    return Source.model_validate(filled(said, {}, Path("src.yaml"), Said(Path(), "", "", ())))
+    return Source.model_validate(apply_defaults(said, {}, Path("src.yaml"), SharedDefaults(Path(), "", "", ())))
 
 
-def drafted(content: bytes, file: str, held: Geography) -> tuple[str, dict[str, Any]]:
-    text = draft_declaration("src", look(content, file), held, None)
+def drafted(content: bytes, file: str, held: PlaceData) -> tuple[str, dict[str, Any]]:
+    text = draft_declaration("src", sniff_file(content, file), held, None)
     return text, yaml.safe_load(text)
 
 
@@ -95,7 +95,7 @@ TEXT = "\n".join(",".join(row) for row in ROWS) + "\n"
     ids=["csv", "byte order mark", "semicolons", "cp1252", "utf-16", "zip", "excel", "sheets", "json"],
 )
 def test_a_draft_says_how_the_file_is_read_and_of_which_vintage_its_codes_are(
-    content: bytes, keys: dict[str, str], held: Geography
+    content: bytes, keys: dict[str, str], held: PlaceData
 ) -> None:
     text, said = drafted(content, "a.file", held)
     source = source_of(said)
@@ -108,9 +108,11 @@ def test_a_draft_says_how_the_file_is_read_and_of_which_vintage_its_codes_are(
     assert read_sheet(content, source, "a.file").frame.height == 12
 
 
-def test_a_draft_leaves_out_what_its_publisher_or_family_says(held: Geography) -> None:
+def test_a_draft_leaves_out_what_its_publisher_or_family_says(held: PlaceData) -> None:
     known = {"publisher": "p", "licence": "l", "page": "g", "url": "u", "cadence": "annual", "columns": {}}
-    text = draft_declaration("src", look(TEXT.encode(), "a.csv"), held, "u", known | {"family": {"listed": "homes"}})
+    text = draft_declaration(
+        "src", sniff_file(TEXT.encode(), "a.csv"), held, "u", known | {"family": {"listed": "homes"}}
+    )
     said = yaml.safe_load(text)
     assert said["family"] == {"listed": "homes"}
     assert not set(known) & set(said)
@@ -122,9 +124,9 @@ def test_the_draft_of_a_known_publishers_file_asks_neither_who_nor_under_which_l
     project: Project, tmp_path: Path
 ) -> None:
     (tmp_path / "homes.csv").write_text(TEXT)
-    path, todo = begin_source(project, str(tmp_path / "homes.csv"), "mhclg_homes")
+    path, todo = draft_source(project, str(tmp_path / "homes.csv"), "mhclg_homes")
     path.write_text(path.read_text().replace("TODO", "decided"))
-    assert load(project.catalogue.root).sources["mhclg_homes"].publisher.startswith("Ministry of Housing")
+    assert load_catalogue(project.catalogue.root).sources["mhclg_homes"].publisher.startswith("Ministry of Housing")
     assert [each.partition(": ")[2][:9] for each in todo[:2]] == ["title: TO", "page: TOD"]
     path.unlink()
 
@@ -136,7 +138,7 @@ Date,Borders,Fife,Grampian,Highland,Lothian,Tayside,National Facility
 """
 
 
-def test_a_file_with_a_column_for_each_place_is_drafted_so_and_no_heading_is_left_out(held: Geography) -> None:
+def test_a_file_with_a_column_for_each_place_is_drafted_so_and_no_heading_is_left_out(held: PlaceData) -> None:
     text, said = drafted(ACROSS.encode(), "a.csv", held)
     assert (said["layout"], said["columns"]) == ("by_place", {"label": "*", "period": "Date"})
     assert said["geography"].startswith("health_board_")
@@ -145,7 +147,7 @@ def test_a_file_with_a_column_for_each_place_is_drafted_so_and_no_heading_is_lef
     assert list(said["measures"]) == ["src"]
 
 
-def test_what_several_measures_share_is_asked_once_and_a_column_that_numbers_rows_is_no_figure(held: Geography) -> None:
+def test_what_several_measures_share_is_asked_once_and_a_column_that_numbers_rows_is_no_figure(held: PlaceData) -> None:
     lines = [f"{n},{code},2023,{n + 4},{2 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
     text, said = drafted("\n".join([",code,year,beds,Beds occupied", *lines]).encode(), "a.csv", held)
     assert said["measure_defaults"] == {"unit": "TODO", "kind": "index"}
@@ -156,7 +158,7 @@ def test_what_several_measures_share_is_asked_once_and_a_column_that_numbers_row
     assert text.count("# kind:") == 1
 
 
-def test_a_list_without_figures_is_drafted_as_one_to_count(held: Geography) -> None:
+def test_a_list_without_figures_is_drafted_as_one_to_count(held: PlaceData) -> None:
     rows = [f"{name} hub,{code}" for code, name in COUNCILS for _ in (1, 2)]
     text, said = drafted("\n".join(["hub,area_code", *rows]).encode(), "a.csv", held)
     assert said["measures"]["src_listed"]["count_rows"] is True
@@ -165,7 +167,7 @@ def test_a_list_without_figures_is_drafted_as_one_to_count(held: Geography) -> N
     assert read_sheet(("\n".join(["hub,area_code", *rows])).encode(), source_of(dated), "a.csv").frame.height == 8
 
 
-def test_series_in_one_column_become_measures_and_markers_are_counted(held: Geography) -> None:
+def test_series_in_one_column_become_measures_and_markers_are_counted(held: PlaceData) -> None:
     rows = [f"{c},{n},2023,{series},{v}" for c, n in COUNCILS for series, v in (("Count", "15"), ("Rate", "*"))]
     text, said = drafted(("code,name,year,series,value\n" + "\n".join(rows)).encode(), "a.csv", held)
     assert [each["filter"] for each in said["measures"].values()] == [{"series": "Count"}, {"series": "Rate"}]
@@ -173,7 +175,7 @@ def test_series_in_one_column_become_measures_and_markers_are_counted(held: Geog
     assert '"*": confidential # stands 4 times' in text
 
 
-def test_dates_that_can_be_read_both_ways_are_left_to_a_person(held: Geography) -> None:
+def test_dates_that_can_be_read_both_ways_are_left_to_a_person(held: PlaceData) -> None:
     text, said = drafted(TEXT.replace("2021", "01/02/2021").replace("2022", "03/02/2021").replace("2023", "03/04/2021")
                          .encode(), "a.csv", held)  # fmt: skip
     assert said["period_format"] == ["%d/%m/%Y", "%m/%d/%Y"]
@@ -181,10 +183,10 @@ def test_dates_that_can_be_read_both_ways_are_left_to_a_person(held: Geography) 
 
 
 def test_a_rounding_base_is_seen_only_in_many_different_figures() -> None:
-    assert rounding([str(5 * n) for n in range(30)]) == (5, "all 29 different figures are multiples of 5")
-    assert rounding([str(5 * n) for n in range(10)])[0] is None
-    assert rounding([str(n) for n in range(30)])[0] is None
-    assert rounding([str(n * 100) for n in range(30)] + ["0.5"])[0] is None
+    assert rounding_base([str(5 * n) for n in range(30)]) == (5, "all 29 different figures are multiples of 5")
+    assert rounding_base([str(5 * n) for n in range(10)])[0] is None
+    assert rounding_base([str(n) for n in range(30)])[0] is None
+    assert rounding_base([str(n * 100) for n in range(30)] + ["0.5"])[0] is None
 
 
 REAL = (
@@ -207,7 +209,7 @@ UNDATED = (
 
 @HELD
 @pytest.mark.parametrize(("file", "places", "met", "least"), REAL)
-def test_the_draft_of_a_published_file_reads_it(file: str, places: str, met: int, least: int, held: Geography) -> None:
+def test_the_draft_of_a_published_file_reads_it(file: str, places: str, met: int, least: int, held: PlaceData) -> None:
     content = (PUBLISHED / file).read_bytes()
     _, said = drafted(content, Path(file).name, held)
     source = source_of(said)
@@ -221,7 +223,7 @@ def test_the_draft_of_a_published_file_reads_it(file: str, places: str, met: int
 
 @HELD
 @pytest.mark.parametrize(("file", "places", "met"), UNDATED)
-def test_a_file_without_a_period_is_drafted_but_for_that(file: str, places: str, met: int, held: Geography) -> None:
+def test_a_file_without_a_period_is_drafted_but_for_that(file: str, places: str, met: int, held: PlaceData) -> None:
     content = (PUBLISHED / file).read_bytes()
     text, said = drafted(content, Path(file).name, held)
     assert said["period"] == {"start": "TODO", "end": "TODO"}
@@ -232,14 +234,14 @@ def test_a_file_without_a_period_is_drafted_but_for_that(file: str, places: str,
     assert read.filter(pl.col("fault").is_null())["place_code"].n_unique() >= met
 
 
-def cells(source: Source, content: bytes, file: str, held: Geography) -> pl.DataFrame:
+def cells(source: Source, content: bytes, file: str, held: PlaceData) -> pl.DataFrame:
     system = source.geography or ""
     register = held.places.register
-    named = register if not system.startswith("lad") else system_places(register, system)
+    named = register if not system.startswith("lad") else require_places(register, system)
     ever = dict(register.select("place_code", "kind").iter_rows())
-    codes = Codes(frozenset(codes_of(held, system)), ever, name_table(named, {}))
+    codes = Codes(frozenset(list_geography_codes(held, system)), ever, build_name_table(named, {}))
     snapshot = Snapshot("src", "x", date(2026, 1, 1), "", "", "", file, len(content), "")
-    return conform(accounted(read_sheet(content, source, file), source), "src", source, snapshot, codes)
+    return conform_release(count_unread_rows(read_sheet(content, source, file), source), "src", source, snapshot, codes)
 
 
 @pytest.mark.parametrize(
@@ -247,31 +249,31 @@ def cells(source: Source, content: bytes, file: str, held: Geography) -> pl.Data
     [b"words and words\nmore words\n", b"{}", b"[1, 2]", b"PK\x03\x04broken", b"\x1f\x8bbroken", b"PAR1broken",
      b"\xd0\xcf\x11\xe0broken", b"\x00\x01\x02", b"[" * 100_000, zipped({"a.txt": "words"})],
 )  # fmt: skip
-def test_a_file_that_is_no_table_ends_in_a_clear_error(content: bytes, held: Geography) -> None:
+def test_a_file_that_is_no_table_ends_in_a_clear_error(content: bytes, held: PlaceData) -> None:
     with pytest.raises(UnreadableError, match=r"a\.file"):
         drafted(content, "a.file", held)
 
 
 def test_no_figure_of_a_draft_is_read_while_a_todo_is_left_in_it(project: Project, tmp_path: Path) -> None:
     (tmp_path / "Homes 2023.csv").write_text(TEXT)
-    path, todo = begin_source(project, str(tmp_path / "Homes 2023.csv"), None)
+    path, todo = draft_source(project, str(tmp_path / "Homes 2023.csv"), None)
     text = path.read_text()
     assert path.name == "homes_2023.yaml"
     assert [each.partition(": ")[0] for each in todo] == [
         f"line {n}" for n, line in enumerate(text.split("\n"), 1) if "TODO" in line
     ]
-    read = load(project.catalogue.root)
+    read = load_catalogue(project.catalogue.root)
     assert "homes_2023" not in read.sources and "homes_2023_homes" not in read.measures
     with pytest.raises(CommongroundError, match=r"homes_2023\.yaml:1: .* TODO remains: title: TODO .*; decide each"):
-        read.source("homes_2023")
+        read.find_source("homes_2023")
     path.write_text(text.replace("TODO", "decided"))
-    assert "homes_2023_homes" in load(project.catalogue.root).measures
+    assert "homes_2023_homes" in load_catalogue(project.catalogue.root).measures
     path.write_text(text.replace("TODO", "decided") + "# TODO look up whether Cumberland is whole\n")
     last = text.count("\n") + 1
     with pytest.raises(CommongroundError, match=rf"homes_2023\.yaml:{last}: .* # TODO look up whether"):
-        load(project.catalogue.root).source("homes_2023")
+        load_catalogue(project.catalogue.root).find_source("homes_2023")
     with pytest.raises(CommongroundError, match="is there already"):
-        begin_source(project, str(tmp_path / "Homes 2023.csv"), None)
+        draft_source(project, str(tmp_path / "Homes 2023.csv"), None)
     path.unlink()
 
 
@@ -303,15 +305,15 @@ def test_a_problem_that_asks_for_a_measure_of_a_draft_is_left_out_with_the_line_
     tidied: Project, tmp_path: Path
 ) -> None:
     (tmp_path / "homes.csv").write_text(TEXT)
-    path, _ = begin_source(tidied, str(tmp_path / "homes.csv"), "homes_asked")
+    path, _ = draft_source(tidied, str(tmp_path / "homes.csv"), "homes_asked")
     problem = tidied.catalogue.root / "pipelines" / "problems" / "homes_asked_about.sql"
     problem.write_text(ASKING)
-    catalogue = load(tidied.catalogue.root)
+    catalogue = load_catalogue(tidied.catalogue.root)
     assert "homes_asked_about" not in catalogue.problems and catalogue.problems
     with pytest.raises(CommongroundError, match=r"unknown measure 'homes_asked_homes'; it is declared in .*\.yaml:1: "):
-        catalogue.problem("homes_asked_about")
+        catalogue.find_problem("homes_asked_about")
     path.write_text(path.read_text().replace("TODO", "decided"))
-    assert "homes_asked_about" in load(tidied.catalogue.root).problems
+    assert "homes_asked_about" in load_catalogue(tidied.catalogue.root).problems
 
 
 def test_a_build_names_each_draft_that_it_does_not_read(
@@ -319,7 +321,7 @@ def test_a_build_names_each_draft_that_it_does_not_read(
 ) -> None:
     monkeypatch.setenv("COMMONGROUND_PROJECT", str(tidied.catalogue.root))
     (tmp_path / "homes.csv").write_text(TEXT)
-    begin_source(tidied, str(tmp_path / "homes.csv"), "homes_unread")
+    draft_source(tidied, str(tmp_path / "homes.csv"), "homes_unread")
     ran = CliRunner().invoke(app, ["build", "no_such_problem", "--store", str(tidied.home)])
     assert "not read:" in ran.output and "homes_unread.yaml:1: " in ran.output
 
@@ -327,15 +329,15 @@ def test_a_build_names_each_draft_that_it_does_not_read(
 def test_a_draft_without_a_period_stops_nothing(tidied: Project, tmp_path: Path) -> None:
     lines = [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in TEXT.splitlines()[:5]]
     (tmp_path / "undated.csv").write_text("\n".join(lines))
-    _, todo = begin_source(tidied, str(tmp_path / "undated.csv"), "homes_undated")
+    _, todo = draft_source(tidied, str(tmp_path / "undated.csv"), "homes_undated")
     assert any("period: {start: TODO" in each for each in todo)
-    assert "homes_undated" not in load(tidied.catalogue.root).sources
+    assert "homes_undated" not in load_catalogue(tidied.catalogue.root).sources
 
 
 @pytest.mark.parametrize("where", ["/no/such/file.csv", "."])
 def test_a_file_that_is_not_there_is_refused(where: str, project: Project) -> None:
     with pytest.raises(FetchError, match="can't be read"):
-        begin_source(project, where, "nothing")
+        draft_source(project, where, "nothing")
 
 
 def test_the_command_fetches_an_address_and_says_what_is_to_do(

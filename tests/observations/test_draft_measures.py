@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.geography.crosswalk import Geography
+from pipelines.geography.crosswalk import PlaceData
 from pipelines.observations.column_figures import figure_columns
-from pipelines.observations.column_role import column_role, offered
+from pipelines.observations.column_role import candidate_measures, infer_column_role
 from pipelines.observations.draft_measures import measure_names
 from tests.observations.test_draft import COUNCILS, HELD, PUBLISHED, ROOT, cells, drafted, held, source_of
 
@@ -54,7 +54,7 @@ REAL = (
 @HELD
 @pytest.mark.parametrize(("file", "figures"), REAL)
 def test_the_draft_of_a_real_file_takes_the_estimate_and_asks_about_every_column(
-    file: str, figures: list[str], held: Geography
+    file: str, figures: list[str], held: PlaceData
 ) -> None:
     text, said = drafted((PUBLISHED / file).read_bytes(), Path(file).name, held)
     assert columns_of(said) == figures
@@ -63,7 +63,7 @@ def test_the_draft_of_a_real_file_takes_the_estimate_and_asks_about_every_column
 
 
 @HELD
-def test_a_column_that_is_mostly_hidden_is_one_of_figures_still_and_its_limits_are_named(held: Geography) -> None:
+def test_a_column_that_is_mostly_hidden_is_one_of_figures_still_and_its_limits_are_named(held: PlaceData) -> None:
     file = PUBLISHED / "furlough" / "brc_local_authority_stats_2020-09-21.csv"
     text, said = drafted(file.read_bytes(), file.name, held)
     assert columns_of(said)[:2] == ["Latest infection rate", "Mean infection rate over last 3 weeks"]
@@ -72,7 +72,7 @@ def test_a_column_that_is_mostly_hidden_is_one_of_figures_still_and_its_limits_a
 
 
 @HELD
-def test_the_figures_of_a_drafted_file_with_limits_are_its_estimates(held: Geography) -> None:
+def test_the_figures_of_a_drafted_file_with_limits_are_its_estimates(held: PlaceData) -> None:
     file = PUBLISHED / "ons_explore_local_statistics" / "employment-rate.csv.gz"
     _, said = drafted(file.read_bytes(), file.name, held)
     read = cells(source_of(said), file.read_bytes(), file.name, held).filter(pl.col("fault").is_null())
@@ -85,7 +85,7 @@ def test_the_figures_of_a_drafted_file_with_limits_are_its_estimates(held: Geogr
 
 
 @HELD
-def test_limits_beside_an_estimate_are_drafted_as_its_interval(held: Geography) -> None:
+def test_limits_beside_an_estimate_are_drafted_as_its_interval(held: PlaceData) -> None:
     file = PUBLISHED / "deprivation_health" / "life_expectancy_pcon24_2022.csv"
     _, said = drafted(file.read_bytes(), file.name, held)
     assert said["measures"]["src_life_expectancy_years"]["interval"] == {
@@ -94,7 +94,7 @@ def test_limits_beside_an_estimate_are_drafted_as_its_interval(held: Geography) 
     assert source_of(said).measures["src_life_expectancy_years"].interval is not None
 
 
-def test_limits_of_an_unnamed_level_leave_the_level_to_a_person(held: Geography) -> None:
+def test_limits_of_an_unnamed_level_leave_the_level_to_a_person(held: PlaceData) -> None:
     lines = [f"{code},2023,{6 * n},{3 * n},{9 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
     _, said = drafted("\n".join(["code,year,rate,lower,upper", *lines]).encode(), "a.csv", held)
     assert said["measures"]["src_rate"]["interval"] == {"lower": "lower", "upper": "upper", "level": "TODO"}
@@ -121,23 +121,23 @@ def test_limits_of_an_unnamed_level_leave_the_level_to_a_person(held: Geography)
     ],
 )  # fmt: skip
 def test_a_heading_tells_the_role_of_its_column(heading: str, role: str) -> None:
-    assert column_role(heading).name == role
+    assert infer_column_role(heading).name == role
 
 
-def test_only_limits_and_errors_are_no_measure_and_a_person_is_asked_for_the_figure(held: Geography) -> None:
+def test_only_limits_and_errors_are_no_measure_and_a_person_is_asked_for_the_figure(held: PlaceData) -> None:
     lines = [f"{code},2023,{3 * n},{7 * n},0.5" for n, (code, _) in enumerate(COUNCILS, 1)]
     text, said = drafted("\n".join(["code,year,lower,upper,SE", *lines]).encode(), "a.csv", held)
     assert columns_of(said) == ["TODO"]
     assert "not taken: lower, a lower limit (its heading says 'lower')" in text
 
 
-def test_a_list_with_coordinates_is_drafted_as_one_to_count(held: Geography) -> None:
+def test_a_list_with_coordinates_is_drafted_as_one_to_count(held: PlaceData) -> None:
     lines = [f"Hub {n},{code},{53 + n / 7:.4f},{n / 9 - 2:.4f}" for n, (code, _) in enumerate(COUNCILS * 2, 1)]
     _, said = drafted("\n".join(["hub,area_code,lat,lon", *lines]).encode(), "a.csv", held)
     assert [each.get("count_rows") for each in said["measures"].values()] == [True]
 
 
-def test_percentages_alone_are_offered_and_beside_a_count_are_a_comment(held: Geography) -> None:
+def test_percentages_alone_are_offered_and_beside_a_count_are_a_comment(held: PlaceData) -> None:
     lines = [f"{code},2023,{3 * n},{7 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
     alone = drafted("\n".join(["code,year,% damp,% cold", *lines]).encode(), "a.csv", held)[1]
     text, beside = drafted("\n".join(["code,year,homes,% cold", *lines]).encode(), "a.csv", held)
@@ -147,7 +147,7 @@ def test_percentages_alone_are_offered_and_beside_a_count_are_a_comment(held: Ge
 
 
 @HAVE_CASES
-def test_codes_that_a_spreadsheet_has_read_as_numbers_are_named_and_no_measures(held: Geography) -> None:
+def test_codes_that_a_spreadsheet_has_read_as_numbers_are_named_and_no_measures(held: PlaceData) -> None:
     text, said = drafted((CASES / "10-ods-codes-excel" / "sub_icb.csv").read_bytes(), "sub_icb.csv", held)
     assert columns_of(said) == ["Items"] and len(said["measures"]) == 1
     assert "# TODO Sub ICB: a spreadsheet has read codes as numbers, as 0.00E+00, 1E+01;" in text
@@ -155,14 +155,14 @@ def test_codes_that_a_spreadsheet_has_read_as_numbers_are_named_and_no_measures(
 
 @HAVE_CASES
 @pytest.mark.parametrize("file", ["deaths_by_week.csv", "deaths_weeks_1_12.csv"])
-def test_weeks_are_never_drafted_as_months_nor_as_figures(file: str, held: Geography) -> None:
+def test_weeks_are_never_drafted_as_months_nor_as_figures(file: str, held: PlaceData) -> None:
     text, said = drafted((CASES / "15-week-yyyyww" / file).read_bytes(), file, held)
     assert said.get("period_kind") != "month" and said["period"] == {"start": "TODO", "end": "TODO"}
     assert columns_of(said) == ["deaths"]
     assert "TODO week has weeks as 2025" in text or "TODO week has weeks as 2026" in text
 
 
-def test_headings_of_weeks_are_not_a_column_for_each_month(held: Geography) -> None:
+def test_headings_of_weeks_are_not_a_column_for_each_month(held: PlaceData) -> None:
     weeks = [f"2025{n:02}" for n in (9, 10, 11, 12, 13)]
     lines = [",".join([code, *("5" for _ in weeks)]) for code, _ in COUNCILS]
     _, said = drafted("\n".join([",".join(["code", *weeks]), *lines]).encode(), "a.csv", held)
@@ -170,7 +170,7 @@ def test_headings_of_weeks_are_not_a_column_for_each_month(held: Geography) -> N
 
 
 @HAVE_CASES
-def test_a_column_of_percentages_as_text_is_named_with_the_key_that_reads_it(held: Geography) -> None:
+def test_a_column_of_percentages_as_text_is_named_with_the_key_that_reads_it(held: PlaceData) -> None:
     text, said = drafted((CASES / "20-percent-text" / "uptake_2022.csv").read_bytes(), "uptake_2022.csv", held)
     assert columns_of(said) == ["Invited"] and said["footnotes"] == "%"
     taken = said["measures"] | {"src_uptake": said["measures"]["src_invited"] | {"column": "Uptake"}}
@@ -182,7 +182,7 @@ def test_a_column_of_percentages_as_text_is_named_with_the_key_that_reads_it(hel
 
 
 @HAVE_CASES
-def test_marks_after_figures_are_drafted_as_marks_and_the_column_as_figures(held: Geography) -> None:
+def test_marks_after_figures_are_drafted_as_marks_and_the_column_as_figures(held: PlaceData) -> None:
     content = (CASES / "24-round-and-low" / "codes.csv").read_bytes()
     _, said = drafted(content, "codes.csv", held)
     assert columns_of(said) == ["people"]
@@ -195,7 +195,7 @@ def test_marks_after_figures_are_drafted_as_marks_and_the_column_as_figures(held
 
 
 @HAVE_CASES
-def test_figures_in_a_form_that_is_not_read_are_named_and_no_marker(held: Geography) -> None:
+def test_figures_in_a_form_that_is_not_read_are_named_and_no_marker(held: PlaceData) -> None:
     text, said = drafted((CASES / "13-csv-desktop" / "spend_1252.csv").read_bytes(), "spend_1252.csv", held)
     assert "TODO Net spend (£) has figures in a form that is not read, as £1,234,500" in text
     assert set(said["markers"].values()) == {"TODO"}
@@ -220,16 +220,16 @@ def test_no_measure_is_named_twice_nor_longer_than_a_name_may_be(source: str, te
 
 
 @pytest.fixture(scope="module")
-def districts(held: Geography) -> Geography:
+def districts(held: PlaceData) -> PlaceData:
     """The register of districts alone: what a draft says of figures rests on no other place."""
     register = held.places.register.filter(pl.col("kind") == "lad")
-    return Geography(held.places._replace(register=register))
+    return PlaceData(held.places._replace(register=register))
 
 
 @settings(max_examples=60, deadline=None)
 @given(headings=_HEADINGS)
 def test_a_draft_of_any_headings_writes_no_measure_twice_and_no_limit_as_a_figure(
-    headings: list[str], districts: Geography
+    headings: list[str], districts: PlaceData
 ) -> None:
     lines = [",".join([code, name, *(f"{7 * row + n}.5" for n, _ in enumerate(headings))])
              for row, (code, name) in enumerate(COUNCILS * 2)]  # fmt: skip
@@ -239,15 +239,15 @@ def test_a_draft_of_any_headings_writes_no_measure_twice_and_no_limit_as_a_figur
     columns = columns_of(said)
     assert len(keys) == len(set(keys)) == len(said["measures"]) > 0
     assert len(set(columns)) == len(columns)
-    roles = [column_role(each).name for each in columns if each in headings]
+    roles = [infer_column_role(each).name for each in columns if each in headings]
     assert not {"lower limit", "upper limit", "error", "code"} & set(roles)
-    assert not (_SECOND & set(roles) and _FIRST & {column_role(each).name for each in headings})
+    assert not (_SECOND & set(roles) and _FIRST & {infer_column_role(each).name for each in headings})
 
 
 @given(headings=_HEADINGS)
 def test_what_is_offered_is_never_beside_what_it_is_made_from(headings: list[str]) -> None:
     frame = pl.DataFrame({each: [f"{n}.5" for n in range(7)] for each in headings})
     roles = {each.name: each.role for each in figure_columns(frame, [])}
-    given_roles = {roles[each].name for each in offered(roles)}
+    given_roles = {roles[each].name for each in candidate_measures(roles)}
     assert len(roles) == len(headings)
     assert not (_SECOND & given_roles and _FIRST & {role.name for role in roles.values()})

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 
 from pipelines.app import steps
-from pipelines.declarations.catalogue import Catalogue, load
+from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
-from pipelines.gaps.returns_load import returned
-from pipelines.observations.access import observe_source
+from pipelines.gaps.returns_load import load_returns
+from pipelines.observations.access import load_source_tables
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME, BUCKINGHAMSHIRE = "mhclg_rough_sleeping", "E06000060"
@@ -19,26 +19,26 @@ NAME, BUCKINGHAMSHIRE = "mhclg_rough_sleeping", "E06000060"
 
 def upto(releases: int) -> Catalogue:
     """Give the catalogue as if only the first releases of the rough sleeping snapshot were out."""
-    whole = load(ROOT)
+    whole = load_catalogue(ROOT)
     source = whole.sources[NAME].model_copy(update={"releases": whole.sources[NAME].releases[:releases]})
-    said = {**whole.said, NAME: f"only {releases}"}
-    return whole._replace(sources={**whole.sources, NAME: source}, said=said)
+    said = {**whole.declaration_hashes, NAME: f"only {releases}"}
+    return whole._replace(sources={**whole.sources, NAME: source}, declaration_hashes=said)
 
 
 def answered(catalogue: Catalogue, home: Path) -> tuple[Project, pl.DataFrame]:
     project = Project(catalogue, home, date(2026, 11, 24))
-    steps.prepare(project)
+    steps.prepare_store(project)
     cells = answering.answer_problem(project, "rough_sleeping")
     return project, cells.filter(pl.col("measure") == "people_sleeping_rough", pl.col("nation") == "England")
 
 
 @pytest.fixture(scope="module")
 def now(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, pl.DataFrame]:
-    return answered(load(ROOT), tmp_path_factory.mktemp("now"))
+    return answered(load_catalogue(ROOT), tmp_path_factory.mktemp("now"))
 
 
 def test_every_figure_of_every_release_is_used_under_the_codes_of_its_time(now: tuple[Project, pl.DataFrame]) -> None:
-    seen = observe_source(now[0], NAME)
+    seen = load_source_tables(now[0], NAME)
     assert seen.set_aside.is_empty() and seen.release["cells_set_aside"].sum() == 0
     places = seen.observation.group_by("place_system").agg(pl.col("place_code").n_unique()).sort("place_system")
     assert places.rows() == [("lad_2016", 326), ("lad_2017", 326), ("lad_2019", 317), ("lad_2022", 309)]
@@ -61,6 +61,6 @@ def test_an_older_release_comes_to_what_the_publisher_itself_recast(
 
 
 def test_who_was_due_to_return_is_told_by_the_places_of_the_newest_release(now: tuple[Project, pl.DataFrame]) -> None:
-    due = returned(now[0], NAME).filter(pl.col("period_start") == date(2010, 1, 1))
+    due = load_returns(now[0], NAME).filter(pl.col("period_start") == date(2010, 1, 1))
     assert due.filter(pl.col("place_code") == "E07000004").is_empty()
     assert due.filter(pl.col("state") == "not_returned").is_empty()

@@ -11,15 +11,15 @@ import polars as pl
 import pytest
 
 from pipelines.app import steps
-from pipelines.app.acquire import add_and_tell
+from pipelines.app.acquire import add_release
 from pipelines.app.console import console
 from pipelines.core.errors import DeclarationError, FetchError
-from pipelines.core.store import Snapshot, snapshots, state_path
-from pipelines.declarations.catalogue import load
+from pipelines.core.store import Snapshot, source_snapshots, state_path
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
-from pipelines.gaps.answer import denominators
-from pipelines.observations.intake import looked_at
+from pipelines.gaps.answer import read_denominators
+from pipelines.observations.intake import inspect_file
 from pipelines.outputs.publish import report_files, report_problem
 from pipelines.outputs.warehouse_tables import publish_warehouse
 from tests.command import ROOT, run
@@ -42,7 +42,7 @@ def test_a_contract_is_begun_filled_in_looked_at_and_kept(copy: Path, tmp_path: 
     home = tmp_path / "store"
     begun = run("new", "local-source", "rough_sleepers", store=home, project=copy)
     assert begun.returncode == 0, begun.stderr
-    source = load(copy).sources["rough_sleepers"]
+    source = load_catalogue(copy).sources["rough_sleepers"]
     assert source.private and source.measures["rough_sleepers"].kind == "index", "what is not known is never moved"
     example = copy / "sources" / "rough_sleepers.example.csv"
     rows = list(csv.reader(io.StringIO(example.read_text(encoding="utf-8"))))
@@ -69,7 +69,7 @@ def test_a_declaration_that_is_there_stays_and_the_page_is_made_again(copy: Path
 def test_a_contract_may_be_weekly(copy: Path, tmp_path: Path) -> None:
     weekly = run("new", "local-source", "parcels_given", "--period", "week", store=tmp_path, project=copy)
     assert weekly.returncode == 0, weekly.stderr
-    declared = load(copy).sources["parcels_given"]
+    declared = load_catalogue(copy).sources["parcels_given"]
     assert (declared.cadence, declared.period_kind) == ("weekly", "week")
 
 
@@ -90,7 +90,7 @@ def test_a_contract_that_can_not_be_leaves_nothing_behind(
     done = run("new", "local-source", *words, store=tmp_path, project=copy)
     assert done.returncode == code and "Traceback" not in done.stderr
     assert sorted(copy.rglob("*")) == before
-    load(copy)
+    load_catalogue(copy)
 
 
 def returned(folder: Path, *rows: str) -> tuple[Project, Path]:
@@ -107,9 +107,9 @@ def test_each_cell_that_can_not_be_used_is_told_so_that_a_person_can_mend_it(tmp
         "E09000003,x,2023,c",
     ]  # fmt: skip
     project, path = returned(tmp_path, *rows)
-    steps.prepare(project)
+    steps.prepare_store(project)
     held = Snapshot("a_source", "", AS_OF, "", "", "", path.name, 0, "")
-    told = looked_at(project, path.read_bytes(), held)
+    told = inspect_file(project, path.read_bytes(), held)
     assert told == [
         "row 2, column figure: found 'about ten', expected a number, one of 'c', 'z', or nothing",
         told[1],
@@ -124,10 +124,10 @@ def test_each_cell_that_can_not_be_used_is_told_so_that_a_person_can_mend_it(tmp
     assert told[1].startswith("row 3, column code: found 'E09000999', expected a code of lad_2023; perhaps ")
     assert "E09000029 Sutton" in told[1]
     with pytest.raises(FetchError, match="7 things in it can't be used"):
-        add_and_tell(project, "a_source", path, AS_OF, console)
-    assert not [each for each in snapshots(project.home, "a_source") if each.file == "return.csv"]
-    add_and_tell(project, "a_source", path, AS_OF, console, accept=True)
-    assert [each.file for each in snapshots(project.home, "a_source")][-1] == "return.csv"
+        add_release(project, "a_source", path, AS_OF, console)
+    assert not [each for each in source_snapshots(project.home, "a_source") if each.file == "return.csv"]
+    add_release(project, "a_source", path, AS_OF, console, accept=True)
+    assert [each.file for each in source_snapshots(project.home, "a_source")][-1] == "return.csv"
 
 
 @pytest.mark.parametrize("text", ["code,name\nE09000024,Merton\n", "<html>", ""])
@@ -135,12 +135,12 @@ def test_a_file_that_is_none_is_refused_with_what_is_expected(tmp_path: Path, te
     project, path = returned(tmp_path)
     path.write_text(text)
     with pytest.raises(FetchError, match="expected"):
-        add_and_tell(project, "a_source", path, AS_OF, console)
+        add_release(project, "a_source", path, AS_OF, console)
 
 
 def outputs(project: Project) -> str:
     """Give all that a build leaves for others to see."""
-    steps.prepare(project)
+    steps.prepare_store(project)
     answering.answer_problem(project, "a_problem")
     report_problem(project, "a_problem")
     path = publish_warehouse(project)
@@ -173,7 +173,7 @@ def test_private_figures_are_in_no_output_and_the_cell_says_so(tmp_path: Path) -
 def _with_range(project: Project) -> Project:
     path = project.catalogue.sources_dir / "a_source.yaml"
     path.write_text(path.read_text().replace("range: [0, 1000], ", ""))
-    return project._replace(catalogue=load(project.catalogue.root))
+    return project._replace(catalogue=load_catalogue(project.catalogue.root))
 
 
 def test_what_was_shown_before_it_became_private_is_taken_away(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_what_was_shown_before_it_became_private_is_taken_away(tmp_path: Path) -
     assert SECRET in outputs(project)
     path = project.catalogue.sources_dir / "a_source.yaml"
     path.write_text(path.read_text().replace("released: true\n", "\n"))
-    again = project._replace(catalogue=load(project.catalogue.root))
+    again = project._replace(catalogue=load_catalogue(project.catalogue.root))
     assert SECRET not in outputs(again)
     kept = b"".join(file.read_bytes() for file in (project.home / "out").iterdir())
     assert SECRET.encode() not in kept
@@ -191,9 +191,9 @@ def test_what_was_shown_before_it_became_private_is_taken_away(tmp_path: Path) -
 
 def test_a_private_denominator_weighs_nothing(tmp_path: Path) -> None:
     project = project_of(Case(None, MERTON, ROWS, source=PRIVATE), tmp_path)
-    steps.prepare(project)
-    assert denominators(project, project.catalogue.sources["a_source"]).is_empty()
-    assert project.catalogue.observing() == {}
+    steps.prepare_store(project)
+    assert read_denominators(project, project.catalogue.sources["a_source"]).is_empty()
+    assert project.catalogue.observation_sources() == {}
 
 
 @pytest.mark.parametrize("text", ["released: true\n", "private: true\nprovides: boundary\n"])

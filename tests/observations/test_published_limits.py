@@ -8,19 +8,19 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.finding import Read
-from checks.rows import contradicted_limits
-from pipelines.apportionment.rates import averaged, weights_for
-from pipelines.apportionment.succession import INTERVAL_COLUMNS, place_slices
-from pipelines.apportionment.weighted import Way, share_out
+from checks.finding import CheckInput
+from checks.rows import find_contradicted_limits
+from pipelines.apportionment.rates import average_rates, rate_weights
+from pipelines.apportionment.succession import INTERVAL_COLUMNS, map_slices
+from pipelines.apportionment.weighted import WeightedCrosswalk, apportion_observations
 from pipelines.core.errors import DeclarationError
-from pipelines.core.schema import OBSERVATION, PLACE, empty, rows
+from pipelines.core.schema import OBSERVATION_COLUMNS, PLACE_COLUMNS, empty_table, table_from_records
 from pipelines.core.store import Snapshot
-from pipelines.declarations.catalogue import Catalogue, load
+from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.observations.access import observe_source
+from pipelines.observations.access import load_source_tables
 from pipelines.readers.read import read_sheet
 from tests.apportionment.test_weighted import crosswalk_of
 from tests.readers.test_read import cells, source
@@ -83,7 +83,7 @@ def test_limits_that_do_not_hold_the_figure_are_not_taken_and_it_is_said(limits:
 def test_limits_that_contradict_their_figure_are_a_finding() -> None:
     table = cells(declared(), b"code,year,value,lci_95,uci_95\nE09000024,2023,5,6,7\nE09000029,2023,5,4,6\n")
     held = Snapshot("a", "x", date(2024, 1, 1), "", "", "test", "a.csv", 1, "")
-    found = contradicted_limits(Read("a", declared(), held, table, empty(PLACE)))
+    found = find_contradicted_limits(CheckInput("a", declared(), held, table, empty_table(PLACE_COLUMNS)))
     assert found.select("place_code", "reason", "evidence").rows() == [
         ("E09000024", "limits_contradict", "5 stands beside 6 and 7, which can't be the limits that it lies in")
     ]
@@ -140,7 +140,7 @@ def observed(measure: str, figures: dict[str, float]) -> pl.DataFrame:
          "likely_source": "published", "status": "normal", "file": "f", "file_row": 1, "file_column": "c"}
         for code, value in figures.items()
     ]  # fmt: skip
-    return rows(found, OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    return table_from_records(found, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
 
 
 PARTS = pl.DataFrame(
@@ -157,7 +157,9 @@ def bounds(placed: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
 @pytest.mark.parametrize("measure", ["rate", "people"])
 def test_a_place_that_is_renamed_keeps_its_interval_and_a_merged_one_gets_none(measure: str) -> None:
     rates, people = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0}), observed("people", {"A": 100.0, "B": 300.0})
-    found = bounds(averaged(place_slices(rates, PARTS, MEASURES), rates, PARTS, weights_for(rates, people, MEASURES)))
+    found = bounds(
+        average_rates(map_slices(rates, PARTS, MEASURES), rates, PARTS, rate_weights(rates, people, MEASURES))
+    )
     assert found["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
     assert found["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
 
@@ -165,8 +167,10 @@ def test_a_place_that_is_renamed_keeps_its_interval_and_a_merged_one_gets_none(m
 @pytest.mark.parametrize("measure", ["rate", "people"])
 def test_a_place_led_to_whole_keeps_its_interval_and_a_sum_gets_none(measure: str) -> None:
     figures = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0})
-    way = Way(crosswalk_of({"A": {"N": 100.0}, "B": {"N": 300.0}, "C": {"D": 50.0}}), "all_ages")
-    found = bounds(share_out(figures, way, MEASURES, observed("people", {"A": 100.0, "B": 300.0, "C": 50.0})))
+    way = WeightedCrosswalk(crosswalk_of({"A": {"N": 100.0}, "B": {"N": 300.0}, "C": {"D": 50.0}}), "all_ages")
+    found = bounds(
+        apportion_observations(figures, way, MEASURES, observed("people", {"A": 100.0, "B": 300.0, "C": 50.0}))
+    )
     assert found["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
     assert found["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
 
@@ -175,15 +179,15 @@ def estimating(catalogue: Catalogue) -> list[str]:
     """Name the sources that are in hand and have an estimate among their measures."""
     return [
         name for name, each in catalogue.sources.items()
-        if each.releases and any(measure.uncertain for measure in each.measures.values())
+        if each.releases and any(measure.is_uncertain for measure in each.measures.values())
     ]  # fmt: skip
 
 
 def test_no_estimate_that_is_in_hand_is_bounded_by_itself(starter: Project) -> None:
     catalogue, seen = starter.catalogue, 0
     for name in estimating(catalogue):
-        uncertain = sorted(key for key, each in catalogue.sources[name].measures.items() if each.uncertain)
-        figures = observe_source(starter, name).observation.filter(
+        uncertain = sorted(key for key, each in catalogue.sources[name].measures.items() if each.is_uncertain)
+        figures = load_source_tables(starter, name).observation.filter(
             pl.col("measure").is_in(uncertain), pl.col("value").is_not_null()
         )
         seen += figures.height
@@ -208,7 +212,7 @@ LIMITED = {
 
 @pytest.mark.parametrize("measure", sorted(LIMITED))
 def test_the_limits_of_every_file_that_has_some_are_read(starter: Project, measure: str) -> None:
-    seen = observe_source(starter, starter.catalogue.measure_source[measure]).observation
+    seen = load_source_tables(starter, starter.catalogue.measure_source[measure]).observation
     figures = seen.filter(pl.col("measure") == measure, pl.col("value").is_not_null())
     limited = figures.filter(pl.col("likely_low") < pl.col("likely_high"), pl.col("likely_source") == "published")
     assert (limited.height, figures.height) == LIMITED[measure]
@@ -219,10 +223,15 @@ LIMIT = re.compile(r"(?i)\b[lu]ci\b|_?[lu]ci_|confidence|standard error|margin o
 
 
 def test_no_column_of_limits_in_a_bundled_file_is_passed_over() -> None:
-    catalogue, seen = load(ROOT), 0
+    catalogue, seen = load_catalogue(ROOT), 0
     for name, each in catalogue.sources.items():
-        named = {text for measure in each.measures.values() if measure.interval for names in measure.interval.columns
-                 for text in names}  # fmt: skip
+        named = {
+            text
+            for measure in each.measures.values()
+            if measure.interval
+            for names in measure.interval.column_headings
+            for text in names
+        }
         for release in (
             each.releases if each.format == "csv" and not (catalogue.sources_dir / f"{name}.py").is_file() else ()
         ):

@@ -7,7 +7,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.declarations.source import Source
-from pipelines.observations.published_limits import exact, with_limits
+from pipelines.observations.published_limits import add_published_limits, round_limit
 
 SCHEMA = {
     "measure": pl.String, "value": pl.Float64, "text": pl.String, "first_limit": pl.String, "second_limit": pl.String,
@@ -35,12 +35,14 @@ def table(*cells: tuple[Any, ...]) -> pl.DataFrame:
 
 
 def limits(source: Source, *cells: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    found = with_limits(table(*(("m", *each) for each in cells)), source)
+    found = add_published_limits(table(*(("m", *each) for each in cells)), source)
     return found.select("likely_low", "likely_high", "likely_level", "likely_source", "caveats").rows()
 
 
 def test_limits_are_taken_whole_and_their_texts_are_gone() -> None:
-    found = with_limits(table(("m", 5.0, "4", "6"), ("bare", 5.0, "4", "6"), ("m", None, "4", "6")), declared())
+    found = add_published_limits(
+        table(("m", 5.0, "4", "6"), ("bare", 5.0, "4", "6"), ("m", None, "4", "6")), declared()
+    )
     assert found.to_dicts() == [
         {"measure": "m", "value": 5.0, "text": "5", "caveats": None, "caveat_evidence": None, "likely_low": 4.0,
          "likely_high": 6.0, "likely_level": 95.0, "likely_source": "published"},
@@ -56,9 +58,9 @@ def test_a_source_without_limits_gives_none_with_or_without_their_columns() -> N
     source = declared()
     source = source.model_copy(update={"measures": {"bare": source.measures["bare"]}})
     cells = table(("bare", 5.0, "4", "6"))
-    found = with_limits(cells, source)
+    found = add_published_limits(cells, source)
     assert found.select("likely_low", "likely_high", "likely_level", "likely_source").rows() == [NOTHING]
-    assert_frame_equal(with_limits(cells.drop("first_limit", "second_limit"), source), found)
+    assert_frame_equal(add_published_limits(cells.drop("first_limit", "second_limit"), source), found)
     assert found.schema["likely_low"] == pl.Float64 and found.schema["likely_source"] == pl.String
 
 
@@ -95,7 +97,7 @@ def test_a_limit_is_a_number_a_marker_or_strange(lower: str | None, upper: str |
     ("lower", "upper", "beside"), [("6", "7", "6 and 7"), ("6", None, "6"), (None, "4", "4"), ("", "y", "y")]
 )
 def test_what_contradicts_a_figure_is_said_as_printed(lower: str | None, upper: str | None, beside: str) -> None:
-    found = with_limits(table(("m", 5.0, lower, upper), ("m", 5.0, "4", "6")), declared())
+    found = add_published_limits(table(("m", 5.0, lower, upper), ("m", 5.0, "4", "6")), declared())
     assert found["caveat_evidence"].to_list() == [
         f"5 stands beside {beside}, which can't be the limits that it lies in", None
     ]  # fmt: skip
@@ -141,16 +143,16 @@ def test_each_measure_has_its_own_limits_and_the_order_of_rows_says_nothing() ->
     second = declared({"half_width": "h", "level": 80}).measures["m"]
     source = source.model_copy(update={"measures": {**source.measures, "n": second}})
     cells = table(("n", 5.0, "1", None), ("m", 5.0, "3", "9"), ("bare", 5.0, None, None), ("n", 9.0, "2", None))
-    found = with_limits(cells, source)
+    found = add_published_limits(cells, source)
     assert found.select("measure", "likely_low", "likely_high", "likely_level").rows() == [
         ("n", 4.0, 6.0, 80.0), ("m", 3.0, 9.0, 95.0), ("bare", None, None, None), ("n", 7.0, 11.0, 80.0)
     ]  # fmt: skip
-    assert_frame_equal(with_limits(cells.reverse(), source).reverse(), found)
+    assert_frame_equal(add_published_limits(cells.reverse(), source).reverse(), found)
 
 
 def test_dust_of_binary_arithmetic_is_taken_off_and_nothing_else() -> None:
     ends = pl.Series("end", [76.1 - 0.05, 1 / 3, 123456789012.4, -0.0, None, float("inf"), float("-inf")])
-    found = ends.to_frame().select(exact(pl.col("end"))).to_series().to_list()
+    found = ends.to_frame().select(round_limit(pl.col("end"))).to_series().to_list()
     assert found == [76.05, 0.333333333333, 123456789012.0, 0.0, None, float("inf"), float("-inf")]
-    nan = pl.select(exact(pl.lit(float("nan")))).item()
+    nan = pl.select(round_limit(pl.lit(float("nan")))).item()
     assert nan != nan

@@ -10,19 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.app import steps
-from pipelines.core.schema import CHANGE, OBSERVATION, PLACE, empty, rows
-from pipelines.core.slices import SLICE
-from pipelines.declarations.catalogue import load
-from pipelines.declarations.file_format import Columns
+from pipelines.core.schema import (
+    CODE_CHANGE_COLUMNS,
+    OBSERVATION_COLUMNS,
+    PLACE_COLUMNS,
+    empty_table,
+    table_from_records,
+)
+from pipelines.core.slices import SLICE_KEY
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.file_format import FileColumns
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.geography.register import Places
 from pipelines.observations.access import reconcile_source
-from pipelines.observations.reconciliation import PARTS, RECONCILIATION, reconciled
+from pipelines.observations.reconciliation import DIFFERENCE_PARTS, RECONCILIATION, reconcile_totals
 from pipelines.observations.totals import TOTAL
-from pipelines.outputs.charts import steps as bars
-from pipelines.outputs.charts import summary, waterfall, waterfall_table
+from pipelines.outputs.charts import build_waterfall_bars as bars
+from pipelines.outputs.charts import describe_waterfall, draw_waterfall, render_waterfall_table
 from tests.gaps.test_cells import EVERYONE, MERTON, Case, project_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -35,10 +41,10 @@ def apart(
 ) -> dict[str, dict[str, object]]:
     """Take apart the totals of a file; give each by its place."""
     project = project_of(Case(None, MERTON, lines, source=SOURCE + source, measure=measure), folder)
-    steps.prepare(project)
+    steps.prepare_store(project)
     found = reconcile_source(project, "a_source")
     for row in found.iter_rows(named=True):
-        assert row["total"] == row["local"] + sum(row[part] for part in PARTS)
+        assert row["total"] == row["local"] + sum(row[part] for part in DIFFERENCE_PARTS)
     return {row["place_code"]: row for row in found.iter_rows(named=True)}
 
 
@@ -49,7 +55,7 @@ def london(*lines: str, total: str) -> list[str]:
 
 
 def parts(row: dict[str, object]) -> dict[str, object]:
-    return {part: row[part] for part in PARTS if row[part]}
+    return {part: row[part] for part in DIFFERENCE_PARTS if row[part]}
 
 
 def test_a_total_that_is_the_sum_of_its_places_leaves_nothing(tmp_path: Path) -> None:
@@ -88,9 +94,9 @@ def small(values: list[float | None], totals: dict[str, float], rounding: float 
          "low": None if value is None else value, "high": None if value is None else value}
         for code, value in zip("abc", values, strict=True)
     ]  # fmt: skip
-    observation = rows(seen, OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    observation = table_from_records(seen, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
     tier = {"r": "region", "s": "region", ENGLAND: "nation"}
-    total = rows(
+    total = table_from_records(
         [
             {**day, "role": "total", "tier": tier[c], "place_code": c, "value": v, "unit": "things"}
             for c, v in totals.items()
@@ -101,10 +107,12 @@ def small(values: list[float | None], totals: dict[str, float], rounding: float 
     member = pl.DataFrame(pairs, schema=["total_code", "place_code"], orient="row")
     source = Source(
         title="t", publisher="p", licence="l", page="https://example.org", geography="lad_2023", coverage=("England",),
-        columns=Columns(place=("code",), period=("period",)),
+        columns=FileColumns(place=("code",), period=("period",)),
         measures={"figure": Measure(title="f", unit="things", kind="count", column=("figure",), rounding=rounding)},
     )  # fmt: skip
-    return reconciled(observation, total, source, member, Places(empty(PLACE), empty(CHANGE)))
+    return reconcile_totals(
+        observation, total, source, member, Places(empty_table(PLACE_COLUMNS), empty_table(CODE_CHANGE_COLUMNS))
+    )
 
 
 @given(
@@ -118,52 +126,52 @@ def test_the_parts_add_exactly_whatever_is_published(
 ) -> None:
     found = small([None if v is None else float(v) for v in values], {ENGLAND: total, "r": total / 2}, rounding)
     for row in found.iter_rows(named=True):
-        assert row["total"] == pytest.approx(row["local"] + sum(row[part] for part in PARTS), abs=1e-9)
+        assert row["total"] == pytest.approx(row["local"] + sum(row[part] for part in DIFFERENCE_PARTS), abs=1e-9)
 
 
 def test_no_totals_give_an_empty_table_of_the_right_shape() -> None:
     assert small([1, 2, 3], {}).schema == pl.Schema({name: column.dtype for name, column in RECONCILIATION.items()})
-    assert SLICE == ["measure", "period_start", "period_end"]
+    assert SLICE_KEY == ["measure", "period_start", "period_end"]
 
 
 def test_the_picture_says_all_its_figures_in_words_and_has_a_bar_for_each_part() -> None:
     row = small([10, 20, 30], {ENGLAND: 66, "r": 30, "s": 31}).row(0, named=True)
     row["place_name"] = '<England> & "Wales"'
-    picture = ET.fromstring(waterfall(row))
+    picture = ET.fromstring(draw_waterfall(row))
     named = "{http://www.w3.org/2000/svg}" if picture.tag.startswith("{") else ""
     assert len(picture.findall(f"{named}rect")) == len(bars(row)) == 4
     assert picture.get("role") == "img"
-    assert picture.get("aria-label") == picture.findtext(f"{named}title") == summary(row)
+    assert picture.get("aria-label") == picture.findtext(f"{named}title") == describe_waterfall(row)
     for said in ("total 66", "together 60", "5 in no place", "1 nobody knows"):
-        assert said in summary(row)
+        assert said in describe_waterfall(row)
 
 
 def test_bars_stay_on_the_paper_whatever_the_figures() -> None:
     for values, total in (([0.0, 0.0, 0.0], 0.0), ([5e6, 4e6, 3e6], 12_000_050.0), ([900.0, 0.0, 0.0], 3.0)):
         row = small(list(values), {ENGLAND: total}).row(0, named=True)
-        for bar in ET.fromstring(waterfall(row)).findall("rect"):
+        for bar in ET.fromstring(draw_waterfall(row)).findall("rect"):
             assert 190 <= float(bar.get("x", 0)) <= 490.1
             assert 0 < float(bar.get("width", 0)) <= 301.6
 
 
 def test_the_table_says_the_same_as_the_picture_and_escapes_names() -> None:
     row = small([10, 20, 30], {ENGLAND: 66, "r": 30, "s": 31}).row(0, named=True)
-    table = waterfall_table([{**row, "place_name": "<England>"}])
+    table = render_waterfall_table([{**row, "place_name": "<England>"}])
     assert "&lt;England&gt;" in table
     assert ET.fromstring(table).findtext("caption")
     assert all(f">{figure}</td>" in table for figure in (66, 60, 5, 1))
 
 
 def test_a_source_of_small_areas_that_no_register_lists_has_no_total_to_take_apart(tmp_path: Path) -> None:
-    project = Project(load(ROOT), tmp_path, date(2026, 11, 26))
-    steps.prepare(project)
+    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 26))
+    steps.prepare_store(project)
     assert reconcile_source(project, "nisra_deprivation").is_empty()
 
 
 def test_wards_are_summed_under_the_district_they_were_in_then_and_rounding_holds_what_is_left(tmp_path: Path) -> None:
     """Barnsley and Sheffield got new codes in 2025; most of their wards kept theirs, and are put under the old ones."""
-    project = Project(load(ROOT), tmp_path, date(2026, 11, 24))
-    steps.prepare(project)
+    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
+    steps.prepare_store(project)
     found = reconcile_source(project, "nomis_claimants_wards")
     assert found.filter(pl.col("remainder") != 0).is_empty()
     districts = found.filter(pl.col("tier") == "lad").with_columns((pl.col("total") - pl.col("local")).alias("apart"))

@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.core.schema import CHANGE, OBSERVATION, PLACE, rows
+from pipelines.core.schema import CODE_CHANGE_COLUMNS, OBSERVATION_COLUMNS, PLACE_COLUMNS, table_from_records
 from pipelines.declarations.source import Source
 from pipelines.geography.register import Places
-from pipelines.observations.reconciliation import PARTS, RECONCILIATION, reconciled
+from pipelines.observations.reconciliation import DIFFERENCE_PARTS, RECONCILIATION, reconcile_totals
 from pipelines.observations.totals import TOTAL
 
 ENGLAND, UNITED_KINGDOM = "E92000001", "K02000001"
@@ -45,7 +45,9 @@ def total(code: str | None, value: float | None, **more: Any) -> Row:
 
 
 def ordered(found: list[Row], columns: Any) -> pl.DataFrame:
-    return rows(found, columns).with_columns(pl.Series("order", [each["order"] for each in found], pl.Int64))
+    return table_from_records(found, columns).with_columns(
+        pl.Series("order", [each["order"] for each in found], pl.Int64)
+    )
 
 
 def apart(
@@ -57,20 +59,22 @@ def apart(
     member: dict[str, str] | None = None,
 ) -> list[Row]:
     pairs = [(larger, place) for larger, places in (member or MEMBER).items() for place in places]
-    found = reconciled(
-        ordered([dict(each) for each in observed], OBSERVATION),
+    found = reconcile_totals(
+        ordered([dict(each) for each in observed], OBSERVATION_COLUMNS),
         ordered([dict(each) for each in totals], TOTAL),
         source or declared(),
         pl.DataFrame(pairs, schema=["total_code", "place_code"], orient="row"),
-        Places(rows(register or [], PLACE), rows(change or [], CHANGE)),
+        Places(
+            table_from_records(register or [], PLACE_COLUMNS), table_from_records(change or [], CODE_CHANGE_COLUMNS)
+        ),
     ).to_dicts()
     for row in found:
-        assert row["total"] == pytest.approx(row["local"] + sum(row[part] for part in PARTS), abs=1e-9)
+        assert row["total"] == pytest.approx(row["local"] + sum(row[part] for part in DIFFERENCE_PARTS), abs=1e-9)
     return found
 
 
 def parts(row: Row) -> Row:
-    return {part: row[part] for part in PARTS if row[part]}
+    return {part: row[part] for part in DIFFERENCE_PARTS if row[part]}
 
 
 FOUR = [seen("a", 10.0), seen("b", 20.0), seen("c", 30.0), seen("d", 40.0)]
@@ -82,12 +86,12 @@ def test_a_total_that_is_the_sum_of_its_places_is_whole_and_leaves_nothing() -> 
     assert row == {
         "source": "s", "release": "x", "released_at": date(2024, 5, 1), "measure": "m", "place_code": R,
         "place_name": "North", "tier": "region", "period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31),
-        "unit": "u", "total": 30.0, "local": 30.0, **dict.fromkeys(PARTS, 0.0), "suppressed_low": 0.0,
+        "unit": "u", "total": 30.0, "local": 30.0, **dict.fromkeys(DIFFERENCE_PARTS, 0.0), "suppressed_low": 0.0,
         "suppressed_high": 0.0, "rounding_most": 0.0, "places_due": 2, "places_given": 2, "places_hidden": 0,
         "places_without": 0, "evidence": "2 of 2 places have a figure",
     }  # fmt: skip
     assert list(row) == list(RECONCILIATION)
-    assert [str(row[part]) for part in PARTS] == ["0.0"] * 6
+    assert [str(row[part]) for part in DIFFERENCE_PARTS] == ["0.0"] * 6
 
 
 def test_what_nothing_known_can_hold_is_the_remainder_either_way() -> None:
@@ -244,9 +248,9 @@ def test_totals_are_in_the_order_of_measure_period_tier_and_place() -> None:
 def test_figures_are_kept_to_a_billionth() -> None:
     tenths = [seen("a", 0.1), seen("b", 0.2)]
     (row,) = apart(tenths, [total(R, 0.3)])
-    assert [str(row[part]) for part in PARTS] == ["0.0"] * 6
+    assert [str(row[part]) for part in DIFFERENCE_PARTS] == ["0.0"] * 6
     (row,) = apart([seen("a", 10.0), seen("b", None, 0.0, 9.0)], [total(R, 10.0000000003)])
-    assert [str(row[part]) for part in PARTS] == ["0.0"] * 6
+    assert [str(row[part]) for part in DIFFERENCE_PARTS] == ["0.0"] * 6
     (row,) = apart(FOUR, [total(R, 30.0000000003)])
     assert row["remainder"] == 0
     (row,) = apart(FOUR, [total(R, 30.000000002)])

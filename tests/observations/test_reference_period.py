@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 from pipelines.core.errors import UnreadableError
 from pipelines.core.store import Snapshot
 from pipelines.declarations.source import Source
-from pipelines.observations.reference_period import dated, whole_period
+from pipelines.observations.reference_period import add_period, whole_period
 from pipelines.readers import Sheet
 
 SNAPSHOT = Snapshot("s", "x", date(2024, 5, 1), "", "", "test", "whole_2023.csv", 1, "")
@@ -32,7 +32,7 @@ def sheet(file: str = "a.csv", *preamble: str) -> Sheet:
 
 def found(source: Source, texts: list[str], file: str = "a.csv", *preamble: str) -> list[tuple[Any, ...]]:
     cells = pl.DataFrame({"row": range(len(texts)), "period_text": texts}, {"row": pl.Int64, "period_text": pl.String})
-    told = dated(cells, sheet(file, *preamble), source, SNAPSHOT)
+    told = add_period(cells, sheet(file, *preamble), source, SNAPSHOT)
     assert_frame_equal(told.select(cells.columns), cells)
     assert told.columns == [*cells.columns, "period_start", "period_end", "fault", "fault_evidence"]
     return told.drop(cells.columns).rows()

@@ -7,14 +7,20 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.doubt import DOUBT
-from pipelines.app.steps import prepare
-from pipelines.core.schema import CHANGE, OBSERVATION, PLACE, empty, rows
-from pipelines.declarations.catalogue import load
+from checks.doubt import PLAUSIBILITY_FLAG
+from pipelines.app.steps import prepare_store
+from pipelines.core.schema import (
+    CODE_CHANGE_COLUMNS,
+    OBSERVATION_COLUMNS,
+    PLACE_COLUMNS,
+    empty_table,
+    table_from_records,
+)
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.gaps.returns_load import returned
-from pipelines.observations.returns import count_returns, newest_periods, reporting
+from pipelines.gaps.returns_load import load_returns
+from pipelines.observations.returns import count_returns, newest_periods, summarise_completeness
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOBODY = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
@@ -26,8 +32,8 @@ SOURCE = Source.model_validate(
     strict=False,
 )  # fmt: skip
 BIG, SMALL, THIRD = "E23000001", "E23000002", "E23000003"
-FORCES = rows([{"place_code": code, "place_name": code[-1], "nation": "England", "kind": "pfa"}
-               for code in (BIG, SMALL, THIRD)], PLACE)  # fmt: skip
+FORCES = table_from_records([{"place_code": code, "place_name": code[-1], "nation": "England", "kind": "pfa"}
+               for code in (BIG, SMALL, THIRD)], PLACE_COLUMNS)  # fmt: skip
 
 
 def month(number: int) -> dict[str, date]:
@@ -45,13 +51,18 @@ def row(code: str, number: int, value: float | None, out: date | None = None, **
 def told(
     cells: list[dict[str, Any]], doubted: pl.DataFrame | None = None, people: pl.DataFrame = NOBODY, roll: str = "every"
 ) -> pl.DataFrame:
-    seen = rows(cells, OBSERVATION)
+    seen = table_from_records(cells, OBSERVATION_COLUMNS)
     order = seen["released_at"].rank("dense").cast(pl.Int64).alias("order")
     source = SOURCE.model_copy(
         update={"returns": SOURCE.returns and SOURCE.returns.model_copy(update={"expected": roll})}
     )
     return count_returns(
-        seen.with_columns(order), empty(DOUBT) if doubted is None else doubted, source, FORCES, people, empty(CHANGE)
+        seen.with_columns(order),
+        empty_table(PLAUSIBILITY_FLAG) if doubted is None else doubted,
+        source,
+        FORCES,
+        people,
+        empty_table(CODE_CHANGE_COLUMNS),
     )
 
 
@@ -64,7 +75,9 @@ def states(found: pl.DataFrame, number: int) -> dict[str, str]:
 
 
 def of_month(found: pl.DataFrame, number: int) -> dict[str, Any]:
-    mine = reporting(found).filter(pl.col("scope") == "period", pl.col("period_start") == month(number)["period_start"])
+    mine = summarise_completeness(found).filter(
+        pl.col("scope") == "period", pl.col("period_start") == month(number)["period_start"]
+    )
     return mine.row(0, named=True)
 
 
@@ -76,7 +89,11 @@ def test_a_silent_provider_counts_for_as_much_as_it_usually_returns() -> None:
     assert (second["due"], second["returned"], second["missing"]) == (3, 2, f"{BIG} 1")
     assert second["volume_due"] == pytest.approx(2 * 1_000) and second["reporting_rate"] == pytest.approx(0.1)
     assert of_month(found, 1)["reporting_rate"] == 1
-    of_big = reporting(found).filter(pl.col("scope") == "provider", pl.col("place_code") == BIG).row(0, named=True)
+    of_big = (
+        summarise_completeness(found)
+        .filter(pl.col("scope") == "provider", pl.col("place_code") == BIG)
+        .row(0, named=True)
+    )
     assert (of_big["due"], of_big["returned"], of_big["missing"]) == (3, 2, "2023-02-01")
     assert of_big["reporting_rate"] == pytest.approx((900 + 2_700) / (900 + 1_800 + 2_700))
 
@@ -99,8 +116,10 @@ def test_a_hidden_figure_was_returned_and_a_blank_one_was_not() -> None:
 
 def test_a_part_of_a_return_counts_as_a_part() -> None:
     cells = [*WHOLE, row(BIG, 4, 900), row(SMALL, 4, 180), row(THIRD, 4, 20)]
-    doubt = rows([{"measure": "crimes", "place_code": BIG, **month(4), "reason": "partial_return", "withheld": True}],
-                 DOUBT)  # fmt: skip
+    doubt = table_from_records(
+        [{"measure": "crimes", "place_code": BIG, **month(4), "reason": "partial_return", "withheld": True}],
+        PLAUSIBILITY_FLAG,
+    )
     found = told(cells, doubt)
     assert states(found, 4)[BIG] == "partial"
     # Usual are 1,800, 180 and 20, and the other two are as usual: half of what was due of the big one came.
@@ -125,19 +144,23 @@ def test_a_provider_is_due_only_while_it_is() -> None:
         pl.when(pl.col("place_code") == BIG).then(date(2023, 1, 31)).alias("valid_to"),
         pl.when(pl.col("place_code") == THIRD).then(date(2023, 3, 1)).alias("valid_from"),
     )
-    seen = rows([row(SMALL, n, 90.0) for n in (1, 2, 3)], OBSERVATION).with_columns(pl.lit(1, pl.Int64).alias("order"))
-    found = count_returns(seen, empty(DOUBT), SOURCE, closed, NOBODY, empty(CHANGE))
+    seen = table_from_records([row(SMALL, n, 90.0) for n in (1, 2, 3)], OBSERVATION_COLUMNS).with_columns(
+        pl.lit(1, pl.Int64).alias("order")
+    )
+    found = count_returns(
+        seen, empty_table(PLAUSIBILITY_FLAG), SOURCE, closed, NOBODY, empty_table(CODE_CHANGE_COLUMNS)
+    )
     assert [set(states(found, n)) for n in (1, 2, 3)] == [{BIG, SMALL}, {SMALL}, {SMALL, THIRD}]
 
 
 def test_of_a_provider_that_ended_with_the_period_the_one_that_took_it_over_may_return() -> None:
     closed = FORCES.with_columns(pl.when(pl.col("place_code") == SMALL).then(date(2023, 2, 28)).alias("valid_to"))
-    change = rows([{"from_code": SMALL, "to_code": BIG}], CHANGE)
+    change = table_from_records([{"from_code": SMALL, "to_code": BIG}], CODE_CHANGE_COLUMNS)
 
     def of_february(*came: str) -> dict[str, str]:
-        seen = rows([row(code, 2, 90.0) for code in came], OBSERVATION)
+        seen = table_from_records([row(code, 2, 90.0) for code in came], OBSERVATION_COLUMNS)
         ordered = seen.with_columns(pl.lit(1, pl.Int64).alias("order"))
-        return states(count_returns(ordered, empty(DOUBT), SOURCE, closed, NOBODY, change), 2)
+        return states(count_returns(ordered, empty_table(PLAUSIBILITY_FLAG), SOURCE, closed, NOBODY, change), 2)
 
     assert of_february(BIG, THIRD) == {BIG: "returned", THIRD: "returned"}
     assert of_february(BIG, SMALL, THIRD) == dict.fromkeys((BIG, SMALL, THIRD), "returned")
@@ -146,10 +169,14 @@ def test_of_a_provider_that_ended_with_the_period_the_one_that_took_it_over_may_
 
 
 def test_a_source_that_says_nothing_of_returns_has_none() -> None:
-    seen = rows(WHOLE, OBSERVATION).with_columns(pl.lit(1, pl.Int64).alias("order"))
+    seen = table_from_records(WHOLE, OBSERVATION_COLUMNS).with_columns(pl.lit(1, pl.Int64).alias("order"))
     source = SOURCE.model_copy(update={"returns": None})
-    assert count_returns(seen, empty(DOUBT), source, FORCES, NOBODY, empty(CHANGE)).is_empty()
-    assert reporting(count_returns(seen, empty(DOUBT), source, FORCES, NOBODY, empty(CHANGE))).is_empty()
+    assert count_returns(
+        seen, empty_table(PLAUSIBILITY_FLAG), source, FORCES, NOBODY, empty_table(CODE_CHANGE_COLUMNS)
+    ).is_empty()
+    assert summarise_completeness(
+        count_returns(seen, empty_table(PLAUSIBILITY_FLAG), source, FORCES, NOBODY, empty_table(CODE_CHANGE_COLUMNS))
+    ).is_empty()
 
 
 def test_a_force_that_is_silent_for_77_months_is_told_by_month_and_by_force() -> None:
@@ -160,7 +187,7 @@ def test_a_force_that_is_silent_for_77_months_is_told_by_month_and_by_force() ->
         for day in months for code, value in ((BIG, 25_000.0), (SMALL, 75_000.0))
         if code == SMALL or day < date(2019, 8, 1)
     ]  # fmt: skip
-    of = reporting(told(cells, roll="seen"))
+    of = summarise_completeness(told(cells, roll="seen"))
     silent = of.filter(pl.col("place_code") == BIG).row(0, named=True)
     assert (silent["due"], silent["due"] - silent["returned"]) == (96, 77)
     assert silent["missing"].endswith("and 69 more")
@@ -170,11 +197,11 @@ def test_a_force_that_is_silent_for_77_months_is_told_by_month_and_by_force() ->
 
 
 def test_the_twenty_councils_that_did_not_return_are_on_the_roll_of_homelessness(tmp_path: Path) -> None:
-    project = Project(load(ROOT), tmp_path, date(2026, 11, 24))
-    prepare(project)
-    found = returned(project, "mhclg_homelessness")
+    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
+    prepare_store(project)
+    found = load_returns(project, "mhclg_homelessness")
     assert dict(found["state"].value_counts().iter_rows()) == {"returned": 289, "not_returned": 20}
-    of = reporting(found).filter(pl.col("scope") == "period").row(0, named=True)
+    of = summarise_completeness(found).filter(pl.col("scope") == "period").row(0, named=True)
     assert (of["due"], of["returned"]) == (309, 289)
     # Its table gives 66,315 for those that returned, and 72,550 for England with its own estimate of the rest: 91.4 %.
     assert of["reporting_rate"] == pytest.approx(66_315 / 72_550, abs=0.03)

@@ -7,10 +7,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.doubt import DOUBT
-from pipelines.core.schema import CHANGE, OBSERVATION, PLACE, rows
+from checks.doubt import PLAUSIBILITY_FLAG
+from pipelines.core.schema import CODE_CHANGE_COLUMNS, OBSERVATION_COLUMNS, PLACE_COLUMNS, table_from_records
 from pipelines.declarations.source import Source
-from pipelines.observations.returns import REPORTING, RETURN, count_returns, newest_periods, reporting
+from pipelines.observations.returns import (
+    COMPLETENESS,
+    PROVIDER_RETURN,
+    count_returns,
+    newest_periods,
+    summarise_completeness,
+)
 
 A, B, C = "E23000001", "E23000002", "E23000003"
 Row = dict[str, Any]
@@ -56,12 +62,12 @@ def told(
 ) -> pl.DataFrame:
     order = pl.Series("order", [each["order"] for each in cells], pl.Int64)
     return count_returns(
-        rows(cells, OBSERVATION).with_columns(order),
-        rows([{"measure": "m", "withheld": True, **each} for each in doubted or []], DOUBT),
+        table_from_records(cells, OBSERVATION_COLUMNS).with_columns(order),
+        table_from_records([{"measure": "m", "withheld": True, **each} for each in doubted or []], PLAUSIBILITY_FLAG),
         source or declared(),
-        rows(roll or FORCES, PLACE),
+        table_from_records(roll or FORCES, PLACE_COLUMNS),
         pl.DataFrame(list((people or {}).items()), {"place_code": pl.String, "people": pl.Float64}, orient="row"),
-        rows(change or [], CHANGE),
+        table_from_records(change or [], CODE_CHANGE_COLUMNS),
     )
 
 
@@ -90,7 +96,7 @@ def test_a_return_is_whole_and_one_that_did_not_come_is_a_row_too() -> None:
             "in_time": False, "value": None, "volume_due": 10.0}  # fmt: skip
     second = {**first, "place_code": B, "place_name": "Force 2", "value": 90.0, "volume_due": 90.0}
     assert found.to_dicts() == [first, second, last]
-    assert found.columns == list(RETURN)
+    assert found.columns == list(PROVIDER_RETURN)
 
 
 def test_rows_are_in_order_of_measure_period_and_provider_whatever_the_files_order() -> None:
@@ -111,8 +117,8 @@ def test_only_counts_and_stocks_have_a_volume_that_is_due(kind: str, height: int
 def test_a_source_without_returns_or_without_figures_has_none() -> None:
     silent = declared().model_copy(update={"returns": None})
     for found in (told(WHOLE, source=silent), told([])):
-        assert (found.height, found.columns) == (0, list(RETURN))
-        assert (reporting(found).height, reporting(found).columns) == (0, list(REPORTING))
+        assert (found.height, found.columns) == (0, list(PROVIDER_RETURN))
+        assert (summarise_completeness(found).height, summarise_completeness(found).columns) == (0, list(COMPLETENESS))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +161,7 @@ def test_a_provider_that_has_two_rows_is_due_once() -> None:
     assert found.select("place_code", "place_name", "state", "value").rows() == [
         (A, "Force 1", "returned", 900.0), (B, "Force 2", "returned", 990.0), (C, "Force 3", "returned", 10.0)
     ]  # fmt: skip
-    period = reporting(found).filter(pl.col("scope") == "period").row(0, named=True)
+    period = summarise_completeness(found).filter(pl.col("scope") == "period").row(0, named=True)
     assert (period["due"], period["returned"]) == (3, 3)
 
 
@@ -285,8 +291,8 @@ def test_volumes_are_in_the_unit_of_the_figures_whatever_that_is(factor: float) 
     fewer = {code: count * factor for code, count in people.items()}
     for found in (told(scaled, people=people), told(scaled, people=fewer)):
         assert found["volume_due"].to_list() == pytest.approx([each * factor for each in plain["volume_due"]])
-        assert reporting(found)["reporting_rate"].to_list() == pytest.approx(
-            reporting(plain)["reporting_rate"].to_list()
+        assert summarise_completeness(found)["reporting_rate"].to_list() == pytest.approx(
+            summarise_completeness(plain)["reporting_rate"].to_list()
         )
     never = [each for each in scaled if each["place_code"] != A]
     assert of(told(never, people=fewer), "volume_due", 2)[A] == pytest.approx(100.0 * factor)
@@ -312,20 +318,24 @@ def returned(*given: Row) -> pl.DataFrame:
     """Make returns of January; those that say nothing else came whole and in time, one of them 10."""
     plain = {"source": "s", "measure": "m", "returned_by": "forces", "state": "returned", "in_time": True,
              "value": 10.0, "volume_due": 10.0, "place_code": A, **month(1)}  # fmt: skip
-    return rows([{**plain, "place_name": f"Force {each.get('place_code', A)[-1]}", **each} for each in given], RETURN)
+    return table_from_records(
+        [{**plain, "place_name": f"Force {each.get('place_code', A)[-1]}", **each} for each in given], PROVIDER_RETURN
+    )
 
 
 ABSENT: Row = {"state": "not_returned", "in_time": False, "value": None}
 
 
 def period(*given: Row) -> Row:
-    found = reporting(returned(*given)).filter(pl.col("scope") == "period")
+    found = summarise_completeness(returned(*given)).filter(pl.col("scope") == "period")
     assert found.height == 1
     return found.row(0, named=True)
 
 
 def test_a_period_and_a_provider_are_summed_up_whole() -> None:
-    found = reporting(returned({}, {"place_code": B, **ABSENT, "volume_due": 30.0}, {**month(2), "value": 12.0}))
+    found = summarise_completeness(
+        returned({}, {"place_code": B, **ABSENT, "volume_due": 30.0}, {**month(2), "value": 12.0})
+    )
     shared = {"source": "s", "measure": "m", "returned_by": "forces"}
     both = {**shared, "scope": "period", "place_code": None, "place_name": None, "size_unknown": 0}
     each = {**shared, "scope": "provider", "size_unknown": 0}
@@ -340,7 +350,7 @@ def test_a_period_and_a_provider_are_summed_up_whole() -> None:
          "period_end": date(2023, 2, 28), "due": 2, "returned": 2, "volume_due": 20.0, "reporting_rate": 1.0,
          "in_time_rate": 1.0, "missing": None},
     ]  # fmt: skip
-    assert [{name: row[name] for name in REPORTING} for row in found.to_dicts()] == found.to_dicts()
+    assert [{name: row[name] for name in COMPLETENESS} for row in found.to_dicts()] == found.to_dicts()
 
 
 @pytest.mark.parametrize(
@@ -410,7 +420,7 @@ def test_who_is_missing_is_named_largest_first_and_eight_at_most() -> None:
 
 def test_missing_periods_of_a_provider_are_named_by_their_first_day() -> None:
     given = [{**month(n), **(ABSENT if n != 2 else {})} for n in (3, 1, 2)]
-    found = reporting(returned(*given)).filter(pl.col("scope") == "provider").row(0, named=True)
+    found = summarise_completeness(returned(*given)).filter(pl.col("scope") == "provider").row(0, named=True)
     assert (found["missing"], found["due"], found["returned"]) == ("2023-01-01, 2023-03-01", 3, 1)
     assert (found["period_start"], found["period_end"]) == (date(2023, 1, 1), date(2023, 3, 31))
 
@@ -419,7 +429,7 @@ def test_sums_are_in_order_the_least_complete_first_and_unknown_ones_last() -> N
     given = [{"place_code": A, **month(1)}, {"place_code": A, **month(2), **ABSENT}, {**month(3), "volume_due": None},
              {**month(4)}, {**month(1), "measure": "l"}]  # fmt: skip
     for each in (given, given[::-1]):
-        found = reporting(returned(*each)).filter(pl.col("scope") == "period")
+        found = summarise_completeness(returned(*each)).filter(pl.col("scope") == "period")
         assert found.select("measure", pl.col("period_start").dt.month(), "reporting_rate").rows() == [
             ("l", 1, 1.0), ("m", 2, 0.0), ("m", 1, 1.0), ("m", 4, 1.0), ("m", 3, None)
         ]  # fmt: skip
@@ -430,7 +440,7 @@ def rates(**given: float | None) -> pl.DataFrame:
     found = [{"scope": "period", "measure": name[0], "reporting_rate": rate, **month(int(name[1:]))}
              for name, rate in given.items()]  # fmt: skip
     never = {"scope": "provider", "measure": "m", "reporting_rate": 0.0, "place_code": A, **month(9)}
-    return rows([*found, never], REPORTING)
+    return table_from_records([*found, never], COMPLETENESS)
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.core.store import out_path
+from pipelines.core.store import output_path
 from tests.command import run
 
 
 @pytest.fixture(scope="module")
 def warehouse(built_small: Path) -> Path:
     """The analyst's file of the small project."""
-    return out_path(built_small / "store", "commonground.duckdb")
+    return output_path(built_small / "store", "commonground.duckdb")
 
 
 def asked(warehouse: Path, query: str) -> list[dict[str, Any]]:

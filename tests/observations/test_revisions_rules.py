@@ -7,8 +7,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.core.schema import OBSERVATION, rows
-from pipelines.observations.revisions import REVISION, REVISION_SUMMARY, compared, revisions, shown
+from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
+from pipelines.observations.revisions import (
+    REVISION,
+    REVISION_SUMMARY,
+    compare_pair,
+    compare_releases,
+    readable_summary,
+)
 
 Row = dict[str, Any]
 
@@ -22,11 +28,13 @@ def cell(place: str, value: float | None, year: int = 2020, measure: str = "m", 
 
 def release(order: int, *cells: Row, source: str = "s") -> pl.DataFrame:
     known = {"release": f"sha{order}", "released_at": date(2023, 1, 1 + order), "source": source}
-    return rows([{**each, **known} for each in cells], OBSERVATION).with_columns(pl.lit(order, pl.Int64).alias("order"))
+    return table_from_records([{**each, **known} for each in cells], OBSERVATION_COLUMNS).with_columns(
+        pl.lit(order, pl.Int64).alias("order")
+    )
 
 
 def summed(*releases: pl.DataFrame) -> Row:
-    found = revisions(pl.concat(releases))[1]
+    found = compare_releases(pl.concat(releases))[1]
     assert found.height == 1
     return found.row(0, named=True)
 
@@ -49,7 +57,7 @@ def test_each_cell_that_changed_appeared_or_disappeared_is_a_whole_row() -> None
         names = ("old", "new", "difference", "old_status", "new_status")
         return {**shared, "place_code": place, "kind": kind, **dict(zip(names, rest, strict=True))}
 
-    found = revisions(pl.concat([release(0, *OLD), release(1, *NEW)]))[0]
+    found = compare_releases(pl.concat([release(0, *OLD), release(1, *NEW)]))[0]
     assert found.columns == list(REVISION)
     assert found.to_dicts() == [
         row("B", "changed", 6.0, 9.0, 3.0, "provisional", "revised"),
@@ -72,7 +80,9 @@ def test_a_summary_is_whole() -> None:
 
 
 def test_another_status_of_the_same_figure_is_no_revision() -> None:
-    found, summary = revisions(pl.concat([release(0, cell("A", 5.0)), release(1, cell("A", 5.0, status="revised"))]))
+    found, summary = compare_releases(
+        pl.concat([release(0, cell("A", 5.0)), release(1, cell("A", 5.0, status="revised"))])
+    )
     assert found.is_empty()
     assert summary.select("cells_in_both", "changed", "share_changed", "largest_change").rows() == [(1, 0, 0.0, None)]
 
@@ -97,7 +107,7 @@ def test_a_figure_that_comes_to_be_hidden_has_changed() -> None:
 def test_a_whole_period_is_one_that_the_other_release_has_no_place_of(
     old: list[Row], new: list[Row], expected: list[Any]
 ) -> None:
-    found = revisions(pl.concat([release(0, *old), release(1, *new)]))[0]
+    found = compare_releases(pl.concat([release(0, *old), release(1, *new)]))[0]
     assert found.select("kind", "whole_period").rows() == expected
 
 
@@ -110,7 +120,7 @@ def test_periods_that_differ_in_their_first_or_last_day_are_other_periods() -> N
 
 def test_rows_are_in_the_order_of_measure_place_and_period() -> None:
     cells = [cell(p, 1.0, y, m) for m in "nm" for p in "BA" for y in (2021, 2020)]
-    found = compared(release(0, *cells), release(1, *cells[::-1]))
+    found = compare_pair(release(0, *cells), release(1, *cells[::-1]))
     key = found.select("measure", "place_code", "period_start").rows()
     assert key == sorted(key) and len(key) == 8
     assert found["kind"].to_list() == [None] * 8
@@ -119,7 +129,7 @@ def test_rows_are_in_the_order_of_measure_place_and_period() -> None:
 def test_releases_are_compared_with_the_one_before_by_their_number_and_sources_apart() -> None:
     several = [release(n, cell("A", float(n))) for n in (0, 2, 10, 11)]
     other = [release(n, cell("A", 1.0 + n), source="r") for n in (0, 1)]
-    cells, summary = revisions(pl.concat([*several[::-1], *other]))
+    cells, summary = compare_releases(pl.concat([*several[::-1], *other]))
     assert cells.select("source", "old", "new", "difference").rows() == [
         ("r", 1.0, 2.0, 1.0), ("s", 0.0, 2.0, 2.0), ("s", 2.0, 10.0, 8.0), ("s", 10.0, 11.0, 1.0)
     ]  # fmt: skip
@@ -131,7 +141,7 @@ def test_releases_are_compared_with_the_one_before_by_their_number_and_sources_a
 
 def test_one_release_and_none_are_compared_with_nothing() -> None:
     for frame in (release(0, cell("A", 5.0)), release(0)):
-        cells, summary = revisions(frame)
+        cells, summary = compare_releases(frame)
         assert (cells.height, cells.columns, summary.height, summary.columns) == (
             0, list(REVISION), 0, list(REVISION_SUMMARY)
         )  # fmt: skip
@@ -140,7 +150,7 @@ def test_one_release_and_none_are_compared_with_nothing() -> None:
 def test_each_measure_is_summed_up_by_itself_and_an_unrelated_one_changes_nothing() -> None:
     alone = both(OLD, NEW)
     other = [[cell(place, factor, measure="l") for place in "ABC"] for factor in (1.0, 100.0)]
-    found = revisions(pl.concat([release(0, *OLD, *other[0]).reverse(), release(1, *other[1], *NEW)]))[1]
+    found = compare_releases(pl.concat([release(0, *OLD, *other[0]).reverse(), release(1, *other[1], *NEW)]))[1]
     assert found["measure"].to_list() == ["l", "m"]
     assert found.row(1, named=True) == alone
     first = found.row(0, named=True)
@@ -292,20 +302,22 @@ def test_both_suspicions_are_said() -> None:
 
 def test_what_a_person_reads_first_is_short() -> None:
     old = [cell(place, 3.0) for place in "ABC"]
-    summary = revisions(pl.concat([release(0, *old), release(1, *old[:2], cell("C", 3.4567), cell("D", 1.0))]))[1]
-    found = shown(summary)
+    summary = compare_releases(pl.concat([release(0, *old), release(1, *old[:2], cell("C", 3.4567), cell("D", 1.0))]))[
+        1
+    ]
+    found = readable_summary(summary)
     assert found.to_dicts() == [
         {"source": "s", "measure": "m", "from": date(2023, 1, 1), "to": date(2023, 1, 2), "in both": 3, "changed": 1,
          "share": "33.3%", "appeared": 1, "disappeared": 0, "ratio": 1.152, "largest": 0.46,
          "places_most_affected": "C", "suspicion": None}
     ]  # fmt: skip
-    assert_frame_equal(shown(summary.clear()), found.clear())
+    assert_frame_equal(readable_summary(summary.clear()), found.clear())
 
 
 def test_a_comparison_of_thousands_of_cells_loses_none() -> None:
     old = release(0, *(cell(str(n), float(n)) for n in range(3_000)))
     new = release(1, *(cell(str(n), float(n + (n % 2))) for n in range(1_000, 4_000)))
-    found = compared(old, new)
+    found = compare_pair(old, new)
     assert found.height == 4_000
     counted = dict(found.group_by("kind").len().iter_rows())
     assert counted == {None: 1_000, "changed": 1_000, "appeared": 1_000, "disappeared": 1_000}

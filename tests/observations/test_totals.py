@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.core.schema import PLACE, empty, rows
+from pipelines.core.schema import PLACE_COLUMNS, empty_table, table_from_records
 from pipelines.observations.conform import CELLS
-from pipelines.observations.totals import ABOVE, TOTAL, members, nations_of, totals
+from pipelines.observations.totals import PLACES_ABOVE_NATIONS, TOTAL, keep_totals, nations_of_place, total_members
 
 YEAR = {"period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31)}
 LONDON = {
@@ -21,17 +21,17 @@ LONDON = {
 
 def cells(*found: dict[str, Any]) -> pl.DataFrame:
     order = pl.Series("order", [each["order"] for each in found], pl.Int64)
-    return rows(list(found), CELLS).with_columns(order)
+    return table_from_records(list(found), CELLS).with_columns(order)
 
 
 def kept(*changed: dict[str, Any]) -> list[dict[str, Any]]:
-    return totals(cells(*({**LONDON, **each} for each in changed))).to_dicts()
+    return keep_totals(cells(*({**LONDON, **each} for each in changed))).to_dicts()
 
 
 def test_a_total_keeps_all_that_is_known_of_it_with_its_tier_and_its_release() -> None:
     expected = {**{name: LONDON.get(name) for name in TOTAL}, "role": "total", "tier": "region"}
     assert kept({}) == [expected]
-    assert_frame_equal(totals(cells(LONDON)), rows([{**expected}], TOTAL), check_row_order=True)
+    assert_frame_equal(keep_totals(cells(LONDON)), table_from_records([{**expected}], TOTAL), check_row_order=True)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_totals_of_anything_else_are_each_kept_in_their_order(other: dict[str, A
 
 
 def test_no_cells_give_no_totals() -> None:
-    assert_frame_equal(totals(cells().with_columns(pl.lit(0, pl.Int64).alias("order"))), empty(TOTAL))
+    assert_frame_equal(keep_totals(cells().with_columns(pl.lit(0, pl.Int64).alias("order"))), empty_table(TOTAL))
 
 
 def place(code: str, nation: str, parent: str | None = None, region: str | None = None) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def place(code: str, nation: str, parent: str | None = None, region: str | None 
 
 
 def pairs(*places: dict[str, Any]) -> list[tuple[str, ...]]:
-    return members(rows(list(places), PLACE)).rows()
+    return total_members(table_from_records(list(places), PLACE_COLUMNS)).rows()
 
 
 def test_a_place_lies_in_its_county_its_region_its_nation_and_all_above() -> None:
@@ -110,7 +110,7 @@ def test_a_place_under_its_region_twice_lies_in_it_once_and_never_in_itself() ->
 
 
 def test_no_places_lie_in_nothing() -> None:
-    found = members(empty(PLACE))
+    found = total_members(empty_table(PLACE_COLUMNS))
     assert (found.height, dict(found.schema)) == (0, {"total_code": pl.String, "place_code": pl.String})
 
 
@@ -122,5 +122,5 @@ def test_no_places_lie_in_nothing() -> None:
      ("N92000002", ("Northern Ireland",)), ("K01000001", ()), ("QMF", ()), ("", ())],
 )  # fmt: skip
 def test_a_larger_place_lies_in_the_nations_its_code_tells(code: str, nations: tuple[str, ...]) -> None:
-    assert nations_of(code) == nations
-    assert set(ABOVE) == {"K02000001", "K03000001", "K04000001"}
+    assert nations_of_place(code) == nations
+    assert set(PLACES_ABOVE_NATIONS) == {"K02000001", "K03000001", "K04000001"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.outputs.map import WIDTH, Drawn, draw, projected, rings_of
+from pipelines.outputs.map import MAP_WIDTH, MapDrawing, draw_map, polygon_rings, project_point
 from pipelines.outputs.report import render_html
 from tests.report_sample import NAMES, sample
 
@@ -26,8 +26,8 @@ def _square(code: str, x: float, y: float, side: float) -> dict[str, Any]:
     return {"properties": {"code": code}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
 
 
-def _drawn(features: list[dict[str, Any]], codes: set[str], subset: bool = False) -> Drawn:
-    drawn = draw({"features": features}, codes, subset=subset)
+def _drawn(features: list[dict[str, Any]], codes: set[str], subset: bool = False) -> MapDrawing:
+    drawn = draw_map({"features": features}, codes, subset=subset)
     assert drawn is not None
     return drawn
 
@@ -46,7 +46,7 @@ def test_each_place_is_drawn_once_with_its_share_in_words() -> None:
 
 
 def test_north_is_up_and_a_degree_of_longitude_is_shorter_than_one_of_latitude() -> None:
-    east, north = projected([1.0, 0.0]), projected([0.0, 1.0])
+    east, north = project_point([1.0, 0.0]), project_point([0.0, 1.0])
     assert east[0] == pytest.approx(math.cos(math.radians(54.5)))
     assert north[1] == -1.0
 
@@ -87,17 +87,17 @@ def test_london_alone_needs_no_inset() -> None:
 def test_the_inset_never_covers_land() -> None:
     sea = [_square("E06000001", 0, 50, 1), _square("E06000002", 5, 58, 1), _square("E09000001", 5, 50, 0.3)]
     free = _drawn(sea, {"E06000001", "E06000002", "E09000001"})
-    assert free.width == WIDTH
+    assert free.width == MAP_WIDTH
     land = [_square("E06000001", 0, 50, 8), _square("E09000001", 3, 51, 0.3)]
     beside = _drawn(land, {"E06000001", "E09000001"})
-    assert beside.inset_box[0] > WIDTH and beside.width >= beside.inset_box[0] + beside.inset_box[2]
+    assert beside.inset_box[0] > MAP_WIDTH and beside.width >= beside.inset_box[0] + beside.inset_box[2]
 
 
 @pytest.mark.parametrize("geometry", [None, {"type": "Point", "coordinates": [0, 51]}])
 def test_a_place_without_an_area_is_named_as_absent(geometry: dict[str, Any] | None) -> None:
     boundaries = _boundaries()
     boundaries["features"][0]["geometry"] = geometry
-    assert rings_of(geometry) == []
+    assert polygon_rings(geometry) == []
     assert _drawn(boundaries["features"], set(NAMES)).absent == ["E06000001"]
     html = render_html(sample()._replace(boundaries=boundaries))
     assert "Not on the map, as no boundary of it is held: 1 place (Hartlepool)." in html
@@ -110,8 +110,8 @@ def test_a_small_ring_is_not_lost() -> None:
 
 
 def test_a_report_without_boundaries_has_no_map_and_everything_else() -> None:
-    assert draw(None, set(NAMES), subset=False) is None
-    assert draw({"features": [_square("E06000099", 0, 50, 1)]}, set(NAMES), subset=False) is None
+    assert draw_map(None, set(NAMES), subset=False) is None
+    assert draw_map({"features": [_square("E06000099", 0, 50, 1)]}, set(NAMES), subset=False) is None
     html = render_html(sample()._replace(boundaries=None))
     assert "<figure" not in html and "Place by place" in html
 

@@ -12,24 +12,24 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from pipelines.core.schema import rows
+from pipelines.core.schema import table_from_records
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import Need
-from pipelines.gaps.discontinuities import BOUNDARY_CLIFF
+from pipelines.gaps.discontinuities import BOUNDARY_DISCONTINUITY
 from pipelines.observations.reconciliation import RECONCILIATION
-from pipelines.outputs.charts import figure as waterfall_figure
-from pipelines.outputs.report import as_json, cells_csv, legend, percent, render_html, shade
-from pipelines.outputs.report_changes import UNBROKEN, Breaks, newest_totals
-from pipelines.outputs.report_summary import Summary, grave_findings, linked, shopping_list, summary
+from pipelines.outputs.charts import format_total as waterfall_figure
+from pipelines.outputs.report import cells_csv, format_percent, legend_rows, render_html, report_json, shade_name
+from pipelines.outputs.report_changes import NO_BREAKS, Breaks, newest_totals
+from pipelines.outputs.report_summary import ReportSummary, grave_findings, is_web_link, list_requests, summarise_report
 from pipelines.outputs.report_tables import (
-    bounds,
-    by_place,
-    by_place_and_period,
-    figure,
-    highest,
-    measure_heads,
-    oldest_allowed,
-    runs,
+    describe_age_limits,
+    format_bounds,
+    format_figure,
+    list_highest,
+    measure_headings,
+    period_table,
+    place_table,
+    runs_path,
 )
 from tests.report_sample import FORMULA, HARM, MEASURES, NAMES, of_estimates, sample
 
@@ -126,31 +126,31 @@ def test_every_place_has_its_row() -> None:
 
 
 def test_the_answer_in_numbers() -> None:
-    told = summary(sample())
+    told = summarise_report(sample())
     assert (told.places, told.whole, told.part, told.none) == (5, 3, 2, 0)
     assert (told.needed, told.known, told.wanted) == (10, 8, 5)
 
 
 def test_the_shopping_list_counts_each_place_and_its_people_once() -> None:
-    by_month = {row["measure"]: row for row in shopping_list(sample("month"))}
+    by_month = {row["measure"]: row for row in list_requests(sample("month"))}
     assert by_month["vacancies"]["cells"] == 15
     assert (by_month["vacancies"]["places"], by_month["vacancies"]["people"]) == (5, 5_000.0)
     assert (by_month["households"]["places"], by_month["households"]["people"]) == (2, 2_000.0)
-    order = [row["people"] for row in shopping_list(sample())]
+    order = [row["people"] for row in list_requests(sample())]
     assert order == sorted(order, reverse=True)
 
 
 def test_people_that_are_not_known_are_not_counted_as_nobody() -> None:
     report = sample()
     none = report._replace(people=report.people.clear())
-    assert {row["people"] for row in json.loads(as_json(none))["shopping_list"]} == {None}
+    assert {row["people"] for row in json.loads(report_json(none))["shopping_list"]} == {None}
     assert "not known" in render_html(none)
 
 
 def test_people_known_of_some_places_only_are_said_to_be_the_least() -> None:
     report = sample()
     some = report._replace(people=report.people.head(2))
-    told = next(row for row in shopping_list(some) if row["measure"] == "vacancies")
+    told = next(row for row in list_requests(some) if row["measure"] == "vacancies")
     assert (told["people"], told["people_known"], told["places"]) == (2_000.0, 2, 5)
     assert "or more: not known of 3 places" in render_html(some)
 
@@ -160,29 +160,29 @@ def test_lines_of_the_shopping_list_differ_by_holder_and_come_in_one_order() -> 
     two = report.cells.with_columns(
         pl.when(pl.col("place_code") == "W06000001").then(pl.lit("Another")).otherwise("holder").alias("holder")
     )
-    asked = [(row["measure"], row["holder"], row["places"]) for row in shopping_list(report._replace(cells=two))]
+    asked = [(row["measure"], row["holder"], row["places"]) for row in list_requests(report._replace(cells=two))]
     assert ("vacancies", "Another", 1) in asked and ("vacancies", "The publisher", 4) in asked
     for seed in range(5):
         mixed = report._replace(cells=two.sample(fraction=1, shuffle=True, seed=seed))
-        assert [(row["measure"], row["holder"], row["places"]) for row in shopping_list(mixed)] == asked
+        assert [(row["measure"], row["holder"], row["places"]) for row in list_requests(mixed)] == asked
 
 
 def test_a_gap_without_a_holder_or_a_remedy_has_those_of_its_reason() -> None:
     report = sample()
     bare = report.cells.with_columns(pl.lit(None, pl.String).alias("holder"), pl.lit(None, pl.String).alias("remedy"))
-    told = next(row for row in shopping_list(report._replace(cells=bare)) if row["reason"] == "not_collected")
+    told = next(row for row in list_requests(report._replace(cells=bare)) if row["reason"] == "not_collected")
     assert (told["holder"], told["remedy"]) == ("the body that could collect it", "Send the request to the body named.")
 
 
 def test_the_highest_are_the_highest() -> None:
-    lists = highest(sample())
+    lists = list_highest(sample())
     assert [name for name, *_ in lists[0]["rows"]][:2] == ["Ynys Môn", "City of London"]
     assert [text for _, text, _ in lists[0]["rows"]] == ["6.5", "5.5", "4.5", "3.5", "2.5"]
 
 
 def test_a_list_of_highest_estimates_is_not_numbered_and_says_how_many_are_similar() -> None:
-    found = highest(of_estimates())[0]
-    assert not found["ordered"] and highest(sample())[0]["ordered"]
+    found = list_highest(of_estimates())[0]
+    assert not found["ordered"] and list_highest(sample())[0]["ordered"]
     assert [note for *_, note in found["rows"]] == [
         "statistically similar to 1 other", "statistically similar to 2 others", "statistically similar to 2 others",
         "statistically similar to 2 others", "statistically similar to 1 other",
@@ -194,17 +194,17 @@ def test_a_computed_column_is_no_surer_than_the_estimates_it_rests_on() -> None:
     report = of_estimates()
     computed = report.view.select("place_code", pl.lit(1.5).alias("twice"), pl.lit("normal").alias("twice_status"))
     select = "select c.place_code, 2 * c.value as twice from lad_2023.claimant_rate c"
-    found = highest(report._replace(view=computed, select=select))[0]
+    found = list_highest(report._replace(view=computed, select=select))[0]
     assert found["doubtful"] and not found["ordered"]
-    sure = highest(sample()._replace(view=computed, select=select))[0]
+    sure = list_highest(sample()._replace(view=computed, select=select))[0]
     assert sure["ordered"] and not sure["doubtful"]
 
 
 def test_the_table_shows_the_interval_of_an_estimate_beside_it_and_its_head_that_it_is_one() -> None:
-    notes = {row["place_code"]: row["cells"][0]["note"] for row in by_place(of_estimates())}
+    notes = {row["place_code"]: row["cells"][0]["note"] for row in place_table(of_estimates())}
     assert notes["E06000001"].startswith("95 % interval 1.8 to 3.2")
-    assert "estimate with 95 % limits" in measure_heads(of_estimates())[0]["note"]
-    assert "interval" not in by_place(sample())[0]["cells"][0]["note"]
+    assert "estimate with 95 % limits" in measure_headings(of_estimates())[0]["note"]
+    assert "interval" not in place_table(sample())[0]["cells"][0]["note"]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_the_table_shows_the_interval_of_an_estimate_beside_it_and_its_head_that
      (-0.04, "claimant_rate", "0.0"), (12345.67, "households", "12,345.7")],
 )  # fmt: skip
 def test_figures_have_the_decimals_of_their_rounding(value: float, measure: str, text: str) -> None:
-    assert figure(value, MEASURES[measure]) == text
+    assert format_figure(value, MEASURES[measure]) == text
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_small_figure_does_not_vanish_and_a_base_keeps_its_decimals(
     value: float, rounding: float | None, text: str
 ) -> None:
     measure = Measure(title="t", unit="u", kind="stock", rounding=rounding)
-    assert figure(value, measure) == text
+    assert format_figure(value, measure) == text
 
 
 def test_a_large_computed_figure_is_written_out() -> None:
@@ -232,20 +232,20 @@ def test_a_large_computed_figure_is_written_out() -> None:
     computed = report.view.select(
         "place_code", (pl.lit(1_234_567.5)).alias("per_head"), pl.lit("normal").alias("per_head_status")
     )
-    lists = highest(report._replace(view=computed))
+    lists = list_highest(report._replace(view=computed))
     assert lists[0]["rows"][0][1] == "1,234,567.5"
 
 
 def test_figures_of_several_times_say_each_of_which() -> None:
     report = sample()
-    assert all("2025" not in cell["note"] for row in by_place(report) for cell in row["cells"])
+    assert all("2025" not in cell["note"] for row in place_table(report) for cell in row["cells"])
     older = pl.when(pl.col("place_code") == "E06000001").then(pl.lit(date(2024, 12, 31))).otherwise("value_end")
-    apart = by_place(report._replace(cells=report.cells.with_columns(older.alias("value_end"))))
+    apart = place_table(report._replace(cells=report.cells.with_columns(older.alias("value_end"))))
     assert apart and all("2025" in cell["note"] for row in apart for cell in row["cells"] if cell["known"])
 
 
 def test_by_month_the_newest_figure_is_told_with_its_own_time_not_the_month_asked_about() -> None:
-    rows = {row["place_code"]: row["cells"] for row in by_place_and_period(sample("month"))}
+    rows = {row["place_code"]: row["cells"] for row in period_table(sample("month"))}
     assert rows["E06000001"][0]["count"] == "3 of 3"
     assert rows["E06000001"][0]["last"] == "2.5, of 2025"
     assert rows["E06000002"][1]["count"] == "0 of 3" and rows["E06000002"][1]["path"] == ""
@@ -257,11 +257,11 @@ def test_by_month_the_newest_figure_is_told_with_its_own_time_not_the_month_aske
     [([True, True], "M0 0h8v10h-8z"), ([False, True, False, True], "M4 0h4v10h-4zM12 0h4v10h-4z"), ([False], "")],
 )
 def test_a_strip_has_one_bar_for_each_run_of_periods(known: list[bool], path: str) -> None:
-    assert runs(known) == path
+    assert runs_path(known) == path
 
 
 def test_half_known_bounds_are_no_bounds() -> None:
-    assert bounds({"low": 1.0, "high": None}, MEASURES["households"]) == ""
+    assert format_bounds({"low": 1.0, "high": None}, MEASURES["households"]) == ""
 
 
 def test_only_some_findings_are_printed_and_the_page_says_how_many_there_are() -> None:
@@ -286,7 +286,7 @@ def test_what_a_finding_or_a_place_does_not_say_is_not_printed_as_none() -> None
 def test_a_problem_of_which_nothing_is_held_has_a_report() -> None:
     nothing = sample()._replace(releases=pl.DataFrame(schema={"release": pl.String}))
     assert "no file has been added" in render_html(nothing)
-    assert json.loads(as_json(nothing))["sources"][0]["releases"] == []
+    assert json.loads(report_json(nothing))["sources"][0]["releases"] == []
 
 
 def test_findings_of_older_files_are_left_out_but_not_those_of_the_file_in_use() -> None:
@@ -313,14 +313,14 @@ def test_an_address_that_a_browser_would_run_is_no_link(page: str) -> None:
     source = report.sources["sample_source"].model_copy(update={"page": page})
     links = [attrs["href"] for tag, attrs in Page(render_html(report._replace(sources={"sample_source": source}))).tags
              if tag == "a"]  # fmt: skip
-    assert page not in links and not linked(page)
+    assert page not in links and not is_web_link(page)
 
 
 def test_a_problem_that_only_wants_has_a_report_without_a_map() -> None:
     report = sample()
     header = report.header.model_copy(update={"needs": {}, "unknowns": tuple(MEASURES)})
     wanting = report._replace(header=header, cells=report.cells.with_columns(pl.lit("wanted").alias("need")))
-    assert summary(wanting) == Summary(5, 0, 0, 0, 0, 0, 15)
+    assert summarise_report(wanting) == ReportSummary(5, 0, 0, 0, 0, 0, 15)
     html = render_html(wanting)
     assert "The question needs no measure. It wants 15 figures of 5 places." in html
     assert "<figure" not in html and "nothing needed" in html
@@ -337,13 +337,13 @@ def test_the_page_says_which_period_each_need_takes_and_where_it_is_owed_to() ->
 
 def test_a_figure_carried_forward_is_shown_with_its_own_period() -> None:
     report = sample("month")
-    assert {row["cells"][0]["last"][-9:] for row in by_place_and_period(report)} == {", of 2025"}
+    assert {row["cells"][0]["last"][-9:] for row in period_table(report)} == {", of 2025"}
     caveat = pl.lit("rounded,carried_forward").alias("caveats")
     carried = report._replace(cells=report.cells.with_columns(caveat))
-    last = [row["cells"][0]["last"] for row in by_place_and_period(carried)]
+    last = [row["cells"][0]["last"] for row in period_table(carried)]
     assert last and all(each.endswith(", of 2025, carried forward") for each in last)
     needs = {**report.header.needs, "households": Need(carry="2 years")}
-    allowed = oldest_allowed(report._replace(header=report.header.model_copy(update={"needs": needs})))
+    allowed = describe_age_limits(report._replace(header=report.header.model_copy(update={"needs": needs})))
     assert allowed == {"claimant_rate": "no older figure", "households": "2 years older, with a caveat"}
 
 
@@ -365,15 +365,15 @@ def test_a_report_on_all_districts_is_quick_and_small() -> None:
 
 @pytest.mark.parametrize(("met", "name"), [(0, "none"), (1, "few"), (2, "half"), (3, "most"), (4, "all")])
 def test_shades(met: int, name: str) -> None:
-    assert shade(met, 4) == name
-    assert legend({"x": (met, 4)})[0]["shade"] == name
+    assert shade_name(met, 4) == name
+    assert legend_rows({"x": (met, 4)})[0]["shade"] == name
 
 
 @pytest.mark.parametrize(
     ("met", "asked", "text"), [(0, 5, "0%"), (1, 300, "under 1%"), (299, 300, "99%"), (5, 5, "100%"), (0, 0, "0%")]
 )
 def test_a_share_is_not_rounded_to_all_nor_to_none(met: int, asked: int, text: str) -> None:
-    assert percent(met, asked) == text
+    assert format_percent(met, asked) == text
 
 
 def test_csv_is_safe_to_open_in_a_spreadsheet_and_keeps_numbers() -> None:
@@ -390,11 +390,11 @@ def test_csv_is_safe_to_open_in_a_spreadsheet_and_keeps_numbers() -> None:
 
 
 def test_json_holds_every_cell_and_is_the_same_each_time() -> None:
-    told = json.loads(as_json(sample()))
+    told = json.loads(report_json(sample()))
     assert len(told["cells"]) == 15
     assert all((cell["value"] is None) == (cell["reason"] is not None) for cell in told["cells"])
     mixed = sample()._replace(cells=sample().cells.sample(fraction=1, shuffle=True, seed=1))
-    assert as_json(sample()) == as_json(mixed)
+    assert report_json(sample()) == report_json(mixed)
     assert cells_csv(sample()) == cells_csv(mixed)
     assert render_html(sample()) == render_html(sample())
 
@@ -434,7 +434,9 @@ def test_borders_at_which_data_break_are_drawn_and_listed_and_harm_in_them_is_te
     first, last = report.cells["period_start"].min(), report.cells["period_end"].max()
     line = {"problem": "sample", "measure": "households", "period_start": first, "period_end": last,
             "kind": "known_unknown", "place_a": "E06000001", "place_b": "E06000002", "evidence": HARM}  # fmt: skip
-    page = render_html(report._replace(breaks=Breaks(rows([line], BOUNDARY_CLIFF), UNBROKEN.totals)))
+    page = render_html(
+        report._replace(breaks=Breaks(table_from_records([line], BOUNDARY_DISCONTINUITY), NO_BREAKS.totals))
+    )
     assert Page(page).open == [] and 'class="border-lines"' in page
     assert HARM not in page and "1 break between neighbours" in page
 
@@ -444,7 +446,7 @@ def test_totals_are_shown_of_the_newest_period_and_release_only_and_the_largest_
     each = [{"measure": "m", "place_code": code, "place_name": code, "period_start": day, "period_end": day,
              "released_at": day, "unit": "people", "total": 10.0, "local": 10.0 - gap, "remainder": gap, "evidence": ""}
             for day in days for code, gap in (("a", 1.0), ("b", -5.0), ("c", 0.0))]  # fmt: skip
-    found = newest_totals(rows(each, RECONCILIATION))
+    found = newest_totals(table_from_records(each, RECONCILIATION))
     assert found.select("place_code", "period_end").rows() == [("b", days[1]), ("a", days[1])]
 
 

@@ -8,17 +8,17 @@ from urllib.parse import unquote
 import polars as pl
 import pytest
 
-from pipelines.app.steps import prepare
+from pipelines.app.steps import prepare_store
 from pipelines.core.output_files import write_outputs
-from pipelines.core.store import out_path, read_table, state_path, table_key, write_table
-from pipelines.declarations.catalogue import load
-from pipelines.declarations.problem import Header
+from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.project import Project
-from pipelines.gaps.ledger import nothing
-from pipelines.gaps.verdicts import verdicts
-from pipelines.outputs.charts import trend
-from pipelines.outputs.place_pages import cause_said, causes_of, place_pages
-from pipelines.outputs.site import overview, page_name, place_page_path, publish_pages, render_place
+from pipelines.gaps.ledger import empty_ledger
+from pipelines.gaps.verdicts import build_verdicts
+from pipelines.outputs.charts import draw_trend
+from pipelines.outputs.place_pages import build_place_pages, describe_cause, split_causes
+from pipelines.outputs.site import build_overview, place_page_name, place_page_path, publish_pages, render_place_page
 from tests.command import ROOT
 from tests.gaps.test_ledger import cells as gap_cells
 from tests.gaps.test_ledger import story
@@ -43,16 +43,16 @@ def test_every_place_that_a_problem_asks_about_has_a_page_and_the_overview_leads
         for name in paged.catalogue.problems
         for code in read_table(state_path(paged.home, "cell", name))["place_code"]
     }
-    pages = {path.stem for path in out_path(paged.home, "places").glob("*.html")}
+    pages = {path.stem for path in output_path(paged.home, "places").glob("*.html")}
     assert pages == codes and len(codes) >= 361
-    index = Page(out_path(paged.home, "index.html").read_text(encoding="utf-8"))
+    index = Page(output_path(paged.home, "index.html").read_text(encoding="utf-8"))
     links = {attrs["href"] or "" for tag, attrs in index.tags if tag == "a"}
     assert {f"places/{code}.html" for code in codes} <= links
     assert {f"{name}.html" for name in paged.catalogue.problems} <= links
 
 
 def test_every_link_to_a_page_leads_to_one(paged: Project) -> None:
-    out = out_path(paged.home, "")
+    out = output_path(paged.home, "")
     for path in [out / "index.html", place_page_path(paged.home, "E06000063")]:
         page = Page(path.read_text(encoding="utf-8"))
         ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
@@ -76,7 +76,7 @@ def test_a_page_says_what_is_known_what_is_not_and_who_to_ask(paged: Project) ->
 def test_nothing_missing_is_on_a_page_as_a_number(paged: Project) -> None:
     judged = read_table(state_path(paged.home, "verdict", "jobs_recovery"))
     cells = read_table(state_path(paged.home, "cell", "jobs_recovery"))
-    pages = place_pages(paged.catalogue, cells, judged, NO_LEDGER)
+    pages = build_place_pages(paged.catalogue, cells, judged, NO_LEDGER)
     for page in pages:
         mine = cells.filter(pl.col("place_code") == page.code)
         assert len(page.known) == mine["value"].count()
@@ -88,7 +88,7 @@ NO_LEDGER = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date})
 
 @pytest.mark.parametrize("name", ["index.html", "places/E06000063.html"])
 def test_a_page_is_well_formed_needs_no_network_and_no_script(paged: Project, name: str) -> None:
-    html = out_path(paged.home, name).read_text(encoding="utf-8")
+    html = output_path(paged.home, name).read_text(encoding="utf-8")
     page = Page(html)
     assert page.open == []
     tags = [tag for tag, _ in page.tags]
@@ -108,19 +108,19 @@ def sampled(project: Project, tmp_path: Path) -> Project:
     problem = catalogue.problems["jobs_recovery"]._replace(name="sample", header=report.header)
     changed = catalogue._replace(
         problems={"sample": problem}, measures=report.measures, sources=report.sources,
-        measure_source=report.measure_sources, accepted={},
+        measure_source=report.measure_sources, acceptances={},
     )  # fmt: skip
     return Project(changed, tmp_path, date(2026, 11, 24))
 
 
 def test_a_name_that_means_harm_is_only_text(paged: Project, tmp_path: Path) -> None:
     report, project = sample(), sampled(paged, tmp_path)
-    judged = verdicts(report.cells, report.header, report.people)
-    pages = place_pages(project.catalogue, report.cells, judged, NO_LEDGER)
-    html = next(render_place(project, page, "people") for page in pages if page.name == HARM)
+    judged = build_verdicts(report.cells, report.header, report.people)
+    pages = build_place_pages(project.catalogue, report.cells, judged, NO_LEDGER)
+    html = next(render_place_page(project, page, "people") for page in pages if page.name == HARM)
     assert HARM not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in html
-    told = overview(
-        project.catalogue, {"sample": report.cells}, {"sample": judged}, {"sample": nothing()}, report.places
+    told = build_overview(
+        project.catalogue, {"sample": report.cells}, {"sample": judged}, {"sample": empty_ledger()}, report.places
     )
     assert told.problems[0]["places"] == 5 and sum(len(places) for _, places in told.places) == 5
 
@@ -130,7 +130,7 @@ def test_only_the_pages_of_places_that_changed_are_made_again(starter: Project, 
     copied(starter.home, home)
     project = starter._replace(home=home)
     publish_pages(project)
-    files = {path.stem: path for path in out_path(home, "places").glob("*.html")}
+    files = {path.stem: path for path in output_path(home, "places").glob("*.html")}
     for path in files.values():
         path.write_bytes(path.read_bytes() + b"<!-- old -->")
     cells = read_table(state_path(home, "cell", "jobs_recovery"))
@@ -154,45 +154,47 @@ def test_a_page_that_is_gone_is_made_again_and_that_of_a_place_no_longer_asked_a
     place_page_path(home, "E09000024").unlink()
     mine, before = (place_page_path(home, code) for code in ("E00000000", "E00000001"))
     mine.write_text("of a person")
-    write_outputs(home, "pages", [], [(page_name("E00000001"), b"of before")])
+    write_outputs(home, "pages", [], [(place_page_name("E00000001"), b"of before")])
     publish_pages(project)
     assert place_page_path(home, "E09000024").is_file()
     # Pages of before go when pages are made, what a person put there stays, and so does the overview.
     assert mine.read_text() == "of a person" and not before.exists()
-    prepare(project)
-    assert out_path(home, "index.html").is_file()
+    prepare_store(project)
+    assert output_path(home, "index.html").is_file()
 
 
 def test_causes_are_said_in_words_and_counted_where_there_are_many() -> None:
-    catalogue = load(ROOT)
-    assert cause_said("furlough_take_up: needs_parts (3 of 46)", catalogue).endswith("for the merged area (3 of 46)")
-    assert causes_of("a: late; b: late; c: late", most=2) == ["a: late", "b: late", "and 1 more"]
-    assert causes_of(None) == []
+    catalogue = load_catalogue(ROOT)
+    assert describe_cause("furlough_take_up: needs_parts (3 of 46)", catalogue).endswith(
+        "for the merged area (3 of 46)"
+    )
+    assert split_causes("a: late; b: late; c: late", most=2) == ["a: late", "b: late", "and 1 more"]
+    assert split_causes(None) == []
 
 
 def test_the_trend_is_a_point_a_day_and_not_drawn_for_one_day() -> None:
-    assert trend(story(gap_cells(a="late"))) is None
-    drawn = trend(story(gap_cells(a="late", b="late"), gap_cells(a=None, b="late"), gap_cells(a=None, b=None)))
+    assert draw_trend(story(gap_cells(a="late"))) is None
+    drawn = draw_trend(story(gap_cells(a="late", b="late"), gap_cells(a=None, b="late"), gap_cells(a=None, b=None)))
     assert drawn and [row["share"] for row in drawn["rows"]] == ["0.0%", "50.0%", "100.0%"]
     assert drawn["path"] == "M0.0 24.0L60.0 12.0L120.0 0.0"
 
 
 def test_a_header_without_needs_has_pages_too() -> None:
     report = sample()
-    header = Header(**{**report.header.model_dump(), "needs": {}, "unknowns": tuple(report.measures)})
+    header = ProblemHeader(**{**report.header.model_dump(), "needs": {}, "unknowns": tuple(report.measures)})
     cells = report.cells.with_columns(pl.lit("wanted").alias("need"))
-    assert set(verdicts(cells, header, report.people)["verdict"]) == {"not_answerable"}
+    assert set(build_verdicts(cells, header, report.people)["verdict"]) == {"not_answerable"}
 
 
 def test_a_page_shows_the_limits_of_an_estimate_and_to_how_many_places_it_is_similar() -> None:
     report = of_estimates()
-    catalogue = load(ROOT)
+    catalogue = load_catalogue(ROOT)
     problem = catalogue.problems["jobs_recovery"]._replace(name="sample", header=report.header)
     changed = catalogue._replace(
         problems={"sample": problem}, measures=report.measures, sources=report.sources,
         measure_source=report.measure_sources,
     )  # fmt: skip
-    judged = verdicts(report.cells, report.header, report.people)
-    pages = place_pages(changed, report.cells, judged, NO_LEDGER)
+    judged = build_verdicts(report.cells, report.header, report.people)
+    pages = build_place_pages(changed, report.cells, judged, NO_LEDGER)
     rate = next(row for row in pages[0].known if row["title"] == "Claimant rate")
     assert (rate["interval"], rate["rank"]) == ("95 % interval 1.8 to 3.2", "statistically similar to 1 other")

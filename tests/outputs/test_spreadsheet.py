@@ -10,9 +10,9 @@ from datetime import date
 import polars as pl
 import pytest
 
-from pipelines.outputs.csvw import metadata
+from pipelines.outputs.csvw import build_csv_metadata
 from pipelines.outputs.report import cells_csv
-from pipelines.outputs.spreadsheet import figures_table, safe, sheets_of, spreadsheet
+from pipelines.outputs.spreadsheet import build_sheets, build_spreadsheet, escape_text, figures_table
 from tests.report_sample import FORMULA, HARM, MEASURES, of_estimates, sample
 
 SHEETS = ["Cover", "Contents", "Notes", "Answers", "Figures", "Gaps", "Reasons", "Sources"]
@@ -20,7 +20,7 @@ SHEETS = ["Cover", "Contents", "Notes", "Answers", "Figures", "Gaps", "Reasons",
 
 @pytest.fixture(scope="module", params=["latest", "month"])
 def content(request: pytest.FixtureRequest) -> bytes:
-    return spreadsheet(sample(request.param))
+    return build_spreadsheet(sample(request.param))
 
 
 def parts(content: bytes) -> dict[str, str]:
@@ -54,7 +54,7 @@ def test_a_name_that_means_harm_is_text_and_no_link(content: bytes) -> None:
     assert "=cmd()" in strings and "&lt;script&gt;" in strings and HARM not in strings
     links = [name for name in files if name.endswith(".rels") and "hyperlink" in files[name]]
     assert all("javascript" not in files[name] for name in links)
-    assert safe("[a](javascript:alert(1)) $$x$$\x07") == "[a] - (javascript:alert(1)) $ $x$ $ "
+    assert escape_text("[a](javascript:alert(1)) $$x$$\x07") == "[a] - (javascript:alert(1)) $ $x$ $ "
 
 
 def test_a_missing_figure_is_shorthand_and_never_a_nought_nor_an_empty_cell() -> None:
@@ -76,32 +76,34 @@ def test_a_figure_carried_forward_stands_beside_its_own_period() -> None:
     assert [name for name in table.columns if name not in plain.columns] == [column]
     assert table.columns.index(column) == table.columns.index("Households (households)") + 1
     assert set(zip(table["Place code"], table[column], strict=True)) >= {("E06000001", "2025"), ("E06000002", "[x]")}
-    notes = next(each.notes for each in sheets_of(carried) if each.name == "Figures")
+    notes = next(each.notes for each in build_sheets(carried) if each.name == "Figures")
     assert [table.columns[place] for place in notes] == [f"{each.title} ({each.unit})" for each in MEASURES.values()]
 
 
 def test_figures_are_numbers_beside_the_shorthand() -> None:
-    table = pl.read_excel(spreadsheet(sample()), sheet_name="Figures", has_header=False, infer_schema_length=0)
+    table = pl.read_excel(build_spreadsheet(sample()), sheet_name="Figures", has_header=False, infer_schema_length=0)
     rows = {row[0]: row for row in table.iter_rows() if row[0] in ("E06000001", "E06000002")}
     assert rows["E06000001"][2:4] == ("2.5", "0") and rows["E06000002"][3] == "[c]"
-    text = parts(spreadsheet(sample()))
+    text = parts(build_spreadsheet(sample()))
     figures = next(t for n, t in text.items() if n.endswith("sheet5.xml"))
     assert re.search(r"<c r=\"C\d+\"[^>]*><v>2\.5</v>", figures)
 
 
 def test_the_same_report_gives_the_same_bytes() -> None:
-    assert spreadsheet(sample()) == spreadsheet(sample())
+    assert build_spreadsheet(sample()) == build_spreadsheet(sample())
 
 
 def test_a_problem_of_which_nothing_is_missing_has_a_spreadsheet() -> None:
     report = sample()
     known = pl.lit(None, pl.String).alias("reason"), pl.lit(1.0).alias("value")
-    assert "Gaps" in parts(spreadsheet(report._replace(cells=report.cells.with_columns(known))))["xl/workbook.xml"]
+    assert (
+        "Gaps" in parts(build_spreadsheet(report._replace(cells=report.cells.with_columns(known))))["xl/workbook.xml"]
+    )
 
 
 def test_every_column_of_the_csv_is_described_with_its_type() -> None:
     report = sample("month")
-    told = json.loads(metadata(report))
+    told = json.loads(build_csv_metadata(report))
     assert told["@context"] == ["http://www.w3.org/ns/csvw", {"@language": "en"}] and told["url"] == "sample.csv"
     columns = told["tableSchema"]["columns"]
     rows = list(csv.DictReader(io.StringIO(cells_csv(report))))
@@ -121,7 +123,7 @@ def test_an_estimate_has_columns_with_its_limits() -> None:
         "Claimant rate, lower 95 % limit (%)", "Claimant rate, upper 95 % limit (%)",
     ]  # fmt: skip
     assert table.row(0)[head : head + 3] == (2.5, 1.75, 3.25)
-    notes = sheets_of(of_estimates())[1].notes
+    notes = build_sheets(of_estimates())[1].notes
     assert len(notes) == 3 and notes[head] == "$$note 1$$" and head + 1 not in notes
 
 
@@ -141,4 +143,4 @@ def read(text: str, column: dict[str, object]) -> object:
 def test_the_owner_of_a_problem_is_text_in_the_metadata_too() -> None:
     report = sample()
     header = report.header.model_copy(update={"owner": FORMULA + HARM})
-    assert json.loads(metadata(report._replace(header=header)))["dc:creator"].endswith(FORMULA + HARM)
+    assert json.loads(build_csv_metadata(report._replace(header=header)))["dc:creator"].endswith(FORMULA + HARM)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.csv_rejects import AWKWARD, run
-from pipelines.declarations.file_format import FileShape
+from benchmarks.csv_rejects import AWKWARD, judge_file
+from pipelines.declarations.file_format import FileLayout
 from pipelines.readers import csv as delimited
-from pipelines.readers.csv import split
+from pipelines.readers.csv import split_text
 from pipelines.readers.header import ROW
 
 CELLS = st.text(" \tab1é", max_size=5)
@@ -18,7 +18,7 @@ ROWS = st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size
 
 def cells(text: str, delimiter: str = "comma") -> list[list[str]]:
     """Split delimited text into cells."""
-    grid, _ = split(text.encode(), FileShape.model_validate({"delimiter": delimiter}), "a.csv")
+    grid, _ = split_text(text.encode(), FileLayout.model_validate({"delimiter": delimiter}), "a.csv")
     return [list(row) for row in grid.drop(ROW).rows()]
 
 
@@ -54,7 +54,7 @@ def marks(case: str) -> dict[str, str]:
     """Compare each reader with Python's reader on an awkward file."""
     given = AWKWARD[case]
     content, encoding = given if isinstance(given, tuple) else (given, "utf-8")
-    return run(content, FileShape(encoding=encoding), {}, 3)
+    return judge_file(content, FileLayout(encoding=encoding), {}, 3)
 
 
 @pytest.mark.parametrize("case", AWKWARD)

@@ -12,11 +12,11 @@ from pipelines.core.errors import DeclarationError, UnreadableError
 from pipelines.core.periods import parse_period
 from pipelines.core.store import Snapshot
 from pipelines.declarations.source import Source
-from pipelines.declarations.yaml_lines import read_yaml, validate
-from pipelines.observations.conform import Codes, conform
+from pipelines.declarations.yaml_lines import read_yaml, validate_declaration
+from pipelines.observations.conform import Codes, conform_release
 from pipelines.readers.header import Sheet
 from pipelines.readers.read import read_sheet
-from pipelines.readers.rows import accounted
+from pipelines.readers.rows import count_unread_rows
 from tests.workbooks import ods, xlsx, zipped
 
 CODES = Codes(
@@ -31,14 +31,14 @@ PLAIN = "columns: {place: code, period: year}\nmeasures: {stock: {title: s, unit
 def source(text: str, rest: str = PLAIN) -> Source:
     """Build a source from a declaration file."""
     data, lines = read_yaml(HEAD + text + rest, Path("sources/a.yaml"))
-    return validate(Source, data, lines, Path("sources/a.yaml"))
+    return validate_declaration(Source, data, lines, Path("sources/a.yaml"))
 
 
 def cells(declared: Source, content: bytes, file: str = "a.file") -> pl.DataFrame:
     """Read a file to cells."""
-    sheet = accounted(read_sheet(content, declared, file), declared)
+    sheet = count_unread_rows(read_sheet(content, declared, file), declared)
     held = Snapshot("a", "x", date(2024, 1, 1), "", "", "test", file, len(content), "")
-    return conform(sheet, "a", declared, held, CODES)
+    return conform_release(sheet, "a", declared, held, CODES)
 
 
 def values(declared: Source, content: bytes) -> dict[str, float | None]:
@@ -47,7 +47,7 @@ def values(declared: Source, content: bytes) -> dict[str, float | None]:
 
 
 def left_out(declared: Source, content: bytes) -> Sheet:
-    return accounted(read_sheet(content, declared, "a.file"), declared)
+    return count_unread_rows(read_sheet(content, declared, "a.file"), declared)
 
 
 ROWS = [["code", "year", "stock"], ["E09000024", "2023", "7"], ["E09000029", "2023", "0"]]
@@ -162,7 +162,7 @@ OTHER = "  other: {title: s, unit: i, kind: count, column: Value, filter: {Indic
 def test_only_filtered_rows_are_read_and_others_counted() -> None:
     declared = source("filter: {Indicator: Homicide}\n", PLAIN.replace("column: stock", "column: Value"))
     assert values(declared, LONG) == SAME
-    assert left_out(declared, LONG).left_out == 2
+    assert left_out(declared, LONG).skipped_rows == 2
 
 
 def test_measures_in_one_column_are_distinguished_by_filter() -> None:
@@ -171,8 +171,8 @@ def test_measures_in_one_column_are_distinguished_by_filter() -> None:
     assert read.select("measure", "value").rows() == [("other", 8.0), ("stock", 7.0), ("stock", 0.0)]
     sheet = left_out(declared, LONG)
     # No measure uses arson; no row has fraud.
-    assert sheet.left_out == 1
-    assert sheet.vain == ("measure other: no row has 'Fraud' under Indicator",)
+    assert sheet.skipped_rows == 1
+    assert sheet.unmatched_declarations == ("measure other: no row has 'Fraud' under Indicator",)
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_declared_footnotes_are_excluded_and_counted() -> None:
     declared = source('skip_rows: ["Source*", "1. *"]\n')
     content = (LINES + "Source: us,,\n1. See notes,,\n").encode()
     assert values(declared, content) == SAME
-    assert left_out(declared, content).left_out == 2
+    assert left_out(declared, content).skipped_rows == 2
 
 
 @pytest.mark.parametrize(

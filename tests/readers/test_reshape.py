@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from pipelines.core.errors import DeclarationError, UnreadableError
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from tests.readers.test_read import PLAIN, cells, left_out, source, values
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -114,7 +114,7 @@ def test_rows_without_an_area_and_unreadable_rows_give_no_count() -> None:
     read = cells(source("", COUNTED), LISTED + b"D,,bank\nE,E09000029,bank, and more\n")
     faults = read.filter(pl.col("measure") == "listed").select("place_code", "value", "fault").rows()
     assert faults == [("E09000024", 2.0, None), (None, 1.0, "unmatched_place"), ("E09000029", 2.0, "unreadable")]
-    assert left_out(source("", COUNTED), LISTED).left_out == 0
+    assert left_out(source("", COUNTED), LISTED).skipped_rows == 0
 
 
 def test_rank_up_to_a_limit_is_one_and_above_it_zero() -> None:
@@ -147,7 +147,7 @@ def test_list_without_its_heading_is_refused() -> None:
 
 
 def test_at_most_a_fifth_of_sources_have_a_short_tidy() -> None:
-    catalogue = load(ROOT)
+    catalogue = load_catalogue(ROOT)
     tidies = sorted(path for path in (ROOT / "sources").glob("*.py"))
-    assert len(tidies) <= len(catalogue.held()) / 5
+    assert len(tidies) <= len(catalogue.open_sources()) / 5
     assert {path.name: n for path in tidies if (n := len(path.read_text().splitlines())) > 30} == {}

@@ -8,7 +8,7 @@ import pytest
 from pipelines.core.errors import UnreadableError
 from pipelines.declarations.source import Source
 from pipelines.readers.header import ROW, Sheet
-from pipelines.readers.reshape import melted, split_marker
+from pipelines.readers.reshape import melt_sheet, split_marker
 
 STOCK: dict[str, Any] = {"title": "s", "unit": "items", "kind": "stock"}
 ONE = {"stock": STOCK}
@@ -28,11 +28,11 @@ def sheet(names: str, *rows: str, first: int = 2, ragged: tuple[int, ...] = ()) 
     """Build a sheet from headings and rows with comma-separated cells."""
     columns = dict.fromkeys(names.split(","), pl.String)
     frame = pl.DataFrame([row.split(",") for row in rows], columns, orient="row")
-    return Sheet(frame.with_columns(pl.int_range(first, pl.len() + first).alias(ROW)), "a.csv", ragged=ragged)
+    return Sheet(frame.with_columns(pl.int_range(first, pl.len() + first).alias(ROW)), "a.csv", ragged_rows=ragged)
 
 
 def cells(table: Sheet, source: Source) -> list[tuple[Any, ...]]:
-    return melted(table, source).select(CELL).rows()
+    return melt_sheet(table, source).select(CELL).rows()
 
 
 def test_long_file_gives_a_row_for_each_row_and_measure() -> None:
@@ -59,7 +59,7 @@ def test_measure_may_be_in_some_rows_of_a_column() -> None:
 def test_measure_without_its_column_is_refused() -> None:
     measures = {"stock": {**STOCK, "column": ["n", "number"]}}
     with pytest.raises(UnreadableError, match=r"^a\.csv: found no column n or number of measure stock$"):
-        melted(sheet("code,year,count", "E1,2022,1"), declared(measures=measures))
+        melt_sheet(sheet("code,year,count", "E1,2022,1"), declared(measures=measures))
 
 
 def test_file_about_one_area_needs_no_area_column() -> None:
@@ -77,13 +77,13 @@ def test_interval_limits_accompany_their_figure_in_declared_order() -> None:
         "plain": {**STOCK, "column": "p"},
     }  # fmt: skip
     table = sheet("code,year,n,lo,hi,m,ci,p", "E1,2022,1,0,2,5,3,9")
-    assert melted(table, declared(measures=measures)).select(LIMITED).rows() == [
+    assert melt_sheet(table, declared(measures=measures)).select(LIMITED).rows() == [
         ("stock", "1", "0", "2"), ("wide", "5", "3", None), ("plain", "9", None, None)
     ]  # fmt: skip
 
 
 def test_there_are_no_limits_without_an_interval() -> None:
-    assert set(melted(sheet("code,year,n", "E1,2022,1"), declared()).columns) == set(CELL)
+    assert set(melt_sheet(sheet("code,year,n", "E1,2022,1"), declared()).columns) == set(CELL)
 
 
 COUNTED = {"listed": {**STOCK, "count_rows": True}}
@@ -134,7 +134,7 @@ def test_area_headings_may_be_names_and_a_filter_heading_is_no_area() -> None:
 def test_file_with_areas_in_headings_needs_an_area() -> None:
     source = declared(**BY_PLACE, skip_columns=["Notes"], measures=ONE)
     with pytest.raises(UnreadableError, match=r"^a\.csv: found only declared headings"):
-        melted(sheet("year,flag,Notes", "2022,p,x"), source)
+        melt_sheet(sheet("year,flag,Notes", "2022,p,x"), source)
 
 
 WIDE = {"layout": "wide", "columns": {"place": "code", "label": "name", "status": "flag"}}
@@ -156,7 +156,7 @@ def test_worse_marker_of_row_and_heading_applies() -> None:
     table = sheet(
         "code,name,flag,2021,2022 (p),2023 (q)", "E1,A,,1,2,3", "E2,B,c,1,2,3", "E3,C,r,1,2,3", "E4,D,!,1,2,3"
     )
-    told = melted(table, source).select("code_text", "period_text", "status_text").rows()
+    told = melt_sheet(table, source).select("code_text", "period_text", "status_text").rows()
     assert told == [
         ("E1", "2021", ""), ("E2", "2021", "c"), ("E3", "2021", "r"), ("E4", "2021", "!"),
         ("E1", "2022", "p"), ("E2", "2022", "c"), ("E3", "2022", "p"), ("E4", "2022", "!"),
@@ -168,7 +168,7 @@ def test_worse_marker_of_row_and_heading_applies() -> None:
 def test_unknown_heading_of_a_wide_file_is_refused_unless_ignored(strange: str) -> None:
     table = sheet(f"code,name,2022,{strange}", "E1,One,1,2")
     with pytest.raises(UnreadableError, match=rf"found headings '{strange}'; expected each to be a year, or listed"):
-        melted(table, declared(**WIDE, measures=ONE))
+        melt_sheet(table, declared(**WIDE, measures=ONE))
     (only,) = cells(table, declared(**WIDE, measures=ONE, skip_columns=[strange]))
     assert only == ("E1", "One", "", "2022", "stock", "1", 2, "2022")
 
@@ -185,13 +185,13 @@ def test_ignored_period_heading_is_not_read() -> None:
 
 def test_wide_file_without_a_period_is_refused() -> None:
     with pytest.raises(UnreadableError, match="found headings without a period; expected each to be a year"):
-        melted(sheet("code,name", "E1,One"), declared(**WIDE, measures=ONE))
+        melt_sheet(sheet("code,name", "E1,One"), declared(**WIDE, measures=ONE))
 
 
 def test_six_of_many_unknown_headings_are_listed() -> None:
     names = [f"x{n}" for n in range(7)]
     with pytest.raises(UnreadableError, match="'x0', 'x1', 'x2', 'x3', 'x4', 'x5';"):
-        melted(
+        melt_sheet(
             sheet(",".join(["code", "name", *names]), "E1,One,1,2,3,4,5,6,7"),
             declared(**WIDE, measures=ONE),
         )
@@ -213,7 +213,7 @@ def test_pattern_extracts_period_and_measure_from_a_heading() -> None:
 
 def test_heading_without_a_known_measure_or_period_is_refused() -> None:
     with pytest.raises(UnreadableError, match=r"'2022 Others', '2022x Men'; expected each to match heading"):
-        melted(sheet("code,name,2022 Men,2022 Women,2022 Others,2022x Men", "E1,One,1,2,3,4"), declared(**SEVERAL))
+        melt_sheet(sheet("code,name,2022 Men,2022 Women,2022 Others,2022x Men", "E1,One,1,2,3,4"), declared(**SEVERAL))
 
 
 def test_heading_that_matches_the_pattern_is_read_despite_ignore() -> None:
@@ -223,7 +223,7 @@ def test_heading_that_matches_the_pattern_is_read_despite_ignore() -> None:
 
 def test_measure_without_a_heading_is_refused() -> None:
     with pytest.raises(UnreadableError, match=r"^a\.csv: found no heading with measure women and a year$"):
-        melted(sheet("code,name,2022 Men", "E1,One,1"), declared(**SEVERAL))
+        melt_sheet(sheet("code,name,2022 Men", "E1,One,1"), declared(**SEVERAL))
 
 
 def test_pattern_without_a_measure_refers_to_the_only_one() -> None:

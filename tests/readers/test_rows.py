@@ -8,7 +8,7 @@ import pytest
 from pipelines.core.errors import UnreadableError
 from pipelines.declarations.source import Source
 from pipelines.readers.header import ROW, Sheet
-from pipelines.readers.rows import accounted, chosen, is_data, meets
+from pipelines.readers.rows import count_unread_rows, filter_rows, is_data_row, match_rows
 
 STOCK: dict[str, Any] = {"title": "s", "unit": "items", "kind": "stock", "column": "n"}
 FRAME = pl.DataFrame(
@@ -27,7 +27,7 @@ def declared(**more: Any) -> Source:
 
 
 def rows_met(where: dict[str, tuple[str, ...]]) -> list[int]:
-    return FRAME.filter(meets(FRAME, where))[ROW].to_list()
+    return FRAME.filter(match_rows(FRAME, where))[ROW].to_list()
 
 
 @pytest.mark.parametrize(
@@ -51,45 +51,50 @@ def test_row_must_have_a_declared_text_under_every_heading(where: dict[str, tupl
 
 def test_missing_heading_is_refused_with_close_matches() -> None:
     with pytest.raises(UnreadableError, match=r"filter: found no column sexx; .*sex"):
-        meets(FRAME, {"age": ("16+",), "sexx": ("M",)})
+        match_rows(FRAME, {"age": ("16+",), "sexx": ("M",)})
 
 
 def test_other_rows_are_counted_and_unmatched_texts_listed() -> None:
-    sheet = Sheet(FRAME, "a.csv", left_out=10, vain=("before",))
-    found = chosen(sheet, declared(filter={"sex": ["M", "X"], "age": "1*"}))
+    sheet = Sheet(FRAME, "a.csv", skipped_rows=10, unmatched_declarations=("before",))
+    found = filter_rows(sheet, declared(filter={"sex": ["M", "X"], "age": "1*"}))
     assert found.frame[ROW].to_list() == [2]
-    assert (found.left_out, found.vain) == (13, ("before", "filter: no row has 'X' under sex"))
+    assert (found.skipped_rows, found.unmatched_declarations) == (13, ("before", "filter: no row has 'X' under sex"))
 
 
 def test_all_rows_are_read_without_a_filter() -> None:
-    sheet = Sheet(FRAME, "a.csv", left_out=10)
-    assert chosen(sheet, declared()) is sheet
+    sheet = Sheet(FRAME, "a.csv", skipped_rows=10)
+    assert filter_rows(sheet, declared()) is sheet
 
 
 def test_rows_that_no_measure_uses_are_counted_but_retained() -> None:
     measures = {"men": {**STOCK, "filter": {"sex": "M"}}, "all": {**STOCK, "filter": {"sex": ["T*", "All"]}}}
-    found = accounted(Sheet(FRAME, "a.csv", left_out=10, vain=("before",)), declared(measures=measures))
+    found = count_unread_rows(
+        Sheet(FRAME, "a.csv", skipped_rows=10, unmatched_declarations=("before",)), declared(measures=measures)
+    )
     assert found.frame.equals(FRAME)
-    assert (found.left_out, found.vain) == (12, ("before", "measure all: no row has 'All' under sex"))
+    assert (found.skipped_rows, found.unmatched_declarations) == (
+        12,
+        ("before", "measure all: no row has 'All' under sex"),
+    )
 
 
 def test_rows_that_are_not_data_are_counted_once() -> None:
     measures = {"men": {**STOCK, "filter": {"sex": ["M", "F", "Total"]}}}
     sheet = Sheet(FRAME, "a.csv")
-    assert accounted(sheet, declared()).left_out == 0
-    assert accounted(sheet, declared(skip_rows=["Not*"])).left_out == 1
-    assert accounted(sheet, declared(skip_rows=["Not*"], measures=measures)).left_out == 1
-    assert accounted(sheet, declared(skip_rows=["E1", "Note"])).left_out == 3
+    assert count_unread_rows(sheet, declared()).skipped_rows == 0
+    assert count_unread_rows(sheet, declared(skip_rows=["Not*"])).skipped_rows == 1
+    assert count_unread_rows(sheet, declared(skip_rows=["Not*"], measures=measures)).skipped_rows == 1
+    assert count_unread_rows(sheet, declared(skip_rows=["E1", "Note"])).skipped_rows == 3
 
 
 def test_source_without_measures_reads_every_row() -> None:
     places = {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "provides": "place"}
-    found = accounted(Sheet(FRAME, "a.csv"), Source.model_validate(places))
-    assert (found.left_out, found.vain) == (0, ())
+    found = count_unread_rows(Sheet(FRAME, "a.csv"), Source.model_validate(places))
+    assert (found.skipped_rows, found.unmatched_declarations) == (0, ())
 
 
 def data(source: Source) -> list[int]:
-    return FRAME.filter(is_data(FRAME, source))[ROW].to_list()
+    return FRAME.filter(is_data_row(FRAME, source))[ROW].to_list()
 
 
 def test_data_rows_are_recognised_by_code_or_else_by_name() -> None:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from pipelines.declarations.source import Source
-from pipelines.readers.values import looks_like_figure, number_of, valued
+from pipelines.readers.values import looks_like_figure, parse_number, parse_values
 
 STOCK: dict[str, Any] = {"title": "s", "unit": "items", "kind": "stock", "column": "stock"}
 MARKERS = {"c": "confidential", "z": "not_applicable", "p": "provisional", "r": "revised", "[low]": "low", "..": "low"}
@@ -27,7 +27,7 @@ def read(source: Source, *cells: tuple[str, str], measure: str = "stock", fault:
     columns = ("text", "status_text", "measure", "fault", "fault_evidence")
     rows = [(text, status, measure, fault, fault and "seen before") for text, status in cells]
     frame = pl.DataFrame(rows, dict.fromkeys(columns, pl.String), orient="row")
-    return valued(frame, source).select("value", "status", "marker", "fault").rows()
+    return parse_values(frame, source).select("value", "status", "marker", "fault").rows()
 
 
 SOUND = ("normal", None, None)
@@ -122,7 +122,7 @@ def test_fault_names_the_text_and_the_status() -> None:
     frame = pl.DataFrame({"text": ["7", "x"], "status_text": ["", "p"], "measure": "stock"}).with_columns(
         pl.lit(None, pl.String).alias("fault"), pl.lit(None, pl.String).alias("fault_evidence")
     )
-    assert valued(frame, declared())["fault_evidence"].to_list() == [
+    assert parse_values(frame, declared())["fault_evidence"].to_list() == [
         None, "found x with status p, expected a figure or a declared marker"
     ]  # fmt: skip
 
@@ -172,9 +172,9 @@ def test_figure_is_converted_to_its_measures_unit() -> None:
 )  # fmt: skip
 def test_limit_is_read_as_a_number_without_its_footnote_mark(text: str, figure: float | None) -> None:
     frame = pl.DataFrame({"limit": [text]})
-    assert frame.select(number_of(pl.col("limit"), declared(footnotes=NOTED))).item() == figure
+    assert frame.select(parse_number(pl.col("limit"), declared(footnotes=NOTED))).item() == figure
     if "(" not in text and "[" not in text:
-        assert frame.select(number_of(pl.col("limit"), declared())).item() == figure
+        assert frame.select(parse_number(pl.col("limit"), declared())).item() == figure
 
 
 @pytest.mark.parametrize("text", ["7", "-7.5", "+.5", "1,234", "12,345,678.9", "1e3", "7."])

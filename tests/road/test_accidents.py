@@ -7,16 +7,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from checks.agreement import low_reach
-from checks.figures import figure_doubts
+from checks.agreement import find_low_reach
+from checks.figures import flag_figures
 from pipelines.app import steps
-from pipelines.apportionment.rates import averaged, weights_for
-from pipelines.apportionment.succession import place_slices
-from pipelines.core.schema import OBSERVATION, conformed
-from pipelines.declarations.catalogue import load
+from pipelines.apportionment.rates import average_rates, rate_weights
+from pipelines.apportionment.succession import map_slices
+from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.measure import Measure
 from pipelines.gaps import answer as answering
-from pipelines.observations.access import observe_source
+from pipelines.observations.access import load_source_tables
 from tests.apportionment.test_rates import MEASURES, PARTS, YEAR, cell, table
 from tests.gaps.test_cells import CUMBERLAND, EVERYONE, MERTON, OLD, Case, cell_of, project_of, with_peers
 
@@ -28,7 +28,7 @@ def test_area_with_one_of_sixteen_practices_returned_is_a_gap() -> None:
     practices = [f"P{n:02}" for n in range(16)]
     roll = pl.DataFrame([(code, "N", "aggregated", 1) for code in practices],
                         schema=["from_code", "to_code", "basis", "leads_to"], orient="row")  # fmt: skip
-    found = place_slices(table([cell("people", practices[0], 120.0)]), roll, MEASURES).row(0, named=True)
+    found = map_slices(table([cell("people", practices[0], 120.0)]), roll, MEASURES).row(0, named=True)
     assert (found["value"], found["reason"]) == (None, "children_incomplete")
     assert "1 of 16 parts have a figure" in found["evidence"]
 
@@ -42,12 +42,12 @@ def forces(silent: range, left: float) -> pl.DataFrame:
                               900 * (1 + force / 9) * (1 + 0.1 * sin(month / 2) + 0.03 * sin(5.0 * force + month))))}
         for force in range(43) for month in range(120)
     ]  # fmt: skip
-    return conformed(pl.DataFrame(rows), OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    return conform_table(pl.DataFrame(rows), OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
 
 
 @pytest.mark.parametrize(("left", "reasons"), [(0.0, {"suspected_zero"}), (9.0, {"suspected_zero", "near_zero_leak"})])
 def test_police_force_without_returns_is_flagged_in_all_77_months(left: float, reasons: set[str]) -> None:
-    found = figure_doubts(forces(range(43, 120), left), {"crimes": COUNT})
+    found = flag_figures(forces(range(43, 120), left), {"crimes": COUNT})
     assert set(found["reason"]) == reasons and set(found["place_code"]) == {"F07"}
     assert (found.height, found["withheld"].all()) == (77, True)
 
@@ -55,7 +55,7 @@ def test_police_force_without_returns_is_flagged_in_all_77_months(left: float, r
 def test_seven_registrations_for_1528_residents_give_a_gap_at_the_welsh_border() -> None:
     seen = table([cell("people", "A", 7.0), cell("people", "B", 5_200.0)])
     residents = table([cell("residents", "A", 1_528.0), cell("residents", "B", 5_000.0)])
-    found = low_reach(seen, residents)
+    found = find_low_reach(seen, residents)
     assert found.select("place_code", "reason", "withheld").rows() == [("A", "low_reach", True)]
     assert found["evidence"].to_list() == ["7 seen of 1528 who live there, 0.46 %"]
 
@@ -72,8 +72,8 @@ def test_areas_with_unknown_codes_are_findings_with_their_sum(tmp_path: Path) ->
     lost = [f"E0799999{n},x,2023,{100 + n}" for n in range(6)]
     more = [f"{code},x,2022,5" for code in EVERYONE for _ in range(4)]
     project = project_of(Case(None, MERTON, [*with_peers(), *lost, *more]), tmp_path)
-    steps.prepare(project)
-    found = observe_source(project, "a_source").finding.filter(pl.col("reason") == "unmatched_place")
+    steps.prepare_store(project)
+    found = load_source_tables(project, "a_source").finding.filter(pl.col("reason") == "unmatched_place")
     assert found.height == 6 and found["mass"].sum() == 615.0 and found["set_aside"].all()
 
 
@@ -81,8 +81,8 @@ def test_average_does_not_use_weights_of_a_later_year() -> None:
     rates = table([cell("rate", "A", 2.0), cell("rate", "B", 8.0)])
     later = (date(2024, 1, 1), date(2024, 12, 31))
     people = table([cell("people", "A", 300.0, later), cell("people", "B", 100.0, later)])
-    moved = place_slices(rates, PARTS, MEASURES)
-    found = averaged(moved, rates, PARTS, weights_for(rates, people, MEASURES)).filter(pl.col("to_code") == "N")
+    moved = map_slices(rates, PARTS, MEASURES)
+    found = average_rates(moved, rates, PARTS, rate_weights(rates, people, MEASURES)).filter(pl.col("to_code") == "N")
     row = found.row(0, named=True)
     assert later[0] > YEAR[1]
     assert (row["value"], row["reason"], row["low"], row["high"]) == (None, "needs_parts", 1.95, 8.05)
@@ -106,12 +106,12 @@ def test_total_with_estimates_is_not_apportioned_to_missing_councils(tmp_path: P
     project = project_of(case, tmp_path)
     path = project.catalogue.sources_dir / "a_source.yaml"
     path.write_text(path.read_text().replace("range: [0, 1000]", "range: [0, 100000]"))
-    project = project._replace(catalogue=load(project.catalogue.root))
-    steps.prepare(project)
+    project = project._replace(catalogue=load_catalogue(project.catalogue.root))
+    steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem")
     england = cells.filter(pl.col("nation") == "England")
     assert england["value"].sum() == 66_315.0
     silent = england.filter(pl.col("place_code").is_in(EVERYONE[29:]))
     assert set(silent["reason"]) == {"not_returned"} and silent["value"].null_count() == 4
-    kept = observe_source(project, "a_source").total.filter(pl.col("role") == "total")
+    kept = load_source_tables(project, "a_source").total.filter(pl.col("role") == "total")
     assert kept["value"].to_list() == [72_550.0]

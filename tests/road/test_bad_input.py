@@ -12,15 +12,15 @@ import pytest
 
 from pipelines.app import steps
 from pipelines.core.errors import CommongroundError, DeclarationError, UnreadableError
-from pipelines.declarations.catalogue import load
-from pipelines.declarations.file_format import Columns
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.file_format import FileColumns
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.declarations.source_parts import Release
+from pipelines.declarations.source_parts import BundledRelease
 from pipelines.gaps import answer as answering
-from pipelines.observations.access import observe_source
-from pipelines.observations.ingest import Observed
+from pipelines.observations.access import load_source_tables
+from pipelines.observations.ingest import SourceTables
 from pipelines.readers.read import read_sheet
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -28,8 +28,8 @@ AS_OF = date(2026, 11, 24)
 STOCK = Measure(title="s", unit="items", kind="stock", column=("stock",), range=(0, 1000))
 SOURCE = Source(
     title="t", publisher="p", licence="l", page="https://example.org", geography="lad_2023",
-    columns=Columns(place=("code",), label=("name",), period=("year",)), measures={"stock_on_hand": STOCK},
-    releases=(Release(file="starter/stock.csv", released=date(2024, 1, 1)),),
+    columns=FileColumns(place=("code",), label=("name",), period=("year",)), measures={"stock_on_hand": STOCK},
+    releases=(BundledRelease(file="starter/stock.csv", released=date(2024, 1, 1)),),
 )  # fmt: skip
 GOOD = b"code,name,year,stock\nE09000024,Merton,2023,7\nE09000029,Sutton,2023,0\n"
 
@@ -140,19 +140,19 @@ def project(tmp_path: Path) -> Project:
         "releases: [{file: starter/stock.csv, released: 2024-01-01}]\n"
         "measures: {stock_on_hand: {title: s, unit: items, kind: stock, column: stock, range: [0, 1000]}}\n"
     )
-    return Project(load(root), tmp_path / "store", AS_OF)
+    return Project(load_catalogue(root), tmp_path / "store", AS_OF)
 
 
-def observed(project: Project, extra: str) -> Observed:
+def observed(project: Project, extra: str) -> SourceTables:
     """Read a file of all London districts with extra rows, so that the share of bad rows is small."""
     boroughs = [f"E090000{n:02},x{n},{year},{n}" for n in range(1, 34) for year in (2022, 2023)]
     text = "\n".join(["code,name,year,stock", *boroughs, extra]) + "\n"
     (project.catalogue.sources_dir / "starter" / "stock.csv").write_text(text, encoding="utf-8")
-    steps.prepare(project)
-    return observe_source(project, "council_stock")
+    steps.prepare_store(project)
+    return load_source_tables(project, "council_stock")
 
 
-def found(seen: Observed, check: str) -> list[tuple[object, ...]]:
+def found(seen: SourceTables, check: str) -> list[tuple[object, ...]]:
     told = seen.finding.filter(pl.col("check") == check)
     return told.select("reason", "place_code", "place_label", "rows", "mass", "set_aside").rows()
 
@@ -216,8 +216,8 @@ def test_unknown_council_name_is_reported_with_candidates(project: Project) -> N
     path = project.catalogue.sources_dir / "starter" / "dwp_uc_households.csv.gz"
     text = gzip.decompress(path.read_bytes()).replace(b'"Merton"', b'"Mertonn"')
     path.write_bytes(gzip.compress(text))
-    steps.prepare(project)
-    told = observe_source(project, "dwp_uc_households").finding.filter(pl.col("check") == "unknown_places")
+    steps.prepare_store(project)
+    told = load_source_tables(project, "dwp_uc_households").finding.filter(pl.col("check") == "unknown_places")
     assert told["place_label"].to_list() == ["Mertonn"]
     assert "perhaps E09000024 Merton" in told["evidence"].item()
 
@@ -225,8 +225,8 @@ def test_unknown_council_name_is_reported_with_candidates(project: Project) -> N
 def test_unused_name_in_the_table_of_names_is_reported(project: Project) -> None:
     with (project.catalogue.sources_dir / "dwp_uc_households.names.csv").open("a", encoding="utf-8") as table:
         table.write("Nowhere / Unlle,W06000001,\n")
-    steps.prepare(project)
-    told = observe_source(project, "dwp_uc_households").finding.filter(pl.col("check") == "unused_names")
+    steps.prepare_store(project)
+    told = load_source_tables(project, "dwp_uc_households").finding.filter(pl.col("check") == "unused_names")
     assert told["evidence"].str.starts_with("Nowhere / Unlle").to_list() == [True]
 
 
@@ -257,7 +257,7 @@ def test_invalid_declaration_is_refused_with_file_line_and_choices(
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(DeclarationError, match=complaint) as refusal:
-        load(project.catalogue.root)
+        load_catalogue(project.catalogue.root)
     assert ".yaml" in str(refusal.value)
 
 
@@ -297,7 +297,7 @@ def test_invalid_problem_is_refused_with_file_line_and_choices(
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(DeclarationError, match=complaint):
-        load(project.catalogue.root)
+        load_catalogue(project.catalogue.root)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_misleading_select_is_refused_when_it_runs(project: Project, old: str, n
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    changed = project._replace(catalogue=load(project.catalogue.root))
-    steps.prepare(changed)
+    changed = project._replace(catalogue=load_catalogue(project.catalogue.root))
+    steps.prepare_store(changed)
     with pytest.raises(CommongroundError, match=complaint):
         answering.answer_problem(changed, "jobs_recovery")

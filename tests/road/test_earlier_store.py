@@ -8,13 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.app.earlier_store import SENTENCE, renew
+from pipelines.app.earlier_store import RENEWAL_NOTICE, renew_store
 from pipelines.core.errors import CommongroundError, UnreadableError
-from pipelines.core.layout import is_earlier, layout_of
-from pipelines.core.store import LAYOUT, cached, history, layout_path, state_path, table_key
-from pipelines.declarations.catalogue import load
+from pipelines.core.layout import is_earlier_layout, read_layout
+from pipelines.core.store import LAYOUT_VERSION, layout_path, load_or_build_table, read_log, state_path, table_key
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.gaps.ledger_load import gaps_of, read_ledger
+from pipelines.gaps.ledger_load import load_gaps, read_ledger
 from tests.command import run_apart
 from tests.small import small_project
 
@@ -41,14 +41,14 @@ def test_earlier_store_is_upgraded_with_one_message(home: Path, tmp_path: Path) 
     second = run_apart("build", PROBLEM, store=home, project=project)
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert first.stderr.count(SENTENCE) == 1
-    assert SENTENCE not in first.stdout + second.stdout + second.stderr
+    assert first.stderr.count(RENEWAL_NOTICE) == 1
+    assert RENEWAL_NOTICE not in first.stdout + second.stdout + second.stderr
     assert log and (home / "snapshots" / "log.jsonl").read_bytes().startswith(log)
     after = {kind: table_key(state_path(home, kind, PROBLEM)) for kind in before}
     assert all(before.values()) and all(after.values()) and not set(before.values()) & set(after.values())
     ledger = read_ledger(home, PROBLEM)
     assert ledger.builds["day"].to_list()[0] == FIRST and ledger.builds.height == 2
-    told = gaps_of(Project(load(project), home, date(2026, 11, 24)), PROBLEM)
+    told = load_gaps(Project(load_catalogue(project), home, date(2026, 11, 24)), PROBLEM)
     still_open = told.filter(pl.col("closed").is_null(), pl.col("measure") == "vacancies")
     assert still_open.height > 100 and set(still_open["opened"]) == {FIRST}
     assert (home / "out" / "my notes.csv").read_text(encoding="utf-8") == "mine"
@@ -59,30 +59,32 @@ def test_upgrade_removes_only_tables_of_the_project(home: Path) -> None:
     mine = home / "state" / "cell" / "mine.parquet"
     pl.DataFrame({"a": [1]}).write_parquet(mine)
     kept = {path: path.read_bytes() for folder in ("snapshots", "ledger") for path in (home / folder).iterdir()}
-    assert is_earlier(home)
-    assert renew(home) == SENTENCE
+    assert is_earlier_layout(home)
+    assert renew_store(home) == RENEWAL_NOTICE
     assert list((home / "state").rglob("*.parquet")) == [mine]
     assert kept and {path: path.read_bytes() for path in kept} == kept
-    assert layout_of(home) == LAYOUT and renew(home) == ""
+    assert read_layout(home) == LAYOUT_VERSION and renew_store(home) == ""
 
 
 def test_store_of_a_later_version_is_refused_and_unchanged(home: Path) -> None:
-    layout_path(home).write_text(json.dumps({"layout": LAYOUT + 1}), encoding="utf-8")
+    layout_path(home).write_text(json.dumps({"layout": LAYOUT_VERSION + 1}), encoding="utf-8")
     there = sorted(home.rglob("*"))
-    with pytest.raises(CommongroundError, match=rf"found layout {LAYOUT + 1}, .* knows layouts up to {LAYOUT}"):
-        renew(home)
+    with pytest.raises(
+        CommongroundError, match=rf"found layout {LAYOUT_VERSION + 1}, expected at most {LAYOUT_VERSION}"
+    ):
+        renew_store(home)
     refused = run_apart("snapshots", store=home)
-    assert refused.returncode == 1 and f"found layout {LAYOUT + 1}" in refused.stderr
-    assert len(history(home)) > 10 and sorted(home.rglob("*")) == there
+    assert refused.returncode == 1 and f"found layout {LAYOUT_VERSION + 1}" in refused.stderr
+    assert len(read_log(home)) > 10 and sorted(home.rglob("*")) == there
 
 
 def test_damaged_layout_file_is_reported(home: Path) -> None:
     layout_path(home).write_text("2", encoding="utf-8")
     with pytest.raises(UnreadableError, match=r"layout\.json: found no layout"):
-        layout_of(home)
+        read_layout(home)
 
 
 def test_new_store_has_its_layout_before_its_first_table(tmp_path: Path) -> None:
-    cached(tmp_path, "cell", "a", "key", lambda: pl.DataFrame({"a": [1]}))
-    assert not is_earlier(tmp_path) and renew(tmp_path) == ""
+    load_or_build_table(tmp_path, "cell", "a", "key", lambda: pl.DataFrame({"a": [1]}))
+    assert not is_earlier_layout(tmp_path) and renew_store(tmp_path) == ""
     assert state_path(tmp_path, "cell", "a").is_file()

@@ -4,22 +4,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.mutations import CODES, Sample, ended, samples, tried
+from benchmarks.mutations import CODES, Sample, make_samples, read_damaged, read_result
 from pipelines.readers.read import read_sheet
 
 FILES = 400
-SOUND = samples()
+SOUND = make_samples()
 
 
 @pytest.mark.parametrize("kind", sorted(SOUND))
 def test_undamaged_file_is_read_completely(kind: str) -> None:
     source, content = SOUND[kind]
     assert read_sheet(content, source, "a.file").frame.height == len(CODES.system)
-    assert ended(source, content) == (False, "")
+    assert read_result(source, content) == (False, "")
 
 
 def test_damaged_file_gives_a_correct_table_or_a_refusal() -> None:
-    endings = [tried(seed, SOUND) for seed in range(FILES)]
+    endings = [read_damaged(seed, SOUND) for seed in range(FILES)]
     assert [each for each in endings if each.fault] == []
     # The damage has an effect, and some damaged files are still readable.
     assert FILES / 10 < sum(each.refused for each in endings) < FILES
@@ -28,7 +28,7 @@ def test_damaged_file_gives_a_correct_table_or_a_refusal() -> None:
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(kind=st.sampled_from(sorted(SOUND)), content=st.binary(max_size=300))
 def test_random_bytes_give_a_correct_table_or_a_refusal(kind: str, content: bytes) -> None:
-    assert ended(SOUND[kind].source, content)[1] == ""
+    assert read_result(SOUND[kind].source, content)[1] == ""
 
 
 CELL = st.text(st.sampled_from('ab1,"\n\r \t\u00a0é'), max_size=5)
@@ -60,7 +60,7 @@ def test_quoted_text_is_read_unchanged(cells: list[tuple[str, str]]) -> None:
     ],
 )
 def test_unclosed_quotation_mark_does_not_hide_rows(text: str, complaint: str) -> None:
-    refused, fault = ended(SOUND["csv"].source, text.encode())
+    refused, fault = read_result(SOUND["csv"].source, text.encode())
     assert (refused, fault) == (True, "")
     with pytest.raises(Exception, match=complaint):
         read_sheet(text.encode(), SOUND["csv"].source, "a.file")

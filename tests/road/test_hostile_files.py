@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import UnreadableError
-from pipelines.core.schema import STATUSES
+from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.core.store import Snapshot
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.geography.access import place_system, register_places
-from pipelines.observations.conform import Codes, conform
-from pipelines.observations.ingest import codes_for
-from pipelines.readers.archive import unpacked
+from pipelines.geography.access import load_geography, load_places
+from pipelines.observations.conform import Codes, conform_release
+from pipelines.observations.ingest import load_codes
+from pipelines.readers.archive import unpack_file
 from pipelines.readers.read import read_sheet
-from pipelines.readers.tidy import tidied
+from pipelines.readers.tidy import tidy_sheet
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TIMES = 150
@@ -37,13 +37,13 @@ Damage = Callable[[random.Random, bytes], bytes]
 @pytest.fixture(scope="module")
 def samples(edition: Project) -> dict[str, Sample]:
     """First and last lines of each source's newest file, with preamble, header, data and footnotes."""
-    places = register_places(edition)
+    places = load_places(edition)
     found = {}
-    for name, source in edition.catalogue.observing().items():
+    for name, source in edition.catalogue.observation_sources().items():
         content = (edition.catalogue.sources_dir / source.releases[-1].file).read_bytes()
         lines = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).split(b"\n")
         names = edition.catalogue.sources_dir / f"{name}.names.csv"
-        codes = codes_for(source, places, names, place_system(edition, source.geography or ""))
+        codes = load_codes(source, places, names, load_geography(edition, source.geography or ""))
         found[name] = (source, b"\n".join(lines[:40] + lines[-12:]), codes)
     return found
 
@@ -111,16 +111,16 @@ def test_damaged_published_file_is_read_correctly_or_refused(samples: dict[str, 
         source, content, codes = samples[name]
         content = damage(rng, content)
         try:
-            sheet = tidied(read_sheet(content, source, "file.csv"), ROOT / "sources" / f"{name}.py")
+            sheet = tidy_sheet(read_sheet(content, source, "file.csv"), ROOT / "sources" / f"{name}.py")
             snapshot = Snapshot(name, "x", date(2024, 1, 1), "", "", "", "file.csv", len(content), "")
-            cells = conform(sheet, name, source, snapshot, codes)
+            cells = conform_release(sheet, name, source, snapshot, codes)
         except UnreadableError as error:
             refused += 1
             assert "file.csv" in str(error), f"{damage.__name__} {number}"
             continue
         told = f"{damage.__name__} {number} of {name}"
         assert cells["value"].drop_nulls().is_finite().all(), told
-        assert set(cells["status"].drop_nulls()) <= set(STATUSES), told
+        assert set(cells["status"].drop_nulls()) <= set(OBSERVATION_STATUSES), told
         sound = cells.filter(cells["fault"].is_null())
         assert {part for code in sound["place_code"] for part in code.split("+")} <= codes.system, told
         assert sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(), told
@@ -154,6 +154,6 @@ def packed(names: dict[str, bytes]) -> bytes:
 def test_zip_member_is_selected_by_name_alone(names: list[str], member: str | None, expected: str) -> None:
     content = packed(dict.fromkeys(names, b"code,value\n"))
     try:
-        assert unpacked(content, member, "a.zip", "csv") == (b"code,value\n", f"a.zip/{expected}")
+        assert unpack_file(content, member, "a.zip", "csv") == (b"code,value\n", f"a.zip/{expected}")
     except UnreadableError as error:
         assert expected in str(error)

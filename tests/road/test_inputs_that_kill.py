@@ -19,13 +19,13 @@ import polars as pl
 import pytest
 
 from pipelines.core.errors import DeclarationError, UnreadableError
-from pipelines.core.store import Snapshot, digest, out_path, put, snapshots
-from pipelines.core.visible import has_unseen, visible, visible_bytes, visible_frame
-from pipelines.declarations.file_format import FileShape
+from pipelines.core.store import Snapshot, hash_bytes, output_path, source_snapshots, store_snapshot
+from pipelines.core.visible import escape_invisible, escape_invisible_bytes, escape_invisible_frame, has_invisible
+from pipelines.declarations.file_format import FileLayout
 from pipelines.declarations.yaml_lines import read_yaml
-from pipelines.readers.archive import unpacked
+from pipelines.readers.archive import unpack_file
 from pipelines.readers.read import read_shape
-from pipelines.readers.workbook import grids
+from pipelines.readers.workbook import read_grids
 from tests.measured import Run, run_command, run_measured
 from tests.small import small_project
 from tests.workbooks import ods, xlsx, zipped
@@ -87,7 +87,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("asked")
     (root / "sources").mkdir()
     (root / "pipelines" / "problems").mkdir(parents=True)
-    path = out_path(root / "store", "commonground.duckdb")
+    path = output_path(root / "store", "commonground.duckdb")
     path.parent.mkdir(parents=True)
     with duckdb.connect(str(path)) as con:
         con.execute("create table cells as select range as n, 'place ' || range as place from range(100000)")
@@ -130,7 +130,7 @@ def test_user_can_raise_the_limits_of_a_query(asked: tuple[Path, Path]) -> None:
      "set memory_limit = '10GB'", "select 1; select 2"],
 )  # fmt: skip
 def test_query_writes_no_file_and_changes_no_limit(asked: tuple[Path, Path], query: str) -> None:
-    path = out_path(asked[1], "commonground.duckdb")
+    path = output_path(asked[1], "commonground.duckdb")
     done = run_command(*asked, "sql", query.format(path))
     assert done.code == 2
     assert done.err.startswith("error: the query does not run")
@@ -235,7 +235,7 @@ KILLING_FILES: dict[str, tuple[str, str, Callable[[], bytes], str]] = {
         "csv", "a.csv", lambda: b"," * 19_000 + b"\n1" * 1_000_000, "found 19,001 columns and",
     ),
     "a wide line under many": (
-        "csv", "a.csv", lambda: b"1\n" * 20 + b"," * 19_000 + b"\n1" * 1_000_000, "its 19,001 columns and its lines",
+        "csv", "a.csv", lambda: b"1\n" * 20 + b"," * 19_000 + b"\n1" * 1_000_000, "19,001 columns and 19,001,399,021 cells",
     ),
     "lists in lists in JSON": ("json", "a.json", lambda: b"[" * 1_000_000, "not JSON"),
     "many lists in JSON": ("json", "a.json", lambda: b"[" + b"[]," * 7_900_000 + b"1]", "needs too much memory"),
@@ -247,13 +247,13 @@ _READ = """
 import sys
 from pathlib import Path
 from pipelines.core.errors import UnreadableError
-from pipelines.declarations.file_format import FileShape
+from pipelines.declarations.file_format import FileLayout
 from pipelines.readers.read import read_shape
-from pipelines.readers.archive import unpacked
+from pipelines.readers.archive import unpack_file
 kind, path = sys.argv[1], Path(sys.argv[2])
 try:
-    content, file = unpacked(path.read_bytes(), None, path.name, kind)
-    print(read_shape(content, FileShape(format=kind), [("code",)], file).frame)
+    content, file = unpack_file(path.read_bytes(), None, path.name, kind)
+    print(read_shape(content, FileLayout(format=kind), [("code",)], file).frame)
 except UnreadableError as error:
     sys.exit(str(error))
 """
@@ -283,8 +283,8 @@ def test_next_workbook_is_read_after_one_that_exceeds_resources() -> None:
     killing, sound = far_apart("XFD1048576"), xlsx({"Data": SOUND})
     for _ in range(2):
         with pytest.raises(UnreadableError, match=r"a\.xlsx: needs too much memory to read"):
-            grids(killing, "excel", "a.xlsx")
-        ((name, sheet),) = grids(sound, "excel", "b.xlsx")
+            read_grids(killing, "excel", "a.xlsx")
+        ((name, sheet),) = read_grids(sound, "excel", "b.xlsx")
         assert (name, sheet.drop("_row").rows()) == ("Data", [tuple(row) for row in SOUND])
 
 
@@ -306,26 +306,26 @@ def test_invisible_character_is_escaped_when_a_file_is_read(kind: str) -> None:
         "json": json.dumps([dict(zip(*rows, strict=True))]).encode(),
         "parquet": parquet.getvalue(),
     }
-    content, file = unpacked(made[kind], None, "a", kind)
-    sheet = read_shape(content, FileShape.model_validate({"format": kind}), [("code",)], file)
+    content, file = unpack_file(made[kind], None, "a", kind)
+    sheet = read_shape(content, FileLayout.model_validate({"format": kind}), [("code",)], file)
     assert sheet.frame.drop("_row").to_dicts() == [{"code": f"E09{seen}", f"na{seen}me": "a\tb"}]
-    assert not has_unseen(sheet.file)
+    assert not has_invisible(sheet.file)
 
 
 def test_text_without_invisible_characters_is_unchanged() -> None:
     for text in ("Ynys Môn", "a\tb\nc\r\nd", "£1 – “x” \N{NO-BREAK SPACE}y", "中"):
-        assert visible(text) == text
-        assert visible_bytes(text.encode()) == text.encode()
-        assert visible_frame(pl.DataFrame({text: [text, None]})).rows() == [(text,), (None,)]
+        assert escape_invisible(text) == text
+        assert escape_invisible_bytes(text.encode()) == text.encode()
+        assert escape_invisible_frame(pl.DataFrame({text: [text, None]})).rows() == [(text,), (None,)]
 
 
 def test_name_of_an_archive_member_is_escaped() -> None:
-    _, file = unpacked(zipped({f"{UNSEEN[:9]}.csv": b"code\n1\n"}), None, "a.zip", "csv")
+    _, file = unpack_file(zipped({f"{UNSEEN[:9]}.csv": b"code\n1\n"}), None, "a.zip", "csv")
     assert file == f"a.zip/{SEEN[:12]}.csv"
     with pytest.raises(UnreadableError) as refusal:
-        unpacked(zipped({f"{UNSEEN}a": b"", f"{UNSEEN}b": b""}), None, "a.zip", "csv")
+        unpack_file(zipped({f"{UNSEEN}a": b"", f"{UNSEEN}b": b""}), None, "a.zip", "csv")
     assert SEEN in str(refusal.value)
-    assert not has_unseen(str(refusal.value))
+    assert not has_invisible(str(refusal.value))
 
 
 def test_query_prints_no_control_character(asked: tuple[Path, Path]) -> None:
@@ -334,24 +334,24 @@ def test_query_prints_no_control_character(asked: tuple[Path, Path]) -> None:
         done = run_command(*asked, "sql", query, "--format", form)
         assert done.code == 0, done.err
         assert "[31mred" in done.out and "x9b" in done.out and "u202e" in done.out
-        assert not has_unseen(done.out)
+        assert not has_invisible(done.out)
     wrong = run_command(*asked, "sql", f"select nothing_{UNSEEN}")
     assert "x1b]0;taken" in wrong.err
-    assert not has_unseen(wrong.err)
+    assert not has_invisible(wrong.err)
 
 
 @pytest.mark.parametrize("text", [r'"\e[31mred"', r'"a\u202eb"', "'a\u2066b'", r'"a\x9bb"'])
 def test_declaration_with_invisible_characters_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(DeclarationError, match=r"a.yaml:2: found '.*'; remove the invisible characters") as refusal:
         read_yaml(f"a: 1\ntitle: {text}\n", Path("a.yaml"))
-    assert not has_unseen(str(refusal.value))
+    assert not has_invisible(str(refusal.value))
 
 
 def test_snapshot_log_has_no_invisible_character(tmp_path: Path) -> None:
-    line = Snapshot("a", digest(b"x"), date(2024, 1, 1), UNSEEN, "", f"https://example.org/{UNSEEN}", UNSEEN, 1, "")
-    kept = put(tmp_path, b"x", line)
+    line = Snapshot("a", hash_bytes(b"x"), date(2024, 1, 1), UNSEEN, "", f"https://example.org/{UNSEEN}", UNSEEN, 1, "")
+    kept = store_snapshot(tmp_path, b"x", line)
     assert (kept.label, kept.origin, kept.file) == (SEEN, f"https://example.org/{SEEN}", SEEN)
-    assert snapshots(tmp_path, "a") == [kept]
+    assert source_snapshots(tmp_path, "a") == [kept]
 
 
 BOOK = """
@@ -397,7 +397,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run, Path]:
     rows = [[f"E090000{n:02}", f"x{n}", "2023", str(n)] for n in range(1, 34)]
     (root / "sources" / "starter" / "beds.xlsx").write_bytes(xlsx({"Data": [["code", "name", "year", "beds"], *rows]}))
     for source, content in (("beds", far_apart("XFD1048576")), ("ons_claimant_rate", swollen())):
-        put(store, content, Snapshot(source, digest(content), date(2026, 6, 1), "", "", "", "new", len(content), ""))
+        store_snapshot(
+            store, content, Snapshot(source, hash_bytes(content), date(2026, 6, 1), "", "", "", "new", len(content), "")
+        )
     first = run_command(root, store, "build", COMMONGROUND_SECONDS="4")
     return first, run_command(root, store, "build", "beds", "jobs_recovery"), store
 
@@ -409,8 +411,8 @@ def test_problem_that_exceeds_resources_fails_alone(built: tuple[Run, Run, Path]
     assert "laughing.sql:9: needs: unknown measure 'laughs'; it may be declared in an excluded source" in done.err
     assert done.code == 6
     for name in ("jobs_recovery", "jobs_south_london"):
-        assert out_path(store, f"{name}.html").is_file()
-    assert not out_path(store, "killing_join.html").exists()
+        assert output_path(store, f"{name}.html").is_file()
+    assert not output_path(store, "killing_join.html").exists()
 
 
 def test_stored_file_that_exceeds_resources_is_refused_and_the_previous_release_used(
@@ -421,7 +423,7 @@ def test_stored_file_that_exceeds_resources_is_refused_and_the_previous_release_
         named = ("beds: new: needs too much memory to read", "ons_claimant_rate: new: ", "bytes decompress to over")
         refused(done, *named, most=MOST_OF_A_BUILD)
         assert done.code == 6
-    with duckdb.connect(str(out_path(store, "commonground.duckdb")), read_only=True) as con:
+    with duckdb.connect(str(output_path(store, "commonground.duckdb")), read_only=True) as con:
         told = con.sql("select measure, value from cells where problem = 'beds'").fetchall()
         assert told == [("beds", 24.0)]
         known = con.sql("select count(value) from cells where measure = 'claimant_rate'").fetchall()

@@ -15,8 +15,8 @@ import pytest
 
 from pipelines.app import steps
 from pipelines.core.errors import CommongroundError
-from pipelines.core.store import out_path
-from pipelines.declarations.catalogue import load
+from pipelines.core.store import output_path
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
 from pipelines.outputs.publish import report_problem
@@ -32,7 +32,7 @@ MISSING = {MERTON, BLANK, ABSENT}
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = project_of(Case(None, MERTON, ROWS), tmp_path_factory.mktemp("built"))
-    steps.prepare(project)
+    steps.prepare_store(project)
     answering.answer_problem(project, "a_problem")
     report_problem(project, "a_problem")
     publish_warehouse(project)
@@ -45,8 +45,8 @@ def answered(folder: Path, column: str, after: str = "") -> pl.DataFrame:
     path = project.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
     text = path.read_text().replace("figure.value as figure", column)
     path.write_text(text.rstrip() + f" {after}\n")
-    project = project._replace(catalogue=load(project.catalogue.root))
-    steps.prepare(project)
+    project = project._replace(catalogue=load_catalogue(project.catalogue.root))
+    steps.prepare_store(project)
     return answering.answer_problem(project, "a_problem")
 
 
@@ -90,7 +90,7 @@ def test_five_mean_does_not_skip_missing_figures() -> None:
 
 
 def test_six_wide_view_has_nulls_and_pivot_is_refused(built: Project, tmp_path: Path) -> None:
-    with duckdb.connect(str(out_path(built.home, "commonground.duckdb")), read_only=True) as con:
+    with duckdb.connect(str(output_path(built.home, "commonground.duckdb")), read_only=True) as con:
         view = dict(con.sql("select place_code, figure from problem.a_problem").fetchall())
         gaps = {code for (code,) in con.sql("select place_code from gaps").fetchall()}
     assert {view[code] for code in MISSING} == {None} and view[NOUGHT] == 0.0
@@ -100,15 +100,15 @@ def test_six_wide_view_has_nulls_and_pivot_is_refused(built: Project, tmp_path: 
     head = path.read_text().split("select")[0]
     path.write_text(f"{head}pivot lad_2023.figure on period_start using sum(value)\n")
     with pytest.raises(CommongroundError, match="without PIVOT"):
-        load(project.catalogue.root)
+        load_catalogue(project.catalogue.root)
 
 
 def test_seven_blank_is_not_zero_in_the_file_or_any_export(built: Project) -> None:
-    table = list(csv.DictReader(io.StringIO(out_path(built.home, "a_problem.csv").read_text(encoding="utf-8"))))
+    table = list(csv.DictReader(io.StringIO(output_path(built.home, "a_problem.csv").read_text(encoding="utf-8"))))
     exported = {row["place_code"]: row["value"] for row in table}
     assert {exported[code] for code in MISSING} == {""} and float(exported[NOUGHT]) == 0
     told = {
-        each["place_code"]: each for each in json.loads(out_path(built.home, "a_problem.json").read_text())["cells"]
+        each["place_code"]: each for each in json.loads(output_path(built.home, "a_problem.json").read_text())["cells"]
     }
     assert {told[code]["value"] for code in MISSING} == {None} and told[NOUGHT]["value"] == 0
     assert told[BLANK]["reason"] == "not_available"
@@ -116,15 +116,15 @@ def test_seven_blank_is_not_zero_in_the_file_or_any_export(built: Project) -> No
 
 @pytest.mark.parametrize("code", sorted(MISSING))
 def test_seven_page_shows_a_reason_and_not_zero_for_a_gap(built: Project, code: str) -> None:
-    with duckdb.connect(str(out_path(built.home, "commonground.duckdb")), read_only=True) as con:
+    with duckdb.connect(str(output_path(built.home, "commonground.duckdb")), read_only=True) as con:
         ((name,),) = con.sql(f"select place_name from cells where place_code = '{code}'").fetchall()
-    html = out_path(built.home, "a_problem.html").read_text(encoding="utf-8")
+    html = output_path(built.home, "a_problem.html").read_text(encoding="utf-8")
     (row,) = [row for row in re.findall(r"<tr.*?</tr>", html, re.S) if re.search(rf">\s*{name}\s*<", row)][:1]
     cells = [re.sub(r"<[^>]*>", " ", each).strip() for each in re.findall(r"<td.*?</td>", row, re.S)]
     assert cells and not {"0", "0.0", "0.00"} & set(cells), cells
 
 
 def test_place_with_a_true_zero_shows_it_in_every_output(built: Project) -> None:
-    with duckdb.connect(str(out_path(built.home, "commonground.duckdb")), read_only=True) as con:
+    with duckdb.connect(str(output_path(built.home, "commonground.duckdb")), read_only=True) as con:
         rows = con.sql(f"select value, reason from cells where place_code = '{NOUGHT}'").fetchall()
     assert rows == [(0.0, None)]

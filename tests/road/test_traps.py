@@ -11,17 +11,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from checks.figures import figure_doubts
+from checks.figures import flag_figures
 from pipelines.core.errors import DeclarationError, UnreadableError
 from pipelines.core.store import Snapshot
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
-from pipelines.geography.crosswalk import Geography
-from pipelines.geography.load import geography
-from pipelines.geography.names import folded
-from pipelines.geography.register import links, system_places
-from pipelines.observations.caveats import cautioned
-from pipelines.observations.conform import Codes, conform
+from pipelines.geography.access import load_places
+from pipelines.geography.crosswalk import PlaceData
+from pipelines.geography.load import load_place_data
+from pipelines.geography.names import fold_name
+from pipelines.geography.register import find_successors, require_places
+from pipelines.observations.caveats import add_declared_caveats
+from pipelines.observations.conform import Codes, conform_release
 from pipelines.readers.read import read_sheet
 from tests.checks.test_doubt import COUNT, at, series
 from tests.gaps.test_cells import EVERYONE
@@ -34,12 +34,12 @@ HELD = pytest.mark.skipif(not (PUBLISHED / "MANIFEST.csv").is_file(), reason=f"n
 
 
 @pytest.fixture(scope="module")
-def held(edition: Project) -> Geography:
-    return geography(edition, register_places(edition))
+def held(edition: Project) -> PlaceData:
+    return load_place_data(edition, load_places(edition))
 
 
-def codes(held: Geography, system: str) -> set[str]:
-    return set(system_places(held.places.register, system)["place_code"])
+def codes(held: PlaceData, system: str) -> set[str]:
+    return set(require_places(held.places.register, system)["place_code"])
 
 
 def line(text: str) -> bytes:
@@ -50,23 +50,23 @@ def faults(content: bytes, text: str = "") -> dict[str | None, int]:
     return dict(Counter(cells(source(text), content)["fault"].to_list()))
 
 
-def test_trap_1_2011_districts_have_2023_successors_and_swaps_are_no_mergers(held: Geography) -> None:
+def test_trap_1_2011_districts_have_2023_successors_and_swaps_are_no_mergers(held: PlaceData) -> None:
     old = sorted(code for code in codes(held, "lad_2011") if code[0] in "EW")
-    found = links(held.places, old, codes(held, "lad_2023"))
+    found = find_successors(held.places, old, codes(held, "lad_2023"))
     assert {len(found[code].codes) for code in old} == {1}
-    fife = links(held.places, ["S12000015", "S12000024"], codes(held, "lad_2023"))
+    fife = find_successors(held.places, ["S12000015", "S12000024"], codes(held, "lad_2023"))
     assert {code: reach.codes for code, reach in fife.items()} == {
         "S12000015": ("S12000047",),
         "S12000024": ("S12000048",),
     }
 
 
-def test_trap_2_recodes_with_and_without_moved_land_are_distinguished(held: Geography) -> None:
-    found = links(held.places, ["E07000100", "E07000104", "E08000020"], codes(held, "lad_2023"))
-    assert {reach.basis for reach in found.values()} == {"moved_land"}
+def test_trap_2_recodes_with_and_without_moved_land_are_distinguished(held: PlaceData) -> None:
+    found = find_successors(held.places, ["E07000100", "E07000104", "E08000020"], codes(held, "lad_2023"))
+    assert {reach.derivation for reach in found.values()} == {"moved_land"}
 
 
-def test_trap_3_split_small_areas_have_all_their_parts(held: Geography) -> None:
+def test_trap_3_split_small_areas_have_all_their_parts(held: PlaceData) -> None:
     table = next(each.table for each in held.areas if {"lsoa_2011", "lsoa_2021"} <= set(each.systems))
     parts = table.drop_nulls(["lsoa_2011", "lsoa_2021"]).group_by("lsoa_2011").agg(pl.col("lsoa_2021").n_unique())
     assert parts["lsoa_2021"].max() == 9
@@ -78,14 +78,14 @@ def test_trap_4_place_is_identified_by_code_whatever_its_name() -> None:
     assert values(declared, content) == SAME
 
 
-def test_trap_5_recoded_health_board_has_its_successor(held: Geography) -> None:
+def test_trap_5_recoded_health_board_has_its_successor(held: PlaceData) -> None:
     old, new = codes(held, "icb_2022"), codes(held, "icb_2023")
     changed = sorted(old - new)
     assert len(changed) == 2
-    assert {reach.codes[0] for reach in links(held.places, changed, new).values()} == new - old
+    assert {reach.codes[0] for reach in find_successors(held.places, changed, new).values()} == new - old
 
 
-def test_trap_6_catchment_of_a_trust_covers_many_districts(held: Geography) -> None:
+def test_trap_6_catchment_of_a_trust_covers_many_districts(held: PlaceData) -> None:
     shares = next(each.table for each in held.shares if each.from_system.startswith("trust"))
     assert shares.group_by("from_code").len()["len"].median() > 20
 
@@ -94,7 +94,7 @@ def test_trap_7_codes_of_another_vintage_are_set_aside_and_named() -> None:
     known = Codes(frozenset({"E08000038"}), {"E08000016": "lad", "E08000038": "lad"}, {})
     sheet = read_sheet(line("E08000016,2023,7\nE08000038,2023,7"), source(""), "a.csv")
     snapshot = Snapshot("a", "x", date(2024, 1, 1), "", "", "", "a.csv", 1, "")
-    read = conform(sheet, "a", source(""), snapshot, known)
+    read = conform_release(sheet, "a", source(""), snapshot, known)
     assert read.select("place_code", "fault").rows() == [("E08000016", "retired_code"), ("E08000038", None)]
 
 
@@ -118,7 +118,7 @@ def test_trap_10_figure_for_two_places_together_is_stored_once() -> None:
 
 
 def test_trap_11_names_are_matched_by_rule_and_never_guessed() -> None:
-    assert folded("Ynys Môn") == folded("YNYS  MON")
+    assert fold_name("Ynys Môn") == fold_name("YNYS  MON")
     declared = source("", PLAIN.replace("place: code", "label: name"))
     read = cells(declared, b"name,year,stock\nMERTON,2023,7\nMertn,2023,1\n")
     assert read["fault"].to_list() == [None, "unmatched_place"]
@@ -127,7 +127,7 @@ def test_trap_11_names_are_matched_by_rule_and_never_guessed() -> None:
 def test_trap_12_headings_inside_the_data_and_duplicate_places() -> None:
     content = line("\n".join(["E09000024,2023,7", "code,year,stock"] * 181 + ["E09000029,2023,0"]))
     sheet = left_out(source(""), content)
-    assert (sheet.left_out, sheet.frame.height) == (181, 182)
+    assert (sheet.skipped_rows, sheet.frame.height) == (181, 182)
     assert faults(content) == {None: 2, "repeat": 180}
     assert faults(line("E09000024,2023,7\nE09000024,2023,8")) == {"duplicate": 2}
 
@@ -155,7 +155,7 @@ def test_trap_15_changed_definition_is_a_caveat_on_all_later_figures() -> None:
     declared = source("period_kind: day\nbreaks: [{from: 2020-07-02, text: both pillars are counted}]\n")
     read = cells(declared, line("E09000024,2020-07-01,7\nE09000024,2020-07-02,9"))
     held = Snapshot("a", "x", date(2024, 1, 1), "", "", "", "a.csv", 1, "")
-    assert cautioned(read, declared, held)["caveats"].to_list() == [None, "definition_break"]
+    assert add_declared_caveats(read, declared, held)["caveats"].to_list() == [None, "definition_break"]
 
 
 def test_trap_16_file_without_a_period_is_not_dated_by_the_clock() -> None:
@@ -207,7 +207,7 @@ def test_trap_20_information_in_cell_colour_is_lost_and_reported() -> None:
 
 def test_trap_21_count_that_falls_to_a_fraction_is_flagged() -> None:
     fallen = series(at(range(4, 5), range(14, 24), lambda value: round(value * 1_028 / 347_958)))
-    told = figure_doubts(fallen, {"figure": COUNT})
+    told = flag_figures(fallen, {"figure": COUNT})
     assert (EVERYONE[4], "near_zero_leak") in told.select("place_code", "reason").rows()
     assert told["place_code"].unique().to_list() == [EVERYONE[4]]
 

@@ -23,11 +23,11 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 import polars as pl
-from pipelines.app.steps import prepare
-from pipelines.declarations.catalogue import load
+from pipelines.app.steps import prepare_store
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer_problem
-from pipelines.observations import observe_source
+from pipelines.observations import load_source_tables
 from pipelines.outputs import publish_warehouse, report_problem
 
 PLANTED = sys.argv[1]
@@ -56,14 +56,14 @@ def watch(frame, event, given):
     caller = frame.f_back.f_code.co_filename if frame.f_back else ""
     passed.setdefault((frame.f_code.co_filename, caller), frame.f_code.co_qualname)
 
-project = Project(load(Path("project")), Path("store"), date(2026, 11, 28))
-prepare(project)
-sources = [name for name in project.catalogue.sources_of(project.catalogue.problems["jobs_recovery"])
-           if name in project.catalogue.observing()]
+project = Project(load_catalogue(Path("project")), Path("store"), date(2026, 11, 28))
+prepare_store(project)
+sources = [name for name in project.catalogue.problem_sources(project.catalogue.problems["jobs_recovery"])
+           if name in project.catalogue.observation_sources()]
 for name in set(sources) - {"ons_claimant_rate"}:
-    observe_source(project, name)
+    load_source_tables(project, name)
 sys.setprofile(watch)
-observe_source(project, "ons_claimant_rate")
+load_source_tables(project, "ons_claimant_rate")
 answer_problem(project, "jobs_recovery")
 report_problem(project, "jobs_recovery")
 publish_warehouse(project)

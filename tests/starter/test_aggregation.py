@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from pipelines.app import steps
-from pipelines.declarations.catalogue import load
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
-from pipelines.geography.access import register_places
-from pipelines.geography.register import links, system_places
+from pipelines.geography.access import load_places
+from pipelines.geography.register import find_successors, require_places
 from tests.starter.test_published import PUBLISHED
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -29,8 +29,8 @@ def cells_of(system: str, folder: Path) -> pl.DataFrame:
     (root / "pipelines" / "problems").mkdir(parents=True)
     text = (ROOT / "pipelines" / "problems" / "jobs_recovery.sql").read_text(encoding="utf-8")
     (root / "pipelines" / "problems" / "by_area.sql").write_text(text.replace("lad_2023", system), encoding="utf-8")
-    project = Project(load(root), folder / "store", date(2026, 11, 24))
-    steps.prepare(project)
+    project = Project(load_catalogue(root), folder / "store", date(2026, 11, 24))
+    steps.prepare_store(project)
     return answering.answer_problem(project, "by_area")
 
 
@@ -87,13 +87,13 @@ def test_nation_outside_the_source_coverage_is_a_gap(nations: pl.DataFrame) -> N
 
 
 def test_every_district_since_2011_is_in_one_nation(tmp_path: Path) -> None:
-    project = Project(load(ROOT), tmp_path, date(2026, 11, 24))
-    steps.prepare(project)
-    places = register_places(project)
-    target = set(system_places(places.register, "nation_2023")["place_code"])
+    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
+    steps.prepare_store(project)
+    places = load_places(project)
+    target = set(require_places(places.register, "nation_2023")["place_code"])
     for year in range(2011, 2026):
-        codes = system_places(places.register, f"lad_{year}")["place_code"].to_list()
-        found = links(places, codes, target)
+        codes = require_places(places.register, f"lad_{year}")["place_code"].to_list()
+        found = find_successors(places, codes, target)
         assert {len(reach.codes) for reach in found.values()} == {1}
         assert len(found) == len(codes)
 

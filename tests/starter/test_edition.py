@@ -14,12 +14,12 @@ import duckdb
 import polars as pl
 import pytest
 
-from checks.periods import of_another_period
-from pipelines.core.store import out_path, read_table, state_path
-from pipelines.declarations.catalogue import load
+from checks.periods import find_other_periods
+from pipelines.core.store import output_path, read_table, state_path
+from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.gaps.reference_periods import instants
-from pipelines.outputs.publish import FORMS
+from pipelines.gaps.reference_periods import instant_measures
+from pipelines.outputs.publish import FILE_ENDINGS
 from tests.command import AS_OF, ROOT, build_by_steps
 
 BUCKINGHAMSHIRE = "E06000060"
@@ -34,7 +34,7 @@ def cells(starter: Project) -> pl.DataFrame:
 
 @pytest.fixture(scope="session")
 def warehouse(starter: Project) -> Path:
-    return out_path(starter.home, "commonground.duckdb")
+    return output_path(starter.home, "commonground.duckdb")
 
 
 def one(cells: pl.DataFrame, place: str, measure: str) -> dict[str, object]:
@@ -184,9 +184,9 @@ def test_no_problem_shows_a_figure_for_another_period(starter: Project) -> None:
     known, wrong = 0, []
     for name, problem in starter.catalogue.problems.items():
         found = read_table(state_path(starter.home, "cell", name))
-        of_days = instants(starter.catalogue, problem.measures)
+        of_days = instant_measures(starter.catalogue, problem.measures)
         known += found["value"].count() if problem.header.grain != "latest" else 0
-        wrong += of_another_period(found, problem.header.grain, of_days)["cell_id"].to_list()
+        wrong += find_other_periods(found, problem.header.grain, of_days)["cell_id"].to_list()
     assert wrong == [] and known > 30_000
 
 
@@ -257,8 +257,8 @@ def test_building_step_by_step_gives_the_same_tables_as_the_command(small: Proje
         assert made
         for path in made:
             assert read_table(path).equals(read_table(again / "state" / kind / path.name)), path
-    for name in (f"jobs_recovery.{form}" for form in FORMS):
-        assert out_path(small.home, name).read_bytes() == out_path(again, name).read_bytes()
+    for name in (f"jobs_recovery.{form}" for form in FILE_ENDINGS):
+        assert output_path(small.home, name).read_bytes() == output_path(again, name).read_bytes()
 
 
 def jobs(project: Project) -> pl.DataFrame:
@@ -267,7 +267,7 @@ def jobs(project: Project) -> pl.DataFrame:
 
 def rebuilt(project: Project) -> pl.DataFrame:
     """Read the declarations again, rebuild stale tables, and return the cells of jobs_recovery."""
-    return jobs(build_by_steps(project._replace(catalogue=load(project.catalogue.root))))
+    return jobs(build_by_steps(project._replace(catalogue=load_catalogue(project.catalogue.root))))
 
 
 def file_of(project: Project, source: str) -> Path:
@@ -310,7 +310,7 @@ def test_removed_source_and_problem_leave_no_outputs(small: Project) -> None:
         "from lad_2023.place join lad_2023.stock_on_hand using (place_code)\n"
     )
     rebuilt(small)
-    path = out_path(home, "commonground.duckdb")
+    path = output_path(home, "commonground.duckdb")
     assert ask(path, "select count(*) from problem.stock where stock_on_hand = 7") == [(1,)]
     for gone in ("sources/council_stock.yaml", "sources/starter/stock.csv", "pipelines/problems/stock.sql"):
         (copy / gone).unlink()
@@ -346,9 +346,9 @@ def test_starter_edition_is_small() -> None:
 def test_every_starter_file_has_its_provenance(starter: Project) -> None:
     provenance = pl.read_csv(ROOT / "sources" / "starter" / "PROVENANCE.csv", infer_schema=False)
     told = dict(provenance.select("file", "sha256").iter_rows())
-    from pipelines.core.store import digest
+    from pipelines.core.store import hash_bytes
 
     for source in starter.catalogue.sources.values():
         for release in source.releases:
             name = Path(release.file).name
-            assert told[name] == digest((ROOT / "sources" / release.file).read_bytes()), name
+            assert told[name] == hash_bytes((ROOT / "sources" / release.file).read_bytes()), name

@@ -20,14 +20,14 @@ FLOOR = 0.995
 def grids() -> tuple[pl.DataFrame, pl.DataFrame]:
     if not FOLDER.is_dir():
         pytest.skip(f"the published files are not at {FOLDER}; set COMMONGROUND_PUBLISHED to where they are")
-    return els_gaps.all_typed(FOLDER)
+    return els_gaps.type_all_indicators(FOLDER)
 
 
 def test_nearly_all_empty_cells_have_a_reason_in_every_period(
     grids: tuple[pl.DataFrame, pl.DataFrame],
 ) -> None:
     for cells in grids:
-        assert els_gaps.share_typed(cells) >= FLOOR
+        assert els_gaps.explained_share(cells) >= FLOOR
         assert cells.filter(pl.col("value").is_null() != pl.col("reason").is_not_null()).is_empty()
     assert grids[0].height == 41 * 361
 
@@ -39,7 +39,7 @@ def test_few_gaps_have_only_a_missing_row_as_reason(grids: tuple[pl.DataFrame, p
 
 def test_no_figure_is_lost_or_added(grids: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     """The newest claimant rates have the same number and values as the file has for the districts of 2025."""
-    each = next(each for each in els_gaps.indicators(FOLDER) if each.title == "Claimant Count")
+    each = next(each for each in els_gaps.read_indicators(FOLDER) if each.title == "Claimant Count")
     newest = max(each.column("period"))
     printed = {
         code: float(figure)
@@ -57,7 +57,7 @@ def test_no_figure_is_lost_or_added(grids: tuple[pl.DataFrame, pl.DataFrame]) ->
 
 
 def test_docs_page_matches_the_script(grids: tuple[pl.DataFrame, pl.DataFrame]) -> None:
-    assert (ROOT / "docs" / "els-gaps.md").read_text(encoding="utf-8") == els_gaps.page(*grids)
+    assert (ROOT / "docs" / "els-gaps.md").read_text(encoding="utf-8") == els_gaps.render_page(*grids)
 
 
 def test_docs_page_states_its_minimum_without_the_files() -> None:

@@ -11,14 +11,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.core.store import Snapshot, digest
+from pipelines.core.store import Snapshot, hash_bytes
 from pipelines.declarations.project import Project
-from pipelines.geography.access import place_system, register_places
-from pipelines.observations.conform import conform
-from pipelines.observations.ingest import codes_for
-from pipelines.observations.revisions import revisions
+from pipelines.geography.access import load_geography, load_places
+from pipelines.observations.conform import conform_release
+from pipelines.observations.ingest import load_codes
+from pipelines.observations.revisions import compare_releases
 from pipelines.readers.read import read_sheet
-from pipelines.readers.tidy import tidied
+from pipelines.readers.tidy import tidy_sheet
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PUBLISHED = Path(os.environ.get("COMMONGROUND_PUBLISHED", ROOT.parent / "shared" / "data"))
@@ -39,10 +39,12 @@ def cells(project: Project, name: str, file: str) -> pl.DataFrame:
     content = path.read_bytes()
     source = project.catalogue.sources[name]
     folder = project.catalogue.sources_dir
-    snapshot = Snapshot(name, digest(content), date(2026, 1, 1), "", "", "test", path.name, len(content), "")
-    system = place_system(project, source.geography or "")
-    codes = codes_for(source, register_places(project), folder / f"{name}.names.csv", system)
-    return conform(tidied(read_sheet(content, source, path.name), folder / f"{name}.py"), name, source, snapshot, codes)
+    snapshot = Snapshot(name, hash_bytes(content), date(2026, 1, 1), "", "", "test", path.name, len(content), "")
+    system = load_geography(project, source.geography or "")
+    codes = load_codes(source, load_places(project), folder / f"{name}.names.csv", system)
+    return conform_release(
+        tidy_sheet(read_sheet(content, source, path.name), folder / f"{name}.py"), name, source, snapshot, codes
+    )
 
 
 CLAIMANTS = (
@@ -73,7 +75,7 @@ def test_two_releases_differ_in_7853_of_9407_figures(project: Project) -> None:
 def test_table_of_revisions_has_the_same_7853_of_9407_figures(project: Project) -> None:
     read = [cells(project, "ons_claimant_rate", file) for file, _ in CLAIMANTS[:2]]
     releases = [frame.with_columns(pl.lit(order, pl.Int64).alias("order")) for order, frame in enumerate(read)]
-    found, summary = revisions(pl.concat(releases))
+    found, summary = compare_releases(pl.concat(releases))
     assert summary.select("cells_in_both", "changed", "disappeared").row(0) == (9_407, 7_853, 0)
     assert found.filter(pl.col("kind") == "changed").height == 7_853
     merton = found.filter(pl.col("place_code") == "E09000024", pl.col("period_start") == date(2020, 1, 1))
@@ -123,9 +125,9 @@ def test_residents_by_district_sum_to_each_nation(project: Project) -> None:
 
 
 def test_codes_in_use_each_year_match_the_published_register(project: Project) -> None:
-    from pipelines.geography.register import system_places
+    from pipelines.geography.register import require_places
 
-    register = register_places(project).register
+    register = load_places(project).register
     for file, year in (
         ("lad_2016-12_uk", 2016), ("lad_2017-12_uk", 2017), ("lad_2018-12_uk", 2018), ("lad_2019-12_uk", 2019),
         ("lad_2020-12_uk", 2020), ("lad_2021_uk", 2021), ("lad_2022-12_uk", 2022), ("lad_2023-04_uk", 2023),
@@ -133,27 +135,27 @@ def test_codes_in_use_each_year_match_the_published_register(project: Project) -
     ):  # fmt: skip
         published = pl.read_csv(PUBLISHED / "geo/lad_registers" / f"{file}.csv", infer_schema=False)
         codes = set(published.to_series(0))
-        assert set(system_places(register, f"lad_{year}")["place_code"]) == codes, year
+        assert set(require_places(register, f"lad_{year}")["place_code"]) == codes, year
 
 
 def test_every_2011_code_has_exactly_one_2023_successor(project: Project) -> None:
-    from pipelines.geography.register import reaches, system_places
+    from pipelines.geography.register import require_places, trace_changes
 
-    places = register_places(project)
+    places = load_places(project)
     published = pl.read_csv(PUBLISHED / "geo/lad_registers/lad_2011-12_ew.csv", infer_schema=False)
-    target = set(system_places(places.register, "lad_2023")["place_code"])
-    found = reaches(places.changes, published.to_series(0).to_list(), target)
+    target = set(require_places(places.register, "lad_2023")["place_code"])
+    found = trace_changes(places.changes, published.to_series(0).to_list(), target)
     assert len(found) == published.height == 348
     assert {len(reach.codes) for reach in found.values()} == {1}
 
 
 def test_starter_edition_does_not_copy_a_published_file() -> None:
-    published = {digest(path.read_bytes()) for path in PUBLISHED.rglob("*") if path.is_file()}
+    published = {hash_bytes(path.read_bytes()) for path in PUBLISHED.rglob("*") if path.is_file()}
     for path in (ROOT / "sources" / "starter").iterdir():
         content = path.read_bytes()
-        assert digest(content) not in published
+        assert hash_bytes(content) not in published
         if path.suffix == ".gz":
-            assert digest(gzip.decompress(content)) not in published
+            assert hash_bytes(gzip.decompress(content)) not in published
 
 
 def test_starter_edition_matches_its_script(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipelines.app.acquire import add_and_tell
+from pipelines.app.acquire import add_release
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
-from pipelines.geography.load import small_areas
-from pipelines.geography.register import reaches
+from pipelines.geography.access import load_places
+from pipelines.geography.load import load_small_areas
+from pipelines.geography.register import trace_changes
 from pipelines.geography.small_areas import Areas
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -36,7 +36,7 @@ def project(edition: Project) -> Project:
 
 @pytest.fixture(scope="module")
 def areas(project: Project) -> Areas:
-    return small_areas(project)[0]
+    return load_small_areas(project)[0]
 
 
 @pytest.fixture(scope="module")
@@ -222,8 +222,8 @@ def test_lsoa_is_in_its_district_although_two_lookups_disagree(table: pl.DataFra
 def test_finer_weights_are_read_from_the_published_file(project: Project, tmp_path: Path) -> None:
     other = project._replace(home=tmp_path)
     file = PUBLISHED / "geo/lookups/oa21_lsoa21_msoa21_lad22_pcon24_population_gb.csv.gz"
-    add_and_tell(other, "ons_output_areas", file, date(2025, 1, 1), Console(quiet=True))
-    finer = small_areas(other)[0]
+    add_release(other, "ons_output_areas", file, date(2025, 1, 1), Console(quiet=True))
+    finer = load_small_areas(other)[0]
     assert (finer.source, finer.table.height) == ("ons_output_areas", 235_243)
     assert finer.table["residents_census_2021__all_ages"].sum() == 59_597_747
     assert finer.table["residents_census_2022__all_ages"].sum() == 5_424_471
@@ -252,10 +252,10 @@ def test_statistical_areas_of_districts_match_the_published_lookup(table: pl.Dat
 
 
 def test_every_area_has_a_2018_district_that_precedes_its_2021_district(project: Project, table: pl.DataFrame) -> None:
-    places = register_places(project)
+    places = load_places(project)
     pairs = table.select("lad_2018", "lad_2021").unique()
     assert (pairs["lad_2018"].null_count(), pairs["lad_2018"].n_unique()) == (0, 391)
-    found = reaches(places.changes, pairs["lad_2018"].unique().to_list(), set(table["lad_2021"]))
+    found = trace_changes(places.changes, pairs["lad_2018"].unique().to_list(), set(table["lad_2021"]))
     assert {(old, found[old].codes) for old in found} == {(old, (new,)) for old, new in pairs.iter_rows()}
 
 

@@ -8,15 +8,15 @@ from datetime import date
 import polars as pl
 import pytest
 
-from pipelines.apportionment.losses import list_losses
-from pipelines.apportionment.sparse import move
+from pipelines.apportionment.losses import list_residuals
+from pipelines.apportionment.sparse import apportion_counts
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
-from pipelines.geography.access import register_places
-from pipelines.geography.crosswalk import Geography, build_crosswalk
-from pipelines.geography.load import geography
-from pipelines.geography.names import folded
-from pipelines.geography.register import places_in, reaches
+from pipelines.geography.access import load_places
+from pipelines.geography.crosswalk import PlaceData, build_crosswalk
+from pipelines.geography.load import load_place_data
+from pipelines.geography.names import fold_name
+from pipelines.geography.register import select_places, trace_changes
 from tests.starter.test_published import PUBLISHED, cells, project, pytestmark
 
 __all__ = ["project", "pytestmark"]
@@ -36,7 +36,7 @@ def snapshot(project: Project, year: int) -> pl.DataFrame:
 
 
 def english(project: Project, from_year: int, to_year: int) -> pl.DataFrame:
-    held = Geography(register_places(project))
+    held = PlaceData(load_places(project))
     table = build_crosswalk(held, f"lad_{from_year}", f"lad_{to_year}")
     return table.filter(pl.col("from_code").str.starts_with("E"))
 
@@ -49,7 +49,7 @@ def test_converted_rough_sleeping_equals_the_published_recast_in_every_district(
     told = snapshot(project, after).select(*key, "value", "measure")
     measure = told["measure"].unique().to_list()[0]
     old = snapshot(project, before).filter(pl.col("measure") == measure)
-    moved = move(old.select("measure", *key, "value", "status"), english(project, before, after))
+    moved = apportion_counts(old.select("measure", *key, "value", "status"), english(project, before, after))
     both = moved.join(told.filter(pl.col("measure") == measure), on=key, suffix="_told")
     assert both["place_code"].n_unique() == districts
     assert both.filter(pl.col("value").is_null()).is_empty()
@@ -64,19 +64,19 @@ def test_every_district_code_change_since_2018_is_reproduced(project: Project) -
         pl.col("oldcd") != pl.col("newcd"),
     )  # fmt: skip
     assert districts.height >= 40
-    changes = register_places(project).changes
+    changes = load_places(project).changes
     missing = [
         (old, new)
         for old, new in districts.select("oldcd", "newcd").iter_rows()
-        if reaches(changes, [old], {new}).get(old, ((),))[0] != (new,)
+        if trace_changes(changes, [old], {new}).get(old, ((),))[0] != (new,)
     ]
     assert missing == []
 
 
 def test_land_swap_of_fife_and_perth_is_not_a_merger(project: Project) -> None:
-    changes = register_places(project).changes
-    found = reaches(changes, ["S12000015", "S12000024"], {"S12000047", "S12000048"})
-    assert {code: (*reach.codes, reach.basis) for code, reach in found.items()} == {
+    changes = load_places(project).changes
+    found = trace_changes(changes, ["S12000015", "S12000024"], {"S12000047", "S12000048"})
+    assert {code: (*reach.codes, reach.derivation) for code, reach in found.items()} == {
         "S12000015": ("S12000047", "moved_land"),
         "S12000024": ("S12000048", "moved_land"),
     }
@@ -88,7 +88,7 @@ def test_emissions_of_three_districts_sum_to_cumberland(project: Project) -> Non
     observed = pl.DataFrame(
         rows, schema=["measure", "period_start", "period_end", "place_code", "value"], orient="row"
     )  # fmt: skip
-    moved = move(observed, english(project, 2022, 2023))
+    moved = apportion_counts(observed, english(project, 2022, 2023))
     cumberland = moved.filter(pl.col("place_code") == "E06000063").row(0, named=True)
     assert (cumberland["value"], cumberland["missing"]) == (pytest.approx(1_293.4), 0)
 
@@ -102,16 +102,16 @@ def claimants(sheet: str, names: dict[str, str]) -> tuple[dict[str, float], floa
         texts = [str(cell) for cell in row if cell is not None]
         if texts and texts[0].startswith("Total*"):
             total = float(texts[3])
-        elif texts and folded(texts[0]) in names and len(texts) > 3:
-            found[names[folded(texts[0])]] = float(texts[3])
+        elif texts and fold_name(texts[0]) in names and len(texts) > 3:
+            found[names[fold_name(texts[0])]] = float(texts[3])
     return found, total
 
 
 def test_claimants_in_northern_ireland_are_equal_on_26_and_11_districts(project: Project) -> None:
-    register = register_places(project).register
-    systems = {year: places_in(register, f"lad_{year}") for year in (2014, 2022)}
+    register = load_places(project).register
+    systems = {year: select_places(register, f"lad_{year}") for year in (2014, 2022)}
     names = {
-        year: {folded(name): code for code, name in found.filter(pl.col("nation") == "Northern Ireland")
+        year: {fold_name(name): code for code, name in found.filter(pl.col("nation") == "Northern Ireland")
                .select("place_code", "place_name").iter_rows()}
         for year, found in systems.items()
     }  # fmt: skip
@@ -119,11 +119,11 @@ def test_claimants_in_northern_ireland_are_equal_on_26_and_11_districts(project:
     new, after = claimants("LGD(11)", names[2022])
     assert (len(old), len(new)) == (26, 11)
     assert before == after == 36_165
-    table = build_crosswalk(Geography(register_places(project)), "lad_2014", "lad_2022")
+    table = build_crosswalk(PlaceData(load_places(project)), "lad_2014", "lad_2022")
     ireland = table.filter(pl.col("from_code").is_in(list(old)))
     rows = [("claimants", date(2022, 7, 1), date(2022, 7, 31), code, value) for code, value in old.items()]
     observed = pl.DataFrame(rows, schema=["measure", "period_start", "period_end", "place_code", "value"], orient="row")
-    moved = dict(move(observed, ireland).select("place_code", "value").iter_rows())
+    moved = dict(apportion_counts(observed, ireland).select("place_code", "value").iter_rows())
     whole = {code: value for code, value in moved.items() if value is not None}
     # Six current districts consist of whole former ones; the others share one, and no weights are stored to split it.
     assert len(whole) >= 4
@@ -139,7 +139,7 @@ PEOPLE = {"people": Measure(title="p", unit="people", kind="stock", column=("p",
                "pfa_2024", "fra_2024", "region_2024", "icb_2022"]
 )  # fmt: skip
 def test_every_crosswalk_conserves_the_residents_of_small_areas(project: Project, system: str) -> None:
-    held = geography(project, register_places(project))
+    held = load_place_data(project, load_places(project))
     table = next(each.table for each in held.areas if "lsoa_2011" in each.systems)
     people = table.filter(pl.col("lsoa_2011").str.contains("^[EW]01")).group_by(
         pl.col("lsoa_2011").alias("place_code")
@@ -151,5 +151,5 @@ def test_every_crosswalk_conserves_the_residents_of_small_areas(project: Project
     assert observed["value"].sum() == pytest.approx(59_719_724, abs=1e-3)
     way = build_crosswalk(held, "lsoa_2011", system, "all_ages", date(2020, 6, 30))
     own = way.filter(pl.col("from_code").str.contains("^[EW]01"))
-    after = move(observed, own)["partial"].sum() + list_losses(observed, own, PEOPLE)["value"].sum()
+    after = apportion_counts(observed, own)["partial"].sum() + list_residuals(observed, own, PEOPLE)["value"].sum()
     assert after == pytest.approx(59_719_724, abs=1e-3)

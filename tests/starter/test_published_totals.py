@@ -10,16 +10,16 @@ import polars as pl
 import pytest
 import yaml
 
-from pipelines.core.schema import OBSERVATION, conformed
-from pipelines.core.store import Snapshot, digest
+from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
+from pipelines.core.store import Snapshot, hash_bytes
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.geography.access import register_places
-from pipelines.geography.register import system_places
-from pipelines.observations.conform import conform
-from pipelines.observations.ingest import codes_for
-from pipelines.observations.reconciliation import reconciled
-from pipelines.observations.totals import TOTAL, members, totals
+from pipelines.geography.access import load_places
+from pipelines.geography.register import require_places
+from pipelines.observations.conform import conform_release
+from pipelines.observations.ingest import load_codes
+from pipelines.observations.reconciliation import reconcile_totals
+from pipelines.observations.totals import TOTAL, keep_totals, total_members
 from pipelines.readers.read import read_sheet
 from tests.starter.test_published import PUBLISHED
 from tests.starter.test_published import pytestmark as pytestmark
@@ -37,16 +37,16 @@ def taken_apart(project: Project, read: pl.DataFrame, source: Source, member: pl
     """Decompose the totals of one published file."""
     every = read.with_columns(pl.lit(0, pl.Int64).alias("order"))
     sound = every.filter(pl.col("fault").is_null())
-    return reconciled(sound, totals(every), source, member, register_places(project))
+    return reconcile_totals(sound, keep_totals(every), source, member, load_places(project))
 
 
 def declared(content: bytes, file: str, text: str, project: Project) -> tuple[Source, pl.DataFrame]:
     """Read a published file by a declaration in this module; return the source and every cell."""
     head = "title: t\npublisher: p\nlicence: l\npage: https://example.org\n"
     source = Source.model_validate(yaml.safe_load(head + text))
-    snapshot = Snapshot("here", digest(content), date(2026, 1, 1), "", "", "test", file, len(content), "")
-    codes = codes_for(source, register_places(project), Path("nowhere"))
-    return source, conform(read_sheet(content, source, file), "here", source, snapshot, codes)
+    snapshot = Snapshot("here", hash_bytes(content), date(2026, 1, 1), "", "", "test", file, len(content), "")
+    codes = load_codes(source, load_places(project), Path("nowhere"))
+    return source, conform_release(read_sheet(content, source, file), "here", source, snapshot, codes)
 
 
 COVID = """
@@ -65,8 +65,8 @@ def test_nation_exceeds_its_regions_and_regions_exceed_their_places(project: Pro
     daily = pl.col("Daily lab-confirmed cases").cast(pl.Int64, strict=False).sum().alias("cases")
     summed = pl.read_csv(path, infer_schema=False).group_by("Area code", "Area name", maintain_order=True).agg(daily)
     source, read = declared(summed.write_csv().encode(), path.name, COVID, project)
-    own = system_places(register_places(project).register, "utla_2019").filter(pl.col("nation") == "England")
-    found = taken_apart(project, read, source, members(own))
+    own = require_places(load_places(project).register, "utla_2019").filter(pl.col("nation") == "England")
+    found = taken_apart(project, read, source, total_members(own))
     england = found.filter(pl.col("tier") == "nation").row(0, named=True)
     assert (england["total"], england["local"], england["places_without"]) == (112_467, 107_552, 0)
     assert (england["unallocated"], england["remainder"]) == (112_467 - 107_566, 14)
@@ -95,8 +95,8 @@ def test_wards_differ_from_their_district_in_228_of_340_months_within_rounding(p
         *about, pl.col("lad15cd").alias("place_code"), pl.lit("total").alias("role"), pl.lit("lad").alias("tier")
     )
     member = wards.select(pl.col("lad15cd").alias("total_code"), pl.col("wd15cd").alias("place_code")).unique()
-    observation = conformed(observed, OBSERVATION).with_columns(pl.lit(0, pl.Int64).alias("order"))
-    found = reconciled(observation, conformed(stated, TOTAL), source, member, register_places(project))
+    observation = conform_table(observed, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    found = reconcile_totals(observation, conform_table(stated, TOTAL), source, member, load_places(project))
     assert found.height == 340
     apart = found.filter(pl.col("total") != pl.col("local"))
     assert apart.height == 228
@@ -124,7 +124,9 @@ def test_england_total_includes_estimates_for_missing_councils(project: Project)
     )
     rows_ = codes.with_columns(pl.lit("2022 Q4").alias("period"), pl.col("figure").fill_null(""))
     source, read = declared(rows_.write_csv().encode(), path.name, HCLIC, project)
-    own = system_places(register_places(project).register, "lad_2022").filter(pl.col("nation") == "England")
-    england = taken_apart(project, read, source, members(own)).filter(pl.col("tier") == "nation").row(0, named=True)
+    own = require_places(load_places(project).register, "lad_2022").filter(pl.col("nation") == "England")
+    england = (
+        taken_apart(project, read, source, total_members(own)).filter(pl.col("tier") == "nation").row(0, named=True)
+    )
     assert (england["total"], england["local"]) == (72_550, 66_315)
     assert (england["missing_places"], england["places_without"], england["remainder"]) == (6_235, 20, 0)
