@@ -141,7 +141,8 @@ def test_measure_defaults_apply_unless_a_measure_overrides_them(root: Path) -> N
 def test_measure_defaults_reject_unknown_keys_and_values(alike: str, complaint: str, root: Path) -> None:
     text = (
         HEAD
-        + f"columns: {{place: code, period: year}}\nmeasure_defaults: {alike}\nmeasures:\n  open: {{title: o, column: o}}\n"
+        + f"columns: {{place: code, period: year}}\nmeasure_defaults: {alike}\n"
+        + "measures:\n  open: {title: o, column: o}\n"
     )
     assert complaint in refused(root, text)
 
