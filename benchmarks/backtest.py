@@ -1,13 +1,12 @@
-"""How wrong figures are that were shared out: moves figures whose truth is known at both ends, and writes it down.
+"""Back-tests of apportioned figures: apportion figures with known truths at both ends, and record the errors.
 
-    .venv/bin/python -m benchmarks.backtest FOLDER [--write]
+.venv/bin/python -m benchmarks.backtest FOLDER [--write]
 
-FOLDER holds the published files (geo/ and indicators/). For each pair of kinds of place and each group of people,
-figures of small areas are added up to the places moved from, moved, and compared with their own sums at the places
-moved to. All figures fit the intervals; each kind is tested by an interval that the others fit. `--write` keeps the
+FOLDER contains the published files (geo/ and indicators/). For each pair of kinds of place and each group of people,
+small-area figures are added up to the source places, apportioned, and compared with their sums at the target places.
+All figures fit the intervals. Each kind of figure is tested by an interval that the others fit. `--write` stores the
 intervals in pipelines/apportionment/error_model.csv and the tables in docs/crosswalk-errors.md. Where tobler is
-installed, its area
-weighting does the same task in the same run. It takes 18 minutes and 6 GB.
+installed, its area weighting does the same task in the same run. The run takes 18 minutes and 6 GB.
 """
 
 import argparse
@@ -43,7 +42,7 @@ DOC = ROOT / "docs" / "crosswalk-errors.md"
 
 
 def run_backtest(folder: Path, write: bool) -> None:
-    """Run every trial, print the page, and keep it where asked to."""
+    """Run every trial, print the page, and store the results where requested."""
     with tempfile.TemporaryDirectory() as store:
         project = Project(load_catalogue(ROOT), Path(store), date(2026, 11, 24))
         steps.prepare_store(project)

@@ -1,4 +1,4 @@
-"""The figures whose truth is known at both ends, read from published files, and which of them are of one kind."""
+"""Figures with known truths at both ends, from published files, and the family of each."""
 
 import csv
 import io
@@ -17,16 +17,16 @@ HARDSHIP = ("income deprived", "employment deprived")
 CREDIT = ("Universal Credit, December 2017", "Universal Credit, December 2019", "Universal Credit, December 2022")
 CENSUS = ("all_ages", "age_0_15", "age_16_24", "age_25_34", "age_35_49", "age_50_64", "age_65_plus")
 FAMILY = dict.fromkeys(HARDSHIP, "deprived people") | dict.fromkeys(CREDIT, "Universal Credit")
-"""Figures that tell of the same people, or of the same thing at several times: they are left out together."""
+"""Figures of the same people, or of one series at several times, which are left out together."""
 
 
 def figure_family(figure: str) -> str:
-    """Give the name of the figures that a figure is left out with; most stand alone."""
+    """Return the family of a figure, which is left out as one; most figures have their own."""
     return FAMILY.get(figure, figure)
 
 
 class Truth(NamedTuple):
-    """Figures known for every place of a fine system: place_code and one column a figure."""
+    """Figures for every place of a fine geography: place_code and one column for each figure."""
 
     system: str
     table: pl.DataFrame
@@ -35,7 +35,7 @@ class Truth(NamedTuple):
 def read_ages(folder: Path) -> Truth:
     """Read residents of each LSOA and data zone of 2011 in mid-2020, by five years and by single year of age.
 
-    They are of England, Wales and Scotland.
+    Covers England, Wales and Scotland.
     """
     files = {"lsoa11_mid2020_syoa_ew": "LSOA Code", "dz11_mid2020_syoa_scotland": "DataZone"}
     read = [_age_bands(folder / f"geo/population/{file}.csv.gz", code) for file, code in files.items()]
@@ -54,7 +54,7 @@ def _age_bands(path: Path, code: str) -> pl.DataFrame:
 
 
 def read_hardship(folder: Path, areas: Areas) -> Truth:
-    """Read deprived people of each LSOA 2021 of England: the scores of the indices of 2025 times Census residents."""
+    """Read deprived people of each LSOA 2021 of England: the scores of the 2025 indices times Census residents."""
     raw = pl.read_csv(folder / "indicators/deprivation_health/imd2025_england_lsoa21.csv.gz", infer_schema=False)
     people = _sum_areas(areas, "lsoa_2021", ["residents_census_2021__all_ages"])
     scores = raw.select(
@@ -67,7 +67,7 @@ def read_hardship(folder: Path, areas: Areas) -> Truth:
 
 
 def read_census(areas: Areas) -> Truth:
-    """Give Census 2021 residents of each LSOA 2021 by the bands that are held."""
+    """Return Census 2021 residents of each LSOA 2021 by the stored age bands."""
     columns = [f"residents_census_2021__{name}" for name in CENSUS]
     return Truth("lsoa_2021", _sum_areas(areas, "lsoa_2021", columns).rename(dict(zip(columns, CENSUS, strict=True))))
 
@@ -95,7 +95,7 @@ def _sum_areas(areas: Areas, system: str, columns: list[str]) -> pl.DataFrame:
 
 
 def read_truths(folder: Path, areas: Areas) -> list[Truth]:
-    """Read all of them."""
+    """Read the true figures of every file."""
     return [
         read_ages(folder),
         read_hardship(folder, areas),

@@ -1,4 +1,4 @@
-"""Trials of moving figures, and intervals fitted by them: each kind of figure is tested by what the others fit."""
+"""Trials of apportionment, and the intervals that they fit, each tested on figures left out of the fit."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -20,7 +20,7 @@ DAY = date(2020, 6, 30)
 
 
 class Trial(NamedTuple):
-    """What is moved from where to where, and by whom it is shared out."""
+    """One trial: source and target geography, group of people as the weight, and figures."""
 
     from_system: str
     to_system: str
@@ -29,7 +29,7 @@ class Trial(NamedTuple):
 
     @property
     def kinds(self) -> tuple[str, str]:
-        """Give the kinds of place led from and to."""
+        """Return the kinds of source and target place."""
         return self.from_system.rsplit("_", 1)[0], self.to_system.rsplit("_", 1)[0]
 
 
@@ -39,15 +39,15 @@ SYSTEMS = (
     "county_2021", "health_board_2019", "combined_authority_2023", "nhs_region_2022", "itl1_2021", "nuts1_2018",
     "region_2021", "nation_2021",
 )  # fmt: skip
-"""One system of each kind of place that small areas lead to, those of the smallest places first."""
+"""One geography of each kind that small areas nest in, those of the smallest places first."""
 DISTRICTS = ("lad_2021", "lad_2024")
-"""Districts are those of the year that is nearer to the other system's."""
+"""Vintages of districts; a pair uses the vintage nearest to the other geography."""
 SAME_KIND = (
     ("lad_2024", "lad_2018"), ("utla_2019", "utla_2021"), ("msoa_2011", "msoa_2021"), ("msoa_2021", "msoa_2011"),
     ("sub_icb_2021", "sub_icb_2022"), ("sub_icb_2022", "sub_icb_2021"), ("icb_2021", "icb_2022"),
     ("icb_2022", "icb_2021"),
 )  # fmt: skip
-"""Systems of one kind at two times that cut each other's places."""
+"""Geographies of one kind in two vintages, with boundaries that cross each other."""
 BANDS = tuple(AGES)
 GROUPS = {
     "all_ages": (*BANDS, *HARDSHIP, *CREDIT),
@@ -59,7 +59,7 @@ GROUPS = {
 
 
 def pair_systems(one: str, other: str) -> tuple[str, str]:
-    """Give two systems of SYSTEMS, the districts being those of the nearer year."""
+    """Return two geographies of SYSTEMS, with districts of the nearest vintage."""
     years = [int(system.rsplit("_", 1)[1]) for system in (one, other)]
 
     def nearest_vintage(system: str, year: int) -> str:
@@ -70,31 +70,31 @@ def pair_systems(one: str, other: str) -> tuple[str, str]:
 
 PAIRS = [pair_systems(*pair) for pair in permutations(SYSTEMS, 2)] + list(SAME_KIND)
 TRIALS = [
-    # What is published by LSOAs of 2011 is not known for parts of them: the census of 2021 knows those.
+    # Figures by LSOA 2011 give no truth for parts of them, but the 2021 Census does.
     Trial(*pair, group, (*CENSUS, *HARDSHIP) if pair[0] == "lsoa_2011" else figures)
     for pair in PAIRS
     for group, figures in GROUPS.items()
     if pair[0] != "lsoa_2011" or group == "all_ages"
 ] + [
-    # Of splits the census knows both ends; of mergers the estimates of 2020 do.
+    # For splits the census gives both ends; for mergers the estimates of 2020 do.
     Trial("lsoa_2011", "lsoa_2021", "all_ages", CENSUS),
     Trial("lsoa_2021", "lsoa_2011", "all_ages", BANDS),
 ]
 TO_COME = ("lad_2021", "utla_2021")
-"""Districts lie whole in upper tiers; councils to come, which are about as large, may cut them."""
+"""Districts nest in upper tiers. Planned councils are of similar size, and can cross districts."""
 MIN_PLACES_CUT = 40
-"""A pair with fewer places cut than this borrows the errors of others that lead from the same kind of place."""
+"""Minimum number of places crossed; a pair below it pools the errors of others from the same kind of place."""
 MIN_SHARE_HELD = 0.85
-"""An interval that holds fewer than these of the truths it should hold nine in ten of is not kept."""
+"""Minimum share of truths within a nominal 90 % interval; an interval below it is rejected."""
 SHARED_BORDERS = (
     frozenset({"icb", "stp"}), frozenset({"sub_icb", "ccg"}), frozenset({"itl1", "nuts1", "region"}),
     frozenset({"itl2", "nuts2"}),
 )  # fmt: skip
-"""Kinds that share most of their borders: what one of them tells is not told again by another."""
+"""Kinds with mostly the same borders, of which only one counts."""
 
 
 def with_systems(areas: Areas, places: Places) -> Areas:
-    """Add the place of every system that is tried to each small area, where the table has it from the register only."""
+    """Add every geography of the trials to each small area, where the table gets it from the register only."""
     systems = {system for pair in PAIRS for system in pair}
     memberships = {system: find_membership(areas, places, system) for system in sorted(systems)}
     columns = [member[0].alias(system) for system, member in memberships.items() if member]
@@ -103,16 +103,16 @@ def with_systems(areas: Areas, places: Places) -> Areas:
 
 PEOPLE = "residents_census_2021__all_ages"
 FINE = frozenset({"lsoa", "msoa", "ward"})
-"""Kinds of place that are not much larger than the places figures are published for."""
+"""Kinds of place not much larger than those with published figures."""
 
 
 def truths_at(
     truth: Truth, figures: Sequence[str], areas: Areas, system: str, *, by_parts: bool = False
 ) -> pl.DataFrame:
-    """Add figures up to the places of a system: measure, place_code, value; those whose truth is not sure are left out.
+    """Add figures up to the places of a geography: measure, place_code, value; omit uncertain truths.
 
-    Not sure is a place that has a fine place without a figure, or in which a fine place lies only in part, unless the
-    parts are to have the figure `by_parts`: by the people of each.
+    A truth is uncertain where a fine place has no figure or is only partly inside. With `by_parts`, each part of
+    such a fine place gets a share by people.
     """
     fine, place = pl.col(truth.system).alias("fine"), pl.col(system).alias("place_code")
     pairs = areas.table.group_by(fine, place).agg(pl.col(PEOPLE).sum().alias("people"))
@@ -134,11 +134,10 @@ def truths_at(
 
 
 def run_trial(trial: Trial, truths: list[Truth], geography: PlaceData, areas: Areas) -> pl.DataFrame:
-    """Move figures and put the result beside its truth: TRIAL_FIGURE. Empty where too few truths are known at
-    places cut.
+    """Apportion figures and pair them with their truth: TRIAL_FIGURE. Empty where too few crossed places have a truth.
 
-    `areas` are those of `held` by `with_systems`. Between places that are both large the figures of small areas that
-    a border cuts may be put on either side by people, at both ends alike, where too few truths are sure else.
+    `areas` are those of `held` with every geography (`with_systems`). Between kinds of large places, small areas
+    crossed by a border can be divided by people at both ends, if too few truths are certain otherwise.
     """
     drawn = build_crosswalk(geography, trial.from_system, trial.to_system, trial.group, DAY)
     by_part_options = (False, True) if FINE.isdisjoint(trial.kinds) else (False,)
@@ -166,16 +165,16 @@ TRIAL_FIGURE = {
     "low": pl.Float64, "high": pl.Float64, "split_share": pl.Float64, "truth": pl.Float64, "unevenness": pl.Float64,
     "estimate": pl.Float64, "by_parts": pl.Boolean,
 }  # fmt: skip
-"""What `move` gives, beside the truth, how uneven the figure is, and whether parts have it by people."""
+"""Output of `apportion_counts`, with the truth, the unevenness of the figure, and whether parts have it by people."""
 
 
 def compare_with_truth(
     figures: pl.DataFrame, drawn: pl.DataFrame, there: pl.DataFrame, by: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Move figures (measure, place_code, value) along a crosswalk, beside their truth: TRIAL_FIGURE.
+    """Apportion figures (measure, place_code, value) by a crosswalk, and pair them with their truth: TRIAL_FIGURE.
 
-    The truth is measure, place_code and truth. How uneven each figure is, the people of the crosswalk tell, or those of
-    another one.
+    The truth has measure, place_code and truth. Unevenness comes from the people of the crosswalk, or of another
+    one.
     """
     slices = figures.with_columns(pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end"))
     result = apportion_counts(slices, drawn).drop_nulls("value").join(there, on=["measure", "place_code"])
@@ -186,20 +185,20 @@ def compare_with_truth(
 
 
 def count_cut_targets(drawn: pl.DataFrame) -> int:
-    """Count the places that a crosswalk leads to of which a boundary cuts some part."""
+    """Count the target places of a crosswalk with a part crossed by a boundary."""
     return drawn.filter(pl.col("kind") == "apportioned")["to_code"].n_unique()
 
 
 def require_enough_places(tests: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
-    """Give trials back, or none where truths are known at few of the places that are cut: those few tell nothing."""
+    """Return trials, or none where few of the crossed places have a truth."""
     places = _count_places(cut_places(tests))
     return tests if places >= MIN_PLACES_CUT or 2 * places >= count_cut_targets(drawn) > 0 else tests.clear()
 
 
 def _truths_for_trial(truths: list[Truth], trial: Trial) -> Iterator[tuple[Truth, list[str]]]:
-    """Give the truths that have figures of a trial, and which: each figure by one of them."""
+    """Return the truths with figures of a trial, and which; each figure comes from one truth."""
     left = list(trial.figures)
-    # Between two vintages of LSOA a figure is known at both ends only where it is published by the finer one.
+    # Between two vintages of LSOA, only a figure published by the finer one is known at both ends.
     for truth in truths[::-1] if trial.to_system == "lsoa_2021" else truths:
         names = [figure for figure in left if figure in truth.table.columns]
         left = [figure for figure in left if figure not in names]
@@ -211,10 +210,10 @@ TrialFigures = dict[Trial, pl.DataFrame]
 
 
 class Result(NamedTuple):
-    """What one trial found: the interval, the errors over all places, and what of each kind of figure it held.
+    """Result of one trial: the interval, the errors over all places, and the tests of each kind of figure.
 
-    `tests` has a row for each figure at each place that is cut: left_out (the kind of figure, or the region, that did
-    not fit), place_code, and whether its truth lies in the interval (`evaluate_interval`) that all others fit.
+    `tests` has a row for each figure at each crossed place: left_out (the kind of figure, or the region, left out
+    of the fit), place_code, and whether the truth is within the interval (`test_interval`) from the others.
     """
 
     trial: Trial
@@ -228,12 +227,12 @@ class Result(NamedTuple):
 
     @property
     def narrow(self) -> bool:
-        """Tell whether enough places are cut to see that the interval is too narrow."""
+        """Return whether the interval is too narrow, given enough crossed places to judge."""
         return self.cut >= MIN_PLACES_CUT and float(self.tests["inside"].mean() or 0.0) < MIN_SHARE_HELD
 
 
 def rejected_pairs(results: list[Result]) -> set[tuple[str, str]]:
-    """Name the pairs of kinds whose figures are given no interval: too narrow by some group, or like most others."""
+    """Return the pairs of kinds without an interval: too narrow, or like most other pairs of their source."""
     pairs = {result.trial.kinds for result in results}
     narrow = {result.trial.kinds for result in results if result.narrow}
     starts = [start for start, _ in pairs]
@@ -242,9 +241,9 @@ def rejected_pairs(results: list[Result]) -> set[tuple[str, str]]:
 
 
 def fit_result(trial: Trial, trials: TrialFigures, regions: dict[str, str] | None = None) -> Result:
-    """Fit the interval of one trial by all figures, and test it on each kind of figure by what the others fit.
+    """Fit the interval of one trial on all figures, and test it on each kind of figure by a fit on the others.
 
-    Where one kind of figure is all there is, each region is left out in turn instead: `regions` names that of a place.
+    With a single kind of figure, each region is left out in turn; `regions` gives the region of a place.
     """
     mine, pool = trials[trial], pool_of_trial(trial, trials)
     every = mine.filter(pl.col("estimate") > 0)
@@ -266,10 +265,11 @@ def fit_result(trial: Trial, trials: TrialFigures, regions: dict[str, str] | Non
 
 
 def pool_of_trial(trial: Trial, trials: TrialFigures) -> pl.DataFrame:
-    """Give the figures that fit a pair: its own, and where too few places are cut, those of the pairs most like it.
+    """Return the figures that fit a pair: its own and, where too few places are crossed, those of similar pairs.
 
-    These lead from the same kind of place to kinds next in size, one after another until enough places are cut; of
-    kinds that share their borders only one. Two pairs of the same two kinds are one, as LSOAs of 2011 to 2021 and back.
+    Similar pairs have the same kind of source place, and target kinds next in size, until enough places are
+    crossed. Of kinds with the same borders only one counts. Two pairs of the same two kinds count as one, such as
+    LSOAs of 2011 to 2021 and back.
     """
     key = (*trial.kinds, trial.group)
     pool, borders = (
@@ -293,9 +293,9 @@ def pool_of_trial(trial: Trial, trials: TrialFigures) -> pl.DataFrame:
 
 
 def pairs_without_truth(results: TrialFigures, geography: PlaceData) -> list[Trial]:
-    """Give a trial, by all ages, of each pair of kinds that a boundary cuts and that no truth in hand tells of.
+    """Return a trial, by all ages, of each pair of kinds that a boundary crosses and that has no truth.
 
-    So is TO_COME, by each group of people.
+    TO_COME is included, by each group of people.
     """
     tested_kinds = {trial.kinds for trial in results}
     trials = [Trial(*pair, "all_ages", ()) for pair in PAIRS]
@@ -314,14 +314,14 @@ def _border_group(trial: Trial) -> frozenset[str]:
 
 
 def fit_interval(trial: Trial, pool: pl.DataFrame) -> pl.DataFrame:
-    """Give the interval of a trial by some figures: CERTAINTY."""
+    """Return the interval of a trial, fitted on some figures: ERROR_CLASS."""
     key = dict(zip(("from_kind", "to_kind", "weighed_by"), (*trial.kinds, trial.group), strict=True))
     certainty = errors_by_share(pool).with_columns(pl.lit(value).alias(name) for name, value in key.items())
     return certainty.select(list(ERROR_CLASS))
 
 
 def _test_held_out(trial: Trial, mine: pl.DataFrame, pool: pl.DataFrame, by: pl.Expr) -> pl.DataFrame:
-    """Leave each name out of the fit in turn, and tell which truths the interval holds."""
+    """Leave out each name in turn, and return whether each truth is within the interval from the others."""
     labelled, others = mine.with_columns(by.alias("left_out")), pool.with_columns(by.alias("left_out"))
     tests = [
         evaluate_interval(
@@ -334,7 +334,7 @@ def _test_held_out(trial: Trial, mine: pl.DataFrame, pool: pl.DataFrame, by: pl.
 
 
 def evaluate_interval(trial: Trial, tests: pl.DataFrame, pool: pl.DataFrame) -> pl.DataFrame:
-    """Tell of figures at places that are cut whether their truth lies in the interval that others fit."""
+    """Return for figures at crossed places whether their truth is within the interval that others fit."""
     cuts = cut_places(tests)
     spread = cuts.select(*SLICE_KEY, "unevenness").unique()
     intervals = add_interval(cuts.drop("unevenness"), spread, trial.kinds, trial.group, fit_interval(trial, pool))
@@ -343,7 +343,7 @@ def evaluate_interval(trial: Trial, tests: pl.DataFrame, pool: pl.DataFrame) -> 
 
 
 def cut_places(trial_figures: pl.DataFrame) -> pl.DataFrame:
-    """Give the figures of places that some boundary cuts."""
+    """Return the figures of places crossed by a boundary."""
     return trial_figures.filter(pl.col("split_share") > 0, pl.col("estimate") > 0)
 
 

@@ -1,4 +1,4 @@
-"""What the page of the docs says of the trials, and of the same task done by tobler."""
+"""Text and tables of the docs page on back-tests, with the same task done by tobler."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,13 +25,13 @@ from pipelines.geography.crosswalk import PlaceData
 
 
 def compare_with_tobler(folder: Path, geography: PlaceData) -> str:
-    """Share people of 85 and over out by area, with tobler, from council to integrated care board, in the same run."""
+    """Apportion people of 85 and over by area, with tobler, from council to integrated care board."""
     try:
         import geopandas
         import tobler
         from tobler.area_weighted import area_interpolate
     except ImportError:
-        return "tobler is not installed here: its area weighting was not run."
+        return "tobler is not installed, so its area weighting was not run."
     areas = geography.areas[0].table.filter(pl.col("lad_2021").str.starts_with("E"))
     column = "residents_mid_2020__age_85_plus"
     people, truth = (
@@ -48,15 +48,15 @@ def compare_with_tobler(folder: Path, geography: PlaceData) -> str:
     interpolated = area_interpolate(councils, frames["icb"], extensive_variables=["people"])
     estimates = dict(zip(frames["icb"]["code"], interpolated["people"], strict=True))
     errors = pl.Series([abs(truth[code] / estimates[code] - 1) for code in truth])
-    lost = round(1 - sum(estimates.values()) / sum(people.values()), 4) + 0.0  # never minus nought
+    lost = round(1 - sum(estimates.values()) / sum(people.values()), 4) + 0.0  # never -0
     return (
         f"tobler {tobler.__version__} on the same task (area weighting, boundaries of 2024 and 2022): mean "
-        f"{errors.mean():.2%}, maximum {errors.max():.2%}; {lost:.2%} of the people lost on the way."
+        f"{errors.mean():.2%}, maximum {errors.max():.2%}; {lost:.2%} of the people lost."
     )
 
 
 def eighty_five_and_over(geography: PlaceData, group: str) -> str:
-    """Move England's people of 85 and over from council to integrated care board, weighed by a group."""
+    """Apportion England's people of 85 and over from council to integrated care board, weighted by a group."""
     areas = geography.areas[0].table.filter(pl.col("lad_2021").str.starts_with("E"))
     truth = Truth("lsoa_2011", areas.group_by(pl.col("lsoa_2011").alias("place_code")).agg(
         pl.col("residents_mid_2020__age_85_plus").sum().alias("aged 85 and over")))  # fmt: skip
@@ -79,23 +79,23 @@ NAMES = {
     "2", "nuts3": "NUTS 3", "itl1": "ITL 1",
     "itl2": "ITL 2",
 }  # fmt: skip
-"""What a reader calls each kind of place."""
+"""Name of each kind of place for a reader."""
 UPWARDS = (
     *(("lad", each) for each in ("icb", "sub_icb", "stp", "ccg", "ttwa", "pcon")),
     *(("msoa", each) for each in ("icb", "sub_icb", "stp", "ccg", "ttwa")), ("lsoa", "lsoa"),
 )  # fmt: skip
 DOWNWARDS = tuple((each, "lad") for each in ("icb", "sub_icb", "stp", "ccg", "pfa", "ttwa"))
-"""Pairs of kinds that are told group by group; the others get one line each."""
+"""Pairs of kinds with a row for each group; other pairs have one row."""
 
 
 def system_title(system: str) -> str:
-    """Name a place system for a reader: its kind, and the year."""
+    """Return the title of a geography: its kind and vintage."""
     kind, year = system.rsplit("_", 1)
     return f"{NAMES[kind]} {year}"
 
 
 def result_line(result: Result) -> str:
-    """Lay one result out as a row of a Markdown table."""
+    """Format one result as a row of a Markdown table."""
     trial, tests = result.trial, result.tests
     name, least = tests.group_by("left_out").agg(pl.col("inside").mean()).sort("inside", "left_out").row(0)
     low, high = chance_interval(result.cut)
@@ -107,16 +107,16 @@ def result_line(result: Result) -> str:
 
 
 def pair_title(trial: Trial) -> str:
-    """Name the two systems of a trial."""
+    """Return the title of a trial: its two geographies."""
     return f"{system_title(trial.from_system)} → {system_title(trial.to_system)}"
 
 
 def pair_line(results: list[Result], trials: TrialFigures, dropped: set[tuple[str, str]]) -> str:
-    """Lay the results of one pair, of all groups of people together, out as a row of a Markdown table."""
+    """Format the results of one pair, over all groups, as a row of a Markdown table."""
     tests = pl.concat([result.tests for result in results])
     mean = sum(result.mean for result in results) / len(results)
     remarks = ["by parts"] if trials[results[0].trial]["by_parts"].any() else []
-    remarks += ["**not kept**"] if results[0].trial.kinds in dropped else []
+    remarks += ["**rejected**"] if results[0].trial.kinds in dropped else []
     largest, p95 = (max(getattr(result, name) for result in results) for name in ("largest", "p95"))
     return (
         f"| {pair_title(results[0].trial)} | {max(result.cut for result in results)} | {mean:.2%} | {p95:.1%} "
@@ -125,9 +125,9 @@ def pair_line(results: list[Result], trials: TrialFigures, dropped: set[tuple[st
 
 
 def chance_interval(places: int) -> tuple[float, float]:
-    """Give the shares between which nine in ten comes out by chance, 19 times in 20, of as many places.
+    """Return the 95 % range of the share within a 90 % interval that chance alone gives for this number of places.
 
-    A place counts once, however many figures it has: they err alike.
+    A place counts once, however many figures it has, because its figures err alike.
     """
     low, high = binom.interval(0.95, places, 0.9)
     return low / places, high / places
@@ -138,7 +138,7 @@ def _share_inside(tests: pl.DataFrame) -> str:
 
 
 def places_missed(results: Iterable[Result], geography: PlaceData) -> str:
-    """Name the places that missed the most where few are cut: by chance alone the share held may be far from 90 %."""
+    """List the places with most misses where few are crossed, because the share within is then subject to chance."""
     names = dict(geography.places.register.sort("valid_from").select("place_code", "place_name").iter_rows())
     lines = []
     for result in (result for result in results if result.trial.kinds in UPWARDS + DOWNWARDS):
@@ -154,7 +154,7 @@ def places_missed(results: Iterable[Result], geography: PlaceData) -> str:
 
 
 def test_by_ages_alone(trials: TrialFigures) -> str:
-    """Test all figures of hardship by intervals that residents by age fit: what a new kind of figure may meet."""
+    """Test figures of hardship by intervals from residents by age, as for any new kind of figure."""
     hardship = pl.col("measure").is_in([*HARDSHIP, *CREDIT])
     tests_by_kind = {HARDSHIP: pl.DataFrame(), CREDIT: pl.DataFrame()}
     for trial in trials:
@@ -171,13 +171,13 @@ def test_by_ages_alone(trials: TrialFigures) -> str:
 
 PAGE = Template((Path(__file__).parent / "backtest_page.md").read_text(encoding="utf-8"))
 COLUMNS = (
-    "| from → to | shared out by | places | cut | mean error | 95 % below | largest | held | by chance | least held |\n"
-    "|---|---|---|---|---|---|---|---|---|---|"
+    "| from → to | weight | places | crossed | mean error | 95 % below | largest | within | by chance | "
+    "least within |\n|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
 def write_page(results: list[Result], trials: TrialFigures, geography: PlaceData, folder: Path) -> str:
-    """Write the page of the docs: backtest_page.md with its tables and figures put in."""
+    """Write the page of the docs: backtest_page.md with its tables and figures filled in."""
     trusts = [result for result in results if "trust" in result.trial.kinds]
     upwards, downwards = (
         sorted(
@@ -209,19 +209,19 @@ def write_page(results: list[Result], trials: TrialFigures, geography: PlaceData
     )
 
 
-PAIR_COLUMNS = "| from → to | cut | mean error | 95 % below | largest | held | |\n|---|---|---|---|---|---|---|"
+PAIR_COLUMNS = "| from → to | crossed | mean error | 95 % below | largest | within | |\n|---|---|---|---|---|---|---|"
 
 
 def _overall_coverage(results: list[Result]) -> str:
-    """Say how many truths lay in the interval, and how many pairs and groups came near nine in ten."""
+    """Describe the share of truths within the interval, and the number of rows close to 90 %."""
     tests = pl.concat([result.tests.select("inside") for result in results])
     shares = [result.tests["inside"].mean() or 0.0 for result in results if result.cut >= MIN_PLACES_CUT]
     near = sum(0.88 <= share <= 0.92 for share in shares)
     return (
-        f"{tests['inside'].sum():,} of {tests.height:,} truths lie in the interval, "
+        f"{tests['inside'].sum():,} of {tests.height:,} truths are within the interval, "
         f"{tests['inside'].mean():.1%}.**\n"
-        f"Of the {len(shares)} rows with {MIN_PLACES_CUT} places cut or more, {near} hold 88 to 92 %; "
-        f"the least {min(shares):.1%}, the most {max(shares):.1%}."
+        f"Of the {len(shares)} rows with {MIN_PLACES_CUT} places crossed or more, {near} have 88 to 92 % within; "
+        f"the lowest has {min(shares):.1%}, the highest {max(shares):.1%}."
     )
 
 

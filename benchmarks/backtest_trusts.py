@@ -1,7 +1,7 @@
-"""Trials of the catchments of NHS trusts: Covid-19 patients of 2020, known by trust and by district.
+"""Back-tests of NHS trust catchments: Covid-19 patients of 2020, known by trust and by district.
 
-They are moved by the shares of the catchments of 2019. A table gives their shares both ways and no numbers; those
-follow from the shares but for a common factor.
+The figures are apportioned by the catchment shares of 2019. A table gives the shares of patients both ways, without
+numbers. The numbers follow from the shares, up to a common factor.
 """
 
 from datetime import date
@@ -24,7 +24,7 @@ from pipelines.geography.crosswalk import PlaceData, build_crosswalk
 TRUST, DISTRICT = "trust_2021", "lad_2019"
 COVID, CAUGHT = "Covid-19 admissions", "residents of catchments"
 ELSEWHERE = ("health_board_2019",)
-"""Systems that trusts of England do not lead to."""
+"""Geographies without any trust of England."""
 _COLUMNS = {
     COVID: ("trust_ltla_covid_admissions_mapping_2020.csv", ("trust_code", "geo_code", "p_trust", "p_geo")),
     CAUGHT: (
@@ -35,15 +35,15 @@ _SHARES = ("trust_code", "place_code", "of_trust", "of_place")
 
 
 def with_salford_alone(geography: PlaceData) -> PlaceData:
-    """Put Pennine Acute with Salford alone, as the makers of the table did: it was split between two trusts in 2021."""
+    """Map Pennine Acute to Salford alone, as the table does; in 2021 it was split between two trusts."""
     other = (pl.col("from_code") == "RW6") & (pl.col("to_code") == "R0A")
     return geography._replace(places=geography.places._replace(changes=geography.places.changes.filter(~other)))
 
 
 def run_trust_trials(folder: Path, geography: PlaceData) -> TrialFigures:
-    """Move patients of trusts to every system that whole districts make up, and those of districts to trusts.
+    """Apportion patients of trusts to every geography of whole districts, and those of districts to trusts.
 
-    `held` is as the table has its trusts (`with_salford_alone`).
+    `held` has the trusts of the table (`with_salford_alone`).
     """
     covid = patient_flows(folder, COVID)
     trials = {}
@@ -62,7 +62,7 @@ def run_trust_trials(folder: Path, geography: PlaceData) -> TrialFigures:
 
 
 def patient_flows(folder: Path, figure: str) -> pl.DataFrame:
-    """Read shares both ways; give, but for a common factor, who goes where: measure, trust_code, place_code, people."""
+    """Read shares both ways; return people up to a common factor: measure, trust_code, place_code, people."""
     file, columns = _COLUMNS[figure]
     raw = pl.read_csv(folder / "geo/nhs" / file).select(
         pl.col(column).alias(name) for column, name in zip(columns, _SHARES, strict=True)
@@ -73,10 +73,10 @@ def patient_flows(folder: Path, figure: str) -> pl.DataFrame:
 
 
 def solve_trust_numbers(raw: pl.DataFrame) -> pl.DataFrame:
-    """Work out the people of trusts, but for a common factor, from shares both ways: trust_code, number.
+    """Compute the people of trusts from shares both ways, up to a common factor: trust_code, number.
 
-    The people a trust has from a district are a share of the trust's and a share of the district's, so that
-    the one's number gives the other's. Trusts that share no district with the others are left out.
+    The people from one district at one trust are a share of each. So the number of one gives the number of the
+    other. Trusts that share no district with others are left out.
     """
     shares = [(trust, place, own / other) for trust, place, own, other in raw.select(_SHARES).iter_rows()]
     number_of: dict[str, float] = {str(raw["trust_code"].mode().sort()[0]): 1.0}
@@ -93,7 +93,7 @@ def solve_trust_numbers(raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def by_other_shares(folder: Path, geography: PlaceData) -> str:
-    """Say how far the same figures go astray by another table of shares, which pools several years."""
+    """Describe the error of the same figures with another table of shares, which pools several years."""
     raw = pl.read_csv(folder / "geo/nhs/trust22_lad21_catchment_share.csv.gz")
     table = raw.select(
         pl.col("nhs_trust22_code").alias("from_code"), pl.col("ltla21_code").alias("to_code"),
@@ -115,14 +115,14 @@ def by_other_shares(folder: Path, geography: PlaceData) -> str:
         errors[figure] = tests.filter(pl.col("estimate") > 0).select((pl.col("truth") / pl.col("estimate") - 1).abs())
     (covid,), (caught,) = (figure.mean().row(0) for figure in errors.values())
     return (
-        "Shares differ, too: those of another table in hand, which pools several years, move Covid-19 admissions to\n"
-        f"councils with a mean error of {covid:.1%}, and the residents that the first counts for each trust with one "
+        "Other shares give other errors. A table that pools several years apportions Covid-19 admissions to\n"
+        f"councils with a mean error of {covid:.1%}, and the residents of the first table's trusts with one "
         f"of {caught:.1%}."
     )
 
 
 def trust_regions(geography: PlaceData) -> dict[str, str]:
-    """Name the region that most people of each district, trust and larger place lie in."""
+    """Return the region of most people of each district, trust and larger place."""
     regions: dict[str, str] = {}
     for system in (TRUST, *(pair_systems(row, DISTRICT)[0] for row in SYSTEMS[3:-2] if row not in ELSEWHERE)):
         most = build_crosswalk(geography, system, "region_2021", "all_ages", DAY).drop_nulls(["from_code", "to_name"])
@@ -135,9 +135,9 @@ def _sum_people(people: pl.DataFrame, end: str, name: str) -> pl.DataFrame:
 
 
 def _known_figures(people: pl.DataFrame, end: str, drawn: pl.DataFrame) -> pl.DataFrame:
-    """Add people up to the places that a crosswalk leads from, nought where none are told.
+    """Add people up to the source places of a crosswalk, zero where there are none.
 
-    Gives measure, place_code and value.
+    Returns measure, place_code and value.
     """
     places = drawn.select(pl.col("from_code").alias("place_code")).drop_nulls().unique()
     told = people.select("measure").unique().join(places, how="cross").join(
@@ -147,7 +147,7 @@ def _known_figures(people: pl.DataFrame, end: str, drawn: pl.DataFrame) -> pl.Da
 
 
 def _true_figures(people: pl.DataFrame, geography: PlaceData, system: str) -> pl.DataFrame:
-    """Add people up to places made of whole districts all of which have some told: measure, place_code, truth."""
+    """Add people up to places of whole districts that all have some: measure, place_code, truth."""
     nested = build_crosswalk(geography, DISTRICT, system, "all_ages", DAY).drop_nulls("to_code")
     told = nested.join(
         _sum_people(people, "place_code", "truth").rename({"place_code": "from_code"}), on="from_code", how="left"

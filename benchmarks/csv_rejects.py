@@ -1,11 +1,11 @@
-"""DuckDB's CSV reader with rejected rows kept, beside ours: rows, rejected rows, encodings, time and memory.
+"""DuckDB's CSV reader with rejected rows, compared with ours: rows, rejected rows, encodings, time and memory.
 
-    python -m benchmarks.csv_rejects [DAMAGED FILES] [FIRST SEED] [MEGABYTES]
+python -m benchmarks.csv_rejects [DAMAGED FILES] [FIRST SEED] [MEGABYTES]
 
-Each reader gets the bytes as published. The judge is Python's `csv` module, over the decoded text. A reader is right
-where it gives the same cells, or names the row that it leaves out. It is wrong where a row differs or is absent without
-a word. Text in which a quotation mark leaves open where a field ends has no right reading: there a reader refuses,
-rejects or guesses. Four parts: all bundled CSV files; named awkward ones; small random ones by seed; one large file.
+Each reader gets the bytes as published. Python's `csv` module, on the decoded text, is the reference. A reader is
+right where it gives the same cells, or names the row that it leaves out. It is wrong where a row differs or is absent
+without notice. Text with an unclosed quotation mark has no right reading, so a reader refuses, rejects or guesses.
+There are four parts: all bundled CSV files; named awkward files; small random files by seed; one large file.
 """
 
 import csv
@@ -37,7 +37,7 @@ Rows = list[list[str]]
 
 
 class Outcome(NamedTuple):
-    """The rows that a reader gives, and the lines that it says it leaves out; all of them where it refuses."""
+    """Rows from a reader, and the lines that it reports as left out; or its refusal."""
 
     rows: Rows
     rejected: set[int]
@@ -48,7 +48,7 @@ Reader = Callable[[bytes, FileLayout, int], Outcome]
 
 
 def read_ours(content: bytes, shape: FileLayout, width: int) -> Outcome:
-    """Read it as a release of a source is read."""
+    """Read a file in the same way as a release of a source."""
     try:
         grid, _ = split_text(decode_text(content, shape.encoding, "a.csv"), shape, "a.csv")
     except UnreadableError as error:
@@ -57,7 +57,7 @@ def read_ours(content: bytes, shape: FileLayout, width: int) -> Outcome:
 
 
 def read_duckdb(content: bytes, shape: FileLayout, width: int, strict: bool = True) -> Outcome:
-    """Read it with `read_csv`, everything that could be guessed given, and rejected rows kept."""
+    """Read a file with `read_csv`, with all options given and rejected rows stored."""
     columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(width))
     options = f"""auto_detect=false, header=false, quote='"', escape='"', null_padding=true, parallel=false,
         delim='{DELIMITERS[shape.delimiter]}', encoding='{shape.encoding}', columns={{{columns}}},
@@ -74,7 +74,7 @@ def read_duckdb(content: bytes, shape: FileLayout, width: int, strict: bool = Tr
 
 
 def read_duckdb_lenient(content: bytes, shape: FileLayout, width: int) -> Outcome:
-    """Read it with `strict_mode=false`: as much as can be made of it."""
+    """Read a file with `strict_mode=false`, which accepts more forms."""
     return read_duckdb(content, shape, width, strict=False)
 
 
@@ -82,7 +82,7 @@ READERS: dict[str, Reader] = {"ours": read_ours, "duckdb": read_duckdb, "lenient
 
 
 def true_rows(text: str, delimiter: str) -> Rows:
-    """Read it as Python does, with lines that end in one way; blank lines are rows too."""
+    """Read text with Python's `csv`, with uniform line ends; blank lines are rows too."""
     plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     return [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(plain, newline=""), delimiter=delimiter)]
 
@@ -92,7 +92,7 @@ def _pad_row(row: list[str], width: int) -> list[str]:
 
 
 def is_well_formed(text: str, delimiter: str) -> bool:
-    """Tell whether quotation marks close where a field ends, so that there is one right way to read the text."""
+    """Return whether quotation marks close at the end of a field, so that the text has one right reading."""
     try:
         return bool(list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)))
     except csv.Error:
@@ -100,7 +100,7 @@ def is_well_formed(text: str, delimiter: str) -> bool:
 
 
 def judge_outcome(outcome: Outcome, truth: Rows, width: int, well_formed: bool) -> str:
-    """Say how a reader did: right, refused, rejected (every other row is right), guessed, or wrong without a word."""
+    """Classify an outcome: right, refused, rejected (all other rows right), guessed, blank lines lost, or wrong."""
     if outcome.refusal:
         return "refused"
     whole = [_pad_row(row, width) for row in truth]
@@ -117,14 +117,14 @@ def judge_outcome(outcome: Outcome, truth: Rows, width: int, well_formed: bool) 
 
 
 def _is_same_row(mine: list[str], truth: list[str], width: int) -> bool:
-    """Compare one row; of a field beyond the others it is enough that the reader shows there is one."""
+    """Compare one row; for a field beyond the last column it is enough that the reader shows one."""
     if len(truth) > width:
         return mine[:width] == truth[:width] and len(mine) > width and mine[width] == truth[width] != ""
     return mine == _pad_row(truth, len(mine))
 
 
 def bundled_files() -> list[tuple[str, bytes, FileLayout]]:
-    """List the bundled CSV files, each with the shape of its source."""
+    """List the bundled CSV files, each with the format of its source."""
     sources = load_catalogue(ROOT).sources
     files = []
     for path in sorted((ROOT / "sources" / "starter").rglob("*.csv*")):
@@ -158,7 +158,7 @@ AWKWARD: dict[str, bytes | tuple[bytes, str]] = {
 
 
 def judge_file(content: bytes, shape: FileLayout, counts: dict[str, Counter[str]], width: int = 0) -> dict[str, str]:
-    """Read one file with each reader, judge it, and count; `width` 0 is that of the widest of the first rows."""
+    """Read one file with each reader, judge it, and count; `width` 0 uses the widest of the first rows."""
     text = content.decode(shape.encoding, errors="replace")
     truth = true_rows(text, DELIMITERS[shape.delimiter])
     sound = is_well_formed(text, DELIMITERS[shape.delimiter])
@@ -170,7 +170,7 @@ def judge_file(content: bytes, shape: FileLayout, counts: dict[str, Counter[str]
 
 
 def damage_file(seed: int) -> bytes:
-    """Make a small file by a seed: two to six rows of one to four fields, of letters that matter to a reader."""
+    """Build a small file by a seed: two to six rows of one to four fields, with difficult characters."""
     chance = random.Random(seed)
     fields = ("1", "a b", '"a"', '"a,b"', '"a""b"', 'a"b', '"a', 'a"', '"a\nb"', " ", "", "é", ' "a"', '"a" ')
     rows = [[chance.choice(fields) for _ in range(3)] for _ in range(chance.randint(1, 5))]
@@ -181,7 +181,7 @@ def damage_file(seed: int) -> bytes:
 
 
 def measure_reader(road: str, path: Path) -> str:
-    """Read a large file in this process; give processor seconds, and peak memory in MB."""
+    """Read a large file in this process; return processor seconds and peak memory in MB."""
     begun = time.process_time()
     if road == "ours":
         content, file = unpack_file(path.read_bytes(), None, path.name, "csv")
@@ -199,7 +199,7 @@ def measure_reader(road: str, path: Path) -> str:
 
 
 def compare_readers(files: int, first: int, megabytes: int) -> None:
-    """Run the four parts, and print what came of each."""
+    """Run the four parts and print the results."""
     counts: dict[str, Counter[str]] = {}
     for name, content, shape in bundled_files():
         marks = judge_file(content, shape, counts)

@@ -1,4 +1,4 @@
-"""Runs the toolkit on figures with faults, and tells how many of them it names rightly."""
+"""Runs of the toolkit on figures with seeded faults, and the share of faults with the right reason."""
 
 import shutil
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from pipelines.gaps import answer as answering
 
 ROOT = Path(__file__).resolve().parent.parent
 DAYS = ("2030-01-01", "2030-02-01")
-"""Days on which the sound release and the one with faults are said to have come out."""
+"""Days of release of the file without faults and of the file with faults."""
 
 
 _ABOUT = "title: t\npublisher: A publisher\nlicence: l\npage: https://example.org\n"
@@ -25,7 +25,7 @@ _UNHELD = f"{_ABOUT}access: not_held\nrequest: Ask.\nmeasures: {{unheld: {{title
 
 
 class Score(NamedTuple):
-    """How one reason did: cells it was due at, cells it was given at, and how many of these are the same."""
+    """Result for one reason: cells where it was due, cells where it was given, and cells in both."""
 
     reason: str
     due: int
@@ -34,17 +34,17 @@ class Score(NamedTuple):
 
     @property
     def precision(self) -> float:
-        """Share of the cells with the reason where it was due."""
+        """Return the share of the cells with the reason where it was due."""
         return self.right / self.given if self.given else 1.0
 
     @property
     def recall(self) -> float:
-        """Share of the cells where it was due that have it."""
+        """Return the share of the cells due that have the reason."""
         return self.right / self.due if self.due else 1.0
 
 
 def run_toolkit(series: Series, rows: list[Row], before: list[Row], folder: Path) -> pl.DataFrame:
-    """Run the toolkit on a release and the one before it; give code, period, and each reason or caveat of the cell."""
+    """Run the toolkit on a release and the one before; return code, period, and each reason or caveat of the cell."""
     project = _write_project(series, rows, before, folder)
     steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem")
@@ -56,7 +56,7 @@ def run_toolkit(series: Series, rows: list[Row], before: list[Row], folder: Path
 
 
 def score_reasons(reasons_found: pl.DataFrame, seeded: SeededFaults, always: Iterable[str] = ()) -> list[Score]:
-    """Compare what was told with what was due, reason by reason; `always` are caveats that every figure has."""
+    """Compare the given reasons with those due; `always` lists caveats that every figure has."""
     due = pl.DataFrame(
         [(*spot, reason) for spot, reason in seeded.due.items()], schema=reasons_found.schema, orient="row"
     )
@@ -69,7 +69,7 @@ def score_reasons(reasons_found: pl.DataFrame, seeded: SeededFaults, always: Ite
 
 
 def sum_scores(tables: Iterable[list[Score]]) -> list[Score]:
-    """Add up the scores of several runs, reason by reason, and all of them under `all`."""
+    """Add the scores of several runs by reason, with the sum under `all`."""
     summed: dict[str, list[int]] = {}
     for score in (score_row for table in tables for score_row in table):
         for name in (score.reason, "all"):
@@ -79,7 +79,7 @@ def sum_scores(tables: Iterable[list[Score]]) -> list[Score]:
 
 
 def _write_project(series: Series, rows: list[Row], before: list[Row], folder: Path) -> Project:
-    """Write a small project: the real register and changes, the series as a source, one problem that asks for all."""
+    """Write a small project: the real register and changes, the series as a source, and one problem for all places."""
     root, sources = folder / "project", folder / "project" / "sources"
     (root / "pipelines" / "problems").mkdir(parents=True)
     (sources / "starter").mkdir(parents=True)
@@ -121,9 +121,9 @@ def _problem_sql(series: Series) -> str:
 
 
 def complete_series(observation: pl.DataFrame, pattern: str) -> pl.DataFrame:
-    """Keep of one measure's observations the newest of each period, and the places that have a figure in all.
+    """Select the newest release of each period, and the places with a figure in all periods.
 
-    Adds `period` and `figure` as text, as a publisher prints them.
+    Adds `period` and `figure` as text, in the publisher's form.
     """
     current = newest_slices(observation).drop_nulls("value")
     often = current.with_columns(pl.len().over("period_start").alias("places"))

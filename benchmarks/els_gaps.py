@@ -1,12 +1,12 @@
-"""Why cells are empty in ONS's Explore Local Statistics: read by the project's own road, typed, laid out for the docs.
+"""Reasons for empty cells in ONS's Explore Local Statistics, from the project's own pipeline, as a page of the docs.
 
-    .venv/bin/python benchmarks/els_gaps.py FOLDER [OUT.md]
+.venv/bin/python benchmarks/els_gaps.py FOLDER [OUT.md]
 
-FOLDER holds the publisher's files (<name>.csv.gz). Each indicator becomes a file of its own, its rows as published,
-with one generic declaration: columns as every file of the series has them, the place system told by the codes, the
-its year by the codes of the newest period, and the kind of period by how periods are written. Nothing is
-said of any single indicator but what stands in MARKERS.
-The grid is 361 districts by indicator, once for the newest period and once for every period held.
+FOLDER contains the publisher's files (<name>.csv.gz). Each indicator becomes a separate file, with its rows as
+published and one generic declaration. The columns are those of every file of the series. The geography follows from
+the codes, its vintage from the codes of the newest period, and the kind of period from the form of periods. Only
+MARKERS is specific to an indicator. The grid is 361 districts by indicator, for the newest period and for all
+periods.
 """
 
 import csv
@@ -35,20 +35,20 @@ from pipelines.geography.register import require_places
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM = "lad_2025"
 AS_OF = date(2026, 6, 26)
-"""The day of the newest file of the series."""
+"""Day of the newest file of the series."""
 PUBLISHED = ("suppressed", "not_available", "not_applicable")
-"""Reasons that the publisher prints a marker for; all others are computed here."""
+"""Reasons from a printed marker; all others are computed."""
 MARKERS = {
-    # The notes of these files say of every u: "suppressed due to a base value of fewer than 5".
+    # The notes of these files define u as "suppressed due to a base value of fewer than 5".
     "apprenticeships": "{x: not_available, z: not_applicable, u: confidential}",
 }
 PLAIN = "{x: not_available, z: not_applicable, u: unreliable}"
 OBSOLETE = "Obsolete code"
-"""How the publisher's note begins on rows under a code of another time, given beside the new one."""
+"""Start of the publisher's note on rows under an old code, which repeat those under the new one."""
 
 
 class Indicator(NamedTuple):
-    """One indicator of a file: its name here, its title, the heading row and its own rows as published."""
+    """One indicator of a file: its name, title, heading row and rows as published."""
 
     name: str
     title: str
@@ -57,13 +57,13 @@ class Indicator(NamedTuple):
     rows: list[list[str]]
 
     def column(self, name: str) -> list[str]:
-        """Give one column of the rows."""
+        """Return one column of the rows."""
         at = self.head.index(name)
         return [row[at] for row in self.rows]
 
 
 def read_indicators(folder: Path) -> list[Indicator]:
-    """Read every file of the folder, and put the rows of each indicator together."""
+    """Read every file of the folder, and group the rows by indicator."""
     indicators = []
     for path in sorted(folder.glob("*.csv.gz")):
         text = gzip.decompress(path.read_bytes()).decode("utf-8-sig")
@@ -78,7 +78,7 @@ def read_indicators(folder: Path) -> list[Indicator]:
 
 
 def indicator_name(title: str) -> str:
-    """Make a name out of a title."""
+    """Return a valid name from a title."""
     return "els_" + re.sub(r"[^a-z0-9]+", "_", title.casefold()).strip("_")[:55]
 
 
@@ -99,7 +99,7 @@ def indicator_yaml(indicator: Indicator, places: str) -> str:
 
 
 def infer_system(indicator: Indicator, register: pl.DataFrame) -> str:
-    """Tell the place system of an indicator by the codes of its newest period: the year of which fewest are missing."""
+    """Infer the geography of an indicator from its newest period: the vintage with fewest missing codes."""
     newest = max(indicator.column("period"))
     codes = {
         code
@@ -119,7 +119,7 @@ def infer_system(indicator: Indicator, register: pl.DataFrame) -> str:
 
 
 def system_codes(system: str, register: pl.DataFrame) -> set[str]:
-    """Give the codes of a place system."""
+    """Return the codes of a geography."""
     return set(require_places(register, system)["place_code"])
 
 
@@ -127,7 +127,7 @@ PARENTS = ("nation", "region", "above_nation", "county", "combined_authority", N
 
 
 def write_project(folder: Path, indicators: list[Indicator]) -> Project:
-    """Write a project of its own: the register of places as it travels, one source and one problem an indicator."""
+    """Write a project with the bundled register, and one source and one problem for each indicator."""
     sources, problems = folder / "sources", folder / "pipelines" / "problems"
     problems.mkdir(parents=True)
     (sources / "starter").mkdir(parents=True)
@@ -152,13 +152,13 @@ def write_project(folder: Path, indicators: list[Indicator]) -> Project:
 
 
 def rows_in_use(indicator: Indicator, codes: set[str]) -> list[list[str]]:
-    """Leave out rows that the publisher marks as under an obsolete code and that are not of the system declared."""
+    """Drop rows that the publisher marks as under an obsolete code and that are not in the declared geography."""
     note, code = indicator.head.index("notes"), indicator.head.index("areacd")
     return [row for row in indicator.rows if row[code] in codes or not row[note].startswith(OBSOLETE)]
 
 
 def problem_sql(measure: str) -> str:
-    """Write the problem that asks for one indicator everywhere."""
+    """Write the problem for one indicator in every place."""
     return (
         f"/*\nquestion: Where is {measure} not known, and why?\ndecision: none\nowner: benchmark\n"
         f"geography: {SYSTEM}\n"
@@ -169,7 +169,7 @@ def problem_sql(measure: str) -> str:
 
 
 def type_indicator(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Type the cells of one indicator: of its newest period, and of every period held as of that period's end."""
+    """Build the grids of one indicator: for its newest period, and for every period as of its end."""
     problem, places = project.catalogue.problems[name], load_places(project)
     system = require_places(places.register, SYSTEM)
     placed, aside, _ = place_observations(project, problem, places, set(system["place_code"]))
@@ -182,7 +182,7 @@ def type_indicator(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFr
 
 
 def type_all_indicators(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Type both grids of every indicator of a folder."""
+    """Build both grids of every indicator of a folder."""
     with tempfile.TemporaryDirectory() as scratch:
         indicators = read_indicators(folder)
         project = write_project(Path(scratch), indicators)
@@ -192,21 +192,21 @@ def type_all_indicators(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def explained_share(cells: pl.DataFrame) -> float:
-    """Give the share of empty cells that have a reason other than that nobody knows why."""
+    """Return the share of empty cells with a reason other than `unexplained`."""
     empty = cells.filter(pl.col("value").is_null())
     return (empty["reason"] != "unexplained").sum() / max(empty.height, 1)
 
 
 def render_page(newest: pl.DataFrame, every: pl.DataFrame) -> str:
-    """Lay the figures out as a page of the docs."""
+    """Format the figures as a page of the docs."""
     indicators_n, places = newest["measure"].n_unique(), newest["place_code"].n_unique()
     parts = [
         "# Why cells are empty in Explore Local Statistics",
         "<!-- Made by `python benchmarks/els_gaps.py FOLDER docs/els-gaps.md`; do not edit. -->",
         f"The Office for National Statistics publishes these {indicators_n} indicators in one form for its page on "
-        "local statistics (files of 26 June 2026). Each was read by one generic declaration and put on the grid of "
-        f"{places} districts ({SYSTEM}). A reason is published where a marker is printed in the cell's row; all others "
-        "were computed from what the files hold.",
+        "local statistics (files of 26 June 2026). One generic declaration reads each of them for a grid of "
+        f"{places} districts ({SYSTEM}). A reason is published where the cell's row has a marker; all others "
+        "are computed from the content of the files.",
         _summary_table(("newest period", newest), ("every period", every)),
         "## By reason\n\n" + _by_reason(newest, every),
         "## By indicator, newest period\n\n" + _by_indicator(newest),
@@ -260,7 +260,7 @@ def _unexplained_list(cells: pl.DataFrame) -> str:
 
 
 def write_els_page(folder: Path, out: Path | None) -> None:
-    """Type both grids, and print the page or write it."""
+    """Build both grids, and print the page or write it."""
     text = render_page(*type_all_indicators(folder))
     if out:
         out.write_text(text, encoding="utf-8", newline="\n")

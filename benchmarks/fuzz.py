@@ -1,10 +1,10 @@
 """10,000 damaged files of every format: each must end as a right table or as a clear refusal.
 
-    python benchmarks/fuzz.py [FILES] [FIRST SEED]
+python benchmarks/fuzz.py [FILES] [FIRST SEED]
 
-Prints how many were read and refused, the longest, the peak of memory, and each file that ended otherwise by its seed,
-by which it can be made again. A file that takes over 5 seconds ends the run with the place where it hung. Exit code 1
-where any ended otherwise, or memory went over 1 GB.
+Prints the number of files read and refused, the longest time, the peak memory, and the seed of each file that ended
+otherwise, to build it again. A file that takes over 5 seconds ends the run with a traceback. The exit code is 1 where
+a file ended otherwise or memory exceeded 1 GB.
 """
 
 import collections
@@ -21,7 +21,7 @@ LONGEST, MOST_MB = 5.0, 1_024
 
 
 def run_fuzz(files: int, first: int) -> int:
-    """Try `files` damaged files; give the exit code."""
+    """Read this number of damaged files; return the exit code."""
     sound = make_samples()
     ends: collections.Counter[str] = collections.Counter()
     slowest, faults = (0.0, ""), []

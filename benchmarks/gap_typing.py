@@ -1,12 +1,12 @@
-"""Typing the grid of 43 million cells: pandas, plain Polars and dense slices, each in a process of its own.
+"""Reasons for a grid of 43 million cells: pandas, plain Polars and dense slices, each in a separate process.
 
-    .venv/bin/python benchmarks/gap_typing.py [MEASURES ...]
+.venv/bin/python benchmarks/gap_typing.py [MEASURES ...]
 
-The first size is run by every road, further ones by the quick roads only. The figures are synthetic, made with a
-fixed seed, for timing only: 35,672 small areas by 120 months by 10 measures (or as many as are said), 3 % hidden, 1 %
-without a row, one measure in three not covering Scotland. All roads read the same files, one a measure, ordered by
-slice; all must find the same gaps. Seconds of the processor, wall seconds and peak memory are printed as a Markdown
-table. Needs a POSIX system.
+The first size is run with every method, further sizes only with the fast ones. The figures are synthetic, with a
+fixed seed, for timing only. There are 35,672 small areas by 120 months by 10 measures, or as many as given. Of these
+3 % are suppressed and 1 % have no row, and one measure in three does not cover Scotland. All methods read the same
+files, one for each measure, ordered by slice, and must find the same gaps. The output is a Markdown table of
+processor seconds, wall seconds and peak memory. Needs a POSIX system.
 """
 
 import json
@@ -37,17 +37,17 @@ Counts = dict[str, int]
 
 
 def measure_names(measures: int) -> list[str]:
-    """Name the measures."""
+    """Return the names of the measures."""
     return [f"measure_{n:02}" for n in range(measures)]
 
 
 def measure_coverage(measures: int) -> dict[str, list[str]]:
-    """Say of one measure in three that it leaves Scotland out."""
+    """Return the nations covered by each measure that leaves Scotland out, one in three."""
     return {name: ["England"] for n, name in enumerate(measure_names(measures)) if n % 3 == 0}
 
 
 def month_spans() -> list[tuple[date, date]]:
-    """Give the months."""
+    """Return the first and last day of each month."""
     return [whole_months(2014 + n // 12, n % 12 + 1, 1) for n in range(MONTHS)]
 
 
@@ -93,7 +93,7 @@ def run_dense(folder: Path, measures: int) -> Counts:
 
 
 def run_plain(folder: Path, measures: int) -> Counts:
-    """Count the gaps by joins as one would write them in Polars, a measure at a time."""
+    """Count the gaps by ordinary joins in Polars, a measure at a time."""
     places = pl.DataFrame({"place_code": pl.Series(CODES, dtype=pl.Enum(CODES)), "nation": NATIONS})
     grid = pl.DataFrame(month_spans(), schema=SLICE_KEY[1:], orient="row").join(places, how="cross")
     counts: Counter[str] = Counter()
@@ -104,7 +104,7 @@ def run_plain(folder: Path, measures: int) -> Counts:
 
 
 def join_plainly(grid: pl.DataFrame, rows: pl.DataFrame, covered: list[str] | None) -> pl.DataFrame:
-    """Type one measure's grid (period, place, nation) by a join; give the gaps."""
+    """Add a reason to one measure's grid (period, place, nation) by a join; return the gaps."""
     joined = grid.join(rows, on=[*SLICE_KEY[1:], "place_code"], how="left")
     absent, status = pl.col("status").is_null(), pl.col("status").cast(pl.String)
     reason = (
@@ -140,7 +140,7 @@ def run_pandas(folder: Path, measures: int) -> Counts:
 
 
 def run_scan(folder: Path, measures: int) -> Counts:
-    """Only read the two columns that matter: the floor."""
+    """Read only the two columns that matter, as the lower limit."""
     for name in measure_names(measures):
         pl.read_parquet(folder / f"{name}.parquet", columns=["value", "status"])
     return {}
@@ -154,11 +154,11 @@ ROADS: dict[str, Callable[[Path, int], Counts]] = {
     "pandas, a measure at a time": run_pandas,
 }
 QUICK = (FLOOR, "dense slices")
-"""Roads that are also run at further sizes, to see how cost grows."""
+"""Methods that also run at further sizes, to show how the cost grows."""
 
 
 def run_method(road: str, folder: str, measures: int) -> None:
-    """Run one road in this process and print what it took."""
+    """Run one method in this process and print its cost."""
     begun, used = time.perf_counter(), time.process_time()
     counts = ROADS[road](Path(folder), measures)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -167,14 +167,14 @@ def run_method(road: str, folder: str, measures: int) -> None:
 
 
 def time_method(road: str, folder: Path, measures: int) -> dict[str, Any]:
-    """Run one road in a process of its own."""
+    """Run one method in a separate process."""
     command = [sys.executable, __file__, "--road", road, str(folder), str(measures)]
     return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 def compare_methods(sizes: list[int]) -> None:
-    """Make the figures, run every road at the first size and the quick ones at the others, and print the table."""
-    lines = ["| cells | road | CPU s | wall s | peak MB | CPU against dense |", "|---|---|---|---|---|---|"]
+    """Write the figures, run every method at the first size and the fast ones at the others, and print the table."""
+    lines = ["| cells | method | CPU s | wall s | peak MB | CPU against dense |", "|---|---|---|---|---|---|"]
     for number, measures in enumerate(sizes):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
@@ -187,13 +187,13 @@ def compare_methods(sizes: list[int]) -> None:
 
 
 def format_table(taken: dict[str, Any], cells: int) -> list[str]:
-    """Lay out what each road took; end where two roads found other gaps."""
+    """Format the cost of each method; stop where two methods found different gaps."""
     counts = {
         road: {k: v for k, v in measured["counts"].items() if v} for road, measured in taken.items() if road != FLOOR
     }
     expected = counts["dense slices"]
     if any(measured != expected for measured in counts.values()):
-        raise SystemExit(f"the roads disagree: {counts}")
+        raise SystemExit(f"the methods disagree: {counts}")
     lines = [
         f"| {cells:,} | {road} | {measured['cpu']:.1f} | {measured['wall']:.1f} | {measured['peak']:,.0f} | "
         f"{measured['cpu'] / taken['dense slices']['cpu']:.1f} |"

@@ -1,11 +1,11 @@
-"""How many small faults in the program the tests notice: faults drawn by a seed, one at a time, each tried.
+"""Share of small faults in the program that the tests notice: faults drawn by a seed, one at a time.
 
     .venv/bin/python -m benchmarks.mutants --seed 1                 # all modules that make numbers, and checks/
     .venv/bin/python -m benchmarks.mutants --seed 2 --module pipelines/gaps/grid.py --each 20 --show
 
-Each mutant changes one operator, constant, comparison or method of one module in a copy of the program; the tests
-that TESTS names for the module run on it, and stop at the first that fails. A mutant that no test fails on went
-unnoticed. mutmut and cosmic-ray try every mutant of a whole program, take hours, and draw no sample by a seed.
+Each mutant changes one operator, constant, comparison or method of one module in a copy of the program. The tests
+that TESTS lists for the module run on it, and stop at the first failure. A mutant without a failing test is
+unnoticed. mutmut and cosmic-ray run every mutant of a whole program, take hours, and draw no sample by a seed.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 240
-"""A mutant whose tests take longer than this counts as noticed: it made something endless."""
+"""A mutant counts as noticed if its tests take longer than this, because it causes an endless loop."""
 FLOORS = {"numbers": 0.85, "checks": 0.80}
 TESTS: dict[str, tuple[str, ...]] = {
     **{f"checks/{name}.py": () for name in (
@@ -46,9 +46,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pipelines/geography/contiguity.py": ("tests/geography/test_contiguity_rules.py",),
     "pipelines/geography/hierarchy.py": ("tests/geography/test_hierarchy_rules.py",),
 }  # fmt: skip
-"""Modules that make numbers, each with the tests to run; where none is named, those of its own name.
+"""Modules that make numbers, each with its tests; by default those with the module's name.
 
-Those of `apportionment` are left out until its three ways of moving figures are one engine.
+The modules of `apportionment` are excluded until their three ways of moving figures become one engine.
 """
 _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -64,11 +64,11 @@ _METHODS = {
     "min_horizontal": "max_horizontal", "max_horizontal": "min_horizontal", "starts_with": "ends_with",
 }  # fmt: skip
 _WORDS = {"left": "inner", "inner": "left", "semi": "anti", "anti": "semi", "full": "left"}
-"""How frames are joined."""
+"""Kinds of join."""
 
 
 class Mutant(NamedTuple):
-    """One small fault: the module, the line, what stood there, and the whole text with the fault."""
+    """One small fault: the module, the line, the change, and the whole text with the fault."""
 
     module: str
     line: int
@@ -77,7 +77,7 @@ class Mutant(NamedTuple):
 
 
 def module_mutants(module: str) -> list[Mutant]:
-    """Give every mutant of a module, in the order of its text."""
+    """Return every mutant of a module, in the order of its text."""
     text = (ROOT / module).read_text(encoding="utf-8")
     mutants = []
     for number, node in enumerate(_mutable_expressions(ast.parse(text))):
@@ -92,14 +92,14 @@ def module_mutants(module: str) -> list[Mutant]:
 
 
 def _mutable_expressions(tree: ast.Module) -> Iterator[ast.expr]:
-    """Give the expressions of functions and constants that can be changed; docstrings and imports can't."""
+    """Yield the expressions that can be changed, without docstrings and imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.expr) and any(True for _ in _possible_changes(node)):
             yield node
 
 
 def _possible_changes(node: ast.expr) -> Iterator["Change"]:
-    """Give ways to change one expression; each is done when it is called."""
+    """Yield the possible changes of one expression, each applied when it is called."""
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARED:
         yield Change(node, "ops", [_COMPARED[type(node.ops[0])]()])
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATED and not _is_text_operation(node):
@@ -107,7 +107,7 @@ def _possible_changes(node: ast.expr) -> Iterator["Change"]:
     if isinstance(node, ast.BoolOp):
         yield Change(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert | ast.Not):
-        # Negated twice: the negation is gone.
+        # A double negation removes the negation.
         yield Change(node, "operand", ast.UnaryOp(op=type(node.op)(), operand=node.operand))
     if isinstance(node, ast.Attribute) and node.attr in _METHODS:
         yield Change(node, "attr", _METHODS[node.attr])
@@ -126,21 +126,21 @@ def _is_text_operation(node: ast.BinOp) -> bool:
 
 
 class Change(NamedTuple):
-    """One change of an expression: the attribute, and what it becomes."""
+    """One change of an expression: the attribute and its new value."""
 
     node: ast.expr
     name: str
     value: object
 
     def __call__(self) -> None:
-        """Make the change in place."""
+        """Apply the change in place."""
         setattr(self.node, self.name, self.value)
 
 
 def module_tests(module: str) -> list[str]:
-    """Name the tests of a module: those in TESTS, or else those of its own name in the folder of its room.
+    """Return the tests of a module: those in TESTS, or else those with its name in the folder of its room.
 
-    Where the tests of its rules have a file of their own, as `test_bounds_rules.py`, they are these: they are fast.
+    A separate file of rules, such as `test_bounds_rules.py`, takes precedence because it is fast.
     """
     path = Path(module)
     room = Path("tests") / (path.parent.name if module.startswith("pipelines/") else "checks")
@@ -155,7 +155,7 @@ def module_tests(module: str) -> list[str]:
 
 
 def copy_program(folder: Path) -> Path:
-    """Copy what the tests need; data that none changes is linked."""
+    """Copy the files that the tests need; link data that mutants do not change."""
     for name in ("pipelines", "checks", "tests", "benchmarks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("sources", "docs", "pyproject.toml", "README.md", "CONTRIBUTING.md", "workspace.yaml", ".ci"):
@@ -164,7 +164,7 @@ def copy_program(folder: Path) -> Path:
 
 
 def is_noticed(mutant: Mutant, program: Path) -> bool:
-    """Run the tests of a module on a mutant of it in a copy of the program; tell whether any fails."""
+    """Run the tests of a module on a mutant in a copy of the program; return whether any fails."""
     path = program / mutant.module
     sound = path.read_text(encoding="utf-8")
     path.write_text(mutant.text, encoding="utf-8")
@@ -190,7 +190,7 @@ def draw_mutants(modules: list[str], per_module: int, seed: int) -> list[Mutant]
 
 
 def try_all(mutants: list[Mutant], workers: int) -> list[bool]:
-    """Try mutants, each in one of as many copies of the program as there are workers."""
+    """Test mutants, each in one of as many copies of the program as there are workers."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(workers):
@@ -207,7 +207,7 @@ def try_all(mutants: list[Mutant], workers: int) -> list[bool]:
 
 
 def score_modules(mutants: list[Mutant], noticed: list[bool]) -> dict[str, tuple[int, int]]:
-    """Count by module how many mutants were noticed, and how many were tried."""
+    """Count by module the noticed mutants and all mutants."""
     counts: dict[str, tuple[int, int]] = {}
     for mutant, seen in zip(mutants, noticed, strict=True):
         before = counts.get(mutant.module, (0, 0))
@@ -216,7 +216,7 @@ def score_modules(mutants: list[Mutant], noticed: list[bool]) -> dict[str, tuple
 
 
 def run_mutants() -> None:
-    """Draw mutants, try them, and print what was noticed by module; end with 1 where a floor is missed."""
+    """Draw and test mutants, and print the share noticed by module; exit with 1 where a floor is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--each", type=int, default=6, help="mutants of each module")

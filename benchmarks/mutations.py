@@ -1,4 +1,4 @@
-"""Small files of every format, and ways to damage them: what the reader is tried with, seeded and bounded."""
+"""Small files of every format, and ways to damage them, for seeded and bounded tests of the reader."""
 
 import gzip
 import io
@@ -31,7 +31,7 @@ INSERTED = (b"\xff\xfe", b'"', b",", b"\n", b"\r", b"NaN", b"inf", b"-1e400", b"
 
 
 class Sample(NamedTuple):
-    """A sound file, and the declaration that reads it."""
+    """A valid file, and the declaration that reads it."""
 
     source: Source
     content: bytes
@@ -55,7 +55,7 @@ def write_parquet(columns: dict[str, list[str]]) -> bytes:
 
 
 def make_samples() -> dict[str, Sample]:
-    """Make a sound file of every format that is read."""
+    """Build a valid file of every supported format."""
     quoted = [f'{c},"{n}",{y},"{s}"' for c, n, y, s in ROWS]
     text = "\n".join(["A title", "", ",".join(HEADINGS), *quoted, "", "Source: us"]) + "\n"
     table = [HEADINGS, *ROWS]
@@ -124,49 +124,49 @@ def flip_bytes(rng: random.Random, content: bytes) -> bytes:
 
 
 def delete_bytes(rng: random.Random, content: bytes) -> bytes:
-    """Take some bytes out."""
+    """Delete some bytes."""
     where = _random_position(rng, content)
     return content[:where] + content[where + rng.choice([1, 5, 200]) :]
 
 
 def double_bytes(rng: random.Random, content: bytes) -> bytes:
-    """Put some bytes in twice."""
+    """Repeat some bytes."""
     where = _random_position(rng, content)
     return content[:where] + content[where : where + rng.choice([5, 300])] + content[where:]
 
 
 def insert_bytes(rng: random.Random, content: bytes) -> bytes:
-    """Put something strange in."""
+    """Insert difficult bytes."""
     where = _random_position(rng, content)
     return content[:where] + rng.choice(INSERTED) + content[where:]
 
 
 def cut_end(rng: random.Random, content: bytes) -> bytes:
-    """Lose the end."""
+    """Cut off the end."""
     return content[: _random_position(rng, content)]
 
 
 def shuffle_lines(rng: random.Random, content: bytes) -> bytes:
-    """Put the lines into another order."""
+    """Shuffle the lines."""
     lines = content.split(b"\n")
     rng.shuffle(lines)
     return b"\n".join(lines)
 
 
 def line_ends(rng: random.Random, content: bytes) -> bytes:
-    """Convert line ends, as a version control system does to what it takes for text."""
+    """Convert line ends, as a version control system does to text."""
     old, new = rng.choice([(b"\n", b"\r\n"), (b"\r\n", b"\n"), (b"\n", b"\r")])
     return content.replace(old, new)
 
 
 def other_marks(rng: random.Random, content: bytes) -> bytes:
-    """Swap what parts fields, or what quotes them."""
+    """Replace the delimiter or the quotation mark."""
     old, new = rng.choice([(b",", b";"), (b",", b"\t"), (b",", b",,"), (b'"', b"'"), (b'"', b'""'), (b'"', b"")])
     return content.replace(old, new)
 
 
 def longer_number(rng: random.Random, content: bytes) -> bytes:
-    """Make a number in the file larger: a size, a count, a figure."""
+    """Enlarge a number in the file: a size, a count, a figure."""
     where = [n for n, byte in enumerate(content) if 48 <= byte <= 57]
     if not where:
         return content
@@ -189,7 +189,7 @@ DAMAGES: tuple[Callable[[random.Random, bytes], bytes], ...] = (
 
 
 class Ending(NamedTuple):
-    """How the reading of a damaged file ended: what stands in `fault` should not be."""
+    """Result of reading a damaged file; `fault` should be blank."""
 
     name: str
     seconds: float
@@ -198,7 +198,7 @@ class Ending(NamedTuple):
 
 
 def read_damaged(seed: int, sound: dict[str, Sample]) -> Ending:
-    """Damage one file once or twice, read it, and say how that ended."""
+    """Damage one file once or twice, read it, and return the result."""
     rng = random.Random(seed)
     kind = rng.choice(sorted(sound))
     source, content = sound[kind]
@@ -211,24 +211,26 @@ def read_damaged(seed: int, sound: dict[str, Sample]) -> Ending:
 
 
 def read_result(source: Source, content: bytes) -> tuple[bool, str]:
-    """Read a file: whether it is refused, and what is wrong with that or with its cells; blank where nothing is."""
+    """Read a file; return whether it is refused, and any fault in the message or the cells, or blank."""
     snapshot = Snapshot("a", "x", date(2024, 1, 1), "", "", "", "a.file", len(content), "")
     try:
         sheet = count_unread_rows(read_sheet(content, source, "a.file"), source)
         return False, cell_faults(conform_release(sheet, "a", source, snapshot, CODES))
     except UnreadableError as error:
-        return True, "" if "a.file" in str(error) else f"a refusal that names no file: {error}"
+        return True, "" if "a.file" in str(error) else f"a refusal without a file name: {error}"
 
 
 def cell_faults(cells: pl.DataFrame) -> str:
-    """Say what is wrong with cells that should be sound, or nothing."""
+    """Describe the faults of cells that should be valid; blank where there are none."""
     sound = cells.filter(pl.col("fault").is_null())
     checks = {
-        "a figure that is none": cells["value"].drop_nulls().is_finite().all(),
-        "a strange status": set(cells["status"].drop_nulls()) <= set(OBSERVATION_STATUSES),
-        "a place that is none": set(sound["place_code"]) <= CODES.system,
+        "a figure that is not finite": cells["value"].drop_nulls().is_finite().all(),
+        "an unknown status": set(cells["status"].drop_nulls()) <= set(OBSERVATION_STATUSES),
+        "an unknown place": set(sound["place_code"]) <= CODES.system,
         "a cell without a period": sound["period_start"].null_count() == 0,
         "a cell twice": sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(),
-        "a hidden figure": sound.filter(pl.col("marker") == "*", pl.col("value").is_not_null()).is_empty(),
+        "a suppressed figure with a value": sound.filter(
+            pl.col("marker") == "*", pl.col("value").is_not_null()
+        ).is_empty(),
     }
     return "; ".join(name for name, good in checks.items() if not good)

@@ -1,10 +1,10 @@
-"""What one new month costs: its slices written and moved as a file of its own, against all months from the start.
+"""Cost of a new month: writing and apportioning its slices as a separate file, compared with all months.
 
-    .venv/bin/python benchmarks/new_month.py [--runs 3]
+.venv/bin/python benchmarks/new_month.py [--runs 3]
 
-The figures are made up (`placing_data.py`). Both are done in one process, in turn, without the start of the program and
-with the matrices of the crosswalk made once for both; a first round warms up and is not counted. Processor time is the
-measure to trust on a shared machine.
+The figures are synthetic (`placing_data.py`). Both tasks run in turn in one process, without the start of the program
+and with one set of crosswalk matrices. A first round warms up and is not counted. On a shared machine, processor time
+is the reliable measure.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from pipelines.apportionment.sparse import CrosswalkMatrix, build_matrix  # noqa
 
 
 def time_slices(figures: pl.LazyFrame, matrix: CrosswalkMatrix, path: Path) -> tuple[float, pl.DataFrame]:
-    """Write some figures by slice and move them; give the processor seconds, and what was moved."""
+    """Write some figures by slice and apportion them; return the processor seconds and the result."""
     begun = time.process_time()
     batches = figures.collect_batches(maintain_order=True, chunk_size=1_000_000)
     write_slices(batches, placing_data.AREA_CODES.to_list(), path)
@@ -35,7 +35,7 @@ def time_slices(figures: pl.LazyFrame, matrix: CrosswalkMatrix, path: Path) -> t
 
 
 def compare_month(runs: int) -> None:
-    """Make the figures, do both in turn, check that the month is the same in both, and print what they took."""
+    """Write the figures, do both tasks in turn, check that the month is the same in both, and print the cost."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run([sys.executable, str(HERE / "placing_data.py"), name, "1"], check=True)
@@ -49,11 +49,11 @@ def compare_month(runs: int) -> None:
             month, apportioned = time_slices(pl.scan_parquet(newest), matrix, folder / "month_slices.parquet")
             rebuilt, whole = time_slices(every, matrix, folder / "slices.parquet")
             if not whole.filter(pl.col("period_start") == start).equals(apportioned):
-                raise SystemExit("the month moved alone is not the month moved with all others")
+                raise SystemExit("the month apportioned alone differs from the month apportioned with all others")
             if not number:
                 continue
             ratios.append(rebuilt / month)
-            sys.stdout.write(f"one month {month:.2f} s, all {rebuilt:.1f} s: 1/{rebuilt / month:.0f} of it\n")
+            sys.stdout.write(f"one month {month:.2f} s, all {rebuilt:.1f} s: a ratio of 1/{rebuilt / month:.0f}\n")
     sys.stdout.write(f"median: 1/{statistics.median(ratios):.0f}\n")
 
 

@@ -1,11 +1,11 @@
-"""What moving figures costs: small areas to districts, by this project and by others, in one run.
+"""Cost of apportioning figures from small areas to districts, by this project and by others, in one run.
 
-    .venv/bin/python benchmarks/placing.py [--runs 3] [--times 1] [--roads ROAD,ROAD] [--tobler PYTHON] [--write]
+.venv/bin/python benchmarks/placing.py [--runs 3] [--times 1] [--roads ROAD,ROAD] [--tobler PYTHON] [--write]
 
-The figures are made up (`placing_data.py`); the roads are in `placing_roads.py`. Each runs in a process of its own,
-one after the other, so that a noisy machine is noisy for all: compare the ratios. The results are checked to agree.
-tobler is no part of the environment: name a Python that has it, or its row says that it was not run. `--write` puts
-the table into README.md. Peak memory needs a POSIX system.
+The figures are synthetic (`placing_data.py`), and the methods are in `placing_roads.py`. Each runs in a separate
+process, one after the other, so that noise affects every method: compare the ratios. The results are checked to agree.
+tobler is not in the environment. Name a Python with tobler, or its row says that it was not run. `--write` updates
+the table in README.md. Peak memory needs a POSIX system.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 HERE = Path(__file__).resolve().parent
 README = HERE / "README.md"
 TITLES = {
-    "scan": "bare scan of two columns (DuckDB): the floor",
+    "scan": "bare scan of two columns (DuckDB), the lower limit",
     "slices": "**Commonground**, `move_slices` from a file of slices",
     "commonground": "**Commonground**, `move_batches` over any Parquet",
     "duckdb_integers": "plain SQL in DuckDB, codes as integers",
@@ -37,7 +37,7 @@ NUMBERS = ("value", "partial", "low", "high", "coverage", "missing", "worst")
 
 
 class Taken(NamedTuple):
-    """What one run of one road took: wall and processor seconds, and peak memory in MB."""
+    """Cost of one run of one method: wall and processor seconds, and peak memory in MB."""
 
     wall: float
     cpu: float
@@ -45,7 +45,7 @@ class Taken(NamedTuple):
 
 
 def time_method(python: str, road: str, folder: Path, times: int) -> Taken | None:
-    """Run one road in its own process; None where what it needs is not installed."""
+    """Run one method in a separate process; None where a library is not installed."""
     command = [python, str(HERE / "placing_roads.py"), road, str(folder), str(times)]
     begun = time.perf_counter()
     process = subprocess.Popen(command)
@@ -60,13 +60,13 @@ def time_method(python: str, road: str, folder: Path, times: int) -> Taken | Non
 
 
 def prepare_figures(folder: Path, times: int) -> int:
-    """Write the figures in another process, so that this one stays small; give how many there are."""
+    """Write the figures in another process, so that this one stays small; return their number."""
     subprocess.run([sys.executable, str(HERE / "placing_data.py"), str(folder), str(times)], check=True)
     return int(pq.ParquetFile(folder / f"figures_{times}.parquet").metadata.num_rows)
 
 
 def read_result(folder: Path, road: str) -> pl.DataFrame:
-    """Read what a road gave, with codes as text and in one order."""
+    """Read the result of a method, with codes as text and in one order."""
     figures = pl.read_parquet(folder / f"{road}.parquet")
     if road == "duckdb_integers":
         codes = [pl.format(form, pl.col(name).cast(pl.String).str.zfill(3)).alias(name)
@@ -82,7 +82,7 @@ def read_result(folder: Path, road: str) -> pl.DataFrame:
 
 
 def find_disagreement(one: pl.DataFrame, other: pl.DataFrame) -> str:
-    """Say where two results differ; blank where they agree."""
+    """Describe the difference between two results; blank where they agree."""
     key = ["measure", "period_start", "place_code"]
     if not one.select(key).equals(other.select(key)):
         return f"{other.height} rows, expected {one.height} of the same measures, months and districts"
@@ -96,10 +96,10 @@ def find_disagreement(one: pl.DataFrame, other: pl.DataFrame) -> str:
 
 
 def method_row(road: str, runs: list[Taken | None], ours: list[Taken | None]) -> str:
-    """Lay out one road: medians, and the ratio of its processor time to that of slices, run by run."""
+    """Format one method: medians, and its processor time over the time for slices, run by run."""
     taken = [run for run in runs if run]
     if not taken:
-        return f"| {TITLES[road]} | not installed here: not run | | | |"
+        return f"| {TITLES[road]} | not installed, not run | | | |"
     wall, cpu = (statistics.median(getattr(run, name) for run in taken) for name in ("wall", "cpu"))
     pairs = [run.cpu / own.cpu for run, own in zip(runs, ours, strict=False) if run and own]
     ratio = f"{statistics.median(pairs):.1f}" if pairs else ""
@@ -107,10 +107,10 @@ def method_row(road: str, runs: list[Taken | None], ours: list[Taken | None]) ->
 
 
 def format_table(runs_by_method: dict[str, list[Taken | None]], figures: int, runs: int) -> str:
-    """Lay out what all roads took."""
+    """Format the cost of all methods."""
     head = (
-        f"{figures:,} made-up figures, half of them superseded, {runs} runs, medians:\n\n"
-        "| road | wall s | processor s | times that of slices | peak MB |\n|---|---|---|---|---|"
+        f"{figures:,} synthetic figures, half of them superseded, {runs} runs, medians:\n\n"
+        "| method | wall s | processor s | ratio to slices | peak MB |\n|---|---|---|---|---|"
     )
     return "\n".join(
         [head, *(method_row(road, taken, runs_by_method.get("slices", [])) for road, taken in runs_by_method.items())]
@@ -118,7 +118,7 @@ def format_table(runs_by_method: dict[str, list[Taken | None]], figures: int, ru
 
 
 def write_table(text: str) -> None:
-    """Put the table between its two marks in README.md."""
+    """Write the table between its two marks in README.md."""
     page = README.read_text(encoding="utf-8")
     start, end = "<!-- placing -->\n", "<!-- /placing -->"
     before, rest = page.split(start)
@@ -126,7 +126,7 @@ def write_table(text: str) -> None:
 
 
 def compare_methods(options: argparse.Namespace) -> None:
-    """Make the figures, run every road in turn, check that they agree, and print the table."""
+    """Write the figures, run every method in turn, check that they agree, and print the table."""
     roads = options.roads.split(",") if options.roads else list(TITLES)
     runs_by_method: dict[str, list[Taken | None]] = {road: [] for road in roads}
     with tempfile.TemporaryDirectory() as name:
@@ -137,7 +137,9 @@ def compare_methods(options: argparse.Namespace) -> None:
                 python = options.tobler if road == "in_tobler" else sys.executable
                 runs_by_method[road].append(time_method(python, road, folder, options.times))
         ran = [road for road in roads if runs_by_method[road][0] and road != "scan"]
-        expected = read_result(folder, ran[0])  # read only now: peak memory of a process counts that of its parent
+        expected = read_result(
+            folder, ran[0]
+        )  # read only now, because the peak memory of a process includes its parent's
         faults = {road: find_disagreement(expected, read_result(folder, road)) for road in ran[1:]}
     text = format_table(runs_by_method, figures, options.runs)
     sys.stdout.write(text + "\n")
@@ -152,8 +154,8 @@ def compare_methods(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--times", type=int, default=1, help="How many times ten measures are moved.")
-    parser.add_argument("--roads", default="", help="Roads to run; all if not said.")
+    parser.add_argument("--times", type=int, default=1, help="Number of times ten measures are apportioned.")
+    parser.add_argument("--roads", default="", help="Methods to run; all by default.")
     parser.add_argument("--tobler", default=sys.executable, help="A Python that has tobler.")
     parser.add_argument("--write", action="store_true", help="Put the table into README.md.")
     compare_methods(parser.parse_args())

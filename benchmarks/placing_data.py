@@ -1,10 +1,10 @@
-"""Figures made up for timing: SYNTHETIC, for no place that exists, the same at each run.
+"""Synthetic figures for timing, for no real place, the same in each run.
 
-    python benchmarks/placing_data.py FOLDER TIMES
+python benchmarks/placing_data.py FOLDER TIMES
 
-35,672 small areas x 120 months x 10 measures, 43 million figures; 3 % suppressed (1 to 4) and 1 % not returned. Each
-was released twice, and one in five was revised. A crosswalk leads from the small areas to 361 districts; one area in
-twenty lies in two of them.
+There are 35,672 small areas x 120 months x 10 measures, 43 million figures, 3 % suppressed (1 to 4) and 1 % without a
+return. Each was released twice, and one in five was revised. A crosswalk maps the small areas to 361 districts; one
+area in twenty is in two of them.
 """
 
 import sys
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 AREAS, DISTRICTS, MONTHS, MEASURES = 35_672, 361, 120, 10
 STATUSES = ("normal", "confidential", "not_available")
-"""Best first; the number of each stands for it where figures are coded as integers."""
+"""Statuses, best first; their numbers replace them where figures are coded as integers."""
 SEED = 20261126
 RELEASE_DAYS = (date(2025, 2, 15), date(2026, 2, 15))
 AREA_CODES = pl.Series([f"SYN{n:06}" for n in range(AREAS)])
@@ -26,7 +26,7 @@ DISTRICT_CODES = pl.Series([f"DIS{n:03}" for n in range(DISTRICTS)])
 
 
 def make_crosswalk() -> pl.DataFrame:
-    """Make the crosswalk: from_code, to_code, weight and people, as `pipelines.apportionment.sparse` takes it."""
+    """Build the crosswalk: from_code, to_code, weight and people, for `pipelines.apportionment.sparse`."""
     chance = np.random.default_rng(SEED)
     people = chance.integers(1_000, 3_000, AREAS).astype(float)
     district = np.sort(np.concatenate([np.arange(DISTRICTS), chance.integers(0, DISTRICTS, AREAS - DISTRICTS)]))
@@ -44,13 +44,13 @@ def make_crosswalk() -> pl.DataFrame:
 
 
 def month_ends() -> list[tuple[date, date]]:
-    """Give the first and last day of each month."""
+    """Return the first and last day of each month."""
     first = pl.date_range(date(2015, 1, 1), date(2024, 12, 1), "1mo", eager=True)
     return list(zip(first, first.dt.month_end(), strict=True))
 
 
 def make_slices(times: int) -> Iterator[tuple[str, date, date, date, pl.DataFrame]]:
-    """Make both releases of each measure and month in the order of areas: value, low, high and status (a number)."""
+    """Yield both releases of each measure and month in the order of areas: value, low, high and status (a number)."""
     chance = np.random.default_rng(SEED + 1)
     for measure in range(MEASURES * times):
         mean = chance.uniform(5, 300, AREAS)

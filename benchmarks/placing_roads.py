@@ -1,9 +1,9 @@
-"""The roads that `placing.py` compares. Each runs in a process of its own, which imports only what it needs.
+"""Methods that `placing.py` compares, each in a separate process that imports only what it needs.
 
-    python benchmarks/placing_roads.py ROAD FOLDER TIMES
+python benchmarks/placing_roads.py ROAD FOLDER TIMES
 
-Each reads the figures of the folder, moves the newest release of each slice to the districts, and writes RESULT to
-<road>.parquet there. One that can't run here, because what it needs is not installed, ends with 3 and says so.
+Each reads the figures of the folder, apportions the newest release of each slice to the districts, and writes RESULT
+to <road>.parquet there. A method without its libraries exits with code 3 and a message.
 """
 
 import sys
@@ -12,13 +12,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ("measure", "period_start", "place_code", "value", "partial", "low", "high", "coverage", "missing", "worst")
-"""Columns that every road gives; `worst` is the number of the worst status, 0 the best."""
+"""Columns that every method returns; `worst` is the number of the worst status, 0 the best."""
 AT_ONCE = 400_000
-"""Figures that are read in one batch where a road reads in batches."""
+"""Number of figures in one batch."""
 
 
 def scan(folder: Path, times: int) -> None:
-    """Read the two columns that matter, of both releases, and do nothing with them: the floor for every road."""
+    """Read the two columns that matter, of both releases, as the lower limit for every method."""
     import duckdb
 
     with duckdb.connect() as con:
@@ -26,7 +26,7 @@ def scan(folder: Path, times: int) -> None:
 
 
 def commonground(folder: Path, times: int) -> None:
-    """Move batches by sparse matrices: this project's road, from codes as text."""
+    """Apportion batches by sparse matrices: this project's method, from codes as text."""
     import polars as pl
     import pyarrow.parquet as pq
 
@@ -46,7 +46,7 @@ def commonground(folder: Path, times: int) -> None:
 
 
 def slices(folder: Path, times: int) -> None:
-    """Move slices by sparse matrices, from a file that holds them in the order of places: this project's fast road."""
+    """Apportion slices by sparse matrices, from a file in the order of places: this project's fast method."""
     import polars as pl
     import pyarrow.parquet as pq
 
@@ -124,9 +124,9 @@ def in_pandas(folder: Path, times: int) -> None:
 
 
 def in_tobler(folder: Path, times: int) -> None:
-    """Let tobler share out with the weights given: sums only, since it has no coverage, bounds or status.
+    """Interpolate with tobler and the given weights: sums only, because it has no coverage, bounds or status.
 
-    What is missing counts as nought there. The areas of land are made up: the weights stand in their place.
+    It counts missing figures as zero. The geometry is synthetic, and the weights replace areas of land.
     """
     import geopandas as gpd
     import numpy as np

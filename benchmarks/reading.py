@@ -1,9 +1,9 @@
-"""How fast a large CSV file is read, beside a bare Polars scan of the same file in one run.
+"""Time to read a large CSV file, compared with a bare Polars scan of the same file in one run.
 
-    python benchmarks/reading.py [MEGABYTES] [RUNS]
+python benchmarks/reading.py [MEGABYTES] [RUNS]
 
-Writes a file of the ONS's layout (1,000 MB unless said) into the temporary directory, reads it by turns in fresh
-processes, and prints seconds and peak memory of each run, and the ratio of the medians. Aim: at most 1.5.
+Writes a file in the ONS's layout (1,000 MB by default) into the temporary directory. Reads it in turn in fresh
+processes, and prints the seconds and peak memory of each run, and the ratio of the medians. Aim: at most 1.5.
 """
 
 import resource
@@ -38,12 +38,12 @@ def write_large_file(path: Path, size: int) -> None:
 
 
 def scan_file(path: Path) -> int:
-    """Read it as Polars does, all text."""
+    """Read the file with Polars, all text."""
     return pl.scan_csv(path, infer_schema=False).collect().height
 
 
 def read_file(path: Path) -> int:
-    """Read it as a release of a source is read."""
+    """Read the file in the same way as a release of a source."""
     content, file = unpack_file(path.read_bytes(), None, path.name, "csv")
     return read_delimited_text(decode_text(content, "utf-8", file), FileLayout(), NEEDED_HEADINGS, file).frame.height
 
@@ -52,14 +52,14 @@ ROADS = {"scan": scan_file, "read": read_file}
 
 
 def time_reader(road: str, path: Path) -> tuple[float, int]:
-    """Run one road in a process of its own: seconds, and peak memory in MB."""
+    """Run one method in a separate process; return seconds and peak memory in MB."""
     output = subprocess.run([sys.executable, __file__, road, str(path)], check=True, capture_output=True, text=True)
     seconds, peak, _ = output.stdout.split()
     return float(seconds), int(peak)
 
 
 def compare_readers(size: int, runs: int) -> None:
-    """Write the file, run both roads by turns, and print what they took."""
+    """Write the file, run both methods in turn, and print their cost."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.csv"
         write_large_file(path, size * 1_000_000)

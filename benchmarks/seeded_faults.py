@@ -1,9 +1,9 @@
-"""How many faults the toolkit tells rightly: puts known ones into complete published figures, and counts.
+"""Share of seeded faults that the toolkit finds in complete published figures, with the right reason.
 
-    .venv/bin/python -m benchmarks.seeded_faults FOLDER [--write]
+.venv/bin/python -m benchmarks.seeded_faults FOLDER [--write]
 
-FOLDER holds the published files (geo/ and indicators/). The thresholds were fitted on the series marked `fit`; those
-marked `held out` were looked at for the first time by this script. `--write` keeps the tables in docs/detection.md.
+FOLDER contains the published files (geo/ and indicators/). The thresholds were fitted on the series marked `fit`.
+This script is the first use of those marked `held out`. `--write` stores the tables in docs/detection.md.
 """
 
 import argparse
@@ -33,7 +33,7 @@ ELS = "indicators/ons_explore_local_statistics"
 
 
 class Trial(NamedTuple):
-    """A published file to try: how its figures are declared, and whether thresholds were fitted on it."""
+    """A published file to test, with the declaration of its figures, and whether thresholds were fitted on it."""
 
     title: str
     file: str
@@ -59,7 +59,7 @@ _DISTRICT = r"^(E0[6-9]|W06|S12|N09)"
 
 
 def district_codes() -> list[str]:
-    """Give the codes of districts in use in 2023, of the starter edition's register."""
+    """Return the codes of districts in use in 2023, from the starter edition's register."""
     with tempfile.TemporaryDirectory() as store:
         project = Project(load_catalogue(ROOT), Path(store), date(2026, 11, 24))
         steps.prepare_store(project)
@@ -82,7 +82,7 @@ def read_figures(trial: Trial, folder: Path) -> pl.DataFrame:
 
 
 def _universal_credit() -> pl.DataFrame:
-    """Read the months to December 2022 of the starter edition: the release leaps over those that follow."""
+    """Read the months to December 2022 of the starter edition, because the release skips some that follow."""
     with tempfile.TemporaryDirectory() as store:
         project = Project(load_catalogue(ROOT), Path(store), date(2026, 11, 24))
         steps.prepare_store(project)
@@ -103,7 +103,7 @@ def _as_observations(table: pl.DataFrame, code: str, label: str, year: pl.Expr, 
 
 
 class TrialResult(NamedTuple):
-    """What came of a trial: the scores, sound figures looked at, and how many of these are doubted."""
+    """Result of a trial: the scores, the number of figures without faults, and how many of these have a flag."""
 
     trial: Trial
     scores: list[Score]
@@ -137,11 +137,14 @@ def _run_seeds(series: Series, trial: Trial) -> Iterator[list[Score]]:
 
 
 def render_page(done: list[TrialResult]) -> str:
-    """Write docs/detection.md."""
+    """Format docs/detection.md."""
     lines = [_HEAD]
     for role in ("fit", "held out", "small counts"):
         mine = [result for result in done if result.trial.role == role]
-        lines += [f"## Series: {role}\n", "| series | sound figures | of them doubted | faults told rightly |"]
+        lines += [
+            f"## Series: {role}\n",
+            "| series | figures without faults | with a plausibility flag | faults with the right reason |",
+        ]
         lines += ["|---|--:|--:|--:|", *(_result_line(result) for result in mine)]
         lines += ["", _score_table(sum_scores(result.scores[:-1] for result in mine)), ""]
     lines += ["## By series\n"]
@@ -162,44 +165,43 @@ def _score_table(scores_of: list[Score]) -> str:
     return "\n".join(rows)
 
 
-_HEAD = f"""# How well faults are found
+_HEAD = f"""# Detection of seeded faults
 
-Faults are put into complete published figures at known cells, the whole road is run (file, contract, observations,
-cells), and the reason or caveat of every cell is compared with the one that is due. Made by
-`python -m benchmarks.seeded_faults FOLDER --write`, with seeds {", ".join(map(str, SEEDS))}. A smaller run of the same
-on the starter edition is a test (`tests/test_seeded_faults.py`) with floors: precision 0.99 and recall 0.95 for each
-reason, 0.99 for all together.
+Faults are put into complete published figures at known cells. The whole pipeline then runs (file, contract,
+observations, cells), and the reason or caveat of every cell is compared with the one due. The page is made by
+`python -m benchmarks.seeded_faults FOLDER --write`, with seeds {", ".join(map(str, SEEDS))}. A test runs a smaller
+version on the starter edition (`tests/checks/test_seeded_faults.py`), with minimum precision 0.99 and recall 0.95 for
+each reason, and 0.99 for all together.
 
-What is put in: {"; ".join(CELL_FAULTS)};
-{"; ".join(PERIOD_FAULTS)}. Each place has one kind at most, a third of the places none. Places whose published figures
-are doubted before any fault is put in are left out. How many figures that is, stands below: such a doubt may well be
-right, but nobody knows. Precision depends on how many faults there are among the figures; here they are some 5 to 15 in
-a hundred.
+Faults: {"; ".join(CELL_FAULTS)};
+{"; ".join(PERIOD_FAULTS)}. Each place has at most one kind of fault, and a third of the places have none. Places with a
+plausibility flag before any fault are left out; the tables below give their number. Such a flag can be right, but its
+truth is unknown. Precision depends on the share of faults among the figures, which is about 5 to 15 %.
 
-The thresholds (4.5 spreads, a factor of 1.6, two periods on either side) were fitted on the series marked `fit`, and on
-pay, unemployment, apprenticeships, house building, recorded crime and emissions by sector, in which only doubts of
-untouched figures were counted. Series held out were not looked at before; no complete series of large counts by
-district was left to hold out. The small counts, also held out, show where the method ends: of some five deaths a year a
-nought or a half is nothing out of the way, and is not told.
+The thresholds (4.5 spreads, a factor of 1.6, two periods on either side) were fitted on the series marked `fit`. They
+were also fitted on pay, unemployment, apprenticeships, house building, recorded crime and emissions by sector, by the
+flags of unchanged figures only. Held-out series were not used before. No complete series of large counts by district
+remained to hold out. The small counts, also held out, show the limits of the method: where a district has some five
+deaths a year, zero or half of that is plausible and has no flag.
 
-What is not found, by construction: a fault in a place with fewer than 5 periods or in a period with fewer than 10
-places; one smaller than the factor; most faults of small counts.
+The method cannot find a fault in a place with fewer than 5 periods, or in a period with fewer than 10 places. Nor can
+it find a fault smaller than the factor, or most faults of small counts.
 
-What is low and stays a figure, with a caveat where it stands apart from history and peers:
+These low figures remain, with a caveat where they differ from history and from similar places:
 
-- a nought, where every total that the file gives for a larger place is the sum of its places, all of which have a
-  figure, and no other figure of the smallest of these totals is doubted for being low;
-- any low figure, where such a total comes from a file without the places: it is published apart;
-- a fraction of what was usual, where all later periods go on at that level: three at least, or one where the place's
-  other counts of the period are as usual.
+- zero, where every total in the file for a larger place equals the sum of its places, all with a figure, and no other
+  figure within the smallest of these totals has a flag for being low;
+- any low figure, where such a total comes from a file without the places, and so is published separately;
+- a fraction of the usual figure, where all later periods continue at that level: at least three, or one where the
+  place's other counts of the period are as usual.
 
-So a provider that sends a fixed part of every return, to the end of the series, passes as a new level after three
-periods. No series of figures by place can tell the two apart.
+So a provider that sends a constant part of every return, to the end of the series, counts as a new level after three
+periods. No series of figures by place can distinguish the two.
 """
 
 
 def run_trials() -> None:
-    """Try every series and print the page, or keep it."""
+    """Test every series, and print the page or write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--write", action="store_true")

@@ -1,7 +1,7 @@
-"""Faults put into complete published figures at known cells, and how many of them the toolkit tells rightly.
+"""Faults at known cells of complete published figures, with the reason due for each.
 
-A series is complete: every place has a figure in every period. Each place gets one kind of fault at most, so that
-what is found can be told from what was put in; a third of the places get none of their own.
+A complete series has a figure for every place in every period. Each place gets at most one kind of fault, so that the
+reasons given can be compared with those due. A third of the places get none.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import polars as pl
 Spot = tuple[str, str]
 """A place and a period."""
 Due = dict[Spot, str]
-"""The reason due at each cell that was touched."""
+"""The reason due at each changed cell."""
 
 
 class Row(NamedTuple):
@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 
 class Series(NamedTuple):
-    """Complete figures of one measure, and how they are declared: `rows` has the columns of Row."""
+    """Complete figures of one measure, and their declaration; `rows` has the columns of Row."""
 
     name: str
     rows: pl.DataFrame
@@ -38,7 +38,7 @@ class Series(NamedTuple):
 
 
 class SeededFaults(NamedTuple):
-    """A file with faults, the release before it without any, and the reasons due."""
+    """A file with faults, the release before it without faults, and the reasons due."""
 
     rows: list[Row]
     before: list[Row]
@@ -46,7 +46,7 @@ class SeededFaults(NamedTuple):
 
 
 class Field(NamedTuple):
-    """What faults are put into: the row of each place and period (none where it was taken out), and rows on top."""
+    """The figures to change: the row of each place and period (None where deleted), and additional rows."""
 
     rows: dict[Spot, Row | None]
     extra: list[Row]
@@ -55,7 +55,7 @@ class Field(NamedTuple):
     random: Random
 
     def figure(self, place: str, period: str) -> float:
-        """Give a figure as a number."""
+        """Return a figure as a number."""
         row = self.rows[place, period]
         return float(row.figure) if row else 0.0
 
@@ -65,27 +65,27 @@ class Field(NamedTuple):
         self.rows[spot] = row._replace(**changes) if row else None
 
     def whole(self) -> tuple[int, int, int, int]:
-        """Give the periods that faults of whole periods are kept for: rounded, one part, ten times, another date."""
+        """Return the periods for faults of whole periods: rounded, in thousandths, ten times, under another date."""
         middle = len(self.periods) // 2
         return middle - 3, middle, middle + 3, len(self.periods) - 2
 
     def is_additive(self) -> bool:
-        """Tell whether the figures are counts."""
+        """Return whether the figures are counts."""
         return self.series.kind in COUNTS
 
 
 Change = Callable[[Field, list[str], int], Due]
-"""Puts a fault into some places (one, or two that are merged) at a period; gives the reasons due."""
+"""Puts a fault into some places (one, or two to merge) at a period; returns the reasons due."""
 
 COUNTS, ALL = ("count", "stock"), ("count", "stock", "rate")
 FIRST = 3
-"""Faults are put in from this period on: before there is a history there is nothing to compare with."""
+"""First period with a fault; before it there is no history for comparison."""
 LAST = 4
-"""And none in the last periods, but for runs; the last but one is taken by a fault of its own."""
+"""Number of last periods without a fault, except runs; the last but one has a fault of its own."""
 
 
 def seed_faults(series: Series, seed: int, every: int) -> SeededFaults:
-    """Put every kind of fault into a series, at places and periods drawn by the seed, one in so many periods."""
+    """Put every kind of fault into a series, at places and periods drawn by the seed, one in `every` periods."""
     random = Random(seed)
     rows_before = [Row(*row) for row in series.rows.sort("code", "period").iter_rows()]
     field = Field(
@@ -112,7 +112,7 @@ def seed_faults(series: Series, seed: int, every: int) -> SeededFaults:
 
 
 def _draw_spots(field: Field, places: list[str], every: int, together: int) -> list[tuple[list[str], int]]:
-    """Draw for each place (or two together) one period in every so many, none that is kept for another fault."""
+    """Draw for each place (or two together) one period in each window, outside those of other faults."""
     last = len(field.periods) - LAST
     free = [at for at in range(FIRST, last) if at not in field.whole()]
     drawn = [free[start : start + every // 2] for start in range(0, len(free), every)]
@@ -135,7 +135,7 @@ def _set_figure(reason: str, change: Callable[[Field, float], str]) -> Change:
 
 
 def _print_figure(figure: float, field: Field) -> str:
-    """Print a figure as its publisher would."""
+    """Print a figure in the publisher's form."""
     if field.is_additive():
         return str(round(figure))
     step = field.series.rounding or 0.01
@@ -177,7 +177,7 @@ def _carry_forward(field: Field, places: list[str], at: int) -> Due:
 
 
 def _merge_places(field: Field, places: list[str], at: int) -> Due:
-    """Give two places the label of both, and the sum of both (for a rate, their middle)."""
+    """Give two places the label of both, and the sum of both (for a rate, the mean)."""
     spots = [(place, field.periods[at]) for place in places]
     rows = [row for row in (field.rows[spot] for spot in spots) if row]
     whole = sum(float(row.figure) for row in rows) / (1 if field.is_additive() else 2)
@@ -187,7 +187,7 @@ def _merge_places(field: Field, places: list[str], at: int) -> Due:
 
 
 def _shift_period(field: Field, places: list[str], at: int) -> Due:
-    """Give the row of a period the next one, which has its own row, too."""
+    """Change the period of a row to the next one, which also has its own row."""
     spot, after = (places[0], field.periods[at]), (places[0], field.periods[at + 1])
     same = field.figure(*spot) == field.figure(*after)
     field.change_row(spot, period=after[1])
@@ -200,7 +200,7 @@ def _halve_return(field: Field, places: list[str], at: int) -> Due:
 
 
 def _duplicate_row(field: Field, places: list[str], at: int) -> Due:
-    """Say a figure twice, differently: a row that comes on top of the others."""
+    """Add a second row with a different figure."""
     spot = (places[0], field.periods[at])
     row = field.rows[spot]
     field.extra.extend([row._replace(figure=_print_figure(field.figure(*spot) * 1.03 + 1, field))] if row else [])
@@ -211,8 +211,8 @@ CELL_FAULTS: dict[str, tuple[Change, tuple[str, ...], int]] = {
     "a row deleted": (_delete_row, ALL, 1),
     "a provider stops for four periods": (_stop_provider, ALL, 1),
     "a provider all but stops for four periods": (_leak_provider, COUNTS, 1),
-    "a figure set to nought": (_set_figure("suspected_zero", lambda _, __: "0"), ALL, 1),
-    "a figure hidden": (_set_figure("suppressed", lambda _, __: "c"), ALL, 1),
+    "a figure set to zero": (_set_figure("suspected_zero", lambda _, __: "0"), ALL, 1),
+    "a figure suppressed": (_set_figure("suppressed", lambda _, __: "c"), ALL, 1),
     "a return halved": (_halve_return, ALL, 1),
     "a figure two to four times": (
         _set_figure("implausible", lambda field, figure: _print_figure(figure * field.random.uniform(2, 4), field)),
@@ -226,7 +226,7 @@ CELL_FAULTS: dict[str, tuple[Change, tuple[str, ...], int]] = {
     "a row given twice, differently": (_duplicate_row, ALL, 1),
     "a figure made into text": (_set_figure("unreadable", lambda _, __: "see note"), ALL, 1),
 }
-"""What is done to single figures, to which kinds of measure, and to how many places together."""
+"""Faults of single figures, with the kinds of measure and the number of places together."""
 
 
 def _spots_without_fault(field: Field, due: Due, at: int) -> list[Spot]:
@@ -235,7 +235,7 @@ def _spots_without_fault(field: Field, due: Due, at: int) -> list[Spot]:
 
 
 def _rescale_period(by: float, which: int) -> Callable[[Field, Due], Due]:
-    """Make a fault that multiplies a whole period, but for what has another fault."""
+    """Make a fault that multiplies a whole period, except cells with another fault."""
 
     def rescale(field: Field, due: Due) -> Due:
         spots = _spots_without_fault(field, due, field.whole()[which])
@@ -255,7 +255,7 @@ def _round_period(field: Field, due: Due) -> Due:
 
 
 def _relabel_period(field: Field, _: Due) -> Due:
-    """Give the last period but one that of forty years before."""
+    """Change the last period but one to forty years earlier."""
     spots = _spots_without_fault(field, {}, field.whole()[3])
     for spot in spots:
         field.change_row(spot, period=f"{int(spot[1][:4]) - 40}{spot[1][4:]}")
@@ -268,4 +268,4 @@ PERIOD_FAULTS: dict[str, tuple[Callable[[Field, Due], Due], tuple[str, ...]]] = 
     "a period rounded to tens": (_round_period, COUNTS),
     "a period under another date": (_relabel_period, ALL),
 }
-"""What is done to whole periods, and to which kinds of measure."""
+"""Faults of whole periods, with the kinds of measure."""

@@ -1,10 +1,9 @@
-"""What it costs to read every source: all releases held, from the store to conformed and checked observations.
+"""Cost of reading every source: all stored releases, from the store to checked observations.
 
-    .venv/bin/python benchmarks/sources.py [--each]
+.venv/bin/python benchmarks/sources.py [--each]
 
-A process of its own reads and conforms every source on a fresh store, and reads them a second time, when nothing has
-changed. `--each` prints the slowest sources by name. Aims: 40 sources under 30 s and 2 GB; the second time nothing is
-read again.
+One process reads and checks every source on a fresh store, and then reads them again without a change. `--each`
+prints the slowest sources by name. Aims: 40 sources under 30 s and 2 GB; no file is read a second time.
 """
 
 import argparse
@@ -24,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def read_all(project: Project) -> dict[str, tuple[float, int]]:
-    """Read every source; give wall seconds and the number of observations of each."""
+    """Read every source; return wall seconds and the number of observations of each."""
     taken: dict[str, tuple[float, int]] = {}
     for name in project.catalogue.observation_sources():
         begun = time.perf_counter()
@@ -34,7 +33,7 @@ def read_all(project: Project) -> dict[str, tuple[float, int]]:
 
 
 def peak_memory() -> str:
-    """Give the peak memory of this process in MB; a dash where the system does not tell."""
+    """Return the peak memory of this process in MB; a dash where the system gives none."""
     try:
         import resource
     except ImportError:

@@ -1,10 +1,10 @@
-"""What a newcomer waits for: `make run` from a warm environment, a build of two problems, one with nothing changed.
+"""Waiting time of a new user: `make run`, a build of two problems, and a build without a change.
 
-    .venv/bin/python benchmarks/start.py [RUNS]
+.venv/bin/python benchmarks/start.py [RUNS]
 
-Each run is a process of its own on a store of its own; wall seconds and the peak memory of it and of the processes it
-starts, taken together, are printed as a Markdown table. Memory is their PSS, which needs Linux, and is looked at once a
-second, for looking takes time.
+Each run is a separate process on a separate store. The output is a Markdown table of wall seconds and of the peak
+memory of the process and its children together. Memory is their PSS, which needs Linux. It is read once a second,
+because reading it takes time.
 """
 
 import os
@@ -19,18 +19,18 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 AS_OF = "2026-11-24"
 TWO = ("jobs_recovery", "jobs_south_london")
-"""The two problems that the starter edition was first made for."""
+"""The two problems for which the starter edition was first built."""
 
 
 class Taken(NamedTuple):
-    """What one run took: wall seconds and peak memory in MB (0 where the system does not tell)."""
+    """Cost of one run: wall seconds and peak memory in MB (0 where the system gives none)."""
 
     seconds: float
     peak: float
 
 
 def time_command(command: list[str], store: Path) -> Taken:
-    """Run a command to its end and tell what it took; one that fails ends the benchmark."""
+    """Run a command to its end and return its cost; a failure ends the benchmark."""
     surroundings = {**os.environ, "COMMONGROUND_STORE": str(store), "COMMONGROUND_AS_OF": AS_OF}
     begun, peak = time.perf_counter(), 0.0
     process = subprocess.Popen(command, env=surroundings, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -43,7 +43,7 @@ def time_command(command: list[str], store: Path) -> Taken:
 
 
 def memory_of(pid: int) -> float:
-    """Sum up the memory of a process and of those it started, in MB; what they share is counted once."""
+    """Return the memory of a process and its children in MB, with shared memory counted once."""
     try:
         kept = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
@@ -54,7 +54,7 @@ def memory_of(pid: int) -> float:
 
 
 def time_table(taken: dict[str, list[Taken]]) -> str:
-    """Lay the figures out as Markdown."""
+    """Format the figures as Markdown."""
     lines = ["| what | runs | wall s: min | median | max | peak MB |", "|---|---|---|---|---|---|"]
     for name, runs in taken.items():
         seconds = [run.seconds for run in runs]
@@ -64,7 +64,7 @@ def time_table(taken: dict[str, list[Taken]]) -> str:
 
 
 def time_start(runs: int) -> None:
-    """Time each in turn and print the table."""
+    """Time each command in turn and print the table."""
     build = [sys.executable, "-m", "pipelines.app.cli", "build"]
     make = ["make", "run"] if os.name == "posix" else build
     taken: dict[str, list[Taken]] = {}

@@ -1,9 +1,9 @@
-"""Typing large grids: every place of every slice that is due ends as known or with a reason, slice by slice.
+"""Reasons for large grids: every cell that is due ends as known or with a reason, slice by slice.
 
-A slice becomes a vector in the order of the places. Nobody joins: a place's reason is first that it was not returned,
-and each row that is there puts its own in its place. Only gaps come out; what does not come out is known. For the
-grids of problems, which are small, `cells` says the same in plain joins with all evidence; this is for grids of small
-areas by month. Cost grows with the number of cells, memory not.
+A slice becomes a vector in the order of the places. No joins: every cell starts as `not_returned` and is overwritten
+by its row. Only gaps are returned; all other cells are known. `cells` gives the same reasons for the small grids of
+problems, with plain joins and all evidence; this module is for grids of small areas by month. Time grows with the
+number of cells; memory does not.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,12 +20,12 @@ GAP: dict[str, Column] = {
     "place_code": Column(TEXT, "Code of the place without a figure"),
     "reason": Column(TEXT, "Why it has none"),
 }
-"""What comes out, after the columns of the slice; both are of type Enum."""
+"""Output columns, after the columns of the slice; both are of type Enum."""
 KNOWN = "known"
 REASONS: tuple[str, ...] = (
     KNOWN, "not_applicable", "nation_not_covered", "late", "not_returned", "suppressed", "not_available"
 )  # fmt: skip
-"""Reasons by number; what a row says goes before all, and what is said of a nation before that a row is missing."""
+"""Reasons by number. A row's own reason takes precedence, then its nation's, then a missing row."""
 REASON_OF_STATUS = {
     "confidential": "suppressed",
     "low": "suppressed",
@@ -39,9 +39,9 @@ _BY_STATUS = np.array(
 
 
 class Grid(NamedTuple):
-    """What is due: places in their order with the nation of each, the slices, and which nations a measure covers.
+    """The cells that are due: places in order with the nation of each, slices, and the nations that a measure covers.
 
-    A measure that `coverage` does not name covers all.
+    A measure that is not in `measure_coverage` covers all nations.
     """
 
     places: Sequence[str]
@@ -51,11 +51,11 @@ class Grid(NamedTuple):
 
 
 def type_gaps(batches: Iterable[pl.DataFrame], grid: Grid) -> Iterator[pl.DataFrame]:
-    """Give the gaps of a grid, batch by batch: SLICE and GAP; all cells of the grid that do not come out are known.
+    """Yield the gaps of a grid, batch by batch: SLICE and GAP; all other cells of the grid are known.
 
-    Takes measure, period_start, period_end, place_code, value and status (schema.OBSERVATION_STATUSES), the rows of
-    one slice following each other, as a slice-ordered file has them; slices that are not due are left out. Raises
-    CrosswalkError for a code that is no place of the grid.
+    Takes measure, period_start, period_end, place_code, value and status (schema.STATUSES). The rows of one slice
+    must be consecutive, as in a slice-ordered file. Slices that are not due are ignored. Raises CrosswalkError
+    for a code that is not in the grid.
     """
     order = pl.Enum(grid.places)
     outside = {name: ~np.isin(np.array(grid.nations), covered) for name, covered in grid.coverage.items()}
@@ -78,13 +78,13 @@ def type_gaps(batches: Iterable[pl.DataFrame], grid: Grid) -> Iterator[pl.DataFr
 
 
 def _position_and_reason(frame: pl.DataFrame, order: pl.Enum) -> tuple[RowNumbers, RowNumbers]:
-    """Give for each row the number of its place and of its reason: known where there is a figure."""
+    """Return for each row the number of its place and of its reason, known where there is a figure."""
     codes = frame["place_code"]
     positions = codes if codes.dtype == order else codes.cast(pl.String).cast(order, strict=False)
     if positions.null_count():
         unknown = codes.filter(positions.is_null())
         raise CrosswalkError(
-            f"{unknown[0]} is no place of the grid; {suggest_names(str(unknown[0]), order.categories.to_list())}"
+            f"{unknown[0]} is not a place of the grid; {suggest_names(str(unknown[0]), order.categories.to_list())}"
         )
     status = frame["status"]
     plain = (
@@ -100,7 +100,7 @@ def _position_and_reason(frame: pl.DataFrame, order: pl.Enum) -> tuple[RowNumber
 def _type_slice(
     place: RowNumbers, reason: RowNumbers, size: int, outside: RowNumbers | None, absent: str = "not_returned"
 ) -> RowNumbers:
-    """Give each place's reason in one slice: its own row's, else its nation's, else that it has no row."""
+    """Return each place's reason in one slice: its own row's, otherwise its nation's, otherwise a missing row."""
     typed = np.full(size, _NUMBER[absent], np.uint8)
     if outside is not None:
         typed[outside] = _NUMBER["nation_not_covered"]
@@ -111,7 +111,7 @@ def _type_slice(
 def _gap_frame(
     typed_slices: list[tuple[tuple[object, ...], RowNumbers]], order: pl.Enum, schema: pl.Schema
 ) -> pl.DataFrame:
-    """Lay the gaps of some slices out as rows."""
+    """Format the gaps of some slices as rows."""
     where = [np.flatnonzero(typed) for _, typed in typed_slices]
     counts = [len(positions_of_slice) for positions_of_slice in where]
     keys = pl.DataFrame(

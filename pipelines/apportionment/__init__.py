@@ -1,6 +1,7 @@
-"""Figures moved to another geography: by succession, by weights, and rates by their denominators.
+"""Figures in another geography: by code changes and nesting, by weights, and rates by their denominators.
 
-It looks nothing up: observations and crosswalks come in, figures with bounds and coverage go out.
+This room looks nothing up. Its inputs are observations and crosswalks; its outputs are figures with bounds and
+coverage.
 """
 
 import lazy_loader

@@ -1,11 +1,11 @@
-"""How wrong a figure that was shared out may be: the errors of moving figures whose truth is known at both ends.
+"""Errors of apportioned figures, estimated from back-tests with known true figures at both ends.
 
-Figures that are published for small areas are added up to the places moved from, moved, and compared with
-their own sums at the places moved to. The errors of such trials, by the share of the figure that rests on
-places cut by a boundary, give a 90 % interval to figures whose truth nobody knows.
+A back-test adds up published small-area figures to the source places, apportions them, and compares the result with
+their sums at the target places. The errors, by share of the figure from places crossed by a boundary, give a 90 %
+interval for figures without a known truth.
 
-A figure that is spread unevenly over people goes further astray than one that is spread evenly, in proportion.
-So errors are told in units of unevenness: of how far the figure per head varies among the places moved from.
+The error of an apportioned figure is proportional to the unevenness of the figure over people. So errors are in units
+of unevenness: the variation of the figure per head among the source places.
 """
 
 import math
@@ -19,41 +19,39 @@ from pipelines.core.schema import NUMBER, TEXT, WHOLE, Column
 from pipelines.core.slices import SLICE_KEY
 
 ERROR_CLASS: dict[str, Column] = {
-    "from_kind": Column(TEXT, "Kind of place moved from"),
-    "to_kind": Column(TEXT, "Kind of place moved to"),
-    "weighed_by": Column(TEXT, "Group of people by whom places were shared out"),
-    "share_from": Column(NUMBER, "Share of the figure that rests on places cut by a boundary: more than this"),
+    "from_kind": Column(TEXT, "Kind of source place"),
+    "to_kind": Column(TEXT, "Kind of target place"),
+    "weighed_by": Column(TEXT, "Group of people used as the weight"),
+    "share_from": Column(NUMBER, "Share of the figure from places crossed by a boundary: more than this"),
     "share_to": Column(NUMBER, "and at most this"),
-    "trials": Column(WHOLE, "How many figures of places were moved and compared with their truth"),
+    "trials": Column(WHOLE, "Number of figures apportioned and compared with the truth"),
     "low": Column(NUMBER, "Truth over estimate less 1, in units of unevenness: 5 % of the trials lie below"),
     "high": Column(NUMBER, "Truth over estimate less 1, in units of unevenness: 5 % of the trials lie above"),
     "mean_error": Column(NUMBER, "Mean of the errors, without sign, as a share of the estimate"),
-    "p95_error": Column(NUMBER, "95th percentile of them"),
-    "max_error": Column(NUMBER, "Largest of them"),
+    "p95_error": Column(NUMBER, "95th percentile of these errors"),
+    "max_error": Column(NUMBER, "Largest of these errors"),
 }
 INTERVAL_ENDS: dict[str, Column] = {
-    "likely_low": Column(
-        NUMBER, "Lower end of the 90 % interval of the true figure; null where none is kept for the pair"
-    ),
-    "likely_high": Column(NUMBER, "Upper end of it"),
+    "likely_low": Column(NUMBER, "Lower end of the 90 % interval of the true figure; null where the pair has none"),
+    "likely_high": Column(NUMBER, "Upper end of the 90 % interval"),
 }
-"""What `add_interval` adds to what `move` gives."""
+"""Columns that `add_interval` adds to the output of `apportion_counts`."""
 ERROR_MODEL_PATH = Path(__file__).parent / "error_model.csv"
 SHARE_EDGES = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)
-"""Shares split at which the errors are told apart."""
+"""Boundaries between the classes of split share."""
 MIN_PLACES = 12
-"""A class of shares with figures of fewer places is joined to the one below: each place errs alike in every figure."""
+"""Minimum number of places in a class of shares. Each place errs alike in all its figures."""
 INTERVAL_LEVEL = 0.9
 MIN_SPREAD_PLACES = 4
-"""Places that it takes to tell how unevenly a figure is spread."""
+"""Minimum number of places to measure how unevenly a figure is spread."""
 
 
 def slice_unevenness(observation: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.DataFrame:
-    """Tell how unevenly the figures of each slice are spread over the people of the places moved from.
+    """Measure how unevenly the figures of each slice are spread over the people of the source places.
 
-    Takes SLICE, place_code and value, and a crosswalk with the people of each place. Gives SLICE and
-    `slice_unevenness`: the standard deviation of the figure per head, weighted by people, over its mean; null where
-    fewer than MIN_SPREAD_PLACES places have both, as one place alone would seem perfectly even.
+    Takes SLICE, place_code and value, and a crosswalk with the people of each place. Returns SLICE and
+    `slice_unevenness`: the standard deviation of the figure per head, weighted by people, over its mean. It is null
+    with fewer than MIN_SPREAD_PLACES places, because one place alone would seem perfectly even.
     """
     people = crosswalk.drop_nulls("from_code").group_by(pl.col("from_code").alias("place_code")).agg(
         pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("people")
@@ -70,12 +68,12 @@ def slice_unevenness(observation: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.D
 
 
 def errors_by_share(trials: pl.DataFrame) -> pl.DataFrame:
-    """Give the errors of trials by share split: ERROR_CLASS without the kinds.
+    """Return the errors of trials by split share: ERROR_CLASS without the kinds.
 
-    Takes place_code, split_share (0 to 1), estimate, truth and unevenness. Trials with nothing split are exact, and
-    are left out. The ends of the interval are the ranks that hold 90 % of further trials of the same kind: of n
-    trials the ceil((n + 1) x 0.95)-th from either end, or the last (split conformal prediction, Vovk and
-    others 2005). They never leave the estimate itself out.
+    Takes place_code, split_share (0 to 1), estimate, truth and unevenness. Trials without a split are exact and
+    are left out. The interval ends at the ranks that include 90 % of further trials of the same kind. Of n trials
+    these are the ceil((n + 1) x 0.95)-th from either end, or the last (split conformal prediction, Vovk and
+    others 2005). The interval always includes the estimate.
     """
     error = pl.col("truth") / pl.col("estimate") - 1
     errors = trials.filter(pl.col("split_share") > 0, pl.col("estimate") > 0, pl.col("unevenness") > 0).select(
@@ -90,7 +88,7 @@ _KEY = ("from_kind", "to_kind", "weighed_by")
 
 
 def _share_classes(errors: pl.DataFrame) -> list[tuple[float, float]]:
-    """Cut the shares into classes that each have figures of enough places."""
+    """Divide the shares into classes that each have figures of enough places."""
     classes: list[tuple[float, float]] = []
     start = SHARE_EDGES[0]
     for end in SHARE_EDGES[1:]:
@@ -125,18 +123,18 @@ def _class_row(errors: pl.DataFrame, start: float, end: float) -> tuple[float | 
 
 @cache
 def load_error_model() -> pl.DataFrame:
-    """Give the errors that travel with the project: ERROR_CLASS."""
+    """Return the errors that are bundled with the project: ERROR_CLASS."""
     return pl.read_csv(ERROR_MODEL_PATH, schema={name: column.dtype for name, column in ERROR_CLASS.items()})
 
 
 def add_interval(
     apportioned: pl.DataFrame, spread: pl.DataFrame, kinds: tuple[str, str], group: str, error_model: pl.DataFrame
 ) -> pl.DataFrame:
-    """Add INTERVAL_ENDS to what `move` gives: the ends of a 90 % interval of the true figure.
+    """Add INTERVAL_ENDS to the output of `apportion_counts`: the ends of a 90 % interval for the true figure.
 
-    `spread` is the unevenness of each slice. A figure with nothing split is its own interval. One of a pair of
-    kinds that was never tried, by that group or by people of all ages, has none, nor one whose unevenness is
-    not known. The interval lies within the sure bounds, and holds the figure.
+    `spread` is the unevenness of each slice. A figure without a split is its own interval. A figure has no
+    interval where its pair of kinds has no trial, by that group or by people of all ages, or where its unevenness
+    is unknown. The interval lies within the bounds and includes the figure.
     """
     trials = error_model.filter(pl.col("from_kind") == kinds[0], pl.col("to_kind") == kinds[1])
     trials = trials.filter(pl.col("weighed_by") == (group if group in trials["weighed_by"] else "all_ages"))

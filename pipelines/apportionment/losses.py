@@ -1,7 +1,7 @@
-"""What is lost on the way: figures of places that lead nowhere in a problem's place system, named one by one.
+"""Unallocated residuals: the part of each figure with no target place in a problem's geography, listed by place.
 
-What was published is always what was moved and what is named here: the weights of a place add to 1, those of the
-share that leads nowhere among them (`moving.road` refuses any others).
+The published total always equals the apportioned total plus the residuals. The weights of a place, with its
+unallocated share, add to 1 (`sparse.road` rejects others).
 """
 
 import polars as pl
@@ -10,23 +10,23 @@ from pipelines.core.schema import NUMBER, OBSERVATION_COLUMNS, TEXT, Column, con
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
 RESIDUAL: dict[str, Column] = {
-    "problem": Column(TEXT, "Problem whose place system the figure was to be moved to"),
+    "problem": Column(TEXT, "Problem that needs the figure in its geography"),
     **{
         name: OBSERVATION_COLUMNS[name]
         for name in ("measure", "place_code", "place_system", "period_start", "period_end")
     },
-    "to_system": Column(TEXT, "Place system of the problem"),
-    "share": Column(NUMBER, "Share of the place that leads to no place of it, 0 to 1"),
-    "value": Column(NUMBER, "That share of the figure, in the measure's unit: in no cell of the problem"),
+    "to_system": Column(TEXT, "Geography of the problem"),
+    "share": Column(NUMBER, "Share of the place without a target place in that geography, 0 to 1"),
+    "value": Column(NUMBER, "That share of the figure, in the measure's unit; in no cell of the problem"),
     **{name: OBSERVATION_COLUMNS[name] for name in ("unit", "source", "release")},
 }
 
 
 def list_residuals(observation: pl.DataFrame, crosswalk: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Give the part of each count or stock that leads nowhere: RESIDUAL, but for the problem and its place system.
+    """Return the unallocated part of each count or stock: RESIDUAL, without the problem and its geography.
 
     Takes observations (schema.OBSERVATION_COLUMNS) of the releases in use, and a crosswalk with from_code, to_code and
-    weight: a row without to_code is a share that leads nowhere. Rates are of nobody, and are not lost.
+    weight. A row without to_code is an unallocated share. Rates have no residual.
     """
     additive = [name for name, measure in measures.items() if measure.kind in ADDITIVE_KINDS]
     unallocated = crosswalk.filter(pl.col("to_code").is_null(), pl.col("weight") > 0).select(
@@ -38,7 +38,7 @@ def list_residuals(observation: pl.DataFrame, crosswalk: pl.DataFrame, measures:
 
 
 def whole_residuals(observation: pl.DataFrame, mapped_codes: set[str], measures: dict[str, Measure]) -> pl.DataFrame:
-    """Give the counts and stocks of places none of which leads anywhere: RESIDUAL, as `losses` does."""
+    """Return the counts and stocks of places without any target place: RESIDUAL, as `list_residuals` does."""
     codes = observation.select(pl.col("place_code").alias("from_code")).unique()
     parts = pl.col("from_code").str.split("+").list.set_intersection(sorted(mapped_codes))
     crosswalk = codes.filter(parts.list.len() == 0).with_columns(
@@ -48,7 +48,7 @@ def whole_residuals(observation: pl.DataFrame, mapped_codes: set[str], measures:
 
 
 def problem_residuals(residuals: list[pl.DataFrame], problem: str, system: str) -> pl.DataFrame:
-    """Put the losses of a problem's sources together, in one order: RESIDUAL."""
+    """Combine the residuals of a problem's sources, in one order: RESIDUAL."""
     every = pl.concat([empty_table(RESIDUAL), *residuals])
     labelled = every.with_columns(pl.lit(problem).alias("problem"), pl.lit(system).alias("to_system"))
     return labelled.sort("measure", "period_start", "place_code")

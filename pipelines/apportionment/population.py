@@ -1,4 +1,4 @@
-"""Who lives in the places of a problem, so that what is missing can be weighed by people."""
+"""Residents of the places of a problem, as the weight of missing figures."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ from pipelines.observations import load_source_tables
 
 
 def population_measure(catalogue: Catalogue, measures: Iterable[str]) -> str | None:
-    """Name the measure by which people are counted: one of those asked for, else the first that is held."""
+    """Return the measure that counts residents: a requested one, or else the first that is stored."""
     stored_sources = catalogue.observation_sources()
     counting = [
         name
@@ -26,10 +26,7 @@ def population_measure(catalogue: Catalogue, measures: Iterable[str]) -> str | N
 
 
 def problem_residents(project: Project, problem: Problem) -> tuple[pl.DataFrame, str]:
-    """Give how many people live in each place of a problem's system (place_code, people), and who is counted.
-
-    A place of which that is not known has no row.
-    """
+    """Return the residents of each place in a problem's geography (place_code, people), and the measure's title."""
     name = population_measure(project.catalogue, problem.measures)
     if name is None:
         return pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64}), "people"
@@ -37,9 +34,9 @@ def problem_residents(project: Project, problem: Problem) -> tuple[pl.DataFrame,
 
 
 def system_residents(project: Project, name: str, system: str) -> pl.DataFrame:
-    """Give the newest figure of a population measure for the places of a system, by succession and nesting alone.
+    """Return the newest population figure for the places of a geography, by code changes and nesting alone.
 
-    It is kept in the state: every step of a problem asks for it.
+    The result is cached, because every step of a problem needs it.
     """
     current_keys, owner = (
         compute_table_keys(project.catalogue, project.home, project.as_of),

@@ -1,8 +1,8 @@
-"""Averaging rates over merged places by their own denominators, where those are held for every old place.
+"""Averages of rates over merged places, weighted by their own denominators where every old place has one.
 
-A rate of several places together is the average of their rates weighted by what the rates are shares of.
-The weight is the denominator of the same period, else of the nearest period before; never one from after.
-What comes out is estimated: the rates were rounded, and the weights may be of another day.
+The rate of several places together is the average of their rates, weighted by their denominators. The weight is the
+denominator of the same period, or else of the nearest earlier period, never of a later one. The result is estimated,
+because the rates were rounded and the weights can refer to another day.
 """
 
 import polars as pl
@@ -22,14 +22,14 @@ RATE_WEIGHT = {
     "weight_caveats": pl.String,
     "weight_caveat_evidence": pl.String,
 }
-"""The weight of one old place in an average of one rate in one period, and where the weight is from."""
+"""The weight of one old place in the average of one rate in one period, with its source."""
 
 
 def rate_weights(rates: pl.DataFrame, denominators: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Choose the weights for slices of rates: for each, its denominator's newest slice that ends by its end.
+    """Return the weights for slices of rates: the newest slice of each denominator that ends no later than the rate.
 
-    Takes observations (schema.OBSERVATION_COLUMNS) of rates and of denominators, each slice from one release and in
-    one place system. Gives RATE_WEIGHT; a slice without a sound denominator has none.
+    Takes observations (schema.OBSERVATION_COLUMNS) of rates and of denominators, each slice from one release and in one
+    geography. Returns RATE_WEIGHT; a slice without a usable denominator has none.
     """
     denominator_of = {name: measure.denominator for name, measure in measures.items() if measure.denominator}
     needed = (
@@ -60,11 +60,11 @@ def rate_weights(rates: pl.DataFrame, denominators: pl.DataFrame, measures: dict
 def average_rates(
     mapped: pl.DataFrame, rates: pl.DataFrame, parts: pl.DataFrame, weights: pl.DataFrame
 ) -> pl.DataFrame:
-    """Fill the rates that need their parts, where every part has a rate and a weight; the rest stays as it was.
+    """Fill the rates that need their parts, where every part has a rate and a weight; leave other cells unchanged.
 
-    Takes placed slices, the observations they were placed from, the roll of parts, and RATE_WEIGHT. Such a value
-    has basis rate_averaged and status estimated. Its bounds are the averages of its parts' bounds where the
-    weights are of the same period, and otherwise the range of its parts.
+    Takes placed slices, the observations behind them, the roll of parts, and RATE_WEIGHT. A filled value has basis
+    rate_averaged and status estimated. Its bounds are the averages of its parts' bounds where the weights are of
+    the same period, and otherwise the range of its parts.
     """
     pieces = rates.rename({"place_code": "from_code"}).join(parts.select("from_code", "to_code"), on="from_code")
     weighted = pieces.join(weights, on=[*SLICE_KEY, "from_code"], how="left")
@@ -91,7 +91,7 @@ def average_rates(
     evidence = pl.format("average of the rates of {} places, weighted by {}", "parts_n", "weighed_by")
     filled = {
         "value": pl.col("mean_value"),
-        # Weights of another day are not exact: then only the parts' own range is sure, and is there already.
+        # Weights of another period are not exact, so only the range of the parts, already present, is a valid bound.
         "low": pl.when("same_period").then("mean_low").otherwise("low"),
         "high": pl.when("same_period").then("mean_high").otherwise("high"),
         "status": pl.lit("estimated"),
@@ -112,7 +112,7 @@ def _partial_average() -> pl.Expr:
 
 
 def _add_partial(cells: pl.DataFrame) -> pl.DataFrame:
-    """Give the average over the parts that have a rate, and how much of the place they are, where some have none."""
+    """Add the average over the parts that have a rate, and their share of the place, where some parts have none."""
     incomplete = (pl.col("reason") == "children_incomplete") & (pl.col("weighed_parts") == pl.col("parts_n"))
     average = pl.col("some").struct
     return cells.with_columns(
@@ -125,13 +125,13 @@ _CAVEAT_SEPARATORS = {"weight_caveats": ",", "weight_caveat_evidence": ". "}
 
 
 def _merge_caveats(name: str, separator: str) -> pl.Expr:
-    """Add what is to be minded of the weights to what is to be minded of the rates."""
+    """Combine the caveats of the weights with those of the rates."""
     both = [pl.when(pl.col(column) != "").then(column) for column in (name.removeprefix("weight_"), name)]
     return pl.concat_str(*both, separator=separator, ignore_nulls=True)
 
 
 def _weighted_mean(column: str) -> pl.Expr:
-    """Average a column by weight, where every part has both; an average of some parts is none of the whole."""
+    """Average a column by weight where every part has both; an average of some parts does not describe the whole."""
     whole = pl.col(column).is_not_null().all() & pl.col("weight").is_not_null().all()
     mean = (pl.col(column) * pl.col("weight")).sum() / pl.col("weight").sum()
     return pl.when(whole).then(mean).alias(f"mean_{column}")

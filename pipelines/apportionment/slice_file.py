@@ -1,8 +1,8 @@
-"""Figures on disk by slice: one row group a slice, its rows in the order of one list of places.
+"""Figures on disk by slice: one row group for each slice, with rows in the order of one list of places.
 
-The places are not written again for every slice. They stand once, in the file's metadata, and each row group has a
-row for each of them in that order, also for one without a figure: a slice is a vector, and moving it is not much more
-than reading it. For figures that are moved often, or are too many for memory.
+The file's metadata lists the places once. Each row group has a row for every place in that order, even without a
+figure. So a slice is a vector, and apportioning it costs little more than reading it. Use this file for figures that
+are apportioned often, or that exceed memory.
 """
 
 from collections import deque
@@ -32,11 +32,11 @@ from pipelines.core.slices import RELEASE_DATE, SLICE_KEY, split_slices
 from pipelines.core.store import temporary_path
 
 PLACES_KEY, STATUSES_KEY = b"commonground.places", b"commonground.statuses"
-"""Keys of the metadata: the codes of the places, and the statuses that the numbers stand for, one a line."""
+"""Keys of the metadata: the codes of the places, and the statuses in the order of their numbers, one a line."""
 SLICES_PER_FRAME = 40
-"""Slices that are moved to one frame."""
+"""Slices apportioned into one frame."""
 SLICES_PER_READ = 4
-"""Slices that are read at once: so few that their vectors stay in the processor's cache."""
+"""Slices read together: few enough for their vectors to fit the processor's cache."""
 _GROUP = "row_group"
 _FIGURES: dict[str, pl.DataType | type[pl.DataType]] = {
     "value": pl.Float64,
@@ -47,12 +47,12 @@ _FIGURES: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 def write_slices(batches: Iterable[pl.DataFrame], places: list[str], path: Path) -> int:
-    """Write figures by slice; give how many slices there are.
+    """Write figures by slice, and return the number of slices.
 
-    Takes SLICE, place_code and value, and low, high and status where they are known, in batches; the rows of one
-    slice must follow each other, and may be in any order of places. With `released_at`, the day of its release, a
-    slice may stand there as often as it was released. Raises CrosswalkError for a code that is not among the places,
-    or that has two figures in a slice; then there is no file.
+    Takes SLICE, place_code and value, and low, high and status where known, in batches. The rows of a slice must
+    be consecutive, in any order of places. With `released_at`, the day of release, a file can have several
+    releases of a slice. Raises CrosswalkError for an unknown code, or for a code with two figures in a slice, and
+    writes no file then.
     """
     spine = pl.DataFrame({"place_code": sorted(places)}, schema={"place_code": pl.String})
     temporary, written = temporary_path(path), 0
@@ -76,7 +76,7 @@ def write_slices(batches: Iterable[pl.DataFrame], places: list[str], path: Path)
 
 
 def _release_batches(batches: Iterable[pl.DataFrame]) -> Iterator[tuple[pl.DataFrame, Vector]]:
-    """Cut batches where a slice, or a release of it, ends."""
+    """Cut batches at the end of a slice, or of one release of a slice."""
     rest = iter(batches)
     first = next(rest, pl.DataFrame(schema=SLICE_KEY))
     return split_slices(chain([first], rest), _slice_keys(first.columns))
@@ -91,7 +91,7 @@ def _join_lines(texts: Iterable[str]) -> bytes:
 
 
 def _dense_table(part: pl.DataFrame, spine: pl.DataFrame) -> pa.Table:
-    """Give one slice a row for each place, in their order."""
+    """Return one slice with a row for each place, in their order."""
     codes = part["place_code"].cast(pl.String)
     figures = part.select(
         codes, *(pl.col(name).cast(dtype) if name in part.columns else pl.lit(None, dtype).alias(name)
@@ -107,12 +107,12 @@ def _dense_table(part: pl.DataFrame, spine: pl.DataFrame) -> pa.Table:
 
 
 def _align_places(figures: pl.DataFrame, spine: pl.DataFrame) -> pl.DataFrame:
-    """Put figures in the order of the places; refuse a code that is none of them, or that has two figures."""
+    """Put figures in the order of the places; reject an unknown code or one with two figures."""
     codes = figures["place_code"]
     unknown = codes.filter(~codes.is_in(spine["place_code"].implode()))
     if unknown.len():
         raise CrosswalkError(
-            f"{unknown[0]} is none of the places of the file; {suggest_names(unknown[0], spine['place_code'])}"
+            f"{unknown[0]} is not a place of the file; {suggest_names(unknown[0], spine['place_code'])}"
         )
     if codes.is_duplicated().any():
         twice = codes.filter(codes.is_duplicated())[0]
@@ -123,11 +123,11 @@ def _align_places(figures: pl.DataFrame, spine: pl.DataFrame) -> pl.DataFrame:
 def apportion_slices(
     path: Path, crosswalk: pl.DataFrame | CrosswalkMatrix, *, signed: bool = False, as_of: date | None = None
 ) -> Iterator[pl.DataFrame]:
-    """Move the figures of a file that `write_slices` wrote, some slices at a time; see `move`.
+    """Apportion the figures of a file from `write_slices`, some slices at a time; see `apportion_counts`.
 
-    Of a slice that was released more than once the newest release is moved, or the newest that was out on a day: what
-    is superseded is not read. Then `released_at` is among the columns. Raises UnreadableError for any other file, or
-    one that does not tell of releases where a day is asked for, and CrosswalkError where the crosswalk lacks a place.
+    Only the newest release of a slice is read, or the newest released by the day `as_of`. Then `released_at` is
+    among the columns. Raises UnreadableError for any other file, or for a file without days of release where
+    `as_of` is given. Raises CrosswalkError where the crosswalk lacks a place of the file.
     """
     matrix = crosswalk if isinstance(crosswalk, CrosswalkMatrix) else build_matrix(crosswalk)
     with pq.ParquetFile(path) as file:
@@ -142,11 +142,11 @@ def apportion_slices(
 
 
 def _newest_groups(file: pq.ParquetFile, path: Path, as_of: date | None) -> pl.DataFrame:
-    """List the newest release of each slice, as of a day, and the row group it stands in: from the footer alone."""
+    """List the newest release of each slice, as of a day, and its row group, from the footer alone."""
     schema = file.schema_arrow
     names = _slice_keys(schema.names)
     if as_of and RELEASE_DATE not in names:
-        raise UnreadableError(f"{path}: does not tell when its figures were released; write it with {RELEASE_DATE}")
+        raise UnreadableError(f"{path}: found no days of release; write the file with {RELEASE_DATE}")
     at = [schema.get_field_index(name) for name in names]
     rows = [(*_group_key(file, number, at, path), number) for number in range(file.num_row_groups)]
     groups = pl.DataFrame(rows, schema=[*names, _GROUP], orient="row")
@@ -157,24 +157,22 @@ def _newest_groups(file: pq.ParquetFile, path: Path, as_of: date | None) -> pl.D
 
 
 def _file_positions(schema: pa.Schema, path: Path, matrix: CrosswalkMatrix) -> Vector | None:
-    """Give where in the file each origin of a road stands, beyond its end if nowhere; None where they are the same."""
+    """Return the position in the file of each origin, beyond its end if absent; None where the order is the same."""
     listed = (schema.metadata or {}).get(PLACES_KEY)
     if listed is None:
-        raise UnreadableError(f"{path}: found no list of places, expected a file that write_slices wrote")
+        raise UnreadableError(f"{path}: found no list of places, expected a file from write_slices")
     if schema.metadata.get(STATUSES_KEY) != _join_lines(OBSERVATION_STATUSES):
-        raise UnreadableError(f"{path}: its statuses are those of another version; write the file again")
+        raise UnreadableError(f"{path}: found the statuses of another version; write the file again")
     places = listed.decode().split("\n")
     unknown = sorted(set(places) - set(matrix.origins))
     if unknown:
-        raise CrosswalkError(
-            f"{path}: {unknown[0]} and {len(unknown) - 1} more places are not led from by the crosswalk"
-        )
+        raise CrosswalkError(f"{path}: {unknown[0]} and {len(unknown) - 1} more places are not in the crosswalk")
     at = {code: number for number, code in enumerate(places)}
     return None if places == matrix.origins else np.array([at.get(code, len(places)) for code in matrix.origins])
 
 
 def _group_key(file: pq.ParquetFile, number: int, at: list[int], path: Path) -> tuple[object, ...]:
-    """Give the slice that a row group holds, by the least and the most that its footer tells."""
+    """Return the slice of a row group, from the minimum and maximum in its footer."""
     group = file.metadata.row_group(number)
     statistics = [group.column(column).statistics for column in at]
     if any(
@@ -185,7 +183,7 @@ def _group_key(file: pq.ParquetFile, number: int, at: list[int], path: Path) -> 
 
 
 def _read_slices(file: pq.ParquetFile, groups: list[int], order: Vector | None) -> Iterator[Slice]:
-    """Give the slices that stand in some row groups as vectors, in the order of a road's origins."""
+    """Yield the slices of some row groups as vectors, in the order of a crosswalk's origins."""
     size = file.metadata.row_group(0).num_rows
     for table in _read_ahead(file, groups):
         *numbers, status = (table[name].combine_chunks() for name in _FIGURES)
@@ -200,7 +198,7 @@ def _read_slices(file: pq.ParquetFile, groups: list[int], order: Vector | None) 
 
 
 def _read_ahead(file: pq.ParquetFile, groups: list[int]) -> Iterator[pa.Table]:
-    """Read some row groups while those before are at work."""
+    """Read the next row groups while the previous ones are processed."""
     with ThreadPoolExecutor(1) as thread:
         coming: deque[Future[pa.Table]] = deque()
         for start in range(0, len(groups), SLICES_PER_READ):
@@ -215,7 +213,7 @@ def _read_groups(file: pq.ParquetFile, groups: list[int]) -> pa.Table:
 
 
 def _column_vector(figures: pa.Array) -> tuple[Vector, Vector]:
-    """Give the figures of a column as they lie in memory (anything where there is none), and where there is one."""
+    """Return the figures of a column as stored in memory (arbitrary where null), and whether each is present."""
     validity, numbers = figures.buffers()
     rows = slice(figures.offset, figures.offset + len(figures))
     has_value = (

@@ -1,8 +1,8 @@
-"""Moving figures across a crosswalk: frame in, frame out, one slice at a time, by sparse matrices.
+"""Apportionment of figures by a crosswalk, with sparse matrices, one slice at a time.
 
-A slice is one measure in one period. It becomes a vector in the order of the crosswalk's places, and the same
-sparse matrix gives its values, bounds, coverage and what is missing. Cost grows with the number of figures;
-memory does not grow with the number of slices.
+A slice is one measure in one period. It becomes a vector in the order of the crosswalk's places. The same matrix
+gives its values, bounds, coverage and missing parts. Time grows with the number of figures; memory does not grow with
+the number of slices.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,30 +17,30 @@ from pipelines.core.schema import NUMBER, OBSERVATION_STATUSES, TEXT, WHOLE, Col
 from pipelines.core.slices import SLICE_KEY, has_contiguous_slices, split_slices
 
 APPORTIONED_FIGURE: dict[str, Column] = {
-    "place_code": Column(TEXT, "Code of the place moved to"),
-    "value": Column(NUMBER, "The figure there; null unless every part has one and its weight is known"),
-    "partial": Column(NUMBER, "What the parts that have a figure give together"),
-    "low": Column(NUMBER, "Least the true figure can be: parts wholly inside, at their least; null where unknown"),
-    "high": Column(NUMBER, "Most it can be: all of every part that touches the place, at its most; null likewise"),
-    "coverage": Column(NUMBER, "Share of the place's people whose part has a figure; null where it can't be told"),
-    "split_share": Column(NUMBER, "Share of the value from parts that a boundary cuts; null where there is no value"),
-    "parts": Column(WHOLE, "How many places a figure is needed from"),
-    "missing": Column(WHOLE, "How many of them have none"),
+    "place_code": Column(TEXT, "Code of the target place"),
+    "value": Column(NUMBER, "Apportioned figure; null unless every part has a figure and a known weight"),
+    "partial": Column(NUMBER, "Sum of the parts with a figure"),
+    "low": Column(NUMBER, "Lower bound of the true figure: sum of the lower bounds of whole parts; null where unknown"),
+    "high": Column(NUMBER, "Upper bound of the true figure: sum of the upper bounds of all parts; null where unknown"),
+    "coverage": Column(NUMBER, "Share of the place's residents in parts with a figure; null where unknown"),
+    "split_share": Column(NUMBER, "Share of the value from parts crossed by a boundary; null where there is no value"),
+    "parts": Column(WHOLE, "Number of source places needed"),
+    "missing": Column(WHOLE, "Number of these places without a figure"),
     "status": Column(TEXT, "Worst status among the parts"),
 }
-"""What comes out of `apportion_counts`, after the columns of the slice."""
+"""Output of `apportion_counts`, after the columns of the slice."""
 
 WEIGHT_TOLERANCE = 1e-9
-"""How far the weights of one place may be from adding to 1, and a weight from being whole."""
+"""Tolerance of the sum of a place's weights, and of a weight that is whole."""
 Vector = np.ndarray[Any, np.dtype[Any]]
 _NUMBERS = ("value", "low", "high")
 _STATUS_NAMES = dict(enumerate(OBSERVATION_STATUSES))
 
 
 class CrosswalkMatrix(NamedTuple):
-    """A crosswalk as matrices of places moved to by places moved from, and vectors of places moved to.
+    """A crosswalk as matrices of target places by source places, and vectors of target places.
 
-    `touching` are the places moved from that touch each place moved to, one place after another.
+    `touching` lists the source places that overlap each target place, one target after another.
     """
 
     origins: list[str]
@@ -58,7 +58,7 @@ class CrosswalkMatrix(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """The figures of one slice in the order of a road's origins: 0 where there is none, and where there is one."""
+    """Figures of one slice in the order of a crosswalk's origins, 0 where missing, and whether each is present."""
 
     value: Vector
     has_value: Vector
@@ -70,12 +70,12 @@ class Slice(NamedTuple):
 
 
 def build_matrix(crosswalk: pl.DataFrame) -> CrosswalkMatrix:
-    """Make the matrices of a crosswalk.
+    """Build the matrices of a crosswalk.
 
-    Takes from_code, to_code, weight (share of a count that goes along; null where not known) and people (who
-    live in both; null where not known). A row without to_code is a share that leads nowhere; one without
-    from_code tells of people of the place moved to whom no place moved from has. Raises CrosswalkError where
-    a weight is not between 0 and 1, or the weights of a place do not add to 1: nothing is made or lost.
+    Takes from_code, to_code, weight (share of a count that goes to the target; null where unknown) and people
+    (residents of both; null where unknown). A row without to_code is an unallocated share. A row without
+    from_code gives residents of the target place who are in no source place. Raises CrosswalkError where a weight
+    is not between 0 and 1, or the weights of a place do not add to 1, so that totals are preserved.
     """
     validate_weights(crosswalk)
     pairs = crosswalk.drop_nulls(["from_code", "to_code"])
@@ -83,7 +83,7 @@ def build_matrix(crosswalk: pl.DataFrame) -> CrosswalkMatrix:
     at = (_code_positions(pairs["to_code"], targets), _code_positions(pairs["from_code"], origins))
     weight, people = pairs["weight"].to_numpy(), pairs["people"].to_numpy()
     known_weight = np.nan_to_num(weight)
-    # A place that touches another is not whole, even if nobody of the group that weighs lives there.
+    # A place that overlaps another is not whole, even if no one of the weight's group lives there.
     whole = (known_weight > 1 - WEIGHT_TOLERANCE) & pairs.select(
         pl.col("from_code").is_in(_single_target_codes(crosswalk).implode())
     ).to_series().to_numpy()
@@ -103,7 +103,7 @@ def build_matrix(crosswalk: pl.DataFrame) -> CrosswalkMatrix:
         build_array(np.where(whole, 0.0, known_weight)),
         touch,
         build_array(np.nan_to_num(people)),
-        touch.indices.astype(np.intp),  # as numpy indexes: it would convert others again for every slice
+        touch.indices.astype(np.intp),  # numpy's index type, which avoids a conversion for every slice
         touch @ np.ones(len(origins)),
         residents,
         outside > 0,
@@ -112,7 +112,7 @@ def build_matrix(crosswalk: pl.DataFrame) -> CrosswalkMatrix:
 
 
 def _single_target_codes(crosswalk: pl.DataFrame) -> pl.Series:
-    """Give the places that go to one place only."""
+    """Return the source places with a single target place."""
     return crosswalk.group_by("from_code").len().filter(pl.col("len") == 1)["from_code"]
 
 
@@ -121,7 +121,7 @@ def _code_positions(codes: pl.Series, order: list[str]) -> Vector:
 
 
 def validate_weights(crosswalk: pl.DataFrame) -> None:
-    """Refuse a crosswalk that would make or lose something: weights not from 0 to 1, or that do not add to 1."""
+    """Reject a crosswalk that does not preserve totals: weights outside 0 to 1, or that do not add to 1."""
     weights = crosswalk.drop_nulls("from_code")
     outside = weights.filter(
         (pl.col("weight") < 0) | (pl.col("weight") > 1 + WEIGHT_TOLERANCE) | pl.col("weight").is_nan()
@@ -138,12 +138,12 @@ def validate_weights(crosswalk: pl.DataFrame) -> None:
         raise CrosswalkError(
             f"the weights of {unbalanced.height} places do not add to 1 ({code}: {total:.6f}); add a row "
             f"without to_code "
-            "for the share that leads nowhere"
+            "for the unallocated share"
         )
 
 
 def _target_residents(crosswalk: pl.DataFrame, targets: list[str]) -> tuple[Vector, Vector]:
-    """Give the people of each place moved to (not a number where not known), and how many rows are strangers."""
+    """Return the residents of each target place (NaN where unknown), and its number of rows without a source place."""
     order = pl.DataFrame({"to_code": targets}, schema={"to_code": pl.String})
     sums = crosswalk.group_by("to_code").agg(
         pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("people"),
@@ -156,14 +156,13 @@ def _target_residents(crosswalk: pl.DataFrame, targets: list[str]) -> tuple[Vect
 def apportion_counts(
     observation: pl.DataFrame, crosswalk: pl.DataFrame | CrosswalkMatrix, *, signed: bool = False
 ) -> pl.DataFrame:
-    """Move counts or stocks to the places of a crosswalk; give APPORTIONED_FIGURE for every slice and every
-    place there.
+    """Apportion counts or stocks by a crosswalk; return APPORTIONED_FIGURE for every slice and target place.
 
-    Takes measure, period_start, period_end, place_code and value, and low, high and status where they are
-    known, in any order. A figure that is null, and a place that has no row in a slice, is missing: the place
-    it goes to has no value, but keeps the bounds that the other parts give. `signed` says that figures may be
-    below zero, so that a part's share has no bound. Raises CrosswalkError for a code that the crosswalk does
-    not have, or a place with two figures in one slice. Never for rates, indices, medians or ranks.
+    Takes measure, period_start, period_end, place_code and value, and low, high and status where known, in any
+    order. A null figure, or a place without a row in a slice, is missing. Its target place then has no value, but
+    keeps the bounds from the other parts. `signed` states that figures can be negative, so that a part's share
+    has no bound. Raises CrosswalkError for a code that is not in the crosswalk, or for a place with two figures
+    in one slice. Never use this for rates, indices, medians or ranks.
     """
     ordered = observation if has_contiguous_slices(observation) else observation.sort(SLICE_KEY, maintain_order=True)
     frames = list(apportion_batches([ordered], crosswalk, signed=signed))
@@ -173,9 +172,9 @@ def apportion_counts(
 def apportion_batches(
     batches: Iterable[pl.DataFrame], crosswalk: pl.DataFrame | CrosswalkMatrix, *, signed: bool = False
 ) -> Iterator[pl.DataFrame]:
-    """Move figures that come in batches, as from a file larger than memory; see `apportion_counts`.
+    """Apportion figures that come in batches, such as from a file larger than memory; see `apportion_counts`.
 
-    The rows of one slice must follow each other; a slice may run on into the next batch.
+    The rows of a slice must be consecutive; a slice can continue into the next batch.
     """
     matrix = crosswalk if isinstance(crosswalk, CrosswalkMatrix) else build_matrix(crosswalk)
     return (_apportion_batch(batch, starts, matrix, signed) for batch, starts in split_slices(batches))
@@ -198,7 +197,7 @@ def _apportion_batch(observation: pl.DataFrame, starts: Vector, matrix: Crosswal
 
 
 def _origin_positions(codes: pl.Series, matrix: CrosswalkMatrix) -> Vector | None:
-    """Give the number of each code among a road's origins; None where they are all of these in their order."""
+    """Return the position of each code among a crosswalk's origins; None where the order is the same."""
     codes = codes.cast(pl.String) if codes.dtype != pl.String else codes
     if codes.equals(matrix.order):
         return None
@@ -206,20 +205,20 @@ def _origin_positions(codes: pl.Series, matrix: CrosswalkMatrix) -> Vector | Non
     if positions.null_count():
         unknown = codes.filter(positions.is_null())
         raise CrosswalkError(
-            f"{unknown.n_unique()} codes are not of the system the crosswalk leads from, {unknown[0]} among them; "
+            f"{unknown.n_unique()} codes are not in the crosswalk's source geography, such as {unknown[0]}; "
             f"{suggest_names(str(unknown[0]), matrix.origins)}"
         )
     return positions.to_numpy()
 
 
 def _series_vector(figures: pl.Series) -> tuple[Vector, Vector]:
-    """Give figures, 0 where there is none, and where there is one."""
+    """Return figures, 0 where missing, and whether each is present."""
     numbers = figures.cast(pl.Float64).fill_nan(None)
     return numbers.fill_null(0.0).to_numpy(), numbers.is_not_null().to_numpy()
 
 
 def make_slice(numbers: Sequence[tuple[Vector, Vector]], status: Vector) -> Slice:
-    """Make a slice of value, low and high, each with where there is one; a bound that is not told is the value."""
+    """Build a slice of value, low and high, each with whether it is present; a missing bound is the value."""
     (value, has_value), *bounds = numbers
     figures = np.where(has_value, value, 0.0)
     low, high = ((np.where(has, bound, figures), has | has_value) for bound, has in bounds)
@@ -227,14 +226,14 @@ def make_slice(numbers: Sequence[tuple[Vector, Vector]], status: Vector) -> Slic
 
 
 def _status_ranks(observation: pl.DataFrame) -> Vector:
-    """Give the number of each row's status, best first; the best where none is told."""
+    """Return the number of each row's status, best first; the best where there is no status."""
     if "status" not in observation.columns:
         return np.zeros(observation.height, np.uint8)
     return observation["status"].cast(pl.Enum(OBSERVATION_STATUSES)).to_physical().fill_null(0).to_numpy()
 
 
 def _align_slice(place: Vector | None, figures: Slice, matrix: CrosswalkMatrix) -> Slice:
-    """Put the figures of one slice in the order of the road; as they come where that is their order already."""
+    """Put the figures of one slice in the order of the crosswalk, unless they already are."""
     if place is None:
         return figures
     if len(np.unique(place)) != len(place):
@@ -247,7 +246,7 @@ def _align_slice(place: Vector | None, figures: Slice, matrix: CrosswalkMatrix) 
 
 
 def apportion_vectors(figures: Slice, matrix: CrosswalkMatrix, signed: bool) -> tuple[Vector, ...]:
-    """Give the columns of APPORTIONED_FIGURE after place_code, in the order of a road's places moved to."""
+    """Return the columns of APPORTIONED_FIGURE after place_code, in the order of the target places."""
     has_value = figures.has_value.astype(float)
     missing = matrix.parts - matrix.touch @ has_value
     from_cut = matrix.cut @ figures.value
@@ -270,10 +269,10 @@ def apportion_vectors(figures: Slice, matrix: CrosswalkMatrix, signed: bool) -> 
 
 
 def _vector_bounds(figures: Slice, matrix: CrosswalkMatrix, signed: bool) -> tuple[Vector, Vector]:
-    """Give the least and the most that the places can have, whatever the weights are.
+    """Return the lower and upper bound of each target place, whatever the weights are.
 
-    A part that is cut gives between nothing and all of itself, and one that is missing at least nothing.
-    Where figures may be below zero that is not sure: then only parts that are whole and known give a bound.
+    A split part adds between zero and all of itself, and a missing part at least zero. Where figures can be
+    negative, only whole and known parts give a bound.
     """
     open_top = (matrix.touch @ (~figures.has_high).astype(float) > 0) | matrix.has_outside
     open_bottom = np.zeros(len(matrix.targets), bool)
@@ -286,14 +285,14 @@ def _vector_bounds(figures: Slice, matrix: CrosswalkMatrix, signed: bool) -> tup
 
 
 def _worst_status(status: Vector, matrix: CrosswalkMatrix) -> Vector:
-    """Give the worst status of the parts of each place; the best for a place without parts."""
-    # A last row without parts would start beyond the end, hence the one status more.
+    """Return the worst status of the parts of each place; the best for a place without parts."""
+    # A last row without parts would start beyond the end, so one more status is appended.
     part_status = np.append(status.take(matrix.touching), status.dtype.type(0))
     return np.maximum.reduceat(part_status, matrix.touch.indptr[:-1]) * (matrix.parts > 0)
 
 
 def assemble_frame(slices: pl.DataFrame, results: list[tuple[Vector, ...]], targets: list[str]) -> pl.DataFrame:
-    """Put what came of some slices (one row each, SLICE) into one frame: SLICE and APPORTIONED_FIGURE."""
+    """Combine the results of some slices (one row each, SLICE) into one frame: SLICE and APPORTIONED_FIGURE."""
     spine = slices.join(pl.DataFrame({"place_code": targets}, schema={"place_code": pl.String}), how="cross")
     columns = [np.concatenate(column) for column in zip(*results, strict=True)] or [np.array([])] * (
         len(APPORTIONED_FIGURE) - 1

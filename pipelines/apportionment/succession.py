@@ -1,7 +1,7 @@
-"""Moving observations to a problem's place system by what became of each code, and by the kind of measure.
+"""Observations in a problem's geography, by the code changes and nesting of places and by kind of measure.
 
-Counts and stocks sum over the places that were merged. A rate, index, median or rank can't be: it is a gap
-that says so, with the bounds its parts give. Figures for places published together stay together.
+Counts and stocks add over merged places. A rate, index, median or rank does not, so it becomes a gap with that reason
+and with the bounds of its parts. Figures of places published together stay together.
 """
 
 import polars as pl
@@ -31,41 +31,41 @@ from pipelines.geography import Successor
 
 TARGET_CELL = [*SLICE_KEY, "to_code"]
 SLICE_PROVENANCE = ["source", "release", "released_at", "file"]
-"""What is the same for all cells of a slice, since a slice comes from one release."""
+"""Columns with one value in a slice, because a slice comes from one release."""
 _JOINT_COLUMNS = ("value", "place_code", "place_label")
-"""What the evidence says of a figure that several places have together."""
+"""Columns that the evidence quotes for a figure of several places together."""
 INTERVAL_COLUMNS = ("likely_low", "likely_high", "likely_level", "likely_source")
-"""Columns of the interval in which a figure likely lies, how likely, and who says so."""
+"""Columns of the interval: its ends, its level and its source."""
 
 
 MAPPED_FIGURE: dict[str, Column] = {
     **{name: OBSERVATION_COLUMNS[name] for name in SLICE_KEY},
-    "to_code": Column(TEXT, "Code of the place that the figure was moved to"),
-    "value": Column(NUMBER, "The figure there, in the measure's unit; null where it could not be moved"),
-    "low": Column(NUMBER, "Least the true figure can be, whatever the shares are"),
-    "high": Column(NUMBER, "Most the true figure can be"),
+    "to_code": Column(TEXT, "Code of the target place"),
+    "value": Column(NUMBER, "Figure of the target place, in the measure's unit; null where there is a reason"),
+    "low": Column(NUMBER, "Lower bound of the true figure, whatever the weights are"),
+    "high": Column(NUMBER, "Upper bound of the true figure, whatever the weights are"),
     **{name: CELL_COLUMNS[name] for name in INTERVAL_COLUMNS},
     "unit": OBSERVATION_COLUMNS["unit"],
-    "status": Column(TEXT, "Worst status among the published figures behind it"),
-    "marker": Column(TEXT, "Publisher's markers of those figures"),
-    "basis": Column(TEXT, "How the figure came to the place"),
-    "coverage": Column(NUMBER, "Share of the place's people whose part has a figure; null where it can't be told"),
-    "split_share": Column(NUMBER, "Share of the figure that rests on places cut by a boundary"),
-    "partial": Column(NUMBER, "For a rate of which some parts are missing: the average of the others"),
+    "status": Column(TEXT, "Worst status among the published figures used"),
+    "marker": Column(TEXT, "Publisher's markers of the figures used"),
+    "basis": Column(TEXT, "How the figure was derived for the place"),
+    "coverage": Column(NUMBER, "Share of the place's residents in parts with a figure; null where unknown"),
+    "split_share": Column(NUMBER, "Share of the figure from places crossed by a boundary"),
+    "partial": Column(NUMBER, "For a rate with missing parts: the average of the others"),
     "reason": Column(TEXT, "Why there is no value"),
-    "evidence": Column(TEXT, "What was compared with what"),
-    "parts": Column(TEXT, "Codes of the published places behind it, or how many"),
+    "evidence": Column(TEXT, "Evidence for the value or for the reason"),
+    "parts": Column(TEXT, "Codes of the published places used, or their number"),
     **{name: OBSERVATION_COLUMNS[name] for name in ("source", "release", "released_at", "file")},
     "file_rows": Column(TEXT, "Rows of that file, comma separated"),
     "file_column": OBSERVATION_COLUMNS["file_column"],
     "caveats": OBSERVATION_COLUMNS["caveats"],
     "caveat_evidence": OBSERVATION_COLUMNS["caveat_evidence"],
 }
-"""A figure moved to another place, or why it could not be."""
+"""A figure for a target place, or the reason why there is none."""
 
 
 def list_parts(successors: dict[str, Successor]) -> pl.DataFrame:
-    """Give the parts that each place is made of: from_code, to_code, basis, and how many places a code leads to."""
+    """Return the parts of each target place: from_code, to_code, basis, and the number of targets of each code."""
     rows = [
         (code, to, successor.derivation, len(successor.codes))
         for code, successor in successors.items()
@@ -76,11 +76,11 @@ def list_parts(successors: dict[str, Successor]) -> pl.DataFrame:
 
 
 def map_slices(observation: pl.DataFrame, parts: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Move slices of observations to other places: one row for each measure, period and place that has a part.
+    """Convert slices of observations to target places: one row for each measure, period and place with a part.
 
-    Takes observations of one place system (schema.OBSERVATION_COLUMNS), each slice from one release, and the roll of
-    that system. Returns TARGET_CELL with value, low, high, status, marker, basis, coverage, reason, evidence, parts,
-    and the caveats, release, file, rows and column behind it. A place with no row at all in a slice has reason
+    Takes observations of one geography (schema.OBSERVATION_COLUMNS), each slice from one release, and the roll of that
+    geography. Returns TARGET_CELL with value, low, high, status, marker, basis, coverage, reason, evidence, parts, and
+    the caveats, release, file, rows and column behind each. A place without any row in a slice has the reason
     `not_returned`.
     """
     kinds = {name: measure.kind for name, measure in measures.items()}
@@ -95,9 +95,9 @@ def map_slices(observation: pl.DataFrame, parts: pl.DataFrame, measures: dict[st
 
 
 def drop_uncertain_bounds(mapped: pl.DataFrame, measures: dict[str, Measure], by_parts: pl.Expr) -> pl.DataFrame:
-    """Take from estimates, and from figures with noise, the bounds that rest on figures of parts, as `by_parts` tells.
+    """Remove the bounds of estimates and of figures with noise, where `by_parts` states that they come from parts.
 
-    Such figures bound nothing: the true ones may lie outside. What a marker says of a hidden figure stays.
+    The true figures of parts can lie outside such figures. Bounds from a marker of a suppressed figure remain.
     """
     is_estimate = pl.col("measure").is_in(
         sorted(name for name, definition in measures.items() if definition.is_uncertain)
@@ -107,7 +107,7 @@ def drop_uncertain_bounds(mapped: pl.DataFrame, measures: dict[str, Measure], by
 
 
 def mark_withdrawn_figures(mapped: pl.DataFrame, observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
-    """Tell, of the places with no row in the newest release, which had a figure in an earlier one."""
+    """Set the reason `withdrawn` for places with a figure in an earlier release but no row in the newest."""
     codes = observation.filter(pl.col("value").is_not_null()).with_columns(
         pl.col("place_code").str.split("+").alias("from_code")
     )
@@ -125,24 +125,24 @@ def mark_withdrawn_figures(mapped: pl.DataFrame, observation: pl.DataFrame, part
 
 
 def slices_without_crosswalk(observation: pl.DataFrame, target: list[str], system: str) -> pl.DataFrame:
-    """Say for every slice and place that nothing held leads there from the places of the observations."""
+    """Return a gap for every slice and place, because no stored crosswalk connects the two geographies."""
     slices = observation.group_by(SLICE_KEY, maintain_order=True).agg(
         pl.col(name).first() for name in (*SLICE_PROVENANCE, "unit", "file_column")
     )
-    evidence = f"published by {system}; no table of areas or shares that is held leads from there"
+    evidence = f"published for {system}; no stored crosswalk from that geography"
     return slices.join(pl.DataFrame({"to_code": target}, schema={"to_code": pl.String}), how="cross").with_columns(
         pl.lit("crosswalk_loss").alias("reason"), pl.lit(evidence).alias("evidence")
     )
 
 
 def _pair_parts(observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
-    """Pair each place's parts with their observations, slice by slice; a part without one stays, empty.
+    """Pair the parts of each place with their observations, slice by slice; keep parts without an observation.
 
-    A part without a row still says which release has the slice and not the place.
+    A part without a row still names the release that has the slice.
     """
     numbered = observation.with_row_index("cell").with_columns(pl.col("place_code").str.split("+").alias("from_code"))
     exploded = numbered.explode("from_code")
-    # A code of several that leads nowhere counts as one more place: its part of the figure is elsewhere.
+    # A combined code without a target counts as one more place, because its part of the figure is elsewhere.
     targets = exploded.join(parts.select("from_code", "to_code"), on="from_code", how="left")
     spread = targets.group_by("cell").agg(pl.col("to_code").n_unique().alias("places_it_covers"))
     slices = observation.select(*SLICE_KEY, *SLICE_PROVENANCE).unique([*SLICE_KEY], maintain_order=True)
@@ -152,7 +152,7 @@ def _pair_parts(observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sum_parts(pieces: pl.DataFrame) -> pl.DataFrame:
-    """Sum up each place's parts; a figure that several parts share counts once."""
+    """Sum the parts of each place; a figure shared by several parts counts once."""
     status = pl.col("status").replace_strict({s: n for n, s in enumerate(OBSERVATION_STATUSES)}, return_dtype=pl.Int64)
     hidden = pl.col("status").is_in(sorted(STATUSES_WITHOUT_VALUE))
     keys = [*TARGET_CELL, "from_code"]
@@ -205,14 +205,14 @@ def _sum_parts(pieces: pl.DataFrame) -> pl.DataFrame:
 
 
 def _derivation() -> pl.Expr:
-    """Say how several parts became one place: within a larger one they are aggregated, else they were merged."""
+    """Return how several parts became one place: aggregated within a larger place, otherwise merged."""
     larger = (pl.col("basis") == "aggregated").any()
     several = pl.when(larger).then(pl.lit("aggregated")).otherwise(pl.lit("merged"))
     return pl.when(pl.len() == 1).then(pl.col("basis").first()).otherwise(several)
 
 
 def _assign_reasons(grouped: pl.DataFrame) -> pl.DataFrame:
-    """Tell for each place whether its parts give a value, and if not why, with what bounds remain."""
+    """Add for each place the value of its parts, or the reason for a gap and the remaining bounds."""
     whole = (pl.col("parts_n") == pl.col("valued_n")) & ~pl.col("shared") & ~pl.col("split")
     single = pl.col("parts_n") == 1
     has_value = whole & (single | pl.col("additive"))
@@ -231,7 +231,7 @@ def _assign_reasons(grouped: pl.DataFrame) -> pl.DataFrame:
     return cells.with_columns(
         cell_bound("low").alias("low"),
         cell_bound("high").alias("high"),
-        # Several parts have an interval together only if they err independently, which nobody says.
+        # An interval of a sum needs independent errors, which no publisher states.
         *(pl.when(has_value & single).then(f"{name}_of_one").alias(name) for name in INTERVAL_COLUMNS),
         pl.when(has_value)
         .then(pl.coalesce("worst_valued", "worst"))
@@ -253,7 +253,7 @@ _REASON_OF_STATUS = {
 
 
 def marker_text() -> pl.Expr:
-    """Write a marker for a person, also one that is blank."""
+    """Return a printable marker, `(blank)` where it is blank."""
     return pl.when(pl.col("marker") != "").then("marker").otherwise(pl.lit("(blank)"))
 
 
@@ -262,13 +262,13 @@ def _gap_evidence() -> pl.Expr:
     return (
         pl.when(reason == "combined_area")
         .then(
-            pl.format("{} given together for {}", format_figure_column("joined_value"), "joined_place_code")
+            pl.format("{} published together for {}", format_figure_column("joined_value"), "joined_place_code")
             + _label_text()
         )
         .when(reason == "needs_parts")
         .then(
             pl.format(
-                "{} parts ({}) have {} to {}; their denominators are not held",
+                "{} parts ({}) have {} to {}; their denominators are not stored",
                 "parts_n",
                 "parts",
                 format_figure_column("least"),
@@ -276,13 +276,13 @@ def _gap_evidence() -> pl.Expr:
             )
         )
         .when(reason == "children_incomplete")
-        .then(pl.format("{} of {} parts have a figure; none for {}", "valued_n", "parts_n", "lacking"))
+        .then(pl.format("{} of {} parts have a figure; no figure for {}", "valued_n", "parts_n", "lacking"))
         .when(reason.is_in(["suppressed", "not_available", "not_applicable"]))
         .then(pl.format("row {} of {} has the marker {}", "file_rows", "file", marker_text()))
         .when(reason == "not_returned")
-        .then(pl.format("other places have a figure in this release; no row for {}", "parts"))
+        .then(pl.format("other places have a figure in this release, but there is no row for {}", "parts"))
         .when(reason == "split")
-        .then(pl.format("{} was split among several places", "cut") + _lacking_text())
+        .then(pl.format("{} is split between several places", "cut") + _lacking_text())
     )
 
 

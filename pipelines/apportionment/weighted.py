@@ -1,8 +1,8 @@
-"""Placing by shares: figures of places that a boundary cuts, moved by the people who live on either side.
+"""Apportionment by weights: figures of places crossed by a boundary, by the people on either side.
 
-Counts and stocks are shared out and summed; a rate is averaged by what it is a share of, moved likewise; an
-index, a median or a rank stays where it is. A figure that would mostly be a share of a larger place's is not
-given: the larger place's is all that is known.
+Counts and stocks are apportioned and summed. A rate is averaged by its apportioned denominator. An index, a median or
+a rank stays with its own place. A figure derived mostly from a larger place is withheld, because only the larger
+place's figure is known.
 """
 
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
 MAX_PARTS_LISTED = 20
-"""Places made of more parts than this do not have them named one by one."""
+"""Maximum number of parts that are listed by code."""
 MAJORITY_SHARE = 0.5
 
 
@@ -38,18 +38,18 @@ _APPORTIONED_SCHEMA = {
     **dict.fromkeys(("parts_n", "missing"), WHOLE),
     **dict.fromkeys(("status", "basis", "weighed_by"), TEXT),
 }
-"""What the two roads below give, each some of it."""
+"""Columns from counts and from averages together."""
 
 
 class WeightedCrosswalk(NamedTuple):
-    """A crosswalk (crosswalks.CROSSWALK) and the group of people by whom it shares places out."""
+    """A crosswalk (crosswalks.CROSSWALK) and the group of people used as its weight."""
 
     crosswalk: pl.DataFrame
     group: str
 
     @property
     def kinds(self) -> tuple[str, str]:
-        """Give the kinds of place led from and to; councils to come are as large as upper tiers."""
+        """Return the kinds of source and target place; planned councils count as upper tiers."""
         first = self.crosswalk.row(0, named=True)
         start, end = (first[f"{side}_system"].rsplit("_", 1)[0] for side in ("from", "to"))
         return start, "utla" if end == "plan" else end
@@ -62,11 +62,11 @@ def apportion_observations(
     denominators: pl.DataFrame,
     allowed: frozenset[str] = frozenset(),
 ) -> pl.DataFrame:
-    """Move slices of observations along a crosswalk; give PLACED, one row for each slice and place led to.
+    """Apportion slices of observations by a crosswalk; return MAPPED_FIGURE, one row for each slice and target place.
 
-    Takes observations of one place system (schema.OBSERVATION_COLUMNS), each slice from one release, and those of the
-    measures that their rates are shares of, in the same system. A figure that rests mostly on places of which
-    the one led to is the smaller part is withheld (`coarser_only`), except for the measures that `allowed` names.
+    Takes observations of one geography (schema.OBSERVATION_COLUMNS), each slice from one release, and the
+    denominators of their rates in the same geography. A figure mostly from places of which the target is the
+    smaller part is withheld (`coarser_only`), except for the measures in `allowed`.
     """
     frames = [pl.DataFrame(schema=_APPORTIONED_SCHEMA)]
     for together, slices in _group_by_joint_codes(observation):
@@ -85,9 +85,9 @@ def apportion_observations(
 def _add_interval_source(
     apportioned: pl.DataFrame, observation: pl.DataFrame, crosswalk: pl.DataFrame, measures: dict[str, Measure]
 ) -> pl.DataFrame:
-    """Say who gives each interval: the publisher, of a place that is one whole other, or the back-tests.
+    """Add the source of each interval: the publisher, where the target is one whole source place, or the back-tests.
 
-    Sums of whole places are exact where their parts are: an estimate's have no interval.
+    Sums of whole places are exact where their parts are. Sums of estimates have no interval.
     """
     pairs = crosswalk.drop_nulls("to_code").filter(pl.len().over("to_code") == 1, pl.col("weight") == 1)
     alone = pairs.drop_nulls("from_code").select(pl.col("from_code").alias("place_code"), "to_code")
@@ -111,7 +111,7 @@ def _add_interval_source(
 
 
 def _group_by_joint_codes(observation: pl.DataFrame) -> list[tuple[list[str], pl.DataFrame]]:
-    """Put together the slices that publish the same places as one: the codes with a +, and the slices."""
+    """Group slices that publish the same places together: the codes with a +, and the slices."""
     joint = observation.filter(pl.col("place_code").str.contains("+", literal=True))
     if joint.is_empty():
         return [([], observation)]
@@ -122,7 +122,7 @@ def _group_by_joint_codes(observation: pl.DataFrame) -> list[tuple[list[str], pl
 
 
 def _merge_joint_places(crosswalk: pl.DataFrame, together: list[str]) -> pl.DataFrame:
-    """Lead places that are published as one together, by the people of all of them."""
+    """Combine the crosswalk rows of places published together, weighted by their people."""
     if not together:
         return crosswalk
     joint_codes = {part: code for code in together for part in code.split("+")}
@@ -149,7 +149,7 @@ def _select_kinds(observation: pl.DataFrame, measures: dict[str, Measure], kinds
 def _apportion_additive(
     slices: pl.DataFrame, crosswalk: WeightedCrosswalk, measures: dict[str, Measure]
 ) -> pl.DataFrame:
-    """Share out counts and stocks; one that can be below zero has no sure bound where a place is cut."""
+    """Apportion counts and stocks; where a boundary crosses a place, a measure that can be negative has no bound."""
     counts = _select_kinds(slices, measures, ADDITIVE_KINDS)
     below = measures_below_zero(counts, measures)
     frames = []
@@ -168,9 +168,9 @@ def _apportion_additive(
 def _average_rates(
     slices: pl.DataFrame, crosswalk: pl.DataFrame, measures: dict[str, Measure], denominators: pl.DataFrame
 ) -> pl.DataFrame:
-    """Average rates by the part of what they are shares of that goes along; leave what can't be averaged.
+    """Average rates by their apportioned denominators; leave a gap where a rate cannot be averaged.
 
-    A place that is made of one whole other keeps its figure, whatever the measure is.
+    A target place that is one whole source place keeps its figure, whatever the measure.
     """
     non_additive = _select_kinds(slices, measures, frozenset({"rate", "index", "median", "rank"}))
     if non_additive.is_empty():
@@ -190,7 +190,7 @@ def _average_rates(
     single = (pl.len() == 1) & (pl.col("weight").first() == 1)
     mean = (pl.col("value") * mass).sum() / mass.filter(has_value).sum()
     has_weights = mass.is_not_null().all() & (mass.filter(has_value).sum() > 0)
-    # The rate of a piece of a place may be anything; the rank of a larger place is one among others.
+    # The rate of part of a place is unbounded, and a rank refers to the places of its own geography.
     ranks = [name for name, definition in measures.items() if definition.kind == "rank"]
     within = has_value.all() & pl.col("alone").all() & (single | ~pl.col("measure").is_in(ranks).first())
     rank = pl.col("status").replace_strict({s: n for n, s in enumerate(OBSERVATION_STATUSES)}, return_dtype=pl.Int64)
@@ -217,7 +217,7 @@ def _average_rates(
 
 
 def _add_sources(apportioned: pl.DataFrame, observation: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.DataFrame:
-    """Add where the figures of each place were read from, what they are marked with, and which are missing."""
+    """Add the provenance of each place's figures, their markers, and the missing parts."""
     pairs = crosswalk.drop_nulls(["from_code", "to_code"]).select("from_code", "to_code")
     few = pairs.filter(pl.len().over("to_code") <= MAX_PARTS_LISTED)
     rows = observation.with_columns(pl.col("place_code").str.split("+").alias("from_code")).explode("from_code")
@@ -247,16 +247,16 @@ def _add_sources(apportioned: pl.DataFrame, observation: pl.DataFrame, crosswalk
         pl.when(by_name).then("file_rows").alias("file_rows"),
         pl.when(by_name).then(pl.col("needed").list.join(",")).otherwise(pl.format("{} places", "needed_n"))
         .alias("parts"),
-        pl.when(by_name).then(lacking.list.sort().list.join(", ")).otherwise(pl.format("{} of them", "missing"))
+        pl.when(by_name).then(lacking.list.sort().list.join(", ")).otherwise(pl.format("{} places", "missing"))
         .alias("lacking"),
     )  # fmt: skip
 
 
 def _minor_shares(crosswalk: pl.DataFrame) -> pl.DataFrame:
-    """Tell of each place led to what share of it lies in places that mostly lie elsewhere: to_code, elsewhere.
+    """Return for each target place its share in source places that are mostly elsewhere: to_code, elsewhere.
 
-    The share is of people, or where those are not known of the shares that lead there. Whether weights are
-    missing, and what share of its people no place led from has, is told too.
+    The share is of people, or of weights where people are unknown. Also returns whether weights are missing, and
+    the share of the target's people who are in no source place.
     """
     there = crosswalk.drop_nulls("to_code")
     by = pl.when(pl.col("people").is_not_null().all()).then("people").otherwise(pl.col("weight"))
@@ -270,7 +270,7 @@ def _minor_shares(crosswalk: pl.DataFrame) -> pl.DataFrame:
 
 
 def _assign_reasons(figures: pl.DataFrame, parts: pl.DataFrame, allowed: frozenset[str]) -> pl.DataFrame:
-    """Say of each figure whether it can be given, and if not why; and how it came to its place."""
+    """Add for each figure whether it has a value, the reason if not, and its basis."""
     cells = figures.join(parts, on="to_code", how="left", maintain_order="left")
     downwards = (pl.col("elsewhere") > MAJORITY_SHARE) & ~pl.col("measure").is_in(sorted(allowed))
     none = pl.col("missing") == pl.col("parts_n")
@@ -303,19 +303,19 @@ def _apportionment_evidence() -> pl.Expr:
     reason, cut = pl.col("reason"), pl.col("split_share") > 0
     percent = (pl.col("split_share") * 100).round(1)
     return (
-        pl.when(reason == "coarser_only").then(pl.format("known for {} only, of which this is a smaller part", "parts"))
-        .when(reason == "split").then(pl.format("{} cut by a boundary, and no weights are held", "parts"))
+        pl.when(reason == "coarser_only").then(pl.format("known only for {}, and this is a smaller part", "parts"))
+        .when(reason == "split").then(pl.format("{} crossed by a boundary, and no weights are stored", "parts"))
         .when(reason == "low_reach")
-        .then(pl.format("{} % of its people live where the source has no place", (pl.col("outside") * 100).round(1)))
+        .then(pl.format("{} % of its residents are outside the source's geography", (pl.col("outside") * 100).round(1)))
         .when(reason == "children_incomplete")
         .then(pl.format("{} of {} parts have no figure: {}", "missing", "parts_n", "lacking"))
         .when(reason == "needs_parts")
-        .then(pl.format("{} can't be averaged: what they are shares of is not held", "parts"))
+        .then(pl.format("{} cannot be averaged: their denominators are not stored", "parts"))
         .when(reason == "not_returned")
-        .then(pl.format("other places have a figure in this release; no row for {}", "parts"))
+        .then(pl.format("other places have a figure in this release, but there is no row for {}", "parts"))
         .when(reason.is_not_null())
         .then(pl.format("{} has the marker {}", "parts", marker_text()))
         .when(pl.col("basis") == "rate_averaged")
         .then(pl.format("average of the rates of {} places, weighted by {}", "parts_n", "weighed_by"))
-        .when(cut).then(pl.format("{} % of it from places cut by a boundary, shared out by people", percent))
+        .when(cut).then(pl.format("{} % from places crossed by a boundary, apportioned by people", percent))
     )  # fmt: skip

@@ -1,6 +1,6 @@
-"""From tables of text to typed, published figures, each with its release, its row and what is doubtful about it.
+"""From tables of text to typed, published figures, each with its release, row, caveats and plausibility flags.
 
-It moves no figure to another geography and answers no problem.
+This room converts no figure to another geography and answers no problem.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Observations of sources, read from the store or made anew, and all of them stacked."""
+"""Observations of sources: read from the store where current, otherwise built, and stacked across sources."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipelines.observations.totals import total_members
 
 
 def reconcile_source(project: Project, name: str) -> pl.DataFrame:
-    """Take apart the totals of one source (RECONCILIATION), or give those made before from the same files."""
+    """Return the reconciliation of one source's totals (RECONCILIATION), from the store where unchanged."""
     key = compute_table_keys(project.catalogue, project.home, project.as_of).observation[name]
 
     def build_reconciliation() -> pl.DataFrame:
@@ -28,7 +28,7 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
         )
         own = load_geography(project, source.geography or "").places
         covered_places = own.filter(pl.col("nation").is_in(list(source.coverage)))
-        # Releases of other times have other places: their totals are of those.
+        # A release in another vintage has other places, and its totals refer to those.
         own_codes = pl.col("place_system") == source.geography
         return reconcile_totals(
             tables.observation.filter(own_codes), tables.total, source, total_members(covered_places), places
@@ -38,7 +38,7 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
 
 
 def all_reconciliations(project: Project, selection: Collection[str] | None = None) -> pl.DataFrame:
-    """Stack the totals taken apart of some sources, or of every one, whose observations are there."""
+    """Stack the reconciliations of the selected sources, or of all, that have stored observations."""
     names = [name for name in project.catalogue.observation_sources() if selection is None or name in selection]
     stored = [name for name in names if state_path(project.home, "observation", name).is_file()]
     return pl.concat([empty_table(RECONCILIATION), *(reconcile_source(project, name) for name in stored)])
@@ -48,12 +48,12 @@ SOURCE_TABLES = SourceTables._fields
 
 
 def has_current_tables(home: Path, name: str, current_keys: TableKeys) -> bool:
-    """Tell whether a source's tables are there and made from what is held now."""
+    """Return whether all tables of a source are stored and built from its current files and declarations."""
     return all(table_key(state_path(home, table, name)) == current_keys.observation[name] for table in SOURCE_TABLES)
 
 
 def load_source_tables(project: Project, name: str) -> SourceTables:
-    """Make the observations of one source, or give those made before from the same files."""
+    """Return the tables of one source, from the store where its files and declarations are unchanged."""
     key = compute_table_keys(project.catalogue, project.home, project.as_of).observation[name]
 
     def build_tables() -> SourceTables:
@@ -66,14 +66,14 @@ def load_source_tables(project: Project, name: str) -> SourceTables:
 def current_tables(
     project: Project, kind: str, current_keys: TableKeys, selection: Collection[str] | None = None
 ) -> list[pl.DataFrame]:
-    """Read the tables of one kind of some sources, or of every one, that are made from what is held now."""
+    """Read one table of the selected sources, or of all, where the stored table is current."""
     names = [name for name in project.catalogue.observation_sources() if selection is None or name in selection]
     paths = {name: state_path(project.home, kind, name) for name in names}
     return [read_table(path) for name, path in paths.items() if table_key(path) == current_keys.observation[name]]
 
 
 def all_findings(project: Project) -> pl.DataFrame:
-    """Stack the findings of every source as it was last read."""
+    """Stack the findings from the last read of every source."""
     paths = [state_path(project.home, "finding", name) for name in project.catalogue.observation_sources()]
     return pl.concat([empty_table(FINDING_COLUMNS), *(read_table(path) for path in paths if path.is_file())])
 
@@ -81,7 +81,7 @@ def all_findings(project: Project) -> pl.DataFrame:
 def all_revisions(
     project: Project, current_keys: TableKeys, names: Collection[str] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Compare the releases of some sources, or of every one, each with the one before: the cells, and in sum."""
+    """Compare each release of the selected sources, or of all, with the one before: by cell and in summary."""
     tables = current_tables(project, "observation", current_keys, names)
     return compare_releases(
         pl.concat([empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order")), *tables])

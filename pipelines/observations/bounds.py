@@ -1,9 +1,10 @@
-"""What sums say of figures that are hidden: each lies between what the others leave of their total.
+"""Bounds of suppressed figures, derived from published totals and the other figures in each sum.
 
-Unknowns have a least and a most; sums tie them together. A sum narrows each of its unknowns by the ends of the
-others, again and again until nothing moves (bound consistency; the ends are exact where no two sums share two
-unknowns or run in a circle). Where they do, as in a table with row and column sums, and few are unknown, each end
-is the optimum of a linear programme (HiGHS), which is exact. Nothing is ever narrowed further than is sure.
+Each unknown has a lower and an upper bound, and sums relate the unknowns. A sum narrows the bounds of each of its
+unknowns by the bounds of the others. This repeats until no bound changes (bound consistency). The bounds are exact
+unless two sums share two unknowns or sums form a cycle. A table with row and column sums has such cycles. Where a
+cycle has few unknowns, a linear programme (HiGHS) gives each bound exactly. Bounds are never narrower than the sums
+prove.
 """
 
 from typing import Any, NamedTuple
@@ -15,15 +16,15 @@ from scipy.sparse.csgraph import connected_components
 
 FloatArray = np.ndarray[Any, np.dtype[Any]]
 MAX_ROUNDS = 100
-"""Narrowing is sound wherever it ends; sums that would take longer to settle are left as they are then."""
+"""Maximum number of passes. Bounds are valid after every pass, so slow sums are left as they are then."""
 MAX_SOLVED_UNKNOWNS = 60
-"""Unknowns of one knot of sums that are solved exactly: two programmes each."""
+"""Maximum number of unknowns in a cycle of sums that is solved exactly, with two programmes for each."""
 BOUND_STEP = 1e-6
-"""What is narrowed by less than this is not narrowed; ends are kept to a millionth of the unit, outward."""
+"""Smallest change that counts as narrowing. Bounds are rounded outward to a millionth of the unit."""
 
 
 class SumConstraint(NamedTuple):
-    """That some unknowns add to another; or, where it is not whole, that they add to no more than it."""
+    """A constraint that some unknowns add to another or, where `whole` is false, to no more than it."""
 
     total: int
     parts: tuple[int, ...]
@@ -31,14 +32,14 @@ class SumConstraint(NamedTuple):
 
 
 class BoundVectors(NamedTuple):
-    """Least and most of each unknown; minus and plus infinity where nothing is known."""
+    """Lower and upper bound of each unknown; minus and plus infinity where unbounded."""
 
     low: FloatArray
     high: FloatArray
 
 
 def narrow_bounds(start: BoundVectors, sums: list[SumConstraint]) -> BoundVectors | None:
-    """Narrow intervals by sums, never further than is sure; None where no figures could meet the sums."""
+    """Narrow bounds by sums, only as far as the sums prove; None where no figures satisfy the sums."""
     current = _propagate_sums(start, sums)
     if current is None:
         return None
@@ -63,9 +64,9 @@ def _propagate_sums(start: BoundVectors, sums: list[SumConstraint]) -> BoundVect
 
 
 def _narrow_one_sum(low: FloatArray, high: FloatArray, constraint: SumConstraint) -> bool:
-    """Narrow the unknowns of one sum in place, and tell whether any moved.
+    """Narrow the unknowns of one sum in place, and return whether any bound changed.
 
-    Parts less the total is nothing, or at most nothing: so each term is at most what the others leave.
+    The parts less the total equal zero, or at most zero. So each term is at most what the others leave.
     """
     at = np.array([*constraint.parts, constraint.total])
     part = np.arange(len(at)) < len(constraint.parts)
@@ -81,7 +82,7 @@ def _narrow_one_sum(low: FloatArray, high: FloatArray, constraint: SumConstraint
 
 
 def _sums_of_others(ends: FloatArray) -> FloatArray:
-    """Sum up for each term the ends of all others; infinite where another's is, all of them the same way."""
+    """Sum the bounds of all other terms for each term; infinite where another is, always with the same sign."""
     endless = np.isinf(ends)
     finite = np.where(endless, 0.0, ends)
     sums: FloatArray = np.where(endless.sum() - endless > 0, ends[endless].sum(), finite.sum() - finite)
@@ -89,13 +90,13 @@ def _sums_of_others(ends: FloatArray) -> FloatArray:
 
 
 def _round_outward(ends: FloatArray, *, down: bool) -> FloatArray:
-    """Keep ends to a millionth, outward; the hundredth of it is for what adding floating numbers loses."""
+    """Round bounds outward to a millionth; the allowance of a hundredth covers floating-point error."""
     scaled = ends / BOUND_STEP
     return (np.floor(scaled + 0.01) if down else np.ceil(scaled - 0.01)) * BOUND_STEP
 
 
 def _cyclic_components(current: BoundVectors, sums: list[SumConstraint]) -> list[tuple[list[int], FloatArray]]:
-    """Give the sums and the unknowns of each part of the whole where sums run in a circle."""
+    """Return the sums and unknowns of each connected component in which sums form a cycle."""
     free = np.flatnonzero(current.high > current.low + BOUND_STEP)
     place = {int(unknown): n for n, unknown in enumerate(free)}
     edges = [
@@ -108,7 +109,7 @@ def _cyclic_components(current: BoundVectors, sums: list[SumConstraint]) -> list
     graph = sparse.coo_array((np.ones(len(edges)), (rows, columns + len(sums))), shape=(size, size))
     count, label = connected_components(graph)
     nodes, ties = np.bincount(label, minlength=count), np.bincount(label[rows], minlength=count)
-    # A tree has one edge fewer than nodes: there, settling is exact already.
+    # A tree has one edge fewer than nodes, and its bounds are exact already.
     return [
         ([int(s) for s in np.flatnonzero(label[: len(sums)] == component)], free[label[len(sums) :] == component])
         for component in np.flatnonzero(ties >= nodes)
@@ -116,7 +117,7 @@ def _cyclic_components(current: BoundVectors, sums: list[SumConstraint]) -> list
 
 
 def _solve_component(current: BoundVectors, sums: list[SumConstraint], unknowns: FloatArray) -> BoundVectors | None:
-    """Find the least and the most of some unknowns under all their sums at once."""
+    """Compute the lower and upper bound of some unknowns under all their sums together."""
     number = {int(unknown): n for n, unknown in enumerate(unknowns)}
     matrix = np.zeros((len(sums), len(unknowns)))
     right = np.zeros(len(sums))
@@ -142,7 +143,7 @@ def _solve_component(current: BoundVectors, sums: list[SumConstraint], unknowns:
 
 
 def _optimal_value(programme: dict[str, Any], size: int, column: int, sign: float) -> float:
-    """Give the least (sign 1) or the most (sign -1) of one unknown; of no figures the least is plus infinity."""
+    """Return the minimum (sign 1) or maximum (sign -1) of one unknown; plus infinity where no figures fit."""
     aim = np.zeros(size)
     aim[column] = sign
     answer = linprog(aim, **programme)
@@ -152,6 +153,6 @@ def _optimal_value(programme: dict[str, Any], size: int, column: int, sign: floa
 
 
 def _safe_endpoint(end: float, outward: float) -> float:
-    """Take an optimum as it is where it is a figure to three decimals, else a little outward: solvers are not exact."""
+    """Return an optimum of at most three decimals unchanged, and widen any other, because solvers are not exact."""
     near = round(end, 3)
     return near if abs(end - near) <= BOUND_STEP else end + outward * BOUND_STEP * max(1.0, abs(end))

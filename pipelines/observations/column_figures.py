@@ -1,4 +1,4 @@
-"""Columns of figures in an undeclared table: their markers, marks, rounding and role; and forms that are not read."""
+"""Columns of figures in an undeclared table: markers, marks, rounding and role, and forms that the reader rejects."""
 
 import math
 import re
@@ -17,14 +17,14 @@ _ROUNDING_BASES = (1000, 100, 50, 10, 5)
 _MAX_MARKERS = 12
 _SYMBOL = re.compile(r"\[[A-Za-z]+\]")
 _MARKER_PATTERN = re.compile(r"\[[A-Za-z]+\]|\*|\.\.|[-–:]|N/?A|n/a|[cxzu]")
-"""Signs that publishers write for a figure: a column of figures and these is one of figures, however few it has."""
+"""Symbols that publishers print instead of a figure. A column of these and figures is a column of figures."""
 _FIGURE_WITH_MARK = re.compile(r"(.+?)\s*(\[[A-Za-z]+\]|%|\*)")
 _UNREADABLE_FORMAT = re.compile(r"[(–−-]?\s*[£$€]?\s*[–−-]?[\d.,\s]*\d[\d.,\s]*(?:m|bn|k)?\s*%?\)?")
 _SCIENTIFIC_NOTATION = re.compile(r"\d(?:\.\d+)?[eE]\+\d+")
 
 
 class FigureColumn(NamedTuple):
-    """A column of figures: its markers and marks after figures, each with how many cells have it, and its rounding."""
+    """A column of figures: its markers, its marks after figures (each with a count of cells), and its rounding."""
 
     name: str
     markers: dict[str, int]
@@ -35,7 +35,7 @@ class FigureColumn(NamedTuple):
 
 
 def figure_columns(frame: pl.DataFrame, excluded: list[str]) -> list[FigureColumn]:
-    """Find the columns of figures: most of their texts are, and the others are few enough to be markers."""
+    """Return the columns that hold mostly figures, with few enough other texts to be markers."""
     columns = []
     for name in table_columns(frame):
         cells = [text for text in frame[name].to_list() if text]
@@ -50,7 +50,7 @@ def figure_columns(frame: pl.DataFrame, excluded: list[str]) -> list[FigureColum
 
 
 def _read_figure_column(name: str, cells: list[str]) -> FigureColumn | None:
-    """Read a column as figures, where half of its cells are, with marks such as % or [r] after them."""
+    """Read a column as figures where at least half of its cells are, with marks such as % or [r] after them."""
     pairs = [split_mark(text) for text in cells]
     figures = [text for text, _ in pairs if looks_like_figure(text)]
     other = Counter(text for text, _ in pairs if not looks_like_figure(text))
@@ -65,7 +65,7 @@ def _read_figure_column(name: str, cells: list[str]) -> FigureColumn | None:
 
 
 def split_mark(text: str) -> tuple[str, str]:
-    """Part a text into a figure or a symbol, and the mark after it: `61%`, `230 [r]`, `[low][p]`."""
+    """Split a text into a figure or symbol and the mark after it: `61%`, `230 [r]`, `[low][p]`."""
     match = _FIGURE_WITH_MARK.fullmatch(text)
     return (
         (match[1], match[2]) if match and (looks_like_figure(match[1]) or _SYMBOL.fullmatch(match[1])) else (text, "")
@@ -73,7 +73,7 @@ def split_mark(text: str) -> tuple[str, str]:
 
 
 def unreadable_figures(frame: pl.DataFrame, excluded: list[str]) -> dict[str, str]:
-    """Find columns whose cells are mostly figures in a form that is not read, as £1,200, each with such a cell."""
+    """Return columns that hold mostly figures in an unsupported form, such as £1,200, each with an example."""
     examples = {}
     for name in (column for column in table_columns(frame) if column not in excluded):
         cells = [text for text in frame[name].to_list() if text]
@@ -84,24 +84,24 @@ def unreadable_figures(frame: pl.DataFrame, excluded: list[str]) -> dict[str, st
 
 
 def is_unreadable_figure(text: str) -> bool:
-    """Tell whether a text is a figure in a form that is not read: with a currency, in brackets, as 12.3m."""
+    """Return whether a text is a figure in an unsupported form: with a currency, in brackets, or as 12.3m."""
     return bool(_UNREADABLE_FORMAT.fullmatch(text)) and not looks_like_figure(text)
 
 
 def columns_of_damaged_codes(frame: pl.DataFrame, excluded: list[str]) -> dict[str, list[str]]:
-    """Find columns of codes of which a spreadsheet has read some as numbers, as 1E+01, each with these texts."""
+    """Return columns in which a spreadsheet has converted codes to numbers such as 1E+01, each with those texts."""
     columns = {name: distinct_texts(frame, name) for name in table_columns(frame) if name not in excluded}
     damaged = {name: [text for text in all_ if _SCIENTIFIC_NOTATION.fullmatch(text)] for name, all_ in columns.items()}
     return {name: hit for name, hit in damaged.items() if hit and any(not looks_like_figure(t) for t in columns[name])}
 
 
 def _is_row_number(cells: list[str]) -> bool:
-    """Tell whether a column does nothing but count its rows, as some programs write one."""
+    """Return whether a column only numbers the rows, as some programs write."""
     return len(cells) > 1 and all(text == str(n) for n, text in enumerate(cells, int(cells[0] == "1")))
 
 
 def rounding_base(cells: list[str]) -> tuple[int | None, str]:
-    """Tell the base that figures seem rounded to: all are multiples of it, and they are many and different."""
+    """Return the apparent rounding base: every figure is a multiple, and there are at least 20 different figures."""
     numbers = [float(text.replace(",", "")) for text in cells]
     whole = {int(number) for number in numbers if number and math.isfinite(number) and number == int(number)}
     if len(whole) < 20 or len(whole) < len({number for number in numbers if number}):

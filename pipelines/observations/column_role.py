@@ -1,4 +1,4 @@
-"""The role of a column, by the words of its heading and the form of its cells: estimate, limit, percentage, code."""
+"""Role of a column, inferred from the words of its heading and the form of its cells."""
 
 import re
 from collections.abc import Iterable
@@ -17,11 +17,11 @@ _PERIOD_QUALIFIERS = frozenset(
     | {"from", "to", "of", "the", "reference", "data", "and"}
 )
 _MIN_CONSTANT_CELLS = 5
-"""Cells from which a column with one text only says the same of every row, and is taken for no figure."""
+"""Cells above which a column with a single text is a constant and not a figure."""
 
 
 class Role(NamedTuple):
-    """What a column seems to be, and by which words or cells."""
+    """Inferred role of a column, with the words or cells that indicate it."""
 
     name: str
     why: str
@@ -63,7 +63,7 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
     ("rate", r"\b(?:rates?|per|ratios?)\b"),
     ("count", r"\b(?:counts?|numbers?|total|totals|n|num|no)\b"),
 )
-"""Words of headings, each with the role that they tell; the first that fits counts."""
+"""Patterns in headings, each with the role that it indicates; the first match applies."""
 _ESTIMATES = frozenset({"estimate", "count", "rate", "figure"})
 _BLOCKED_BY = {
     "percentage": _ESTIMATES | {"population"},
@@ -72,21 +72,21 @@ _BLOCKED_BY = {
     "denominator": _ESTIMATES | {"population", "percentage"},
     "constant": _ESTIMATES | {"population", "percentage", "rank"},
 }
-"""For a role those beside which it is not offered as a measure."""
+"""Other roles that, if present, exclude a role as a measure."""
 UNCERTAINTY_ROLES = frozenset({"lower limit", "upper limit", "error"})
 NON_MEASURE_ROLES = UNCERTAINTY_ROLES | {"coordinate", "code", "label", "notes", "period"}
-"""Roles of columns that are no measure by themselves, whatever they have beside them."""
+"""Roles that are never a measure by themselves, whatever other columns are present."""
 _ROLE_PREFERENCE = {"estimate": 0, "count": 1, "figure": 1, "rate": 2}
 
 
 def heading_words(heading: str) -> str:
-    """Write a heading as lower-case words and numbers with single spaces, `LowerCI95` as `lower ci 95`."""
+    """Write a heading as lower-case words and numbers with single spaces: `LowerCI95` becomes `lower ci 95`."""
     words = _WORD_BOUNDARY.sub(" ", heading)
     return " ".join(re.findall(r"[a-z]+|\d+|[%±]", words.replace("+/-", "±").casefold()))
 
 
 def infer_column_role(heading: str, cells: Iterable[str] = ()) -> Role:
-    """Tell what a column seems to be; `figure` where neither its heading nor its cells say."""
+    """Infer the role of a column; `figure` where neither its heading nor its cells indicate one."""
     words, texts = heading_words(heading), [text for text in cells if text]
     if _is_period(words, texts):
         return Role("period", "its heading names a period")
@@ -104,7 +104,7 @@ def infer_column_role(heading: str, cells: Iterable[str] = ()) -> Role:
 
 
 def _is_period(words: str, texts: list[str]) -> bool:
-    """Tell whether a heading only names a period, or names one over nothing but years."""
+    """Return whether a heading names only a period, or names a period and all cells are years."""
     own = set(re.sub(r"\d", "", words).split())
     if own & _PERIOD_WORDS and own <= _PERIOD_WORDS | _PERIOD_QUALIFIERS:
         return True
@@ -113,7 +113,7 @@ def _is_period(words: str, texts: list[str]) -> bool:
 
 
 def candidate_measures(roles: dict[str, Role]) -> list[str]:
-    """Choose the columns that may be measures: no limit, error, numerator or percentage beside an estimate or count."""
+    """Select possible measures: no limit or error, and no numerator or percentage beside an estimate or count."""
     present = {role.name for role in roles.values()}
     return [
         name
@@ -123,12 +123,12 @@ def candidate_measures(roles: dict[str, Role]) -> list[str]:
 
 
 def likeliest_measure(names: list[str], roles: dict[str, Role]) -> str:
-    """Choose the one column that is likeliest the figure: an estimate, a count, then a rate; of several the first."""
+    """Select the most likely measure: an estimate, then a count, then a rate; the first among equals."""
     return min(names, key=lambda name: (_ROLE_PREFERENCE.get(roles[name].name, 3), names.index(name)))
 
 
 def confidence_limits(name: str, roles: dict[str, Role]) -> tuple[str, str] | None:
-    """Find the lower and upper limit of a column's figures: the only two, or those that share the most of its words."""
+    """Return the lower and upper limit of a measure: the only two, or those with the words of its heading."""
     lower, upper = (
         [heading for heading in roles if roles[heading].name == f"{end} limit"] for end in ("lower", "upper")
     )
@@ -145,7 +145,7 @@ def confidence_limits(name: str, roles: dict[str, Role]) -> tuple[str, str] | No
 
 
 def confidence_level(headings: Iterable[str]) -> int | None:
-    """Read the confidence level that all of some headings name, as 95 in `lci_95`."""
+    """Return the confidence level that all the headings name, such as 95 in `lci_95`."""
     levels_by_heading = [re.findall(r"\b9\d\b", heading_words(text)) for text in headings]
     levels = {int(text) for matches in levels_by_heading for text in matches}
     return levels.pop() if all(levels_by_heading) and len(levels) == 1 else None

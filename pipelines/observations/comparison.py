@@ -1,4 +1,4 @@
-"""Setting a source's figures beside what others say: which measures to compare, and what comes of it."""
+"""Comparison of a source's figures with those of other sources: which measures, and which plausibility flags result."""
 
 from collections.abc import Collection
 
@@ -13,9 +13,9 @@ from pipelines.observations.access import load_source_tables
 
 
 def flag_disagreements(project: Project, name: str, observation: pl.DataFrame) -> pl.DataFrame:
-    """Give the doubts (checks.doubt.DOUBT) of a source's figures that come of what others say.
+    """Return plausibility flags (checks.doubt.DOUBT) where a source's figures disagree with other sources.
 
-    Only figures of one place system are compared, each of its newest release.
+    Only figures in the same geography are compared, each from its newest release.
     """
     catalogue = project.catalogue
     compared = catalogue.comparable_measures[name]
@@ -57,7 +57,7 @@ def _other_observations(project: Project, name: str, measures: tuple[str, ...]) 
 
 
 def all_disagreement_flags(project: Project, selection: Collection[str] | None = None) -> pl.DataFrame:
-    """Give the doubts of the figures of some sources, or of every one read, that come of what others say."""
+    """Return the disagreement flags of the selected sources, or of all, that have stored observations."""
     selected = [name for name in project.catalogue.observation_sources() if selection is None or name in selection]
     available = (name for name in selected if state_path(project.home, "observation", name).is_file())
     names = [name for name in available if project.catalogue.comparable_measures[name]]

@@ -1,7 +1,7 @@
-"""From a table of text to observations: one row per published cell, typed, placed, dated, with its bounds.
+"""Conversion of a table of text to observations: one row for each published cell, with code, period, value and bounds.
 
-Nothing is dropped on the way. A cell that can't be used keeps its row, with a fault: the reason, and what
-was found. Checks turn faults into findings; observations are the rows without one.
+No row is dropped. A cell that cannot be used keeps its row, with a fault: the reason and what was found. Checks turn
+faults into findings. Observations are the rows without a fault.
 """
 
 from typing import NamedTuple
@@ -22,15 +22,15 @@ from pipelines.readers import Sheet, match_texts, melt_sheet, parse_values, stri
 CELLS: dict[str, Column] = {
     **OBSERVATION_COLUMNS,
     "text": Column(pl.String, "The cell as printed"),
-    "expired": Column(pl.String, "That a correction was made for another text than is printed now; null where none"),
-    "fault": Column(pl.String, "Reason for which the cell can't be used; null where it can"),
+    "expired": Column(pl.String, "Correction that no longer applies because the printed text changed, or null"),
+    "fault": Column(pl.String, "Reason why the cell cannot be used; null where it can"),
     "fault_evidence": Column(pl.String, "What was found"),
 }
-"""An observation, as printed, and why it can't be used if so."""
+"""An observation, its printed text and, where it cannot be used, its fault."""
 
 
 class Codes(NamedTuple):
-    """What is known of places when a source is read: codes of its system, codes ever, and names."""
+    """Codes and names for reading a source: codes of its geography, every code in the register, and names."""
 
     system: frozenset[str]
     ever: dict[str, str]
@@ -40,10 +40,10 @@ class Codes(NamedTuple):
 def conform_release(
     sheet: Sheet, name: str, source: Source, snapshot: Snapshot, codes: Codes, corrections: tuple[Correction, ...] = ()
 ) -> pl.DataFrame:
-    """Type one release of a source: a row (CELLS) for every cell of every measure, reviewed corrections applied.
+    """Convert one release of a source to cells (CELLS), one for each cell of every measure, with corrections applied.
 
-    Values are in the measure's unit; low and high are the bounds that rounding or a suppression rule
-    gives. Raises UnreadableError where a declared column is missing or a heading is not understood.
+    Values are in the measure's unit. low and high are the bounds from rounding or from a suppression rule. Raises
+    UnreadableError where a declared column is missing or a heading has an unknown form.
     """
     cells = melt_sheet(sheet, source)
     cells = _fault_ragged_rows(add_period(cells, sheet, source, snapshot), sheet)
@@ -62,11 +62,11 @@ def conform_release(
 
 
 def _fault_ragged_rows(cells: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
-    """Fault the cells of rows with more fields than there are headings: nobody can tell which is which."""
+    """Fault the cells of rows with more fields than headings, because their columns are ambiguous."""
     if not sheet.ragged_rows:
         return cells
     bad = pl.col("file_row").is_in(list(sheet.ragged_rows))
-    evidence = pl.lit("its row has more fields than there are headings, so that its cells can't be told apart")
+    evidence = pl.lit("its row has more fields than headings, so its columns are ambiguous")
     return cells.with_columns(
         pl.when(bad).then(pl.lit("unreadable")).otherwise("fault").alias("fault"),
         pl.when(bad).then(evidence).otherwise("fault_evidence").alias("fault_evidence"),
@@ -74,7 +74,7 @@ def _fault_ragged_rows(cells: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
 
 
 def _assign_place_codes(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
-    """Give every cell the code of its place, and say which rows belong to no place, or to an unknown one."""
+    """Add the code of the place to every cell, and fault rows without a place or with an unknown one."""
     by_code = bool(source.place or (source.columns and source.columns.place))
     key = "code_text" if by_code else "place_label"
     texts = cells[key].unique().to_list()
@@ -92,23 +92,23 @@ def _assign_place_codes(cells: pl.DataFrame, source: Source, codes: Codes) -> pl
 
 
 def _match_code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str | None, str | None, str | None]:
-    """Give the code that a published code or name stands for, or the fault and what was found."""
+    """Return the code for a published code or name, or the fault and what was found."""
     text = strip_footnote_mark(text, source.footnotes)
     if by_code:
-        # A workbook's sign that what follows is text, which some writers leave in.
+        # A workbook marks text with a leading apostrophe, and some programs write it to the file.
         text = text.removeprefix("'").strip()
     if text in source.totals:
         return source.totals[text], "total", f"{text}: the publisher's total"
     if text in source.unallocated:
-        return None, "unallocated", f"{text}: the publisher's row for what has no place"
+        return None, "unallocated", f"{text}: the publisher's row for figures without a place"
     code = text if by_code else codes.names.get(fold_name(text))
     if code in codes.system:
         return code, None, None
     if code and is_pseudo_code(code):
-        return None, "unallocated", f"{code}: a code that stands for no place"
+        return None, "unallocated", f"{code}: a pseudo code for no place"
     kind, registered_kind = (source.geography or "").rsplit("_", 1)[0], codes.ever.get(code or "")
     if code and registered_kind and is_code_of_kind(kind, code, registered_kind):
-        return code, "retired_code", f"{code}: a code of another time than {source.geography}"
+        return code, "retired_code", f"{code}: a code of another vintage than {source.geography}"
     tier = registered_kind or (gss_code_kind(code) if code else None)
     if code and tier and (registered_kind or not is_code_of_kind(kind, code, None)):
         return code, "total", f"{code}: a {tier}, another tier than {source.geography}"
@@ -120,10 +120,10 @@ def _match_code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple
 
 
 def _add_rounding_bounds(cells: pl.DataFrame, key: str, measure: Measure) -> pl.DataFrame:
-    """Give one measure's cells their interval and unit, and fault what lies outside its range."""
+    """Add the bounds and unit of one measure's cells, and fault values outside its range."""
     half = (measure.rounding or 0.0) / 2
     floor, ceiling = measure.range or (0.0 if measure.kind != "index" else None, None)
-    # A figure with noise, from a sample or from a model bounds nothing, nor does one that is marked as estimated.
+    # Figures with noise, from a sample or a model, or marked as estimated give no bounds.
     is_certain = pl.lit(not measure.is_uncertain) & ~pl.col("status").is_in(["estimated", "forecast"])
     exact = pl.when(is_certain).then("value")
     is_implausible = pl.lit(False)
@@ -142,7 +142,7 @@ def _add_rounding_bounds(cells: pl.DataFrame, key: str, measure: Measure) -> pl.
 
 
 def add_marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Give hidden cells the bounds that their marker's rule states."""
+    """Add to suppressed cells the bounds that the rule of their marker gives."""
     low = {text: marker.lower_bound for text, marker in source.markers.items()}
     high = {text: marker.upper_bound for text, marker in source.markers.items()}
     hidden = pl.col("status").is_in(sorted(STATUSES_WITHOUT_VALUE))
@@ -159,14 +159,14 @@ def add_marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 
 def _combine_codes(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Give places published together one code, so that their one figure can't be counted twice."""
+    """Give places published together one code, so that their figure counts once."""
     combined_codes = {code: "+".join(group) for group in source.published_together for code in group}
     cells = add_marker_bounds(cells, source)
     return cells.with_columns(pl.col("place_code").replace(combined_codes)) if combined_codes else cells
 
 
 def _fault_duplicates(cells: pl.DataFrame) -> pl.DataFrame:
-    """Keep one of the rows that say the same of one place and period; fault those that differ."""
+    """Keep one of several identical rows for a place and period; fault rows that differ."""
     key = ["measure", "place_code", "period_start", "period_end"]
     sound = cells.filter(pl.col("fault").is_null())
     counted = sound.with_columns(
@@ -183,7 +183,7 @@ def _fault_duplicates(cells: pl.DataFrame) -> pl.DataFrame:
         kept, on=["measure", "file_row", "file_column"], how="anti"
     )
     repeats = repeats.with_columns(
-        pl.lit("repeat").alias("fault"), pl.lit("says again what another row says").alias("fault_evidence")
+        pl.lit("repeat").alias("fault"), pl.lit("repeats another row").alias("fault_evidence")
     )
     parts = [
         kept,

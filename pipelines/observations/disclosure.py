@@ -1,7 +1,8 @@
-"""Bounds of hidden figures, narrowed by what the publisher's totals and a source's other measures leave of them.
+"""Bounds of suppressed figures, narrowed by the publisher's totals and by a source's other measures.
 
-Only where the declaration says that they add (`additivity`), and only for counts and stocks without noise that are
-never below zero: else nothing is sure. Places that have no row at all are unknowns as well, from nought upwards.
+Narrowing applies only where the declaration states that figures add (`additivity`). It covers only counts and stocks
+without noise that are never negative; for others no bound is certain. Places without a row are unknowns too, from
+zero upwards.
 """
 
 from collections.abc import Iterator
@@ -21,14 +22,14 @@ MeasurePlace = tuple[str, str]
 
 
 class NarrowingResult(NamedTuple):
-    """Observations with their narrowed bounds, and what was narrowed: order, measure, figures, example."""
+    """Observations with narrowed bounds, and a summary of what changed: order, measure, figures, example."""
 
     observation: pl.DataFrame
     summary: pl.DataFrame
 
 
 class _SliceUnknowns(NamedTuple):
-    """The unknowns of one release and period: which each is, and its ends."""
+    """Unknowns of one release and period, with their bounds."""
 
     keys: list[MeasurePlace]
     start: BoundVectors
@@ -37,12 +38,11 @@ class _SliceUnknowns(NamedTuple):
 def narrow_hidden_bounds(
     observation: pl.DataFrame, total: pl.DataFrame, source: Source, own: pl.DataFrame
 ) -> NarrowingResult:
-    """Narrow the low and high of observations, release by release and period by period.
+    """Narrow the low and high of observations, for each release and period.
 
-    Takes schema.OBSERVATION_COLUMNS with `order`, totals.TOTAL, and the places of the source's system
-    (schema.PLACE_COLUMNS). A slice in which nothing is hidden stays as it is, and so does one whose sums contradict
-    themselves. Totals of a slice with codes of another system say nothing: the source's own system may not have all
-    of their places.
+    Takes schema.OBSERVATION with `order`, totals.TOTAL, and the places of the source's geography (schema.PLACE).
+    A slice without suppressed figures does not change, nor does a slice with contradictory sums. Totals of a
+    slice in another geography are ignored, because the source's own geography may lack some of its places.
     """
     nothing = pl.DataFrame(schema={"measure": pl.String, "order": pl.Int64, "figures": pl.UInt32, "example": pl.String})
     families = _measure_families(source, observation)
@@ -66,7 +66,7 @@ def narrow_hidden_bounds(
 
 
 def _measure_families(source: Source, observation: pl.DataFrame) -> list[list[str]]:
-    """Put measures together that add to each other; each that may be narrowed stands in one family."""
+    """Group measures that add to each other; each measure that can be narrowed is in one family."""
     adding = source.additivity
     if not adding or observation.is_empty():
         return []
@@ -89,7 +89,7 @@ def _narrow_slices(
     observation: pl.DataFrame, total: pl.DataFrame, source: Source, member: pl.DataFrame, own: list[str],
     families: list[list[str]],
 ) -> Iterator[pl.DataFrame]:  # fmt: skip
-    """Give the narrowed ends of each slice where something is hidden."""
+    """Yield the narrowed bounds of each slice with suppressed figures."""
     larger = total.filter(pl.col("role") == "total", pl.col("tier").is_not_null())
     belongs = {code: set(frame["place_code"]) for (code,), frame in member.group_by("total_code")}
     for family in families:
@@ -106,13 +106,13 @@ def _narrow_slices(
 
 
 def _places_without_row(frame: pl.DataFrame, own: list[str]) -> list[str]:
-    """Name the places that have no row in a slice, alone or together with others."""
+    """Return the places without a row in a slice, alone or combined with others."""
     there = set(frame["place_code"].str.split("+").explode())
     return [code for code in own if code not in there]
 
 
 def _list_unknowns(frame: pl.DataFrame, totals: pl.DataFrame, missing: list[str], family: list[str]) -> _SliceUnknowns:
-    """List the unknowns of a slice: every place's figure, every total, and what has no row, from nought upwards."""
+    """List the unknowns of a slice: all places, all totals, and places without a row, from zero upwards."""
     columns = ("measure", "place_code", "value", "low", "high")
     published = pl.concat([table.select(columns) for table in (frame, totals)]).unique(
         ["measure", "place_code"], keep="first", maintain_order=True
@@ -131,9 +131,9 @@ def _list_unknowns(frame: pl.DataFrame, totals: pl.DataFrame, missing: list[str]
 
 
 def _exact_totals(source: Source, total: pl.DataFrame, family: list[str], key: tuple[object, ...]) -> dict[str, bool]:
-    """Tell of each measure of a slice whether its totals are all of its places; empty where totals bound nothing.
+    """Return for each measure of a slice whether its totals equal the sum of places; empty where totals give no bound.
 
-    A total that also holds rows of no place, or of a code of another time, is more than its places.
+    A total that also includes rows without a place, or under an old code, exceeds the sum of its places.
     """
     if not source.additivity or not source.additivity.totals:
         return {}
@@ -145,7 +145,7 @@ def _exact_totals(source: Source, total: pl.DataFrame, family: list[str], key: t
 def _place_sums(
     table: _SliceUnknowns, belongs: dict[str, set[str]], exact: dict[str, bool], totals: pl.DataFrame
 ) -> Iterator[SumConstraint]:
-    """Tie each total to its places; one that cuts through places published together is left out."""
+    """Yield the sum of places for each total, unless it includes only some of the places published together."""
     larger = set(totals["place_code"])
     number = {key: n for n, key in enumerate(table.keys)}
     for measure, code in (
@@ -160,7 +160,7 @@ def _place_sums(
 
 
 def _measure_sums(table: _SliceUnknowns, source: Source) -> Iterator[SumConstraint]:
-    """Tie each measure that is a sum of others to them, place by place."""
+    """Yield the sum of measures for each measure that is a total of others, place by place."""
     number = {key: n for n, key in enumerate(table.keys)}
     for total, parts in (source.additivity.measures if source.additivity else {}).items():
         for measure, place in table.keys:
@@ -171,7 +171,7 @@ def _measure_sums(table: _SliceUnknowns, source: Source) -> Iterator[SumConstrai
 def _bound_changes(
     table: _SliceUnknowns, solution: BoundVectors | None, frame: pl.DataFrame, key: tuple[object, ...]
 ) -> pl.DataFrame:
-    """Give the ends that were narrowed: order and period, measure, place_code, new_low, new_high."""
+    """Return the bounds that changed: order and period, measure, place_code, new_low, new_high."""
     ends = solution or table.start
     is_narrower = (ends.low > table.start.low) | (ends.high < table.start.high)
     rows = [

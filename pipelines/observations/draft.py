@@ -1,4 +1,4 @@
-"""Drafting a source's declaration from a file: what was seen becomes keys, why becomes comments, the rest is TODO."""
+"""Draft of a source's declaration from a file: findings become keys, evidence becomes comments, the rest is TODO."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,16 +41,16 @@ from pipelines.observations.profile import (
 from pipelines.readers import SniffedFile, looks_like_figure, normalise_heading, split_marker
 
 CADENCES = {"day": "daily", "week": "weekly", "month": "monthly", "quarter": "quarterly"}
-"""How often a file that speaks of such periods is likely to come out; to be looked up."""
+"""Likely frequency of publication for each kind of period, for a person to confirm."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def draft_declaration(
     name: str, inspection: SniffedFile, geography: PlaceData, url: str | None, inherited: Mapping[str, Any] = _NOTHING
 ) -> str:
-    """Write the YAML of a source for a person to finish: every guess with its evidence, every open point with TODO.
+    """Write the YAML of a source for a person to complete: each guess with its evidence, each open point with TODO.
 
-    What its publisher or its family says for it (`known`) is not said again.
+    Keys that the publisher or the family already declares (`known`) are omitted.
     """
     frame = inspection.sheet.frame
     code = code_column(frame, geography)
@@ -74,7 +74,7 @@ def draft_declaration(
 
 
 def _omit_inherited_keys(lines: Iterable[str], inherited: Mapping[str, Any]) -> Iterator[str]:
-    """Leave out each key that is known, with what stands under it; comments stay."""
+    """Omit each key that is already declared, with the lines under it; keep comments."""
     is_inherited = False
     for line in lines:
         if not line.startswith((" ", "#")):
@@ -84,19 +84,19 @@ def _omit_inherited_keys(lines: Iterable[str], inherited: Mapping[str, Any]) -> 
 
 
 def _header_lines(name: str, url: str | None, inherited: Mapping[str, Any], kind: str) -> Iterator[str]:
-    yield f"title: TODO what {name.replace('_', ' ')} is"
+    yield f"title: TODO describe {name.replace('_', ' ')}"
     for family, dataset in inherited.get("family", {}).items():
-        why = " # its columns are this family's: what does the publisher call the dataset?" if dataset == "TODO" else ""
+        why = " # its columns match this family: give the publisher's name of the dataset" if dataset == "TODO" else ""
         yield f"family: {{{family}: {dataset}}}{why}"
-    yield "publisher: TODO who publishes it"
-    yield "licence: TODO under which licence"
-    yield "page: TODO the page on which a person can read about it"
+    yield "publisher: TODO name of the publisher"
+    yield "licence: TODO name of the licence"
+    yield "page: TODO web page that describes the data"
     if url:
         yield f"url: {quote_yaml(url)}"
     elif "url" not in inherited:
-        yield f"# No url: keep a file with `commonground add {name} FILE --released DAY`."
+        yield f"# No url: add a file with `commonground add {name} FILE --released DAY`."
     often = CADENCES.get(kind, "annual")
-    yield f"cadence: {often} # TODO how often it is published: daily, weekly, monthly, quarterly, annual or once"
+    yield f"cadence: {often} # TODO frequency of publication: daily, weekly, monthly, quarterly, annual or once"
 
 
 def _format_lines(inspection: SniffedFile) -> Iterator[str]:
@@ -111,23 +111,19 @@ def _geography_lines(code: Guess | None, label: Guess | None) -> Iterator[str]:
     guess = code or label
     if guess:
         yield f"# {normalise_heading(guess.why)}"
-    yield (
-        f"geography: {guess.kind or 'TODO'}"
-        if guess
-        else "geography: TODO # no column has codes or names that are known"
-    )
+    yield (f"geography: {guess.kind or 'TODO'}" if guess else "geography: TODO # no column has known codes or names")
 
 
 def _column_lines(code: Guess | None, label: Guess | None) -> Iterator[str]:
     yield "columns:"
     if code:
-        yield f"  place: {quote_yaml(code.name)} # TODO are these the codes of the places?"
+        yield f"  place: {quote_yaml(code.name)} # TODO confirm that these are the area codes"
     if label:
         why = f" ({normalise_heading(label.why)})" if code else ""
-        yield f"  label: {quote_yaml(label.name)} # TODO are these the names of the places?{why}"
+        yield f"  label: {quote_yaml(label.name)} # TODO confirm that these are the place names{why}"
     if not code and not label:
-        yield "  # If all figures are of one place, give its code under place, beside geography, and no label here."
-        yield "  label: TODO # no column has codes or names of places that are known"
+        yield "  # If all figures are for one place, give its code under place, beside geography, and omit label."
+        yield "  label: TODO # no column has known codes or names"
 
 
 def _long_layout_lines(frame: pl.DataFrame, keys: list[str], name: str) -> Iterator[str]:
@@ -137,15 +133,13 @@ def _long_layout_lines(frame: pl.DataFrame, keys: list[str], name: str) -> Itera
     yield from _period_lines(frame, period, weeks)
     damaged = columns_of_damaged_codes(frame, [*keys, *period_columns])
     for heading, codes in damaged.items():
-        yield (
-            f"# TODO {normalise_heading(heading)}: a spreadsheet has read codes as numbers, as {', '.join(codes[:3])};"
-        )
-        yield "# ask for the file as it was before, or for its codes as text."
+        yield f"# TODO {normalise_heading(heading)}: a spreadsheet has converted codes to numbers,"
+        yield f"# such as {', '.join(codes[:3])}; ask for the original file, or for codes stored as text."
     used = [*keys, *period_columns, *damaged]
     candidates = figure_columns(frame, used)
     for heading, text in unreadable_figures(frame, [*used, *(column.name for column in candidates)]).items():
         yield (
-            f"# TODO {normalise_heading(heading)} has figures in a form that is not read, as "
+            f"# TODO {normalise_heading(heading)} has figures in an unsupported form, such as "
             f"{normalise_heading(text)}: use tidy()"
         )
     roles = {column.name: column.role for column in candidates}
@@ -166,23 +160,23 @@ def _long_layout_lines(frame: pl.DataFrame, keys: list[str], name: str) -> Itera
 def _period_lines(
     frame: pl.DataFrame, period: tuple[Guess, tuple[str, ...]] | None, weeks: Guess | None = None
 ) -> Iterator[str]:
-    """Say which of the columns, under whose key this stands, has the period; else that the whole file has one."""
+    """Yield the lines that name the period column, or state that the whole file has one period."""
     if weeks:
-        yield f"# TODO {normalise_heading(weeks.name)} has weeks as {weeks.why}, which are not read:"
-        yield "# write them as 2025-W09 in tidy(), and say period_kind: week."
+        yield f"# TODO {normalise_heading(weeks.name)} has weeks in an unsupported form, such as {weeks.why}:"
+        yield "# write them as 2025-W09 in tidy(), and set period_kind: week."
         yield "period: {start: TODO, end: TODO}"
         return
     if not period:
-        yield "# TODO no column has a period: give the first and last day of the figures, or period_in_name or"
-        yield "# period_in_preamble, if the name of the file or the rows above the headings say it."
+        yield "# TODO no column has a period: give the first and last day, or set period_in_name or"
+        yield "# period_in_preamble if the file name or the rows above the headings state it."
         yield "period: {start: TODO, end: TODO}"
         return
     guess, formats = period
-    yield f"  period: {quote_yaml(guess.name)} # TODO is this the period of the figures?"
+    yield f"  period: {quote_yaml(guess.name)} # TODO confirm that this is the reference period"
     yield f"period_kind: {guess.kind} # {normalise_heading(guess.why)}"
     others = other_period_columns(frame, guess.name)
     if others:
-        yield f"# TODO is that the whole period? also headed like one: {', '.join(map(normalise_heading, others))}"
+        yield f"# TODO confirm the whole period; other period headings: {', '.join(map(normalise_heading, others))}"
     if formats:
         yield f"period_format: {quote_yaml(list(formats))}"
 
@@ -191,36 +185,36 @@ def _wide_layout_lines(frame: pl.DataFrame, wide: Guess, keys: list[str], name: 
     periods = [column for column in frame.columns if parse_period(split_marker(column)[0], wide.kind)]  # type: ignore[arg-type]
     others = [column for column in frame.columns if column not in (*periods, *keys, "_row")]
     yield "layout: wide"
-    yield f"period_kind: {wide.kind} # TODO {wide.why}: are they the periods of the figures?"
+    yield f"period_kind: {wide.kind} # TODO {wide.why}: confirm that they are the reference periods"
     if others:
-        yield f"skip_columns: {quote_yaml(_ignore_patterns(others))} # TODO look whether these are no periods"
+        yield f"skip_columns: {quote_yaml(_ignore_patterns(others))} # TODO confirm that these are not periods"
     figures = figure_columns(frame.select(periods), [])
     bases = {column.rounding for column in figures if column.rounding}
-    summary = FigureColumn("", {}, min(bases) if bases else None, "every column of figures is of multiples of it")
+    summary = FigureColumn("", {}, min(bases) if bases else None, "all figures in every column are multiples")
     yield "measures:"
-    question = "TODO is that what the columns of periods have?"
+    question = "TODO confirm that the period columns hold this measure"
     yield from measure_lines(measure_names(name, ["figure"])[0], "column: figure", summary, question)
     yield from mark_lines(figures, Counter(mark for column in periods if (mark := split_marker(column)[1])))
 
 
 def _by_place_lines(frame: pl.DataFrame, across: Guess, unknown: list[str], name: str) -> Iterator[str]:
-    """Draft a file whose headings are places: one measure, told by no heading."""
+    """Draft a file with places as headings: one measure, which no heading names."""
     period = period_column(frame, [])
     period_columns = [period[0].name] if period else []
     others = [heading for heading in unknown if heading not in period_columns]
     yield "layout: by_place # a column for each place"
     if others:
         yield (
-            f"# TODO not known as places: {', '.join(map(normalise_heading, others))[:300]}. Put what is "
-            f"none under skip_columns."
+            f"# TODO unknown places: {', '.join(map(normalise_heading, others))[:300]}. "
+            "List other columns under skip_columns."
         )
     yield "columns:"
-    yield f'  {across.name}: "*" # TODO is each column, but those of the period and under skip_columns, a place?'
+    yield f'  {across.name}: "*" # TODO confirm that all columns except the period and skip_columns are places'
     yield from _period_lines(frame, period)
     yield "measures:"
     yield f"  {measure_names(name, [''])[0]}: {KIND_COMMENT}"
     yield "    {title: TODO, unit: TODO, kind: index}"
-    # A place whose figures are all hidden has no figure to be known by: markers are looked for in every column.
+    # A place can have only markers and no figure, so the search covers every column.
     cells = [
         text
         for heading in frame.columns
@@ -232,7 +226,7 @@ def _by_place_lines(frame: pl.DataFrame, across: Guess, unknown: list[str], name
 
 
 def _ignore_patterns(names: list[str]) -> list[str]:
-    """Name the headings that are no periods; many that end alike by one pattern."""
+    """List the headings that are not periods, with one pattern for several that end alike."""
     ends = [" - Annotations"]
     alike = [f"*{end}" for end in ends if sum(name.endswith(end) for name in names) > 1]
     return [*alike, *(name for name in names if not any(name.endswith(end) for end in ends))]

@@ -1,4 +1,4 @@
-"""From a source's snapshots to its observations: each release read, judged, checked; the bad ones set aside."""
+"""From a source's snapshots to its observations: each release is read, tested and checked, or set aside."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -59,11 +59,11 @@ RELEASE = {
     "cells_repeated": pl.Int64,
     "cells_set_aside": pl.Int64,
 }
-"""One row for each release held: what was read from it and what became of every cell."""
+"""One row for each stored release, with the number of cells read from it and their outcome."""
 
 
 class SourceTables(NamedTuple):
-    """What a source gives: observations of all usable releases, and what was set aside, found, and doubted."""
+    """Tables of one source: observations of all usable releases, cells set aside, findings, and plausibility flags."""
 
     observation: pl.DataFrame
     set_aside: pl.DataFrame
@@ -75,7 +75,7 @@ class SourceTables(NamedTuple):
 
 
 class ReadingContext(NamedTuple):
-    """How a source is read: its declaration, what is known of places, its tidy(), and its corrections."""
+    """Everything needed to read a source: its declaration, codes and names of places, tidy() and corrections."""
 
     name: str
     source: Source
@@ -84,24 +84,24 @@ class ReadingContext(NamedTuple):
     own: pl.DataFrame
     corrections: tuple[Correction, ...]
     earlier: tuple["ReadingContext", ...] = ()
-    """How those of its releases are read whose codes are of other place systems."""
+    """The same for releases with codes in another geography."""
 
 
 def load_codes(source: Source, places: Places, names: Path, system: GeographyPlaces | None = None) -> Codes:
-    """Gather what is known of places for reading a source; its place system is the register's if none is given."""
+    """Return the codes and names for reading a source; its geography comes from the register unless given."""
     own_system = system or GeographyPlaces(
         source.geography or "", require_places(places.register, source.geography or "")
     )
     kinds_ever = dict(places.register.select("place_code", "kind").iter_rows())
     kinds_ever = dict.fromkeys(own_system.other_codes, geography_kind(own_system.name)) | kinds_ever
-    # A council's former names are met in files long after: every name that a code of the system has had.
+    # Files use a council's former names for years, so include every name that a code has had.
     codes = own_system.places.select("place_code")
     name_rows = pl.concat([own_system.places, places.register.join(codes, on="place_code", how="semi")])
     return Codes(frozenset(codes["place_code"]), kinds_ever, build_name_table(name_rows, read_reviewed_names(names)))
 
 
 def read_reviewed_names(path: Path) -> dict[str, str]:
-    """Read a source's table of names (label, place_code, note); no table is an empty one."""
+    """Read a source's table of names (label, place_code, note); empty where there is no table."""
     if not path.is_file():
         return {}
     table = read_project_table(path.read_bytes(), path.name)
@@ -114,9 +114,9 @@ def read_reviewed_names(path: Path) -> dict[str, str]:
 def build_observations(
     home: Path, catalogue: Catalogue, name: str, places: Places, systems: Sequence[GeographyPlaces], as_of: date
 ) -> SourceTables:
-    """Read every release held of a source; one that can't be used is a finding, and the others stay.
+    """Read every stored release of a source; an unusable release becomes a finding and the others remain.
 
-    `systems` are its own place system, and then those of releases whose codes are of others.
+    `systems` lists its own geography first, then those of releases with codes in another geography.
     """
     source = catalogue.sources[name]
     context = reading_context(catalogue, name, places, systems)
@@ -138,7 +138,7 @@ def build_observations(
 
 
 def _members_by_system(context: ReadingContext) -> dict[str, pl.DataFrame]:
-    """Tell, for each place system of a source's releases, which covered places larger ones are made of."""
+    """Return, for each geography of a source's releases, the covered places within each larger place."""
     covered = pl.col("nation").is_in(list(context.source.coverage))
     return {
         variant.source.geography or "": total_members(variant.own.filter(covered))
@@ -147,7 +147,7 @@ def _members_by_system(context: ReadingContext) -> dict[str, pl.DataFrame]:
 
 
 def _narrow_bounds(tables: SourceTables, context: ReadingContext) -> SourceTables:
-    """Narrow the bounds of hidden figures by what adds to what, and say of which and how far."""
+    """Narrow the bounds of suppressed figures by published sums, and report each narrowing as a finding."""
     result = narrow_hidden_bounds(tables.observation, tables.total, context.source, context.own)
     findings = result.summary.join(
         tables.release.select("order", "source", "release", "file"), on="order"
@@ -157,7 +157,7 @@ def _narrow_bounds(tables: SourceTables, context: ReadingContext) -> SourceTable
         pl.lit("info").alias("severity"),
         pl.lit(False).alias("set_aside"),
         pl.col("figures").alias("rows"),
-        pl.format("{} figures have narrower bounds by what adds to what; {}", "figures", "example").alias("evidence"),
+        pl.format("{} figures have narrower bounds from published sums; {}", "figures", "example").alias("evidence"),
     )
     return tables._replace(
         observation=result.observation, finding=pl.concat([tables.finding, conform_table(findings, FINDING_COLUMNS)])
@@ -167,7 +167,7 @@ def _narrow_bounds(tables: SourceTables, context: ReadingContext) -> SourceTable
 def reading_context(
     catalogue: Catalogue, name: str, places: Places, systems: Sequence[GeographyPlaces]
 ) -> ReadingContext:
-    """Gather all that reading a source needs; its own place system stands first."""
+    """Return everything needed to read a source, its own geography first."""
     own, *earlier = (_context_in_system(catalogue, name, places, system) for system in systems)
     return own._replace(earlier=tuple(earlier))
 
@@ -182,7 +182,7 @@ def _context_in_system(catalogue: Catalogue, name: str, places: Places, system: 
 
 
 def read_release(context: ReadingContext, snapshot: Snapshot, content: bytes) -> CheckInput:
-    """Read one file of a source, every cell of it; raise UnreadableError where it is none of its kind."""
+    """Read every cell of one file of a source; raise UnreadableError where the file has another form."""
     system = context.source.release_geography(snapshot.file, snapshot.released)
     context = next(variant for variant in (context, *context.earlier) if variant.source.geography == system)
     source = context.source
@@ -197,7 +197,7 @@ def read_release(context: ReadingContext, snapshot: Snapshot, content: bytes) ->
 def _read_first_usable(
     home: Path, context: ReadingContext, group: list[Snapshot]
 ) -> tuple[CheckInput | None, list[pl.DataFrame]]:
-    """Read the last of a release's files that can be read; say what was wrong with those after it."""
+    """Read the latest readable file of a release, and return the faults of later files."""
     faults: list[pl.DataFrame] = []
     for snapshot in group:
         try:
@@ -208,7 +208,7 @@ def _read_first_usable(
 
 
 def _keep_current_expiries(reads: list[CheckInput]) -> list[CheckInput]:
-    """Keep that a correction has expired only where the release is the newest that has the period."""
+    """Keep the notice of an expired correction only where the release is the newest for the period."""
     period_key = ["measure", "period_start"]
     kept = []
     for number, read in enumerate(reads):
@@ -226,10 +226,10 @@ def _keep_current_expiries(reads: list[CheckInput]) -> list[CheckInput]:
 
 
 def _corrections_without_cell(context: ReadingContext, reads: list[CheckInput]) -> pl.DataFrame:
-    """Find corrections of cells that no release held has."""
+    """Return findings for corrections of cells that no stored release has."""
     every = pl.concat([empty_table(CELLS), *(read.cells for read in reads)])
     messages = corrections_in_vain(context.corrections, context.source, every)
-    remedy = "Correct the place, measure or period, or take the correction out."
+    remedy = "Correct the place, measure or period, or delete the correction."
     return build_unmatched_findings(
         context.name,
         "expired_corrections",
@@ -248,28 +248,28 @@ def _contract_fault(read: CheckInput, contract: pl.DataFrame) -> pl.DataFrame:
             "expectation", "measure", "failing", "cells", "sample"
         ).iter_rows()
     )
-    evidence = f"{read.snapshot.file}: not the shape its declaration says, so not used: {failures}"
+    evidence = f"{read.snapshot.file}: does not match its declaration, so it is not used: {failures}"
     return build_source_fault(read.name, "contract", evidence, read.snapshot.file)
 
 
 def _names_not_in_release(read: CheckInput, path: Path) -> pl.DataFrame:
-    """Find names in a source's table of names that its newest release does not have."""
+    """Return findings for names in a source's table of names that its newest release does not use."""
     labels = {fold_name(label) for label in read.cells["place_label"].unique().to_list()}
     absent = sorted(label for label in read_reviewed_names(path) if fold_name(label) not in labels)
-    messages = [f"{label}: in the table of names, not in the file" for label in absent]
-    remedy = "Take the name out of the table, if it will not come back."
+    messages = [f"{label}: in the table of names but not in the file" for label in absent]
+    remedy = "Delete the name from the table if the publisher no longer uses it."
     return build_unmatched_findings(read.name, "unused_names", "unmatched_place", messages, path.name, remedy)
 
 
 def _unknown_recall_findings(home: Path, name: str, source: Source) -> pl.DataFrame:
-    """Find recalls declared by a sha256 that no file held has."""
+    """Return findings for declared recalls that match no stored file by sha256."""
     messages = unknown_recalls(source, [entry.sha256 for entry in source_snapshots(home, name)])
     remedy = "Correct the sha256 under withdrawn: `commonground snapshots` lists them."
     return build_unmatched_findings(name, "recalled_release", "recalled", messages, f"{name}.yaml", remedy)
 
 
 def _suggest_names(finding: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
-    """Add to each unknown place the names that are like it."""
+    """Add similar names to each finding of an unknown place."""
     unknown = finding.filter(pl.col("reason") == "unmatched_place", pl.col("place_label") != "")
     labels = unknown["place_label"].unique().drop_nulls().to_list()
     offers = {label: f"; perhaps {suggest_places(label, places)}" for label in labels}
@@ -324,9 +324,10 @@ def _release_row(order: int, read: CheckInput, usable: bool) -> tuple[object, ..
 def add_plausibility_flags(
     tables: SourceTables, measures: dict[str, Measure], members: dict[str, pl.DataFrame]
 ) -> SourceTables:
-    """Add to what a source gives the doubts of its figures; no figure changes, and no row goes.
+    """Add plausibility flags to a source's tables; no figure changes, and no row is dropped.
 
-    `members` has for each place system of its releases which places larger ones are made of (totals.MEMBER_SCHEMA).
+    `total_members` gives, for each geography of the source's releases, the places within each larger place
+    (totals.MEMBER_SCHEMA).
     """
     flags = flag_figures(tables.observation, measures, LargerAreas(tables.total, members))
     flagged = add_caveats(tables.observation, flags)

@@ -1,4 +1,4 @@
-"""Receiving a file from a person: every cell is looked at, and what can't be used is told so that they can mend it."""
+"""Acceptance of a file from a person: every cell is tested, and each fault is reported so that it can be corrected."""
 
 import polars as pl
 
@@ -12,26 +12,26 @@ from pipelines.observations.ingest import ReadingContext, read_release, reading_
 from pipelines.observations.local_contract import PERIOD_EXAMPLES
 
 MAX_MESSAGES = 40
-"""Complaints that are printed; the rest is counted."""
+"""Maximum number of messages printed; the others are counted."""
 
 _PLACE_FAULTS = ("unmatched_place", "retired_code")
 
 
 def refusal_message(snapshot: Snapshot, messages: list[str]) -> str:
-    """Say why a file is not kept, and all that has to be mended; blank where nothing has."""
+    """Return the message that rejects a file, with every fault to correct; blank where there is none."""
     if not messages:
         return ""
     more = [f"... and {len(messages) - MAX_MESSAGES:,} more"] if len(messages) > MAX_MESSAGES else []
     head = (
-        f"{snapshot.source}: {snapshot.file} was not kept: {len(messages):,} "
-        f"thing{'s' * (len(messages) != 1)} in it can't be used"
+        f"{snapshot.source}: {snapshot.file} was not added: {len(messages):,} "
+        f"value{'s' * (len(messages) != 1)} in it cannot be used"
     )
-    end = "Mend them and add the file again; with --accept it is kept as it is, and these are set aside as findings."
+    end = "Correct them and add the file again. With --accept the file is added and these become findings."
     return "\n".join([head, *(f"  {message}" for message in messages[:MAX_MESSAGES]), *more, end])
 
 
 def inspect_file(project: Project, content: bytes, snapshot: Snapshot) -> list[str]:
-    """Read a file as a release of a source; say what a person has to mend, one sentence each, in order of rows."""
+    """Read a file as a release of a source and return one sentence for each fault, in order of rows."""
     context = reading_context(
         project.catalogue, snapshot.source, load_places(project), list_source_geographies(project, snapshot.source)
     )
@@ -42,11 +42,11 @@ def inspect_file(project: Project, content: bytes, snapshot: Snapshot) -> list[s
 
 
 def cell_messages(read: CheckInput, context: ReadingContext) -> list[str]:
-    """Say of each cell that can't be used: row, column, what was found and what is expected."""
+    """Return a message for each unusable cell: row, column, what was found and what was expected."""
     kept = ("total", "repeat", "unallocated", "dropped")
     faulty = read.cells.filter(pl.col("fault").is_not_null(), ~pl.col("fault").is_in(kept)).sort("file_row")
     messages = [_cell_message(row, read.source, context) for row in faulty.iter_rows(named=True)]
-    nothing = "no row has a figure of a place that can be used; expected a row a place"
+    nothing = "found no row with a usable figure for a place; expected one row for each place"
     return list(dict.fromkeys(messages)) or ([nothing] if read.cells["fault"].is_null().sum() == 0 else [])
 
 

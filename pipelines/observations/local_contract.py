@@ -1,4 +1,4 @@
-"""Local contracts: what a person is asked to fill in, as a declaration, an example file and a page that explains it."""
+"""Local contracts: the declaration of a source that a person completes, with an example file and a description."""
 
 import csv
 import io
@@ -21,14 +21,14 @@ PERIOD_EXAMPLES: dict[PeriodKind, str] = {
     "mid_year": "mid-2026",
     "span": "April 2025 to March 2026",
 }
-"""How a period is spelled in a local file, of each kind."""
+"""Form of a period in a local file, for each kind of period."""
 
 _YAML = """\
 title: {title}
-publisher: TODO who keeps the figures
-licence: TODO on what terms they are given
-page: TODO where a person can read about them
-# Figures stay out of every output until their keeper has released them (released: true).
+publisher: TODO name of the data owner
+licence: TODO terms of use
+page: TODO web page that describes the data
+# Figures stay out of every output until the data owner releases them (released: true).
 private: true
 cadence: {cadence}
 lag: 1 month
@@ -37,7 +37,7 @@ columns: {{place: place_code, label: place_name, period: period}}
 period_kind: {kind}
 measures:
   {name}:
-    # kind: count or stock if it may be summed over places; index if it may never be moved.
+    # kind: count or stock if it adds over places; index if it must not be apportioned.
     {{title: {title}, unit: TODO unit, kind: index, column: value}}
 markers:
   "*": {{status: confidential, lower_bound: 1, upper_bound: 4}}
@@ -48,16 +48,16 @@ _CADENCE = {"day": "daily", "week": "weekly", "month": "monthly", "quarter": "qu
 
 
 def contract_yaml(name: str, kind: PeriodKind, places: str) -> str:
-    """Write the declaration of a local source, to be finished by a person."""
+    """Write the declaration of a local source for a person to complete."""
     title = name.replace("_", " ").capitalize()
     return _YAML.format(name=name, title=title, kind=kind, places=places, cadence=_CADENCE[kind])
 
 
 def example_rows(source: Source, places: pl.DataFrame) -> list[list[str]]:
-    """Make an example of a file: its headings, and a row for each of some real places, with each marker once."""
+    """Return an example of a file: its headings, and a row for each of some real places, with each marker once."""
     columns = source.columns
     if not columns or source.layout != "long" or source.header:
-        raise DeclarationError("an example can be made of a long file with columns of its own, and of no other")
+        raise DeclarationError("found another layout; expected a long file with its own columns to make an example of")
     period = PERIOD_EXAMPLES[source.period_kind]
     headings = [names[0] for names in (columns.place, columns.label, columns.period, columns.status) if names]
     headings += [measure.column[0] for measure in source.measures.values()]
@@ -78,16 +78,16 @@ def format_csv(rows: list[list[str]]) -> str:
 
 
 def describe_columns(source: Source) -> list[tuple[str, str]]:
-    """Say of each column of a file what goes into it."""
+    """Describe the content of each column of a file."""
     columns = source.columns
     if not columns:
         return []
     kind = source.period_kind
     descriptions = [
-        (columns.place, f"Code of the place: one of {source.geography}, as E09000024"),
+        (columns.place, f"Code of the place in {source.geography}, such as E09000024"),
         (columns.label, "Name of the place"),
-        (columns.period, f"The {kind}, as {PERIOD_EXAMPLES[kind]}"),
-        (columns.status, "One of the signs below, or nothing"),
+        (columns.period, f"The {kind}, such as {PERIOD_EXAMPLES[kind]}"),
+        (columns.status, "One of the markers below, or blank"),
     ]
     signs = "; ".join(f"{text} for {mark.status.replace('_', ' ')}" for text, mark in source.markers.items() if text)
     figures = []
@@ -99,7 +99,7 @@ def describe_columns(source: Source) -> list[tuple[str, str]]:
 
 
 def write_new_declaration(path: Path, text: str) -> None:
-    """Write a declaration that is not there yet; one that is stays as it is."""
+    """Write a new declaration, and refuse to overwrite an existing one."""
     if path.exists():
-        raise DeclarationError(f"{path}: is there already; choose another name, or edit it")
+        raise DeclarationError(f"{path}: already exists; choose another name or edit the file")
     write_atomically(path, text.encode())

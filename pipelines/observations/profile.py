@@ -1,4 +1,4 @@
-"""What the columns of an undeclared table may be: codes and their vintage, names, periods, figures; and why."""
+"""Profile of an undeclared table: columns of codes and their vintage, names, periods and series, each with evidence."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ from pipelines.observations.column_role import infer_column_role
 from pipelines.readers import AREA_CODE_PATTERN, ROW, looks_like_figure, split_marker
 
 MIN_MATCH_SHARE = 0.9
-"""Share of a column's texts that must be of a kind for the column to be taken for one."""
+"""Share of a column's texts that must match a kind for the column to be of that kind."""
 _FORMATS = ("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%b-%y", "%d-%b-%y", "%d %B %Y", "%Y/%m/%d", "%d.%m.%Y", "%b %y")
 _PERIOD_KINDS: tuple[PeriodKind, ...] = (
     "year",
@@ -29,15 +29,15 @@ _PERIOD_KINDS: tuple[PeriodKind, ...] = (
     "span",
 )
 VINTAGE_YEARS = range(2009, 2027)
-"""Vintages of places that are tried; the register of districts begins with the first."""
+"""Vintages tried; the register of districts begins with the first."""
 _KINDS_BY_NAME = ("lad", "utla", "health_board", "pfa", "pcon", "region", "nation")
-"""Kinds of place that files name without a code."""
+"""Kinds of geography that files name without a code."""
 _MIN_PLACES = 5
 _MAX_SERIES = 40
 
 
 class Guess(NamedTuple):
-    """A column, or several headings, taken for something, and why."""
+    """A guess about a column or several headings, with its evidence."""
 
     name: str
     kind: str
@@ -45,7 +45,7 @@ class Guess(NamedTuple):
 
 
 def distinct_texts(frame: pl.DataFrame, name: str) -> list[str]:
-    """Give the different texts of a column, blanks left out."""
+    """Return the distinct texts of a column, without blanks."""
     return [text for text in frame[name].unique(maintain_order=True).to_list() if text]
 
 
@@ -54,7 +54,7 @@ def _match_share(hits: Iterable[object], all_: list[str]) -> float:
 
 
 def code_column(frame: pl.DataFrame, geography: PlaceData) -> Guess | None:
-    """Find the column with codes of places, and the place system that has most of them; ties go to the newest."""
+    """Return the column of area codes, and the geography with most of these; the newest among equals."""
     shares = {
         name: _match_share(map(AREA_CODE_PATTERN.fullmatch, distinct_texts(frame, name)), distinct_texts(frame, name))
         for name in table_columns(frame)
@@ -62,7 +62,7 @@ def code_column(frame: pl.DataFrame, geography: PlaceData) -> Guess | None:
     fit = [name for name, share in shares.items() if share >= MIN_MATCH_SHARE / 2]
     if not fit:
         return None
-    # Of several columns of codes, the one of the smallest places is the key: it has the most of them.
+    # Of several columns of codes, the one with the smallest places, and so the most codes, is the key.
     name = max(fit, key=lambda column: len(distinct_texts(frame, column)))
     codes = set(distinct_texts(frame, name))
     system, why = _likeliest_system(codes, geography)
@@ -70,12 +70,12 @@ def code_column(frame: pl.DataFrame, geography: PlaceData) -> Guess | None:
 
 
 def table_columns(frame: pl.DataFrame) -> list[str]:
-    """Name the columns of a table, but for the one with the number of each row."""
+    """Return the columns of a table, without the row number."""
     return [name for name in frame.columns if name != ROW]
 
 
 def _tier_counts(codes: set[str]) -> str:
-    """Say how many codes of each tier there are."""
+    """Count the codes of each tier."""
     counts = Counter(KIND_BY_PREFIX.get(code[:3], code[:3] if len(code) == 9 else "other") for code in codes)
     return "tiers seen: " + ", ".join(f"{count:,} {tier}" for tier, count in counts.most_common(8))
 
@@ -88,8 +88,8 @@ def _likeliest_system(codes: set[str], geography: PlaceData) -> tuple[str, str]:
     }
     matches = {system: len(codes & system_codes) for system, system_codes in codes_by_system.items()}
     if not matches or not max(matches.values()):
-        return "TODO", f"no place system held has these codes, as {', '.join(sorted(codes)[:3])}"
-    # Districts before upper tiers, which share most of their codes; then what has fewest places beside these.
+        return "TODO", f"no stored geography has these codes, such as {', '.join(sorted(codes)[:3])}"
+    # Districts precede upper tiers, which share most of their codes; then the geography with fewest other places.
     rank = {
         candidate: (matches[candidate], candidate.startswith("lad_"), -len(codes_by_system[candidate]), candidate[-4:])
         for candidate in codes_by_system
@@ -100,7 +100,7 @@ def _likeliest_system(codes: set[str], geography: PlaceData) -> tuple[str, str]:
 
 
 def _candidate_systems(codes: set[str], geography: PlaceData) -> list[str]:
-    """List the place systems that may have some of these codes."""
+    """Return the geographies that can include some of these codes."""
     kinds = {kind for kind, starts in KIND_PREFIXES.items() if any(code[:3] in starts for code in codes)}
     kinds -= {"above_nation", "nation"} if len(kinds) > 2 else set()
     vintages = [f"{kind}_{year}" for kind in sorted(kinds) for year in VINTAGE_YEARS]
@@ -118,14 +118,14 @@ def _codes(system: str, geography: PlaceData) -> set[str]:
 
 
 def label_column(frame: pl.DataFrame, geography: PlaceData, code: Guess | None) -> Guess | None:
-    """Find the column with names of places: one to one with the codes, or else the one with most names of districts."""
+    """Return the column of place names: one to one with the codes, or else the one with most names of districts."""
     return _column_matching_codes(frame, code.name) if code else _name_column(frame, geography, 1 - MIN_MATCH_SHARE)
 
 
 def place_headings(frame: pl.DataFrame, geography: PlaceData) -> tuple[Guess, list[str]] | None:
-    """Find headings that are codes or names of places, five or more and half of all; and those that are not known.
+    """Return headings that are area codes or names, at least five and half of all, and the headings that are unknown.
 
-    The guess is named by which they are: place for codes, label for names.
+    The name of the guess is place for codes and label for names.
     """
     headings = pl.DataFrame({"heading": table_columns(frame)})
     if headings.height < _MIN_PLACES:
@@ -154,7 +154,7 @@ def _column_matching_codes(frame: pl.DataFrame, code: str) -> Guess | None:
 
 
 def _name_column(frame: pl.DataFrame, geography: PlaceData, least: float) -> Guess | None:
-    """Find the column of whose texts at least a share are names of places, and the system that has most of them."""
+    """Return the column with at least this share of place names, and the geography with most of these."""
     candidates = [f"{kind}_{year}" for kind in _KINDS_BY_NAME for year in VINTAGE_YEARS]
     systems = {system: names for system in candidates if (names := _system_names(system, geography))}
     every = set().union(*systems.values())
@@ -172,7 +172,7 @@ def _name_column(frame: pl.DataFrame, geography: PlaceData, least: float) -> Gue
     }
     order = sorted(systems, key=lambda candidate: rank[candidate], reverse=True)
     counts = ", ".join(f"{system} has {len(systems[system] & values):,}" for system in order[:3])
-    return Guess(name, order[0], f"names only: of {len(values):,}, {counts}; put the others into a table of names")
+    return Guess(name, order[0], f"names only: of {len(values):,}, {counts}; add the others to a table of names")
 
 
 def _is_not_name(text: str) -> bool:
@@ -189,7 +189,7 @@ def _system_names(system: str, geography: PlaceData) -> set[str]:
 
 
 def period_column(frame: pl.DataFrame, excluded: list[str]) -> tuple[Guess, tuple[str, ...]] | None:
-    """Find the column with periods, their kind, and the formats they need; one that two formats read is undecided."""
+    """Return the column of periods, their kind and their formats; two formats that both fit leave it undecided."""
     for name in sorted((n for n in table_columns(frame) if n not in excluded), key=lambda n: not _is_period_heading(n)):
         values = distinct_texts(frame, name)
         kind = next((k for k in _PERIOD_KINDS if values and all(parse_period(text, k) for text in values)), None)
@@ -198,11 +198,11 @@ def period_column(frame: pl.DataFrame, excluded: list[str]) -> tuple[Guess, tupl
         if kind and (kind != "year" or _is_period_heading(name) or all(1900 < int(text[:4]) < 2100 for text in values)):
             digits = kind == "month" and all(text.isdigit() for text in values)
             doubt = "; TODO months, or weeks of a year?" if digits else ""
-            return Guess(name, kind, f"every text is one, as {values[0]}{doubt}"), ()
+            return Guess(name, kind, f"all texts fit, such as {values[0]}{doubt}"), ()
         formats = [form for form in _FORMATS if values and all(parse_period(text, "day", (form,)) for text in values)]
         if formats:
             kind = "month" if "%d" not in formats[0] else "day"
-            why = f"as {values[0]}" if len(formats) == 1 else f"TODO day or month first? {values[0]} is read both ways"
+            why = f"such as {values[0]}" if len(formats) == 1 else f"TODO day or month first? {values[0]} fits both"
             return Guess(name, kind, why), tuple(formats)
     return None
 
@@ -212,7 +212,7 @@ def _is_weekly_heading(name: str) -> bool:
 
 
 def unreadable_week_column(frame: pl.DataFrame, excluded: list[str]) -> Guess | None:
-    """Find a column of weeks that no kind of period reads, as 202509: never months, though each may look like one."""
+    """Return a column of weeks in an unsupported form, such as 202509, which can look like months."""
     for name in (column for column in table_columns(frame) if column not in excluded and _is_weekly_heading(column)):
         values = distinct_texts(frame, name)
         if values and all(re.fullmatch(r"(?:19|20)\d{2}[-/ ]?\d{1,2}", text) for text in values):
@@ -221,7 +221,7 @@ def unreadable_week_column(frame: pl.DataFrame, excluded: list[str]) -> Guess | 
 
 
 def other_period_columns(frame: pl.DataFrame, name: str) -> list[str]:
-    """Name the other columns that are headed like a part of a period: a quarter beside a year, say."""
+    """Return the other columns with a period heading, such as a quarter beside a year."""
     return [
         column
         for column in table_columns(frame)
@@ -234,11 +234,11 @@ def _is_period_heading(name: str) -> bool:
 
 
 def period_headings(frame: pl.DataFrame) -> Guess | None:
-    """Find headings that are periods themselves, three or more of one kind."""
+    """Return headings that are periods, three or more of one kind."""
     names = [split_marker(name)[0] for name in table_columns(frame)]
     kinds = {kind: [name for name in names if parse_period(name, kind)] for kind in _PERIOD_KINDS}
     kind = max(kinds, key=lambda candidate: (len(kinds[candidate]), -_PERIOD_KINDS.index(candidate)))
-    # Six digits of which some are no month, as 202513, are weeks: none of them is a month.
+    # If some six-digit headings are no month, such as 202513, all are weeks.
     weeks = kind == "month" and any(re.fullmatch(r"\d{6}", name) and name not in kinds[kind] for name in names)
     if len(kinds[kind]) < 3 or weeks:
         return None
@@ -246,7 +246,7 @@ def period_headings(frame: pl.DataFrame) -> Guess | None:
 
 
 def series_columns(frame: pl.DataFrame, keys: list[str], excluded: list[str]) -> list[str]:
-    """Find columns that tell apart rows of one place and period: several measures, ages, sexes in one column."""
+    """Return columns that distinguish rows of one place and period, such as measures, ages or sexes in one column."""
     if not keys or frame.select(keys).is_unique().all():
         return []
     counts = {name: len(distinct_texts(frame, name)) for name in table_columns(frame) if name not in (*keys, *excluded)}

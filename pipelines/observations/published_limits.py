@@ -1,4 +1,4 @@
-"""The limits that a publisher gives of an estimate, read beside its figure, with the level that they hold at."""
+"""Confidence limits that a publisher gives for an estimate, read beside its figure, with their level."""
 
 from statistics import NormalDist
 
@@ -12,14 +12,15 @@ from pipelines.readers import INTERVAL_COLUMNS, parse_number
 
 PUBLISHED_SOURCE = "published"
 SIGNIFICANT_DIGITS = 12
-"""Digits to which limits are worked out: more are the dust of binary arithmetic."""
+"""Significant digits of computed limits; further digits are floating-point error."""
 
 
 def add_published_limits(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Give cells their published interval: likely_low, likely_high, likely_level and likely_source.
+    """Add the published interval to cells: likely_low, likely_high, likely_level and likely_source.
 
-    Takes measure, value, caveats, caveat_evidence and the texts melt.LIMITS. A blank limit and a marker give none.
-    Limits that do not hold their figure, and texts that are neither number nor marker, are not taken: a caveat says so.
+    Takes measure, value, caveats, caveat_evidence and the texts melt.LIMITS. A blank limit or a marker gives no
+    interval. Limits that exclude their figure, and texts that are neither number nor marker, are rejected with a
+    caveat.
     """
     blank = {"likely_low": NUMBER, "likely_high": NUMBER, "likely_level": NUMBER, "likely_source": TEXT}
     cells = cells.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in blank.items())
@@ -41,7 +42,7 @@ def _add_measure_limits(cells: pl.DataFrame, of_measure: pl.Expr, measure: Measu
         lower.alias("_lower"), upper.alias("_upper"), (of_measure & (outside | unreadable)).alias("_wrong")
     )
     beside = pl.concat_list(INTERVAL_COLUMNS).list.eval(pl.element().filter(pl.element() != "")).list.join(" and ")
-    evidence = pl.format("{} stands beside {}, which can't be the limits that it lies in", "text", beside)
+    evidence = pl.format("{} is not within the limits beside it: {}", "text", beside)
     flagged = add_caveat(flagged, pl.col("_wrong"), "limits_contradict", evidence)
     some = of_measure & ~pl.col("_wrong") & pl.any_horizontal(pl.col("_lower", "_upper").is_not_null())
     ends = {"likely_low": pl.col("_lower"), "likely_high": pl.col("_upper"), "likely_source": pl.lit(PUBLISHED_SOURCE),
@@ -52,7 +53,7 @@ def _add_measure_limits(cells: pl.DataFrame, of_measure: pl.Expr, measure: Measu
 
 
 def _limit_pair(measure: Measure, source: Source) -> tuple[pl.Expr, pl.Expr]:
-    """Give both limits in the measure's unit, from what the declaration says stands beside the figure."""
+    """Return both limits in the measure's unit, from the declared columns beside the figure."""
     first, second = (parse_number(pl.col(name), source) * measure.scale for name in INTERVAL_COLUMNS)
     interval = measure.interval
     if interval is None or interval.lower:
@@ -63,5 +64,5 @@ def _limit_pair(measure: Measure, source: Source) -> tuple[pl.Expr, pl.Expr]:
 
 
 def round_limit(end: pl.Expr) -> pl.Expr:
-    """Take the dust of binary arithmetic off a limit: 76.1 - 0.05 is 76.05, which 76.0 + 0.05 is too."""
+    """Remove floating-point error from a limit: 76.1 - 0.05 and 76.0 + 0.05 both give 76.05."""
     return pl.when(end.is_finite()).then(end.round_sig_figs(SIGNIFICANT_DIGITS)).otherwise(end)

@@ -1,9 +1,9 @@
-"""Why a total is not the sum of its places: the difference taken apart, each part in the unit, adding exactly.
+"""Reconciliation of a total with its places: the difference in parts, in the measure's unit, that add exactly.
 
-What is known is taken first: rows of no place, and rows under codes of another time whose successor has no row.
-What is left goes to hidden figures as far as their bounds allow, then to places without a figure, then to
-rounding as far as the base allows; what no part can hold is the remainder. The order is a convention: where
-several parts could hold the same difference, no arithmetic tells them apart, and the bounds stand beside.
+Known parts come first: rows without a place, and rows under old codes without a row for a successor. The rest goes to
+suppressed figures as far as their bounds allow, then to places without a figure, then to rounding as far as the base
+allows. What no part can explain is the remainder. This order is a convention. Where several parts can explain the
+same difference, arithmetic cannot separate them, and the columns give the bounds.
 """
 
 import polars as pl
@@ -19,38 +19,38 @@ from pipelines.observations.totals import TOTAL, nations_of_place, total_members
 DIFFERENCE_PARTS = ("missing_places", "suppressed", "rounding", "unallocated", "retired_codes", "remainder")
 RECONCILIATION: dict[str, Column] = {
     **{name: OBSERVATION_COLUMNS[name] for name in ("source", "release", "released_at", "measure")},
-    "place_code": Column(TEXT, "Code of the larger place whose total it is"),
-    "place_name": Column(TEXT, "Name of that place as the publisher wrote it"),
+    "place_code": Column(TEXT, "Code of the larger place that the total is for"),
+    "place_name": Column(TEXT, "Name of the larger place, as published"),
     "tier": TOTAL["tier"],
     **{name: OBSERVATION_COLUMNS[name] for name in ("period_start", "period_end", "unit")},
-    "total": Column(NUMBER, "What the publisher gives for the larger place"),
-    "local": Column(NUMBER, "What its places that have a figure add to; the total is this and the six parts below"),
-    "missing_places": Column(NUMBER, "Part left to places without a figure, where there are any; or of no place"),
-    "suppressed": Column(NUMBER, "Part left to hidden figures, as far as their bounds allow"),
-    "rounding": Column(NUMBER, "Part left to rounding, as far as the base allows"),
-    "unallocated": Column(NUMBER, "Part that belongs to no place: told by the publisher, or in no region's total"),
-    "retired_codes": Column(NUMBER, "Part under codes of another time whose successor has no figure"),
-    "remainder": Column(NUMBER, "Part that nothing known can hold"),
-    "suppressed_low": Column(NUMBER, "Least that the hidden figures add to"),
-    "suppressed_high": Column(NUMBER, "Most that they add to; null where not known"),
-    "rounding_most": Column(NUMBER, "Most that rounding can make, either way"),
-    "places_due": Column(WHOLE, "How many places the larger place has"),
-    "places_given": Column(WHOLE, "How many of them have a figure"),
-    "places_hidden": Column(WHOLE, "How many are hidden"),
-    "places_without": Column(WHOLE, "How many have no figure and are not hidden"),
-    "evidence": Column(TEXT, "What the parts rest on"),
+    "total": Column(NUMBER, "Published figure for the larger place"),
+    "local": Column(NUMBER, "Sum of its places with a figure; the total is this and the six parts below"),
+    "missing_places": Column(NUMBER, "Part allocated to places without a figure, where there are any"),
+    "suppressed": Column(NUMBER, "Part allocated to suppressed figures, as far as their bounds allow"),
+    "rounding": Column(NUMBER, "Part allocated to rounding, as far as the base allows"),
+    "unallocated": Column(NUMBER, "Part that belongs to no place: published as such, or in no region's total"),
+    "retired_codes": Column(NUMBER, "Part under old codes, where the successor has no figure"),
+    "remainder": Column(NUMBER, "Part that nothing known explains"),
+    "suppressed_low": Column(NUMBER, "Lower bound of the sum of suppressed figures"),
+    "suppressed_high": Column(NUMBER, "Upper bound of the sum of suppressed figures; null where not known"),
+    "rounding_most": Column(NUMBER, "Maximum effect of rounding, in either direction"),
+    "places_due": Column(WHOLE, "Number of places within the larger place"),
+    "places_given": Column(WHOLE, "Number of these places with a figure"),
+    "places_hidden": Column(WHOLE, "Number of these places with a suppressed figure"),
+    "places_without": Column(WHOLE, "Number of these places without a figure or a suppression marker"),
+    "evidence": Column(TEXT, "Evidence for the parts"),
 }  # fmt: skip
-"""One total taken apart; total = local and the six parts, exactly."""
+"""One reconciled total; total = local and the six parts, exactly."""
 
 
 def reconcile_totals(
     observation: pl.DataFrame, total: pl.DataFrame, source: Source, member: pl.DataFrame, places: Places
 ) -> pl.DataFrame:
-    """Take apart every total of the newest release of each slice; give RECONCILIATION.
+    """Reconcile every total of the newest release of each slice; return RECONCILIATION.
 
-    Takes schema.OBSERVATION_COLUMNS with `order`, totals.TOTAL, which places that the source covers each larger place
-    is made of (total_code, place_code; see totals.total_members), and the register, for what became of old codes.
-    Only counts and stocks: rates, medians and ranks do not add.
+    Takes schema.OBSERVATION with `order` and totals.TOTAL. `member` lists the covered places within each larger
+    place (total_code, place_code; see totals.members). `places` is the register, for the successors of old codes.
+    Only counts and stocks are reconciled: rates, medians and ranks do not add.
     """
     adding = [name for name, measure in source.measures.items() if measure.kind in ADDITIVE_KINDS]
     current = newest_slices(observation.filter(pl.col("measure").is_in(adding)))
@@ -75,7 +75,7 @@ def reconcile_totals(
 def _sum_retired_codes(
     totals: pl.DataFrame, current: pl.DataFrame, places: Places, member: pl.DataFrame
 ) -> pl.DataFrame:
-    """Sum up rows under codes of another time; one whose every successor has a figure says the same again."""
+    """Sum rows under old codes, except where every successor has a figure, because such a row is a repeat."""
     rows = totals.filter(pl.col("role") == "retired_code", pl.col("value").is_not_null())
     codes = rows["place_code"].unique().to_list()
     successors = find_successors(places, codes, set(member["place_code"]))
@@ -104,7 +104,7 @@ def _sum_retired_codes(
 
 
 def _sums_without_place(totals: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Sum up rows of no place, for the total that covers all that the source does: they may be of any of it."""
+    """Sum rows without a place, for the total with the source's full coverage: they can belong anywhere within it."""
     rows = totals.filter(pl.col("role").is_in(["unallocated", "unmatched_place"]), pl.col("value").is_not_null())
     codes = totals.filter(pl.col("role") == "total")["place_code"].unique().drop_nulls().to_list()
     widest = [
@@ -117,7 +117,7 @@ def _sums_without_place(totals: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 
 def _residual_between_tiers(published: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
-    """Tell for each total how much of it is in no total of the next tier down, where that tier is complete."""
+    """Return for each total the part that is in no total of the next tier down, where that tier is complete."""
     inside = member.rename({"total_code": "inner_code"}).join(
         member.rename({"total_code": "total_code"}), on="place_code"
     )
@@ -135,13 +135,13 @@ def _residual_between_tiers(published: pl.DataFrame, member: pl.DataFrame) -> pl
     sums = parts.group_by(*TOTAL_SLICE_KEY, "size", "inner_tier").agg(
         pl.col("value").sum().alias("inner"), pl.col("common").sum().alias("places"), pl.len().alias("inner_n")
     )
-    # The widest tier that is complete comes next below.
+    # The complete tier with the largest places is the next tier down.
     whole = sums.filter(pl.col("places") == pl.col("size")).sort(*TOTAL_SLICE_KEY, "inner_n", "inner_tier")
     return whole.group_by(TOTAL_SLICE_KEY).agg(pl.col(name).first() for name in ("inner", "inner_n", "inner_tier"))
 
 
 def _split_difference(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Give each part of the difference in its turn; what is left at the end is the remainder."""
+    """Allocate the difference to each part in turn; the rest is the remainder."""
     base = {name: measure.rounding or 0.0 for name, measure in source.measures.items()}
     half = pl.col("measure").replace_strict(base, return_dtype=NUMBER) / 2
     left = pl.col("left")
@@ -175,7 +175,7 @@ def _split_difference(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 
 def _allocate_part(rows: pl.DataFrame, part: str, share: pl.Expr) -> pl.DataFrame:
-    """Give a part its share of what is left, to a billionth, for floating numbers do not add; -0 is written as 0."""
+    """Allocate a share of the difference to a part, rounded to a billionth against floating-point error."""
     allocated = rows.with_columns((share.round(9) + 0.0).alias(part))
     return allocated.with_columns(((pl.col("left") - pl.col(part)).round(9) + 0.0).alias("left"))
 
@@ -189,23 +189,23 @@ def _reconciliation_evidence(source: Source) -> pl.Expr:
         pl.format("{} of {} places have a figure", "places_given", "places_due"),
         pl.when(pl.col("places_hidden") > 0).then(
             pl.format(
-                "{} are hidden, together {} to {}",
+                "{} are suppressed, {} to {} together",
                 "places_hidden",
                 printed_columns["suppressed_low"],
-                format_figure_column("suppressed_high").fill_null("an unknown figure"),
+                format_figure_column("suppressed_high").fill_null("an unknown upper bound"),
             )
         ),
-        pl.when(pl.col("places_without") > 0).then(pl.format("{} have none", "places_without")),
+        pl.when(pl.col("places_without") > 0).then(pl.format("{} have no figure", "places_without")),
         pl.when(pl.col("rounding_most") > 0).then(
-            pl.format("rounding can make {} either way", printed_columns["rounding_most"])
+            pl.format("rounding explains {} either way", printed_columns["rounding_most"])
         ),
         pl.when("by_tiers").then(
-            pl.format("its {} totals by {} add to {}", "inner_n", "inner_tier", printed_columns["inner"])
+            pl.format("its {} {} totals add to {}", "inner_n", "inner_tier", printed_columns["inner"])
         ),
         pl.when(pl.col("told_unallocated") > 0).then(
-            pl.format("rows of no place: {}", printed_columns["told_unallocated"])
+            pl.format("rows without a place: {}", printed_columns["told_unallocated"])
         ),
-        pl.when(pl.col("measure").is_in(noisy)).then(pl.lit("the publisher adds noise, of a size it does not state")),
+        pl.when(pl.col("measure").is_in(noisy)).then(pl.lit("the publisher adds noise and does not state its size")),
         separator="; ",
         ignore_nulls=True,
     )

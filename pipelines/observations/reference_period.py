@@ -1,4 +1,4 @@
-"""When the figures of a file were true: from each row, from the file as a whole, or from its declaration."""
+"""Reference period of figures: from each row, from the file as a whole, or from the declaration."""
 
 import re
 
@@ -13,10 +13,10 @@ from pipelines.readers import Sheet, strip_footnote_mark
 
 
 def add_period(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snapshot) -> pl.DataFrame:
-    """Give every cell period_start and period_end, from the file or from the declaration; never from the clock.
+    """Add period_start and period_end to every cell, from the file or the declaration; never from the current date.
 
-    Takes `period_text`. A text that is no period faults its cells (fault, fault_evidence). Raises UnreadableError where
-    the name or the preamble of a file should say the period of all, and does not.
+    Takes `period_text`. A text that is not a period faults its cells (fault, fault_evidence). Raises
+    UnreadableError where the declaration finds the period in the file name or preamble, and it is absent there.
     """
     whole = whole_period(sheet, source, snapshot)
     if whole:
@@ -43,25 +43,27 @@ def add_period(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snap
 
 
 def _period_form(source: Source) -> str:
-    """Say what a period should be."""
+    """Return the expected kind of period, with its formats."""
     formats = f" as {' or '.join(source.period_format)}" if source.period_format else ""
     return source.period_kind.replace("_", " ") + formats
 
 
 def whole_period(sheet: Sheet, source: Source, snapshot: Snapshot) -> ReferencePeriod | None:
-    """Give the period of all figures of a release: its own, the one its file says, or the source's; null if by row."""
+    """Return the one period of a release, from its declaration, file or source; null where each row has its own."""
     release = source.find_release(snapshot.file, snapshot.released)
     if release and release.period:
         return ReferencePeriod(release.period.start, release.period.end)
     if source.period_in_name:
-        return _find_period(source.period_in_name, (sheet.file, snapshot.file), f"the name {sheet.file}", source, sheet)
+        return _find_period(
+            source.period_in_name, (sheet.file, snapshot.file), f"the file name {sheet.file}", source, sheet
+        )
     if source.period_in_preamble:
         return _find_period(source.period_in_preamble, sheet.preamble, "the rows above its headings", source, sheet)
     return ReferencePeriod(source.period.start, source.period.end) if source.period else None
 
 
 def _find_period(pattern: str, texts: tuple[str, ...], where: str, source: Source, sheet: Sheet) -> ReferencePeriod:
-    """Find a period in some texts; two different ones are none."""
+    """Return the one period in some texts; raise UnreadableError where there is none or several differ."""
     matches = [match["period"] or "" for text in texts for match in re.finditer(pattern, text)]
     spans = {span for text in matches if (span := parse_source_period(text, source))}
     if len(spans) != 1:

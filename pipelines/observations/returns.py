@@ -1,9 +1,9 @@
-"""Who should return what, who did, and in time: the roll of a source whose places each make a return of their own.
+"""Completeness of returns: which providers were due to return, which did, and whether in time.
 
-Files are never counted. What a provider should have returned is told by what it usually returns, moved as those who
-did return moved in that period; of one that never did, by the people who live there. A reporting rate is the volume
-returned, as a share of the volume due: a large trust that is silent counts for more than a small one. DHIS2's rates,
-after which this is made, count reports.
+Completeness is a share of volume, not a count of files. The volume due from a provider is its usual volume, scaled by
+the change in the other providers' volume in that period. A provider that never returned is due the usual volume per
+resident. A reporting rate is the volume returned as a share of the volume due, so a silent large trust counts more
+than a small one. DHIS2's reporting rates, on which these are based, count reports.
 """
 
 from datetime import timedelta
@@ -17,24 +17,24 @@ from pipelines.declarations.measure import ADDITIVE_KINDS
 from pipelines.declarations.source import Source
 
 RETURN_STATES = ("returned", "hidden", "partial", "not_returned")
-"""What became of a return: with a figure; with one that the publisher hides; with a part of it; not at all."""
+"""State of a return: with a figure; suppressed by the publisher; a part of a return; or absent."""
 
 PROVIDER_RETURN: dict[str, Column] = {
     **{name: OBSERVATION_COLUMNS[name] for name in ("source", "measure")},
-    "returned_by": Column(TEXT, "Who makes the returns: trusts, councils, forces"),
-    "place_code": Column(TEXT, "Code of the provider, in the source's own place system"),
+    "returned_by": Column(TEXT, "Type of provider: trusts, councils, forces"),
+    "place_code": Column(TEXT, "Code of the provider, in the source's geography"),
     "place_name": Column(TEXT, "Name of the provider"),
     **{name: OBSERVATION_COLUMNS[name] for name in ("period_start", "period_end")},
-    "due_on": Column(DATE, "Day by which it is usually published: the period's last and the source's lag"),
-    "state": Column(TEXT, "returned, hidden (returned, and not shown), partial (a part of itself) or not_returned"),
-    "first_released": Column(DATE, "Day of the first release held that has it; null where none has"),
+    "due_on": Column(DATE, "Day by which it is usually published: the last day of the period plus the source's lag"),
+    "state": Column(TEXT, "returned, hidden (returned but suppressed), partial (part of a return) or not_returned"),
+    "first_released": Column(DATE, "Day of the first stored release with the return; null where there is none"),
     "in_time": Column(
         pl.Boolean,
-        "True if out by the day it was due; false if not returned, or later than others of its period; null where the "
-        "first release held came out after that day, so that it can't be told",
+        "True if published by the due day; false if not returned, or later than others of its period; null where "
+        "the first stored release is later than that day, so timeliness is unknown",
     ),
     "value": Column(NUMBER, "The figure in the newest release; null where there is none"),
-    "volume_due": Column(NUMBER, "What a whole return would come to, in the measure's unit; null where nothing tells"),
+    "volume_due": Column(NUMBER, "Volume of a complete return, in the measure's unit; null where unknown"),
 }
 """One return that is due: a measure, a provider on the roll, and a period for which any provider has returned."""
 
@@ -43,21 +43,21 @@ COMPLETENESS: dict[str, Column] = {
     "scope": Column(TEXT, "period: all providers in one period; provider: one provider in all periods"),
     "place_code": Column(TEXT, "Code of the provider; null for a period"),
     "place_name": Column(TEXT, "Name of the provider; null for a period"),
-    "period_start": Column(DATE, "First day of the period, or of the provider's first"),
-    "period_end": Column(DATE, "Last day of the period, or of the provider's last"),
-    "due": Column(WHOLE, "How many returns were due"),
-    "returned": Column(WHOLE, "How many came, whole"),
-    "volume_due": Column(NUMBER, "What they would come to, those of unknown size left out"),
+    "period_start": Column(DATE, "First day of the period, or of the provider's first period"),
+    "period_end": Column(DATE, "Last day of the period, or of the provider's last period"),
+    "due": Column(WHOLE, "Number of returns due"),
+    "returned": Column(WHOLE, "Number of complete returns"),
+    "volume_due": Column(NUMBER, "Volume of the returns due, without those of unknown size"),
     "reporting_rate": Column(
         NUMBER,
-        "Share of that volume that came, 0 to 1, a part of a return counting as a part; null where the size of more "
-        "than one return in ten is not known",
+        "Share of that volume returned, 0 to 1; a partial return counts in part; null where the size of more "
+        "than one return in ten is unknown",
     ),
-    "in_time_rate": Column(NUMBER, "Share that came in time; null where that can't be told of every return"),
-    "size_unknown": Column(WHOLE, "Returns due whose size nothing tells: in no rate"),
-    "missing": Column(TEXT, "Who did not return, largest first; or the periods that are missing"),
+    "in_time_rate": Column(NUMBER, "Share returned in time; null where timeliness is unknown for any return"),
+    "size_unknown": Column(WHOLE, "Returns due of unknown size, in no rate"),
+    "missing": Column(TEXT, "Providers that did not return, largest first; or the missing periods"),
 }
-"""How far returns are complete, by period and by provider."""
+"""Completeness of returns, by period and by provider."""
 
 _MAX_NAMES = 8
 _MAX_UNKNOWN_SHARE = 0.1
@@ -72,11 +72,11 @@ def count_returns(
     people: pl.DataFrame,
     change: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Tell what became of each return that was due; give PROVIDER_RETURN. A source without `returns` gives none.
+    """Return the state of each return that was due (PROVIDER_RETURN); empty for a source without `returns`.
 
-    Takes all releases of a source (schema.OBSERVATION_COLUMNS with `order`), what is doubted of them
-    (doubt.PLAUSIBILITY_FLAG), its places (schema.PLACE_COLUMNS), who lives there (place_code, people), and what codes
-    became (schema.CODE_CHANGE_COLUMNS). Counts and stocks only: a rate has no volume.
+    Takes all releases of a source (schema.OBSERVATION with `order`), its plausibility flags (doubt.DOUBT), its
+    places (schema.PLACE), residents (place_code, people), and code changes (schema.CHANGE). Covers counts and
+    stocks only, because a rate has no volume.
     """
     adding = [name for name, definition in source.measures.items() if definition.kind in ADDITIVE_KINDS]
     figures = observation.filter(pl.col("measure").is_in(adding))
@@ -89,7 +89,7 @@ def count_returns(
     first_of_period = returns.group_by(SLICE_KEY).agg(pl.col("released_at").min().alias("opened"))
     now = newest_slices(returns).unique(key, keep="first").select(*key, "value", "status")
     partial = doubt.filter(pl.col("withheld")).select(key).unique().with_columns(pl.lit(True).alias("doubted"))
-    # What can't be there is not due.
+    # A figure that is not applicable is not due.
     due = _due_returns(returns, roll, source, change).join(
         rows.filter(pl.col("status") == "not_applicable"), on=key, how="anti"
     )
@@ -109,10 +109,10 @@ def count_returns(
 
 
 def _due_returns(returns: pl.DataFrame, roll: pl.DataFrame, source: Source, change: pl.DataFrame) -> pl.DataFrame:
-    """Give the roll: each provider in each period for which any has returned, while its code was in use.
+    """Return the roll: each provider in each period with any return, while its code was in use.
 
-    Where only those seen are on it, a provider is due from the first period that it returned for. A return is made
-    once its period is over: of a provider that ended with it, one that took it over and returned has returned.
+    Where the roll is `seen`, a provider is due from the first period that it returned for. A return follows the
+    end of its period. So if its code ended with the period, a provider is exempt where its successor returned.
     """
     covered = roll.filter(pl.col("nation").is_null() | pl.col("nation").is_in(list(source.coverage)))
     providers = covered.unique("place_code", keep="last").select("place_code", "place_name", "valid_from", "valid_to")
@@ -141,7 +141,7 @@ def _return_state() -> pl.Expr:
 
 
 def _add_volume_due(due: pl.DataFrame) -> pl.DataFrame:
-    """Add what a whole return would come to: what is usual of the provider, moved as the others moved."""
+    """Add the volume of a complete return: the provider's usual volume, scaled by the change of the others."""
     whole = pl.col("value").filter(pl.col("state") == "returned")
     own = due.with_columns(whole.median().over("measure", "place_code").alias("own"))
     both = pl.col("own").is_not_null() & pl.col("people").is_not_null()
@@ -162,7 +162,7 @@ def _is_in_time() -> pl.Expr:
 
 
 def summarise_completeness(returns: pl.DataFrame) -> pl.DataFrame:
-    """Sum up returns (PROVIDER_RETURN) by period and by provider; give COMPLETENESS, the least complete first."""
+    """Summarise returns (PROVIDER_RETURN) by period and by provider; return COMPLETENESS, the least complete first."""
     due, part = pl.col("volume_due"), (pl.col("value") / pl.col("volume_due")).clip(0, 1).fill_nan(0)
     share = pl.col("state").replace_strict({"returned": 1.0, "hidden": 1.0}, default=0.0, return_dtype=pl.Float64)
     weighted = returns.with_columns(
@@ -194,7 +194,7 @@ def summarise_completeness(returns: pl.DataFrame) -> pl.DataFrame:
 
 
 def newest_periods(completeness: pl.DataFrame) -> pl.DataFrame:
-    """Of the periods of COMPLETENESS, give each measure's newest, and the least complete of the rest."""
+    """Return the newest period of each measure in COMPLETENESS, and the least complete of the other periods."""
     periods = completeness.filter(pl.col("scope") == "period")
     last = (pl.col("period_end") == pl.col("period_end").max()).over("measure")
     least = pl.col("reporting_rate").rank("ordinal").over("measure", last) == 1

@@ -1,7 +1,7 @@
-"""What changed from one release of a source to the next: cell by cell, and in sum.
+"""Revisions from one release of a source to the next, by cell and in summary.
 
-Nothing here says that a revision is wrong. A changed heading, or most figures moved the same way, is told as
-a suspicion: a person has to find out whether the series means something else now, and declare the break.
+A revision is not an error. A changed heading, or most figures moving the same way, is reported as a suspicion. A
+person then finds out whether the series has changed its definition, and declares the break.
 """
 
 from itertools import pairwise
@@ -12,13 +12,13 @@ from pipelines.core.schema import DATE, NUMBER, TEXT, WHOLE, Column, conform_tab
 
 CELL_KEY = ["measure", "place_code", "period_start", "period_end"]
 SUSPICIOUS_CHANGE = 0.1
-"""A middle factor of new over old figures of a period further from 1 than this, where most changed, is suspected."""
+"""Maximum distance from 1 of a period's median ratio of new to old; above this the period is suspect."""
 
 _PAIR: dict[str, Column] = {
     "old_release": Column(TEXT, "sha256 of the earlier file"),
     "new_release": Column(TEXT, "sha256 of the later file"),
-    "old_released_at": Column(DATE, "Day the earlier release came out"),
-    "new_released_at": Column(DATE, "Day the later release came out"),
+    "old_released_at": Column(DATE, "Day of the earlier release"),
+    "new_released_at": Column(DATE, "Day of the later release"),
 }
 REVISION: dict[str, Column] = {
     "source": Column(TEXT, "Source that was revised"),
@@ -28,31 +28,31 @@ REVISION: dict[str, Column] = {
     "period_end": Column(DATE, "Last day of the period measured"),
     "kind": Column(TEXT, "changed, appeared (the earlier release has no row for it) or disappeared"),
     "whole_period": Column(pl.Boolean, "True where the other release has no figure of the period for any place"),
-    "old": Column(NUMBER, "Figure in the earlier release; null where it has none, or hides it"),
-    "new": Column(NUMBER, "Figure in the later release; null where it has none, or hides it"),
-    "difference": Column(NUMBER, "New less old; null where one of them is missing"),
-    "old_status": Column(TEXT, "What the publisher said of the earlier figure"),
-    "new_status": Column(TEXT, "What the publisher says of the later figure"),
+    "old": Column(NUMBER, "Figure in the earlier release; null where absent or suppressed"),
+    "new": Column(NUMBER, "Figure in the later release; null where absent or suppressed"),
+    "difference": Column(NUMBER, "New less old; null where either is missing"),
+    "old_status": Column(TEXT, "Observation status of the earlier figure"),
+    "new_status": Column(TEXT, "Observation status of the later figure"),
     **_PAIR,
 }
 REVISION_SUMMARY: dict[str, Column] = {
     "source": Column(TEXT, "Source that was revised"),
     "measure": Column(TEXT, "Measure revised"),
     **_PAIR,
-    "cells_in_both": Column(WHOLE, "Cells that both releases have a row for"),
-    "changed": Column(WHOLE, "Of these, how many have another figure, or lost or gained one"),
+    "cells_in_both": Column(WHOLE, "Cells with a row in both releases"),
+    "changed": Column(WHOLE, "Number of these cells with a different, new or withdrawn figure"),
     "share_changed": Column(NUMBER, "Changed, as a share of the cells in both"),
-    "appeared": Column(WHOLE, "Cells that only the later release has"),
-    "disappeared": Column(WHOLE, "Cells that only the earlier release has"),
-    "median_ratio": Column(NUMBER, "Middle of new over old, of the cells changed; null where none can be told"),
-    "largest_change": Column(NUMBER, "Difference of the cell that changed most"),
-    "places_most_affected": Column(TEXT, "Places whose figures changed most in all, most first"),
-    "suspicion": Column(TEXT, "Why the series may mean something else now; null where nothing points to it"),
+    "appeared": Column(WHOLE, "Cells in the later release only"),
+    "disappeared": Column(WHOLE, "Cells in the earlier release only"),
+    "median_ratio": Column(NUMBER, "Median ratio of new to old in changed cells; null where undefined"),
+    "largest_change": Column(NUMBER, "Difference in the cell with the largest change"),
+    "places_most_affected": Column(TEXT, "Places with the largest total change, largest first"),
+    "suspicion": Column(TEXT, "Evidence that the definition of the series changed; null where there is none"),
 }
 
 
 def compare_releases(observation: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Compare each release of some sources with the one before it; give REVISION and REVISION_SUMMARY.
+    """Compare each release of some sources with the one before; return REVISION and REVISION_SUMMARY.
 
     Takes observations (schema.OBSERVATION_COLUMNS) of all releases, with `order`, the order of a source's releases.
     """
@@ -69,7 +69,7 @@ def compare_releases(observation: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFr
 
 
 def compare_pair(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """Set two releases of one source side by side: a row for each cell of either, with `kind` (null: the same)."""
+    """Compare two releases of one source: a row for each cell of either, with `kind` (null where unchanged)."""
     sides = [_release_side(frame, name) for frame, name in ((old, "old"), (new, "new"))]
     both = sides[0].join(sides[1], on=CELL_KEY, how="full", coalesce=True, maintain_order="left_right")
     slices = [frame.select(CELL_KEY[0], *CELL_KEY[2:]).unique().with_columns(pl.lit(True).alias(f"{name}_slice"))
@@ -102,7 +102,7 @@ def _revision_cells(both: pl.DataFrame) -> pl.DataFrame:
 
 
 def _summarise_pair(both: pl.DataFrame) -> pl.DataFrame:
-    """Sum up a comparison, measure by measure."""
+    """Summarise a comparison by measure."""
     changed = pl.col("kind").eq_missing("changed")
     in_both = pl.col("kind").is_null() | changed
     ratio = (pl.col("new") / pl.col("old")).filter(changed & (pl.col("old") != 0) & pl.col("new").is_not_null())
@@ -125,7 +125,7 @@ def _summarise_pair(both: pl.DataFrame) -> pl.DataFrame:
 
 
 def _largest_changes(both: pl.DataFrame, most: int = 5) -> pl.DataFrame:
-    """Name the places whose figures changed most in all: measure, places_most_affected."""
+    """Return the places with the largest total change: measure, places_most_affected."""
     changes = both.filter(pl.col("kind") == "changed", pl.col("difference").is_not_null())
     by_place = changes.group_by("measure", "place_code").agg(pl.col("difference").abs().sum())
     ordered = by_place.sort("difference", "place_code", descending=[True, False])
@@ -135,10 +135,10 @@ def _largest_changes(both: pl.DataFrame, most: int = 5) -> pl.DataFrame:
 
 
 def _large_shifts(both: pl.DataFrame) -> pl.DataFrame:
-    """Count the periods in which most figures moved the same way, and far: by the middle of new over old.
+    """Count the periods in which most figures changed the same way and by much, by the median ratio of new to old.
 
-    A break in one year is lost in the middle of all years: in 2025 the claimant rate of 2020 doubled, while
-    those of the years around it fell by a tenth.
+    The median over all years hides a break in one year. In 2025 the claimant rate of 2020 doubled, while the
+    years around it fell by a tenth.
     """
     in_both = both.filter(pl.col("kind").eq_missing("changed") | pl.col("kind").is_null())
     changed = pl.col("kind").eq_missing("changed")
@@ -146,7 +146,7 @@ def _large_shifts(both: pl.DataFrame) -> pl.DataFrame:
     by_period = in_both.group_by(CELL_KEY[0], *CELL_KEY[2:]).agg(
         changed.mean().alias("share"), ratio.median().alias("ratio")
     )
-    # To a billionth: 110 is 1.1 times 100, and no more than that.
+    # Rounded to a billionth, because 1.1 - 1 exceeds 0.1 in floating point.
     apart = (pl.col("ratio") - 1).abs().round(9)
     far = (pl.col("share") > 0.5) & (apart > SUSPICIOUS_CHANGE).fill_null(False)
     furthest = pl.struct("period_start", "ratio").filter(far).sort_by(apart.filter(far)).last()
@@ -158,14 +158,14 @@ def _large_shifts(both: pl.DataFrame) -> pl.DataFrame:
 
 
 def _suspicion_text() -> pl.Expr:
-    """Say what points to another column or another meaning: a new heading, or most figures moved one way."""
+    """Return evidence of another column or definition: a new heading, or most figures moving one way."""
     one = (pl.col("old_columns").list.len() == 1) & (pl.col("new_columns").list.len() == 1)
     first = [pl.col(f"{side}_columns").list.first() for side in ("old", "new")]
     heading = pl.when(one & (first[0] != first[1]) & (pl.col("cells_in_both") > 0)).then(
         pl.format("the heading changed from {} to {}", *first)
     )
     far = pl.format(
-        "in {} of {} periods most figures changed by a middle factor beyond {} to {}, furthest from 1 in {}: {}",
+        "in {} of {} periods most figures changed, with a median ratio outside {} to {}; furthest from 1 in {}: {}",
         "periods_far", "periods_in_both", pl.lit(1 - SUSPICIOUS_CHANGE), pl.lit(1 + SUSPICIOUS_CHANGE),
         pl.col("furthest").struct.field("period_start").dt.strftime("%B %Y"),
         pl.col("furthest").struct.field("ratio").round(2),
@@ -175,7 +175,7 @@ def _suspicion_text() -> pl.Expr:
 
 
 def readable_summary(summary: pl.DataFrame) -> pl.DataFrame:
-    """Give the columns of a summary that a person reads first."""
+    """Return the columns of a summary for a person to read."""
     share = pl.format("{}%", (pl.col("share_changed") * 100).round(1))
     return summary.select(
         "source", "measure", pl.col("old_released_at").alias("from"), pl.col("new_released_at").alias("to"),

@@ -1,4 +1,4 @@
-"""Intervals of figures that were shared out: fitted by trials, and tested on figures that did not fit them."""
+"""Intervals of apportioned figures: fitted by back-tests, and tested on figures left out of the fit."""
 
 import re
 from datetime import date
@@ -42,7 +42,7 @@ DAY = date(2020, 6, 30)
 
 
 def trials(places: int, errors: dict[str, float], split: float = 0.5) -> pl.DataFrame:
-    """Make trials whose truth is off by a given error, the same at every place, or of either sign by turns."""
+    """Build trials with a given error of the truth, equal at every place or of alternating sign."""
     rows = [
         (figure, f"E0{place:03}", split, 100.0, 100.0 * (1 + error * (-1) ** place), 0.0, None)
         for figure, error in errors.items()
@@ -59,7 +59,7 @@ def trial(to_system: str, *figures: str) -> Trial:
     return Trial("lad_2021", to_system, "all_ages", figures)
 
 
-def test_a_kind_of_figure_is_tested_by_an_interval_that_it_did_not_fit() -> None:
+def test_kind_of_figure_is_tested_by_an_interval_fitted_on_others() -> None:
     mine = trial("ttwa_2011", "tame", "calm", "wild")
     found = {mine: trials(MIN_PLACES_CUT, {"tame": 0.1, "calm": 0.1, "wild": 0.5})}
     tests = fit_result(mine, found).tests
@@ -67,7 +67,7 @@ def test_a_kind_of_figure_is_tested_by_an_interval_that_it_did_not_fit() -> None
     assert told == {"tame": 1.0, "calm": 1.0, "wild": 0.0}
 
 
-def test_figures_of_one_thing_at_several_times_are_left_out_together() -> None:
+def test_figures_of_one_series_are_held_out_together() -> None:
     mine = trial("ttwa_2011", "aged 1", *CREDIT)
     found = {mine: trials(MIN_PLACES_CUT, {"aged 1": 0.1, **dict.fromkeys(CREDIT, 0.5)})}
     told = fit_result(mine, found).tests.filter(pl.col("measure") != "aged 1")
@@ -76,7 +76,7 @@ def test_figures_of_one_thing_at_several_times_are_left_out_together() -> None:
     assert not told["inside"].any()
 
 
-def test_every_figure_fits_the_interval_that_is_kept() -> None:
+def test_stored_interval_is_fitted_on_every_figure() -> None:
     mine = trial("ttwa_2011", "tame", "wild")
     kept = fit_result(mine, {mine: trials(MIN_PLACES_CUT, {"tame": 0.1, "wild": 0.5})}).certainty
     assert kept.select("from_kind", "to_kind", "weighed_by", "trials").rows() == [
@@ -85,7 +85,7 @@ def test_every_figure_fits_the_interval_that_is_kept() -> None:
     assert kept.select("low", "high").row(0) == pytest.approx((-0.5, 0.5))
 
 
-def test_a_pair_with_few_places_borrows_of_its_kin_before_it_borrows_of_all() -> None:
+def test_pair_with_few_places_pools_similar_pairs_first() -> None:
     board, part, work = trial("icb_2022", "a"), trial("sub_icb_2022", "a"), trial("ttwa_2011", "a")
     few = {board: trials(14, {"a": 0.1}), part: trials(MIN_PLACES_CUT - 14, {"a": 0.2}), work: trials(150, {"a": 0.9})}
     assert pool_of_trial(board, few).height == MIN_PLACES_CUT
@@ -95,7 +95,7 @@ def test_a_pair_with_few_places_borrows_of_its_kin_before_it_borrows_of_all() ->
 
 
 @pytest.mark.parametrize(("places", "told"), [(MIN_SPREAD_PLACES - 1, False), (MIN_SPREAD_PLACES, True)])
-def test_so_few_places_do_not_tell_how_uneven_a_figure_is(places: int, told: bool) -> None:
+def test_unevenness_needs_a_minimum_number_of_places(places: int, told: bool) -> None:
     """One place alone would seem perfectly even, and its interval would be the figure itself."""
     codes = [f"P{n}" for n in range(places)]
     figures = pl.DataFrame({"place_code": codes, "value": [float(n + 1) for n in range(places)]}).with_columns(
@@ -105,25 +105,25 @@ def test_so_few_places_do_not_tell_how_uneven_a_figure_is(places: int, told: boo
     assert slice_unevenness(figures, crosswalk)["unevenness"].is_not_null().all() is told
 
 
-def test_places_that_nothing_cuts_are_no_trials() -> None:
+def test_places_without_a_boundary_are_not_trials() -> None:
     whole = trials(MIN_PLACES_CUT, {"a": 0.0}, split=0.0)
     assert errors_by_share(whole).is_empty()
     assert evaluate_interval(trial("ttwa_2011", "a"), whole, trials(MIN_PLACES_CUT, {"a": 0.1})).is_empty()
 
 
 @pytest.mark.parametrize(("places", "classes"), [(MIN_PLACES - 1, 1), (MIN_PLACES, 2)])
-def test_a_class_of_shares_needs_figures_of_enough_places_however_many_they_are(places: int, classes: int) -> None:
+def test_class_of_shares_needs_enough_places(places: int, classes: int) -> None:
     figures = {f"aged {age}": 0.1 for age in range(20)}
     told = pl.concat([trials(places, figures, split=0.05), trials(MIN_PLACES_CUT, figures, split=0.9)])
     assert errors_by_share(told).height == classes
 
 
-def test_an_interval_holds_its_figure_also_where_every_truth_lay_above() -> None:
+def test_interval_includes_its_figure_even_if_every_truth_is_higher() -> None:
     above = trials(MIN_PLACES_CUT, {"a": 0.1}).with_columns(truth=pl.lit(110.0))
     assert errors_by_share(above).select("low", "high").row(0) == (0.0, pytest.approx(0.1))
 
 
-def test_of_kinds_that_share_their_borders_one_tells_it() -> None:
+def test_kinds_with_shared_borders_count_once() -> None:
     board, same, part = trial("icb_2022", "a"), trial("stp_2021", "a"), trial("sub_icb_2022", "a")
     few = {
         board: trials(14, {"a": 0.1}),
@@ -134,14 +134,14 @@ def test_of_kinds_that_share_their_borders_one_tells_it() -> None:
     assert pool_of_trial(board, few).height == MIN_PLACES_CUT
 
 
-def test_two_systems_of_a_kind_have_one_interval_whichever_way() -> None:
+def test_two_vintages_of_a_kind_have_one_interval_in_both_directions() -> None:
     there, back = (Trial(f"lsoa_{one}", f"lsoa_{two}", "all_ages", ("a",)) for one, two in ((2011, 2021), (2021, 2011)))
     both = {there: trials(MIN_PLACES_CUT, {"a": 0.4}), back: trials(MIN_PLACES_CUT, {"a": 0.1})}
     assert fit_result(there, both).certainty.equals(fit_result(back, both).certainty)
     assert fit_result(there, both).certainty["trials"].sum() == 2 * MIN_PLACES_CUT
 
 
-def test_one_kind_of_figure_is_tested_by_leaving_regions_out() -> None:
+def test_single_kind_of_figure_is_tested_by_holding_out_regions() -> None:
     mine = Trial("trust_2021", "lad_2021", "all_ages", ("a",))
     told = pl.concat(
         [
@@ -155,7 +155,7 @@ def test_one_kind_of_figure_is_tested_by_leaving_regions_out() -> None:
     assert held == {"calm": 1.0, "wild": 0.0}
 
 
-def test_an_interval_that_holds_too_few_is_not_kept_where_enough_places_tell() -> None:
+def test_interval_with_low_coverage_is_rejected_given_enough_places() -> None:
     mine = trial("ttwa_2011", "tame", "wild")
     errors = {"tame": 0.1, "wild": 0.5}
     astray = fit_result(mine, {mine: trials(MIN_PLACES_CUT, errors)})
@@ -166,7 +166,7 @@ def test_an_interval_that_holds_too_few_is_not_kept_where_enough_places_tell() -
     assert astray.narrow and not any(each.narrow for each in sound)
     others = [sound[0]._replace(trial=trial(system, "tame")) for system in ("icb_2022", "pcon_2024")]
     assert rejected_pairs([astray, *others]) == {("lad", "ttwa")}
-    # Most pairs from such places are so: the others can't be believed either.
+    # Most pairs from such places have low coverage, so the others are rejected too.
     assert rejected_pairs([astray, others[0]._replace(cut=MIN_PLACES_CUT, tests=astray.tests), others[1]]) == {
         ("lad", "ttwa"), ("lad", "icb"), ("lad", "pcon")
     }  # fmt: skip
@@ -175,13 +175,13 @@ def test_an_interval_that_holds_too_few_is_not_kept_where_enough_places_tell() -
 @pytest.mark.parametrize(
     ("told", "touched", "some"), [(MIN_PLACES_CUT, 500, True), (5, 10, True), (5, 11, False), (0, 0, False)]
 )
-def test_truths_at_few_of_the_places_that_are_cut_tell_nothing(told: int, touched: int, some: bool) -> None:
+def test_trial_with_few_true_figures_at_crossed_places_is_rejected(told: int, touched: int, some: bool) -> None:
     drawn = pl.DataFrame({"to_code": [f"X{n}" for n in range(touched)], "kind": ["apportioned"] * touched},
                          schema={"to_code": pl.String, "kind": pl.String})  # fmt: skip
     assert (require_enough_places(trials(told, {"a": 0.1}), drawn).height > 0) is some
 
 
-def test_a_small_area_that_a_border_cuts_is_no_truth_unless_its_parts_have_it_by_people() -> None:
+def test_small_area_crossed_by_a_border_is_a_truth_only_by_parts() -> None:
     table = pl.DataFrame({"lsoa": ["A", "B", "B", "C"], "pcon": ["X", "X", "Y", "Y"], PEOPLE: [10.0, 30.0, 10.0, 20.0]})
     areas = Areas("made up", DAY, "", ("lsoa", "pcon"), frozenset(), (), table)
     truth = Truth("lsoa", pl.DataFrame({"place_code": ["A", "B", "C"], "a": [1.0, 8.0, 5.0]}))
@@ -190,25 +190,25 @@ def test_a_small_area_that_a_border_cuts_is_no_truth_unless_its_parts_have_it_by
     assert parts.select("place_code", "value").rows() == [("X", 7.0), ("Y", 7.0)]
 
 
-def test_districts_are_those_of_the_nearer_year() -> None:
+def test_districts_have_the_nearest_vintage() -> None:
     assert pair_systems("lad_2021", "pcon_2024") == ("lad_2024", "pcon_2024")
     assert pair_systems("ttwa_2011", "lad_2021") == ("ttwa_2011", "lad_2021")
     assert {kind for pair in PAIRS for kind in pair} >= set(SYSTEMS) - {"lad_2021"}
 
 
-def test_the_errors_that_travel_with_the_project_tell_every_pair_and_hold_their_figure(tmp_path: Path) -> None:
+def test_bundled_errors_cover_every_pair_and_include_the_figure(tmp_path: Path) -> None:
     project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
     prepare_store(project)
     (areas,) = load_small_areas(project)
     told = set(load_error_model().select("from_kind", "to_kind").unique().iter_rows())
     assert {Trial(*pair, "all_ages", ()).kinds for pair in PAIRS if _cuts(areas, *pair)} <= told
     assert {("trust", "lad"), ("trust", "icb"), ("lad", "trust"), ("utla", "icb"), ("lad", "nhs_region")} <= told
-    # So few nations tell nothing of how unevenly a figure is spread within them.
+    # There are too few nations to measure unevenness within them.
     assert "nation" not in {start for start, _ in told}
     assert load_error_model().filter((pl.col("low") > 0) | (pl.col("high") < 0)).is_empty()
 
 
-def test_the_page_of_the_docs_tells_what_the_intervals_hold_of_every_pair_that_is_asked_for() -> None:
+def test_docs_page_states_the_coverage_of_every_requested_pair() -> None:
     page = (ROOT / "docs" / "crosswalk-errors.md").read_text(encoding="utf-8")
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if re.match(r"\|.*→.*\|.*(age|all)_", line)]
     for start, end in (("council", "ICB"), ("ICB", "council"), ("council", "travel-to-work area"),
@@ -216,7 +216,7 @@ def test_the_page_of_the_docs_tells_what_the_intervals_hold_of_every_pair_that_i
                        ("police force", "council")):  # fmt: skip
         own = [row for row in rows if re.fullmatch(rf"{start} \d+ → {end} \d+", row[0])]
         assert own and all(re.fullmatch(r"[\d,]+ of [\d,]+ \(\d+%\)", row[7]) for row in own)
-        # Where enough places are cut to tell, nine in ten or nearly.
+        # About 90 %, where enough places are crossed to judge.
         enough = [
             int(row[7].split("(")[1].rstrip("%)")) for row in own if int(row[3].replace(",", "")) >= MIN_PLACES_CUT
         ]
@@ -228,14 +228,14 @@ def test_the_page_of_the_docs_tells_what_the_intervals_hold_of_every_pair_that_i
 
 
 def _cuts(areas: Areas, one: str, other: str) -> bool:
-    """Tell whether some place of one system lies in several of another, by the small areas that have both."""
+    """Return whether a place of one geography is in several places of another, by their common small areas."""
     if not {one, other} <= set(areas.systems):
         return False
     pairs = areas.table.select(pl.col(one).alias("one"), pl.col(other).alias("other")).drop_nulls().unique()
     return not pairs["one"].is_unique().all()
 
 
-def test_few_places_can_not_tell_nine_in_ten_from_seven() -> None:
+def test_few_places_cannot_distinguish_90_from_70_percent() -> None:
     assert chance_interval(14) == pytest.approx((10 / 14, 1.0))
     low, high = chance_interval(309)
     assert 0.86 < low < 0.88 < 0.92 < high < 0.94

@@ -1,4 +1,4 @@
-"""What leads nowhere is named: what was published is what was moved and what was lost."""
+"""Unallocated residuals: the published total equals the apportioned total plus the listed residuals."""
 
 from datetime import date
 from pathlib import Path
@@ -19,18 +19,18 @@ from tests.apportionment.test_weighted import CUT, MEASURES, Legs, crosswalk_of,
 from tests.small import places_only
 
 
-def test_the_share_of_a_count_that_leads_nowhere_is_named() -> None:
+def test_unallocated_share_of_a_count_is_listed() -> None:
     legs: Legs = {"A": {"X": 300.0, None: 100.0}, "B": {"X": 50.0}}
     table = observed({"events": {"A": 40.0, "B": 5.0}, "rate": {"A": 2.0, "B": 3.0}})
     lost = list_residuals(table, crosswalk_of(legs), MEASURES)
     assert lost.select("measure", "place_code", "share", "value").rows() == [("events", "A", 0.25, 10.0)]
 
 
-def test_nothing_is_lost_where_every_place_leads_somewhere() -> None:
+def test_no_residual_where_every_place_has_a_target() -> None:
     assert list_residuals(observed({"events": {"A": 40.0, "B": 5.0}}), crosswalk_of(CUT), MEASURES).is_empty()
 
 
-def test_places_that_lead_nowhere_at_all_are_lost_whole_and_a_figure_that_is_hidden_is_not_a_nought() -> None:
+def test_places_without_a_target_are_whole_residuals() -> None:
     table = observed({"events": {"A": 40.0, "B": None, "C": 7.0, "A+D": 3.0}})
     lost = whole_residuals(table, {"A"}, MEASURES)
     assert lost.select("place_code", "value").rows() == [("C", 7.0)]
@@ -39,7 +39,7 @@ def test_places_that_lead_nowhere_at_all_are_lost_whole_and_a_figure_that_is_hid
 
 @settings(max_examples=100, deadline=None)
 @given(legs=legs_drawn(), events=numbers(0, 10_000))
-def test_the_sum_before_is_the_sum_after_and_the_named_losses(legs: Legs, events: dict[str, float]) -> None:
+def test_published_total_is_apportioned_total_plus_residuals(legs: Legs, events: dict[str, float]) -> None:
     table, way = observed({"events": dict(events)}), crosswalk_of(legs)
     after = apportion_counts(table, way)["value"].sum()
     assert after + list_residuals(table, way, MEASURES)["value"].sum() == pytest.approx(sum(events.values()))
@@ -58,7 +58,7 @@ from region_2023.place join region_2023.residents_16_64 using (place_code)
 """
 
 
-def test_a_problem_about_regions_names_the_districts_outside_england(tmp_path: Path) -> None:
+def test_problem_by_region_lists_the_districts_outside_england(tmp_path: Path) -> None:
     folder = places_only(tmp_path, "ons_residents_16_64")
     (folder / "pipelines" / "problems" / "regions.sql").write_text(PROBLEM, encoding="utf-8")
     project = Project(load_catalogue(folder), tmp_path / "store", date(2026, 11, 24))

@@ -1,4 +1,4 @@
-"""Bounds of places made of several parts: every row of figures that is possible lies within them, none is narrower."""
+"""Bounds of places with several parts: every possible set of figures is within them, and none is wider than needed."""
 
 from datetime import date
 from itertools import product
@@ -25,13 +25,13 @@ MEASURES = {
     for kind, more in {"count": {}, "rate": {"denominator": "count"}, "rank": {}, "index": {}}.items()
 } | {"issued": Measure(title="t", unit="u", kind="count", column=("c",), range=(-100.0, 100.0))}
 Figure = tuple[float | None, float | None, float | None]
-"""A figure as published, with the least and the most it can be; None where not known."""
+"""A published figure with its lower and upper bound; None where unknown."""
 Roll = dict[str, tuple[str, ...]]
-"""Each published place, and the places that it leads to."""
+"""Each published place with its target places."""
 
 
 def placed(figures: dict[str, Figure], roll: Roll, measure: str = "count") -> dict[str, dict[str, Any]]:
-    """Move figures of some codes along a roll; give each place's row."""
+    """Convert figures of some codes along a roll; return the row of each place."""
     cells = [
         {"source": "s", "release": "r", "released_at": date(2021, 1, 1), "measure": measure, "place_code": code,
          "place_system": "trust_2020", "period_start": YEAR[0], "period_end": YEAR[1], "value": value, "low": low,
@@ -50,7 +50,7 @@ def sure(figure: float) -> Figure:
 
 
 class Rule(NamedTuple):
-    """Figures and a roll, and what is due for place X: reason, low, high."""
+    """Figures, a roll, and the expected result for place X: reason, low, high."""
 
     figures: dict[str, Figure]
     roll: Roll
@@ -63,39 +63,39 @@ class Rule(NamedTuple):
 X, BOTH = ("X",), ("X", "Y")
 RULES = {
     "whole parts add": Rule({"A": sure(5), "B": sure(2)}, {"A": X, "B": X}, None, 7, 7),
-    "a split part adds none to all": Rule({"A": sure(40), "B": sure(5)}, {"A": X, "B": BOTH}, "split", 40, 45),
-    "a missing part has no most": Rule({"B": sure(5)}, {"A": X, "B": BOTH}, "split", 0, None),
-    "nor has one beside a whole": Rule({"B": sure(5)}, {"A": X, "B": X}, "children_incomplete", 5, None),
-    "a hidden part adds its bounds": Rule(
+    "a split part adds zero to all": Rule({"A": sure(40), "B": sure(5)}, {"A": X, "B": BOTH}, "split", 40, 45),
+    "a missing part has no upper bound": Rule({"B": sure(5)}, {"A": X, "B": BOTH}, "split", 0, None),
+    "a missing part beside a whole one": Rule({"B": sure(5)}, {"A": X, "B": X}, "children_incomplete", 5, None),
+    "a suppressed part adds its bounds": Rule(
         {"A": sure(5), "B": (None, 1, 4)}, {"A": X, "B": X}, "children_incomplete", 6, 9
     ),
-    "hidden without bounds is at least 0": Rule(
+    "a suppressed part without bounds adds at least 0": Rule(
         {"A": sure(5), "B": (None, None, None)}, {"A": X, "B": X}, "children_incomplete", 5, None
     ),
-    "nothing known, nothing said": Rule({"A": (None, None, None)}, {"A": X}, "suppressed", None, None),
-    "one of two together has none to all": Rule({"A+C": sure(9)}, {"A": X, "C": ("Y",)}, "combined_area", 0, 9),
-    "together, beside a whole part": Rule(
+    "no figures, no bounds": Rule({"A": (None, None, None)}, {"A": X}, "suppressed", None, None),
+    "one of two combined places has zero to all": Rule({"A+C": sure(9)}, {"A": X, "C": ("Y",)}, "combined_area", 0, 9),
+    "combined, beside a whole part": Rule(
         {"A+C": sure(9), "B": sure(3)}, {"A": X, "B": X, "C": ("Y",)}, "combined_area", 3, 12
     ),
-    "together, beside a missing part": Rule(
+    "combined, beside a missing part": Rule(
         {"A+C": sure(9)}, {"A": X, "B": X, "C": ("Y",)}, "combined_area", 0, None
     ),
     "together, both here": Rule({"A+C": sure(9)}, {"A": X, "C": X}, None, 9, 9),
-    "together with what leads nowhere": Rule({"A+C": sure(9)}, {"A": X}, "combined_area", 0, 9),
-    "split, where it can be below 0": Rule(
+    "combined with an unallocated place": Rule({"A+C": sure(9)}, {"A": X}, "combined_area", 0, 9),
+    "split, where it can be negative": Rule(
         {"A": sure(4), "B": sure(5)}, {"A": X, "B": BOTH}, "split", None, None, "issued"
     ),
-    "missing, where it can be below 0": Rule(
+    "missing, where it can be negative": Rule(
         {"A": sure(4)}, {"A": X, "B": X}, "children_incomplete", None, None, "issued"
     ),
-    "whole, where it can be below 0": Rule({"A": sure(-4), "B": sure(5)}, {"A": X, "B": X}, None, 1, 1, "issued"),
-    "hidden, where it can be below 0": Rule(
+    "whole, where it can be negative": Rule({"A": sure(-4), "B": sure(5)}, {"A": X, "B": X}, None, 1, 1, "issued"),
+    "suppressed, where it can be negative": Rule(
         {"A": sure(-4), "B": (None, -2, 2)}, {"A": X, "B": X}, "children_incomplete", -6, -2, "issued"
     ),
-    "a rate lies within its parts'": Rule({"A": sure(2), "B": sure(8)}, {"A": X, "B": X}, "needs_parts", 2, 8, "rate"),
+    "a rate is within its parts": Rule({"A": sure(2), "B": sure(8)}, {"A": X, "B": X}, "needs_parts", 2, 8, "rate"),
     "unless one is missing": Rule({"A": sure(2)}, {"A": X, "B": X}, "children_incomplete", None, None, "rate"),
     "or split": Rule({"A": sure(2), "B": sure(8)}, {"A": X, "B": BOTH}, "split", None, None, "rate"),
-    "a rank of two is one among fewer": Rule(
+    "a rank of two places is undefined": Rule(
         {"A": sure(2), "B": sure(8)}, {"A": X, "B": X}, "needs_parts", None, None, "rank"
     ),
 }  # fmt: skip
@@ -107,19 +107,19 @@ def test_bounds_are_sums_over_parts(rule: Rule) -> None:
     assert (found["reason"], found["low"], found["high"]) == (rule.reason, rule.low, rule.high)
 
 
-def test_evidence_names_the_part_that_was_split_and_the_one_without_a_figure() -> None:
+def test_evidence_names_the_split_part_and_the_missing_one() -> None:
     found = placed({"RW6": sure(5), "RM3": sure(40)}, {"RW6": ("R0A", "RM3"), "R0A": ("R0A",), "RM3": ("RM3",)})
-    assert found["RM3"]["evidence"] == "RW6 was split among several places"
-    assert found["R0A"]["evidence"] == "RW6 was split among several places; no figure for R0A"
+    assert found["RM3"]["evidence"] == "RW6 is split between several places"
+    assert found["R0A"]["evidence"] == "RW6 is split between several places; no figure for R0A"
 
 
-def test_evidence_gives_the_figure_published_together_and_not_the_sum_of_all_parts() -> None:
+def test_evidence_gives_the_combined_figure_and_not_a_sum() -> None:
     found = placed({"A+C": sure(9), "B": sure(3)}, {"A": X, "B": X, "C": ("Y",)})["X"]
-    assert found["evidence"].startswith("9 given together for A+C")
+    assert found["evidence"].startswith("9 published together for A+C")
 
 
-def test_a_trust_that_grew_has_no_upper_bound_and_its_neighbour_has_both(tmp_path: Any) -> None:
-    """Pennine Acute (RW6) was split in 2021 between R0A, of which the file says nothing, and RM3."""
+def test_enlarged_trust_has_no_upper_bound_and_its_neighbour_has_both(tmp_path: Any) -> None:
+    """Pennine Acute (RW6) was split in 2021 between R0A, which is not in the file, and RM3."""
     root = places_only(tmp_path)
     (root / "sources" / "starter" / "deaths.csv").write_text("code,year,deaths\nRW6,2020,5\nRM3,2020,40\nRXR,2020,9\n")
     (root / "sources" / "a_source.yaml").write_text(
@@ -142,7 +142,7 @@ def test_a_trust_that_grew_has_no_upper_bound_and_its_neighbour_has_both(tmp_pat
 
 
 @pytest.mark.parametrize(("before", "low"), [(12.0, 4.0), (-12.0, None)], ids=["issued only", "with returns"])
-def test_a_part_of_a_return_bounds_nothing_where_stock_can_come_back(before: float, low: float | None) -> None:
+def test_partial_return_gives_no_bounds_where_figures_can_be_negative(before: float, low: float | None) -> None:
     figures = [("A", 2019, before, None), ("A", 2020, 4.0, "partial_return")]
     cells = pl.DataFrame(
         [{"measure": "count", "to_code": code, "period_start": date(year, 1, 1), "value": value, "low": value,
@@ -163,10 +163,10 @@ HOW = st.sampled_from(["given", "bounded", "hidden", "absent"])
     true=st.fixed_dictionaries(dict.fromkeys(PARTS, TRUTH)), how=st.fixed_dictionaries(dict.fromkeys(PARTS, HOW)),
     roll=st.fixed_dictionaries(dict.fromkeys(PARTS, LEGS)), joined=st.booleans(), signed=st.booleans(),
 )  # fmt: skip
-def test_all_that_is_possible_lies_within_and_the_ends_are_possible(
+def test_bounds_include_every_possible_figure_and_are_reached(
     true: dict[str, int], how: dict[str, str], roll: Roll, joined: bool, signed: bool
 ) -> None:
-    """By brute force: every share-out of every figure that the file allows, each part -3 or 0 up to 9."""
+    """Enumerate every division of every figure that the file allows, with parts of -3 or of 0 to 9."""
     figures: dict[str, Figure] = {}
     possible: dict[str, range] = {}
     names = {"A": "A+B", "B": None} if joined else {}
@@ -193,23 +193,23 @@ def test_all_that_is_possible_lies_within_and_the_ends_are_possible(
         if row["value"] is not None:
             assert totals == {row["value"]}
         if not signed:
-            # No wider than need be: where a bound is given, something possible reaches it.
+            # Bounds are not wider than needed: a possible figure reaches each bound.
             assert low is None or low in totals
             assert high is None or high in totals
 
 
 MOST = 9
-"""Most that a figure of which nothing is known is taken for in the brute force."""
+"""Maximum of an unknown figure in the enumeration."""
 
 
 def _totals(place: str, possible: dict[str, range], roll: Roll, signed: bool) -> set[int]:
-    """Give every sum that a place can have."""
+    """Return every possible sum for a place."""
     by_code = [_pieces(place, code, figures, roll, signed) for code, figures in possible.items()]
     return {sum(pieces) for pieces in product(*by_code)}
 
 
 def _pieces(place: str, code: str, figures: range, roll: Roll, signed: bool) -> set[int]:
-    """Give every piece of one published figure that a place can have."""
+    """Return every possible part of one published figure for a place."""
     there = {to for part in code.split("+") for to in roll[part]}
     if place not in there:
         return {0}

@@ -1,4 +1,4 @@
-"""Rates of merged places: averaged by their own denominators where those are held, and never otherwise."""
+"""Rates of merged places: averaged by their own denominators where those are stored, and never otherwise."""
 
 from datetime import date
 from typing import Any
@@ -39,14 +39,14 @@ def table(cells: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def placed(rates: list[dict[str, Any]], people: list[dict[str, Any]]) -> dict[str, Any]:
-    """Place some rates on N, made of A and B; give N's row."""
+    """Convert some rates to N, with parts A and B; return the row of N."""
     observed, held = table(rates), table(people)
     moved = map_slices(observed, PARTS, MEASURES)
     done = average_rates(moved, observed, PARTS, rate_weights(observed, held, MEASURES))
     return done.filter(pl.col("to_code") == "N").row(0, named=True)
 
 
-def test_a_rate_is_the_average_of_its_parts_by_their_denominators() -> None:
+def test_rate_is_the_average_of_its_parts_by_denominator() -> None:
     found = placed(
         [cell("rate", "A", 2.0), cell("rate", "B", 8.0)], [cell("people", "A", 300.0), cell("people", "B", 100.0)]
     )
@@ -56,7 +56,7 @@ def test_a_rate_is_the_average_of_its_parts_by_their_denominators() -> None:
     assert found["evidence"] == "average of the rates of 2 places, weighted by people of 2023-12-31"
 
 
-def test_weights_of_another_day_leave_the_range_of_the_parts_as_bounds() -> None:
+def test_weights_of_another_period_give_the_range_of_parts_as_bounds() -> None:
     before = (date(2022, 6, 30), date(2022, 6, 30))
     people = [cell("people", "A", 300.0, before), cell("people", "B", 100.0, before)]
     found = placed([cell("rate", "A", 2.0), cell("rate", "B", 8.0)], people)
@@ -75,13 +75,13 @@ def test_weights_of_another_day_leave_the_range_of_the_parts_as_bounds() -> None
     ],
     ids=["no denominator", "of one part only", "nobody in one part", "not available", "only from after"],
 )
-def test_without_a_sound_denominator_for_every_part_the_rate_stays_a_gap(people: list[dict[str, Any]]) -> None:
+def test_rate_without_every_denominator_is_a_gap(people: list[dict[str, Any]]) -> None:
     found = placed([cell("rate", "A", 2.0), cell("rate", "B", 8.0)], people)
     assert (found["value"], found["reason"]) == (None, "needs_parts")
     assert (found["low"], found["high"]) == (pytest.approx(1.95), pytest.approx(8.05))
 
 
-def test_a_part_without_a_rate_leaves_a_gap() -> None:
+def test_part_without_a_rate_gives_a_gap() -> None:
     found = placed([cell("rate", "A", 2.0)], [cell("people", "A", 300.0), cell("people", "B", 100.0)])
     assert (found["value"], found["reason"]) == (None, "children_incomplete")
 
@@ -90,7 +90,7 @@ def test_a_part_without_a_rate_leaves_a_gap() -> None:
     rates=st.tuples(st.floats(0, 100), st.floats(0, 100)),
     people=st.tuples(st.floats(1, 1e6), st.floats(1, 1e6)),
 )
-def test_an_average_lies_within_the_rates_it_came_from(rates: tuple[float, float], people: tuple[float, float]) -> None:
+def test_average_is_within_the_range_of_its_rates(rates: tuple[float, float], people: tuple[float, float]) -> None:
     found = placed(
         [cell("rate", place, rate) for place, rate in zip("AB", rates, strict=True)],
         [cell("people", place, count) for place, count in zip("AB", people, strict=True)],

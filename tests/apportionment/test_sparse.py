@@ -1,4 +1,4 @@
-"""Moving figures by matrices gives what the same rules give when they are written out place by place."""
+"""Apportionment by matrices gives the same result as the rules applied place by place."""
 
 import math
 from datetime import date
@@ -23,7 +23,7 @@ FIGURES = {
 
 
 def plain(observed: pl.DataFrame, crosswalk: pl.DataFrame, signed: bool) -> list[dict[str, Any]]:
-    """Move figures as the rules read: slice by slice, place by place, part by part."""
+    """Apportion figures by the rules, slice by slice, place by place, part by part."""
     pairs = crosswalk.rows(named=True)
     ways = crosswalk.drop_nulls("from_code")["from_code"].to_list()
     found = []
@@ -74,7 +74,7 @@ def _bound(row: dict[str, Any] | None, name: str) -> float | None:
 
 @st.composite
 def crosswalks(draw: st.DrawFn) -> pl.DataFrame:
-    """Draw a crosswalk: places that go whole, are cut, have no weights, or lead nowhere in part."""
+    """Draw a crosswalk: whole places, split places, places without weights, and partly unallocated places."""
     rows: list[tuple[str | None, str | None, float | None, float | None]] = []
     targets = ["X", "Y", "Z"]
     for code in draw(st.lists(st.sampled_from("ABCDEF"), min_size=1, unique=True)):
@@ -93,7 +93,7 @@ def crosswalks(draw: st.DrawFn) -> pl.DataFrame:
 
 @st.composite
 def slices(draw: st.DrawFn, codes: list[str], lowest: int) -> pl.DataFrame:
-    """Draw some slices of figures: in any order of places, some hidden within bounds, some without a row."""
+    """Draw slices of figures, in any order of places, with some suppressed within bounds and some without a row."""
     rows = []
     for measure in draw(st.lists(st.sampled_from(["one", "other"]), min_size=1, unique=True)):
         for code in draw(st.lists(st.sampled_from(codes), min_size=1, unique=True)):
@@ -107,7 +107,7 @@ def slices(draw: st.DrawFn, codes: list[str], lowest: int) -> pl.DataFrame:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data(), st.booleans())
-def test_matrices_move_figures_as_the_rules_read(data: st.DataObject, signed: bool) -> None:
+def test_matrices_apportion_figures_as_the_rules_do(data: st.DataObject, signed: bool) -> None:
     crosswalk = data.draw(crosswalks())
     codes = sorted(crosswalk["from_code"].drop_nulls().unique())
     observed = data.draw(slices(codes, -20 if signed else 5))
@@ -123,7 +123,7 @@ def test_matrices_move_figures_as_the_rules_read(data: st.DataObject, signed: bo
 
 @settings(max_examples=50, deadline=None)
 @given(st.data(), st.integers(1, 4))
-def test_figures_in_batches_of_any_size_move_as_figures_in_one_piece(data: st.DataObject, size: int) -> None:
+def test_batches_of_any_size_give_the_same_result(data: st.DataObject, size: int) -> None:
     crosswalk = data.draw(crosswalks())
     observed = data.draw(slices(sorted(crosswalk["from_code"].drop_nulls().unique()), 5))
     batches = [observed.slice(start, size) for start in range(0, observed.height, size)]
@@ -132,7 +132,7 @@ def test_figures_in_batches_of_any_size_move_as_figures_in_one_piece(data: st.Da
 
 
 @pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["B", "A", "C"])])
-def test_codes_may_be_text_or_numbered_text_in_any_order(dtype: pl.DataType) -> None:
+def test_codes_can_be_text_or_enum_in_any_order(dtype: pl.DataType) -> None:
     crosswalk = pl.DataFrame([("A", "X", 1.0, 1.0), ("B", "X", 1.0, 1.0), ("C", "Y", 1.0, 1.0)], PAIRS, orient="row")
     rows = [
         ("one", START, END, code, value, None, None, "normal") for code, value in (("C", 4.0), ("A", 1.0), ("B", 2.0))
@@ -141,7 +141,7 @@ def test_codes_may_be_text_or_numbered_text_in_any_order(dtype: pl.DataType) -> 
     assert apportion_counts(observed, crosswalk)["value"].to_list() == [3.0, 4.0]
 
 
-def test_bounds_and_status_need_not_be_told() -> None:
+def test_bounds_and_status_are_optional() -> None:
     crosswalk = pl.DataFrame([("A", "X", 1.0, 1.0)], PAIRS, orient="row")
     observed = pl.DataFrame([("one", START, END, "A", 7)], [*FIGURES][:5], orient="row")
     assert apportion_counts(observed, crosswalk).select("value", "low", "high", "status").rows() == [
@@ -151,9 +151,9 @@ def test_bounds_and_status_need_not_be_told() -> None:
 
 @pytest.mark.parametrize(
     ("codes", "complaint"),
-    [(["A", "A"], "A has two figures"), (["A", "Q"], "1 codes are not of the system .* Q among them")],
+    [(["A", "A"], "A has two figures"), (["A", "Q"], "1 codes are not in the crosswalk.s source geography, such as Q")],
 )
-def test_a_place_with_two_figures_and_one_that_is_not_known_are_refused(codes: list[str], complaint: str) -> None:
+def test_duplicate_figures_and_unknown_places_are_rejected(codes: list[str], complaint: str) -> None:
     crosswalk = pl.DataFrame([("A", "X", 1.0, 1.0), ("B", "X", 1.0, 1.0)], PAIRS, orient="row")
     rows = [("one", START, END, code, 1.0, None, None, "normal") for code in codes]
     with pytest.raises(CrosswalkError, match=complaint):
@@ -164,7 +164,7 @@ def test_a_place_with_two_figures_and_one_that_is_not_known_are_refused(codes: l
     ("weights", "complaint"),
     [([0.5, 0.4], "do not add to 1"), ([1.5, -0.5], "expected a share from 0 to 1"), ([0.5, math.nan], "0 to 1")],
 )
-def test_weights_that_would_make_or_lose_people_are_refused(weights: list[float], complaint: str) -> None:
+def test_weights_that_do_not_preserve_totals_are_rejected(weights: list[float], complaint: str) -> None:
     pairs = pl.DataFrame(
         [("A", to, weight, 1.0) for to, weight in zip("XY", weights, strict=True)], PAIRS, orient="row"
     )

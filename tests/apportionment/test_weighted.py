@@ -1,4 +1,4 @@
-"""Figures shared out where a boundary cuts places: what is kept, what is averaged, what is withheld and why."""
+"""Apportionment where a boundary crosses places: figures kept, averaged, or withheld with a reason."""
 
 import shutil
 from datetime import date
@@ -31,11 +31,11 @@ MEASURES = {
 }
 Bounds = tuple[float | None, float | None]
 Legs = dict[str, dict[str | None, float]]
-"""For each place how many people of it live in each place led to."""
+"""Number of people of each source place in each target place."""
 
 
 def crosswalk_of(legs: Legs) -> pl.DataFrame:
-    """Make a crosswalk from how many people of each place live in each place led to."""
+    """Build a crosswalk from the number of people of each source place in each target place."""
     found = [
         {"from_code": code, "to_code": to, "weight": people / sum(there.values()), "people": people}
         for code, there in legs.items()
@@ -48,7 +48,7 @@ def crosswalk_of(legs: Legs) -> pl.DataFrame:
 
 
 def observed(figures: dict[str, dict[str, float | None]]) -> pl.DataFrame:
-    """Make observations of some measures by place, of one year and one release."""
+    """Build observations of some measures by place, for one year and one release."""
     cells: list[dict[str, Any]] = [
         {"source": "s", "release": "x", "released_at": date(2024, 1, 1), "measure": measure, "place_code": code,
          "place_system": "lad_2021", "period_start": YEAR[0], "period_end": YEAR[1], "value": value, "low": value,
@@ -60,7 +60,7 @@ def observed(figures: dict[str, dict[str, float | None]]) -> pl.DataFrame:
 
 
 def shared(figures: dict[str, dict[str, float | None]], legs: Legs, **given: Any) -> dict[tuple[str, str], Any]:
-    """Share figures out; give each row by measure and place led to."""
+    """Apportion figures; return each row by measure and target place."""
     table = observed(figures)
     held = table.filter(pl.col("measure") == "people")
     found = apportion_observations(table, WeightedCrosswalk(crosswalk_of(legs), "all_ages"), MEASURES, held, **given)
@@ -70,17 +70,17 @@ def shared(figures: dict[str, dict[str, float | None]], legs: Legs, **given: Any
 CUT: Legs = {"A": {"X": 300.0, "Y": 100.0}, "B": {"Y": 200.0}}
 
 
-def test_a_count_is_shared_out_by_people_and_marked_estimated() -> None:
+def test_count_is_apportioned_by_people_and_marked_estimated() -> None:
     found = shared({"events": {"A": 40.0, "B": 5.0}}, CUT)
     x, y = found["events", "X"], found["events", "Y"]
     assert (x["value"], y["value"]) == (30.0, 15.0)
     assert (x["basis"], x["status"], x["split_share"]) == ("apportioned", "estimated", 1.0)
     assert y["split_share"] == pytest.approx(10 / 15)
-    # Whatever the shares are, Y has all of B, and at most all of both.
+    # Whatever the weights are, Y has all of B, and at most all of both.
     assert (y["low"], y["high"]) == (5.0, 45.0)
 
 
-def test_a_rate_is_averaged_by_the_people_who_go_along() -> None:
+def test_rate_is_averaged_by_the_apportioned_denominator() -> None:
     found = shared({"rate": {"A": 2.0, "B": 8.0}, "people": {"A": 400.0, "B": 200.0}}, CUT)
     assert found["rate", "X"]["value"] == 2.0
     assert found["rate", "Y"]["value"] == pytest.approx((2 * 100 + 8 * 200) / 300)
@@ -93,10 +93,8 @@ def test_a_rate_is_averaged_by_the_people_who_go_along() -> None:
      (CUT, (None, None), (None, None))],
     ids=["whole parts", "one part cut"],
 )  # fmt: skip
-def test_a_rate_without_its_denominator_is_bounded_by_its_parts_where_these_are_whole(
-    legs: Legs, rate: Bounds, score: Bounds
-) -> None:
-    """The rate of a piece of a place may be anything."""
+def test_rate_without_a_denominator_has_bounds_from_whole_parts(legs: Legs, rate: Bounds, score: Bounds) -> None:
+    """The rate of part of a place is unbounded."""
     found = shared({"rate": {"A": 2.0, "B": 8.0}, "score": {"A": 1.0, "B": 3.0}}, legs)
     for measure, bounds in (("rate", rate), ("score", score)):
         row = found[measure, "Y"]
@@ -104,12 +102,12 @@ def test_a_rate_without_its_denominator_is_bounded_by_its_parts_where_these_are_
         assert (row["low"], row["high"]) == bounds
 
 
-def test_an_index_of_a_place_that_goes_whole_stays_what_it_is() -> None:
+def test_index_of_a_whole_place_does_not_change() -> None:
     found = shared({"score": {"A": 1.0, "B": 3.0}}, {"A": {"X": 1.0}, "B": {"Y": 1.0}})
     assert (found["score", "X"]["value"], found["score", "Y"]["value"]) == (1.0, 3.0)
 
 
-def test_a_part_without_a_figure_leaves_a_gap_that_names_it() -> None:
+def test_part_without_a_figure_is_named_by_the_gap() -> None:
     found = shared({"events": {"A": 40.0, "B": None}}, CUT)
     row = found["events", "Y"]
     assert (row["value"], row["reason"]) == (None, "children_incomplete")
@@ -120,7 +118,7 @@ def test_a_part_without_a_figure_leaves_a_gap_that_names_it() -> None:
 DOWN: Legs = {"A": {"X": 30.0, "Y": 30.0, "Z": 40.0}}
 
 
-def test_a_smaller_part_of_a_larger_place_is_withheld_unless_it_is_asked_for() -> None:
+def test_smaller_part_of_a_larger_place_is_withheld_unless_allowed() -> None:
     found = shared({"events": {"A": 100.0}}, DOWN)
     row = found["events", "X"]
     assert (row["value"], row["reason"]) == (None, "coarser_only")
@@ -129,7 +127,7 @@ def test_a_smaller_part_of_a_larger_place_is_withheld_unless_it_is_asked_for() -
     assert (asked["value"], asked["reason"], asked["basis"]) == (30.0, None, "apportioned")
 
 
-def test_people_whom_the_source_does_not_reach_leave_a_gap() -> None:
+def test_residents_outside_the_source_give_a_gap() -> None:
     way = crosswalk_of({"A": {"X": 60.0}})
     outside = way.with_columns(
         pl.lit(None, pl.String).alias("from_code"),
@@ -144,10 +142,10 @@ def test_people_whom_the_source_does_not_reach_leave_a_gap() -> None:
     )
     row = found.row(0, named=True)
     assert (row["value"], row["reason"]) == (None, "low_reach")
-    assert row["evidence"] == "40.0 % of its people live where the source has no place"
+    assert row["evidence"] == "40.0 % of its residents are outside the source's geography"
 
 
-def test_places_published_together_are_shared_out_by_the_people_of_both() -> None:
+def test_combined_places_are_apportioned_by_the_people_of_both() -> None:
     legs: Legs = {"A": {"X": 300.0, "Y": 100.0}, "B": {"Y": 400.0}}
     found = shared({"events": {"A+B": 80.0}}, legs)
     assert (found["events", "X"]["value"], found["events", "Y"]["value"]) == (30.0, 50.0)
@@ -158,7 +156,7 @@ PLACES_LED_TO = ["X", "Y", "Z"]
 
 @st.composite
 def legs_drawn(draw: st.DrawFn) -> Legs:
-    """Draw how the people of some places are spread over places led to; some may lead nowhere in part."""
+    """Draw the distribution of people from source to target places; some are partly unallocated."""
     found: Legs = {}
     for code in "ABCD":
         to = draw(st.lists(st.sampled_from([*PLACES_LED_TO, None]), min_size=1, max_size=3, unique=True))
@@ -177,7 +175,7 @@ ALL = frozenset(MEASURES)
 
 @settings(max_examples=80, deadline=None)
 @given(legs=legs_drawn(), events=numbers(0, 10_000))
-def test_totals_survive_but_for_what_leads_nowhere(legs: Legs, events: dict[str, float]) -> None:
+def test_totals_are_preserved_except_unallocated_shares(legs: Legs, events: dict[str, float]) -> None:
     found = shared({"events": dict(events)}, legs, allowed=ALL)
     lost = sum(events[code] * there.get(None, 0.0) / sum(there.values()) for code, there in legs.items())
     assert sum(row["value"] for row in found.values()) + lost == pytest.approx(sum(events.values()))
@@ -185,7 +183,7 @@ def test_totals_survive_but_for_what_leads_nowhere(legs: Legs, events: dict[str,
 
 @settings(max_examples=80, deadline=None)
 @given(legs=legs_drawn(), events=numbers(0, 10_000), shares=st.data())
-def test_sure_bounds_hold_the_figure_and_every_truth_that_could_be(
+def test_bounds_include_the_figure_and_every_possible_truth(
     legs: Legs, events: dict[str, float], shares: st.DataObject
 ) -> None:
     found = shared({"events": dict(events)}, legs, allowed=ALL)
@@ -208,9 +206,7 @@ def test_sure_bounds_hold_the_figure_and_every_truth_that_could_be(
 
 @settings(max_examples=80, deadline=None)
 @given(legs=legs_drawn(), rate=numbers(0, 100), people=numbers(1, 10_000))
-def test_a_rate_stays_within_the_rates_it_came_from(
-    legs: Legs, rate: dict[str, float], people: dict[str, float]
-) -> None:
+def test_rate_is_within_the_range_of_its_parts(legs: Legs, rate: dict[str, float], people: dict[str, float]) -> None:
     found = shared({"rate": dict(rate), "people": dict(people)}, legs, allowed=ALL)
     for (measure, to), row in found.items():
         if measure == "rate":
@@ -220,7 +216,7 @@ def test_a_rate_stays_within_the_rates_it_came_from(
 
 @settings(max_examples=40, deadline=None)
 @given(events=numbers(0, 10_000), rate=numbers(0, 100))
-def test_the_identity_changes_nothing(events: dict[str, float], rate: dict[str, float]) -> None:
+def test_identity_crosswalk_changes_nothing(events: dict[str, float], rate: dict[str, float]) -> None:
     same: Legs = {code: {code: 10.0} for code in "ABCD"}
     found = shared({"events": dict(events), "rate": dict(rate)}, same)
     assert {code: found["events", code]["value"] for code in "ABCD"} == events
@@ -233,7 +229,7 @@ def test_the_identity_changes_nothing(events: dict[str, float], rate: dict[str, 
     up=st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("MNO"), min_size=1),
     top=st.fixed_dictionaries({code: st.sampled_from("PQ") for code in "MNO"}),
 )
-def test_going_by_way_of_nested_places_is_going_straight_there(up: dict[str, str], top: dict[str, str]) -> None:
+def test_apportionment_through_nested_places_equals_the_direct_one(up: dict[str, str], top: dict[str, str]) -> None:
     def whole(pairs: dict[str, str]) -> pl.DataFrame:
         found = [(code, to, 1.0, None) for code, to in pairs.items()]
         return pl.DataFrame(found, schema=OVERLAY, orient="row")
@@ -252,7 +248,7 @@ def answered(
     folder: Path, own: str, asked: str, codes: list[str], *, need: str = "", kind: str = "kind: stock",
     values: dict[str, float | None] | None = None,
 ) -> pl.DataFrame:  # fmt: skip
-    """Answer one problem about places of one system from a source by another; give its cells of the measure."""
+    """Answer one problem in one geography from a source in another; return its cells of the measure."""
     root, sources = folder / "project", folder / "project" / "sources"
     (root / "pipelines" / "problems").mkdir(parents=True)
     (sources / "starter").mkdir(parents=True)
@@ -280,7 +276,7 @@ def answered(
 
 
 def places_of(system: str) -> list[str]:
-    """Give the codes of a place system that travels with the project."""
+    """Return the codes of a bundled geography."""
     table = pl.read_parquet(ROOT / "sources" / "starter" / "ons_small_areas.parquet")
     return table[system].drop_nulls().unique().sort().to_list()
 
@@ -296,14 +292,14 @@ def the(cells: pl.DataFrame, code: str) -> dict[str, Any]:
     return row
 
 
-def test_what_is_known_for_boards_only_is_not_told_of_councils(tmp_path: Path) -> None:
+def test_figures_known_for_boards_only_are_withheld_for_councils(tmp_path: Path) -> None:
     cells = answered(tmp_path, BOARDS, "lad_2023", places_of(BOARDS))
     merton = the(cells, "E09000024")
     assert (merton["value"], merton["reason"]) == (None, "coarser_only")
     assert (merton["low"], merton["high"]) == (0.0, 100.0)
 
 
-def test_what_is_shared_out_too_roughly_for_a_problem_is_withheld(tmp_path: Path) -> None:
+def test_figures_with_too_large_an_error_are_withheld(tmp_path: Path) -> None:
     cells = answered(
         tmp_path, DISTRICTS, BOARDS, places_of(DISTRICTS), need="max_error: 0.000001" 
     )  # fmt: skip
@@ -311,27 +307,27 @@ def test_what_is_shared_out_too_roughly_for_a_problem_is_withheld(tmp_path: Path
     assert withheld.height > 5
     row = the(cells, withheld["place_code"][0])
     assert row["value"] is None and row["low"] <= row["high"]
-    # A board made of whole councils is as exact as they are.
+    # The figure of a board of whole councils is as exact as theirs.
     whole = cells.filter(pl.col("split_share") == 0)
     assert whole.height > 20
     assert whole["reason"].null_count() == whole.height
 
 
-def test_places_that_lead_nowhere_say_so(tmp_path: Path) -> None:
+def test_places_without_a_target_have_a_reason(tmp_path: Path) -> None:
     cells = answered(tmp_path, "jobcentre_2018", "lad_2023", ["BL11SX", "M155JB"])
     manchester = the(cells, "E08000003")
     assert (manchester["value"], manchester["reason"]) == (None, "crosswalk_loss")
 
 
-def test_an_area_across_the_border_of_what_a_source_covers_is_no_low_number(tmp_path: Path) -> None:
+def test_area_across_the_source_border_is_a_gap_and_not_a_low_figure(tmp_path: Path) -> None:
     cells = answered(tmp_path, GROUPS, "ttwa_2011", places_of(GROUPS), need="downscale: true")
     across = cells.filter(pl.col("reason") == "low_reach")
     assert across.height >= 5
     row = the(cells, across["place_code"][0])
-    assert row["value"] is None and "of its people live where the source has no place" in row["evidence"]
+    assert row["value"] is None and "of its residents are outside the source's geography" in row["evidence"]
 
 
-def test_an_average_over_most_of_a_place_is_given_where_that_will_do_and_marked(tmp_path: Path) -> None:
+def test_average_over_most_of_a_place_is_given_where_allowed(tmp_path: Path) -> None:
     codes = places_of(DISTRICTS)
     hole: dict[str, float | None] = dict.fromkeys(codes, 5.0) | {"E09000024": None}
     rate = "kind: rate, denominator: people"

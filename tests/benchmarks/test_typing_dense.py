@@ -100,7 +100,7 @@ def test_slices_not_yet_due_are_excluded() -> None:
 
 
 def test_code_outside_the_grid_is_refused_by_name() -> None:
-    with pytest.raises(CrosswalkError, match="W1 is no place of the grid"):
+    with pytest.raises(CrosswalkError, match="W1 is not a place of the grid"):
         dense(observed([("a", 0, "W1", 5.0, "normal")]))
 
 

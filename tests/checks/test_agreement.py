@@ -114,5 +114,5 @@ def test_a_nation_that_is_counted_otherwise_has_that_as_a_caveat(tmp_path: Path)
     rows = with_peers(f"{MERTON},x,2023,7", "S12000036,x,2023,8")
     scotland = cell_of(Case(None, "S12000036", rows, source=source), tmp_path / "s")
     assert (scotland["value"], scotland["caveats"]) == (8.0, "not_comparable")
-    assert scotland["evidence"] == "Scotland is counted otherwise: by place of treatment"
+    assert scotland["evidence"] == "Scotland uses another definition: by place of treatment"
     assert cell_of(Case(None, MERTON, rows, source=source), tmp_path / "e")["caveats"] is None

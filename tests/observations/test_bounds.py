@@ -1,4 +1,4 @@
-"""Bounds by sums: the truth always lies in them, and they only ever get narrower."""
+"""Properties of bounds from sums: the true figure is always within them, and they only become narrower."""
 
 import itertools
 
@@ -22,8 +22,8 @@ def ends(found: BoundVectors | None) -> list[tuple[float, float]]:
     return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
 
 
-def test_a_table_with_row_and_column_sums_is_solved_exactly() -> None:
-    """Three by three, each row and column adding to 1: narrowing sum by sum sees nothing of what two columns say."""
+def test_table_with_row_and_column_sums_is_solved_exactly() -> None:
+    """In a table of three by three, single sums cannot use what two columns imply together."""
     cells = [(0.0, 1.0)] * 9
     cells[0] = cells[4] = (1.0, 1.0)
     start = interval(*cells, *[(1.0, 1.0)] * 6)
@@ -34,7 +34,7 @@ def test_a_table_with_row_and_column_sums_is_solved_exactly() -> None:
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[list[float], BoundVectors, list[SumConstraint]]:
-    """A table of true counts with row and column sums; some cells hidden or rounded, some sums rounded or more."""
+    """Draw a table of counts with row and column sums; some cells are hidden or rounded, some sums include more."""
     rows, columns = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     truth = [float(draw(st.integers(0, 12))) for _ in range(rows * columns)]
     row_cells = [tuple(r * columns + c for c in range(columns)) for r in range(rows)]
@@ -54,7 +54,7 @@ def tables(draw: st.DrawFn) -> tuple[list[float], BoundVectors, list[SumConstrai
 
 @given(tables())
 @settings(max_examples=150, deadline=None)
-def test_the_truth_lies_in_its_bounds_and_bounds_only_get_narrower(
+def test_bounds_include_the_truth_and_only_become_narrower(
     table: tuple[list[float], BoundVectors, list[SumConstraint]],
 ) -> None:
     truth, start, sums = table
@@ -72,7 +72,7 @@ def test_the_truth_lies_in_its_bounds_and_bounds_only_get_narrower(
 
 @given(tables(), st.data())
 @settings(max_examples=60, deadline=None)
-def test_knowing_more_never_widens_a_bound(
+def test_another_known_figure_never_widens_a_bound(
     table: tuple[list[float], BoundVectors, list[SumConstraint]], data: st.DataObject
 ) -> None:
     truth, start, sums = table
@@ -87,8 +87,8 @@ def test_knowing_more_never_widens_a_bound(
 
 
 @pytest.mark.parametrize("total", [3, 4])
-def test_ends_are_those_that_trying_every_table_finds(total: int) -> None:
-    """Two by two with sums known: all whole tables tried, one by one."""
+def test_bounds_equal_those_from_enumerating_every_table(total: int) -> None:
+    """Enumerate every table of two by two with known sums."""
     start = interval(*[(0, 4)] * 4, (total, total), (2, 2), (3, 3), (total - 1, total - 1))
     sums = [SumConstraint(4, (0, 1)), SumConstraint(5, (2, 3)), SumConstraint(6, (0, 2)), SumConstraint(7, (1, 3))]
     fits = [

@@ -1,4 +1,4 @@
-"""Bounds by sums, rule by rule: thresholds from both sides, circles of sums, and sums that no figures meet."""
+"""Rules of bounds from sums: thresholds, cycles of sums, and sums that no figures satisfy."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from pipelines.observations.bounds import BoundVectors, SumConstraint, narrow_bo
 
 INF = np.inf
 STEP = 1e-6
-"""What is narrowed by less than this is not narrowed."""
+"""Smallest change that counts as narrowing."""
 Ends = list[tuple[float, float]]
 
 
@@ -24,38 +24,38 @@ def ends(found: BoundVectors | None) -> Ends:
 @pytest.mark.parametrize(
     ("start", "parts", "whole", "expected"),
     [
-        # What the others leave of the total, from below and from above.
+        # The rest of the total, from below and from above.
         ([(10, 10), (1, 4), (0, INF), (20, 20)], (0, 1, 2), True, [(10, 10), (1, 4), (6, 9), (20, 20)]),
         ([(10, 10), (1, 4), (13, 13)], (0, 1), True, [(10, 10), (3, 3), (13, 13)]),
-        # A total that may hold more bounds its parts from above only; its parts bound it from below only.
+        # An inclusive total bounds its parts from above only, and they bound it from below only.
         ([(10, 10), (1, 4), (13, 13)], (0, 1), False, [(10, 10), (1, 3), (13, 13)]),
         ([(10, 10), (1, 4), (0, INF)], (0, 1), False, [(10, 10), (1, 4), (11, INF)]),
         ([(10, 10), (1, 4), (0, INF)], (0, 1), True, [(10, 10), (1, 4), (11, 14)]),
-        # Two open ends leave the whole open, one closes it.
+        # Two infinite bounds leave the sum unbounded; one does not.
         ([(0, INF), (0, INF), (5, INF)], (0, 1), True, [(0, INF), (0, INF), (5, INF)]),
         ([(0, INF), (0, INF), (5, 9)], (0, 1), True, [(0, 9), (0, 9), (5, 9)]),
         ([(-INF, INF), (2, 3), (5, 9)], (0, 1), True, [(2, 7), (2, 3), (5, 9)]),
         ([(-INF, INF), (-INF, 3), (5, 9)], (0, 1), True, [(2, INF), (-INF, 3), (5, 9)]),
-        # Ends that are no millionths are kept a millionth outward.
+        # Other bounds are rounded outward to a millionth.
         ([(0, 1), (0.25, 1 / 3)], (0,), True, [(0.25, 0.333334), (0.25, 1 / 3)]),
         ([(0, 1), (1 / 3, 0.75)], (0,), True, [(0.333333, 0.75), (1 / 3, 0.75)]),
     ],
 )
-def test_one_sum_narrows_each_of_its_figures_by_the_others(
+def test_one_sum_narrows_each_figure_by_the_others(
     start: Ends, parts: tuple[int, ...], whole: bool, expected: Ends
 ) -> None:
     found = ends(narrow_bounds(interval(*start), [SumConstraint(len(start) - 1, parts, whole=whole)]))
     assert found == [pytest.approx(each, abs=1e-10) for each in expected]
 
 
-def test_what_is_narrowed_by_no_more_than_a_millionth_stays() -> None:
+def test_changes_of_at_most_a_millionth_are_ignored() -> None:
     start = interval((0, 2 * STEP), (STEP, STEP))
     assert ends(narrow_bounds(start, [SumConstraint(1, (0,))])) == ends(start)
     more = interval((0, 4 * STEP), (2 * STEP, 2 * STEP))
     assert ends(narrow_bounds(more, [SumConstraint(1, (0,))]))[0] == (2 * STEP, 2 * STEP)
 
 
-def test_no_sum_leaves_all_as_it_is_and_the_start_is_never_changed() -> None:
+def test_bounds_without_sums_and_the_input_do_not_change() -> None:
     start = interval((0, 9), (3, 3))
     assert ends(narrow_bounds(start, [])) == [(0, 9), (3, 3)]
     assert ends(narrow_bounds(start, [SumConstraint(1, (0,))])) == [(3, 3), (3, 3)]
@@ -65,19 +65,19 @@ def test_no_sum_leaves_all_as_it_is_and_the_start_is_never_changed() -> None:
 @pytest.mark.parametrize(
     ("total", "met"), [(5, False), (10.9999, False), (10.9999995, True), (11, True), (14, True), (14.5, False)]
 )
-def test_sums_that_no_figures_meet_give_nothing(total: float, met: bool) -> None:
+def test_sums_that_no_figures_satisfy_return_none(total: float, met: bool) -> None:
     start = interval((10, 10), (1, 4), (total, total), (0, 1), (0, 1))
     assert (narrow_bounds(start, [SumConstraint(2, (0, 1))]) is not None) == met
     assert (narrow_bounds(start, [SumConstraint(4, (3,)), SumConstraint(2, (0, 1))]) is not None) == met
 
 
-def test_a_total_that_holds_more_is_contradicted_by_parts_above_it_only() -> None:
+def test_inclusive_total_conflicts_only_with_larger_parts() -> None:
     assert narrow_bounds(interval((10, 10), (1, 4), (5, 5)), [SumConstraint(2, (0, 1), whole=False)]) is None
     assert narrow_bounds(interval((10, 10), (1, 4), (99, 99)), [SumConstraint(2, (0, 1), whole=False)]) is not None
 
 
-def test_a_chain_is_followed_for_a_hundred_rounds_and_then_left_as_it_is() -> None:
-    """Each figure equals the next; a round that takes the links last to first carries the known one a link on."""
+def test_chain_of_sums_is_followed_for_a_hundred_rounds() -> None:
+    """Each figure equals the next; a pass in reverse order carries the known figure only one link further."""
     links = [SumConstraint(n + 1, (n,)) for n in range(120)]
     for known in ((7, 7), (7, INF), (0, 7)):
         start = interval(known, *[(0, INF)] * 120)
@@ -85,7 +85,7 @@ def test_a_chain_is_followed_for_a_hundred_rounds_and_then_left_as_it_is() -> No
         assert ends(narrow_bounds(start, links[::-1])) == [known] * 101 + [(0, INF)] * 20
 
 
-def test_a_chain_of_which_each_link_adds_a_known_figure_is_followed_from_either_end() -> None:
+def test_chain_of_sums_is_followed_from_either_end() -> None:
     start = interval((7, 8), *[(0, INF)] * 20, (2, 2))
     links = [SumConstraint(n + 1, (n, 21)) for n in range(20)]
     expected = [(7 + 2 * n, 8 + 2 * n) for n in range(21)]
@@ -96,53 +96,53 @@ def test_a_chain_of_which_each_link_adds_a_known_figure_is_followed_from_either_
         assert ends(narrow_bounds(backwards, order))[:21] == expected
 
 
-# Three figures of which each two add to something: settling sum by sum leaves each where it was.
+# Three figures with a sum for each pair: no single sum narrows any figure.
 PAIRS = [SumConstraint(3, (0, 1)), SumConstraint(4, (0, 2)), SumConstraint(5, (1, 2))]
 
 
-def test_sums_in_a_circle_are_solved_exactly() -> None:
+def test_cycle_of_sums_is_solved_exactly() -> None:
     found = ends(narrow_bounds(interval(*[(0, 1)] * 3, *[(1, 1)] * 3), PAIRS))
     assert found == [(0.5, 0.5)] * 3 + [(1, 1)] * 3
-    # Of different sums, each figure is told: x + y = 5, x + z = 4, y + z = 3.
+    # With different sums each figure is exact: x + y = 5, x + z = 4, y + z = 3.
     assert ends(narrow_bounds(interval(*[(0, 9)] * 3, (5, 5), (4, 4), (3, 3)), PAIRS))[:3] == [(3, 3), (2, 2), (1, 1)]
 
 
-def test_known_figures_in_a_circle_are_taken_off_its_sums() -> None:
-    # The fourth is 5: it is in the first sum, and is the total of the third.
+def test_known_figures_in_a_cycle_are_subtracted_from_its_sums() -> None:
+    # The fourth figure, 5, is in the first sum and is the total of the third.
     start = interval(*[(0, 9)] * 3, (5, 5), (11, 11), (6, 6))
     sums = [SumConstraint(4, (0, 1, 3)), SumConstraint(5, (0, 2)), SumConstraint(3, (1, 2))]
     assert ends(narrow_bounds(start, sums))[:3] == [(3.5, 3.5), (2.5, 2.5), (2.5, 2.5)]
 
 
-def test_a_total_that_is_not_known_is_solved_with_its_parts() -> None:
+def test_unknown_total_is_solved_with_its_parts() -> None:
     start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (0, INF))
     assert ends(narrow_bounds(start, [*PAIRS, SumConstraint(6, (0, 1, 2))]))[6] == (1.5, 1.5)
 
 
-def test_what_is_open_in_a_circle_stays_open() -> None:
+def test_unbounded_figure_in_a_cycle_stays_unbounded() -> None:
     start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (0, INF), (0, INF))
     assert ends(narrow_bounds(start, [*PAIRS, SumConstraint(7, (0, 6))])) == [
         *[(0.5, 0.5)] * 3, *[(1, 1)] * 3, (0, INF), (0.5, INF)
     ]  # fmt: skip
 
 
-def test_a_circle_of_sums_that_no_figures_meet_gives_nothing() -> None:
-    """Two and two add to 1 each, so that all three add to 1.5; each sum alone can be met."""
+def test_cycle_of_sums_that_no_figures_satisfy_returns_none() -> None:
+    """Each pair adds to 1, so all three add to 1.5, although each sum alone is possible."""
     start = [(0.0, 1.0)] * 3 + [(1.0, 1.0)] * 3
     assert (
         ends(narrow_bounds(interval(*start, (1.5, 1.5)), [*PAIRS, SumConstraint(6, (0, 1, 2))]))[:3] == [(0.5, 0.5)] * 3
     )
     assert narrow_bounds(interval(*start, (2, 2)), [*PAIRS, SumConstraint(6, (0, 1, 2))]) is None
-    # A contradiction in one circle is one of the whole, wherever it is.
+    # A contradiction in one cycle makes all sums impossible.
     apart = [(0.0, 1.0)] * 3 + [(1.0, 1.0)] * 3
     other = [SumConstraint(each.total + 7, tuple(part + 7 for part in each.parts)) for each in PAIRS]
     assert narrow_bounds(interval(*start, (2, 2), *apart), [*other, *PAIRS, SumConstraint(6, (0, 1, 2))]) is None
 
 
-def test_totals_that_may_hold_more_are_solved_as_such() -> None:
+def test_inclusive_totals_are_solved_as_inequalities() -> None:
     more = [each._replace(whole=False) for each in PAIRS]
     start = [(0.0, 1.0)] * 3 + [(1.0, 1.0)] * 3
-    # Each two add to at most 1, all three to 1.5: a half each. To at most 1.5: anything. To 1.4: at least 0.4 each.
+    # Each pair adds to at most 1. A total of 1.5 gives 0.5 each, at most 1.5 gives no bound, 1.4 gives at least 0.4.
     assert (
         ends(narrow_bounds(interval(*start, (1.5, 1.5)), [*more, SumConstraint(6, (0, 1, 2))]))[:3] == [(0.5, 0.5)] * 3
     )
@@ -161,15 +161,13 @@ def test_totals_that_may_hold_more_are_solved_as_such() -> None:
     [
         (1.5, 0.5, 0.5),
         (0.375, 0.125, 0.125),
-        # Not a figure to three decimals: a millionth outward, or a millionth of a large figure.
+        # Not exact to three decimals: widened by a millionth, or by a millionth of a large figure.
         (1.0, 1 / 3 - STEP, 1 / 3 + STEP),
         (0.0003, 0.0001 - STEP, 0.0001 + STEP),
         (1000.0, 1000 / 3 * (1 - STEP), 1000 / 3 * (1 + STEP)),
     ],
 )
-def test_a_solved_end_is_kept_outward_where_it_is_no_figure_to_three_decimals(
-    total: float, low: float, high: float
-) -> None:
+def test_solved_bound_is_widened_unless_exact_to_three_decimals(total: float, low: float, high: float) -> None:
     # Three equal figures and their sum.
     found = ends(
         narrow_bounds(
@@ -181,21 +179,21 @@ def test_a_solved_end_is_kept_outward_where_it_is_no_figure_to_three_decimals(
 
 
 @pytest.mark.parametrize(("others", "solved"), [(57, True), (58, False)])
-def test_sixty_unknowns_are_solved_and_more_are_left_as_they_are(others: int, solved: bool) -> None:
+def test_cycles_of_up_to_sixty_unknowns_are_solved(others: int, solved: bool) -> None:
     start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (100, 100), *[(0, INF)] * others)
     found = ends(narrow_bounds(start, [*PAIRS, SumConstraint(6, (0, *range(7, 7 + others)))]))
     assert found[:3] == [(0.5, 0.5) if solved else (0, 1)] * 3
     assert found[7] == ((0, 99.5) if solved else (0, 100))
 
 
-def test_a_large_tree_beside_a_small_circle_hinders_nothing() -> None:
+def test_large_tree_does_not_prevent_solving_a_small_cycle() -> None:
     start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (100, 100), *[(0, INF)] * 70)
     found = ends(narrow_bounds(start, [SumConstraint(6, tuple(range(7, 77))), *PAIRS]))
     assert found[:3] == [(0.5, 0.5)] * 3
     assert found[7:] == [(0, 100)] * 70
 
 
-def test_the_order_of_sums_parts_and_figures_says_nothing() -> None:
+def test_order_of_sums_parts_and_figures_is_irrelevant() -> None:
     start = interval((0, 9), (0, 9), (0, 9), (5, 5), (4, 4), (3, 3), (0, INF), (20, 20))
     sums = [*PAIRS, SumConstraint(7, (0, 1, 6))]
     expected = ends(narrow_bounds(start, sums))

@@ -1,4 +1,4 @@
-"""What is to be minded of single figures: recalled releases and breaks in the series, on every cell they touch."""
+"""Caveats of recalled releases and breaks in the series, on every cell that they affect."""
 
 import hashlib
 from pathlib import Path
@@ -24,24 +24,24 @@ def recalled(rows: list[str], source: str = "period_kind: year\ngeography: lad_2
     return f"{source}withdrawn: {{'{sha256(rows)[:16]}': {TOLD}}}\n"
 
 
-def test_a_figure_of_a_recalled_release_says_so_and_stays(tmp_path: Path) -> None:
+def test_figure_of_a_recalled_release_has_a_caveat_and_remains(tmp_path: Path) -> None:
     rows = with_peers(f"{MERTON},x,2023,7")
     cell = cell_of(Case(None, MERTON, rows, value=7.0, source=recalled(rows)), tmp_path)
     assert (cell["value"], cell["caveats"], cell["evidence"]) == (7.0, "recalled", SAID)
 
 
-def test_a_sum_of_a_recalled_release_says_so_once(tmp_path: Path) -> None:
+def test_sum_of_a_recalled_release_has_one_caveat(tmp_path: Path) -> None:
     cell = cell_of(Case(None, CUMBERLAND, PARTS, source=recalled(PARTS, OLD)), tmp_path)
     assert (cell["basis"], cell["caveats"], cell["evidence"]) == ("merged", "recalled", SAID)
 
 
-def test_a_recall_of_one_release_leaves_the_others_alone(tmp_path: Path) -> None:
+def test_recall_does_not_affect_other_releases(tmp_path: Path) -> None:
     rows, older = with_peers(f"{MERTON},x,2023,7"), with_peers(f"{MERTON},x,2023,9")
     cell = cell_of(Case(None, MERTON, rows, value=7.0, source=recalled(older), older=older), tmp_path)
     assert (cell["value"], cell["caveats"]) == (7.0, None)
 
 
-def test_a_recall_is_declared_on_the_release_itself_too(tmp_path: Path) -> None:
+def test_recall_can_be_declared_on_the_release(tmp_path: Path) -> None:
     project = project_of(Case(None, MERTON, with_peers(f"{MERTON},x,2023,7")), tmp_path)
     path = project.catalogue.sources_dir / "a_source.yaml"
     path.write_text(path.read_text().replace("released: 2024-05-01", f"released: 2024-05-01, withdrawn: {TOLD}"))
@@ -53,13 +53,13 @@ def test_a_recall_is_declared_on_the_release_itself_too(tmp_path: Path) -> None:
     assert found.select("reason", "severity", "evidence").rows() == [("recalled", "warn", f"2024-05-01.csv, {SAID}")]
 
 
-def test_a_recall_of_bytes_that_nobody_holds_is_told(tmp_path: Path) -> None:
+def test_recall_without_a_stored_file_is_a_finding(tmp_path: Path) -> None:
     case = Case(None, MERTON, with_peers(f"{MERTON},x,2023,7"), value=7.0)
     project = project_of(case._replace(source=recalled(["other"])), tmp_path)
     steps.prepare_store(project)
     found = load_source_tables(project, "a_source").finding
     assert found.filter(pl.col("check") == "recalled_release")["evidence"].to_list() == [
-        f"{sha256(['other'])[:16]}: declared as recalled, and no file held has this sha256"
+        f"{sha256(['other'])[:16]}: declared as recalled, but no stored file has this sha256"
     ]
 
 
@@ -73,28 +73,26 @@ BREAK = "breaks: [{{from: {day}, text: 'Now counts people, not homes (https://ex
         ("2023-04-01", ", place_codes: [E09000029]", None),
     ],
 )
-def test_a_break_is_a_caveat_on_every_figure_from_its_day_on(
-    tmp_path: Path, day: str, more: str, caveat: str | None
-) -> None:
+def test_break_is_a_caveat_on_every_later_figure(tmp_path: Path, day: str, more: str, caveat: str | None) -> None:
     source = "period_kind: year\ngeography: lad_2023\n" + BREAK.format(day=day, more=more)
     cell = cell_of(Case(None, MERTON, with_peers(f"{MERTON},x,2023,7"), value=7.0, source=source), tmp_path)
     assert cell["caveats"] == caveat
     assert ("Now counts people" in str(cell["evidence"])) == bool(caveat)
 
 
-def test_a_break_of_an_unknown_measure_is_refused(tmp_path: Path) -> None:
+def test_break_of_an_unknown_measure_is_rejected(tmp_path: Path) -> None:
     source = "period_kind: year\ngeography: lad_2023\n" + BREAK.format(day="2023-04-01", more=", measures: [figures]")
     with pytest.raises(DeclarationError, match="breaks: unknown measure 'figures'"):
         project_of(Case(None, MERTON, with_peers(), source=source), tmp_path)
 
 
-def test_a_break_without_its_day_is_refused_with_what_the_key_means(tmp_path: Path) -> None:
+def test_break_without_a_day_is_rejected_with_the_meaning_of_the_key(tmp_path: Path) -> None:
     source = "period_kind: year\ngeography: lad_2023\nbreaks: [{text: t}]\n"
     with pytest.raises(DeclarationError, match=r"a_source\.yaml:\d+: breaks\.0: from is missing; Day from which"):
         project_of(Case(None, MERTON, with_peers(), source=source), tmp_path)
 
 
-def test_an_average_says_what_is_to_be_minded_of_its_weights() -> None:
+def test_average_has_the_caveats_of_its_weights() -> None:
     from pipelines.apportionment.rates import average_rates, rate_weights
     from pipelines.apportionment.succession import map_slices
     from pipelines.observations.caveats import add_caveat

@@ -1,4 +1,4 @@
-"""Caveats on single figures, rule by rule: whose they are, from which day, in which words, and on none beside them."""
+"""Rules of caveats on single figures: which cells, from which day, with which text."""
 
 from datetime import date
 from typing import Any
@@ -30,7 +30,7 @@ def declared(**given: Any) -> Source:
 
 
 def table(*cells: tuple[str, str | None, int | None, str | None, str | None]) -> pl.DataFrame:
-    """Make cells of a measure, a place, the last day of March of a year, and what is said of them already."""
+    """Build cells from a measure, a place, a year ending in March, and existing caveats with evidence."""
     told = [(m, p, y and date(y, 3, 31), caveats, evidence) for m, p, y, caveats, evidence in cells]
     return pl.DataFrame(told, schema=SCHEMA, orient="row")
 
@@ -51,7 +51,7 @@ def said(source: Source) -> list[tuple[str | None, str | None]]:
     return found.select("caveats", "caveat_evidence").rows()
 
 
-def test_a_declaration_without_caveats_adds_none() -> None:
+def test_declaration_without_caveats_adds_none() -> None:
     assert_frame_equal(add_declared_caveats(CELLS, declared(), SNAPSHOT), CELLS)
 
 
@@ -62,7 +62,7 @@ def test_a_declaration_without_caveats_adds_none() -> None:
         {"releases": [{"file": "starter/a.csv", "released": date(2024, 1, 1), "withdrawn": NOTE}]},
     ],
 )
-def test_a_recall_is_on_every_cell_after_what_is_said_already(recall: dict[str, Any]) -> None:
+def test_recall_follows_existing_caveats_on_every_cell(recall: dict[str, Any]) -> None:
     assert said(declared(**recall)) == [
         ("recalled", SAID), ("flagged,recalled", f"so it was. {SAID}"), ("recalled", SAID), ("recalled", SAID),
         ("corrected,recalled", SAID), ("recalled", SAID),
@@ -77,14 +77,14 @@ def test_a_recall_is_on_every_cell_after_what_is_said_already(recall: dict[str, 
         {"releases": [{"file": "starter/a.csv", "released": date(2024, 1, 2), "withdrawn": NOTE}]},
     ],
 )
-def test_a_recall_of_another_release_is_on_none(recall: dict[str, Any]) -> None:
+def test_recall_of_another_release_adds_no_caveat(recall: dict[str, Any]) -> None:
     assert_frame_equal(add_declared_caveats(CELLS, declared(**recall), SNAPSHOT), CELLS)
 
 
 @pytest.mark.parametrize(
     ("day", "more", "touched"),
     [
-        # On the last day of a period, a day after it, and a day before.
+        # On the last day of a period, the day after, and the day before.
         (date(2023, 3, 31), {}, [1, 2, 3, 4]),
         (date(2023, 4, 1), {}, [3, 4]),
         (date(2022, 4, 1), {}, [1, 2, 3, 4]),
@@ -95,7 +95,7 @@ def test_a_recall_of_another_release_is_on_none(recall: dict[str, Any]) -> None:
         (date(2030, 1, 1), {}, []),
     ],
 )
-def test_a_break_touches_the_cells_of_its_measures_and_places_from_its_day_on(
+def test_break_affects_its_measures_and_places_from_its_day(
     day: date, more: dict[str, Any], touched: list[int]
 ) -> None:
     found = said(declared(breaks=[{"from": day, "text": "it counts homes", **more}]))
@@ -110,7 +110,7 @@ def test_a_break_touches_the_cells_of_its_measures_and_places_from_its_day_on(
     assert len(found) == 6
 
 
-def test_two_breaks_and_a_recall_are_all_said_in_their_order() -> None:
+def test_recall_and_breaks_are_listed_in_order() -> None:
     breaks = [{"from": date(2022, 4, 1), "text": "one"}, {"from": date(2024, 1, 1), "text": "two"}]
     found = said(declared(breaks=breaks, withdrawn={"abcdef012345": NOTE}))
     assert found[3] == (
@@ -122,16 +122,16 @@ def test_two_breaks_and_a_recall_are_all_said_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("nation", "touched"), [("England", [0, 1]), ("Wales", [2]), ("Scotland", [3]), ("Northern Ireland", [4])]
 )
-def test_a_nation_that_is_counted_otherwise_says_so_on_its_own_cells(nation: str, touched: list[int]) -> None:
+def test_nation_with_another_definition_has_a_caveat_on_its_cells(nation: str, touched: list[int]) -> None:
     found = said(declared(not_comparable={nation: "homes, not people"}))
-    words = f"{nation} is counted otherwise: homes, not people"
+    words = f"{nation} uses another definition: homes, not people"
     assert [number for number, (caveats, _) in enumerate(found) if "not_comparable" in (caveats or "")] == touched
     assert [number for number, (_, why) in enumerate(found) if (why or "").endswith(words)] == touched
     untouched = [found[number] for number in range(6) if number not in touched]
     assert untouched == [CELLS.row(number)[3:] for number in range(6) if number not in touched]
 
 
-def test_evidence_may_be_of_each_cell() -> None:
+def test_evidence_can_differ_by_cell() -> None:
     found = add_caveat(CELLS.head(5), pl.col("measure") == "m", "doubted", pl.col("place_code"))
     assert found.select("caveats", "caveat_evidence").rows() == [
         ("doubted", "E1"), ("flagged,doubted", "so it was. E1"), (None, None), (None, None),
@@ -139,17 +139,17 @@ def test_evidence_may_be_of_each_cell() -> None:
     ]  # fmt: skip
 
 
-def test_a_caveat_on_no_cell_and_on_no_row_changes_nothing() -> None:
+def test_caveat_on_no_cell_changes_nothing() -> None:
     assert_frame_equal(add_caveat(CELLS, pl.lit(False), "doubted", "why"), CELLS)
     assert_frame_equal(add_caveat(CELLS, pl.lit(None, pl.Boolean), "doubted", "why"), CELLS)
     nothing = CELLS.clear()
     assert_frame_equal(add_caveat(nothing, pl.lit(True), "doubted", "why"), nothing)
 
 
-def test_only_recalls_that_no_release_begins_with_are_strange() -> None:
+def test_only_recalls_that_match_no_file_are_reported() -> None:
     source = declared(withdrawn={"abcdef012345": NOTE, "0123456789ab": NOTE, "ffffffffffff": NOTE})
     assert unknown_recalls(source, ["abcdef0123456789", "77770123456789ab", "ffffffffffff"]) == [
-        "0123456789ab: declared as recalled, and no file held has this sha256"
+        "0123456789ab: declared as recalled, but no stored file has this sha256"
     ]
     assert len(unknown_recalls(source, [])) == 3
     assert unknown_recalls(declared(), []) == []

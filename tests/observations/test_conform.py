@@ -1,4 +1,4 @@
-"""From text to observations: each cell keeps its row, placed, dated, bounded, or with the reason it can't be used."""
+"""From text to observations: each cell keeps its row, with code, period and bounds, or with a fault."""
 
 from datetime import date
 from typing import Any
@@ -38,7 +38,7 @@ def typed(
     corrections: tuple[Correction, ...] = (),
     codes: Codes = CODES,
 ) -> pl.DataFrame:
-    """Type some rows, by heading; of one that says nothing, Merton's 7 of 2023."""
+    """Convert rows given by heading; the default is Merton's 7 in 2023."""
     plain = {"code": MERTON, "year": "2023", "n": "7", "mark": ""}
     frame = pl.DataFrame([{**plain, **line} for line in lines]).fill_null("").with_columns(
         pl.int_range(2, 2 + len(lines), dtype=pl.Int64).alias("_row")
@@ -50,7 +50,7 @@ def told(found: pl.DataFrame, *names: str) -> list[tuple[Any, ...]]:
     return found.select(names).rows()
 
 
-def test_a_sound_cell_is_whole() -> None:
+def test_valid_cell_has_every_column() -> None:
     found = typed(declared(), {})
     assert found.columns == list(CELLS)
     assert found.to_dicts() == [
@@ -61,9 +61,9 @@ def test_a_sound_cell_is_whole() -> None:
     ]  # fmt: skip
 
 
-def test_a_row_with_more_fields_than_headings_is_unreadable_and_no_other() -> None:
+def test_row_with_too_many_fields_is_unreadable() -> None:
     found = typed(declared(), {}, {"code": SUTTON}, {"year": "2022"}, {"code": "E12000007"}, ragged=(3, 5))
-    why = "its row has more fields than there are headings, so that its cells can't be told apart"
+    why = "its row has more fields than headings, so its columns are ambiguous"
     assert told(found, "file_row", "fault", "fault_evidence") == [
         (2, None, None), (3, "unreadable", why), (4, None, None), (5, "unreadable", why)
     ]  # fmt: skip
@@ -76,13 +76,13 @@ UNMATCHED = "unmatched_place"
     ("code", "expected"),
     [
         (MERTON, (MERTON, None, None)),
-        # A workbook's sign that what follows is text.
+        # A workbook's apostrophe before text.
         (f"'{MERTON} ", (MERTON, None, None)),
         ("LDN", ("E12000007", "total", "LDN: the publisher's total")),
-        ("-", (None, "unallocated", "-: the publisher's row for what has no place")),
-        ("E99999999", (None, "unallocated", "E99999999: a code that stands for no place")),
-        ("E07000026", ("E07000026", "retired_code", "E07000026: a code of another time than lad_2023")),
-        # By its beginning a district; by the register a region, an STP; by its beginning a county.
+        ("-", (None, "unallocated", "-: the publisher's row for figures without a place")),
+        ("E99999999", (None, "unallocated", "E99999999: a pseudo code for no place")),
+        ("E07000026", ("E07000026", "retired_code", "E07000026: a code of another vintage than lad_2023")),
+        # A district by its prefix, a region and an STP by the register, and a county by its prefix.
         ("E09000099", ("E09000099", UNMATCHED, "E09000099: no code of lad_2023")),
         ("E12000007", ("E12000007", "total", "E12000007: a region, another tier than lad_2023")),
         ("QMF", ("QMF", "total", "QMF: a stp, another tier than lad_2023")),
@@ -91,12 +91,12 @@ UNMATCHED = "unmatched_place"
         ("", (None, UNMATCHED, "blank: no code of lad_2023")),
     ],
 )
-def test_a_code_is_a_place_or_says_why_it_is_none(code: str, expected: tuple[str | None, ...]) -> None:
+def test_code_matches_a_place_or_has_a_fault(code: str, expected: tuple[str | None, ...]) -> None:
     found = typed(declared(totals={"LDN": "E12000007"}, unallocated=["-"]), {"code": code}, {"code": SUTTON})
     assert told(found, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
 
 
-def test_a_kind_of_two_words_is_told_from_its_year() -> None:
+def test_kind_of_two_words_is_separated_from_its_year() -> None:
     boards = Codes(frozenset({"S08000015"}), {"S08000001": "health_board"}, {})
     found = typed(declared(geography="health_board_2023"), {"code": "S08000015"}, {"code": "S08000001"}, codes=boards)
     assert told(found, "place_system", "fault") == [("health_board_2023", None), ("health_board_2023", "retired_code")]
@@ -110,37 +110,37 @@ BY_NAME = {"label": "name", "period": "year", "status": "mark"}
     [
         ("Merton", (MERTON, None, None)),
         ("MERTON [1]", (MERTON, None, None)),
-        # A sign of text is of codes only.
+        # The apostrophe is removed from codes only.
         ("'Merton", (None, UNMATCHED, "'Merton: no name of lad_2023")),
         ("All [1]", ("E92000001", "total", "All: the publisher's total")),
-        ("Unknown", (None, "unallocated", "Unknown: the publisher's row for what has no place")),
+        ("Unknown", (None, "unallocated", "Unknown: the publisher's row for figures without a place")),
         ("Kent", (KENT, "total", "Kent: a utla, another tier than lad_2023".replace("Kent:", f"{KENT}:"))),
         ("Nowhere", (None, UNMATCHED, "Nowhere: no name of lad_2023")),
         ("", (None, UNMATCHED, "blank: no name of lad_2023")),
     ],
 )
-def test_a_name_is_a_place_or_says_why_it_is_none(name: str, expected: tuple[str | None, ...]) -> None:
+def test_name_matches_a_place_or_has_a_fault(name: str, expected: tuple[str | None, ...]) -> None:
     source = declared(columns=BY_NAME, footnotes=r"\[\d\]", totals={"All": "E92000001"}, unallocated=["Unknown"])
     found = typed(source, {"name": name}, {"name": "Sutton"})
     assert told(found, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
     assert found["place_label"].to_list() == [name, "Sutton"]
 
 
-def test_rows_that_are_no_data_are_left_out_by_code_or_by_name() -> None:
+def test_rows_without_data_are_skipped_by_code_or_name() -> None:
     found = typed(declared(skip_rows=["Note*"]), {"code": "Note 1"}, {}, {"code": "Notes"})
     assert told(found, "file_row", "fault") == [(3, None)]
     by_name = typed(declared(columns=BY_NAME, skip_rows=["Source: *"]), {"name": "Merton"}, {"name": "Source: x"})
     assert told(by_name, "file_row", "fault") == [(2, None)]
 
 
-def test_a_file_of_one_place_needs_no_column_for_it() -> None:
+def test_file_for_one_place_needs_no_place_column() -> None:
     found = typed(declared(place=SUTTON, columns={"period": "year"}), {}, {"year": "2022"})
     assert told(found, "place_code", "period_start", "fault") == [
         (SUTTON, date(2023, 1, 1), None), (SUTTON, date(2022, 1, 1), None)
     ]  # fmt: skip
 
 
-def test_the_first_fault_of_a_cell_stays() -> None:
+def test_first_fault_of_a_cell_is_final() -> None:
     found = typed(declared(), {"year": "soon", "code": "QQQ", "n": "x"}, {"code": "QQQ", "n": "x"}, {"n": "x"})
     assert told(found, "fault", "fault_evidence") == [
         ("unreadable", "period soon: not a year"), (UNMATCHED, "QQQ: no code of lad_2023"),
@@ -153,7 +153,7 @@ def test_the_first_fault_of_a_cell_stays() -> None:
     [
         ({}, "7", 7.0, 7.0),
         ({"rounding": 5}, "10", 7.5, 12.5),
-        # Nothing counted is below zero; an index may be, and what is below zero has no floor.
+        # A count is never negative. An index can be, and then it has no lower limit.
         ({"rounding": 5}, "0", 0.0, 2.5),
         ({"rounding": 5}, "-5", -7.5, -2.5),
         ({"rounding": 5, "kind": "index"}, "0", -2.5, 2.5),
@@ -162,12 +162,12 @@ def test_the_first_fault_of_a_cell_stays() -> None:
         ({"rounding": 0.5, "range": (0, 100)}, "0", 0.0, 0.25),
         ({"rounding": 5, "range": (-20, 20), "kind": "index"}, "20", 17.5, 20.0),
         ({"rounding": 5, "range": (1, 20)}, "2", 1.0, 4.5),
-        # A figure with noise, from a sample or with limits bounds nothing.
+        # A figure with noise, from a sample or with limits gives no bounds.
         ({"perturbed": True}, "7", None, None),
         ({"estimate": True, "range": (0, 100)}, "7", None, None),
     ],
 )
-def test_a_figure_is_bounded_by_its_rounding_and_its_range(
+def test_figure_has_bounds_from_rounding_and_range(
     measure: dict[str, Any], text: str, low: float | None, high: float | None
 ) -> None:
     found = typed(declared(measure), {"n": text})
@@ -177,7 +177,7 @@ def test_a_figure_is_bounded_by_its_rounding_and_its_range(
 @pytest.mark.parametrize(
     ("mark", "bounded"), [("", True), ("p", True), ("r", True), ("b", True), ("u", True), ("e", False), ("f", False)]
 )
-def test_a_figure_marked_as_an_estimate_or_a_forecast_bounds_nothing(mark: str, bounded: bool) -> None:
+def test_figure_marked_as_estimate_or_forecast_has_no_bounds(mark: str, bounded: bool) -> None:
     statuses = {"p": "provisional", "r": "revised", "b": "break", "u": "unreliable", "e": "estimated", "f": "forecast"}
     found = typed(declared({"range": (0, 100)}, markers=statuses), {"mark": mark})
     ends = (7.0, 7.0) if bounded else (None, None)
@@ -187,13 +187,13 @@ def test_a_figure_marked_as_an_estimate_or_a_forecast_bounds_nothing(mark: str, 
 @pytest.mark.parametrize(
     ("text", "fault"), [("-0.1", "implausible"), ("0", None), ("7", None), ("100", None), ("100.5", "implausible")]
 )
-def test_what_lies_outside_the_range_is_implausible_and_its_ends_are_not(text: str, fault: str | None) -> None:
+def test_figure_outside_the_range_is_implausible(text: str, fault: str | None) -> None:
     found = typed(declared({"range": (0, 100), "kind": "index"}), {"n": text})
     evidence = f"found {float(text)}, expected 0.0 to 100.0" if fault else None
     assert told(found, "fault", "fault_evidence") == [(fault, evidence)]
 
 
-def test_a_blank_is_in_every_range_and_bounds_nothing() -> None:
+def test_blank_cell_is_in_every_range_and_has_no_bounds() -> None:
     found = typed(declared({"range": (1, 9), "rounding": 5}), {"n": ""})
     assert told(found, "value", "low", "high", "status", "fault") == [(None, None, None, "not_available", None)]
 
@@ -212,16 +212,16 @@ MARKERS = {
         ({"n": "x"}, (None, None, None, "not_available", "x")),
         ({"n": ""}, (None, None, None, "not_available", None)),
         ({"n": "7", "mark": "p"}, (7.0, 7.0, 7.0, "provisional", "p")),
-        # A figure under a mark that hides it is not believed, and neither is what it would bound.
+        # A figure beside a suppression marker is not used, and gives no bounds.
         ({"n": "7", "mark": "c"}, (None, 1.0, 4.0, "confidential", "c")),
     ],
 )
-def test_a_hidden_figure_has_the_bounds_of_its_marker_and_no_other(line: Row, expected: tuple[Any, ...]) -> None:
+def test_suppressed_figure_has_only_the_bounds_of_its_marker(line: Row, expected: tuple[Any, ...]) -> None:
     found = typed(declared(markers=MARKERS), line)
     assert told(found, "value", "low", "high", "status", "marker") == [expected]
 
 
-def test_bounds_of_markers_leave_figures_alone() -> None:
+def test_bounds_of_markers_do_not_affect_figures() -> None:
     cells = typed(declared(), {}, {"code": SUTTON, "n": "9"})
     assert add_marker_bounds(cells, declared(markers=MARKERS)).equals(cells)
 
@@ -250,10 +250,10 @@ def test_places_published_together_have_one_code_and_their_figure_once() -> None
     assert told(typed(declared(), {}, {"code": SUTTON}), "place_code", "fault") == [(MERTON, None), (SUTTON, None)]
 
 
-SAYS_AGAIN = "says again what another row says"
+SAYS_AGAIN = "repeats another row"
 
 
-def test_of_rows_that_say_the_same_the_first_is_kept() -> None:
+def test_first_of_identical_rows_remains() -> None:
     found = typed(declared(), {}, {"code": SUTTON}, {}, {"year": "2022"}, {})
     assert told(found, "file_row", "fault", "fault_evidence") == [
         (2, None, None), (3, None, None), (4, "repeat", SAYS_AGAIN), (5, None, None), (6, "repeat", SAYS_AGAIN)
@@ -270,13 +270,13 @@ def test_of_rows_that_say_the_same_the_first_is_kept() -> None:
         (({"n": "c"}, {"n": "x"}), "2 rows of the file, 2 different figures"),
     ],
 )
-def test_rows_that_say_different_things_are_all_faulted(lines: tuple[Row, ...], evidence: str) -> None:
+def test_rows_that_differ_all_have_a_fault(lines: tuple[Row, ...], evidence: str) -> None:
     found = typed(declared(markers=MARKERS), *lines, {"code": SUTTON})
     assert told(found, "fault", "fault_evidence") == [("duplicate", evidence)] * len(lines) + [(None, None)]
     assert typed(declared(markers=MARKERS), *reversed(lines))["fault"].to_list() == ["duplicate"] * len(lines)
 
 
-def test_other_periods_and_measures_are_no_repeats() -> None:
+def test_other_periods_and_measures_are_not_repeats() -> None:
     second = {"title": "t", "unit": "u", "kind": "count", "column": "k"}
     source = declared()
     source = source.model_copy(update={"measures": {**source.measures, "a": declared(second).measures["m"]}})
@@ -286,12 +286,12 @@ def test_other_periods_and_measures_are_no_repeats() -> None:
     ]  # fmt: skip
 
 
-def test_a_cell_with_a_fault_neither_repeats_nor_contradicts_another() -> None:
+def test_cell_with_a_fault_is_not_compared_with_others() -> None:
     found = typed(declared({"range": (0, 9)}), {}, {"n": "99"}, {"n": "x"}, {"code": "QQQ"}, {"code": "QQQ"})
     assert found["fault"].to_list() == [None, "implausible", "unreadable", UNMATCHED, UNMATCHED]
 
 
-def test_a_reviewed_correction_changes_the_figure_and_keeps_what_was_printed() -> None:
+def test_correction_changes_the_figure_and_preserves_the_printed_text() -> None:
     mend = Correction(
         action="override", measure="m", period="2023", expected={MERTON: 7.0}, value=70.0, reason="a digit was lost",
         who="A", when=date(2024, 6, 1), link="https://example.org",
@@ -302,7 +302,7 @@ def test_a_reviewed_correction_changes_the_figure_and_keeps_what_was_printed() -
     ]  # fmt: skip
 
 
-def test_a_wide_file_is_in_the_order_of_its_rows_and_periods() -> None:
+def test_wide_file_is_ordered_by_row_and_period() -> None:
     source = declared(layout="wide", columns={"place": "code"}, skip_columns=["year", "n", "mark"])
     found = typed(source, {"2023 ": "5", "2022": "4"}, {"code": SUTTON, "2023 ": "7", "2022": "6"})
     assert told(found, "place_code", "period_start", "value") == [
@@ -311,7 +311,7 @@ def test_a_wide_file_is_in_the_order_of_its_rows_and_periods() -> None:
     ]  # fmt: skip
 
 
-def test_an_unrelated_place_and_period_change_no_cell() -> None:
+def test_unrelated_places_and_periods_change_no_cell() -> None:
     lines = ({}, {"code": SUTTON, "n": "c"}, {"code": SUTTON, "n": "c"}, {"code": "QQQ"})
     source = declared(markers=MARKERS)
     found = typed(source, *lines)

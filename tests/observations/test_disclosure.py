@@ -1,4 +1,4 @@
-"""Hidden figures of a real file, bounded by its totals: only where they are said to add, and never too far."""
+"""Suppressed figures of a real file, with bounds from its totals where they are declared to add."""
 
 from datetime import date
 from pathlib import Path
@@ -23,7 +23,7 @@ LONDON = "E12000007"
 
 
 def london(*rows: str, total: str) -> list[str]:
-    """Give every borough 5, except those named, and London a total: 31 others of 5 are 155."""
+    """Give every borough 5, except those named, and London a total; 31 others of 5 make 155."""
     named = {row.split(",")[0] for row in rows}
     return [*rows, *(f"{c},x,2023,5" for c in EVERYONE if c not in named), f"{LONDON},London,2023,{total}"]
 
@@ -38,25 +38,25 @@ def bounds(
 HIDDEN = london(f"{MERTON},x,2023,c", f"{SUTTON},x,2023,2", total="160")
 
 
-def test_a_total_of_all_places_tells_the_only_hidden_one(tmp_path: Path) -> None:
+def test_total_gives_the_only_suppressed_figure(tmp_path: Path) -> None:
     assert bounds(HIDDEN, "additivity: {totals: places}\n", tmp_path) == (3, 3)
 
 
-def test_it_is_still_a_gap_and_no_value(tmp_path: Path) -> None:
+def test_exact_bounds_still_leave_a_gap(tmp_path: Path) -> None:
     cell = cell_of(
         Case(None, MERTON, HIDDEN, source=SOURCE + "additivity: {totals: places}\n", measure="kind: count"), tmp_path
     )
     assert (cell["value"], cell["reason"]) == (None, "suppressed")
 
 
-def test_places_published_together_are_counted_once(tmp_path: Path) -> None:
+def test_places_published_together_count_once(tmp_path: Path) -> None:
     rows = london(f"{MERTON},x,2023,c", "E09000001,x,2023,9", "E09000033,x,2023,9", total="162")
     source = "additivity: {totals: places}\npublished_together: [[E09000001, E09000033]]\n"
-    # 30 boroughs of 5 and the two with 9 together: 159.
+    # 30 boroughs with 5, and two with 9 together, make 159.
     assert bounds(rows, source, tmp_path) == (3, 3)
 
 
-def test_a_measure_that_is_the_sum_of_others_bounds_them(tmp_path: Path) -> None:
+def test_measure_that_sums_others_bounds_them(tmp_path: Path) -> None:
     seen = two_measures(tmp_path)
     hidden = seen.observation.filter(pl.col("place_code") == MERTON).sort("measure")
     assert hidden.select("measure", "low", "high").rows() == [("all", 10, 10), ("figure", 7, 7), ("other", 3, 3)]
@@ -65,7 +65,7 @@ def test_a_measure_that_is_the_sum_of_others_bounds_them(tmp_path: Path) -> None
 
 
 def two_measures(folder: Path) -> SourceTables:
-    """Observe a file of three measures, of which one is said to be the sum of the others."""
+    """Observe a file of three measures, one declared as the sum of the others."""
     root = project_of(Case(None, MERTON, [], source=SOURCE), folder).catalogue.root
     path = root / "sources" / "a_source.yaml"
     measures = ", ".join(
@@ -80,8 +80,8 @@ def two_measures(folder: Path) -> SourceTables:
     return load_source_tables(project, "a_source")
 
 
-def test_totals_bound_nothing_in_a_release_with_codes_of_another_time(tmp_path: Path) -> None:
-    """Its places are not those of the system: one that has no successor there would be missing from the sum."""
+def test_totals_give_no_bounds_in_a_release_of_another_vintage(tmp_path: Path) -> None:
+    """Its places are of another geography, and one without a successor would be missing from the sum."""
     project = project_of(Case(None, MERTON, HIDDEN, source=SOURCE, measure="kind: count"), tmp_path)
     steps.prepare_store(project)
     seen, own = load_source_tables(project, "a_source"), load_geography(project, "lad_2023").places
@@ -92,12 +92,12 @@ def test_totals_bound_nothing_in_a_release_with_codes_of_another_time(tmp_path: 
         assert found.filter(pl.col("place_code") == MERTON).select("low", "high").row(0) == due
 
 
-def test_only_counts_of_the_source_can_be_said_to_add(tmp_path: Path) -> None:
+def test_only_counts_of_the_source_can_be_declared_to_add(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="additivity names nothing_such"):
         project_of(Case(None, MERTON, [], source=SOURCE + "additivity: {measures: {figure: nothing_such}}\n"), tmp_path)
 
 
-def test_totals_and_rows_of_no_place_are_kept_beside_the_observations(tmp_path: Path) -> None:
+def test_totals_and_rows_without_a_place_are_stored_separately(tmp_path: Path) -> None:
     rows = [*HIDDEN, "E08000038,Barnsley,2023,7", "E09000099,Nowhere,2023,1", "-,Not known,2023,4"]
     case = Case(None, MERTON, rows, source=SOURCE + "unallocated: ['-']\n", measure="kind: count")
     project = project_of(case, tmp_path)

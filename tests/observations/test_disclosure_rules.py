@@ -1,4 +1,4 @@
-"""Hidden figures bounded by totals and by other measures, rule by rule: where that is sure, and nowhere else."""
+"""Rules of suppressed figures with bounds from totals and other measures."""
 
 from datetime import date
 from typing import Any
@@ -37,7 +37,7 @@ def period(year: int) -> dict[str, date]:
 
 
 def seen(code: str, value: float | None, low: float | None = None, high: float | None = None, **more: Any) -> Any:
-    """Give an observation: a figure bounds itself; a hidden one is bounded as said."""
+    """Build an observation: a figure is its own bound, and a suppressed one has the given bounds."""
     year, order = more.pop("year", 2023), more.pop("order", 0)
     ends = (low, high) if value is None or low is not None else (value, value)
     return {"source": "s", "measure": "m", "place_code": code, "place_system": "lad_2023", **period(year),
@@ -65,7 +65,7 @@ def narrow(observed: list[Any], totals: list[Any], source: Source | None = None)
 
 
 def ends(observed: list[Any], totals: list[Any], source: Source | None = None) -> list[Ends]:
-    """Give the ends of all figures that are hidden, in their order."""
+    """Return the bounds of all suppressed figures, in their order."""
     found = narrow(observed, totals, source).observation
     return found.filter(pl.col("value").is_null()).select("low", "high").rows()
 
@@ -73,7 +73,7 @@ def ends(observed: list[Any], totals: list[Any], source: Source | None = None) -
 HIDDEN = [seen(A, None, 1.0, 4.0), seen(B, 5.0), seen(C, 2.0)]
 
 
-def test_the_only_hidden_figure_is_what_the_others_leave_and_the_finding_says_so() -> None:
+def test_only_suppressed_figure_is_the_rest_of_the_total() -> None:
     found = narrow(HIDDEN, [total(LONDON, 10.0)])
     assert found.observation.select("place_code", "value", "low", "high").rows() == [
         (A, None, 3.0, 3.0), (B, 5.0, 5.0, 5.0), (C, 2.0, 2.0, 2.0)
@@ -85,7 +85,7 @@ def test_the_only_hidden_figure_is_what_the_others_leave_and_the_finding_says_so
     ("adding", "expected"),
     [(PLACES, (3.0, 3.0)), ({"totals": "more"}, (1.0, 3.0)), ({}, (1.0, 4.0)), (None, (1.0, 4.0))],
 )
-def test_a_total_says_as_much_as_is_declared_of_it(adding: dict[str, Any] | None, expected: Ends) -> None:
+def test_total_gives_only_the_bounds_that_are_declared(adding: dict[str, Any] | None, expected: Ends) -> None:
     assert ends(HIDDEN, [total(LONDON, 10.0)], declared(adding)) == [expected]
 
 
@@ -95,68 +95,68 @@ def test_a_total_says_as_much_as_is_declared_of_it(adding: dict[str, Any] | None
      ({"perturbed": True}, False), ({"estimate": True}, False), ({"range": [0, 90]}, True), ({"range": [1, 90]}, True),
      ({"range": [-1, 90]}, False)],
 )  # fmt: skip
-def test_only_counts_and_stocks_without_noise_and_never_below_zero_are_narrowed(of: Any, sure: bool) -> None:
+def test_only_exact_non_negative_counts_and_stocks_are_narrowed(of: Any, sure: bool) -> None:
     assert ends(HIDDEN, [total(LONDON, 10.0)], declared(PLACES, **of)) == [(3.0, 3.0) if sure else (1.0, 4.0)]
 
 
 @pytest.mark.parametrize(("value", "sure"), [(0.0, True), (-1.0, False)])
-def test_a_measure_with_a_figure_below_zero_in_any_period_is_not_narrowed(value: float, sure: bool) -> None:
+def test_measure_with_a_negative_figure_is_not_narrowed(value: float, sure: bool) -> None:
     other = [seen(B, value, year=2020, order=1)]
     assert ends([*HIDDEN, *other], [total(LONDON, 10.0)]) == [(3.0, 3.0) if sure else (1.0, 4.0)]
-    # That of another measure says nothing of this one.
+    # A total of another measure does not apply.
     source = declared(PLACES, "m", "n")
     assert ends([*HIDDEN, {**other[0], "measure": "n"}], [total(LONDON, 10.0)], source) == [(3.0, 3.0)]
 
 
-def test_figures_of_which_nothing_is_known_are_nought_or_more() -> None:
+def test_unknown_figures_are_zero_or_more() -> None:
     hidden = [seen(A, None), seen(B, None), seen(C, 2.0)]
     assert ends(hidden, [total(LONDON, 10.0)]) == [(0.0, 8.0), (0.0, 8.0)]
     found = narrow(hidden, [total(LONDON, 10.0)])
     assert found.summary.rows() == [("m", 0, 2, f"{A}: 0.0 to 8.0")]
 
 
-def test_a_place_without_a_row_may_have_what_is_left() -> None:
+def test_place_without_a_row_can_have_the_rest() -> None:
     assert ends(HIDDEN[:2], [total(LONDON, 8.0)]) == [(1.0, 3.0)]
-    # One of another region is none of it; one that is published together with another has a row.
+    # A place in another region is not included, and a combined place has a row.
     assert ends([*HIDDEN, seen(D, 99.0)], [total(LONDON, 10.0)]) == [(3.0, 3.0)]
     assert ends([seen(A, None, 1.0, 4.0), seen(f"{B}+{C}", 7.0)], [total(LONDON, 10.0)]) == [(3.0, 3.0)]
 
 
-def test_a_total_that_cuts_through_places_published_together_says_nothing() -> None:
+def test_total_that_includes_part_of_combined_places_gives_no_bounds() -> None:
     joined = [seen(A, None, 1.0, 4.0), seen(B, 5.0), seen(f"{C}+{D}", 2.0)]
     assert ends(joined, [total(LONDON, 10.0)]) == [(1.0, 4.0)]
     # All four are in England.
     assert ends(joined, [total(LONDON, 10.0), total(ENGLAND, 10.0, tier="nation")]) == [(3.0, 3.0)]
 
 
-def test_places_published_together_may_be_all_of_a_larger_place() -> None:
+def test_combined_places_can_be_a_whole_larger_place() -> None:
     assert ends([seen(f"{A}+{B}+{C}", None, 1.0, 4.0)], [total(LONDON, 3.0)]) == [(3.0, 3.0)]
     assert ends([seen(D, None, 1.0, 4.0)], [total("E12000008", 3.0)]) == [(3.0, 3.0)]
 
 
-def test_rounded_figures_leave_their_half_base() -> None:
+def test_rounded_figures_widen_the_rest_by_half_a_base() -> None:
     rounded = [seen(A, None, 0.0, 9.0), seen(B, 5.0, 2.5, 7.5), seen(C, 0.0, 0.0, 2.5)]
     assert ends(rounded, [total(LONDON, 15.0, low=12.5, high=17.5)]) == [(2.5, 9.0)]
-    # A figure that its rounding bounds may be narrowed as well: 15 at most, and 9 at most of it are hidden.
+    # A rounded figure can be narrowed too: at most 15, of which at most 9 are suppressed.
     found = narrow([seen(A, 5.0, 2.5, 7.5), seen(B, 5.0, 2.5, 7.5), seen(C, None, 0.0, 1.0)], [total(LONDON, 14.0)])
     assert found.observation.select("low", "high").rows() == [(5.5, 7.5), (5.5, 7.5), (0.0, 1.0)]
     assert found.summary.rows() == [("m", 0, 2, f"{A}: 5.5 to 7.5")]
 
 
-def test_a_total_without_a_figure_is_as_sure_as_its_bounds() -> None:
+def test_total_without_a_figure_is_as_exact_as_its_bounds() -> None:
     assert ends(HIDDEN, [total(LONDON, None, low=9.0, high=10.0)]) == [(2.0, 3.0)]
     assert ends(HIDDEN, [total(LONDON, None)]) == [(1.0, 4.0)]
-    # Without bounds of its own a figure is what it says.
+    # A figure without bounds is exact.
     assert ends(HIDDEN, [total(LONDON, 10.0, low=None, high=None)]) == [(3.0, 3.0)]
 
 
-def test_sums_that_contradict_themselves_narrow_nothing_and_hinder_no_other_slice() -> None:
+def test_contradictory_sums_narrow_nothing_and_affect_no_other_slice() -> None:
     other = [{**each, **period(2022)} for each in HIDDEN]
     found = ends([*HIDDEN, *other], [total(LONDON, 99.0), total(LONDON, 9.0, year=2022)])
     assert found == [(1.0, 4.0), (2.0, 2.0)]
 
 
-def test_a_total_of_no_tier_or_of_no_place_says_nothing() -> None:
+def test_total_without_a_tier_or_place_gives_no_bounds() -> None:
     assert ends(HIDDEN, [total(LONDON, 10.0, tier=None)]) == [(1.0, 4.0)]
     assert ends(HIDDEN, [total(LONDON, 10.0, role="unmatched_place")]) == [(1.0, 4.0)]
     assert ends(HIDDEN, [total("E12000009", 10.0)]) == [(1.0, 4.0)]
@@ -171,7 +171,7 @@ def test_a_total_of_no_tier_or_of_no_place_says_nothing() -> None:
         ({"role": "unallocated", "year": 2022}, (3.0, 3.0)), ({"role": "unallocated", "order": 1}, (3.0, 3.0)),
     ],
 )  # fmt: skip
-def test_rows_of_no_place_make_a_total_more_than_its_places_in_their_own_slice(astray: Any, expected: Ends) -> None:
+def test_rows_without_a_place_make_the_total_inclusive_in_their_slice(astray: Any, expected: Ends) -> None:
     other = [seen(B, 1.0, year=2022), seen(B, 1.0, order=1)]
     totals = [total(LONDON, 10.0), total(None, 7.0, tier=None, **astray)]
     assert ends([*HIDDEN, *other], totals, declared(PLACES, "m", "n")) == [expected]
@@ -185,11 +185,11 @@ def test_each_release_and_period_has_its_own_total() -> None:
     assert ends(observed, totals) == expected
     assert ends(observed, totals[::-1]) == expected
     told = narrow(observed, totals).summary.sort("order").select("order", "figures").rows()
-    # What is 4 at most and was narrowed to 4 counts as well.
+    # A bound of at most 4 that becomes exactly 4 counts as narrowing.
     assert told == [(0, 2), (1, 2)]
 
 
-def test_a_slice_in_which_nothing_is_hidden_stays_as_it_is() -> None:
+def test_slice_without_suppression_does_not_change() -> None:
     shown = [seen(A, 3.0, 2.5, 3.5), seen(B, 5.0, 4.5, 5.5), seen(C, 2.0, 1.5, 2.5)]
     found = narrow([*shown, seen(A, None, 1.0, 4.0, year=2022)], [total(LONDON, 11.5), total(LONDON, 99.0, year=2022)])
     assert found.observation.select("low", "high").rows() == [(2.5, 3.5), (4.5, 5.5), (1.5, 2.5), (1.0, 4.0)]
@@ -198,7 +198,7 @@ def test_a_slice_in_which_nothing_is_hidden_stays_as_it_is() -> None:
     assert (alone.summary.height, list(alone.summary.schema)) == (0, ["measure", "order", "figures", "example"])
 
 
-def test_totals_say_nothing_of_a_slice_with_codes_of_another_system() -> None:
+def test_totals_give_no_bounds_for_another_geography() -> None:
     earlier = [{**each, "place_system": "lad_2022"} for each in HIDDEN]
     assert ends(earlier, [total(LONDON, 10.0)]) == [(1.0, 4.0)]
     assert ends([*earlier, *({**each, "order": 1} for each in HIDDEN)], [total(LONDON, 10.0, order=1)]) == [
@@ -206,7 +206,7 @@ def test_totals_say_nothing_of_a_slice_with_codes_of_another_system() -> None:
     ]  # fmt: skip
 
 
-def test_no_observations_are_narrowed_to_none() -> None:
+def test_empty_observations_stay_empty() -> None:
     found = narrow([], [])
     assert (found.observation.height, found.summary.height) == (0, 0)
 
@@ -224,24 +224,24 @@ SUM = {"measures": {"all": ["m", "n"]}}
         ([of("all", A, 10.0), of("m", A, 7.0), of("n", A, None, 1.0, 4.0)], [(3.0, 3.0)]),
         ([of("all", A, None, 0.0, None), of("m", A, 7.0), of("n", A, 3.0)], [(10.0, 10.0)]),
         ([of("all", A, 10.0), of("m", A, None), of("n", A, None, 1.0, 4.0)], [(6.0, 9.0), (1.0, 4.0)]),
-        # What is at least 7, and may be anything more, is told nothing new that a reader could use.
+        # A lower bound of 7 without an upper bound is not reported.
         ([of("all", A, None), of("m", A, 7.0), of("n", A, None)], [(None, None)] * 2),
-        # Another place is another sum; a part without a row may be anything.
+        # Each place has its own sum, and a part without a row is unbounded.
         ([of("all", A, 10.0), of("m", A, None, 1.0, 4.0), of("n", B, 7.0)], [(1.0, 4.0)]),
         ([of("all", B, 10.0), of("m", A, 7.0), of("n", A, None, 1.0, 4.0)], [(1.0, 4.0)]),
     ],
 )
-def test_a_measure_that_is_the_sum_of_others_bounds_them_place_by_place(hidden: Any, expected: list[Ends]) -> None:
+def test_measure_that_sums_others_bounds_them_by_place(hidden: Any, expected: list[Ends]) -> None:
     assert ends(hidden, [], declared(SUM, "all", "m", "n")) == expected
     assert sorted(ends(hidden[::-1], [], declared(SUM, "all", "m", "n")), key=str) == sorted(expected, key=str)
 
 
-def test_a_sum_with_a_measure_that_is_not_sure_says_nothing() -> None:
+def test_sum_with_an_uncertain_measure_gives_no_bounds() -> None:
     source = declared(SUM, "all", "m", "n")
     noisy = source.measures["m"].model_copy(update={"perturbed": True})
     hidden = [of("all", A, 10.0), of("m", A, 7.0), of("n", A, None, 1.0, 4.0)]
     assert ends(hidden, [], source.model_copy(update={"measures": {**source.measures, "m": noisy}})) == [(1.0, 4.0)]
-    # Nor do other measures that nobody says are its parts.
+    # Undeclared parts give no bounds either.
     assert ends(hidden, [], declared({"measures": {"all": ["m"]}}, "all", "m", "n")) == [(1.0, 4.0)]
 
 
@@ -253,8 +253,8 @@ def test_sums_of_sums_are_narrowed_together(turned: bool) -> None:
     assert ends(hidden, [], source) == [(3.0, 3.0), (2.0, 2.0)]
 
 
-def test_a_table_of_measures_and_places_is_narrowed_as_one() -> None:
-    """A hidden figure is told by its measure's total, and what it leaves tells the other by the sum of measures."""
+def test_table_of_measures_and_places_is_narrowed_together() -> None:
+    """One suppressed figure follows from its measure's total, and then the other from the sum of measures."""
     source = declared({"totals": "places", **SUM}, "all", "m", "n")
     hidden = [of("all", A, 10.0), of("m", A, None), of("n", A, None), of("m", B, 1.0), of("m", C, 2.0)]
     found = narrow(hidden, [total(LONDON, 9.0)], source)
@@ -262,11 +262,11 @@ def test_a_table_of_measures_and_places_is_narrowed_as_one() -> None:
         ("m", 6.0, 6.0), ("n", 4.0, 4.0)
     ]  # fmt: skip
     assert sorted(found.summary.rows()) == [("m", 0, 1, f"{A}: 6.0 to 6.0"), ("n", 0, 1, f"{A}: 4.0 to 4.0")]
-    # Of measures that are sums, a total is one only where it is said to be.
+    # For measures that are sums, totals apply only where declared.
     assert ends(hidden, [total(LONDON, 9.0)], declared(SUM, "all", "m", "n")) == [(0.0, 10.0)] * 2
 
 
-def test_each_measure_is_narrowed_by_its_own_totals() -> None:
+def test_each_measure_uses_its_own_totals() -> None:
     both = [*HIDDEN, *({**each, "measure": "n"} for each in HIDDEN)]
     totals = [total(LONDON, 10.0), total(LONDON, 9.0, measure="n")]
     source = declared(PLACES, "m", "n")
@@ -274,14 +274,14 @@ def test_each_measure_is_narrowed_by_its_own_totals() -> None:
     assert sorted(narrow(both, totals, source).summary["measure"]) == ["m", "n"]
 
 
-def test_a_contradiction_in_one_measure_hinders_none_that_it_is_no_part_of() -> None:
+def test_contradiction_in_one_measure_does_not_affect_others() -> None:
     source = declared({"totals": "places", **SUM}, "all", "m", "n", "x")
     hidden = [of("all", A, 10.0), of("m", A, 7.0), of("n", A, None), *({**each, "measure": "x"} for each in HIDDEN)]
     assert ends(hidden, [total(LONDON, 99.0, measure="x")], source) == [(3.0, 3.0), (1.0, 4.0)]
     assert ends(hidden[::-1], [total(LONDON, 99.0, measure="x")], source) == [(1.0, 4.0), (3.0, 3.0)]
 
 
-def test_the_order_of_rows_and_an_unrelated_measure_change_no_bound() -> None:
+def test_order_of_rows_and_unrelated_measures_change_no_bound() -> None:
     totals = [total(LONDON, 10.0), total(ENGLAND, 100.0, tier="nation")]
     observed = [*HIDDEN, seen(D, None)]
     expected = dict(zip((A, D), ends(observed, totals), strict=True))

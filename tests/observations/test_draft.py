@@ -1,4 +1,4 @@
-"""`commonground new source`: a draft that reads what a person would read, with its evidence, or says what to decide."""
+"""`commonground new source`: a draft of a declaration, with evidence for each guess and open points as TODO."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def held(edition: Project) -> PlaceData:
 
 
 def source_of(said: dict[str, Any]) -> Source:
-    """Read a draft as the project would, what measures share said of each."""
+    """Read a draft as the project does, with the shared keys repeated in each measure."""
     return Source.model_validate(apply_defaults(said, {}, Path("src.yaml"), SharedDefaults(Path(), "", "", ())))
 
 
@@ -94,21 +94,21 @@ TEXT = "\n".join(",".join(row) for row in ROWS) + "\n"
     ],
     ids=["csv", "byte order mark", "semicolons", "cp1252", "utf-16", "zip", "excel", "sheets", "json"],
 )
-def test_a_draft_says_how_the_file_is_read_and_of_which_vintage_its_codes_are(
+def test_draft_states_the_file_format_and_the_vintage_of_codes(
     content: bytes, keys: dict[str, str], held: PlaceData
 ) -> None:
     text, said = drafted(content, "a.file", held)
     source = source_of(said)
     told = {key: said[key] for key in ("format", "sheet", "member", "encoding", "delimiter", "records") if key in said}
     assert told == keys
-    # Cumberland began in April 2023; what has all four in the newest register wins.
+    # Cumberland began in April 2023, so the geography with all four codes is the newest.
     assert said["geography"].startswith("lad_202") and said["geography"] >= "lad_2023"
     assert "tiers seen: 4 lad" in text
     assert said["columns"] == {"place": "code", "label": "name", "period": "year"}
     assert read_sheet(content, source, "a.file").frame.height == 12
 
 
-def test_a_draft_leaves_out_what_its_publisher_or_family_says(held: PlaceData) -> None:
+def test_draft_omits_keys_from_its_publisher_or_family(held: PlaceData) -> None:
     known = {"publisher": "p", "licence": "l", "page": "g", "url": "u", "cadence": "annual", "columns": {}}
     text = draft_declaration(
         "src", sniff_file(TEXT.encode(), "a.csv"), held, "u", known | {"family": {"listed": "homes"}}
@@ -120,9 +120,7 @@ def test_a_draft_leaves_out_what_its_publisher_or_family_says(held: PlaceData) -
     assert "tiers seen: 4 lad" in text
 
 
-def test_the_draft_of_a_known_publishers_file_asks_neither_who_nor_under_which_licence(
-    project: Project, tmp_path: Path
-) -> None:
+def test_draft_for_a_known_publisher_omits_publisher_and_licence(project: Project, tmp_path: Path) -> None:
     (tmp_path / "homes.csv").write_text(TEXT)
     path, todo = draft_source(project, str(tmp_path / "homes.csv"), "mhclg_homes")
     path.write_text(path.read_text().replace("TODO", "decided"))
@@ -138,16 +136,16 @@ Date,Borders,Fife,Grampian,Highland,Lothian,Tayside,National Facility
 """
 
 
-def test_a_file_with_a_column_for_each_place_is_drafted_so_and_no_heading_is_left_out(held: PlaceData) -> None:
+def test_draft_of_a_file_with_places_as_columns_lists_every_heading(held: PlaceData) -> None:
     text, said = drafted(ACROSS.encode(), "a.csv", held)
     assert (said["layout"], said["columns"]) == ("by_place", {"label": "*", "period": "Date"})
     assert said["geography"].startswith("health_board_")
-    assert "TODO not known as places: National Facility." in text and "skip_columns" not in said
+    assert "TODO unknown places: National Facility." in text and "skip_columns" not in said
     assert said["markers"] == {"*": "confidential"}
     assert list(said["measures"]) == ["src"]
 
 
-def test_what_several_measures_share_is_asked_once_and_a_column_that_numbers_rows_is_no_figure(held: PlaceData) -> None:
+def test_shared_keys_are_drafted_once_and_row_numbers_ignored(held: PlaceData) -> None:
     lines = [f"{n},{code},2023,{n + 4},{2 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
     text, said = drafted("\n".join([",code,year,beds,Beds occupied", *lines]).encode(), "a.csv", held)
     assert said["measure_defaults"] == {"unit": "TODO", "kind": "index"}
@@ -158,7 +156,7 @@ def test_what_several_measures_share_is_asked_once_and_a_column_that_numbers_row
     assert text.count("# kind:") == 1
 
 
-def test_a_list_without_figures_is_drafted_as_one_to_count(held: PlaceData) -> None:
+def test_list_without_figures_is_drafted_to_count_rows(held: PlaceData) -> None:
     rows = [f"{name} hub,{code}" for code, name in COUNCILS for _ in (1, 2)]
     text, said = drafted("\n".join(["hub,area_code", *rows]).encode(), "a.csv", held)
     assert said["measures"]["src_listed"]["count_rows"] is True
@@ -167,22 +165,22 @@ def test_a_list_without_figures_is_drafted_as_one_to_count(held: PlaceData) -> N
     assert read_sheet(("\n".join(["hub,area_code", *rows])).encode(), source_of(dated), "a.csv").frame.height == 8
 
 
-def test_series_in_one_column_become_measures_and_markers_are_counted(held: PlaceData) -> None:
+def test_series_in_one_column_become_measures_with_counted_markers(held: PlaceData) -> None:
     rows = [f"{c},{n},2023,{series},{v}" for c, n in COUNCILS for series, v in (("Count", "15"), ("Rate", "*"))]
     text, said = drafted(("code,name,year,series,value\n" + "\n".join(rows)).encode(), "a.csv", held)
     assert [each["filter"] for each in said["measures"].values()] == [{"series": "Count"}, {"series": "Rate"}]
     assert said["markers"] == {"*": "confidential"}
-    assert '"*": confidential # stands 4 times' in text
+    assert '"*": confidential # 4 cells' in text
 
 
-def test_dates_that_can_be_read_both_ways_are_left_to_a_person(held: PlaceData) -> None:
+def test_ambiguous_dates_are_left_to_a_person(held: PlaceData) -> None:
     text, said = drafted(TEXT.replace("2021", "01/02/2021").replace("2022", "03/02/2021").replace("2023", "03/04/2021")
                          .encode(), "a.csv", held)  # fmt: skip
     assert said["period_format"] == ["%d/%m/%Y", "%m/%d/%Y"]
     assert "TODO day or month first?" in text
 
 
-def test_a_rounding_base_is_seen_only_in_many_different_figures() -> None:
+def test_rounding_base_needs_many_different_figures() -> None:
     assert rounding_base([str(5 * n) for n in range(30)]) == (5, "all 29 different figures are multiples of 5")
     assert rounding_base([str(5 * n) for n in range(10)])[0] is None
     assert rounding_base([str(n) for n in range(30)])[0] is None
@@ -209,7 +207,9 @@ UNDATED = (
 
 @HELD
 @pytest.mark.parametrize(("file", "places", "met", "least"), REAL)
-def test_the_draft_of_a_published_file_reads_it(file: str, places: str, met: int, least: int, held: PlaceData) -> None:
+def test_draft_of_a_published_file_reads_that_file(
+    file: str, places: str, met: int, least: int, held: PlaceData
+) -> None:
     content = (PUBLISHED / file).read_bytes()
     _, said = drafted(content, Path(file).name, held)
     source = source_of(said)
@@ -223,7 +223,7 @@ def test_the_draft_of_a_published_file_reads_it(file: str, places: str, met: int
 
 @HELD
 @pytest.mark.parametrize(("file", "places", "met"), UNDATED)
-def test_a_file_without_a_period_is_drafted_but_for_that(file: str, places: str, met: int, held: PlaceData) -> None:
+def test_file_without_a_period_is_drafted_without_one(file: str, places: str, met: int, held: PlaceData) -> None:
     content = (PUBLISHED / file).read_bytes()
     text, said = drafted(content, Path(file).name, held)
     assert said["period"] == {"start": "TODO", "end": "TODO"}
@@ -249,12 +249,12 @@ def cells(source: Source, content: bytes, file: str, held: PlaceData) -> pl.Data
     [b"words and words\nmore words\n", b"{}", b"[1, 2]", b"PK\x03\x04broken", b"\x1f\x8bbroken", b"PAR1broken",
      b"\xd0\xcf\x11\xe0broken", b"\x00\x01\x02", b"[" * 100_000, zipped({"a.txt": "words"})],
 )  # fmt: skip
-def test_a_file_that_is_no_table_ends_in_a_clear_error(content: bytes, held: PlaceData) -> None:
+def test_file_without_a_table_raises_a_clear_error(content: bytes, held: PlaceData) -> None:
     with pytest.raises(UnreadableError, match=r"a\.file"):
         drafted(content, "a.file", held)
 
 
-def test_no_figure_of_a_draft_is_read_while_a_todo_is_left_in_it(project: Project, tmp_path: Path) -> None:
+def test_draft_with_a_todo_is_not_read(project: Project, tmp_path: Path) -> None:
     (tmp_path / "Homes 2023.csv").write_text(TEXT)
     path, todo = draft_source(project, str(tmp_path / "Homes 2023.csv"), None)
     text = path.read_text()
@@ -272,14 +272,14 @@ def test_no_figure_of_a_draft_is_read_while_a_todo_is_left_in_it(project: Projec
     last = text.count("\n") + 1
     with pytest.raises(CommongroundError, match=rf"homes_2023\.yaml:{last}: .* # TODO look up whether"):
         load_catalogue(project.catalogue.root).find_source("homes_2023")
-    with pytest.raises(CommongroundError, match="is there already"):
+    with pytest.raises(CommongroundError, match="already exists"):
         draft_source(project, str(tmp_path / "Homes 2023.csv"), None)
     path.unlink()
 
 
 @pytest.fixture
 def tidied(project: Project) -> Iterator[Project]:
-    """Give the project of all tests here, and take away what a test wrote into it."""
+    """Provide the project that all tests share, and remove what a test wrote."""
     folders = (project.catalogue.sources_dir, project.catalogue.root / "pipelines" / "problems")
     before = {path for folder in folders for path in folder.iterdir()}
     yield project
@@ -301,9 +301,7 @@ FROM lad_2023.place LEFT JOIN lad_2023.homes_asked_homes USING (place_code)
 """
 
 
-def test_a_problem_that_asks_for_a_measure_of_a_draft_is_left_out_with_the_line_to_decide(
-    tidied: Project, tmp_path: Path
-) -> None:
+def test_problem_with_a_draft_measure_is_skipped_with_the_open_line(tidied: Project, tmp_path: Path) -> None:
     (tmp_path / "homes.csv").write_text(TEXT)
     path, _ = draft_source(tidied, str(tmp_path / "homes.csv"), "homes_asked")
     problem = tidied.catalogue.root / "pipelines" / "problems" / "homes_asked_about.sql"
@@ -316,9 +314,7 @@ def test_a_problem_that_asks_for_a_measure_of_a_draft_is_left_out_with_the_line_
     assert "homes_asked_about" in load_catalogue(tidied.catalogue.root).problems
 
 
-def test_a_build_names_each_draft_that_it_does_not_read(
-    tidied: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_build_names_each_draft_that_it_skips(tidied: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMMONGROUND_PROJECT", str(tidied.catalogue.root))
     (tmp_path / "homes.csv").write_text(TEXT)
     draft_source(tidied, str(tmp_path / "homes.csv"), "homes_unread")
@@ -326,7 +322,7 @@ def test_a_build_names_each_draft_that_it_does_not_read(
     assert "not read:" in ran.output and "homes_unread.yaml:1: " in ran.output
 
 
-def test_a_draft_without_a_period_stops_nothing(tidied: Project, tmp_path: Path) -> None:
+def test_draft_without_a_period_does_not_stop_a_build(tidied: Project, tmp_path: Path) -> None:
     lines = [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in TEXT.splitlines()[:5]]
     (tmp_path / "undated.csv").write_text("\n".join(lines))
     _, todo = draft_source(tidied, str(tmp_path / "undated.csv"), "homes_undated")
@@ -335,14 +331,12 @@ def test_a_draft_without_a_period_stops_nothing(tidied: Project, tmp_path: Path)
 
 
 @pytest.mark.parametrize("where", ["/no/such/file.csv", "."])
-def test_a_file_that_is_not_there_is_refused(where: str, project: Project) -> None:
+def test_missing_file_is_rejected(where: str, project: Project) -> None:
     with pytest.raises(FetchError, match="can't be read"):
         draft_source(project, where, "nothing")
 
 
-def test_the_command_fetches_an_address_and_says_what_is_to_do(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_command_fetches_a_url_and_lists_open_points(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMMONGROUND_PROJECT", str(project.catalogue.root))
     with publishing() as publisher:
         url = publisher.at("/homes.csv", says(200, TEXT.encode()))
@@ -351,7 +345,7 @@ def test_the_command_fetches_an_address_and_says_what_is_to_do(
             app, ["new", "source", publisher.at("/gone", says(404)), "--store", str(project.home)]
         )
     assert ran.exit_code == 0
-    assert "publisher: TODO who publishes it" in ran.output
+    assert "publisher: TODO name of the publisher" in ran.output
     path = project.catalogue.sources_dir / "homes_fetched.yaml"
     assert yaml.safe_load(path.read_text())["url"] == url
     path.unlink()

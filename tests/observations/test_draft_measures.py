@@ -1,4 +1,4 @@
-"""Which columns a draft takes for figures: no limit, error, numerator or percentage beside an estimate or count."""
+"""Columns that a draft uses as measures, without limits, errors, or parts beside an estimate or count."""
 
 import gzip
 import re
@@ -23,19 +23,19 @@ NO_FIGURES = re.compile(r"lci|uci|lower|upper|95%|confidence|percent|%|^sex code
 
 
 def columns_of(said: dict[str, object]) -> list[str]:
-    """List the columns of the figures that a draft has as measures, those that all share among them."""
+    """List the columns of a draft's measures, including the shared one."""
     shared = [said["measure_defaults"]["column"]] if "column" in said.get("measure_defaults", {}) else []
     return shared + [each["column"] for each in said["measures"].values() if "column" in each]
 
 
 def unasked(text: str) -> Iterator[str]:
-    """Find the lines of a draft that name a column of the file, and leave no TODO."""
+    """List the lines of a draft that name a column and have no TODO."""
     for line in text.split("\n"):
         if re.match(r"  (place|label|period): |  [^#]*\bcolumn: ", line) and "TODO" not in line:
             yield line
 
 
-# Real files with limits, percentages or ranks beside the estimate, and the one column that is the figure.
+# Real files with limits, percentages or ranks beside the estimate, and the column of the estimate.
 REAL = (
     ("ons_explore_local_statistics/employment-rate.csv.gz", ["observation"]),
     ("ons_explore_local_statistics/modelled-unemployment.csv.gz", ["observation"]),
@@ -53,7 +53,7 @@ REAL = (
 
 @HELD
 @pytest.mark.parametrize(("file", "figures"), REAL)
-def test_the_draft_of_a_real_file_takes_the_estimate_and_asks_about_every_column(
+def test_draft_of_a_real_file_uses_the_estimate_and_asks_about_each_column(
     file: str, figures: list[str], held: PlaceData
 ) -> None:
     text, said = drafted((PUBLISHED / file).read_bytes(), Path(file).name, held)
@@ -63,16 +63,16 @@ def test_the_draft_of_a_real_file_takes_the_estimate_and_asks_about_every_column
 
 
 @HELD
-def test_a_column_that_is_mostly_hidden_is_one_of_figures_still_and_its_limits_are_named(held: PlaceData) -> None:
+def test_mostly_suppressed_column_is_a_measure_with_its_limits(held: PlaceData) -> None:
     file = PUBLISHED / "furlough" / "brc_local_authority_stats_2020-09-21.csv"
     text, said = drafted(file.read_bytes(), file.name, held)
     assert columns_of(said)[:2] == ["Latest infection rate", "Mean infection rate over last 3 weeks"]
     assert not any(NO_FIGURES.search(each) for each in columns_of(said))
-    assert "not taken: upper, an upper limit" in text and "not taken: lower, a lower limit" in text
+    assert "left out: upper, an upper limit" in text and "left out: lower, a lower limit" in text
 
 
 @HELD
-def test_the_figures_of_a_drafted_file_with_limits_are_its_estimates(held: PlaceData) -> None:
+def test_figures_of_a_drafted_file_with_limits_are_its_estimates(held: PlaceData) -> None:
     file = PUBLISHED / "ons_explore_local_statistics" / "employment-rate.csv.gz"
     _, said = drafted(file.read_bytes(), file.name, held)
     read = cells(source_of(said), file.read_bytes(), file.name, held).filter(pl.col("fault").is_null())
@@ -94,7 +94,7 @@ def test_limits_beside_an_estimate_are_drafted_as_its_interval(held: PlaceData) 
     assert source_of(said).measures["src_life_expectancy_years"].interval is not None
 
 
-def test_limits_of_an_unnamed_level_leave_the_level_to_a_person(held: PlaceData) -> None:
+def test_level_of_limits_is_left_to_a_person_where_unnamed(held: PlaceData) -> None:
     lines = [f"{code},2023,{6 * n},{3 * n},{9 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
     _, said = drafted("\n".join(["code,year,rate,lower,upper", *lines]).encode(), "a.csv", held)
     assert said["measures"]["src_rate"]["interval"] == {"lower": "lower", "upper": "upper", "level": "TODO"}
@@ -120,24 +120,24 @@ def test_limits_of_an_unnamed_level_leave_the_level_to_a_person(held: PlaceData)
         ("Children in low income", "figure"), ("Life expectancy (years)", "figure"), ("Weeks waited", "figure"),
     ],
 )  # fmt: skip
-def test_a_heading_tells_the_role_of_its_column(heading: str, role: str) -> None:
+def test_heading_indicates_the_role_of_its_column(heading: str, role: str) -> None:
     assert infer_column_role(heading).name == role
 
 
-def test_only_limits_and_errors_are_no_measure_and_a_person_is_asked_for_the_figure(held: PlaceData) -> None:
+def test_limits_and_errors_alone_ask_for_the_estimate(held: PlaceData) -> None:
     lines = [f"{code},2023,{3 * n},{7 * n},0.5" for n, (code, _) in enumerate(COUNCILS, 1)]
     text, said = drafted("\n".join(["code,year,lower,upper,SE", *lines]).encode(), "a.csv", held)
     assert columns_of(said) == ["TODO"]
-    assert "not taken: lower, a lower limit (its heading says 'lower')" in text
+    assert "left out: lower, a lower limit (its heading says 'lower')" in text
 
 
-def test_a_list_with_coordinates_is_drafted_as_one_to_count(held: PlaceData) -> None:
+def test_list_with_coordinates_is_drafted_to_count_rows(held: PlaceData) -> None:
     lines = [f"Hub {n},{code},{53 + n / 7:.4f},{n / 9 - 2:.4f}" for n, (code, _) in enumerate(COUNCILS * 2, 1)]
     _, said = drafted("\n".join(["hub,area_code,lat,lon", *lines]).encode(), "a.csv", held)
     assert [each.get("count_rows") for each in said["measures"].values()] == [True]
 
 
-def test_percentages_alone_are_offered_and_beside_a_count_are_a_comment(held: PlaceData) -> None:
+def test_percentages_are_measures_alone_and_comments_beside_a_count(held: PlaceData) -> None:
     lines = [f"{code},2023,{3 * n},{7 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
     alone = drafted("\n".join(["code,year,% damp,% cold", *lines]).encode(), "a.csv", held)[1]
     text, beside = drafted("\n".join(["code,year,homes,% cold", *lines]).encode(), "a.csv", held)
@@ -147,22 +147,25 @@ def test_percentages_alone_are_offered_and_beside_a_count_are_a_comment(held: Pl
 
 
 @HAVE_CASES
-def test_codes_that_a_spreadsheet_has_read_as_numbers_are_named_and_no_measures(held: PlaceData) -> None:
+def test_codes_converted_to_numbers_are_reported_and_not_measures(held: PlaceData) -> None:
     text, said = drafted((CASES / "10-ods-codes-excel" / "sub_icb.csv").read_bytes(), "sub_icb.csv", held)
     assert columns_of(said) == ["Items"] and len(said["measures"]) == 1
-    assert "# TODO Sub ICB: a spreadsheet has read codes as numbers, as 0.00E+00, 1E+01;" in text
+    assert "# TODO Sub ICB: a spreadsheet has converted codes to numbers,\n# such as 0.00E+00, 1E+01;" in text
 
 
 @HAVE_CASES
 @pytest.mark.parametrize("file", ["deaths_by_week.csv", "deaths_weeks_1_12.csv"])
-def test_weeks_are_never_drafted_as_months_nor_as_figures(file: str, held: PlaceData) -> None:
+def test_weeks_are_never_drafted_as_months_or_figures(file: str, held: PlaceData) -> None:
     text, said = drafted((CASES / "15-week-yyyyww" / file).read_bytes(), file, held)
     assert said.get("period_kind") != "month" and said["period"] == {"start": "TODO", "end": "TODO"}
     assert columns_of(said) == ["deaths"]
-    assert "TODO week has weeks as 2025" in text or "TODO week has weeks as 2026" in text
+    assert (
+        "TODO week has weeks in an unsupported form, such as 2025" in text
+        or "TODO week has weeks in an unsupported form, such as 2026" in text
+    )
 
 
-def test_headings_of_weeks_are_not_a_column_for_each_month(held: PlaceData) -> None:
+def test_week_headings_are_not_drafted_as_months(held: PlaceData) -> None:
     weeks = [f"2025{n:02}" for n in (9, 10, 11, 12, 13)]
     lines = [",".join([code, *("5" for _ in weeks)]) for code, _ in COUNCILS]
     _, said = drafted("\n".join([",".join(["code", *weeks]), *lines]).encode(), "a.csv", held)
@@ -170,7 +173,7 @@ def test_headings_of_weeks_are_not_a_column_for_each_month(held: PlaceData) -> N
 
 
 @HAVE_CASES
-def test_a_column_of_percentages_as_text_is_named_with_the_key_that_reads_it(held: PlaceData) -> None:
+def test_percentages_as_text_are_drafted_with_the_key_that_reads_them(held: PlaceData) -> None:
     text, said = drafted((CASES / "20-percent-text" / "uptake_2022.csv").read_bytes(), "uptake_2022.csv", held)
     assert columns_of(said) == ["Invited"] and said["footnotes"] == "%"
     taken = said["measures"] | {"src_uptake": said["measures"]["src_invited"] | {"column": "Uptake"}}
@@ -182,7 +185,7 @@ def test_a_column_of_percentages_as_text_is_named_with_the_key_that_reads_it(hel
 
 
 @HAVE_CASES
-def test_marks_after_figures_are_drafted_as_marks_and_the_column_as_figures(held: PlaceData) -> None:
+def test_marks_after_figures_are_drafted_as_marks(held: PlaceData) -> None:
     content = (CASES / "24-round-and-low" / "codes.csv").read_bytes()
     _, said = drafted(content, "codes.csv", held)
     assert columns_of(said) == ["people"]
@@ -195,9 +198,9 @@ def test_marks_after_figures_are_drafted_as_marks_and_the_column_as_figures(held
 
 
 @HAVE_CASES
-def test_figures_in_a_form_that_is_not_read_are_named_and_no_marker(held: PlaceData) -> None:
+def test_figures_in_an_unsupported_form_are_reported_and_not_markers(held: PlaceData) -> None:
     text, said = drafted((CASES / "13-csv-desktop" / "spend_1252.csv").read_bytes(), "spend_1252.csv", held)
-    assert "TODO Net spend (£) has figures in a form that is not read, as £1,234,500" in text
+    assert "TODO Net spend (£) has figures in an unsupported form, such as £1,234,500" in text
     assert set(said["markers"].values()) == {"TODO"}
 
 
@@ -213,7 +216,7 @@ _FIRST = frozenset({"estimate", "count", "rate", "figure", "population"})
 
 
 @given(source=st.text(min_size=1, max_size=70), texts=st.lists(st.text(max_size=70), max_size=30))
-def test_no_measure_is_named_twice_nor_longer_than_a_name_may_be(source: str, texts: list[str]) -> None:
+def test_measure_names_are_unique_and_of_limited_length(source: str, texts: list[str]) -> None:
     names = measure_names(source, texts)
     assert len(set(names)) == len(names) == len(texts)
     assert all(re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) for name in names)
@@ -228,9 +231,7 @@ def districts(held: PlaceData) -> PlaceData:
 
 @settings(max_examples=60, deadline=None)
 @given(headings=_HEADINGS)
-def test_a_draft_of_any_headings_writes_no_measure_twice_and_no_limit_as_a_figure(
-    headings: list[str], districts: PlaceData
-) -> None:
+def test_draft_of_any_headings_has_unique_measures_and_no_limits(headings: list[str], districts: PlaceData) -> None:
     lines = [",".join([code, name, *(f"{7 * row + n}.5" for n, _ in enumerate(headings))])
              for row, (code, name) in enumerate(COUNCILS * 2)]  # fmt: skip
     content = "\n".join([",".join(["area", "council", *headings]), *lines]).encode()
@@ -245,7 +246,7 @@ def test_a_draft_of_any_headings_writes_no_measure_twice_and_no_limit_as_a_figur
 
 
 @given(headings=_HEADINGS)
-def test_what_is_offered_is_never_beside_what_it_is_made_from(headings: list[str]) -> None:
+def test_offered_measure_is_never_beside_its_parts(headings: list[str]) -> None:
     frame = pl.DataFrame({each: [f"{n}.5" for n in range(7)] for each in headings})
     roles = {each.name: each.role for each in figure_columns(frame, [])}
     given_roles = {roles[each].name for each in candidate_measures(roles)}

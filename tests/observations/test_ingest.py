@@ -1,4 +1,4 @@
-"""Releases whose codes are of another place system than their source's: each is read, and moved, by its own."""
+"""Releases in another geography than their source: each is read and apportioned by its own."""
 
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ NAME, BUCKINGHAMSHIRE = "mhclg_rough_sleeping", "E06000060"
 
 
 def upto(releases: int) -> Catalogue:
-    """Give the catalogue as if only the first releases of the rough sleeping snapshot were out."""
+    """Return the catalogue with only the first releases of the rough sleeping snapshot."""
     whole = load_catalogue(ROOT)
     source = whole.sources[NAME].model_copy(update={"releases": whole.sources[NAME].releases[:releases]})
     said = {**whole.declaration_hashes, NAME: f"only {releases}"}
@@ -37,17 +37,15 @@ def now(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, pl.DataFrame
     return answered(load_catalogue(ROOT), tmp_path_factory.mktemp("now"))
 
 
-def test_every_figure_of_every_release_is_used_under_the_codes_of_its_time(now: tuple[Project, pl.DataFrame]) -> None:
+def test_every_release_is_read_with_the_codes_of_its_vintage(now: tuple[Project, pl.DataFrame]) -> None:
     seen = load_source_tables(now[0], NAME)
     assert seen.set_aside.is_empty() and seen.release["cells_set_aside"].sum() == 0
     places = seen.observation.group_by("place_system").agg(pl.col("place_code").n_unique()).sort("place_system")
     assert places.rows() == [("lad_2016", 326), ("lad_2017", 326), ("lad_2019", 317), ("lad_2022", 309)]
 
 
-def test_an_older_release_comes_to_what_the_publisher_itself_recast(
-    now: tuple[Project, pl.DataFrame], tmp_path: Path
-) -> None:
-    """317 districts of 2019 moved to those of 2023 by what became of them, against the release of 2023."""
+def test_older_release_matches_the_publishers_recast_figures(now: tuple[Project, pl.DataFrame], tmp_path: Path) -> None:
+    """Compare 317 districts of 2019, converted to 2023 by code changes, with the release of 2023."""
     then = answered(upto(3), tmp_path)[1]
     year = pl.col("period_start") == date(2019, 1, 1)
     both = then.filter(year).join(now[1].filter(year), on="place_code", suffix="_now")
@@ -56,11 +54,11 @@ def test_an_older_release_comes_to_what_the_publisher_itself_recast(
     merged = both.filter(pl.col("place_code") == BUCKINGHAMSHIRE).row(0, named=True)
     assert (merged["basis"], merged["basis_now"]) == ("merged", "observed")
     assert merged["parts"] == "E07000004,E07000005,E07000006,E07000007"
-    # What the release does not have is due, and not there.
+    # A figure that the release lacks is due and missing.
     assert set(then.filter(pl.col("period_start") == date(2022, 1, 1))["reason"]) == {"late"}
 
 
-def test_who_was_due_to_return_is_told_by_the_places_of_the_newest_release(now: tuple[Project, pl.DataFrame]) -> None:
+def test_roll_comes_from_the_places_of_the_newest_release(now: tuple[Project, pl.DataFrame]) -> None:
     due = load_returns(now[0], NAME).filter(pl.col("period_start") == date(2010, 1, 1))
     assert due.filter(pl.col("place_code") == "E07000004").is_empty()
     assert due.filter(pl.col("state") == "not_returned").is_empty()

@@ -1,4 +1,4 @@
-"""Local contracts: begun by a command, filled in by a person, looked at cell by cell, private until released."""
+"""Local contracts: drafted by a command, completed by a person, tested cell by cell, private until released."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ def copy(tmp_path: Path) -> Path:
     return root
 
 
-def test_a_contract_is_begun_filled_in_looked_at_and_kept(copy: Path, tmp_path: Path) -> None:
+def test_contract_is_drafted_completed_tested_and_added(copy: Path, tmp_path: Path) -> None:
     home = tmp_path / "store"
     begun = run("new", "local-source", "rough_sleepers", store=home, project=copy)
     assert begun.returncode == 0, begun.stderr
@@ -55,7 +55,7 @@ def test_a_contract_is_begun_filled_in_looked_at_and_kept(copy: Path, tmp_path: 
     assert "private: no output shows a figure of it" in kept.stdout
 
 
-def test_a_declaration_that_is_there_stays_and_the_page_is_made_again(copy: Path, tmp_path: Path) -> None:
+def test_existing_declaration_remains_and_its_page_is_rewritten(copy: Path, tmp_path: Path) -> None:
     run("new", "local-source", "rough_sleepers", "--period", "year", store=tmp_path, project=copy)
     path = copy / "sources" / "rough_sleepers.yaml"
     path.write_text(path.read_text().replace("TODO unit", "people & <dogs>"))
@@ -66,7 +66,7 @@ def test_a_declaration_that_is_there_stays_and_the_page_is_made_again(copy: Path
     assert "kept as private" in page, "a source begun by `new local-source` is private"
 
 
-def test_a_contract_may_be_weekly(copy: Path, tmp_path: Path) -> None:
+def test_contract_can_be_weekly(copy: Path, tmp_path: Path) -> None:
     weekly = run("new", "local-source", "parcels_given", "--period", "week", store=tmp_path, project=copy)
     assert weekly.returncode == 0, weekly.stderr
     declared = load_catalogue(copy).sources["parcels_given"]
@@ -83,9 +83,7 @@ def test_a_contract_may_be_weekly(copy: Path, tmp_path: Path) -> None:
         (("../x",), 3),
     ],
 )
-def test_a_contract_that_can_not_be_leaves_nothing_behind(
-    copy: Path, tmp_path: Path, words: tuple[str, ...], code: int
-) -> None:
+def test_invalid_contract_leaves_no_file(copy: Path, tmp_path: Path, words: tuple[str, ...], code: int) -> None:
     before = sorted(copy.rglob("*"))
     done = run("new", "local-source", *words, store=tmp_path, project=copy)
     assert done.returncode == code and "Traceback" not in done.stderr
@@ -100,7 +98,7 @@ def returned(folder: Path, *rows: str) -> tuple[Project, Path]:
     return project, path
 
 
-def test_each_cell_that_can_not_be_used_is_told_so_that_a_person_can_mend_it(tmp_path: Path) -> None:
+def test_each_unusable_cell_is_reported_for_correction(tmp_path: Path) -> None:
     rows = [
         f"{MERTON},Merton,2023,about ten", "E09000999,Suton,2023,5", f"{SUTTON},Sutton,23,5",
         "E08000038,Barnsley,2023,5", "E09000001,City,2023,2000", "E09000002,x,2023,1", "E09000002,x,2023,2",
@@ -123,7 +121,7 @@ def test_each_cell_that_can_not_be_used_is_told_so_that_a_person_can_mend_it(tmp
     ]
     assert told[1].startswith("row 3, column code: found 'E09000999', expected a code of lad_2023; perhaps ")
     assert "E09000029 Sutton" in told[1]
-    with pytest.raises(FetchError, match="7 things in it can't be used"):
+    with pytest.raises(FetchError, match="7 values in it cannot be used"):
         add_release(project, "a_source", path, AS_OF, console)
     assert not [each for each in source_snapshots(project.home, "a_source") if each.file == "return.csv"]
     add_release(project, "a_source", path, AS_OF, console, accept=True)
@@ -131,7 +129,7 @@ def test_each_cell_that_can_not_be_used_is_told_so_that_a_person_can_mend_it(tmp
 
 
 @pytest.mark.parametrize("text", ["code,name\nE09000024,Merton\n", "<html>", ""])
-def test_a_file_that_is_none_is_refused_with_what_is_expected(tmp_path: Path, text: str) -> None:
+def test_unreadable_file_is_rejected_with_the_expected_form(tmp_path: Path, text: str) -> None:
     project, path = returned(tmp_path)
     path.write_text(text)
     with pytest.raises(FetchError, match="expected"):
@@ -139,7 +137,7 @@ def test_a_file_that_is_none_is_refused_with_what_is_expected(tmp_path: Path, te
 
 
 def outputs(project: Project) -> str:
-    """Give all that a build leaves for others to see."""
+    """Return everything that a build publishes."""
     steps.prepare_store(project)
     answering.answer_problem(project, "a_problem")
     report_problem(project, "a_problem")
@@ -152,14 +150,14 @@ def outputs(project: Project) -> str:
 
 
 def _read(file: Path) -> str:
-    """Give all text of an output; of a workbook, which is packed, the text of its parts."""
+    """Return all text of an output, and of the packed parts of a workbook."""
     if file.suffix != ".xlsx":
         return file.read_text(encoding="utf-8")
     with zipfile.ZipFile(file) as book:
         return "\n".join(book.read(name).decode("utf-8") for name in book.namelist())
 
 
-def test_private_figures_are_in_no_output_and_the_cell_says_so(tmp_path: Path) -> None:
+def test_private_figures_are_in_no_output_and_their_cells_have_a_reason(tmp_path: Path) -> None:
     project = project_of(Case(None, MERTON, ROWS, source=PRIVATE), tmp_path)
     project = _with_range(project)
     told = outputs(project)
@@ -176,7 +174,7 @@ def _with_range(project: Project) -> Project:
     return project._replace(catalogue=load_catalogue(project.catalogue.root))
 
 
-def test_what_was_shown_before_it_became_private_is_taken_away(tmp_path: Path) -> None:
+def test_figures_that_become_private_are_removed_from_outputs(tmp_path: Path) -> None:
     case = Case(None, MERTON, ROWS, source=f"{PRIVATE}released: true\n")
     project = _with_range(project_of(case, tmp_path))
     assert SECRET in outputs(project)
@@ -189,7 +187,7 @@ def test_what_was_shown_before_it_became_private_is_taken_away(tmp_path: Path) -
     assert not state_path(project.home, "observation", "a_source").is_file()
 
 
-def test_a_private_denominator_weighs_nothing(tmp_path: Path) -> None:
+def test_private_denominator_is_not_used_as_a_weight(tmp_path: Path) -> None:
     project = project_of(Case(None, MERTON, ROWS, source=PRIVATE), tmp_path)
     steps.prepare_store(project)
     assert read_denominators(project, project.catalogue.sources["a_source"]).is_empty()
@@ -197,6 +195,6 @@ def test_a_private_denominator_weighs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["released: true\n", "private: true\nprovides: boundary\n"])
-def test_private_is_said_of_held_figures_only(tmp_path: Path, text: str) -> None:
+def test_private_applies_only_to_stored_figures(tmp_path: Path, text: str) -> None:
     with pytest.raises(DeclarationError, match="private"):
         project_of(Case(None, MERTON, ROWS, source=f"period_kind: year\ngeography: lad_2023\n{text}"), tmp_path)

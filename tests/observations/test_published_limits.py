@@ -1,4 +1,4 @@
-"""Limits that publishers give of estimates: read beside the figure, carried to other places, never invented."""
+"""Published limits of estimates: read beside the figure, preserved in other geographies, never invented."""
 
 import re
 from datetime import date
@@ -35,7 +35,7 @@ def declared(interval: str = LIMITS, more: str = "", head: str = "") -> Source:
 
 
 def read(lines: list[str], headings: str = "code,year,value,lci_95,uci_95", **given: str) -> list[tuple[Any, ...]]:
-    """Read figures; give of each its bounds, its interval, level, who says so, and its caveats."""
+    """Read figures, and return for each its bounds, interval, level, source and caveats."""
     content = "\n".join([headings, *lines]).encode()
     found = cells(declared(**given), content)
     return found.select("low", "high", *INTERVAL_COLUMNS, "caveats").rows()
@@ -49,7 +49,7 @@ def test_limits_are_in_the_unit_of_the_measure() -> None:
     assert read(["E09000024,2023,0.5,0.25,0.75"], more=", scale: 100")[0][2:4] == (25.0, 75.0)
 
 
-def test_another_spelling_of_a_heading_is_read_too() -> None:
+def test_alternative_heading_is_read() -> None:
     assert read(["E09000024,2023,5,4,6"], "code,year,value,lci_95,Upper")[0][2:4] == (4.0, 6.0)
 
 
@@ -59,23 +59,23 @@ def test_another_spelling_of_a_heading_is_read_too() -> None:
      ("{standard_error: error, level: 95}", (75.612010805, 76.787989195)),
      ("{standard_error: error, level: 68.2689492137}", (75.9, 76.5))],
 )  # fmt: skip
-def test_an_error_gives_limits_in_decimals(interval: str, ends: tuple[float, float]) -> None:
+def test_standard_error_gives_limits_in_decimals(interval: str, ends: tuple[float, float]) -> None:
     found = read(["E09000024,2023,76.2,0.3"], "code,year,value,error", interval=interval)
     assert found[0][2:4] == pytest.approx(ends, abs=1e-9)
 
 
-def test_half_a_width_leaves_no_dust_of_binary_arithmetic() -> None:
+def test_half_width_gives_limits_without_floating_point_error() -> None:
     found = read(["E09000024,2023,76.1,0.05"], "code,year,value,error", interval="{half_width: error, level: 95}")
     assert found[0][2:4] == (76.05, 76.15)
 
 
-def test_a_figure_without_limits_has_none_and_is_not_exact_for_that() -> None:
+def test_figure_without_limits_is_not_exact() -> None:
     nothing = (None,) * 7
     assert read(["E09000024,2023,5,,", "E09000029,2023,6,x,x"], head="markers: {x: not_available}\n") == [nothing] * 2
 
 
 @pytest.mark.parametrize("limits", ["6,7", "3,4", "7,3", "about 4,6"])
-def test_limits_that_do_not_hold_the_figure_are_not_taken_and_it_is_said(limits: str) -> None:
+def test_limits_that_exclude_the_figure_are_rejected_with_a_caveat(limits: str) -> None:
     found = read([f"E09000024,2023,5,{limits}"])
     assert found == [(None, None, None, None, None, None, "limits_contradict")]
 
@@ -85,16 +85,16 @@ def test_limits_that_contradict_their_figure_are_a_finding() -> None:
     held = Snapshot("a", "x", date(2024, 1, 1), "", "", "test", "a.csv", 1, "")
     found = find_contradicted_limits(CheckInput("a", declared(), held, table, empty_table(PLACE_COLUMNS)))
     assert found.select("place_code", "reason", "evidence").rows() == [
-        ("E09000024", "limits_contradict", "5 stands beside 6 and 7, which can't be the limits that it lies in")
+        ("E09000024", "limits_contradict", "5 is not within the limits beside it: 6 and 7")
     ]
 
 
-def test_a_file_without_the_columns_declared_is_not_of_this_shape() -> None:
+def test_file_without_the_declared_limit_columns_is_rejected() -> None:
     with pytest.raises(Exception, match="expected also lci_95"):
         read_sheet(b"code,year,value\nE09000024,2023,5\n", declared(), "a.csv")
 
 
-def test_rows_that_give_other_limits_of_the_same_figure_contradict_each_other() -> None:
+def test_rows_with_different_limits_are_duplicates() -> None:
     table = cells(declared(), b"code,year,value,lci_95,uci_95\nE09000024,2023,5,4,6\nE09000024,2023,5,3,7\n")
     assert table["fault"].to_list() == ["duplicate"] * 2
 
@@ -105,20 +105,20 @@ def test_rows_that_give_other_limits_of_the_same_figure_contradict_each_other() 
      ("{half_width: a, standard_error: b, level: 95}", "declare one form"),
      ("{lower: a, upper: b}", "level"), ("{lower: a, upper: b, level: 0.95}", "greater than or equal to 50")],
 )  # fmt: skip
-def test_an_interval_that_says_too_little_or_too_much_is_refused(interval: str, expected: str) -> None:
+def test_incomplete_or_redundant_interval_is_rejected(interval: str, expected: str) -> None:
     with pytest.raises(DeclarationError, match=expected):
         declared(interval)
 
 
 @pytest.mark.parametrize("more", [", estimate: true", ", perturbed: true"])
-def test_an_estimate_is_never_bounded_by_itself(more: str) -> None:
+def test_estimate_is_never_its_own_bound(more: str) -> None:
     measure = f"{{title: s, unit: p, kind: stock, column: value{more}}}"
     text = f"columns: {{place: code, period: year}}\nmeasures: {{s: {measure}}}\n"
     found = cells(source("", text), b"code,year,value\nE09000024,2023,5\n")
     assert found.select("value", "low", "high").rows() == [(5.0, None, None)]
 
 
-def test_a_figure_marked_as_estimated_is_not_bounded_by_itself_and_one_counted_is() -> None:
+def test_figure_marked_as_estimated_is_not_its_own_bound() -> None:
     text = ("columns: {place: code, period: year, status: mark}\nmarkers: {e: estimated}\n"
             "measures: {s: {title: s, unit: p, kind: stock, column: value}}\n")  # fmt: skip
     found = cells(source("", text), b"code,year,value,mark\nE09000024,2023,5,e\nE09000029,2023,6,\n")
@@ -132,7 +132,7 @@ MEASURES = {
 
 
 def observed(measure: str, figures: dict[str, float]) -> pl.DataFrame:
-    """Make observations of estimates of one year, each with limits of 1 either way."""
+    """Build observations of estimates of one year, each with limits 1 below and above."""
     found = [
         {"source": "s", "release": "x", "released_at": date(2024, 1, 1), "measure": measure, "place_code": code,
          "place_system": "lad_2019", "period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31),
@@ -155,7 +155,7 @@ def bounds(placed: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("measure", ["rate", "people"])
-def test_a_place_that_is_renamed_keeps_its_interval_and_a_merged_one_gets_none(measure: str) -> None:
+def test_recoded_place_keeps_its_interval_and_a_merged_one_has_none(measure: str) -> None:
     rates, people = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0}), observed("people", {"A": 100.0, "B": 300.0})
     found = bounds(
         average_rates(map_slices(rates, PARTS, MEASURES), rates, PARTS, rate_weights(rates, people, MEASURES))
@@ -165,7 +165,7 @@ def test_a_place_that_is_renamed_keeps_its_interval_and_a_merged_one_gets_none(m
 
 
 @pytest.mark.parametrize("measure", ["rate", "people"])
-def test_a_place_led_to_whole_keeps_its_interval_and_a_sum_gets_none(measure: str) -> None:
+def test_target_of_one_whole_place_keeps_its_interval_and_a_sum_has_none(measure: str) -> None:
     figures = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0})
     way = WeightedCrosswalk(crosswalk_of({"A": {"N": 100.0}, "B": {"N": 300.0}, "C": {"D": 50.0}}), "all_ages")
     found = bounds(
@@ -176,14 +176,14 @@ def test_a_place_led_to_whole_keeps_its_interval_and_a_sum_gets_none(measure: st
 
 
 def estimating(catalogue: Catalogue) -> list[str]:
-    """Name the sources that are in hand and have an estimate among their measures."""
+    """List the stored sources with an estimate among their measures."""
     return [
         name for name, each in catalogue.sources.items()
         if each.releases and any(measure.is_uncertain for measure in each.measures.values())
     ]  # fmt: skip
 
 
-def test_no_estimate_that_is_in_hand_is_bounded_by_itself(starter: Project) -> None:
+def test_no_stored_estimate_is_its_own_bound(starter: Project) -> None:
     catalogue, seen = starter.catalogue, 0
     for name in estimating(catalogue):
         uncertain = sorted(key for key, each in catalogue.sources[name].measures.items() if each.is_uncertain)
@@ -207,11 +207,11 @@ LIMITED = {
     "median_weekly_pay": (3_441, 3_552),
     "preventable_circulatory_mortality_ni": (77, 77),
 }
-"""How many figures in hand have limits, and how many there are."""
+"""Number of stored figures with limits, and of all stored figures, by measure."""
 
 
 @pytest.mark.parametrize("measure", sorted(LIMITED))
-def test_the_limits_of_every_file_that_has_some_are_read(starter: Project, measure: str) -> None:
+def test_limits_of_every_bundled_file_are_read(starter: Project, measure: str) -> None:
     seen = load_source_tables(starter, starter.catalogue.measure_source[measure]).observation
     figures = seen.filter(pl.col("measure") == measure, pl.col("value").is_not_null())
     limited = figures.filter(pl.col("likely_low") < pl.col("likely_high"), pl.col("likely_source") == "published")
@@ -222,7 +222,7 @@ def test_the_limits_of_every_file_that_has_some_are_read(starter: Project, measu
 LIMIT = re.compile(r"(?i)\b[lu]ci\b|_?[lu]ci_|confidence|standard error|margin of error|half.width|\bcv\b")
 
 
-def test_no_column_of_limits_in_a_bundled_file_is_passed_over() -> None:
+def test_every_limit_column_in_a_bundled_file_is_declared() -> None:
     catalogue, seen = load_catalogue(ROOT), 0
     for name, each in catalogue.sources.items():
         named = {

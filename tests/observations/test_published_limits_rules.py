@@ -1,4 +1,4 @@
-"""Limits beside a figure, rule by rule: which are taken, in which unit, and which contradict what they stand beside."""
+"""Rules of limits beside a figure: which are used, in which unit, and which contradict the figure."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ NOTHING = (None, None, None, None)
 
 
 def declared(interval: dict[str, Any] | None = None, more: dict[str, Any] | None = None, **given: Any) -> Source:
-    """Declare a measure with limits, and one without."""
+    """Declare one measure with limits and one without."""
     plain = {"title": "t", "unit": "u", "kind": "index", "column": "c"}
     return Source.model_validate(
         {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
@@ -29,7 +29,7 @@ def declared(interval: dict[str, Any] | None = None, more: dict[str, Any] | None
 
 
 def table(*cells: tuple[Any, ...]) -> pl.DataFrame:
-    """Make cells of measure, value and two limits."""
+    """Build cells of measure, value and two limits."""
     told = [(m, value, None if value is None else f"{value:g}", *limits, None, None) for m, value, *limits in cells]
     return pl.DataFrame(told, schema=SCHEMA, orient="row")
 
@@ -39,14 +39,14 @@ def limits(source: Source, *cells: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     return found.select("likely_low", "likely_high", "likely_level", "likely_source", "caveats").rows()
 
 
-def test_limits_are_taken_whole_and_their_texts_are_gone() -> None:
+def test_limits_are_read_and_their_texts_dropped() -> None:
     found = add_published_limits(
         table(("m", 5.0, "4", "6"), ("bare", 5.0, "4", "6"), ("m", None, "4", "6")), declared()
     )
     assert found.to_dicts() == [
         {"measure": "m", "value": 5.0, "text": "5", "caveats": None, "caveat_evidence": None, "likely_low": 4.0,
          "likely_high": 6.0, "likely_level": 95.0, "likely_source": "published"},
-        # Of a measure without limits, and of a figure that is not there, texts beside it say nothing.
+        # Texts beside a measure without limits, or beside a missing figure, are ignored.
         {"measure": "bare", "value": 5.0, "text": "5", "caveats": None, "caveat_evidence": None, "likely_low": None,
          "likely_high": None, "likely_level": None, "likely_source": None},
         {"measure": "m", "value": None, "text": None, "caveats": None, "caveat_evidence": None, "likely_low": None,
@@ -54,7 +54,7 @@ def test_limits_are_taken_whole_and_their_texts_are_gone() -> None:
     ]  # fmt: skip
 
 
-def test_a_source_without_limits_gives_none_with_or_without_their_columns() -> None:
+def test_source_without_limits_has_none() -> None:
     source = declared()
     source = source.model_copy(update={"measures": {"bare": source.measures["bare"]}})
     cells = table(("bare", 5.0, "4", "6"))
@@ -72,7 +72,7 @@ def test_a_source_without_limits_gives_none_with_or_without_their_columns() -> N
         (-5.0, "-6", "-4", True), (-5.0, "-4", "-6", False), (0.0, "0", "0", True),
     ],
 )  # fmt: skip
-def test_limits_hold_their_figure_or_are_not_taken(value: float, lower: str, upper: str, taken: bool) -> None:
+def test_limits_that_exclude_their_figure_are_rejected(value: float, lower: str, upper: str, taken: bool) -> None:
     expected = (float(lower), float(upper), 95.0, "published", None) if taken else (*NOTHING, "limits_contradict")
     assert limits(declared(), (value, lower, upper)) == [expected]
 
@@ -80,7 +80,7 @@ def test_limits_hold_their_figure_or_are_not_taken(value: float, lower: str, upp
 @pytest.mark.parametrize(
     ("lower", "upper", "expected"),
     [
-        # One limit alone is one; a blank and a declared marker give none and contradict nothing.
+        # A single limit is used. A blank or a declared marker gives no limit and no contradiction.
         ("4", "", (4.0, None, 95.0, "published", None)), ("", "6", (None, 6.0, 95.0, "published", None)),
         ("4", "x", (4.0, None, 95.0, "published", None)), (None, "6", (None, 6.0, 95.0, "published", None)),
         ("", "", (*NOTHING, None)), ("x", "x", (*NOTHING, None)), (" x ", " ", (*NOTHING, None)),
@@ -89,17 +89,17 @@ def test_limits_hold_their_figure_or_are_not_taken(value: float, lower: str, upp
         ("4", "y", (*NOTHING, "limits_contradict")), (" 4 ", "1,006", (4.0, 1006.0, 95.0, "published", None)),
     ],
 )  # fmt: skip
-def test_a_limit_is_a_number_a_marker_or_strange(lower: str | None, upper: str | None, expected: tuple[Any]) -> None:
+def test_limit_is_a_number_a_marker_or_rejected(lower: str | None, upper: str | None, expected: tuple[Any]) -> None:
     assert limits(declared(markers={"x": "not_available", "": "not_available"}), (5.0, lower, upper)) == [expected]
 
 
 @pytest.mark.parametrize(
     ("lower", "upper", "beside"), [("6", "7", "6 and 7"), ("6", None, "6"), (None, "4", "4"), ("", "y", "y")]
 )
-def test_what_contradicts_a_figure_is_said_as_printed(lower: str | None, upper: str | None, beside: str) -> None:
+def test_contradiction_quotes_the_printed_texts(lower: str | None, upper: str | None, beside: str) -> None:
     found = add_published_limits(table(("m", 5.0, lower, upper), ("m", 5.0, "4", "6")), declared())
     assert found["caveat_evidence"].to_list() == [
-        f"5 stands beside {beside}, which can't be the limits that it lies in", None
+        f"5 is not within the limits beside it: {beside}", None
     ]  # fmt: skip
 
 
@@ -114,13 +114,13 @@ def test_limits_are_scaled_to_the_unit_of_the_measure() -> None:
         ({"half_width": "h", "level": 95}, "0.3", 75.9, 76.5),
         ({"half_width": "h", "level": 80}, "0.3", 75.9, 76.5),
         ({"half_width": "h", "level": 95}, "0", 76.2, 76.2),
-        # 1.96 standard errors hold 95 %, 1.2816 hold 80 %, 2.5758 hold 99 %.
+        # 1.96 standard errors give 95 %, 1.2816 give 80 %, 2.5758 give 99 %.
         ({"standard_error": "h", "level": 95}, "1", 74.240036015, 78.159963985),
         ({"standard_error": "h", "level": 80}, "1", 74.918448434, 77.481551566),
         ({"standard_error": "h", "level": 99}, "0.5", 74.912085348, 77.487914652),
     ],
 )
-def test_an_error_is_taken_off_and_added(interval: dict[str, Any], error: str, low: float, high: float) -> None:
+def test_error_is_subtracted_and_added(interval: dict[str, Any], error: str, low: float, high: float) -> None:
     found = limits(declared(interval), (76.2, error, None))
     assert found[0] == (
         pytest.approx(low, abs=1e-8),
@@ -131,14 +131,14 @@ def test_an_error_is_taken_off_and_added(interval: dict[str, Any], error: str, l
     )
 
 
-def test_an_error_below_nought_contradicts_its_figure_and_a_blank_one_gives_nothing() -> None:
+def test_negative_error_is_rejected_and_a_blank_one_gives_no_limits() -> None:
     source = declared({"half_width": "h", "level": 95})
     assert limits(source, (5.0, "-1", None), (5.0, "", None), (5.0, "many", None)) == [
         (*NOTHING, "limits_contradict"), (*NOTHING, None), (*NOTHING, "limits_contradict")
     ]  # fmt: skip
 
 
-def test_each_measure_has_its_own_limits_and_the_order_of_rows_says_nothing() -> None:
+def test_each_measure_has_its_own_limits_in_any_order_of_rows() -> None:
     source = declared()
     second = declared({"half_width": "h", "level": 80}).measures["m"]
     source = source.model_copy(update={"measures": {**source.measures, "n": second}})
@@ -150,7 +150,7 @@ def test_each_measure_has_its_own_limits_and_the_order_of_rows_says_nothing() ->
     assert_frame_equal(add_published_limits(cells.reverse(), source).reverse(), found)
 
 
-def test_dust_of_binary_arithmetic_is_taken_off_and_nothing_else() -> None:
+def test_only_floating_point_error_is_removed() -> None:
     ends = pl.Series("end", [76.1 - 0.05, 1 / 3, 123456789012.4, -0.0, None, float("inf"), float("-inf")])
     found = ends.to_frame().select(round_limit(pl.col("end"))).to_series().to_list()
     assert found == [76.05, 0.333333333333, 123456789012.0, 0.0, None, float("inf"), float("-inf")]

@@ -1,4 +1,4 @@
-"""Why a total is not the sum of its places: every part made to hold on purpose, and always adding exactly."""
+"""Reconciliation of totals: each part in turn explains a difference, and the parts always add exactly."""
 
 import xml.etree.ElementTree as ET
 from datetime import date
@@ -39,7 +39,7 @@ LONDON, ENGLAND = "E12000007", "E92000001"
 def apart(
     lines: list[str], folder: Path, source: str = "", measure: str = "kind: count"
 ) -> dict[str, dict[str, object]]:
-    """Take apart the totals of a file; give each by its place."""
+    """Reconcile the totals of a file; return each by its place."""
     project = project_of(Case(None, MERTON, lines, source=SOURCE + source, measure=measure), folder)
     steps.prepare_store(project)
     found = reconcile_source(project, "a_source")
@@ -49,7 +49,7 @@ def apart(
 
 
 def london(*lines: str, total: str) -> list[str]:
-    """Give every borough 5 except those named, and London a total: 33 of 5 are 165."""
+    """Give every borough 5, except those named, and London a total; 33 of 5 make 165."""
     named = {line.split(",")[0] for line in lines}
     return [*lines, *(f"{c},x,2023,5" for c in EVERYONE if c not in named), f"{LONDON},London,2023,{total}"]
 
@@ -58,20 +58,20 @@ def parts(row: dict[str, object]) -> dict[str, object]:
     return {part: row[part] for part in DIFFERENCE_PARTS if row[part]}
 
 
-def test_a_total_that_is_the_sum_of_its_places_leaves_nothing(tmp_path: Path) -> None:
+def test_total_equal_to_the_sum_has_no_remainder(tmp_path: Path) -> None:
     row = apart(london(total="165"), tmp_path)[LONDON]
     assert (row["total"], row["local"], parts(row)) == (165, 165, {})
     assert (row["places_due"], row["places_given"], row["tier"], row["unit"]) == (33, 33, "region", "things")
 
 
-def test_a_row_of_no_place_is_told_for_the_whole_that_the_source_covers(tmp_path: Path) -> None:
+def test_row_without_a_place_counts_in_the_total_of_full_coverage(tmp_path: Path) -> None:
     lines = [*london(total="165"), f"{ENGLAND},England,2023,999", "-,Unknown,2023,7"]
     found = apart(lines, tmp_path, "unallocated: ['-']\n")
     assert found[ENGLAND]["unallocated"] == 7
     assert parts(found[LONDON]) == {}
 
 
-def test_an_old_code_counts_where_its_successor_has_no_figure_and_not_again_where_it_has(tmp_path: Path) -> None:
+def test_old_code_counts_only_where_its_successor_has_no_figure(tmp_path: Path) -> None:
     old = "E07000026,Allerdale,2023,40"
     lines = [*london(total="165"), f"{ENGLAND},England,2023,1000", old]
     found = apart(lines, tmp_path / "alone")
@@ -80,14 +80,14 @@ def test_an_old_code_counts_where_its_successor_has_no_figure_and_not_again_wher
     assert apart(both, tmp_path / "both")[ENGLAND]["retired_codes"] == 0
 
 
-def test_places_published_together_are_counted_once(tmp_path: Path) -> None:
+def test_places_published_together_count_once(tmp_path: Path) -> None:
     lines = london("E09000001,x,2023,10", "E09000033,x,2023,10", total="165")
     row = apart(lines, tmp_path, "published_together: [[E09000001, E09000033]]\n")[LONDON]
     assert (row["local"], row["places_given"], parts(row)) == (165, 33, {})
 
 
 def small(values: list[float | None], totals: dict[str, float], rounding: float | None = None) -> pl.DataFrame:
-    """Take apart totals of places a, b, c in region r (a, b) and region s (c), both in England."""
+    """Reconcile totals of places a, b, c in region r (a, b) and region s (c), both in England."""
     day = {"measure": "figure", "period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31), "order": 0}
     seen = [
         {**day, "place_code": code, "value": value, "status": "normal" if value is not None else "confidential",
@@ -121,7 +121,7 @@ def small(values: list[float | None], totals: dict[str, float], rounding: float 
     st.sampled_from([None, 5.0]),
 )
 @settings(max_examples=40, deadline=None)
-def test_the_parts_add_exactly_whatever_is_published(
+def test_parts_add_exactly_for_any_published_figures(
     values: list[int | None], total: int, rounding: float | None
 ) -> None:
     found = small([None if v is None else float(v) for v in values], {ENGLAND: total, "r": total / 2}, rounding)
@@ -129,12 +129,12 @@ def test_the_parts_add_exactly_whatever_is_published(
         assert row["total"] == pytest.approx(row["local"] + sum(row[part] for part in DIFFERENCE_PARTS), abs=1e-9)
 
 
-def test_no_totals_give_an_empty_table_of_the_right_shape() -> None:
+def test_no_totals_give_an_empty_table_with_all_columns() -> None:
     assert small([1, 2, 3], {}).schema == pl.Schema({name: column.dtype for name, column in RECONCILIATION.items()})
     assert SLICE_KEY == ["measure", "period_start", "period_end"]
 
 
-def test_the_picture_says_all_its_figures_in_words_and_has_a_bar_for_each_part() -> None:
+def test_chart_has_a_text_alternative_and_a_bar_for_each_part() -> None:
     row = small([10, 20, 30], {ENGLAND: 66, "r": 30, "s": 31}).row(0, named=True)
     row["place_name"] = '<England> & "Wales"'
     picture = ET.fromstring(draw_waterfall(row))
@@ -146,7 +146,7 @@ def test_the_picture_says_all_its_figures_in_words_and_has_a_bar_for_each_part()
         assert said in describe_waterfall(row)
 
 
-def test_bars_stay_on_the_paper_whatever_the_figures() -> None:
+def test_bars_stay_within_the_chart_for_any_figures() -> None:
     for values, total in (([0.0, 0.0, 0.0], 0.0), ([5e6, 4e6, 3e6], 12_000_050.0), ([900.0, 0.0, 0.0], 3.0)):
         row = small(list(values), {ENGLAND: total}).row(0, named=True)
         for bar in ET.fromstring(draw_waterfall(row)).findall("rect"):
@@ -154,7 +154,7 @@ def test_bars_stay_on_the_paper_whatever_the_figures() -> None:
             assert 0 < float(bar.get("width", 0)) <= 301.6
 
 
-def test_the_table_says_the_same_as_the_picture_and_escapes_names() -> None:
+def test_table_matches_the_chart_and_escapes_names() -> None:
     row = small([10, 20, 30], {ENGLAND: 66, "r": 30, "s": 31}).row(0, named=True)
     table = render_waterfall_table([{**row, "place_name": "<England>"}])
     assert "&lt;England&gt;" in table
@@ -162,14 +162,14 @@ def test_the_table_says_the_same_as_the_picture_and_escapes_names() -> None:
     assert all(f">{figure}</td>" in table for figure in (66, 60, 5, 1))
 
 
-def test_a_source_of_small_areas_that_no_register_lists_has_no_total_to_take_apart(tmp_path: Path) -> None:
+def test_source_of_unregistered_small_areas_has_no_totals(tmp_path: Path) -> None:
     project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 26))
     steps.prepare_store(project)
     assert reconcile_source(project, "nisra_deprivation").is_empty()
 
 
-def test_wards_are_summed_under_the_district_they_were_in_then_and_rounding_holds_what_is_left(tmp_path: Path) -> None:
-    """Barnsley and Sheffield got new codes in 2025; most of their wards kept theirs, and are put under the old ones."""
+def test_wards_add_within_their_district_of_the_time_up_to_rounding(tmp_path: Path) -> None:
+    """Barnsley and Sheffield received new codes in 2025, but most of their wards kept theirs."""
     project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
     steps.prepare_store(project)
     found = reconcile_source(project, "nomis_claimants_wards")

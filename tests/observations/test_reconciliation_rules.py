@@ -1,4 +1,4 @@
-"""A total taken apart, rule by rule: which part takes what, in which order, up to where, and of which release."""
+"""Rules of reconciliation: which part explains how much of a difference, in which order, and for which release."""
 
 from datetime import date
 from typing import Any
@@ -80,7 +80,7 @@ def parts(row: Row) -> Row:
 FOUR = [seen("a", 10.0), seen("b", 20.0), seen("c", 30.0), seen("d", 40.0)]
 
 
-def test_a_total_that_is_the_sum_of_its_places_is_whole_and_leaves_nothing() -> None:
+def test_total_equal_to_the_sum_has_every_column_and_no_remainder() -> None:
     released = {"source": "s", "release": "x", "released_at": date(2024, 5, 1), "place_label": "North"}
     (row,) = apart(FOUR, [total(R, 30.0, **released)])
     assert row == {
@@ -94,7 +94,7 @@ def test_a_total_that_is_the_sum_of_its_places_is_whole_and_leaves_nothing() -> 
     assert [str(row[part]) for part in DIFFERENCE_PARTS] == ["0.0"] * 6
 
 
-def test_what_nothing_known_can_hold_is_the_remainder_either_way() -> None:
+def test_unexplained_difference_is_the_remainder_of_either_sign() -> None:
     assert [parts(row) for row in apart(FOUR, [total(R, 33.0), total(S, 69.0)])] == [
         {"remainder": 3.0}, {"remainder": -1.0}
     ]  # fmt: skip
@@ -103,36 +103,36 @@ def test_what_nothing_known_can_hold_is_the_remainder_either_way() -> None:
 @pytest.mark.parametrize(
     ("value", "low", "high", "expected"),
     [
-        # Hidden between 1 and 4: below, at both ends, between, and above.
+        # Suppressed between 1 and 4: a difference below, at both bounds, between, and above.
         (10.0, 1.0, 4.0, {"suppressed": 1.0, "remainder": -1.0}), (11.0, 1.0, 4.0, {"suppressed": 1.0}),
         (12.5, 1.0, 4.0, {"suppressed": 2.5}), (14.0, 1.0, 4.0, {"suppressed": 4.0}),
         (15.0, 1.0, 4.0, {"suppressed": 4.0, "remainder": 1.0}),
-        # Of unknown size it takes all that is there, and never less than it must.
+        # Without an upper bound it explains the whole difference, and never less than its lower bound.
         (99.0, 1.0, None, {"suppressed": 89.0}), (8.0, None, None, {"remainder": -2.0}),
         (8.0, 1.0, None, {"suppressed": 1.0, "remainder": -3.0}),
     ],
 )  # fmt: skip
-def test_a_hidden_figure_takes_what_its_bounds_allow(value: float, low: Any, high: Any, expected: Row) -> None:
+def test_suppressed_figure_explains_what_its_bounds_allow(value: float, low: Any, high: Any, expected: Row) -> None:
     (row,) = apart([seen("a", 10.0), seen("b", None, low, high)], [total(R, value)])
     assert parts(row) == expected
     assert (row["places_given"], row["places_hidden"], row["places_without"]) == (1, 1, 0)
     assert (row["suppressed_low"], row["suppressed_high"]) == (low or 0.0, high)
 
 
-def test_hidden_figures_are_taken_together_and_say_so() -> None:
+def test_suppressed_figures_are_combined_with_evidence() -> None:
     (row,) = apart([seen("a", None, 1.0, 4.0), seen("b", None, 2.0, 5.0)], [total(R, 8.0)])
     assert (parts(row), row["local"]) == ({"suppressed": 8.0}, 0.0)
-    assert row["evidence"] == "0 of 2 places have a figure; 2 are hidden, together 3 to 9"
+    assert row["evidence"] == "0 of 2 places have a figure; 2 are suppressed, 3 to 9 together"
     (row,) = apart([seen("a", None, 1.0, 4.0), seen("b", None, 2.0)], [total(R, 8.0)])
-    assert row["evidence"] == "0 of 2 places have a figure; 2 are hidden, together 3 to an unknown figure"
+    assert row["evidence"] == "0 of 2 places have a figure; 2 are suppressed, 3 to an unknown upper bound together"
 
 
-def test_evidence_says_what_there_is_of_each_part_and_nothing_of_what_there_is_not() -> None:
+def test_evidence_describes_only_the_parts_that_apply() -> None:
     (row,) = apart([seen("a", 10.0), seen("b", None, 1.0, 4.0)], [total(R, 12.0)], declared({"rounding": 0.5}))
     assert row["evidence"] == (
-        "1 of 2 places have a figure; 1 are hidden, together 1 to 4; rounding can make 0.5 either way"
+        "1 of 2 places have a figure; 1 are suppressed, 1 to 4 together; rounding explains 0.5 either way"
     )
-    for value, told in ((0.0, ""), (0.5, "; rows of no place: 0.5")):
+    for value, told in ((0.0, ""), (0.5, "; rows without a place: 0.5")):
         (row,) = apart(FOUR, [total(ENGLAND, 100.0), total(None, value, role="unallocated")])
         assert row["evidence"] == f"4 of 4 places have a figure{told}"
 
@@ -140,15 +140,15 @@ def test_evidence_says_what_there_is_of_each_part_and_nothing_of_what_there_is_n
 @pytest.mark.parametrize(
     ("value", "expected"), [(10.0, {}), (13.0, {"missing_places": 3.0}), (8.0, {"remainder": -2.0})]
 )
-def test_a_place_without_a_figure_takes_what_is_left_and_never_less_than_nothing(value: float, expected: Row) -> None:
+def test_place_without_a_figure_explains_the_rest_but_never_less_than_zero(value: float, expected: Row) -> None:
     for absent in ([], [seen("b", None, status="not_available")]):
         (row,) = apart([seen("a", 10.0), *absent], [total(R, value)])
         assert parts(row) == expected
         assert (row["places_due"], row["places_given"], row["places_without"]) == (2, 1, 1)
-        assert row["evidence"] == "1 of 2 places have a figure; 1 have none"
+        assert row["evidence"] == "1 of 2 places have a figure; 1 have no figure"
 
 
-def test_hidden_figures_go_before_places_without_one_and_these_before_rounding() -> None:
+def test_suppressed_figures_precede_missing_places_and_rounding() -> None:
     source = declared({"rounding": 5})
     (row,) = apart([seen("a", None, 1.0, 4.0)], [total(R, 10.0)], source)
     assert parts(row) == {"suppressed": 4.0, "missing_places": 6.0}
@@ -161,13 +161,13 @@ def test_hidden_figures_go_before_places_without_one_and_these_before_rounding()
     [(37.5, {"rounding": 7.5}), (38.0, {"rounding": 7.5, "remainder": 0.5}), (22.5, {"rounding": -7.5}),
      (22.0, {"rounding": -7.5, "remainder": -0.5}), (31.0, {"rounding": 1.0})],
 )  # fmt: skip
-def test_rounding_takes_half_a_base_for_each_figure_and_the_total_either_way(value: float, expected: Row) -> None:
+def test_rounding_explains_half_a_base_for_each_figure_and_the_total(value: float, expected: Row) -> None:
     (row,) = apart(FOUR, [total(R, value)], declared({"rounding": 5}))
     assert (parts(row), row["rounding_most"]) == (expected, 7.5)
-    assert row["evidence"] == "2 of 2 places have a figure; rounding can make 7.5 either way"
+    assert row["evidence"] == "2 of 2 places have a figure; rounding explains 7.5 either way"
 
 
-def test_each_measure_is_rounded_by_its_own_base() -> None:
+def test_each_measure_uses_its_own_rounding_base() -> None:
     source = declared({"rounding": 5}, ("n", "m"))
     plain = source.measures["n"].model_copy(update={"rounding": None})
     source = source.model_copy(update={"measures": {**source.measures, "n": plain}})
@@ -177,7 +177,7 @@ def test_each_measure_is_rounded_by_its_own_base() -> None:
 
 
 @pytest.mark.parametrize("kind", ["count", "stock", "index", "median"])
-def test_only_counts_and_stocks_are_taken_apart(kind: str) -> None:
+def test_only_counts_and_stocks_are_reconciled(kind: str) -> None:
     assert len(apart(FOUR, [total(R, 30.0)], declared({"kind": kind}))) == (kind in ("count", "stock"))
 
 
@@ -186,23 +186,23 @@ def test_only_counts_and_stocks_are_taken_apart(kind: str) -> None:
     [("more", 33.0, {"unallocated": 3.0}), ("more", 28.0, {"remainder": -2.0}), ("more", 30.0, {}),
      ("places", 33.0, {"remainder": 3.0})],
 )  # fmt: skip
-def test_a_total_said_to_hold_more_leaves_the_rest_in_no_place(adding: str, value: float, expected: Row) -> None:
+def test_rest_of_an_inclusive_total_is_unallocated(adding: str, value: float, expected: Row) -> None:
     assert parts(apart(FOUR, [total(R, value)], declared(additivity={"totals": adding}))[0]) == expected
 
 
-def test_noise_is_said_of_the_measures_that_have_it() -> None:
+def test_noise_is_evidence_only_for_measures_that_have_it() -> None:
     source = declared({"perturbed": True}, ("n", "m"))
     exact = source.measures["n"].model_copy(update={"perturbed": False})
     source = source.model_copy(update={"measures": {**source.measures, "n": exact}})
     found = apart([*FOUR, *({**each, "measure": "n"} for each in FOUR)], [total(R, 30.0), total(R, 30.0, measure="n")],
                   source)  # fmt: skip
     assert [row["evidence"] for row in found] == [
-        "2 of 2 places have a figure; the publisher adds noise, of a size it does not state",
+        "2 of 2 places have a figure; the publisher adds noise and does not state its size",
         "2 of 2 places have a figure",
     ]
 
 
-def test_places_published_together_count_once_for_each_place_and_only_where_they_lie_whole() -> None:
+def test_combined_places_count_once_and_only_within_one_total() -> None:
     joined = [seen("a+b", 30.0), seen("c", 30.0), seen("d", 40.0)]
     found = {row["place_code"]: row for row in apart(joined, [total(R, 30.0), total(ENGLAND, 100.0)])}
     assert [(found[code]["local"], found[code]["places_given"], parts(found[code])) for code in (R, ENGLAND)] == [
@@ -213,7 +213,7 @@ def test_places_published_together_count_once_for_each_place_and_only_where_they
     assert (row["local"], row["places_given"], parts(row)) == (10.0, 1, {"missing_places": 20.0})
 
 
-def test_only_the_newest_release_of_each_slice_is_taken_apart() -> None:
+def test_only_the_newest_release_of_each_slice_is_reconciled() -> None:
     older = [{**each, "value": 1.0} for each in FOUR]
     newer = [{**each, "order": 1} for each in FOUR]
     totals = [total(R, 2.0), total(R, 31.0, order=1), total(R, 2.0, year=2022)]
@@ -223,19 +223,19 @@ def test_only_the_newest_release_of_each_slice_is_taken_apart() -> None:
         assert [(row["period_start"].year, row["local"], parts(row)) for row in found] == [
             (2022, 2.0, {}), (2023, 30.0, {"remainder": 1.0})
         ]  # fmt: skip
-    # A total that the newest release no longer gives is none of it.
+    # A total absent from the newest release is not used.
     assert apart([*older, *newer], [total(R, 2.0)]) == []
 
 
 @pytest.mark.parametrize(
     "more", [{"role": "unallocated"}, {"tier": None}, {"value": None}, {"place_code": "E12000009"}]
 )
-def test_what_is_no_total_with_a_figure_of_known_places_is_not_taken_apart(more: Row) -> None:
+def test_only_totals_with_a_figure_and_known_places_are_reconciled(more: Row) -> None:
     assert apart(FOUR, [{**total(R, 30.0), **more}]) == []
     assert [row["place_code"] for row in apart(FOUR, [{**total(R, 30.0), **more}, total(S, 70.0)])] == [S]
 
 
-def test_totals_are_in_the_order_of_measure_period_tier_and_place() -> None:
+def test_totals_are_ordered_by_measure_period_tier_and_place() -> None:
     totals = [total(S, 70.0), total(R, 30.0), total(ENGLAND, 100.0), total(R, 30.0, year=2022)]
     observed = [*FOUR, *({**each, "period_start": date(2022, 1, 1), "period_end": date(2022, 12, 31)} for each in FOUR)]
     for each in (totals, totals[::-1]):
@@ -245,7 +245,7 @@ def test_totals_are_in_the_order_of_measure_period_tier_and_place() -> None:
         ]  # fmt: skip
 
 
-def test_figures_are_kept_to_a_billionth() -> None:
+def test_figures_are_rounded_to_a_billionth() -> None:
     tenths = [seen("a", 0.1), seen("b", 0.2)]
     (row,) = apart(tenths, [total(R, 0.3)])
     assert [str(row[part]) for part in DIFFERENCE_PARTS] == ["0.0"] * 6
@@ -266,19 +266,17 @@ def test_figures_are_kept_to_a_billionth() -> None:
         ("K04000001", ["Wales", "England"], True),
     ],
 )  # fmt: skip
-def test_rows_of_no_place_are_of_the_total_that_covers_all_the_source_does(
-    code: str, coverage: list[str], known: bool
-) -> None:
+def test_rows_without_a_place_count_in_the_total_of_full_coverage(code: str, coverage: list[str], known: bool) -> None:
     member = {**MEMBER, "K03000001": "abcd", "K04000001": "abcd", UNITED_KINGDOM: "abcd", R: "abcd"}
     tier = {"tier": "nation" if code[0] == "E" else "above_nation"}
     astray = [total(None, 3.0, role="unallocated"), total("E09000099", 4.0, role="unmatched_place"),
               total(None, None, role="unallocated"), total("E07000026", None, role="retired_code")]  # fmt: skip
     (row,) = apart(FOUR, [total(code, 107.0, **tier), *astray], declared(coverage=coverage), member=member)
     assert parts(row) == ({"unallocated": 7.0} if known else {"remainder": 7.0})
-    assert row["evidence"] == "4 of 4 places have a figure" + ("; rows of no place: 7" if known else "")
+    assert row["evidence"] == "4 of 4 places have a figure" + ("; rows without a place: 7" if known else "")
 
 
-def test_rows_of_no_place_are_of_their_own_period_and_may_be_too_many() -> None:
+def test_rows_without_a_place_belong_to_their_period_and_can_exceed_the_difference() -> None:
     (row,) = apart(FOUR, [total(ENGLAND, 107.0), total(None, 3.0, role="unallocated", year=2022)])
     assert parts(row) == {"remainder": 7.0}
     (row,) = apart(FOUR, [total(ENGLAND, 107.0), total(None, 9.0, role="unallocated")])
@@ -293,22 +291,22 @@ def of_england(observed: list[Row], totals: list[Row], *rest: Any, **more: Any) 
     return row
 
 
-def test_what_is_in_no_region_is_in_no_place() -> None:
+def test_difference_between_tiers_is_unallocated() -> None:
     row = of_england(FOUR, [total(ENGLAND, 104.0), *REGIONS])
     assert (parts(row), row["places_without"]) == ({"unallocated": 4.0}, 0)
-    assert row["evidence"] == "4 of 4 places have a figure; its 2 totals by region add to 100"
-    # It goes before what is said of rows of no place, which is said all the same.
+    assert row["evidence"] == "4 of 4 places have a figure; its 2 region totals add to 100"
+    # It precedes rows without a place, which the evidence still names.
     row = of_england(FOUR, [total(ENGLAND, 104.0), *REGIONS, total(None, 3.0, role="unallocated")])
     assert parts(row) == {"unallocated": 4.0}
-    assert row["evidence"].endswith("; its 2 totals by region add to 100; rows of no place: 3")
+    assert row["evidence"].endswith("; its 2 region totals add to 100; rows without a place: 3")
 
 
-def test_regions_tell_nothing_where_they_are_not_all_or_a_place_has_no_figure() -> None:
+def test_incomplete_tiers_are_not_evidence_of_unallocated_figures() -> None:
     assert parts(of_england(FOUR, [total(ENGLAND, 104.0), REGIONS[0]])) == {"remainder": 4.0}
     assert parts(of_england(FOUR[:3], [total(ENGLAND, 104.0), *REGIONS])) == {"missing_places": 44.0}
     other = [{**REGIONS[0], "period_start": date(2022, 1, 1)}, REGIONS[1]]
     assert parts(of_england(FOUR, [total(ENGLAND, 104.0), *other])) == {"remainder": 4.0}
-    # Regions that add to the total, or to more than it, leave nothing in no place.
+    # Regions that add to the total or more leave nothing unallocated.
     assert parts(of_england(FOUR, [total(ENGLAND, 100.0), *REGIONS])) == {}
     row = of_england(FOUR, [total(ENGLAND, 98.0), *REGIONS])
     assert (parts(row), row["evidence"]) == ({"remainder": -2.0}, "4 of 4 places have a figure")
@@ -317,12 +315,12 @@ def test_regions_tell_nothing_where_they_are_not_all_or_a_place_has_no_figure() 
 @pytest.mark.parametrize(
     ("value", "expected"), [(107.5, {"rounding": 7.5}), (108.0, {"unallocated": 8.0}), (100.0, {})]
 )
-def test_regions_tell_nothing_where_rounding_can_make_the_difference(value: float, expected: Row) -> None:
+def test_difference_within_rounding_is_not_unallocated(value: float, expected: Row) -> None:
     # Two regions and their total, 2.5 each.
     assert parts(of_england(FOUR, [total(ENGLAND, value), *REGIONS], declared({"rounding": 5}))) == expected
 
 
-def test_the_widest_tier_that_is_complete_comes_next_below() -> None:
+def test_next_tier_is_the_complete_one_with_the_largest_places() -> None:
     counties = {f"E1000000{n}": place for n, place in enumerate("abcd")}
     totals = [total(code, 10.0 * (n + 1)) for n, code in enumerate(counties)]
     member = {**MEMBER, **counties}
@@ -330,17 +328,17 @@ def test_the_widest_tier_that_is_complete_comes_next_below() -> None:
         row = of_england(FOUR, [total(ENGLAND, 104.0), *given], member=member)
         assert (parts(row), row["evidence"].split("; ")[1]) == (
             {"unallocated": 4.0},
-            "its 2 totals by region add to 100",
+            "its 2 region totals add to 100",
         )
     row = of_england(FOUR, [total(ENGLAND, 105.0), REGIONS[0], *totals], member=member)
-    assert (parts(row), row["evidence"].split("; ")[1]) == ({"unallocated": 5.0}, "its 4 totals by county add to 100")
+    assert (parts(row), row["evidence"].split("; ")[1]) == ({"unallocated": 5.0}, "its 4 county totals add to 100")
 
 
-def test_a_total_of_the_same_places_is_the_next_below_each_other_and_a_larger_one_is_not() -> None:
+def test_totals_of_the_same_places_are_compared_with_each_other() -> None:
     found = apart(
         [*FOUR, seen("w", 5.0)], [total(UNITED_KINGDOM, 107.0), total(ENGLAND, 101.0), total("W92000004", 5.0)]
     )
-    # 107 in the kingdom, 106 in its nations, 105 in their places.
+    # 107 in the United Kingdom, 106 in its nations, 105 in their places.
     assert {row["place_code"]: parts(row) for row in found} == {
         UNITED_KINGDOM: {"unallocated": 1.0, "remainder": 1.0}, ENGLAND: {"remainder": 1.0}, "W92000004": {},
     }  # fmt: skip
@@ -361,17 +359,17 @@ def old(value: float | None = 7.0, **more: Any) -> Row:
 @pytest.mark.parametrize(
     ("observed", "change", "counted"),
     [
-        # Its successor has a row; none; a hidden one; one of another period; one in the year before; or it has none.
+        # The successor has a row, none, a suppressed one, one in another period, or one a year before, or is absent.
         ([seen("a", 10.0)], became("a"), False), ([seen("b", 3.0)], became("a"), True),
         ([seen("a", None, 1.0, 4.0), seen("b", 3.0)], became("a"), True),
         ([seen("a", 10.0, year=2022), seen("b", 3.0)], became("a"), True),
         ([seen("a+b", 10.0)], became("a"), False), ([seen("b", 3.0)], [], True),
-        # Of two successors, both, one, or none has a figure.
+        # Both, one or none of two successors has a figure.
         ([seen("a", 5.0), seen("b", 5.0)], became("a", "b"), False), ([seen("b", 3.0)], became("a", "b"), True),
         ([seen("c", 3.0), seen("a", None)], became("a", "b"), True),
     ],
 )  # fmt: skip
-def test_an_old_code_counts_where_not_every_successor_has_a_figure(
+def test_old_code_counts_unless_every_successor_has_a_figure(
     observed: list[Row], change: list[Row], counted: bool
 ) -> None:
     totals = [total(R, 20.0), total(ENGLAND, 20.0), old()]
@@ -381,7 +379,7 @@ def test_an_old_code_counts_where_not_every_successor_has_a_figure(
     assert told.get(R, told[ENGLAND]) == told[ENGLAND]
 
 
-def test_old_codes_are_summed_under_each_larger_place_they_were_in_last() -> None:
+def test_old_codes_add_within_their_last_larger_places() -> None:
     other = "E07000098"
     register = [
         {"place_code": OLD, "nation": "England", "region_code": S}, *REGISTER,
@@ -395,7 +393,7 @@ def test_old_codes_are_summed_under_each_larger_place_they_were_in_last() -> Non
     }  # fmt: skip
 
 
-def test_an_unrelated_measure_and_the_order_of_rows_change_nothing() -> None:
+def test_unrelated_measures_and_order_of_rows_are_irrelevant() -> None:
     observed = [seen("a", 10.0), seen("b", None, 1.0, 4.0), seen("c", 30.0), seen("d", 40.0)]
     totals = [total(ENGLAND, 90.0), total(R, 12.0), total(S, 71.0), total(None, 2.0, role="unallocated")]
     source = declared(None, ("m", "n"))

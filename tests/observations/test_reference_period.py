@@ -1,4 +1,4 @@
-"""When the figures of a file were true: from each row, from its name, from its preamble, or as declared."""
+"""Reference period of a file's figures: from each row, its name, its preamble, or the declaration."""
 
 from datetime import date
 from typing import Any
@@ -38,13 +38,13 @@ def found(source: Source, texts: list[str], file: str = "a.csv", *preamble: str)
     return told.drop(cells.columns).rows()
 
 
-def test_each_row_has_its_own_period_whatever_their_order() -> None:
+def test_each_row_has_its_own_period_in_any_order() -> None:
     assert found(declared(), ["2023", "2021", "2023", "2022"]) == [
         (*CALENDAR[year], None, None) for year in (2023, 2021, 2023, 2022)
     ]
 
 
-def test_a_text_that_is_no_period_faults_its_own_cells_only_and_says_what_was_expected() -> None:
+def test_invalid_period_faults_only_its_own_cells() -> None:
     assert found(declared(), ["2023", "", "soon", "2023"]) == [
         (*CALENDAR[2023], None, None),
         (None, None, "unreadable", "period : not a year"),
@@ -54,7 +54,7 @@ def test_a_text_that_is_no_period_faults_its_own_cells_only_and_says_what_was_ex
     assert found(declared(period_kind="financial_year"), ["2023"])[0][3] == "period 2023: not a financial year"
 
 
-def test_a_date_is_read_as_declared_and_otherwise_refused_with_every_format() -> None:
+def test_date_must_match_a_declared_format() -> None:
     source = declared(period_kind="financial_year", period_format=["%d/%m/%Y", "%Y.%m.%d"])
     assert found(source, ["01/04/2023", "31/03/2023", "2023.03.31", "04-2023"]) == [
         (date(2023, 4, 1), date(2024, 3, 31), None, None),
@@ -64,7 +64,7 @@ def test_a_date_is_read_as_declared_and_otherwise_refused_with_every_format() ->
     ]
 
 
-def test_a_footnote_mark_is_no_part_of_a_period() -> None:
+def test_footnote_mark_is_not_part_of_a_period() -> None:
     assert found(declared(footnotes=r"\[note \d\]"), ["2023 [note 1]"]) == [(*CALENDAR[2023], None, None)]
     assert found(declared(), ["2023 [note 1]"])[0][2] == "unreadable"
 
@@ -72,7 +72,7 @@ def test_a_footnote_mark_is_no_part_of_a_period() -> None:
 LABELLED = {"place": "p"}
 
 
-def test_a_declared_period_is_that_of_every_row() -> None:
+def test_declared_period_applies_to_every_row() -> None:
     source = declared(LABELLED, period={"start": date(2021, 3, 21), "end": date(2021, 3, 22)})
     assert found(source, ["2023", "soon"]) == [(date(2021, 3, 21), date(2021, 3, 22), None, None)] * 2
 
@@ -85,7 +85,7 @@ def test_a_declared_period_is_that_of_every_row() -> None:
         ("starter/other.csv", date(2024, 5, 1), CALENDAR[2021]),
     ],
 )
-def test_the_period_of_a_release_goes_before_that_of_its_source(
+def test_period_of_a_release_overrides_that_of_its_source(
     file: str, released: date, expected: tuple[date, date]
 ) -> None:
     own = {"start": date(2020, 1, 1), "end": date(2020, 6, 30)}
@@ -94,7 +94,7 @@ def test_the_period_of_a_release_goes_before_that_of_its_source(
     assert found(source, ["x"]) == [(*expected, None, None)]
 
 
-def test_a_release_that_says_no_period_has_that_of_its_rows() -> None:
+def test_release_without_a_period_uses_those_of_its_rows() -> None:
     source = declared(releases=[{"file": "starter/whole_2023.csv", "released": date(2024, 5, 1)}])
     assert found(source, ["2022"]) == [(*CALENDAR[2022], None, None)]
     assert whole_period(sheet(), source, SNAPSHOT) is None
@@ -105,11 +105,11 @@ IN_PREAMBLE = r"year (?P<period>\w+)"
 
 
 @pytest.mark.parametrize("file", ["whole_2023.csv", "a.xlsx", "a_2023.xlsx", "a_2023_2023.xlsx"])
-def test_the_name_of_the_sheet_or_of_the_file_says_the_period(file: str) -> None:
+def test_period_comes_from_the_sheet_or_file_name(file: str) -> None:
     assert found(declared(LABELLED, period_in_name=IN_NAME), ["x"], file) == [(*CALENDAR[2023], None, None)]
 
 
-def test_the_rows_above_the_headings_say_the_period() -> None:
+def test_period_comes_from_the_rows_above_the_headings() -> None:
     source = declared(LABELLED, period_in_preamble=IN_PREAMBLE)
     rows = ("A table", "of the year 2022", "", "again: year 2022 and year soon")
     assert found(source, ["x"], "a_2023.csv", *rows) == [(*CALENDAR[2022], None, None)]
@@ -119,7 +119,7 @@ def test_the_rows_above_the_headings_say_the_period() -> None:
     ("given", "file", "preamble", "message"),
     [
         ({"period_in_name": IN_NAME}, "a_2022.csv", (),
-         rf"a_2022.csv: found '2022', '2023' in the name a_2022.csv by {IN_NAME}; expected one year"),
+         rf"a_2022.csv: found '2022', '2023' in the file name a_2022.csv by {IN_NAME}; expected one year"),
         ({"period_in_preamble": IN_PREAMBLE}, "a.csv", ("year 2022", "year 2023", "year 2022"),
          f"a.csv: found '2022', '2023' in the rows above its headings by {IN_PREAMBLE}; expected one year"),
         ({"period_in_preamble": IN_PREAMBLE}, "a.csv", ("year soon",),
@@ -128,7 +128,7 @@ def test_the_rows_above_the_headings_say_the_period() -> None:
          f"a_2022.csv: found nothing in the rows above its headings by {IN_PREAMBLE}; expected one mid year"),
     ],
 )  # fmt: skip
-def test_none_and_two_periods_of_a_whole_file_are_refused(
+def test_no_period_or_two_for_a_whole_file_is_rejected(
     given: dict[str, Any], file: str, preamble: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(UnreadableError) as refused:

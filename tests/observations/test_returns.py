@@ -1,4 +1,4 @@
-"""Expected returns: who was due, who came, in time, and how much of the volume that is; files are never counted."""
+"""Completeness of returns: which providers were due, which returned in time, and their share of the volume."""
 
 from datetime import date
 from pathlib import Path
@@ -81,11 +81,11 @@ def of_month(found: pl.DataFrame, number: int) -> dict[str, Any]:
     return mine.row(0, named=True)
 
 
-def test_a_silent_provider_counts_for_as_much_as_it_usually_returns() -> None:
+def test_silent_provider_counts_by_its_usual_volume() -> None:
     found = told([each for each in WHOLE if (each["place_code"], each["period_start"].month) != (BIG, 2)])
     assert states(found, 2) == {BIG: "not_returned", SMALL: "returned", THIRD: "returned"}
     second = of_month(found, 2)
-    # Two of three came; nine tenths of the volume did not. February is twice January, so 1,800 were due of the big one.
+    # Two of three returned, but a tenth of the volume. February is twice January, so 1,800 were due from the large one.
     assert (second["due"], second["returned"], second["missing"]) == (3, 2, f"{BIG} 1")
     assert second["volume_due"] == pytest.approx(2 * 1_000) and second["reporting_rate"] == pytest.approx(0.1)
     assert of_month(found, 1)["reporting_rate"] == 1
@@ -98,7 +98,7 @@ def test_a_silent_provider_counts_for_as_much_as_it_usually_returns() -> None:
     assert of_big["reporting_rate"] == pytest.approx((900 + 2_700) / (900 + 1_800 + 2_700))
 
 
-def test_one_that_never_returned_is_weighed_by_its_people_or_by_nothing() -> None:
+def test_provider_that_never_returned_counts_by_residents_or_not_at_all() -> None:
     cells = [each for each in WHOLE if each["place_code"] != BIG]
     people = pl.DataFrame({"place_code": [BIG, SMALL, THIRD], "people": [9_000.0, 900.0, 100.0]})
     assert of_month(told(cells, people=people), 1)["reporting_rate"] == pytest.approx(0.1)
@@ -107,14 +107,14 @@ def test_one_that_never_returned_is_weighed_by_its_people_or_by_nothing() -> Non
     assert set(states(told(cells, roll="seen"), 1)) == {SMALL, THIRD}
 
 
-def test_a_hidden_figure_was_returned_and_a_blank_one_was_not() -> None:
+def test_suppressed_figure_was_returned_and_a_blank_one_was_not() -> None:
     hidden = [*WHOLE, row(SMALL, 4, None), row(THIRD, 4, None, status="not_available"), row(BIG, 4, 3_600)]
     assert states(told(hidden), 4) == {BIG: "returned", SMALL: "hidden", THIRD: "not_returned"}
     nothing = [*WHOLE, row(THIRD, 4, None, status="not_applicable"), row(BIG, 4, 3_600)]
     assert states(told(nothing), 4) == {BIG: "returned", SMALL: "not_returned"}
 
 
-def test_a_part_of_a_return_counts_as_a_part() -> None:
+def test_partial_return_counts_in_part() -> None:
     cells = [*WHOLE, row(BIG, 4, 900), row(SMALL, 4, 180), row(THIRD, 4, 20)]
     doubt = table_from_records(
         [{"measure": "crimes", "place_code": BIG, **month(4), "reason": "partial_return", "withheld": True}],
@@ -122,11 +122,11 @@ def test_a_part_of_a_return_counts_as_a_part() -> None:
     )
     found = told(cells, doubt)
     assert states(found, 4)[BIG] == "partial"
-    # Usual are 1,800, 180 and 20, and the other two are as usual: half of what was due of the big one came.
+    # Usual volumes are 1,800, 180 and 20, and the other two are as usual, so the large one returned half.
     assert of_month(found, 4)["reporting_rate"] == pytest.approx((900 + 200) / 2_000)
 
 
-def test_in_time_is_out_by_the_day_it_is_due_and_never_guessed() -> None:
+def test_return_is_in_time_if_published_by_its_due_day() -> None:
     late = row(SMALL, 3, 270.0, date(2023, 6, 20))
     cells = [each for each in WHOLE if (each["place_code"], each["period_start"].month) != (SMALL, 3)]
     again = [row(code, 3, value, date(2023, 6, 20)) for code, value in ((BIG, 2_700.0), (THIRD, 30.0))]
@@ -134,12 +134,12 @@ def test_in_time_is_out_by_the_day_it_is_due_and_never_guessed() -> None:
     third = found.filter(pl.col("period_start") == date(2023, 3, 1)).select("place_code", "state", "in_time")
     assert third.rows() == [(BIG, "returned", True), (SMALL, "returned", False), (THIRD, "returned", True)]
     assert of_month(found, 3)["in_time_rate"] == pytest.approx(0.91) and of_month(found, 3)["reporting_rate"] == 1
-    # Of a file that came out years later, nobody can tell who was in time.
+    # A file published years later does not show who returned in time.
     old = told([{**each, "released_at": date(2025, 1, 1)} for each in WHOLE])
     assert old["in_time"].null_count() == old.height and of_month(old, 1)["in_time_rate"] is None
 
 
-def test_a_provider_is_due_only_while_it_is() -> None:
+def test_provider_is_due_only_while_its_code_is_in_use() -> None:
     closed = FORCES.with_columns(
         pl.when(pl.col("place_code") == BIG).then(date(2023, 1, 31)).alias("valid_to"),
         pl.when(pl.col("place_code") == THIRD).then(date(2023, 3, 1)).alias("valid_from"),
@@ -153,7 +153,7 @@ def test_a_provider_is_due_only_while_it_is() -> None:
     assert [set(states(found, n)) for n in (1, 2, 3)] == [{BIG, SMALL}, {SMALL}, {SMALL, THIRD}]
 
 
-def test_of_a_provider_that_ended_with_the_period_the_one_that_took_it_over_may_return() -> None:
+def test_successor_can_return_for_a_provider_that_ended_with_the_period() -> None:
     closed = FORCES.with_columns(pl.when(pl.col("place_code") == SMALL).then(date(2023, 2, 28)).alias("valid_to"))
     change = table_from_records([{"from_code": SMALL, "to_code": BIG}], CODE_CHANGE_COLUMNS)
 
@@ -164,11 +164,11 @@ def test_of_a_provider_that_ended_with_the_period_the_one_that_took_it_over_may_
 
     assert of_february(BIG, THIRD) == {BIG: "returned", THIRD: "returned"}
     assert of_february(BIG, SMALL, THIRD) == dict.fromkeys((BIG, SMALL, THIRD), "returned")
-    # Nobody has returned for it.
+    # No provider has returned for this period.
     assert of_february(THIRD) == {BIG: "not_returned", SMALL: "not_returned", THIRD: "returned"}
 
 
-def test_a_source_that_says_nothing_of_returns_has_none() -> None:
+def test_source_without_declared_returns_has_none() -> None:
     seen = table_from_records(WHOLE, OBSERVATION_COLUMNS).with_columns(pl.lit(1, pl.Int64).alias("order"))
     source = SOURCE.model_copy(update={"returns": None})
     assert count_returns(
@@ -179,7 +179,7 @@ def test_a_source_that_says_nothing_of_returns_has_none() -> None:
     ).is_empty()
 
 
-def test_a_force_that_is_silent_for_77_months_is_told_by_month_and_by_force() -> None:
+def test_force_silent_for_77_months_is_listed_by_month_and_force() -> None:
     """Greater Manchester, from August 2019 to December 2025, in police.uk's figures."""
     months = pl.date_range(date(2018, 1, 1), date(2025, 12, 1), "1mo", eager=True)
     cells = [
@@ -196,12 +196,12 @@ def test_a_force_that_is_silent_for_77_months_is_told_by_month_and_by_force() ->
     assert shown.height == 2 and shown["period_start"][0] == date(2025, 12, 1)
 
 
-def test_the_twenty_councils_that_did_not_return_are_on_the_roll_of_homelessness(tmp_path: Path) -> None:
+def test_twenty_councils_without_a_homelessness_return_are_on_the_roll(tmp_path: Path) -> None:
     project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
     prepare_store(project)
     found = load_returns(project, "mhclg_homelessness")
     assert dict(found["state"].value_counts().iter_rows()) == {"returned": 289, "not_returned": 20}
     of = summarise_completeness(found).filter(pl.col("scope") == "period").row(0, named=True)
     assert (of["due"], of["returned"]) == (309, 289)
-    # Its table gives 66,315 for those that returned, and 72,550 for England with its own estimate of the rest: 91.4 %.
+    # The table gives 66,315 returned, and 72,550 for England with the publisher's estimate of the rest: 91.4 %.
     assert of["reporting_rate"] == pytest.approx(66_315 / 72_550, abs=0.03)

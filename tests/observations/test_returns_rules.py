@@ -1,4 +1,4 @@
-"""Expected returns, rule by rule: who is due, what became of each, how much it would be, and how all are summed."""
+"""Rules of completeness: which returns are due, their state, their volume, and their sums."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -38,7 +38,7 @@ def month(number: int) -> dict[str, date]:
 
 
 def row(code: str, number: int, value: float | None, **more: Any) -> Row:
-    """Give a figure of a month, out on the 20th of the next one."""
+    """Build a figure of a month, published on the 20th of the next month."""
     order = more.pop("order", 0)
     return {"source": "s", "measure": "m", "place_code": code, "value": value, "order": order,
             "released_at": date(2023, number + 1, 20), "status": "normal" if value is not None else "confidential",
@@ -87,7 +87,7 @@ def without(code: str, number: int) -> list[Row]:
     return [each for each in WHOLE if (each["place_code"], each["period_start"].month) != (code, number)]
 
 
-def test_a_return_is_whole_and_one_that_did_not_come_is_a_row_too() -> None:
+def test_return_has_every_column_and_a_missing_one_has_a_row() -> None:
     found = told([row(A, 1, 900.0), row(B, 1, 90.0)], people={A: 9000.0, B: 900.0, C: 100.0})
     first = {"source": "s", "measure": "m", "returned_by": "forces", "place_code": A, "place_name": "Force 1",
              **month(1), "due_on": date(2023, 3, 2), "state": "returned", "first_released": date(2023, 2, 20),
@@ -99,7 +99,7 @@ def test_a_return_is_whole_and_one_that_did_not_come_is_a_row_too() -> None:
     assert found.columns == list(PROVIDER_RETURN)
 
 
-def test_rows_are_in_order_of_measure_period_and_provider_whatever_the_files_order() -> None:
+def test_rows_are_ordered_by_measure_period_and_provider() -> None:
     source = declared(("n", "m"))
     cells = [*WHOLE, *({**each, "measure": "n"} for each in WHOLE)]
     found = told(cells, source=source)
@@ -110,11 +110,11 @@ def test_rows_are_in_order_of_measure_period_and_provider_whatever_the_files_ord
 
 
 @pytest.mark.parametrize(("kind", "height"), [("count", 9), ("stock", 9), ("index", 0), ("median", 0)])
-def test_only_counts_and_stocks_have_a_volume_that_is_due(kind: str, height: int) -> None:
+def test_only_counts_and_stocks_have_a_volume_due(kind: str, height: int) -> None:
     assert told(WHOLE, source=declared(measure={"kind": kind})).height == height
 
 
-def test_a_source_without_returns_or_without_figures_has_none() -> None:
+def test_source_without_returns_or_figures_has_none() -> None:
     silent = declared().model_copy(update={"returns": None})
     for found in (told(WHOLE, source=silent), told([])):
         assert (found.height, found.columns) == (0, list(PROVIDER_RETURN))
@@ -126,36 +126,36 @@ def test_a_source_without_returns_or_without_figures_has_none() -> None:
     [("normal", 5.0, "returned"), ("provisional", 5.0, "returned"), ("confidential", None, "hidden"),
      ("low", None, "hidden"), ("not_available", None, "not_returned")],
 )  # fmt: skip
-def test_what_became_of_a_return(status: str, value: float | None, state: str) -> None:
+def test_state_of_a_return(status: str, value: float | None, state: str) -> None:
     found = told([*without(C, 1), row(C, 1, value, status=status)])
     assert of(found, "state", 1) == {A: "returned", B: "returned", C: state}
     assert of(found, "value", 1)[C] == value
 
 
-def test_what_can_not_be_there_is_not_due_in_that_period_alone() -> None:
+def test_figure_that_is_not_applicable_is_not_due_in_that_period() -> None:
     found = told([*without(C, 1), row(C, 1, None, status="not_applicable")])
     assert (set(of(found, "state", 1)), set(of(found, "state", 2))) == ({A, B}, {A, B, C})
 
 
-def test_only_what_is_withheld_is_a_part_of_a_return() -> None:
+def test_only_a_withheld_figure_is_a_partial_return() -> None:
     doubted = [{"place_code": A, **month(1)}, {"place_code": A, **month(1), "reason": "again"},
                {"place_code": B, **month(1), "withheld": False}, {"place_code": C, **month(1), "measure": "n"},
                {"place_code": C, **month(2)}]  # fmt: skip
     found = told(WHOLE, doubted)
     assert of(found, "state", 1) == {A: "partial", B: "returned", C: "returned"}
     assert of(found, "state", 2) == {A: "returned", B: "returned", C: "partial"}
-    # What did not come is no part of a return, whatever was doubted of it; what is hidden and doubted is.
+    # A missing return is not partial, even with a plausibility flag; a suppressed one with a flag is.
     assert of(told(without(C, 2), doubted), "state", 2)[C] == "not_returned"
     assert of(told([*without(C, 2), row(C, 2, None)], doubted), "state", 2)[C] == "partial"
 
 
-def test_a_period_for_which_none_has_returned_is_not_due() -> None:
+def test_period_without_any_return_is_not_due() -> None:
     found = told([*WHOLE, row(A, 4, None, status="not_available")])
     assert found["period_start"].dt.month().unique().sort().to_list() == [1, 2, 3]
 
 
-def test_a_provider_that_has_two_rows_is_due_once() -> None:
-    """Its own figure, and one that is published of it and another together; twice on the roll, under two names."""
+def test_provider_with_two_rows_is_due_once() -> None:
+    """Its own figure and a combined one, and two rows on the roll under two names."""
     cells = [row(A, 1, 900.0), row(f"{A}+{B}", 1, 990.0), row(C, 1, 10.0)]
     found = told(cells, roll=[force(A, place_name="Old"), *FORCES])
     assert found.select("place_code", "place_name", "state", "value").rows() == [
@@ -165,7 +165,7 @@ def test_a_provider_that_has_two_rows_is_due_once() -> None:
     assert (period["due"], period["returned"]) == (3, 3)
 
 
-def test_the_newest_release_of_a_period_tells_its_figures_and_the_first_when_they_came() -> None:
+def test_newest_release_gives_figures_and_first_release_gives_timeliness() -> None:
     later = {"order": 1, "released_at": date(2023, 6, 20)}
     cells = [row(A, 1, 900.0), row(B, 1, 90.0), row(A, 1, 950.0, **later), row(C, 1, 10.0, **later)]
     for each in (cells, cells[::-1]):
@@ -179,7 +179,7 @@ def test_the_newest_release_of_a_period_tells_its_figures_and_the_first_when_the
 @pytest.mark.parametrize(
     ("day", "in_time"), [(date(2023, 3, 1), True), (date(2023, 3, 2), True), (date(2023, 3, 3), None)]
 )
-def test_in_time_is_out_by_the_day_it_is_due_or_not_known(day: date, in_time: bool | None) -> None:
+def test_return_is_in_time_by_its_due_day_or_timeliness_is_unknown(day: date, in_time: bool | None) -> None:
     found = told([row(A, 1, 900.0, released_at=day), row(B, 1, 9.0, released_at=day)])
     assert of(found, "in_time", 1) == {A: in_time, B: in_time, C: False}
     assert of(found, "due_on", 1)[A] == date(2023, 3, 2)
@@ -188,7 +188,7 @@ def test_in_time_is_out_by_the_day_it_is_due_or_not_known(day: date, in_time: bo
     assert unknown["due_on"].to_list() == [None] * 3
 
 
-def test_the_day_a_period_opened_is_its_own_and_its_measures_own() -> None:
+def test_first_release_of_a_period_is_separate_for_each_measure() -> None:
     source = declared(("m", "n"))
     cells = [row(A, 1, 1.0), row(A, 2, 1.0), row(A, 1, 1.0, measure="n", released_at=date(2023, 2, 1))]
     found = told(cells, source=source)
@@ -204,14 +204,14 @@ def test_the_day_a_period_opened_is_its_own_and_its_measures_own() -> None:
         ({}, [1, 2, 3]), ({"nation": None}, [1, 2, 3]), ({"nation": "Wales"}, []),
     ],
 )  # fmt: skip
-def test_a_provider_is_due_for_the_periods_that_end_while_its_code_is_in_use(given: Row, months: list[int]) -> None:
+def test_provider_is_due_for_periods_that_end_while_its_code_is_in_use(given: Row, months: list[int]) -> None:
     found = told([each for each in WHOLE if each["place_code"] != C], roll=[force(A), force(B), force(C, **given)])
     mine = found.filter(pl.col("place_code") == C)
     assert mine["period_start"].dt.month().to_list() == months
     assert found.filter(pl.col("place_code") == A).height == 3
 
 
-def test_where_only_those_seen_are_due_each_is_from_its_first_period_on() -> None:
+def test_roll_of_seen_providers_starts_at_their_first_period() -> None:
     source = declared(("m", "n"), roll="seen")
     cells = [row(A, 1, 9.0), row(A, 2, 9.0), row(A, 3, 9.0), row(B, 2, 9.0), row(A, 1, 9.0, measure="n")]
     found = told(cells, source=source)
@@ -226,13 +226,13 @@ def test_where_only_those_seen_are_due_each_is_from_its_first_period_on() -> Non
 @pytest.mark.parametrize(
     ("came", "end", "due"),
     [
-        # The one that took it over returned; neither did; it did itself; both did.
+        # The successor returned; neither did; the provider did; both did.
         ([B], 28, {B}), ([C], 28, {A, B, C}), ([A], 28, {A, B}), ([A, B], 28, {A, B}),
-        # One that ended with another day is due or not by that day alone.
+        # If it ended on another day, only that day matters.
         ([B], 27, {B}),
     ],
 )  # fmt: skip
-def test_one_that_ended_with_the_period_is_spared_where_its_successor_returned(
+def test_provider_that_ended_with_the_period_is_exempt_if_its_successor_returned(
     came: list[str], end: int, due: set[str]
 ) -> None:
     roll = [
@@ -243,48 +243,48 @@ def test_one_that_ended_with_the_period_is_spared_where_its_successor_returned(
     change = [{"from_code": A, "to_code": B}, {"from_code": A, "to_code": B, "kind": "merged"}]
     found = told([row(code, 2, 9.0) for code in came], roll=roll, change=change)
     assert set(of(found, "state", 2)) == due
-    # In the month before, that it was to end spares it nothing.
+    # Its later end does not exempt it in the month before.
     earlier = told([row(B, 1, 9.0), *(row(code, 2, 9.0) for code in came)], roll=roll, change=change)
     assert of(earlier, "state", 1) == {A: "not_returned", B: "returned", **({C: "not_returned"} if C in came else {})}
 
 
-def test_what_is_due_is_what_is_usual_moved_as_the_others_moved() -> None:
+def test_volume_due_is_the_usual_volume_scaled_by_the_change_of_others() -> None:
     found = told(without(A, 2))
-    # Usual of A is the middle of 900 and 2,700; of the others their second month, in which they returned as usual.
+    # The usual volume of A is the median of 900 and 2,700; the others' is their second month.
     assert of(found, "volume_due", 2) == pytest.approx({A: 1800.0, B: 180.0, C: 20.0})
-    # In January all returned, and half of what is usual; in March half as much again.
+    # In January all returned half of the usual volume, and in March half as much again.
     assert of(found, "volume_due", 1) == pytest.approx({A: 900.0, B: 90.0, C: 10.0})
     assert of(found, "volume_due", 3) == pytest.approx({A: 2700.0, B: 270.0, C: 30.0})
 
 
-def test_a_part_of_a_return_is_neither_usual_nor_a_movement() -> None:
+def test_partial_return_affects_neither_usual_volume_nor_change() -> None:
     cells = [*WHOLE, row(A, 4, 1.0), row(B, 4, 360.0), row(C, 4, 40.0)]
     found = told(cells, [{"place_code": A, **month(4)}])
-    # Usual are 1,800, 225 and 25, and the other two returned 400 in place of 250.
+    # Usual volumes are 1,800, 225 and 25, and the other two returned 400 instead of 250.
     assert of(found, "volume_due", 4) == pytest.approx({A: 2880.0, B: 360.0, C: 40.0})
 
 
-def test_of_one_that_never_returned_the_people_tell_and_else_nothing() -> None:
+def test_volume_of_a_provider_without_returns_comes_from_residents() -> None:
     cells = [each for each in WHOLE if each["place_code"] != A]
     found = told(cells, people={A: 600.0, B: 900.0, C: 300.0})
-    # The others usually return 200 of 1,200 people: 100 of 600, halved in January.
+    # The others usually return 200 for 1,200 residents, so 100 for 600, halved in January.
     assert of(found, "volume_due", 2) == pytest.approx({A: 100.0, B: 180.0, C: 20.0})
     assert of(found, "volume_due", 1) == pytest.approx({A: 50.0, B: 90.0, C: 10.0})
-    # People of a place without returns, or returns of one without people, tell nothing of the others.
+    # Places with only residents or only returns do not affect the ratio.
     assert of(told(cells, people={A: 500.0, B: 900.0}), "volume_due", 2)[A] == pytest.approx(100.0)
     assert of(told(cells, people={B: 900.0}), "volume_due", 2) == {A: None, B: 180.0, C: 20.0}
     assert of(told(cells, people={A: 500.0}), "volume_due", 2)[A] is None
     assert of(told(cells, people={A: 500.0, B: 0.0}), "volume_due", 2)[A] is None
 
 
-def test_what_came_is_summed_before_it_is_compared_with_what_is_usual() -> None:
+def test_change_is_the_ratio_of_sums_and_not_a_mean_of_ratios() -> None:
     found = told([*WHOLE, row(B, 4, 90.0), row(C, 4, 120.0)])
-    # Usual of B is the middle of four months, 135; of C 25: 210 of 160 came.
+    # The usual volume of B is the median of four months, 135, and of C 25, so the ratio is 210 to 160.
     assert of(found, "volume_due", 4) == pytest.approx({A: 1800 * 210 / 160, B: 135 * 210 / 160, C: 25 * 210 / 160})
 
 
 @pytest.mark.parametrize("factor", [0.0001, 1000.0])
-def test_volumes_are_in_the_unit_of_the_figures_whatever_that_is(factor: float) -> None:
+def test_volumes_are_in_the_unit_of_the_figures(factor: float) -> None:
     people = {A: 600.0, B: 900.0, C: 300.0}
     plain = told(without(A, 2), people=people)
     scaled = [{**each, "value": each["value"] * factor} for each in without(A, 2)]
@@ -306,7 +306,7 @@ def test_each_measure_has_its_own_usual_volume() -> None:
     assert of(found, "volume_due", 2, "n") == {A: 5.0, B: 5.0, C: 5.0}
 
 
-def test_where_nothing_usual_came_what_is_due_is_not_moved() -> None:
+def test_volume_due_is_not_scaled_without_other_returns() -> None:
     cells = [row(A, 1, 8.0), row(B, 2, None), row(B, 1, 0.0)]
     found = told(cells)
     assert of(found, "volume_due", 2) == {A: 8.0, B: 0.0, C: None}
@@ -315,7 +315,7 @@ def test_where_nothing_usual_came_what_is_due_is_not_moved() -> None:
 
 
 def returned(*given: Row) -> pl.DataFrame:
-    """Make returns of January; those that say nothing else came whole and in time, one of them 10."""
+    """Build returns of January; by default complete and in time, with a volume of 10."""
     plain = {"source": "s", "measure": "m", "returned_by": "forces", "state": "returned", "in_time": True,
              "value": 10.0, "volume_due": 10.0, "place_code": A, **month(1)}  # fmt: skip
     return table_from_records(
@@ -332,7 +332,7 @@ def period(*given: Row) -> Row:
     return found.row(0, named=True)
 
 
-def test_a_period_and_a_provider_are_summed_up_whole() -> None:
+def test_summaries_by_period_and_provider_have_every_column() -> None:
     found = summarise_completeness(
         returned({}, {"place_code": B, **ABSENT, "volume_due": 30.0}, {**month(2), "value": 12.0})
     )
@@ -357,28 +357,28 @@ def test_a_period_and_a_provider_are_summed_up_whole() -> None:
     ("given", "rate", "whole"),
     [
         ({}, 1.0, 2), ({"state": "hidden", "value": None}, 1.0, 2), ({"state": "not_returned", "value": None}, 0.5, 1),
-        # A part counts as a part: none at all, a quarter, more than was due.
+        # A partial return counts in part: zero, a quarter, or more than was due.
         ({"state": "partial", "value": 0.0}, 0.5, 1), ({"state": "partial", "value": 2.5}, 0.625, 1),
         ({"state": "partial", "value": 25.0}, 1.0, 2), ({"state": "partial", "value": -5.0}, 0.5, 1),
         ({"state": "partial", "value": 0.0, "volume_due": 0.0}, 1.0, 1),
-        # A whole return counts as one, however small.
+        # A complete return counts as one, however small.
         ({"value": 1.0}, 1.0, 2),
     ],
 )  # fmt: skip
-def test_a_share_of_what_was_due_came(given: Row, rate: float, whole: int) -> None:
+def test_reporting_rate_is_the_share_of_the_volume_due(given: Row, rate: float, whole: int) -> None:
     found = period({"place_code": B}, given)
     assert (found["reporting_rate"], found["returned"], found["due"]) == (rate, whole, 2)
 
 
 @pytest.mark.parametrize(("unknown", "known"), [(0, True), (1, True), (2, False)])
-def test_a_rate_is_told_where_no_more_than_a_tenth_is_of_unknown_size(unknown: int, known: bool) -> None:
+def test_rate_is_null_where_over_a_tenth_is_of_unknown_size(unknown: int, known: bool) -> None:
     given = [{"place_code": f"E2300001{n}", "volume_due": None if n < unknown else 10.0} for n in range(10)]
     found = period(*given)
     assert (found["reporting_rate"], found["in_time_rate"]) == ((1.0, 1.0) if known else (None, None))
     assert (found["size_unknown"], found["volume_due"], found["due"]) == (unknown, 10.0 * (10 - unknown), 10)
 
 
-def test_what_is_of_unknown_size_is_in_no_rate() -> None:
+def test_returns_of_unknown_size_are_in_no_rate() -> None:
     given = [{"place_code": f"E2300001{n}", **({"volume_due": None, **ABSENT} if n == 0 else {})} for n in range(10)]
     found = period(*given)
     assert (found["reporting_rate"], found["in_time_rate"], found["returned"]) == (1.0, 1.0, 9)
@@ -387,10 +387,10 @@ def test_what_is_of_unknown_size_is_in_no_rate() -> None:
     assert period(*unsure, {"in_time": None})["in_time_rate"] is None
 
 
-def test_where_no_volume_is_due_there_is_no_rate() -> None:
+def test_rate_is_null_without_a_volume_due() -> None:
     found = period({"volume_due": 0.0}, {"place_code": B, "volume_due": 0.0})
     assert (found["reporting_rate"], found["in_time_rate"], found["volume_due"]) == (None, None, 0.0)
-    # One that is due is enough.
+    # A single return due is enough.
     assert period({"volume_due": 0.0}, {"place_code": B})["reporting_rate"] == 1.0
     assert period({"volume_due": 0.5}, {"place_code": B, "volume_due": 0.0})["reporting_rate"] == 1.0
 
@@ -398,11 +398,11 @@ def test_where_no_volume_is_due_there_is_no_rate() -> None:
 @pytest.mark.parametrize(
     ("given", "rate"), [({"in_time": False}, 0.75), ({"in_time": None}, None), ({"in_time": True}, 1.0)]
 )
-def test_what_came_in_time_is_weighed_by_its_volume_or_not_known(given: Row, rate: float | None) -> None:
+def test_timeliness_is_weighted_by_volume_or_unknown(given: Row, rate: float | None) -> None:
     assert period({"volume_due": 30.0, "place_code": B}, given)["in_time_rate"] == rate
 
 
-def test_who_is_missing_is_named_largest_first_and_eight_at_most() -> None:
+def test_up_to_eight_missing_providers_are_listed_largest_first() -> None:
     def missing(count: int) -> str:
         given = [{"place_code": f"E2300001{n}", **ABSENT, "volume_due": float(n + 1)} for n in range(count)]
         return str(period(*given, {})["missing"])
@@ -412,20 +412,20 @@ def test_who_is_missing_is_named_largest_first_and_eight_at_most() -> None:
     assert missing(8) == ", ".join(named[7::-1])
     assert missing(9) == ", ".join(named[8:0:-1]) + " and 1 more"
     assert missing(10) == ", ".join(named[9:1:-1]) + " and 2 more"
-    # Of equal size by their code, of unknown size last; what is hidden or in part is not missing.
+    # Equal sizes by code, unknown sizes last; suppressed and partial returns are not missing.
     equal = [{"place_code": B, **ABSENT}, {**ABSENT}, {"place_code": C, **ABSENT, "volume_due": None}]
     assert period(*equal)["missing"] == f"{A} Force 1, {B} Force 2, {C} Force 3"
     assert period({"state": "hidden"}, {"place_code": B, "state": "partial"})["missing"] is None
 
 
-def test_missing_periods_of_a_provider_are_named_by_their_first_day() -> None:
+def test_missing_periods_are_listed_by_their_first_day() -> None:
     given = [{**month(n), **(ABSENT if n != 2 else {})} for n in (3, 1, 2)]
     found = summarise_completeness(returned(*given)).filter(pl.col("scope") == "provider").row(0, named=True)
     assert (found["missing"], found["due"], found["returned"]) == ("2023-01-01, 2023-03-01", 3, 1)
     assert (found["period_start"], found["period_end"]) == (date(2023, 1, 1), date(2023, 3, 31))
 
 
-def test_sums_are_in_order_the_least_complete_first_and_unknown_ones_last() -> None:
+def test_summaries_list_the_least_complete_first_and_unknown_last() -> None:
     given = [{"place_code": A, **month(1)}, {"place_code": A, **month(2), **ABSENT}, {**month(3), "volume_due": None},
              {**month(4)}, {**month(1), "measure": "l"}]  # fmt: skip
     for each in (given, given[::-1]):
@@ -436,7 +436,7 @@ def test_sums_are_in_order_the_least_complete_first_and_unknown_ones_last() -> N
 
 
 def rates(**given: float | None) -> pl.DataFrame:
-    """Sum up months m1, m2 ... of a measure, each with its rate, and a provider that never returned."""
+    """Summarise months m1, m2 ... of a measure with the given rates, and a provider that never returned."""
     found = [{"scope": "period", "measure": name[0], "reporting_rate": rate, **month(int(name[1:]))}
              for name, rate in given.items()]  # fmt: skip
     never = {"scope": "provider", "measure": "m", "reporting_rate": 0.0, "place_code": A, **month(9)}
@@ -448,13 +448,13 @@ def rates(**given: float | None) -> pl.DataFrame:
     [
         ({"m1": 0.5, "m2": 0.2, "m3": 1.0}, [("m", 3), ("m", 2)]),
         ({"m3": 0.1, "m2": 0.9, "m1": 0.95}, [("m", 3), ("m", 2)]),
-        # The rest are whole, or of none is it known.
+        # The rest are complete, or unknown for all.
         ({"m1": 1.0, "m2": 1.0, "m3": 0.5}, [("m", 3)]), ({"m1": None, "m2": None, "m3": 0.5}, [("m", 3)]),
         ({"m1": None, "m2": 0.99, "m3": None}, [("m", 3), ("m", 2)]), ({"m1": 0.5}, [("m", 1)]), ({}, []),
         ({"m1": 0.5, "m2": 0.6, "n1": 0.9, "n2": 0.1, "n4": 1.0}, [("m", 2), ("m", 1), ("n", 4), ("n", 2)]),
     ],
 )  # fmt: skip
-def test_the_newest_period_and_the_least_complete_of_the_rest_are_shown(given: Any, expected: Any) -> None:
+def test_newest_and_least_complete_periods_are_selected(given: Any, expected: Any) -> None:
     found = newest_periods(rates(**given))
     assert found.select("measure", pl.col("period_start").dt.month()).rows() == expected
     assert found["scope"].unique().to_list() == (["period"] if expected else [])

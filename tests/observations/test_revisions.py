@@ -1,4 +1,4 @@
-"""Two time axes in the analyst's file: what was known on a day, and what changed from release to release."""
+"""Two time axes in the analyst's file: figures as known on a day, and revisions between releases."""
 
 import csv
 import io
@@ -30,12 +30,12 @@ MERTON_2020 = "place_code = 'E09000024' and measure = 'claimant_rate' and period
     ("day", "value"),
     [("2024-11-14", None), ("2024-11-15", 2.6), ("2025-01-23", 2.6), ("2025-01-24", 5.8), ("2026-11-24", 5.4)],
 )
-def test_a_figure_is_what_was_known_on_the_day(warehouse: Path, day: str, value: float | None) -> None:
+def test_figure_is_as_known_on_the_day(warehouse: Path, day: str, value: float | None) -> None:
     found = asked(warehouse, f"select value from as_known_at(date '{day}') where {MERTON_2020}")
     assert [row["value"] for row in found] == ([] if value is None else [value])
 
 
-def test_what_was_known_has_each_cell_once(warehouse: Path) -> None:
+def test_figures_as_known_on_a_day_have_each_cell_once(warehouse: Path) -> None:
     key = "measure, place_code, period_start, period_end"
     for day in ("2025-01-01", "2026-11-24"):
         counted = f"select count(*) as n, count(distinct ({key})) as m from as_known_at('{day}')"
@@ -43,14 +43,14 @@ def test_what_was_known_has_each_cell_once(warehouse: Path) -> None:
         assert row["n"] == row["m"] > 4_000
 
 
-def test_the_macro_and_the_tables_carry_their_comments(warehouse: Path) -> None:
+def test_macro_and_tables_have_comments(warehouse: Path) -> None:
     told = asked(warehouse, "select comment from duckdb_functions() where function_name = 'as_known_at'")
     assert "figures known on a day" in told[0]["comment"]
     bare = "select count(*) as n from duckdb_columns() where table_name like 'revision%' and comment is null"
     assert asked(warehouse, bare) == [{"n": 0}]
 
 
-def test_the_revision_of_the_claimant_rate_is_told_with_what_is_suspected(warehouse: Path) -> None:
+def test_revision_of_the_claimant_rate_is_reported_with_a_suspicion(warehouse: Path) -> None:
     found = asked(
         warehouse, "select * from revision_summary where source = 'ons_claimant_rate' order by new_released_at"
     )
@@ -64,7 +64,7 @@ def test_the_revision_of_the_claimant_rate_is_told_with_what_is_suspected(wareho
     assert [tuple(row.values()) for row in counted] == [("appeared", True, 722), ("changed", False, 5_538)]
 
 
-def test_the_command_prints_the_same(built_small: Path) -> None:
+def test_command_prints_the_same_revisions(built_small: Path) -> None:
     on = {"store": built_small / "store", "project": built_small / "project"}
     done = run("revisions", "ons_claimant_rate", "--format", "csv", **on)
     told = list(csv.DictReader(io.StringIO(done.stdout)))

@@ -1,4 +1,4 @@
-"""Releases compared, rule by rule: each cell of either, what is summed up of them, and what is suspected."""
+"""Rules of revisions: each cell of either release, the summary, and the suspicion of a changed definition."""
 
 from datetime import date
 from typing import Any
@@ -49,7 +49,7 @@ OLD = [cell("A", 5.0), cell("B", 6.0, status="provisional"), cell("C", 7.0), cel
 NEW = [cell("A", 5.0), cell("B", 9.0, status="revised"), cell("D", 4.0), cell("E", 1.0)]
 
 
-def test_each_cell_that_changed_appeared_or_disappeared_is_a_whole_row() -> None:
+def test_changed_new_and_withdrawn_cells_have_every_column() -> None:
     shared = {"source": "s", "measure": "m", "period_start": date(2020, 1, 1), "period_end": date(2020, 12, 31),
               "whole_period": False, **PAIR}  # fmt: skip
 
@@ -67,19 +67,19 @@ def test_each_cell_that_changed_appeared_or_disappeared_is_a_whole_row() -> None
     ]
 
 
-def test_a_summary_is_whole() -> None:
+def test_summary_has_every_column() -> None:
     found = both([*OLD, cell("F", 0.0), cell("G", 10.0)], [*NEW, cell("F", 2.0), cell("G", None)])
-    # Of six in both, B, D, F and G changed; only of B is there a factor, and only of B and F a difference.
+    # Of six cells in both, B, D, F and G changed. Only B has a ratio, and only B and F have a difference.
     assert found == {
         "source": "s", "measure": "m", **PAIR, "cells_in_both": 5, "changed": 4, "share_changed": 0.8, "appeared": 1,
         "disappeared": 1, "median_ratio": 1.5, "largest_change": 3.0, "places_most_affected": "B, F",
-        "suspicion": "in 1 of 1 periods most figures changed by a middle factor beyond 0.9 to 1.1, furthest from 1 in "
-        "January 2020: 1.5",
+        "suspicion": "in 1 of 1 periods most figures changed, with a median ratio outside 0.9 to 1.1; "
+        "furthest from 1 in January 2020: 1.5",
     }  # fmt: skip
     assert list(found) == list(REVISION_SUMMARY)
 
 
-def test_another_status_of_the_same_figure_is_no_revision() -> None:
+def test_change_of_status_alone_is_not_a_revision() -> None:
     found, summary = compare_releases(
         pl.concat([release(0, cell("A", 5.0)), release(1, cell("A", 5.0, status="revised"))])
     )
@@ -87,7 +87,7 @@ def test_another_status_of_the_same_figure_is_no_revision() -> None:
     assert summary.select("cells_in_both", "changed", "share_changed", "largest_change").rows() == [(1, 0, 0.0, None)]
 
 
-def test_a_figure_that_comes_to_be_hidden_has_changed() -> None:
+def test_figure_that_becomes_suppressed_has_changed() -> None:
     hidden = [cell("A", None)]
     assert both([cell("A", 5.0)], hidden)["changed"] == 1
     assert both(hidden, hidden)["changed"] == 0
@@ -99,26 +99,26 @@ def test_a_figure_that_comes_to_be_hidden_has_changed() -> None:
         ([cell("A", 5.0)], [cell("A", 5.0), cell("A", 6.0, 2021)], [("appeared", True)]),
         ([cell("A", 5.0), cell("A", 6.0, 2021)], [cell("A", 5.0)], [("disappeared", True)]),
         ([cell("A", 5.0)], [cell("B", 5.0)], [("disappeared", False), ("appeared", False)]),
-        # Of another measure the period may be there.
+        # Another measure can have the period.
         ([cell("A", 5.0, measure="n")], [cell("A", 5.0, measure="n"), cell("A", 5.0)], [("appeared", True)]),
         ([cell("A", 5.0)], [cell("A", 7.0)], [("changed", False)]),
     ],
 )  # fmt: skip
-def test_a_whole_period_is_one_that_the_other_release_has_no_place_of(
+def test_whole_period_is_absent_for_every_place_in_the_other_release(
     old: list[Row], new: list[Row], expected: list[Any]
 ) -> None:
     found = compare_releases(pl.concat([release(0, *old), release(1, *new)]))[0]
     assert found.select("kind", "whole_period").rows() == expected
 
 
-def test_periods_that_differ_in_their_first_or_last_day_are_other_periods() -> None:
+def test_periods_with_another_first_or_last_day_are_different() -> None:
     for other in ({"period_start": date(2020, 7, 1)}, {"period_end": date(2020, 6, 30)}):
         found = both([cell("A", 5.0)], [cell("A", 9.0, **other)])
         assert (found["cells_in_both"], found["appeared"], found["disappeared"]) == (0, 1, 1)
         assert (found["share_changed"], found["suspicion"]) == (None, None)
 
 
-def test_rows_are_in_the_order_of_measure_place_and_period() -> None:
+def test_rows_are_ordered_by_measure_place_and_period() -> None:
     cells = [cell(p, 1.0, y, m) for m in "nm" for p in "BA" for y in (2021, 2020)]
     found = compare_pair(release(0, *cells), release(1, *cells[::-1]))
     key = found.select("measure", "place_code", "period_start").rows()
@@ -126,7 +126,7 @@ def test_rows_are_in_the_order_of_measure_place_and_period() -> None:
     assert found["kind"].to_list() == [None] * 8
 
 
-def test_releases_are_compared_with_the_one_before_by_their_number_and_sources_apart() -> None:
+def test_releases_are_compared_in_order_within_each_source() -> None:
     several = [release(n, cell("A", float(n))) for n in (0, 2, 10, 11)]
     other = [release(n, cell("A", 1.0 + n), source="r") for n in (0, 1)]
     cells, summary = compare_releases(pl.concat([*several[::-1], *other]))
@@ -139,7 +139,7 @@ def test_releases_are_compared_with_the_one_before_by_their_number_and_sources_a
     ]  # fmt: skip
 
 
-def test_one_release_and_none_are_compared_with_nothing() -> None:
+def test_fewer_than_two_releases_have_no_revisions() -> None:
     for frame in (release(0, cell("A", 5.0)), release(0)):
         cells, summary = compare_releases(frame)
         assert (cells.height, cells.columns, summary.height, summary.columns) == (
@@ -147,7 +147,7 @@ def test_one_release_and_none_are_compared_with_nothing() -> None:
         )  # fmt: skip
 
 
-def test_each_measure_is_summed_up_by_itself_and_an_unrelated_one_changes_nothing() -> None:
+def test_each_measure_has_its_own_summary() -> None:
     alone = both(OLD, NEW)
     other = [[cell(place, factor, measure="l") for place in "ABC"] for factor in (1.0, 100.0)]
     found = compare_releases(pl.concat([release(0, *OLD, *other[0]).reverse(), release(1, *other[1], *NEW)]))[1]
@@ -162,32 +162,32 @@ def test_each_measure_is_summed_up_by_itself_and_an_unrelated_one_changes_nothin
 @pytest.mark.parametrize(
     ("old", "new", "ratio"),
     [
-        # The middle one of those that changed; unchanged ones, those from nought and hidden ones have no factor.
+        # The median of changed cells; unchanged and suppressed cells, and those changed from zero, have no ratio.
         ([1, 1, 1, 1, 1], [1, 1, 2, 4, 9], 4.0), ([1, 1], [2, 4], 3.0), ([0, 2], [5, 3], 1.5), ([0], [5], None),
         ([2, 2], [None, 3], 1.5), ([None, 2], [9, 3], 1.5), ([-2], [-4], 2.0), ([4], [0], 0.0), ([5], [5], None),
     ],
 )  # fmt: skip
-def test_the_middle_factor_is_of_the_cells_that_changed(old: list[Any], new: list[Any], ratio: float | None) -> None:
+def test_median_ratio_covers_only_changed_cells(old: list[Any], new: list[Any], ratio: float | None) -> None:
     cells = [[cell(str(n), value) for n, value in enumerate(side)] for side in (old, new)]
     found = both(*cells)
     assert found["median_ratio"] == ratio
 
 
-def test_the_largest_change_is_the_furthest_from_nought_with_its_sign() -> None:
+def test_largest_change_is_furthest_from_zero_with_its_sign() -> None:
     old = [cell(place, 10.0) for place in "ABCD"]
     assert both(old, [cell("A", 12.0), cell("B", 3.0), cell("C", 11.0), cell("D", None)])["largest_change"] == -7.0
     assert both(old, [cell("A", 18.0), cell("B", 3.0), cell("C", 11.0), cell("D", None)])["largest_change"] == 8.0
     assert both(old, [*old[:3], cell("D", None)])["largest_change"] is None
 
 
-def test_the_five_places_that_changed_most_in_all_are_named() -> None:
+def test_five_places_with_the_largest_total_change_are_listed() -> None:
     places = "ABCDEF"
     old = [cell(place, 100.0, year) for place in places for year in (2020, 2021)]
     change = {"A": (1, 1), "B": (5, -5), "C": (0, 6), "D": (4, 4), "E": (-7, 0), "F": (1, 1)}
     new = [cell(p, 100.0 + change[p][y - 2020], y) for p in places for y in (2020, 2021)]
     assert both(old, new)["places_most_affected"] == "B, D, E, C, A"
     assert both(old[::-1], new[::-1])["places_most_affected"] == "B, D, E, C, A"
-    # What appeared, and what came to be hidden, changed by no amount.
+    # New cells and newly suppressed cells have no difference.
     assert (
         both([cell("A", 1.0), cell("B", 1.0)], [cell("A", None), cell("B", 2.0), cell("C", 99.0)])[
             "places_most_affected"
@@ -198,7 +198,7 @@ def test_the_five_places_that_changed_most_in_all_are_named() -> None:
 
 
 def moved(factor: float, changed: int = 3, of: int = 3) -> str | None:
-    """Move some of the figures of 2021 by a factor; those of 2020 and 2022 stay."""
+    """Multiply some figures of 2021 by a factor, and leave those of 2020 and 2022."""
     places = [str(n) for n in range(of)]
     old = [cell(place, 100.0, year) for place in places for year in (2020, 2021, 2022)]
     new = [cell(p, 100.0 * (factor if y == 2021 and int(p) < changed else 1), y)
@@ -212,64 +212,62 @@ def moved(factor: float, changed: int = 3, of: int = 3) -> str | None:
     ("factor", "suspected"),
     [(1.1, False), (1.11, True), (0.9, False), (0.89, True), (1.05, False), (0.0, True), (1000.0, True)],
 )
-def test_a_period_is_suspected_where_the_middle_factor_is_more_than_a_tenth_from_one(
-    factor: float, suspected: bool
-) -> None:
+def test_period_is_suspect_where_the_median_ratio_is_over_a_tenth_from_one(factor: float, suspected: bool) -> None:
     found = moved(factor)
     assert (found is not None) == suspected
     if found:
         assert found == (
-            "in 1 of 3 periods most figures changed by a middle factor beyond 0.9 to 1.1, furthest from 1 in "
+            "in 1 of 3 periods most figures changed, with a median ratio outside 0.9 to 1.1; furthest from 1 in "
             f"January 2021: {factor}"
         )
 
 
 @pytest.mark.parametrize(("changed", "suspected"), [(2, False), (3, True), (4, True), (1, False)])
-def test_a_period_is_suspected_where_more_than_half_of_its_figures_changed(changed: int, suspected: bool) -> None:
+def test_period_is_suspect_where_more_than_half_of_its_figures_changed(changed: int, suspected: bool) -> None:
     assert (moved(2.0, changed, 4) is not None) == suspected
 
 
-def test_what_is_in_one_release_only_is_in_no_share_of_what_changed() -> None:
+def test_cells_of_one_release_only_are_not_in_the_share_changed() -> None:
     old = [cell("A", 10.0), cell("B", 10.0), cell("C", 10.0)]
     new = [cell("A", 20.0), cell("B", 20.0), cell("C", 10.0), *(cell(place, 1.0) for place in "DEFG")]
     assert "in 1 of 1 periods" in both(old, new)["suspicion"]
     assert "in 1 of 1 periods" in both(new, old)["suspicion"]
 
 
-def test_the_period_furthest_from_one_is_named_above_or_below() -> None:
+def test_period_with_the_ratio_furthest_from_one_is_named() -> None:
     factors = {2019: 1.5, 2020: 0.3, 2021: 1.6, 2022: 1.0}
     old = [cell(place, 100.0, year) for place in "ABC" for year in factors]
     new = [cell(place, 100.0 * factor, year) for place in "ABC" for year, factor in factors.items()]
     for turned in (1, -1):
         found = both(old[::turned], new[::turned])["suspicion"]
         assert found.startswith("in 3 of 4 periods") and found.endswith("furthest from 1 in January 2020: 0.3")
-    # A period in which few changed, however far, is not far.
+    # A period with few changes is not suspect, however large they are.
     new[0] = cell("A", 100.0 * 90, 2022)
     few = [*new[1:], cell("A", 150.0, 2019)]
     assert both(old, few)["suspicion"].endswith("January 2020: 0.3")
 
 
-def test_a_period_without_a_factor_is_not_suspected() -> None:
+def test_period_without_a_ratio_is_not_suspect() -> None:
     nought = [cell(place, 0.0) for place in "ABC"]
     assert both(nought, [cell(place, 5.0) for place in "ABC"])["suspicion"] is None
-    # Figures from nought change its share, and not its factor.
+    # Figures changed from zero count in the share, but not in the ratio.
     assert both([*nought, cell("D", 1.0)], [cell(place, 2.0) for place in "ABCD"])["suspicion"].endswith(": 2.0")
 
 
-def test_a_period_without_a_factor_is_none_of_those_that_moved() -> None:
+def test_period_without_a_ratio_is_not_counted() -> None:
     old = [cell(p, 0.0 if y == 2020 else 4.0, y) for p in "ABC" for y in (2020, 2021)]
     new = [cell(p, 5.0, y) for p in "ABC" for y in (2020, 2021)]
     assert both(old, new)["suspicion"].startswith("in 1 of 2 periods")
 
 
-def test_the_factor_of_a_period_is_its_middle_one() -> None:
+def test_ratio_of_a_period_is_its_median() -> None:
     old = [cell(place, 100.0) for place in "ABC"]
     assert both(old, [cell("A", 104.0), cell("B", 105.0), cell("C", 900.0)])["suspicion"] is None
     found = both(old, [cell("A", 104.0), cell("B", 123.45), cell("C", 900.0)])["suspicion"]
     assert found.endswith("January 2020: 1.23")
 
 
-def test_all_that_came_and_went_is_counted() -> None:
+def test_new_and_withdrawn_cells_are_counted() -> None:
     found = both([cell(place, 1.0) for place in "ABCDE"], [cell(place, 1.0) for place in "EFG"])
     assert (found["cells_in_both"], found["appeared"], found["disappeared"]) == (1, 2, 4)
 
@@ -281,26 +279,26 @@ HEADING = "the heading changed from Figure to figure"
     ("old", "new", "suspected"),
     [
         (["Figure"], ["figure"], True), (["figure"], ["figure"], False),
-        # Of several headings nobody can tell which became which, and of none nothing.
+        # With several headings the match is ambiguous, and with none there is no comparison.
         (["Figure", "Other"], ["figure", "figure"], False), (["Figure", "Figure"], ["figure", "other"], False),
         (["Figure", "Figure"], ["figure", "figure"], True), ([None], ["figure"], False), (["Figure"], [None], False),
     ],
 )  # fmt: skip
-def test_another_heading_is_suspected(old: list[Any], new: list[Any], suspected: bool) -> None:
+def test_changed_heading_is_suspect(old: list[Any], new: list[Any], suspected: bool) -> None:
     cells = [[cell(str(n), 5.0, file_column=heading) for n, heading in enumerate(side)] for side in (old, new)]
     assert both(*cells)["suspicion"] == (HEADING if suspected else None)
 
 
-def test_another_heading_of_other_cells_is_not_suspected() -> None:
+def test_changed_heading_of_other_cells_is_not_suspect() -> None:
     assert both([cell("A", 5.0, file_column="Figure")], [cell("B", 5.0)])["suspicion"] is None
 
 
-def test_both_suspicions_are_said() -> None:
+def test_both_suspicions_are_reported() -> None:
     found = both([cell("A", 5.0, file_column="Figure")], [cell("A", 10.0)])["suspicion"]
     assert found.startswith(f"{HEADING}; in 1 of 1 periods")
 
 
-def test_what_a_person_reads_first_is_short() -> None:
+def test_readable_summary_is_short() -> None:
     old = [cell(place, 3.0) for place in "ABC"]
     summary = compare_releases(pl.concat([release(0, *old), release(1, *old[:2], cell("C", 3.4567), cell("D", 1.0))]))[
         1
@@ -314,7 +312,7 @@ def test_what_a_person_reads_first_is_short() -> None:
     assert_frame_equal(readable_summary(summary.clear()), found.clear())
 
 
-def test_a_comparison_of_thousands_of_cells_loses_none() -> None:
+def test_comparison_of_thousands_of_cells_loses_none() -> None:
     old = release(0, *(cell(str(n), float(n)) for n in range(3_000)))
     new = release(1, *(cell(str(n), float(n + (n % 2))) for n in range(1_000, 4_000)))
     found = compare_pair(old, new)

@@ -1,4 +1,4 @@
-"""Figures of larger places and of no place: kept beside the observations, each once; and what lies in which."""
+"""Figures of larger places and of no place, stored beside the observations without repeats; and places within each."""
 
 from datetime import date
 from typing import Any
@@ -28,7 +28,7 @@ def kept(*changed: dict[str, Any]) -> list[dict[str, Any]]:
     return keep_totals(cells(*({**LONDON, **each} for each in changed))).to_dicts()
 
 
-def test_a_total_keeps_all_that_is_known_of_it_with_its_tier_and_its_release() -> None:
+def test_total_keeps_every_column_with_its_tier_and_release() -> None:
     expected = {**{name: LONDON.get(name) for name in TOTAL}, "role": "total", "tier": "region"}
     assert kept({}) == [expected]
     assert_frame_equal(keep_totals(cells(LONDON)), table_from_records([{**expected}], TOTAL), check_row_order=True)
@@ -39,7 +39,7 @@ def test_a_total_keeps_all_that_is_known_of_it_with_its_tier_and_its_release() -
     [("total", True), ("unallocated", True), ("retired_code", True), ("unmatched_place", True), ("repeat", False),
      ("duplicate", False), ("unreadable", False), ("implausible", False), ("dropped", False), (None, False)],
 )  # fmt: skip
-def test_only_what_carries_mass_is_kept(fault: str | None, is_kept: bool) -> None:
+def test_only_figures_that_count_towards_a_total_are_selected(fault: str | None, is_kept: bool) -> None:
     assert [each["role"] for each in kept({"fault": fault})] == ([fault] if is_kept else [])
 
 
@@ -48,11 +48,11 @@ def test_only_what_carries_mass_is_kept(fault: str | None, is_kept: bool) -> Non
     [("E12000007", "region"), ("E10000003", "utla"), ("E11000001", "county"), ("E92000001", "nation"),
      ("K02000001", "above_nation"), ("E09000024", "lad"), ("QMF", None), (None, None)],
 )  # fmt: skip
-def test_a_code_tells_its_tier_by_its_beginning(code: str | None, tier: str | None) -> None:
+def test_prefix_of_a_code_gives_its_tier(code: str | None, tier: str | None) -> None:
     assert [each["tier"] for each in kept({"place_code": code})] == [tier]
 
 
-def test_a_total_that_stands_twice_is_kept_once_as_it_stands_first() -> None:
+def test_first_of_repeated_totals_is_selected() -> None:
     again = {"value": 7.0, "file_row": 9}
     assert [each["value"] for each in kept({}, again)] == [9.0]
     assert [each["value"] for each in kept(again, {})] == [7.0]
@@ -63,7 +63,7 @@ def test_a_total_that_stands_twice_is_kept_once_as_it_stands_first() -> None:
     [{"measure": "n"}, {"place_code": "E12000008"}, {"place_label": "LONDON"}, {"period_start": date(2022, 1, 1)},
      {"period_end": date(2024, 12, 31)}, {"order": 1}, {"fault": "retired_code"}],
 )  # fmt: skip
-def test_totals_of_anything_else_are_each_kept_in_their_order(other: dict[str, Any]) -> None:
+def test_different_totals_are_all_selected_in_order(other: dict[str, Any]) -> None:
     found = kept(other, {}, {**other, "value": 1.0})
     assert [each["value"] for each in found] == [9.0, 9.0]
     assert found == [*kept(other), *kept({})]
@@ -81,7 +81,7 @@ def pairs(*places: dict[str, Any]) -> list[tuple[str, ...]]:
     return total_members(table_from_records(list(places), PLACE_COLUMNS)).rows()
 
 
-def test_a_place_lies_in_its_county_its_region_its_nation_and_all_above() -> None:
+def test_place_is_within_its_county_region_nation_and_all_above() -> None:
     assert pairs(place("E07000008", "England", "E10000003", "E12000006")) == [
         (total, "E07000008") for total in ("E10000003", "E12000006", "E92000001", "K02000001", "K03000001", "K04000001")
     ]
@@ -96,12 +96,12 @@ def test_a_place_lies_in_its_county_its_region_its_nation_and_all_above() -> Non
         ("N09000003", "Northern Ireland", ["K02000001", "N92000002"]),
     ],
 )
-def test_each_nation_lies_in_what_is_above_it_and_in_no_more(code: str, nation: str, above: list[str]) -> None:
+def test_each_nation_is_within_the_places_above_it(code: str, nation: str, above: list[str]) -> None:
     assert pairs(place(code, nation)) == [(total, code) for total in above]
     assert pairs(place(code, nation, "", "")) == [(total, code) for total in above]
 
 
-def test_a_place_under_its_region_twice_lies_in_it_once_and_never_in_itself() -> None:
+def test_place_is_within_its_region_once_and_never_within_itself() -> None:
     found = pairs(place("E06000001", "England", "E12000001", "E12000001"), place("E12000001", "England", "E92000001"))
     assert found.count(("E12000001", "E06000001")) == 1
     assert ("E12000001", "E12000001") not in found
@@ -109,7 +109,7 @@ def test_a_place_under_its_region_twice_lies_in_it_once_and_never_in_itself() ->
     assert pairs(place("E92000001", "England")) == [(k, "E92000001") for k in ("K02000001", "K03000001", "K04000001")]
 
 
-def test_no_places_lie_in_nothing() -> None:
+def test_no_places_have_no_larger_places() -> None:
     found = total_members(empty_table(PLACE_COLUMNS))
     assert (found.height, dict(found.schema)) == (0, {"total_code": pl.String, "place_code": pl.String})
 
@@ -121,6 +121,6 @@ def test_no_places_lie_in_nothing() -> None:
      ("E12000007", ("England",)), ("W92000004", ("Wales",)), ("S92", ("Scotland",)),
      ("N92000002", ("Northern Ireland",)), ("K01000001", ()), ("QMF", ()), ("", ())],
 )  # fmt: skip
-def test_a_larger_place_lies_in_the_nations_its_code_tells(code: str, nations: tuple[str, ...]) -> None:
+def test_code_of_a_larger_place_gives_its_nations(code: str, nations: tuple[str, ...]) -> None:
     assert nations_of_place(code) == nations
     assert set(PLACES_ABOVE_NATIONS) == {"K02000001", "K03000001", "K04000001"}

@@ -71,7 +71,7 @@ def test_revision_report_shows_the_change_and_suspects_a_new_definition(project:
     found = compare_releases(pl.concat([released(before, 0, OLD), released(after, 1, NEW)]))
     summary = found[1].row(0, named=True)
     assert (summary["cells_in_both"], summary["changed"], summary["median_ratio"]) == (115, 115, pytest.approx(1.52))
-    assert "; in 1 of 1 periods most figures changed by a middle factor" in summary["suspicion"]
+    assert "; in 1 of 1 periods most figures changed, with a median ratio" in summary["suspicion"]
     assert summary["suspicion"].endswith("furthest from 1 in July 2020: 1.52")
 
 
