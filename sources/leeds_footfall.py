@@ -1,4 +1,4 @@
-"""A row for each camera and hour, with dates written in three ways; a month is told where every hour is there."""
+"""A row for each camera and hour, with dates in three forms; a month has a figure where every hour has a row."""
 
 import polars as pl
 

@@ -14,12 +14,12 @@ _NOW = {
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
     """Sum products of one medicine and use in milligrams: year_month, ods_code, medicine, mg, all text.
 
-    A quantity is millilitres where the product's name gives mg/ml, else vials. One that is no number leaves no figure
-    for its trust and month, not a smaller one.
+    A quantity is in millilitres where the product's name gives mg/ml, else in vials. Where a quantity is no number,
+    its trust and month have no figure, not a smaller one.
     """
-    told = raw.with_columns(pl.col("vmp_product_name").str.extract_groups(_NAME).alias("name")).unnest("name")
+    products = raw.with_columns(pl.col("vmp_product_name").str.extract_groups(_NAME).alias("name")).unnest("name")
     quantity, mg, ml = (pl.col(name).cast(pl.Float64, strict=False) for name in ("total_quantity", "mg", "ml"))
-    sums = told.group_by(
+    sums = products.group_by(
         pl.col("year_month").str.slice(0, 7), pl.col("ods_code").replace(_NOW),
         pl.concat_str("medicine", pl.lit(" "), "use").alias("medicine"), maintain_order=True,
     ).agg((quantity * mg / ml.fill_null(1.0)).alias("mg"), pl.col("_row").min())  # fmt: skip

@@ -1,4 +1,4 @@
-"""From 21 March 2021 the table has instants in UTC: 23:00 is the next day, and each day stands twice, half filled."""
+"""From 21 March 2021 the table has instants in UTC: 23:00 is the next day, and each day has two half-filled rows."""
 
 import polars as pl
 
@@ -6,7 +6,7 @@ _BEDS = ["CC Adult Open", "CC Adult Occ", "G&A Beds Open", "G&A beds occ'd"]
 
 
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
-    """Give one row for each trust and day: Code, Name, day, and the columns of beds; blanks give way to figures."""
+    """Return one row for each trust and day: Code, Name, day, and the columns of beds; blanks give way to figures."""
     after = pl.when(pl.col("Date").str.ends_with("23:00:00")).then(1).otherwise(0)
     day = pl.col("Date").str.slice(0, 10).str.to_date() + pl.duration(days=after)
     filled = [pl.col(name).filter(pl.col(name) != "").first().fill_null("").alias(name) for name in _BEDS]

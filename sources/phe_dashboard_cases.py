@@ -1,4 +1,4 @@
-"""The service gave a row for each council and day; a month is summed only where every day of it is there."""
+"""The service gave a row for each council and day; a month has a sum only where every day has a row."""
 
 import polars as pl
 

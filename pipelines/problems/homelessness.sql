@@ -1,6 +1,6 @@
 /*
 question: Where are councils housing most households in temporary accommodation, and how many more are owed a duty each quarter?
-decision: Which councils get extra homelessness prevention grant, and whose returns are chased first.
+decision: Which councils get extra homelessness prevention grant, and which returns are chased first.
 owner: Director for homelessness and rough sleeping, Ministry of Housing, Communities and Local Government
 geography: lad_2023
 grain: latest

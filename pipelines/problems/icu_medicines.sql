@@ -1,6 +1,6 @@
 /*
-question: Which hospital trusts drew most on medicines for COVID-19 patients, and where can we not tell what is left?
-decision: Which trusts get a share of the national reserve first when patients rise, and whose stock to ask for today.
+question: Which hospital trusts drew most on medicines for COVID-19 patients, and where is the remaining stock unknown?
+decision: Which trusts get a share of the national reserve first when patients rise, and which trusts to ask for their stock today.
 owner: National clinical director for critical care, with the chief pharmaceutical officer, NHS England
 geography: trust_2020
 # Trusts with acute beds: those of the daily situation reports.

@@ -11,7 +11,7 @@ needs:
     max_age: 2 years
   households_on_universal_credit:
     max_age: 4 years
-  # The scheme ended on 30 September 2021: no figure of it will ever be newer.
+  # The scheme ended on 30 September 2021: no newer figures will be published.
   furloughed_employments:
     max_age: 7 years
   furlough_take_up:

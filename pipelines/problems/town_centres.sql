@@ -1,5 +1,5 @@
 /*
-question: Which town centres lose shops and visitors, and where can nobody tell?
+question: Which town centres lose shops and visitors, and where is this unknown?
 decision: Which places are offered a high street rental auction or a town deal next, and which figures to buy or ask for.
 owner: Director for towns and high streets, Ministry of Housing, Communities and Local Government
 geography: lad_2023

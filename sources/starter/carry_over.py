@@ -153,7 +153,7 @@ def universal_credit(districts: str, layout: str) -> bytes:
     """Write a Stat-Xplore export from January 2019, with head and foot from an export that kept them."""
     table = list(csv.reader(io.StringIO(districts, newline="")))
     first = table[0].index(FIRST_MONTH)
-    # The second row has no cells but its label: it is left as it is.
+    # The second row has only its label and stays unchanged.
     cut = [[row[0], *row[min(first, len(row) - 1) :]] for row in table]
     body = [_as_exported(row, texts=len(row) if n == 0 else 1) for n, row in enumerate(cut)]
     head, foot = _around(layout.splitlines())
@@ -282,7 +282,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write("expected none to differ, wrote nothing; see the files in geo/code_changes\n")
         return 1
     for name, content in {**made, "PROVENANCE.csv": provenance(folder, made)}.items():
-        # A table of names stands beside the declaration of its source.
+        # A table of names goes beside the declaration of its source.
         (HERE.parent if name.endswith(".names.csv") else HERE).joinpath(name).write_bytes(content)
         sys.stdout.write(f"{name}: {len(content):,} bytes\n")
     return 0

@@ -1,13 +1,14 @@
-"""The small areas of the starter edition: put together from published lookups and counts, called by carry_over.py.
+"""The small areas of the starter edition: combined from published lookups and counts, called by carry_over.py.
 
 England and Wales: each combination of an LSOA of 2011, an LSOA of 2021 and a constituency of 2024. Scotland: data
 zones of 2011. Northern Ireland: super output areas, cut where two districts of today share one.
 
-How residents are shared out over the parts of an LSOA; the parts always add to the figure published for it:
+How residents are apportioned to the parts of an LSOA. The parts always add to the published figure.
+
 - Mid-2020 residents of an LSOA that was split: as the Census 2021 residents of the LSOAs that it became, each age group
   by the band it lies in (0 to 15, 16 to 64, 65 and over); by all ages where no part has residents of the band.
-- Of the six LSOAs of 2011 whose land went into others (irregular): as what is left of the Census residents of each LSOA
-  of 2021 after the mid-2020 residents of the LSOAs that lie wholly in it.
+- The six LSOAs of 2011 with land that went into others (irregular): in proportion to the Census residents of each LSOA
+  of 2021 less the mid-2020 residents of the LSOAs that lie wholly in it.
 - Census residents of an LSOA that was merged: as the mid-2020 residents of the LSOAs that it was, of the same band.
 - Where a constituency cuts an LSOA of 2021: as the Census residents of its output areas, all ages.
 - All ages is always the sum of the groups that make it up.
@@ -147,14 +148,14 @@ def _all_ages(name: str, groups: tuple[str, ...]) -> pl.Expr:
 
 
 def _left(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Work out what is left of each LSOA of 2021 after the LSOAs of 2011 that lie wholly in it."""
+    """Return the residents of each LSOA of 2021 less those of the LSOAs of 2011 that lie wholly in it."""
     pairs = pairs.with_columns((pl.len().over("lsoa_2011") == 1).alias("alone"))
     within = pl.when("alone").then("in_all").otherwise(0.0).sum().over("lsoa_2021")
     return pairs.with_columns((pl.col("now_all") - within).clip(0.0).alias("left"))
 
 
 def _share(by: str, within: str, otherwise: str) -> pl.Expr:
-    """Give the share of a pair among those of one LSOA, by one quantity, or by another where that is nought."""
+    """Return the share of a pair among those of one LSOA, by one quantity, or by another where the first is 0."""
     first, second = (pl.col(name) / pl.col(name).sum().over(within) for name in (by, otherwise))
     return pl.when(pl.col(by).sum().over(within) > 0).then(first).otherwise(second)
 
@@ -191,7 +192,8 @@ def _placed(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
     """Give each area of England and Wales its larger places.
 
     Districts are those of the LSOA of 2021, which lies in one exactly (2021 and 2022 are the same districts). The
-    lookup of wards names others for a best-fit ward across a border, that of LSOAs of 2011 for one LSOA in Gwynedd.
+    lookup of wards names others for a best-fit ward across a border, and the lookup of LSOAs of 2011 for one LSOA in
+    Gwynedd.
     """
     lookups = (
         ("lsoa_2011", read["msoa"], {"LSOA11CD": "lsoa_2011", "MSOA11CD": "msoa_2011"}),
@@ -227,7 +229,7 @@ def _scotland(read: Frames) -> pl.DataFrame:
 
 
 def _northern_ireland(read: Frames) -> pl.DataFrame:
-    """Give super output areas, cut where districts of today share one; their residents are not in hand."""
+    """Give super output areas, cut where present districts share one; no count of their residents is available."""
     soas = read["ni"].select(pl.col("LSOA11CD").alias("lsoa_2011"), pl.col("LAD18CD").alias("lad_2021")).unique()
     cut = pl.col("lad_2021").n_unique().over("lsoa_2011") > 1
     code = pl.concat_str("lsoa_2011", pl.when(cut).then("lad_2021"), separator="+", ignore_nulls=True)
@@ -245,10 +247,10 @@ def _northern_ireland(read: Frames) -> pl.DataFrame:
 
 
 def _before_mergers(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
-    """Give the district of 2018: the one that became the district of 2021, or of several the one that the LSOA bears.
+    """Return the district of 2018 that became the district of 2021; of several, the district in the LSOA's name.
 
-    An LSOA of 2011 is named after the district of that day. Those names lead to the very districts of 2021 that the
-    lookup of LSOAs has, but for three LSOAs whose land changed hands in 2012 and 2013, none of which merged later.
+    An LSOA of 2011 is named after the district of that day. These names give the same districts of 2021 as the
+    lookup of LSOAs. Three LSOAs are exceptions: their land changed district in 2012 and 2013, and none merged later.
     """
     became = (
         read["since"]
@@ -268,10 +270,10 @@ def _before_mergers(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
 
 
 def _statistical(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
-    """Give statistical and safety areas that hold the whole of an area's district; of one that lies in several, none.
+    """Return statistical and safety areas that contain the whole of an area's district; none where several do.
 
     Districts are those of 2023 for ITL, and for NUTS those that all districts of 2018 became by 2021. An ITL 2 area
-    lies in the ITL 1 area whose code its own begins with.
+    lies in the ITL 1 area with which its code begins.
     """
     district, code = pl.col("gss_code").alias("lad_2024"), pl.col("RGNCD")
     itl = read["itl"].select(district, code.str.head(3).alias("itl1_2021"), code.alias("itl2_2021"))

@@ -40,7 +40,7 @@ def with_limits(text: str) -> bytes:
 
 
 def places_only(text: str) -> bytes:
-    """Write the same of a set without limits; refuse one that has some, which would be lost."""
+    """Write the same of a set without limits; refuse a set with limits, which would be lost."""
     first = rows_of(text)[0]
     limits = [name for name in first if "confidence" in name.casefold() or name.casefold() in LIMITS]
     lost = next((row for row in rows_of(text) if any(row[name] for name in limits)), None)

@@ -33,7 +33,7 @@ def is_month_end(day: date) -> bool:
 
 
 def medicines(text: str) -> bytes:
-    """Write the medicines issued from April 2020 on; the rows as published, quantities below nought too."""
+    """Write the medicines issued from April 2020 on; the rows as published, negative quantities too."""
     return packed(cut_lines(text, lambda row: row["year_month"] >= "2020-04"))
 
 

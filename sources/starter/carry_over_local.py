@@ -64,9 +64,9 @@ def neighbourhoods(text: str) -> bytes:
 
 
 def names_of_neighbourhoods(export: str, england: str, scotland: str) -> bytes:
-    """Write the code of each neighbourhood whose name no other has, as the export spells it.
+    """Write the code of each neighbourhood with a name of its own, as the export spells it.
 
-    The export writes names of Scotland with `and` and single blanks. A name of several places stands for none of them.
+    The export writes names of Scotland with `and` and single blanks. A name that several places share identifies none.
     """
     codes: dict[str, set[str]] = {}
     for name, code in [

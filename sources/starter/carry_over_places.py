@@ -1,7 +1,7 @@
 """The registers of further kinds of place in the starter edition, called by carry_over.py: one layout for all.
 
-The layout is that of the ONS Code History Database. Where no list of dates is in hand, a place is held from the first
-day of the first year to the last day of the last year in which a published list or lookup has it.
+The layout follows the ONS Code History Database. Where no list of dates was found, a place is in use
+from the first day of the first year to the last day of the last year in which a published list or lookup has it.
 """
 
 import csv
@@ -103,10 +103,10 @@ def _old_districts(rows: list[Row]) -> Iterator[Row]:
 
 
 def _statistical(nuts: list[Row], itl: list[Row]) -> Iterator[Row]:
-    """Give NUTS areas of 2018 and ITL areas of 2021, each in the next larger one; of ITL 3 no list is in hand.
+    """Give NUTS areas of 2018 and ITL areas of 2021, each in the next larger area; no list of ITL 3 was found.
 
     ITL took the place of NUTS in 2021: TL for UK in each code. The areas of level 1, and their names, are the same; the
-    code of an ITL 2 area begins with that of the ITL 1 area it lies in.
+    code of an ITL 2 area begins with the code of its ITL 1 area.
     """
     for level in (1, 2, 3):
         # Not by the beginning of its code: UKN10 lies in UKN0.
@@ -134,7 +134,7 @@ def area_changes(history: str, small_areas: str, old: str) -> bytes:
 
 
 def _going_on(rows: list[Row]) -> Iterator[tuple[str, ...]]:
-    """Give a code that ended the other code of its kind under whose name it goes on the next day.
+    """Return, for a code that ended, the code of its kind with the same name from the next day.
 
     The ONS gives a new code to a place of the same kind when its boundary moves.
     """
@@ -233,7 +233,7 @@ BOARDS = {"7A1": "W11000023", "7A2": "W11000025", "7A3": "W11000031", "7A4": "W1
 def border_practices(practices: str, lists: str) -> bytes:
     """Write the active GP practices of postcode districts (CH4, say) where bodies of two nations have practices."""
     bodies = BOARDS | {row["CCG_CODE"]: row["ONS_CCG_CODE"] for row in rows_of(lists)}
-    # Fields 13, 15 and 26: active, whose it is, and 4 for a GP practice.
+    # Fields 13, 15 and 26: active, its commissioner, and 4 for a GP practice.
     active = [cells for cells in _bare(practices) if cells[12] == "A" and cells[25] == "4" and cells[9]]
     nations: dict[str, set[str]] = defaultdict(set)
     for cells in active:

@@ -59,7 +59,7 @@ def packed(content: bytes) -> bytes:
 
 
 def cut_lines(text: str, keep: Callable[[Row], bool]) -> bytes:
-    """Leave out the lines of CSV whose row is not wanted; every other byte stays as published."""
+    """Leave out the lines of CSV that are not wanted; every other byte stays as published."""
     first, *lines = io.StringIO(text, newline="")
     header = next(csv.reader([first.removeprefix("\ufeff")]))
     rows = (dict(zip(header, cells, strict=True)) for cells in csv.reader(lines))
