@@ -34,8 +34,8 @@ UNKNOWN_CROSSINGS = (
 def list_border_practices(places: Places, tables: Iterable[Areas]) -> pl.DataFrame:
     """Return the practices in postcode districts with bodies of two nations (BORDER_PRACTICE).
 
-    Uses the tables of areas whose areas are practices with a postcode. Practices that are not in the register, or
-    without a known nation, are excluded.
+    Uses the tables with practices and their postcodes. Practices that are not in the register, or without a known
+    nation, are excluded.
     """
     frames = [_locate_practices(areas) for areas in tables]
     register = places.register.sort("valid_from").unique("place_code", keep="last", maintain_order=True)

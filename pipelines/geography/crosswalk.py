@@ -1,8 +1,8 @@
 """A crosswalk between two geographies as a table: the target areas of each area, the method and the weights.
 
 The first rule that applies is used: the same code; a code change without a boundary change; a merger; nesting in a
-larger area; else apportionment, by the residents of the small areas that two areas have in common, or by published
-shares. Land area is never used.
+larger area. Other areas are apportioned by the residents of the small areas that two areas have in common, or by
+published shares. Land area is never used.
 """
 
 from datetime import date
@@ -92,10 +92,10 @@ def build_crosswalk(
     """Build CROSSWALK between two geographies, one row for each pair of areas, in order of code.
 
     Areas that fit no single target are apportioned by the residents in `group`, from the set of weights nearest to
-    `day`; a set further away than its declaration allows is not used. `target` replaces the codes of the target
-    geography, for a scenario. Every source area has at least one row, and its weights sum to 1. An area without a
-    target has kind lost; one that needs weights that are not stored has kind split. Raises UnknownNameError for an
-    unknown geography or group, or where nothing links the two geographies.
+    `day`. A set further away than its declaration allows is not used. `target` replaces the codes of the target
+    geography, for a scenario. Every source area has at least one row, and its weights sum to 1. Areas without a target
+    have kind lost, and areas without the necessary weights kind split. Raises UnknownNameError for an unknown geography
+    or group, or where nothing links the two geographies.
     """
     _refuse_group(place_data.areas, group)
     request = CrosswalkRequest(from_system, to_system, group, day, target)
@@ -110,8 +110,8 @@ def build_crosswalk(
     apportioned = _apportion_places(place_data, rest, request)
     if not successors and apportioned.is_empty():
         raise UnknownNameError(
-            f"no area of {from_system} has a successor or a larger area in {to_system}, and no stored table of small "
-            "areas or shares links the two; check both names, or add such a table"
+            f"no area of {from_system} has a successor or a larger area in {to_system}, and no stored table "
+            "links the two; check both names, or add a table of small areas or shares"
         )
     if successors:
         # Residents outside the source geography need no rows here: the links are complete.

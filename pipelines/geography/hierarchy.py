@@ -95,7 +95,7 @@ def _format_percent(share: float) -> str:
 
 
 def describe_postcodes(tables: list[Areas], text: str, names: dict[str, str]) -> PlaceFacts:
-    """Describe the location of the known postcodes that begin with a text, and what is unknown.
+    """Describe the location of the known postcodes with a given beginning, and the limits of that knowledge.
 
     A table has postcodes, without blanks, as its small areas or as a geography postcode_<year>. It covers only the
     postcodes in it: others with the same beginning may be elsewhere.

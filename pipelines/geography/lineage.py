@@ -122,7 +122,7 @@ MAX_CODES_LISTED = 6
 
 
 def _describe_land(places: Places, rows: pl.DataFrame, mine: str) -> str:
-    """List the other codes with a boundary change by the same order, and state what is unknown."""
+    """List the other codes with a boundary change by the same order, and state which data are missing."""
     day, authority = rows.select("changed_on", "authority").row(0)
     same = places.changes.filter(
         pl.col("kind") == "moved_land", pl.col("changed_on") == day, pl.col("authority") == authority,

@@ -72,9 +72,9 @@ def find_membership(
 ) -> tuple[pl.Series, str] | None:
     """Return the area of a geography that each small area is in, and the column it comes from; None without a column.
 
-    A geography without a column is derived from one that has: by code changes, or by nesting in larger areas. Where a
-    column is null for a small area, another column of the same kind may fill it: the 26 districts of Northern Ireland
-    have a separate column. A code with several targets is left null.
+    A geography without a column is derived from another: by code changes, or by nesting in larger areas. Where a column
+    is null for a small area, another column of the same kind may fill it: the 26 districts of Northern Ireland have a
+    separate column. A code with several targets is left null.
     """
     own = system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls()))
     alike = [

@@ -102,7 +102,8 @@ def add_scenario(place_data: PlaceData, scenario: Scenario, path: Path) -> Place
     """Add the new councils to the stored geography data: register, code changes and small areas or shares.
 
     Raises DeclarationError, naming the file and the code, where a district or a part is unknown, of another date or
-    county, in two councils or omitted, where councils depend on each other, or where shares do not sum to 1.
+    county, in two councils or omitted. The same applies to councils that depend on each other, and to shares that do
+    not sum to 1.
     """
     districts = require_places(place_data.places.register, scenario.geography)
     names = dict(districts.select("place_code", "place_name").iter_rows())

@@ -39,9 +39,9 @@ class WeightSet(NamedTuple):
 class Areas(NamedTuple):
     """Small areas: the larger areas of each, and its residents by group.
 
-    `table` has area_code, one text column for each of `systems` (null where the area is in none, or where unknown), and
-    one Float64 column `<set>__<group>` for each group of `weights`, in residents (null where unknown, never zero for
-    unknown). For a geography in `best_fit`, the larger area contains most of the small area, not all.
+    `table` has area_code and one text column for each of `systems`, null where the area is in none, or where unknown.
+    For each group of `weights` it has one Float64 column `<set>__<group>`, in residents; an unknown number is null,
+    never zero. For a geography in `best_fit`, the larger area contains most of the small area, not all.
     """
 
     source: str
@@ -72,8 +72,9 @@ def read_areas(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot,
     """Convert a table of small areas to typed columns; refuse the whole table where a value is impossible.
 
     Takes the declared columns (`Source.area_columns`), as text or typed, and the register (schema.PLACE_COLUMNS).
-    Raises UnreadableError for no rows, a missing column, a blank or duplicated area, a weight that is no finite
-    number of at least 0, and a code that is malformed or not of its column's geography.
+    Raises UnreadableError for no rows, a missing column, or a blank or duplicated area. The same applies to a weight that is
+    no finite
+    number of at least 0, and to a code that is malformed or not of its column's geography.
     """
     require_rows_and_columns(raw, source.area_columns, snapshot.file)
     _refuse_area_codes(raw, snapshot.file)

@@ -27,7 +27,7 @@ def geography_kind(system: str) -> str:
 
 
 def geography_from_register(register: pl.DataFrame, system: str) -> GeographyPlaces | None:
-    """Return a geography from the register; None where the register has no area of it."""
+    """Return a geography from the register; None where the register has none of its areas."""
     rows = select_places(register, system)
     return None if rows.is_empty() else GeographyPlaces(system, rows)
 
@@ -35,8 +35,8 @@ def geography_from_register(register: pl.DataFrame, system: str) -> GeographyPla
 def geography_from_tables(place_data: PlaceData, system: str) -> GeographyPlaces:
     """Return a geography from tables of small areas or shares; raise UnknownNameError where none has it.
 
-    An area that is not in the register has its code as its name. Its region is that of the district with most of its
-    small areas.
+    An area that is not in the register has its code as its name, and the region of the district with most of its small
+    areas.
     """
     columns = _codes_by_geography(place_data)
     if system not in columns:

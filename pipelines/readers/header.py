@@ -22,7 +22,7 @@ class Sheet(NamedTuple):
     """A table as published: every cell as text, with `_row`, the row of the file counted from 1.
 
     `left_out` counts rows with content that are not data as declared. `vain` lists declarations that matched no row.
-    `ragged` lists rows with more fields than headings, whose cells can't be assigned to columns.
+    `ragged` lists rows with more fields than headings: their cells can't be assigned to columns.
     """
 
     frame: pl.DataFrame

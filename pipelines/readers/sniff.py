@@ -172,7 +172,7 @@ def _sniff_workbook(content: bytes, kind: str, file: str) -> SniffedFile:
 
 
 def _guess_header(grid: pl.DataFrame, kind: str, file: str) -> HeaderGuess:
-    """Find the headings of a sheet: the top row whose words and years are above the most columns of data."""
+    """Find the headings of a sheet: the top row with words and years above the most columns of data."""
     rows = [list(row[:-1]) for row in grid.head(HEADING_ROWS + ROWS_BELOW).iter_rows()]
     scores = {
         n: _count_data_columns(row, rows[n + 1 : n + 1 + ROWS_BELOW]) for n, row in enumerate(rows[:HEADING_ROWS])

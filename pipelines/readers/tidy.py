@@ -1,4 +1,4 @@
-"""The `tidy()` function of a source whose file can't be described by a declaration."""
+"""The `tidy()` function of a source, for files that a declaration can't describe."""
 
 import importlib.util
 from collections.abc import Callable

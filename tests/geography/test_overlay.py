@@ -1,4 +1,4 @@
-"""Overlays of small drawn tables, rule by rule: whose people weigh, where each place goes, and what is not known."""
+"""Overlays of small drawn tables: weights, targets and unknowns of each area."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -62,7 +62,7 @@ ROWS = [
 
 def table(told: list[tuple[Any, ...]], systems: tuple[str, ...] = ("lad_2023", "icb_2022"),
           weights: tuple[WeightSet, ...] = (MID,)) -> Areas:  # fmt: skip
-    """Make a table of small areas: code, a place of each system, and the people of each set and group."""
+    """Build a table of small areas: code, an area of each geography, and the residents of each set and group."""
     people = {f"{each.name}__{group}": pl.Float64 for each in weights for group in each.groups}
     columns = {"area_code": pl.String, **dict.fromkeys(systems, pl.String), **people}
     return Areas(
@@ -97,14 +97,14 @@ def years(*told: int, groups: tuple[str, ...] = ("all_ages",)) -> tuple[WeightSe
         (date(2030, 1, 1), ["y2021", "y2016", "y2011"]),
     ],
 )
-def test_people_of_the_nearest_day_go_first_and_without_a_day_the_newest(day: date | None, names: list[str]) -> None:
+def test_weights_nearest_to_the_day_come_first_or_else_the_newest(day: date | None, names: list[str]) -> None:
     for order in ((2011, 2016, 2021), (2021, 2016, 2011), (2016, 2021, 2011)):
         found = rank_weights(table([], weights=years(*order)), "all_ages", day)
         assert [each.weights.name for each in found] == names
         assert {each.group for each in found} == {"all_ages"}
 
 
-def test_a_set_without_the_group_does_not_weigh() -> None:
+def test_set_without_the_group_is_not_used() -> None:
     sets = (*years(2011, groups=("children",)), *years(2021), *years(2016, groups=("all_ages", "children")))
     areas = table([], weights=sets)
     assert [each.weights.name for each in rank_weights(areas, "children", None)] == ["y2016", "y2011"]
@@ -112,7 +112,7 @@ def test_a_set_without_the_group_does_not_weigh() -> None:
     assert rank_weights(table([], weights=()), "all_ages", None) == []
 
 
-def test_people_of_too_distant_a_day_are_not_good_for_figures() -> None:
+def test_weights_too_far_from_the_day_are_not_valid() -> None:
     by = WeightChoice(WeightSet("mid", date(2022, 6, 30), ("all_ages",), 10), "all_ages")
     assert by.is_valid_for(None)
     for off, good in ((0, True), (10, True), (11, False)):
@@ -120,7 +120,7 @@ def test_people_of_too_distant_a_day_are_not_good_for_figures() -> None:
         assert by.is_valid_for(date(2022, 6, 30) - timedelta(days=off)) is good
 
 
-def test_the_column_of_a_group_and_of_all_people_of_the_same_set() -> None:
+def test_columns_of_a_group_and_of_all_residents_are_named() -> None:
     by = WeightChoice(MID, "children")
     assert (by.column, by.fallback) == ("mid__children", "mid__all_ages")
     only = WeightChoice(MID._replace(groups=("children",)), "children")
@@ -133,23 +133,23 @@ EXPECTED = drawn(
 )  # fmt: skip
 
 
-def test_places_are_shared_out_by_the_people_of_their_small_areas() -> None:
+def test_areas_are_apportioned_by_residents_of_small_areas() -> None:
     assert_frame_equal(build_overlay(AREAS, PLACES, [A, B, C], TRIP, BY_ALL), EXPECTED)
     for seed in range(3):
         assert_frame_equal(build_overlay(shuffled(AREAS, seed), PLACES, [C, A, B], TRIP, BY_ALL), EXPECTED)
-    # Places that are not asked for are left out, and change nothing.
+    # Codes that are not requested are excluded, without an effect on others.
     assert_frame_equal(
         build_overlay(AREAS, PLACES, [B], TRIP, BY_ALL),
         EXPECTED.filter(pl.col("from_code").is_in([B]) | (pl.col("to_code") == Z)),
     )
-    # Twice as many people everywhere have the same shares.
+    # Twice the residents everywhere give the same shares.
     twice = AREAS._replace(table=AREAS.table.with_columns(pl.col(pl.Float64) * 2))
     assert_frame_equal(
         build_overlay(twice, PLACES, [A, B, C], TRIP, BY_ALL), EXPECTED.with_columns(pl.col("people") * 2)
     )
 
 
-def test_a_place_with_nobody_of_the_group_is_shared_out_by_all_people() -> None:
+def test_area_without_the_group_is_apportioned_by_all_residents() -> None:
     found = build_overlay(AREAS, PLACES, [A, B, C], TRIP, WeightChoice(MID, "children"))
     assert_frame_equal(
         found,
@@ -158,7 +158,7 @@ def test_a_place_with_nobody_of_the_group_is_shared_out_by_all_people() -> None:
     )  # fmt: skip
 
 
-def test_people_that_are_not_known_leave_no_shares_of_a_cut_place_and_a_whole_one_goes_whole() -> None:
+def test_unknown_residents_leave_no_weights_except_for_one_target() -> None:
     told = [("a1", A, X, None, 1.0), *ROWS[1:3], ("b2", B, Y, None, None), *ROWS[4:]]
     assert_frame_equal(
         build_overlay(table(told), PLACES, [A, B], TRIP, BY_ALL),
@@ -166,13 +166,13 @@ def test_people_that_are_not_known_leave_no_shares_of_a_cut_place_and_a_whole_on
     )
 
 
-def test_the_areas_must_lead_to_both_systems() -> None:
+def test_overlay_needs_columns_of_both_geographies() -> None:
     assert build_overlay(AREAS, PLACES, [A], CrosswalkRequest("lad_2023", "trust_2023"), BY_ALL) is None
     assert build_overlay(AREAS, PLACES, ["RVR"], CrosswalkRequest("trust_2023", "icb_2022"), BY_ALL) is None
 
 
-def test_places_of_before_go_the_way_of_what_they_became() -> None:
-    # OLD became C whole, so C's people are its own; M1 and M2 together became B. B's areas lay in none asked for.
+def test_former_areas_follow_their_successors() -> None:
+    # OLD became C, so C's residents are its own; M1 and M2 merged into B. B's areas were in no requested area.
     others = drawn((None, X, None, 45.0), (None, Y, None, 15.0), (None, Z, None, 7.0))
     assert_frame_equal(
         build_overlay(AREAS, PLACES, [OLD], CrosswalkRequest("lad_2018", "icb_2022"), BY_ALL),
@@ -184,7 +184,7 @@ def test_places_of_before_go_the_way_of_what_they_became() -> None:
         ),
         drawn((M1, X, 0.75, None), (M1, Y, 0.25, None), (M2, X, 0.75, None), (M2, Y, 0.25, None)),
     )
-    # What became two places is shared out in no way that is known.
+    # An area with two successors has no known weights.
     assert (
         build_overlay(AREAS, PLACES, [OLDER], CrosswalkRequest("lad_2018", "icb_2022"), BY_ALL)
         .drop_nulls("from_code")
@@ -192,7 +192,7 @@ def test_places_of_before_go_the_way_of_what_they_became() -> None:
     )
 
 
-def test_of_several_columns_that_which_most_codes_became_leads_on() -> None:
+def test_column_with_most_successors_is_used() -> None:
     told = [
         ("a1", A, None, X, 1.0, 1.0),
         ("b1", B, B, X, 3.0, 1.0),
@@ -216,23 +216,23 @@ def of(found: tuple[pl.Series, str] | None) -> tuple[list[str | None], str] | No
     return (found[0].to_list(), found[1]) if found else None
 
 
-def test_a_system_with_a_column_is_told_by_it_and_by_others_of_its_kind_where_it_is_blank() -> None:
+def test_blanks_of_a_column_are_filled_from_the_same_kind() -> None:
     areas = table(NORTHERN, TWO_YEARS)
     assert of(find_membership(areas, PLACES, "lad_2023")) == ([A, B, N1, None], "lad_2023")
     assert of(find_membership(areas, PLACES, "lad_2024")) == ([A, B, N1, None], "lad_2024")
     assert of(find_membership(areas, PLACES, "icb_2022")) == ([X, Y, Z, None], "icb_2022")
-    # What another column says never goes before what its own says.
+    # The geography's own column takes precedence over other columns.
     odd = areas._replace(table=areas.table.with_columns(pl.Series("lad_2024", [B, A, N1, None])))
     assert of(find_membership(odd, PLACES, "lad_2023")) == ([A, B, N1, None], "lad_2023")
 
 
-def test_small_areas_are_told_by_their_own_column_alone() -> None:
+def test_small_areas_use_their_own_column_only() -> None:
     areas = table(NORTHERN, ("ward_2023", "ward_2024", "icb_2022"))
     assert of(find_membership(areas, PLACES, "ward_2023")) == ([A, B, None, None], "ward_2023")
 
 
-def test_a_system_without_a_column_is_reached_by_what_codes_became_or_lie_in() -> None:
-    # B was two districts then: which of them each of its areas lay in is not told.
+def test_geography_without_a_column_is_derived_from_successors_or_nesting() -> None:
+    # B was two districts then: the district of each of its small areas is unknown.
     assert of(find_membership(AREAS, PLACES, "lad_2018")) == ([A, A, None, None, OLD, OLD, OLD, None, None], "lad_2023")
     north, south = ["E12000001"] * 4, ["E12000002"] * 3
     assert of(find_membership(AREAS, PLACES, "region_2023")) == ([*north, *south, None, None], "lad_2023")
@@ -240,14 +240,14 @@ def test_a_system_without_a_column_is_reached_by_what_codes_became_or_lie_in() -
     assert find_membership(table(ROWS, ("ward_2023", "icb_2022")), PLACES, "region_2023") is None
 
 
-def test_of_several_columns_the_one_that_tells_most_leads_to_a_larger_system() -> None:
+def test_column_with_fewest_unknowns_is_used_for_a_larger_geography() -> None:
     told = [("a", A, None, None, 1.0, 1.0), ("b", B, None, C, 1.0, 1.0), ("c", C, C, None, 1.0, 1.0)]
     for systems in (("lad_2024", "lad_2022", "utla_2023"), ("lad_2024", "utla_2023", "lad_2022")):
         found = find_membership(table(told, systems), PLACES, "region_2023")
         assert of(found) == (["E12000001", "E12000001", "E12000002"], "lad_2024")
 
 
-def test_of_columns_that_tell_as_much_the_nearest_year_does_and_the_same_kind_goes_first() -> None:
+def test_nearest_year_and_same_kind_take_precedence() -> None:
     told = [("a", A, C, C, 1.0, 1.0), ("b", B, C, C, 1.0, 1.0)]
     north, south = ["E12000001"] * 2, ["E12000002"] * 2
     for systems in (("lad_2024", "lad_2020", "lad_2012"), ("lad_2024", "lad_2012", "lad_2020")):
@@ -255,7 +255,7 @@ def test_of_columns_that_tell_as_much_the_nearest_year_does_and_the_same_kind_go
     for systems in (("lad_2013", "lad_2024", "lad_2032"), ("lad_2012", "lad_2019", "lad_2020")):
         last = "lad_2024" if "lad_2024" in systems else "lad_2020"
         assert of(find_membership(table(told, systems), PLACES, "region_2023")) == (south, last)
-    # Districts of another year go before counties of the same one.
+    # Districts of another year take precedence over counties of the same year.
     kinds = ("lad_2012", "utla_2023", "county_2023")
     assert of(find_membership(table(told, kinds), PLACES, "lad_2023")) == ([A, B], "lad_2012")
 
@@ -271,12 +271,12 @@ SMALL_PLACES = Places(
 )
 
 
-def test_a_kind_of_two_words_is_a_kind() -> None:
+def test_kind_with_an_underscore_is_recognised() -> None:
     told = [("a", PARTS[0], PARTS[0], 1.0, 1.0), ("b", None, PARTS[1], 1.0, 1.0), ("c", None, None, 1.0, 1.0)]
     areas = table(told, ("sub_icb_2022", "sub_icb_2023"))
     assert of(find_membership(areas, SMALL_PLACES, "sub_icb_2022")) == ([*PARTS, None], "sub_icb_2022")
     assert of(find_membership(areas, SMALL_PLACES, "sub_icb_2024")) == ([*PARTS, None], "sub_icb_2023")
-    # By another kind's column, or by that of boards, nothing is filled in.
+    # Columns of other kinds, such as boards, fill nothing in.
     boards = table(told, ("sub_icb_2022", "icb_2022"))
     assert of(find_membership(boards, SMALL_PLACES, "sub_icb_2022")) == ([PARTS[0], None, None], "sub_icb_2022")
     gone = build_overlay(areas, SMALL_PLACES, [PARTS[1]], CrosswalkRequest("sub_icb_2022", "sub_icb_2023"), BY_ALL)
@@ -293,32 +293,32 @@ def test_a_kind_of_two_words_is_a_kind() -> None:
     ]  # fmt: skip
 
 
-def test_a_ward_is_not_filled_in_from_the_wards_of_another_year() -> None:
+def test_wards_are_not_filled_from_another_year() -> None:
     told = [("a", WARDS[0], WARDS[0], 1.0, 1.0), ("b", None, WARDS[1], 1.0, 1.0)]
     areas = table(told, ("ward_2023", "ward_2024"))
     assert of(find_membership(areas, SMALL_PLACES, "ward_2023")) == ([WARDS[0], None], "ward_2023")
 
 
-def test_a_target_stands_for_the_places_of_a_system() -> None:
+def test_target_replaces_the_codes_of_a_geography() -> None:
     assert of(find_membership(AREAS, PLACES, "icb_2022", frozenset({X, Y, Z}))) == (
         AREAS.table["icb_2022"].to_list(),
         "icb_2022",
     )
-    # A map to come, of which the column does not have all places, is reached as any other system is.
+    # A scenario with areas that the column lacks is derived like any other geography.
     assert of(find_membership(AREAS, PLACES, "lad_2023", frozenset({"E12000001"}))) == (
         ["E12000001"] * 4 + [None] * 5, "lad_2023"
     )  # fmt: skip
     assert find_membership(AREAS, PLACES, "lad_2023", frozenset({"E12000009"})) is None
 
 
-def test_a_system_that_no_register_knows_is_told_by_its_own_column_or_not_at_all() -> None:
+def test_geography_outside_the_register_uses_its_own_column_only() -> None:
     told = [("a", "RVR", "RXX", 1.0, 1.0), ("b", None, "RXY", 1.0, 1.0)]
     areas = table(told, ("trust_2023", "trust_2022"))
     assert of(find_membership(areas, PLACES, "trust_2023")) == (["RVR", None], "trust_2023")
     assert find_membership(areas, PLACES, "trust_2021") is None
 
 
-def test_shares_of_each_place_add_to_one_and_are_not_known_where_people_are_not() -> None:
+def test_weights_sum_to_one_and_are_null_where_residents_are_unknown() -> None:
     pairs = pl.DataFrame(
         [("A", "X", 0.0, 3.0), ("A", "Y", 0.0, 1.0), ("B", "X", 1.0, None), ("B", "Y", 3.0, None),
          ("C", "X", None, None),
@@ -339,7 +339,7 @@ def test_shares_of_each_place_add_to_one_and_are_not_known_where_people_are_not(
         assert_frame_equal(compute_weights(pairs.sample(fraction=1.0, shuffle=True, seed=seed)), expected)
 
 
-def test_weights_of_cut_places_are_forgotten_and_those_of_whole_ones_stay() -> None:
+def test_weights_of_apportioned_areas_are_removed() -> None:
     assert_frame_equal(
         drop_weights(drawn(("A", "X", 0.75, 3.0), ("A", "Y", 0.25, 1.0), ("B", "X", 1.0, 2.0))),
         drawn(("A", "X", None, 3.0), ("A", "Y", None, 1.0), ("B", "X", 1.0, 2.0)),
@@ -351,7 +351,7 @@ SECOND = drawn(
 )
 
 
-def test_shares_are_multiplied_along_a_way_and_added_over_the_ways() -> None:
+def test_shares_are_multiplied_and_summed_over_intermediate_areas() -> None:
     first = drawn(("A", "x", 0.5, 20.0), ("A", "y", 0.5, 8.0), ("B", "x", 1.0, 40.0), ("C", "z", 1.0, None))
     expected = drawn(
         (None, "Q", None, 4.0), ("A", "P", 0.625, 13.0), ("A", "Q", 0.375, 15.0), ("B", "P", 0.25, 10.0),
@@ -363,7 +363,7 @@ def test_shares_are_multiplied_along_a_way_and_added_over_the_ways() -> None:
         )
 
 
-def test_people_go_on_where_a_place_is_reached_from_one_only_and_whole() -> None:
+def test_residents_are_known_where_an_intermediate_area_has_one_source() -> None:
     known = drawn(("A", "x", 1.0, None))
     assert_frame_equal(
         compose_overlays(known, SECOND), drawn((None, "Q", None, 4.0), ("A", "P", 0.25, 10.0), ("A", "Q", 0.75, 30.0))
@@ -374,14 +374,14 @@ def test_people_go_on_where_a_place_is_reached_from_one_only_and_whole() -> None
         assert found["people"].null_count() == found.height
 
 
-def test_what_the_second_does_not_know_leads_nowhere() -> None:
+def test_area_missing_from_the_second_overlay_has_no_target() -> None:
     unknown = drawn((None, "Q", None, 4.0), ("A", None, 1.0, 7.0), ("B", None, 0.5, None), ("B", "P", 0.5, None))
     assert_frame_equal(
         compose_overlays(drawn(("A", "w", 1.0, 7.0), ("B", None, 0.5, None), ("B", "y", 0.5, None)), SECOND), unknown
     )
 
 
-def test_a_weight_that_is_not_known_on_any_way_leaves_the_sum_unknown() -> None:
+def test_sum_with_an_unknown_weight_is_unknown() -> None:
     first = drawn(("A", "x", None, 3.0), ("A", "y", None, 5.0), ("B", "y", 1.0, None))
     found = compose_overlays(first, SECOND).drop_nulls("from_code")
     assert_frame_equal(found, drawn(("A", "P", None, 5.75), ("A", "Q", None, 2.25), ("B", "P", 1.0, None)))
@@ -389,7 +389,7 @@ def test_a_weight_that_is_not_known_on_any_way_leaves_the_sum_unknown() -> None:
     assert compose_overlays(drawn(("A", "x", 0.5, None), ("A", "y", 0.5, None)), unsure)["weight"].to_list() == [None]
 
 
-def test_residents_of_a_place_are_those_of_its_parts_by_the_people_of_the_nearest_day() -> None:
+def test_residents_are_summed_from_the_nearest_weights() -> None:
     sets = (*years(2021), *years(2011))
     told = [("a1", A, 1.0, 100.0), ("a2", A, 2.0, 200.0), ("b1", B, 4.0, 400.0), ("q", None, 9.0, 9.0)]
     for weights in (sets, sets[::-1]):
@@ -400,7 +400,7 @@ def test_residents_of_a_place_are_those_of_its_parts_by_the_people_of_the_neares
             assert found.rows() == [(A, expected[0]), (B, expected[1])]
 
 
-def test_residents_are_of_the_group_and_not_known_where_a_part_is_not() -> None:
+def test_residents_of_a_group_are_unknown_where_a_part_is() -> None:
     told = [*ROWS[:2], ("b1", B, X, None, 1.0), *ROWS[3:]]
     found = count_residents(table(told), PLACES, [A, B, C], TRIP).sort("place_code")
     assert found.rows() == [(A, 40.0), (B, None), (C, 100.0)]
@@ -427,8 +427,8 @@ PUBLISHED = drawn(
 )  # fmt: skip
 
 
-def test_trusts_have_the_patients_of_all_that_merged_into_them() -> None:
-    # T and U each have a part of S, which is not known; V went into W, with others; Y became two.
+def test_trusts_have_the_patients_of_all_their_predecessors() -> None:
+    # T and U each acquired an unknown part of S; V merged into W with others; Y was split in two.
     expected = drawn(
         ("A", "A", 1.0, None), ("P", "P1", 0.25, 30.0), ("P", "P2", 0.75, 90.0), ("R", "Q", 1.0, 5.0),
         ("T", "S", None, None), ("U", "S", None, None), ("V", "W", 1.0, None),
@@ -439,7 +439,7 @@ def test_trusts_have_the_patients_of_all_that_merged_into_them() -> None:
         assert_frame_equal(found.sort("from_code", "to_code"), expected)
 
 
-def test_patients_of_a_trust_are_not_known_where_those_of_one_of_its_parts_are_not() -> None:
+def test_patients_of_a_trust_are_unknown_where_a_part_is() -> None:
     unsure = PUBLISHED.with_columns(pl.when(pl.col("to_code") != "y").then("people").alias("people"))
     told = link_to_shares(TRUSTS, ["P"], unsure).sort("to_code")
     assert_frame_equal(told, drawn(("P", "P1", None, None), ("P", "P2", None, 90.0)))

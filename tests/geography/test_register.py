@@ -1,4 +1,4 @@
-"""The register, rule by rule: which codes are in use on a day, where they lie, and what became of each."""
+"""The register: codes in use on a day, their larger areas and their successors."""
 
 import random
 from datetime import date
@@ -43,7 +43,7 @@ def register(*places: dict[str, Any]) -> pl.DataFrame:
     return table_from_records(list(places), PLACE_COLUMNS)
 
 
-def test_a_register_is_typed_row_by_row() -> None:
+def test_register_rows_are_converted() -> None:
     found = read_register(
         raw(
             "W06,W06000001, Isle of Anglesey ,Ynys Mon,W92000004,2009-04-01,",
@@ -79,23 +79,23 @@ def test_a_register_is_typed_row_by_row() -> None:
         (f"E09,E1,One,,,{'x' * 50},", f"found '{'x' * 40}' in OPER_DATE"),
     ],
 )
-def test_a_register_with_a_day_that_is_none_is_refused(row: str, found: str) -> None:
+def test_register_with_an_invalid_date_is_refused(row: str, found: str) -> None:
     with pytest.raises(UnreadableError, match=rf"a\.csv: {found}, expected a day such as 2023-04-01"):
         read_register(raw("E09,E0,Zero,,,2009-04-01,", row), "a.csv")
 
 
-def test_a_register_without_a_column_is_refused() -> None:
+def test_register_without_a_column_is_refused() -> None:
     with pytest.raises(UnreadableError, match=r"a\.csv: found columns ENTITYCD, .*, expected also GEOGNMW, TERM_DATE"):
         read_register(raw().drop("GEOGNMW", "TERM_DATE"), "a.csv")
 
 
-def test_of_many_columns_twelve_are_named() -> None:
+def test_twelve_of_many_columns_are_listed() -> None:
     wide = pl.DataFrame({f"c{n}": ["x"] for n in range(14)})
     with pytest.raises(UnreadableError, match="c10, c11, expected"):
         read_register(wide, "a.csv")
 
 
-def test_a_register_is_in_one_order_however_it_came() -> None:
+def test_register_order_does_not_depend_on_the_file() -> None:
     wanted = register(
         place("A", "2009-04-01", "2010-03-31"), place("A", "2009-04-01"), place("A", "2011-04-01"), place("B", None)
     )
@@ -104,7 +104,7 @@ def test_a_register_is_in_one_order_however_it_came() -> None:
         assert_frame_equal(sort_register(mixed), wanted)
 
 
-def test_a_place_lies_in_the_region_above_it_and_elsewhere_in_its_nation() -> None:
+def test_region_is_the_larger_region_or_else_the_nation() -> None:
     held = register(
         place("E12000007", kind="region", place_name="London"), place("E09000024", parent_code="E12000007"),
         place("E05000001", parent_code="E09000024"), place("W06000001"), place("S12000001"), place("N09000001"),
@@ -120,7 +120,7 @@ def test_a_place_lies_in_the_region_above_it_and_elsewhere_in_its_nation() -> No
     ]  # fmt: skip
 
 
-def test_a_circle_of_places_ends_the_walk_upwards() -> None:
+def test_cycle_of_parents_ends_the_list() -> None:
     assert list_ancestors("a", {"a": "b", "b": "c"}) == ["a", "b", "c"]
     assert list_ancestors("a", {"a": "b", "b": "c", "c": "b"}) == ["a", "b", "c"]
     assert list_ancestors("a", {"a": "a"}) == ["a"]
@@ -135,18 +135,18 @@ def test_a_circle_of_places_ends_the_walk_upwards() -> None:
         ([("2009-04-01", None), ("2015-04-01", "2016-03-31")], ["A"]),
         ([("2009-04-01", None), ("2009-04-01", None)], ["A"]),
         ([("2009-04-01", "2012-03-31"), ("2010-04-01", "2011-03-31")], ["A"]),
-        # One of no day at all ends before it begins: it overlaps none.
+        # A period of no days ends before it begins and overlaps none.
         ([("2009-04-01", None), ("2015-04-01", "2015-03-31")], []),
         ([("2009-04-01", None), ("2015-04-01", "2015-04-01")], ["A"]),
         ([("2009-04-01", None)], []),
     ],
 )
-def test_a_code_with_two_spans_that_overlap_is_named(spans: list[tuple[str, str | None]], twice: list[str]) -> None:
+def test_code_with_overlapping_periods_is_listed(spans: list[tuple[str, str | None]], twice: list[str]) -> None:
     held = register(*(place("A", *each) for each in spans), place("B", "2009-04-01"))
     assert find_overlapping_codes(held) == find_overlapping_codes(held.reverse()) == twice
 
 
-def test_a_system_has_the_codes_in_use_on_the_last_day_of_its_year() -> None:
+def test_geography_has_the_codes_in_use_on_31_december() -> None:
     held = register(
         place("E07000001", "2009-04-01", "2022-12-31"), place("E07000002", "2009-04-01", "2023-12-31"),
         place("E07000003", "2023-12-31"), place("E07000004", "2024-01-01"),
@@ -160,18 +160,18 @@ def test_a_system_has_the_codes_in_use_on_the_last_day_of_its_year() -> None:
     assert select_places(mixed, "lad_2008").is_empty()
 
 
-def test_a_unitary_council_is_a_district_and_an_upper_tier_and_a_trust_is_known_by_its_kind() -> None:
+def test_unitary_council_is_both_district_and_upper_tier() -> None:
     held = register(
         place("E06000001"), place("E07000001"), place("E10000001", kind="county"), place("RVR", kind="trust"),
         place("RM1", kind="site"), place("E38000001", kind="ccg"), place("K1", kind="sub_icb"),
     )  # fmt: skip
     assert select_places(held, "utla_2023")["place_code"].to_list() == ["E06000001", "E10000001"]
     assert select_places(held, "trust_2023")["place_code"].to_list() == ["RVR"]
-    # A clinical commissioning group was of the same kind as the part of a board that came after it.
+    # A clinical commissioning group had the same kind as its successor, a part of a board.
     assert select_places(held, "sub_icb_2023")["place_code"].to_list() == ["E38000001", "K1"]
 
 
-def test_a_code_is_one_row_as_it_was_last() -> None:
+def test_code_has_one_row_with_its_last_state() -> None:
     held = register(
         place("E07000001", "2009-04-01", "2020-03-31", place_name="Old"),
         place("E07000001", "2020-04-01", place_name="New"),
@@ -195,7 +195,7 @@ def test_a_code_is_one_row_as_it_was_last() -> None:
         ("lad", "expected a kind and a year, such as lad_2023"),
     ],
 )
-def test_an_unknown_system_is_refused(system: str, said: str) -> None:
+def test_unknown_geography_is_refused(system: str, said: str) -> None:
     held = register(place("E07000001", "2012-04-01"), place("E07000001", "2009-04-01", "2012-03-31"))
     with pytest.raises(UnknownNameError, match=said):
         require_places(held, system)
@@ -232,7 +232,7 @@ CHAIN = places(("a1", "a2", RECODED), ("a2", "a3", MOVED), ("b", "m", MERGED), (
         ("g", "i", Successor(("i",), MERGED)),
         ("d", "e f", Successor(("e", "f"), RECODED)),
         ("d", "f", Successor(("f",), RECODED)),
-        # A place that several were, or one of several that one became, was none of them.
+        # A merged area, or one of several successors, has no single predecessor.
         ("m", "b", None),
         ("e", "d", None),
         ("a1", "m", None),
@@ -240,7 +240,7 @@ CHAIN = places(("a1", "a2", RECODED), ("a2", "a3", MOVED), ("b", "m", MERGED), (
         ("unknown", "unknown", Successor(("unknown",), "observed")),
     ],
 )
-def test_a_code_is_followed_to_what_it_is_became_or_was(code: str, target: str, reach: Successor | None) -> None:
+def test_code_is_matched_to_itself_successors_or_predecessor(code: str, target: str, reach: Successor | None) -> None:
     found = trace_graph(CHAIN.graph, [code], set(target.split()))
     assert found == ({code: reach} if reach else {})
     reversed_graph = Places(CHAIN.register, CHAIN.changes.reverse()).graph
@@ -249,7 +249,7 @@ def test_a_code_is_followed_to_what_it_is_became_or_was(code: str, target: str, 
     } == {code: set(each.codes) for code, each in found.items()}
 
 
-def test_what_a_code_became_after_the_system_says_nothing_of_the_way_there() -> None:
+def test_changes_after_the_geography_do_not_affect_the_derivation() -> None:
     graph = places(("a", "b", RECODED), ("b", "c", MOVED), ("c", "d", RECODED), ("d", "m", MERGED)).graph
     assert {goal: trace_graph(graph, ["a"], {goal})["a"].derivation for goal in "bcdm"} == {
         "b": RECODED, "c": MOVED, "d": MOVED, "m": MERGED
@@ -260,25 +260,25 @@ def test_what_a_code_became_after_the_system_says_nothing_of_the_way_there() -> 
     assert trace_graph(graph, ["d"], {"c"})["d"] == Successor(("c",), RECODED)
 
 
-def test_two_codes_that_one_change_joins_have_merged_whatever_it_is_called() -> None:
+def test_two_codes_with_one_successor_are_a_merger() -> None:
     graph = places(("a", "x", RECODED), ("b", "x", RECODED), ("c", "y", RECODED)).graph
     found = trace_graph(graph, ["a", "b", "c"], {"x", "y"})
     assert {code: each.derivation for code, each in found.items()} == {"a": MERGED, "b": MERGED, "c": RECODED}
 
 
-def test_a_code_that_stands_in_several_rows_leads_there_once() -> None:
+def test_code_in_several_rows_has_one_successor() -> None:
     graph = places(("a", "b", RECODED), ("a", "b", RECODED)).graph
     assert (graph.forward, graph.backward) == ({"a": ("b",)}, {"b": ("a",)})
     assert trace_graph(graph, ["b"], {"a"}) == {"b": Successor(("a",), RECODED)}
 
 
-def test_a_circle_of_changes_ends_the_walk() -> None:
+def test_cycle_of_changes_ends_the_search() -> None:
     graph = places(("a", "b", RECODED), ("b", "a", RECODED), ("c", "d", RECODED)).graph
     assert trace_graph(graph, ["a", "c"], {"z"}) == {}
     assert trace_graph(graph, ["a"], {"b"}) == {"a": Successor(("b",), RECODED)}
 
 
-def test_the_nearest_successors_come_first() -> None:
+def test_nearest_successors_come_first() -> None:
     graph = places(("a", "b", RECODED), ("b", "d", RECODED), ("a", "c", RECODED)).graph
     assert trace_graph(graph, ["a"], {"b", "c", "d"})["a"].codes == ("b", "c", "d")
     assert trace_graph(graph, ["d"], {"b", "a"})["d"].codes == ("b",)
@@ -298,10 +298,10 @@ UPWARDS = places(
     [
         ("E05000001", {"E07000001", "E10000001"}, Successor(("E07000001",), "aggregated")),
         ("E05000001", {"E10000001", "E12000001"}, Successor(("E10000001",), "aggregated")),
-        # What the county became, since the county itself is not there.
+        # The successor of the county, because the county itself is not in the target.
         ("E05000001", {"E06000009"}, Successor(("E06000009",), "aggregated")),
         ("E05000001", {"E92000001"}, Successor(("E92000001",), "aggregated")),
-        # A region that became two is not one place; the nation is.
+        # A region with two successors is skipped; the nation is used.
         ("E07000002", {"E12000008", "E12000009"}, None),
         ("E07000002", {"E12000008", "E12000009", "E92000001"}, Successor(("E92000001",), "aggregated")),
         ("E10000001", {"E10000001", "E92000001"}, Successor(("E10000001",), "observed")),
@@ -309,14 +309,16 @@ UPWARDS = places(
         ("RVR", {"E92000001"}, None),
     ],
 )
-def test_a_code_without_a_successor_is_followed_upwards(code: str, target: set[str], reach: Successor | None) -> None:
+def test_code_without_a_successor_is_matched_through_larger_areas(
+    code: str, target: set[str], reach: Successor | None
+) -> None:
     assert find_successors(UPWARDS, [code], target) == ({code: reach} if reach else {})
-    # Others asked for beside it change nothing.
+    # Other requested codes have no effect.
     others = ["E05000001", "E07000002", "W06000001", "RVR"]
     assert find_successors(UPWARDS, [*others, code], target).get(code) == reach
 
 
-def test_the_code_of_a_nation_is_told_by_the_first_letter() -> None:
+def test_nation_code_follows_the_first_letter() -> None:
     codes = ["E09000024", "W06000001", "S12000001", "N09000001", "95A", "K02000001", "RVR"]
     assert [nation_code(code) for code in codes] == [
         "E92000001", "W92000004", "S92000003", "N92000002", "N92000002", "", ""
@@ -324,12 +326,12 @@ def test_the_code_of_a_nation_is_told_by_the_first_letter() -> None:
 
 
 def changed(*told: tuple[str, str, str]) -> pl.DataFrame:
-    """Make a table of changes as it is published: from, to, and the day."""
+    """Build a table of code changes as published: from, to and day."""
     full = [{"from_code": a, "to_code": b, "kind": RECODED, "changed_on": day, "authority": "o"} for a, b, day in told]
     return pl.DataFrame(full, dict.fromkeys(CODE_CHANGE_COLUMNS, pl.String))
 
 
-def test_changes_are_typed_each_once_in_order_of_their_day() -> None:
+def test_changes_are_converted_without_duplicates_in_date_order() -> None:
     told = [("b", "c", "2020-04-01"), ("x", "y", "2019-04-01"), ("a", "b", "2019-04-01"), ("x", "y", "2019-04-01")]
     expected = pl.DataFrame(
         [("a", "b", RECODED, date(2019, 4, 1), "o"), ("x", "y", RECODED, date(2019, 4, 1), "o"),
@@ -344,7 +346,7 @@ def test_changes_are_typed_each_once_in_order_of_their_day() -> None:
 @pytest.mark.parametrize(
     "circle", [[("a", "b"), ("b", "a")], [("a", "a")], [("z", "a"), ("a", "b"), ("b", "c"), ("c", "a")]]
 )
-def test_changes_that_run_in_a_circle_are_refused(circle: list[tuple[str, str]]) -> None:
+def test_cyclic_changes_are_refused(circle: list[tuple[str, str]]) -> None:
     told = [(one, other, "2020-04-01") for one, other in circle]
     with pytest.raises(
         UnreadableError, match=r"a\.csv: found [ab] as its own successor, expected code changes without a cycle"
@@ -352,7 +354,7 @@ def test_changes_that_run_in_a_circle_are_refused(circle: list[tuple[str, str]])
         read_changes(changed(*told), "a.csv")
 
 
-def test_changes_without_a_column_or_with_a_day_that_is_none_are_refused() -> None:
+def test_changes_without_a_column_or_with_an_invalid_date_are_refused() -> None:
     with pytest.raises(UnreadableError, match="expected also authority"):
         read_changes(changed(("a", "b", "2020-04-01")).drop("authority"), "a.csv")
     with pytest.raises(UnreadableError, match="found '1/4/20' in changed_on"):

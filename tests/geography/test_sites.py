@@ -1,4 +1,4 @@
-"""Sites of NHS trusts and Scotland's hospitals: lists that a user brings, and what each site lies in and became."""
+"""Sites of NHS trusts and Scottish hospitals: lists added by a user, their larger areas and successors."""
 
 from datetime import date
 from pathlib import Path
@@ -25,7 +25,7 @@ DAY = date(2018, 9, 30)
 
 
 def line(code: str, name: str, opened: str, closed: str = "", trust: str = "") -> str:
-    """Write a row as the Organisation Data Service does: 27 fields, and no headings."""
+    """Build a row of the Organisation Data Service: 27 fields without headings."""
     fields = [code, name, *[""] * 8, opened, closed, "", "", trust, *[""] * 12]
     return ",".join(f'"{field}"' for field in fields)
 
@@ -72,7 +72,7 @@ def led(project: Project, start: str, end: str) -> dict[str, tuple[str | None, s
     return {code: (to, kind) for code, to, kind in drawn.select("from_code", "to_code", "kind").iter_rows()}
 
 
-def test_a_site_leads_to_its_trust_and_to_what_that_became(project: Project) -> None:
+def test_site_has_its_trust_and_the_trusts_successor(project: Project) -> None:
     assert led(project, "site_2018", "trust_2018") == {
         "RDZ01": ("RDZ", "aggregated"),
         "RJ701": ("RJ7", "aggregated"),
@@ -82,15 +82,15 @@ def test_a_site_leads_to_its_trust_and_to_what_that_became(project: Project) -> 
     }
     later = led(project, "site_2018", "trust_2022")
     assert later["RDZ01"] == ("R0D", "aggregated")  # Bournemouth's trust merged into Dorset's
-    assert later["RW601"] == (None, "lost")  # its trust was split between two: which of them has it is not told
+    assert later["RW601"] == (None, "lost")  # its trust was split between two, and the list names neither
 
 
-def test_a_closed_site_is_of_its_own_years_only(project: Project) -> None:
+def test_closed_site_is_in_use_in_its_own_years_only(project: Project) -> None:
     assert "RDZ99" in led(project, "site_2016", "trust_2018")
     assert "RDZ99" not in led(project, "site_2018", "trust_2018")
 
 
-def test_a_place_tells_the_trust_of_a_site_its_years_and_its_successor(project: Project) -> None:
+def test_description_of_a_site_states_trust_years_and_successor(project: Project) -> None:
     told = "\n".join(f"{heading}: {text}" for heading, text in describe_places(project, ["RDZ01"]))
     assert "place: RDZ01 ROYAL BOURNEMOUTH GENERAL HOSPITAL (site), in use from 1991-04-01 on" in told
     assert "within: RDZ " in told and told.splitlines()[1].endswith("England")
@@ -98,19 +98,19 @@ def test_a_place_tells_the_trust_of_a_site_its_years_and_its_successor(project: 
     assert "became: W9K4E A SITE WITH A CODE OF THE NEW KIND on 2021-06-01: new code, same boundary" in told
 
 
-def test_successors_of_other_organisations_are_left_to_their_own_lists(project: Project) -> None:
+def test_successors_of_other_organisations_are_excluded(project: Project) -> None:
     changes = load_places(project).changes
     assert changes.filter(pl.col("from_code") == "FAB12").is_empty()
     assert changes.filter((pl.col("from_code") == "RJ7") & (pl.col("to_code") == "RDZ")).is_empty()
 
 
-def test_hospitals_of_scotland_lie_in_their_health_boards_and_special_boards_in_none(project: Project) -> None:
+def test_scottish_hospitals_are_in_health_boards_but_not_special_boards(project: Project) -> None:
     found = led(project, "site_2024", "health_board_2024")
     assert (found["A013G"], found["S001X"]) == (("S08000015", "aggregated"), (None, "lost"))
     assert led(project, "site_2024", "nation_2023")["S001X"] == ("S92000003", "aggregated")
 
 
-def test_a_list_of_another_layout_is_refused_and_not_kept(project: Project, tmp_path: Path) -> None:
+def test_list_with_another_layout_is_refused_and_not_stored(project: Project, tmp_path: Path) -> None:
     for text, words in (
         (HOSPITALS, "found rows of 4 fields, expected 27"),
         (SITES.replace("19910401", "April 91"), "found 'April 91' in OPER_DATE, expected a day such as 2023-04-01"),
@@ -121,7 +121,7 @@ def test_a_list_of_another_layout_is_refused_and_not_kept(project: Project, tmp_
         assert load_places(project).register.height == before
 
 
-def test_a_list_of_successors_that_runs_in_a_circle_is_refused(project: Project, tmp_path: Path) -> None:
+def test_cyclic_list_of_successors_is_refused(project: Project, tmp_path: Path) -> None:
     circle = CHANGES + "RJ701,RJ702,2020-01-01\nRJ702,RJ701,2021-01-01\n"
     with pytest.raises(FetchError, match=r"found RJ70[12] as its own successor"):
         add(project, "nhs_site_changes", circle, tmp_path)
@@ -136,13 +136,13 @@ def test_a_list_of_successors_that_runs_in_a_circle_is_refused(project: Project,
         ("jobcentre_2017", "only Jobcentres in Greater Manchester are stored, from 2018"),
     ],
 )
-def test_who_asks_for_places_that_are_not_held_is_told_who_has_them(system: str, words: str, tmp_path: Path) -> None:
+def test_missing_geography_names_its_data_owner(system: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match=words):
         led(empty_project(tmp_path), system, "trust_2018")
 
 
 @published
-def test_every_site_of_the_published_list_leads_to_a_trust_or_is_named(tmp_path: Path) -> None:
+def test_every_published_site_has_a_trust_or_is_an_exception(tmp_path: Path) -> None:
     folder = PUBLISHED / "geo" / "nhs"
     made = empty_project(tmp_path)
     for name, file in (
@@ -155,5 +155,5 @@ def test_every_site_of_the_published_list_leads_to_a_trust_or_is_named(tmp_path:
     assert register.filter(pl.col("kind") == "site").height == 29_721 + 309
     found = led(made, "site_2017", "trust_2020")
     assert len(found) > 28_000
-    # RER is in no list of trusts that is in hand.
+    # RER is in no stored list of trusts.
     assert {code for code, (to, _) in found.items() if to is None} == {"RERRK"}

@@ -1,4 +1,4 @@
-"""Small areas and shares: what is read, and what is refused because it can't be true."""
+"""Small areas and shares: valid tables are read and impossible ones refused."""
 
 import io
 from datetime import date
@@ -58,7 +58,7 @@ def register(project: Project) -> pl.DataFrame:
 
 
 def table(**columns: list[Any]) -> pl.DataFrame:
-    """Make the table of two small areas of Merton and Sutton, with some columns put in place of its own."""
+    """Build the table of two small areas of Merton and Sutton, with some columns replaced."""
     own: dict[str, list[Any]] = {
         "area_code": ["E01003371", "E01004067+E01033333"],
         "lad_2024": ["E09000024", "E09000029"],
@@ -73,7 +73,7 @@ def read(register: pl.DataFrame, **columns: list[Any]) -> Areas:
     return read_areas(table(**columns), "small", SOURCE, RELEASE, register)
 
 
-def test_a_blank_is_unknown_and_never_zero(register: pl.DataFrame) -> None:
+def test_blank_is_unknown_and_never_zero(register: pl.DataFrame) -> None:
     areas = read(register)
     assert areas.table.columns == list(SOURCE.area_columns)
     assert areas.table["residents__age_0_4"].to_list() == [100.0, None]
@@ -81,7 +81,7 @@ def test_a_blank_is_unknown_and_never_zero(register: pl.DataFrame) -> None:
     assert areas.table["residents__all_ages"].to_list() == [1500.0, 1600.5]
 
 
-def test_a_table_carries_what_is_known_of_it(register: pl.DataFrame) -> None:
+def test_table_has_its_declaration_and_release(register: pl.DataFrame) -> None:
     areas = read(register)
     assert (areas.source, areas.released, areas.label) == ("small", date(2024, 12, 1), "December 2024")
     assert (areas.systems, areas.best_fit) == (("lad_2024", "ttwa_2011"), frozenset({"ttwa_2011"}))
@@ -111,23 +111,21 @@ def test_a_table_carries_what_is_known_of_it(register: pl.DataFrame) -> None:
         ({"lad_2024": ["E07000028", "E07000026"]}, "and 1 more"),
     ],
 )
-def test_a_table_that_cannot_be_true_is_refused(
-    register: pl.DataFrame, columns: dict[str, list[Any]], expected: str
-) -> None:
+def test_impossible_table_is_refused(register: pl.DataFrame, columns: dict[str, list[Any]], expected: str) -> None:
     with pytest.raises(UnreadableError) as refused:
         read(register, **columns)
     assert "small.csv: " in str(refused.value) and expected in str(refused.value)
     assert "expected" in str(refused.value)
 
 
-def test_a_missing_column_and_a_table_without_rows_are_refused(register: pl.DataFrame) -> None:
+def test_missing_column_and_table_without_rows_are_refused(register: pl.DataFrame) -> None:
     with pytest.raises(UnreadableError, match="expected also ttwa_2011, residents__age_0_4"):
         read_areas(table().drop("ttwa_2011", "residents__age_0_4"), "small", SOURCE, RELEASE, register)
     with pytest.raises(UnreadableError, match="without rows"):
         read_areas(table().clear(), "small", SOURCE, RELEASE, register)
 
 
-def test_a_nation_that_the_register_lacks_in_a_system_is_not_judged(register: pl.DataFrame) -> None:
+def test_nation_missing_from_a_geography_is_not_checked(register: pl.DataFrame) -> None:
     source = SOURCE.model_copy(update={"nested_in": ("lad_2014",), "best_fit": (), "weights": {}})
     old = pl.DataFrame({"area_code": ["95AA01S1"], "lad_2014": ["95A"]})
     assert read_areas(old, "small", source, RELEASE, register).table["lad_2014"].to_list() == ["95A"]
@@ -135,7 +133,7 @@ def test_a_nation_that_the_register_lacks_in_a_system_is_not_judged(register: pl
         read_areas(old.with_columns(lad_2014=pl.lit("E09999999")), "small", source, RELEASE, register)
 
 
-def test_numbers_that_come_typed_are_read_the_same(register: pl.DataFrame) -> None:
+def test_typed_numbers_are_read_the_same(register: pl.DataFrame) -> None:
     typed = table(residents__all_ages=[1500.0, 1600.5], residents__age_0_4=[100.0, None])
     assert read_areas(typed, "small", SOURCE, RELEASE, register).table.equals(read(register).table)
 
@@ -168,12 +166,12 @@ def test_parquet_is_read_as_text_like_any_file() -> None:
     ],
     ids=["empty", "a web page", "zeros", "cut short", "line ends changed", "a column short"],
 )
-def test_a_file_that_is_no_sound_parquet_is_refused(content: bytes, expected: str) -> None:
+def test_invalid_parquet_file_is_refused(content: bytes, expected: str) -> None:
     with pytest.raises(UnreadableError, match=expected):
         read_sheet(content, PARQUET, "small.parquet")
 
 
-def test_a_byte_changed_anywhere_is_a_refusal_or_a_table_and_never_a_crash() -> None:
+def test_changed_byte_never_crashes_the_reader() -> None:
     whole = parquet(table())
     for place in range(len(whole)):
         damaged = bytearray(whole)
@@ -195,7 +193,7 @@ def test_a_byte_changed_anywhere_is_a_refusal_or_a_table_and_never_a_crash() -> 
         ({"nested_in": ("districts",)}, "a geography, which is a kind and a year"),
     ],
 )
-def test_a_declaration_that_contradicts_itself_is_refused(change: dict[str, Any], expected: str) -> None:
+def test_contradictory_declaration_is_refused(change: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValidationError, match=expected):
         Source.model_validate({**SOURCE.model_dump(exclude_defaults=True), **change})
 
@@ -213,7 +211,7 @@ def read_trusts(register: pl.DataFrame, **columns: list[Any]) -> Shares:
     return read_shares(shares(**columns), "trusts", TRUSTS, RELEASE, register)
 
 
-def test_shares_are_read_with_what_they_are_shares_of(register: pl.DataFrame) -> None:
+def test_shares_are_read_with_their_description(register: pl.DataFrame) -> None:
     found = read_trusts(register)
     assert found[:5] == ("trusts", "trust_2020", "lad_2019", date(2019, 12, 31), "admissions")
     assert found.table.rows() == [
@@ -235,19 +233,17 @@ def test_shares_are_read_with_what_they_are_shares_of(register: pl.DataFrame) ->
         ({"trust": ["RVR", "RVR", "=1+1"]}, "found '=1+1' in from_code"),
     ],
 )
-def test_shares_that_cannot_be_true_are_refused(
-    register: pl.DataFrame, columns: dict[str, list[Any]], expected: str
-) -> None:
+def test_impossible_shares_are_refused(register: pl.DataFrame, columns: dict[str, list[Any]], expected: str) -> None:
     with pytest.raises(UnreadableError) as refused:
         read_trusts(register, **columns)
     assert "small.csv: " in str(refused.value) and expected in str(refused.value)
 
 
-def test_shares_may_miss_1_by_the_declared_tolerance(register: pl.DataFrame) -> None:
+def test_shares_may_differ_from_1_by_the_declared_tolerance(register: pl.DataFrame) -> None:
     assert read_trusts(register, part=["0.75", "0.25", "0.9999995"]).table.height == 3
 
 
-def test_what_is_held_is_made_once_and_then_taken_up(project: Project) -> None:
+def test_tables_are_built_once_and_then_cached(project: Project) -> None:
     (areas,) = load_small_areas(project)
     path = state_path(project.home, "areas", "ons_small_areas")
     key, written = table_key(path), path.stat().st_mtime_ns
@@ -259,16 +255,16 @@ def test_what_is_held_is_made_once_and_then_taken_up(project: Project) -> None:
     )
 
 
-def test_a_set_that_is_declared_and_not_held_is_left_out(project: Project) -> None:
+def test_declared_set_without_a_release_is_excluded(project: Project) -> None:
     assert "ons_output_areas" in project.catalogue.sources_providing("areas")
     assert [areas.source for areas in load_small_areas(project)] == ["ons_small_areas"]
 
 
-def test_before_its_release_nothing_is_held(project: Project) -> None:
+def test_no_table_exists_before_its_release(project: Project) -> None:
     assert load_small_areas(project._replace(as_of=date(2024, 7, 2))) == []
 
 
-def test_a_newer_release_that_cannot_be_read_leaves_the_one_before_in_use(project: Project, tmp_path: Path) -> None:
+def test_unreadable_newer_release_leaves_the_previous_one_in_use(project: Project, tmp_path: Path) -> None:
     other = project._replace(home=tmp_path)
     steps.prepare_store(other)
     broken = b"PAR1 and no more PAR1"
@@ -282,7 +278,7 @@ def test_a_newer_release_that_cannot_be_read_leaves_the_one_before_in_use(projec
         load_small_areas(other)
 
 
-def test_shares_of_trusts_lead_both_ways(project: Project) -> None:
+def test_shares_of_trusts_exist_in_both_directions(project: Project) -> None:
     there, back = load_shares(project)
     assert (there.from_system, there.to_system) == (back.to_system, back.from_system) == ("trust_2020", "lad_2019")
     assert (there.table["from_code"].n_unique(), back.table["from_code"].n_unique()) == (140, 317)

@@ -1,4 +1,4 @@
-"""Place systems of every kind: from the register or from tables of small areas, for sources and for problems."""
+"""Geographies of every kind: from the register or from tables, for sources and for problems."""
 
 import shutil
 from datetime import date
@@ -40,15 +40,15 @@ def project(edition: Project) -> Project:
 
 
 @pytest.mark.parametrize(("system", "count"), PLACES_IN.items())
-def test_a_place_system_has_all_its_places_once(project: Project, system: str, count: int) -> None:
+def test_geography_has_each_of_its_areas_once(project: Project, system: str, count: int) -> None:
     places = load_geography(project, system).places
     assert places.height == places["place_code"].n_unique() == count
     assert places["place_name"].null_count() == 0
-    # Six travel to work areas lie in two nations each.
+    # Six travel to work areas are in two nations each.
     assert places["nation"].null_count() == (6 if system == "ttwa_2011" else 0)
 
 
-def test_small_areas_lie_in_the_region_of_their_district(project: Project) -> None:
+def test_small_areas_are_in_the_region_of_their_district(project: Project) -> None:
     places = load_geography(project, "lsoa_2021").places
     merton = places.filter(pl.col("parent_code") == "E09000024")
     assert merton.height > 100
@@ -56,12 +56,12 @@ def test_small_areas_lie_in_the_region_of_their_district(project: Project) -> No
 
 
 @pytest.mark.parametrize("system", ["lad_1066", "parish_2023", "lsoa_1999"])
-def test_an_unknown_place_system_is_refused_with_the_kinds_there_are(project: Project, system: str) -> None:
+def test_unknown_geography_is_refused_with_the_known_kinds(project: Project, system: str) -> None:
     with pytest.raises(UnknownNameError, match="unknown geography"):
         load_geography(project, system)
 
 
-def test_travel_to_work_areas_bear_the_year_of_their_census() -> None:
+def test_travel_to_work_areas_have_the_year_of_their_census() -> None:
     assert geography_date("ttwa_2011") == date(2015, 12, 31)
     assert geography_date("pcon_2010") == date(2010, 12, 31)
 
@@ -78,7 +78,7 @@ measures: {{figure: {{title: f, unit: things, kind: count, column: figure}}}}
 
 
 def read(project: Project, places: str, codes: list[str]) -> dict[str, tuple[str | None, str | None]]:
-    """Read a file with one row a code by the declaration of a source: code to place code and fault."""
+    """Read a file with one row for each code, as declared: code to place code and fault."""
     source = Source.model_validate(yaml.safe_load(SOURCE.format(places=places)), strict=False)
     text = "\n".join(["code,figure", *(f"{code},1" for code in codes)]) + "\n"
     system = load_geography(project, places)
@@ -106,7 +106,7 @@ def read(project: Project, places: str, codes: list[str]) -> dict[str, tuple[str
         ("itl2_2021", "TLC1", "UKC1", None),
     ],
 )
-def test_codes_of_other_tiers_are_totals_and_those_of_other_times_are_retired(
+def test_codes_of_other_tiers_are_totals_and_of_other_years_retired(
     project: Project, places: str, own: str, other_tier: str, other_time: str | None
 ) -> None:
     codes = [own, other_tier, "S99999999", "E99999999", "nowhere", *([other_time] if other_time else [])]
@@ -119,24 +119,24 @@ def test_codes_of_other_tiers_are_totals_and_those_of_other_times_are_retired(
         assert found[other_time] == (other_time, "retired_code")
 
 
-def test_a_code_of_the_right_beginning_that_no_place_has_had_is_unknown(project: Project) -> None:
+def test_unused_code_with_a_valid_prefix_is_unknown(project: Project) -> None:
     found = read(project, "trust_2020", ["RJ7", "RZZ", "E07999999"])
     assert found == {
         "RJ7": ("RJ7", None),
         "RZZ": ("RZZ", "unmatched_place"),
-        # It says that it is of a district, whichever: another tier.
+        # The code belongs to a district, which is another tier.
         "E07999999": ("E07999999", "total"),
     }
     assert read(project, "lad_2023", ["E07999999"]) == {"E07999999": ("E07999999", "unmatched_place")}
 
 
 @pytest.mark.parametrize("code", ["N99999999", "W99999999", "S99999999", "M99999999", "E99999999", "X..", "X25011111"])
-def test_pseudo_codes_are_known_as_such(code: str) -> None:
+def test_pseudo_codes_are_recognised(code: str) -> None:
     assert is_pseudo_code(code)
 
 
 @pytest.mark.parametrize("code", ["E09000024", "X2C4Y", "RJ7", "99999999", "E9999999", ""])
-def test_other_codes_are_none(code: str) -> None:
+def test_other_codes_are_no_pseudo_codes(code: str) -> None:
     assert not is_pseudo_code(code)
 
 
@@ -145,16 +145,16 @@ def test_other_codes_are_none(code: str) -> None:
     [("E09000024", "E"), ("95AA01S1", "N"), ("TLL1", "W"), ("UKM5", "S"), ("UKN", "N"), ("TLC1", "E"), ("RJ7", ""),
      ("K02000001", ""), ("NT3", ""), ("WA1 1AA", "")],
 )  # fmt: skip
-def test_a_code_tells_its_nation_or_does_not(code: str, letter: str) -> None:
+def test_nation_letter_of_a_code_is_found(code: str, letter: str) -> None:
     assert nation_letter(code) == letter
 
 
-def test_no_code_that_begins_like_a_place_of_the_office_for_statistics_is_taken_for_one() -> None:
+def test_no_code_with_an_area_prefix_is_a_pseudo_code() -> None:
     assert (gss_code_kind("E09"), gss_code_kind("E090000240"), gss_code_kind("E09000024")) == (None, None, "lad")
     assert all(len(prefix) == 3 for prefixes in KIND_PREFIXES.values() for prefix in prefixes)
 
 
-def test_trusts_that_merged_lead_to_the_trust_they_became(project: Project) -> None:
+def test_merged_trusts_have_their_successor(project: Project) -> None:
     places = load_places(project)
     target = set(load_geography(project, "trust_2020").places["place_code"])
     found = trace_changes(places.changes, ["RD3", "RDZ", "RC1", "RC9"], target)
@@ -169,7 +169,7 @@ def test_trusts_that_merged_lead_to_the_trust_they_became(project: Project) -> N
     assert set(trace_changes(places.changes, ["RW6"], later)["RW6"].codes) == {"R0A", "RM3"}
 
 
-def test_a_ward_of_a_district_that_is_gone_leads_to_what_the_district_became(project: Project) -> None:
+def test_ward_of_a_former_district_is_matched_to_its_successor(project: Project) -> None:
     places = load_places(project)
     wards = places.register.filter(pl.col("kind") == "ward", pl.col("parent_code") == "E07000026")
     assert wards.height > 20
@@ -178,7 +178,7 @@ def test_a_ward_of_a_district_that_is_gone_leads_to_what_the_district_became(pro
     assert {(reach.codes, reach.derivation) for reach in found.values()} == {(("E06000063",), "aggregated")}
 
 
-def test_the_pair_of_boards_with_new_codes_and_old_names_is_followed(project: Project) -> None:
+def test_boards_with_new_codes_and_old_names_are_matched(project: Project) -> None:
     changes = load_places(project).changes
     found = trace_changes(changes, ["E54000052", "E54000053"], {"E54000063", "E54000064"})
     assert {code: (*reach.codes, reach.derivation) for code, reach in found.items()} == {
@@ -201,7 +201,7 @@ from {system}.place join {system}.claimant_rate using (place_code)
 
 
 @pytest.mark.parametrize("system", ["trust_2020", "pfa_2023", "utla_2021", "icb_2022", "pcon_2024", "itl2_2021"])
-def test_a_problem_may_be_about_places_of_any_kind(system: str, tmp_path: Path) -> None:
+def test_problem_may_have_any_geography(system: str, tmp_path: Path) -> None:
     root = tmp_path / "project"
     shutil.copytree(ROOT / "sources", root / "sources")
     problem = root / "pipelines" / "problems" / "a_problem.sql"
@@ -211,5 +211,5 @@ def test_a_problem_may_be_about_places_of_any_kind(system: str, tmp_path: Path) 
     steps.prepare_store(own)
     cells = answering.answer_problem(own, "a_problem")
     assert cells.height == PLACES_IN[system]
-    # Every cell is a value or a gap with a reason; nothing is made of nothing.
+    # Every cell is a value or a gap with a reason.
     assert cells.filter(pl.col("value").is_null() == pl.col("reason").is_null()).is_empty()
