@@ -136,9 +136,9 @@ def _describe_land(places: Places, rows: pl.DataFrame, mine: str) -> str:
 
 _CHANGE_WORDS = {
     "merged": "merged",
-    "recoded": "new code, same boundary",
+    "recoded": "new code, unchanged area",
     "moved_land": "new code after a boundary change",
-    "renamed": "new name, same boundary",
+    "renamed": "new name, unchanged area",
     "split": "split among them",
 }
 

@@ -95,7 +95,7 @@ def test_description_of_a_site_states_trust_years_and_successor(project: Project
     assert "place: RDZ01 ROYAL BOURNEMOUTH GENERAL HOSPITAL (site), in use from 1991-04-01 on" in told
     assert "within: RDZ " in told and told.splitlines()[1].endswith("England")
     assert "geographies: site_2011 to _2026" in told
-    assert "became: W9K4E A SITE WITH A CODE OF THE NEW KIND on 2021-06-01: new code, same boundary" in told
+    assert "became: W9K4E A SITE WITH A CODE OF THE NEW KIND on 2021-06-01: new code, unchanged area" in told
 
 
 def test_successors_of_other_organisations_are_excluded(project: Project) -> None:
