@@ -68,8 +68,8 @@ def first_address(source: Source) -> str:
 def run_plan(plan: FetchPlan, request: Request, download: Downloader) -> PlanResult:
     """Run a plan to its end with a function that makes one request, with retries.
 
-    Raises Refusal for an unusable answer, FetchError where the plan fails, leaves the publisher's hosts or needs too
-    many requests, and KeyMissing where a required key is not set.
+    Raises Refusal for an unusable answer, and KeyMissing where a required key is not set. Raises FetchError where the
+    plan fails, leaves the publisher's hosts or needs too many requests.
     """
     start, size = "", 0
     try:

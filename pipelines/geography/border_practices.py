@@ -73,7 +73,7 @@ def describe_border_practices(practices: pl.DataFrame, places: Places, drawn: pl
     """Describe the border practices that affect a crosswalk (crosswalk.CROSSWALK) with NHS bodies.
 
     Takes BORDER_PRACTICE. Yields one line for each postcode district with a body, or a health board above it, in the
-    crosswalk; yields nothing where there is none.
+    crosswalk.
     """
     touched = {code for end in ("from_code", "to_code") for code in drawn[end].drop_nulls() if code[:3] in BODIES}
     has_line = False

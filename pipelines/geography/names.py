@@ -1,8 +1,8 @@
 """From names to codes: by a fixed rule and a reviewed table, without guesses.
 
-The rule ignores case, white space, commas and accents (`Ynys Môn`, `Ynys Mon`), repairs wrongly decoded text (`Ynys
-MÃ´n`), equates `&` and `and`, removes a trailing `UA`, and equates `City of X` and `X, City of`. Names that it does not
-match are listed with candidates for a person to choose.
+The rule ignores case, white space, commas and accents (`Ynys Môn`, `Ynys Mon`), and repairs wrongly decoded text (`Ynys
+MÃ´n`). It equates `&` and `and`, removes a trailing `UA`, and equates `City of X` and `X, City of`. Names that it does
+not match are listed with candidates for a person to choose.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Overlays: the residents of each pair of areas of two geographies, summed from small areas.
 
-A small area is in one area of each geography, so the residents of two areas in common are those of the small areas in
+A small area is in one area of each geography. The residents of two areas in common are those of the small areas in
 both. The weight of a pair is the share of an area's residents who live in the other. Land area is never used, because
 population density varies.
 """
@@ -73,8 +73,8 @@ def find_membership(
     """Return the area of a geography that each small area is in, and the column it comes from; None without a column.
 
     A geography without a column is derived from another: by code changes, or by nesting in larger areas. Where a column
-    is null for a small area, another column of the same kind may fill it: the 26 districts of Northern Ireland have a
-    separate column. A code with several targets is left null.
+    is null for a small area, another column of the same kind may fill it. The 26 districts of Northern Ireland, for
+    example, have a separate column. A code with several targets is left null.
     """
     own = system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls()))
     alike = [
@@ -217,8 +217,9 @@ def drop_weights(drawn: pl.DataFrame) -> pl.DataFrame:
 def compose_overlays(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     """Return the OVERLAY of two overlays in sequence: shares multiplied, then summed over the intermediate areas.
 
-    The number of residents is known where an intermediate area has one source, entirely, or where the first overlay has
-    the number: it is then apportioned by the second. Areas that the second overlay lacks have no target.
+    The number of residents is known where an intermediate area has one source, which it contains entirely. It is also
+    known where the first overlay has the number, which the second then apportions. Areas that the second overlay lacks
+    have no target.
     """
     legs = first.select(
         "from_code", pl.col("to_code").alias("via"), "weight", pl.col("people").alias("had")

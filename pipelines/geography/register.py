@@ -203,8 +203,8 @@ def require_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
 def find_successors(places: Places, codes: list[str], target: set[str]) -> dict[str, Successor]:
     """Return for each code its counterparts in a geography: successors, predecessors or a larger area.
 
-    A code without a successor is matched through its larger areas: its district, county, region or nation, or the only
-    successor of one (derivation aggregated). A code without any counterpart is excluded.
+    A code without a successor is matched through its larger areas: its district, county, region or nation. The only
+    successor of such a larger area also counts (derivation aggregated). A code without any counterpart is excluded.
     """
     successors = trace_graph(places.graph, codes, target)
     above = {

@@ -1,7 +1,7 @@
 """Small areas: the larger areas of each, and its residents by group.
 
-Weighted crosswalks are built from such tables. The rows are the finest areas common to all geographies of a table, so
-each row is in one area of each geography, and weights can be summed for any of them.
+Weighted crosswalks are built from such tables. The rows are the finest areas common to all geographies of a table. Each
+row is in one area of each geography, so weights can be summed for any of them.
 """
 
 import re
@@ -73,8 +73,8 @@ def read_areas(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot,
 
     Takes the declared columns (`Source.area_columns`), as text or typed, and the register (schema.PLACE_COLUMNS).
     Raises UnreadableError for no rows, a missing column, or a blank or duplicated area. The same applies to a weight that is
-    no finite
-    number of at least 0, and to a code that is malformed or not of its column's geography.
+    not a finite
+    number of at least 0. A code must be well formed and belong to its column's geography.
     """
     require_rows_and_columns(raw, source.area_columns, snapshot.file)
     _refuse_area_codes(raw, snapshot.file)
