@@ -118,7 +118,7 @@ def _describe_changes(places: Places, code: str, mine: str, other: str, word: st
 
 
 MAX_CODES_LISTED = 6
-"""Maximum number of codes listed that changed on the same day; above it, they are probably unrelated."""
+"""Maximum number of codes with a change on the same day that are listed; above it none, because they are unrelated."""
 
 
 def _describe_land(places: Places, rows: pl.DataFrame, mine: str) -> str:
