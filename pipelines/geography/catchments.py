@@ -56,9 +56,9 @@ def _require_declaration(source: Source) -> ShareTable:
 def read_shares(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot, register: pl.DataFrame) -> Shares:
     """Convert a table of shares to typed columns; refuse the whole table where a share is invalid.
 
-    Takes the declared columns, as text or typed, and the register (schema.PLACE). Raises UnreadableError for no rows, a
-    missing column, a blank code, a duplicated pair or a code outside its geography. The same applies to a share outside
-    0 to 1. Shares of a code must sum to 1 within the declared tolerance; the worst is named.
+    Takes the declared columns, as text or typed, and the register (schema.PLACE_COLUMNS). Raises UnreadableError for no
+    rows, a missing column, a blank code, a duplicated pair or a code outside its geography. The same applies to a share
+    outside 0 to 1. Shares of a code must sum to 1 within the declared tolerance; the worst is named.
     """
     declaration, file = _require_declaration(source), snapshot.file
     headings = declaration.columns.model_dump()

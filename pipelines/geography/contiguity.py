@@ -49,8 +49,7 @@ def merge_neighbours(pairs: pl.DataFrame, within: dict[str, str]) -> pl.DataFram
 def find_border_segments(
     boundaries: dict[str, Any] | None, pairs: set[tuple[str, str]]
 ) -> dict[tuple[str, str], list[Segment]]:
-    """Return the border segments that pairs of areas share, as in the boundaries; see
-    `find_neighbours`.
+    """Return the border segments that pairs of areas share, as in the boundaries; see `find_neighbours`.
 
     A pair without a common border is excluded.
     """

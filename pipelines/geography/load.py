@@ -149,8 +149,7 @@ def _read_newest_table(home: Path, catalogue: Catalogue, name: str, as_of: date)
 
 
 def read_register_release(content: bytes, catalogue: Catalogue, name: str, snapshot: Snapshot) -> pl.DataFrame:
-    """Read one release of places (schema.PLACE_COLUMNS) or code changes
-    (schema.CODE_CHANGE_COLUMNS), as declared.
+    """Read one release of places (schema.PLACE_COLUMNS) or code changes (schema.CODE_CHANGE_COLUMNS), as declared.
 
     Raises UnreadableError where it has another shape, no rows or impossible content.
     """

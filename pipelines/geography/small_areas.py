@@ -72,9 +72,8 @@ def read_areas(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot,
     """Convert a table of small areas to typed columns; refuse the whole table where a value is impossible.
 
     Takes the declared columns (`Source.area_columns`), as text or typed, and the register (schema.PLACE_COLUMNS).
-    Raises UnreadableError for no rows, a missing column, or a blank or duplicated area. The same applies to a weight that is
-    not a finite
-    number of at least 0. A code must be well formed and belong to its column's geography.
+    Raises UnreadableError for no rows, a missing column, or a blank or duplicated area. The same applies to a weight
+    that is not a finite number of at least 0. A code must be well formed and belong to its column's geography.
     """
     require_rows_and_columns(raw, source.area_columns, snapshot.file)
     _refuse_area_codes(raw, snapshot.file)

@@ -21,8 +21,9 @@ RequiredHeadings = Sequence[tuple[str, ...]]
 class Sheet(NamedTuple):
     """A table as published: every cell as text, with `_row`, the row of the file counted from 1.
 
-    `left_out` counts rows with content that are not data as declared. `vain` lists declarations that matched no row.
-    `ragged` lists rows with more fields than headings: their cells can't be assigned to columns.
+    `skipped_rows` counts rows with content that are not data as declared. `unmatched_declarations` lists declarations
+    that matched no row. `ragged_rows` lists rows with more fields than headings: their cells can't be assigned to
+    columns.
     """
 
     frame: pl.DataFrame

@@ -23,7 +23,7 @@ def read_sheet(content: bytes, source: Source, file: str) -> Sheet:
 
 
 def read_shape(content: bytes, shape: FileLayout, required: RequiredHeadings, file: str) -> Sheet:
-    """Read the table of one unpacked file as declared; `wanted` lists the headings it must have."""
+    """Read the table of one unpacked file as declared; `required` lists the headings it must have."""
     if shape.format in ("excel", "ods"):
         return read_workbook(content, shape, required, file)
     if shape.format == "parquet":

@@ -237,7 +237,7 @@ KILLING_FILES: dict[str, tuple[str, str, Callable[[], bytes], str]] = {
     "a wide line under many": (
         "csv", "a.csv",
         lambda: b"1\n" * 20 + b"," * 19_000 + b"\n1" * 1_000_000,
-        "19,001 columns and 19,001,399,021 cells",
+        "found 19,001 columns and",
     ),
     "lists in lists in JSON": ("json", "a.json", lambda: b"[" * 1_000_000, "not JSON"),
     "many lists in JSON": ("json", "a.json", lambda: b"[" + b"[]," * 7_900_000 + b"1]", "needs too much memory"),
