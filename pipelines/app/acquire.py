@@ -15,10 +15,8 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source_parts import BundledRelease
 from pipelines.fetch import Outcome, add_file, refresh_all, safe_file_name, validate_file
-from pipelines.geography import load_places, read_areas_release, read_register_release, read_shares_release
+from pipelines.geography import validate_geography_release
 from pipelines.observations import inspect_file, refusal_message
-
-_GEOGRAPHY_READERS = {"areas": read_areas_release, "shares": read_shares_release}
 
 
 class Addition(NamedTuple):
@@ -116,11 +114,8 @@ def _find_fault(project: Project, addition: Addition, accept: bool) -> str:
         snapshot = Snapshot(
             addition.source, hash_bytes(content), addition.released, "", "", "", addition.path.name, len(content), ""
         )
-        if reader := _GEOGRAPHY_READERS.get(source.provides):
-            reader(content, project.catalogue, addition.source, snapshot, load_places(project).register)
-        elif source.provides in ("place", "change"):
-            read_register_release(content, project.catalogue, addition.source, snapshot)
-        elif source.provides == "observation" and not accept:
+        validate_geography_release(project, content, snapshot)
+        if source.provides == "observation" and not accept:
             return refusal_message(snapshot, inspect_file(project, content, snapshot))
     except CommongroundError as error:
         return str(error)
