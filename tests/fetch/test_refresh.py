@@ -115,9 +115,9 @@ def test_changed_content_under_the_same_etag_is_a_new_release(tmp_path: Path, of
     headers = {"ETag": '"1"', "Last_Modified": MODIFIED}
     url = office.at("/a.csv", says(200, CSV, **headers), says(200, LATER, **headers))
     assert [get(tmp_path, url).result for _ in range(2)] == ["new", "new"]
-    held = store.source_snapshots(tmp_path, "claimants")
-    assert [entry.sha256 for entry in held] == [store.hash_bytes(CSV), store.hash_bytes(LATER)]
-    assert [entry.released for entry in held] == [date(2026, 11, 17), TODAY], "the date belongs to the first content"
+    stored = store.source_snapshots(tmp_path, "claimants")
+    assert [entry.sha256 for entry in stored] == [store.hash_bytes(CSV), store.hash_bytes(LATER)]
+    assert [entry.released for entry in stored] == [date(2026, 11, 17), TODAY], "the date belongs to the first content"
 
 
 def test_new_address_is_requested_without_the_first_etag(tmp_path: Path, office: Publisher) -> None:
@@ -183,14 +183,14 @@ def test_recovering_server_is_retried_with_growing_waits(tmp_path: Path, office:
 
 def test_failing_server_is_given_up_after_four_attempts(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", says(200, CSV), says(503, PAGE))
-    held = get(tmp_path, url).snapshot
+    stored = get(tmp_path, url).snapshot
     outcome = get(tmp_path, url)
     assert (outcome.result, outcome.snapshot, len(office.asked)) == ("failed", None, 5)
     assert outcome.detail == (
         f"claimants: {url}: found HTTP 503 Service Unavailable, expected a CSV file; refresh again later"
     )
     assert failures(tmp_path) == [(503, True)] * 4
-    assert store.source_snapshots(tmp_path, "claimants") == [held], "stored releases are retained"
+    assert store.source_snapshots(tmp_path, "claimants") == [stored], "stored releases are retained"
 
 
 @pytest.mark.parametrize(("status", "advice"), [(404, "correct the url"), (403, "access is restricted")])
@@ -449,10 +449,10 @@ def test_sources_are_refreshed_in_turn_per_host_and_sorted_by_name(tmp_path: Pat
     sources = {name: source(office.at(f"/{name}.csv", says(200, CSV + name.encode()))) for name in names}
     sources["nowhere"] = source(None)
     sources["broken"] = source(office.at("/broken.csv", says(404)))
-    told: list[Outcome] = []
-    outcomes = refresh_all(tmp_path, sources, today=TODAY, now=NOW, limits=QUICK, on_done=told.append)
+    outcomes_seen: list[Outcome] = []
+    outcomes = refresh_all(tmp_path, sources, today=TODAY, now=NOW, limits=QUICK, on_done=outcomes_seen.append)
     assert [outcome.source for outcome in outcomes] == sorted(sources)
-    assert sorted(told) == sorted(outcomes)
+    assert sorted(outcomes_seen) == sorted(outcomes)
     assert [asked.path for asked in office.asked] == [f"/{name}.csv" for name in sorted(sources) if name != "nowhere"]
     assert [outcome.source for outcome in outcomes if outcome.result != "new"] == ["broken", "nowhere"]
 
@@ -464,14 +464,14 @@ def test_hosts_are_refreshed_in_parallel_into_one_log(tmp_path: Path) -> None:
         here = source(slow_url)
         # Another port of the same machine is the same host; another name is another host.
         there = source(quick.at("/b.csv", says(200, LATER)).replace("127.0.0.1", "localhost"))
-        told: list[str] = []
+        outcomes_seen: list[str] = []
 
         def on_done(outcome: Outcome) -> None:
             threads.add(get_ident())
-            told.append(outcome.source)
+            outcomes_seen.append(outcome.source)
 
         refresh_all(tmp_path, {"a": here, "b": there}, today=TODAY, now=NOW, limits=QUICK, on_done=on_done)
-    assert told == ["b", "a"]
+    assert outcomes_seen == ["b", "a"]
     assert len(threads) == 2
     assert {entry.source for entry in store.read_log(tmp_path)} == {"a", "b"}
 
@@ -479,10 +479,10 @@ def test_hosts_are_refreshed_in_parallel_into_one_log(tmp_path: Path) -> None:
 def test_added_file_is_stored_as_a_snapshot(tmp_path: Path) -> None:
     path = tmp_path / "export.csv"
     path.write_bytes(CSV)
-    told = [add_file(tmp_path / "s", "claimants", source(None), path, TODAY, NOW) for _ in range(2)]
-    assert [outcome.result for outcome in told] == ["new", "unchanged"]
-    assert told[0].snapshot and told[0].snapshot.origin == "file export.csv"
-    assert store.read_snapshot(tmp_path / "s", told[0].snapshot.sha256) == CSV
+    outcomes_seen = [add_file(tmp_path / "s", "claimants", source(None), path, TODAY, NOW) for _ in range(2)]
+    assert [outcome.result for outcome in outcomes_seen] == ["new", "unchanged"]
+    assert outcomes_seen[0].snapshot and outcomes_seen[0].snapshot.origin == "file export.csv"
+    assert store.read_snapshot(tmp_path / "s", outcomes_seen[0].snapshot.sha256) == CSV
 
 
 @pytest.mark.parametrize(

@@ -103,11 +103,17 @@ def test_archive_truncated_by_a_wrong_content_length_is_refused(tmp_path: Path, 
 
 
 def test_progress_is_reported_during_the_download(tmp_path: Path, office: Publisher) -> None:
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     url = office.at("/a.csv", says(200, FILE))
     begun = time.monotonic()
     refresh_source(
-        tmp_path, "claimants", source(url), today=TODAY, now=NOW, limits=LIMITS, on_progress=lambda *n: told.append(n)
+        tmp_path,
+        "claimants",
+        source(url),
+        today=TODAY,
+        now=NOW,
+        limits=LIMITS,
+        on_progress=lambda *n: progress.append(n),
     )
-    assert told[-1] == (len(FILE), len(FILE)) and time.monotonic() - begun < 3
-    assert [size for size, _ in told] == sorted(size for size, _ in told)
+    assert progress[-1] == (len(FILE), len(FILE)) and time.monotonic() - begun < 3
+    assert [size for size, _ in progress] == sorted(size for size, _ in progress)

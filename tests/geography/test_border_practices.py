@@ -29,12 +29,12 @@ def project(edition: Project) -> Project:
 
 
 @pytest.fixture(scope="module")
-def held(project: Project) -> PlaceData:
+def place_data(project: Project) -> PlaceData:
     return load_place_data(project, load_places(project))
 
 
-def test_border_practices_are_listed_with_their_bodies(project: Project, held: PlaceData) -> None:
-    found = list_border_practices(held.places, load_postcode_tables(project))
+def test_border_practices_are_listed_with_their_bodies(project: Project, place_data: PlaceData) -> None:
+    found = list_border_practices(place_data.places, load_postcode_tables(project))
     assert found.group_by("postcode_district", "nation").len().sort("postcode_district", "nation").rows() == [
         ("CH4", "England", 2), ("CH4", "Wales", 1), ("GL15", "England", 4), ("GL15", "Wales", 1),
     ]  # fmt: skip
@@ -53,9 +53,9 @@ def test_border_practices_are_listed_with_their_bodies(project: Project, held: P
     ],
 )
 def test_crosswalk_of_border_boards_lists_practices_and_the_unknown(
-    project: Project, held: PlaceData, start: str, end: str, districts: list[str]
+    project: Project, place_data: PlaceData, start: str, end: str, districts: list[str]
 ) -> None:
-    lines = list(describe_crossings(project, held, build_crosswalk(held, start, end)))
+    lines = list(describe_crossings(project, place_data, build_crosswalk(place_data, start, end)))
     assert [line.partition(":")[0] for line in lines if line != UNKNOWN_CROSSINGS] == districts
     assert (UNKNOWN_CROSSINGS in lines) == bool(districts)
     assert (
@@ -63,18 +63,20 @@ def test_crosswalk_of_border_boards_lists_practices_and_the_unknown(
     )
 
 
-def test_crosswalk_of_other_boards_lists_no_practices(project: Project, held: PlaceData) -> None:
-    drawn = build_crosswalk(held, "lad_2021", "icb_2022").filter(pl.col("to_code") == "E54000027")  # in London
-    practices = list_border_practices(held.places, load_postcode_tables(project))
-    assert list(describe_border_practices(practices, held.places, drawn)) == []
+def test_crosswalk_of_other_boards_lists_no_practices(project: Project, place_data: PlaceData) -> None:
+    crosswalk = build_crosswalk(place_data, "lad_2021", "icb_2022").filter(
+        pl.col("to_code") == "E54000027"
+    )  # in London
+    practices = list_border_practices(place_data.places, load_postcode_tables(project))
+    assert list(describe_border_practices(practices, place_data.places, crosswalk)) == []
 
 
 def register(*rows: tuple[str, str, str | None, str | None]) -> Places:
     """Make a register of codes with their kinds, what they lie in and their nations."""
-    told = [{"place_code": code, "place_name": code, "kind": kind, "parent_code": up, "nation": nation,
+    records = [{"place_code": code, "place_name": code, "kind": kind, "parent_code": up, "nation": nation,
              "valid_from": date(2009, 1, 1)} for code, kind, up, nation in rows]  # fmt: skip
     return Places(
-        pl.DataFrame([*told], schema={name: each.dtype for name, each in PLACE_COLUMNS.items()}),
+        pl.DataFrame([*records], schema={name: record.dtype for name, record in PLACE_COLUMNS.items()}),
         empty_table(CODE_CHANGE_COLUMNS),
     )
 
@@ -99,8 +101,8 @@ def test_practices_without_a_border_postcode_or_known_nation_are_excluded() -> N
     ]  # fmt: skip
 
 
-def test_no_practices_are_listed_without_postcodes(held: PlaceData) -> None:
-    assert list_border_practices(held.places, []).is_empty()
+def test_no_practices_are_listed_without_postcodes(place_data: PlaceData) -> None:
+    assert list_border_practices(place_data.places, []).is_empty()
 
 
 @published

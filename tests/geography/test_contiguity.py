@@ -88,8 +88,8 @@ def test_districts_with_unchanged_codes_have_the_same_neighbours(project: Projec
 
 @pytest.mark.parametrize("system", ["icb_2022", "sub_icb_2022", "ttwa_2011", "trust_2020", "lad_1066"])
 def test_districts_split_over_larger_areas_give_no_borders(project: Project, pairs: pl.DataFrame, system: str) -> None:
-    held = load_place_data(project, load_places(project))
-    assert map_whole_districts(held, pairs, system) == {}
+    place_data = load_place_data(project, load_places(project))
+    assert map_whole_districts(place_data, pairs, system) == {}
 
 
 def test_boards_have_neighbours_from_their_own_boundaries(project: Project, pairs: pl.DataFrame) -> None:
@@ -100,8 +100,8 @@ def test_boards_have_neighbours_from_their_own_boundaries(project: Project, pair
     ends = [(lies_in.get(a, []), lies_in.get(b, [])) for a, b in pairs.select(pairs.columns[:2]).iter_rows()]
     possible = {(a, b) for here, there in ends for a in here for b in there if a != b}
     certain = {(here[0], there[0]) for here, there in ends if len(here) == len(there) == 1 and here != there}
-    told = set(boards.select("place_code", "neighbour_code").iter_rows())
-    assert certain <= told <= possible
+    code_pairs = set(boards.select("place_code", "neighbour_code").iter_rows())
+    assert certain <= code_pairs <= possible
 
 
 def test_border_segments_are_summed_and_unassigned_areas_excluded() -> None:
@@ -109,10 +109,10 @@ def test_border_segments_are_summed_and_unassigned_areas_excluded() -> None:
     within = dict.fromkeys(squares["place_code"].unique(), "X")
     assert merge_neighbours(squares, within).is_empty()
     apart = {**within, "E09000001": "Y"}
-    told = merge_neighbours(squares, apart)
-    assert told.select("place_code", "neighbour_code").rows() == [("X", "Y"), ("Y", "X")]
+    code_pairs = merge_neighbours(squares, apart)
+    assert code_pairs.select("place_code", "neighbour_code").rows() == [("X", "Y"), ("Y", "X")]
     own = squares.filter(pl.col("place_code") == "E09000001")["segments"].sum()
-    assert told["segments"].to_list() == [own, own]
+    assert code_pairs["segments"].to_list() == [own, own]
     assert merge_neighbours(squares, {"E09000001": "Y"}).is_empty()
 
 
@@ -122,7 +122,7 @@ def test_neighbours_of_police_forces_match_their_published_boundaries(project: P
     for feature in drawn["features"]:
         feature["properties"]["code"] = feature["properties"]["PFA20CD"]
     own = set(find_neighbours(drawn).select("place_code", "neighbour_code").iter_rows())
-    told = set(load_neighbours(project, "pfa_2024").select("place_code", "neighbour_code").iter_rows())
+    code_pairs = set(load_neighbours(project, "pfa_2024").select("place_code", "neighbour_code").iter_rows())
     # Lincolnshire and Northamptonshire share about twenty metres, less than the grid of the stored boundaries.
-    assert own - told == {("E23000020", "E23000022"), ("E23000022", "E23000020")}
-    assert {one[:1] + other[:1] for one, other in told - own} == {"ES", "SE"}  # Scotland is not in that file
+    assert own - code_pairs == {("E23000020", "E23000022"), ("E23000022", "E23000020")}
+    assert {one[:1] + other[:1] for one, other in code_pairs - own} == {"ES", "SE"}  # Scotland is not in that file

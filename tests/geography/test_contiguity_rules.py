@@ -26,7 +26,7 @@ def feature(code: str, *polygons: list[list[list[float]]]) -> dict[str, Any]:
     return {"properties": {"code": code}, "geometry": geometry}
 
 
-def drawn(*features: dict[str, Any]) -> dict[str, Any]:
+def feature_collection(*features: dict[str, Any]) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": list(features)}
 
 
@@ -50,23 +50,23 @@ EXPECTED = pairs(
 
 
 def test_areas_with_a_common_segment_are_neighbours_in_both_directions() -> None:
-    assert_frame_equal(find_neighbours(drawn(*ALL)), EXPECTED)
+    assert_frame_equal(find_neighbours(feature_collection(*ALL)), EXPECTED)
     mixed = random.Random(3).sample(ALL, len(ALL))
-    assert_frame_equal(find_neighbours(drawn(*mixed)), EXPECTED)
+    assert_frame_equal(find_neighbours(feature_collection(*mixed)), EXPECTED)
 
 
 def test_area_with_two_features_is_not_its_own_neighbour() -> None:
-    twice = drawn(feature("A", [ring(0, 0)]), feature("A", [ring(1, 0)]), feature("B", [ring(2, 0)]))
+    twice = feature_collection(feature("A", [ring(0, 0)]), feature("A", [ring(1, 0)]), feature("B", [ring(2, 0)]))
     assert_frame_equal(find_neighbours(twice), pairs(("A", "B", 1), ("B", "A", 1)))
 
 
 def test_three_areas_along_one_segment_are_all_neighbours() -> None:
     one = [feature(code, [ring(0, 0)]) for code in "BAC"]
     codes = [(a, b, 4) for a in "ABC" for b in "ABC" if a != b]
-    assert_frame_equal(find_neighbours(drawn(*one)), pairs(*codes))
+    assert_frame_equal(find_neighbours(feature_collection(*one)), pairs(*codes))
 
 
-@pytest.mark.parametrize("boundaries", [None, drawn(), drawn(A)])
+@pytest.mark.parametrize("boundaries", [None, feature_collection(), feature_collection(A)])
 def test_single_area_has_no_neighbours(boundaries: dict[str, Any] | None) -> None:
     assert_frame_equal(find_neighbours(boundaries), pairs())
     assert find_border_segments(boundaries, {("A", "B")}) == {}
@@ -87,6 +87,6 @@ def test_border_segments_are_returned_for_requested_pairs_only() -> None:
     upright = [((2.0, 0.0), (2.0, 1.0)), ((2.0, 1.0), (2.0, 2.0))]
     level = [((2.0, 2.0), (3.0, 2.0))]
     asked = {("B", "A"), ("B", "C"), ("A", "C"), ("C", "E")}
-    found = find_border_segments(drawn(*ALL), asked)
+    found = find_border_segments(feature_collection(*ALL), asked)
     assert {pair: sorted(pieces) for pair, pieces in found.items()} == {("B", "A"): upright, ("B", "C"): level}
-    assert find_border_segments(drawn(*ALL), set()) == {}
+    assert find_border_segments(feature_collection(*ALL), set()) == {}

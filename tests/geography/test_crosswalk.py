@@ -36,13 +36,13 @@ def test_every_district_has_one_district_of_2023_with_weight_one(places: Places,
 
 
 @pytest.fixture(scope="module")
-def held(edition: Project) -> PlaceData:
+def place_data(edition: Project) -> PlaceData:
     return load_place_data(edition, load_places(edition))
 
 
 @pytest.mark.parametrize("year", [2011, 2014, 2015, 2018, 2019, 2020, 2021, 2022, 2025])
-def test_districts_of_2023_are_apportioned_to_earlier_years_by_residents(held: PlaceData, year: int) -> None:
-    table = build_crosswalk(held, "lad_2023", f"lad_{year}")
+def test_districts_of_2023_are_apportioned_to_earlier_years_by_residents(place_data: PlaceData, year: int) -> None:
+    table = build_crosswalk(place_data, "lad_2023", f"lad_{year}")
     summed = table.drop_nulls("from_code").group_by("from_code").agg(pl.col("weight").sum(), pl.col("kind").first())
     # For Northern Ireland's 11 districts, residents are unknown by the areas of its 26 former districts.
     cut = table.filter(pl.col("kind") == "split")["from_code"].unique().sort()
@@ -52,15 +52,15 @@ def test_districts_of_2023_are_apportioned_to_earlier_years_by_residents(held: P
     assert (whole["weight"] - 1).abs().max() < 1e-12
     assert "lost" not in set(table["kind"])
     # Every district of that year has a row.
-    assert set(table["to_code"]) >= set(require_places(held.places.register, f"lad_{year}")["place_code"])
+    assert set(table["to_code"]) >= set(require_places(place_data.places.register, f"lad_{year}")["place_code"])
 
 
-def test_residents_of_all_areas_are_given_where_some_are_apportioned(held: PlaceData) -> None:
+def test_residents_of_all_areas_are_given_where_some_are_apportioned(place_data: PlaceData) -> None:
     """The interval depends on all areas of a geography, not on the apportioned ones only."""
-    back = build_crosswalk(held, "lad_2024", "lad_2018", "all_ages", date(2020, 6, 30))
+    back = build_crosswalk(place_data, "lad_2024", "lad_2018", "all_ages", date(2020, 6, 30))
     assert set(back.filter(pl.col("people").is_null())["from_code"].str.head(1)) == {"N"}  # not in the set of mid-2020
     assert back["people"].sum() == pytest.approx(65_185_724)
-    assert build_crosswalk(held, "lad_2021", "lad_2023")["people"].null_count() == 374
+    assert build_crosswalk(place_data, "lad_2021", "lad_2023")["people"].null_count() == 374
 
 
 def test_authorities_of_code_changes_are_listed(places: Places) -> None:

@@ -49,18 +49,18 @@ def test_every_gss_kind_has_an_entity_type(register: pl.DataFrame) -> None:
     assert set(KIND_BY_PREFIX) - set(ENTITY_NAMES) == {
         prefix for prefix, kind in KIND_BY_PREFIX.items() if kind in OF_AREAS
     }
-    told = build_gazetteer(register)
-    assert told.height == register.height
-    coded = told.filter(pl.col("place_code").str.contains(r"^[EWSNK]\d{8}$"))
+    gazetteer = build_gazetteer(register)
+    assert gazetteer.height == register.height
+    coded = gazetteer.filter(pl.col("place_code").str.contains(r"^[EWSNK]\d{8}$"))
     assert coded["entity_type"].null_count() == 0
     # A GP practice's code may have a country's prefix.
-    assert told.filter(pl.col("kind") == "border_practice")["entity_type"].null_count() == 8
+    assert gazetteer.filter(pl.col("kind") == "border_practice")["entity_type"].null_count() == 8
 
 
 @pytest.mark.parametrize("system", ["lad_2011", "lad_2020", "lad_2023", "icb_2022", "trust_2021", "ward_2022"])
 def test_years_of_use_select_the_same_codes_as_the_geography(register: pl.DataFrame, system: str) -> None:
     kind, year = system.rsplit("_", 1)
-    told = build_gazetteer(register).filter(
+    gazetteer = build_gazetteer(register).filter(
         pl.col("kind") == kind, pl.col("first_year") <= int(year), pl.col("last_year").fill_null(9999) >= int(year)
     )
-    assert set(told["place_code"]) == set(select_places(register, system)["place_code"])
+    assert set(gazetteer["place_code"]) == set(select_places(register, system)["place_code"])

@@ -46,25 +46,25 @@ AREAS = table(
 )  # fmt: skip
 
 
-def told(found: pl.DataFrame, code: str) -> list[tuple[object, ...]]:
+def select_rows(found: pl.DataFrame, code: str) -> list[tuple[object, ...]]:
     return found.filter(pl.col("place_code") == code).select("kind", "parent_code", "share", "share_of").rows()
 
 
 def test_area_is_in_a_board_wholly_or_by_share_of_residents() -> None:
     found = build_hierarchy(PLACES, [AREAS], {ONE, TWO, THREE, FOUR})
-    assert told(found, ONE) == [
+    assert select_rows(found, ONE) == [
         ("icb", "E54000001", 1.0, "people"), ("nation", "E92000001", 1.0, None), ("region", "E12000009", 1.0, None),
     ]  # fmt: skip
-    assert told(found, TWO)[:2] == [("icb", "E54000001", 0.75, "people"), ("icb", "E54000002", 0.25, "people")]
+    assert select_rows(found, TWO)[:2] == [("icb", "E54000001", 0.75, "people"), ("icb", "E54000002", 0.25, "people")]
     assert found.filter(pl.col("parent_code") == "E54000001")["parent_name"].unique().to_list() == ["A board"]
 
 
 def test_small_areas_are_counted_where_residents_are_unknown() -> None:
     found = build_hierarchy(PLACES, [AREAS], {THREE, FOUR})
-    boards = [row for row in told(found, THREE) if row[0] == "icb"]
+    boards = [row for row in select_rows(found, THREE) if row[0] == "icb"]
     assert sorted(boards, key=str) == [("icb", "E54000002", 0.5, "small areas"), ("icb", None, 0.5, "small areas")]
     # The table has no boards of Scotland; the register defines its nation.
-    assert told(found, FOUR) == [("nation", "S92000003", 1.0, None)]
+    assert select_rows(found, FOUR) == [("nation", "S92000003", 1.0, None)]
 
 
 def test_first_of_two_tables_with_a_geography_is_used() -> None:
@@ -85,7 +85,7 @@ def test_geography_with_more_areas_contains_none() -> None:
 
 
 def test_register_without_tables_gives_its_own_hierarchy() -> None:
-    assert told(build_hierarchy(PLACES, [], {TWO}), TWO) == [("nation", "E92000001", 1.0, None)]
+    assert select_rows(build_hierarchy(PLACES, [], {TWO}), TWO) == [("nation", "E92000001", 1.0, None)]
     assert build_hierarchy(PLACES, [AREAS], set()).equals(empty_table(AREA_HIERARCHY))
 
 

@@ -45,12 +45,12 @@ MID = WeightSet("mid", date(2022, 6, 30), ("all_ages",))
 SYSTEMS = ("lad_2024", "icb_2022")
 
 
-def table(*told: tuple[Any, ...], systems: tuple[str, ...] = SYSTEMS, weights: tuple[WeightSet, ...] = (MID,),
+def table(*area_rows: tuple[Any, ...], systems: tuple[str, ...] = SYSTEMS, weights: tuple[WeightSet, ...] = (MID,),
           source: str = "areas", best_fit: frozenset[str] = frozenset()) -> Areas:  # fmt: skip
     """Build a table of small areas: code, an area of each geography, and the residents of each set and group."""
     people = {f"{each.name}__{group}": pl.Float64 for each in weights for group in each.groups}
     columns = {"area_code": pl.String, **dict.fromkeys(systems, pl.String), **people}
-    frame = pl.DataFrame(told, columns, orient="row")
+    frame = pl.DataFrame(area_rows, columns, orient="row")
     return Areas(source, date(2024, 1, 1), "spring", systems, best_fit, weights, frame)
 
 
@@ -113,12 +113,12 @@ def test_area_with_one_resident_has_a_population_share() -> None:
 
 def test_share_outside_all_larger_areas_is_stated() -> None:
     areas = table(("a", ONE, P, 9.0), ("b", ONE, None, 1.0))
-    assert told(ONE, areas)[1] == ("contains", f"icb_2022: {P} A board 90.0%, unknown 10.0%")
+    assert describe_relations(ONE, areas)[1] == ("contains", f"icb_2022: {P} A board 90.0%, unknown 10.0%")
 
 
 def test_table_without_residents_counts_small_areas() -> None:
-    told = [("a", ONE, P), ("b", ONE, P), ("c", ONE, P), ("d", ONE, Q), ("e", TWO, Q), ("f", THREE, P)]
-    found = build_hierarchy(PLACES, [table(*told, weights=())], [ONE]).filter(pl.col("kind") == "icb")
+    area_rows = [("a", ONE, P), ("b", ONE, P), ("c", ONE, P), ("d", ONE, Q), ("e", TWO, Q), ("f", THREE, P)]
+    found = build_hierarchy(PLACES, [table(*area_rows, weights=())], [ONE]).filter(pl.col("kind") == "icb")
     assert found.select("parent_code", "share", "share_of").rows() == [
         (P, 0.75, "small areas"),
         (Q, 0.25, "small areas"),
@@ -136,10 +136,10 @@ def test_larger_areas_belong_to_a_geography_with_fewer_areas() -> None:
 def test_newest_geography_of_an_area_is_used_and_never_its_own_kind() -> None:
     systems = ("lad_2020", "lad_2024", "icb_2022")
     old = "E06000005"
-    told = [("a", ONE, ONE, P, 1.0), ("b", ONE, TWO, Q, 3.0), ("c", TWO, TWO, Q, 1.0), ("d", old, THREE, P, 1.0)]
+    area_rows = [("a", ONE, ONE, P, 1.0), ("b", ONE, TWO, Q, 3.0), ("c", TWO, TWO, Q, 1.0), ("d", old, THREE, P, 1.0)]
     expected = [(ONE, "icb_2022", P, 1.0), (old, "icb_2022", P, 1.0)]
     for order in (systems, ("lad_2024", "lad_2020", "icb_2022")):
-        areas = table(*told, systems=systems)._replace(systems=order)
+        areas = table(*area_rows, systems=systems)._replace(systems=order)
         found = build_hierarchy(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "icb")
         assert found.select("place_code", "parent_system", "parent_code", "share").rows() == expected
         assert build_hierarchy(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "lad").is_empty()
@@ -175,26 +175,26 @@ def test_newest_set_of_all_residents_is_used() -> None:
 NAMES = {ONE: "One", P: "A board", Q: "B board"}
 
 
-def told(code: str, *tables: Areas, shares: tuple[Shares, ...] = ()) -> list[tuple[str, str]]:
+def describe_relations(code: str, *tables: Areas, shares: tuple[Shares, ...] = ()) -> list[tuple[str, str]]:
     return list(describe_membership(tables, shares, code, NAMES))
 
 
 def test_description_states_containing_contained_and_overlapping_areas() -> None:
-    assert told(ONE, AREAS) == [("geographies", "lad_2024 (areas)"), ("within", f"icb_2022: {P} A board")]
-    assert told(TWO, AREAS) == [
+    assert describe_relations(ONE, AREAS) == [("geographies", "lad_2024 (areas)"), ("within", f"icb_2022: {P} A board")]
+    assert describe_relations(TWO, AREAS) == [
         ("geographies", "lad_2024 (areas)"),
         ("overlaps", f"icb_2022: {P} A board 75.0%, {Q} B board 15.0%, unknown 10.0%"),
     ]  # fmt: skip
-    assert told(P, AREAS) == [
+    assert describe_relations(P, AREAS) == [
         ("geographies", "icb_2022 (areas)"), ("overlaps", f"lad_2024: {ONE} One 57.1%, {TWO} 42.9%")
     ]  # fmt: skip
-    assert told("unknown", AREAS) == []
+    assert describe_relations("unknown", AREAS) == []
 
 
 def test_unpopulated_area_has_shares_of_small_areas() -> None:
-    assert told(THREE, AREAS)[1] == ("overlaps", f"icb_2022: {Q} B board 50.0%, {R} 50.0%")
+    assert describe_relations(THREE, AREAS)[1] == ("overlaps", f"icb_2022: {Q} B board 50.0%, {R} 50.0%")
     some = AREAS._replace(table=AREAS.table.with_columns(pl.lit(None, pl.Float64).alias("mid__all_ages")))
-    assert told(TWO, some)[1] == (
+    assert describe_relations(TWO, some)[1] == (
         "overlaps", f"icb_2022: {P} A board 33.3%, {Q} B board 33.3%, unknown 33.3%"
     )  # fmt: skip
 
@@ -205,41 +205,44 @@ def whole(count: int) -> Areas:
 
 def test_many_contained_areas_are_counted() -> None:
     six = ", ".join(f"L{n} {n / 21:.1%}" for n in range(6, 0, -1))
-    assert told(P, whole(6))[1] == ("contains", f"lad_2024: {six}")
-    assert told(P, whole(7))[1] == ("contains", "lad_2024: 7 areas")
+    assert describe_relations(P, whole(6))[1] == ("contains", f"lad_2024: {six}")
+    assert describe_relations(P, whole(7))[1] == ("contains", "lad_2024: 7 areas")
 
 
 def test_six_largest_overlaps_are_listed() -> None:
     areas = table(*((f"a{n}", f"L{n}", P, float(n)) for n in range(1, 9)), ("y", "L1", Q, 1.0))
     six = ", ".join(f"L{n} {n / 36:.1%}" for n in range(8, 2, -1))
-    assert told(P, areas)[1] == ("overlaps", f"lad_2024: {six}, and 2 more")
+    assert describe_relations(P, areas)[1] == ("overlaps", f"lad_2024: {six}, and 2 more")
     seven = table(*((f"a{n}", f"L{n}", P, 1.0) for n in range(1, 8)), ("y", "L1", Q, 1.0))
-    assert told(P, seven)[1][1].endswith("L5 14.3%, L6 14.3%, and 1 more")
+    assert describe_relations(P, seven)[1][1].endswith("L5 14.3%, L6 14.3%, and 1 more")
 
 
 def test_share_below_a_thousandth_is_not_shown_as_zero() -> None:
     areas = table(("a", TWO, P, 9995.0), ("b", TWO, Q, 5.0), ("c", THREE, Q, 1.0))
-    assert told(TWO, areas)[1][1] == f"icb_2022: {P} A board 100.0%, {Q} B board under 0.1%"
+    assert describe_relations(TWO, areas)[1][1] == f"icb_2022: {P} A board 100.0%, {Q} B board under 0.1%"
     areas = table(("a", TWO, P, 9990.0), ("b", TWO, Q, 10.0), ("c", THREE, Q, 1.0))
-    assert told(TWO, areas)[1][1].endswith("B board 0.1%")
+    assert describe_relations(TWO, areas)[1][1].endswith("B board 0.1%")
 
 
 def test_area_is_in_every_geography_with_its_code() -> None:
     areas = table(("a", ONE, ONE, P, None, 1.0), ("b", TWO, TWO, P, None, 1.0),
                   systems=("lad_2023", "lad_2024", "icb_2022", "pfa_2023"))  # fmt: skip
     # The table has no police forces for this area.
-    assert told(ONE, areas) == [("geographies", "lad_2023, lad_2024 (areas)"), ("within", f"icb_2022: {P} A board")]
+    assert describe_relations(ONE, areas) == [
+        ("geographies", "lad_2023, lad_2024 (areas)"),
+        ("within", f"icb_2022: {P} A board"),
+    ]
     mixed = areas._replace(table=areas.table.with_columns(pl.Series("lad_2023", [TWO, TWO])))
-    assert told(TWO, mixed)[1] == ("within", f"icb_2022: {P} A board")
+    assert describe_relations(TWO, mixed)[1] == ("within", f"icb_2022: {P} A board")
 
 
 def test_published_share_states_its_geography_and_source() -> None:
     frame = pl.DataFrame({"from_code": ["T", "T", "U"], "to_code": [P, Q, R], "share": [0.25, 0.75, 1.0]})
     shares = Shares("flows", "trust_2020", "icb_2022", date(2020, 3, 31), "patients", frame)
-    assert told("T", shares=(shares,)) == [
+    assert describe_relations("T", shares=(shares,)) == [
         ("shares", f"in icb_2022: {Q} B board 75.0%, {P} A board 25.0% (patients, 2020-03-31; flows)")
     ]  # fmt: skip
-    assert told("V", shares=(shares,)) == []
+    assert describe_relations("V", shares=(shares,)) == []
 
 
 @pytest.mark.parametrize("text", ["M", "m33", "M33 2", "M33 2AB", "M332AB", " sw1a 1aa ", "EC1A", "B1 1AA", "SW"])

@@ -24,25 +24,25 @@ def places(edition: Project) -> Places:
     return load_places(edition)
 
 
-def told(places: Places, code: str) -> str:
+def lineage_text(places: Places, code: str) -> str:
     return "\n".join(f"{heading}: {text}" for heading, text in describe_lineage(places, code, AS_OF))
 
 
 def test_successor_of_allerdale_is_described(places: Places) -> None:
-    text = told(places, "E07000026")
+    text = lineage_text(places, "E07000026")
     assert "in use from 2009-01-01 to 2023-03-31" in text
     assert "became: E06000063 Cumberland on 2023-04-01: merged, together with E07000028 Carlisle, E07000029" in text
     assert "The Cumbria (Structural Changes) Order 2022" in text
 
 
 def test_predecessors_of_cumberland_are_described(places: Places) -> None:
-    text = told(places, "E06000063")
+    text = lineage_text(places, "E06000063")
     assert "was: E07000026 Allerdale, E07000028 Carlisle, E07000029 Copeland on 2023-04-01: merged" in text
     assert "geographies: lad_2023 to _2026, utla_2023 to _2026" in text
 
 
 def test_boundary_change_of_barnsley_is_described_with_the_unknown(places: Places) -> None:
-    text = told(places, "E08000016")
+    text = lineage_text(places, "E08000016")
     assert "became: E08000038 Barnsley on 2025-04-01: new code after a boundary change" in text
     assert "the same day as E08000019 Sheffield; no stored table has the land and the dwellings that moved" in text
     reach = trace_changes(places.changes, ["E08000038"], {"E08000016"})["E08000038"]
@@ -50,7 +50,7 @@ def test_boundary_change_of_barnsley_is_described_with_the_unknown(places: Place
 
 
 def test_split_trust_lists_both_successors_and_no_earlier_mergers(places: Places) -> None:
-    text = told(places, "RW6")
+    text = lineage_text(places, "RW6")
     assert "R0A Manchester University NHS Foundation Trust, RM3 Northern Care Alliance" in text
     assert "on 2021-10-01: split among them" in text and "together with" not in text
 
@@ -79,7 +79,7 @@ def test_split_trust_lists_both_successors_and_no_earlier_mergers(places: Places
     ],
 )
 def test_description_states_geographies_and_larger_areas(places: Places, code: str, line: str) -> None:
-    assert line in told(places, code)
+    assert line in lineage_text(places, code)
 
 
 def test_boundary_changes_of_fife_and_perth_are_not_mergers(places: Places) -> None:

@@ -60,13 +60,13 @@ ROWS = [
 ]  # fmt: skip
 
 
-def table(told: list[tuple[Any, ...]], systems: tuple[str, ...] = ("lad_2023", "icb_2022"),
+def table(area_rows: list[tuple[Any, ...]], systems: tuple[str, ...] = ("lad_2023", "icb_2022"),
           weights: tuple[WeightSet, ...] = (MID,)) -> Areas:  # fmt: skip
     """Build a table of small areas: code, an area of each geography, and the residents of each set and group."""
     people = {f"{each.name}__{group}": pl.Float64 for each in weights for group in each.groups}
     columns = {"area_code": pl.String, **dict.fromkeys(systems, pl.String), **people}
     return Areas(
-        "areas", date(2024, 1, 1), "", systems, frozenset(), weights, pl.DataFrame(told, columns, orient="row")
+        "areas", date(2024, 1, 1), "", systems, frozenset(), weights, pl.DataFrame(area_rows, columns, orient="row")
     )
 
 
@@ -75,7 +75,7 @@ BY_ALL = WeightChoice(MID, "all_ages")
 TRIP = CrosswalkRequest("lad_2023", "icb_2022")
 
 
-def drawn(*pairs: tuple[str | None, str | None, float | None, float | None]) -> pl.DataFrame:
+def build_pairs(*pairs: tuple[str | None, str | None, float | None, float | None]) -> pl.DataFrame:
     return pl.DataFrame(pairs, OVERLAY, orient="row")
 
 
@@ -83,8 +83,8 @@ def shuffled(areas: Areas, seed: int = 1) -> Areas:
     return areas._replace(table=areas.table.sample(fraction=1.0, shuffle=True, seed=seed))
 
 
-def years(*told: int, groups: tuple[str, ...] = ("all_ages",)) -> tuple[WeightSet, ...]:
-    return tuple(WeightSet(f"y{year}", date(year, 6, 30), groups) for year in told)
+def years(*area_rows: int, groups: tuple[str, ...] = ("all_ages",)) -> tuple[WeightSet, ...]:
+    return tuple(WeightSet(f"y{year}", date(year, 6, 30), groups) for year in area_rows)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_columns_of_a_group_and_of_all_residents_are_named() -> None:
     assert (only.column, only.fallback) == ("mid__children", "mid__children")
 
 
-EXPECTED = drawn(
+EXPECTED = build_pairs(
     (None, Z, None, 7.0), (A, X, 1.0, 40.0), (B, X, 0.75, 45.0), (B, Y, 0.25, 15.0), (C, None, 0.75, 75.0),
     (C, Y, 0.25, 25.0),
 )  # fmt: skip
@@ -153,16 +153,16 @@ def test_area_without_the_group_is_apportioned_by_all_residents() -> None:
     found = build_overlay(AREAS, PLACES, [A, B, C], TRIP, WeightChoice(MID, "children"))
     assert_frame_equal(
         found,
-        drawn((None, Z, None, 1.0), (A, X, 1.0, 3.0), (B, X, 0.75, 0.0), (B, Y, 0.25, 0.0), (C, None, 0.5, 10.0),
+        build_pairs((None, Z, None, 1.0), (A, X, 1.0, 3.0), (B, X, 0.75, 0.0), (B, Y, 0.25, 0.0), (C, None, 0.5, 10.0),
               (C, Y, 0.5, 10.0)),
     )  # fmt: skip
 
 
 def test_unknown_residents_leave_no_weights_except_for_one_target() -> None:
-    told = [("a1", A, X, None, 1.0), *ROWS[1:3], ("b2", B, Y, None, None), *ROWS[4:]]
+    area_rows = [("a1", A, X, None, 1.0), *ROWS[1:3], ("b2", B, Y, None, None), *ROWS[4:]]
     assert_frame_equal(
-        build_overlay(table(told), PLACES, [A, B], TRIP, BY_ALL),
-        drawn((None, Z, None, 7.0), (A, X, 1.0, None), (B, X, None, 45.0), (B, Y, None, None)),
+        build_overlay(table(area_rows), PLACES, [A, B], TRIP, BY_ALL),
+        build_pairs((None, Z, None, 7.0), (A, X, 1.0, None), (B, X, None, 45.0), (B, Y, None, None)),
     )
 
 
@@ -173,16 +173,16 @@ def test_overlay_needs_columns_of_both_geographies() -> None:
 
 def test_former_areas_follow_their_successors() -> None:
     # OLD became C, so C's residents are its own; M1 and M2 merged into B. B's areas were in no requested area.
-    others = drawn((None, X, None, 45.0), (None, Y, None, 15.0), (None, Z, None, 7.0))
+    others = build_pairs((None, X, None, 45.0), (None, Y, None, 15.0), (None, Z, None, 7.0))
     assert_frame_equal(
         build_overlay(AREAS, PLACES, [OLD], CrosswalkRequest("lad_2018", "icb_2022"), BY_ALL),
-        pl.concat([others, drawn((OLD, None, 0.75, 75.0), (OLD, Y, 0.25, 25.0))]),
+        pl.concat([others, build_pairs((OLD, None, 0.75, 75.0), (OLD, Y, 0.25, 25.0))]),
     )
     assert_frame_equal(
         build_overlay(AREAS, PLACES, [M1, M2], CrosswalkRequest("lad_2018", "icb_2022"), BY_ALL).drop_nulls(
             "from_code"
         ),
-        drawn((M1, X, 0.75, None), (M1, Y, 0.25, None), (M2, X, 0.75, None), (M2, Y, 0.25, None)),
+        build_pairs((M1, X, 0.75, None), (M1, Y, 0.25, None), (M2, X, 0.75, None), (M2, Y, 0.25, None)),
     )
     # An area with two successors has no known weights.
     assert (
@@ -193,14 +193,14 @@ def test_former_areas_follow_their_successors() -> None:
 
 
 def test_column_with_most_successors_is_used() -> None:
-    told = [
+    area_rows = [
         ("a1", A, None, X, 1.0, 1.0),
         ("b1", B, B, X, 3.0, 1.0),
         ("b2", B, B, Y, 1.0, 1.0),
         ("c1", None, C, Y, 1.0, 1.0),
     ]
     for systems in (("lad_2023", "lad_2022", "icb_2022"), ("lad_2022", "lad_2023", "icb_2022")):
-        both = table(told, systems)
+        both = table(area_rows, systems)
         one = build_overlay(both, PLACES, [M1, OLD], CrosswalkRequest("lad_1999", "icb_2022"), BY_ALL)
         assert set(one.drop_nulls("from_code")["from_code"]) == {M1, OLD}
 
@@ -241,23 +241,23 @@ def test_geography_without_a_column_is_derived_from_successors_or_nesting() -> N
 
 
 def test_column_with_fewest_unknowns_is_used_for_a_larger_geography() -> None:
-    told = [("a", A, None, None, 1.0, 1.0), ("b", B, None, C, 1.0, 1.0), ("c", C, C, None, 1.0, 1.0)]
+    area_rows = [("a", A, None, None, 1.0, 1.0), ("b", B, None, C, 1.0, 1.0), ("c", C, C, None, 1.0, 1.0)]
     for systems in (("lad_2024", "lad_2022", "utla_2023"), ("lad_2024", "utla_2023", "lad_2022")):
-        found = find_membership(table(told, systems), PLACES, "region_2023")
+        found = find_membership(table(area_rows, systems), PLACES, "region_2023")
         assert of(found) == (["E12000001", "E12000001", "E12000002"], "lad_2024")
 
 
 def test_nearest_year_and_same_kind_take_precedence() -> None:
-    told = [("a", A, C, C, 1.0, 1.0), ("b", B, C, C, 1.0, 1.0)]
+    area_rows = [("a", A, C, C, 1.0, 1.0), ("b", B, C, C, 1.0, 1.0)]
     north, south = ["E12000001"] * 2, ["E12000002"] * 2
     for systems in (("lad_2024", "lad_2020", "lad_2012"), ("lad_2024", "lad_2012", "lad_2020")):
-        assert of(find_membership(table(told, systems), PLACES, "region_2023")) == (north, "lad_2024")
+        assert of(find_membership(table(area_rows, systems), PLACES, "region_2023")) == (north, "lad_2024")
     for systems in (("lad_2013", "lad_2024", "lad_2032"), ("lad_2012", "lad_2019", "lad_2020")):
         last = "lad_2024" if "lad_2024" in systems else "lad_2020"
-        assert of(find_membership(table(told, systems), PLACES, "region_2023")) == (south, last)
+        assert of(find_membership(table(area_rows, systems), PLACES, "region_2023")) == (south, last)
     # Districts of another year take precedence over counties of the same year.
     kinds = ("lad_2012", "utla_2023", "county_2023")
-    assert of(find_membership(table(told, kinds), PLACES, "lad_2023")) == ([A, B], "lad_2012")
+    assert of(find_membership(table(area_rows, kinds), PLACES, "lad_2023")) == ([A, B], "lad_2012")
 
 
 WARDS = ("E05000001", "E05000002")
@@ -272,15 +272,15 @@ SMALL_PLACES = Places(
 
 
 def test_kind_with_an_underscore_is_recognised() -> None:
-    told = [("a", PARTS[0], PARTS[0], 1.0, 1.0), ("b", None, PARTS[1], 1.0, 1.0), ("c", None, None, 1.0, 1.0)]
-    areas = table(told, ("sub_icb_2022", "sub_icb_2023"))
+    area_rows = [("a", PARTS[0], PARTS[0], 1.0, 1.0), ("b", None, PARTS[1], 1.0, 1.0), ("c", None, None, 1.0, 1.0)]
+    areas = table(area_rows, ("sub_icb_2022", "sub_icb_2023"))
     assert of(find_membership(areas, SMALL_PLACES, "sub_icb_2022")) == ([*PARTS, None], "sub_icb_2022")
     assert of(find_membership(areas, SMALL_PLACES, "sub_icb_2024")) == ([*PARTS, None], "sub_icb_2023")
     # Columns of other kinds, such as boards, fill nothing in.
-    boards = table(told, ("sub_icb_2022", "icb_2022"))
+    boards = table(area_rows, ("sub_icb_2022", "icb_2022"))
     assert of(find_membership(boards, SMALL_PLACES, "sub_icb_2022")) == ([PARTS[0], None, None], "sub_icb_2022")
     gone = build_overlay(areas, SMALL_PLACES, [PARTS[1]], CrosswalkRequest("sub_icb_2022", "sub_icb_2023"), BY_ALL)
-    assert_frame_equal(gone, drawn((PARTS[1], PARTS[1], 1.0, 1.0)))
+    assert_frame_equal(gone, build_pairs((PARTS[1], PARTS[1], 1.0, 1.0)))
     older = Places(
         SMALL_PLACES.register,
         table_from_records([change("E38000009", PARTS[1]), change("E38000008", PARTS[1])], CODE_CHANGE_COLUMNS),
@@ -294,8 +294,8 @@ def test_kind_with_an_underscore_is_recognised() -> None:
 
 
 def test_wards_are_not_filled_from_another_year() -> None:
-    told = [("a", WARDS[0], WARDS[0], 1.0, 1.0), ("b", None, WARDS[1], 1.0, 1.0)]
-    areas = table(told, ("ward_2023", "ward_2024"))
+    area_rows = [("a", WARDS[0], WARDS[0], 1.0, 1.0), ("b", None, WARDS[1], 1.0, 1.0)]
+    areas = table(area_rows, ("ward_2023", "ward_2024"))
     assert of(find_membership(areas, SMALL_PLACES, "ward_2023")) == ([WARDS[0], None], "ward_2023")
 
 
@@ -312,8 +312,8 @@ def test_target_replaces_the_codes_of_a_geography() -> None:
 
 
 def test_geography_outside_the_register_uses_its_own_column_only() -> None:
-    told = [("a", "RVR", "RXX", 1.0, 1.0), ("b", None, "RXY", 1.0, 1.0)]
-    areas = table(told, ("trust_2023", "trust_2022"))
+    area_rows = [("a", "RVR", "RXX", 1.0, 1.0), ("b", None, "RXY", 1.0, 1.0)]
+    areas = table(area_rows, ("trust_2023", "trust_2022"))
     assert of(find_membership(areas, PLACES, "trust_2023")) == (["RVR", None], "trust_2023")
     assert find_membership(areas, PLACES, "trust_2021") is None
 
@@ -327,7 +327,7 @@ def test_weights_sum_to_one_and_are_null_where_residents_are_unknown() -> None:
          ("G", "Y", 0.5, 9.0), ("G", None, 0.25, 9.0)],
         {"from_code": pl.String, "to_code": pl.String, "people": pl.Float64, "everyone": pl.Float64}, orient="row",
     )  # fmt: skip
-    expected = drawn(
+    expected = build_pairs(
         (None, "X", None, 9.0), (None, "Y", None, 1.0), ("A", "X", 0.75, 0.0), ("A", "Y", 0.25, 0.0),
         ("B", "X", 0.25, 1.0),
         ("B", "Y", 0.75, 3.0), ("C", "X", 1.0, None), ("D", "X", None, 0.0), ("D", "Y", None, 0.0),
@@ -341,19 +341,19 @@ def test_weights_sum_to_one_and_are_null_where_residents_are_unknown() -> None:
 
 def test_weights_of_apportioned_areas_are_removed() -> None:
     assert_frame_equal(
-        drop_weights(drawn(("A", "X", 0.75, 3.0), ("A", "Y", 0.25, 1.0), ("B", "X", 1.0, 2.0))),
-        drawn(("A", "X", None, 3.0), ("A", "Y", None, 1.0), ("B", "X", 1.0, 2.0)),
+        drop_weights(build_pairs(("A", "X", 0.75, 3.0), ("A", "Y", 0.25, 1.0), ("B", "X", 1.0, 2.0))),
+        build_pairs(("A", "X", None, 3.0), ("A", "Y", None, 1.0), ("B", "X", 1.0, 2.0)),
     )
 
 
-SECOND = drawn(
+SECOND = build_pairs(
     ("x", "P", 0.25, 10.0), ("x", "Q", 0.75, 30.0), ("y", "P", 1.0, 5.0), ("z", None, 1.0, 2.0), (None, "Q", None, 4.0)
 )
 
 
 def test_shares_are_multiplied_and_summed_over_intermediate_areas() -> None:
-    first = drawn(("A", "x", 0.5, 20.0), ("A", "y", 0.5, 8.0), ("B", "x", 1.0, 40.0), ("C", "z", 1.0, None))
-    expected = drawn(
+    first = build_pairs(("A", "x", 0.5, 20.0), ("A", "y", 0.5, 8.0), ("B", "x", 1.0, 40.0), ("C", "z", 1.0, None))
+    expected = build_pairs(
         (None, "Q", None, 4.0), ("A", "P", 0.625, 13.0), ("A", "Q", 0.375, 15.0), ("B", "P", 0.25, 10.0),
         ("B", "Q", 0.75, 30.0), ("C", None, 1.0, 2.0),
     )  # fmt: skip
@@ -364,36 +364,40 @@ def test_shares_are_multiplied_and_summed_over_intermediate_areas() -> None:
 
 
 def test_residents_are_known_where_an_intermediate_area_has_one_source() -> None:
-    known = drawn(("A", "x", 1.0, None))
+    known = build_pairs(("A", "x", 1.0, None))
     assert_frame_equal(
-        compose_overlays(known, SECOND), drawn((None, "Q", None, 4.0), ("A", "P", 0.25, 10.0), ("A", "Q", 0.75, 30.0))
+        compose_overlays(known, SECOND),
+        build_pairs((None, "Q", None, 4.0), ("A", "P", 0.25, 10.0), ("A", "Q", 0.75, 30.0)),
     )
-    for first in (drawn(("A", "x", 0.5, None)), drawn(("A", "x", 1.0, None), ("B", "x", 1.0, None))):
+    for first in (build_pairs(("A", "x", 0.5, None)), build_pairs(("A", "x", 1.0, None), ("B", "x", 1.0, None))):
         found = compose_overlays(first, SECOND).drop_nulls("from_code")
         assert found.height == 2 * first.height
         assert found["people"].null_count() == found.height
 
 
 def test_area_missing_from_the_second_overlay_has_no_target() -> None:
-    unknown = drawn((None, "Q", None, 4.0), ("A", None, 1.0, 7.0), ("B", None, 0.5, None), ("B", "P", 0.5, None))
+    unknown = build_pairs((None, "Q", None, 4.0), ("A", None, 1.0, 7.0), ("B", None, 0.5, None), ("B", "P", 0.5, None))
     assert_frame_equal(
-        compose_overlays(drawn(("A", "w", 1.0, 7.0), ("B", None, 0.5, None), ("B", "y", 0.5, None)), SECOND), unknown
+        compose_overlays(build_pairs(("A", "w", 1.0, 7.0), ("B", None, 0.5, None), ("B", "y", 0.5, None)), SECOND),
+        unknown,
     )
 
 
 def test_sum_with_an_unknown_weight_is_unknown() -> None:
-    first = drawn(("A", "x", None, 3.0), ("A", "y", None, 5.0), ("B", "y", 1.0, None))
+    first = build_pairs(("A", "x", None, 3.0), ("A", "y", None, 5.0), ("B", "y", 1.0, None))
     found = compose_overlays(first, SECOND).drop_nulls("from_code")
-    assert_frame_equal(found, drawn(("A", "P", None, 5.75), ("A", "Q", None, 2.25), ("B", "P", 1.0, None)))
-    unsure = drawn(("x", "P", None, 10.0), ("y", "P", 1.0, 5.0))
-    assert compose_overlays(drawn(("A", "x", 0.5, None), ("A", "y", 0.5, None)), unsure)["weight"].to_list() == [None]
+    assert_frame_equal(found, build_pairs(("A", "P", None, 5.75), ("A", "Q", None, 2.25), ("B", "P", 1.0, None)))
+    unsure = build_pairs(("x", "P", None, 10.0), ("y", "P", 1.0, 5.0))
+    assert compose_overlays(build_pairs(("A", "x", 0.5, None), ("A", "y", 0.5, None)), unsure)["weight"].to_list() == [
+        None
+    ]
 
 
 def test_residents_are_summed_from_the_nearest_weights() -> None:
     sets = (*years(2021), *years(2011))
-    told = [("a1", A, 1.0, 100.0), ("a2", A, 2.0, 200.0), ("b1", B, 4.0, 400.0), ("q", None, 9.0, 9.0)]
+    area_rows = [("a1", A, 1.0, 100.0), ("a2", A, 2.0, 200.0), ("b1", B, 4.0, 400.0), ("q", None, 9.0, 9.0)]
     for weights in (sets, sets[::-1]):
-        areas = table(told, ("lad_2023",), sets)._replace(weights=weights)
+        areas = table(area_rows, ("lad_2023",), sets)._replace(weights=weights)
         trip = CrosswalkRequest("lad_2023", "lad_2023")
         for day, expected in ((None, (3.0, 4.0)), (date(2020, 1, 1), (3.0, 4.0)), (date(2012, 1, 1), (300.0, 400.0))):
             found = count_residents(areas, PLACES, [A, B], trip._replace(day=day)).sort("place_code")
@@ -401,10 +405,10 @@ def test_residents_are_summed_from_the_nearest_weights() -> None:
 
 
 def test_residents_of_a_group_are_unknown_where_a_part_is() -> None:
-    told = [*ROWS[:2], ("b1", B, X, None, 1.0), *ROWS[3:]]
-    found = count_residents(table(told), PLACES, [A, B, C], TRIP).sort("place_code")
+    area_rows = [*ROWS[:2], ("b1", B, X, None, 1.0), *ROWS[3:]]
+    found = count_residents(table(area_rows), PLACES, [A, B, C], TRIP).sort("place_code")
     assert found.rows() == [(A, 40.0), (B, None), (C, 100.0)]
-    found = count_residents(table(told), PLACES, [A, B, C], TRIP._replace(group="children")).sort("place_code")
+    found = count_residents(table(area_rows), PLACES, [A, B, C], TRIP._replace(group="children")).sort("place_code")
     assert found.rows() == [(A, 3.0), (B, 1.0), (C, 20.0)]
     assert count_residents(AREAS, PLACES, [A], TRIP._replace(group="pensioners")) is None
     assert count_residents(AREAS, PLACES, ["RVR"], CrosswalkRequest("trust_2023", "icb_2022")) is None
@@ -421,7 +425,7 @@ TRUSTS = Places(
         CODE_CHANGE_COLUMNS,
     ),
 )  # fmt: skip
-PUBLISHED = drawn(
+PUBLISHED = build_pairs(
     ("P1", "x", 0.5, 10.0), ("P1", "y", 0.5, 20.0), ("P2", "x", 1.0, 90.0), ("Q", "x", 1.0, 5.0), ("S", "x", 1.0, 8.0),
     ("W", "x", 1.0, 6.0), ("A", "x", 1.0, None),
 )  # fmt: skip
@@ -429,7 +433,7 @@ PUBLISHED = drawn(
 
 def test_trusts_have_the_patients_of_all_their_predecessors() -> None:
     # T and U each acquired an unknown part of S; V merged into W with others; Y was split in two.
-    expected = drawn(
+    expected = build_pairs(
         ("A", "A", 1.0, None), ("P", "P1", 0.25, 30.0), ("P", "P2", 0.75, 90.0), ("R", "Q", 1.0, 5.0),
         ("T", "S", None, None), ("U", "S", None, None), ("V", "W", 1.0, None),
     )  # fmt: skip
@@ -441,6 +445,6 @@ def test_trusts_have_the_patients_of_all_their_predecessors() -> None:
 
 def test_patients_of_a_trust_are_unknown_where_a_part_is() -> None:
     unsure = PUBLISHED.with_columns(pl.when(pl.col("to_code") != "y").then("people").alias("people"))
-    told = link_to_shares(TRUSTS, ["P"], unsure).sort("to_code")
-    assert_frame_equal(told, drawn(("P", "P1", None, None), ("P", "P2", None, 90.0)))
+    area_rows = link_to_shares(TRUSTS, ["P"], unsure).sort("to_code")
+    assert_frame_equal(area_rows, build_pairs(("P", "P1", None, None), ("P", "P2", None, 90.0)))
     assert link_to_shares(TRUSTS, ["unknown"], PUBLISHED).is_empty()

@@ -30,8 +30,8 @@ RAW = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM
 NO_NAMES = {"nation": None, "region_code": None, "region": None}
 
 
-def raw(*told: str) -> pl.DataFrame:
-    return pl.DataFrame([each.split(",") for each in told], dict.fromkeys(RAW, pl.String), orient="row")
+def raw(*lines: str) -> pl.DataFrame:
+    return pl.DataFrame([line.split(",") for line in lines], dict.fromkeys(RAW, pl.String), orient="row")
 
 
 def place(code: str, first: str | None = "2009-04-01", last: str | None = None, **more: Any) -> dict[str, Any]:
@@ -105,13 +105,13 @@ def test_register_order_does_not_depend_on_the_file() -> None:
 
 
 def test_region_is_the_larger_region_or_else_the_nation() -> None:
-    held = register(
+    rows_of_register = register(
         place("E12000007", kind="region", place_name="London"), place("E09000024", parent_code="E12000007"),
         place("E05000001", parent_code="E09000024"), place("W06000001"), place("S12000001"), place("N09000001"),
         place("K02000001"), place("Q1"), place("Q2", parent_code="W06000001"), place("95A"), place("TLM5"),
     )  # fmt: skip
-    told = add_regions(held).select("place_code", "nation", "region_code", "region").rows()
-    assert told == [
+    regions = add_regions(rows_of_register).select("place_code", "nation", "region_code", "region").rows()
+    assert regions == [
         ("E12000007", "England", "E12000007", "London"), ("E09000024", "England", "E12000007", "London"),
         ("E05000001", "England", "E12000007", "London"), ("W06000001", "Wales", None, "Wales"),
         ("S12000001", "Scotland", None, "Scotland"), ("N09000001", "Northern Ireland", None, "Northern Ireland"),
@@ -142,18 +142,18 @@ def test_cycle_of_parents_ends_the_list() -> None:
     ],
 )
 def test_code_with_overlapping_periods_is_listed(spans: list[tuple[str, str | None]], twice: list[str]) -> None:
-    held = register(*(place("A", *each) for each in spans), place("B", "2009-04-01"))
-    assert find_overlapping_codes(held) == find_overlapping_codes(held.reverse()) == twice
+    rows_of_register = register(*(place("A", *each) for each in spans), place("B", "2009-04-01"))
+    assert find_overlapping_codes(rows_of_register) == find_overlapping_codes(rows_of_register.reverse()) == twice
 
 
 def test_geography_has_the_codes_in_use_on_31_december() -> None:
-    held = register(
+    rows_of_register = register(
         place("E07000001", "2009-04-01", "2022-12-31"), place("E07000002", "2009-04-01", "2023-12-31"),
         place("E07000003", "2023-12-31"), place("E07000004", "2024-01-01"),
         place("E07000005", "2009-04-01", "2023-12-30"),
         place("E06000001", None), place("E12000001", kind="region"),
     )  # fmt: skip
-    mixed = held.sample(fraction=1.0, shuffle=True, seed=1)
+    mixed = rows_of_register.sample(fraction=1.0, shuffle=True, seed=1)
     assert select_places(mixed, "lad_2023")["place_code"].to_list() == ["E07000002", "E07000003"]
     assert select_places(mixed, "lad_2022")["place_code"].to_list() == ["E07000001", "E07000002", "E07000005"]
     assert select_places(mixed, "region_2023")["place_code"].to_list() == ["E12000001"]
@@ -161,32 +161,32 @@ def test_geography_has_the_codes_in_use_on_31_december() -> None:
 
 
 def test_unitary_council_is_both_district_and_upper_tier() -> None:
-    held = register(
+    rows_of_register = register(
         place("E06000001"), place("E07000001"), place("E10000001", kind="county"), place("RVR", kind="trust"),
         place("RM1", kind="site"), place("E38000001", kind="ccg"), place("K1", kind="sub_icb"),
     )  # fmt: skip
-    assert select_places(held, "utla_2023")["place_code"].to_list() == ["E06000001", "E10000001"]
-    assert select_places(held, "trust_2023")["place_code"].to_list() == ["RVR"]
+    assert select_places(rows_of_register, "utla_2023")["place_code"].to_list() == ["E06000001", "E10000001"]
+    assert select_places(rows_of_register, "trust_2023")["place_code"].to_list() == ["RVR"]
     # A clinical commissioning group had the same kind as its successor, a part of a board.
-    assert select_places(held, "sub_icb_2023")["place_code"].to_list() == ["E38000001", "K1"]
+    assert select_places(rows_of_register, "sub_icb_2023")["place_code"].to_list() == ["E38000001", "K1"]
 
 
 def test_code_has_one_row_with_its_last_state() -> None:
-    held = register(
+    rows_of_register = register(
         place("E07000001", "2009-04-01", "2020-03-31", place_name="Old"),
         place("E07000001", "2020-04-01", place_name="New"),
         place("E07000002", "2009-04-01", place_name="First"), place("E07000002", "2015-04-01", place_name="Second"),
     )  # fmt: skip
-    assert require_places(held, "lad_2023").select("place_code", "place_name").rows() == [
+    assert require_places(rows_of_register, "lad_2023").select("place_code", "place_name").rows() == [
         ("E07000001", "New"), ("E07000002", "Second")
     ]  # fmt: skip
-    assert require_places(held, "lad_2014").select("place_code", "place_name").rows() == [
+    assert require_places(rows_of_register, "lad_2014").select("place_code", "place_name").rows() == [
         ("E07000001", "Old"), ("E07000002", "First")
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("system", "said"),
+    ("system", "message"),
     [
         ("lad_2008", "unknown geography 'lad_2008': no area is stored; .*in the register from 2009 on"),
         ("laad_2023", "nearest: lad|lad"),
@@ -195,23 +195,23 @@ def test_code_has_one_row_with_its_last_state() -> None:
         ("lad", "expected a kind and a year, such as lad_2023"),
     ],
 )
-def test_unknown_geography_is_refused(system: str, said: str) -> None:
-    held = register(place("E07000001", "2012-04-01"), place("E07000001", "2009-04-01", "2012-03-31"))
-    with pytest.raises(UnknownNameError, match=said):
-        require_places(held, system)
+def test_unknown_geography_is_refused(system: str, message: str) -> None:
+    rows_of_register = register(place("E07000001", "2012-04-01"), place("E07000001", "2009-04-01", "2012-03-31"))
+    with pytest.raises(UnknownNameError, match=message):
+        require_places(rows_of_register, system)
 
 
 RECODED, MOVED, MERGED = "recoded", "moved_land", "merged"
 
 
-def changes(*told: tuple[str, str, str]) -> pl.DataFrame:
+def changes(*change_rows: tuple[str, str, str]) -> pl.DataFrame:
     return table_from_records(
-        [{"from_code": a, "to_code": b, "kind": kind} for a, b, kind in told], CODE_CHANGE_COLUMNS
+        [{"from_code": a, "to_code": b, "kind": kind} for a, b, kind in change_rows], CODE_CHANGE_COLUMNS
     )
 
 
-def places(*told: tuple[str, str, str], held: pl.DataFrame | None = None) -> Places:
-    return Places(register() if held is None else held, changes(*told))
+def places(*change_rows: tuple[str, str, str], rows_of_register: pl.DataFrame | None = None) -> Places:
+    return Places(register() if rows_of_register is None else rows_of_register, changes(*change_rows))
 
 
 CHAIN = places(("a1", "a2", RECODED), ("a2", "a3", MOVED), ("b", "m", MERGED), ("c", "m", MERGED), ("d", "e", RECODED),
@@ -286,7 +286,7 @@ def test_nearest_successors_come_first() -> None:
 
 UPWARDS = places(
     ("E10000001", "E06000009", RECODED), ("E12000001", "E12000008", RECODED), ("E12000001", "E12000009", RECODED),
-    held=register(
+    rows_of_register=register(
         place("E05000001", parent_code="E07000001"), place("E07000001", parent_code="E10000001"),
         place("E10000001", parent_code="E12000001"), place("E07000002", parent_code="E12000001"),
     ),
@@ -325,21 +325,29 @@ def test_nation_code_follows_the_first_letter() -> None:
     ]  # fmt: skip
 
 
-def changed(*told: tuple[str, str, str]) -> pl.DataFrame:
+def changed(*change_rows: tuple[str, str, str]) -> pl.DataFrame:
     """Build a table of code changes as published: from, to and day."""
-    full = [{"from_code": a, "to_code": b, "kind": RECODED, "changed_on": day, "authority": "o"} for a, b, day in told]
+    full = [
+        {"from_code": a, "to_code": b, "kind": RECODED, "changed_on": day, "authority": "o"}
+        for a, b, day in change_rows
+    ]
     return pl.DataFrame(full, dict.fromkeys(CODE_CHANGE_COLUMNS, pl.String))
 
 
 def test_changes_are_converted_without_duplicates_in_date_order() -> None:
-    told = [("b", "c", "2020-04-01"), ("x", "y", "2019-04-01"), ("a", "b", "2019-04-01"), ("x", "y", "2019-04-01")]
+    change_rows = [
+        ("b", "c", "2020-04-01"),
+        ("x", "y", "2019-04-01"),
+        ("a", "b", "2019-04-01"),
+        ("x", "y", "2019-04-01"),
+    ]
     expected = pl.DataFrame(
         [("a", "b", RECODED, date(2019, 4, 1), "o"), ("x", "y", RECODED, date(2019, 4, 1), "o"),
          ("b", "c", RECODED, date(2020, 4, 1), "o")],
         {name: column.dtype for name, column in CODE_CHANGE_COLUMNS.items()}, orient="row",
     )  # fmt: skip
     for seed in range(3):
-        assert_frame_equal(read_changes(changed(*random.Random(seed).sample(told, 4)), "a.csv"), expected)
+        assert_frame_equal(read_changes(changed(*random.Random(seed).sample(change_rows, 4)), "a.csv"), expected)
     assert_frame_equal(read_changes(changed(), "a.csv"), empty_table(CODE_CHANGE_COLUMNS))
 
 
@@ -347,11 +355,11 @@ def test_changes_are_converted_without_duplicates_in_date_order() -> None:
     "circle", [[("a", "b"), ("b", "a")], [("a", "a")], [("z", "a"), ("a", "b"), ("b", "c"), ("c", "a")]]
 )
 def test_cyclic_changes_are_refused(circle: list[tuple[str, str]]) -> None:
-    told = [(one, other, "2020-04-01") for one, other in circle]
+    change_rows = [(one, other, "2020-04-01") for one, other in circle]
     with pytest.raises(
         UnreadableError, match=r"a\.csv: found [ab] as its own successor, expected code changes without a cycle"
     ):
-        read_changes(changed(*told), "a.csv")
+        read_changes(changed(*change_rows), "a.csv")
 
 
 def test_changes_without_a_column_or_with_an_invalid_date_are_refused() -> None:

@@ -67,35 +67,35 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return made
 
 
-def led(project: Project, start: str, end: str) -> dict[str, tuple[str | None, str]]:
-    drawn = build_crosswalk(load_place_data(project, load_places(project)), start, end)
-    return {code: (to, kind) for code, to, kind in drawn.select("from_code", "to_code", "kind").iter_rows()}
+def map_codes(project: Project, start: str, end: str) -> dict[str, tuple[str | None, str]]:
+    crosswalk = build_crosswalk(load_place_data(project, load_places(project)), start, end)
+    return {code: (to, kind) for code, to, kind in crosswalk.select("from_code", "to_code", "kind").iter_rows()}
 
 
 def test_site_has_its_trust_and_the_trusts_successor(project: Project) -> None:
-    assert led(project, "site_2018", "trust_2018") == {
+    assert map_codes(project, "site_2018", "trust_2018") == {
         "RDZ01": ("RDZ", "aggregated"),
         "RJ701": ("RJ7", "aggregated"),
         "W9K4E": ("RJ7", "aggregated"),
         "RW601": ("RW6", "aggregated"),
         "QQQ01": (None, "lost"),
     }
-    later = led(project, "site_2018", "trust_2022")
+    later = map_codes(project, "site_2018", "trust_2022")
     assert later["RDZ01"] == ("R0D", "aggregated")  # Bournemouth's trust merged into Dorset's
     assert later["RW601"] == (None, "lost")  # its trust was split between two, and the list names neither
 
 
 def test_closed_site_is_in_use_in_its_own_years_only(project: Project) -> None:
-    assert "RDZ99" in led(project, "site_2016", "trust_2018")
-    assert "RDZ99" not in led(project, "site_2018", "trust_2018")
+    assert "RDZ99" in map_codes(project, "site_2016", "trust_2018")
+    assert "RDZ99" not in map_codes(project, "site_2018", "trust_2018")
 
 
 def test_description_of_a_site_states_trust_years_and_successor(project: Project) -> None:
-    told = "\n".join(f"{heading}: {text}" for heading, text in describe_places(project, ["RDZ01"]))
-    assert "place: RDZ01 ROYAL BOURNEMOUTH GENERAL HOSPITAL (site), in use from 1991-04-01 on" in told
-    assert "within: RDZ " in told and told.splitlines()[1].endswith("England")
-    assert "geographies: site_2011 to _2026" in told
-    assert "became: W9K4E A SITE WITH A CODE OF THE NEW KIND on 2021-06-01: new code, unchanged area" in told
+    description = "\n".join(f"{heading}: {text}" for heading, text in describe_places(project, ["RDZ01"]))
+    assert "place: RDZ01 ROYAL BOURNEMOUTH GENERAL HOSPITAL (site), in use from 1991-04-01 on" in description
+    assert "within: RDZ " in description and description.splitlines()[1].endswith("England")
+    assert "geographies: site_2011 to _2026" in description
+    assert "became: W9K4E A SITE WITH A CODE OF THE NEW KIND on 2021-06-01: new code, unchanged area" in description
 
 
 def test_successors_of_other_organisations_are_excluded(project: Project) -> None:
@@ -105,9 +105,9 @@ def test_successors_of_other_organisations_are_excluded(project: Project) -> Non
 
 
 def test_scottish_hospitals_are_in_health_boards_but_not_special_boards(project: Project) -> None:
-    found = led(project, "site_2024", "health_board_2024")
+    found = map_codes(project, "site_2024", "health_board_2024")
     assert (found["A013G"], found["S001X"]) == (("S08000015", "aggregated"), (None, "lost"))
-    assert led(project, "site_2024", "nation_2023")["S001X"] == ("S92000003", "aggregated")
+    assert map_codes(project, "site_2024", "nation_2023")["S001X"] == ("S92000003", "aggregated")
 
 
 def test_list_with_another_layout_is_refused_and_not_stored(project: Project, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_cyclic_list_of_successors_is_refused(project: Project, tmp_path: Path) 
 )
 def test_missing_geography_names_its_data_owner(system: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match=words):
-        led(empty_project(tmp_path), system, "trust_2018")
+        map_codes(empty_project(tmp_path), system, "trust_2018")
 
 
 @published
@@ -153,7 +153,7 @@ def test_every_published_site_has_a_trust_or_is_an_exception(tmp_path: Path) -> 
         add_release(made, name, folder / file, DAY, Console(quiet=True))
     register = load_places(made).register
     assert register.filter(pl.col("kind") == "site").height == 29_721 + 309
-    found = led(made, "site_2017", "trust_2020")
+    found = map_codes(made, "site_2017", "trust_2020")
     assert len(found) > 28_000
     # RER is in no stored list of trusts.
     assert {code for code, (to, _) in found.items() if to is None} == {"RERRK"}

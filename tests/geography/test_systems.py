@@ -83,8 +83,8 @@ def read(project: Project, places: str, codes: list[str]) -> dict[str, tuple[str
     text = "\n".join(["code,figure", *(f"{code},1" for code in codes)]) + "\n"
     system = load_geography(project, places)
     known = load_codes(source, load_places(project), Path("none.csv"), system)
-    held = Snapshot("s", "sha", date(2024, 1, 1), "", "", "", "f.csv", len(text), "")
-    cells = conform_release(read_sheet(text.encode(), source, "f.csv"), "s", source, held, known)
+    snapshot = Snapshot("s", "sha", date(2024, 1, 1), "", "", "", "f.csv", len(text), "")
+    cells = conform_release(read_sheet(text.encode(), source, "f.csv"), "s", source, snapshot, known)
     rows = cells.sort("file_row").select("place_code", "fault").rows()
     return dict(zip(codes, rows, strict=True))
 

@@ -37,8 +37,8 @@ def source(text: str, rest: str = PLAIN) -> Source:
 def cells(declared: Source, content: bytes, file: str = "a.file") -> pl.DataFrame:
     """Read a file to cells."""
     sheet = count_unread_rows(read_sheet(content, declared, file), declared)
-    held = Snapshot("a", "x", date(2024, 1, 1), "", "", "test", file, len(content), "")
-    return conform_release(sheet, "a", declared, held, CODES)
+    snapshot = Snapshot("a", "x", date(2024, 1, 1), "", "", "test", file, len(content), "")
+    return conform_release(sheet, "a", declared, snapshot, CODES)
 
 
 def values(declared: Source, content: bytes) -> dict[str, float | None]:
@@ -270,8 +270,8 @@ HEADING = "columns: {place: code}\nlayout: wide\nheading_pattern: '(?P<measure>F
 
 def test_headings_with_measure_and_period_are_split() -> None:
     read = cells(source(HEADING + "skip_columns: [Change]\n", BY_SEX), WIDE)
-    told = read.select("measure", pl.col("period_start").dt.year(), "value", "status").rows()
-    assert told == [("men", 2021, 4.0, "normal"), ("women", 2021, 3.0, "normal"), ("women", 2022, 5.0, "revised")]
+    figures = read.select("measure", pl.col("period_start").dt.year(), "value", "status").rows()
+    assert figures == [("men", 2021, 4.0, "normal"), ("women", 2021, 3.0, "normal"), ("women", 2022, 5.0, "revised")]
     with pytest.raises(UnreadableError, match="found headings 'Change'; expected each to match heading"):
         cells(source(HEADING, BY_SEX), WIDE)
 

@@ -16,7 +16,7 @@ BY_NAME = 'layout: by_place\ncolumns: {label: "*", period: year}\n'
 BOARDS = b"year,Merton,Sutton\n2022,7,*\n2023,8,0\n"
 
 
-def told(read: pl.DataFrame) -> list[tuple[str, int, float | None, str]]:
+def usable_cells(read: pl.DataFrame) -> list[tuple[str, int, float | None, str]]:
     """Return area, year, figure and column of every usable cell."""
     sound = read.filter(pl.col("fault").is_null()).sort("period_start", "place_code")
     return sound.select("place_code", pl.col("period_start").dt.year(), "value", "file_column").rows()
@@ -24,7 +24,7 @@ def told(read: pl.DataFrame) -> list[tuple[str, int, float | None, str]]:
 
 def test_file_with_areas_in_columns_gives_a_cell_for_each_area_and_row() -> None:
     declared = source("markers: {'*': confidential}\n" + BY_NAME, ONE)
-    assert told(cells(declared, BOARDS)) == [
+    assert usable_cells(cells(declared, BOARDS)) == [
         ("E09000024", 2022, 7.0, "Merton"), ("E09000029", 2022, None, "Sutton"),
         ("E09000024", 2023, 8.0, "Merton"), ("E09000029", 2023, 0.0, "Sutton"),
     ]  # fmt: skip
@@ -43,7 +43,7 @@ def test_cells_under_an_unknown_area_heading_are_findings() -> None:
     read = cells(source(BY_NAME, ONE), BOARDS.replace(b"Sutton", b"Suttn").replace(b"*", b"1"))
     astray = read.filter(pl.col("fault") == "unmatched_place")
     assert astray.select("place_label", "text").rows() == [("Suttn", "1"), ("Suttn", "0")]
-    assert len(told(read)) == 2
+    assert len(usable_cells(read)) == 2
 
 
 @pytest.mark.parametrize("heading", ["*", "^.*$", "measure", "file_row", "status_text", "text", "file_column"])

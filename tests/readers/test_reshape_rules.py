@@ -17,11 +17,11 @@ CELL = ["code_text", "place_label", "status_text", "period_text", "measure", "te
 
 def declared(**more: Any) -> Source:
     """Build a declaration of one measure in column `n`, or as given."""
-    told = {
+    settings = {
         "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
         "columns": {"place": "code", "period": "year"}, "measures": {"stock": {**STOCK, "column": "n"}},
     }  # fmt: skip
-    return Source.model_validate({**told, **more})
+    return Source.model_validate({**settings, **more})
 
 
 def sheet(names: str, *rows: str, first: int = 2, ragged: tuple[int, ...] = ()) -> Sheet:
@@ -156,8 +156,8 @@ def test_worse_marker_of_row_and_heading_applies() -> None:
     table = sheet(
         "code,name,flag,2021,2022 (p),2023 (q)", "E1,A,,1,2,3", "E2,B,c,1,2,3", "E3,C,r,1,2,3", "E4,D,!,1,2,3"
     )
-    told = melt_sheet(table, source).select("code_text", "period_text", "status_text").rows()
-    assert told == [
+    settings = melt_sheet(table, source).select("code_text", "period_text", "status_text").rows()
+    assert settings == [
         ("E1", "2021", ""), ("E2", "2021", "c"), ("E3", "2021", "r"), ("E4", "2021", "!"),
         ("E1", "2022", "p"), ("E2", "2022", "c"), ("E3", "2022", "p"), ("E4", "2022", "!"),
         ("E1", "2023", "q"), ("E2", "2023", "q"), ("E3", "2023", "q"), ("E4", "2023", "q"),

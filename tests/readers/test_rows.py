@@ -18,12 +18,12 @@ FRAME = pl.DataFrame(
 
 
 def declared(**more: Any) -> Source:
-    told = {
+    settings = {
         "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
         "columns": {"place": "code"}, "period": {"start": "2020-01-01", "end": "2020-12-31"},
         "measures": {"stock": STOCK},
     }  # fmt: skip
-    return Source.model_validate({**told, **more}, strict=False)
+    return Source.model_validate({**settings, **more}, strict=False)
 
 
 def rows_met(where: dict[str, tuple[str, ...]]) -> list[int]:

@@ -15,11 +15,11 @@ NOTED = r"\[note \d+\]|\(\w\)"
 
 def declared(**more: Any) -> Source:
     """Build a declaration of one or several measures."""
-    told = {
+    settings = {
         "title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
         "columns": {"place": "code", "period": "year"}, "measures": {"stock": STOCK}, "markers": MARKERS,
     }  # fmt: skip
-    return Source.model_validate({**told, **more})
+    return Source.model_validate({**settings, **more})
 
 
 def read(source: Source, *cells: tuple[str, str], measure: str = "stock", fault: str | None = None) -> list[Any]:
