@@ -1,8 +1,8 @@
-"""The ledger of gaps: when each was first seen, last seen, closed, and opened again.
+"""Ledger of gaps: when each gap was first seen, last seen, closed and reopened.
 
-It is kept as sightings: one row for each build that saw a gap other than the build before did. From these follow the
-spells, one for each time that a gap was open without a break; so a build can be taken out exactly. A gap's id is that
-of its cell, so it stays the same from build to build.
+The ledger is stored as sightings: one row for each build in which a gap differs from the build before. Spells follow
+from sightings, one for each time that a gap was open without a break, so a build can be removed exactly. A gap has the
+id of its cell, which is the same in every build.
 """
 
 from datetime import date
@@ -17,21 +17,21 @@ from pipelines.gaps.proxies import is_open, open_reason
 from pipelines.gaps.sightings import CLOSING_REASONS, SIGHTING, build_spells, count_changes, last_sightings
 
 SPELL: dict[str, Column] = {
-    "gap_id": Column(TEXT, "Stable name of the gap: that of its cell"),
+    "gap_id": Column(TEXT, "Stable identifier of the gap: the identifier of its cell"),
     "problem": Column(TEXT, "Problem that needs the cell"),
     "need": Column(TEXT, "needed, or wanted"),
     "measure": Column(TEXT, "Measure that is missing"),
     "place_code": Column(TEXT, "Code of the place"),
     "place_name": Column(TEXT, "Name of the place"),
-    "period_start": Column(DATE, "First day of the period asked about, when the gap was last seen"),
-    "period_end": Column(DATE, "Last day of it"),
-    "reason": Column(TEXT, "Why it is missing, or was when last seen; one of the closed set of reasons"),
-    "reason_before": Column(TEXT, "Reason it had before, while open; null where it has had one only"),
+    "period_start": Column(DATE, "First day of the requested period, when the gap was last seen"),
+    "period_end": Column(DATE, "Last day of the requested period"),
+    "reason": Column(TEXT, "Current or last reason of the gap, from the closed set of reasons"),
+    "reason_before": Column(TEXT, "Previous reason in the same spell; null where there was none"),
     "reason_since": Column(DATE, "Day of the build that first gave this reason"),
-    "holder": Column(TEXT, "Who could close it"),
-    "opened": Column(DATE, "Day of the build that first saw it open, or open again"),
-    "last_seen": Column(DATE, "Day of the last build that saw it open"),
-    "closed": Column(DATE, "Day of the build that no longer saw it; null while it is open"),
+    "holder": Column(TEXT, "Data owner that could close the gap"),
+    "opened": Column(DATE, "Day of the build that opened or reopened the gap"),
+    "last_seen": Column(DATE, "Day of the last build in which the gap was open"),
+    "closed": Column(DATE, "Day of the build that closed the gap; null while it is open"),
     "closed_because": Column(TEXT, "; ".join(f"{name}: {meaning}" for name, meaning in CLOSING_REASONS.items())),
     "opened_build": Column(WHOLE, "Number of the build that opened it"),
     "closed_build": Column(WHOLE, "Number of the build that closed it"),
@@ -40,42 +40,42 @@ SPELL: dict[str, Column] = {
 GAP_LEDGER: dict[str, Column] = {
     **{name: SPELL[name] for name in ("gap_id", "problem", "need", "measure", "place_code", "place_name")},
     **{name: SPELL[name] for name in ("period_start", "period_end")},
-    "state": Column(TEXT, "open; accepted: open, and someone has accepted it for a time; closed"),
+    "state": Column(TEXT, "open; accepted: open, but accepted until a given day; closed"),
     **{name: SPELL[name] for name in ("reason", "reason_before", "reason_since", "holder")},
-    "owner": Column(TEXT, "Who has to decide the problem, and so follows the gap up"),
-    "first_seen": Column(DATE, "Day of the first build that saw it"),
+    "owner": Column(TEXT, "Owner of the problem, responsible for following the gap up"),
+    "first_seen": Column(DATE, "Day of the first build in which the gap was open"),
     **{name: SPELL[name] for name in ("opened", "last_seen", "closed", "closed_because")},
-    "reopened": Column(WHOLE, "How often it was opened again after it had been closed"),
-    "age_days": Column(WHOLE, "Days it has been open, or was"),
-    "accepted_by": Column(TEXT, "Who accepted it"),
-    "accepted_because": Column(TEXT, "Why it may stay"),
-    "accepted_until": Column(DATE, "Last day on which it is accepted; after that it is open again"),
+    "reopened": Column(WHOLE, "Number of times that the gap was reopened"),
+    "age_days": Column(WHOLE, "Days for which the current or last spell has been open"),
+    "accepted_by": Column(TEXT, "Person who accepted the gap"),
+    "accepted_because": Column(TEXT, "Grounds for accepting the gap"),
+    "accepted_until": Column(DATE, "Last day on which the gap is accepted; after that it is open again"),
 }
 BUILD: dict[str, Column] = {
     "problem": Column(TEXT, "Problem that was built"),
-    "build": Column(WHOLE, "Number of the build, counted from 1; one that changed nothing on the same day is none"),
-    "day": Column(DATE, "Day as of which it was made"),
-    "asked": Column(WHOLE, "Cells asked for"),
-    "known": Column(WHOLE, "Cells with a figure of their own"),
-    "open": Column(WHOLE, "Gaps that were open"),
-    "opened": Column(WHOLE, "Gaps seen for the first time"),
-    "reopened": Column(WHOLE, "Gaps opened again"),
+    "build": Column(WHOLE, "Number of the build, from 1; a repeated build on one day without changes is not counted"),
+    "day": Column(DATE, "Reference day of the build"),
+    "asked": Column(WHOLE, "Requested cells"),
+    "known": Column(WHOLE, "Cells with a figure of their own, not a proxy"),
+    "open": Column(WHOLE, "Gaps open after the build"),
+    "opened": Column(WHOLE, "Gaps opened for the first time"),
+    "reopened": Column(WHOLE, "Gaps reopened"),
     "closed": Column(WHOLE, "Gaps closed"),
-    "changed": Column(WHOLE, "Gaps open as before, for another reason"),
+    "changed": Column(WHOLE, "Gaps still open, with another reason"),
 }
 
 
 class BuildNote(NamedTuple):
-    """What a build was made of: the hash of its cells, and for each measure what declared it and its files."""
+    """Inputs of a build: hash of its cells, and hashes of the declaration and files of each measure."""
 
     contents: str
     declared: dict[str, DeclarationHashes]
 
 
 class Ledger(NamedTuple):
-    """The sightings of one problem (SIGHTING), its builds (BUILD), and a note for each build.
+    """Sightings of one problem (SIGHTING), its builds (BUILD), and a note for each build.
 
-    Sightings are all that builds saw; spells and the counts of builds leave out what drafts did wrong.
+    Sightings hold all that builds saw. Spells and the counts of builds leave out the effects of draft declarations.
     """
 
     sightings: pl.DataFrame
@@ -89,7 +89,7 @@ class Ledger(NamedTuple):
 
     @property
     def sightings_without_drafts(self) -> pl.DataFrame:
-        """Sightings without what drafts of declarations did wrong (SIGHTING)."""
+        """Sightings without the effects of draft declarations (SIGHTING)."""
         declarations = (note.declared for note in self.notes)
         return drop_drafts(
             self.sightings, list(zip(self.builds["build"], self.builds["day"], declarations, strict=True))
@@ -97,28 +97,28 @@ class Ledger(NamedTuple):
 
     @property
     def with_counts(self) -> "Ledger":
-        """The ledger, with what each build opened, closed and changed counted again."""
+        """The ledger with the counts of each build recalculated."""
         return self._replace(builds=conform_table(count_changes(self.sightings_without_drafts, self.builds), BUILD))
 
     @property
     def day(self) -> date:
-        """Day of the last build recorded; the first day there is where there is none."""
+        """Day of the last recorded build; the earliest possible date where there is none."""
         last: Any = self.builds["day"].max()
         return last if last is not None else date.min
 
     @property
     def last(self) -> int:
-        """Number of the last build recorded; 0 where there is none."""
+        """Number of the last recorded build; 0 where there is none."""
         return int(self.builds["build"].max() or 0)  # type: ignore[arg-type]
 
 
 def empty_ledger() -> Ledger:
-    """Give the ledger of a problem that was never built."""
+    """Return the ledger of a problem without builds."""
     return Ledger(pl.DataFrame(schema=polars_schema(SIGHTING)), pl.DataFrame(schema=polars_schema(BUILD)), ())
 
 
 def list_open_gaps(cells: pl.DataFrame) -> pl.DataFrame:
-    """Give the needs that are open (of schema.CELL_COLUMNS), as sightings of no build as yet."""
+    """List the open needs in cells (schema.TARGET_CELL), as sightings without a build number."""
     open_cells = cells.filter(is_open()).with_columns(pl.col("cell_id").alias("gap_id"), open_reason().alias("reason"))
     return conform_table(open_cells, SIGHTING)
 
@@ -126,10 +126,10 @@ def list_open_gaps(cells: pl.DataFrame) -> pl.DataFrame:
 def add_build(
     ledger: Ledger, cells: pl.DataFrame, day: date, contents: str, declared: dict[str, DeclarationHashes] | None = None
 ) -> Ledger:
-    """Carry a ledger on to a build of a day; the ledger stays as it is where the last build was of the same contents.
+    """Add a build to a ledger; return it unchanged where the last build of that day had the same contents.
 
-    Takes a problem's cells (schema.CELL_COLUMNS), and for each measure what declared it and its files. A day before
-    the last one recorded adds nothing: history is not rewritten. What a draft of a declaration did wrong leaves no
+    Takes a problem's cells (schema.TARGET_CELL), and the hashes of each measure's declaration and files. A day before
+    the last recorded build adds nothing, since history is not rewritten. The effects of draft declarations leave no
     trace.
     """
     if day < ledger.day or (day == ledger.day and contents == ledger.notes[-1].contents):
@@ -144,7 +144,7 @@ def add_build(
 
 
 def _new_sightings(ledger: Ledger, cells: pl.DataFrame, build: int) -> pl.DataFrame:
-    """Give the sightings of a build: of gaps that are new, that are other than they were, and that have closed."""
+    """Return the sightings of a build: gaps that are new, have changed or have closed."""
     now, last = list_open_gaps(cells), last_sightings(ledger.sightings)
     before = last.filter(pl.col("reason").is_not_null())
     same = ["gap_id", "reason", "holder", "period_start", "period_end"]
@@ -158,9 +158,9 @@ def _new_sightings(ledger: Ledger, cells: pl.DataFrame, build: int) -> pl.DataFr
 
 
 def remove_builds(ledger: Ledger, numbers: set[int]) -> Ledger:
-    """Take builds out of a ledger: what they alone saw is gone, and what they closed is open again.
+    """Remove builds from a ledger: gaps that only they saw disappear, and gaps that they closed reopen.
 
-    What a build saw that the next one saw too is dated by the next one.
+    A sighting that the next build shares takes that build's date.
     """
     builds = ledger.builds.filter(~pl.col("build").is_in(sorted(numbers)))
     notes = tuple(
@@ -178,7 +178,7 @@ def remove_builds(ledger: Ledger, numbers: set[int]) -> Ledger:
 
 
 def _drop_unchanged(sightings: pl.DataFrame) -> pl.DataFrame:
-    """Leave out sightings that tell nothing new of a gap, and closings of what was never open."""
+    """Drop sightings that repeat the state of their gap, and closings of gaps that were never open."""
     state = pl.struct("reason", "holder", "period_start", "period_end")
     with_state = sightings.sort("gap_id", "build").with_columns(
         pl.when(pl.col("reason").is_not_null()).then(state).alias("state")
@@ -189,7 +189,7 @@ def _drop_unchanged(sightings: pl.DataFrame) -> pl.DataFrame:
 
 
 def ledger_as_at(ledger: Ledger, day: date) -> Ledger:
-    """Give a ledger as it stood on a day: only its builds up to that day."""
+    """Return a ledger as it was on a day: only its builds up to that day."""
     builds = ledger.builds.filter(pl.col("day") <= day)
     sightings = ledger.sightings.filter(pl.col("build").is_in(builds["build"].implode()))
     earlier = Ledger(sightings, builds, ledger.notes[: builds.height])
@@ -197,7 +197,7 @@ def ledger_as_at(ledger: Ledger, day: date) -> Ledger:
 
 
 def build_gap_ledger(ledger: Ledger, acceptances: tuple[Acceptance, ...], owner: str, as_of: date) -> pl.DataFrame:
-    """Give GAP_LEDGER of a problem as of a day: one row for each gap that was ever seen."""
+    """Build GAP_LEDGER of a problem as of a day: one row for each gap ever seen."""
     last = [name for name in SPELL if name != "gap_id"]
     gaps = (
         ledger.spells.sort("gap_id", "opened_build")
@@ -222,7 +222,7 @@ def build_gap_ledger(ledger: Ledger, acceptances: tuple[Acceptance, ...], owner:
 
 
 def summarise_changes(ledger: Ledger) -> pl.DataFrame:
-    """Give what the last build changed: what (opened, reopened, closed, changed), measure, reason, cells, places."""
+    """Summarise the last build's changes: what (opened, reopened, closed, changed), measure, reason, cells, places."""
     last = ledger.last
     began = pl.col("opened_build") == last
     again = pl.col("opened_build") > pl.col("opened_build").min().over("gap_id")
@@ -241,9 +241,9 @@ def summarise_changes(ledger: Ledger) -> pl.DataFrame:
 
 
 def describe_last_build(ledger: Ledger) -> str:
-    """Say in one line what the last build changed, and since when."""
+    """Describe in one line the changes of the last build, and the build before it."""
     if ledger.builds.is_empty():
-        return "no build up to this day is recorded"
+        return "no build recorded up to this day"
     last = ledger.builds.row(-1, named=True)
     if ledger.builds.height == 1:
         return f"recorded since the build of {last['day']}: {last['open']:,} open"
@@ -252,4 +252,4 @@ def describe_last_build(ledger: Ledger) -> str:
     return f"since the build of {before}: {', '.join(counts) or 'nothing changed'}; {last['open']:,} open"
 
 
-_CHANGE_WORDS = {"closed": "closed", "opened": "new", "reopened": "open again", "changed": "open for another reason"}
+_CHANGE_WORDS = {"closed": "closed", "opened": "new", "reopened": "reopened", "changed": "open for another reason"}

@@ -1,9 +1,9 @@
-"""What a draft of a declaration did wrong is no history of gaps: it is left out once the draft is corrected.
+"""Errors of a draft declaration are not part of the history of gaps: they are removed once it is corrected.
 
-A gap that a change of its source's declaration brought, and the next change of it took away while the source's files
-stayed the same, was never missing from what was published. The first build of a measure counts as such a change. A gap
-that a file or the day brought stays in the record: where a declaration alone closes it, that is said. A gap that a
-problem asked for on one day only, and no longer asks for on that day, was a draft of the problem.
+A gap is dropped where one change of the source's declaration opened it and the next closed it, on the same files: the
+publication never lacked it. The first build of a measure counts as such a change. Gaps opened by a file or by the date
+stay in the record, and where only a declaration closes them the record says so. A gap that a problem requested on one
+day only, and stopped requesting on the same day, was a draft of the problem.
 """
 
 from datetime import date
@@ -13,24 +13,24 @@ from typing import Any, NamedTuple
 import polars as pl
 
 DeclarationHashes = tuple[str, str]
-"""What declared a measure, and which files its source had: two hashes."""
+"""Declaration and files of a measure, as two hashes."""
 BuildRecord = tuple[int, date, dict[str, DeclarationHashes]]
 
 
 class _MeasureVersions(NamedTuple):
-    """Of one measure: builds that brought a declaration and no file, and for each build how often files had changed."""
+    """For one measure: builds with a new declaration and no new file, and the number of file changes at each build."""
 
     began: frozenset[int]
     corrected: frozenset[int]
     files: dict[int, int]
 
     def is_superseded(self, brought: int, now: int) -> bool:
-        """Tell whether what one build brought is corrected by another: both by the declaration, on the same files."""
+        """Return whether a later build corrects an earlier one: both by declaration alone, on the same files."""
         return brought in self.began and now in self.corrected and self.files[brought] == self.files[now]
 
 
 def drop_drafts(sightings: pl.DataFrame, builds: list[BuildRecord]) -> pl.DataFrame:
-    """Leave out of sightings (sightings.SIGHTING) what drafts did wrong that a later build corrected."""
+    """Drop sightings (sightings.SIGHTING) caused by draft declarations that a later build corrected."""
     if sightings.is_empty():
         return sightings
     names = sorted({name for _, _, declared in builds for name in declared})
@@ -61,7 +61,7 @@ def _measure_versions(measure: str, builds: list[BuildRecord]) -> _MeasureVersio
 
 
 def _history_without_drafts(rows: list[dict[str, Any]], versions: dict[str, _MeasureVersions]) -> list[dict[str, Any]]:
-    """Give the sightings of one gap without what drafts brought."""
+    """Return the sightings of one gap without the effects of drafts."""
     history: list[dict[str, Any]] = []
     for row in rows:
         version = versions[row["measure"]]
@@ -74,7 +74,7 @@ def _history_without_drafts(rows: list[dict[str, Any]], versions: dict[str, _Mea
         was = history[-1]["reason"] if history else None
         if row["reason"] == was:
             continue
-        # A gap that is there for another reason was there for it since the draft began.
+        # A gap with another reason has had that reason since the draft began.
         history.append({**row, "build": draft["build"]} if was is None else row)
     return history
 

@@ -1,10 +1,10 @@
-"""Where the ledger of gaps is kept: beside the snapshots, since nothing else could make it again.
+"""Storage of the ledger of gaps, beside the snapshots, since it cannot be rebuilt from anything else.
 
-    ledger/<problem>.parquet      the sightings; in its footer the builds, a version, and as its key a checksum
-    ledger/<problem>.<hash>.bak   what it was before builds were taken out of it
+    ledger/<problem>.parquet      sightings; the footer has the builds, a version, and a checksum as its key
+    ledger/<problem>.<hash>.bak   ledger before builds were removed from it
 
-One file a problem, written whole and put in place with one rename, so that a build that is killed leaves the ledger
-as it was or as it should be. One that can't be read is named and left alone.
+There is one file a problem. It is written whole and put in place with one rename, so a killed build leaves the old or
+the new ledger. An unreadable file is named in the error and not changed.
 """
 
 import hashlib
@@ -40,12 +40,12 @@ _VERSION_1_CONTENTS_KEY = "commonground_contents"
 
 
 def ledger_path(home: Path, problem: str) -> Path:
-    """Give the file that holds the ledger of a problem."""
+    """Return the path of a problem's ledger."""
     return home / "ledger" / f"{problem}.parquet"
 
 
 def read_ledger(home: Path, problem: str) -> Ledger:
-    """Read the ledger of a problem; raise UnreadableError, naming the file, where it is not as it was written."""
+    """Read the ledger of a problem; raise UnreadableError, naming the file, where it is damaged."""
     path = ledger_path(home, problem)
     if not path.is_file():
         return empty_ledger()
@@ -55,18 +55,18 @@ def read_ledger(home: Path, problem: str) -> Ledger:
         return _parse_version_1(table, footer) if FORMAT_KEY not in footer else _parse_ledger(table, footer)
     except (pl.exceptions.PolarsError, OSError, ValueError, KeyError, UnreadableError) as error:
         raise UnreadableError(
-            f"{path}: the ledger of gaps can't be read ({str(error).splitlines()[0]}); it is left as it is, since its "
-            "history is nowhere else: restore it from a copy, or move it away to begin anew"
+            f"{path}: the ledger of gaps is not readable ({str(error).splitlines()[0]}). The file was not changed, "
+            "since its history is stored nowhere else: restore it from a copy, or move it away to start a new one"
         ) from error
 
 
 def _parse_ledger(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
     if footer[FORMAT_KEY] != LEDGER_VERSION:
         raise UnreadableError(
-            f"found version {footer[FORMAT_KEY]}, expected {LEDGER_VERSION}; use the program that wrote it"
+            f"found version {footer[FORMAT_KEY]}, expected {LEDGER_VERSION}; use the version of Commonground that wrote it"
         )
     if footer[TABLE_KEY_METADATA] != _ledger_checksum(table, footer[BUILDS_KEY]):
-        raise UnreadableError("its checksum is not that of its contents: it was damaged or changed by hand")
+        raise UnreadableError("its checksum does not match its contents: it was damaged or edited")
     rows = json.loads(footer[BUILDS_KEY])
     notes: list[BuildNote] = []
     for row in rows:
@@ -82,7 +82,7 @@ def _parse_ledger(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
 
 
 def _parse_version_1(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
-    """Read a ledger as it was stored before it had a version: as spells."""
+    """Read a ledger in the format without a version, which stored spells."""
     builds = _build_table(json.loads(footer[BUILDS_KEY]))
     contents = ["" for _ in range(builds.height - 1)] + [footer[_VERSION_1_CONTENTS_KEY]]
     return Ledger(convert_spells(table), builds, tuple(BuildNote(contents_hash, {}) for contents_hash in contents))
@@ -96,7 +96,7 @@ def _build_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def write_ledger(home: Path, problem: str, ledger: Ledger, key: str) -> None:
-    """Write the ledger of a problem, with the key of the cells that it was last carried on to."""
+    """Write the ledger of a problem, with the key of the cells in its last build."""
     entries, before = [], None
     for row, note in zip(ledger.builds.to_dicts(), ledger.notes, strict=True):
         declared = None if note.declared == before else note.declared
@@ -120,13 +120,13 @@ def _ledger_checksum(sightings: pl.DataFrame, builds: str) -> str:
 
 
 def hash_cells(cells: pl.DataFrame) -> str:
-    """Give the hash of what a ledger notes of cells: which are asked for, and which are open for which reason."""
+    """Return a hash of the cells for the ledger: which are requested, and which are open for which reason."""
     noted = cells.sort("cell_id").select("cell_id", pl.when(is_open()).then(open_reason()).fill_null(""))
     return hashlib.sha256(json.dumps(noted.rows()).encode()).hexdigest()
 
 
 def hash_declarations(project: Project, problem: str) -> dict[str, DeclarationHashes]:
-    """Give for each measure of a problem what declares it, and which files its source has, as two short hashes."""
+    """Return for each measure of a problem short hashes of its declaration and of its source's files."""
     catalogue = project.catalogue
     files: dict[str, list[str]] = {}
     for entry in read_log(project.home):
@@ -143,10 +143,10 @@ def hash_declarations(project: Project, problem: str) -> dict[str, DeclarationHa
 
 
 def update_ledger(project: Project, problem: str, cells: pl.DataFrame) -> None:
-    """Carry a problem's ledger on to a build; a second build of the same cells on the same day changes nothing.
+    """Add a build to a problem's ledger; repeating a build of the same cells on one day changes nothing.
 
-    A build as of a day before the last one recorded adds nothing. Raises UnreadableError where that day is one to come
-    even now: the clock was ahead, and nothing more would ever be recorded.
+    A build as of a day before the last recorded one adds nothing. Raises UnreadableError where that last day is still
+    in the future: the clock was ahead, and no later build could be recorded.
     """
     if is_ledger_current(project, problem):
         return
@@ -161,15 +161,15 @@ def update_ledger(project: Project, problem: str, cells: pl.DataFrame) -> None:
 
 
 def format_clock_error(day: date) -> str:
-    """Say that a build as of a day to come is recorded, and what to do."""
+    """Format the error for a recorded build in the future, with the command that removes it."""
     return (
-        f"the ledger of gaps has a build as of {day}, a day to come: the clock was ahead. Nothing is recorded until it "
-        f"is removed; `commonground ledger --remove-build {day}` says what that would do"
+        f"the ledger of gaps has a build as of {day}, which is in the future: the clock was ahead. No build is "
+        f"recorded until it is removed; `commonground ledger --remove-build {day}` previews the removal"
     )
 
 
 def read_last_build(home: Path, problem: str) -> tuple[int, date]:
-    """Give the number and the day of the last build recorded of a problem; 0 where there is none that can be read."""
+    """Return number and day of a problem's last recorded build; 0 where there is none or it is unreadable."""
     path = ledger_path(home, problem)
     try:
         builds = json.loads(pl.read_parquet_metadata(path)[BUILDS_KEY]) if path.is_file() else []
@@ -180,7 +180,7 @@ def read_last_build(home: Path, problem: str) -> tuple[int, date]:
 
 
 def is_ledger_current(project: Project, problem: str) -> bool:
-    """Tell whether the ledger was carried on to the cells there are, or has gone on to a later day that has come."""
+    """Return whether the ledger covers the stored cells, or already has a later build that is not in the future."""
     number, day = read_last_build(project.home, problem)
     if not number:
         return False
@@ -191,9 +191,9 @@ def is_ledger_current(project: Project, problem: str) -> bool:
 
 
 def load_ledger(project: Project, problem: str) -> Ledger:
-    """Give the ledger of a problem as it stood on the day of the build; an empty one where it can't be read.
+    """Load the ledger of a problem as on the day of the build; an empty one where it is unreadable.
 
-    That it can't be read is said by the step that carries it on.
+    The step that updates the ledger reports an unreadable one.
     """
     try:
         return ledger_as_at(read_ledger(project.home, problem), project.as_of)
@@ -202,7 +202,7 @@ def load_ledger(project: Project, problem: str) -> Ledger:
 
 
 def load_gaps(project: Project, problem: str) -> pl.DataFrame:
-    """Give the gaps of a problem that were ever seen (GAP_LEDGER), of measures that are still declared."""
+    """Load all gaps ever seen of a problem (GAP_LEDGER), of measures that are still declared."""
     catalogue = project.catalogue
     if problem not in catalogue.problems:
         return empty_table(GAP_LEDGER)

@@ -1,8 +1,7 @@
-"""The best set of requests within a budget, by exact optimisation (HiGHS, through scipy), with its optimality stated.
+"""Best set of requests within a budget, by exact optimisation (HiGHS, through scipy), with its optimality.
 
-Every request is taken or not; an answer is unlocked if all the requests that it waits for are taken. What is sought is
-the most people, then the most answers, then the most cells, then the least cost, each without giving up what came
-before.
+Each request is chosen or not. An answer is unlocked if all requests that it waits for are chosen. The aims, in order,
+are the most people, the most answers, the most cells and the least cost. No aim gives up an earlier one.
 """
 
 from typing import NamedTuple
@@ -16,11 +15,11 @@ from pipelines.core.errors import CommongroundError
 
 FloatVector = np.ndarray[tuple[int], np.dtype[np.float64]]
 AIM_TOLERANCE = 1e-9
-"""Share of what came before that may be lost to rounding while the next aim is sought."""
+"""Share of an earlier aim that may be lost to rounding while the next aim is pursued."""
 
 
 class RequestSet(NamedTuple):
-    """A set of requests, what it costs and unlocks, and how sure it is that no other set is better."""
+    """Set of requests, its cost, the answers that it unlocks, and the optimality gap."""
 
     requests: tuple[str, ...]
     cost: float
@@ -32,7 +31,7 @@ class RequestSet(NamedTuple):
 
 
 class _Model(NamedTuple):
-    """The choice as a matrix: first a column for each request, then one for each bundle of answers."""
+    """The choice as a matrix: one column for each request, then one for each bundle of answers."""
 
     names: list[str]
     links: csr_array
@@ -41,11 +40,11 @@ class _Model(NamedTuple):
 
 
 def _build_model(requests: pl.DataFrame, answer_bundles: pl.DataFrame) -> _Model:
-    """Write down the choice: requests need request, cost, cells; bundles need requests, answers, people."""
+    """Build the model: requests need request, cost, cells; bundles need requests, answers, people."""
     names = requests["request"].to_list()
     place, n, m = {name: number for number, name in enumerate(names)}, len(names), answer_bundles.height
     pairs = [(k, place[name]) for k, required in enumerate(answer_bundles["requests"]) for name in required]
-    # One row for each pair says that the bundle is unlocked only if that request is taken.
+    # One row for each pair: the bundle is unlocked only if that request is chosen.
     rows = np.repeat(np.arange(len(pairs)), 2)
     columns = [column for k, r in pairs for column in (n + k, r)]
     links = coo_array(([1.0, -1.0] * len(pairs), (rows, columns)), shape=(len(pairs), n + m)).tocsr()
@@ -60,9 +59,9 @@ def _build_model(requests: pl.DataFrame, answer_bundles: pl.DataFrame) -> _Model
 
 
 def choose_best_set(requests: pl.DataFrame, answer_bundles: pl.DataFrame, budget: float) -> RequestSet:
-    """Choose the best set of requests that costs at most the budget.
+    """Choose the best set of requests within a budget.
 
-    Takes requests (request, cost, cells) and bundles (requests, answers, people) as of `requests.bundle_answers`.
+    Takes requests (request, cost, cells) and bundles (requests, answers, people), as from `requests.bundle_answers`.
     """
     model = _build_model(requests, answer_bundles)
     limits = _build_limits(model, [(model.cost, -np.inf, budget)])
@@ -70,7 +69,7 @@ def choose_best_set(requests: pl.DataFrame, answer_bundles: pl.DataFrame, budget
 
 
 def choose_cheapest_set(requests: pl.DataFrame, answer_bundles: pl.DataFrame, answers: int) -> RequestSet | None:
-    """Choose the cheapest set that unlocks at least so many answers; null where none does."""
+    """Choose the cheapest set that unlocks at least a number of answers; None where no set does."""
     if int(answer_bundles["answers"].sum()) < answers:
         return None
     model = _build_model(requests, answer_bundles)
@@ -90,13 +89,13 @@ def _pursue_aims(
     aims: list[FloatVector],
     limits: list[LinearConstraint],
 ) -> RequestSet:
-    """Seek each aim in turn, holding on to what the ones before have reached."""
+    """Pursue each aim in turn, under the constraint that earlier aims keep their values."""
     choice, gap, optimal = np.zeros(len(model.cost)), 0.0, True
     for aim in aims if len(model.cost) else []:
         solution = milp(-aim, integrality=np.ones_like(aim), bounds=Bounds(0, 1), constraints=limits,
                      options={"mip_rel_gap": 0.0, "time_limit": 60})  # fmt: skip
         if solution.x is None:
-            raise CommongroundError(f"no set of requests was found ({solution.message}); raise the budget")
+            raise CommongroundError(f"no set of requests fits the budget ({solution.message}); raise the budget")
         choice, optimal = np.round(solution.x), optimal and solution.status == 0
         gap = max(gap, float(solution.mip_gap or 0.0))
         achieved = float(aim @ choice)
@@ -109,7 +108,7 @@ def _pursue_aims(
 
 
 def evaluate_set(requests: pl.DataFrame, answer_bundles: pl.DataFrame, names: set[str]) -> RequestSet:
-    """Count what a set of requests costs and unlocks, by plain counting; whether it is the best is not asked."""
+    """Count the cost and the unlocked answers of a set of requests, without testing whether it is optimal."""
     members = requests.filter(pl.col("request").is_in(sorted(names)))
     unlocked = answer_bundles.filter(
         pl.Series([set(required) <= names for required in answer_bundles["requests"]], dtype=pl.Boolean)

@@ -1,4 +1,4 @@
-"""The closing plan: what to ask for, in which order, and which set of requests is best within a budget."""
+"""Closing plan: requests to data owners in order, and the best set within a budget."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,9 +15,9 @@ from pipelines.gaps.requests import bundle_answers, rank_requests
 
 
 class Plan(NamedTuple):
-    """A closing plan: requests in order with their cost and whether they are chosen, and what the choice unlocks.
+    """Closing plan: requests in order, with their cost and whether they are chosen, and the answers unlocked.
 
-    `bundled` is what waits for which requests (requests.bundle_answers). Without a budget nothing is chosen.
+    `bundled` has the answers that wait for each set of requests (requests.bundle_answers). Without a budget nothing is chosen.
     """
 
     requests: pl.DataFrame
@@ -31,10 +31,11 @@ class Plan(NamedTuple):
 def plan_requests(
     project: Project, problem: str | None, budget: float | None, costs: Path | None, only: Sequence[str] = ()
 ) -> Plan:
-    """Plan what to ask for, for one problem or all that are built.
+    """Plan the requests for one problem, or for all built problems.
 
-    Costs are those of the file, else those beside the problem, else each request counts as one. With a budget the best
-    set is chosen; or, where requests are named in `only`, that set is taken, and refused if it costs more.
+    Costs come from the given file, else from the file beside the problem, else each request costs one. With a budget
+    the best set is chosen. Requests named in `only` are taken instead; CommongroundError is raised where they cost
+    more.
     """
     names = [problem] if problem else sorted(project.catalogue.problems)
     for name in names:
@@ -67,7 +68,7 @@ def _find_costs(project: Project, problem: str | None, path: Path | None) -> Cos
 def _take_named_requests(
     requests: pl.DataFrame, answer_bundles: pl.DataFrame, cap: float | None, only: Sequence[str], unit: str
 ) -> RequestSet:
-    """Take the requests that are named; refuse them where they cost more than the cap, saying what it would take."""
+    """Take the named requests; raise CommongroundError where they cost more than the cap, with the cap needed."""
     request_ids = requests["request"].to_list()
     unknown = [name for name in only if name not in request_ids]
     if unknown:
@@ -77,20 +78,20 @@ def _take_named_requests(
         return request_set
     best = choose_best_set(requests, answer_bundles, cap)
     raise CommongroundError(
-        f"this plan costs {request_set.cost:,g} {unit}, and the cap is {cap:,g}; it would take a cap of "
+        f"this plan costs {request_set.cost:,g} {unit}, above the cap of {cap:,g}; raise the cap to "
         f"{request_set.cost:,g}. "
-        f"The best within {cap:,g} is {' '.join(best.requests) or 'nothing'}: it costs {best.cost:,g} and makes "
-        f"{best.answers:,} answers possible, of {request_set.answers:,} with this plan"
+        f"The best plan within {cap:,g} is {' '.join(best.requests) or 'empty'}: it costs {best.cost:,g} and makes "
+        f"{best.answers:,} answers possible, compared with {request_set.answers:,} with this plan"
     )
 
 
 def describe_plan(plan: Plan) -> Iterator[str]:
-    """Say what a plan comes to, in sentences."""
+    """Describe a plan in sentences."""
     whole = int(plan.answer_bundles["answers"].sum())
     everything = evaluate_set(plan.requests, plan.answer_bundles, set(plan.requests["request"]))
     yield (
         f"{plan.requests.height:,} requests would close {everything.cells:,} gaps and make {whole:,} answers possible "
-        f"(an answer is one place, in one period); all of them cost {everything.cost:,g} {plan.unit}"
+        f"(an answer is one place in one period); together they cost {everything.cost:,g} {plan.unit}"
     )
     if plan.chosen is None:
         return
@@ -98,26 +99,26 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     cap = f" within {plan.budget:,g} {plan.unit}" if plan.budget is not None else ""
     yield (
         f"Chosen{cap}: {len(chosen.requests):,} requests for {chosen.cost:,g}; they close {chosen.cells:,} gaps and "
-        f"make {chosen.answers:,} answers possible, for {chosen.people:,.0f} people as far as is known"
+        f"make {chosen.answers:,} answers possible, for {chosen.people:,.0f} people where the population is known"
     )
     if chosen.optimal:
         yield f"No set within the budget is better: proven by exact optimisation (HiGHS), gap {chosen.gap:g}"
     elif chosen.gap == chosen.gap:
-        yield f"Not proven to be the best: the search was stopped at a gap of {chosen.gap:.2%}"
+        yield f"Not proven to be the best: the search stopped at a gap of {chosen.gap:.2%}"
     if plan.least:
         yield (
-            f"No answer can be had within the budget; the least that makes one possible costs {plan.least.cost:,g} "
-            f"{plan.unit}: {' '.join(plan.least.requests)}"
+            f"No answer is possible within the budget; the cheapest set that makes one possible costs "
+            f"{plan.least.cost:,g} {plan.unit}: {' '.join(plan.least.requests)}"
         )
 
 
 def summarise_plan(plan: Plan) -> pl.DataFrame:
-    """Give the columns of a plan that a person reads first."""
+    """Select the main columns of a plan."""
     columns = ["request", "holder", "measure", "reason", "cells", "people", "answers_alone",
                "answers_waiting", "cost"]  # fmt: skip
     return plan.requests.select(*columns, *(["chosen"] if plan.chosen else []))
 
 
 def flatten_plan(plan: Plan) -> pl.DataFrame:
-    """Give all columns of a plan as plain text and numbers, for CSV and JSON."""
+    """Flatten all columns of a plan to plain text and numbers, for CSV and JSON."""
     return plan.requests.drop("names").with_columns(pl.col("problems").list.join(" "))

@@ -1,4 +1,4 @@
-"""Declared stand-ins: where a needed figure is missing, another measure's is shown, and said to be one."""
+"""Declared proxies: where a needed figure is missing, another measure's figure is shown and marked as a proxy."""
 
 import polars as pl
 
@@ -10,16 +10,16 @@ PROXY_COLUMNS = (
     "value", "low", "high", *INTERVAL_COLUMNS, "status", "marker", "basis", "coverage", "split_share", "source",
     "release", "released_at", "value_start", "value_end", "parts", "file", "file_rows", "file_column",
 )  # fmt: skip
-"""Columns of a cell that come from the stand-in where one is used."""
+"""Columns of a cell that come from the proxy where one is used."""
 _PLACE_AND_PERIOD = ["place_code", "period_start"]
 
 
 def apply_proxies(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
-    """Fill gaps with the figures of the stand-ins that a problem declares (schema.CELL_COLUMNS in and out).
+    """Fill gaps with the figures of the proxies that a problem declares (schema.CELL_COLUMNS in and out).
 
-    Such a cell has a value and no reason, the caveat `proxy_used`, the measure in `stand_in`, and in
-    `reasons_also` why its own figure is missing; holder and remedy stay, for the need is still open. What
-    stands in is the other measure's own figure, never one that stands in itself.
+    Such a cell has a value, no reason, the caveat `proxy_used`, and the proxy's measure in `stand_in`. `reasons_also`
+    has the reasons of its own gap. Data owner and remedy stay, since the need is still open. A proxy uses the other
+    measure's own figure, never another proxy.
     """
     proxies = {name: need.proxy for name, need in problem.header.needs.items() if need.proxy}
     if not proxies:
@@ -43,11 +43,11 @@ def apply_proxies(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
 
 
 def _proxy_expressions() -> dict[str, pl.Expr]:
-    """Say what a cell becomes whose gap is filled by a stand-in."""
+    """Return the new columns of a cell with a gap filled by a proxy."""
     also = pl.concat_str("reason", "reasons_also", separator=",", ignore_nulls=True)
     caveats = pl.concat_str(pl.lit("proxy_used"), "given_caveats", separator=",", ignore_nulls=True)
-    why = pl.concat_str(pl.lit("; of its own: "), "reason", pl.lit(": "), pl.col("evidence").fill_null("not said"))
-    evidence = pl.concat_str("stand_in", pl.lit(" stands in"), why)
+    why = pl.concat_str(pl.lit("; own figure: "), "reason", pl.lit(": "), pl.col("evidence").fill_null("not stated"))
+    evidence = pl.concat_str(pl.lit("proxy "), "stand_in", why)
     return {
         **{name: pl.col(f"given_{name}") for name in PROXY_COLUMNS},
         "reason": pl.lit(None, pl.String),
@@ -60,12 +60,12 @@ def _proxy_expressions() -> dict[str, pl.Expr]:
 
 
 def is_open() -> pl.Expr:
-    """Tell the cells whose need is open: those without a figure, and those with a stand-in."""
+    """Select the cells with an open need: those without a figure, and those with a proxy."""
     return pl.col("reason").is_not_null() | pl.col("stand_in").is_not_null()
 
 
 def open_reason() -> pl.Expr:
-    """Give why a need is open: the reason of its gap, also where a stand-in is shown."""
+    """Return the reason of an open need: that of the gap, also where a proxy is shown."""
     return pl.when(pl.col("stand_in").is_not_null()).then(
         pl.col("reasons_also").str.split(",").list.first()
     ).otherwise("reason")  # fmt: skip

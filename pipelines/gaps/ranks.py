@@ -1,10 +1,9 @@
-"""Where a place stands among those asked about, between the best and the worst that its figure allows.
+"""Rank of each place among the requested places, between the best and the worst that its figure allows.
 
-The highest figure has rank 1; equal figures share a rank, and the next one is counted on from there. An estimate
-lies within the limits that its publisher gives; any other figure within its bounds. A place stands above another
-only where no figure that the two may have is the same: where they meet, both are said to be similar, and no rank is
-given. An estimate without limits may stand anywhere, as a gap may: it is not left out, for then everybody else would
-seem to be better known.
+The highest figure has rank 1. Equal figures share a rank, and the next rank counts all of them. An estimate lies within
+its published limits; any other figure lies within its bounds. One place ranks above another only where their intervals
+do not meet. Where they meet, both are reported as similar and neither has a single rank. An estimate without limits may
+have any rank, like a gap. It is not left out, since that would make the other ranks seem more certain.
 """
 
 from typing import Any
@@ -37,23 +36,23 @@ RANK: dict[str, Column] = {
             "reason",
         )
     },
-    "rank": Column(WHOLE, "The place's rank, where it is sure: 1 is the highest figure; equal figures share a rank"),
-    "rank_low": Column(WHOLE, "Best that the place can stand, given the limits or bounds of its figure and of others"),
-    "rank_high": Column(WHOLE, "Worst that it can stand"),
+    "rank": Column(WHOLE, "Rank of the place, where certain: 1 is the highest figure; equal figures share a rank"),
+    "rank_low": Column(WHOLE, "Best possible rank, given the limits or bounds of all figures"),
+    "rank_high": Column(WHOLE, "Worst possible rank, given the limits or bounds of all figures"),
     "similar_to": Column(
-        WHOLE, "How many other places have a figure that this one's may equal; null where its limits are not known"
+        WHOLE, "Number of other places with a figure that may equal this one; null where its limits are unknown"
     ),
-    "places": Column(WHOLE, "How many places are asked about"),
-    "rank_share": Column(NUMBER, "How much of the places the two ranks span: 0 where the rank is known"),
-    "noise": Column(TEXT, "That noise of a size the publisher does not state may move the rank further; else null"),
-    "no_interval": Column(TEXT, "That the figure is an estimate without published limits, so has no rank; else null"),
+    "places": Column(WHOLE, "Number of requested places"),
+    "rank_share": Column(NUMBER, "Share of the places between the two ranks: 0 where the rank is certain"),
+    "noise": Column(TEXT, "Note that noise of unstated size may change the rank; null otherwise"),
+    "no_interval": Column(TEXT, "Note that the figure is an estimate without published limits, so unranked; else null"),
 }
-NOISE = "the publisher adds noise of a size it does not state"
+NOISE = "the publisher adds noise of unstated size"
 NO_INTERVAL = "no interval published"
 
 
 def rank_places(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Give RANK for every cell (schema.CELL_COLUMNS) of each measure and period of which any place is known."""
+    """Rank every cell (schema.CELL_COLUMNS) of each measure and period with at least one figure; return RANK."""
     noisy = sorted(name for name, measure in measures.items() if measure.perturbed)
     estimates = sorted(name for name, measure in measures.items() if measure.is_uncertain and not measure.perturbed)
     floor = {name: 0.0 if _is_never_negative(measure) else -np.inf for name, measure in measures.items()}
@@ -64,17 +63,17 @@ def rank_places(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFra
         pl.col("measure").replace_strict(floor, default=-np.inf, return_dtype=pl.Float64).alias("floor"),
     )
     limits = {side: pl.when("limited").then(f"likely_{side}").otherwise(side) for side in ("low", "high")}
-    # Noise of a size that nobody states has no bounds: such figures are ranked as printed, and said to be noisy.
+    # Noise of unstated size has no bounds: such figures are ranked as published, with a note.
     noisy_value = pl.when("is_noisy").then("value")
     ends = known.with_columns(
         round_limit(pl.coalesce(limits["low"], noisy_value, "floor")).alias("least"),
         round_limit(pl.coalesce(limits["high"], noisy_value, np.inf)).alias("most"),
-        (pl.col("value").is_not_null() & pl.coalesce(limits["high"], noisy_value).is_not_null()).alias("told"),
+        (pl.col("value").is_not_null() & pl.coalesce(limits["high"], noisy_value).is_not_null()).alias("has_limits"),
     )
     frames = [_rank_slice(frame) for frame in ends.partition_by(RANK_KEY, maintain_order=True)]
     ranks = pl.concat([_rank_slice(ends.clear()), *frames])
     sure = (pl.col("rank_low") == pl.col("rank_high")) & pl.col("value").is_not_null() & ~pl.col("is_noisy")
-    has_no_limits = pl.col("is_estimate") & pl.col("value").is_not_null() & ~pl.col("told")
+    has_no_limits = pl.col("is_estimate") & pl.col("value").is_not_null() & ~pl.col("has_limits")
     return conform_table(
         ranks.with_columns(
             pl.when(sure).then("rank_low").alias("rank"),
@@ -90,7 +89,7 @@ def _is_never_negative(measure: Measure) -> bool:
 
 
 def _rank_slice(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rank one measure in one period: one more than those surely above, and than those that may be above."""
+    """Rank one measure in one period: count the places certainly above, and those possibly above."""
     least, most = frame["least"].to_numpy(), frame["most"].to_numpy()
     surely = len(least) - np.searchsorted(np.sort(least), most, side="right")
     has_published_limits, sorted_most = frame["limited"].to_numpy(), np.sort(most)
@@ -99,23 +98,23 @@ def _rank_slice(frame: pl.DataFrame) -> pl.DataFrame:
         np.searchsorted(sorted_most, least, side="left"),
         np.searchsorted(sorted_most, least, side="right"),
     )
-    # A place is not above itself, though its most is above its least. Published limits that touch do not part places.
+    # A place is not above itself, though its upper end exceeds its lower end. Published limits that touch are similar.
     worst = 1 + maybe - (has_published_limits | (most > least))
-    has_limits = frame["told"].to_numpy()
+    has_limits = frame["has_limits"].to_numpy()
     meeting = np.searchsorted(np.sort(least[has_limits]), most, side="right") - np.searchsorted(
         np.sort(most[has_limits]), least, side="left"
     )
     return frame.with_columns(
         pl.Series("rank_low", 1 + surely, pl.Int64),
         pl.Series("rank_high", worst, pl.Int64),
-        pl.when("told").then(pl.Series(meeting - 1, dtype=pl.Int64)).alias("similar_to"),
+        pl.when("has_limits").then(pl.Series(meeting - 1, dtype=pl.Int64)).alias("similar_to"),
         pl.lit(frame.height, pl.Int64).alias("places"),
         pl.Series("rank_share", (worst - 1 - surely) / frame.height),
     )
 
 
 def format_rank(row: dict[str, Any]) -> str:
-    """Say in words where a place stands, from a row of `ranks`; blank where it has no figure."""
+    """Format the rank of a place from a row of `ranks`; blank where it has no figure."""
     if row["value"] is None:
         return ""
     if row["no_interval"]:

@@ -1,4 +1,4 @@
-"""Which published figure answers a period asked about: one of that period, an instant inside it, or an older one."""
+"""Published period that answers a requested period: the same period, an instant inside it, or an older one."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -11,14 +11,14 @@ from pipelines.declarations.catalogue import Catalogue
 
 SHORTEST_DAYS = {"month": 28, "quarter": 90, "year": 365}
 LONGEST_DAYS = {"month": 31, "quarter": 92, "year": 366}
-"""Fewest and most days of a period that a problem asks about."""
+"""Fewest and most days of a requested period, by grain."""
 
 
 def instant_measures(catalogue: Catalogue, measures: Sequence[str]) -> frozenset[str]:
-    """Name the measures that describe an instant, so that a figure of one day answers a month or a year.
+    """Return the measures that describe an instant, so that one day's figure answers a month or a year.
 
-    These are stocks, rates of one stock over another, and whatever a source declares as `mid_year`. A count of one
-    day, or a rate of such counts, describes that day and no more.
+    These are stocks, rates of one stock over another, and measures of sources declared `mid_year`. A count for one day,
+    or a rate of such counts, describes that day only.
     """
     return frozenset(name for name in measures if _describes_instant(catalogue, name))
 
@@ -34,7 +34,7 @@ def _describes_instant(catalogue: Catalogue, name: str) -> bool:
 def choose_figure(
     period: ReferencePeriod, published: Sequence[ReferencePeriod], instant: bool
 ) -> ReferencePeriod | None:
-    """Choose the figure of a period: one of the very period, else the last instant inside it; never another."""
+    """Choose the figure for a period: the same period, else the last instant inside it; else None."""
     if period in published:
         return period
     inside = [span for span in published if span.start == span.end and period.start <= span.end <= period.end]
@@ -49,9 +49,10 @@ def choose_carried_figure(
     kind: MeasureKind,
     instant: bool,
 ) -> ReferencePeriod | None:
-    """Choose the newest figure that may be carried forward to a period: so old at most, and of no shorter time.
+    """Choose the newest figure that may be carried forward to a period, by its age and its length.
 
-    A count of a longer time is never carried: it is several times as much.
+    A figure for a shorter period is never carried, nor is a count for a longer one, which would be several times as
+    high.
     """
     most = LONGEST_DAYS[grain] if kind == "count" else None
     fitting = [
@@ -69,7 +70,7 @@ def _has_fitting_length(span: ReferencePeriod, least: int, most: int | None, ins
 
 
 def choose_nearest(period: ReferencePeriod, published: Sequence[ReferencePeriod]) -> ReferencePeriod:
-    """Choose the figure nearest in time to a period; of several as near, the one that ends last."""
+    """Choose the figure nearest in time to a period; among equally near ones, the one that ends last."""
     return min(published, key=lambda span: (_time_apart(period, span), -span.end.toordinal()))
 
 
@@ -78,12 +79,12 @@ def _time_apart(one: ReferencePeriod, other: ReferencePeriod) -> timedelta:
 
 
 def has_overlap(period: ReferencePeriod, span: ReferencePeriod) -> bool:
-    """Tell whether two periods have a day in common."""
+    """Return whether two periods have a day in common."""
     return not _time_apart(period, span)
 
 
 def is_regular_series(grain: Grain, published: Sequence[ReferencePeriod], instant: bool, cadence: Cadence) -> bool:
-    """Tell whether a series has a figure for each period of a grain, as far as its figures and cadence show."""
+    """Return whether a series has a figure for each period of a grain, judged by its figures and cadence."""
     if any(_is_whole_period(span, grain) for span in published):
         return True
     days = sorted({span.end for span in published if span.start == span.end}) if instant else []

@@ -1,4 +1,4 @@
-"""Cells looked at again: filled from a coarser area, or withheld where the figure is in doubt."""
+"""Refined gaps: cells explained by a larger area's figure, or withheld because their figure is implausible."""
 
 import polars as pl
 
@@ -14,23 +14,23 @@ NO_ROW_REASON, NO_SUCCESSOR = "not_returned", "crosswalk_loss"
 
 
 def refine_gaps(placed: pl.DataFrame, total: pl.DataFrame, system: pl.DataFrame, own: str) -> pl.DataFrame:
-    """Give reasons that say more to places without a row, in placed slices (placing.PLACED).
+    """Refine the reasons of places without a row, in placed slices (placing.MAPPED_FIGURE).
 
     Takes the totals of the source (totals.TOTAL), the places of the problem's system (schema.PLACE_COLUMNS) and the
-    name of the source's own. A place to which nothing leads from there gets a row that says so (crosswalk_loss). Of a
-    place that a larger one with a figure stands for, while no place of that one has a row, the reason is
-    coarser_only; of one whose nation has no row in any slice held, while others have, nation_not_covered.
+    name of the source's own system. A place to which no source area maps gets a row with crosswalk_loss. Where only a
+    larger area has a figure, the reason is coarser_only. Where a nation has no row in any stored slice and others have,
+    it is nation_not_covered.
     """
     return _mark_coarser_only(_mark_uncovered_nations(_add_missing_rows(placed, system, own), system), total, system)
 
 
 def _add_missing_rows(placed: pl.DataFrame, system: pl.DataFrame, own: str) -> pl.DataFrame:
-    """Give every place of the problem's system a row in every slice."""
+    """Add a row to every slice for each place of the problem's system that has none."""
     slice_columns = [*SLICE_KEY, "source", "release", "released_at", "file", "unit"]
     slices = placed.select(slice_columns).unique(SLICE_KEY, keep="first", maintain_order=True)
     every = slices.join(system.select(pl.col("place_code").alias("to_code")), how="cross")
     lost = every.join(placed, on=[*SLICE_KEY, "to_code"], how="anti").with_columns(
-        pl.lit(NO_SUCCESSOR).alias("reason"), pl.lit(f"no place of {own} leads to it").alias("evidence")
+        pl.lit(NO_SUCCESSOR).alias("reason"), pl.lit(f"no area of {own} maps to this place").alias("evidence")
     )
     return pl.concat([placed, conform_table(lost, MAPPED_FIGURE)])
 
@@ -44,7 +44,7 @@ def _mark_uncovered_nations(placed: pl.DataFrame, system: pl.DataFrame) -> pl.Da
     left_out = empty & others & pl.col("nation").is_not_null()
     periods = pl.struct("period_start", "period_end").n_unique().over("measure")
     evidence = pl.format(
-        "no place of {} has a row in any of the {} periods held; those of others have", "nation", periods
+        "no place in {} has a row in any of the {} stored periods; other nations have rows", "nation", periods
     )
     return with_nation.with_columns(
         pl.when(left_out).then(pl.lit("nation_not_covered")).otherwise("reason").alias("reason"),
@@ -53,7 +53,7 @@ def _mark_uncovered_nations(placed: pl.DataFrame, system: pl.DataFrame) -> pl.Da
 
 
 def _mark_coarser_only(placed: pl.DataFrame, total: pl.DataFrame, system: pl.DataFrame) -> pl.DataFrame:
-    """Tell places of which a larger one has a figure and no place of it has a row; the smallest such one is named."""
+    """Mark places without a row inside a larger area with a figure; the evidence names the smallest such area."""
     inside = total_members(system).filter(~pl.col("total_code").is_in(list(PLACES_ABOVE_NATIONS)))
     sized = inside.with_columns(pl.len().over("total_code").alias("size"), pl.col("place_code").alias("to_code"))
     totals = total.filter(pl.col("role") == "total", pl.col("value").is_not_null()).select(
@@ -75,7 +75,7 @@ def _mark_coarser_only(placed: pl.DataFrame, total: pl.DataFrame, system: pl.Dat
     )
     has_larger = pl.col("larger_value").is_not_null()
     evidence = pl.format(
-        "given for {} as a whole ({}), for none of its {} places",
+        "published for {} as a whole ({}), but for none of its {} places",
         "larger",
         format_figure_column("larger_value"),
         "size",
@@ -87,17 +87,17 @@ def _mark_coarser_only(placed: pl.DataFrame, total: pl.DataFrame, system: pl.Dat
 
 
 REVIEWED_CAVEATS = ["flagged", "corrected"]
-"""Caveats that say that a person has looked at the figure and lets it stand."""
+"""Caveats of figures that a person has reviewed and accepted."""
 INCOMPLETE_DOUBTS = ["suspected_zero", "near_zero_leak", "partial_return", "low_reach"]
 _WITHHELD_COLUMNS = ("value", "low", "high", *INTERVAL_COLUMNS, "partial")
 
 
 def withhold_implausible(placed: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Take out of placed figures (placing.PLACED, in and out) those that rest on one that is withheld.
+    """Withhold placed figures (placing.MAPPED_FIGURE, in and out) that rest on a withheld observation.
 
-    The reason is the gravest of the doubts, and the evidence has the figure as published. Of a count that was
-    not sent in full the figure stays as the least it can be. A figure that a correction flags or changes stays:
-    a person has looked at it.
+    The reason is the most serious flag, and the evidence states the published figure. A count that was not returned in
+    full stays as a lower bound. Figures that a correction flags or changes are not withheld, since a person has
+    reviewed them.
     """
     codes = pl.col("caveats").fill_null("").str.split(",")
     order = sorted(WITHHOLDING_REASONS, key=lambda code: REASON_PRECEDENCE[code])
@@ -107,7 +107,7 @@ def withhold_implausible(placed: pl.DataFrame, measures: dict[str, Measure]) -> 
     is_doubted = pl.col("_doubt").is_not_null()
     bounds = _withheld_bounds(measures, measures_below_zero(placed, measures))
     evidence = pl.format(
-        "{} is not taken: {}", format_figure_column("value"), pl.col("caveat_evidence").fill_null("doubted")
+        "{} withheld: {}", format_figure_column("value"), pl.col("caveat_evidence").fill_null("flagged")
     )
     return with_doubt.with_columns(
         pl.when(is_doubted).then("_doubt").otherwise("reason").alias("reason"),
@@ -117,9 +117,10 @@ def withhold_implausible(placed: pl.DataFrame, measures: dict[str, Measure]) -> 
 
 
 def _withheld_bounds(measures: dict[str, Measure], signed: list[str]) -> dict[str, pl.Expr]:
-    """A count not sent in full is at least what was sent; one of several places is at most all of theirs.
+    """Return the bounds of withheld counts.
 
-    Neither is sure of a count that can be below 0: what was not sent, or is of the others, may be.
+    A count not returned in full is a lower bound. A figure for several places together is an upper bound for each.
+    Neither holds for a count that can be negative, since the missing part or the other places' part may be negative.
     """
     counts = sorted(name for name, measure in measures.items() if measure.kind in ADDITIVE_KINDS and name not in signed)
     count, doubt = pl.col("measure").is_in(counts), pl.col("_doubt")

@@ -1,7 +1,7 @@
-"""What to ask for: open gaps put together into requests, and what each would unlock.
+"""Requests to data owners: open gaps grouped by request, and the answers that each request would unlock.
 
-A request is to one holder, for one measure, missing for one reason. An answer is a place (and period) of a problem; it
-needs every essential gap in it closed, so what a set of requests unlocks is not the sum of what each does alone.
+A request goes to one data owner, for one measure, missing for one reason. An answer is a place and period of a problem.
+It needs every essential gap in it closed, so the effect of several requests is not the sum of their single effects.
 """
 
 import hashlib
@@ -11,16 +11,16 @@ import polars as pl
 
 REQUEST_KEY = ("holder", "measure", "reason")
 NOTHING_TO_ASK = frozenset({"not_applicable", "not_due"})
-"""Reasons for which nobody need be asked: the figure can't exist, or comes by itself."""
+"""Reasons without a request: the figure cannot exist, or will be published without one."""
 
 
 class OpenGaps(NamedTuple):
-    """What is open in some problems, and what it keeps from being answered.
+    """Open gaps of some problems, and the answers that they block.
 
     `gaps` has one row a cell: problem, measure, place_code, place_name, period_start, holder, reason, remedy, evidence,
-    request (null where nobody is to be asked: the gap is accepted, or nothing to ask for) and blocks. `answers` has one
-    row for each place and period that can't be answered: problem, place_code, period_start, share (1 over the periods
-    of the problem) and people. `people` has place_code and people, of the places of which that is known.
+    request and blocks. `request` is null where the gap is accepted or needs no request. `answers` has one row for each
+    place and period that is not answerable: problem, place_code, period_start, share and people. `share` is 1 over the
+    number of periods of the problem. `people` has place_code and people, where the population is known.
     """
 
     gaps: pl.DataFrame
@@ -29,15 +29,15 @@ class OpenGaps(NamedTuple):
 
 
 def request_id(holder: str, measure: str, reason: str) -> str:
-    """Give the stable name of a request: the start of the hash of what it is."""
+    """Return the stable identifier of a request: the start of the hash of its content."""
     return hashlib.sha256("\x00".join((holder, measure, reason)).encode()).hexdigest()[:8]
 
 
 def bundle_answers(open_gaps: OpenGaps) -> pl.DataFrame:
-    """Put answers together that wait for the same requests: requests (sorted), answers, places, people.
+    """Group answers that wait for the same requests: requests (sorted), answers, places, people.
 
-    An answer that waits for a gap for which nobody is asked is left out: no plan unlocks it. `people` counts those of a
-    place once over all the periods of a problem; a place of which that is not known adds none.
+    Answers with a blocking gap that has no request are left out, since no plan unlocks them. `people` counts a place's
+    population once over all periods of a problem; places with unknown population add none.
     """
     key = ["problem", "place_code", "period_start"]
     blocking = (
@@ -55,11 +55,11 @@ def bundle_answers(open_gaps: OpenGaps) -> pl.DataFrame:
 
 
 def rank_requests(open_gaps: OpenGaps) -> pl.DataFrame:
-    """List requests by what each would unlock alone, then by all that waits for it.
+    """Rank requests by the people and answers that each would unlock alone, then by the answers that wait for it.
 
-    Gives request, holder, measure, reason, remedy, evidence (of one gap), problems, cells, places, people (of those
-    places, each once; null where not known of any), answers_alone and people_alone (what it unlocks with nothing else),
-    answers_waiting (what can't be unlocked without it).
+    Returns request, holder, measure, reason, remedy, evidence (of one gap), problems, cells, places and people.
+    `people` counts each place once and is null where no population is known. `answers_alone` and `people_alone` count
+    what the request unlocks by itself, `answers_waiting` the answers that cannot be unlocked without it.
     """
     requestable = open_gaps.gaps.drop_nulls("request").sort("problem", "place_code", "period_start")
     rows = requestable.group_by("request", *REQUEST_KEY).agg(

@@ -1,4 +1,4 @@
-"""The returns due of every source whose places make their own, kept in the state beside what they are made from."""
+"""Expected returns of every source with providers, cached in the state directory beside their inputs."""
 
 from collections.abc import Collection
 
@@ -14,7 +14,7 @@ from pipelines.observations import PROVIDER_RETURN, count_returns, load_source_t
 
 
 def load_returns(project: Project, name: str) -> pl.DataFrame:
-    """Tell what became of the returns of one source (RETURN), or give what was told before from the same files."""
+    """Return the status of the returns of one source (RETURN), from the cache where its files are the same."""
     catalogue = project.catalogue
     source, counting = catalogue.sources[name], population_measure(catalogue, ())
     fingerprints = compute_table_keys(catalogue, project.home, project.as_of).observation
@@ -23,7 +23,7 @@ def load_returns(project: Project, name: str) -> pl.DataFrame:
 
     def build_table() -> pl.DataFrame:
         observed, own_places = load_source_tables(project, name), load_geography(project, source.geography or "").places
-        # Who was due is told by the source's own places: releases of other times have others.
+        # The expected providers are the source's own places; releases of other vintages have other places.
         own_codes = pl.col("place_system") == source.geography
         no_people = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
         people = system_residents(project, counting, source.geography or "") if counting else no_people
@@ -35,7 +35,7 @@ def load_returns(project: Project, name: str) -> pl.DataFrame:
 
 
 def stack_returns(project: Project, only: Collection[str] | None = None) -> pl.DataFrame:
-    """Stack the returns of some sources, or of every one that declares them and whose observations are there."""
+    """Stack the returns of some sources, or of all sources with declared returns and stored observations."""
     declaring = [name for name, source in project.catalogue.observation_sources().items() if source.returns]
     chosen = [name for name in declaring if only is None or name in only]
     available = [name for name in chosen if state_path(project.home, "observation", name).is_file()]

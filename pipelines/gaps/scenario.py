@@ -1,8 +1,7 @@
-"""Rehearsing a reorganisation: a declared map of the future, and what each problem could say on it.
+"""Scenario of a reorganisation: a declared future map, and the answers that each problem could give on it.
 
-A scenario (pipelines.geography.reorganisation) lists councils to come and what each is made of. Nothing of it is
-published: what
-comes out is marked as a scenario and stays out of commonground.duckdb.
+A scenario (pipelines.geography.reorganisation) lists future councils and the districts that form each. None of it is
+published: the results are marked as a scenario and stay out of commonground.duckdb.
 """
 
 from collections.abc import Mapping
@@ -28,16 +27,15 @@ from pipelines.geography import (
 )
 
 COUNCIL_SEPARATOR = "; "
-"""Stands between the councils to come of a district that is cut."""
+"""Separator between the future councils of a district that is cut."""
 COUNCIL_ORDER = ("council", "side")
 
 
 class ScenarioResult(NamedTuple):
-    """What a problem says of the districts now, and what it could say of the councils to come.
+    """Answers of a problem for the current districts, and for the future councils.
 
-    `cells` (schema.CELL_COLUMNS) and `view` (the columns of the problem's SELECT) have both sides together, with
-    `council` (name of the council to come, or of those that a district is cut between), `side` (now or then) and
-    `scenario`.
+    `cells` (schema.TARGET_CELL) and `view` (the columns of the problem's SELECT) have both sides. `council` names the
+    future council, or the councils between which a district is cut. `side` is now or then. `scenario` is the title.
     """
 
     cells: pl.DataFrame
@@ -45,9 +43,9 @@ class ScenarioResult(NamedTuple):
 
 
 def run_scenario(project: Project, problem: Problem, scenario: Scenario, path: Path) -> ScenarioResult:
-    """Answer a problem on the councils to come, beside what it says of their districts now.
+    """Answer a problem for the future councils, beside its answers for their current districts.
 
-    Raises DeclarationError as `planned` does, where the scenario can't be.
+    Raises DeclarationError as `planned` does, where the scenario is invalid.
     """
     geography_data = add_scenario(load_place_data(project, load_places(project)), scenario, path)
     councils = _name_councils(geography_data, scenario)
@@ -70,7 +68,7 @@ def run_scenario(project: Project, problem: Problem, scenario: Scenario, path: P
 
 
 def _name_councils(geography_data: PlaceData, scenario: Scenario) -> dict[str, str]:
-    """Name the council to come of each district and of itself; those of a district that is cut, one after the other."""
+    """Name the future council of each district and of each council; those of a cut district are joined."""
     names = {new.code: new.name for new in scenario.new}
     crosswalk = build_crosswalk(geography_data, scenario.geography, scenario.system, target=frozenset(names))
     there = crosswalk.drop_nulls(["from_code", "to_code"]).sort("from_code", "to_code")
@@ -79,7 +77,7 @@ def _name_councils(geography_data: PlaceData, scenario: Scenario) -> dict[str, s
 
 
 def _select_side(register: pl.DataFrame, scenario: Scenario, councils: dict[str, str], side: str) -> pl.DataFrame:
-    """Give the places of one side: the districts of now, or the councils to come."""
+    """Select the places of one side: the current districts, or the future councils."""
     if side == "now":
         return require_places(register, scenario.geography).filter(pl.col("place_code").is_in(list(councils)))
     return register.filter(pl.col("place_code").is_in([new.code for new in scenario.new]))
@@ -91,9 +89,10 @@ def _add_council_columns(frame: pl.DataFrame, scenario: Scenario, councils: dict
 
 
 def list_lost_measures(cells: pl.DataFrame, measures: Mapping[str, Measure]) -> pl.DataFrame:
-    """List what stops being answerable: known for every district now, and for the new council not.
+    """List measures with a figure for every current district and none for the new council.
 
-    Gives problem, measure, council, reason, and what to ask for before the day, and whom: for a rate its parts.
+    Returns problem, measure, council, reason, and whom to ask for what before the reorganisation: for a rate, its
+    parts.
     """
     key = ["problem", "measure", "council", "period_start"]
     old = (

@@ -1,48 +1,48 @@
-"""Sightings of gaps, and what follows from them: spells, and how many a build opened, closed and changed."""
+"""Sightings of gaps, the spells that follow from them, and the numbers that a build opened, closed and changed."""
 
 import polars as pl
 
 from pipelines.core.schema import DATE, TEXT, WHOLE, Column, polars_schema
 
 CLOSING_REASONS = {
-    "answered": "a figure came",
-    "declared_otherwise": "the declaration of its source was changed, and no file came",
-    "no_longer_asked": "the problem asks for it no more",
+    "answered": "a figure was published",
+    "declared_otherwise": "the source's declaration changed, without a new file",
+    "no_longer_asked": "the problem no longer requests it",
 }
-"""Why a gap is closed, and what each means."""
+"""Reasons why a gap was closed, and their meanings."""
 
 SIGHTING: dict[str, Column] = {
-    "gap_id": Column(TEXT, "Stable name of the gap: that of its cell"),
-    "build": Column(WHOLE, "Number of the first build that saw it so"),
+    "gap_id": Column(TEXT, "Stable identifier of the gap: the identifier of its cell"),
+    "build": Column(WHOLE, "Number of the first build with this state"),
     "problem": Column(TEXT, "Problem that needs the cell"),
     "need": Column(TEXT, "needed, or wanted"),
     "measure": Column(TEXT, "Measure that is missing"),
     "place_code": Column(TEXT, "Code of the place"),
     "place_name": Column(TEXT, "Name of the place"),
-    "period_start": Column(DATE, "First day of the period asked about"),
-    "period_end": Column(DATE, "Last day of it"),
-    "reason": Column(TEXT, "Why it is missing; null where it is closed"),
-    "holder": Column(TEXT, "Who could close it"),
-    "closed_because": Column(TEXT, "Why it is closed"),
+    "period_start": Column(DATE, "First day of the requested period"),
+    "period_end": Column(DATE, "Last day of the requested period"),
+    "reason": Column(TEXT, "Reason of the gap; null where it is closed"),
+    "holder": Column(TEXT, "Data owner that could close the gap"),
+    "closed_because": Column(TEXT, "Reason why the gap was closed"),
 }
 _SPELL_COLUMNS = ("need", "measure", "place_code", "place_name", "period_start", "period_end", "holder")
 
 
 def last_sightings(sightings: pl.DataFrame) -> pl.DataFrame:
-    """Give the last sighting of each gap."""
+    """Return the last sighting of each gap."""
     return sightings.sort("gap_id", "build").unique("gap_id", keep="last", maintain_order=True)
 
 
 def add_previous_reason(sightings: pl.DataFrame) -> pl.DataFrame:
-    """Sort sightings by gap and build, with `before`: the reason that the gap had until then, null where not open."""
+    """Sort sightings by gap and build, and add `before`: the previous reason, null where the gap was not open."""
     return sightings.sort("gap_id", "build").with_columns(pl.col("reason").shift(1).over("gap_id").alias("before"))
 
 
 def build_spells(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame:
-    """Give the spells: one row for each time that a gap was open without a break, in order of gaps and builds."""
+    """Build spells: one row for each time that a gap was open without a break, sorted by gap and build."""
     days = builds.select("build", "day", pl.col("day").shift(1).alias("day_before"))
     open_now, had = pl.col("reason").is_not_null(), pl.col("before").is_not_null()
-    # Null, so no turn, where the gap is closed or was.
+    # Null, so not a change of reason, where the gap is or was closed.
     other = pl.col("reason") != pl.col("before")
     with_spell = add_previous_reason(sightings).join(days, on="build", how="left", maintain_order="left").with_columns(
         (open_now & ~had).cum_sum().over("gap_id").alias("spell"), open_now.alias("is_open"), other.alias("turned")
@@ -68,7 +68,7 @@ def build_spells(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame:
 
 
 def count_changes(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame:
-    """Count for each build the gaps that it opened, opened again, closed and changed, and those that were open."""
+    """Count for each build the gaps opened, reopened, closed, changed and open."""
     open_now, had = pl.col("reason").is_not_null(), pl.col("before").is_not_null()
     was_seen = pl.int_range(pl.len()).over("gap_id") > 0
     events = {
@@ -85,7 +85,7 @@ def count_changes(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame
 
 
 def convert_spells(spells: pl.DataFrame) -> pl.DataFrame:
-    """Make sightings of spells as they were stored before version 2: what happened between their turns is not known."""
+    """Convert spells, as stored before version 2, to sightings; events between their changes are not known."""
     is_turn = pl.col("changed_build").is_not_null() & pl.col("reason_before").is_not_null()
     first = spells.with_columns(
         pl.col("opened_build").alias("build"),

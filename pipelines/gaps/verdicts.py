@@ -1,7 +1,7 @@
-"""The verdict of each place: whether a problem's question can be answered there, and because of what it can't.
+"""Verdict of each place: whether a problem's question is answerable there, and the blocking reasons if not.
 
-The question can be answered where every essential need has a figure within the age, coverage and error that the need
-allows; with caveats where one is a stand-in, is to be read with care, or where a need that is not essential is missing.
+It is answerable where every essential need has a figure within the age, coverage and error that the need allows. It is
+answerable with caveats where a figure is a proxy or has a serious caveat, or a need that is not essential is missing.
 """
 
 from typing import Literal, get_args
@@ -15,38 +15,42 @@ from pipelines.gaps.proxies import open_reason
 
 Verdict = Literal["answerable", "with_caveats", "not_answerable"]
 VERDICTS: tuple[str, ...] = get_args(Verdict)
-VERDICT_WORDS = {"answerable": "can be answered", "with_caveats": "with caveats", "not_answerable": "can't be answered"}
+VERDICT_WORDS = {
+    "answerable": "answerable",
+    "with_caveats": "answerable with caveats",
+    "not_answerable": "not answerable",
+}
 MINOR_CAVEATS = frozenset({"rounded", "perturbed", "provisional"})
-"""Caveats that are in the nature of published figures and change no verdict; the cell says them."""
+"""Caveats common to published figures, which do not change a verdict; the cell still has them."""
 
 VERDICT: dict[str, Column] = {
-    "problem": Column(TEXT, "Problem whose question it is"),
+    "problem": Column(TEXT, "Problem that asks the question"),
     "place_code": Column(TEXT, "Code of the place in the problem's place system"),
     "place_name": Column(TEXT, "Name of the place"),
-    "period_start": Column(DATE, "First day of the period the problem asks about"),
-    "period_end": Column(DATE, "Last day of the period the problem asks about"),
+    "period_start": Column(DATE, "First day of the requested period"),
+    "period_end": Column(DATE, "Last day of the requested period"),
     "verdict": Column(TEXT, "answerable, with_caveats or not_answerable"),
     "because": Column(
-        TEXT, "What keeps it from a better verdict: each measure, and its reason or caveats; null where nothing does"
+        TEXT, "Measures that prevent a better verdict, with their reason or caveats; null where there are none"
     ),
-    "needs_met": Column(WHOLE, "Needs that have a figure of their own"),
-    "needs_in_all": Column(WHOLE, "Needs that can exist in the place; what is only wanted is left out"),
-    "people": Column(NUMBER, "People who live in the place; null where that is not known"),
+    "needs_met": Column(WHOLE, "Needs that have a figure of their own, not a proxy"),
+    "needs_in_all": Column(WHOLE, "Needs that can exist in the place, without measures that are only wanted"),
+    "people": Column(NUMBER, "Residents of the place; null where unknown"),
 }
 _PLACE_PERIOD_COLUMNS = ["problem", "place_code", "place_name", "period_start", "period_end"]
 
 
 def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFrame) -> pl.DataFrame:
-    """Give VERDICT from a problem's cells (schema.CELL_COLUMNS) and its people: one row a place and period.
+    """Build VERDICT from a problem's cells (schema.CELL_COLUMNS) and residents: one row a place and period.
 
-    A problem that needs nothing and only wants is judged by its wants. Where nothing at all is known the question can't
-    be answered, whatever is essential.
+    A problem without needs is judged by the measures that it wants. Where no figure is known the question is not
+    answerable, whatever is essential.
     """
     summary = weigh_cells(cells, header).group_by(_PLACE_PERIOD_COLUMNS).agg(
         pl.col("blocks").any(),
         (pl.col("blocks") | pl.col("weighs")).any().alias("minds"),
         pl.col("why").filter(pl.col("blocks")).sort().str.join("; ").alias("blocking"),
-        pl.col("why").sort().drop_nulls().str.join("; ").alias("all_told"),
+        pl.col("why").sort().drop_nulls().str.join("; ").alias("all_causes"),
         pl.col("met").sum().alias("needs_met"),
         pl.col("asked").sum().alias("needs_in_all"),
         (pl.col("value").is_null() & pl.col("asked")).sum().alias("without"),
@@ -54,7 +58,7 @@ def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFr
     knows_nothing = (pl.col("without") == pl.col("needs_in_all")) & (pl.col("needs_in_all") > 0)
     blocked = pl.col("blocks") | knows_nothing
     verdict = pl.when(blocked).then(pl.lit("not_answerable")).when("minds").then(pl.lit("with_caveats"))
-    because = pl.when(pl.col("blocks")).then("blocking").otherwise("all_told")
+    because = pl.when(pl.col("blocks")).then("blocking").otherwise("all_causes")
     with_verdict = summary.with_columns(
         verdict.otherwise(pl.lit("answerable")).alias("verdict"), pl.when(because != "").then(because).alias("because")
     )
@@ -64,7 +68,7 @@ def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFr
 
 
 def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
-    """Tell of each cell that counts for the verdict whether it blocks or weighs on it, and why."""
+    """Return for each cell that counts for the verdict whether it blocks it or weighs on it, and why."""
     relevant = cells.filter(pl.col("need") == ("needed" if header.needs else "wanted"))
     essential = (
         [name for name, need in header.needs.items() if need.essential] if header.needs else list(header.unknowns)
@@ -85,10 +89,10 @@ def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
 
 
 def summarise_by_place(verdict_table: pl.DataFrame) -> pl.DataFrame:
-    """Sum verdicts up over periods: VERDICT without its periods, with `periods` and `answered`.
+    """Summarise verdicts over periods: VERDICT without its periods, with `periods` and `answered`.
 
-    A place can be answered for if every period can, and can't if none can. `because` counts in how many periods each
-    cause holds.
+    A place is answerable if every period is, and not answerable if no period is. `because` states in how many periods
+    each cause applies.
     """
     place = ["problem", "place_code", "place_name"]
     verdict = pl.col("verdict")
@@ -113,6 +117,6 @@ def _count_causes(verdict_table: pl.DataFrame, place: list[str]) -> pl.DataFrame
 
 
 def add_verdicts(view: pl.DataFrame, verdict_table: pl.DataFrame, problem: Problem) -> pl.DataFrame:
-    """Add the verdict and its cause to each row of a problem's view, as its last two columns."""
+    """Add the verdict and its causes to each row of a problem's view, as its last two columns."""
     key = ["place_code"] if problem.header.grain == "latest" else ["place_code", "period_start"]
     return view.join(verdict_table.select(*key, "verdict", "because"), on=key, how="left", maintain_order="left")

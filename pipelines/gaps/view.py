@@ -1,7 +1,7 @@
-"""A problem's answer: its SELECT run on tables prepared for it, each figure beside its status or reason.
+"""View of a problem: its SELECT, run on prepared tables, with the status or reason of each figure.
 
-The tables hold exactly one row for each place (and period) of the spine, so a SELECT joins on the place
-(and the period) only. Nothing outside them can be read: DuckDB's access to files is off.
+The tables have exactly one row for each place (and period) of the spine, so a SELECT joins on the place (and period)
+only. DuckDB's access to files is off, so a SELECT reads no other data.
 """
 
 import duckdb
@@ -23,20 +23,20 @@ MEASURE_COLUMNS = (
 """Columns of a measure's table after place_code, period_start and period_end."""
 
 _COPIES, _ATTEMPTS = 6, 2
-"""How many times the size of its tables a SELECT may take; how often a build tries one that fails."""
+"""Memory of a SELECT, as a multiple of the size of its tables; attempts that a build makes at a failing SELECT."""
 PERIOD_SUFFIX = "_period"
-"""Ending of the column that says of what period the figures of another are, where a need says `carry`."""
+"""Suffix of the column with the reference period of another column's figures, where a need declares `carry`."""
 
 
 def run_problem_select(
     problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame
 ) -> pl.DataFrame:
-    """Run a problem's SELECT; give its columns, and after each that rests on measures its `_status`.
+    """Run a problem's SELECT; return its columns, each that rests on measures followed by its `_status`.
 
-    A `_status` is the reason for which the figure is missing, or the worst status behind it. Where a need says `carry`,
-    a column `_period` says of what period the figures behind it are. Raises
-    DeclarationError where the SELECT can't run, and CommongroundError where it does not give one row for
-    each place (and period), or shows a figure although nothing it rests on is known.
+    A `_status` is the reason why the figure is missing, or the worst observation status behind it. Where a need
+    declares `carry`, a column `_period` states the reference period of the figures. Raises DeclarationError where the
+    SELECT does not run. Raises CommongroundError where it does not return one row for each place (and period), or
+    returns a figure although none of its measures has one.
     """
     limits = _select_limits(places, cells, placed)
     with duckdb.connect(":memory:", config=sandbox_config(limits)) as con:
@@ -44,18 +44,18 @@ def run_problem_select(
         try:
             view = run_limited_query(con, problem.select.sql, limits, f"{problem.path}: the SELECT")
         except duckdb.Error as error:
-            raise DeclarationError(f"{problem.path}: the SELECT does not run: {error}") from error
+            raise DeclarationError(f"{problem.path}: DuckDB rejects the SELECT: {error}") from error
     view, key = escape_invisible_frame(view), answer_key(problem)
     _refuse_other_rows(problem, view, cells, key)
     return _add_statuses(problem, view, cells, key)
 
 
 _MEMORY_PART = 4
-"""A SELECT may take one part in so many of the memory of a question: the build that runs it has 500 MB already."""
+"""Divisor of a question's memory limit for a SELECT: the build that runs it already uses about 500 MB."""
 
 
 def _select_limits(*tables: pl.DataFrame) -> QueryLimits:
-    """Give what a SELECT may use: a part of what a person's question may, and room for its tables."""
+    """Return the limits of a SELECT: a fraction of the limits of an analyst's question, plus room for its tables."""
     memory, seconds = user_query_limits()
     return QueryLimits(
         memory // _MEMORY_PART + _COPIES * int(sum(table.estimated_size() for table in tables)), seconds / _ATTEMPTS
@@ -63,7 +63,7 @@ def _select_limits(*tables: pl.DataFrame) -> QueryLimits:
 
 
 def answer_key(problem: Problem) -> list[str]:
-    """Give the columns that tell one row of a problem's answer from another."""
+    """Return the columns that identify a row of a problem's view."""
     return ["place_code"] if problem.header.grain == "latest" else ["place_code", "period_start"]
 
 
@@ -86,7 +86,7 @@ def _prepare_tables(
 
 
 def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    # Names were checked when the declarations were read: lower case letters, digits and _.
+    # Names were validated when the declarations were read: lower case letters, digits and _.
     con.register("incoming", frame.to_arrow())
     con.execute(f"create table {name} as select * from incoming")
     con.unregister("incoming")
@@ -95,12 +95,12 @@ def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame
 def _refuse_other_rows(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key: list[str]) -> None:
     missing = [name for name in key if name not in view.columns]
     if missing:
-        raise DeclarationError(f"{problem.path}: the SELECT must show {' and '.join(missing)} of the spine")
+        raise DeclarationError(f"{problem.path}: the SELECT must return {' and '.join(missing)} from the spine")
     expected = cells.select(key).unique()
     if view.height != expected.height or view.select(key).join(expected, on=key, how="semi").height != view.height:
         raise CommongroundError(
             f"{problem.path}: found {view.height} rows, expected one for each of {expected.height} "
-            f"{' and '.join(key)}; join on {' and '.join(key)} only, and filter nothing"
+            f"{' and '.join(key)}; join on {' and '.join(key)} only, without a filter"
         )
 
 
@@ -126,9 +126,9 @@ def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key
 
 
 def collect_statuses(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Give for each row the first reason among some measures, their worst status, and how many are known.
+    """Return for each row the first reason among some measures, their worst status, and the number known.
 
-    A figure that stands in, or that was carried forward, is worse than any status of the publisher's.
+    A proxy or a carried-forward figure ranks as worse than any published observation status.
     """
     rank = pl.col("status").replace_strict(
         {s: n for n, s in enumerate(OBSERVATION_STATUSES)}, default=0, return_dtype=pl.Int64
@@ -150,7 +150,7 @@ def collect_statuses(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str
 
 
 def collect_periods(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Give for each row the periods that the figures of some measures are of, in words (`_periods`)."""
+    """Return for each row the reference periods of the figures of some measures, in words (`_periods`)."""
     known = cells.filter(pl.col("measure").is_in(list(inputs)), pl.col("value").is_not_null()).sort(*key, "measure")
     spans = known.select("value_start", "value_end").unique()
     texts = spans.with_columns(
@@ -163,11 +163,11 @@ def collect_periods(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]
 
 
 def _refuse_invented_figures(problem: Problem, name: str, view: pl.DataFrame) -> None:
-    """Refuse a figure that rests on nothing known: missing would have been turned into a number."""
+    """Raise CommongroundError where the SELECT turns missing values into a figure."""
     invented = view.filter((pl.col("_known") == 0) & pl.col(name).is_not_null())
     if invented.height:
         first = invented.row(0, named=True)
         raise CommongroundError(
-            f"{problem.path}: column {name} shows {first[name]} for {first['place_code']}, where nothing it rests "
-            "on is known; leave missing figures null"
+            f"{problem.path}: column {name} has {first[name]} for {first['place_code']}, where all of its measures "
+            "are missing; leave missing figures null"
         )

@@ -215,7 +215,7 @@ def test_a_ledger_that_is_damaged_stops_nothing_that_does_not_rest_on_it(bare: P
     project = build_p(bare, DAY[0])
     path = ledger_path(project.home, "p")
     path.write_bytes(b"no parquet")
-    with pytest.raises(UnreadableError, match="is left as it is"):
+    with pytest.raises(UnreadableError, match="The file was not changed"):
         build_p(bare, DAY[1])
     assert path.read_bytes() == b"no parquet"
     assert state_path(project.home, "verdict", "p").is_file()
@@ -232,7 +232,7 @@ def test_a_ledger_that_is_damaged_is_named_and_left_as_it_is(
     path = ledger_path(project.home, "p")
     content = path.read_bytes()[:-40] + b"x" * 40 if content is None else content
     path.write_bytes(content)
-    with pytest.raises(UnreadableError, match="is left as it is") as refused:
+    with pytest.raises(UnreadableError, match="The file was not changed") as refused:
         update_ledger(project, "p", cells(a=None))
     assert str(path) in str(refused.value)
     assert path.read_bytes() == content
@@ -242,7 +242,7 @@ def test_a_table_of_something_else_is_no_ledger(tmp_path: Path) -> None:
     path = ledger_path(tmp_path, "p")
     path.parent.mkdir()
     pl.DataFrame({"a": [1]}).write_parquet(path)
-    with pytest.raises(UnreadableError, match="can't be read"):
+    with pytest.raises(UnreadableError, match="is not readable"):
         read_ledger(tmp_path, "p")
 
 

@@ -113,7 +113,7 @@ def test_the_least_for_some_answers_is_the_cheapest_and_null_where_none_is_enoug
 
 
 def test_what_no_budget_allows_is_refused_in_a_sentence() -> None:
-    with pytest.raises(CommongroundError, match=r"no set of requests was found \(.+\); raise the budget"):
+    with pytest.raises(CommongroundError, match=r"no set of requests fits the budget \(.+\); raise the budget"):
         choose_best_set(TOGETHER.requests, TOGETHER.bundled, -1)
 
 

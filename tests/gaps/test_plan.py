@@ -79,7 +79,7 @@ def test_a_project_can_be_planned_and_the_plan_says_that_it_is_proven(answered: 
 
 def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(answered: Project) -> None:
     every = plan_requests(answered, "jobs_recovery", None, None).requests["request"].to_list()
-    with pytest.raises(CommongroundError, match=r"costs 7 requests, and the cap is 2; it would take a cap of 7.*17"):
+    with pytest.raises(CommongroundError, match=r"costs 7 requests, above the cap of 2; raise the cap to 7.*17"):
         plan_requests(answered, "jobs_recovery", 2, None, every)
     with pytest.raises(UnknownNameError, match="unknown request 'zzz'"):
         plan_requests(answered, "jobs_recovery", 2, None, ["zzz"])
@@ -90,7 +90,7 @@ def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(answered: P
 def test_a_budget_that_buys_no_answer_says_the_least_that_would(answered: Project, tmp_path: Path) -> None:
     path = cost_file(tmp_path, "unit: days\nbudget: 1\ndefault_cost: 4")
     lines = list(describe_plan(plan_requests(answered, "jobs_recovery", None, path)))
-    assert any("the least that makes one possible costs 4 days" in line for line in lines)
+    assert any("the cheapest set that makes one possible costs 4 days" in line for line in lines)
 
 
 def test_the_letters_ask_each_holder_for_all_that_is_asked_of_them(answered: Project, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_the_command_prints_a_plan_in_each_format(answered: Project, tmp_path: P
     said = run("plan", "jobs_recovery", "--budget", "1", "--letters", str(tmp_path / "l"), **on)
     assert "proven" in said.stdout and len(list((tmp_path / "l").iterdir())) == 1
     refused = run("plan", "jobs_recovery", "--budget", "0", "--choose", rows[0]["request"], **on)
-    assert refused.returncode == 1 and "it would take a cap of 1" in refused.stderr
+    assert refused.returncode == 1 and "raise the cap to 1" in refused.stderr
 
 
 def test_costs_beside_a_problem_are_used_and_an_accepted_gap_is_not_asked_for(

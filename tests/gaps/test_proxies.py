@@ -51,14 +51,14 @@ def test_a_gap_with_a_stand_in_shows_its_figure_and_keeps_why_its_own_is_missing
     assert set(OF_VALUE) == set(PROXY_COLUMNS)
     assert found[0] == {
         **gap("a"), **OF_VALUE, "reason": None, "reasons_also": "suppressed", "caveats": "proxy_used,rounded",
-        "severity": "warn", "stand_in": "b", "evidence": "b stands in; of its own: suppressed: marked c",
+        "severity": "warn", "stand_in": "b", "evidence": "proxy b; own figure: suppressed: marked c",
     }  # fmt: skip
 
 
 def test_further_reasons_are_kept_and_what_is_not_said_is_not_made_up() -> None:
     found = filled(gap("a", reason="stale", reasons_also="late,suppressed", evidence=None), known("b"))[0]
     assert (found["reasons_also"], found["caveats"]) == ("stale,late,suppressed", "proxy_used")
-    assert found["evidence"] == "b stands in; of its own: stale: not said"
+    assert found["evidence"] == "proxy b; own figure: stale: not stated"
 
 
 @pytest.mark.parametrize(

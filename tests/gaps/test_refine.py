@@ -20,7 +20,7 @@ def told(place: str, lines: list[str], folder: Path, source: str = SOURCE) -> tu
 
 def test_a_nation_of_which_no_place_ever_has_a_row_is_not_covered(tmp_path: Path) -> None:
     lines = [*with_peers(), *with_peers(year=2022)]
-    evidence = "no place of Wales has a row in any of the 2 periods held; those of others have"
+    evidence = "no place in Wales has a row in any of the 2 stored periods; other nations have rows"
     assert told(CARDIFF, lines, tmp_path) == ("nation_not_covered", evidence)
 
 
@@ -31,7 +31,7 @@ def test_a_nation_with_a_row_in_any_period_is_covered(tmp_path: Path) -> None:
 
 def test_a_figure_for_the_county_alone_is_said_with_the_figure(tmp_path: Path) -> None:
     lines = with_peers(f"{CAMBRIDGESHIRE},Cambridgeshire,2023,77")
-    evidence = "given for Cambridgeshire as a whole (77), for none of its 5 places"
+    evidence = "published for Cambridgeshire as a whole (77), but for none of its 5 places"
     assert told(CAMBRIDGE, lines, tmp_path) == ("coarser_only", evidence)
 
 

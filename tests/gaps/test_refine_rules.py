@@ -87,7 +87,7 @@ def test_places_that_have_a_row_stay_as_they_are() -> None:
 
 def test_a_place_to_which_nothing_leads_gets_a_row_of_its_slice_that_says_so() -> None:
     found = wider([each for each in EVERYONE if each["to_code"] != C])
-    lost = {**none(C, "crosswalk_loss"), "evidence": "no place of lad_2019 leads to it"}
+    lost = {**none(C, "crosswalk_loss"), "evidence": "no area of lad_2019 maps to this place"}
     assert_frame_equal(
         found, table_from_records([*(each for each in EVERYONE if each["to_code"] != C), lost], MAPPED_FIGURE)
     )
@@ -100,7 +100,7 @@ def test_each_slice_is_made_whole_and_no_other_one_is_made_up() -> None:
     assert wider([*EVERYONE, *other]).height == 12
 
 
-LEFT_OUT = "no place of Wales has a row in any of the {} periods held; those of others have"
+LEFT_OUT = "no place in Wales has a row in any of the {} stored periods; other nations have rows"
 
 
 @pytest.mark.parametrize("reason", ["not_returned", "crosswalk_loss"])
@@ -139,7 +139,7 @@ def test_a_place_of_no_nation_is_not_left_out_with_one() -> None:
     assert told(everyone(none(F), none(G)), system=places)[F] == ("not_returned", "told")
 
 
-GIVEN = "given for The {} as a whole (77), for none of its {} places"
+GIVEN = "published for The {} as a whole (77), but for none of its {} places"
 
 
 def test_a_figure_for_the_county_alone_is_said_of_each_of_its_places() -> None:
@@ -160,7 +160,7 @@ def test_the_smallest_larger_place_is_named_whatever_the_order() -> None:
 def test_a_nation_given_as_a_whole_is_coarser_and_not_left_out() -> None:
     found = told(everyone(none(F), none(G)), [total("W92000004", 77.256)])
     assert found[F] == found[G] == (
-        "coarser_only", "given for The W92000004 as a whole (77.26), for none of its 2 places",
+        "coarser_only", "published for The W92000004 as a whole (77.26), but for none of its 2 places",
     )  # fmt: skip
 
 
@@ -235,7 +235,7 @@ def test_a_figure_in_grave_doubt_is_taken_out_and_of_a_count_what_is_sure_stays(
     doubt: str, measure: str, low: float | None, high: float | None
 ) -> None:
     given = doubted(f"rounded,{doubt}", measure=measure)
-    told = {"reason": doubt, "evidence": "5 is not taken: doubt"}
+    told = {"reason": doubt, "evidence": "5 withheld: doubt"}
     assert taken_out(given) == expected(given, **{**GONE, **told, "low": low, "high": high})
 
 
@@ -258,7 +258,7 @@ def test_a_figure_stays_where_the_doubt_is_light_or_a_person_has_looked_at_it(ca
 
 def test_the_gravest_of_several_doubts_is_the_reason_and_what_is_not_said_is_said_to_be_doubted() -> None:
     given = doubted("near_zero_leak,low_reach,unit_change", caveat_evidence=None, value=5.256)
-    told = {"reason": "low_reach", "evidence": "5.26 is not taken: doubted"}
+    told = {"reason": "low_reach", "evidence": "5.26 withheld: flagged"}
     assert taken_out(given) == expected(given, **{**GONE, **told, "low": 5.256})
 
 

@@ -308,7 +308,7 @@ def test_invalid_problem_is_refused_with_file_line_and_choices(
         ("order by", "where claimant_rate.value > 3 order by", "expected one for each of 361"),
         ("order by", "cross join lad_2023.place as other order by", "found 130321 rows"),
         ("place.place_name,", "place.no_such_name,", "does not run"),
-        ("place.place_code,\n    place.place_name", "place.place_name", "must show place_code"),
+        ("place.place_code,\n    place.place_name", "place.place_name", "must return place_code"),
     ],
 )
 def test_misleading_select_is_refused_when_it_runs(project: Project, old: str, new: str, complaint: str) -> None:
