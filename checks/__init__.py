@@ -1,6 +1,6 @@
-"""Checks: functions from observations to findings, one row a finding; no rows is a pass.
+"""Checks: functions from observations to findings, one row a finding; a check without rows has passed.
 
-It uses `core`, `declarations` and `geography` only, and changes nothing.
+The room imports `core`, `declarations` and `geography` only, and changes no data.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""Figures set beside what another source says of the same place and period, or of what they are made from.
+"""Comparison of figures with another source's figure for the place and period, or with their components.
 
-Each function takes observations of one place system and of the release in use, and gives doubts of one reason. Figures
-agree where their intervals, as rounding leaves them, have a point in common.
+Each function takes observations of one place system, from the release in use, and returns plausibility flags of one
+reason. Figures agree where their intervals, as rounding leaves them, overlap.
 """
 
 import polars as pl
@@ -11,15 +11,15 @@ from pipelines.core.text import format_figure_column
 
 PLACE_AND_PERIOD = ["place_code", "period_start", "period_end"]
 LEAST_REACH = 0.5
-"""Least share of the people of a place that a source must see to speak for the place."""
+"""Least share of a place's residents that a source must cover for its figure to be used."""
 LEAST_AGREEING_SHARE = 0.8
-"""Least share of a period's rates that another denominator must give, to be taken for the one that was used."""
+"""Least share of a period's rates that another denominator must reproduce to be taken for the one that was used."""
 
 
 def find_conflicts(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """Find figures that another measure, declared to be the same quantity, gives differently.
+    """Find figures that another measure, declared as the same quantity, contradicts.
 
-    The difference is parted into what both roundings can make and what they can't.
+    The evidence splits the difference into the part that both roundings explain and the rest.
     """
     pairs = (
         _fill_bounds(mine)
@@ -30,7 +30,7 @@ def find_conflicts(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     rounding = (pl.col("high") - pl.col("low") + pl.col("other_high") - pl.col("other_low")) / 2
     with_difference = pairs.with_columns(difference.alias("_all"), rounding.alias("_rounding"))
     evidence = pl.format(
-        "{} here, {} as {} of {}: {} apart, of which rounding can be {} and {} is left",
+        "{} here, {} in measure {} of {}: difference {}, of which rounding explains up to {} and {} remains",
         format_figure_column("value"),
         format_figure_column("other"),
         "other_measure",
@@ -44,21 +44,23 @@ def find_conflicts(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 
 
 def find_inconsistent_rates(rates: pl.DataFrame, numerator: pl.DataFrame, denominator: pl.DataFrame) -> pl.DataFrame:
-    """Find rates that are not numerator over denominator within the rounding of all three.
+    """Find rates that differ from numerator over denominator by more than the rounding of all three.
 
-    Where the denominator of another period gives most rates of a period, the reason is denominator_mismatch.
+    Where the denominator of another period reproduces most rates of a period, the reason is denominator_mismatch.
     """
     parts = _fill_bounds(rates).join(_rename_figures(numerator, "top"), on=PLACE_AND_PERIOD)
     own = parts.join(_rename_figures(denominator, "below"), on=PLACE_AND_PERIOD)
     wrong = _recompute_rates(own).filter(_is_apart("made_low", "made_high"))
     evidence = pl.format(
-        "{}, where {} over {} is {}",
+        "{}, but {} divided by {} is {}",
         format_figure_column("value"),
         format_figure_column("top"),
         format_figure_column("below"),
         format_figure_column("made"),
     )
-    plain = _build_flags("inconsistent_rate", wrong, pl.col("made"), pl.lit("numerator over denominator"), evidence)
+    plain = _build_flags(
+        "inconsistent_rate", wrong, pl.col("made"), pl.lit("numerator divided by denominator"), evidence
+    )
     others = _find_denominator_mismatches(wrong.select(parts.columns), denominator)
     return pl.concat([others, plain.join(others, on=["measure", *PLACE_AND_PERIOD], how="anti")])
 
@@ -73,18 +75,18 @@ def _find_denominator_mismatches(parts: pl.DataFrame, denominator: pl.DataFrame)
         ["measure", *PLACE_AND_PERIOD], keep="first"
     )
     evidence = pl.format(
-        "{} is {} over {} of {}, not of its own period",
+        "{} is {} divided by {}, the denominator for {} and not for its own period",
         format_figure_column("value"),
         format_figure_column("top"),
         format_figure_column("below"),
         "below_end",
     )
-    compared = pl.format("the denominator of {}", "below_end")
+    compared = pl.format("the denominator for {}", "below_end")
     return _build_flags("denominator_mismatch", best, pl.col("made"), compared, evidence)
 
 
 def find_low_reach(counts: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
-    """Find counts of people by a source that sees under half of those who live in the place."""
+    """Find counts of people by a source that covers less than half of a place's residents."""
     nearest = counts.sort("period_end").join_asof(
         _rename_figures(people, "people").drop("period_start").sort("period_end"), on="period_end", by="place_code",
         strategy="nearest", check_sortedness=False,
@@ -92,22 +94,22 @@ def find_low_reach(counts: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     share = pl.col("value") / pl.col("people")
     partial = nearest.filter(pl.col("people") > 0, share < LEAST_REACH)
     evidence = pl.format(
-        "{} seen of {} who live there, {} %",
+        "{} counted of {} residents, {} %",
         format_figure_column("value"),
         format_figure_column("people"),
         (100 * share).round(2),
     )
-    return _build_flags("low_reach", partial, pl.col("people"), pl.lit("who lives there"), evidence)
+    return _build_flags("low_reach", partial, pl.col("people"), pl.lit("residents"), evidence)
 
 
 def _fill_bounds(frame: pl.DataFrame) -> pl.DataFrame:
-    """Keep the figures that are there; where no bounds are known, as of an estimate, the figure is both."""
+    """Keep rows with a figure; where bounds are unknown, as for an estimate, the figure is both."""
     bounds = [pl.coalesce(bound, "value").alias(bound) for bound in ("low", "high")]
     return frame.filter(pl.col("value").is_not_null()).with_columns(bounds)
 
 
 def _rename_figures(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Take of observations their figure and bounds, under another name."""
+    """Select the figure and bounds of observations, under another name."""
     return _fill_bounds(frame).select(
         *PLACE_AND_PERIOD,
         pl.col("value").alias(name),
@@ -119,7 +121,7 @@ def _rename_figures(frame: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _recompute_rates(parts: pl.DataFrame) -> pl.DataFrame:
-    """Make the rate from its parts: `made`, with its bounds; the scale is the power of ten that fits most."""
+    """Recompute the rate from its components: `made`, with bounds; the scale is the best-fitting power of ten."""
     known = parts.filter(pl.col("below_low") > 0)
     plain = pl.col("top") / pl.col("below")
     power = (pl.col("value") / plain).filter((pl.col("value") > 0) & (plain > 0)).median().log10().round()
@@ -132,7 +134,7 @@ def _recompute_rates(parts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_apart(other_low: str, other_high: str) -> pl.Expr:
-    """Tell whether the figure's interval and another have no point in common, but for the dust of arithmetic."""
+    """Return whether the intervals of two figures have no point in common, apart from floating-point error."""
     dust = 1e-9 * (1 + pl.col("value").abs())
     return (pl.col("low") > pl.col(other_high) + dust) | (pl.col("high") < pl.col(other_low) - dust)
 

@@ -1,7 +1,7 @@
-"""The contract of a source, judged by Great Expectations: columns, types, keys, ranges and sets.
+"""Contract of a source, judged by Great Expectations: columns, types, keys, ranges and sets.
 
-Each expectation is asked with a tolerance. Within it the build goes on and what was found is a finding;
-beyond it the file has the wrong shape, the release is refused and the one before stays in use.
+Each expectation has a tolerance. Within it the build continues and failures become findings. Beyond it the file has the
+wrong shape: the release is rejected and the previous release stays in use.
 """
 
 from typing import Any
@@ -32,10 +32,10 @@ CONTRACT: dict[str, Any] = {
 
 
 def judge_releases(source: Source, releases: list[pl.DataFrame]) -> pl.DataFrame:
-    """Judge each release (conform.CELLS, one frame a release) by the source's contract; give CONTRACT rows.
+    """Judge each release (conform.CELLS, one frame a release) by the source's contract; return CONTRACT rows.
 
-    Great Expectations is imported here and nowhere else: that takes seconds, and only a release in which some cell
-    fails needs it. What it judges are the shares of cells that meet each expectation, one row a release.
+    Great Expectations is imported only here, since the import takes seconds and only a new release needs it. It judges
+    the shares of cells that meet each expectation, one row a release.
     """
     fails = failure_expressions(source)
     least = {"cells": 1.0, **dict.fromkeys(fails, CELL_TOLERANCE), "no_retired_codes": CODES_TOLERANCE}
@@ -49,10 +49,7 @@ def judge_releases(source: Source, releases: list[pl.DataFrame]) -> pl.DataFrame
 
 
 def _judge_tolerance(shares: list[pl.DataFrame], least: dict[str, float]) -> list[dict[str, bool]]:
-    """Judge the releases in which some cell fails: all at once, and one by one only where some release is refused.
-
-    A release without a failing cell meets the contract whatever is tolerated: only counting is needed to know it.
-    """
+    """Judge all releases at once, and one by one only where a release fails."""
     faulty = [row for row in shares if not _is_whole(row)]
     if not faulty:
         return [dict.fromkeys(least, True) for _ in shares]
@@ -90,7 +87,7 @@ def _contract_rows(
 
 
 def _describe_failures(failures: pl.DataFrame, expectation: str) -> str:
-    """Say what fails: the fault, and a few of the places and figures; every one is in the findings."""
+    """Describe the failures: the fault, and a few of the places and figures; the findings have all of them."""
     examples = failures.head(5).select(pl.format("{} {}", pl.coalesce("place_label", "place_code").fill_null("?"),
                                           pl.col("text").fill_null("")))  # fmt: skip
     return f"{EXPECTATION_FAULTS.get(expectation, expectation)}: " + ", ".join(examples.to_series().to_list())

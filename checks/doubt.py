@@ -1,8 +1,8 @@
-"""Doubts: figures that are there, and may not be what they seem. A check of figures gives a table of them.
+"""Plausibility flags: rows for figures that may be wrong, as the checks of figures return them.
 
-A doubt sets the figure beside what it was compared with. It never changes or drops a row: the publisher's figure
-stays in the observations with the doubt as a caveat. Where the reason is one of WITHHELD, an answer does not take
-the figure for the place's value; what it was is told in the evidence.
+A flag sets the figure beside its comparison. It never changes or drops a row: the published figure stays in the
+observations, with the flag as a caveat. Where the reason is in WITHHOLDING_REASONS, a cell withholds the figure and
+states it in the evidence.
 """
 
 import polars as pl
@@ -24,27 +24,26 @@ FIGURE_KEY = ["measure", "place_code", "period_start", "period_end"]
 
 PLAUSIBILITY_FLAG: dict[str, Column] = {
     **{name: OBSERVATION_COLUMNS[name] for name in ("source", "release", "measure", "place_code", "place_label")},
-    "period_start": Column(DATE, "First day of the period measured"),
-    "period_end": Column(DATE, "Last day of the period measured"),
-    "reason": Column(TEXT, "What is doubted: one of the closed set of reasons"),
-    "value": Column(NUMBER, "The figure as published"),
-    "expected": Column(NUMBER, "What it was compared with: what history, peers or another source make likely"),
-    "compared_with": Column(TEXT, "Where the figure expected comes from"),
-    "own_history": Column(NUMBER, "How many times its own usual spread the figure is away; null where not compared"),
-    "peers": Column(NUMBER, "How many times its peers' spread in that period it is away; null where not compared"),
-    "others": Column(WHOLE, "How many other periods or places it was compared with"),
-    "evidence": Column(TEXT, "The comparison in words"),
+    "period_start": Column(DATE, "First day of the reference period"),
+    "period_end": Column(DATE, "Last day of the reference period"),
+    "reason": Column(TEXT, "Reason of the flag, from the closed set of reasons"),
+    "value": Column(NUMBER, "Figure as published"),
+    "expected": Column(NUMBER, "Figure expected from the place's history, its peers or another source"),
+    "compared_with": Column(TEXT, "Basis of the expected figure"),
+    "own_history": Column(NUMBER, "Distance from the expected figure, in spreads of its history; null if not compared"),
+    "peers": Column(NUMBER, "Distance from the expected figure, in spreads of its peers; null if not compared"),
+    "others": Column(WHOLE, "Number of other periods or places in the comparison"),
+    "evidence": Column(TEXT, "Comparison in words"),
     "file": OBSERVATION_COLUMNS["file"],
-    "withheld": Column(pl.Boolean, "True where no answer takes the figure for the place's value"),
+    "withheld": Column(pl.Boolean, "True where cells withhold the figure"),
 }
-"""One figure doubted for one reason, with what was compared with what."""
+"""One flag for one reason on one figure, with its comparison."""
 
 
 def build_flags(reason: str, figures: pl.DataFrame) -> pl.DataFrame:
-    """Make PLAUSIBILITY_FLAG rows of one reason from rows of figures that tell the comparison; refuse a reason
-    not in the set."""
+    """Build PLAUSIBILITY_FLAG rows of one reason from compared figures; raise KeyError for an unknown reason."""
     if reason not in REASONS:
-        raise KeyError(f"{reason} is no reason; the set is in pipelines/core/reasons.py")
+        raise KeyError(f"unknown reason {reason!r}; the closed set is in pipelines/core/reasons.py")
     with_reason = figures.with_columns(
         pl.lit(reason).alias("reason"), pl.lit(reason in WITHHOLDING_REASONS).alias("withheld")
     )
@@ -52,9 +51,9 @@ def build_flags(reason: str, figures: pl.DataFrame) -> pl.DataFrame:
 
 
 def keep_first_flags(tables: list[pl.DataFrame]) -> pl.DataFrame:
-    """Stack doubts, and keep for each figure those of its first reason only.
+    """Stack flags, and keep for each figure only those of its first reason in order of precedence.
 
-    A figure ten times too high is far from its history, too: what says more goes before.
+    A figure ten times too high is also far from its history: the more specific reason takes precedence.
     """
     order = pl.col("reason").replace_strict(REASON_PRECEDENCE, return_dtype=pl.Int64)
     stacked = pl.concat([empty_table(PLAUSIBILITY_FLAG), *tables])
@@ -62,7 +61,7 @@ def keep_first_flags(tables: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def add_caveats(observation: pl.DataFrame, flags: pl.DataFrame) -> pl.DataFrame:
-    """Add to observations the caveats that doubts give them, with their evidence; nothing else changes."""
+    """Add the flags of observations to their caveats, with the evidence; other columns do not change."""
     key = ["release", *FIGURE_KEY]
     by_figure = flags.group_by(key).agg(
         pl.col("reason").unique(maintain_order=True).str.join(",").alias("_reasons"),
@@ -77,7 +76,7 @@ def add_caveats(observation: pl.DataFrame, flags: pl.DataFrame) -> pl.DataFrame:
 
 
 def convert_flags(flags: pl.DataFrame) -> pl.DataFrame:
-    """Make a finding of every doubt (schema.FINDING_COLUMNS); all of them, with no cap."""
+    """Convert every flag to a finding (schema.FINDING_COLUMNS), without a limit on their number."""
     definitions = {code: reason for code, reason in REASONS.items() if code in set(flags["reason"])}
     fixed = {
         name: pl.col("reason").replace_strict(

@@ -1,8 +1,8 @@
-"""Expectations about places for Great Expectations: anyone who has a frame of shares can use them in a suite.
+"""Expectations about places for Great Expectations, usable in any suite on a frame of shares.
 
-Each looks at one column of shares between 0 and 1, one row a release, a period or a problem: of how much the thing
-holds. `checks.shares` makes such frames from cells of a file, from cells of a problem and from totals. This module is
-the only one that imports Great Expectations, which takes seconds: import it where something is judged.
+Each looks at one column of shares between 0 and 1, one row a release, a period or a problem. `checks.shares` builds
+such frames from cells of a file, from cells of a problem and from totals. Only this module imports Great Expectations,
+which takes seconds, so import it only where something is judged.
 """
 
 from functools import cache
@@ -15,49 +15,49 @@ from great_expectations.expectations.core.expect_column_min_to_be_between import
 
 
 class ExpectPlacesComplete(ExpectColumnMinToBeBetween):
-    """Expect every place that the source covers to have a row in every period that others have."""
+    """Expect a row for every place that the source covers, in every period that has rows."""
 
     column: str = "places_complete"
     min_value: float = 0.95
 
 
 class ExpectNoRetiredCodes(ExpectColumnMinToBeBetween):
-    """Expect every code to be one of the declared place system, and none of another time."""
+    """Expect every code to belong to the declared place system, and none to another vintage."""
 
     column: str = "no_retired_codes"
     min_value: float = 0.95
 
 
 class ExpectPlacesKnown(ExpectColumnMinToBeBetween):
-    """Expect every code or name to be one that the register knows."""
+    """Expect every code or name to be in the register."""
 
     column: str = "places_known"
     min_value: float = 0.95
 
 
 class ExpectCoverageByPopulation(ExpectColumnMinToBeBetween):
-    """Expect figures for the places where most people live: by people, never by a count of places."""
+    """Expect figures for the places of most residents: coverage counts people, not places."""
 
     column: str = "coverage_by_population"
     min_value: float = 0.95
 
 
 class ExpectTotalsReconcile(ExpectColumnMinToBeBetween):
-    """Expect a total to be its places, hidden figures, rounding and what has no place, with next to nothing left."""
+    """Expect totals to equal places, suppressed figures, rounding and unallocated rows, nearly without remainder."""
 
     column: str = "totals_reconcile"
     min_value: float = 0.99
 
 
 class ExpectReturnsComplete(ExpectColumnMinToBeBetween):
-    """Expect those who should return to have done so: by the volume they usually return, never by counting files."""
+    """Expect all due returns, measured by the volume that each provider usually returns, not by the number of files."""
 
     column: str = "returns_complete"
     min_value: float = 0.95
 
 
 class ExpectShareOfCells(ExpectColumnMinToBeBetween):
-    """Expect a share of the cells to be as declared: readable, dated, in range, given once."""
+    """Expect a share of the cells to be as declared: readable, dated, in range, without duplicates."""
 
     min_value: float = 0.95
 
@@ -74,7 +74,7 @@ EXPECTATIONS: dict[str, type[ExpectColumnMinToBeBetween]] = {
 
 @cache
 def _batch_definition() -> Any:
-    """Make one context for the whole process: to make one for each file costs more than to judge the file."""
+    """Return one context for the whole process: creating one for each file takes longer than the judgement."""
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas("shares").add_dataframe_asset("shares")
@@ -82,7 +82,7 @@ def _batch_definition() -> Any:
 
 
 def judge_shares(shares: pl.DataFrame, least: dict[str, float]) -> dict[str, bool]:
-    """Judge a frame of shares: for each column named in `least`, whether every row has at least that share."""
+    """Judge a frame of shares: for each column in `least`, whether every row has at least that share."""
     expectations = [
         EXPECTATIONS.get(name, ExpectShareOfCells)(column=name, min_value=share, meta={"share": name})
         for name, share in least.items()

@@ -1,4 +1,4 @@
-"""Every check of figures, by name: add a function and its name here, and it looks at every source."""
+"""All checks of figures: a function added here runs on every source."""
 
 import polars as pl
 
@@ -17,11 +17,11 @@ from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 def flag_figures(
     observation: pl.DataFrame, measures: dict[str, Measure], larger: LargerAreas | None = None
 ) -> pl.DataFrame:
-    """Look at the figures in use of one source; give DOUBT.
+    """Flag implausible figures of one source; return PLAUSIBILITY_FLAG.
 
-    Takes observations of all releases (schema.OBSERVATION_COLUMNS and `order`). Judged are those of the newest release
-    that has the period, for no answer takes another; the release before is looked at for changes of unit. `larger` is
-    what the source says of larger places: a low figure that agrees with its totals is not doubted for being low.
+    Takes observations of all releases (schema.OBSERVATION_COLUMNS and `order`). It judges the newest release of each
+    period, which is the one that cells use, and compares it with the release before for changes of unit. `larger` has
+    the source's figures for larger areas: a low figure that agrees with its totals is not flagged as low.
     """
     current = newest_slices(observation)
     if current.is_empty():
@@ -54,7 +54,7 @@ def flag_figures(
 
 
 def _previous_release(observation: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
-    """Give of each slice the release before the one in use."""
+    """Return the release before the one in use, for each slice."""
     used = current.select("measure", "period_start", "period_end", pl.col("order").alias("used")).unique()
     older = observation.join(used, on=["measure", "period_start", "period_end"]).filter(
         pl.col("order") < pl.col("used")

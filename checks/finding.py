@@ -1,4 +1,4 @@
-"""What a check is given and what it gives: a source as read, and findings."""
+"""Input and output of a check: a source as read, and findings."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,11 +12,11 @@ from pipelines.declarations.source import Source
 
 
 class CheckInput(NamedTuple):
-    """One release of a source as read: what a check of a source looks at.
+    """One release of a source as read, the input of a check.
 
-    `cells` has the columns of conform.CELLS: every cell, the ones that can't be used with their fault.
-    `places` has the columns of schema.PLACE_COLUMNS: the places of the source's own system. `left_out` counts the
-    rows that the declaration leaves out; `vain` says what it names and the file does not have.
+    `cells` has the columns of conform.CELLS: every cell, with a fault where it is unusable. `places` has the
+    columns of schema.PLACE_COLUMNS: the places of the source's own system. `left_out` counts the rows that the
+    declaration leaves out. `unmatched_texts` lists declared texts that do not occur in the file.
     """
 
     name: str
@@ -29,16 +29,16 @@ class CheckInput(NamedTuple):
 
 
 Check = Callable[[CheckInput], pl.DataFrame]
-"""A check of a source: from one release as read to findings (schema.FINDING_COLUMNS). No rows is a pass."""
+"""A check of a source: from one release as read to findings (schema.FINDING_COLUMNS). No rows mean a pass."""
 
 
 def build_findings(
     release: CheckInput, check: str, reason: str, evidence_rows: pl.DataFrame, **overrides: Any
 ) -> pl.DataFrame:
-    """Make findings of one reason from rows that tell the place, the period and the evidence.
+    """Build findings of one reason from rows with place, period and evidence.
 
-    Columns that `found` lacks are null; `given` sets a column for all. Severity, holder and remedy are
-    those of the reason.
+    Columns missing from `evidence_rows` are null; `overrides` sets a column for all rows. Severity, data owner and
+    remedy come from the definition of the reason.
     """
     definition = REASONS[reason]
     holder = definition.holder.replace("the publisher", release.source.publisher)
@@ -65,14 +65,14 @@ def build_findings(
 def build_unmatched_findings(
     name: str, check: str, reason: str, texts: list[str], file: str, remedy: str
 ) -> pl.DataFrame:
-    """Make findings of what a person declared for a source and no file held has: one for each text."""
+    """Build findings for declared texts that no stored file of a source has: one for each text."""
     row = {"source": name, "check": check, "reason": reason, "severity": "info", "set_aside": False, "file": file}
     row |= {"holder": "the maintainer of the source declaration", "remedy": remedy}
     return table_from_records([{**row, "evidence": text} for text in texts], FINDING_COLUMNS)
 
 
 def build_source_fault(name: str, check: str, evidence: str, file: str) -> pl.DataFrame:
-    """Make the finding that a whole file could not be used."""
+    """Build the finding for a file that could not be used at all."""
     definition = REASONS["fetch_failed"]
     row = {
         "source": name,

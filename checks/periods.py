@@ -1,23 +1,23 @@
-"""No figure of another period: what every table of cells must satisfy before it is stored or shown."""
+"""Reference periods: the check that every table of cells must pass before it is stored or published."""
 
 from collections.abc import Collection
 
 import polars as pl
 
 CARRIED_FORWARD = "carried_forward"
-"""The caveat of a figure of an earlier period that a problem lets be shown."""
+"""Caveat of a figure for an earlier period that a problem carries forward."""
 
 
 def is_carried_forward() -> pl.Expr:
-    """Tell the cells (schema.CELL_COLUMNS) with a figure that was carried forward."""
+    """Select cells (schema.CELL_COLUMNS) with a figure that was carried forward."""
     return pl.col("caveats").str.split(",").list.contains(CARRIED_FORWARD).fill_null(False)
 
 
 def find_other_periods(cells: pl.DataFrame, grain: str, instants: Collection[str]) -> pl.DataFrame:
-    """Give the cells (schema.CELL_COLUMNS) with a figure that is not of the period asked about, nor said to be older.
+    """Return cells (schema.CELL_COLUMNS) with a figure for another period, unless marked as carried forward.
 
-    A figure is of a period where both have the same days; one of an instant (measures in `instants`) where it lies
-    inside. One with the caveat `carried_forward`, or for grain latest, must only have ended by then.
+    A figure answers a period with the same days. A figure for an instant (measures in `instants`) answers a period that
+    contains it. A figure with the caveat `carried_forward`, or for grain latest, must end by the end of the period.
     """
     known = cells.filter(pl.col("value").is_not_null())
     has_ended = pl.col("value_end") <= pl.col("period_end")

@@ -1,4 +1,4 @@
-"""Checks of places and periods: who is missing from a release, what is hidden, rounded or skipped."""
+"""Checks of places and periods: missing places, suppressed figures, rounding, and skipped periods."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -23,7 +23,7 @@ def _usable_cells(release: CheckInput) -> pl.DataFrame:
 
 
 def find_missing_places(release: CheckInput) -> pl.DataFrame:
-    """Find places of the source's system, in a nation that it covers, with no row in a period others have."""
+    """Find places in covered nations without a row in a period that has rows for other places."""
     covered = release.places.filter(pl.col("nation").is_in(list(release.source.coverage)))
     sound = _usable_cells(release).with_columns(pl.col("place_code").str.split("+")).explode("place_code")
     due = sound.select(_SLICE_KEY).unique().join(covered.select("place_code", "place_name"), how="cross")
@@ -32,13 +32,13 @@ def find_missing_places(release: CheckInput) -> pl.DataFrame:
         pl.col("period_start").min(), pl.col("period_end").max(), pl.len().alias("rows")
     )
     with_evidence = by_place.with_columns(
-        pl.format("no row in {} periods that other places have", "rows").alias("evidence")
+        pl.format("no row in {} periods that have rows for other places", "rows").alias("evidence")
     )
     return build_findings(release, "missing_places", "not_returned", with_evidence.sort("measure", "place_code"))
 
 
 def count_hidden_cells(release: CheckInput) -> pl.DataFrame:
-    """Count the cells that the publisher hides or has not, by measure, marker and period."""
+    """Count the cells that are suppressed or not available, by measure, marker and period."""
     return pl.concat([_count_by_marker(release, reason, statuses) for reason, statuses in _HIDDEN_STATUSES.items()])
 
 
@@ -49,13 +49,13 @@ def _count_by_marker(release: CheckInput, reason: str, statuses: list[str]) -> p
         pl.len().alias("rows"), pl.col("place_code").sort().head(5).str.join(", ").alias("some")
     )
     with_evidence = by_marker.with_columns(
-        pl.format("{} cells with the marker {}: {} ...", "rows", "marker", "some").alias("evidence")
+        pl.format("{} cells with marker {}: {} ...", "rows", "marker", "some").alias("evidence")
     )
     return build_findings(release, "hidden_cells", reason, with_evidence)
 
 
 def note_rounding(release: CheckInput) -> pl.DataFrame:
-    """Note each measure whose figures are rounded or perturbed, and whether the figures agree with it."""
+    """Note each measure with rounding or noise, and whether its figures agree with the declared rounding."""
     notes = [
         _note_base(release, name, measure.rounding) if measure.rounding else _note_noise(release, name)
         for name, measure in release.source.measures.items()
@@ -69,14 +69,18 @@ def _measure_figures(release: CheckInput, name: str) -> pl.DataFrame:
 
 
 def _note_noise(release: CheckInput, name: str) -> pl.DataFrame:
-    return _measure_finding(release, name, "perturbed", "the publisher adds noise; totals need not add")
+    return _measure_finding(
+        release, name, "perturbed", "the publisher adds noise; totals may differ from the sum of their parts"
+    )
 
 
 def _note_base(release: CheckInput, name: str, base: float) -> pl.DataFrame:
     steps = pl.col("value") / base
     off = _measure_figures(release, name).filter((steps - steps.round()).abs() > 1e-6)
     unit = release.source.measures[name].unit
-    return _measure_finding(release, name, "rounded", f"rounded to {base:g} {unit}; {off.height} figures are not")
+    return _measure_finding(
+        release, name, "rounded", f"rounded to {base:g} {unit}; {off.height} figures are not multiples of it"
+    )
 
 
 def _measure_finding(release: CheckInput, name: str, reason: str, evidence: str) -> pl.DataFrame:
@@ -85,17 +89,17 @@ def _measure_finding(release: CheckInput, name: str, reason: str, evidence: str)
 
 
 def list_combined_areas(release: CheckInput) -> pl.DataFrame:
-    """Tell which places are published together, as declared; those that are not declared are doubts (together)."""
+    """List places published together, as declared; undeclared ones are flagged (together)."""
     rows = _usable_cells(release).filter(pl.col("place_code").str.contains("+", literal=True))
     with_evidence = rows.select(
         *_SLICE_KEY, "place_code", "place_label", pl.col("value").alias("mass"), pl.lit(1).alias("rows"),
-        pl.lit("one figure for several places, counted once").alias("evidence"),
+        pl.lit("one figure for several places together, counted once").alias("evidence"),
     )  # fmt: skip
     return build_findings(release, "combined_areas", "combined_area", with_evidence)
 
 
 def find_skipped_periods(release: CheckInput) -> pl.DataFrame:
-    """Find jumps between the periods of a release: a month, quarter or year that is not there."""
+    """Find months, quarters or years that are missing between the periods of a release."""
     rows = []
     for measure in release.source.measures:
         spans = (
@@ -104,7 +108,7 @@ def find_skipped_periods(release: CheckInput) -> pl.DataFrame:
         ordered = spans.sort("period_start").rows()
         rows += [
             (measure, before[1] + timedelta(days=1), after[0] - timedelta(days=1),
-             f"the release goes from {format_period(*before)} to {format_period(*after)}")
+             f"the release has no period between {format_period(*before)} and {format_period(*after)}")
             for before, after in pairwise(ordered)
             if _is_regular(release.source) and after[0] > before[1] + timedelta(days=1)
         ]  # fmt: skip

@@ -1,7 +1,7 @@
-"""Figures that are far from what their place's own history and their peers in the period both make likely.
+"""Figures that are far from what both their place's history and their peers in the period predict.
 
-Each function takes checks.expected.expected and gives doubts of one reason. A figure must stand apart from both:
-a place that is always unlike others is no fault, and neither is a period that was unlike others everywhere.
+Each function takes checks.expected.fit_expected and returns flags of one reason. A figure must differ from both
+expectations: a place that always differs from others is no fault, nor is a period that differs everywhere.
 """
 
 from math import log
@@ -13,17 +13,17 @@ from checks.expected import FAR_SPREADS, FEWEST_PEERS, FEWEST_PERIODS, LEAST_FAC
 from pipelines.core.text import format_figure_column
 
 FAR_SPREADS_BEFORE = 8.0
-"""The same by the periods before alone, which tell less."""
+"""Distance at which a figure is flagged by the periods before alone, which are weaker evidence."""
 LEAST_ZERO_CHANCE = 1e-6
-"""Greatest chance of a nought, by the count model, that is taken to be incredible."""
+"""Greatest chance of a zero, by the count model, at which the zero is flagged."""
 
 
 def find_suspected_zeros(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
-    """Find noughts that the place's history makes incredible.
+    """Find implausible zeros, by the history of their place.
 
-    For counts by a negative binomial whose variance is that of the place's history: with mean m and variance
-    m(1 + m s^2), the chance of a nought is (1 + m s^2)^(-1/s^2), which is Poisson's exp(-m) where s is 0
-    (Hilbe 2011). For rates by how many spreads half the smallest step is away.
+    For counts the model is a negative binomial with the variance of the place's history. With mean m and variance m(1 +
+    m s^2), the chance of a zero is (1 + m s^2)^(-1/s^2), which is Poisson's exp(-m) where s is 0 (Hilbe 2011). Rates
+    are judged by the distance of half the smallest step, in spreads.
     """
     mean, spread2 = _likely_figure(), pl.col("own_spread").clip(lower_bound=1e-3) ** 2
     chance = (-(1 + mean * spread2).log() / spread2).exp()
@@ -34,7 +34,7 @@ def find_suspected_zeros(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFr
         _has_enough_data(), pl.col("value") == 0, counts | rates, _is_rare_among_peers()
     )
     evidence = pl.format(
-        "0, where {} is likely by its other {} periods; {} of {} others have a figure above 0",
+        "0, where {} is expected from its other {} periods; {} of {} peers have a figure above 0",
         format_figure_column("expected"),
         pl.col("periods") - 1,
         "above",
@@ -44,7 +44,7 @@ def find_suspected_zeros(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFr
 
 
 def find_near_zero_leaks(fitted: pl.DataFrame) -> pl.DataFrame:
-    """Find figures above 0 that are next to nothing beside what the place has in its better periods, or around."""
+    """Find figures above 0 that are near zero beside the place's better periods, or the periods around."""
     around = _is_far_below("apart", FAR_SPREADS) & (pl.col("apart") < log(NEAR_ZERO))
     long = _is_far_below("apart_long", FAR_SPREADS) & (pl.col("apart_long") < log(NEAR_ZERO))
     suspects = fitted.filter(_has_enough_data(), pl.col("value") > 0, around | long)
@@ -52,9 +52,9 @@ def find_near_zero_leaks(fitted: pl.DataFrame) -> pl.DataFrame:
 
 
 def find_partial_returns(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
-    """Find counts that are a fraction of what they are around that period, or were before it, and are later again.
+    """Find counts that are a fraction of the expected figure, where the place later returns to its level.
 
-    Takes what upheld.add_kept_levels gives: a level that the place goes on at is no part of a return.
+    Takes the result of upheld.add_kept_levels: a level at which the place continues is not a partial return.
     """
     around = _is_far_below("apart", FAR_SPREADS) & (pl.col("apart") < -log(LEAST_FACTOR))
     before = _is_far_below("apart_before", FAR_SPREADS_BEFORE) & (pl.col("apart_before") < -log(LEAST_FACTOR))
@@ -65,11 +65,11 @@ def find_partial_returns(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFr
 
 
 def find_implausible_figures(fitted: pl.DataFrame) -> pl.DataFrame:
-    """Find figures, high or low, far from both their own history and their peers."""
+    """Find figures, high or low, that are far from both their history and their peers."""
     apart = [spreads_away(spread).abs() > FAR_SPREADS for spread in ("own_spread", "peer_spread")]
     suspects = fitted.filter(_has_enough_data(), pl.all_horizontal(apart), pl.col("apart").abs() > log(LEAST_FACTOR))
     evidence = pl.format(
-        "{}, where {} is likely: {} times its own usual spread away by {} other periods, {} times that of {} peers",
+        "{}, where {} is expected: {} spreads away by its {} other periods, {} spreads by its {} peers",
         format_figure_column("value"),
         format_figure_column("expected"),
         pl.col("own_history").abs(),
@@ -85,7 +85,7 @@ def _has_enough_data() -> pl.Expr:
 
 
 def _likely_figure() -> pl.Expr:
-    """The greater of what the periods around and the better periods make likely: a long silence is no norm."""
+    """Return the greater expectation of the periods around and the better periods, since long silence is no norm."""
     return pl.max_horizontal("usual", "long_run")
 
 
@@ -94,7 +94,7 @@ def _is_far_below(apart: str, times: float) -> pl.Expr:
 
 
 def _is_rare_among_peers() -> pl.Expr:
-    """Most peers have a figure above 0: where noughts are common, one more is none."""
+    """Return whether most peers have a figure above 0, since a zero is plausible where zeros are common."""
     return pl.col("above") > 0.5 * (pl.col("peers") - 1)
 
 
@@ -103,14 +103,14 @@ def _add_comparison(suspects: pl.DataFrame, expected: pl.Expr) -> pl.DataFrame:
         expected.alias("expected"),
         spreads_away("own_spread").round(1).alias("own_history"),
         spreads_away("peer_spread").round(1).alias("peers_apart"),
-        pl.lit("own history, and how peers moved in the period").alias("compared_with"),
+        pl.lit("its own history and the movement of its peers").alias("compared_with"),
     )
 
 
 def _describe_low(suspects: pl.DataFrame) -> pl.DataFrame:
     share = (100 * pl.col("value") / pl.col("expected")).round(1)
     evidence = pl.format(
-        "{}, {} % of the {} that its other {} periods and {} peers make likely",
+        "{}, {} % of the {} expected from its other {} periods and {} peers",
         format_figure_column("value"),
         share,
         format_figure_column("expected"),

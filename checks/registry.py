@@ -1,4 +1,4 @@
-"""Every check of a source, by name: add a function and its name here, and it runs on every release."""
+"""All checks of a source: a function added here runs on every release."""
 
 import polars as pl
 
@@ -29,5 +29,5 @@ SOURCE_CHECKS: tuple[Check, ...] = (
 
 
 def check_source(release: CheckInput) -> pl.DataFrame:
-    """Run every check on one release of a source; give all findings."""
+    """Run every check on one release of a source; return all findings."""
     return pl.concat([empty_table(FINDING_COLUMNS), *(check(release) for check in SOURCE_CHECKS)])

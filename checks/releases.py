@@ -1,4 +1,4 @@
-"""Checks of whole releases: what the publisher said of one after it was out."""
+"""Checks of whole releases: recalls, and declared texts that a file does not have."""
 
 import polars as pl
 
@@ -17,8 +17,8 @@ def find_recalled_release(release: CheckInput) -> pl.DataFrame:
 
 
 def find_unmatched_texts(release: CheckInput) -> pl.DataFrame:
-    """Find texts by which the declaration picks rows (`filter`) and that no row of the file has."""
-    remedy = "Correct the text under where, or look whether the publisher renamed or dropped these rows."
+    """Find filter texts of the declaration that no row of the file has."""
+    remedy = "Correct the text of the filter, or check whether the publisher renamed or removed these rows."
     evidence = pl.DataFrame({"evidence": [f"{release.snapshot.file}: {text}" for text in release.unmatched_texts]},
                          schema={"evidence": pl.String})  # fmt: skip
     return build_findings(release, "rows_asked_in_vain", "not_returned", evidence, remedy=remedy)

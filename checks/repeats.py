@@ -1,4 +1,4 @@
-"""Figures that say too little: the publisher repeats the one before, or rounds and does not say so."""
+"""Figures with less information than they seem to have: repeated from the previous period, or rounded undeclared."""
 
 from math import pi, sqrt
 
@@ -9,20 +9,20 @@ from checks.expected import FEWEST_PEERS, PERIOD_KEY, SERIES_KEY
 from pipelines.core.text import format_figure_column
 
 LEAST_REPEAT_CHANCE = 1e-6
-"""Greatest chance of a run of repeats that is taken to be incredible."""
+"""Greatest chance of a run of repeats at which the run is flagged."""
 COMMON_SHARE = 0.2
-"""Where a larger share of places repeats the figure before, repeating is how the series works."""
+"""Share of places that repeat the previous figure above which repeats are usual for the series."""
 ROUNDING_BASES = (5.0, 10.0, 50.0, 100.0, 1000.0)
 FEWEST_FIGURES = 20
 FEWEST_VALUES = 5
-"""Where fewer different figures are, as where all places have the same one, nothing is told by what divides them."""
+"""Fewest different figures in a period from which a common divisor is evidence of rounding."""
 
 
 def find_repeated_values(fitted: pl.DataFrame) -> pl.DataFrame:
-    """Find runs of the very same figure where peers vary, and where chance does not give one so long.
+    """Find runs of an identical figure where peers vary and chance does not explain the length of the run.
 
-    The chance of one repeat is that of a normal error of the place's usual spread falling within one step of
-    none, given how all places moved; that of a run is their product.
+    The chance of one repeat is that of a normal error, with the place's usual spread, within one step of zero, given
+    the movement of all places. The chance of a run is the product.
     """
     before = {name: pl.col(name).shift(1).over(SERIES_KEY) for name in ("value", "movement")}
     again = fitted.with_columns(
@@ -41,31 +41,31 @@ def find_repeated_values(fitted: pl.DataFrame) -> pl.DataFrame:
     )
     improbable = together.filter(pl.col("by_chance") < LEAST_REPEAT_CHANCE)
     evidence = pl.format(
-        "{} again, {} times running; {} % of peers repeat theirs in this period",
+        "{} repeated {} times in a row; {} % of peers repeat theirs in this period",
         format_figure_column("value"),
         "repeats",
         (100 * pl.col("share")).round(1),
     )
     return build_flags("repeated_value", improbable.drop("peers").with_columns(
         evidence.alias("evidence"), pl.col("usual").alias("expected"),
-        pl.lit("the period before, and peers in this one").alias("compared_with"),
+        pl.lit("the previous period, and peers in this period").alias("compared_with"),
         pl.col("repeats").cast(pl.Int64).alias("others"),
     ))  # fmt: skip
 
 
 def _repeat_chance() -> pl.Expr:
-    """Chance that a figure falls on the same step as the one before."""
+    """Return the chance that a figure falls on the same step as the one before."""
     width = pl.col("step") / pl.col("value")
-    # A small figure, were it a count, would vary by its own noise, whatever the place usually has.
+    # A small count varies at least by its counting noise, whatever the usual spread of the place.
     spread2 = 2 * (pl.col("own_spread") ** 2 + pl.max_horizontal("noise", width))
     density = (-(pl.col("due") ** 2) / (2 * spread2)).exp() / (sqrt(2 * pi) * spread2.sqrt())
     return width * density
 
 
 def find_undeclared_rounding(fitted: pl.DataFrame) -> pl.DataFrame:
-    """Find slices of which every figure is a multiple of a base that the source does not declare.
+    """Find slices in which every figure is a multiple of an undeclared base.
 
-    Of figures that are not rounded one in five is a multiple of 5: twenty such in a row come once in 10^13.
+    Without rounding one figure in five is a multiple of 5, so twenty in a row have a chance of one in 10^13.
     """
     tables = [_find_multiples(fitted, base) for base in sorted(ROUNDING_BASES, reverse=True)]
     return pl.concat(tables).unique(["measure", "place_code", "period_start", "period_end"], maintain_order=True)
@@ -78,9 +78,9 @@ def _find_multiples(fitted: pl.DataFrame, base: float) -> pl.DataFrame:
     even = (pl.col("value") / base - (pl.col("value") / base).round()).abs() < 1e-9
     multiples = fine.filter(whole, even.all().over(PERIOD_KEY), pl.len().over(PERIOD_KEY) >= FEWEST_FIGURES,
                         pl.col("value").n_unique().over(PERIOD_KEY) >= FEWEST_VALUES)  # fmt: skip
-    evidence = pl.format("all {} figures of the period are multiples of {}; no such rounding is declared",
+    evidence = pl.format("all {} figures in the period are multiples of {}; no such rounding is declared",
                          pl.len().over(PERIOD_KEY), pl.lit(base))  # fmt: skip
     return build_flags("rounded", multiples.drop("peers").with_columns(
-        evidence.alias("evidence"), pl.lit("the rounding that is declared").alias("compared_with"),
+        evidence.alias("evidence"), pl.lit("the declared rounding").alias("compared_with"),
         (pl.len().over(PERIOD_KEY) - 1).cast(pl.Int64).alias("others"),
     ))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Checks of rows: what was set aside, and why. Each finding stands for the rows that share a fault."""
+"""Checks of rows: rows set aside, and why. Each finding covers the rows with the same fault."""
 
 import polars as pl
 
@@ -8,13 +8,13 @@ _FINDING_KEY = ["measure", "place_code", "place_label", "fault_evidence"]
 
 
 def _gather_faults(release: CheckInput, fault: str, check: str, reason: str, *, set_aside: bool = True) -> pl.DataFrame:
-    """Gather the cells with one fault: a finding for each measure, place and kind of evidence."""
+    """Group the cells with one fault: a finding for each measure, place and evidence."""
     rows = release.cells.filter(pl.col("fault") == fault)
     by_place = rows.group_by(_FINDING_KEY, maintain_order=True).agg(
         pl.col("period_start").min(),
         pl.col("period_end").max(),
         pl.len().alias("rows"),
-        # A sum of no figures is no figure.
+        # The sum of no figures is null, not zero.
         pl.when(pl.col("value").is_not_null().any()).then(pl.col("value").sum()).alias("mass"),
         pl.format("{}, row {}, column {}", pl.col("file").first(), pl.col("file_row").first(),
                   pl.col("file_column").first()).alias("file"),
@@ -23,47 +23,47 @@ def _gather_faults(release: CheckInput, fault: str, check: str, reason: str, *, 
 
 
 def find_unknown_places(release: CheckInput) -> pl.DataFrame:
-    """Find codes and names that the register does not know, with the mass they carry."""
+    """Find codes and names that are not in the register, with the sum of their figures."""
     return _gather_faults(release, "unmatched_place", "unknown_places", "unmatched_place")
 
 
 def find_retired_codes(release: CheckInput) -> pl.DataFrame:
-    """Find codes that are in the register, but of another time than the source's place system."""
+    """Find codes in the register that belong to another vintage than the source's place system."""
     return _gather_faults(release, "retired_code", "retired_codes", "retired_code")
 
 
 def find_unallocated_rows(release: CheckInput) -> pl.DataFrame:
-    """Find the publisher's own rows for what belongs to no place, with what they carry."""
+    """Find the publisher's rows for figures that belong to no place, with their sum."""
     return _gather_faults(release, "unallocated", "unallocated_rows", "unallocated")
 
 
 def find_unreadable_cells(release: CheckInput) -> pl.DataFrame:
-    """Find cells that are neither a figure nor a declared marker, and periods that are none."""
+    """Find cells that are neither a figure nor a declared marker, and unreadable periods."""
     return _gather_faults(release, "unreadable", "unreadable_cells", "unreadable")
 
 
 def find_implausible_values(release: CheckInput) -> pl.DataFrame:
-    """Find figures outside the range that the measure declares."""
+    """Find figures outside the declared range of the measure."""
     return _gather_faults(release, "implausible", "implausible_values", "implausible")
 
 
 def find_duplicate_keys(release: CheckInput) -> pl.DataFrame:
-    """Find places given twice for a period with different figures; all of them are set aside."""
+    """Find places with several different figures for a period; all of them are set aside."""
     return _gather_faults(release, "duplicate", "duplicate_keys", "duplicate")
 
 
 def find_dropped_cells(release: CheckInput) -> pl.DataFrame:
-    """Find cells that a reviewed correction takes out."""
+    """Find cells that a reviewed correction removes."""
     return _gather_faults(release, "dropped", "dropped_cells", "dropped")
 
 
 def find_corrected_cells(release: CheckInput) -> pl.DataFrame:
-    """Find cells that a reviewed correction changes, or flags."""
+    """Find cells that a reviewed correction changes or flags."""
     return pl.concat([_gather_corrections(release, caveat) for caveat in ("corrected", "flagged")])
 
 
 def find_contradicted_limits(release: CheckInput) -> pl.DataFrame:
-    """Find figures that lie outside the limits published beside them, and limits that can't be read."""
+    """Find figures outside the limits published beside them, and unreadable limits."""
     rows = release.cells.filter(pl.col("caveats").str.split(",").list.contains("limits_contradict"))
     evidence = rows.with_columns(pl.col("caveat_evidence").alias("evidence"), pl.lit(1).alias("rows"))
     return build_findings(release, "contradicted_limits", "limits_contradict", evidence)
@@ -76,14 +76,14 @@ def _gather_corrections(release: CheckInput, caveat: str) -> pl.DataFrame:
 
 
 def find_expired_corrections(release: CheckInput) -> pl.DataFrame:
-    """Find cells that a correction was made for, and whose published text has changed since."""
+    """Find cells with a correction where the published text has changed since."""
     rows = release.cells.filter(pl.col("expired").is_not_null())
     evidence = rows.with_columns(pl.col("expired").alias("evidence"), pl.lit(1).alias("rows"))
     return build_findings(release, "expired_corrections", "correction_expired", evidence)
 
 
 def find_repeated_rows(release: CheckInput) -> pl.DataFrame:
-    """Find rows that say again what another row says; one is kept."""
+    """Find rows that repeat another row; one of them is kept."""
     return _gather_faults(release, "repeat", "repeated_rows", "duplicate").with_columns(
         pl.lit("info").alias("severity")
     )

@@ -1,6 +1,6 @@
-"""Shares to judge: of the cells of a file, of the people of a problem, of a total.
+"""Shares that Great Expectations judges: cells of a file, residents in a problem, or parts of a total.
 
-All counting is done here, in one pass over the frame; what is judged is one small row.
+All counting is done here in one pass over the frame; Great Expectations judges one small row.
 """
 
 import polars as pl
@@ -11,16 +11,16 @@ from pipelines.declarations.source import Source
 CELL_TOLERANCE = 0.95
 """Least share of a release's cells that must meet an expectation for the release to be used."""
 TOTALS_TOLERANCE = 0.99
-"""Least share of a total that what is known must hold."""
+"""Least share of a total that known figures must explain."""
 CODES_TOLERANCE = 0.9
-"""The same as CELL_TOLERANCE for codes of the declared time: tables that go back keep rows of councils merged since."""
+"""Tolerance for codes of another vintage: time series keep rows of councils that have merged since."""
 EXPECTATION_FAULTS = {
     "places_known": "unmatched_place",
     "readable": "unreadable",
     "given_once": "duplicate",
     "no_retired_codes": "retired_code",
 }
-"""Expectation, and the fault of cells that fail it."""
+"""Fault of the cells that fail each expectation."""
 
 
 def all_reach(shares: pl.Series, least: float) -> bool:
@@ -34,7 +34,7 @@ def all_reach(shares: pl.Series, least: float) -> bool:
 
 
 def failure_expressions(source: Source) -> dict[str, pl.Expr]:
-    """Give for each expectation of a source's cells (conform.CELLS) those that fail it."""
+    """Return for each expectation of a source's cells (conform.CELLS) the expression for those that fail it."""
     fault = pl.col("fault").fill_null("none")
     ranges = {
         f"in_range__{name}": pl.when(pl.col("measure") == name).then(~pl.col("value").is_between(*measure.range))
@@ -51,7 +51,7 @@ def failure_expressions(source: Source) -> dict[str, pl.Expr]:
 
 
 def cell_shares(cells: pl.DataFrame, fails: dict[str, pl.Expr]) -> pl.DataFrame:
-    """Give one row: for each expectation the share of cells that meet it; none where there is no cell."""
+    """Return one row: for each expectation the share of cells that meet it; null where there are no cells."""
     return cells.select(pl.len().alias("cells"), *((1 - expression.mean()).fill_null(1.0).alias(name)
                                                    for name, expression in fails.items()))  # fmt: skip
 
@@ -64,10 +64,10 @@ def count_failures(cells: pl.DataFrame, fails: dict[str, pl.Expr]) -> dict[str, 
 
 
 def problem_shares(cells: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
-    """Give one row for a problem: `coverage_by_population` and `places_complete` of what it needs.
+    """Return `coverage_by_population` and `places_complete` of a problem's needs, as one row.
 
-    Takes schema.CELL_COLUMNS and who lives in each place (place_code, people). Coverage is of people whose cells have a
-    figure; a place whose people are not known is left out of it, and counts in `places_complete`.
+    Takes schema.CELL_COLUMNS and the residents of each place (place_code, people). Coverage is the share of residents in
+    cells with a figure. A place with unknown residents is left out of coverage, but counts in `places_complete`.
     """
     needed = cells.filter(pl.col("need") == "needed")
     known = pl.col("value").is_not_null()
@@ -81,14 +81,14 @@ def problem_shares(cells: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def return_shares(reporting: pl.DataFrame) -> pl.DataFrame:
-    """Give for each measure's newest period (returns.COMPLETENESS) the share of the volume due that came."""
+    """Return for each measure's newest period (returns.COMPLETENESS) the returned share of the due volume."""
     periods = reporting.filter(pl.col("scope") == "period", pl.col("reporting_rate").is_not_null())
     newest = periods.filter((pl.col("period_end") == pl.col("period_end").max()).over("measure"))
     return newest.select(pl.col("reporting_rate").alias("returns_complete"))
 
 
 def total_shares(reconciliation: pl.DataFrame) -> pl.DataFrame:
-    """Give for each total (reconciliation.RECONCILIATION) how much of it nothing known leaves open."""
+    """Return for each total (reconciliation.RECONCILIATION) the share of it that known figures explain."""
     nonzero = reconciliation.filter(pl.col("total") != 0)
     return nonzero.select(
         (1 - pl.col("remainder").fill_null(0.0).abs() / pl.col("total").abs()).clip(0.0).alias("totals_reconcile")

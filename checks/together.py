@@ -6,13 +6,13 @@ from checks.doubt import build_flags
 
 _SLICE_KEY = ["measure", "period_start", "period_end"]
 FEWEST_SHARED_PERIODS = 5
-"""Two places that have the very same figure in so many periods, and in all of them, have one figure between them."""
+"""Fewest periods, all with the same figure in both, at which two places are taken to share one figure."""
 LEAST_STEPS = 100
-"""Figures of fewer steps than this may be the same by chance."""
+"""Least figure, in steps: smaller figures may be equal by chance."""
 
 
 def flag_combined_areas(fitted: pl.DataFrame) -> pl.DataFrame:
-    """Find figures that several codes share: under one label in a period, or in every period there is."""
+    """Find figures shared by several codes: under one label in a period, or in every period."""
     return pl.concat([_find_shared_labels(fitted), _find_identical_series(fitted)]).unique(
         [*_SLICE_KEY, "place_code"], maintain_order=True
     )
@@ -20,12 +20,12 @@ def flag_combined_areas(fitted: pl.DataFrame) -> pl.DataFrame:
 
 def _find_shared_labels(fitted: pl.DataFrame) -> pl.DataFrame:
     key = [*_SLICE_KEY, "place_label", "value"]
-    # Where all places have one label it names none of them.
+    # A label common to all places identifies none of them.
     telling = pl.col("place_label").n_unique().over(_SLICE_KEY) > 1
     labelled = fitted.filter((pl.col("place_label") != "") & telling)
     figures = labelled.filter(pl.col("place_code").n_unique().over(key) > 1).with_columns(_join_codes(key))
-    evidence = pl.format("{} carry the label {} and the same figure: published together?", "codes", "place_label")
-    return _flag_areas(figures, evidence, "the other places of the period")
+    evidence = pl.format("{} share the label {} and the same figure: published together?", "codes", "place_label")
+    return _flag_areas(figures, evidence, "the other places in the period")
 
 
 def _find_identical_series(fitted: pl.DataFrame) -> pl.DataFrame:
@@ -39,7 +39,7 @@ def _find_identical_series(fitted: pl.DataFrame) -> pl.DataFrame:
     )
     figures = large.filter(pl.col("periods") >= FEWEST_SHARED_PERIODS).join(twins, on=["measure", "place_code"])
     evidence = pl.format("{} have the same figure in all {} periods: published together?", "codes", "periods")
-    return _flag_areas(figures, evidence, "the other places of all periods")
+    return _flag_areas(figures, evidence, "the other places in all periods")
 
 
 def _join_codes(key: list[str]) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""Figures whose unit has changed: ten, a hundred, a thousand times what they were, or a part of it."""
+"""Changes of unit: figures ten, a hundred or a thousand times too high or too low."""
 
 from math import log
 
@@ -10,18 +10,17 @@ from pipelines.core.text import format_figure_column
 
 LOG_TEN = log(10)
 POWER_TOLERANCE = log(1.15)
-"""How near to a power of ten the middle of a period must be: all places move a little from one to the next."""
+"""Tolerance around a power of ten for the median of a period: all places move a little between periods."""
 PLACE_TOLERANCE = log(1.5)
-"""How far a place may be from the others of its period to count as having moved with them."""
+"""Distance from the other places of its period within which a place counts as having moved with them."""
 LEAST_MOVING_SHARE = 0.8
 """Least share of places that must have moved by the same power of ten."""
 
 
 def find_unit_changes(fitted: pl.DataFrame) -> pl.DataFrame:
-    """Find periods of which all figures are a power of ten off the others, and single figures far too high by one.
+    """Find periods in which all figures are off by a power of ten, and single figures too high by one.
 
-    A single figure that is a power of ten too low may as well be a return that is next to nothing, and is told
-    as that.
+    A single figure too low by a power of ten may be a near-zero return, and is flagged as that.
     """
     return pl.concat([_find_changed_periods(fitted), _find_changed_figures(fitted)])
 
@@ -42,11 +41,11 @@ def _find_changed_figures(fitted: pl.DataFrame) -> pl.DataFrame:
     apart = [spreads_away(spread) > FAR_SPREADS for spread in ("own_spread", "peer_spread")]
     enough = (pl.col("periods") >= FEWEST_PERIODS) & (pl.col("peers") >= FEWEST_PEERS)
     figures = fitted.filter(enough, pl.all_horizontal(apart), _is_power_of_ten("apart"))
-    return _flag_changes(figures, pl.col("apart"), "own history, and how peers moved in the period")
+    return _flag_changes(figures, pl.col("apart"), "its own history and the movement of its peers")
 
 
 def _is_power_of_ten(apart: str) -> pl.Expr:
-    """Tell whether a difference of logarithms is 10, 100, 1000 ... times, or a part of it, but for a little."""
+    """Return whether a difference of logarithms is close to a power of ten, up or down."""
     powers = (pl.col(apart) / LOG_TEN).round()
     return (powers != 0) & ((pl.col(apart) - powers * LOG_TEN).abs() < POWER_TOLERANCE)
 
@@ -54,7 +53,9 @@ def _is_power_of_ten(apart: str) -> pl.Expr:
 def _flag_changes(figures: pl.DataFrame, off: pl.Expr, compared: str) -> pl.DataFrame:
     times = off.exp()
     plain = pl.when(times >= 1).then(times.round(1)).otherwise(times.round(5))
-    evidence = pl.format("{} is {} times what {} make likely", format_figure_column("value"), plain, pl.lit(compared))
+    evidence = pl.format(
+        "{} is {} times the figure expected from {}", format_figure_column("value"), plain, pl.lit(compared)
+    )
     return build_flags("unit_change", figures.with_columns(
         evidence.alias("evidence"), (pl.col("value") / times).alias("expected"),
         pl.lit(compared).alias("compared_with"), spreads_away("own_spread").round(1).alias("own_history"),
@@ -63,9 +64,9 @@ def _flag_changes(figures: pl.DataFrame, off: pl.Expr, compared: str) -> pl.Data
 
 
 def find_changes_between_releases(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """Find measures of which a release gives most figures a power of ten off the release before it.
+    """Find measures with most figures off by a power of ten from the previous release.
 
-    Takes the observations of both releases; gives doubts of the newer one's figures.
+    Takes the observations of both releases; returns flags of the newer release's figures.
     """
     both = new.join(old.select(*FIGURE_KEY, pl.col("value").alias("was")), on=FIGURE_KEY).filter(
         pl.col("value") > 0, pl.col("was") > 0
@@ -79,10 +80,13 @@ def find_changes_between_releases(old: pl.DataFrame, new: pl.DataFrame) -> pl.Da
     figures = same.join(shares, on=slices).filter(
         pl.len().over(slices) >= LEAST_MOVING_SHARE * pl.col("all"), pl.col("all") >= FEWEST_PEERS
     )
-    evidence = pl.format("{} is {} times the {} of the release before, as for {} places", format_figure_column("value"),
-                         pl.col("off").exp().round(5), format_figure_column("was"), pl.len().over(slices))  # fmt: skip
+    evidence = pl.format(
+        "{} is {} times the {} in the previous release, as for {} places",
+        format_figure_column("value"), pl.col("off").exp().round(5), format_figure_column("was"),
+        pl.len().over(slices),
+    )  # fmt: skip
     return build_flags("unit_change", figures.with_columns(
         evidence.alias("evidence"), pl.col("was").alias("expected"),
-        pl.lit("the release before").alias("compared_with"),
+        pl.lit("the previous release").alias("compared_with"),
         pl.len().over(slices).cast(pl.Int64).alias("others"),
     ))  # fmt: skip

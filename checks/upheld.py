@@ -1,9 +1,9 @@
-"""Low figures that stand: what is published beside them, or afterwards, agrees with them.
+"""Low figures that are confirmed: a figure published beside them or later agrees with them.
 
-A total says that a nought is one where all its places have a figure, these add to it, and no other figure of it is
-doubted for being low. Several at once are a provider that sent nothing, and the total is of the same short return. A
-total from a file that has none of the places is published apart: it speaks for any figure. A fraction of what was
-usual is a new level where the place goes on at it, and its return was whole otherwise.
+A total confirms a zero where all its places have a figure, their sum agrees, and no other figure in it is flagged as
+low. Several flags at once suggest a provider that sent nothing, with a total of the same short return. A total from a
+file without the places is an independent publication and confirms any figure. A fraction of the usual figure is a new
+level where the place continues at it and its return was otherwise complete.
 """
 
 from math import log
@@ -17,12 +17,11 @@ from pipelines.core.slices import SLICE_KEY, sum_by_total
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
 LEAST_LATER_PERIODS = 3
-"""A level that so many later periods keep is one, whatever else is known of the return."""
+"""Fewest later periods at a level that confirm it, whatever else is known of the return."""
 
 
 class LargerAreas(NamedTuple):
-    """What a source says of larger places (totals.TOTAL), and the places of each (totals.MEMBER_SCHEMA) by
-    place system."""
+    """Figures of a source for larger areas (totals.TOTAL), and their places (totals.MEMBER_SCHEMA) by place system."""
 
     total: pl.DataFrame
     members: dict[str, pl.DataFrame]
@@ -35,10 +34,10 @@ def drop_confirmed_flags(
     larger: LargerAreas,
     measures: dict[str, Measure],
 ) -> pl.DataFrame:
-    """Take out of doubts those of figures that agree with the totals of all larger places they are in.
+    """Drop the flags of figures that agree with the totals of all larger areas that contain them.
 
-    Takes doubts (doubt.PLAUSIBILITY_FLAG) that figures are too low to be whole, the observations of all releases, and
-    those in use (schema.OBSERVATION_COLUMNS and `order`).
+    Takes flags (doubt.PLAUSIBILITY_FLAG) of figures that seem too low, the observations of all releases, and those in
+    use (schema.OBSERVATION_COLUMNS and `order`).
     """
     if low.is_empty() or not any(measure.kind in ADDITIVE_KINDS for measure in measures.values()):
         return low
@@ -52,7 +51,7 @@ def _find_agreement(
     low: pl.DataFrame, observation: pl.DataFrame, current: pl.DataFrame, total: pl.DataFrame, member: pl.DataFrame,
     measures: dict[str, Measure],
 ) -> pl.DataFrame:  # fmt: skip
-    """Give the KEY of doubted figures with which every total agrees that is stated for a larger place."""
+    """Return the FIGURE_KEY of flagged figures that agree with every published total that contains them."""
     totals = _compare_totals(observation, current, total, member, measures)
     inside = low.join(member, on="place_code").join(totals, on=[*SLICE_KEY, "total_code"])
     alone = pl.len().over(*SLICE_KEY, "total_code", "order") == 1
@@ -60,16 +59,16 @@ def _find_agreement(
         pl.col("apart") | (pl.col("reason") == "suspected_zero")
     )
     confirmed = relevant.sort("places_due").group_by(FIGURE_KEY).agg(
-        pl.col("agrees").all(), (pl.col("alone").first() | pl.col("apart").any()).alias("told")
+        pl.col("agrees").all(), (pl.col("alone").first() | pl.col("apart").any()).alias("confirms")
     )  # fmt: skip
-    return confirmed.filter("agrees", "told").select(FIGURE_KEY)
+    return confirmed.filter("agrees", "confirms").select(FIGURE_KEY)
 
 
 def _compare_totals(
     observation: pl.DataFrame, current: pl.DataFrame, total: pl.DataFrame, member: pl.DataFrame,
     measures: dict[str, Measure],
 ) -> pl.DataFrame:  # fmt: skip
-    """Give the totals of the releases in use and of those without places, and whether all places add to each."""
+    """Return the totals of releases in use and of releases without places, and whether the places add up to each."""
     adding = {
         name: (measure.rounding or 0.0) / 2 for name, measure in measures.items() if measure.kind in ADDITIVE_KINDS
     }
@@ -89,10 +88,10 @@ def _compare_totals(
 
 
 def add_kept_levels(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
-    """Add `kept` to what is expected (expected.fit_expected): that the place goes on at the level of this figure.
+    """Add `kept` to expected figures (expected.fit_expected): whether the place continues at the figure's level.
 
-    All later periods of the measure have a figure nearer to this one than to what was expected of it. They are
-    LEAST_LATER_PERIODS at least; or one, where the other counts of the same place and period are as usual.
+    All later periods of the measure are nearer to this figure than to the expected one. There are at least
+    LEAST_LATER_PERIODS of them, or one where the other counts of the same place and period are as usual.
     """
     rest = pl.col("rest")
     near = pl.min_horizontal(-pl.min_horizontal("apart", "apart_before") / 2, pl.lit(log(LEAST_FACTOR)))
@@ -111,7 +110,7 @@ def add_kept_levels(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
 
 
 def _has_whole_return(additive: list[str]) -> pl.Expr:
-    """Tell whether a place has other counts in the period, all as usual: then its return was not cut short."""
+    """Return whether a place has other counts in the period, all as usual, so that its return was complete."""
     spot = ["place_code", "period_start", "period_end"]
     count = pl.col("measure").is_in(additive)
     usual = (count & (pl.col("value") > 0) & (pl.col("apart") > -log(LEAST_FACTOR) / 2)).fill_null(False)

@@ -94,9 +94,9 @@ def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataF
 def place_observations(
     project: Project, problem: Problem, places: Places, target: set[str], geography_data: PlaceData | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Map the observations of a problem's sources to some places; return PLACED, rows set aside, and LOSS.
+    """Map the observations of a problem's sources to some places; return MAPPED_FIGURE, rows set aside, and RESIDUAL.
 
-    `held` replaces the stored geography, as for a scenario.
+    `geography_data` replaces the stored geography, as for a scenario.
     """
     catalogue = project.catalogue
     placed, aside, lost = (
@@ -141,7 +141,7 @@ def _place_source(
     project: Project, problem: Problem, source: Source, observation: pl.DataFrame, places: Places, target: set[str],
     geography_data: PlaceData | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
-    """Map one source's observations in one place system to some places; return PLACED and LOSS."""
+    """Map one source's observations in one place system to some places; return MAPPED_FIGURE and RESIDUAL."""
     measures = project.catalogue.measures
     successors = find_successors(
         places, load_geography(project, source.geography or "").places["place_code"].to_list(), target
@@ -162,7 +162,7 @@ def _apportion_source(
 ) -> tuple[pl.DataFrame, pl.DataFrame] | None:  # fmt: skip
     """Apportion observations where a boundary cuts areas or code changes alone do not suffice; else return None.
 
-    Returns PLACED and LOSS.
+    Returns MAPPED_FIGURE and RESIDUAL.
     """
     system = source.geography or ""
     whole = [code for code, successor in successors.items() if len(successor.codes) == 1]

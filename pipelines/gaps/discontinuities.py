@@ -35,8 +35,7 @@ SHARED_BY = ("apportioned", "rate_averaged")
 
 
 def find_discontinuities(cells: pl.DataFrame, neighbours: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Find discontinuities (BOUNDARY_DISCONTINUITY) in cells (schema.CELL_COLUMNS) of neighbours
-    (neighbours.NEIGHBOUR)."""
+    """Find BOUNDARY_DISCONTINUITY in cells (schema.CELL_COLUMNS) of neighbours (neighbours.NEIGHBOUR)."""
     pairs = _pair_neighbours(cells, neighbours)
     tables = [
         _find_one_sided_pairs(pairs),

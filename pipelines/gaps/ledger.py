@@ -118,7 +118,7 @@ def empty_ledger() -> Ledger:
 
 
 def list_open_gaps(cells: pl.DataFrame) -> pl.DataFrame:
-    """List the open needs in cells (schema.TARGET_CELL), as sightings without a build number."""
+    """List the open needs in cells (schema.CELL_COLUMNS), as sightings without a build number."""
     open_cells = cells.filter(is_open()).with_columns(pl.col("cell_id").alias("gap_id"), open_reason().alias("reason"))
     return conform_table(open_cells, SIGHTING)
 
@@ -128,7 +128,7 @@ def add_build(
 ) -> Ledger:
     """Add a build to a ledger; return it unchanged where the last build of that day had the same contents.
 
-    Takes a problem's cells (schema.TARGET_CELL), and the hashes of each measure's declaration and files. A day before
+    Takes a problem's cells (schema.CELL_COLUMNS), and the hashes of each measure's declaration and files. A day before
     the last recorded build adds nothing, since history is not rewritten. The effects of draft declarations leave no
     trace.
     """

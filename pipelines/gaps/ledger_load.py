@@ -63,7 +63,8 @@ def read_ledger(home: Path, problem: str) -> Ledger:
 def _parse_ledger(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
     if footer[FORMAT_KEY] != LEDGER_VERSION:
         raise UnreadableError(
-            f"found version {footer[FORMAT_KEY]}, expected {LEDGER_VERSION}; use the version of Commonground that wrote it"
+            f"found version {footer[FORMAT_KEY]}, expected {LEDGER_VERSION}; "
+            "use the version of Commonground that wrote it"
         )
     if footer[TABLE_KEY_METADATA] != _ledger_checksum(table, footer[BUILDS_KEY]):
         raise UnreadableError("its checksum does not match its contents: it was damaged or edited")

@@ -17,7 +17,8 @@ from pipelines.gaps.requests import bundle_answers, rank_requests
 class Plan(NamedTuple):
     """Closing plan: requests in order, with their cost and whether they are chosen, and the answers unlocked.
 
-    `bundled` has the answers that wait for each set of requests (requests.bundle_answers). Without a budget nothing is chosen.
+    `answer_bundles` has the answers that wait for each set of requests (requests.bundle_answers). Without a budget
+    nothing is chosen.
     """
 
     requests: pl.DataFrame

@@ -14,7 +14,7 @@ from pipelines.observations import PROVIDER_RETURN, count_returns, load_source_t
 
 
 def load_returns(project: Project, name: str) -> pl.DataFrame:
-    """Return the status of the returns of one source (RETURN), from the cache where its files are the same."""
+    """Return the status of the returns of one source (PROVIDER_RETURN), from the cache where its files are the same."""
     catalogue = project.catalogue
     source, counting = catalogue.sources[name], population_measure(catalogue, ())
     fingerprints = compute_table_keys(catalogue, project.home, project.as_of).observation

@@ -34,7 +34,7 @@ COUNCIL_ORDER = ("council", "side")
 class ScenarioResult(NamedTuple):
     """Answers of a problem for the current districts, and for the future councils.
 
-    `cells` (schema.TARGET_CELL) and `view` (the columns of the problem's SELECT) have both sides. `council` names the
+    `cells` (schema.CELL_COLUMNS) and `view` (the columns of the problem's SELECT) have both sides. `council` names the
     future council, or the councils between which a district is cut. `side` is now or then. `scenario` is the title.
     """
 

@@ -41,14 +41,14 @@ def test_a_rate_that_is_its_numerator_over_its_denominator_is_not_doubted() -> N
 def test_one_rate_that_is_not_is_told_with_what_it_would_be() -> None:
     found = find_inconsistent_rates(rates([3.0, 4.0, 5.5, 6.0, 7.0]), TOP, table(BELOW + EARLIER))
     assert found.select("place_code", "reason", "expected").rows() == [("C", "inconsistent_rate", 5.0)]
-    assert found["evidence"].to_list() == ["5.5, where 50 over 1000 is 5"]
+    assert found["evidence"].to_list() == ["5.5, but 50 divided by 1000 is 5"]
 
 
 def test_rates_over_the_denominator_of_another_year_are_told_as_that() -> None:
     made = [100 * top / below for top, below in zip([30, 40, 50, 60, 70], [600, 650, 700, 750, 800], strict=True)]
     found = find_inconsistent_rates(rates([round(each, 1) for each in made]), TOP, table(BELOW + EARLIER))
     assert found["reason"].to_list() == ["denominator_mismatch"] * 5
-    assert found["compared_with"].unique().to_list() == ["the denominator of 2021-12-31"]
+    assert found["compared_with"].unique().to_list() == ["the denominator for 2021-12-31"]
 
 
 def test_two_sources_that_differ_by_no_more_than_their_rounding_do_not_conflict() -> None:
@@ -59,7 +59,7 @@ def test_two_sources_that_differ_by_no_more_than_their_rounding_do_not_conflict(
 def test_a_conflict_is_parted_into_rounding_and_what_is_left() -> None:
     found = find_conflicts(table([cell("rate", "A", 3.0)]), table([cell("rate", "A", 4.0)]))
     assert found.select("reason", "expected", "withheld").rows() == [("conflict", 4.0, False)]
-    assert "1 apart, of which rounding can be 0.1 and 0.9 is left" in found["evidence"].item()
+    assert "difference 1, of which rounding explains up to 0.1 and 0.9 remains" in found["evidence"].item()
 
 
 def test_a_source_that_sees_most_of_those_who_live_there_speaks_for_them() -> None:

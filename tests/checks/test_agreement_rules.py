@@ -39,7 +39,10 @@ OF_2020 = dict(zip(("period_start", "period_end"), year(2020), strict=True))
 def test_a_conflict_says_what_roundings_can_make_and_what_they_cannot() -> None:
     mine = mixed(observed("m", [(5.0, 4.9, 5.1), (9.0, 8.9, 9.1), None]), observed("m", [(1.0, 0.9, 1.1)], 2019))
     other = mixed(observed("n", [(6.1234, 6.0, 6.3), (9.0, 8.9, 9.1), 3.0]), observed("n", [(1.0, 0.9, 1.1)], 2019))
-    evidence = "{} here, {} as {} of source_of_{}: 1.12 apart, of which rounding can be 0.25 and 0.87 is left"
+    evidence = (
+        "{} here, {} in measure {} of source_of_{}: difference 1.12, of which rounding explains up to 0.25 "
+        "and 0.87 remains"
+    )
     common = {"place_code": "E00", **OF_2020, "reason": "conflict", "others": 1, "withheld": False}
     assert_doubts(
         find_conflicts(mine, other),
@@ -82,7 +85,7 @@ def test_figures_conflict_where_their_intervals_have_no_point_in_common(
 def test_a_conflict_of_estimates_without_bounds_has_its_evidence() -> None:
     found = find_conflicts(observed("m", [3.0]), observed("n", [4.0]))
     assert found["evidence"].to_list() == [
-        "3 here, 4 as n of source_of_n: 1 apart, of which rounding can be 0 and 1.0 is left"
+        "3 here, 4 in measure n of source_of_n: difference 1, of which rounding explains up to 0 and 1.0 remains"
     ]
 
 
@@ -105,9 +108,9 @@ def test_a_rate_that_is_not_its_parts_is_told_with_what_they_make() -> None:
     top = mixed(TOP, observed("claimants", [7.0] * 5, 2019))
     assert_doubts(
         find_inconsistent_rates(mixed(observed("rate", wrong)), top, below),
-        [{"place_code": "E02", "value": 5.5, "expected": 5.0, "evidence": "5.5, where 200 over 4000 is 5"}],
+        [{"place_code": "E02", "value": 5.5, "expected": 5.0, "evidence": "5.5, but 200 divided by 4000 is 5"}],
         source="source_of_rate", measure="rate", **OF_2020, reason="inconsistent_rate",
-        compared_with="numerator over denominator", others=1, withheld=False,
+        compared_with="numerator divided by denominator", others=1, withheld=False,
     )  # fmt: skip
 
 
@@ -172,11 +175,12 @@ def test_rates_over_the_people_of_another_period_are_told_with_the_nearest_one_t
     assert_doubts(
         find_inconsistent_rates(rates, TOP, below),
         [{"place_code": code, "value": 100 * top / people, "expected": 100 * top / people,
-          "evidence": f"{100 * top / people:.2f} is {top:g} over {people:g} of 2018-12-31, not of its own period"
+          "evidence": f"{100 * top / people:.2f} is {top:g} divided by {people:g}, "
+          "the denominator for 2018-12-31 and not for its own period"
           .replace("5.00 is", "5 is")}
          for code, top, people in zip(places(5), CLAIMANTS, EARLIER, strict=True)],
         source="source_of_rate", measure="rate", **OF_2020, reason="denominator_mismatch",
-        compared_with="the denominator of 2018-12-31", others=1, withheld=False,
+        compared_with="the denominator for 2018-12-31", others=1, withheld=False,
     )  # fmt: skip
 
 
@@ -209,11 +213,11 @@ def test_a_source_that_sees_a_third_is_told_beside_the_people_of_the_nearest_tim
     years = {2018: 50.0, 2021: 90.0, 2025: 30.0}
     people = mixed(*(observed("residents", [each, 100.0], of) for of, each in years.items()))
     seen = mixed(observed("m", [30.0, 60.0]), observed("m", [20.0, 60.0], 2024))
-    evidence = "30 seen of 90 who live there, 33.33 %"
+    evidence = "30 counted of 90 residents, 33.33 %"
     assert_doubts(
         find_low_reach(seen, people),
         [{"place_code": "E00", **OF_2020, "value": 30.0, "expected": 90.0, "evidence": evidence}],
-        source="source_of_m", measure="m", reason="low_reach", compared_with="who lives there", others=1, withheld=True,
+        source="source_of_m", measure="m", reason="low_reach", compared_with="residents", others=1, withheld=True,
     )  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def test_a_rate_of_half_is_implausible_for_no_part_of_a_rate_is_returned() -> No
 def test_a_release_in_other_units_than_the_one_before_is_found() -> None:
     both = pl.concat([series(unchanged), series(at(range(33), range(24), lambda value: value * 1000), order=1)])
     found = flag_figures(both, {"figure": COUNT})
-    assert found.select("reason", "compared_with").unique().rows() == [("unit_change", "the release before")]
+    assert found.select("reason", "compared_with").unique().rows() == [("unit_change", "the previous release")]
     assert (found.height, found["release"].unique().to_list()) == (33 * 24, ["r1"])
 
 

@@ -25,9 +25,10 @@ def test_a_place_with_no_row_where_others_have_one_is_missing() -> None:
         "missing_places", "not_returned",
         [
             {"measure": "m", "place_code": "E02", "place_label": "Place 02", "period_start": date(2021, 1, 1),
-             "period_end": date(2023, 12, 31), "rows": 2, "evidence": "no row in 2 periods that other places have"},
+             "period_end": date(2023, 12, 31), "rows": 2,
+             "evidence": "no row in 2 periods that have rows for other places"},
             {"measure": "n", "place_code": "E03", "place_label": "Place 03", **years(2023), "rows": 1,
-             "evidence": "no row in 1 periods that other places have"},
+             "evidence": "no row in 1 periods that have rows for other places"},
         ],
     )  # fmt: skip
     assert_frame_equal(places.find_missing_places(read_of(cells, REGISTER, coverage=("England",))), due)
@@ -52,15 +53,15 @@ def test_hidden_cells_are_counted_by_marker_and_period_with_some_of_their_places
     due = [
         findings_of(
             "hidden_cells", "suppressed",
-            [{"rows": 6, "evidence": "6 cells with the marker *: E01, E02, E03, E05, E06 ..."},
-             {**years(2022), "evidence": "1 cells with the marker *: E01 ..."},
-             {"evidence": "1 cells with the marker <5: E01 ..."}],
+            [{"rows": 6, "evidence": "6 cells with marker *: E01, E02, E03, E05, E06 ..."},
+             {**years(2022), "evidence": "1 cells with marker *: E01 ..."},
+             {"evidence": "1 cells with marker <5: E01 ..."}],
             **common,
         ),
         findings_of("hidden_cells", "not_available",
-                    [{"evidence": "1 cells with the marker (blank): E01 ..."}], **common),
+                    [{"evidence": "1 cells with marker (blank): E01 ..."}], **common),
         findings_of("hidden_cells", "not_applicable",
-                    [{"evidence": "1 cells with the marker [z]: E01 ..."}], **common),
+                    [{"evidence": "1 cells with marker [z]: E01 ..."}], **common),
     ]  # fmt: skip
     assert_frame_equal(found, due[0].vstack(due[1]).vstack(due[2]))
 
@@ -69,11 +70,11 @@ def test_hidden_cells_are_counted_by_marker_and_period_with_some_of_their_places
     ("measure", "reason", "evidence"),
     [
         ({}, None, ""),
-        ({"perturbed": True}, "perturbed", "the publisher adds noise; totals need not add"),
-        ({"rounding": 5.0}, "rounded", "rounded to 5 things; 2 figures are not"),
-        ({"rounding": 2.5}, "rounded", "rounded to 2.5 things; 2 figures are not"),
-        ({"rounding": 0.5}, "rounded", "rounded to 0.5 things; 1 figures are not"),
-        ({"rounding": 5.0, "perturbed": True}, "rounded", "rounded to 5 things; 2 figures are not"),
+        ({"perturbed": True}, "perturbed", "the publisher adds noise; totals may differ from the sum of their parts"),
+        ({"rounding": 5.0}, "rounded", "rounded to 5 things; 2 figures are not multiples of it"),
+        ({"rounding": 2.5}, "rounded", "rounded to 2.5 things; 2 figures are not multiples of it"),
+        ({"rounding": 0.5}, "rounded", "rounded to 0.5 things; 1 figures are not multiples of it"),
+        ({"rounding": 5.0, "perturbed": True}, "rounded", "rounded to 5 things; 2 figures are not multiples of it"),
     ],
 )
 def test_a_rounded_or_perturbed_measure_is_noted_once(
@@ -95,7 +96,7 @@ def test_places_published_together_are_told_with_their_one_figure() -> None:
     cells = [{"place_code": "E01+E02", "value": 9.0}, {}, {"place_code": "E03+E04", "fault": "unreadable"}]
     due = findings_of(
         "combined_areas", "combined_area", [{"place_code": "E01+E02"}], measure="m", place_label="Place 1",
-        **years(2023), mass=9.0, rows=1, evidence="one figure for several places, counted once",
+        **years(2023), mass=9.0, rows=1, evidence="one figure for several places together, counted once",
     )  # fmt: skip
     assert_frame_equal(places.list_combined_areas(read_of(cells)), due)
 
@@ -106,7 +107,7 @@ def test_years_that_a_release_jumps_over_are_told_by_measure() -> None:
     due = findings_of(
         "skipped_periods", "period_mismatch",
         [{"measure": "m", "period_start": date(2021, 1, 1), "period_end": date(2022, 12, 31),
-          "evidence": "the release goes from 2020 to 2023"}],
+          "evidence": "the release has no period between 2020 and 2023"}],
     )  # fmt: skip
     assert_frame_equal(places.find_skipped_periods(read_of(cells)), due)
 

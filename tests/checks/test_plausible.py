@@ -11,7 +11,7 @@ from checks.plausible import find_implausible_figures, find_near_zero_leaks, fin
 from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
 
 Rule = Callable[[pl.DataFrame], pl.DataFrame]
-COMPARED = "own history, and how peers moved in the period"
+COMPARED = "its own history and the movement of its peers"
 TENTH, FACTOR = log(0.1), log(1.6)
 
 
@@ -46,7 +46,7 @@ def test_a_nought_that_history_makes_incredible_is_told_with_both_distances() ->
     assert_doubts(
         zeros(frame),
         [{"place_code": "E00", "value": 0.0, "expected": 120.5, "own_history": -11.9, "peers": -8.3, "others": 7,
-          "evidence": "0, where 120.5 is likely by its other 7 periods; 6 of 9 others have a figure above 0"}],
+          "evidence": "0, where 120.5 is expected from its other 7 periods; 6 of 9 peers have a figure above 0"}],
         reason="suspected_zero", compared_with=COMPARED, withheld=True,
     )  # fmt: skip
     assert zeros(frame.with_columns(pl.col("long_run") / 100))["expected"].to_list() == [100.0]
@@ -162,16 +162,14 @@ def test_a_low_figure_is_told_with_its_share_of_the_greater_of_what_is_likely(
 ) -> None:
     figure = FIGURE | {"peer_spread": 0.5} | ({other: expected} if expected == 180.0 else {})
     share = {160.0: "40.6", 180.0: "36.1"}[expected]
-    evidence = f"65, {share} % of the {expected:g} that its other 7 periods and 11 peers make likely"
+    evidence = f"65, {share} % of the {expected:g} expected from its other 7 periods and 11 peers"
     row = SAID | {"peers": -4.7, "expected": expected, "evidence": evidence}
     assert_doubts(rule(judged([figure])), [row], reason=reason, withheld=True)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_figure_high_or_low_is_told_with_how_far_it_is_from_both(sign: int) -> None:
-    evidence = (
-        "65, where 160 is likely: 6.0 times its own usual spread away by 7 other periods, 4.7 times that of 11 peers"
-    )
+    evidence = "65, where 160 is expected: 6.0 spreads away by its 7 other periods, 4.7 spreads by its 11 peers"
     row = SAID | {"own_history": 6.0 * sign, "peers": 4.7 * sign, "expected": 160.0, "evidence": evidence}
     frame = judged([FIGURE | {"apart": 3.0 * sign, "peer_spread": 0.5}])
     assert_doubts(find_implausible_figures(frame), [row], reason="implausible", withheld=False)

@@ -24,15 +24,15 @@ def series(same: dict[int, range], peers: int = 10, starts: dict[int, int] | Non
     )  # fmt: skip
 
 
-AGAIN = "100 again, 4 times running; 10.0 % of peers repeat theirs in this period"
+AGAIN = "100 repeated 4 times in a row; 10.0 % of peers repeat theirs in this period"
 
 
 def test_a_run_that_chance_does_not_give_is_told_but_for_its_first_figure() -> None:
     assert_doubts(
         find_repeated_values(series({4: range(2, 7)})),
         [{"place_code": "E04", "period_start": month, "evidence": AGAIN} for month in months(9)[3:7]],
-        value=100.0, reason="repeated_value", expected=99.0, compared_with="the period before, and peers in this one",
-        others=4, withheld=False,
+        value=100.0, reason="repeated_value", expected=99.0,
+        compared_with="the previous period, and peers in this period", others=4, withheld=False,
     )  # fmt: skip
 
 
@@ -119,9 +119,9 @@ def test_a_period_of_rounded_figures_is_told_with_the_greatest_base() -> None:
     assert_doubts(
         find_undeclared_rounding(frame.sample(fraction=1, shuffle=True, seed=4)),
         [{"place_code": code, "value": figure,
-          "evidence": "all 20 figures of the period are multiples of 100.0; no such rounding is declared"}
+          "evidence": "all 20 figures in the period are multiples of 100.0; no such rounding is declared"}
          for code, figure in zip(places(20), multiples(100.0), strict=True)],
-        reason="rounded", compared_with="the rounding that is declared", others=19, withheld=False,
+        reason="rounded", compared_with="the declared rounding", others=19, withheld=False,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 from checks.together import flag_combined_areas
 from tests.checks.figures_expected import assert_doubts, judged, months, places
 
-ONE = "E00+E01 carry the label Both and the same figure: published together?"
+ONE = "E00+E01 share the label Both and the same figure: published together?"
 ALWAYS = "E00+E01 have the same figure in all 5 periods: published together?"
 
 
@@ -25,7 +25,7 @@ def test_codes_of_one_label_and_figure_in_a_period_are_told_with_each_other() ->
     assert_doubts(
         flag_combined_areas(frame.sample(fraction=1, shuffle=True, seed=8)),
         [{"place_code": code, "evidence": ONE} for code in ("E00", "E01")],
-        place_label="Both", value=8.0, reason="combined_area", compared_with="the other places of the period", others=1,
+        place_label="Both", value=8.0, reason="combined_area", compared_with="the other places in the period", others=1,
         withheld=True,
     )  # fmt: skip
 
@@ -65,7 +65,7 @@ def test_places_with_one_figure_in_every_period_are_told_in_all_of_them() -> Non
         flag_combined_areas(series().sample(fraction=1, shuffle=True, seed=9)),
         [{"place_code": code, "place_label": code, "period_start": day, "value": 100.0 + n, "evidence": ALWAYS}
          for n, day in enumerate(months(5)) for code in ("E00", "E01")],
-        reason="combined_area", compared_with="the other places of all periods", others=1, withheld=True,
+        reason="combined_area", compared_with="the other places in all periods", others=1, withheld=True,
     )  # fmt: skip
 
 

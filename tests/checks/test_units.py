@@ -36,8 +36,8 @@ WHOLE = "the same measure in other periods"
 @pytest.mark.parametrize(
     ("times", "value", "evidence"),
     [
-        (1000.0, 100_000.0, "100000 is 1000.0 times what the same measure in other periods make likely"),
-        (0.01098765, 1.098765, "1.1 is 0.01099 times what the same measure in other periods make likely"),
+        (1000.0, 100_000.0, "100000 is 1000.0 times the figure expected from the same measure in other periods"),
+        (0.01098765, 1.098765, "1.1 is 0.01099 times the figure expected from the same measure in other periods"),
     ],
 )
 def test_a_period_of_another_unit_is_told_for_all_places_that_moved_with_it(
@@ -96,8 +96,8 @@ def test_a_single_figure_far_too_high_by_a_power_of_ten_is_told_with_its_distanc
     assert_doubts(
         find_unit_changes(single(log(1000.0), own_spread=0.3, peer_spread=0.6, noise=0.16)),
         [{"value": 100_000.0, "expected": 100.0, "own_history": 13.8, "peers": 9.6, "others": 9,
-          "evidence": "100000 is 1000.0 times what own history, and how peers moved in the period make likely"}],
-        reason="unit_change", compared_with="own history, and how peers moved in the period", withheld=True,
+          "evidence": "100000 is 1000.0 times the figure expected from its own history and the movement of its peers"}],
+        reason="unit_change", compared_with="its own history and the movement of its peers", withheld=True,
     )  # fmt: skip
 
 
@@ -134,11 +134,12 @@ def release(
 
 def test_a_release_in_another_unit_than_the_one_before_is_told_with_the_figure_before() -> None:
     new, old = release([0.5] * 9 + [7.0], "r2"), release([450.0] * 9 + [7.0], "r1")
-    evidence = "0.5 is 0.00111 times the 450 of the release before, as for 9 places"
+    evidence = "0.5 is 0.00111 times the 450 in the previous release, as for 9 places"
     assert_doubts(
         find_changes_between_releases(old.reverse(), new),
         [{"place_code": code, "value": 0.5, "evidence": evidence} for code in places(9)],
-        release="r2", reason="unit_change", expected=450.0, compared_with="the release before", others=9, withheld=True,
+        release="r2", reason="unit_change", expected=450.0, compared_with="the previous release", others=9,
+        withheld=True,
     )  # fmt: skip
 
 

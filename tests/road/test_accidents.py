@@ -57,7 +57,7 @@ def test_seven_registrations_for_1528_residents_give_a_gap_at_the_welsh_border()
     residents = table([cell("residents", "A", 1_528.0), cell("residents", "B", 5_000.0)])
     found = find_low_reach(seen, residents)
     assert found.select("place_code", "reason", "withheld").rows() == [("A", "low_reach", True)]
-    assert found["evidence"].to_list() == ["7 seen of 1528 who live there, 0.46 %"]
+    assert found["evidence"].to_list() == ["7 counted of 1528 residents, 0.46 %"]
 
 
 def test_areas_missing_from_a_crosswalk_are_named_in_the_gap(tmp_path: Path) -> None:

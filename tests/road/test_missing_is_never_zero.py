@@ -60,9 +60,7 @@ def answered(folder: Path, column: str, after: str = "") -> pl.DataFrame:
     ],
 )
 def test_one_default_for_a_missing_figure_is_refused(tmp_path: Path, column: str) -> None:
-    with pytest.raises(
-        CommongroundError, match=r"would hide a gap|where all of its measures are missing"
-    ):
+    with pytest.raises(CommongroundError, match=r"would hide a gap|where all of its measures are missing"):
         answered(tmp_path, column)
 
 
