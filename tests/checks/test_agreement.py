@@ -92,7 +92,7 @@ def test_a_conflict_is_a_caveat_on_the_figure_that_stands_and_both_are_kept(tmp_
     cells = answering.answer_problem(project, "a_problem")
     told = cells.filter(pl.col("caveats").is_not_null()).select("place_code", "value", "caveats", "evidence").rows()
     assert [row[:3] for row in told] == [(MERTON, 7.0, "conflict")]
-    assert "7 here, 9 as other of other_source" in told[0][3]
+    assert "7 here, 9 in measure other of other_source" in told[0][3]
     doubts = all_disagreement_flags(project).select("source", "measure", "value", "expected").rows()
     assert sorted(doubts) == [("a_source", "figure", 7.0, 9.0), ("other_source", "other", 9.0, 7.0)]
 

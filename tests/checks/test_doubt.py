@@ -162,7 +162,7 @@ def test_a_withheld_figure_is_a_gap_that_says_what_was_published(
 ) -> None:
     cell = cell_of(Case(reason, MERTON, monthly(wrong), source=MONTH, grain=LAST), tmp_path)
     assert (cell["reason"], cell["value"], cell["low"], cell["high"]) == (reason, None, low, None)
-    assert "is not taken" in str(cell["evidence"]) and cell["severity"] == "error"
+    assert " withheld: " in str(cell["evidence"]) and cell["severity"] == "error"
 
 
 def test_an_implausible_figure_stays_with_its_caveat(tmp_path: Path) -> None:
@@ -170,4 +170,4 @@ def test_an_implausible_figure_stays_with_its_caveat(tmp_path: Path) -> None:
     grain = "grain: month\nperiods: {start: 2022-11, end: 2022-11}"
     cell = cell_of(Case(None, MERTON, monthly(wrong), source=MONTH, grain=grain), tmp_path)
     assert (cell["reason"], cell["caveats"]) == (None, "implausible")
-    assert "times its own usual spread" in str(cell["evidence"])
+    assert "spreads away by its" in str(cell["evidence"])

@@ -34,7 +34,7 @@ def test_a_doubt_has_its_reason_and_whether_the_figure_is_withheld() -> None:
 
 
 def test_a_reason_that_is_none_is_refused() -> None:
-    with pytest.raises(KeyError, match="odd is no reason"):
+    with pytest.raises(KeyError, match="unknown reason 'odd'"):
         doubted("odd")
 
 

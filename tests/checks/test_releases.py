@@ -32,5 +32,5 @@ def test_each_text_that_no_row_has_is_a_finding() -> None:
     assert found.select("check", "reason", "set_aside").unique().rows() == [
         ("rows_asked_in_vain", "not_returned", False)
     ]
-    assert found["remedy"].str.starts_with("Correct the text under where").to_list() == [True, True]
+    assert found["remedy"].str.starts_with("Correct the text of the filter").to_list() == [True, True]
     assert find_unmatched_texts(read_of([{}])).is_empty()
