@@ -66,8 +66,9 @@ def count_failures(cells: pl.DataFrame, fails: dict[str, pl.Expr]) -> dict[str, 
 def problem_shares(cells: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """Return `coverage_by_population` and `places_complete` of a problem's needs, as one row.
 
-    Takes schema.CELL_COLUMNS and the residents of each place (place_code, people). Coverage is the share of residents in
-    cells with a figure. A place with unknown residents is left out of coverage, but counts in `places_complete`.
+    Takes schema.CELL_COLUMNS and the residents of each place (place_code, people). Coverage is the share of
+    residents in cells with a figure. A place with unknown residents is left out of coverage, but counts in
+    `places_complete`.
     """
     needed = cells.filter(pl.col("need") == "needed")
     known = pl.col("value").is_not_null()
