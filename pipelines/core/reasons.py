@@ -43,8 +43,8 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "no release of the source is stored, or no stored release can be read", "error",
            "your Commonground administrator", "Refresh the source, or repair the file named in the evidence."),
     Reason("coarser_only", "geography", "Published only for a larger area",
-           "more than half of the place lies in published areas of which it is the smaller part; or a county, region "
-           "or nation that contains it has a figure, and no place within that area has a row", "info",
+           "more than half of the place is in published areas of which it is the smaller part. Or a county, region or "
+           "nation that contains it has a figure, and no place within that area has a row", "info",
            "the publisher", "Ask for figures for smaller areas, or let the problem accept apportioned figures "
            "(downscale)."),
     Reason("crosswalk_loss", "geography", "No crosswalk from the published geography",
@@ -126,26 +126,26 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "this figure alone is too high by a power of ten; withheld", "error",
            "the publisher", "Ask for the unit; declare the scale, or correct the figure (scale) once it is known."),
     Reason("suspected_zero", "values", "Implausible zero",
-           "a count model of the place's other periods gives such a zero a probability below one in a million, and "
-           "most peers have a figure; withheld as a probable missing return; kept where published totals agree",
+           "a count model of the place's other periods gives the zero a probability below one in a million, and most "
+           "peers have a figure. Withheld as a probable missing return; kept where published totals agree",
            "error",
            "the publisher, or the provider that makes the return",
            "Ask whether it is a zero or a missing return; a correction that flags the figure retains it."),
     Reason("near_zero_leak", "values", "Implausibly close to zero",
-           "above 0 and under a tenth of the figure expected from its better periods or from adjacent periods, and "
-           "more than 4.5 robust standard deviations below them and its peers; withheld; the figure is a lower bound",
+           "above 0 and under a tenth of the figure expected from its better periods or from adjacent periods. Also "
+           "more than 4.5 robust standard deviations below them and its peers. Withheld; the figure is a lower bound",
            "error",
            "the publisher, or the provider that makes the return",
            "Ask for the missing part of the return; a correction that flags the figure retains it."),
     Reason("partial_return", "supply", "Implausibly low: probably a partial return",
-           "a count under five eighths of the figure expected from adjacent or earlier periods, and more than 4.5 "
-           "robust standard deviations below them and its peers; withheld; the figure is a lower bound; not applied "
+           "a count under five eighths of the figure expected from adjacent or earlier periods. Also more than 4.5 "
+           "robust standard deviations below them and its peers. Withheld; the figure is a lower bound; not applied "
            "where the place remains at that level",
            "error",
            "the publisher, or the provider that makes the return",
            "Ask for the rest of the return; a correction that flags the figure retains it."),
     Reason("implausible", "values", "Outside its valid range, or far from comparable figures",
-           "outside the range declared for the measure: not used; or more than 4.5 robust standard deviations and a "
+           "outside the range declared for the measure: not used. Or more than 4.5 robust standard deviations and a "
            "factor of 1.6 from its own history and from its peers: used, with a caveat", "warn",
            "the publisher", "Ask the publisher to confirm or correct it."),
     Reason("duplicate", "values", "Published twice with different figures",
@@ -159,7 +159,7 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "a column computed from several measures, one of which is a gap", "info",
            "see the missing measure", "Close the gap in that measure."),
     Reason("incomplete_aggregate", "derived", "Averaged over most of the place, not all",
-           "some parts of the place have no rate; the others make up as much of it as the problem requires", "info",
+           "some parts of the place have no rate; the others are at least the share that the problem requires", "info",
            "the publisher", "Ask for the missing areas."),
     Reason("proxy_used", "derived", "Proxy measure used",
            "the problem declares a proxy, which has a figure where the measure itself has none", "warn",
@@ -216,7 +216,7 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "Ask whether the figure was measured again or copied."),
     Reason("conflict", "values", "Two sources give different figures",
            "another measure, declared to be the same quantity, has a different figure for the place and period, and "
-           "rounding does not explain the difference; the source preferred by declaration is used, and both are stored",
+           "rounding does not explain it. The source preferred by declaration is used, and both are stored",
            "warn", "the publishers of both", "Ask which figure is correct; the evidence decomposes the difference."),
     Reason("inconsistent_rate", "values", "Rate differs from numerator over denominator",
            "numerator over denominator, for the same place and period, differs from the rate by more than the rounding "

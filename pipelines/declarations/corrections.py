@@ -131,8 +131,8 @@ def _apply_correction(cells: pl.DataFrame, correction: Correction, here: pl.Expr
     )
     evidence = pl.lit(f"flagged {correction.describe_origin()}") if correction.action == "flag" else done
     expected = pl.lit(" or ".join(dict.fromkeys(_format_figure(text) for text in correction.expected.values())))
-    applies = f" was expected: the {correction.action} {correction.describe_origin()} no longer applies"
-    gone = pl.concat_str("text", pl.lit(" came where "), expected, pl.lit(applies))
+    applies = f" expected: the {correction.action} {correction.describe_origin()} no longer applies"
+    gone = pl.concat_str("text", pl.lit(" found, "), expected, pl.lit(applies))
     drop, caveat = correction.action == "drop", "flagged" if correction.action == "flag" else "corrected"
     return cells.with_columns(
         pl.when(same).then(now.get(correction.action, pl.col("text"))).otherwise("text").alias("text"),

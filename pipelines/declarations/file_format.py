@@ -173,7 +173,7 @@ def _check_headings(shape: FileLayout) -> None:
     if shape.heading_pattern and "(?P<period>" not in shape.heading_pattern:
         raise ValueError("heading_pattern needs a group (?P<period>...)")
     if shape.skip_columns and shape.layout == "long":
-        raise ValueError("skip_columns is for layout: wide or by_place; other columns of a long file are left alone")
+        raise ValueError("skip_columns is for layout: wide or by_place; other columns of a long file are ignored")
 
 
 def _check_period_keys(shape: FileLayout) -> None:

@@ -86,8 +86,8 @@ def validate_measure(measure: "Measure") -> None:
     if measure.kind != "rate" and (measure.numerator or measure.denominator):
         raise ValueError(f"only a rate has a numerator or denominator; found kind {measure.kind}")
     if (measure.count_rows or measure.at_most is not None) and measure.kind not in ADDITIVE_KINDS:
-        raise ValueError(f"only a count or a stock is counted (count_rows, at_most); found kind {measure.kind}")
+        raise ValueError(f"count_rows and at_most are for kind count or stock; found kind {measure.kind}")
     if measure.interval and (measure.count_rows or measure.at_most is not None):
-        raise ValueError("a measure whose figures are worked out from rows (count_rows, at_most) has no interval")
+        raise ValueError("a measure computed from rows (count_rows, at_most) has no interval")
     if measure.count_rows and (measure.column or measure.at_most is not None):
         raise ValueError("a measure that counts rows (count_rows) has neither column nor at_most")

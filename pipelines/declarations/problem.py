@@ -100,7 +100,7 @@ class ProblemHeader(Declaration):
             raise ValueError("periods is required for grain month, quarter and year; grain latest has none")
         twice = sorted(set(self.needs) & set(self.unknowns))
         if twice:
-            raise ValueError(f"{twice[0]} is both needed and wanted; keep one")
+            raise ValueError(f"{twice[0]} is in both needs and unknowns; keep one")
         for name, need in self.needs.items():
             validate_age_keys(name, need, self.grain)
             if need.proxy and (need.proxy == name or need.proxy not in {*self.needs, *self.unknowns}):

@@ -160,7 +160,7 @@ class Source(FileLayout):
         if self.private and (self.provides != "observation" or self.access != "open"):
             raise ValueError("only an open source of observations can be private")
         if self.access != "open" and not self.request:
-            raise ValueError(f"a source that is {self.access} must say what to ask for (request)")
+            raise ValueError(f"a source with access: {self.access} requires request: what to ask for")
         if self.provides == "observation":
             validate_observation_keys(self)
         validate_apportionment_keys(self)
@@ -179,7 +179,7 @@ class Source(FileLayout):
     def _validate_markers(self) -> Self:
         for text, marker in self.markers.items():
             if marker.status not in STATUSES_WITHOUT_VALUE and (marker.lower_bound, marker.upper_bound) != (None, None):
-                raise ValueError(f"marker {text!r}: only a marker that hides a figure has lower_bound and upper_bound")
+                raise ValueError(f"marker {text!r}: only a marker without a figure has lower_bound and upper_bound")
         return self
 
 
@@ -262,6 +262,6 @@ def _validate_layout(source: "Source") -> None:
     if source.layout == "by_place" and len(source.measures) > 1:
         raise ValueError("a file with a column for each place (by_place) has one measure; declare the others apart")
     if source.layout != "long" and any(measure.interval for measure in source.measures.values()):
-        raise ValueError("interval of a measure is for layout: long, where its columns stand beside the figure's")
+        raise ValueError("interval of a measure is for layout: long, with its columns in the row of the figure")
     if source.layout != "long" and any(measure.filter or measure.count_rows for measure in source.measures.values()):
-        raise ValueError("filter of a measure is for layout: long; here put it beside columns")
+        raise ValueError("filter of a measure is for layout: long; declare filter for the whole file")

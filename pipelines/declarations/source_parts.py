@@ -74,7 +74,7 @@ class Additivity(Declaration):
         """Raise ValueError for a declared sum of measures that are not counts or stocks of the source."""
         strange = sorted({name for total, parts in self.measures.items() for name in (total, *parts)} - additive)
         if strange:
-            raise ValueError(f"additivity names {strange[0]}, which is no count or stock of this source")
+            raise ValueError(f"additivity: found {strange[0]!r}, expected a count or stock of this source")
 
 
 class ProviderReturns(Declaration):

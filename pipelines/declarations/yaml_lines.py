@@ -125,7 +125,7 @@ def validate_declaration(model: type[T], data: Any, lines: LineNumbers, path: Pa
 
 
 def _renamed(model: type[BaseModel], problem: Any) -> str | None:
-    """Return the new name of an unknown key, if it is an old key: what its absence causes is not reported beside it."""
+    """Return the new name of an old key, else null. Errors that its absence causes are not reported."""
     if problem["type"] != "extra_forbidden":
         return None
     *where, key = problem["loc"]

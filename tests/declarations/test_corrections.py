@@ -88,7 +88,7 @@ def test_correction_expires_with_a_finding_when_the_published_value_changes(tmp_
     project = correcting(tmp_path, case, OVERRIDE)
     told = cell(project)
     assert (told["value"], told["caveats"]) == (71.0, None)
-    said = f"71 came where 700 was expected: the override {SAID} no longer applies"
+    said = f"71 found, 700 expected: the override {SAID} no longer applies"
     assert found(project, "expired_corrections") == [("correction_expired", "warn", MERTON, said)]
 
 

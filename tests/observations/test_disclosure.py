@@ -93,7 +93,7 @@ def test_totals_give_no_bounds_in_a_release_of_another_vintage(tmp_path: Path) -
 
 
 def test_only_counts_of_the_source_can_be_declared_to_add(tmp_path: Path) -> None:
-    with pytest.raises(DeclarationError, match="additivity names nothing_such"):
+    with pytest.raises(DeclarationError, match="additivity: found 'nothing_such'"):
         project_of(Case(None, MERTON, [], source=SOURCE + "additivity: {measures: {figure: nothing_such}}\n"), tmp_path)
 
 

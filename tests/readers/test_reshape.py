@@ -130,7 +130,7 @@ def test_rank_up_to_a_limit_is_one_and_above_it_zero() -> None:
 @pytest.mark.parametrize(
     ("measure", "complaint"),
     [
-        ("kind: index, count_rows: true", "only a count or a stock is counted (count_rows, at_most); found kind index"),
+        ("kind: index, count_rows: true", "count_rows and at_most are for kind count or stock; found kind index"),
         ("kind: stock, count_rows: true, column: x", "has neither column nor at_most"),
         ("kind: stock, at_most: 3", "measure stock: column is missing"),
         ("kind: stock, count_rows: 1", "should be a valid boolean"),
