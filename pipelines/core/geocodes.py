@@ -76,9 +76,11 @@ _ENTITY_PREFIXES: dict[str, tuple[str, ...]] = {
     "travel to work area": ("E30", "W22", "S22", "N12", "K01"),
     "ward or electoral division": ("E05", "W05", "S13", "N08"),
 }
-ENTITY_NAMES: dict[str, str] = {prefix: name for name, found in _ENTITY_PREFIXES.items() for prefix in found}
-"""Entity name for each prefix of a GSS_PATTERN code; one kind of place, such as districts, has several entities."""
-KIND_BY_PREFIX: dict[str, str] = {prefix: kind for kind, found in reversed(KIND_PREFIXES.items()) for prefix in found}
+ENTITY_NAMES: dict[str, str] = {prefix: name for name, prefixes in _ENTITY_PREFIXES.items() for prefix in prefixes}
+"""Entity name for each prefix of a GSS code; one kind of place, such as districts, has several entities."""
+KIND_BY_PREFIX: dict[str, str] = {
+    prefix: kind for kind, prefixes in reversed(KIND_PREFIXES.items()) for prefix in prefixes
+}
 """The first kind in order for each code prefix."""
 KINDS_WITHOUT_PREFIX: frozenset[str] = frozenset(kind for kind, prefixes in KIND_PREFIXES.items() if not prefixes)
 """Kinds that have no code prefix."""
@@ -105,7 +107,7 @@ UNAVAILABLE_KIND_ADVICE: dict[str, str] = {
 NATION_BY_LETTER = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
 
 GSS_PATTERN = r"^[EWSNK]\d{8}$"
-"""Pattern of Government Statistical Service (GSS_PATTERN) codes."""
+"""Pattern of Government Statistical Service (GSS) codes."""
 _GSS_CODE = re.compile(GSS_PATTERN)
 _PSEUDO_CODE = re.compile(r"[EWSNMLK]9{8}|X(?:\d{2,8}|\.\.)?")
 _OLD_NORTHERN_IRELAND = re.compile(r"95[A-Z]\w*")
@@ -115,7 +117,7 @@ _NATION_BY_ITL_LETTER = {"L": "W", "M": "S", "N": "N"}
 
 
 def gss_code_kind(code: str) -> str | None:
-    """Return the kind of place that a GSS_PATTERN code's first three characters show; null where they are unknown."""
+    """Return the kind of place that a GSS code's first three characters show; null where they are unknown."""
     return KIND_BY_PREFIX.get(code[:3]) if _GSS_CODE.fullmatch(code) else None
 
 

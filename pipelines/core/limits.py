@@ -20,11 +20,11 @@ DEFAULT_LIMITS = {MEMORY: 400, SECONDS: 8, UNPACKED: 2_000}
 """Memory in MB to read one workbook or run one query; seconds for the same; MB that one file may unpack to."""
 YAML_BYTES, YAML_DEPTH, YAML_NODES = 200_000, 50, 100_000
 """Limits of a declaration: bytes, nesting depth, and keys and values once aliases are expanded."""
-UNPACKED_FREELY, SWELLING = 24_000_000, 100
+MIN_UNPACKED_BYTES, MAX_EXPANSION_RATIO = 24_000_000, 100
 """A file may unpack to the first number of bytes, or to the second number times its packed size.
 
 The largest ratio of a published file is 42."""
-_BYTES_A_CELL, _CELLS_BY_SIZE = 20, 8
+_BYTES_PER_CELL, _MIN_BYTES_PER_CELL = 20, 8
 MAX_LINE_BYTES = 4_000_000
 """Maximum bytes of a line at the top of a file, where lines are inspected one at a time."""
 
@@ -42,12 +42,12 @@ def read_limit(name: str) -> int:
 def unpacked_bytes_limit(packed_size: int) -> int:
     """Return the bytes that a file may unpack to: the user's limit, else the default for its packed size."""
     most = read_limit(UNPACKED) * 1_000_000
-    return most if os.environ.get(UNPACKED) else min(most, max(UNPACKED_FREELY, SWELLING * packed_size))
+    return most if os.environ.get(UNPACKED) else min(most, max(MIN_UNPACKED_BYTES, MAX_EXPANSION_RATIO * packed_size))
 
 
 def cells_limit(size: int) -> int:
     """Return the cells that a text of `size` bytes may have: as many as fit in memory, and more for a large text."""
-    return max(read_limit(MEMORY) * 1_000_000 // _BYTES_A_CELL, size // _CELLS_BY_SIZE)
+    return max(read_limit(MEMORY) * 1_000_000 // _BYTES_PER_CELL, size // _MIN_BYTES_PER_CELL)
 
 
 def limit_advice(name: str) -> str:

@@ -173,9 +173,9 @@ _PERIOD_FORMATS: dict[PeriodKind, tuple[tuple[str, PeriodParser], ...]] = {
     ),
 }
 _COMPILED_FORMATS = {
-    kind: [(re.compile(text), read) for text, read in found] for kind, found in _PERIOD_FORMATS.items()
+    kind: [(re.compile(text), parser) for text, parser in formats] for kind, formats in _PERIOD_FORMATS.items()
 }
-_COMPILED_DAY_FORMATS = [(re.compile(text), read) for text, read in _DAY_FORMATS]
+_COMPILED_DAY_FORMATS = [(re.compile(text), parser) for text, parser in _DAY_FORMATS]
 
 
 def parse_period(

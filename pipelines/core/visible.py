@@ -18,7 +18,7 @@ _INVISIBLE_ASCII = bytes([*range(9), 11, 12, *range(14, 32), 127])
 
 def escape_invisible(text: str) -> str:
     r"""Escape invisible characters as Python does, such as \x1b; other text is unchanged."""
-    return text if text.isprintable() else _INVISIBLE.sub(lambda found: _escape_character(found[0]), text)
+    return text if text.isprintable() else _INVISIBLE.sub(lambda match: _escape_character(match[0]), text)
 
 
 def has_invisible(text: str) -> bool:
@@ -31,7 +31,7 @@ def escape_invisible_bytes(content: bytes) -> bytes:
     plain = len(content.translate(None, _INVISIBLE_ASCII)) == len(content)
     if plain and (content.isascii() or not _INVISIBLE_UTF8.search(content)):
         return content
-    return _INVISIBLE_UTF8.sub(lambda found: _escape_character(found[0].decode("utf-8")).encode(), content)
+    return _INVISIBLE_UTF8.sub(lambda match: _escape_character(match[0].decode("utf-8")).encode(), content)
 
 
 def escape_invisible_frame(frame: "pl.DataFrame") -> "pl.DataFrame":

@@ -36,7 +36,7 @@ def build_date() -> date:
 
 
 def refuse_future_date(day: date, where: str) -> date:
-    """Return the day of a build; raise DayError for a future day."""
+    """Return the day of a build; raise BuildDateError for a future day."""
     if day > current_date():
         raise BuildDateError(
             f"{where}: found {day}, which is in the future; expected {current_date()} (today) or earlier"

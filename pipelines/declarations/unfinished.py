@@ -62,7 +62,7 @@ def _measure_names(data: Any) -> tuple[str, ...]:
 def refuse_unknown_measure(
     where: str, measure: str, measures: Iterable[str], unread: Mapping[str, UnreadSource]
 ) -> NoReturn:
-    """Raise NotReadError where an excluded source declares, or may declare, an unknown measure.
+    """Raise MissingInputError where an excluded source declares, or may declare, an unknown measure.
 
     Raises DeclarationError with similar names where no source is excluded.
     """

@@ -47,7 +47,7 @@ def read_yaml(text: str, path: Path, first_line: int = 1) -> tuple[Any, LineNumb
 
 
 def _refuse_harmful(text: str, path: Path, first: int) -> None:
-    """Raise HarmfulError, before loading, for YAML that is too large or deep, or that has invisible characters.
+    """Raise UnsafeDeclarationError, before loading, for YAML that is too large or deep, or has invisible characters.
 
     Aliases count with their expanded size.
     """

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from pipelines.core.errors import UnreadableError
-from pipelines.core.limits import UNPACKED, UNPACKED_FREELY, unpacked_bytes_limit
+from pipelines.core.limits import MIN_UNPACKED_BYTES, UNPACKED, unpacked_bytes_limit
 from pipelines.core.visible import escape_invisible, escape_invisible_bytes
 
 _PIECE = 1 << 20
@@ -52,8 +52,8 @@ def _gunzip_file(content: bytes, file: str) -> bytes:
 def _read_within_limit(open_stream: Callable[[], IO[bytes] | gzip.GzipFile], packed_size: int, file: str) -> bytes:
     """Decompress a file within the size limit; above a safe size, measure it before loading it into memory."""
     with open_stream() as stream:
-        content = stream.read(UNPACKED_FREELY + 1)
-    if len(content) <= UNPACKED_FREELY:
+        content = stream.read(MIN_UNPACKED_BYTES + 1)
+    if len(content) <= MIN_UNPACKED_BYTES:
         return content
     del content
     most, size = unpacked_bytes_limit(packed_size), 0
