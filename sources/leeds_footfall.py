@@ -6,9 +6,9 @@ _WAYS = ("%d/%m/%Y", "%Y-%m-%d", "%d-%b-%y", "%d-%b-%Y")
 
 
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
-    """Add up the hours of all cameras by month: code (of Leeds), month, passings, all text.
+    """Sum the hours of all cameras by month: code (of Leeds), month, passings, all text.
 
-    A month in which a camera lacks an hour has no figure, since a smaller sum would look like fewer people.
+    A month without an hour of a camera has no figure, because a smaller sum would look like fewer people.
     """
     day = pl.coalesce(pl.col("Date").str.to_date(way, strict=False) for way in _WAYS)
     hours = raw.with_columns(day.alias("day"), pl.col("InCount").cast(pl.Int64, strict=False).alias("people"))

@@ -1,4 +1,4 @@
-"""Since 2019 the rows of regions and of England have their code beside the region's name, not with the councils'."""
+"""Since 2019 the rows of regions and England have their codes in the column by the region's name."""
 
 import polars as pl
 
@@ -6,7 +6,7 @@ CODES = ("ONS Code", "ONS code", "Local authority ONS code", "Local Authority ON
 
 
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
-    """Put the codes and names of regions and of England where those of councils are; other rows stay as they are."""
+    """Move the codes and names of regions and England to the columns of councils; leave other rows unchanged."""
     if "Region ONS code" not in raw.columns:
         return raw
     code = next(name for name in raw.columns if name in CODES)

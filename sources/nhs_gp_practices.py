@@ -1,10 +1,10 @@
-"""GP practices: a postcode is written without its blank, as codes are."""
+"""GP practices: a postcode is written without a space, as codes are."""
 
 import polars as pl
 
 
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
-    """Name the columns after the place systems."""
+    """Name the columns after the geographies."""
     return raw.select(
         pl.col("PRACTICE_CODE").alias("area_code"),
         pl.col("PRACTICE_POSTCODE").str.replace_all(" ", "").alias("postcode_2020"),

@@ -7,7 +7,7 @@ _SITE = r"^(?:R[0-9A-Z]|T[A-Z]|7A)[0-9A-Z]{3}$"
 
 
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
-    """Give each site that another followed, in the layout of changes."""
+    """Return each site with a successor, in the layout of code changes."""
     sites = raw.filter(pl.col("old_code").str.contains(_SITE), pl.col("old_code") != pl.col("new_code"))
     after, before = (pl.len().over(column) for column in ("old_code", "new_code"))
     kind = pl.when(after > 1).then(pl.lit("split")).when(before > 1).then(pl.lit("merged"))

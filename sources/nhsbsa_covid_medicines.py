@@ -1,10 +1,10 @@
-"""Quantities are in the unit of each product, and pharmacies go on under the code of a trust that has merged."""
+"""Quantities are in the unit of each product, and pharmacies continue under the code of a merged trust."""
 
 import polars as pl
 
 _NAME = r"^(?<medicine>\w+) (?<mg>[\d.]+)mg(?:/(?<ml>[\d.]+)ml)? .*(?<use>infusion|injection)"
-# All of these have rows in every month to November 2020. What became of them: successors of the NHS Organisation Data
-# Service, as in nhs_trust_changes. Without them, the trust that they are part of would seem to have issued less.
+# All of these have rows in every month to November 2020. The successors come from the NHS Organisation Data Service, as
+# in nhs_trust_changes. Without them, the successor trust would appear to have issued less.
 _NOW = {
     "RA3": "RA7", "RBA": "RH5", "RC1": "RC9", "RD3": "R0D", "RDD": "RAJ", "RDZ": "R0D", "RE9": "R0B", "RGQ": "RDE",
     "RJF": "RTG", "RLN": "R0B", "RM2": "R0A", "RNL": "RNN", "RQ6": "REM", "RQ8": "RAJ", "RR1": "RRK", "RW3": "R0A",

@@ -1,4 +1,4 @@
-"""From 21 March 2021 the table has instants in UTC: 23:00 is the next day, and each day has two half-filled rows."""
+"""From 21 March 2021 the table has times in UTC: 23:00 is the next day, and each day has two half-filled rows."""
 
 import polars as pl
 
@@ -6,11 +6,11 @@ _BEDS = ["CC Adult Open", "CC Adult Occ", "G&A Beds Open", "G&A beds occ'd"]
 
 
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
-    """Return one row for each trust and day: Code, Name, day, and the columns of beds; blanks give way to figures."""
+    """Return one row for each trust and day: Code, Name, day, and the columns of beds; figures replace blanks."""
     after = pl.when(pl.col("Date").str.ends_with("23:00:00")).then(1).otherwise(0)
     day = pl.col("Date").str.slice(0, 10).str.to_date() + pl.duration(days=after)
     filled = [pl.col(name).filter(pl.col(name) != "").first().fill_null("").alias(name) for name in _BEDS]
-    # England has two rows, of all trusts and of those of type 1, under one code: the second is known by its name.
+    # England has two rows under one code, for all trusts and for type 1 trusts: the name identifies the second.
     code = pl.when(pl.col("Name").str.contains("Type 1", literal=True)).then("Name").otherwise("Code").alias("Code")
     # A trust that merged in 2021 has rows under two names.
     whole = raw.with_columns(day.cast(pl.String).alias("day"), code).group_by("Code", "day", maintain_order=True)

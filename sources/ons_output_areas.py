@@ -1,10 +1,10 @@
-"""Output areas: the columns hold other place systems in Scotland, and the census of another year."""
+"""Output areas: the columns have other geographies in Scotland, and the census of another year."""
 
 import polars as pl
 
 
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
-    """Give each nation its own columns: LSOAs and Census 2021, or data zones and Scotland's Census 2022."""
+    """Return separate columns for each nation: LSOAs and Census 2021, or data zones and Scotland's Census 2022."""
     scottish = pl.col("oa_code").str.starts_with("S")
     people = pl.col("population")
     return raw.select(

@@ -1,10 +1,10 @@
-"""Postcodes of Trafford: a postcode is written without its blank, as codes are."""
+"""Postcodes of Trafford: a postcode is written without a space, as codes are."""
 
 import polars as pl
 
 
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
-    """Name the columns after the place systems."""
+    """Name the columns after the geographies."""
     return raw.select(
         pl.col("postcode").str.replace_all(" ", "").alias("area_code"),
         pl.col("ward_code").alias("ward_2024"),

@@ -1,4 +1,4 @@
-"""The publisher gives a row for each place and year of age, and a column for each sex and mid-year."""
+"""The file has a row for each place and year of age, and a column for each sex and mid-year."""
 
 import polars as pl
 
@@ -17,7 +17,7 @@ def tidy(raw: pl.DataFrame) -> pl.DataFrame:
     keys = [pl.col("Area code").alias("code"), pl.col("Area name").alias("name"), "period"]
     whole = (pl.len() == 2 * (_AGE_LAST - _AGE_FIRST + 1)) & (pl.col("people").null_count() == 0)
     summed = of_age.group_by(keys, maintain_order=True).agg(
-        # A year of age that is missing leaves no figure, not a smaller one.
+        # A missing year of age gives a gap, not a smaller figure.
         pl.when(whole).then(pl.col("people").sum().cast(pl.String)).otherwise(pl.lit("")).alias("residents"),
         pl.col("_row").min(),
     )

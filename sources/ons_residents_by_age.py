@@ -1,4 +1,4 @@
-"""The publisher gives a row for each place and year of age, and a column for each sex and mid-year."""
+"""The file has a row for each place and year of age, and a column for each sex and mid-year."""
 
 import polars as pl
 
@@ -14,7 +14,7 @@ def tidy(raw: pl.DataFrame) -> pl.DataFrame:
         pl.col("people").str.replace_all(",", "").cast(pl.Int64),
         pl.col("Age").cast(pl.Int64),
     )
-    # A year of age that is missing leaves no figure, not a smaller one.
+    # A missing year of age gives a gap, not a smaller figure.
     whole = (pl.len() == 2 * _AGES) & (pl.col("people").null_count() == 0)
     summed = told.group_by(
         pl.col("Area code").alias("code"), pl.col("Area name").alias("name"), "period", maintain_order=True

@@ -6,7 +6,7 @@ import polars as pl
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
     """Sum cases by month: areaCode, areaName, month, cases, all text; blank where a day has no figure.
 
-    The series of a council starts with its first case: days before have no row, and no case.
+    The series of a council starts with its first case: earlier days have no row and no case.
     """
     days = raw.filter(pl.col("date") != "date").with_columns(
         pl.col("date").str.to_date(), pl.col("newCasesBySpecimenDate").cast(pl.Int64, strict=False).alias("new")

@@ -1,10 +1,10 @@
-"""Hospitals of Scotland as sites; special boards have codes of their own, and are of the whole nation."""
+"""Hospitals of Scotland as sites; special boards have separate codes and cover the whole nation."""
 
 import polars as pl
 
 
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
-    """Give each hospital in the layout of the register."""
+    """Return each hospital in the layout of the register."""
     board = pl.col("hb19_code")
     return raw.select(
         pl.lit("site").alias("ENTITYCD"),

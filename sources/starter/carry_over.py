@@ -1,7 +1,7 @@
 """Write the starter edition from a folder of published files: `python sources/starter/carry_over.py FOLDER`.
 
-Each file keeps its publisher's layout, figures and markers, cut to what the seed problems need. PROVENANCE.csv
-says where each came from and what was left out. The same folder always gives the same bytes.
+Each file has its publisher's layout, figures and markers, reduced to the needs of the starter problems. PROVENANCE.csv
+records the origin of each file and the data left out. The same folder always gives the same bytes.
 """
 
 import argparse
@@ -33,7 +33,7 @@ TIERS = ("E10", "E11", "E12", "E13", *NATIONS, "E47", "E54", "E38", "E40", "W11"
          "E22", "W14", "E31", "W25", "S38", "N31")  # fmt: skip
 ASKED = (*DISTRICTS, "K", *NATIONS)
 FIRST_YEAR, FIRST_MONTH = 2011, "January 2019"
-# Degrees to which boundaries are rounded: about 500 m, the same for all, so that shared borders stay shared.
+# Degrees to which boundaries are rounded: about 500 m, the same for all, so that shared borders remain shared.
 GRID = 0.005
 BY_NAME = "ONS Code History Database: the same name from the next day"
 REGISTERS = ("2016-12", "2017-12", "2018-12", "2019-12", "2020-12", "2021", "2022-12", "2023-04", "2024-05")
@@ -42,13 +42,13 @@ Ring = list[list[float]]
 
 
 def areas(history: str) -> list[Row]:
-    """Give the code history of districts and of the other kinds of area, names without stray blanks."""
+    """Return the code history of districts and other kinds of area, with trimmed names."""
     rows = (row for row in rows_of(history) if row["ENTITYCD"] in (*DISTRICTS, *TIERS))
     return [{**row, "GEOGNM": row["GEOGNM"].strip()} for row in rows]
 
 
 def register(history: str, since: str, welsh: str, codes: str) -> bytes:
-    """Write the code history of districts and of the tiers above them, with Welsh names."""
+    """Write the code history of districts and higher tiers, with Welsh names."""
     header = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE", "STATUS"]
     names = {row["LAD23CD"]: row["LAD23NMW"].strip() for row in rows_of(welsh)}
     rows = [{**row, "GEOGNMW": names.get(row["GEOGCD"], "")} for row in (*_up_to_date(history, since), *_above(codes))]
@@ -56,14 +56,14 @@ def register(history: str, since: str, welsh: str, codes: str) -> bytes:
 
 
 def _up_to_date(history: str, since: str) -> Iterator[Row]:
-    """Give the code history with the recodes that came after it."""
+    """Return the code history with later recodes."""
     places = areas(history)
     known = {row["GEOGCD"] for row in places}
     later = {row["oldcd"]: row for row in rows_of(since)
              if row["newcd"].startswith(DISTRICTS) and row["newcd"] not in known}  # fmt: skip
     for row in places:
         if change := later.get(row["GEOGCD"]):
-            # The list gives the year; councils change on 1 April, the start of their financial year.
+            # The list has the year only; councils change on 1 April, the start of their financial year.
             day = f"{change['start']}-04-01"
             yield {**row, "TERM_DATE": day_after(day, -1), "STATUS": "terminated"}
             yield {**row, "GEOGCD": change["newcd"], "OPER_DATE": day}
@@ -72,14 +72,14 @@ def _up_to_date(history: str, since: str) -> Iterator[Row]:
 
 
 def _above(codes: str) -> list[Row]:
-    """Give the United Kingdom, Great Britain, and England and Wales, which the code history leaves out."""
+    """Return the United Kingdom, Great Britain, and England and Wales, which the code history lacks."""
     found = {(row[f"{name}CD"], row[f"{name}NM"]) for row in rows_of(codes) for name in ("EW", "GB", "UK")}
     return [{"ENTITYCD": code[:3], "GEOGCD": code, "GEOGNM": name, "PARENTCD": "", "OPER_DATE": "2009-01-01",
              "TERM_DATE": "", "STATUS": "live"} for code, name in found if code]  # fmt: skip
 
 
 def changes(listed: str, since: str, history: str) -> bytes:
-    """Write what became of each district's code: as listed for England and Wales, else as names go on."""
+    """Write the successors of each district's code: as listed for England and Wales, else by continuing names."""
     told = [(row["changed_from_code"], row["changed_to_code"], row["date"], row["desc"]) for row in rows_of(listed)]
     told = [change for change in told if change[0] != change[1]]
     told += _going_on([*_up_to_date(history, since)], {change[0] for change in told}, since)
@@ -91,12 +91,12 @@ def changes(listed: str, since: str, history: str) -> bytes:
 
 
 def _kind(old: str, new: str, met: int) -> str:
-    """Say what a change of code was: the ONS gives a council of the same type a new code when its boundary moves."""
+    """Return the kind of a code change: the ONS gives a council of the same type a new code when its boundary moves."""
     return "merged" if met > 1 else "moved_land" if old[:3] == new[:3] else "recoded"
 
 
 def _going_on(places: list[Row], told: set[str], since: str) -> Iterator[tuple[str, str, str, str]]:
-    """Give a code that ended the other code under which its name goes on the next day, and who says so."""
+    """Return the code under which the name of an ended code continues the next day, and the authority."""
     listed = {(row["oldcd"], row["newcd"]) for row in rows_of(since)}
     opened = {(row["GEOGNM"], row["OPER_DATE"]): row["GEOGCD"] for row in places}
     for row in places:
@@ -107,7 +107,7 @@ def _going_on(places: list[Row], told: set[str], since: str) -> Iterator[tuple[s
 
 
 def boundaries(text: str) -> bytes:
-    """Write the boundaries of districts on a coarser grid; every district keeps its largest ring."""
+    """Write the boundaries of districts on a coarser grid; the largest ring of every district remains."""
     return _boundaries(text, "LAD24CD")
 
 
@@ -124,13 +124,13 @@ def _boundaries(text: str, code: str) -> bytes:
 
 
 def _coarser(polygons: list[list[Ring]]) -> list[list[Ring]]:
-    """Put polygons on the grid, holes too: without South Cambridgeshire's, a map would hide Cambridge."""
+    """Round polygons to the grid, including holes: without South Cambridgeshire's, a map would hide Cambridge."""
     kept = [[ring for ring in map(_on_grid, polygon) if ring] for polygon in polygons if _on_grid(polygon[0])]
     return kept or polygons
 
 
 def _on_grid(ring: Ring) -> Ring:
-    """Round a ring's points to the grid; give nothing where no area is left."""
+    """Round a ring's points to the grid; return nothing where no area remains."""
     points = [[round(round(x / GRID) * GRID, 3) + 0.0 for x in point] for point in ring]
     points = [point for n, point in enumerate(points) if n == 0 or point != points[n - 1]]
     doubled = sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairwise(points))
@@ -143,14 +143,14 @@ def residents(text: str) -> bytes:
 
 
 def claimant_rate(text: str) -> bytes:
-    """Write one release of the claimant rate: districts and nations, 2011 on, all columns."""
-    # Headings were in capitals up to January 2025, and have been in small letters since.
+    """Write one release of the claimant rate: districts and nations, from 2011, all columns."""
+    # Headings were in capitals up to January 2025, and are in lower case since.
     code, year = ("AREACD", "Period") if "AREACD" in text[:20] else ("areacd", "period")
     return packed(cut_lines(text, lambda row: row[code].startswith(ASKED) and int(row[year][:4]) >= FIRST_YEAR))
 
 
 def universal_credit(districts: str, layout: str) -> bytes:
-    """Write a Stat-Xplore export from January 2019, with head and foot from an export that kept them."""
+    """Write a Stat-Xplore export from January 2019, with header and footer from an export that has them."""
     table = list(csv.reader(io.StringIO(districts, newline="")))
     first = table[0].index(FIRST_MONTH)
     # The second row has only its label and stays unchanged.
@@ -161,7 +161,7 @@ def universal_credit(districts: str, layout: str) -> bytes:
 
 
 def _around(lines: list[str]) -> tuple[list[str], list[str]]:
-    """Give what an export says above and below its table, the notes I to IV on the benefit left out."""
+    """Return the text above and below an export's table, without notes I to IV on the benefit."""
     start = next(n for n, line in enumerate(lines) if line.startswith('"Month"'))
     stop = next(n for n, line in enumerate(lines) if line.startswith('"Total"'))
     return lines[:start], [
@@ -170,17 +170,17 @@ def _around(lines: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _as_exported(cells: list[str], texts: int) -> str:
-    """Write a row as Stat-Xplore does: texts quoted, figures and blanks not, a comma at the end."""
+    """Write a row in the Stat-Xplore format: quoted text, unquoted figures and blanks, and a final comma."""
     return ",".join(f'"{cell}"' if cell and n < texts else cell for n, cell in enumerate(cells))
 
 
 def furlough(text: str) -> bytes:
-    """Write employments furloughed and take-up by district, as compiled, without the other columns."""
+    """Write furloughed employments and take-up by district, as compiled, without the other columns."""
     return csv_bytes(["LAD19CD", "Name", "LAD19NM", "Furlough count", "Furlough rate"], rows_of(text), end="\n")
 
 
 def trust_shares(text: str) -> bytes:
-    """Write the shares between NHS trusts and districts, both ways, without the names of districts."""
+    """Write the shares between NHS trusts and districts in both directions, without the names of districts."""
     return packed(csv_bytes(["trust_code", "lad_code", "trust_prop_by_lad", "lad_prop_by_trust"], rows_of(text), "\n"))
 
 
@@ -226,7 +226,7 @@ ITEMS = (
 
 
 def checked(folder: Path, made: dict[str, bytes]) -> Iterator[tuple[bool, str]]:
-    """Compare the register with each that the ONS has published, and follow every code to 2023."""
+    """Compare the register with each published ONS register, and follow every code to 2023."""
     places = [row for row in rows_of(made["ons_lad_register.csv"].decode()) if row["ENTITYCD"] in DISTRICTS]
     for edition in REGISTERS:
         rows = rows_of(read_text(folder / f"geo/lad_registers/lad_{edition}_uk.csv"))
@@ -251,7 +251,7 @@ def _became(code: str, after: dict[str, set[str]], target: set[str]) -> set[str]
 
 
 def provenance(folder: Path, made: dict[str, bytes]) -> bytes:
-    """Write where each starter file came from, as the manifests of the folder say; several origins in one order."""
+    """Write the provenance of each starter file from the manifests of the folder; several origins in a fixed order."""
     rows = ((part, row) for part in PARTS for row in rows_of(read_text(folder / part / "MANIFEST.csv")))
     told = {(path := f"{part}/{row['file']}"): {**row, "origin": path} for part, row in rows}
     fields = {"publisher": "publisher", "dataset": "title", "licence": "licence", "origin": "origin",
@@ -268,7 +268,7 @@ def provenance(folder: Path, made: dict[str, bytes]) -> bytes:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write every starter file and PROVENANCE.csv; write nothing and give 1 where something is not as expected."""
+    """Write every starter file and PROVENANCE.csv; write nothing and return 1 where a check fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with geo/ and indicators/, each with a MANIFEST.csv")
     folder: Path = parser.parse_args(arguments).folder

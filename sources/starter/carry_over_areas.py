@@ -79,7 +79,7 @@ def small_areas(*texts: str) -> bytes:
 
 
 def _frame(text: str) -> pl.DataFrame:
-    """Read CSV as text; rows that are wholly blank are left out."""
+    """Read CSV as text without blank rows."""
     read = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False)
     return read.filter(~pl.all_horizontal(pl.all().is_null()))
 
@@ -93,7 +93,7 @@ def _england_and_wales(read: Frames) -> pl.DataFrame:
 
 
 def _parts(read: Frames) -> pl.DataFrame:
-    """Give each LSOA of 2011, LSOA of 2021 and constituency with land in common, and the share of the second there."""
+    """Return each LSOA of 2011, LSOA of 2021 and constituency with common land, and the share of the second there."""
     told = read["change"].rename({"F_LSOA11CD": "lsoa_2011", "LSOA21CD": "lsoa_2021", "LAD22CD": "lad_2022"})
     seats = read["output_area"].select(
         pl.col("lsoa_code").alias("lsoa_2021"), pl.col("msoa_code").alias("msoa_2021"),
@@ -118,7 +118,7 @@ def _by_age(read: pl.DataFrame, key: str) -> pl.DataFrame:
 
 
 def _census(read: pl.DataFrame) -> pl.DataFrame:
-    """Give Census 2021 residents of each LSOA of 2021 by band; bands begin with `now_`."""
+    """Return Census 2021 residents of each LSOA of 2021 by band; bands begin with `now_`."""
     band = pl.col("age_group").replace_strict(PUBLISHED_BANDS)
     long = read.select(
         pl.col("lsoa21_code").alias("lsoa_2021"), ("now_" + band).alias("band"), pl.col("usual_residents").cast(float)
@@ -130,7 +130,7 @@ def _census(read: pl.DataFrame) -> pl.DataFrame:
 
 
 def _shared_out(parts: pl.DataFrame, mid_2020: pl.DataFrame, census: pl.DataFrame) -> pl.DataFrame:
-    """Give each part its residents of both sets."""
+    """Return each part with its residents of both sets."""
     pairs = parts.select("lsoa_2011", "lsoa_2021", "CHGIND").unique(maintain_order=True)
     pairs = pairs.join(mid_2020, on="lsoa_2011", how="left", validate="m:1")
     pairs = _left(pairs.join(census, on="lsoa_2021", how="left", validate="m:1"))
@@ -161,7 +161,7 @@ def _share(by: str, within: str, otherwise: str) -> pl.Expr:
 
 
 def _of_old(group: str) -> pl.Expr:
-    """Give a pair's part of the mid-2020 residents of its LSOA of 2011."""
+    """Return a pair's part of the mid-2020 residents of its LSOA of 2011."""
     split = _share(f"now_{BAND_OF[group]}", "lsoa_2011", "now_all")
     irregular = _share("left", "lsoa_2011", "now_all")
     share = pl.when(CHGIND="X").then(irregular).when(CHGIND="S").then(split).otherwise(1.0)
@@ -173,7 +173,7 @@ def _of_old_all() -> pl.Expr:
 
 
 def _of_new(band: str) -> pl.Expr:
-    """Give a pair's part of the Census residents of its LSOA of 2021."""
+    """Return a pair's part of the Census residents of its LSOA of 2021."""
     merged = _share(f"in_{band}", "lsoa_2021", "in_all")
     irregular = _share("old", "lsoa_2021", "in_all")
     share = pl.when(CHGIND="X").then(irregular).when(CHGIND="M").then(merged).otherwise(1.0)
@@ -181,7 +181,7 @@ def _of_new(band: str) -> pl.Expr:
 
 
 def _area_code() -> pl.Expr:
-    """Join the codes that tell an area from its neighbours; the constituency only where it cuts the LSOA."""
+    """Join the codes that identify an area; the constituency only where it splits the LSOA."""
     same = pl.col("lsoa_2011") == pl.col("lsoa_2021")
     cut = pl.col("pcon_2024").n_unique().over("lsoa_2021") > 1
     codes = (pl.col("lsoa_2011"), pl.when(~same).then("lsoa_2021"), pl.when(cut).then("pcon_2024"))
@@ -189,7 +189,7 @@ def _area_code() -> pl.Expr:
 
 
 def _placed(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
-    """Give each area of England and Wales its larger places.
+    """Return each area of England and Wales with its larger places.
 
     Districts are those of the LSOA of 2021, which lies in one exactly (2021 and 2022 are the same districts). The
     lookup of wards names others for a best-fit ward across a border, and the lookup of LSOAs of 2011 for one LSOA in
@@ -218,7 +218,7 @@ def _looked_up(areas: pl.DataFrame, lookup: tuple[str, pl.DataFrame, dict[str, s
 
 
 def _scotland(read: Frames) -> pl.DataFrame:
-    """Give the data zones of 2011; no lookup leads from them to constituencies of 2024 or areas of 2021."""
+    """Return the data zones of 2011; no lookup links them to constituencies of 2024 or areas of 2021."""
     columns = {"lsoa_2011": "DZ2011_Code", "msoa_2011": "IZ2011_Code", "lad_2021": "LA_Code", "lad_2024": "LA_Code",
                "ttwa_2011": "TTWA2011_Code", "health_board_2019": "HB_Code"}  # fmt: skip
     zones = read["zone"].select(pl.col(published).alias(name) for name, published in columns.items())
@@ -233,7 +233,7 @@ def _northern_ireland(read: Frames) -> pl.DataFrame:
     soas = read["ni"].select(pl.col("LSOA11CD").alias("lsoa_2011"), pl.col("LAD18CD").alias("lad_2021")).unique()
     cut = pl.col("lad_2021").n_unique().over("lsoa_2011") > 1
     code = pl.concat_str("lsoa_2011", pl.when(cut).then("lad_2021"), separator="+", ignore_nulls=True)
-    # Codes of small areas have letters of their own for the 26, in order of their names: 95AA is in Antrim, 95T.
+    # Codes of small areas have separate letters for the 26 districts, in order of name: 95AA is in Antrim, 95T.
     ordered = read["old_lad"].filter(pl.col("LAD14CD").str.starts_with("95")).sort("LAD14NM")["LAD14CD"]
     letters = {f"95{letter}": code for letter, code in zip(ascii_uppercase, ordered, strict=True)}
     old = pl.col("lsoa_2011").str.slice(0, 3).replace_strict(letters)
@@ -289,8 +289,8 @@ def _statistical(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
 
 
 def _one_for_all(history: pl.DataFrame, police: str, fire: str) -> list[pl.Expr]:
-    """Give the one police force and the one fire service that a nation has."""
+    """Return the only police force and the only fire service of a nation."""
     named = (("pfa_2024", police), ("fra_2024", fire))
     live = history.filter(pl.col("TERM_DATE").is_null())
-    # item() refuses none, and more than one.
+    # item() raises an error unless there is exactly one.
     return [pl.lit(live.filter(ENTITYCD=kind)["GEOGCD"].unique().item()).alias(name) for name, kind in named]

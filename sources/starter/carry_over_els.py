@@ -1,4 +1,4 @@
-"""Sets of the ONS's Explore Local Statistics, for the starter edition: their places' figures of the last years."""
+"""Datasets of ONS Explore Local Statistics for the starter edition: figures of the last years."""
 
 from carrying import Item, cut_columns, cut_lines, packed, rows_of
 
@@ -28,14 +28,14 @@ NAMES = {
     "ons_business_demography": "business-demography",
     "ons_weekly_pay": "gross-median-weekly-pay",
 }
-"""The source of each set, and what the publisher calls it in its address."""
+"""Source of each dataset, and its name in the publisher's address."""
 LIMITED = frozenset({"ohid_adult_obesity", "ons_smokers", "nisra_circulatory_deaths", "ons_employment",
                      "nisra_employment", "ons_modelled_unemployment", "ons_weekly_pay"})  # fmt: skip
-"""Sources of sets that have limits of confidence; in the others those columns are empty."""
+"""Sources with confidence limits; in the others these columns are empty."""
 
 
 def with_limits(text: str) -> bytes:
-    """Write the figures of districts, police forces and nations from 2016 on, with their limits of confidence."""
+    """Write the figures of districts, police forces and nations from 2016, with their confidence limits."""
     return _cut(text, [*COLUMNS, *LIMITS])
 
 

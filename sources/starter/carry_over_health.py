@@ -24,7 +24,7 @@ def cases(text: str) -> bytes:
 
 
 def dashboard(text: str) -> bytes:
-    """Write new cases by day and upper-tier council, with the headings that stand again inside the data."""
+    """Write new cases by day and upper-tier council, with the headings repeated inside the data."""
     return packed(cut_columns(text, ["date", "areaName", "areaCode", "newCasesBySpecimenDate"]))
 
 
@@ -39,7 +39,7 @@ def scottish_tests(text: str) -> bytes:
 
 
 def drug_deaths(text: str) -> bytes:
-    """Write deaths by year of registration from 2010 on, every tier, in the publisher's encoding."""
+    """Write deaths by year of registration from 2010, every tier, in the publisher's encoding."""
     header = [*rows_of(text)[0]]
     years = [name for name in header if not name.isdigit() or int(name) >= FIRST_YEAR_OF_DEATHS]
     return cut_columns(text, years).decode().encode("cp1252")
@@ -57,7 +57,7 @@ def english_deciles(text: str) -> bytes:
 
 
 def ranks(sheet: str, columns: int) -> Callable[[bytes], bytes]:
-    """Give what writes the first columns of one sheet of ranks, as an .xlsx workbook."""
+    """Return a function that writes the first columns of one sheet of ranks as an .xlsx workbook."""
 
     def written(content: bytes) -> bytes:
         return workbook({sheet: [row[:columns] for row in sheets_of(content)[sheet]]})

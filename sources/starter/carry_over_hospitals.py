@@ -1,6 +1,6 @@
-"""What hospitals and ambulances have and use, for the starter edition: medicines, beds, ventilated patients, PPE.
+"""Hospital and ambulance data for the starter edition: medicines, beds, ventilated patients and PPE.
 
-Daily tables keep the last day of each month, and the newest day: problems ask by month.
+Daily tables are reduced to the last day of each month and the newest day, because problems are monthly.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from carrying import Item, csv_bytes, cut_columns, cut_lines, packed, rows_of
 from workbooks import sheets_of, workbook
 
 MEDICINES, CAPACITY = "indicators/hospital_medicines", "indicators/hospital_capacity"
-# A winter's table is of trusts that admit emergencies; of each, beds open and occupied.
+# A winter's table has trusts that admit emergencies, with beds open and occupied.
 SITREP = ["Code", "Name", "Date", "G&A Beds Open", "G&A beds occ'd", "CC Adult Open", "CC Adult Occ"]
-# The day after the change to summer time is 23:00 of the day before: the compiled table is in UTC.
+# The day after the change to summer time is 23:00 on the previous day: the compiled table is in UTC.
 SUMMER_TIME = " 23:00:00"
 UEC = [
     "nhs_trust22_code", "date", "adult_general_acute_beds_available", "adult_general_acute_beds_occupied",
@@ -23,12 +23,12 @@ AMBULANCE = ["ambulance_service", "count_incidents", "total_hours", "category"]
 
 
 def day_of(text: str) -> date:
-    """Give the day that a table of winter 2020-21 means, where it mixes days and instants in UTC."""
+    """Return the day meant in a table of winter 2020-21, which mixes days and times in UTC."""
     return date.fromisoformat(text[:10]) + timedelta(days=text.endswith(SUMMER_TIME))
 
 
 def is_month_end(day: date) -> bool:
-    """Tell whether a day is the last of its month."""
+    """Return whether a day is the last of its month."""
     return (day + timedelta(days=1)).day == 1
 
 
@@ -38,7 +38,7 @@ def medicines(text: str) -> bytes:
 
 
 def some_sheets(*names: str) -> Callable[[bytes], bytes]:
-    """Give what writes some sheets of a workbook, whole."""
+    """Return a function that writes selected sheets of a workbook completely."""
 
     def written(content: bytes) -> bytes:
         sheets = sheets_of(content)
@@ -48,7 +48,7 @@ def some_sheets(*names: str) -> Callable[[bytes], bytes]:
 
 
 def sitrep(text: str) -> bytes:
-    """Write one winter's beds by trust on the last day of each month, both rows of days that were listed twice."""
+    """Write one winter's beds by trust on the last day of each month, with both rows of days listed twice."""
     return packed(cut_columns(text, SITREP, lambda row: is_month_end(day_of(row["Date"]))))
 
 
@@ -61,12 +61,12 @@ def ventilated(text: str) -> bytes:
 
 
 def emergency_beds(text: str) -> bytes:
-    """Write beds by trust and month from January 2024 on: adults' general, adult and paediatric critical care."""
+    """Write beds by trust and month from January 2024: adult general, adult and paediatric critical care."""
     return packed(cut_columns(text, UEC, lambda row: row["date"][-4:] >= "2024"))
 
 
 def ambulance(text: str) -> bytes:
-    """Write incidents and total hours by category; means and centiles, which lost their hours, are left out."""
+    """Write incidents and total hours by category, without means and centiles, which lack their hours."""
     code = text.split(",", 1)[0]
     return cut_columns(text, [code, *AMBULANCE])
 
@@ -86,7 +86,7 @@ def welsh_ambulance(text: str) -> bytes:
 
 
 def dashboard(column: str) -> Callable[[str], bytes]:
-    """Give what writes one figure of the dashboard by day."""
+    """Return a function that writes one figure of the dashboard by day."""
     return lambda text: cut_columns(text, ["date", "areaCode", "areaName", column])
 
 
@@ -96,7 +96,7 @@ def ppe(text: str) -> bytes:
 
 
 def _sitreps() -> tuple[Item, ...]:
-    # A winter's series is published week by week; its last day plus a week is the latest that it came out.
+    # A winter's series is published weekly, so it was published at most a week after its last day.
     winters = {"2018-19": "2019-03-10", "2020-21": "2021-04-11"}
     return tuple(
         Item(f"nhse_winter_sitrep_{winter}.csv.gz", day, sitrep, "month ends; beds open and occupied",

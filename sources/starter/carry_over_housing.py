@@ -7,7 +7,7 @@ from workbooks import sheets_of, workbook
 
 ROUGH, HOMELESS = "indicators/rough_sleeping", "indicators/homelessness"
 SNAPSHOTS = {
-    # "Latest update: January 2017" is all that the workbook says.
+    # The workbook states only "Latest update: January 2017".
     "2017-01-31": ("Rough_Sleeping_Autumn_2016_Final_Tables.xls", "Table 1"),
     "2018-01-25": ("Rough_sleeping_statistics_England_autumn_2017.xlsx", "table 1"),
     "2020-02-27": ("2019_Rough_Sleeping_Snapshot_Tables.xlsx", "Table 1 Total"),
@@ -19,7 +19,7 @@ AS_ASSESSED, AS_HOUSED = 16, 15
 
 
 def one_sheet(name: str, columns: int | None = None) -> Callable[[bytes], bytes]:
-    """Give what writes the first columns of one sheet, all its rows as published, as an .xlsx workbook."""
+    """Return a function that writes the first columns of one sheet, with all rows, as an .xlsx workbook."""
 
     def written(content: bytes) -> bytes:
         return workbook({name: [row[:columns] for row in sheets_of(content)[name]]})
@@ -28,7 +28,7 @@ def one_sheet(name: str, columns: int | None = None) -> Callable[[bytes], bytes]
 
 
 def assessed(text: str) -> bytes:
-    """Write households assessed, by council; a row of NA has no code. Why one rate of two is kept, the YAML says."""
+    """Write assessed households by council; a row of NA has no code. The YAML states why only one rate is used."""
     code, rate = list(rows_of(text)[0])[:2]
     return cut_columns(text, [code, rate], lambda row: row[code] != "NA")
 

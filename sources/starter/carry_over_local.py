@@ -15,19 +15,19 @@ CRIMES = ("PCON24CD", "PCON24NM", "All", "Anti-social behaviour", "Violence and 
 CAMERAS = ["Date", "InCount", "LocationName", "Hour"]
 LAST_YEAR = "2016"
 CLAIMANTS = "indicators/claimant_count"
-# The month is the newest one out when the file was fetched: sums by region are those of the ward file of that month.
+# The month is the newest one published when the file was fetched: regional sums equal those of the ward file.
 CONSTITUENCIES = {"2023-09-27": "August 2023", "2023-10-24": "September 2023", "2023-11-14": "October 2023"}
-# The day on which each month's file was made is not known; the count comes out in the middle of the month after.
+# The day of each month's file is not known; the count is published in the middle of the following month.
 WARDS = {"2023-08": "2023-09-30", "2023-09": "2023-10-31", "2023-10": "2023-11-30"}
 
 
 UC_MONTHS = ("December 2022", "November 2023")
-"""Months of Universal Credit by neighbourhood: the last that is whole, and the last, which is provisional."""
+"""Months of Universal Credit by neighbourhood: the last complete month, and the last, which is provisional."""
 UC_MSOA = "indicators/universal_credit/statxplore_households_on_uc_msoa_2015_2022.csv"
 
 
 def emissions(text: str) -> bytes:
-    """Write emissions from 2015 on: each sector's, and all."""
+    """Write emissions from 2015, by sector and in total."""
     return packed(cut_columns(text, EMISSIONS, lambda row: row["Year"] >= FIRST_YEAR))
 
 
@@ -41,7 +41,7 @@ def crimes(text: str) -> bytes:
 
 
 def of_columns(columns: list[str], keep: Callable[[Row], object] = bool) -> Callable[[str], bytes]:
-    """Give what writes some columns, and the rows that are wanted."""
+    """Return a function that writes selected columns and rows."""
     return lambda text: cut_columns(text, columns, keep)
 
 
@@ -52,7 +52,7 @@ def footfall(text: str) -> bytes:
 
 
 def neighbourhoods(text: str) -> bytes:
-    """Write a Stat-Xplore export by neighbourhood: its head and foot, and its last two months."""
+    """Write a Stat-Xplore export by neighbourhood: its header and footer, and its last two months."""
     lines = text.splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith('"Month"'))
     stop = next(n for n, line in enumerate(lines) if line.startswith('"Total"'))
@@ -83,7 +83,7 @@ def names_of_neighbourhoods(export: str, england: str, scotland: str) -> bytes:
 
 
 def adults(text: str) -> bytes:
-    """Write claimants aged 16 and over by constituency, with the residents they are a share of."""
+    """Write claimants aged 16 and over by constituency, with the residents in the denominator."""
     return packed(cut_lines(text, lambda row: row["age"] == "Aged 16+"))
 
 

@@ -1,4 +1,4 @@
-"""The registers of further kinds of place in the starter edition, called by carry_over.py: one layout for all.
+"""Registers of further kinds of place in the starter edition, in one layout; called by carry_over.py.
 
 The layout follows the ONS Code History Database. Where no list of dates was found, a place is in use
 from the first day of the first year to the last day of the last year in which a published list or lookup has it.
@@ -17,7 +17,7 @@ HEADER = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "T
 # Westminster constituencies; travel to work areas.
 SEATS, LABOUR = ("E14", "W07", "N05", "N06"), ("E30", "W22", "N12")
 ELECTIONS = ("2010-05-06", "2024-07-04")
-# Travel to work areas of 2011 came into use on this day, by the Code History Database.
+# Travel to work areas of 2011 came into use on this day, according to the Code History Database.
 LABOUR_DAY = "2015-07-31"
 # The 26 districts of Northern Ireland ended on the day before the 11 began.
 REFORM = "2015-04-01"
@@ -26,7 +26,7 @@ NATIONS = {"E": "E92000001", "W": "W92000004", "S": "S92000003", "N": "N92000002
 STATISTICAL = {"L": "W", "M": "S", "N": "N"}
 ENGLAND, WALES = NATIONS["E"], NATIONS["W"]
 CHANGES = ["from_code", "to_code", "kind", "changed_on", "authority"]
-# Boards, authorities, partnerships and forces: a name that goes on is the same body. Not so of constituencies.
+# Boards, authorities, partnerships and forces: a continuing name is the same body, unlike for constituencies.
 STEADY = ("E54", "S08", "W11", "E31", "S38", "E22", "W14", "E23", "S23")
 BY_NAME = "ONS Code History Database: the same name from the next day"
 REFORMED = "Reform of 2015: by the small areas of 2011 that lie in both"
@@ -34,7 +34,7 @@ ODS = "NHS Organisation Data Service"
 
 
 def place(kind: str, code: str, name: str, parent: str, first: str, last: str = "") -> Row:
-    """Write a place as a row of the register."""
+    """Format a place as a row of the register."""
     told = (kind, code, name.strip(), "", parent, first, last, "terminated" if last else "live")
     return dict(zip(HEADER, told, strict=True))
 
@@ -59,7 +59,7 @@ def area_register(history: str, wards: str, labour: str, old: str, nuts: str, it
 
 
 def _seats_of_scotland(rows: list[Row]) -> Iterator[Row]:
-    """Give the constituencies that the Code History Database lacks, in use from the election before their list."""
+    """Return the constituencies that the Code History Database lacks, in use from the election before their list."""
     years: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:
         if row["pcon_code"].startswith("S14"):
@@ -75,7 +75,7 @@ def _years(row: Row) -> list[str]:
 
 
 def _wards(rows: list[Row]) -> Iterator[Row]:
-    """Give each ward with the district that lists put it in, a row for each district in turn: recodes among them."""
+    """Return each ward with its listed district, one row per successive district, including recoded districts."""
     by_code: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_code[row["ward_code"]].append(row)
@@ -90,7 +90,7 @@ def _wards(rows: list[Row]) -> Iterator[Row]:
 
 
 def _labour_areas(rows: list[Row]) -> Iterator[Row]:
-    """Give the travel to work areas that the Code History Database lacks: of Scotland, and across its border."""
+    """Return the travel to work areas that the Code History Database lacks: in Scotland, and across its border."""
     for code, name in sorted({(row["TTWA11CD"], row["TTWA11NM"]) for row in rows}):
         if code[:3] not in LABOUR:
             yield place(code[:3], code, name, NATIONS.get(code[0], ""), LABOUR_DAY)
@@ -109,7 +109,7 @@ def _statistical(nuts: list[Row], itl: list[Row]) -> Iterator[Row]:
     code of an ITL 2 area begins with the code of its ITL 1 area.
     """
     for level in (1, 2, 3):
-        # Not by the beginning of its code: UKN10 lies in UKN0.
+        # Not by the start of its code: UKN10 is in UKN0.
         parent = {row[f"NUTS{level}18CD"]: row.get(f"NUTS{level - 1}18CD", "") for row in nuts}
         for code, name in sorted({(row[f"NUTS{level}18CD"], row[f"NUTS{level}18NM"]) for row in nuts}):
             yield place(f"nuts{level}", code, name, parent[code] or _nation_of(code), "2018-01-01", "2020-12-31")
@@ -125,7 +125,7 @@ def _nation_of(code: str) -> str:
 
 
 def area_changes(history: str, small_areas: str, old: str) -> bytes:
-    """Write what became of codes of areas above and beside districts, and of the 26 districts of Northern Ireland."""
+    """Write the successors of area codes above and alongside districts, and of the 26 Northern Ireland districts."""
     rows = sorted(
         [*_going_on(rows_of(history)), *_reformed(rows_of(small_areas), rows_of(old))],
         key=lambda row: (row[3], row[:2]),
@@ -148,9 +148,9 @@ def _going_on(rows: list[Row]) -> Iterator[tuple[str, ...]]:
 
 
 def _reformed(rows: list[Row], old_districts: list[Row]) -> Iterator[tuple[str, ...]]:
-    """Give the districts of today that each of the 26 of Northern Ireland has small areas in.
+    """Return the current districts in which each of the 26 Northern Ireland districts has small areas.
 
-    Codes of small areas have letters of their own for the 26, in order of their names: 95AA is in Antrim, which is 95T.
+    Codes of small areas have separate letters for the 26 districts, in order of name: 95AA is in Antrim, which is 95T.
     """
     ireland = [row for row in old_districts if row["LAD14CD"].startswith("95")]
     ordered = sorted(ireland, key=lambda row: row["LAD14NM"])
@@ -164,7 +164,7 @@ def _reformed(rows: list[Row], old_districts: list[Row]) -> Iterator[tuple[str, 
 
 
 def trust_register(newer: str, older: str, names: str, successors: str, mergers: str) -> bytes:
-    """Write NHS trusts: those of 2020, those of 2018 that are gone, and those that came after."""
+    """Write NHS trusts: those of 2020, those of 2018 that no longer exist, and later ones."""
     spelt = {row["nhs_trust22_code"]: row["nhs_trust22_name"] for row in rows_of(names)}
     known = {cells[0]: cells for text in (older, newer) for cells in _bare(text) if len(cells[0]) == 3}
     ended = {old: day_after(day, -1) for old, _, day in _followed(successors, mergers, {*known, *spelt})}
@@ -179,7 +179,7 @@ def trust_register(newer: str, older: str, names: str, successors: str, mergers:
 
 
 def trust_changes(newer: str, older: str, names: str, successors: str, mergers: str) -> bytes:
-    """Write what became of each NHS trust's code: merged into others, split among several, or recoded."""
+    """Write the successors of each NHS trust's code: merged, split or recoded."""
     spelt = {row["nhs_trust22_code"] for row in rows_of(names)}
     known = {cells[0] for text in (older, newer) for cells in _bare(text) if len(cells[0]) == 3}
     told = _followed(successors, mergers, known | spelt)
@@ -205,7 +205,7 @@ def _bare(text: str) -> list[list[str]]:
 
 
 def _followed(successors: str, mergers: str, trusts: set[str]) -> list[tuple[str, str, str]]:
-    """Give each trust that another followed, that other, and the day; the second list adds what the first lacks."""
+    """Return each trust with its successor and the day; the second list completes the first."""
     told = {(row["old_code"], row["new_code"]): row["date"] for row in rows_of(successors)}
     told |= {pair: row["from_date"] for row in rows_of(mergers)
              if (pair := (row["trust_code_old"], row["trust_code_new"])) not in told}  # fmt: skip
@@ -213,12 +213,12 @@ def _followed(successors: str, mergers: str, trusts: set[str]) -> list[tuple[str
 
 
 def _iso(day: str) -> str:
-    """Write a day such as 20190401 as 2019-04-01; a blank stays blank."""
+    """Format a day such as 20190401 as 2019-04-01; a blank remains blank."""
     return f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else ""
 
 
 def jobcentres(offices: str) -> bytes:
-    """Write Jobcentres under their postcodes, since they have no codes of their own."""
+    """Write Jobcentres under their postcodes, because they have no codes."""
     return written(
         place("jobcentre", row["postcode"].replace(" ", ""), row["name"], ENGLAND, "2018-09-01")
         for row in rows_of(offices)
@@ -227,11 +227,11 @@ def jobcentres(offices: str) -> bytes:
 
 BOARDS = {"7A1": "W11000023", "7A2": "W11000025", "7A3": "W11000031", "7A4": "W11000029", "7A5": "W11000030",
           "7A6": "W11000028", "7A7": "W11000024"}  # fmt: skip
-"""Health boards of Wales: their codes of the Organisation Data Service, and of the ONS register."""
+"""Health boards of Wales: their Organisation Data Service codes and ONS codes."""
 
 
 def border_practices(practices: str, lists: str) -> bytes:
-    """Write the active GP practices of postcode districts (CH4, say) where bodies of two nations have practices."""
+    """Write the active GP practices of postcode districts, such as CH4, with practices of two nations."""
     bodies = BOARDS | {row["CCG_CODE"]: row["ONS_CCG_CODE"] for row in rows_of(lists)}
     # Fields 13, 15 and 26: active, its commissioner, and 4 for a GP practice.
     active = [cells for cells in _bare(practices) if cells[12] == "A" and cells[25] == "4" and cells[9]]

@@ -1,4 +1,4 @@
-"""What the scripts of the starter edition share: rows of text, CSV and packed bytes that are always the same."""
+"""Shared functions of the starter edition's scripts: rows of text, CSV, and reproducible compressed bytes."""
 
 import csv
 import gzip
@@ -12,7 +12,7 @@ Row = dict[str, str]
 
 
 class Item(NamedTuple):
-    """One starter file: its release, how it is made from its origins, what was left out, and how they are encoded."""
+    """A starter file: its release, its derivation from its origins, the data left out, and the encoding."""
 
     file: str
     release: str
@@ -26,7 +26,7 @@ WORKBOOKS = (".xls", ".xlsx", ".ods")
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """Read a text file, packed or not."""
+    """Read a text file, compressed or not."""
     return (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode(encoding)
 
 
@@ -42,7 +42,7 @@ def rows_of(text: str) -> list[Row]:
 
 
 def csv_bytes(header: list[str], rows: Iterable[dict[str, Any]], end: str = "\r\n") -> bytes:
-    """Write some columns of rows as CSV, with the line ends that the publisher's file has."""
+    """Write selected columns of rows as CSV, with the line ends of the publisher's file."""
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, header, extrasaction="ignore", lineterminator=end)
     writer.writeheader()
@@ -51,7 +51,7 @@ def csv_bytes(header: list[str], rows: Iterable[dict[str, Any]], end: str = "\r\
 
 
 def packed(content: bytes) -> bytes:
-    """Pack bytes so that the same bytes pack to the same, whatever the day and the system."""
+    """Compress bytes reproducibly, whatever the day and the system."""
     buffer = io.BytesIO()
     with gzip.GzipFile("", "wb", 9, buffer, mtime=0) as file:
         file.write(content)
@@ -67,10 +67,10 @@ def cut_lines(text: str, keep: Callable[[Row], bool]) -> bytes:
 
 
 def cut_columns(text: str, columns: list[str], keep: Callable[[Row], object] = bool) -> bytes:
-    """Write some columns of CSV, and the rows that are wanted, figures and markers as published."""
+    """Write selected columns and rows of CSV, with figures and markers as published."""
     return csv_bytes(columns, filter(keep, rows_of(text)), "\n")
 
 
 def day_after(day: str, days: int = 1) -> str:
-    """Give the day some days after one, both as 2025-04-01."""
+    """Return the day a number of days after another, both in the form 2025-04-01."""
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()

@@ -1,4 +1,4 @@
-"""Workbooks of the starter edition: read as text, and written so that the same cells always give the same bytes."""
+"""Workbooks of the starter edition: read as text, and written reproducibly."""
 
 import io
 import re
@@ -30,11 +30,11 @@ def sheets_of(content: bytes) -> Sheets:
 
 
 def workbook(sheets: Sheets) -> bytes:
-    """Write sheets as an .xlsx workbook without styles: figures as numbers, all else as text."""
+    """Write sheets as an .xlsx workbook without styles: figures as numbers, other cells as text."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in _parts(sheets):
-            # A fixed day: a zip keeps the time at which each part was written.
+            # A fixed day, because a zip stores the time of each part.
             part = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             part.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(part, f'<?xml version="1.0" encoding="UTF-8"?>{text}')
@@ -42,7 +42,7 @@ def workbook(sheets: Sheets) -> bytes:
 
 
 def _parts(sheets: Sheets) -> Iterator[tuple[str, str]]:
-    """Give each part of a workbook and its text, as ECMA-376 has it."""
+    """Return each part of a workbook with its text, according to ECMA-376."""
     told = [(n, escape(name, {'"': "&quot;"})) for n, name in enumerate(sheets, 1)]
     kinds = "application/vnd.openxmlformats-officedocument.spreadsheetml"
     overrides = "".join(
@@ -71,7 +71,7 @@ def _links(found: list[tuple[str, str, str]]) -> str:
 
 
 def _row(number: int, cells: list[str]) -> str:
-    """Write one row; blank cells are left out."""
+    """Format one row without blank cells."""
     told = (f"{_cell(f'{column}{number}', text)}" for column, text in zip(COLUMNS, cells, strict=False) if text)
     return f'<row r="{number}">{"".join(told)}</row>'
 
