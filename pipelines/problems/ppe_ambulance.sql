@@ -3,7 +3,7 @@ question: Which ambulance trusts may run out of protective equipment, given how 
 decision: Which ambulance trusts are sent masks, gowns and gloves first, and who is asked to count stock.
 owner: Minister of state for health, with the National Ambulance Resilience Unit
 geography: trust_2020
-place_codes: [RX9, RYC, R1F, RRU, RX6, RX7, RYE, RYD, RYF, RYA, RX8] # the ten ambulance trusts, and the Isle of Wight
+place_codes: [RX9, RYC, R1F, RRU, RX6, RX7, RYE, RYD, RYF, RYA, RX8] # the ten ambulance trusts, and the Isle of Wight trust
 grain: month
 periods: {start: 2020-12, end: 2021-04}
 needs:
