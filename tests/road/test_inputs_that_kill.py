@@ -281,7 +281,7 @@ def test_highly_compressed_file_is_read_once_the_limit_is_raised(tmp_path: Path)
     assert (allowed.code, allowed.err) == (0, "")
 
 
-def test_next_workbook_is_read_after_one_that_exceeds_resources() -> None:
+def test_workbook_that_exceeds_resources_does_not_affect_the_next() -> None:
     killing, sound = far_apart("XFD1048576"), xlsx({"Data": SOUND})
     for _ in range(2):
         with pytest.raises(UnreadableError, match=r"a\.xlsx: needs too much memory to read"):
