@@ -68,7 +68,7 @@ def register_outputs(home: Path, group_name: str, input_sources: Collection[str]
 
 
 def complete_group(home: Path, group_name: str, input_sources: Collection[str], names: Collection[str] | None) -> None:
-    """Record that a group is complete and remove its other files; keep all files where `made` is null."""
+    """Record that a group is complete and remove its other files; keep all files where `names` is null."""
     with edit_manifest(home) as manifest:
         group = manifest.get(group_name, OutputGroup((), {}))
         staying = set(group.files if names is None else names)

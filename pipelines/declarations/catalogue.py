@@ -41,7 +41,7 @@ class Problem(NamedTuple):
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Measures in `needs`, then those in `wants`."""
+        """Measures in `needs`, then those in `unknowns`."""
         return (*self.header.needs, *self.header.unknowns)
 
 

@@ -67,7 +67,7 @@ class Measure(Declaration):
 
     @property
     def is_uncertain(self) -> bool:
-        """Return whether the true figure may differ from the published one by an unbounded amount."""
+        """Return whether the true figure may differ from the published one without a known bound."""
         return self.perturbed or self.estimate or self.interval is not None
 
     @model_validator(mode="after")
