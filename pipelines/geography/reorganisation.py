@@ -73,7 +73,7 @@ class Scenario(Declaration):
 def read_scenario(root: Path, name: str) -> tuple[Scenario, Path]:
     """Read a scenario from a YAML file, or by name from pipelines/scenarios/; refuse an unknown name."""
     folder = root / "pipelines" / "scenarios"
-    known = [found.stem for found in folder.glob("*.yaml")]
+    known = [file.stem for file in folder.glob("*.yaml")]
     path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
         raise UnknownNameError(
