@@ -29,7 +29,7 @@ class _LinkParser(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.base, self.found, self.within = page, list[PageLink](), False
+        self.base, self.links, self.within = page, list[PageLink](), False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         href = dict(attrs).get("href")
@@ -38,25 +38,25 @@ class _LinkParser(HTMLParser):
         if tag == "a":
             self.within = href is not None
             if href is not None:
-                self.found.append(PageLink(urldefrag(urljoin(self.base, href.strip())).url, ""))
+                self.links.append(PageLink(urldefrag(urljoin(self.base, href.strip())).url, ""))
 
     def handle_endtag(self, tag: str) -> None:
         self.within = self.within and tag != "a"
 
     def handle_data(self, data: str) -> None:
         if self.within:
-            last = self.found[-1]
-            self.found[-1] = last._replace(text=" ".join(f"{last.text} {data}".split()))
+            last = self.links[-1]
+            self.links[-1] = last._replace(text=" ".join(f"{last.text} {data}".split()))
 
 
 def parse_links(content: bytes, page: str) -> list[PageLink]:
     """Return the links of a page in order, with absolute addresses."""
-    reader = _LinkParser(page)
+    parser = _LinkParser(page)
     try:
-        reader.feed(content.decode("utf-8", errors="replace"))
+        parser.feed(content.decode("utf-8", errors="replace"))
     except ValueError as error:
         raise FetchError(f"{page}: found a link with an invalid address ({error}); check the page") from error
-    return [link for link in reader.found if link.url.startswith(("http://", "https://"))]
+    return [link for link in parser.links if link.url.startswith(("http://", "https://"))]
 
 
 def pick_newest(links: list[PageLink], rule: LinkSelection, page: str) -> PageLink:

@@ -189,12 +189,12 @@ def _trim_cells(grid: pl.DataFrame, content: bytes, delimiter: str, quote: str |
     signs = [" ", "\t", "\n"] if quote else [sign for sign in " \t" if _has_sign_at_edge(content, sign, delimiter)]
     spaced = (
         _columns_with_any(
-            grid.select(plain), lambda each: pl.any_horizontal(_has_edge_space(each, space) for space in signs)
+            grid.select(plain), lambda column: pl.any_horizontal(_has_edge_space(column, space) for space in signs)
         )
         if signs
         else []
     )
-    other = _columns_with_any(grid.drop(plain), lambda each: each.str.contains(r"^\s|\s$"))
+    other = _columns_with_any(grid.drop(plain), lambda column: column.str.contains(r"^\s|\s$"))
     return grid.with_columns(pl.col(spaced + other).str.strip_chars()).fill_null("")
 
 
