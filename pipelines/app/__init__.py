@@ -1,4 +1,4 @@
-"""The command line, Dagster's assets, and builds: it calls the other rooms and decides nothing about figures.
+"""Command line, Dagster assets and builds. This room calls the other rooms and contains no rules about figures.
 
-Nothing may import it. Dagster is known here alone.
+No other room may import it. It is the only room that uses Dagster.
 """

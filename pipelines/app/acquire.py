@@ -1,4 +1,4 @@
-"""`refresh` and `add`: what they do and print, with a progress bar."""
+"""The commands `refresh` and `add`: their steps, progress bars and printed results."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -20,7 +20,7 @@ from pipelines.observations import inspect_file, refusal_message
 
 
 class Addition(NamedTuple):
-    """A file to be kept as a release of a source."""
+    """File to store as a release of a source."""
 
     source: str
     path: Path
@@ -30,7 +30,7 @@ class Addition(NamedTuple):
 def add_release(
     project: Project, name: str, file: Path, release_day: date, console: Console, accept: bool = False
 ) -> None:
-    """Keep a file that a person downloaded or filled in, and say so; one that can't be right is refused."""
+    """Check and store a downloaded or completed file, and print the result. Raises FetchError for an invalid file."""
     project.catalogue.find_source(name)
     _print_outcomes(project, _add_files(project, [Addition(name, file, release_day)], accept), console)
 
@@ -38,29 +38,29 @@ def add_release(
 def add_folder(
     project: Project, folder: Path, release_day: date | None, console: Console, accept: bool = False
 ) -> None:
-    """Keep every file of a folder whose name is a source's, say which, and say which files are not known.
+    """Check and store every file of a folder that has the name of a source, and print the results.
 
-    Where one of them is refused none is kept: raises FetchError with what is wrong with each.
+    If one file is invalid, no file is stored. Raises FetchError with the fault of each file.
     """
     files = sorted(path for path in folder.iterdir() if path.is_file())
     matches = {path: match_additions(project.catalogue, path, release_day) for path in files}
     additions = [addition for file_matches in matches.values() for addition in file_matches]
     strange = [path for path, file_matches in matches.items() if not file_matches]
     for path in strange:
-        console.print(f"not known: {safe_file_name(path.name)}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"not a source file: {safe_file_name(path.name)}", soft_wrap=True, highlight=False, markup=False)
     if not additions:
         raise FetchError(
-            f"{folder}: found {len(files)} files and none whose name is a source's; name a file as the source, "
-            "as ons_output_areas.csv.gz, or as a release of it"
+            f"{folder}: found {len(files)} files, none with the name of a source; name each file after its source, "
+            "for example ons_output_areas.csv.gz, or after one of its releases"
         )
     _print_outcomes(project, _add_files(project, additions, accept), console)
 
 
 def match_additions(catalogue: Catalogue, path: Path, release_day: date | None) -> list[Addition]:
-    """Tell by its name which sources a file is a release of, and of which day; none where it is not known.
+    """Return the sources and release days that match a file name. The list is empty if no source matches.
 
-    The very file that travels with the project is of the day declared for it; another one named as its source is of
-    the day given. Raises FetchError where no day can be told.
+    A bundled file has its declared release day. Another file with the name of its source has the given day. Raises
+    FetchError if the release day cannot be determined.
     """
     declared = [
         (name, release)
@@ -74,11 +74,11 @@ def match_additions(catalogue: Catalogue, path: Path, release_day: date | None) 
     own = path.name.partition(".")[0]
     names = sorted({name for name, _ in declared} | {own}) if own in catalogue.sources else []
     if release_day is None and names:
-        raise FetchError(f"{path.name}: found no day of release; give the day of files named so with --released")
+        raise FetchError(f"{path.name}: found no release day; give it with --released")
     if declared and not names:
         raise FetchError(
-            f"{path.name}: found other bytes than the release of {declared[0][1].released} that travels with the "
-            f"project; name it {declared[0][0]}{''.join(path.suffixes)} and give its day with --released"
+            f"{path.name}: found content that differs from the bundled release of {declared[0][1].released}; rename "
+            f"the file to {declared[0][0]}{''.join(path.suffixes)} and give its release day with --released"
         )
     return [Addition(name, path, release_day) for name in names if release_day]
 
@@ -89,11 +89,11 @@ def _is_release(catalogue: Catalogue, path: Path, release: BundledRelease) -> bo
 
 
 def _add_files(project: Project, additions: list[Addition], accept: bool) -> list[Outcome]:
-    """See all files, then keep all; raise FetchError, and keep none, where one can't be right."""
+    """Check all files, then store all files. Raises FetchError and stores no file if one is invalid."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     sources = project.catalogue.sources
     with lock_store(project.home):
-        prepare_store(project)  # codes are looked up in the register of places
+        prepare_store(project)  # the checks look up codes in the register of places
         faults = [fault for addition in additions if (fault := _find_fault(project, addition, accept))]
         if faults:
             raise FetchError("\n".join(faults))
@@ -105,9 +105,11 @@ def _add_files(project: Project, additions: list[Addition], accept: bool) -> lis
 
 
 def _find_fault(project: Project, addition: Addition, accept: bool) -> str:
-    """Say what is wrong with a file; blank where nothing is. What figures are shared out by is read whole."""
+    """Return the fault of a file, or an empty text. Files with apportionment weights are read completely."""
     if addition.released > max(datetime.now(UTC).date(), project.as_of):
-        return f"{addition.path.name}: released {addition.released} is a day to come; give the day on which it came out"
+        return (
+            f"{addition.path.name}: found release day {addition.released}, in the future; give the actual release day"
+        )
     source = project.catalogue.find_source(addition.source)
     try:
         content = validate_file(addition.source, source, addition.path)
@@ -125,22 +127,22 @@ def _find_fault(project: Project, addition: Addition, accept: bool) -> str:
 def _print_outcomes(project: Project, outcomes: list[Outcome], console: Console) -> None:
     for outcome in outcomes:
         private = (
-            "" if project.catalogue.sources[outcome.source].is_public else "; private: no output shows a figure of it"
+            "" if project.catalogue.sources[outcome.source].is_public else "; private: no output shows its figures"
         )
         detail = format_outcome(outcome.result, outcome.detail + private)
         console.print(detail, soft_wrap=True, highlight=False, markup=False)
-    console.print("Run `commonground build` to use it.", markup=False)
+    console.print("Run `commonground build` to use the new data.", markup=False)
 
 
 def format_outcome(outcome: str, detail: str) -> str:
-    """Say what came of one fetch; the detail names the source."""
+    """Return the result of one fetch as a line. The detail names the source."""
     return f"{outcome.replace('_', ' ')}: {detail}"
 
 
 def refresh_sources(project: Project, sources: Sequence[str], console: Console) -> int:
-    """Ask publishers for what is new, say what came, and give how many sources brought nothing.
+    """Fetch new releases, print the results, and return the number of sources without a result.
 
-    Without names it asks for every source that has an address, and counts those that have none.
+    Without names, it fetches every source with an address and prints the number of sources without one.
     """
     catalogue = project.catalogue
     chosen = {name: catalogue.find_source(name) for name in sources}
@@ -169,7 +171,5 @@ def refresh_sources(project: Project, sources: Sequence[str], console: Console) 
         console.print(format_outcome(outcome.result, outcome.detail), soft_wrap=True, highlight=False, markup=False)
     if not chosen and (by_hand := len(catalogue.open_sources()) - len(sources_to_fetch)):
         proportion = f"{by_hand:,} of {len(catalogue.open_sources()):,} sources"
-        console.print(
-            f"Not asked, for want of an address: {proportion}; a person brings their files with `commonground add`."
-        )
+        console.print(f"Not fetched, no address: {proportion}; add their files with `commonground add`.")
     return sum(not outcome.is_success for outcome in outcomes)

@@ -1,11 +1,11 @@
-"""The engine for plain Python: frames in, frames out. docs/python.md shows it at work.
+"""Python interface with data frames as input and output. See docs/python.md for examples.
 
     from pipelines.app.api import build_crosswalk, open_geography, move_between
 
-`open_geography` gives what is held about places; `build_crosswalk` leads from one place system to another;
-`move_between` moves counts along one. `move`, `apportion_batches` and `road` are for crosswalks of one's own and for
-files larger than memory, as are `write_slices` and `apportion_slices`; `write_crosswalk` keeps one as a file, once
-`add_provenance` has said where it comes from.
+`open_geography` reads the stored geography. `build_crosswalk` builds the crosswalk between two geographies, and
+`move_between` converts counts with it. `move`, `apportion_batches` and `road` accept other crosswalks. They and
+`write_slices` and `apportion_slices` also process files larger than memory. `add_provenance` adds the sources of a
+crosswalk, and `write_crosswalk` writes it to a file.
 """
 
 from collections.abc import Iterator
@@ -72,12 +72,12 @@ __all__ = [
 
 
 def open_project(store: Path | None = None, as_of: date | None = None) -> Project:
-    """Give the project as commands see it: its declarations, its store (data/ if not said), and the day (today)."""
+    """Return the project as commands use it: declarations, store (default: data/) and day (default: today)."""
     return Project(load_catalogue(project_directory()), store or store_directory(), as_of or build_date())
 
 
 def open_geography(project: Project | None = None) -> PlaceData:
-    """Give all that is held about places: the register, small areas with their people, and published shares."""
+    """Return the stored geography: the register, small areas with their residents, and published shares."""
     project = project or open_project()
     with lock_store(project.home):
         prepare_store(project)
@@ -85,7 +85,7 @@ def open_geography(project: Project | None = None) -> PlaceData:
 
 
 def describe_crossings(project: Project, places_data: PlaceData, crosswalk: pl.DataFrame) -> Iterator[str]:
-    """Say which GP practices straddle the borders of the NHS bodies of a crosswalk: a line for each place of them."""
+    """Return a line for each postcode district with GP practices of two nations, if the crosswalk has their bodies."""
     return describe_border_practices(
         list_border_practices(places_data.places, load_postcode_tables(project)), places_data.places, crosswalk
     )
@@ -94,11 +94,11 @@ def describe_crossings(project: Project, places_data: PlaceData, crosswalk: pl.D
 def move_between(
     counts: pl.DataFrame, places_data: PlaceData, from_system: str, to_system: str, group: str = "all_ages"
 ) -> pl.DataFrame:
-    """Move counts from one place system to another; give MOVED for every measure, period and place there, and LIKELY.
+    """Convert counts from one geography to another. Return MOVED for every measure, period and target area, and LIKELY.
 
-    Takes SLICE, place_code and value, and low, high and status where they are known (see `move`). Places that are
-    cut are shared out by the people of `group` nearest to the end of the newest period. Raises CrosswalkError for a
-    code that is not of the first system, and says what it is; UnknownNameError for an unknown system or group.
+    Takes SLICE, place_code and value, and optional low, high and status (see `move`). Counts of split areas are
+    apportioned by the population of `group` nearest to the end of the latest period. Raises CrosswalkError for a code
+    outside the source geography, and UnknownNameError for an unknown geography or group.
     """
     refuse_unknown_codes(counts["place_code"], places_data, from_system)
     day = counts["period_end"].max()
@@ -111,7 +111,7 @@ def move_between(
 
 
 def refuse_unknown_codes(codes: pl.Series, places_data: PlaceData, system: str) -> None:
-    """Refuse codes that are not of a place system, with what the first of them is."""
+    """Raise CrosswalkError for codes outside a geography, with a description of the first code."""
     valid_codes = list_geography_codes(places_data, system)
     unknown_codes = codes.cast(pl.String).filter(~codes.cast(pl.String).is_in(valid_codes)).unique().sort()
     if unknown_codes.is_empty():
@@ -123,4 +123,4 @@ def refuse_unknown_codes(codes: pl.Series, places_data: PlaceData, system: str) 
         if code in set(register["place_code"])
         else suggest_names(code, valid_codes)
     )
-    raise CrosswalkError(f"{code} and {len(unknown_codes) - 1} more codes are not of {system}; {hint}")
+    raise CrosswalkError(f"{code} and {len(unknown_codes) - 1} more codes are not in {system}; {hint}")

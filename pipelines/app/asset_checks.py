@@ -1,7 +1,7 @@
-"""What Dagster is told of each table: asset checks from findings, with counts and a few rows.
+"""Dagster asset checks from findings, with counts and sample rows.
 
-Every check blocks. A finding in the data is a WARN: the build goes on and the gap report says it. An ERROR
-means that a table breaks its own rules; nothing is built from it, and what was published stays.
+Every check is blocking. A finding in the data is a WARN: the build continues and the gap report shows the finding. An
+ERROR means that a table violates its schema rules. Nothing is built from that table, and earlier outputs stay in place.
 """
 
 from collections.abc import Collection
@@ -26,25 +26,25 @@ from pipelines.geography import find_overlapping_codes
 from pipelines.observations import SourceTables, newest_periods
 
 _CHECK_FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "readable": ("Every release held can be read and has the declared shape.", ("readable",)),
+    "readable": ("Every stored release can be read and has the declared layout.", ("readable",)),
     "rows": (
-        "No row had to be set aside.",
+        "Every row can be used.",
         ("unreadable_cells", "implausible_values", "duplicate_keys", "repeated_rows"),
     ),
     "corrections": (
-        "Every correction applies: the publisher still prints what it was made for.",
+        "Every correction applies: the published value is still the one to correct.",
         ("dropped_cells", "expired_corrections"),
     ),
     "places": (
-        "Every row is of a known place, once, and every place covered has its rows.",
+        "Every row has a known place, without duplicates, and every covered place has rows.",
         ("unknown_places", "retired_codes", "missing_places", "combined_areas", "unused_names"),
     ),
     "figures": (
-        "No figure is far from its own history and its peers, of another unit, or a repeat of the one before.",
+        "No figure is implausible for its history and peers, in another unit, or a repeat of the previous figure.",
         tuple(f"{code}_figures" for code in (*sorted(WITHHOLDING_REASONS), "implausible", "repeated_value", "rounded")),
     ),
-    "releases": ("No release in use has been recalled by its publisher.", ("recalled_release",)),
-    "periods": ("No period between the first and the last is left out.", ("skipped_periods",)),
+    "releases": ("The publisher has not withdrawn any release in use.", ("recalled_release",)),
+    "periods": ("No period between the first and the last is missing.", ("skipped_periods",)),
 }
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 CheckSpecs = list[dg.AssetCheckSpec]
@@ -52,18 +52,18 @@ CheckResults = list[dg.AssetCheckResult]
 
 
 def source_specs(key: dg.AssetKey) -> CheckSpecs:
-    """List the checks of a source's observations."""
+    """Return the checks of a source's observations."""
     descriptions = {name: text for name, (text, _) in _CHECK_FAMILIES.items()} | {
-        "contract": "Columns, types, keys, ranges and sets are as declared (judged by Great Expectations).",
-        "age": "The newest period is no older than the publisher's cadence and usual lag allow.",
-        "totals": "Every total is its places and what is known to lie between, to 1 %.",
-        "returns": "Of what providers usually return 95 % came for the newest period.",
+        "contract": "Columns, types, keys, ranges and sets match the declaration (Great Expectations).",
+        "age": "The latest period is within the publisher's cadence and usual lag.",
+        "totals": "Every published total equals its places plus known components, within 1 %.",
+        "returns": "Returns for the latest period reach 95 % of the usual volume.",
     }
     return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in descriptions.items()]
 
 
 def source_results(key: dg.AssetKey, source: Source, tables: SourceTables, as_of: date) -> CheckResults:
-    """Tell how a source's observations met each of its checks."""
+    """Return the result of each check of a source's observations."""
     newest = tables.release.filter(pl.col("order") == pl.col("order").max())["release"].to_list()
     current = tables.finding.filter(pl.col("release").is_in(newest) | pl.col("release").is_null())
     results = [_findings_result(key, name, current, checks) for name, (_, checks) in _CHECK_FAMILIES.items()]
@@ -104,31 +104,32 @@ def _contract_result(key: dg.AssetKey, contract: pl.DataFrame) -> dg.AssetCheckR
 
 
 def totals_result(key: dg.AssetKey, reconciliation: pl.DataFrame) -> dg.AssetCheckResult:
-    """Tell whether the totals of a source (reconciliation.RECONCILIATION) are what its places come to."""
+    """Return the check of published totals against the sum of their places (reconciliation.RECONCILIATION)."""
     apart = reconciliation.filter(pl.col("remainder") != 0).sort(pl.col("remainder").abs(), descending=True)
     some = apart.select("measure", "place_name", "period_end", "total", "remainder").head(10).iter_rows()
     lines = "\n".join(
-        f"- {measure}, {name}, {end}: {left:,.6g} of {total:,.6g} left" for measure, name, end, total, left in some
+        f"- {measure}, {name}, {end}: {rest:,.6g} of {total:,.6g} not explained"
+        for measure, name, end, total, rest in some
     )
     return _share_result(key, "totals", total_shares(reconciliation), TOTALS_TOLERANCE,
                    {"totals": reconciliation.height, "with a remainder": apart.height}, lines)  # fmt: skip
 
 
 def returns_result(key: dg.AssetKey, reporting: pl.DataFrame) -> dg.AssetCheckResult:
-    """Tell how much of what was due (returns.COMPLETENESS) came for the newest period, and from whom nothing did."""
+    """Return the check of completeness for the latest period (returns.COMPLETENESS), with the missing providers."""
     periods = newest_periods(reporting)
     some = periods.filter(pl.col("missing").is_not_null()).select("measure", "period_end", "missing").iter_rows()
     lines = "\n".join(f"- {measure}, {end}: {missing}" for measure, end, missing in some)
     due, came = (int(periods[name].sum()) for name in ("due", "returned"))
     return _share_result(
-        key, "returns", return_shares(reporting), CELL_TOLERANCE, {"due": due, "came whole": came}, lines
+        key, "returns", return_shares(reporting), CELL_TOLERANCE, {"due": due, "received complete": came}, lines
     )
 
 
 def _share_result(
     key: dg.AssetKey, name: str, shares: pl.DataFrame, least: float, counts: dict[str, int], some: str
 ) -> dg.AssetCheckResult:
-    """Compare the least of some shares with the least allowed; where there are no shares, the check passes."""
+    """Return the check of the lowest share against the minimum. The check passes if there are no shares."""
     if not shares.height:
         return _make_result(key, name, True, WARN, dict(counts))
     share = round(float(shares.to_series().min()), 4)  # type: ignore[arg-type]
@@ -139,7 +140,7 @@ def _share_result(
 
 
 def _age_result(key: dg.AssetKey, source: Source, observation: pl.DataFrame, as_of: date) -> dg.AssetCheckResult:
-    """Compare the newest period with the publisher's calendar; Dagster's own freshness tells only when we ran."""
+    """Return the check of the latest period against the publisher's cadence. Dagster freshness covers only runs."""
     step = CADENCE_DAYS.get(source.cadence)
     newest = observation.select(pl.col("period_end").max()).item() if observation.height else None
     due = newest + timedelta(days=step + (age_in_days(source.lag) if source.lag else 0)) if newest and step else None
@@ -153,33 +154,33 @@ def _age_result(key: dg.AssetKey, source: Source, observation: pl.DataFrame, as_
 
 
 def problem_specs(key: dg.AssetKey) -> CheckSpecs:
-    """List the checks of a problem's answer."""
+    """Return the checks of a problem's answer."""
     descriptions = {
-        "answered": "The SELECT ran on what the sources give now.",
-        "value_or_reason": "Every cell has a value or a reason, never both and never neither.",
-        "every_cell_once": "No cell stands twice.",
-        "of_the_period": "Every figure is of the period asked about, or is said to be carried forward.",
-        "explained": "Every gap has a reason that a check found.",
-        "coverage": "Figures are known for the places where 95 % of people live.",
+        "answered": "The SELECT runs on the current data of the sources.",
+        "value_or_reason": "Every cell has either a value or a reason.",
+        "every_cell_once": "No cell occurs twice.",
+        "of_the_period": "Every figure is for the reference period, or is marked as carried forward.",
+        "explained": "Every gap has a reason from a check.",
+        "coverage": "Figures cover places with 95 % of the population.",
     }
     return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in descriptions.items()]
 
 
 def problem_results(key: dg.AssetKey, cells: pl.DataFrame, fault: str) -> CheckResults:
-    """Tell how a problem's cells met each of its checks."""
+    """Return the result of each check of a problem's cells."""
     both = cells.filter(pl.col("value").is_null() != pl.col("reason").is_not_null()).height
     twice = cells.height - cells["cell_id"].n_unique()
     unknown = cells.filter(pl.col("reason") == "unexplained").height
     return [
         _make_result(key, "answered", not fault, WARN, {"fault": fault or "none"}),
-        _make_result(key, "value_or_reason", both == 0, ERROR, {"cells that break it": both}),
-        _make_result(key, "every_cell_once", twice == 0, ERROR, {"cells that stand twice": twice}),
+        _make_result(key, "value_or_reason", both == 0, ERROR, {"cells at fault": both}),
+        _make_result(key, "every_cell_once", twice == 0, ERROR, {"duplicate cells": twice}),
         _make_result(key, "explained", unknown == 0, WARN, {"unexplained": unknown}),
     ]
 
 
 def period_result(key: dg.AssetKey, cells: pl.DataFrame, grain: str, instants: Collection[str]) -> dg.AssetCheckResult:
-    """Tell whether any figure of a problem is of another period than the one asked about."""
+    """Return the check that every figure of a problem is for its reference period."""
     wrong = find_other_periods(cells, grain, instants)
     some = "\n".join(f"- {cell}: {start} to {end}" for cell, start, end in
                      wrong.select("cell_id", "value_start", "value_end").head(10).iter_rows())  # fmt: skip
@@ -190,7 +191,7 @@ def period_result(key: dg.AssetKey, cells: pl.DataFrame, grain: str, instants: C
 
 
 def coverage_result(key: dg.AssetKey, cells: pl.DataFrame, people: pl.DataFrame) -> dg.AssetCheckResult:
-    """Tell for how many of the people a problem's figures are known, with the measures that lack most."""
+    """Return the check of population coverage of a problem, with the measures that have most gaps."""
     shares = problem_shares(cells, people)
     column = "coverage_by_population" if shares["coverage_by_population"].count() else "places_complete"
     lacking = cells.filter(pl.col("reason").is_not_null(), pl.col("need") == "needed")["measure"].value_counts(
@@ -205,7 +206,7 @@ def coverage_result(key: dg.AssetKey, cells: pl.DataFrame, people: pl.DataFrame)
 
 
 def register_result(register: pl.DataFrame) -> dg.AssetCheckResult:
-    """Tell whether any code has two spans that overlap: then a place system would count it twice."""
+    """Return the check for overlapping periods of use of one code, which would count the place twice."""
     overlaps = find_overlapping_codes(register)
     return dg.AssetCheckResult(
         passed=not overlaps,
@@ -222,7 +223,7 @@ def _make_result(
 
 
 def count_metadata(frame: pl.DataFrame, place: str) -> dict[str, int | str]:
-    """Count the rows, places and periods of a table, for the web page of its asset."""
+    """Return the numbers of rows, places and periods of a table, for the page of its asset."""
     span = frame.select(pl.col("period_start").min().cast(pl.String), pl.col("period_end").max().cast(pl.String))
     first, last = span.row(0)
     return {

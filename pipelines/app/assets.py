@@ -1,5 +1,7 @@
-"""Dagster assets, made from declarations: a snapshot and an observation for each source, an answer and a
-report for each problem, and the analyst's file. None is written by hand; a step's work is in `steps`.
+"""Dagster assets generated from the declarations.
+
+Each source has a snapshot and an observation asset, and each problem has an answer and a report asset. The analyst's
+file and the pages are assets too. The module `steps` prepares the store.
 """
 
 import re
@@ -35,15 +37,15 @@ AssetResult = Iterator[dg.MaterializeResult[Any]]
 
 
 class ProjectResource(NamedTuple):
-    """Where the store is, and the day as of which to build (empty: today)."""
+    """Dagster resource with the store path and the as-of day of a build (default: today)."""
 
     home: Path
     as_of: date | None = None
 
     def open_project(self, catalogue: Catalogue) -> Project:
-        """Give what a step works on: the declarations that the assets were made from, the store and the day.
+        """Return the project of a step: the declarations of the assets, the store and the day.
 
-        A store of an earlier version is made ready first, and what is no longer public is withdrawn.
+        A store of an earlier version is upgraded first, and outputs that are no longer public are withdrawn.
         """
         log_renewal(renew_store(self.home))
         withdraw_outputs(catalogue, self.home)
@@ -51,28 +53,28 @@ class ProjectResource(NamedTuple):
 
 
 ProjectParam = dg.ResourceParam[ProjectResource]
-"""The place as Dagster gives it to an asset."""
+"""Type of the resource parameter of an asset."""
 
 
 class _NoStorage(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        """Keep nothing: what an asset gives Dagster is only what it says of itself."""
+        """Store nothing: an asset returns only metadata to Dagster."""
 
     def load_input(self, context: dg.InputContext) -> None:
-        """Give nothing: each asset reads its own files."""
+        """Load nothing: each asset reads its own files."""
 
 
 def dagster_resources(place: ProjectResource) -> dict[str, dg.ResourceDefinition]:
-    """Make what assets are given. No launch can say where to read or write: a run config with a path is refused.
+    """Return the Dagster resources. They have no configuration, so that a run config cannot set a path.
 
-    Assets write their own files, so that Dagster's own way of keeping what they return, which takes a path, keeps none.
+    Assets write their own files. The IO manager therefore stores nothing.
     """
 
-    @dg.resource(config_schema={}, description="Where the store is; set by COMMONGROUND_STORE before Dagster starts.")
+    @dg.resource(config_schema={}, description="Store directory. Set COMMONGROUND_STORE before Dagster starts.")
     def project_resource(_: dg.InitResourceContext) -> ProjectResource:
         return place
 
-    @dg.io_manager(config_schema={}, description="Keeps nothing: each asset writes its own files.")
+    @dg.io_manager(config_schema={}, description="Stores nothing: each asset writes its own files.")
     def no_storage(_: dg.InitResourceContext) -> dg.IOManager:
         return _NoStorage()
 
@@ -80,22 +82,22 @@ def dagster_resources(place: ProjectResource) -> dict[str, dg.ResourceDefinition
 
 
 def snapshot_key(name: str) -> dg.AssetKey:
-    """Give the key of a source's snapshots."""
+    """Return the asset key of a source's snapshots."""
     return dg.AssetKey(["snapshot", name])
 
 
 def observation_key(name: str) -> dg.AssetKey:
-    """Give the key of a source's observations."""
+    """Return the asset key of a source's observations."""
     return dg.AssetKey(["observation", name])
 
 
 def answer_key(name: str) -> dg.AssetKey:
-    """Give the key of a problem's answer."""
+    """Return the asset key of a problem's answer."""
     return dg.AssetKey(["problem", name])
 
 
 def all_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """Make every asset of a project."""
+    """Build all assets of a project."""
     snapshots = [
         _snapshot_asset(catalogue, name, source) if source.is_refreshable else _manual_snapshot_spec(name, source)
         for name, source in catalogue.open_sources().items()
@@ -106,7 +108,7 @@ def all_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition | dg.AssetSpec]
 
 
 def answer_assets(catalogue: Catalogue, sources: Sequence[str], problems: Sequence[str]) -> list[dg.AssetsDefinition]:
-    """Make the assets that the answers of some problems are: places, what their sources say, and the answers."""
+    """Build the assets for the answers of problems: register of places, observations and answers."""
     observations = [_observation_asset(catalogue, name, catalogue.sources[name]) for name in sources]
     return [
         _places_asset(catalogue),
@@ -116,7 +118,7 @@ def answer_assets(catalogue: Catalogue, sources: Sequence[str], problems: Sequen
 
 
 def owner_team(role: str) -> str:
-    """Write a role as the team name that Dagster takes for an owner."""
+    """Convert a role to a Dagster team name for the owner of an asset."""
     return "team:" + re.sub(r"[^a-z0-9]+", "-", role.casefold()).strip("-")[:60]
 
 
@@ -154,12 +156,12 @@ def _snapshot_asset(catalogue: Catalogue, name: str, source: Source) -> dg.Asset
 
 
 def _manual_snapshot_spec(name: str, source: Source) -> dg.AssetSpec:
-    """Describe the snapshots of a source without an address: a person brings them, and Dagster can make none."""
+    """Build the asset spec of a source without an address: a person adds its files."""
     return dg.AssetSpec(
         snapshot_key(name),
         group_name="snapshots",
         kinds={source.format},
-        description=f"{_source_description(source)} It has no address: keep a file with `commonground add {name}`.",
+        description=f"{_source_description(source)} No address: add a file with `commonground add {name}`.",
         owners=[owner_team(source.publisher)],
         metadata=_source_metadata(source),
     )
@@ -174,10 +176,12 @@ def _places_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
         deps=deps,
         group_name="places",
         kinds={"polars", "parquet"},
-        description="The register of places, when each code was in use, and what became of it.",
+        description="Register of places: area codes, periods of use and code changes.",
         owners=[owner_team(catalogue.sources[names[0]].publisher)] if names else [],
         check_specs=[
-            dg.AssetCheckSpec("sound", asset=PLACES_KEY, blocking=True, description="No code twice at a time.")
+            dg.AssetCheckSpec(
+                "sound", asset=PLACES_KEY, blocking=True, description="No code has overlapping periods of use."
+            )
         ],
     )
     def places_asset(place: ProjectParam) -> AssetResult:
@@ -243,7 +247,7 @@ def _answer_asset(problem: Problem, catalogue: Catalogue) -> dg.AssetsDefinition
 
 
 def _answer_results(project: Project, name: str, key: dg.AssetKey) -> AssetResult:
-    """Answer a problem; where its SELECT does not run, its last good answer stays and the check says so."""
+    """Answer a problem. If its SELECT fails, the last good answer stays in place and the check reports the fault."""
     try:
         cells, fault = answer_problem(project, name), ""
     except CommongroundError as error:
@@ -266,9 +270,9 @@ def _answer_results(project: Project, name: str, key: dg.AssetKey) -> AssetResul
 
 
 def _record_answer(project: Project, name: str, cells: pl.DataFrame, results: told.CheckResults) -> str:
-    """Carry the ledger of gaps on to an answer that breaks no rule of its own; give why it could not be.
+    """Record an answer in the gap ledger if no check has an ERROR. Return the fault, or an empty text.
 
-    History begins with the first answer that is published: one that breaks its rules is not, and leaves no trace.
+    An answer with an ERROR is not published, so it is not recorded either.
     """
     if any(not result.passed and result.severity == dg.AssetCheckSeverity.ERROR for result in results):
         return ""
@@ -283,7 +287,7 @@ def _report_asset(catalogue: Catalogue, name: str) -> dg.AssetsDefinition:
     def write_report(project: Project) -> Sequence[Path]:
         return report_problem(project, name)
 
-    description = "The gap report: what is known place by place, what is missing, and who could supply it."
+    description = "Gap report: results by place, missing figures and data owners."
     key, kinds = dg.AssetKey(["report", name]), {"html", "csv"}
     return _output_asset(catalogue, key, [answer_key(name)], "reports", kinds, description, write_report)
 
@@ -292,7 +296,7 @@ def _warehouse_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
     def write_file(project: Project) -> Sequence[Path]:
         return [publish_warehouse(project)]
 
-    description = "The analyst's file: problem views, cells, gaps, measures, sources and places."
+    description = "Analyst's file: problem views, cells, gaps, measures, sources and places."
     deps = [answer_key(name) for name in catalogue.problems]
     return _output_asset(catalogue, WAREHOUSE_KEY, deps, "published", {"duckdb"}, description, write_file)
 
@@ -301,7 +305,7 @@ def _pages_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
     def write_pages(project: Project) -> Sequence[Path]:
         return [publish_pages(project)]
 
-    description = "One page for each place, and the overview of all problems and places."
+    description = "One page for each place, and the index page of all problems and places."
     deps = [answer_key(name) for name in catalogue.problems]
     return _output_asset(catalogue, PAGES_KEY, deps, "published", {"html"}, description, write_pages)
 
@@ -320,7 +324,7 @@ def _output_asset(
         project = place.open_project(catalogue)
         hidden = set(catalogue.observation_sources()) - set(load_catalogue(catalogue.root).observation_sources())
         if hidden:
-            raise dg.Failure(f"{min(hidden)} is no longer public: reload the definitions, and run this again")
+            raise dg.Failure(f"{min(hidden)} is no longer public; reload the definitions and run this asset again")
         with lock_store(project.home):
             files = write(project)
         return dg.MaterializeResult(
@@ -331,5 +335,5 @@ def _output_asset(
 
 
 def share_of_known_cells(cells: pl.DataFrame) -> float:
-    """Give the share of the cells asked for that are known."""
+    """Return the share of cells with a value."""
     return cells["value"].count() / cells.height if cells.height else 0.0

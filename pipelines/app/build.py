@@ -1,4 +1,4 @@
-"""What `build` and `scenario` do and print, with a progress bar for what takes time."""
+"""The commands `build` and `scenario`: their steps, progress bars and printed results."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -37,21 +37,21 @@ from pipelines.outputs import (
 from pipelines.outputs import WAREHOUSE_NAME as FILE
 
 MIN_SHARED_NAMES = 6
-"""Fewest names that this process shares with a second process that has not started yet: starting one takes longer.
+"""Minimum number of names to share with a second process that has not started: starting one takes longer.
 
-With fewer sources, the second process reads none: it might have to import Great Expectations too.
+With fewer sources, the second process reads none, because it may import Great Expectations first.
 """
 
 
 def build_problems(project: Project, problems: Sequence[str], console: Console) -> list[str]:
-    """Build some problems, or all, say what came of it, and give what could not be used."""
+    """Build the given problems, or all, and print the results. Return the faults of sources and problems."""
     names = [project.catalogue.find_problem(name).name for name in problems] or sorted(project.catalogue.problems)
     with lock_store(project.home):
         current_keys = prepare_store(project)
-        # Everything rests on the register of places: without one there is nothing to build.
+        # Every answer needs the register of places.
         load_places(project)
     begun = {name for name in names if read_last_build(project.home, name)[0]}
-    # The analyst's file and the pages are made of tables of one build: what was answered before is answered again.
+    # The analyst's file and the pages use tables of one build, so problems answered earlier are answered again.
     stale = list_outdated_problems(project, current_keys)
     every = sorted({*names, *stale})
     fresh = is_fresh(project, current_keys, every)
@@ -71,14 +71,14 @@ def build_problems(project: Project, problems: Sequence[str], console: Console) 
 def _build_ahead(
     project: Project, current_keys: TableKeys, names: Sequence[str], console: Console, workers: Workers
 ) -> int:
-    """Make the tables of sources and answers by two processes: Dagster then finds them, checks them and notes them.
+    """Build the tables of sources and answers in two processes. Dagster then checks and records them.
 
-    What fails here fails again there, and is told there. Return the fewest names worth sharing from now on: two once
-    the second process runs.
+    A failure here occurs again in Dagster, which reports it. Return the minimum number of names to share from now on:
+    two if the second process runs.
     """
     home = project.home
     if find_overlapping_codes(load_places(project).register):
-        return MIN_SHARED_NAMES  # Dagster's check of the register says which, and stops what rests on it
+        return MIN_SHARED_NAMES  # Dagster's check of the register reports the overlap and stops the build
     stale = [name for name in readable_sources(project, names) if not has_current_tables(home, name, current_keys)]
     with lock_store(home):
         # Without new releases to read, the tables of places exist from the previous build.
@@ -93,13 +93,13 @@ def _build_ahead(
 
 
 def _build_place_tables(project: Project) -> None:
-    """Make what is told of places whatever is read: the second process, while the first is still alone at work."""
+    """Build the place tables that do not depend on sources, in a second process."""
     load_neighbour_table(project)
     load_area_hierarchy(project)
 
 
 def _run_dagster(project: Project, names: Sequence[str], console: Console) -> "BuildOutcome":
-    """Let Dagster make and check what the problems need; give what failed."""
+    """Run and check the assets of the problems in Dagster. Return the outcome."""
     # Dagster is imported only when there is something to build.
     from pipelines.app.definitions import count_steps, run_build
 
@@ -111,13 +111,13 @@ def _run_dagster(project: Project, names: Sequence[str], console: Console) -> "B
 def _publish_outputs(
     project: Project, built: "BuildOutcome", console: Console, workers: Workers, fewest: int
 ) -> list[str]:
-    """Write the reports of the problems answered, the pages and the analyst's file; give what failed.
+    """Write the reports of the answered problems, the pages and the analyst's file. Return the faults.
 
-    Nothing is made from a table that breaks its own rules: what was published before stays.
+    A table that fails an ERROR check is not published, and the earlier outputs stay in place.
     """
     current = list_current_problems(project, compute_table_keys(project.catalogue, project.home, project.as_of))
     reports = [name for name in current if name in built.answered and not report_is_fresh(project, name)]
-    # What takes longest stands last: this process begins there.
+    # The longest task is last, because this process starts from the end.
     common_outputs = [INDEX, FILE] if built.is_sound else []
     with lock_store(project.home):
         return _share_with_progress(
@@ -126,7 +126,7 @@ def _publish_outputs(
 
 
 def _write_output(project: Project, name: str) -> object:
-    """Write the report of a problem; or, by the name of its file, the overview with its pages or the analyst's file."""
+    """Write the report of a problem, or the pages or the analyst's file if `name` is their file name."""
     others = {INDEX: publish_pages, FILE: publish_warehouse}
     return others[name](project) if name in others else report_problem(project, name)
 
@@ -142,7 +142,7 @@ def _share_with_progress(
 
 
 def list_unusable_files(project: Project, names: Sequence[str]) -> list[str]:
-    """Say which files of the problems' sources could not be used."""
+    """Return a message for each file of the problems' sources that could not be used."""
     sources = {
         source for name in names for source in project.catalogue.problem_sources(project.catalogue.problems[name])
     }
@@ -153,7 +153,7 @@ def list_unusable_files(project: Project, names: Sequence[str]) -> list[str]:
 
 
 def report_scenario(project: Project, name: str, problems: Sequence[str], console: Console) -> None:
-    """Answer problems on the councils of a scenario, say what is lost, and write cells and views as CSV."""
+    """Answer problems for the councils of a scenario, print lost measures, and write cells and views as CSV."""
     from pipelines.gaps import list_lost_measures, run_scenario
     from pipelines.geography import read_scenario
 
@@ -173,9 +173,9 @@ def report_scenario(project: Project, name: str, problems: Sequence[str], consol
     console.print(f"Scenario, not a fact: {scenario.title}, on {scenario.day} ({scenario.plan})", highlight=False)
     console.print(format_table(compare_sides(cells), console.width))
     if lost.is_empty():
-        console.print("Everything that can be answered now could still be answered.")
+        console.print("All current answers remain possible.")
     else:
-        console.print("What stops being answerable that day, and what to ask for before:")
+        console.print("Measures that become unavailable on that day, with the requests to make before it:")
         for sentence in format_requests(lost):
             console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     for out in outs:
@@ -183,16 +183,16 @@ def report_scenario(project: Project, name: str, problems: Sequence[str], consol
 
 
 def format_requests(lost: pl.DataFrame) -> list[str]:
-    """Say of each measure that would be lost what to ask for, and whom."""
+    """Return one line for each lost measure, with data owner and remedy."""
     return [
         f"  {row['problem']}: {row['measure']} of {row['council']} ({row['reason']}). {row['holder']}: {row['remedy']}"
-        + (f" That is {row['ask_for']}." if row["ask_for"] else "")
+        + (f" Request {row['ask_for']}." if row["ask_for"] else "")
         for row in lost.rows(named=True)
     ]
 
 
 def compare_sides(cells: pl.DataFrame) -> pl.DataFrame:
-    """Count for each problem, measure and new council what is known now of its districts, and then of itself."""
+    """Count the available cells for each problem, measure and new council: of its districts now, and of itself then."""
     counted = cells.group_by("problem", "measure", "council").agg(
         (pl.col("side") == "now").sum().alias("cells now"),
         ((pl.col("side") == "now") & pl.col("value").is_not_null()).sum().alias("known now"),

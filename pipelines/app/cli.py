@@ -1,4 +1,4 @@
-"""The command line: `commonground`. Errors are sentences; exit codes are in the README."""
+"""Command line `commonground`. An error is one message; the README lists the exit codes."""
 
 import sys
 from datetime import datetime
@@ -19,7 +19,7 @@ from pipelines.core.errors import CommongroundError, UnknownNameError
 from pipelines.declarations.project import Project
 
 app = typer.Typer(
-    help="Joins national and local datasets into answers, and says what is missing, where, and who could supply it.",
+    help="Combine national and local datasets into answers by place. Report what is missing and who could supply it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -28,11 +28,11 @@ app.add_typer(source_commands)
 app.add_typer(planning)
 app.add_typer(recording)
 BUILT_WITH_FAULTS = 6
-"""Exit code of a build that is done, but in which some source or problem could not be used."""
+"""Exit code of a completed build in which a source or a problem could not be used."""
 
 
 class ListTarget(StrEnum):
-    """What `list` can list."""
+    """Choices of the command `list`."""
 
     sources = "sources"
     measures = "measures"
@@ -51,14 +51,14 @@ def _print_version(is_requested: bool) -> None:
 @app.callback()
 def global_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Take the options that come before a command; the help of the program is that of `app`."""
+    """Accept the options before a command. The help text of the program is in `app`."""
 
 
 def main() -> None:
-    """Run the command line; a known error is one message and an exit code, never a traceback."""
+    """Run the command line. A known error prints one message and sets an exit code, without a traceback."""
     if sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     try:
@@ -67,12 +67,12 @@ def main() -> None:
         error_console.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        error_console.print("stopped; what was built before is still there")
+        error_console.print("interrupted; the results of earlier builds are unchanged")
         raise SystemExit(130) from None
 
 
 def _print_unfinished(project: Project) -> None:
-    """Say which declarations are not read, and why."""
+    """Print the declarations that are not read, with the reason."""
     for source in project.catalogue.unread_sources.values():
         error_console.print(
             f"[yellow]not read:[/] {_plain(source.describe_refusal())}", soft_wrap=True, highlight=False
@@ -81,11 +81,11 @@ def _print_unfinished(project: Project) -> None:
 
 @app.command()
 def build(
-    problem: Annotated[list[str] | None, typer.Argument(help="Problems to answer; all if none is named.")] = None,
+    problem: Annotated[list[str] | None, typer.Argument(help="Problems to answer (default: all).")] = None,
     as_of: AsOfOption = None,
     store: StoreOption = None,
 ) -> None:
-    """Answer problems from what is held; touches no network."""
+    """Build problem views from stored data (offline)."""
     from pipelines.app.build import build_problems
 
     project = _project(store, as_of)
@@ -100,12 +100,10 @@ def build(
 
 @app.command()
 def refresh(
-    source: Annotated[
-        list[str] | None, typer.Argument(help="Sources to ask for; all with an address if none is named.")
-    ] = None,
+    source: Annotated[list[str] | None, typer.Argument(help="Sources to fetch (default: all with an address).")] = None,
     store: StoreOption = None,
 ) -> None:
-    """Ask publishers for what is new, and keep it; builds nothing."""
+    """Fetch new releases from publishers and store them. Does not build."""
     from pipelines.app.acquire import refresh_sources
 
     if refresh_sources(_project(store, None), source or [], console):
@@ -114,19 +112,17 @@ def refresh(
 
 @app.command()
 def add(
-    source: Annotated[str | None, typer.Argument(help="Source that the file is a release of.")] = None,
+    source: Annotated[str | None, typer.Argument(help="Source of the file.")] = None,
     file: Annotated[Path | None, typer.Argument(help="File as published.", exists=True, dir_okay=False)] = None,
-    released: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day the publisher released it.")
-    ] = None,
+    released: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Release day.")] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--from", help="Folder with files named as their sources.", exists=True, file_okay=False),
+        typer.Option("--from", help="Folder of files named after their sources.", exists=True, file_okay=False),
     ] = None,
-    accept: Annotated[bool, typer.Option("--accept", help="Keep it although cells of it can't be used.")] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="Store a file with unusable cells.")] = False,
     store: StoreOption = None,
 ) -> None:
-    """Keep a file that a person downloaded or filled in, or a folder of them, once all of it has been looked at."""
+    """Check and store a downloaded or completed file, or a folder of files."""
     from pipelines.app.acquire import add_folder, add_release
 
     if folder and not source:
@@ -134,17 +130,17 @@ def add(
     elif source and file and released and not folder:
         add_release(_project(store, None), source, file, released.date(), console, accept)
     else:
-        raise typer.BadParameter("give SOURCE, FILE and --released, or a folder with --from")
+        raise typer.BadParameter("expected SOURCE, FILE and --released, or --from FOLDER")
 
 
 @app.command()
 def gaps(
-    problem: Annotated[str | None, typer.Argument(help="Problem; all if none is named.")] = None,
-    place: Annotated[str | None, typer.Option(help="Name or code of a place.")] = None,
+    problem: Annotated[str | None, typer.Argument(help="Problem (default: all).")] = None,
+    place: Annotated[str | None, typer.Option(help="Name or area code of a place.")] = None,
     form: FormatOption = OutputFormat.table,
     store: StoreOption = None,
 ) -> None:
-    """List what is missing, why, and who could supply it."""
+    """List gaps with reason, evidence, data owner and remedy."""
     from pipelines.app.query import list_gaps as found
     from pipelines.app.query import select_gap_columns
 
@@ -154,11 +150,11 @@ def gaps(
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="A query, such as: select * from problem.jobs_recovery")],
+    query: Annotated[str, typer.Argument(help="Query, for example: select * from problem.jobs_recovery")],
     form: FormatOption = OutputFormat.table,
     store: StoreOption = None,
 ) -> None:
-    """Ask commonground.duckdb a question in SQL; it can only be read."""
+    """Run a read-only SQL query on commonground.duckdb."""
     from pipelines.app.query import run_query as asked
 
     _print(asked(_project(store, None), query), form)
@@ -167,12 +163,12 @@ def sql(
 @app.command()
 def explain(
     problem: Annotated[str, typer.Argument(help="Problem.")],
-    place: Annotated[str, typer.Argument(help="Name or code of a place.")],
+    place: Annotated[str, typer.Argument(help="Name or area code of a place.")],
     measure: Annotated[str, typer.Argument(help="Measure.")],
-    period: Annotated[str | None, typer.Argument(help="Period, as 2023-11, where there are several.")] = None,
+    period: Annotated[str | None, typer.Argument(help="Period, such as 2023-11, if there are several.")] = None,
     store: StoreOption = None,
 ) -> None:
-    """Say where one cell comes from: file, row, release, licence, how it was moved, and what was checked."""
+    """Show the provenance of one cell: file, row, release, licence, crosswalk and checks."""
     from pipelines.app.query import explain_cell as told
 
     for heading, text in told(_project(store, None), problem, place, measure, period):
@@ -183,11 +179,11 @@ def explain(
 def places(
     place: Annotated[
         list[str],
-        typer.Argument(help="Names or codes of places, of any system and time, or postcodes or how they begin."),
+        typer.Argument(help="Names or area codes of any geography and vintage, or full or partial postcodes."),
     ],
     store: StoreOption = None,
 ) -> None:
-    """Say what a place is, what it was, what it became, and what it belongs to."""
+    """Show a place, its predecessors, its successors and its parents."""
     from pipelines.app.places import describe_places
 
     for heading, text in describe_places(_project(store, None), place):
@@ -196,15 +192,15 @@ def places(
 
 @app.command()
 def crosswalk(
-    from_system: Annotated[str, typer.Argument(help="Place system to lead from, as lad_2019.")],
-    to_system: Annotated[str, typer.Argument(help="Place system to lead to, as region_2023 or icb_2022.")],
-    group: Annotated[str, typer.Option(help="People by whom a place that is cut is shared out.")] = "all_ages",
-    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the figures to be moved.")] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write, .csv or .parquet; printed if not said.")] = None,
+    from_system: Annotated[str, typer.Argument(help="Source geography, for example lad_2019.")],
+    to_system: Annotated[str, typer.Argument(help="Target geography, for example region_2023 or icb_2022.")],
+    group: Annotated[str, typer.Option(help="Population group for the weights of a split area.")] = "all_ages",
+    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Reference day of the figures.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output file, .csv or .parquet (default: print).")] = None,
     form: FormatOption = OutputFormat.table,
     store: StoreOption = None,
 ) -> None:
-    """Say what each place of one system became, lies in or shares with another: with kind, weight, people, orders."""
+    """Show the crosswalk between two geographies, with kind, weight, people and legal orders."""
     from pipelines.app.api import describe_crossings, open_geography
     from pipelines.geography import build_crosswalk as made
     from pipelines.outputs import add_provenance, drop_empty_columns, write_crosswalk
@@ -226,12 +222,12 @@ def crosswalk(
 
 @app.command("scenario")
 def scenario_(
-    scenario: Annotated[str, typer.Argument(help="A YAML file, or the name of a scenario in pipelines/scenarios/.")],
-    problem: Annotated[list[str] | None, typer.Argument(help="Problems; all if none is named.")] = None,
+    scenario: Annotated[str, typer.Argument(help="YAML file, or name of a scenario in pipelines/scenarios/.")],
+    problem: Annotated[list[str] | None, typer.Argument(help="Problems (default: all).")] = None,
     as_of: AsOfOption = None,
     store: StoreOption = None,
 ) -> None:
-    """Show what planned councils could answer, and what to request before they begin."""
+    """Compare answers for planned councils with answers for today's districts, and list requests."""
     from pipelines.app.build import report_scenario
 
     report_scenario(_project(store, as_of), scenario, problem or [], console)
@@ -245,7 +241,7 @@ def refuse_old_name() -> None:
 
 @app.command("list")
 def list_(
-    what: Annotated[ListTarget, typer.Argument(help="What to list.")],
+    what: Annotated[ListTarget, typer.Argument(help="Items to list.")],
     form: FormatOption = OutputFormat.table,
     store: StoreOption = None,
 ) -> None:
@@ -259,10 +255,10 @@ def list_(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 3000,
+    port: Annotated[int, typer.Option(help="Local port.")] = 3000,
     store: StoreOption = None,
 ) -> None:
-    """Start Dagster's web UI with the schedules running; stop it with Ctrl+C."""
+    """Start the Dagster web UI and its schedules. Press Ctrl+C to stop."""
     from pipelines.app.ui import serve_ui
 
     raise typer.Exit(serve_ui(_project(store, None), port))

@@ -1,4 +1,4 @@
-"""The command that shows the ledger of gaps, and takes builds out of it."""
+"""Command that lists the builds in the gap ledger and removes builds from it."""
 
 from typing import Annotated
 
@@ -11,22 +11,22 @@ ledger_commands = typer.Typer()
 
 @ledger_commands.command("ledger")
 def ledger_(
-    problem: Annotated[str | None, typer.Argument(help="Problem; all if none is named.")] = None,
+    problem: Annotated[str | None, typer.Argument(help="Problem (default: all).")] = None,
     remove_build: Annotated[
         str | None,
-        typer.Option(metavar="DAY[/NUMBER]", help="Say what taking out the builds of a day, or one of them, would do."),
+        typer.Option(metavar="DAY[/NUMBER]", help="Show the effect of removing the builds of a day, or one build."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it, and keep a copy of the ledger as it was.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove the builds and keep a backup of the ledger.")] = False,
     form: FormatOption = OutputFormat.table,
     store: StoreOption = None,
 ) -> None:
-    """List the builds recorded in the ledger of gaps, or take out those that should not be there."""
+    """List the builds in the gap ledger, or remove builds from it."""
     from pipelines.app.ledger_repair import list_builds, remove_recorded_builds
 
     project = open_command_project(store, None)
     if remove_build:
         remove_recorded_builds(project, problem, remove_build, console, yes)
     elif yes:
-        raise typer.BadParameter("--yes needs --remove-build")
+        raise typer.BadParameter("--yes requires --remove-build")
     else:
         print_table(list_builds(project, problem), form)

@@ -1,4 +1,4 @@
-"""The command that plans what to ask for."""
+"""Command that ranks and plans requests to data owners."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,21 +12,21 @@ plan_commands = typer.Typer()
 
 @plan_commands.command("plan")
 def plan_(
-    problem: Annotated[str | None, typer.Argument(help="Problem; all if none is named.")] = None,
-    budget: Annotated[float | None, typer.Option(min=0, help="The most that the requests may cost.")] = None,
+    problem: Annotated[str | None, typer.Argument(help="Problem (default: all).")] = None,
+    budget: Annotated[float | None, typer.Option(min=0, help="Maximum total cost of the requests.")] = None,
     costs: Annotated[
-        Path | None, typer.Option(help="YAML file of costs; the one beside the problem if not said.", dir_okay=False)
+        Path | None, typer.Option(help="YAML file of costs (default: that beside the problem).", dir_okay=False)
     ] = None,
     choose: Annotated[
-        list[str] | None, typer.Option(help="A request to take, again for each; refused if they cost too much.")
+        list[str] | None, typer.Option(help="Request to include (repeatable). Fails if over budget.")
     ] = None,
     letters: Annotated[
-        Path | None, typer.Option(help="Folder to write a draft letter to each holder into.", file_okay=False)
+        Path | None, typer.Option(help="Folder for draft letters to data owners.", file_okay=False)
     ] = None,
     form: FormatOption = OutputFormat.table,
     store: StoreOption = None,
 ) -> None:
-    """Say what to ask for and whom, by what it would unlock; with a budget, the best set within it."""
+    """Rank requests to data owners by benefit. With a budget, choose the best set."""
     from pipelines.core.output_files import report_user_files
     from pipelines.gaps import describe_plan, flatten_plan, summarise_plan
     from pipelines.gaps import plan_requests as plan

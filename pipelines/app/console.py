@@ -1,4 +1,4 @@
-"""What the commands share: where they print, the options that many have, and the project they work on."""
+"""Shared parts of the commands: consoles, common options and the project."""
 
 import sys
 from datetime import datetime
@@ -15,10 +15,10 @@ from pipelines.declarations.project import Project
 
 
 class SafeConsole(Console):
-    """A console on which text from data can do no harm."""
+    """Console that prints control characters in a visible form, so that text from data is safe."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print texts with every sign visible; Rich's own tables and styles as they are."""
+        """Print texts with control characters in a visible form. Rich tables and styles are unchanged."""
         super().print(*(escape_invisible(item) if isinstance(item, str) else item for item in objects), **options)
 
 
@@ -27,31 +27,28 @@ error_console = SafeConsole(stderr=True)
 
 
 class OutputFormat(StrEnum):
-    """How a command prints a table."""
+    """Output format of a table."""
 
     table = "table"
     csv = "csv"
     json = "json"
 
 
-StoreOption = Annotated[Path | None, typer.Option(help="Directory of the store; data/ in the project if not said.")]
-AsOfOption = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Build with what had been released by a day.")
-]
-FormatOption = Annotated[OutputFormat, typer.Option("--format", help="How to print it.")]
+StoreOption = Annotated[Path | None, typer.Option(help="Store directory (default: data/ in the project).")]
+AsOfOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Use only data released by this day.")]
+FormatOption = Annotated[OutputFormat, typer.Option("--format", help="Output format.")]
 
 
 def escape_markup(text: str) -> str:
-    """Keep square brackets of a message from being read as markup."""
+    """Escape square brackets, which Rich would read as markup."""
     return text.replace("[", r"\[")
 
 
 def open_command_project(store: Path | None, as_of: datetime | None) -> Project:
-    """Read the declarations, withdraw what is no longer public, and give what a command works on.
+    """Read the declarations, withdraw outputs that are no longer public, and return the project of a command.
 
-    A store of an earlier version is made ready first, and one of a later version refused.
-
-    Imported late, so that --help is quick.
+    A store of an earlier version is upgraded first. A store of a later version raises an error. Imports are late, so
+    that --help is fast.
     """
     from pipelines.app.earlier_store import renew_store
     from pipelines.app.withdrawal import withdraw_outputs
@@ -69,7 +66,7 @@ def open_command_project(store: Path | None, as_of: datetime | None) -> Project:
 
 
 def print_table(frame: "pl.DataFrame", form: OutputFormat) -> None:
-    """Print a table as a person or a program wants it."""
+    """Print a table as text, CSV or JSON."""
     from pipelines.core.export import format_csv, format_json, format_table
 
     frame = escape_invisible_frame(frame)

@@ -1,4 +1,4 @@
-"""The code location that Dagster loads, and runs of it from the command line."""
+"""Dagster code location, and its runs from the command line."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from pipelines.declarations.project import Project
 
 
 def define_project(catalogue: Catalogue, home: Path, as_of: date | None = None) -> dg.Definitions:
-    """Make all definitions from a catalogue and a store, as of a day or of each day on which they run."""
+    """Build all definitions of a catalogue and a store, as of a fixed day or of the day of each run."""
     return dg.Definitions(
         assets=all_assets(catalogue),
         jobs=define_jobs(catalogue),
@@ -31,9 +31,9 @@ def define_project(catalogue: Catalogue, home: Path, as_of: date | None = None) 
 def define_run(
     assets: Sequence[dg.AssetsDefinition], home: Path, as_of: date, on_step: Callable[[str], None]
 ) -> dg.Definitions:
-    """Make what is needed to run some assets once, as the job `run`: to define all the others takes time too.
+    """Build definitions for one run of the given assets, as the job `run`. Definitions of all assets take longer.
 
-    The log goes nowhere but to `on_step`, which is called with the name of each step that ends.
+    The only log handler calls `on_step` with the name of each finished step.
     """
     return dg.Definitions(
         assets=assets,
@@ -62,7 +62,7 @@ def _step_logger(on_step: Callable[[str], None]) -> dg.LoggerDefinition:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Give Dagster the project's definitions."""
+    """Return the project's definitions for Dagster."""
     return define_project(load_catalogue(project_directory()), store_directory())
 
 
@@ -70,16 +70,16 @@ StepCallback = Callable[[str], None]
 
 
 def run_build(project: Project, problems: Sequence[str], on_step: StepCallback) -> BuildOutcome:
-    """Build and check the answers of some problems and what they need; outputs are written after it (build.py).
+    """Build and check the answers of problems and their inputs. The module `build` writes the outputs afterwards.
 
-    `on_step` is called with the name of each step that ends.
+    `on_step` is called with the name of each finished step.
     """
     sources = readable_sources(project, problems)
     return _run_assets(project, answer_assets(project.catalogue, sources, problems), on_step)
 
 
 def count_steps(project: Project, problems: Sequence[str]) -> int:
-    """Count the steps of a build, for a progress bar."""
+    """Return the number of steps of a build, for a progress bar."""
     return 1 + len(readable_sources(project, problems)) + len(problems)
 
 
@@ -95,7 +95,7 @@ def _run_assets(project: Project, assets: Sequence[dg.AssetsDefinition], on_step
     failing = [check for check in result.get_asset_check_evaluations() if not check.passed]
     unanswered = [str(check.metadata["fault"].value) for check in failing if check.check_name == "answered"]
     broken = {check.asset_key for check in failing if check.severity == dg.AssetCheckSeverity.ERROR}
-    # What rests on a table that breaks its own rules was not made.
+    # Assets downstream of a table with an ERROR were not built.
     built_keys = {event.asset_key for event in result.all_events if event.is_step_materialization} - broken
     names = frozenset(name for name in project.catalogue.problems if answer_key(name) in built_keys)
     return BuildOutcome(failures + unanswered, names, not broken)

@@ -1,7 +1,7 @@
-"""A store of an earlier version: its snapshots and ledger are kept, everything else is made again.
+"""Upgrade of a store from an earlier version: snapshots and ledger stay, and all other tables are rebuilt.
 
-Its outputs stay until they are made again: they are listed first, by the tables that name them, so that they are
-known for the project's own and not for somebody's files.
+Earlier outputs stay until the next build replaces them. They are first listed in the manifest, from the tables that
+name them, so that the project does not treat them as files of a user.
 """
 
 import logging
@@ -13,14 +13,14 @@ from pipelines.core.manifest import edit_manifest
 from pipelines.core.store import LAYOUT_VERSION, lock_store, write_layout
 
 RENEWAL_NOTICE = (
-    "This store was written by an earlier version: its snapshots and ledger are kept, everything else is made again."
+    "An earlier version wrote this store. Its snapshots and ledger are kept, and all other tables are rebuilt."
 )
 
 
 def renew_store(home: Path) -> str:
-    """Ready a store of an earlier version for this one, and give the sentence that says so; blank for any other.
+    """Upgrade a store from an earlier version. Return the notice for the user, or an empty text for a current store.
 
-    Raises CommongroundError for a store of a later version, and for one that can't be changed.
+    Raises CommongroundError for a store of a later version, and for a store that cannot be changed.
     """
     if not is_earlier_layout(home):
         return ""
@@ -29,17 +29,17 @@ def renew_store(home: Path) -> str:
             return renew_locked_store(home)
     except PermissionError as error:
         raise CommongroundError(
-            f"{home}: an earlier version wrote this store, and its tables can't be removed ({error}); run this as the "
-            "owner of the store"
+            f"{home}: an earlier version wrote this store, and its tables cannot be removed ({error}); run the command "
+            "as the owner of the store"
         ) from error
 
 
 def renew_locked_store(home: Path) -> str:
-    """Do as `renew_store` does, in a step that has the store to itself; note the layout of a new store too."""
+    """Upgrade a store as `renew_store` does, in a step with a lock on it. Record the layout of a new store too."""
     earlier = is_earlier_layout(home)
     if earlier:
         with edit_manifest(home):
-            pass  # takes over what the tables say was written into out/
+            pass  # adds the outputs that the tables name to the manifest
         for path in list_state_tables(home):
             path.unlink()
     if read_layout(home) != LAYOUT_VERSION:
@@ -48,6 +48,6 @@ def renew_locked_store(home: Path) -> str:
 
 
 def log_renewal(sentence: str) -> None:
-    """Say it where no console is at hand: to the log of Python, which goes to stderr if nobody asked for it."""
+    """Log the upgrade notice, for use without a console. Python logs to stderr by default."""
     if sentence:
         logging.getLogger("commonground").warning(sentence)

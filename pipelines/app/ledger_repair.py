@@ -1,4 +1,4 @@
-"""What `ledger` does and says: the builds recorded, and what taking some out would do, or does."""
+"""The command `ledger`: list recorded builds, and show or apply the removal of builds."""
 
 import re
 from datetime import date
@@ -18,7 +18,7 @@ _BUILD_PATTERN = re.compile(r"(\d{4}-\d{2}-\d{2})(?:/(\d{1,9}))?")
 
 
 class Removal(NamedTuple):
-    """A problem's ledger as it is, as it would be without some builds, and the builds that would go."""
+    """Removal of builds from a problem's ledger: the ledger before and after, and the removed builds."""
 
     problem: str
     before: Ledger
@@ -27,18 +27,18 @@ class Removal(NamedTuple):
 
 
 def list_builds(project: Project, problem: str | None) -> pl.DataFrame:
-    """List the builds recorded of a problem, or of all (ledger.BUILD), with a note where the day is still to come."""
+    """Return the recorded builds of a problem or of all (ledger.BUILD), with a note if the day is in the future."""
     builds = pl.concat(
         [empty_table(BUILD), *(read_ledger(project.home, name).builds for name in _problem_names(project, problem))]
     )
-    to_come = pl.when(pl.col("day") > current_date()).then(pl.lit("a day to come")).otherwise(pl.lit("")).alias("note")
+    to_come = pl.when(pl.col("day") > current_date()).then(pl.lit("in the future")).otherwise(pl.lit("")).alias("note")
     return builds.with_columns(to_come)
 
 
 def remove_recorded_builds(
     project: Project, problem: str | None, build_text: str, console: Console, done: bool
 ) -> None:
-    """Say what taking the builds of a day, or one of them by its number, out of ledgers does; do it where told so."""
+    """Print the effect of removing the builds of a day, or one build by number. Remove them if `done` is true."""
     day, number = _parse_build(build_text)
     with lock_store(project.home):
         planned_removals = [_plan_removal(project.home, name, day, number) for name in _problem_names(project, problem)]
@@ -46,20 +46,18 @@ def remove_recorded_builds(
         if not removals:
             scope = problem or "any problem"
             raise UnknownNameError(
-                f"--remove-build: no build {build_text} of {scope} is recorded; see `commonground ledger`"
+                f"--remove-build: found no build {build_text} of {scope}; run `commonground ledger` for a list"
             )
         for removal in removals:
             console.print(_describe_removal(removal, done), soft_wrap=True, highlight=False, markup=False)
             if done:
-                console.print(
-                    f"  kept before: {_write_removal(project.home, removal)}", soft_wrap=True, highlight=False
-                )
-    end = "Run `commonground build` to record today's." if done else "Nothing is changed: do it with --yes."
+                console.print(f"  backup: {_write_removal(project.home, removal)}", soft_wrap=True, highlight=False)
+    end = "Run `commonground build` to record today's build." if done else "Nothing has changed. Add --yes to apply."
     console.print(end, markup=False)
 
 
 def _problem_names(project: Project, problem: str | None) -> list[str]:
-    """Name the problems meant: one, declared or with a ledger, or all that have a ledger."""
+    """Return the given problem, declared or with a ledger, or all problems with a ledger."""
     stored = sorted(path.stem for path in (project.home / "ledger").glob("*.parquet") if path.stem[0] != ".")
     if problem is None:
         return stored
@@ -87,16 +85,16 @@ def _plan_removal(home: Path, problem: str, day: date, number: int | None) -> Re
 
 
 def _describe_removal(removal: Removal, done: bool) -> str:
-    """Say what goes, and what of the gaps that are stored changes by it."""
+    """Describe the removed builds and the resulting changes of stored gaps."""
     builds = ", ".join(f"{number} of {day}" for number, day in removal.gone.select("build", "day").iter_rows())
     before, after = (_open_gaps(ledger) for ledger in (removal.before, removal.after))
     again, gone = after.join(before, on="gap_id", how="anti").height, before.join(after, on="gap_id", how="anti").height
     both = before.join(after, on="gap_id", suffix="_after")
     other = both.filter(pl.col("reason") != pl.col("reason_after")).height
     stays = removal.after.builds.height
-    left = f"the last build is then that of {removal.after.day}" if stays else "no build is left"
+    left = f"the last build is then of {removal.after.day}" if stays else "no build remains"
     verb = "removed" if done else "would remove"
-    changes = f"{gone:,} open gaps go, {again:,} are open again, {other:,} have another reason again"
+    changes = f"{gone:,} open gaps removed, {again:,} reopened, {other:,} with an earlier reason restored"
     return f"{removal.problem}: {verb} build {builds}: {changes}; {left}"
 
 
@@ -105,11 +103,11 @@ def _open_gaps(ledger: Ledger) -> pl.DataFrame:
 
 
 def _write_removal(home: Path, removal: Removal) -> Path:
-    """Write the ledger without the builds, with a copy of it as it was beside it; give the copy."""
+    """Write the ledger without the builds, and a backup of the previous ledger. Return the backup path."""
     path = ledger_path(home, removal.problem)
     content = path.read_bytes()
     backup = path.with_name(f"{removal.problem}.{hash_bytes(content)[:12]}.bak")
     write_atomically(backup, content)
-    # Of no cells as yet: the next build is recorded whatever was built before.
+    # The empty key means that the next build is always recorded.
     write_ledger(home, removal.problem, removal.after, "")
     return backup

@@ -1,12 +1,12 @@
-"""What came of a run, in a form that needs no Dagster."""
+"""Outcome of a run, independent of Dagster."""
 
 from typing import NamedTuple
 
 
 class BuildOutcome(NamedTuple):
-    """What came of a run: what failed, one sentence each; and of which problems a report may be written.
+    """Outcome of a run: one sentence for each fault, and the problems that may have a report.
 
-    `sound` is false where any table breaks its own rules: then nothing is made of all of them together.
+    `sound` is false if any table has an ERROR. In that case the common outputs are not written.
     """
 
     faults: list[str]

@@ -1,4 +1,4 @@
-"""The same work for many names, by this process and others beside it: for what is made apart, name by name."""
+"""Parallel work over names, in this process and in worker processes."""
 
 import os
 from collections import deque
@@ -11,35 +11,35 @@ from threading import Thread
 from typing import NamedTuple
 
 _QUEUE_DEPTH = 2
-"""How many names wait at each worker, so that it is not idle while this process is at work."""
+"""Number of names queued for each worker, so that workers are not idle."""
 MAX_WORKERS = 3
-"""Processes beside this one at most: each has a copy of the declarations and needs up to 0.7 GB."""
+"""Maximum number of worker processes. Each has a copy of the declarations and uses up to 0.7 GB."""
 WorkFunction = Callable[[str], object]
 DoneCallback = Callable[[str], None]
 
 
 class Workers(NamedTuple):
-    """Processes beside this one, and how many there are."""
+    """Pool of worker processes and their number."""
 
     pool: ProcessPoolExecutor
     processes: int
 
 
 def worker_count(cores: int | None = None) -> int:
-    """Give the number of processes beside this one: one for each further core, at least one, MAX_WORKERS at most."""
+    """Return the number of worker processes: one for each further core, between one and MAX_WORKERS."""
     return max(1, min((cores or len(_usable_cores())) - 1, MAX_WORKERS))
 
 
 def _usable_cores() -> Collection[int]:
-    # Only some systems can keep a process to some of the cores.
+    # Only some operating systems can limit a process to a set of cores.
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
 
 
 @contextmanager
 def worker_processes(count: int | None = None) -> Iterator[Workers]:
-    """Give processes beside this one. Each starts when there is work for it, and ends with the block."""
+    """Provide worker processes. Each starts with its first task and ends with the block."""
     count = count or worker_count()
-    # Spawned, not forked: Polars keeps threads, which a fork would leave locked for ever.
+    # Spawned, not forked: Polars has threads, and a fork would leave their locks closed.
     pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_start_worker)
     try:
         yield Workers(pool, count)
@@ -48,7 +48,7 @@ def worker_processes(count: int | None = None) -> Iterator[Workers]:
 
 
 def _start_worker() -> None:
-    """Leave it to the first process to be stopped, and end where that one has been killed."""
+    """Ignore interrupts, which the main process handles, and exit if the main process ends."""
     signal(SIGINT, SIG_IGN)
     Thread(target=_exit_with_parent, daemon=True).start()
 
@@ -62,10 +62,10 @@ def _exit_with_parent() -> None:
 def share_work(
     workers: Workers, work: WorkFunction, names: Sequence[str], on_done: DoneCallback, fewest: int = 2
 ) -> list[str]:
-    """Do the work for each name, the workers from the front and this process from the back; give what failed.
+    """Do the work for each name, with workers from the front and this process from the back. Return the faults.
 
-    `work` is to be pickled, and to be safe to do in any order. A name for which it fails, for whatever reason, stops
-    no other; where the workers die, this process does what was left. Fewer names than `fewest` are done here.
+    `work` must be picklable and independent of order. A failure for one name does not stop the others. If the workers
+    die, this process completes the work. This process does all the work if there are fewer names than `fewest`.
     """
     remaining, faults = deque(names), []
     theirs: list[tuple[str, Future[object]]] = []
@@ -85,7 +85,7 @@ def share_work(
 def _submit_work(
     pool: ProcessPoolExecutor, here: ThreadPoolExecutor, work: WorkFunction, name: str
 ) -> "Future[object]":
-    """Ask a worker for some work; where the workers have died, this process."""
+    """Submit a task to a worker, or to this process if the workers have died."""
     try:
         return pool.submit(work, name)
     except BrokenExecutor:
@@ -93,7 +93,7 @@ def _submit_work(
 
 
 def _finish_work(name: str, future: "Future[object]", on_done: DoneCallback) -> list[str]:
-    """Wait for the end of some work, tell of it, and give what went wrong."""
+    """Wait for a task, report its end to `on_done`, and return its fault."""
     error = future.exception()
     on_done(name)
     return [f"{name}: {error}"] if error else []

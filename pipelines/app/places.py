@@ -1,4 +1,4 @@
-"""What `places` says: of a name, a code of any system and time, or the start of a postcode."""
+"""The command `places`: look up a name, an area code of any geography and vintage, or a full or partial postcode."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from pipelines.geography import describe_area, load_place_data, load_places, loa
 
 
 def describe_places(project: Project, names: list[str]) -> Iterator[tuple[str, str]]:
-    """Tell of places by name, code or postcode: what each is, was, became and belongs to."""
+    """Describe places by name, code or postcode: identity, predecessors, successors and parents."""
     with lock_store(project.home):
         prepare_store(project)
         places_data, tables = load_place_data(project, load_places(project)), load_postcode_tables(project)

@@ -1,4 +1,4 @@
-"""What can be asked of what was built: gaps, SQL, where one cell comes from, and lists."""
+"""Queries on built data: gaps, SQL, provenance of one cell, and lists."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ GAP_COLUMNS = ["problem", "measure", "place_code", "place_name", "period_start",
 
 
 def list_gaps(project: Project, problem: str | None, place: str | None) -> pl.DataFrame:
-    """Give the gaps of one problem or all, of one place or all."""
+    """Return the gaps of one problem or all, and of one place or all (GAP_COLUMNS)."""
     names = [problem] if problem else sorted(project.catalogue.problems)
     cells = pl.concat([read_built_cells(project, name) for name in names])
     gap_rows = cells.filter(pl.col("reason").is_not_null()).select(GAP_COLUMNS)
@@ -32,13 +32,13 @@ def list_gaps(project: Project, problem: str | None, place: str | None) -> pl.Da
 
 
 def select_gap_columns(gap_rows: pl.DataFrame) -> pl.DataFrame:
-    """Give the columns of gaps that a person reads first; problem and period only where there are several."""
+    """Return the main columns of gaps. Problem and period are included only if there are several."""
     several = [name for name in ("problem", "period_start") if gap_rows[name].n_unique() > 1]
     return gap_rows.select(*several, "place_name", "measure", "reason", "evidence", "holder", "remedy")
 
 
 def find_place_code(cells: pl.DataFrame, place: str) -> str:
-    """Give the code of a place of some cells by its name or code; an unknown one is refused with the near ones."""
+    """Return the code of a place by name or code. Raises UnknownNameError with the most similar names."""
     names = dict(cells.select("place_code", "place_name").unique().iter_rows())
     if place in names:
         return place
@@ -49,26 +49,26 @@ def find_place_code(cells: pl.DataFrame, place: str) -> str:
 
 
 def run_query(project: Project, text: str) -> pl.DataFrame:
-    """Run a query on commonground.duckdb, read only and with no access to other files."""
+    """Run a read-only query on commonground.duckdb, without access to other files."""
     path = newest_warehouse(output_path(project.home, ""))
     if not path.is_file():
-        raise CommongroundError(f"{path}: not there yet; run `commonground build`")
+        raise CommongroundError(f"{path}: not found; run `commonground build` first")
     most = user_query_limits()
     with duckdb.connect(str(path), read_only=True, config=sandbox_config(most)) as con:
         try:
             return run_limited_query(con, text, most)
         except duckdb.Error as error:
-            raise UnknownNameError(f"the query does not run: {error}") from error
+            raise UnknownNameError(f"invalid query: {error}") from error
 
 
 def explain_cell(
     project: Project, problem: str, place: str, measure: str, period: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Tell where one cell comes from, end to end: pairs of a heading and a sentence."""
+    """Return the provenance of one cell as pairs of a heading and a text."""
     declared_problem = project.catalogue.find_problem(problem)
     if measure not in declared_problem.measures:
         raise UnknownNameError(
-            f"{problem} does not ask for {measure!r}; {suggest_names(measure, declared_problem.measures)}"
+            f"{problem} has no measure {measure!r}; {suggest_names(measure, declared_problem.measures)}"
         )
     cells = read_built_cells(project, problem).filter(pl.col("measure") == measure)
     cell = _find_cell(
@@ -91,7 +91,7 @@ def _find_cell(cells: pl.DataFrame, grain: str, period: str | None) -> dict[str,
         span = parse_period(period or "", kind)  # type: ignore[arg-type]
         cells = cells.filter(pl.col("period_start") == span.start) if span else cells.clear()
         if cells.is_empty():
-            raise UnknownNameError(f"unknown period {period!r}; give a {kind} that the problem asks about, as 2022-03")
+            raise UnknownNameError(f"unknown period {period!r}; give a {kind} of the problem, for example 2022-03")
     return cells.row(0, named=True)
 
 
@@ -104,7 +104,7 @@ def _value_lines(cell: dict[str, Any]) -> Iterator[tuple[str, str]]:
         also = f"; also {cell['reasons_also']}" if cell["reasons_also"] else ""
         yield "gap", f"{cell['reason']}{also}{bounds}"
         yield "evidence", str(cell["evidence"])
-        yield "to close", f"{cell['holder']}: {cell['remedy']}"
+        yield "remedy", f"{cell['holder']}: {cell['remedy']}"
 
 
 def _provenance_lines(cell: dict[str, Any], project: Project, system: str) -> Iterator[tuple[str, str]]:
@@ -112,12 +112,12 @@ def _provenance_lines(cell: dict[str, Any], project: Project, system: str) -> It
         return
     yield "period", format_period(cell["value_start"], cell["value_end"])
     if cell["file"]:
-        rows = f"row {cell['file_rows']}, column {cell['file_column']}" if cell["file_rows"] else "no row of it"
+        rows = f"row {cell['file_rows']}, column {cell['file_column']}" if cell["file_rows"] else "no single row"
         yield "file", f"{cell['file']}, {rows}; released {cell['released_at']}; sha256 {cell['release']}"
     if cell["parts"]:
         changes = load_places(project).changes.filter(pl.col("from_code").is_in(str(cell["parts"]).split(",")))
         steps = [f"{a} -> {b} {kind} {day} ({by})" for a, b, kind, day, by in changes.iter_rows()]
-        yield "crosswalk", f"to {system}: {'; '.join(steps)}; weight 1 each" if steps else f"{system}: none needed"
+        yield "crosswalk", f"to {system}: {'; '.join(steps)}; weight 1 each" if steps else f"{system}: not needed"
 
 
 def _finding_lines(cell: dict[str, Any], project: Project) -> Iterator[tuple[str, str]]:
@@ -132,28 +132,28 @@ def _finding_lines(cell: dict[str, Any], project: Project) -> Iterator[tuple[str
     for check, reason, evidence in about.select("check", "reason", "evidence").head(10).iter_rows():
         yield "check", f"{check}: {reason}: {evidence}"
     if about.is_empty():
-        yield "check", "nothing found about this cell"
+        yield "check", "no findings for this cell"
 
 
 def load_register(project: Project) -> Places:
-    """Give the register of places, also where nothing has been built yet."""
+    """Return the register of places. Prepares the store if necessary."""
     with lock_store(project.home):
         prepare_store(project)
         return load_places(project)
 
 
 def load_place_system(project: Project, system: str) -> pl.DataFrame:
-    """Give the places of a place system (schema.PLACE_COLUMNS), also where nothing has been built yet."""
+    """Return the places of a geography (schema.PLACE_COLUMNS). Prepares the store if necessary."""
     with lock_store(project.home):
         prepare_store(project)
         return load_geography(project, system).places
 
 
 def summarise_revisions(project: Project, source: str | None) -> pl.DataFrame:
-    """Sum up what changed between the releases of one source or of all (revisions.REVISION_SUMMARY)."""
+    """Summarise the changes between releases of one source or of all (revisions.REVISION_SUMMARY)."""
     public_sources = project.catalogue.observation_sources()
     if source and source not in public_sources:
-        raise UnknownNameError(f"unknown source of figures {source!r}; {suggest_names(source, public_sources)}")
+        raise UnknownNameError(f"unknown source {source!r}; {suggest_names(source, public_sources)}")
     names = [source] if source else sorted(public_sources)
     with lock_store(project.home):
         current_keys = prepare_store(project)
@@ -163,7 +163,7 @@ def summarise_revisions(project: Project, source: str | None) -> pl.DataFrame:
 
 
 def list_items(project: Project, target: str) -> pl.DataFrame:
-    """List sources, measures, problems or places."""
+    """Return a table of sources, measures, problems or places."""
     catalogue = project.catalogue
     if target == "sources":
         return sources_table(catalogue).select(

@@ -1,4 +1,4 @@
-"""Beginning a declaration: what the commands under `commonground new` write."""
+"""Drafts of declarations: the commands under `commonground new`."""
 
 import time
 from pathlib import Path
@@ -27,7 +27,7 @@ from pipelines.readers import sniff_file
 
 
 def write_valid_declaration(project: Project, path: Path, text: str) -> None:
-    """Write a new declaration; one that the project can't be read with is taken away again, and refused."""
+    """Write a new declaration. Remove it and raise DeclarationError if the project is invalid with it."""
     write_new_declaration(path, text)
     try:
         load_catalogue(project.catalogue.root)
@@ -37,18 +37,18 @@ def write_valid_declaration(project: Project, path: Path, text: str) -> None:
 
 
 def begin_local_source(project: Project, name: str, kind: PeriodKind, places: str) -> list[Path]:
-    """Write a local contract beside the other sources; give the files written.
+    """Write a local contract in the sources folder. Return the files written.
 
-    Raises DeclarationError for a name that can't be, UnknownNameError for places that are not known.
+    Raises DeclarationError for an invalid name, and UnknownNameError for an unknown geography.
     """
     if not NAME_PATTERN.fullmatch(name):
-        raise DeclarationError(f"{name!r}: a name is lower case letters, digits and _, and starts with a letter")
+        raise DeclarationError(f"{name!r}: expected lower case letters, digits and _, with a letter first")
     folder = project.catalogue.sources_dir
     written = []
     register = load_register(project).register
     system = GEOGRAPHY_NAME_PATTERN.fullmatch(places)
     if system and int(system[1]) > project.as_of.year:
-        raise UnknownNameError(f"{places}: a year to come; expected places as they were by {project.as_of.year}")
+        raise UnknownNameError(f"{places}: year in the future; expected a vintage up to {project.as_of.year}")
     if name not in project.catalogue.sources:
         require_places(register, places)
         written.append(folder / f"{name}.yaml")
@@ -62,14 +62,15 @@ def begin_local_source(project: Project, name: str, kind: PeriodKind, places: st
 
 
 def draft_source(project: Project, where: str, name: str | None) -> tuple[Path, list[str]]:
-    """Draft the declaration of a source from a file or an address; give where it was written, and what is to do.
+    """Draft the declaration of a source from a file or an address. Return its path and the lines to complete.
 
-    No figure of it is read while a TODO is left in it. Raises FetchError or UnreadableError where no table is found.
+    The source is not read while the declaration has a TODO. Raises FetchError or UnreadableError if the file has no
+    table.
     """
     content, file = _read_bytes(where)
     name = name or measure_name(Path(file).name.partition(".")[0])
     if not NAME_PATTERN.fullmatch(name):
-        raise DeclarationError(f"{name!r}: a name is lower case letters, digits and _, from a letter on; say --name")
+        raise DeclarationError(f"{name!r}: expected lower case letters, digits and _, with a letter first; give --name")
     url = where if _is_web_address(where) else None
     inspection = sniff_file(content, file)
     defaults = infer_keys(
@@ -86,7 +87,7 @@ def _is_web_address(where: str) -> bool:
 
 
 def _read_bytes(where: str) -> tuple[bytes, str]:
-    """Fetch a file from the web, or read one of one's own, with the checks that every fetch makes."""
+    """Fetch a file from the web, or read a local file, with the checks of every fetch. Return content and name."""
     limits = Limits()
     request = Request("new source", where, "csv", where, limits, time.monotonic() + limits.seconds)
     if _is_web_address(where):
@@ -98,6 +99,6 @@ def _read_bytes(where: str) -> tuple[bytes, str]:
         validate_size(request, path.stat().st_size)
         content = path.read_bytes()
     except OSError as error:
-        raise FetchError(f"{where}: can't be read ({error}); give a file, or an address on the web") from error
+        raise FetchError(f"{where}: cannot be read ({error}); give a file or a web address") from error
     validate_content(request, content)
     return content, path.name

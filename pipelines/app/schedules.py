@@ -1,4 +1,4 @@
-"""When things run: each source is asked for on its publisher's cadence, and a build follows every morning."""
+"""Schedules: a refresh of each source at its publisher's cadence, and a build every morning."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
 
 TIME_ZONE = "Europe/London"
-# Most official statistics come out at 9:30; a monthly release may be out on any day of its month.
+# Most official statistics are published at 9:30. A monthly release may appear on any day of the month.
 _CRON: dict[Cadence, str] = {
     "daily": "45 9 * * *",
     "weekly": "45 9 * * 1-5",
@@ -30,29 +30,27 @@ _FRESHNESS_WINDOW: dict[Cadence, timedelta] = {
 
 
 def freshness_policy(source: Source) -> dg.FreshnessPolicy:
-    """Say how long since the last look at a publisher is too long."""
+    """Return the Dagster freshness policy of a source: the maximum time since its last refresh."""
     return dg.FreshnessPolicy.time_window(fail_window=_FRESHNESS_WINDOW[source.cadence])
 
 
 def define_jobs(catalogue: Catalogue) -> "list[Job]":
-    """Make the jobs: refresh all sources that have an address, refresh one of them, build everything."""
+    """Define the jobs: refresh all sources with an address, refresh one source, and build everything."""
     snapshots = dg.AssetSelection.key_prefixes(["snapshot"])
     selections = {name: dg.AssetSelection.assets(["snapshot", name]) for name in catalogue.refreshable_sources()}
     every = dg.AssetSelection.assets(*(["snapshot", name] for name in selections))
     refresh_jobs = (
-        [dg.define_asset_job("refresh", every, description="Ask every publisher for what is new.")]
-        if selections
-        else []
+        [dg.define_asset_job("refresh", every, description="Fetch new releases of all sources.")] if selections else []
     )
     return [
         *refresh_jobs,
-        dg.define_asset_job("build", dg.AssetSelection.all() - snapshots, description="Build from what is held."),
+        dg.define_asset_job("build", dg.AssetSelection.all() - snapshots, description="Build from stored data."),
         *(dg.define_asset_job(f"refresh_{name}", selection) for name, selection in selections.items()),
     ]
 
 
 def define_schedules(catalogue: Catalogue) -> list[dg.ScheduleDefinition]:
-    """Make the schedules: one for each source with an address, by its cadence, and a build after them; London time."""
+    """Define the schedules in London time: one for each source with an address, and a daily build after them."""
     running = dg.DefaultScheduleStatus.RUNNING
     refresh_schedules = [
         dg.ScheduleDefinition(

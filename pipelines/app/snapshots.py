@@ -1,4 +1,4 @@
-"""What the store holds, told as tables: every fetch that was made, and which files are damaged."""
+"""Content of the store as tables: all fetches, and damaged files."""
 
 from pathlib import Path
 
@@ -23,18 +23,18 @@ LISTING_COLUMNS = {
     "origin": pl.String,
     "error": pl.String,
 }
-"""One row for each line of the log, oldest first."""
+"""Columns of the fetch log, one row for each fetch, oldest first."""
 
 
 def list_snapshots(home: Path, source: str | None) -> pl.DataFrame:
-    """Give the log of one source or of all as a table (LISTING_COLUMNS): every fetch, also those that failed."""
+    """Return the fetch log of one source or of all (LISTING_COLUMNS), including failed fetches."""
     lines = [entry for entry in read_log(home) if source in (None, entry.source)]
     rows = [[getattr(entry, name) for name in LISTING_COLUMNS] for entry in lines]
     return pl.DataFrame(rows, schema=LISTING_COLUMNS, orient="row")
 
 
 def select_snapshot_columns(lines: pl.DataFrame) -> pl.DataFrame:
-    """Give the columns of a listing that a person reads first, the sha256 by its start."""
+    """Return the main columns of the fetch log, with the start of each sha256."""
     detail = pl.when(pl.col("error") != "").then("error").otherwise("origin")
     return lines.select(
         "source", "fetched_at", "change", "released", "file", "size", pl.col("sha256").str.slice(0, 12),
@@ -43,7 +43,7 @@ def select_snapshot_columns(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def verify_snapshots(home: Path) -> tuple[int, list[str]]:
-    """Hash every file again that the log names; give how many there are, and a sentence for each fault."""
+    """Check the hash of every file in the log. Return the number of files and a message for each fault."""
     entries: dict[str, Snapshot] = {}
     faults = []
     for number, line in read_log_lines(home):
@@ -63,5 +63,5 @@ def _file_fault(home: Path, entry: Snapshot) -> str:
     except UnreadableError as error:
         return f"{entry.source}: {entry.file}, released {entry.released}: {error}"
     except OSError as error:
-        return f"{entry.source}: {entry.file}: can't be read ({error}); see the permissions of the store"
+        return f"{entry.source}: {entry.file}: cannot be read ({error}); check the permissions of the store"
     return ""

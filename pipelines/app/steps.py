@@ -1,7 +1,7 @@
-"""The steps of a build. Each reads tables, calls one function, writes tables; Dagster's assets are these.
+"""Preparation of the store before a build, and checks for up-to-date tables.
 
-A step whose table already has the key it should have does nothing. All steps are safe to kill: a table is
-there whole, or as it was before.
+A step does nothing if its table has the current key. Every step is safe to interrupt, because tables are written
+atomically.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from pipelines.observations import has_current_tables
 
 
 def prepare_store(project: Project) -> TableKeys:
-    """Withdraw what is no longer public, drop what is no longer declared, take in what came with the project.
+    """Withdraw outputs that are no longer public, remove undeclared tables and import bundled releases.
 
-    The tables of a store that an earlier version wrote are removed first.
+    The tables of a store from an earlier version are removed first. Return the keys of all tables.
     """
     catalogue, home = project.catalogue, project.home
     log_renewal(renew_locked_store(home))
@@ -44,7 +44,7 @@ def prepare_store(project: Project) -> TableKeys:
 
 
 def _place_systems(catalogue: Catalogue) -> set[str]:
-    """Name the place systems that sources, their releases and problems are about."""
+    """Return the geographies of sources, of their releases and of problems."""
     problem_systems = {problem.header.geography for problem in catalogue.problems.values()}
     source_systems = {
         system
@@ -56,7 +56,7 @@ def _place_systems(catalogue: Catalogue) -> set[str]:
 
 
 def is_fresh(project: Project, current_keys: TableKeys, problems: list[str]) -> bool:
-    """Tell whether every table of some problems is there and made from what is held now."""
+    """Return whether all tables of the problems exist and match the stored data."""
     sources_fresh = all(
         has_current_tables(project.home, name, current_keys) for name in readable_sources(project, problems)
     )
@@ -64,7 +64,7 @@ def is_fresh(project: Project, current_keys: TableKeys, problems: list[str]) -> 
 
 
 def readable_sources(project: Project, problems: Sequence[str]) -> list[str]:
-    """Name the sources of some problems that figures can be read from."""
+    """Return the sources of the problems from which figures can be read."""
     catalogue = project.catalogue
     source_names = {name for problem in problems for name in catalogue.problem_sources(catalogue.problems[problem])}
     return sorted(source_names & set(catalogue.observation_sources()))

@@ -1,4 +1,4 @@
-"""What a build prints: places answered, gaps by reason, what changed, where the outputs are."""
+"""Printed summary of a build: answers by place, gaps by reason, changes and output files."""
 
 from collections.abc import Collection, Sequence
 
@@ -15,9 +15,9 @@ from pipelines.outputs import INDEX, newest_warehouse, report_files
 
 
 def print_summary(project: Project, names: Sequence[str], console: Console, begun: Collection[str]) -> None:
-    """Print shortly what can be answered, what is missing and why, what has changed, and where the outputs are.
+    """Print the answers by verdict, the gaps by reason, the changes and the output files.
 
-    Takes the names of the problems that the ledger had a build of before this one.
+    `begun` has the names of problems with an earlier build in the ledger.
     """
     built_names = [name for name in names if state_path(project.home, "cell", name).is_file()]
     cells = [read_table(state_path(project.home, "cell", name)) for name in built_names]
@@ -25,16 +25,16 @@ def print_summary(project: Project, names: Sequence[str], console: Console, begu
     for line in _change_lines(project, built_names, begun):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     reports = [report_files(project, name)[0] for name in built_names]
-    report_text = str(reports[0]) if len(reports) == 1 else f"{len(reports)} problems, each <problem>.html beside it"
-    console.print(f"Start    {output_path(project.home, INDEX)}", soft_wrap=True, highlight=False)
+    report_text = str(reports[0]) if len(reports) == 1 else f"{len(reports)} reports in the same folder"
+    console.print(f"Index    {output_path(project.home, INDEX)}", soft_wrap=True, highlight=False)
     console.print(f"Reports  {report_text}", soft_wrap=True, highlight=False)
     console.print(f"SQL      {newest_warehouse(output_path(project.home, ''))}", soft_wrap=True, highlight=False)
 
 
 def _answers_table(project: Project, cells: dict[str, pl.DataFrame]) -> Table:
-    """Lay out what each problem comes to: its places by verdict, and the cells known. It fits into 80 columns."""
-    table = Table("problem", title="Places answered", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for head in ("places", "yes", "with caveats", "no", "cells", "known"):
+    """Return a table of the problems with places by verdict and available cells. It fits into 80 columns."""
+    table = Table("problem", title="Answers by problem", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for head in ("places", "yes", "with caveats", "no", "cells", "available"):
         table.add_column(head, justify="right", no_wrap=True)
     for name, frame in cells.items():
         counts = places_by_verdict(project, name)
@@ -48,7 +48,7 @@ def _answers_table(project: Project, cells: dict[str, pl.DataFrame]) -> Table:
 
 
 MAX_MEASURES = 3
-"""Measures that are named for one reason; the others are counted."""
+"""Maximum number of measures listed for one reason. The rest are counted."""
 
 
 def _reasons_table(cells: list[pl.DataFrame]) -> Table:
@@ -64,9 +64,9 @@ def _reasons_table(cells: list[pl.DataFrame]) -> Table:
 
 
 def _change_lines(project: Project, names: list[str], begun: Collection[str]) -> list[str]:
-    """Say what has changed since the last build, problem by problem; first builds are told in one line.
+    """Return the changes since the last build for each problem. One line covers all first builds.
 
-    Of a build as of a day before the last one recorded it says that it is not recorded.
+    A build as of a day before the last recorded build is reported as not recorded.
     """
     first = {
         name: ledger.builds["open"][0]
@@ -74,25 +74,25 @@ def _change_lines(project: Project, names: list[str], begun: Collection[str]) ->
         if name not in begun and (ledger := load_ledger(project, name)).builds.height == 1
     }
     gaps = f"{sum(first.values()):,} gaps recorded"
-    summary_lines = [f"Ledger   first build of {len(first)} problems, {gaps}"] if first else []
+    summary_lines = [f"Ledger   first build of {len(first)} problems; {gaps}"] if first else []
     last = {name: read_last_build(project.home, name)[1] for name in names}
     past = [day for day in last.values() if day > project.as_of]
     if past:
         summary_lines.append(
-            f"Ledger   not recorded for {len(past)} problems: a build as of {max(past)} is recorded already"
+            f"Ledger   not recorded for {len(past)} problems: a build as of {max(past)} is already recorded"
         )
     lines = [(name, line) for name in names for line in describe_ledger(project, name)[name in first :]]
     return summary_lines + [f"Ledger   {name}: {line}" for name, line in lines]
 
 
 def places_by_verdict(project: Project, name: str) -> dict[str, int]:
-    """Count a problem's places by verdict."""
+    """Count the places of a problem by verdict."""
     verdicts = summarise_by_place(read_table(state_path(project.home, "verdict", name)))
     return dict(verdicts["verdict"].value_counts().iter_rows())
 
 
 def describe_ledger(project: Project, name: str) -> list[str]:
-    """Say what has changed since the last build, and which acceptances have run out or are of no gap."""
+    """Return the changes since the last build, and acceptances that have expired or match no gap."""
     ledger, acceptances = load_ledger(project, name), project.catalogue.acceptances.get(name, ())
     still = ledger.spells.filter(pl.col("closed").is_null())
     holding = add_acceptances(still, acceptances, project.as_of)["is_accepted"].sum()

@@ -1,4 +1,4 @@
-"""Starting Dagster's web UI and its daemon, with telemetry off and one run at a time."""
+"""Start of the Dagster web UI and daemon, without telemetry and with one run at a time."""
 
 import os
 import subprocess
@@ -12,15 +12,15 @@ from pipelines.declarations.project import Project
 
 DAGSTER_SETTINGS = {
     "telemetry": {"enabled": False},
-    # No form that asks for an address on the first visit.
+    # No form for an email address on the first visit.
     "nux": {"enabled": False},
-    # Its SQLite log is not made for several runs at once.
+    # The SQLite log does not support concurrent runs.
     "concurrency": {"runs": {"max_concurrent_runs": 1}},
 }
 
 
 def serve_ui(project: Project, port: int) -> int:
-    """Run the web UI until it is stopped; give its exit code."""
+    """Run the web UI until it stops. Return its exit code."""
     root = project.catalogue.root
     home = root / ".dagster"
     write_atomically(home / "dagster.yaml", yaml.safe_dump(DAGSTER_SETTINGS).encode())

@@ -1,8 +1,8 @@
-"""Withdrawing what is no longer public: before anything else is done, by whichever command comes next.
+"""Withdrawal of outputs that are no longer public. Every command does this first.
 
-A source of figures is public while it is declared, open, and not private or released. Every output and every table that
-rests on another one is removed. A file that someone has changed is moved into `withdrawn/`, which only its owner
-can read. Snapshots stay, and only the owner of the store can read those of a private source.
+A source is public if it is declared, open, and not private or already released. Every output and every table that uses
+another source is removed. A file that a person has changed moves to `withdrawn/`, which only its owner can read.
+Snapshots stay, and only the owner of the store can read the snapshots of a private source.
 """
 
 import os
@@ -17,15 +17,15 @@ from pipelines.declarations.fingerprints import ANSWER_TABLES
 from pipelines.observations import SourceTables
 
 SOURCE_TABLES = (*SourceTables._fields, "reconciliation")
-"""Kinds of tables that have the name of the one source they are made from."""
+"""Kinds of tables that are built from one source and have its name."""
 PROVENANCE_TABLES = (*ANSWER_TABLES, "people", "returned")
-"""Kinds of tables that note in themselves what they rest on."""
+"""Kinds of tables that record their sources in their metadata."""
 
 
 def withdraw_outputs(catalogue: Catalogue, home: Path) -> list[str]:
-    """Withdraw what rests on a source that is no longer public; say what went, one sentence a source or file.
+    """Withdraw outputs of sources that are no longer public. Return one sentence for each source or file.
 
-    Raises CommongroundError where a file can't be removed: nothing may go on until it has.
+    Raises CommongroundError if a file cannot be removed, so that no command continues before the removal.
     """
     if not (home / "snapshots").is_dir() and not (home / "out").is_dir():
         return []
@@ -37,13 +37,13 @@ def withdraw_outputs(catalogue: Catalogue, home: Path) -> list[str]:
             return withdraw_locked(catalogue, home)
     except PermissionError as error:
         raise CommongroundError(
-            f"{home}: something in this store rests on a source that is no longer public, and can't be withdrawn "
-            f"({error}); run this as the owner of the store"
+            f"{home}: this store has outputs of a source that is no longer public, and they cannot be removed "
+            f"({error}); run the command as the owner of the store"
         ) from error
 
 
 def withdraw_locked(catalogue: Catalogue, home: Path) -> list[str]:
-    """Withdraw as `withdraw_outputs` does, in a step that has the store to itself."""
+    """Withdraw outputs as `withdraw_outputs` does, in a step with a lock on the store."""
     close_snapshots(catalogue, home)
     lines = []
     if _groups_gone(catalogue, read_manifest(home)):
@@ -59,15 +59,15 @@ def withdraw_locked(catalogue: Catalogue, home: Path) -> list[str]:
 
 
 def _withdrawal_line(group_name: str, names: list[str], sources: list[str]) -> str:
-    sources_text = "what nobody noted the sources of" if sources == [UNKNOWN_SOURCES] else " and ".join(sources)
+    sources_text = "unrecorded sources" if sources == [UNKNOWN_SOURCES] else " and ".join(sources)
     return (
-        f"{group_name}: {len(names):,} files withdrawn; they rest on {sources_text}, no longer public; "
-        f"build to make them again"
+        f"{group_name}: {len(names):,} files withdrawn; they use {sources_text}, no longer public; "
+        "run `commonground build` to rebuild"
     )
 
 
 def _sources_gone(rests_on: tuple[str, ...] | None, catalogue: Catalogue) -> list[str]:
-    """Name the sources that are no longer public; where nobody noted them, any that is private may be among them."""
+    """Return the sources that are no longer public. Unrecorded sources may include any private source."""
     public = catalogue.observation_sources()
     if rests_on is None or UNKNOWN_SOURCES in rests_on:
         return [UNKNOWN_SOURCES] if any(not source.is_public for source in catalogue.sources.values()) else []
@@ -75,7 +75,7 @@ def _sources_gone(rests_on: tuple[str, ...] | None, catalogue: Catalogue) -> lis
 
 
 def _groups_gone(catalogue: Catalogue, manifest: Manifest) -> dict[str, list[str]]:
-    """Give the groups of outputs that rest on what is no longer public, and on which sources."""
+    """Return the groups of outputs with sources that are no longer public, and those sources."""
     return {
         group_name: gone
         for group_name, group in manifest.items()
@@ -84,7 +84,7 @@ def _groups_gone(catalogue: Catalogue, manifest: Manifest) -> dict[str, list[str
 
 
 def _tables_gone(catalogue: Catalogue, home: Path) -> list[Path]:
-    """Give the tables of the state that have figures of a source that is no longer public."""
+    """Return the stored tables with figures of a source that is no longer public."""
     public = catalogue.observation_sources()
     by_source = [path for kind in SOURCE_TABLES for path in _state_tables(home, kind) if path.stem not in public]
     return by_source + [
@@ -100,7 +100,7 @@ def _state_tables(home: Path, kind: str) -> list[Path]:
 
 
 def _withdraw_file(home: Path, name: str, manifest: Manifest, group_name: str) -> str:
-    """Remove a file that we wrote; move one that someone has changed to where only its owner can read it."""
+    """Remove an unchanged output file. Move a changed file to a folder that only its owner can read."""
     path = locate_output(home, name)
     if not os.path.lexists(path):
         return ""
@@ -108,12 +108,12 @@ def _withdraw_file(home: Path, name: str, manifest: Manifest, group_name: str) -
         _remove_file(path)
         return ""
     if not path.is_relative_to(home):
-        return f"{path}: someone has changed this file; it stays, and what it rests on is no longer public"
+        return f"{path}: file changed by a user, not removed; its sources are no longer public"
     folder = home / "withdrawn"
     new = next(p for n in range(10_000) if not os.path.lexists(p := folder / f"{n or ''}{'-' if n else ''}{path.name}"))
     restrict_to_owner(path)
     move_file(path, new)
-    return f"{path}: someone has changed this file, so it was not removed; it is now {new}"
+    return f"{path}: file changed by a user, moved to {new}"
 
 
 def _remove_file(path: Path) -> None:
@@ -121,13 +121,13 @@ def _remove_file(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise CommongroundError(
-            f"{path}: has figures of a source that is no longer public, and can't be removed ({error}); close what has "
-            "it open, or remove it yourself; nothing else is done before it is gone"
+            f"{path}: has figures of a source that is no longer public, and cannot be removed ({error}); close the "
+            "program that uses the file, or delete it yourself; no command runs before that"
         ) from error
 
 
 def close_snapshots(catalogue: Catalogue, home: Path) -> None:
-    """Let only the owner of the store read the snapshots of private sources."""
+    """Restrict the snapshots of private sources to the owner of the store."""
     private = {name for name, source in catalogue.sources.items() if not source.is_public}
     if private:
         folder = snapshots_dir(home)

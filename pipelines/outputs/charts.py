@@ -1,4 +1,4 @@
-"""Charts as inline SVG without script: what is known from build to build, and where a total goes."""
+"""Charts as inline SVG without scripts: completeness over builds, and reconciliation of totals."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -12,20 +12,20 @@ from pipelines.observations import DIFFERENCE_PARTS
 
 PART_TITLES = {
     "missing_places": "places without a figure",
-    "suppressed": "hidden figures",
+    "suppressed": "suppressed figures",
     "rounding": "rounding",
-    "unallocated": "in no place",
-    "retired_codes": "under codes of another time",
-    "remainder": "nobody knows",
+    "unallocated": "not allocated to a place",
+    "retired_codes": "under retired codes",
+    "remainder": "not explained",
 }
 ROW, LABEL, BARS, FIGURE = 26, 190, 300, 110
 BAR_COLOURS = {"total": "#1d4f76", "part": "#b3532b", "remainder": "#7a1f1f"}
 MIN_BAR_WIDTH = 1.5
-"""A bar is drawn at least this wide: a part that is there must be seen."""
+"""Minimum width of a bar, so that a small part stays visible."""
 
 
 class WaterfallBar(NamedTuple):
-    """One bar: what it is, how much, and where it begins."""
+    """One bar of a waterfall chart: label, amount, start and kind."""
 
     label: str
     amount: float
@@ -34,8 +34,8 @@ class WaterfallBar(NamedTuple):
 
 
 def build_waterfall_bars(row: Mapping[str, Any]) -> list[WaterfallBar]:
-    """Give the bars of one row of reconciliation.RECONCILIATION: its places' sum, each part, and the total."""
-    bars = [WaterfallBar("its places together", row["local"], 0.0, "total")]
+    """Return the bars for one row of reconciliation.RECONCILIATION: sum of the places, each part, and the total."""
+    bars = [WaterfallBar("sum of its places", row["local"], 0.0, "total")]
     position = row["local"]
     for part in DIFFERENCE_PARTS:
         if row[part]:
@@ -43,16 +43,16 @@ def build_waterfall_bars(row: Mapping[str, Any]) -> list[WaterfallBar]:
                 WaterfallBar(PART_TITLES[part], row[part], position, "remainder" if part == "remainder" else "part")
             )
             position += row[part]
-    return [*bars, WaterfallBar("the publisher's total", row["total"], 0.0, "total")]
+    return [*bars, WaterfallBar("published total", row["total"], 0.0, "total")]
 
 
 def draw_waterfall(row: Mapping[str, Any]) -> str:
-    """Draw one total taken apart. The scale starts near the smaller sum, so that small parts can be seen."""
+    """Draw the reconciliation of one total. The scale starts near the smaller sum, so that small parts are visible."""
     bars = build_waterfall_bars(row)
     height = ROW * (len(bars) + 1)
     left, scale = _choose_scale(bars)
     drawn = "".join(_draw_bar(n, bar, left, scale) for n, bar in enumerate(bars))
-    broken = f"; bars of whole sums start at {format_total(left)}" if left else ""
+    broken = f"; the axis starts at {format_total(left)}" if left else ""
     width = LABEL + BARS + FIGURE
     foot = f'<text x="{LABEL}" y="{height - 8}" fill="#444" font-size="11">in {escape(str(row["unit"]))}{broken}</text>'
     return (
@@ -63,22 +63,28 @@ def draw_waterfall(row: Mapping[str, Any]) -> str:
 
 
 def describe_waterfall(row: Mapping[str, Any]) -> str:
-    """Say the whole in one sentence, as a screen reader reads it."""
+    """Describe the chart in one sentence for screen readers."""
     parts = [f"{format_total(row[part])} {PART_TITLES[part]}" for part in DIFFERENCE_PARTS if row[part]]
-    apart = ", ".join(parts) or "nothing between them"
+    apart = ", ".join(parts) or "no difference"
     return (
-        f"{row['place_name']}: total {format_total(row['total'])} {row['unit']}; its places together "
-        f"{format_total(row['local'])}; "
-        f"between them: {apart}"
+        f"{row['place_name']}: published total {format_total(row['total'])} {row['unit']}; "
+        f"sum of its places {format_total(row['local'])}; difference: {apart}"
     )
 
 
 def render_waterfall_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write totals taken apart as an HTML table, a row for each; what the picture shows, in figures."""
-    heads = ("place", "period", "total", "its places", *(PART_TITLES[part] for part in DIFFERENCE_PARTS), "rests on")
+    """Render the reconciliation of totals as an HTML table, with one row for each total."""
+    heads = (
+        "place",
+        "period",
+        "published total",
+        "sum of its places",
+        *(PART_TITLES[part] for part in DIFFERENCE_PARTS),
+        "evidence",
+    )
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in heads)
     body = "".join(_waterfall_row(row) for row in rows)
-    caption = "<caption>Why totals are not the sum of their places</caption>"
+    caption = "<caption>Why totals differ from the sum of their places</caption>"
     return f'<table class="reconciliation">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
@@ -94,12 +100,12 @@ def _waterfall_row(row: Mapping[str, Any]) -> str:
 
 
 def format_total(value: float) -> str:
-    """Write a figure with separators, and without decimals where it is whole."""
+    """Format a figure with thousands separators, without decimals if it is whole."""
     return f"{value:z,.0f}" if float(value).is_integer() else f"{value:z,.2f}".rstrip("0").rstrip(".")
 
 
 def _choose_scale(bars: Sequence[WaterfallBar]) -> tuple[float, float]:
-    """Choose where the scale starts and how wide a unit is: near the smaller sum where all parts are small."""
+    """Return the start of the scale and the width of one unit. Small parts move the start near the smaller sum."""
     marks = [end for bar in bars for end in ((bar.start + bar.amount,) + (bar.start,) * (bar.kind != "total"))]
     least, most = min(marks), max(*marks, 0.0)
     spread = most - least
@@ -121,11 +127,11 @@ def _draw_bar(number: int, bar: WaterfallBar, start: float, scale: float) -> str
 
 
 WIDTH, HEIGHT = 120.0, 24.0
-"""Size of a line of completeness, in its own units."""
+"""Size of the completeness line, in SVG units."""
 
 
 def draw_trend(ledger: Ledger) -> dict[str, Any] | None:
-    """Draw the share of cells known from build day to build day, as a line; none where there is only one day."""
+    """Draw the share of available cells on each build day as a line. Return None if there is only one day."""
     days = ledger.builds.unique("day", keep="last", maintain_order=True).filter(pl.col("asked") > 0)
     if days.height < 2:
         return None
@@ -145,6 +151,6 @@ def draw_trend(ledger: Ledger) -> dict[str, Any] | None:
 
 
 def _format_percent(share: float) -> str:
-    """Write a share in per cent with one decimal, never rounded up to all nor down to none."""
+    """Format a share as a percentage with one decimal. It never rounds up to 100% or down to 0%."""
     tenths = int(share * 1000 + 1e-9)
     return f"{tenths / 10:.1f}%" if tenths or not share else "under 0.1%"

@@ -1,4 +1,4 @@
-"""The page that explains a local contract to whoever fills it in."""
+"""Page that explains a local contract to the person who completes it."""
 
 from pipelines.declarations.source import Source
 from pipelines.observations import describe_columns
@@ -6,6 +6,6 @@ from pipelines.outputs.page_templates import render_page
 
 
 def render_contract(name: str, source: Source, rows: list[list[str]]) -> str:
-    """Write the page for the person who fills the file in: what goes where, and how it is sent back."""
+    """Render the instructions for completing and returning a local file."""
     columns = describe_columns(source)
     return render_page("contract.html", name=name, source=source, columns=columns, headings=rows[0], rows=rows[1:])

@@ -1,4 +1,4 @@
-"""A crosswalk as a file: with where each row of it comes from, and how much of each place it reaches."""
+"""Export of a crosswalk to a file, with the provenance and coverage of each row."""
 
 import io
 from collections.abc import Iterator
@@ -15,22 +15,22 @@ from pipelines.declarations.project import Project
 from pipelines.geography import CROSSWALK, PlaceData, describe_weights
 
 PROVENANCE: dict[str, Column] = {
-    "coverage": Column(NUMBER, "Share of the people of the place led to whom places led from have; null if not known"),
-    "weight_set": Column(TEXT, "Set of weights, or what the shares are of; null where none were needed"),
-    "weight_group": Column(TEXT, "Group of people in that set; null for shares that someone publishes"),
-    "weight_day": Column(DATE, "Day that the weights are of"),
-    "release": Column(TEXT, "sha256 of the files the row comes from"),
-    "released_at": Column(DATE, "Day that the newest of them was released"),
+    "coverage": Column(NUMBER, "Share of the target area's residents who live in a source area; null if not known"),
+    "weight_set": Column(TEXT, "Set of weights, or the subject of published shares; null where no weight was needed"),
+    "weight_group": Column(TEXT, "Population group of the weights; null for published shares"),
+    "weight_day": Column(DATE, "Reference day of the weights"),
+    "release": Column(TEXT, "sha256 of the source files of the row"),
+    "released_at": Column(DATE, "Release day of the latest of these files"),
     "licence": Column(TEXT, "Licences of the sources"),
 }
-"""What a crosswalk that leaves the program says beside its own columns (crosswalks.CROSSWALK).
+"""Columns that an exported crosswalk has in addition to crosswalks.CROSSWALK.
 
-Its `source` then also names the sources of the register and its changes, where those tell the row.
+In the export, `source` also names the sources of the register and of code changes, if the row comes from them.
 """
 
 
 def add_provenance(crosswalk: pl.DataFrame, project: Project, geography: PlaceData) -> pl.DataFrame:
-    """Add PROVENANCE to a crosswalk that was made from what a project holds; gives CROSSWALK, then PROVENANCE."""
+    """Add PROVENANCE to a crosswalk built from a project's data. Return the columns of CROSSWALK, then PROVENANCE."""
     weights = pl.DataFrame(list(_weight_rows(geography)), _WEIGHTS, orient="row")
     sources = pl.DataFrame([_register_row(project), *_source_rows(project, geography)], _SOURCES, orient="row")
     joined = crosswalk.join(weights, on="weighed_by", how="left", maintain_order="left")
@@ -45,7 +45,7 @@ _SOURCES = {"key": TEXT, "sources": TEXT, "release": TEXT, "released_at": DATE, 
 
 
 def _coverage_expression() -> pl.Expr:
-    """Give the share of the people of the place led to who live in places led from."""
+    """Return the expression for the share of the target area's residents who live in a source area."""
     outside = pl.col("from_code").is_null()
     inside = pl.col("people").filter(~outside).sum() / pl.col("people").sum()
     share = pl.when(pl.col("people").is_not_null().all()).then(inside)
@@ -75,7 +75,7 @@ def _source_rows(project: Project, geography: PlaceData) -> Iterator[tuple[objec
 
 
 def _register_row(project: Project) -> tuple[object, ...]:
-    """Say where the rows come from that the register of places and its changes tell."""
+    """Return the provenance of rows that come from the register of places and its code changes."""
     names_declared = [name for kind in ("place", "change") for name in project.catalogue.sources_providing(kind)]
     stored = {name: stored_releases(project.home, name, project.as_of) for name in names_declared}
     names = [name for name in names_declared if stored[name]]
@@ -86,7 +86,7 @@ def _register_row(project: Project) -> tuple[object, ...]:
 
 
 def drop_empty_columns(crosswalk: pl.DataFrame) -> pl.DataFrame:
-    """Give a crosswalk as it is read on a screen: without the systems asked for, and columns that are wholly empty."""
+    """Return a crosswalk for the screen, without the two geographies and without empty columns."""
     empty = [
         name
         for name in crosswalk.columns
@@ -96,12 +96,12 @@ def drop_empty_columns(crosswalk: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_crosswalk(frame: pl.DataFrame, path: Path) -> None:
-    """Write a crosswalk as CSV or Parquet, by the ending of the file's name, whole or not at all.
+    """Write a crosswalk as CSV or Parquet, according to the file extension. The write is atomic.
 
-    Raises CrosswalkError where its weights would make or lose people, and CommongroundError for another ending.
+    Raises CrosswalkError if the weights do not conserve the population, and CommongroundError for another extension.
     """
     if path.suffix not in (".csv", ".parquet"):
-        raise CommongroundError(f"{path}: found the ending {path.suffix or 'none'!r}, expected .csv or .parquet")
+        raise CommongroundError(f"{path}: found extension {path.suffix or 'none'!r}, expected .csv or .parquet")
     validate_weights(frame)
     buffer = io.BytesIO()
     if path.suffix == ".parquet":

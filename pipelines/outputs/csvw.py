@@ -1,4 +1,4 @@
-"""Metadata of a problem's CSV, as the W3C's CSV on the Web asks for it: every column, its type and its meaning."""
+"""Metadata for a problem's CSV file in the W3C CSV on the Web format: every column with its type and meaning."""
 
 import json
 from typing import Any
@@ -9,27 +9,27 @@ from pipelines.core.schema import CELL_COLUMNS, Column
 from pipelines.outputs.report_model import Report
 
 CREDIT_COLUMNS: dict[str, Column] = {
-    "measure_title": Column(pl.String, "What the measure counts, in plain words"),
-    "publisher": Column(pl.String, "Body that publishes the figure"),
-    "licence": Column(pl.String, "Licence that the figure is published under"),
-    "page": Column(pl.String, "Page a person can read about the source on"),
-    "attribution": Column(pl.String, "Attribution that the licence asks for"),
+    "measure_title": Column(pl.String, "Title of the measure"),
+    "publisher": Column(pl.String, "Publisher of the figure"),
+    "licence": Column(pl.String, "Licence of the figure"),
+    "page": Column(pl.String, "Web page about the source"),
+    "attribution": Column(pl.String, "Attribution required by the licence"),
 }
-"""Columns that the CSV has beside those of schema.CELL_COLUMNS."""
+"""Columns that the CSV has in addition to schema.CELL_COLUMNS."""
 REQUIRED_COLUMNS = frozenset(
     {"cell_id", "problem", "need", "measure", "place_code", "place_name", "period_start", "period_end"}
 )
-"""Columns that are never empty."""
+"""Columns without empty values."""
 
 
 def build_csv_metadata(report: Report) -> str:
-    """Write the metadata of `<problem>.csv` (Metadata Vocabulary for Tabular Data, W3C, 17 December 2015)."""
+    """Return the metadata of `<problem>.csv` as JSON (Metadata Vocabulary for Tabular Data, W3C, 17 December 2015)."""
     content = {
         "@context": ["http://www.w3.org/ns/csvw", {"@language": "en"}],
         "url": f"{report.problem}.csv",
         "dc:title": report.header.question,
-        "dc:description": "Every place, period and measure that the question needs: a value, or a reason why there is "
-        "none. An empty value is not a nought. Text that a spreadsheet would run as a formula begins with '.",
+        "dc:description": "Every place, period and measure that the question needs, with a value or a gap reason. "
+        "An empty value is not zero. Text that a spreadsheet could run as a formula begins with '.",
         "dc:creator": f"Commonground {report.version}, for the {report.header.owner}",
         "dc:issued": {"@value": report.as_of.isoformat(), "@type": "date"},
         "dialect": {"encoding": "utf-8", "delimiter": ",", "quoteChar": '"', "header": True},
@@ -49,7 +49,7 @@ def _describe_column(name: str, column: Column) -> dict[str, Any]:
 
 
 def _csvw_datatype(column: Column) -> str | dict[str, str]:
-    """Name the type as CSV on the Web does."""
+    """Return the CSV on the Web datatype of a column."""
     dtype = pl.DataType.from_python(column.dtype) if isinstance(column.dtype, str) else column.dtype
     if dtype == pl.Date:
         return {"base": "date", "format": "yyyy-MM-dd"}

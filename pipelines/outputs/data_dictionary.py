@@ -1,4 +1,4 @@
-"""The reference pages of the docs, from the models: `python -m pipelines.outputs.data_dictionary docs`."""
+"""Reference pages of the docs, generated from the models: `python -m pipelines.outputs.data_dictionary docs`."""
 
 import sys
 from pathlib import Path
@@ -59,26 +59,26 @@ SCENARIO_MODELS = (Scenario, NewCouncil)
 
 
 _SHARED_KEYS_TEXT = """\
-A publisher, by the short name with which the names of its sources begin (`ons` for `ons_homicide`), says its keys for
-all of them. A family does so for sources whose files are laid out alike: `family: NAME`, or `family: {NAME: dataset}`
-where its addresses have `{set}`, for what the publisher calls the dataset. What a source says itself stands first, then
-its family's, then its publisher's; `measure_defaults` is taken together key by key. A source that is not open or not
-collected has the licence `none, as nothing is published`, if it says no other."""
+A publisher can set keys for all of its sources. Its short name is the prefix of their names (`ons` for `ons_homicide`).
+A family sets keys for sources with the same file layout: `family: NAME`. If the addresses of the family contain
+`{set}`, write `family: {NAME: dataset}`, where `dataset` is the publisher's name for the dataset. The keys of a source
+take precedence, then those of its family, then those of its publisher. `measure_defaults` is merged key by key. The
+default licence of a source that is not open or not collected is `none, as nothing is published`."""
 
 
 def declarations_page() -> str:
-    """Write the page of every key that a source's YAML and a problem's header may have."""
+    """Return the page that describes every key of source files and problem headers."""
     parts = [
         "# Declarations",
         GENERATED_NOTE,
-        "An unknown key, a wrong type or a missing key is refused with its file and line.",
+        "An unknown key, a wrong type or a missing key raises an error with the file and line.",
     ]
     parts += [
         "## A source: `sources/<publisher>_<data>.yaml`",
         *(_describe_model(m) for m in (*SOURCE_MODELS, *ENDPOINT_MODELS)),
     ]
     parts += [
-        "## What sources share: `sources/shared/publishers.yaml` and `families.yaml`",
+        "## Shared keys: `sources/shared/publishers.yaml` and `families.yaml`",
         _SHARED_KEYS_TEXT,
         _describe_model(SharedDeclaration),
     ]
@@ -95,7 +95,7 @@ def declarations_page() -> str:
         _describe_model(Acceptances),
         _describe_model(Acceptance),
     ]
-    parts += ["## Costs of asking: `pipelines/problems/<name>.costs.yaml`, or `--costs FILE`"]
+    parts += ["## Costs of requests: `pipelines/problems/<name>.costs.yaml`, or `--costs FILE`"]
     parts += [_describe_model(Costs), _describe_model(Cost)]
     parts += [
         "## A scenario: `pipelines/scenarios/<name>.yaml`",
@@ -106,15 +106,15 @@ def declarations_page() -> str:
 
 def _describe_model(model: type[BaseModel]) -> str:
     head = f"### {model.__name__}\n\n{(model.__doc__ or '').strip()}\n\n"
-    table = ["| key | kind | if not given | meaning |", "|---|---|---|---|"]
-    # What a source is comes before how its file is laid out.
+    table = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    # Keys about the source come before keys about the layout of its file.
     own = sorted(model.model_fields.items(), key=lambda each: model is Source and each[0] in FileLayout.model_fields)
     return head + "\n".join([*table, *(_field_row(field.alias or name, field) for name, field in own)])
 
 
 def _field_row(name: str, field: FieldInfo) -> str:
     meaning, _, unsaid = (field.description or "").partition("; if not said, ")
-    default = "must be given" if field.is_required() else _format_default(field.get_default(call_default_factory=True))
+    default = "required" if field.is_required() else _format_default(field.get_default(call_default_factory=True))
     return f"| `{name}` | {describe_type(field.annotation)} | {unsaid or default} | {meaning} |"
 
 
@@ -125,7 +125,7 @@ def _format_default(default: Any) -> str:
 
 
 def describe_type(annotation: Any) -> str:
-    """Say a type in words."""
+    """Describe a type in words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return describe_type(arguments[0])
@@ -138,19 +138,19 @@ def describe_type(annotation: Any) -> str:
     if origin is tuple:
         return f"list of {describe_type(arguments[0])}"
     if origin is dict:
-        return f"names, each with {describe_type(arguments[1])}"
+        return f"mapping of names to {describe_type(arguments[1])}"
     plain = {str: "text", bool: "true or false", int: "whole number", float: "number"}
     return plain.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
 def reasons_page() -> str:
-    """Write the page of every kind of gap, in the order in which they are tried."""
+    """Return the page of all gap reasons, in order of precedence."""
     head = [
-        "# Why a cell is empty, or to be read with care",
+        "# Gap reasons and caveats",
         GENERATED_NOTE,
-        "The set is closed. The first reason that holds is the cell's `reason`; others stand in `reasons_also`. "
-        "Reasons that leave the value in place stand in `caveats`.",
-        "| reason | meaning | how it is told | severity | who can close it | how |\n|---|---|---|---|---|---|\n"
+        "The list is complete. The first reason that applies is the `reason` of the cell. Other reasons that apply are "
+        "in `reasons_also`. Reasons that keep the value are in `caveats`.",
+        "| reason | meaning | rule | severity | data owner | remedy |\n|---|---|---|---|---|---|\n"
         + "\n".join(
             f"| `{r.code}` | {r.title} | {r.rule} | {r.severity} | {r.holder} | {r.remedy} |" for r in REASONS.values()
         ),
@@ -159,7 +159,7 @@ def reasons_page() -> str:
 
 
 def tables_page() -> str:
-    """Write the page of the tables in commonground.duckdb and their columns."""
+    """Return the page of the tables and columns of commonground.duckdb."""
     tables = {
         "cells": schema.CELL_COLUMNS,
         "verdicts": VERDICT,
@@ -185,7 +185,7 @@ def tables_page() -> str:
     parts = [
         "# Tables of commonground.duckdb",
         GENERATED_NOTE,
-        "`problem.<name>` holds a problem's answer, one row a place.",
+        "`problem.<name>` is the view of a problem, with one row for each place.",
     ]
     parts += [f"- `{name}`: {meaning}." for name, meaning in TABLE_MEANING.items()]
     meanings = column_meanings()
@@ -203,7 +203,7 @@ REFERENCE_PAGES = {"declarations.md": declarations_page, "reasons.md": reasons_p
 
 
 def write_reference_pages(folder: Path) -> None:
-    """Write all pages into a folder."""
+    """Write all reference pages into a folder."""
     for name, page in REFERENCE_PAGES.items():
         (folder / name).write_text(page(), encoding="utf-8", newline="\n")
 

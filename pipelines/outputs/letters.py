@@ -1,4 +1,4 @@
-"""Draft letters: for each holder one, in plain text, with all that is asked of them."""
+"""Draft letters in plain text, one for each data owner, with all requests to that owner."""
 
 import hashlib
 import re
@@ -19,13 +19,13 @@ from pipelines.declarations.project import Project
 from pipelines.gaps import Plan
 
 CONTROL_CATEGORIES = ("Cc", "Cf", "Cs", "Co")
-"""Unicode's categories of characters that are not written but do something, or mean nothing."""
+"""Unicode categories of control, format, surrogate and private-use characters."""
 MAX_PLACE_NAMES = 12
-"""Places named in a letter before the rest is counted."""
+"""Maximum number of places listed by name in a letter. The rest are counted."""
 
 
 def strip_control_characters(text: str) -> str:
-    """Keep a text from data on one line and free of marks that steer a terminal or turn the direction of writing."""
+    """Return a text on one line, without characters that control a terminal or change the text direction."""
     characters = (" " if char.isspace() else char for char in text)
     return " ".join(
         "".join(char for char in characters if unicodedata.category(char) not in CONTROL_CATEGORIES).split()
@@ -33,7 +33,7 @@ def strip_control_characters(text: str) -> str:
 
 
 def letter_file_name(data_owner: str) -> str:
-    """Name the file of a holder's letter: readable, safe on every system, and of no other holder."""
+    """Return a readable, portable and unique file name for the letter to a data owner."""
     slug = re.sub(r"[^a-z0-9]+", "-", data_owner.casefold()).strip("-")[:60]
     return f"{slug or 'holder'}-{hashlib.sha256(data_owner.encode()).hexdigest()[:6]}.txt"
 
@@ -41,7 +41,7 @@ def letter_file_name(data_owner: str) -> str:
 def draft_letters(
     requests: pl.DataFrame, problems: Mapping[str, Problem], measures: Mapping[str, Measure]
 ) -> dict[str, str]:
-    """Draft a letter to each holder of some requests (requests.rank_requests), by holder in order of name."""
+    """Draft a letter to each data owner in a table of requests (requests.rank_requests), in order of owner."""
     return {
         data_owner: draft_letter(
             data_owner, requests.filter(pl.col("holder") == data_owner).to_dicts(), problems, measures
@@ -53,10 +53,10 @@ def draft_letters(
 def draft_letter(
     data_owner: str, requests: list[dict[str, Any]], problems: Mapping[str, Problem], measures: Mapping[str, Measure]
 ) -> str:
-    """Draft the letter to one holder: what for, what is missing where and why, and what would close it."""
+    """Draft the letter to one data owner: purpose, missing figures by place, reasons and remedies."""
     names = sorted({name for row in requests for name in row["problems"]})
     purposes = [
-        f"- {strip_control_characters(problems[name].header.question)}\n  It serves this decision: "
+        f"- {strip_control_characters(problems[name].header.question)}\n  Decision it supports: "
         f"{strip_control_characters(problems[name].header.decision)}"
         for name in names
     ]
@@ -65,9 +65,9 @@ def draft_letter(
     parts = [
         f"To: {strip_control_characters(data_owner)}",
         "Dear colleague,",
-        "We are working on:",
+        "We are working on these questions:",
         *purposes,
-        "For that we need figures which we understand you may be able to supply, or to open:",
+        "We need the figures below. We understand that you may be able to supply or publish them:",
         *items,
         _CLOSING,
         "Yours faithfully,",
@@ -77,14 +77,15 @@ def draft_letter(
 
 
 _CLOSING = (
-    "If you hold the figures and they can't be published, please tell us why, and whether a total, a range or a larger "
-    "area could be. If you do not hold them, please tell us who does. Please send figures with the codes of the "
-    "places, the period that they are of, and how they are rounded or suppressed; leave blank what is not known."
+    "If you have the figures but cannot publish them, please state the reason. Could you publish a total, a range or "
+    "figures for a larger area? If you do not have the figures, please name the organisation that has them. Please "
+    "include area codes, reference periods, and your rounding and suppression rules. Please leave a cell blank if the "
+    "figure is not known."
 )
 
 
 def _wrap_paragraph(part: str) -> str:
-    """Break the lines of a paragraph at 80 characters; what is indented stays so."""
+    """Wrap the lines of a paragraph at 80 characters and keep their indentation."""
     lines = (
         textwrap.fill(line, 80, subsequent_indent=" " * (len(line) - len(line.lstrip())), break_long_words=False)
         for line in part.split("\n")
@@ -95,22 +96,22 @@ def _wrap_paragraph(part: str) -> str:
 def _format_item(number: int, row: dict[str, Any], measure: Measure) -> str:
     names = [strip_control_characters(name) for name in row["names"]]
     more = f" and {len(names) - MAX_PLACE_NAMES:,} more" if len(names) > MAX_PLACE_NAMES else ""
-    scope = "" if row["cells"] == 1 else "for one of them, "
+    scope = "" if row["cells"] == 1 else "for example, "
     evidence = f": {scope}{strip_control_characters(row['evidence'])}" if row["evidence"] else ""
     lines = [
         f"{number}. {strip_control_characters(measure.title)}, in {strip_control_characters(measure.unit)} "
         f"(request {row['request']})",
         f"   Missing for: {'; '.join(names[:MAX_PLACE_NAMES])}{more}",
-        f"   Why, as far as we can tell: {REASONS[row['reason']].title}{evidence}",
-        f"   What would help: {strip_control_characters(row['remedy'])}",
+        f"   Likely reason: {REASONS[row['reason']].title}{evidence}",
+        f"   Remedy: {strip_control_characters(row['remedy'])}",
     ]
     if row["people"] is not None:
-        lines.append(f"   People who live in those places, as far as is known: {row['people']:,.0f}")
+        lines.append(f"   Residents of these places, where known: {row['people']:,.0f}")
     return "\n".join(lines)
 
 
 def write_letters(project: Project, plan: Plan, folder: Path) -> list[Path]:
-    """Write the draft letters of a plan into a folder, of what is chosen or else of all; give the files."""
+    """Write the draft letters for the chosen requests of a plan, or for all requests. Return the files."""
     requests = plan.requests.filter("chosen") if plan.chosen else plan.requests
     drafts = draft_letters(requests, project.catalogue.problems, project.catalogue.measures)
     texts = {

@@ -1,4 +1,4 @@
-"""Everything a report says of a problem, read from the store."""
+"""Reading of all tables of a problem's report from the store."""
 
 from collections.abc import Collection
 
@@ -29,7 +29,7 @@ from pipelines.outputs.report_model import Report
 
 
 def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> Report:
-    """Gather everything that a report says of a problem, from tables of this build."""
+    """Read everything that the report of a problem needs from the tables of this build."""
     catalogue = project.catalogue
     cells = read_table(state_path(project.home, "cell", problem.name))
     register = load_geography(project, problem.header.geography).places
@@ -59,20 +59,20 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
 
 
 def _load_breaks(project: Project, problem: Problem) -> Breaks:
-    """Gather where a problem's data break at borders, and what the totals of its measures leave."""
+    """Read the boundary discontinuities of a problem and the reconciliation of its measures' totals."""
     sources = project.catalogue.problem_sources(problem)
     totals = all_reconciliations(project, sources).filter(pl.col("measure").is_in(list(problem.measures)))
     return Breaks(read_table(state_path(project.home, "discontinuity", problem.name)), totals)
 
 
 def _load_completeness(project: Project, problem: Problem) -> pl.DataFrame:
-    """Gather how complete the returns behind a problem's measures are, period by period (REPORTING)."""
+    """Return the completeness of provider returns for a problem's measures, by period (REPORTING)."""
     completeness = summarise_completeness(stack_returns(project, project.catalogue.problem_sources(problem)))
     return completeness.filter(pl.col("scope") == "period", pl.col("measure").is_in(list(problem.measures)))
 
 
 def _load_history(project: Project, problem: Problem, current_keys: TableKeys) -> BuildHistory:
-    """Gather what is followed of a problem from build to build."""
+    """Read the history of a problem over its builds."""
     catalogue = project.catalogue
     revisions = all_revisions(project, current_keys, catalogue.problem_sources(problem))[1]
     newest_pair = revisions.filter(pl.col("measure").is_in(list(problem.measures))).group_by(
@@ -91,7 +91,7 @@ def _load_history(project: Project, problem: Problem, current_keys: TableKeys) -
 def stack_findings(
     project: Project, current_keys: TableKeys, disagreements: pl.DataFrame, source_names: Collection[str] | None = None
 ) -> pl.DataFrame:
-    """Stack the findings of some sources, or of every one, and of where they disagree (schema.FINDING_COLUMNS)."""
+    """Combine the findings of the given sources, or of all sources, with disagreements between sources (FINDING)."""
     return pl.concat(
         [
             empty_table(FINDING_COLUMNS),
@@ -102,7 +102,7 @@ def stack_findings(
 
 
 def list_releases(project: Project, current_keys: TableKeys, names: list[str]) -> pl.DataFrame:
-    """Give the releases held of some sources, and which of them figures in cells come from."""
+    """Return the stored releases of the given sources. `in_use` marks releases that supply a figure of a cell."""
     used: set[str] = set()
     for name in list_current_problems(project, current_keys):
         used |= set(read_table(state_path(project.home, "cell", name))["release"].drop_nulls())

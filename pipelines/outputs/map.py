@@ -1,4 +1,4 @@
-"""Maps as inline SVG without script: places by colour, and borders where data break."""
+"""Maps as inline SVG without scripts: places by colour, and boundaries with discontinuities."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,20 +15,20 @@ MAP_WIDTH = 520.0
 INSET_WIDTH = 150.0
 LONDON_PREFIX = "E09"
 INSET_THRESHOLD = 0.35
-"""London is drawn again, larger, where it takes less than this share of the map's width."""
+"""An inset shows London enlarged if London takes less than this share of the map's width."""
 MIDDLE_LATITUDE = math.radians(54.5)
-"""Latitude at which a degree of longitude is drawn in its true proportion: the middle of the United Kingdom."""
+"""Latitude with the true scale of longitude: the middle of the United Kingdom, in radians."""
 
 
 class Shape(NamedTuple):
-    """One place as drawn: its rings as an SVG path, in map units."""
+    """Outline of one place as an SVG path, in map units."""
 
     code: str
     path: str
 
 
 class MapDrawing(NamedTuple):
-    """A map ready to be written: its size, its shapes, the inset of London where there is one, who is not on it."""
+    """Map ready to render: size, shapes, optional inset of London, and codes of places without a boundary."""
 
     width: float
     height: float
@@ -40,7 +40,7 @@ class MapDrawing(NamedTuple):
 
 
 class _Frame(NamedTuple):
-    """Where a part of the world goes on paper: what is seen, how large, and its top left corner."""
+    """Mapping from projected coordinates to the drawing: visible box, scale and top left corner."""
 
     view: Box
     scale: float
@@ -54,7 +54,7 @@ def project_point(point: list[float]) -> Point:
 
 
 def polygon_rings(geometry: dict[str, Any] | None) -> list[Ring]:
-    """Give the rings of a Polygon or MultiPolygon, projected; none of what is no area."""
+    """Return the projected rings of a Polygon or MultiPolygon. Other geometries return an empty list."""
     if not geometry or geometry["type"] not in ("Polygon", "MultiPolygon"):
         return []
     polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
@@ -62,17 +62,17 @@ def polygon_rings(geometry: dict[str, Any] | None) -> list[Ring]:
 
 
 def bounding_box(rings: Iterable[Ring]) -> Box:
-    """Give the least box around some rings: left, top, right, bottom."""
+    """Return the bounding box of rings: left, top, right, bottom."""
     points = [point for ring in rings for point in ring]
     xs, ys = [x for x, _ in points], [y for _, y in points]
     return min(xs), min(ys), max(xs), max(ys)
 
 
 def draw_map(boundaries: dict[str, Any] | None, codes: set[str], *, subset: bool) -> MapDrawing | None:
-    """Draw the places asked about; for a subset the map is cut to them and shows their neighbours pale.
+    """Draw the requested places. For a subset, crop the map to them and show their neighbours in a pale colour.
 
-    Takes a GeoJSON FeatureCollection whose features have the property `code`. Gives null where no place
-    asked about has a boundary; places without one are named as absent.
+    `boundaries` is a GeoJSON FeatureCollection with the property `code` on each feature. Return None if no requested
+    place has a boundary. `absent` lists requested places without a boundary.
     """
     features = boundaries["features"] if boundaries else []
     rings = {str(feature["properties"]["code"]): polygon_rings(feature["geometry"]) for feature in features}
@@ -110,7 +110,7 @@ def _boxes_overlap(one: Box, other: Box) -> bool:
 
 
 def _draw_inset(place_rings: dict[str, list[Ring]], frame: _Frame) -> tuple[list[Shape], Box]:
-    """Draw London larger: in the North Sea where that is free, else beside the map."""
+    """Draw London enlarged, in the North Sea if the space is free, otherwise beside the map."""
     london = {code: shape_rings for code, shape_rings in place_rings.items() if code.startswith(LONDON_PREFIX)}
     if not london:
         return [], (0.0, 0.0, 0.0, 0.0)
@@ -127,7 +127,7 @@ def _draw_inset(place_rings: dict[str, list[Ring]], frame: _Frame) -> tuple[list
 
 
 def _is_free(place_rings: dict[str, list[Ring]], frame: _Frame, paper: Box) -> bool:
-    """Tell whether a piece of paper has no land on it."""
+    """Return whether a rectangle of the drawing has no land."""
     x, y, scale = frame.view[0], frame.view[1], frame.scale
     there = (paper[0] / scale + x, paper[1] / scale + y, paper[2] / scale + x, paper[3] / scale + y)
     return not any(
@@ -140,7 +140,7 @@ def _draw_shapes(rings: dict[str, list[Ring]], frame: _Frame) -> list[Shape]:
 
 
 def _ring_path(rings: list[Ring], frame: _Frame) -> str:
-    """Write rings as one path; points that fall together are written once, but no ring is lost."""
+    """Return rings as one SVG path. Repeated points are written once, and every ring is kept."""
     view, scale, left, top = frame
     parts = []
     for ring in rings:
@@ -153,28 +153,28 @@ def _ring_path(rings: list[Ring], frame: _Frame) -> str:
 LINE_DASHES = {"known_unknown": "", "nation_edge": "6 3", "jump": "2 2"}
 LINE_COLOURS = {"known_unknown": "#7a1f1f", "nation_edge": "#1d4f76", "jump": "#b3532b"}
 BREAK_TITLES = {
-    "known_unknown": "one side known, the other not",
-    "nation_edge": "the series stops at a nation's border",
-    "jump": "a jump that neighbours do not show elsewhere",
-    "straddles": "a published place lies on both sides",
-    "low_reach": "seen in part only",
+    "known_unknown": "figure on one side only",
+    "nation_edge": "series ends at a national boundary",
+    "jump": "unusually large difference between neighbours",
+    "straddles": "published area on both sides of the boundary",
+    "low_reach": "partial coverage",
 }
-"""Kinds of break in words; those drawn as lines have a colour and a dash, so that neither is needed alone."""
+"""Titles of the kinds of discontinuity. Lines differ by colour and by dash, so that colour is not the only cue."""
 BorderRows = Sequence[Mapping[str, Any]]
 
 
 class _BorderFrame(NamedTuple):
-    """What part of the world is drawn, and how large."""
+    """Visible box and scale of a drawing."""
 
     view: Box
     scale: float
 
 
 def draw_borders(boundaries: dict[str, Any] | None, rows: BorderRows, codes: set[str]) -> str:
-    """Draw the places asked about, pale, and on them the borders of rows of cliffs.BOUNDARY_CLIFF.
+    """Draw the requested places in a pale colour, with the boundaries of rows of cliffs.BOUNDARY_CLIFF.
 
-    Takes a GeoJSON FeatureCollection whose features have the property `code`. Gives an empty text where no place
-    asked about has a boundary. A border at which several measures break is drawn once for each kind.
+    `boundaries` is a GeoJSON FeatureCollection with the property `code` on each feature. Return an empty text if no
+    requested place has a boundary. A boundary with several measures is drawn once for each kind of discontinuity.
     """
     land = {f["properties"]["code"]: polygon_rings(f["geometry"]) for f in (boundaries or {"features": []})["features"]}
     place_rings = {code: rings for code, rings in land.items() if code in codes and rings}
@@ -195,11 +195,9 @@ def draw_borders(boundaries: dict[str, Any] | None, rows: BorderRows, codes: set
 
 
 def describe_breaks(rows: BorderRows) -> str:
-    """Say in one sentence how many borders there are at which data break, by kind."""
-    counts = [
-        f"{len(pairs)} where {BREAK_TITLES[kind]}" for kind in LINE_COLOURS if (pairs := _border_pairs(rows, kind))
-    ]
-    return f"Borders at which data break: {'; '.join(counts)}" if counts else "Data break at no border"
+    """Describe in one sentence the number of boundaries with a discontinuity, by kind."""
+    counts = [f"{len(pairs)} ({BREAK_TITLES[kind]})" for kind in LINE_COLOURS if (pairs := _border_pairs(rows, kind))]
+    return f"Boundaries with a discontinuity: {'; '.join(counts)}" if counts else "No boundary has a discontinuity"
 
 
 def _border_pairs(rows: BorderRows, kind: str) -> set[tuple[str, str]]:
@@ -236,12 +234,12 @@ def _format_point(point: tuple[float, float], paper: _BorderFrame) -> str:
 
 
 def render_borders_table(rows: BorderRows) -> str:
-    """Write where data break as an HTML table: the measure, the kind, and what was compared with what."""
-    head = "".join(f'<th scope="col">{heading}</th>' for heading in ("measure", "what", "where and how"))
+    """Render discontinuities as an HTML table: measure, kind and evidence."""
+    head = "".join(f'<th scope="col">{heading}</th>' for heading in ("measure", "discontinuity", "evidence"))
     body = "".join(
         f'<tr><th scope="row">{escape(row["measure"])}</th><td>{escape(BREAK_TITLES[row["kind"]])}</td>'
         f"<td>{escape(row['evidence'] or '')}</td></tr>"
         for row in rows
     )
-    caption = "<caption>Where data break at a border</caption>"
+    caption = "<caption>Discontinuities at boundaries</caption>"
     return f'<table class="border-lines">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

@@ -1,4 +1,4 @@
-"""Pages from templates: one set of rules for all of them."""
+"""Rendering of pages from Jinja templates."""
 
 from functools import cache
 
@@ -6,12 +6,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def render_page(template: str, **values: object) -> str:
-    """Fill in a template of `outputs/templates`; values are escaped, and a missing one is an error."""
+    """Render a template of `outputs/templates`. Values are escaped, and a missing value raises an error."""
     return page_environment().get_template(template).render(values)
 
 
 @cache
 def page_environment() -> Environment:
-    """Give the rules by which templates become pages."""
+    """Return the Jinja environment of all pages."""
     loader = PackageLoader("pipelines.outputs")
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

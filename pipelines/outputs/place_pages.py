@@ -1,6 +1,6 @@
-"""What is known of a place, what is not, and who to ask: the figures of one page for each place.
+"""Content of the place pages: verdicts, latest figures, gaps and data owners.
 
-Worked out for all places at once, then taken apart, so that 361 pages cost little more than one.
+The content is computed for all places in one pass and then split by place, for speed.
 """
 
 from typing import Any, NamedTuple
@@ -18,10 +18,10 @@ RowsByPlace = dict[str, list[dict[str, Any]]]
 
 
 class PlacePage(NamedTuple):
-    """Everything that one place's page says: plain text and numbers, ready to be laid out.
+    """Content of the page of one place, as plain text and numbers.
 
-    `verdicts` has a row for each problem, `known` one for each measure with a figure, and `missing` for each holder one
-    for each thing to ask for, those who hold what is needed first.
+    `verdicts` has a row for each problem, and `known` has a row for each measure with a figure. `missing` lists the
+    requests for each data owner. Owners of needed figures come before owners of wanted figures.
     """
 
     code: str
@@ -34,17 +34,17 @@ class PlacePage(NamedTuple):
 
     @property
     def answered(self) -> int:
-        """How many problems can be answered here, with caveats or without."""
+        """Number of problems that are answerable for this place, with or without caveats."""
         return sum(row["verdict"] != "not_answerable" for row in self.verdicts)
 
 
 def build_place_pages(
     catalogue: Catalogue, cells: pl.DataFrame, verdict_table: pl.DataFrame, since: pl.DataFrame
 ) -> list[PlacePage]:
-    """Give a page for each place of some problems, in order of code.
+    """Return the page content of each place, in order of code.
 
-    Takes their cells (schema.CELL_COLUMNS), their verdicts (verdicts.VERDICT), and since when gaps are open (gap_id,
-    opened).
+    Takes the cells (schema.CELL_COLUMNS) and verdicts (verdicts.VERDICT) of the problems, and the opening day of each
+    gap (gap_id, opened).
     """
     verdicts, figures, missing = (
         _verdict_rows(catalogue, verdict_table),
@@ -61,7 +61,7 @@ def build_place_pages(
 
 
 def group_by_place(frame: pl.DataFrame) -> RowsByPlace:
-    """Take a frame apart by place_code, in the order it has."""
+    """Group the rows of a frame by place_code and keep their order."""
     parts: RowsByPlace = {}
     for row in frame.iter_rows(named=True):
         parts.setdefault(row["place_code"], []).append(row)
@@ -76,7 +76,9 @@ def _verdict_rows(catalogue: Catalogue, verdict_table: pl.DataFrame) -> RowsByPl
 def _verdict_row(row: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     header = catalogue.problems[row["problem"]].header
     met = f"{row['needs_met']:,} of {row['needs_in_all']:,}"
-    in_time = "" if header.grain == "latest" else f"in {row['answered']:,} of {row['periods']:,} {header.grain}s"
+    in_time = (
+        "" if header.grain == "latest" else f"Answerable in {row['answered']:,} of {row['periods']:,} {header.grain}s"
+    )
     return {
         **row, "question": header.question, "owner": header.owner, "said": VERDICT_WORDS[row["verdict"]], "met": met,
         "in_time": in_time, "causes": [describe_cause(cause, catalogue) for cause in split_causes(row["because"])],
@@ -84,13 +86,13 @@ def _verdict_row(row: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
 
 
 def split_causes(because: str | None, most: int = 4) -> list[str]:
-    """Take the causes of a verdict apart; where there are many the rest is counted."""
+    """Split the reasons for a verdict into a list. The list is limited to `most`, and the rest are counted."""
     causes = because.split("; ") if because else []
     return causes[:most] + ([f"and {len(causes) - most} more"] if len(causes) > most else [])
 
 
 def describe_cause(cause: str, catalogue: Catalogue) -> str:
-    """Say the cause of a verdict in words: the title of its measure, and of its reason or caveats."""
+    """Describe the reason for a verdict with the titles of its measure and of its gap reason or caveats."""
     measure, _, rest = cause.partition(": ")
     if measure not in catalogue.measures:
         return cause
@@ -100,11 +102,11 @@ def describe_cause(cause: str, catalogue: Catalogue) -> str:
 
 
 _RANK_COLUMNS = ("rank", "rank_low", "rank_high", "similar_to", "places", "noise", "no_interval")
-"""Columns of `ranks` that say where a place stands."""
+"""Columns of `ranks` with the rank of a place and its uncertainty."""
 
 
 def _figure_rows(catalogue: Catalogue, cells: pl.DataFrame) -> RowsByPlace:
-    """Give of each place and measure the newest figure, and how many of those asked for are known."""
+    """Return the latest figure for each place and measure, with the numbers of available and requested figures."""
     ranks = rank_places(cells, catalogue.measures).select(*RANK_KEY, "place_code", *_RANK_COLUMNS)
     placed = cells.join(ranks, on=[*RANK_KEY, "place_code"], how="left", maintain_order="left")
     newest = placed.sort("period_end").group_by("place_code", "measure", "problem").agg(
@@ -113,7 +115,7 @@ def _figure_rows(catalogue: Catalogue, cells: pl.DataFrame) -> RowsByPlace:
           for name in ("value", "value_start", "value_end", "caveats", "source", "stand_in", *INTERVAL_COLUMNS,
                        *_RANK_COLUMNS)),
     )  # fmt: skip
-    # Several problems may ask for one measure; the newest figure of any is shown once.
+    # Several problems may need the same measure: its latest figure is shown once.
     once = newest.filter(pl.col("count") > 0).sort("value_end", "count", "problem").unique(
         ["place_code", "measure"], keep="last", maintain_order=True
     )  # fmt: skip
@@ -125,7 +127,7 @@ def _figure_row(row: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     measure, source = catalogue.measures[row["measure"]], catalogue.sources[row["source"]]
     caveats = [REASONS[code].title.lower() for code in (row["caveats"] or "").split(",") if code in REASONS]
     if row["stand_in"]:
-        caveats.append(f"the figure is that of: {catalogue.measures[row['stand_in']].title}")
+        caveats.append(f"proxy measure: {catalogue.measures[row['stand_in']].title}")
     return {
         "title": measure.title, "unit": measure.unit, "text": format_figure(row["value"], measure),
         "when": format_period(row["value_start"], row["value_end"]), "caveats": caveats, "publisher": source.publisher,
@@ -136,7 +138,7 @@ def _figure_row(row: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _gap_rows(catalogue: Catalogue, cells: pl.DataFrame, since: pl.DataFrame) -> RowsByPlace:
-    """Give what is open in each place: of which measure, why, since when, who to ask and what for."""
+    """Return the open gaps of each place, with measure, reason, opening day, data owner and remedy."""
     open_gaps = cells.filter(is_open()).with_columns(open_reason().alias("reason"))
     dated_gaps = open_gaps.join(since, left_on="cell_id", right_on="gap_id", how="left")
     grouped = dated_gaps.sort("problem", "period_start").group_by(
@@ -144,14 +146,14 @@ def _gap_rows(catalogue: Catalogue, cells: pl.DataFrame, since: pl.DataFrame) ->
     ).agg(
         pl.len().alias("cells"), pl.col("evidence").last(), pl.col("opened").min(), pl.col("need").min(),
         pl.col("problem").unique().sort().alias("problems"), pl.col("low").last(), pl.col("high").last(),
-        pl.col("value").is_not_null().any().alias("stood_in"),
+        pl.col("value").is_not_null().any().alias("has_proxy"),
     )  # fmt: skip
     rows = group_by_place(grouped.sort("place_code", "need", "holder", "measure", "reason"))
     return {code: [_gap_row(row, catalogue) for row in place_rows] for code, place_rows in rows.items()}
 
 
 def group_by_owner(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Put what is missing under who could supply it; who holds what is needed comes before who holds what is wanted."""
+    """Group gaps by data owner, in the order of the rows."""
     parts: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         parts.setdefault(row["holder"], []).append(row)
@@ -160,7 +162,7 @@ def group_by_owner(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str,
 
 def _gap_row(row: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     reason, measure = REASONS[row["reason"]], catalogue.measures[row["measure"]]
-    is_bounded = row["low"] is not None and row["high"] is not None and row["cells"] == 1 and not row["stood_in"]
+    is_bounded = row["low"] is not None and row["high"] is not None and row["cells"] == 1 and not row["has_proxy"]
     return {
         **row,
         "title": measure.title,

@@ -1,4 +1,4 @@
-"""The last steps of a build: a gap report for each problem, and the analyst's file of them all."""
+"""Writing of the gap report of a problem in all its formats."""
 
 from pathlib import Path
 
@@ -16,16 +16,18 @@ from pipelines.outputs.report import cells_csv, render_html, report_json
 from pipelines.outputs.spreadsheet import build_spreadsheet
 
 FILE_ENDINGS = ("html", "csv", "csv-metadata.json", "json", "xlsx")
-"""Endings of the files of a report."""
+"""File name endings of a report."""
 
 
 def report_problem(project: Project, name: str) -> list[Path]:
-    """Write the gap report of one problem as HTML, CSV with its metadata, JSON and spreadsheet, where not there."""
+    """Write the gap report of a problem as HTML, CSV with metadata, JSON and spreadsheet, unless it is up to date."""
     key, done, files = report_key(project, name), state_path(project.home, "report", name), report_files(project, name)
     if not report_is_fresh(project, name):
         current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
         if not is_answer_current(project.home, name, current_keys):
-            raise CommongroundError(f"{name}: its tables are not of this build; run `commonground build {name}`")
+            raise CommongroundError(
+                f"{name}: the tables in the store are from an earlier build; run `commonground build {name}`"
+            )
         report = load_report(project, project.catalogue.problems[name], current_keys)
         texts = (render_html(report), cells_csv(report), build_csv_metadata(report), report_json(report))
         contents = (*(text.encode("utf-8") for text in texts), build_spreadsheet(report))
@@ -42,12 +44,12 @@ def report_problem(project: Project, name: str) -> list[Path]:
 
 
 def report_files(project: Project, name: str) -> list[Path]:
-    """Name the files of one problem's report."""
+    """Return the file paths of the report of a problem."""
     return [output_path(project.home, f"{name}.{ending}") for ending in FILE_ENDINGS]
 
 
 def report_key(project: Project, name: str) -> str:
-    """Give the key that one problem's report should have now."""
+    """Return the key of an up-to-date report of a problem."""
     current = compute_table_keys(project.catalogue, project.home, project.as_of)
     tables = (state_path(project.home, "verdict", name), ledger_path(project.home, name))
     reviewed_texts = [
@@ -63,10 +65,11 @@ def report_key(project: Project, name: str) -> str:
 
 
 def problems_folder(project: Project) -> Path:
+    """Return the folder of the problems, with their accepted gaps and costs."""
     return project.catalogue.root / "pipelines" / "problems"
 
 
 def report_is_fresh(project: Project, name: str) -> bool:
-    """Tell whether one problem's report is there and made from what is there."""
+    """Return whether the report of a problem exists and matches the tables in the store."""
     key_matches = table_key(state_path(project.home, "report", name)) == report_key(project, name)
     return key_matches and all(path.is_file() for path in report_files(project, name))

@@ -1,4 +1,4 @@
-"""The gap report of a problem: one HTML file that opens by double-click, and its cells as CSV and JSON."""
+"""Gap report of a problem: one self-contained HTML file, and the cells as CSV and JSON."""
 
 import json
 from datetime import date
@@ -42,11 +42,11 @@ from pipelines.outputs.report_tables import (
 )
 
 MAX_FINDINGS = 200
-"""Findings printed in the report; the analyst's file has all."""
+"""Maximum number of findings in the report. The analyst's file lists all findings."""
 
 
 def render_html(report: Report) -> str:
-    """Write the report as one HTML document that needs nothing else, no network and no script."""
+    """Render the report as one HTML document, without scripts or network access."""
     met = {code: (known, asked) for code, known, asked in count_needs_met(report).iter_rows()}
     latest = report.header.grain == "latest"
     findings = grave_findings(report)
@@ -56,7 +56,8 @@ def render_html(report: Report) -> str:
         .render(
             report=report,
             header=report.header,
-            told=summarise_report(report),
+            summary=summarise_report(report),
+            letters=report.history.letters,
             reasons=count_gaps_by_reason(report),
             verdicts=count_verdicts(report.history.verdicts),
             causes=count_causes(report.history.verdicts, report.measures),
@@ -93,7 +94,7 @@ def _format_periods(report: Report) -> str:
 
 
 def shade_name(met: int, asked: int) -> str:
-    """Name the shade of a place by the share of its needs that are met."""
+    """Return the name of the map shade for a share of needs met."""
     share = met / asked if asked else 0.0
     steps = ((1.0, "all"), (0.75, "most"), (0.5, "half"), (1e-9, "few"))
     return next((name for least, name in steps if share >= least), "none")
@@ -101,15 +102,15 @@ def shade_name(met: int, asked: int) -> str:
 
 _SHADE_TITLES = {
     "all": "all needs met",
-    "most": "three quarters or more",
-    "half": "half or more",
+    "most": "at least three quarters",
+    "half": "at least half",
     "few": "less than half",
     "none": "none",
 }
 
 
 def legend_rows(met: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
-    """Give the shades that occur, what each means, and how many places have it."""
+    """Return the shades in use, with their meanings and numbers of places."""
     shades = [shade_name(*counts) for counts in met.values()]
     return [
         {"shade": name, "text": text, "places": shades.count(name)}
@@ -119,15 +120,15 @@ def legend_rows(met: dict[str, tuple[int, int]]) -> list[dict[str, Any]]:
 
 
 def format_percent(met: int, asked: int) -> str:
-    """Write a share in per cent, never rounded up to all nor down to none."""
+    """Format a share as a percentage. It never rounds up to 100% or down to 0%."""
     whole = 100 * met // asked if asked else 0
     return "under 1%" if met and not whole else f"{whole}%"
 
 
 def _map_shapes(report: Report, met: dict[str, tuple[int, int]]) -> dict[str, tuple[str, str]]:
-    """Give the shade and the title of each place on the map."""
+    """Return the shade and the tooltip of each place on the map."""
     names = dict(report.places.select("place_code", "place_name").iter_rows())
-    unit = "needs met" if report.header.grain == "latest" else "figures needed are known"
+    unit = "needs met" if report.header.grain == "latest" else "needed figures available"
     return {
         code: (
             shade_name(*counts),
@@ -138,7 +139,7 @@ def _map_shapes(report: Report, met: dict[str, tuple[int, int]]) -> dict[str, tu
 
 
 def cells_csv(report: Report) -> str:
-    """Write every cell as CSV, with the title of its measure and whom and what licence its figure is owed to."""
+    """Return all cells as CSV, with the measure title, publisher, licence and attribution of each figure."""
     credits = pl.DataFrame(
         [
             (name, measure.title, source.publisher, source.licence, source.page, source_attribution(source))
@@ -156,7 +157,7 @@ _SOURCE_FIELDS = ("title", "publisher", "compiled_by", "licence", "page", "acces
 
 
 def report_json(report: Report) -> str:
-    """Write the report as JSON: question, answer in numbers, what to ask for, cells, sources."""
+    """Return the report as JSON: question, summary, requests, sources, verdicts and cells."""
     content = {
         "problem": report.problem,
         "question": report.header.question,
@@ -180,15 +181,15 @@ def report_json(report: Report) -> str:
 
 
 def _encode_lines(content: dict[str, Any]) -> str:
-    """Write an object as JSON, each item of its lists and each row of its tables on a line of its own.
+    """Encode an object as JSON, with each list item and each table row on its own line.
 
-    Python's indented JSON took half the time of a report, and rows as dictionaries a seventh.
+    This is faster than indented JSON, which took half the time of a report, and than encoding rows as dictionaries.
     """
     encode = json.JSONEncoder(ensure_ascii=False, default=_iso_date).encode
 
     def encode_value(value: object) -> str:
         if isinstance(value, pl.DataFrame):
-            # Not splitlines: a name may hold what Python takes for the end of a line.
+            # Not splitlines: a name may contain a character that Python treats as a line end.
             return "[\n" + ",\n".join(value.write_ndjson().rstrip("\n").split("\n")) + "\n]"
         return "[\n" + ",\n".join(map(encode, value)) + "\n]" if isinstance(value, list) else encode(value)
 

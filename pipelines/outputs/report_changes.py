@@ -1,4 +1,4 @@
-"""Sections of a report on what changed since the last build and where data break."""
+"""Report sections on changes since the last build and on discontinuities."""
 
 from typing import Any, NamedTuple
 
@@ -26,10 +26,11 @@ from pipelines.outputs.map import draw_borders, render_borders_table
 
 
 class BuildHistory(NamedTuple):
-    """What is followed from build to build.
+    """History of a problem over its builds.
 
-    `judged` has the columns of verdicts.VERDICT, `gaps` those of ledger.GAP_LEDGER, `revised` those of
-    revisions.REVISION_SUMMARY: the newest two releases of each source. `letters` has the draft to each holder.
+    `verdicts` has the columns of verdicts.VERDICT, and `gaps` has those of ledger.GAP_LEDGER. `revisions` has the
+    columns of revisions.REVISION_SUMMARY, for the latest two releases of each source. `letters` has one draft for each
+    data owner.
     """
 
     verdicts: pl.DataFrame
@@ -42,14 +43,14 @@ class BuildHistory(NamedTuple):
 NO_HISTORY = BuildHistory(
     empty_table(VERDICT), empty_ledger(), empty_table(GAP_LEDGER), empty_table(REVISION_SUMMARY), {}
 )
-"""Of a problem that was never built before."""
-_CHANGE_TITLES = {"closed": "Closed", "opened": "New", "reopened": "Open again", "changed": "Open for another reason"}
+"""History of a problem without an earlier build."""
+_CHANGE_TITLES = {"closed": "Closed", "opened": "New", "reopened": "Reopened", "changed": "Reason changed"}
 MAX_ROWS = 40
-"""Rows printed of a table; the analyst's file has all."""
+"""Maximum number of rows of a table in the report. The analyst's file has all rows."""
 
 
 def count_verdicts(verdicts: pl.DataFrame) -> list[dict[str, Any]]:
-    """Count places and people by verdict; people null where not known of any."""
+    """Count places and people by verdict. People are null if the population of no place is known."""
     places = summarise_by_place(verdicts)
     rows = []
     for verdict, title in VERDICT_WORDS.items():
@@ -62,7 +63,7 @@ def count_verdicts(verdicts: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def count_causes(verdicts: pl.DataFrame, measures: dict[str, Measure]) -> list[dict[str, Any]]:
-    """Count what keeps places from a better verdict: verdict, measure, why, places and periods; most places first."""
+    """Count the reasons for verdicts: verdict, measure, reason, places and periods, in descending order of places."""
     causes = verdicts.drop_nulls("because").with_columns(pl.col("because").str.split("; ")).explode("because")
     counted = causes.group_by("verdict", "because").agg(
         pl.col("place_code").n_unique().alias("places"), pl.len().alias("answers"),
@@ -82,7 +83,7 @@ def _cause_titles(because: str, measures: dict[str, Measure]) -> dict[str, str]:
 
 
 def describe_changes(history: BuildHistory, measures: dict[str, Measure]) -> dict[str, Any]:
-    """Lay out what the last build changed: in one line, row by row, and as a trend."""
+    """Return the changes of the last build: a summary line, a row for each change, and the completeness trend."""
     rows = (
         [
             {
@@ -103,11 +104,11 @@ def _change_reason(row: dict[str, Any]) -> str:
     if row["what"] == "closed":
         return CLOSING_REASONS[row["closed_because"]]
     now = REASONS[row["reason"]].title
-    return f"{REASONS[row['reason_before']].title}; now: {now}" if row["what"] == "changed" else now
+    return f"Before: {REASONS[row['reason_before']].title}. Now: {now}" if row["what"] == "changed" else now
 
 
 def acceptance_rows(gaps: pl.DataFrame, measures: dict[str, Measure]) -> list[dict[str, Any]]:
-    """Lay out which open gaps someone has accepted: who, why, until when, and how many."""
+    """Return the accepted open gaps: who accepted them, justification, end date and number of cells."""
     acceptances = gaps.filter(pl.col("state") == "accepted", pl.col("measure").is_in(list(measures)))
     counted = acceptances.group_by("measure", "reason", "accepted_by", "accepted_because", "accepted_until").agg(
         pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places")
@@ -120,13 +121,13 @@ def acceptance_rows(gaps: pl.DataFrame, measures: dict[str, Measure]) -> list[di
 
 
 def oldest_gap_days(gaps: pl.DataFrame) -> int:
-    """Give for how many days the oldest gap that is open has been so; 0 where none is."""
+    """Return the age in days of the oldest open gap, or 0 if no gap is open."""
     open_ = gaps.filter(pl.col("state") != "closed")["age_days"]
     return int(open_.max() or 0)  # type: ignore[arg-type]
 
 
 LINES_SHOWN, TOTALS_SHOWN, DRAWN = 60, 20, 4
-"""Rows and pictures in a report; the analyst's file has all."""
+"""Maximum numbers of rows and charts in a report. The analyst's file has all rows."""
 
 
 class Breaks(NamedTuple):
@@ -137,13 +138,13 @@ class Breaks(NamedTuple):
 
 
 NO_BREAKS = Breaks(empty_table(BOUNDARY_DISCONTINUITY), empty_table(RECONCILIATION))
-"""Of a problem of which nothing was compared."""
+"""Value for a problem without comparisons."""
 
 
 def lay_out_breaks(breaks: Breaks, boundaries: dict[str, Any] | None, codes: set[str]) -> dict[str, Any]:
-    """Lay out the borders at which data break, as a map and a table; and the totals taken apart, likewise.
+    """Return the map and table of boundary discontinuities, and the charts and table of reconciled totals.
 
-    All of it is markup whose text has been escaped where it was made.
+    The values are markup, and their text is already escaped.
     """
     last = breaks.lines.filter(pl.col("period_end") == pl.col("period_end").max())
     lines, totals = last.to_dicts(), newest_totals(breaks.totals).to_dicts()
@@ -156,7 +157,10 @@ def lay_out_breaks(breaks: Breaks, boundaries: dict[str, Any] | None, codes: set
 
 
 def newest_totals(totals: pl.DataFrame) -> pl.DataFrame:
-    """Give the totals of each measure's newest period and release that its places do not add to, the largest first."""
+    """Return the totals that differ from the sum of their places, for the latest period and release of each measure.
+
+    Rows are in descending order of the total absolute difference.
+    """
     apart = pl.sum_horizontal(pl.col(part).abs() for part in DIFFERENCE_PARTS)
     newest = (pl.col("period_end") == pl.col("period_end").max()).over("measure")
     release = (pl.col("released_at") == pl.col("released_at").max()).over("measure", "period_end")

@@ -1,4 +1,4 @@
-"""What a report is made from: tables and declarations, gathered by the build, read by the writers."""
+"""Input of a report: tables and declarations."""
 
 from datetime import date
 from typing import Any, NamedTuple
@@ -14,15 +14,15 @@ from pipelines.outputs.report_changes import NO_BREAKS, NO_HISTORY, Breaks, Buil
 
 
 class Report(NamedTuple):
-    """Everything a gap report says of one problem, before it is laid out.
+    """Content of the gap report of one problem.
 
-    `cells` has the columns of schema.CELL_COLUMNS. `view` is the problem's own answer, one row a place (and period).
-    `places` has the columns of schema.PLACE_COLUMNS, only the problem's places. `people` has place_code and people.
-    `findings` has the columns of schema.FINDING_COLUMNS. `releases` has source, release, released_at, label, file,
-    usable, size, in_use. `boundaries` is a GeoJSON FeatureCollection whose features have the property `code`, or None
-    where no boundaries are held. `measures` and `sources` are those the problem asks for. `followed` holds the
-    verdicts and what has changed since the last build, `breaks` where data break and what totals leave, `returned`
-    how far each period's returns are complete (returns.COMPLETENESS).
+    `cells` has the columns of schema.CELL_COLUMNS. `view` is the view of the problem, with one row for each place (and
+    period). `places` has the columns of schema.PLACE_COLUMNS, for the places of the problem. `people` has place_code
+    and people. `findings` has the columns of schema.FINDING_COLUMNS. `releases` has source, release, released_at,
+    label, file, usable, size, in_use. `boundaries` is a GeoJSON FeatureCollection with the property `code` on each
+    feature, or None if no boundaries are available. `measures` and `sources` are those that the problem needs or wants.
+    `history` has the verdicts and the changes since the last build. `breaks` has discontinuities and reconciled totals.
+    `completeness` has the completeness of provider returns by period (returns.COMPLETENESS).
     """
 
     problem: str

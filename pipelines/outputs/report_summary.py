@@ -1,4 +1,4 @@
-"""Sections of a report on its answer in numbers and on its sources."""
+"""Report sections on the summary, the requests, the sources and the findings."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from pipelines.declarations.source import Source
 from pipelines.outputs.report_model import Report
 
 RELEASES_SHOWN = 6
-"""Releases of one source printed in the report; the analyst's file has all."""
+"""Maximum number of releases of one source in the report. The analyst's file lists all releases."""
 
 _RELEASE_DEFAULTS: dict[str, pl.Expr] = {
     "source": pl.lit(None, pl.String),
@@ -23,9 +23,9 @@ _RELEASE_DEFAULTS: dict[str, pl.Expr] = {
 
 
 def release_rows(report: Report) -> pl.DataFrame:
-    """Give the releases held, oldest first, with at least the columns that a report prints.
+    """Return the stored releases, oldest first, with all columns that a report prints.
 
-    Where nothing is held the table that came may lack them; a release is usable unless it says otherwise.
+    The input table may lack columns if no release is stored. The default of `usable` is true.
     """
     lacking = [
         default.alias(name) for name, default in _RELEASE_DEFAULTS.items() if name not in report.releases.columns
@@ -34,19 +34,19 @@ def release_rows(report: Report) -> pl.DataFrame:
 
 
 def source_attribution(source: Source) -> str | None:
-    """Say whom a figure is owed to, as its licence asks; null for a source that gives no figures."""
+    """Return the attribution required by the licence, or None for a source without published figures."""
     if source.access != "open":
         return None
     return f"Source: {source.publisher}, {source.title}, licensed under the {source.licence}."
 
 
 def is_web_link(page: str) -> bool:
-    """Tell whether a source's page may be a link: an address of the web and nothing that a browser would run."""
+    """Return whether a page address is safe to link: http or https only."""
     return page.lower().startswith(("https://", "http://"))
 
 
 def source_rows(report: Report) -> list[dict[str, Any]]:
-    """Give a row for each source: who publishes it, what is held of it, newest first, and under which licence."""
+    """Return a row for each source: declaration, attribution and stored releases, latest first."""
     releases = release_rows(report)
     return [
         {
@@ -61,10 +61,9 @@ def source_rows(report: Report) -> list[dict[str, Any]]:
 
 
 def grave_findings(report: Report) -> pl.DataFrame:
-    """Give the findings that someone should follow up, the gravest first.
+    """Return the findings to follow up, the most severe first.
 
-    Only those of each source's newest release, and of the newest that is usable where the newest is not:
-    what was wrong with older files is history.
+    Includes only findings of the latest release of each source, and of the latest usable release if that differs.
     """
     newest = pl.concat(
         releases.group_by("source", maintain_order=True).agg(pl.col("release").last())
@@ -72,19 +71,19 @@ def grave_findings(report: Report) -> pl.DataFrame:
     )
     current = pl.col("release").is_null() | pl.col("release").is_in(newest["release"].to_list())
     grave = report.findings.filter(pl.col("severity") != "info", current)
-    # Error comes before warn, as it should, since e comes before w.
+    # Alphabetical order puts error before warn.
     by = ("severity", "source", "check", "measure", "evidence", "place_code", "place_label", "period_start")
     return grave.sort(by, maintain_order=True)
 
 
 def finding_rows(findings: pl.DataFrame) -> list[dict[str, Any]]:
-    """Lay findings out: where one names no holder or remedy it has those of its reason."""
+    """Return findings as rows. The default data owner and remedy are those of the reason."""
     return [
         {
             **row,
             "title": REASONS[row["reason"]].title,
-            "place": row["place_label"] or row["place_code"] or "no single place",
-            "told": row["evidence"] or f"found by the check {row['check']}",
+            "place": row["place_label"] or row["place_code"] or "not specific to a place",
+            "detail": row["evidence"] or f"reported by the check {row['check']}",
             "holder": row["holder"] or REASONS[row["reason"]].holder,
             "remedy": row["remedy"] or REASONS[row["reason"]].remedy,
         }
@@ -93,14 +92,14 @@ def finding_rows(findings: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def list_reasons(report: Report, findings: pl.DataFrame) -> list[Reason]:
-    """Give each reason that occurs in cells, first or second or as a caveat, or in the findings shown."""
+    """Return the reasons and caveats that occur in the cells or in the given findings."""
     codes = pl.concat([report.cells[name] for name in ("reason", "reasons_also", "caveats")]).drop_nulls().unique()
     occurring = {code for text in codes for code in text.split(",")} | set(findings["reason"])
     return [reason for code, reason in REASONS.items() if code in occurring]
 
 
 class ReportSummary(NamedTuple):
-    """The answer in numbers. `whole`, `part` and `none` count places by the needs met."""
+    """Summary counts. `whole`, `part` and `none` are numbers of places with all, some and no needs met."""
 
     places: int
     whole: int
@@ -112,7 +111,7 @@ class ReportSummary(NamedTuple):
 
 
 def count_needs_met(report: Report) -> pl.DataFrame:
-    """Give for each place how many of the cells needed are known: place_code, met, asked."""
+    """Count the needed cells with a value for each place: place_code, met, asked."""
     needed = report.cells.filter(pl.col("need") == "needed")
     counted = needed.group_by("place_code").agg(
         pl.col("value").is_not_null().sum().alias("met"), pl.len().alias("asked")
@@ -132,7 +131,7 @@ def summarise_report(report: Report) -> ReportSummary:
 
 
 def count_gaps_by_reason(report: Report) -> list[dict[str, Any]]:
-    """Count gaps by reason: code, title, cells, places, share of all gaps; most first."""
+    """Count gaps by reason: code, title, cells, places, share of all gaps, in descending order."""
     gaps = report.cells.filter(pl.col("reason").is_not_null())
     counted = gaps.group_by("reason").agg(pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"))
     rows = counted.sort("cells", "reason", descending=[True, False]).to_dicts()
@@ -143,10 +142,10 @@ _REQUEST_KEYS = ("measure", "need", "reason", "holder", "remedy")
 
 
 def list_requests(report: Report) -> list[dict[str, Any]]:
-    """List what to ask for: what is missing and why, who could supply it, and what that would unlock.
+    """Return the requests: missing measure, reason, data owner, remedy, and the numbers of places, cells and people.
 
-    Places, cells and people are counted once within a line. `people` are those of the places of which the
-    number is known (`people_known`), null where it is known of none. Most people first.
+    A row counts each place, cell and resident once. `people` covers the places with a known population
+    (`people_known`), and is null if there is no such place. Rows are in descending order of people.
     """
     gaps = _fill_defaults(report.cells.filter(pl.col("reason").is_not_null())).sort("place_code", "period_start")
     lines = gaps.group_by(_REQUEST_KEYS).agg(
@@ -166,7 +165,7 @@ def list_requests(report: Report) -> list[dict[str, Any]]:
 
 
 def _fill_defaults(gaps: pl.DataFrame) -> pl.DataFrame:
-    """Give a gap whose cell names no holder or remedy those of its reason."""
+    """Fill in the default data owner and remedy of the reason where a gap has none."""
     return gaps.with_columns(
         pl.coalesce(column, pl.col("reason").replace_strict({c: getattr(r, column) for c, r in REASONS.items()}))
         for column in ("holder", "remedy")
@@ -174,12 +173,12 @@ def _fill_defaults(gaps: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sum_people(gaps: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
-    """Add up the people of each line's places, each place once; a place whose people are not known adds none."""
+    """Sum the people of each row, with each place once. Places without a known population are excluded."""
     once = gaps.select(*_REQUEST_KEYS, "place_code").unique().join(people, on="place_code", how="left")
     counted = (
         once.sort("place_code")
         .group_by(_REQUEST_KEYS)
         .agg(pl.col("people").sum(), pl.col("people").count().alias("people_known"))
     )
-    # Polars adds up nothing to 0, and nobody known is not nobody.
+    # Polars returns 0 for an empty sum, but an unknown population is not zero.
     return counted.with_columns(pl.when(pl.col("people_known") > 0).then("people").alias("people"))

@@ -1,4 +1,4 @@
-"""The big table of a gap report, place by place, and how its figures are written."""
+"""Table of results by place in a gap report, and the format of its figures."""
 
 import math
 from itertools import groupby
@@ -19,11 +19,11 @@ from pipelines.outputs.report_model import Report
 from pipelines.outputs.report_summary import count_needs_met
 
 PERIOD_WIDTH = 4
-"""Width of one period in a strip, in its own units."""
+"""Width of one period in a strip, in SVG units."""
 
 
 def decimal_places(value: float, rounding: float | None) -> int:
-    """Say with how many decimals a figure is written: those of its rounding, else enough not to vanish."""
+    """Return the number of decimals for a figure: those of its rounding, otherwise enough to show a small figure."""
     if rounding:
         return next((n for n in range(12) if round(rounding, n) == rounding), 12)
     if float(value).is_integer():
@@ -32,24 +32,24 @@ def decimal_places(value: float, rounding: float | None) -> int:
 
 
 def format_figure(value: float, measure: Measure | None) -> str:
-    """Write a figure with as many decimals as its rounding has, and commas between thousands."""
+    """Format a figure with thousands separators and the decimals of its rounding."""
     places = decimal_places(value, measure.rounding if measure else None)
     return f"{value:z,.{places}f}"
 
 
 def format_bounds(row: dict[str, Any], measure: Measure) -> str:
-    """Say between what bounds a missing figure lies, where that is known."""
+    """Return the bounds of a missing figure in words, or an empty text if they are not known."""
     if row["low"] is None or row["high"] is None:
         return ""
     return f"between {format_figure(row['low'], measure)} and {format_figure(row['high'], measure)}"
 
 
 def format_interval(row: dict[str, Any], measure: Measure) -> str:
-    """Say in what interval a figure likely lies; blank where none is known, or it has no width."""
+    """Return the interval of a figure in words, or an empty text if it is not known or has no width."""
     low, high = row["likely_low"], row["likely_high"]
     if low is None or high is None or low == high:
         return ""
-    source_note = "" if row["likely_source"] == PUBLISHED_SOURCE else ", from back-tests"
+    source_note = "" if row["likely_source"] == PUBLISHED_SOURCE else " (from back-tests)"
     return (
         f"{row['likely_level']:g} % interval {format_figure(low, measure)} to "
         f"{format_figure(high, measure)}{source_note}"
@@ -57,14 +57,14 @@ def format_interval(row: dict[str, Any], measure: Measure) -> str:
 
 
 def describe_uncertainty(measure: Measure) -> str:
-    """Say of an estimate whether its publisher gives limits; blank for what is no estimate."""
+    """Describe the published interval of an estimate. Return an empty text for a measure that is not an estimate."""
     if measure.interval:
-        return f"estimate with {measure.interval.level:g} % limits"
+        return f"estimate with a {measure.interval.level:g} % interval"
     return f"estimate, {NO_INTERVAL}" if measure.estimate else ""
 
 
 def _place_rows(report: Report) -> list[dict[str, Any]]:
-    """Give each place with its name, where it is, and how many of its needs are met."""
+    """Return each place with its name, location, number of needs met and verdict."""
     met = {code: f"{known:,} of {asked:,}" for code, known, asked in count_needs_met(report).iter_rows()}
     verdicts = dict(judged_by_place(report.history.verdicts).select("place_code", "verdict").iter_rows())
     places = report.places.sort("place_name", "place_code").select("place_code", "place_name", "region", "nation")
@@ -73,7 +73,7 @@ def _place_rows(report: Report) -> list[dict[str, Any]]:
             "place_code": code,
             "place_name": name,
             "where": ", ".join(dict.fromkeys(part for part in (region or nation, code) if part)),
-            "met": met.get(code, "nothing needed"),
+            "met": met.get(code, "no needs"),
             "verdict": VERDICT_WORDS.get(verdicts.get(code, ""), ""),
         }
         for code, name, region, nation in places.iter_rows()
@@ -81,7 +81,7 @@ def _place_rows(report: Report) -> list[dict[str, Any]]:
 
 
 def place_table(report: Report) -> list[dict[str, Any]]:
-    """Give a row for each place, with a cell for each measure: a figure and its caveats, or a reason."""
+    """Return a row for each place, with a cell for each measure: a figure with its caveats, or a gap reason."""
     apart = {head["name"] for head in measure_headings(report) if not head["period"]}
     cells = {(row["place_code"], row["measure"]): row for row in report.cells.to_dicts()}
     return [
@@ -92,13 +92,13 @@ def place_table(report: Report) -> list[dict[str, Any]]:
 
 
 def _lay_out_cell(row: dict[str, Any], measure: Measure, has_period: bool) -> dict[str, Any]:
-    """Lay out one cell; `dated` where the head of the column can't say of what period all its figures are."""
+    """Return the content of one cell. `dated` adds the reference period, if the figures of the column differ in it."""
     if row["reason"] is not None:
         text, note = REASONS[row["reason"]].title, format_bounds(row, measure)
         return {"known": False, "text": text, "note": note, "evidence": row["evidence"] or ""}
     notes = [note for note in (format_interval(row, measure),) if note]
     notes += [format_period(row["value_start"], row["value_end"])] if has_period else []
-    # The head of the column says that its figures are rounded.
+    # The column heading already states the rounding.
     codes = [
         code for code in (row["caveats"] or "").split(",") if code and not (code == "rounded" and measure.rounding)
     ]
@@ -107,7 +107,7 @@ def _lay_out_cell(row: dict[str, Any], measure: Measure, has_period: bool) -> di
 
 
 def period_table(report: Report) -> list[dict[str, Any]]:
-    """Give a row for each place, with for each measure which periods are known, as a strip and as a count."""
+    """Return a row for each place, with the available periods of each measure as a strip and as a count."""
     columns = ("place_code", "measure", "value", "reason", "value_start", "value_end", "caveats", *INTERVAL_COLUMNS)
     cells = report.cells.sort("place_code", "measure", "period_start").select(columns)
     strips = {key: list(rows) for key, rows in groupby(cells.iter_rows(), key=lambda row: row[:2])}
@@ -143,7 +143,7 @@ def _newest_figure(row: tuple[Any, ...], measure: Measure) -> str:
 
 
 def runs_path(known: list[bool]) -> str:
-    """Write the runs of known periods as one SVG path: a bar for each run, not for each period."""
+    """Return the runs of periods with a figure as one SVG path, with one bar for each run."""
     parts, start = [], 0
     for is_known, group in groupby(known):
         width = len(list(group))
@@ -154,10 +154,10 @@ def runs_path(known: list[bool]) -> str:
 
 
 def list_highest(report: Report, most: int = 5) -> list[dict[str, Any]]:
-    """List the places with the highest figures: of each rate that is needed, and of each computed column.
+    """List the places with the highest figures, for each needed rate and each computed column of the view.
 
-    Counts are left out, since the largest places would always lead. Only for grain latest. A list is numbered
-    (`ordered`) only where every rank in it is sure; else each place says how far its rank is known.
+    Counts are excluded, because the largest places would always come first. Only for grain latest. A list is numbered
+    (`ordered`) only if every rank in it is certain. Otherwise each place states the uncertainty of its rank.
     """
     if report.header.grain != "latest":
         return []
@@ -175,7 +175,7 @@ def _highest_list(report: Report, name: str, most: int) -> dict[str, Any]:
     ranked = rank_places(report.cells.filter(pl.col("measure") == name), report.measures)
     rank_rows = {row["place_code"]: row for row in ranked.iter_rows(named=True)}
     top = known.head(most).select("place_code", name).rows()
-    # A computed column has no interval of its own: it is no surer than the estimates it rests on.
+    # A computed column has no interval: its order is as uncertain as its inputs.
     inputs = [report.measures[item] for item in parse_select(report.select, report.problem).inputs.get(name, ())]
     doubtful = not measure and any(item.is_uncertain for item in inputs)
     ordered = not doubtful and all(rank_rows[code]["rank"] is not None for code, _ in top if code in rank_rows)
@@ -193,18 +193,18 @@ def _highest_list(report: Report, name: str, most: int) -> dict[str, Any]:
 
 
 def describe_age_limits(report: Report) -> dict[str, str]:
-    """Say for each need how old a figure may be: for grain latest its age, else how long it may be carried forward."""
+    """Describe the oldest figure allowed for each need: maximum age for grain latest, otherwise carry-forward limit."""
     if report.header.grain == "latest":
         sources = {name: report.sources[report.measure_sources[name]] for name in report.header.needs}
         return {name: greatest_age(need, sources[name])[1] for name, need in report.header.needs.items()}
     return {
-        name: f"{need.carry} older, with a caveat" if need.carry else "no older figure"
+        name: f"carried forward up to {need.carry}, with a caveat" if need.carry else "no older figure"
         for name, need in report.header.needs.items()
     }
 
 
 def measure_headings(report: Report) -> list[dict[str, Any]]:
-    """Give the head of each measure's column: title, unit, whether it is only wanted, and its period if it has one."""
+    """Return the column heading of each measure: title, unit, common reference period, rounding, and if only wanted."""
     heads = []
     for name, measure in report.measures.items():
         known = report.cells.filter(pl.col("measure") == name, pl.col("value").is_not_null())

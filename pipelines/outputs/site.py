@@ -1,4 +1,4 @@
-"""The index of all problems and places, and the pages behind it."""
+"""Index page of all problems and places, and the place pages."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,17 +41,17 @@ INDEX = "index.html"
 
 
 def place_page_path(home: Path, code: str) -> Path:
-    """Give the file of a place's page. Codes are letters, digits and signs that every system allows in a name."""
+    """Return the file path of a place page. Every operating system allows the characters of a code in a file name."""
     return output_path(home, place_page_name(code))
 
 
 def place_page_name(code: str) -> str:
-    """Name a place's page as the manifest lists it."""
+    """Return the name of a place page in the manifest of outputs."""
     return f"places/{code}.html"
 
 
 def publish_pages(project: Project) -> Path:
-    """Write the pages of places and the overview; only those of which anything has changed. Gives the overview."""
+    """Write the index page and the place pages that have changed. Return the path of the index page."""
     index, done = output_path(project.home, INDEX), state_path(project.home, "pages", "commonground")
     if not pages_are_fresh(project):
         names = _current_problems(project)
@@ -63,12 +63,12 @@ def publish_pages(project: Project) -> Path:
 
 
 def _current_problems(project: Project) -> list[str]:
-    """Name the problems that were answered from what is held now."""
+    """Return the names of problems with an up-to-date answer."""
     return list_current_problems(project, compute_table_keys(project.catalogue, project.home, project.as_of))
 
 
 def pages_key(project: Project) -> str:
-    """Give the key that the pages should have now: of all cells, verdicts and ledgers there are, and the day."""
+    """Return the key of up-to-date pages, from all cells, verdicts and ledgers and the day."""
     names = _current_problems(project)
     tables = [state_path(project.home, kind, name) for name in names for kind in ANSWER_TABLES]
     tables += [ledger_path(project.home, name) for name in names]
@@ -78,7 +78,7 @@ def pages_key(project: Project) -> str:
 
 
 def pages_are_fresh(project: Project) -> bool:
-    """Tell whether all pages are there and made from what is there."""
+    """Return whether all pages exist and match the tables in the store."""
     done = state_path(project.home, "pages", "commonground")
     if table_key(done) != pages_key(project) or not output_path(project.home, INDEX).is_file():
         return False
@@ -86,7 +86,7 @@ def pages_are_fresh(project: Project) -> bool:
 
 
 def _write_pages(project: Project, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Write the overview and the pages that have changed; give the key of each place's page: place_code, key."""
+    """Write the index page and the changed place pages. Return the key of each place page: place_code, key."""
     since = pl.concat([load_gaps(project, name).select("gap_id", "opened", "closed") for name in cells] or [_NO_GAPS])
     pages = build_place_pages(
         project.catalogue,
@@ -114,7 +114,7 @@ _NO_GAPS = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date, "closed"
 
 
 def _people_title(project: Project) -> str:
-    """Say who is counted as the people of a place, for the first problem there is."""
+    """Return the title of the population measure, from the first problem that has one."""
     for problem in project.catalogue.problems.values():
         name = population_measure(project.catalogue, problem.measures)
         if name:
@@ -124,13 +124,13 @@ def _people_title(project: Project) -> str:
 
 
 def render_place_page(project: Project, page: PlacePage, people_title: str) -> str:
-    """Write the page of one place: one HTML document that needs no script and no network."""
+    """Render the page of one place as one HTML document, without scripts or network access."""
     day = format_period(project.as_of, project.as_of)
     return render_page("place.html", page=page, people_title=people_title, as_of=day, version=project_version())
 
 
 def render_overview(project: Project, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame]) -> str:
-    """Write the overview of all problems and places."""
+    """Render the index page of all problems and places."""
     catalogue = project.catalogue
     systems = sorted({catalogue.problems[name].header.geography for name in cells})
     nowhere = load_places(project).register.clear()
@@ -139,11 +139,11 @@ def render_overview(project: Project, cells: dict[str, pl.DataFrame], verdicts: 
         catalogue, cells, verdicts, {name: load_ledger(project, name) for name in cells}, places.unique("place_code")
     )
     day = format_period(project.as_of, project.as_of)
-    return render_page("overview.html", told=content, as_of=day, version=project_version())
+    return render_page("overview.html", overview=content, as_of=day, version=project_version())
 
 
 class Overview(NamedTuple):
-    """What the overview says: a row for each problem, and the places by nation or region."""
+    """Content of the index page: a row for each problem, and the places by region or nation."""
 
     problems: list[dict[str, Any]]
     places: list[tuple[str, list[tuple[str, str, str]]]]
@@ -153,10 +153,10 @@ def build_overview(
     catalogue: Catalogue, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame], ledgers: dict[str, Ledger],
     register: pl.DataFrame,
 ) -> Overview:  # fmt: skip
-    """Give the overview of the problems that were built.
+    """Return the content of the index page.
 
-    Takes for each its cells (schema.CELL_COLUMNS), verdicts (verdicts.VERDICT) and ledger; and the places there are
-    pages of (schema.PLACE_COLUMNS).
+    Takes the cells (schema.CELL_COLUMNS), verdicts (verdicts.VERDICT) and ledger of each problem, and the places with
+    a page (schema.PLACE_COLUMNS).
     """
     rows = [
         _problem_row(catalogue, name, cells[name], summarise_by_place(verdicts[name]), ledgers[name])
@@ -181,7 +181,7 @@ def _problem_row(
 def _places_by_region(
     register: pl.DataFrame, verdicts: dict[str, pl.DataFrame]
 ) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """Put places under their region or nation, each with how many problems can be answered there."""
+    """Group places by region or nation, with the number of answerable problems for each place."""
     every = (
         pl.concat([summarise_by_place(problem_verdicts) for problem_verdicts in verdicts.values()])
         if verdicts
@@ -191,7 +191,7 @@ def _places_by_region(
         (pl.col("verdict") != "not_answerable").sum().alias("answered"), pl.len().alias("asked")
     )
     counted_places = register.join(counted, on="place_code", how="inner").with_columns(
-        pl.coalesce("region", "nation", pl.lit("Elsewhere")).alias("where"),
+        pl.coalesce("region", "nation", pl.lit("Other places")).alias("where"),
         pl.format("{} of {}", "answered", "asked").alias("said"),
     )
     return [

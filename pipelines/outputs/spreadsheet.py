@@ -1,8 +1,8 @@
-"""A problem's answer as a spreadsheet that everyone can read.
+"""Accessible spreadsheet of the answer to a problem.
 
-It follows the Government Analysis Function's guidance (Making spreadsheets accessible; Using symbols and shorthand in
-spreadsheets): a cover, a list of contents, notes, one table a sheet, marked as a table, no merged and no blank cells,
-and shorthand in square brackets where there is no figure. The layout is done by the ONS's gptables.
+The spreadsheet follows the guidance of the Government Analysis Function: "Making spreadsheets accessible" and "Using
+symbols and shorthand in spreadsheets". It has a cover, a list of contents, notes, and one marked table on each sheet.
+There are no merged or blank cells. Missing figures have shorthand in square brackets. The layout uses gptables (ONS).
 """
 
 import io
@@ -23,19 +23,19 @@ from pipelines.outputs.report_summary import count_gaps_by_reason, list_requests
 from pipelines.outputs.report_tables import describe_uncertainty
 
 SHORTHAND = {"suppressed": "[c]", "not_applicable": "[z]"}
-"""Shorthand of a figure that is missing, by reason; for every other reason it is not available, [x]."""
+"""Shorthand for a missing figure, by gap reason. The default is not available, [x]."""
 FIGURE_WIDTH, NAME_WIDTH = 24, 44
-"""Characters that a column of figures, whose head is wrapped, and that of names have room for."""
+"""Widths in characters of a column of figures, with a wrapped heading, and of the column of names."""
 NOT_KNOWN, NOTHING = "[x]", "[z]"
 FIGURES_LEGEND = [
-    "This table uses shorthand where there is no figure: [c] hidden to protect people; [x] not available, for the "
-    "reason that the table of gaps gives; [z] not applicable.",
-    "A figure that is missing is never shown as a nought.",
+    "This table uses shorthand for missing figures: [c] suppressed to protect confidentiality; [x] not available, for "
+    "a reason given in the Gaps sheet; [z] not applicable.",
+    "A missing figure is never shown as zero.",
 ]
 
 
 class SheetTable(NamedTuple):
-    """One sheet: its name, the title of its table, the table, and the note of some columns by their place."""
+    """One sheet: name, title, table, and the note references by column position."""
 
     name: str
     title: str
@@ -44,22 +44,22 @@ class SheetTable(NamedTuple):
 
 
 def build_spreadsheet(report: Report) -> bytes:
-    """Write the spreadsheet; the same report gives the same bytes."""
-    # Imported late: it brings pandas along, which takes a second.
+    """Return the spreadsheet as bytes. The same report gives the same bytes."""
+    # Imported late: gptables imports pandas, which takes a second.
     import gptables
 
     notes = _measure_notes(report)
     sheets = {sheet.name: _make_sheet(gptables, sheet) for sheet in build_sheets(report)}
     content = io.BytesIO()
     with warnings.catch_warnings():
-        # It warns of every note that no table refers to.
+        # gptables warns about every note without a reference.
         warnings.simplefilter("ignore")
         book = gptables.produce_workbook(
             filename=content, sheets=sheets, cover=_make_cover(gptables, report),
             notes_table=_to_pandas(notes) if notes.height else None, auto_width={"Figures": False},
             workbook_options={"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True},
         )  # fmt: skip
-    # Measuring every figure takes a tenth of the time of a spreadsheet; they are no wider than the words above them.
+    # Automatic widths of figures take a tenth of the time. Figures are not wider than their headings.
     figures = book.get_worksheet_by_name("Figures")
     figures.set_column(0, sheets["Figures"].table.shape[1] - 1, FIGURE_WIDTH)
     figures.set_column(1, 1, NAME_WIDTH)
@@ -70,27 +70,27 @@ def build_spreadsheet(report: Report) -> bytes:
 
 
 def build_sheets(report: Report) -> list[SheetTable]:
-    """Give the tables of the spreadsheet, each for a sheet of its own."""
+    """Return the tables of the spreadsheet, one for each sheet."""
     notes = {name: f"$$note {number}$$" for number, name in enumerate(report.measures, 1)}
     figures = figures_table(report)
     places = {figures.columns.index(measure_heading(measure)): notes[name] for name, measure in report.measures.items()}
     return [
-        SheetTable("Answers", "Where the question can be answered", answers_table(report), {}),
-        SheetTable("Figures", "Figures, or shorthand where there are none", figures, places),
-        SheetTable("Gaps", "What is missing, why, and who could supply it", gaps_table(report), {}),
-        SheetTable("Reasons", "What the reasons mean", reason_counts_table(report), {}),
-        SheetTable("Sources", "Where the figures come from", source_credits_table(report), {}),
+        SheetTable("Answers", "Where we can and cannot answer this, and why", answers_table(report), {}),
+        SheetTable("Figures", "Figures, with shorthand for missing figures", figures, places),
+        SheetTable("Gaps", "Missing figures, reasons and data owners", gaps_table(report), {}),
+        SheetTable("Reasons", "Meaning of the gap reasons", reason_counts_table(report), {}),
+        SheetTable("Sources", "Sources of the figures", source_credits_table(report), {}),
     ]
 
 
 def escape_text(text: str) -> str:
-    """Take from a text what the layout would read as a link or as a note, and what no spreadsheet can hold."""
+    """Remove characters that gptables reads as a link or a note, or that a spreadsheet does not allow."""
     plain = "".join(char if char.isprintable() else " " for char in text)
     return re.sub(r"\]\s*\(", "] - (", plain).replace("$$", "$ $")[:32_000]
 
 
 def _escape_texts(frame: pl.DataFrame) -> pl.DataFrame:
-    """Make every text safe, and fill what is blank: a screen reader says nothing of an empty cell."""
+    """Escape every text column. Dates and booleans become text."""
     columns = []
     for name, dtype in frame.schema.items():
         text = pl.col(name).cast(pl.String) if dtype in (pl.Date, pl.Boolean) else pl.col(name)
@@ -99,14 +99,14 @@ def _escape_texts(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def answers_table(report: Report) -> pl.DataFrame:
-    """Give for each place (and period) the verdict, what keeps it from a better one, and the needs met."""
+    """Return the verdict, its reason and the number of needs met for each place (and period)."""
     verdicts = report.history.verdicts
     return verdicts.select(
         pl.col("place_code").alias("Place code"), pl.col("place_name").alias("Place"),
         *([] if report.header.grain == "latest" else [_period_expression().alias("Period")]),
-        pl.col("verdict").replace_strict(VERDICT_WORDS, return_dtype=pl.String).alias("Here the question"),
-        pl.col("because").fill_null("nothing that matters").alias("Because of"),
-        pl.col("needs_met").alias("Needs met"), pl.col("needs_in_all").alias("Needs in all"),
+        pl.col("verdict").replace_strict(VERDICT_WORDS, return_dtype=pl.String).alias("Verdict"),
+        pl.col("because").fill_null("nothing missing").alias("Reason"),
+        pl.col("needs_met").alias("Needs met"), pl.col("needs_in_all").alias("Total needs"),
     )  # fmt: skip
 
 
@@ -117,9 +117,9 @@ def _period_expression() -> pl.Expr:
 
 
 def figures_table(report: Report) -> pl.DataFrame:
-    """Give a row for each place (and period), with a figure or shorthand for each measure; columns hold both.
+    """Return a row for each place (and period), with a figure or shorthand for each measure.
 
-    Beside a measure of which a figure was carried forward from an earlier period stands the period of each figure.
+    A measure with figures carried forward has a second column with the reference period of each figure.
     """
     key = ["place_code", "place_name", "period_start", "period_end"]
     cells = report.cells.sort("place_code", "period_start").with_columns(
@@ -145,13 +145,13 @@ def figures_table(report: Report) -> pl.DataFrame:
 
 
 def _measure_columns(name: str, measure: Measure) -> dict[str, str]:
-    """Name the columns that a measure may have, and what they are headed: its figure, limits and periods."""
+    """Return the headings of the possible columns of a measure: figure, interval and reference period."""
     own = {name: measure_heading(measure), **_limit_headings(name, measure)}
-    return {**own, f"{name}{PERIOD_SUFFIX}": f"{measure_heading(measure)}: its period"}
+    return {**own, f"{name}{PERIOD_SUFFIX}": f"{measure_heading(measure)}: reference period"}
 
 
 def _figure_period() -> pl.Expr:
-    """Say of what period a figure is; the shorthand for not known where there is none."""
+    """Return the expression for the reference period of a figure, or for shorthand if the figure is missing."""
     period = pl.struct("value_start", "value_end").map_elements(
         lambda row: format_period(row["value_start"], row["value_end"]), return_dtype=pl.String
     )
@@ -159,7 +159,7 @@ def _figure_period() -> pl.Expr:
 
 
 INTERVAL_SIDES = {"low": "lower", "high": "upper"}
-"""Ends of an interval, and what their columns are called."""
+"""Ends of an interval and their words in column headings."""
 
 
 def _limit_column(cells: pl.DataFrame, name: str, side: str) -> pl.Series:
@@ -168,34 +168,34 @@ def _limit_column(cells: pl.DataFrame, name: str, side: str) -> pl.Series:
 
 
 def _limit_headings(name: str, measure: Measure) -> dict[str, str]:
-    """Name the columns with the limits of an estimate, and what they are headed; none where it has no limits."""
-    level = f"{measure.interval.level:g} % limit" if measure.interval else ""
+    """Return the headings of the interval columns of an estimate. A measure without an interval has none."""
+    level = f"{measure.interval.level:g} % interval" if measure.interval else ""
     return {
-        f"{name} {side}": escape_text(f"{measure.title}, {word} {level} ({measure.unit})")
+        f"{name} {side}": escape_text(f"{measure.title}, {level}, {word} ({measure.unit})")
         for side, word in INTERVAL_SIDES.items()
         if level
     }
 
 
 def measure_heading(measure: Measure) -> str:
-    """Write the head of a measure's column: its title and unit."""
+    """Return the column heading of a measure: title and unit."""
     return escape_text(f"{measure.title} ({measure.unit})")
 
 
 def gaps_table(report: Report) -> pl.DataFrame:
-    """Give the shopping list: what is missing, why, who could supply it, and what that would unlock."""
+    """Return the requests: measure, gap reason, data owner, remedy, and numbers of places, figures and people."""
     rows = [
-        {"Measure": row["measure_title"], "Needed or wanted": row["need"], "Why it is missing": row["title"],
-         "Who could supply it": row["holder"], "How": row["remedy"], "Places": row["places"], "Figures": row["cells"],
+        {"Measure": row["measure_title"], "Needed or wanted": row["need"], "Gap reason": row["title"],
+         "Data owner": row["holder"], "Remedy": row["remedy"], "Places": row["places"], "Figures": row["cells"],
          "People": NOT_KNOWN if row["people"] is None else float(row["people"])}
         for row in list_requests(report)
     ]  # fmt: skip
-    return _build_table(rows, ("Measure", "Needed or wanted", "Why it is missing", "Who could supply it", "How"),
+    return _build_table(rows, ("Measure", "Needed or wanted", "Gap reason", "Data owner", "Remedy"),
                   ("Places", "Figures", "People"))  # fmt: skip
 
 
 def _build_table(rows: list[dict[str, Any]], texts: tuple[str, ...], mixed: tuple[str, ...] = ()) -> pl.DataFrame:
-    """Make a table of rows; `mixed` columns hold numbers and shorthand. One row of shorthand where there is none."""
+    """Return a table of the rows, or one row of shorthand if empty. `mixed` columns have numbers and shorthand."""
     rows = rows or [dict.fromkeys((*texts, *mixed), NOTHING)]
     return pl.DataFrame(
         [pl.Series(name, [str(row[name] or NOTHING) for row in rows], dtype=pl.String) for name in texts]
@@ -204,17 +204,17 @@ def _build_table(rows: list[dict[str, Any]], texts: tuple[str, ...], mixed: tupl
 
 
 def reason_counts_table(report: Report) -> pl.DataFrame:
-    """Give the reasons that occur: what each means, how often it holds, and the shorthand that stands for it."""
+    """Return the gap reasons in use, with meaning, rule, shorthand and numbers of figures and places."""
     rows = [
-        {"Reason": row["reason"], "Meaning": row["title"], "How it is told": REASONS[row["reason"]].rule,
+        {"Reason": row["reason"], "Meaning": row["title"], "Rule": REASONS[row["reason"]].rule,
          "Shorthand": SHORTHAND.get(row["reason"], NOT_KNOWN), "Figures": row["cells"], "Places": row["places"]}
         for row in count_gaps_by_reason(report)
     ]  # fmt: skip
-    return _build_table(rows, ("Reason", "Meaning", "How it is told", "Shorthand"), ("Figures", "Places"))
+    return _build_table(rows, ("Reason", "Meaning", "Rule", "Shorthand"), ("Figures", "Places"))
 
 
 def source_credits_table(report: Report) -> pl.DataFrame:
-    """Give the sources: publisher, licence, page and attribution."""
+    """Return the sources with publisher, licence, page and attribution."""
     rows = [
         {"Source": source.title, "Publisher": source.publisher, "Licence": source.licence, "Page": source.page,
          "Attribution": source_attribution(source)}
@@ -224,14 +224,14 @@ def source_credits_table(report: Report) -> pl.DataFrame:
 
 
 def _measure_notes(report: Report) -> pl.DataFrame:
-    """Give a note for each measure: where it comes from, of what it is, and how it is rounded."""
+    """Return a note for each measure: title, unit, source, rounding, noise and interval."""
     rows = []
     for number, (name, measure) in enumerate(report.measures.items(), 1):
         source = report.sources[report.measure_sources[name]]
         rounding_note = f" Rounded to {measure.rounding:,g}." if measure.rounding else ""
-        noisy = " Noise is added to protect people." if measure.perturbed else ""
-        sure = f" It is an {describe_uncertainty(measure)}." if describe_uncertainty(measure) else ""
-        want_note = " Asked for, although no source is known to publish it." if name in report.header.unknowns else ""
+        noisy = " The publisher adds noise to protect confidentiality." if measure.perturbed else ""
+        sure = f" This is an {describe_uncertainty(measure)}." if describe_uncertainty(measure) else ""
+        want_note = " Wanted, but no known source publishes it." if name in report.header.unknowns else ""
         introduction = f"{measure.title}, in {measure.unit}. Source: {source.publisher}, {source.title}."
         text = f"{introduction}{rounding_note}{noisy}{sure}{want_note}"
         rows.append({"Note number": f"note {number}", "Note text": escape_text(text)})
@@ -239,7 +239,7 @@ def _measure_notes(report: Report) -> pl.DataFrame:
 
 
 def _to_pandas(frame: pl.DataFrame) -> Any:
-    """Give a frame to gptables as it wants it; nothing is blank, and figures stay figures beside shorthand."""
+    """Convert a frame to pandas for gptables. Columns can have both numbers and shorthand."""
     import pandas as pd
 
     ready = _escape_texts(frame)
@@ -260,13 +260,13 @@ def _make_cover(gptables: Any, report: Report) -> Any:
         cover_label="Cover",
         title=escape_text(report.header.question),
         intro=[
-            "What is known place by place, what is missing, why, and who could supply it.",
-            escape_text(f"The decision it serves: {report.header.decision}"),
+            "Figures by place, missing figures with their reasons, and the data owners who could supply them.",
+            escape_text(f"Decision it supports: {report.header.decision}"),
         ],
         about=[
-            f"Made by Commonground {report.version} as of {day}, from what had been released by then.",
-            "Each sheet holds one table. Each table begins in column A. Figures that are missing are shown as "
-            "shorthand in square brackets.",
+            f"Produced by Commonground {report.version} from data released by {day}.",
+            "Each sheet has one table, which starts in column A. Missing figures are shown as shorthand in square "
+            "brackets.",
             escape_text(
                 "Publishers: " + "; ".join(sorted({source.publisher for source in report.sources.values()})) + "."
             ),

@@ -1,8 +1,7 @@
 """The analyst's file: problem views, cells, gaps, measures, sources and places in one DuckDB file.
 
-It is built beside the one in use and takes its place with one rename, so a reader who has the old one open
-keeps it, and one who opens it next gets the new one. Written in an older storage version on purpose, so
-that older DuckDB clients open it.
+A new file replaces the previous one with a rename. A reader with the previous file open keeps it, and the next reader
+opens the new file. The storage version is an older one, so that older DuckDB clients can open the file.
 """
 
 import os
@@ -40,66 +39,66 @@ RELEASE_MEANING = {
     "source": "Source of the release",
     "release": "sha256 of the file",
     "released_at": "Day the publisher released it",
-    "label": "What the publisher calls it",
+    "label": "Publisher's name for the release",
     "file": "Name of the file",
     "size": "Size of the file in bytes",
     "order": "Order of the source's releases, oldest 0",
-    "in_use": "True where a problem's cells rest on it",
-    "usable": "False where the file did not meet the source's contract",
-    "rows_left_out": "Rows that the declaration leaves out (filter, skip_rows), and headings that stand again",
+    "in_use": "True if cells of a problem use the release",
+    "usable": "False if the file does not meet the contract of the source",
+    "rows_left_out": "Rows excluded by the declaration (filter, skip_rows), and repeated headings",
     "cells_read": "Cells in the file",
     "cells_used": "Cells that became observations",
-    "cells_of_other_tiers": "Cells of totals, counties, regions and nations, left out so that nothing is counted twice",
-    "cells_repeated": "Cells that say again what another row says",
-    "cells_set_aside": "Cells that could not be used; each is in a finding",
+    "cells_of_other_tiers": "Cells of totals, counties, regions and nations, excluded to avoid double counting",
+    "cells_repeated": "Cells that repeat the value of another row",
+    "cells_set_aside": "Cells that could not be used; each has a finding",
 }
 REASON_MEANING = {
     "reason": "Code of the reason",
-    "family": "What the reason has to do with",
-    "title": "What it means, in plain words",
-    "rule": "How it is told",
-    "severity": "info: expected; warn: to be followed up; error: something is broken",
-    "holder": "Who can close such a gap",
-    "remedy": "How such a gap can be closed",
+    "family": "Group of the reason",
+    "title": "Meaning in plain words",
+    "rule": "Rule that assigns the reason",
+    "severity": "info: expected; warn: to follow up; error: fault",
+    "holder": "Default data owner of such a gap",
+    "remedy": "Action that closes such a gap",
 }
 STATUS_MEANING = {
-    "status": "What a publisher says of a figure",
+    "status": "Observation status",
     "gss_symbol": "Symbol of the Government Analysis Function",
     "sdmx_code": "Code of SDMX (OBS_STATUS or CONF_STATUS)",
 }
 TABLE_MEANING = {
-    "cells": "Every place, period and measure that a problem asks for: a value, or a reason why there is none",
-    "ranks": "Where each place stands among those asked about: between the best and the worst its bounds allow",
-    "gaps": "The cells that have no value, with reason, evidence, who could close them and how",
-    "gap_ledger": "Every gap ever seen: since when, until when, for which reason, who holds it, who has accepted it",
-    "builds": "Every build recorded of each problem: what was asked for and known that day, and what had changed",
-    "verdicts": "For each place and period of a problem: whether its question can be answered there, and why not",
-    "crosswalk_losses": "Counts of places that lead nowhere in a problem's place system: in no cell, and named here",
-    "places": "The register of places: every code, when it was in use, and what it belongs to",
-    "parents": "What each place lies in, by kind: force, board, travel-to-work area, region; wholly, or by what share",
-    "changes": "What became of each code of a district: recoded or merged, when, by which order",
-    "neighbours": "Which places of one system share a border, and what that rests on",
-    "border_practices": "GP practices where bodies of two nations have practices side by side",
-    "boundary_cliffs": "Where data break at a border: known and not, or a jump; what straddles, what is seen in part",
-    "measures": "Every measure: what it counts, its unit, and how it may be moved across boundaries",
+    "cells": "Every place, period and measure of a problem: a value, or a gap with a reason",
+    "ranks": "Rank of each place among the places of a problem, with the best and worst rank that its bounds allow",
+    "gaps": "Cells without a value, with reason, evidence, data owner and remedy",
+    "gap_ledger": "History of every gap: opening and closing day, reason, data owner and acceptance",
+    "builds": "Every recorded build of each problem: requested and available cells on that day, and changes",
+    "verdicts": "Verdict for each place and period of a problem: answerable or not, with the reason",
+    "crosswalk_losses": "Counts of source areas without a target area in a problem's geography; not in any cell",
+    "places": "Register of places: every area code, its period of use and its parents",
+    "parents": "Parents of each place by kind (force, board, travel-to-work area, region), with the share in each",
+    "changes": "Code changes of districts: recoded or merged, with day and order",
+    "neighbours": "Pairs of places of one geography that share a boundary, with the evidence",
+    "border_practices": "GP practices in postcode districts that have practices of NHS bodies of two nations",
+    "boundary_cliffs": "Discontinuities at boundaries: one side missing, jumps, straddling areas, partial coverage",
+    "measures": "Every measure: subject, unit, and rules for conversion between geographies",
     "sources": "Every source: publisher, licence, page, cadence",
-    "releases": "Every published file held, and what became of its cells",
-    "observations": "Every published figure used, of every release held; as_known_at(day) gives those known on a day",
-    "totals": "What files say of larger places, and of rows of no place: kept out of the observations",
-    "reconciliation": "Why each total is not the sum of its places: the difference taken apart, adding exactly",
-    "returns": "Every return due of a provider that makes its own: whether it came, whole, and in time",
-    "reporting": "How complete returns are, by period and by provider: by volume, never by counting files",
-    "revisions": "Every figure that changed, appeared or disappeared between two releases of a source",
-    "revision_summary": "For each measure and pair of releases: how much changed, where most, and what is suspected",
-    "doubts": "Every figure in use that is doubted: what it was compared with, and how far from that it is",
-    "findings": "Everything the checks found; no cap",
-    "reasons": "Every kind of gap: what it means, how it is told, who can close it and how",
-    "statuses": "What publishers say of a figure, with the Government Analysis Function's symbol and SDMX code",
+    "releases": "Every stored file, with the use of its cells",
+    "observations": "Every usable published figure of every stored release; as_known_at(day) returns those of a day",
+    "totals": "Published totals of larger areas and rows without a place; not part of the observations",
+    "reconciliation": "Difference between each published total and the sum of its places, by exact component",
+    "returns": "Every return due from a provider: received or not, complete or not, on time or not",
+    "reporting": "Completeness of returns by period and by provider, measured by volume and not by number of files",
+    "revisions": "Every figure changed, added or removed between two releases of a source",
+    "revision_summary": "Summary of revisions for each measure and pair of releases, with the suspected cause",
+    "doubts": "Every figure in use with a plausibility flag, its comparison value and the distance from it",
+    "findings": "All findings of the checks, without a limit",
+    "reasons": "Every gap reason: meaning, rule, data owner and remedy",
+    "statuses": "Observation statuses, with the Government Analysis Function symbol and the SDMX code",
 }
 
 
 def measures_table(catalogue: Catalogue) -> pl.DataFrame:
-    """Give the dictionary of measures: one row a measure."""
+    """Return the table of measures, one row for each measure."""
     rows = [
         {
             "measure": name,
@@ -113,14 +112,14 @@ def measures_table(catalogue: Catalogue) -> pl.DataFrame:
 
 
 def sources_table(catalogue: Catalogue) -> pl.DataFrame:
-    """Give the dictionary of sources: one row a source."""
+    """Return the table of sources, one row for each source."""
     plain = ("title", "publisher", "compiled_by", "licence", "page", "url", "access", "data_owner", "request",
              "provides", "cadence", "lag", "geography")  # fmt: skip
     rows = [
         {
             "source": name,
             **{key: getattr(source, key) for key in plain},
-            # Where private figures are kept is nobody's business.
+            # The address of private figures is confidential.
             "url": source.url if source.is_public else None,
             "coverage": ", ".join(source.coverage),
             "attribution": publisher_attribution(source.publisher, source.licence),
@@ -131,16 +130,16 @@ def sources_table(catalogue: Catalogue) -> pl.DataFrame:
 
 
 def publisher_attribution(publisher: str, licence: str) -> str:
-    """Write the attribution that a licence asks for."""
+    """Return the attribution required by the licence."""
     return f"Source: {publisher}, licensed under the {licence}."
 
 
 def write_warehouse(home: Path, rests_on: Collection[str], tables: Mapping[str, pl.DataFrame],
                     views: Mapping[str, pl.DataFrame],
                     view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> Path:  # fmt: skip
-    """Build the file beside the one in use and put it in its place; give the path that readers should open.
+    """Build the file and replace the one in use. Return the path that readers should open.
 
-    `tables` are those of TABLE_MEANING less gaps, reasons and statuses; `views` the problems' answers.
+    `tables` are those of TABLE_MEANING except gaps, reasons and statuses. `views` are the answers of the problems.
     `public_input_sources` names the sources of the figures.
     """
     temporary = temporary_path(output_path(home, WAREHOUSE_NAME))
@@ -159,7 +158,7 @@ def _escape_quotes(path: Path) -> str:
 
 def _fill_tables(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl.DataFrame],
           view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> None:  # fmt: skip
-    # The file is the main database here: a view made under an attached name would keep that name.
+    # The file is the main database: a view created in an attached database would keep its alias.
     with duckdb.connect(str(path)) as con:
         # One transaction: each one that ends waits for the disk, and there are several hundred statements.
         con.begin()
@@ -176,13 +175,13 @@ def _fill_tables(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[
 
 
 def statuses_table() -> pl.DataFrame:
-    """Give the closed set of statuses: status, gss_symbol, sdmx_code, from best to worst."""
+    """Return the list of observation statuses: status, gss_symbol, sdmx_code, from best to worst."""
     rows = [(status, symbol, code) for status, (symbol, code) in STATUS_SYMBOLS.items()]
     return pl.DataFrame(rows, schema=["status", "gss_symbol", "sdmx_code"], orient="row")
 
 
 SQL_NAMES = {"order": "release_order", "check": "check_name"}
-"""Names of columns that SQL keeps for itself, and what they are called in the file: nobody should have to quote."""
+"""Names in the file for columns with a reserved SQL word as their name, so that queries need no quotation marks."""
 CELLS_CHECK = "check ((value is null) = (reason is not null))"
 
 
@@ -199,7 +198,7 @@ def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame
 
 
 def column_meanings() -> dict[str, dict[str, str]]:
-    """Say what every column of every table is, table by table; problems' views are told apart."""
+    """Return the meaning of every column by table, except for the views of problems."""
     table_columns = {
         "cells": CELL_COLUMNS,
         "gaps": CELL_COLUMNS,
@@ -229,7 +228,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         for table, columns in table_columns.items()
     }
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
-    measure["interval"] = "How often the limits that the publisher gives of each figure hold the true one; else null"
+    measure["interval"] = "Confidence level of the published interval; null if there is none"
     source = {name: field.description or "" for name, field in Source.model_fields.items()}
     return {
         **meanings,
@@ -237,7 +236,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "reasons": REASON_MEANING,
         "statuses": STATUS_MEANING,
         "measures": {"measure": "Name of the measure", "source": "Source that publishes it", **measure},
-        "sources": {**source, "source": "Name of the source", "attribution": "Attribution that the licence asks for"},
+        "sources": {**source, "source": "Name of the source", "attribution": "Attribution required by the licence"},
     }
 
 
@@ -255,10 +254,10 @@ def _sql_text(text: str) -> str:
 
 
 def replace_file(home: Path, new_file: Path, rests_on: Collection[str]) -> Path:
-    """Put a finished file in the place of the one in use with one rename; give its path.
+    """Replace the file in use with a finished file by one rename. Return its path.
 
-    Where the system forbids to rename over a file that someone has open (Windows), the new file gets a name
-    of its own and a small text file beside it names the newest.
+    Windows does not allow a rename over an open file. In that case the new file has its own name, and a small text file
+    in the same folder states that name.
     """
     path, sha256 = output_path(home, WAREHOUSE_NAME), hash_file(new_file)
     versioned_path = path.with_stem(f"{path.stem}-{os.getpid()}-{new_file.stem[-8:]}")
@@ -280,7 +279,7 @@ def replace_file(home: Path, new_file: Path, rests_on: Collection[str]) -> Path:
 
 
 def newest_warehouse(out: Path) -> Path:
-    """Give the analyst's file to open now."""
+    """Return the path of the current analyst's file."""
     pointer = out / POINTER_NAME
     if pointer.is_file():
         return out / pointer.read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""The tables of the analyst's file, read from the store and published."""
+"""Tables of the analyst's file: read from the store and published."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ from pipelines.outputs.warehouse import measures_table, newest_warehouse, source
 
 
 def publish_warehouse(project: Project) -> Path:
-    """Build commonground.duckdb from the state of every problem and source, and put it in its place."""
+    """Build commonground.duckdb from the stored tables of every problem and source, unless it is up to date."""
     if not warehouse_is_fresh(project):
         path = write_tables(project)
         done = state_path(project.home, "warehouse", "commonground")
@@ -56,13 +56,13 @@ def publish_warehouse(project: Project) -> Path:
 
 
 def warehouse_is_fresh(project: Project) -> bool:
-    """Tell whether the analyst's file is there and made from what is there."""
+    """Return whether the analyst's file exists and matches the tables in the store."""
     built_key = table_key(state_path(project.home, "warehouse", "commonground"))
     return built_key == warehouse_key(project) and newest_warehouse(output_path(project.home, "")).is_file()
 
 
 def warehouse_key(project: Project) -> str:
-    """Give the key that the analyst's file should have now."""
+    """Return the key of an up-to-date analyst's file."""
     catalogue, home = project.catalogue, project.home
     current = compute_table_keys(catalogue, home, project.as_of)
     names = list_current_problems(project, current)
@@ -79,6 +79,7 @@ def warehouse_key(project: Project) -> str:
 
 
 def write_tables(project: Project) -> Path:
+    """Read all tables of this build and write them to the analyst's file. Return its path."""
     catalogue, home = project.catalogue, project.home
     current_keys = compute_table_keys(catalogue, home, project.as_of)
     problems = list_current_problems(project, current_keys)
@@ -128,13 +129,13 @@ def write_tables(project: Project) -> Path:
 
 
 def _stack_tables(project: Project, kind: str, columns: dict[str, Column], current_keys: TableKeys) -> pl.DataFrame:
-    """Stack the tables of one kind of every source, of this build, with some columns."""
+    """Combine the tables of one kind from every source of this build, with the given columns."""
     tables = current_tables(project, kind, current_keys)
     return pl.concat([empty_table(columns), *(table.select(list(columns)) for table in tables)])
 
 
 def view_meaning(problem: Problem, project: Project, columns: list[str]) -> tuple[str, dict[str, str]]:
-    """Say what a problem's view answers, and what each of its columns is."""
+    """Return the question of a problem's view and the meaning of each column."""
     return problem.header.question, {column: _column_meaning(problem, project, column) for column in columns}
 
 
@@ -144,10 +145,10 @@ def _column_meaning(problem: Problem, project: Project, column: str) -> str:
         return VERDICT[column].meaning
     plain = column.removesuffix("_status")
     if column not in inputs and plain in inputs:
-        return f"Why {plain} is missing, or the worst status behind it"
+        return f"Gap reason of {plain}, or the worst observation status of its inputs"
     plain = column.removesuffix(PERIOD_SUFFIX)
     if column not in inputs and plain in inputs:
-        return f"Of what period {plain} is, or the figures that it is computed from are"
+        return f"Reference period of {plain}, or of its inputs"
     rest = inputs.get(column, ())
     if rest == (column,):
         return f"{measures[column].title}, in {measures[column].unit}"

@@ -48,7 +48,7 @@ def test_a_folder_is_taken_and_what_is_not_known_is_named(project: Project, fold
     (folder / "notes [draft].txt").write_text("x")
     shutil.copy(STARTER / "nhs_trust_catchments.csv.gz", folder)
     told = added(project, folder)
-    assert "not known: notes [draft].txt" in told
+    assert "not a source file: notes [draft].txt" in told
     for name in ("ons_output_areas", "nhs_trust_catchments", "nhs_trusts_used"):
         assert f"{name}: " in told
     assert [entry.released for entry in source_snapshots(project.home, "ons_output_areas")] == [DAY]
@@ -91,7 +91,7 @@ def test_where_one_file_is_refused_none_is_kept(
 
 
 def test_a_day_is_asked_for_where_a_name_does_not_tell_it(project: Project, folder: Path) -> None:
-    with pytest.raises(FetchError, match="found no day of release"):
+    with pytest.raises(FetchError, match="found no release day"):
         added(project, folder, None)
     (folder / "ons_output_areas.csv").unlink()
     shutil.copy(STARTER / "hmrc_furlough.csv", folder)
@@ -102,14 +102,14 @@ def test_a_day_is_asked_for_where_a_name_does_not_tell_it(project: Project, fold
 
 
 def test_a_day_to_come_is_no_day_of_release(project: Project, folder: Path) -> None:
-    with pytest.raises(FetchError, match="released 2999-01-01 is a day to come; give the day on which it came out"):
+    with pytest.raises(FetchError, match="found release day 2999-01-01, in the future; give the actual release day"):
         add_release(project, "ons_output_areas", folder / "ons_output_areas.csv", date(2999, 1, 1), Console(quiet=True))
     assert source_snapshots(project.home, "ons_output_areas") == []
 
 
 def test_a_folder_with_nothing_known_is_refused_with_advice(project: Project, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FetchError, match="found 0 files and none whose name is a source's"):
+    with pytest.raises(FetchError, match="found 0 files, none with the name of a source"):
         added(project, tmp_path / "empty")
 
 

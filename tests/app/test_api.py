@@ -71,7 +71,7 @@ def test_coverage_is_the_share_of_people_whom_places_led_from_have(tmp_path: Pat
 @pytest.mark.parametrize(
     ("code", "system", "complaint"),
     [
-        ("E06000063", "lad_2021", r"not of lad_2021; it is E06000063 \(Cumberland, a lad code in use since 2023"),
+        ("E06000063", "lad_2021", r"not in lad_2021; it is E06000063 \(Cumberland, a lad code in use since 2023"),
         ("E54000028", "lad_2021", "a icb code"),
         ("E01034001x", "lsoa_2021", "did you mean E01034001"),
     ],

@@ -183,12 +183,12 @@ def test_a_clock_that_was_ahead_is_told_shown_and_mended(tiny: Project) -> None:
         faults = build_problems(project, [], Console(quiet=True))
         assert len(faults) == 1 and f"commonground ledger --remove-build {AHEAD}" in faults[0], faults
     assert list_builds(project, None).select("problem", "day", "note").rows() == [
-        ("a_problem", AHEAD, "a day to come"), ("b_problem", AHEAD, "a day to come"),
+        ("a_problem", AHEAD, "in the future"), ("b_problem", AHEAD, "in the future"),
     ]  # fmt: skip
     path = ledger_path(project.home, "a_problem")
     before, said = path.read_bytes(), Console(file=io.StringIO(), width=300)
     remove_recorded_builds(project, None, str(AHEAD), said, done=False)
-    assert path.read_bytes() == before and "Nothing is changed" in said.file.getvalue()  # type: ignore[attr-defined]
+    assert path.read_bytes() == before and "Nothing has changed" in said.file.getvalue()  # type: ignore[attr-defined]
     remove_recorded_builds(project, None, str(AHEAD), said, done=True)
     assert [each.read_bytes() for each in path.parent.glob("a_problem.*.bak")] == [before]
     text = io.StringIO()
@@ -246,7 +246,7 @@ def test_the_command_lists_builds_and_takes_one_out(tmp_path: Path) -> None:
     shown = run("ledger", "jobs_recovery", "--remove-build", f"{DAY[1]}/2", store=home, project=root)
     assert shown.returncode == 0 and "would remove build 2" in shown.stdout and "--yes" in shown.stdout
     done = run("ledger", "jobs_recovery", "--remove-build", f"{DAY[1]}/2", "--yes", store=home, project=root)
-    assert done.returncode == 0 and "1 open gaps go, 1 are open again" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "1 open gaps removed, 1 reopened" in done.stdout, done.stdout + done.stderr
     assert read_ledger(home, "jobs_recovery").builds["build"].to_list() == [1]
     assert run("ledger", "jobs_recovry", store=home, project=root).returncode == 2
     assert run("ledger", "--yes", store=home, project=root).returncode == 2

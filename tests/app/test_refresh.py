@@ -55,7 +55,7 @@ def test_all_that_have_an_address_are_asked_and_the_others_are_counted(tmp_path:
     done = refresh(root, tmp_path / "store")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.strip().startswith("new: good: good.csv")
-    assert "Not asked, for want of an address: 2 of 3 sources" in done.stdout and "by_hand" not in done.stdout
+    assert "Not fetched, no address: 2 of 3 sources" in done.stdout and "by_hand" not in done.stdout
     assert [asked.path for asked in office.asked] == ["/good.csv"]
 
 

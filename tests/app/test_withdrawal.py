@@ -210,7 +210,7 @@ def test_outputs_are_made_only_from_tables_of_this_build(built: Project) -> None
     path = built.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
     path.write_text(path.read_text().replace("question: q", "question: another"))
     project = built._replace(catalogue=load_catalogue(built.catalogue.root))
-    with pytest.raises(CommongroundError, match="a_problem: its tables are not of this build"):
+    with pytest.raises(CommongroundError, match="a_problem: the tables in the store are from an earlier build"):
         report_problem(project, "a_problem")
     with duckdb.connect(str(publish_warehouse(project)), read_only=True) as con:
         assert con.sql("select distinct problem from cells").fetchall() == [("other",)]

@@ -53,7 +53,7 @@ def test_place_names_remain_visible_when_a_table_is_scrolled(browser: Browser, p
     context = browser.new_context(viewport={"width": 375, "height": 800}, java_script_enabled=False)
     page = context.new_page()
     page.goto(page_file.as_uri())
-    region = page.get_by_role("region", name="Table: place by place")
+    region = page.get_by_role("region", name="Table: results by place")
     region.evaluate("each => { each.scrollLeft = 120 }")
     place, around = region.locator("tbody th").first.bounding_box(), region.bounding_box()
     assert place and around
@@ -71,7 +71,7 @@ def test_report_works_without_scripts_or_network(browser: Browser, page_file: Pa
     page.goto(page_file.as_uri())
     assert asked == [page_file.as_uri()]
     assert dialogs == []
-    for heading in ("The answer in numbers", "What to ask for, and whom", "Place by place", "Sources"):
+    for heading in ("Summary", "What to request, and from whom", "Results by place", "Sources"):
         assert page.get_by_role("heading", name=heading).is_visible()
     context.close()
 
@@ -82,7 +82,7 @@ def test_tables_are_scrollable_by_keyboard(browser: Browser, page_file: Path) ->
     page.goto(page_file.as_uri())
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    region = page.get_by_role("region", name="Table: what to ask for")
+    region = page.get_by_role("region", name="Table: what to request")
     region.focus()
     assert region.evaluate("each => each === document.activeElement")
     context.close()

@@ -157,8 +157,8 @@ def test_lines_are_drawn_once_for_each_kind_and_said_in_words() -> None:
     picture = ET.fromstring(draw_borders(BOARD, told, codes))
     assert [path.get("class") for path in picture.findall("path")] == ["known_unknown", "jump"]
     assert picture.get("aria-label") == picture.findtext("title") == describe_breaks(told)
-    assert "2 where one side known" in describe_breaks(told)
-    assert "4 where a jump" in describe_breaks(told)
+    assert "2 (figure on one side only)" in describe_breaks(told)
+    assert "4 (unusually large difference between neighbours)" in describe_breaks(told)
 
 
 def test_names_that_mean_harm_are_only_text_in_the_table() -> None:
@@ -170,7 +170,7 @@ def test_names_that_mean_harm_are_only_text_in_the_table() -> None:
 
 def test_no_boundaries_draw_nothing_and_no_cliffs_say_so() -> None:
     assert draw_borders(None, [], {"E00000000"}) == ""
-    assert describe_breaks([]) == "Data break at no border"
+    assert describe_breaks([]) == "No boundary has a discontinuity"
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def test_contract_is_drafted_completed_tested_and_added(copy: Path, tmp_path: Pa
     assert "* for confidential" in page and rows[1][0] in page and "<script" not in page
     kept = run("add", "rough_sleepers", str(example), "--released", "2026-11-01", store=home, project=copy)
     assert kept.returncode == 0, kept.stderr
-    assert "private: no output shows a figure of it" in kept.stdout
+    assert "private: no output shows its figures" in kept.stdout
 
 
 def test_existing_declaration_remains_and_its_page_is_rewritten(copy: Path, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_existing_declaration_remains_and_its_page_is_rewritten(copy: Path, tmp_
     assert again.returncode == 0 and "people & <dogs>" in path.read_text()
     page = (copy / "sources" / "rough_sleepers.page.html").read_text(encoding="utf-8")
     assert "people &amp; &lt;dogs&gt;" in page and "{{" not in page
-    assert "kept as private" in page, "a source begun by `new local-source` is private"
+    assert "The figures are private" in page, "a source begun by `new local-source` is private"
 
 
 def test_contract_can_be_weekly(copy: Path, tmp_path: Path) -> None:

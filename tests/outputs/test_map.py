@@ -42,7 +42,7 @@ def test_each_place_is_drawn_once_with_its_share_in_words() -> None:
     assert sorted(shape.code for shape in drawn.shapes) == sorted(NAMES)
     html = render_html(report)
     assert "<title>Hartlepool: 2 of 2 needs met (100%)</title>" in html
-    assert "figures needed are known (50%)" in render_html(sample("month"))
+    assert "needed figures available (50%)" in render_html(sample("month"))
 
 
 def test_north_is_up_and_a_degree_of_longitude_is_shorter_than_one_of_latitude() -> None:
@@ -100,7 +100,7 @@ def test_a_place_without_an_area_is_named_as_absent(geometry: dict[str, Any] | N
     assert polygon_rings(geometry) == []
     assert _drawn(boundaries["features"], set(NAMES)).absent == ["E06000001"]
     html = render_html(sample()._replace(boundaries=boundaries))
-    assert "Not on the map, as no boundary of it is held: 1 place (Hartlepool)." in html
+    assert "Not on the map, because no boundary is available: 1 place (Hartlepool)." in html
 
 
 def test_a_small_ring_is_not_lost() -> None:
@@ -113,7 +113,7 @@ def test_a_report_without_boundaries_has_no_map_and_everything_else() -> None:
     assert draw_map(None, set(NAMES), subset=False) is None
     assert draw_map({"features": [_square("E06000099", 0, 50, 1)]}, set(NAMES), subset=False) is None
     html = render_html(sample()._replace(boundaries=None))
-    assert "<figure" not in html and "Place by place" in html
+    assert "<figure" not in html and "Results by place" in html
 
 
 def test_every_shade_of_the_map_has_a_colour_from_the_stylesheet_of_the_map() -> None:

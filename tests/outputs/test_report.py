@@ -152,7 +152,7 @@ def test_people_known_of_some_places_only_are_said_to_be_the_least() -> None:
     some = report._replace(people=report.people.head(2))
     told = next(row for row in list_requests(some) if row["measure"] == "vacancies")
     assert (told["people"], told["people_known"], told["places"]) == (2_000.0, 2, 5)
-    assert "or more: not known of 3 places" in render_html(some)
+    assert "or more: population not known for 3 places" in render_html(some)
 
 
 def test_lines_of_the_shopping_list_differ_by_holder_and_come_in_one_order() -> None:
@@ -203,7 +203,7 @@ def test_a_computed_column_is_no_surer_than_the_estimates_it_rests_on() -> None:
 def test_the_table_shows_the_interval_of_an_estimate_beside_it_and_its_head_that_it_is_one() -> None:
     notes = {row["place_code"]: row["cells"][0]["note"] for row in place_table(of_estimates())}
     assert notes["E06000001"].startswith("95 % interval 1.8 to 3.2")
-    assert "estimate with 95 % limits" in measure_headings(of_estimates())[0]["note"]
+    assert "estimate with a 95 % interval" in measure_headings(of_estimates())[0]["note"]
     assert "interval" not in place_table(sample())[0]["cells"][0]["note"]
 
 
@@ -266,7 +266,7 @@ def test_half_known_bounds_are_no_bounds() -> None:
 
 def test_only_some_findings_are_printed_and_the_page_says_how_many_there_are() -> None:
     html = render_html(sample())
-    assert "250 findings" in html and "the first 200 are here" in html
+    assert "250 findings" in html and "lists the first 200" in html
     assert html.count(": Place not in the register</td>") == 200
 
 
@@ -280,7 +280,7 @@ def test_what_a_finding_or_a_place_does_not_say_is_not_printed_as_none() -> None
     )
     html = render_html(bare)
     assert not re.search(r"\bNone\b", html)
-    assert "found by the check c" in html and "the maintainer of the source declaration" in html
+    assert "reported by the check c" in html and "the maintainer of the source declaration" in html
 
 
 def test_a_problem_of_which_nothing_is_held_has_a_report() -> None:
@@ -322,15 +322,15 @@ def test_a_problem_that_only_wants_has_a_report_without_a_map() -> None:
     wanting = report._replace(header=header, cells=report.cells.with_columns(pl.lit("wanted").alias("need")))
     assert summarise_report(wanting) == ReportSummary(5, 0, 0, 0, 0, 0, 15)
     html = render_html(wanting)
-    assert "The question needs no measure. It wants 15 figures of 5 places." in html
-    assert "<figure" not in html and "nothing needed" in html
+    assert "This question needs no measure. It wants 15 figures for 5 places." in html
+    assert "<figure" not in html and "no needs" in html
 
 
 def test_the_page_says_which_period_each_need_takes_and_where_it_is_owed_to() -> None:
     html = render_html(sample("month"))
-    assert "that very month, or the last day of it" in html and "no older figure" in html
+    assert "the same month; for a measure counted on a day" in html and "no older figure" in html
     latest = render_html(sample())
-    assert "the newest that ends by the day of the build" in latest and "<td>two years</td>" in latest
+    assert "the latest that ends by the day of the build" in latest and "<td>two years</td>" in latest
     assert "any age" not in html + latest
     assert "Source: A publisher, Sample, licensed under the OGL v3.0." in html
 
@@ -344,7 +344,7 @@ def test_a_figure_carried_forward_is_shown_with_its_own_period() -> None:
     assert last and all(each.endswith(", of 2025, carried forward") for each in last)
     needs = {**report.header.needs, "households": Need(carry="2 years")}
     allowed = describe_age_limits(report._replace(header=report.header.model_copy(update={"needs": needs})))
-    assert allowed == {"claimant_rate": "no older figure", "households": "2 years older, with a caveat"}
+    assert allowed == {"claimant_rate": "no older figure", "households": "carried forward up to 2 years, with a caveat"}
 
 
 def test_a_report_on_all_districts_is_quick_and_small() -> None:
@@ -402,7 +402,7 @@ def test_json_holds_every_cell_and_is_the_same_each_time() -> None:
 def test_the_page_says_where_the_question_can_be_answered_and_because_of_what_it_can_not() -> None:
     told = " ".join(text for _, text in Page(render_html(sample())).texts)
     assert "places: answerable; 3,000 people" in told and "places: not answerable; 2,000 people" in told
-    assert "What keeps places from a better verdict" in told
+    assert "Reasons for caveats and for missing answers" in told
 
 
 def test_the_page_says_what_has_changed_since_the_last_build_and_what_was_accepted_and_revised() -> None:
@@ -415,10 +415,10 @@ def test_the_page_says_what_has_changed_since_the_last_build_and_what_was_accept
         "Closed",
         "New",
         "a figure was published",
-        "Gaps that someone has accepted for a time",
+        "Gaps accepted until a date",
     } <= set(texts)
-    assert "Known: from 70.0% on 25 October 2026 to 53.3% on 24 November 2026." in told
-    assert any("What publishers revised" in text for text in texts)
+    assert "Figures available: from 70.0% on 25 October 2026 to 53.3% on 24 November 2026." in told
+    assert any("Revisions in the latest release" in text for text in texts)
 
 
 def test_a_draft_letter_is_text_under_the_name_of_its_holder() -> None:
@@ -429,8 +429,8 @@ def test_a_draft_letter_is_text_under_the_name_of_its_holder() -> None:
 
 def test_the_page_has_a_place_for_borders_and_totals_also_where_nothing_breaks() -> None:
     told = " ".join(text for _, text in Page(render_html(sample())).texts)
-    assert "At no border is one side known and the other not" in told
-    assert "No publisher's total is held that differs from the sum of its places." in told
+    assert "No boundary has a figure on one side only" in told
+    assert "No published total in the store differs from the sum of its places." in told
 
 
 def test_borders_at_which_data_break_are_drawn_and_listed_and_harm_in_them_is_text() -> None:
@@ -442,7 +442,7 @@ def test_borders_at_which_data_break_are_drawn_and_listed_and_harm_in_them_is_te
         report._replace(breaks=Breaks(table_from_records([line], BOUNDARY_DISCONTINUITY), NO_BREAKS.totals))
     )
     assert Page(page).open == [] and 'class="border-lines"' in page
-    assert HARM not in page and "1 break between neighbours" in page
+    assert HARM not in page and "There is 1 discontinuity between neighbours" in page
 
 
 def test_totals_are_shown_of_the_newest_period_and_release_only_and_the_largest_difference_first() -> None:

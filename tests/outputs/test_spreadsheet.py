@@ -72,7 +72,7 @@ def test_a_figure_carried_forward_stands_beside_its_own_period() -> None:
     caveat = pl.when(older).then(pl.lit("rounded,carried_forward")).otherwise("caveats").alias("caveats")
     carried = report._replace(cells=report.cells.with_columns(caveat))
     plain, table = figures_table(report), figures_table(carried)
-    column = "Households (households): its period"
+    column = "Households (households): reference period"
     assert [name for name in table.columns if name not in plain.columns] == [column]
     assert table.columns.index(column) == table.columns.index("Households (households)") + 1
     assert set(zip(table["Place code"], table[column], strict=True)) >= {("E06000001", "2025"), ("E06000002", "[x]")}
@@ -120,7 +120,7 @@ def test_an_estimate_has_columns_with_its_limits() -> None:
     table = figures_table(of_estimates())
     head = next(n for n, name in enumerate(table.columns) if name.startswith("Claimant rate (%"))
     assert table.columns[head + 1 : head + 3] == [
-        "Claimant rate, lower 95 % limit (%)", "Claimant rate, upper 95 % limit (%)",
+        "Claimant rate, 95 % interval, lower (%)", "Claimant rate, 95 % interval, upper (%)",
     ]  # fmt: skip
     assert table.row(0)[head : head + 3] == (2.5, 1.75, 3.25)
     notes = build_sheets(of_estimates())[1].notes

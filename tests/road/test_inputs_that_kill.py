@@ -133,7 +133,7 @@ def test_query_writes_no_file_and_changes_no_limit(asked: tuple[Path, Path], que
     path = output_path(asked[1], "commonground.duckdb")
     done = run_command(*asked, "sql", query.format(path))
     assert done.code == 2
-    assert done.err.startswith("error: the query does not run")
+    assert done.err.startswith("error: invalid query")
     assert sorted(each.name for each in path.parent.iterdir()) == [path.name]
 
 

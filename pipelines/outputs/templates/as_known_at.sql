@@ -1,5 +1,5 @@
--- What was known on a day: of each measure and period the newest release that was out by then and has the
--- period, as it has it. A cell that this release no longer has is left out, also where an earlier one had it.
+-- Return the observations as known on a day. Each measure and period comes from the latest release published by that
+-- day that covers the period. A cell missing from that release is excluded, even if an earlier release has it.
 create macro as_known_at(day) as table
 with out_by_then as (
     select
@@ -19,4 +19,4 @@ qualify rank() over (
     order by released_at desc, release_order desc
 ) = 1;
 comment on macro table as_known_at is
-'The figures known on a day: select * from as_known_at(date ''2025-06-30''). Of each measure and period the newest release out by then';
+'Figures as known on a day: select * from as_known_at(date ''2025-06-30''). Uses the latest release by that day for each measure and period';
