@@ -76,7 +76,7 @@ def test_a_finer_set_that_was_added_is_held(project: Project, folder: Path) -> N
         ("ons_output_areas.csv", OUTPUT_AREAS.replace("E06000001", "E09999999"), "E09999999"),
         ("ons_output_areas.csv", OUTPUT_AREAS.replace("la_code", "lad"), "la_code"),
         ("nhs_trust_catchments.csv", "trust_code,lad_code,trust_prop_by_lad\nR0A,E06000002,0.4\n", "sum to 0.4"),
-        ("ons_claimant_rate_2024-11-15.csv.gz", "other", "name it ons_claimant_rate.csv.gz"),
+        ("ons_claimant_rate_2024-11-15.csv.gz", "other", "rename the file to ons_claimant_rate.csv.gz"),
     ],
 )
 def test_where_one_file_is_refused_none_is_kept(
