@@ -38,7 +38,9 @@ def read_origins(folder: Path, item: Item) -> list[str | bytes]:
 
 def rows_of(text: str) -> list[Row]:
     """Read CSV as rows of text."""
-    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    header = next(lines, [])
+    return [dict(zip(header, line, strict=True)) for line in lines if line]
 
 
 def csv_bytes(header: list[str], rows: Iterable[dict[str, Any]], end: str = "\r\n") -> bytes:

@@ -1,7 +1,6 @@
 """Rehearsing a reorganisation: the plan is checked, and what comes out is what its districts add to."""
 
 import shutil
-from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -16,10 +15,8 @@ from pipelines.gaps.scenario import list_lost_measures, run_scenario
 from pipelines.geography.access import load_places
 from pipelines.geography.load import load_small_areas
 from pipelines.geography.reorganisation import Scenario, read_scenario
-from tests.small import small_project
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-AS_OF = date(2026, 11, 24)
 
 
 @pytest.fixture(scope="module")
@@ -267,12 +264,10 @@ def test_a_refused_plan_leaves_no_file_behind(edition: Project, tmp_path: Path) 
     assert not list(edition.home.rglob("scenario_*"))
 
 
-def test_a_plan_in_a_file_of_ones_own_is_rehearsed_for_every_problem(tmp_path: Path) -> None:
+def test_scenario_in_a_file_is_applied_to_every_problem(small: Project, tmp_path: Path) -> None:
     plan = tmp_path / "mine.yaml"
     plan.write_text(SHARES)
-    home = tmp_path / "store"
-    project = Project(load_catalogue(small_project(tmp_path)), home, AS_OF)
-    report_scenario(project, str(plan), [], Console())
-    written = {path.name for path in home.rglob("scenario_*")}
-    assert written == {f"scenario_mine_{name}.csv" for name in ("cells", "lost", *project.catalogue.problems)}
-    assert "Blackpool is cut" in next(home.rglob("scenario_mine_jobs_recovery.csv")).read_text()
+    report_scenario(small, str(plan), [], Console())
+    written = {path.name for path in small.home.rglob("scenario_*")}
+    assert written == {f"scenario_mine_{name}.csv" for name in ("cells", "lost", *small.catalogue.problems)}
+    assert "Blackpool is cut" in next(small.home.rglob("scenario_mine_jobs_recovery.csv")).read_text()
