@@ -188,7 +188,7 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
     Reason("boundary_cliff", "derived", "Discontinuity at a boundary",
            "differs from a neighbour's figure more than neighbours differ elsewhere: by more than 8 robust standard "
            "deviations beyond the usual difference, over at least 30 pairs", "info",
-           "the publisher", "Ask whether both sides count alike; the table boundary_cliffs has the pair."),
+           "the publisher", "Ask whether both sides count alike; the table boundary_discontinuities has the pair."),
     Reason("definition_break", "meaning", "Definition changed",
            "the publisher marks a break ([b]), or the source declares one with a day and a text", "warn",
            "the publisher", "Do not compare across the break."),

@@ -73,27 +73,27 @@ TABLE_MEANING = {
     "gap_ledger": "History of every gap: opening and closing day, reason, data owner and acceptance",
     "builds": "Every recorded build of each problem: requested and available cells on that day, and changes",
     "verdicts": "Verdict for each place and period of a problem: answerable or not, with the reason",
-    "crosswalk_losses": "Counts of source areas without a target area in a problem's geography; not in any cell",
+    "unallocated_residuals": "Counts of source areas without a target area in a problem's geography; not in any cell",
     "places": "Register of places: every area code, its period of use and its parents",
-    "parents": "Parents of each place by kind (force, board, travel-to-work area, region), with the share in each",
-    "changes": "Code changes of districts: recoded or merged, with day and order",
+    "area_hierarchy": "Parents of each place by kind (force, board, travel-to-work area, region), with the share in each",
+    "code_changes": "Code changes of districts: recoded or merged, with day and order",
     "neighbours": "Pairs of places of one geography that share a boundary, with the evidence",
     "border_practices": "GP practices in postcode districts that have practices of NHS bodies of two nations",
-    "boundary_cliffs": "Discontinuities at boundaries: one side missing, jumps, straddling areas, partial coverage",
+    "boundary_discontinuities": "Discontinuities at boundaries: one side missing, jumps, straddling areas, partial coverage",
     "measures": "Every measure: subject, unit, and rules for conversion between geographies",
     "sources": "Every source: publisher, licence, page, cadence",
     "releases": "Every stored file, with the use of its cells",
     "observations": "Every usable published figure of every stored release; as_known_at(day) returns those of a day",
-    "totals": "Published totals of larger areas and rows without a place; not part of the observations",
+    "published_totals": "Published totals of larger areas and rows without a place; not part of the observations",
     "reconciliation": "Difference between each published total and the sum of its places, by exact component",
-    "returns": "Every return due from a provider: received or not, complete or not, on time or not",
-    "reporting": "Completeness of returns by period and by provider, measured by volume and not by number of files",
+    "provider_returns": "Every return due from a provider: received or not, complete or not, on time or not",
+    "completeness": "Completeness of returns by period and by provider, measured by volume and not by number of files",
     "revisions": "Every figure changed, added or removed between two releases of a source",
     "revision_summary": "Summary of revisions for each measure and pair of releases, with the suspected cause",
-    "doubts": "Every figure in use with a plausibility flag, its comparison value and the distance from it",
+    "plausibility_flags": "Every figure in use with a plausibility flag, its comparison value and the distance from it",
     "findings": "All findings of the checks, without a limit",
     "reasons": "Every gap reason: meaning, rule, data owner and remedy",
-    "statuses": "Observation statuses, with the Government Analysis Function symbol and the SDMX code",
+    "obs_status": "Observation statuses, with the Government Analysis Function symbol and the SDMX code",
 }
 
 
@@ -162,7 +162,7 @@ def _fill_tables(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[
     with duckdb.connect(str(path)) as con:
         # One transaction: each one that ends waits for the disk, and there are several hundred statements.
         con.begin()
-        for name, frame in {**tables, "reasons": reasons_frame(), "statuses": statuses_table()}.items():
+        for name, frame in {**tables, "reasons": reasons_frame(), "obs_status": statuses_table()}.items():
             _create_table(con, name, frame)
         con.execute("create schema problem")
         for name, frame in views.items():
@@ -204,23 +204,23 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "gaps": CELL_COLUMNS,
         "ranks": RANK,
         "verdicts": VERDICT,
-        "crosswalk_losses": RESIDUAL,
+        "unallocated_residuals": RESIDUAL,
         "gap_ledger": GAP_LEDGER,
         "builds": BUILD,
         "places": GAZETTEER,
-        "parents": AREA_HIERARCHY,
-        "changes": CODE_CHANGE_COLUMNS,
+        "area_hierarchy": AREA_HIERARCHY,
+        "code_changes": CODE_CHANGE_COLUMNS,
         "neighbours": NEIGHBOUR,
         "border_practices": BORDER_PRACTICE,
-        "boundary_cliffs": BOUNDARY_DISCONTINUITY,
+        "boundary_discontinuities": BOUNDARY_DISCONTINUITY,
         "observations": OBSERVATION_COLUMNS,
-        "totals": TOTAL,
+        "published_totals": TOTAL,
         "reconciliation": RECONCILIATION,
-        "returns": PROVIDER_RETURN,
-        "reporting": COMPLETENESS,
+        "provider_returns": PROVIDER_RETURN,
+        "completeness": COMPLETENESS,
         "revisions": REVISION,
         "revision_summary": REVISION_SUMMARY,
-        "doubts": PLAUSIBILITY_FLAG,
+        "plausibility_flags": PLAUSIBILITY_FLAG,
         "findings": FINDING_COLUMNS,
     }
     meanings = {
@@ -234,7 +234,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         **meanings,
         "releases": {SQL_NAMES.get(name, name): meaning for name, meaning in RELEASE_MEANING.items()},
         "reasons": REASON_MEANING,
-        "statuses": STATUS_MEANING,
+        "obs_status": STATUS_MEANING,
         "measures": {"measure": "Name of the measure", "source": "Source that publishes it", **measure},
         "sources": {**source, "source": "Name of the source", "attribution": "Attribution required by the licence"},
     }

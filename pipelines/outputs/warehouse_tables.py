@@ -96,30 +96,32 @@ def write_tables(project: Project) -> Path:
         "gap_ledger": pl.concat([empty_table(GAP_LEDGER), *(load_gaps(project, name) for name in problems)]),
         "builds": pl.concat([empty_table(BUILD), *(load_ledger(project, name).builds for name in problems)]),
         "verdicts": pl.concat([empty_table(VERDICT), *verdicts]),
-        "crosswalk_losses": pl.concat(
+        "unallocated_residuals": pl.concat(
             [empty_table(RESIDUAL), *(read_table(state_path(home, "loss", n)) for n in problems)]
         ),
         "cells": every,
         "ranks": rank_places(every, catalogue.measures),
         "places": build_gazetteer(places.register),
-        "parents": load_area_hierarchy(project),
-        "changes": places.changes,
+        "area_hierarchy": load_area_hierarchy(project),
+        "code_changes": places.changes,
         "neighbours": load_neighbour_table(project),
         "border_practices": list_border_practices(places, load_postcode_tables(project)),
-        "boundary_cliffs": pl.concat(
+        "boundary_discontinuities": pl.concat(
             [empty_table(BOUNDARY_DISCONTINUITY), *(read_table(state_path(home, "discontinuity", n)) for n in problems)]
         ),
         "measures": measures_table(catalogue),
         "sources": sources_table(catalogue),
         "releases": list_releases(project, current_keys, sorted(catalogue.observation_sources())),
         "observations": _stack_tables(project, "observation", OBSERVATION_COLUMNS, current_keys),
-        "totals": _stack_tables(project, "total", TOTAL, current_keys),
+        "published_totals": _stack_tables(project, "total", TOTAL, current_keys),
         "reconciliation": all_reconciliations(project),
-        "returns": returns,
-        "reporting": summarise_completeness(returns),
+        "provider_returns": returns,
+        "completeness": summarise_completeness(returns),
         "revisions": revisions[0],
         "revision_summary": revisions[1],
-        "doubts": pl.concat([_stack_tables(project, "doubt", PLAUSIBILITY_FLAG, current_keys), disagreements]),
+        "plausibility_flags": pl.concat(
+            [_stack_tables(project, "doubt", PLAUSIBILITY_FLAG, current_keys), disagreements]
+        ),
         "findings": stack_findings(project, current_keys, disagreements),
     }
     views = {name: read_table(state_path(home, "view", name)) for name in problems}

@@ -146,7 +146,7 @@ def test_every_total_equals_its_places_plus_the_remainder(warehouse: Path) -> No
     assert ask(warehouse, f"select * from reconciliation where abs(total - ({parts})) > 1e-6") == []
     residents = "select count(*) from reconciliation where measure = 'residents_16_64' and remainder <> 0"
     assert ask(warehouse, residents) == [(0,)]
-    assert ask(warehouse, "select count(*) > 100 from totals where role = 'total'") == [(True,)]
+    assert ask(warehouse, "select count(*) > 100 from published_totals where role = 'total'") == [(True,)]
 
 
 def test_rank_has_the_range_that_bounds_allow(warehouse: Path) -> None:
@@ -158,7 +158,7 @@ def test_rank_has_the_range_that_bounds_allow(warehouse: Path) -> None:
 
 
 def test_border_of_an_uncovered_district_is_a_discontinuity(warehouse: Path) -> None:
-    query = "select count(*) > 5 from boundary_cliffs where place_b = 'E06000060' and kind = 'known_unknown'"
+    query = "select count(*) > 5 from boundary_discontinuities where place_b = 'E06000060' and kind = 'known_unknown'"
     assert ask(warehouse, query) == [(True,)]
 
 
