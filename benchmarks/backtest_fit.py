@@ -162,7 +162,8 @@ def run_trial(trial: Trial, truths: list[Truth], geography: PlaceData, areas: Ar
 
 TRIAL_FIGURE = {
     "measure": pl.String, "period_start": pl.Date, "period_end": pl.Date, "place_code": pl.String, "value": pl.Float64,
-    "low": pl.Float64, "high": pl.Float64, "split_share": pl.Float64, "truth": pl.Float64, "unevenness": pl.Float64,
+    "lower_bound": pl.Float64, "upper_bound": pl.Float64, "apportioned_share": pl.Float64, "truth": pl.Float64,
+    "unevenness": pl.Float64,
     "estimate": pl.Float64, "by_parts": pl.Boolean,
 }  # fmt: skip
 """Output of `apportion_counts`, with the truth, the unevenness of the figure, and whether parts have it by people."""
@@ -338,13 +339,13 @@ def evaluate_interval(trial: Trial, tests: pl.DataFrame, pool: pl.DataFrame) -> 
     cuts = cut_places(tests)
     spread = cuts.select(*SLICE_KEY, "unevenness").unique()
     intervals = add_interval(cuts.drop("unevenness"), spread, trial.kinds, trial.group, fit_interval(trial, pool))
-    within = pl.col("truth").is_between(pl.col("likely_low") - 1e-6, pl.col("likely_high") + 1e-6)
+    within = pl.col("truth").is_between(pl.col("interval_lower") - 1e-6, pl.col("interval_upper") + 1e-6)
     return intervals.select(pl.col("measure").cast(pl.String), "place_code", within.fill_null(False).alias("inside"))
 
 
 def cut_places(trial_figures: pl.DataFrame) -> pl.DataFrame:
     """Return the figures of places crossed by a boundary."""
-    return trial_figures.filter(pl.col("split_share") > 0, pl.col("estimate") > 0)
+    return trial_figures.filter(pl.col("apportioned_share") > 0, pl.col("estimate") > 0)
 
 
 def _count_places(trial_figures: pl.DataFrame) -> int:

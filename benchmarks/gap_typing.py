@@ -71,7 +71,7 @@ def write_figures(folder: Path, measures: int) -> None:
                 "period_end": end,
                 "place_code": pl.Series(CODES, dtype=code).gather(place),
                 "value": value.set(pl.Series(hidden), None),
-                "status": pl.Series(OBSERVATION_STATUSES, dtype=status).gather(
+                "obs_status": pl.Series(OBSERVATION_STATUSES, dtype=status).gather(
                     np.where(hidden, OBSERVATION_STATUSES.index("confidential"), 0)
                 ),
             }
@@ -106,7 +106,7 @@ def run_plain(folder: Path, measures: int) -> Counts:
 def join_plainly(grid: pl.DataFrame, rows: pl.DataFrame, covered: list[str] | None) -> pl.DataFrame:
     """Add a reason to one measure's grid (period, place, nation) by a join; return the gaps."""
     joined = grid.join(rows, on=[*SLICE_KEY[1:], "place_code"], how="left")
-    absent, status = pl.col("status").is_null(), pl.col("status").cast(pl.String)
+    absent, status = pl.col("obs_status").is_null(), pl.col("obs_status").cast(pl.String)
     reason = (
         pl.when(pl.col("value").is_not_null()).then(None)
         .when(absent & ~pl.col("nation").is_in(covered or NATIONS[:: PLACES - 1])).then(pl.lit("nation_not_covered"))
@@ -131,18 +131,18 @@ def run_pandas(folder: Path, measures: int) -> Counts:
         rows["place_code"] = pd.Categorical(rows["place_code"], categories=CODES)
         joined = grid.merge(rows, on=[*SLICE_KEY[1:], "place_code"], how="left")
         empty = joined[joined["value"].isna()]
-        absent = empty["status"].isna()
+        absent = empty["obs_status"].isna()
         left_out = absent & ~empty["nation"].isin(measure_coverage(measures).get(name, ["England", "Scotland"]))
         counts["nation_not_covered"] += int(left_out.sum())
         counts["not_returned"] += int((absent & ~left_out).sum())
-        counts["suppressed"] += int(empty["status"].astype(str).isin(["confidential", "low"]).sum())
+        counts["suppressed"] += int(empty["obs_status"].astype(str).isin(["confidential", "low"]).sum())
     return dict(counts)
 
 
 def run_scan(folder: Path, measures: int) -> Counts:
     """Read only the two columns that matter, as the lower limit."""
     for name in measure_names(measures):
-        pl.read_parquet(folder / f"{name}.parquet", columns=["value", "status"])
+        pl.read_parquet(folder / f"{name}.parquet", columns=["value", "obs_status"])
     return {}
 
 

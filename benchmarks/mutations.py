@@ -225,12 +225,12 @@ def cell_faults(cells: pl.DataFrame) -> str:
     sound = cells.filter(pl.col("fault").is_null())
     checks = {
         "a figure that is not finite": cells["value"].drop_nulls().is_finite().all(),
-        "an unknown status": set(cells["status"].drop_nulls()) <= set(OBSERVATION_STATUSES),
+        "an unknown status": set(cells["obs_status"].drop_nulls()) <= set(OBSERVATION_STATUSES),
         "an unknown place": set(sound["place_code"]) <= CODES.system,
         "a cell without a period": sound["period_start"].null_count() == 0,
         "a cell twice": sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(),
         "a suppressed figure with a value": sound.filter(
-            pl.col("marker") == "*", pl.col("value").is_not_null()
+            pl.col("published_marker") == "*", pl.col("value").is_not_null()
         ).is_empty(),
     }
     return "; ".join(name for name, good in checks.items() if not good)

@@ -33,7 +33,7 @@ TITLES = {
     "in_pandas": "pandas, a measure at a time",
     "in_tobler": "tobler with the same weights: sums only",
 }
-NUMBERS = ("value", "partial", "low", "high", "coverage", "missing", "worst")
+NUMBERS = ("value", "partial", "lower_bound", "upper_bound", "coverage", "missing", "worst")
 
 
 class Taken(NamedTuple):
@@ -74,7 +74,7 @@ def read_result(folder: Path, road: str) -> pl.DataFrame:
         figures = figures.with_columns(codes)
     if road in ("commonground", "slices"):
         worst = {status: n for n, status in enumerate(placing_data.STATUSES)}
-        figures = figures.with_columns(pl.col("status").replace_strict(worst).alias("worst"))
+        figures = figures.with_columns(pl.col("obs_status").replace_strict(worst).alias("worst"))
     keys = [pl.col("measure", "place_code").cast(pl.String), pl.col("period_start").cast(pl.Date)]
     return figures.select(*keys, *(pl.col(n).cast(pl.Float64) for n in NUMBERS if n in figures.columns)).sort(
         "measure", "period_start", "place_code"

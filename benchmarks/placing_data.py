@@ -39,7 +39,7 @@ def make_crosswalk() -> pl.DataFrame:
         AREA_CODES.gather(pairs["area"]).alias("from_code"),
         DISTRICT_CODES.gather(pairs["district"]).alias("to_code"),
         "weight",
-        (pl.col("weight") * pl.Series(people).gather(pairs["area"])).alias("people"),
+        (pl.col("weight") * pl.Series(people).gather(pairs["area"])).alias("weight_population"),
     )
 
 
@@ -61,8 +61,12 @@ def make_slices(times: int) -> Iterator[tuple[str, date, date, date, pl.DataFram
             hidden = np.where(status == 1, 1.0, np.nan)
             before = np.where(chance.random(AREAS) < 0.2, chance.poisson(mean), value)
             for released, figures in zip(RELEASE_DAYS, (before, value), strict=True):
-                columns = {"value": np.where(status > 0, np.nan, figures), "low": hidden, "high": 4 * hidden}
-                frame = pl.DataFrame({**columns, "status": status}).fill_nan(None)
+                columns = {
+                    "value": np.where(status > 0, np.nan, figures),
+                    "lower_bound": hidden,
+                    "upper_bound": 4 * hidden,
+                }
+                frame = pl.DataFrame({**columns, "obs_status": status}).fill_nan(None)
                 yield f"made_up_{measure:03}", start, end, released, frame
 
 
@@ -84,10 +88,10 @@ def write_figures(folder: Path, times: int) -> tuple[Path, Path]:
         day_columns = {"period_start": start, "period_end": end, "released_at": released}
         days = [pl.lit(day).alias(name) for name, day in day_columns.items()]
         name, place = pl.lit(measure, pl.Enum(measures)).alias("measure"), AREA_CODES.alias("place_code")
-        status_text = pl.col("status").replace_strict(status, return_dtype=pl.Enum(STATUSES))
-        as_text = figures.select(name, *days, place, "value", "low", "high", status_text)
+        status_text = pl.col("obs_status").replace_strict(status, return_dtype=pl.Enum(STATUSES))
+        as_text = figures.select(name, *days, place, "value", "lower_bound", "upper_bound", status_text)
         as_integers = as_text.with_columns(
-            pl.col("measure").to_physical(), number.alias("place_code"), figures["status"]
+            pl.col("measure").to_physical(), number.alias("place_code"), figures["obs_status"]
         )
         tables = [frame.to_arrow() for frame in (as_text, as_integers)]
         writers = writers or [

@@ -11,7 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULT = ("measure", "period_start", "place_code", "value", "partial", "low", "high", "coverage", "missing", "worst")
+RESULT = (
+    "measure",
+    "period_start",
+    "place_code",
+    "value",
+    "partial",
+    "lower_bound",
+    "upper_bound",
+    "coverage",
+    "missing",
+    "worst",
+)
 """Columns that every method returns; `worst` is the number of the worst status, 0 the best."""
 AT_ONCE = 400_000
 """Number of figures in one batch."""
@@ -22,7 +33,7 @@ def scan(folder: Path, times: int) -> None:
     import duckdb
 
     with duckdb.connect() as con:
-        con.sql(f"select sum(value), max(status) from '{folder}/figures_{times}.parquet'").fetchall()
+        con.sql(f"select sum(value), max(obs_status) from '{folder}/figures_{times}.parquet'").fetchall()
 
 
 def commonground(folder: Path, times: int) -> None:
@@ -71,7 +82,7 @@ def duckdb_text(folder: Path, times: int) -> None:
 
 def duckdb_integers(folder: Path, times: int) -> None:
     """Join and group in DuckDB, codes as integers."""
-    figures = f"select *, status as worst from '{folder}/figures_{times}_integers.parquet'"
+    figures = f"select *, obs_status as worst from '{folder}/figures_{times}_integers.parquet'"
     _in_duckdb(folder, figures, "crosswalk_integers", "duckdb_integers")
 
 
@@ -95,7 +106,16 @@ def in_pandas(folder: Path, times: int) -> None:
     pairs = pd.read_parquet(folder / "crosswalk.parquet")
     file = pq.ParquetFile(folder / f"figures_{times}.parquet")
     groups = file.num_row_groups // (10 * times)
-    columns = ["measure", "period_start", "released_at", "place_code", "value", "low", "high", "status"]
+    columns = [
+        "measure",
+        "period_start",
+        "released_at",
+        "place_code",
+        "value",
+        "lower_bound",
+        "upper_bound",
+        "obs_status",
+    ]
     frames = []
     for start in range(0, file.num_row_groups, groups):
         figures = file.read_row_groups(list(range(start, start + groups)), columns=columns).to_pandas()
@@ -104,21 +124,21 @@ def in_pandas(folder: Path, times: int) -> None:
         figures = figures[released == released.groupby(figures["period_start"]).transform("max")]
         moved = figures.merge(pairs, left_on="place_code", right_on="from_code")
         known = moved["value"].notna()
-        worst = moved["status"].map({"normal": 0, "confidential": 1, "not_available": 2}).astype("int8")
-        high = moved["high"].fillna(moved["value"])
+        worst = moved["obs_status"].map({"normal": 0, "confidential": 1, "not_available": 2}).astype("int8")
+        high = moved["upper_bound"].fillna(moved["value"])
         parts = pd.DataFrame({
             "period_start": moved["period_start"], "place_code": moved["to_code"],
             "partial": moved["value"].fillna(0) * moved["weight"],
-            "low": moved["low"].fillna(moved["value"]).where(moved["goes_whole"], 0),
-            "high": high, "open": high.isna(), "missing": ~known,
-            "known": moved["people"].where(known, 0), "people": moved["people"],
+            "lower_bound": moved["lower_bound"].fillna(moved["value"]).where(moved["goes_whole"], 0),
+            "upper_bound": high, "open": high.isna(), "missing": ~known,
+            "known": moved["weight_population"].where(known, 0), "weight_population": moved["weight_population"],
         })  # fmt: skip
         key = ["period_start", "place_code"]
         sums = parts.groupby(key, observed=True).sum()
         sums["worst"] = worst.groupby([parts[name] for name in key], observed=True).max()
         sums["value"] = sums["partial"].where(sums["missing"] == 0)
-        sums["high"] = sums["high"].where(sums["open"] == 0)
-        sums["coverage"] = sums["known"] / sums["people"]
+        sums["upper_bound"] = sums["upper_bound"].where(sums["open"] == 0)
+        sums["coverage"] = sums["known"] / sums["weight_population"]
         frames.append(sums.reset_index().assign(measure=measure)[list(RESULT)])
     pd.concat(frames).to_parquet(folder / "in_pandas.parquet", index=False)
 

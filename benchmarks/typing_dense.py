@@ -86,7 +86,7 @@ def _position_and_reason(frame: pl.DataFrame, order: pl.Enum) -> tuple[RowNumber
         raise CrosswalkError(
             f"{unknown[0]} is not a place of the grid; {suggest_names(str(unknown[0]), order.categories.to_list())}"
         )
-    status = frame["status"]
+    status = frame["obs_status"]
     plain = (
         status
         if status.dtype == pl.Enum(OBSERVATION_STATUSES)

@@ -27,7 +27,7 @@ def find_conflicts(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
         .filter(_is_apart("other_low", "other_high"))
     )
     difference = (pl.col("value") - pl.col("other")).abs()
-    rounding = (pl.col("high") - pl.col("low") + pl.col("other_high") - pl.col("other_low")) / 2
+    rounding = (pl.col("upper_bound") - pl.col("lower_bound") + pl.col("other_high") - pl.col("other_low")) / 2
     with_difference = pairs.with_columns(difference.alias("_all"), rounding.alias("_rounding"))
     evidence = pl.format(
         "{} here, {} in measure {} of {}: difference {}, of which rounding explains up to {} and {} remains",
@@ -104,7 +104,7 @@ def find_low_reach(counts: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 
 def _fill_bounds(frame: pl.DataFrame) -> pl.DataFrame:
     """Keep rows with a figure; where bounds are unknown, as for an estimate, the figure is both."""
-    bounds = [pl.coalesce(bound, "value").alias(bound) for bound in ("low", "high")]
+    bounds = [pl.coalesce(bound, "value").alias(bound) for bound in ("lower_bound", "upper_bound")]
     return frame.filter(pl.col("value").is_not_null()).with_columns(bounds)
 
 
@@ -113,8 +113,8 @@ def _rename_figures(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     return _fill_bounds(frame).select(
         *PLACE_AND_PERIOD,
         pl.col("value").alias(name),
-        pl.col("low").alias(f"{name}_low"),
-        pl.col("high").alias(f"{name}_high"),
+        pl.col("lower_bound").alias(f"{name}_low"),
+        pl.col("upper_bound").alias(f"{name}_high"),
         pl.col("measure").alias(f"{name}_measure"),
         pl.col("source").alias(f"{name}_source"),
     )
@@ -136,7 +136,7 @@ def _recompute_rates(parts: pl.DataFrame) -> pl.DataFrame:
 def _is_apart(other_low: str, other_high: str) -> pl.Expr:
     """Return whether the intervals of two figures have no point in common, apart from floating-point error."""
     dust = 1e-9 * (1 + pl.col("value").abs())
-    return (pl.col("low") > pl.col(other_high) + dust) | (pl.col("high") < pl.col(other_low) - dust)
+    return (pl.col("lower_bound") > pl.col(other_high) + dust) | (pl.col("upper_bound") < pl.col(other_low) - dust)
 
 
 def _build_flags(

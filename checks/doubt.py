@@ -82,10 +82,10 @@ def convert_flags(flags: pl.DataFrame) -> pl.DataFrame:
         name: pl.col("reason").replace_strict(
             {code: getattr(reason, name) for code, reason in definitions.items()}, default=None, return_dtype=pl.String
         )
-        for name in ("severity", "holder", "remedy")
+        for name in ("severity", "data_owner", "remedy")
     }
     with_check = flags.with_columns(
-        pl.concat_str(pl.col("reason"), pl.lit("_figures")).alias("check"), pl.col("value").alias("mass"),
+        pl.concat_str(pl.col("reason"), pl.lit("_figures")).alias("check"), pl.col("value").alias("sum_of_values"),
         pl.lit(1, pl.Int64).alias("rows"), pl.lit(False).alias("set_aside"),
         *(text.alias(name) for name, text in fixed.items()),
     )  # fmt: skip

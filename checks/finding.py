@@ -41,14 +41,14 @@ def build_findings(
     remedy come from the definition of the reason.
     """
     definition = REASONS[reason]
-    holder = definition.holder.replace("the publisher", release.source.publisher)
+    data_owner = definition.data_owner.replace("the publisher", release.source.publisher)
     fixed = {
         "source": release.name,
         "release": release.snapshot.sha256,
         "check": check,
         "reason": reason,
         "severity": definition.severity,
-        "holder": holder,
+        "data_owner": data_owner,
         "remedy": definition.remedy,
         "set_aside": False,
         "file": release.snapshot.file,
@@ -67,7 +67,7 @@ def build_unmatched_findings(
 ) -> pl.DataFrame:
     """Build findings for declared texts that no stored file of a source has: one for each text."""
     row = {"source": name, "check": check, "reason": reason, "severity": "info", "set_aside": False, "file": file}
-    row |= {"holder": "the maintainer of the source declaration", "remedy": remedy}
+    row |= {"data_owner": "the maintainer of the source declaration", "remedy": remedy}
     return table_from_records([{**row, "evidence": text} for text in texts], FINDING_COLUMNS)
 
 
@@ -81,7 +81,7 @@ def build_source_fault(name: str, check: str, evidence: str, file: str) -> pl.Da
         "severity": "error",
         "set_aside": True,
         "evidence": evidence,
-        "holder": definition.holder,
+        "data_owner": definition.data_owner,
         "remedy": definition.remedy,
         "file": file,
     }

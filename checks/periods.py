@@ -20,12 +20,14 @@ def find_other_periods(cells: pl.DataFrame, grain: str, instants: Collection[str
     contains it. A figure with the caveat `carried_forward`, or for grain latest, must end by the end of the period.
     """
     known = cells.filter(pl.col("value").is_not_null())
-    has_ended = pl.col("value_end") <= pl.col("period_end")
+    has_ended = pl.col("reference_end") <= pl.col("period_end")
     if grain == "latest":
         return known.filter(~has_ended.fill_null(False))
-    same = (pl.col("value_start") == pl.col("period_start")) & (pl.col("value_end") == pl.col("period_end"))
+    same = (pl.col("reference_start") == pl.col("period_start")) & (pl.col("reference_end") == pl.col("period_end"))
     inside = (
-        (pl.col("value_start") == pl.col("value_end")) & (pl.col("value_start") >= pl.col("period_start")) & has_ended
+        (pl.col("reference_start") == pl.col("reference_end"))
+        & (pl.col("reference_start") >= pl.col("period_start"))
+        & has_ended
     )
-    instant = pl.coalesce("stand_in", "measure").is_in(sorted(instants))
+    instant = pl.coalesce("proxy_measure", "measure").is_in(sorted(instants))
     return known.filter(~(same | (instant & inside) | (is_carried_forward() & has_ended)).fill_null(False))

@@ -43,13 +43,13 @@ def count_hidden_cells(release: CheckInput) -> pl.DataFrame:
 
 
 def _count_by_marker(release: CheckInput, reason: str, statuses: list[str]) -> pl.DataFrame:
-    rows = _usable_cells(release).filter(pl.col("status").is_in(statuses))
-    marker = pl.col("marker").fill_null("(blank)")
+    rows = _usable_cells(release).filter(pl.col("obs_status").is_in(statuses))
+    marker = pl.col("published_marker").fill_null("(blank)")
     by_marker = rows.group_by(*_SLICE_KEY, marker, maintain_order=True).agg(
         pl.len().alias("rows"), pl.col("place_code").sort().head(5).str.join(", ").alias("some")
     )
     with_evidence = by_marker.with_columns(
-        pl.format("{} cells with marker {}: {} ...", "rows", "marker", "some").alias("evidence")
+        pl.format("{} cells with marker {}: {} ...", "rows", "published_marker", "some").alias("evidence")
     )
     return build_findings(release, "hidden_cells", reason, with_evidence)
 
@@ -92,7 +92,7 @@ def list_combined_areas(release: CheckInput) -> pl.DataFrame:
     """List places published together, as declared; undeclared ones are flagged (together)."""
     rows = _usable_cells(release).filter(pl.col("place_code").str.contains("+", literal=True))
     with_evidence = rows.select(
-        *_SLICE_KEY, "place_code", "place_label", pl.col("value").alias("mass"), pl.lit(1).alias("rows"),
+        *_SLICE_KEY, "place_code", "place_label", pl.col("value").alias("sum_of_values"), pl.lit(1).alias("rows"),
         pl.lit("one figure for several places together, counted once").alias("evidence"),
     )  # fmt: skip
     return build_findings(release, "combined_areas", "combined_area", with_evidence)

@@ -15,7 +15,7 @@ def _gather_faults(release: CheckInput, fault: str, check: str, reason: str, *, 
         pl.col("period_end").max(),
         pl.len().alias("rows"),
         # The sum of no figures is null, not zero.
-        pl.when(pl.col("value").is_not_null().any()).then(pl.col("value").sum()).alias("mass"),
+        pl.when(pl.col("value").is_not_null().any()).then(pl.col("value").sum()).alias("sum_of_values"),
         pl.format("{}, row {}, column {}", pl.col("file").first(), pl.col("file_row").first(),
                   pl.col("file_column").first()).alias("file"),
     )  # fmt: skip

@@ -43,7 +43,7 @@ def failure_expressions(source: Source) -> dict[str, pl.Expr]:
     }
     return {
         "measures_declared": ~pl.col("measure").is_in(sorted(source.measures)),
-        "statuses_known": ~pl.col("status").is_in(list(OBSERVATION_STATUSES)),
+        "statuses_known": ~pl.col("obs_status").is_in(list(OBSERVATION_STATUSES)),
         "dated": pl.col("period_start").is_null(),
         **{name: fault == code for name, code in EXPECTATION_FAULTS.items()},
         **ranges,

@@ -43,7 +43,7 @@ def drop_confirmed_flags(
         return low
     agreeing = [_find_agreement(low, observation, frame, larger.total, member, measures)
                 for system, member in larger.members.items()
-                if (frame := current.filter(pl.col("place_system") == system)).height]  # fmt: skip
+                if (frame := current.filter(pl.col("geography") == system)).height]  # fmt: skip
     return low.join(pl.concat(agreeing), on=FIGURE_KEY, how="anti", maintain_order="left") if agreeing else low
 
 
@@ -83,7 +83,9 @@ def _compare_totals(
     summed = relevant.join(sum_by_total(current, member), on=[*SLICE_KEY, "total_code"]).join(due, on="total_code")
     half = pl.col("measure").replace_strict(adding, return_dtype=pl.Float64)
     rounding = half * (pl.col("figures") + 1) + 1e-9 * (1 + pl.col("total").abs())
-    agrees = (pl.col("places_given") == pl.col("places_due")) & ((pl.col("total") - pl.col("local")).abs() <= rounding)
+    agrees = (pl.col("places_given") == pl.col("places_due")) & (
+        (pl.col("total") - pl.col("sum_of_places")).abs() <= rounding
+    )
     return summed.select(*of_slice, "total_code", "places_due", "apart", agrees.alias("agrees"))
 
 

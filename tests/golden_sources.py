@@ -54,7 +54,7 @@ def _of_release(project: Project, manner: ReadingContext, snapshot: Snapshot) ->
     sound = cells.filter(pl.col("fault").is_null())
     faults = dict(cells["fault"].value_counts().iter_rows())
     aside = sum(count for fault, count in faults.items() if fault not in (None, "total", "repeat"))
-    counts = dict(sound["status"].value_counts().iter_rows())
+    counts = dict(sound["obs_status"].value_counts().iter_rows())
     told = {
         "source": manner.name,
         "released": snapshot.released,

@@ -109,7 +109,7 @@ def _scalars(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
         yield node
 
 
-WRITTEN_KEYS = frozenset({"title", "note", "text", "why", "how", "ask", "unit", "because", "reason"})
+WRITTEN_KEYS = frozenset({"title", "note", "text", "why", "how", "ask", "unit", "blocking_reasons", "reason"})
 """Keys of a declaration with a text written here; other values are the publisher's headings and labels."""
 
 

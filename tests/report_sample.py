@@ -47,21 +47,21 @@ def _cell(place: str, measure: str, n: int, start: date, end: date) -> dict[str,
         "period_start": start,
         "period_end": end,
         "value": value,
-        "low": 1.0 if reason == "suppressed" else value,
-        "high": 4.0 if reason == "suppressed" else value,
+        "lower_bound": 1.0 if reason == "suppressed" else value,
+        "upper_bound": 4.0 if reason == "suppressed" else value,
         "unit": MEASURES[measure].unit,
-        "status": "provisional" if known else None,
+        "obs_status": "provisional" if known else None,
         "reason": reason,
         "caveats": "rounded,provisional" if known else None,
         "severity": "info" if reason else None,
         "evidence": f"row 3 of {HARM}" if reason else None,
-        "holder": "The publisher" if reason else None,
+        "data_owner": "The publisher" if reason else None,
         "remedy": "Ask for it." if reason else None,
         "source": "sample_source",
         "release": "a" * 64,
         "released_at": date(2026, 1, 1),
-        "value_start": date(2025, 1, 1),
-        "value_end": date(2025, 12, 31),
+        "reference_start": date(2025, 1, 1),
+        "reference_end": date(2025, 12, 31),
     }
 
 
@@ -120,10 +120,10 @@ def sample(grain: str = "latest", only: tuple[str, ...] = ()) -> Report:
         for code in codes
     ]
     finding = {"source": "sample_source", "check": "c", "reason": "unmatched_place", "severity": "warn",
-               "place_label": HARM, "evidence": FORMULA, "holder": "h", "remedy": "r", "file": "f.csv"}  # fmt: skip
+               "place_label": HARM, "evidence": FORMULA, "data_owner": "h", "remedy": "r", "file": "f.csv"}  # fmt: skip
     frame = table_from_records(cells, CELL_COLUMNS)
     view = frame.filter(pl.col("measure") == "claimant_rate").select(
-        "place_code", pl.col("value").alias("claimant_rate"), pl.col("status").alias("claimant_rate_status")
+        "place_code", pl.col("value").alias("claimant_rate"), pl.col("obs_status").alias("claimant_rate_status")
     )
     people = pl.DataFrame({"place_code": codes, "people": [1_000.0] * len(codes)})
     return Report(
@@ -145,8 +145,8 @@ def of_estimates() -> Report:
     measure = MEASURES["claimant_rate"].model_copy(update={"interval": limits})
     rate = (pl.col("measure") == "claimant_rate") & pl.col("value").is_not_null()
     width = pl.when(pl.col("value") > 6).then(0.4).otherwise(0.75)
-    ends = {"likely_low": pl.col("value") - width, "likely_high": pl.col("value") + width,
-            "likely_level": pl.lit(95.0), "likely_source": pl.lit("published")}  # fmt: skip
+    ends = {"interval_lower": pl.col("value") - width, "interval_upper": pl.col("value") + width,
+            "interval_level": pl.lit(95.0), "interval_source": pl.lit("published")}  # fmt: skip
     cells = report.cells.with_columns(pl.when(rate).then(new).otherwise(name).alias(name) for name, new in ends.items())
-    bare = cells.with_columns(pl.when(~rate).then(name).alias(name) for name in ("low", "high"))
+    bare = cells.with_columns(pl.when(~rate).then(name).alias(name) for name in ("lower_bound", "upper_bound"))
     return report._replace(cells=bare, measures={**report.measures, "claimant_rate": measure})

@@ -44,7 +44,7 @@ def test_new_source_needs_one_yaml_file_and_new_problem_one_sql_file(project: Pr
     found = {
         (place, measure): (value, low, high, reason)
         for place, measure, value, low, high, reason in cells.select(
-            "place_code", "measure", "value", "low", "high", "reason"
+            "place_code", "measure", "value", "lower_bound", "upper_bound", "reason"
         ).iter_rows()
     }
     assert found["E09000024", "people_seen_sleeping_rough"] == (12.0, 12.0, 12.0, None)

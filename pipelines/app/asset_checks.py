@@ -183,7 +183,7 @@ def period_result(key: dg.AssetKey, cells: pl.DataFrame, grain: str, instants: C
     """Return the check that every figure of a problem is for its reference period."""
     wrong = find_other_periods(cells, grain, instants)
     some = "\n".join(f"- {cell}: {start} to {end}" for cell, start, end in
-                     wrong.select("cell_id", "value_start", "value_end").head(10).iter_rows())  # fmt: skip
+                     wrong.select("cell_id", "reference_start", "reference_end").head(10).iter_rows())  # fmt: skip
     return dg.AssetCheckResult(
         passed=wrong.is_empty(), asset_key=key, check_name="of_the_period", severity=ERROR,
         metadata={"figures of another period": wrong.height, "some": dg.MetadataValue.md(some)},

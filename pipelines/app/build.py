@@ -185,8 +185,8 @@ def report_scenario(project: Project, name: str, problems: Sequence[str], consol
 def format_requests(lost: pl.DataFrame) -> list[str]:
     """Return one line for each lost measure, with data owner and remedy."""
     return [
-        f"  {row['problem']}: {row['measure']} of {row['council']} ({row['reason']}). {row['holder']}: {row['remedy']}"
-        + (f" Request {row['ask_for']}." if row["ask_for"] else "")
+        f"  {row['problem']}: {row['measure']} of {row['council']} ({row['reason']}). "
+        f"{row['data_owner']}: {row['remedy']}" + (f" Request {row['ask_for']}." if row["ask_for"] else "")
         for row in lost.rows(named=True)
     ]
 

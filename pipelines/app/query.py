@@ -18,7 +18,7 @@ from pipelines.observations import all_findings, all_revisions, load_source_tabl
 from pipelines.outputs import measures_table, newest_warehouse, sources_table
 
 GAP_COLUMNS = ["problem", "measure", "place_code", "place_name", "period_start", "period_end", "reason", "severity",
-               "low", "high", "evidence", "holder", "remedy", "source"]  # fmt: skip
+               "lower_bound", "upper_bound", "evidence", "data_owner", "remedy", "source"]  # fmt: skip
 
 
 def list_gaps(project: Project, problem: str | None, place: str | None) -> pl.DataFrame:
@@ -34,7 +34,7 @@ def list_gaps(project: Project, problem: str | None, place: str | None) -> pl.Da
 def select_gap_columns(gap_rows: pl.DataFrame) -> pl.DataFrame:
     """Return the main columns of gaps. Problem and period are included only if there are several."""
     several = [name for name in ("problem", "period_start") if gap_rows[name].n_unique() > 1]
-    return gap_rows.select(*several, "place_name", "measure", "reason", "evidence", "holder", "remedy")
+    return gap_rows.select(*several, "place_name", "measure", "reason", "evidence", "data_owner", "remedy")
 
 
 def find_place_code(cells: pl.DataFrame, place: str) -> str:
@@ -96,26 +96,26 @@ def _find_cell(cells: pl.DataFrame, grain: str, period: str | None) -> dict[str,
 
 
 def _value_lines(cell: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    bounds = f" (between {cell['low']} and {cell['high']})" if cell["high"] is not None else ""
+    bounds = f" (between {cell['lower_bound']} and {cell['upper_bound']})" if cell["upper_bound"] is not None else ""
     if cell["reason"] is None:
-        yield "value", f"{cell['value']} {cell['unit']}{bounds}; status {cell['status']}"
+        yield "value", f"{cell['value']} {cell['unit']}{bounds}; status {cell['obs_status']}"
         yield "caveats", str(cell["caveats"] or "none")
     else:
-        also = f"; also {cell['reasons_also']}" if cell["reasons_also"] else ""
+        also = f"; also {cell['other_reasons']}" if cell["other_reasons"] else ""
         yield "gap", f"{cell['reason']}{also}{bounds}"
         yield "evidence", str(cell["evidence"])
-        yield "remedy", f"{cell['holder']}: {cell['remedy']}"
+        yield "remedy", f"{cell['data_owner']}: {cell['remedy']}"
 
 
 def _provenance_lines(cell: dict[str, Any], project: Project, system: str) -> Iterator[tuple[str, str]]:
-    if cell["value_start"] is None:
+    if cell["reference_start"] is None:
         return
-    yield "period", format_period(cell["value_start"], cell["value_end"])
+    yield "period", format_period(cell["reference_start"], cell["reference_end"])
     if cell["file"]:
         rows = f"row {cell['file_rows']}, column {cell['file_column']}" if cell["file_rows"] else "no single row"
         yield "file", f"{cell['file']}, {rows}; released {cell['released_at']}; sha256 {cell['release']}"
-    if cell["parts"]:
-        changes = load_places(project).changes.filter(pl.col("from_code").is_in(str(cell["parts"]).split(",")))
+    if cell["source_areas"]:
+        changes = load_places(project).changes.filter(pl.col("from_code").is_in(str(cell["source_areas"]).split(",")))
         steps = [f"{a} -> {b} {kind} {day} ({by})" for a, b, kind, day, by in changes.iter_rows()]
         yield "crosswalk", f"to {system}: {'; '.join(steps)}; weight 1 each" if steps else f"{system}: not needed"
 
@@ -126,8 +126,8 @@ def _finding_lines(cell: dict[str, Any], project: Project) -> Iterator[tuple[str
         (pl.col("place_code") == cell["place_code"]) | (pl.col("place_code").is_null()),
         pl.col("measure").is_null() | (pl.col("measure") == cell["measure"]),
         pl.col("release").is_null() | (pl.col("release") == (cell["release"] or "")),
-        pl.col("period_start").is_null() | (pl.col("period_start") <= (cell["value_end"] or cell["period_end"])),
-        pl.col("period_end").is_null() | (pl.col("period_end") >= (cell["value_start"] or cell["period_start"])),
+        pl.col("period_start").is_null() | (pl.col("period_start") <= (cell["reference_end"] or cell["period_end"])),
+        pl.col("period_end").is_null() | (pl.col("period_end") >= (cell["reference_start"] or cell["period_start"])),
     )
     for check, reason, evidence in about.select("check", "reason", "evidence").head(10).iter_rows():
         yield "check", f"{check}: {reason}: {evidence}"

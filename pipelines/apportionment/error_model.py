@@ -32,8 +32,8 @@ ERROR_CLASS: dict[str, Column] = {
     "max_error": Column(NUMBER, "Largest of these errors"),
 }
 INTERVAL_ENDS: dict[str, Column] = {
-    "likely_low": Column(NUMBER, "Lower end of the 90 % interval of the true figure; null where the pair has none"),
-    "likely_high": Column(NUMBER, "Upper end of the 90 % interval"),
+    "interval_lower": Column(NUMBER, "Lower end of the 90 % interval of the true figure; null where the pair has none"),
+    "interval_upper": Column(NUMBER, "Upper end of the 90 % interval"),
 }
 """Columns that `add_interval` adds to the output of `apportion_counts`."""
 ERROR_MODEL_PATH = Path(__file__).parent / "error_model.csv"
@@ -54,14 +54,17 @@ def slice_unevenness(observation: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.D
     with fewer than MIN_SPREAD_PLACES places, because one place alone would seem perfectly even.
     """
     people = crosswalk.drop_nulls("from_code").group_by(pl.col("from_code").alias("place_code")).agg(
-        pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("people")
+        pl.when(pl.col("weight_population").is_not_null().all()).then(pl.col("weight_population").sum()).alias("weight_population")
     )  # fmt: skip
     joined = observation.select(*SLICE_KEY, pl.col("place_code").cast(pl.String), "value").join(
-        people.filter(pl.col("people") > 0), on="place_code"
+        people.filter(pl.col("weight_population") > 0), on="place_code"
     )
-    rate, weight = pl.col("value") / pl.col("people"), pl.col("people") / pl.col("people").sum()
-    spread = ((rate - pl.col("value").sum() / pl.col("people").sum()) ** 2 * weight).sum().sqrt()
-    mean = pl.col("value").sum() / pl.col("people").sum()
+    rate, weight = (
+        pl.col("value") / pl.col("weight_population"),
+        pl.col("weight_population") / pl.col("weight_population").sum(),
+    )
+    spread = ((rate - pl.col("value").sum() / pl.col("weight_population").sum()) ** 2 * weight).sum().sqrt()
+    mean = pl.col("value").sum() / pl.col("weight_population").sum()
     figures = joined.drop_nulls("value")
     is_measurable = (mean > 0) & (pl.len() >= MIN_SPREAD_PLACES)
     return figures.group_by(SLICE_KEY).agg(pl.when(is_measurable).then(spread / mean).alias("unevenness"))
@@ -70,14 +73,14 @@ def slice_unevenness(observation: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.D
 def errors_by_share(trials: pl.DataFrame) -> pl.DataFrame:
     """Return the errors of trials by split share: ERROR_CLASS without the kinds.
 
-    Takes place_code, split_share (0 to 1), estimate, truth and unevenness. Trials without a split are exact and
+    Takes place_code, apportioned_share (0 to 1), estimate, truth and unevenness. Trials without a split are exact and
     are left out. The interval ends at the ranks that include 90 % of further trials of the same kind. Of n trials
     these are the ceil((n + 1) x 0.95)-th from either end, or the last (split conformal prediction, Vovk and
     others 2005). The interval always includes the estimate.
     """
     error = pl.col("truth") / pl.col("estimate") - 1
-    errors = trials.filter(pl.col("split_share") > 0, pl.col("estimate") > 0, pl.col("unevenness") > 0).select(
-        "place_code", "split_share", error.alias("error"), (error / pl.col("unevenness")).alias("units")
+    errors = trials.filter(pl.col("apportioned_share") > 0, pl.col("estimate") > 0, pl.col("unevenness") > 0).select(
+        "place_code", "apportioned_share", error.alias("error"), (error / pl.col("unevenness")).alias("units")
     )
     rows = [_class_row(errors, start, end) for start, end in _share_classes(errors)]
     schema = {name: column.dtype for name, column in ERROR_CLASS.items() if name not in _KEY}
@@ -101,7 +104,7 @@ def _share_classes(errors: pl.DataFrame) -> list[tuple[float, float]]:
 
 
 def _errors_in_class(errors: pl.DataFrame, start: float, end: float) -> pl.DataFrame:
-    return errors.filter(pl.col("split_share") > start, pl.col("split_share") <= end)
+    return errors.filter(pl.col("apportioned_share") > start, pl.col("apportioned_share") <= end)
 
 
 def _class_row(errors: pl.DataFrame, start: float, end: float) -> tuple[float | int, ...]:
@@ -142,17 +145,19 @@ def add_interval(
     joined = (
         apportioned.join(spread, on=SLICE_KEY, how="left", maintain_order="left")
         .with_row_index("row")
-        .sort("split_share", nulls_last=True)
-        .join_asof(classes, left_on="split_share", right_on="share_to", strategy="forward", check_sortedness=False)
+        .sort("apportioned_share", nulls_last=True)
+        .join_asof(
+            classes, left_on="apportioned_share", right_on="share_to", strategy="forward", check_sortedness=False
+        )
         .sort("row")
     )
     value = pl.col("value")
     ends = {
-        "likely_low": pl.max_horizontal(value * (1 + pl.col("below") * pl.col("unevenness")), "low"),
-        "likely_high": pl.min_horizontal(value * (1 + pl.col("above") * pl.col("unevenness")), "high"),
+        "interval_lower": pl.max_horizontal(value * (1 + pl.col("below") * pl.col("unevenness")), "lower_bound"),
+        "interval_upper": pl.min_horizontal(value * (1 + pl.col("above") * pl.col("unevenness")), "upper_bound"),
     }
     has_interval = value.is_not_null() & pl.col("below").is_not_null() & pl.col("unevenness").is_not_null()
     return joined.with_columns(
-        pl.when(pl.col("split_share") == 0).then(value).when(has_interval).then(end).alias(name)
+        pl.when(pl.col("apportioned_share") == 0).then(value).when(has_interval).then(end).alias(name)
         for name, end in ends.items()
     ).drop("row", "share_to", "below", "above", "unevenness", strict=False)

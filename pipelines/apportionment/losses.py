@@ -12,10 +12,9 @@ from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 RESIDUAL: dict[str, Column] = {
     "problem": Column(TEXT, "Problem that needs the figure in its geography"),
     **{
-        name: OBSERVATION_COLUMNS[name]
-        for name in ("measure", "place_code", "place_system", "period_start", "period_end")
+        name: OBSERVATION_COLUMNS[name] for name in ("measure", "place_code", "geography", "period_start", "period_end")
     },
-    "to_system": Column(TEXT, "Geography of the problem"),
+    "to_geography": Column(TEXT, "Geography of the problem"),
     "share": Column(NUMBER, "Share of the place without a target place in that geography, 0 to 1"),
     "value": Column(NUMBER, "That share of the figure, in the measure's unit; in no cell of the problem"),
     **{name: OBSERVATION_COLUMNS[name] for name in ("unit", "source", "release")},
@@ -50,5 +49,5 @@ def whole_residuals(observation: pl.DataFrame, mapped_codes: set[str], measures:
 def problem_residuals(residuals: list[pl.DataFrame], problem: str, system: str) -> pl.DataFrame:
     """Combine the residuals of a problem's sources, in one order: RESIDUAL."""
     every = pl.concat([empty_table(RESIDUAL), *residuals])
-    labelled = every.with_columns(pl.lit(problem).alias("problem"), pl.lit(system).alias("to_system"))
+    labelled = every.with_columns(pl.lit(problem).alias("problem"), pl.lit(system).alias("to_geography"))
     return labelled.sort("measure", "period_start", "place_code")

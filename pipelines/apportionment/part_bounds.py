@@ -12,7 +12,7 @@ from pipelines.declarations.measure import Measure
 
 def measures_below_zero(observation: pl.DataFrame, measures: dict[str, Measure]) -> list[str]:
     """List the measures that can be negative, as declared or as observed, because their parts do not bound a total."""
-    below = observation.filter(pl.any_horizontal(pl.col("value", "low") < 0))["measure"]
+    below = observation.filter(pl.any_horizontal(pl.col("value", "lower_bound") < 0))["measure"]
     declared = {name for name, definition in measures.items() if definition.range and definition.range[0] < 0}
     return sorted(declared | set(below))
 
@@ -29,13 +29,13 @@ def has_several_codes() -> pl.Expr:
 
 def part_lower_bound() -> pl.Expr:
     """Return the least that a published figure adds to a place: 0 for a count that other places can have in full."""
-    lower = pl.when(~covers_several_places()).then("low")
+    lower = pl.when(~covers_several_places()).then("lower_bound")
     return pl.when("signed").then(lower).otherwise(lower.fill_null(0.0))
 
 
 def part_upper_bound() -> pl.Expr:
     """Return the most that a published figure adds to a place: all of it, unless it can include a negative part."""
-    return pl.when(~covers_several_places() | ~pl.col("signed")).then("high")
+    return pl.when(~covers_several_places() | ~pl.col("signed")).then("upper_bound")
 
 
 def complete_sum(bound: pl.Expr) -> pl.Expr:
@@ -51,9 +51,11 @@ def cell_bound(side: str) -> pl.Expr:
     does not.
     """
     total, parts = pl.col(f"{side}_total"), pl.col(f"parts_{side}")
-    within = pl.coalesce("low_least", "least") if side == "low" else pl.coalesce("high_most", "most")
+    within = (
+        pl.coalesce("least_lower_bound", "least") if side == "lower_bound" else pl.coalesce("most_upper_bound", "most")
+    )
     every = pl.col("rows_n") == pl.col("parts_n")
-    is_certain = every | ~pl.col("signed") if side == "low" else every
+    is_certain = every | ~pl.col("signed") if side == "lower_bound" else every
     return (
         pl.when(pl.col("reason").is_null()).then(total)
         .when(pl.col("additive") & pl.col("bounded") & is_certain).then(parts)

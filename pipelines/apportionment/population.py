@@ -57,7 +57,7 @@ def _count_residents(project: Project, name: str, system: str) -> pl.DataFrame:
     target = set(load_geography(project, system).places["place_code"])
     newest_rows = newest_slices(
         load_source_tables(project, catalogue.measure_source[name]).observation.filter(
-            pl.col("measure") == name, pl.col("place_system") == source.geography
+            pl.col("measure") == name, pl.col("geography") == source.geography
         )
     )
     mapped = map_slices(newest_rows, list_parts(find_successors(places, own, target)), catalogue.measures)

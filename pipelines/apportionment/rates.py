@@ -69,7 +69,7 @@ def average_rates(
     pieces = rates.rename({"place_code": "from_code"}).join(parts.select("from_code", "to_code"), on="from_code")
     weighted = pieces.join(weights, on=[*SLICE_KEY, "from_code"], how="left")
     means = weighted.group_by(TARGET_CELL, maintain_order=True).agg(
-        *(_weighted_mean(name) for name in ("value", "low", "high")),
+        *(_weighted_mean(name) for name in ("value", "lower_bound", "upper_bound")),
         pl.len().alias("mean_parts"),
         pl.col("weighed_by").first(),
         pl.col("same_period").first(),
@@ -92,10 +92,10 @@ def average_rates(
     filled = {
         "value": pl.col("mean_value"),
         # Weights of another period are not exact, so only the range of the parts, already present, is a valid bound.
-        "low": pl.when("same_period").then("mean_low").otherwise("low"),
-        "high": pl.when("same_period").then("mean_high").otherwise("high"),
-        "status": pl.lit("estimated"),
-        "basis": pl.lit("rate_averaged"),
+        "lower_bound": pl.when("same_period").then("mean_lower_bound").otherwise("lower_bound"),
+        "upper_bound": pl.when("same_period").then("mean_upper_bound").otherwise("upper_bound"),
+        "obs_status": pl.lit("estimated"),
+        "derivation": pl.lit("rate_averaged"),
         "coverage": pl.lit(1.0),
         "reason": pl.lit(None, pl.String),
         "evidence": evidence,

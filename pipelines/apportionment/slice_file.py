@@ -40,9 +40,9 @@ SLICES_PER_READ = 4
 _GROUP = "row_group"
 _FIGURES: dict[str, pl.DataType | type[pl.DataType]] = {
     "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "status": pl.Enum(OBSERVATION_STATUSES),
+    "lower_bound": pl.Float64,
+    "upper_bound": pl.Float64,
+    "obs_status": pl.Enum(OBSERVATION_STATUSES),
 }
 
 
@@ -99,7 +99,8 @@ def _dense_table(part: pl.DataFrame, spine: pl.DataFrame) -> pa.Table:
     )  # fmt: skip
     whole = figures if codes.equals(spine["place_code"]) else _align_places(figures, spine)
     dense = whole.select(
-        pl.col("value", "low", "high").fill_nan(None), pl.col("status").to_physical().fill_null(0).cast(pl.UInt8)
+        pl.col("value", "lower_bound", "upper_bound").fill_nan(None),
+        pl.col("obs_status").to_physical().fill_null(0).cast(pl.UInt8),
     )
     return dense.select(
         *(pl.lit(part[name][0], part[name].dtype).alias(name) for name in _slice_keys(part.columns)), pl.all()

@@ -20,20 +20,26 @@ APPORTIONED_FIGURE: dict[str, Column] = {
     "place_code": Column(TEXT, "Code of the target place"),
     "value": Column(NUMBER, "Apportioned figure; null unless every part has a figure and a known weight"),
     "partial": Column(NUMBER, "Sum of the parts with a figure"),
-    "low": Column(NUMBER, "Lower bound of the true figure: sum of the lower bounds of whole parts; null where unknown"),
-    "high": Column(NUMBER, "Upper bound of the true figure: sum of the upper bounds of all parts; null where unknown"),
+    "lower_bound": Column(
+        NUMBER, "Lower bound of the true figure: sum of the lower bounds of whole parts; null where unknown"
+    ),
+    "upper_bound": Column(
+        NUMBER, "Upper bound of the true figure: sum of the upper bounds of all parts; null where unknown"
+    ),
     "coverage": Column(NUMBER, "Share of the place's residents in parts with a figure; null where unknown"),
-    "split_share": Column(NUMBER, "Share of the value from parts crossed by a boundary; null where there is no value"),
+    "apportioned_share": Column(
+        NUMBER, "Share of the value from parts crossed by a boundary; null where there is no value"
+    ),
     "parts": Column(WHOLE, "Number of source places needed"),
     "missing": Column(WHOLE, "Number of these places without a figure"),
-    "status": Column(TEXT, "Worst status among the parts"),
+    "obs_status": Column(TEXT, "Worst status among the parts"),
 }
 """Output of `apportion_counts`, after the columns of the slice."""
 
 WEIGHT_TOLERANCE = 1e-9
 """Tolerance of the sum of a place's weights, and of a weight that is whole."""
 Vector = np.ndarray[Any, np.dtype[Any]]
-_NUMBERS = ("value", "low", "high")
+_NUMBERS = ("value", "lower_bound", "upper_bound")
 _STATUS_NAMES = dict(enumerate(OBSERVATION_STATUSES))
 
 
@@ -81,7 +87,7 @@ def build_matrix(crosswalk: pl.DataFrame) -> CrosswalkMatrix:
     pairs = crosswalk.drop_nulls(["from_code", "to_code"])
     origins, targets = (sorted(crosswalk[name].drop_nulls().unique()) for name in ("from_code", "to_code"))
     at = (_code_positions(pairs["to_code"], targets), _code_positions(pairs["from_code"], origins))
-    weight, people = pairs["weight"].to_numpy(), pairs["people"].to_numpy()
+    weight, people = pairs["weight"].to_numpy(), pairs["weight_population"].to_numpy()
     known_weight = np.nan_to_num(weight)
     # A place that overlaps another is not whole, even if no one of the weight's group lives there.
     whole = (known_weight > 1 - WEIGHT_TOLERANCE) & pairs.select(
@@ -146,11 +152,13 @@ def _target_residents(crosswalk: pl.DataFrame, targets: list[str]) -> tuple[Vect
     """Return the residents of each target place (NaN where unknown), and its number of rows without a source place."""
     order = pl.DataFrame({"to_code": targets}, schema={"to_code": pl.String})
     sums = crosswalk.group_by("to_code").agg(
-        pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("people"),
-        (pl.col("from_code").is_null() & (pl.col("people").fill_null(1.0) > 0)).sum().alias("strangers"),
+        pl.when(pl.col("weight_population").is_not_null().all())
+        .then(pl.col("weight_population").sum())
+        .alias("weight_population"),
+        (pl.col("from_code").is_null() & (pl.col("weight_population").fill_null(1.0) > 0)).sum().alias("strangers"),
     )
     joined = order.join(sums, on="to_code", how="left", maintain_order="left")
-    return joined["people"].cast(pl.Float64).fill_null(np.nan).to_numpy(), joined["strangers"].to_numpy()
+    return joined["weight_population"].cast(pl.Float64).fill_null(np.nan).to_numpy(), joined["strangers"].to_numpy()
 
 
 def apportion_counts(
@@ -227,9 +235,9 @@ def make_slice(numbers: Sequence[tuple[Vector, Vector]], status: Vector) -> Slic
 
 def _status_ranks(observation: pl.DataFrame) -> Vector:
     """Return the number of each row's status, best first; the best where there is no status."""
-    if "status" not in observation.columns:
+    if "obs_status" not in observation.columns:
         return np.zeros(observation.height, np.uint8)
-    return observation["status"].cast(pl.Enum(OBSERVATION_STATUSES)).to_physical().fill_null(0).to_numpy()
+    return observation["obs_status"].cast(pl.Enum(OBSERVATION_STATUSES)).to_physical().fill_null(0).to_numpy()
 
 
 def _align_slice(place: Vector | None, figures: Slice, matrix: CrosswalkMatrix) -> Slice:
@@ -305,5 +313,5 @@ def assemble_frame(slices: pl.DataFrame, results: list[tuple[Vector, ...]], targ
     frame = spine.with_columns(series)
     return frame.with_columns(
         pl.col("parts", "missing").cast(pl.Int64),
-        pl.col("status").cast(pl.UInt32).replace_strict(_STATUS_NAMES, default=None, return_dtype=pl.String),
+        pl.col("obs_status").cast(pl.UInt32).replace_strict(_STATUS_NAMES, default=None, return_dtype=pl.String),
     )

@@ -34,7 +34,7 @@ SLICE_PROVENANCE = ["source", "release", "released_at", "file"]
 """Columns with one value in a slice, because a slice comes from one release."""
 _JOINT_COLUMNS = ("value", "place_code", "place_label")
 """Columns that the evidence quotes for a figure of several places together."""
-INTERVAL_COLUMNS = ("likely_low", "likely_high", "likely_level", "likely_source")
+INTERVAL_COLUMNS = ("interval_lower", "interval_upper", "interval_level", "interval_source")
 """Columns of the interval: its ends, its level and its source."""
 
 
@@ -42,19 +42,19 @@ MAPPED_FIGURE: dict[str, Column] = {
     **{name: OBSERVATION_COLUMNS[name] for name in SLICE_KEY},
     "to_code": Column(TEXT, "Code of the target place"),
     "value": Column(NUMBER, "Figure of the target place, in the measure's unit; null where there is a reason"),
-    "low": Column(NUMBER, "Lower bound of the true figure, whatever the weights are"),
-    "high": Column(NUMBER, "Upper bound of the true figure, whatever the weights are"),
+    "lower_bound": Column(NUMBER, "Lower bound of the true figure, whatever the weights are"),
+    "upper_bound": Column(NUMBER, "Upper bound of the true figure, whatever the weights are"),
     **{name: CELL_COLUMNS[name] for name in INTERVAL_COLUMNS},
     "unit": OBSERVATION_COLUMNS["unit"],
-    "status": Column(TEXT, "Worst status among the published figures used"),
-    "marker": Column(TEXT, "Publisher's markers of the figures used"),
-    "basis": Column(TEXT, "How the figure was derived for the place"),
+    "obs_status": Column(TEXT, "Worst status among the published figures used"),
+    "published_marker": Column(TEXT, "Publisher's markers of the figures used"),
+    "derivation": Column(TEXT, "How the figure was derived for the place"),
     "coverage": Column(NUMBER, "Share of the place's residents in parts with a figure; null where unknown"),
-    "split_share": Column(NUMBER, "Share of the figure from places crossed by a boundary"),
+    "apportioned_share": Column(NUMBER, "Share of the figure from places crossed by a boundary"),
     "partial": Column(NUMBER, "For a rate with missing parts: the average of the others"),
     "reason": Column(TEXT, "Why there is no value"),
     "evidence": Column(TEXT, "Evidence for the value or for the reason"),
-    "parts": Column(TEXT, "Codes of the published places used, or their number"),
+    "source_areas": Column(TEXT, "Codes of the published places used, or their number"),
     **{name: OBSERVATION_COLUMNS[name] for name in ("source", "release", "released_at", "file")},
     "file_rows": Column(TEXT, "Rows of that file, comma separated"),
     "file_column": OBSERVATION_COLUMNS["file_column"],
@@ -71,7 +71,7 @@ def list_parts(successors: dict[str, Successor]) -> pl.DataFrame:
         for code, successor in successors.items()
         for to in successor.codes
     ]
-    schema = {"from_code": pl.String, "to_code": pl.String, "basis": pl.String, "leads_to": pl.Int64}
+    schema = {"from_code": pl.String, "to_code": pl.String, "derivation": pl.String, "leads_to": pl.Int64}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -79,9 +79,9 @@ def map_slices(observation: pl.DataFrame, parts: pl.DataFrame, measures: dict[st
     """Convert slices of observations to target places: one row for each measure, period and place with a part.
 
     Takes observations of one geography (schema.OBSERVATION_COLUMNS), each slice from one release, and the roll of that
-    geography. Returns TARGET_CELL with value, low, high, status, marker, basis, coverage, reason, evidence, parts, and
-    the caveats, release, file, rows and column behind each. A place without any row in a slice has the reason
-    `not_returned`.
+    geography. Returns TARGET_CELL with value, lower_bound, upper_bound, obs_status, published_marker, derivation,
+    coverage, reason, evidence, source_areas, and the caveats, release, file, rows and column behind each. A place
+    without any row in a slice has the reason `not_returned`.
     """
     kinds = {name: measure.kind for name, measure in measures.items()}
     pieces = _pair_parts(observation, parts)
@@ -103,7 +103,7 @@ def drop_uncertain_bounds(mapped: pl.DataFrame, measures: dict[str, Measure], by
         sorted(name for name, definition in measures.items() if definition.is_uncertain)
     )
     is_uncertain = (is_estimate & by_parts).fill_null(False)
-    return mapped.with_columns(pl.when(~is_uncertain).then(name).alias(name) for name in ("low", "high"))
+    return mapped.with_columns(pl.when(~is_uncertain).then(name).alias(name) for name in ("lower_bound", "upper_bound"))
 
 
 def mark_withdrawn_figures(mapped: pl.DataFrame, observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
@@ -153,15 +153,17 @@ def _pair_parts(observation: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
 
 def _sum_parts(pieces: pl.DataFrame) -> pl.DataFrame:
     """Sum the parts of each place; a figure shared by several parts counts once."""
-    status = pl.col("status").replace_strict({s: n for n, s in enumerate(OBSERVATION_STATUSES)}, return_dtype=pl.Int64)
-    hidden = pl.col("status").is_in(sorted(STATUSES_WITHOUT_VALUE))
+    status = pl.col("obs_status").replace_strict(
+        {s: n for n, s in enumerate(OBSERVATION_STATUSES)}, return_dtype=pl.Int64
+    )
+    hidden = pl.col("obs_status").is_in(sorted(STATUSES_WITHOUT_VALUE))
     keys = [*TARGET_CELL, "from_code"]
     lists = pieces.sort(keys).group_by(TARGET_CELL, maintain_order=True)
     parts = lists.agg(
         *(pl.col(name).first() for name in SLICE_PROVENANCE),
         pl.len().alias("parts_n"),
         pl.col("cell").is_not_null().sum().alias("rows_n"),
-        pl.col("from_code").unique(maintain_order=True).str.join(",").alias("parts"),
+        pl.col("from_code").unique(maintain_order=True).str.join(",").alias("source_areas"),
         pl.col("from_code")
         .filter(pl.col("value").is_null())
         .unique(maintain_order=True)
@@ -171,7 +173,7 @@ def _sum_parts(pieces: pl.DataFrame) -> pl.DataFrame:
         (covers_several_places() & has_several_codes()).any().alias("shared"),
         (pl.col("leads_to").max() > 1).alias("split"),
         pl.col("from_code").filter(pl.col("leads_to") > 1).unique(maintain_order=True).str.join(", ").alias("cut"),
-        _derivation().alias("basis"),
+        _derivation().alias("derivation"),
         status.max().alias("worst"),
         status.filter(~hidden).max().alias("worst_valued"),
     )
@@ -185,17 +187,17 @@ def _sum_parts(pieces: pl.DataFrame) -> pl.DataFrame:
         pl.col("value").sum().alias("total"),
         pl.col("value").min().alias("least"),
         pl.col("value").max().alias("most"),
-        complete_sum(pl.col("low")).alias("low_total"),
-        complete_sum(pl.col("high")).alias("high_total"),
-        pl.col("low").min().alias("low_least"),
-        pl.col("high").max().alias("high_most"),
-        complete_sum(part_lower_bound()).alias("parts_low"),
-        complete_sum(part_upper_bound()).alias("parts_high"),
-        pl.any_horizontal(pl.col("low", "high").is_not_null()).any().alias("bounded"),
+        complete_sum(pl.col("lower_bound")).alias("lower_bound_total"),
+        complete_sum(pl.col("upper_bound")).alias("upper_bound_total"),
+        pl.col("lower_bound").min().alias("least_lower_bound"),
+        pl.col("upper_bound").max().alias("most_upper_bound"),
+        complete_sum(part_lower_bound()).alias("parts_lower_bound"),
+        complete_sum(part_upper_bound()).alias("parts_upper_bound"),
+        pl.any_horizontal(pl.col("lower_bound", "upper_bound").is_not_null()).any().alias("bounded"),
         pl.col("signed").first(),
         *(pl.col(name).filter(together).first().alias(f"joined_{name}") for name in _JOINT_COLUMNS),
         *(pl.col(name).first().alias(f"{name}_of_one") for name in INTERVAL_COLUMNS),
-        pl.col("marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("marker"),
+        pl.col("published_marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("published_marker"),
         pl.col("caveats").drop_nulls().unique(maintain_order=True).str.join(","),
         pl.col("caveat_evidence").drop_nulls().unique(maintain_order=True).str.join(". "),
         *(pl.col(name).first() for name in ("file_column", "unit")),
@@ -206,9 +208,9 @@ def _sum_parts(pieces: pl.DataFrame) -> pl.DataFrame:
 
 def _derivation() -> pl.Expr:
     """Return how several parts became one place: aggregated within a larger place, otherwise merged."""
-    larger = (pl.col("basis") == "aggregated").any()
+    larger = (pl.col("derivation") == "aggregated").any()
     several = pl.when(larger).then(pl.lit("aggregated")).otherwise(pl.lit("merged"))
-    return pl.when(pl.len() == 1).then(pl.col("basis").first()).otherwise(several)
+    return pl.when(pl.len() == 1).then(pl.col("derivation").first()).otherwise(several)
 
 
 def _assign_reasons(grouped: pl.DataFrame) -> pl.DataFrame:
@@ -229,19 +231,19 @@ def _assign_reasons(grouped: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     cells = grouped.with_columns(reason.alias("reason"), pl.when(has_value).then("total").alias("value"))
     return cells.with_columns(
-        cell_bound("low").alias("low"),
-        cell_bound("high").alias("high"),
+        cell_bound("lower_bound").alias("lower_bound"),
+        cell_bound("upper_bound").alias("upper_bound"),
         # An interval of a sum needs independent errors, which no publisher states.
         *(pl.when(has_value & single).then(f"{name}_of_one").alias(name) for name in INTERVAL_COLUMNS),
         pl.when(has_value)
         .then(pl.coalesce("worst_valued", "worst"))
         .otherwise("worst")
         .replace_strict(names, default=None, return_dtype=pl.String)
-        .alias("status"),
+        .alias("obs_status"),
         pl.when(has_value).then(pl.lit(1.0)).when(pl.col("valued_n") == 0).then(pl.lit(0.0)).alias("coverage"),
-        pl.when(has_value).then("basis").alias("basis"),
+        pl.when(has_value).then("derivation").alias("derivation"),
         _gap_evidence().alias("evidence"),
-    ).with_columns(pl.when(pl.col("marker") != "").then("marker").alias("marker"))
+    ).with_columns(pl.when(pl.col("published_marker") != "").then("published_marker").alias("published_marker"))
 
 
 _REASON_OF_STATUS = {
@@ -254,7 +256,7 @@ _REASON_OF_STATUS = {
 
 def marker_text() -> pl.Expr:
     """Return a printable marker, `(blank)` where it is blank."""
-    return pl.when(pl.col("marker") != "").then("marker").otherwise(pl.lit("(blank)"))
+    return pl.when(pl.col("published_marker") != "").then("published_marker").otherwise(pl.lit("(blank)"))
 
 
 def _gap_evidence() -> pl.Expr:
@@ -270,7 +272,7 @@ def _gap_evidence() -> pl.Expr:
             pl.format(
                 "{} parts ({}) have {} to {}; their denominators are not stored",
                 "parts_n",
-                "parts",
+                "source_areas",
                 format_figure_column("least"),
                 format_figure_column("most"),
             )
@@ -280,7 +282,7 @@ def _gap_evidence() -> pl.Expr:
         .when(reason.is_in(["suppressed", "not_available", "not_applicable"]))
         .then(pl.format("row {} of {} has the marker {}", "file_rows", "file", marker_text()))
         .when(reason == "not_returned")
-        .then(pl.format("other places have a figure in this release, but there is no row for {}", "parts"))
+        .then(pl.format("other places have a figure in this release, but there is no row for {}", "source_areas"))
         .when(reason == "split")
         .then(pl.format("{} is split between several places", "cut") + _lacking_text())
     )

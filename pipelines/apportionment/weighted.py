@@ -33,10 +33,20 @@ MAJORITY_SHARE = 0.5
 _APPORTIONED_SCHEMA = {
     **{name: column.dtype for name, column in MAPPED_FIGURE.items() if name in TARGET_CELL},
     **dict.fromkeys(
-        ("value", "low", "high", "likely_low", "likely_high", "coverage", "split_share", "partial"), NUMBER
+        (
+            "value",
+            "lower_bound",
+            "upper_bound",
+            "interval_lower",
+            "interval_upper",
+            "coverage",
+            "apportioned_share",
+            "partial",
+        ),
+        NUMBER,
     ),
     **dict.fromkeys(("parts_n", "missing"), WHOLE),
-    **dict.fromkeys(("status", "basis", "weighed_by"), TEXT),
+    **dict.fromkeys(("obs_status", "derivation", "weighed_by"), TEXT),
 }
 """Columns from counts and from averages together."""
 
@@ -51,7 +61,7 @@ class WeightedCrosswalk(NamedTuple):
     def kinds(self) -> tuple[str, str]:
         """Return the kinds of source and target place; planned councils count as upper tiers."""
         first = self.crosswalk.row(0, named=True)
-        start, end = (first[f"{side}_system"].rsplit("_", 1)[0] for side in ("from", "to"))
+        start, end = (first[f"{side}_geography"].rsplit("_", 1)[0] for side in ("from", "to"))
         return start, "utla" if end == "plan" else end
 
 
@@ -91,19 +101,20 @@ def _add_interval_source(
     """
     pairs = crosswalk.drop_nulls("to_code").filter(pl.len().over("to_code") == 1, pl.col("weight") == 1)
     alone = pairs.drop_nulls("from_code").select(pl.col("from_code").alias("place_code"), "to_code")
-    published_intervals = observation.filter(pl.col("likely_source").is_not_null()).join(alone, on="place_code").select(
+    published_intervals = observation.filter(pl.col("interval_source").is_not_null()).join(alone,
+                                                                                           on="place_code").select(
         *TARGET_CELL, *(pl.col(name).alias(f"{name}_given") for name in INTERVAL_COLUMNS)
     )  # fmt: skip
     is_estimate = pl.col("measure").is_in(
         sorted(name for name, definition in measures.items() if definition.is_uncertain)
     )
-    has_model_interval = pl.col("likely_low").is_not_null() & ~(
-        is_estimate & (pl.col("split_share") == 0).fill_null(False)
+    has_model_interval = pl.col("interval_lower").is_not_null() & ~(
+        is_estimate & (pl.col("apportioned_share") == 0).fill_null(False)
     )
-    back = {"likely_low": pl.col("likely_low"), "likely_high": pl.col("likely_high"),
-            "likely_level": pl.lit(INTERVAL_LEVEL * 100), "likely_source": pl.lit("back-tests")}  # fmt: skip
+    back = {"interval_lower": pl.col("interval_lower"), "interval_upper": pl.col("interval_upper"),
+            "interval_level": pl.lit(INTERVAL_LEVEL * 100), "interval_source": pl.lit("back-tests")}  # fmt: skip
     joined = apportioned.join(published_intervals, on=TARGET_CELL, how="left", maintain_order="left")
-    is_published = pl.col("likely_source_given").is_not_null()
+    is_published = pl.col("interval_source_given").is_not_null()
     return joined.with_columns(
         pl.when(is_published).then(f"{name}_given").when(has_model_interval).then(own).alias(name)
         for name, own in back.items()
@@ -129,14 +140,23 @@ def _merge_joint_places(crosswalk: pl.DataFrame, together: list[str]) -> pl.Data
     recoded = crosswalk.with_columns(pl.col("from_code").replace(joint_codes))
     summed = recoded.group_by("from_code", "to_code", maintain_order=True).agg(
         pl.when(pl.len() == 1).then(pl.col("weight").first()).alias("single"),
-        pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("people"),
-        pl.exclude("people", "weight").first(),
+        pl.when(pl.col("weight_population").is_not_null().all())
+        .then(pl.col("weight_population").sum())
+        .alias("weight_population"),
+        pl.exclude("weight_population", "weight").first(),
     )
     one = pl.len().over("from_code") == 1
-    people = pl.col("people").sum().over("from_code")
-    has_people = pl.col("people").is_not_null().all().over("from_code") & (people > 0)
+    people = pl.col("weight_population").sum().over("from_code")
+    has_people = pl.col("weight_population").is_not_null().all().over("from_code") & (people > 0)
     is_joint = pl.col("from_code").is_in(together)
-    weight = pl.when(~is_joint).then("single").when(one).then(1.0).when(has_people).then(pl.col("people") / people)
+    weight = (
+        pl.when(~is_joint)
+        .then("single")
+        .when(one)
+        .then(1.0)
+        .when(has_people)
+        .then(pl.col("weight_population") / people)
+    )
     return summed.with_columns(weight.alias("weight")).select(crosswalk.columns)
 
 
@@ -193,7 +213,9 @@ def _average_rates(
     # The rate of part of a place is unbounded, and a rank refers to the places of its own geography.
     ranks = [name for name, definition in measures.items() if definition.kind == "rank"]
     within = has_value.all() & pl.col("alone").all() & (single | ~pl.col("measure").is_in(ranks).first())
-    rank = pl.col("status").replace_strict({s: n for n, s in enumerate(OBSERVATION_STATUSES)}, return_dtype=pl.Int64)
+    rank = pl.col("obs_status").replace_strict(
+        {s: n for n, s in enumerate(OBSERVATION_STATUSES)}, return_dtype=pl.Int64
+    )
     return pieces.group_by(TARGET_CELL, maintain_order=True).agg(
         pl.when(single).then(pl.col("value").first()).when(has_weights & has_value.all()).then(mean).alias("value"),
         pl.when(~single & has_weights).then(mean).alias("partial"),
@@ -202,16 +224,16 @@ def _average_rates(
         .when(has_weights)
         .then(mass.filter(has_value).sum() / mass.sum())
         .alias("coverage"),
-        pl.when(within).then(pl.coalesce("low", "value").min()).alias("low"),
-        pl.when(within).then(pl.coalesce("high", "value").max()).alias("high"),
+        pl.when(within).then(pl.coalesce("lower_bound", "value").min()).alias("lower_bound"),
+        pl.when(within).then(pl.coalesce("upper_bound", "value").max()).alias("upper_bound"),
         pl.len().cast(pl.Int64).alias("parts_n"),
         (~has_value).sum().cast(pl.Int64).alias("missing"),
         pl.when(single)
         .then(rank.first())
         .otherwise(OBSERVATION_STATUSES.index("estimated"))
         .replace_strict(dict(enumerate(OBSERVATION_STATUSES)), return_dtype=pl.String, default=None)
-        .alias("status"),
-        pl.when(single).then(pl.lit("aggregated")).otherwise(pl.lit("rate_averaged")).alias("basis"),
+        .alias("obs_status"),
+        pl.when(single).then(pl.lit("aggregated")).otherwise(pl.lit("rate_averaged")).alias("derivation"),
         pl.col("weighed_by").drop_nulls().first(),
     )
 
@@ -221,10 +243,10 @@ def _add_sources(apportioned: pl.DataFrame, observation: pl.DataFrame, crosswalk
     pairs = crosswalk.drop_nulls(["from_code", "to_code"]).select("from_code", "to_code")
     few = pairs.filter(pl.len().over("to_code") <= MAX_PARTS_LISTED)
     rows = observation.with_columns(pl.col("place_code").str.split("+").alias("from_code")).explode("from_code")
-    has_caution = pl.any_horizontal(pl.col("marker", "caveats").is_not_null())
+    has_caution = pl.any_horizontal(pl.col("published_marker", "caveats").is_not_null())
     cited = rows.filter(has_caution | pl.col("from_code").is_in(few["from_code"].implode()))
     provenance = cited.join(pairs, on="from_code").group_by(TARGET_CELL, maintain_order=True).agg(
-        pl.col("marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("marker"),
+        pl.col("published_marker").drop_nulls().unique(maintain_order=True).str.join(", ").alias("published_marker"),
         pl.col("caveats").drop_nulls().unique(maintain_order=True).str.join(","),
         pl.col("caveat_evidence").drop_nulls().unique(maintain_order=True).str.join(". "),
         pl.col("file_row").unique(maintain_order=True).cast(pl.String).str.join(",").alias("file_rows"),
@@ -243,10 +265,10 @@ def _add_sources(apportioned: pl.DataFrame, observation: pl.DataFrame, crosswalk
     lacking = pl.col("needed").list.set_difference(pl.coalesce("having", pl.lit([], pl.List(pl.String))))
     by_name = pl.col("needed").is_not_null()
     return joined.join(slice_columns, on=SLICE_KEY).sort(TARGET_CELL).with_columns(
-        pl.when(pl.col("marker") != "").then("marker").alias("marker"),
+        pl.when(pl.col("published_marker") != "").then("published_marker").alias("published_marker"),
         pl.when(by_name).then("file_rows").alias("file_rows"),
         pl.when(by_name).then(pl.col("needed").list.join(",")).otherwise(pl.format("{} places", "needed_n"))
-        .alias("parts"),
+        .alias("source_areas"),
         pl.when(by_name).then(lacking.list.sort().list.join(", ")).otherwise(pl.format("{} places", "missing"))
         .alias("lacking"),
     )  # fmt: skip
@@ -259,13 +281,15 @@ def _minor_shares(crosswalk: pl.DataFrame) -> pl.DataFrame:
     the share of the target's people who are in no source place.
     """
     there = crosswalk.drop_nulls("to_code")
-    by = pl.when(pl.col("people").is_not_null().all()).then("people").otherwise(pl.col("weight"))
+    by = pl.when(pl.col("weight_population").is_not_null().all()).then("weight_population").otherwise(pl.col("weight"))
     minor = (pl.col("weight") < MAJORITY_SHARE).fill_null(False)
     outside = pl.col("from_code").is_null()
     return there.group_by("to_code", maintain_order=True).agg(
         (by.filter(minor & ~outside).sum() / by.filter(~outside).sum()).alias("elsewhere"),
         (pl.col("weight").is_null() & ~outside).any().alias("unweighed"),
-        pl.when(outside.any()).then(pl.col("people").filter(outside).sum() / pl.col("people").sum()).alias("outside"),
+        pl.when(outside.any())
+        .then(pl.col("weight_population").filter(outside).sum() / pl.col("weight_population").sum())
+        .alias("outside"),
     )
 
 
@@ -274,48 +298,49 @@ def _assign_reasons(figures: pl.DataFrame, parts: pl.DataFrame, allowed: frozens
     cells = figures.join(parts, on="to_code", how="left", maintain_order="left")
     downwards = (pl.col("elsewhere") > MAJORITY_SHARE) & ~pl.col("measure").is_in(sorted(allowed))
     none = pl.col("missing") == pl.col("parts_n")
-    hidden = pl.col("status").is_in(["low", "confidential"])
+    hidden = pl.col("obs_status").is_in(["low", "confidential"])
     reason = (
         pl.when(downwards.fill_null(False)).then(pl.lit("coarser_only"))
         .when(pl.col("unweighed")).then(pl.lit("split"))
         .when(pl.col("outside").is_not_null()).then(pl.lit("low_reach"))
         .when(none & hidden).then(pl.lit("suppressed"))
-        .when(none & (pl.col("status") == "not_available")).then(pl.lit("not_available"))
-        .when(none & (pl.col("status") == "not_applicable")).then(pl.lit("not_applicable"))
+        .when(none & (pl.col("obs_status") == "not_available")).then(pl.lit("not_available"))
+        .when(none & (pl.col("obs_status") == "not_applicable")).then(pl.lit("not_applicable"))
         .when(none).then(pl.lit("not_returned"))
         .when(pl.col("missing") > 0).then(pl.lit("children_incomplete"))
         .when(pl.col("value").is_null()).then(pl.lit("needs_parts"))
     )  # fmt: skip
     result = cells.with_columns(reason.alias("reason"))
     has_value = pl.col("reason").is_null()
-    cut = pl.col("split_share") > 0
-    basis = pl.coalesce("basis", pl.when(cut).then(pl.lit("apportioned")).otherwise(pl.lit("aggregated")))
+    cut = pl.col("apportioned_share") > 0
+    basis = pl.coalesce("derivation", pl.when(cut).then(pl.lit("apportioned")).otherwise(pl.lit("aggregated")))
     return result.with_columns(
         pl.when(has_value).then("value").alias("value"),
-        pl.when(has_value).then(basis).alias("basis"),
-        pl.when(has_value & cut).then(pl.lit("estimated")).otherwise("status").alias("status"),
+        pl.when(has_value).then(basis).alias("derivation"),
+        pl.when(has_value & cut).then(pl.lit("estimated")).otherwise("obs_status").alias("obs_status"),
         *(pl.when(has_value).then(name).alias(name) for name in INTERVAL_COLUMNS),
         _apportionment_evidence().alias("evidence"),
     )
 
 
 def _apportionment_evidence() -> pl.Expr:
-    reason, cut = pl.col("reason"), pl.col("split_share") > 0
-    percent = (pl.col("split_share") * 100).round(1)
+    reason, cut = pl.col("reason"), pl.col("apportioned_share") > 0
+    percent = (pl.col("apportioned_share") * 100).round(1)
     return (
-        pl.when(reason == "coarser_only").then(pl.format("known only for {}, and this is a smaller part", "parts"))
-        .when(reason == "split").then(pl.format("{} crossed by a boundary, and no weights are stored", "parts"))
+        pl.when(reason == "coarser_only").then(pl.format("known only for {}, and this is a smaller part",
+                                                         "source_areas"))
+        .when(reason == "split").then(pl.format("{} crossed by a boundary, and no weights are stored", "source_areas"))
         .when(reason == "low_reach")
         .then(pl.format("{} % of its residents are outside the source's geography", (pl.col("outside") * 100).round(1)))
         .when(reason == "children_incomplete")
         .then(pl.format("{} of {} parts have no figure: {}", "missing", "parts_n", "lacking"))
         .when(reason == "needs_parts")
-        .then(pl.format("{} cannot be averaged: their denominators are not stored", "parts"))
+        .then(pl.format("{} cannot be averaged: their denominators are not stored", "source_areas"))
         .when(reason == "not_returned")
-        .then(pl.format("other places have a figure in this release, but there is no row for {}", "parts"))
+        .then(pl.format("other places have a figure in this release, but there is no row for {}", "source_areas"))
         .when(reason.is_not_null())
-        .then(pl.format("{} has the marker {}", "parts", marker_text()))
-        .when(pl.col("basis") == "rate_averaged")
+        .then(pl.format("{} has the marker {}", "source_areas", marker_text()))
+        .when(pl.col("derivation") == "rate_averaged")
         .then(pl.format("average of the rates of {} places, weighted by {}", "parts_n", "weighed_by"))
         .when(cut).then(pl.format("{} % from places crossed by a boundary, apportioned by people", percent))
     )  # fmt: skip

@@ -21,7 +21,7 @@ class Reason(NamedTuple):
     title: str
     rule: str
     severity: Severity
-    holder: str
+    data_owner: str
     remedy: str
 
 
@@ -244,6 +244,6 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warn", "error")
 
 
 def reasons_frame() -> pl.DataFrame:
-    """Return all reasons as a table: reason, family, title, rule, severity, holder, remedy."""
+    """Return all reasons as a table: reason, family, title, rule, severity, data_owner, remedy."""
     columns = ["reason", *Reason._fields[1:]]
     return pl.DataFrame([tuple(reason) for reason in _REASONS_IN_ORDER], schema=columns, orient="row")

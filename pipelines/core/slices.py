@@ -54,24 +54,25 @@ TOTAL_SLICE_KEY = [*SLICE_KEY, "total_code"]
 def sum_by_total(current: pl.DataFrame, member: pl.DataFrame) -> pl.DataFrame:
     """Sum for each published total the figures of its places; a figure of places published together counts once.
 
-    Returns, by slice and total_code: `local`, the sum; `figures` and `places_given`, the number of figures and places
+    Returns, by slice and total_code: `sum_of_places`; `figures` and `places_given`, the number of figures and places
     in it; `places_hidden`, the number of suppressed places; and the bounds of their sum.
     """
     numbered = current.with_row_index("cell").with_columns(pl.col("place_code").str.split("+").alias("part"))
     numbered = numbered.with_columns(pl.col("part").list.len().alias("parts"))
     inside = numbered.explode("part").join(member.rename({"place_code": "part"}), on="part")
     whole = inside.group_by(*TOTAL_SLICE_KEY, "cell", maintain_order=True).agg(
-        pl.len().alias("inside"), *(pl.col(name).first() for name in ("parts", "value", "low", "high", "status"))
+        pl.len().alias("inside"),
+        *(pl.col(name).first() for name in ("parts", "value", "lower_bound", "upper_bound", "obs_status")),
     )
     cells = whole.filter(pl.col("inside") == pl.col("parts"))
-    hidden = pl.col("value").is_null() & pl.col("status").is_in(["confidential", "low"])
-    nothing = pl.col("status") == "not_applicable"
-    sure = pl.col("high").filter(hidden).is_not_null().all()
+    hidden = pl.col("value").is_null() & pl.col("obs_status").is_in(["confidential", "low"])
+    nothing = pl.col("obs_status") == "not_applicable"
+    sure = pl.col("upper_bound").filter(hidden).is_not_null().all()
     return cells.group_by(TOTAL_SLICE_KEY).agg(
-        pl.col("value").sum().alias("local"),
+        pl.col("value").sum().alias("sum_of_places"),
         pl.col("parts").filter(pl.col("value").is_not_null() | nothing).sum().cast(pl.Int64).alias("places_given"),
         pl.col("value").is_not_null().sum().cast(pl.Int64).alias("figures"),
         pl.col("parts").filter(hidden).sum().cast(pl.Int64).alias("places_hidden"),
-        pl.col("low").filter(hidden).fill_null(0.0).sum().alias("suppressed_low"),
-        pl.when(sure).then(pl.col("high").filter(hidden).sum()).alias("suppressed_high"),
+        pl.col("lower_bound").filter(hidden).fill_null(0.0).sum().alias("suppressed_lower_bound"),
+        pl.when(sure).then(pl.col("upper_bound").filter(hidden).sum()).alias("suppressed_upper_bound"),
     )

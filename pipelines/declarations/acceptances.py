@@ -78,7 +78,7 @@ def read_acceptances(text: str, path: Path, measures: dict[str, tuple[str, ...]]
 
 _ACCEPTANCE_COLUMNS = (
     ("accepted_by", "who", pl.String),
-    ("accepted_because", "why", pl.String),
+    ("acceptance_reason", "why", pl.String),
     ("accepted_until", "until", pl.Date),
 )
 
@@ -86,7 +86,7 @@ _ACCEPTANCE_COLUMNS = (
 def add_acceptances(gaps: pl.DataFrame, acceptances: tuple[Acceptance, ...], as_of: date) -> pl.DataFrame:
     """Add acceptances to gaps (measure, reason, place_code) as of a day.
 
-    Adds `accepted_by`, `accepted_because`, `accepted_until` and `is_accepted`. An expired acceptance is still shown.
+    Adds `accepted_by`, `acceptance_reason`, `accepted_until` and `is_accepted`. An expired acceptance is still shown.
     """
     fits = [acceptance for acceptance in acceptances if acceptance.when <= as_of]
     holding = sorted(fits, key=lambda acceptance: acceptance.until < as_of)

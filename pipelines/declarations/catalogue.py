@@ -26,7 +26,7 @@ from pipelines.declarations.unfinished import UnreadSource, find_unfinished, ref
 from pipelines.declarations.yaml_lines import LineNumbers, read_yaml, validate_declaration
 
 SPINE_TABLES = ("place", "place_period")
-VERDICT_COLUMNS = ("verdict", "because")
+VERDICT_COLUMNS = ("verdict", "blocking_reasons")
 """Columns added at the end of every problem view."""
 
 

@@ -9,7 +9,7 @@ import duckdb
 
 from pipelines.core.errors import DeclarationError
 
-FIGURE_COLUMNS = frozenset({"value", "low", "high", "likely_low", "likely_high"})
+FIGURE_COLUMNS = frozenset({"value", "lower_bound", "upper_bound", "interval_lower", "interval_upper"})
 """Columns of a measure's table with figures: a column computed from one depends on the measure."""
 
 SyntaxNode = dict[str, Any]

@@ -52,7 +52,7 @@ def collect_problem_gaps(
     answers = verdict_table.filter(pl.col("verdict") == "not_answerable").select(
         "problem", "place_code", "period_start", pl.lit(1 / max(periods, 1)).alias("share"), "people"
     )
-    columns = ("problem", "measure", "place_code", "place_name", "period_start", *("holder", "reason", "remedy"),
+    columns = ("problem", "measure", "place_code", "place_name", "period_start", *("data_owner", "reason", "remedy"),
                "evidence", "request", "blocks")  # fmt: skip
     people = verdict_table.select("place_code", "people").drop_nulls().unique("place_code")
     return OpenGaps(gaps.select(columns), answers, people)
@@ -62,7 +62,7 @@ def _fill_owner_and_remedy(gaps: pl.DataFrame) -> pl.DataFrame:
     """Fill a missing data owner or remedy from the definition of the gap's reason."""
     return gaps.with_columns(
         pl.coalesce(column, pl.col("reason").replace_strict({c: getattr(r, column) for c, r in REASONS.items()}))
-        for column in ("holder", "remedy")
+        for column in ("data_owner", "remedy")
     )
 
 

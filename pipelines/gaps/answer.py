@@ -85,7 +85,7 @@ def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataF
         first = wrong.row(0, named=True)
         raise CommongroundError(
             f"{problem.name}: {first['measure']} of {first['place_code']}: found a figure for "
-            f"{format_period(first['value_start'], first['value_end'])}, expected one for "
+            f"{format_period(first['reference_start'], first['reference_end'])}, expected one for "
             f"{format_period(first['period_start'], first['period_end'])} (1 of {wrong.height:,} such cells); "
             "nothing was stored. This is a fault in Commonground: please report it"
         )
@@ -131,7 +131,7 @@ def place_observations(
 
 def _group_by_system(observation: pl.DataFrame, own: str) -> list[tuple[str, pl.DataFrame]]:
     """Split observations by the place system of the newest release of each slice."""
-    systems = newest_slices(observation).select(*SLICE_KEY, pl.col("place_system").alias("of")).unique(SLICE_KEY)
+    systems = newest_slices(observation).select(*SLICE_KEY, pl.col("geography").alias("of")).unique(SLICE_KEY)
     with_system = observation.join(systems, on=SLICE_KEY, maintain_order="left")
     parts = with_system.partition_by("of", as_dict=True, include_key=False, maintain_order=True)
     return [(str(system_name), frame) for (system_name,), frame in parts.items()] or [(own, observation)]

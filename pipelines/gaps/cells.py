@@ -1,7 +1,7 @@
 """Typed cells: every cell of the required grid ends as a value, or as a gap with its reason.
 
 `value` is null if and only if there is a `reason`. Each family of reasons has its own small table. The tables are
-stacked and ordered by precedence: the first reason is the cell's own, the others go to `reasons_also`.
+stacked and ordered by precedence: the first reason is the cell's own, the others go to `other_reasons`.
 """
 
 from datetime import date
@@ -59,15 +59,15 @@ def _group_slices(placed: pl.DataFrame) -> dict[str, list[ReferencePeriod]]:
 def _join_placed(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     answers = placed.rename(
         {
-            "period_start": "value_start",
-            "period_end": "value_end",
+            "period_start": "reference_start",
+            "period_end": "reference_end",
             "to_code": "place_code",
             "reason": "placed_reason",
             "evidence": "placed_evidence",
         }
     )
     return required.join(
-        answers, on=["measure", "value_start", "value_end", "place_code"], how="left", maintain_order="left"
+        answers, on=["measure", "reference_start", "reference_end", "place_code"], how="left", maintain_order="left"
     )
 
 
@@ -87,8 +87,9 @@ def _accept_partial_average(cells: pl.DataFrame, problem: Problem) -> pl.DataFra
         & (pl.col("coverage") >= pl.col("measure").replace_strict(least, default=1.0, return_dtype=pl.Float64))
     )
     evidence = pl.format("{}; rates cover {} % of the place", "placed_evidence", (pl.col("coverage") * 100).round(1))
-    replacements = {"value": pl.col("partial"), "placed_reason": pl.lit(None), "status": pl.lit("estimated"),
-             "basis": pl.lit("rate_averaged"), "placed_evidence": evidence, "low": pl.lit(None), "high": pl.lit(None),
+    replacements = {"value": pl.col("partial"), "placed_reason": pl.lit(None), "obs_status": pl.lit("estimated"),
+             "derivation": pl.lit("rate_averaged"), "placed_evidence": evidence, "lower_bound": pl.lit(None),
+             "upper_bound": pl.lit(None),
              }  # fmt: skip
     return cells.with_columns(enough.alias("nearly_whole")).with_columns(
         pl.when("nearly_whole").then(new).otherwise(name).alias(name) for name, new in replacements.items()
@@ -99,13 +100,13 @@ def _withhold_uncertain(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     """Withhold apportioned figures with a wider interval than the problem allows; their bounds stay."""
     widest = {name: need.max_error for name, need in problem.header.needs.items() if need.max_error}
     allowed = pl.col("measure").replace_strict(widest, default=None, return_dtype=pl.Float64)
-    half = (pl.col("likely_high") - pl.col("likely_low")) / 2
+    half = (pl.col("interval_upper") - pl.col("interval_lower")) / 2
     too_wide = (half > allowed * pl.col("value").abs()).fill_null(True)
-    rough = (pl.col("split_share") > 0) & allowed.is_not_null() & too_wide
+    rough = (pl.col("apportioned_share") > 0) & allowed.is_not_null() & too_wide
     interval_text = pl.format(
         "its 90 % interval is {} to {}; the problem allows {} either way",
-        format_figure_column("likely_low").fill_null("unknown"),
-        format_figure_column("likely_high").fill_null("unknown"),
+        format_figure_column("interval_lower").fill_null("unknown"),
+        format_figure_column("interval_upper").fill_null("unknown"),
         pl.concat_str((allowed * 100).round(1), pl.lit(" %")).fill_null(""),
     )
     rough = (rough & pl.col("value").is_not_null()).fill_null(False)
@@ -136,7 +137,7 @@ def _collect_reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.Da
     return ordered.group_by(CELL_KEY, maintain_order=True).agg(
         pl.col("reason").first(),
         pl.col("evidence").first(),
-        pl.col("reason").unique(maintain_order=True).slice(1).str.join(",").alias("reasons_also"),
+        pl.col("reason").unique(maintain_order=True).slice(1).str.join(",").alias("other_reasons"),
     )
 
 
@@ -199,10 +200,10 @@ def _find_place_reasons(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFram
 def _find_rows_set_aside(cells: pl.DataFrame, set_aside: pl.DataFrame) -> pl.DataFrame:
     """Find cells with a row in the file that could not be used."""
     empty = cells.filter(pl.col("placed_reason").is_in(NO_ROW_REASONS))
-    aside = set_aside.rename({"period_start": "value_start", "to_code": "place_code"}).unique(
-        ["measure", "place_code", "value_start"], maintain_order=True
+    aside = set_aside.rename({"period_start": "reference_start", "to_code": "place_code"}).unique(
+        ["measure", "place_code", "reference_start"], maintain_order=True
     )
-    return empty.join(aside, on=["measure", "place_code", "value_start"], how="inner").select(
+    return empty.join(aside, on=["measure", "place_code", "reference_start"], how="inner").select(
         *CELL_KEY, "reason", "evidence"
     )
 
@@ -219,13 +220,13 @@ def _complete_cells(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue)
     cells = cells.with_columns(
         pl.concat_str(pl.lit(problem.name), "measure", "place_code", period, separator="/").alias("cell_id"),
         pl.when(~gap).then("value").alias("value"),
-        pl.when(keep).then("low").alias("low"),
-        pl.when(keep).then("high").alias("high"),
-        pl.when(pl.col("reasons_also") != "").then("reasons_also").alias("reasons_also"),
+        pl.when(keep).then("lower_bound").alias("lower_bound"),
+        pl.when(keep).then("upper_bound").alias("upper_bound"),
+        pl.when(pl.col("other_reasons") != "").then("other_reasons").alias("other_reasons"),
         severity.alias("severity"),
         source.alias("source"),
         pl.col("measure").replace_strict({m: d.unit for m, d in catalogue.measures.items()}).alias("unit"),
-        *(pl.when(~gap).then(name).alias(name) for name in ("basis", *INTERVAL_COLUMNS, "split_share")),
+        *(pl.when(~gap).then(name).alias(name) for name in ("derivation", *INTERVAL_COLUMNS, "apportioned_share")),
         # A derived value states its derivation.
         pl.when(gap).then("evidence").otherwise(_value_evidence()).alias("evidence"),
         _value_caveats(catalogue).alias("caveats"),
@@ -262,8 +263,8 @@ def _value_caveats(catalogue: Catalogue) -> pl.Expr:
         pl.when("carried").then(pl.lit("carried_forward")),
         pl.when(pl.col("measure").is_in(rounded)).then(pl.lit("rounded")),
         pl.when(pl.col("measure").is_in(noisy)).then(pl.lit("perturbed")),
-        pl.col("status").replace_strict(marks, default=None, return_dtype=pl.String),
-        pl.when(pl.col("basis") == "moved_land").then(pl.lit("extent_changed")),
+        pl.col("obs_status").replace_strict(marks, default=None, return_dtype=pl.String),
+        pl.when(pl.col("derivation") == "moved_land").then(pl.lit("extent_changed")),
         pl.when("nearly_whole").then(pl.lit("incomplete_aggregate")),
         pl.when(pl.col("caveats") != "").then("caveats"),
         separator=",",
@@ -280,7 +281,7 @@ def _build_remedies(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
         (*kind, *find_remedy(kind[1], kind[2], catalogue.sources[catalogue.measure_source[kind[0]]]))
         for kind in kinds.iter_rows()
     ]
-    schema = dict.fromkeys(("measure", "reason", "nation", "holder", "remedy"), pl.String)
+    schema = dict.fromkeys(("measure", "reason", "nation", "data_owner", "remedy"), pl.String)
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -301,11 +302,14 @@ def find_remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
         ask = "Ask for permission to publish it, then declare released: true; or ask for publishable figures."
         return source.data_owner or source.publisher, source.request or ask
     if reason == "fetch_failed" and source.key_variable:
-        return definition.holder, f"Set {source.key_variable} to your API key for the service, then refresh the source."
+        return (
+            definition.data_owner,
+            f"Set {source.key_variable} to your API key for the service, then refresh the source.",
+        )
     action = (
         definition.remedy if source.is_refreshable else definition.remedy.replace("Refresh the source", _MANUAL_REMEDY)
     )
-    return definition.holder.replace("the publisher", source.data_owner or source.publisher), action
+    return definition.data_owner.replace("the publisher", source.data_owner or source.publisher), action
 
 
 def _add_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
@@ -313,7 +317,9 @@ def _add_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     for name, source in catalogue.sources.items():
         for note in source.notes:
             about = (pl.col("source") == name) & pl.col("reason").is_not_null()
-            is_named = pl.any_horizontal(pl.col("parts").str.contains(code, literal=True) for code in note.place_codes)
+            is_named = pl.any_horizontal(
+                pl.col("source_areas").str.contains(code, literal=True) for code in note.place_codes
+            )
             text = pl.format("{}. {}", "evidence", pl.lit(note.text))
             cells = cells.with_columns(pl.when(about & is_named).then(text).otherwise("evidence").alias("evidence"))
     return cells

@@ -23,7 +23,7 @@ class Cost(Declaration):
 
     def matches_request(self, request: dict[str, str]) -> bool:
         """Return whether a request is of this kind."""
-        asked = ((self.data_owner, "holder"), (self.measure, "measure"), (self.reason, "reason"))
+        asked = ((self.data_owner, "data_owner"), (self.measure, "measure"), (self.reason, "reason"))
         return all(wanted in (None, request[column]) for wanted, column in asked)
 
 
@@ -66,12 +66,12 @@ def add_costs(requests: pl.DataFrame, cost_file: CostFile) -> pl.DataFrame:
 
     Also raises where a line names a data owner to whom no request goes.
     """
-    rows = requests.select("holder", "measure", "reason").to_dicts()
+    rows = requests.select("data_owner", "measure", "reason").to_dicts()
     matching = [next((rule for rule in cost_file.costs.costs if rule.matches_request(row)), None) for row in rows]
     for row, line in zip(rows, matching, strict=True):
         if line is None and cost_file.costs.default_cost is None:
             raise CommongroundError(
-                f"{cost_file.path}: no line matches the request to {row['holder']} for {row['measure']} "
+                f"{cost_file.path}: no line matches the request to {row['data_owner']} for {row['measure']} "
                 f"({row['reason']}); add one, or set default_cost: to the cost of other requests"
             )
     _validate_owners(cost_file, requests)
@@ -81,7 +81,7 @@ def add_costs(requests: pl.DataFrame, cost_file: CostFile) -> pl.DataFrame:
 
 def _validate_owners(cost_file: CostFile, requests: pl.DataFrame) -> None:
     """Raise CommongroundError where a line names a data owner to whom no request goes."""
-    holders = requests["holder"].unique().to_list()
+    holders = requests["data_owner"].unique().to_list()
     for rule in cost_file.costs.costs:
         if holders and rule.data_owner is not None and rule.data_owner not in holders:
             raise CommongroundError(

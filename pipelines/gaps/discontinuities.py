@@ -102,8 +102,8 @@ def _find_jumps(pairs: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFra
 
 def _find_straddling_areas(cells: pl.DataFrame) -> pl.DataFrame:
     """Find published areas in several requested places, where the cells name their source areas."""
-    with_parts = cells.filter(pl.col("parts").is_not_null()).with_columns(
-        pl.col("parts").str.split(",").alias("place_a")
+    with_parts = cells.filter(pl.col("source_areas").is_not_null()).with_columns(
+        pl.col("source_areas").str.split(",").alias("place_a")
     )
     parts = with_parts.explode("place_a").filter(pl.col("place_a").str.contains(r"^[A-Z0-9]{3,9}$"))
     cut = parts.group_by(*SLICE_COLUMNS, "place_a").agg(

@@ -35,8 +35,8 @@ class PeriodChoice(NamedTuple):
     measure: str
     period_start: date
     period_end: date
-    value_start: date | None = None
-    value_end: date | None = None
+    reference_start: date | None = None
+    reference_end: date | None = None
     reason: str | None = None
     evidence: str | None = None
     carried: bool = False
@@ -252,7 +252,7 @@ def tabulate_choices(chosen: list[PeriodChoice]) -> pl.DataFrame:
     """Tabulate the choices."""
     schema = {
         "measure": pl.String,
-        **dict.fromkeys(("period_start", "period_end", "value_start", "value_end"), pl.Date),
+        **dict.fromkeys(("period_start", "period_end", "reference_start", "reference_end"), pl.Date),
         "time_reason": pl.String,
         "time_evidence": pl.String,
         "carried": pl.Boolean,

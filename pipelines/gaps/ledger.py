@@ -26,13 +26,13 @@ SPELL: dict[str, Column] = {
     "period_start": Column(DATE, "First day of the requested period, when the gap was last seen"),
     "period_end": Column(DATE, "Last day of the requested period"),
     "reason": Column(TEXT, "Current or last reason of the gap, from the closed set of reasons"),
-    "reason_before": Column(TEXT, "Previous reason in the same spell; null where there was none"),
+    "previous_reason": Column(TEXT, "Previous reason in the same spell; null where there was none"),
     "reason_since": Column(DATE, "Day of the build that first gave this reason"),
-    "holder": Column(TEXT, "Data owner that could close the gap"),
+    "data_owner": Column(TEXT, "Data owner that could close the gap"),
     "opened": Column(DATE, "Day of the build that opened or reopened the gap"),
     "last_seen": Column(DATE, "Day of the last build in which the gap was open"),
     "closed": Column(DATE, "Day of the build that closed the gap; null while it is open"),
-    "closed_because": Column(TEXT, "; ".join(f"{name}: {meaning}" for name, meaning in CLOSING_REASONS.items())),
+    "closure_reason": Column(TEXT, "; ".join(f"{name}: {meaning}" for name, meaning in CLOSING_REASONS.items())),
     "opened_build": Column(WHOLE, "Number of the build that opened it"),
     "closed_build": Column(WHOLE, "Number of the build that closed it"),
     "changed_build": Column(WHOLE, "Number of the build that last changed its reason"),
@@ -41,14 +41,14 @@ GAP_LEDGER: dict[str, Column] = {
     **{name: SPELL[name] for name in ("gap_id", "problem", "need", "measure", "place_code", "place_name")},
     **{name: SPELL[name] for name in ("period_start", "period_end")},
     "state": Column(TEXT, "open; accepted: open, but accepted until a given day; closed"),
-    **{name: SPELL[name] for name in ("reason", "reason_before", "reason_since", "holder")},
-    "owner": Column(TEXT, "Owner of the problem, responsible for following the gap up"),
+    **{name: SPELL[name] for name in ("reason", "previous_reason", "reason_since", "data_owner")},
+    "problem_owner": Column(TEXT, "Owner of the problem, responsible for following the gap up"),
     "first_seen": Column(DATE, "Day of the first build in which the gap was open"),
-    **{name: SPELL[name] for name in ("opened", "last_seen", "closed", "closed_because")},
+    **{name: SPELL[name] for name in ("opened", "last_seen", "closed", "closure_reason")},
     "reopened": Column(WHOLE, "Number of times that the gap was reopened"),
     "age_days": Column(WHOLE, "Days for which the current or last spell has been open"),
     "accepted_by": Column(TEXT, "Person who accepted the gap"),
-    "accepted_because": Column(TEXT, "Grounds for accepting the gap"),
+    "acceptance_reason": Column(TEXT, "Grounds for accepting the gap"),
     "accepted_until": Column(DATE, "Last day on which the gap is accepted; after that it is open again"),
 }
 BUILD: dict[str, Column] = {
@@ -147,12 +147,12 @@ def _new_sightings(ledger: Ledger, cells: pl.DataFrame, build: int) -> pl.DataFr
     """Return the sightings of a build: gaps that are new, have changed or have closed."""
     now, last = list_open_gaps(cells), last_sightings(ledger.sightings)
     before = last.filter(pl.col("reason").is_not_null())
-    same = ["gap_id", "reason", "holder", "period_start", "period_end"]
+    same = ["gap_id", "reason", "data_owner", "period_start", "period_end"]
     fresh = now.join(before, on=same, how="anti", nulls_equal=True)
     is_asked = pl.col("gap_id").is_in(cells["cell_id"].implode())
     because = pl.when(is_asked).then(pl.lit("answered")).otherwise(pl.lit("no_longer_asked"))
     closings = before.join(now, on="gap_id", how="anti").with_columns(
-        pl.lit(None, pl.String).alias("reason"), because.alias("closed_because")
+        pl.lit(None, pl.String).alias("reason"), because.alias("closure_reason")
     )
     return conform_table(pl.concat([fresh, closings]).with_columns(pl.lit(build).alias("build")), SIGHTING)
 
@@ -179,7 +179,7 @@ def remove_builds(ledger: Ledger, numbers: set[int]) -> Ledger:
 
 def _drop_unchanged(sightings: pl.DataFrame) -> pl.DataFrame:
     """Drop sightings that repeat the state of their gap, and closings of gaps that were never open."""
-    state = pl.struct("reason", "holder", "period_start", "period_end")
+    state = pl.struct("reason", "data_owner", "period_start", "period_end")
     with_state = sightings.sort("gap_id", "build").with_columns(
         pl.when(pl.col("reason").is_not_null()).then(state).alias("state")
     )
@@ -215,7 +215,7 @@ def build_gap_ledger(ledger: Ledger, acceptances: tuple[Acceptance, ...], owner:
         with_accepted.with_columns(
             state.otherwise(pl.lit("open")).alias("state"),
             (until - pl.col("opened")).dt.total_days().alias("age_days"),
-            pl.lit(owner).alias("owner"),
+            pl.lit(owner).alias("problem_owner"),
         ),
         GAP_LEDGER,
     )
@@ -232,7 +232,7 @@ def summarise_changes(ledger: Ledger) -> pl.DataFrame:
         .when(pl.col("changed_build") == last).then(pl.lit("changed"))
     )  # fmt: skip
     events = ledger.spells.with_columns(event.alias("what")).drop_nulls("what")
-    counts = events.group_by("what", "measure", "reason", "reason_before", "closed_because").agg(
+    counts = events.group_by("what", "measure", "reason", "previous_reason", "closure_reason").agg(
         pl.len().alias("cells"),
         pl.col("place_code").n_unique().alias("places"),
         pl.col("place_name").unique().sort().head(5).alias("names"),

@@ -65,8 +65,8 @@ def _history_without_drafts(rows: list[dict[str, Any]], versions: dict[str, _Mea
     history: list[dict[str, Any]] = []
     for row in rows:
         version = versions[row["measure"]]
-        if row["closed_because"] == "answered" and row["build"] in version.corrected:
-            row = {**row, "closed_because": "declared_otherwise"}
+        if row["closure_reason"] == "answered" and row["build"] in version.corrected:
+            row = {**row, "closure_reason": "declared_otherwise"}
         if not history or not version.is_superseded(history[-1]["build"], row["build"]):
             history.append(row)
             continue
@@ -82,7 +82,7 @@ def _history_without_drafts(rows: list[dict[str, Any]], versions: dict[str, _Mea
 def _drop_one_day_gaps(sightings: pl.DataFrame, builds: list[BuildRecord]) -> pl.DataFrame:
     days = {number: day for number, day, _ in builds}
     on = pl.col("build").replace_strict(days, return_dtype=pl.Date)
-    is_dropped = pl.col("closed_because").sort_by("build").last() == "no_longer_asked"
+    is_dropped = pl.col("closure_reason").sort_by("build").last() == "no_longer_asked"
     drafts = (
         sightings.group_by("gap_id").agg((is_dropped & (on.min() == on.max())).alias("is_draft")).filter("is_draft")
     )

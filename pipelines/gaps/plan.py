@@ -115,7 +115,7 @@ def describe_plan(plan: Plan) -> Iterator[str]:
 
 def summarise_plan(plan: Plan) -> pl.DataFrame:
     """Select the main columns of a plan."""
-    columns = ["request", "holder", "measure", "reason", "cells", "people", "answers_alone",
+    columns = ["request", "data_owner", "measure", "reason", "cells", "people", "answers_alone",
                "answers_waiting", "cost"]  # fmt: skip
     return plan.requests.select(*columns, *(["chosen"] if plan.chosen else []))
 

@@ -27,19 +27,19 @@ RANK: dict[str, Column] = {
             "period_start",
             "period_end",
             "value",
-            "low",
-            "high",
-            "likely_low",
-            "likely_high",
-            "likely_level",
-            "likely_source",
+            "lower_bound",
+            "upper_bound",
+            "interval_lower",
+            "interval_upper",
+            "interval_level",
+            "interval_source",
             "reason",
         )
     },
     "rank": Column(WHOLE, "Rank of the place, where certain: 1 is the highest figure; equal figures share a rank"),
-    "rank_low": Column(WHOLE, "Best possible rank, given the limits or bounds of all figures"),
-    "rank_high": Column(WHOLE, "Worst possible rank, given the limits or bounds of all figures"),
-    "similar_to": Column(
+    "rank_lower_bound": Column(WHOLE, "Best possible rank, given the limits or bounds of all figures"),
+    "rank_upper_bound": Column(WHOLE, "Worst possible rank, given the limits or bounds of all figures"),
+    "similar_places": Column(
         WHOLE, "Number of other places with a figure that may equal this one; null where its limits are unknown"
     ),
     "places": Column(WHOLE, "Number of requested places"),
@@ -59,24 +59,31 @@ def rank_places(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFra
     known = cells.filter(pl.col("value").is_not_null().any().over(RANK_KEY)).with_columns(
         pl.col("measure").is_in(noisy).alias("is_noisy"),
         pl.col("measure").is_in(estimates).alias("is_estimate"),
-        (pl.col("likely_source") == PUBLISHED_SOURCE).fill_null(False).alias("limited"),
+        (pl.col("interval_source") == PUBLISHED_SOURCE).fill_null(False).alias("limited"),
         pl.col("measure").replace_strict(floor, default=-np.inf, return_dtype=pl.Float64).alias("floor"),
     )
-    limits = {side: pl.when("limited").then(f"likely_{side}").otherwise(side) for side in ("low", "high")}
+    limits = {
+        f"{side}_bound": pl.when("limited").then(f"interval_{side}").otherwise(f"{side}_bound")
+        for side in ("lower", "upper")
+    }
     # Noise of unstated size has no bounds: such figures are ranked as published, with a note.
     noisy_value = pl.when("is_noisy").then("value")
     ends = known.with_columns(
-        round_limit(pl.coalesce(limits["low"], noisy_value, "floor")).alias("least"),
-        round_limit(pl.coalesce(limits["high"], noisy_value, np.inf)).alias("most"),
-        (pl.col("value").is_not_null() & pl.coalesce(limits["high"], noisy_value).is_not_null()).alias("has_limits"),
+        round_limit(pl.coalesce(limits["lower_bound"], noisy_value, "floor")).alias("least"),
+        round_limit(pl.coalesce(limits["upper_bound"], noisy_value, np.inf)).alias("most"),
+        (pl.col("value").is_not_null() & pl.coalesce(limits["upper_bound"], noisy_value).is_not_null()).alias(
+            "has_limits"
+        ),
     )
     frames = [_rank_slice(frame) for frame in ends.partition_by(RANK_KEY, maintain_order=True)]
     ranks = pl.concat([_rank_slice(ends.clear()), *frames])
-    sure = (pl.col("rank_low") == pl.col("rank_high")) & pl.col("value").is_not_null() & ~pl.col("is_noisy")
+    sure = (
+        (pl.col("rank_lower_bound") == pl.col("rank_upper_bound")) & pl.col("value").is_not_null() & ~pl.col("is_noisy")
+    )
     has_no_limits = pl.col("is_estimate") & pl.col("value").is_not_null() & ~pl.col("has_limits")
     return conform_table(
         ranks.with_columns(
-            pl.when(sure).then("rank_low").alias("rank"),
+            pl.when(sure).then("rank_lower_bound").alias("rank"),
             pl.when("is_noisy").then(pl.lit(NOISE)).alias("noise"),
             pl.when(has_no_limits).then(pl.lit(NO_INTERVAL)).alias("no_interval"),
         ),
@@ -105,9 +112,9 @@ def _rank_slice(frame: pl.DataFrame) -> pl.DataFrame:
         np.sort(most[has_limits]), least, side="left"
     )
     return frame.with_columns(
-        pl.Series("rank_low", 1 + surely, pl.Int64),
-        pl.Series("rank_high", worst, pl.Int64),
-        pl.when("has_limits").then(pl.Series(meeting - 1, dtype=pl.Int64)).alias("similar_to"),
+        pl.Series("rank_lower_bound", 1 + surely, pl.Int64),
+        pl.Series("rank_upper_bound", worst, pl.Int64),
+        pl.when("has_limits").then(pl.Series(meeting - 1, dtype=pl.Int64)).alias("similar_places"),
         pl.lit(frame.height, pl.Int64).alias("places"),
         pl.Series("rank_share", (worst - 1 - surely) / frame.height),
     )
@@ -121,8 +128,8 @@ def format_rank(row: dict[str, Any]) -> str:
         return f"no rank: {row['no_interval']}"
     if row["rank"] is not None:
         return f"rank {row['rank']:,} of {row['places']:,}"
-    if row["likely_source"] == PUBLISHED_SOURCE:
-        return f"statistically similar to {row['similar_to']:,} other{'s' if row['similar_to'] != 1 else ''}"
+    if row["interval_source"] == PUBLISHED_SOURCE:
+        return f"statistically similar to {row['similar_places']:,} other{'s' if row['similar_places'] != 1 else ''}"
     if row["noise"]:
-        return f"about rank {row['rank_low']:,} of {row['places']:,}: {row['noise']}"
-    return f"between rank {row['rank_low']:,} and {row['rank_high']:,} of {row['places']:,}"
+        return f"about rank {row['rank_lower_bound']:,} of {row['places']:,}: {row['noise']}"
+    return f"between rank {row['rank_lower_bound']:,} and {row['rank_upper_bound']:,} of {row['places']:,}"

@@ -89,7 +89,7 @@ def _mark_coarser_only(placed: pl.DataFrame, total: pl.DataFrame, system: pl.Dat
 REVIEWED_CAVEATS = ["flagged", "corrected"]
 """Caveats of figures that a person has reviewed and accepted."""
 INCOMPLETE_DOUBTS = ["suspected_zero", "near_zero_leak", "partial_return", "low_reach"]
-_WITHHELD_COLUMNS = ("value", "low", "high", *INTERVAL_COLUMNS, "partial")
+_WITHHELD_COLUMNS = ("value", "lower_bound", "upper_bound", *INTERVAL_COLUMNS, "partial")
 
 
 def withhold_implausible(placed: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
@@ -125,6 +125,6 @@ def _withheld_bounds(measures: dict[str, Measure], signed: list[str]) -> dict[st
     counts = sorted(name for name, measure in measures.items() if measure.kind in ADDITIVE_KINDS and name not in signed)
     count, doubt = pl.col("measure").is_in(counts), pl.col("_doubt")
     return {
-        "low": pl.when(count & doubt.is_in(INCOMPLETE_DOUBTS)).then("value"),
-        "high": pl.when(count & (doubt == "combined_area")).then("value"),
+        "lower_bound": pl.when(count & doubt.is_in(INCOMPLETE_DOUBTS)).then("value"),
+        "upper_bound": pl.when(count & (doubt == "combined_area")).then("value"),
     }

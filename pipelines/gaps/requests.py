@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-REQUEST_KEY = ("holder", "measure", "reason")
+REQUEST_KEY = ("data_owner", "measure", "reason")
 NOTHING_TO_ASK = frozenset({"not_applicable", "not_due"})
 """Reasons without a request: the figure cannot exist, or will be published without one."""
 
@@ -17,10 +17,10 @@ NOTHING_TO_ASK = frozenset({"not_applicable", "not_due"})
 class OpenGaps(NamedTuple):
     """Open gaps of some problems, and the answers that they block.
 
-    `gaps` has one row a cell: problem, measure, place_code, place_name, period_start, holder, reason, remedy, evidence,
-    request and blocks. `request` is null where the gap is accepted or needs no request. `answers` has one row for each
-    place and period that is not answerable: problem, place_code, period_start, share and people. `share` is 1 over the
-    number of periods of the problem. `people` has place_code and people, where the population is known.
+    `gaps` has one row a cell: problem, measure, place_code, place_name, period_start, data_owner, reason, remedy,
+    evidence, request and blocks. `request` is null where the gap is accepted or needs no request. `answers` has one row
+    for each place and period that is not answerable: problem, place_code, period_start, share and people. `share` is 1
+    over the number of periods of the problem. `people` has place_code and people, where the population is known.
     """
 
     gaps: pl.DataFrame

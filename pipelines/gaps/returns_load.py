@@ -24,7 +24,7 @@ def load_returns(project: Project, name: str) -> pl.DataFrame:
     def build_table() -> pl.DataFrame:
         observed, own_places = load_source_tables(project, name), load_geography(project, source.geography or "").places
         # The expected providers are the source's own places; releases of other vintages have other places.
-        own_codes = pl.col("place_system") == source.geography
+        own_codes = pl.col("geography") == source.geography
         no_people = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
         people = system_residents(project, counting, source.geography or "") if counting else no_people
         change = load_places(project).changes

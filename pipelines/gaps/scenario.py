@@ -110,7 +110,7 @@ def list_lost_measures(cells: pl.DataFrame, measures: Mapping[str, Measure]) -> 
     }
     return (
         lost.with_columns(pl.col("measure").replace_strict(parts, default=None).alias("ask_for"))
-        .group_by("problem", "measure", "council", "reason", "ask_for", "holder", "remedy")
-        .agg(pl.len().alias("cells"), pl.col("low").first(), pl.col("high").first())
+        .group_by("problem", "measure", "council", "reason", "ask_for", "data_owner", "remedy")
+        .agg(pl.len().alias("cells"), pl.col("lower_bound").first(), pl.col("upper_bound").first())
         .sort("problem", "measure", "council")
     )

@@ -22,10 +22,10 @@ SIGHTING: dict[str, Column] = {
     "period_start": Column(DATE, "First day of the requested period"),
     "period_end": Column(DATE, "Last day of the requested period"),
     "reason": Column(TEXT, "Reason of the gap; null where it is closed"),
-    "holder": Column(TEXT, "Data owner that could close the gap"),
-    "closed_because": Column(TEXT, "Reason why the gap was closed"),
+    "data_owner": Column(TEXT, "Data owner that could close the gap"),
+    "closure_reason": Column(TEXT, "Reason why the gap was closed"),
 }
-_SPELL_COLUMNS = ("need", "measure", "place_code", "place_name", "period_start", "period_end", "holder")
+_SPELL_COLUMNS = ("need", "measure", "place_code", "place_name", "period_start", "period_end", "data_owner")
 
 
 def last_sightings(sightings: pl.DataFrame) -> pl.DataFrame:
@@ -52,12 +52,12 @@ def build_spells(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame:
     spells = with_spell.group_by("gap_id", "spell", maintain_order=True).agg(
         pl.col("problem").first(),
         *(pl.col(name).filter(is_seen).last() for name in (*_SPELL_COLUMNS, "reason")),
-        pl.col("before").filter(is_turn).last().alias("reason_before"),
+        pl.col("before").filter(is_turn).last().alias("previous_reason"),
         pl.col("day").filter(is_turn | begins).last().alias("reason_since"),
         pl.col("day").first().alias("opened"),
         pl.col("day_before").filter(is_closing).last().alias("seen_before_end"),
         pl.col("day").filter(is_closing).last().alias("closed"),
-        pl.col("closed_because").last(),
+        pl.col("closure_reason").last(),
         pl.col("build").first().alias("opened_build"),
         pl.col("build").filter(is_closing).last().alias("closed_build"),
         pl.col("build").filter(is_turn).last().alias("changed_build"),
@@ -86,14 +86,14 @@ def count_changes(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame
 
 def convert_spells(spells: pl.DataFrame) -> pl.DataFrame:
     """Convert spells, as stored before version 2, to sightings; events between their changes are not known."""
-    is_turn = pl.col("changed_build").is_not_null() & pl.col("reason_before").is_not_null()
+    is_turn = pl.col("changed_build").is_not_null() & pl.col("previous_reason").is_not_null()
     first = spells.with_columns(
         pl.col("opened_build").alias("build"),
-        pl.when(is_turn).then("reason_before").otherwise("reason").alias("reason"),
-        pl.lit(None, pl.String).alias("closed_because"),
+        pl.when(is_turn).then("previous_reason").otherwise("reason").alias("reason"),
+        pl.lit(None, pl.String).alias("closure_reason"),
     )
     later = spells.filter(is_turn, pl.col("changed_build") > pl.col("opened_build")).with_columns(
-        pl.col("changed_build").alias("build"), pl.lit(None, pl.String).alias("closed_because")
+        pl.col("changed_build").alias("build"), pl.lit(None, pl.String).alias("closure_reason")
     )
     closings = spells.filter(pl.col("closed_build").is_not_null()).with_columns(
         pl.col("closed_build").alias("build"), pl.lit(None, pl.String).alias("reason")

@@ -30,11 +30,11 @@ VERDICT: dict[str, Column] = {
     "period_start": Column(DATE, "First day of the requested period"),
     "period_end": Column(DATE, "Last day of the requested period"),
     "verdict": Column(TEXT, "answerable, with_caveats or not_answerable"),
-    "because": Column(
+    "blocking_reasons": Column(
         TEXT, "Measures that prevent a better verdict, with their reason or caveats; null where there are none"
     ),
     "needs_met": Column(WHOLE, "Needs that have a figure of their own, not a proxy"),
-    "needs_in_all": Column(WHOLE, "Needs that can exist in the place, without measures that are only wanted"),
+    "needs_total": Column(WHOLE, "Needs that can exist in the place, without measures that are only wanted"),
     "people": Column(NUMBER, "Residents of the place; null where unknown"),
 }
 _PLACE_PERIOD_COLUMNS = ["problem", "place_code", "place_name", "period_start", "period_end"]
@@ -52,15 +52,16 @@ def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFr
         pl.col("why").filter(pl.col("blocks")).sort().str.join("; ").alias("blocking"),
         pl.col("why").sort().drop_nulls().str.join("; ").alias("all_causes"),
         pl.col("met").sum().alias("needs_met"),
-        pl.col("asked").sum().alias("needs_in_all"),
+        pl.col("asked").sum().alias("needs_total"),
         (pl.col("value").is_null() & pl.col("asked")).sum().alias("without"),
     )  # fmt: skip
-    knows_nothing = (pl.col("without") == pl.col("needs_in_all")) & (pl.col("needs_in_all") > 0)
+    knows_nothing = (pl.col("without") == pl.col("needs_total")) & (pl.col("needs_total") > 0)
     blocked = pl.col("blocks") | knows_nothing
     verdict = pl.when(blocked).then(pl.lit("not_answerable")).when("minds").then(pl.lit("with_caveats"))
     because = pl.when(pl.col("blocks")).then("blocking").otherwise("all_causes")
     with_verdict = summary.with_columns(
-        verdict.otherwise(pl.lit("answerable")).alias("verdict"), pl.when(because != "").then(because).alias("because")
+        verdict.otherwise(pl.lit("answerable")).alias("verdict"),
+        pl.when(because != "").then(because).alias("blocking_reasons"),
     )
     return conform_table(with_verdict.join(people, on="place_code", how="left"), VERDICT).sort(
         "place_code", "period_start"
@@ -83,7 +84,7 @@ def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
         is_asked.alias("asked"),
         blocks.alias("blocks"),
         weighs.alias("weighs"),
-        (pl.col("value").is_not_null() & pl.col("stand_in").is_null()).alias("met"),
+        (pl.col("value").is_not_null() & pl.col("proxy_measure").is_null()).alias("met"),
         pl.when(blocks | weighs).then(pl.concat_str("measure", pl.lit(": "), why)).alias("why"),
     )
 
@@ -100,23 +101,32 @@ def summarise_by_place(verdict_table: pl.DataFrame) -> pl.DataFrame:
         pl.when((verdict == "answerable").all()).then(pl.lit("answerable"))
         .when((verdict == "not_answerable").all()).then(pl.lit("not_answerable"))
         .otherwise(pl.lit("with_caveats")).alias("verdict"),
-        pl.col("needs_met").sum(), pl.col("needs_in_all").sum(), pl.col("people").first(),
+        pl.col("needs_met").sum(), pl.col("needs_total").sum(), pl.col("people").first(),
         pl.len().alias("periods"), (verdict != "not_answerable").sum().alias("answered"),
     )  # fmt: skip
     return summary.join(_count_causes(verdict_table, place), on=place, how="left").sort("place_code")
 
 
 def _count_causes(verdict_table: pl.DataFrame, place: list[str]) -> pl.DataFrame:
-    causes = verdict_table.with_columns(pl.col("because").str.split("; "), pl.len().over(place).alias("periods"))
-    cause_counts = causes.explode("because").drop_nulls("because").group_by(*place, "because", "periods").len("times")
-    text = pl.when(pl.col("periods") == 1).then("because").otherwise(
-        pl.format("{} ({} of {})", "because", "times", "periods")
+    causes = verdict_table.with_columns(
+        pl.col("blocking_reasons").str.split("; "), pl.len().over(place).alias("periods")
+    )
+    cause_counts = (
+        causes.explode("blocking_reasons")
+        .drop_nulls("blocking_reasons")
+        .group_by(*place, "blocking_reasons", "periods")
+        .len("times")
+    )
+    text = pl.when(pl.col("periods") == 1).then("blocking_reasons").otherwise(
+        pl.format("{} ({} of {})", "blocking_reasons", "times", "periods")
     )  # fmt: skip
-    ordered = cause_counts.sort("times", "because", descending=[True, False]).with_columns(text.alias("said"))
-    return ordered.group_by(place, maintain_order=True).agg(pl.col("said").str.join("; ").alias("because"))
+    ordered = cause_counts.sort("times", "blocking_reasons", descending=[True, False]).with_columns(text.alias("said"))
+    return ordered.group_by(place, maintain_order=True).agg(pl.col("said").str.join("; ").alias("blocking_reasons"))
 
 
 def add_verdicts(view: pl.DataFrame, verdict_table: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     """Add the verdict and its causes to each row of a problem's view, as its last two columns."""
     key = ["place_code"] if problem.header.grain == "latest" else ["place_code", "period_start"]
-    return view.join(verdict_table.select(*key, "verdict", "because"), on=key, how="left", maintain_order="left")
+    return view.join(
+        verdict_table.select(*key, "verdict", "blocking_reasons"), on=key, how="left", maintain_order="left"
+    )

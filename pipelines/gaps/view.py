@@ -16,9 +16,10 @@ from pipelines.core.visible import escape_invisible_frame
 from pipelines.declarations.catalogue import Problem
 
 MEASURE_COLUMNS = (
-    "value", "low", "high", "likely_low", "likely_high", "likely_level", "likely_source", "unit", "status", "reason",
-    "caveats", "coverage", "split_share", "basis", "stand_in",
-    "value_start", "value_end", "source", "release", "released_at",
+    "value", "lower_bound", "upper_bound", "interval_lower", "interval_upper", "interval_level", "interval_source",
+    "unit", "obs_status", "reason",
+    "caveats", "coverage", "apportioned_share", "derivation", "proxy_measure",
+    "reference_start", "reference_end", "source", "release", "released_at",
 )  # fmt: skip
 """Columns of a measure's table after place_code, period_start and period_end."""
 
@@ -130,7 +131,7 @@ def collect_statuses(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str
 
     A proxy or a carried-forward figure ranks as worse than any published observation status.
     """
-    rank = pl.col("status").replace_strict(
+    rank = pl.col("obs_status").replace_strict(
         {s: n for n, s in enumerate(OBSERVATION_STATUSES)}, default=0, return_dtype=pl.Int64
     )
     known = pl.col("value").is_not_null()
@@ -138,7 +139,7 @@ def collect_statuses(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str
         cells.filter(pl.col("measure").is_in(list(inputs))).sort(*key, "measure").group_by(key, maintain_order=True)
     )
     worst = rank.filter(known).max().replace_strict(dict(enumerate(OBSERVATION_STATUSES)), default=None)
-    has_proxy = pl.col("stand_in").is_not_null().any()
+    has_proxy = pl.col("proxy_measure").is_not_null().any()
     status = (
         pl.when(has_proxy).then(pl.lit("proxy_used")).when(is_carried_forward().any()).then(pl.lit(CARRIED_FORWARD))
     )
@@ -152,11 +153,11 @@ def collect_statuses(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str
 def collect_periods(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """Return for each row the reference periods of the figures of some measures, in words (`_periods`)."""
     known = cells.filter(pl.col("measure").is_in(list(inputs)), pl.col("value").is_not_null()).sort(*key, "measure")
-    spans = known.select("value_start", "value_end").unique()
+    spans = known.select("reference_start", "reference_end").unique()
     texts = spans.with_columns(
         pl.Series("_periods", [format_period(*span) for span in spans.iter_rows()], dtype=pl.String)
     )
-    with_text = known.join(texts, on=["value_start", "value_end"], how="left", maintain_order="left")
+    with_text = known.join(texts, on=["reference_start", "reference_end"], how="left", maintain_order="left")
     return with_text.group_by(key, maintain_order=True).agg(
         pl.col("_periods").unique(maintain_order=True).str.join(" and ")
     )

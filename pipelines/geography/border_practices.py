@@ -19,8 +19,10 @@ BORDER_PRACTICE: dict[str, Column] = {
     "body_code": Column(TEXT, "Code of the NHS body of the practice"),
     "body_name": Column(TEXT, "Name of the NHS body"),
     "nation": Column(TEXT, "Nation of the NHS body"),
-    "here": Column(WHOLE, "Practices in the postcode district with a body of the same nation, including this one"),
-    "across": Column(WHOLE, "Practices in the postcode district with a body of another nation"),
+    "same_nation_practices": Column(
+        WHOLE, "Practices in the postcode district with a body of the same nation, including this one"
+    ),
+    "other_nation_practices": Column(WHOLE, "Practices in the postcode district with a body of another nation"),
     "source": Column(TEXT, "Postcode table that the row comes from"),
 }
 BODIES = ("E38", "E54", "W11")
@@ -49,9 +51,11 @@ def list_border_practices(places: Places, tables: Iterable[Areas]) -> pl.DataFra
     )
     here = pl.len().over("postcode_district", "nation")
     counts = practices_with_body.with_columns(
-        here.alias("here"), (pl.len().over("postcode_district") - here).alias("across")
+        here.alias("same_nation_practices"), (pl.len().over("postcode_district") - here).alias("other_nation_practices")
     )
-    return conform_table(counts.filter(pl.col("across") > 0), BORDER_PRACTICE).sort("postcode_district", "place_code")
+    return conform_table(counts.filter(pl.col("other_nation_practices") > 0), BORDER_PRACTICE).sort(
+        "postcode_district", "place_code"
+    )
 
 
 def _empty_locations() -> pl.DataFrame:

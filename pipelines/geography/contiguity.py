@@ -10,11 +10,11 @@ import polars as pl
 from pipelines.core.schema import TEXT, WHOLE, Column
 
 NEIGHBOUR: dict[str, Column] = {
-    "place_system": Column(TEXT, "Geography of both areas"),
+    "geography": Column(TEXT, "Geography of both areas"),
     "place_code": Column(TEXT, "Area code"),
     "neighbour_code": Column(TEXT, "Code of an area that shares a border with it; each pair occurs in both directions"),
     "segments": Column(WHOLE, "Number of border segments that the two areas share in the stored boundaries"),
-    "basis": Column(TEXT, "Boundaries that the pair is derived from: its own, or aggregated districts"),
+    "boundary_source": Column(TEXT, "Boundaries that the pair is derived from: its own, or aggregated districts"),
 }
 PAIR = {name: NEIGHBOUR[name].dtype for name in ("place_code", "neighbour_code", "segments")}
 Segment = tuple[tuple[float, float], tuple[float, float]]

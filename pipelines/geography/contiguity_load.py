@@ -120,7 +120,7 @@ def _build_neighbours(project: Project, system: str, load_data: PlaceDataLoader)
             if districts.height
             else districts
         )
-    return pairs.with_columns(place_system=pl.lit(system), basis=pl.lit(basis)).select(list(NEIGHBOUR))
+    return pairs.with_columns(geography=pl.lit(system), boundary_source=pl.lit(basis)).select(list(NEIGHBOUR))
 
 
 def _map_districts(places: Places, load_data: PlaceDataLoader, districts: pl.DataFrame, system: str) -> dict[str, str]:

@@ -28,10 +28,10 @@ from pipelines.geography.register import Places, Successor, find_successors, req
 from pipelines.geography.small_areas import Areas
 
 CROSSWALK: dict[str, Column] = {
-    "from_system": Column(TEXT, "Source geography"),
+    "from_geography": Column(TEXT, "Source geography"),
     "from_code": Column(TEXT, "Source area code; null where part of the target area lies outside the source geography"),
     "from_name": Column(TEXT, "Source area name"),
-    "to_system": Column(TEXT, "Target geography"),
+    "to_geography": Column(TEXT, "Target geography"),
     "to_code": Column(TEXT, "Target area code; null for the share outside the target geography"),
     "to_name": Column(TEXT, "Target area name"),
     "kind": Column(
@@ -42,7 +42,7 @@ CROSSWALK: dict[str, Column] = {
     "weight": Column(
         NUMBER, "Share of a count that is assigned to the target; null where weights are needed and not stored"
     ),
-    "people": Column(
+    "weight_population": Column(
         NUMBER,
         "Residents of the weighting group in both areas, or for a trust its catchment population in the target area; "
         "null where no area of the geography is apportioned, or where unknown",
@@ -153,15 +153,15 @@ def _build_link_rows(places: Places, successors: dict[str, Successor]) -> pl.Dat
 
 def _add_residents(rows: pl.DataFrame, place_data: PlaceData, request: CrosswalkRequest) -> pl.DataFrame:
     """Add the residents of areas with one target where others are apportioned, because all affect the interval."""
-    unknown = rows["people"].null_count() if (rows["kind"] == "apportioned").any() else 0
+    unknown = rows["weight_population"].null_count() if (rows["kind"] == "apportioned").any() else 0
     living = _find_residents(place_data, request.from_system, request) if unknown else None
     if living is None:
         return rows
     alone = pl.len().over("from_code") == 1
     joined = rows.join(living, left_on="from_code", right_on="place_code", how="left", maintain_order="left")
-    return joined.with_columns(pl.coalesce("people", pl.when(alone).then("residents")).alias("people")).drop(
-        "residents"
-    )
+    return joined.with_columns(
+        pl.coalesce("weight_population", pl.when(alone).then("residents")).alias("weight_population")
+    ).drop("residents")
 
 
 def _build_unresolved_rows(successor: Successor | None) -> list[tuple[str | None, str, float | None]]:
@@ -249,9 +249,11 @@ def _estimate_catchment(place_data: PlaceData, shares: Shares, request: Crosswal
         other = back.table.select(pl.col("from_code").alias("to_code"), pl.col("to_code").alias("from_code"), "share")
         pairs = pairs.drop("share").join(other, on=["from_code", "to_code"], how="left")
     if living is None:
-        return pairs.select("from_code", "to_code", "weight", pl.lit(None, pl.Float64).alias("people"))
+        return pairs.select("from_code", "to_code", "weight", pl.lit(None, pl.Float64).alias("weight_population"))
     joined = pairs.join(living, left_on=at, right_on="place_code", how="left")
-    return joined.select("from_code", "to_code", "weight", (pl.col("share") * pl.col("residents")).alias("people"))
+    return joined.select(
+        "from_code", "to_code", "weight", (pl.col("share") * pl.col("residents")).alias("weight_population")
+    )
 
 
 def _find_residents(place_data: PlaceData, system: str, request: CrosswalkRequest) -> pl.DataFrame | None:
@@ -285,8 +287,8 @@ def _complete_rows(rows: pl.DataFrame, source: str, label: str) -> pl.DataFrame:
 def _add_names(rows: pl.DataFrame, places: Places, from_system: str, to_system: str) -> pl.DataFrame:
     names = dict(places.register.sort("valid_from").select("place_code", "place_name").iter_rows())
     complete = rows.with_columns(
-        pl.lit(from_system).alias("from_system"),
-        pl.lit(to_system).alias("to_system"),
+        pl.lit(from_system).alias("from_geography"),
+        pl.lit(to_system).alias("to_geography"),
         *(
             pl.col(f"{end}_code").replace_strict(names, default=None, return_dtype=pl.String).alias(f"{end}_name")
             for end in ("from", "to")

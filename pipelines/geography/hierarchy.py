@@ -134,7 +134,7 @@ def _postcode_starts_with(column: pl.Expr, text: str) -> pl.Expr:
 AREA_HIERARCHY: dict[str, Column] = {
     "place_code": Column(TEXT, "Code of an area in a problem"),
     "kind": Column(TEXT, "Kind of the larger area, such as pfa, icb, ttwa or region"),
-    "parent_system": Column(TEXT, "Geography of the larger area; null where the register defines it"),
+    "parent_geography": Column(TEXT, "Geography of the larger area; null where the register defines it"),
     "parent_code": Column(TEXT, "Code of the larger area; null for a part outside every known one"),
     "parent_name": Column(TEXT, "Name of the larger area, where the register has it"),
     "share": Column(NUMBER, "Share of the area within the larger area, 0 to 1; 1 where it is nested"),
@@ -155,13 +155,13 @@ def build_hierarchy(places: Places, tables: Sequence[Areas], codes: Collection[s
     """
     register = places.register.sort("valid_from").unique("place_code", keep="last", maintain_order=True)
     area_rows = [rows for areas in tables for rows in _hierarchy_from_areas(areas, codes)]
-    first = pl.col("source").first().over("place_code", "parent_system") == pl.col("source")
+    first = pl.col("source").first().over("place_code", "parent_geography") == pl.col("source")
     drawn = pl.concat([empty_table(AREA_HIERARCHY), *area_rows]).filter(first)
     hierarchy = pl.concat([conform_table(_hierarchy_from_register(places, register, codes), AREA_HIERARCHY), drawn])
     names = register.select(pl.col("place_code").alias("parent_code"), "place_name")
     with_names = hierarchy.join(names, on="parent_code", how="left", maintain_order="left")
     return conform_table(with_names.with_columns(pl.col("place_name").alias("parent_name")), AREA_HIERARCHY).sort(
-        "place_code", "kind", "parent_system", "share", "parent_code", descending=[False, False, False, True, False]
+        "place_code", "kind", "parent_geography", "share", "parent_code", descending=[False, False, False, True, False]
     )
 
 
@@ -211,7 +211,7 @@ def _build_share_rows(mine: pl.DataFrame, system: str, other: str, areas: Areas)
     return conform_table(
         known_sums.select(
             pl.col(system).alias("place_code"), pl.col(other).alias("parent_code"),
-            pl.lit(other).alias("parent_system"), pl.lit(geography_kind(other)).alias("kind"),
+            pl.lit(other).alias("parent_geography"), pl.lit(geography_kind(other)).alias("kind"),
             (pl.col("size") / pl.col("size").sum().over(system)).alias("share"),
             pl.when("known").then(pl.lit("people")).otherwise(pl.lit("small areas")).alias("share_of"),
             pl.lit(not areas.best_fit.isdisjoint((system, other))).alias("best_fit"),

@@ -15,7 +15,7 @@ from pipelines.core.errors import UnknownNameError
 from pipelines.geography.register import Places, find_successors, require_places, trace_graph
 from pipelines.geography.small_areas import Areas, WeightSet, weight_column
 
-OVERLAY = {"from_code": pl.String, "to_code": pl.String, "weight": pl.Float64, "people": pl.Float64}
+OVERLAY = {"from_code": pl.String, "to_code": pl.String, "weight": pl.Float64, "weight_population": pl.Float64}
 """A pair of areas, the share of the first area's residents who live in the second, and their number."""
 
 
@@ -154,7 +154,13 @@ def build_overlay(
     later = areas.table[column].set(~areas.table[column].is_in(since["to_code"].implode()), None) if column else start
     everyone = areas.table[by.fallback]
     pairs = pl.DataFrame(
-        {"own": start, "later": later, "to_code": to[0], "people": areas.table[by.column], "everyone": everyone}
+        {
+            "own": start,
+            "later": later,
+            "to_code": to[0],
+            "weight_population": areas.table[by.column],
+            "everyone": everyone,
+        }
     )
     mine = pl.col("own").is_in(codes)
     direct = _sum_people(pairs.filter(mine), "own")
@@ -171,7 +177,7 @@ def _sum_people(pairs: pl.DataFrame, start: str) -> pl.DataFrame:
     """Sum the residents of pairs of areas; a sum with an unknown part is null."""
     return pairs.group_by(pl.col(start).alias("from_code"), "to_code", maintain_order=True).agg(
         pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name)
-        for name in ("people", "everyone")
+        for name in ("weight_population", "everyone")
     )
 
 
@@ -201,7 +207,7 @@ def compute_weights(pairs: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col(name).is_not_null().all().over("from_code") & (pl.col(name).sum().over("from_code") > 0)).then(
             pl.col(name) / pl.col(name).sum().over("from_code")
         )
-        for name in ("people", "everyone")
+        for name in ("weight_population", "everyone")
     ]
     share = pl.when(pl.len().over("from_code") == 1).then(1.0).otherwise(pl.coalesce(shares))
     weight = pl.when(pl.col("from_code").is_not_null()).then(share)
@@ -222,7 +228,7 @@ def compose_overlays(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     have no target.
     """
     legs = first.select(
-        "from_code", pl.col("to_code").alias("via"), "weight", pl.col("people").alias("had")
+        "from_code", pl.col("to_code").alias("via"), "weight", pl.col("weight_population").alias("had")
     ).with_columns(((pl.len().over("via") == 1) & (pl.col("weight") == 1)).alias("same"))
     onward = second.drop_nulls("from_code").rename({"from_code": "via", "weight": "onward"})
     ways = (
@@ -232,13 +238,14 @@ def compose_overlays(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
             .then(1.0)
             .otherwise("onward")
             .alias("onward"),
-            pl.when("same").then("people").alias("people"),
+            pl.when("same").then("weight_population").alias("weight_population"),
         )
-        .with_columns(pl.coalesce("people", pl.col("had") * pl.col("onward")).alias("people"))
+        .with_columns(pl.coalesce("weight_population", pl.col("had") * pl.col("onward")).alias("weight_population"))
     )
     onward = ways.with_columns(pl.col("weight") * pl.col("onward"))
     summed = onward.group_by("from_code", "to_code", maintain_order=True).agg(
-        pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name) for name in ("weight", "people")
+        pl.when(pl.col(name).is_not_null().all()).then(pl.col(name).sum()).alias(name) for name in ("weight",
+                                                                                                    "weight_population")
     )  # fmt: skip
     strangers = second.filter(pl.col("from_code").is_null())
     return pl.concat([frame.select(list(OVERLAY)) for frame in (summed, strangers)]).sort("from_code", "to_code")
@@ -250,7 +257,11 @@ def count_residents(areas: Areas, places: Places, codes: list[str], request: Cro
     drawn = build_overlay(areas, places, codes, request, by[0]) if by else None
     if drawn is None:
         return None
-    known = pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum()).alias("residents")
+    known = (
+        pl.when(pl.col("weight_population").is_not_null().all())
+        .then(pl.col("weight_population").sum())
+        .alias("residents")
+    )
     return drawn.drop_nulls("from_code").group_by(pl.col("from_code").alias("place_code")).agg(known)
 
 
@@ -262,7 +273,7 @@ def link_to_shares(places: Places, codes: list[str], published: pl.DataFrame) ->
     """
     people = dict(
         published.group_by("from_code", maintain_order=True).agg(
-            pl.when(pl.col("people").is_not_null().all()).then(pl.col("people").sum())
+            pl.when(pl.col("weight_population").is_not_null().all()).then(pl.col("weight_population").sum())
         )
         .iter_rows()
     )  # fmt: skip
@@ -275,11 +286,14 @@ def link_to_shares(places: Places, codes: list[str], published: pl.DataFrame) ->
     later = find_successors(places, sorted(set(codes) - {to for to, *_ in parts}), set(people))
     parts += [(code, successor.codes[0], True, None) for code, successor in later.items() if len(successor.codes) == 1]
     pairs = pl.DataFrame(
-        parts, {"from_code": pl.String, "to_code": pl.String, "whole": pl.Boolean, "people": pl.Float64}, orient="row"
+        parts,
+        {"from_code": pl.String, "to_code": pl.String, "whole": pl.Boolean, "weight_population": pl.Float64},
+        orient="row",
     )
-    known = pl.all_horizontal("whole", pl.col("people").is_not_null()).all().over("from_code")
-    share = pl.col("people") / pl.col("people").sum().over("from_code")
+    known = pl.all_horizontal("whole", pl.col("weight_population").is_not_null()).all().over("from_code")
+    share = pl.col("weight_population") / pl.col("weight_population").sum().over("from_code")
     one = (pl.len().over("from_code") == 1) & pl.col("whole")
     return pairs.with_columns(
-        pl.when(one).then(1.0).when(known).then(share).alias("weight"), pl.when("whole").then("people").alias("people")
+        pl.when(one).then(1.0).when(known).then(share).alias("weight"),
+        pl.when("whole").then("weight_population").alias("weight_population"),
     ).select(list(OVERLAY))

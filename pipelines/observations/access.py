@@ -29,7 +29,7 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
         own = load_geography(project, source.geography or "").places
         covered_places = own.filter(pl.col("nation").is_in(list(source.coverage)))
         # A release in another vintage has other places, and its totals refer to those.
-        own_codes = pl.col("place_system") == source.geography
+        own_codes = pl.col("geography") == source.geography
         return reconcile_totals(
             tables.observation.filter(own_codes), tables.total, source, total_members(covered_places), places
         )

@@ -42,8 +42,8 @@ def conform_release(
 ) -> pl.DataFrame:
     """Convert one release of a source to cells (CELLS), one for each cell of every measure, with corrections applied.
 
-    Values are in the measure's unit. low and high are the bounds from rounding or from a suppression rule. Raises
-    UnreadableError where a declared column is missing or a heading has an unknown form.
+    Values are in the measure's unit. lower_bound and upper_bound are the bounds from rounding or from a suppression
+    rule. Raises UnreadableError where a declared column is missing or a heading has an unknown form.
     """
     cells = melt_sheet(sheet, source)
     cells = _fault_ragged_rows(add_period(cells, sheet, source, snapshot), sheet)
@@ -87,7 +87,7 @@ def _assign_place_codes(cells: pl.DataFrame, source: Source, codes: Codes) -> pl
         code.alias("place_code"),
         pl.coalesce("fault", fault).alias("fault"),
         pl.coalesce("fault_evidence", evidence).alias("fault_evidence"),
-        pl.lit(source.geography).alias("place_system"),
+        pl.lit(source.geography).alias("geography"),
     )
 
 
@@ -124,7 +124,7 @@ def _add_rounding_bounds(cells: pl.DataFrame, key: str, measure: Measure) -> pl.
     half = (measure.rounding or 0.0) / 2
     floor, ceiling = measure.range or (0.0 if measure.kind != "index" else None, None)
     # Figures with noise, from a sample or a model, or marked as estimated give no bounds.
-    is_certain = pl.lit(not measure.is_uncertain) & ~pl.col("status").is_in(["estimated", "forecast"])
+    is_certain = pl.lit(not measure.is_uncertain) & ~pl.col("obs_status").is_in(["estimated", "forecast"])
     exact = pl.when(is_certain).then("value")
     is_implausible = pl.lit(False)
     if measure.range:
@@ -133,8 +133,8 @@ def _add_rounding_bounds(cells: pl.DataFrame, key: str, measure: Measure) -> pl.
     lowest = pl.when(exact >= 0).then(pl.lit(floor, pl.Float64))
     highest = pl.when(exact.is_not_null()).then(pl.lit(ceiling, pl.Float64))
     return cells.filter(pl.col("measure") == key).with_columns(
-        pl.max_horizontal(exact - half, lowest).alias("low"),
-        pl.min_horizontal(exact + half, highest).alias("high"),
+        pl.max_horizontal(exact - half, lowest).alias("lower_bound"),
+        pl.min_horizontal(exact + half, highest).alias("upper_bound"),
         pl.lit(measure.unit).alias("unit"),
         pl.coalesce("fault", pl.when(is_implausible).then(pl.lit("implausible"))).alias("fault"),
         pl.coalesce("fault_evidence", pl.when(is_implausible).then(evidence)).alias("fault_evidence"),
@@ -145,16 +145,16 @@ def add_marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Add to suppressed cells the bounds that the rule of their marker gives."""
     low = {text: marker.lower_bound for text, marker in source.markers.items()}
     high = {text: marker.upper_bound for text, marker in source.markers.items()}
-    hidden = pl.col("status").is_in(sorted(STATUSES_WITHOUT_VALUE))
+    hidden = pl.col("obs_status").is_in(sorted(STATUSES_WITHOUT_VALUE))
     return cells.with_columns(
         pl.when(hidden)
-        .then(pl.col("marker").replace_strict(low, default=None, return_dtype=pl.Float64))
-        .otherwise("low")
-        .alias("low"),
+        .then(pl.col("published_marker").replace_strict(low, default=None, return_dtype=pl.Float64))
+        .otherwise("lower_bound")
+        .alias("lower_bound"),
         pl.when(hidden)
-        .then(pl.col("marker").replace_strict(high, default=None, return_dtype=pl.Float64))
-        .otherwise("high")
-        .alias("high"),
+        .then(pl.col("published_marker").replace_strict(high, default=None, return_dtype=pl.Float64))
+        .otherwise("upper_bound")
+        .alias("upper_bound"),
     )
 
 
@@ -170,7 +170,7 @@ def _fault_duplicates(cells: pl.DataFrame) -> pl.DataFrame:
     key = ["measure", "place_code", "period_start", "period_end"]
     sound = cells.filter(pl.col("fault").is_null())
     counted = sound.with_columns(
-        pl.struct("value", "status", "likely_low", "likely_high").n_unique().over(key).alias("_different"),
+        pl.struct("value", "obs_status", "interval_lower", "interval_upper").n_unique().over(key).alias("_different"),
         pl.len().over(key).alias("_rows"),
     )
     evidence = pl.format("{} rows of the file, {} different figures", "_rows", "_different")

@@ -38,7 +38,7 @@ class _SliceUnknowns(NamedTuple):
 def narrow_hidden_bounds(
     observation: pl.DataFrame, total: pl.DataFrame, source: Source, own: pl.DataFrame
 ) -> NarrowingResult:
-    """Narrow the low and high of observations, for each release and period.
+    """Narrow the bounds of observations, for each release and period.
 
     Takes schema.OBSERVATION with `order`, totals.TOTAL, and the places of the source's geography (schema.PLACE).
     A slice without suppressed figures does not change, nor does a slice with contradictory sums. Totals of a
@@ -48,7 +48,7 @@ def narrow_hidden_bounds(
     families = _measure_families(source, observation)
     if not families:
         return NarrowingResult(observation, nothing)
-    own_periods = observation.filter(pl.col("place_system") == source.geography).select(RELEASE_PERIOD).unique()
+    own_periods = observation.filter(pl.col("geography") == source.geography).select(RELEASE_PERIOD).unique()
     own_totals = total.join(own_periods, on=RELEASE_PERIOD, how="semi")
     changes = list(
         _narrow_slices(observation, own_totals, source, total_members(own), own["place_code"].to_list(), families)
@@ -58,11 +58,13 @@ def narrow_hidden_bounds(
     ends = pl.concat(changes)
     key = [*RELEASE_PERIOD, "measure", "place_code"]
     joined = observation.join(ends, on=key, how="left", maintain_order="left")
-    example = pl.format("{}: {} to {}", "place_code", "new_low", "new_high").first().alias("example")
-    narrower = joined.filter(pl.col("new_high").is_not_null())
+    example = pl.format("{}: {} to {}", "place_code", "new_lower_bound", "new_upper_bound").first().alias("example")
+    narrower = joined.filter(pl.col("new_upper_bound").is_not_null())
     summary = narrower.group_by("order", "measure").agg(pl.len().alias("figures"), example)
-    new = [pl.coalesce(f"new_{name}", name).alias(name) for name in ("low", "high")]
-    return NarrowingResult(joined.with_columns(new).drop("new_low", "new_high"), summary.select(nothing.columns))
+    new = [pl.coalesce(f"new_{name}", name).alias(name) for name in ("lower_bound", "upper_bound")]
+    return NarrowingResult(
+        joined.with_columns(new).drop("new_lower_bound", "new_upper_bound"), summary.select(nothing.columns)
+    )
 
 
 def _measure_families(source: Source, observation: pl.DataFrame) -> list[list[str]]:
@@ -113,14 +115,17 @@ def _places_without_row(frame: pl.DataFrame, own: list[str]) -> list[str]:
 
 def _list_unknowns(frame: pl.DataFrame, totals: pl.DataFrame, missing: list[str], family: list[str]) -> _SliceUnknowns:
     """List the unknowns of a slice: all places, all totals, and places without a row, from zero upwards."""
-    columns = ("measure", "place_code", "value", "low", "high")
+    columns = ("measure", "place_code", "value", "lower_bound", "upper_bound")
     published = pl.concat([table.select(columns) for table in (frame, totals)]).unique(
         ["measure", "place_code"], keep="first", maintain_order=True
     )
     present = set(published.select("measure", "place_code").iter_rows())
     places = [*published["place_code"].unique(maintain_order=True), *missing]
     absent = [(measure, place) for measure in family for place in places if (measure, place) not in present]
-    low, high = (published.select(pl.coalesce(name, "value")).to_series().cast(pl.Float64) for name in ("low", "high"))
+    low, high = (
+        published.select(pl.coalesce(name, "value")).to_series().cast(pl.Float64)
+        for name in ("lower_bound", "upper_bound")
+    )
     return _SliceUnknowns(
         [*published.select("measure", "place_code").iter_rows(), *absent],
         BoundVectors(
@@ -171,7 +176,7 @@ def _measure_sums(table: _SliceUnknowns, source: Source) -> Iterator[SumConstrai
 def _bound_changes(
     table: _SliceUnknowns, solution: BoundVectors | None, frame: pl.DataFrame, key: tuple[object, ...]
 ) -> pl.DataFrame:
-    """Return the bounds that changed: order and period, measure, place_code, new_low, new_high."""
+    """Return the bounds that changed: order and period, measure, place_code, new_lower_bound, new_upper_bound."""
     ends = solution or table.start
     is_narrower = (ends.low > table.start.low) | (ends.high < table.start.high)
     rows = [
@@ -179,7 +184,12 @@ def _bound_changes(
         for n, unknown in enumerate(table.keys)
         if is_narrower[n] and np.isfinite(ends.high[n])
     ]
-    schema = {"measure": pl.String, "place_code": pl.String, "new_low": pl.Float64, "new_high": pl.Float64}
+    schema = {
+        "measure": pl.String,
+        "place_code": pl.String,
+        "new_lower_bound": pl.Float64,
+        "new_upper_bound": pl.Float64,
+    }
     changes = pl.DataFrame(rows, schema=schema, orient="row")
     fixed = [
         pl.lit(value).cast(frame.schema[name]).alias(name) for name, value in zip(RELEASE_PERIOD, key, strict=True)

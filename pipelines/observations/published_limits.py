@@ -16,13 +16,13 @@ SIGNIFICANT_DIGITS = 12
 
 
 def add_published_limits(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Add the published interval to cells: likely_low, likely_high, likely_level and likely_source.
+    """Add the published interval to cells: interval_lower, interval_upper, interval_level and interval_source.
 
     Takes measure, value, caveats, caveat_evidence and the texts melt.LIMITS. A blank limit or a marker gives no
     interval. Limits that exclude their figure, and texts that are neither number nor marker, are rejected with a
     caveat.
     """
-    blank = {"likely_low": NUMBER, "likely_high": NUMBER, "likely_level": NUMBER, "likely_source": TEXT}
+    blank = {"interval_lower": NUMBER, "interval_upper": NUMBER, "interval_level": NUMBER, "interval_source": TEXT}
     cells = cells.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in blank.items())
     for key, measure in source.measures.items():
         if measure.interval:
@@ -45,8 +45,9 @@ def _add_measure_limits(cells: pl.DataFrame, of_measure: pl.Expr, measure: Measu
     evidence = pl.format("{} is not within the limits beside it: {}", "text", beside)
     flagged = add_caveat(flagged, pl.col("_wrong"), "limits_contradict", evidence)
     some = of_measure & ~pl.col("_wrong") & pl.any_horizontal(pl.col("_lower", "_upper").is_not_null())
-    ends = {"likely_low": pl.col("_lower"), "likely_high": pl.col("_upper"), "likely_source": pl.lit(PUBLISHED_SOURCE),
-            "likely_level": pl.lit(measure.interval.level if measure.interval else None, NUMBER)}  # fmt: skip
+    ends = {"interval_lower": pl.col("_lower"), "interval_upper": pl.col("_upper"),
+            "interval_source": pl.lit(PUBLISHED_SOURCE),
+            "interval_level": pl.lit(measure.interval.level if measure.interval else None, NUMBER)}  # fmt: skip
     return flagged.with_columns(pl.when(some).then(new).otherwise(name).alias(name) for name, new in ends.items()).drop(
         "_lower", "_upper", "_wrong"
     )

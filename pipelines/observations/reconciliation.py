@@ -24,16 +24,16 @@ RECONCILIATION: dict[str, Column] = {
     "tier": TOTAL["tier"],
     **{name: OBSERVATION_COLUMNS[name] for name in ("period_start", "period_end", "unit")},
     "total": Column(NUMBER, "Published figure for the larger place"),
-    "local": Column(NUMBER, "Sum of its places with a figure; the total is this and the six parts below"),
+    "sum_of_places": Column(NUMBER, "Sum of its places with a figure; the total is this and the six parts below"),
     "missing_places": Column(NUMBER, "Part allocated to places without a figure, where there are any"),
     "suppressed": Column(NUMBER, "Part allocated to suppressed figures, as far as their bounds allow"),
     "rounding": Column(NUMBER, "Part allocated to rounding, as far as the base allows"),
     "unallocated": Column(NUMBER, "Part that belongs to no place: published as such, or in no region's total"),
     "retired_codes": Column(NUMBER, "Part under old codes, where the successor has no figure"),
     "remainder": Column(NUMBER, "Part that nothing known explains"),
-    "suppressed_low": Column(NUMBER, "Lower bound of the sum of suppressed figures"),
-    "suppressed_high": Column(NUMBER, "Upper bound of the sum of suppressed figures; null where not known"),
-    "rounding_most": Column(NUMBER, "Maximum effect of rounding, in either direction"),
+    "suppressed_lower_bound": Column(NUMBER, "Lower bound of the sum of suppressed figures"),
+    "suppressed_upper_bound": Column(NUMBER, "Upper bound of the sum of suppressed figures; null where not known"),
+    "rounding_bound": Column(NUMBER, "Maximum effect of rounding, in either direction"),
     "places_due": Column(WHOLE, "Number of places within the larger place"),
     "places_given": Column(WHOLE, "Number of these places with a figure"),
     "places_hidden": Column(WHOLE, "Number of these places with a suppressed figure"),
@@ -59,7 +59,7 @@ def reconcile_totals(
     if published.is_empty():
         return conform_table(published.clear(), RECONCILIATION)
     due = member.group_by("total_code").agg(pl.len().alias("places_due"))
-    rows = published.drop("low", "high").rename(
+    rows = published.drop("lower_bound", "upper_bound").rename(
         {"place_code": "total_code", "value": "total", "place_label": "place_name"}
     )
     rows = rows.join(due, on="total_code").join(sum_by_total(current, member), on=TOTAL_SLICE_KEY)
@@ -146,7 +146,7 @@ def _split_difference(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
     half = pl.col("measure").replace_strict(base, return_dtype=NUMBER) / 2
     left = pl.col("left")
     rows = rows.with_columns(
-        (half * (pl.col("figures") + 1)).alias("rounding_most"),
+        (half * (pl.col("figures") + 1)).alias("rounding_bound"),
         (pl.col("places_due") - pl.col("places_given") - pl.col("places_hidden")).alias("places_without"),
         pl.col("retired_codes").fill_null(0.0),
     )
@@ -155,15 +155,17 @@ def _split_difference(rows: pl.DataFrame, source: Source) -> pl.DataFrame:
     unallocated = pl.when(tiers).then(beyond).otherwise(pl.col("told_unallocated").fill_null(0.0))
     rows = rows.with_columns(unallocated.alias("unallocated"), tiers.alias("by_tiers"))
     rows = rows.with_columns(
-        (pl.col("total") - pl.col("local") - pl.col("unallocated") - pl.col("retired_codes")).alias("left")
+        (pl.col("total") - pl.col("sum_of_places") - pl.col("unallocated") - pl.col("retired_codes")).alias("left")
     )
     rows = _allocate_part(
-        rows, "suppressed", pl.max_horizontal(pl.min_horizontal(left, "suppressed_high"), "suppressed_low")
+        rows,
+        "suppressed",
+        pl.max_horizontal(pl.min_horizontal(left, "suppressed_upper_bound"), "suppressed_lower_bound"),
     )
     rows = _allocate_part(
         rows, "missing_places", pl.when(pl.col("places_without") > 0).then(left.clip(lower_bound=0.0)).otherwise(0.0)
     )
-    most = pl.col("rounding_most")
+    most = pl.col("rounding_bound")
     rows = _allocate_part(rows, "rounding", pl.max_horizontal(pl.min_horizontal(left, most), -most))
     more = source.additivity is not None and source.additivity.totals == "more"
     excess = left.clip(lower_bound=0.0) if more else pl.lit(0.0)
@@ -183,7 +185,8 @@ def _allocate_part(rows: pl.DataFrame, part: str, share: pl.Expr) -> pl.DataFram
 def _reconciliation_evidence(source: Source) -> pl.Expr:
     noisy = sorted(name for name, measure in source.measures.items() if measure.perturbed)
     printed_columns = {
-        name: format_figure_column(name) for name in ("rounding_most", "inner", "told_unallocated", "suppressed_low")
+        name: format_figure_column(name)
+        for name in ("rounding_bound", "inner", "told_unallocated", "suppressed_lower_bound")
     }
     return pl.concat_str(
         pl.format("{} of {} places have a figure", "places_given", "places_due"),
@@ -191,13 +194,13 @@ def _reconciliation_evidence(source: Source) -> pl.Expr:
             pl.format(
                 "{} are suppressed, {} to {} together",
                 "places_hidden",
-                printed_columns["suppressed_low"],
-                format_figure_column("suppressed_high").fill_null("an unknown upper bound"),
+                printed_columns["suppressed_lower_bound"],
+                format_figure_column("suppressed_upper_bound").fill_null("an unknown upper bound"),
             )
         ),
         pl.when(pl.col("places_without") > 0).then(pl.format("{} have no figure", "places_without")),
-        pl.when(pl.col("rounding_most") > 0).then(
-            pl.format("rounding explains {} either way", printed_columns["rounding_most"])
+        pl.when(pl.col("rounding_bound") > 0).then(
+            pl.format("rounding explains {} either way", printed_columns["rounding_bound"])
         ),
         pl.when("by_tiers").then(
             pl.format("its {} {} totals add to {}", "inner_n", "inner_tier", printed_columns["inner"])

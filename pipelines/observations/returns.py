@@ -28,7 +28,7 @@ PROVIDER_RETURN: dict[str, Column] = {
     "due_on": Column(DATE, "Day by which it is usually published: the last day of the period plus the source's lag"),
     "state": Column(TEXT, "returned, hidden (returned but suppressed), partial (part of a return) or not_returned"),
     "first_released": Column(DATE, "Day of the first stored release with the return; null where there is none"),
-    "in_time": Column(
+    "on_time": Column(
         pl.Boolean,
         "True if published by the due day; false if not returned, or later than others of its period; null where "
         "the first stored release is later than that day, so timeliness is unknown",
@@ -53,7 +53,7 @@ COMPLETENESS: dict[str, Column] = {
         "Share of that volume returned, 0 to 1; a partial return counts in part; null where the size of more "
         "than one return in ten is unknown",
     ),
-    "in_time_rate": Column(NUMBER, "Share returned in time; null where timeliness is unknown for any return"),
+    "on_time_rate": Column(NUMBER, "Share returned in time; null where timeliness is unknown for any return"),
     "size_unknown": Column(WHOLE, "Returns due of unknown size, in no rate"),
     "missing": Column(TEXT, "Providers that did not return, largest first; or the missing periods"),
 }
@@ -84,14 +84,14 @@ def count_returns(
         return conform_table(figures.clear(), PROVIDER_RETURN)
     rows = figures.with_columns(pl.col("place_code").str.split("+")).explode("place_code")
     key = [*SLICE_KEY, "place_code"]
-    returns = rows.filter(pl.col("value").is_not_null() | pl.col("status").is_in(_HIDDEN_STATUSES))
+    returns = rows.filter(pl.col("value").is_not_null() | pl.col("obs_status").is_in(_HIDDEN_STATUSES))
     first = returns.group_by(key).agg(pl.col("released_at").min().alias("first_released"))
     first_of_period = returns.group_by(SLICE_KEY).agg(pl.col("released_at").min().alias("opened"))
-    now = newest_slices(returns).unique(key, keep="first").select(*key, "value", "status")
+    now = newest_slices(returns).unique(key, keep="first").select(*key, "value", "obs_status")
     partial = doubt.filter(pl.col("withheld")).select(key).unique().with_columns(pl.lit(True).alias("doubted"))
     # A figure that is not applicable is not due.
     due = _due_returns(returns, roll, source, change).join(
-        rows.filter(pl.col("status") == "not_applicable"), on=key, how="anti"
+        rows.filter(pl.col("obs_status") == "not_applicable"), on=key, how="anti"
     )
     beside = ((first, key), (first_of_period, SLICE_KEY), (now, key), (partial, key), (people, "place_code"))
     for table, on in beside:
@@ -101,7 +101,7 @@ def count_returns(
     result = result.with_columns(last.alias("due_on"), pl.lit(source.returns.providers).alias("returned_by"))
     source_name = observation["source"].first()
     return conform_table(
-        result.with_columns(_is_in_time().alias("in_time"), pl.lit(source_name).alias("source")).sort(
+        result.with_columns(_is_in_time().alias("on_time"), pl.lit(source_name).alias("source")).sort(
             "measure", "period_start", "place_code"
         ),
         PROVIDER_RETURN,
@@ -133,7 +133,7 @@ def _due_returns(returns: pl.DataFrame, roll: pl.DataFrame, source: Source, chan
 
 def _return_state() -> pl.Expr:
     return (
-        pl.when(pl.col("status").is_null()).then(pl.lit("not_returned"))
+        pl.when(pl.col("obs_status").is_null()).then(pl.lit("not_returned"))
         .when(pl.col("doubted")).then(pl.lit("partial"))
         .when(pl.col("value").is_null()).then(pl.lit("hidden"))
         .otherwise(pl.lit("returned"))
@@ -180,8 +180,8 @@ def summarise_completeness(returns: pl.DataFrame) -> pl.DataFrame:
             pl.lit(scope).alias("scope"), pl.len().alias("due"), (pl.col("share") == 1).sum().alias("returned"),
             due.sum().alias("volume_due"),
             pl.when(is_known).then((pl.col("share") * due).sum() / due.sum()).alias("reporting_rate"),
-            pl.when(is_known & pl.col("in_time").filter(is_sized).is_not_null().all())
-            .then((pl.col("in_time") * due).sum() / due.sum()).alias("in_time_rate"),
+            pl.when(is_known & pl.col("on_time").filter(is_sized).is_not_null().all())
+            .then((pl.col("on_time") * due).sum() / due.sum()).alias("on_time_rate"),
             (~is_sized).sum().alias("size_unknown"),
             pl.col(missing).filter(absent).alias("_absent"),
             *(pl.col(name).min() for name in ("period_start",) if name not in keys),

@@ -31,8 +31,8 @@ REVISION: dict[str, Column] = {
     "old": Column(NUMBER, "Figure in the earlier release; null where absent or suppressed"),
     "new": Column(NUMBER, "Figure in the later release; null where absent or suppressed"),
     "difference": Column(NUMBER, "New less old; null where either is missing"),
-    "old_status": Column(TEXT, "Observation status of the earlier figure"),
-    "new_status": Column(TEXT, "Observation status of the later figure"),
+    "old_obs_status": Column(TEXT, "Observation status of the earlier figure"),
+    "new_obs_status": Column(TEXT, "Observation status of the later figure"),
     **_PAIR,
 }
 REVISION_SUMMARY: dict[str, Column] = {
@@ -77,8 +77,8 @@ def compare_pair(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     for frame in slices:
         both = both.join(frame, on=[CELL_KEY[0], *CELL_KEY[2:]], how="left", maintain_order="left")
     kind = (
-        pl.when(pl.col("old_status").is_null()).then(pl.lit("appeared"))
-        .when(pl.col("new_status").is_null()).then(pl.lit("disappeared"))
+        pl.when(pl.col("old_obs_status").is_null()).then(pl.lit("appeared"))
+        .when(pl.col("new_obs_status").is_null()).then(pl.lit("disappeared"))
         .when(pl.col("old").ne_missing(pl.col("new"))).then(pl.lit("changed"))
     )  # fmt: skip
     return both.with_columns(
@@ -93,7 +93,7 @@ def compare_pair(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
 
 
 def _release_side(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    own = {"value": name, "status": f"{name}_status", "file_column": f"{name}_column"}
+    own = {"value": name, "obs_status": f"{name}_obs_status", "file_column": f"{name}_column"}
     return frame.select(*CELL_KEY, *(pl.col(column).alias(alias) for column, alias in own.items()))
 
 

@@ -23,7 +23,8 @@ TOTAL: dict[str, Column] = {
     **{
         name: OBSERVATION_COLUMNS[name]
         for name in ("source", "release", "released_at", "measure", "place_code", "place_label", "period_start",
-                     "period_end", "value", "low", "high", "status", "marker", "unit", "file", "file_row")
+                     "period_end", "value", "lower_bound", "upper_bound", "obs_status", "published_marker", "unit",
+                     "file", "file_row")
     },
     "order": Column(WHOLE, "Order of the source's releases, oldest 0"),
 }  # fmt: skip

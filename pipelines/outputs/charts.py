@@ -35,8 +35,8 @@ class WaterfallBar(NamedTuple):
 
 def build_waterfall_bars(row: Mapping[str, Any]) -> list[WaterfallBar]:
     """Return the bars for one row of reconciliation.RECONCILIATION: sum of the places, each part, and the total."""
-    bars = [WaterfallBar("sum of its places", row["local"], 0.0, "total")]
-    position = row["local"]
+    bars = [WaterfallBar("sum of its places", row["sum_of_places"], 0.0, "total")]
+    position = row["sum_of_places"]
     for part in DIFFERENCE_PARTS:
         if row[part]:
             bars.append(
@@ -68,7 +68,7 @@ def describe_waterfall(row: Mapping[str, Any]) -> str:
     apart = ", ".join(parts) or "no difference"
     return (
         f"{row['place_name']}: published total {format_total(row['total'])} {row['unit']}; "
-        f"sum of its places {format_total(row['local'])}; difference: {apart}"
+        f"sum of its places {format_total(row['sum_of_places'])}; difference: {apart}"
     )
 
 
@@ -90,7 +90,7 @@ def render_waterfall_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _waterfall_row(row: Mapping[str, Any]) -> str:
     figures = "".join(
-        f'<td class="figure">{format_total(row[name])}</td>' for name in ("total", "local", *DIFFERENCE_PARTS)
+        f'<td class="figure">{format_total(row[name])}</td>' for name in ("total", "sum_of_places", *DIFFERENCE_PARTS)
     )
     period = f"{row['period_start']} to {row['period_end']}"
     return (

@@ -47,8 +47,8 @@ _SOURCES = {"key": TEXT, "sources": TEXT, "release": TEXT, "released_at": DATE, 
 def _coverage_expression() -> pl.Expr:
     """Return the expression for the share of the target area's residents who live in a source area."""
     outside = pl.col("from_code").is_null()
-    inside = pl.col("people").filter(~outside).sum() / pl.col("people").sum()
-    share = pl.when(pl.col("people").is_not_null().all()).then(inside)
+    inside = pl.col("weight_population").filter(~outside).sum() / pl.col("weight_population").sum()
+    share = pl.when(pl.col("weight_population").is_not_null().all()).then(inside)
     covered = pl.when(outside.all()).then(0.0).when(outside.any()).then(share).otherwise(1.0).over("to_code")
     return pl.when(pl.col("to_code").is_not_null()).then(covered).alias("coverage")
 
@@ -92,7 +92,7 @@ def drop_empty_columns(crosswalk: pl.DataFrame) -> pl.DataFrame:
         for name in crosswalk.columns
         if crosswalk[name].null_count() == crosswalk.height and not name.endswith("code")
     ]
-    return crosswalk.drop("from_system", "to_system", *empty)
+    return crosswalk.drop("from_geography", "to_geography", *empty)
 
 
 def write_crosswalk(frame: pl.DataFrame, path: Path) -> None:

@@ -149,10 +149,11 @@ def reasons_page() -> str:
         "# Gap reasons and caveats",
         GENERATED_NOTE,
         "The list is complete. The first reason that applies is the `reason` of the cell. Other reasons that apply are "
-        "in `reasons_also`. Reasons that keep the value are in `caveats`.",
+        "in `other_reasons`. Reasons that keep the value are in `caveats`.",
         "| reason | meaning | rule | severity | data owner | remedy |\n|---|---|---|---|---|---|\n"
         + "\n".join(
-            f"| `{r.code}` | {r.title} | {r.rule} | {r.severity} | {r.holder} | {r.remedy} |" for r in REASONS.values()
+            f"| `{r.code}` | {r.title} | {r.rule} | {r.severity} | {r.data_owner} | {r.remedy} |"
+            for r in REASONS.values()
         ),
     ]
     return "\n\n".join(head) + "\n"

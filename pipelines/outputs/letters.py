@@ -44,9 +44,9 @@ def draft_letters(
     """Draft a letter to each data owner in a table of requests (requests.rank_requests), in order of owner."""
     return {
         data_owner: draft_letter(
-            data_owner, requests.filter(pl.col("holder") == data_owner).to_dicts(), problems, measures
+            data_owner, requests.filter(pl.col("data_owner") == data_owner).to_dicts(), problems, measures
         )
-        for data_owner in sorted(set(requests["holder"]))
+        for data_owner in sorted(set(requests["data_owner"]))
     }
 
 

@@ -75,13 +75,14 @@ def _verdict_rows(catalogue: Catalogue, verdict_table: pl.DataFrame) -> RowsByPl
 
 def _verdict_row(row: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     header = catalogue.problems[row["problem"]].header
-    met = f"{row['needs_met']:,} of {row['needs_in_all']:,}"
+    met = f"{row['needs_met']:,} of {row['needs_total']:,}"
     in_time = (
         "" if header.grain == "latest" else f"Answerable in {row['answered']:,} of {row['periods']:,} {header.grain}s"
     )
     return {
         **row, "question": header.question, "owner": header.owner, "said": VERDICT_WORDS[row["verdict"]], "met": met,
-        "in_time": in_time, "causes": [describe_cause(cause, catalogue) for cause in split_causes(row["because"])],
+        "in_time": in_time,
+        "causes": [describe_cause(cause, catalogue) for cause in split_causes(row["blocking_reasons"])],
     }  # fmt: skip
 
 
@@ -101,7 +102,7 @@ def describe_cause(cause: str, catalogue: Catalogue) -> str:
     return f"{catalogue.measures[measure].title}: {reasons}" + (f" ({times}" if times else "")
 
 
-_RANK_COLUMNS = ("rank", "rank_low", "rank_high", "similar_to", "places", "noise", "no_interval")
+_RANK_COLUMNS = ("rank", "rank_lower_bound", "rank_upper_bound", "similar_places", "places", "noise", "no_interval")
 """Columns of `ranks` with the rank of a place and its uncertainty."""
 
 
@@ -112,11 +113,12 @@ def _figure_rows(catalogue: Catalogue, cells: pl.DataFrame) -> RowsByPlace:
     newest = placed.sort("period_end").group_by("place_code", "measure", "problem").agg(
         pl.len().alias("asked"), pl.col("value").count().alias("count"),
         *(pl.col(name).filter(pl.col("value").is_not_null()).last()
-          for name in ("value", "value_start", "value_end", "caveats", "source", "stand_in", *INTERVAL_COLUMNS,
+          for name in ("value", "reference_start", "reference_end", "caveats", "source", "proxy_measure",
+                       *INTERVAL_COLUMNS,
                        *_RANK_COLUMNS)),
     )  # fmt: skip
     # Several problems may need the same measure: its latest figure is shown once.
-    once = newest.filter(pl.col("count") > 0).sort("value_end", "count", "problem").unique(
+    once = newest.filter(pl.col("count") > 0).sort("reference_end", "count", "problem").unique(
         ["place_code", "measure"], keep="last", maintain_order=True
     )  # fmt: skip
     rows = group_by_place(once.sort("place_code", "measure"))
@@ -126,11 +128,12 @@ def _figure_rows(catalogue: Catalogue, cells: pl.DataFrame) -> RowsByPlace:
 def _figure_row(row: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     measure, source = catalogue.measures[row["measure"]], catalogue.sources[row["source"]]
     caveats = [REASONS[code].title.lower() for code in (row["caveats"] or "").split(",") if code in REASONS]
-    if row["stand_in"]:
-        caveats.append(f"proxy measure: {catalogue.measures[row['stand_in']].title}")
+    if row["proxy_measure"]:
+        caveats.append(f"proxy measure: {catalogue.measures[row['proxy_measure']].title}")
     return {
         "title": measure.title, "unit": measure.unit, "text": format_figure(row["value"], measure),
-        "when": format_period(row["value_start"], row["value_end"]), "caveats": caveats, "publisher": source.publisher,
+        "when": format_period(row["reference_start"], row["reference_end"]), "caveats": caveats,
+        "publisher": source.publisher,
         "licence": source.licence, "interval": format_interval(row, measure) or describe_uncertainty(measure),
         "rank": format_rank(row) if row["places"] else "",
         "count": f"{row['count']:,} of {row['asked']:,} periods" if row["asked"] > 1 else "",
@@ -142,13 +145,13 @@ def _gap_rows(catalogue: Catalogue, cells: pl.DataFrame, since: pl.DataFrame) ->
     open_gaps = cells.filter(is_open()).with_columns(open_reason().alias("reason"))
     dated_gaps = open_gaps.join(since, left_on="cell_id", right_on="gap_id", how="left")
     grouped = dated_gaps.sort("problem", "period_start").group_by(
-        "place_code", "measure", "reason", "holder", "remedy", maintain_order=True
+        "place_code", "measure", "reason", "data_owner", "remedy", maintain_order=True
     ).agg(
         pl.len().alias("cells"), pl.col("evidence").last(), pl.col("opened").min(), pl.col("need").min(),
-        pl.col("problem").unique().sort().alias("problems"), pl.col("low").last(), pl.col("high").last(),
+        pl.col("problem").unique().sort().alias("problems"), pl.col("lower_bound").last(), pl.col("upper_bound").last(),
         pl.col("value").is_not_null().any().alias("has_proxy"),
     )  # fmt: skip
-    rows = group_by_place(grouped.sort("place_code", "need", "holder", "measure", "reason"))
+    rows = group_by_place(grouped.sort("place_code", "need", "data_owner", "measure", "reason"))
     return {code: [_gap_row(row, catalogue) for row in place_rows] for code, place_rows in rows.items()}
 
 
@@ -156,20 +159,23 @@ def group_by_owner(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str,
     """Group gaps by data owner, in the order of the rows."""
     parts: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        parts.setdefault(row["holder"], []).append(row)
+        parts.setdefault(row["data_owner"], []).append(row)
     return list(parts.items())
 
 
 def _gap_row(row: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     reason, measure = REASONS[row["reason"]], catalogue.measures[row["measure"]]
-    is_bounded = row["low"] is not None and row["high"] is not None and row["cells"] == 1 and not row["has_proxy"]
+    is_bounded = (
+        row["lower_bound"] is not None and row["upper_bound"] is not None and row["cells"] == 1 and not row["has_proxy"]
+    )
     return {
         **row,
         "title": measure.title,
         "why": reason.title,
-        "holder": row["holder"] or reason.holder,
+        "data_owner": row["data_owner"] or reason.data_owner,
         "remedy": row["remedy"] or reason.remedy,
-        "bounds": f"between {format_figure(row['low'], measure)} and {format_figure(row['high'], measure)}"
+        "bounds": f"between {format_figure(row['lower_bound'], measure)} and "
+        f"{format_figure(row['upper_bound'], measure)}"
         if is_bounded
         else "",
         "since": format_period(row["opened"], row["opened"]) if row["opened"] else "",

@@ -64,14 +64,18 @@ def count_verdicts(verdicts: pl.DataFrame) -> list[dict[str, Any]]:
 
 def count_causes(verdicts: pl.DataFrame, measures: dict[str, Measure]) -> list[dict[str, Any]]:
     """Count the reasons for verdicts: verdict, measure, reason, places and periods, in descending order of places."""
-    causes = verdicts.drop_nulls("because").with_columns(pl.col("because").str.split("; ")).explode("because")
-    counted = causes.group_by("verdict", "because").agg(
+    causes = (
+        verdicts.drop_nulls("blocking_reasons")
+        .with_columns(pl.col("blocking_reasons").str.split("; "))
+        .explode("blocking_reasons")
+    )
+    counted = causes.group_by("verdict", "blocking_reasons").agg(
         pl.col("place_code").n_unique().alias("places"), pl.len().alias("answers"),
         pl.col("place_name").unique().sort().alias("names"),
     )  # fmt: skip
-    rows = counted.sort("places", "answers", "because", descending=[True, True, False]).head(MAX_ROWS)
+    rows = counted.sort("places", "answers", "blocking_reasons", descending=[True, True, False]).head(MAX_ROWS)
     return [
-        {**row, "said": VERDICT_WORDS[row["verdict"]], **_cause_titles(row["because"], measures)}
+        {**row, "said": VERDICT_WORDS[row["verdict"]], **_cause_titles(row["blocking_reasons"], measures)}
         for row in rows.to_dicts()
     ]
 
@@ -102,15 +106,15 @@ def describe_changes(history: BuildHistory, measures: dict[str, Measure]) -> dic
 
 def _change_reason(row: dict[str, Any]) -> str:
     if row["what"] == "closed":
-        return CLOSING_REASONS[row["closed_because"]]
+        return CLOSING_REASONS[row["closure_reason"]]
     now = REASONS[row["reason"]].title
-    return f"Before: {REASONS[row['reason_before']].title}. Now: {now}" if row["what"] == "changed" else now
+    return f"Before: {REASONS[row['previous_reason']].title}. Now: {now}" if row["what"] == "changed" else now
 
 
 def acceptance_rows(gaps: pl.DataFrame, measures: dict[str, Measure]) -> list[dict[str, Any]]:
     """Return the accepted open gaps: who accepted them, justification, end date and number of cells."""
     acceptances = gaps.filter(pl.col("state") == "accepted", pl.col("measure").is_in(list(measures)))
-    counted = acceptances.group_by("measure", "reason", "accepted_by", "accepted_because", "accepted_until").agg(
+    counted = acceptances.group_by("measure", "reason", "accepted_by", "acceptance_reason", "accepted_until").agg(
         pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places")
     )
     return [

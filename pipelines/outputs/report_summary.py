@@ -84,7 +84,7 @@ def finding_rows(findings: pl.DataFrame) -> list[dict[str, Any]]:
             "title": REASONS[row["reason"]].title,
             "place": row["place_label"] or row["place_code"] or "not specific to a place",
             "detail": row["evidence"] or f"reported by the check {row['check']}",
-            "holder": row["holder"] or REASONS[row["reason"]].holder,
+            "data_owner": row["data_owner"] or REASONS[row["reason"]].data_owner,
             "remedy": row["remedy"] or REASONS[row["reason"]].remedy,
         }
         for row in findings.to_dicts()
@@ -93,7 +93,7 @@ def finding_rows(findings: pl.DataFrame) -> list[dict[str, Any]]:
 
 def list_reasons(report: Report, findings: pl.DataFrame) -> list[Reason]:
     """Return the reasons and caveats that occur in the cells or in the given findings."""
-    codes = pl.concat([report.cells[name] for name in ("reason", "reasons_also", "caveats")]).drop_nulls().unique()
+    codes = pl.concat([report.cells[name] for name in ("reason", "other_reasons", "caveats")]).drop_nulls().unique()
     occurring = {code for text in codes for code in text.split(",")} | set(findings["reason"])
     return [reason for code, reason in REASONS.items() if code in occurring]
 
@@ -138,7 +138,7 @@ def count_gaps_by_reason(report: Report) -> list[dict[str, Any]]:
     return [{**row, "title": REASONS[row["reason"]].title, "share": row["cells"] / gaps.height} for row in rows]
 
 
-_REQUEST_KEYS = ("measure", "need", "reason", "holder", "remedy")
+_REQUEST_KEYS = ("measure", "need", "reason", "data_owner", "remedy")
 
 
 def list_requests(report: Report) -> list[dict[str, Any]]:
@@ -168,7 +168,7 @@ def _fill_defaults(gaps: pl.DataFrame) -> pl.DataFrame:
     """Fill in the default data owner and remedy of the reason where a gap has none."""
     return gaps.with_columns(
         pl.coalesce(column, pl.col("reason").replace_strict({c: getattr(r, column) for c, r in REASONS.items()}))
-        for column in ("holder", "remedy")
+        for column in ("data_owner", "remedy")
     )
 
 

@@ -39,19 +39,19 @@ def format_figure(value: float, measure: Measure | None) -> str:
 
 def format_bounds(row: dict[str, Any], measure: Measure) -> str:
     """Return the bounds of a missing figure in words, or an empty text if they are not known."""
-    if row["low"] is None or row["high"] is None:
+    if row["lower_bound"] is None or row["upper_bound"] is None:
         return ""
-    return f"between {format_figure(row['low'], measure)} and {format_figure(row['high'], measure)}"
+    return f"between {format_figure(row['lower_bound'], measure)} and {format_figure(row['upper_bound'], measure)}"
 
 
 def format_interval(row: dict[str, Any], measure: Measure) -> str:
     """Return the interval of a figure in words, or an empty text if it is not known or has no width."""
-    low, high = row["likely_low"], row["likely_high"]
+    low, high = row["interval_lower"], row["interval_upper"]
     if low is None or high is None or low == high:
         return ""
-    source_note = "" if row["likely_source"] == PUBLISHED_SOURCE else " (from back-tests)"
+    source_note = "" if row["interval_source"] == PUBLISHED_SOURCE else " (from back-tests)"
     return (
-        f"{row['likely_level']:g} % interval {format_figure(low, measure)} to "
+        f"{row['interval_level']:g} % interval {format_figure(low, measure)} to "
         f"{format_figure(high, measure)}{source_note}"
     )
 
@@ -97,7 +97,7 @@ def _lay_out_cell(row: dict[str, Any], measure: Measure, has_period: bool) -> di
         text, note = REASONS[row["reason"]].title, format_bounds(row, measure)
         return {"known": False, "text": text, "note": note, "evidence": row["evidence"] or ""}
     notes = [note for note in (format_interval(row, measure),) if note]
-    notes += [format_period(row["value_start"], row["value_end"])] if has_period else []
+    notes += [format_period(row["reference_start"], row["reference_end"])] if has_period else []
     # The column heading already states the rounding.
     codes = [
         code for code in (row["caveats"] or "").split(",") if code and not (code == "rounded" and measure.rounding)
@@ -108,7 +108,16 @@ def _lay_out_cell(row: dict[str, Any], measure: Measure, has_period: bool) -> di
 
 def period_table(report: Report) -> list[dict[str, Any]]:
     """Return a row for each place, with the available periods of each measure as a strip and as a count."""
-    columns = ("place_code", "measure", "value", "reason", "value_start", "value_end", "caveats", *INTERVAL_COLUMNS)
+    columns = (
+        "place_code",
+        "measure",
+        "value",
+        "reason",
+        "reference_start",
+        "reference_end",
+        "caveats",
+        *INTERVAL_COLUMNS,
+    )
     cells = report.cells.sort("place_code", "measure", "period_start").select(columns)
     strips = {key: list(rows) for key, rows in groupby(cells.iter_rows(), key=lambda row: row[:2])}
     return [
@@ -208,7 +217,7 @@ def measure_headings(report: Report) -> list[dict[str, Any]]:
     heads = []
     for name, measure in report.measures.items():
         known = report.cells.filter(pl.col("measure") == name, pl.col("value").is_not_null())
-        spans = known.select("value_start", "value_end").unique().rows()
+        spans = known.select("reference_start", "reference_end").unique().rows()
         notes = [measure.unit, format_period(*spans[0]) if len(spans) == 1 else ""]
         notes += [f"rounded to {measure.rounding:,g}" if measure.rounding else ""]
         notes += [describe_uncertainty(measure)]

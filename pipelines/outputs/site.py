@@ -170,7 +170,7 @@ def _problem_row(
 ) -> dict[str, Any]:
     header = catalogue.problems[name].header
     counts = dict(verdicts["verdict"].value_counts().iter_rows())
-    known = cells.filter(pl.col("value").is_not_null(), pl.col("stand_in").is_null()).height
+    known = cells.filter(pl.col("value").is_not_null(), pl.col("proxy_measure").is_null()).height
     return {
         "name": name, "question": header.question, "owner": header.owner, "places": verdicts.height,
         "verdicts": [(verdict, title, counts.get(verdict, 0)) for verdict, title in VERDICT_WORDS.items()],

@@ -105,8 +105,8 @@ def answers_table(report: Report) -> pl.DataFrame:
         pl.col("place_code").alias("Place code"), pl.col("place_name").alias("Place"),
         *([] if report.header.grain == "latest" else [_period_expression().alias("Period")]),
         pl.col("verdict").replace_strict(VERDICT_WORDS, return_dtype=pl.String).alias("Verdict"),
-        pl.col("because").fill_null("nothing missing").alias("Reason"),
-        pl.col("needs_met").alias("Needs met"), pl.col("needs_in_all").alias("Total needs"),
+        pl.col("blocking_reasons").fill_null("nothing missing").alias("Reason"),
+        pl.col("needs_met").alias("Needs met"), pl.col("needs_total").alias("Total needs"),
     )  # fmt: skip
 
 
@@ -152,8 +152,8 @@ def _measure_columns(name: str, measure: Measure) -> dict[str, str]:
 
 def _figure_period() -> pl.Expr:
     """Return the expression for the reference period of a figure, or for shorthand if the figure is missing."""
-    period = pl.struct("value_start", "value_end").map_elements(
-        lambda row: format_period(row["value_start"], row["value_end"]), return_dtype=pl.String
+    period = pl.struct("reference_start", "reference_end").map_elements(
+        lambda row: format_period(row["reference_start"], row["reference_end"]), return_dtype=pl.String
     )
     return pl.when(pl.col("value").is_not_null()).then(period).otherwise(pl.lit(NOT_KNOWN))
 
@@ -163,7 +163,7 @@ INTERVAL_SIDES = {"low": "lower", "high": "upper"}
 
 
 def _limit_column(cells: pl.DataFrame, name: str, side: str) -> pl.Series:
-    ends = [NOT_KNOWN if end is None else end for end in cells[f"likely_{side}"]]
+    ends = [NOT_KNOWN if end is None else end for end in cells[f"interval_{side}"]]
     return pl.Series(f"{name} {side}", ends, dtype=pl.Object)
 
 
@@ -172,7 +172,7 @@ def _limit_headings(name: str, measure: Measure) -> dict[str, str]:
     level = f"{measure.interval.level:g} % interval" if measure.interval else ""
     return {
         f"{name} {side}": escape_text(f"{measure.title}, {level}, {word} ({measure.unit})")
-        for side, word in INTERVAL_SIDES.items()
+        for side in INTERVAL_SIDES
         if level
     }
 
@@ -186,7 +186,7 @@ def gaps_table(report: Report) -> pl.DataFrame:
     """Return the requests: measure, gap reason, data owner, remedy, and numbers of places, figures and people."""
     rows = [
         {"Measure": row["measure_title"], "Needed or wanted": row["need"], "Gap reason": row["title"],
-         "Data owner": row["holder"], "Remedy": row["remedy"], "Places": row["places"], "Figures": row["cells"],
+         "Data owner": row["data_owner"], "Remedy": row["remedy"], "Places": row["places"], "Figures": row["cells"],
          "People": NOT_KNOWN if row["people"] is None else float(row["people"])}
         for row in list_requests(report)
     ]  # fmt: skip

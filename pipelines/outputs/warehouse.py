@@ -58,11 +58,11 @@ REASON_MEANING = {
     "title": "Meaning in plain words",
     "rule": "Rule that assigns the reason",
     "severity": "info: expected; warn: to follow up; error: fault",
-    "holder": "Default data owner of such a gap",
+    "data_owner": "Default data owner of such a gap",
     "remedy": "Action that closes such a gap",
 }
 STATUS_MEANING = {
-    "status": "Observation status",
+    "obs_status": "Observation status",
     "gss_symbol": "Symbol of the Government Analysis Function",
     "sdmx_code": "Code of SDMX (OBS_STATUS or CONF_STATUS)",
 }
@@ -175,9 +175,9 @@ def _fill_tables(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[
 
 
 def statuses_table() -> pl.DataFrame:
-    """Return the list of observation statuses: status, gss_symbol, sdmx_code, from best to worst."""
+    """Return the list of observation statuses: obs_status, gss_symbol, sdmx_code, from best to worst."""
     rows = [(status, symbol, code) for status, (symbol, code) in STATUS_SYMBOLS.items()]
-    return pl.DataFrame(rows, schema=["status", "gss_symbol", "sdmx_code"], orient="row")
+    return pl.DataFrame(rows, schema=["obs_status", "gss_symbol", "sdmx_code"], orient="row")
 
 
 SQL_NAMES = {"order": "release_order", "check": "check_name"}

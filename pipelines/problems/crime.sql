@@ -22,11 +22,11 @@ select
     place.place_name,
     place.nation,
     homicide_rate.value as homicide_rate,
-    homicide_rate.value_end as homicide_rate_to,
+    homicide_rate.reference_end as homicide_rate_to,
     residents.value as residents,
     police_recorded_crimes.value as police_recorded_crimes,
     recorded_crimes.value as recorded_crimes,
-    recorded_crimes.value_end as recorded_crimes_to,
+    recorded_crimes.reference_end as recorded_crimes_to,
     round(1000 * recorded_crimes.value / residents.value, 1) as recorded_crimes_per_1000_residents,
     victims_of_crime_share.value as victims_of_crime_share
 from pfa_2023.place

@@ -21,11 +21,11 @@ select
     place.region,
     place.nation,
     households_owed_homelessness_duty.value as households_owed_homelessness_duty,
-    households_owed_homelessness_duty.value_end as households_owed_homelessness_duty_to,
+    households_owed_homelessness_duty.reference_end as households_owed_homelessness_duty_to,
     households_in_temporary_accommodation.value as households_in_temporary_accommodation,
-    households_in_temporary_accommodation.value_end as households_in_temporary_accommodation_at,
+    households_in_temporary_accommodation.reference_end as households_in_temporary_accommodation_at,
     families_in_bed_and_breakfast.value as families_in_bed_and_breakfast,
-    families_in_bed_and_breakfast.value_end as families_in_bed_and_breakfast_at,
+    families_in_bed_and_breakfast.reference_end as families_in_bed_and_breakfast_at,
     people_homeless_out_of_sight.value as people_homeless_out_of_sight
 from lad_2023.place
 join lad_2023.households_owed_homelessness_duty using (place_code)

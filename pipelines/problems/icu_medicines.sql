@@ -29,7 +29,7 @@ select
     tocilizumab_for_infusion_issued.value as tocilizumab_for_infusion_issued_mg,
     sedatives_and_muscle_relaxants_issued.value as sedatives_and_muscle_relaxants_issued,
     covid_patients_on_mechanical_ventilation.value as covid_patients_on_mechanical_ventilation,
-    covid_patients_on_mechanical_ventilation.value_end as covid_patients_on_mechanical_ventilation_at,
+    covid_patients_on_mechanical_ventilation.reference_end as covid_patients_on_mechanical_ventilation_at,
     intensive_care_medicines_on_hand.value as intensive_care_medicines_on_hand
 from trust_2020.place_period
 join trust_2020.remdesivir_issued using (place_code, period_start)

@@ -23,7 +23,7 @@ select
     place_period.period_end,
     residents_16_64.value as residents_16_64,
     claimant_rate.value as claimant_rate,
-    claimant_rate.value_end as claimant_rate_to,
+    claimant_rate.reference_end as claimant_rate_to,
     households_on_universal_credit.value as households_on_universal_credit,
     round(1000 * households_on_universal_credit.value / residents_16_64.value, 1)
         as universal_credit_households_per_1000_residents_16_64,

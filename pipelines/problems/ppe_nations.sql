@@ -19,7 +19,7 @@ select
     place_period.period_start,
     place_period.period_end,
     aprons_issued.value as aprons_issued_in_a_week,
-    aprons_issued.value_end as aprons_issued_in_the_week_to,
+    aprons_issued.reference_end as aprons_issued_in_the_week_to,
     type_iir_masks_issued.value as type_iir_masks_issued_in_a_week,
     face_visors_issued.value as face_visors_issued_in_a_week,
     gloves_issued_in_one_unit.value as gloves_issued_in_one_unit,

@@ -18,9 +18,9 @@ select
     place.place_code,
     place.place_name,
     reoffending_rate.value as reoffending_rate,
-    reoffending_rate.value_end as reoffending_rate_to,
+    reoffending_rate.reference_end as reoffending_rate_to,
     offenders_in_cohort.value as offenders_in_cohort,
-    offenders_in_cohort.value_end as offenders_in_cohort_to,
+    offenders_in_cohort.reference_end as offenders_in_cohort_to,
     prison_leavers.value as prison_leavers,
     prison_leavers_without_home.value as prison_leavers_without_home,
     prison_leavers_in_work.value as prison_leavers_in_work

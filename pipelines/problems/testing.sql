@@ -21,7 +21,7 @@ select
     place_period.period_end,
     cases_by_month_of_specimen.value as cases_by_month_of_specimen,
     cases_so_far_pillar_1.value as cases_so_far_pillar_1,
-    cases_so_far_pillar_1.value_end as cases_so_far_pillar_1_at,
+    cases_so_far_pillar_1.reference_end as cases_so_far_pillar_1_at,
     people_tested_by_council.value as people_tested_by_council,
     pillar_2_tests_by_council.value as pillar_2_tests_by_council
 from utla_2019.place_period

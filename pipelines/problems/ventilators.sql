@@ -29,7 +29,7 @@ select
     place.place_code,
     place.place_name,
     adult_critical_care_beds_available_month.value as adult_critical_care_beds_available,
-    adult_critical_care_beds_available_month.value_end as in_the_month_to,
+    adult_critical_care_beds_available_month.reference_end as in_the_month_to,
     adult_critical_care_beds_occupied_month.value as adult_critical_care_beds_occupied,
     adult_critical_care_beds_available_month.value - adult_critical_care_beds_occupied_month.value
         as adult_critical_care_beds_free,

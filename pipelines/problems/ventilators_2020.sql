@@ -34,7 +34,7 @@ select
     adult_critical_care_beds_occupied_thursday.value as adult_critical_care_beds_occupied_last_thursday_of_january_2020,
     adult_critical_care_beds_open.value as adult_critical_care_beds_open,
     adult_critical_care_beds_occupied.value as adult_critical_care_beds_occupied,
-    adult_critical_care_beds_open.value_end as adult_critical_care_beds_at,
+    adult_critical_care_beds_open.reference_end as adult_critical_care_beds_at,
     covid_patients_on_mechanical_ventilation.value as covid_patients_on_mechanical_ventilation,
     general_acute_beds_available_overnight.value as general_acute_beds_available_overnight,
     general_acute_beds_available_overnight_2019.value as general_acute_beds_available_overnight_before,

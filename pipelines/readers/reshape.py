@@ -141,13 +141,13 @@ def _melt_wide(sheet: Sheet, source: Source) -> pl.DataFrame:
     by_heading = {
         "measure": {name: entry.measure for name, entry in meanings.items()},
         "period_text": {name: entry.period for name, entry in meanings.items()},
-        "marker": {name: entry.marker for name, entry in meanings.items()},
+        "published_marker": {name: entry.marker for name, entry in meanings.items()},
     }
     marked = long.with_columns(pl.col("file_column").replace_strict(entry).alias(n) for n, entry in by_heading.items())
     return marked.select(
         "code_text",
         "place_label",
-        _select_worse_marker("status_text", "marker", source).alias("status_text"),
+        _select_worse_marker("status_text", "published_marker", source).alias("status_text"),
         "file_row",
         "period_text",
         "measure",

@@ -18,8 +18,8 @@ _SPACES = "[\u00a0\u202f\u2009]"
 def parse_values(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Separate figures from markers and assign the worst status of cell, footnote mark, column and heading.
 
-    Takes `text` and `status_text`. Returns value, status, marker, and a fault for a text that is neither a figure nor a
-    marker.
+    Takes `text` and `status_text`. Returns value, obs_status, published_marker, and a fault for a text that is neither
+    a figure nor a marker.
     """
     marker_texts = [text for text in source.markers if text]
     cells = _split_footnote_mark(cells, source, marker_texts).with_columns(
@@ -40,16 +40,16 @@ def parse_values(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     evidence = pl.format("found {} with status {}, expected a figure or a declared marker", "text", "status_text")
     return cells.with_columns(
         pl.when(is_number & ~bad).then(_convert_to_unit(source)).alias("value"),
-        pl.when(hidden).then(by_cell).otherwise(by_row).alias("status"),
+        pl.when(hidden).then(by_cell).otherwise(by_row).alias("obs_status"),
         pl.when(is_marker & (pl.col("_bare") != ""))
         .then("_bare")
         .otherwise(pl.coalesce(_blank_as_null("_mark"), _blank_as_null("status_text")))
-        .alias("marker"),
+        .alias("published_marker"),
         pl.coalesce("fault", pl.when(bad).then(pl.lit("unreadable"))).alias("fault"),
         pl.coalesce("fault_evidence", pl.when(bad).then(evidence)).alias("fault_evidence"),
     ).with_columns(
         # Where a row is marked as withheld but the cell has a figure, the marker applies.
-        pl.when(~pl.col("status").is_in(sorted(STATUSES_WITHOUT_VALUE))).then("value").alias("value")
+        pl.when(~pl.col("obs_status").is_in(sorted(STATUSES_WITHOUT_VALUE))).then("value").alias("value")
     )
 
 

@@ -64,7 +64,7 @@ def test_coverage_is_the_share_of_people_whom_places_led_from_have(tmp_path: Pat
     told = add_provenance(build_crosswalk(held, "icb_2022", "region_2023"), project, held)
     assert told.filter(pl.col("coverage") < 1).is_empty()
     outside = add_provenance(build_crosswalk(held, "icb_2022", "ttwa_2011"), project, held)
-    chepstow = outside.filter(pl.col("from_code").is_null(), pl.col("people") > 0)
+    chepstow = outside.filter(pl.col("from_code").is_null(), pl.col("weight_population") > 0)
     assert chepstow.height and chepstow["coverage"].is_between(0, 1, closed="left").all()
 
 

@@ -56,7 +56,7 @@ def test_gaps_of_one_place_in_each_format(ask: Ask) -> None:
     rows = list(csv.DictReader(io.StringIO(ask("gaps", "--place", "E06000060", "--format", "csv").stdout)))
     assert {row["place_code"] for row in rows} == {"E06000060"}
     told = json.loads(ask("gaps", "jobs_recovery", "--format", "json").stdout)
-    assert all(row["reason"] and row["holder"] and row["remedy"] for row in told)
+    assert all(row["reason"] and row["data_owner"] and row["remedy"] for row in told)
 
 
 def test_a_question_in_sql(ask: Ask) -> None:

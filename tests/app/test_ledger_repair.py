@@ -57,7 +57,7 @@ def test_a_ledger_without_a_build_is_as_if_it_had_never_been_made(gone: set[int]
             left = add_build(left, build, day, str(day))
     mended = remove_builds(story(*BUILDS), gone)
     # A gap first asked for in a later build is the same gap: what is closed or opened is dated by the builds left.
-    told_now, told_then = ([{**row, "closed_because": None} for row in plain(each)] for each in (mended, left))
+    told_now, told_then = ([{**row, "closure_reason": None} for row in plain(each)] for each in (mended, left))
     assert told_now == told_then
     assert mended.builds.drop("build").equals(left.builds.drop("build"))
     assert len(mended.notes) == mended.builds.height == 4 - len(gone)
@@ -86,7 +86,7 @@ def test_what_the_first_draft_of_a_declaration_did_wrong_leaves_no_trace() -> No
     ledger = drafted((wrong, build_of("1")), (wrong, build_of("1")), (right, build_of("2")))
     gaps = told(ledger)
     assert set(gaps) == {"b"}
-    assert [gaps["b"][name] for name in ("reason", "reason_before", "first_seen")] == ["suppressed", None, DAY[0]]
+    assert [gaps["b"][name] for name in ("reason", "previous_reason", "first_seen")] == ["suppressed", None, DAY[0]]
     assert ledger.builds["open"].to_list() == [1, 1, 1] and ledger.builds["closed"].sum() == 0
     assert summarise_changes(ledger).is_empty()
 
@@ -96,7 +96,7 @@ def test_a_wrong_change_of_a_declaration_leaves_no_trace_once_it_is_corrected() 
     ledger = drafted((right, build_of("1")), (wrong, build_of("2")), (right, build_of("1")))
     assert {place: gap["reason"] for place, gap in told(ledger).items()} == {"b": "late", "c": "stale"}
     assert ledger.sightings.height > ledger.sightings_without_drafts.height
-    assert told(ledger)["b"]["reason_before"] is None and told(ledger)["b"]["first_seen"] == DAY[0]
+    assert told(ledger)["b"]["previous_reason"] is None and told(ledger)["b"]["first_seen"] == DAY[0]
     assert ledger.builds.select("opened", "closed", "changed").rows() == [(2, 0, 0), (0, 0, 0), (0, 0, 0)]
 
 
@@ -104,35 +104,35 @@ def test_what_a_file_brought_stays_although_a_declaration_closes_it() -> None:
     sound, broken = cells(a=None), cells(a="unreadable")
     ledger = drafted((sound, build_of("1")), (broken, build_of("1", "g")), (sound, build_of("2", "g")))
     gap = told(ledger)["a"]
-    assert [gap[name] for name in ("state", "closed_because", "first_seen")] == ["closed", "declared_otherwise", DAY[1]]
+    assert [gap[name] for name in ("state", "closure_reason", "first_seen")] == ["closed", "declared_otherwise", DAY[1]]
 
 
 def test_what_the_day_brought_stays_although_a_declaration_closes_it() -> None:
     ledger = drafted((cells(a=None), build_of("1")), (cells(a="late"), build_of("1")), (cells(a=None), build_of("2")))
-    assert told(ledger)["a"]["closed_because"] == "declared_otherwise"
+    assert told(ledger)["a"]["closure_reason"] == "declared_otherwise"
 
 
 def test_a_file_that_closes_a_gap_is_its_answer_whatever_else_changed() -> None:
     ledger = drafted((cells(a="late"), build_of("1")), (cells(a=None), build_of("2", "g")))
-    assert told(ledger)["a"]["closed_because"] == "answered"
+    assert told(ledger)["a"]["closure_reason"] == "answered"
 
 
 def test_what_a_problem_asks_for_on_one_day_only_is_a_draft_of_it() -> None:
     ledger = add_build(story(cells(a="late")), cells(a="late", b="late"), DAY[1], "x")
     same_day = add_build(ledger, cells(c=None), DAY[1], "y")
-    assert {place: gap["closed_because"] for place, gap in told(same_day).items()} == {"a": "no_longer_asked"}
+    assert {place: gap["closure_reason"] for place, gap in told(same_day).items()} == {"a": "no_longer_asked"}
 
 
 def test_a_ledger_of_before_it_had_a_version_is_read_and_goes_on(tmp_path: Path) -> None:
     spells = [
-        {"gap_id": "p/m/a/latest", "reason": "late", "reason_before": "not_due", "reason_since": DAY[1],
+        {"gap_id": "p/m/a/latest", "reason": "late", "previous_reason": "not_due", "reason_since": DAY[1],
          "opened": DAY[0], "last_seen": DAY[2], "opened_build": 1, "changed_build": 2},
         {"gap_id": "p/m/b/latest", "reason": "late", "reason_since": DAY[0], "opened": DAY[0], "last_seen": DAY[0],
-         "closed": DAY[1], "closed_because": "answered", "opened_build": 1, "closed_build": 2},
+         "closed": DAY[1], "closure_reason": "answered", "opened_build": 1, "closed_build": 2},
         {"gap_id": "p/m/b/latest", "reason": "stale", "reason_since": DAY[2], "opened": DAY[2], "last_seen": DAY[2],
          "opened_build": 3},
     ]  # fmt: skip
-    plain_text = {"problem": "p", "need": "needed", "measure": "m", "holder": "h"}
+    plain_text = {"problem": "p", "need": "needed", "measure": "m", "data_owner": "h"}
     before = table_from_records(
         [{**plain_text, "place_code": each["gap_id"].split("/")[2], **each} for each in spells], SPELL
     )  # type: ignore[attr-defined]

@@ -48,8 +48,8 @@ def trials(places: int, errors: dict[str, float], split: float = 0.5) -> pl.Data
         for figure, error in errors.items()
         for place in range(places)
     ]
-    schema = ["measure", "place_code", "split_share", "value", "truth", "low", "high"]
-    told = pl.DataFrame(rows, schema=schema, orient="row", schema_overrides={"high": pl.Float64})
+    schema = ["measure", "place_code", "apportioned_share", "value", "truth", "lower_bound", "upper_bound"]
+    told = pl.DataFrame(rows, schema=schema, orient="row", schema_overrides={"upper_bound": pl.Float64})
     return told.with_columns(
         pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end"), estimate="value", unevenness=1.0
     )
@@ -101,7 +101,7 @@ def test_unevenness_needs_a_minimum_number_of_places(places: int, told: bool) ->
     figures = pl.DataFrame({"place_code": codes, "value": [float(n + 1) for n in range(places)]}).with_columns(
         pl.lit("a").alias("measure"), pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end")
     )
-    crosswalk = pl.DataFrame({"from_code": codes, "people": [10.0] * places})
+    crosswalk = pl.DataFrame({"from_code": codes, "weight_population": [10.0] * places})
     assert slice_unevenness(figures, crosswalk)["unevenness"].is_not_null().all() is told
 
 

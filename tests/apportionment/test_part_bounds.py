@@ -34,13 +34,13 @@ def placed(figures: dict[str, Figure], roll: Roll, measure: str = "count") -> di
     """Convert figures of some codes along a roll; return the row of each place."""
     cells = [
         {"source": "s", "release": "r", "released_at": date(2021, 1, 1), "measure": measure, "place_code": code,
-         "place_system": "trust_2020", "period_start": YEAR[0], "period_end": YEAR[1], "value": value, "low": low,
-         "high": high, "status": "normal" if value is not None else "low", "file": "f", "file_row": n,
+         "geography": "trust_2020", "period_start": YEAR[0], "period_end": YEAR[1], "value": value, "lower_bound": low,
+         "upper_bound": high, "obs_status": "normal" if value is not None else "low", "file": "f", "file_row": n,
          "file_column": "c"}
         for n, (code, (value, low, high)) in enumerate(figures.items())
     ]  # fmt: skip
     legs = [(code, to, "merged", len(there)) for code, there in roll.items() for to in there]
-    parts = pl.DataFrame(legs, schema=["from_code", "to_code", "basis", "leads_to"], orient="row")
+    parts = pl.DataFrame(legs, schema=["from_code", "to_code", "derivation", "leads_to"], orient="row")
     found = map_slices(table_from_records(cells, OBSERVATION_COLUMNS), parts, MEASURES)
     return {row["to_code"]: row for row in found.iter_rows(named=True)}
 
@@ -104,7 +104,7 @@ RULES = {
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
 def test_bounds_are_sums_over_parts(rule: Rule) -> None:
     found = placed(rule.figures, rule.roll, rule.measure)["X"]
-    assert (found["reason"], found["low"], found["high"]) == (rule.reason, rule.low, rule.high)
+    assert (found["reason"], found["lower_bound"], found["upper_bound"]) == (rule.reason, rule.low, rule.high)
 
 
 def test_evidence_names_the_split_part_and_the_missing_one() -> None:
@@ -137,7 +137,7 @@ def test_enlarged_trust_has_no_upper_bound_and_its_neighbour_has_both(tmp_path: 
     steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem")
     found = {code: (value, low, high) for code, value, low, high in
-             cells.select("place_code", "value", "low", "high").iter_rows()}  # fmt: skip
+             cells.select("place_code", "value", "lower_bound", "upper_bound").iter_rows()}  # fmt: skip
     assert found == {"R0A": (None, 0.0, None), "RM3": (None, 40.0, 45.0), "RXR": (9.0, 9.0, 9.0)}
 
 
@@ -145,11 +145,16 @@ def test_enlarged_trust_has_no_upper_bound_and_its_neighbour_has_both(tmp_path: 
 def test_partial_return_gives_no_bounds_where_figures_can_be_negative(before: float, low: float | None) -> None:
     figures = [("A", 2019, before, None), ("A", 2020, 4.0, "partial_return")]
     cells = pl.DataFrame(
-        [{"measure": "count", "to_code": code, "period_start": date(year, 1, 1), "value": value, "low": value,
-          "high": value, "caveats": caveat} for code, year, value, caveat in figures]
+        [{"measure": "count", "to_code": code, "period_start": date(year, 1, 1), "value": value, "lower_bound": value,
+          "upper_bound": value, "caveats": caveat} for code, year, value, caveat in figures]
     )  # fmt: skip
     found = withhold_implausible(conform_table(cells, MAPPED_FIGURE), MEASURES).row(1, named=True)
-    assert (found["reason"], found["value"], found["low"], found["high"]) == ("partial_return", None, low, None)
+    assert (found["reason"], found["value"], found["lower_bound"], found["upper_bound"]) == (
+        "partial_return",
+        None,
+        low,
+        None,
+    )
 
 
 PARTS = ("A", "B", "C")
@@ -187,7 +192,7 @@ def test_bounds_include_every_possible_figure_and_are_reached(
     found = placed(figures, roll, "issued" if signed else "count")
     for place, row in found.items():
         totals = _totals(place, possible, roll, signed)
-        low, high = row["low"], row["high"]
+        low, high = row["lower_bound"], row["upper_bound"]
         assert low is None or low <= min(totals)
         assert high is None or high >= max(totals)
         if row["value"] is not None:

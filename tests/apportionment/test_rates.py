@@ -19,7 +19,7 @@ MEASURES = {"rate": RATE, "people": PEOPLE}
 YEAR = (date(2023, 1, 1), date(2023, 12, 31))
 PARTS = pl.DataFrame(
     [("A", "N", "merged", 1), ("B", "N", "merged", 1), ("C", "C", "observed", 1)],
-    schema=["from_code", "to_code", "basis", "leads_to"],
+    schema=["from_code", "to_code", "derivation", "leads_to"],
     orient="row",
 )
 
@@ -28,9 +28,10 @@ def cell(measure: str, place: str, value: float | None, span: tuple[date, date] 
     half = 0.05 if measure == "rate" else 0.0
     return {
         "source": "s", "release": "x", "released_at": date(2024, 1, 1), "measure": measure, "place_code": place,
-        "place_system": "lad_2019", "period_start": span[0], "period_end": span[1], "value": value,
-        "low": None if value is None else value - half, "high": None if value is None else value + half,
-        "status": "normal" if value is not None else "not_available", "file": "f", "file_row": 1, "file_column": "c",
+        "geography": "lad_2019", "period_start": span[0], "period_end": span[1], "value": value,
+        "lower_bound": None if value is None else value - half, "upper_bound": None if value is None else value + half,
+        "obs_status": "normal" if value is not None else "not_available", "file": "f", "file_row": 1,
+        "file_column": "c",
     }  # fmt: skip
 
 
@@ -51,8 +52,8 @@ def test_rate_is_the_average_of_its_parts_by_denominator() -> None:
         [cell("rate", "A", 2.0), cell("rate", "B", 8.0)], [cell("people", "A", 300.0), cell("people", "B", 100.0)]
     )
     assert (found["value"], found["reason"]) == (pytest.approx(3.5), None)
-    assert (found["basis"], found["status"], found["coverage"]) == ("rate_averaged", "estimated", 1.0)
-    assert (found["low"], found["high"]) == (pytest.approx(3.45), pytest.approx(3.55))
+    assert (found["derivation"], found["obs_status"], found["coverage"]) == ("rate_averaged", "estimated", 1.0)
+    assert (found["lower_bound"], found["upper_bound"]) == (pytest.approx(3.45), pytest.approx(3.55))
     assert found["evidence"] == "average of the rates of 2 places, weighted by people of 2023-12-31"
 
 
@@ -61,7 +62,7 @@ def test_weights_of_another_period_give_the_range_of_parts_as_bounds() -> None:
     people = [cell("people", "A", 300.0, before), cell("people", "B", 100.0, before)]
     found = placed([cell("rate", "A", 2.0), cell("rate", "B", 8.0)], people)
     assert found["value"] == pytest.approx(3.5)
-    assert (found["low"], found["high"]) == (pytest.approx(1.95), pytest.approx(8.05))
+    assert (found["lower_bound"], found["upper_bound"]) == (pytest.approx(1.95), pytest.approx(8.05))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_weights_of_another_period_give_the_range_of_parts_as_bounds() -> None:
 def test_rate_without_every_denominator_is_a_gap(people: list[dict[str, Any]]) -> None:
     found = placed([cell("rate", "A", 2.0), cell("rate", "B", 8.0)], people)
     assert (found["value"], found["reason"]) == (None, "needs_parts")
-    assert (found["low"], found["high"]) == (pytest.approx(1.95), pytest.approx(8.05))
+    assert (found["lower_bound"], found["upper_bound"]) == (pytest.approx(1.95), pytest.approx(8.05))
 
 
 def test_part_without_a_rate_gives_a_gap() -> None:
@@ -96,4 +97,4 @@ def test_average_is_within_the_range_of_its_rates(rates: tuple[float, float], pe
         [cell("people", place, count) for place, count in zip("AB", people, strict=True)],
     )
     assert min(rates) - 1e-9 <= found["value"] <= max(rates) + 1e-9
-    assert found["low"] <= found["value"] <= found["high"]
+    assert found["lower_bound"] <= found["value"] <= found["upper_bound"]

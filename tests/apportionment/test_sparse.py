@@ -15,10 +15,10 @@ from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.core.slices import SLICE_KEY
 
 START, END = date(2020, 1, 1), date(2020, 12, 31)
-PAIRS = {"from_code": pl.String, "to_code": pl.String, "weight": pl.Float64, "people": pl.Float64}
+PAIRS = {"from_code": pl.String, "to_code": pl.String, "weight": pl.Float64, "weight_population": pl.Float64}
 FIGURES = {
     "measure": pl.String, "period_start": pl.Date, "period_end": pl.Date, "place_code": pl.String,
-    "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "status": pl.String,
+    "value": pl.Float64, "lower_bound": pl.Float64, "upper_bound": pl.Float64, "obs_status": pl.String,
 }  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def plain(observed: pl.DataFrame, crosswalk: pl.DataFrame, signed: bool) -> list
 
 def _place(there: list[tuple[dict[str, Any], dict[str, Any] | None]], ways: list[str], signed: bool) -> dict[str, Any]:
     parts = [(pair, row) for pair, row in there if pair["from_code"] is not None]
-    outside = any(pair["from_code"] is None and pair["people"] != 0 for pair, _ in there)
+    outside = any(pair["from_code"] is None and pair["weight_population"] != 0 for pair, _ in there)
     known = [(pair, row) for pair, row in parts if row is not None and row["value"] is not None]
     whole = [pair["weight"] == 1 and ways.count(pair["from_code"]) == 1 for pair, _ in parts]
     missing = len(parts) - len(known)
@@ -46,24 +46,24 @@ def _place(there: list[tuple[dict[str, Any], dict[str, Any] | None]], ways: list
     cut = sum(row["value"] * (pair["weight"] or 0) for (pair, row), all_ in zip(parts, whole, strict=True)
               if row is not None and row["value"] is not None and not all_)  # fmt: skip
     given = missing == 0 and not outside and all(pair["weight"] is not None for pair, _ in parts)
-    people = [pair["people"] for pair, _ in there]
+    people = [pair["weight_population"] for pair, _ in there]
     covered = None
     if None not in people and sum(people):
-        covered = sum(pair["people"] for pair, _ in known) / sum(people)
-    lows = [_bound(row, "low") for (_, row), all_ in zip(parts, whole, strict=True) if all_]
-    highs = [_bound(row, "high") for _, row in parts]
+        covered = sum(pair["weight_population"] for pair, _ in known) / sum(people)
+    lows = [_bound(row, "lower_bound") for (_, row), all_ in zip(parts, whole, strict=True) if all_]
+    highs = [_bound(row, "upper_bound") for _, row in parts]
     unsure = signed and (outside or not all(whole))
     return {
         "value": total if given else None,
         "partial": total,
-        "low": None if unsure or (signed and None in lows) else sum(n or 0 for n in lows),
-        "high": None if unsure or outside or None in highs else sum(highs),
+        "lower_bound": None if unsure or (signed and None in lows) else sum(n or 0 for n in lows),
+        "upper_bound": None if unsure or outside or None in highs else sum(highs),
         "coverage": 1.0 if missing == 0 and not outside else 0.0 if missing == len(parts) else covered,
-        "split_share": (cut / total if total else 0.0) if given else None,
+        "apportioned_share": (cut / total if total else 0.0) if given else None,
         "parts": len(parts),
         "missing": missing,
-        "status": OBSERVATION_STATUSES[
-            max([OBSERVATION_STATUSES.index(row["status"]) for _, row in parts if row is not None], default=0)
+        "obs_status": OBSERVATION_STATUSES[
+            max([OBSERVATION_STATUSES.index(row["obs_status"]) for _, row in parts if row is not None], default=0)
         ],
     }
 
@@ -144,7 +144,7 @@ def test_codes_can_be_text_or_enum_in_any_order(dtype: pl.DataType) -> None:
 def test_bounds_and_status_are_optional() -> None:
     crosswalk = pl.DataFrame([("A", "X", 1.0, 1.0)], PAIRS, orient="row")
     observed = pl.DataFrame([("one", START, END, "A", 7)], [*FIGURES][:5], orient="row")
-    assert apportion_counts(observed, crosswalk).select("value", "low", "high", "status").rows() == [
+    assert apportion_counts(observed, crosswalk).select("value", "lower_bound", "upper_bound", "obs_status").rows() == [
         (7.0, 7.0, 7.0, "normal")
     ]
 

@@ -37,12 +37,12 @@ Legs = dict[str, dict[str | None, float]]
 def crosswalk_of(legs: Legs) -> pl.DataFrame:
     """Build a crosswalk from the number of people of each source place in each target place."""
     found = [
-        {"from_code": code, "to_code": to, "weight": people / sum(there.values()), "people": people}
+        {"from_code": code, "to_code": to, "weight": people / sum(there.values()), "weight_population": people}
         for code, there in legs.items()
         for to, people in there.items()
     ]
     frame = pl.DataFrame(found, schema=OVERLAY).with_columns(
-        pl.lit("lad_2021").alias("from_system"), pl.lit("icb_2022").alias("to_system")
+        pl.lit("lad_2021").alias("from_geography"), pl.lit("icb_2022").alias("to_geography")
     )
     return conform_table(frame, CROSSWALK)
 
@@ -51,8 +51,9 @@ def observed(figures: dict[str, dict[str, float | None]]) -> pl.DataFrame:
     """Build observations of some measures by place, for one year and one release."""
     cells: list[dict[str, Any]] = [
         {"source": "s", "release": "x", "released_at": date(2024, 1, 1), "measure": measure, "place_code": code,
-         "place_system": "lad_2021", "period_start": YEAR[0], "period_end": YEAR[1], "value": value, "low": value,
-         "high": value, "status": "normal" if value is not None else "not_available", "file": "f", "file_row": 1,
+         "geography": "lad_2021", "period_start": YEAR[0], "period_end": YEAR[1], "value": value, "lower_bound": value,
+         "upper_bound": value, "obs_status": "normal" if value is not None else "not_available", "file": "f",
+         "file_row": 1,
          "file_column": "c"}
         for measure, by_code in figures.items() for code, value in by_code.items()
     ]  # fmt: skip
@@ -74,17 +75,17 @@ def test_count_is_apportioned_by_people_and_marked_estimated() -> None:
     found = shared({"events": {"A": 40.0, "B": 5.0}}, CUT)
     x, y = found["events", "X"], found["events", "Y"]
     assert (x["value"], y["value"]) == (30.0, 15.0)
-    assert (x["basis"], x["status"], x["split_share"]) == ("apportioned", "estimated", 1.0)
-    assert y["split_share"] == pytest.approx(10 / 15)
+    assert (x["derivation"], x["obs_status"], x["apportioned_share"]) == ("apportioned", "estimated", 1.0)
+    assert y["apportioned_share"] == pytest.approx(10 / 15)
     # Whatever the weights are, Y has all of B, and at most all of both.
-    assert (y["low"], y["high"]) == (5.0, 45.0)
+    assert (y["lower_bound"], y["upper_bound"]) == (5.0, 45.0)
 
 
 def test_rate_is_averaged_by_the_apportioned_denominator() -> None:
     found = shared({"rate": {"A": 2.0, "B": 8.0}, "people": {"A": 400.0, "B": 200.0}}, CUT)
     assert found["rate", "X"]["value"] == 2.0
     assert found["rate", "Y"]["value"] == pytest.approx((2 * 100 + 8 * 200) / 300)
-    assert (found["rate", "Y"]["basis"], found["rate", "Y"]["status"]) == ("rate_averaged", "estimated")
+    assert (found["rate", "Y"]["derivation"], found["rate", "Y"]["obs_status"]) == ("rate_averaged", "estimated")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_rate_without_a_denominator_has_bounds_from_whole_parts(legs: Legs, rate
     for measure, bounds in (("rate", rate), ("score", score)):
         row = found[measure, "Y"]
         assert (row["value"], row["reason"]) == (None, "needs_parts")
-        assert (row["low"], row["high"]) == bounds
+        assert (row["lower_bound"], row["upper_bound"]) == bounds
 
 
 def test_index_of_a_whole_place_does_not_change() -> None:
@@ -122,9 +123,9 @@ def test_smaller_part_of_a_larger_place_is_withheld_unless_allowed() -> None:
     found = shared({"events": {"A": 100.0}}, DOWN)
     row = found["events", "X"]
     assert (row["value"], row["reason"]) == (None, "coarser_only")
-    assert (row["low"], row["high"]) == (0.0, 100.0)
+    assert (row["lower_bound"], row["upper_bound"]) == (0.0, 100.0)
     asked = shared({"events": {"A": 100.0}}, DOWN, allowed=frozenset({"events"}))["events", "X"]
-    assert (asked["value"], asked["reason"], asked["basis"]) == (30.0, None, "apportioned")
+    assert (asked["value"], asked["reason"], asked["derivation"]) == (30.0, None, "apportioned")
 
 
 def test_residents_outside_the_source_give_a_gap() -> None:
@@ -132,7 +133,7 @@ def test_residents_outside_the_source_give_a_gap() -> None:
     outside = way.with_columns(
         pl.lit(None, pl.String).alias("from_code"),
         pl.lit(None, pl.Float64).alias("weight"),
-        pl.lit(40.0).alias("people"),
+        pl.lit(40.0).alias("weight_population"),
     )
     found = apportion_observations(
         observed({"events": {"A": 6.0}}),
@@ -197,11 +198,11 @@ def test_bounds_include_the_figure_and_every_possible_truth(
         if (last := list(there)[-1]) is not None:
             truth[last] += left
     for (_, to), row in found.items():
-        assert row["low"] - 1e-6 <= row["value"] <= row["high"] + 1e-6
-        assert row["low"] - 1e-6 <= truth[to] <= row["high"] + 1e-6
-        if row["likely_low"] is not None:
-            assert row["low"] - 1e-6 <= row["likely_low"] <= row["value"] + 1e-6
-            assert row["value"] - 1e-6 <= row["likely_high"] <= row["high"] + 1e-6
+        assert row["lower_bound"] - 1e-6 <= row["value"] <= row["upper_bound"] + 1e-6
+        assert row["lower_bound"] - 1e-6 <= truth[to] <= row["upper_bound"] + 1e-6
+        if row["interval_lower"] is not None:
+            assert row["lower_bound"] - 1e-6 <= row["interval_lower"] <= row["value"] + 1e-6
+            assert row["value"] - 1e-6 <= row["interval_upper"] <= row["upper_bound"] + 1e-6
 
 
 @settings(max_examples=80, deadline=None)
@@ -221,7 +222,7 @@ def test_identity_crosswalk_changes_nothing(events: dict[str, float], rate: dict
     found = shared({"events": dict(events), "rate": dict(rate)}, same)
     assert {code: found["events", code]["value"] for code in "ABCD"} == events
     assert {code: found["rate", code]["value"] for code in "ABCD"} == rate
-    assert {row["split_share"] for (measure, _), row in found.items() if measure == "events"} == {0.0}
+    assert {row["apportioned_share"] for (measure, _), row in found.items() if measure == "events"} == {0.0}
 
 
 @settings(max_examples=80, deadline=None)
@@ -288,7 +289,7 @@ def the(cells: pl.DataFrame, code: str) -> dict[str, Any]:
     row = cells.filter(pl.col("place_code") == code).row(0, named=True)
     if row["reason"]:
         assert row["severity"] == REASONS[row["reason"]].severity
-        assert row["evidence"] and row["holder"] and row["remedy"]
+        assert row["evidence"] and row["data_owner"] and row["remedy"]
     return row
 
 
@@ -296,7 +297,7 @@ def test_figures_known_for_boards_only_are_withheld_for_councils(tmp_path: Path)
     cells = answered(tmp_path, BOARDS, "lad_2023", places_of(BOARDS))
     merton = the(cells, "E09000024")
     assert (merton["value"], merton["reason"]) == (None, "coarser_only")
-    assert (merton["low"], merton["high"]) == (0.0, 100.0)
+    assert (merton["lower_bound"], merton["upper_bound"]) == (0.0, 100.0)
 
 
 def test_figures_with_too_large_an_error_are_withheld(tmp_path: Path) -> None:
@@ -306,9 +307,9 @@ def test_figures_with_too_large_an_error_are_withheld(tmp_path: Path) -> None:
     withheld = cells.filter(pl.col("reason") == "too_uncertain")
     assert withheld.height > 5
     row = the(cells, withheld["place_code"][0])
-    assert row["value"] is None and row["low"] <= row["high"]
+    assert row["value"] is None and row["lower_bound"] <= row["upper_bound"]
     # The figure of a board of whole councils is as exact as theirs.
-    whole = cells.filter(pl.col("split_share") == 0)
+    whole = cells.filter(pl.col("apportioned_share") == 0)
     assert whole.height > 20
     assert whole["reason"].null_count() == whole.height
 

@@ -21,7 +21,7 @@ SLICES = pl.DataFrame(
     orient="row",
 )
 GRID = Grid(PLACES, NATIONS, SLICES, {"b": ["England"]})
-SCHEMA = {**SLICES.schema, "place_code": pl.String, "value": pl.Float64, "status": pl.String}
+SCHEMA = {**SLICES.schema, "place_code": pl.String, "value": pl.Float64, "obs_status": pl.String}
 Row = tuple[str, int, str, float | None, str]
 
 
@@ -51,13 +51,13 @@ def plain(rows: pl.DataFrame, grid: Grid = GRID) -> list[tuple[object, ...]]:
     outside = pl.any_horizontal(
         (pl.col("measure") == name) & ~pl.col("nation").is_in(list(covered)) for name, covered in grid.coverage.items()
     )
-    absent = pl.col("status").is_null()
+    absent = pl.col("obs_status").is_null()
     reason = (
         pl.when(pl.col("value").is_not_null()).then(None)
         .when(absent & outside).then(pl.lit("nation_not_covered"))
         .when(pl.col("there").is_null()).then(pl.lit("late"))
         .when(absent).then(pl.lit("not_returned"))
-        .otherwise(pl.col("status").replace_strict(REASON_OF_STATUS, default="not_available"))
+        .otherwise(pl.col("obs_status").replace_strict(REASON_OF_STATUS, default="not_available"))
     )  # fmt: skip
     told = cells.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
     return told.select(*SLICE_KEY, "place_code", "reason").sort(pl.all()).rows()

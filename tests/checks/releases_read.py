@@ -20,7 +20,7 @@ DECLARED: dict[str, Any] = {
 DAY = date(2023, 1, 1)
 CELL: dict[str, Any] = {
     "source": "a_source", "release": "sha", "measure": "m", "place_code": "E01", "place_label": "Place 1",
-    "period_start": DAY, "period_end": date(2023, 12, 31), "value": 7.0, "status": "normal", "file": "f.csv",
+    "period_start": DAY, "period_end": date(2023, 12, 31), "value": 7.0, "obs_status": "normal", "file": "f.csv",
     "file_row": 2, "file_column": "figure",
 }  # fmt: skip
 """One sound cell."""
@@ -54,7 +54,7 @@ def findings_of(check: str, reason: str, found: list[dict[str, Any]], **same: An
     told = REASONS[reason]
     fixed = {
         "source": "a_source", "release": "sha", "check": check, "reason": reason, "severity": told.severity,
-        "holder": told.holder.replace("the publisher", "Office"), "remedy": told.remedy, "set_aside": False,
+        "data_owner": told.data_owner.replace("the publisher", "Office"), "remedy": told.remedy, "set_aside": False,
         "file": "f.csv",
     }  # fmt: skip
     return conform_table(

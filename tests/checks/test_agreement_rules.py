@@ -21,7 +21,8 @@ def observed(measure: str, figures: list[Figure], of: int = 2020, **same: Any) -
         [
             {"source": f"source_of_{measure}", "release": "r", "measure": measure, "place_code": code, "file": "f.csv",
              "place_label": "Place", "period_start": start, "period_end": end,
-             **dict(zip(("value", "low", "high"), figure if isinstance(figure, tuple) else (figure,), strict=False)),
+             **dict(zip(("value", "lower_bound", "upper_bound"), figure if isinstance(figure, tuple) else (figure,),
+                        strict=False)),
              **same}
             for code, figure in zip(places(len(figures)), figures, strict=True)
         ],
@@ -151,7 +152,9 @@ def test_a_rate_must_lie_in_what_the_roundings_of_both_parts_leave(rate: float, 
     top = observed("claimants", [*CLAIMANTS[1:], (30.0, 24.0, 40.0)])
     below = observed("people", [*PEOPLE[1:], (1000.0, 800.0, 1200.0)])
     if rate == 5.1:
-        rates = rates.with_columns(pl.when(pl.col("value") == 5.1).then(5.0).otherwise("low").alias("low"))
+        rates = rates.with_columns(
+            pl.when(pl.col("value") == 5.1).then(5.0).otherwise("lower_bound").alias("lower_bound")
+        )
     found = find_inconsistent_rates(rates, top, below)
     assert found["place_code"].to_list() == ["E04"] * wrong
 

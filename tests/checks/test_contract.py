@@ -26,7 +26,7 @@ SOURCE = Source.model_validate(
 def release(faults: list[str | None], value: float = 5.0, name: str = "r1") -> pl.DataFrame:
     rows = [
         {"source": "s", "release": name, "measure": "figure", "place_code": f"E{n:08}", "place_label": f"Place {n}",
-         "period_start": date(2023, 1, 1), "status": "normal", "value": value, "text": str(value), "fault": fault}
+         "period_start": date(2023, 1, 1), "obs_status": "normal", "value": value, "text": str(value), "fault": fault}
         for n, fault in enumerate(faults)
     ]  # fmt: skip
     return conform_table(pl.DataFrame(rows, schema_overrides={"fault": pl.String}), CELLS)

@@ -132,7 +132,7 @@ def test_a_doubt_is_a_caveat_and_a_finding_and_changes_no_figure() -> None:
     assert told.filter(pl.col("caveats").is_not_null()).select("caveats", "value").rows() == [("suspected_zero", 0.0)]
     row = convert_flags(found).row(0, named=True)
     assert (row["check"], row["severity"], row["set_aside"]) == ("suspected_zero_figures", "error", False)
-    assert "0, where" in row["evidence"] and row["holder"] == REASONS["suspected_zero"].holder
+    assert "0, where" in row["evidence"] and row["data_owner"] == REASONS["suspected_zero"].data_owner
 
 
 def monthly(wrong: Wrong) -> list[str]:
@@ -161,7 +161,7 @@ def test_a_withheld_figure_is_a_gap_that_says_what_was_published(
     tmp_path: Path, reason: str, wrong: Wrong, low: float | None
 ) -> None:
     cell = cell_of(Case(reason, MERTON, monthly(wrong), source=MONTH, grain=LAST), tmp_path)
-    assert (cell["reason"], cell["value"], cell["low"], cell["high"]) == (reason, None, low, None)
+    assert (cell["reason"], cell["value"], cell["lower_bound"], cell["upper_bound"]) == (reason, None, low, None)
     assert " withheld: " in str(cell["evidence"]) and cell["severity"] == "error"
 
 

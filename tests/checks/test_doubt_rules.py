@@ -100,8 +100,9 @@ def test_every_doubt_is_a_finding_with_what_its_reason_says() -> None:
     due = table_from_records(
         [
             {**common, "check": f"{reason}_figures", "reason": reason, "place_code": code, "place_label": "Place",
-             "rows": 1, "mass": mass, "set_aside": False, "evidence": f"why {reason}", "file": "f.csv",
-             "severity": REASONS[reason].severity, "holder": REASONS[reason].holder, "remedy": REASONS[reason].remedy}
+             "rows": 1, "sum_of_values": mass, "set_aside": False, "evidence": f"why {reason}", "file": "f.csv",
+             "severity": REASONS[reason].severity, "data_owner": REASONS[reason].data_owner,
+             "remedy": REASONS[reason].remedy}
             for reason, code, mass in (
                 ("unit_change", "E01", 100.0), ("implausible", "E01", 100.0), ("implausible", "E02", 7.0)
             )

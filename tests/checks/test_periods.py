@@ -12,7 +12,14 @@ from pipelines.core.schema import CELL_COLUMNS, table_from_records
 START, END = date(2023, 1, 1), date(2023, 12, 31)
 BEFORE, AFTER = date(2022, 12, 31), date(2024, 1, 1)
 MIDDLE = date(2023, 6, 30)
-SOUND = {"measure": "m", "value": 1.0, "period_start": START, "period_end": END, "value_start": START, "value_end": END}
+SOUND = {
+    "measure": "m",
+    "value": 1.0,
+    "period_start": START,
+    "period_end": END,
+    "reference_start": START,
+    "reference_end": END,
+}
 
 
 def cell(**given: Any) -> pl.DataFrame:
@@ -20,11 +27,11 @@ def cell(**given: Any) -> pl.DataFrame:
 
 
 def span(start: date | None, end: date | None, **given: Any) -> dict[str, Any]:
-    return {"value_start": start, "value_end": end, **given}
+    return {"reference_start": start, "reference_end": end, **given}
 
 
 CARRIED = {"caveats": "provisional,carried_forward"}
-STOCK, ALSO = {"measure": "stock"}, {"stand_in": "stock"}
+STOCK, ALSO = {"measure": "stock"}, {"proxy_measure": "stock"}
 CASES: list[tuple[dict[str, Any], bool]] = [
     ({}, False), (span(START, MIDDLE), True), (span(MIDDLE, END), True), (span(BEFORE, END), True),
     (span(START, AFTER), True), (span(None, None), True), (span(BEFORE, AFTER, value=None), False),
@@ -32,7 +39,7 @@ CASES: list[tuple[dict[str, Any], bool]] = [
     (span(MIDDLE, MIDDLE, **STOCK), False), (span(START, START, **STOCK), False), (span(END, END, **STOCK), False),
     (span(BEFORE, BEFORE, **STOCK), True), (span(AFTER, AFTER, **STOCK), True), (span(START, MIDDLE, **STOCK), True),
     (span(MIDDLE, END, **STOCK), True), (span(None, None, **STOCK), True), (span(MIDDLE, MIDDLE, **ALSO), False),
-    (span(MIDDLE, MIDDLE, measure="stock", stand_in="other"), True),
+    (span(MIDDLE, MIDDLE, measure="stock", proxy_measure="other"), True),
     (span(BEFORE, BEFORE, **CARRIED), False), (span(START, END, **CARRIED), False),
     (span(MIDDLE, AFTER, **CARRIED), True), (span(None, None, **CARRIED), True),
     (span(BEFORE, BEFORE, caveats="not_carried_forward"), True),

@@ -41,12 +41,14 @@ def test_only_nations_that_are_covered_are_due(coverage: tuple[str, ...], missin
 
 
 def test_hidden_cells_are_counted_by_marker_and_period_with_some_of_their_places() -> None:
-    hidden = {"value": None, "status": "confidential", "marker": "*"}
+    hidden = {"value": None, "obs_status": "confidential", "published_marker": "*"}
     cells: list[dict[str, Any]] = [
         *({"place_code": f"E{n:02}", **hidden} for n in (7, 3, 5, 1, 6, 2)), {"place_code": "E04"},
         {**hidden, "place_code": "E09", "fault": "unreadable"}, {**hidden, **years(2022)},
-        {**hidden, "status": "low", "marker": "<5"}, {**hidden, "status": "not_available", "marker": None},
-        {**hidden, "status": "not_applicable", "marker": "[z]"}, {"status": "provisional", "marker": "p"},
+        {**hidden, "obs_status": "low", "published_marker": "<5"},
+        {**hidden, "obs_status": "not_available", "published_marker": None},
+        {**hidden, "obs_status": "not_applicable", "published_marker": "[z]"},
+        {"obs_status": "provisional", "published_marker": "p"},
     ]  # fmt: skip
     found = places.count_hidden_cells(read_of(cells))
     common = {"measure": "m", **years(2023), "rows": 1}
@@ -96,7 +98,7 @@ def test_places_published_together_are_told_with_their_one_figure() -> None:
     cells = [{"place_code": "E01+E02", "value": 9.0}, {}, {"place_code": "E03+E04", "fault": "unreadable"}]
     due = findings_of(
         "combined_areas", "combined_area", [{"place_code": "E01+E02"}], measure="m", place_label="Place 1",
-        **years(2023), mass=9.0, rows=1, evidence="one figure for several places together, counted once",
+        **years(2023), sum_of_values=9.0, rows=1, evidence="one figure for several places together, counted once",
     )  # fmt: skip
     assert_frame_equal(places.list_combined_areas(read_of(cells)), due)
 

@@ -38,7 +38,7 @@ def test_rows_with_one_fault_are_one_finding_with_their_span_and_mass(check: Che
         check.__name__.removeprefix("find_"), reason,
         [
             {"place_label": "Atlantis", "period_start": date(2021, 1, 1), "period_end": date(2023, 12, 31), "rows": 3,
-             "mass": 9.0, "file": "g.csv, row 9, column other"},
+             "sum_of_values": 9.0, "file": "g.csv, row 9, column other"},
             {"place_label": "Utopia", **years(2023), "rows": 2, "file": "f.csv, row 2, column figure"},
         ],
         measure="m", evidence=WHY, set_aside=True, **({"severity": "info"} if fault == "repeat" else {}),

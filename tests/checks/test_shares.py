@@ -29,7 +29,7 @@ SOUND = dict.fromkeys(
     ("cell", "failed"),
     [
         ({}, {}), ({"measure": "n", "value": 99.0}, {}), ({"measure": "x"}, {"measures_declared"}),
-        ({"status": "odd"}, {"statuses_known"}), ({"period_start": None}, {"dated"}),
+        ({"obs_status": "odd"}, {"statuses_known"}), ({"period_start": None}, {"dated"}),
         ({"fault": "unmatched_place"}, {"places_known"}), ({"fault": "unreadable"}, {"readable"}),
         ({"fault": "duplicate"}, {"given_once"}), ({"fault": "retired_code"}, {"no_retired_codes"}),
         ({"fault": "dropped"}, {}), ({"value": 0.0}, {}), ({"value": 10.0}, {}), ({"value": 10.1}, {"in_range__m"}),

@@ -41,7 +41,7 @@ def larger(observation: pl.DataFrame, order: int = 0, off: dict[str, float] | No
 
 
 def observed(wrong: Wrong) -> pl.DataFrame:
-    return series(wrong).with_columns(pl.lit("lad_2023").alias("place_system"))
+    return series(wrong).with_columns(pl.lit("lad_2023").alias("geography"))
 
 
 def reasons(observation: pl.DataFrame, totals: LargerAreas | None) -> list[str]:

@@ -28,8 +28,8 @@ FIGURES = {"A": 0.0, "B": 10.0, "C": 20.0, "D": 30.0}
 
 def cells(figures: dict[str, float | None], order: int = 0, of: int = 2020, measure: str = "m") -> list[dict[str, Any]]:
     start, end = year(of)
-    return [{"measure": measure, "place_code": code, "place_system": "lad", "period_start": start, "period_end": end,
-             "value": figure, "order": order, "role": "total", "status": "normal"}
+    return [{"measure": measure, "place_code": code, "geography": "lad", "period_start": start, "period_end": end,
+             "value": figure, "order": order, "role": "total", "obs_status": "normal"}
             for code, figure in figures.items()]  # fmt: skip
 
 

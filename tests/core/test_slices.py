@@ -99,7 +99,8 @@ MEMBER = pl.DataFrame(
     orient="row",
 )  # fmt: skip
 LIMITS: dict[str, Any] = {
-    "place_code": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "status": pl.String
+    "place_code": pl.String, "value": pl.Float64, "lower_bound": pl.Float64, "upper_bound": pl.Float64,
+    "obs_status": pl.String
 }  # fmt: skip
 
 
@@ -117,7 +118,7 @@ def summed(cells: pl.DataFrame, total: str = "T", year: int = 2021) -> dict[str,
     return {name: row[name] for name in row if name not in (*SLICE_KEY, "total_code")}
 
 
-KNOWN = {"places_hidden": 0, "suppressed_low": 0.0, "suppressed_high": 0.0}
+KNOWN = {"places_hidden": 0, "suppressed_lower_bound": 0.0, "suppressed_upper_bound": 0.0}
 
 
 def test_figures_of_places_are_summed_by_total() -> None:
@@ -127,20 +128,20 @@ def test_figures_of_places_are_summed_by_total() -> None:
         ("a", 2022, "x", 8.0, 8.0, 8.0, "normal"), ("b", 2021, "x", 16.0, 1.0, 1.0, "normal"),
     )  # fmt: skip
     sums = sum_by_total(cells, MEMBER)
-    assert sorted(sums.select("measure", pl.col("period_start").dt.year(), "total_code", "local").rows()) == [
+    assert sorted(sums.select("measure", pl.col("period_start").dt.year(), "total_code", "sum_of_places").rows()) == [
         ("a", 2021, "T", 7.0), ("a", 2021, "U", 6.0), ("a", 2022, "T", 8.0), ("b", 2021, "T", 16.0),
     ]  # fmt: skip
     only = cells.filter(pl.col("measure") == "a")
-    assert summed(only) == {"local": 7.0, "places_given": 3, "figures": 3, **KNOWN}
-    assert summed(only, year=2022) == {"local": 8.0, "places_given": 1, "figures": 1, **KNOWN}
+    assert summed(only) == {"sum_of_places": 7.0, "places_given": 3, "figures": 3, **KNOWN}
+    assert summed(only, year=2022) == {"sum_of_places": 8.0, "places_given": 1, "figures": 1, **KNOWN}
 
 
 def test_places_published_together_are_counted_once() -> None:
     cells = current(("a", 2021, "x", 1.0, 1.0, 1.0, "normal"), ("a", 2021, "y+z", 6.0, 6.0, 6.0, "normal"))
-    assert summed(cells) == {"local": 7.0, "places_given": 3, "figures": 2, **KNOWN}
+    assert summed(cells) == {"sum_of_places": 7.0, "places_given": 3, "figures": 2, **KNOWN}
     # A figure only partly inside the total is not part of the sum.
     half = current(("a", 2021, "x+y", 6.0, 6.0, 6.0, "normal"), ("a", 2021, "z", 1.0, 1.0, 1.0, "normal"))
-    assert summed(half, "U") == {"local": 1.0, "places_given": 1, "figures": 1, **KNOWN}
+    assert summed(half, "U") == {"sum_of_places": 1.0, "places_given": 1, "figures": 1, **KNOWN}
 
 
 def test_suppressed_places_are_counted_with_their_bounds() -> None:
@@ -149,8 +150,8 @@ def test_suppressed_places_are_counted_with_their_bounds() -> None:
         ("a", 2021, "z", 5.0, 0.0, 50.0, "normal"),
     )  # fmt: skip
     assert summed(cells) == {
-        "local": 5.0, "places_given": 1, "figures": 1, "places_hidden": 2, "suppressed_low": 1.0,
-        "suppressed_high": 13.0,
+        "sum_of_places": 5.0, "places_given": 1, "figures": 1, "places_hidden": 2, "suppressed_lower_bound": 1.0,
+        "suppressed_upper_bound": 13.0,
     }  # fmt: skip
 
 
@@ -159,8 +160,8 @@ def test_suppressed_figure_without_an_upper_bound_leaves_the_sum_unbounded() -> 
         ("a", 2021, "x", None, 1.0, None, "confidential"), ("a", 2021, "y+z", None, 2.0, 9.0, "confidential"),
     )  # fmt: skip
     assert summed(cells) == {
-        "local": 0.0, "places_given": 0, "figures": 0, "places_hidden": 3, "suppressed_low": 3.0,
-        "suppressed_high": None,
+        "sum_of_places": 0.0, "places_given": 0, "figures": 0, "places_hidden": 3, "suppressed_lower_bound": 3.0,
+        "suppressed_upper_bound": None,
     }  # fmt: skip
 
 
@@ -169,7 +170,7 @@ def test_not_applicable_counts_as_given_and_missing_does_not() -> None:
         ("a", 2021, "x", None, 3.0, 7.0, "not_applicable"), ("a", 2021, "y", None, 3.0, 7.0, "not_available"),
         ("a", 2021, "z", 2.0, 2.0, 2.0, "confidential"),
     )  # fmt: skip
-    assert summed(cells) == {"local": 2.0, "places_given": 2, "figures": 1, **KNOWN}
+    assert summed(cells) == {"sum_of_places": 2.0, "places_given": 2, "figures": 1, **KNOWN}
 
 
 def test_sums_do_not_depend_on_row_order_and_are_empty_without_figures() -> None:

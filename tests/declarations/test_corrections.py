@@ -43,7 +43,7 @@ def found(project: Project, check: str) -> list[tuple[Any, ...]]:
 def test_override_replaces_the_figure_and_is_recorded(tmp_path: Path) -> None:
     project = correcting(tmp_path, Case(None, MERTON, ROWS), OVERRIDE)
     told = cell(project)
-    assert (told["value"], told["low"], told["high"], told["caveats"]) == (70.0, 70.0, 70.0, "corrected")
+    assert (told["value"], told["lower_bound"], told["upper_bound"], told["caveats"]) == (70.0, 70.0, 70.0, "corrected")
     assert told["evidence"] == f"override of 700 to 70 {SAID}"
     assert found(project, "corrected_cells") == [("corrected", "warn", MERTON, f"override of 700 to 70 {SAID}")]
     assert found(project, "expired_corrections") == []
@@ -103,7 +103,7 @@ def test_correction_of_a_part_is_a_caveat_of_the_sum(tmp_path: Path) -> None:
     case = Case(None, CUMBERLAND, PARTS, source=OLD)
     project = correcting(tmp_path, case, "action: override, period: 2023, expected: {E07000026: 10}, value: 11")
     told = cell(project, CUMBERLAND)
-    assert (told["value"], told["caveats"], told["basis"]) == (61.0, "corrected", "merged")
+    assert (told["value"], told["caveats"], told["derivation"]) == (61.0, "corrected", "merged")
 
 
 def test_correction_of_a_cell_in_no_release_is_reported(tmp_path: Path) -> None:

@@ -195,27 +195,27 @@ def test_a_cell_is_a_value_or_the_reason_that_holds(name: str, tmp_path: Path) -
     case = CASES[name]
     cell = cell_of(case, tmp_path)
     assert (cell["reason"], cell["value"]) == (case.reason, case.value)
-    assert (cell["low"], cell["high"]) == case.bounds
-    assert cell["reasons_also"] == case.also
+    assert (cell["lower_bound"], cell["upper_bound"]) == case.bounds
+    assert cell["other_reasons"] == case.also
     if case.reason:
         assert cell["severity"] == REASONS[case.reason].severity
-        assert cell["evidence"] and cell["holder"] and cell["remedy"]
+        assert cell["evidence"] and cell["data_owner"] and cell["remedy"]
 
 
 def test_a_period_without_a_figure_names_the_nearest_with_its_period_and_source(tmp_path: Path) -> None:
     cell = cell_of(CASES["of a longer time"], tmp_path)
     assert cell["evidence"] == "a_source has no figure for March 2024; the nearest is for 2023; its value was 7"
-    assert (cell["value_start"], cell["value_end"]) == (None, None)
+    assert (cell["reference_start"], cell["reference_end"]) == (None, None)
 
 
 def test_a_figure_carried_forward_says_so_wherever_it_is_shown(tmp_path: Path) -> None:
     case = CASES["carried forward"]
     cell = cell_of(case, tmp_path)
-    assert (cell["caveats"], cell["value_end"]) == ("carried_forward", date(2024, 2, 29))
+    assert (cell["caveats"], cell["reference_end"]) == ("carried_forward", date(2024, 2, 29))
     assert cell["evidence"] == ("figure for February 2024, carried forward to March 2024; the problem allows 1 month")
     view = pl.read_parquet(tmp_path / "store" / "state" / "view" / "a_problem.parquet")
     assert view.filter(pl.col("place_code") == MERTON).select(
-        "figure", "figure_status", "figure_period", "verdict", "because"
+        "figure", "figure_status", "figure_period", "verdict", "blocking_reasons"
     ).rows() == [(7.0, "carried_forward", "February 2024", "with_caveats", "figure: carried_forward")]
     elsewhere = view.filter(pl.col("place_code") == BELFAST).select("figure", "figure_period").rows()
     assert elsewhere == [(None, None)]
@@ -254,7 +254,7 @@ def unheld_cells(about: str, folder: Path) -> pl.DataFrame:
 def test_a_measure_without_a_file_says_why(access: str, reason: str, tmp_path: Path) -> None:
     cells = unheld_cells(f"access: {access}\ndata_owner: The holder", tmp_path)
     assert cells.height == 361
-    assert cells.select("need", "reason", "holder", "remedy").unique().rows() == [
+    assert cells.select("need", "reason", "data_owner", "remedy").unique().rows() == [
         ("wanted", reason, "The holder", "Ask.")
     ]
 
@@ -264,8 +264,8 @@ def test_nobody_is_asked_for_figures_of_a_nation_that_they_do_not_cover(access: 
     cells = unheld_cells(f"access: {access}\ndata_owner: The holder\ncoverage: [England]", tmp_path)
     abroad = cells.filter(~pl.col("place_code").str.starts_with("E"))
     assert abroad["reason"].unique().to_list() == ["nation_not_covered"]
-    assert "The holder" not in abroad["holder"].unique().to_list()
-    assert cells.filter(pl.col("place_code").str.starts_with("E"))["holder"].unique().to_list() == ["The holder"]
+    assert "The holder" not in abroad["data_owner"].unique().to_list()
+    assert cells.filter(pl.col("place_code").str.starts_with("E"))["data_owner"].unique().to_list() == ["The holder"]
 
 
 def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:

@@ -35,9 +35,10 @@ MONTH: dict[str, Any] = {"grain": "month", "periods": {"start": "2024-03", "end"
 def placed(value: float | None = 7.0, place: str = "E1", measure: str = "figure", of: ReferencePeriod = YEAR, **said: Any) -> dict[str, Any]:  # fmt: skip  # noqa: E501
     """Say what a release has for a place, as `placing` gives it."""
     about = {"measure": measure, "period_start": of.start, "period_end": of.end, "to_code": place, "value": value,
-             "low": value, "high": value, "unit": "things", "status": "normal", "basis": "observed", "coverage": 1.0,
-             "split_share": 0.0, "source": "a_source", "release": "abc", "released_at": date(2024, 5, 1),
-             "parts": place, "file": "f.csv", "file_rows": "2", "file_column": "x"}  # fmt: skip
+             "lower_bound": value, "upper_bound": value, "unit": "things", "obs_status": "normal",
+             "derivation": "observed", "coverage": 1.0,
+             "apportioned_share": 0.0, "source": "a_source", "release": "abc", "released_at": date(2024, 5, 1),
+             "source_areas": place, "file": "f.csv", "file_rows": "2", "file_column": "x"}  # fmt: skip
     return {**about, **said}
 
 
@@ -68,18 +69,29 @@ def some(cell: dict[str, Any], *names: str) -> tuple[Any, ...]:
 
 def test_a_value_is_there_with_everything_that_the_release_says_of_it() -> None:
     interval: dict[str, Any] = {
-        "likely_low": 6.0,
-        "likely_high": 8.0,
-        "likely_level": 95.0,
-        "likely_source": "published",
+        "interval_lower": 6.0,
+        "interval_upper": 8.0,
+        "interval_level": 95.0,
+        "interval_source": "published",
     }
-    row = placed(7.0, low=6.5, high=7.5, marker="p", evidence="moved", split_share=0.25, coverage=0.5, **interval)
+    row = placed(
+        7.0,
+        lower_bound=6.5,
+        upper_bound=7.5,
+        published_marker="p",
+        evidence="moved",
+        apportioned_share=0.25,
+        coverage=0.5,
+        **interval,
+    )
     expected = {
         "cell_id": "p/figure/E1/latest", "problem": "p", "need": "needed", "measure": "figure", "place_code": "E1",
-        "place_name": "East", "nation": "England", "period_start": DAY, "period_end": DAY, "value": 7.0, "low": 6.5,
-        "high": 7.5, **interval, "unit": "things", "status": "normal", "marker": "p", "basis": "observed",
-        "coverage": 0.5, "split_share": 0.25, "evidence": "moved", "source": "a_source", "release": "abc",
-        "released_at": date(2024, 5, 1), "value_start": YEAR.start, "value_end": YEAR.end, "parts": "E1",
+        "place_name": "East", "nation": "England", "period_start": DAY, "period_end": DAY, "value": 7.0,
+        "lower_bound": 6.5,
+        "upper_bound": 7.5, **interval, "unit": "things", "obs_status": "normal", "published_marker": "p",
+        "derivation": "observed",
+        "coverage": 0.5, "apportioned_share": 0.25, "evidence": "moved", "source": "a_source", "release": "abc",
+        "released_at": date(2024, 5, 1), "reference_start": YEAR.start, "reference_end": YEAR.end, "source_areas": "E1",
         "file": "f.csv", "file_rows": "2", "file_column": "x",
     }  # fmt: skip
     assert cell_of(row) == {**dict.fromkeys(CELL_COLUMNS), **expected}
@@ -87,20 +99,30 @@ def test_a_value_is_there_with_everything_that_the_release_says_of_it() -> None:
 
 def test_a_gap_has_its_reason_and_bounds_and_nothing_that_is_of_a_value() -> None:
     interval: dict[str, Any] = {
-        "likely_low": 6.0,
-        "likely_high": 8.0,
-        "likely_level": 95.0,
-        "likely_source": "published",
+        "interval_lower": 6.0,
+        "interval_upper": 8.0,
+        "interval_level": 95.0,
+        "interval_source": "published",
     }
-    row = gap("suppressed", low=1.0, high=4.0, marker="c", status="confidential", caveats="flagged", **interval)
+    row = gap(
+        "suppressed",
+        lower_bound=1.0,
+        upper_bound=4.0,
+        published_marker="c",
+        obs_status="confidential",
+        caveats="flagged",
+        **interval,
+    )
     expected = {
         "cell_id": "p/figure/E1/latest", "problem": "p", "need": "needed", "measure": "figure", "place_code": "E1",
-        "place_name": "East", "nation": "England", "period_start": DAY, "period_end": DAY, "low": 1.0, "high": 4.0,
-        "unit": "things", "status": "confidential", "marker": "c", "coverage": 1.0, "reason": "suppressed",
-        "severity": "info", "evidence": "told", "holder": "A publisher",
+        "place_name": "East", "nation": "England", "period_start": DAY, "period_end": DAY, "lower_bound": 1.0,
+        "upper_bound": 4.0,
+        "unit": "things", "obs_status": "confidential", "published_marker": "c", "coverage": 1.0,
+        "reason": "suppressed",
+        "severity": "info", "evidence": "told", "data_owner": "A publisher",
         "remedy": "Ask for larger areas or longer periods, or for access under agreement.", "source": "a_source",
-        "release": "abc", "released_at": date(2024, 5, 1), "value_start": YEAR.start, "value_end": YEAR.end,
-        "parts": "E1", "file": "f.csv", "file_rows": "2", "file_column": "x",
+        "release": "abc", "released_at": date(2024, 5, 1), "reference_start": YEAR.start, "reference_end": YEAR.end,
+        "source_areas": "E1", "file": "f.csv", "file_rows": "2", "file_column": "x",
     }  # fmt: skip
     assert cell_of(row) == {**dict.fromkeys(CELL_COLUMNS), **expected}
 
@@ -125,7 +147,7 @@ def test_every_cell_asked_for_is_there_in_order_and_the_order_of_what_is_placed_
 def test_by_month_each_period_has_its_own_cell_and_figure() -> None:
     problem = problem_of("month", {"figure": {}}, periods={"start": "2024-02", "end": "2024-03"})
     found = cells_of(placed(3.0, of=MARCH), placed(2.0, of=FEBRUARY), problem=problem, places=PLACES.head(1))
-    assert found.select("cell_id", "period_start", "value", "value_start", "value_end").rows() == [
+    assert found.select("cell_id", "period_start", "value", "reference_start", "reference_end").rows() == [
         ("p/figure/E1/2024-02-01", FEBRUARY.start, 2.0, *FEBRUARY),
         ("p/figure/E1/2024-03-01", MARCH.start, 3.0, *MARCH),
     ]  # fmt: skip
@@ -134,9 +156,9 @@ def test_by_month_each_period_has_its_own_cell_and_figure() -> None:
 AVERAGED: dict[str, Any] = {
     "measure": "rate",
     "partial": 5.0,
-    "low": 1.0,
-    "high": 9.0,
-    "basis": "aggregated",
+    "lower_bound": 1.0,
+    "upper_bound": 9.0,
+    "derivation": "aggregated",
     "evidence": "2 of 3",
 }
 
@@ -151,7 +173,7 @@ def test_an_average_over_most_of_a_place_is_taken_from_the_least_share_that_the_
 ) -> None:
     row = gap("children_incomplete", coverage=coverage, **AVERAGED)
     found = cell_of(row, measure="rate", problem=problem_of(needs={"rate": need, "figure": {"min_coverage": 0.1}}))
-    names = ("value", "reason", "low", "high", "status", "basis", "caveats", "evidence")
+    names = ("value", "reason", "lower_bound", "upper_bound", "obs_status", "derivation", "caveats", "evidence")
     if taken:
         share = (coverage or 0) * 100
         assert some(found, *names) == (
@@ -181,8 +203,9 @@ def test_no_average_is_taken_for_another_reason_or_where_there_is_none() -> None
     assert cell_of(row, measure="rate", problem=problem)["evidence"] == "2 of 3; rates cover 87.7 % of the place"
 
 
-SHARED: dict[str, Any] = {"low": 10.0, "high": 200.0, "split_share": 0.5, "basis": "apportioned", "likely_level": 90.0,
-          "likely_source": "back-tests", "evidence": "shared out"}  # fmt: skip
+SHARED: dict[str, Any] = {"lower_bound": 10.0, "upper_bound": 200.0, "apportioned_share": 0.5,
+                          "derivation": "apportioned", "interval_level": 90.0,
+          "interval_source": "back-tests", "evidence": "shared out"}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -199,20 +222,20 @@ SHARED: dict[str, Any] = {"low": 10.0, "high": 200.0, "split_share": 0.5, "basis
 def test_a_figure_shared_out_more_roughly_than_allowed_is_withheld_and_keeps_its_bounds(
     low: float | None, high: float | None, share: float | None, need: dict[str, Any], withheld: bool
 ) -> None:
-    row = placed(100.0, **{**SHARED, "likely_low": low, "likely_high": high, "split_share": share})
+    row = placed(100.0, **{**SHARED, "interval_lower": low, "interval_upper": high, "apportioned_share": share})
     problem = problem_of(needs={"figure": need, "rounded": {"max_error": 0.001}})
     found = cell_of(row, problem=problem)
-    assert some(found, "low", "high") == (10.0, 200.0)
+    assert some(found, "lower_bound", "upper_bound") == (10.0, 200.0)
     if withheld:
-        assert some(found, "value", "reason", "likely_low", "likely_high") == (None, "too_uncertain", None, None)
+        assert some(found, "value", "reason", "interval_lower", "interval_upper") == (None, "too_uncertain", None, None)
     else:
         assert some(found, "value", "reason", "evidence") == (100.0, None, "shared out")
-        assert some(found, "likely_low", "likely_high", "split_share") == (low, high, share)
+        assert some(found, "interval_lower", "interval_upper", "apportioned_share") == (low, high, share)
 
 
 def test_what_was_withheld_as_too_rough_says_how_rough_it_is_and_what_was_allowed() -> None:
     problem = problem_of(needs={"figure": {"max_error": 0.125}})
-    rough = placed(100.0, **SHARED, likely_low=50.456, likely_high=150.0)
+    rough = placed(100.0, **SHARED, interval_lower=50.456, interval_upper=150.0)
     assert cell_of(rough, problem=problem)["evidence"] == (
         "its 90 % interval is 50.46 to 150; the problem allows 12.5 % either way"
     )
@@ -227,20 +250,23 @@ def test_what_was_withheld_as_too_rough_says_how_rough_it_is_and_what_was_allowe
 def test_a_figure_below_nought_may_be_as_rough_as_one_above() -> None:
     problem = problem_of(needs={"figure": {"max_error": 0.2}})
     for low, high, value in ((-120.0, -80.0, -100.0), (-121.0, -79.0, None)):
-        assert cell_of(placed(-100.0, **SHARED, likely_low=low, likely_high=high), problem=problem)["value"] == value
+        assert (
+            cell_of(placed(-100.0, **SHARED, interval_lower=low, interval_upper=high), problem=problem)["value"]
+            == value
+        )
 
 
 def test_a_gap_is_never_too_rough() -> None:
-    row = gap("suppressed", split_share=0.5, likely_low=0.0, likely_high=99.0)
+    row = gap("suppressed", apportioned_share=0.5, interval_lower=0.0, interval_upper=99.0)
     problem = problem_of(needs={"figure": {"max_error": 0.1}})
-    assert some(cell_of(row, problem=problem), "reason", "reasons_also") == ("suppressed", None)
+    assert some(cell_of(row, problem=problem), "reason", "other_reasons") == ("suppressed", None)
 
 
 def test_a_nought_shared_out_is_sure_only_where_its_interval_is() -> None:
     problem = problem_of(needs={"figure": {"max_error": 0.5}})
-    about = {**SHARED, "low": 0.0, "likely_low": 0.0}
-    assert cell_of(placed(0.0, **about, likely_high=0.0), problem=problem)["value"] == 0.0
-    assert cell_of(placed(0.0, **about, likely_high=1.0), problem=problem)["reason"] == "too_uncertain"
+    about = {**SHARED, "lower_bound": 0.0, "interval_lower": 0.0}
+    assert cell_of(placed(0.0, **about, interval_upper=0.0), problem=problem)["value"] == 0.0
+    assert cell_of(placed(0.0, **about, interval_upper=1.0), problem=problem)["reason"] == "too_uncertain"
 
 
 OLD = whole_months(2020, 1, 12)
@@ -249,18 +275,24 @@ OLD = whole_months(2020, 1, 12)
 def test_a_figure_too_old_is_a_gap_that_names_it_and_says_nothing_of_its_bounds() -> None:
     found = cell_of(placed(7.5, of=OLD))
     told = "the newest figure is for 2020, 1,277 days ago; the problem allows two years; its value was 7.5"
-    assert some(found, "value", "reason", "evidence", "reasons_also") == (None, "stale", told, None)
-    assert some(found, "low", "high", "basis", "split_share", "severity") == (None, None, None, None, "warn")
-    assert some(found, "value_start", "value_end") == OLD
+    assert some(found, "value", "reason", "evidence", "other_reasons") == (None, "stale", told, None)
+    assert some(found, "lower_bound", "upper_bound", "derivation", "apportioned_share", "severity") == (
+        None,
+        None,
+        None,
+        None,
+        "warn",
+    )
+    assert some(found, "reference_start", "reference_end") == OLD
 
 
 def test_of_several_reasons_the_first_by_precedence_is_told_and_the_others_stand_beside_it() -> None:
-    hidden = cell_of(gap("suppressed", of=OLD, low=1.0, high=4.0))
-    assert some(hidden, "reason", "reasons_also", "low", "high") == ("stale", "suppressed", None, None)
+    hidden = cell_of(gap("suppressed", of=OLD, lower_bound=1.0, upper_bound=4.0))
+    assert some(hidden, "reason", "other_reasons", "lower_bound", "upper_bound") == ("stale", "suppressed", None, None)
     assert "its value was" not in hidden["evidence"]
     source = source_of(measures={"figure": measure_of()}, coverage=("England",))
     found = cell_of(gap("suppressed", of=OLD, place="W1"), place="W1", catalogue=catalogue_of(a_source=source))
-    assert some(found, "reason", "reasons_also", "evidence") == (
+    assert some(found, "reason", "other_reasons", "evidence") == (
         "nation_not_covered", "stale,suppressed", "a_source covers England",
     )  # fmt: skip
 
@@ -271,7 +303,7 @@ def test_what_has_no_row_for_a_place_is_not_its_old_figure(reason: str, cadence:
     catalogue = catalogue_of(a_source=source_of(measures=MEASURES, cadence=cadence))
     found = cells_of(gap(reason, of=OLD), placed(3.0, "E2", of=OLD), catalogue=catalogue, places=PLACES.head(2))
     old = "discontinued" if cadence == "once" else "stale"
-    assert found.select("place_code", "reason", "reasons_also").rows() == [("E1", reason, None), ("E2", old, None)]
+    assert found.select("place_code", "reason", "other_reasons").rows() == [("E1", reason, None), ("E2", old, None)]
     assert found["evidence"][0] == "told"
 
 
@@ -279,7 +311,7 @@ def test_a_period_without_a_figure_names_the_nearest_of_the_place_and_hides_it()
     problem = problem_of(needs={"figure": {}}, **MONTH)
     found = cells_of(placed(7.0), placed(8.0, of=OLD), gap("suppressed", place="E2"), problem=problem)
     told = "a_source has no figure for March 2024; the nearest is for 2023"
-    assert found.select("place_code", "value", "reason", "evidence", "value_start").rows() == [
+    assert found.select("place_code", "value", "reason", "evidence", "reference_start").rows() == [
         ("E1", None, "no_figure_for_period", f"{told}; its value was 7", None),
         ("E2", None, "no_figure_for_period", told, None),
         ("W1", None, "no_figure_for_period", told, None),
@@ -295,14 +327,14 @@ def test_a_series_that_is_late_says_so_of_every_place_with_or_without_a_row() ->
 def test_a_nation_left_out_is_told_where_the_source_can_have_the_others() -> None:
     source = source_of(measures={"figure": measure_of()}, coverage=("England", "Scotland"))
     found = cells_of(placed(7.0), gap("not_returned", place="W1"), placed(6.0, "E2"), catalogue=catalogue_of(a=source))
-    assert found.select("place_code", "reason", "reasons_also", "evidence").rows() == [
+    assert found.select("place_code", "reason", "other_reasons", "evidence").rows() == [
         ("E1", None, None, None), ("E2", None, None, None),
         ("W1", "nation_not_covered", None, "a covers England, Scotland"),
     ]  # fmt: skip
     nobody = source_of("figure", access="not_collected", coverage=("England",))
     assert cells_of(catalogue=catalogue_of(a=nobody))["reason"].to_list() == ["not_collected"] * 3
     closed = source_of("figure", access="not_open", coverage=("England",))
-    assert cells_of(catalogue=catalogue_of(a=closed)).select("reason", "reasons_also").rows() == [
+    assert cells_of(catalogue=catalogue_of(a=closed)).select("reason", "other_reasons").rows() == [
         ("not_open", None), ("not_open", None), ("nation_not_covered", "not_open"),
     ]  # fmt: skip
 
@@ -322,7 +354,7 @@ def test_a_row_set_aside_says_more_than_that_there_is_none(reason: str) -> None:
         ("figure", "E2", OLD.start, "unreadable", "another year"), ("rate", "E2", YEAR.start, "unreadable", "a rate"),
     ]  # fmt: skip
     found = cells_of(gap(reason), gap(reason, place="E2"), aside=aside, places=PLACES.head(2))
-    assert found.select("reason", "evidence", "reasons_also").rows() == [
+    assert found.select("reason", "evidence", "other_reasons").rows() == [
         ("unreadable", "row 2", None), (reason, "told", None),
     ]  # fmt: skip
 
@@ -330,7 +362,7 @@ def test_a_row_set_aside_says_more_than_that_there_is_none(reason: str) -> None:
 def test_a_row_set_aside_takes_nothing_from_a_place_that_has_one() -> None:
     aside = [("figure", code, YEAR.start, "duplicate", "row 3") for code in ("E1", "E2")]
     found = cells_of(placed(7.0), gap("suppressed", place="E2"), aside=aside, places=PLACES.head(2))
-    assert found.select("value", "reason", "reasons_also").rows() == [(7.0, None, None), (None, "suppressed", None)]
+    assert found.select("value", "reason", "other_reasons").rows() == [(7.0, None, None), (None, "suppressed", None)]
 
 
 CARRIED = "figure for February 2024, carried forward to March 2024; the problem allows 1 month"
@@ -340,9 +372,10 @@ def test_a_figure_carried_forward_says_so_and_a_gap_carried_forward_has_no_bound
     problem = problem_of(needs={"figure": {"carry": "1 month"}}, **MONTH)
     found = cells_of(
         placed(7.0, of=FEBRUARY, evidence="moved", caveats="flagged", caveat_evidence="doubted by A"),
-        gap("suppressed", place="E2", of=FEBRUARY, low=1.0, high=4.0), placed(3.0, "W1", of=FEBRUARY), problem=problem,
+        gap("suppressed", place="E2", of=FEBRUARY, lower_bound=1.0, upper_bound=4.0), placed(3.0, "W1", of=FEBRUARY),
+        problem=problem,
     )  # fmt: skip
-    assert found.select("value", "low", "high", "reason", "caveats", "evidence").rows() == [
+    assert found.select("value", "lower_bound", "upper_bound", "reason", "caveats", "evidence").rows() == [
         (7.0, 7.0, 7.0, None, "carried_forward,flagged", f"{CARRIED}. moved. doubted by A"),
         (None, None, None, "suppressed", None, f"told. {CARRIED}"),
         (3.0, 3.0, 3.0, None, "carried_forward", CARRIED),
@@ -352,13 +385,14 @@ def test_a_figure_carried_forward_says_so_and_a_gap_carried_forward_has_no_bound
 @pytest.mark.parametrize(
     ("said", "measure", "caveats"),
     [
-        ({}, "figure", None), ({"status": None}, "figure", None), ({}, "rounded", "rounded"),
-        ({}, "noisy", "perturbed"), ({"status": "provisional"}, "rounded", "rounded,provisional"),
-        ({"status": "estimated"}, "figure", "estimated"), ({"status": "forecast"}, "figure", "estimated"),
-        ({"status": "unreliable"}, "figure", "low_reliability"), ({"status": "break"}, "figure", "definition_break"),
-        ({"status": "revised"}, "figure", None), ({"basis": "moved_land"}, "figure", "extent_changed"),
-        ({"basis": "recoded", "caveats": "flagged,conflict"}, "figure", "flagged,conflict"),
-        ({"status": "break", "caveats": "definition_break,flagged"}, "figure", "definition_break,flagged"),
+        ({}, "figure", None), ({"obs_status": None}, "figure", None), ({}, "rounded", "rounded"),
+        ({}, "noisy", "perturbed"), ({"obs_status": "provisional"}, "rounded", "rounded,provisional"),
+        ({"obs_status": "estimated"}, "figure", "estimated"), ({"obs_status": "forecast"}, "figure", "estimated"),
+        ({"obs_status": "unreliable"}, "figure", "low_reliability"),
+        ({"obs_status": "break"}, "figure", "definition_break"),
+        ({"obs_status": "revised"}, "figure", None), ({"derivation": "moved_land"}, "figure", "extent_changed"),
+        ({"derivation": "recoded", "caveats": "flagged,conflict"}, "figure", "flagged,conflict"),
+        ({"obs_status": "break", "caveats": "definition_break,flagged"}, "figure", "definition_break,flagged"),
         ({"caveats": ""}, "figure", None),
     ],
 )  # fmt: skip
@@ -375,7 +409,7 @@ def test_blank_evidence_is_none_and_what_a_caveat_rests_on_is_told() -> None:
 def test_each_gap_says_who_could_close_it_also_where_a_place_is_of_no_nation() -> None:
     places = PLACES.with_columns(pl.when(pl.col("place_code") != "E1").then("nation").alias("nation"))
     found = cells_of(gap("not_returned"), gap("suppressed", place="E2"), placed(1.0, "W1"), places=places)
-    assert found.select("holder", "remedy").rows() == [
+    assert found.select("data_owner", "remedy").rows() == [
         ("A publisher, or the provider that makes the return", "Ask why the place is missing."),
         ("A publisher", "Ask for larger areas or longer periods, or for access under agreement."), (None, None),
     ]  # fmt: skip
@@ -438,7 +472,8 @@ def test_what_a_person_noted_stands_with_the_gaps_of_those_places_only() -> None
     catalogue = catalogue_of(a_source=noted, other=other)
     problem = problem_of(needs={"figure": {}, "rate": {}, "elsewhere": {}})
     found = cells_of(
-        gap("suppressed", parts="E5,X9"), placed(5.0, "E2"), gap("suppressed", place="W1", parts="W1,E7+E8"),
+        gap("suppressed", source_areas="E5,X9"), placed(5.0, "E2"),
+        gap("suppressed", place="W1", source_areas="W1,E7+E8"),
         gap("suppressed", measure="rate"), gap("suppressed", place="E2", measure="rate"),
         gap("suppressed", measure="elsewhere"), problem=problem, catalogue=catalogue,
     ).filter((pl.col("measure") != "elsewhere") | (pl.col("place_code") == "E1"))  # fmt: skip
@@ -452,10 +487,10 @@ def test_what_a_person_noted_stands_with_the_gaps_of_those_places_only() -> None
 
 def test_scaling_every_figure_scales_the_cells_and_nothing_else() -> None:
     problem = problem_of(needs={"figure": {"max_error": 0.2}, "rate": {"min_coverage": 0.5}})
-    numbers = ("value", "low", "high", "likely_low", "likely_high", "partial")
+    numbers = ("value", "lower_bound", "upper_bound", "interval_lower", "interval_upper", "partial")
     slices = [
-        placed(100.0, **SHARED, likely_low=70.0, likely_high=110.0),
-        placed(100.0, "E2", **SHARED, likely_low=90.0, likely_high=110.0),
+        placed(100.0, **SHARED, interval_lower=70.0, interval_upper=110.0),
+        placed(100.0, "E2", **SHARED, interval_lower=90.0, interval_upper=110.0),
         gap("children_incomplete", coverage=0.6, **AVERAGED),
     ]  # fmt: skip
     scaled = [{k: v * 3 if k in numbers and v is not None else v for k, v in row.items()} for row in slices]
@@ -479,7 +514,7 @@ def test_of_many_places_each_keeps_its_first_reason_and_caveats_in_the_order_giv
     )
     english = catalogue_of(a_source=source_of(measures=MEASURES, coverage=("England",)))
     found = cells_of(*(gap("suppressed", place=code, of=OLD) for code in codes), catalogue=english, places=places)
-    assert found.select("reason", "reasons_also").rows() == [("nation_not_covered", "stale,suppressed")] * 60
+    assert found.select("reason", "other_reasons").rows() == [("nation_not_covered", "stale,suppressed")] * 60
     caveats = "flagged,conflict,recalled,corrected,definition_break,repeated_value"
     found = cells_of(*(placed(7.0, code, caveats=caveats) for code in codes), places=places)
     assert found["caveats"].to_list() == [caveats] * 60

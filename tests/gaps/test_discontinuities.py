@@ -116,7 +116,7 @@ def test_of_few_pairs_nobody_says_what_is_usual() -> None:
 
 def test_a_published_place_in_several_of_those_asked_about_straddles() -> None:
     cells = table_from_records(
-        [cell(0, None, parts="E54000001"), cell(1, None, parts="E54000001,E54000002")], CELL_COLUMNS
+        [cell(0, None, source_areas="E54000001"), cell(1, None, source_areas="E54000001,E54000002")], CELL_COLUMNS
     )
     told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
     assert told.select("kind", "place_a", "evidence").rows() == [

@@ -154,16 +154,23 @@ def test_scaling_a_rate_or_adding_to_it_moves_no_jump() -> None:
 
 def test_a_published_place_in_several_of_those_asked_about_straddles() -> None:
     names = ["E", "D", "C", "B", "A"]
-    cells = [cell(name, 1.0, parts=f"X{name}1,E54000001") for name in names]
-    cells += [cell("A", 1.0, "count", parts="N01,12 places,n01"), cell("B", 1.0, "count", parts="12 places,n01")]
-    cells += [cell("A", 1.0, of=Y24, parts="N01"), cell("B", 1.0, parts=None), cell("F", 1.0, "stock", parts="N01,N01")]
+    cells = [cell(name, 1.0, source_areas=f"X{name}1,E54000001") for name in names]
+    cells += [
+        cell("A", 1.0, "count", source_areas="N01,12 places,n01"),
+        cell("B", 1.0, "count", source_areas="12 places,n01"),
+    ]
+    cells += [
+        cell("A", 1.0, of=Y24, source_areas="N01"),
+        cell("B", 1.0, source_areas=None),
+        cell("F", 1.0, "stock", source_areas="N01,N01"),
+    ]
     evidence = "lies in 5 of the requested places: Place A, Place B, Place C, Place D"
     assert found(cells[:-3], beside()).rows() == [row("straddles", "E54000001", None, None, None, None, evidence)]
     assert found(cells, beside()).rows() == [row("straddles", "E54000001", None, None, None, None, evidence)]
-    two = [cell("A", None, parts="E01,S01234567"), cell("B", None, parts="S01234567")]
+    two = [cell("A", None, source_areas="E01,S01234567"), cell("B", None, source_areas="S01234567")]
     assert found(two, beside())["evidence"].to_list() == ["lies in 2 of the requested places: Place A, Place B"]
     # One place with the same part twice lies in one.
-    assert found([cell("A", 1.0, parts="N01,N01"), cell("B", 1.0, parts="N02")], beside()).is_empty()
+    assert found([cell("A", 1.0, source_areas="N01,N01"), cell("B", 1.0, source_areas="N02")], beside()).is_empty()
 
 
 def test_places_of_which_the_source_sees_only_part_are_listed_with_their_figure() -> None:

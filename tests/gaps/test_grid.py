@@ -121,7 +121,7 @@ def test_each_measure_is_answered_in_each_period_from_its_own_slices() -> None:
     problem = problem_of("month", {"a": {}}, unknowns=("b",), periods={"start": "2024-02"})
     asked = [whole_months(2024, 2, 1), MARCH]
     found = choose_periods(problem, catalogue, {"a": [*asked, whole_months(2024, 4, 1)]}, asked, DAY)
-    assert [(each.measure, each.period_start, each.value_start, each.reason) for each in found] == [
+    assert [(each.measure, each.period_start, each.reference_start, each.reason) for each in found] == [
         ("a", asked[0].start, asked[0].start, None), ("a", MARCH.start, MARCH.start, None),
         ("b", asked[0].start, None, "fetch_failed"), ("b", MARCH.start, None, "fetch_failed"),
     ]  # fmt: skip
@@ -250,6 +250,6 @@ def test_choices_become_a_table_with_a_row_each() -> None:
     two = PeriodChoice("b", *MARCH, reason="late", evidence="due", near_start=MARCH.start, near_end=MARCH.end)
     found = tabulate_choices([one, two])
     assert found.rows() == [tuple(one), tuple(two)]
-    assert found.columns == ["measure", "period_start", "period_end", "value_start", "value_end", "time_reason",
+    assert found.columns == ["measure", "period_start", "period_end", "reference_start", "reference_end", "time_reason",
                              "time_evidence", "carried", "near_start", "near_end"]  # fmt: skip
     assert tabulate_choices([]).schema == found.schema

@@ -40,7 +40,7 @@ def cells(**reasons: str | None) -> pl.DataFrame:
     return table_from_records(
         [
             {"cell_id": f"p/m/{place}/latest", "problem": "p", "need": "needed", "measure": "m", "place_code": place,
-             "place_name": place.title(), "value": None if reason else 1.0, "reason": reason, "holder": "h"}
+             "place_name": place.title(), "value": None if reason else 1.0, "reason": reason, "data_owner": "h"}
             for place, reason in reasons.items()
         ],
         CELL_COLUMNS,
@@ -63,9 +63,9 @@ def test_a_gap_is_followed_from_the_build_that_first_saw_it_to_the_one_that_no_l
     ledger = story(cells(a="late", b=None), cells(a="late", b="late"), cells(a=None, b="late"))
     gaps = told(ledger)
     assert [gaps["a"][k] for k in ("first_seen", "last_seen", "closed", "state")] == [DAY[0], DAY[1], DAY[2], "closed"]
-    assert gaps["a"]["closed_because"] == "answered" and gaps["a"]["age_days"] == 2
+    assert gaps["a"]["closure_reason"] == "answered" and gaps["a"]["age_days"] == 2
     assert [gaps["b"][k] for k in ("first_seen", "last_seen", "closed", "state")] == [DAY[1], DAY[2], None, "open"]
-    assert gaps["b"]["age_days"] == 6 and gaps["b"]["owner"] == "the owner"
+    assert gaps["b"]["age_days"] == 6 and gaps["b"]["problem_owner"] == "the owner"
 
 
 def test_a_gap_that_comes_back_is_the_same_gap_opened_again() -> None:
@@ -78,16 +78,18 @@ def test_a_gap_that_comes_back_is_the_same_gap_opened_again() -> None:
 
 def test_a_gap_with_another_reason_stays_open_and_says_what_it_was_before() -> None:
     gap = told(story(cells(a="not_due"), cells(a="late")))["a"]
-    assert (gap["reason"], gap["reason_before"], gap["reason_since"]) == ("late", "not_due", DAY[1])
+    assert (gap["reason"], gap["previous_reason"], gap["reason_since"]) == ("late", "not_due", DAY[1])
     assert (gap["opened"], gap["reopened"]) == (DAY[0], 0)
 
 
 def test_a_cell_that_is_no_longer_asked_for_is_not_said_to_be_answered() -> None:
-    assert told(story(cells(a="late", b="late"), cells(b="late")))["a"]["closed_because"] == "no_longer_asked"
+    assert told(story(cells(a="late", b="late"), cells(b="late")))["a"]["closure_reason"] == "no_longer_asked"
 
 
 def test_a_stand_in_leaves_the_gap_open() -> None:
-    proxied = cells(a=None).with_columns(pl.lit("x").alias("stand_in"), pl.lit("late,stale").alias("reasons_also"))
+    proxied = cells(a=None).with_columns(
+        pl.lit("x").alias("proxy_measure"), pl.lit("late,stale").alias("other_reasons")
+    )
     gap = told(story(cells(a="late"), proxied))["a"]
     assert (gap["state"], gap["reason"]) == ("open", "late")
 

@@ -33,7 +33,7 @@ def test_the_first_line_that_fits_gives_the_cost(tmp_path: Path) -> None:
             "unit: days\ncosts: [{data_owner: h, reason: late, cost: 5}, {data_owner: h, cost: 2}]\ndefault_cost: 9",
         )
     )
-    asked = pl.DataFrame({"holder": ["h", "h", "i"], "measure": ["m"] * 3, "reason": ["late", "stale", "late"]})
+    asked = pl.DataFrame({"data_owner": ["h", "h", "i"], "measure": ["m"] * 3, "reason": ["late", "stale", "late"]})
     assert add_costs(asked, said)["cost"].to_list() == [5, 2, 9]
 
 
@@ -52,7 +52,7 @@ def test_costs_that_can_not_be_are_refused_with_their_line(tmp_path: Path, text:
 
 
 def test_a_request_without_a_cost_and_a_cost_without_a_request_are_refused() -> None:
-    asked = pl.DataFrame({"holder": ["The holder"], "measure": ["m"], "reason": ["late"]})
+    asked = pl.DataFrame({"data_owner": ["The holder"], "measure": ["m"], "reason": ["late"]})
     with pytest.raises(CommongroundError, match="no line matches the request to The holder for m"):
         add_costs(asked, CostFile(Costs(unit="days"), Path("c.yaml")))
     said = Costs.model_validate(
@@ -96,16 +96,16 @@ def test_a_budget_that_buys_no_answer_says_the_least_that_would(answered: Projec
 def test_the_letters_ask_each_holder_for_all_that_is_asked_of_them(answered: Project, tmp_path: Path) -> None:
     made = plan_requests(answered, None, None, None)
     files = write_letters(answered, made, tmp_path)
-    assert len(files) == made.requests["holder"].n_unique()
+    assert len(files) == made.requests["data_owner"].n_unique()
     text = " ".join(" ".join(path.read_text(encoding="utf-8") for path in files).split())
     for row in made.requests.to_dicts():
-        assert f"(request {row['request']})" in text and row["holder"] in text
+        assert f"(request {row['request']})" in text and row["data_owner"] in text
 
 
 def test_a_name_that_means_harm_stays_one_line_of_plain_text(answered: Project) -> None:
     bad = f"{HARM}\nBcc: all\x1b[2J\u202egnp.exe"
     row = plan_requests(answered, "jobs_recovery", None, None).requests.head(1).with_columns(
-        pl.lit(bad).alias("holder"), pl.lit([bad]).alias("names"), pl.lit(bad).alias("evidence"),
+        pl.lit(bad).alias("data_owner"), pl.lit([bad]).alias("names"), pl.lit(bad).alias("evidence"),
     )  # fmt: skip
     text = draft_letters(row, answered.catalogue.problems, answered.catalogue.measures)[bad]
     assert text.splitlines()[0].startswith("To: <script>") and "\x1b" not in text and "\u202e" not in text
@@ -117,7 +117,7 @@ def test_a_name_that_means_harm_stays_one_line_of_plain_text(answered: Project) 
 def test_the_command_prints_a_plan_in_each_format(answered: Project, tmp_path: Path) -> None:
     on = {"store": answered.home, "project": answered.catalogue.root}
     rows = list(csv.DictReader(io.StringIO(run("plan", "jobs_recovery", "--format", "csv", **on).stdout)))
-    assert len(rows) == 7 and {"request", "holder", "people", "cost", "chosen"} <= set(rows[0])
+    assert len(rows) == 7 and {"request", "data_owner", "people", "cost", "chosen"} <= set(rows[0])
     said = run("plan", "jobs_recovery", "--budget", "1", "--letters", str(tmp_path / "l"), **on)
     assert "proven" in said.stdout and len(list((tmp_path / "l").iterdir())) == 1
     refused = run("plan", "jobs_recovery", "--budget", "0", "--choose", rows[0]["request"], **on)

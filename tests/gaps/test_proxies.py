@@ -14,15 +14,19 @@ from tests.gaps.plain import problem_of
 YEARS = (date(2023, 1, 1), date(2024, 1, 1))
 PROBLEM = problem_of(needs={"a": {"proxy": "b"}, "b": {}, "c": {}})
 OF_VALUE: dict[str, Any] = {
-    "value": 7.0, "low": 6.0, "high": 8.0, "likely_low": 6.5, "likely_high": 7.5, "likely_level": 95.0,
-    "likely_source": "published", "status": "provisional", "marker": "p", "basis": "merged", "coverage": 0.5,
-    "split_share": 0.25, "source": "b_source", "release": "b", "released_at": date(2024, 5, 1),
-    "value_start": date(2022, 1, 1), "value_end": date(2022, 12, 31), "parts": "E1", "file": "b.csv", "file_rows": "9",
+    "value": 7.0, "lower_bound": 6.0, "upper_bound": 8.0, "interval_lower": 6.5, "interval_upper": 7.5,
+    "interval_level": 95.0,
+    "interval_source": "published", "obs_status": "provisional", "published_marker": "p", "derivation": "merged",
+    "coverage": 0.5,
+    "apportioned_share": 0.25, "source": "b_source", "release": "b", "released_at": date(2024, 5, 1),
+    "reference_start": date(2022, 1, 1), "reference_end": date(2022, 12, 31), "source_areas": "E1", "file": "b.csv",
+    "file_rows": "9",
     "file_column": "x",
 }  # fmt: skip
 OF_GAP: dict[str, Any] = {
-    "reason": "suppressed", "low": 1.0, "high": 4.0, "status": "confidential", "marker": "c", "source": "a_source",
-    "holder": "A holder", "remedy": "Ask.", "severity": "info", "evidence": "marked c", "file": "a.csv",
+    "reason": "suppressed", "lower_bound": 1.0, "upper_bound": 4.0, "obs_status": "confidential",
+    "published_marker": "c", "source": "a_source",
+    "data_owner": "A holder", "remedy": "Ask.", "severity": "info", "evidence": "marked c", "file": "a.csv",
 }  # fmt: skip
 
 
@@ -50,14 +54,14 @@ def test_a_gap_with_a_stand_in_shows_its_figure_and_keeps_why_its_own_is_missing
     assert found[1] == known("b", caveats="rounded")
     assert set(OF_VALUE) == set(PROXY_COLUMNS)
     assert found[0] == {
-        **gap("a"), **OF_VALUE, "reason": None, "reasons_also": "suppressed", "caveats": "proxy_used,rounded",
-        "severity": "warn", "stand_in": "b", "evidence": "proxy b; own figure: suppressed: marked c",
+        **gap("a"), **OF_VALUE, "reason": None, "other_reasons": "suppressed", "caveats": "proxy_used,rounded",
+        "severity": "warn", "proxy_measure": "b", "evidence": "proxy b; own figure: suppressed: marked c",
     }  # fmt: skip
 
 
 def test_further_reasons_are_kept_and_what_is_not_said_is_not_made_up() -> None:
-    found = filled(gap("a", reason="stale", reasons_also="late,suppressed", evidence=None), known("b"))[0]
-    assert (found["reasons_also"], found["caveats"]) == ("stale,late,suppressed", "proxy_used")
+    found = filled(gap("a", reason="stale", other_reasons="late,suppressed", evidence=None), known("b"))[0]
+    assert (found["other_reasons"], found["caveats"]) == ("stale,late,suppressed", "proxy_used")
     assert found["evidence"] == "proxy b; own figure: stale: not stated"
 
 
@@ -83,7 +87,11 @@ def test_a_stand_in_is_the_other_ones_own_figure_and_never_one_that_stands_in_it
     problem = problem_of(needs={"a": {"proxy": "b"}, "b": {"proxy": "c"}, "c": {}})
     cells = table_from_records([gap("a"), gap("b"), known("c")], CELL_COLUMNS)
     found = apply_proxies(cells, problem)
-    assert found.select("measure", "value", "stand_in").rows() == [("a", None, None), ("b", 7.0, "c"), ("c", 7.0, None)]
+    assert found.select("measure", "value", "proxy_measure").rows() == [
+        ("a", None, None),
+        ("b", 7.0, "c"),
+        ("c", 7.0, None),
+    ]
 
 
 def test_without_declared_stand_ins_the_cells_stay_as_they_are() -> None:
@@ -95,12 +103,12 @@ def test_order_and_other_places_and_years_change_no_cell() -> None:
     cells = [f(m, p, y) for f, m in ((gap, "a"), (known, "b")) for p in ("E1", "E2") for y in YEARS]
     cells.append(gap("c"))
     found = filled(*cells)
-    assert [each["stand_in"] for each in found] == ["b"] * 4 + [None] * 5
+    assert [each["proxy_measure"] for each in found] == ["b"] * 4 + [None] * 5
     assert filled(*cells[::-1]) == found[::-1]
 
 
 def test_a_need_is_open_without_a_figure_and_with_a_stand_in_and_says_why() -> None:
-    schema = ["reason", "stand_in", "reasons_also"]
+    schema = ["reason", "proxy_measure", "other_reasons"]
     cells = pl.DataFrame(
         [("late", None, "stale"), (None, "b", "suppressed,stale"), (None, None, None), (None, "b", "late")],
         schema=schema, orient="row",

@@ -26,7 +26,8 @@ def ranked(figures: list[Given], measure: str = "people") -> list[tuple[int, int
     """Rank figures given as value, low, high; give the best and the worst rank of each."""
     cells = table_from_records(
         [
-            {"problem": "p", "measure": measure, "place_code": f"E{n}", "value": value, "low": low, "high": high,
+            {"problem": "p", "measure": measure, "place_code": f"E{n}", "value": value, "lower_bound": low,
+             "upper_bound": high,
              "reason": None if value is not None else "suppressed"}
             for n, (value, low, high) in enumerate(figures)
         ],
@@ -34,7 +35,7 @@ def ranked(figures: list[Given], measure: str = "people") -> list[tuple[int, int
     )  # fmt: skip
     found = rank_places(cells, MEASURES)
     assert found.columns == list(RANK)
-    return found.select("rank_low", "rank_high").rows()
+    return found.select("rank_lower_bound", "rank_upper_bound").rows()
 
 
 def known(*values: float) -> list[Given]:
@@ -83,15 +84,15 @@ def test_figures_with_noise_of_unknown_size_are_ranked_as_printed_and_said_to_be
         CELL_COLUMNS,
     )
     found = rank_places(cells, MEASURES)
-    assert found.select("rank_low", "rank_high").rows() == [(2, 2), (1, 1)]
+    assert found.select("rank_lower_bound", "rank_upper_bound").rows() == [(2, 2), (1, 1)]
     assert found["noise"].null_count() == 0
 
 
 def limited(figures: list[tuple[float, float | None, float | None]]) -> pl.DataFrame:
     """Rank estimates given as value and published limits."""
     cells = [
-        {"problem": "p", "measure": "estimate", "place_code": f"E{n}", "value": value, "likely_low": low,
-         "likely_high": high, "likely_level": 95.0, "likely_source": None if low is None else "published"}
+        {"problem": "p", "measure": "estimate", "place_code": f"E{n}", "value": value, "interval_lower": low,
+         "interval_upper": high, "interval_level": 95.0, "interval_source": None if low is None else "published"}
         for n, (value, low, high) in enumerate(figures)
     ]  # fmt: skip
     return rank_places(table_from_records(cells, CELL_COLUMNS), MEASURES)
@@ -99,7 +100,7 @@ def limited(figures: list[tuple[float, float | None, float | None]]) -> pl.DataF
 
 def test_estimates_whose_limits_overlap_have_no_rank_and_say_to_how_many_they_are_similar() -> None:
     found = limited([(82.0, 81.0, 83.0), (81.5, 80.5, 82.5), (70.0, 69.0, 71.0)])
-    assert found.select("rank", "rank_low", "rank_high", "similar_to").rows() == [
+    assert found.select("rank", "rank_lower_bound", "rank_upper_bound", "similar_places").rows() == [
         (None, 1, 2, 1), (None, 1, 2, 1), (3, 3, 3, 0),
     ]  # fmt: skip
     assert [format_rank(row) for row in found.iter_rows(named=True)] == [
@@ -110,7 +111,9 @@ def test_estimates_whose_limits_overlap_have_no_rank_and_say_to_how_many_they_ar
 def test_limits_that_touch_do_not_part_two_places() -> None:
     # 0.1 + 0.2 is 0.30000000000000004 in binary.
     found = limited([(0.2, 0.1, 0.3), (0.4, 0.1 + 0.2, 0.5)])
-    assert found.select("rank", "rank_low", "rank_high", "similar_to").rows() == [(None, 1, 2, 1)] * 2
+    assert (
+        found.select("rank", "rank_lower_bound", "rank_upper_bound", "similar_places").rows() == [(None, 1, 2, 1)] * 2
+    )
 
 
 def test_bounds_that_touch_are_compared_as_decimals() -> None:
@@ -121,7 +124,7 @@ def test_bounds_that_touch_are_compared_as_decimals() -> None:
 
 def test_an_estimate_without_limits_has_no_rank_and_unsettles_the_others() -> None:
     found = limited([(82.0, 81.0, 83.0), (70.0, None, None)])
-    assert found.select("rank", "rank_low", "rank_high", "similar_to", "no_interval").rows() == [
+    assert found.select("rank", "rank_lower_bound", "rank_upper_bound", "similar_places", "no_interval").rows() == [
         (None, 1, 2, 0, None), (None, 1, 2, None, "no interval published"),
     ]  # fmt: skip
     assert format_rank(found.row(1, named=True)) == "no rank: no interval published"
@@ -149,7 +152,8 @@ def test_a_whole_row_says_where_a_place_stands_and_how_much_of_the_places_that_s
         ),
         MEASURES,
     )
-    names = ["place_code", "value", "rank", "rank_low", "rank_high", "similar_to", "places", "rank_share", "noise",
+    names = ["place_code", "value", "rank", "rank_lower_bound", "rank_upper_bound", "similar_places", "places",
+             "rank_share", "noise",
              "no_interval"]  # fmt: skip
     assert found.select(names).rows() == [
         ("a", 10.0, None, 1, 2, 1, 4, 0.25, None, None), ("b", 10.0, None, 1, 2, 1, 4, 0.25, None, None),
@@ -158,7 +162,15 @@ def test_a_whole_row_says_where_a_place_stands_and_how_much_of_the_places_that_s
 
 
 def cell_of(place: str, value: float | None, low: float | None, high: float | None, **said: Any) -> dict[str, Any]:
-    return {"problem": "p", "measure": "people", "place_code": place, "value": value, "low": low, "high": high, **said}
+    return {
+        "problem": "p",
+        "measure": "people",
+        "place_code": place,
+        "value": value,
+        "lower_bound": low,
+        "upper_bound": high,
+        **said,
+    }
 
 
 def test_only_an_estimate_with_a_figure_and_without_limits_is_said_to_have_none() -> None:
@@ -184,7 +196,7 @@ def test_a_count_declared_to_be_no_less_than_something_is_not_below_nought() -> 
     places: list[tuple[str, float | None]] = [("a", 0.0), ("b", None)]
     cells = [cell_of(place, value, value, value, measure=name) for name in floors for place, value in places]
     found = rank_places(table_from_records(cells, CELL_COLUMNS), measures).filter(pl.col("place_code") == "b")
-    told = found.select("measure", "rank_low", "rank_high").iter_rows()
+    told = found.select("measure", "rank_lower_bound", "rank_upper_bound").iter_rows()
     assert {name: (low, high) for name, low, high in told} == floors
 
 
@@ -202,16 +214,17 @@ def test_each_measure_and_year_is_ranked_alone_and_keeps_its_place_in_the_table(
     ("said", "words"),
     [
         ({"value": None}, ""), ({"no_interval": "none"}, "no rank: none"), ({"rank": 1234}, "rank 1,234 of 2,000"),
-        ({"likely_source": "published", "similar_to": 1}, "statistically similar to 1 other"),
-        ({"likely_source": "published", "similar_to": 1000}, "statistically similar to 1,000 others"),
-        ({"likely_source": "published", "similar_to": 0}, "statistically similar to 0 others"),
+        ({"interval_source": "published", "similar_places": 1}, "statistically similar to 1 other"),
+        ({"interval_source": "published", "similar_places": 1000}, "statistically similar to 1,000 others"),
+        ({"interval_source": "published", "similar_places": 0}, "statistically similar to 0 others"),
         ({"noise": "noisy"}, "about rank 3 of 2,000: noisy"), ({}, "between rank 3 and 1,005 of 2,000"),
-        ({"likely_source": "back-tests"}, "between rank 3 and 1,005 of 2,000"),
+        ({"interval_source": "back-tests"}, "between rank 3 and 1,005 of 2,000"),
     ],
 )  # fmt: skip
 def test_where_a_place_stands_is_said_in_words(said: dict[str, Any], words: str) -> None:
-    row = {"value": 1.0, "no_interval": None, "rank": None, "places": 2000, "likely_source": None, "similar_to": None,
-           "rank_low": 3, "rank_high": 1005, "noise": None}  # fmt: skip
+    row = {"value": 1.0, "no_interval": None, "rank": None, "places": 2000, "interval_source": None,
+           "similar_places": None,
+           "rank_lower_bound": 3, "rank_upper_bound": 1005, "noise": None}  # fmt: skip
     assert format_rank({**row, **said}) == words
 
 
@@ -250,7 +263,7 @@ def test_both_ends_can_happen(figures: list[tuple[int, int, int]]) -> None:
 
 
 def test_ranks_stand_in_the_columns_that_are_documented() -> None:
-    assert set(RANK) >= {"rank_low", "rank_high", "places", "noise"}
+    assert set(RANK) >= {"rank_lower_bound", "rank_upper_bound", "places", "noise"}
     assert rank_places(table_from_records([], CELL_COLUMNS), MEASURES).schema == pl.Schema(
         {name: c.dtype for name, c in RANK.items()}
     )

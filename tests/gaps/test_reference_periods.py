@@ -180,7 +180,7 @@ def cell(figure: str, caveats: str | None = None, measure: str = "a", value: flo
     of = span(figure)
     return {"cell_id": f"p/{measure}/E1/2020-04-01", "problem": "p", "measure": measure, "place_code": "E1",
             "period_start": APRIL.start, "period_end": APRIL.end, "value": value, "caveats": caveats,
-            "value_start": of.start, "value_end": of.end}  # fmt: skip
+            "reference_start": of.start, "reference_end": of.end}  # fmt: skip
 
 
 STORED = [
@@ -192,8 +192,8 @@ STORED = [
     (cell("2020-04-30", measure="stock"), True),
     (cell("2020-04-30"), False),
     (cell("2020-03-31", measure="stock"), False),
-    ({**cell("2020-04-30"), "stand_in": "stock"}, True),
-    ({**cell("2020-04"), "value_start": None, "value_end": None}, False),
+    ({**cell("2020-04-30"), "proxy_measure": "stock"}, True),
+    ({**cell("2020-04"), "reference_start": None, "reference_end": None}, False),
 ]
 
 
@@ -207,7 +207,7 @@ def test_a_figure_of_another_period_is_found_in_a_table_of_cells(row: dict[str, 
 
 def test_for_grain_latest_a_figure_only_must_have_ended() -> None:
     cells = table_from_records([cell("2019"), cell("2020")], CELL_COLUMNS)
-    assert find_other_periods(cells, "latest", ()).select("value_end").rows() == [(date(2020, 12, 31),)]
+    assert find_other_periods(cells, "latest", ()).select("reference_end").rows() == [(date(2020, 12, 31),)]
 
 
 def test_a_table_with_a_figure_of_another_period_is_refused_by_name() -> None:
@@ -233,4 +233,4 @@ def test_a_carried_figure_is_no_more_than_an_answer_with_caveats() -> None:
         header,
         people,
     )
-    assert found.select("verdict", "because").rows() == [("with_caveats", "a: carried_forward")]
+    assert found.select("verdict", "blocking_reasons").rows() == [("with_caveats", "a: carried_forward")]

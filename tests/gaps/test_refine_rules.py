@@ -79,7 +79,7 @@ def everyone(*changed: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_places_that_have_a_row_stay_as_they_are() -> None:
     placed = table_from_records(
-        everyone(none(A, "suppressed"), row(B, low=1.0, high=9.0, caveats="flagged")), MAPPED_FIGURE
+        everyone(none(A, "suppressed"), row(B, lower_bound=1.0, upper_bound=9.0, caveats="flagged")), MAPPED_FIGURE
     )
     found = refine_gaps(placed, table_from_records([total("E10000001"), total("W92000004")], TOTAL), PLACES, "lad_2019")
     assert_frame_equal(found, placed)
@@ -199,12 +199,25 @@ MEASURES = {
     "signed": measure_of(range=(-9.0, 9.0)),
     "net": measure_of("count"),
 }  # fmt: skip
-INTERVAL = {"likely_low": 4.0, "likely_high": 6.0, "likely_level": 95.0, "likely_source": "published"}
-GONE: dict[str, Any] = {**dict.fromkeys(INTERVAL), "value": None, "low": None, "high": None, "partial": None}
+INTERVAL = {"interval_lower": 4.0, "interval_upper": 6.0, "interval_level": 95.0, "interval_source": "published"}
+GONE: dict[str, Any] = {
+    **dict.fromkeys(INTERVAL),
+    "value": None,
+    "lower_bound": None,
+    "upper_bound": None,
+    "partial": None,
+}
 
 
 def doubted(caveats: str | None, **said: Any) -> dict[str, Any]:
-    about = {"low": 4.5, "high": 5.5, "partial": 3.0, **INTERVAL, "caveats": caveats, "caveat_evidence": "doubt"}
+    about = {
+        "lower_bound": 4.5,
+        "upper_bound": 5.5,
+        "partial": 3.0,
+        **INTERVAL,
+        "caveats": caveats,
+        "caveat_evidence": "doubt",
+    }
     return row(A, **{**about, **said})
 
 
@@ -236,14 +249,14 @@ def test_a_figure_in_grave_doubt_is_taken_out_and_of_a_count_what_is_sure_stays(
 ) -> None:
     given = doubted(f"rounded,{doubt}", measure=measure)
     told = {"reason": doubt, "evidence": "5 withheld: doubt"}
-    assert taken_out(given) == expected(given, **{**GONE, **told, "low": low, "high": high})
+    assert taken_out(given) == expected(given, **{**GONE, **told, "lower_bound": low, "upper_bound": high})
 
 
 def test_a_measure_seen_below_nought_bounds_nothing_either() -> None:
     given = doubted("partial_return", measure="net")
     below = row(B, -1.0, measure="net")
     found = taken_out(given, below)
-    assert (found[0]["reason"], found[0]["low"], found[0]["high"]) == ("partial_return", None, None)
+    assert (found[0]["reason"], found[0]["lower_bound"], found[0]["upper_bound"]) == ("partial_return", None, None)
     assert found[1]["value"] == -1.0
 
 
@@ -259,7 +272,7 @@ def test_a_figure_stays_where_the_doubt_is_light_or_a_person_has_looked_at_it(ca
 def test_the_gravest_of_several_doubts_is_the_reason_and_what_is_not_said_is_said_to_be_doubted() -> None:
     given = doubted("near_zero_leak,low_reach,unit_change", caveat_evidence=None, value=5.256)
     told = {"reason": "low_reach", "evidence": "5.26 withheld: flagged"}
-    assert taken_out(given) == expected(given, **{**GONE, **told, "low": 5.256})
+    assert taken_out(given) == expected(given, **{**GONE, **told, "lower_bound": 5.256})
 
 
 def test_a_gap_keeps_its_own_reason_and_bounds() -> None:

@@ -11,7 +11,7 @@ from pipelines.gaps.requests import OpenGaps, bundle_answers, rank_requests, req
 JAN, FEB = date(2024, 1, 1), date(2024, 2, 1)
 PEOPLE = pl.DataFrame({"place_code": ["a", "b", "d"], "people": [100.0, 10.0, 7.0]})
 OF_GAP = {"problem": pl.String, "measure": pl.String, "place_code": pl.String, "place_name": pl.String,
-          "period_start": pl.Date, "holder": pl.String, "reason": pl.String, "remedy": pl.String,
+          "period_start": pl.Date, "data_owner": pl.String, "reason": pl.String, "remedy": pl.String,
           "evidence": pl.String, "request": pl.String, "blocks": pl.Boolean}  # fmt: skip
 OF_ANSWER = {"problem": pl.String, "place_code": pl.String, "period_start": pl.Date, "share": pl.Float64,
              "people": pl.Float64}  # fmt: skip
@@ -20,7 +20,7 @@ OF_ANSWER = {"problem": pl.String, "place_code": pl.String, "period_start": pl.D
 def gap(request: str | None, place: str = "a", problem: str = "p", day: date = JAN, **said: Any) -> dict[str, Any]:
     about = {"problem": problem, "place_code": place, "place_name": place.upper(), "period_start": day,
              "request": request, "blocks": True, "evidence": f"{problem} {place} {day.month}"}  # fmt: skip
-    named = {"holder": f"h {request}", "measure": f"m {request}", "reason": "late", "remedy": f"ask {place}"}
+    named = {"data_owner": f"h {request}", "measure": f"m {request}", "reason": "late", "remedy": f"ask {place}"}
     return {**about, **named, **said}
 
 
@@ -66,7 +66,8 @@ def test_a_gap_that_blocks_in_another_problem_or_period_is_of_another_answer() -
 
 
 def test_requests_are_listed_by_what_they_unlock_with_all_that_is_known_of_them() -> None:
-    columns = ["request", "holder", "measure", "reason", "remedy", "evidence", "problems", "cells", "places", "names",
+    columns = ["request", "data_owner", "measure", "reason", "remedy", "evidence", "problems", "cells", "places",
+               "names",
                "people", "answers_alone", "people_alone", "answers_waiting"]  # fmt: skip
     expected = [
         ("x", "h x", "m x", "late", "ask a", "p a 1", ["p", "q"], 4, 2, ["A", "B"], 110.0, 3, 300.0, 4),

@@ -42,7 +42,7 @@ def test_the_new_councils_add_to_what_their_districts_add_to(cells: pl.DataFrame
 
 def test_a_rate_with_its_denominator_is_averaged_and_one_without_is_lost(cells: pl.DataFrame) -> None:
     claimants = cells.filter(pl.col("measure") == "claimant_rate", pl.col("side") == "then")
-    assert claimants["basis"].unique().to_list() == ["rate_averaged"]
+    assert claimants["derivation"].unique().to_list() == ["rate_averaged"]
     lost = list_lost_measures(cells, load_catalogue(ROOT).measures)
     assert lost["measure"].unique().to_list() == ["furlough_take_up"]
     assert lost["reason"].unique().to_list() == ["needs_parts"]
@@ -146,7 +146,7 @@ def test_a_district_cut_by_wards_or_lsoas_is_shared_out_by_who_lives_in_them(
         sum(value for code, value in values.items() if not code.startswith("PLAN-"))
     )
     new = mine.filter(pl.col("side") == "then").sort("place_code")
-    assert new.select("basis", "status").rows() == [("apportioned", "estimated")] * 2
+    assert new.select("derivation", "obs_status").rows() == [("apportioned", "estimated")] * 2
     assert mine.filter(pl.col("place_code") == "E07000207")["council"].to_list() == ["North; South"]
     assert set(found.view.filter(pl.col("side") == "then")["place_name"]) == {"North", "South"}
     assert (
@@ -167,11 +167,11 @@ def test_a_district_may_be_cut_by_shares_that_the_plan_gives(edition: Project, t
     new = cells.filter(pl.col("measure") == "residents_16_64", pl.col("side") == "then")
     # How wrong the shares may be is told by districts that other places of such a size cut.
     assert (
-        new.select((pl.col("likely_low") < pl.col("value")) & (pl.col("value") < pl.col("likely_high")))
+        new.select((pl.col("interval_lower") < pl.col("value")) & (pl.col("value") < pl.col("interval_upper")))
         .to_series()
         .all()
     )
-    assert new.select("likely_low", "likely_high").null_count().sum_horizontal().item() == 0
+    assert new.select("interval_lower", "interval_upper").null_count().sum_horizontal().item() == 0
 
 
 def test_a_council_of_minor_parts_has_no_figures_until_someone_gives_them(edition: Project, tmp_path: Path) -> None:

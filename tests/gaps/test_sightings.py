@@ -28,8 +28,8 @@ def seen(gap: str, build: int, reason: str | None, **said: Any) -> dict[str, Any
     """Say that a build saw a gap with a reason, or closed."""
     about = {"gap_id": gap, "build": build, "problem": "p", "need": "needed", "measure": "m", "place_code": gap,
              "place_name": gap.upper(),
-             "period_start": DAY[1], "period_end": DAY[2], "holder": f"holder {build}"}  # fmt: skip
-    return {**about, "reason": reason, "closed_because": None if reason else "answered", **said}
+             "period_start": DAY[1], "period_end": DAY[2], "data_owner": f"holder {build}"}  # fmt: skip
+    return {**about, "reason": reason, "closure_reason": None if reason else "answered", **said}
 
 
 def table(*sightings: dict[str, Any]) -> pl.DataFrame:
@@ -39,7 +39,7 @@ def table(*sightings: dict[str, Any]) -> pl.DataFrame:
 STORY = table(
     seen("a", 1, "late"), seen("a", 3, None), seen("a", 5, "withdrawn"), seen("a", 6, "stale"),
     seen("b", 2, "not_due"), seen("b", 3, "late"), seen("b", 4, "stale"),
-    seen("b", 6, None, closed_because="no_longer_asked"), seen("c", 4, "suppressed"),
+    seen("b", 6, None, closure_reason="no_longer_asked"), seen("c", 4, "suppressed"),
 )  # fmt: skip
 SHUFFLED = STORY.sample(fraction=1.0, shuffle=True, seed=3)
 
@@ -60,8 +60,9 @@ def test_sightings_are_sorted_with_the_reason_that_each_gap_had_before() -> None
 
 def test_a_spell_is_from_the_build_that_opened_a_gap_to_the_one_that_closed_it() -> None:
     found = build_spells(SHUFFLED, BUILDS)
-    columns = ["gap_id", "spell", "reason", "reason_before", "reason_since", "opened", "seen_before_end", "closed",
-               "closed_because", "opened_build", "closed_build", "changed_build", "last_seen", "holder"]  # fmt: skip
+    columns = ["gap_id", "spell", "reason", "previous_reason", "reason_since", "opened", "seen_before_end", "closed",
+               "closure_reason", "opened_build", "closed_build", "changed_build", "last_seen",
+               "data_owner"]  # fmt: skip
     assert found.select(columns).rows() == [
         ("a", 1, "late", None, DAY[1], DAY[1], DAY[2], DAY[3], "answered", 1, 3, None, DAY[2], "holder 1"),
         ("a", 2, "stale", "withdrawn", DAY[6], DAY[5], None, None, None, 5, None, 6, DAY[7], "holder 6"),
@@ -76,14 +77,14 @@ def test_a_spell_is_from_the_build_that_opened_a_gap_to_the_one_that_closed_it()
 
 def test_the_same_reason_again_is_no_change() -> None:
     found = build_spells(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS).row(0, named=True)
-    assert (found["reason_before"], found["reason_since"], found["changed_build"]) == (None, DAY[1], None)
-    assert found["holder"] == "holder 2"
+    assert (found["previous_reason"], found["reason_since"], found["changed_build"]) == (None, DAY[1], None)
+    assert found["data_owner"] == "holder 2"
 
 
 def test_what_a_closed_gap_was_is_told_as_it_was_while_it_was_open() -> None:
-    story = table(seen("a", 1, "late"), seen("a", 2, None, holder="nobody", place_name="Renamed"))
+    story = table(seen("a", 1, "late"), seen("a", 2, None, data_owner="nobody", place_name="Renamed"))
     found = build_spells(story, BUILDS).row(0, named=True)
-    assert (found["reason"], found["holder"], found["place_name"]) == ("late", "holder 1", "A")
+    assert (found["reason"], found["data_owner"], found["place_name"]) == ("late", "holder 1", "A")
 
 
 def test_a_gap_closed_by_the_second_build_was_last_seen_by_the_first() -> None:
@@ -118,7 +119,7 @@ def test_nothing_seen_is_nothing_counted() -> None:
 def test_spells_give_back_the_sightings_that_they_keep() -> None:
     found = convert_spells(build_spells(SHUFFLED, BUILDS))
     assert found.schema == polars_schema(SIGHTING)
-    assert found.select("gap_id", "build", "reason", "closed_because").rows() == [
+    assert found.select("gap_id", "build", "reason", "closure_reason").rows() == [
         ("a", 1, "late", None), ("a", 3, None, "answered"), ("a", 5, "withdrawn", None), ("a", 6, "stale", None),
         # Of several turns the last is kept.
         ("b", 2, "late", None), ("b", 4, "stale", None), ("b", 6, None, "no_longer_asked"),
@@ -126,7 +127,7 @@ def test_spells_give_back_the_sightings_that_they_keep() -> None:
     ]  # fmt: skip
     spells = build_spells(SHUFFLED, BUILDS)
     again = build_spells(found, BUILDS)
-    assert_frame_equal(again.drop("holder"), spells.drop("holder"))
+    assert_frame_equal(again.drop("data_owner"), spells.drop("data_owner"))
 
 
 def test_a_spell_changed_by_the_build_that_opened_it_is_one_sighting() -> None:
@@ -134,7 +135,7 @@ def test_a_spell_changed_by_the_build_that_opened_it_is_one_sighting() -> None:
     same = spells.with_columns(pl.col("opened_build").alias("changed_build"))
     assert convert_spells(same).select("build", "reason").rows() == [(2, "late")]
     # A change without the reason before it is none that can be told.
-    untold = spells.with_columns(pl.lit(None, pl.String).alias("reason_before"))
+    untold = spells.with_columns(pl.lit(None, pl.String).alias("previous_reason"))
     assert convert_spells(untold).select("build", "reason").rows() == [(2, "stale")]
 
 

@@ -58,8 +58,8 @@ def test_a_place_comes_to_the_verdict_that_its_cells_allow(
 ) -> None:  # fmt: skip
     cells = table_from_records([cell(name, figure) for name, figure in figures.items()], CELL_COLUMNS)
     found = build_verdicts(cells, header({name: said.get(name, Need()) for name in figures}), PEOPLE).row(0, named=True)
-    assert (found["verdict"], found["because"]) == (verdict, because)
-    assert (found["needs_met"], found["needs_in_all"], found["people"]) == (*needs, 140_000.0)
+    assert (found["verdict"], found["blocking_reasons"]) == (verdict, because)
+    assert (found["needs_met"], found["needs_total"], found["people"]) == (*needs, 140_000.0)
 
 
 def test_what_is_only_wanted_changes_no_verdict_unless_nothing_is_needed() -> None:
@@ -67,7 +67,7 @@ def test_what_is_only_wanted_changes_no_verdict_unless_nothing_is_needed() -> No
     beside = table_from_records([cell("a", KNOWN), wanted], CELL_COLUMNS)
     assert build_verdicts(beside, header({"a": Need()}, ("w",)), PEOPLE)["verdict"].to_list() == ["answerable"]
     alone = build_verdicts(table_from_records([wanted], CELL_COLUMNS), header({}, ("w",)), PEOPLE)
-    assert alone.select("verdict", "because").row(0) == ("not_answerable", "w: not_collected")
+    assert alone.select("verdict", "blocking_reasons").row(0) == ("not_answerable", "w: not_collected")
 
 
 def test_people_that_are_not_known_stay_unknown() -> None:
@@ -78,10 +78,10 @@ def test_people_that_are_not_known_stay_unknown() -> None:
 def test_over_months_a_place_is_answered_for_only_if_every_month_is() -> None:
     one = build_verdicts(table_from_records([cell("a", HIDDEN)], CELL_COLUMNS), header({"a": Need()}), PEOPLE)
     months = [one.with_columns(pl.lit(date(2024, m, 1)).alias("period_start")) for m in (1, 2, 3)]
-    known = pl.lit("answerable").alias("verdict"), pl.lit(None, pl.String).alias("because")
+    known = pl.lit("answerable").alias("verdict"), pl.lit(None, pl.String).alias("blocking_reasons")
     assert summarise_by_place(pl.concat(months))["verdict"].to_list() == ["not_answerable"]
     some = summarise_by_place(pl.concat([months[0].with_columns(known), *months[1:]])).row(0, named=True)
-    assert (some["verdict"], some["because"]) == ("with_caveats", "a: suppressed (2 of 3)")
+    assert (some["verdict"], some["blocking_reasons"]) == ("with_caveats", "a: suppressed (2 of 3)")
     assert (some["periods"], some["answered"]) == (3, 1)
     assert summarise_by_place(pl.concat([each.with_columns(known) for each in months]))["verdict"].to_list() == [
         "answerable"
@@ -142,19 +142,21 @@ def test_a_stand_in_is_shown_and_said_and_its_need_stays_open(bare: Project) -> 
     cells = read_table(state_path(project.home, "cell", "p"))
     both = {row["measure"]: row for row in cells.filter(pl.col("place_code") == "E06000063").to_dicts()}
     stood, real = both["furlough_take_up"], both["claimant_rate"]
-    assert (stood["value"], stood["stand_in"], stood["source"]) == (real["value"], "claimant_rate", real["source"])
-    assert stood["reason"] is None and stood["reasons_also"] == "needs_parts"
+    assert (stood["value"], stood["proxy_measure"], stood["source"]) == (real["value"], "claimant_rate", real["source"])
+    assert stood["reason"] is None and stood["other_reasons"] == "needs_parts"
     assert stood["caveats"].split(",")[0] == "proxy_used" and "needs_parts" in stood["evidence"]
-    assert stood["holder"] and stood["remedy"]
+    assert stood["data_owner"] and stood["remedy"]
     own = cells.filter(pl.col("place_code") == "E09000024", pl.col("measure") == "furlough_take_up").row(0, named=True)
-    assert own["stand_in"] is None and own["reason"] is None and "proxy_used" not in (own["caveats"] or "")
+    assert own["proxy_measure"] is None and own["reason"] is None and "proxy_used" not in (own["caveats"] or "")
     with duckdb.connect(str(publish_warehouse(project)), read_only=True) as con:
         shown = con.sql("select * from problem.p where place_code = 'E06000063'").pl().row(0, named=True)
-        told = con.sql("select verdict, because, needs_met, needs_in_all from verdicts where place_code = 'E06000063'")
+        told = con.sql(
+            "select verdict, blocking_reasons, needs_met, needs_total from verdicts where place_code = 'E06000063'"
+        )
         # Beside it lie districts with a figure of their own: at that border the data break.
         assert told.fetchall() == [("with_caveats", BECAUSE, 1, 2)]
     assert shown["furlough_take_up_status"] == "proxy_used"
-    assert (shown["verdict"], shown["because"]) == ("with_caveats", BECAUSE)
+    assert (shown["verdict"], shown["blocking_reasons"]) == ("with_caveats", BECAUSE)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def verdict_of(*cells: dict[str, Any], header: Any = HEADER) -> tuple[Any, ...]:
     """Give verdict, because, needs met and needs in all of the one place and period."""
     found = build_verdicts(table_from_records(list(cells), CELL_COLUMNS), header, PEOPLE)
     assert found.height == 1
-    return found.select("verdict", "because", "needs_met", "needs_in_all").row(0)
+    return found.select("verdict", "blocking_reasons", "needs_met", "needs_total").row(0)
 
 
 KNOWN = [cell("a"), cell("b"), cell("c")]
@@ -52,7 +52,7 @@ VERDICTS = [
     ([cell("a", caveats="rounded,flagged,conflict"), *KNOWN[1:]], ("with_caveats", "a: conflict and flagged", 3, 3)),
     ([cell("b", caveats="flagged"), cell("c"), cell("a", caveats="estimated")],
      ("with_caveats", "a: estimated; b: flagged", 3, 3)),
-    ([cell("a", stand_in="b", caveats="proxy_used", reasons_also="late,stale"), *KNOWN[1:]],
+    ([cell("a", proxy_measure="b", caveats="proxy_used", other_reasons="late,stale"), *KNOWN[1:]],
      ("with_caveats", "a: proxy_used", 2, 3)),
     ([*KNOWN, gap("w")], ("answerable", None, 3, 3)),
 ]  # fmt: skip
@@ -128,8 +128,8 @@ def test_over_periods_a_place_is_answered_for_only_if_each_is_and_its_causes_are
         ("p", "E6", "Place E6", "not_answerable", 1, 3, 10.0, 1, 0, "a: late; b: late"),
     ]  # fmt: skip
     found = summarise_by_place(table)
-    assert found.columns == ["problem", "place_code", "place_name", "verdict", "needs_met", "needs_in_all", "people",
-                             "periods", "answered", "because"]  # fmt: skip
+    assert found.columns == ["problem", "place_code", "place_name", "verdict", "needs_met", "needs_total", "people",
+                             "periods", "answered", "blocking_reasons"]  # fmt: skip
     assert found.rows() == expected
     assert_frame_equal(summarise_by_place(table.reverse()), found)
 
@@ -139,7 +139,8 @@ def test_a_view_ends_with_the_verdict_of_its_place_and_period() -> None:
     view = pl.DataFrame({"place_code": ["E2", "E1", "E1"], "period_start": [JAN, FEB, JAN], "a": [1.0, 2.0, 3.0]})
     monthly = problem_of("month", {"a": {}}, periods={"start": "2024-01"})
     expected = view.with_columns(
-        pl.Series("verdict", [None, "not_answerable", "answerable"]), pl.Series("because", [None, "a: late", None])
+        pl.Series("verdict", [None, "not_answerable", "answerable"]),
+        pl.Series("blocking_reasons", [None, "a: late", None]),
     )
     assert_frame_equal(add_verdicts(view, table, monthly), expected)
     found = add_verdicts(view.drop("period_start").head(2), table.head(1), problem_of(needs={"a": {}}))

@@ -39,7 +39,11 @@ def test_border_practices_are_listed_with_their_bodies(project: Project, place_d
         ("CH4", "England", 2), ("CH4", "Wales", 1), ("GL15", "England", 4), ("GL15", "Wales", 1),
     ]  # fmt: skip
     wye = found.filter(pl.col("place_code") == WYE_VALLEY).row(0, named=True)
-    assert (wye["body_name"], wye["here"], wye["across"]) == ("Aneurin Bevan University Health Board", 1, 4)
+    assert (wye["body_name"], wye["same_nation_practices"], wye["other_nation_practices"]) == (
+        "Aneurin Bevan University Health Board",
+        1,
+        4,
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,8 @@ def test_practices_without_a_border_postcode_or_known_nation_are_excluded() -> N
     )  # fmt: skip
     table = postcodes(E1="CH40NR", E2="CH14AB", E3="CH4 1AA", E4=None, W1="CH42ZZ", N1="CH14AB", X9="CH49ZZ")
     found = list_border_practices(places, [table])
-    assert found.select("place_code", "postcode_district", "here", "across").rows() == [
+    assert found.select("place_code", "postcode_district", "same_nation_practices",
+                        "other_nation_practices").rows() == [
         ("E1", "CH4", 2, 1), ("E3", "CH4", 2, 1), ("W1", "CH4", 1, 2),
     ]  # fmt: skip
 

@@ -34,17 +34,17 @@ def leading(place_data: PlaceData, start: str, end: str) -> pl.DataFrame:
 )
 def test_every_resident_of_england_is_in_one_catchment(place_data: PlaceData, start: str, end: str) -> None:
     found = leading(place_data, start, end)
-    assert found.drop_nulls("to_code")["people"].sum() == pytest.approx(ENGLAND)
-    assert set(found.filter(pl.col("people").is_null())["kind"]) <= {"lost"}
+    assert found.drop_nulls("to_code")["weight_population"].sum() == pytest.approx(ENGLAND)
+    assert set(found.filter(pl.col("weight_population").is_null())["kind"]) <= {"lost"}
 
 
 def test_catchment_population_is_a_share_of_residents(place_data: PlaceData) -> None:
     found = leading(place_data, "trust_2020", "lad_2019")
     brighton = found.filter(pl.col("to_code") == "E06000043")
     table = place_data.shares[1].table.filter(pl.col("from_code") == "E06000043", pl.col("to_code") == "RXH")
-    residents = brighton["people"].sum()
+    residents = brighton["weight_population"].sum()
     assert residents == pytest.approx(291_738)  # mid-2020
-    assert brighton.filter(pl.col("from_code") == "RXH")["people"].item() == pytest.approx(
+    assert brighton.filter(pl.col("from_code") == "RXH")["weight_population"].item() == pytest.approx(
         residents * table["share"].item()
     )
 
@@ -52,7 +52,7 @@ def test_catchment_population_is_a_share_of_residents(place_data: PlaceData) -> 
 def test_merged_trust_has_the_patients_of_both(place_data: PlaceData) -> None:
     """Brighton and Sussex (RXH) merged into RYR in April 2021, with a quarter of its patients in Brighton."""
     before, after = leading(place_data, "trust_2020", "lad_2021"), leading(place_data, "trust_2022", "lad_2021")
-    people = dict(before.group_by("from_code").agg(pl.col("people").sum()).iter_rows())
+    people = dict(before.group_by("from_code").agg(pl.col("weight_population").sum()).iter_rows())
     both = before.filter(pl.col("from_code").is_in(["RXH", "RYR"])).group_by("to_code").agg(
         (pl.col("weight") * pl.col("from_code").replace_strict(people, return_dtype=pl.Float64)).sum()
         / (people["RXH"] + people["RYR"])
@@ -76,12 +76,14 @@ def test_merged_districts_use_the_trusts_of_their_predecessors(place_data: Place
     found = leading(place_data, "lad_2021", "trust_2020").filter(pl.col("from_code") == "E06000062")
     assert found["weight"].sum() == pytest.approx(1)
     west = place_data.areas[0].table.filter(pl.col("lad_2021") == "E06000062")["residents_mid_2020__all_ages"].sum()
-    assert found["people"].sum() == pytest.approx(west)
+    assert found["weight_population"].sum() == pytest.approx(west)
 
 
 def test_patients_apportioned_to_councils_have_an_interval_around_the_figure(place_data: PlaceData) -> None:
     crosswalk = leading(place_data, "trust_2020", "lad_2021")
-    figures = crosswalk.group_by(pl.col("from_code").alias("place_code")).agg(pl.col("people").sum().alias("value"))
+    figures = crosswalk.group_by(pl.col("from_code").alias("place_code")).agg(
+        pl.col("weight_population").sum().alias("value")
+    )
     # Patients per head of the catchment differ by half between trusts.
     uneven = figures.sort("place_code").with_row_index("n").select(
         "place_code", (pl.col("value") * (1 + 0.5 * (pl.col("n") % 2))).alias("value"),
@@ -92,10 +94,11 @@ def test_patients_apportioned_to_councils_have_an_interval_around_the_figure(pla
     with_intervals = add_interval(moved, spread, ("trust", "lad"), "all_ages", load_error_model()).filter(
         pl.col("value") > 0
     )
-    assert (with_intervals.height, with_intervals["likely_low"].null_count()) == (309, 0)
+    assert (with_intervals.height, with_intervals["interval_lower"].null_count()) == (309, 0)
     assert with_intervals.select(
-        (pl.col("likely_low") <= pl.col("value")).all() & (pl.col("value") <= pl.col("likely_high")).all()
+        (pl.col("interval_lower") <= pl.col("value")).all() & (pl.col("value") <= pl.col("interval_upper")).all()
     ).item()
     assert (
-        with_intervals.select(((pl.col("likely_high") - pl.col("likely_low")) / pl.col("value")).median()).item() > 0.1
+        with_intervals.select(((pl.col("interval_upper") - pl.col("interval_lower")) / pl.col("value")).median()).item()
+        > 0.1
     )

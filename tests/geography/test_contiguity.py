@@ -74,7 +74,7 @@ def test_larger_areas_are_neighbours_where_their_districts_are(project: Project)
     forces = load_neighbours(project, "pfa_2023")
     # Durham: Northumbria, Cumbria, North Yorkshire, Cleveland.
     assert of(forces, "E23000008") == {"E23000007", "E23000002", "E23000009", "E23000013"}
-    assert set(forces["basis"]) == {"aggregated districts, boundaries of lad_2024"}
+    assert set(forces["boundary_source"]) == {"aggregated districts, boundaries of lad_2024"}
     assert of(load_neighbours(project, "nation_2020"), "E92000001") == {"S92000003", "W92000004"}
     assert of(load_neighbours(project, "region_2024"), "E12000007") == {"E12000006", "E12000008"}  # London
     # Cornwall's only neighbours are Devon's districts, and Devon is their upper tier.
@@ -94,7 +94,7 @@ def test_districts_split_over_larger_areas_give_no_borders(project: Project, pai
 
 def test_boards_have_neighbours_from_their_own_boundaries(project: Project, pairs: pl.DataFrame) -> None:
     boards = load_neighbours(project, "icb_2022")
-    assert boards["place_code"].n_unique() == 42 and set(boards["basis"]) == {"boundaries of icb_2022"}
+    assert boards["place_code"].n_unique() == 42 and set(boards["boundary_source"]) == {"boundaries of icb_2022"}
     table = load_place_data(project, load_places(project)).areas[0].table
     lies_in = dict(table.drop_nulls("icb_2022").group_by("lad_2024").agg(pl.col("icb_2022").unique()).iter_rows())
     ends = [(lies_in.get(a, []), lies_in.get(b, [])) for a, b in pairs.select(pairs.columns[:2]).iter_rows()]

@@ -58,9 +58,11 @@ def test_districts_of_2023_are_apportioned_to_earlier_years_by_residents(place_d
 def test_residents_of_all_areas_are_given_where_some_are_apportioned(place_data: PlaceData) -> None:
     """The interval depends on all areas of a geography, not on the apportioned ones only."""
     back = build_crosswalk(place_data, "lad_2024", "lad_2018", "all_ages", date(2020, 6, 30))
-    assert set(back.filter(pl.col("people").is_null())["from_code"].str.head(1)) == {"N"}  # not in the set of mid-2020
-    assert back["people"].sum() == pytest.approx(65_185_724)
-    assert build_crosswalk(place_data, "lad_2021", "lad_2023")["people"].null_count() == 374
+    assert set(back.filter(pl.col("weight_population").is_null())["from_code"].str.head(1)) == {
+        "N"
+    }  # not in the set of mid-2020
+    assert back["weight_population"].sum() == pytest.approx(65_185_724)
+    assert build_crosswalk(place_data, "lad_2021", "lad_2023")["weight_population"].null_count() == 374
 
 
 def test_authorities_of_code_changes_are_listed(places: Places) -> None:

@@ -91,7 +91,7 @@ def test_register_without_tables_gives_its_own_hierarchy() -> None:
 
 def test_shares_of_the_starter_edition_sum_to_one(starter: Project) -> None:
     found = load_area_hierarchy(starter)
-    sums = found.group_by("place_code", "kind", "parent_system").agg(pl.col("share").sum())
+    sums = found.group_by("place_code", "kind", "parent_geography").agg(pl.col("share").sum())
     assert sums["share"].to_list() == pytest.approx([1.0] * sums.height)
     hastings = found.filter(pl.col("place_code") == "E07000062", pl.col("kind").is_in(["pfa", "icb", "utla", "region"]))
     assert dict(hastings.select("kind", "parent_name").iter_rows()) == {

@@ -141,7 +141,7 @@ def test_newest_geography_of_an_area_is_used_and_never_its_own_kind() -> None:
     for order in (systems, ("lad_2024", "lad_2020", "icb_2022")):
         areas = table(*area_rows, systems=systems)._replace(systems=order)
         found = build_hierarchy(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "icb")
-        assert found.select("place_code", "parent_system", "parent_code", "share").rows() == expected
+        assert found.select("place_code", "parent_geography", "parent_code", "share").rows() == expected
         assert build_hierarchy(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "lad").is_empty()
 
 

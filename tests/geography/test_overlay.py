@@ -145,7 +145,7 @@ def test_areas_are_apportioned_by_residents_of_small_areas() -> None:
     # Twice the residents everywhere give the same shares.
     twice = AREAS._replace(table=AREAS.table.with_columns(pl.col(pl.Float64) * 2))
     assert_frame_equal(
-        build_overlay(twice, PLACES, [A, B, C], TRIP, BY_ALL), EXPECTED.with_columns(pl.col("people") * 2)
+        build_overlay(twice, PLACES, [A, B, C], TRIP, BY_ALL), EXPECTED.with_columns(pl.col("weight_population") * 2)
     )
 
 
@@ -325,7 +325,8 @@ def test_weights_sum_to_one_and_are_null_where_residents_are_unknown() -> None:
          ("D", "X", 0.0, 0.0), ("D", "Y", 0.0, 0.0), ("E", "X", None, 1.0), ("E", "Y", 5.0, 1.0), (None, "X", 9.0, 9.0),
          (None, "Y", 1.0, 9.0), ("F", "X", None, None), ("F", "Y", 5.0, 1.0), ("G", "X", 0.25, 9.0),
          ("G", "Y", 0.5, 9.0), ("G", None, 0.25, 9.0)],
-        {"from_code": pl.String, "to_code": pl.String, "people": pl.Float64, "everyone": pl.Float64}, orient="row",
+        {"from_code": pl.String, "to_code": pl.String, "weight_population": pl.Float64, "everyone": pl.Float64},
+        orient="row",
     )  # fmt: skip
     expected = build_pairs(
         (None, "X", None, 9.0), (None, "Y", None, 1.0), ("A", "X", 0.75, 0.0), ("A", "Y", 0.25, 0.0),
@@ -372,7 +373,7 @@ def test_residents_are_known_where_an_intermediate_area_has_one_source() -> None
     for first in (build_pairs(("A", "x", 0.5, None)), build_pairs(("A", "x", 1.0, None), ("B", "x", 1.0, None))):
         found = compose_overlays(first, SECOND).drop_nulls("from_code")
         assert found.height == 2 * first.height
-        assert found["people"].null_count() == found.height
+        assert found["weight_population"].null_count() == found.height
 
 
 def test_area_missing_from_the_second_overlay_has_no_target() -> None:
@@ -444,7 +445,9 @@ def test_trusts_have_the_patients_of_all_their_predecessors() -> None:
 
 
 def test_patients_of_a_trust_are_unknown_where_a_part_is() -> None:
-    unsure = PUBLISHED.with_columns(pl.when(pl.col("to_code") != "y").then("people").alias("people"))
+    unsure = PUBLISHED.with_columns(
+        pl.when(pl.col("to_code") != "y").then("weight_population").alias("weight_population")
+    )
     area_rows = link_to_shares(TRUSTS, ["P"], unsure).sort("to_code")
     assert_frame_equal(area_rows, build_pairs(("P", "P1", None, None), ("P", "P2", None, 90.0)))
     assert link_to_shares(TRUSTS, ["unknown"], PUBLISHED).is_empty()

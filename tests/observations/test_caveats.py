@@ -32,7 +32,7 @@ def test_figure_of_a_recalled_release_has_a_caveat_and_remains(tmp_path: Path) -
 
 def test_sum_of_a_recalled_release_has_one_caveat(tmp_path: Path) -> None:
     cell = cell_of(Case(None, CUMBERLAND, PARTS, source=recalled(PARTS, OLD)), tmp_path)
-    assert (cell["basis"], cell["caveats"], cell["evidence"]) == ("merged", "recalled", SAID)
+    assert (cell["derivation"], cell["caveats"], cell["evidence"]) == ("merged", "recalled", SAID)
 
 
 def test_recall_does_not_affect_other_releases(tmp_path: Path) -> None:
@@ -104,4 +104,4 @@ def test_average_has_the_caveats_of_its_weights() -> None:
     weights = rate_weights(rates, add_caveat(people, pl.col("place_code") == "A", "recalled", "so it was"), MEASURES)
     found = average_rates(map_slices(rates, ROLL, MEASURES), rates, ROLL, weights)
     row = found.filter(pl.col("to_code") == "N").row(0, named=True)
-    assert (row["basis"], row["caveats"], row["caveat_evidence"]) == ("rate_averaged", "recalled", "so it was")
+    assert (row["derivation"], row["caveats"], row["caveat_evidence"]) == ("rate_averaged", "recalled", "so it was")

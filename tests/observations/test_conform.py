@@ -55,8 +55,9 @@ def test_valid_cell_has_every_column() -> None:
     assert found.columns == list(CELLS)
     assert found.to_dicts() == [
         {**dict.fromkeys(CELLS), "source": "s", "release": "sha", "released_at": date(2024, 5, 1), "measure": "m",
-         "place_code": MERTON, "place_system": "lad_2023", "place_label": "", "period_start": date(2023, 1, 1),
-         "period_end": date(2023, 12, 31), "value": 7.0, "low": 7.0, "high": 7.0, "status": "normal", "unit": "homes",
+         "place_code": MERTON, "geography": "lad_2023", "place_label": "", "period_start": date(2023, 1, 1),
+         "period_end": date(2023, 12, 31), "value": 7.0, "lower_bound": 7.0, "upper_bound": 7.0,
+         "obs_status": "normal", "unit": "homes",
          "file": "a.zip/a.csv", "file_row": 2, "file_column": "n", "text": "7"}
     ]  # fmt: skip
 
@@ -99,7 +100,7 @@ def test_code_matches_a_place_or_has_a_fault(code: str, expected: tuple[str | No
 def test_kind_of_two_words_is_separated_from_its_year() -> None:
     boards = Codes(frozenset({"S08000015"}), {"S08000001": "health_board"}, {})
     found = typed(declared(geography="health_board_2023"), {"code": "S08000015"}, {"code": "S08000001"}, codes=boards)
-    assert told(found, "place_system", "fault") == [("health_board_2023", None), ("health_board_2023", "retired_code")]
+    assert told(found, "geography", "fault") == [("health_board_2023", None), ("health_board_2023", "retired_code")]
 
 
 BY_NAME = {"label": "name", "period": "year", "status": "mark"}
@@ -171,7 +172,7 @@ def test_figure_has_bounds_from_rounding_and_range(
     measure: dict[str, Any], text: str, low: float | None, high: float | None
 ) -> None:
     found = typed(declared(measure), {"n": text})
-    assert told(found, "value", "low", "high", "fault") == [(float(text), low, high, None)]
+    assert told(found, "value", "lower_bound", "upper_bound", "fault") == [(float(text), low, high, None)]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,9 @@ def test_figure_marked_as_estimate_or_forecast_has_no_bounds(mark: str, bounded:
     statuses = {"p": "provisional", "r": "revised", "b": "break", "u": "unreliable", "e": "estimated", "f": "forecast"}
     found = typed(declared({"range": (0, 100)}, markers=statuses), {"mark": mark})
     ends = (7.0, 7.0) if bounded else (None, None)
-    assert told(found, "value", "status", "low", "high") == [(7.0, statuses.get(mark, "normal"), *ends)]
+    assert told(found, "value", "obs_status", "lower_bound", "upper_bound") == [
+        (7.0, statuses.get(mark, "normal"), *ends)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,9 @@ def test_figure_outside_the_range_is_implausible(text: str, fault: str | None) -
 
 def test_blank_cell_is_in_every_range_and_has_no_bounds() -> None:
     found = typed(declared({"range": (1, 9), "rounding": 5}), {"n": ""})
-    assert told(found, "value", "low", "high", "status", "fault") == [(None, None, None, "not_available", None)]
+    assert told(found, "value", "lower_bound", "upper_bound", "obs_status", "fault") == [
+        (None, None, None, "not_available", None)
+    ]
 
 
 MARKERS = {
@@ -218,7 +223,7 @@ MARKERS = {
 )
 def test_suppressed_figure_has_only_the_bounds_of_its_marker(line: Row, expected: tuple[Any, ...]) -> None:
     found = typed(declared(markers=MARKERS), line)
-    assert told(found, "value", "low", "high", "status", "marker") == [expected]
+    assert told(found, "value", "lower_bound", "upper_bound", "obs_status", "published_marker") == [expected]
 
 
 def test_bounds_of_markers_do_not_affect_figures() -> None:
@@ -231,7 +236,7 @@ def test_each_measure_has_its_own_unit_and_bounds() -> None:
     source = declared()
     source = source.model_copy(update={"measures": {**source.measures, "a": declared(second).measures["m"]}})
     found = typed(source, {"k": "20"}, {"code": SUTTON, "k": "10"})
-    assert told(found, "measure", "place_code", "value", "low", "high", "unit", "file_column") == [
+    assert told(found, "measure", "place_code", "value", "lower_bound", "upper_bound", "unit", "file_column") == [
         ("a", MERTON, 20.0, 15.0, 25.0, "tens", "k"), ("a", SUTTON, 10.0, 5.0, 15.0, "tens", "k"),
         ("m", MERTON, 7.0, 7.0, 7.0, "homes", "n"), ("m", SUTTON, 7.0, 7.0, 7.0, "homes", "n"),
     ]  # fmt: skip
@@ -297,7 +302,7 @@ def test_correction_changes_the_figure_and_preserves_the_printed_text() -> None:
         who="A", when=date(2024, 6, 1), link="https://example.org",
     )  # fmt: skip
     found = typed(declared(), {}, {"code": SUTTON}, {"year": "2022"}, corrections=(mend,))
-    assert told(found, "place_code", "value", "low", "text", "caveats") == [
+    assert told(found, "place_code", "value", "lower_bound", "text", "caveats") == [
         (MERTON, 70.0, 70.0, "7", "corrected"), (SUTTON, 7.0, 7.0, "7", None), (MERTON, 7.0, 7.0, "7", None)
     ]  # fmt: skip
 

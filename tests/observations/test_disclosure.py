@@ -32,7 +32,7 @@ def bounds(
     rows: list[str], source: str, folder: Path, measure: str = "kind: count", place: str = MERTON
 ) -> tuple[object, object]:
     cell = cell_of(Case(None, place, rows, source=SOURCE + source, measure=measure), folder)
-    return cell["low"], cell["high"]
+    return cell["lower_bound"], cell["upper_bound"]
 
 
 HIDDEN = london(f"{MERTON},x,2023,c", f"{SUTTON},x,2023,2", total="160")
@@ -59,7 +59,11 @@ def test_places_published_together_count_once(tmp_path: Path) -> None:
 def test_measure_that_sums_others_bounds_them(tmp_path: Path) -> None:
     seen = two_measures(tmp_path)
     hidden = seen.observation.filter(pl.col("place_code") == MERTON).sort("measure")
-    assert hidden.select("measure", "low", "high").rows() == [("all", 10, 10), ("figure", 7, 7), ("other", 3, 3)]
+    assert hidden.select("measure", "lower_bound", "upper_bound").rows() == [
+        ("all", 10, 10),
+        ("figure", 7, 7),
+        ("other", 3, 3),
+    ]
     told = seen.finding.filter(pl.col("check") == "narrowed_bounds")
     assert told.select("measure", "rows").rows() == [("other", 1)]
 
@@ -86,10 +90,10 @@ def test_totals_give_no_bounds_in_a_release_of_another_vintage(tmp_path: Path) -
     steps.prepare_store(project)
     seen, own = load_source_tables(project, "a_source"), load_geography(project, "lad_2023").places
     source = project.catalogue.sources["a_source"].model_copy(update={"additivity": Additivity(totals="places")})
-    earlier = seen.observation.with_columns(pl.lit("lad_2022").alias("place_system"))
+    earlier = seen.observation.with_columns(pl.lit("lad_2022").alias("geography"))
     for observation, due in ((seen.observation, (3, 3)), (earlier, (1, 4))):
         found = narrow_hidden_bounds(observation, seen.total, source, own).observation
-        assert found.filter(pl.col("place_code") == MERTON).select("low", "high").row(0) == due
+        assert found.filter(pl.col("place_code") == MERTON).select("lower_bound", "upper_bound").row(0) == due
 
 
 def test_only_counts_of_the_source_can_be_declared_to_add(tmp_path: Path) -> None:

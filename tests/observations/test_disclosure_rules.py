@@ -40,15 +40,15 @@ def seen(code: str, value: float | None, low: float | None = None, high: float |
     """Build an observation: a figure is its own bound, and a suppressed one has the given bounds."""
     year, order = more.pop("year", 2023), more.pop("order", 0)
     ends = (low, high) if value is None or low is not None else (value, value)
-    return {"source": "s", "measure": "m", "place_code": code, "place_system": "lad_2023", **period(year),
-            "value": value, "low": ends[0], "high": ends[1], "order": order,
-            "status": "confidential" if value is None else "normal", **more}  # fmt: skip
+    return {"source": "s", "measure": "m", "place_code": code, "geography": "lad_2023", **period(year),
+            "value": value, "lower_bound": ends[0], "upper_bound": ends[1], "order": order,
+            "obs_status": "confidential" if value is None else "normal", **more}  # fmt: skip
 
 
 def total(code: str | None, value: float | None, **more: Any) -> Any:
     year, order = more.pop("year", 2023), more.pop("order", 0)
     return {"role": "total", "tier": "region", "measure": "m", "place_code": code, **period(year), "value": value,
-            "low": value, "high": value, "order": order, **more}  # fmt: skip
+            "lower_bound": value, "upper_bound": value, "order": order, **more}  # fmt: skip
 
 
 def ordered(found: list[Any], columns: Any) -> pl.DataFrame:
@@ -60,14 +60,16 @@ def ordered(found: list[Any], columns: Any) -> pl.DataFrame:
 def narrow(observed: list[Any], totals: list[Any], source: Source | None = None) -> NarrowingResult:
     observation = ordered(observed, OBSERVATION_COLUMNS)
     found = narrow_hidden_bounds(observation, ordered(totals, TOTAL), source or declared(PLACES), OWN)
-    assert_frame_equal(found.observation.drop("low", "high"), observation.drop("low", "high"))
+    assert_frame_equal(
+        found.observation.drop("lower_bound", "upper_bound"), observation.drop("lower_bound", "upper_bound")
+    )
     return found
 
 
 def ends(observed: list[Any], totals: list[Any], source: Source | None = None) -> list[Ends]:
     """Return the bounds of all suppressed figures, in their order."""
     found = narrow(observed, totals, source).observation
-    return found.filter(pl.col("value").is_null()).select("low", "high").rows()
+    return found.filter(pl.col("value").is_null()).select("lower_bound", "upper_bound").rows()
 
 
 HIDDEN = [seen(A, None, 1.0, 4.0), seen(B, 5.0), seen(C, 2.0)]
@@ -75,7 +77,7 @@ HIDDEN = [seen(A, None, 1.0, 4.0), seen(B, 5.0), seen(C, 2.0)]
 
 def test_only_suppressed_figure_is_the_rest_of_the_total() -> None:
     found = narrow(HIDDEN, [total(LONDON, 10.0)])
-    assert found.observation.select("place_code", "value", "low", "high").rows() == [
+    assert found.observation.select("place_code", "value", "lower_bound", "upper_bound").rows() == [
         (A, None, 3.0, 3.0), (B, 5.0, 5.0, 5.0), (C, 2.0, 2.0, 2.0)
     ]  # fmt: skip
     assert found.summary.to_dicts() == [{"measure": "m", "order": 0, "figures": 1, "example": f"{A}: 3.0 to 3.0"}]
@@ -136,18 +138,18 @@ def test_combined_places_can_be_a_whole_larger_place() -> None:
 
 def test_rounded_figures_widen_the_rest_by_half_a_base() -> None:
     rounded = [seen(A, None, 0.0, 9.0), seen(B, 5.0, 2.5, 7.5), seen(C, 0.0, 0.0, 2.5)]
-    assert ends(rounded, [total(LONDON, 15.0, low=12.5, high=17.5)]) == [(2.5, 9.0)]
+    assert ends(rounded, [total(LONDON, 15.0, lower_bound=12.5, upper_bound=17.5)]) == [(2.5, 9.0)]
     # A rounded figure can be narrowed too: at most 15, of which at most 9 are suppressed.
     found = narrow([seen(A, 5.0, 2.5, 7.5), seen(B, 5.0, 2.5, 7.5), seen(C, None, 0.0, 1.0)], [total(LONDON, 14.0)])
-    assert found.observation.select("low", "high").rows() == [(5.5, 7.5), (5.5, 7.5), (0.0, 1.0)]
+    assert found.observation.select("lower_bound", "upper_bound").rows() == [(5.5, 7.5), (5.5, 7.5), (0.0, 1.0)]
     assert found.summary.rows() == [("m", 0, 2, f"{A}: 5.5 to 7.5")]
 
 
 def test_total_without_a_figure_is_as_exact_as_its_bounds() -> None:
-    assert ends(HIDDEN, [total(LONDON, None, low=9.0, high=10.0)]) == [(2.0, 3.0)]
+    assert ends(HIDDEN, [total(LONDON, None, lower_bound=9.0, upper_bound=10.0)]) == [(2.0, 3.0)]
     assert ends(HIDDEN, [total(LONDON, None)]) == [(1.0, 4.0)]
     # A figure without bounds is exact.
-    assert ends(HIDDEN, [total(LONDON, 10.0, low=None, high=None)]) == [(3.0, 3.0)]
+    assert ends(HIDDEN, [total(LONDON, 10.0, lower_bound=None, upper_bound=None)]) == [(3.0, 3.0)]
 
 
 def test_contradictory_sums_narrow_nothing_and_affect_no_other_slice() -> None:
@@ -192,14 +194,19 @@ def test_each_release_and_period_has_its_own_total() -> None:
 def test_slice_without_suppression_does_not_change() -> None:
     shown = [seen(A, 3.0, 2.5, 3.5), seen(B, 5.0, 4.5, 5.5), seen(C, 2.0, 1.5, 2.5)]
     found = narrow([*shown, seen(A, None, 1.0, 4.0, year=2022)], [total(LONDON, 11.5), total(LONDON, 99.0, year=2022)])
-    assert found.observation.select("low", "high").rows() == [(2.5, 3.5), (4.5, 5.5), (1.5, 2.5), (1.0, 4.0)]
+    assert found.observation.select("lower_bound", "upper_bound").rows() == [
+        (2.5, 3.5),
+        (4.5, 5.5),
+        (1.5, 2.5),
+        (1.0, 4.0),
+    ]
     assert found.summary.is_empty()
     alone = narrow(shown, [total(LONDON, 11.5)])
     assert (alone.summary.height, list(alone.summary.schema)) == (0, ["measure", "order", "figures", "example"])
 
 
 def test_totals_give_no_bounds_for_another_geography() -> None:
-    earlier = [{**each, "place_system": "lad_2022"} for each in HIDDEN]
+    earlier = [{**each, "geography": "lad_2022"} for each in HIDDEN]
     assert ends(earlier, [total(LONDON, 10.0)]) == [(1.0, 4.0)]
     assert ends([*earlier, *({**each, "order": 1} for each in HIDDEN)], [total(LONDON, 10.0, order=1)]) == [
         (1.0, 4.0), (3.0, 3.0)
@@ -258,7 +265,8 @@ def test_table_of_measures_and_places_is_narrowed_together() -> None:
     source = declared({"totals": "places", **SUM}, "all", "m", "n")
     hidden = [of("all", A, 10.0), of("m", A, None), of("n", A, None), of("m", B, 1.0), of("m", C, 2.0)]
     found = narrow(hidden, [total(LONDON, 9.0)], source)
-    assert found.observation.filter(pl.col("value").is_null()).select("measure", "low", "high").rows() == [
+    assert found.observation.filter(pl.col("value").is_null()).select("measure", "lower_bound",
+                                                                      "upper_bound").rows() == [
         ("m", 6.0, 6.0), ("n", 4.0, 4.0)
     ]  # fmt: skip
     assert sorted(found.summary.rows()) == [("m", 0, 1, f"{A}: 6.0 to 6.0"), ("n", 0, 1, f"{A}: 4.0 to 4.0")]
@@ -288,4 +296,6 @@ def test_order_of_rows_and_unrelated_measures_change_no_bound() -> None:
     assert expected == {A: (3.0, 3.0), D: (90.0, 90.0)}
     turned = narrow([*observed[::-1], of("x", A, None, 0.0, 1.0)], totals[::-1], declared(PLACES, "m", "x"))
     hidden = turned.observation.filter(pl.col("value").is_null(), pl.col("measure") == "m")
-    assert {code: (low, high) for code, low, high in hidden.select("place_code", "low", "high").iter_rows()} == expected
+    assert {
+        code: (low, high) for code, low, high in hidden.select("place_code", "lower_bound", "upper_bound").iter_rows()
+    } == expected

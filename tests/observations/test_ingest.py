@@ -40,7 +40,7 @@ def now(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, pl.DataFrame
 def test_every_release_is_read_with_the_codes_of_its_vintage(now: tuple[Project, pl.DataFrame]) -> None:
     seen = load_source_tables(now[0], NAME)
     assert seen.set_aside.is_empty() and seen.release["cells_set_aside"].sum() == 0
-    places = seen.observation.group_by("place_system").agg(pl.col("place_code").n_unique()).sort("place_system")
+    places = seen.observation.group_by("geography").agg(pl.col("place_code").n_unique()).sort("geography")
     assert places.rows() == [("lad_2016", 326), ("lad_2017", 326), ("lad_2019", 317), ("lad_2022", 309)]
 
 
@@ -52,8 +52,8 @@ def test_older_release_matches_the_publishers_recast_figures(now: tuple[Project,
     assert both.height == 296 and both["value"].null_count() == 0
     assert both.filter(pl.col("value") != pl.col("value_now")).is_empty()
     merged = both.filter(pl.col("place_code") == BUCKINGHAMSHIRE).row(0, named=True)
-    assert (merged["basis"], merged["basis_now"]) == ("merged", "observed")
-    assert merged["parts"] == "E07000004,E07000005,E07000006,E07000007"
+    assert (merged["derivation"], merged["derivation_now"]) == ("merged", "observed")
+    assert merged["source_areas"] == "E07000004,E07000005,E07000006,E07000007"
     # A figure that the release lacks is due and missing.
     assert set(then.filter(pl.col("period_start") == date(2022, 1, 1))["reason"]) == {"late"}
 

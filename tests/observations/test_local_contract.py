@@ -163,7 +163,7 @@ def test_private_figures_are_in_no_output_and_their_cells_have_a_reason(tmp_path
     told = outputs(project)
     assert SECRET not in told and "2024-05-01.csv" not in told
     cells = pl.read_parquet(state_path(project.home, "cell", "a_problem"))
-    assert cells.select("value", "reason", "evidence", "holder").unique().rows() == [
+    assert cells.select("value", "reason", "evidence", "data_owner").unique().rows() == [
         (None, "not_open", "a_source is private; its data owner has not released its figures", "The keeper")
     ]
 

@@ -38,7 +38,7 @@ def read(lines: list[str], headings: str = "code,year,value,lci_95,uci_95", **gi
     """Read figures, and return for each its bounds, interval, level, source and caveats."""
     content = "\n".join([headings, *lines]).encode()
     found = cells(declared(**given), content)
-    return found.select("low", "high", *INTERVAL_COLUMNS, "caveats").rows()
+    return found.select("lower_bound", "upper_bound", *INTERVAL_COLUMNS, "caveats").rows()
 
 
 def test_limits_are_read_beside_the_figure_with_their_level() -> None:
@@ -115,14 +115,14 @@ def test_estimate_is_never_its_own_bound(more: str) -> None:
     measure = f"{{title: s, unit: p, kind: stock, column: value{more}}}"
     text = f"columns: {{place: code, period: year}}\nmeasures: {{s: {measure}}}\n"
     found = cells(source("", text), b"code,year,value\nE09000024,2023,5\n")
-    assert found.select("value", "low", "high").rows() == [(5.0, None, None)]
+    assert found.select("value", "lower_bound", "upper_bound").rows() == [(5.0, None, None)]
 
 
 def test_figure_marked_as_estimated_is_not_its_own_bound() -> None:
     text = ("columns: {place: code, period: year, status: mark}\nmarkers: {e: estimated}\n"
             "measures: {s: {title: s, unit: p, kind: stock, column: value}}\n")  # fmt: skip
     found = cells(source("", text), b"code,year,value,mark\nE09000024,2023,5,e\nE09000029,2023,6,\n")
-    assert found.select("value", "low", "high").rows() == [(5.0, None, None), (6.0, 6.0, 6.0)]
+    assert found.select("value", "lower_bound", "upper_bound").rows() == [(5.0, None, None), (6.0, 6.0, 6.0)]
 
 
 MEASURES = {
@@ -135,9 +135,9 @@ def observed(measure: str, figures: dict[str, float]) -> pl.DataFrame:
     """Build observations of estimates of one year, each with limits 1 below and above."""
     found = [
         {"source": "s", "release": "x", "released_at": date(2024, 1, 1), "measure": measure, "place_code": code,
-         "place_system": "lad_2019", "period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31),
-         "value": value, "likely_low": value - 1, "likely_high": value + 1, "likely_level": 95.0,
-         "likely_source": "published", "status": "normal", "file": "f", "file_row": 1, "file_column": "c"}
+         "geography": "lad_2019", "period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31),
+         "value": value, "interval_lower": value - 1, "interval_upper": value + 1, "interval_level": 95.0,
+         "interval_source": "published", "obs_status": "normal", "file": "f", "file_row": 1, "file_column": "c"}
         for code, value in figures.items()
     ]  # fmt: skip
     return table_from_records(found, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
@@ -145,13 +145,16 @@ def observed(measure: str, figures: dict[str, float]) -> pl.DataFrame:
 
 PARTS = pl.DataFrame(
     [("A", "N", "merged", 1), ("B", "N", "merged", 1), ("C", "D", "recoded", 1)],
-    schema=["from_code", "to_code", "basis", "leads_to"], orient="row",
+    schema=["from_code", "to_code", "derivation", "leads_to"], orient="row",
 )  # fmt: skip
 NONE = (None, None, None, None, None, None)
 
 
 def bounds(placed: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
-    return {row[0]: row[1:] for row in placed.select("to_code", "value", "low", "high", *INTERVAL_COLUMNS).iter_rows()}
+    return {
+        row[0]: row[1:]
+        for row in placed.select("to_code", "value", "lower_bound", "upper_bound", *INTERVAL_COLUMNS).iter_rows()
+    }
 
 
 @pytest.mark.parametrize("measure", ["rate", "people"])
@@ -191,8 +194,8 @@ def test_no_stored_estimate_is_its_own_bound(starter: Project) -> None:
             pl.col("measure").is_in(uncertain), pl.col("value").is_not_null()
         )
         seen += figures.height
-        assert figures.filter(pl.any_horizontal(pl.col("low", "high").is_not_null())).is_empty(), name
-        outside = ~pl.col("value").is_between("likely_low", "likely_high")
+        assert figures.filter(pl.any_horizontal(pl.col("lower_bound", "upper_bound").is_not_null())).is_empty(), name
+        outside = ~pl.col("value").is_between("interval_lower", "interval_upper")
         assert figures.filter(outside).is_empty(), name
     assert seen > 30_000
 
@@ -214,9 +217,11 @@ LIMITED = {
 def test_limits_of_every_bundled_file_are_read(starter: Project, measure: str) -> None:
     seen = load_source_tables(starter, starter.catalogue.measure_source[measure]).observation
     figures = seen.filter(pl.col("measure") == measure, pl.col("value").is_not_null())
-    limited = figures.filter(pl.col("likely_low") < pl.col("likely_high"), pl.col("likely_source") == "published")
+    limited = figures.filter(
+        pl.col("interval_lower") < pl.col("interval_upper"), pl.col("interval_source") == "published"
+    )
     assert (limited.height, figures.height) == LIMITED[measure]
-    assert set(limited["likely_level"]) == {95.0}
+    assert set(limited["interval_level"]) == {95.0}
 
 
 LIMIT = re.compile(r"(?i)\b[lu]ci\b|_?[lu]ci_|confidence|standard error|margin of error|half.width|\bcv\b")

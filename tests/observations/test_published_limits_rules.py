@@ -36,7 +36,7 @@ def table(*cells: tuple[Any, ...]) -> pl.DataFrame:
 
 def limits(source: Source, *cells: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     found = add_published_limits(table(*(("m", *each) for each in cells)), source)
-    return found.select("likely_low", "likely_high", "likely_level", "likely_source", "caveats").rows()
+    return found.select("interval_lower", "interval_upper", "interval_level", "interval_source", "caveats").rows()
 
 
 def test_limits_are_read_and_their_texts_dropped() -> None:
@@ -44,13 +44,13 @@ def test_limits_are_read_and_their_texts_dropped() -> None:
         table(("m", 5.0, "4", "6"), ("bare", 5.0, "4", "6"), ("m", None, "4", "6")), declared()
     )
     assert found.to_dicts() == [
-        {"measure": "m", "value": 5.0, "text": "5", "caveats": None, "caveat_evidence": None, "likely_low": 4.0,
-         "likely_high": 6.0, "likely_level": 95.0, "likely_source": "published"},
+        {"measure": "m", "value": 5.0, "text": "5", "caveats": None, "caveat_evidence": None, "interval_lower": 4.0,
+         "interval_upper": 6.0, "interval_level": 95.0, "interval_source": "published"},
         # Texts beside a measure without limits, or beside a missing figure, are ignored.
-        {"measure": "bare", "value": 5.0, "text": "5", "caveats": None, "caveat_evidence": None, "likely_low": None,
-         "likely_high": None, "likely_level": None, "likely_source": None},
-        {"measure": "m", "value": None, "text": None, "caveats": None, "caveat_evidence": None, "likely_low": None,
-         "likely_high": None, "likely_level": None, "likely_source": None},
+        {"measure": "bare", "value": 5.0, "text": "5", "caveats": None, "caveat_evidence": None, "interval_lower": None,
+         "interval_upper": None, "interval_level": None, "interval_source": None},
+        {"measure": "m", "value": None, "text": None, "caveats": None, "caveat_evidence": None, "interval_lower": None,
+         "interval_upper": None, "interval_level": None, "interval_source": None},
     ]  # fmt: skip
 
 
@@ -59,9 +59,9 @@ def test_source_without_limits_has_none() -> None:
     source = source.model_copy(update={"measures": {"bare": source.measures["bare"]}})
     cells = table(("bare", 5.0, "4", "6"))
     found = add_published_limits(cells, source)
-    assert found.select("likely_low", "likely_high", "likely_level", "likely_source").rows() == [NOTHING]
+    assert found.select("interval_lower", "interval_upper", "interval_level", "interval_source").rows() == [NOTHING]
     assert_frame_equal(add_published_limits(cells.drop("first_limit", "second_limit"), source), found)
-    assert found.schema["likely_low"] == pl.Float64 and found.schema["likely_source"] == pl.String
+    assert found.schema["interval_lower"] == pl.Float64 and found.schema["interval_source"] == pl.String
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_each_measure_has_its_own_limits_in_any_order_of_rows() -> None:
     source = source.model_copy(update={"measures": {**source.measures, "n": second}})
     cells = table(("n", 5.0, "1", None), ("m", 5.0, "3", "9"), ("bare", 5.0, None, None), ("n", 9.0, "2", None))
     found = add_published_limits(cells, source)
-    assert found.select("measure", "likely_low", "likely_high", "likely_level").rows() == [
+    assert found.select("measure", "interval_lower", "interval_upper", "interval_level").rows() == [
         ("n", 4.0, 6.0, 80.0), ("m", 3.0, 9.0, 95.0), ("bare", None, None, None), ("n", 7.0, 11.0, 80.0)
     ]  # fmt: skip
     assert_frame_equal(add_published_limits(cells.reverse(), source).reverse(), found)

@@ -44,7 +44,7 @@ def apart(
     steps.prepare_store(project)
     found = reconcile_source(project, "a_source")
     for row in found.iter_rows(named=True):
-        assert row["total"] == row["local"] + sum(row[part] for part in DIFFERENCE_PARTS)
+        assert row["total"] == row["sum_of_places"] + sum(row[part] for part in DIFFERENCE_PARTS)
     return {row["place_code"]: row for row in found.iter_rows(named=True)}
 
 
@@ -60,7 +60,7 @@ def parts(row: dict[str, object]) -> dict[str, object]:
 
 def test_total_equal_to_the_sum_has_no_remainder(tmp_path: Path) -> None:
     row = apart(london(total="165"), tmp_path)[LONDON]
-    assert (row["total"], row["local"], parts(row)) == (165, 165, {})
+    assert (row["total"], row["sum_of_places"], parts(row)) == (165, 165, {})
     assert (row["places_due"], row["places_given"], row["tier"], row["unit"]) == (33, 33, "region", "things")
 
 
@@ -83,15 +83,15 @@ def test_old_code_counts_only_where_its_successor_has_no_figure(tmp_path: Path) 
 def test_places_published_together_count_once(tmp_path: Path) -> None:
     lines = london("E09000001,x,2023,10", "E09000033,x,2023,10", total="165")
     row = apart(lines, tmp_path, "published_together: [[E09000001, E09000033]]\n")[LONDON]
-    assert (row["local"], row["places_given"], parts(row)) == (165, 33, {})
+    assert (row["sum_of_places"], row["places_given"], parts(row)) == (165, 33, {})
 
 
 def small(values: list[float | None], totals: dict[str, float], rounding: float | None = None) -> pl.DataFrame:
     """Reconcile totals of places a, b, c in region r (a, b) and region s (c), both in England."""
     day = {"measure": "figure", "period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31), "order": 0}
     seen = [
-        {**day, "place_code": code, "value": value, "status": "normal" if value is not None else "confidential",
-         "low": None if value is None else value, "high": None if value is None else value}
+        {**day, "place_code": code, "value": value, "obs_status": "normal" if value is not None else "confidential",
+         "lower_bound": None if value is None else value, "upper_bound": None if value is None else value}
         for code, value in zip("abc", values, strict=True)
     ]  # fmt: skip
     observation = table_from_records(seen, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
@@ -126,7 +126,9 @@ def test_parts_add_exactly_for_any_published_figures(
 ) -> None:
     found = small([None if v is None else float(v) for v in values], {ENGLAND: total, "r": total / 2}, rounding)
     for row in found.iter_rows(named=True):
-        assert row["total"] == pytest.approx(row["local"] + sum(row[part] for part in DIFFERENCE_PARTS), abs=1e-9)
+        assert row["total"] == pytest.approx(
+            row["sum_of_places"] + sum(row[part] for part in DIFFERENCE_PARTS), abs=1e-9
+        )
 
 
 def test_no_totals_give_an_empty_table_with_all_columns() -> None:
@@ -174,7 +176,9 @@ def test_wards_add_within_their_district_of_the_time_up_to_rounding(tmp_path: Pa
     steps.prepare_store(project)
     found = reconcile_source(project, "nomis_claimants_wards")
     assert found.filter(pl.col("remainder") != 0).is_empty()
-    districts = found.filter(pl.col("tier") == "lad").with_columns((pl.col("total") - pl.col("local")).alias("apart"))
+    districts = found.filter(pl.col("tier") == "lad").with_columns(
+        (pl.col("total") - pl.col("sum_of_places")).alias("apart")
+    )
     assert districts["place_code"].n_unique() == 72
     assert districts.filter(pl.col("apart") != 0).height == 155
     assert (districts["apart"].min(), districts["apart"].max()) == (-20, 15)

@@ -36,7 +36,9 @@ def slice_of(row: Row) -> Row:
 
 def seen(code: str, value: float | None, low: float | None = None, high: float | None = None, **more: Any) -> Row:
     status = "normal" if value is not None else "confidential"
-    return slice_of({"place_code": code, "value": value, "low": low, "high": high, "status": status, **more})
+    return slice_of(
+        {"place_code": code, "value": value, "lower_bound": low, "upper_bound": high, "obs_status": status, **more}
+    )
 
 
 def total(code: str | None, value: float | None, **more: Any) -> Row:
@@ -69,7 +71,9 @@ def apart(
         ),
     ).to_dicts()
     for row in found:
-        assert row["total"] == pytest.approx(row["local"] + sum(row[part] for part in DIFFERENCE_PARTS), abs=1e-9)
+        assert row["total"] == pytest.approx(
+            row["sum_of_places"] + sum(row[part] for part in DIFFERENCE_PARTS), abs=1e-9
+        )
     return found
 
 
@@ -86,8 +90,9 @@ def test_total_equal_to_the_sum_has_every_column_and_no_remainder() -> None:
     assert row == {
         "source": "s", "release": "x", "released_at": date(2024, 5, 1), "measure": "m", "place_code": R,
         "place_name": "North", "tier": "region", "period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31),
-        "unit": "u", "total": 30.0, "local": 30.0, **dict.fromkeys(DIFFERENCE_PARTS, 0.0), "suppressed_low": 0.0,
-        "suppressed_high": 0.0, "rounding_most": 0.0, "places_due": 2, "places_given": 2, "places_hidden": 0,
+        "unit": "u", "total": 30.0, "sum_of_places": 30.0, **dict.fromkeys(DIFFERENCE_PARTS, 0.0),
+        "suppressed_lower_bound": 0.0,
+        "suppressed_upper_bound": 0.0, "rounding_bound": 0.0, "places_due": 2, "places_given": 2, "places_hidden": 0,
         "places_without": 0, "evidence": "2 of 2 places have a figure",
     }  # fmt: skip
     assert list(row) == list(RECONCILIATION)
@@ -116,12 +121,12 @@ def test_suppressed_figure_explains_what_its_bounds_allow(value: float, low: Any
     (row,) = apart([seen("a", 10.0), seen("b", None, low, high)], [total(R, value)])
     assert parts(row) == expected
     assert (row["places_given"], row["places_hidden"], row["places_without"]) == (1, 1, 0)
-    assert (row["suppressed_low"], row["suppressed_high"]) == (low or 0.0, high)
+    assert (row["suppressed_lower_bound"], row["suppressed_upper_bound"]) == (low or 0.0, high)
 
 
 def test_suppressed_figures_are_combined_with_evidence() -> None:
     (row,) = apart([seen("a", None, 1.0, 4.0), seen("b", None, 2.0, 5.0)], [total(R, 8.0)])
-    assert (parts(row), row["local"]) == ({"suppressed": 8.0}, 0.0)
+    assert (parts(row), row["sum_of_places"]) == ({"suppressed": 8.0}, 0.0)
     assert row["evidence"] == "0 of 2 places have a figure; 2 are suppressed, 3 to 9 together"
     (row,) = apart([seen("a", None, 1.0, 4.0), seen("b", None, 2.0)], [total(R, 8.0)])
     assert row["evidence"] == "0 of 2 places have a figure; 2 are suppressed, 3 to an unknown upper bound together"
@@ -141,7 +146,7 @@ def test_evidence_describes_only_the_parts_that_apply() -> None:
     ("value", "expected"), [(10.0, {}), (13.0, {"missing_places": 3.0}), (8.0, {"remainder": -2.0})]
 )
 def test_place_without_a_figure_explains_the_rest_but_never_less_than_zero(value: float, expected: Row) -> None:
-    for absent in ([], [seen("b", None, status="not_available")]):
+    for absent in ([], [seen("b", None, obs_status="not_available")]):
         (row,) = apart([seen("a", 10.0), *absent], [total(R, value)])
         assert parts(row) == expected
         assert (row["places_due"], row["places_given"], row["places_without"]) == (2, 1, 1)
@@ -163,7 +168,7 @@ def test_suppressed_figures_precede_missing_places_and_rounding() -> None:
 )  # fmt: skip
 def test_rounding_explains_half_a_base_for_each_figure_and_the_total(value: float, expected: Row) -> None:
     (row,) = apart(FOUR, [total(R, value)], declared({"rounding": 5}))
-    assert (parts(row), row["rounding_most"]) == (expected, 7.5)
+    assert (parts(row), row["rounding_bound"]) == (expected, 7.5)
     assert row["evidence"] == "2 of 2 places have a figure; rounding explains 7.5 either way"
 
 
@@ -205,12 +210,13 @@ def test_noise_is_evidence_only_for_measures_that_have_it() -> None:
 def test_combined_places_count_once_and_only_within_one_total() -> None:
     joined = [seen("a+b", 30.0), seen("c", 30.0), seen("d", 40.0)]
     found = {row["place_code"]: row for row in apart(joined, [total(R, 30.0), total(ENGLAND, 100.0)])}
-    assert [(found[code]["local"], found[code]["places_given"], parts(found[code])) for code in (R, ENGLAND)] == [
+    assert [(found[code]["sum_of_places"], found[code]["places_given"], parts(found[code])) for code in (R,
+                                                                                                         ENGLAND)] == [
         (30.0, 2, {}), (100.0, 4, {})
     ]  # fmt: skip
     across = [seen("b+c", 50.0), seen("a", 10.0), seen("d", 40.0)]
     (row,) = apart(across, [total(R, 30.0)])
-    assert (row["local"], row["places_given"], parts(row)) == (10.0, 1, {"missing_places": 20.0})
+    assert (row["sum_of_places"], row["places_given"], parts(row)) == (10.0, 1, {"missing_places": 20.0})
 
 
 def test_only_the_newest_release_of_each_slice_is_reconciled() -> None:
@@ -220,7 +226,7 @@ def test_only_the_newest_release_of_each_slice_is_reconciled() -> None:
     last_year = [{**each, "period_start": date(2022, 1, 1), "period_end": date(2022, 12, 31)} for each in older]
     for observed in (older + newer + last_year, last_year + newer + older):
         found = apart(observed, totals)
-        assert [(row["period_start"].year, row["local"], parts(row)) for row in found] == [
+        assert [(row["period_start"].year, row["sum_of_places"], parts(row)) for row in found] == [
             (2022, 2.0, {}), (2023, 30.0, {"remainder": 1.0})
         ]  # fmt: skip
     # A total absent from the newest release is not used.

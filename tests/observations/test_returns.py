@@ -44,7 +44,7 @@ def month(number: int) -> dict[str, date]:
 def row(code: str, number: int, value: float | None, out: date | None = None, **more: Any) -> dict[str, Any]:
     released = out or date(2023, number + 1, 20)
     return {"source": "s", "measure": "crimes", "place_code": code, "value": value, "released_at": released,
-            "release": str(released), "status": "normal" if value is not None else "confidential", **month(number),
+            "release": str(released), "obs_status": "normal" if value is not None else "confidential", **month(number),
             **more}  # fmt: skip
 
 
@@ -103,14 +103,14 @@ def test_provider_that_never_returned_counts_by_residents_or_not_at_all() -> Non
     people = pl.DataFrame({"place_code": [BIG, SMALL, THIRD], "people": [9_000.0, 900.0, 100.0]})
     assert of_month(told(cells, people=people), 1)["reporting_rate"] == pytest.approx(0.1)
     unknown = of_month(told(cells), 1)
-    assert (unknown["reporting_rate"], unknown["in_time_rate"], unknown["size_unknown"]) == (None, None, 1)
+    assert (unknown["reporting_rate"], unknown["on_time_rate"], unknown["size_unknown"]) == (None, None, 1)
     assert set(states(told(cells, roll="seen"), 1)) == {SMALL, THIRD}
 
 
 def test_suppressed_figure_was_returned_and_a_blank_one_was_not() -> None:
-    hidden = [*WHOLE, row(SMALL, 4, None), row(THIRD, 4, None, status="not_available"), row(BIG, 4, 3_600)]
+    hidden = [*WHOLE, row(SMALL, 4, None), row(THIRD, 4, None, obs_status="not_available"), row(BIG, 4, 3_600)]
     assert states(told(hidden), 4) == {BIG: "returned", SMALL: "hidden", THIRD: "not_returned"}
-    nothing = [*WHOLE, row(THIRD, 4, None, status="not_applicable"), row(BIG, 4, 3_600)]
+    nothing = [*WHOLE, row(THIRD, 4, None, obs_status="not_applicable"), row(BIG, 4, 3_600)]
     assert states(told(nothing), 4) == {BIG: "returned", SMALL: "not_returned"}
 
 
@@ -131,12 +131,12 @@ def test_return_is_in_time_if_published_by_its_due_day() -> None:
     cells = [each for each in WHOLE if (each["place_code"], each["period_start"].month) != (SMALL, 3)]
     again = [row(code, 3, value, date(2023, 6, 20)) for code, value in ((BIG, 2_700.0), (THIRD, 30.0))]
     found = told([*cells, *again, late])
-    third = found.filter(pl.col("period_start") == date(2023, 3, 1)).select("place_code", "state", "in_time")
+    third = found.filter(pl.col("period_start") == date(2023, 3, 1)).select("place_code", "state", "on_time")
     assert third.rows() == [(BIG, "returned", True), (SMALL, "returned", False), (THIRD, "returned", True)]
-    assert of_month(found, 3)["in_time_rate"] == pytest.approx(0.91) and of_month(found, 3)["reporting_rate"] == 1
+    assert of_month(found, 3)["on_time_rate"] == pytest.approx(0.91) and of_month(found, 3)["reporting_rate"] == 1
     # A file published years later does not show who returned in time.
     old = told([{**each, "released_at": date(2025, 1, 1)} for each in WHOLE])
-    assert old["in_time"].null_count() == old.height and of_month(old, 1)["in_time_rate"] is None
+    assert old["on_time"].null_count() == old.height and of_month(old, 1)["on_time_rate"] is None
 
 
 def test_provider_is_due_only_while_its_code_is_in_use() -> None:

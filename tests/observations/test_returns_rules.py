@@ -41,7 +41,7 @@ def row(code: str, number: int, value: float | None, **more: Any) -> Row:
     """Build a figure of a month, published on the 20th of the next month."""
     order = more.pop("order", 0)
     return {"source": "s", "measure": "m", "place_code": code, "value": value, "order": order,
-            "released_at": date(2023, number + 1, 20), "status": "normal" if value is not None else "confidential",
+            "released_at": date(2023, number + 1, 20), "obs_status": "normal" if value is not None else "confidential",
             **month(number), **more}  # fmt: skip
 
 
@@ -91,9 +91,9 @@ def test_return_has_every_column_and_a_missing_one_has_a_row() -> None:
     found = told([row(A, 1, 900.0), row(B, 1, 90.0)], people={A: 9000.0, B: 900.0, C: 100.0})
     first = {"source": "s", "measure": "m", "returned_by": "forces", "place_code": A, "place_name": "Force 1",
              **month(1), "due_on": date(2023, 3, 2), "state": "returned", "first_released": date(2023, 2, 20),
-             "in_time": True, "value": 900.0, "volume_due": 900.0}  # fmt: skip
+             "on_time": True, "value": 900.0, "volume_due": 900.0}  # fmt: skip
     last = {**first, "place_code": C, "place_name": "Force 3", "state": "not_returned", "first_released": None,
-            "in_time": False, "value": None, "volume_due": 10.0}  # fmt: skip
+            "on_time": False, "value": None, "volume_due": 10.0}  # fmt: skip
     second = {**first, "place_code": B, "place_name": "Force 2", "value": 90.0, "volume_due": 90.0}
     assert found.to_dicts() == [first, second, last]
     assert found.columns == list(PROVIDER_RETURN)
@@ -127,13 +127,13 @@ def test_source_without_returns_or_figures_has_none() -> None:
      ("low", None, "hidden"), ("not_available", None, "not_returned")],
 )  # fmt: skip
 def test_state_of_a_return(status: str, value: float | None, state: str) -> None:
-    found = told([*without(C, 1), row(C, 1, value, status=status)])
+    found = told([*without(C, 1), row(C, 1, value, obs_status=status)])
     assert of(found, "state", 1) == {A: "returned", B: "returned", C: state}
     assert of(found, "value", 1)[C] == value
 
 
 def test_figure_that_is_not_applicable_is_not_due_in_that_period() -> None:
-    found = told([*without(C, 1), row(C, 1, None, status="not_applicable")])
+    found = told([*without(C, 1), row(C, 1, None, obs_status="not_applicable")])
     assert (set(of(found, "state", 1)), set(of(found, "state", 2))) == ({A, B}, {A, B, C})
 
 
@@ -150,7 +150,7 @@ def test_only_a_withheld_figure_is_a_partial_return() -> None:
 
 
 def test_period_without_any_return_is_not_due() -> None:
-    found = told([*WHOLE, row(A, 4, None, status="not_available")])
+    found = told([*WHOLE, row(A, 4, None, obs_status="not_available")])
     assert found["period_start"].dt.month().unique().sort().to_list() == [1, 2, 3]
 
 
@@ -173,7 +173,7 @@ def test_newest_release_gives_figures_and_first_release_gives_timeliness() -> No
         assert of(found, "value", 1) == {A: 950.0, B: None, C: 10.0}
         assert of(found, "state", 1) == {A: "returned", B: "not_returned", C: "returned"}
         assert of(found, "first_released", 1) == {A: date(2023, 2, 20), B: date(2023, 2, 20), C: date(2023, 6, 20)}
-        assert of(found, "in_time", 1) == {A: True, B: True, C: False}
+        assert of(found, "on_time", 1) == {A: True, B: True, C: False}
 
 
 @pytest.mark.parametrize(
@@ -181,10 +181,10 @@ def test_newest_release_gives_figures_and_first_release_gives_timeliness() -> No
 )
 def test_return_is_in_time_by_its_due_day_or_timeliness_is_unknown(day: date, in_time: bool | None) -> None:
     found = told([row(A, 1, 900.0, released_at=day), row(B, 1, 9.0, released_at=day)])
-    assert of(found, "in_time", 1) == {A: in_time, B: in_time, C: False}
+    assert of(found, "on_time", 1) == {A: in_time, B: in_time, C: False}
     assert of(found, "due_on", 1)[A] == date(2023, 3, 2)
     unknown = told([row(A, 1, 900.0, released_at=day)], source=declared(lag=None))
-    assert of(unknown, "in_time", 1) == {A: None, B: False, C: False}
+    assert of(unknown, "on_time", 1) == {A: None, B: False, C: False}
     assert unknown["due_on"].to_list() == [None] * 3
 
 
@@ -192,7 +192,7 @@ def test_first_release_of_a_period_is_separate_for_each_measure() -> None:
     source = declared(("m", "n"))
     cells = [row(A, 1, 1.0), row(A, 2, 1.0), row(A, 1, 1.0, measure="n", released_at=date(2023, 2, 1))]
     found = told(cells, source=source)
-    assert [of(found, "in_time", number, name)[A] for name, number in (("m", 1), ("m", 2), ("n", 1))] == [True] * 3
+    assert [of(found, "on_time", number, name)[A] for name, number in (("m", 1), ("m", 2), ("n", 1))] == [True] * 3
 
 
 @pytest.mark.parametrize(
@@ -316,14 +316,14 @@ def test_volume_due_is_not_scaled_without_other_returns() -> None:
 
 def returned(*given: Row) -> pl.DataFrame:
     """Build returns of January; by default complete and in time, with a volume of 10."""
-    plain = {"source": "s", "measure": "m", "returned_by": "forces", "state": "returned", "in_time": True,
+    plain = {"source": "s", "measure": "m", "returned_by": "forces", "state": "returned", "on_time": True,
              "value": 10.0, "volume_due": 10.0, "place_code": A, **month(1)}  # fmt: skip
     return table_from_records(
         [{**plain, "place_name": f"Force {each.get('place_code', A)[-1]}", **each} for each in given], PROVIDER_RETURN
     )
 
 
-ABSENT: Row = {"state": "not_returned", "in_time": False, "value": None}
+ABSENT: Row = {"state": "not_returned", "on_time": False, "value": None}
 
 
 def period(*given: Row) -> Row:
@@ -341,14 +341,14 @@ def test_summaries_by_period_and_provider_have_every_column() -> None:
     each = {**shared, "scope": "provider", "size_unknown": 0}
     assert found.to_dicts() == [
         {**both, **month(1), "due": 2, "returned": 1, "volume_due": 40.0, "reporting_rate": 0.25,
-         "in_time_rate": 0.25, "missing": f"{B} Force 2"},
+         "on_time_rate": 0.25, "missing": f"{B} Force 2"},
         {**both, **month(2), "due": 1, "returned": 1, "volume_due": 10.0, "reporting_rate": 1.0,
-         "in_time_rate": 1.0, "missing": None},
+         "on_time_rate": 1.0, "missing": None},
         {**each, "place_code": B, "place_name": "Force 2", **month(1), "due": 1, "returned": 0, "volume_due": 30.0,
-         "reporting_rate": 0.0, "in_time_rate": 0.0, "missing": "2023-01-01"},
+         "reporting_rate": 0.0, "on_time_rate": 0.0, "missing": "2023-01-01"},
         {**each, "place_code": A, "place_name": "Force 1", "period_start": date(2023, 1, 1),
          "period_end": date(2023, 2, 28), "due": 2, "returned": 2, "volume_due": 20.0, "reporting_rate": 1.0,
-         "in_time_rate": 1.0, "missing": None},
+         "on_time_rate": 1.0, "missing": None},
     ]  # fmt: skip
     assert [{name: row[name] for name in COMPLETENESS} for row in found.to_dicts()] == found.to_dicts()
 
@@ -374,32 +374,32 @@ def test_reporting_rate_is_the_share_of_the_volume_due(given: Row, rate: float, 
 def test_rate_is_null_where_over_a_tenth_is_of_unknown_size(unknown: int, known: bool) -> None:
     given = [{"place_code": f"E2300001{n}", "volume_due": None if n < unknown else 10.0} for n in range(10)]
     found = period(*given)
-    assert (found["reporting_rate"], found["in_time_rate"]) == ((1.0, 1.0) if known else (None, None))
+    assert (found["reporting_rate"], found["on_time_rate"]) == ((1.0, 1.0) if known else (None, None))
     assert (found["size_unknown"], found["volume_due"], found["due"]) == (unknown, 10.0 * (10 - unknown), 10)
 
 
 def test_returns_of_unknown_size_are_in_no_rate() -> None:
     given = [{"place_code": f"E2300001{n}", **({"volume_due": None, **ABSENT} if n == 0 else {})} for n in range(10)]
     found = period(*given)
-    assert (found["reporting_rate"], found["in_time_rate"], found["returned"]) == (1.0, 1.0, 9)
-    unsure = [{**each, **({"in_time": None} if n == 0 else {})} for n, each in enumerate(given)]
-    assert period(*unsure)["in_time_rate"] == 1.0
-    assert period(*unsure, {"in_time": None})["in_time_rate"] is None
+    assert (found["reporting_rate"], found["on_time_rate"], found["returned"]) == (1.0, 1.0, 9)
+    unsure = [{**each, **({"on_time": None} if n == 0 else {})} for n, each in enumerate(given)]
+    assert period(*unsure)["on_time_rate"] == 1.0
+    assert period(*unsure, {"on_time": None})["on_time_rate"] is None
 
 
 def test_rate_is_null_without_a_volume_due() -> None:
     found = period({"volume_due": 0.0}, {"place_code": B, "volume_due": 0.0})
-    assert (found["reporting_rate"], found["in_time_rate"], found["volume_due"]) == (None, None, 0.0)
+    assert (found["reporting_rate"], found["on_time_rate"], found["volume_due"]) == (None, None, 0.0)
     # A single return due is enough.
     assert period({"volume_due": 0.0}, {"place_code": B})["reporting_rate"] == 1.0
     assert period({"volume_due": 0.5}, {"place_code": B, "volume_due": 0.0})["reporting_rate"] == 1.0
 
 
 @pytest.mark.parametrize(
-    ("given", "rate"), [({"in_time": False}, 0.75), ({"in_time": None}, None), ({"in_time": True}, 1.0)]
+    ("given", "rate"), [({"on_time": False}, 0.75), ({"on_time": None}, None), ({"on_time": True}, 1.0)]
 )
 def test_timeliness_is_weighted_by_volume_or_unknown(given: Row, rate: float | None) -> None:
-    assert period({"volume_due": 30.0, "place_code": B}, given)["in_time_rate"] == rate
+    assert period({"volume_due": 30.0, "place_code": B}, given)["on_time_rate"] == rate
 
 
 def test_up_to_eight_missing_providers_are_listed_largest_first() -> None:

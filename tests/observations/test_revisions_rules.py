@@ -22,7 +22,8 @@ Row = dict[str, Any]
 def cell(place: str, value: float | None, year: int = 2020, measure: str = "m", **more: Any) -> Row:
     return {
         "measure": measure, "place_code": place, "period_start": date(year, 1, 1), "period_end": date(year, 12, 31),
-        "value": value, "status": "normal" if value is not None else "confidential", "file_column": "figure", **more,
+        "value": value, "obs_status": "normal" if value is not None else "confidential", "file_column": "figure",
+        **more,
     }  # fmt: skip
 
 
@@ -45,8 +46,8 @@ def both(old: list[Row], new: list[Row]) -> Row:
 
 PAIR = {"old_release": "sha0", "new_release": "sha1", "old_released_at": date(2023, 1, 1),
         "new_released_at": date(2023, 1, 2)}  # fmt: skip
-OLD = [cell("A", 5.0), cell("B", 6.0, status="provisional"), cell("C", 7.0), cell("D", None)]
-NEW = [cell("A", 5.0), cell("B", 9.0, status="revised"), cell("D", 4.0), cell("E", 1.0)]
+OLD = [cell("A", 5.0), cell("B", 6.0, obs_status="provisional"), cell("C", 7.0), cell("D", None)]
+NEW = [cell("A", 5.0), cell("B", 9.0, obs_status="revised"), cell("D", 4.0), cell("E", 1.0)]
 
 
 def test_changed_new_and_withdrawn_cells_have_every_column() -> None:
@@ -54,7 +55,7 @@ def test_changed_new_and_withdrawn_cells_have_every_column() -> None:
               "whole_period": False, **PAIR}  # fmt: skip
 
     def row(place: str, kind: str, *rest: Any) -> Row:
-        names = ("old", "new", "difference", "old_status", "new_status")
+        names = ("old", "new", "difference", "old_obs_status", "new_obs_status")
         return {**shared, "place_code": place, "kind": kind, **dict(zip(names, rest, strict=True))}
 
     found = compare_releases(pl.concat([release(0, *OLD), release(1, *NEW)]))[0]
@@ -81,7 +82,7 @@ def test_summary_has_every_column() -> None:
 
 def test_change_of_status_alone_is_not_a_revision() -> None:
     found, summary = compare_releases(
-        pl.concat([release(0, cell("A", 5.0)), release(1, cell("A", 5.0, status="revised"))])
+        pl.concat([release(0, cell("A", 5.0)), release(1, cell("A", 5.0, obs_status="revised"))])
     )
     assert found.is_empty()
     assert summary.select("cells_in_both", "changed", "share_changed", "largest_change").rows() == [(1, 0, 0.0, None)]

@@ -14,7 +14,8 @@ from pipelines.observations.totals import PLACES_ABOVE_NATIONS, TOTAL, keep_tota
 YEAR = {"period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31)}
 LONDON = {
     "source": "s", "release": "x", "released_at": date(2024, 5, 1), "measure": "m", "place_code": "E12000007",
-    "place_label": "London", **YEAR, "value": 9.0, "low": 8.5, "high": 9.5, "status": "normal", "marker": None,
+    "place_label": "London", **YEAR, "value": 9.0, "lower_bound": 8.5, "upper_bound": 9.5, "obs_status": "normal",
+    "published_marker": None,
     "unit": "homes", "file": "a.csv", "file_row": 3, "order": 0, "fault": "total",
 }  # fmt: skip
 

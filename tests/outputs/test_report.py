@@ -158,20 +158,25 @@ def test_people_known_of_some_places_only_are_said_to_be_the_least() -> None:
 def test_lines_of_the_shopping_list_differ_by_holder_and_come_in_one_order() -> None:
     report = sample()
     two = report.cells.with_columns(
-        pl.when(pl.col("place_code") == "W06000001").then(pl.lit("Another")).otherwise("holder").alias("holder")
+        pl.when(pl.col("place_code") == "W06000001").then(pl.lit("Another")).otherwise("data_owner").alias("data_owner")
     )
-    asked = [(row["measure"], row["holder"], row["places"]) for row in list_requests(report._replace(cells=two))]
+    asked = [(row["measure"], row["data_owner"], row["places"]) for row in list_requests(report._replace(cells=two))]
     assert ("vacancies", "Another", 1) in asked and ("vacancies", "The publisher", 4) in asked
     for seed in range(5):
         mixed = report._replace(cells=two.sample(fraction=1, shuffle=True, seed=seed))
-        assert [(row["measure"], row["holder"], row["places"]) for row in list_requests(mixed)] == asked
+        assert [(row["measure"], row["data_owner"], row["places"]) for row in list_requests(mixed)] == asked
 
 
 def test_a_gap_without_a_holder_or_a_remedy_has_those_of_its_reason() -> None:
     report = sample()
-    bare = report.cells.with_columns(pl.lit(None, pl.String).alias("holder"), pl.lit(None, pl.String).alias("remedy"))
+    bare = report.cells.with_columns(
+        pl.lit(None, pl.String).alias("data_owner"), pl.lit(None, pl.String).alias("remedy")
+    )
     told = next(row for row in list_requests(report._replace(cells=bare)) if row["reason"] == "not_collected")
-    assert (told["holder"], told["remedy"]) == ("the body that could collect it", "Send the request to the body named.")
+    assert (told["data_owner"], told["remedy"]) == (
+        "the body that could collect it",
+        "Send the request to the body named.",
+    )
 
 
 def test_the_highest_are_the_highest() -> None:
@@ -239,8 +244,8 @@ def test_a_large_computed_figure_is_written_out() -> None:
 def test_figures_of_several_times_say_each_of_which() -> None:
     report = sample()
     assert all("2025" not in cell["note"] for row in place_table(report) for cell in row["cells"])
-    older = pl.when(pl.col("place_code") == "E06000001").then(pl.lit(date(2024, 12, 31))).otherwise("value_end")
-    apart = place_table(report._replace(cells=report.cells.with_columns(older.alias("value_end"))))
+    older = pl.when(pl.col("place_code") == "E06000001").then(pl.lit(date(2024, 12, 31))).otherwise("reference_end")
+    apart = place_table(report._replace(cells=report.cells.with_columns(older.alias("reference_end"))))
     assert apart and all("2025" in cell["note"] for row in apart for cell in row["cells"] if cell["known"])
 
 
@@ -261,7 +266,7 @@ def test_a_strip_has_one_bar_for_each_run_of_periods(known: list[bool], path: st
 
 
 def test_half_known_bounds_are_no_bounds() -> None:
-    assert format_bounds({"low": 1.0, "high": None}, MEASURES["households"]) == ""
+    assert format_bounds({"lower_bound": 1.0, "upper_bound": None}, MEASURES["households"]) == ""
 
 
 def test_only_some_findings_are_printed_and_the_page_says_how_many_there_are() -> None:
@@ -272,7 +277,9 @@ def test_only_some_findings_are_printed_and_the_page_says_how_many_there_are() -
 
 def test_what_a_finding_or_a_place_does_not_say_is_not_printed_as_none() -> None:
     report = sample()
-    blank = [pl.lit(None, pl.String).alias(name) for name in ("evidence", "file", "holder", "remedy", "place_label")]
+    blank = [
+        pl.lit(None, pl.String).alias(name) for name in ("evidence", "file", "data_owner", "remedy", "place_label")
+    ]
     bare = report._replace(
         findings=report.findings.with_columns(blank),
         places=report.places.with_columns(pl.lit(None, pl.String).alias("region")),
@@ -448,7 +455,8 @@ def test_borders_at_which_data_break_are_drawn_and_listed_and_harm_in_them_is_te
 def test_totals_are_shown_of_the_newest_period_and_release_only_and_the_largest_difference_first() -> None:
     days = [date(2024, 1, 1), date(2025, 1, 1)]
     each = [{"measure": "m", "place_code": code, "place_name": code, "period_start": day, "period_end": day,
-             "released_at": day, "unit": "people", "total": 10.0, "local": 10.0 - gap, "remainder": gap, "evidence": ""}
+             "released_at": day, "unit": "people", "total": 10.0, "sum_of_places": 10.0 - gap, "remainder": gap,
+             "evidence": ""}
             for day in days for code, gap in (("a", 1.0), ("b", -5.0), ("c", 0.0))]  # fmt: skip
     found = newest_totals(table_from_records(each, RECONCILIATION))
     assert found.select("place_code", "period_end").rows() == [("b", days[1]), ("a", days[1])]

@@ -270,7 +270,7 @@ HEADING = "columns: {place: code}\nlayout: wide\nheading_pattern: '(?P<measure>F
 
 def test_headings_with_measure_and_period_are_split() -> None:
     read = cells(source(HEADING + "skip_columns: [Change]\n", BY_SEX), WIDE)
-    figures = read.select("measure", pl.col("period_start").dt.year(), "value", "status").rows()
+    figures = read.select("measure", pl.col("period_start").dt.year(), "value", "obs_status").rows()
     assert figures == [("men", 2021, 4.0, "normal"), ("women", 2021, 3.0, "normal"), ("women", 2022, 5.0, "revised")]
     with pytest.raises(UnreadableError, match="found headings 'Change'; expected each to match heading"):
         cells(source(HEADING, BY_SEX), WIDE)
@@ -296,7 +296,12 @@ def test_footnote_mark_after_a_figure_becomes_its_marker(text: str, value: float
     )
     content = f'name [note 1],year,stock\nCornwall [note 3],2023 (p),"{text}"\n'
     (row,) = cells(declared, content.encode()).to_dicts()
-    assert (row["place_code"], row["value"], row["status"], row["marker"]) == ("E06000052", value, status, marker)
+    assert (row["place_code"], row["value"], row["obs_status"], row["published_marker"]) == (
+        "E06000052",
+        value,
+        status,
+        marker,
+    )
     assert (row["fault"], row["place_label"]) == (None, "Cornwall [note 3]")
 
 
@@ -304,7 +309,7 @@ def test_footnote_mark_after_a_figure_becomes_its_marker(text: str, value: float
 def test_blank_figure_takes_the_status_of_its_row(mark: str, status: str) -> None:
     declared = source("markers: {z: not_applicable, c: confidential}\n", PLAIN.replace("year}", "year, status: flag}"))
     (row,) = cells(declared, f"code,year,stock,flag\nE09000024,2023,,{mark}\n".encode()).to_dicts()
-    assert (row["value"], row["status"], row["fault"]) == (None, status, None)
+    assert (row["value"], row["obs_status"], row["fault"]) == (None, status, None)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_area_headings_may_be_codes_and_others_may_be_ignored() -> None:
     content = b"year,status,E09000024,Note,E09000029\n2023,p,7,x,0\n"
     text = 'markers: {p: provisional}\nlayout: by_place\ncolumns: {place: "*", period: year, status: status}\n'
     read = cells(source(text + "skip_columns: [Note]\n", ONE), content)
-    assert read.select("place_code", "value", "status").rows() == [
+    assert read.select("place_code", "value", "obs_status").rows() == [
         ("E09000024", 7.0, "provisional"), ("E09000029", 0.0, "provisional")
     ]  # fmt: skip
 
@@ -121,7 +121,7 @@ def test_rank_up_to_a_limit_is_one_and_above_it_zero() -> None:
     rest = PLAIN.replace("column: stock", "column: rank, at_most: 10")
     content = b"code,year,rank\nE09000024,2023,10\nE09000029,2023,10.5\nE06000052,2023,\n"
     read = cells(source("", rest), content)
-    assert read.select("place_code", "value", "status", "text").rows() == [
+    assert read.select("place_code", "value", "obs_status", "text").rows() == [
         ("E09000024", 1.0, "normal", "10"), ("E09000029", 0.0, "normal", "10.5"),
         ("E06000052", None, "not_available", ""),
     ]  # fmt: skip

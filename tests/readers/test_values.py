@@ -27,7 +27,7 @@ def read(source: Source, *cells: tuple[str, str], measure: str = "stock", fault:
     columns = ("text", "status_text", "measure", "fault", "fault_evidence")
     rows = [(text, status, measure, fault, fault and "seen before") for text, status in cells]
     frame = pl.DataFrame(rows, dict.fromkeys(columns, pl.String), orient="row")
-    return parse_values(frame, source).select("value", "status", "marker", "fault").rows()
+    return parse_values(frame, source).select("value", "obs_status", "published_marker", "fault").rows()
 
 
 SOUND = ("normal", None, None)

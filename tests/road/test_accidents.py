@@ -27,7 +27,7 @@ def test_area_with_one_of_sixteen_practices_returned_is_a_gap() -> None:
     """Only one of sixteen practices has a return, so the area is a gap and not a sixteenth of its count."""
     practices = [f"P{n:02}" for n in range(16)]
     roll = pl.DataFrame([(code, "N", "aggregated", 1) for code in practices],
-                        schema=["from_code", "to_code", "basis", "leads_to"], orient="row")  # fmt: skip
+                        schema=["from_code", "to_code", "derivation", "leads_to"], orient="row")  # fmt: skip
     found = map_slices(table([cell("people", practices[0], 120.0)]), roll, MEASURES).row(0, named=True)
     assert (found["value"], found["reason"]) == (None, "children_incomplete")
     assert "1 of 16 parts have a figure" in found["evidence"]
@@ -74,7 +74,7 @@ def test_areas_with_unknown_codes_are_findings_with_their_sum(tmp_path: Path) ->
     project = project_of(Case(None, MERTON, [*with_peers(), *lost, *more]), tmp_path)
     steps.prepare_store(project)
     found = load_source_tables(project, "a_source").finding.filter(pl.col("reason") == "unmatched_place")
-    assert found.height == 6 and found["mass"].sum() == 615.0 and found["set_aside"].all()
+    assert found.height == 6 and found["sum_of_values"].sum() == 615.0 and found["set_aside"].all()
 
 
 def test_average_does_not_use_weights_of_a_later_year() -> None:
@@ -85,16 +85,26 @@ def test_average_does_not_use_weights_of_a_later_year() -> None:
     found = average_rates(moved, rates, PARTS, rate_weights(rates, people, MEASURES)).filter(pl.col("to_code") == "N")
     row = found.row(0, named=True)
     assert later[0] > YEAR[1]
-    assert (row["value"], row["reason"], row["low"], row["high"]) == (None, "needs_parts", 1.95, 8.05)
+    assert (row["value"], row["reason"], row["lower_bound"], row["upper_bound"]) == (None, "needs_parts", 1.95, 8.05)
 
 
 def test_rounded_zero_is_not_suppressed_and_a_marker_is_not_zero(tmp_path: Path) -> None:
     rows = with_peers(f"{MERTON},x,2023,0", "E09000029,x,2023,c")
     case = Case(None, MERTON, rows, measure="kind: stock, rounding: 5")
     rounded = cell_of(case, tmp_path / "rounded")
-    assert (rounded["value"], rounded["low"], rounded["high"], rounded["caveats"]) == (0.0, 0.0, 2.5, "rounded")
+    assert (rounded["value"], rounded["lower_bound"], rounded["upper_bound"], rounded["caveats"]) == (
+        0.0,
+        0.0,
+        2.5,
+        "rounded",
+    )
     hidden = cell_of(case._replace(place="E09000029"), tmp_path / "hidden")
-    assert (hidden["value"], hidden["low"], hidden["high"], hidden["reason"]) == (None, 1.0, 4.0, "suppressed")
+    assert (hidden["value"], hidden["lower_bound"], hidden["upper_bound"], hidden["reason"]) == (
+        None,
+        1.0,
+        4.0,
+        "suppressed",
+    )
 
 
 def test_total_with_estimates_is_not_apportioned_to_missing_councils(tmp_path: Path) -> None:

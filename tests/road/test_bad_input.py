@@ -154,7 +154,7 @@ def observed(project: Project, extra: str) -> SourceTables:
 
 def found(seen: SourceTables, check: str) -> list[tuple[object, ...]]:
     told = seen.finding.filter(pl.col("check") == check)
-    return told.select("reason", "place_code", "place_label", "rows", "mass", "set_aside").rows()
+    return told.select("reason", "place_code", "place_label", "rows", "sum_of_values", "set_aside").rows()
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_zero_is_a_figure_and_blank_is_not(project: Project) -> None:
     told = dict(seen.observation.select("place_code", "value").iter_rows())
     assert told["E06000064"] == 0.0
     assert told["E06000063"] is told["E06000065"] is None
-    status = dict(seen.observation.select("place_code", "status").iter_rows())
+    status = dict(seen.observation.select("place_code", "obs_status").iter_rows())
     assert (status["E06000063"], status["E06000065"]) == ("not_available", "confidential")
 
 

@@ -120,7 +120,7 @@ def test_damaged_published_file_is_read_correctly_or_refused(samples: dict[str, 
             continue
         told = f"{damage.__name__} {number} of {name}"
         assert cells["value"].drop_nulls().is_finite().all(), told
-        assert set(cells["status"].drop_nulls()) <= set(OBSERVATION_STATUSES), told
+        assert set(cells["obs_status"].drop_nulls()) <= set(OBSERVATION_STATUSES), told
         sound = cells.filter(cells["fault"].is_null())
         assert {part for code in sound["place_code"] for part in code.split("+")} <= codes.system, told
         assert sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(), told

@@ -139,7 +139,7 @@ ONE = "measures: {stock: {title: s, unit: i, kind: stock}}\nmarkers: {r: revised
 def test_trap_13_break_markers_are_read_and_annotations_ignored() -> None:
     head = "code,December 2022 (r),December 2022 (r) - Annotations,November 2023 (p)\n"
     read = cells(source(WIDE, ONE), (head + "E09000024,7,x,8\n").encode())
-    assert read.select("period_start", "value", "status").rows() == [
+    assert read.select("period_start", "value", "obs_status").rows() == [
         (date(2022, 12, 1), 7.0, "revised"),
         (date(2023, 11, 1), 8.0, "provisional"),
     ]
@@ -174,7 +174,7 @@ def test_trap_18_markers_are_defined_by_source_and_unknown_ones_reported() -> No
     markers = "markers: {'*': {status: confidential, lower_bound: 1, upper_bound: 4}, '..': not_available}\n"
     content = line("E09000024,2023,*\nE09000029,2023,..\nE06000052,2023,<1")
     read = cells(source(markers), content).sort("place_code")
-    assert read.select("value", "status", "fault").rows() == [
+    assert read.select("value", "obs_status", "fault").rows() == [
         (None, "normal", "unreadable"),
         (None, "confidential", None),
         (None, "not_available", None),
@@ -214,12 +214,12 @@ def test_trap_21_count_that_falls_to_a_fraction_is_flagged() -> None:
 
 def test_trap_22_blank_district_is_not_zero() -> None:
     read = cells(source(""), line("E09000024,2023,\nE09000029,2023,0"))
-    assert read.select("value", "status").rows() == [(None, "not_available"), (0.0, "normal")]
+    assert read.select("value", "obs_status").rows() == [(None, "not_available"), (0.0, "normal")]
 
 
 def test_trap_23_negative_quantity_is_a_figure() -> None:
     (row,) = cells(source(""), line("E09000024,2023,-12.5")).to_dicts()
-    assert (row["value"], row["low"], row["fault"]) == (-12.5, -12.5, None)
+    assert (row["value"], row["lower_bound"], row["fault"]) == (-12.5, -12.5, None)
 
 
 def test_trap_24_totals_are_stored_separately_from_places() -> None:

@@ -58,7 +58,7 @@ def test_residents_of_each_nation_equal_the_published_total(nations: pl.DataFram
         rows = [row for row in csv.DictReader(io.StringIO(text)) if row["Area code"] == code]
         published = sum(int(row[f"Mid-2022 population ({sex})"]) for row in rows for sex in ("Female", "Male"))
         cell = one(nations, code, "residents_16_64")
-        assert (cell["value"], cell["basis"]) == (published, "aggregated")
+        assert (cell["value"], cell["derivation"]) == (published, "aggregated")
 
 
 def test_places_published_together_in_a_region_are_counted_once(regions: pl.DataFrame) -> None:
@@ -78,7 +78,7 @@ def test_region_with_a_missing_district_is_a_gap(regions: pl.DataFrame) -> None:
 
 def test_rate_is_averaged_where_its_denominator_is_stored(regions: pl.DataFrame) -> None:
     claimants = one(regions, YORKSHIRE, "claimant_rate")
-    assert (claimants["basis"], claimants["status"]) == ("rate_averaged", "estimated")
+    assert (claimants["derivation"], claimants["obs_status"]) == ("rate_averaged", "estimated")
     assert one(regions, YORKSHIRE, "furlough_take_up")["reason"] == "needs_parts"
 
 
@@ -110,4 +110,4 @@ def test_averaged_regional_rates_are_within_ten_per_cent_of_published_rates(regi
     for code, rate in published.items():
         cell = one(regions, code, "claimant_rate")
         assert abs(float(str(cell["value"])) - rate) <= 0.1 + 1e-9, code
-        assert float(str(cell["low"])) <= rate <= float(str(cell["high"]))
+        assert float(str(cell["lower_bound"])) <= rate <= float(str(cell["upper_bound"]))

@@ -60,22 +60,22 @@ def test_every_requested_cell_has_a_value_or_a_reason(warehouse: Path) -> None:
 def test_furlough_in_cumberland_is_the_sum_of_its_three_former_districts(cells: pl.DataFrame) -> None:
     cell = one(cells, "E06000063", "furloughed_employments")
     assert cell["value"] == 15_300 + 18_200 + 7_700
-    assert (cell["basis"], cell["parts"]) == ("merged", "E07000026,E07000028,E07000029")
-    assert (cell["low"], cell["high"]) == (41_050.0, 41_350.0)
+    assert (cell["derivation"], cell["source_areas"]) == ("merged", "E07000026,E07000028,E07000029")
+    assert (cell["lower_bound"], cell["upper_bound"]) == (41_050.0, 41_350.0)
 
 
 def test_furlough_rate_in_cumberland_is_a_gap(cells: pl.DataFrame) -> None:
     cell = one(cells, "E06000063", "furlough_take_up")
     assert (cell["value"], cell["reason"]) == (None, "needs_parts")
     # An average is within the range of its parts: 25 % to 36 %, each rounded to a whole per cent.
-    assert (cell["low"], cell["high"]) == (24.5, 36.5)
+    assert (cell["lower_bound"], cell["upper_bound"]) == (24.5, 36.5)
 
 
 @pytest.mark.parametrize("place", NORTHERN_IRELAND)
 def test_universal_credit_in_northern_ireland_is_not_covered(cells: pl.DataFrame, place: str) -> None:
     cell = one(cells, place, "households_on_universal_credit")
     assert (cell["value"], cell["reason"]) == (None, "nation_not_covered")
-    assert "Department for Communities" in f"{cell['holder']} {cell['remedy']}"
+    assert "Department for Communities" in f"{cell['data_owner']} {cell['remedy']}"
 
 
 def test_buckinghamshire_is_a_gap_with_its_reason(cells: pl.DataFrame) -> None:
@@ -91,8 +91,8 @@ def test_buckinghamshire_is_a_gap_with_its_reason(cells: pl.DataFrame) -> None:
 )
 def test_places_published_together_are_gaps_with_bounds(cells: pl.DataFrame, place: str, together: int) -> None:
     cell = one(cells, place, "furloughed_employments")
-    assert (cell["value"], cell["reason"], cell["low"]) == (None, "combined_area", 0.0)
-    assert cell["high"] == together + 50
+    assert (cell["value"], cell["reason"], cell["lower_bound"]) == (None, "combined_area", 0.0)
+    assert cell["upper_bound"] == together + 50
     assert one(cells, place, "furlough_take_up")["reason"] == "combined_area"
 
 
@@ -107,7 +107,7 @@ def test_vacancies_are_a_gap_because_they_are_not_collected(cells: pl.DataFrame)
     wanted = cells.filter(pl.col("measure") == "vacancies")
     assert wanted["need"].unique().to_list() == ["wanted"]
     assert wanted["reason"].unique().to_list() == ["not_collected"]
-    assert wanted["holder"].null_count() == wanted["remedy"].null_count() == 0
+    assert wanted["data_owner"].null_count() == wanted["remedy"].null_count() == 0
 
 
 def test_every_universal_credit_name_is_matched(starter: Project) -> None:
@@ -150,11 +150,18 @@ def test_every_total_equals_its_places_plus_the_remainder(warehouse: Path) -> No
 
 
 def test_rank_has_the_range_that_bounds_allow(warehouse: Path) -> None:
-    assert ask(warehouse, "select * from ranks where rank_low > rank_high or rank_high > places") == []
+    assert (
+        ask(warehouse, "select * from ranks where rank_lower_bound > rank_upper_bound or rank_upper_bound > places")
+        == []
+    )
     furlough = "from ranks where problem = 'jobs_recovery' and measure = 'furlough_take_up'"
     # A gap without bounds may have any rank.
-    assert ask(warehouse, f"select distinct rank_low {furlough} and value is null and high is null") == [(1,)]
-    assert ask(warehouse, f"select count(*) > 0 {furlough} and rank_low < rank_high and value is not null") == [(True,)]
+    assert ask(warehouse, f"select distinct rank_lower_bound {furlough} and value is null and upper_bound is null") == [
+        (1,)
+    ]
+    assert ask(
+        warehouse, f"select count(*) > 0 {furlough} and rank_lower_bound < rank_upper_bound and value is not null"
+    ) == [(True,)]
 
 
 def test_border_of_an_uncovered_district_is_a_discontinuity(warehouse: Path) -> None:
@@ -177,7 +184,7 @@ def test_second_problem_is_a_monthly_subset(warehouse: Path) -> None:
 
 
 def test_month_never_shows_a_later_figure(warehouse: Path) -> None:
-    assert ask(warehouse, "select count(*) from cells where value_end > period_end") == [(0,)]
+    assert ask(warehouse, "select count(*) from cells where reference_end > period_end") == [(0,)]
 
 
 def test_no_problem_shows_a_figure_for_another_period(starter: Project) -> None:

@@ -54,7 +54,7 @@ def test_reoffending_is_a_gap_in_every_police_force_area(starter: Project) -> No
     found = read_table(state_path(starter.home, "cell", "reoffending"))
     assert found["value"].drop_nulls().len() == 0
     assert found["place_code"].n_unique() == 45
-    assert found["holder"].null_count() == found["remedy"].null_count() == 0
+    assert found["data_owner"].null_count() == found["remedy"].null_count() == 0
 
 
 def test_emissions_in_cumberland_are_the_sum_of_its_three_districts(starter: Project) -> None:
@@ -65,8 +65,8 @@ def test_emissions_in_cumberland_are_the_sum_of_its_three_districts(starter: Pro
 def test_old_figure_of_one_town_is_not_used_for_another(starter: Project) -> None:
     assert one(starter, "town_centres", "town_centre_footfall", LEEDS)["reason"] == "stale"
     elsewhere = one(starter, "town_centres", "town_centre_footfall", BIRMINGHAM)
-    assert (elsewhere["reason"], elsewhere["reasons_also"]) == ("not_returned", None)
-    assert "Leeds" not in f"{elsewhere['holder']} {elsewhere['remedy']}"
+    assert (elsewhere["reason"], elsewhere["other_reasons"]) == ("not_returned", None)
+    assert "Leeds" not in f"{elsewhere['data_owner']} {elsewhere['remedy']}"
 
 
 def test_volunteers_are_not_collected(starter: Project) -> None:

@@ -61,7 +61,7 @@ def test_claimant_rate_is_read_completely_from_every_release(project: Project, f
     # Regions, counties and combined authorities are other tiers, and are not counted as districts.
     assert read["fault"].value_counts().sort("fault")["fault"].to_list() == [None, "total"]
     assert read.filter(pl.col("fault").is_null())["place_code"].n_unique() == 361
-    assert read.filter(pl.col("status") == "not_available").height == 132
+    assert read.filter(pl.col("obs_status") == "not_available").height == 132
 
 
 def test_two_releases_differ_in_7853_of_9407_figures(project: Project) -> None:
@@ -88,11 +88,11 @@ def test_universal_credit_export_is_read_completely(project: Project) -> None:
     )
     sound = read.filter(pl.col("fault").is_null())
     assert (sound["place_code"].n_unique(), sound["period_start"].n_unique(), sound.height) == (350, 90, 31_500)
-    assert sound.filter(pl.col("marker") == "..").height == 406
+    assert sound.filter(pl.col("published_marker") == "..").height == 406
     # The rule of the marker: no published figure is below 5.
     assert sound["value"].min() == 5
-    assert sound.filter(pl.col("status") == "provisional")["period_start"].unique().to_list() == [date(2023, 11, 1)]
-    assert sound.filter(pl.col("status") == "revised")["period_start"].n_unique() == 13
+    assert sound.filter(pl.col("obs_status") == "provisional")["period_start"].unique().to_list() == [date(2023, 11, 1)]
+    assert sound.filter(pl.col("obs_status") == "revised")["period_start"].n_unique() == 13
 
 
 def test_universal_credit_by_council_differs_from_its_total_only_by_noise(project: Project) -> None:

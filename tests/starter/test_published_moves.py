@@ -49,7 +49,7 @@ def test_converted_rough_sleeping_equals_the_published_recast_in_every_district(
     told = snapshot(project, after).select(*key, "value", "measure")
     measure = told["measure"].unique().to_list()[0]
     old = snapshot(project, before).filter(pl.col("measure") == measure)
-    moved = apportion_counts(old.select("measure", *key, "value", "status"), english(project, before, after))
+    moved = apportion_counts(old.select("measure", *key, "value", "obs_status"), english(project, before, after))
     both = moved.join(told.filter(pl.col("measure") == measure), on=key, suffix="_told")
     assert both["place_code"].n_unique() == districts
     assert both.filter(pl.col("value").is_null()).is_empty()

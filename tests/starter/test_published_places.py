@@ -43,16 +43,16 @@ def test_publisher_revised_only_merged_councils(project: Project) -> None:
 def test_homelessness_of_20_missing_councils_is_only_in_the_england_total(project: Project) -> None:
     read = cells(project, "mhclg_homelessness", "indicators/homelessness/Detailed_LA_202212.ods")
     sound = read.filter(pl.col("fault").is_null())
-    assert (sound.height, sound.filter(pl.col("status") == "not_available").height) == (309, 20)
+    assert (sound.height, sound.filter(pl.col("obs_status") == "not_available").height) == (309, 20)
     england = read.filter(pl.col("place_code") == "E92000001")["value"].item()
     assert (sound["value"].sum(), england) == (63_448, 69_230)
 
 
 def test_small_bed_and_breakfast_counts_have_bounds_and_are_not_zero(project: Project) -> None:
     read = cells(project, "mhclg_temporary_accommodation", "indicators/homelessness/Detailed_LA_202212.ods")
-    hidden = read.filter(pl.col("status") == "confidential")
+    hidden = read.filter(pl.col("obs_status") == "confidential")
     assert (hidden.height, set(hidden["measure"])) == (78, {"families_in_bed_and_breakfast"})
-    assert hidden.select("value", "low", "high").unique().rows() == [(None, 0.0, 4.0)]
+    assert hidden.select("value", "lower_bound", "upper_bound").unique().rows() == [(None, 0.0, 4.0)]
 
 
 EXPLORE = Path("indicators/ons_explore_local_statistics")
@@ -72,5 +72,5 @@ def test_blank_figure_takes_the_status_of_its_row(
 ) -> None:
     read = cells(project, name, str(EXPLORE / f"{file}.csv.gz"))
     hidden = read.filter(pl.col("value").is_null())
-    assert set(hidden["status"]) == {status}
+    assert set(hidden["obs_status"]) == {status}
     assert hidden.height == count

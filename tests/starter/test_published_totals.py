@@ -68,10 +68,10 @@ def test_nation_exceeds_its_regions_and_regions_exceed_their_places(project: Pro
     own = require_places(load_places(project).register, "utla_2019").filter(pl.col("nation") == "England")
     found = taken_apart(project, read, source, total_members(own))
     england = found.filter(pl.col("tier") == "nation").row(0, named=True)
-    assert (england["total"], england["local"], england["places_without"]) == (112_467, 107_552, 0)
+    assert (england["total"], england["sum_of_places"], england["places_without"]) == (112_467, 107_552, 0)
     assert (england["unallocated"], england["remainder"]) == (112_467 - 107_566, 14)
     regions = found.filter(pl.col("tier") == "region")
-    assert (regions["total"].sum(), regions["local"].sum()) == (107_566, 107_552)
+    assert (regions["total"].sum(), regions["sum_of_places"].sum()) == (107_566, 107_552)
     # The daily figures of Hackney and the City of London were revised, and no longer sum to London's.
     assert regions.filter(pl.col("remainder") != 0).select("place_name", "remainder").rows() == [("London", 14)]
 
@@ -90,7 +90,7 @@ def test_wards_differ_from_their_district_in_228_of_340_months_within_rounding(p
     day = pl.col("date").str.to_date()
     about = [pl.lit("claimants").alias("measure"), day.alias("period_start"), day.alias("period_end"),
              pl.col("count").cast(pl.Float64).alias("value"), pl.lit(0, pl.Int64).alias("order")]  # fmt: skip
-    observed = wards.select(*about, pl.col("wd15cd").alias("place_code"), pl.lit("normal").alias("status"))
+    observed = wards.select(*about, pl.col("wd15cd").alias("place_code"), pl.lit("normal").alias("obs_status"))
     stated = districts.select(
         *about, pl.col("lad15cd").alias("place_code"), pl.lit("total").alias("role"), pl.lit("lad").alias("tier")
     )
@@ -98,11 +98,11 @@ def test_wards_differ_from_their_district_in_228_of_340_months_within_rounding(p
     observation = conform_table(observed, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
     found = reconcile_totals(observation, conform_table(stated, TOTAL), source, member, load_places(project))
     assert found.height == 340
-    apart = found.filter(pl.col("total") != pl.col("local"))
+    apart = found.filter(pl.col("total") != pl.col("sum_of_places"))
     assert apart.height == 228
-    told = apart.select((pl.col("local") - pl.col("total")).alias("apart"))["apart"]
+    told = apart.select((pl.col("sum_of_places") - pl.col("total")).alias("apart"))["apart"]
     assert (told.min(), told.max()) == (-15, 20)
-    assert (found["total"] == found["local"] + found["rounding"]).all()
+    assert (found["total"] == found["sum_of_places"] + found["rounding"]).all()
 
 
 HCLIC = """
@@ -128,5 +128,5 @@ def test_england_total_includes_estimates_for_missing_councils(project: Project)
     england = (
         taken_apart(project, read, source, total_members(own)).filter(pl.col("tier") == "nation").row(0, named=True)
     )
-    assert (england["total"], england["local"]) == (72_550, 66_315)
+    assert (england["total"], england["sum_of_places"]) == (72_550, 66_315)
     assert (england["missing_places"], england["places_without"], england["remainder"]) == (6_235, 20, 0)
