@@ -26,7 +26,7 @@ DISTRICT_CODES = pl.Series([f"DIS{n:03}" for n in range(DISTRICTS)])
 
 
 def make_crosswalk() -> pl.DataFrame:
-    """Build the crosswalk: from_code, to_code, weight and people, for `pipelines.apportionment.sparse`."""
+    """Build the crosswalk: from_code, to_code, weight, weight_population, for `pipelines.apportionment.sparse`."""
     chance = np.random.default_rng(SEED)
     people = chance.integers(1_000, 3_000, AREAS).astype(float)
     district = np.sort(np.concatenate([np.arange(DISTRICTS), chance.integers(0, DISTRICTS, AREAS - DISTRICTS)]))
@@ -50,7 +50,8 @@ def month_ends() -> list[tuple[date, date]]:
 
 
 def make_slices(times: int) -> Iterator[tuple[str, date, date, date, pl.DataFrame]]:
-    """Yield both releases of each measure and month in the order of areas: value, low, high and status (a number)."""
+    """Yield both releases of each measure and month in the order of areas: value, lower_bound, upper_bound,
+    obs_status."""
     chance = np.random.default_rng(SEED + 1)
     for measure in range(MEASURES * times):
         mean = chance.uniform(5, 300, AREAS)

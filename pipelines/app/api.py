@@ -96,9 +96,9 @@ def move_between(
 ) -> pl.DataFrame:
     """Convert counts from one geography to another. Return MOVED for every measure, period and target area, and LIKELY.
 
-    Takes SLICE, place_code and value, and optional low, high and status (see `move`). Counts of split areas are
-    apportioned by the population of `group` nearest to the end of the latest period. Raises CrosswalkError for a code
-    outside the source geography, and UnknownNameError for an unknown geography or group.
+    Takes SLICE, place_code and value, and optional lower_bound, upper_bound and obs_status (see `move`). Counts of
+    split areas are apportioned by the population of `group` nearest to the end of the latest period. Raises
+    CrosswalkError for a code outside the source geography, and UnknownNameError for an unknown geography or group.
     """
     refuse_unknown_codes(counts["place_code"], places_data, from_system)
     day = counts["period_end"].max()

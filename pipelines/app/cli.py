@@ -160,6 +160,21 @@ def sql(
     _print(asked(_project(store, None), query), form)
 
 
+@app.command("upgrade-sql")
+def upgrade_sql(
+    file: Annotated[Path, typer.Argument(help="File with a query.")],
+    in_place: Annotated[bool, typer.Option("--in-place", help="Write the file anew; else print the query.")] = False,
+) -> None:
+    """Rewrite a query from old names of tables and columns to the new ones; standard error lists what to check."""
+    from pipelines.app.upgrade_sql import upgrade_file
+
+    upgrade = upgrade_file(file, in_place)
+    for note in upgrade.notes:
+        error_console.print(_plain(f"{file}: {note}"), soft_wrap=True, highlight=False)
+    if not in_place:
+        typer.echo(upgrade.text, nl=False)
+
+
 @app.command()
 def explain(
     problem: Annotated[str, typer.Argument(help="Problem.")],

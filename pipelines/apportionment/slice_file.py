@@ -27,6 +27,7 @@ from pipelines.apportionment.sparse import (
     make_slice,
 )
 from pipelines.core.errors import CrosswalkError, UnreadableError, suggest_names
+from pipelines.core.renames import refuse_old_columns
 from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.core.slices import RELEASE_DATE, SLICE_KEY, split_slices
 from pipelines.core.store import temporary_path
@@ -49,8 +50,8 @@ _FIGURES: dict[str, pl.DataType | type[pl.DataType]] = {
 def write_slices(batches: Iterable[pl.DataFrame], places: list[str], path: Path) -> int:
     """Write figures by slice, and return the number of slices.
 
-    Takes SLICE, place_code and value, and low, high and status where known, in batches. The rows of a slice must
-    be consecutive, in any order of places. With `released_at`, the day of release, a file can have several
+    Takes SLICE, place_code and value, and lower_bound, upper_bound and obs_status where known, in batches. The rows of
+    a slice must be consecutive, in any order of places. With `released_at`, the day of release, a file can have several
     releases of a slice. Raises CrosswalkError for an unknown code, or for a code with two figures in a slice, and
     writes no file then.
     """
@@ -92,6 +93,7 @@ def _join_lines(texts: Iterable[str]) -> bytes:
 
 def _dense_table(part: pl.DataFrame, spine: pl.DataFrame) -> pa.Table:
     """Return one slice with a row for each place, in their order."""
+    refuse_old_columns(part.columns, _FIGURES, "the figures")
     codes = part["place_code"].cast(pl.String)
     figures = part.select(
         codes, *(pl.col(name).cast(dtype) if name in part.columns else pl.lit(None, dtype).alias(name)
@@ -164,6 +166,8 @@ def _file_positions(schema: pa.Schema, path: Path, matrix: CrosswalkMatrix) -> V
         raise UnreadableError(f"{path}: found no list of places, expected a file from write_slices")
     if schema.metadata.get(STATUSES_KEY) != _join_lines(OBSERVATION_STATUSES):
         raise UnreadableError(f"{path}: found the statuses of another version; write the file again")
+    if not set(_FIGURES) <= set(schema.names):
+        raise UnreadableError(f"{path}: its columns have the names of an earlier version; write the file again")
     places = listed.decode().split("\n")
     unknown = sorted(set(places) - set(matrix.origins))
     if unknown:

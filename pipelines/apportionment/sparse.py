@@ -13,6 +13,7 @@ import polars as pl
 from scipy import sparse
 
 from pipelines.core.errors import CrosswalkError, suggest_names
+from pipelines.core.renames import refuse_old_columns
 from pipelines.core.schema import NUMBER, OBSERVATION_STATUSES, TEXT, WHOLE, Column
 from pipelines.core.slices import SLICE_KEY, has_contiguous_slices, split_slices
 
@@ -78,11 +79,12 @@ class Slice(NamedTuple):
 def build_matrix(crosswalk: pl.DataFrame) -> CrosswalkMatrix:
     """Build the matrices of a crosswalk.
 
-    Takes from_code, to_code, weight (share of a count that goes to the target; null where unknown) and people
-    (residents of both; null where unknown). A row without to_code is an unallocated share. A row without
-    from_code gives residents of the target place who are in no source place. Raises CrosswalkError where a weight
-    is not between 0 and 1, or the weights of a place do not add to 1, so that totals are preserved.
+    Takes from_code, to_code, weight (share of a count that goes to the target; null where unknown) and
+    weight_population (residents of both; null where unknown). A row without to_code is an unallocated share. A row
+    without from_code gives residents of the target place who are in no source place. Raises CrosswalkError where a
+    weight is not between 0 and 1, or the weights of a place do not add to 1, so that totals are preserved.
     """
+    refuse_old_columns(crosswalk.columns, ("weight_population",), "the crosswalk")
     validate_weights(crosswalk)
     pairs = crosswalk.drop_nulls(["from_code", "to_code"])
     origins, targets = (sorted(crosswalk[name].drop_nulls().unique()) for name in ("from_code", "to_code"))
@@ -166,10 +168,10 @@ def apportion_counts(
 ) -> pl.DataFrame:
     """Apportion counts or stocks by a crosswalk; return APPORTIONED_FIGURE for every slice and target place.
 
-    Takes measure, period_start, period_end, place_code and value, and low, high and status where known, in any
-    order. A null figure, or a place without a row in a slice, is missing. Its target place then has no value, but
-    keeps the bounds from the other parts. `signed` states that figures can be negative, so that a part's share
-    has no bound. Raises CrosswalkError for a code that is not in the crosswalk, or for a place with two figures
+    Takes measure, period_start, period_end, place_code and value, and lower_bound, upper_bound and obs_status where
+    known, in any order. A null figure, or a place without a row in a slice, is missing. Its target place then has no
+    value, but keeps the bounds from the other parts. `signed` states that figures can be negative, so that a part's
+    share has no bound. Raises CrosswalkError for a code that is not in the crosswalk, or for a place with two figures
     in one slice. Never use this for rates, indices, medians or ranks.
     """
     ordered = observation if has_contiguous_slices(observation) else observation.sort(SLICE_KEY, maintain_order=True)
@@ -189,6 +191,7 @@ def apportion_batches(
 
 
 def _apportion_batch(observation: pl.DataFrame, starts: Vector, matrix: CrosswalkMatrix, signed: bool) -> pl.DataFrame:
+    refuse_old_columns(observation.columns, (*_NUMBERS, "obs_status"), "the figures")
     status, results = _status_ranks(observation), []
     filled = observation.with_columns(
         pl.col("value").alias(name) for name in _NUMBERS if name not in observation.columns

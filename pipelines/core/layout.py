@@ -1,6 +1,6 @@
 """The layout version of a store, by which a program decides whether it may read and change that store.
 
-    layout.json               in the store: {"layout": 2}
+    layout.json               in the store: {"layout": 3}
 
 A store written before layout versions existed has tables and no layout.json.
 """

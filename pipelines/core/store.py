@@ -34,7 +34,7 @@ TABLE_KEY_METADATA = "commonground_key"
 INPUT_SOURCES_METADATA = "commonground_rests_on"
 TEMPORARY_PREFIX = ".making-"
 LOCK_SECONDS = 120
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Layout version that this program writes; it increases when tables of the previous layout become unusable."""
 _TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{32}}")
 

@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
+from pipelines.core.renames import COLUMNS
 from pipelines.core.schema import conform_table, empty_table
 from pipelines.core.store import TABLE_KEY_METADATA, hash_bytes, read_log, state_path, table_key, write_atomically
 from pipelines.declarations.project import Project, current_date
@@ -35,7 +36,9 @@ from pipelines.gaps.proxies import is_open, open_reason
 from pipelines.gaps.sightings import SIGHTING, convert_spells
 
 BUILDS_KEY, CELLS_KEY, FORMAT_KEY = "commonground_builds", "commonground_cells", "commonground_ledger"
-LEDGER_VERSION = "2"
+LEDGER_VERSION = "3"
+_OLD_NAMES_VERSION = "2"
+"""Version with the same contents under the old names of columns (renames.COLUMNS)."""
 _VERSION_1_CONTENTS_KEY = "commonground_contents"
 
 
@@ -61,12 +64,13 @@ def read_ledger(home: Path, problem: str) -> Ledger:
 
 
 def _parse_ledger(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
-    if footer[FORMAT_KEY] != LEDGER_VERSION:
+    if footer[FORMAT_KEY] not in (LEDGER_VERSION, _OLD_NAMES_VERSION):
         raise UnreadableError(
             f"found version {footer[FORMAT_KEY]}, expected {LEDGER_VERSION}; "
             "use the version of Commonground that wrote it"
         )
-    if footer[TABLE_KEY_METADATA] != _ledger_checksum(table, footer[BUILDS_KEY]):
+    has_old_names = footer[FORMAT_KEY] == _OLD_NAMES_VERSION
+    if footer[TABLE_KEY_METADATA] != _ledger_checksum(table, footer[BUILDS_KEY], has_old_names):
         raise UnreadableError("its checksum does not match its contents: it was damaged or edited")
     rows = json.loads(footer[BUILDS_KEY])
     notes: list[BuildNote] = []
@@ -79,14 +83,18 @@ def _parse_ledger(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
             else same
         )
         notes.append(BuildNote(row.pop("contents"), declarations))
-    return Ledger(table.select(list(SIGHTING)), _build_table(rows), tuple(notes))
+    return Ledger(_rename_columns(table).select(list(SIGHTING)), _build_table(rows), tuple(notes))
 
 
 def _parse_version_1(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
     """Read a ledger in the format without a version, which stored spells."""
     builds = _build_table(json.loads(footer[BUILDS_KEY]))
     contents = ["" for _ in range(builds.height - 1)] + [footer[_VERSION_1_CONTENTS_KEY]]
-    return Ledger(convert_spells(table), builds, tuple(BuildNote(contents_hash, {}) for contents_hash in contents))
+    return Ledger(
+        convert_spells(_rename_columns(table)),
+        builds,
+        tuple(BuildNote(contents_hash, {}) for contents_hash in contents),
+    )
 
 
 def _build_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -115,8 +123,17 @@ def write_ledger(home: Path, problem: str, ledger: Ledger, key: str) -> None:
     write_atomically(ledger_path(home, problem), content.getvalue())
 
 
-def _ledger_checksum(sightings: pl.DataFrame, builds: str) -> str:
-    rows = conform_table(sightings, SIGHTING).write_csv()
+def _rename_columns(table: pl.DataFrame) -> pl.DataFrame:
+    """Give the columns of a stored ledger their new names."""
+    return table.rename(COLUMNS["gap_ledger"], strict=False)
+
+
+def _ledger_checksum(sightings: pl.DataFrame, builds: str, has_old_names: bool = False) -> str:
+    """Hash the sightings and the builds; the header of version 2 has the old names of columns."""
+    table = conform_table(_rename_columns(sightings), SIGHTING)
+    if has_old_names:
+        table = table.rename({new: old for old, new in COLUMNS["gap_ledger"].items()}, strict=False)
+    rows = table.write_csv()
     return hash_bytes(f"{rows}\x00{builds}".encode())
 
 

@@ -18,9 +18,9 @@ _PLACE_AND_PERIOD = ["place_code", "period_start"]
 def apply_proxies(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     """Fill gaps with the figures of the proxies that a problem declares (schema.CELL_COLUMNS in and out).
 
-    Such a cell has a value, no reason, the caveat `proxy_used`, and the proxy's measure in `stand_in`. `other_reasons`
-    has the reasons of its own gap. Data owner and remedy stay, since the need is still open. A proxy uses the other
-    measure's own figure, never another proxy.
+    Such a cell has a value, no reason, the caveat `proxy_used`, and the proxy's measure in `proxy_measure`.
+    `other_reasons` has the reasons of its own gap. Data owner and remedy stay, since the need is still open. A proxy
+    uses the other measure's own figure, never another proxy.
     """
     proxies = {name: need.proxy for name, need in problem.header.needs.items() if need.proxy}
     if not proxies:

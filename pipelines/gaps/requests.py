@@ -57,7 +57,7 @@ def bundle_answers(open_gaps: OpenGaps) -> pl.DataFrame:
 def rank_requests(open_gaps: OpenGaps) -> pl.DataFrame:
     """Rank requests by the people and answers that each would unlock alone, then by the answers that wait for it.
 
-    Returns request, holder, measure, reason, remedy, evidence (of one gap), problems, cells, places and people.
+    Returns request, data_owner, measure, reason, remedy, evidence (of one gap), problems, cells, places and people.
     `people` counts each place once and is null where no population is known. `answers_alone` and `people_alone` count
     what the request unlocks by itself, `answers_waiting` the answers that cannot be unlocked without it.
     """

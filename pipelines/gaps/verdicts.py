@@ -92,8 +92,8 @@ def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
 def summarise_by_place(verdict_table: pl.DataFrame) -> pl.DataFrame:
     """Summarise verdicts over periods: VERDICT without its periods, with `periods` and `answered`.
 
-    A place is answerable if every period is, and not answerable if no period is. `because` states in how many periods
-    each cause applies.
+    A place is answerable if every period is, and not answerable if no period is. `blocking_reasons` states in how many
+    periods each cause applies.
     """
     place = ["problem", "place_code", "place_name"]
     verdict = pl.col("verdict")

@@ -34,6 +34,7 @@ from pipelines.declarations.source_parts import (
 from pipelines.gaps import BOUNDARY_DISCONTINUITY, BUILD, GAP_LEDGER, RANK, VERDICT, Cost, Costs
 from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIGHBOUR, NewCouncil, Scenario
 from pipelines.observations import COMPLETENESS, PROVIDER_RETURN, RECONCILIATION, REVISION, REVISION_SUMMARY, TOTAL
+from pipelines.outputs.renamed_columns_page import write_renamed_columns_page
 from pipelines.outputs.warehouse import TABLE_MEANING, column_meanings
 
 GENERATED_NOTE = "<!-- Made by `python -m pipelines.outputs.data_dictionary docs`; edit the model, not this page. -->"
@@ -200,7 +201,17 @@ def tables_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-REFERENCE_PAGES = {"declarations.md": declarations_page, "reasons.md": reasons_page, "tables.md": tables_page}
+def renamed_columns_page() -> str:
+    """Write the page of the tables and columns that a version renamed."""
+    return write_renamed_columns_page(GENERATED_NOTE)
+
+
+REFERENCE_PAGES = {
+    "declarations.md": declarations_page,
+    "reasons.md": reasons_page,
+    "tables.md": tables_page,
+    "renamed-columns.md": renamed_columns_page,
+}
 
 
 def write_reference_pages(folder: Path) -> None:

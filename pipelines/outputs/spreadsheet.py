@@ -158,8 +158,8 @@ def _figure_period() -> pl.Expr:
     return pl.when(pl.col("value").is_not_null()).then(period).otherwise(pl.lit(NOT_KNOWN))
 
 
-INTERVAL_SIDES = {"low": "lower", "high": "upper"}
-"""Ends of an interval and their words in column headings."""
+INTERVAL_SIDES = ("lower", "upper")
+"""Ends of an interval, as column headings name them."""
 
 
 def _limit_column(cells: pl.DataFrame, name: str, side: str) -> pl.Series:
@@ -171,7 +171,7 @@ def _limit_headings(name: str, measure: Measure) -> dict[str, str]:
     """Return the headings of the interval columns of an estimate. A measure without an interval has none."""
     level = f"{measure.interval.level:g} % interval" if measure.interval else ""
     return {
-        f"{name} {side}": escape_text(f"{measure.title}, {level}, {word} ({measure.unit})")
+        f"{name} {side}": escape_text(f"{measure.title}, {level}, {side} ({measure.unit})")
         for side in INTERVAL_SIDES
         if level
     }

@@ -18,7 +18,8 @@ _SPACES = "[\u00a0\u202f\u2009]"
 def parse_values(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Separate figures from markers and assign the worst status of cell, footnote mark, column and heading.
 
-    Takes `text` and `status_text`. Returns value, obs_status, published_marker, and a fault for a text that is neither
+    Takes `text` and `status_text`. Returns value, obs_status, published_marker, and a fault for a text that is
+    neither
     a figure nor a marker.
     """
     marker_texts = [text for text in source.markers if text]

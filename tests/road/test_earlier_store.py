@@ -7,19 +7,24 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from pipelines.app.earlier_store import RENEWAL_NOTICE, renew_store
 from pipelines.core.errors import CommongroundError, UnreadableError
 from pipelines.core.layout import is_earlier_layout, read_layout
+from pipelines.core.renames import COLUMNS
 from pipelines.core.store import LAYOUT_VERSION, layout_path, load_or_build_table, read_log, state_path, table_key
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.gaps.ledger_load import load_gaps, read_ledger
+from pipelines.gaps.ledger_load import ledger_path, load_gaps, read_ledger, write_ledger
+from pipelines.gaps.sightings import SIGHTING
 from tests.command import run_apart
 from tests.small import small_project
 
 STORE = Path(__file__).with_name("store_of_0_1.zip")
 """A build of jobs_south_london on day FIRST, by the version before layouts, without files that can be rebuilt."""
+LAYOUT_2 = Path(__file__).with_name("store_of_layout_2.zip")
+"""A store of layout 2: ledger, cells and verdicts of jobs_south_london after three builds, and the spells it gave."""
 FIRST = date(2026, 11, 1)
 PROBLEM = "jobs_south_london"
 
@@ -82,6 +87,36 @@ def test_damaged_layout_file_is_reported(home: Path) -> None:
     layout_path(home).write_text("2", encoding="utf-8")
     with pytest.raises(UnreadableError, match=r"layout\.json: found no layout"):
         read_layout(home)
+
+
+def test_ledger_of_layout_2_keeps_its_history_under_the_new_names(tmp_path: Path) -> None:
+    with zipfile.ZipFile(LAYOUT_2) as packed:
+        packed.extractall(tmp_path)
+    ledger_bytes = ledger_path(tmp_path, PROBLEM).read_bytes()
+    assert read_layout(tmp_path) == 2 and renew_store(tmp_path) == RENEWAL_NOTICE
+    assert not list((tmp_path / "state").rglob("*.parquet")) and read_layout(tmp_path) == LAYOUT_VERSION
+    assert ledger_path(tmp_path, PROBLEM).read_bytes() == ledger_bytes
+
+    ledger = read_ledger(tmp_path, PROBLEM)
+    assert_frame_equal(
+        ledger.spells, pl.read_parquet(tmp_path / "spells.parquet").rename(COLUMNS["gap_ledger"], strict=False)
+    )
+    assert ledger.builds["closed"].to_list() == [0, 312, 0] and ledger.builds["reopened"].to_list() == [0, 0, 312]
+    write_ledger(tmp_path, PROBLEM, ledger, "key")
+    again = read_ledger(tmp_path, PROBLEM)
+    assert_frame_equal(again.sightings, ledger.sightings)
+    assert_frame_equal(again.spells, ledger.spells)
+    assert pl.read_parquet_schema(ledger_path(tmp_path, PROBLEM)).names() == list(SIGHTING)
+
+
+def test_ledger_of_layout_2_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(LAYOUT_2) as packed:
+        packed.extractall(tmp_path)
+    path = ledger_path(tmp_path, PROBLEM)
+    footer = {name: text for name, text in pl.read_parquet_metadata(path).items() if name.startswith("commonground")}
+    pl.read_parquet(path).with_columns(pl.lit("me").alias("holder")).write_parquet(path, metadata=footer)
+    with pytest.raises(UnreadableError, match="checksum"):
+        read_ledger(tmp_path, PROBLEM)
 
 
 def test_new_store_has_its_layout_before_its_first_table(tmp_path: Path) -> None:
