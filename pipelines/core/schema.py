@@ -127,7 +127,7 @@ CELL_COLUMNS: dict[str, Column] = {
         NUMBER, "Upper bound of the true figure, which always holds; null for an estimate; also known for some gaps"
     ),
     "interval_lower": Column(
-        NUMBER, "Lower end of the interval that holds the true figure as often as `interval_level` says"
+        NUMBER, "Lower end of the interval that contains the true figure at the level `interval_level`"
     ),
     "interval_upper": Column(NUMBER, "Upper end of the interval"),
     "interval_level": Column(NUMBER, "Level of the interval, in %"),

@@ -2,14 +2,14 @@
 
 The store is a directory:
 
-    snapshots/log.jsonl       one line for each fetch, append-only
-    snapshots/<sha256>        the bytes of a file, stored once
-    ledger/<problem>.parquet  when each gap was first seen, last seen and closed
-    state/<kind>/<name>.parquet   tables, each with the key of its inputs
-    out/                      output files for users
-    outputs.json              the output files that the project wrote (manifest)
-    layout.json               the layout version of the store (layout)
-    withdrawn/                files in out/ that a user changed and that use a source which is no longer public
+    snapshots/log.jsonl       One line for each fetch, append-only.
+    snapshots/<sha256>        The bytes of a file, stored once.
+    ledger/<problem>.parquet  When each gap was first seen, last seen and closed.
+    state/<kind>/<name>.parquet   Tables, each with the key of its inputs.
+    out/                      Output files for users.
+    outputs.json              The output files that the project wrote (manifest).
+    layout.json               The layout version of the store (layout).
+    withdrawn/                Files in out/ that a user changed and that use a source which is no longer public.
 """
 
 import hashlib

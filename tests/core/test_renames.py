@@ -38,7 +38,7 @@ def test_error_about_an_old_name_states_the_new_name(query: str, old: str, new: 
     assert with_new_name(str(error.value)).startswith(f"version 0.2.0 renamed {old} to {new}")
 
 
-def test_error_about_another_name_stays_as_it_is() -> None:
+def test_error_about_another_name_is_unchanged() -> None:
     message = 'Binder Error: Referenced column "lowest" not found in FROM clause!'
     assert with_new_name(message) == message
 
