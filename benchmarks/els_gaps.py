@@ -206,7 +206,7 @@ def render_page(newest: pl.DataFrame, every: pl.DataFrame) -> str:
         f"The Office for National Statistics publishes these {indicators_n} indicators in one form for its page on "
         "local statistics (files of 26 June 2026). One generic declaration reads each of them for a grid of "
         f"{places} districts ({SYSTEM}). A reason is published where the cell's row has a marker; all others "
-        "are computed from the content of the files.",
+        "are computed from the content of the files. The [glossary](../GLOSSARY.md) defines the terms.",
         _summary_table(("newest period", newest), ("every period", every)),
         "## By reason\n\n" + _by_reason(newest, every),
         "## By indicator, newest period\n\n" + _by_indicator(newest),

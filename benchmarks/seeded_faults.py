@@ -3,7 +3,7 @@
 .venv/bin/python -m benchmarks.seeded_faults FOLDER [--write]
 
 FOLDER contains the published files (geo/ and indicators/). The thresholds were fitted on the series marked `fit`.
-This script is the first use of those marked `held out`. `--write` stores the tables in docs/detection.md.
+This script is the first use of those marked `validation`. `--write` stores the tables in docs/detection.md.
 """
 
 import argparse
@@ -50,8 +50,8 @@ TRIALS = (
     Trial("Greenhouse gas emissions per head, by year", f"{ELS}/greenhouse-gas-emissions.csv.gz", "rate", "fit", 20,
           0.01),
     Trial("Domestic gas used per meter, by year", f"{ELS}/domestic-gas-consumption.csv.gz", "rate", "fit", 20),
-    Trial("Employment rate, by year", f"{ELS}/employment-rate.csv.gz", "rate", "held out", 20, 0.1, "Employment rate"),
-    Trial("GCSEs in English and maths, by year", f"{ELS}/gcses-in-english-and-maths.csv.gz", "rate", "held out", 20),
+    Trial("Employment rate, by year", f"{ELS}/employment-rate.csv.gz", "rate", "validation", 20, 0.1, "Employment rate"),
+    Trial("GCSEs in English and maths, by year", f"{ELS}/gcses-in-english-and-maths.csv.gz", "rate", "validation", 20),
     Trial("Deaths by drug poisoning, by year", "indicators/drug_misuse/ons_drug_poisoning_deaths_by_la_1993_2020.csv",
           "count", "small counts", 20),
 )  # fmt: skip
@@ -139,7 +139,7 @@ def _run_seeds(series: Series, trial: Trial) -> Iterator[list[Score]]:
 def render_page(done: list[TrialResult]) -> str:
     """Format docs/detection.md."""
     lines = [_HEAD]
-    for role in ("fit", "held out", "small counts"):
+    for role in ("fit", "validation", "small counts"):
         mine = [result for result in done if result.trial.role == role]
         lines += [
             f"## Series: {role}\n",
@@ -165,24 +165,28 @@ def _score_table(scores_of: list[Score]) -> str:
     return "\n".join(rows)
 
 
+_FAULT_LIST = "\n".join(f"- {fault}" for fault in (*CELL_FAULTS, *PERIOD_FAULTS))
 _HEAD = f"""# Detection of seeded faults
 
-Faults are put into complete published figures at known cells. The whole pipeline then runs (file, contract,
+Faults are inserted into complete published figures at known cells. The whole pipeline then runs (file, contract,
 observations, cells), and the reason or caveat of every cell is compared with the one due. The page is made by
 `python -m benchmarks.seeded_faults FOLDER --write`, with seeds {", ".join(map(str, SEEDS))}. A test runs a smaller
 version on the starter edition (`tests/checks/test_seeded_faults.py`), with minimum precision 0.99 and recall 0.95 for
-each reason, and 0.99 for all together.
+each reason, and 0.99 for all together. The [glossary](../GLOSSARY.md) defines the terms.
 
-Faults: {"; ".join(CELL_FAULTS)};
-{"; ".join(PERIOD_FAULTS)}. Each place has at most one kind of fault, and a third of the places have none. Places with a
+The faults are:
+
+{_FAULT_LIST}
+
+Each place has at most one kind of fault, and a third of the places have none. Places with a
 plausibility flag before any fault are left out; the tables below give their number. Such a flag can be right, but its
 truth is unknown. Precision depends on the share of faults among the figures, which is about 5 to 15 %.
 
 The thresholds (4.5 spreads, a factor of 1.6, two periods on either side) were fitted on the series marked `fit`. They
 were also fitted on pay, unemployment, apprenticeships, house building, recorded crime and emissions by sector, by the
-flags of unchanged figures only. Held-out series were not used before. No complete series of large counts by district
-remained to hold out. The small counts, also held out, show the limits of the method: where a district has some five
-deaths a year, zero or half of that is plausible and has no flag.
+flags of unchanged figures only. The series marked `validation` were not used before. No complete series of large
+counts by district remained for validation. The small counts were not used for the fit either, and show the limits of
+the method: where a district has some five deaths a year, zero or half of that is plausible and has no flag.
 
 The method cannot find a fault in a place with fewer than 5 periods, or in a period with fewer than 10 places. Nor can
 it find a fault smaller than the factor, or most faults of small counts.

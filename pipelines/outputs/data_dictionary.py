@@ -38,6 +38,7 @@ from pipelines.outputs.renamed_columns_page import write_renamed_columns_page
 from pipelines.outputs.warehouse import TABLE_MEANING, column_meanings
 
 GENERATED_NOTE = "<!-- Made by `python -m pipelines.outputs.data_dictionary docs`; edit the model, not this page. -->"
+GLOSSARY_LINK = "The [glossary](../GLOSSARY.md) defines the terms."
 ENDPOINT_MODELS = (Link, Api, Nomis, StatXplore, ArcGis, Ckan, GovUk)
 AREA_MODELS = (WeightDeclaration, ShareTable, ShareColumns)
 SOURCE_MODELS = (
@@ -72,7 +73,7 @@ def declarations_page() -> str:
     parts = [
         "# Declarations",
         GENERATED_NOTE,
-        "An unknown key, a wrong type or a missing key raises an error with the file and line.",
+        "An unknown key, a wrong type or a missing key raises an error with the file and line. " + GLOSSARY_LINK,
     ]
     parts += [
         "## A source: `sources/<publisher>_<data>.yaml`",
@@ -150,7 +151,7 @@ def reasons_page() -> str:
         "# Gap reasons and caveats",
         GENERATED_NOTE,
         "The list is complete. The first reason that applies is the `reason` of the cell. Other reasons that apply are "
-        "in `other_reasons`. Reasons that keep the value are in `caveats`.",
+        "in `other_reasons`. Reasons that keep the value are in `caveats`. " + GLOSSARY_LINK,
         "| reason | meaning | rule | severity | data owner | remedy |\n|---|---|---|---|---|---|\n"
         + "\n".join(
             f"| `{r.code}` | {r.title} | {r.rule} | {r.severity} | {r.data_owner} | {r.remedy} |"
@@ -187,7 +188,7 @@ def tables_page() -> str:
     parts = [
         "# Tables of commonground.duckdb",
         GENERATED_NOTE,
-        "`problem.<name>` is the view of a problem, with one row for each place.",
+        "`problem.<name>` is the view of a problem, with one row for each place. " + GLOSSARY_LINK,
     ]
     parts += [f"- `{name}`: {meaning}." for name, meaning in TABLE_MEANING.items()]
     meanings = column_meanings()

@@ -67,7 +67,7 @@ def test_kind_of_figure_is_tested_by_an_interval_fitted_on_others() -> None:
     assert told == {"tame": 1.0, "calm": 1.0, "wild": 0.0}
 
 
-def test_figures_of_one_series_are_held_out_together() -> None:
+def test_figures_of_one_series_are_left_out_together() -> None:
     mine = trial("ttwa_2011", "aged 1", *CREDIT)
     found = {mine: trials(MIN_PLACES_CUT, {"aged 1": 0.1, **dict.fromkeys(CREDIT, 0.5)})}
     told = fit_result(mine, found).tests.filter(pl.col("measure") != "aged 1")
