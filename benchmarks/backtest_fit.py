@@ -326,7 +326,8 @@ def _test_held_out(trial: Trial, mine: pl.DataFrame, pool: pl.DataFrame, by: pl.
     labelled, others = mine.with_columns(by.alias("left_out")), pool.with_columns(by.alias("left_out"))
     tests = [
         evaluate_interval(
-            trial, own.drop("left_out"), others.filter(pl.col("left_out").ne_missing(name)).drop("left_out")
+            trial, own.drop("left_out"),
+                          others.filter(pl.col("left_out").ne_missing(name)).drop("left_out")
         )
         .with_columns(pl.lit(name).alias("left_out"))
         for (name,), own in labelled.partition_by("left_out", as_dict=True, maintain_order=True).items()

@@ -66,8 +66,9 @@ def make_samples() -> dict[str, Sample]:
     across = [",".join(["year", *DISTRICTS]), *(f"{1990 + n},{figures}" for n in range(len(DISTRICTS)))]
     counted = {
         "listed": {"title": "l", "unit": "i", "kind": "stock", "count_rows": True},
-        "few": {"title": "f", "unit": "i", "kind": "stock", "column": "stock", "at_most": 7.0},
+        "few": {"title": "f", "unit": "i", "kind": "stock", "column": "stock", "count_rows": "at most 7"},
     }
+    one = {"stock": {"title": "s", "unit": "i", "kind": "stock"}}
     stat = {
         "id": ["code", "year"], "size": [len(DISTRICTS), 1], "value": list(range(len(DISTRICTS))),
         "dimension": {"code": {"category": {"index": list(DISTRICTS)}}, "year": {"category": {"index": ["2023"]}}},
@@ -80,15 +81,13 @@ def make_samples() -> dict[str, Sample]:
         "csv": Sample(declare_source(), text.encode()),
         "csv in gzip": Sample(declare_source(), gzip.compress(text.encode(), mtime=0)),
         "csv in zip": Sample(declare_source(), zipped({"a.csv": text})),
-        "csv of cp1252": Sample(declare_source(encoding="cp1252"), text.replace("Borough", "Bórough").encode("cp1252")),
-        "csv without headings": Sample(declare_source(headings=HEADINGS), "\n".join(quoted).encode()),
+        "csv of cp1252": Sample(declare_source(), text.replace("Borough", "Bórough").encode("cp1252")),
+        "csv without headings": Sample(declare_source(header_rows=0, headings=HEADINGS), "\n".join(quoted).encode()),
         "wide csv": Sample(
-            declare_source(layout="wide", columns={"place": "code"}, markers={"p": "provisional"}),
+            declare_source(columns={"place": "code"}, markers={"p": "provisional"}, measures=one),
             "\n".join(",".join(row) for row in wide).encode(),
         ),
-        "csv by place": Sample(
-            declare_source(layout="by_place", columns={"place": "*", "period": "year"}), "\n".join(across).encode()
-        ),
+        "csv by place": Sample(declare_source(columns={"place": "*", "period": "year"}), "\n".join(across).encode()),
         "list to count": Sample(
             declare_source(columns={"place": "code", "period": "year"}, measures=counted), text.encode()
         ),

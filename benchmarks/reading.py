@@ -45,7 +45,7 @@ def scan_file(path: Path) -> int:
 def read_file(path: Path) -> int:
     """Read the file in the same way as a release of a source."""
     content, file = unpack_file(path.read_bytes(), None, path.name, "csv")
-    return read_delimited_text(decode_text(content, "utf-8", file), FileLayout(), NEEDED_HEADINGS, file).frame.height
+    return read_delimited_text(decode_text(content, file), FileLayout(), NEEDED_HEADINGS, file).frame.height
 
 
 ROADS = {"scan": scan_file, "read": read_file}

@@ -142,7 +142,7 @@ def of_estimates() -> Report:
     """Build the sample with estimated claimant rates, each with an interval that overlaps only adjacent ranks."""
     report = sample()
     limits = IntervalColumns(lower=("l",), upper=("u",), level=95)
-    measure = MEASURES["claimant_rate"].model_copy(update={"interval": limits})
+    measure = MEASURES["claimant_rate"].model_copy(update={"uncertainty": limits})
     rate = (pl.col("measure") == "claimant_rate") & pl.col("value").is_not_null()
     width = pl.when(pl.col("value") > 6).then(0.4).otherwise(0.75)
     ends = {"interval_lower": pl.col("value") - width, "interval_upper": pl.col("value") + width,

@@ -9,6 +9,7 @@ from pipelines.core.slices import newest_slices
 from pipelines.core.store import load_or_build_table
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import compute_table_keys, hash_texts, program_key
+from pipelines.declarations.measure import counts_residents
 from pipelines.declarations.project import Project
 from pipelines.geography import find_successors, load_geography, load_places
 from pipelines.observations import load_source_tables
@@ -20,7 +21,7 @@ def population_measure(catalogue: Catalogue, measures: Iterable[str]) -> str | N
     counting = [
         name
         for name, measure in sorted(catalogue.measures.items())
-        if measure.population and catalogue.measure_source[name] in stored_sources
+        if counts_residents(name, measure) and catalogue.measure_source[name] in stored_sources
     ]
     return next(iter([*(name for name in measures if name in counting), *counting]), None)
 

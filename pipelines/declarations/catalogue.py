@@ -79,7 +79,7 @@ class Catalogue(NamedTuple):
 
     def open_sources(self) -> dict[str, Source]:
         """Return the sources that are published and can be stored, by name."""
-        return {name: source for name, source in self.sources.items() if source.access == "open"}
+        return {name: source for name, source in self.sources.items() if source.is_available}
 
     def refreshable_sources(self) -> dict[str, Source]:
         """Return the open sources with an address, which refresh can fetch, by name."""

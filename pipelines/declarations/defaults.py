@@ -24,6 +24,7 @@ from pipelines.declarations.base import (
     Nation,
 )
 from pipelines.declarations.file_format import FileColumns, FileFormat
+from pipelines.declarations.measure import Uncertainty
 from pipelines.declarations.yaml_lines import LineNumbers, read_yaml, validate_declaration
 
 SHARED_FOLDER = "shared"
@@ -88,7 +89,13 @@ def apply_defaults(data: Any, lines: LineNumbers, path: Path, shared_defaults: S
         path.stem, _parse_entries(shared_defaults.publishers, shared_defaults.folder / PUBLISHERS)
     )
     whole = {**publisher, **_default_licence(data), **family, **data}
-    whole = {**_default_coverage(whole), **_default_period_kind(whole), **whole}
+    whole = {**_default_coverage(whole), **_default_period_kind(whole), **_default_provides(whole), **whole}
+    if isinstance(data.get("elsewhere"), dict):
+        publishers = _parse_entries(shared_defaults.publishers, shared_defaults.folder / PUBLISHERS)
+        whole["elsewhere"] = {
+            nation: _expand_equivalent(nation, value, file_location(path, lines.get(("elsewhere", nation))), publishers)
+            for nation, value in data["elsewhere"].items()
+        }
     measure_defaults = {**_measure_defaults(family), **_measure_defaults(data)}
     if measure_defaults and isinstance(data.get("measures"), dict):
         whole["measures"] = {
@@ -186,6 +193,25 @@ def _default_coverage(data: dict[str, Any]) -> dict[str, Any]:
     return {"coverage": left} if left else {}
 
 
+def _expand_equivalent(nation: str, value: Any, where: str, publishers: SharedEntries) -> Any:
+    """Return who has the figures of a nation; a text alone is the request to the one publisher of that nation."""
+    if not isinstance(value, str):
+        return value
+    owners = [str(entry["publisher"]) for entry in publishers.values() if entry.get("coverage") == [nation]]
+    if len(owners) != 1:
+        names = ", ".join(owners) or "none"
+        raise DeclarationError(
+            f"{where}: elsewhere: found publishers of {nation} alone in {SHARED_FOLDER}/{PUBLISHERS}: {names}; "
+            "expected one; write {data_owner: ..., request: ...}"
+        )
+    return {"data_owner": owners[0], "request": value}
+
+
+def _default_provides(data: dict[str, Any]) -> dict[str, Any]:
+    """Return what a source provides where a key that only such a source has says it."""
+    return {"provides": "areas"} if "nested_in" in data else {"provides": "shares"} if "shares" in data else {}
+
+
 def _default_period_kind(data: dict[str, Any]) -> dict[str, Any]:
     """Return the default kind of period for the cadence: months for a monthly source, and so on."""
     kind = _PERIOD_KIND_BY_CADENCE.get(str(data.get("cadence")))
@@ -224,12 +250,9 @@ class MeasureDefaults(Declaration):
     unit: str | None = Field(None, description="Unit of the figures")
     kind: MeasureKind | None = Field(None, description="How they may be moved")
     column: Names = Field((), description="Heading of the column with the figures, or several it has had")
-    numerator: Name | None = Field(None, description="Measure on top of the rates")
     denominator: Name | None = Field(None, description="Measure below the rates")
-    scale: float | None = Field(None, description="What a published figure is multiplied by to be in `unit`")
     rounding: float | None = Field(None, gt=0, description="Base the figures are rounded to, in `unit`")
-    perturbed: bool | None = Field(None, description="True where the publisher adds noise to protect people")
-    estimate: bool | None = Field(None, description="True where the figures are from a sample or a model")
+    uncertainty: Uncertainty = Field(None, description="`perturbed` or `estimate`, as in a measure")
     range: Annotated[tuple[float, float] | None, ListAsTuple] = Field(
         None, description="Least and most a sound figure can be, in `unit`"
     )

@@ -104,6 +104,7 @@ class GovUk(LinkSelection):
 class Api(Declaration):
     """A publisher's web service; exactly one key."""
 
+    link: Link | None = Field(None, description="Page that links to the file, where its address changes")
     nomis: Nomis | None = Field(None, description="Nomis CSV service")
     stat_xplore: StatXplore | None = Field(None, description="Stat-Xplore open data service")
     arcgis: ArcGis | None = Field(None, description="ArcGIS feature service")

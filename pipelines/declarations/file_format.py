@@ -1,6 +1,5 @@
 """Declaration of a source's file: its format, the position of its table, and the spelling of its values."""
 
-import codecs
 import re
 from typing import Annotated, Literal, Self
 
@@ -14,8 +13,9 @@ from pipelines.declarations.base import Declaration, ListAsTuple, Names
 from pipelines.declarations.source_parts import Period
 
 FileFormat = Literal["csv", "excel", "ods", "json", "jsonstat", "parquet"]
-TEXT_FORMATS: frozenset[str] = frozenset({"csv", "json", "jsonstat"})
-DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+DELIMITERS = (",", ";", "\t", "|")
+"""Marks that may separate the fields of a csv file; the first where nothing decides."""
+_LAST_DAY = re.compile(r"\bweek (?:ending|ended|to)\b|\bw/e\b", re.IGNORECASE)
 GRID_FORMATS: frozenset[str] = frozenset({"csv", "excel", "ods"})
 """Formats with headings among other rows; other formats name their columns themselves."""
 
@@ -30,15 +30,6 @@ def _validate_pattern(value: str) -> str:
     return value
 
 
-def _validate_encoding(value: str) -> str:
-    try:
-        "".encode(codecs.lookup(value).name)
-    except LookupError as error:
-        raise ValueError("expected a known encoding, such as utf-8, cp1252 or utf-16") from error
-    return value
-
-
-Encoding = Annotated[str, AfterValidator(_validate_encoding)]
 TextPattern = Annotated[str, AfterValidator(_validate_pattern)]
 RowFilter = dict[str, Names]
 """Headings, each with the texts of which a row must have one; * matches any text."""
@@ -57,11 +48,7 @@ class FileLayout(Declaration):
     """Layout of the file of a source."""
 
     format: FileFormat = Field(
-        "csv", description="Format of the file, once unpacked from zip or gzip; excel is .xlsx and .xls"
-    )
-    encoding: Encoding = Field("utf-8", description="Encoding of a text file")
-    delimiter: Literal["comma", "semicolon", "tab", "pipe"] = Field(
-        "comma", description="What parts fields of a csv file"
+        "csv", description="FileFormat of the file, once unpacked from zip or gzip; excel is .xlsx and .xls"
     )
     decimal: Literal["point", "comma"] = Field(
         "point", description="Decimal mark of the figures; the other one groups thousands"
@@ -72,14 +59,17 @@ class FileLayout(Declaration):
         description="Sheet of a workbook, by its name or by a text in its first ten rows; * stands for anything. "
         "Without it, the one sheet with the headings",
     )
-    records: str | None = Field(
-        None, description="For json: where in the file the list of records is, as in `result.records`"
-    )
     header_rows: int = Field(
-        1, ge=1, le=9, description="Rows of headings; those above carry over blanks to the right, joined with ` / `"
+        1,
+        ge=0,
+        le=9,
+        description="Rows of headings; blank cells of the upper rows take the heading to their left, joined with "
+        "` / `; 0 for a file without headings, which `headings` then gives",
     )
-    headings: Annotated[tuple[str, ...], ListAsTuple] = Field(
-        (), description="Headings of a file that has none, one for each column; blank for a column not needed"
+    headings: Names = Field(
+        (),
+        description="Headings of the file where they are not those in `columns`, as before tidy(); with "
+        "`header_rows: 0` one for each column, blank for a column not needed",
     )
     blank_rows: bool = Field(
         False, description="True where blank rows lie inside the table; else the first one after data ends it"
@@ -94,21 +84,13 @@ class FileLayout(Declaration):
         description="Regular expression of the marks that follow a figure, name, period or heading, as "
         r"`\[note \d+\]`; a figure's mark is kept as its marker",
     )
-    layout: Literal["long", "wide", "by_place"] = Field(
-        "long",
-        description="wide: one column a period, or a measure and period (`heading_pattern`); by_place: one column a "
-        'place, whose heading is its code (`place: "*"` in `columns`) or its name (`label: "*"`)',
-    )
     columns: FileColumns | None = Field(
         None, description="Which column holds what; `column 3` is the third one, where it has no heading"
     )
-    header: Names = Field(
-        (), description="Headings of the file itself, where tidy() makes the declared columns, or none is declared"
-    )
     heading_pattern: TextPattern | None = Field(
         None,
-        description="For wide: regular expression of a whole heading, with `(?P<period>...)` and, of several measures, "
-        "`(?P<measure>...)`, which gives the measure's `column`",
+        description="For a column a period: regular expression of a whole heading, with `(?P<period>...)` and, of "
+        "several measures, `(?P<measure>...)`, which gives the measure's `column`",
     )
     skip_columns: Annotated[tuple[str, ...], ListAsTuple] = Field(
         (),
@@ -123,17 +105,21 @@ class FileLayout(Declaration):
     period_format: Names = Field(
         (), description="How its dates are written, as in `%d/%m/%Y`, or several ways; a date read two ways is refused"
     )
-    period_ends: bool = Field(False, description="True where the date given for a week is its last day")
     period: Period | None = Field(None, description="Period of all figures, where the file does not say")
-    period_in_name: TextPattern | None = Field(
-        None, description="Regular expression with `(?P<period>...)`, found in the name of the file, member or sheet"
-    )
-    period_in_preamble: TextPattern | None = Field(
-        None, description="Regular expression with `(?P<period>...)`, found in a row above the headings"
+    period_pattern: TextPattern | None = Field(
+        None,
+        description="Regular expression with `(?P<period>...)`, searched for in the rows above the headings, then in "
+        "the name of the file, member or sheet",
     )
     skip_rows: Annotated[tuple[str, ...], ListAsTuple] = Field(
         (), description="Labels (or codes) of rows that are headings or footnotes, not data; * stands for anything"
     )
+
+    @property
+    def period_ends(self) -> bool:
+        """Return whether the date given for a week is its last day: its format or its heading says so."""
+        texts = (*self.period_format, *(self.columns.period if self.columns else ()))
+        return self.period_kind == "week" and any(_LAST_DAY.search(text) for text in texts)
 
     @model_validator(mode="after")
     def _validate_shape(self) -> Self:
@@ -146,51 +132,34 @@ def _check_format_keys(shape: FileLayout) -> None:
     """Raise ValueError for keys that do not apply to the format."""
     if shape.sheet and shape.format not in ("excel", "ods"):
         raise ValueError(f"sheet is for format excel or ods; found format {shape.format}")
-    if shape.records and shape.format != "json":
-        raise ValueError(f"records is for format json; found format {shape.format}")
-    if shape.encoding.lower() not in ("utf-8", "utf8") and shape.format not in TEXT_FORMATS:
-        raise ValueError(f"encoding is for text files; found format {shape.format}")
-    if shape.delimiter != "comma" and shape.format != "csv":
-        raise ValueError(f"delimiter is for format csv; found format {shape.format}")
-    grid = shape.header_rows > 1 or shape.headings or shape.blank_rows or shape.period_in_preamble
+    grid = shape.header_rows != 1 or shape.blank_rows
     if grid and shape.format not in GRID_FORMATS:
-        raise ValueError(
-            f"header_rows, headings, blank_rows and period_in_preamble are for format csv, excel or ods; found format "
-            f"{shape.format}"
-        )
+        raise ValueError(f"header_rows and blank_rows are for format csv, excel or ods; found format {shape.format}")
 
 
 def _check_headings(shape: FileLayout) -> None:
     """Raise ValueError for contradictory keys about headings."""
-    if shape.headings and shape.header_rows > 1:
-        raise ValueError("headings is for a file without header rows; remove header_rows")
-    headings = [name for name in shape.headings if name]
-    twice = [name for name in headings if headings.count(name) > 1]
+    if not shape.header_rows and not shape.headings:
+        raise ValueError("header_rows: 0 needs headings, one for each column")
+    named = [name for name in shape.headings if name]
+    twice = [name for name in named if named.count(name) > 1]
     if twice:
         raise ValueError(f"headings: found {twice[0]!r} twice; use each heading once")
-    if shape.heading_pattern and shape.layout != "wide":
-        raise ValueError("heading_pattern is for layout: wide")
     if shape.heading_pattern and "(?P<period>" not in shape.heading_pattern:
         raise ValueError("heading_pattern needs a group (?P<period>...)")
-    if shape.skip_columns and shape.layout == "long":
-        raise ValueError("skip_columns is for layout: wide or by_place; other columns of a long file are ignored")
 
 
 def _check_period_keys(shape: FileLayout) -> None:
     """Raise ValueError for contradictory keys about periods, and for invalid date formats."""
-    keys = [name for name in ("period", "period_in_name", "period_in_preamble") if getattr(shape, name)]
-    if len(keys) > 1:
-        raise ValueError(f"{' and '.join(keys)} each declare the period; keep one")
-    for name in ("period_in_name", "period_in_preamble"):
-        if getattr(shape, name) and "(?P<period>" not in getattr(shape, name):
-            raise ValueError(f"{name}: expected a group (?P<period>...)")
+    if shape.period and shape.period_pattern:
+        raise ValueError("period and period_pattern each declare the period; keep one")
+    if shape.period_pattern and "(?P<period>" not in shape.period_pattern:
+        raise ValueError("period_pattern: expected a group (?P<period>...)")
     strange = [text for text in shape.period_format if not re.search(r"%[YyGdmbBjVU]", text)]
     if strange:
         raise ValueError(f"period_format: found {strange[0]!r}, expected a date format such as %d/%m/%Y")
     if shape.period_format and shape.period_kind == "span":
         raise ValueError("period_format is for one date; period_kind: span has two months")
-    if shape.period_ends and shape.period_kind != "week":
-        raise ValueError("period_ends is for period_kind: week")
 
 
 def parse_source_period(text: str, shape: FileLayout) -> ReferencePeriod | None:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, get_args
 from pipelines.core.geocodes import KINDS_OUTSIDE_REGISTER
 from pipelines.core.store import Snapshot, read_log
 from pipelines.declarations.catalogue import Catalogue
+from pipelines.declarations.measure import counts_residents
 from pipelines.declarations.source import Source
 
 ANSWER_TABLES = ("cell", "view", "verdict", "loss", "discontinuity")
@@ -73,7 +74,7 @@ def _input_sources(catalogue: Catalogue, name: str) -> list[str]:
     """List the sources that a problem depends on: of its measures, denominators, populations and comparisons."""
     problem = catalogue.problems[name]
     parts = [catalogue.measures[measure_name].denominator for measure_name in problem.measures]
-    counting = [measure_name for measure_name, measure in catalogue.measures.items() if measure.population]
+    counting = [name for name, measure in catalogue.measures.items() if counts_residents(name, measure)]
     beside = [other for source in catalogue.problem_sources(problem) for other in catalogue.comparable_measures[source]]
     return sorted(
         {

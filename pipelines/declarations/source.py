@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pipelines.core.schema import STATUSES_WITHOUT_VALUE
 from pipelines.declarations.base import NATIONS, Age, Cadence, GeographyName, ListAsTuple, Name, Names, Nation
 from pipelines.declarations.defaults import FamilyReference, MeasureDefaults
-from pipelines.declarations.endpoint import STATXPLORE_KEY, Api, Link
+from pipelines.declarations.endpoint import STATXPLORE_KEY, Api
 from pipelines.declarations.file_format import FileColumns, FileLayout
 from pipelines.declarations.measure import ADDITIVE_KINDS, Marker, Measure
 from pipelines.declarations.source_parts import (
@@ -24,12 +24,28 @@ from pipelines.declarations.source_parts import (
     WeightDeclaration,
 )
 
-AccessLevel = Literal["open", "not_held", "not_open", "not_collected"]
+AccessLevel = Literal["open", "private", "not_held", "not_open", "not_collected"]
+Layout = Literal["long", "wide", "by_place"]
 ProvidedTable = Literal["observation", "place", "change", "boundary", "areas", "shares"]
 
 
 def _expand_marker(value: Any) -> Any:
     return {"status": value} if isinstance(value, str) else value
+
+
+def _nested(value: Any) -> Any:
+    """Read a list of geographies, some with `best_fit`, as a mapping; raise ValueError for one that is named twice."""
+    if not isinstance(value, list | tuple):
+        return value
+    pairs = [pair for each in value for pair in (each.items() if isinstance(each, dict) else [(each, "exact")])]
+    names = [name for name, _ in pairs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is named twice; name each geography once")
+    return dict(pairs)
+
+
+NestedIn = Annotated[dict[GeographyName, Literal["exact", "best_fit"]], BeforeValidator(_nested)]
 
 
 class Source(FileLayout):
@@ -45,19 +61,23 @@ class Source(FileLayout):
     url: str | None = Field(
         None, description="Address of the file, for refresh: on the web, a path, or what fsspec knows (file, s3, sftp)"
     )
-    link: Link | None = Field(None, description="Page that links to the file, where its address changes")
-    api: Api | None = Field(None, description="Service of the publisher that gives the file")
+    fetch: Api | None = Field(
+        None, description="Page that links to the file, or service of the publisher that gives it"
+    )
     compiled_by: str | None = Field(None, description="Who arranged the file, if not the publisher")
     access: AccessLevel = Field(
         "open",
-        description="not_held: published, but in no file we hold; not_open: collected, not open; "
+        description="private: stays out of every output; not_held: published, but in no file we hold; not_open: "
+        "collected, not open; "
         "not_collected: nobody has it",
     )
-    private: bool = Field(False, description="True for figures that stay out of every output until they are released")
-    released: bool = Field(False, description="True where the keeper of a private source has released it")
     data_owner: str | None = Field(None, description="Who could supply what is missing; the publisher if not said")
     request: str | None = Field(None, description="What to ask the holder for")
-    provides: ProvidedTable = Field("observation", description="Which conformed table the source fills")
+    provides: ProvidedTable = Field(
+        "observation",
+        description="Which conformed table the source fills; if not said, `areas` with `nested_in`, `shares` with "
+        "`shares`, else `observation`",
+    )
     cadence: Cadence = Field("annual", description="How often it is published")
     lag: Age | None = Field(None, description="Usual time from the end of a period to its publication")
     geography: GeographyName | None = Field(None, description="Place system of the codes or names")
@@ -66,13 +86,14 @@ class Source(FileLayout):
         NATIONS, description="Nations of the United Kingdom that it covers; if not said, those not in `elsewhere`"
     )
     elsewhere: dict[Nation, NationalEquivalent] = Field(
-        default_factory=dict, description="For a nation not covered: who has the like, and where"
+        default_factory=dict,
+        description="For a nation not covered: who has such figures, and how to obtain them; a text alone is the "
+        "request to the only publisher of that nation in `shared/publishers.yaml`",
     )
-    nested_in: Annotated[tuple[GeographyName, ...], ListAsTuple] = Field(
-        (), description="For areas: place systems that each small area lies in, each a column of codes"
-    )
-    best_fit: Annotated[tuple[GeographyName, ...], ListAsTuple] = Field(
-        (), description="Those of `nested_in` that are best fit: most of the small area lies there, not all"
+    nested_in: NestedIn = Field(
+        default_factory=dict,
+        description="For areas: geographies that each small area lies in, each a column of codes; `pcon_2024: "
+        "best_fit` where most of the area lies there, not all",
     )
     weights: dict[Name, WeightDeclaration] = Field(
         default_factory=dict, description="For areas: sets of weights by which figures are shared out"
@@ -88,9 +109,9 @@ class Source(FileLayout):
     published_together: Annotated[tuple[Names, ...], ListAsTuple] = Field(
         (), description="Places published together, the one figure repeated under each code"
     )
-    totals: dict[str, str] = Field(default_factory=dict, description="Labels of totals, and their codes")
-    unallocated: Annotated[tuple[str, ...], ListAsTuple] = Field(
-        (), description="Labels of rows that belong to no place"
+    totals: dict[str, str] = Field(
+        default_factory=dict,
+        description="Labels of rows that are no place of the geography: the code of a total, or `unallocated`",
     )
     returns: ProviderReturns | None = Field(
         None, description="That each place makes a return of its own, and who should"
@@ -137,29 +158,32 @@ class Source(FileLayout):
     @property
     def is_refreshable(self) -> bool:
         """Return whether refresh can fetch the source."""
-        return bool(self.url or self.link or self.api)
+        return bool(self.url or self.fetch)
+
+    @property
+    def is_available(self) -> bool:
+        """Return whether the source is published or given, so that its files can be stored."""
+        return self.access in ("open", "private")
 
     @property
     def is_public(self) -> bool:
         """Return whether outputs may show the source's figures."""
-        return self.released or not self.private
+        return self.access != "private"
 
     @property
     def key_variable(self) -> str:
         """Return the environment variable with the API key that refresh requires; blank where none is required."""
-        return STATXPLORE_KEY if self.api and self.api.stat_xplore else ""
+        return STATXPLORE_KEY if self.fetch and self.fetch.stat_xplore else ""
 
     @model_validator(mode="after")
     def _validate_source(self) -> Self:
-        if self.access != "open" and (self.is_refreshable or self.releases):
-            raise ValueError(f"a source with access: {self.access} has no url, link, api or releases")
-        if sum(address is not None for address in (self.url, self.link, self.api)) > 1:
-            raise ValueError("found several addresses of the file; declare one of url, link and api")
-        if self.released and not self.private:
-            raise ValueError("released is for a private source; this source is not private")
-        if self.private and (self.provides != "observation" or self.access != "open"):
-            raise ValueError("only an open source of observations can be private")
-        if self.access != "open" and not self.request:
+        if not self.is_available and (self.is_refreshable or self.releases):
+            raise ValueError(f"a source with access: {self.access} has no url, fetch or releases")
+        if self.url and self.fetch:
+            raise ValueError("found several addresses of the file; declare one of url and fetch")
+        if not self.is_public and self.provides != "observation":
+            raise ValueError("only a source of observations can have access: private")
+        if not self.is_available and not self.request:
             raise ValueError(f"a source with access: {self.access} requires request: what to ask for")
         if self.provides == "observation":
             validate_observation_keys(self)
@@ -170,8 +194,35 @@ class Source(FileLayout):
         return self
 
     @property
+    def layout(self) -> Layout:
+        """Return the layout: a row for each figure (long), or a column for each period (wide) or place (by_place)."""
+        columns = self.columns or FileColumns()
+        if EVERY_HEADING in (columns.place, columns.label):
+            return "by_place"
+        in_rows = any(measure.column or measure.count_rows for measure in self.measures.values())
+        observed = self.provides == "observation" and self.is_available
+        long = in_rows or columns.period or self.has_one_period or not observed
+        return "wide" if self.heading_pattern or not long else "long"
+
+    @property
+    def has_one_period(self) -> bool:
+        """Return whether all figures of each release have one period, which no column gives."""
+        each = bool(self.releases) and all(release.period for release in self.releases)
+        return bool(self.period or self.period_pattern or each)
+
+    @property
+    def best_fit(self) -> tuple[str, ...]:
+        """Return the geographies that most of each small area lies in, but not all."""
+        return tuple(name for name, fit in self.nested_in.items() if fit == "best_fit")
+
+    @property
+    def unallocated(self) -> tuple[str, ...]:
+        """Return the labels of rows that belong to no place."""
+        return tuple(label for label, code in self.totals.items() if code == "unallocated")
+
+    @property
     def area_columns(self) -> tuple[str, ...]:
-        """Columns of a table of small areas: area code, geographies, and one for each set and group of weights."""
+        """FileColumns of a table of small areas: area code, geographies, and one for each set and group of weights."""
         weights = (f"{name}__{group}" for name, weight_set in self.weights.items() for group in weight_set.groups)
         return ("area_code", *self.nested_in, *weights)
 
@@ -193,11 +244,8 @@ def validate_apportionment_keys(source: "Source") -> None:
         raise ValueError("nested_in is given for a source that provides areas, and for no other")
     if (source.provides == "shares") != bool(source.shares):
         raise ValueError("shares is given for a source that provides shares, and for no other")
-    if (source.weights or source.best_fit) and not source.nested_in:
-        raise ValueError("weights and best_fit are only for a source that provides areas")
-    astray = [system for system in source.best_fit if system not in source.nested_in]
-    if astray:
-        raise ValueError(f"best_fit names {astray[0]}, which is not in nested_in")
+    if source.weights and not source.nested_in:
+        raise ValueError("weights are only for a source that provides areas")
     twice = [name for name in source.area_columns if source.area_columns.count(name) > 1]
     if twice:
         raise ValueError(f"{twice[0]} is named twice; a table of small areas has each column once")
@@ -210,7 +258,7 @@ def validate_observation_keys(source: "Source") -> None:
     (source.additivity or Additivity()).validate_measures(
         {name for name, measure in source.measures.items() if measure.kind in ADDITIVE_KINDS}
     )
-    if source.access == "open":
+    if source.is_available:
         for rule in (_validate_places, _validate_periods, _validate_headings, _validate_layout):
             rule(source)
 
@@ -224,34 +272,31 @@ def _validate_places(source: "Source") -> None:
             "declare the column of place codes (columns.place) or of place names (columns.label); or the one place of "
             "all figures (place)"
         )
-    every = EVERY_HEADING in (columns.place, columns.label)
-    if every != (source.layout == "by_place") or (every and columns.place and columns.label):
-        raise ValueError(
-            'a file with a column for each place (layout: by_place) has place: "*" or label: "*" in columns'
-        )
+    if EVERY_HEADING in (columns.place, columns.label) and columns.place and columns.label:
+        raise ValueError('a file with a column for each place has either place: "*" or label: "*" in columns')
 
 
 def _validate_periods(source: "Source") -> None:
-    whole = source.period or source.period_in_name or source.period_in_preamble
-    has_release_periods = bool(source.releases) and all(release.period for release in source.releases)
-    if source.layout != "wide" and not (whole or has_release_periods or (source.columns and source.columns.period)):
+    if source.layout != "wide" and not (source.has_one_period or (source.columns and source.columns.period)):
         raise ValueError(
-            "declare the period: columns.period; or for the whole file period, period_in_name or "
-            "period_in_preamble; or the period of each release"
+            "declare the period: columns.period; or for the whole file period or period_pattern; or the period of each "
+            "release; in a file with a column for each period the measure has no column"
         )
 
 
 def _validate_headings(source: "Source") -> None:
-    alternatives = [
-        names for names in (source.columns or FileColumns()).model_dump().values() if names and names != EVERY_HEADING
-    ]
-    lost = [names for names in alternatives if not set(names) & set(source.headings)]
-    if source.headings and lost:
+    named = [each for each in (source.columns or FileColumns()).model_dump().values() if each and each != EVERY_HEADING]
+    lost = [each for each in named if not set(each) & set(source.headings)]
+    if not source.header_rows and lost:
         raise ValueError(f"headings: {lost[0][0]!r} is missing, which columns refers to")
 
 
 def _validate_layout(source: "Source") -> None:
-    unread = [name for name, measure in source.measures.items() if not measure.column and not measure.count_rows]
+    unread = [name for name, measure in source.measures.items() if not measure.column and not measure.counts_rows]
+    if source.heading_pattern and source.layout == "by_place":
+        raise ValueError("heading_pattern is for a file with a column for each period")
+    if source.skip_columns and source.layout == "long":
+        raise ValueError("skip_columns is for a column for each period or place; other columns are left alone")
     several = "(?P<measure>" in (source.heading_pattern or "")
     if (source.layout == "long" or several) and unread:
         raise ValueError(f"measure {unread[0]}: column is missing; declare its heading")
@@ -262,6 +307,6 @@ def _validate_layout(source: "Source") -> None:
     if source.layout == "by_place" and len(source.measures) > 1:
         raise ValueError("a file with a column for each place (by_place) has one measure; declare the others apart")
     if source.layout != "long" and any(measure.interval for measure in source.measures.values()):
-        raise ValueError("interval of a measure is for layout: long, with its columns in the row of the figure")
-    if source.layout != "long" and any(measure.filter or measure.count_rows for measure in source.measures.values()):
-        raise ValueError("filter of a measure is for layout: long; declare filter for the whole file")
+        raise ValueError("an interval needs a row for each figure; the headings of this file are periods or places")
+    if source.layout != "long" and any(measure.filter or measure.counts_rows for measure in source.measures.values()):
+        raise ValueError("filter of a measure is for a file with a row for each figure; here put it beside columns")

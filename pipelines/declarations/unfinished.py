@@ -49,7 +49,7 @@ def find_unfinished(text: str, path: Path) -> UnreadSource | None:
     """Return an unfinished declaration, or null where it can be read; unreleased private sources may have a TODO."""
     lines = find_todo_lines(text)
     data = read_yaml(text, path)[0] if lines else None
-    if not lines or (isinstance(data, dict) and data.get("private") is True and data.get("released") is not True):
+    if not lines or (isinstance(data, dict) and data.get("access") == "private"):
         return None
     return UnreadSource(path, lines, _measure_names(data))
 

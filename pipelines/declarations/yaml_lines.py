@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pipelines.core.errors import DeclarationError, UnsafeDeclarationError, file_location, suggest_names
 from pipelines.core.limits import YAML_BYTES, YAML_DEPTH, YAML_NODES
 from pipelines.core.visible import has_invisible
-from pipelines.declarations.renamed_keys import new_name
+from pipelines.declarations.renamed_keys import instead_of
 
 T = TypeVar("T", bound=BaseModel)
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -119,17 +119,17 @@ def validate_declaration(model: type[T], data: Any, lines: LineNumbers, path: Pa
         return model.model_validate(data if data is not None else {})
     except ValidationError as error:
         problems = error.errors()
-        renamed = [problem for problem in problems if _renamed(model, problem)]
-        complaints = [_format_complaint(model, problem, lines, path) for problem in renamed or problems]
+        old = [problem for problem in problems if _instead(model, problem)]
+        complaints = [_format_complaint(model, problem, lines, path) for problem in old or problems]
         raise DeclarationError("\n".join(dict.fromkeys(complaints))) from error
 
 
-def _renamed(model: type[BaseModel], problem: Any) -> str | None:
-    """Return the new name of an old key, else null. Errors that its absence causes are not reported."""
+def _instead(model: type[BaseModel], problem: Any) -> str | None:
+    """Return what to write instead of an unknown key, if it is an old key: its consequences are not reported then."""
     if problem["type"] != "extra_forbidden":
         return None
     *where, key = problem["loc"]
-    return new_name(str(key), field_names(model, tuple(where)))
+    return instead_of(str(key), field_names(model, tuple(where)))
 
 
 def _format_complaint(model: type[BaseModel], problem: Any, lines: LineNumbers, path: Path) -> str:
@@ -137,8 +137,8 @@ def _format_complaint(model: type[BaseModel], problem: Any, lines: LineNumbers, 
     while where not in lines:
         where = where[:-1]
     key = ".".join(str(part) for part in where) or "the file"
-    if new := _renamed(model, problem):
-        message = f"this key is now {new}; rename it"
+    if instead := _instead(model, problem):
+        message = instead
     elif problem["type"] == "extra_forbidden":
         # YAML reads the text after a comma within braces as a key, even where a person meant one text.
         hint = "; within { }, put a text with a comma in quotes" if " " in str(where[-1]) else ""

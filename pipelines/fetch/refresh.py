@@ -103,7 +103,7 @@ def add_file(
 ) -> Outcome:
     """Store a file that the user downloaded, after the same checks as a fetched file."""
     job = Job(home, name, source, released, now)
-    if source.access != "open":
+    if not source.is_available:
         return Outcome(name, "not_fetchable", keeping.describe_manual_route(name, source), None)
     try:
         content = validate_file(name, source, path, limits)
@@ -118,7 +118,7 @@ def add_file(
 
 def validate_file(name: str, source: Source, path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Read a file that the user downloaded without storing it; raise FetchError where it can't be the source's file."""
-    if source.access != "open":
+    if not source.is_available:
         raise FetchError(keeping.describe_manual_route(name, source))
     try:
         return _read_added_file(_build_request(Job(Path(), name, source, date.min, ""), path.name, limits), path)

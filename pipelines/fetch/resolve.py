@@ -42,17 +42,16 @@ class KeyMissing(FetchError):
 def build_plan(source: Source) -> FetchPlan:
     """Return the plan for a source's file, from its declaration."""
     planners = {
+        "link": plan_link,
         "nomis": plan_nomis,
         "stat_xplore": plan_stat_xplore,
         "arcgis": plan_arcgis,
         "ckan": plan_ckan,
         "govuk": plan_govuk,
     }
-    if source.link:
-        return plan_link(source.link)
-    if source.api:
-        name = next(iter(source.api.model_fields_set))
-        plan: FetchPlan = planners[name](getattr(source.api, name))  # type: ignore[operator]
+    if source.fetch:
+        name = next(iter(source.fetch.model_fields_set))
+        plan: FetchPlan = planners[name](getattr(source.fetch, name))  # type: ignore[operator]
         return plan
     return plan_address(source.url or "")
 

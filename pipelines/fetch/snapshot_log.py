@@ -54,7 +54,7 @@ class LastFetch(NamedTuple):
 
 def describe_manual_route(name: str, source: Source) -> str:
     """Explain how to obtain a file that can't be fetched."""
-    if source.access != "open":
+    if not source.is_available:
         return f"{name}: access is {source.access}; ask {source.data_owner or source.publisher}: {source.request}"
     keep = f"commonground add {name} FILE --released DAY"
     return f"{name}: no url, link or api is declared; download the file from {source.page} and add it with `{keep}`"

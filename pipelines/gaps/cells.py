@@ -296,10 +296,10 @@ def find_remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
         return elsewhere.data_owner, elsewhere.request
     # A source declares what to ask for where it is not open, or covers some places only.
     is_partial = reason == "not_returned" and source.request
-    if is_partial or (source.access != "open" and reason != "nation_not_covered"):
+    if is_partial or (not source.is_available and reason != "nation_not_covered"):
         return source.data_owner or source.publisher, source.request or definition.remedy
     if reason == "not_open":
-        ask = "Ask for permission to publish it, then declare released: true; or ask for publishable figures."
+        ask = "Ask for permission to publish it, then declare access: open; or ask for publishable figures."
         return source.data_owner or source.publisher, source.request or ask
     if reason == "fetch_failed" and source.key_variable:
         return (

@@ -65,7 +65,7 @@ def build_areas(table: pl.DataFrame, name: str, source: Source, snapshot: Snapsh
         WeightSet(key, spec.day, spec.groups, age_in_days(spec.valid_for)) for key, spec in source.weights.items()
     )
     fit = frozenset(source.best_fit)
-    return Areas(name, snapshot.released, snapshot.label, source.nested_in, fit, weights, table, snapshot.sha256)
+    return Areas(name, snapshot.released, snapshot.label, tuple(source.nested_in), fit, weights, table, snapshot.sha256)
 
 
 def read_areas(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot, register: pl.DataFrame) -> Areas:

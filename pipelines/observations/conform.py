@@ -97,7 +97,7 @@ def _match_code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple
     if by_code:
         # A workbook marks text with a leading apostrophe, and some programs write it to the file.
         text = text.removeprefix("'").strip()
-    if text in source.totals:
+    if text in source.totals and text not in source.unallocated:
         return source.totals[text], "total", f"{text}: the publisher's total"
     if text in source.unallocated:
         return None, "unallocated", f"{text}: the publisher's row for figures without a place"

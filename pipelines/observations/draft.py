@@ -167,8 +167,8 @@ def _period_lines(
         yield "period: {start: TODO, end: TODO}"
         return
     if not period:
-        yield "# TODO no column has a period: give the first and last day, or set period_in_name or"
-        yield "# period_in_preamble if the file name or the rows above the headings state it."
+        yield "# TODO no column has a period: give the first and last day, or set period_pattern"
+        yield "# if the file name or the rows above the headings state it."
         yield "period: {start: TODO, end: TODO}"
         return
     guess, formats = period
@@ -184,7 +184,6 @@ def _period_lines(
 def _wide_layout_lines(frame: pl.DataFrame, wide: Guess, keys: list[str], name: str) -> Iterator[str]:
     periods = [column for column in frame.columns if parse_period(split_marker(column)[0], wide.kind)]  # type: ignore[arg-type]
     others = [column for column in frame.columns if column not in (*periods, *keys, "_row")]
-    yield "layout: wide"
     yield f"period_kind: {wide.kind} # TODO {wide.why}: confirm that they are the reference periods"
     if others:
         yield f"skip_columns: {quote_yaml(_ignore_patterns(others))} # TODO confirm that these are not periods"
@@ -193,7 +192,7 @@ def _wide_layout_lines(frame: pl.DataFrame, wide: Guess, keys: list[str], name: 
     summary = FigureColumn("", {}, min(bases) if bases else None, "all figures in every column are multiples")
     yield "measures:"
     question = "TODO confirm that the period columns hold this measure"
-    yield from measure_lines(measure_names(name, ["figure"])[0], "column: figure", summary, question)
+    yield from measure_lines(measure_names(name, ["figure"])[0], "", summary, question)
     yield from mark_lines(figures, Counter(mark for column in periods if (mark := split_marker(column)[1])))
 
 
@@ -202,7 +201,6 @@ def _by_place_lines(frame: pl.DataFrame, across: Guess, unknown: list[str], name
     period = period_column(frame, [])
     period_columns = [period[0].name] if period else []
     others = [heading for heading in unknown if heading not in period_columns]
-    yield "layout: by_place # a column for each place"
     if others:
         yield (
             f"# TODO unknown places: {', '.join(map(normalise_heading, others))[:300]}. "

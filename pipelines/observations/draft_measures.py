@@ -93,7 +93,7 @@ def _interval_text(figures: FigureColumn, roles: dict[str, Role]) -> str:
     if not ends:
         return ""
     level = confidence_level(ends) or "TODO"
-    return f", interval: {{lower: {quote_yaml(ends[0])}, upper: {quote_yaml(ends[1])}, level: {level}}}"
+    return f", uncertainty: {{lower: {quote_yaml(ends[0])}, upper: {quote_yaml(ends[1])}, level: {level}}}"
 
 
 def leftover_column_lines(candidates: list[FigureColumn], drafted: list[FigureColumn], source: str) -> Iterator[str]:
@@ -179,7 +179,8 @@ def measure_lines(
         yield f"  {key}: {{title: TODO, {figure}{_rounding_text(figures)}}}{todo}"
         return
     yield f"  {key}: {KIND_COMMENT}"
-    yield f"    {{title: TODO, unit: TODO, kind: index, {figure}{_rounding_text(figures)}}}{todo}"
+    column = f", {figure}" if figure else ""
+    yield f"    {{title: TODO, unit: TODO, kind: index{column}{_rounding_text(figures)}}}{todo}"
 
 
 def _rounding_text(figures: FigureColumn) -> str:

@@ -28,8 +28,8 @@ title: {title}
 publisher: TODO name of the data owner
 licence: TODO terms of use
 page: TODO web page that describes the data
-# Figures stay out of every output until the data owner releases them (released: true).
-private: true
+# Figures stay out of every output until the data owner releases them: then write access: open.
+access: private
 cadence: {cadence}
 lag: 1 month
 geography: {places}
@@ -56,7 +56,7 @@ def contract_yaml(name: str, kind: PeriodKind, places: str) -> str:
 def example_rows(source: Source, places: pl.DataFrame) -> list[list[str]]:
     """Return an example of a file: its headings, and a row for each of some real places, with each marker once."""
     columns = source.columns
-    if not columns or source.layout != "long" or source.header:
+    if not columns or source.layout != "long" or source.headings:
         raise DeclarationError("found another layout; expected a long file with its own columns to make an example of")
     period = PERIOD_EXAMPLES[source.period_kind]
     headings = [names[0] for names in (columns.place, columns.label, columns.period, columns.status) if names]

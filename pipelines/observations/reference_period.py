@@ -53,12 +53,12 @@ def whole_period(sheet: Sheet, source: Source, snapshot: Snapshot) -> ReferenceP
     release = source.find_release(snapshot.file, snapshot.released)
     if release and release.period:
         return ReferencePeriod(release.period.start, release.period.end)
-    if source.period_in_name:
+    if source.period_pattern and any(re.search(source.period_pattern, row) for row in sheet.preamble):
+        return _find_period(source.period_pattern, sheet.preamble, "the rows above its headings", source, sheet)
+    if source.period_pattern:
         return _find_period(
-            source.period_in_name, (sheet.file, snapshot.file), f"the file name {sheet.file}", source, sheet
+            source.period_pattern, (sheet.file, snapshot.file), f"the file name {sheet.file}", source, sheet
         )
-    if source.period_in_preamble:
-        return _find_period(source.period_in_preamble, sheet.preamble, "the rows above its headings", source, sheet)
     return ReferencePeriod(source.period.start, source.period.end) if source.period else None
 
 

@@ -22,6 +22,7 @@ from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import (
     Additivity,
     BundledRelease,
+    IntervalColumns,
     NationalEquivalent,
     Period,
     PlaceNote,
@@ -45,6 +46,7 @@ SOURCE_MODELS = (
     Source,
     FileColumns,
     Measure,
+    IntervalColumns,
     MeasureDefaults,
     Marker,
     Period,
@@ -129,6 +131,8 @@ def _format_default(default: Any) -> str:
 def describe_type(annotation: Any) -> str:
     """Describe a type in words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation is Literal[True]:
+        return "`true`"
     if origin is Annotated:
         return describe_type(arguments[0])
     if origin is Literal:

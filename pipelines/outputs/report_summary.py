@@ -35,7 +35,7 @@ def release_rows(report: Report) -> pl.DataFrame:
 
 def source_attribution(source: Source) -> str | None:
     """Return the attribution required by the licence, or None for a source without published figures."""
-    if source.access != "open":
+    if not source.is_available:
         return None
     return f"Source: {source.publisher}, {source.title}, licensed under the {source.licence}."
 

@@ -24,7 +24,7 @@ from pipelines.core.schema import (
 )
 from pipelines.core.store import hash_bytes, hash_file, output_path, temporary_path, write_atomically
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.measure import Measure
+from pipelines.declarations.measure import Measure, counts_residents
 from pipelines.declarations.source import Source
 from pipelines.gaps import BOUNDARY_DISCONTINUITY, BUILD, GAP_LEDGER, RANK, VERDICT
 from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIGHBOUR
@@ -97,13 +97,28 @@ TABLE_MEANING = {
 }
 
 
+_WORKED_OUT = {
+    "count_rows": "True where the figure is the number of rows of a place and period",
+    "at_most": "The figure is 1 where the published number is at most this, else 0; null where it is used as published",
+    "perturbed": "True where the publisher adds noise to protect people",
+    "estimate": "True where the figures are from a sample or a model, without published limits",
+    "population": "True where the measure counts who lives in a place",
+}
+"""Columns of the table `measures` that follow from several keys of a declaration."""
+
+
 def measures_table(catalogue: Catalogue) -> pl.DataFrame:
     """Return the table of measures, one row for each measure."""
     rows = [
         {
             "measure": name,
             "source": catalogue.measure_source[name],
-            **measure.model_dump(exclude={"column", "filter", "range", "interval"}),
+            **measure.model_dump(exclude={"column", "filter", "range", "count_rows", "uncertainty"}),
+            "count_rows": measure.counts_rows,
+            "at_most": measure.at_most,
+            "perturbed": measure.perturbed,
+            "estimate": measure.estimate,
+            "population": counts_residents(name, measure),
             "interval": f"{measure.interval.level:g} %" if measure.interval else None,
         }
         for name, measure in sorted(catalogue.measures.items())
@@ -228,6 +243,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         for table, columns in table_columns.items()
     }
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
+    measure |= _WORKED_OUT
     measure["interval"] = "Confidence level of the published interval; null if there is none"
     source = {name: field.description or "" for name, field in Source.model_fields.items()}
     return {

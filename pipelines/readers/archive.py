@@ -4,6 +4,7 @@ import fnmatch
 import gzip
 import io
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -105,21 +106,43 @@ def _find_member_name(archive: zipfile.ZipFile, member: str | None, file: str) -
     return exact[0]
 
 
-def decode_text(content: bytes, encoding: str, file: str) -> bytes:
-    """Decode a text file to UTF-8 without a byte order mark; suggest the encoding where the declared one fails."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff") and not encoding.lower().startswith(("utf-16", "utf_16")):
-        raise UnreadableError(f"{file}: found UTF-16, expected {encoding}; declare encoding: utf-16")
-    plain = encoding.lower() in ("utf-8", "utf8", "utf-8-sig")
-    try:
-        if not (plain and content.isascii()):
-            text = content.decode("utf-8" if plain else encoding)
-            content = content if plain else text.encode()
-    except (UnicodeError, LookupError) as error:
-        start = getattr(error, "start", 0)
-        raise UnreadableError(
-            f"{file}: not {encoding} at byte {start} ({content[max(0, start - 12) : start + 4]!r}); "
-            "it may be cp1252; declare encoding: cp1252 if names then read correctly"
-        ) from error
+_MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
+"""A letter outside ASCII, as UTF-8 writes it."""
+
+
+def decode_text(content: bytes, file: str) -> bytes:
+    """Return a text file as UTF-8 without a byte order mark.
+
+    A file is UTF-16 by its byte order mark, else UTF-8, else Windows-1252. Raises UnreadableError for a file that is
+    partly UTF-8, as after damage, and for bytes that none of them has.
+    """
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        content = _recode(content, "utf-16", file)
+    elif not content.isascii():
+        content = _check_utf8(content, file)
     if b"\x00" in content:
-        raise UnreadableError(f"{file}: found zero bytes, expected {encoding} text; check the file")
+        raise UnreadableError(f"{file}: found zero bytes, expected text")
     return escape_invisible_bytes(content.removeprefix(b"\xef\xbb\xbf"))
+
+
+def _check_utf8(content: bytes, file: str) -> bytes:
+    try:
+        content.decode("utf-8")
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        if _MULTIBYTE.search(content):
+            raise UnreadableError(
+                f"{file}: not UTF-8 at byte {start} ({content[max(0, start - 12) : start + 4]!r}), UTF-8 elsewhere: it "
+                "is damaged; fetch it again"
+            ) from error
+        return _recode(content, "cp1252", file)
+    return content
+
+
+def _recode(content: bytes, encoding: str, file: str) -> bytes:
+    try:
+        return content.decode(encoding).encode()
+    except UnicodeError as error:
+        raise UnreadableError(
+            f"{file}: not UTF-8, and not {encoding} at byte {getattr(error, 'start', 0)}; save the file as UTF-8"
+        ) from error

@@ -15,10 +15,12 @@ import polars as pl
 from pipelines.core.errors import UnreadableError
 from pipelines.core.limits import MAX_LINE_BYTES, MEMORY, cells_limit, limit_advice
 from pipelines.declarations.file_format import DELIMITERS, FileLayout
-from pipelines.readers.header import HEADER_WITHIN, ROW, RequiredHeadings, Sheet, extract_table
+from pipelines.readers.header import HEADER_WITHIN, ROW, RequiredHeadings, Sheet, extract_table, normalise_heading
 
 FIELDS_LIMIT = 20_000
 """Maximum fields in a row. A hostile file may have a hundred million."""
+HEAD = 65_536
+"""Bytes at the start of a text file that decide what separates its fields."""
 _QUOTE, _ENDS = ord('"'), (ord("\n"), ord("\r"))
 _AT_ONCE, _IN_CACHE = 1 << 26, 1 << 17
 Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -28,17 +30,18 @@ _SENTINEL = "\x00"
 
 def read_delimited_text(content: bytes, shape: FileLayout, required: RequiredHeadings, file: str) -> Sheet:
     """Read the table in UTF-8 text; raise UnreadableError where its headings are missing or it does not end."""
-    grid, fields = split_text(content, shape, file)
+    grid, fields = split_text(content, shape, file, find_delimiter(content, shape, required))
     return extract_table(grid, shape, required, file, fields)
 
 
-def split_text(content: bytes, shape: FileLayout, file: str) -> tuple[pl.DataFrame, list[int]]:
+def split_text(
+    content: bytes, shape: FileLayout, file: str, mark: str = DELIMITERS[0]
+) -> tuple[pl.DataFrame, list[int]]:
     """Split UTF-8 text into text columns and `_row`, the record number from 1, blank records included.
 
     Also returns the number of fields in each of the first records. Raises UnreadableError where a record ends inside
     quotation marks.
     """
-    mark = DELIMITERS[shape.delimiter]
     if b"\r" in content:
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     # Checked once, because searching a large file takes time.
@@ -54,6 +57,26 @@ def split_text(content: bytes, shape: FileLayout, file: str) -> tuple[pl.DataFra
     return _trim_cells(grid, content, mark, quote).with_columns(
         pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)
     ), fields
+
+
+def find_delimiter(content: bytes, shape: FileLayout, required: RequiredHeadings) -> str:
+    """Return the delimiter of UTF-8 text: the one that gives most of the headings, else the most frequent one.
+
+    `required` are the headings that the table must have; of a file without headings, their number decides.
+    """
+    head = content[:HEAD].decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    if not any(mark in head for mark in DELIMITERS[1:]):
+        return DELIMITERS[0]
+    names = {normalise_heading(name) for spellings in required for name in spellings}
+
+    def fit(mark: str) -> tuple[int, int, bool]:
+        rows = [next(csv.reader([line], delimiter=mark), []) for line in head.split("\n")[:HEADER_WITHIN]]
+        met = max((len(names & {normalise_heading(cell) for cell in row}) for row in rows), default=0)
+        if not shape.header_rows:
+            met = sum(len(row) == len(shape.headings) for row in rows)
+        return met, head.count(mark), mark == DELIMITERS[0]
+
+    return max(DELIMITERS, key=fit)
 
 
 def _refuse_long_line(content: bytes, lines: int, file: str) -> None:
@@ -184,17 +207,18 @@ def _trim_cells(grid: pl.DataFrame, content: bytes, delimiter: str, quote: str |
     """
     sample = grid.head(0 if content.isascii() else grid.height)
     is_ascii = sample.select(pl.all().str.len_bytes().sum() == pl.all().str.len_chars().sum())
-    plain = [name for name in grid.columns if is_ascii[name][0]]
+    normalise_heading = [name for name in grid.columns if is_ascii[name][0]]
     # A line break inside a cell needs quotation marks.
     signs = [" ", "\t", "\n"] if quote else [sign for sign in " \t" if _has_sign_at_edge(content, sign, delimiter)]
     spaced = (
         _columns_with_any(
-            grid.select(plain), lambda column: pl.any_horizontal(_has_edge_space(column, space) for space in signs)
+            grid.select(normalise_heading),
+            lambda column: pl.any_horizontal(_has_edge_space(column, space) for space in signs),
         )
         if signs
         else []
     )
-    other = _columns_with_any(grid.drop(plain), lambda column: column.str.contains(r"^\s|\s$"))
+    other = _columns_with_any(grid.drop(normalise_heading), lambda column: column.str.contains(r"^\s|\s$"))
     return grid.with_columns(pl.col(spaced + other).str.strip_chars()).fill_null("")
 
 

@@ -54,7 +54,7 @@ def extract_table(
     top = [list(row[:-1]) for row in grid.head(HEADER_WITHIN + shape.header_rows).iter_rows()]
     head = (
         _header_from_declaration(shape, grid.width - 1, file)
-        if shape.headings
+        if not shape.header_rows
         else _find_header(top, shape, required, file)
     )
     names = _make_headings_unique(head.names, required, file)

@@ -1,6 +1,7 @@
 """JSON and JSON-stat as a table of text: numbers retain their published digits."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -31,9 +32,7 @@ def read_records(content: bytes, shape: FileLayout, required: RequiredHeadings, 
     """
     data = read_json(content, file, parse_float=str, parse_int=str, parse_constant=str)
     frame = (
-        _read_dataset(data, file)
-        if shape.format == "jsonstat"
-        else _read_objects(_follow_path(data, shape.records, file), file)
+        _read_dataset(data, file) if shape.format == "jsonstat" else _read_objects(_find_records(data, required), file)
     )
     if not is_header(frame.columns, required):
         raise UnreadableError(describe_missing_headings([frame.columns], required, file))
@@ -42,21 +41,28 @@ def read_records(content: bytes, shape: FileLayout, required: RequiredHeadings, 
     )
 
 
-def _follow_path(data: Any, path: str | None, file: str) -> Any:
-    """Follow a path of keys to the list of records."""
-    for key in path.split(".") if path else ():
-        if not isinstance(data, dict) or key not in data:
-            keys = ", ".join(sorted(map(str, data))[:8]) if isinstance(data, dict) else type(data).__name__
-            raise UnreadableError(f"{file}: found {keys}, expected {key} of records: {path}; correct the path")
-        data = data[key]
-    return data
+def _find_records(data: Any, required: RequiredHeadings) -> Any:
+    """Return the longest list of records with the required headings, else the longest list, else the data."""
+    lists = list(_list_records(data))
+    headings = [list(dict.fromkeys(name for row in rows for name in row)) for rows in lists]
+    matching = [rows for rows, names in zip(lists, headings, strict=True) if is_header(names, required)]
+    return max(matching or lists, key=len, default=data)
+
+
+def _list_records(data: Any) -> Iterator[list[dict[str, Any]]]:
+    """Yield the lists of objects in the data, outer before inner, without those inside a record."""
+    if isinstance(data, dict):
+        for value in data.values():
+            yield from _list_records(value)
+    elif isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
+        yield data
 
 
 def _read_objects(records: Any, file: str) -> pl.DataFrame:
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         keys = f" with {', '.join(sorted(map(str, records))[:8])}" if isinstance(records, dict) else ""
         raise UnreadableError(
-            f"{file}: found {type(records).__name__}{keys}, expected a list of objects; declare its path with records:"
+            f"{file}: found {type(records).__name__}{keys}, expected a list of objects with the declared columns"
         )
     names = list(dict.fromkeys(name for record in records for name in record))
     _refuse_over_limit(len(names) * len(records), file)

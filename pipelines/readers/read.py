@@ -28,7 +28,7 @@ def read_shape(content: bytes, shape: FileLayout, required: RequiredHeadings, fi
         return read_workbook(content, shape, required, file)
     if shape.format == "parquet":
         return read_parquet(content, required, file)
-    text = decode_text(content, shape.encoding, file)
+    text = decode_text(content, file)
     reader = read_delimited_text if shape.format == "csv" else read_records
     return reader(text, shape, required, file)
 
@@ -36,14 +36,14 @@ def read_shape(content: bytes, shape: FileLayout, required: RequiredHeadings, fi
 def read_project_table(content: bytes, file: str) -> pl.DataFrame:
     """Read a table of the project itself: UTF-8, commas, headings in the first row, every cell as text."""
     content, file = unpack_file(content, None, file, "csv")
-    return read_delimited_text(decode_text(content, "utf-8", file), FileLayout(), [], file).frame
+    return read_delimited_text(decode_text(content, file), FileLayout(), [], file).frame
 
 
 def list_required_headings(source: Source) -> list[tuple[str, ...]]:
     """List the headings that a file must have, each with its alternative spellings."""
     chosen_by: list[tuple[str, ...]] = [(name,) for name in source.filter]
-    if source.header:
-        return [*((name,) for name in source.header), *chosen_by]
+    if source.headings and source.header_rows:
+        return [*((name,) for name in source.headings), *chosen_by]
     if source.nested_in:
         return [*((name,) for name in source.area_columns), *chosen_by]
     if source.shares:

@@ -65,7 +65,7 @@ def _melt_long(sheet: Sheet, source: Source) -> pl.DataFrame:
             pl.lit(key).alias("measure"),
         ]
         shared += _select_interval(frame, measure.interval) if uncertain else []
-        if measure.count_rows:
+        if measure.counts_rows:
             parts.append(_count_rows(frame.select(shared), source, sheet.ragged_rows))
             continue
         column = find_heading(frame.columns, measure.column)

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
-from pipelines.declarations.file_format import DELIMITERS, FileLayout
+from pipelines.declarations.file_format import FileLayout
 from pipelines.readers.archive import decode_text, unpack_file
-from pipelines.readers.csv import split_text
+from pipelines.readers.csv import find_delimiter, split_text
 from pipelines.readers.header import ROW, Sheet, merge_headings
-from pipelines.readers.json import read_json
 from pipelines.readers.read import read_shape
 from pipelines.readers.values import looks_like_figure
 from pipelines.readers.workbook import read_grids
@@ -86,58 +85,15 @@ def _detect_format(content: bytes) -> str:
 
 
 def _sniff_records(content: bytes, kind: str, file: str) -> SniffedFile:
-    keys: dict[str, Any] = {}
-    if kind == "json" and content.lstrip()[:1] == b"{":
-        path = _longest_list_path(content, file)
-        keys = {"records": path} if path else {}
-    shape = FileLayout.model_validate({"format": kind, **keys})
-    why = {"records": "the longest list in the file"} if keys else {}
-    return SniffedFile(keys, why, read_shape(content, shape, [], file))
-
-
-def _longest_list_path(content: bytes, file: str) -> str:
-    """Return the path of the longest list in a JSON file."""
-    data = read_json(content, file)
-    lists = [(len(data[key]), key) for key in data if isinstance(data[key], list)]
-    lists += [
-        (len(inner), f"{key}.{name}")
-        for key, value in data.items()
-        if isinstance(value, dict)
-        for name, inner in value.items()
-        if isinstance(inner, list)
-    ]
-    return max(lists, default=(0, ""))[1]
+    return SniffedFile({}, {}, read_shape(content, FileLayout.model_validate({"format": kind}), [], file))
 
 
 def _sniff_text(content: bytes, file: str) -> SniffedFile:
-    keys: dict[str, Any] = {}
-    why: dict[str, str] = {}
-    encoding = _detect_encoding(content)
-    if encoding != "utf-8":
-        keys["encoding"], why["encoding"] = encoding, "the bytes are not UTF-8; check that names read correctly"
-    text = decode_text(content, encoding, file)
-    delimiter = _detect_delimiter(text)
-    if delimiter != "comma":
-        keys["delimiter"], why["delimiter"] = delimiter, "it is the most frequent in the first lines"
-    grid, _ = split_text(text, FileLayout.model_validate(keys), file)
+    text = decode_text(content, file)
+    grid, _ = split_text(text, FileLayout(), file, find_delimiter(text, FileLayout(), ()))
     header = _guess_header(grid, "csv", file)
-    shape = FileLayout.model_validate({**keys, **header.keys})
-    return SniffedFile(keys | header.keys, why | header.why, read_shape(content, shape, header.required, file))
-
-
-def _detect_encoding(content: bytes) -> str:
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
-
-
-def _detect_delimiter(text: bytes) -> str:
-    head = text[:20_000].decode("utf-8", "replace")
-    return max(DELIMITERS, key=lambda name: (head.count(DELIMITERS[name]), name == "comma"))
+    shape = FileLayout.model_validate(header.keys)
+    return SniffedFile(header.keys, header.why, read_shape(content, shape, header.required, file))
 
 
 class HeaderGuess(NamedTuple):

@@ -47,7 +47,7 @@ def refresh(root: Path, home: Path, *names: str) -> subprocess.CompletedProcess[
 
 def stat_xplore(office: Publisher) -> str:
     api = {"database": "d", "measures": ["m"], "dimensions": ["a"], "recodes": {"a": ["b"]}, "service": office.url("")}
-    return f"api: {json.dumps({'stat_xplore': api})}"
+    return f"fetch: {json.dumps({'stat_xplore': api})}"
 
 
 def test_all_that_have_an_address_are_asked_and_the_others_are_counted(tmp_path: Path, office: Publisher) -> None:
@@ -79,7 +79,7 @@ def test_a_source_that_nobody_publishes_and_one_without_a_key_are_no_success(tmp
 def test_offline_every_source_is_told_in_a_line_and_nothing_is_green(tmp_path: Path) -> None:
     with publishing() as gone:
         where = gone.url("")
-    pattern = "link: {page: '" + where + "/page', pattern: csv}"
+    pattern = "fetch: {link: {page: '" + where + "/page', pattern: csv}}"
     root = project(tmp_path, linked=pattern, file="url: /no/such/file.csv")
     done = refresh(root, tmp_path / "store")
     # DuckDB's binding may say at the end of a process that it did not count its own objects down.

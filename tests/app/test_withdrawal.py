@@ -33,7 +33,7 @@ from tests.gaps.test_cells import AS_OF, MERTON, Case, project_of, with_peers
 SECRET = "7654321"
 MARKS = (SECRET, "7,654,321")
 """A figure that nothing else in an output looks like, as programs and as people write it."""
-SOURCE = "period_kind: year\ngeography: lad_2023\ndata_owner: The keeper\nprivate: true\nreleased: true\n"
+SOURCE = "period_kind: year\ngeography: lad_2023\ndata_owner: The keeper\n"
 CASE = Case(None, "x", with_peers(f"{MERTON},x,2023,{SECRET}"), source=SOURCE)
 OTHER = """/*
 question: q
@@ -86,7 +86,7 @@ def built(once: Path, tmp_path: Path) -> Project:
 def hide(project: Project) -> Project:
     """Take back the release of the source."""
     path = project.catalogue.sources_dir / "a_source.yaml"
-    path.write_text(path.read_text().replace("released: true\n", ""))
+    path.write_text(path.read_text() + "access: private\n")
     return project._replace(catalogue=load_catalogue(project.catalogue.root))
 
 

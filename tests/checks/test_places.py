@@ -72,11 +72,19 @@ def test_hidden_cells_are_counted_by_marker_and_period_with_some_of_their_places
     ("measure", "reason", "evidence"),
     [
         ({}, None, ""),
-        ({"perturbed": True}, "perturbed", "the publisher adds noise; totals may differ from the sum of their parts"),
+        (
+            {"uncertainty": "perturbed"},
+            "perturbed",
+            "the publisher adds noise; totals may differ from the sum of their parts",
+        ),
         ({"rounding": 5.0}, "rounded", "rounded to 5 things; 2 figures are not multiples of it"),
         ({"rounding": 2.5}, "rounded", "rounded to 2.5 things; 2 figures are not multiples of it"),
         ({"rounding": 0.5}, "rounded", "rounded to 0.5 things; 1 figures are not multiples of it"),
-        ({"rounding": 5.0, "perturbed": True}, "rounded", "rounded to 5 things; 2 figures are not multiples of it"),
+        (
+            {"rounding": 5.0, "uncertainty": "perturbed"},
+            "rounded",
+            "rounded to 5 things; 2 figures are not multiples of it",
+        ),
     ],
 )
 def test_a_rounded_or_perturbed_measure_is_noted_once(

@@ -12,7 +12,7 @@ from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.corrections import Correction
 from pipelines.declarations.endpoint import ArcGis
 from pipelines.declarations.problem import ProblemHeader
-from pipelines.declarations.renamed_keys import RENAMED_KEYS
+from pipelines.declarations.renamed_keys import RENAMED_KEYS, REPLACED_KEYS
 from pipelines.declarations.source import Source
 from pipelines.declarations.yaml_lines import field_names, read_yaml, validate_declaration
 from pipelines.gaps.costs import Cost, Costs
@@ -25,7 +25,7 @@ PLACES: list[tuple[type[Declaration], tuple[str | int, ...], tuple[str, ...]]] =
         (),
         ("adding", "alike", "ask", "combined", "differs", "heading", "holder", "ignore", "lies_in", "not_data"),
     ),
-    (Source, (), ("places", "where")),
+    (Source, (), ("api", "header", "period_in_name", "period_in_preamble", "places", "where")),
     (Source, ("elsewhere", "Wales"), ("holder", "how")),
     (Source, ("markers", "c"), ("low", "high")),
     (Source, ("measures", "m"), ("counted", "reaches", "weighed_by", "where")),
@@ -68,8 +68,26 @@ def test_an_old_key_is_refused_with_its_new_name(
     ]
 
 
+GONE: list[tuple[tuple[str | int, ...], tuple[str, ...]]] = [
+    ((), ("best_fit", "delimiter", "encoding", "layout", "link", "period_ends", "private", "records", "released")),
+    ((), ("unallocated",)),
+    (("measures", "m"), ("at_most", "estimate", "interval", "perturbed", "population")),
+]
+
+
+@pytest.mark.parametrize(("where", "old"), [(where, old) for where, keys in GONE for old in keys])
+def test_a_key_that_is_gone_is_refused_with_what_to_write_instead(where: tuple[str | int, ...], old: str) -> None:
+    data, lines = read_yaml("# a comment\n" + declared_at(where, f"{old}: 1"), Path("a.yaml"))
+    with pytest.raises(DeclarationError) as refused:
+        validate_declaration(Source, data, lines, Path("a.yaml"))
+    assert str(refused.value).splitlines() == [
+        f"a.yaml:2: {'.'.join(map(str, (*where, old)))}: no longer a key; {REPLACED_KEYS[old][1]}"
+    ]
+
+
 def test_every_renamed_key_has_a_case() -> None:
     met = {(old, next(name for name in RENAMED_KEYS[old] if name in field_names(m, where))) for m, where, old in CASES}
+    assert {old for _, keys in GONE for old in keys} == set(REPLACED_KEYS)
     assert met == {(old, new) for old, names in RENAMED_KEYS.items() for new in names}
 
 
@@ -82,6 +100,7 @@ def test_the_page_on_upgrading_lists_every_renamed_key() -> None:
     page = (ROOT / "docs" / "upgrading.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `(\w+)` \| `(\w+)`", page, flags=re.M))
     assert {(old, new) for old, names in RENAMED_KEYS.items() for new in names} <= listed
+    assert {old for old in REPLACED_KEYS if not re.search(rf"^\| `{old}` \|", page, flags=re.M)} == set()
 
 
 def test_nothing_shipped_has_an_old_key() -> None:

@@ -57,7 +57,7 @@ def test_newest_file_is_selected_by_the_period_in_its_name(tmp_path: Path, offic
     page = office.at("/landing", says(200, LANDING, Content_Type="text/html"))
     office.at("/stats/files/ae-by-provider-October-2026.csv", file(CSV, '"1"'))
     link = {"page": page, "pattern": BY_PROVIDER, "newest": "period"}
-    outcomes = [get(tmp_path, link=link) for _ in range(2)]
+    outcomes = [get(tmp_path, fetch={"link": link}) for _ in range(2)]
     assert [outcome.result for outcome in outcomes] == ["new", "unchanged"]
     assert content(tmp_path, outcomes[0]) == CSV
     assert outcomes[0].snapshot and outcomes[0].snapshot.label == "October-2026"
@@ -69,13 +69,13 @@ def test_pages_are_followed_in_turn(tmp_path: Path, office: Publisher) -> None:
     office.at("/2026-27", says(200, b'<a href="/old.csv">x</a> <a href="/new.csv">Timeseries</a>'))
     office.at("/new.csv", says(200, CSV))
     link = {"page": page, "through": [r"20\d\d-\d\d$"], "pattern": "Timeseries", "newest": "last"}
-    assert content(tmp_path, get(tmp_path, link=link)) == CSV
+    assert content(tmp_path, get(tmp_path, fetch={"link": link})) == CSV
     assert [asked.path for asked in office.asked] == ["/landing", "/2026-27", "/new.csv"]
 
 
 def test_page_without_a_matching_link_reports_its_links(tmp_path: Path, office: Publisher) -> None:
     page = office.at("/landing", says(200, LANDING))
-    outcome = get(tmp_path, link={"page": page, "pattern": r"by-trust.*\.csv"})
+    outcome = get(tmp_path, fetch={"link": {"page": page, "pattern": r"by-trust.*\.csv"}})
     assert outcome.result == "failed"
     assert outcome.detail.startswith(f"claimants: {page}: no link matches 'by-trust")
     assert "4 links" in outcome.detail and "correct the pattern" in outcome.detail
@@ -86,9 +86,9 @@ def test_link_to_another_host_is_followed_only_where_declared(tmp_path: Path, of
     office.at("/a.csv", says(200, CSV))
     away = office.url("/a.csv", "localhost")
     page = office.at("/landing", says(200, f'<a href="{away}">a.csv</a>'.encode()))
-    refused = get(tmp_path, link={"page": page, "pattern": "csv"})
+    refused = get(tmp_path, fetch={"link": {"page": page, "pattern": "csv"}})
     assert refused.result == "failed" and "found the file on localhost" in refused.detail
-    assert get(tmp_path, link={"page": page, "pattern": "csv", "hosts": "localhost"}).result == "new"
+    assert get(tmp_path, fetch={"link": {"page": page, "pattern": "csv", "hosts": "localhost"}}).result == "new"
 
 
 def test_two_equally_new_files_are_refused() -> None:
@@ -132,13 +132,13 @@ def test_links_are_read_from_malformed_pages() -> None:
 
 def test_pattern_is_validated_when_declared() -> None:
     with pytest.raises(ValueError, match="expected a regular expression"):
-        source(link={"page": "https://a.org", "pattern": "("})
+        source(fetch={"link": {"page": "https://a.org", "pattern": "("}})
     with pytest.raises(ValueError, match="needs a pattern with"):
-        source(link={"page": "https://a.org", "pattern": "x", "newest": "period"})
+        source(fetch={"link": {"page": "https://a.org", "pattern": "x", "newest": "period"}})
     with pytest.raises(ValueError, match="declare one of url"):
-        source(link={"page": "https://a.org", "pattern": "x"}, url="https://a.org/x.csv")
+        source(fetch={"link": {"page": "https://a.org", "pattern": "x"}}, url="https://a.org/x.csv")
     with pytest.raises(ValueError, match="declare one service"):
-        source(api={})
+        source(fetch={})
 
 
 HEADER = b'"DATE","GEOGRAPHY_CODE","OBS_VALUE","RECORD_COUNT"\n'
@@ -160,7 +160,7 @@ def test_nomis_pages_are_requested_until_all_rows_arrive(
     monkeypatch.setattr(services, "NOMIS_PAGE", 3)
     pages = {f"recordoffset={n}": nomis_page(n, min(n + 3, 7), 7) for n in (0, 3, 6)}
     office.at("/api/v01/dataset/NM_162_1.data.csv", by_query(pages))
-    outcomes = [get(tmp_path, api=nomis_of(office)) for _ in range(2)]
+    outcomes = [get(tmp_path, fetch=nomis_of(office)) for _ in range(2)]
     assert content(tmp_path, outcomes[0]).decode() == nomis_page(0, 7, 7).decode().replace('"', "")
     assert [outcome.result for outcome in outcomes] == ["new", "unchanged"]
     assert len(office.asked) == 6
@@ -187,7 +187,7 @@ def test_table_with_a_faulty_nomis_page_is_refused(
 ) -> None:
     first = by_query({"recordoffset=0": answer, "recordoffset=2": HEADER})
     office.at("/api/v01/dataset/NM_162_1.data.csv", first)
-    outcome = get(tmp_path, api=nomis_of(office))
+    outcome = get(tmp_path, fetch=nomis_of(office))
     assert outcome.result == "failed" and expected in outcome.detail
     assert store.source_snapshots(tmp_path, "claimants") == []
 
@@ -213,7 +213,7 @@ def rows(*codes: str) -> list[dict[str, Any]]:
 
 def test_feature_pages_are_requested_until_none_remain(tmp_path: Path, office: Publisher) -> None:
     pages = [{"features": rows("A", "B"), "exceededTransferLimit": True}, {"features": rows("C")}]
-    outcome = get(tmp_path, api={"arcgis": {"layer": layer(office, pages, 3), "fields": ["LAD24CD", "LAD24NM"]}})
+    outcome = get(tmp_path, fetch={"arcgis": {"layer": layer(office, pages, 3), "fields": ["LAD24CD", "LAD24NM"]}})
     assert content(tmp_path, outcome) == b"LAD24CD,LAD24NM\nA,\nB,\nC,\n"
     assert "orderByFields=FID" in office.asked[2].path and "outFields=LAD24CD%2CLAD24NM" in office.asked[2].path
 
@@ -225,7 +225,7 @@ def test_boundary_pages_become_one_collection(tmp_path: Path, office: Publisher)
         {"type": "FeatureCollection", "features": shapes[1:]},
     ]
     where = layer(office, pages, 2)
-    outcome = get(tmp_path, api={"arcgis": {"layer": where, "geometry": True}}, format="json")
+    outcome = get(tmp_path, fetch={"arcgis": {"layer": where, "geometry": True}}, format="json")
     assert json.loads(content(tmp_path, outcome)) == {"type": "FeatureCollection", "features": shapes}
 
 
@@ -246,7 +246,7 @@ def test_boundary_pages_become_one_collection(tmp_path: Path, office: Publisher)
 def test_layer_with_a_faulty_page_is_refused(
     tmp_path: Path, office: Publisher, pages: list[dict[str, Any]], count: Any, expected: str
 ) -> None:
-    outcome = get(tmp_path, api={"arcgis": {"layer": layer(office, pages, count)}})
+    outcome = get(tmp_path, fetch={"arcgis": {"layer": layer(office, pages, count)}})
     assert outcome.result == "failed" and expected in outcome.detail
     assert store.source_snapshots(tmp_path, "claimants") == []
 
@@ -274,7 +274,7 @@ def test_stat_xplore_key_is_sent_but_never_stored(
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv(STATXPLORE_KEY, "hush-hush-1234")
     office.at("/webapi/rest/v1/table", says(503), says(200, json.dumps(CUBE).encode()))
-    outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
+    outcome = get(tmp_path, fetch={"stat_xplore": {**XPLORE, "service": office.url("")}})
     assert content(tmp_path, outcome).decode() == (
         "Month,Month code,Authority,Authority code,Households\n"
         "Sep-26,202609,Merton,E09000024,7310\nSep-26,202609,Total,,\n"
@@ -291,7 +291,7 @@ def test_stat_xplore_key_is_sent_but_never_stored(
 def test_key_is_not_sent_to_another_host(tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STATXPLORE_KEY, "hush-hush-1234")
     office.at("/webapi/rest/v1/table", says(307, Location=office.url("/elsewhere", "localhost")))
-    outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
+    outcome = get(tmp_path, fetch={"stat_xplore": {**XPLORE, "service": office.url("")}})
     assert outcome.result == "failed" and len(office.asked) == 1
 
 
@@ -302,7 +302,7 @@ def test_missing_or_invalid_key_is_reported_with_a_remedy(
     monkeypatch.delenv(STATXPLORE_KEY, raising=False)
     if key is not None:
         monkeypatch.setenv(STATXPLORE_KEY, key)
-    outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
+    outcome = get(tmp_path, fetch={"stat_xplore": {**XPLORE, "service": office.url("")}})
     assert outcome.result == "not_fetchable" and office.asked == []
     assert STATXPLORE_KEY in outcome.detail and "get a key" in outcome.detail
     assert not key or key not in outcome.detail
@@ -317,7 +317,7 @@ def test_incomplete_cube_is_refused(
 ) -> None:
     monkeypatch.setenv(STATXPLORE_KEY, "hush-hush-1234")
     office.at("/webapi/rest/v1/table", says(200, json.dumps(cube).encode()))
-    outcome = get(tmp_path, api={"stat_xplore": {**XPLORE, "service": office.url("")}})
+    outcome = get(tmp_path, fetch={"stat_xplore": {**XPLORE, "service": office.url("")}})
     assert outcome.result == "failed"
     assert "the response lacks" in outcome.detail or "found too few or too many" in outcome.detail
 
@@ -328,7 +328,7 @@ def test_newest_resource_of_a_ckan_dataset_is_selected(tmp_path: Path, office: P
     office.at("/api/3/action/package_show", says(200, json.dumps(listing).encode()))
     office.at("/files/EPD_202610.csv", file(LATER, '"1"'))
     api = {"portal": office.url(""), "package": "epd", "pattern": r"EPD_(?P<period>\d{6})", "newest": "period"}
-    outcomes = [get(tmp_path, api={"ckan": api}) for _ in range(2)]
+    outcomes = [get(tmp_path, fetch={"ckan": api}) for _ in range(2)]
     assert content(tmp_path, outcomes[0]) == LATER
     assert [outcome.result for outcome in outcomes] == ["new", "unchanged"]
     assert office.asked[0].path == "/api/3/action/package_show?id=epd"
@@ -345,7 +345,7 @@ def test_attachment_of_the_newest_publication_in_a_collection_is_selected(tmp_pa
     office.at("/api/content/stats/2026", says(200, json.dumps({"details": {"attachments": attachments}}).encode()))
     office.at("/t.csv", says(200, CSV))
     api = {"path": "/all", "through": ["/stats/2026"], "pattern": "^Table 1", "service": office.url("")}
-    assert content(tmp_path, get(tmp_path, api={"govuk": api})) == CSV
+    assert content(tmp_path, get(tmp_path, fetch={"govuk": api})) == CSV
 
 
 def test_plan_that_never_ends_is_given_up(tmp_path: Path, office: Publisher) -> None:
@@ -354,7 +354,7 @@ def test_plan_that_never_ends_is_given_up(tmp_path: Path, office: Publisher) -> 
     counted = {"returnCountOnly": json.dumps({"count": 1}).encode(), "resultOffset": json.dumps(page).encode()}
     office.at(LAYER + "/query", by_query(counted))
     few = ROOMY._replace(requests=9)
-    road = source(api={"arcgis": {"layer": office.url(LAYER)}})
+    road = source(fetch={"arcgis": {"layer": office.url(LAYER)}})
     outcome = refresh_source(tmp_path, "claimants", road, today=TODAY, now=NOW, limits=few)
     assert outcome.result == "failed" and "over 9 requests" in outcome.detail and len(office.asked) == 9
 
@@ -397,7 +397,7 @@ def test_web_page_in_a_folder_is_refused(tmp_path: Path) -> None:
 
 def test_source_without_its_key_is_a_gap_with_a_remedy(tmp_path: Path) -> None:
     query = "{database: d, measures: m, dimensions: [a, b]}"
-    declared = f"period_kind: year\ngeography: lad_2023\napi: {{stat_xplore: {query}}}\n"
+    declared = f"period_kind: year\ngeography: lad_2023\nfetch: {{stat_xplore: {query}}}\n"
     cell = cell_of(Case("fetch_failed", MERTON, ["<html>"], source=declared), tmp_path)
     assert cell["reason"] == "fetch_failed"
     assert str(cell["evidence"]).endswith(f"fetching one needs a key in {STATXPLORE_KEY}")

@@ -21,7 +21,7 @@ def source_of(*measures: str, **said: Any) -> Source:
     """Make a source of stocks, or of the measures that `said` declares; one that can't be held says what to ask."""
     about = {"title": "t", "publisher": "A publisher", "licence": "l", "page": "https://example.org"}
     declared = {"measures": {name: measure_of() for name in measures}, "geography": "lad_2023", "period_kind": "year"}
-    ask = {} if said.get("access", "open") == "open" else {"request": "Ask for it."}
+    ask = {} if said.get("access", "open") in ("open", "private") else {"request": "Ask for it."}
     columns = FileColumns(place=("code",), period=("period",))
     return Source.model_validate({**about, **declared, "columns": columns, **ask, **said})
 

@@ -24,7 +24,7 @@ PLACES = table_from_records(
 )  # fmt: skip
 MEASURES = {
     "figure": measure_of(), "rate": measure_of("rate"), "people": measure_of(), "rounded": measure_of(rounding=5.0),
-    "noisy": measure_of(perturbed=True),
+    "noisy": measure_of(uncertainty="perturbed"),
 }  # fmt: skip
 CATALOGUE = catalogue_of(a_source=source_of(measures=MEASURES), other=source_of("unheld", access="not_held"))
 ASIDE = {"measure": pl.String, "to_code": pl.String, "period_start": pl.Date, "reason": pl.String,
@@ -419,7 +419,7 @@ URL = {"url": "https://example.org/f.csv"}
 WALES = {"Wales": NationalEquivalent(data_owner="StatsWales", request="Ask in Cardiff.")}
 ENGLISH = {"coverage": ("England",), "elsewhere": WALES}
 ASKED = {"request": "Send it.", "data_owner": "The holder"}
-LEAVE = "Ask for permission to publish it, then declare released: true; or ask for publishable figures."
+LEAVE = "Ask for permission to publish it, then declare access: open; or ask for publishable figures."
 OWN_SERIES = ("the statistical authority of that nation", "Find the nation's own series and declare it as a source.")
 BY_HAND = ("Download a newer file from the publisher's page and store it with commonground add; if that adds nothing, "
            "ask the publisher.")  # fmt: skip
@@ -442,9 +442,9 @@ ADMIN = "your Commonground administrator"
         ("not_returned", "England", {"data_owner": "The holder"}, "The holder, or the provider that makes the return",
          "Ask why the place is missing."),
         ("not_available", "England", ASKED, "The holder", "Ask the publisher why."),
-        ("not_open", "England", {"private": True}, "A publisher", LEAVE),
-        ("not_open", "England", {"private": True, **ASKED}, "The holder", "Send it."),
-        ("fetch_failed", "England", {"api": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}},
+        ("not_open", "England", {"access": "private"}, "A publisher", LEAVE),
+        ("not_open", "England", {"access": "private", **ASKED}, "The holder", "Send it."),
+        ("fetch_failed", "England", {"fetch": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}},
          ADMIN, "Set COMMONGROUND_STATXPLORE_KEY to your API key for the service, then refresh the source."),
         ("fetch_failed", "England", URL, ADMIN, "Refresh the source, or repair the file named in the evidence."),
         ("fetch_failed", "England", {}, ADMIN,

@@ -100,10 +100,10 @@ def test_periods_end_by_the_day_of_the_build_or_with_the_last_one_asked_about() 
         ({"access": "not_collected"}, "not_collected", "a_source is declared as not collected"),
         ({"access": "not_open"}, "not_open", "a_source is declared as not open"),
         ({"access": "not_held"}, "fetch_failed", "a_source is declared as published but not stored"),
-        ({"private": True}, "not_open",
+        ({"access": "private"}, "not_open",
          "a_source is private; its data owner has not released its figures"),
         ({}, "fetch_failed", "no readable release of a_source is stored"),
-        ({"api": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}}, "fetch_failed",
+        ({"fetch": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}}, "fetch_failed",
          "no readable release of a_source is stored; fetching one needs a key in COMMONGROUND_STATXPLORE_KEY"),
     ],
 )  # fmt: skip
@@ -112,8 +112,8 @@ def test_a_measure_of_which_nothing_can_be_shown_says_why(source: dict[str, Any]
         assert answer(chosen([], grain=grain, asked=asked, **source)) == (*NOTHING, reason, evidence, False, *NOTHING)
 
 
-def test_a_private_source_that_was_released_answers() -> None:
-    assert answer(chosen([MARCH], private=True, released=True))[:3] == (*MARCH, None)
+def test_a_source_that_is_open_answers() -> None:
+    assert answer(chosen([MARCH], access="open"))[:3] == (*MARCH, None)
 
 
 def test_each_measure_is_answered_in_each_period_from_its_own_slices() -> None:

@@ -16,8 +16,8 @@ from pipelines.gaps.ranks import RANK, format_rank, rank_places
 MEASURES = {
     "people": Measure(title="People", unit="people", kind="count", column=("x",)),
     "rate": Measure(title="Rate", unit="%", kind="rate", denominator="people", column=("x",)),
-    "estimate": Measure(title="Estimate", unit="%", kind="index", column=("x",), estimate=True),
-    "noisy": Measure(title="Noisy", unit="people", kind="count", column=("x",), perturbed=True),
+    "estimate": Measure(title="Estimate", unit="%", kind="index", column=("x",), uncertainty="estimate"),
+    "noisy": Measure(title="Noisy", unit="people", kind="count", column=("x",), uncertainty="perturbed"),
 }
 Given = tuple[float | None, float | None, float | None]
 

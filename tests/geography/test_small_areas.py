@@ -27,8 +27,7 @@ SOURCE = Source.model_validate(
     {
         **COMMON,
         "provides": "areas",
-        "nested_in": ("lad_2024", "ttwa_2011"),
-        "best_fit": ("ttwa_2011",),
+        "nested_in": ["lad_2024", {"ttwa_2011": "best_fit"}],
         "weights": {"residents": {"day": date(2020, 6, 30), "groups": ("all_ages", "age_0_4")}},
     }
 )
@@ -126,7 +125,7 @@ def test_missing_column_and_table_without_rows_are_refused(register: pl.DataFram
 
 
 def test_nation_missing_from_a_geography_is_not_checked(register: pl.DataFrame) -> None:
-    source = SOURCE.model_copy(update={"nested_in": ("lad_2014",), "best_fit": (), "weights": {}})
+    source = SOURCE.model_copy(update={"nested_in": {"lad_2014": "exact"}, "weights": {}})
     old = pl.DataFrame({"area_code": ["95AA01S1"], "lad_2014": ["95A"]})
     assert read_areas(old, "small", source, RELEASE, register).table["lad_2014"].to_list() == ["95A"]
     with pytest.raises(UnreadableError, match="E09999999"):
@@ -187,9 +186,8 @@ def test_changed_byte_never_crashes_the_reader() -> None:
     [
         ({"nested_in": ()}, "nested_in is given for a source that provides areas"),
         ({"provides": "place"}, "nested_in is given for a source that provides areas"),
-        ({"best_fit": ("ward_2024",)}, "best_fit names ward_2024, which is not in nested_in"),
         ({"nested_in": ("lad_2024", "ttwa_2011", "lad_2024")}, "lad_2024 is named twice"),
-        ({"provides": "shares", "nested_in": (), "best_fit": (), "weights": {}}, "shares is given for"),
+        ({"provides": "shares", "nested_in": (), "weights": {}}, "shares is given for"),
         ({"nested_in": ("districts",)}, "a geography, which is a kind and a year"),
     ],
 )

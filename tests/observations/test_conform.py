@@ -93,7 +93,7 @@ UNMATCHED = "unmatched_place"
     ],
 )
 def test_code_matches_a_place_or_has_a_fault(code: str, expected: tuple[str | None, ...]) -> None:
-    found = typed(declared(totals={"LDN": "E12000007"}, unallocated=["-"]), {"code": code}, {"code": SUTTON})
+    found = typed(declared(totals={"LDN": "E12000007", "-": "unallocated"}), {"code": code}, {"code": SUTTON})
     assert told(found, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
 
 
@@ -121,7 +121,7 @@ BY_NAME = {"label": "name", "period": "year", "status": "mark"}
     ],
 )
 def test_name_matches_a_place_or_has_a_fault(name: str, expected: tuple[str | None, ...]) -> None:
-    source = declared(columns=BY_NAME, footnotes=r"\[\d\]", totals={"All": "E92000001"}, unallocated=["Unknown"])
+    source = declared(columns=BY_NAME, footnotes=r"\[\d\]", totals={"All": "E92000001", "Unknown": "unallocated"})
     found = typed(source, {"name": name}, {"name": "Sutton"})
     assert told(found, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
     assert found["place_label"].to_list() == [name, "Sutton"]
@@ -164,8 +164,8 @@ def test_first_fault_of_a_cell_is_final() -> None:
         ({"rounding": 5, "range": (-20, 20), "kind": "index"}, "20", 17.5, 20.0),
         ({"rounding": 5, "range": (1, 20)}, "2", 1.0, 4.5),
         # A figure with noise, from a sample or with limits gives no bounds.
-        ({"perturbed": True}, "7", None, None),
-        ({"estimate": True, "range": (0, 100)}, "7", None, None),
+        ({"uncertainty": "perturbed"}, "7", None, None),
+        ({"uncertainty": "estimate", "range": (0, 100)}, "7", None, None),
     ],
 )
 def test_figure_has_bounds_from_rounding_and_range(
@@ -308,7 +308,7 @@ def test_correction_changes_the_figure_and_preserves_the_printed_text() -> None:
 
 
 def test_wide_file_is_ordered_by_row_and_period() -> None:
-    source = declared(layout="wide", columns={"place": "code"}, skip_columns=["year", "n", "mark"])
+    source = declared({"column": ()}, columns={"place": "code"}, skip_columns=["year", "n", "mark"])
     found = typed(source, {"2023 ": "5", "2022": "4"}, {"code": SUTTON, "2023 ": "7", "2022": "6"})
     assert told(found, "place_code", "period_start", "value") == [
         (MERTON, date(2022, 1, 1), 4.0), (MERTON, date(2023, 1, 1), 5.0),

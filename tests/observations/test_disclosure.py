@@ -103,7 +103,7 @@ def test_only_counts_of_the_source_can_be_declared_to_add(tmp_path: Path) -> Non
 
 def test_totals_and_rows_without_a_place_are_stored_separately(tmp_path: Path) -> None:
     rows = [*HIDDEN, "E08000038,Barnsley,2023,7", "E09000099,Nowhere,2023,1", "-,Not known,2023,4"]
-    case = Case(None, MERTON, rows, source=SOURCE + "unallocated: ['-']\n", measure="kind: count")
+    case = Case(None, MERTON, rows, source=SOURCE + "totals: {'-': unallocated}\n", measure="kind: count")
     project = project_of(case, tmp_path)
     steps.prepare_store(project)
     kept = load_source_tables(project, "a_source").total.sort("role", "place_label")

@@ -94,7 +94,8 @@ def test_total_gives_only_the_bounds_that_are_declared(adding: dict[str, Any] | 
 @pytest.mark.parametrize(
     ("of", "sure"),
     [({}, True), ({"kind": "stock"}, True), ({"kind": "index"}, False), ({"kind": "median"}, False),
-     ({"perturbed": True}, False), ({"estimate": True}, False), ({"range": [0, 90]}, True), ({"range": [1, 90]}, True),
+     ({"uncertainty": "perturbed"}, False),
+     ({"uncertainty": "estimate"}, False), ({"range": [0, 90]}, True), ({"range": [1, 90]}, True),
      ({"range": [-1, 90]}, False)],
 )  # fmt: skip
 def test_only_exact_non_negative_counts_and_stocks_are_narrowed(of: Any, sure: bool) -> None:
@@ -245,7 +246,7 @@ def test_measure_that_sums_others_bounds_them_by_place(hidden: Any, expected: li
 
 def test_sum_with_an_uncertain_measure_gives_no_bounds() -> None:
     source = declared(SUM, "all", "m", "n")
-    noisy = source.measures["m"].model_copy(update={"perturbed": True})
+    noisy = source.measures["m"].model_copy(update={"uncertainty": "perturbed"})
     hidden = [of("all", A, 10.0), of("m", A, 7.0), of("n", A, None, 1.0, 4.0)]
     assert ends(hidden, [], source.model_copy(update={"measures": {**source.measures, "m": noisy}})) == [(1.0, 4.0)]
     # Undeclared parts give no bounds either.

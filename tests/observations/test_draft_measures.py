@@ -80,7 +80,7 @@ def test_figures_of_a_drafted_file_with_limits_are_its_estimates(held: PlaceData
     printed = published.filter(pl.col("observation").cast(pl.Float64, strict=False).is_not_null())
     assert read["value"].count() > 1_000
     assert set(read["value"].drop_nulls()) <= set(printed["observation"].cast(pl.Float64))
-    intervals = [each["interval"] for each in said["measures"].values()]
+    intervals = [each["uncertainty"] for each in said["measures"].values()]
     assert intervals == [{"lower": "lci_95", "upper": "uci_95", "level": 95}] * 2
 
 
@@ -88,7 +88,7 @@ def test_figures_of_a_drafted_file_with_limits_are_its_estimates(held: PlaceData
 def test_limits_beside_an_estimate_are_drafted_as_its_interval(held: PlaceData) -> None:
     file = PUBLISHED / "deprivation_health" / "life_expectancy_pcon24_2022.csv"
     _, said = drafted(file.read_bytes(), file.name, held)
-    assert said["measures"]["src_life_expectancy_years"]["interval"] == {
+    assert said["measures"]["src_life_expectancy_years"]["uncertainty"] == {
         "lower": "Lower 95% confidence interval", "upper": "Upper 95% confidence interval", "level": 95,
     }  # fmt: skip
     assert source_of(said).measures["src_life_expectancy_years"].interval is not None
@@ -97,7 +97,7 @@ def test_limits_beside_an_estimate_are_drafted_as_its_interval(held: PlaceData) 
 def test_level_of_limits_is_left_to_a_person_where_unnamed(held: PlaceData) -> None:
     lines = [f"{code},2023,{6 * n},{3 * n},{9 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
     _, said = drafted("\n".join(["code,year,rate,lower,upper", *lines]).encode(), "a.csv", held)
-    assert said["measures"]["src_rate"]["interval"] == {"lower": "lower", "upper": "upper", "level": "TODO"}
+    assert said["measures"]["src_rate"]["uncertainty"] == {"lower": "lower", "upper": "upper", "level": "TODO"}
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from tests.gaps.test_cells import AS_OF, MERTON, SUTTON, Case, project_of, with_
 
 SECRET = "7654"
 ROWS = with_peers(f"{MERTON},x,2023,{SECRET}")
-PRIVATE = "period_kind: year\ngeography: lad_2023\nprivate: true\ndata_owner: The keeper\n"
+PRIVATE = "period_kind: year\ngeography: lad_2023\naccess: private\ndata_owner: The keeper\n"
 
 
 @pytest.fixture
@@ -43,7 +43,9 @@ def test_contract_is_drafted_completed_tested_and_added(copy: Path, tmp_path: Pa
     begun = run("new", "local-source", "rough_sleepers", store=home, project=copy)
     assert begun.returncode == 0, begun.stderr
     source = load_catalogue(copy).sources["rough_sleepers"]
-    assert source.private and source.measures["rough_sleepers"].kind == "index", "what is not known is never moved"
+    assert not source.is_public and source.measures["rough_sleepers"].kind == "index", (
+        "what is not known is never moved"
+    )
     example = copy / "sources" / "rough_sleepers.example.csv"
     rows = list(csv.reader(io.StringIO(example.read_text(encoding="utf-8"))))
     assert rows[0] == ["place_code", "place_name", "period", "value"]
@@ -175,11 +177,11 @@ def _with_range(project: Project) -> Project:
 
 
 def test_figures_that_become_private_are_removed_from_outputs(tmp_path: Path) -> None:
-    case = Case(None, MERTON, ROWS, source=f"{PRIVATE}released: true\n")
+    case = Case(None, MERTON, ROWS, source=PRIVATE.replace("access: private\n", ""))
     project = _with_range(project_of(case, tmp_path))
     assert SECRET in outputs(project)
     path = project.catalogue.sources_dir / "a_source.yaml"
-    path.write_text(path.read_text().replace("released: true\n", "\n"))
+    path.write_text(path.read_text() + "access: private\n")
     again = project._replace(catalogue=load_catalogue(project.catalogue.root))
     assert SECRET not in outputs(again)
     kept = b"".join(file.read_bytes() for file in (project.home / "out").iterdir())
@@ -194,7 +196,7 @@ def test_private_denominator_is_not_used_as_a_weight(tmp_path: Path) -> None:
     assert project.catalogue.observation_sources() == {}
 
 
-@pytest.mark.parametrize("text", ["released: true\n", "private: true\nprovides: boundary\n"])
+@pytest.mark.parametrize("text", ["access: private\nprovides: boundary\n"])
 def test_private_applies_only_to_stored_figures(tmp_path: Path, text: str) -> None:
     with pytest.raises(DeclarationError, match="private"):
         project_of(Case(None, MERTON, ROWS, source=f"period_kind: year\ngeography: lad_2023\n{text}"), tmp_path)

@@ -30,7 +30,7 @@ LIMITS = "{lower: lci_95, upper: [uci_95, Upper], level: 95}"
 
 
 def declared(interval: str = LIMITS, more: str = "", head: str = "") -> Source:
-    measure = f"share: {{title: s, unit: '%', kind: index, column: value, interval: {interval}{more}}}"
+    measure = f"share: {{title: s, unit: '%', kind: index, column: value, uncertainty: {interval}{more}}}"
     return source(head, f"columns: {{place: code, period: year}}\nmeasures: {{{measure}}}\n")
 
 
@@ -110,7 +110,7 @@ def test_incomplete_or_redundant_interval_is_rejected(interval: str, expected: s
         declared(interval)
 
 
-@pytest.mark.parametrize("more", [", estimate: true", ", perturbed: true"])
+@pytest.mark.parametrize("more", [", uncertainty: estimate", ", uncertainty: perturbed"])
 def test_estimate_is_never_its_own_bound(more: str) -> None:
     measure = f"{{title: s, unit: p, kind: stock, column: value{more}}}"
     text = f"columns: {{place: code, period: year}}\nmeasures: {{s: {measure}}}\n"
@@ -126,8 +126,8 @@ def test_figure_marked_as_estimated_is_not_its_own_bound() -> None:
 
 
 MEASURES = {
-    "rate": Measure(title="r", unit="%", kind="rate", denominator="people", column=("r",), estimate=True),
-    "people": Measure(title="p", unit="people", kind="stock", column=("p",), estimate=True),
+    "rate": Measure(title="r", unit="%", kind="rate", denominator="people", column=("r",), uncertainty="estimate"),
+    "people": Measure(title="p", unit="people", kind="stock", column=("p",), uncertainty="estimate"),
 }
 
 

@@ -23,7 +23,7 @@ def declared(interval: dict[str, Any] | None = None, more: dict[str, Any] | None
     return Source.model_validate(
         {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "lad_2023",
          "columns": {"place": "p", "period": "d"}, **given,
-         "measures": {"bare": plain, "m": {**plain, "interval": interval or BOTH, **(more or {})}}},
+         "measures": {"bare": plain, "m": {**plain, "uncertainty": interval or BOTH, **(more or {})}}},
         strict=False,
     )  # fmt: skip
 

@@ -66,7 +66,7 @@ def test_total_equal_to_the_sum_has_no_remainder(tmp_path: Path) -> None:
 
 def test_row_without_a_place_counts_in_the_total_of_full_coverage(tmp_path: Path) -> None:
     lines = [*london(total="165"), f"{ENGLAND},England,2023,999", "-,Unknown,2023,7"]
-    found = apart(lines, tmp_path, "unallocated: ['-']\n")
+    found = apart(lines, tmp_path, "totals: {'-': unallocated}\n")
     assert found[ENGLAND]["unallocated"] == 7
     assert parts(found[LONDON]) == {}
 

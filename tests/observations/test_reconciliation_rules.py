@@ -196,8 +196,8 @@ def test_rest_of_an_inclusive_total_is_unallocated(adding: str, value: float, ex
 
 
 def test_noise_is_evidence_only_for_measures_that_have_it() -> None:
-    source = declared({"perturbed": True}, ("n", "m"))
-    exact = source.measures["n"].model_copy(update={"perturbed": False})
+    source = declared({"uncertainty": "perturbed"}, ("n", "m"))
+    exact = source.measures["n"].model_copy(update={"uncertainty": None})
     source = source.model_copy(update={"measures": {**source.measures, "n": exact}})
     found = apart([*FOUR, *({**each, "measure": "n"} for each in FOUR)], [total(R, 30.0), total(R, 30.0, measure="n")],
                   source)  # fmt: skip

@@ -12,7 +12,7 @@ from tests.readers.test_read import PLAIN, cells, left_out, source, values
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ONE = "measures: {stock: {title: s, unit: items, kind: stock}}\n"
-BY_NAME = 'layout: by_place\ncolumns: {label: "*", period: year}\n'
+BY_NAME = 'columns: {label: "*", period: year}\n'
 BOARDS = b"year,Merton,Sutton\n2022,7,*\n2023,8,0\n"
 
 
@@ -32,7 +32,7 @@ def test_file_with_areas_in_columns_gives_a_cell_for_each_area_and_row() -> None
 
 def test_area_headings_may_be_codes_and_others_may_be_ignored() -> None:
     content = b"year,status,E09000024,Note,E09000029\n2023,p,7,x,0\n"
-    text = 'markers: {p: provisional}\nlayout: by_place\ncolumns: {place: "*", period: year, status: status}\n'
+    text = 'markers: {p: provisional}\ncolumns: {place: "*", period: year, status: status}\n'
     read = cells(source(text + "skip_columns: [Note]\n", ONE), content)
     assert read.select("place_code", "value", "obs_status").rows() == [
         ("E09000024", 7.0, "provisional"), ("E09000029", 0.0, "provisional")
@@ -63,14 +63,21 @@ def test_file_without_rows_or_areas_gives_no_cells() -> None:
 @pytest.mark.parametrize(
     ("text", "rest", "complaint"),
     [
-        (BY_NAME.replace('label: "*"', "label: name"), ONE, "(layout: by_place) has place"),
-        ('columns: {label: "*", period: year}\n', PLAIN.partition("\n")[2], "(layout: by_place) has place"),
+        ('columns: {label: "*", place: "*", period: year}\n', ONE, "has either place"),
         (BY_NAME, ONE.replace("stock: {", "more: {title: m, unit: x, kind: stock}, stock: {"), "has one measure"),
-        (BY_NAME, ONE.replace("kind: stock", "kind: stock, filter: {a: b}"), "filter of a measure is for layout: long"),
-        ('layout: by_place\ncolumns: {label: "*"}\n', ONE, "declare the period"),
+        (
+            BY_NAME,
+            ONE.replace("kind: stock", "kind: stock, filter: {a: b}"),
+            "filter of a measure is for a file with a row for each figure",
+        ),
+        ('columns: {label: "*"}\n', ONE, "declare the period"),
         (BY_NAME + "place: E09000024\n", ONE, "or the one place of all figures"),
         ("columns: {period: year}\n", PLAIN.partition("\n")[2], "declare the column of place codes"),
-        (BY_NAME + "heading_pattern: '(?P<period>.*)'\n", ONE, "heading_pattern is for layout: wide"),
+        (
+            BY_NAME + "heading_pattern: '(?P<period>.*)'\n",
+            ONE,
+            "heading_pattern is for a file with a column for each period",
+        ),
     ],
 )
 def test_declaration_that_areas_in_headings_exclude_is_refused(text: str, rest: str, complaint: str) -> None:
@@ -118,7 +125,7 @@ def test_rows_without_an_area_and_unreadable_rows_give_no_count() -> None:
 
 
 def test_rank_up_to_a_limit_is_one_and_above_it_zero() -> None:
-    rest = PLAIN.replace("column: stock", "column: rank, at_most: 10")
+    rest = PLAIN.replace("column: stock", "column: rank, count_rows: at most 10")
     content = b"code,year,rank\nE09000024,2023,10\nE09000029,2023,10.5\nE06000052,2023,\n"
     read = cells(source("", rest), content)
     assert read.select("place_code", "value", "obs_status", "text").rows() == [
@@ -130,10 +137,10 @@ def test_rank_up_to_a_limit_is_one_and_above_it_zero() -> None:
 @pytest.mark.parametrize(
     ("measure", "complaint"),
     [
-        ("kind: index, count_rows: true", "count_rows and at_most are for kind count or stock; found kind index"),
-        ("kind: stock, count_rows: true, column: x", "has neither column nor at_most"),
-        ("kind: stock, at_most: 3", "measure stock: column is missing"),
-        ("kind: stock, count_rows: 1", "should be a valid boolean"),
+        ("kind: index, count_rows: true", "only a count or a stock has count_rows; found kind index"),
+        ("kind: stock, count_rows: true, column: x", "a measure with count_rows: true has no column"),
+        ("kind: stock, count_rows: at most 3", "measure stock: column is missing"),
+        ("kind: stock, count_rows: three", "expected true, or a limit as in `at most 697`"),
     ],
 )
 def test_impossible_count_declaration_is_refused(measure: str, complaint: str) -> None:

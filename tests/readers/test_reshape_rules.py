@@ -72,8 +72,8 @@ LIMITED = ["measure", "text", "first_limit", "second_limit"]
 
 def test_interval_limits_accompany_their_figure_in_declared_order() -> None:
     measures = {
-        "stock": {**STOCK, "column": "n", "interval": {"upper": "hi", "lower": ["low", "lo"], "level": 95}},
-        "wide": {**STOCK, "column": "m", "interval": {"half_width": "ci", "level": 95}},
+        "stock": {**STOCK, "column": "n", "uncertainty": {"upper": "hi", "lower": ["low", "lo"], "level": 95}},
+        "wide": {**STOCK, "column": "m", "uncertainty": {"half_width": "ci", "level": 95}},
         "plain": {**STOCK, "column": "p"},
     }  # fmt: skip
     table = sheet("code,year,n,lo,hi,m,ci,p", "E1,2022,1,0,2,5,3,9")
@@ -113,7 +113,7 @@ def test_count_with_an_unreadable_row_has_that_rows_position() -> None:
     ]  # fmt: skip
 
 
-BY_PLACE = {"layout": "by_place", "columns": {"place": "*", "period": "year", "status": "flag"}}
+BY_PLACE = {"columns": {"place": "*", "period": "year", "status": "flag"}}
 
 
 def test_file_with_areas_in_headings_gives_a_row_for_each_area() -> None:
@@ -127,7 +127,7 @@ def test_file_with_areas_in_headings_gives_a_row_for_each_area() -> None:
 
 def test_area_headings_may_be_names_and_a_filter_heading_is_no_area() -> None:
     columns = {"label": "*", "period": "year"}
-    source = declared(layout="by_place", columns=columns, filter={"sex": "T"}, measures=ONE)
+    source = declared(columns=columns, filter={"sex": "T"}, measures=ONE)
     assert cells(sheet("sex,year,One", "T,2022,1"), source) == [("", "One", "", "2022", "stock", "1", 2, "One")]
 
 
@@ -137,7 +137,7 @@ def test_file_with_areas_in_headings_needs_an_area() -> None:
         melt_sheet(sheet("year,flag,Notes", "2022,p,x"), source)
 
 
-WIDE = {"layout": "wide", "columns": {"place": "code", "label": "name", "status": "flag"}}
+WIDE = {"columns": {"place": "code", "label": "name", "status": "flag"}}
 
 
 def test_headings_of_a_wide_file_are_periods_with_markers() -> None:

@@ -155,7 +155,7 @@ def test_marker_that_resembles_a_footnote_mark_is_a_marker() -> None:
 
 def test_figure_is_converted_to_its_measures_unit() -> None:
     thousands = {**STOCK, "scale": 1000.0}
-    ranked = {**STOCK, "at_most": 10.0}
+    ranked = {**STOCK, "count_rows": "at most 10"}
     source = declared(measures={"stock": STOCK, "thousands": thousands, "ranked": ranked})
     texts = [("2.5", ""), ("10", ""), ("10.1", ""), ("", "")]
     by_measure = {each: [row[0] for row in read(source, *texts, measure=each)] for each in source.measures}

@@ -117,7 +117,7 @@ def test_file_of_the_wrong_shape_is_refused(source: Source, content: bytes, comp
         (SOURCE, b"A title,,\n\nsome words\n" + GOOD + b"\nSource: a publisher\n"),
         (SOURCE, gzip.compress(GOOD)),
         (SOURCE, zipped({"folder/a.csv": GOOD})),
-        (SOURCE.model_copy(update={"encoding": "cp1252"}), GOOD.replace(b"Merton", "Mért\xf4n".encode("cp1252"))),
+        (SOURCE, GOOD.replace(b"Merton", "Mért\xf4n".encode("cp1252"))),
         (EXCEL, BOOK),
     ],
     ids=["plain", "byte order mark", "old Mac ends", "Windows ends", "preamble", "gzip", "zip", "cp1252", "Excel"],

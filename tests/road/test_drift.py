@@ -45,7 +45,7 @@ def test_second_sheet_with_the_same_headings_is_reported() -> None:
 
 
 def test_new_period_in_a_wide_file_is_read_and_unknown_heading_reported() -> None:
-    wide = source("columns: {place: code}\nlayout: wide\n", "measures: {s: {title: s, unit: i, kind: stock}}\n")
+    wide = source("columns: {place: code}\n", "measures: {s: {title: s, unit: i, kind: stock}}\n")
     assert cells(wide, b"code,2022,2023\nE09000024,1,2\n").height == 2
     with pytest.raises(UnreadableError, match="found headings 'Change'"):
         cells(wide, b"code,2022,2023,Change\nE09000024,1,2,3\n")

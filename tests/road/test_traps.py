@@ -132,7 +132,7 @@ def test_trap_12_headings_inside_the_data_and_duplicate_places() -> None:
     assert faults(line("E09000024,2023,7\nE09000024,2023,8")) == {"duplicate": 2}
 
 
-WIDE = "columns: {place: code}\nlayout: wide\nperiod_kind: month\nskip_columns: ['* - Annotations']\n"
+WIDE = "columns: {place: code}\nperiod_kind: month\nskip_columns: ['* - Annotations']\n"
 ONE = "measures: {stock: {title: s, unit: i, kind: stock}}\nmarkers: {r: revised, p: provisional}\n"
 
 
@@ -240,10 +240,10 @@ def test_trap_25_cached_links_preambles_and_moving_titles() -> None:
 @pytest.mark.parametrize(
     ("text", "content"),
     [
-        ("encoding: cp1252\n", line("E09000024,2023,7\nE09000029,2023,0\n£,,").replace("£".encode(), b"\xa3")),
+        ("", line("E09000024,2023,7\nE09000029,2023,0\n£,,").replace("£".encode(), b"\xa3")),
         ("", line("E09000024,2023,7\nE09000029,2023,0").replace(b"\n", b"\r")),
         ("", b"\xef\xbb\xbf" + line("E09000024,2023,7\nE09000029,2023,0")),
-        ("headings: [code, year, stock]\n", b"E09000024,2023,7\nE09000029,2023,0\n"),
+        ("header_rows: 0\nheadings: [code, year, stock]\n", b"E09000024,2023,7\nE09000029,2023,0\n"),
     ],
     ids=["cp1252", "old Mac ends", "byte order mark", "no headings"],
 )
@@ -254,7 +254,7 @@ def test_trap_26_encodings_line_ends_and_missing_headings(text: str, content: by
 
 def test_trap_26_file_is_read_only_with_its_own_number_of_fields() -> None:
     given = [f"x{n}" for n in range(21)]
-    declared = source(f"headings: [code, year, stock, {', '.join(given)}]\n")
+    declared = source(f"header_rows: 0\nheadings: [code, year, stock, {', '.join(given)}]\n")
     row = b"E09000024,2023,7" + b"," * 21
     assert values(declared, row + b"\n") == {"E09000024": 7.0}
     with pytest.raises(UnreadableError, match="found rows of 27 fields, expected 24"):

@@ -30,7 +30,7 @@ columns: {place: AreaCode, label: Area, period: Date}
 period_kind: day
 measures:
   cases_so_far_pillar_1: {title: Cases so far, unit: cases, kind: stock, column: TotalCases}
-unallocated: [Unknown]
+totals: {Unknown: unallocated}
 breaks: [{from: 2020-07-02, text: Tests of all laboratories are counted (Public Health England)}]
 """
 OLD, NEW = date(2020, 7, 1), date(2020, 7, 2)
