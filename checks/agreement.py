@@ -13,7 +13,7 @@ PLACE_AND_PERIOD = ["place_code", "period_start", "period_end"]
 LEAST_REACH = 0.5
 """Least share of a place's residents that a source must cover for its figure to be used."""
 LEAST_AGREEING_SHARE = 0.8
-"""Least share of a period's rates that another denominator must reproduce to be taken for the one that was used."""
+"""Least share of a period's rates that another denominator must reproduce to count as the denominator that was used."""
 
 
 def find_conflicts(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:

@@ -20,7 +20,7 @@ def flag_figures(
     """Flag implausible figures of one source; return PLAUSIBILITY_FLAG.
 
     Takes observations of all releases (schema.OBSERVATION_COLUMNS and `order`). It judges the newest release of each
-    period, which is the one that cells use, and compares it with the release before for changes of unit. `larger` has
+    period, which cells use, and compares it with the release before for changes of unit. `larger` has
     the source's figures for larger areas: a low figure that agrees with its totals is not flagged as low.
     """
     current = newest_slices(observation)

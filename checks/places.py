@@ -79,7 +79,7 @@ def _note_base(release: CheckInput, name: str, base: float) -> pl.DataFrame:
     off = _measure_figures(release, name).filter((steps - steps.round()).abs() > 1e-6)
     unit = release.source.measures[name].unit
     return _measure_finding(
-        release, name, "rounded", f"rounded to {base:g} {unit}; {off.height} figures are not multiples of it"
+        release, name, "rounded", f"rounded to {base:g} {unit}; {off.height} figures are not multiples of {base:g}"
     )
 
 

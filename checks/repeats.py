@@ -21,7 +21,7 @@ FEWEST_VALUES = 5
 def find_repeated_values(fitted: pl.DataFrame) -> pl.DataFrame:
     """Find runs of an identical figure where peers vary and chance does not explain the length of the run.
 
-    The chance of one repeat is that of a normal error, with the place's usual spread, within one step of zero, given
+    The chance of one repeat follows from a normal error with the place's usual spread, within one step of zero, given
     the movement of all places. The chance of a run is the product.
     """
     before = {name: pl.col(name).shift(1).over(SERIES_KEY) for name in ("value", "movement")}

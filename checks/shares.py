@@ -89,7 +89,7 @@ def return_shares(reporting: pl.DataFrame) -> pl.DataFrame:
 
 
 def total_shares(reconciliation: pl.DataFrame) -> pl.DataFrame:
-    """Return for each total (reconciliation.RECONCILIATION) the share of it that known figures explain."""
+    """Return for each total (reconciliation.RECONCILIATION) the share that known figures explain."""
     nonzero = reconciliation.filter(pl.col("total") != 0)
     return nonzero.select(
         (1 - pl.col("remainder").fill_null(0.0).abs() / pl.col("total").abs()).clip(0.0).alias("totals_reconcile")

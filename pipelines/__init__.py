@@ -1,1 +1,1 @@
-"""Commonground: sources, places and problems made into views that say what is missing."""
+"""Commonground: combines sources by place into answers to problems, and reports missing data."""

@@ -19,7 +19,7 @@ from pipelines.core.errors import CommongroundError, UnknownNameError
 from pipelines.declarations.project import Project
 
 app = typer.Typer(
-    help="Combine national and local datasets into answers by place. Report what is missing and who could supply it.",
+    help="Combine national and local datasets into answers by place. Report missing data and who could supply them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -38,7 +38,7 @@ class Token(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name that the token stands for, in lower case; DuckDB ignores the case of names."""
+        """Name that the token denotes, in lower case; DuckDB ignores the case of names."""
         bare = self.text[1:-1].replace('""', '"') if self.kind == "quoted" else self.text
         return bare.lower()
 

@@ -34,7 +34,7 @@ def part_lower_bound() -> pl.Expr:
 
 
 def part_upper_bound() -> pl.Expr:
-    """Return the most that a published figure adds to a place: all of it, unless it can include a negative part."""
+    """Return the most that a published figure adds to a place: the whole figure, unless a part can be negative."""
     return pl.when(~covers_several_places() | ~pl.col("signed")).then("upper_bound")
 
 

@@ -62,7 +62,7 @@ def read_costs(path: Path) -> CostFile:
 
 
 def add_costs(requests: pl.DataFrame, cost_file: CostFile) -> pl.DataFrame:
-    """Add `cost` to requests (holder, measure, reason); raise CommongroundError where none applies.
+    """Add `cost` to requests (data_owner, measure, reason); raise CommongroundError where none applies.
 
     Also raises where a line names a data owner to whom no request goes.
     """

@@ -99,7 +99,7 @@ def choose_periods(
     periods: list[ReferencePeriod],
     as_of: date,
 ) -> list[PeriodChoice]:
-    """Choose for each measure and period the slice that answers it; never one that ends after the period."""
+    """Choose for each measure and period the slice that answers it; no slice that ends after the period."""
     all_series = [_measure_series(measure, problem, catalogue, slices.get(measure, [])) for measure in problem.measures]
     return [_choose_period(series, problem.header.grain, period, as_of) for series in all_series for period in periods]
 

@@ -66,7 +66,7 @@ def is_open() -> pl.Expr:
 
 
 def open_reason() -> pl.Expr:
-    """Return the reason of an open need: that of the gap, also where a proxy is shown."""
+    """Return the reason of an open need: the reason of its gap, also where a proxy is shown."""
     return pl.when(pl.col("proxy_measure").is_not_null()).then(
         pl.col("other_reasons").str.split(",").list.first()
     ).otherwise("reason")  # fmt: skip

@@ -1,6 +1,6 @@
 """Scenario of a reorganisation: a declared future map, and the answers that each problem could give on it.
 
-A scenario (pipelines.geography.reorganisation) lists future councils and the districts that form each. None of it is
+A scenario (pipelines.geography.reorganisation) lists future councils and the districts that form each. Nothing is
 published: the results are marked as a scenario and stay out of commonground.duckdb.
 """
 
