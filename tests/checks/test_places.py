@@ -77,13 +77,13 @@ def test_hidden_cells_are_counted_by_marker_and_period_with_some_of_their_places
             "perturbed",
             "the publisher adds noise; totals may differ from the sum of their parts",
         ),
-        ({"rounding": 5.0}, "rounded", "rounded to 5 things; 2 figures are not multiples of it"),
-        ({"rounding": 2.5}, "rounded", "rounded to 2.5 things; 2 figures are not multiples of it"),
-        ({"rounding": 0.5}, "rounded", "rounded to 0.5 things; 1 figures are not multiples of it"),
+        ({"rounding": 5.0}, "rounded", "rounded to 5 things; 2 figures are not multiples of 5"),
+        ({"rounding": 2.5}, "rounded", "rounded to 2.5 things; 2 figures are not multiples of 2.5"),
+        ({"rounding": 0.5}, "rounded", "rounded to 0.5 things; 1 figures are not multiples of 0.5"),
         (
             {"rounding": 5.0, "uncertainty": "perturbed"},
             "rounded",
-            "rounded to 5 things; 2 figures are not multiples of it",
+            "rounded to 5 things; 2 figures are not multiples of 5",
         ),
     ],
 )
