@@ -26,6 +26,10 @@ _NAME = re.compile(r"\b\w+(?:[_./]\w+)+\b")
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s+(?=[A-Z0-9`\"'(])")
 
 
+LEAST_LETTERS = 30
+"""A drawn sentence has more letters than this: cells of tables of figures are not read aloud."""
+
+
 class Prose(NamedTuple):
     """A piece of text that a person reads: `kind` is docstring, comment, message, test name, page, template, ...."""
 
@@ -166,7 +170,13 @@ def sentences(unit: Prose) -> list[str]:
 def draw_sentences(seed: int, count: int) -> list[tuple[Prose, str]]:
     """Draw sentences of docstrings, pages, templates, declarations and SQL headers by a seed, each with its place."""
     kinds = {"docstring", "page", "template", "message", "declaration", "header"}
-    pool = [(unit, sentence) for unit in prose() if unit.kind in kinds for sentence in sentences(unit)]
+    pool = [
+        (unit, sentence)
+        for unit in prose()
+        if unit.kind in kinds
+        for sentence in sentences(unit)
+        if sum(map(str.isalpha, sentence)) > LEAST_LETTERS
+    ]
     return random.Random(seed).sample(pool, count)
 
 
