@@ -70,7 +70,7 @@ def _has_fitting_length(span: ReferencePeriod, least: int, most: int | None, ins
 
 
 def choose_nearest(period: ReferencePeriod, published: Sequence[ReferencePeriod]) -> ReferencePeriod:
-    """Choose the figure nearest in time to a period; among equally near figures, the last to end."""
+    """Choose the figure nearest in time to a period; of equally near figures, the last to end."""
     return min(published, key=lambda span: (_time_apart(period, span), -span.end.toordinal()))
 
 

@@ -1,4 +1,4 @@
-"""Frames of figures beside what is expected of them, for tests of the rules that judge them."""
+"""Frames of figures with their expected values, for tests of the checks."""
 
 from datetime import date
 from typing import Any
@@ -24,7 +24,7 @@ def year(number: int) -> tuple[date, date]:
 
 
 def judged(rows: list[dict[str, Any]], **same: Any) -> pl.DataFrame:
-    """Make a frame as checks.expected.expected gives it: usual figures, but for what is named."""
+    """Build a frame like checks.expected.fit_expected: usual figures, except the named columns."""
     return pl.DataFrame([{**USUAL, **same, **row} for row in rows]).with_columns(
         pl.col("period_start").dt.month_end().alias("period_end"),
         pl.col("peers", "periods").cast(pl.UInt32),
@@ -48,7 +48,7 @@ def spots(found: pl.DataFrame) -> list[tuple[str, date]]:
 
 
 def assert_doubts(found: pl.DataFrame, rows: list[dict[str, Any]], **same: Any) -> None:
-    """Assert that the doubts are these whole rows, in any order; what is not named is as in USUAL, or null."""
+    """Assert that the flags are exactly these rows, in any order; other columns are as in USUAL, or null."""
     named = {name: USUAL[name] for name in USUAL if name in PLAUSIBILITY_FLAG and name != "peers"}
     due = pl.DataFrame([{**named, **same, **row} for row in rows], infer_schema_length=None)
     if "period_end" not in due.columns:

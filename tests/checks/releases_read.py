@@ -35,7 +35,7 @@ def read_of(
     cells: list[dict[str, Any]], places: list[dict[str, Any]] | None = None, *, vain: tuple[str, ...] = (),
     **declared: Any,
 ) -> CheckInput:  # fmt: skip
-    """Make a release of sound cells, but for what is named; `declared` changes the declaration."""
+    """Build a release of sound cells, except the named columns; `declared` changes the declaration."""
     snapshot = Snapshot("a_source", "sha", date(2024, 5, 1), "", "", "", "f.csv", 1, "l")
     source = Source.model_validate({**DECLARED, **declared})
     register = table_from_records(places or [], PLACE_COLUMNS)
@@ -50,7 +50,7 @@ def read_of(
 
 
 def findings_of(check: str, reason: str, found: list[dict[str, Any]], **same: Any) -> pl.DataFrame:
-    """Make the findings that are due: what is not named is as the reason has it, or null."""
+    """Build the expected findings: columns not named come from the reason, or are null."""
     told = REASONS[reason]
     fixed = {
         "source": "a_source", "release": "sha", "check": check, "reason": reason, "severity": told.severity,

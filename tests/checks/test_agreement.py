@@ -33,18 +33,18 @@ BELOW = counts("people", [1_000.0, 1_000.0, 1_000.0, 1_000.0, 1_000.0])
 EARLIER = counts("people", [600.0, 650.0, 700.0, 750.0, 800.0], BEFORE)
 
 
-def test_a_rate_that_is_its_numerator_over_its_denominator_is_not_doubted() -> None:
+def test_consistent_rate_is_not_flagged() -> None:
     assert find_inconsistent_rates(rates([3.0, 4.0, 5.0, 6.0, 7.0]), TOP, table(BELOW)).is_empty()
     assert find_inconsistent_rates(rates([3.04, 3.96, 5.0, 6.0, 7.0]), TOP, table(BELOW)).is_empty()
 
 
-def test_one_rate_that_is_not_is_told_with_what_it_would_be() -> None:
+def test_inconsistent_rate_states_the_rate_of_its_components() -> None:
     found = find_inconsistent_rates(rates([3.0, 4.0, 5.5, 6.0, 7.0]), TOP, table(BELOW + EARLIER))
     assert found.select("place_code", "reason", "expected").rows() == [("C", "inconsistent_rate", 5.0)]
     assert found["evidence"].to_list() == ["5.5, but 50 divided by 1000 is 5"]
 
 
-def test_rates_over_the_denominator_of_another_year_are_told_as_that() -> None:
+def test_rates_over_another_years_denominator_have_their_own_reason() -> None:
     made = [100 * top / below for top, below in zip([30, 40, 50, 60, 70], [600, 650, 700, 750, 800], strict=True)]
     found = find_inconsistent_rates(rates([round(each, 1) for each in made]), TOP, table(BELOW + EARLIER))
     assert found["reason"].to_list() == ["denominator_mismatch"] * 5
@@ -56,13 +56,13 @@ def test_two_sources_that_differ_by_no_more_than_their_rounding_do_not_conflict(
     assert find_conflicts(mine, other).is_empty()
 
 
-def test_a_conflict_is_parted_into_rounding_and_what_is_left() -> None:
+def test_conflict_separates_rounding_from_the_rest() -> None:
     found = find_conflicts(table([cell("rate", "A", 3.0)]), table([cell("rate", "A", 4.0)]))
     assert found.select("reason", "expected", "withheld").rows() == [("conflict", 4.0, False)]
     assert "difference 1, of which rounding explains up to 0.1 and 0.9 remains" in found["evidence"].item()
 
 
-def test_a_source_that_sees_most_of_those_who_live_there_speaks_for_them() -> None:
+def test_source_that_covers_most_residents_is_not_flagged() -> None:
     assert find_low_reach(table([cell("people", "A", 900.0)]), table([cell("residents", "A", 1_000.0)])).is_empty()
 
 
@@ -86,7 +86,7 @@ def with_other(folder: Path, rows: list[str], same: str = "figure") -> Project:
     return project._replace(catalogue=load_catalogue(project.catalogue.root))
 
 
-def test_a_conflict_is_a_caveat_on_the_figure_that_stands_and_both_are_kept(tmp_path: Path) -> None:
+def test_conflict_is_a_caveat_and_both_figures_are_stored(tmp_path: Path) -> None:
     project = with_other(tmp_path, [f"{MERTON},x,2023,9", f"{SUTTON},x,2023,5"])
     steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem")
@@ -97,7 +97,7 @@ def test_a_conflict_is_a_caveat_on_the_figure_that_stands_and_both_are_kept(tmp_
     assert sorted(doubts) == [("a_source", "figure", 7.0, 9.0), ("other_source", "other", 9.0, 7.0)]
 
 
-def test_a_source_that_nothing_asked_for_is_not_read_to_be_compared(tmp_path: Path) -> None:
+def test_source_that_no_problem_needs_is_not_read_for_comparison(tmp_path: Path) -> None:
     project = with_other(tmp_path, [f"{MERTON},x,2023,9"])
     steps.prepare_store(project)
     assert all_disagreement_flags(project).is_empty()
@@ -109,7 +109,7 @@ def test_an_unknown_measure_to_be_the_same_as_is_refused(tmp_path: Path) -> None
         with_other(tmp_path, [f"{MERTON},x,2023,9"], same="figures")
 
 
-def test_a_nation_that_is_counted_otherwise_has_that_as_a_caveat(tmp_path: Path) -> None:
+def test_nation_with_another_definition_has_a_caveat(tmp_path: Path) -> None:
     source = "period_kind: year\ngeography: lad_2023\nnot_comparable: {Scotland: by place of treatment}\n"
     rows = with_peers(f"{MERTON},x,2023,7", "S12000036,x,2023,8")
     scotland = cell_of(Case(None, "S12000036", rows, source=source), tmp_path / "s")

@@ -1,4 +1,4 @@
-"""Rules by which figures agree with another source, with what they are made from, and with who lives there."""
+"""Rules for agreement of figures with another source, with their components, and with residents."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def mixed(*frames: pl.DataFrame) -> pl.DataFrame:
 OF_2020 = dict(zip(("period_start", "period_end"), year(2020), strict=True))
 
 
-def test_a_conflict_says_what_roundings_can_make_and_what_they_cannot() -> None:
+def test_conflict_states_how_much_rounding_explains() -> None:
     mine = mixed(observed("m", [(5.0, 4.9, 5.1), (9.0, 8.9, 9.1), None]), observed("m", [(1.0, 0.9, 1.1)], 2019))
     other = mixed(observed("n", [(6.1234, 6.0, 6.3), (9.0, 8.9, 9.1), 3.0]), observed("n", [(1.0, 0.9, 1.1)], 2019))
     evidence = (
@@ -83,7 +83,7 @@ def test_figures_conflict_where_their_intervals_have_no_point_in_common(
     assert find_conflicts(observed("n", [other]), observed("m", [mine])).height == conflicts
 
 
-def test_a_conflict_of_estimates_without_bounds_has_its_evidence() -> None:
+def test_conflict_of_estimates_without_bounds_has_evidence() -> None:
     found = find_conflicts(observed("m", [3.0]), observed("n", [4.0]))
     assert found["evidence"].to_list() == [
         "3 here, 4 in measure n of source_of_n: difference 1, of which rounding explains up to 0 and 1.0 remains"
@@ -103,7 +103,7 @@ TOP = observed("claimants", list(CLAIMANTS))
 RIGHT = shares(CLAIMANTS, PEOPLE)
 
 
-def test_a_rate_that_is_not_its_parts_is_told_with_what_they_make() -> None:
+def test_inconsistent_rate_states_the_recomputed_rate() -> None:
     wrong = [*RIGHT[:2], 5.5, *RIGHT[3:]]
     below = mixed(BELOW, observed("people", [9000.0] * 5, 2019))
     top = mixed(TOP, observed("claimants", [7.0] * 5, 2019))
@@ -137,7 +137,7 @@ def test_each_measure_has_its_own_scale() -> None:
     ],
     ids=["nought over nought", "rates of nought", "nobody counted"],
 )
-def test_noughts_tell_nothing_of_the_scale(rates: list[Figure], claimants: list[Figure]) -> None:
+def test_zeros_do_not_determine_the_scale(rates: list[Figure], claimants: list[Figure]) -> None:
     found = find_inconsistent_rates(observed("rate", rates), observed("claimants", claimants), BELOW)
     assert ("E04", 7.0) in found.select("place_code", pl.col("expected").round(9)).rows()
     assert "E03" not in found["place_code"].to_list()
@@ -146,7 +146,7 @@ def test_noughts_tell_nothing_of_the_scale(rates: list[Figure], claimants: list[
 @pytest.mark.parametrize(
     ("rate", "wrong"), [(1.9, True), (1.96, False), (2.0, False), (5.0, False), (5.1, False), (5.2, True)]
 )
-def test_a_rate_must_lie_in_what_the_roundings_of_both_parts_leave(rate: float, wrong: bool) -> None:
+def test_rate_must_lie_within_the_rounding_of_its_components(rate: float, wrong: bool) -> None:
     """From 24 over 1200, which is 2 %, to 40 over 800, which is 5 %, with 0.05 to either side."""
     rates = observed("rate", [*RIGHT[1:], (rate, rate - 0.05, rate + 0.05)])
     top = observed("claimants", [*CLAIMANTS[1:], (30.0, 24.0, 40.0)])
@@ -159,7 +159,7 @@ def test_a_rate_must_lie_in_what_the_roundings_of_both_parts_leave(rate: float, 
     assert found["place_code"].to_list() == ["E04"] * wrong
 
 
-def test_a_denominator_that_may_be_nought_tells_nothing_and_one_person_does() -> None:
+def test_denominator_that_may_be_zero_is_not_compared() -> None:
     rates = observed("rate", [*RIGHT[1:], 90.0])
     top = observed("claimants", [*CLAIMANTS[1:], 1.0])
     told = find_inconsistent_rates(rates, top, observed("people", [*PEOPLE[1:], 1.0]))
@@ -172,7 +172,7 @@ def test_a_denominator_that_may_be_nought_tells_nothing_and_one_person_does() ->
 EARLIER = [600.0, 1300.0, 2700.0, 3100.0, 5300.0]
 
 
-def test_rates_over_the_people_of_another_period_are_told_with_the_nearest_one_that_fits() -> None:
+def test_rates_over_another_period_name_the_nearest_fitting_denominator() -> None:
     below = mixed(*(observed("people", list(EARLIER), of) for of in (2014, 2018, 2023)), BELOW)
     rates = mixed(observed("rate", shares(CLAIMANTS, EARLIER)))
     assert_doubts(
@@ -212,7 +212,7 @@ def test_one_rate_that_another_denominator_gives_may_be_chance(wrong: int, reaso
     assert found["reason"].to_list() == [reason] * wrong
 
 
-def test_a_source_that_sees_a_third_is_told_beside_the_people_of_the_nearest_time() -> None:
+def test_low_reach_is_measured_against_the_nearest_residents() -> None:
     years = {2018: 50.0, 2021: 90.0, 2025: 30.0}
     people = mixed(*(observed("residents", [each, 100.0], of) for of, each in years.items()))
     seen = mixed(observed("m", [30.0, 60.0]), observed("m", [20.0, 60.0], 2024))
@@ -231,11 +231,11 @@ def test_a_source_that_sees_a_third_is_told_beside_the_people_of_the_nearest_tim
         (None, 100.0, False), (10.0, None, False), (float("nan"), 100.0, False), (-1.0, 0.0, False),
     ],
 )  # fmt: skip
-def test_a_source_must_see_half_of_the_people(seen: Figure, people: Figure, told: bool) -> None:
+def test_source_must_cover_half_of_the_residents(seen: Figure, people: Figure, told: bool) -> None:
     assert find_low_reach(observed("m", [seen]), observed("residents", [people])).height == told
 
 
-def test_no_figures_give_no_doubts() -> None:
+def test_no_figures_give_no_flags() -> None:
     nothing = observed("rate", RIGHT).clear()
     found = [find_conflicts(nothing, TOP), find_inconsistent_rates(nothing, TOP, BELOW), find_low_reach(nothing, BELOW)]
     assert [each.height for each in found] == [0, 0, 0]

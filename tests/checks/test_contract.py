@@ -32,13 +32,13 @@ def release(faults: list[str | None], value: float = 5.0, name: str = "r1") -> p
     return conform_table(pl.DataFrame(rows, schema_overrides={"fault": pl.String}), CELLS)
 
 
-def test_a_sound_release_meets_every_expectation() -> None:
+def test_sound_release_meets_every_expectation() -> None:
     told = judge_releases(SOURCE, [release([None] * 40)])
     assert told["met"].all() and told["tolerated"].all() and told["failing"].sum() == 0
     assert {"cells", "dated", "places_known", "no_retired_codes", "given_once", "in_range"} <= set(told["expectation"])
 
 
-def test_a_few_faults_are_counted_and_tolerated_and_many_are_not() -> None:
+def test_few_faults_are_tolerated_and_many_are_not() -> None:
     few = judge_releases(SOURCE, [release(["unmatched_place"] + [None] * 39)])
     row = few.filter(pl.col("expectation") == "places_known").row(0, named=True)
     assert (row["met"], row["tolerated"], row["failing"], row["cells"]) == (False, True, 1, 40)
@@ -58,7 +58,7 @@ def test_figures_beyond_their_range_are_a_share_of_their_own_measure() -> None:
     assert (row["expectation"], row["tolerated"], row["failing"]) == ("in_range", False, 40)
 
 
-def test_a_release_without_cells_is_refused() -> None:
+def test_release_without_cells_is_refused() -> None:
     told = judge_releases(SOURCE, [release([None]).clear()])
     assert told.filter(~pl.col("tolerated"))["expectation"].to_list() == ["cells"]
 
@@ -122,7 +122,7 @@ def test_the_expectations_about_places_serve_in_anyones_suite() -> None:
     assert results == {"expect_coverage_by_population": False, "expect_places_complete": True}
 
 
-def test_a_total_reconciles_as_far_as_nothing_is_left() -> None:
+def test_total_without_remainder_reconciles() -> None:
     from checks.expectations import judge_shares
 
     shares = total_shares(pl.DataFrame({"total": [100.0, 100.0], "remainder": [0.5, 20.0]}))

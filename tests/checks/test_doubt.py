@@ -71,7 +71,7 @@ FAULTS: dict[str, tuple[str, Wrong, int]] = {
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
-def test_a_fault_is_doubted_where_it_is_and_nowhere_else(name: str) -> None:
+def test_only_the_faulty_figure_is_flagged(name: str) -> None:
     reason, wrong, cells = FAULTS[name]
     changed = series(wrong)
     found = flag_figures(changed, {"figure": COUNT})
@@ -87,44 +87,44 @@ def test_a_fault_is_doubted_where_it_is_and_nowhere_else(name: str) -> None:
 
 
 @pytest.mark.parametrize("measure", [COUNT, RATE])
-def test_sound_figures_are_not_doubted(measure: Measure) -> None:
+def test_sound_figures_are_not_flagged(measure: Measure) -> None:
     level, digits = (400.0, 0) if measure is COUNT else (4.0, 1)
     assert flag_figures(series(unchanged, level, digits), {"figure": measure}).is_empty()
 
 
-def test_a_month_in_which_all_places_fall_is_no_fault() -> None:
+def test_fall_in_all_places_is_not_flagged() -> None:
     lockdown = series(at(range(33), range(10, 13), lambda value: round(value / 3)))
     assert flag_figures(lockdown, {"figure": COUNT}).is_empty()
 
 
-def test_a_place_where_noughts_are_common_may_have_one_more() -> None:
+def test_zero_is_plausible_where_zeros_are_common() -> None:
     rare = series(lambda place, month, _: float((place * 7 + month * 5) % 3))
     assert flag_figures(rare, {"figure": COUNT}).is_empty()
 
 
-def test_a_place_that_is_always_small_is_not_doubted() -> None:
+def test_place_that_is_always_small_is_not_flagged() -> None:
     small = series(at(ONE, range(24), lambda value: round(value / 100)))
     assert flag_figures(small, {"figure": COUNT}).is_empty()
 
 
-def test_a_rate_of_nought_is_doubted_by_its_rounding() -> None:
+def test_zero_rate_is_judged_by_its_rounding() -> None:
     found = flag_figures(series(at(ONE, TENTH, becomes(0.0)), 4.0, 1), {"figure": RATE})
     assert found.select("reason", "value").rows() == [("suspected_zero", 0.0)]
 
 
-def test_a_rate_of_half_is_implausible_for_no_part_of_a_rate_is_returned() -> None:
+def test_halved_rate_is_implausible_and_not_a_partial_return() -> None:
     found = flag_figures(series(at(ONE, TENTH, lambda value: round(value / 2, 1)), 8.0, 1), {"figure": RATE})
     assert found["reason"].to_list() == ["implausible"]
 
 
-def test_a_release_in_other_units_than_the_one_before_is_found() -> None:
+def test_release_in_another_unit_is_flagged() -> None:
     both = pl.concat([series(unchanged), series(at(range(33), range(24), lambda value: value * 1000), order=1)])
     found = flag_figures(both, {"figure": COUNT})
     assert found.select("reason", "compared_with").unique().rows() == [("unit_change", "the previous release")]
     assert (found.height, found["release"].unique().to_list()) == (33 * 24, ["r1"])
 
 
-def test_a_doubt_is_a_caveat_and_a_finding_and_changes_no_figure() -> None:
+def test_flag_is_a_caveat_and_a_finding_and_changes_no_figure() -> None:
     observed = series(at(ONE, TENTH, becomes(0.0)))
     found = flag_figures(observed, {"figure": COUNT})
     told = add_caveats(observed, found)
@@ -157,7 +157,7 @@ NEWEST = range(23, 24)
         ("unit_change", at(range(33), NEWEST, lambda value: value / 100), None),
     ],
 )
-def test_a_withheld_figure_is_a_gap_that_says_what_was_published(
+def test_withheld_figure_is_a_gap_that_states_the_published_figure(
     tmp_path: Path, reason: str, wrong: Wrong, low: float | None
 ) -> None:
     cell = cell_of(Case(reason, MERTON, monthly(wrong), source=MONTH, grain=LAST), tmp_path)

@@ -18,7 +18,7 @@ def doubted(reason: str, *figures: dict[str, Any]) -> pl.DataFrame:
     return build_flags(reason, frame.with_columns(pl.lit(f"why {reason}").alias("evidence")))
 
 
-def test_a_doubt_has_its_reason_and_whether_the_figure_is_withheld() -> None:
+def test_flag_has_a_reason_and_states_whether_the_figure_is_withheld() -> None:
     found = doubted("unit_change")
     assert found.schema == polars_schema(PLAUSIBILITY_FLAG)
     row = found.row(0, named=True)
@@ -33,12 +33,12 @@ def test_a_doubt_has_its_reason_and_whether_the_figure_is_withheld() -> None:
     assert {"implausible", "low_reach"} & WITHHOLDING_REASONS == {"low_reach"}
 
 
-def test_a_reason_that_is_none_is_refused() -> None:
+def test_unknown_reason_is_refused() -> None:
     with pytest.raises(KeyError, match="unknown reason 'odd'"):
         doubted("odd")
 
 
-def test_a_figure_keeps_the_doubts_of_its_first_reason() -> None:
+def test_figure_has_only_the_flags_of_its_first_reason() -> None:
     two, late = {"place_code": "E02"}, {"period_start": months(2)[1]}
     tables = [
         doubted("implausible", {}, two, late), doubted("unit_change"), doubted("suspected_zero", {}, two),
@@ -59,7 +59,7 @@ FIGURE = {"source": "s", "release": "r", "measure": "m", "place_code": "E01", "p
           "period_end": months(1)[0].replace(day=31), "value": 100.0}  # fmt: skip
 
 
-def test_doubts_become_caveats_of_their_figure_and_of_no_other() -> None:
+def test_flags_become_caveats_of_their_own_figure_only() -> None:
     observed = table_from_records(
         [FIGURE, {**FIGURE, "release": "older"}, {**FIGURE, "place_code": "E02", "caveats": "provisional",
                                                   "caveat_evidence": "they say so"},
@@ -81,7 +81,7 @@ def test_doubts_become_caveats_of_their_figure_and_of_no_other() -> None:
     assert_frame_equal(add_caveats(observed, doubts.clear()), observed)
 
 
-def test_doubts_and_caveats_keep_the_order_in_which_they_come() -> None:
+def test_flags_and_caveats_stay_in_order() -> None:
     days = months(40)[::-1]
     frame = doubted("conflict", *({"period_start": day} for day in days))
     assert keep_first_flags([frame, frame])["period_start"].to_list() == days
@@ -94,7 +94,7 @@ def test_doubts_and_caveats_keep_the_order_in_which_they_come() -> None:
         assert told.select("caveats", "caveat_evidence").row(0) == (",".join(order), said)
 
 
-def test_every_doubt_is_a_finding_with_what_its_reason_says() -> None:
+def test_every_flag_is_a_finding_with_the_columns_of_its_reason() -> None:
     doubts = pl.concat([doubted("unit_change"), doubted("implausible", {}, {"place_code": "E02", "value": 7.0})])
     common = {name: value for name, value in FIGURE.items() if name != "value"}
     due = table_from_records(

@@ -205,7 +205,7 @@ def test_rates_ten_times_as_large_are_as_far_apart() -> None:
     assert_frame_equal(small.select(far), large.select(far))
 
 
-def test_what_is_no_figure_of_nought_or_more_is_left_out() -> None:
+def test_only_figures_of_zero_or_more_are_expected() -> None:
     figures = whole(wavy(6, 6, 90.0))
     alone = fit_expected(observed(dict(figures)), MEASURES)
     day = date(2021, 5, 1)
@@ -216,7 +216,7 @@ def test_what_is_no_figure_of_nought_or_more_is_left_out() -> None:
     assert fit_expected(observed(none), MEASURES).is_empty()
 
 
-def test_a_nought_among_rates_without_a_rounding_is_half_the_smallest_figure() -> None:
+def test_zero_rate_without_rounding_counts_as_half_the_smallest_figure() -> None:
     figures = {("E00", day): value for day, value in zip(months(5), [4.0, 0.5, 3.0, 0.0, 2.0], strict=True)}
     found = fit_expected(observed(dict(figures), "plain"), MEASURES)
     assert found["log"].to_list() == [log(each) for each in (4.0, 0.5, 3.0, 0.25, 2.0)]
@@ -233,7 +233,7 @@ def test_steps_are_the_declared_rounding_or_one_of_a_count_or_the_smallest_figur
     assert steps == {"fives": 5.0, "m": 1.0, "plain": 0.3, "rate": 0.1, "unknown": 0.3}
 
 
-def test_distances_are_told_in_spreads_with_the_noise_added() -> None:
+def test_distances_are_in_spreads_plus_noise() -> None:
     frame = judged([{"apart": -6.0, "apart_long": 4.0, "own_spread": 0.3, "peer_spread": 0.6, "noise": 0.16}])
     told = frame.select(
         own=spreads_away("own_spread"), peers=spreads_away("peer_spread"), long=spreads_away("own_spread", "apart_long")

@@ -21,7 +21,7 @@ def reasons(frame: pl.DataFrame, **measures: object) -> dict[str, int]:
     return dict(found.group_by("reason").len().sort("reason").iter_rows())
 
 
-def test_no_figures_give_no_doubts() -> None:
+def test_no_figures_give_no_flags() -> None:
     assert reasons(series(unchanged).clear()) == {}
     assert reasons(series(unchanged).with_columns(pl.lit(None, pl.Float64).alias("value"))) == {}
 
@@ -39,7 +39,7 @@ def thousands(months: range, order: int) -> pl.DataFrame:
     return series(at(ALL, months, lambda value: value * 1000 + 1), order=order)
 
 
-def test_a_unit_is_compared_with_the_release_just_before_the_one_in_use() -> None:
+def test_unit_is_compared_with_the_previous_release() -> None:
     assert reasons(pl.concat([series(unchanged), thousands(EACH, 1)])) == {"unit_change": 33 * 24}
     assert reasons(pl.concat([series(unchanged), thousands(EACH, 1), thousands(EACH, 2)])) == {}
     assert reasons(pl.concat([thousands(EACH, 0), thousands(EACH, 1), series(unchanged, order=2)])) == {
@@ -47,7 +47,7 @@ def test_a_unit_is_compared_with_the_release_just_before_the_one_in_use() -> Non
     }
 
 
-def test_a_figure_that_is_copied_is_told_as_that_alone() -> None:
+def test_copied_figure_has_only_that_flag() -> None:
     found = flag_figures(series(at(ONE, range(10, 18), becomes(9000.0))), {"figure": COUNT})
     copied = found.filter(pl.col("reason") == "repeated_value")
     assert copied["period_start"].sort().to_list() == MONTHS[11:18]
@@ -59,7 +59,7 @@ def hundreds(_place: int, month: int, value: float) -> float:
     return round(value, -2) if month == 10 else value
 
 
-def test_rounding_is_told_of_what_nothing_worse_is_told_and_not_of_a_declared_one() -> None:
+def test_undeclared_rounding_is_flagged_only_without_another_flag() -> None:
     frame = series(hundreds)
     assert reasons(frame) == {"rounded": 33}
     assert reasons(frame, figure=COUNT.model_copy(update={"rounding": 1.0})) == {}
@@ -68,11 +68,11 @@ def test_rounding_is_told_of_what_nothing_worse_is_told_and_not_of_a_declared_on
 
 
 @pytest.mark.parametrize(("wrong", "reason"), [(becomes(0.0), "suspected_zero"), (becomes(3.0), "near_zero_leak")])
-def test_a_low_figure_has_one_reason(wrong: Wrong, reason: str) -> None:
+def test_low_figure_has_one_reason(wrong: Wrong, reason: str) -> None:
     assert reasons(series(at(ONE, TENTH, wrong))) == {reason: 1}  # type: ignore[arg-type]
 
 
-def test_a_part_of_a_return_is_a_matter_of_counts() -> None:
+def test_only_counts_can_be_partial_returns() -> None:
     halved = at(ONE, TENTH, lambda value: round(value / 2, 1))
     assert reasons(series(halved, 400.0)) == {"partial_return": 1}
     assert reasons(series(halved, 8.0, 1), figure=RATE) == {"implausible": 1}
@@ -87,7 +87,7 @@ def test_another_measure_changes_nothing() -> None:
     assert_frame_equal(both, alone)
 
 
-def test_places_of_one_label_are_told_before_all_else() -> None:
+def test_shared_label_takes_precedence_over_other_flags() -> None:
     twins = series(at(range(4, 6), TENTH, becomes(9000.0)))
     named = twins.with_columns(
         pl.when(pl.col("place_code").is_in(EVERYONE[4:6])).then(pl.lit("Both")).otherwise("place_code")

@@ -47,7 +47,7 @@ CASES: list[tuple[dict[str, Any], bool]] = [
 
 
 @pytest.mark.parametrize(("given", "other"), CASES)
-def test_a_figure_is_of_the_period_asked_about_or_said_to_be_older(given: dict[str, Any], other: bool) -> None:
+def test_figure_is_for_the_requested_period_or_marked_as_older(given: dict[str, Any], other: bool) -> None:
     asked = cell(**given)
     assert find_other_periods(asked, "year", {"stock"}).equals(asked if other else asked.clear())
 
@@ -76,5 +76,5 @@ def test_among_many_cells_those_of_another_period_are_given_whole_and_in_order()
     ("caveats", "carried"),
     [(None, False), ("", False), ("carried_forward", True), ("flagged,carried_forward", True), ("carried", False)],
 )
-def test_a_cell_is_carried_where_that_is_among_its_caveats(caveats: str | None, carried: bool) -> None:
+def test_cell_is_carried_forward_if_its_caveats_include_it(caveats: str | None, carried: bool) -> None:
     assert cell(caveats=caveats).select(is_carried_forward()).item() is carried

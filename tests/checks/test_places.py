@@ -1,4 +1,4 @@
-"""Who is missing from a release, and what of it is hidden, rounded or skipped."""
+"""Places missing from a release, and its suppressed, rounded or skipped figures."""
 
 from datetime import date
 from typing import Any
@@ -15,7 +15,7 @@ REGISTER = [
 ]
 
 
-def test_a_place_with_no_row_where_others_have_one_is_missing() -> None:
+def test_place_without_a_row_where_others_have_one_is_missing() -> None:
     cells: list[dict[str, Any]] = [
         *({"place_code": code, **years(each)} for code in ("E01", "E03") for each in (2021, 2022, 2023)),
         {"place_code": "E02", **years(2022)}, {"place_code": "E02", **years(2023), "fault": "unreadable"},
@@ -87,7 +87,7 @@ def test_hidden_cells_are_counted_by_marker_and_period_with_some_of_their_places
         ),
     ],
 )
-def test_a_rounded_or_perturbed_measure_is_noted_once(
+def test_measure_with_rounding_or_noise_is_noted_once(
     measure: dict[str, Any], reason: str | None, evidence: str
 ) -> None:
     figures = [5.0, 10.0, 15.0 + 1e-9, 7.0, 5.001, None]
@@ -102,7 +102,7 @@ def test_a_rounded_or_perturbed_measure_is_noted_once(
     assert_frame_equal(places.note_rounding(read), due)
 
 
-def test_places_published_together_are_told_with_their_one_figure() -> None:
+def test_places_published_together_are_listed_with_their_figure() -> None:
     cells = [{"place_code": "E01+E02", "value": 9.0}, {}, {"place_code": "E03+E04", "fault": "unreadable"}]
     due = findings_of(
         "combined_areas", "combined_area", [{"place_code": "E01+E02"}], measure="m", place_label="Place 1",
@@ -111,7 +111,7 @@ def test_places_published_together_are_told_with_their_one_figure() -> None:
     assert_frame_equal(places.list_combined_areas(read_of(cells)), due)
 
 
-def test_years_that_a_release_jumps_over_are_told_by_measure() -> None:
+def test_skipped_years_are_findings_by_measure() -> None:
     cells = [years(each) for each in (2023, 2019, 2020)] + [{"measure": "n", **years(each)} for each in (2022, 2021)]
     cells.append({**years(2021), "fault": "unreadable"})
     due = findings_of(
@@ -125,7 +125,7 @@ def test_years_that_a_release_jumps_over_are_told_by_measure() -> None:
 @pytest.mark.parametrize(
     ("after", "skipped"), [(date(2024, 1, 1), 0), (date(2024, 1, 2), 1), (date(2024, 1, 3), 1), (date(2023, 7, 1), 0)]
 )
-def test_a_period_that_starts_the_day_after_is_no_jump(after: date, skipped: int) -> None:
+def test_adjacent_periods_are_not_a_skip(after: date, skipped: int) -> None:
     cells = [years(2023), {"period_start": after, "period_end": date(2024, 12, 31)}]
     assert places.find_skipped_periods(read_of(cells)).height == skipped
 

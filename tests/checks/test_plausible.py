@@ -32,7 +32,7 @@ def parts(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def period(nought: dict[str, Any], above: int = 6, peers: int = 10) -> pl.DataFrame:
-    """Give a month in which one place has a nought, and of the others so many a little more; before it, all have."""
+    """Return a month with a zero in one place and small figures in some others; all had figures before."""
     now = [{"value": 0.5 if place <= above else 0.0, "usual": 0.1, "long_run": 0.1, "place_code": code}
            for place, code in enumerate(places(peers)) if place]  # fmt: skip
     first = {"value": 0.0, "place_code": "E00", **nought}
@@ -40,7 +40,7 @@ def period(nought: dict[str, Any], above: int = 6, peers: int = 10) -> pl.DataFr
     return judged([*now, first, *before], peers=peers).sample(fraction=1, shuffle=True, seed=2)
 
 
-def test_a_nought_that_history_makes_incredible_is_told_with_both_distances() -> None:
+def test_implausible_zero_states_both_distances() -> None:
     frame = period({"apart": -6.0, "own_spread": 0.31, "noise": 0.16, "peer_spread": 0.6, "usual": 100.0,
                     "long_run": 120.5, "periods": 8})  # fmt: skip
     assert_doubts(
@@ -53,7 +53,7 @@ def test_a_nought_that_history_makes_incredible_is_told_with_both_distances() ->
 
 
 @pytest.mark.parametrize(("spread", "least"), [(0.0, 13.8156), (1e-3, 13.8156), (0.5, 122.4911), (1.0, 999_999.0)])
-def test_a_nought_among_counts_must_come_less_than_once_in_a_million(spread: float, least: float) -> None:
+def test_zero_count_is_flagged_below_one_in_a_million(spread: float, least: float) -> None:
     for likely, told in ((least * 0.999, 0), (least * 1.001, 1)):
         for usual, long_run in ((likely, 0.0), (0.0, likely)):
             frame = period({"usual": usual, "long_run": long_run, "own_spread": spread})
@@ -64,7 +64,7 @@ def test_a_nought_among_counts_must_come_less_than_once_in_a_million(spread: flo
 @pytest.mark.parametrize(
     ("above", "peers", "told"), [(4, 10, 0), (5, 10, 1), (5, 11, 0), (6, 11, 1), (8, 9, 0), (10, 11, 1)]
 )
-def test_most_peers_must_have_a_figure_where_a_nought_is_doubted(above: int, peers: int, told: int) -> None:
+def test_zero_is_flagged_only_if_most_peers_have_a_figure(above: int, peers: int, told: int) -> None:
     assert zeros(period({}, above, peers)).height == told
 
 
@@ -77,7 +77,7 @@ def test_most_peers_must_have_a_figure_where_a_nought_is_doubted(above: int, pee
         ({"apart": -4.51, "value": None}, 0), ({"apart": None}, 0),
     ],
 )  # fmt: skip
-def test_a_rate_of_nought_must_be_far_below_its_history_and_its_peers(nought: dict[str, Any], told: int) -> None:
+def test_zero_rate_is_flagged_only_far_below_history_and_peers(nought: dict[str, Any], told: int) -> None:
     frame = period({"usual": 5.0, "long_run": 5.0, **nought})
     assert zero_rates(frame).height == told
     assert zeros(frame).is_empty()
@@ -136,9 +136,7 @@ CASES: list[tuple[Rule, dict[str, Any], bool]] = [
 
 
 @pytest.mark.parametrize(("rule", "figure", "told"), CASES)
-def test_a_figure_must_be_far_from_both_by_spreads_and_by_factor(
-    rule: Rule, figure: dict[str, Any], told: bool
-) -> None:
+def test_figure_is_flagged_only_if_far_by_spreads_and_by_factor(rule: Rule, figure: dict[str, Any], told: bool) -> None:
     assert rule(low(**figure)).height == told
 
 
@@ -157,7 +155,7 @@ SAID = {"value": 65.0, "own_history": -6.0, "peers": -4.2, "others": 7, "compare
         (parts, "partial_return", "before", 180.0),
     ],
 )
-def test_a_low_figure_is_told_with_its_share_of_the_greater_of_what_is_likely(
+def test_low_figure_states_its_share_of_the_greater_expectation(
     rule: Rule, reason: str, other: str, expected: float
 ) -> None:
     figure = FIGURE | {"peer_spread": 0.5} | ({other: expected} if expected == 180.0 else {})
@@ -168,14 +166,14 @@ def test_a_low_figure_is_told_with_its_share_of_the_greater_of_what_is_likely(
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_figure_high_or_low_is_told_with_how_far_it_is_from_both(sign: int) -> None:
+def test_implausible_figure_states_its_distance_from_both_expectations(sign: int) -> None:
     evidence = "65, where 160 is expected: 6.0 spreads away by its 7 other periods, 4.7 spreads by its 11 peers"
     row = SAID | {"own_history": 6.0 * sign, "peers": 4.7 * sign, "expected": 160.0, "evidence": evidence}
     frame = judged([FIGURE | {"apart": 3.0 * sign, "peer_spread": 0.5}])
     assert_doubts(find_implausible_figures(frame), [row], reason="implausible", withheld=False)
 
 
-def test_a_level_that_is_kept_is_no_part_of_a_return() -> None:
+def test_continued_level_is_not_a_partial_return() -> None:
     frame = low(apart=-3.0, **FAR)
     assert parts(frame).height == 1
     assert find_partial_returns(frame.with_columns(pl.lit(True).alias("kept")), ["m"]).is_empty()

@@ -17,9 +17,7 @@ SAID = "f.csv, recalled by its publisher on 2024-06-01: wrong (https://example.o
 
 
 @pytest.mark.parametrize(("sha256", "told"), [(RECALLED, [{"rows": 3, "evidence": SAID}]), (ANOTHER, [])])
-def test_a_recalled_release_is_told_with_all_its_cells_and_no_other_one(
-    sha256: str, told: list[dict[str, Any]]
-) -> None:
+def test_only_a_recalled_release_is_a_finding(sha256: str, told: list[dict[str, Any]]) -> None:
     read = read_of([{}, {"place_code": "E02"}, {"fault": "unreadable"}], withdrawn={RECALLED: RECALL})
     read = read._replace(snapshot=read.snapshot._replace(sha256=sha256))
     due = findings_of("recalled_release", "recalled", told, release=sha256)

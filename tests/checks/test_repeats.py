@@ -27,7 +27,7 @@ def series(same: dict[int, range], peers: int = 10, starts: dict[int, int] | Non
 AGAIN = "100 repeated 4 times in a row; 10.0 % of peers repeat theirs in this period"
 
 
-def test_a_run_that_chance_does_not_give_is_told_but_for_its_first_figure() -> None:
+def test_improbable_run_is_flagged_except_its_first_figure() -> None:
     assert_doubts(
         find_repeated_values(series({4: range(2, 7)})),
         [{"place_code": "E04", "period_start": month, "evidence": AGAIN} for month in months(9)[3:7]],
@@ -59,7 +59,7 @@ def test_one_of_three_peers_that_repeats_is_printed_to_one_decimal() -> None:
     ids=["three times", "nine peers", "a fifth of peers", "more of them", "from the start", "a place that came late",
          "came late, three times", "small figures", "noughts", "no figures", "no spread"],
 )  # fmt: skip
-def test_a_run_is_told_by_its_length_its_peers_and_how_many_of_them_repeat(frame: pl.DataFrame, cells: int) -> None:
+def test_run_of_repeats_states_its_length_and_the_repeats_of_peers(frame: pl.DataFrame, cells: int) -> None:
     assert find_repeated_values(frame).height == cells
 
 
@@ -90,7 +90,7 @@ def test_places_and_measures_next_to_each_other_are_not_compared() -> None:
         (0.5, 0.1, 0.3, 0.1, 0.58),
     ],
 )
-def test_the_chance_of_a_repeat_is_that_of_a_normal_error_within_one_step(
+def test_chance_of_a_repeat_follows_a_normal_error_within_one_step(
     value: float, step: float, own: float, noise: float, variance: float
 ) -> None:
     """The step over the figure, times the density of twice the variance, where all places moved by so much."""
@@ -110,11 +110,11 @@ def period(figures: list[float], step: float = 1.0, **given: Any) -> pl.DataFram
 
 
 def multiples(base: float, count: int = 20, kinds: int = 5) -> list[float]:
-    """Give multiples of a base and, but for 10, of no larger one that is looked for."""
+    """Return multiples of a base and, except for 10, of no larger base that the check tries."""
     return [base * (1 + 2 * (n % kinds)) for n in range(count)]
 
 
-def test_a_period_of_rounded_figures_is_told_with_the_greatest_base() -> None:
+def test_rounded_period_is_flagged_with_the_greatest_base() -> None:
     frame = pl.concat([period([*multiples(100.0), 0.0]), period([3.0, 4.0] * 20, period_start=months(2)[1])])
     assert_doubts(
         find_undeclared_rounding(frame.sample(fraction=1, shuffle=True, seed=4)),
@@ -158,7 +158,7 @@ def test_every_one_of_enough_different_figures_must_be_a_multiple(frame: pl.Data
     assert find_undeclared_rounding(frame).height == cells
 
 
-def test_a_period_is_told_once_and_another_measure_changes_nothing() -> None:
+def test_period_is_flagged_once_whatever_other_measures_are_present() -> None:
     both = pl.concat([period(multiples(1000.0)), period([7.0] * 30, measure="n")])
     found = find_undeclared_rounding(both)
     assert found.height == 20

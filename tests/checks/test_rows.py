@@ -1,4 +1,4 @@
-"""What is set aside of a release, and what a correction did: one finding for the rows that share a fault."""
+"""Rows set aside and corrections of a release: one finding for the rows that share a fault."""
 
 from datetime import date
 from typing import Any
@@ -65,7 +65,7 @@ CAVEATS: list[tuple[Check, str]] = [
 
 
 @pytest.mark.parametrize(("check", "caveat"), CAVEATS)
-def test_a_cell_with_a_caveat_is_a_finding_of_its_own(check: Check, caveat: str) -> None:
+def test_cell_with_a_caveat_is_a_separate_finding(check: Check, caveat: str) -> None:
     told = {"caveats": f"provisional,{caveat}", "caveat_evidence": WHY}
     read = read_of([{}, told, {**told, **years(2022)}, {"caveats": f"not_{caveat}", "caveat_evidence": WHY}])
     due = findings_of(
@@ -75,7 +75,7 @@ def test_a_cell_with_a_caveat_is_a_finding_of_its_own(check: Check, caveat: str)
     assert_frame_equal(check(read), due)
 
 
-def test_a_correction_that_no_longer_fits_is_told() -> None:
+def test_expired_correction_is_a_finding() -> None:
     read = read_of([{}, {"expired": WHY, "place_code": "E02"}])
     due = findings_of(
         "expired_corrections", "correction_expired", [{"place_code": "E02"}],

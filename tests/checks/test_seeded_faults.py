@@ -1,6 +1,6 @@
-"""Every kind of fault put into complete real figures of the starter edition, and told by its own name.
+"""Every kind of fault is seeded into real figures of the starter edition and reported by its reason.
 
-The full showing, with series that no threshold was chosen on, is benchmarks/seeded_faults.py; docs/detection.md has
+The full run, with series that no threshold was chosen on, is benchmarks/seeded_faults.py; docs/detection.md has
 its figures.
 """
 
@@ -18,11 +18,11 @@ from pipelines.observations.access import load_source_tables
 
 PRECISION, RECALL, OVERALL = 0.99, 0.95, 0.99
 RUNS = [(name, every, seed) for name, every in (("dwp_uc_households", 8), ("ons_claimant_rate", 20)) for seed in (1, 2)]
-"""Source, one fault a place in so many periods, and the seed."""
+"""Source, number of periods for each fault in a place, and seed."""
 
 
 def series_of(project: Project, name: str) -> Series:
-    """Give the complete figures of a source, without the places whose own figures are doubted."""
+    """Return the complete figures of a source, without places that have flags of their own."""
     source = project.catalogue.sources[name]
     observed = load_source_tables(project, name).observation
     measure = next(iter(source.measures.values()))
@@ -53,13 +53,13 @@ def test_each_reason_is_given_where_it_is_due_and_nowhere_else(found: list[Score
     assert not short, short
 
 
-def test_all_cells_together_are_told_rightly(found: list[Score]) -> None:
+def test_all_cells_have_the_expected_reason(found: list[Score]) -> None:
     whole = found[-1]
     assert whole.reason == "all" and whole.due > 5_000
     assert whole.precision >= OVERALL and whole.recall >= OVERALL, whole
 
 
-def test_every_fault_has_its_reason_among_those_told(found: list[Score]) -> None:
+def test_every_fault_is_reported_with_its_reason(found: list[Score]) -> None:
     assert {score.reason for score in found} >= {
         "not_returned", "withdrawn", "suspected_zero", "near_zero_leak", "partial_return", "implausible", "unit_change",
         "repeated_value", "combined_area", "duplicate", "suppressed", "unreadable", "rounded", "period_mismatch",
@@ -67,14 +67,14 @@ def test_every_fault_has_its_reason_among_those_told(found: list[Score]) -> None
     assert all(score.due >= 20 for score in found), found
 
 
-def test_sound_figures_of_the_starter_edition_are_told_to_be_sound(starter: Project, tmp_path: Path) -> None:
+def test_sound_figures_of_the_starter_edition_are_not_flagged(starter: Project, tmp_path: Path) -> None:
     series = series_of(starter, "ons_claimant_rate")
     rows = [Row(*row) for row in series.rows.iter_rows()]
     given = run_toolkit(series, rows, [row for row in rows if row.period <= series.older], tmp_path)
     assert given["reason"].unique().to_list() == ["rounded"]
 
 
-def test_a_place_has_one_kind_of_fault_at_most_and_some_have_none(starter: Project) -> None:
+def test_place_has_at_most_one_kind_of_seeded_fault(starter: Project) -> None:
     series = series_of(starter, "dwp_uc_households")
     faults = seed_faults(series, 1, 8)
     assert len(CELL_FAULTS) + len(PERIOD_FAULTS) == 17

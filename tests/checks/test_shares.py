@@ -120,7 +120,7 @@ def test_returns_are_judged_by_the_newest_period_of_each_measure() -> None:
     assert return_shares(reporting.clear()).is_empty()
 
 
-def test_a_total_reconciles_as_far_as_its_remainder_leaves_it() -> None:
+def test_share_of_a_total_excludes_its_remainder() -> None:
     reconciliation = pl.DataFrame(
         [(200.0, 10.0), (200.0, -10.0), (-200.0, 10.0), (200.0, None), (0.0, 5.0), (1.0, 0.5), (10.0, 30.0),
          (None, 1.0)],

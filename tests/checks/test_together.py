@@ -20,7 +20,7 @@ def month(figures: dict[str, tuple[str, float]], **given: Any) -> pl.DataFrame:
 PAIR = {"E01": ("Both", 8.0), "E00": ("Both", 8.0), "E02": ("Third", 8.0), "E03": ("Fourth", 9.0)}
 
 
-def test_codes_of_one_label_and_figure_in_a_period_are_told_with_each_other() -> None:
+def test_codes_with_one_label_and_figure_name_each_other() -> None:
     frame = pl.concat([month(PAIR), month({"E00": ("Both", 8.0), "E02": ("Third", 1.0)}, period_start=months(2)[1])])
     assert_doubts(
         flag_combined_areas(frame.sample(fraction=1, shuffle=True, seed=8)),
@@ -43,7 +43,7 @@ def test_codes_of_one_label_and_figure_in_a_period_are_told_with_each_other() ->
     ],
     ids=["two figures", "three", "all have one label", "no label", "two labels", "each its own", "none"],
 )
-def test_a_label_tells_where_it_is_of_some_places_only(figures: dict[str, tuple[str, float]], codes: list[str]) -> None:
+def test_label_common_to_all_places_is_ignored(figures: dict[str, tuple[str, float]], codes: list[str]) -> None:
     found = flag_combined_areas(month(figures) if figures else month(PAIR).clear())
     assert found["place_code"].sort().to_list() == codes
     assert found["others"].unique().to_list() == ([len(codes) - 1] if codes else [])
@@ -60,7 +60,7 @@ def series(spans: int = 5, figure: float = 100.0, **given: Any) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def test_places_with_one_figure_in_every_period_are_told_in_all_of_them() -> None:
+def test_places_with_one_figure_in_every_period_are_flagged_in_all() -> None:
     assert_doubts(
         flag_combined_areas(series().sample(fraction=1, shuffle=True, seed=9)),
         [{"place_code": code, "place_label": code, "period_start": day, "value": 100.0 + n, "evidence": ALWAYS}

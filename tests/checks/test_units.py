@@ -40,9 +40,7 @@ WHOLE = "the same measure in other periods"
         (0.01098765, 1.098765, "1.1 is 0.01099 times the figure expected from the same measure in other periods"),
     ],
 )
-def test_a_period_of_another_unit_is_told_for_all_places_that_moved_with_it(
-    times: float, value: float, evidence: str
-) -> None:
+def test_changed_unit_is_flagged_for_all_places_that_moved(times: float, value: float, evidence: str) -> None:
     found = find_unit_changes(periods(times).sample(fraction=1, shuffle=True, seed=1))
     assert_doubts(
         found,
@@ -62,13 +60,11 @@ def test_a_period_of_another_unit_is_told_for_all_places_that_moved_with_it(
         (periods(10.0, apart=float("nan")), 8),
     ],
 )  # fmt: skip
-def test_a_period_is_off_by_a_power_of_ten_and_most_places_with_it_or_not_at_all(
-    frame: pl.DataFrame, cells: int
-) -> None:
+def test_period_changes_unit_only_with_most_of_its_places(frame: pl.DataFrame, cells: int) -> None:
     assert find_unit_changes(frame).height == cells
 
 
-def test_a_series_that_moves_everywhere_is_compared_with_its_middle_period() -> None:
+def test_moving_series_is_compared_with_its_median_period() -> None:
     risen = periods(10.0).with_columns(pl.col("movement") + log(10.0))
     assert {month for _, month in spots(find_unit_changes(risen))} == {months(6)[JUMP]}
 
@@ -80,7 +76,7 @@ def test_another_measure_changes_nothing() -> None:
     assert find_unit_changes(pl.concat([other, periods(10.0)])).equals(alone)
 
 
-def test_a_unit_that_changes_for_good_is_told_of_the_shorter_part() -> None:
+def test_permanent_unit_change_flags_the_shorter_part() -> None:
     longer = periods(1.0, spans=7)
     moved = longer.with_columns(
         pl.when(pl.col("period_start") >= months(7)[5]).then(log(100.0)).otherwise(0.0).alias("movement")
@@ -92,7 +88,7 @@ def single(apart: float, **given: Any) -> pl.DataFrame:
     return judged([{"value": 100 * exp(apart), "apart": apart, **given}])
 
 
-def test_a_single_figure_far_too_high_by_a_power_of_ten_is_told_with_its_distances() -> None:
+def test_figure_too_high_by_a_power_of_ten_states_its_distances() -> None:
     assert_doubts(
         find_unit_changes(single(log(1000.0), own_spread=0.3, peer_spread=0.6, noise=0.16)),
         [{"value": 100_000.0, "expected": 100.0, "own_history": 13.8, "peers": 9.6, "others": 9,
@@ -116,7 +112,7 @@ FAR = log(10.0) / 4.5
         (single(4.5, own_spread=1.0), 0), (single(4.5, peer_spread=1.0), 0), (single(4.51, own_spread=1.0), 1),
     ],
 )  # fmt: skip
-def test_a_single_figure_must_be_far_from_its_history_and_its_peers(frame: pl.DataFrame, cells: int) -> None:
+def test_single_figure_must_be_far_from_history_and_peers(frame: pl.DataFrame, cells: int) -> None:
     assert find_unit_changes(frame).height == cells
 
 
@@ -132,7 +128,7 @@ def release(
     return conform_table(pl.DataFrame(rows, schema_overrides={"value": pl.Float64}), OBSERVATION_COLUMNS)
 
 
-def test_a_release_in_another_unit_than_the_one_before_is_told_with_the_figure_before() -> None:
+def test_release_in_another_unit_states_the_previous_figure() -> None:
     new, old = release([0.5] * 9 + [7.0], "r2"), release([450.0] * 9 + [7.0], "r1")
     evidence = "0.5 is 0.00111 times the 450 in the previous release, as for 9 places"
     assert_doubts(

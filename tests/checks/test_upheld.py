@@ -68,23 +68,23 @@ HALVED = observed(at(ONE, TENTH, lambda value: round(value / 2)))
     ids=["no total", "totals agree", "the nearest total does not", "the widest does not", "a total of the same return",
          "a total published apart", "one published apart that disagrees"],
 )  # fmt: skip
-def test_a_total_bears_out_a_nought_and_one_published_apart_any_figure(
+def test_total_confirms_a_zero_and_a_separate_total_any_figure(
     figures: pl.DataFrame, totals: LargerAreas | None, withheld: list[str]
 ) -> None:
     assert reasons(figures, totals) == withheld
 
 
-def test_two_noughts_in_one_total_are_a_silent_provider_whatever_the_total_says() -> None:
+def test_two_zeros_in_one_total_are_not_confirmed() -> None:
     silent = observed(at(range(4, 6), TENTH, becomes(0.0)))
     assert reasons(silent, larger(silent)) == ["suspected_zero"] * 2
 
 
-def test_a_total_of_places_of_which_one_has_no_figure_bears_out_nothing() -> None:
+def test_total_with_a_missing_place_confirms_no_figure() -> None:
     gone = NOUGHT.filter((pl.col("place_code") != EVERYONE[7]) | (pl.col("period_start") != MONTHS[10]))
     assert reasons(gone, larger(gone)) == ["suspected_zero"]
 
 
-def test_a_nought_that_a_total_bears_out_keeps_a_caveat() -> None:
+def test_zero_confirmed_by_a_total_has_a_caveat() -> None:
     found = flag_figures(NOUGHT, {"figure": COUNT}, larger(NOUGHT))
     assert found.select("place_code", "reason", "withheld").rows() == [(EVERYONE[4], "implausible", False)]
 
@@ -98,15 +98,15 @@ def withheld_months(figures: pl.DataFrame, measures: dict[str, Measure]) -> set[
     return {MONTHS.index(day) for day in found["period_start"]}
 
 
-def test_a_level_that_a_place_keeps_is_no_part_of_a_return() -> None:
+def test_confirmed_level_is_not_a_partial_return() -> None:
     assert withheld_months(series(from_month(18)), {"figure": COUNT}) == set()
 
 
-def test_a_level_of_two_months_is_not_known_to_be_kept() -> None:
+def test_level_of_two_months_is_not_confirmed() -> None:
     assert withheld_months(series(from_month(22)), {"figure": COUNT}) == {22, 23}
 
 
-def test_a_level_that_ends_was_none() -> None:
+def test_level_that_ends_is_not_confirmed() -> None:
     ended = at(ONE, range(10, 13), lambda value: round(value / 2))
     assert withheld_months(series(ended), {"figure": COUNT}) == {10, 11}
 
@@ -131,13 +131,13 @@ def project(edition: Project) -> Project:
 
 
 def withheld_of(project: Project, source: str, *wanted: Any) -> dict[tuple[str, int], str]:
-    """Give what is withheld of a real source, by label and year."""
+    """Return the withheld figures of a real source, by label and year."""
     found = load_source_tables(project, source).doubt.filter("withheld", *wanted)
     rows = found.select("place_label", pl.col("period_start").dt.year(), "reason").iter_rows()
     return {(label, year): reason for label, year, reason in rows}
 
 
-def test_maidstone_counted_nobody_in_2022_and_both_totals_say_so(project: Project) -> None:
+def test_maidstone_counted_zero_in_2022_and_both_totals_confirm_it(project: Project) -> None:
     seen = load_source_tables(project, "mhclg_rough_sleeping")
     year = pl.col("period_start") == date(2022, 1, 1)
     kept = dict(seen.total.filter(year).select("place_code", "value").iter_rows())
@@ -147,7 +147,7 @@ def test_maidstone_counted_nobody_in_2022_and_both_totals_say_so(project: Projec
     assert withheld_of(project, "mhclg_rough_sleeping") == {}
 
 
-def test_essex_is_given_and_forces_that_sent_a_part_or_nothing_are_not(project: Project) -> None:
+def test_essex_has_a_figure_and_forces_with_partial_returns_do_not(project: Project) -> None:
     behaviour = withheld_of(project, "police_uk_crimes", pl.col("measure") == "recorded_anti_social_behaviour")
     essex = {"Clacton", "Southend East and Rochford", "Southend West and Leigh"}
     assert {label for label, _ in behaviour} & essex == set()

@@ -112,21 +112,19 @@ def test_every_total_of_a_low_figure_must_agree_and_one_must_speak_for_it(
     ("total", "off", "codes"),
     [(WIDE, 12.5, ""), (WIDE, 12.6, "A"), (WIDE, -12.5, ""), (WIDE, -12.6, "A"), (NEAR, 7.5, ""), (NEAR, 7.6, "A")],
 )
-def test_a_total_may_be_off_by_half_a_base_for_itself_and_each_of_its_figures(
-    total: str, off: float, codes: str
-) -> None:
+def test_total_may_differ_by_half_a_base_for_each_figure(total: str, off: float, codes: str) -> None:
     right = {WIDE: 60.0, NEAR: 10.0}[total]
     figures = observed(cells(dict(FIGURES), measure="fives"))
     assert left(doubted("A", measure="fives"), stated(cells({total: right + off}, measure="fives")), figures) == codes
 
 
-def test_a_total_of_places_of_which_one_has_no_figure_upholds_nothing() -> None:
+def test_total_with_a_missing_place_does_not_confirm() -> None:
     assert left(doubted("A"), stated(RIGHT), observed(cells({"A": 0.0, "C": 20.0, "D": 40.0}))) == "A"
     assert left(doubted("A"), stated(RIGHT), observed(cells({"A": 0.0, "B": None, "C": 20.0, "D": 40.0}))) == "A"
     assert left(doubted("A"), stated(RIGHT), observed(cells({"A+B": 10.0, "C": 20.0, "D": 30.0}))) == ""
 
 
-def test_a_total_of_an_older_release_that_has_the_places_is_not_heard() -> None:
+def test_total_of_an_older_release_is_ignored() -> None:
     newer, older = cells(dict(FIGURES), order=1), cells({**FIGURES, "A": 50.0})
     both, current = observed(newer, older), observed(newer)
     right = cells({WIDE: 60.0, NEAR: 10.0}, order=1)
@@ -146,7 +144,7 @@ def test_rates_do_not_add_and_other_place_systems_are_left_alone() -> None:
     assert left(doubted("A"), LargerAreas(stated(RIGHT).total, {"ward": MEMBERS, "lad": MEMBERS})) == ""
 
 
-def test_what_is_left_keeps_its_order_and_all_its_columns() -> None:
+def test_remaining_flags_have_the_same_order_and_columns() -> None:
     low = pl.concat([doubted("D", "partial_return"), doubted("A"), doubted("B", "partial_return")])
     larger = stated(cells({WIDE: 60.0}))
     found = drop_confirmed_flags(low, observed(OBSERVED), observed(OBSERVED), larger, MEASURES)
@@ -190,11 +188,11 @@ def kept(*given: list[dict[str, Any]]) -> list[bool]:
         (place([-1.0, -1.0, -1.0, -1.0], apart=-1.0, apart_before=None), [True, False, False, False]),
     ],
 )
-def test_a_level_is_kept_where_three_later_figures_are_near_to_it(rows_: list[dict[str, Any]], due: list[bool]) -> None:
+def test_level_is_confirmed_by_three_later_figures(rows_: list[dict[str, Any]], due: list[bool]) -> None:
     assert kept(rows_) == due
 
 
-def test_a_level_with_a_later_period_missing_is_not_kept() -> None:
+def test_level_with_a_missing_later_period_is_not_confirmed() -> None:
     other = place([0.0] * 6, code="E02")
     assert kept(place([-1.0] * 6), other)[0]
     gap = place([-1.0] * 6)
@@ -232,7 +230,7 @@ def test_one_later_figure_does_where_the_other_counts_of_the_place_are_as_usual(
     assert kept(place([-1.0, -1.0]), *rest) == [due, False]
 
 
-def test_a_figure_that_is_usual_itself_is_not_among_its_others() -> None:
+def test_usual_figure_is_not_counted_among_other_figures() -> None:
     usual = place([-1.0, -1.0], apart=-0.1)
     assert kept(usual, place([0.0, 0.0], apart=0.0, measure="n")) == [True, False]
     assert kept(usual) == [False, False]

@@ -18,7 +18,7 @@ def measure_of(kind: str = "stock", **said: Any) -> Measure:
 
 
 def source_of(*measures: str, **said: Any) -> Source:
-    """Make a source of stocks, or of the measures that `said` declares; one that can't be held says what to ask."""
+    """Build a source of stocks, or of the measures in `said`; a source without open access has a request."""
     about = {"title": "t", "publisher": "A publisher", "licence": "l", "page": "https://example.org"}
     declared = {"measures": {name: measure_of() for name in measures}, "geography": "lad_2023", "period_kind": "year"}
     ask = {} if said.get("access", "open") in ("open", "private") else {"request": "Ask for it."}

@@ -23,7 +23,7 @@ EVERYONE = [f"E090000{n:02}" for n in range(1, 34)]
 
 
 class Case(NamedTuple):
-    """How a cell comes to be as it is: the source, its rows, what the problem allows, and what is expected."""
+    """Case of one cell: the source, its rows, the limits of the problem, and the expected cell."""
 
     reason: str | None
     place: str
@@ -191,7 +191,7 @@ def cell_of(case: Case, folder: Path) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_a_cell_is_a_value_or_the_reason_that_holds(name: str, tmp_path: Path) -> None:
+def test_cell_has_a_value_or_a_reason(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     cell = cell_of(case, tmp_path)
     assert (cell["reason"], cell["value"]) == (case.reason, case.value)
@@ -202,13 +202,13 @@ def test_a_cell_is_a_value_or_the_reason_that_holds(name: str, tmp_path: Path) -
         assert cell["evidence"] and cell["data_owner"] and cell["remedy"]
 
 
-def test_a_period_without_a_figure_names_the_nearest_with_its_period_and_source(tmp_path: Path) -> None:
+def test_period_without_a_figure_names_the_nearest_period_and_source(tmp_path: Path) -> None:
     cell = cell_of(CASES["of a longer time"], tmp_path)
     assert cell["evidence"] == "a_source has no figure for March 2024; the nearest is for 2023; its value was 7"
     assert (cell["reference_start"], cell["reference_end"]) == (None, None)
 
 
-def test_a_figure_carried_forward_says_so_wherever_it_is_shown(tmp_path: Path) -> None:
+def test_figure_carried_forward_is_marked_in_every_output(tmp_path: Path) -> None:
     case = CASES["carried forward"]
     cell = cell_of(case, tmp_path)
     assert (cell["caveats"], cell["reference_end"]) == ("carried_forward", date(2024, 2, 29))
@@ -223,7 +223,7 @@ def test_a_figure_carried_forward_says_so_wherever_it_is_shown(tmp_path: Path) -
     assert "figure for February 2024" in str(hidden["evidence"])
 
 
-def test_a_build_stores_no_figure_of_another_period(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_stores_no_figure_for_another_period(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = project_of(CASES["of a longer time"], tmp_path)
     steps.prepare_store(project)
     monkeypatch.setattr(grid, "choose_figure", lambda *given: given[1][-1])
@@ -235,7 +235,7 @@ def test_a_build_stores_no_figure_of_another_period(tmp_path: Path, monkeypatch:
 
 
 def unheld_cells(about: str, folder: Path) -> pl.DataFrame:
-    """Answer a problem that wants a measure without a file, whose source says some more about itself."""
+    """Answer a problem that wants a measure without a file, with extra keys in its source."""
     project = project_of(CASES["a figure"], folder)
     path = project.catalogue.sources_dir / "no_source.yaml"
     path.write_text(path.read_text().replace("access: not_held", about))
@@ -251,7 +251,7 @@ def unheld_cells(about: str, folder: Path) -> pl.DataFrame:
 @pytest.mark.parametrize(
     ("access", "reason"), [("not_collected", "not_collected"), ("not_open", "not_open"), ("not_held", "fetch_failed")]
 )
-def test_a_measure_without_a_file_says_why(access: str, reason: str, tmp_path: Path) -> None:
+def test_measure_without_a_file_has_a_reason(access: str, reason: str, tmp_path: Path) -> None:
     cells = unheld_cells(f"access: {access}\ndata_owner: The holder", tmp_path)
     assert cells.height == 361
     assert cells.select("need", "reason", "data_owner", "remedy").unique().rows() == [
@@ -260,7 +260,7 @@ def test_a_measure_without_a_file_says_why(access: str, reason: str, tmp_path: P
 
 
 @pytest.mark.parametrize("access", ["not_open", "not_held"])
-def test_nobody_is_asked_for_figures_of_a_nation_that_they_do_not_cover(access: str, tmp_path: Path) -> None:
+def test_publishers_are_not_asked_for_nations_they_do_not_cover(access: str, tmp_path: Path) -> None:
     cells = unheld_cells(f"access: {access}\ndata_owner: The holder\ncoverage: [England]", tmp_path)
     abroad = cells.filter(~pl.col("place_code").str.starts_with("E"))
     assert abroad["reason"].unique().to_list() == ["nation_not_covered"]
@@ -287,10 +287,10 @@ def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:
     }
     # These three are of rows or columns, not of cells; a split needs a change that the register does not have.
     elsewhere = {"unmatched_place", "unallocated", "input_missing", "split", "unexplained"}
-    # These are made to hold in test_corrections, and those of figures shared out in test_sharing.
+    # These reasons are tested in test_corrections, and those of apportioned figures in test_sharing.
     elsewhere |= {"dropped", "correction_expired", "coarser_only", "low_reach", "crosswalk_loss", "too_uncertain"}
     elsewhere |= {"incomplete_aggregate"}
-    # Doubts of figures are in test_doubts and test_agreement.
+    # Plausibility flags are tested in test_doubt and test_agreement.
     elsewhere |= {"unit_change", "suspected_zero", "near_zero_leak", "partial_return", "repeated_value"}
     elsewhere |= {"conflict", "inconsistent_rate", "denominator_mismatch", "not_comparable"}
     # Stand-ins are in test_verdicts.

@@ -67,7 +67,7 @@ def some(cell: dict[str, Any], *names: str) -> tuple[Any, ...]:
     return tuple(cell[name] for name in names)
 
 
-def test_a_value_is_there_with_everything_that_the_release_says_of_it() -> None:
+def test_value_has_all_columns_of_its_release() -> None:
     interval: dict[str, Any] = {
         "interval_lower": 6.0,
         "interval_upper": 8.0,
@@ -97,7 +97,7 @@ def test_a_value_is_there_with_everything_that_the_release_says_of_it() -> None:
     assert cell_of(row) == {**dict.fromkeys(CELL_COLUMNS), **expected}
 
 
-def test_a_gap_has_its_reason_and_bounds_and_nothing_that_is_of_a_value() -> None:
+def test_gap_has_a_reason_and_bounds_but_no_columns_of_a_value() -> None:
     interval: dict[str, Any] = {
         "interval_lower": 6.0,
         "interval_upper": 8.0,
@@ -127,7 +127,7 @@ def test_a_gap_has_its_reason_and_bounds_and_nothing_that_is_of_a_value() -> Non
     assert cell_of(row) == {**dict.fromkeys(CELL_COLUMNS), **expected}
 
 
-def test_every_cell_asked_for_is_there_in_order_and_the_order_of_what_is_placed_does_not_matter() -> None:
+def test_every_requested_cell_exists_in_order_whatever_the_input_order() -> None:
     problem = problem_of(needs={"rate": {}, "figure": {}}, unknowns=("unheld",))
     slices = [placed(n, place, measure) for n, (place, measure) in
               enumerate((p, m) for p in ("E1", "E2", "W1") for m in ("rate", "figure"))]  # fmt: skip
@@ -139,7 +139,7 @@ def test_every_cell_asked_for_is_there_in_order_and_the_order_of_what_is_placed_
         *(("unheld", code, "wanted", None, "fetch_failed") for code in ("E1", "E2", "W1")),
     ]  # fmt: skip
     assert_frame_equal(cells_of(*slices[::-1], problem=problem), found)
-    # A measure nobody asked about, an older year of the same one, and a place of another system change nothing.
+    # An unrequested measure, an older year, and a place of another system change nothing.
     more = [placed(99.0, measure="noisy"), placed(98.0, of=whole_months(2022, 1, 12)), placed(97.0, "E9")]
     assert_frame_equal(cells_of(*more, *slices, problem=problem), found)
 
@@ -184,7 +184,7 @@ def test_an_average_over_most_of_a_place_is_taken_from_the_least_share_that_the_
         assert some(found, *names) == (None, "children_incomplete", 1.0, 9.0, "normal", None, None, "2 of 3")
 
 
-def test_what_is_only_wanted_is_taken_only_where_the_whole_place_is_observed() -> None:
+def test_wanted_measure_needs_full_coverage_of_the_place() -> None:
     problem = problem_of(unknowns=("rate",))
     for coverage, value in ((1.0, 5.0), (0.99, None)):
         row = gap("children_incomplete", coverage=coverage, **AVERAGED)
@@ -219,7 +219,7 @@ SHARED: dict[str, Any] = {"lower_bound": 10.0, "upper_bound": 200.0, "apportione
         (0.0, 400.0, 0.5, {"max_error": 2.0}, False), (0.0, 401.0, 0.5, {"max_error": 2.0}, True),
     ],
 )  # fmt: skip
-def test_a_figure_shared_out_more_roughly_than_allowed_is_withheld_and_keeps_its_bounds(
+def test_apportioned_figure_above_the_error_limit_is_withheld_with_bounds(
     low: float | None, high: float | None, share: float | None, need: dict[str, Any], withheld: bool
 ) -> None:
     row = placed(100.0, **{**SHARED, "interval_lower": low, "interval_upper": high, "apportioned_share": share})
@@ -233,7 +233,7 @@ def test_a_figure_shared_out_more_roughly_than_allowed_is_withheld_and_keeps_its
         assert some(found, "interval_lower", "interval_upper", "apportioned_share") == (low, high, share)
 
 
-def test_what_was_withheld_as_too_rough_says_how_rough_it_is_and_what_was_allowed() -> None:
+def test_too_uncertain_figure_states_its_interval_and_the_limit() -> None:
     problem = problem_of(needs={"figure": {"max_error": 0.125}})
     rough = placed(100.0, **SHARED, interval_lower=50.456, interval_upper=150.0)
     assert cell_of(rough, problem=problem)["evidence"] == (
@@ -247,7 +247,7 @@ def test_what_was_withheld_as_too_rough_says_how_rough_it_is_and_what_was_allowe
     )
 
 
-def test_a_figure_below_nought_may_be_as_rough_as_one_above() -> None:
+def test_negative_figure_has_the_same_error_limit_as_a_positive_one() -> None:
     problem = problem_of(needs={"figure": {"max_error": 0.2}})
     for low, high, value in ((-120.0, -80.0, -100.0), (-121.0, -79.0, None)):
         assert (
@@ -256,13 +256,13 @@ def test_a_figure_below_nought_may_be_as_rough_as_one_above() -> None:
         )
 
 
-def test_a_gap_is_never_too_rough() -> None:
+def test_gap_is_never_too_uncertain() -> None:
     row = gap("suppressed", apportioned_share=0.5, interval_lower=0.0, interval_upper=99.0)
     problem = problem_of(needs={"figure": {"max_error": 0.1}})
     assert some(cell_of(row, problem=problem), "reason", "other_reasons") == ("suppressed", None)
 
 
-def test_a_nought_shared_out_is_sure_only_where_its_interval_is() -> None:
+def test_apportioned_zero_is_certain_only_if_its_interval_is() -> None:
     problem = problem_of(needs={"figure": {"max_error": 0.5}})
     about = {**SHARED, "lower_bound": 0.0, "interval_lower": 0.0}
     assert cell_of(placed(0.0, **about, interval_upper=0.0), problem=problem)["value"] == 0.0
@@ -272,7 +272,7 @@ def test_a_nought_shared_out_is_sure_only_where_its_interval_is() -> None:
 OLD = whole_months(2020, 1, 12)
 
 
-def test_a_figure_too_old_is_a_gap_that_names_it_and_says_nothing_of_its_bounds() -> None:
+def test_stale_figure_is_a_gap_that_states_it_without_bounds() -> None:
     found = cell_of(placed(7.5, of=OLD))
     told = "the newest figure is for 2020, 1,277 days ago; the problem allows two years; its value was 7.5"
     assert some(found, "value", "reason", "evidence", "other_reasons") == (None, "stale", told, None)
@@ -286,7 +286,7 @@ def test_a_figure_too_old_is_a_gap_that_names_it_and_says_nothing_of_its_bounds(
     assert some(found, "reference_start", "reference_end") == OLD
 
 
-def test_of_several_reasons_the_first_by_precedence_is_told_and_the_others_stand_beside_it() -> None:
+def test_first_reason_by_precedence_is_used_and_others_are_listed() -> None:
     hidden = cell_of(gap("suppressed", of=OLD, lower_bound=1.0, upper_bound=4.0))
     assert some(hidden, "reason", "other_reasons", "lower_bound", "upper_bound") == ("stale", "suppressed", None, None)
     assert "its value was" not in hidden["evidence"]
@@ -299,7 +299,7 @@ def test_of_several_reasons_the_first_by_precedence_is_told_and_the_others_stand
 
 @pytest.mark.parametrize("reason", ["not_returned", "withdrawn"])
 @pytest.mark.parametrize("cadence", ["annual", "once"])
-def test_what_has_no_row_for_a_place_is_not_its_old_figure(reason: str, cadence: str) -> None:
+def test_place_without_a_row_has_no_old_figure(reason: str, cadence: str) -> None:
     catalogue = catalogue_of(a_source=source_of(measures=MEASURES, cadence=cadence))
     found = cells_of(gap(reason, of=OLD), placed(3.0, "E2", of=OLD), catalogue=catalogue, places=PLACES.head(2))
     old = "discontinued" if cadence == "once" else "stale"
@@ -307,7 +307,7 @@ def test_what_has_no_row_for_a_place_is_not_its_old_figure(reason: str, cadence:
     assert found["evidence"][0] == "told"
 
 
-def test_a_period_without_a_figure_names_the_nearest_of_the_place_and_hides_it() -> None:
+def test_period_without_a_figure_names_the_nearest_without_showing_it() -> None:
     problem = problem_of(needs={"figure": {}}, **MONTH)
     found = cells_of(placed(7.0), placed(8.0, of=OLD), gap("suppressed", place="E2"), problem=problem)
     told = "a_source has no figure for March 2024; the nearest is for 2023"
@@ -318,13 +318,13 @@ def test_a_period_without_a_figure_names_the_nearest_of_the_place_and_hides_it()
     ]  # fmt: skip
 
 
-def test_a_series_that_is_late_says_so_of_every_place_with_or_without_a_row() -> None:
+def test_late_series_is_late_for_every_place() -> None:
     problem = problem_of(needs={"figure": {}}, **MONTH)
     found = cells_of(placed(7.0, of=FEBRUARY), gap("not_returned", place="E2", of=FEBRUARY), problem=problem)
     assert found["reason"].to_list() == ["late"] * 3
 
 
-def test_a_nation_left_out_is_told_where_the_source_can_have_the_others() -> None:
+def test_uncovered_nation_is_reported_where_others_are_covered() -> None:
     source = source_of(measures={"figure": measure_of()}, coverage=("England", "Scotland"))
     found = cells_of(placed(7.0), gap("not_returned", place="W1"), placed(6.0, "E2"), catalogue=catalogue_of(a=source))
     assert found.select("place_code", "reason", "other_reasons", "evidence").rows() == [
@@ -339,7 +339,7 @@ def test_a_nation_left_out_is_told_where_the_source_can_have_the_others() -> Non
     ]  # fmt: skip
 
 
-def test_a_gap_for_which_no_check_gives_a_reason_says_so() -> None:
+def test_gap_without_a_known_reason_is_unexplained() -> None:
     found = cells_of(placed(None), placed(2.0, "E2"))
     assert found.select("reason", "evidence", "severity").rows() == [
         ("unexplained", "no check explains this gap", "error"), (None, None, None),
@@ -348,7 +348,7 @@ def test_a_gap_for_which_no_check_gives_a_reason_says_so() -> None:
 
 
 @pytest.mark.parametrize("reason", ["not_returned", "withdrawn"])
-def test_a_row_set_aside_says_more_than_that_there_is_none(reason: str) -> None:
+def test_row_set_aside_takes_precedence_over_not_returned(reason: str) -> None:
     aside = [
         ("figure", "E1", YEAR.start, "unreadable", "row 2"), ("figure", "E1", YEAR.start, "duplicate", "row 3"),
         ("figure", "E2", OLD.start, "unreadable", "another year"), ("rate", "E2", YEAR.start, "unreadable", "a rate"),
@@ -359,7 +359,7 @@ def test_a_row_set_aside_says_more_than_that_there_is_none(reason: str) -> None:
     ]  # fmt: skip
 
 
-def test_a_row_set_aside_takes_nothing_from_a_place_that_has_one() -> None:
+def test_row_set_aside_does_not_affect_a_place_with_a_figure() -> None:
     aside = [("figure", code, YEAR.start, "duplicate", "row 3") for code in ("E1", "E2")]
     found = cells_of(placed(7.0), gap("suppressed", place="E2"), aside=aside, places=PLACES.head(2))
     assert found.select("value", "reason", "other_reasons").rows() == [(7.0, None, None), (None, "suppressed", None)]
@@ -368,7 +368,7 @@ def test_a_row_set_aside_takes_nothing_from_a_place_that_has_one() -> None:
 CARRIED = "figure for February 2024, carried forward to March 2024; the problem allows 1 month"
 
 
-def test_a_figure_carried_forward_says_so_and_a_gap_carried_forward_has_no_bounds() -> None:
+def test_figure_carried_forward_is_marked_and_a_carried_gap_has_no_bounds() -> None:
     problem = problem_of(needs={"figure": {"carry": "1 month"}}, **MONTH)
     found = cells_of(
         placed(7.0, of=FEBRUARY, evidence="moved", caveats="flagged", caveat_evidence="doubted by A"),
@@ -396,17 +396,17 @@ def test_a_figure_carried_forward_says_so_and_a_gap_carried_forward_has_no_bound
         ({"caveats": ""}, "figure", None),
     ],
 )  # fmt: skip
-def test_what_to_mind_of_a_value_is_listed_once_each(said: dict[str, Any], measure: str, caveats: str | None) -> None:
+def test_caveats_of_a_value_are_listed_once(said: dict[str, Any], measure: str, caveats: str | None) -> None:
     problem = problem_of(needs={name: {} for name in MEASURES})
     assert cell_of(placed(7.0, measure=measure, **said), measure=measure, problem=problem)["caveats"] == caveats
 
 
-def test_blank_evidence_is_none_and_what_a_caveat_rests_on_is_told() -> None:
+def test_blank_evidence_is_null_and_caveats_have_evidence() -> None:
     assert cell_of(placed(7.0, evidence="", caveat_evidence=""))["evidence"] is None
     assert cell_of(placed(7.0, evidence="", caveats="flagged", caveat_evidence="doubted"))["evidence"] == "doubted"
 
 
-def test_each_gap_says_who_could_close_it_also_where_a_place_is_of_no_nation() -> None:
+def test_each_gap_names_a_data_owner_even_without_a_nation() -> None:
     places = PLACES.with_columns(pl.when(pl.col("place_code") != "E1").then("nation").alias("nation"))
     found = cells_of(gap("not_returned"), gap("suppressed", place="E2"), placed(1.0, "W1"), places=places)
     assert found.select("data_owner", "remedy").rows() == [
@@ -455,11 +455,11 @@ ADMIN = "your Commonground administrator"
          "Refresh the source; if that adds nothing, ask the publisher."),
     ],
 )  # fmt: skip
-def test_who_could_close_a_gap_and_how(reason: str, nation: str, said: dict[str, Any], holder: str, how: str) -> None:
+def test_gap_names_data_owner_and_remedy(reason: str, nation: str, said: dict[str, Any], holder: str, how: str) -> None:
     assert find_remedy(reason, nation, source_of("figure", **said)) == (holder, how)
 
 
-def test_what_a_person_noted_stands_with_the_gaps_of_those_places_only() -> None:
+def test_note_is_added_only_to_gaps_of_its_places() -> None:
     noted = source_of(
         measures=MEASURES,
         notes=(
@@ -501,7 +501,7 @@ def test_scaling_every_figure_scales_the_cells_and_nothing_else() -> None:
     )
 
 
-def test_a_day_more_makes_a_figure_too_old() -> None:
+def test_figure_is_stale_one_day_after_the_limit() -> None:
     last = YEAR.end + timedelta(days=2 * 366)
     assert cell_of(placed(7.0), as_of=last)["value"] == 7.0
     assert cell_of(placed(7.0), as_of=last + timedelta(days=1))["reason"] == "stale"

@@ -1,4 +1,4 @@
-"""Where data break at a border: told from the cells, marked on the figures, drawn as lines."""
+"""Discontinuities at borders: found in cells, marked as caveats, drawn as lines."""
 
 import xml.etree.ElementTree as ET
 from datetime import date
@@ -56,7 +56,7 @@ def cell(n: int, value: float | None, measure: str = "rate", **more: Any) -> dic
 
 
 def board(values: dict[int, float | None], measure: str = "rate", **more: Any) -> pl.DataFrame:
-    """Give a board of places whose figures rise evenly, but for those named."""
+    """Return a board of places with evenly rising figures, except the named ones."""
     usual = {n: 10 + n % 5 + n / 10 for n in range(SIDE * SIDE)}
     return table_from_records(
         [cell(n, value, measure, **more) for n, value in {**usual, **values}.items()], CELL_COLUMNS
@@ -73,8 +73,8 @@ def test_even_figures_have_no_cliff() -> None:
     assert found(board({})) == []
 
 
-def test_a_place_that_is_not_known_breaks_at_each_of_its_borders() -> None:
-    # The corner has two neighbours; the place that is known stands first.
+def test_place_without_a_figure_is_listed_at_each_border() -> None:
+    # The corner has two neighbours; the known place comes first.
     assert found(board({0: None})) == [
         ("known_unknown", "E00000001", "E00000000"),
         ("known_unknown", "E00000006", "E00000000"),
@@ -86,14 +86,14 @@ def test_two_neighbours_of_which_neither_is_known_are_no_cliff() -> None:
     assert told == []
 
 
-def test_a_series_that_stops_at_a_nations_border_is_told_apart() -> None:
+def test_series_that_stops_at_a_national_border_is_distinguished() -> None:
     cells = board({0: None}).with_columns(
         pl.when(pl.col("place_code") == "E00000000").then(pl.lit("Wales")).otherwise("nation").alias("nation")
     )
     assert {kind for kind, *_ in found(cells)} == {"nation_edge"}
 
 
-def test_a_figure_far_from_all_its_neighbours_is_a_jump_and_says_what_it_was_compared_with() -> None:
+def test_figure_far_from_its_neighbours_is_a_jump_with_evidence() -> None:
     cells = board({14: 400.0})
     told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
     assert told.select("kind", "place_a").unique().rows() == [("jump", "E00000014")]
@@ -108,13 +108,13 @@ def test_counts_are_compared_by_their_ratio_so_that_large_towns_are_no_cliff() -
     assert {kind for kind, *_ in found(board({**values, 14: 1.0}, "people"))} == {"jump"}
 
 
-def test_of_few_pairs_nobody_says_what_is_usual() -> None:
+def test_few_pairs_give_no_usual_difference() -> None:
     few = {"features": BOARD["features"][:6]}
     assert find_neighbours(few).height / 2 < FEWEST_PAIRS
     assert find_discontinuities(board({1: 400.0}), find_neighbours(few), MEASURES).is_empty()
 
 
-def test_a_published_place_in_several_of_those_asked_about_straddles() -> None:
+def test_published_area_in_several_requested_places_straddles() -> None:
     cells = table_from_records(
         [cell(0, None, source_areas="E54000001"), cell(1, None, source_areas="E54000001,E54000002")], CELL_COLUMNS
     )
@@ -124,7 +124,7 @@ def test_a_published_place_in_several_of_those_asked_about_straddles() -> None:
     ]
 
 
-def test_places_seen_in_part_are_listed() -> None:
+def test_places_covered_in_part_are_listed() -> None:
     cells = table_from_records(
         [cell(0, None, reason="low_reach"), cell(30, 5.0, caveats="rounded,low_reach")], CELL_COLUMNS
     )
@@ -132,7 +132,7 @@ def test_places_seen_in_part_are_listed() -> None:
     assert told.select("kind", "place_a").rows() == [("low_reach", "E00000000"), ("low_reach", "E00000030")]
 
 
-def test_a_jump_is_a_caveat_on_both_sides_and_changes_no_figure() -> None:
+def test_jump_is_a_caveat_on_both_sides_and_changes_no_figure() -> None:
     cells = board({14: 400.0}, caveats="rounded")
     marked = add_discontinuity_caveats(cells, find_discontinuities(cells, find_neighbours(BOARD), MEASURES))
     assert marked.drop("caveats", "evidence").equals(cells.drop("caveats", "evidence"))
@@ -141,16 +141,16 @@ def test_a_jump_is_a_caveat_on_both_sides_and_changes_no_figure() -> None:
     assert touched["evidence"].str.contains("deviations").all()
 
 
-def test_without_boundaries_nothing_is_said_of_borders() -> None:
+def test_missing_boundaries_give_no_border_rows() -> None:
     assert find_discontinuities(board({14: 400.0}), find_neighbours(None), MEASURES).is_empty()
 
 
-def test_the_shared_piece_of_border_is_what_is_drawn() -> None:
+def test_only_the_shared_border_is_drawn() -> None:
     pair = ("E00000001", "E00000000")
     assert find_border_segments(BOARD, {pair, ("E00000000", "E00000035")}) == {pair: [((1.0, 50.0), (1.0, 51.0))]}
 
 
-def test_lines_are_drawn_once_for_each_kind_and_said_in_words() -> None:
+def test_lines_are_drawn_once_for_each_kind_and_described() -> None:
     cells = board({0: None, 14: 400.0})
     told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES).to_dicts()
     codes = {f"E{n:08}" for n in range(SIDE * SIDE)}
@@ -168,7 +168,7 @@ def test_names_that_mean_harm_are_only_text_in_the_table() -> None:
     assert len(ET.fromstring(table).findall("tbody/tr")) == 2
 
 
-def test_no_boundaries_draw_nothing_and_no_cliffs_say_so() -> None:
+def test_missing_boundaries_draw_no_map_and_no_discontinuities_are_stated() -> None:
     assert draw_borders(None, [], {"E00000000"}) == ""
     assert describe_breaks([]) == "No boundary has a discontinuity"
 

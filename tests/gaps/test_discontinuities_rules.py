@@ -44,7 +44,7 @@ def row(kind: str, place_a: str, place_b: str | None, value_a: float | None, val
     return ("p", measure, *Y23, kind, place_a, place_b, value_a, value_b, reason_b, evidence)
 
 
-def test_a_border_with_a_figure_on_one_side_only_is_told_once_the_known_side_first() -> None:
+def test_border_with_one_figure_is_listed_once_with_the_known_side_first() -> None:
     cells = [cell("B", 1.256), cell("A", None), cell("C", None), cell("D", -2.0)]
     assert found(cells, beside(("A", "B"), ("A", "C"), ("C", "D"))).rows() == [
         row("known_unknown", "B", "A", 1.256, None, "suppressed", "Place B has 1.26; Place A has none (suppressed)"),
@@ -85,14 +85,14 @@ PAIRS = beside(*((f"A{n:02}", f"B{n:02}") for n in range(30)))
 
 
 @pytest.mark.parametrize("measure", ["rate", "count", "stock"])
-def test_a_jump_is_more_than_eight_deviations_beyond_what_is_usual(measure: str) -> None:
+def test_jump_exceeds_eight_deviations_above_the_median(measure: str) -> None:
     assert found(board(JUST - 0.001, measure), PAIRS).is_empty()
     (jump,) = found(board(JUST + 0.001, measure), PAIRS).to_dicts()
     assert (jump["kind"], jump["place_a"], jump["place_b"], jump["reason_b"]) == ("jump", "B29", "A29", None)
     assert jump["evidence"].endswith(": 8.0 robust deviations above the median of 30 pairs of neighbours")
 
 
-def test_a_jump_says_what_was_compared() -> None:
+def test_jump_states_the_comparison() -> None:
     evidence = (
         "Place B29 has 223 and Place A29 has 203: 12.1 robust deviations above the median of 30 pairs of neighbours"
     )
@@ -104,7 +104,7 @@ def test_nearer_than_usual_is_no_jump() -> None:
     assert found(board(0.0, apart=wide), PAIRS).is_empty()
 
 
-def test_a_count_below_nought_is_compared_as_nought() -> None:
+def test_negative_count_is_compared_as_zero() -> None:
     for far, height in ((JUST - 0.001, 0), (JUST + 0.001, 1)):
         cells = board(far, "count")
         cells[-2:] = [cell("A29", -50.0, "count"), cell("B29", exp(far) - 1, "count")]
@@ -119,7 +119,7 @@ def test_a_count_below_nought_is_compared_as_nought() -> None:
         assert found(cells, PAIRS).height == height
 
 
-def test_of_fewer_than_thirty_pairs_nobody_says_what_is_usual() -> None:
+def test_fewer_than_thirty_pairs_give_no_usual_difference() -> None:
     assert found(board(99.0), PAIRS).height == 1
     fewer = board(99.0, apart=APART[1:])
     assert found(fewer, PAIRS).is_empty()
@@ -152,7 +152,7 @@ def test_scaling_a_rate_or_adding_to_it_moves_no_jump() -> None:
         assert found(other, PAIRS).select("kind", "place_a", "place_b").rows() == [("jump", "B29", "A29")]
 
 
-def test_a_published_place_in_several_of_those_asked_about_straddles() -> None:
+def test_published_area_in_several_requested_places_straddles() -> None:
     names = ["E", "D", "C", "B", "A"]
     cells = [cell(name, 1.0, source_areas=f"X{name}1,E54000001") for name in names]
     cells += [
@@ -173,7 +173,7 @@ def test_a_published_place_in_several_of_those_asked_about_straddles() -> None:
     assert found([cell("A", 1.0, source_areas="N01,N01"), cell("B", 1.0, source_areas="N02")], beside()).is_empty()
 
 
-def test_places_of_which_the_source_sees_only_part_are_listed_with_their_figure() -> None:
+def test_places_covered_in_part_are_listed_with_their_figure() -> None:
     cells = [
         cell("A", None, reason="low_reach"), cell("B", 5.0, caveats="rounded,low_reach"), cell("C", 5.0),
         cell("D", 5.0, caveats="rounded"), cell("E", None), cell("F", 5.0, caveats="low_reach_"),
@@ -188,7 +188,7 @@ def cliff(kind: str, place_a: str, place_b: str, evidence: str, **said: Any) -> 
     return {**about, "kind": kind, "place_a": place_a, "place_b": place_b, "evidence": evidence, **said}
 
 
-def test_a_jump_is_a_caveat_on_both_sides_and_what_it_rests_on_is_told() -> None:
+def test_jump_is_a_caveat_on_both_sides_with_evidence() -> None:
     cells = [
         cell("A", 5.0, caveats="rounded", evidence="moved"), cell("B", 1.0), cell("C", 2.0, caveats="rounded"),
         cell("D", None, evidence="marked"), cell("A", 5.0, of=Y24), cell("A", 5.0, "count"),

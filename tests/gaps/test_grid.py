@@ -1,4 +1,4 @@
-"""The required grid, and which slice answers each period of it: both sides of each threshold, on plain frames."""
+"""The required grid, and the slice for each period: both sides of each threshold, on plain frames."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -63,7 +63,7 @@ def answer(found: PeriodChoice) -> tuple[object, ...]:
 NOTHING = (None, None)
 
 
-def test_the_grid_has_every_place_period_and_measure_once_and_says_which_are_wanted() -> None:
+def test_grid_has_every_place_period_and_measure_once() -> None:
     problem = problem_of("month", {"a": {}, "b": {}}, unknowns=("w",), **MONTH)
     found = build_grid(problem, PLACES.head(2), [whole_months(2024, 2, 1), MARCH])
     expected = pl.DataFrame(
@@ -79,7 +79,7 @@ def test_the_grid_has_every_place_period_and_measure_once_and_says_which_are_wan
     assert_frame_equal(found, expected, check_row_order=False)
 
 
-def test_a_problem_asks_about_all_places_or_those_it_names_and_about_none_that_is_not_there() -> None:
+def test_problem_requests_all_places_or_existing_named_ones() -> None:
     assert_frame_equal(select_places(problem_of(), PLACES), PLACES)
     assert select_places(problem_of(place_codes=("W1", "E1")), PLACES)["place_code"].to_list() == ["E1", "W1"]
     with pytest.raises(DeclarationError, match=r"p\.sql: place_codes: E3 is not a place in lad_2023"):
@@ -107,12 +107,12 @@ def test_periods_end_by_the_day_of_the_build_or_with_the_last_one_asked_about() 
          "no readable release of a_source is stored; fetching one needs a key in COMMONGROUND_STATXPLORE_KEY"),
     ],
 )  # fmt: skip
-def test_a_measure_of_which_nothing_can_be_shown_says_why(source: dict[str, Any], reason: str, evidence: str) -> None:
+def test_measure_without_publishable_figures_has_a_reason(source: dict[str, Any], reason: str, evidence: str) -> None:
     for grain, asked in (("latest", ReferencePeriod(DAY, DAY)), ("month", MARCH)):
         assert answer(chosen([], grain=grain, asked=asked, **source)) == (*NOTHING, reason, evidence, False, *NOTHING)
 
 
-def test_a_source_that_is_open_answers() -> None:
+def test_open_source_provides_figures() -> None:
     assert answer(chosen([MARCH], access="open"))[:3] == (*MARCH, None)
 
 
@@ -154,7 +154,7 @@ def test_figures_that_all_end_later_answer_no_day_before() -> None:
         ({}, {"cadence": "quarterly"}, 184, "two quarters"),
     ],
 )
-def test_a_figure_is_too_old_the_day_after_its_greatest_age(
+def test_figure_is_stale_the_day_after_its_greatest_age(
     need: dict[str, str], source: dict[str, Any], most: int, allowed: str
 ) -> None:
     assert greatest_age(Need(**need), source_of("figure", **source)) == (most, allowed)  # type: ignore[arg-type]
@@ -168,7 +168,7 @@ def test_a_figure_is_too_old_the_day_after_its_greatest_age(
     )  # fmt: skip
 
 
-def test_a_period_is_answered_by_its_own_figure_and_an_instant_only_for_a_stock() -> None:
+def test_period_uses_its_own_figure_or_an_instant_of_a_stock() -> None:
     held = [whole_months(2024, 2, 1), MARCH, whole_months(2024, 4, 1)]
     assert answer(chosen(held)) == (*MARCH, None, None, False, *NOTHING)
     days = [day("2024-03-01"), day("2024-03-31"), day("2024-04-01")]
@@ -184,13 +184,13 @@ def test_an_older_figure_is_carried_as_long_as_the_need_says_and_never_without()
     assert answer(chosen(held))[:3] == (*NOTHING, "late")
 
 
-def test_a_count_of_a_year_is_not_carried_to_a_month_and_a_rate_is() -> None:
+def test_annual_rate_is_carried_to_a_month_and_a_count_is_not() -> None:
     held = [whole_months(2023, 1, 12)]
     assert chosen(held, {"carry": "2 years"}, kind="count").reason == "no_figure_for_period"
     assert answer(chosen(held, {"carry": "2 years"}, kind="rate"))[:3] == (*held[0], None)
 
 
-def test_a_period_before_the_first_figure_says_what_the_first_is_of() -> None:
+def test_period_before_the_first_figure_names_the_first_period() -> None:
     held = [whole_months(2024, 5, 1), whole_months(2024, 4, 1)]
     told = "the first stored figure is for April 2024"
     assert answer(chosen(held)) == (*NOTHING, "period_mismatch", told, False, *NOTHING)
@@ -209,7 +209,7 @@ def test_after_what_was_published_once_the_series_has_ended() -> None:
     assert chosen([ReferencePeriod(date(2024, 2, 5), MARCH.start)], cadence="once").reason == "no_figure_for_period"
 
 
-def test_a_period_that_only_another_time_overlaps_names_the_nearest() -> None:
+def test_period_with_only_an_overlapping_figure_names_the_nearest() -> None:
     held = [whole_months(2022, 1, 12), whole_months(2024, 1, 12)]
     told = "a_source has no figure for March 2024; the nearest is for 2024"
     assert answer(chosen(held)) == (*NOTHING, "no_figure_for_period", told, False, *held[1])
@@ -224,7 +224,7 @@ def test_a_period_that_only_another_time_overlaps_names_the_nearest() -> None:
     )  # fmt: skip
 
 
-def test_a_month_left_out_between_two_says_between_which() -> None:
+def test_skipped_month_names_the_months_around_it() -> None:
     held = [whole_months(2024, 5, 1), whole_months(2024, 1, 1), whole_months(2024, 2, 1), whole_months(2024, 4, 1)]
     told = "the release has no period between February 2024 and April 2024"
     assert answer(chosen(held)) == (*NOTHING, "period_mismatch", told, False, *NOTHING)
@@ -236,7 +236,7 @@ def test_a_month_left_out_between_two_says_between_which() -> None:
 @pytest.mark.parametrize(
     ("lag", "said", "due"), [(None, "immediately", "2024-03-31"), ("2 weeks", "2 weeks", "2024-04-14")]
 )
-def test_a_period_is_late_from_the_day_it_is_due(lag: str | None, said: str, due: str) -> None:
+def test_period_is_late_from_its_due_day(lag: str | None, said: str, due: str) -> None:
     held, on = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)], date.fromisoformat(due)
     told = f"expected {said} after the period, on {due}"
     assert answer(chosen(held, as_of=on - timedelta(days=1), lag=lag)) == (*NOTHING, "not_due", told, False, *NOTHING)

@@ -59,7 +59,7 @@ def told(ledger: Ledger, day: date = DAY[7], *accepted: Acceptance) -> dict[str,
     return {row["place_code"]: row for row in build_gap_ledger(ledger, accepted, "the owner", day).to_dicts()}
 
 
-def test_a_gap_is_followed_from_the_build_that_first_saw_it_to_the_one_that_no_longer_did() -> None:
+def test_gap_is_recorded_from_its_first_build_until_it_closes() -> None:
     ledger = story(cells(a="late", b=None), cells(a="late", b="late"), cells(a=None, b="late"))
     gaps = told(ledger)
     assert [gaps["a"][k] for k in ("first_seen", "last_seen", "closed", "state")] == [DAY[0], DAY[1], DAY[2], "closed"]
@@ -68,7 +68,7 @@ def test_a_gap_is_followed_from_the_build_that_first_saw_it_to_the_one_that_no_l
     assert gaps["b"]["age_days"] == 6 and gaps["b"]["problem_owner"] == "the owner"
 
 
-def test_a_gap_that_comes_back_is_the_same_gap_opened_again() -> None:
+def test_returning_gap_is_the_same_gap_reopened() -> None:
     ledger = story(cells(a="late"), cells(a=None), cells(a="withdrawn"))
     gap = told(ledger)["a"]
     assert (gap["first_seen"], gap["opened"], gap["reopened"], gap["state"]) == (DAY[0], DAY[2], 1, "open")
@@ -76,17 +76,17 @@ def test_a_gap_that_comes_back_is_the_same_gap_opened_again() -> None:
     assert summarise_changes(ledger).select("what", "cells").rows() == [("reopened", 1)]
 
 
-def test_a_gap_with_another_reason_stays_open_and_says_what_it_was_before() -> None:
+def test_gap_with_a_new_reason_stays_open_with_the_previous_reason() -> None:
     gap = told(story(cells(a="not_due"), cells(a="late")))["a"]
     assert (gap["reason"], gap["previous_reason"], gap["reason_since"]) == ("late", "not_due", DAY[1])
     assert (gap["opened"], gap["reopened"]) == (DAY[0], 0)
 
 
-def test_a_cell_that_is_no_longer_asked_for_is_not_said_to_be_answered() -> None:
+def test_cell_no_longer_requested_is_not_closed_as_answered() -> None:
     assert told(story(cells(a="late", b="late"), cells(b="late")))["a"]["closure_reason"] == "no_longer_asked"
 
 
-def test_a_stand_in_leaves_the_gap_open() -> None:
+def test_proxy_leaves_the_gap_open() -> None:
     proxied = cells(a=None).with_columns(
         pl.lit("x").alias("proxy_measure"), pl.lit("late,stale").alias("other_reasons")
     )
@@ -101,12 +101,12 @@ def test_the_same_cells_on_the_same_day_change_nothing() -> None:
     assert add_build(one, cells(a=None), DAY[0], "other").builds.height == 2
 
 
-def test_a_day_before_the_last_one_recorded_rewrites_no_history() -> None:
+def test_build_for_an_earlier_day_does_not_rewrite_history() -> None:
     ledger = story(cells(a="late"), cells(a="late"))
     assert add_build(ledger, cells(a=None, b="late"), DAY[0], "x") is ledger
 
 
-def test_a_ledger_can_be_read_as_it_stood_on_a_day() -> None:
+def test_ledger_can_be_read_as_of_a_day() -> None:
     ledger = story(cells(a="late"), cells(a="late", b="late"), cells(a=None, b="late"))
     then = ledger_as_at(ledger, DAY[1])
     gaps = told(then, DAY[1])
@@ -115,7 +115,7 @@ def test_a_ledger_can_be_read_as_it_stood_on_a_day() -> None:
     assert told(ledger_as_at(ledger, date(2025, 1, 1)), DAY[0]) == {}
 
 
-def test_what_the_last_build_changed_is_counted() -> None:
+def test_changes_of_the_last_build_are_counted() -> None:
     ledger = story(cells(a="late", b="late", c="late"), cells(a=None, b="stale", c="late", d="late"))
     assert (
         describe_last_build(ledger)
@@ -213,7 +213,7 @@ def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(bare:
     assert seen == [(DAY[0], DAY[5])] and days == [(DAY[0],), (DAY[5],)]
 
 
-def test_a_ledger_that_is_damaged_stops_nothing_that_does_not_rest_on_it(bare: Project) -> None:  # noqa: F811
+def test_damaged_ledger_stops_only_steps_that_need_it(bare: Project) -> None:  # noqa: F811
     project = build_p(bare, DAY[0])
     path = ledger_path(project.home, "p")
     path.write_bytes(b"no parquet")
@@ -225,7 +225,7 @@ def test_a_ledger_that_is_damaged_stops_nothing_that_does_not_rest_on_it(bare: P
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1 cut short", None], ids=repr)
-def test_a_ledger_that_is_damaged_is_named_and_left_as_it_is(
+def test_damaged_ledger_is_named_and_not_changed(
     bare: Project, content: bytes | None  # noqa: F811
 ) -> None:  # fmt: skip
     asked(bare.catalogue.root, SQL.replace("    proxy: STAND_IN\n", ""))
@@ -240,7 +240,7 @@ def test_a_ledger_that_is_damaged_is_named_and_left_as_it_is(
     assert path.read_bytes() == content
 
 
-def test_a_table_of_something_else_is_no_ledger(tmp_path: Path) -> None:
+def test_other_table_is_not_a_ledger(tmp_path: Path) -> None:
     path = ledger_path(tmp_path, "p")
     path.parent.mkdir()
     pl.DataFrame({"a": [1]}).write_parquet(path)
@@ -263,7 +263,7 @@ store.write_ledger(Path(sys.argv[1]), "p", story(cells(a="late"), cells(a=None))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a POSIX system")
-def test_a_build_that_is_killed_while_it_writes_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
+def test_build_killed_while_writing_leaves_the_ledger_unchanged(tmp_path: Path) -> None:
     write_ledger(tmp_path, "p", story(cells(a="late")), "before")
     before = ledger_path(tmp_path, "p").read_bytes()
     root = Path(__file__).resolve().parent.parent.parent
@@ -275,7 +275,7 @@ def test_a_build_that_is_killed_while_it_writes_leaves_the_ledger_as_it_was(tmp_
     assert told(read_ledger(tmp_path, "p"))["a"]["state"] == "open"
 
 
-def test_a_build_killed_between_the_cells_and_the_ledger_is_made_up_for_by_the_next(bare: Project) -> None:  # noqa: F811
+def test_ledger_recovers_after_a_build_is_killed_before_it_is_written(bare: Project) -> None:  # noqa: F811
     project = build_p(bare, DAY[0])
     now = project._replace(as_of=DAY[1])
     # The cells of the second build are there, its ledger is not.

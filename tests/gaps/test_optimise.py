@@ -57,7 +57,7 @@ def aims(found: RequestSet) -> tuple[float, float, float, float]:
 
 
 def cases(most: int) -> st.SearchStrategy[Case]:
-    """Make cases of up to so many requests."""
+    """Build cases of up to `most` requests."""
     return st.integers(1, most).flatmap(
         lambda n: st.builds(
             Case,
@@ -103,7 +103,7 @@ def test_people_come_before_answers_answers_before_cells_and_cells_before_cost()
     assert choose_best_set(cost.requests, cost.bundled, 5).requests == ("r1",)
 
 
-def test_the_least_for_some_answers_is_the_cheapest_and_null_where_none_is_enough() -> None:
+def test_cheapest_set_is_none_if_no_set_has_enough_answers() -> None:
     found = choose_cheapest_set(TOGETHER.requests, TOGETHER.bundled, 1)
     assert found == RequestSet(("r2",), 3.0, 900.0, 1, 50, optimal=True, gap=0.0)
     both = choose_cheapest_set(TOGETHER.requests, TOGETHER.bundled, 2)
@@ -112,12 +112,12 @@ def test_the_least_for_some_answers_is_the_cheapest_and_null_where_none_is_enoug
     assert choose_cheapest_set(TOGETHER.requests, TOGETHER.bundled.clear(), 1) is None
 
 
-def test_what_no_budget_allows_is_refused_in_a_sentence() -> None:
+def test_impossible_budget_is_refused_in_one_sentence() -> None:
     with pytest.raises(CommongroundError, match=r"no set of requests fits the budget \(.+\); raise the budget"):
         choose_best_set(TOGETHER.requests, TOGETHER.bundled, -1)
 
 
-def test_where_nothing_is_asked_nothing_is_chosen() -> None:
+def test_no_requests_give_an_empty_choice() -> None:
     nothing = Case([], [], [])
     expected = RequestSet((), 0.0, 0.0, 0, 0, optimal=True, gap=0.0)
     assert choose_best_set(nothing.requests, nothing.bundled, 5) == expected
@@ -129,7 +129,7 @@ def test_where_nothing_waits_the_most_cells_are_closed() -> None:
     assert found == RequestSet(("r0", "r1"), 5.0, 0.0, 0, 6, optimal=True, gap=0.0)
 
 
-def test_worth_is_counted_plainly_and_says_nothing_of_the_best() -> None:
+def test_evaluated_set_does_not_claim_to_be_optimal() -> None:
     found = evaluate_set(TOGETHER.requests, TOGETHER.bundled, {"r1", "r0"})
     assert found[:6] == (("r0", "r1"), 4.0, 1000.0, 1, 2, False)
     assert math.isnan(found.gap)
@@ -162,9 +162,7 @@ def test_the_set_chosen_is_as_good_as_the_best_of_all_sets_tried_one_by_one(case
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(cases(7), st.integers(1, 12))
-def test_the_cheapest_set_for_some_answers_is_the_cheapest_of_all_and_of_those_the_best(
-    case: Case, answers: int
-) -> None:
+def test_cheapest_set_is_the_best_among_equally_cheap_sets(case: Case, answers: int) -> None:
     enough = [(c, p, a, n) for p, a, n, c in case.every_set() if a >= answers]
     found = choose_cheapest_set(case.requests, case.bundled, answers)
     assert (found is None) == (not enough)

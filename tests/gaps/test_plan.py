@@ -51,7 +51,7 @@ def test_costs_that_can_not_be_are_refused_with_their_line(tmp_path: Path, text:
         read_costs(cost_file(tmp_path, text))
 
 
-def test_a_request_without_a_cost_and_a_cost_without_a_request_are_refused() -> None:
+def test_request_without_cost_and_cost_without_request_are_refused() -> None:
     asked = pl.DataFrame({"data_owner": ["The holder"], "measure": ["m"], "reason": ["late"]})
     with pytest.raises(CommongroundError, match="no line matches the request to The holder for m"):
         add_costs(asked, CostFile(Costs(unit="days"), Path("c.yaml")))
@@ -68,7 +68,7 @@ def answered(built_small: Path) -> Project:
     return Project(load_catalogue(built_small / "project"), built_small / "store", date.fromisoformat(AS_OF))
 
 
-def test_a_project_can_be_planned_and_the_plan_says_that_it_is_proven(answered: Project) -> None:
+def test_plan_of_a_project_is_proven_optimal(answered: Project) -> None:
     made = plan_requests(answered, "jobs_recovery", 2, None)
     assert made.chosen and made.chosen.optimal and len(made.chosen.requests) == 2
     # Eleven districts wait for Northern Ireland's own count, six for the parts of a rate.
@@ -77,7 +77,7 @@ def test_a_project_can_be_planned_and_the_plan_says_that_it_is_proven(answered: 
     assert any("proven by exact optimisation (HiGHS), gap 0" in line for line in describe_plan(made))
 
 
-def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(answered: Project) -> None:
+def test_plan_above_the_cap_is_refused_with_the_cap_needed(answered: Project) -> None:
     every = plan_requests(answered, "jobs_recovery", None, None).requests["request"].to_list()
     with pytest.raises(CommongroundError, match=r"costs 7 requests, above the cap of 2; raise the cap to 7.*17"):
         plan_requests(answered, "jobs_recovery", 2, None, every)
@@ -87,13 +87,13 @@ def test_a_plan_above_the_cap_is_refused_and_told_what_it_would_take(answered: P
     assert taken.chosen and taken.chosen.answers == 22 and not taken.chosen.optimal and math.isnan(taken.chosen.gap)
 
 
-def test_a_budget_that_buys_no_answer_says_the_least_that_would(answered: Project, tmp_path: Path) -> None:
+def test_budget_without_an_answer_states_the_cheapest_set(answered: Project, tmp_path: Path) -> None:
     path = cost_file(tmp_path, "unit: days\nbudget: 1\ndefault_cost: 4")
     lines = list(describe_plan(plan_requests(answered, "jobs_recovery", None, path)))
     assert any("the cheapest set that makes one possible costs 4 days" in line for line in lines)
 
 
-def test_the_letters_ask_each_holder_for_all_that_is_asked_of_them(answered: Project, tmp_path: Path) -> None:
+def test_letters_ask_each_data_owner_for_all_its_requests(answered: Project, tmp_path: Path) -> None:
     made = plan_requests(answered, None, None, None)
     files = write_letters(answered, made, tmp_path)
     assert len(files) == made.requests["data_owner"].n_unique()

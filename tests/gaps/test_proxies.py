@@ -1,4 +1,4 @@
-"""Stand-ins: which gap is filled, from what, and what stays said of it; and which needs are open."""
+"""Proxies: which gaps they fill, the columns of such cells, and which needs stay open."""
 
 from datetime import date
 from typing import Any
@@ -49,7 +49,7 @@ def filled(*cells: dict[str, Any]) -> list[dict[str, Any]]:
     return apply_proxies(table_from_records(list(cells), CELL_COLUMNS), PROBLEM).to_dicts()
 
 
-def test_a_gap_with_a_stand_in_shows_its_figure_and_keeps_why_its_own_is_missing() -> None:
+def test_gap_with_a_proxy_shows_its_figure_and_the_reason() -> None:
     found = filled(gap("a"), known("b", caveats="rounded"))
     assert found[1] == known("b", caveats="rounded")
     assert set(OF_VALUE) == set(PROXY_COLUMNS)
@@ -59,7 +59,7 @@ def test_a_gap_with_a_stand_in_shows_its_figure_and_keeps_why_its_own_is_missing
     }  # fmt: skip
 
 
-def test_further_reasons_are_kept_and_what_is_not_said_is_not_made_up() -> None:
+def test_further_reasons_are_listed_and_missing_evidence_stays_missing() -> None:
     found = filled(gap("a", reason="stale", other_reasons="late,suppressed", evidence=None), known("b"))[0]
     assert (found["other_reasons"], found["caveats"]) == ("stale,late,suppressed", "proxy_used")
     assert found["evidence"] == "proxy b; own figure: stale: not stated"
@@ -73,7 +73,7 @@ def test_further_reasons_are_kept_and_what_is_not_said_is_not_made_up() -> None:
         [gap("a"), known("b", "E2")],  # of another place
         [gap("a"), known("b", year=YEARS[1])],  # of another year
         [gap("a"), known("c")],  # of a measure that is not declared
-        [gap("c"), known("b")],  # a measure without a stand-in
+        [gap("c"), known("b")],  # a measure without a proxy
         [gap("b"), known("a")],  # the other way round
         [gap("a")],
         [],
@@ -83,7 +83,7 @@ def test_nothing_else_is_filled(cells: list[dict[str, Any]]) -> None:
     assert filled(*cells) == cells
 
 
-def test_a_stand_in_is_the_other_ones_own_figure_and_never_one_that_stands_in_itself() -> None:
+def test_proxy_is_never_itself_a_proxy() -> None:
     problem = problem_of(needs={"a": {"proxy": "b"}, "b": {"proxy": "c"}, "c": {}})
     cells = table_from_records([gap("a"), gap("b"), known("c")], CELL_COLUMNS)
     found = apply_proxies(cells, problem)
@@ -94,7 +94,7 @@ def test_a_stand_in_is_the_other_ones_own_figure_and_never_one_that_stands_in_it
     ]
 
 
-def test_without_declared_stand_ins_the_cells_stay_as_they_are() -> None:
+def test_cells_without_declared_proxies_do_not_change() -> None:
     cells = table_from_records([gap("a"), known("b")], CELL_COLUMNS)
     assert apply_proxies(cells, problem_of(needs={"a": {}, "b": {}})) is cells
 
@@ -107,7 +107,7 @@ def test_order_and_other_places_and_years_change_no_cell() -> None:
     assert filled(*cells[::-1]) == found[::-1]
 
 
-def test_a_need_is_open_without_a_figure_and_with_a_stand_in_and_says_why() -> None:
+def test_need_is_open_without_a_figure_or_with_a_proxy() -> None:
     schema = ["reason", "proxy_measure", "other_reasons"]
     cells = pl.DataFrame(
         [("late", None, "stale"), (None, "b", "suppressed,stale"), (None, None, None), (None, "b", "late")],

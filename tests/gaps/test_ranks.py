@@ -58,27 +58,27 @@ def test_intervals_that_only_touch_may_be_equal_and_so_share_a_rank() -> None:
     assert ranked([(5, 5, 5), (6, 5, 7)]) == [(1, 2), (1, 1)]
 
 
-def test_a_gap_without_bounds_may_stand_anywhere_and_unsettles_the_others() -> None:
+def test_gap_without_bounds_may_have_any_rank() -> None:
     assert ranked([*known(5, 3), (None, None, None)]) == [(1, 2), (2, 3), (1, 3)]
 
 
-def test_a_hidden_figure_with_bounds_stands_only_where_they_allow() -> None:
+def test_suppressed_figure_is_ranked_within_its_bounds() -> None:
     assert ranked([*known(50, 40, 2), (None, 1, 4)]) == [(1, 1), (2, 2), (3, 4), (3, 4)]
 
 
-def test_a_count_that_is_missing_is_not_below_nought() -> None:
+def test_missing_count_is_not_negative() -> None:
     assert ranked([*known(0), (None, None, None)]) == [(1, 2), (1, 1)]
 
 
-def test_a_rate_may_be_so_that_is_not_said_of_it() -> None:
+def test_rate_without_a_declared_range_may_be_negative() -> None:
     assert ranked([*known(0), (None, None, None)], "rate") == [(1, 2), (1, 2)]
 
 
-def test_a_measure_of_which_nothing_is_known_has_no_ranks() -> None:
+def test_measure_without_figures_has_no_ranks() -> None:
     assert ranked([(None, 1, 4), (None, None, None)]) == []
 
 
-def test_figures_with_noise_of_unknown_size_are_ranked_as_printed_and_said_to_be_noisy() -> None:
+def test_figures_with_noise_of_unknown_size_are_ranked_as_published_with_a_note() -> None:
     cells = table_from_records(
         [{"problem": "p", "measure": "noisy", "place_code": c, "value": v} for c, v in (("a", 3.0), ("b", 4.0))],
         CELL_COLUMNS,
@@ -98,7 +98,7 @@ def limited(figures: list[tuple[float, float | None, float | None]]) -> pl.DataF
     return rank_places(table_from_records(cells, CELL_COLUMNS), MEASURES)
 
 
-def test_estimates_whose_limits_overlap_have_no_rank_and_say_to_how_many_they_are_similar() -> None:
+def test_estimates_with_overlapping_limits_are_similar_and_unranked() -> None:
     found = limited([(82.0, 81.0, 83.0), (81.5, 80.5, 82.5), (70.0, 69.0, 71.0)])
     assert found.select("rank", "rank_lower_bound", "rank_upper_bound", "similar_places").rows() == [
         (None, 1, 2, 1), (None, 1, 2, 1), (3, 3, 3, 0),
@@ -139,7 +139,7 @@ def test_figures_with_noise_have_no_sure_rank() -> None:
     assert format_rank(found.row(0, named=True)).startswith("about rank 1 of 1: the publisher adds noise")
 
 
-def test_a_whole_row_says_where_a_place_stands_and_how_much_of_the_places_that_spans() -> None:
+def test_row_of_ranks_has_all_columns() -> None:
     found = rank_places(
         table_from_records(
             [
@@ -173,7 +173,7 @@ def cell_of(place: str, value: float | None, low: float | None, high: float | No
     }
 
 
-def test_only_an_estimate_with_a_figure_and_without_limits_is_said_to_have_none() -> None:
+def test_only_an_estimate_without_limits_is_marked_no_interval() -> None:
     cells = [
         {"problem": "p", "measure": measure, "place_code": place, "value": value}
         for measure in ("estimate", "rate", "noisy") for place, value in (("a", 5.0), ("b", None))
@@ -185,7 +185,7 @@ def test_only_an_estimate_with_a_figure_and_without_limits_is_said_to_have_none(
     ]  # fmt: skip
 
 
-def test_a_count_declared_to_be_no_less_than_something_is_not_below_nought() -> None:
+def test_count_with_a_declared_minimum_is_not_negative() -> None:
     floors = {"people": (1, 1), "stock": (1, 1), "from_one": (1, 1), "below": (1, 2), "rate": (1, 2)}
     measures = {
         **MEASURES,
@@ -221,7 +221,7 @@ def test_each_measure_and_year_is_ranked_alone_and_keeps_its_place_in_the_table(
         ({"interval_source": "back-tests"}, "between rank 3 and 1,005 of 2,000"),
     ],
 )  # fmt: skip
-def test_where_a_place_stands_is_said_in_words(said: dict[str, Any], words: str) -> None:
+def test_rank_is_formatted_in_words(said: dict[str, Any], words: str) -> None:
     row = {"value": 1.0, "no_interval": None, "rank": None, "places": 2000, "interval_source": None,
            "similar_places": None,
            "rank_lower_bound": 3, "rank_upper_bound": 1005, "noise": None}  # fmt: skip
@@ -252,7 +252,7 @@ def test_the_true_rank_lies_between_the_two(figures: list[tuple[int, int, int, b
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 2)), min_size=2, max_size=6))
 @settings(max_examples=100, deadline=None)
 def test_both_ends_can_happen(figures: list[tuple[int, int, int]]) -> None:
-    """A place at its most and all others at their least stands best; the other way round, worst."""
+    """A place at its upper end, with all others at their lower end, has its best rank; the reverse, its worst."""
     low = np.array([max(value - below, 0) for value, below, _ in figures], float)
     high = np.array([value + above for value, _, above in figures], float)
     given_: list[Given] = [(float(v), float(a), float(b)) for (v, _, _), a, b in zip(figures, low, high, strict=True)]
@@ -262,7 +262,7 @@ def test_both_ends_can_happen(figures: list[tuple[int, int, int]]) -> None:
         assert worst == 1 + (high[others] > low[n]).sum()
 
 
-def test_ranks_stand_in_the_columns_that_are_documented() -> None:
+def test_ranks_have_the_documented_columns() -> None:
     assert set(RANK) >= {"rank_lower_bound", "rank_upper_bound", "places", "noise"}
     assert rank_places(table_from_records([], CELL_COLUMNS), MEASURES).schema == pl.Schema(
         {name: c.dtype for name, c in RANK.items()}

@@ -1,4 +1,4 @@
-"""Which figure answers a period: rows of what is asked, what is published, and what the cell gets."""
+"""Figures that answer a period: rows of requested periods, published periods, and the cell."""
 
 from datetime import date
 from pathlib import Path
@@ -66,9 +66,7 @@ ASKED = [
 
 
 @pytest.mark.parametrize(("asked", "published", "instant", "gets"), ASKED)
-def test_a_period_is_answered_only_by_a_figure_of_that_period(
-    asked: str, published: str, instant: bool, gets: str | None
-) -> None:
+def test_period_uses_only_a_figure_for_that_period(asked: str, published: str, instant: bool, gets: str | None) -> None:
     found = choose_figure(span(asked), [span(each) for each in published.split()], instant)
     assert found == (span(gets) if gets else None)
 
@@ -121,7 +119,7 @@ def test_the_nearest_figure_overlaps_the_period_or_is_the_least_days_away(
      ("year", "2011-06-30 2022-06-30", True, "annual", True), ("month", "2020-01-31", True, "monthly", True),
      ("month", "2020-01-31", False, "daily", False)],
 )  # fmt: skip
-def test_a_series_is_regular_where_each_period_should_have_a_figure(
+def test_series_is_regular_if_each_period_should_have_a_figure(
     grain: Grain, published: str, instant: bool, cadence: str, regular: bool
 ) -> None:
     held = [span(each) for each in published.split()]
@@ -142,7 +140,7 @@ def test_only_stocks_and_rates_of_stocks_describe_an_instant() -> None:
     [("2022-06-30", "3 months", "2022-09-30"), ("2020-01-31", "1 month", "2020-02-29"), ("2020-02-29", "1 year",
      "2021-02-28"), ("2020-02-15", "2 years", "2022-02-15"), ("2020-12-31", "2 weeks", "2021-01-14")],
 )  # fmt: skip
-def test_an_age_is_added_by_the_calendar(day: str, age: str, later: str) -> None:
+def test_age_is_added_by_the_calendar(day: str, age: str, later: str) -> None:
     assert add_age(date.fromisoformat(day), age) == date.fromisoformat(later)
 
 
@@ -198,7 +196,7 @@ STORED = [
 
 
 @pytest.mark.parametrize(("row", "allowed"), STORED)
-def test_a_figure_of_another_period_is_found_in_a_table_of_cells(row: dict[str, object], allowed: bool) -> None:
+def test_figure_for_another_period_is_detected_in_cells(row: dict[str, object], allowed: bool) -> None:
     found = find_other_periods(table_from_records([row], CELL_COLUMNS), "month", {"stock"})
     assert found.height == (0 if allowed else 1)
     result = period_result(dg.AssetKey(["problem", "p"]), table_from_records([row], CELL_COLUMNS), "month", {"stock"})
@@ -210,7 +208,7 @@ def test_for_grain_latest_a_figure_only_must_have_ended() -> None:
     assert find_other_periods(cells, "latest", ()).select("reference_end").rows() == [(date(2020, 12, 31),)]
 
 
-def test_a_table_with_a_figure_of_another_period_is_refused_by_name() -> None:
+def test_table_with_a_figure_for_another_period_is_refused() -> None:
     catalogue = load_catalogue(ROOT)
     problem = catalogue.problems["jobs_south_london"]
     wrong = table_from_records([cell("2019", measure="claimant_rate")], CELL_COLUMNS)
@@ -223,7 +221,7 @@ def test_a_table_with_a_figure_of_another_period_is_refused_by_name() -> None:
     )
 
 
-def test_a_carried_figure_is_no_more_than_an_answer_with_caveats() -> None:
+def test_figure_carried_forward_is_answerable_with_caveats_at_most() -> None:
     from pipelines.gaps.verdicts import build_verdicts
 
     header = ProblemHeader(**ABOUT, **MONTHS, needs={"a": {"carry": "2 years"}})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Which published period answers one asked about: both sides of each threshold, in any order of what is published."""
+"""Published periods that answer a requested one: both sides of each threshold, in any order of publication."""
 
 from datetime import date, timedelta
 from itertools import permutations
@@ -31,7 +31,7 @@ def lasting(days: int, end: date) -> ReferencePeriod:
     return ReferencePeriod(end - timedelta(days=days - 1), end)
 
 
-def test_what_a_source_dates_mid_year_and_stocks_and_their_rates_describe_an_instant() -> None:
+def test_mid_year_figures_stocks_and_their_rates_describe_an_instant() -> None:
     several = source_of(
         measures={
             "people": measure_of(), "births": measure_of("count"), "score": measure_of("index"),
@@ -60,7 +60,7 @@ def test_the_last_instant_inside_answers_a_stock_and_days_at_both_ends_are_insid
 
 
 @pytest.mark.parametrize(("grain", "least", "most"), [("month", 28, 31), ("quarter", 90, 92), ("year", 365, 366)])
-def test_a_count_is_carried_from_no_longer_and_nothing_from_a_shorter_time(grain: Grain, least: int, most: int) -> None:
+def test_count_is_not_carried_from_a_longer_or_shorter_period(grain: Grain, least: int, most: int) -> None:
     assert (SHORTEST_DAYS[grain], LONGEST_DAYS[grain]) == (least, most)
     period = {"month": MARCH, "quarter": whole_months(2024, 1, 3), "year": whole_months(2023, 1, 12)}[grain]
     last = period.start - timedelta(days=1)
@@ -95,7 +95,7 @@ def test_the_newest_that_fits_is_carried_and_of_two_that_end_together_the_later_
     assert choose_carried_figure(MARCH, "month", [later], "1 day", "rate", instant=False) is None
 
 
-def test_the_age_of_what_is_carried_ends_on_its_day() -> None:
+def test_carried_figure_expires_on_its_day() -> None:
     held = [lasting(29, date(2024, 3, 21))]
     assert choose_carried_figure(MARCH, "month", held, "10 days", "stock", instant=True) == held[0]
     assert choose_carried_figure(MARCH, "month", held, "9 days", "stock", instant=True) is None
@@ -148,7 +148,7 @@ WHOLE: list[tuple[Grain, ReferencePeriod, bool]] = [
 
 
 @pytest.mark.parametrize(("grain", "span", "whole"), WHOLE)
-def test_a_series_with_a_whole_period_of_a_grain_is_one_of_it(grain: Grain, span: ReferencePeriod, whole: bool) -> None:
+def test_series_with_a_whole_period_of_a_grain_is_regular(grain: Grain, span: ReferencePeriod, whole: bool) -> None:
     for instant in (False, True):
         assert is_regular_series(grain, [span], instant, "once") is whole
         assert (

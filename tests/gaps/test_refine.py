@@ -1,4 +1,4 @@
-"""Places without a row: what their nation, their county and the road to them say of it."""
+"""Places without a row: reasons from their nation, their county and the crosswalk."""
 
 from pathlib import Path
 
@@ -18,18 +18,18 @@ def told(place: str, lines: list[str], folder: Path, source: str = SOURCE) -> tu
     return cell["reason"], cell["evidence"]
 
 
-def test_a_nation_of_which_no_place_ever_has_a_row_is_not_covered(tmp_path: Path) -> None:
+def test_nation_without_any_row_is_not_covered(tmp_path: Path) -> None:
     lines = [*with_peers(), *with_peers(year=2022)]
     evidence = "no place in Wales has a row in any of the 2 stored periods; other nations have rows"
     assert told(CARDIFF, lines, tmp_path) == ("nation_not_covered", evidence)
 
 
-def test_a_nation_with_a_row_in_any_period_is_covered(tmp_path: Path) -> None:
+def test_nation_with_a_row_in_any_period_is_covered(tmp_path: Path) -> None:
     lines = [*with_peers(), *with_peers(f"{CARDIFF},x,2022,3", year=2022)]
     assert told("W06000001", lines, tmp_path)[0] == "not_returned"
 
 
-def test_a_figure_for_the_county_alone_is_said_with_the_figure(tmp_path: Path) -> None:
+def test_gap_of_a_district_states_the_figure_of_its_county(tmp_path: Path) -> None:
     lines = with_peers(f"{CAMBRIDGESHIRE},Cambridgeshire,2023,77")
     evidence = "published for Cambridgeshire as a whole (77), but for none of its 5 places"
     assert told(CAMBRIDGE, lines, tmp_path) == ("coarser_only", evidence)
@@ -45,16 +45,16 @@ def test_where_a_sister_district_has_a_row_this_one_was_not_returned(tmp_path: P
     assert told(CAMBRIDGE, lines, tmp_path)[0] == "not_returned"
 
 
-def test_a_nation_given_as_a_whole_only_is_coarser_and_not_left_out(tmp_path: Path) -> None:
+def test_national_figure_alone_gives_coarser_only(tmp_path: Path) -> None:
     assert told(CARDIFF, with_peers(f"{WALES},Wales,2023,44"), tmp_path)[0] == "coarser_only"
 
 
-def test_a_larger_place_without_a_figure_explains_nothing(tmp_path: Path) -> None:
+def test_larger_area_without_a_figure_explains_no_gap(tmp_path: Path) -> None:
     lines = with_peers(f"{CAMBRIDGESHIRE},Cambridgeshire,2023,c")
     assert told(CAMBRIDGE, lines, tmp_path)[0] == "not_returned"
 
 
-def test_a_place_to_which_nothing_leads_from_where_it_is_published_says_so(tmp_path: Path) -> None:
+def test_place_without_a_source_area_has_crosswalk_loss(tmp_path: Path) -> None:
     # Northern Ireland's 26 old districts became 11 in 2015, and one of them has a row.
     lines = [*with_peers(), "95Z,x,2023,5"]
     project = project_of(Case(None, MERTON, lines, source="period_kind: year\ngeography: lad_2014\n"), tmp_path)
@@ -64,6 +64,6 @@ def test_a_place_to_which_nothing_leads_from_where_it_is_published_says_so(tmp_p
     assert cells.height == 11
 
 
-def test_nothing_is_said_of_places_that_have_a_row(tmp_path: Path) -> None:
+def test_places_with_a_row_do_not_change(tmp_path: Path) -> None:
     assert told(EVERYONE[0], with_peers(f"{EVERYONE[0]},x,2023,z"), tmp_path)[0] == "not_applicable"
     assert told(LEEDS, with_peers(f"{LEEDS},x,2023,c"), tmp_path / "hidden")[0] == "suppressed"

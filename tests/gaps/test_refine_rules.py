@@ -85,7 +85,7 @@ def test_places_that_have_a_row_stay_as_they_are() -> None:
     assert_frame_equal(found, placed)
 
 
-def test_a_place_to_which_nothing_leads_gets_a_row_of_its_slice_that_says_so() -> None:
+def test_place_without_a_source_area_gets_a_row_in_each_slice() -> None:
     found = wider([each for each in EVERYONE if each["to_code"] != C])
     lost = {**none(C, "crosswalk_loss"), "evidence": "no area of lad_2019 maps to this place"}
     assert_frame_equal(
@@ -104,14 +104,14 @@ LEFT_OUT = "no place in Wales has a row in any of the {} stored periods; other n
 
 
 @pytest.mark.parametrize("reason", ["not_returned", "crosswalk_loss"])
-def test_a_nation_without_a_row_in_any_period_is_left_out(reason: str) -> None:
+def test_nation_without_a_row_in_any_period_is_not_covered(reason: str) -> None:
     for order in (1, -1):
         found = told(everyone(none(F, reason), none(G))[::order])
         assert found[F] == found[G] == ("nation_not_covered", LEFT_OUT.format(1))
         assert found[A] == (None, None)
 
 
-def test_a_row_in_any_period_covers_the_nation_and_one_of_another_measure_does_not() -> None:
+def test_row_of_another_measure_does_not_cover_a_nation() -> None:
     older = [row(code, of=Y22) for code in (A, B, C, D, F)]
     found = wider([*everyone(none(F), none(G)), *older, none(G, of=Y22)])
     assert found.filter(pl.col("to_code") == G)["reason"].to_list() == ["not_returned"] * 2
@@ -123,7 +123,7 @@ def test_a_row_in_any_period_covers_the_nation_and_one_of_another_measure_does_n
     ]
 
 
-def test_a_nation_that_has_a_hidden_figure_is_covered() -> None:
+def test_nation_with_a_suppressed_figure_is_covered() -> None:
     assert told(everyone(none(F, "suppressed"), none(G)))[G] == ("not_returned", "told")
     assert told(everyone(none(F), none(A)))[A] == ("not_returned", "told")
 
@@ -134,7 +134,7 @@ def test_where_no_place_at_all_has_a_row_no_nation_is_left_out() -> None:
     assert len(found) == 6
 
 
-def test_a_place_of_no_nation_is_not_left_out_with_one() -> None:
+def test_place_without_a_nation_is_not_marked_uncovered() -> None:
     places = PLACES.with_columns(pl.when(pl.col("nation") == E).then("nation").alias("nation"))
     assert told(everyone(none(F), none(G)), system=places)[F] == ("not_returned", "told")
 
@@ -142,7 +142,7 @@ def test_a_place_of_no_nation_is_not_left_out_with_one() -> None:
 GIVEN = "published for The {} as a whole (77), but for none of its {} places"
 
 
-def test_a_figure_for_the_county_alone_is_said_of_each_of_its_places() -> None:
+def test_county_figure_is_named_in_the_gap_of_each_district() -> None:
     found = told(everyone(none(A), none(B, "crosswalk_loss")), [total("E10000001")])
     assert found[A] == found[B] == ("coarser_only", GIVEN.format("E10000001", 2))
     assert found[C] == (None, None)
@@ -157,7 +157,7 @@ def test_the_smallest_larger_place_is_named_whatever_the_order() -> None:
         assert found[C] == ("coarser_only", GIVEN.format("E12000001", 3))
 
 
-def test_a_nation_given_as_a_whole_is_coarser_and_not_left_out() -> None:
+def test_national_figure_gives_coarser_only_and_not_uncovered() -> None:
     found = told(everyone(none(F), none(G)), [total("W92000004", 77.256)])
     assert found[F] == found[G] == (
         "coarser_only", "published for The W92000004 as a whole (77.26), but for none of its 2 places",
@@ -177,7 +177,7 @@ def test_a_nation_given_as_a_whole_is_coarser_and_not_left_out() -> None:
         [],
     ],
 )
-def test_nothing_else_explains_a_place_without_a_row(totals: list[dict[str, Any]]) -> None:
+def test_no_other_total_explains_a_place_without_a_row(totals: list[dict[str, Any]]) -> None:
     assert told(everyone(none(A), none(B)), totals)[A] == ("not_returned", "told")
 
 
@@ -186,7 +186,7 @@ def test_where_a_sister_has_a_row_the_county_explains_nothing(sister: dict[str, 
     assert told(everyone(none(A), sister), [total("E10000001")])[A] == ("not_returned", "told")
 
 
-def test_a_county_explains_the_years_it_is_given_for() -> None:
+def test_county_figure_explains_only_its_own_years() -> None:
     older = [row(code, of=Y22) for code in (C, D, F, G)]
     found = wider([*everyone(none(A), none(B)), *older, none(A, of=Y22), none(B, of=Y22)], [total("E10000001")])
     assert found.filter(pl.col("to_code") == A).select("period_start", "reason").rows() == [
@@ -244,7 +244,7 @@ def expected(given: dict[str, Any], **changed: Any) -> list[dict[str, Any]]:
         ("unit_change", "m", None, None),
     ],
 )  # fmt: skip
-def test_a_figure_in_grave_doubt_is_taken_out_and_of_a_count_what_is_sure_stays(
+def test_implausible_figure_is_withheld_and_a_count_keeps_its_bound(
     doubt: str, measure: str, low: float | None, high: float | None
 ) -> None:
     given = doubted(f"rounded,{doubt}", measure=measure)
@@ -252,7 +252,7 @@ def test_a_figure_in_grave_doubt_is_taken_out_and_of_a_count_what_is_sure_stays(
     assert taken_out(given) == expected(given, **{**GONE, **told, "lower_bound": low, "upper_bound": high})
 
 
-def test_a_measure_seen_below_nought_bounds_nothing_either() -> None:
+def test_measure_with_negative_figures_has_no_bounds() -> None:
     given = doubted("partial_return", measure="net")
     below = row(B, -1.0, measure="net")
     found = taken_out(given, below)
@@ -264,23 +264,23 @@ def test_a_measure_seen_below_nought_bounds_nothing_either() -> None:
     "caveats",
     [None, "", "rounded,conflict", "flagged,partial_return", "unit_change,corrected", "corrected,flagged,low_reach"],
 )
-def test_a_figure_stays_where_the_doubt_is_light_or_a_person_has_looked_at_it(caveats: str | None) -> None:
+def test_figure_with_a_minor_or_reviewed_flag_is_not_withheld(caveats: str | None) -> None:
     given = doubted(caveats)
     assert taken_out(given) == expected(given)
 
 
-def test_the_gravest_of_several_doubts_is_the_reason_and_what_is_not_said_is_said_to_be_doubted() -> None:
+def test_most_serious_flag_is_the_reason_with_default_evidence() -> None:
     given = doubted("near_zero_leak,low_reach,unit_change", caveat_evidence=None, value=5.256)
     told = {"reason": "low_reach", "evidence": "5.26 withheld: flagged"}
     assert taken_out(given) == expected(given, **{**GONE, **told, "lower_bound": 5.256})
 
 
-def test_a_gap_keeps_its_own_reason_and_bounds() -> None:
+def test_gap_has_its_own_reason_and_bounds() -> None:
     given = doubted("low_reach", value=None, reason="suppressed", evidence="told")
     assert taken_out(given) == expected(given)
 
 
-def test_only_the_doubted_row_is_touched() -> None:
+def test_only_the_flagged_row_changes() -> None:
     given = [doubted("rounded"), doubted("low_reach", to_code=B), doubted(None, to_code=C)]
     found = taken_out(*given)
     assert [each["reason"] for each in found] == [None, "low_reach", None]

@@ -53,14 +53,14 @@ def test_people_of_a_place_count_once_over_the_periods_of_a_problem() -> None:
     assert found.rows() == [(["x"], 3, 2, 105.0)]
 
 
-def test_an_answer_that_also_waits_for_what_nobody_is_asked_for_is_in_no_bundle() -> None:
+def test_answer_blocked_by_a_gap_without_request_is_in_no_bundle() -> None:
     assert bundle_answers(held(gap("x"), gap(None), gap("y", "b"))).rows() == [(["y"], 1, 1, 10.0)]
     # Where that gap does not block, it keeps nothing back.
     assert bundle_answers(held(gap("x"), gap(None, blocks=False))).rows() == [(["x"], 1, 1, 100.0)]
     assert bundle_answers(held(gap("x", blocks=False))).is_empty()
 
 
-def test_a_gap_that_blocks_in_another_problem_or_period_is_of_another_answer() -> None:
+def test_gap_blocks_only_its_own_problem_and_period() -> None:
     found = bundle_answers(held(gap("x"), gap("y", problem="q"), gap("z", day=FEB)))
     assert found.rows() == [(["x"], 1, 1, 100.0), (["y"], 1, 1, 100.0), (["z"], 1, 1, 100.0)]
 
@@ -79,7 +79,7 @@ def test_requests_are_listed_by_what_they_unlock_with_all_that_is_known_of_them(
     assert set(rank_requests(held(*GAPS)).columns) == set(columns)
 
 
-def test_people_that_are_not_known_are_not_nobody() -> None:
+def test_unknown_population_is_not_zero() -> None:
     found = rank_requests(held(gap("x", "c"), gap("y", "c"), gap("y", "d", blocks=False)))
     assert found.select("request", "people", "people_alone", "answers_waiting").rows() == [
         ("y", 7.0, 0.0, 1), ("x", None, 0.0, 1),
@@ -92,7 +92,7 @@ def order_of(*gaps: dict[str, Any]) -> list[str]:
     return found
 
 
-def test_of_two_requests_the_first_is_decided_by_one_thing_after_the_other() -> None:
+def test_requests_are_ordered_by_several_criteria_in_turn() -> None:
     # People unlocked alone, before more answers.
     assert order_of(gap("b"), gap("a", "b"), gap("a", "b", day=FEB)) == ["b", "a"]
     # Answers unlocked alone, of places of which people are not known, before more that wait.
@@ -114,7 +114,7 @@ def test_without_gaps_there_is_nothing_to_ask() -> None:
     assert rank_requests(held(gap(None))).is_empty()
 
 
-def test_a_request_keeps_its_name_and_two_have_never_the_same() -> None:
+def test_request_identifiers_are_stable_and_unique() -> None:
     assert request_id("h", "m", "late") == "43dc7678"
     assert request_id("h", "m", "late") != request_id("h m", "", "late")
     assert len({request_id(h, m, "late") for h in "abcdefgh" for m in "abcdefgh"}) == 64

@@ -40,7 +40,7 @@ def test_the_new_councils_add_to_what_their_districts_add_to(cells: pl.DataFrame
         assert now == then > 0
 
 
-def test_a_rate_with_its_denominator_is_averaged_and_one_without_is_lost(cells: pl.DataFrame) -> None:
+def test_rate_is_averaged_only_with_its_denominator(cells: pl.DataFrame) -> None:
     claimants = cells.filter(pl.col("measure") == "claimant_rate", pl.col("side") == "then")
     assert claimants["derivation"].unique().to_list() == ["rate_averaged"]
     lost = list_lost_measures(cells, load_catalogue(ROOT).measures)
@@ -49,13 +49,13 @@ def test_a_rate_with_its_denominator_is_averaged_and_one_without_is_lost(cells: 
     assert lost["remedy"].str.contains("numerator").all()
 
 
-def test_a_problem_by_month_is_rehearsed_too(edition: Project) -> None:
+def test_scenario_runs_for_a_monthly_problem(edition: Project) -> None:
     scenario, path = read_scenario(ROOT, "surrey_2027")
     cells = run_scenario(edition, edition.catalogue.problems["jobs_south_london"], scenario, path).cells
     assert cells.filter(pl.col("side") == "then").height == 2 * 6 * 46
 
 
-def test_nothing_of_a_scenario_reaches_what_is_published(edition: Project) -> None:
+def test_scenario_does_not_reach_published_outputs(edition: Project) -> None:
     register = load_places(edition).register
     assert not register["place_code"].str.starts_with("PLAN-").any()
 
@@ -74,7 +74,7 @@ def test_nothing_of_a_scenario_reaches_what_is_published(edition: Project) -> No
         ("replaces:", "replace:", "did you mean replaces"),
     ],
 )
-def test_a_wrong_plan_is_refused_with_what_is_wrong(
+def test_invalid_scenario_is_refused_with_its_fault(
     edition: Project, tmp_path: Path, old: str, new: str, complaint: str
 ) -> None:
     folder = tmp_path / "pipelines" / "scenarios"
@@ -86,7 +86,7 @@ def test_a_wrong_plan_is_refused_with_what_is_wrong(
         run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
 
 
-def test_an_unknown_scenario_is_met_with_the_near_ones() -> None:
+def test_unknown_scenario_is_refused_with_similar_names() -> None:
     with pytest.raises(UnknownNameError, match="surrey_2027"):
         read_scenario(ROOT, "surrey_2028")
 
@@ -128,7 +128,7 @@ def elmbridge(edition: Project) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("system", ["ward_2024", "lsoa_2021"])
-def test_a_district_cut_by_wards_or_lsoas_is_shared_out_by_who_lives_in_them(
+def test_cut_district_is_apportioned_by_residents_of_its_parts(
     edition: Project, elmbridge: pl.DataFrame, tmp_path: Path, system: str
 ) -> None:
     codes = elmbridge[system].unique().sort().to_list()
@@ -156,7 +156,7 @@ def test_a_district_cut_by_wards_or_lsoas_is_shared_out_by_who_lives_in_them(
     )
 
 
-def test_a_district_may_be_cut_by_shares_that_the_plan_gives(edition: Project, tmp_path: Path) -> None:
+def test_district_can_be_cut_by_declared_shares(edition: Project, tmp_path: Path) -> None:
     path = tmp_path / "shares.yaml"
     path.write_text(SHARES)
     scenario, found = read_scenario(ROOT, str(path))
@@ -165,7 +165,7 @@ def test_a_district_may_be_cut_by_shares_that_the_plan_gives(edition: Project, t
     assert values["PLAN-A"] == pytest.approx(0.25 * values["E06000009"])
     assert values["PLAN-B"] == pytest.approx(0.75 * values["E06000009"])
     new = cells.filter(pl.col("measure") == "residents_16_64", pl.col("side") == "then")
-    # How wrong the shares may be is told by districts that other places of such a size cut.
+    # The error of the shares is estimated from districts cut by other places of that size.
     assert (
         new.select((pl.col("interval_lower") < pl.col("value")) & (pl.col("value") < pl.col("interval_upper")))
         .to_series()
@@ -174,7 +174,7 @@ def test_a_district_may_be_cut_by_shares_that_the_plan_gives(edition: Project, t
     assert new.select("interval_lower", "interval_upper").null_count().sum_horizontal().item() == 0
 
 
-def test_a_council_of_minor_parts_has_no_figures_until_someone_gives_them(edition: Project, tmp_path: Path) -> None:
+def test_council_of_minor_parts_has_no_figures_until_shares_are_declared(edition: Project, tmp_path: Path) -> None:
     path = tmp_path / "shares.yaml"
     path.write_text(SHARES)
     scenario, found = read_scenario(ROOT, str(path))
@@ -223,7 +223,7 @@ def test_shares_and_councils_that_can_not_be_are_refused(
         run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
 
 
-def test_two_councils_made_of_each_other_are_a_circle(edition: Project, tmp_path: Path) -> None:
+def test_two_councils_formed_from_each_other_are_a_circle(edition: Project, tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(
         SHARES.replace("name: A, ", "name: A, districts: [PLAN-B], ").replace(
@@ -235,7 +235,7 @@ def test_two_councils_made_of_each_other_are_a_circle(edition: Project, tmp_path
         run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
 
 
-def test_wrong_parts_are_refused_with_what_is_wrong(edition: Project, elmbridge: pl.DataFrame, tmp_path: Path) -> None:
+def test_invalid_parts_are_refused_with_their_fault(edition: Project, elmbridge: pl.DataFrame, tmp_path: Path) -> None:
     wards, lsoas = (elmbridge[system].unique().sort().to_list() for system in ("ward_2024", "lsoa_2021"))
     gone = load_small_areas(edition)[0].table.filter(
         ~pl.col("lsoa_2011").is_in(pl.col("lsoa_2021").drop_nulls().implode())
@@ -256,7 +256,7 @@ def test_wrong_parts_are_refused_with_what_is_wrong(edition: Project, elmbridge:
             run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, path)
 
 
-def test_a_refused_plan_leaves_no_file_behind(edition: Project, tmp_path: Path) -> None:
+def test_refused_plan_writes_no_file(edition: Project, tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(SHARES.replace("0.75", "0.7"))
     with pytest.raises(DeclarationError):

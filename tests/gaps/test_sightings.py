@@ -44,7 +44,7 @@ STORY = table(
 SHUFFLED = STORY.sample(fraction=1.0, shuffle=True, seed=3)
 
 
-def test_the_newest_sighting_of_each_gap_is_that_of_the_last_build() -> None:
+def test_newest_sighting_of_each_gap_is_from_the_last_build() -> None:
     for story in (STORY, SHUFFLED, STORY.reverse()):
         assert last_sightings(story).select("gap_id", "build", "reason").rows() == [
             ("a", 6, "stale"), ("b", 6, None), ("c", 4, "suppressed"),
@@ -58,7 +58,7 @@ def test_sightings_are_sorted_with_the_reason_that_each_gap_had_before() -> None
         assert found["before"].to_list() == [None, "late", None, "withdrawn", None, "not_due", "late", "stale", None]
 
 
-def test_a_spell_is_from_the_build_that_opened_a_gap_to_the_one_that_closed_it() -> None:
+def test_spell_runs_from_the_opening_to_the_closing_build() -> None:
     found = build_spells(SHUFFLED, BUILDS)
     columns = ["gap_id", "spell", "reason", "previous_reason", "reason_since", "opened", "seen_before_end", "closed",
                "closure_reason", "opened_build", "closed_build", "changed_build", "last_seen",
@@ -81,13 +81,13 @@ def test_the_same_reason_again_is_no_change() -> None:
     assert found["data_owner"] == "holder 2"
 
 
-def test_what_a_closed_gap_was_is_told_as_it_was_while_it_was_open() -> None:
+def test_closed_gap_has_the_state_of_its_last_open_build() -> None:
     story = table(seen("a", 1, "late"), seen("a", 2, None, data_owner="nobody", place_name="Renamed"))
     found = build_spells(story, BUILDS).row(0, named=True)
     assert (found["reason"], found["data_owner"], found["place_name"]) == ("late", "holder 1", "A")
 
 
-def test_a_gap_closed_by_the_second_build_was_last_seen_by_the_first() -> None:
+def test_gap_closed_by_the_second_build_was_last_seen_in_the_first() -> None:
     found = build_spells(table(seen("a", 1, "late"), seen("a", 2, None)), BUILDS.head(2)).row(0, named=True)
     assert (found["last_seen"], found["closed"]) == (DAY[1], DAY[2])
 
@@ -130,16 +130,16 @@ def test_spells_give_back_the_sightings_that_they_keep() -> None:
     assert_frame_equal(again.drop("data_owner"), spells.drop("data_owner"))
 
 
-def test_a_spell_changed_by_the_build_that_opened_it_is_one_sighting() -> None:
+def test_spell_changed_by_its_opening_build_is_one_sighting() -> None:
     spells = build_spells(table(seen("a", 2, "late"), seen("a", 3, "stale")), BUILDS)
     same = spells.with_columns(pl.col("opened_build").alias("changed_build"))
     assert convert_spells(same).select("build", "reason").rows() == [(2, "late")]
-    # A change without the reason before it is none that can be told.
+    # A change without the previous reason cannot be converted.
     untold = spells.with_columns(pl.lit(None, pl.String).alias("previous_reason"))
     assert convert_spells(untold).select("build", "reason").rows() == [(2, "stale")]
 
 
-def test_of_many_gaps_each_is_counted_and_stands_in_its_order() -> None:
+def test_many_gaps_are_counted_and_sorted() -> None:
     gaps = [f"g{n:02}" for n in range(60)]
     story = table(*(seen(gap, build, reason) for build, reason in ((3, "stale"), (1, "late")) for gap in gaps))
     assert last_sightings(story)["gap_id"].to_list() == build_spells(story, BUILDS)["gap_id"].to_list() == gaps

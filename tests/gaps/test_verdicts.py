@@ -1,4 +1,4 @@
-"""Verdicts: whether a question can be answered in a place, and because of what it can't; and declared stand-ins."""
+"""Verdicts: whether a question is answerable in a place, and the blocking reasons; and declared proxies."""
 
 import shutil
 from datetime import date
@@ -52,7 +52,7 @@ def cell(measure: str, figure: tuple[float | None, str | None, str | None], need
 
 
 @pytest.mark.parametrize(("figures", "said", "verdict", "because", "needs"), SPEC)
-def test_a_place_comes_to_the_verdict_that_its_cells_allow(
+def test_verdict_follows_from_the_cells_of_a_place(
     figures: dict[str, tuple[float | None, str | None, str | None]], said: dict[str, Need], verdict: str,
     because: str | None, needs: tuple[int, int],
 ) -> None:  # fmt: skip
@@ -62,7 +62,7 @@ def test_a_place_comes_to_the_verdict_that_its_cells_allow(
     assert (found["needs_met"], found["needs_total"], found["people"]) == (*needs, 140_000.0)
 
 
-def test_what_is_only_wanted_changes_no_verdict_unless_nothing_is_needed() -> None:
+def test_wanted_measure_changes_no_verdict_if_any_is_needed() -> None:
     wanted = cell("w", (None, "not_collected", None), "wanted")
     beside = table_from_records([cell("a", KNOWN), wanted], CELL_COLUMNS)
     assert build_verdicts(beside, header({"a": Need()}, ("w",)), PEOPLE)["verdict"].to_list() == ["answerable"]
@@ -136,7 +136,7 @@ def asked(root: Path, sql: str) -> Path:
     return path
 
 
-def test_a_stand_in_is_shown_and_said_and_its_need_stays_open(bare: Project) -> None:
+def test_proxy_is_shown_and_marked_and_its_need_stays_open(bare: Project) -> None:
     asked(bare.catalogue.root, SQL.replace("STAND_IN", "claimant_rate"))
     project = build_by_steps(bare._replace(catalogue=load_catalogue(bare.catalogue.root)))
     cells = read_table(state_path(project.home, "cell", "p"))
@@ -168,21 +168,21 @@ def test_a_stand_in_is_shown_and_said_and_its_need_stays_open(bare: Project) -> 
         ("Some Thing", "a name of lower case letters"),
     ],
 )
-def test_a_stand_in_that_is_not_asked_for_is_refused(copy: Path, stand_in: str, told: str) -> None:
+def test_proxy_that_is_not_requested_is_refused(copy: Path, stand_in: str, told: str) -> None:
     path = asked(copy, SQL.replace("STAND_IN", stand_in))
     with pytest.raises(DeclarationError, match=told) as refused:
         load_catalogue(copy)
     assert str(path) in str(refused.value)
 
 
-def test_a_stand_in_in_another_unit_is_refused_with_its_line(copy: Path) -> None:
+def test_proxy_in_another_unit_is_refused_with_its_line(copy: Path) -> None:
     needs = "  claimant_rate:\n  residents_16_64:\n*/"
     asked(copy, SQL.replace("STAND_IN", "residents_16_64").replace("  claimant_rate:\n*/", needs))
     with pytest.raises(DeclarationError, match=r"p\.sql:9: found proxy residents_16_64, a stock in people"):
         load_catalogue(copy)
 
 
-def test_a_view_may_not_have_a_verdict_of_its_own(copy: Path) -> None:
+def test_view_cannot_define_a_verdict_column(copy: Path) -> None:
     sql = SQL.replace("STAND_IN", "claimant_rate").replace("as claimant_rate", "as verdict")
     asked(copy, sql)
     with pytest.raises(DeclarationError, match="column verdict is reserved"):

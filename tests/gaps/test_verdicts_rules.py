@@ -1,4 +1,4 @@
-"""The verdict of a place: what blocks, what weighs, what is counted; and sums over periods."""
+"""The verdict of a place: blocking and weighing cells, counts, and sums over periods."""
 
 from datetime import date
 from typing import Any
@@ -59,9 +59,7 @@ VERDICTS = [
 
 
 @pytest.mark.parametrize(("cells", "expected"), VERDICTS)
-def test_a_place_has_the_verdict_that_its_cells_allow_in_whatever_order(
-    cells: list[dict[str, Any]], expected: tuple[Any, ...]
-) -> None:
+def test_verdict_does_not_depend_on_the_order_of_cells(cells: list[dict[str, Any]], expected: tuple[Any, ...]) -> None:
     assert verdict_of(*cells) == verdict_of(*cells[::-1]) == expected
 
 
@@ -71,7 +69,7 @@ def test_where_nothing_is_needed_each_want_is_essential() -> None:
     assert verdict_of(gap("w"), header=header) == ("not_answerable", "w: suppressed", 0, 1)
 
 
-def test_each_place_and_period_is_judged_alone_and_stands_in_order() -> None:
+def test_each_place_and_period_has_its_own_verdict_in_order() -> None:
     cells = [
         f(m, place=place, day=day)
         for place, day, f in (("E2", JAN, cell), ("E1", FEB, gap), ("E1", JAN, cell), ("E3", JAN, gap))
@@ -90,7 +88,7 @@ def test_each_place_and_period_is_judged_alone_and_stands_in_order() -> None:
     assert build_verdicts(table_from_records([], CELL_COLUMNS), HEADER, PEOPLE).is_empty()
 
 
-def test_each_cell_that_counts_is_told_to_block_or_to_weigh() -> None:
+def test_each_relevant_cell_blocks_or_weighs() -> None:
     cells = [cell("a"), gap("b"), gap("c", "late"), gap("w"), gap("a", "not_applicable"), cell("b", caveats="flagged")]
     found = weigh_cells(table_from_records(cells, CELL_COLUMNS), HEADER).select(
         "measure", "asked", "blocks", "weighs", "met", "why"
@@ -134,7 +132,7 @@ def test_over_periods_a_place_is_answered_for_only_if_each_is_and_its_causes_are
     assert_frame_equal(summarise_by_place(table.reverse()), found)
 
 
-def test_a_view_ends_with_the_verdict_of_its_place_and_period() -> None:
+def test_view_ends_with_the_verdict_of_its_place_and_period() -> None:
     table = judged(("E1", JAN, "answerable", None, 1, 1), ("E1", FEB, "not_answerable", "a: late", 0, 1))
     view = pl.DataFrame({"place_code": ["E2", "E1", "E1"], "period_start": [JAN, FEB, JAN], "a": [1.0, 2.0, 3.0]})
     monthly = problem_of("month", {"a": {}}, periods={"start": "2024-01"})
