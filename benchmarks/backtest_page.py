@@ -220,8 +220,8 @@ def _overall_coverage(results: list[Result]) -> str:
     return (
         f"{tests['inside'].sum():,} of {tests.height:,} truths are within the interval, "
         f"{tests['inside'].mean():.1%}.**\n"
-        f"Of the {len(shares)} rows with {MIN_PLACES_CUT} places crossed or more, {near} have 88 to 92 % within; "
-        f"the lowest has {min(shares):.1%}, the highest {max(shares):.1%}."
+        f"Of the {len(shares)} rows with {MIN_PLACES_CUT} places crossed or more, {near} have 88 to 92 % within. "
+        f"The lowest has {min(shares):.1%}, the highest {max(shares):.1%}."
     )
 
 

@@ -194,8 +194,8 @@ it find a fault smaller than the factor, or most faults of small counts.
 
 These low figures remain, with a caveat where they differ from history and from similar places:
 
-- zero, where every total in the file for a larger place equals the sum of its places, all with a figure, and no other
-  figure within the smallest of these totals has a flag for being low;
+- zero, where every total in the file for a larger place equals the sum of its places, and all of these have a figure.
+  No other figure within the smallest of these totals has a flag for being low;
 - any low figure, where such a total comes from a file without the places, and so is published separately;
 - a fraction of the usual figure, where all later periods continue at that level: at least three, or one where the
   place's other counts of the period are as usual.

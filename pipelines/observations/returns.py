@@ -30,7 +30,7 @@ PROVIDER_RETURN: dict[str, Column] = {
     "first_released": Column(DATE, "Day of the first stored release with the return; null where there is none"),
     "on_time": Column(
         pl.Boolean,
-        "True if published by the due day; false if not returned, or later than others of its period; null where "
+        "True if published by the due day; false if not returned or later than others; null where "
         "the first stored release is later than that day, so timeliness is unknown",
     ),
     "value": Column(NUMBER, "The figure in the newest release; null where there is none"),

@@ -85,7 +85,7 @@ def test_declared_period_applies_to_every_row() -> None:
         ("starter/other.csv", date(2024, 5, 1), CALENDAR[2021]),
     ],
 )
-def test_period_of_a_release_overrides_that_of_its_source(
+def test_period_of_a_release_overrides_the_period_of_its_source(
     file: str, released: date, expected: tuple[date, date]
 ) -> None:
     own = {"start": date(2020, 1, 1), "end": date(2020, 6, 30)}
