@@ -136,7 +136,7 @@ def truths_at(
 def run_trial(trial: Trial, truths: list[Truth], geography: PlaceData, areas: Areas) -> pl.DataFrame:
     """Apportion figures and pair them with their truth: TRIAL_FIGURE. Empty where too few crossed places have a truth.
 
-    `areas` are those of `held` with every geography (`with_systems`). Between kinds of large places, small areas
+    `areas` are those of `geography` with every geography (`with_systems`). Between kinds of large places, small areas
     crossed by a border can be divided by people at both ends, if too few truths are certain otherwise.
     """
     drawn = build_crosswalk(geography, trial.from_system, trial.to_system, trial.group, DAY)
@@ -214,7 +214,7 @@ class Result(NamedTuple):
     """Result of one trial: the interval, the errors over all places, and the tests of each kind of figure.
 
     `tests` has a row for each figure at each crossed place: left_out (the kind of figure, or the region, left out
-    of the fit), place_code, and whether the truth is within the interval (`test_interval`) from the others.
+    of the fit), place_code, and whether the truth is within the interval (`inside`) from the others.
     """
 
     trial: Trial

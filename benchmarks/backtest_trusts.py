@@ -43,7 +43,7 @@ def with_salford_alone(geography: PlaceData) -> PlaceData:
 def run_trust_trials(folder: Path, geography: PlaceData) -> TrialFigures:
     """Apportion patients of trusts to every geography of whole districts, and those of districts to trusts.
 
-    `held` has the trusts of the table (`with_salford_alone`).
+    `geography` has the trusts of the table (`with_salford_alone`).
     """
     covid = patient_flows(folder, COVID)
     trials = {}

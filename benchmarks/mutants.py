@@ -48,7 +48,7 @@ TESTS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Modules that make numbers, each with its tests; by default those with the module's name.
 
-The modules of `apportionment` are excluded until their three ways of moving figures become one engine.
+The modules of `apportionment` are excluded until their three methods become one engine.
 """
 _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,

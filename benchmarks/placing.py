@@ -26,8 +26,8 @@ HERE = Path(__file__).resolve().parent
 README = HERE / "README.md"
 TITLES = {
     "scan": "bare scan of two columns (DuckDB), the lower limit",
-    "slices": "**Commonground**, `move_slices` from a file of slices",
-    "commonground": "**Commonground**, `move_batches` over any Parquet",
+    "slices": "**Commonground**, `apportion_slices` from a file of slices",
+    "commonground": "**Commonground**, `apportion_batches` over any Parquet",
     "duckdb_integers": "plain SQL in DuckDB, codes as integers",
     "duckdb_text": "plain SQL in DuckDB, codes as text",
     "in_pandas": "pandas, a measure at a time",

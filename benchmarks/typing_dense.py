@@ -41,7 +41,7 @@ _BY_STATUS = np.array(
 class Grid(NamedTuple):
     """The cells that are due: places in order with the nation of each, slices, and the nations that a measure covers.
 
-    A measure that is not in `measure_coverage` covers all nations.
+    A measure that is not in `coverage` covers all nations.
     """
 
     places: Sequence[str]
@@ -51,11 +51,11 @@ class Grid(NamedTuple):
 
 
 def type_gaps(batches: Iterable[pl.DataFrame], grid: Grid) -> Iterator[pl.DataFrame]:
-    """Yield the gaps of a grid, batch by batch: SLICE and GAP; all other cells of the grid are known.
+    """Yield the gaps of a grid, batch by batch: SLICE_KEY and GAP; all other cells of the grid are known.
 
-    Takes measure, period_start, period_end, place_code, value and status (schema.STATUSES). The rows of one slice
-    must be consecutive, as in a slice-ordered file. Slices that are not due are ignored. Raises CrosswalkError
-    for a code that is not in the grid.
+    Takes measure, period_start, period_end, place_code, value and status (schema.OBSERVATION_STATUSES). The rows
+    of one slice must be consecutive, as in a slice-ordered file. Slices that are not due are ignored. Raises
+    CrosswalkError for a code that is not in the grid.
     """
     order = pl.Enum(grid.places)
     outside = {name: ~np.isin(np.array(grid.nations), covered) for name, covered in grid.coverage.items()}

@@ -40,7 +40,7 @@ ERROR_MODEL_PATH = Path(__file__).parent / "error_model.csv"
 SHARE_EDGES = (0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)
 """Boundaries between the classes of split share."""
 MIN_PLACES = 12
-"""Minimum number of places in a class of shares. Each place errs alike in all its figures."""
+"""Minimum number of places in a class of shares. The errors of one place are alike in all its figures."""
 INTERVAL_LEVEL = 0.9
 MIN_SPREAD_PLACES = 4
 """Minimum number of places to measure how unevenly a figure is spread."""
@@ -49,8 +49,8 @@ MIN_SPREAD_PLACES = 4
 def slice_unevenness(observation: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.DataFrame:
     """Measure how unevenly the figures of each slice are spread over the people of the source places.
 
-    Takes SLICE, place_code and value, and a crosswalk with the people of each place. Returns SLICE and
-    `slice_unevenness`: the standard deviation of the figure per head, weighted by people, over its mean. It is null
+    Takes SLICE_KEY, place_code and value, and a crosswalk with the people of each place. Returns SLICE_KEY and
+    `unevenness`: the standard deviation of the figure per head, weighted by people, over its mean. It is null
     with fewer than MIN_SPREAD_PLACES places, because one place alone would seem perfectly even.
     """
     people = crosswalk.drop_nulls("from_code").group_by(pl.col("from_code").alias("place_code")).agg(

@@ -1,7 +1,7 @@
 """Unallocated residuals: the part of each figure with no target place in a problem's geography, listed by place.
 
 The published total always equals the apportioned total plus the residuals. The weights of a place, with its
-unallocated share, add to 1 (`sparse.road` rejects others).
+unallocated share, add to 1 (`sparse.build_matrix` rejects others).
 """
 
 import polars as pl

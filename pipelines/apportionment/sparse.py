@@ -303,7 +303,7 @@ def _worst_status(status: Vector, matrix: CrosswalkMatrix) -> Vector:
 
 
 def assemble_frame(slices: pl.DataFrame, results: list[tuple[Vector, ...]], targets: list[str]) -> pl.DataFrame:
-    """Combine the results of some slices (one row each, SLICE) into one frame: SLICE and APPORTIONED_FIGURE."""
+    """Combine the results of some slices (one row each, SLICE_KEY) into one frame: SLICE_KEY and APPORTIONED_FIGURE."""
     spine = slices.join(pl.DataFrame({"place_code": targets}, schema={"place_code": pl.String}), how="cross")
     columns = [np.concatenate(column) for column in zip(*results, strict=True)] or [np.array([])] * (
         len(APPORTIONED_FIGURE) - 1

@@ -13,7 +13,7 @@ from pipelines.observations.access import load_source_tables
 
 
 def flag_disagreements(project: Project, name: str, observation: pl.DataFrame) -> pl.DataFrame:
-    """Return plausibility flags (checks.doubt.DOUBT) where a source's figures disagree with other sources.
+    """Return plausibility flags (checks.doubt.PLAUSIBILITY_FLAG) where a source's figures disagree with other sources.
 
     Only figures in the same geography are compared, each from its newest release.
     """

@@ -40,9 +40,10 @@ def narrow_hidden_bounds(
 ) -> NarrowingResult:
     """Narrow the bounds of observations, for each release and period.
 
-    Takes schema.OBSERVATION with `order`, totals.TOTAL, and the places of the source's geography (schema.PLACE).
-    A slice without suppressed figures does not change, nor does a slice with contradictory sums. Totals of a
-    slice in another geography are ignored, because the source's own geography may lack some of its places.
+    Takes schema.OBSERVATION_COLUMNS with `order`, totals.TOTAL, and the places of the source's geography
+    (schema.PLACE_COLUMNS). A slice without suppressed figures does not change, nor does a slice with
+    contradictory sums. Totals of a slice in another geography are ignored, because the source's own geography may
+    lack some of its places.
     """
     nothing = pl.DataFrame(schema={"measure": pl.String, "order": pl.Int64, "figures": pl.UInt32, "example": pl.String})
     families = _measure_families(source, observation)

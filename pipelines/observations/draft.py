@@ -50,7 +50,7 @@ def draft_declaration(
 ) -> str:
     """Write the YAML of a source for a person to complete: each guess with its evidence, each open point with TODO.
 
-    Keys that the publisher or the family already declares (`known`) are omitted.
+    Keys that the publisher or the family already declares (`inherited`) are omitted.
     """
     frame = inspection.sheet.frame
     code = code_column(frame, geography)

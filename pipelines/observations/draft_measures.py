@@ -171,7 +171,7 @@ def _defaults_line(more: str) -> Iterator[str]:
 def measure_lines(
     key: str, figure: str, figures: FigureColumn, question: str, has_defaults: bool = False
 ) -> Iterator[str]:
-    """Draft a measure; omit the keys that all measures share (`alike`)."""
+    """Draft a measure; omit the keys that all measures share (`has_defaults`)."""
     if figures.rounding:
         yield f"  # rounding: {normalise_heading(figures.why)}"
     todo = f" # {question}" if question else ""

@@ -326,7 +326,7 @@ def add_plausibility_flags(
 ) -> SourceTables:
     """Add plausibility flags to a source's tables; no figure changes, and no row is dropped.
 
-    `total_members` gives, for each geography of the source's releases, the places within each larger place
+    `members` gives, for each geography of the source's releases, the places within each larger place
     (totals.MEMBER_SCHEMA).
     """
     flags = flag_figures(tables.observation, measures, LargerAreas(tables.total, members))

@@ -110,7 +110,7 @@ def _candidate_systems(codes: set[str], geography: PlaceData) -> list[str]:
 
 
 def _codes(system: str, geography: PlaceData) -> set[str]:
-    """Return the codes of a place system; none where it is unknown."""
+    """Return the codes of a geography, empty where it is unknown."""
     try:
         return set(list_geography_codes(geography, system))
     except UnknownNameError:
@@ -180,7 +180,7 @@ def _is_not_name(text: str) -> bool:
 
 
 def _system_names(system: str, geography: PlaceData) -> set[str]:
-    """Return the names of a place system's places, folded; none where the register does not have the system."""
+    """Return the folded names of the places of a geography, empty where the register does not have it."""
     try:
         places = require_places(geography.places.register, system)
     except UnknownNameError:

@@ -18,9 +18,9 @@ SIGNIFICANT_DIGITS = 12
 def add_published_limits(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Add the published interval to cells: interval_lower, interval_upper, interval_level and interval_source.
 
-    Takes measure, value, caveats, caveat_evidence and the texts melt.LIMITS. A blank limit or a marker gives no
-    interval. Limits that exclude their figure, and texts that are neither number nor marker, are rejected with a
-    caveat.
+    Takes measure, value, caveats, caveat_evidence and the texts reshape.INTERVAL_COLUMNS. A blank limit or a
+    marker gives no interval. Limits that exclude their figure, and texts that are neither number nor marker, are
+    rejected with a caveat.
     """
     blank = {"interval_lower": NUMBER, "interval_upper": NUMBER, "interval_level": NUMBER, "interval_source": TEXT}
     cells = cells.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in blank.items())

@@ -48,9 +48,9 @@ def reconcile_totals(
 ) -> pl.DataFrame:
     """Reconcile every total of the newest release of each slice; return RECONCILIATION.
 
-    Takes schema.OBSERVATION with `order` and totals.TOTAL. `member` lists the covered places within each larger
-    place (total_code, place_code; see totals.members). `places` is the register, for the successors of old codes.
-    Only counts and stocks are reconciled: rates, medians and ranks do not add.
+    Takes schema.OBSERVATION_COLUMNS with `order` and totals.TOTAL. `member` lists the covered places within each
+    larger place (total_code, place_code; see totals.total_members). `places` is the register, for the successors
+    of old codes. Only counts and stocks are reconciled: rates, medians and ranks do not add.
     """
     adding = [name for name, measure in source.measures.items() if measure.kind in ADDITIVE_KINDS]
     current = newest_slices(observation.filter(pl.col("measure").is_in(adding)))

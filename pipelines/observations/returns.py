@@ -74,9 +74,9 @@ def count_returns(
 ) -> pl.DataFrame:
     """Return the state of each return that was due (PROVIDER_RETURN); empty for a source without `returns`.
 
-    Takes all releases of a source (schema.OBSERVATION with `order`), its plausibility flags (doubt.DOUBT), its
-    places (schema.PLACE), residents (place_code, people), and code changes (schema.CHANGE). Covers counts and
-    stocks only, because a rate has no volume.
+    Takes all releases of a source (schema.OBSERVATION_COLUMNS with `order`), its plausibility flags
+    (doubt.PLAUSIBILITY_FLAG), its places (schema.PLACE_COLUMNS), residents (place_code, people), and code changes
+    (schema.CODE_CHANGE_COLUMNS). Covers counts and stocks only, because a rate has no volume.
     """
     adding = [name for name, definition in source.measures.items() if definition.kind in ADDITIVE_KINDS]
     figures = observation.filter(pl.col("measure").is_in(adding))
