@@ -50,10 +50,10 @@ _FIGURES: dict[str, pl.DataType | type[pl.DataType]] = {
 def write_slices(batches: Iterable[pl.DataFrame], places: list[str], path: Path) -> int:
     """Write figures by slice, and return the number of slices.
 
-    Takes SLICE_KEY, place_code and value, and lower_bound, upper_bound and obs_status where known, in batches. The rows of
-    a slice must be consecutive, in any order of places. With `released_at`, the day of release, a file can have several
-    releases of a slice. Raises CrosswalkError for an unknown code, or for a code with two figures in a slice, and
-    writes no file then.
+    Takes SLICE_KEY, place_code and value, and lower_bound, upper_bound and obs_status where known, in batches.
+    The rows of a slice must be consecutive, in any order of places. With `released_at`, the day of release, a
+    file can have several releases of a slice. Raises CrosswalkError for an unknown code, or for a code with two
+    figures in a slice, and writes no file then.
     """
     spine = pl.DataFrame({"place_code": sorted(places)}, schema={"place_code": pl.String})
     temporary, written = temporary_path(path), 0
