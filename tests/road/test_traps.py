@@ -202,7 +202,7 @@ def test_trap_19_sum_without_missing_councils_is_below_the_nation() -> None:
 
 def test_trap_20_information_in_cell_colour_is_lost_and_reported() -> None:
     text = (ROOT / "sources" / "mhclg_rough_sleeping_approach.yaml").read_text(encoding="utf-8")
-    assert "colour of the cell alone, which is lost in reading" in text
+    assert "only by cell colour, which is not read" in text
 
 
 def test_trap_21_count_that_falls_to_a_fraction_is_flagged() -> None:
