@@ -1,6 +1,6 @@
 """Grid of a problem: every place, period and measure, as a value or as a gap with its reason.
 
-The room also keeps the ledger of gaps and plans requests to data owners. It writes no output files.
+The room also keeps the gap ledger and plans requests to data owners. It writes no output files.
 """
 
 import lazy_loader

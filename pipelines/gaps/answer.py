@@ -54,7 +54,7 @@ from pipelines.observations import SourceTables, flag_disagreements, load_source
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
     """Build the cells, view, verdicts, losses and discontinuities of one problem; return its cells.
 
-    Cells built earlier from the same inputs are read back. The ledger of gaps is updated later, once the cells have
+    Cells built earlier from the same inputs are read back. The gap ledger is updated later, once the cells have
     passed their checks (ledger_load.update_ledger).
     """
     key = compute_table_keys(project.catalogue, project.home, project.as_of).answer[name]

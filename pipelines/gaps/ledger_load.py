@@ -1,4 +1,4 @@
-"""Storage of the ledger of gaps, beside the snapshots, since it cannot be rebuilt from anything else.
+"""Storage of the gap ledger, beside the snapshots, since it cannot be rebuilt from anything else.
 
     ledger/<problem>.parquet      sightings; the footer has the builds, a version, and a checksum as its key
     ledger/<problem>.<hash>.bak   ledger before builds were removed from it
@@ -58,7 +58,7 @@ def read_ledger(home: Path, problem: str) -> Ledger:
         return _parse_version_1(table, footer) if FORMAT_KEY not in footer else _parse_ledger(table, footer)
     except (pl.exceptions.PolarsError, OSError, ValueError, KeyError, UnreadableError) as error:
         raise UnreadableError(
-            f"{path}: the ledger of gaps is not readable ({str(error).splitlines()[0]}). The file was not changed, "
+            f"{path}: the gap ledger is not readable ({str(error).splitlines()[0]}). The file was not changed, "
             "since its history is stored nowhere else: restore it from a copy, or move it away to start a new one"
         ) from error
 
@@ -181,7 +181,7 @@ def update_ledger(project: Project, problem: str, cells: pl.DataFrame) -> None:
 def format_clock_error(day: date) -> str:
     """Format the error for a recorded build in the future, with the command that removes it."""
     return (
-        f"the ledger of gaps has a build as of {day}, which is in the future: the clock was ahead. No build is "
+        f"the gap ledger has a build as of {day}, which is in the future: the clock was ahead. No build is "
         f"recorded until it is removed; `commonground ledger --remove-build {day}` previews the removal"
     )
 

@@ -1,4 +1,4 @@
-"""Mending the ledger of gaps: builds taken out of it, a clock that was ahead, drafts that leave no trace."""
+"""Mending the gap ledger: builds taken out of it, a clock that was ahead, drafts that leave no trace."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The ledger of gaps: first seen, last seen, closed, opened again; what has been accepted; and what a crash leaves."""
+"""The gap ledger: first seen, last seen, closed, opened again; what has been accepted; and what a crash leaves."""
 
 import os
 import shutil
