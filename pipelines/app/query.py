@@ -10,7 +10,7 @@ from pipelines.app.steps import prepare_store
 from pipelines.core.errors import CommongroundError, UnknownNameError, suggest_names
 from pipelines.core.periods import format_period, parse_period
 from pipelines.core.query import run_limited_query, sandbox_config, user_query_limits
-from pipelines.core.renames import with_new_name
+from pipelines.core.renames import add_new_name
 from pipelines.core.store import lock_store, output_path
 from pipelines.declarations.project import Project
 from pipelines.gaps import read_built_cells
@@ -59,7 +59,7 @@ def run_query(project: Project, text: str) -> pl.DataFrame:
         try:
             return run_limited_query(con, text, most)
         except duckdb.Error as error:
-            raise UnknownNameError(f"invalid query: {with_new_name(str(error))}") from error
+            raise UnknownNameError(f"invalid query: {add_new_name(str(error))}") from error
 
 
 def explain_cell(

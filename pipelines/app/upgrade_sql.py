@@ -72,13 +72,13 @@ _GEOGRAPHY = re.compile(r"[a-z_]+_\d{4}")
 def upgrade_query(text: str) -> Upgrade:
     """Rewrite every SELECT of a text to the new names; note what could not be rewritten."""
     source = text.encode()
-    tokens = _tokens(source)
+    tokens = _split_tokens(source)
     edits: dict[int, tuple[Token, str]] = {}
     own: set[str] = set()
     notes: list[str] = []
-    for statement in _statements(tokens):
+    for statement in _split_statements(tokens):
         notes += _upgrade_statement(source, statement, edits, own)
-    notes += _leftovers(source, tokens, edits, own)
+    notes += _note_leftovers(source, tokens, edits, own)
     pieces, end = [], 0
     for token, new in (edits[start] for start in sorted(edits)):
         pieces += [source[end : token.start], (f'"{new}"' if token.kind == "quoted" else new).encode()]
@@ -97,7 +97,7 @@ def upgrade_file(path: Path, in_place: bool) -> Upgrade:
     return upgrade
 
 
-def _tokens(source: bytes) -> list[Token]:
+def _split_tokens(source: bytes) -> list[Token]:
     found = []
     for match in _TOKEN.finditer(source):
         kind = next(name for name in ("skip", "literal", "quoted", "word", "sign") if match[name] is not None)
@@ -106,7 +106,7 @@ def _tokens(source: bytes) -> list[Token]:
     return found
 
 
-def _statements(tokens: list[Token]) -> Iterator[list[Token]]:
+def _split_statements(tokens: list[Token]) -> Iterator[list[Token]]:
     statement: list[Token] = []
     for token in tokens:
         if token.kind == "sign" and token.text == ";":
@@ -130,17 +130,17 @@ def _upgrade_statement(
             at += 1
             continue
         end = _end_of_query(tokens, at)
-        parsed = _parse(source[tokens[at].start : tokens[end - 1].end].decode(errors="replace"))
+        parsed = _parse_sql(source[tokens[at].start : tokens[end - 1].end].decode(errors="replace"))
         if parsed["error"]:
             message = f"not rewritten, DuckDB can't parse it as a SELECT: {parsed['error_message']}"
-            yield f"line {_line(source, tokens[at].start)}: {message}"
+            yield f"line {_line_number(source, tokens[at].start)}: {message}"
             return
-        rewriting = _Rewriting(source, tokens[at:end])
+        rewriter = _QueryRewriter(source, tokens[at:end])
         for each in parsed["statements"]:
-            rewriting.query(each["node"], {}, [])
-        edits.update(rewriting.edits)
-        own |= rewriting.own
-        yield from rewriting.notes
+            rewriter.rewrite_query(each["node"], {}, [])
+        edits.update(rewriter.edits)
+        own |= rewriter.own
+        yield from rewriter.notes
         at = end
 
 
@@ -156,21 +156,23 @@ def _end_of_query(tokens: list[Token], at: int) -> int:
 
 
 @cache
-def _parser() -> duckdb.DuckDBPyConnection:
+def _open_parser() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:", config={"enable_external_access": "false"})
 
 
-def _parse(sql: str) -> Node:
-    answer = _parser().execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0][0]
+def _parse_sql(sql: str) -> Node:
+    answer = _open_parser().execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0][0]
     parsed: Node = json.loads(answer)
     return parsed
 
 
-def _line(source: bytes, position: int) -> int:
+def _line_number(source: bytes, position: int) -> int:
     return source.count(b"\n", 0, position) + 1
 
 
-def _leftovers(source: bytes, tokens: list[Token], edits: dict[int, tuple[Token, str]], own: set[str]) -> Iterator[str]:
+def _note_leftovers(
+    source: bytes, tokens: list[Token], edits: dict[int, tuple[Token, str]], own: set[str]
+) -> Iterator[str]:
     """Note each old name that stays although the query does not define it."""
     own = own | {after.name for before, after in pairwise(tokens) if before.name == "as"}
     own |= {before.name for before, after in pairwise(tokens) if after.name == "as"}
@@ -179,10 +181,11 @@ def _leftovers(source: bytes, tokens: list[Token], edits: dict[int, tuple[Token,
             if token.name in COLUMNS or token.name in TABLES.values():
                 continue
             names = " or ".join(new_names(token.name))
-            yield f"line {_line(source, token.start)}: {token.text} was left; if it is an old name, write {names}"
+            line = _line_number(source, token.start)
+            yield f"line {line}: {token.text} was left; if it is an old name, write {names}"
 
 
-class _Rewriting:
+class _QueryRewriter:
     """One query on its way to the new names: collects the edits and the notes."""
 
     def __init__(self, source: bytes, tokens: list[Token]) -> None:
@@ -194,43 +197,43 @@ class _Rewriting:
         self.notes: list[str] = []
         self.own: set[str] = set()
 
-    def query(self, node: Node, tables: Tables, outer: Scope) -> Mapping[str, str]:
+    def rewrite_query(self, node: Node, tables: Tables, outer: Scope) -> Mapping[str, str]:
         """Rewrite a query; return its renamed output columns."""
         tables = dict(tables)
         for entry in node.get("cte_map", {}).get("map", []):
-            made = self.query(entry["value"]["query_node"], tables, outer)
-            tables[entry["key"].lower()] = {} if self._given(entry["value"].get("aliases")) else made
+            made = self.rewrite_query(entry["value"]["query_node"], tables, outer)
+            tables[entry["key"].lower()] = {} if self._record_alias_list(entry["value"].get("aliases")) else made
         if node["type"] == "SELECT_NODE":
-            return self._select(node, tables, outer)
-        return self._set_operation(node, tables, outer)
+            return self._rewrite_select(node, tables, outer)
+        return self._rewrite_set_operation(node, tables, outer)
 
-    def _set_operation(self, node: Node, tables: Tables, outer: Scope) -> Mapping[str, str]:
+    def _rewrite_set_operation(self, node: Node, tables: Tables, outer: Scope) -> Mapping[str, str]:
         """Rewrite the sides of a union; its columns have the names of the first side."""
         sides = node.get("children") or [node[side] for side in ("left", "right") if isinstance(node.get(side), dict)]
         if not sides:
             return {}
-        first = self.query(sides[0], tables, outer)
+        first = self.rewrite_query(sides[0], tables, outer)
         if node["type"] == "RECURSIVE_CTE_NODE":
             tables = {**tables, str(node.get("cte_name", "")).lower(): first}
-        others = [self.query(side, tables, outer) for side in sides[1:]]
+        others = [self.rewrite_query(side, tables, outer) for side in sides[1:]]
         if "BY_NAME" in str(node.get("setop_type")) and any(other != first for other in others):
-            self._note(node, "UNION BY NAME of renamed columns: check that both sides have the same names")
-        self._expressions(node.get("modifiers", []), tables, [[Relation("", first)], *outer])
+            self._add_note(node, "UNION BY NAME of renamed columns: check that both sides have the same names")
+        self._rewrite_expressions(node.get("modifiers", []), tables, [[Relation("", first)], *outer])
         return first
 
-    def _select(self, node: Node, tables: Tables, outer: Scope) -> Mapping[str, str]:
+    def _rewrite_select(self, node: Node, tables: Tables, outer: Scope) -> Mapping[str, str]:
         relations: list[Relation] = []
-        self._from(node["from_table"], tables, [relations, *outer], relations)
+        self._rewrite_from(node["from_table"], tables, [relations, *outer], relations)
         scope = [relations, *outer]
         aliases = {item["alias"].lower() for item in node["select_list"] if item.get("alias")}
         for key, part in node.items():
             if key not in ("from_table", "cte_map", "modifiers"):
-                self._expressions(part, tables, scope)
+                self._rewrite_expressions(part, tables, scope)
         for modifier in node.get("modifiers", []):
-            self._expressions(modifier, tables, scope, aliases)
-        return dict(pair for item in node["select_list"] for pair in self._outputs(item, scope))
+            self._rewrite_expressions(modifier, tables, scope, aliases)
+        return dict(pair for item in node["select_list"] for pair in self._output_columns(item, scope))
 
-    def _outputs(self, item: Node, scope: Scope) -> Iterator[tuple[str, str]]:
+    def _output_columns(self, item: Node, scope: Scope) -> Iterator[tuple[str, str]]:
         if item.get("class") == "STAR":
             kept = {name.lower() for name in item.get("exclude_list", [])}
             for relation in scope[0]:
@@ -244,38 +247,38 @@ class _Rewriting:
             if new:
                 yield old, new
 
-    def _from(self, table: Node, tables: Tables, scope: Scope, relations: list[Relation]) -> None:
+    def _rewrite_from(self, table: Node, tables: Tables, scope: Scope, relations: list[Relation]) -> None:
         """Rewrite the tables of FROM, and add what they are to the relations."""
         kind, alias = table.get("type"), str(table.get("alias", "")).lower()
         if kind == "JOIN":
             left: list[Relation] = []
             right: list[Relation] = []
-            self._from(table["left"], tables, [left, *scope[1:]], left)
+            self._rewrite_from(table["left"], tables, [left, *scope[1:]], left)
             relations += left
-            self._from(table["right"], tables, [right, left, *scope[1:]], right)
+            self._rewrite_from(table["right"], tables, [right, left, *scope[1:]], right)
             relations += right
-            self._using(table, left, right)
-            self._expressions(table.get("condition"), tables, [[*left, *right], *scope[1:]])
+            self._rewrite_using(table, left, right)
+            self._rewrite_expressions(table.get("condition"), tables, [[*left, *right], *scope[1:]])
         elif kind == "SUBQUERY":
-            made = self.query(table["subquery"]["node"], tables, scope)
-            relations.append(Relation(alias, {} if self._given(table.get("column_name_alias")) else made))
+            made = self.rewrite_query(table["subquery"]["node"], tables, scope)
+            relations.append(Relation(alias, {} if self._record_alias_list(table.get("column_name_alias")) else made))
         elif kind == "BASE_TABLE":
-            relations.append(self._table(table, tables, alias))
+            relations.append(self._rewrite_table(table, tables, alias))
         elif kind == "TABLE_FUNCTION":
             name = str(table["function"].get("function_name", "")).lower()
-            self._expressions(table["function"], tables, scope)
-            is_ours = name == "as_known_at" and not self._given(table.get("column_name_alias"))
+            self._rewrite_expressions(table["function"], tables, scope)
+            is_ours = name == "as_known_at" and not self._record_alias_list(table.get("column_name_alias"))
             relations.append(Relation(alias or name, COLUMNS["observations"] if is_ours else {}))
         elif kind != "EMPTY":
-            self._given(table.get("column_name_alias"))
-            self._expressions(table, tables, scope)
+            self._record_alias_list(table.get("column_name_alias"))
+            self._rewrite_expressions(table, tables, scope)
 
-    def _given(self, names: list[str] | None) -> bool:
+    def _record_alias_list(self, names: list[str] | None) -> bool:
         """Note the column names that a query gives in an alias list; return whether there are any."""
         self.own |= {name.lower() for name in names or ()}
         return bool(names)
 
-    def _table(self, table: Node, tables: Tables, alias: str) -> Relation:
+    def _rewrite_table(self, table: Node, tables: Tables, alias: str) -> Relation:
         path = [part.lower() for part in table["qualified_name"]["path"]]
         name, schema = path[-1], path[-2] if len(path) > 1 else ""
         if not schema and name in tables:
@@ -286,49 +289,49 @@ class _Rewriting:
             return Relation(alias or name, COLUMNS["cells"])
         new = TABLES.get(name, name)
         if new != name:
-            words = self._words(table)
+            words = self._name_tokens(table)
             if len(words) >= len(path):
-                self._edit(words[len(path) - 1], new)
-        columns = {} if self._given(table.get("column_name_alias")) else COLUMNS.get(new, {})
+                self._add_edit(words[len(path) - 1], new)
+        columns = {} if self._record_alias_list(table.get("column_name_alias")) else COLUMNS.get(new, {})
         return Relation(alias or name, columns, new if new != name and not alias else "")
 
-    def _using(self, join: Node, left: list[Relation], right: list[Relation]) -> None:
+    def _rewrite_using(self, join: Node, left: list[Relation], right: list[Relation]) -> None:
         """Rewrite the columns of USING where both sides have the new name; else note them."""
         names = [name.lower() for name in join.get("using_columns", [])]
         for name in names:
             sides = [{each.columns[name] for each in side if name in each.columns} for side in (left, right)]
-            word = next((each for each in self._brackets(join, "using") if each.name == name), None)
+            word = next((each for each in self._words_in_brackets(join, "using") if each.name == name), None)
             if sides[0] and sides[0] == sides[1] and word:
-                self._edit(word, sides[0].pop())
+                self._add_edit(word, sides[0].pop())
             elif sides[0] or sides[1]:
                 new = sorted(sides[0] | sides[1])[0]
-                self._note(join, f"USING ({name}) was left: one side has {new} now; write ON instead")
+                self._add_note(join, f"USING ({name}) was left: one side has {new} now; write ON instead")
 
-    def _expressions(self, part: Any, tables: Tables, scope: Scope, aliases: Iterable[str] = ()) -> None:
+    def _rewrite_expressions(self, part: Any, tables: Tables, scope: Scope, aliases: Iterable[str] = ()) -> None:
         """Rewrite the columns in any part of the tree; names in `aliases` are those of the SELECT itself."""
         if isinstance(part, list):
             for each in part:
-                self._expressions(each, tables, scope, aliases)
+                self._rewrite_expressions(each, tables, scope, aliases)
         elif isinstance(part, dict):
             if part.get("class") == "SUBQUERY":
-                self.query(part["subquery"]["node"], tables, scope)
-                self._expressions(part.get("child"), tables, scope, aliases)
+                self.rewrite_query(part["subquery"]["node"], tables, scope)
+                self._rewrite_expressions(part.get("child"), tables, scope, aliases)
                 return
             if part.get("class") == "COLUMN_REF":
-                self._column(part, scope, aliases)
+                self._rewrite_column(part, scope, aliases)
             if part.get("class") == "STAR":
-                self._star(part, scope)
+                self._rewrite_star(part, scope)
             for each in part.values():
-                self._expressions(each, tables, scope, aliases)
+                self._rewrite_expressions(each, tables, scope, aliases)
 
-    def _column(self, ref: Node, scope: Scope, aliases: Iterable[str]) -> None:
+    def _rewrite_column(self, ref: Node, scope: Scope, aliases: Iterable[str]) -> None:
         parts = [part.lower() for part in ref["column_names"]]
         if len(parts) == 1 and parts[0] in aliases:
             return
-        words = self._words(ref)
+        words = self._name_tokens(ref)
         for number, new in self._new_column(parts, scope).items():
             if number < len(words) and words[number].name == parts[number]:
-                self._edit(words[number], new)
+                self._add_edit(words[number], new)
 
     def _new_column(self, parts: list[str], scope: Scope) -> dict[int, str]:
         """Return the new names of the parts of a column reference, by the number of the part."""
@@ -344,21 +347,21 @@ class _Rewriting:
         whole = next((each.new_alias for each in scope[0] if each.alias == parts[0] and each.new_alias), "")
         return {0: whole} if whole and len(parts) == 1 else {}
 
-    def _star(self, star: Node, scope: Scope) -> None:
+    def _rewrite_star(self, star: Node, scope: Scope) -> None:
         """Rewrite the names in EXCLUDE, REPLACE and RENAME of a star."""
         columns = {old: new for relation in scope[0] for old, new in relation.columns.items()}
         if star.get("columns"):
-            self._note(star, "COLUMNS(...) was left: its pattern may name old columns")
+            self._add_note(star, "COLUMNS(...) was left: its pattern may name old columns")
         targets = [each.lower() for each in star.get("exclude_list", [])]
         targets += [str(each["key"]).lower() for each in star.get("replace_list", [])]
         for clause in ("exclude", "replace", "rename"):
-            words = self._brackets(star, clause)
+            words = self._words_in_brackets(star, clause)
             for before, word in zip([None, *words], words, strict=False):
                 is_target = clause != "replace" or (before is not None and before.name == "as")
                 if is_target and word.name in columns and (word.name in targets or clause == "rename"):
-                    self._edit(word, columns[word.name])
+                    self._add_edit(word, columns[word.name])
 
-    def _words(self, node: Node) -> list[Token]:
+    def _name_tokens(self, node: Node) -> list[Token]:
         """Return the words of a name with dots, which begins where a node says."""
         at = self.number.get(node.get("query_location", -1), -1)
         words: list[Token] = []
@@ -369,7 +372,7 @@ class _Rewriting:
             at += 2
         return words
 
-    def _brackets(self, node: Node, keyword: str) -> list[Token]:
+    def _words_in_brackets(self, node: Node, keyword: str) -> list[Token]:
         """Return the words in the brackets (or the one word) after a keyword that follows a node at its own depth."""
         at, depth = self.number.get(node.get("query_location", -1), len(self.tokens)), 0
         for number in range(at, len(self.tokens) - 1):
@@ -384,9 +387,9 @@ class _Rewriting:
                 break
         return []
 
-    def _edit(self, token: Token, new: str) -> None:
+    def _add_edit(self, token: Token, new: str) -> None:
         self.edits[token.start] = (token, new)
 
-    def _note(self, node: Node, text: str) -> None:
+    def _add_note(self, node: Node, text: str) -> None:
         at = self.first + min(int(node.get("query_location", 0)), self.tokens[-1].start - self.first)
-        self.notes.append(f"line {_line(self.source, at)}: {text}")
+        self.notes.append(f"line {_line_number(self.source, at)}: {text}")

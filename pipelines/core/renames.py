@@ -113,7 +113,7 @@ def new_names(old: str) -> dict[str, list[str]]:
     return found
 
 
-def with_new_name(message: str) -> str:
+def add_new_name(message: str) -> str:
     """Return a DuckDB error, led by the new name where it is about an old table or column."""
     for pattern in _UNKNOWN:
         match = pattern.search(message)

@@ -11,7 +11,7 @@ from checks import CARRIED_FORWARD, is_carried_forward
 from pipelines.core.errors import CommongroundError, DeclarationError
 from pipelines.core.periods import format_period
 from pipelines.core.query import QueryLimits, run_limited_query, sandbox_config, user_query_limits
-from pipelines.core.renames import with_new_name
+from pipelines.core.renames import add_new_name
 from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.core.visible import escape_invisible_frame
 from pipelines.declarations.catalogue import Problem
@@ -46,7 +46,7 @@ def run_problem_select(
         try:
             view = run_limited_query(con, problem.select.sql, limits, f"{problem.path}: the SELECT")
         except duckdb.Error as error:
-            raise DeclarationError(f"{problem.path}: DuckDB rejects the SELECT: {with_new_name(str(error))}") from error
+            raise DeclarationError(f"{problem.path}: DuckDB rejects the SELECT: {add_new_name(str(error))}") from error
     view, key = escape_invisible_frame(view), answer_key(problem)
     _refuse_other_rows(problem, view, cells, key)
     return _add_statuses(problem, view, cells, key)

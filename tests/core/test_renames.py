@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.app.api import apportion_counts, apportion_slices, write_slices
 from pipelines.core.errors import CommongroundError, UnreadableError
-from pipelines.core.renames import with_new_name
+from pipelines.core.renames import add_new_name
 
 CROSSWALK = pl.DataFrame({"from_code": ["A"], "to_code": ["X"], "weight": [1.0], "weight_population": [7.0]})
 FIGURES = pl.DataFrame(
@@ -35,12 +35,12 @@ def test_error_about_an_old_name_states_the_new_name(query: str, old: str, new: 
         con.execute("create table cells (lower_bound double); create table neighbours (boundary_source text)")
         with pytest.raises(duckdb.Error) as error:
             con.sql(query)
-    assert with_new_name(str(error.value)).startswith(f"version 0.2.0 renamed {old} to {new}")
+    assert add_new_name(str(error.value)).startswith(f"version 0.2.0 renamed {old} to {new}")
 
 
 def test_error_about_another_name_is_unchanged() -> None:
     message = 'Binder Error: Referenced column "lowest" not found in FROM clause!'
-    assert with_new_name(message) == message
+    assert add_new_name(message) == message
 
 
 @pytest.mark.parametrize(("old", "new"), [("low", "lower_bound"), ("high", "upper_bound"), ("status", "obs_status")])
