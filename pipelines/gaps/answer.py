@@ -130,7 +130,7 @@ def place_observations(
 
 
 def _group_by_system(observation: pl.DataFrame, own: str) -> list[tuple[str, pl.DataFrame]]:
-    """Split observations by the place system of the newest release of each slice."""
+    """Split observations by the geography of the newest release of each slice."""
     systems = newest_slices(observation).select(*SLICE_KEY, pl.col("geography").alias("of")).unique(SLICE_KEY)
     with_system = observation.join(systems, on=SLICE_KEY, maintain_order="left")
     parts = with_system.partition_by("of", as_dict=True, include_key=False, maintain_order=True)
@@ -141,7 +141,7 @@ def _place_source(
     project: Project, problem: Problem, source: Source, observation: pl.DataFrame, places: Places, target: set[str],
     geography_data: PlaceData | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
-    """Map one source's observations in one place system to some places; return MAPPED_FIGURE and RESIDUAL."""
+    """Map one source's observations in one geography to some places; return MAPPED_FIGURE and RESIDUAL."""
     measures = project.catalogue.measures
     successors = find_successors(
         places, load_geography(project, source.geography or "").places["place_code"].to_list(), target
@@ -206,7 +206,7 @@ def _group_by_weights(
 
 
 def read_denominators(project: Project, source: Source) -> pl.DataFrame:
-    """Read the observations of the denominators of a source's rates, where both use the same place system."""
+    """Read the observations of the denominators of a source's rates, where both use the same geography."""
     catalogue = project.catalogue
     denominator_names = sorted({measure.denominator for measure in source.measures.values() if measure.denominator})
     owners = sorted(

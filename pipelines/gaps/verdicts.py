@@ -25,7 +25,7 @@ MINOR_CAVEATS = frozenset({"rounded", "perturbed", "provisional"})
 
 VERDICT: dict[str, Column] = {
     "problem": Column(TEXT, "Problem that asks the question"),
-    "place_code": Column(TEXT, "Code of the place in the problem's place system"),
+    "place_code": Column(TEXT, "Code of the place in the problem's geography"),
     "place_name": Column(TEXT, "Name of the place"),
     "period_start": Column(DATE, "First day of the requested period"),
     "period_end": Column(DATE, "Last day of the requested period"),

@@ -160,9 +160,9 @@ def test_a_ledger_that_was_changed_by_hand_is_not_read(tmp_path: Path, change: s
     elif change == "builds":
         footer["commonground_builds"] = footer["commonground_builds"].replace('"asked": 1', '"asked": 2')
     else:
-        footer["commonground_ledger"] = "3"
+        footer["commonground_ledger"] = "4"
     table.write_parquet(path, metadata=footer)
-    with pytest.raises(UnreadableError, match="found version 3" if change == "version" else "checksum"):
+    with pytest.raises(UnreadableError, match="found version 4" if change == "version" else "checksum"):
         read_ledger(tmp_path, "p")
 
 
