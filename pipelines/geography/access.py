@@ -12,7 +12,7 @@ from pipelines.geography.systems import GeographyPlaces, geography_from_register
 
 
 def load_area_hierarchy(project: Project) -> pl.DataFrame:
-    """Return the larger areas of every area in a problem (PARENT), cached by the tables that define them."""
+    """Return the larger areas of every area in a problem (AREA_HIERARCHY), cached by the tables that define them."""
     fingerprints = compute_table_keys(project.catalogue, project.home, project.as_of)
     geographies = sorted({problem.header.geography for problem in project.catalogue.problems.values()})
     key = hash_texts(fingerprints.places, *fingerprints.apportioning.values(), *geographies)

@@ -60,9 +60,9 @@ def split_text(
 
 
 def find_delimiter(content: bytes, shape: FileLayout, required: RequiredHeadings) -> str:
-    """Return the delimiter of UTF-8 text: the one that gives most of the headings, else the most frequent one.
+    """Return the delimiter of UTF-8 text: the delimiter with the most headings, else the most frequent delimiter.
 
-    `required` are the headings that the table must have; of a file without headings, their number decides.
+    `required` lists the headings that the table must have. In a file without headings, the number of fields decides.
     """
     head = content[:HEAD].decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
     if not any(mark in head for mark in DELIMITERS[1:]):
