@@ -45,7 +45,7 @@ class PeriodChoice(NamedTuple):
 
 
 def select_places(problem: Problem, places: pl.DataFrame) -> pl.DataFrame:
-    """Select the problem's places (schema.PLACE_COLUMNS): all of its system, or the ones it names."""
+    """Select the problem's places (schema.PLACE_COLUMNS): all areas of its geography, or the codes it lists."""
     only = problem.header.place_codes
     codes = places["place_code"].to_list()
     strange = [code for code in only if code not in codes]

@@ -1,4 +1,4 @@
-"""Doubts as a table: one reason each, the first reason of a figure, caveats and findings made from them."""
+"""Plausibility flags as a table: one reason each, the first reason of a figure, and its caveats and findings."""
 
 from typing import Any
 

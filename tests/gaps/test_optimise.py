@@ -38,7 +38,7 @@ class Case(NamedTuple):
         return pl.DataFrame(told, schema=columns, orient="row")
 
     def every_set(self) -> list[tuple[float, float, float, float]]:
-        """Give people, answers, cells and the negative cost of every set there is."""
+        """Return people, answers, cells and the negative cost of every set of requests."""
         numbers = range(len(self.costs))
         sets = (set(some) for k in range(len(self.costs) + 1) for some in itertools.combinations(numbers, k))
         return [
