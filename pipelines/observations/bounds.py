@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 FloatArray = np.ndarray[Any, np.dtype[Any]]
 MAX_ROUNDS = 100
-"""Maximum number of passes. Bounds are valid after every pass, so sums that still narrow slowly are not taken further."""
+"""Maximum number of passes. Bounds are valid after every pass, so slow sums stop there."""
 MAX_SOLVED_UNKNOWNS = 60
 """Maximum number of unknowns in a cycle of sums that is solved exactly, with two programmes for each."""
 BOUND_STEP = 1e-6
