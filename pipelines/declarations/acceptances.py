@@ -28,13 +28,17 @@ def _validate_reason(value: str) -> str:
 class Acceptance(Declaration):
     """Acceptance of the gaps of one measure and reason: by whom, why, and until when."""
 
-    measure: Name = Field(description="Measure whose gaps are accepted")
-    reason: Annotated[str, AfterValidator(_validate_reason)] = Field(description="Reason of the gaps; others stay open")
-    place_codes: Annotated[tuple[str, ...], ListAsTuple] = Field((), description="Codes of the places; all if not said")
-    who: str = Field(min_length=1, description="Role of who accepts it")
-    why: str = Field(min_length=1, description="Why the gap may stay")
-    when: date = Field(description="Day from which it is accepted")
-    until: date = Field(description="Last day on which it is accepted; after it the gap is open again")
+    measure: Name = Field(description="Measure with the accepted gaps")
+    reason: Annotated[str, AfterValidator(_validate_reason)] = Field(
+        description="Gap reason accepted; gaps with other reasons stay open"
+    )
+    place_codes: Annotated[tuple[str, ...], ListAsTuple] = Field(
+        (), description="Codes of the places; default: all places"
+    )
+    who: str = Field(min_length=1, description="Role of the person who accepts the gaps")
+    why: str = Field(min_length=1, description="Justification of the acceptance")
+    when: date = Field(description="First day of the acceptance")
+    until: date = Field(description="Last day of the acceptance; after it the gap is open again")
 
     @model_validator(mode="after")
     def _validate_dates(self) -> Self:
@@ -51,9 +55,7 @@ class Acceptance(Declaration):
 class Acceptances(Declaration):
     """The accepted gaps of one problem."""
 
-    accepted: Annotated[tuple[Acceptance, ...], ListAsTuple] = Field(
-        description="Acceptances; the first that fits holds"
-    )
+    accepted: Annotated[tuple[Acceptance, ...], ListAsTuple] = Field(description="Acceptances; the first match applies")
 
 
 def read_acceptances(text: str, path: Path, measures: dict[str, tuple[str, ...]]) -> tuple[Acceptance, ...]:

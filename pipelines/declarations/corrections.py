@@ -27,22 +27,22 @@ class Correction(Declaration):
     """A correction of cells of one measure and period: the action, who decided it, and why."""
 
     action: Literal["drop", "override", "scale", "flag"] = Field(
-        description="drop: the cell becomes a gap; override: `value` stands; scale: multiplied by `factor`; "
-        "flag: the figure stays, with a caveat"
+        description="drop: the cell becomes a gap; override: `value` replaces the figure; scale: the figure "
+        "is multiplied by `factor`; flag: the figure is unchanged, with a caveat"
     )
     measure: Name = Field(description="Measure concerned")
     period: Annotated[str | None, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)] = (
-        Field(None, description="Period concerned, as in the file; none where the source declares its period")
+        Field(None, description="Period concerned, as in the file; omitted where the source declares its period")
     )
     expected: dict[str, float | str] = Field(
-        min_length=1, description="For the code of each place: the figure or marker that the publisher prints"
+        min_length=1, description="Published figure or marker for the code of each place"
     )
-    value: float | None = Field(None, description="Figure that stands instead, as the publisher would print it")
-    factor: float | None = Field(None, description="What the figure is multiplied by")
-    reason: str = Field(min_length=1, description="What is wrong, and how that is known")
-    who: str = Field(min_length=1, description="Who answers for it")
-    when: date = Field(description="Day it was made")
-    link: str = Field(min_length=1, description="Where that can be read: the publisher's note, or a letter")
+    value: float | None = Field(None, description="Replacement figure, in the publisher's form")
+    factor: float | None = Field(None, description="Multiplier of the figure")
+    reason: str = Field(min_length=1, description="The error and the evidence for it")
+    who: str = Field(min_length=1, description="Person or team responsible for the correction")
+    when: date = Field(description="Day of the correction")
+    link: str = Field(min_length=1, description="Link to the evidence: the publisher's note, or a letter")
 
     @model_validator(mode="after")
     def _validate_values(self) -> Self:
@@ -59,7 +59,9 @@ class Correction(Declaration):
 class Corrections(Declaration):
     """The corrections of one source."""
 
-    corrections: Annotated[tuple[Correction, ...], ListAsTuple] = Field(description="Corrections, each of some cells")
+    corrections: Annotated[tuple[Correction, ...], ListAsTuple] = Field(
+        description="Corrections, each for one or more cells"
+    )
 
 
 def read_corrections(text: str, path: Path, sources: dict[str, Source]) -> tuple[Correction, ...]:

@@ -194,7 +194,7 @@ def _default_coverage(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _expand_equivalent(nation: str, value: Any, where: str, publishers: SharedEntries) -> Any:
-    """Return who has the figures of a nation; a text alone is the request to the one publisher of that nation."""
+    """Return the data owner of a nation's figures; a text alone is the request to the nation's only publisher."""
     if not isinstance(value, str):
         return value
     owners = [str(entry["publisher"]) for entry in publishers.values() if entry.get("coverage") == [nation]]
@@ -208,7 +208,7 @@ def _expand_equivalent(nation: str, value: Any, where: str, publishers: SharedEn
 
 
 def _default_provides(data: dict[str, Any]) -> dict[str, Any]:
-    """Return what a source provides where a key that only such a source has says it."""
+    """Return the table that a source provides, inferred from a key that only such a source has."""
     return {"provides": "areas"} if "nested_in" in data else {"provides": "shares"} if "shares" in data else {}
 
 
@@ -248,32 +248,36 @@ class MeasureDefaults(Declaration):
     """Default keys of the measures of a source."""
 
     unit: str | None = Field(None, description="Unit of the figures")
-    kind: MeasureKind | None = Field(None, description="How they may be moved")
-    column: Names = Field((), description="Heading of the column with the figures, or several it has had")
-    denominator: Name | None = Field(None, description="Measure below the rates")
-    rounding: float | None = Field(None, gt=0, description="Base the figures are rounded to, in `unit`")
+    kind: MeasureKind | None = Field(
+        None, description="Kind of the measures, which determines how figures are converted between geographies"
+    )
+    column: Names = Field((), description="Heading of the column with the figures, or all headings used over time")
+    denominator: Name | None = Field(None, description="Denominator of the rates")
+    rounding: float | None = Field(None, gt=0, description="Rounding base of the figures, in `unit`")
     uncertainty: Uncertainty = Field(None, description="`perturbed` or `estimate`, as in a measure")
     range: Annotated[tuple[float, float] | None, ListAsTuple] = Field(
-        None, description="Least and most a sound figure can be, in `unit`"
+        None, description="Lowest and highest valid figure, in `unit`"
     )
 
 
 class SharedDeclaration(Declaration):
     """Default keys of a publisher's or a family's sources; a source's own keys take precedence."""
 
-    publisher: str | None = Field(None, description="Body that publishes them")
-    licence: str | None = Field(None, description="Licence they are published under")
-    compiled_by: str | None = Field(None, description="Who arranged the files, if not the publisher")
-    page: str | None = Field(None, description="Page a person can read on; in a family with `{set}` for the dataset")
-    url: str | None = Field(None, description="Address of the file; in a family with `{set}` for the dataset")
+    publisher: str | None = Field(None, description="Publisher of the sources")
+    licence: str | None = Field(None, description="Licence of the sources")
+    compiled_by: str | None = Field(None, description="Compiler of the files, if not the publisher")
+    page: str | None = Field(
+        None, description="Address of a web page about the data; in a family, `{set}` is the dataset's name"
+    )
+    url: str | None = Field(None, description="Address of the file; in a family, `{set}` is the dataset's name")
     coverage: Annotated[tuple[Nation, ...], ListAsTuple] = Field((), description="Nations covered")
-    cadence: Cadence | None = Field(None, description="How often they are published")
-    lag: Age | None = Field(None, description="Usual time from the end of a period to its publication")
-    geography: GeographyName | None = Field(None, description="Place system of the codes or names")
+    cadence: Cadence | None = Field(None, description="Publication frequency")
+    lag: Age | None = Field(None, description="Usual time from the end of a period to the release of its figures")
+    geography: GeographyName | None = Field(None, description="Geography of the codes or names")
     format: FileFormat | None = Field(None, description="Format of the files")
-    columns: FileColumns | None = Field(None, description="Which column holds what")
-    period_kind: PeriodKind | None = Field(None, description="Kind of period the files speak of")
-    measure_defaults: MeasureDefaults | None = Field(None, description="What their measures share")
+    columns: FileColumns | None = Field(None, description="Role of each column")
+    period_kind: PeriodKind | None = Field(None, description="Kind of period in the files")
+    measure_defaults: MeasureDefaults | None = Field(None, description="Default keys of their measures")
 
 
 def _expand_family_name(value: Any) -> Any:

@@ -14,7 +14,7 @@ from pipelines.declarations.source_parts import Period
 
 FileFormat = Literal["csv", "excel", "ods", "json", "jsonstat", "parquet"]
 DELIMITERS = (",", ";", "\t", "|")
-"""Marks that may separate the fields of a csv file; the first where nothing decides."""
+"""Delimiters of a csv file; the first is the default."""
 _LAST_DAY = re.compile(r"\bweek (?:ending|ended|to)\b|\bw/e\b", re.IGNORECASE)
 GRID_FORMATS: frozenset[str] = frozenset({"csv", "excel", "ods"})
 """Formats with headings among other rows; other formats name their columns themselves."""
@@ -39,7 +39,7 @@ class FileColumns(Declaration):
     """Role of each column of the file; a list where the heading has changed between releases."""
 
     place: Names = Field((), description="Place codes")
-    label: Names = Field((), description="Place names as published; the key where there are no codes")
+    label: Names = Field((), description="Place names as published; they identify places where there are no codes")
     period: Names = Field((), description="Period of each row")
     status: Names = Field((), description="Publisher's status or marker of each row")
 
@@ -48,76 +48,79 @@ class FileLayout(Declaration):
     """Layout of the file of a source."""
 
     format: FileFormat = Field(
-        "csv", description="FileFormat of the file, once unpacked from zip or gzip; excel is .xlsx and .xls"
+        "csv", description="Format of the file, after unpacking from zip or gzip; excel means .xlsx or .xls"
     )
     decimal: Literal["point", "comma"] = Field(
-        "point", description="Decimal mark of the figures; the other one groups thousands"
+        "point", description="Decimal mark of the figures; the other mark separates thousands"
     )
-    member: str | None = Field(None, description="File inside a zip archive; * stands for anything")
+    member: str | None = Field(None, description="File inside a zip archive; * matches any text")
     sheet: str | None = Field(
         None,
-        description="Sheet of a workbook, by its name or by a text in its first ten rows; * stands for anything. "
-        "Without it, the one sheet with the headings",
+        description="Sheet of a workbook, by its name or by a text in its first ten rows; * matches any text."
+        " Default: the only sheet with the headings",
     )
     header_rows: int = Field(
         1,
         ge=0,
         le=9,
-        description="Rows of headings; blank cells of the upper rows take the heading to their left, joined with "
-        "` / `; 0 for a file without headings, which `headings` then gives",
+        description="Number of heading rows; blank cells of upper rows take the heading to their left, and "
+        "rows are joined with ` / `. 0 for a file without headings, which `headings` then "
+        "declares",
     )
     headings: Names = Field(
         (),
-        description="Headings of the file where they are not those in `columns`, as before tidy(); with "
-        "`header_rows: 0` one for each column, blank for a column not needed",
+        description="Headings of the file where they differ from those in `columns`, as before tidy(). With "
+        "`header_rows: 0`, one for each column, blank for an unused column",
     )
     blank_rows: bool = Field(
-        False, description="True where blank rows lie inside the table; else the first one after data ends it"
+        False,
+        description="True where the table contains blank rows; else the first blank row after data ends the table",
     )
     filter: RowFilter = Field(
         default_factory=dict,
-        description="Headings and texts: only rows that have one of the texts are read, before tidy(); "
-        "the others are counted. * stands for anything",
+        description="Headings with texts: only rows with one of the texts are read, before tidy(). Other rows"
+        " are counted; * matches any text",
     )
     footnotes: TextPattern | None = Field(
         None,
-        description="Regular expression of the marks that follow a figure, name, period or heading, as "
-        r"`\[note \d+\]`; a figure's mark is kept as its marker",
+        description="Regular expression of note marks after a figure, name, period or heading, such as "
+        "`\\[note \\d+\\]`. The mark of a figure is stored as its marker",
     )
     columns: FileColumns | None = Field(
-        None, description="Which column holds what; `column 3` is the third one, where it has no heading"
+        None, description="Role of each column; `column 3` means the third column, where it has no heading"
     )
     heading_pattern: TextPattern | None = Field(
         None,
-        description="For a column a period: regular expression of a whole heading, with `(?P<period>...)` and, of "
-        "several measures, `(?P<measure>...)`, which gives the measure's `column`",
+        description="For a column per period: regular expression of a complete heading, with "
+        "`(?P<period>...)` and, for several measures, `(?P<measure>...)`, which matches the "
+        "measure's `column`",
     )
     skip_columns: Annotated[tuple[str, ...], ListAsTuple] = Field(
         (),
-        description="Headings of a wide file that are not periods, or of one by place that are not places; * stands "
-        "for anything",
+        description="Headings of a wide file that are not periods, or of a file by place that are not places;"
+        " * matches any text",
     )
     period_kind: PeriodKind = Field(
         "year",
-        description="Kind of period the file speaks of: mid_year is 30 June, span names its first and last month"
-        "; if not said, that of the `cadence`, else `year`",
+        description="Kind of period in the file: mid_year means 30 June, span names its first and last month."
+        " Default: the kind of the `cadence`, else `year`",
     )
     period_format: Names = Field(
-        (), description="How its dates are written, as in `%d/%m/%Y`, or several ways; a date read two ways is refused"
+        (), description="Format of the dates, such as `%d/%m/%Y`, or several formats; an ambiguous date is refused"
     )
-    period: Period | None = Field(None, description="Period of all figures, where the file does not say")
+    period: Period | None = Field(None, description="Period of all figures, where the file does not state it")
     period_pattern: TextPattern | None = Field(
         None,
         description="Regular expression with `(?P<period>...)`, searched for in the rows above the headings, then in "
         "the name of the file, member or sheet",
     )
     skip_rows: Annotated[tuple[str, ...], ListAsTuple] = Field(
-        (), description="Labels (or codes) of rows that are headings or footnotes, not data; * stands for anything"
+        (), description="Labels or codes of rows that are headings or footnotes, not data; * matches any text"
     )
 
     @property
     def period_ends(self) -> bool:
-        """Return whether the date given for a week is its last day: its format or its heading says so."""
+        """Return whether the date of a week is its last day, as its format or its heading states."""
         texts = (*self.period_format, *(self.columns.period if self.columns else ()))
         return self.period_kind == "week" and any(_LAST_DAY.search(text) for text in texts)
 

@@ -26,52 +26,55 @@ Uncertainty = Literal["estimate", "perturbed"] | IntervalColumns | None
 class Marker(Declaration):
     """Meaning of a publisher's marker in a source."""
 
-    status: ObservationStatus = Field(description="Status the marker stands for")
-    lower_bound: float | None = Field(None, description="Least the hidden figure can be")
-    upper_bound: float | None = Field(None, description="Most the hidden figure can be")
+    status: ObservationStatus = Field(description="Observation status of the marker")
+    lower_bound: float | None = Field(None, description="Lower bound of the suppressed figure")
+    upper_bound: float | None = Field(None, description="Upper bound of the suppressed figure")
 
 
 class Measure(Declaration):
     """A quantity that a source publishes, or could publish."""
 
-    title: str = Field(description="What is counted, in plain words")
+    title: str = Field(description="Description of the quantity, in plain words")
     unit: str = Field(description="Unit of the figures, after `scale`")
     kind: MeasureKind = Field(
-        description="How the figure may be moved: count and stock sum; a rate needs its parts; "
-        "index, median and rank are never moved across boundaries"
+        description="Kind, which determines conversion between geographies: a count or stock is summed; a "
+        "rate is recomputed from its parts; an index, median or rank is not converted"
     )
-    column: Names = Field((), description="Heading of the column with the figures, or several it has had")
+    column: Names = Field((), description="Heading of the column with the figures, or all headings used over time")
     filter: RowFilter = Field(
         default_factory=dict,
-        description="Headings and texts: the measure is in rows that have one of the texts; * stands for anything",
+        description="Headings with texts: the measure is in rows with one of the texts; * matches any text",
     )
     count_rows: CountRows = Field(
         None,
         description="true: the figure is the number of rows of a place and period; `at most 697`: the figure is 1 "
         "where `column` has at most this number, else 0",
     )
-    numerator: Name | None = Field(None, description="Measure on top of a rate")
-    denominator: Name | None = Field(None, description="Measure below a rate; a rate must have one")
-    scale: float = Field(1.0, description="What a published figure is multiplied by to be in `unit`")
-    rounding: float | None = Field(None, gt=0, description="Base the figures are rounded to, in `unit`")
+    numerator: Name | None = Field(None, description="Numerator of a rate")
+    denominator: Name | None = Field(None, description="Denominator of a rate, which a rate requires")
+    scale: float = Field(1.0, description="Multiplier that converts a published figure to `unit`")
+    rounding: float | None = Field(None, gt=0, description="Rounding base of the figures, in `unit`")
     uncertainty: Uncertainty = Field(
         None,
-        description="`perturbed` where the publisher adds noise; `estimate` for a sample or a model; for an estimate "
-        "with published limits their columns. Such a figure bounds nothing, and ranks nothing without an interval",
+        description="`perturbed` where the publisher adds noise; `estimate` for a sample or a model; the "
+        "columns of the limits for an estimate with a published interval. Such a figure gives no "
+        "bounds, and no rank without an interval",
     )
     range: Annotated[tuple[float, float] | None, ListAsTuple] = Field(
-        None, description="Least and most a sound figure can be, in `unit`"
+        None, description="Lowest and highest valid figure, in `unit`"
     )
     same_as: Name | None = Field(
-        None, description="Measure of another source that is the same quantity, and stands where the two differ"
+        None, description="Measure of another source with the same quantity, which is used where the two differ"
     )
     expected_population: Name | None = Field(
-        None, description="Measure of the people whom this one should see; a place of which it sees under half is a gap"
+        None,
+        description="Measure of the population that this measure should cover; a place with less than half "
+        "covered is a gap",
     )
     apportion_by: Name | None = Field(
         None,
-        description="Group of people by whom a figure is shared out where a boundary cuts its place; a rate's "
-        "denominator's if not said, else all_ages",
+        description="Population group that weights the apportionment of a figure where a boundary splits its "
+        "place. Default: the group of a rate's denominator, else all_ages",
     )
 
     @property
@@ -86,7 +89,7 @@ class Measure(Declaration):
 
     @property
     def perturbed(self) -> bool:
-        """Return whether the publisher adds noise to protect people."""
+        """Return whether the publisher adds noise to protect confidentiality."""
         return self.uncertainty == "perturbed"
 
     @property
@@ -101,7 +104,7 @@ class Measure(Declaration):
 
     @property
     def is_uncertain(self) -> bool:
-        """Return whether the true figure may differ from the published one by an unbounded amount."""
+        """Return whether the true figure may differ from the published one without a known bound."""
         return self.uncertainty is not None
 
     @model_validator(mode="after")
@@ -128,5 +131,5 @@ def validate_measure(measure: "Measure") -> None:
 
 
 def counts_residents(name: str, measure: Measure) -> bool:
-    """Return whether a measure counts who lives in a place: a stock whose name begins with `residents`."""
+    """Return whether a measure counts residents: a stock with a name that begins with `residents`."""
     return measure.kind == "stock" and (name == "residents" or name.startswith("residents_"))

@@ -13,37 +13,41 @@ class Need(Declaration):
 
     max_age: Age | None = Field(
         None,
-        description="For grain latest: oldest figure that will do, from its end to the day of the build"
-        "; if not said, two of the source's cadences (of one published once, two years) and its usual lag",
+        description="For grain latest: maximum age of a figure, from its end to the day of the build. "
+        "Default: twice the source's cadence (two years for a source published once) plus its "
+        "usual lag",
     )
     carry: Age | None = Field(
         None,
-        description="For grain month, quarter and year: longest time for which an older figure may be shown, with the "
-        "caveat carried_forward. None is shown if not said; a figure of a shorter time never is",
+        description="For grain month, quarter and year: maximum age of an older figure, shown with the caveat"
+        " carried_forward. Default: no older figure. A figure for a shorter period is never shown",
     )
     min_coverage: float = Field(
         1.0,
         ge=0,
         le=1,
-        description="For a rate: least share of the place observed; one that can't be told is too "
-        "small. A count over some parts is never taken for the whole",
+        description="For a rate: minimum coverage of the place; unknown coverage is too low. A count over "
+        "some parts is never used for the whole",
     )
     max_error: float | None = Field(
         None,
         gt=0,
-        description="Widest that the 90 % interval of a figure that was shared out may be, either way, as "
-        "a share of the figure; one whose interval is not known is too wide",
+        description="Maximum half-width of the 90 % interval of an apportioned figure, as a share of the "
+        "figure; an unknown interval is too wide",
     )
     downscale: bool = Field(
-        False, description="True to accept figures that are a smaller part of a larger place's, shared out by people"
+        False,
+        description="True to accept a figure apportioned by residents from a larger area of which the place "
+        "is the smaller part",
     )
     essential: bool = Field(
-        True, description="False where the question can be answered without it, with a caveat that it is missing"
+        True,
+        description="False where the question can be answered without the measure, with a caveat that it is missing",
     )
     proxy: Name | None = Field(
         None,
-        description="Measure of this problem, in the same unit, whose figure stands in where there is none; none is "
-        "accepted if not said. It is shown as a stand-in, and the need stays open",
+        description="Proxy: measure of this problem, in the same unit, that supplies a figure where this "
+        "measure has none. Default: no proxy. It is shown as a proxy, and the need stays open",
     )
 
     @model_validator(mode="before")
@@ -71,27 +75,27 @@ def validate_age_keys(name: str, need: Need, grain: str) -> None:
 class PeriodRange(Declaration):
     """Periods of a problem."""
 
-    start: str = Field(description="First period, as 2022-01, 2022-Q1 or 2022")
-    end: str | None = Field(None, description="Last period; up to the day of the build if not said")
+    start: str = Field(description="First period, such as 2022-01, 2022-Q1 or 2022")
+    end: str | None = Field(None, description="Last period; default: the last that ends by the day of the build")
 
 
 class ProblemHeader(Declaration):
     """Header of a problem's SQL file."""
 
-    question: str = Field(description="The question, as its owner would ask it")
-    decision: str = Field(description="The decision that the answer serves")
-    owner: str = Field(description="Role of the person who has to decide")
-    geography: GeographyName = Field(description="Place system the answer is given in")
+    question: str = Field(description="The question, in its owner's words")
+    decision: str = Field(description="The decision that the answer supports")
+    owner: str = Field(description="Role of the person who takes the decision")
+    geography: GeographyName = Field(description="Geography of the answer")
     place_codes: Annotated[tuple[str, ...], ListAsTuple] = Field(
-        (), description="Codes of the places asked about; all of the system if not said"
+        (), description="Codes of the places requested; default: all places of the geography"
     )
-    grain: Grain = Field(description="latest: one row a place; else one row a place and period")
-    periods: PeriodRange | None = Field(None, description="Periods asked about; for every grain but latest")
+    grain: Grain = Field(description="latest: one row per place; otherwise one row per place and period")
+    periods: PeriodRange | None = Field(None, description="Periods requested, for every grain except latest")
     needs: dict[Name, Annotated[Need, BeforeValidator(lambda value: {} if value is None else value)]] = Field(
         description="Measures that the question needs"
     )
     unknowns: Annotated[tuple[Name, ...], ListAsTuple] = Field(
-        (), description="Measures asked for although nobody is known to publish them"
+        (), description="Measures requested although no publisher is known"
     )
 
     @model_validator(mode="after")

@@ -34,7 +34,7 @@ def _expand_marker(value: Any) -> Any:
 
 
 def _nested(value: Any) -> Any:
-    """Read a list of geographies, some with `best_fit`, as a mapping; raise ValueError for one that is named twice."""
+    """Convert a list of geographies, some with `best_fit`, to a mapping; raise ValueError for a duplicate."""
     if not isinstance(value, list | tuple):
         return value
     pairs = [pair for each in value for pair in (each.items() if isinstance(each, dict) else [(each, "exact")])]
@@ -53,84 +53,86 @@ class Source(FileLayout):
 
     title: str = Field(description="Title of the dataset")
     family: FamilyReference = Field(
-        default_factory=dict, description="Family in `shared/families.yaml` it is of, if any, and its name there"
+        default_factory=dict,
+        description="Family in `shared/families.yaml`, if any, with the publisher's name for the dataset",
     )
-    publisher: str = Field(description="Body that publishes it; if not said, that of `shared/publishers.yaml`")
-    licence: str = Field(description="Licence it is published under; if not said, that of `shared/publishers.yaml`")
-    page: str = Field(description="Page a person can read about it on")
+    publisher: str = Field(description="Publisher; default: from `shared/publishers.yaml`")
+    licence: str = Field(description="Licence; default: from `shared/publishers.yaml`")
+    page: str = Field(description="Address of a web page about the dataset")
     url: str | None = Field(
-        None, description="Address of the file, for refresh: on the web, a path, or what fsspec knows (file, s3, sftp)"
+        None,
+        description="Address of the file for refresh: a web address, a path, or another address that fsspec "
+        "supports (file, s3, sftp)",
     )
     fetch: Api | None = Field(
-        None, description="Page that links to the file, or service of the publisher that gives it"
+        None, description="Page with a link to the file, or publisher's web service that generates it"
     )
-    compiled_by: str | None = Field(None, description="Who arranged the file, if not the publisher")
+    compiled_by: str | None = Field(None, description="Compiler of the file, if not the publisher")
     access: AccessLevel = Field(
         "open",
-        description="private: stays out of every output; not_held: published, but in no file we hold; not_open: "
-        "collected, not open; "
-        "not_collected: nobody has it",
+        description="private: excluded from every output; not_held: published, but not stored; not_open: "
+        "collected, but not open; not_collected: not known to be collected",
     )
-    data_owner: str | None = Field(None, description="Who could supply what is missing; the publisher if not said")
-    request: str | None = Field(None, description="What to ask the holder for")
+    data_owner: str | None = Field(
+        None, description="Data owner who could supply missing figures; default: the publisher"
+    )
+    request: str | None = Field(None, description="Request to the data owner")
     provides: ProvidedTable = Field(
         "observation",
-        description="Which conformed table the source fills; if not said, `areas` with `nested_in`, `shares` with "
-        "`shares`, else `observation`",
+        description="Conformed table that the source provides. Default: `areas` with `nested_in`, `shares` "
+        "with `shares`, else `observation`",
     )
-    cadence: Cadence = Field("annual", description="How often it is published")
-    lag: Age | None = Field(None, description="Usual time from the end of a period to its publication")
-    geography: GeographyName | None = Field(None, description="Place system of the codes or names")
-    place: str | None = Field(None, description="Code of the one place of all figures, where no column says it")
+    cadence: Cadence = Field("annual", description="Publication frequency")
+    lag: Age | None = Field(None, description="Usual time from the end of a period to the release of its figures")
+    geography: GeographyName | None = Field(None, description="Geography of the codes or names")
+    place: str | None = Field(None, description="Code of the only place of all figures, where no column has it")
     coverage: Annotated[tuple[Nation, ...], ListAsTuple] = Field(
-        NATIONS, description="Nations of the United Kingdom that it covers; if not said, those not in `elsewhere`"
+        NATIONS, description="Nations of the United Kingdom covered; default: those not in `elsewhere`"
     )
     elsewhere: dict[Nation, NationalEquivalent] = Field(
         default_factory=dict,
-        description="For a nation not covered: who has such figures, and how to obtain them; a text alone is the "
-        "request to the only publisher of that nation in `shared/publishers.yaml`",
+        description="For a nation not covered: data owner of equivalent figures, and how to request them. A "
+        "text alone is the request to the only publisher of that nation in "
+        "`shared/publishers.yaml`",
     )
     nested_in: NestedIn = Field(
         default_factory=dict,
-        description="For areas: geographies that each small area lies in, each a column of codes; `pcon_2024: "
-        "best_fit` where most of the area lies there, not all",
+        description="For areas: geographies that contain each small area, each a column of codes; `pcon_2024:"
+        " best_fit` where they contain most of the area, not all",
     )
     weights: dict[Name, WeightDeclaration] = Field(
-        default_factory=dict, description="For areas: sets of weights by which figures are shared out"
+        default_factory=dict, description="For areas: sets of weights for apportionment"
     )
-    shares: ShareTable | None = Field(None, description="For shares: from what, to what, and of what")
+    shares: ShareTable | None = Field(None, description="For shares: source geography, target geography and quantity")
     measures: dict[Name, Measure] = Field(default_factory=dict, description="Measures in the file")
-    measure_defaults: MeasureDefaults | None = Field(
-        None, description="What every measure says that does not say otherwise"
-    )
+    measure_defaults: MeasureDefaults | None = Field(None, description="Default keys of the measures")
     markers: dict[str, Annotated[Marker, BeforeValidator(_expand_marker)]] = Field(
-        default_factory=dict, description="The publisher's markers and what each means"
+        default_factory=dict, description="The publisher's markers with their meaning"
     )
     published_together: Annotated[tuple[Names, ...], ListAsTuple] = Field(
-        (), description="Places published together, the one figure repeated under each code"
+        (), description="Places published together, with one figure repeated under each code"
     )
     totals: dict[str, str] = Field(
         default_factory=dict,
-        description="Labels of rows that are no place of the geography: the code of a total, or `unallocated`",
+        description="Labels of rows that are not places of the geography: the code of a total, or `unallocated`",
     )
     returns: ProviderReturns | None = Field(
-        None, description="That each place makes a return of its own, and who should"
+        None, description="Returns: declared where each place makes its own return, with the expected providers"
     )
-    additivity: Additivity | None = Field(None, description="What adds to what in the file")
-    notes: Annotated[tuple[PlaceNote, ...], ListAsTuple] = Field(
-        (), description="What a person knows about some places"
-    )
+    additivity: Additivity | None = Field(None, description="Sums that hold in the file")
+    notes: Annotated[tuple[PlaceNote, ...], ListAsTuple] = Field((), description="Notes about places")
     releases: Annotated[tuple[BundledRelease, ...], ListAsTuple] = Field(
-        (), description="Files that travel with the project, oldest first; a day alone stands for `released`"
+        (), description="Files bundled with the project, oldest first; a day alone means `released`"
     )
     not_comparable: dict[Nation, str] = Field(
-        default_factory=dict, description="For a nation counted otherwise: what differs; a caveat on its figures"
+        default_factory=dict,
+        description="For a nation with a different definition: the difference, which is a caveat on its figures",
     )
     breaks: Annotated[tuple[SeriesBreak, ...], ListAsTuple] = Field(
-        (), description="Days on which the series changed meaning; a caveat on every figure from then on"
+        (), description="Breaks in the series, each a caveat on every later figure"
     )
     withdrawn: dict[Sha256Prefix, Recall] = Field(
-        default_factory=dict, description="Releases that the publisher has recalled, by the start of their sha256"
+        default_factory=dict, description="Releases recalled by the publisher, by the first digits of their sha256"
     )
 
     def find_release(self, file: str, release_date: date) -> BundledRelease | None:
@@ -206,23 +208,23 @@ class Source(FileLayout):
 
     @property
     def has_one_period(self) -> bool:
-        """Return whether all figures of each release have one period, which no column gives."""
+        """Return whether all figures of each release have one period, without a period column."""
         each = bool(self.releases) and all(release.period for release in self.releases)
         return bool(self.period or self.period_pattern or each)
 
     @property
     def best_fit(self) -> tuple[str, ...]:
-        """Return the geographies that most of each small area lies in, but not all."""
+        """Return the geographies that contain most of each small area, but not all."""
         return tuple(name for name, fit in self.nested_in.items() if fit == "best_fit")
 
     @property
     def unallocated(self) -> tuple[str, ...]:
-        """Return the labels of rows that belong to no place."""
+        """Return the labels of rows that are not allocated to a place."""
         return tuple(label for label, code in self.totals.items() if code == "unallocated")
 
     @property
     def area_columns(self) -> tuple[str, ...]:
-        """FileColumns of a table of small areas: area code, geographies, and one for each set and group of weights."""
+        """Columns of a table of small areas: area code, geographies, and one for each set and group of weights."""
         weights = (f"{name}__{group}" for name, weight_set in self.weights.items() for group in weight_set.groups)
         return ("area_code", *self.nested_in, *weights)
 

@@ -30,32 +30,34 @@ class Period(Declaration):
 class Recall(Declaration):
     """Recall of a release by its publisher. Its figures are used with a caveat until another release replaces it."""
 
-    reason: str = Field(description="What the publisher says is wrong with it")
-    when: date = Field(description="Day it was recalled")
-    link: str = Field(description="Where the publisher says so")
+    reason: str = Field(description="The error, as stated by the publisher")
+    when: date = Field(description="Day of the recall")
+    link: str = Field(description="Link to the publisher's notice")
 
 
 class SeriesBreak(Declaration):
     """Break in a series: figures before and after a day are not comparable."""
 
-    from_: date = Field(alias="from", description="Day from which the figures have the new meaning")
-    measures: Names = Field((), description="Measures concerned; all of the source if not said")
-    place_codes: Names = Field((), description="Codes of the places concerned, as in the file; all if not said")
-    text: str = Field(description="What changed, and where the publisher says so")
+    from_: date = Field(alias="from", description="First day of figures with the new definition")
+    measures: Names = Field((), description="Measures concerned; default: all measures of the source")
+    place_codes: Names = Field((), description="Codes of the places concerned, as in the file; default: all places")
+    text: str = Field(description="The change, with a reference to the publisher's notice")
 
 
 class BundledRelease(Declaration):
     """A published file bundled with the project."""
 
     file: str = Field(
-        description="File, from the sources directory; if not said, `starter/<source>_<released>.*`, or of an only "
-        "release `starter/<source>.*`"
+        description="File, relative to the sources directory. Default: `starter/<source>_<released>.*`, or "
+        "`starter/<source>.*` for a single release"
     )
-    released: date = Field(description="Day the publisher released it")
-    label: str = Field("", description="What the publisher calls the release")
-    period: Period | None = Field(None, description="Period of all its figures, where the file does not say")
-    geography: GeographyName | None = Field(None, description="Place system of its codes, where not that of the source")
-    withdrawn: Recall | None = Field(None, description="That the publisher has recalled it")
+    released: date = Field(description="Day of the release")
+    label: str = Field("", description="The publisher's name for the release")
+    period: Period | None = Field(None, description="Period of all figures, where the file does not state it")
+    geography: GeographyName | None = Field(
+        None, description="Geography of its codes, where it differs from the source's geography"
+    )
+    withdrawn: Recall | None = Field(None, description="Recall by the publisher")
 
 
 class Additivity(Declaration):
@@ -63,11 +65,11 @@ class Additivity(Declaration):
 
     totals: Literal["places", "more"] | None = Field(
         None,
-        description="places: the publisher's total is the sum of its places, hidden ones among them, and of nothing "
-        "else; more: it also holds what has no place. If not said, totals bound nothing",
+        description="places: the published total is exactly the sum of its places, suppressed ones included; "
+        "more: it also includes amounts not allocated to a place. Default: totals give no bounds",
     )
     measures: dict[Name, Names] = Field(
-        default_factory=dict, description="Measures that are, place by place, the sum of others of the source"
+        default_factory=dict, description="Measures that equal the sum of other measures of the source in each place"
     )
 
     def validate_measures(self, additive: set[str]) -> None:
@@ -80,24 +82,26 @@ class Additivity(Declaration):
 class ProviderReturns(Declaration):
     """Declaration that each place of the source makes its own return, which may be missing."""
 
-    providers: str = Field(description="Who returns, in the plural: NHS trusts, councils, police forces")
+    providers: str = Field(description="Providers, in the plural: NHS trusts, councils, police forces")
     expected: Literal["every", "seen"] = Field(
         "every",
-        description="Who should: every place of the source's place system in the nations covered, or those seen to "
-        "have returned, each from its first period on",
+        description="Providers expected: every place of the source's geography in the nations covered, or "
+        "those seen to make returns, each from its first period",
     )
 
 
 class IntervalColumns(Declaration):
     """Columns with the publisher's interval for each figure: both limits, or their distance from the figure."""
 
-    lower: Names = Field((), description="Heading of the column with the lower limit, or several it has had")
+    lower: Names = Field((), description="Heading of the column with the lower limit, or all headings used over time")
     upper: Names = Field((), description="Heading of the column with the upper limit")
-    half_width: Names = Field((), description="Or of the column with how far both limits are from the figure")
-    standard_error: Names = Field(
-        (), description="Or of the column with its standard error; the limits are those of a normal distribution"
+    half_width: Names = Field(
+        (), description="Or heading of the column with the distance of both limits from the figure"
     )
-    level: float = Field(ge=50, lt=100, description="How often, in %, the limits hold the true figure: 95 for `lci_95`")
+    standard_error: Names = Field(
+        (), description="Or heading of the column with the standard error; the limits assume a normal distribution"
+    )
+    level: float = Field(ge=50, lt=100, description="Confidence level of the limits, in %: 95 for `lci_95`")
 
     @property
     def column_headings(self) -> tuple[Names, ...]:
@@ -116,40 +120,45 @@ class PlaceNote(Declaration):
     """Note about places of a source, shown with their gaps."""
 
     place_codes: Annotated[tuple[str, ...], ListAsTuple] = Field(description="Codes as in the file")
-    text: str = Field(description="What is known, and where that can be read")
+    text: str = Field(description="The information, with its reference")
 
 
 class NationalEquivalent(Declaration):
     """Body with equivalent data for a nation that the source does not cover."""
 
-    data_owner: str = Field(description="Body that has it")
-    request: str = Field(description="What to do to get it")
+    data_owner: str = Field(description="Data owner")
+    request: str = Field(description="Request to the data owner")
 
 
 class WeightDeclaration(Declaration):
     """A set of weights in a table of small areas: residents of each area by population group."""
 
-    day: date = Field(description="Day on which they were counted, or that the estimate is of")
-    groups: Names = Field(min_length=1, description="Groups; each is a column `<set>__<group>`, in residents")
-    valid_for: Age = Field("10 years", description="How far from that day figures may be shared out by it")
+    day: date = Field(description="Reference day of the count or estimate")
+    groups: Names = Field(
+        min_length=1, description="Population groups; each is a column `<set>__<group>`, in residents"
+    )
+    valid_for: Age = Field("10 years", description="Maximum time from that day for use in apportionment")
 
 
 class ShareColumns(Declaration):
     """Role of each column of a table of shares."""
 
-    from_code: str = Field(description="Heading of the codes that are shared out")
-    to_code: str = Field(description="Heading of the codes that they are shared out to")
+    from_code: str = Field(description="Heading of the codes of source areas")
+    to_code: str = Field(description="Heading of the codes of target areas")
     share: str = Field(description="Heading of the shares, each 0 to 1")
 
 
 class ShareTable(Declaration):
     """Declaration of a table of shares: source geography, target geography, and the quantity shared."""
 
-    from_geography: GeographyName = Field(description="Place system that is shared out")
-    to_geography: GeographyName = Field(description="Place system that it is shared out to")
-    day: date = Field(description="Last day of the period that the shares were measured in")
-    description: str = Field(description="What the shares are of, in plain words")
-    columns: ShareColumns = Field(description="Which column holds what")
+    from_geography: GeographyName = Field(description="Source geography")
+    to_geography: GeographyName = Field(description="Target geography")
+    day: date = Field(description="Last day of the reference period of the shares")
+    description: str = Field(description="Description of the quantity shared, in plain words")
+    columns: ShareColumns = Field(description="Role of each column")
     tolerance: float = Field(
-        0.000001, ge=0, lt=1, description="How far from 1 the shares of one code may add, for rounding"
+        0.000001,
+        ge=0,
+        lt=1,
+        description="Tolerance for the sum of the shares of one code, which may differ from 1 by rounding",
     )

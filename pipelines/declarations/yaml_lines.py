@@ -125,7 +125,7 @@ def validate_declaration(model: type[T], data: Any, lines: LineNumbers, path: Pa
 
 
 def _instead(model: type[BaseModel], problem: Any) -> str | None:
-    """Return what to write instead of an unknown key, if it is an old key: its consequences are not reported then."""
+    """Return the replacement of an old key, else null. Errors that its absence causes are not reported."""
     if problem["type"] != "extra_forbidden":
         return None
     *where, key = problem["loc"]
