@@ -80,7 +80,7 @@ def test_marker_may_be_expected_and_overridden(tmp_path: Path) -> None:
     rows = with_peers(f"{MERTON},x,2023,c")
     override = f"action: override, period: 2023, expected: {{{MERTON}: c}}, value: 3"
     project = correcting(tmp_path, Case(None, MERTON, rows), override)
-    assert (cell(project)["value"], cell(project)["status"]) == (3.0, "normal")
+    assert (cell(project)["value"], cell(project)["obs_status"]) == (3.0, "normal")
 
 
 def test_correction_expires_with_a_finding_when_the_published_value_changes(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_keys_of_a_source_take_precedence_over_shared_keys(root: Path) -> None:
 
 
 def test_source_of_an_unknown_publisher_must_declare_it(root: Path) -> None:
-    assert "publisher is missing; Body that publishes it" in refused(root, BODY, name="council_beds")
+    assert "publisher is missing; Publisher; default: from" in refused(root, BODY, name="council_beds")
 
 
 def test_family_gives_addresses_with_the_name_of_the_dataset_and_columns(root: Path) -> None:

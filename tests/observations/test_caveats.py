@@ -88,7 +88,7 @@ def test_break_of_an_unknown_measure_is_rejected(tmp_path: Path) -> None:
 
 def test_break_without_a_day_is_rejected_with_the_meaning_of_the_key(tmp_path: Path) -> None:
     source = "period_kind: year\ngeography: lad_2023\nbreaks: [{text: t}]\n"
-    with pytest.raises(DeclarationError, match=r"a_source\.yaml:\d+: breaks\.0: from is missing; Day from which"):
+    with pytest.raises(DeclarationError, match=r"a_source\.yaml:\d+: breaks\.0: from is missing; First day of figures"):
         project_of(Case(None, MERTON, with_peers(), source=source), tmp_path)
 
 
