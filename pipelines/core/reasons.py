@@ -37,7 +37,7 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "a problem wants the measure, and its source declares that no body collects it", "info",
            "the body that could collect it", "Send the request to the body named."),
     Reason("not_open", "scope", "Collected, but not open",
-           "the source is declared as collected and not open, or as private and not released", "info",
+           "the source is declared as collected and not open, or as private", "info",
            "the body that collects it", "Request access or an open extract."),
     Reason("fetch_failed", "supply", "No readable file loaded",
            "no release of the source is stored, or no stored release can be read", "error",
