@@ -51,7 +51,7 @@ def test_rates_over_another_years_denominator_have_their_own_reason() -> None:
     assert found["compared_with"].unique().to_list() == ["the denominator for 2021-12-31"]
 
 
-def test_two_sources_that_differ_by_no_more_than_their_rounding_do_not_conflict() -> None:
+def test_difference_within_rounding_is_not_a_conflict() -> None:
     mine, other = table([cell("rate", "A", 3.0)]), table([cell("rate", "A", 3.1)])
     assert find_conflicts(mine, other).is_empty()
 

@@ -116,7 +116,7 @@ def test_inconsistent_rate_states_the_recomputed_rate() -> None:
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0, 1000.0, 100_000.0])
-def test_the_scale_of_a_rate_is_the_power_of_ten_that_fits_most(scale: float) -> None:
+def test_scale_of_a_rate_is_the_best_fitting_power_of_ten(scale: float) -> None:
     right = shares(CLAIMANTS, PEOPLE, scale)
     assert find_inconsistent_rates(observed("rate", right), TOP, BELOW).is_empty()
     found = find_inconsistent_rates(observed("rate", [*right[:4], 7.0 * scale]), TOP, BELOW)

@@ -225,7 +225,7 @@ def test_zero_rate_without_rounding_counts_as_half_the_smallest_figure() -> None
     assert noughts.select("apart", "own_spread", "peer_spread").rows() == [(0.0, 0.0, 0.0)] * 5
 
 
-def test_steps_are_the_declared_rounding_or_one_of_a_count_or_the_smallest_figure() -> None:
+def test_step_is_the_rounding_or_one_or_the_smallest_figure() -> None:
     fives = {**MEASURES, "fives": COUNT.model_copy(update={"rounding": 5.0})}
     figures: dict[Spot, float | None] = dict(zip([("E00", day) for day in months(3)], [0.0, 0.3, 20.0], strict=True))
     held = pl.concat([observed(figures, name) for name in (*fives, "unknown")])

@@ -64,7 +64,7 @@ def test_the_latest_figure_must_have_ended_by_the_end_of_the_period(given: dict[
     assert find_other_periods(asked, "latest", set()).equals(asked if other else asked.clear())
 
 
-def test_among_many_cells_those_of_another_period_are_given_whole_and_in_order() -> None:
+def test_cells_of_another_period_are_returned_whole_and_in_order() -> None:
     frame = pl.concat([cell(place_code=str(n), **given) for n, (given, _) in enumerate(CASES)])
     due = [str(n) for n, (_, other) in enumerate(CASES) if other]
     assert len(due) > 5

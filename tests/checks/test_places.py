@@ -40,7 +40,7 @@ def test_only_nations_that_are_covered_are_due(coverage: tuple[str, ...], missin
     assert places.find_missing_places(read_of(cells, REGISTER, coverage=coverage))["place_code"].to_list() == missing
 
 
-def test_hidden_cells_are_counted_by_marker_and_period_with_some_of_their_places() -> None:
+def test_suppressed_cells_are_counted_by_marker_and_period() -> None:
     hidden = {"value": None, "obs_status": "confidential", "published_marker": "*"}
     cells: list[dict[str, Any]] = [
         *({"place_code": f"E{n:02}", **hidden} for n in (7, 3, 5, 1, 6, 2)), {"place_code": "E04"},

@@ -48,7 +48,7 @@ def found(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> list[Sc
     return sum_scores(tables)
 
 
-def test_each_reason_is_given_where_it_is_due_and_nowhere_else(found: list[Score]) -> None:
+def test_each_reason_is_given_only_where_it_is_due(found: list[Score]) -> None:
     short = [score for score in found if score.precision < PRECISION or score.recall < RECALL]
     assert not short, short
 

@@ -111,7 +111,7 @@ def test_level_that_ends_is_not_confirmed() -> None:
     assert withheld_months(series(ended), {"figure": COUNT}) == {10, 11}
 
 
-def test_half_a_return_before_silence_is_no_level() -> None:
+def test_half_a_return_before_missing_returns_is_not_a_level() -> None:
     silent = series(from_month(20)).filter(
         (pl.col("place_code") != EVERYONE[4]) | (pl.col("period_start") < MONTHS[22])
     )
@@ -119,7 +119,7 @@ def test_half_a_return_before_silence_is_no_level() -> None:
 
 
 @pytest.mark.parametrize(("other", "due"), [(unchanged, {23}), (from_month(22), {22, 23})], ids=["whole", "half too"])
-def test_two_months_do_where_the_rest_of_the_return_was_whole(other: Wrong, due: set[int]) -> None:
+def test_two_months_suffice_if_the_rest_of_the_return_is_complete(other: Wrong, due: set[int]) -> None:
     """The three Essex constituencies: their police recorded half the anti-social behaviour, and crimes as before."""
     both = pl.concat([series(from_month(22)), series(other).with_columns(pl.lit("other").alias("measure"))])
     assert withheld_months(both, {"figure": COUNT, "other": COUNT}) == due

@@ -102,7 +102,7 @@ LATER = {"order": 1}
         (doubted("A").clear(), RIGHT, ""),
     ],
 )
-def test_every_total_of_a_low_figure_must_agree_and_one_must_speak_for_it(
+def test_low_figure_needs_agreement_of_all_its_totals(
     low: pl.DataFrame, totals: list[dict[str, Any]], codes: str
 ) -> None:
     assert left(low, stated(totals)) == codes
@@ -133,7 +133,7 @@ def test_total_of_an_older_release_is_ignored() -> None:
     assert left(doubted("A"), stated(cells({WIDE: 60.0, NEAR: 10.0})), both, current) == "A"
 
 
-def test_rates_do_not_add_and_other_place_systems_are_left_alone() -> None:
+def test_rates_and_other_place_systems_are_not_compared_with_totals() -> None:
     rates = observed(cells(dict(FIGURES), measure="rate"))
     low = doubted("A", measure="rate")
     assert left(low, stated(cells({NEAR: 10.0}, measure="rate")), rates) == "A"
@@ -223,7 +223,7 @@ NEAR_USUAL = -log(1.6) / 2
         ([("n", {"place_code": "E02"})], False),
     ],
 )
-def test_one_later_figure_does_where_the_other_counts_of_the_place_are_as_usual(
+def test_one_later_figure_confirms_a_level_with_usual_other_counts(
     others: list[tuple[str, dict[str, Any]]], due: bool
 ) -> None:
     rest = [place([0.0, 0.0], **{"apart": 0.0, "measure": name, **given}) for name, given in others]

@@ -268,7 +268,7 @@ def test_publishers_are_not_asked_for_nations_they_do_not_cover(access: str, tmp
     assert cells.filter(pl.col("place_code").str.starts_with("E"))["data_owner"].unique().to_list() == ["The holder"]
 
 
-def test_every_reason_for_a_gap_is_made_to_hold_by_some_test() -> None:
+def test_every_gap_reason_is_produced_by_some_test() -> None:
     made = {case.reason for case in CASES.values()} | {"not_collected", "not_open"}
     caveats = {
         "rounded",

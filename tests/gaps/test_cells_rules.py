@@ -168,9 +168,7 @@ AVERAGED: dict[str, Any] = {
     [(0.8, {"min_coverage": 0.8}, True), (0.799, {"min_coverage": 0.8}, False), (0.999, {}, False), (1.0, {}, True),
      (None, {"min_coverage": 0.0}, False)],
 )  # fmt: skip
-def test_an_average_over_most_of_a_place_is_taken_from_the_least_share_that_the_problem_allows(
-    coverage: float | None, need: dict[str, Any], taken: bool
-) -> None:
+def test_partial_average_needs_the_minimum_coverage(coverage: float | None, need: dict[str, Any], taken: bool) -> None:
     row = gap("children_incomplete", coverage=coverage, **AVERAGED)
     found = cell_of(row, measure="rate", problem=problem_of(needs={"rate": need, "figure": {"min_coverage": 0.1}}))
     names = ("value", "reason", "lower_bound", "upper_bound", "obs_status", "derivation", "caveats", "evidence")
@@ -507,7 +505,7 @@ def test_figure_is_stale_one_day_after_the_limit() -> None:
     assert cell_of(placed(7.0), as_of=last + timedelta(days=1))["reason"] == "stale"
 
 
-def test_of_many_places_each_keeps_its_first_reason_and_caveats_in_the_order_given() -> None:
+def test_each_place_has_its_first_reason_and_caveats_in_order() -> None:
     codes = [f"E{n}" for n in range(60)]
     places = table_from_records(
         [{"place_code": code, "place_name": code, "nation": "Wales"} for code in codes], PLACE_COLUMNS

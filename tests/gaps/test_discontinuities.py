@@ -69,7 +69,7 @@ def found(cells: pl.DataFrame) -> list[tuple[str, str, str | None]]:
     return told.select("kind", "place_a", "place_b").rows()
 
 
-def test_even_figures_have_no_cliff() -> None:
+def test_even_figures_have_no_jump() -> None:
     assert found(board({})) == []
 
 
@@ -81,7 +81,7 @@ def test_place_without_a_figure_is_listed_at_each_border() -> None:
     ]
 
 
-def test_two_neighbours_of_which_neither_is_known_are_no_cliff() -> None:
+def test_two_unknown_neighbours_are_not_listed() -> None:
     told = found(board(dict.fromkeys(range(SIDE * SIDE), None)))
     assert told == []
 
@@ -101,7 +101,7 @@ def test_figure_far_from_its_neighbours_is_a_jump_with_evidence() -> None:
     assert "the median of 60 pairs of neighbours" in told["evidence"][0]
 
 
-def test_counts_are_compared_by_their_ratio_so_that_large_towns_are_no_cliff() -> None:
+def test_counts_are_compared_by_ratio_so_large_towns_are_no_jump() -> None:
     """Every second place is three times its neighbours: usual here, though the largest are thousands apart."""
     values = {n: 1000.0 * (3 if (n + n // SIDE) % 2 else 1) * (1 + n / 100) for n in range(SIDE * SIDE)}
     assert found(board(values, "people")) == []

@@ -52,7 +52,7 @@ def test_border_with_one_figure_is_listed_once_with_the_known_side_first() -> No
     ]
 
 
-def test_between_two_nations_it_is_an_edge_and_only_there() -> None:
+def test_national_border_gives_nation_edge_only_there() -> None:
     cells = [cell("A", 5.0), cell("W", None, nation="Wales", reason="nation_not_covered"), cell("B", None, nation=None)]
     assert found(cells, beside(("A", "W"), ("A", "B"))).select("kind", "place_b", "reason_b").rows() == [
         ("known_unknown", "B", "suppressed"), ("nation_edge", "W", "nation_not_covered"),
@@ -136,7 +136,7 @@ def test_two_of_the_same_figure_are_a_pair_as_well() -> None:
     assert "the median of 30 pairs" in jump["evidence"]
 
 
-def test_where_most_neighbours_are_equally_far_apart_there_is_no_spread_to_measure_by() -> None:
+def test_equal_differences_between_neighbours_give_no_spread() -> None:
     assert found(board(99.0, apart=[2.0] * 29), PAIRS).is_empty()
 
 

@@ -86,7 +86,7 @@ def test_problem_requests_all_places_or_existing_named_ones() -> None:
         select_places(problem_of(place_codes=("E1", "E3", "E4")), PLACES)
 
 
-def test_periods_end_by_the_day_of_the_build_or_with_the_last_one_asked_about() -> None:
+def test_periods_end_by_the_day_of_the_build_or_the_last_requested() -> None:
     assert list_periods(problem_of(), DAY) == [ReferencePeriod(DAY, DAY)]
     assert list_periods(problem_of("month", **MONTH), DAY) == [MARCH]
     running = problem_of("month", periods={"start": "2024-05"})
@@ -127,7 +127,7 @@ def test_each_measure_is_answered_in_each_period_from_its_own_slices() -> None:
     ]  # fmt: skip
 
 
-def test_the_newest_figure_that_ends_by_the_day_of_the_build_answers_whatever_the_order() -> None:
+def test_newest_figure_ending_by_the_build_day_is_chosen_in_any_order() -> None:
     held = [whole_months(2022, 1, 12), day("2024-06-30"), day("2024-07-01"), whole_months(2023, 1, 12)]
     for order in (held, held[::-1]):
         assert answer(latest(order)) == (*day("2024-06-30"), None, None, False, *NOTHING)
@@ -176,7 +176,7 @@ def test_period_uses_its_own_figure_or_an_instant_of_a_stock() -> None:
     assert chosen(days, kind="count").reason == "no_figure_for_period"
 
 
-def test_an_older_figure_is_carried_as_long_as_the_need_says_and_never_without() -> None:
+def test_older_figure_is_carried_only_as_long_as_the_need_allows() -> None:
     held = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)]
     told = "figure for February 2024, carried forward to March 2024; the problem allows 1 month"
     assert answer(chosen(held, {"carry": "1 month"})) == (*held[1], None, told, True, *NOTHING)

@@ -84,7 +84,7 @@ TOGETHER = Case([2, 2, 3], [1, 1, 50], [({0, 1}, 1, 1000), ({2}, 1, 900)])
      (4, ("r0", "r1"), (1000, 1, 2, -4)), (3.9, ("r2",), (900, 1, 50, -3)), (3, ("r2",), (900, 1, 50, -3)),
      (2.9, ("r0",), (0, 0, 1, -2)), (1, (), (0, 0, 0, 0))],
 )  # fmt: skip
-def test_two_that_are_worth_something_only_together_are_taken_together(
+def test_requests_useful_only_together_are_chosen_together(
     budget: float, names: tuple[str, ...], worth_: tuple[float, ...]
 ) -> None:
     found = choose_best_set(TOGETHER.requests, TOGETHER.bundled, budget)
@@ -153,7 +153,7 @@ def test_of_many_the_best_is_found_to_the_last_one() -> None:
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(cases(7), st.integers(0, 30))
-def test_the_set_chosen_is_as_good_as_the_best_of_all_sets_tried_one_by_one(case: Case, budget: int) -> None:
+def test_chosen_set_equals_the_best_by_exhaustive_search(case: Case, budget: int) -> None:
     best = max(each for each in case.every_set() if -each[3] <= budget)
     found = choose_best_set(case.requests, case.bundled, budget)
     assert found.optimal and found.gap == 0

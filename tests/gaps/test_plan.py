@@ -26,7 +26,7 @@ def cost_file(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_the_first_line_that_fits_gives_the_cost(tmp_path: Path) -> None:
+def test_first_matching_line_gives_the_cost(tmp_path: Path) -> None:
     said = read_costs(
         cost_file(
             tmp_path,
@@ -124,7 +124,7 @@ def test_the_command_prints_a_plan_in_each_format(answered: Project, tmp_path: P
     assert refused.returncode == 1 and "raise the cap to 1" in refused.stderr
 
 
-def test_costs_beside_a_problem_are_used_and_an_accepted_gap_is_not_asked_for(
+def test_costs_beside_a_problem_apply_and_accepted_gaps_are_not_requested(
     answered: Project, tmp_path: Path
 ) -> None:  # fmt: skip
     shutil.copytree(answered.catalogue.root, tmp_path / "p")

@@ -79,7 +79,7 @@ def test_further_reasons_are_listed_and_missing_evidence_stays_missing() -> None
         [],
     ],
 )
-def test_nothing_else_is_filled(cells: list[dict[str, Any]]) -> None:
+def test_other_gaps_are_not_filled(cells: list[dict[str, Any]]) -> None:
     assert filled(*cells) == cells
 
 

@@ -78,7 +78,7 @@ def test_measure_without_figures_has_no_ranks() -> None:
     assert ranked([(None, 1, 4), (None, None, None)]) == []
 
 
-def test_figures_with_noise_of_unknown_size_are_ranked_as_published_with_a_note() -> None:
+def test_figures_with_unknown_noise_are_ranked_as_published_with_a_note() -> None:
     cells = table_from_records(
         [{"problem": "p", "measure": "noisy", "place_code": c, "value": v} for c, v in (("a", 3.0), ("b", 4.0))],
         CELL_COLUMNS,
@@ -200,7 +200,7 @@ def test_count_with_a_declared_minimum_is_not_negative() -> None:
     assert {name: (low, high) for name, low, high in told} == floors
 
 
-def test_each_measure_and_year_is_ranked_alone_and_keeps_its_place_in_the_table() -> None:
+def test_each_measure_and_year_is_ranked_separately() -> None:
     days = [date(2000 + n, 1, 1) for n in range(20)]
     places = [("a", 1.0), ("b", 2.0)]
     cells = [cell_of(place, value, value, value, period_start=day) for day in days for place, value in places]

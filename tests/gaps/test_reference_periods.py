@@ -91,7 +91,7 @@ CARRIED = [
 
 
 @pytest.mark.parametrize(("asked", "published", "carry", "kind", "instant", "gets"), CARRIED)
-def test_an_older_figure_is_carried_forward_as_long_as_the_need_says(
+def test_older_figure_is_carried_forward_as_long_as_the_need_allows(
     asked: str, published: str, carry: str, kind: str, instant: bool, gets: str | None
 ) -> None:
     period, held = span(asked), [span(each) for each in published.split()]
@@ -144,7 +144,7 @@ def test_age_is_added_by_the_calendar(day: str, age: str, later: str) -> None:
     assert add_age(date.fromisoformat(day), age) == date.fromisoformat(later)
 
 
-def test_without_max_age_a_figure_may_be_two_cadences_and_the_usual_lag_old() -> None:
+def test_default_age_limit_is_two_cadences_plus_the_lag() -> None:
     sources = load_catalogue(ROOT).sources
     assert greatest_age(Need(), sources["ons_claimant_rate"]) == (
         2 * 366 + 91,
@@ -164,7 +164,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("asked", "need", "message"), REFUSED)
-def test_a_key_that_would_be_without_effect_is_refused_with_the_one_to_use(
+def test_key_without_effect_is_refused_with_the_right_key(
     asked: dict[str, object], need: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):

@@ -47,7 +47,7 @@ def test_mid_year_figures_stocks_and_their_rates_describe_an_instant() -> None:
     assert instant_measures(catalogue, ["births"]) == frozenset()
 
 
-def test_the_last_instant_inside_answers_a_stock_and_days_at_both_ends_are_inside() -> None:
+def test_last_instant_inside_a_period_answers_a_stock() -> None:
     published = [day("2024-02-29"), day("2024-03-01"), day("2024-03-31"), day("2024-04-01")]
     for order in permutations(published):
         assert choose_figure(MARCH, order, instant=True) == published[2]
@@ -75,7 +75,7 @@ def test_count_is_not_carried_from_a_longer_or_shorter_period(grain: Grain, leas
     assert not carried(2, "rate", instant=True)
 
 
-def test_the_newest_that_fits_is_carried_and_of_two_that_end_together_the_later_start() -> None:
+def test_newest_fitting_figure_is_carried_forward() -> None:
     published = [
         whole_months(2023, 12, 1),
         whole_months(2024, 1, 1),
@@ -101,7 +101,7 @@ def test_carried_figure_expires_on_its_day() -> None:
     assert choose_carried_figure(MARCH, "month", held, "9 days", "stock", instant=True) is None
 
 
-def test_the_nearest_is_the_fewest_days_away_before_or_after_and_of_two_the_later() -> None:
+def test_nearest_figure_is_fewest_days_away_and_later_among_equals() -> None:
     before, after = (
         ReferencePeriod(date(2024, 1, 1), date(2024, 2, 20)),
         ReferencePeriod(date(2024, 4, 9), date(2024, 4, 30)),

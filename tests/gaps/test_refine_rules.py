@@ -93,7 +93,7 @@ def test_place_without_a_source_area_gets_a_row_in_each_slice() -> None:
     )
 
 
-def test_each_slice_is_made_whole_and_no_other_one_is_made_up() -> None:
+def test_each_slice_is_completed_and_none_is_invented() -> None:
     other = [row(code, measure="n", of=Y22) for code in (A, B, C, D, F)]
     found = wider([*EVERYONE, *other]).filter(pl.col("reason").is_not_null())
     assert found.select(KEY).rows() == [("n", Y22.start, G)]
@@ -128,7 +128,7 @@ def test_nation_with_a_suppressed_figure_is_covered() -> None:
     assert told(everyone(none(F), none(A)))[A] == ("not_returned", "told")
 
 
-def test_where_no_place_at_all_has_a_row_no_nation_is_left_out() -> None:
+def test_no_nation_is_uncovered_if_no_place_has_a_row() -> None:
     found = told([none(code) for code in (A, B, C, D, F, G)])
     assert set(found.values()) == {("not_returned", "told")}
     assert len(found) == 6

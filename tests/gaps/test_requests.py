@@ -65,7 +65,7 @@ def test_gap_blocks_only_its_own_problem_and_period() -> None:
     assert found.rows() == [(["x"], 1, 1, 100.0), (["y"], 1, 1, 100.0), (["z"], 1, 1, 100.0)]
 
 
-def test_requests_are_listed_by_what_they_unlock_with_all_that_is_known_of_them() -> None:
+def test_requests_are_ranked_by_the_answers_that_they_unlock() -> None:
     columns = ["request", "data_owner", "measure", "reason", "remedy", "evidence", "problems", "cells", "places",
                "names",
                "people", "answers_alone", "people_alone", "answers_waiting"]  # fmt: skip

@@ -75,7 +75,7 @@ def test_people_that_are_not_known_stay_unknown() -> None:
     assert build_verdicts(cells, header({"a": Need()}), PEOPLE.clear())["people"].to_list() == [None]
 
 
-def test_over_months_a_place_is_answered_for_only_if_every_month_is() -> None:
+def test_place_is_answerable_only_if_every_month_is() -> None:
     one = build_verdicts(table_from_records([cell("a", HIDDEN)], CELL_COLUMNS), header({"a": Need()}), PEOPLE)
     months = [one.with_columns(pl.lit(date(2024, m, 1)).alias("period_start")) for m in (1, 2, 3)]
     known = pl.lit("answerable").alias("verdict"), pl.lit(None, pl.String).alias("blocking_reasons")

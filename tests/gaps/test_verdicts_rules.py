@@ -106,7 +106,7 @@ def judged(*rows_: tuple[str, date, str, str | None, int, int]) -> pl.DataFrame:
     return pl.DataFrame(told, schema={name: column.dtype for name, column in VERDICT.items()}, orient="row")
 
 
-def test_over_periods_a_place_is_answered_for_only_if_each_is_and_its_causes_are_counted() -> None:
+def test_place_is_answerable_only_if_every_period_is() -> None:
     table = judged(
         ("E2", JAN, "not_answerable", "b: late", 1, 3), ("E2", FEB, "not_answerable", "b: late; a: stale", 0, 3),
         ("E2", MAR, "not_answerable", "a: stale; c: dropped; b: late", 0, 3),
