@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 import polars as pl
 
-from pipelines.app import asset_checks as told
+from pipelines.app import asset_checks
 from pipelines.app.earlier_store import log_renewal, renew_store
 from pipelines.app.schedules import freshness_policy
 from pipelines.app.steps import prepare_store
@@ -190,7 +190,7 @@ def _places_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
             prepare_store(project)
             places = load_places(project)
         counts = {"codes": places.register.height, "changes": places.changes.height}
-        yield dg.MaterializeResult(metadata=counts, check_results=[told.register_result(places.register)])
+        yield dg.MaterializeResult(metadata=counts, check_results=[asset_checks.register_result(places.register)])
 
     return places_asset
 
@@ -203,7 +203,7 @@ def _observation_asset(catalogue: Catalogue, name: str, source: Source) -> dg.As
         deps=[PLACES_KEY, snapshot_key(name)],
         group_name="observations",
         kinds={"polars", "parquet"},
-        check_specs=told.source_specs(key),
+        check_specs=asset_checks.source_specs(key),
         description=_source_description(source),
         owners=[owner_team(source.publisher)],
         metadata=_source_metadata(source),
@@ -214,10 +214,10 @@ def _observation_asset(catalogue: Catalogue, name: str, source: Source) -> dg.As
             import_bundled_releases(project.home, catalogue, name)
             tables = load_source_tables(project, name)
             apart, due = reconcile_source(project, name), summarise_completeness(stack_returns(project, [name]))
-        results = told.source_results(key, source, tables, project.as_of)
-        results += [told.totals_result(key, apart), told.returns_result(key, due)]
+        results = asset_checks.source_results(key, source, tables, project.as_of)
+        results += [asset_checks.totals_result(key, apart), asset_checks.returns_result(key, due)]
         yield dg.MaterializeResult(
-            metadata=told.count_metadata(tables.observation, "place_code"), check_results=results
+            metadata=asset_checks.count_metadata(tables.observation, "place_code"), check_results=results
         )
 
     return observation_asset
@@ -236,7 +236,7 @@ def _answer_asset(problem: Problem, catalogue: Catalogue) -> dg.AssetsDefinition
         description=f"{problem.header.question}\n\nDecision: {problem.header.decision}\n\n"
         f"```sql\n{problem.select.sql}\n```",
         metadata={"places": problem.header.geography, "grain": problem.header.grain},
-        check_specs=told.problem_specs(key),
+        check_specs=asset_checks.problem_specs(key),
     )
     def answer_asset(place: ProjectParam) -> AssetResult:
         project = place.open_project(catalogue)
@@ -255,21 +255,21 @@ def _answer_results(project: Project, name: str, key: dg.AssetKey) -> AssetResul
         if not path.is_file():
             raise dg.Failure(str(error)) from error
         cells, fault = read_table(path), str(error)
-    fault = fault or _record_answer(project, name, cells, told.problem_results(key, cells, fault))
+    fault = fault or _record_answer(project, name, cells, asset_checks.problem_results(key, cells, fault))
     metadata = {
-        **told.count_metadata(cells, "place_code"),
+        **asset_checks.count_metadata(cells, "place_code"),
         "known": cells["value"].count(),
         "gaps": cells["reason"].count(),
     }
     problem = project.catalogue.problems[name]
     people = problem_residents(project, problem)[0]
     at_instants = instant_measures(project.catalogue, problem.measures)
-    results = [*told.problem_results(key, cells, fault), told.coverage_result(key, cells, people),
-               told.period_result(key, cells, problem.header.grain, at_instants)]  # fmt: skip
+    results = [*asset_checks.problem_results(key, cells, fault), asset_checks.coverage_result(key, cells, people),
+               asset_checks.period_result(key, cells, problem.header.grain, at_instants)]  # fmt: skip
     yield dg.MaterializeResult(metadata=metadata, check_results=results)
 
 
-def _record_answer(project: Project, name: str, cells: pl.DataFrame, results: told.CheckResults) -> str:
+def _record_answer(project: Project, name: str, cells: pl.DataFrame, results: asset_checks.CheckResults) -> str:
     """Record an answer in the gap ledger if no check has an ERROR. Return the fault, or an empty text.
 
     An answer with an ERROR is not published, so it is not recorded either.

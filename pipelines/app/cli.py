@@ -8,13 +8,20 @@ from typing import Annotated
 
 import typer
 
-from pipelines.app.cli_ledger import ledger_commands as recording
-from pipelines.app.cli_plan import plan_commands as planning
+from pipelines.app.cli_ledger import ledger_commands
+from pipelines.app.cli_plan import plan_commands
 from pipelines.app.cli_sources import source_commands
-from pipelines.app.console import AsOfOption, FormatOption, OutputFormat, StoreOption, console, error_console
-from pipelines.app.console import escape_markup as _plain
-from pipelines.app.console import open_command_project as _project
-from pipelines.app.console import print_table as _print
+from pipelines.app.console import (
+    AsOfOption,
+    FormatOption,
+    OutputFormat,
+    StoreOption,
+    console,
+    error_console,
+    escape_markup,
+    open_command_project,
+    print_table,
+)
 from pipelines.core.errors import CommongroundError, UnknownNameError
 from pipelines.declarations.project import Project
 
@@ -25,8 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(source_commands)
-app.add_typer(planning)
-app.add_typer(recording)
+app.add_typer(plan_commands)
+app.add_typer(ledger_commands)
 BUILT_WITH_FAULTS = 6
 """Exit code of a completed build in which a source or a problem could not be used."""
 
@@ -64,7 +71,7 @@ def main() -> None:
     try:
         app()
     except CommongroundError as error:
-        error_console.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
+        error_console.print(f"[bold red]error:[/] {escape_markup(str(error))}", soft_wrap=True, highlight=False)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         error_console.print("interrupted; the results of earlier builds are unchanged")
@@ -75,7 +82,7 @@ def _print_unfinished(project: Project) -> None:
     """Print the declarations that are not read, with the reason."""
     for source in project.catalogue.unread_sources.values():
         error_console.print(
-            f"[yellow]not read:[/] {_plain(source.describe_refusal())}", soft_wrap=True, highlight=False
+            f"[yellow]not read:[/] {escape_markup(source.describe_refusal())}", soft_wrap=True, highlight=False
         )
 
 
@@ -88,12 +95,12 @@ def build(
     """Build problem views from stored data (offline)."""
     from pipelines.app.build import build_problems
 
-    project = _project(store, as_of)
+    project = open_command_project(store, as_of)
     _print_unfinished(project)
     left_out = [] if problem else list(project.catalogue.excluded_problems.values())
     faults = [*left_out, *build_problems(project, problem or [], console)]
     for fault in faults:
-        error_console.print(f"[yellow]not used:[/] {_plain(fault)}", soft_wrap=True, highlight=False)
+        error_console.print(f"[yellow]not used:[/] {escape_markup(fault)}", soft_wrap=True, highlight=False)
     if faults:
         raise typer.Exit(BUILT_WITH_FAULTS)
 
@@ -106,7 +113,7 @@ def refresh(
     """Fetch new releases from publishers and store them. Does not build."""
     from pipelines.app.acquire import refresh_sources
 
-    if refresh_sources(_project(store, None), source or [], console):
+    if refresh_sources(open_command_project(store, None), source or [], console):
         raise typer.Exit(5)
 
 
@@ -126,9 +133,9 @@ def add(
     from pipelines.app.acquire import add_folder, add_release
 
     if folder and not source:
-        add_folder(_project(store, None), folder, released.date() if released else None, console, accept)
+        add_folder(open_command_project(store, None), folder, released.date() if released else None, console, accept)
     elif source and file and released and not folder:
-        add_release(_project(store, None), source, file, released.date(), console, accept)
+        add_release(open_command_project(store, None), source, file, released.date(), console, accept)
     else:
         raise typer.BadParameter("expected SOURCE, FILE and --released, or --from FOLDER")
 
@@ -141,11 +148,10 @@ def gaps(
     store: StoreOption = None,
 ) -> None:
     """List gaps with reason, evidence, data owner and remedy."""
-    from pipelines.app.query import list_gaps as found
-    from pipelines.app.query import select_gap_columns
+    from pipelines.app.query import list_gaps, select_gap_columns
 
-    table = found(_project(store, None), problem, place)
-    _print(select_gap_columns(table) if form is OutputFormat.table else table, form)
+    table = list_gaps(open_command_project(store, None), problem, place)
+    print_table(select_gap_columns(table) if form is OutputFormat.table else table, form)
 
 
 @app.command()
@@ -155,22 +161,24 @@ def sql(
     store: StoreOption = None,
 ) -> None:
     """Run a read-only SQL query on commonground.duckdb."""
-    from pipelines.app.query import run_query as asked
+    from pipelines.app.query import run_query
 
-    _print(asked(_project(store, None), query), form)
+    print_table(run_query(open_command_project(store, None), query), form)
 
 
 @app.command("upgrade-sql")
 def upgrade_sql(
     file: Annotated[Path, typer.Argument(help="File with a query.")],
-    in_place: Annotated[bool, typer.Option("--in-place", help="Write the file anew; else print the query.")] = False,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Overwrite the file instead of printing the query.")
+    ] = False,
 ) -> None:
-    """Rewrite a query from old names of tables and columns to the new ones; standard error lists what to check."""
+    """Rewrite a query with the new names of tables and columns. Standard error lists what to check."""
     from pipelines.app.upgrade_sql import upgrade_file
 
     upgrade = upgrade_file(file, in_place)
     for note in upgrade.notes:
-        error_console.print(_plain(f"{file}: {note}"), soft_wrap=True, highlight=False)
+        error_console.print(escape_markup(f"{file}: {note}"), soft_wrap=True, highlight=False)
     if not in_place:
         typer.echo(upgrade.text, nl=False)
 
@@ -184,10 +192,10 @@ def explain(
     store: StoreOption = None,
 ) -> None:
     """Show the provenance of one cell: file, row, release, licence, crosswalk and checks."""
-    from pipelines.app.query import explain_cell as told
+    from pipelines.app.query import explain_cell
 
-    for heading, text in told(_project(store, None), problem, place, measure, period):
-        console.print(f"[bold]{heading:<10}[/] {_plain(text)}", soft_wrap=True, highlight=False)
+    for heading, text in explain_cell(open_command_project(store, None), problem, place, measure, period):
+        console.print(f"[bold]{heading:<10}[/] {escape_markup(text)}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -201,8 +209,8 @@ def places(
     """Show a place, its predecessors, its successors and its parents."""
     from pipelines.app.places import describe_places
 
-    for heading, text in describe_places(_project(store, None), place):
-        console.print(f"[bold]{heading:<10}[/] {_plain(text)}", soft_wrap=True, highlight=False)
+    for heading, text in describe_places(open_command_project(store, None), place):
+        console.print(f"[bold]{heading:<10}[/] {escape_markup(text)}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -217,19 +225,19 @@ def crosswalk(
 ) -> None:
     """Show the crosswalk between two geographies, with kind, weight, people and legal orders."""
     from pipelines.app.api import describe_crossings, open_geography
-    from pipelines.geography import build_crosswalk as made
+    from pipelines.geography import build_crosswalk
     from pipelines.outputs import add_provenance, drop_empty_columns, write_crosswalk
 
-    project = _project(store, None)
+    project = open_command_project(store, None)
     geography = open_geography(project)
-    table = made(geography, from_system, to_system, group, day.date() if day else None)
+    table = build_crosswalk(geography, from_system, to_system, group, day.date() if day else None)
     if out or form is not OutputFormat.table:
         table = add_provenance(table, project, geography)
     if out:
         write_crosswalk(table, out)
         console.print(f"{table.height:,} rows in {out}", soft_wrap=True, highlight=False)
     else:
-        _print(drop_empty_columns(table) if form is OutputFormat.table else table, form)
+        print_table(drop_empty_columns(table) if form is OutputFormat.table else table, form)
     if out or form is OutputFormat.table:
         for line in describe_crossings(project, geography, table):
             console.print(f"border: {line}", soft_wrap=True, highlight=False, markup=False)
@@ -245,7 +253,7 @@ def scenario_(
     """Compare answers for planned councils with answers for today's districts, and list requests."""
     from pipelines.app.build import report_scenario
 
-    report_scenario(_project(store, as_of), scenario, problem or [], console)
+    report_scenario(open_command_project(store, as_of), scenario, problem or [], console)
 
 
 @app.command("rehearse", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -263,9 +271,9 @@ def list_(
     """List sources, measures, problems or places."""
     from pipelines.app.query import list_items
 
-    project = _project(store, None)
+    project = open_command_project(store, None)
     _print_unfinished(project)
-    _print(list_items(project, what.value), form)
+    print_table(list_items(project, what.value), form)
 
 
 @app.command()
@@ -276,7 +284,7 @@ def ui(
     """Start the Dagster web UI and its schedules. Press Ctrl+C to stop."""
     from pipelines.app.ui import serve_ui
 
-    raise typer.Exit(serve_ui(_project(store, None), port))
+    raise typer.Exit(serve_ui(open_command_project(store, None), port))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What people open: the analyst's file, reports, pages, spreadsheets, maps and letters.
+"""Outputs for users: the analyst's file, reports, pages, spreadsheets, maps and letters.
 
-It shows what the other rooms found, and works out no figure.
+This room shows the results of the other rooms and computes no figures.
 """
 
 import lazy_loader

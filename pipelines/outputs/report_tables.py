@@ -12,8 +12,7 @@ from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem_sql import parse_select
-from pipelines.gaps import NO_INTERVAL, VERDICT_WORDS, format_rank, greatest_age, rank_places
-from pipelines.gaps import summarise_by_place as judged_by_place
+from pipelines.gaps import NO_INTERVAL, VERDICT_WORDS, format_rank, greatest_age, rank_places, summarise_by_place
 from pipelines.observations import PUBLISHED_SOURCE
 from pipelines.outputs.report_model import Report
 from pipelines.outputs.report_summary import count_needs_met
@@ -66,7 +65,7 @@ def describe_uncertainty(measure: Measure) -> str:
 def _place_rows(report: Report) -> list[dict[str, Any]]:
     """Return each place with its name, location, number of needs met and verdict."""
     met = {code: f"{known:,} of {asked:,}" for code, known, asked in count_needs_met(report).iter_rows()}
-    verdicts = dict(judged_by_place(report.history.verdicts).select("place_code", "verdict").iter_rows())
+    verdicts = dict(summarise_by_place(report.history.verdicts).select("place_code", "verdict").iter_rows())
     places = report.places.sort("place_name", "place_code").select("place_code", "place_name", "region", "nation")
     return [
         {

@@ -175,7 +175,7 @@ def _fill_tables(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[
           view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> None:  # fmt: skip
     # The file is the main database: a view created in an attached database would keep its alias.
     with duckdb.connect(str(path)) as con:
-        # One transaction: each commit waits for the disk, and there are several hundred statements.
+        # One transaction for several hundred statements, because each commit waits for the disk.
         con.begin()
         for name, frame in {**tables, "reasons": reasons_frame(), "obs_status": statuses_table()}.items():
             _create_table(con, name, frame)

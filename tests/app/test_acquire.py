@@ -1,4 +1,4 @@
-"""Files that a person brings: one, or a folder of them; all are kept, or none."""
+"""Added files: one file or a folder. Either all files are stored or none."""
 
 import io
 import shutil
@@ -44,7 +44,7 @@ def added(project: Project, folder: Path, released: date | None = DAY) -> str:
     return told.getvalue()
 
 
-def test_a_folder_is_taken_and_what_is_not_known_is_named(project: Project, folder: Path) -> None:
+def test_folder_is_added_and_unknown_files_are_listed(project: Project, folder: Path) -> None:
     (folder / "notes [draft].txt").write_text("x")
     shutil.copy(STARTER / "nhs_trust_catchments.csv.gz", folder)
     told = added(project, folder)
@@ -52,11 +52,11 @@ def test_a_folder_is_taken_and_what_is_not_known_is_named(project: Project, fold
     for name in ("ons_output_areas", "nhs_trust_catchments", "nhs_trusts_used"):
         assert f"{name}: " in told
     assert [entry.released for entry in source_snapshots(project.home, "ons_output_areas")] == [DAY]
-    # The very file that travels with the project is of the day it was released, whatever day is given.
+    # A bundled file has its own release day, regardless of the given day.
     assert {entry.released for entry in source_snapshots(project.home, "nhs_trusts_used")} == {date(2020, 12, 31)}
 
 
-def test_a_finer_set_that_was_added_is_held(project: Project, folder: Path) -> None:
+def test_added_finer_weights_are_stored(project: Project, folder: Path) -> None:
     added(project, folder)
     finer, own = load_small_areas(project)
     assert (finer.source, own.source) == ("ons_output_areas", "ons_small_areas")
@@ -79,7 +79,7 @@ def test_a_finer_set_that_was_added_is_held(project: Project, folder: Path) -> N
         ("ons_claimant_rate_2024-11-15.csv.gz", "other", "rename the file to ons_claimant_rate.csv.gz"),
     ],
 )
-def test_where_one_file_is_refused_none_is_kept(
+def test_one_invalid_file_prevents_storage_of_all(
     project: Project, folder: Path, name: str, content: str, expected: str
 ) -> None:
     (folder / name).write_text(content)
@@ -90,7 +90,7 @@ def test_where_one_file_is_refused_none_is_kept(
     assert [entry for entry in read_log(project.home) if entry.origin.startswith("file")] == []
 
 
-def test_a_day_is_asked_for_where_a_name_does_not_tell_it(project: Project, folder: Path) -> None:
+def test_release_day_is_required_if_the_name_has_none(project: Project, folder: Path) -> None:
     with pytest.raises(FetchError, match="found no release day"):
         added(project, folder, None)
     (folder / "ons_output_areas.csv").unlink()
@@ -101,19 +101,19 @@ def test_a_day_is_asked_for_where_a_name_does_not_tell_it(project: Project, fold
     ]
 
 
-def test_a_day_to_come_is_no_day_of_release(project: Project, folder: Path) -> None:
+def test_future_release_day_is_refused(project: Project, folder: Path) -> None:
     with pytest.raises(FetchError, match="found release day 2999-01-01, in the future; give the actual release day"):
         add_release(project, "ons_output_areas", folder / "ons_output_areas.csv", date(2999, 1, 1), Console(quiet=True))
     assert source_snapshots(project.home, "ons_output_areas") == []
 
 
-def test_a_folder_with_nothing_known_is_refused_with_advice(project: Project, tmp_path: Path) -> None:
+def test_folder_without_source_files_is_refused_with_advice(project: Project, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FetchError, match="found 0 files, none with the name of a source"):
         added(project, tmp_path / "empty")
 
 
-def test_one_file_goes_the_same_road(project: Project, folder: Path) -> None:
+def test_single_file_has_the_same_checks(project: Project, folder: Path) -> None:
     file = folder / "ons_output_areas.csv"
     add_release(project, "ons_output_areas", file, DAY, Console(quiet=True))
     assert len(source_snapshots(project.home, "ons_output_areas")) == 1
@@ -125,7 +125,7 @@ def test_one_file_goes_the_same_road(project: Project, folder: Path) -> None:
     assert len(source_snapshots(project.home, "ons_output_areas")) == 1
 
 
-def test_the_command_takes_a_file_or_a_folder_and_not_both(folder: Path, tmp_path: Path) -> None:
+def test_command_takes_a_file_or_a_folder_but_not_both(folder: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     done = run_apart("add", "--from", str(folder), "--released", "2025-03-01", store=store)
     assert done.returncode == 0 and "ons_output_areas.csv" in done.stdout

@@ -1,4 +1,4 @@
-"""The engine from plain Python: the page of the docs is run word for word, and gives what it says."""
+"""Python interface: the examples of the docs page run and give the stated output."""
 
 import contextlib
 import io
@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 FIGURES = {"measure": "people", "period_start": date(2021, 1, 1), "period_end": date(2021, 12, 31)}
 
 
-def test_the_page_of_the_docs_runs_and_prints_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_docs_page_runs_and_prints_its_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMMONGROUND_STORE", str(tmp_path / "store"))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
@@ -33,7 +33,7 @@ def test_the_page_of_the_docs_runs_and_prints_what_it_says(tmp_path: Path, monke
         assert printed.getvalue() == expected
 
 
-def test_every_row_of_a_crosswalk_says_where_it_comes_from(tmp_path: Path) -> None:
+def test_every_crosswalk_row_has_its_provenance(tmp_path: Path) -> None:
     project = open_project(tmp_path, date(2026, 11, 24))
     held = open_geography(project)
     for pair in (
@@ -58,7 +58,7 @@ def test_every_row_of_a_crosswalk_says_where_it_comes_from(tmp_path: Path) -> No
     assert row["weight_day"] == date(2020, 6, 30)
 
 
-def test_coverage_is_the_share_of_people_whom_places_led_from_have(tmp_path: Path) -> None:
+def test_coverage_is_the_share_of_residents_in_source_areas(tmp_path: Path) -> None:
     project = open_project(tmp_path, date(2026, 11, 24))
     held = open_geography(project)
     told = add_provenance(build_crosswalk(held, "icb_2022", "region_2023"), project, held)
@@ -76,7 +76,7 @@ def test_coverage_is_the_share_of_people_whom_places_led_from_have(tmp_path: Pat
         ("E01034001x", "lsoa_2021", "did you mean E01034001"),
     ],
 )
-def test_a_code_of_another_system_is_refused_and_said_to_be_what_it_is(
+def test_code_of_another_geography_is_refused_and_described(
     tmp_path: Path, code: str, system: str, complaint: str
 ) -> None:
     held = open_geography(open_project(tmp_path, date(2026, 11, 24)))
@@ -84,7 +84,7 @@ def test_a_code_of_another_system_is_refused_and_said_to_be_what_it_is(
         move_between(pl.DataFrame({**FIGURES, "place_code": [code], "value": [1.0]}), held, system, "lad_2023")
 
 
-def test_an_unknown_system_is_refused(tmp_path: Path) -> None:
+def test_unknown_geography_is_refused(tmp_path: Path) -> None:
     held = open_geography(open_project(tmp_path, date(2026, 11, 24)))
     with pytest.raises(UnknownNameError, match="unknown geography 'parish_2021'"):
         move_between(

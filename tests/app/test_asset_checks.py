@@ -1,4 +1,4 @@
-"""Checks of totals and returns, as Dagster receives them."""
+"""Dagster asset checks of totals and returns."""
 
 import dagster as dg
 import polars as pl
@@ -22,7 +22,7 @@ def period(year: int, rate: float | None, missing: str | None) -> dict[str, obje
             "reporting_rate": rate, "missing": missing}  # fmt: skip
 
 
-def test_a_total_of_which_more_than_a_hundredth_is_left_open_warns_and_is_named() -> None:
+def test_total_with_over_one_per_cent_unexplained_warns() -> None:
     sound = totals_result(KEY, table_from_records([total(1_000, 9), total(-50, 0), total(0, 4)], RECONCILIATION))
     assert sound.passed and sound.metadata["least share"].value == 0.991
     open_ = totals_result(KEY, table_from_records([total(1_000, 9), total(1_000, -11)], RECONCILIATION))
@@ -30,7 +30,7 @@ def test_a_total_of_which_more_than_a_hundredth_is_left_open_warns_and_is_named(
     assert "London" in str(open_.metadata["some"].value) and open_.metadata["with a remainder"].value == 2
 
 
-def test_returns_are_judged_by_the_volume_that_came_for_the_newest_period() -> None:
+def test_returns_are_checked_by_volume_for_the_latest_period() -> None:
     old, whole = period(2022, 0.2, "RVR Epsom"), period(2023, 0.97, "RA1 Small")
     sound = returns_result(KEY, table_from_records([old, whole], COMPLETENESS))
     assert sound.passed and "RA1 Small" in str(sound.metadata["some"].value)
@@ -38,7 +38,7 @@ def test_returns_are_judged_by_the_volume_that_came_for_the_newest_period() -> N
     assert not low.passed and low.metadata["least share"].value == 0.94
 
 
-def test_where_there_is_nothing_to_judge_the_check_is_met() -> None:
+def test_check_without_data_passes() -> None:
     assert totals_result(KEY, empty_table(RECONCILIATION)).passed
     assert returns_result(KEY, empty_table(COMPLETENESS)).passed
     assert returns_result(KEY, table_from_records([period(2023, None, None)], COMPLETENESS)).passed

@@ -1,4 +1,4 @@
-"""The command line with its exit codes, most of it in this process, some as a user types it."""
+"""Command line and exit codes. Most commands run in this process, and some in a process of their own."""
 
 import csv
 import io
@@ -21,11 +21,11 @@ Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def ask(built_small: Path) -> Ask:
-    """Run a command that changes nothing on the small project as it was built."""
+    """Return a function that runs read-only commands on the small built project."""
     return partial(run, store=built_small / "store", project=built_small / "project")
 
 
-def test_a_second_build_finds_nothing_to_do_and_imports_neither_dagster_nor_great_expectations(small: Project) -> None:
+def test_second_build_does_nothing_and_imports_no_large_library(small: Project) -> None:
     program = (
         "import sys\nfrom pipelines.app.cli import main\nsys.argv = ['commonground', 'build']\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
@@ -38,19 +38,19 @@ def test_a_second_build_finds_nothing_to_do_and_imports_neither_dagster_nor_grea
     assert done.stdout.rstrip().endswith("[]")
 
 
-def test_the_version_is_printed_without_reading_the_project(tmp_path: Path) -> None:
+def test_version_is_printed_without_reading_the_project(tmp_path: Path) -> None:
     done = run_apart("--version", store=tmp_path, project=tmp_path / "no project")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"commonground {project_version()}\n"
 
 
-def test_the_old_name_of_a_command_fails_with_the_new_name(ask: Ask) -> None:
+def test_old_command_name_fails_with_the_new_name(ask: Ask) -> None:
     done = ask("rehearse", "surrey_2027", "jobs_recovery", "--as-of", AS_OF)
     assert done.returncode == 2
     assert done.stderr == "error: unknown command 'rehearse'; use `commonground scenario`, with the same arguments\n"
 
 
-def test_gaps_of_one_place_in_each_format(ask: Ask) -> None:
+def test_gaps_of_one_place_print_in_each_format(ask: Ask) -> None:
     table = ask("gaps", "jobs_recovery", "--place", "buckinghamshire")
     assert "children_incomplete" in table.stdout
     rows = list(csv.DictReader(io.StringIO(ask("gaps", "--place", "E06000060", "--format", "csv").stdout)))
@@ -59,7 +59,7 @@ def test_gaps_of_one_place_in_each_format(ask: Ask) -> None:
     assert all(row["reason"] and row["data_owner"] and row["remedy"] for row in told)
 
 
-def test_a_question_in_sql(ask: Ask) -> None:
+def test_sql_query_prints_its_result(ask: Ask) -> None:
     asked = ask("sql", "select count(*) as n from problem.jobs_recovery", "--format", "csv")
     assert asked.stdout.split() == ["n", "361"]
 
@@ -75,13 +75,13 @@ def test_a_question_in_sql(ask: Ask) -> None:
         "select * from 'README.md'",
     ],
 )
-def test_sql_that_reads_files_writes_or_is_wrong_is_refused(ask: Ask, query: str) -> None:
+def test_sql_that_reads_files_or_writes_or_is_invalid_is_refused(ask: Ask, query: str) -> None:
     asked = ask("sql", query)
     assert asked.returncode == 2
     assert asked.stderr.startswith("error:") and "Traceback" not in asked.stderr
 
 
-def test_explain_follows_one_cell_to_its_rows_and_its_crosswalk(ask: Ask) -> None:
+def test_explain_shows_the_rows_and_crosswalk_of_a_cell(ask: Ask) -> None:
     told = ask("explain", "jobs_recovery", "Cumberland", "furloughed_employments").stdout
     for expected in (
         "41200.0 employments",
@@ -92,7 +92,7 @@ def test_explain_follows_one_cell_to_its_rows_and_its_crosswalk(ask: Ask) -> Non
         assert expected in told
 
 
-def test_explain_asks_for_a_period_where_there_are_several(ask: Ask) -> None:
+def test_explain_requires_a_period_if_there_are_several(ask: Ask) -> None:
     words = ("explain", "jobs_south_london", "Merton", "households_on_universal_credit")
     assert ask(*words).returncode == 2
     assert "2022-03" in ask(*words).stderr
@@ -108,19 +108,19 @@ def test_explain_asks_for_a_period_where_there_are_several(ask: Ask) -> None:
         (("refresh", "ons_claimants"), "ons_claimant_rate"),
     ],
 )
-def test_a_wrong_name_is_met_with_the_near_ones(ask: Ask, words: tuple[str, ...], offer: str) -> None:
+def test_wrong_name_fails_with_similar_names(ask: Ask, words: tuple[str, ...], offer: str) -> None:
     done = ask(*words)
     assert done.returncode == 2
     assert offer in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("what", ["sources", "measures", "problems", "places"])
-def test_lists(ask: Ask, what: str) -> None:
+def test_each_list_prints_its_items(ask: Ask, what: str) -> None:
     rows = list(csv.DictReader(io.StringIO(ask("list", what, "--format", "csv").stdout)))
     assert len(rows) >= 2
 
 
-def test_a_wrong_declaration_is_named_with_its_line_and_nothing_built_is_lost(small: Project) -> None:
+def test_wrong_declaration_fails_with_its_line_and_keeps_outputs(small: Project) -> None:
     path = small.catalogue.root / "sources" / "ons_claimant_rate.yaml"
     path.write_text(path.read_text().replace("lag: 3 months", "cadense: annual"))
     done = run("build", store=small.home, project=small.catalogue.root)
@@ -130,19 +130,19 @@ def test_a_wrong_declaration_is_named_with_its_line_and_nothing_built_is_lost(sm
     assert run("sql", "select count(*) from cells", store=small.home, project=ROOT).returncode == 0
 
 
-def test_before_anything_is_built_the_command_says_what_to_do(tmp_path: Path) -> None:
+def test_command_before_the_first_build_states_what_to_do(tmp_path: Path) -> None:
     done = run_apart("sql", "select 1", store=tmp_path)
     assert done.returncode == 1
     assert "commonground build" in done.stderr
 
 
-def test_a_day_before_there_was_a_register_of_places_is_refused(tmp_path: Path) -> None:
+def test_day_before_the_first_register_is_refused(tmp_path: Path) -> None:
     done = run("build", "--as-of", "2020-01-01", store=tmp_path)
     assert done.returncode == 4
     assert "ons_lad_register" in done.stderr and "2020-01-01" in done.stderr
 
 
-def test_a_source_that_breaks_is_told_by_the_exit_code(small: Project) -> None:
+def test_unusable_source_sets_the_exit_code(small: Project) -> None:
     (small.catalogue.root / "sources" / "starter" / "hmrc_furlough.csv").write_text(
         "<html><title>Sign in</title></html>"
     )
@@ -151,7 +151,7 @@ def test_a_source_that_breaks_is_told_by_the_exit_code(small: Project) -> None:
     assert "hmrc_furlough" in done.stderr and "web page" in done.stderr
 
 
-def test_add_keeps_a_file_and_the_next_build_uses_it(small: Project, tmp_path: Path) -> None:
+def test_added_file_is_used_by_the_next_build(small: Project, tmp_path: Path) -> None:
     on = {"store": small.home, "project": small.catalogue.root}
     newer = tmp_path / "newer.csv"
     newer.write_text(
@@ -166,7 +166,7 @@ def test_add_keeps_a_file_and_the_next_build_uses_it(small: Project, tmp_path: P
     )
     rows = json.loads(run("sql", query, "--format", "json", **on).stdout)
     assert [row["value"] for row in rows] == [None, 9.9]
-    # The newest release has the year and not this place: its figure of before is not shown as if it still held.
+    # The latest release has the year but not this place: the earlier figure is not shown as current.
     assert rows[0]["reason"] == "withdrawn"
 
 
@@ -180,7 +180,7 @@ with duckdb.connect(sys.argv[1], read_only=True) as con:
 """
 
 
-def test_a_reader_with_the_file_open_and_a_build_do_not_notice_each_other(small: Project) -> None:
+def test_build_does_not_disturb_a_reader_of_the_file(small: Project) -> None:
     on = {"store": small.home, "project": small.catalogue.root}
     path = small.home / "out" / "commonground.duckdb"
     reader = subprocess.Popen(
@@ -191,7 +191,7 @@ def test_a_reader_with_the_file_open_and_a_build_do_not_notice_each_other(small:
     built = run("build", "jobs_recovery", "--as-of", "2026-10-24", **on)
     assert built.returncode == 0, built.stderr
     after, _ = reader.communicate("\n", timeout=60)
-    # The reader still has the file it opened; who connects now gets the new one.
+    # The reader keeps the open file. A new connection opens the new file.
     assert after.strip() == str(361 * 6)
     asked = run(
         "sql", "select max(period_end) as day from cells where problem = 'jobs_recovery'", "--format", "csv", **on

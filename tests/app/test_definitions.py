@@ -1,4 +1,4 @@
-"""Dagster: everything is made from the declarations, and a run from its side gives what the command gives."""
+"""Dagster: definitions come from the declarations, and a run gives the same outputs as the command."""
 
 import os
 import subprocess
@@ -50,13 +50,13 @@ def test_every_source_and_problem_is_an_asset(catalogue: Catalogue, defs: dg.Def
     assert {snapshot_key(name) for name in catalogue.open_sources()} <= keys
 
 
-def test_what_a_problem_depends_on_is_read_from_its_sql(defs: dg.Definitions) -> None:
+def test_dependencies_of_a_problem_come_from_its_sql(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     parents = {key.path[-1] for key in graph.get(answer_key("jobs_recovery")).parent_keys}
     assert parents == {"register", "ons_residents_16_64", "ons_claimant_rate", "dwp_uc_households", "hmrc_furlough"}
 
 
-def test_assets_read_well_in_the_web_page(defs: dg.Definitions) -> None:
+def test_assets_have_descriptions_and_owners(defs: dg.Definitions) -> None:
     for spec in defs.resolve_all_asset_specs():
         assert spec.description, spec.key
         assert spec.group_name != "default", spec.key
@@ -66,7 +66,7 @@ def test_assets_read_well_in_the_web_page(defs: dg.Definitions) -> None:
     assert "page" in by_key[observation_key("ons_claimant_rate")].metadata
 
 
-def test_every_check_blocks(catalogue: Catalogue, defs: dg.Definitions) -> None:
+def test_every_check_is_blocking(catalogue: Catalogue, defs: dg.Definitions) -> None:
     specs = [spec for asset in defs.assets or [] for spec in getattr(asset, "check_specs", [])]
     observing, problems = len(catalogue.observation_sources()), len(catalogue.problems)
     assert len(specs) == 11 * observing + 6 * problems + 1
@@ -87,7 +87,7 @@ def test_schedules_run_on_london_time_from_the_start(catalogue: Catalogue, defs:
 @pytest.mark.parametrize(
     ("resource", "key"), [("place", "home"), ("place", "as_of"), ("io_manager", "base_dir")], ids=str
 )
-def test_a_launch_can_not_say_where_to_read_or_write(tmp_path: Path, resource: str, key: str) -> None:
+def test_launch_cannot_set_a_path(tmp_path: Path, resource: str, key: str) -> None:
     copy, elsewhere = small_project(tmp_path), tmp_path / "elsewhere"
     kept = elsewhere / "out" / "analysis.sql"
     kept.parent.mkdir(parents=True)
@@ -99,8 +99,8 @@ def test_a_launch_can_not_say_where_to_read_or_write(tmp_path: Path, resource: s
     assert not (tmp_path / "store").exists()
 
 
-def test_a_run_launched_from_dagster_gives_what_the_command_gave(small: Project, tmp_path: Path) -> None:
-    """The job is started in a code location of its own, as the web page starts it."""
+def test_dagster_run_gives_the_same_outputs_as_the_command(small: Project, tmp_path: Path) -> None:
+    """Start the job in its own code location, as the web UI does."""
     surroundings = {
         **os.environ,
         "DAGSTER_HOME": str(tmp_path / "dagster"),
@@ -126,7 +126,7 @@ def test_a_run_launched_from_dagster_gives_what_the_command_gave(small: Project,
             assert path.read_bytes() == (tmp_path / "one" / "out" / path.name).read_bytes(), path
 
 
-def test_a_problem_that_can_not_be_answered_keeps_its_last_answer_and_stops_no_other(small: Project) -> None:
+def test_failing_problem_keeps_its_last_answer_and_others_continue(small: Project) -> None:
     copy, home = small.catalogue.root, small.home
     before = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
     path = copy / "pipelines" / "problems" / "jobs_recovery.sql"
@@ -137,9 +137,7 @@ def test_a_problem_that_can_not_be_answered_keeps_its_last_answer_and_stops_no_o
     assert (home / "out" / "commonground.duckdb").is_file()
 
 
-def test_nothing_is_published_from_a_table_that_breaks_its_own_rules(
-    small: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_table_with_an_error_is_not_published(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     copy, home = small.catalogue.root, small.home
     published = {path: path.read_bytes() for path in (home / "out").rglob("*") if path.is_file()}
     twice = told.problem_results
@@ -156,7 +154,7 @@ def test_nothing_is_published_from_a_table_that_breaks_its_own_rules(
     assert changed and changed <= {f"jobs_south_london.{ending}" for ending in FILE_ENDINGS}
 
 
-def test_nothing_rests_on_a_register_that_counts_a_place_twice(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_register_with_duplicates_stops_the_build(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     copy, home = small.catalogue.root, small.home
     kept = {path: path.read_bytes() for part in ("out", "ledger") for path in (home / part).rglob("*.*")}
     cells = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
@@ -168,7 +166,7 @@ def test_nothing_rests_on_a_register_that_counts_a_place_twice(small: Project, m
     assert read_table(home / "state" / "cell" / "jobs_recovery.parquet").equals(cells)
 
 
-def test_a_code_with_two_spans_that_overlap_is_named() -> None:
+def test_code_with_overlapping_periods_is_reported() -> None:
     span = {"place_code": "E09000024", "valid_from": date(2009, 1, 1), "valid_to": None}
     other = {"place_code": "E09000029", "valid_from": date(2009, 1, 1), "valid_to": date(2011, 3, 31)}
     sound = table_from_records(
@@ -178,7 +176,7 @@ def test_a_code_with_two_spans_that_overlap_is_named() -> None:
     assert find_overlapping_codes(pl.concat([sound, sound.head(1)])) == ["E09000024"]
 
 
-def test_a_span_of_no_day_overlaps_nothing_and_hides_nothing_in_whatever_order_rows_come() -> None:
+def test_empty_period_of_use_overlaps_nothing_in_any_row_order() -> None:
     spans = [(date(2022, 1, 1), date(2022, 12, 31)), (date(2022, 1, 1), date(2021, 12, 31)), (date(2023, 1, 1), None)]
     rows = [{"place_code": "E05014284", "valid_from": first, "valid_to": last} for first, last in spans]
     schema = {name: PLACE_COLUMNS[name].dtype for name in ("place_code", "valid_from", "valid_to")}

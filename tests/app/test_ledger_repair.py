@@ -1,4 +1,4 @@
-"""Mending the gap ledger: builds taken out of it, a clock that was ahead, drafts that leave no trace."""
+"""Repair of the gap ledger: removal of builds, a clock ahead of time, and drafts of declarations."""
 
 import io
 import json
@@ -45,25 +45,25 @@ BUILDS = [
 
 
 def plain(ledger: Ledger) -> list[dict[str, Any]]:
-    """Give spells without the numbers of builds, which stay as they were where a build is taken out."""
+    """Return spells without build numbers, which do not change when a build is removed."""
     return ledger.spells.drop("opened_build", "closed_build", "changed_build").to_dicts()
 
 
 @pytest.mark.parametrize("gone", [{1}, {2}, {3}, {4}, {1, 2}, {2, 3}, {1, 4}, {3, 4}, {1, 2, 3, 4}], ids=str)
-def test_a_ledger_without_a_build_is_as_if_it_had_never_been_made(gone: set[int]) -> None:
+def test_ledger_without_a_build_equals_a_ledger_never_built(gone: set[int]) -> None:
     left = empty_ledger()
     for number, (day, build) in enumerate(zip(DAY, BUILDS, strict=False), start=1):
         if number not in gone:
             left = add_build(left, build, day, str(day))
     mended = remove_builds(story(*BUILDS), gone)
-    # A gap first asked for in a later build is the same gap: what is closed or opened is dated by the builds left.
+    # A gap first requested in a later build is the same gap. Its dates come from the remaining builds.
     told_now, told_then = ([{**row, "closure_reason": None} for row in plain(each)] for each in (mended, left))
     assert told_now == told_then
     assert mended.builds.drop("build").equals(left.builds.drop("build"))
     assert len(mended.notes) == mended.builds.height == 4 - len(gone)
 
 
-def test_spells_opened_by_a_build_go_with_it_and_those_closed_by_it_are_open_again() -> None:
+def test_removing_a_build_removes_its_openings_and_undoes_its_closings() -> None:
     ledger = remove_builds(story(cells(a="late", b=None), cells(a=None, b="late")), {2})
     assert {place: gap["state"] for place, gap in told(ledger).items()} == {"a": "open"}
     assert told(ledger)["a"]["last_seen"] == DAY[0]
@@ -81,7 +81,7 @@ def drafted(*builds: tuple[pl.DataFrame, dict[str, tuple[str, str]]]) -> Ledger:
     return ledger
 
 
-def test_what_the_first_draft_of_a_declaration_did_wrong_leaves_no_trace() -> None:
+def test_errors_of_a_first_draft_leave_no_trace() -> None:
     wrong, right = cells(a="unreadable", b="unreadable"), cells(a=None, b="suppressed")
     ledger = drafted((wrong, build_of("1")), (wrong, build_of("1")), (right, build_of("2")))
     gaps = told(ledger)
@@ -91,7 +91,7 @@ def test_what_the_first_draft_of_a_declaration_did_wrong_leaves_no_trace() -> No
     assert summarise_changes(ledger).is_empty()
 
 
-def test_a_wrong_change_of_a_declaration_leaves_no_trace_once_it_is_corrected() -> None:
+def test_corrected_declaration_leaves_no_trace_of_the_error() -> None:
     right, wrong = cells(a=None, b="late", c="stale"), cells(a="unreadable", b="unreadable", c="stale")
     ledger = drafted((right, build_of("1")), (wrong, build_of("2")), (right, build_of("1")))
     assert {place: gap["reason"] for place, gap in told(ledger).items()} == {"b": "late", "c": "stale"}
@@ -100,30 +100,30 @@ def test_a_wrong_change_of_a_declaration_leaves_no_trace_once_it_is_corrected() 
     assert ledger.builds.select("opened", "closed", "changed").rows() == [(2, 0, 0), (0, 0, 0), (0, 0, 0)]
 
 
-def test_what_a_file_brought_stays_although_a_declaration_closes_it() -> None:
+def test_gap_from_a_file_stays_when_a_declaration_closes_it() -> None:
     sound, broken = cells(a=None), cells(a="unreadable")
     ledger = drafted((sound, build_of("1")), (broken, build_of("1", "g")), (sound, build_of("2", "g")))
     gap = told(ledger)["a"]
     assert [gap[name] for name in ("state", "closure_reason", "first_seen")] == ["closed", "declared_otherwise", DAY[1]]
 
 
-def test_what_the_day_brought_stays_although_a_declaration_closes_it() -> None:
+def test_gap_from_a_day_stays_when_a_declaration_closes_it() -> None:
     ledger = drafted((cells(a=None), build_of("1")), (cells(a="late"), build_of("1")), (cells(a=None), build_of("2")))
     assert told(ledger)["a"]["closure_reason"] == "declared_otherwise"
 
 
-def test_a_file_that_closes_a_gap_is_its_answer_whatever_else_changed() -> None:
+def test_file_that_closes_a_gap_is_the_recorded_cause() -> None:
     ledger = drafted((cells(a="late"), build_of("1")), (cells(a=None), build_of("2", "g")))
     assert told(ledger)["a"]["closure_reason"] == "answered"
 
 
-def test_what_a_problem_asks_for_on_one_day_only_is_a_draft_of_it() -> None:
+def test_request_of_a_single_day_is_a_draft() -> None:
     ledger = add_build(story(cells(a="late")), cells(a="late", b="late"), DAY[1], "x")
     same_day = add_build(ledger, cells(c=None), DAY[1], "y")
     assert {place: gap["closure_reason"] for place, gap in told(same_day).items()} == {"a": "no_longer_asked"}
 
 
-def test_a_ledger_of_before_it_had_a_version_is_read_and_goes_on(tmp_path: Path) -> None:
+def test_ledger_without_a_version_is_read_and_continued(tmp_path: Path) -> None:
     spells = [
         {"gap_id": "p/m/a/latest", "reason": "late", "previous_reason": "not_due", "reason_since": DAY[1],
          "opened": DAY[0], "last_seen": DAY[2], "opened_build": 1, "changed_build": 2},
@@ -150,7 +150,7 @@ def test_a_ledger_of_before_it_had_a_version_is_read_and_goes_on(tmp_path: Path)
 
 
 @pytest.mark.parametrize("change", ["figures", "builds", "version"])
-def test_a_ledger_that_was_changed_by_hand_is_not_read(tmp_path: Path, change: str) -> None:
+def test_manually_changed_ledger_is_not_read(tmp_path: Path, change: str) -> None:
     write_ledger(tmp_path, "p", story(cells(a="late")), "k")
     path = ledger_path(tmp_path, "p")
     table, footer = pl.read_parquet(path), pl.read_parquet_metadata(path)
@@ -168,7 +168,7 @@ def test_a_ledger_that_was_changed_by_hand_is_not_read(tmp_path: Path, change: s
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Project:
-    """A project of two problems about one source of a few figures, with nothing built."""
+    """Return an unbuilt project with two problems about one small source."""
     made = project_of(Case(None, MERTON, with_peers(f"{MERTON},x,2023,7")), tmp_path)
     problems = made.catalogue.root / "pipelines" / "problems"
     text = (problems / "a_problem.sql").read_text(encoding="utf-8")
@@ -176,7 +176,7 @@ def tiny(tmp_path: Path) -> Project:
     return Project(load_catalogue(made.catalogue.root), made.home, current_date())
 
 
-def test_a_clock_that_was_ahead_is_told_shown_and_mended(tiny: Project) -> None:
+def test_clock_ahead_is_reported_and_repaired(tiny: Project) -> None:
     project = tiny
     assert build_problems(project._replace(as_of=AHEAD), [], Console(quiet=True)) == []
     for _ in range(2):
@@ -205,7 +205,7 @@ def test_a_clock_that_was_ahead_is_told_shown_and_mended(tiny: Project) -> None:
 
 
 @pytest.mark.parametrize("asked", ["2020-01-01", f"{AHEAD}/7", "tomorrow", "2020-13-01"])
-def test_a_build_that_is_not_recorded_is_not_removed(tmp_path: Path, asked: str) -> None:
+def test_unrecorded_build_cannot_be_removed(tmp_path: Path, asked: str) -> None:
     home = tmp_path / "store"
     write_ledger(home, "p", story(cells(a="late")), "k")
     project = Project(load_catalogue(small_project(tmp_path)), home, current_date())
@@ -215,7 +215,7 @@ def test_a_build_that_is_not_recorded_is_not_removed(tmp_path: Path, asked: str)
     assert ledger_path(home, "p").read_bytes() == before
 
 
-def test_record_of_a_day_before_a_day_to_come_says_so_and_writes_nothing(tmp_path: Path) -> None:
+def test_record_before_a_future_build_fails_and_writes_nothing(tmp_path: Path) -> None:
     project = Project(load_catalogue(small_project(tmp_path)), tmp_path / "store", current_date())
     ahead = add_build(empty_ledger(), cells(a="late"), AHEAD, "x")
     write_ledger(project.home, "jobs_recovery", ahead, "k")
@@ -225,7 +225,7 @@ def test_record_of_a_day_before_a_day_to_come_says_so_and_writes_nothing(tmp_pat
     assert ledger_path(project.home, "jobs_recovery").read_bytes() == before
 
 
-def test_a_day_to_come_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_future_day_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = small_project(tmp_path)
     for command in ("build", "scenario"):
         words = [command, *(["surrey_2027"] if command == "scenario" else []), "--as-of", str(AHEAD)]
@@ -238,7 +238,7 @@ def test_a_day_to_come_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: p
             build_date()
 
 
-def test_the_command_lists_builds_and_takes_one_out(tmp_path: Path) -> None:
+def test_command_lists_builds_and_removes_one(tmp_path: Path) -> None:
     root, home = small_project(tmp_path), tmp_path / "store"
     write_ledger(home, "jobs_recovery", story(cells(a="late"), cells(b="late")), "k")
     listed = run("ledger", "--format", "json", store=home, project=root)
@@ -253,7 +253,7 @@ def test_the_command_lists_builds_and_takes_one_out(tmp_path: Path) -> None:
     assert len(list((home / "ledger").glob("*.bak"))) == 1
 
 
-def test_a_typo_in_a_declaration_leaves_no_trace_in_a_project(small: Project) -> None:
+def test_typo_in_a_declaration_leaves_no_trace(small: Project) -> None:
     root, home = small.catalogue.root, small.home
     path = root / "sources" / "hmrc_furlough.yaml"
     right = path.read_text()

@@ -1,4 +1,4 @@
-"""Two processes at the same work: each name is done once, a failure stops no other, and a death is made up for."""
+"""Parallel work: each name is done once, a failure stops no other name, and dead workers are replaced."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ NAMES = [f"n{number:02}" for number in range(18)]
 
 
 def noted(folder: Path, mine: int, name: str) -> None:
-    """Note which process did a name; one name fails, and where it is deadly the second process ends at once."""
+    """Record the process of a name. One name fails, and a deadly name ends the worker process."""
     if name == "n04":
         raise ValueError("no such thing")
     if folder.name == "deadly" and os.getpid() != mine:
@@ -32,7 +32,7 @@ def run(folder: Path, names: list[str], fewest: int = 2) -> tuple[list[str], lis
         return share_work(workers, partial(noted, folder, os.getpid()), names, told.append, fewest), told
 
 
-def test_each_name_is_done_once_by_one_of_two_and_a_failure_stops_no_other(tmp_path: Path) -> None:
+def test_each_name_is_done_once_and_a_failure_stops_no_other(tmp_path: Path) -> None:
     faults, told = run(tmp_path / "work", NAMES)
     assert faults == ["n04: no such thing"]
     assert sorted(told) == NAMES
@@ -40,19 +40,19 @@ def test_each_name_is_done_once_by_one_of_two_and_a_failure_stops_no_other(tmp_p
     assert set(done) == set(NAMES) - {"n04"} and all(len(pids) == 1 for pids in done.values())
 
 
-def test_what_a_process_left_that_died_is_done_by_the_other(tmp_path: Path) -> None:
+def test_work_of_a_dead_process_is_completed_by_the_other(tmp_path: Path) -> None:
     faults, told = run(tmp_path / "deadly", NAMES)
     assert faults == ["n04: no such thing"] and sorted(told) == NAMES
     done = {path.name: path.read_text().split() for path in (tmp_path / "deadly").iterdir()}
     assert set(done) == set(NAMES) - {"n04"}
 
 
-def test_a_few_names_are_done_by_this_process_alone(tmp_path: Path) -> None:
+def test_few_names_are_done_by_the_main_process(tmp_path: Path) -> None:
     run(tmp_path / "few", NAMES[:3], fewest=4)
     assert {path.read_text() for path in (tmp_path / "few").iterdir()} == {f"{os.getpid()}\n"}
 
 
-def test_three_workers_share_the_names_and_each_is_done_once(tmp_path: Path) -> None:
+def test_three_workers_do_each_name_once(tmp_path: Path) -> None:
     folder = tmp_path / "pids"
     finished: list[str] = []
     folder.mkdir()
@@ -65,11 +65,11 @@ def test_three_workers_share_the_names_and_each_is_done_once(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("cores", "workers"), [(1, 1), (2, 1), (3, 2), (MAX_WORKERS + 1, MAX_WORKERS), (64, MAX_WORKERS)]
 )
-def test_there_is_a_worker_for_each_further_core_up_to_a_bound(cores: int, workers: int) -> None:
+def test_number_of_workers_follows_the_cores_up_to_a_limit(cores: int, workers: int) -> None:
     assert worker_count(cores) == workers
 
 
-def test_of_two_names_each_process_does_one(tmp_path: Path) -> None:
+def test_two_names_are_split_between_two_processes(tmp_path: Path) -> None:
     run(tmp_path / "two", NAMES[:2])
     done = {path.name: int(path.read_text()) for path in (tmp_path / "two").iterdir()}
     assert done["n01"] == os.getpid() != done["n00"]
@@ -94,7 +94,7 @@ def slept(folder: Path, _name: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a POSIX system")
-def test_the_worker_processes_ends_with_the_first_also_where_that_is_killed(tmp_path: Path) -> None:
+def test_workers_end_when_the_main_process_is_killed(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(STARTED)
     folder = tmp_path / "pids"

@@ -1,4 +1,4 @@
-"""What `places` says of a place: its own line, what it holds, lies in and overlaps, and where postcodes lie."""
+"""The command `places`: predecessors, parents, overlaps, small areas and postcodes of a place."""
 
 from datetime import date
 from pathlib import Path
@@ -30,7 +30,7 @@ def told(project: Project, *names: str) -> list[str]:
     return [f"{heading}: {text}" for heading, text in describe_places(project, list(names))]
 
 
-def test_a_district_tells_what_it_was_holds_and_overlaps(project: Project) -> None:
+def test_district_shows_predecessors_small_areas_and_overlaps(project: Project) -> None:
     lines = told(project, "Cumberland")
     assert any(line.startswith("was: E07000026 Allerdale, E07000028 Carlisle, E07000029 Copeland") for line in lines)
     assert "contains: lsoa_2021: 177 areas" in lines
@@ -40,13 +40,13 @@ def test_a_district_tells_what_it_was_holds_and_overlaps(project: Project) -> No
     assert "E54000050" in boards and "96.9%" in boards and "E54000048" in boards and "3.1%" in boards
 
 
-def test_places_that_no_register_names_are_told_by_the_small_areas(project: Project) -> None:
+def test_place_outside_the_register_is_described_by_small_areas(project: Project) -> None:
     lines = told(project, "e01003371")
     assert lines[0] == "geographies: lsoa_2011, lsoa_2021 (ons_small_areas)"
     assert "within: lad_2024: E09000024 Merton" in lines
 
 
-def test_a_trust_tells_how_its_patients_are_spread(project: Project) -> None:
+def test_trust_shows_the_distribution_of_its_patients(project: Project) -> None:
     lines = told(project, "RVR")
     assert lines[0].startswith("place: RVR Epsom And St Helier University Hospitals NHS Trust (trust)")
     (line,) = [line for line in lines if line.startswith("shares")]
@@ -55,18 +55,18 @@ def test_a_trust_tells_how_its_patients_are_spread(project: Project) -> None:
     )
 
 
-def test_what_is_neither_place_nor_postcode_is_met_with_the_near_ones(project: Project) -> None:
+def test_unknown_place_fails_with_similar_names(project: Project) -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean .*Cheshire"):
         told(project, "Nowhereshire")
 
 
-def test_a_postcode_that_no_table_knows_is_said_to_be_unknown(project: Project) -> None:
+def test_postcode_outside_all_tables_is_unknown(project: Project) -> None:
     first, second = told(project, "M33")
     assert first == "postcode: M33 is unknown; stored tables: nhs_border_postcodes"
     assert second.startswith("not stored: a postcode directory of the whole country")
 
 
-def test_postcodes_are_told_by_the_tables_that_someone_added(project: Project, tmp_path: Path) -> None:
+def test_postcodes_are_described_by_added_tables(project: Project, tmp_path: Path) -> None:
     mine, file = project._replace(home=tmp_path / "store"), tmp_path / "postcodes.csv"
     file.write_text(POSTCODES)
     add_release(mine, "ons_postcodes_trafford", file, date(2025, 2, 1), Console())
@@ -81,11 +81,11 @@ def test_postcodes_are_told_by_the_tables_that_someone_added(project: Project, t
         told(mine, "SW1A")[0]
         == "postcode: SW1A is unknown; stored tables: nhs_border_postcodes, ons_postcodes_trafford"
     )
-    # Nothing is shared out by postcodes: what belongs to a place is told as before.
+    # Postcodes do not affect apportionment: the parents of a place stay the same.
     assert told(mine, "Merton") == told(project, "Merton")
 
 
-def test_a_table_of_postcodes_with_a_code_of_another_day_is_refused(project: Project, tmp_path: Path) -> None:
+def test_postcode_table_with_a_code_of_another_day_is_refused(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "postcodes.csv"
     file.write_text(POSTCODES.replace("E08000009", "E07000026"))
     with pytest.raises(FetchError, match=r"E07000026 \(Allerdale"):
@@ -99,5 +99,5 @@ def test_a_table_of_postcodes_with_a_code_of_another_day_is_refused(project: Pro
     [("M", True), ("M33", True), ("m33 2", True), ("SW1A 2AA", True), ("SW1A2AA", True), ("E07000026", False),
      ("Merton", False), ("RVR", False), ("", False), ("M33 22AB", False)],
 )  # fmt: skip
-def test_postcodes_are_told_by_their_shape(text: str, is_one: bool) -> None:
+def test_postcodes_are_recognised_by_pattern(text: str, is_one: bool) -> None:
     assert is_postcode(text) == is_one

@@ -1,4 +1,4 @@
-"""`refresh` is green only where every source that was asked for gave what it should; a loopback publisher answers."""
+"""`refresh` succeeds only if every requested source delivers its file. A local server acts as the publisher."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
 
 
 def project(folder: Path, **roads: str) -> Path:
-    """Write a project of sources that differ in their roads; a blank one has no address."""
+    """Write a project of sources with different endpoints. A blank endpoint means no address."""
     root = folder / "project"
     (root / "sources").mkdir(parents=True)
     (root / "pipelines" / "problems").mkdir(parents=True)
@@ -50,7 +50,7 @@ def stat_xplore(office: Publisher) -> str:
     return f"fetch: {json.dumps({'stat_xplore': api})}"
 
 
-def test_all_that_have_an_address_are_asked_and_the_others_are_counted(tmp_path: Path, office: Publisher) -> None:
+def test_sources_with_an_address_are_fetched_and_others_counted(tmp_path: Path, office: Publisher) -> None:
     root = project(tmp_path, good=f"url: {office.at('/good.csv', says(200, CSV))}", by_hand="", also_by_hand="")
     done = refresh(root, tmp_path / "store")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -59,14 +59,14 @@ def test_all_that_have_an_address_are_asked_and_the_others_are_counted(tmp_path:
     assert [asked.path for asked in office.asked] == ["/good.csv"]
 
 
-def test_a_source_that_is_named_and_has_no_address_is_no_success(tmp_path: Path, office: Publisher) -> None:
+def test_named_source_without_an_address_fails(tmp_path: Path, office: Publisher) -> None:
     root = project(tmp_path, good=f"url: {office.at('/good.csv', says(200, CSV))}", by_hand="")
     done = refresh(root, tmp_path / "store", "by_hand", "good")
     assert done.returncode == 5
     assert "commonground add by_hand FILE" in done.stdout and "new: good" in done.stdout
 
 
-def test_a_source_that_nobody_publishes_and_one_without_a_key_are_no_success(tmp_path: Path, office: Publisher) -> None:
+def test_unpublished_source_and_source_without_a_key_fail(tmp_path: Path, office: Publisher) -> None:
     root = project(tmp_path, closed="access: not_open\nrequest: the table", keyed=stat_xplore(office))
     for name, told in (("closed", "ask Office: the table"), ("keyed", f"{STATXPLORE_KEY} is not set")):
         done = refresh(root, tmp_path / "store", name)
@@ -76,22 +76,20 @@ def test_a_source_that_nobody_publishes_and_one_without_a_key_are_no_success(tmp
     assert office.asked == []
 
 
-def test_offline_every_source_is_told_in_a_line_and_nothing_is_green(tmp_path: Path) -> None:
+def test_offline_refresh_reports_every_source_as_failed(tmp_path: Path) -> None:
     with publishing() as gone:
         where = gone.url("")
     pattern = "fetch: {link: {page: '" + where + "/page', pattern: csv}}"
     root = project(tmp_path, linked=pattern, file="url: /no/such/file.csv")
     done = refresh(root, tmp_path / "store")
-    # DuckDB's binding may say at the end of a process that it did not count its own objects down.
+    # The DuckDB binding may print a warning about reference counts at the end of a process.
     said = done.stderr.partition("nanobind: ")[0]
     assert done.returncode == 5 and said == "", done.stderr
     told = [line[:15] for line in done.stdout.splitlines() if line.strip()]
     assert told == ["failed: file: f", "failed: linked:"], done.stdout
 
 
-def test_dagster_asks_only_sources_with_an_address_and_fails_where_nothing_came(
-    tmp_path: Path, office: Publisher
-) -> None:
+def test_dagster_fetches_sources_with_an_address_and_fails_without_data(tmp_path: Path, office: Publisher) -> None:
     good, empty = office.at("/good.csv", says(200, CSV)), office.at("/empty.csv", says(200, b"code,value\n"))
     roads = {"good": f"url: {good}", "empty": f"url: {empty}", "by_hand": "", "keyed": stat_xplore(office)}
     defs = define_project(load_catalogue(project(tmp_path, **roads)), tmp_path / "store")

@@ -1,4 +1,4 @@
-"""The store of snapshots: append only, hashed again on demand, and told by command."""
+"""Snapshot store: append-only log, verification on demand, and list commands."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ def snapshot(content: bytes, released: date = date(2024, 1, 1), file: str = "a.c
     return store.Snapshot("claimants", store.hash_bytes(content), released, "", "now", "x", file, len(content), "OGL")
 
 
-def test_a_line_says_whether_the_bytes_are_new_the_same_or_of_another_day(tmp_path: Path) -> None:
+def test_log_line_states_new_unchanged_or_redated_content(tmp_path: Path) -> None:
     told = [
         store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT)).change,
         store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT)).change,
@@ -36,7 +36,7 @@ def test_a_line_says_whether_the_bytes_are_new_the_same_or_of_another_day(tmp_pa
     assert len(list(store.snapshots_dir(tmp_path).iterdir())) == 3, "two files and the log: same bytes once"
 
 
-def test_the_log_is_only_ever_added_to(tmp_path: Path) -> None:
+def test_log_is_append_only(tmp_path: Path) -> None:
     path = store.snapshots_dir(tmp_path) / "log.jsonl"
     store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
     before = path.read_bytes()
@@ -44,7 +44,7 @@ def test_the_log_is_only_ever_added_to(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(before) and len(path.read_bytes()) > len(before)
 
 
-def test_a_line_of_before_changes_were_noted_is_read(tmp_path: Path) -> None:
+def test_log_line_without_a_change_is_read(tmp_path: Path) -> None:
     store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
     path = store.snapshots_dir(tmp_path) / "log.jsonl"
     fields = json.loads(path.read_text())
@@ -53,7 +53,7 @@ def test_a_line_of_before_changes_were_noted_is_read(tmp_path: Path) -> None:
     assert [entry.sha256 for entry in store.source_snapshots(tmp_path, "claimants")] == [store.hash_bytes(CONTENT)]
 
 
-def test_bytes_that_changed_a_file_that_is_gone_and_a_broken_line_are_all_named(tmp_path: Path) -> None:
+def test_changed_file_missing_file_and_broken_line_are_reported(tmp_path: Path) -> None:
     other = CONTENT.replace(b"5", b"6")
     store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
     store.store_snapshot(tmp_path, other, snapshot(other, file="b.csv"))
@@ -70,7 +70,7 @@ def test_bytes_that_changed_a_file_that_is_gone_and_a_broken_line_are_all_named(
     assert "b.csv" in faults[2] and "the file is missing" in faults[2]
 
 
-def test_what_is_read_is_verified(tmp_path: Path) -> None:
+def test_file_is_verified_on_reading(tmp_path: Path) -> None:
     store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
     (store.snapshots_dir(tmp_path) / store.hash_bytes(CONTENT)).write_bytes(CONTENT.replace(b"5", b"9"))
     with pytest.raises(UnreadableError, match="the content has changed"):
@@ -78,7 +78,7 @@ def test_what_is_read_is_verified(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
-def test_the_same_bytes_make_a_damaged_snapshot_whole(tmp_path: Path, damage: str) -> None:
+def test_adding_the_same_file_repairs_a_snapshot(tmp_path: Path, damage: str) -> None:
     store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT))
     path = store.snapshots_dir(tmp_path) / store.hash_bytes(CONTENT)
     path.write_bytes(CONTENT.replace(b"5", b"9") if damage == "changed" else CONTENT[:5])
@@ -89,7 +89,7 @@ def test_the_same_bytes_make_a_damaged_snapshot_whole(tmp_path: Path, damage: st
     assert verify_snapshots(tmp_path) == (1, [])
 
 
-def test_what_travels_with_the_project_is_made_whole_by_the_next_build_and_logged_once(tmp_path: Path) -> None:
+def test_bundled_file_is_repaired_by_the_next_build_and_logged_once(tmp_path: Path) -> None:
     catalogue = load_catalogue(Path(__file__).resolve().parent.parent.parent)
     import_bundled_releases(tmp_path, catalogue, "trafford_food_banks")
     (held,) = store.source_snapshots(tmp_path, "trafford_food_banks")
@@ -101,13 +101,13 @@ def test_what_travels_with_the_project_is_made_whole_by_the_next_build_and_logge
     assert store.source_snapshots(tmp_path, "trafford_food_banks") == [held]
 
 
-def test_the_commands_list_what_is_held_and_fail_where_it_is_damaged(tmp_path: Path) -> None:
+def test_commands_list_stored_files_and_fail_on_damage(tmp_path: Path) -> None:
     home = tmp_path / "store"
     kept = tmp_path / "a.json"
     kept.write_bytes(SHAPES)
     assert run("add", "ons_lad_boundaries", str(kept), "--released", "2024-01-01", store=home).returncode == 0
     rows = list(csv.DictReader(io.StringIO(run("snapshots", "--format", "csv", store=home).stdout)))
-    # What travels with the project is taken in first, so that codes can be looked up; what was added comes last.
+    # Bundled files are imported first, so that codes can be looked up. The added file comes last.
     assert {row["origin"] for row in rows[:-1]} == {"starter"}
     added = ("ons_lad_boundaries", "new", store.hash_bytes(SHAPES))
     assert tuple(rows[-1][name] for name in ("source", "change", "sha256")) == added

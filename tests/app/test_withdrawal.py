@@ -1,4 +1,4 @@
-"""Private figures: the next command, whichever it is, takes them out of every output before it does anything else."""
+"""Private figures: every command first removes them from all outputs."""
 
 import os
 import shutil
@@ -57,7 +57,7 @@ new:
 
 @pytest.fixture(scope="module")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of two problems with every kind of output, all of them public as yet."""
+    """Return a project with two problems and all kinds of output, from public sources."""
     tmp_path = tmp_path_factory.mktemp("built")
     project = project_of(CASE, tmp_path)
     source = project.catalogue.sources_dir / "a_source.yaml"
@@ -78,26 +78,26 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def built(once: Path, tmp_path: Path) -> Project:
-    """A copy of that project for a test that changes it."""
+    """Return a copy of the project for tests that change it."""
     shutil.copytree(once, tmp_path, dirs_exist_ok=True)
     return Project(load_catalogue(tmp_path / "project"), tmp_path / "store", AS_OF)
 
 
 def hide(project: Project) -> Project:
-    """Take back the release of the source."""
+    """Remove the release of the source from its declaration."""
     path = project.catalogue.sources_dir / "a_source.yaml"
     path.write_text(path.read_text() + "access: private\n")
     return project._replace(catalogue=load_catalogue(project.catalogue.root))
 
 
 def traces(home: Path) -> set[str]:
-    """Name the outputs and tables that have the figure."""
+    """List the outputs and tables that contain the figure."""
     files = [path for part in ("out", "state") for path in (home / part).rglob("*") if path.is_file()]
     return {str(path.relative_to(home)) for path in files if any(mark in _text(path) for mark in MARKS)}
 
 
 def _text(path: Path) -> str:
-    """Give all text of an output or of a table."""
+    """Return all text of an output or a table."""
     if path.suffix == ".parquet":
         return str(duckdb.sql(f"select * from read_parquet('{path}')").fetchall())
     if path.suffix == ".duckdb":
@@ -124,9 +124,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_whichever_command_comes_next_no_output_has_the_figure(
-    built: Project, tmp_path: Path, words: tuple[str, ...]
-) -> None:
+def test_every_command_withdraws_the_figure_first(built: Project, tmp_path: Path, words: tuple[str, ...]) -> None:
     assert traces(built.home) >= SHOWN
     hide(built)
     words = tuple(str(tmp_path / "plan.yaml") if word == "PLAN" else word for word in words)
@@ -136,7 +134,7 @@ def test_whichever_command_comes_next_no_output_has_the_figure(
     assert traces(built.home) == set()
 
 
-def test_what_rests_on_nothing_that_was_taken_back_stays(built: Project) -> None:
+def test_outputs_of_public_sources_stay(built: Project) -> None:
     project = hide(built)
     told = withdraw_outputs(project.catalogue, project.home)
     assert told and all("a_source" in line for line in told)
@@ -146,7 +144,7 @@ def test_what_rests_on_nothing_that_was_taken_back_stays(built: Project) -> None
     assert withdraw_outputs(project.catalogue, project.home) == [], "once it is gone, there is nothing to tell"
 
 
-def test_a_source_that_is_no_longer_declared_open_or_at_all_is_not_public(built: Project) -> None:
+def test_removed_or_restricted_source_is_not_public(built: Project) -> None:
     for name in ("a_source.yaml", "a_problem.sql"):
         next(built.catalogue.root.rglob(name)).unlink()
     project = built._replace(catalogue=load_catalogue(built.catalogue.root))
@@ -154,7 +152,7 @@ def test_a_source_that_is_no_longer_declared_open_or_at_all_is_not_public(built:
     assert traces(project.home) == set()
 
 
-def test_a_file_that_someone_changed_is_moved_to_where_only_its_owner_reads_it(built: Project) -> None:
+def test_changed_file_moves_to_a_private_folder(built: Project) -> None:
     path = output_path(built.home, "a_problem.csv")
     mine = path.read_bytes() + b"my remark\n"
     path.write_bytes(mine)
@@ -166,7 +164,7 @@ def test_a_file_that_someone_changed_is_moved_to_where_only_its_owner_reads_it(b
     assert traces(project.home) == set()
 
 
-def test_nothing_goes_on_while_a_figure_can_not_be_withdrawn(built: Project) -> None:
+def test_command_stops_if_a_figure_cannot_be_withdrawn(built: Project) -> None:
     output_path(built.home, "a_problem.csv").write_bytes(SECRET.encode())
     (built.home / "withdrawn").write_text("no folder")
     hide(built)
@@ -175,7 +173,7 @@ def test_nothing_goes_on_while_a_figure_can_not_be_withdrawn(built: Project) -> 
     assert done.stdout == ""
 
 
-def test_a_store_of_a_version_before_is_withdrawn_too(built: Project) -> None:
+def test_store_of_an_earlier_version_is_withdrawn(built: Project) -> None:
     manifest_path(built.home).unlink()
     for path in (built.home / "state").rglob("*.parquet"):
         _forget(path)
@@ -187,13 +185,13 @@ def test_a_store_of_a_version_before_is_withdrawn_too(built: Project) -> None:
 
 
 def _forget(path: Path) -> None:
-    """Write a table as a version did that noted its key alone."""
+    """Write a table in the format of an earlier version, which recorded only the key."""
     key, when = table_key(path), path.stat()
     pl.read_parquet(path).write_parquet(path, metadata={TABLE_KEY_METADATA: key or ""})
     os.utime(path, ns=(when.st_atime_ns, when.st_mtime_ns))
 
 
-def test_snapshots_of_a_private_source_are_read_by_the_owner_alone(built: Project) -> None:
+def test_private_snapshots_are_readable_by_the_owner_only(built: Project) -> None:
     names = {entry.source: entry.sha256 for entry in read_log(built.home)}
     path, other = (snapshots_dir(built.home) / names[name] for name in ("a_source", "ons_lad_register"))
     usual = stat.S_IMODE(other.stat().st_mode)
@@ -206,7 +204,7 @@ def test_snapshots_of_a_private_source_are_read_by_the_owner_alone(built: Projec
     assert stat.S_IMODE(path.stat().st_mode) == 0o600, "also one that is stored when the source is private already"
 
 
-def test_outputs_are_made_only_from_tables_of_this_build(built: Project) -> None:
+def test_outputs_use_only_tables_of_this_build(built: Project) -> None:
     path = built.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
     path.write_text(path.read_text().replace("question: q", "question: another"))
     project = built._replace(catalogue=load_catalogue(built.catalogue.root))
@@ -220,7 +218,7 @@ def test_outputs_are_made_only_from_tables_of_this_build(built: Project) -> None
     assert len(pages) == 361 and not any("another" in page.read_text(encoding="utf-8") for page in pages)
 
 
-def test_a_build_of_one_problem_answers_again_what_was_answered_from_something_else(built: Project) -> None:
+def test_build_of_one_problem_rebuilds_outdated_answers(built: Project) -> None:
     path = built.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
     path.write_text(path.read_text().replace("question: q", "question: another"))
     project = built._replace(catalogue=load_catalogue(built.catalogue.root))
@@ -229,7 +227,7 @@ def test_a_build_of_one_problem_answers_again_what_was_answered_from_something_e
         assert con.sql("select distinct problem from cells order by 1").fetchall() == [("a_problem",), ("other",)]
 
 
-def test_dagster_publishes_nothing_of_a_source_hidden_since_it_read_the_declarations(built: Project) -> None:
+def test_dagster_does_not_publish_a_newly_private_source(built: Project) -> None:
     place, warehouse = ProjectResource(built.home, AS_OF), assets._warehouse_asset(built.catalogue)
     hide(built)
     output_path(built.home, "commonground.duckdb").unlink()

@@ -1,4 +1,4 @@
-"""The map: each place once, London legible, neighbours pale, and whoever is not on it is named."""
+"""Map: each place once, a legible London, pale neighbours, and a list of absent places."""
 
 import copy
 import math
@@ -36,7 +36,7 @@ def _corners(path: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+) (-?[\d.]+)", path)]
 
 
-def test_each_place_is_drawn_once_with_its_share_in_words() -> None:
+def test_each_place_is_drawn_once_with_its_share_as_text() -> None:
     report = sample()
     drawn = _drawn(_boundaries()["features"], set(NAMES))
     assert sorted(shape.code for shape in drawn.shapes) == sorted(NAMES)
@@ -51,13 +51,13 @@ def test_north_is_up_and_a_degree_of_longitude_is_shorter_than_one_of_latitude()
     assert north[1] == -1.0
 
 
-def test_everything_lies_on_the_paper() -> None:
+def test_every_shape_is_inside_the_drawing() -> None:
     drawn = _drawn(_boundaries()["features"], set(NAMES))
     for shape in [*drawn.shapes, *drawn.inset]:
         assert all(0 <= x <= drawn.width and 0 <= y <= drawn.height for x, y in _corners(shape.path))
 
 
-def test_the_map_of_a_subset_shows_its_neighbours_pale() -> None:
+def test_map_of_a_subset_shows_neighbours_in_a_pale_colour() -> None:
     only = ("E06000001", "E06000002")
     drawn = _drawn(_boundaries()["features"], set(only), subset=True)
     assert {shape.code for shape in drawn.shapes} == set(only)
@@ -65,11 +65,11 @@ def test_the_map_of_a_subset_shows_its_neighbours_pale() -> None:
     assert 'class="around"' in render_html(sample(only=only))
 
 
-def test_a_whole_map_has_no_neighbours() -> None:
+def test_map_of_all_places_has_no_neighbours() -> None:
     assert _drawn(_boundaries()["features"], {"E06000001"}).background == []
 
 
-def test_london_is_drawn_larger_where_it_is_too_small_to_read() -> None:
+def test_london_has_an_inset_if_it_is_too_small_to_read() -> None:
     tiny = [_square("E06000001", 0, 50, 8), _square("E09000001", 3, 51, 0.3)]
     drawn = _drawn(tiny, {"E06000001", "E09000001"})
     assert [shape.code for shape in drawn.inset] == ["E09000001"]
@@ -78,7 +78,7 @@ def test_london_is_drawn_larger_where_it_is_too_small_to_read() -> None:
     assert larger > 5 * within
 
 
-def test_london_alone_needs_no_inset() -> None:
+def test_map_of_london_alone_has_no_inset() -> None:
     boroughs = [_square(f"E0900000{n}", n * 0.1, 51.5, 0.1) for n in range(4)]
     codes = {f"E0900000{n}" for n in range(4)}
     assert _drawn(boroughs, codes, subset=True).inset == []
@@ -94,7 +94,7 @@ def test_the_inset_never_covers_land() -> None:
 
 
 @pytest.mark.parametrize("geometry", [None, {"type": "Point", "coordinates": [0, 51]}])
-def test_a_place_without_an_area_is_named_as_absent(geometry: dict[str, Any] | None) -> None:
+def test_place_without_a_boundary_is_listed_as_absent(geometry: dict[str, Any] | None) -> None:
     boundaries = _boundaries()
     boundaries["features"][0]["geometry"] = geometry
     assert polygon_rings(geometry) == []
@@ -103,20 +103,20 @@ def test_a_place_without_an_area_is_named_as_absent(geometry: dict[str, Any] | N
     assert "Not on the map, because no boundary is available: 1 place (Hartlepool)." in html
 
 
-def test_a_small_ring_is_not_lost() -> None:
+def test_small_ring_is_kept() -> None:
     speck = [_square("E06000001", 0, 50, 8), _square("E06000002", 3, 51, 0.0001)]
     drawn = _drawn(speck, {"E06000001", "E06000002"})
     assert len(_corners(drawn.shapes[1].path)) == 5
 
 
-def test_a_report_without_boundaries_has_no_map_and_everything_else() -> None:
+def test_report_without_boundaries_is_complete_except_for_the_map() -> None:
     assert draw_map(None, set(NAMES), subset=False) is None
     assert draw_map({"features": [_square("E06000099", 0, 50, 1)]}, set(NAMES), subset=False) is None
     html = render_html(sample()._replace(boundaries=None))
     assert "<figure" not in html and "Results by place" in html
 
 
-def test_every_shade_of_the_map_has_a_colour_from_the_stylesheet_of_the_map() -> None:
+def test_every_map_shade_has_a_colour_in_the_map_stylesheet() -> None:
     shades = ("all", "most", "half", "few", "none", "around")
     styles = (TEMPLATES / "map.css").read_text(encoding="utf-8").strip()
     page = render_html(sample())

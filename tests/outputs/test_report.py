@@ -1,4 +1,4 @@
-"""The gap report: says what it must, harms nobody, and needs nothing but itself."""
+"""Gap report: complete content, escaped text, and no external files."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ VOID = {"meta", "link", "br", "hr", "img", "input", "path", "rect"}
 
 
 class Page(HTMLParser):
-    """What of a page the tests look at: tags with their attributes, and texts by the tag around them."""
+    """Parsed page: tags with their attributes, and texts with their enclosing tags."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def html(request: pytest.FixtureRequest) -> str:
     return render_html(sample(request.param))
 
 
-def test_the_page_is_well_formed_and_every_id_is_there_once(html: str) -> None:
+def test_page_is_well_formed_and_ids_are_unique(html: str) -> None:
     page = Page(html)
     assert page.open == []
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
@@ -81,7 +81,7 @@ def test_the_page_is_well_formed_and_every_id_is_there_once(html: str) -> None:
     assert labels <= set(ids)
 
 
-def test_the_page_needs_no_network_and_no_script(html: str) -> None:
+def test_page_needs_no_network_or_scripts(html: str) -> None:
     page = Page(html)
     assert not [tag for tag, _ in page.tags if tag in ("script", "link", "iframe", "img", "object")]
     assert not [attrs for _, attrs in page.tags if {"src", "onclick", "onload"} & set(attrs)]
@@ -89,12 +89,12 @@ def test_the_page_needs_no_network_and_no_script(html: str) -> None:
     assert set(re.findall(r"url\(([^)]*)\)", html)) <= {"#hatch", "#paper"}
 
 
-def test_a_name_that_means_harm_is_only_text(html: str) -> None:
+def test_malicious_name_is_escaped(html: str) -> None:
     assert HARM not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
-def test_the_page_can_be_read_by_a_screen_reader(html: str) -> None:
+def test_page_has_the_structure_for_screen_readers(html: str) -> None:
     page = Page(html)
     tags = [tag for tag, _ in page.tags]
     assert tags.count("h1") == tags.count("main") == 1
@@ -107,31 +107,31 @@ def test_the_page_can_be_read_by_a_screen_reader(html: str) -> None:
     assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
 
 
-def test_a_missing_figure_shows_its_reason_and_its_bounds_and_never_a_nought() -> None:
+def test_missing_figure_shows_its_reason_and_bounds_and_never_zero() -> None:
     page = Page(render_html(sample()))
     texts = [text for _, text in page.texts]
     assert "Suppressed to protect confidentiality, or negligible" in texts
     assert "between 1 and 4" in texts
     cells = [text for tag, text in page.texts if tag == "td"]
-    # Three of five districts have nought households, which is a figure; the two that have none show the reason.
+    # Three of five districts have zero households, which is a figure. The other two show a gap reason.
     assert cells.count("0") == 3
     assert texts.count("Not known to be collected") >= len(NAMES)
 
 
-def test_every_place_has_its_row() -> None:
+def test_every_place_has_one_row() -> None:
     report = sample()
     page = Page(render_html(report))
     rows = [text for tag, text in page.texts if tag == "th"]
     assert set(NAMES.values()) <= set(rows)
 
 
-def test_the_answer_in_numbers() -> None:
+def test_summary_counts_places_and_cells() -> None:
     told = summarise_report(sample())
     assert (told.places, told.whole, told.part, told.none) == (5, 3, 2, 0)
     assert (told.needed, told.known, told.wanted) == (10, 8, 5)
 
 
-def test_the_shopping_list_counts_each_place_and_its_people_once() -> None:
+def test_requests_count_each_place_and_its_residents_once() -> None:
     by_month = {row["measure"]: row for row in list_requests(sample("month"))}
     assert by_month["vacancies"]["cells"] == 15
     assert (by_month["vacancies"]["places"], by_month["vacancies"]["people"]) == (5, 5_000.0)
@@ -140,14 +140,14 @@ def test_the_shopping_list_counts_each_place_and_its_people_once() -> None:
     assert order == sorted(order, reverse=True)
 
 
-def test_people_that_are_not_known_are_not_counted_as_nobody() -> None:
+def test_unknown_population_is_not_counted_as_zero() -> None:
     report = sample()
     none = report._replace(people=report.people.clear())
     assert {row["people"] for row in json.loads(report_json(none))["shopping_list"]} == {None}
     assert "not known" in render_html(none)
 
 
-def test_people_known_of_some_places_only_are_said_to_be_the_least() -> None:
+def test_partly_known_population_is_shown_as_a_minimum() -> None:
     report = sample()
     some = report._replace(people=report.people.head(2))
     told = next(row for row in list_requests(some) if row["measure"] == "vacancies")
@@ -155,7 +155,7 @@ def test_people_known_of_some_places_only_are_said_to_be_the_least() -> None:
     assert "or more: population not known for 3 places" in render_html(some)
 
 
-def test_lines_of_the_shopping_list_differ_by_holder_and_come_in_one_order() -> None:
+def test_requests_are_split_by_data_owner_in_a_fixed_order() -> None:
     report = sample()
     two = report.cells.with_columns(
         pl.when(pl.col("place_code") == "W06000001").then(pl.lit("Another")).otherwise("data_owner").alias("data_owner")
@@ -167,7 +167,7 @@ def test_lines_of_the_shopping_list_differ_by_holder_and_come_in_one_order() -> 
         assert [(row["measure"], row["data_owner"], row["places"]) for row in list_requests(mixed)] == asked
 
 
-def test_a_gap_without_a_holder_or_a_remedy_has_those_of_its_reason() -> None:
+def test_gap_takes_the_data_owner_and_remedy_of_its_reason() -> None:
     report = sample()
     bare = report.cells.with_columns(
         pl.lit(None, pl.String).alias("data_owner"), pl.lit(None, pl.String).alias("remedy")
@@ -179,13 +179,13 @@ def test_a_gap_without_a_holder_or_a_remedy_has_those_of_its_reason() -> None:
     )
 
 
-def test_the_highest_are_the_highest() -> None:
+def test_highest_figures_are_in_descending_order() -> None:
     lists = list_highest(sample())
     assert [name for name, *_ in lists[0]["rows"]][:2] == ["Ynys Môn", "City of London"]
     assert [text for _, text, _ in lists[0]["rows"]] == ["6.5", "5.5", "4.5", "3.5", "2.5"]
 
 
-def test_a_list_of_highest_estimates_is_not_numbered_and_says_how_many_are_similar() -> None:
+def test_highest_estimates_are_not_numbered_and_state_similar_places() -> None:
     found = list_highest(of_estimates())[0]
     assert not found["ordered"] and list_highest(sample())[0]["ordered"]
     assert [note for *_, note in found["rows"]] == [
@@ -195,7 +195,7 @@ def test_a_list_of_highest_estimates_is_not_numbered_and_says_how_many_are_simil
     assert "statistically similar to 2 others" in render_html(of_estimates())
 
 
-def test_a_computed_column_is_no_surer_than_the_estimates_it_rests_on() -> None:
+def test_computed_column_is_as_uncertain_as_its_inputs() -> None:
     report = of_estimates()
     computed = report.view.select("place_code", pl.lit(1.5).alias("twice"), pl.lit("normal").alias("twice_status"))
     select = "select c.place_code, 2 * c.value as twice from lad_2023.claimant_rate c"
@@ -205,7 +205,7 @@ def test_a_computed_column_is_no_surer_than_the_estimates_it_rests_on() -> None:
     assert sure["ordered"] and not sure["doubtful"]
 
 
-def test_the_table_shows_the_interval_of_an_estimate_beside_it_and_its_head_that_it_is_one() -> None:
+def test_table_shows_the_interval_of_an_estimate_and_marks_its_heading() -> None:
     notes = {row["place_code"]: row["cells"][0]["note"] for row in place_table(of_estimates())}
     assert notes["E06000001"].startswith("95 % interval 1.8 to 3.2")
     assert "estimate with a 95 % interval" in measure_headings(of_estimates())[0]["note"]
@@ -225,14 +225,12 @@ def test_figures_have_the_decimals_of_their_rounding(value: float, measure: str,
     ("value", "rounding", "text"),
     [(7.5, 2.5, "7.5"), (15.0, 5.0, "15"), (12.25, 0.25, "12.25"), (0.034, None, "0.034"), (0.0, None, "0")],
 )
-def test_a_small_figure_does_not_vanish_and_a_base_keeps_its_decimals(
-    value: float, rounding: float | None, text: str
-) -> None:
+def test_small_figure_does_not_round_to_zero(value: float, rounding: float | None, text: str) -> None:
     measure = Measure(title="t", unit="u", kind="stock", rounding=rounding)
     assert format_figure(value, measure) == text
 
 
-def test_a_large_computed_figure_is_written_out() -> None:
+def test_large_computed_figure_has_no_exponent() -> None:
     report = sample()
     computed = report.view.select(
         "place_code", (pl.lit(1_234_567.5)).alias("per_head"), pl.lit("normal").alias("per_head_status")
@@ -241,7 +239,7 @@ def test_a_large_computed_figure_is_written_out() -> None:
     assert lists[0]["rows"][0][1] == "1,234,567.5"
 
 
-def test_figures_of_several_times_say_each_of_which() -> None:
+def test_figures_of_several_periods_state_their_period() -> None:
     report = sample()
     assert all("2025" not in cell["note"] for row in place_table(report) for cell in row["cells"])
     older = pl.when(pl.col("place_code") == "E06000001").then(pl.lit(date(2024, 12, 31))).otherwise("reference_end")
@@ -249,7 +247,7 @@ def test_figures_of_several_times_say_each_of_which() -> None:
     assert apart and all("2025" in cell["note"] for row in apart for cell in row["cells"] if cell["known"])
 
 
-def test_by_month_the_newest_figure_is_told_with_its_own_time_not_the_month_asked_about() -> None:
+def test_latest_figure_states_its_own_period_and_not_the_requested_month() -> None:
     rows = {row["place_code"]: row["cells"] for row in period_table(sample("month"))}
     assert rows["E06000001"][0]["count"] == "3 of 3"
     assert rows["E06000001"][0]["last"] == "2.5, of 2025"
@@ -265,17 +263,17 @@ def test_a_strip_has_one_bar_for_each_run_of_periods(known: list[bool], path: st
     assert runs_path(known) == path
 
 
-def test_half_known_bounds_are_no_bounds() -> None:
+def test_one_sided_bounds_are_not_shown() -> None:
     assert format_bounds({"lower_bound": 1.0, "upper_bound": None}, MEASURES["households"]) == ""
 
 
-def test_only_some_findings_are_printed_and_the_page_says_how_many_there_are() -> None:
+def test_page_lists_some_findings_and_counts_all() -> None:
     html = render_html(sample())
     assert "250 findings" in html and "lists the first 200" in html
     assert html.count(": Place not in the register</td>") == 200
 
 
-def test_what_a_finding_or_a_place_does_not_say_is_not_printed_as_none() -> None:
+def test_empty_fields_are_not_printed_as_none() -> None:
     report = sample()
     blank = [
         pl.lit(None, pl.String).alias(name) for name in ("evidence", "file", "data_owner", "remedy", "place_label")
@@ -290,13 +288,13 @@ def test_what_a_finding_or_a_place_does_not_say_is_not_printed_as_none() -> None
     assert "reported by the check c" in html and "the maintainer of the source declaration" in html
 
 
-def test_a_problem_of_which_nothing_is_held_has_a_report() -> None:
+def test_problem_without_stored_data_has_a_report() -> None:
     nothing = sample()._replace(releases=pl.DataFrame(schema={"release": pl.String}))
     assert "no file has been added" in render_html(nothing)
     assert json.loads(report_json(nothing))["sources"][0]["releases"] == []
 
 
-def test_findings_of_older_files_are_left_out_but_not_those_of_the_file_in_use() -> None:
+def test_findings_cover_the_latest_file_and_the_file_in_use() -> None:
     report = sample()
     days = [date(2024, 1, 1), date(2025, 1, 1), date(2026, 1, 1)]
     releases = pl.concat([report.releases] * 3).with_columns(
@@ -308,14 +306,14 @@ def test_findings_of_older_files_are_left_out_but_not_those_of_the_file_in_use()
     assert set(found["release"]) == {"used", "broken", None}
 
 
-def test_many_releases_are_counted_rather_than_printed() -> None:
+def test_older_releases_are_counted() -> None:
     report = sample()
     html = render_html(report._replace(releases=pl.concat([report.releases] * 9)))
     assert "and 3 older" in html
 
 
 @pytest.mark.parametrize("page", ["javascript:alert(1)", "data:text/html,x", "vbscript:x", " javascript:alert(1)"])
-def test_an_address_that_a_browser_would_run_is_no_link(page: str) -> None:
+def test_script_address_is_not_a_link(page: str) -> None:
     report = sample()
     source = report.sources["sample_source"].model_copy(update={"page": page})
     links = [attrs["href"] for tag, attrs in Page(render_html(report._replace(sources={"sample_source": source}))).tags
@@ -323,7 +321,7 @@ def test_an_address_that_a_browser_would_run_is_no_link(page: str) -> None:
     assert page not in links and not is_web_link(page)
 
 
-def test_a_problem_that_only_wants_has_a_report_without_a_map() -> None:
+def test_problem_without_needs_has_a_report_without_a_map() -> None:
     report = sample()
     header = report.header.model_copy(update={"needs": {}, "unknowns": tuple(MEASURES)})
     wanting = report._replace(header=header, cells=report.cells.with_columns(pl.lit("wanted").alias("need")))
@@ -333,7 +331,7 @@ def test_a_problem_that_only_wants_has_a_report_without_a_map() -> None:
     assert "<figure" not in html and "no needs" in html
 
 
-def test_the_page_says_which_period_each_need_takes_and_where_it_is_owed_to() -> None:
+def test_page_states_the_period_rule_and_attribution_of_each_need() -> None:
     html = render_html(sample("month"))
     assert "the same month; for a measure counted on a day" in html and "no older figure" in html
     latest = render_html(sample())
@@ -342,7 +340,7 @@ def test_the_page_says_which_period_each_need_takes_and_where_it_is_owed_to() ->
     assert "Source: A publisher, Sample, licensed under the OGL v3.0." in html
 
 
-def test_a_figure_carried_forward_is_shown_with_its_own_period() -> None:
+def test_figure_carried_forward_has_its_own_period() -> None:
     report = sample("month")
     assert {row["cells"][0]["last"][-9:] for row in period_table(report)} == {", of 2025"}
     caveat = pl.lit("rounded,carried_forward").alias("caveats")
@@ -354,7 +352,7 @@ def test_a_figure_carried_forward_is_shown_with_its_own_period() -> None:
     assert allowed == {"claimant_rate": "no older figure", "households": "carried forward up to 2 years, with a caveat"}
 
 
-def test_a_report_on_all_districts_is_quick_and_small() -> None:
+def test_report_on_all_districts_is_fast_and_small() -> None:
     report = sample("month")
     places = report.places.head(1).drop("place_code").join(
         pl.DataFrame({"place_code": [f"E07{n:06}" for n in range(361)]}), how="cross"
@@ -366,12 +364,12 @@ def test_a_report_on_all_districts_is_quick_and_small() -> None:
     html = render_html(large)
     assert large.cells.height == 361 * 3 * 96
     assert len(html.encode()) < 2_000_000
-    # Measured 0.4 s; the room is for a busy machine.
+    # Measured 0.4 s; the limit allows for a busy machine.
     assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize(("met", "name"), [(0, "none"), (1, "few"), (2, "half"), (3, "most"), (4, "all")])
-def test_shades(met: int, name: str) -> None:
+def test_shades_cover_every_share_of_needs_met(met: int, name: str) -> None:
     assert shade_name(met, 4) == name
     assert legend_rows({"x": (met, 4)})[0]["shade"] == name
 
@@ -379,11 +377,11 @@ def test_shades(met: int, name: str) -> None:
 @pytest.mark.parametrize(
     ("met", "asked", "text"), [(0, 5, "0%"), (1, 300, "under 1%"), (299, 300, "99%"), (5, 5, "100%"), (0, 0, "0%")]
 )
-def test_a_share_is_not_rounded_to_all_nor_to_none(met: int, asked: int, text: str) -> None:
+def test_percentage_never_rounds_to_zero_or_a_hundred(met: int, asked: int, text: str) -> None:
     assert format_percent(met, asked) == text
 
 
-def test_csv_is_safe_to_open_in_a_spreadsheet_and_keeps_numbers() -> None:
+def test_csv_defuses_formulas_and_keeps_numbers() -> None:
     table = list(csv.DictReader(io.StringIO(cells_csv(sample()))))
     assert len(table) == 15
     names = {row["place_name"] for row in table}
@@ -396,7 +394,7 @@ def test_csv_is_safe_to_open_in_a_spreadsheet_and_keeps_numbers() -> None:
     assert missing and all(row["value"] == "" for row in missing)
 
 
-def test_json_holds_every_cell_and_is_the_same_each_time() -> None:
+def test_json_has_every_cell_and_is_reproducible() -> None:
     told = json.loads(report_json(sample()))
     assert len(told["cells"]) == 15
     assert all((cell["value"] is None) == (cell["reason"] is not None) for cell in told["cells"])
@@ -406,13 +404,13 @@ def test_json_holds_every_cell_and_is_the_same_each_time() -> None:
     assert render_html(sample()) == render_html(sample())
 
 
-def test_the_page_says_where_the_question_can_be_answered_and_because_of_what_it_can_not() -> None:
+def test_page_shows_verdicts_and_their_reasons() -> None:
     told = " ".join(text for _, text in Page(render_html(sample())).texts)
     assert "places: answerable; 3,000 people" in told and "places: not answerable; 2,000 people" in told
     assert "Reasons for caveats and for missing answers" in told
 
 
-def test_the_page_says_what_has_changed_since_the_last_build_and_what_was_accepted_and_revised() -> None:
+def test_page_shows_changes_acceptances_and_revisions() -> None:
     texts = [text for _, text in Page(render_html(sample())).texts]
     told = " ".join(texts)
     assert "Since the build of 2026-10-25: 1 closed, 5 new; 7 open." in told
@@ -428,19 +426,19 @@ def test_the_page_says_what_has_changed_since_the_last_build_and_what_was_accept
     assert any("Revisions in the latest release" in text for text in texts)
 
 
-def test_a_draft_letter_is_text_under_the_name_of_its_holder() -> None:
+def test_draft_letter_is_text_under_its_data_owner() -> None:
     page = Page(render_html(sample()))
     assert next(text for tag, text in page.texts if tag == "summary") == f"Letter to {HARM}"
     assert next(text for tag, text in page.texts if tag == "pre") == HARM
 
 
-def test_the_page_has_a_place_for_borders_and_totals_also_where_nothing_breaks() -> None:
+def test_page_states_if_there_are_no_discontinuities() -> None:
     told = " ".join(text for _, text in Page(render_html(sample())).texts)
     assert "No boundary has a figure on one side only" in told
     assert "No published total in the store differs from the sum of its places." in told
 
 
-def test_borders_at_which_data_break_are_drawn_and_listed_and_harm_in_them_is_text() -> None:
+def test_discontinuities_are_drawn_and_listed_with_escaped_text() -> None:
     report = sample()
     first, last = report.cells["period_start"].min(), report.cells["period_end"].max()
     line = {"problem": "sample", "measure": "households", "period_start": first, "period_end": last,
@@ -452,7 +450,7 @@ def test_borders_at_which_data_break_are_drawn_and_listed_and_harm_in_them_is_te
     assert HARM not in page and "There is 1 discontinuity between neighbours" in page
 
 
-def test_totals_are_shown_of_the_newest_period_and_release_only_and_the_largest_difference_first() -> None:
+def test_totals_are_of_the_latest_release_with_the_largest_difference_first() -> None:
     days = [date(2024, 1, 1), date(2025, 1, 1)]
     each = [{"measure": "m", "place_code": code, "place_name": code, "period_start": day, "period_end": day,
              "released_at": day, "unit": "people", "total": 10.0, "sum_of_places": 10.0 - gap, "remainder": gap,
@@ -462,5 +460,5 @@ def test_totals_are_shown_of_the_newest_period_and_release_only_and_the_largest_
     assert found.select("place_code", "period_end").rows() == [("b", days[1]), ("a", days[1])]
 
 
-def test_a_part_of_a_total_that_is_nothing_has_no_sign() -> None:
+def test_zero_part_of_a_total_has_no_sign() -> None:
     assert waterfall_figure(-0.0) == "0"

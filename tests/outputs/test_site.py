@@ -1,4 +1,4 @@
-"""The pages of places and the overview: everything is on them, harm is only text, only what changed is made again."""
+"""Place pages and index page: complete content, escaped text, and updates of changed pages only."""
 
 import re
 from datetime import date
@@ -37,7 +37,7 @@ def texts(path: Path) -> str:
     return " ".join(text for _, text in Page(path.read_text(encoding="utf-8")).texts)
 
 
-def test_every_place_that_a_problem_asks_about_has_a_page_and_the_overview_leads_to_it(paged: Project) -> None:
+def test_every_requested_place_has_a_page_linked_from_the_index(paged: Project) -> None:
     codes = {
         code
         for name in paged.catalogue.problems
@@ -51,7 +51,7 @@ def test_every_place_that_a_problem_asks_about_has_a_page_and_the_overview_leads
     assert {f"{name}.html" for name in paged.catalogue.problems} <= links
 
 
-def test_every_link_to_a_page_leads_to_one(paged: Project) -> None:
+def test_every_link_has_a_target_page(paged: Project) -> None:
     out = output_path(paged.home, "")
     for path in [out / "index.html", place_page_path(paged.home, "E06000063")]:
         page = Page(path.read_text(encoding="utf-8"))
@@ -63,17 +63,17 @@ def test_every_link_to_a_page_leads_to_one(paged: Project) -> None:
                 assert (path.parent / unquote(target)).resolve().is_file(), target
 
 
-def test_a_page_says_what_is_known_what_is_not_and_who_to_ask(paged: Project) -> None:
+def test_page_shows_figures_gaps_and_data_owners(paged: Project) -> None:
     told = texts(place_page_path(paged.home, "E06000063"))
     assert "Cumberland" in told and "41,200" in told
-    assert "Ask: HM Revenue and Customs" in told and "Cannot be recomputed for the merged area" in told
+    assert "Data owner: HM Revenue and Customs" in told and "Cannot be recomputed for the merged area" in told
     assert "between 24 and 36" in told
     belfast = texts(place_page_path(paged.home, "N09000003"))
-    assert "Ask: Department for Communities (Northern Ireland)" in belfast
+    assert "Data owner: Department for Communities (Northern Ireland)" in belfast
     assert "The series does not cover this nation".lower() in belfast.lower()
 
 
-def test_nothing_missing_is_on_a_page_as_a_number(paged: Project) -> None:
+def test_missing_figure_is_not_a_number_on_a_page(paged: Project) -> None:
     judged = read_table(state_path(paged.home, "verdict", "jobs_recovery"))
     cells = read_table(state_path(paged.home, "cell", "jobs_recovery"))
     pages = build_place_pages(paged.catalogue, cells, judged, NO_LEDGER)
@@ -87,7 +87,7 @@ NO_LEDGER = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date})
 
 
 @pytest.mark.parametrize("name", ["index.html", "places/E06000063.html"])
-def test_a_page_is_well_formed_needs_no_network_and_no_script(paged: Project, name: str) -> None:
+def test_page_is_well_formed_without_network_or_scripts(paged: Project, name: str) -> None:
     html = output_path(paged.home, name).read_text(encoding="utf-8")
     page = Page(html)
     assert page.open == []
@@ -102,7 +102,7 @@ def test_a_page_is_well_formed_needs_no_network_and_no_script(paged: Project, na
 
 
 def sampled(project: Project, tmp_path: Path) -> Project:
-    """Put a problem whose places and sources mean harm in the place of those of the project."""
+    """Use a problem with malicious names of places and sources in the project."""
     report = sample()
     catalogue = project.catalogue
     problem = catalogue.problems["jobs_recovery"]._replace(name="sample", header=report.header)
@@ -113,7 +113,7 @@ def sampled(project: Project, tmp_path: Path) -> Project:
     return Project(changed, tmp_path, date(2026, 11, 24))
 
 
-def test_a_name_that_means_harm_is_only_text(paged: Project, tmp_path: Path) -> None:
+def test_malicious_name_is_escaped(paged: Project, tmp_path: Path) -> None:
     report, project = sample(), sampled(paged, tmp_path)
     judged = build_verdicts(report.cells, report.header, report.people)
     pages = build_place_pages(project.catalogue, report.cells, judged, NO_LEDGER)
@@ -125,7 +125,7 @@ def test_a_name_that_means_harm_is_only_text(paged: Project, tmp_path: Path) -> 
     assert told.problems[0]["places"] == 5 and sum(len(places) for _, places in told.places) == 5
 
 
-def test_only_the_pages_of_places_that_changed_are_made_again(starter: Project, tmp_path: Path) -> None:
+def test_only_changed_place_pages_are_rewritten(starter: Project, tmp_path: Path) -> None:
     home = tmp_path / "store"
     copied(starter.home, home)
     project = starter._replace(home=home)
@@ -144,7 +144,7 @@ def test_only_the_pages_of_places_that_changed_are_made_again(starter: Project, 
     assert made == {"E09000024"}
 
 
-def test_a_page_that_is_gone_is_made_again_and_that_of_a_place_no_longer_asked_about_goes(
+def test_deleted_page_is_restored_and_obsolete_page_is_removed(
     starter: Project, tmp_path: Path
 ) -> None:  # fmt: skip
     home = tmp_path / "store"
@@ -157,13 +157,13 @@ def test_a_page_that_is_gone_is_made_again_and_that_of_a_place_no_longer_asked_a
     write_outputs(home, "pages", [], [(place_page_name("E00000001"), b"of before")])
     publish_pages(project)
     assert place_page_path(home, "E09000024").is_file()
-    # Pages of before go when pages are made, what a person put there stays, and so does the overview.
+    # A new build removes obsolete pages, but keeps files of a user and the index page.
     assert mine.read_text() == "of a person" and not before.exists()
     prepare_store(project)
     assert output_path(home, "index.html").is_file()
 
 
-def test_causes_are_said_in_words_and_counted_where_there_are_many() -> None:
+def test_verdict_reasons_have_titles_and_a_count_of_the_rest() -> None:
     catalogue = load_catalogue(ROOT)
     assert describe_cause("furlough_take_up: needs_parts (3 of 46)", catalogue).endswith(
         "for the merged area (3 of 46)"
@@ -172,21 +172,21 @@ def test_causes_are_said_in_words_and_counted_where_there_are_many() -> None:
     assert split_causes(None) == []
 
 
-def test_the_trend_is_a_point_a_day_and_not_drawn_for_one_day() -> None:
+def test_trend_has_one_point_a_day_and_needs_two_days() -> None:
     assert draw_trend(story(gap_cells(a="late"))) is None
     drawn = draw_trend(story(gap_cells(a="late", b="late"), gap_cells(a=None, b="late"), gap_cells(a=None, b=None)))
     assert drawn and [row["share"] for row in drawn["rows"]] == ["0.0%", "50.0%", "100.0%"]
     assert drawn["path"] == "M0.0 24.0L60.0 12.0L120.0 0.0"
 
 
-def test_a_header_without_needs_has_pages_too() -> None:
+def test_problem_without_needs_has_pages() -> None:
     report = sample()
     header = ProblemHeader(**{**report.header.model_dump(), "needs": {}, "unknowns": tuple(report.measures)})
     cells = report.cells.with_columns(pl.lit("wanted").alias("need"))
     assert set(build_verdicts(cells, header, report.people)["verdict"]) == {"not_answerable"}
 
 
-def test_a_page_shows_the_limits_of_an_estimate_and_to_how_many_places_it_is_similar() -> None:
+def test_page_shows_the_interval_of_an_estimate_and_similar_places() -> None:
     report = of_estimates()
     catalogue = load_catalogue(ROOT)
     problem = catalogue.problems["jobs_recovery"]._replace(name="sample", header=report.header)

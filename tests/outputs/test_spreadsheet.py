@@ -1,4 +1,4 @@
-"""The spreadsheet and the CSV's metadata: what accessibility guidance and the W3C ask for, held to on real bytes."""
+"""Spreadsheet and CSV metadata: accessibility guidance and W3C rules, checked on the written bytes."""
 
 import csv
 import io
@@ -28,17 +28,17 @@ def parts(content: bytes) -> dict[str, str]:
         return {name: archive.read(name).decode() for name in archive.namelist()}
 
 
-def test_it_has_a_cover_contents_notes_and_one_table_a_sheet(content: bytes) -> None:
+def test_spreadsheet_has_cover_contents_notes_and_one_table_per_sheet(content: bytes) -> None:
     files = parts(content)
     assert re.findall(r'<sheet name="([^"]+)"', files["xl/workbook.xml"]) == SHEETS
     tables = [name for name in files if name.startswith("xl/tables/")]
-    # Every sheet but the cover is one table, marked as one, each with a name of its own.
+    # Every sheet except the cover has one marked table with a unique name.
     assert len(tables) == len(SHEETS) - 1
     assert len({re.search(r'displayName="([^"]+)"', files[name])[1] for name in tables}) == len(tables)  # type: ignore[index]
     assert all(text.count("<tablePart ") <= 1 for name, text in files.items() if "worksheets/sheet" in name)
 
 
-def test_no_cell_is_merged_or_blank_or_runs_anything(content: bytes) -> None:
+def test_no_cell_is_merged_or_blank_or_a_formula(content: bytes) -> None:
     for name, text in parts(content).items():
         if "worksheets/sheet" in name:
             assert "<mergeCell" not in text and "<f>" not in text
@@ -48,7 +48,7 @@ def test_no_cell_is_merged_or_blank_or_runs_anything(content: bytes) -> None:
         assert all(cell not in (None, "") for row in table.slice(start).iter_rows() for cell in row), name
 
 
-def test_a_name_that_means_harm_is_text_and_no_link(content: bytes) -> None:
+def test_malicious_name_is_text_and_not_a_link(content: bytes) -> None:
     files = parts(content)
     strings = files["xl/sharedStrings.xml"]
     assert "=cmd()" in strings and "&lt;script&gt;" in strings and HARM not in strings
@@ -57,7 +57,7 @@ def test_a_name_that_means_harm_is_text_and_no_link(content: bytes) -> None:
     assert escape_text("[a](javascript:alert(1)) $$x$$\x07") == "[a] - (javascript:alert(1)) $ $x$ $ "
 
 
-def test_a_missing_figure_is_shorthand_and_never_a_nought_nor_an_empty_cell() -> None:
+def test_missing_figure_is_shorthand_and_never_zero_or_blank() -> None:
     report = sample()
     table = figures_table(report)
     assert table.columns[2:] == [f"{m.title} ({m.unit})" for m in MEASURES.values()]
@@ -66,7 +66,7 @@ def test_a_missing_figure_is_shorthand_and_never_a_nought_nor_an_empty_cell() ->
     assert set(table["Unfilled vacancies (vacancies)"].to_list()) == {"[x]"}
 
 
-def test_a_figure_carried_forward_stands_beside_its_own_period() -> None:
+def test_figure_carried_forward_has_a_period_column() -> None:
     report = sample("month")
     older = (pl.col("measure") == "households") & (pl.col("place_code") == "E06000001")
     caveat = pl.when(older).then(pl.lit("rounded,carried_forward")).otherwise("caveats").alias("caveats")
@@ -80,7 +80,7 @@ def test_a_figure_carried_forward_stands_beside_its_own_period() -> None:
     assert [table.columns[place] for place in notes] == [f"{each.title} ({each.unit})" for each in MEASURES.values()]
 
 
-def test_figures_are_numbers_beside_the_shorthand() -> None:
+def test_figures_stay_numeric_in_columns_with_shorthand() -> None:
     table = pl.read_excel(build_spreadsheet(sample()), sheet_name="Figures", has_header=False, infer_schema_length=0)
     rows = {row[0]: row for row in table.iter_rows() if row[0] in ("E06000001", "E06000002")}
     assert rows["E06000001"][2:4] == ("2.5", "0") and rows["E06000002"][3] == "[c]"
@@ -89,11 +89,11 @@ def test_figures_are_numbers_beside_the_shorthand() -> None:
     assert re.search(r"<c r=\"C\d+\"[^>]*><v>2\.5</v>", figures)
 
 
-def test_the_same_report_gives_the_same_bytes() -> None:
+def test_same_report_gives_the_same_bytes() -> None:
     assert build_spreadsheet(sample()) == build_spreadsheet(sample())
 
 
-def test_a_problem_of_which_nothing_is_missing_has_a_spreadsheet() -> None:
+def test_problem_without_gaps_has_a_spreadsheet() -> None:
     report = sample()
     known = pl.lit(None, pl.String).alias("reason"), pl.lit(1.0).alias("value")
     assert (
@@ -116,7 +116,7 @@ def test_every_column_of_the_csv_is_described_with_its_type() -> None:
             read(row[column["titles"]], column)
 
 
-def test_an_estimate_has_columns_with_its_limits() -> None:
+def test_estimate_has_interval_columns() -> None:
     table = figures_table(of_estimates())
     head = next(n for n, name in enumerate(table.columns) if name.startswith("Claimant rate (%"))
     assert table.columns[head + 1 : head + 3] == [
@@ -128,7 +128,7 @@ def test_an_estimate_has_columns_with_its_limits() -> None:
 
 
 def read(text: str, column: dict[str, object]) -> object:
-    """Read a cell as its declared type says; a column that is required is never empty."""
+    """Convert a cell to its declared type. A required column is never empty."""
     if text == "":
         assert not column["required"], column["name"]
         return None
@@ -140,7 +140,7 @@ def read(text: str, column: dict[str, object]) -> object:
     return float(text) if kind in ("number", "integer") else text
 
 
-def test_the_owner_of_a_problem_is_text_in_the_metadata_too() -> None:
+def test_malicious_owner_is_text_in_the_metadata() -> None:
     report = sample()
     header = report.header.model_copy(update={"owner": FORMULA + HARM})
     assert json.loads(build_csv_metadata(report._replace(header=header)))["dc:creator"].endswith(FORMULA + HARM)
