@@ -332,7 +332,7 @@ def test_draft_without_a_period_does_not_stop_a_build(tidied: Project, tmp_path:
 
 @pytest.mark.parametrize("where", ["/no/such/file.csv", "."])
 def test_missing_file_is_rejected(where: str, project: Project) -> None:
-    with pytest.raises(FetchError, match="can't be read"):
+    with pytest.raises(FetchError, match="cannot be read"):
         draft_source(project, where, "nothing")
 
 

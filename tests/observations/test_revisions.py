@@ -45,7 +45,7 @@ def test_figures_as_known_on_a_day_have_each_cell_once(warehouse: Path) -> None:
 
 def test_macro_and_tables_have_comments(warehouse: Path) -> None:
     told = asked(warehouse, "select comment from duckdb_functions() where function_name = 'as_known_at'")
-    assert "figures known on a day" in told[0]["comment"]
+    assert "Figures as known on a day" in told[0]["comment"]
     bare = "select count(*) as n from duckdb_columns() where table_name like 'revision%' and comment is null"
     assert asked(warehouse, bare) == [{"n": 0}]
 
