@@ -98,12 +98,12 @@ def upgrade_file(path: Path, in_place: bool) -> Upgrade:
 
 
 def _split_tokens(source: bytes) -> list[Token]:
-    found = []
+    tokens = []
     for match in _TOKEN.finditer(source):
         kind = next(name for name in ("skip", "literal", "quoted", "word", "sign") if match[name] is not None)
         if kind != "skip":
-            found.append(Token(kind, match.start(), match.end(), match[0].decode(errors="replace")))
-    return found
+            tokens.append(Token(kind, match.start(), match.end(), match[0].decode(errors="replace")))
+    return tokens
 
 
 def _split_statements(tokens: list[Token]) -> Iterator[list[Token]]:
@@ -136,8 +136,8 @@ def _upgrade_statement(
             yield f"line {_line_number(source, tokens[at].start)}: {message}"
             return
         rewriter = _QueryRewriter(source, tokens[at:end])
-        for each in parsed["statements"]:
-            rewriter.rewrite_query(each["node"], {}, [])
+        for statement in parsed["statements"]:
+            rewriter.rewrite_query(statement["node"], {}, [])
         edits.update(rewriter.edits)
         own |= rewriter.own
         yield from rewriter.notes
@@ -299,8 +299,10 @@ class _QueryRewriter:
         """Rewrite the columns of USING where both sides have the new name; else note them."""
         names = [name.lower() for name in join.get("using_columns", [])]
         for name in names:
-            sides = [{each.columns[name] for each in side if name in each.columns} for side in (left, right)]
-            word = next((each for each in self._words_in_brackets(join, "using") if each.name == name), None)
+            sides = [
+                {relation.columns[name] for relation in side if name in relation.columns} for side in (left, right)
+            ]
+            word = next((token for token in self._words_in_brackets(join, "using") if token.name == name), None)
             if sides[0] and sides[0] == sides[1] and word:
                 self._add_edit(word, sides[0].pop())
             elif sides[0] or sides[1]:
@@ -310,8 +312,8 @@ class _QueryRewriter:
     def _rewrite_expressions(self, part: Any, tables: Tables, scope: Scope, aliases: Iterable[str] = ()) -> None:
         """Rewrite the columns in any part of the tree; names in `aliases` are those of the SELECT itself."""
         if isinstance(part, list):
-            for each in part:
-                self._rewrite_expressions(each, tables, scope, aliases)
+            for item in part:
+                self._rewrite_expressions(item, tables, scope, aliases)
         elif isinstance(part, dict):
             if part.get("class") == "SUBQUERY":
                 self.rewrite_query(part["subquery"]["node"], tables, scope)
@@ -321,8 +323,8 @@ class _QueryRewriter:
                 self._rewrite_column(part, scope, aliases)
             if part.get("class") == "STAR":
                 self._rewrite_star(part, scope)
-            for each in part.values():
-                self._rewrite_expressions(each, tables, scope, aliases)
+            for item in part.values():
+                self._rewrite_expressions(item, tables, scope, aliases)
 
     def _rewrite_column(self, ref: Node, scope: Scope, aliases: Iterable[str]) -> None:
         parts = [part.lower() for part in ref["column_names"]]
@@ -337,14 +339,18 @@ class _QueryRewriter:
         """Return the new names of the parts of a column reference, by the number of the part."""
         for relations in scope:
             for before in range(len(parts) - 1):
-                relation = next((each for each in relations if each.alias and each.alias == parts[before]), None)
+                alias = parts[before]
+                relation = next(
+                    (candidate for candidate in relations if candidate.alias and candidate.alias == alias), None
+                )
                 if relation:
-                    found = {before: relation.new_alias, before + 1: relation.columns.get(parts[before + 1], "")}
-                    return {number: new for number, new in found.items() if new}
-            named = next((each.columns[parts[0]] for each in relations if parts[0] in each.columns), "")
+                    names = {before: relation.new_alias, before + 1: relation.columns.get(parts[before + 1], "")}
+                    return {number: new for number, new in names.items() if new}
+            named = next((candidate.columns[parts[0]] for candidate in relations if parts[0] in candidate.columns), "")
             if named:
                 return {0: named}
-        whole = next((each.new_alias for each in scope[0] if each.alias == parts[0] and each.new_alias), "")
+        renamed = (candidate for candidate in scope[0] if candidate.alias == parts[0] and candidate.new_alias)
+        whole = next((candidate.new_alias for candidate in renamed), "")
         return {0: whole} if whole and len(parts) == 1 else {}
 
     def _rewrite_star(self, star: Node, scope: Scope) -> None:
@@ -352,8 +358,8 @@ class _QueryRewriter:
         columns = {old: new for relation in scope[0] for old, new in relation.columns.items()}
         if star.get("columns"):
             self._add_note(star, "COLUMNS(...) was left: its pattern may name old columns")
-        targets = [each.lower() for each in star.get("exclude_list", [])]
-        targets += [str(each["key"]).lower() for each in star.get("replace_list", [])]
+        targets = [name.lower() for name in star.get("exclude_list", [])]
+        targets += [str(item["key"]).lower() for item in star.get("replace_list", [])]
         for clause in ("exclude", "replace", "rename"):
             words = self._words_in_brackets(star, clause)
             for before, word in zip([None, *words], words, strict=False):
@@ -381,7 +387,7 @@ class _QueryRewriter:
                 if self.tokens[number + 1].text != "(":
                     return [self.tokens[number + 1]]
                 end = _end_of_query(self.tokens, number + 2)
-                return [each for each in self.tokens[number + 2 : end] if each.kind in NAMES]
+                return [token for token in self.tokens[number + 2 : end] if token.kind in NAMES]
             depth += (token.text == "(") - (token.text == ")") if token.kind == "sign" else 0
             if depth < 0 or (depth == 0 and keyword != "using" and token.text == "," and number > at):
                 break

@@ -106,11 +106,11 @@ _UNKNOWN = (
 
 def new_names(old: str) -> dict[str, list[str]]:
     """Return the new names of an old table or column, each with the tables that have it; a table has none."""
-    found: dict[str, list[str]] = {TABLES[old]: []} if old in TABLES else {}
+    tables_by_name: dict[str, list[str]] = {TABLES[old]: []} if old in TABLES else {}
     for table, columns in COLUMNS.items():
         if old in columns:
-            found.setdefault(columns[old], []).append(table)
-    return found
+            tables_by_name.setdefault(columns[old], []).append(table)
+    return tables_by_name
 
 
 def add_new_name(message: str) -> str:
@@ -118,9 +118,11 @@ def add_new_name(message: str) -> str:
     for pattern in _UNKNOWN:
         match = pattern.search(message)
         old = match[1].rsplit(".", 1)[-1].lower() if match else ""
-        found = new_names(old)
-        if found:
-            names = (f"{new} ({', '.join(tables)})" if len(found) > 1 else new for new, tables in found.items())
+        replacements = new_names(old)
+        if replacements:
+            names = (
+                f"{new} ({', '.join(tables)})" if len(replacements) > 1 else new for new, tables in replacements.items()
+            )
             advice = f"version {RENAMED_IN} renamed {old} to {' or '.join(names)}"
             return f"{advice}; `commonground upgrade-sql FILE` rewrites a query. {message}"
     return message

@@ -37,7 +37,7 @@ def _nested(value: Any) -> Any:
     """Convert a list of geographies, some with `best_fit`, to a mapping; raise ValueError for a duplicate."""
     if not isinstance(value, list | tuple):
         return value
-    pairs = [pair for each in value for pair in (each.items() if isinstance(each, dict) else [(each, "exact")])]
+    pairs = [pair for item in value for pair in (item.items() if isinstance(item, dict) else [(item, "exact")])]
     names = [name for name, _ in pairs]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -209,8 +209,8 @@ class Source(FileLayout):
     @property
     def has_one_period(self) -> bool:
         """Return whether all figures of each release have one period, without a period column."""
-        each = bool(self.releases) and all(release.period for release in self.releases)
-        return bool(self.period or self.period_pattern or each)
+        in_releases = bool(self.releases) and all(release.period for release in self.releases)
+        return bool(self.period or self.period_pattern or in_releases)
 
     @property
     def best_fit(self) -> tuple[str, ...]:
@@ -287,8 +287,9 @@ def _validate_periods(source: "Source") -> None:
 
 
 def _validate_headings(source: "Source") -> None:
-    named = [each for each in (source.columns or FileColumns()).model_dump().values() if each and each != EVERY_HEADING]
-    lost = [each for each in named if not set(each) & set(source.headings)]
+    spellings = (source.columns or FileColumns()).model_dump().values()
+    named = [column for column in spellings if column and column != EVERY_HEADING]
+    lost = [column for column in named if not set(column) & set(source.headings)]
     if not source.header_rows and lost:
         raise ValueError(f"headings: {lost[0][0]!r} is missing, which columns refers to")
 
