@@ -1,5 +1,6 @@
 """The docs match the code: a missing command, key, reason or table fails."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -65,3 +66,66 @@ def test_readme_names_both_makefile_commands() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "\nrun:" in makefile and "\ntest:" in makefile
     assert "make run " in README and "make test " in README
+
+
+NAMES_OF_OTHERS = frozenset({"MY_MAP", "EAGER_IMPORT", "TYPE_CHECKING"})
+"""Names in pages that are a reader's own, or of Python and of a library."""
+CODE = [
+    path
+    for folder in ("pipelines", "checks", "tests", "benchmarks", "sources")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in {".py", ".pyi", ".yaml", ".sql", ".html"}
+]
+
+
+def known_words() -> set[str]:
+    """List the words of the code, the declarations and the files that configure them, and the names of their files."""
+    files = [*CODE, *(ROOT / name for name in ("Makefile", "pyproject.toml", ".importlinter"))]
+    words = {word for path in files for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
+    return words | {path.stem for path in CODE} | NAMES_OF_OTHERS
+
+
+def test_names_in_pages_exist_in_the_code() -> None:
+    """A name with an underscore in a code span is a name of the program, a column, a key or a file."""
+    history = {"CHANGELOG.md", "upgrading.md", "renamed-columns.md"}
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"]
+    texts = {page: re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S) for page in pages}
+    spans = [
+        (page, name)
+        for page, text in texts.items()
+        if page.name not in history
+        for span in re.findall(r"`([^`\n</>]+)`", text)
+        for name in re.findall(r"\b[A-Za-z]\w*_\w+\b", span)
+    ]
+    known = known_words()
+    assert len(spans) > 300
+    assert [f"{page.name}: {name}" for page, name in spans if name not in known] == []
+
+
+def test_names_in_docstrings_exist_in_their_module() -> None:
+    """`module.NAME` in a docstring is a name of that module, and a code span of one word is a word of the code."""
+    modules: dict[str, list[Path]] = {}
+    for path in CODE:
+        if path.suffix == ".py" and path.parts[len(ROOT.parts)] in {"pipelines", "checks"}:
+            modules.setdefault(path.stem, []).append(path)
+    endings = {"csv", "duckdb", "html", "json", "jsonl", "md", "parquet", "py", "sql", "toml", "xlsx", "yaml", "zip"}
+    words = {path: set(re.findall(r"\w+", path.read_text(encoding="utf-8"))) for path in CODE}
+    known, named, missing = known_words(), 0, []
+    for path in (path for path in CODE if path.suffix == ".py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+                continue
+            text = str(node.value.value)
+            for stem, name in re.findall(r"\b([a-z_]+)\.([A-Za-z_]\w+)\b", text):
+                if stem in modules and name not in endings:
+                    named += 1
+                    places = modules[stem]
+                    if not any(name in words[module] or (module.parent / f"{name}.py").exists() for module in places):
+                        missing.append(f"{path.relative_to(ROOT)}:{node.lineno}: {stem}.{name}")
+            missing += [
+                f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+                for name in re.findall(r"`([A-Za-z_]\w*)`", text)
+                if name not in known
+            ]
+    assert named > 50
+    assert missing == []
