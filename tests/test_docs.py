@@ -108,7 +108,22 @@ def test_names_in_docstrings_exist_in_their_module() -> None:
     for path in CODE:
         if path.suffix == ".py" and path.parts[len(ROOT.parts)] in {"pipelines", "checks"}:
             modules.setdefault(path.stem, []).append(path)
-    endings = {"csv", "duckdb", "html", "json", "jsonl", "md", "parquet", "py", "sql", "toml", "xlsx", "yaml", "zip"}
+    endings = {
+        "csv",
+        "duckdb",
+        "gz",
+        "html",
+        "json",
+        "jsonl",
+        "md",
+        "parquet",
+        "py",
+        "sql",
+        "toml",
+        "xlsx",
+        "yaml",
+        "zip",
+    }
     words = {path: set(re.findall(r"\w+", path.read_text(encoding="utf-8"))) for path in CODE}
     known, named, missing = known_words(), 0, []
     for path in (path for path in CODE if path.suffix == ".py"):
