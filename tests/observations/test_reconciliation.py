@@ -144,7 +144,7 @@ def test_chart_has_a_text_alternative_and_a_bar_for_each_part() -> None:
     assert len(picture.findall(f"{named}rect")) == len(bars(row)) == 4
     assert picture.get("role") == "img"
     assert picture.get("aria-label") == picture.findtext(f"{named}title") == describe_waterfall(row)
-    for said in ("total 66", "together 60", "5 in no place", "1 nobody knows"):
+    for said in ("published total 66", "sum of its places 60", "5 not allocated to a place", "1 not explained"):
         assert said in describe_waterfall(row)
 
 

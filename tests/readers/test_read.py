@@ -336,7 +336,7 @@ def test_row_with_more_fields_than_headings_is_a_finding() -> None:
     read = cells(source(""), (LINES + "E06000052,Cornwall, and Scilly,2023,9\n").encode())
     (row,) = read.filter(pl.col("fault").is_not_null()).to_dicts()
     assert (row["fault"], row["file_row"]) == ("unreadable", 4)
-    assert "more fields than there are headings" in row["fault_evidence"]
+    assert "more fields than headings" in row["fault_evidence"]
 
 
 def test_declared_footnotes_are_excluded_and_counted() -> None:

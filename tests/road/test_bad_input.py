@@ -87,8 +87,7 @@ BOOK = xlsx([line.split(",") for line in GOOD.decode().split()])
         (SOURCE, b"\xef\xbb\xbf  <!DOCTYPE html><html>", "web page"),
         (SOURCE, b"area,name,year,stock\nE09000024,Merton,2023,7\n", "expected also code"),
         (SOURCE, GOOD.replace(b"stock", b"Stock count", 1), "expected also stock"),
-        (SOURCE, GOOD + "E06000001,Caf\xe9,2023,1\n".encode("cp1252"), "not utf-8 at byte .* cp1252"),
-        (SOURCE, GOOD.decode().encode("utf-16"), "UTF-16"),
+        (SOURCE, GOOD + "Caf\xe9\n".encode() + "Caf\xe9\n".encode("cp1252"), "not UTF-8 at byte .* it is damaged"),
         (SOURCE, GOOD.replace(b"Merton", b"Mer\x00ton"), "zero bytes"),
         (SOURCE, GOOD.replace(b"stock", b"stock,stock", 1), "stock' twice"),
         (SOURCE, GOOD + b"\n" + GOOD.split(b"\n", 1)[1], "looks like data after the blank row"),
@@ -118,9 +117,21 @@ def test_file_of_the_wrong_shape_is_refused(source: Source, content: bytes, comp
         (SOURCE, gzip.compress(GOOD)),
         (SOURCE, zipped({"folder/a.csv": GOOD})),
         (SOURCE, GOOD.replace(b"Merton", "Mért\xf4n".encode("cp1252"))),
+        (SOURCE, GOOD.decode().encode("utf-16")),
         (EXCEL, BOOK),
     ],
-    ids=["plain", "byte order mark", "old Mac ends", "Windows ends", "preamble", "gzip", "zip", "cp1252", "Excel"],
+    ids=[
+        "plain",
+        "byte order mark",
+        "old Mac ends",
+        "Windows ends",
+        "preamble",
+        "gzip",
+        "zip",
+        "cp1252",
+        "UTF-16",
+        "Excel",
+    ],
 )
 def test_same_table_is_read_from_every_file_format(source: Source, content: bytes) -> None:
     frame = read_sheet(content, source, "stock.file").frame

@@ -142,7 +142,7 @@ def test_the_newest_of_three_releases_of_the_claimant_rate_is_used(starter: Proj
 
 
 def test_every_total_equals_its_places_plus_the_remainder(warehouse: Path) -> None:
-    parts = "local + missing_places + suppressed + rounding + unallocated + retired_codes + remainder"
+    parts = "sum_of_places + missing_places + suppressed + rounding + unallocated + retired_codes + remainder"
     assert ask(warehouse, f"select * from reconciliation where abs(total - ({parts})) > 1e-6") == []
     residents = "select count(*) from reconciliation where measure = 'residents_16_64' and remainder <> 0"
     assert ask(warehouse, residents) == [(0,)]
