@@ -49,9 +49,20 @@ def starter(store: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def edition(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the bundled releases, the register and the small areas, before any build; tests copy it."""
+    return made_once(tmp_path_factory, "prepared", _prepare_edition) / "store"
+
+
+def _prepare_edition(folder: Path) -> None:
+    steps.prepare_store(Project(load_catalogue(ROOT), folder / "store", date.fromisoformat(AS_OF)))
+
+
+@pytest.fixture(scope="session")
+def edition(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The starter edition without a build; tables that tests of this worker build stay in its store."""
-    project = Project(load_catalogue(ROOT), tmp_path_factory.mktemp("edition"), date.fromisoformat(AS_OF))
+    home = copied(prepared, tmp_path_factory.mktemp("edition") / "store")
+    project = Project(load_catalogue(ROOT), home, date.fromisoformat(AS_OF))
     steps.prepare_store(project)
     return project
 

@@ -22,6 +22,7 @@ from pipelines.gaps import answer as answering
 from pipelines.observations.access import load_source_tables
 from pipelines.observations.ingest import SourceTables
 from pipelines.readers.read import read_sheet
+from tests.small import copied
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AS_OF = date(2026, 11, 24)
@@ -140,7 +141,7 @@ def test_same_table_is_read_from_every_file_format(source: Source, content: byte
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(prepared: Path, tmp_path: Path) -> Project:
     """The project with one more source; the test writes its file."""
     root = tmp_path / "project"
     shutil.copytree(ROOT / "sources", root / "sources")
@@ -151,7 +152,7 @@ def project(tmp_path: Path) -> Project:
         "releases: [{file: starter/stock.csv, released: 2024-01-01}]\n"
         "measures: {stock_on_hand: {title: s, unit: items, kind: stock, column: stock, range: [0, 1000]}}\n"
     )
-    return Project(load_catalogue(root), tmp_path / "store", AS_OF)
+    return Project(load_catalogue(root), copied(prepared, tmp_path / "store"), AS_OF)
 
 
 def observed(project: Project, extra: str) -> SourceTables:
@@ -223,21 +224,22 @@ def test_file_with_more_bad_rows_than_its_contract_allows_is_refused(project: Pr
     assert "unmatched_place" in refusal and "40 of 106" in refusal
 
 
-def test_unknown_council_name_is_reported_with_candidates(project: Project) -> None:
-    path = project.catalogue.sources_dir / "starter" / "dwp_uc_households.csv.gz"
+def test_unknown_council_name_is_reported_with_candidates(small: Project) -> None:
+    path = small.catalogue.sources_dir / "starter" / "dwp_uc_households.csv.gz"
     text = gzip.decompress(path.read_bytes()).replace(b'"Merton"', b'"Mertonn"')
     path.write_bytes(gzip.compress(text))
-    steps.prepare_store(project)
-    told = load_source_tables(project, "dwp_uc_households").finding.filter(pl.col("check") == "unknown_places")
+    steps.prepare_store(small)
+    told = load_source_tables(small, "dwp_uc_households").finding.filter(pl.col("check") == "unknown_places")
     assert told["place_label"].to_list() == ["Mertonn"]
     assert "perhaps E09000024 Merton" in told["evidence"].item()
 
 
-def test_unused_name_in_the_table_of_names_is_reported(project: Project) -> None:
-    with (project.catalogue.sources_dir / "dwp_uc_households.names.csv").open("a", encoding="utf-8") as table:
+def test_unused_name_in_the_table_of_names_is_reported(small: Project) -> None:
+    with (small.catalogue.sources_dir / "dwp_uc_households.names.csv").open("a", encoding="utf-8") as table:
         table.write("Nowhere / Unlle,W06000001,\n")
-    steps.prepare_store(project)
-    told = load_source_tables(project, "dwp_uc_households").finding.filter(pl.col("check") == "unused_names")
+    changed = small._replace(catalogue=load_catalogue(small.catalogue.root))
+    steps.prepare_store(changed)
+    told = load_source_tables(changed, "dwp_uc_households").finding.filter(pl.col("check") == "unused_names")
     assert told["evidence"].str.starts_with("Nowhere / Unlle").to_list() == [True]
 
 
@@ -322,12 +324,12 @@ def test_invalid_problem_is_refused_with_file_line_and_choices(
         ("place.place_code,\n    place.place_name", "place.place_name", "must return place_code"),
     ],
 )
-def test_misleading_select_is_refused_when_it_runs(project: Project, old: str, new: str, complaint: str) -> None:
-    path = project.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
+def test_misleading_select_is_refused_when_it_runs(small: Project, old: str, new: str, complaint: str) -> None:
+    path = small.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    changed = project._replace(catalogue=load_catalogue(project.catalogue.root))
+    changed = small._replace(catalogue=load_catalogue(small.catalogue.root))
     steps.prepare_store(changed)
     with pytest.raises(CommongroundError, match=complaint):
         answering.answer_problem(changed, "jobs_recovery")
