@@ -10,7 +10,7 @@ run: $(VENV)/run.done
 	$(BIN)/commonground build
 
 test: $(VENV)/dev.done
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 ui: $(VENV)/run.done
 	$(BIN)/commonground ui

@@ -131,12 +131,10 @@ def _format_default(default: Any) -> str:
 def describe_type(annotation: Any) -> str:
     """Describe a type in words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if annotation is Literal[True]:
-        return "`true`"
     if origin is Annotated:
         return describe_type(arguments[0])
     if origin is Literal:
-        return " or ".join(f"`{choice}`" for choice in arguments)
+        return " or ".join("`true`" if choice is True else f"`{choice}`" for choice in arguments)
     if origin in (Union, UnionType):
         return " or ".join(
             dict.fromkeys(describe_type(choice_type) for choice_type in arguments if choice_type is not type(None))
