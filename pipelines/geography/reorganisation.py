@@ -77,7 +77,7 @@ def read_scenario(root: Path, name: str) -> tuple[Scenario, Path]:
     path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
         raise UnknownNameError(
-            f"unknown scenario {name!r}; give the path of a .yaml file, or a name: {suggest_names(name, known)}"
+            f"unknown scenario {name!r}; give the path of a .yaml file, or a name; {suggest_names(name, known)}"
         )
     data, lines = read_yaml(path.read_text(encoding="utf-8"), path)
     return validate_declaration(Scenario, data, lines, path), path
