@@ -1,4 +1,4 @@
-"""Tables and columns that version 0.2.0 renamed: the one list of old and new names.
+"""Tables and columns renamed since version 0.1.0: the one list of old and new names.
 
 `commonground upgrade-sql`, the errors about unknown names and `docs/renamed-columns.md` all read it. No table or column
 keeps its old name as an alias.
@@ -8,9 +8,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from pipelines.core.errors import CommongroundError
-
-RENAMED_IN = "0.2.0"
-"""Version that renamed the tables and columns."""
 
 TABLES: Mapping[str, str] = {
     "boundary_cliffs": "boundary_discontinuities",
@@ -123,7 +120,7 @@ def add_new_name(message: str) -> str:
             names = (
                 f"{new} ({', '.join(tables)})" if len(replacements) > 1 else new for new, tables in replacements.items()
             )
-            advice = f"version {RENAMED_IN} renamed {old} to {' or '.join(names)}"
+            advice = f"{old} is now {' or '.join(names)}"
             return f"{advice}; `commonground upgrade-sql FILE` rewrites a query. {message}"
     return message
 
@@ -134,6 +131,4 @@ def refuse_old_columns(columns: Collection[str], expected: Iterable[str], what: 
     for new in expected:
         old = old_names.get(new)
         if old in columns and new not in columns:
-            raise CommongroundError(
-                f"{what}: found the column {old}, expected {new}; version {RENAMED_IN} renamed it: rename the column"
-            )
+            raise CommongroundError(f"{what}: found the column {old}, expected {new}, its new name; rename the column")

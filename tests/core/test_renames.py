@@ -35,7 +35,7 @@ def test_error_about_an_old_name_states_the_new_name(query: str, old: str, new: 
         con.execute("create table cells (lower_bound double); create table neighbours (boundary_source text)")
         with pytest.raises(duckdb.Error) as error:
             con.sql(query)
-    assert add_new_name(str(error.value)).startswith(f"version 0.2.0 renamed {old} to {new}")
+    assert add_new_name(str(error.value)).startswith(f"{old} is now {new}")
 
 
 def test_error_about_another_name_is_unchanged() -> None:
