@@ -40,7 +40,7 @@ class Prose(NamedTuple):
 
 
 def prose() -> list[Prose]:
-    """List all prose of the project by file and line, but CHANGELOG.md and docs/upgrading.md, which name old words."""
+    """List all prose of the project by file and line, but docs/upgrading.md, which names old words."""
     return [
         *(unit for folder in CODE for path in sorted((ROOT / folder).rglob("*.py")) for unit in python_prose(path)),
         *(unit for path in pages() for unit in page_prose(path)),
@@ -52,7 +52,7 @@ def prose() -> list[Prose]:
 
 def pages() -> list[Path]:
     """List the Markdown pages that are written or made here."""
-    named = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "GLOSSARY.md")]
+    named = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "GLOSSARY.md")]
     found = [*named, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks/README.md"]
     return [path for path in found if path.name != "upgrading.md"]
 
