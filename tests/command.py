@@ -31,7 +31,7 @@ def run(*words: str, store: Path, project: Path = ROOT) -> Done:
         redirect_stdout(out), redirect_stderr(err), _wide(),
     ):  # fmt: skip
         code = _exit_code()
-    return Done(words, code, *(each.buffer.getvalue().decode() for each in (out, err)))  # type: ignore[attr-defined]
+    return Done(words, code, *(item.buffer.getvalue().decode() for item in (out, err)))  # type: ignore[attr-defined]
 
 
 def _exit_code() -> int:
@@ -44,14 +44,14 @@ def _exit_code() -> int:
 
 @contextmanager
 def _wide() -> Iterator[None]:
-    widths = [(each, each.width) for each in (console, error_console)]
-    for each, _ in widths:
-        each.width = WIDTH
+    widths = [(item, item.width) for item in (console, error_console)]
+    for item, _ in widths:
+        item.width = WIDTH
     try:
         yield
     finally:
-        for each, width in widths:
-            each.width = width
+        for item, width in widths:
+            item.width = width
 
 
 def run_apart(*words: str, store: Path, project: Path = ROOT) -> Done:

@@ -45,8 +45,8 @@ def _of_source(project: Project, name: str) -> list[Row]:
     import_bundled_releases(project.home, project.catalogue, name)
     systems = list_source_geographies(project, name)
     manner = reading_context(project.catalogue, name, load_places(project), systems)
-    held = [group[0] for group in stored_releases(project.home, name, project.as_of)]
-    return [_of_release(project, manner, snapshot) for snapshot in held]
+    stored = [group[0] for group in stored_releases(project.home, name, project.as_of)]
+    return [_of_release(project, manner, snapshot) for snapshot in stored]
 
 
 def _of_release(project: Project, manner: ReadingContext, snapshot: Snapshot) -> Row:
@@ -55,7 +55,7 @@ def _of_release(project: Project, manner: ReadingContext, snapshot: Snapshot) ->
     faults = dict(cells["fault"].value_counts().iter_rows())
     aside = sum(count for fault, count in faults.items() if fault not in (None, "total", "repeat"))
     counts = dict(sound["obs_status"].value_counts().iter_rows())
-    told = {
+    result = {
         "source": manner.name,
         "released": snapshot.released,
         "file": snapshot.file,
@@ -70,12 +70,12 @@ def _of_release(project: Project, manner: ReadingContext, snapshot: Snapshot) ->
         "set_aside": aside,
         **_summed(cells, manner.source),
     }
-    return {column: str(told.get(column, "")) for column in COLUMNS}
+    return {column: str(result.get(column, "")) for column in COLUMNS}
 
 
 def _summed(cells: pl.DataFrame, source: Source) -> dict[str, object]:
     """Sum the first count or stock over all places in its newest period, and compare it with the published total."""
-    measure = next((name for name, each in source.measures.items() if each.kind in ("count", "stock")), None)
+    measure = next((name for name, item in source.measures.items() if item.kind in ("count", "stock")), None)
     if not measure:
         return {}
     own = cells.filter(pl.col("measure") == measure)
@@ -83,10 +83,10 @@ def _summed(cells: pl.DataFrame, source: Source) -> dict[str, object]:
     if newest is None:
         return {}
     now = own.filter(pl.col("period_end") == newest)
-    found = round(float(now.filter(pl.col("fault").is_null())["value"].sum()), 3)
+    actual = round(float(now.filter(pl.col("fault").is_null())["value"].sum()), 3)
     printed = _printed(now, source)
-    apart = "" if printed is None else f"{printed - found:g}"
-    return {"measure": measure, "period": newest, "sum": f"{found:g}" if found < 1e5 else f"{found:.0f}",
+    apart = "" if printed is None else f"{printed - actual:g}"
+    return {"measure": measure, "period": newest, "sum": f"{actual:g}" if actual < 1e5 else f"{actual:.0f}",
             "published_total": "" if printed is None else f"{printed:.10g}", "difference": apart}  # fmt: skip
 
 

@@ -53,8 +53,8 @@ def prose() -> list[Prose]:
 def pages() -> list[Path]:
     """List the Markdown pages that are written or made here."""
     named = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "GLOSSARY.md")]
-    found = [*named, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks/README.md"]
-    return [path for path in found if path.name != "upgrading.md"]
+    actual = [*named, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks/README.md"]
+    return [path for path in actual if path.name != "upgrading.md"]
 
 
 def python_prose(path: Path) -> Iterator[Prose]:
@@ -94,8 +94,8 @@ def declaration_prose(path: Path) -> Iterator[Prose]:
     """Yield the comments of a YAML file, and its values of two words and more."""
     name = str(path.relative_to(ROOT))
     for number, row in enumerate(path.read_text().splitlines(), 1):
-        if found := re.search(r"(?:^|\s)#\s*(.+)", row):
-            yield Prose(name, number, "comment", found[1])
+        if actual := re.search(r"(?:^|\s)#\s*(.+)", row):
+            yield Prose(name, number, "comment", actual[1])
     for node in _scalars(yaml.compose(path.read_text(), yaml.CSafeLoader)):
         yield Prose(name, node.start_mark.line + 1, "declaration", node.value)
 
@@ -124,8 +124,8 @@ def problem_prose(path: Path) -> Iterator[Prose]:
     for node in _header_texts(yaml.compose(header, yaml.CSafeLoader)):
         yield Prose(name, node.start_mark.line + 1, "header", node.value)
     for number, row in enumerate(text.splitlines(), 1):
-        if found := re.search(r"(?:--|(?:^|\s)#)\s*(.+)", row):
-            yield Prose(name, number, "comment", found[1])
+        if actual := re.search(r"(?:--|(?:^|\s)#)\s*(.+)", row):
+            yield Prose(name, number, "comment", actual[1])
 
 
 def _header_texts(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:

@@ -16,7 +16,7 @@ def small_project(folder: Path) -> Path:
     catalogue = load_catalogue(ROOT)
     measures = {name for problem in PROBLEMS for name in catalogue.problems[problem].measures}
     declared = [catalogue.measures[name] for name in measures]
-    parts = {part for each in declared for part in (each.numerator, each.denominator) if part}
+    parts = {part for item in declared for part in (item.numerator, item.denominator) if part}
     sources = {catalogue.measure_source[name] for name in measures | parts}
     sources |= {name for name, source in catalogue.sources.items() if source.provides != "observation"}
     root = folder / "project"

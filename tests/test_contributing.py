@@ -41,16 +41,16 @@ def project(tmp_path: Path, recipes: dict[str, str]) -> Project:
 def test_new_source_needs_one_yaml_file_and_new_problem_one_sql_file(project: Project) -> None:
     steps.prepare_store(project)
     cells = answering.answer_problem(project, "example_rough_sleeping")
-    found = {
+    actual = {
         (place, measure): (value, low, high, reason)
         for place, measure, value, low, high, reason in cells.select(
             "place_code", "measure", "value", "lower_bound", "upper_bound", "reason"
         ).iter_rows()
     }
-    assert found["E09000024", "people_seen_sleeping_rough"] == (12.0, 12.0, 12.0, None)
-    assert found["E09000029", "people_seen_sleeping_rough"] == (None, 1.0, 4.0, "suppressed")
-    assert found["E09000008", "people_seen_sleeping_rough"][3] == "not_returned"
-    assert found["E09000008", "vacancies"][3] == "not_collected"
+    assert actual["E09000024", "people_seen_sleeping_rough"] == (12.0, 12.0, 12.0, None)
+    assert actual["E09000029", "people_seen_sleeping_rough"] == (None, 1.0, 4.0, "suppressed")
+    assert actual["E09000008", "people_seen_sleeping_rough"][3] == "not_returned"
+    assert actual["E09000008", "vacancies"][3] == "not_collected"
     view = read_table(state_path(project.home, "view", "example_rough_sleeping"))
     assert view["people_seen_sleeping_rough_status"].to_list() == ["not_returned", "normal", "suppressed"]
 
@@ -73,8 +73,8 @@ def test_new_check_needs_one_function_and_its_name(
     csv.write_text("code,name,year,people\nE09000024,Merton,2023,3000\nE09000029,Sutton,2023,8000\n")
     steps.prepare_store(project)
     finding = load_source_tables(project, "example_rough_sleeping").finding
-    told = finding.filter(pl.col("check") == "round_thousands")
-    assert told.select("measure", "rows", "evidence").rows() == [
+    result = finding.filter(pl.col("check") == "round_thousands")
+    assert result.select("measure", "rows", "evidence").rows() == [
         ("people_seen_sleeping_rough", 2, "every figure is a round thousand")
     ]
     assert list(finding.columns) == list(FINDING_COLUMNS)

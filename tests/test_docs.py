@@ -35,16 +35,16 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 def test_every_exit_code_is_in_the_readme() -> None:
-    told = {int(code) for code in re.findall(r"(?:^|; |: )(\d+) [a-z]", README.split("Exit codes")[1][:600])}
-    classes = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)]
-    used = {each.exit_code for each in classes} | {0, BUILT_WITH_FAULTS, 130}  # type: ignore[attr-defined]
-    assert used == told
+    result = {int(code) for code in re.findall(r"(?:^|; |: )(\d+) [a-z]", README.split("Exit codes")[1][:600])}
+    classes = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, Exception)]
+    used = {item.exit_code for item in classes} | {0, BUILT_WITH_FAULTS, 130}  # type: ignore[attr-defined]
+    assert used == result
 
 
 def test_every_adjustable_limit_is_in_the_readme() -> None:
-    told = README.split("Limits: ")[1].partition("##")[0]
-    assert {name for name in DEFAULT_LIMITS if name not in told} == set()
-    assert {f"{most:,}" for most in DEFAULT_LIMITS.values() if f" {most:,} " not in told} == set()
+    result = README.split("Limits: ")[1].partition("##")[0]
+    assert {name for name in DEFAULT_LIMITS if name not in result} == set()
+    assert {f"{most:,}" for most in DEFAULT_LIMITS.values() if f" {most:,} " not in result} == set()
 
 
 def test_links_between_pages_have_existing_targets() -> None:

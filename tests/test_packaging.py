@@ -32,10 +32,10 @@ def test_lock_file_satisfies_the_declared_dependencies(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["build"]]
     declared += project["optional-dependencies"]["dev"] if "dev" in name else []
-    held = pins(name)
+    stored = pins(name)
     for line in declared:
         wanted = Requirement(line)
-        assert wanted.specifier.contains(held[canonicalize_name(wanted.name)]), line
+        assert wanted.specifier.contains(stored[canonicalize_name(wanted.name)]), line
 
 
 def test_development_lock_has_the_same_versions_as_the_user_lock() -> None:

@@ -79,7 +79,7 @@ def test_hosted_ci_has_three_systems_and_two_python_versions() -> None:
 
 def test_hooks_download_nothing() -> None:
     repositories = yaml.safe_load(page(".pre-commit-config.yaml"))["repos"]
-    assert [each["repo"] for each in repositories] == ["local"]
+    assert [item["repo"] for item in repositories] == ["local"]
     assert {hook["language"] for hook in repositories[0]["hooks"]} == {"system"}
 
 

@@ -43,7 +43,7 @@ def texts() -> list[Prose]:
 def denied_in(unit: Prose) -> list[str]:
     """List the denied words of a text, each with the words around it."""
     text = " ".join(words_of(unit.text).split())
-    return [text[max(found.start() - 40, 0) : found.end() + 25] for found in _DENIED.finditer(text)]
+    return [text[max(actual.start() - 40, 0) : actual.end() + 25] for actual in _DENIED.finditer(text)]
 
 
 def is_excepted(unit: Prose, around: str) -> bool:
@@ -51,14 +51,14 @@ def is_excepted(unit: Prose, around: str) -> bool:
 
 
 def test_no_text_has_a_word_of_the_former_dialect(texts: list[Prose]) -> None:
-    found = [
+    actual = [
         f"{unit.path}:{unit.line} ({unit.kind}): ...{around}..."
         for unit in texts
         for around in denied_in(unit)
         if not is_excepted(unit, around)
     ]
     assert len(texts) > 5000
-    assert not found, f"{len(found)} denied words:\n" + "\n".join(found[:60])
+    assert not actual, f"{len(actual)} denied words:\n" + "\n".join(actual[:60])
 
 
 def test_exceptions_are_few_and_all_in_use(texts: list[Prose]) -> None:
@@ -123,7 +123,7 @@ def test_functions_are_verbs_with_objects_or_qualified_nouns() -> None:
 
 
 def test_no_local_has_a_name_of_the_former_dialect() -> None:
-    found = [
+    actual = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.id}"
         for room in ("pipelines", "checks")
         for path in sorted((ROOT / room).rglob("*.py"))
@@ -132,7 +132,7 @@ def test_no_local_has_a_name_of_the_former_dialect() -> None:
         and isinstance(node.ctx, ast.Store)
         and node.id in {"told", "found", "each", "held"}
     ]
-    assert not found, found[:40]
+    assert not actual, actual[:40]
 
 
 def test_a_drawn_sample_of_sentences_depends_on_its_seed_alone() -> None:

@@ -39,18 +39,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def added(project: Project, folder: Path, released: date | None = DAY) -> str:
-    told = io.StringIO()
-    add_folder(project, folder, released, Console(file=told, width=200))
-    return told.getvalue()
+    result = io.StringIO()
+    add_folder(project, folder, released, Console(file=result, width=200))
+    return result.getvalue()
 
 
 def test_folder_is_added_and_unknown_files_are_listed(project: Project, folder: Path) -> None:
     (folder / "notes [draft].txt").write_text("x")
     shutil.copy(STARTER / "nhs_trust_catchments.csv.gz", folder)
-    told = added(project, folder)
-    assert "not a source file: notes [draft].txt" in told
+    result = added(project, folder)
+    assert "not a source file: notes [draft].txt" in result
     for name in ("ons_output_areas", "nhs_trust_catchments", "nhs_trusts_used"):
-        assert f"{name}: " in told
+        assert f"{name}: " in result
     assert [entry.released for entry in source_snapshots(project.home, "ons_output_areas")] == [DAY]
     # A bundled file has its own release day, regardless of the given day.
     assert {entry.released for entry in source_snapshots(project.home, "nhs_trusts_used")} == {date(2020, 12, 31)}

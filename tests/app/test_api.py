@@ -35,20 +35,20 @@ def test_docs_page_runs_and_prints_its_output(tmp_path: Path, monkeypatch: pytes
 
 def test_every_crosswalk_row_has_its_provenance(tmp_path: Path) -> None:
     project = open_project(tmp_path, date(2026, 11, 24))
-    held = open_geography(project)
+    stored = open_geography(project)
     for pair in (
         ("lad_2021", "icb_2022"),
         ("lad_2019", "lad_2023"),
         ("trust_2020", "lad_2019"),
         ("lsoa_2021", "lad_2024"),
     ):
-        drawn = build_crosswalk(held, *pair)
-        told = add_provenance(drawn, project, held)
-        assert told.select(list(CROSSWALK)).drop("source").equals(drawn.drop("source"))
-        assert told.select("source", "release", "released_at", "licence").null_count().sum_horizontal().item() == 0
-        assert told.filter(pl.col("weighed_by").is_not_null() != pl.col("weight_day").is_not_null()).is_empty()
-        assert told.filter(pl.col("to_code").is_not_null(), pl.col("coverage").is_null()).is_empty()
-    cut = add_provenance(build_crosswalk(held, "lad_2021", "icb_2022", "age_85_plus"), project, held)
+        drawn = build_crosswalk(stored, *pair)
+        result = add_provenance(drawn, project, stored)
+        assert result.select(list(CROSSWALK)).drop("source").equals(drawn.drop("source"))
+        assert result.select("source", "release", "released_at", "licence").null_count().sum_horizontal().item() == 0
+        assert result.filter(pl.col("weighed_by").is_not_null() != pl.col("weight_day").is_not_null()).is_empty()
+        assert result.filter(pl.col("to_code").is_not_null(), pl.col("coverage").is_null()).is_empty()
+    cut = add_provenance(build_crosswalk(stored, "lad_2021", "icb_2022", "age_85_plus"), project, stored)
     row = cut.filter(pl.col("kind") == "apportioned").row(0, named=True)
     assert (row["source"], row["weight_set"], row["weight_group"]) == (
         "ons_small_areas",
@@ -60,10 +60,10 @@ def test_every_crosswalk_row_has_its_provenance(tmp_path: Path) -> None:
 
 def test_coverage_is_the_share_of_residents_in_source_areas(tmp_path: Path) -> None:
     project = open_project(tmp_path, date(2026, 11, 24))
-    held = open_geography(project)
-    told = add_provenance(build_crosswalk(held, "icb_2022", "region_2023"), project, held)
-    assert told.filter(pl.col("coverage") < 1).is_empty()
-    outside = add_provenance(build_crosswalk(held, "icb_2022", "ttwa_2011"), project, held)
+    stored = open_geography(project)
+    result = add_provenance(build_crosswalk(stored, "icb_2022", "region_2023"), project, stored)
+    assert result.filter(pl.col("coverage") < 1).is_empty()
+    outside = add_provenance(build_crosswalk(stored, "icb_2022", "ttwa_2011"), project, stored)
     chepstow = outside.filter(pl.col("from_code").is_null(), pl.col("weight_population") > 0)
     assert chepstow.height and chepstow["coverage"].is_between(0, 1, closed="left").all()
 
@@ -79,14 +79,14 @@ def test_coverage_is_the_share_of_residents_in_source_areas(tmp_path: Path) -> N
 def test_code_of_another_geography_is_refused_and_described(
     tmp_path: Path, code: str, system: str, complaint: str
 ) -> None:
-    held = open_geography(open_project(tmp_path, date(2026, 11, 24)))
+    stored = open_geography(open_project(tmp_path, date(2026, 11, 24)))
     with pytest.raises(CrosswalkError, match=complaint):
-        move_between(pl.DataFrame({**FIGURES, "place_code": [code], "value": [1.0]}), held, system, "lad_2023")
+        move_between(pl.DataFrame({**FIGURES, "place_code": [code], "value": [1.0]}), stored, system, "lad_2023")
 
 
 def test_unknown_geography_is_refused(tmp_path: Path) -> None:
-    held = open_geography(open_project(tmp_path, date(2026, 11, 24)))
+    stored = open_geography(open_project(tmp_path, date(2026, 11, 24)))
     with pytest.raises(UnknownNameError, match="unknown geography 'parish_2021'"):
         move_between(
-            pl.DataFrame({**FIGURES, "place_code": ["E06000063"], "value": [1.0]}), held, "parish_2021", "lad_2023"
+            pl.DataFrame({**FIGURES, "place_code": ["E06000063"], "value": [1.0]}), stored, "parish_2021", "lad_2023"
         )

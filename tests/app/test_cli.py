@@ -55,8 +55,8 @@ def test_gaps_of_one_place_print_in_each_format(ask: Ask) -> None:
     assert "children_incomplete" in table.stdout
     rows = list(csv.DictReader(io.StringIO(ask("gaps", "--place", "E06000060", "--format", "csv").stdout)))
     assert {row["place_code"] for row in rows} == {"E06000060"}
-    told = json.loads(ask("gaps", "jobs_recovery", "--format", "json").stdout)
-    assert all(row["reason"] and row["data_owner"] and row["remedy"] for row in told)
+    result = json.loads(ask("gaps", "jobs_recovery", "--format", "json").stdout)
+    assert all(row["reason"] and row["data_owner"] and row["remedy"] for row in result)
 
 
 def test_sql_query_prints_its_result(ask: Ask) -> None:
@@ -82,14 +82,14 @@ def test_sql_that_reads_files_or_writes_or_is_invalid_is_refused(ask: Ask, query
 
 
 def test_explain_shows_the_rows_and_crosswalk_of_a_cell(ask: Ask) -> None:
-    told = ask("explain", "jobs_recovery", "Cumberland", "furloughed_employments").stdout
+    result = ask("explain", "jobs_recovery", "Cumberland", "furloughed_employments").stdout
     for expected in (
         "41200.0 employments",
         "hmrc_furlough.csv, row 177,179,180, column Furlough count",
         "E07000026 -> E06000063 merged 2023-04-01 (The Cumbria (Structural Changes) Order 2022)",
         "Open Government Licence v3.0",
     ):
-        assert expected in told
+        assert expected in result
 
 
 def test_explain_requires_a_period_if_there_are_several(ask: Ask) -> None:

@@ -180,8 +180,8 @@ def test_empty_period_of_use_overlaps_nothing_in_any_row_order() -> None:
     spans = [(date(2022, 1, 1), date(2022, 12, 31)), (date(2022, 1, 1), date(2021, 12, 31)), (date(2023, 1, 1), None)]
     rows = [{"place_code": "E05014284", "valid_from": first, "valid_to": last} for first, last in spans]
     schema = {name: PLACE_COLUMNS[name].dtype for name in ("place_code", "valid_from", "valid_to")}
-    for each in permutations(rows):
-        assert find_overlapping_codes(pl.DataFrame(each, schema=schema)) == []
+    for item in permutations(rows):
+        assert find_overlapping_codes(pl.DataFrame(item, schema=schema)) == []
     longer = [*rows, {"place_code": "E05014284", "valid_from": date(2021, 1, 1), "valid_to": date(2023, 6, 30)}]
-    for each in permutations(longer):
-        assert set(find_overlapping_codes(pl.DataFrame(each, schema=schema))) == {"E05014284"}
+    for item in permutations(longer):
+        assert set(find_overlapping_codes(pl.DataFrame(item, schema=schema))) == {"E05014284"}

@@ -57,7 +57,7 @@ def test_ledger_without_a_build_equals_a_ledger_never_built(gone: set[int]) -> N
             left = add_build(left, build, day, str(day))
     mended = remove_builds(story(*BUILDS), gone)
     # A gap first requested in a later build is the same gap. Its dates come from the remaining builds.
-    told_now, told_then = ([{**row, "closure_reason": None} for row in plain(each)] for each in (mended, left))
+    told_now, told_then = ([{**row, "closure_reason": None} for row in plain(item)] for item in (mended, left))
     assert told_now == told_then
     assert mended.builds.drop("build").equals(left.builds.drop("build"))
     assert len(mended.notes) == mended.builds.height == 4 - len(gone)
@@ -76,8 +76,8 @@ def build_of(said: str, files: str = "f") -> dict[str, tuple[str, str]]:
 
 def drafted(*builds: tuple[pl.DataFrame, dict[str, tuple[str, str]]]) -> Ledger:
     ledger = empty_ledger()
-    for day, (each, declared) in zip(DAY, builds, strict=False):
-        ledger = add_build(ledger, each, day, str(day), declared)
+    for day, (item, declared) in zip(DAY, builds, strict=False):
+        ledger = add_build(ledger, item, day, str(day), declared)
     return ledger
 
 
@@ -134,7 +134,7 @@ def test_ledger_without_a_version_is_read_and_continued(tmp_path: Path) -> None:
     ]  # fmt: skip
     plain_text = {"problem": "p", "need": "needed", "measure": "m", "data_owner": "h"}
     before = table_from_records(
-        [{**plain_text, "place_code": each["gap_id"].split("/")[2], **each} for each in spells], SPELL
+        [{**plain_text, "place_code": item["gap_id"].split("/")[2], **item} for item in spells], SPELL
     )  # type: ignore[attr-defined]
     counts = {"problem": "p", "asked": 2, "known": 0, "open": 2, "opened": 0, "reopened": 0, "closed": 0, "changed": 0}
     builds = [{**counts, "build": number, "day": DAY[number - 1].isoformat()} for number in (1, 2, 3)]
@@ -190,7 +190,7 @@ def test_clock_ahead_is_reported_and_repaired(tiny: Project) -> None:
     remove_recorded_builds(project, None, str(AHEAD), said, done=False)
     assert path.read_bytes() == before and "Nothing has changed" in said.file.getvalue()  # type: ignore[attr-defined]
     remove_recorded_builds(project, None, str(AHEAD), said, done=True)
-    assert [each.read_bytes() for each in path.parent.glob("a_problem.*.bak")] == [before]
+    assert [item.read_bytes() for item in path.parent.glob("a_problem.*.bak")] == [before]
     text = io.StringIO()
     assert build_problems(project, [], Console(file=text, width=300)) == []
     assert "first build of 2 problems" in text.getvalue()

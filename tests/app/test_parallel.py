@@ -26,23 +26,23 @@ def noted(folder: Path, mine: int, name: str) -> None:
 
 
 def run(folder: Path, names: list[str], fewest: int = 2) -> tuple[list[str], list[str]]:
-    told: list[str] = []
+    result: list[str] = []
     folder.mkdir()
     with worker_processes(1) as workers:
-        return share_work(workers, partial(noted, folder, os.getpid()), names, told.append, fewest), told
+        return share_work(workers, partial(noted, folder, os.getpid()), names, result.append, fewest), result
 
 
 def test_each_name_is_done_once_and_a_failure_stops_no_other(tmp_path: Path) -> None:
-    faults, told = run(tmp_path / "work", NAMES)
+    faults, result = run(tmp_path / "work", NAMES)
     assert faults == ["n04: no such thing"]
-    assert sorted(told) == NAMES
+    assert sorted(result) == NAMES
     done = {path.name: path.read_text().split() for path in (tmp_path / "work").iterdir()}
     assert set(done) == set(NAMES) - {"n04"} and all(len(pids) == 1 for pids in done.values())
 
 
 def test_work_of_a_dead_process_is_completed_by_the_other(tmp_path: Path) -> None:
-    faults, told = run(tmp_path / "deadly", NAMES)
-    assert faults == ["n04: no such thing"] and sorted(told) == NAMES
+    faults, result = run(tmp_path / "deadly", NAMES)
+    assert faults == ["n04: no such thing"] and sorted(result) == NAMES
     done = {path.name: path.read_text().split() for path in (tmp_path / "deadly").iterdir()}
     assert set(done) == set(NAMES) - {"n04"}
 

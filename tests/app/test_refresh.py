@@ -68,9 +68,9 @@ def test_named_source_without_an_address_fails(tmp_path: Path, office: Publisher
 
 def test_unpublished_source_and_source_without_a_key_fail(tmp_path: Path, office: Publisher) -> None:
     root = project(tmp_path, closed="access: not_open\nrequest: the table", keyed=stat_xplore(office))
-    for name, told in (("closed", "ask Office: the table"), ("keyed", f"{STATXPLORE_KEY} is not set")):
+    for name, report in (("closed", "ask Office: the table"), ("keyed", f"{STATXPLORE_KEY} is not set")):
         done = refresh(root, tmp_path / "store", name)
-        assert done.returncode == 5 and told in done.stdout
+        assert done.returncode == 5 and report in done.stdout
     done = refresh(root, tmp_path / "store")
     assert done.returncode == 5 and f"{STATXPLORE_KEY} is not set" in done.stdout
     assert office.asked == []
@@ -85,8 +85,8 @@ def test_offline_refresh_reports_every_source_as_failed(tmp_path: Path) -> None:
     # The DuckDB binding may print a warning about reference counts at the end of a process.
     said = done.stderr.partition("nanobind: ")[0]
     assert done.returncode == 5 and said == "", done.stderr
-    told = [line[:15] for line in done.stdout.splitlines() if line.strip()]
-    assert told == ["failed: file: f", "failed: linked:"], done.stdout
+    report = [line[:15] for line in done.stdout.splitlines() if line.strip()]
+    assert report == ["failed: file: f", "failed: linked:"], done.stdout
 
 
 def test_dagster_fetches_sources_with_an_address_and_fails_without_data(tmp_path: Path, office: Publisher) -> None:

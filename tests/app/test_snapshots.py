@@ -24,14 +24,14 @@ def snapshot(content: bytes, released: date = date(2024, 1, 1), file: str = "a.c
 
 
 def test_log_line_states_new_unchanged_or_redated_content(tmp_path: Path) -> None:
-    told = [
+    result = [
         store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT)).change,
         store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT)).change,
         store.store_snapshot(tmp_path, CONTENT, snapshot(CONTENT, date(2024, 2, 1))).change,
         store.store_snapshot(tmp_path, CONTENT + b"x", snapshot(CONTENT + b"x")).change,
     ]
-    assert told == ["new", "same", "redated", "new"]
-    assert list_snapshots(tmp_path, "claimants")["change"].to_list() == told
+    assert result == ["new", "same", "redated", "new"]
+    assert list_snapshots(tmp_path, "claimants")["change"].to_list() == result
     assert len(store.source_snapshots(tmp_path, "claimants")) == 3, "a line that brings nothing new is no release"
     assert len(list(store.snapshots_dir(tmp_path).iterdir())) == 3, "two files and the log: same bytes once"
 
@@ -92,13 +92,13 @@ def test_adding_the_same_file_repairs_a_snapshot(tmp_path: Path, damage: str) ->
 def test_bundled_file_is_repaired_by_the_next_build_and_logged_once(tmp_path: Path) -> None:
     catalogue = load_catalogue(Path(__file__).resolve().parent.parent.parent)
     import_bundled_releases(tmp_path, catalogue, "trafford_food_banks")
-    (held,) = store.source_snapshots(tmp_path, "trafford_food_banks")
-    (store.snapshots_dir(tmp_path) / held.sha256).unlink()
+    (stored,) = store.source_snapshots(tmp_path, "trafford_food_banks")
+    (store.snapshots_dir(tmp_path) / stored.sha256).unlink()
     with pytest.raises(UnreadableError, match="the file is missing; run a build if the file is bundled"):
-        store.read_snapshot(tmp_path, held.sha256)
+        store.read_snapshot(tmp_path, stored.sha256)
     import_bundled_releases(tmp_path, catalogue, "trafford_food_banks")
     assert verify_snapshots(tmp_path) == (1, [])
-    assert store.source_snapshots(tmp_path, "trafford_food_banks") == [held]
+    assert store.source_snapshots(tmp_path, "trafford_food_banks") == [stored]
 
 
 def test_commands_list_stored_files_and_fail_on_damage(tmp_path: Path) -> None:

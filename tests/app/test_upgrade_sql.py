@@ -104,7 +104,7 @@ def test_upgraded_query_gives_the_same_rows(
     ],
 )
 def test_words_that_are_not_rewritten_are_noted_with_their_line(query: str, note: str) -> None:
-    assert any(each.startswith(note) for each in upgrade_query(query).notes)
+    assert any(item.startswith(note) for item in upgrade_query(query).notes)
 
 
 def test_every_new_name_exists_and_no_old_name_does() -> None:

@@ -136,8 +136,8 @@ def test_every_command_withdraws_the_figure_first(built: Project, tmp_path: Path
 
 def test_outputs_of_public_sources_stay(built: Project) -> None:
     project = hide(built)
-    told = withdraw_outputs(project.catalogue, project.home)
-    assert told and all("a_source" in line for line in told)
+    result = withdraw_outputs(project.catalogue, project.home)
+    assert result and all("a_source" in line for line in result)
     there = {path.name for path in output_path(project.home, "").iterdir()}
     assert {"other.html", "other.csv"} <= there and "a_problem.html" not in there
     assert state_path(project.home, "cell", "other").is_file()
@@ -157,9 +157,9 @@ def test_changed_file_moves_to_a_private_folder(built: Project) -> None:
     mine = path.read_bytes() + b"my remark\n"
     path.write_bytes(mine)
     project = hide(built)
-    told = withdraw_outputs(project.catalogue, project.home)
+    result = withdraw_outputs(project.catalogue, project.home)
     new = project.home / "withdrawn" / "a_problem.csv"
-    assert new.read_bytes() == mine and any(str(new) in line for line in told)
+    assert new.read_bytes() == mine and any(str(new) in line for line in result)
     assert stat.S_IMODE(new.stat().st_mode) == 0o600 and stat.S_IMODE(new.parent.stat().st_mode) == 0o700
     assert traces(project.home) == set()
 

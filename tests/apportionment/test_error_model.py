@@ -49,8 +49,8 @@ def trials(places: int, errors: dict[str, float], split: float = 0.5) -> pl.Data
         for place in range(places)
     ]
     schema = ["measure", "place_code", "apportioned_share", "value", "truth", "lower_bound", "upper_bound"]
-    told = pl.DataFrame(rows, schema=schema, orient="row", schema_overrides={"upper_bound": pl.Float64})
-    return told.with_columns(
+    result = pl.DataFrame(rows, schema=schema, orient="row", schema_overrides={"upper_bound": pl.Float64})
+    return result.with_columns(
         pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end"), estimate="value", unevenness=1.0
     )
 
@@ -61,19 +61,19 @@ def trial(to_system: str, *figures: str) -> Trial:
 
 def test_kind_of_figure_is_tested_by_an_interval_fitted_on_others() -> None:
     mine = trial("ttwa_2011", "tame", "calm", "wild")
-    found = {mine: trials(MIN_PLACES_CUT, {"tame": 0.1, "calm": 0.1, "wild": 0.5})}
-    tests = fit_result(mine, found).tests
-    told = dict(tests.group_by("measure").agg(pl.col("inside").mean()).iter_rows())
-    assert told == {"tame": 1.0, "calm": 1.0, "wild": 0.0}
+    actual = {mine: trials(MIN_PLACES_CUT, {"tame": 0.1, "calm": 0.1, "wild": 0.5})}
+    tests = fit_result(mine, actual).tests
+    result = dict(tests.group_by("measure").agg(pl.col("inside").mean()).iter_rows())
+    assert result == {"tame": 1.0, "calm": 1.0, "wild": 0.0}
 
 
 def test_figures_of_one_series_are_left_out_together() -> None:
     mine = trial("ttwa_2011", "aged 1", *CREDIT)
-    found = {mine: trials(MIN_PLACES_CUT, {"aged 1": 0.1, **dict.fromkeys(CREDIT, 0.5)})}
-    told = fit_result(mine, found).tests.filter(pl.col("measure") != "aged 1")
+    actual = {mine: trials(MIN_PLACES_CUT, {"aged 1": 0.1, **dict.fromkeys(CREDIT, 0.5)})}
+    result = fit_result(mine, actual).tests.filter(pl.col("measure") != "aged 1")
     assert len({figure_family(figure) for figure in CREDIT}) == 1
-    assert told.height == MIN_PLACES_CUT * len(CREDIT)
-    assert not told["inside"].any()
+    assert result.height == MIN_PLACES_CUT * len(CREDIT)
+    assert not result["inside"].any()
 
 
 def test_stored_interval_is_fitted_on_every_figure() -> None:
@@ -114,8 +114,8 @@ def test_places_without_a_boundary_are_not_trials() -> None:
 @pytest.mark.parametrize(("places", "classes"), [(MIN_PLACES - 1, 1), (MIN_PLACES, 2)])
 def test_class_of_shares_needs_enough_places(places: int, classes: int) -> None:
     figures = {f"aged {age}": 0.1 for age in range(20)}
-    told = pl.concat([trials(places, figures, split=0.05), trials(MIN_PLACES_CUT, figures, split=0.9)])
-    assert errors_by_share(told).height == classes
+    result = pl.concat([trials(places, figures, split=0.05), trials(MIN_PLACES_CUT, figures, split=0.9)])
+    assert errors_by_share(result).height == classes
 
 
 def test_interval_includes_its_figure_even_if_every_truth_is_higher() -> None:
@@ -143,16 +143,16 @@ def test_two_vintages_of_a_kind_have_one_interval_in_both_directions() -> None:
 
 def test_single_kind_of_figure_is_tested_by_holding_out_regions() -> None:
     mine = Trial("trust_2021", "lad_2021", "all_ages", ("a",))
-    told = pl.concat(
+    result = pl.concat(
         [
             trials(MIN_PLACES_CUT, {"a": 0.1}),
             trials(MIN_PLACES_CUT, {"a": 0.5}).with_columns(place_code="N" + pl.col("place_code")),
         ]
     )
-    regions = {code: "wild" if code.startswith("N") else "calm" for code in told["place_code"]}
-    tests = fit_result(mine, {mine: told}, regions).tests
-    held = dict(tests.group_by("left_out").agg(pl.col("inside").mean()).iter_rows())
-    assert held == {"calm": 1.0, "wild": 0.0}
+    regions = {code: "wild" if code.startswith("N") else "calm" for code in result["place_code"]}
+    tests = fit_result(mine, {mine: result}, regions).tests
+    stored = dict(tests.group_by("left_out").agg(pl.col("inside").mean()).iter_rows())
+    assert stored == {"calm": 1.0, "wild": 0.0}
 
 
 def test_interval_with_low_coverage_is_rejected_given_enough_places() -> None:
@@ -163,7 +163,7 @@ def test_interval_with_low_coverage_is_rejected_given_enough_places() -> None:
         fit_result(mine, {mine: trials(MIN_PLACES_CUT - 1, errors)}),
         fit_result(mine, {mine: trials(MIN_PLACES_CUT, dict.fromkeys(errors, 0.1))}),
     ]
-    assert astray.narrow and not any(each.narrow for each in sound)
+    assert astray.narrow and not any(item.narrow for item in sound)
     others = [sound[0]._replace(trial=trial(system, "tame")) for system in ("icb_2022", "pcon_2024")]
     assert rejected_pairs([astray, *others]) == {("lad", "ttwa")}
     # Most pairs from such places have low coverage, so the others are rejected too.
@@ -200,11 +200,11 @@ def test_bundled_errors_cover_every_pair_and_include_the_figure(tmp_path: Path) 
     project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
     prepare_store(project)
     (areas,) = load_small_areas(project)
-    told = set(load_error_model().select("from_kind", "to_kind").unique().iter_rows())
-    assert {Trial(*pair, "all_ages", ()).kinds for pair in PAIRS if _cuts(areas, *pair)} <= told
-    assert {("trust", "lad"), ("trust", "icb"), ("lad", "trust"), ("utla", "icb"), ("lad", "nhs_region")} <= told
+    result = set(load_error_model().select("from_kind", "to_kind").unique().iter_rows())
+    assert {Trial(*pair, "all_ages", ()).kinds for pair in PAIRS if _cuts(areas, *pair)} <= result
+    assert {("trust", "lad"), ("trust", "icb"), ("lad", "trust"), ("utla", "icb"), ("lad", "nhs_region")} <= result
     # There are too few nations to measure unevenness within them.
-    assert "nation" not in {start for start, _ in told}
+    assert "nation" not in {start for start, _ in result}
     assert load_error_model().filter((pl.col("low") > 0) | (pl.col("high") < 0)).is_empty()
 
 

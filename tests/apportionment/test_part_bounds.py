@@ -41,8 +41,8 @@ def placed(figures: dict[str, Figure], roll: Roll, measure: str = "count") -> di
     ]  # fmt: skip
     legs = [(code, to, "merged", len(there)) for code, there in roll.items() for to in there]
     parts = pl.DataFrame(legs, schema=["from_code", "to_code", "derivation", "leads_to"], orient="row")
-    found = map_slices(table_from_records(cells, OBSERVATION_COLUMNS), parts, MEASURES)
-    return {row["to_code"]: row for row in found.iter_rows(named=True)}
+    actual = map_slices(table_from_records(cells, OBSERVATION_COLUMNS), parts, MEASURES)
+    return {row["to_code"]: row for row in actual.iter_rows(named=True)}
 
 
 def sure(figure: float) -> Figure:
@@ -103,19 +103,19 @@ RULES = {
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
 def test_bounds_are_sums_over_parts(rule: Rule) -> None:
-    found = placed(rule.figures, rule.roll, rule.measure)["X"]
-    assert (found["reason"], found["lower_bound"], found["upper_bound"]) == (rule.reason, rule.low, rule.high)
+    actual = placed(rule.figures, rule.roll, rule.measure)["X"]
+    assert (actual["reason"], actual["lower_bound"], actual["upper_bound"]) == (rule.reason, rule.low, rule.high)
 
 
 def test_evidence_names_the_split_part_and_the_missing_one() -> None:
-    found = placed({"RW6": sure(5), "RM3": sure(40)}, {"RW6": ("R0A", "RM3"), "R0A": ("R0A",), "RM3": ("RM3",)})
-    assert found["RM3"]["evidence"] == "RW6 is split between several places"
-    assert found["R0A"]["evidence"] == "RW6 is split between several places; no figure for R0A"
+    actual = placed({"RW6": sure(5), "RM3": sure(40)}, {"RW6": ("R0A", "RM3"), "R0A": ("R0A",), "RM3": ("RM3",)})
+    assert actual["RM3"]["evidence"] == "RW6 is split between several places"
+    assert actual["R0A"]["evidence"] == "RW6 is split between several places; no figure for R0A"
 
 
 def test_evidence_gives_the_combined_figure_and_not_a_sum() -> None:
-    found = placed({"A+C": sure(9), "B": sure(3)}, {"A": X, "B": X, "C": ("Y",)})["X"]
-    assert found["evidence"].startswith("9 published together for A+C")
+    actual = placed({"A+C": sure(9), "B": sure(3)}, {"A": X, "B": X, "C": ("Y",)})["X"]
+    assert actual["evidence"].startswith("9 published together for A+C")
 
 
 def test_enlarged_trust_has_no_upper_bound_and_its_neighbour_has_both(tmp_path: Any) -> None:
@@ -136,9 +136,9 @@ def test_enlarged_trust_has_no_upper_bound_and_its_neighbour_has_both(tmp_path: 
     project = Project(load_catalogue(root), tmp_path / "store", date(2026, 11, 24))
     steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem")
-    found = {code: (value, low, high) for code, value, low, high in
+    actual = {code: (value, low, high) for code, value, low, high in
              cells.select("place_code", "value", "lower_bound", "upper_bound").iter_rows()}  # fmt: skip
-    assert found == {"R0A": (None, 0.0, None), "RM3": (None, 40.0, 45.0), "RXR": (9.0, 9.0, 9.0)}
+    assert actual == {"R0A": (None, 0.0, None), "RM3": (None, 40.0, 45.0), "RXR": (9.0, 9.0, 9.0)}
 
 
 @pytest.mark.parametrize(("before", "low"), [(12.0, 4.0), (-12.0, None)], ids=["issued only", "with returns"])
@@ -148,8 +148,8 @@ def test_partial_return_gives_no_bounds_where_figures_can_be_negative(before: fl
         [{"measure": "count", "to_code": code, "period_start": date(year, 1, 1), "value": value, "lower_bound": value,
           "upper_bound": value, "caveats": caveat} for code, year, value, caveat in figures]
     )  # fmt: skip
-    found = withhold_implausible(conform_table(cells, MAPPED_FIGURE), MEASURES).row(1, named=True)
-    assert (found["reason"], found["value"], found["lower_bound"], found["upper_bound"]) == (
+    actual = withhold_implausible(conform_table(cells, MAPPED_FIGURE), MEASURES).row(1, named=True)
+    assert (actual["reason"], actual["value"], actual["lower_bound"], actual["upper_bound"]) == (
         "partial_return",
         None,
         low,
@@ -184,13 +184,13 @@ def test_bounds_include_every_possible_figure_and_are_reached(
         possible[code] = {"given": range(figure, figure + 1), "bounded": range(low, high + 1)}.get(
             how[part], range(-3 if signed else 0, MOST + 1)
         )
-        told: dict[str, Figure] = {"given": sure(figure), "bounded": (None, low, high), "hidden": (None, None, None)}
-        if how[part] in told:
-            figures[code] = told[how[part]]
+        report: dict[str, Figure] = {"given": sure(figure), "bounded": (None, low, high), "hidden": (None, None, None)}
+        if how[part] in report:
+            figures[code] = report[how[part]]
     if not figures:
         return
-    found = placed(figures, roll, "issued" if signed else "count")
-    for place, row in found.items():
+    actual = placed(figures, roll, "issued" if signed else "count")
+    for place, row in actual.items():
         totals = _totals(place, possible, roll, signed)
         low, high = row["lower_bound"], row["upper_bound"]
         assert low is None or low <= min(totals)

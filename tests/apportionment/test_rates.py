@@ -41,28 +41,28 @@ def table(cells: list[dict[str, Any]]) -> pl.DataFrame:
 
 def placed(rates: list[dict[str, Any]], people: list[dict[str, Any]]) -> dict[str, Any]:
     """Convert some rates to N, with parts A and B; return the row of N."""
-    observed, held = table(rates), table(people)
+    observed, kept_rows = table(rates), table(people)
     moved = map_slices(observed, PARTS, MEASURES)
-    done = average_rates(moved, observed, PARTS, rate_weights(observed, held, MEASURES))
+    done = average_rates(moved, observed, PARTS, rate_weights(observed, kept_rows, MEASURES))
     return done.filter(pl.col("to_code") == "N").row(0, named=True)
 
 
 def test_rate_is_the_average_of_its_parts_by_denominator() -> None:
-    found = placed(
+    actual = placed(
         [cell("rate", "A", 2.0), cell("rate", "B", 8.0)], [cell("people", "A", 300.0), cell("people", "B", 100.0)]
     )
-    assert (found["value"], found["reason"]) == (pytest.approx(3.5), None)
-    assert (found["derivation"], found["obs_status"], found["coverage"]) == ("rate_averaged", "estimated", 1.0)
-    assert (found["lower_bound"], found["upper_bound"]) == (pytest.approx(3.45), pytest.approx(3.55))
-    assert found["evidence"] == "average of the rates of 2 places, weighted by people of 2023-12-31"
+    assert (actual["value"], actual["reason"]) == (pytest.approx(3.5), None)
+    assert (actual["derivation"], actual["obs_status"], actual["coverage"]) == ("rate_averaged", "estimated", 1.0)
+    assert (actual["lower_bound"], actual["upper_bound"]) == (pytest.approx(3.45), pytest.approx(3.55))
+    assert actual["evidence"] == "average of the rates of 2 places, weighted by people of 2023-12-31"
 
 
 def test_weights_of_another_period_give_the_range_of_parts_as_bounds() -> None:
     before = (date(2022, 6, 30), date(2022, 6, 30))
     people = [cell("people", "A", 300.0, before), cell("people", "B", 100.0, before)]
-    found = placed([cell("rate", "A", 2.0), cell("rate", "B", 8.0)], people)
-    assert found["value"] == pytest.approx(3.5)
-    assert (found["lower_bound"], found["upper_bound"]) == (pytest.approx(1.95), pytest.approx(8.05))
+    actual = placed([cell("rate", "A", 2.0), cell("rate", "B", 8.0)], people)
+    assert actual["value"] == pytest.approx(3.5)
+    assert (actual["lower_bound"], actual["upper_bound"]) == (pytest.approx(1.95), pytest.approx(8.05))
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ def test_weights_of_another_period_give_the_range_of_parts_as_bounds() -> None:
     ids=["no denominator", "of one part only", "nobody in one part", "not available", "only from after"],
 )
 def test_rate_without_every_denominator_is_a_gap(people: list[dict[str, Any]]) -> None:
-    found = placed([cell("rate", "A", 2.0), cell("rate", "B", 8.0)], people)
-    assert (found["value"], found["reason"]) == (None, "needs_parts")
-    assert (found["lower_bound"], found["upper_bound"]) == (pytest.approx(1.95), pytest.approx(8.05))
+    actual = placed([cell("rate", "A", 2.0), cell("rate", "B", 8.0)], people)
+    assert (actual["value"], actual["reason"]) == (None, "needs_parts")
+    assert (actual["lower_bound"], actual["upper_bound"]) == (pytest.approx(1.95), pytest.approx(8.05))
 
 
 def test_part_without_a_rate_gives_a_gap() -> None:
-    found = placed([cell("rate", "A", 2.0)], [cell("people", "A", 300.0), cell("people", "B", 100.0)])
-    assert (found["value"], found["reason"]) == (None, "children_incomplete")
+    actual = placed([cell("rate", "A", 2.0)], [cell("people", "A", 300.0), cell("people", "B", 100.0)])
+    assert (actual["value"], actual["reason"]) == (None, "children_incomplete")
 
 
 @given(
@@ -92,9 +92,9 @@ def test_part_without_a_rate_gives_a_gap() -> None:
     people=st.tuples(st.floats(1, 1e6), st.floats(1, 1e6)),
 )
 def test_average_is_within_the_range_of_its_rates(rates: tuple[float, float], people: tuple[float, float]) -> None:
-    found = placed(
+    actual = placed(
         [cell("rate", place, rate) for place, rate in zip("AB", rates, strict=True)],
         [cell("people", place, count) for place, count in zip("AB", people, strict=True)],
     )
-    assert min(rates) - 1e-9 <= found["value"] <= max(rates) + 1e-9
-    assert found["lower_bound"] <= found["value"] <= found["upper_bound"]
+    assert min(rates) - 1e-9 <= actual["value"] <= max(rates) + 1e-9
+    assert actual["lower_bound"] <= actual["value"] <= actual["upper_bound"]

@@ -19,8 +19,8 @@ CROSSWALK = pl.DataFrame([("A", "X", 1.0, 1.0), ("B", "X", 0.5, 2.0), ("B", "Y",
 
 def figures(*rows: tuple[str, float | None]) -> pl.DataFrame:
     """Build one slice of figures by place."""
-    told = [("one", START, END, code, value, None, None, "normal") for code, value in rows]
-    return pl.DataFrame(told, FIGURES, orient="row")
+    result = [("one", START, END, code, value, None, None, "normal") for code, value in rows]
+    return pl.DataFrame(result, FIGURES, orient="row")
 
 
 @settings(max_examples=60, deadline=None)
@@ -33,9 +33,9 @@ def test_slices_are_apportioned_as_frames_are(
     codes = sorted(crosswalk["from_code"].drop_nulls().unique())
     observed = data.draw(slices(codes, -20 if signed else 5))
     # A file can have fewer places than the crosswalk.
-    held = sorted(set(observed["place_code"]) | set(data.draw(st.lists(st.sampled_from(codes)))))
+    stored = sorted(set(observed["place_code"]) | set(data.draw(st.lists(st.sampled_from(codes)))))
     batches = [observed.slice(start, size) for start in range(0, observed.height, size)]
-    assert write_slices(batches, held, path) == observed["measure"].n_unique()
+    assert write_slices(batches, stored, path) == observed["measure"].n_unique()
     moved = pl.concat(apportion_slices(path, crosswalk, signed=signed))
     assert moved.equals(apportion_counts(observed, crosswalk, signed=signed))
 
@@ -60,8 +60,8 @@ def test_newest_release_of_a_slice_is_apportioned(tmp_path: Path) -> None:
     assert write_slices([pl.concat(released(*days))], ["A", "B"], path) == 3
 
     def moved(as_of: date | None) -> list[tuple[object, ...]]:
-        found = pl.concat(apportion_slices(path, CROSSWALK, as_of=as_of))
-        return found.filter(pl.col("place_code") == "X").select("value", "released_at").rows()
+        actual = pl.concat(apportion_slices(path, CROSSWALK, as_of=as_of))
+        return actual.filter(pl.col("place_code") == "X").select("value", "released_at").rows()
 
     assert moved(None) == [(2.0, days[1])]
     assert moved(date(2021, 12, 31)) == [(3.0, days[2])]

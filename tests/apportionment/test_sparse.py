@@ -26,14 +26,16 @@ def plain(observed: pl.DataFrame, crosswalk: pl.DataFrame, signed: bool) -> list
     """Apportion figures by the rules, slice by slice, place by place, part by part."""
     pairs = crosswalk.rows(named=True)
     ways = crosswalk.drop_nulls("from_code")["from_code"].to_list()
-    found = []
+    actual = []
     for key in observed.select(SLICE_KEY).unique(maintain_order=True).rows():
-        held = {row["place_code"]: row for row in observed.rows(named=True) if key == tuple(row[n] for n in SLICE_KEY)}
+        stored = {
+            row["place_code"]: row for row in observed.rows(named=True) if key == tuple(row[n] for n in SLICE_KEY)
+        }
         for to in sorted(crosswalk["to_code"].drop_nulls().unique()):
             there = [pair for pair in pairs if pair["to_code"] == to]
-            moved = _place([(pair, held.get(pair["from_code"])) for pair in there], ways, signed)
-            found.append({**dict(zip(SLICE_KEY, key, strict=True)), "place_code": to, **moved})
-    return found
+            moved = _place([(pair, stored.get(pair["from_code"])) for pair in there], ways, signed)
+            actual.append({**dict(zip(SLICE_KEY, key, strict=True)), "place_code": to, **moved})
+    return actual
 
 
 def _place(there: list[tuple[dict[str, Any], dict[str, Any] | None]], ways: list[str], signed: bool) -> dict[str, Any]:
@@ -111,12 +113,12 @@ def test_matrices_apportion_figures_as_the_rules_do(data: st.DataObject, signed:
     crosswalk = data.draw(crosswalks())
     codes = sorted(crosswalk["from_code"].drop_nulls().unique())
     observed = data.draw(slices(codes, -20 if signed else 5))
-    expected, found = (
+    expected, actual = (
         plain(observed, crosswalk, signed),
         apportion_counts(observed, crosswalk, signed=signed).rows(named=True),
     )
-    assert [row["place_code"] for row in found] == [row["place_code"] for row in expected]
-    for one, other in zip(found, expected, strict=True):
+    assert [row["place_code"] for row in actual] == [row["place_code"] for row in expected]
+    for one, other in zip(actual, expected, strict=True):
         for name in (*SLICE_KEY, *APPORTIONED_FIGURE):
             assert one[name] == other[name] or math.isclose(one[name], other[name], abs_tol=1e-9), (name, one, other)
 
@@ -127,8 +129,8 @@ def test_batches_of_any_size_give_the_same_result(data: st.DataObject, size: int
     crosswalk = data.draw(crosswalks())
     observed = data.draw(slices(sorted(crosswalk["from_code"].drop_nulls().unique()), 5))
     batches = [observed.slice(start, size) for start in range(0, observed.height, size)]
-    found = pl.concat(apportion_batches(batches, build_matrix(crosswalk)))
-    assert found.equals(apportion_counts(observed, crosswalk))
+    actual = pl.concat(apportion_batches(batches, build_matrix(crosswalk)))
+    assert actual.equals(apportion_counts(observed, crosswalk))
 
 
 @pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["B", "A", "C"])])

@@ -36,12 +36,12 @@ Legs = dict[str, dict[str | None, float]]
 
 def crosswalk_of(legs: Legs) -> pl.DataFrame:
     """Build a crosswalk from the number of people of each source place in each target place."""
-    found = [
+    actual = [
         {"from_code": code, "to_code": to, "weight": people / sum(there.values()), "weight_population": people}
         for code, there in legs.items()
         for to, people in there.items()
     ]
-    frame = pl.DataFrame(found, schema=OVERLAY).with_columns(
+    frame = pl.DataFrame(actual, schema=OVERLAY).with_columns(
         pl.lit("lad_2021").alias("from_geography"), pl.lit("icb_2022").alias("to_geography")
     )
     return conform_table(frame, CROSSWALK)
@@ -63,17 +63,17 @@ def observed(figures: dict[str, dict[str, float | None]]) -> pl.DataFrame:
 def shared(figures: dict[str, dict[str, float | None]], legs: Legs, **given: Any) -> dict[tuple[str, str], Any]:
     """Apportion figures; return each row by measure and target place."""
     table = observed(figures)
-    held = table.filter(pl.col("measure") == "people")
-    found = apportion_observations(table, WeightedCrosswalk(crosswalk_of(legs), "all_ages"), MEASURES, held, **given)
-    return {(row["measure"], row["to_code"]): row for row in found.iter_rows(named=True)}
+    stored = table.filter(pl.col("measure") == "people")
+    actual = apportion_observations(table, WeightedCrosswalk(crosswalk_of(legs), "all_ages"), MEASURES, stored, **given)
+    return {(row["measure"], row["to_code"]): row for row in actual.iter_rows(named=True)}
 
 
 CUT: Legs = {"A": {"X": 300.0, "Y": 100.0}, "B": {"Y": 200.0}}
 
 
 def test_count_is_apportioned_by_people_and_marked_estimated() -> None:
-    found = shared({"events": {"A": 40.0, "B": 5.0}}, CUT)
-    x, y = found["events", "X"], found["events", "Y"]
+    actual = shared({"events": {"A": 40.0, "B": 5.0}}, CUT)
+    x, y = actual["events", "X"], actual["events", "Y"]
     assert (x["value"], y["value"]) == (30.0, 15.0)
     assert (x["derivation"], x["obs_status"], x["apportioned_share"]) == ("apportioned", "estimated", 1.0)
     assert y["apportioned_share"] == pytest.approx(10 / 15)
@@ -82,10 +82,10 @@ def test_count_is_apportioned_by_people_and_marked_estimated() -> None:
 
 
 def test_rate_is_averaged_by_the_apportioned_denominator() -> None:
-    found = shared({"rate": {"A": 2.0, "B": 8.0}, "people": {"A": 400.0, "B": 200.0}}, CUT)
-    assert found["rate", "X"]["value"] == 2.0
-    assert found["rate", "Y"]["value"] == pytest.approx((2 * 100 + 8 * 200) / 300)
-    assert (found["rate", "Y"]["derivation"], found["rate", "Y"]["obs_status"]) == ("rate_averaged", "estimated")
+    actual = shared({"rate": {"A": 2.0, "B": 8.0}, "people": {"A": 400.0, "B": 200.0}}, CUT)
+    assert actual["rate", "X"]["value"] == 2.0
+    assert actual["rate", "Y"]["value"] == pytest.approx((2 * 100 + 8 * 200) / 300)
+    assert (actual["rate", "Y"]["derivation"], actual["rate", "Y"]["obs_status"]) == ("rate_averaged", "estimated")
 
 
 @pytest.mark.parametrize(
@@ -96,21 +96,21 @@ def test_rate_is_averaged_by_the_apportioned_denominator() -> None:
 )  # fmt: skip
 def test_rate_without_a_denominator_has_bounds_from_whole_parts(legs: Legs, rate: Bounds, score: Bounds) -> None:
     """The rate of part of a place is unbounded."""
-    found = shared({"rate": {"A": 2.0, "B": 8.0}, "score": {"A": 1.0, "B": 3.0}}, legs)
+    actual = shared({"rate": {"A": 2.0, "B": 8.0}, "score": {"A": 1.0, "B": 3.0}}, legs)
     for measure, bounds in (("rate", rate), ("score", score)):
-        row = found[measure, "Y"]
+        row = actual[measure, "Y"]
         assert (row["value"], row["reason"]) == (None, "needs_parts")
         assert (row["lower_bound"], row["upper_bound"]) == bounds
 
 
 def test_index_of_a_whole_place_does_not_change() -> None:
-    found = shared({"score": {"A": 1.0, "B": 3.0}}, {"A": {"X": 1.0}, "B": {"Y": 1.0}})
-    assert (found["score", "X"]["value"], found["score", "Y"]["value"]) == (1.0, 3.0)
+    actual = shared({"score": {"A": 1.0, "B": 3.0}}, {"A": {"X": 1.0}, "B": {"Y": 1.0}})
+    assert (actual["score", "X"]["value"], actual["score", "Y"]["value"]) == (1.0, 3.0)
 
 
 def test_part_without_a_figure_is_named_by_the_gap() -> None:
-    found = shared({"events": {"A": 40.0, "B": None}}, CUT)
-    row = found["events", "Y"]
+    actual = shared({"events": {"A": 40.0, "B": None}}, CUT)
+    row = actual["events", "Y"]
     assert (row["value"], row["reason"]) == (None, "children_incomplete")
     assert "B" in row["evidence"]
     assert row["coverage"] == pytest.approx(100 / 300)
@@ -120,8 +120,8 @@ DOWN: Legs = {"A": {"X": 30.0, "Y": 30.0, "Z": 40.0}}
 
 
 def test_smaller_part_of_a_larger_place_is_withheld_unless_allowed() -> None:
-    found = shared({"events": {"A": 100.0}}, DOWN)
-    row = found["events", "X"]
+    actual = shared({"events": {"A": 100.0}}, DOWN)
+    row = actual["events", "X"]
     assert (row["value"], row["reason"]) == (None, "coarser_only")
     assert (row["lower_bound"], row["upper_bound"]) == (0.0, 100.0)
     asked = shared({"events": {"A": 100.0}}, DOWN, allowed=frozenset({"events"}))["events", "X"]
@@ -135,21 +135,21 @@ def test_residents_outside_the_source_give_a_gap() -> None:
         pl.lit(None, pl.Float64).alias("weight"),
         pl.lit(40.0).alias("weight_population"),
     )
-    found = apportion_observations(
+    actual = apportion_observations(
         observed({"events": {"A": 6.0}}),
         WeightedCrosswalk(pl.concat([way, outside]), "all_ages"),
         MEASURES,
         observed({}),
     )
-    row = found.row(0, named=True)
+    row = actual.row(0, named=True)
     assert (row["value"], row["reason"]) == (None, "low_reach")
     assert row["evidence"] == "40.0 % of its residents are outside the source's geography"
 
 
 def test_combined_places_are_apportioned_by_the_people_of_both() -> None:
     legs: Legs = {"A": {"X": 300.0, "Y": 100.0}, "B": {"Y": 400.0}}
-    found = shared({"events": {"A+B": 80.0}}, legs)
-    assert (found["events", "X"]["value"], found["events", "Y"]["value"]) == (30.0, 50.0)
+    actual = shared({"events": {"A+B": 80.0}}, legs)
+    assert (actual["events", "X"]["value"], actual["events", "Y"]["value"]) == (30.0, 50.0)
 
 
 PLACES_LED_TO = ["X", "Y", "Z"]
@@ -158,13 +158,13 @@ PLACES_LED_TO = ["X", "Y", "Z"]
 @st.composite
 def legs_drawn(draw: st.DrawFn) -> Legs:
     """Draw the distribution of people from source to target places; some are partly unallocated."""
-    found: Legs = {}
+    actual: Legs = {}
     for code in "ABCD":
         to = draw(st.lists(st.sampled_from([*PLACES_LED_TO, None]), min_size=1, max_size=3, unique=True))
         if to == [None]:
             to = ["X"]
-        found[code] = {each: float(draw(st.integers(1, 1000))) for each in to}
-    return found
+        actual[code] = {item: float(draw(st.integers(1, 1000))) for item in to}
+    return actual
 
 
 def numbers(least: int, most: int) -> st.SearchStrategy[dict[str, float]]:
@@ -177,9 +177,9 @@ ALL = frozenset(MEASURES)
 @settings(max_examples=80, deadline=None)
 @given(legs=legs_drawn(), events=numbers(0, 10_000))
 def test_totals_are_preserved_except_unallocated_shares(legs: Legs, events: dict[str, float]) -> None:
-    found = shared({"events": dict(events)}, legs, allowed=ALL)
+    actual = shared({"events": dict(events)}, legs, allowed=ALL)
     lost = sum(events[code] * there.get(None, 0.0) / sum(there.values()) for code, there in legs.items())
-    assert sum(row["value"] for row in found.values()) + lost == pytest.approx(sum(events.values()))
+    assert sum(row["value"] for row in actual.values()) + lost == pytest.approx(sum(events.values()))
 
 
 @settings(max_examples=80, deadline=None)
@@ -187,7 +187,7 @@ def test_totals_are_preserved_except_unallocated_shares(legs: Legs, events: dict
 def test_bounds_include_the_figure_and_every_possible_truth(
     legs: Legs, events: dict[str, float], shares: st.DataObject
 ) -> None:
-    found = shared({"events": dict(events)}, legs, allowed=ALL)
+    actual = shared({"events": dict(events)}, legs, allowed=ALL)
     truth = dict.fromkeys(PLACES_LED_TO, 0.0)
     for code, there in legs.items():
         left = events[code]
@@ -197,7 +197,7 @@ def test_bounds_include_the_figure_and_every_possible_truth(
             truth[to or "X"] += part if to else 0.0
         if (last := list(there)[-1]) is not None:
             truth[last] += left
-    for (_, to), row in found.items():
+    for (_, to), row in actual.items():
         assert row["lower_bound"] - 1e-6 <= row["value"] <= row["upper_bound"] + 1e-6
         assert row["lower_bound"] - 1e-6 <= truth[to] <= row["upper_bound"] + 1e-6
         if row["interval_lower"] is not None:
@@ -208,8 +208,8 @@ def test_bounds_include_the_figure_and_every_possible_truth(
 @settings(max_examples=80, deadline=None)
 @given(legs=legs_drawn(), rate=numbers(0, 100), people=numbers(1, 10_000))
 def test_rate_is_within_the_range_of_its_parts(legs: Legs, rate: dict[str, float], people: dict[str, float]) -> None:
-    found = shared({"rate": dict(rate), "people": dict(people)}, legs, allowed=ALL)
-    for (measure, to), row in found.items():
+    actual = shared({"rate": dict(rate), "people": dict(people)}, legs, allowed=ALL)
+    for (measure, to), row in actual.items():
         if measure == "rate":
             parts = [rate[code] for code, there in legs.items() if to in there]
             assert min(parts) - 1e-9 <= row["value"] <= max(parts) + 1e-9
@@ -219,10 +219,10 @@ def test_rate_is_within_the_range_of_its_parts(legs: Legs, rate: dict[str, float
 @given(events=numbers(0, 10_000), rate=numbers(0, 100))
 def test_identity_crosswalk_changes_nothing(events: dict[str, float], rate: dict[str, float]) -> None:
     same: Legs = {code: {code: 10.0} for code in "ABCD"}
-    found = shared({"events": dict(events), "rate": dict(rate)}, same)
-    assert {code: found["events", code]["value"] for code in "ABCD"} == events
-    assert {code: found["rate", code]["value"] for code in "ABCD"} == rate
-    assert {row["apportioned_share"] for (measure, _), row in found.items() if measure == "events"} == {0.0}
+    actual = shared({"events": dict(events), "rate": dict(rate)}, same)
+    assert {code: actual["events", code]["value"] for code in "ABCD"} == events
+    assert {code: actual["rate", code]["value"] for code in "ABCD"} == rate
+    assert {row["apportioned_share"] for (measure, _), row in actual.items() if measure == "events"} == {0.0}
 
 
 @settings(max_examples=80, deadline=None)
@@ -232,8 +232,8 @@ def test_identity_crosswalk_changes_nothing(events: dict[str, float], rate: dict
 )
 def test_apportionment_through_nested_places_equals_the_direct_one(up: dict[str, str], top: dict[str, str]) -> None:
     def whole(pairs: dict[str, str]) -> pl.DataFrame:
-        found = [(code, to, 1.0, None) for code, to in pairs.items()]
-        return pl.DataFrame(found, schema=OVERLAY, orient="row")
+        actual = [(code, to, 1.0, None) for code, to in pairs.items()]
+        return pl.DataFrame(actual, schema=OVERLAY, orient="row")
 
     by_way = compose_overlays(whole(up), whole(top)).select("from_code", "to_code", "weight").sort("from_code")
     straight = whole({code: top[to] for code, to in up.items()}).select("from_code", "to_code", "weight")
@@ -265,7 +265,7 @@ def answered(
         f"measures:\n  figure: {{title: f, unit: things, column: figure, {kind}}}\n"
         "  people: {title: p, unit: people, column: people, kind: stock}\n"
     )
-    allowed = ", ".join(each for each in ("max_age: 10 years", need) if each)
+    allowed = ", ".join(item for item in ("max_age: 10 years", need) if item)
     (root / "pipelines" / "problems" / "a_problem.sql").write_text(
         f"/*\nquestion: q\ndecision: d\nowner: o\ngeography: {asked}\ngrain: latest\n"
         f"needs: {{figure: {{{allowed}}}}}\n*/\n"

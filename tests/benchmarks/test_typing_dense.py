@@ -27,19 +27,19 @@ Row = tuple[str, int, str, float | None, str]
 
 def observed(rows: list[Row]) -> pl.DataFrame:
     """Build rows in slice order, each (measure, period number, place, value, status)."""
-    told = [
+    report = [
         (measure, *PERIODS[n], place, value, status)
         for measure, n, place, value, status in sorted(rows, key=lambda r: r[:3])
     ]
-    return pl.DataFrame(told, schema=SCHEMA, orient="row")
+    return pl.DataFrame(report, schema=SCHEMA, orient="row")
 
 
 def dense(rows: pl.DataFrame, grid: Grid = GRID, cut: int = 3) -> list[tuple[object, ...]]:
     batches = [rows.slice(n, cut) for n in range(0, max(rows.height, 1), cut)]
-    found = pl.concat(
-        [each.with_columns(pl.col("place_code", "reason").cast(pl.String)) for each in type_gaps(batches, grid)]
+    actual = pl.concat(
+        [item.with_columns(pl.col("place_code", "reason").cast(pl.String)) for item in type_gaps(batches, grid)]
     )
-    return found.sort(pl.all()).rows()
+    return actual.sort(pl.all()).rows()
 
 
 def plain(rows: pl.DataFrame, grid: Grid = GRID) -> list[tuple[object, ...]]:
@@ -59,8 +59,8 @@ def plain(rows: pl.DataFrame, grid: Grid = GRID) -> list[tuple[object, ...]]:
         .when(absent).then(pl.lit("not_returned"))
         .otherwise(pl.col("obs_status").replace_strict(REASON_OF_STATUS, default="not_available"))
     )  # fmt: skip
-    told = cells.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
-    return told.select(*SLICE_KEY, "place_code", "reason").sort(pl.all()).rows()
+    report = cells.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
+    return report.select(*SLICE_KEY, "place_code", "reason").sort(pl.all()).rows()
 
 
 def reasons(rows: list[Row], measure: str = "a", period: int = 0) -> dict[object, object]:
@@ -81,8 +81,8 @@ def test_zero_is_a_figure_and_not_a_gap() -> None:
 
 
 def test_uncovered_nation_has_its_reason_unless_it_has_a_row() -> None:
-    told = reasons([("b", 0, "E1", 5.0, "normal"), ("b", 0, "S1", 3.0, "normal")], "b")
-    assert told == {"E2": "not_returned", "S2": "nation_not_covered"}
+    report = reasons([("b", 0, "E1", 5.0, "normal"), ("b", 0, "S1", 3.0, "normal")], "b")
+    assert report == {"E2": "not_returned", "S2": "nation_not_covered"}
 
 
 def test_missing_due_slice_is_late_for_every_place() -> None:
@@ -127,8 +127,8 @@ def test_dense_typing_equals_plain_joins_for_any_batches(
         for key, (value, status) in given_.items()
     ]
     frame = observed(rows)
-    found = dense(frame, cut=cut)
-    assert found == plain(frame)
+    actual = dense(frame, cut=cut)
+    assert actual == plain(frame)
     # Every cell is accounted for once, as a figure or a gap.
     known = frame.filter(pl.col("value").is_not_null()).height
-    assert known + len(found) == len(PLACES) * SLICES.height
+    assert known + len(actual) == len(PLACES) * SLICES.height

@@ -57,10 +57,10 @@ def test_axe_finds_no_violation(browser: Browser, pages: dict[str, Path], name: 
     for letter in page.locator("details").all():
         letter.evaluate("each => { each.open = true }")
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    told = [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]]
+    actual = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    result = [(item["id"], item["nodes"][0]["html"][:200]) for item in actual["violations"]]
     context.close()
-    assert told == []
+    assert result == []
 
 
 @pytest.mark.parametrize("name", ["index.html", "places/E06000063.html"])

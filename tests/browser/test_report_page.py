@@ -11,7 +11,7 @@ from pipelines.outputs.report import render_html
 from tests.report_sample import sample
 
 CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome", "msedge") if (found := shutil.which(name))),
+    (actual for name in ("chromium", "chromium-browser", "google-chrome", "msedge") if (actual := shutil.which(name))),
     None,
 )
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -28,7 +28,7 @@ def judged(rows: list[dict[str, Any]], **same: Any) -> pl.DataFrame:
     return pl.DataFrame([{**USUAL, **same, **row} for row in rows]).with_columns(
         pl.col("period_start").dt.month_end().alias("period_end"),
         pl.col("peers", "periods").cast(pl.UInt32),
-        pl.col([name for name, each in USUAL.items() if isinstance(each, float)]).cast(pl.Float64),
+        pl.col([name for name, item in USUAL.items() if isinstance(item, float)]).cast(pl.Float64),
     )
 
 

@@ -51,10 +51,10 @@ def read_of(
 
 def findings_of(check: str, reason: str, found: list[dict[str, Any]], **same: Any) -> pl.DataFrame:
     """Build the expected findings: columns not named come from the reason, or are null."""
-    told = REASONS[reason]
+    result = REASONS[reason]
     fixed = {
-        "source": "a_source", "release": "sha", "check": check, "reason": reason, "severity": told.severity,
-        "data_owner": told.data_owner.replace("the publisher", "Office"), "remedy": told.remedy, "set_aside": False,
+        "source": "a_source", "release": "sha", "check": check, "reason": reason, "severity": result.severity,
+        "data_owner": result.data_owner.replace("the publisher", "Office"), "remedy": result.remedy, "set_aside": False,
         "file": "f.csv",
     }  # fmt: skip
     return conform_table(

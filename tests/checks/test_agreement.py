@@ -39,16 +39,16 @@ def test_consistent_rate_is_not_flagged() -> None:
 
 
 def test_inconsistent_rate_states_the_rate_of_its_components() -> None:
-    found = find_inconsistent_rates(rates([3.0, 4.0, 5.5, 6.0, 7.0]), TOP, table(BELOW + EARLIER))
-    assert found.select("place_code", "reason", "expected").rows() == [("C", "inconsistent_rate", 5.0)]
-    assert found["evidence"].to_list() == ["5.5, but 50 divided by 1000 is 5"]
+    actual = find_inconsistent_rates(rates([3.0, 4.0, 5.5, 6.0, 7.0]), TOP, table(BELOW + EARLIER))
+    assert actual.select("place_code", "reason", "expected").rows() == [("C", "inconsistent_rate", 5.0)]
+    assert actual["evidence"].to_list() == ["5.5, but 50 divided by 1000 is 5"]
 
 
 def test_rates_over_another_years_denominator_have_their_own_reason() -> None:
     made = [100 * top / below for top, below in zip([30, 40, 50, 60, 70], [600, 650, 700, 750, 800], strict=True)]
-    found = find_inconsistent_rates(rates([round(each, 1) for each in made]), TOP, table(BELOW + EARLIER))
-    assert found["reason"].to_list() == ["denominator_mismatch"] * 5
-    assert found["compared_with"].unique().to_list() == ["the denominator for 2021-12-31"]
+    actual = find_inconsistent_rates(rates([round(entry, 1) for entry in made]), TOP, table(BELOW + EARLIER))
+    assert actual["reason"].to_list() == ["denominator_mismatch"] * 5
+    assert actual["compared_with"].unique().to_list() == ["the denominator for 2021-12-31"]
 
 
 def test_difference_within_rounding_is_not_a_conflict() -> None:
@@ -57,9 +57,9 @@ def test_difference_within_rounding_is_not_a_conflict() -> None:
 
 
 def test_conflict_separates_rounding_from_the_rest() -> None:
-    found = find_conflicts(table([cell("rate", "A", 3.0)]), table([cell("rate", "A", 4.0)]))
-    assert found.select("reason", "expected", "withheld").rows() == [("conflict", 4.0, False)]
-    assert "difference 1, of which rounding explains up to 0.1 and 0.9 remains" in found["evidence"].item()
+    actual = find_conflicts(table([cell("rate", "A", 3.0)]), table([cell("rate", "A", 4.0)]))
+    assert actual.select("reason", "expected", "withheld").rows() == [("conflict", 4.0, False)]
+    assert "difference 1, of which rounding explains up to 0.1 and 0.9 remains" in actual["evidence"].item()
 
 
 def test_source_that_covers_most_residents_is_not_flagged() -> None:
@@ -90,9 +90,9 @@ def test_conflict_is_a_caveat_and_both_figures_are_stored(tmp_path: Path) -> Non
     project = with_other(tmp_path, [f"{MERTON},x,2023,9", f"{SUTTON},x,2023,5"])
     steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem")
-    told = cells.filter(pl.col("caveats").is_not_null()).select("place_code", "value", "caveats", "evidence").rows()
-    assert [row[:3] for row in told] == [(MERTON, 7.0, "conflict")]
-    assert "7 here, 9 in measure other of other_source" in told[0][3]
+    result = cells.filter(pl.col("caveats").is_not_null()).select("place_code", "value", "caveats", "evidence").rows()
+    assert [row[:3] for row in result] == [(MERTON, 7.0, "conflict")]
+    assert "7 here, 9 in measure other of other_source" in result[0][3]
     doubts = all_disagreement_flags(project).select("source", "measure", "value", "expected").rows()
     assert sorted(doubts) == [("a_source", "figure", 7.0, 9.0), ("other_source", "other", 9.0, 7.0)]
 

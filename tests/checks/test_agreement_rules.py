@@ -84,8 +84,8 @@ def test_figures_conflict_where_their_intervals_have_no_point_in_common(
 
 
 def test_conflict_of_estimates_without_bounds_has_evidence() -> None:
-    found = find_conflicts(observed("m", [3.0]), observed("n", [4.0]))
-    assert found["evidence"].to_list() == [
+    actual = find_conflicts(observed("m", [3.0]), observed("n", [4.0]))
+    assert actual["evidence"].to_list() == [
         "3 here, 4 in measure n of source_of_n: difference 1, of which rounding explains up to 0 and 1.0 remains"
     ]
 
@@ -95,7 +95,7 @@ BELOW = observed("people", list(PEOPLE))
 
 
 def shares(top: list[float], people: list[float], scale: float = 100.0) -> list[Figure]:
-    return [scale * each / of for each, of in zip(top, people, strict=True)]
+    return [scale * item / of for item, of in zip(top, people, strict=True)]
 
 
 CLAIMANTS = [30.0, 80.0, 200.0, 300.0, 560.0]
@@ -119,8 +119,8 @@ def test_inconsistent_rate_states_the_recomputed_rate() -> None:
 def test_scale_of_a_rate_is_the_best_fitting_power_of_ten(scale: float) -> None:
     right = shares(CLAIMANTS, PEOPLE, scale)
     assert find_inconsistent_rates(observed("rate", right), TOP, BELOW).is_empty()
-    found = find_inconsistent_rates(observed("rate", [*right[:4], 7.0 * scale]), TOP, BELOW)
-    assert found.select("place_code", pl.col("expected").round(9)).rows() == [("E04", round(0.07 * scale, 9))]
+    actual = find_inconsistent_rates(observed("rate", [*right[:4], 7.0 * scale]), TOP, BELOW)
+    assert actual.select("place_code", pl.col("expected").round(9)).rows() == [("E04", round(0.07 * scale, 9))]
 
 
 def test_each_measure_has_its_own_scale() -> None:
@@ -138,9 +138,9 @@ def test_each_measure_has_its_own_scale() -> None:
     ids=["nought over nought", "rates of nought", "nobody counted"],
 )
 def test_zeros_do_not_determine_the_scale(rates: list[Figure], claimants: list[Figure]) -> None:
-    found = find_inconsistent_rates(observed("rate", rates), observed("claimants", claimants), BELOW)
-    assert ("E04", 7.0) in found.select("place_code", pl.col("expected").round(9)).rows()
-    assert "E03" not in found["place_code"].to_list()
+    actual = find_inconsistent_rates(observed("rate", rates), observed("claimants", claimants), BELOW)
+    assert ("E04", 7.0) in actual.select("place_code", pl.col("expected").round(9)).rows()
+    assert "E03" not in actual["place_code"].to_list()
 
 
 @pytest.mark.parametrize(
@@ -155,15 +155,15 @@ def test_rate_must_lie_within_the_rounding_of_its_components(rate: float, wrong:
         rates = rates.with_columns(
             pl.when(pl.col("value") == 5.1).then(5.0).otherwise("lower_bound").alias("lower_bound")
         )
-    found = find_inconsistent_rates(rates, top, below)
-    assert found["place_code"].to_list() == ["E04"] * wrong
+    actual = find_inconsistent_rates(rates, top, below)
+    assert actual["place_code"].to_list() == ["E04"] * wrong
 
 
 def test_denominator_that_may_be_zero_is_not_compared() -> None:
     rates = observed("rate", [*RIGHT[1:], 90.0])
     top = observed("claimants", [*CLAIMANTS[1:], 1.0])
-    told = find_inconsistent_rates(rates, top, observed("people", [*PEOPLE[1:], 1.0]))
-    assert told["expected"].to_list() == [100.0]
+    result = find_inconsistent_rates(rates, top, observed("people", [*PEOPLE[1:], 1.0]))
+    assert result["expected"].to_list() == [100.0]
     assert find_inconsistent_rates(rates, top, observed("people", [*PEOPLE[1:], (0.4, 0.0, 0.5)])).is_empty()
     assert find_inconsistent_rates(rates, top, observed("people", [*PEOPLE[1:], None])).is_empty()
     assert find_inconsistent_rates(observed("rate", [None, *RIGHT[1:]]), TOP, BELOW).is_empty()
@@ -196,10 +196,10 @@ def test_rates_over_another_period_name_the_nearest_fitting_denominator() -> Non
     ],
 )
 def test_another_denominator_must_give_most_rates_of_the_period(fitting: int, told: dict[str, int]) -> None:
-    rates = shares(CLAIMANTS, EARLIER)[:fitting] + shares(CLAIMANTS, [11 * each for each in PEOPLE])[fitting:]
+    rates = shares(CLAIMANTS, EARLIER)[:fitting] + shares(CLAIMANTS, [11 * item for item in PEOPLE])[fitting:]
     below = mixed(BELOW, observed("people", list(EARLIER), 2018))
-    found = find_inconsistent_rates(observed("rate", rates), TOP, below)
-    assert dict(found.group_by("reason").len().iter_rows()) == told
+    actual = find_inconsistent_rates(observed("rate", rates), TOP, below)
+    assert dict(actual.group_by("reason").len().iter_rows()) == told
 
 
 @pytest.mark.parametrize(
@@ -208,13 +208,13 @@ def test_another_denominator_must_give_most_rates_of_the_period(fitting: int, to
 def test_one_rate_that_another_denominator_gives_may_be_chance(wrong: int, reason: str) -> None:
     rates = shares(CLAIMANTS, EARLIER)[:wrong] + RIGHT[wrong:]
     below = mixed(BELOW, observed("people", list(EARLIER), 2018))
-    found = find_inconsistent_rates(observed("rate", rates), TOP, below)
-    assert found["reason"].to_list() == [reason] * wrong
+    actual = find_inconsistent_rates(observed("rate", rates), TOP, below)
+    assert actual["reason"].to_list() == [reason] * wrong
 
 
 def test_low_reach_is_measured_against_the_nearest_residents() -> None:
     years = {2018: 50.0, 2021: 90.0, 2025: 30.0}
-    people = mixed(*(observed("residents", [each, 100.0], of) for of, each in years.items()))
+    people = mixed(*(observed("residents", [item, 100.0], of) for of, item in years.items()))
     seen = mixed(observed("m", [30.0, 60.0]), observed("m", [20.0, 60.0], 2024))
     evidence = "30 counted of 90 residents, 33.33 %"
     assert_doubts(
@@ -237,6 +237,10 @@ def test_source_must_cover_half_of_the_residents(seen: Figure, people: Figure, t
 
 def test_no_figures_give_no_flags() -> None:
     nothing = observed("rate", RIGHT).clear()
-    found = [find_conflicts(nothing, TOP), find_inconsistent_rates(nothing, TOP, BELOW), find_low_reach(nothing, BELOW)]
-    assert [each.height for each in found] == [0, 0, 0]
-    assert_frame_equal(found[0], found[1])
+    actual = [
+        find_conflicts(nothing, TOP),
+        find_inconsistent_rates(nothing, TOP, BELOW),
+        find_low_reach(nothing, BELOW),
+    ]
+    assert [item.height for item in actual] == [0, 0, 0]
+    assert_frame_equal(actual[0], actual[1])

@@ -33,9 +33,11 @@ def release(faults: list[str | None], value: float = 5.0, name: str = "r1") -> p
 
 
 def test_sound_release_meets_every_expectation() -> None:
-    told = judge_releases(SOURCE, [release([None] * 40)])
-    assert told["met"].all() and told["tolerated"].all() and told["failing"].sum() == 0
-    assert {"cells", "dated", "places_known", "no_retired_codes", "given_once", "in_range"} <= set(told["expectation"])
+    result = judge_releases(SOURCE, [release([None] * 40)])
+    assert result["met"].all() and result["tolerated"].all() and result["failing"].sum() == 0
+    assert {"cells", "dated", "places_known", "no_retired_codes", "given_once", "in_range"} <= set(
+        result["expectation"]
+    )
 
 
 def test_few_faults_are_tolerated_and_many_are_not() -> None:
@@ -48,19 +50,19 @@ def test_few_faults_are_tolerated_and_many_are_not() -> None:
 
 
 def test_only_the_release_that_fails_is_refused() -> None:
-    told = judge_releases(SOURCE, [release([None] * 40), release(["duplicate"] * 20 + [None] * 20, name="r2")])
-    assert told.filter(~pl.col("tolerated")).select("release", "expectation").rows() == [("r2", "given_once")]
+    result = judge_releases(SOURCE, [release([None] * 40), release(["duplicate"] * 20 + [None] * 20, name="r2")])
+    assert result.filter(~pl.col("tolerated")).select("release", "expectation").rows() == [("r2", "given_once")]
 
 
 def test_figures_beyond_their_range_are_a_share_of_their_own_measure() -> None:
-    told = judge_releases(SOURCE, [release([None] * 40, value=99.0)])
-    row = told.filter(pl.col("measure") == "figure").row(0, named=True)
+    result = judge_releases(SOURCE, [release([None] * 40, value=99.0)])
+    row = result.filter(pl.col("measure") == "figure").row(0, named=True)
     assert (row["expectation"], row["tolerated"], row["failing"]) == ("in_range", False, 40)
 
 
 def test_release_without_cells_is_refused() -> None:
-    told = judge_releases(SOURCE, [release([None]).clear()])
-    assert told.filter(~pl.col("tolerated"))["expectation"].to_list() == ["cells"]
+    result = judge_releases(SOURCE, [release([None]).clear()])
+    assert result.filter(~pl.col("tolerated"))["expectation"].to_list() == ["cells"]
 
 
 def test_great_expectations_accepts_a_release_without_a_failing_cell_whatever_is_tolerated() -> None:
@@ -118,7 +120,7 @@ def test_the_expectations_about_places_serve_in_anyones_suite() -> None:
     asset = gx.get_context(mode="ephemeral").data_sources.add_pandas("mine").add_dataframe_asset("mine")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": shares.to_pandas()})
     suite = gx.ExpectationSuite("mine", expectations=[ExpectCoverageByPopulation(), ExpectPlacesComplete()])
-    results = {each.expectation_config.type: each.success for each in batch.validate(suite).results}
+    results = {entry.expectation_config.type: entry.success for entry in batch.validate(suite).results}
     assert results == {"expect_coverage_by_population": False, "expect_places_complete": True}
 
 

@@ -74,16 +74,16 @@ FAULTS: dict[str, tuple[str, Wrong, int]] = {
 def test_only_the_faulty_figure_is_flagged(name: str) -> None:
     reason, wrong, cells = FAULTS[name]
     changed = series(wrong)
-    found = flag_figures(changed, {"figure": COUNT})
-    assert found["reason"].unique().to_list() == [reason]
-    assert found.height == cells
+    actual = flag_figures(changed, {"figure": COUNT})
+    assert actual["reason"].unique().to_list() == [reason]
+    assert actual.height == cells
     sound_ones = series(unchanged).select("place_code", "period_start", pl.col("value").alias("was"))
     both = changed.join(sound_ones, on=["place_code", "period_start"]).filter(pl.col("value") != pl.col("was"))
     if reason not in ("repeated_value", "rounded"):
         key = ["place_code", "period_start"]
-        assert found.select(key).sort(key).rows() == both.select(key).sort(key).rows()
-    assert found["evidence"].null_count() == 0 and found["compared_with"].null_count() == 0
-    assert found["withheld"].unique().to_list() == [reason in WITHHOLDING_REASONS]
+        assert actual.select(key).sort(key).rows() == both.select(key).sort(key).rows()
+    assert actual["evidence"].null_count() == 0 and actual["compared_with"].null_count() == 0
+    assert actual["withheld"].unique().to_list() == [reason in WITHHOLDING_REASONS]
 
 
 @pytest.mark.parametrize("measure", [COUNT, RATE])
@@ -108,29 +108,29 @@ def test_place_that_is_always_small_is_not_flagged() -> None:
 
 
 def test_zero_rate_is_judged_by_its_rounding() -> None:
-    found = flag_figures(series(at(ONE, TENTH, becomes(0.0)), 4.0, 1), {"figure": RATE})
-    assert found.select("reason", "value").rows() == [("suspected_zero", 0.0)]
+    actual = flag_figures(series(at(ONE, TENTH, becomes(0.0)), 4.0, 1), {"figure": RATE})
+    assert actual.select("reason", "value").rows() == [("suspected_zero", 0.0)]
 
 
 def test_halved_rate_is_implausible_and_not_a_partial_return() -> None:
-    found = flag_figures(series(at(ONE, TENTH, lambda value: round(value / 2, 1)), 8.0, 1), {"figure": RATE})
-    assert found["reason"].to_list() == ["implausible"]
+    actual = flag_figures(series(at(ONE, TENTH, lambda value: round(value / 2, 1)), 8.0, 1), {"figure": RATE})
+    assert actual["reason"].to_list() == ["implausible"]
 
 
 def test_release_in_another_unit_is_flagged() -> None:
     both = pl.concat([series(unchanged), series(at(range(33), range(24), lambda value: value * 1000), order=1)])
-    found = flag_figures(both, {"figure": COUNT})
-    assert found.select("reason", "compared_with").unique().rows() == [("unit_change", "the previous release")]
-    assert (found.height, found["release"].unique().to_list()) == (33 * 24, ["r1"])
+    actual = flag_figures(both, {"figure": COUNT})
+    assert actual.select("reason", "compared_with").unique().rows() == [("unit_change", "the previous release")]
+    assert (actual.height, actual["release"].unique().to_list()) == (33 * 24, ["r1"])
 
 
 def test_flag_is_a_caveat_and_a_finding_and_changes_no_figure() -> None:
     observed = series(at(ONE, TENTH, becomes(0.0)))
-    found = flag_figures(observed, {"figure": COUNT})
-    told = add_caveats(observed, found)
-    assert told.drop("caveats", "caveat_evidence").equals(observed.drop("caveats", "caveat_evidence"))
-    assert told.filter(pl.col("caveats").is_not_null()).select("caveats", "value").rows() == [("suspected_zero", 0.0)]
-    row = convert_flags(found).row(0, named=True)
+    actual = flag_figures(observed, {"figure": COUNT})
+    result = add_caveats(observed, actual)
+    assert result.drop("caveats", "caveat_evidence").equals(observed.drop("caveats", "caveat_evidence"))
+    assert result.filter(pl.col("caveats").is_not_null()).select("caveats", "value").rows() == [("suspected_zero", 0.0)]
+    row = convert_flags(actual).row(0, named=True)
     assert (row["check"], row["severity"], row["set_aside"]) == ("suspected_zero_figures", "error", False)
     assert "0, where" in row["evidence"] and row["data_owner"] == REASONS["suspected_zero"].data_owner
 

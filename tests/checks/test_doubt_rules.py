@@ -19,10 +19,10 @@ def doubted(reason: str, *figures: dict[str, Any]) -> pl.DataFrame:
 
 
 def test_flag_has_a_reason_and_states_whether_the_figure_is_withheld() -> None:
-    found = doubted("unit_change")
-    assert found.schema == polars_schema(PLAUSIBILITY_FLAG)
-    row = found.row(0, named=True)
-    assert {name: each for name, each in row.items() if each is not None} == {
+    actual = doubted("unit_change")
+    assert actual.schema == polars_schema(PLAUSIBILITY_FLAG)
+    row = actual.row(0, named=True)
+    assert {name: entry for name, entry in row.items() if entry is not None} == {
         "source": "s", "release": "r", "measure": "m", "place_code": "E01", "place_label": "Place",
         "period_start": months(1)[0], "period_end": months(1)[0].replace(day=31), "reason": "unit_change",
         "value": 100.0, "evidence": "why unit_change", "file": "f.csv", "withheld": True,
@@ -44,14 +44,14 @@ def test_figure_has_only_the_flags_of_its_first_reason() -> None:
         doubted("implausible", {}, two, late), doubted("unit_change"), doubted("suspected_zero", {}, two),
         doubted("unit_change"), doubted("implausible", {"measure": "n"}),
     ]  # fmt: skip
-    found = keep_first_flags(tables)
+    actual = keep_first_flags(tables)
     key = ["measure", "place_code", "period_start", "reason"]
     start, after = months(2)
-    assert sorted(found.select(key).rows()) == [
+    assert sorted(actual.select(key).rows()) == [
         ("m", "E01", start, "unit_change"), ("m", "E01", after, "implausible"), ("m", "E02", start, "suspected_zero"),
         ("n", "E01", start, "implausible"),
     ]  # fmt: skip
-    assert_frame_equal(keep_first_flags(tables[::-1]).sort(key), found.sort(key))
+    assert_frame_equal(keep_first_flags(tables[::-1]).sort(key), actual.sort(key))
     assert keep_first_flags([]).schema == polars_schema(PLAUSIBILITY_FLAG)
 
 
@@ -68,16 +68,16 @@ def test_flags_become_caveats_of_their_own_figure_only() -> None:
     )  # fmt: skip
     two = {"place_code": "E02"}
     doubts = pl.concat([doubted("conflict", two), doubted("implausible", {}, two, two), doubted("conflict", two)])
-    told = add_caveats(observed, doubts)
-    assert told.select("caveats", "caveat_evidence").rows() == [
+    result = add_caveats(observed, doubts)
+    assert result.select("caveats", "caveat_evidence").rows() == [
         ("implausible", "why implausible"),
         (None, None),
         ("provisional,conflict,implausible", "they say so. why conflict. why implausible"),
         ("provisional", "they say so"),
     ]
     others = [name for name in OBSERVATION_COLUMNS if name not in ("caveats", "caveat_evidence")]
-    assert_frame_equal(told.select(others), observed.select(others))
-    assert told.columns == observed.columns
+    assert_frame_equal(result.select(others), observed.select(others))
+    assert result.columns == observed.columns
     assert_frame_equal(add_caveats(observed, doubts.clear()), observed)
 
 
@@ -87,11 +87,11 @@ def test_flags_and_caveats_stay_in_order() -> None:
     assert keep_first_flags([frame, frame])["period_start"].to_list() == days
     several = ["rounded", "implausible", "conflict", "low_reach", "unit_change", "suspected_zero", "repeated_value"]
     for order in (several, several[::-1], [*several[3:], *several[:3]]):
-        told = add_caveats(
+        result = add_caveats(
             table_from_records([FIGURE], OBSERVATION_COLUMNS), pl.concat([doubted(reason) for reason in order * 2])
         )
         said = ". ".join(f"why {reason}" for reason in order)
-        assert told.select("caveats", "caveat_evidence").row(0) == (",".join(order), said)
+        assert result.select("caveats", "caveat_evidence").row(0) == (",".join(order), said)
 
 
 def test_every_flag_is_a_finding_with_the_columns_of_its_reason() -> None:

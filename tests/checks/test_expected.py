@@ -60,7 +60,7 @@ def upper_quarter(figures: list[float]) -> float:
 
 
 def middle(figures: list[float | None]) -> float | None:
-    known = [each for each in figures if each is not None]
+    known = [item for item in figures if item is not None]
     return median(known) if known else None
 
 
@@ -75,35 +75,35 @@ def written_out(figures: Figures, step: float, *, counted: bool) -> dict[Spot, d
         fits.append(Fit(spots, rest, [], upper_quarter(rest)))
     odd: set[Spot] = set()
     for _ in range(2):
-        told = _around(fits, odd, level, movement)
-        _add_spreads(told, step, counted=counted)
-        odd = _odd(fits, told)
-    for row in told.values():
+        result = _around(fits, odd, level, movement)
+        _add_spreads(result, step, counted=counted)
+        odd = _odd(fits, result)
+    for row in result.values():
         del row["normal"]
-    return told
+    return result
 
 
 def _around(
     fits: list[Fit], odd: set[Spot], level: dict[str, float], movement: dict[date, float]
 ) -> dict[Spot, dict[str, Any]]:
-    told: dict[Spot, dict[str, Any]] = {}
+    result: dict[Spot, dict[str, Any]] = {}
     days = [spot[1] for fit in fits for spot in fit.spots]
     for spots, rest, _, better in fits:
-        norm = [each if each - better > log(0.1) and spot not in odd else None
-                for spot, each in zip(spots, rest, strict=True)]  # fmt: skip
+        norm = [item if item - better > log(0.1) and spot not in odd else None
+                for spot, item in zip(spots, rest, strict=True)]  # fmt: skip
         for n, spot in enumerate(spots):
             near = middle([norm[n + k] for k in (-2, -1, 1, 2) if 0 <= n + k < len(spots)])
             local = {"usual": better if near is None else near, "long_run": better,
                      "before": middle([norm[n - k] for k in (1, 2, 3) if n >= k])}  # fmt: skip
             base = level[spot[0]] + movement[spot[1]]
-            apart = {name: None if each is None else rest[n] - each for name, each in local.items()}
-            told[spot] = {
-                **{name: None if each is None else exp(base + each) for name, each in local.items()},
+            apart = {name: None if item is None else rest[n] - item for name, item in local.items()}
+            result[spot] = {
+                **{name: None if item is None else exp(base + item) for name, item in local.items()},
                 "apart": apart["usual"], "apart_before": apart["before"], "apart_long": apart["long_run"],
                 "movement": movement[spot[1]], "periods": len(spots), "peers": days.count(spot[1]),
                 "normal": norm[n] is not None,
             }  # fmt: skip
-    return told
+    return result
 
 
 def _add_spreads(told: dict[Spot, dict[str, Any]], step: float, *, counted: bool) -> None:
@@ -118,7 +118,7 @@ def _add_spreads(told: dict[Spot, dict[str, Any]], step: float, *, counted: bool
 
 def _odd(fits: list[Fit], told: dict[Spot, dict[str, Any]]) -> set[Spot]:
     """Give the figures that are far from both, and further than those before and after."""
-    found = set()
+    actual = set()
     for spots in (fit.spots for fit in fits):
         apart = [abs(told[spot]["apart"]) for spot in spots]
         for n, spot in enumerate(spots):
@@ -126,8 +126,8 @@ def _odd(fits: list[Fit], told: dict[Spot, dict[str, Any]]) -> set[Spot]:
             far = all(apart[n] / sqrt(row[name] ** 2 + row["noise"]) > 3 for name in ("own_spread", "peer_spread"))
             beside = apart[max(n - 1, 0) : n] + apart[n + 1 : n + 2]
             if far and apart[n] > log(1.6) and apart[n] >= max(beside, default=0.0):
-                found.add(spot)
-    return found
+                actual.add(spot)
+    return actual
 
 
 def wavy(count: int, spans: int, level: float, wild: float = 0.1) -> Figures:
@@ -145,7 +145,7 @@ def changed(figures: Figures, changes: dict[tuple[int, int], float]) -> Figures:
 
 
 def whole(figures: Figures) -> Figures:
-    return {spot: float(round(each)) for spot, each in figures.items()}
+    return {spot: float(round(item)) for spot, item in figures.items()}
 
 
 FAULTS = {(1, 4): 0.0, (2, 5): 0.02, (3, 6): 4.0, (4, 7): 0.4, (4, 8): 0.45, (5, 0): 5.0, (6, 11): 0.2, (7, 3): 1.9,
@@ -160,12 +160,12 @@ CASES = {
     "counts with faults": (whole(changed(wavy(12, 12, 300.0), FAULTS)), "m", 1.0),
     "small counts": (whole(wavy(7, 9, 2.0)), "m", 1.0),
     "rates with faults": (
-        {spot: round(each, 1) for spot, each in changed(wavy(11, 12, 4.0), FAULTS).items()}, "rate", 0.1,
+        {spot: round(item, 1) for spot, item in changed(wavy(11, 12, 4.0), FAULTS).items()}, "rate", 0.1,
     ),
     "one place": (whole(wavy(1, 8, 50.0)), "m", 1.0),
     "one period": (whole(wavy(8, 1, 50.0)), "m", 1.0),
     "places that come late": (
-        {spot: each for n, (spot, each) in enumerate(whole(wavy(9, 10, 80.0)).items()) if n % 10 >= n // 10}, "m", 1.0,
+        {spot: item for n, (spot, item) in enumerate(whole(wavy(9, 10, 80.0)).items()) if n % 10 >= n // 10}, "m", 1.0,
     ),
 }  # fmt: skip
 
@@ -178,15 +178,15 @@ def test_figures_are_expected_as_the_rules_written_out_give_them(name: str) -> N
          for (code, day), row in written_out(figures, step, counted=measure == "m").items()],
         infer_schema_length=None,
     ).cast({"before": pl.Float64, "apart_before": pl.Float64, "periods": pl.UInt32, "peers": pl.UInt32})  # fmt: skip
-    found = fit_expected(observed(dict(figures), measure), MEASURES)
-    assert found.height == len(figures)
-    assert_frame_equal(found.select(due.columns), due.sort("place_code", "period_start"), abs_tol=1e-9)
+    actual = fit_expected(observed(dict(figures), measure), MEASURES)
+    assert actual.height == len(figures)
+    assert_frame_equal(actual.select(due.columns), due.sort("place_code", "period_start"), abs_tol=1e-9)
 
 
 def test_another_measure_and_the_order_of_rows_change_nothing() -> None:
     figures, _, _ = CASES["counts with faults"]
     alone = fit_expected(observed(dict(figures)), MEASURES)
-    other = observed({spot: each / 7 for spot, each in CASES["small counts"][0].items()}, "plain")
+    other = observed({spot: item / 7 for spot, item in CASES["small counts"][0].items()}, "plain")
     both = fit_expected(pl.concat([other, observed(dict(figures)).reverse()]), MEASURES).filter(
         pl.col("measure") == "m"
     )
@@ -195,7 +195,7 @@ def test_another_measure_and_the_order_of_rows_change_nothing() -> None:
 
 def test_rates_ten_times_as_large_are_as_far_apart() -> None:
     figures, _, _ = CASES["rates with faults"]
-    tenfold = {spot: 10 * each for spot, each in figures.items()}
+    tenfold = {spot: 10 * item for spot, item in figures.items()}
     coarser = {"rate": RATE.model_copy(update={"rounding": 1.0})}
     far = ["apart", "apart_before", "apart_long", "own_spread", "peer_spread", "noise"]
     small, large = (
@@ -218,8 +218,8 @@ def test_only_figures_of_zero_or_more_are_expected() -> None:
 
 def test_zero_rate_without_rounding_counts_as_half_the_smallest_figure() -> None:
     figures = {("E00", day): value for day, value in zip(months(5), [4.0, 0.5, 3.0, 0.0, 2.0], strict=True)}
-    found = fit_expected(observed(dict(figures), "plain"), MEASURES)
-    assert found["log"].to_list() == [log(each) for each in (4.0, 0.5, 3.0, 0.25, 2.0)]
+    actual = fit_expected(observed(dict(figures), "plain"), MEASURES)
+    assert actual["log"].to_list() == [log(item) for item in (4.0, 0.5, 3.0, 0.25, 2.0)]
     noughts = fit_expected(observed(dict.fromkeys(figures, 0.0), "plain"), MEASURES)
     assert noughts["log"].to_list() == [log(0.5)] * 5
     assert noughts.select("apart", "own_spread", "peer_spread").rows() == [(0.0, 0.0, 0.0)] * 5
@@ -228,15 +228,15 @@ def test_zero_rate_without_rounding_counts_as_half_the_smallest_figure() -> None
 def test_step_is_the_rounding_or_one_or_the_smallest_figure() -> None:
     fives = {**MEASURES, "fives": COUNT.model_copy(update={"rounding": 5.0})}
     figures: dict[Spot, float | None] = dict(zip([("E00", day) for day in months(3)], [0.0, 0.3, 20.0], strict=True))
-    held = pl.concat([observed(figures, name) for name in (*fives, "unknown")])
-    steps = dict(find_smallest_steps(held, fives).sort("measure").iter_rows())
+    stored = pl.concat([observed(figures, name) for name in (*fives, "unknown")])
+    steps = dict(find_smallest_steps(stored, fives).sort("measure").iter_rows())
     assert steps == {"fives": 5.0, "m": 1.0, "plain": 0.3, "rate": 0.1, "unknown": 0.3}
 
 
 def test_distances_are_in_spreads_plus_noise() -> None:
     frame = judged([{"apart": -6.0, "apart_long": 4.0, "own_spread": 0.3, "peer_spread": 0.6, "noise": 0.16}])
-    told = frame.select(
+    result = frame.select(
         own=spreads_away("own_spread"), peers=spreads_away("peer_spread"), long=spreads_away("own_spread", "apart_long")
     ).row(0)
-    assert told == pytest.approx((-12.0, -6 / sqrt(0.52), 8.0))
-    assert not any(map(isnan, told))
+    assert result == pytest.approx((-12.0, -6 / sqrt(0.52), 8.0))
+    assert not any(map(isnan, result))

@@ -15,10 +15,10 @@ ALL, EACH = range(33), range(24)
 
 def reasons(frame: pl.DataFrame, **measures: object) -> dict[str, int]:
     """Count by reason the doubts of a frame."""
-    found = flag_figures(frame.sample(fraction=1, shuffle=True, seed=13), {"figure": COUNT, **measures})  # type: ignore[dict-item]
-    assert found.schema == polars_schema(PLAUSIBILITY_FLAG)
-    assert found.select("measure", "place_code", "period_start", "reason").is_unique().all()
-    return dict(found.group_by("reason").len().sort("reason").iter_rows())
+    actual = flag_figures(frame.sample(fraction=1, shuffle=True, seed=13), {"figure": COUNT, **measures})  # type: ignore[dict-item]
+    assert actual.schema == polars_schema(PLAUSIBILITY_FLAG)
+    assert actual.select("measure", "place_code", "period_start", "reason").is_unique().all()
+    return dict(actual.group_by("reason").len().sort("reason").iter_rows())
 
 
 def test_no_figures_give_no_flags() -> None:
@@ -48,11 +48,11 @@ def test_unit_is_compared_with_the_previous_release() -> None:
 
 
 def test_copied_figure_has_only_that_flag() -> None:
-    found = flag_figures(series(at(ONE, range(10, 18), becomes(9000.0))), {"figure": COUNT})
-    copied = found.filter(pl.col("reason") == "repeated_value")
+    actual = flag_figures(series(at(ONE, range(10, 18), becomes(9000.0))), {"figure": COUNT})
+    copied = actual.filter(pl.col("reason") == "repeated_value")
     assert copied["period_start"].sort().to_list() == MONTHS[11:18]
-    assert found.join(copied, on="period_start").height == 7
-    assert found.filter(pl.col("reason") != "repeated_value")["period_start"].is_in(MONTHS[11:18]).sum() == 0
+    assert actual.join(copied, on="period_start").height == 7
+    assert actual.filter(pl.col("reason") != "repeated_value")["period_start"].is_in(MONTHS[11:18]).sum() == 0
 
 
 def hundreds(_place: int, month: int, value: float) -> float:

@@ -17,7 +17,7 @@ REGISTER = [
 
 def test_place_without_a_row_where_others_have_one_is_missing() -> None:
     cells: list[dict[str, Any]] = [
-        *({"place_code": code, **years(each)} for code in ("E01", "E03") for each in (2021, 2022, 2023)),
+        *({"place_code": code, **years(item)} for code in ("E01", "E03") for item in (2021, 2022, 2023)),
         {"place_code": "E02", **years(2022)}, {"place_code": "E02", **years(2023), "fault": "unreadable"},
         {"place_code": "E01+E02", "measure": "n"}, {"place_code": "E03", **years(2020), "fault": "unreadable"},
     ]  # fmt: skip
@@ -50,7 +50,7 @@ def test_suppressed_cells_are_counted_by_marker_and_period() -> None:
         {**hidden, "obs_status": "not_applicable", "published_marker": "[z]"},
         {"obs_status": "provisional", "published_marker": "p"},
     ]  # fmt: skip
-    found = places.count_hidden_cells(read_of(cells))
+    actual = places.count_hidden_cells(read_of(cells))
     common = {"measure": "m", **years(2023), "rows": 1}
     due = [
         findings_of(
@@ -65,7 +65,7 @@ def test_suppressed_cells_are_counted_by_marker_and_period() -> None:
         findings_of("hidden_cells", "not_applicable",
                     [{"evidence": "1 cells with marker [z]: E01 ..."}], **common),
     ]  # fmt: skip
-    assert_frame_equal(found, due[0].vstack(due[1]).vstack(due[2]))
+    assert_frame_equal(actual, due[0].vstack(due[1]).vstack(due[2]))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_measure_with_rounding_or_noise_is_noted_once(
 ) -> None:
     figures = [5.0, 10.0, 15.0 + 1e-9, 7.0, 5.001, None]
     cells = [
-        *({"value": each} for each in figures),
+        *({"value": item} for item in figures),
         {"value": 3.0, "fault": "unreadable"},
         {"value": 4.1, "measure": "n"},
     ]
@@ -112,7 +112,7 @@ def test_places_published_together_are_listed_with_their_figure() -> None:
 
 
 def test_skipped_years_are_findings_by_measure() -> None:
-    cells = [years(each) for each in (2023, 2019, 2020)] + [{"measure": "n", **years(each)} for each in (2022, 2021)]
+    cells = [years(item) for item in (2023, 2019, 2020)] + [{"measure": "n", **years(item)} for item in (2022, 2021)]
     cells.append({**years(2021), "fault": "unreadable"})
     due = findings_of(
         "skipped_periods", "period_mismatch",

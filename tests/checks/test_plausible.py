@@ -54,10 +54,10 @@ def test_implausible_zero_states_both_distances() -> None:
 
 @pytest.mark.parametrize(("spread", "least"), [(0.0, 13.8156), (1e-3, 13.8156), (0.5, 122.4911), (1.0, 999_999.0)])
 def test_zero_count_is_flagged_below_one_in_a_million(spread: float, least: float) -> None:
-    for likely, told in ((least * 0.999, 0), (least * 1.001, 1)):
+    for likely, result in ((least * 0.999, 0), (least * 1.001, 1)):
         for usual, long_run in ((likely, 0.0), (0.0, likely)):
             frame = period({"usual": usual, "long_run": long_run, "own_spread": spread})
-            assert zeros(frame).height == told
+            assert zeros(frame).height == result
             assert zero_rates(frame).is_empty()
 
 
@@ -97,10 +97,10 @@ CASES: list[tuple[Rule, dict[str, Any], bool]] = [
     (leaks, {"apart": TENTH - 0.01, "apart_long": 9.0, **FAR}, True),
     (leaks, {"apart": 3.0, **FAR}, False),
     *(
-        (leaks, {of: each, spread: 1.0}, each < -4.5)
+        (leaks, {of: item, spread: 1.0}, item < -4.5)
         for of in ("apart", "apart_long")
         for spread in FAR
-        for each in (-4.5, -4.51)
+        for item in (-4.5, -4.51)
     ),
     (leaks, {"apart": -3.0, "noise": 1.0}, False),
     (leaks, {"apart": -3.0, "value": 0.0}, False),
@@ -108,8 +108,8 @@ CASES: list[tuple[Rule, dict[str, Any], bool]] = [
     (parts, {"apart": -FACTOR - 0.01, **FAR}, True),
     (parts, {"apart_before": -FACTOR, **FAR}, False),
     (parts, {"apart_before": -FACTOR - 0.01, **FAR}, True),
-    *((parts, {"apart": each, spread: 1.0}, each < -4.5) for spread in FAR for each in (-4.5, -4.51)),
-    *((parts, {"apart_before": each, spread: 1.0}, each < -8) for spread in FAR for each in (-8.0, -8.01)),
+    *((parts, {"apart": item, spread: 1.0}, item < -4.5) for spread in FAR for item in (-4.5, -4.51)),
+    *((parts, {"apart_before": item, spread: 1.0}, item < -8) for spread in FAR for item in (-8.0, -8.01)),
     (parts, {"apart": 3.0, **FAR}, False),
     (parts, {"apart": -3.0, "value": 0.0}, False),
     (parts, {"apart": -3.0, "measure": "rate"}, False),
@@ -118,14 +118,14 @@ CASES: list[tuple[Rule, dict[str, Any], bool]] = [
     (find_implausible_figures, {"apart": -FACTOR, **FAR}, False),
     (find_implausible_figures, {"apart": -FACTOR - 0.01, **FAR}, True),
     *(
-        (find_implausible_figures, {"apart": each, spread: 1.0}, abs(each) > 4.5)
+        (find_implausible_figures, {"apart": item, spread: 1.0}, abs(item) > 4.5)
         for spread in FAR
-        for each in (-4.51, -4.5, 4.5, 4.51)
+        for item in (-4.51, -4.5, 4.5, 4.51)
     ),
     *(
-        (rule, {"apart": -3.0, few: each, **FAR}, False)
+        (rule, {"apart": -3.0, few: item, **FAR}, False)
         for rule in (leaks, parts, find_implausible_figures)
-        for few, each in ENOUGH.items()
+        for few, item in ENOUGH.items()
     ),
     *(
         (rule, {"apart": odd, "apart_before": odd, "apart_long": odd}, False)
@@ -182,8 +182,8 @@ def test_continued_level_is_not_a_partial_return() -> None:
 def test_figures_of_other_places_and_measures_change_nothing() -> None:
     low_one = {"place_code": "E09", "value": 0.5, "apart": -5.0}
     usual = [{"place_code": code, "period_start": month} for code in places(9) for month in months(6)]
-    mixed = judged([*usual, low_one, *({**each, "measure": "n"} for each in usual)])
+    mixed = judged([*usual, low_one, *({**item, "measure": "n"} for item in usual)])
     for rule in (leaks, parts, find_implausible_figures):
-        found = rule(mixed.sample(fraction=1, shuffle=True, seed=5))
-        assert spots(found) == [("E09", months(1)[0])]
-        assert found.equals(rule(judged([low_one])))
+        actual = rule(mixed.sample(fraction=1, shuffle=True, seed=5))
+        assert spots(actual) == [("E09", months(1)[0])]
+        assert actual.equals(rule(judged([low_one])))

@@ -25,10 +25,10 @@ def test_only_a_recalled_release_is_a_finding(sha256: str, told: list[dict[str, 
 
 
 def test_each_text_that_no_row_has_is_a_finding() -> None:
-    found = find_unmatched_texts(read_of([{}], vain=("no 'x' under type", "no 'y' under type")))
-    assert found["evidence"].to_list() == ["f.csv: no 'x' under type", "f.csv: no 'y' under type"]
-    assert found.select("check", "reason", "set_aside").unique().rows() == [
+    actual = find_unmatched_texts(read_of([{}], vain=("no 'x' under type", "no 'y' under type")))
+    assert actual["evidence"].to_list() == ["f.csv: no 'x' under type", "f.csv: no 'y' under type"]
+    assert actual.select("check", "reason", "set_aside").unique().rows() == [
         ("rows_asked_in_vain", "not_returned", False)
     ]
-    assert found["remedy"].str.starts_with("Correct the text of the filter").to_list() == [True, True]
+    assert actual["remedy"].str.starts_with("Correct the text of the filter").to_list() == [True, True]
     assert find_unmatched_texts(read_of([{}])).is_empty()

@@ -37,8 +37,8 @@ def test_improbable_run_is_flagged_except_its_first_figure() -> None:
 
 
 def test_one_of_three_peers_that_repeats_is_printed_to_one_decimal() -> None:
-    found = find_repeated_values(series({4: range(2, 7)}, peers=12))
-    assert found["evidence"].unique().to_list() == [AGAIN.replace("10.0", "8.3")]
+    actual = find_repeated_values(series({4: range(2, 7)}, peers=12))
+    assert actual["evidence"].unique().to_list() == [AGAIN.replace("10.0", "8.3")]
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_places_and_measures_next_to_each_other_are_not_compared() -> None:
     frame = series({4: range(6, 9), 5: range(3)})
     other = series({4: range(6, 9), 5: range(3)}).with_columns(pl.lit("n").alias("measure"))
     assert find_repeated_values(pl.concat([frame, other])).is_empty()
-    told = series({4: range(2, 7)})
-    assert spots(find_repeated_values(pl.concat([other, told]))) == spots(find_repeated_values(told))
+    result = series({4: range(2, 7)})
+    assert spots(find_repeated_values(pl.concat([other, result]))) == spots(find_repeated_values(result))
 
 
 @pytest.mark.parametrize(
@@ -96,16 +96,16 @@ def test_chance_of_a_repeat_follows_a_normal_error_within_one_step(
     """The step over the figure, times the density of twice the variance, where all places moved by so much."""
     deviation = sqrt(variance)
     due = deviation * sqrt(2 * log(step / value * NormalDist(0, deviation).pdf(0) / 1e-6))
-    for moved, told in ((0.999 * due, 0), (1.001 * due, 1), (-0.999 * due, 0), (-1.001 * due, 1)):
+    for moved, result in ((0.999 * due, 0), (1.001 * due, 1), (-0.999 * due, 0), (-1.001 * due, 1)):
         frame = series({4: range(2, 4)}, step=step, own_spread=own, noise=noise).with_columns(
             (pl.col("value") / 100 * value).alias("value"),
             pl.when(pl.col("period_start") >= months(9)[3]).then(moved + 0.5).otherwise(0.5).alias("movement"),
         )
-        assert find_repeated_values(frame).height == told
+        assert find_repeated_values(frame).height == result
 
 
 def period(figures: list[float], step: float = 1.0, **given: Any) -> pl.DataFrame:
-    rows = [{"place_code": code, "value": each} for code, each in zip(places(len(figures)), figures, strict=True)]
+    rows = [{"place_code": code, "value": item} for code, item in zip(places(len(figures)), figures, strict=True)]
     return judged(rows, step=step, **given)
 
 
@@ -127,9 +127,9 @@ def test_rounded_period_is_flagged_with_the_greatest_base() -> None:
 
 @pytest.mark.parametrize("base", [5.0, 10.0, 50.0, 100.0, 1000.0])
 def test_each_base_is_found(base: float) -> None:
-    found = find_undeclared_rounding(period(multiples(base)))
-    assert found.height == 20
-    assert found["evidence"].str.contains(f"multiples of {base};", literal=True).all()
+    actual = find_undeclared_rounding(period(multiples(base)))
+    assert actual.height == 20
+    assert actual["evidence"].str.contains(f"multiples of {base};", literal=True).all()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_each_base_is_found(base: float) -> None:
         (period(multiples(5.0), step=3.0), 0),
         (period(multiples(5.0)).clear(), 0),
         (period([float("nan")] * 20), 0),
-        (period([-each for each in multiples(5.0)]), 0),
+        (period([-item for item in multiples(5.0)]), 0),
     ],
     ids=["few figures", "few but for noughts", "few kinds", "one is no multiple", "one of 1", "a fine one",
          "declared", "steps that do not divide", "more than declared", "of threes", "not of threes", "none",
@@ -160,6 +160,6 @@ def test_every_one_of_enough_different_figures_must_be_a_multiple(frame: pl.Data
 
 def test_period_is_flagged_once_whatever_other_measures_are_present() -> None:
     both = pl.concat([period(multiples(1000.0)), period([7.0] * 30, measure="n")])
-    found = find_undeclared_rounding(both)
-    assert found.height == 20
-    assert found.equals(find_undeclared_rounding(period(multiples(1000.0))))
+    actual = find_undeclared_rounding(both)
+    assert actual.height == 20
+    assert actual.equals(find_undeclared_rounding(period(multiples(1000.0))))

@@ -66,8 +66,8 @@ CAVEATS: list[tuple[Check, str]] = [
 
 @pytest.mark.parametrize(("check", "caveat"), CAVEATS)
 def test_cell_with_a_caveat_is_a_separate_finding(check: Check, caveat: str) -> None:
-    told = {"caveats": f"provisional,{caveat}", "caveat_evidence": WHY}
-    read = read_of([{}, told, {**told, **years(2022)}, {"caveats": f"not_{caveat}", "caveat_evidence": WHY}])
+    result = {"caveats": f"provisional,{caveat}", "caveat_evidence": WHY}
+    read = read_of([{}, result, {**result, **years(2022)}, {"caveats": f"not_{caveat}", "caveat_evidence": WHY}])
     due = findings_of(
         check.__name__.removeprefix("find_"), caveat, [years(2023), years(2022)],
         measure="m", place_code="E01", place_label="Place 1", rows=1, evidence=WHY,

@@ -45,15 +45,15 @@ def test_each_fault_fails_its_own_expectation_and_no_other(cell: dict[str, Any],
 def test_shares_are_of_the_cells_that_an_expectation_is_about() -> None:
     faults = [{"fault": "duplicate"}, {"fault": "duplicate"}, {}, {"value": 99.0}, *[{"measure": "n"}] * 6]
     read = read_of(faults, **RANGED)
-    found = cell_shares(read.cells, failure_expressions(read.source)).row(0, named=True)
-    assert found == {"cells": 10, **dict.fromkeys(SOUND, 1.0), "given_once": 0.8, "in_range__m": 0.75}
+    actual = cell_shares(read.cells, failure_expressions(read.source)).row(0, named=True)
+    assert actual == {"cells": 10, **dict.fromkeys(SOUND, 1.0), "given_once": 0.8, "in_range__m": 0.75}
     assert count_failures(read.cells, failure_expressions(read.source)) == {**SOUND, "given_once": 2, "in_range__m": 1}
 
 
 def test_no_cells_fail_nothing() -> None:
     read = read_of([], **RANGED)
-    found = cell_shares(read.cells, failure_expressions(read.source)).row(0, named=True)
-    assert found == {"cells": 0, **dict.fromkeys(SOUND, 1.0)}
+    actual = cell_shares(read.cells, failure_expressions(read.source)).row(0, named=True)
+    assert actual == {"cells": 0, **dict.fromkeys(SOUND, 1.0)}
 
 
 PEOPLE = pl.DataFrame({"place_code": ["A", "B", "C", "D"], "people": [600.0, 300.0, 100.0, 0.0]})
@@ -105,8 +105,8 @@ def test_coverage_is_of_people_and_completeness_of_places(
 
 def test_one_person_counts() -> None:
     people = pl.DataFrame({"place_code": ["A", "B"], "people": [1.0, 3.0]})
-    found = problem_shares(problem([("m", "A", 2022, 1.0), ("m", "B", 2022, None)]), people)
-    assert found["coverage_by_population"].to_list() == [0.25]
+    actual = problem_shares(problem([("m", "A", 2022, 1.0), ("m", "B", 2022, None)]), people)
+    assert actual["coverage_by_population"].to_list() == [0.25]
 
 
 def test_returns_are_judged_by_the_newest_period_of_each_measure() -> None:

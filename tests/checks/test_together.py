@@ -13,7 +13,7 @@ ALWAYS = "E00+E01 have the same figure in all 5 periods: published together?"
 
 
 def month(figures: dict[str, tuple[str, float]], **given: Any) -> pl.DataFrame:
-    rows = [{"place_code": code, "place_label": label, "value": each} for code, (label, each) in figures.items()]
+    rows = [{"place_code": code, "place_label": label, "value": item} for code, (label, item) in figures.items()]
     return judged(rows, periods=1, **given)
 
 
@@ -44,9 +44,9 @@ def test_codes_with_one_label_and_figure_name_each_other() -> None:
     ids=["two figures", "three", "all have one label", "no label", "two labels", "each its own", "none"],
 )
 def test_label_common_to_all_places_is_ignored(figures: dict[str, tuple[str, float]], codes: list[str]) -> None:
-    found = flag_combined_areas(month(figures) if figures else month(PAIR).clear())
-    assert found["place_code"].sort().to_list() == codes
-    assert found["others"].unique().to_list() == ([len(codes) - 1] if codes else [])
+    actual = flag_combined_areas(month(figures) if figures else month(PAIR).clear())
+    assert actual["place_code"].sort().to_list() == codes
+    assert actual["others"].unique().to_list() == ([len(codes) - 1] if codes else [])
 
 
 def series(spans: int = 5, figure: float = 100.0, **given: Any) -> pl.DataFrame:
@@ -99,6 +99,6 @@ def test_another_measure_changes_nothing_and_both_rules_tell_a_figure_once() -> 
     apart = other.filter(pl.col("place_code") != "E00")
     assert flag_combined_areas(pl.concat([apart, series()])).equals(flag_combined_areas(series()))
     both = series().with_columns(pl.col("place_label").replace({"E00": "Both", "E01": "Both"}))
-    found = flag_combined_areas(both)
-    assert found.height == 10
-    assert found["evidence"].unique().to_list() == [ONE]
+    actual = flag_combined_areas(both)
+    assert actual.height == 10
+    assert actual["evidence"].unique().to_list() == [ONE]

@@ -41,9 +41,9 @@ WHOLE = "the same measure in other periods"
     ],
 )
 def test_changed_unit_is_flagged_for_all_places_that_moved(times: float, value: float, evidence: str) -> None:
-    found = find_unit_changes(periods(times).sample(fraction=1, shuffle=True, seed=1))
+    actual = find_unit_changes(periods(times).sample(fraction=1, shuffle=True, seed=1))
     assert_doubts(
-        found,
+        actual,
         [{"place_code": code, "value": value, "evidence": evidence} for code in places(10)[2:]],
         period_start=months(6)[JUMP], reason="unit_change", expected=100.0, compared_with=WHOLE, own_history=0.0,
         peers=0.0, others=9, withheld=True,

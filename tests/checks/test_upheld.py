@@ -33,11 +33,11 @@ def larger(observation: pl.DataFrame, order: int = 0, off: dict[str, float] | No
     of_places = observation.join(MEMBERS, on="place_code").group_by(*SLICE_KEY, "total_code")
     sums = of_places.agg(pl.col("value").sum()).rename({"total_code": "place_code"})
     more = pl.col("place_code").replace_strict(off or {}, default=0.0, return_dtype=pl.Float64)
-    told = sums.with_columns(
+    result = sums.with_columns(
         pl.col("value") + more, pl.lit("total").alias("role"), pl.lit("region").alias("tier"),
         pl.lit(order, pl.Int64).alias("order"),
     )  # fmt: skip
-    return LargerAreas(conform_table(told, TOTAL), {"lad_2023": MEMBERS})
+    return LargerAreas(conform_table(result, TOTAL), {"lad_2023": MEMBERS})
 
 
 def observed(wrong: Wrong) -> pl.DataFrame:
@@ -46,8 +46,8 @@ def observed(wrong: Wrong) -> pl.DataFrame:
 
 def reasons(observation: pl.DataFrame, totals: LargerAreas | None) -> list[str]:
     """Give the reasons for which figures are withheld."""
-    found = flag_figures(observation, {"figure": COUNT}, totals)
-    return sorted(found.filter("withheld")["reason"])
+    actual = flag_figures(observation, {"figure": COUNT}, totals)
+    return sorted(actual.filter("withheld")["reason"])
 
 
 NOUGHT = observed(at(ONE, TENTH, becomes(0.0)))
@@ -85,8 +85,8 @@ def test_total_with_a_missing_place_confirms_no_figure() -> None:
 
 
 def test_zero_confirmed_by_a_total_has_a_caveat() -> None:
-    found = flag_figures(NOUGHT, {"figure": COUNT}, larger(NOUGHT))
-    assert found.select("place_code", "reason", "withheld").rows() == [(EVERYONE[4], "implausible", False)]
+    actual = flag_figures(NOUGHT, {"figure": COUNT}, larger(NOUGHT))
+    assert actual.select("place_code", "reason", "withheld").rows() == [(EVERYONE[4], "implausible", False)]
 
 
 def from_month(first: int) -> Wrong:
@@ -94,8 +94,8 @@ def from_month(first: int) -> Wrong:
 
 
 def withheld_months(figures: pl.DataFrame, measures: dict[str, Measure]) -> set[int]:
-    found = flag_figures(figures, measures).filter("withheld", pl.col("measure") == "figure")
-    return {MONTHS.index(day) for day in found["period_start"]}
+    actual = flag_figures(figures, measures).filter("withheld", pl.col("measure") == "figure")
+    return {MONTHS.index(day) for day in actual["period_start"]}
 
 
 def test_confirmed_level_is_not_a_partial_return() -> None:
@@ -132,8 +132,8 @@ def project(edition: Project) -> Project:
 
 def withheld_of(project: Project, source: str, *wanted: Any) -> dict[tuple[str, int], str]:
     """Return the withheld figures of a real source, by label and year."""
-    found = load_source_tables(project, source).doubt.filter("withheld", *wanted)
-    rows = found.select("place_label", pl.col("period_start").dt.year(), "reason").iter_rows()
+    actual = load_source_tables(project, source).doubt.filter("withheld", *wanted)
+    rows = actual.select("place_label", pl.col("period_start").dt.year(), "reason").iter_rows()
     return {(label, year): reason for label, year, reason in rows}
 
 
@@ -142,8 +142,8 @@ def test_maidstone_counted_zero_in_2022_and_both_totals_confirm_it(project: Proj
     year = pl.col("period_start") == date(2022, 1, 1)
     kept = dict(seen.total.filter(year).select("place_code", "value").iter_rows())
     assert (kept["E92000001"], kept["E12000008"]) == (3_069, 572)
-    found = seen.observation.filter(year, pl.col("place_code") == "E07000110")
-    assert found.select("value", "caveats").rows() == [(0.0, "implausible")]
+    actual = seen.observation.filter(year, pl.col("place_code") == "E07000110")
+    assert actual.select("value", "caveats").rows() == [(0.0, "implausible")]
     assert withheld_of(project, "mhclg_rough_sleeping") == {}
 
 

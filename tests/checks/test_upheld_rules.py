@@ -34,13 +34,13 @@ def cells(figures: dict[str, float | None], order: int = 0, of: int = 2020, meas
 
 
 def observed(*given: list[dict[str, Any]]) -> pl.DataFrame:
-    every = [cell for each in given for cell in each]
+    every = [cell for item in given for cell in item]
     orders = pl.Series("order", [cell["order"] for cell in every], pl.Int64)
     return table_from_records(every, OBSERVATION_COLUMNS).with_columns(orders).sample(fraction=1, shuffle=True, seed=11)
 
 
 def stated(*given: list[dict[str, Any]]) -> LargerAreas:
-    frame = table_from_records([cell for each in given for cell in each], TOTAL).sample(
+    frame = table_from_records([cell for item in given for cell in item], TOTAL).sample(
         fraction=1, shuffle=True, seed=12
     )
     return LargerAreas(frame, {"lad": MEMBERS})
@@ -61,8 +61,8 @@ def left(
 ) -> str:
     """Give the places of which doubts are left."""
     seen = observed(OBSERVED) if observation is None else observation
-    found = drop_confirmed_flags(low, seen, seen if current is None else current, larger, MEASURES)
-    return "".join(found["place_code"])
+    actual = drop_confirmed_flags(low, seen, seen if current is None else current, larger, MEASURES)
+    return "".join(actual["place_code"])
 
 
 LATER = {"order": 1}
@@ -147,8 +147,8 @@ def test_rates_and_other_place_systems_are_not_compared_with_totals() -> None:
 def test_remaining_flags_have_the_same_order_and_columns() -> None:
     low = pl.concat([doubted("D", "partial_return"), doubted("A"), doubted("B", "partial_return")])
     larger = stated(cells({WIDE: 60.0}))
-    found = drop_confirmed_flags(low, observed(OBSERVED), observed(OBSERVED), larger, MEASURES)
-    assert_frame_equal(found, low)
+    actual = drop_confirmed_flags(low, observed(OBSERVED), observed(OBSERVED), larger, MEASURES)
+    assert_frame_equal(actual, low)
     apart = stated([{**cell, **LATER} for cell in cells({WIDE: 60.0})])
     assert left(low, apart) == ""
 
@@ -159,16 +159,16 @@ MONTHS = months(6)
 def place(rest: list[float], apart: float | None = -1.0, code: str = "E01", **given: Any) -> list[dict[str, Any]]:
     """Give the last months of a place by how far its figures are from its level."""
     days = MONTHS[len(MONTHS) - len(rest) :]
-    return [{"place_code": code, "period_start": day, "rest": each, "apart": apart, "apart_before": 0.0, **given}
-            for day, each in zip(days, rest, strict=True)]  # fmt: skip
+    return [{"place_code": code, "period_start": day, "rest": item, "apart": apart, "apart_before": 0.0, **given}
+            for day, item in zip(days, rest, strict=True)]  # fmt: skip
 
 
 def kept(*given: list[dict[str, Any]]) -> list[bool]:
     """Tell of each month of the first place whether its level was kept."""
-    frame = judged([row for each in given for row in each])
-    found = add_kept_levels(frame, ["m", "n", "o"])
-    assert_frame_equal(found.drop("kept"), frame)
-    return found.head(len(given[0]))["kept"].to_list()
+    frame = judged([row for item in given for row in item])
+    actual = add_kept_levels(frame, ["m", "n", "o"])
+    assert_frame_equal(actual.drop("kept"), frame)
+    return actual.head(len(given[0]))["kept"].to_list()
 
 
 @pytest.mark.parametrize(
@@ -239,5 +239,5 @@ def test_usual_figure_is_not_counted_among_other_figures() -> None:
 
 def test_another_day_of_the_period_is_another_return() -> None:
     other = judged(place([0.0, 0.0], apart=0.0, measure="n")).with_columns(pl.lit(date(2021, 1, 1)).alias("period_end"))
-    found = add_kept_levels(pl.concat([judged(place([-1.0, -1.0])), other]), ["m", "n"])
-    assert found["kept"].to_list() == [False] * 4
+    actual = add_kept_levels(pl.concat([judged(place([-1.0, -1.0])), other]), ["m", "n"])
+    assert actual["kept"].to_list() == [False] * 4

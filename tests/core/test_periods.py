@@ -230,14 +230,14 @@ def test_date_that_two_formats_parse_differently_gives_null() -> None:
 def test_spine_ends_with_the_last_period_complete_by_the_build_day(
     grain: Grain, first: str, count: int, last: ReferencePeriod
 ) -> None:
-    found = list_problem_periods(grain, first, None, last.end)
-    assert (len(found), found[-1]) == (count, last)
-    assert found[0] == parse_period(first, grain if grain != "latest" else "month")
+    actual = list_problem_periods(grain, first, None, last.end)
+    assert (len(actual), actual[-1]) == (count, last)
+    assert actual[0] == parse_period(first, grain if grain != "latest" else "month")
     # Consecutive periods have no day between them.
-    steps = [later.start - earlier.end for earlier, later in pairwise(found)]
+    steps = [later.start - earlier.end for earlier, later in pairwise(actual)]
     assert steps == [timedelta(days=1)] * (count - 1)
-    assert list_problem_periods(grain, first, None, last.end - timedelta(days=1)) == found[:-1]
-    assert list_problem_periods(grain, first, None, found[0].start) == []
+    assert list_problem_periods(grain, first, None, last.end - timedelta(days=1)) == actual[:-1]
+    assert list_problem_periods(grain, first, None, actual[0].start) == []
 
 
 def test_spine_with_an_end_ignores_the_build_day() -> None:

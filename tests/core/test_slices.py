@@ -20,8 +20,8 @@ from pipelines.core.slices import (
 
 def dated(*rows: tuple[Any, ...], **more: pl.DataType | type[pl.DataType]) -> pl.DataFrame:
     """Build figures of measures and years, with further columns."""
-    told = [(measure, date(year, 1, 1), date(year, 12, 31), *rest) for measure, year, *rest in rows]
-    return pl.DataFrame(told, dict(zip(SLICE_KEY, (pl.String, pl.Date, pl.Date), strict=True)) | more, orient="row")
+    result = [(measure, date(year, 1, 1), date(year, 12, 31), *rest) for measure, year, *rest in rows]
+    return pl.DataFrame(result, dict(zip(SLICE_KEY, (pl.String, pl.Date, pl.Date), strict=True)) | more, orient="row")
 
 
 SORTED = dated(
@@ -49,9 +49,9 @@ def test_figures_without_a_period_form_a_separate_slice() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 6, 7])
 def test_batches_of_any_size_give_the_same_slices(size: int) -> None:
-    found = list(split_slices(SORTED.iter_slices(size)))
-    assert_frame_equal(pl.concat([frame for frame, _ in found]), SORTED)
-    slices = [part for frame, starts in found for part in cut(frame, starts.tolist())]
+    actual = list(split_slices(SORTED.iter_slices(size)))
+    assert_frame_equal(pl.concat([frame for frame, _ in actual]), SORTED)
+    slices = [part for frame, starts in actual for part in cut(frame, starts.tolist())]
     assert len(slices) == len(STARTS)
     for part, wanted in zip(slices, cut(SORTED, STARTS), strict=True):
         assert_frame_equal(part, wanted)
@@ -65,8 +65,8 @@ def test_empty_batches_give_no_slice() -> None:
     blank = SORTED.clear()
     assert list(split_slices([])) == []
     assert list(split_slices([blank, blank])) == []
-    found = list(split_slices([blank, SORTED.head(1), blank, SORTED.slice(1, 1)]))
-    assert [(frame.height, starts.tolist()) for frame, starts in found] == [(2, [0])]
+    actual = list(split_slices([blank, SORTED.head(1), blank, SORTED.slice(1, 1)]))
+    assert [(frame.height, starts.tolist()) for frame, starts in actual] == [(2, [0])]
 
 
 def test_contiguous_and_mixed_slices_are_distinguished() -> None:
@@ -78,20 +78,20 @@ def test_contiguous_and_mixed_slices_are_distinguished() -> None:
 
 
 def test_newest_release_is_kept_for_each_measure_and_period() -> None:
-    held = dated(
+    stored = dated(
         ("a", 2021, 1, "x", 10.0), ("a", 2021, 2, "x", 11.0), ("a", 2021, 2, "y", 12.0),
         ("a", 2022, 2, "x", 13.0), ("a", 2022, 3, "x", None),
         ("b", 2021, 1, "x", 14.0), ("b", 2021, 1, "y", 15.0),
         order=pl.Int64, place_code=pl.String, value=pl.Float64,
     )  # fmt: skip
     # A newer release is not completed from an older one, and its nulls remain.
-    expected = held[[1, 2, 4, 5, 6]]
+    expected = stored[[1, 2, 4, 5, 6]]
     for seed in range(3):
-        mixed = held.sample(fraction=1.0, shuffle=True, seed=seed)
+        mixed = stored.sample(fraction=1.0, shuffle=True, seed=seed)
         kept = newest_slices(mixed)
-        assert kept.columns == held.columns
+        assert kept.columns == stored.columns
         assert_frame_equal(kept, expected, check_row_order=False)
-    assert newest_slices(held.clear()).is_empty()
+    assert newest_slices(stored.clear()).is_empty()
 
 
 MEMBER = pl.DataFrame(
@@ -111,10 +111,10 @@ def current(*rows: tuple[Any, ...]) -> pl.DataFrame:
 
 def summed(cells: pl.DataFrame, total: str = "T", year: int = 2021) -> dict[str, Any]:
     """Return the sum of the places of a total, whatever the order of rows."""
-    found = sum_by_total(cells, MEMBER)
+    actual = sum_by_total(cells, MEMBER)
     turned = sum_by_total(cells.reverse(), MEMBER.reverse())
-    assert_frame_equal(found, turned, check_row_order=False)
-    (row,) = found.filter(pl.col("total_code") == total, pl.col("period_start").dt.year() == year).to_dicts()
+    assert_frame_equal(actual, turned, check_row_order=False)
+    (row,) = actual.filter(pl.col("total_code") == total, pl.col("period_start").dt.year() == year).to_dicts()
     return {name: row[name] for name in row if name not in (*SLICE_KEY, "total_code")}
 
 

@@ -23,7 +23,7 @@ OVERRIDE = f"action: override, period: 2023, expected: {{{MERTON}: 700}}, value:
 
 def correcting(folder: Path, case: Case, *corrections: str) -> Project:
     project = project_of(case, folder)
-    listed = "\n".join(f"  - {{measure: figure, {each}, {WHO}}}" for each in corrections)
+    listed = "\n".join(f"  - {{measure: figure, {item}, {WHO}}}" for item in corrections)
     path = project.catalogue.sources_dir / "a_source.corrections.yaml"
     path.write_text(f"corrections:\n{listed}\n", encoding="utf-8")
     return project._replace(catalogue=load_catalogue(project.catalogue.root))
@@ -42,9 +42,14 @@ def found(project: Project, check: str) -> list[tuple[Any, ...]]:
 
 def test_override_replaces_the_figure_and_is_recorded(tmp_path: Path) -> None:
     project = correcting(tmp_path, Case(None, MERTON, ROWS), OVERRIDE)
-    told = cell(project)
-    assert (told["value"], told["lower_bound"], told["upper_bound"], told["caveats"]) == (70.0, 70.0, 70.0, "corrected")
-    assert told["evidence"] == f"override of 700 to 70 {SAID}"
+    result = cell(project)
+    assert (result["value"], result["lower_bound"], result["upper_bound"], result["caveats"]) == (
+        70.0,
+        70.0,
+        70.0,
+        "corrected",
+    )
+    assert result["evidence"] == f"override of 700 to 70 {SAID}"
     assert found(project, "corrected_cells") == [("corrected", "warn", MERTON, f"override of 700 to 70 {SAID}")]
     assert found(project, "expired_corrections") == []
 
@@ -71,8 +76,12 @@ def test_flag_keeps_the_figure_with_a_caveat(tmp_path: Path) -> None:
 def test_drop_gives_a_gap_with_its_reason(tmp_path: Path, older: list[str] | None) -> None:
     case = Case(None, MERTON, ROWS, older=older)
     project = correcting(tmp_path, case, f"action: drop, period: 2023, expected: {{{MERTON}: 700}}")
-    told = cell(project)
-    assert (told["value"], told["reason"], told["evidence"]) == (None, "dropped", f"drop of 700 to no figure {SAID}")
+    result = cell(project)
+    assert (result["value"], result["reason"], result["evidence"]) == (
+        None,
+        "dropped",
+        f"drop of 700 to no figure {SAID}",
+    )
     assert [row[0] for row in found(project, "dropped_cells")] == ["dropped"]
 
 
@@ -86,8 +95,8 @@ def test_marker_may_be_expected_and_overridden(tmp_path: Path) -> None:
 def test_correction_expires_with_a_finding_when_the_published_value_changes(tmp_path: Path) -> None:
     case = Case(None, MERTON, with_peers(f"{MERTON},x,2023,71"), older=ROWS)
     project = correcting(tmp_path, case, OVERRIDE)
-    told = cell(project)
-    assert (told["value"], told["caveats"]) == (71.0, None)
+    result = cell(project)
+    assert (result["value"], result["caveats"]) == (71.0, None)
     said = f"71 found, 700 expected: the override {SAID} no longer applies"
     assert found(project, "expired_corrections") == [("correction_expired", "warn", MERTON, said)]
 
@@ -102,8 +111,8 @@ def test_correction_does_not_expire_because_of_an_older_release(tmp_path: Path) 
 def test_correction_of_a_part_is_a_caveat_of_the_sum(tmp_path: Path) -> None:
     case = Case(None, CUMBERLAND, PARTS, source=OLD)
     project = correcting(tmp_path, case, "action: override, period: 2023, expected: {E07000026: 10}, value: 11")
-    told = cell(project, CUMBERLAND)
-    assert (told["value"], told["caveats"], told["derivation"]) == (61.0, "corrected", "merged")
+    result = cell(project, CUMBERLAND)
+    assert (result["value"], result["caveats"], result["derivation"]) == (61.0, "corrected", "merged")
 
 
 def test_correction_of_a_cell_in_no_release_is_reported(tmp_path: Path) -> None:

@@ -94,9 +94,9 @@ def test_invalid_family_is_refused(said: str, complaint: str, root: Path) -> Non
 
 
 def test_unquoted_text_with_a_comma_gets_a_hint(root: Path) -> None:
-    told = refused(root, BODY.replace("title: b", "title: Beds, open at night"))
-    assert "Beds" not in told and "open at night: unknown key" in told
-    assert "within { }, put a text with a comma in quotes" in told
+    result = refused(root, BODY.replace("title: b", "title: Beds, open at night"))
+    assert "Beds" not in result and "open at night: unknown key" in result
+    assert "within { }, put a text with a comma in quotes" in result
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_measure_defaults_apply_unless_a_measure_overrides_them(root: Path) -> N
     text = HEAD + "columns: {place: code, period: year}\nmeasure_defaults: {unit: beds, kind: stock, rounding: 10}\n"
     text += "measures:\n  open: {title: o, column: o}\n  full: {title: f, column: f, rounding: 1}\n"
     source = declared(root, text)
-    assert {name: (each.unit, each.rounding) for name, each in source.measures.items()} == {
+    assert {name: (item.unit, item.rounding) for name, item in source.measures.items()} == {
         "open": ("beds", 10), "full": ("beds", 1)
     }  # fmt: skip
 
@@ -158,7 +158,7 @@ def test_release_declared_by_day_uses_the_file_with_that_day(root: Path) -> None
             "nhs_beds_other_2024-11-15.csv",
         ),
     )
-    assert [(each.file, each.label) for each in source.releases] == [
+    assert [(item.file, item.label) for item in source.releases] == [
         ("starter/nhs_beds_2024-11-15.csv.gz", ""), ("starter/nhs_beds_2025-01-24.xlsx", "revised")
     ]  # fmt: skip
 

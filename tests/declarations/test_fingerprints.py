@@ -55,9 +55,9 @@ def keys_now(program: Path, *words: str) -> dict[str, object]:
     command = [sys.executable, "-c", PROGRAM, *words]
     done = subprocess.run(command, cwd=program, env=surroundings, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found: dict[str, object] = json.loads(done.stdout)
-    assert set(found) == set(STEPS) and all(found.values())
-    return found
+    actual: dict[str, object] = json.loads(done.stdout)
+    assert set(actual) == set(STEPS) and all(actual.values())
+    return actual
 
 
 def changed(before: dict[str, object], after: dict[str, object]) -> set[str]:

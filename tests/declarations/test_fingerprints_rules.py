@@ -29,12 +29,12 @@ def hold(home: Path, name: str, content: bytes = b"x", released: date = AS_OF, f
 def changed(before: TableKeys, after: TableKeys) -> dict[str, set[str]]:
     """Return the names with a changed key: sources, answers, tables of areas, and the two single tables."""
     assert before.observation.keys() == after.observation.keys() and before.answer.keys() == after.answer.keys()
-    found = {
+    actual = {
         field: {name for name, key in getattr(before, field).items() if getattr(after, field)[name] != key}
         for field in ("observation", "answer", "apportioning")
     }
     return {
-        **found,
+        **actual,
         "one": {field for field in ("places", "boundaries") if getattr(before, field) != getattr(after, field)},
     }
 
@@ -55,9 +55,9 @@ def test_table_of_areas_rebuilds_sources_that_use_it_and_all_answers(
 ) -> None:
     before = compute_table_keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, table)
-    found = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
-    assert found["observation"] >= set(BY_TABLES) and not found["observation"] & {OWN, OTHER}
-    assert (found["answer"], found["apportioning"], found["one"]) == (set(before.answer), {table}, set())
+    actual = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
+    assert actual["observation"] >= set(BY_TABLES) and not actual["observation"] & {OWN, OTHER}
+    assert (actual["answer"], actual["apportioning"], actual["one"]) == (set(before.answer), {table}, set())
 
 
 def test_release_with_codes_of_an_earlier_geography_depends_on_tables_of_areas(
@@ -76,24 +76,24 @@ def test_release_with_codes_of_an_earlier_geography_depends_on_tables_of_areas(
 def test_register_and_code_changes_rebuild_all_but_boundaries(catalogue: Catalogue, tmp_path: Path, table: str) -> None:
     before = compute_table_keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, table)
-    found = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
-    assert found == {"observation": set(before.observation), "answer": set(before.answer),
+    actual = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
+    assert actual == {"observation": set(before.observation), "answer": set(before.answer),
                      "apportioning": set(before.apportioning), "one": {"places"}}  # fmt: skip
 
 
 def test_boundaries_rebuild_answers_but_no_observations(catalogue: Catalogue, tmp_path: Path) -> None:
     before = compute_table_keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, "ons_lad_boundaries")
-    found = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
-    assert found == {**NOTHING, "answer": set(before.answer), "one": {"boundaries"}}
+    actual = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
+    assert actual == {**NOTHING, "answer": set(before.answer), "one": {"boundaries"}}
 
 
 def test_file_of_observations_rebuilds_its_source_and_dependent_answers(catalogue: Catalogue, tmp_path: Path) -> None:
     before = compute_table_keys(catalogue, tmp_path, AS_OF)
     hold(tmp_path, OTHER)
-    found = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
+    actual = changed(before, compute_table_keys(catalogue, tmp_path, AS_OF))
     resting = {name for name in catalogue.problems if OTHER in public_input_sources(catalogue, [name])}
-    assert found == {**NOTHING, "observation": {OTHER}, "answer": resting}
+    assert actual == {**NOTHING, "observation": {OTHER}, "answer": resting}
     assert "rough_sleeping" in resting and "jobs_recovery" not in resting
 
 
@@ -133,6 +133,6 @@ def test_build_day_rebuilds_answers_but_no_observations(catalogue: Catalogue, tm
 def test_changed_declaration_rebuilds_its_source(catalogue: Catalogue, tmp_path: Path) -> None:
     before = compute_table_keys(catalogue, tmp_path, AS_OF)
     other = catalogue._replace(declaration_hashes={**catalogue.declaration_hashes, OTHER: "something else"})
-    found = changed(before, compute_table_keys(other, tmp_path, AS_OF))
-    assert (found["observation"], found["one"]) == ({OTHER}, set())
-    assert "rough_sleeping" in found["answer"] and "jobs_recovery" not in found["answer"]
+    actual = changed(before, compute_table_keys(other, tmp_path, AS_OF))
+    assert (actual["observation"], actual["one"]) == ({OTHER}, set())
+    assert "rough_sleeping" in actual["answer"] and "jobs_recovery" not in actual["answer"]

@@ -29,28 +29,28 @@ Key = tuple[str, str]
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     """Yield the models within a type."""
     if get_origin(annotation) in (Annotated, Union, UnionType, tuple, dict):
-        for each in get_args(annotation):
-            yield from models_in(each)
+        for item in get_args(annotation):
+            yield from models_in(item)
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
 
 
 def keys_of(model: type[BaseModel]) -> set[Key]:
     """Return the keys of a model and of all models within."""
-    found = {(model.__name__, field.alias or name) for name, field in model.model_fields.items()}
-    inner = {each for field in model.model_fields.values() for each in models_in(field.annotation)}
-    return found.union(*(keys_of(each) for each in inner if each is not model))
+    actual = {(model.__name__, field.alias or name) for name, field in model.model_fields.items()}
+    inner = {item for field in model.model_fields.values() for item in models_in(field.annotation)}
+    return actual.union(*(keys_of(item) for item in inner if item is not model))
 
 
 def used_by(model: type[BaseModel], data: Any) -> set[Key]:
     """Return the keys that a mapping uses, as keys of a model and of the models within."""
-    found: set[Key] = set()
+    actual: set[Key] = set()
     for name, field in model.model_fields.items():
         key = field.alias or name
         if isinstance(data, dict) and key in data:
-            found.add((model.__name__, key))
-            found |= used_within(field.annotation, data[key])
-    return found
+            actual.add((model.__name__, key))
+            actual |= used_within(field.annotation, data[key])
+    return actual
 
 
 def used_within(annotation: Any, data: Any) -> set[Key]:
@@ -58,13 +58,13 @@ def used_within(annotation: Any, data: Any) -> set[Key]:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Annotated, tuple):
         values = data if origin is tuple and isinstance(data, list | tuple) else [data]
-        return set().union(*(used_within(arguments[0], each) for each in values))
+        return set().union(*(used_within(arguments[0], item) for item in values))
     if origin is dict:
         return set().union(
-            *(used_within(arguments[1], each) for each in (data.values() if isinstance(data, dict) else ()))
+            *(used_within(arguments[1], item) for item in (data.values() if isinstance(data, dict) else ()))
         )
     if origin in (Union, UnionType):
-        return set().union(*(used_within(each, data) for each in arguments))
+        return set().union(*(used_within(item, data) for item in arguments))
     is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
     return used_by(annotation, data) if is_model and isinstance(data, dict) else set()
 

@@ -57,14 +57,14 @@ def test_changed_file_is_fetched_again(tmp_path: Path, office: Publisher) -> Non
 
 def test_changed_file_under_the_same_etag_is_not_joined(tmp_path: Path, office: Publisher) -> None:
     later = FILE.replace(b"E0000", b"E1111")
-    found = fetch(tmp_path, office, breaking(FILE, 200_000), ranged(later), limits=LIMITS._replace(attempts=3))
-    assert found == later
+    actual = fetch(tmp_path, office, breaking(FILE, 200_000), ranged(later), limits=LIMITS._replace(attempts=3))
+    assert actual == later
 
 
 def test_longer_file_under_the_same_etag_is_not_joined(tmp_path: Path, office: Publisher) -> None:
     later = FILE + b"E99999999,1\n"
-    found = fetch(tmp_path, office, breaking(FILE, 200_000), ranged(later), limits=LIMITS._replace(attempts=3))
-    assert found == later
+    actual = fetch(tmp_path, office, breaking(FILE, 200_000), ranged(later), limits=LIMITS._replace(attempts=3))
+    assert actual == later
 
 
 def test_server_without_ranges_sends_the_whole_file_again(tmp_path: Path, office: Publisher) -> None:

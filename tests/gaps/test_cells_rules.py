@@ -58,9 +58,9 @@ def cells_of(
 
 def cell_of(*slices: dict[str, Any], place: str = "E1", measure: str = "figure", **said: Any) -> dict[str, Any]:
     """Give the one cell of a place and measure."""
-    found = cells_of(*slices, **said).filter(pl.col("place_code") == place, pl.col("measure") == measure)
-    assert found.height == 1
-    return found.row(0, named=True)
+    actual = cells_of(*slices, **said).filter(pl.col("place_code") == place, pl.col("measure") == measure)
+    assert actual.height == 1
+    return actual.row(0, named=True)
 
 
 def some(cell: dict[str, Any], *names: str) -> tuple[Any, ...]:
@@ -131,23 +131,23 @@ def test_every_requested_cell_exists_in_order_whatever_the_input_order() -> None
     problem = problem_of(needs={"rate": {}, "figure": {}}, unknowns=("unheld",))
     slices = [placed(n, place, measure) for n, (place, measure) in
               enumerate((p, m) for p in ("E1", "E2", "W1") for m in ("rate", "figure"))]  # fmt: skip
-    found = cells_of(*slices, problem=problem)
-    assert found.select("measure", "place_code", "need", "value", "reason").rows() == [
+    actual = cells_of(*slices, problem=problem)
+    assert actual.select("measure", "place_code", "need", "value", "reason").rows() == [
         ("figure", "E1", "needed", 1.0, None), ("figure", "E2", "needed", 3.0, None),
         ("figure", "W1", "needed", 5.0, None), ("rate", "E1", "needed", 0.0, None),
         ("rate", "E2", "needed", 2.0, None), ("rate", "W1", "needed", 4.0, None),
         *(("unheld", code, "wanted", None, "fetch_failed") for code in ("E1", "E2", "W1")),
     ]  # fmt: skip
-    assert_frame_equal(cells_of(*slices[::-1], problem=problem), found)
+    assert_frame_equal(cells_of(*slices[::-1], problem=problem), actual)
     # An unrequested measure, an older year, and a place of another system change nothing.
     more = [placed(99.0, measure="noisy"), placed(98.0, of=whole_months(2022, 1, 12)), placed(97.0, "E9")]
-    assert_frame_equal(cells_of(*more, *slices, problem=problem), found)
+    assert_frame_equal(cells_of(*more, *slices, problem=problem), actual)
 
 
 def test_by_month_each_period_has_its_own_cell_and_figure() -> None:
     problem = problem_of("month", {"figure": {}}, periods={"start": "2024-02", "end": "2024-03"})
-    found = cells_of(placed(3.0, of=MARCH), placed(2.0, of=FEBRUARY), problem=problem, places=PLACES.head(1))
-    assert found.select("cell_id", "period_start", "value", "reference_start", "reference_end").rows() == [
+    actual = cells_of(placed(3.0, of=MARCH), placed(2.0, of=FEBRUARY), problem=problem, places=PLACES.head(1))
+    assert actual.select("cell_id", "period_start", "value", "reference_start", "reference_end").rows() == [
         ("p/figure/E1/2024-02-01", FEBRUARY.start, 2.0, *FEBRUARY),
         ("p/figure/E1/2024-03-01", MARCH.start, 3.0, *MARCH),
     ]  # fmt: skip
@@ -170,16 +170,16 @@ AVERAGED: dict[str, Any] = {
 )  # fmt: skip
 def test_partial_average_needs_the_minimum_coverage(coverage: float | None, need: dict[str, Any], taken: bool) -> None:
     row = gap("children_incomplete", coverage=coverage, **AVERAGED)
-    found = cell_of(row, measure="rate", problem=problem_of(needs={"rate": need, "figure": {"min_coverage": 0.1}}))
+    actual = cell_of(row, measure="rate", problem=problem_of(needs={"rate": need, "figure": {"min_coverage": 0.1}}))
     names = ("value", "reason", "lower_bound", "upper_bound", "obs_status", "derivation", "caveats", "evidence")
     if taken:
         share = (coverage or 0) * 100
-        assert some(found, *names) == (
+        assert some(actual, *names) == (
             5.0, None, None, None, "estimated", "rate_averaged", "estimated,incomplete_aggregate",
             f"2 of 3; rates cover {share} % of the place",
         )  # fmt: skip
     else:
-        assert some(found, *names) == (None, "children_incomplete", 1.0, 9.0, "normal", None, None, "2 of 3")
+        assert some(actual, *names) == (None, "children_incomplete", 1.0, 9.0, "normal", None, None, "2 of 3")
 
 
 def test_wanted_measure_needs_full_coverage_of_the_place() -> None:
@@ -222,13 +222,18 @@ def test_apportioned_figure_above_the_error_limit_is_withheld_with_bounds(
 ) -> None:
     row = placed(100.0, **{**SHARED, "interval_lower": low, "interval_upper": high, "apportioned_share": share})
     problem = problem_of(needs={"figure": need, "rounded": {"max_error": 0.001}})
-    found = cell_of(row, problem=problem)
-    assert some(found, "lower_bound", "upper_bound") == (10.0, 200.0)
+    actual = cell_of(row, problem=problem)
+    assert some(actual, "lower_bound", "upper_bound") == (10.0, 200.0)
     if withheld:
-        assert some(found, "value", "reason", "interval_lower", "interval_upper") == (None, "too_uncertain", None, None)
+        assert some(actual, "value", "reason", "interval_lower", "interval_upper") == (
+            None,
+            "too_uncertain",
+            None,
+            None,
+        )
     else:
-        assert some(found, "value", "reason", "evidence") == (100.0, None, "shared out")
-        assert some(found, "interval_lower", "interval_upper", "apportioned_share") == (low, high, share)
+        assert some(actual, "value", "reason", "evidence") == (100.0, None, "shared out")
+        assert some(actual, "interval_lower", "interval_upper", "apportioned_share") == (low, high, share)
 
 
 def test_too_uncertain_figure_states_its_interval_and_the_limit() -> None:
@@ -271,17 +276,17 @@ OLD = whole_months(2020, 1, 12)
 
 
 def test_stale_figure_is_a_gap_that_states_it_without_bounds() -> None:
-    found = cell_of(placed(7.5, of=OLD))
-    told = "the newest figure is for 2020, 1,277 days ago; the problem allows two years; its value was 7.5"
-    assert some(found, "value", "reason", "evidence", "other_reasons") == (None, "stale", told, None)
-    assert some(found, "lower_bound", "upper_bound", "derivation", "apportioned_share", "severity") == (
+    actual = cell_of(placed(7.5, of=OLD))
+    result = "the newest figure is for 2020, 1,277 days ago; the problem allows two years; its value was 7.5"
+    assert some(actual, "value", "reason", "evidence", "other_reasons") == (None, "stale", result, None)
+    assert some(actual, "lower_bound", "upper_bound", "derivation", "apportioned_share", "severity") == (
         None,
         None,
         None,
         None,
         "warn",
     )
-    assert some(found, "reference_start", "reference_end") == OLD
+    assert some(actual, "reference_start", "reference_end") == OLD
 
 
 def test_first_reason_by_precedence_is_used_and_others_are_listed() -> None:
@@ -289,8 +294,8 @@ def test_first_reason_by_precedence_is_used_and_others_are_listed() -> None:
     assert some(hidden, "reason", "other_reasons", "lower_bound", "upper_bound") == ("stale", "suppressed", None, None)
     assert "its value was" not in hidden["evidence"]
     source = source_of(measures={"figure": measure_of()}, coverage=("England",))
-    found = cell_of(gap("suppressed", of=OLD, place="W1"), place="W1", catalogue=catalogue_of(a_source=source))
-    assert some(found, "reason", "other_reasons", "evidence") == (
+    actual = cell_of(gap("suppressed", of=OLD, place="W1"), place="W1", catalogue=catalogue_of(a_source=source))
+    assert some(actual, "reason", "other_reasons", "evidence") == (
         "nation_not_covered", "stale,suppressed", "a_source covers England",
     )  # fmt: skip
 
@@ -299,33 +304,33 @@ def test_first_reason_by_precedence_is_used_and_others_are_listed() -> None:
 @pytest.mark.parametrize("cadence", ["annual", "once"])
 def test_place_without_a_row_has_no_old_figure(reason: str, cadence: str) -> None:
     catalogue = catalogue_of(a_source=source_of(measures=MEASURES, cadence=cadence))
-    found = cells_of(gap(reason, of=OLD), placed(3.0, "E2", of=OLD), catalogue=catalogue, places=PLACES.head(2))
+    actual = cells_of(gap(reason, of=OLD), placed(3.0, "E2", of=OLD), catalogue=catalogue, places=PLACES.head(2))
     old = "discontinued" if cadence == "once" else "stale"
-    assert found.select("place_code", "reason", "other_reasons").rows() == [("E1", reason, None), ("E2", old, None)]
-    assert found["evidence"][0] == "told"
+    assert actual.select("place_code", "reason", "other_reasons").rows() == [("E1", reason, None), ("E2", old, None)]
+    assert actual["evidence"][0] == "told"
 
 
 def test_period_without_a_figure_names_the_nearest_without_showing_it() -> None:
     problem = problem_of(needs={"figure": {}}, **MONTH)
-    found = cells_of(placed(7.0), placed(8.0, of=OLD), gap("suppressed", place="E2"), problem=problem)
-    told = "a_source has no figure for March 2024; the nearest is for 2023"
-    assert found.select("place_code", "value", "reason", "evidence", "reference_start").rows() == [
-        ("E1", None, "no_figure_for_period", f"{told}; its value was 7", None),
-        ("E2", None, "no_figure_for_period", told, None),
-        ("W1", None, "no_figure_for_period", told, None),
+    actual = cells_of(placed(7.0), placed(8.0, of=OLD), gap("suppressed", place="E2"), problem=problem)
+    result = "a_source has no figure for March 2024; the nearest is for 2023"
+    assert actual.select("place_code", "value", "reason", "evidence", "reference_start").rows() == [
+        ("E1", None, "no_figure_for_period", f"{result}; its value was 7", None),
+        ("E2", None, "no_figure_for_period", result, None),
+        ("W1", None, "no_figure_for_period", result, None),
     ]  # fmt: skip
 
 
 def test_late_series_is_late_for_every_place() -> None:
     problem = problem_of(needs={"figure": {}}, **MONTH)
-    found = cells_of(placed(7.0, of=FEBRUARY), gap("not_returned", place="E2", of=FEBRUARY), problem=problem)
-    assert found["reason"].to_list() == ["late"] * 3
+    actual = cells_of(placed(7.0, of=FEBRUARY), gap("not_returned", place="E2", of=FEBRUARY), problem=problem)
+    assert actual["reason"].to_list() == ["late"] * 3
 
 
 def test_uncovered_nation_is_reported_where_others_are_covered() -> None:
     source = source_of(measures={"figure": measure_of()}, coverage=("England", "Scotland"))
-    found = cells_of(placed(7.0), gap("not_returned", place="W1"), placed(6.0, "E2"), catalogue=catalogue_of(a=source))
-    assert found.select("place_code", "reason", "other_reasons", "evidence").rows() == [
+    actual = cells_of(placed(7.0), gap("not_returned", place="W1"), placed(6.0, "E2"), catalogue=catalogue_of(a=source))
+    assert actual.select("place_code", "reason", "other_reasons", "evidence").rows() == [
         ("E1", None, None, None), ("E2", None, None, None),
         ("W1", "nation_not_covered", None, "a covers England, Scotland"),
     ]  # fmt: skip
@@ -338,8 +343,8 @@ def test_uncovered_nation_is_reported_where_others_are_covered() -> None:
 
 
 def test_gap_without_a_known_reason_is_unexplained() -> None:
-    found = cells_of(placed(None), placed(2.0, "E2"))
-    assert found.select("reason", "evidence", "severity").rows() == [
+    actual = cells_of(placed(None), placed(2.0, "E2"))
+    assert actual.select("reason", "evidence", "severity").rows() == [
         ("unexplained", "no check explains this gap", "error"), (None, None, None),
         ("unexplained", "no check explains this gap", "error"),
     ]  # fmt: skip
@@ -351,16 +356,16 @@ def test_row_set_aside_takes_precedence_over_not_returned(reason: str) -> None:
         ("figure", "E1", YEAR.start, "unreadable", "row 2"), ("figure", "E1", YEAR.start, "duplicate", "row 3"),
         ("figure", "E2", OLD.start, "unreadable", "another year"), ("rate", "E2", YEAR.start, "unreadable", "a rate"),
     ]  # fmt: skip
-    found = cells_of(gap(reason), gap(reason, place="E2"), aside=aside, places=PLACES.head(2))
-    assert found.select("reason", "evidence", "other_reasons").rows() == [
+    actual = cells_of(gap(reason), gap(reason, place="E2"), aside=aside, places=PLACES.head(2))
+    assert actual.select("reason", "evidence", "other_reasons").rows() == [
         ("unreadable", "row 2", None), (reason, "told", None),
     ]  # fmt: skip
 
 
 def test_row_set_aside_does_not_affect_a_place_with_a_figure() -> None:
     aside = [("figure", code, YEAR.start, "duplicate", "row 3") for code in ("E1", "E2")]
-    found = cells_of(placed(7.0), gap("suppressed", place="E2"), aside=aside, places=PLACES.head(2))
-    assert found.select("value", "reason", "other_reasons").rows() == [(7.0, None, None), (None, "suppressed", None)]
+    actual = cells_of(placed(7.0), gap("suppressed", place="E2"), aside=aside, places=PLACES.head(2))
+    assert actual.select("value", "reason", "other_reasons").rows() == [(7.0, None, None), (None, "suppressed", None)]
 
 
 CARRIED = "figure for February 2024, carried forward to March 2024; the problem allows 1 month"
@@ -368,12 +373,12 @@ CARRIED = "figure for February 2024, carried forward to March 2024; the problem 
 
 def test_figure_carried_forward_is_marked_and_a_carried_gap_has_no_bounds() -> None:
     problem = problem_of(needs={"figure": {"carry": "1 month"}}, **MONTH)
-    found = cells_of(
+    actual = cells_of(
         placed(7.0, of=FEBRUARY, evidence="moved", caveats="flagged", caveat_evidence="doubted by A"),
         gap("suppressed", place="E2", of=FEBRUARY, lower_bound=1.0, upper_bound=4.0), placed(3.0, "W1", of=FEBRUARY),
         problem=problem,
     )  # fmt: skip
-    assert found.select("value", "lower_bound", "upper_bound", "reason", "caveats", "evidence").rows() == [
+    assert actual.select("value", "lower_bound", "upper_bound", "reason", "caveats", "evidence").rows() == [
         (7.0, 7.0, 7.0, None, "carried_forward,flagged", f"{CARRIED}. moved. doubted by A"),
         (None, None, None, "suppressed", None, f"told. {CARRIED}"),
         (3.0, 3.0, 3.0, None, "carried_forward", CARRIED),
@@ -406,8 +411,8 @@ def test_blank_evidence_is_null_and_caveats_have_evidence() -> None:
 
 def test_each_gap_names_a_data_owner_even_without_a_nation() -> None:
     places = PLACES.with_columns(pl.when(pl.col("place_code") != "E1").then("nation").alias("nation"))
-    found = cells_of(gap("not_returned"), gap("suppressed", place="E2"), placed(1.0, "W1"), places=places)
-    assert found.select("data_owner", "remedy").rows() == [
+    actual = cells_of(gap("not_returned"), gap("suppressed", place="E2"), placed(1.0, "W1"), places=places)
+    assert actual.select("data_owner", "remedy").rows() == [
         ("A publisher, or the provider that makes the return", "Ask why the place is missing."),
         ("A publisher", "Ask for larger areas or longer periods, or for access under agreement."), (None, None),
     ]  # fmt: skip
@@ -469,13 +474,13 @@ def test_note_is_added_only_to_gaps_of_its_places() -> None:
     other = source_of("elsewhere")
     catalogue = catalogue_of(a_source=noted, other=other)
     problem = problem_of(needs={"figure": {}, "rate": {}, "elsewhere": {}})
-    found = cells_of(
+    actual = cells_of(
         gap("suppressed", source_areas="E5,X9"), placed(5.0, "E2"),
         gap("suppressed", place="W1", source_areas="W1,E7+E8"),
         gap("suppressed", measure="rate"), gap("suppressed", place="E2", measure="rate"),
         gap("suppressed", measure="elsewhere"), problem=problem, catalogue=catalogue,
     ).filter((pl.col("measure") != "elsewhere") | (pl.col("place_code") == "E1"))  # fmt: skip
-    assert found.select("measure", "place_code", "evidence").rows() == [
+    assert actual.select("measure", "place_code", "evidence").rows() == [
         ("elsewhere", "E1", "told"),
         ("figure", "E1", "told. It moved."), ("figure", "E2", None), ("figure", "W1", "told. One office."),
         ("rate", "E1", "told. It moved."), ("rate", "E2", "told. It is new."),
@@ -511,11 +516,11 @@ def test_each_place_has_its_first_reason_and_caveats_in_order() -> None:
         [{"place_code": code, "place_name": code, "nation": "Wales"} for code in codes], PLACE_COLUMNS
     )
     english = catalogue_of(a_source=source_of(measures=MEASURES, coverage=("England",)))
-    found = cells_of(*(gap("suppressed", place=code, of=OLD) for code in codes), catalogue=english, places=places)
-    assert found.select("reason", "other_reasons").rows() == [("nation_not_covered", "stale,suppressed")] * 60
+    actual = cells_of(*(gap("suppressed", place=code, of=OLD) for code in codes), catalogue=english, places=places)
+    assert actual.select("reason", "other_reasons").rows() == [("nation_not_covered", "stale,suppressed")] * 60
     caveats = "flagged,conflict,recalled,corrected,definition_break,repeated_value"
-    found = cells_of(*(placed(7.0, code, caveats=caveats) for code in codes), places=places)
-    assert found["caveats"].to_list() == [caveats] * 60
+    actual = cells_of(*(placed(7.0, code, caveats=caveats) for code in codes), places=places)
+    assert actual["caveats"].to_list() == [caveats] * 60
     aside = [("figure", code, YEAR.start, reason, reason) for reason in ("unreadable", "duplicate") for code in codes]
-    found = cells_of(*(gap("not_returned", place=code) for code in codes), aside=aside, places=places)
-    assert found.select("reason", "evidence").rows() == [("unreadable", "unreadable")] * 60
+    actual = cells_of(*(gap("not_returned", place=code) for code in codes), aside=aside, places=places)
+    assert actual.select("reason", "evidence").rows() == [("unreadable", "unreadable")] * 60

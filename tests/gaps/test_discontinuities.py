@@ -41,7 +41,7 @@ BOARD = {"features": [square(n) for n in range(SIDE * SIDE)]}
 
 
 def cell(n: int, value: float | None, measure: str = "rate", **more: Any) -> dict[str, Any]:
-    told = {
+    result = {
         "problem": "p",
         "measure": measure,
         "place_code": f"E{n:08}",
@@ -52,7 +52,7 @@ def cell(n: int, value: float | None, measure: str = "rate", **more: Any) -> dic
         "period_start": date(2023, 1, 1),
         "period_end": date(2023, 12, 31),
     }
-    return {**told, **more}
+    return {**result, **more}
 
 
 def board(values: dict[int, float | None], measure: str = "rate", **more: Any) -> pl.DataFrame:
@@ -64,9 +64,9 @@ def board(values: dict[int, float | None], measure: str = "rate", **more: Any) -
 
 
 def found(cells: pl.DataFrame) -> list[tuple[str, str, str | None]]:
-    told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
-    assert told.columns == list(BOUNDARY_DISCONTINUITY)
-    return told.select("kind", "place_a", "place_b").rows()
+    result = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
+    assert result.columns == list(BOUNDARY_DISCONTINUITY)
+    return result.select("kind", "place_a", "place_b").rows()
 
 
 def test_even_figures_have_no_jump() -> None:
@@ -82,8 +82,8 @@ def test_place_without_a_figure_is_listed_at_each_border() -> None:
 
 
 def test_two_unknown_neighbours_are_not_listed() -> None:
-    told = found(board(dict.fromkeys(range(SIDE * SIDE), None)))
-    assert told == []
+    result = found(board(dict.fromkeys(range(SIDE * SIDE), None)))
+    assert result == []
 
 
 def test_series_that_stops_at_a_national_border_is_distinguished() -> None:
@@ -95,10 +95,10 @@ def test_series_that_stops_at_a_national_border_is_distinguished() -> None:
 
 def test_figure_far_from_its_neighbours_is_a_jump_with_evidence() -> None:
     cells = board({14: 400.0})
-    told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
-    assert told.select("kind", "place_a").unique().rows() == [("jump", "E00000014")]
-    assert told.height == 4
-    assert "the median of 60 pairs of neighbours" in told["evidence"][0]
+    result = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
+    assert result.select("kind", "place_a").unique().rows() == [("jump", "E00000014")]
+    assert result.height == 4
+    assert "the median of 60 pairs of neighbours" in result["evidence"][0]
 
 
 def test_counts_are_compared_by_ratio_so_large_towns_are_no_jump() -> None:
@@ -118,8 +118,8 @@ def test_published_area_in_several_requested_places_straddles() -> None:
     cells = table_from_records(
         [cell(0, None, source_areas="E54000001"), cell(1, None, source_areas="E54000001,E54000002")], CELL_COLUMNS
     )
-    told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
-    assert told.select("kind", "place_a", "evidence").rows() == [
+    result = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
+    assert result.select("kind", "place_a", "evidence").rows() == [
         ("straddles", "E54000001", "lies in 2 of the requested places: Place 0, Place 1")
     ]
 
@@ -128,8 +128,8 @@ def test_places_covered_in_part_are_listed() -> None:
     cells = table_from_records(
         [cell(0, None, reason="low_reach"), cell(30, 5.0, caveats="rounded,low_reach")], CELL_COLUMNS
     )
-    told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
-    assert told.select("kind", "place_a").rows() == [("low_reach", "E00000000"), ("low_reach", "E00000030")]
+    result = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
+    assert result.select("kind", "place_a").rows() == [("low_reach", "E00000000"), ("low_reach", "E00000030")]
 
 
 def test_jump_is_a_caveat_on_both_sides_and_changes_no_figure() -> None:
@@ -152,18 +152,18 @@ def test_only_the_shared_border_is_drawn() -> None:
 
 def test_lines_are_drawn_once_for_each_kind_and_described() -> None:
     cells = board({0: None, 14: 400.0})
-    told = find_discontinuities(cells, find_neighbours(BOARD), MEASURES).to_dicts()
+    result = find_discontinuities(cells, find_neighbours(BOARD), MEASURES).to_dicts()
     codes = {f"E{n:08}" for n in range(SIDE * SIDE)}
-    picture = ET.fromstring(draw_borders(BOARD, told, codes))
+    picture = ET.fromstring(draw_borders(BOARD, result, codes))
     assert [path.get("class") for path in picture.findall("path")] == ["known_unknown", "jump"]
-    assert picture.get("aria-label") == picture.findtext("title") == describe_breaks(told)
-    assert "2 (figure on one side only)" in describe_breaks(told)
-    assert "4 (unusually large difference between neighbours)" in describe_breaks(told)
+    assert picture.get("aria-label") == picture.findtext("title") == describe_breaks(result)
+    assert "2 (figure on one side only)" in describe_breaks(result)
+    assert "4 (unusually large difference between neighbours)" in describe_breaks(result)
 
 
 def test_names_that_mean_harm_are_only_text_in_the_table() -> None:
-    told = find_discontinuities(board({0: None}, place_name="<script>"), find_neighbours(BOARD), MEASURES).to_dicts()
-    table = render_borders_table(told)
+    result = find_discontinuities(board({0: None}, place_name="<script>"), find_neighbours(BOARD), MEASURES).to_dicts()
+    table = render_borders_table(result)
     assert "<script>" not in table
     assert len(ET.fromstring(table).findall("tbody/tr")) == 2
 
@@ -180,12 +180,12 @@ def project(edition: Project) -> Project:
 
 def test_the_furlough_table_breaks_around_the_districts_that_it_leaves_out(project: Project) -> None:
     cells = answering.answer_problem(project, "jobs_recovery")
-    told = find_discontinuities(cells, load_neighbours(project, "lad_2023"), project.catalogue.measures)
+    result = find_discontinuities(cells, load_neighbours(project, "lad_2023"), project.catalogue.measures)
     # HMRC's table has no row for Buckinghamshire, which is seen from each of its neighbours.
-    around = told.filter(pl.col("place_b") == "E06000060", pl.col("measure") == "furloughed_employments")
+    around = result.filter(pl.col("place_b") == "E06000060", pl.col("measure") == "furloughed_employments")
     assert set(around["kind"]) == {"known_unknown"}
     assert around.height > 5
-    jumps = told.filter(pl.col("kind") == "jump")
+    jumps = result.filter(pl.col("kind") == "jump")
     assert 0 < jumps.height < 20
-    drawn = draw_borders(read_boundaries(project), told.to_dicts(), set(cells["place_code"]))
-    assert len(ET.fromstring(drawn).findall("path")) == len({kind for kind in told["kind"] if kind != "straddles"})
+    drawn = draw_borders(read_boundaries(project), result.to_dicts(), set(cells["place_code"]))
+    assert len(ET.fromstring(drawn).findall("path")) == len({kind for kind in result["kind"] if kind != "straddles"})

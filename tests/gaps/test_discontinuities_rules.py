@@ -74,9 +74,9 @@ JUST = 2 + 8 * 1.4826
 def board(far: float, measure: str = "rate", apart: list[float] = APART, **said: Any) -> list[dict[str, Any]]:
     """Make pairs of neighbours that are so far apart, the last of them `far`: by difference, or counts by ratio."""
     cells = []
-    for n, each in enumerate([*apart, far]):
+    for n, item in enumerate([*apart, far]):
         low = 7.0 * n if measure == "rate" else float(n % 2)
-        high = low + each if measure == "rate" else exp(each) * (low + 1) - 1
+        high = low + item if measure == "rate" else exp(item) * (low + 1) - 1
         cells += [cell(f"A{n:02}", low, measure, **said), cell(f"B{n:02}", high, measure, **said)]
     return cells
 
@@ -100,7 +100,7 @@ def test_jump_states_the_comparison() -> None:
 
 
 def test_nearer_than_usual_is_no_jump() -> None:
-    wide = [each + 40 for each in APART]
+    wide = [item + 40 for item in APART]
     assert found(board(0.0, apart=wide), PAIRS).is_empty()
 
 
@@ -114,8 +114,8 @@ def test_negative_count_is_compared_as_zero() -> None:
     assert found(both, PAIRS).is_empty()
     # Ten pairs without anybody on either side are no distance apart: the deviation stays 1.
     for far, height in ((JUST - 1.001, 0), (JUST - 0.999, 1)):
-        cells = board(far, "count", [each - 1 for each in APART])
-        cells[:20] = [{**each, "value": -5.0 if n % 3 else 0.0} for n, each in enumerate(cells[:20])]
+        cells = board(far, "count", [item - 1 for item in APART])
+        cells[:20] = [{**item, "value": -5.0 if n % 3 else 0.0} for n, item in enumerate(cells[:20])]
         assert found(cells, PAIRS).height == height
 
 
@@ -141,14 +141,14 @@ def test_equal_differences_between_neighbours_give_no_spread() -> None:
 
 
 def test_each_year_has_a_usual_of_its_own() -> None:
-    cells = [*board(20.0), *board(20.0, of=Y24, apart=[each * 20 for each in APART])]
+    cells = [*board(20.0), *board(20.0, of=Y24, apart=[item * 20 for item in APART])]
     assert found(cells, PAIRS).select("kind", "period_start", "place_a").rows() == [("jump", Y23[0], "B29")]
 
 
 def test_scaling_a_rate_or_adding_to_it_moves_no_jump() -> None:
     cells = board(JUST + 0.001)
     for times, more in ((1000.0, 0.0), (0.001, 0.0), (1.0, -500.0)):
-        other = [{**each, "value": each["value"] * times + more} for each in cells]
+        other = [{**item, "value": item["value"] * times + more} for item in cells]
         assert found(other, PAIRS).select("kind", "place_a", "place_b").rows() == [("jump", "B29", "A29")]
 
 

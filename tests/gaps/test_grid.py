@@ -45,9 +45,9 @@ def chosen(
         a_source=source_of(measures={"figure": measure_of(kind), "people": measure_of()}, **source)
     )
     problem = problem_of(grain, {"figure": need or {}}, **({} if grain == "latest" else MONTH))
-    (found,) = choose_periods(problem, catalogue, {"figure": held}, [asked], as_of)
-    assert (found.measure, found.period_start, found.period_end) == ("figure", *asked)
-    return found
+    (actual,) = choose_periods(problem, catalogue, {"figure": held}, [asked], as_of)
+    assert (actual.measure, actual.period_start, actual.period_end) == ("figure", *asked)
+    return actual
 
 
 def latest(
@@ -65,7 +65,7 @@ NOTHING = (None, None)
 
 def test_grid_has_every_place_period_and_measure_once() -> None:
     problem = problem_of("month", {"a": {}, "b": {}}, unknowns=("w",), **MONTH)
-    found = build_grid(problem, PLACES.head(2), [whole_months(2024, 2, 1), MARCH])
+    actual = build_grid(problem, PLACES.head(2), [whole_months(2024, 2, 1), MARCH])
     expected = pl.DataFrame(
         [
             (measure, need, code, name, "England", start, end, "p")
@@ -76,7 +76,7 @@ def test_grid_has_every_place_period_and_measure_once() -> None:
         schema=["measure", "need", "place_code", "place_name", "nation", "period_start", "period_end", "problem"],
         orient="row",
     )
-    assert_frame_equal(found, expected, check_row_order=False)
+    assert_frame_equal(actual, expected, check_row_order=False)
 
 
 def test_problem_requests_all_places_or_existing_named_ones() -> None:
@@ -120,24 +120,24 @@ def test_each_measure_is_answered_in_each_period_from_its_own_slices() -> None:
     catalogue = catalogue_of(one=source_of("a"), two=source_of("b", access="not_held"))
     problem = problem_of("month", {"a": {}}, unknowns=("b",), periods={"start": "2024-02"})
     asked = [whole_months(2024, 2, 1), MARCH]
-    found = choose_periods(problem, catalogue, {"a": [*asked, whole_months(2024, 4, 1)]}, asked, DAY)
-    assert [(each.measure, each.period_start, each.reference_start, each.reason) for each in found] == [
+    actual = choose_periods(problem, catalogue, {"a": [*asked, whole_months(2024, 4, 1)]}, asked, DAY)
+    assert [(item.measure, item.period_start, item.reference_start, item.reason) for item in actual] == [
         ("a", asked[0].start, asked[0].start, None), ("a", MARCH.start, MARCH.start, None),
         ("b", asked[0].start, None, "fetch_failed"), ("b", MARCH.start, None, "fetch_failed"),
     ]  # fmt: skip
 
 
 def test_newest_figure_ending_by_the_build_day_is_chosen_in_any_order() -> None:
-    held = [whole_months(2022, 1, 12), day("2024-06-30"), day("2024-07-01"), whole_months(2023, 1, 12)]
-    for order in (held, held[::-1]):
+    available = [whole_months(2022, 1, 12), day("2024-06-30"), day("2024-07-01"), whole_months(2023, 1, 12)]
+    for order in (available, available[::-1]):
         assert answer(latest(order)) == (*day("2024-06-30"), None, None, False, *NOTHING)
-    assert answer(latest(held, as_of=date(2024, 6, 29)))[:3] == (*whole_months(2023, 1, 12), None)
+    assert answer(latest(available, as_of=date(2024, 6, 29)))[:3] == (*whole_months(2023, 1, 12), None)
 
 
 def test_figures_that_all_end_later_answer_no_day_before() -> None:
-    told = "the first stored figure is for 1 July 2024"
+    result = "the first stored figure is for 1 July 2024"
     assert answer(latest([day("2024-08-01"), day("2024-07-01")])) == (
-        *NOTHING, "period_mismatch", told, False, *NOTHING,
+        *NOTHING, "period_mismatch", result, False, *NOTHING,
     )  # fmt: skip
 
 
@@ -158,51 +158,51 @@ def test_figure_is_stale_the_day_after_its_greatest_age(
     need: dict[str, str], source: dict[str, Any], most: int, allowed: str
 ) -> None:
     assert greatest_age(Need(**need), source_of("figure", **source)) == (most, allowed)  # type: ignore[arg-type]
-    held = [day("2024-01-31")]
-    last = held[0].end + timedelta(days=most)
-    assert answer(latest(held, need, last, **source)) == (*held[0], None, None, False, *NOTHING)
+    available = [day("2024-01-31")]
+    last = available[0].end + timedelta(days=most)
+    assert answer(latest(available, need, last, **source)) == (*available[0], None, None, False, *NOTHING)
     reason = "discontinued" if source.get("cadence") == "once" else "stale"
-    told = f"the newest figure is for 31 January 2024, {most + 1:,} days ago; the problem allows {allowed}"
-    assert answer(latest(held, need, last + timedelta(days=1), **source)) == (
-        *held[0], reason, told, False, *NOTHING,
+    result = f"the newest figure is for 31 January 2024, {most + 1:,} days ago; the problem allows {allowed}"
+    assert answer(latest(available, need, last + timedelta(days=1), **source)) == (
+        *available[0], reason, result, False, *NOTHING,
     )  # fmt: skip
 
 
 def test_period_uses_its_own_figure_or_an_instant_of_a_stock() -> None:
-    held = [whole_months(2024, 2, 1), MARCH, whole_months(2024, 4, 1)]
-    assert answer(chosen(held)) == (*MARCH, None, None, False, *NOTHING)
+    available = [whole_months(2024, 2, 1), MARCH, whole_months(2024, 4, 1)]
+    assert answer(chosen(available)) == (*MARCH, None, None, False, *NOTHING)
     days = [day("2024-03-01"), day("2024-03-31"), day("2024-04-01")]
     assert answer(chosen(days)) == (*day("2024-03-31"), None, None, False, *NOTHING)
     assert chosen(days, kind="count").reason == "no_figure_for_period"
 
 
 def test_older_figure_is_carried_only_as_long_as_the_need_allows() -> None:
-    held = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)]
-    told = "figure for February 2024, carried forward to March 2024; the problem allows 1 month"
-    assert answer(chosen(held, {"carry": "1 month"})) == (*held[1], None, told, True, *NOTHING)
-    assert answer(chosen(held[:1], {"carry": "1 month"}))[:3] == (*NOTHING, "late")
-    assert answer(chosen(held))[:3] == (*NOTHING, "late")
+    available = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)]
+    result = "figure for February 2024, carried forward to March 2024; the problem allows 1 month"
+    assert answer(chosen(available, {"carry": "1 month"})) == (*available[1], None, result, True, *NOTHING)
+    assert answer(chosen(available[:1], {"carry": "1 month"}))[:3] == (*NOTHING, "late")
+    assert answer(chosen(available))[:3] == (*NOTHING, "late")
 
 
 def test_annual_rate_is_carried_to_a_month_and_a_count_is_not() -> None:
-    held = [whole_months(2023, 1, 12)]
-    assert chosen(held, {"carry": "2 years"}, kind="count").reason == "no_figure_for_period"
-    assert answer(chosen(held, {"carry": "2 years"}, kind="rate"))[:3] == (*held[0], None)
+    available = [whole_months(2023, 1, 12)]
+    assert chosen(available, {"carry": "2 years"}, kind="count").reason == "no_figure_for_period"
+    assert answer(chosen(available, {"carry": "2 years"}, kind="rate"))[:3] == (*available[0], None)
 
 
 def test_period_before_the_first_figure_names_the_first_period() -> None:
-    held = [whole_months(2024, 5, 1), whole_months(2024, 4, 1)]
-    told = "the first stored figure is for April 2024"
-    assert answer(chosen(held)) == (*NOTHING, "period_mismatch", told, False, *NOTHING)
+    available = [whole_months(2024, 5, 1), whole_months(2024, 4, 1)]
+    result = "the first stored figure is for April 2024"
+    assert answer(chosen(available)) == (*NOTHING, "period_mismatch", result, False, *NOTHING)
     # A figure that starts on the last day of the period overlaps it.
     assert chosen([ReferencePeriod(MARCH.end, date(2024, 4, 29))]).reason == "no_figure_for_period"
 
 
 def test_after_what_was_published_once_the_series_has_ended() -> None:
-    held = [whole_months(2023, 12, 1), whole_months(2024, 2, 1)]
-    for order in (held, held[::-1]):
+    available = [whole_months(2023, 12, 1), whole_months(2024, 2, 1)]
+    for order in (available, available[::-1]):
         assert answer(chosen(order, cadence="once")) == (
-            *NOTHING, "discontinued", "published once, for February 2024", False, *held[1],
+            *NOTHING, "discontinued", "published once, for February 2024", False, *available[1],
         )  # fmt: skip
     # Within its own time it has not ended.
     assert chosen([whole_months(2024, 1, 12)], cadence="once").reason == "no_figure_for_period"
@@ -210,46 +210,52 @@ def test_after_what_was_published_once_the_series_has_ended() -> None:
 
 
 def test_period_with_only_an_overlapping_figure_names_the_nearest() -> None:
-    held = [whole_months(2022, 1, 12), whole_months(2024, 1, 12)]
-    told = "a_source has no figure for March 2024; the nearest is for 2024"
-    assert answer(chosen(held)) == (*NOTHING, "no_figure_for_period", told, False, *held[1])
+    available = [whole_months(2022, 1, 12), whole_months(2024, 1, 12)]
+    result = "a_source has no figure for March 2024; the nearest is for 2024"
+    assert answer(chosen(available)) == (*NOTHING, "no_figure_for_period", result, False, *available[1])
     # Years only, and none of this one: the series is none of months.
-    told = "a_source has no figure for March 2024; the nearest is for 2022"
-    assert answer(chosen(held[:1])) == (*NOTHING, "no_figure_for_period", told, False, *held[0])
+    result = "a_source has no figure for March 2024; the nearest is for 2022"
+    assert answer(chosen(available[:1])) == (*NOTHING, "no_figure_for_period", result, False, *available[0])
     # Months, and a quarter that overlaps: an overlap says more than that the month was left out.
-    held = [whole_months(2024, 1, 1), whole_months(2024, 1, 3)]
-    assert answer(chosen(held))[2:] == (
+    available = [whole_months(2024, 1, 1), whole_months(2024, 1, 3)]
+    assert answer(chosen(available))[2:] == (
         "no_figure_for_period", "a_source has no figure for March 2024; the nearest is for January 2024 to March 2024",
-        False, *held[1],
+        False, *available[1],
     )  # fmt: skip
 
 
 def test_skipped_month_names_the_months_around_it() -> None:
-    held = [whole_months(2024, 5, 1), whole_months(2024, 1, 1), whole_months(2024, 2, 1), whole_months(2024, 4, 1)]
-    told = "the release has no period between February 2024 and April 2024"
-    assert answer(chosen(held)) == (*NOTHING, "period_mismatch", told, False, *NOTHING)
+    available = [whole_months(2024, 5, 1), whole_months(2024, 1, 1), whole_months(2024, 2, 1), whole_months(2024, 4, 1)]
+    result = "the release has no period between February 2024 and April 2024"
+    assert answer(chosen(available)) == (*NOTHING, "period_mismatch", result, False, *NOTHING)
     days = [day("2024-01-31"), day("2024-02-29"), day("2024-04-30"), day("2024-05-31")]
-    told = "the release has no period between 29 February 2024 and 30 April 2024"
-    assert answer(chosen(days, cadence="monthly"))[2:4] == ("period_mismatch", told)
+    result = "the release has no period between 29 February 2024 and 30 April 2024"
+    assert answer(chosen(days, cadence="monthly"))[2:4] == ("period_mismatch", result)
 
 
 @pytest.mark.parametrize(
     ("lag", "said", "due"), [(None, "immediately", "2024-03-31"), ("2 weeks", "2 weeks", "2024-04-14")]
 )
 def test_period_is_late_from_its_due_day(lag: str | None, said: str, due: str) -> None:
-    held, on = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)], date.fromisoformat(due)
-    told = f"expected {said} after the period, on {due}"
-    assert answer(chosen(held, as_of=on - timedelta(days=1), lag=lag)) == (*NOTHING, "not_due", told, False, *NOTHING)
-    told = f"due on {due}; the newest stored figure is for February 2024"
-    for order in (held, held[::-1]):
-        assert answer(chosen(order, as_of=on, lag=lag)) == (*NOTHING, "late", told, False, *NOTHING)
+    available, on = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)], date.fromisoformat(due)
+    result = f"expected {said} after the period, on {due}"
+    assert answer(chosen(available, as_of=on - timedelta(days=1), lag=lag)) == (
+        *NOTHING,
+        "not_due",
+        result,
+        False,
+        *NOTHING,
+    )
+    result = f"due on {due}; the newest stored figure is for February 2024"
+    for order in (available, available[::-1]):
+        assert answer(chosen(order, as_of=on, lag=lag)) == (*NOTHING, "late", result, False, *NOTHING)
 
 
 def test_choices_become_a_table_with_a_row_each() -> None:
     one = PeriodChoice("a", *MARCH, *whole_months(2024, 2, 1), evidence="told", carried=True)
     two = PeriodChoice("b", *MARCH, reason="late", evidence="due", near_start=MARCH.start, near_end=MARCH.end)
-    found = tabulate_choices([one, two])
-    assert found.rows() == [tuple(one), tuple(two)]
-    assert found.columns == ["measure", "period_start", "period_end", "reference_start", "reference_end", "time_reason",
+    rows = tabulate_choices([one, two])
+    assert rows.rows() == [tuple(one), tuple(two)]
+    assert rows.columns == ["measure", "period_start", "period_end", "reference_start", "reference_end", "time_reason",
                              "time_evidence", "carried", "near_start", "near_end"]  # fmt: skip
-    assert tabulate_choices([]).schema == found.schema
+    assert tabulate_choices([]).schema == rows.schema

@@ -202,10 +202,10 @@ def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(bare:
     before = path.read_bytes()
     build_p(bare, DAY[0])
     assert path.read_bytes() == before
-    for each in (bare.home / "out").iterdir():
-        shutil.rmtree(each) if each.is_dir() else each.unlink()
-    for each in (bare.home / "state").rglob("*.parquet"):
-        each.unlink()
+    for item in (bare.home / "out").iterdir():
+        shutil.rmtree(item) if item.is_dir() else item.unlink()
+    for item in (bare.home / "state").rglob("*.parquet"):
+        item.unlink()
     project = build_p(bare, DAY[5])
     with duckdb.connect(str(publish_warehouse(project)), read_only=True) as con:
         seen = con.sql("select distinct first_seen, last_seen from gap_ledger").fetchall()

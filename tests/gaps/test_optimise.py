@@ -34,8 +34,8 @@ class Case(NamedTuple):
     def bundled(self) -> pl.DataFrame:
         """The bundles as `requests.bundle_answers` gives them."""
         columns = pl.Schema({"requests": pl.List(pl.String), "answers": pl.Int64, "people": pl.Float64})
-        told = [([f"r{n}" for n in sorted(wanted)], a, float(p)) for wanted, a, p in self.bundles]
-        return pl.DataFrame(told, schema=columns, orient="row")
+        result = [([f"r{n}" for n in sorted(wanted)], a, float(p)) for wanted, a, p in self.bundles]
+        return pl.DataFrame(result, schema=columns, orient="row")
 
     def every_set(self) -> list[tuple[float, float, float, float]]:
         """Return people, answers, cells and the negative cost of every set of requests."""
@@ -87,9 +87,9 @@ TOGETHER = Case([2, 2, 3], [1, 1, 50], [({0, 1}, 1, 1000), ({2}, 1, 900)])
 def test_requests_useful_only_together_are_chosen_together(
     budget: float, names: tuple[str, ...], worth_: tuple[float, ...]
 ) -> None:
-    found = choose_best_set(TOGETHER.requests, TOGETHER.bundled, budget)
-    assert aims(found) == worth_
-    assert len(found.requests) == len(names) and (names == ("r0",) or found.requests == names)
+    actual = choose_best_set(TOGETHER.requests, TOGETHER.bundled, budget)
+    assert aims(actual) == worth_
+    assert len(actual.requests) == len(names) and (names == ("r0",) or actual.requests == names)
 
 
 def test_people_come_before_answers_answers_before_cells_and_cells_before_cost() -> None:
@@ -104,8 +104,8 @@ def test_people_come_before_answers_answers_before_cells_and_cells_before_cost()
 
 
 def test_cheapest_set_is_none_if_no_set_has_enough_answers() -> None:
-    found = choose_cheapest_set(TOGETHER.requests, TOGETHER.bundled, 1)
-    assert found == RequestSet(("r2",), 3.0, 900.0, 1, 50, optimal=True, gap=0.0)
+    actual = choose_cheapest_set(TOGETHER.requests, TOGETHER.bundled, 1)
+    assert actual == RequestSet(("r2",), 3.0, 900.0, 1, 50, optimal=True, gap=0.0)
     both = choose_cheapest_set(TOGETHER.requests, TOGETHER.bundled, 2)
     assert both == RequestSet(("r0", "r1", "r2"), 7.0, 1900.0, 2, 52, optimal=True, gap=0.0)
     assert choose_cheapest_set(TOGETHER.requests, TOGETHER.bundled, 3) is None
@@ -125,14 +125,14 @@ def test_no_requests_give_an_empty_choice() -> None:
 
 def test_where_nothing_waits_the_most_cells_are_closed() -> None:
     alone = Case([2, 3, 4], [1, 5, 5], [])
-    found = choose_best_set(alone.requests, alone.bundled, 5)
-    assert found == RequestSet(("r0", "r1"), 5.0, 0.0, 0, 6, optimal=True, gap=0.0)
+    actual = choose_best_set(alone.requests, alone.bundled, 5)
+    assert actual == RequestSet(("r0", "r1"), 5.0, 0.0, 0, 6, optimal=True, gap=0.0)
 
 
 def test_evaluated_set_does_not_claim_to_be_optimal() -> None:
-    found = evaluate_set(TOGETHER.requests, TOGETHER.bundled, {"r1", "r0"})
-    assert found[:6] == (("r0", "r1"), 4.0, 1000.0, 1, 2, False)
-    assert math.isnan(found.gap)
+    actual = evaluate_set(TOGETHER.requests, TOGETHER.bundled, {"r1", "r0"})
+    assert actual[:6] == (("r0", "r1"), 4.0, 1000.0, 1, 2, False)
+    assert math.isnan(actual.gap)
     assert evaluate_set(TOGETHER.requests, TOGETHER.bundled, {"r0", "r2"})[:5] == (("r0", "r2"), 5.0, 900.0, 1, 51)
     assert evaluate_set(TOGETHER.requests, TOGETHER.bundled, set())[:5] == ((), 0.0, 0.0, 0, 0)
 
@@ -141,31 +141,31 @@ def test_of_many_the_best_is_found_to_the_last_one() -> None:
     """A knapsack of 40 that rounding down misses: by dynamic programming in plain Python."""
     costs = [7 + (n * 37) % 61 for n in range(40)]
     people = [cost * 10 + (n * 53) % 29 for n, cost in enumerate(costs)]
-    case = Case(costs, [1] * 40, [({n}, 1, each) for n, each in enumerate(people)])
+    case = Case(costs, [1] * 40, [({n}, 1, item) for n, item in enumerate(people)])
     budget = 501
     most = [0] * (budget + 1)
-    for cost, each in zip(costs, people, strict=True):
-        most = [max(most[b], most[b - cost] + each if b >= cost else 0) for b in range(budget + 1)]
-    found = choose_best_set(case.requests, case.bundled, budget)
-    assert (found.people, found.optimal) == (most[budget], True)
-    assert found.cost <= budget
+    for cost, item in zip(costs, people, strict=True):
+        most = [max(most[b], most[b - cost] + item if b >= cost else 0) for b in range(budget + 1)]
+    actual = choose_best_set(case.requests, case.bundled, budget)
+    assert (actual.people, actual.optimal) == (most[budget], True)
+    assert actual.cost <= budget
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(cases(7), st.integers(0, 30))
 def test_chosen_set_equals_the_best_by_exhaustive_search(case: Case, budget: int) -> None:
-    best = max(each for each in case.every_set() if -each[3] <= budget)
-    found = choose_best_set(case.requests, case.bundled, budget)
-    assert found.optimal and found.gap == 0
-    assert aims(found) == pytest.approx(best, rel=1e-8, abs=1e-6)
+    best = max(item for item in case.every_set() if -item[3] <= budget)
+    actual = choose_best_set(case.requests, case.bundled, budget)
+    assert actual.optimal and actual.gap == 0
+    assert aims(actual) == pytest.approx(best, rel=1e-8, abs=1e-6)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(cases(7), st.integers(1, 12))
 def test_cheapest_set_is_the_best_among_equally_cheap_sets(case: Case, answers: int) -> None:
     enough = [(c, p, a, n) for p, a, n, c in case.every_set() if a >= answers]
-    found = choose_cheapest_set(case.requests, case.bundled, answers)
-    assert (found is None) == (not enough)
-    if found:
-        assert (-found.cost, found.people, found.answers, found.cells) == pytest.approx(max(enough), rel=1e-8)
-        assert found.optimal and found.gap == 0
+    actual = choose_cheapest_set(case.requests, case.bundled, answers)
+    assert (actual is None) == (not enough)
+    if actual:
+        assert (-actual.cost, actual.people, actual.answers, actual.cells) == pytest.approx(max(enough), rel=1e-8)
+        assert actual.optimal and actual.gap == 0

@@ -50,19 +50,19 @@ def filled(*cells: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_gap_with_a_proxy_shows_its_figure_and_the_reason() -> None:
-    found = filled(gap("a"), known("b", caveats="rounded"))
-    assert found[1] == known("b", caveats="rounded")
+    actual = filled(gap("a"), known("b", caveats="rounded"))
+    assert actual[1] == known("b", caveats="rounded")
     assert set(OF_VALUE) == set(PROXY_COLUMNS)
-    assert found[0] == {
+    assert actual[0] == {
         **gap("a"), **OF_VALUE, "reason": None, "other_reasons": "suppressed", "caveats": "proxy_used,rounded",
         "severity": "warn", "proxy_measure": "b", "evidence": "proxy b; own figure: suppressed: marked c",
     }  # fmt: skip
 
 
 def test_further_reasons_are_listed_and_missing_evidence_stays_missing() -> None:
-    found = filled(gap("a", reason="stale", other_reasons="late,suppressed", evidence=None), known("b"))[0]
-    assert (found["other_reasons"], found["caveats"]) == ("stale,late,suppressed", "proxy_used")
-    assert found["evidence"] == "proxy b; own figure: stale: not stated"
+    actual = filled(gap("a", reason="stale", other_reasons="late,suppressed", evidence=None), known("b"))[0]
+    assert (actual["other_reasons"], actual["caveats"]) == ("stale,late,suppressed", "proxy_used")
+    assert actual["evidence"] == "proxy b; own figure: stale: not stated"
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_other_gaps_are_not_filled(cells: list[dict[str, Any]]) -> None:
 def test_proxy_is_never_itself_a_proxy() -> None:
     problem = problem_of(needs={"a": {"proxy": "b"}, "b": {"proxy": "c"}, "c": {}})
     cells = table_from_records([gap("a"), gap("b"), known("c")], CELL_COLUMNS)
-    found = apply_proxies(cells, problem)
-    assert found.select("measure", "value", "proxy_measure").rows() == [
+    actual = apply_proxies(cells, problem)
+    assert actual.select("measure", "value", "proxy_measure").rows() == [
         ("a", None, None),
         ("b", 7.0, "c"),
         ("c", 7.0, None),
@@ -102,9 +102,9 @@ def test_cells_without_declared_proxies_do_not_change() -> None:
 def test_order_and_other_places_and_years_change_no_cell() -> None:
     cells = [f(m, p, y) for f, m in ((gap, "a"), (known, "b")) for p in ("E1", "E2") for y in YEARS]
     cells.append(gap("c"))
-    found = filled(*cells)
-    assert [each["proxy_measure"] for each in found] == ["b"] * 4 + [None] * 5
-    assert filled(*cells[::-1]) == found[::-1]
+    actual = filled(*cells)
+    assert [item["proxy_measure"] for item in actual] == ["b"] * 4 + [None] * 5
+    assert filled(*cells[::-1]) == actual[::-1]
 
 
 def test_need_is_open_without_a_figure_or_with_a_proxy() -> None:
@@ -113,6 +113,6 @@ def test_need_is_open_without_a_figure_or_with_a_proxy() -> None:
         [("late", None, "stale"), (None, "b", "suppressed,stale"), (None, None, None), (None, "b", "late")],
         schema=schema, orient="row",
     )  # fmt: skip
-    found = cells.select(is_open().alias("open"), open_reason().alias("why"))
+    actual = cells.select(is_open().alias("open"), open_reason().alias("why"))
     expected = pl.DataFrame({"open": [True, True, False, True], "why": ["late", "suppressed", None, "late"]})
-    assert_frame_equal(found, expected)
+    assert_frame_equal(actual, expected)

@@ -33,9 +33,9 @@ def ranked(figures: list[Given], measure: str = "people") -> list[tuple[int, int
         ],
         CELL_COLUMNS,
     )  # fmt: skip
-    found = rank_places(cells, MEASURES)
-    assert found.columns == list(RANK)
-    return found.select("rank_lower_bound", "rank_upper_bound").rows()
+    actual = rank_places(cells, MEASURES)
+    assert actual.columns == list(RANK)
+    return actual.select("rank_lower_bound", "rank_upper_bound").rows()
 
 
 def known(*values: float) -> list[Given]:
@@ -83,9 +83,9 @@ def test_figures_with_unknown_noise_are_ranked_as_published_with_a_note() -> Non
         [{"problem": "p", "measure": "noisy", "place_code": c, "value": v} for c, v in (("a", 3.0), ("b", 4.0))],
         CELL_COLUMNS,
     )
-    found = rank_places(cells, MEASURES)
-    assert found.select("rank_lower_bound", "rank_upper_bound").rows() == [(2, 2), (1, 1)]
-    assert found["noise"].null_count() == 0
+    actual = rank_places(cells, MEASURES)
+    assert actual.select("rank_lower_bound", "rank_upper_bound").rows() == [(2, 2), (1, 1)]
+    assert actual["noise"].null_count() == 0
 
 
 def limited(figures: list[tuple[float, float | None, float | None]]) -> pl.DataFrame:
@@ -99,20 +99,20 @@ def limited(figures: list[tuple[float, float | None, float | None]]) -> pl.DataF
 
 
 def test_estimates_with_overlapping_limits_are_similar_and_unranked() -> None:
-    found = limited([(82.0, 81.0, 83.0), (81.5, 80.5, 82.5), (70.0, 69.0, 71.0)])
-    assert found.select("rank", "rank_lower_bound", "rank_upper_bound", "similar_places").rows() == [
+    actual = limited([(82.0, 81.0, 83.0), (81.5, 80.5, 82.5), (70.0, 69.0, 71.0)])
+    assert actual.select("rank", "rank_lower_bound", "rank_upper_bound", "similar_places").rows() == [
         (None, 1, 2, 1), (None, 1, 2, 1), (3, 3, 3, 0),
     ]  # fmt: skip
-    assert [format_rank(row) for row in found.iter_rows(named=True)] == [
+    assert [format_rank(row) for row in actual.iter_rows(named=True)] == [
         "statistically similar to 1 other", "statistically similar to 1 other", "rank 3 of 3",
     ]  # fmt: skip
 
 
 def test_limits_that_touch_do_not_part_two_places() -> None:
     # 0.1 + 0.2 is 0.30000000000000004 in binary.
-    found = limited([(0.2, 0.1, 0.3), (0.4, 0.1 + 0.2, 0.5)])
+    actual = limited([(0.2, 0.1, 0.3), (0.4, 0.1 + 0.2, 0.5)])
     assert (
-        found.select("rank", "rank_lower_bound", "rank_upper_bound", "similar_places").rows() == [(None, 1, 2, 1)] * 2
+        actual.select("rank", "rank_lower_bound", "rank_upper_bound", "similar_places").rows() == [(None, 1, 2, 1)] * 2
     )
 
 
@@ -123,24 +123,24 @@ def test_bounds_that_touch_are_compared_as_decimals() -> None:
 
 
 def test_an_estimate_without_limits_has_no_rank_and_unsettles_the_others() -> None:
-    found = limited([(82.0, 81.0, 83.0), (70.0, None, None)])
-    assert found.select("rank", "rank_lower_bound", "rank_upper_bound", "similar_places", "no_interval").rows() == [
+    actual = limited([(82.0, 81.0, 83.0), (70.0, None, None)])
+    assert actual.select("rank", "rank_lower_bound", "rank_upper_bound", "similar_places", "no_interval").rows() == [
         (None, 1, 2, 0, None), (None, 1, 2, None, "no interval published"),
     ]  # fmt: skip
-    assert format_rank(found.row(1, named=True)) == "no rank: no interval published"
+    assert format_rank(actual.row(1, named=True)) == "no rank: no interval published"
 
 
 def test_figures_with_noise_have_no_sure_rank() -> None:
-    found = rank_places(
+    actual = rank_places(
         table_from_records([{"problem": "p", "measure": "noisy", "place_code": "a", "value": 3.0}], CELL_COLUMNS),
         MEASURES,
     )
-    assert found["rank"].to_list() == [None]
-    assert format_rank(found.row(0, named=True)).startswith("about rank 1 of 1: the publisher adds noise")
+    assert actual["rank"].to_list() == [None]
+    assert format_rank(actual.row(0, named=True)).startswith("about rank 1 of 1: the publisher adds noise")
 
 
 def test_row_of_ranks_has_all_columns() -> None:
-    found = rank_places(
+    actual = rank_places(
         table_from_records(
             [
                 cell_of("a", 10.0, 7.5, 12.5),
@@ -155,7 +155,7 @@ def test_row_of_ranks_has_all_columns() -> None:
     names = ["place_code", "value", "rank", "rank_lower_bound", "rank_upper_bound", "similar_places", "places",
              "rank_share", "noise",
              "no_interval"]  # fmt: skip
-    assert found.select(names).rows() == [
+    assert actual.select(names).rows() == [
         ("a", 10.0, None, 1, 2, 1, 4, 0.25, None, None), ("b", 10.0, None, 1, 2, 1, 4, 0.25, None, None),
         ("c", 2.0, 3, 3, 3, 0, 4, 0.0, None, None), ("d", 1.0, 4, 4, 4, 0, 4, 0.0, None, None),
     ]  # fmt: skip
@@ -178,8 +178,8 @@ def test_only_an_estimate_without_limits_is_marked_no_interval() -> None:
         {"problem": "p", "measure": measure, "place_code": place, "value": value}
         for measure in ("estimate", "rate", "noisy") for place, value in (("a", 5.0), ("b", None))
     ]  # fmt: skip
-    found = rank_places(table_from_records(cells, CELL_COLUMNS), MEASURES)
-    assert found.select("measure", "place_code", "no_interval").rows() == [
+    actual = rank_places(table_from_records(cells, CELL_COLUMNS), MEASURES)
+    assert actual.select("measure", "place_code", "no_interval").rows() == [
         ("estimate", "a", "no interval published"), ("estimate", "b", None), ("rate", "a", None), ("rate", "b", None),
         ("noisy", "a", None), ("noisy", "b", None),
     ]  # fmt: skip
@@ -195,17 +195,17 @@ def test_count_with_a_declared_minimum_is_not_negative() -> None:
     }
     places: list[tuple[str, float | None]] = [("a", 0.0), ("b", None)]
     cells = [cell_of(place, value, value, value, measure=name) for name in floors for place, value in places]
-    found = rank_places(table_from_records(cells, CELL_COLUMNS), measures).filter(pl.col("place_code") == "b")
-    told = found.select("measure", "rank_lower_bound", "rank_upper_bound").iter_rows()
-    assert {name: (low, high) for name, low, high in told} == floors
+    actual = rank_places(table_from_records(cells, CELL_COLUMNS), measures).filter(pl.col("place_code") == "b")
+    result = actual.select("measure", "rank_lower_bound", "rank_upper_bound").iter_rows()
+    assert {name: (low, high) for name, low, high in result} == floors
 
 
 def test_each_measure_and_year_is_ranked_separately() -> None:
     days = [date(2000 + n, 1, 1) for n in range(20)]
     places = [("a", 1.0), ("b", 2.0)]
     cells = [cell_of(place, value, value, value, period_start=day) for day in days for place, value in places]
-    found = rank_places(table_from_records(cells, CELL_COLUMNS), MEASURES)
-    assert found.select("period_start", "place_code", "rank", "places").rows() == [
+    actual = rank_places(table_from_records(cells, CELL_COLUMNS), MEASURES)
+    assert actual.select("period_start", "place_code", "rank", "places").rows() == [
         (day, place, rank, 2) for day in days for place, rank in (("a", 2), ("b", 1))
     ]
 

@@ -67,8 +67,8 @@ ASKED = [
 
 @pytest.mark.parametrize(("asked", "published", "instant", "gets"), ASKED)
 def test_period_uses_only_a_figure_for_that_period(asked: str, published: str, instant: bool, gets: str | None) -> None:
-    found = choose_figure(span(asked), [span(each) for each in published.split()], instant)
-    assert found == (span(gets) if gets else None)
+    actual = choose_figure(span(asked), [span(item) for item in published.split()], instant)
+    assert actual == (span(gets) if gets else None)
 
 
 CARRIED = [
@@ -94,10 +94,10 @@ CARRIED = [
 def test_older_figure_is_carried_forward_as_long_as_the_need_allows(
     asked: str, published: str, carry: str, kind: str, instant: bool, gets: str | None
 ) -> None:
-    period, held = span(asked), [span(each) for each in published.split()]
+    period, stored = span(asked), [span(item) for item in published.split()]
     days = (period.end - period.start).days
     grain: Grain = "month" if days < 31 else "quarter" if days < 92 else "year"
-    assert choose_carried_figure(period, grain, held, carry, kind, instant) == (span(gets) if gets else None)  # type: ignore[arg-type]
+    assert choose_carried_figure(period, grain, stored, carry, kind, instant) == (span(gets) if gets else None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_older_figure_is_carried_forward_as_long_as_the_need_allows(
 def test_the_nearest_figure_overlaps_the_period_or_is_the_least_days_away(
     asked: str, published: str, near: str
 ) -> None:
-    assert choose_nearest(span(asked), [span(each) for each in published.split()]) == span(near)
+    assert choose_nearest(span(asked), [span(item) for item in published.split()]) == span(near)
 
 
 @pytest.mark.parametrize(
@@ -122,17 +122,17 @@ def test_the_nearest_figure_overlaps_the_period_or_is_the_least_days_away(
 def test_series_is_regular_if_each_period_should_have_a_figure(
     grain: Grain, published: str, instant: bool, cadence: str, regular: bool
 ) -> None:
-    held = [span(each) for each in published.split()]
-    assert is_regular_series(grain, held, instant, cadence) is regular  # type: ignore[arg-type]
+    stored = [span(item) for item in published.split()]
+    assert is_regular_series(grain, stored, instant, cadence) is regular  # type: ignore[arg-type]
 
 
 def test_only_stocks_and_rates_of_stocks_describe_an_instant() -> None:
     catalogue = load_catalogue(ROOT)
-    found = instant_measures(catalogue, list(catalogue.measures))
-    assert {"residents_16_64", "covid_patients_on_mechanical_ventilation", "claimant_rate"} <= found
+    actual = instant_measures(catalogue, list(catalogue.measures))
+    assert {"residents_16_64", "covid_patients_on_mechanical_ventilation", "claimant_rate"} <= actual
     kinds = {catalogue.measures[name].kind for name in catalogue.measures}
     assert kinds >= {"count", "stock", "rate", "index"}
-    assert not {"aprons_issued", "furlough_take_up", "homicide_rate", "business_rates_publication_score"} & found
+    assert not {"aprons_issued", "furlough_take_up", "homicide_rate", "business_rates_publication_score"} & actual
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,8 @@ STORED = [
 
 @pytest.mark.parametrize(("row", "allowed"), STORED)
 def test_figure_for_another_period_is_detected_in_cells(row: dict[str, object], allowed: bool) -> None:
-    found = find_other_periods(table_from_records([row], CELL_COLUMNS), "month", {"stock"})
-    assert found.height == (0 if allowed else 1)
+    actual = find_other_periods(table_from_records([row], CELL_COLUMNS), "month", {"stock"})
+    assert actual.height == (0 if allowed else 1)
     result = period_result(dg.AssetKey(["problem", "p"]), table_from_records([row], CELL_COLUMNS), "month", {"stock"})
     assert (result.passed, result.severity) == (allowed, dg.AssetCheckSeverity.ERROR)
 
@@ -226,9 +226,9 @@ def test_figure_carried_forward_is_answerable_with_caveats_at_most() -> None:
 
     header = ProblemHeader(**ABOUT, **MONTHS, needs={"a": {"carry": "2 years"}})  # type: ignore[arg-type]
     people = pl.DataFrame({"place_code": ["E1"], "people": [1.0]})
-    found = build_verdicts(
+    actual = build_verdicts(
         table_from_records([{**cell("2019", "rounded,carried_forward"), "need": "needed"}], CELL_COLUMNS),
         header,
         people,
     )
-    assert found.select("verdict", "blocking_reasons").rows() == [("with_caveats", "a: carried_forward")]
+    assert actual.select("verdict", "blocking_reasons").rows() == [("with_caveats", "a: carried_forward")]

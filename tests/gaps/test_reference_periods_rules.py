@@ -96,9 +96,9 @@ def test_newest_fitting_figure_is_carried_forward() -> None:
 
 
 def test_carried_figure_expires_on_its_day() -> None:
-    held = [lasting(29, date(2024, 3, 21))]
-    assert choose_carried_figure(MARCH, "month", held, "10 days", "stock", instant=True) == held[0]
-    assert choose_carried_figure(MARCH, "month", held, "9 days", "stock", instant=True) is None
+    stored = [lasting(29, date(2024, 3, 21))]
+    assert choose_carried_figure(MARCH, "month", stored, "10 days", "stock", instant=True) == stored[0]
+    assert choose_carried_figure(MARCH, "month", stored, "9 days", "stock", instant=True) is None
 
 
 def test_nearest_figure_is_fewest_days_away_and_later_among_equals() -> None:
@@ -183,9 +183,9 @@ def test_instants_are_regular_where_two_are_as_near_as_the_longest_period(grain:
 def test_one_instant_of_a_source_that_publishes_often_enough_is_regular(grain: Grain, often: set[Cadence]) -> None:
     every: tuple[Cadence, ...] = ("daily", "weekly", "monthly", "quarterly", "annual", "once")
     one = [day("2024-03-10")]
-    assert {each for each in every if is_regular_series(grain, one, True, each)} == often
-    assert not any(is_regular_series(grain, one, False, each) for each in every)
-    assert not any(is_regular_series(grain, [], True, each) for each in every)
+    assert {item for item in every if is_regular_series(grain, one, True, item)} == often
+    assert not any(is_regular_series(grain, one, False, item) for item in every)
+    assert not any(is_regular_series(grain, [], True, item) for item in every)
     assert not any(
-        is_regular_series(grain, [ReferencePeriod(date(2024, 3, 4), date(2024, 3, 9))], True, each) for each in every
+        is_regular_series(grain, [ReferencePeriod(date(2024, 3, 4), date(2024, 3, 9))], True, item) for item in every
     )

@@ -56,47 +56,49 @@ def total(place: str, value: float | None = 77.0, of: ReferencePeriod = Y23, **s
 def wider(
     placed: list[dict[str, Any]], totals: list[dict[str, Any]] | None = None, system: pl.DataFrame = PLACES
 ) -> pl.DataFrame:
-    found = refine_gaps(
+    actual = refine_gaps(
         table_from_records(placed, MAPPED_FIGURE), table_from_records(totals or [], TOTAL), system, "lad_2019"
     )
-    assert found.columns == list(MAPPED_FIGURE)
-    return found
+    assert actual.columns == list(MAPPED_FIGURE)
+    return actual
 
 
 def told(*given: Any, **said: Any) -> dict[str, tuple[str | None, str | None]]:
-    found = wider(*given, **said)
-    assert found["to_code"].is_unique().all()
-    return {code: (reason, why) for code, reason, why in found.select("to_code", "reason", "evidence").iter_rows()}
+    actual = wider(*given, **said)
+    assert actual["to_code"].is_unique().all()
+    return {code: (reason, why) for code, reason, why in actual.select("to_code", "reason", "evidence").iter_rows()}
 
 
 EVERYONE = [row(code) for code in (A, B, C, D, F, G)]
 
 
 def everyone(*changed: dict[str, Any]) -> list[dict[str, Any]]:
-    named = {each["to_code"] for each in changed}
-    return [*changed, *(each for each in EVERYONE if each["to_code"] not in named)]
+    named = {item["to_code"] for item in changed}
+    return [*changed, *(item for item in EVERYONE if item["to_code"] not in named)]
 
 
 def test_places_that_have_a_row_stay_as_they_are() -> None:
     placed = table_from_records(
         everyone(none(A, "suppressed"), row(B, lower_bound=1.0, upper_bound=9.0, caveats="flagged")), MAPPED_FIGURE
     )
-    found = refine_gaps(placed, table_from_records([total("E10000001"), total("W92000004")], TOTAL), PLACES, "lad_2019")
-    assert_frame_equal(found, placed)
+    actual = refine_gaps(
+        placed, table_from_records([total("E10000001"), total("W92000004")], TOTAL), PLACES, "lad_2019"
+    )
+    assert_frame_equal(actual, placed)
 
 
 def test_place_without_a_source_area_gets_a_row_in_each_slice() -> None:
-    found = wider([each for each in EVERYONE if each["to_code"] != C])
+    actual = wider([item for item in EVERYONE if item["to_code"] != C])
     lost = {**none(C, "crosswalk_loss"), "evidence": "no area of lad_2019 maps to this place"}
     assert_frame_equal(
-        found, table_from_records([*(each for each in EVERYONE if each["to_code"] != C), lost], MAPPED_FIGURE)
+        actual, table_from_records([*(item for item in EVERYONE if item["to_code"] != C), lost], MAPPED_FIGURE)
     )
 
 
 def test_each_slice_is_completed_and_none_is_invented() -> None:
     other = [row(code, measure="n", of=Y22) for code in (A, B, C, D, F)]
-    found = wider([*EVERYONE, *other]).filter(pl.col("reason").is_not_null())
-    assert found.select(KEY).rows() == [("n", Y22.start, G)]
+    actual = wider([*EVERYONE, *other]).filter(pl.col("reason").is_not_null())
+    assert actual.select(KEY).rows() == [("n", Y22.start, G)]
     assert wider([*EVERYONE, *other]).height == 12
 
 
@@ -106,19 +108,19 @@ LEFT_OUT = "no place in Wales has a row in any of the {} stored periods; other n
 @pytest.mark.parametrize("reason", ["not_returned", "crosswalk_loss"])
 def test_nation_without_a_row_in_any_period_is_not_covered(reason: str) -> None:
     for order in (1, -1):
-        found = told(everyone(none(F, reason), none(G))[::order])
-        assert found[F] == found[G] == ("nation_not_covered", LEFT_OUT.format(1))
-        assert found[A] == (None, None)
+        actual = told(everyone(none(F, reason), none(G))[::order])
+        assert actual[F] == actual[G] == ("nation_not_covered", LEFT_OUT.format(1))
+        assert actual[A] == (None, None)
 
 
 def test_row_of_another_measure_does_not_cover_a_nation() -> None:
     older = [row(code, of=Y22) for code in (A, B, C, D, F)]
-    found = wider([*everyone(none(F), none(G)), *older, none(G, of=Y22)])
-    assert found.filter(pl.col("to_code") == G)["reason"].to_list() == ["not_returned"] * 2
+    actual = wider([*everyone(none(F), none(G)), *older, none(G, of=Y22)])
+    assert actual.filter(pl.col("to_code") == G)["reason"].to_list() == ["not_returned"] * 2
     empty = [none(F, of=Y22), none(G, of=Y22)]
     beside = [row(code, measure="n") for code in (A, B, C, D, F, G)]
-    found = wider([*everyone(none(F), none(G)), *older[:4], *empty, *beside])
-    assert found.filter(pl.col("reason").is_not_null()).select("measure", "reason", "evidence").unique().rows() == [
+    actual = wider([*everyone(none(F), none(G)), *older[:4], *empty, *beside])
+    assert actual.filter(pl.col("reason").is_not_null()).select("measure", "reason", "evidence").unique().rows() == [
         ("m", "nation_not_covered", LEFT_OUT.format(2))
     ]
 
@@ -129,9 +131,9 @@ def test_nation_with_a_suppressed_figure_is_covered() -> None:
 
 
 def test_no_nation_is_uncovered_if_no_place_has_a_row() -> None:
-    found = told([none(code) for code in (A, B, C, D, F, G)])
-    assert set(found.values()) == {("not_returned", "told")}
-    assert len(found) == 6
+    actual = told([none(code) for code in (A, B, C, D, F, G)])
+    assert set(actual.values()) == {("not_returned", "told")}
+    assert len(actual) == 6
 
 
 def test_place_without_a_nation_is_not_marked_uncovered() -> None:
@@ -143,23 +145,23 @@ GIVEN = "published for The {} as a whole (77), but for none of its {} places"
 
 
 def test_county_figure_is_named_in_the_gap_of_each_district() -> None:
-    found = told(everyone(none(A), none(B, "crosswalk_loss")), [total("E10000001")])
-    assert found[A] == found[B] == ("coarser_only", GIVEN.format("E10000001", 2))
-    assert found[C] == (None, None)
+    actual = told(everyone(none(A), none(B, "crosswalk_loss")), [total("E10000001")])
+    assert actual[A] == actual[B] == ("coarser_only", GIVEN.format("E10000001", 2))
+    assert actual[C] == (None, None)
 
 
 def test_the_smallest_larger_place_is_named_whatever_the_order() -> None:
     totals = [total("E12000001"), total("E10000001"), total("K02000001"), total("E92000001")]
     placed = everyone(none(A), none(B), none(C))
     for order in (1, -1):
-        found = told(placed[::order], totals[::order])
-        assert found[A] == ("coarser_only", GIVEN.format("E10000001", 2))
-        assert found[C] == ("coarser_only", GIVEN.format("E12000001", 3))
+        actual = told(placed[::order], totals[::order])
+        assert actual[A] == ("coarser_only", GIVEN.format("E10000001", 2))
+        assert actual[C] == ("coarser_only", GIVEN.format("E12000001", 3))
 
 
 def test_national_figure_gives_coarser_only_and_not_uncovered() -> None:
-    found = told(everyone(none(F), none(G)), [total("W92000004", 77.256)])
-    assert found[F] == found[G] == (
+    actual = told(everyone(none(F), none(G)), [total("W92000004", 77.256)])
+    assert actual[F] == actual[G] == (
         "coarser_only", "published for The W92000004 as a whole (77.26), but for none of its 2 places",
     )  # fmt: skip
 
@@ -188,8 +190,8 @@ def test_where_a_sister_has_a_row_the_county_explains_nothing(sister: dict[str, 
 
 def test_county_figure_explains_only_its_own_years() -> None:
     older = [row(code, of=Y22) for code in (C, D, F, G)]
-    found = wider([*everyone(none(A), none(B)), *older, none(A, of=Y22), none(B, of=Y22)], [total("E10000001")])
-    assert found.filter(pl.col("to_code") == A).select("period_start", "reason").rows() == [
+    actual = wider([*everyone(none(A), none(B)), *older, none(A, of=Y22), none(B, of=Y22)], [total("E10000001")])
+    assert actual.filter(pl.col("to_code") == A).select("period_start", "reason").rows() == [
         (Y23.start, "coarser_only"), (Y22.start, "not_returned"),
     ]  # fmt: skip
 
@@ -222,8 +224,8 @@ def doubted(caveats: str | None, **said: Any) -> dict[str, Any]:
 
 
 def taken_out(*placed: dict[str, Any]) -> list[dict[str, Any]]:
-    found = withhold_implausible(table_from_records(list(placed), MAPPED_FIGURE), MEASURES)
-    return found.select([name for name in MAPPED_FIGURE if name in {*placed[0], *GONE}]).to_dicts()
+    actual = withhold_implausible(table_from_records(list(placed), MAPPED_FIGURE), MEASURES)
+    return actual.select([name for name in MAPPED_FIGURE if name in {*placed[0], *GONE}]).to_dicts()
 
 
 def expected(given: dict[str, Any], **changed: Any) -> list[dict[str, Any]]:
@@ -248,16 +250,16 @@ def test_implausible_figure_is_withheld_and_a_count_keeps_its_bound(
     doubt: str, measure: str, low: float | None, high: float | None
 ) -> None:
     given = doubted(f"rounded,{doubt}", measure=measure)
-    told = {"reason": doubt, "evidence": "5 withheld: doubt"}
-    assert taken_out(given) == expected(given, **{**GONE, **told, "lower_bound": low, "upper_bound": high})
+    result = {"reason": doubt, "evidence": "5 withheld: doubt"}
+    assert taken_out(given) == expected(given, **{**GONE, **result, "lower_bound": low, "upper_bound": high})
 
 
 def test_measure_with_negative_figures_has_no_bounds() -> None:
     given = doubted("partial_return", measure="net")
     below = row(B, -1.0, measure="net")
-    found = taken_out(given, below)
-    assert (found[0]["reason"], found[0]["lower_bound"], found[0]["upper_bound"]) == ("partial_return", None, None)
-    assert found[1]["value"] == -1.0
+    actual = taken_out(given, below)
+    assert (actual[0]["reason"], actual[0]["lower_bound"], actual[0]["upper_bound"]) == ("partial_return", None, None)
+    assert actual[1]["value"] == -1.0
 
 
 @pytest.mark.parametrize(
@@ -271,8 +273,8 @@ def test_figure_with_a_minor_or_reviewed_flag_is_not_withheld(caveats: str | Non
 
 def test_most_serious_flag_is_the_reason_with_default_evidence() -> None:
     given = doubted("near_zero_leak,low_reach,unit_change", caveat_evidence=None, value=5.256)
-    told = {"reason": "low_reach", "evidence": "5.26 withheld: flagged"}
-    assert taken_out(given) == expected(given, **{**GONE, **told, "lower_bound": 5.256})
+    result = {"reason": "low_reach", "evidence": "5.26 withheld: flagged"}
+    assert taken_out(given) == expected(given, **{**GONE, **result, "lower_bound": 5.256})
 
 
 def test_gap_has_its_own_reason_and_bounds() -> None:
@@ -282,6 +284,6 @@ def test_gap_has_its_own_reason_and_bounds() -> None:
 
 def test_only_the_flagged_row_changes() -> None:
     given = [doubted("rounded"), doubted("low_reach", to_code=B), doubted(None, to_code=C)]
-    found = taken_out(*given)
-    assert [each["reason"] for each in found] == [None, "low_reach", None]
-    assert [found[0], found[2]] == [*expected(given[0]), *expected(given[2])]
+    actual = taken_out(*given)
+    assert [item["reason"] for item in actual] == [None, "low_reach", None]
+    assert [actual[0], actual[2]] == [*expected(given[0]), *expected(given[2])]

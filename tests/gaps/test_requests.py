@@ -26,7 +26,7 @@ def gap(request: str | None, place: str = "a", problem: str = "p", day: date = J
 
 def held(*gaps: dict[str, Any], share: float = 1.0) -> OpenGaps:
     """Hold gaps, and an answer for each place and period that one blocks."""
-    frame = pl.DataFrame([{name: each[name] for name in OF_GAP} for each in gaps], schema=OF_GAP)
+    frame = pl.DataFrame([{name: item[name] for name in OF_GAP} for item in gaps], schema=OF_GAP)
     answers = frame.filter("blocks").select("problem", "place_code", "period_start").unique()
     waiting = answers.with_columns(pl.lit(share).alias("share")).join(PEOPLE, on="place_code", how="left")
     return OpenGaps(frame, waiting.select(list(OF_ANSWER)).cast(pl.Schema(OF_ANSWER)), PEOPLE)
@@ -49,8 +49,8 @@ def test_answers_that_wait_for_the_same_requests_are_one_bundle() -> None:
 
 
 def test_people_of_a_place_count_once_over_the_periods_of_a_problem() -> None:
-    found = bundle_answers(held(gap("x"), gap("x", day=FEB), gap("x", "b"), share=0.5))
-    assert found.rows() == [(["x"], 3, 2, 105.0)]
+    actual = bundle_answers(held(gap("x"), gap("x", day=FEB), gap("x", "b"), share=0.5))
+    assert actual.rows() == [(["x"], 3, 2, 105.0)]
 
 
 def test_answer_blocked_by_a_gap_without_request_is_in_no_bundle() -> None:
@@ -61,8 +61,8 @@ def test_answer_blocked_by_a_gap_without_request_is_in_no_bundle() -> None:
 
 
 def test_gap_blocks_only_its_own_problem_and_period() -> None:
-    found = bundle_answers(held(gap("x"), gap("y", problem="q"), gap("z", day=FEB)))
-    assert found.rows() == [(["x"], 1, 1, 100.0), (["y"], 1, 1, 100.0), (["z"], 1, 1, 100.0)]
+    actual = bundle_answers(held(gap("x"), gap("y", problem="q"), gap("z", day=FEB)))
+    assert actual.rows() == [(["x"], 1, 1, 100.0), (["y"], 1, 1, 100.0), (["z"], 1, 1, 100.0)]
 
 
 def test_requests_are_ranked_by_the_answers_that_they_unlock() -> None:
@@ -80,16 +80,16 @@ def test_requests_are_ranked_by_the_answers_that_they_unlock() -> None:
 
 
 def test_unknown_population_is_not_zero() -> None:
-    found = rank_requests(held(gap("x", "c"), gap("y", "c"), gap("y", "d", blocks=False)))
-    assert found.select("request", "people", "people_alone", "answers_waiting").rows() == [
+    actual = rank_requests(held(gap("x", "c"), gap("y", "c"), gap("y", "d", blocks=False)))
+    assert actual.select("request", "people", "people_alone", "answers_waiting").rows() == [
         ("y", 7.0, 0.0, 1), ("x", None, 0.0, 1),
     ]  # fmt: skip
 
 
 def order_of(*gaps: dict[str, Any]) -> list[str]:
-    found = rank_requests(held(*gaps))["request"].to_list()
-    assert rank_requests(held(*gaps[::-1]))["request"].to_list() == found
-    return found
+    actual = rank_requests(held(*gaps))["request"].to_list()
+    assert rank_requests(held(*gaps[::-1]))["request"].to_list() == actual
+    return actual
 
 
 def test_requests_are_ordered_by_several_criteria_in_turn() -> None:

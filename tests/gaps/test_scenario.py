@@ -82,8 +82,8 @@ def test_invalid_scenario_is_refused_with_its_fault(
     path = folder / "surrey_2027.yaml"
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(DeclarationError, match=complaint):
-        scenario, found = read_scenario(tmp_path, "surrey_2027")
-        run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
+        scenario, actual = read_scenario(tmp_path, "surrey_2027")
+        run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, actual)
 
 
 def test_unknown_scenario_is_refused_with_similar_names() -> None:
@@ -134,8 +134,8 @@ def test_cut_district_is_apportioned_by_residents_of_its_parts(
     codes = elmbridge[system].unique().sort().to_list()
     north, south = codes[: len(codes) // 3], codes[len(codes) // 3 :]
     scenario, path = split(tmp_path, system, north, south)
-    found = run_scenario(edition, sharing_downwards(edition), scenario, path)
-    mine = found.cells.filter(pl.col("measure") == "residents_16_64")
+    actual = run_scenario(edition, sharing_downwards(edition), scenario, path)
+    mine = actual.cells.filter(pl.col("measure") == "residents_16_64")
     values = dict(mine.select("place_code", "value").iter_rows())
     people = elmbridge.group_by(pl.col(system).is_in(north).alias("north")).agg(
         pl.col("residents_census_2021__all_ages").sum().alias("people")
@@ -148,9 +148,9 @@ def test_cut_district_is_apportioned_by_residents_of_its_parts(
     new = mine.filter(pl.col("side") == "then").sort("place_code")
     assert new.select("derivation", "obs_status").rows() == [("apportioned", "estimated")] * 2
     assert mine.filter(pl.col("place_code") == "E07000207")["council"].to_list() == ["North; South"]
-    assert set(found.view.filter(pl.col("side") == "then")["place_name"]) == {"North", "South"}
+    assert set(actual.view.filter(pl.col("side") == "then")["place_name"]) == {"North", "South"}
     assert (
-        list_lost_measures(found.cells, edition.catalogue.measures)
+        list_lost_measures(actual.cells, edition.catalogue.measures)
         .filter(pl.col("measure") == "furlough_take_up")
         .height
     )
@@ -159,8 +159,8 @@ def test_cut_district_is_apportioned_by_residents_of_its_parts(
 def test_district_can_be_cut_by_declared_shares(edition: Project, tmp_path: Path) -> None:
     path = tmp_path / "shares.yaml"
     path.write_text(SHARES)
-    scenario, found = read_scenario(ROOT, str(path))
-    cells = run_scenario(edition, sharing_downwards(edition), scenario, found).cells
+    scenario, actual = read_scenario(ROOT, str(path))
+    cells = run_scenario(edition, sharing_downwards(edition), scenario, actual).cells
     values = dict(cells.filter(pl.col("measure") == "residents_16_64").select("place_code", "value").iter_rows())
     assert values["PLAN-A"] == pytest.approx(0.25 * values["E06000009"])
     assert values["PLAN-B"] == pytest.approx(0.75 * values["E06000009"])
@@ -177,8 +177,8 @@ def test_district_can_be_cut_by_declared_shares(edition: Project, tmp_path: Path
 def test_council_of_minor_parts_has_no_figures_until_shares_are_declared(edition: Project, tmp_path: Path) -> None:
     path = tmp_path / "shares.yaml"
     path.write_text(SHARES)
-    scenario, found = read_scenario(ROOT, str(path))
-    cells = run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, found).cells
+    scenario, actual = read_scenario(ROOT, str(path))
+    cells = run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, actual).cells
     residents = cells.filter(pl.col("measure") == "residents_16_64", pl.col("side") == "then").sort("place_code")
     assert residents["reason"].to_list() == ["coarser_only", None]
     lost = list_lost_measures(cells, edition.catalogue.measures)
@@ -219,8 +219,8 @@ def test_shares_and_councils_that_can_not_be_are_refused(
     path = tmp_path / "plan.yaml"
     path.write_text(SHARES.replace(old, new))
     with pytest.raises(DeclarationError, match=complaint):
-        scenario, found = read_scenario(ROOT, str(path))
-        run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
+        scenario, actual = read_scenario(ROOT, str(path))
+        run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, actual)
 
 
 def test_two_councils_formed_from_each_other_are_a_circle(edition: Project, tmp_path: Path) -> None:
@@ -230,9 +230,9 @@ def test_two_councils_formed_from_each_other_are_a_circle(edition: Project, tmp_
             "name: B, ", "name: B, districts: [PLAN-A], "
         )
     )
-    scenario, found = read_scenario(ROOT, str(path))
+    scenario, actual = read_scenario(ROOT, str(path))
     with pytest.raises(DeclarationError, match="PLAN-A takes over PLAN-B takes over PLAN-A: found a cycle"):
-        run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, found)
+        run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, actual)
 
 
 def test_invalid_parts_are_refused_with_their_fault(edition: Project, elmbridge: pl.DataFrame, tmp_path: Path) -> None:

@@ -53,43 +53,43 @@ def test_newest_sighting_of_each_gap_is_from_the_last_build() -> None:
 
 def test_sightings_are_sorted_with_the_reason_that_each_gap_had_before() -> None:
     for story in (STORY, SHUFFLED):
-        found = add_previous_reason(story)
-        assert found.drop("before").equals(STORY)
-        assert found["before"].to_list() == [None, "late", None, "withdrawn", None, "not_due", "late", "stale", None]
+        actual = add_previous_reason(story)
+        assert actual.drop("before").equals(STORY)
+        assert actual["before"].to_list() == [None, "late", None, "withdrawn", None, "not_due", "late", "stale", None]
 
 
 def test_spell_runs_from_the_opening_to_the_closing_build() -> None:
-    found = build_spells(SHUFFLED, BUILDS)
+    actual = build_spells(SHUFFLED, BUILDS)
     columns = ["gap_id", "spell", "reason", "previous_reason", "reason_since", "opened", "seen_before_end", "closed",
                "closure_reason", "opened_build", "closed_build", "changed_build", "last_seen",
                "data_owner"]  # fmt: skip
-    assert found.select(columns).rows() == [
+    assert actual.select(columns).rows() == [
         ("a", 1, "late", None, DAY[1], DAY[1], DAY[2], DAY[3], "answered", 1, 3, None, DAY[2], "holder 1"),
         ("a", 2, "stale", "withdrawn", DAY[6], DAY[5], None, None, None, 5, None, 6, DAY[7], "holder 6"),
         ("b", 1, "stale", "late", DAY[4], DAY[2], DAY[5], DAY[6], "no_longer_asked", 2, 6, 4, DAY[5], "holder 4"),
         ("c", 1, "suppressed", None, DAY[4], DAY[4], None, None, None, 4, None, None, DAY[7], "holder 4"),
     ]  # fmt: skip
     kept = ["problem", "need", "measure", "place_code", "place_name", "period_start", "period_end"]
-    assert found.select(kept).rows() == [
+    assert actual.select(kept).rows() == [
         ("p", "needed", "m", gap, gap.upper(), DAY[1], DAY[2]) for gap in ("a", "a", "b", "c")
     ]
 
 
 def test_the_same_reason_again_is_no_change() -> None:
-    found = build_spells(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS).row(0, named=True)
-    assert (found["previous_reason"], found["reason_since"], found["changed_build"]) == (None, DAY[1], None)
-    assert found["data_owner"] == "holder 2"
+    actual = build_spells(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS).row(0, named=True)
+    assert (actual["previous_reason"], actual["reason_since"], actual["changed_build"]) == (None, DAY[1], None)
+    assert actual["data_owner"] == "holder 2"
 
 
 def test_closed_gap_has_the_state_of_its_last_open_build() -> None:
     story = table(seen("a", 1, "late"), seen("a", 2, None, data_owner="nobody", place_name="Renamed"))
-    found = build_spells(story, BUILDS).row(0, named=True)
-    assert (found["reason"], found["data_owner"], found["place_name"]) == ("late", "holder 1", "A")
+    actual = build_spells(story, BUILDS).row(0, named=True)
+    assert (actual["reason"], actual["data_owner"], actual["place_name"]) == ("late", "holder 1", "A")
 
 
 def test_gap_closed_by_the_second_build_was_last_seen_in_the_first() -> None:
-    found = build_spells(table(seen("a", 1, "late"), seen("a", 2, None)), BUILDS.head(2)).row(0, named=True)
-    assert (found["last_seen"], found["closed"]) == (DAY[1], DAY[2])
+    actual = build_spells(table(seen("a", 1, "late"), seen("a", 2, None)), BUILDS.head(2)).row(0, named=True)
+    assert (actual["last_seen"], actual["closed"]) == (DAY[1], DAY[2])
 
 
 COUNTS = [
@@ -102,13 +102,13 @@ COUNTS = [
 def test_each_build_counts_what_it_opened_opened_again_closed_and_changed() -> None:
     expected = pl.DataFrame(COUNTS, schema=["build", *WHAT], orient="row")
     for story in (STORY, SHUFFLED):
-        found = count_changes(story, BUILDS)
-        assert_frame_equal(found.drop("day"), expected)
+        actual = count_changes(story, BUILDS)
+        assert_frame_equal(actual.drop("day"), expected)
 
 
 def test_the_same_reason_seen_again_counts_as_nothing() -> None:
-    found = count_changes(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS.head(2))
-    assert found.drop("day").rows() == [(1, 1, 0, 0, 0, 1), (2, 0, 0, 0, 0, 1)]
+    actual = count_changes(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS.head(2))
+    assert actual.drop("day").rows() == [(1, 1, 0, 0, 0, 1), (2, 0, 0, 0, 0, 1)]
 
 
 def test_nothing_seen_is_nothing_counted() -> None:
@@ -117,16 +117,16 @@ def test_nothing_seen_is_nothing_counted() -> None:
 
 
 def test_spells_give_back_the_sightings_that_they_keep() -> None:
-    found = convert_spells(build_spells(SHUFFLED, BUILDS))
-    assert found.schema == polars_schema(SIGHTING)
-    assert found.select("gap_id", "build", "reason", "closure_reason").rows() == [
+    actual = convert_spells(build_spells(SHUFFLED, BUILDS))
+    assert actual.schema == polars_schema(SIGHTING)
+    assert actual.select("gap_id", "build", "reason", "closure_reason").rows() == [
         ("a", 1, "late", None), ("a", 3, None, "answered"), ("a", 5, "withdrawn", None), ("a", 6, "stale", None),
         # Of several turns the last is kept.
         ("b", 2, "late", None), ("b", 4, "stale", None), ("b", 6, None, "no_longer_asked"),
         ("c", 4, "suppressed", None),
     ]  # fmt: skip
     spells = build_spells(SHUFFLED, BUILDS)
-    again = build_spells(found, BUILDS)
+    again = build_spells(actual, BUILDS)
     assert_frame_equal(again.drop("data_owner"), spells.drop("data_owner"))
 
 
@@ -143,5 +143,5 @@ def test_many_gaps_are_counted_and_sorted() -> None:
     gaps = [f"g{n:02}" for n in range(60)]
     story = table(*(seen(gap, build, reason) for build, reason in ((3, "stale"), (1, "late")) for gap in gaps))
     assert last_sightings(story)["gap_id"].to_list() == build_spells(story, BUILDS)["gap_id"].to_list() == gaps
-    found = count_changes(story, BUILDS.head(3))
-    assert found.drop("day").rows() == [(1, 60, 0, 0, 0, 60), (2, 0, 0, 0, 0, 60), (3, 0, 0, 0, 60, 60)]
+    actual = count_changes(story, BUILDS.head(3))
+    assert actual.drop("day").rows() == [(1, 60, 0, 0, 0, 60), (2, 0, 0, 0, 0, 60), (3, 0, 0, 0, 60, 60)]

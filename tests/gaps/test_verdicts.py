@@ -57,9 +57,11 @@ def test_verdict_follows_from_the_cells_of_a_place(
     because: str | None, needs: tuple[int, int],
 ) -> None:  # fmt: skip
     cells = table_from_records([cell(name, figure) for name, figure in figures.items()], CELL_COLUMNS)
-    found = build_verdicts(cells, header({name: said.get(name, Need()) for name in figures}), PEOPLE).row(0, named=True)
-    assert (found["verdict"], found["blocking_reasons"]) == (verdict, because)
-    assert (found["needs_met"], found["needs_total"], found["people"]) == (*needs, 140_000.0)
+    actual = build_verdicts(cells, header({name: said.get(name, Need()) for name in figures}), PEOPLE).row(
+        0, named=True
+    )
+    assert (actual["verdict"], actual["blocking_reasons"]) == (verdict, because)
+    assert (actual["needs_met"], actual["needs_total"], actual["people"]) == (*needs, 140_000.0)
 
 
 def test_wanted_measure_changes_no_verdict_if_any_is_needed() -> None:
@@ -83,7 +85,7 @@ def test_place_is_answerable_only_if_every_month_is() -> None:
     some = summarise_by_place(pl.concat([months[0].with_columns(known), *months[1:]])).row(0, named=True)
     assert (some["verdict"], some["blocking_reasons"]) == ("with_caveats", "a: suppressed (2 of 3)")
     assert (some["periods"], some["answered"]) == (3, 1)
-    assert summarise_by_place(pl.concat([each.with_columns(known) for each in months]))["verdict"].to_list() == [
+    assert summarise_by_place(pl.concat([item.with_columns(known) for item in months]))["verdict"].to_list() == [
         "answerable"
     ]
 
@@ -150,11 +152,11 @@ def test_proxy_is_shown_and_marked_and_its_need_stays_open(bare: Project) -> Non
     assert own["proxy_measure"] is None and own["reason"] is None and "proxy_used" not in (own["caveats"] or "")
     with duckdb.connect(str(publish_warehouse(project)), read_only=True) as con:
         shown = con.sql("select * from problem.p where place_code = 'E06000063'").pl().row(0, named=True)
-        told = con.sql(
+        result = con.sql(
             "select verdict, blocking_reasons, needs_met, needs_total from verdicts where place_code = 'E06000063'"
         )
         # Beside it lie districts with a figure of their own: at that border the data break.
-        assert told.fetchall() == [("with_caveats", BECAUSE, 1, 2)]
+        assert result.fetchall() == [("with_caveats", BECAUSE, 1, 2)]
     assert shown["furlough_take_up_status"] == "proxy_used"
     assert (shown["verdict"], shown["blocking_reasons"]) == ("with_caveats", BECAUSE)
 

@@ -28,9 +28,9 @@ def gap(measure: str, reason: str = "suppressed", **said: Any) -> dict[str, Any]
 
 def verdict_of(*cells: dict[str, Any], header: Any = HEADER) -> tuple[Any, ...]:
     """Give verdict, because, needs met and needs in all of the one place and period."""
-    found = build_verdicts(table_from_records(list(cells), CELL_COLUMNS), header, PEOPLE)
-    assert found.height == 1
-    return found.select("verdict", "blocking_reasons", "needs_met", "needs_total").row(0)
+    actual = build_verdicts(table_from_records(list(cells), CELL_COLUMNS), header, PEOPLE)
+    assert actual.height == 1
+    return actual.select("verdict", "blocking_reasons", "needs_met", "needs_total").row(0)
 
 
 KNOWN = [cell("a"), cell("b"), cell("c")]
@@ -75,7 +75,7 @@ def test_each_place_and_period_has_its_own_verdict_in_order() -> None:
         for place, day, f in (("E2", JAN, cell), ("E1", FEB, gap), ("E1", JAN, cell), ("E3", JAN, gap))
         for m in ("a", "b")
     ]
-    found = build_verdicts(table_from_records(cells, CELL_COLUMNS), HEADER, PEOPLE)
+    actual = build_verdicts(table_from_records(cells, CELL_COLUMNS), HEADER, PEOPLE)
     both = "a: suppressed; b: suppressed"
     expected = [
         ("p", "E1", "Place E1", JAN, JAN, "answerable", None, 2, 2, 100.0),
@@ -83,17 +83,17 @@ def test_each_place_and_period_has_its_own_verdict_in_order() -> None:
         ("p", "E2", "Place E2", JAN, JAN, "answerable", None, 2, 2, 20.0),
         ("p", "E3", "Place E3", JAN, JAN, "not_answerable", both, 0, 2, None),
     ]
-    assert found.rows() == expected
-    assert found.columns == list(VERDICT)
+    assert actual.rows() == expected
+    assert actual.columns == list(VERDICT)
     assert build_verdicts(table_from_records([], CELL_COLUMNS), HEADER, PEOPLE).is_empty()
 
 
 def test_each_relevant_cell_blocks_or_weighs() -> None:
     cells = [cell("a"), gap("b"), gap("c", "late"), gap("w"), gap("a", "not_applicable"), cell("b", caveats="flagged")]
-    found = weigh_cells(table_from_records(cells, CELL_COLUMNS), HEADER).select(
+    actual = weigh_cells(table_from_records(cells, CELL_COLUMNS), HEADER).select(
         "measure", "asked", "blocks", "weighs", "met", "why"
     )
-    assert found.rows() == [
+    assert actual.rows() == [
         ("a", True, False, False, True, None), ("b", True, True, False, False, "b: suppressed"),
         ("c", True, False, True, False, "c: late"), ("a", False, False, False, False, None),
         ("b", True, False, True, True, "b: flagged"),
@@ -101,9 +101,9 @@ def test_each_relevant_cell_blocks_or_weighs() -> None:
 
 
 def judged(*rows_: tuple[str, date, str, str | None, int, int]) -> pl.DataFrame:
-    told = [("p", place, f"Place {place}", day, day, verdict, because, met, asked, 10.0)
+    result = [("p", place, f"Place {place}", day, day, verdict, because, met, asked, 10.0)
             for place, day, verdict, because, met, asked in rows_]  # fmt: skip
-    return pl.DataFrame(told, schema={name: column.dtype for name, column in VERDICT.items()}, orient="row")
+    return pl.DataFrame(result, schema={name: column.dtype for name, column in VERDICT.items()}, orient="row")
 
 
 def test_place_is_answerable_only_if_every_period_is() -> None:
@@ -125,11 +125,11 @@ def test_place_is_answerable_only_if_every_period_is() -> None:
         ("p", "E5", "Place E5", "with_caveats", 5, 6, 10.0, 2, 2, "c: late (1 of 2)"),
         ("p", "E6", "Place E6", "not_answerable", 1, 3, 10.0, 1, 0, "a: late; b: late"),
     ]  # fmt: skip
-    found = summarise_by_place(table)
-    assert found.columns == ["problem", "place_code", "place_name", "verdict", "needs_met", "needs_total", "people",
+    actual = summarise_by_place(table)
+    assert actual.columns == ["problem", "place_code", "place_name", "verdict", "needs_met", "needs_total", "people",
                              "periods", "answered", "blocking_reasons"]  # fmt: skip
-    assert found.rows() == expected
-    assert_frame_equal(summarise_by_place(table.reverse()), found)
+    assert actual.rows() == expected
+    assert_frame_equal(summarise_by_place(table.reverse()), actual)
 
 
 def test_view_ends_with_the_verdict_of_its_place_and_period() -> None:
@@ -141,5 +141,5 @@ def test_view_ends_with_the_verdict_of_its_place_and_period() -> None:
         pl.Series("blocking_reasons", [None, "a: late", None]),
     )
     assert_frame_equal(add_verdicts(view, table, monthly), expected)
-    found = add_verdicts(view.drop("period_start").head(2), table.head(1), problem_of(needs={"a": {}}))
-    assert found.rows() == [("E2", 1.0, None, None), ("E1", 2.0, "answerable", None)]
+    actual = add_verdicts(view.drop("period_start").head(2), table.head(1), problem_of(needs={"a": {}}))
+    assert actual.rows() == [("E2", 1.0, None, None), ("E1", 2.0, "answerable", None)]

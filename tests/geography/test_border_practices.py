@@ -34,11 +34,11 @@ def place_data(project: Project) -> PlaceData:
 
 
 def test_border_practices_are_listed_with_their_bodies(project: Project, place_data: PlaceData) -> None:
-    found = list_border_practices(place_data.places, load_postcode_tables(project))
-    assert found.group_by("postcode_district", "nation").len().sort("postcode_district", "nation").rows() == [
+    actual = list_border_practices(place_data.places, load_postcode_tables(project))
+    assert actual.group_by("postcode_district", "nation").len().sort("postcode_district", "nation").rows() == [
         ("CH4", "England", 2), ("CH4", "Wales", 1), ("GL15", "England", 4), ("GL15", "Wales", 1),
     ]  # fmt: skip
-    wye = found.filter(pl.col("place_code") == WYE_VALLEY).row(0, named=True)
+    wye = actual.filter(pl.col("place_code") == WYE_VALLEY).row(0, named=True)
     assert (wye["body_name"], wye["same_nation_practices"], wye["other_nation_practices"]) == (
         "Aneurin Bevan University Health Board",
         1,
@@ -99,8 +99,8 @@ def test_practices_without_a_border_postcode_or_known_nation_are_excluded() -> N
         ("W1", "border_practice", "W11000001", "Wales"), ("N1", "border_practice", None, None),
     )  # fmt: skip
     table = postcodes(E1="CH40NR", E2="CH14AB", E3="CH4 1AA", E4=None, W1="CH42ZZ", N1="CH14AB", X9="CH49ZZ")
-    found = list_border_practices(places, [table])
-    assert found.select("place_code", "postcode_district", "same_nation_practices",
+    actual = list_border_practices(places, [table])
+    assert actual.select("place_code", "postcode_district", "same_nation_practices",
                         "other_nation_practices").rows() == [
         ("E1", "CH4", 2, 1), ("E3", "CH4", 2, 1), ("W1", "CH4", 1, 2),
     ]  # fmt: skip

@@ -33,14 +33,14 @@ def leading(place_data: PlaceData, start: str, end: str) -> pl.DataFrame:
     [("trust_2020", "lad_2019"), ("trust_2020", "lad_2021"), ("trust_2020", "icb_2022"), ("lad_2019", "trust_2020")],
 )
 def test_every_resident_of_england_is_in_one_catchment(place_data: PlaceData, start: str, end: str) -> None:
-    found = leading(place_data, start, end)
-    assert found.drop_nulls("to_code")["weight_population"].sum() == pytest.approx(ENGLAND)
-    assert set(found.filter(pl.col("weight_population").is_null())["kind"]) <= {"lost"}
+    actual = leading(place_data, start, end)
+    assert actual.drop_nulls("to_code")["weight_population"].sum() == pytest.approx(ENGLAND)
+    assert set(actual.filter(pl.col("weight_population").is_null())["kind"]) <= {"lost"}
 
 
 def test_catchment_population_is_a_share_of_residents(place_data: PlaceData) -> None:
-    found = leading(place_data, "trust_2020", "lad_2019")
-    brighton = found.filter(pl.col("to_code") == "E06000043")
+    actual = leading(place_data, "trust_2020", "lad_2019")
+    brighton = actual.filter(pl.col("to_code") == "E06000043")
     table = place_data.shares[1].table.filter(pl.col("from_code") == "E06000043", pl.col("to_code") == "RXH")
     residents = brighton["weight_population"].sum()
     assert residents == pytest.approx(291_738)  # mid-2020
@@ -73,10 +73,10 @@ def test_trust_that_acquired_part_of_another_is_a_gap(place_data: PlaceData, tru
 
 
 def test_merged_districts_use_the_trusts_of_their_predecessors(place_data: PlaceData) -> None:
-    found = leading(place_data, "lad_2021", "trust_2020").filter(pl.col("from_code") == "E06000062")
-    assert found["weight"].sum() == pytest.approx(1)
+    actual = leading(place_data, "lad_2021", "trust_2020").filter(pl.col("from_code") == "E06000062")
+    assert actual["weight"].sum() == pytest.approx(1)
     west = place_data.areas[0].table.filter(pl.col("lad_2021") == "E06000062")["residents_mid_2020__all_ages"].sum()
-    assert found["weight_population"].sum() == pytest.approx(west)
+    assert actual["weight_population"].sum() == pytest.approx(west)
 
 
 def test_patients_apportioned_to_councils_have_an_interval_around_the_figure(place_data: PlaceData) -> None:

@@ -87,6 +87,6 @@ def test_border_segments_are_returned_for_requested_pairs_only() -> None:
     upright = [((2.0, 0.0), (2.0, 1.0)), ((2.0, 1.0), (2.0, 2.0))]
     level = [((2.0, 2.0), (3.0, 2.0))]
     asked = {("B", "A"), ("B", "C"), ("A", "C"), ("C", "E")}
-    found = find_border_segments(feature_collection(*ALL), asked)
-    assert {pair: sorted(pieces) for pair, pieces in found.items()} == {("B", "A"): upright, ("B", "C"): level}
+    actual = find_border_segments(feature_collection(*ALL), asked)
+    assert {pair: sorted(pieces) for pair, pieces in actual.items()} == {("B", "A"): upright, ("B", "C"): level}
     assert find_border_segments(feature_collection(*ALL), set()) == {}

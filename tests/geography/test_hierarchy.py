@@ -51,26 +51,26 @@ def select_rows(found: pl.DataFrame, code: str) -> list[tuple[object, ...]]:
 
 
 def test_area_is_in_a_board_wholly_or_by_share_of_residents() -> None:
-    found = build_hierarchy(PLACES, [AREAS], {ONE, TWO, THREE, FOUR})
-    assert select_rows(found, ONE) == [
+    actual = build_hierarchy(PLACES, [AREAS], {ONE, TWO, THREE, FOUR})
+    assert select_rows(actual, ONE) == [
         ("icb", "E54000001", 1.0, "people"), ("nation", "E92000001", 1.0, None), ("region", "E12000009", 1.0, None),
     ]  # fmt: skip
-    assert select_rows(found, TWO)[:2] == [("icb", "E54000001", 0.75, "people"), ("icb", "E54000002", 0.25, "people")]
-    assert found.filter(pl.col("parent_code") == "E54000001")["parent_name"].unique().to_list() == ["A board"]
+    assert select_rows(actual, TWO)[:2] == [("icb", "E54000001", 0.75, "people"), ("icb", "E54000002", 0.25, "people")]
+    assert actual.filter(pl.col("parent_code") == "E54000001")["parent_name"].unique().to_list() == ["A board"]
 
 
 def test_small_areas_are_counted_where_residents_are_unknown() -> None:
-    found = build_hierarchy(PLACES, [AREAS], {THREE, FOUR})
-    boards = [row for row in select_rows(found, THREE) if row[0] == "icb"]
+    actual = build_hierarchy(PLACES, [AREAS], {THREE, FOUR})
+    boards = [row for row in select_rows(actual, THREE) if row[0] == "icb"]
     assert sorted(boards, key=str) == [("icb", "E54000002", 0.5, "small areas"), ("icb", None, 0.5, "small areas")]
     # The table has no boards of Scotland; the register defines its nation.
-    assert select_rows(found, FOUR) == [("nation", "S92000003", 1.0, None)]
+    assert select_rows(actual, FOUR) == [("nation", "S92000003", 1.0, None)]
 
 
 def test_first_of_two_tables_with_a_geography_is_used() -> None:
     other = table("other", ("a", ONE, "E54000002", 1.0), ("b", TWO, "E54000002", 1.0))
-    found = build_hierarchy(PLACES, [AREAS, other], {ONE})
-    assert found.filter(pl.col("kind") == "icb").select("parent_code", "source").rows() == [("E54000001", "areas")]
+    actual = build_hierarchy(PLACES, [AREAS, other], {ONE})
+    assert actual.filter(pl.col("kind") == "icb").select("parent_code", "source").rows() == [("E54000001", "areas")]
 
 
 @pytest.mark.parametrize("system", ["lad_2024", "icb_2022"])
@@ -90,13 +90,15 @@ def test_register_without_tables_gives_its_own_hierarchy() -> None:
 
 
 def test_shares_of_the_starter_edition_sum_to_one(starter: Project) -> None:
-    found = load_area_hierarchy(starter)
-    sums = found.group_by("place_code", "kind", "parent_geography").agg(pl.col("share").sum())
+    actual = load_area_hierarchy(starter)
+    sums = actual.group_by("place_code", "kind", "parent_geography").agg(pl.col("share").sum())
     assert sums["share"].to_list() == pytest.approx([1.0] * sums.height)
-    hastings = found.filter(pl.col("place_code") == "E07000062", pl.col("kind").is_in(["pfa", "icb", "utla", "region"]))
+    hastings = actual.filter(
+        pl.col("place_code") == "E07000062", pl.col("kind").is_in(["pfa", "icb", "utla", "region"])
+    )
     assert dict(hastings.select("kind", "parent_name").iter_rows()) == {
         "pfa": "Sussex", "icb": "NHS Sussex Integrated Care Board", "utla": "East Sussex", "region": "South East",
     }  # fmt: skip
-    cumberland = found.filter(pl.col("place_code") == "E06000063", pl.col("kind") == "icb")
+    cumberland = actual.filter(pl.col("place_code") == "E06000063", pl.col("kind") == "icb")
     assert cumberland["parent_code"].to_list() == ["E54000050", "E54000048"]
     assert cumberland["share"].to_list() == pytest.approx([0.9688, 0.0312], abs=1e-4)

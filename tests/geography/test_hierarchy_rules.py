@@ -48,7 +48,7 @@ SYSTEMS = ("lad_2024", "icb_2022")
 def table(*area_rows: tuple[Any, ...], systems: tuple[str, ...] = SYSTEMS, weights: tuple[WeightSet, ...] = (MID,),
           source: str = "areas", best_fit: frozenset[str] = frozenset()) -> Areas:  # fmt: skip
     """Build a table of small areas: code, an area of each geography, and the residents of each set and group."""
-    people = {f"{each.name}__{group}": pl.Float64 for each in weights for group in each.groups}
+    people = {f"{item.name}__{group}": pl.Float64 for item in weights for group in item.groups}
     columns = {"area_code": pl.String, **dict.fromkeys(systems, pl.String), **people}
     frame = pl.DataFrame(area_rows, columns, orient="row")
     return Areas(source, date(2024, 1, 1), "spring", systems, best_fit, weights, frame)
@@ -86,10 +86,10 @@ def test_every_row_of_the_hierarchy() -> None:
         AREA_HIERARCHY,
     )  # fmt: skip
     codes = [ONE, TWO, THREE, "E06000004", "S12000001", "K02000001", "unknown"]
-    found = build_hierarchy(PLACES, [AREAS], codes)
-    assert_frame_equal(found, expected.sort("place_code", maintain_order=True))
+    actual = build_hierarchy(PLACES, [AREAS], codes)
+    assert_frame_equal(actual, expected.sort("place_code", maintain_order=True))
     register = REGISTER.sample(fraction=1.0, shuffle=True, seed=2)
-    assert_frame_equal(build_hierarchy(Places(register, empty_table(CODE_CHANGE_COLUMNS)), [AREAS], set(codes)), found)
+    assert_frame_equal(build_hierarchy(Places(register, empty_table(CODE_CHANGE_COLUMNS)), [AREAS], set(codes)), actual)
 
 
 def test_nations_and_areas_above_them_have_no_larger_area() -> None:
@@ -99,14 +99,14 @@ def test_nations_and_areas_above_them_have_no_larger_area() -> None:
 
 def test_unpopulated_parts_have_no_share() -> None:
     areas = table(("a", ONE, P, 5.0), ("b", ONE, Q, 0.0), ("c", TWO, P, 5.0), ("d", THREE, P, 1.0))
-    found = build_hierarchy(PLACES, [areas], [ONE]).filter(pl.col("kind") == "icb")
-    assert found.select("parent_code", "share", "share_of").rows() == [(P, 1.0, "people")]
+    actual = build_hierarchy(PLACES, [areas], [ONE]).filter(pl.col("kind") == "icb")
+    assert actual.select("parent_code", "share", "share_of").rows() == [(P, 1.0, "people")]
 
 
 def test_area_with_one_resident_has_a_population_share() -> None:
     areas = table(("a", ONE, P, 0.5), ("b", ONE, Q, 0.5), ("c", TWO, P, 0.0), ("d", TWO, Q, 0.0), ("e", THREE, P, 9.0))
-    found = build_hierarchy(PLACES, [areas], [ONE, TWO]).filter(pl.col("kind") == "icb")
-    assert found.select("place_code", "share", "share_of").rows() == [
+    actual = build_hierarchy(PLACES, [areas], [ONE, TWO]).filter(pl.col("kind") == "icb")
+    assert actual.select("place_code", "share", "share_of").rows() == [
         (ONE, 0.5, "people"), (ONE, 0.5, "people"), (TWO, 0.5, "small areas"), (TWO, 0.5, "small areas"),
     ]  # fmt: skip
 
@@ -118,8 +118,8 @@ def test_share_outside_all_larger_areas_is_stated() -> None:
 
 def test_table_without_residents_counts_small_areas() -> None:
     area_rows = [("a", ONE, P), ("b", ONE, P), ("c", ONE, P), ("d", ONE, Q), ("e", TWO, Q), ("f", THREE, P)]
-    found = build_hierarchy(PLACES, [table(*area_rows, weights=())], [ONE]).filter(pl.col("kind") == "icb")
-    assert found.select("parent_code", "share", "share_of").rows() == [
+    actual = build_hierarchy(PLACES, [table(*area_rows, weights=())], [ONE]).filter(pl.col("kind") == "icb")
+    assert actual.select("parent_code", "share", "share_of").rows() == [
         (P, 0.75, "small areas"),
         (Q, 0.25, "small areas"),
     ]
@@ -140,16 +140,16 @@ def test_newest_geography_of_an_area_is_used_and_never_its_own_kind() -> None:
     expected = [(ONE, "icb_2022", P, 1.0), (old, "icb_2022", P, 1.0)]
     for order in (systems, ("lad_2024", "lad_2020", "icb_2022")):
         areas = table(*area_rows, systems=systems)._replace(systems=order)
-        found = build_hierarchy(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "icb")
-        assert found.select("place_code", "parent_geography", "parent_code", "share").rows() == expected
+        actual = build_hierarchy(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "icb")
+        assert actual.select("place_code", "parent_geography", "parent_code", "share").rows() == expected
         assert build_hierarchy(PLACES, [areas], [ONE, old]).filter(pl.col("kind") == "lad").is_empty()
 
 
 def test_first_table_with_a_geography_is_used_for_each_area() -> None:
     first = table(("a", ONE, P, 1.0), ("b", THREE, P, 1.0), source="first")
     second = table(("a", ONE, Q, 1.0), ("b", TWO, Q, 1.0), ("c", TWO, Q, 3.0), source="second")
-    found = build_hierarchy(PLACES, [first, second], [ONE, TWO]).filter(pl.col("kind") == "icb")
-    assert found.select("place_code", "parent_code", "source").rows() == [(ONE, P, "first"), (TWO, Q, "second")]
+    actual = build_hierarchy(PLACES, [first, second], [ONE, TWO]).filter(pl.col("kind") == "icb")
+    assert actual.select("place_code", "parent_code", "source").rows() == [(ONE, P, "first"), (TWO, Q, "second")]
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_first_table_with_a_geography_is_used_for_each_area() -> None:
 )
 def test_best_fit_tables_are_marked(best_fit: tuple[str, ...], fitted: bool) -> None:
     areas = table(("a", ONE, P, 1.0), ("b", TWO, P, 1.0), best_fit=frozenset(best_fit))
-    found = build_hierarchy(PLACES, [areas], [ONE])
-    assert dict(found.select("kind", "best_fit").iter_rows()) == {"icb": fitted, "nation": False, "region": False}
+    actual = build_hierarchy(PLACES, [areas], [ONE])
+    assert dict(actual.select("kind", "best_fit").iter_rows()) == {"icb": fitted, "nation": False, "region": False}
 
 
 def test_newest_set_of_all_residents_is_used() -> None:

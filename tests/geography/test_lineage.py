@@ -84,9 +84,9 @@ def test_description_states_geographies_and_larger_areas(places: Places, code: s
 
 def test_boundary_changes_of_fife_and_perth_are_not_mergers(places: Places) -> None:
     target = set(require_places(places.register, "lad_2023")["place_code"])
-    found = trace_changes(places.changes, ["S12000015", "S12000024"], target)
-    assert [found[code].codes for code in ("S12000015", "S12000024")] == [("S12000047",), ("S12000048",)]
-    assert {reach.derivation for reach in found.values()} == {"moved_land"}
+    actual = trace_changes(places.changes, ["S12000015", "S12000024"], target)
+    assert [actual[code].codes for code in ("S12000015", "S12000024")] == [("S12000047",), ("S12000048",)]
+    assert {reach.derivation for reach in actual.values()} == {"moved_land"}
 
 
 @pytest.mark.parametrize(

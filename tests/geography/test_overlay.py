@@ -63,7 +63,7 @@ ROWS = [
 def table(area_rows: list[tuple[Any, ...]], systems: tuple[str, ...] = ("lad_2023", "icb_2022"),
           weights: tuple[WeightSet, ...] = (MID,)) -> Areas:  # fmt: skip
     """Build a table of small areas: code, an area of each geography, and the residents of each set and group."""
-    people = {f"{each.name}__{group}": pl.Float64 for each in weights for group in each.groups}
+    people = {f"{item.name}__{group}": pl.Float64 for item in weights for group in item.groups}
     columns = {"area_code": pl.String, **dict.fromkeys(systems, pl.String), **people}
     return Areas(
         "areas", date(2024, 1, 1), "", systems, frozenset(), weights, pl.DataFrame(area_rows, columns, orient="row")
@@ -99,15 +99,15 @@ def years(*area_rows: int, groups: tuple[str, ...] = ("all_ages",)) -> tuple[Wei
 )
 def test_weights_nearest_to_the_day_come_first_or_else_the_newest(day: date | None, names: list[str]) -> None:
     for order in ((2011, 2016, 2021), (2021, 2016, 2011), (2016, 2021, 2011)):
-        found = rank_weights(table([], weights=years(*order)), "all_ages", day)
-        assert [each.weights.name for each in found] == names
-        assert {each.group for each in found} == {"all_ages"}
+        actual = rank_weights(table([], weights=years(*order)), "all_ages", day)
+        assert [item.weights.name for item in actual] == names
+        assert {item.group for item in actual} == {"all_ages"}
 
 
 def test_set_without_the_group_is_not_used() -> None:
     sets = (*years(2011, groups=("children",)), *years(2021), *years(2016, groups=("all_ages", "children")))
     areas = table([], weights=sets)
-    assert [each.weights.name for each in rank_weights(areas, "children", None)] == ["y2016", "y2011"]
+    assert [item.weights.name for item in rank_weights(areas, "children", None)] == ["y2016", "y2011"]
     assert rank_weights(areas, "pensioners", date(2020, 1, 1)) == []
     assert rank_weights(table([], weights=()), "all_ages", None) == []
 
@@ -150,9 +150,9 @@ def test_areas_are_apportioned_by_residents_of_small_areas() -> None:
 
 
 def test_area_without_the_group_is_apportioned_by_all_residents() -> None:
-    found = build_overlay(AREAS, PLACES, [A, B, C], TRIP, WeightChoice(MID, "children"))
+    actual = build_overlay(AREAS, PLACES, [A, B, C], TRIP, WeightChoice(MID, "children"))
     assert_frame_equal(
-        found,
+        actual,
         build_pairs((None, Z, None, 1.0), (A, X, 1.0, 3.0), (B, X, 0.75, 0.0), (B, Y, 0.25, 0.0), (C, None, 0.5, 10.0),
               (C, Y, 0.5, 10.0)),
     )  # fmt: skip
@@ -243,8 +243,8 @@ def test_geography_without_a_column_is_derived_from_successors_or_nesting() -> N
 def test_column_with_fewest_unknowns_is_used_for_a_larger_geography() -> None:
     area_rows = [("a", A, None, None, 1.0, 1.0), ("b", B, None, C, 1.0, 1.0), ("c", C, C, None, 1.0, 1.0)]
     for systems in (("lad_2024", "lad_2022", "utla_2023"), ("lad_2024", "utla_2023", "lad_2022")):
-        found = find_membership(table(area_rows, systems), PLACES, "region_2023")
-        assert of(found) == (["E12000001", "E12000001", "E12000002"], "lad_2024")
+        actual = find_membership(table(area_rows, systems), PLACES, "region_2023")
+        assert of(actual) == (["E12000001", "E12000001", "E12000002"], "lad_2024")
 
 
 def test_nearest_year_and_same_kind_take_precedence() -> None:
@@ -371,9 +371,9 @@ def test_residents_are_known_where_an_intermediate_area_has_one_source() -> None
         build_pairs((None, "Q", None, 4.0), ("A", "P", 0.25, 10.0), ("A", "Q", 0.75, 30.0)),
     )
     for first in (build_pairs(("A", "x", 0.5, None)), build_pairs(("A", "x", 1.0, None), ("B", "x", 1.0, None))):
-        found = compose_overlays(first, SECOND).drop_nulls("from_code")
-        assert found.height == 2 * first.height
-        assert found["weight_population"].null_count() == found.height
+        actual = compose_overlays(first, SECOND).drop_nulls("from_code")
+        assert actual.height == 2 * first.height
+        assert actual["weight_population"].null_count() == actual.height
 
 
 def test_area_missing_from_the_second_overlay_has_no_target() -> None:
@@ -386,8 +386,8 @@ def test_area_missing_from_the_second_overlay_has_no_target() -> None:
 
 def test_sum_with_an_unknown_weight_is_unknown() -> None:
     first = build_pairs(("A", "x", None, 3.0), ("A", "y", None, 5.0), ("B", "y", 1.0, None))
-    found = compose_overlays(first, SECOND).drop_nulls("from_code")
-    assert_frame_equal(found, build_pairs(("A", "P", None, 5.75), ("A", "Q", None, 2.25), ("B", "P", 1.0, None)))
+    actual = compose_overlays(first, SECOND).drop_nulls("from_code")
+    assert_frame_equal(actual, build_pairs(("A", "P", None, 5.75), ("A", "Q", None, 2.25), ("B", "P", 1.0, None)))
     unsure = build_pairs(("x", "P", None, 10.0), ("y", "P", 1.0, 5.0))
     assert compose_overlays(build_pairs(("A", "x", 0.5, None), ("A", "y", 0.5, None)), unsure)["weight"].to_list() == [
         None
@@ -401,16 +401,16 @@ def test_residents_are_summed_from_the_nearest_weights() -> None:
         areas = table(area_rows, ("lad_2023",), sets)._replace(weights=weights)
         trip = CrosswalkRequest("lad_2023", "lad_2023")
         for day, expected in ((None, (3.0, 4.0)), (date(2020, 1, 1), (3.0, 4.0)), (date(2012, 1, 1), (300.0, 400.0))):
-            found = count_residents(areas, PLACES, [A, B], trip._replace(day=day)).sort("place_code")
-            assert found.rows() == [(A, expected[0]), (B, expected[1])]
+            actual = count_residents(areas, PLACES, [A, B], trip._replace(day=day)).sort("place_code")
+            assert actual.rows() == [(A, expected[0]), (B, expected[1])]
 
 
 def test_residents_of_a_group_are_unknown_where_a_part_is() -> None:
     area_rows = [*ROWS[:2], ("b1", B, X, None, 1.0), *ROWS[3:]]
-    found = count_residents(table(area_rows), PLACES, [A, B, C], TRIP).sort("place_code")
-    assert found.rows() == [(A, 40.0), (B, None), (C, 100.0)]
-    found = count_residents(table(area_rows), PLACES, [A, B, C], TRIP._replace(group="children")).sort("place_code")
-    assert found.rows() == [(A, 3.0), (B, 1.0), (C, 20.0)]
+    actual = count_residents(table(area_rows), PLACES, [A, B, C], TRIP).sort("place_code")
+    assert actual.rows() == [(A, 40.0), (B, None), (C, 100.0)]
+    actual = count_residents(table(area_rows), PLACES, [A, B, C], TRIP._replace(group="children")).sort("place_code")
+    assert actual.rows() == [(A, 3.0), (B, 1.0), (C, 20.0)]
     assert count_residents(AREAS, PLACES, [A], TRIP._replace(group="pensioners")) is None
     assert count_residents(AREAS, PLACES, ["RVR"], CrosswalkRequest("trust_2023", "icb_2022")) is None
 
@@ -440,8 +440,8 @@ def test_trusts_have_the_patients_of_all_their_predecessors() -> None:
     )  # fmt: skip
     codes = ["P", "R", "T", "U", "V", "A", "Y", "unknown"]
     for order in (codes, codes[::-1]):
-        found = link_to_shares(TRUSTS, order, PUBLISHED.reverse())
-        assert_frame_equal(found.sort("from_code", "to_code"), expected)
+        actual = link_to_shares(TRUSTS, order, PUBLISHED.reverse())
+        assert_frame_equal(actual.sort("from_code", "to_code"), expected)
 
 
 def test_patients_of_a_trust_are_unknown_where_a_part_is() -> None:

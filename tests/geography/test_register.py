@@ -44,7 +44,7 @@ def register(*places: dict[str, Any]) -> pl.DataFrame:
 
 
 def test_register_rows_are_converted() -> None:
-    found = read_register(
+    actual = read_register(
         raw(
             "W06,W06000001, Isle of Anglesey ,Ynys Mon,W92000004,2009-04-01,",
             "E12,E12000007,London,,E92000001,2009-01-01,",
@@ -68,7 +68,7 @@ def test_register_rows_are_converted() -> None:
         place("W06000001", "2009-04-01", place_name="Isle of Anglesey", place_name_welsh="Ynys Mon", nation="Wales",
               parent_code="W92000004", region="Wales", **no_region),
     )  # fmt: skip
-    assert_frame_equal(found, expected)
+    assert_frame_equal(actual, expected)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_cycle_of_parents_ends_the_list() -> None:
     ],
 )
 def test_code_with_overlapping_periods_is_listed(spans: list[tuple[str, str | None]], twice: list[str]) -> None:
-    rows_of_register = register(*(place("A", *each) for each in spans), place("B", "2009-04-01"))
+    rows_of_register = register(*(place("A", *item) for item in spans), place("B", "2009-04-01"))
     assert find_overlapping_codes(rows_of_register) == find_overlapping_codes(rows_of_register.reverse()) == twice
 
 
@@ -241,12 +241,12 @@ CHAIN = places(("a1", "a2", RECODED), ("a2", "a3", MOVED), ("b", "m", MERGED), (
     ],
 )
 def test_code_is_matched_to_itself_successors_or_predecessor(code: str, target: str, reach: Successor | None) -> None:
-    found = trace_graph(CHAIN.graph, [code], set(target.split()))
-    assert found == ({code: reach} if reach else {})
+    actual = trace_graph(CHAIN.graph, [code], set(target.split()))
+    assert actual == ({code: reach} if reach else {})
     reversed_graph = Places(CHAIN.register, CHAIN.changes.reverse()).graph
     assert {
-        code: set(each.codes) for code, each in trace_graph(reversed_graph, [code], set(target.split())).items()
-    } == {code: set(each.codes) for code, each in found.items()}
+        code: set(item.codes) for code, item in trace_graph(reversed_graph, [code], set(target.split())).items()
+    } == {code: set(item.codes) for code, item in actual.items()}
 
 
 def test_changes_after_the_geography_do_not_affect_the_derivation() -> None:
@@ -262,8 +262,8 @@ def test_changes_after_the_geography_do_not_affect_the_derivation() -> None:
 
 def test_two_codes_with_one_successor_are_a_merger() -> None:
     graph = places(("a", "x", RECODED), ("b", "x", RECODED), ("c", "y", RECODED)).graph
-    found = trace_graph(graph, ["a", "b", "c"], {"x", "y"})
-    assert {code: each.derivation for code, each in found.items()} == {"a": MERGED, "b": MERGED, "c": RECODED}
+    actual = trace_graph(graph, ["a", "b", "c"], {"x", "y"})
+    assert {code: item.derivation for code, item in actual.items()} == {"a": MERGED, "b": MERGED, "c": RECODED}
 
 
 def test_code_in_several_rows_has_one_successor() -> None:

@@ -105,8 +105,8 @@ def test_successors_of_other_organisations_are_excluded(project: Project) -> Non
 
 
 def test_scottish_hospitals_are_in_health_boards_but_not_special_boards(project: Project) -> None:
-    found = map_codes(project, "site_2024", "health_board_2024")
-    assert (found["A013G"], found["S001X"]) == (("S08000015", "aggregated"), (None, "lost"))
+    actual = map_codes(project, "site_2024", "health_board_2024")
+    assert (actual["A013G"], actual["S001X"]) == (("S08000015", "aggregated"), (None, "lost"))
     assert map_codes(project, "site_2024", "nation_2023")["S001X"] == ("S92000003", "aggregated")
 
 
@@ -153,7 +153,7 @@ def test_every_published_site_has_a_trust_or_is_an_exception(tmp_path: Path) -> 
         add_release(made, name, folder / file, DAY, Console(quiet=True))
     register = load_places(made).register
     assert register.filter(pl.col("kind") == "site").height == 29_721 + 309
-    found = map_codes(made, "site_2017", "trust_2020")
-    assert len(found) > 28_000
+    actual = map_codes(made, "site_2017", "trust_2020")
+    assert len(actual) > 28_000
     # RER is in no stored list of trusts.
-    assert {code for code, (to, _) in found.items() if to is None} == {"RERRK"}
+    assert {code for code, (to, _) in actual.items() if to is None} == {"RERRK"}

@@ -210,9 +210,9 @@ def read_trusts(register: pl.DataFrame, **columns: list[Any]) -> Shares:
 
 
 def test_shares_are_read_with_their_description(register: pl.DataFrame) -> None:
-    found = read_trusts(register)
-    assert found[:5] == ("trusts", "trust_2020", "lad_2019", date(2019, 12, 31), "admissions")
-    assert found.table.rows() == [
+    actual = read_trusts(register)
+    assert actual[:5] == ("trusts", "trust_2020", "lad_2019", date(2019, 12, 31), "admissions")
+    assert actual.table.rows() == [
         ("RJ7", "E09000024", 1.0), ("RVR", "E09000024", 0.25), ("RVR", "E09000029", 0.75),
     ]  # fmt: skip
 
@@ -280,6 +280,6 @@ def test_shares_of_trusts_exist_in_both_directions(project: Project) -> None:
     there, back = load_shares(project)
     assert (there.from_system, there.to_system) == (back.to_system, back.from_system) == ("trust_2020", "lad_2019")
     assert (there.table["from_code"].n_unique(), back.table["from_code"].n_unique()) == (140, 317)
-    for each in (there, back):
-        sums = each.table.group_by("from_code").agg(pl.col("share").sum())["share"]
+    for item in (there, back):
+        sums = item.table.group_by("from_code").agg(pl.col("share").sum())["share"]
         assert (sums - 1).abs().max() < 1e-9

@@ -111,18 +111,18 @@ def test_codes_of_other_tiers_are_totals_and_of_other_years_retired(
     project: Project, places: str, own: str, other_tier: str, other_time: str | None
 ) -> None:
     codes = [own, other_tier, "S99999999", "E99999999", "nowhere", *([other_time] if other_time else [])]
-    found = read(project, places, codes)
-    assert found[own] == (own, None)
-    assert found[other_tier] == (other_tier, "total")
-    assert found["S99999999"] == found["E99999999"] == (None, "unallocated")
-    assert found["nowhere"] == ("nowhere", "unmatched_place")
+    actual = read(project, places, codes)
+    assert actual[own] == (own, None)
+    assert actual[other_tier] == (other_tier, "total")
+    assert actual["S99999999"] == actual["E99999999"] == (None, "unallocated")
+    assert actual["nowhere"] == ("nowhere", "unmatched_place")
     if other_time:
-        assert found[other_time] == (other_time, "retired_code")
+        assert actual[other_time] == (other_time, "retired_code")
 
 
 def test_unused_code_with_a_valid_prefix_is_unknown(project: Project) -> None:
-    found = read(project, "trust_2020", ["RJ7", "RZZ", "E07999999"])
-    assert found == {
+    actual = read(project, "trust_2020", ["RJ7", "RZZ", "E07999999"])
+    assert actual == {
         "RJ7": ("RJ7", None),
         "RZZ": ("RZZ", "unmatched_place"),
         # The code belongs to a district, which is another tier.
@@ -158,8 +158,8 @@ def test_no_code_with_an_area_prefix_is_a_pseudo_code() -> None:
 def test_merged_trusts_have_their_successor(project: Project) -> None:
     places = load_places(project)
     target = set(load_geography(project, "trust_2020").places["place_code"])
-    found = trace_changes(places.changes, ["RD3", "RDZ", "RC1", "RC9"], target)
-    assert {code: (*reach.codes, reach.derivation) for code, reach in found.items()} == {
+    actual = trace_changes(places.changes, ["RD3", "RDZ", "RC1", "RC9"], target)
+    assert {code: (*reach.codes, reach.derivation) for code, reach in actual.items()} == {
         "RD3": ("R0D", "merged"),
         "RDZ": ("R0D", "merged"),
         "RC1": ("RC9", "merged"),
@@ -175,14 +175,14 @@ def test_ward_of_a_former_district_is_matched_to_its_successor(project: Project)
     wards = places.register.filter(pl.col("kind") == "ward", pl.col("parent_code") == "E07000026")
     assert wards.height > 20
     target = set(load_geography(project, "lad_2023").places["place_code"])
-    found = find_successors(places, wards["place_code"].to_list(), target)
-    assert {(reach.codes, reach.derivation) for reach in found.values()} == {(("E06000063",), "aggregated")}
+    actual = find_successors(places, wards["place_code"].to_list(), target)
+    assert {(reach.codes, reach.derivation) for reach in actual.values()} == {(("E06000063",), "aggregated")}
 
 
 def test_boards_with_new_codes_and_old_names_are_matched(project: Project) -> None:
     changes = load_places(project).changes
-    found = trace_changes(changes, ["E54000052", "E54000053"], {"E54000063", "E54000064"})
-    assert {code: (*reach.codes, reach.derivation) for code, reach in found.items()} == {
+    actual = trace_changes(changes, ["E54000052", "E54000053"], {"E54000063", "E54000064"})
+    assert {code: (*reach.codes, reach.derivation) for code, reach in actual.items()} == {
         "E54000052": ("E54000063", "moved_land"),
         "E54000053": ("E54000064", "moved_land"),
     }

@@ -58,16 +58,16 @@ def test_bounds_include_the_truth_and_only_become_narrower(
     table: tuple[list[float], BoundVectors, list[SumConstraint]],
 ) -> None:
     truth, start, sums = table
-    found = narrow_bounds(start, sums)
-    assert found is not None
-    assert (found.low <= np.array(truth) + 1e-6).all()
-    assert (np.array(truth) <= found.high + 1e-6).all()
-    assert (found.low >= start.low).all()
-    assert (found.high <= start.high).all()
-    again = narrow_bounds(found, sums)
+    actual = narrow_bounds(start, sums)
+    assert actual is not None
+    assert (actual.low <= np.array(truth) + 1e-6).all()
+    assert (np.array(truth) <= actual.high + 1e-6).all()
+    assert (actual.low >= start.low).all()
+    assert (actual.high <= start.high).all()
+    again = narrow_bounds(actual, sums)
     assert again is not None
-    assert np.allclose(again.low, found.low, atol=1e-5)
-    assert np.allclose(again.high[np.isfinite(again.high)], found.high[np.isfinite(again.high)], atol=1e-5)
+    assert np.allclose(again.low, actual.low, atol=1e-5)
+    assert np.allclose(again.high[np.isfinite(again.high)], actual.high[np.isfinite(again.high)], atol=1e-5)
 
 
 @given(tables(), st.data())

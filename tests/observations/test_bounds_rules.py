@@ -44,8 +44,8 @@ def ends(found: BoundVectors | None) -> Ends:
 def test_one_sum_narrows_each_figure_by_the_others(
     start: Ends, parts: tuple[int, ...], whole: bool, expected: Ends
 ) -> None:
-    found = ends(narrow_bounds(interval(*start), [SumConstraint(len(start) - 1, parts, whole=whole)]))
-    assert found == [pytest.approx(each, abs=1e-10) for each in expected]
+    actual = ends(narrow_bounds(interval(*start), [SumConstraint(len(start) - 1, parts, whole=whole)]))
+    assert actual == [pytest.approx(item, abs=1e-10) for item in expected]
 
 
 def test_changes_of_at_most_a_millionth_are_ignored() -> None:
@@ -101,8 +101,8 @@ PAIRS = [SumConstraint(3, (0, 1)), SumConstraint(4, (0, 2)), SumConstraint(5, (1
 
 
 def test_cycle_of_sums_is_solved_exactly() -> None:
-    found = ends(narrow_bounds(interval(*[(0, 1)] * 3, *[(1, 1)] * 3), PAIRS))
-    assert found == [(0.5, 0.5)] * 3 + [(1, 1)] * 3
+    actual = ends(narrow_bounds(interval(*[(0, 1)] * 3, *[(1, 1)] * 3), PAIRS))
+    assert actual == [(0.5, 0.5)] * 3 + [(1, 1)] * 3
     # With different sums each figure is exact: x + y = 5, x + z = 4, y + z = 3.
     assert ends(narrow_bounds(interval(*[(0, 9)] * 3, (5, 5), (4, 4), (3, 3)), PAIRS))[:3] == [(3, 3), (2, 2), (1, 1)]
 
@@ -135,12 +135,12 @@ def test_cycle_of_sums_that_no_figures_satisfy_returns_none() -> None:
     assert narrow_bounds(interval(*start, (2, 2)), [*PAIRS, SumConstraint(6, (0, 1, 2))]) is None
     # A contradiction in one cycle makes all sums impossible.
     apart = [(0.0, 1.0)] * 3 + [(1.0, 1.0)] * 3
-    other = [SumConstraint(each.total + 7, tuple(part + 7 for part in each.parts)) for each in PAIRS]
+    other = [SumConstraint(item.total + 7, tuple(part + 7 for part in item.parts)) for item in PAIRS]
     assert narrow_bounds(interval(*start, (2, 2), *apart), [*other, *PAIRS, SumConstraint(6, (0, 1, 2))]) is None
 
 
 def test_inclusive_totals_are_solved_as_inequalities() -> None:
-    more = [each._replace(whole=False) for each in PAIRS]
+    more = [item._replace(whole=False) for item in PAIRS]
     start = [(0.0, 1.0)] * 3 + [(1.0, 1.0)] * 3
     # Each pair adds to at most 1. A total of 1.5 gives 0.5 each, at most 1.5 gives no bound, 1.4 gives at least 0.4.
     assert (
@@ -169,28 +169,28 @@ def test_inclusive_totals_are_solved_as_inequalities() -> None:
 )
 def test_solved_bound_is_widened_unless_exact_to_three_decimals(total: float, low: float, high: float) -> None:
     # Three equal figures and their sum.
-    found = ends(
+    actual = ends(
         narrow_bounds(
             interval(*[(0, total)] * 3, (total, total)),
             [SumConstraint(1, (0,)), SumConstraint(2, (0,)), SumConstraint(3, (0, 1, 2))],
         )
     )
-    assert found[:3] == [pytest.approx((low, high), abs=1e-10)] * 3
+    assert actual[:3] == [pytest.approx((low, high), abs=1e-10)] * 3
 
 
 @pytest.mark.parametrize(("others", "solved"), [(57, True), (58, False)])
 def test_cycles_of_up_to_sixty_unknowns_are_solved(others: int, solved: bool) -> None:
     start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (100, 100), *[(0, INF)] * others)
-    found = ends(narrow_bounds(start, [*PAIRS, SumConstraint(6, (0, *range(7, 7 + others)))]))
-    assert found[:3] == [(0.5, 0.5) if solved else (0, 1)] * 3
-    assert found[7] == ((0, 99.5) if solved else (0, 100))
+    actual = ends(narrow_bounds(start, [*PAIRS, SumConstraint(6, (0, *range(7, 7 + others)))]))
+    assert actual[:3] == [(0.5, 0.5) if solved else (0, 1)] * 3
+    assert actual[7] == ((0, 99.5) if solved else (0, 100))
 
 
 def test_large_tree_does_not_prevent_solving_a_small_cycle() -> None:
     start = interval(*[(0, 1)] * 3, *[(1, 1)] * 3, (100, 100), *[(0, INF)] * 70)
-    found = ends(narrow_bounds(start, [SumConstraint(6, tuple(range(7, 77))), *PAIRS]))
-    assert found[:3] == [(0.5, 0.5)] * 3
-    assert found[7:] == [(0, 100)] * 70
+    actual = ends(narrow_bounds(start, [SumConstraint(6, tuple(range(7, 77))), *PAIRS]))
+    assert actual[:3] == [(0.5, 0.5)] * 3
+    assert actual[7:] == [(0, 100)] * 70
 
 
 def test_order_of_sums_parts_and_figures_is_irrelevant() -> None:
@@ -206,5 +206,5 @@ def test_order_of_sums_parts_and_figures_is_irrelevant() -> None:
         turned = [
             SumConstraint(int(place[s.total]), tuple(int(place[p]) for p in reversed(s.parts))) for s in reversed(sums)
         ]
-        found = ends(narrow_bounds(moved, turned))
-        assert [found[place[n]] for n in range(len(place))] == expected
+        actual = ends(narrow_bounds(moved, turned))
+        assert [actual[place[n]] for n in range(len(place))] == expected

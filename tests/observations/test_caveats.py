@@ -49,16 +49,16 @@ def test_recall_can_be_declared_on_the_release(tmp_path: Path) -> None:
     steps.prepare_store(project)
     seen = load_source_tables(project, "a_source")
     assert seen.observation["caveats"].unique().to_list() == ["recalled"]
-    found = seen.finding.filter(pl.col("check") == "recalled_release")
-    assert found.select("reason", "severity", "evidence").rows() == [("recalled", "warn", f"2024-05-01.csv, {SAID}")]
+    actual = seen.finding.filter(pl.col("check") == "recalled_release")
+    assert actual.select("reason", "severity", "evidence").rows() == [("recalled", "warn", f"2024-05-01.csv, {SAID}")]
 
 
 def test_recall_without_a_stored_file_is_a_finding(tmp_path: Path) -> None:
     case = Case(None, MERTON, with_peers(f"{MERTON},x,2023,7"), value=7.0)
     project = project_of(case._replace(source=recalled(["other"])), tmp_path)
     steps.prepare_store(project)
-    found = load_source_tables(project, "a_source").finding
-    assert found.filter(pl.col("check") == "recalled_release")["evidence"].to_list() == [
+    actual = load_source_tables(project, "a_source").finding
+    assert actual.filter(pl.col("check") == "recalled_release")["evidence"].to_list() == [
         f"{sha256(['other'])[:16]}: declared as recalled, but no stored file has this sha256"
     ]
 
@@ -102,6 +102,6 @@ def test_average_has_the_caveats_of_its_weights() -> None:
     rates = table([cell("rate", "A", 2.0), cell("rate", "B", 8.0)])
     people = table([cell("people", "A", 300.0), cell("people", "B", 100.0)])
     weights = rate_weights(rates, add_caveat(people, pl.col("place_code") == "A", "recalled", "so it was"), MEASURES)
-    found = average_rates(map_slices(rates, ROLL, MEASURES), rates, ROLL, weights)
-    row = found.filter(pl.col("to_code") == "N").row(0, named=True)
+    actual = average_rates(map_slices(rates, ROLL, MEASURES), rates, ROLL, weights)
+    row = actual.filter(pl.col("to_code") == "N").row(0, named=True)
     assert (row["derivation"], row["caveats"], row["caveat_evidence"]) == ("rate_averaged", "recalled", "so it was")

@@ -31,8 +31,8 @@ def declared(**given: Any) -> Source:
 
 def table(*cells: tuple[str, str | None, int | None, str | None, str | None]) -> pl.DataFrame:
     """Build cells from a measure, a place, a year ending in March, and existing caveats with evidence."""
-    told = [(m, p, y and date(y, 3, 31), caveats, evidence) for m, p, y, caveats, evidence in cells]
-    return pl.DataFrame(told, schema=SCHEMA, orient="row")
+    result = [(m, p, y and date(y, 3, 31), caveats, evidence) for m, p, y, caveats, evidence in cells]
+    return pl.DataFrame(result, schema=SCHEMA, orient="row")
 
 
 CELLS = table(
@@ -46,9 +46,9 @@ CELLS = table(
 
 
 def said(source: Source) -> list[tuple[str | None, str | None]]:
-    found = add_declared_caveats(CELLS, source, SNAPSHOT)
-    assert_frame_equal(found.drop("caveats", "caveat_evidence"), CELLS.drop("caveats", "caveat_evidence"))
-    return found.select("caveats", "caveat_evidence").rows()
+    actual = add_declared_caveats(CELLS, source, SNAPSHOT)
+    assert_frame_equal(actual.drop("caveats", "caveat_evidence"), CELLS.drop("caveats", "caveat_evidence"))
+    return actual.select("caveats", "caveat_evidence").rows()
 
 
 def test_declaration_without_caveats_adds_none() -> None:
@@ -98,42 +98,42 @@ def test_recall_of_another_release_adds_no_caveat(recall: dict[str, Any]) -> Non
 def test_break_affects_its_measures_and_places_from_its_day(
     day: date, more: dict[str, Any], touched: list[int]
 ) -> None:
-    found = said(declared(breaks=[{"from": day, "text": "it counts homes", **more}]))
+    actual = said(declared(breaks=[{"from": day, "text": "it counts homes", **more}]))
     words = f"from {day} on: it counts homes"
-    for number, (caveats, evidence) in enumerate(found):
+    for number, (caveats, evidence) in enumerate(actual):
         before, why = CELLS.row(number)[3:]
         if number in touched:
             assert caveats == ",".join(filter(None, [before, "definition_break"]))
             assert evidence == ". ".join(filter(None, [why, words]))
         else:
             assert (caveats, evidence) == (before, why)
-    assert len(found) == 6
+    assert len(actual) == 6
 
 
 def test_recall_and_breaks_are_listed_in_order() -> None:
     breaks = [{"from": date(2022, 4, 1), "text": "one"}, {"from": date(2024, 1, 1), "text": "two"}]
-    found = said(declared(breaks=breaks, withdrawn={"abcdef012345": NOTE}))
-    assert found[3] == (
+    actual = said(declared(breaks=breaks, withdrawn={"abcdef012345": NOTE}))
+    assert actual[3] == (
         "recalled,definition_break,definition_break", f"{SAID}. from 2022-04-01 on: one. from 2024-01-01 on: two"
     )  # fmt: skip
-    assert found[0] == ("recalled", SAID)
+    assert actual[0] == ("recalled", SAID)
 
 
 @pytest.mark.parametrize(
     ("nation", "touched"), [("England", [0, 1]), ("Wales", [2]), ("Scotland", [3]), ("Northern Ireland", [4])]
 )
 def test_nation_with_another_definition_has_a_caveat_on_its_cells(nation: str, touched: list[int]) -> None:
-    found = said(declared(not_comparable={nation: "homes, not people"}))
+    actual = said(declared(not_comparable={nation: "homes, not people"}))
     words = f"{nation} uses another definition: homes, not people"
-    assert [number for number, (caveats, _) in enumerate(found) if "not_comparable" in (caveats or "")] == touched
-    assert [number for number, (_, why) in enumerate(found) if (why or "").endswith(words)] == touched
-    untouched = [found[number] for number in range(6) if number not in touched]
+    assert [number for number, (caveats, _) in enumerate(actual) if "not_comparable" in (caveats or "")] == touched
+    assert [number for number, (_, why) in enumerate(actual) if (why or "").endswith(words)] == touched
+    untouched = [actual[number] for number in range(6) if number not in touched]
     assert untouched == [CELLS.row(number)[3:] for number in range(6) if number not in touched]
 
 
 def test_evidence_can_differ_by_cell() -> None:
-    found = add_caveat(CELLS.head(5), pl.col("measure") == "m", "doubted", pl.col("place_code"))
-    assert found.select("caveats", "caveat_evidence").rows() == [
+    actual = add_caveat(CELLS.head(5), pl.col("measure") == "m", "doubted", pl.col("place_code"))
+    assert actual.select("caveats", "caveat_evidence").rows() == [
         ("doubted", "E1"), ("flagged,doubted", "so it was. E1"), (None, None), (None, None),
         ("corrected,doubted", "N1"),
     ]  # fmt: skip

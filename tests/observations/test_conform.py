@@ -51,9 +51,9 @@ def told(found: pl.DataFrame, *names: str) -> list[tuple[Any, ...]]:
 
 
 def test_valid_cell_has_every_column() -> None:
-    found = typed(declared(), {})
-    assert found.columns == list(CELLS)
-    assert found.to_dicts() == [
+    actual = typed(declared(), {})
+    assert actual.columns == list(CELLS)
+    assert actual.to_dicts() == [
         {**dict.fromkeys(CELLS), "source": "s", "release": "sha", "released_at": date(2024, 5, 1), "measure": "m",
          "place_code": MERTON, "geography": "lad_2023", "place_label": "", "period_start": date(2023, 1, 1),
          "period_end": date(2023, 12, 31), "value": 7.0, "lower_bound": 7.0, "upper_bound": 7.0,
@@ -63,9 +63,9 @@ def test_valid_cell_has_every_column() -> None:
 
 
 def test_row_with_too_many_fields_is_unreadable() -> None:
-    found = typed(declared(), {}, {"code": SUTTON}, {"year": "2022"}, {"code": "E12000007"}, ragged=(3, 5))
+    actual = typed(declared(), {}, {"code": SUTTON}, {"year": "2022"}, {"code": "E12000007"}, ragged=(3, 5))
     why = "its row has more fields than headings, so its columns are ambiguous"
-    assert told(found, "file_row", "fault", "fault_evidence") == [
+    assert told(actual, "file_row", "fault", "fault_evidence") == [
         (2, None, None), (3, "unreadable", why), (4, None, None), (5, "unreadable", why)
     ]  # fmt: skip
 
@@ -93,14 +93,14 @@ UNMATCHED = "unmatched_place"
     ],
 )
 def test_code_matches_a_place_or_has_a_fault(code: str, expected: tuple[str | None, ...]) -> None:
-    found = typed(declared(totals={"LDN": "E12000007", "-": "unallocated"}), {"code": code}, {"code": SUTTON})
-    assert told(found, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
+    actual = typed(declared(totals={"LDN": "E12000007", "-": "unallocated"}), {"code": code}, {"code": SUTTON})
+    assert told(actual, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
 
 
 def test_kind_of_two_words_is_separated_from_its_year() -> None:
     boards = Codes(frozenset({"S08000015"}), {"S08000001": "health_board"}, {})
-    found = typed(declared(geography="health_board_2023"), {"code": "S08000015"}, {"code": "S08000001"}, codes=boards)
-    assert told(found, "geography", "fault") == [("health_board_2023", None), ("health_board_2023", "retired_code")]
+    actual = typed(declared(geography="health_board_2023"), {"code": "S08000015"}, {"code": "S08000001"}, codes=boards)
+    assert told(actual, "geography", "fault") == [("health_board_2023", None), ("health_board_2023", "retired_code")]
 
 
 BY_NAME = {"label": "name", "period": "year", "status": "mark"}
@@ -122,28 +122,28 @@ BY_NAME = {"label": "name", "period": "year", "status": "mark"}
 )
 def test_name_matches_a_place_or_has_a_fault(name: str, expected: tuple[str | None, ...]) -> None:
     source = declared(columns=BY_NAME, footnotes=r"\[\d\]", totals={"All": "E92000001", "Unknown": "unallocated"})
-    found = typed(source, {"name": name}, {"name": "Sutton"})
-    assert told(found, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
-    assert found["place_label"].to_list() == [name, "Sutton"]
+    actual = typed(source, {"name": name}, {"name": "Sutton"})
+    assert told(actual, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
+    assert actual["place_label"].to_list() == [name, "Sutton"]
 
 
 def test_rows_without_data_are_skipped_by_code_or_name() -> None:
-    found = typed(declared(skip_rows=["Note*"]), {"code": "Note 1"}, {}, {"code": "Notes"})
-    assert told(found, "file_row", "fault") == [(3, None)]
+    actual = typed(declared(skip_rows=["Note*"]), {"code": "Note 1"}, {}, {"code": "Notes"})
+    assert told(actual, "file_row", "fault") == [(3, None)]
     by_name = typed(declared(columns=BY_NAME, skip_rows=["Source: *"]), {"name": "Merton"}, {"name": "Source: x"})
     assert told(by_name, "file_row", "fault") == [(2, None)]
 
 
 def test_file_for_one_place_needs_no_place_column() -> None:
-    found = typed(declared(place=SUTTON, columns={"period": "year"}), {}, {"year": "2022"})
-    assert told(found, "place_code", "period_start", "fault") == [
+    actual = typed(declared(place=SUTTON, columns={"period": "year"}), {}, {"year": "2022"})
+    assert told(actual, "place_code", "period_start", "fault") == [
         (SUTTON, date(2023, 1, 1), None), (SUTTON, date(2022, 1, 1), None)
     ]  # fmt: skip
 
 
 def test_first_fault_of_a_cell_is_final() -> None:
-    found = typed(declared(), {"year": "soon", "code": "QQQ", "n": "x"}, {"code": "QQQ", "n": "x"}, {"n": "x"})
-    assert told(found, "fault", "fault_evidence") == [
+    actual = typed(declared(), {"year": "soon", "code": "QQQ", "n": "x"}, {"code": "QQQ", "n": "x"}, {"n": "x"})
+    assert told(actual, "fault", "fault_evidence") == [
         ("unreadable", "period soon: not a year"), (UNMATCHED, "QQQ: no code of lad_2023"),
         ("unreadable", "found x with status , expected a figure or a declared marker"),
     ]  # fmt: skip
@@ -171,8 +171,8 @@ def test_first_fault_of_a_cell_is_final() -> None:
 def test_figure_has_bounds_from_rounding_and_range(
     measure: dict[str, Any], text: str, low: float | None, high: float | None
 ) -> None:
-    found = typed(declared(measure), {"n": text})
-    assert told(found, "value", "lower_bound", "upper_bound", "fault") == [(float(text), low, high, None)]
+    actual = typed(declared(measure), {"n": text})
+    assert told(actual, "value", "lower_bound", "upper_bound", "fault") == [(float(text), low, high, None)]
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_figure_has_bounds_from_rounding_and_range(
 )
 def test_figure_marked_as_estimate_or_forecast_has_no_bounds(mark: str, bounded: bool) -> None:
     statuses = {"p": "provisional", "r": "revised", "b": "break", "u": "unreliable", "e": "estimated", "f": "forecast"}
-    found = typed(declared({"range": (0, 100)}, markers=statuses), {"mark": mark})
+    actual = typed(declared({"range": (0, 100)}, markers=statuses), {"mark": mark})
     ends = (7.0, 7.0) if bounded else (None, None)
-    assert told(found, "value", "obs_status", "lower_bound", "upper_bound") == [
+    assert told(actual, "value", "obs_status", "lower_bound", "upper_bound") == [
         (7.0, statuses.get(mark, "normal"), *ends)
     ]
 
@@ -191,14 +191,14 @@ def test_figure_marked_as_estimate_or_forecast_has_no_bounds(mark: str, bounded:
     ("text", "fault"), [("-0.1", "implausible"), ("0", None), ("7", None), ("100", None), ("100.5", "implausible")]
 )
 def test_figure_outside_the_range_is_implausible(text: str, fault: str | None) -> None:
-    found = typed(declared({"range": (0, 100), "kind": "index"}), {"n": text})
+    actual = typed(declared({"range": (0, 100), "kind": "index"}), {"n": text})
     evidence = f"found {float(text)}, expected 0.0 to 100.0" if fault else None
-    assert told(found, "fault", "fault_evidence") == [(fault, evidence)]
+    assert told(actual, "fault", "fault_evidence") == [(fault, evidence)]
 
 
 def test_blank_cell_is_in_every_range_and_has_no_bounds() -> None:
-    found = typed(declared({"range": (1, 9), "rounding": 5}), {"n": ""})
-    assert told(found, "value", "lower_bound", "upper_bound", "obs_status", "fault") == [
+    actual = typed(declared({"range": (1, 9), "rounding": 5}), {"n": ""})
+    assert told(actual, "value", "lower_bound", "upper_bound", "obs_status", "fault") == [
         (None, None, None, "not_available", None)
     ]
 
@@ -222,8 +222,8 @@ MARKERS = {
     ],
 )
 def test_suppressed_figure_has_only_the_bounds_of_its_marker(line: Row, expected: tuple[Any, ...]) -> None:
-    found = typed(declared(markers=MARKERS), line)
-    assert told(found, "value", "lower_bound", "upper_bound", "obs_status", "published_marker") == [expected]
+    actual = typed(declared(markers=MARKERS), line)
+    assert told(actual, "value", "lower_bound", "upper_bound", "obs_status", "published_marker") == [expected]
 
 
 def test_bounds_of_markers_do_not_affect_figures() -> None:
@@ -235,8 +235,8 @@ def test_each_measure_has_its_own_unit_and_bounds() -> None:
     second = {"title": "t", "unit": "tens", "kind": "count", "column": "k", "rounding": 10}
     source = declared()
     source = source.model_copy(update={"measures": {**source.measures, "a": declared(second).measures["m"]}})
-    found = typed(source, {"k": "20"}, {"code": SUTTON, "k": "10"})
-    assert told(found, "measure", "place_code", "value", "lower_bound", "upper_bound", "unit", "file_column") == [
+    actual = typed(source, {"k": "20"}, {"code": SUTTON, "k": "10"})
+    assert told(actual, "measure", "place_code", "value", "lower_bound", "upper_bound", "unit", "file_column") == [
         ("a", MERTON, 20.0, 15.0, 25.0, "tens", "k"), ("a", SUTTON, 10.0, 5.0, 15.0, "tens", "k"),
         ("m", MERTON, 7.0, 7.0, 7.0, "homes", "n"), ("m", SUTTON, 7.0, 7.0, 7.0, "homes", "n"),
     ]  # fmt: skip
@@ -244,9 +244,9 @@ def test_each_measure_has_its_own_unit_and_bounds() -> None:
 
 def test_places_published_together_have_one_code_and_their_figure_once() -> None:
     source = declared(published_together=[[MERTON, SUTTON]])
-    found = typed(source, {}, {"code": SUTTON})
+    actual = typed(source, {}, {"code": SUTTON})
     joined = f"{MERTON}+{SUTTON}"
-    assert told(found, "file_row", "place_code", "value", "fault") == [
+    assert told(actual, "file_row", "place_code", "value", "fault") == [
         (2, joined, 7.0, None),
         (3, joined, 7.0, "repeat"),
     ]
@@ -259,8 +259,8 @@ SAYS_AGAIN = "repeats another row"
 
 
 def test_first_of_identical_rows_remains() -> None:
-    found = typed(declared(), {}, {"code": SUTTON}, {}, {"year": "2022"}, {})
-    assert told(found, "file_row", "fault", "fault_evidence") == [
+    actual = typed(declared(), {}, {"code": SUTTON}, {}, {"year": "2022"}, {})
+    assert told(actual, "file_row", "fault", "fault_evidence") == [
         (2, None, None), (3, None, None), (4, "repeat", SAYS_AGAIN), (5, None, None), (6, "repeat", SAYS_AGAIN)
     ]  # fmt: skip
 
@@ -276,8 +276,8 @@ def test_first_of_identical_rows_remains() -> None:
     ],
 )
 def test_rows_that_differ_all_have_a_fault(lines: tuple[Row, ...], evidence: str) -> None:
-    found = typed(declared(markers=MARKERS), *lines, {"code": SUTTON})
-    assert told(found, "fault", "fault_evidence") == [("duplicate", evidence)] * len(lines) + [(None, None)]
+    actual = typed(declared(markers=MARKERS), *lines, {"code": SUTTON})
+    assert told(actual, "fault", "fault_evidence") == [("duplicate", evidence)] * len(lines) + [(None, None)]
     assert typed(declared(markers=MARKERS), *reversed(lines))["fault"].to_list() == ["duplicate"] * len(lines)
 
 
@@ -285,15 +285,15 @@ def test_other_periods_and_measures_are_not_repeats() -> None:
     second = {"title": "t", "unit": "u", "kind": "count", "column": "k"}
     source = declared()
     source = source.model_copy(update={"measures": {**source.measures, "a": declared(second).measures["m"]}})
-    found = typed(source, {"k": "7"}, {"year": "2022", "k": "8"}, {"year": "2022", "n": "9", "k": "8"})
-    assert told(found, "measure", "file_row", "fault") == [
+    actual = typed(source, {"k": "7"}, {"year": "2022", "k": "8"}, {"year": "2022", "n": "9", "k": "8"})
+    assert told(actual, "measure", "file_row", "fault") == [
         ("a", 2, None), ("a", 3, None), ("a", 4, "repeat"), ("m", 2, None), ("m", 3, "duplicate"), ("m", 4, "duplicate")
     ]  # fmt: skip
 
 
 def test_cell_with_a_fault_is_not_compared_with_others() -> None:
-    found = typed(declared({"range": (0, 9)}), {}, {"n": "99"}, {"n": "x"}, {"code": "QQQ"}, {"code": "QQQ"})
-    assert found["fault"].to_list() == [None, "implausible", "unreadable", UNMATCHED, UNMATCHED]
+    actual = typed(declared({"range": (0, 9)}), {}, {"n": "99"}, {"n": "x"}, {"code": "QQQ"}, {"code": "QQQ"})
+    assert actual["fault"].to_list() == [None, "implausible", "unreadable", UNMATCHED, UNMATCHED]
 
 
 def test_correction_changes_the_figure_and_preserves_the_printed_text() -> None:
@@ -301,16 +301,16 @@ def test_correction_changes_the_figure_and_preserves_the_printed_text() -> None:
         action="override", measure="m", period="2023", expected={MERTON: 7.0}, value=70.0, reason="a digit was lost",
         who="A", when=date(2024, 6, 1), link="https://example.org",
     )  # fmt: skip
-    found = typed(declared(), {}, {"code": SUTTON}, {"year": "2022"}, corrections=(mend,))
-    assert told(found, "place_code", "value", "lower_bound", "text", "caveats") == [
+    actual = typed(declared(), {}, {"code": SUTTON}, {"year": "2022"}, corrections=(mend,))
+    assert told(actual, "place_code", "value", "lower_bound", "text", "caveats") == [
         (MERTON, 70.0, 70.0, "7", "corrected"), (SUTTON, 7.0, 7.0, "7", None), (MERTON, 7.0, 7.0, "7", None)
     ]  # fmt: skip
 
 
 def test_wide_file_is_ordered_by_row_and_period() -> None:
     source = declared({"column": ()}, columns={"place": "code"}, skip_columns=["year", "n", "mark"])
-    found = typed(source, {"2023 ": "5", "2022": "4"}, {"code": SUTTON, "2023 ": "7", "2022": "6"})
-    assert told(found, "place_code", "period_start", "value") == [
+    actual = typed(source, {"2023 ": "5", "2022": "4"}, {"code": SUTTON, "2023 ": "7", "2022": "6"})
+    assert told(actual, "place_code", "period_start", "value") == [
         (MERTON, date(2022, 1, 1), 4.0), (MERTON, date(2023, 1, 1), 5.0),
         (SUTTON, date(2022, 1, 1), 6.0), (SUTTON, date(2023, 1, 1), 7.0),
     ]  # fmt: skip
@@ -319,7 +319,7 @@ def test_wide_file_is_ordered_by_row_and_period() -> None:
 def test_unrelated_places_and_periods_change_no_cell() -> None:
     lines = ({}, {"code": SUTTON, "n": "c"}, {"code": SUTTON, "n": "c"}, {"code": "QQQ"})
     source = declared(markers=MARKERS)
-    found = typed(source, *lines)
+    actual = typed(source, *lines)
     more = typed(source, *lines, {"year": "2020"}, {"code": "E12000007", "n": "99"})
-    assert more.filter(pl.col("file_row") <= 5).equals(found)
-    assert (found.height, more.height) == (4, 6)
+    assert more.filter(pl.col("file_row") <= 5).equals(actual)
+    assert (actual.height, more.height) == (4, 6)

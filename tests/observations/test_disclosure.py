@@ -64,8 +64,8 @@ def test_measure_that_sums_others_bounds_them(tmp_path: Path) -> None:
         ("figure", 7, 7),
         ("other", 3, 3),
     ]
-    told = seen.finding.filter(pl.col("check") == "narrowed_bounds")
-    assert told.select("measure", "rows").rows() == [("other", 1)]
+    result = seen.finding.filter(pl.col("check") == "narrowed_bounds")
+    assert result.select("measure", "rows").rows() == [("other", 1)]
 
 
 def two_measures(folder: Path) -> SourceTables:
@@ -92,8 +92,8 @@ def test_totals_give_no_bounds_in_a_release_of_another_vintage(tmp_path: Path) -
     source = project.catalogue.sources["a_source"].model_copy(update={"additivity": Additivity(totals="places")})
     earlier = seen.observation.with_columns(pl.lit("lad_2022").alias("geography"))
     for observation, due in ((seen.observation, (3, 3)), (earlier, (1, 4))):
-        found = narrow_hidden_bounds(observation, seen.total, source, own).observation
-        assert found.filter(pl.col("place_code") == MERTON).select("lower_bound", "upper_bound").row(0) == due
+        actual = narrow_hidden_bounds(observation, seen.total, source, own).observation
+        assert actual.filter(pl.col("place_code") == MERTON).select("lower_bound", "upper_bound").row(0) == due
 
 
 def test_only_counts_of_the_source_can_be_declared_to_add(tmp_path: Path) -> None:

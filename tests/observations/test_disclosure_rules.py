@@ -53,34 +53,34 @@ def total(code: str | None, value: float | None, **more: Any) -> Any:
 
 def ordered(found: list[Any], columns: Any) -> pl.DataFrame:
     return table_from_records(found, columns).with_columns(
-        pl.Series("order", [each["order"] for each in found], pl.Int64)
+        pl.Series("order", [item["order"] for item in found], pl.Int64)
     )
 
 
 def narrow(observed: list[Any], totals: list[Any], source: Source | None = None) -> NarrowingResult:
     observation = ordered(observed, OBSERVATION_COLUMNS)
-    found = narrow_hidden_bounds(observation, ordered(totals, TOTAL), source or declared(PLACES), OWN)
+    actual = narrow_hidden_bounds(observation, ordered(totals, TOTAL), source or declared(PLACES), OWN)
     assert_frame_equal(
-        found.observation.drop("lower_bound", "upper_bound"), observation.drop("lower_bound", "upper_bound")
+        actual.observation.drop("lower_bound", "upper_bound"), observation.drop("lower_bound", "upper_bound")
     )
-    return found
+    return actual
 
 
 def ends(observed: list[Any], totals: list[Any], source: Source | None = None) -> list[Ends]:
     """Return the bounds of all suppressed figures, in their order."""
-    found = narrow(observed, totals, source).observation
-    return found.filter(pl.col("value").is_null()).select("lower_bound", "upper_bound").rows()
+    actual = narrow(observed, totals, source).observation
+    return actual.filter(pl.col("value").is_null()).select("lower_bound", "upper_bound").rows()
 
 
 HIDDEN = [seen(A, None, 1.0, 4.0), seen(B, 5.0), seen(C, 2.0)]
 
 
 def test_only_suppressed_figure_is_the_rest_of_the_total() -> None:
-    found = narrow(HIDDEN, [total(LONDON, 10.0)])
-    assert found.observation.select("place_code", "value", "lower_bound", "upper_bound").rows() == [
+    actual = narrow(HIDDEN, [total(LONDON, 10.0)])
+    assert actual.observation.select("place_code", "value", "lower_bound", "upper_bound").rows() == [
         (A, None, 3.0, 3.0), (B, 5.0, 5.0, 5.0), (C, 2.0, 2.0, 2.0)
     ]  # fmt: skip
-    assert found.summary.to_dicts() == [{"measure": "m", "order": 0, "figures": 1, "example": f"{A}: 3.0 to 3.0"}]
+    assert actual.summary.to_dicts() == [{"measure": "m", "order": 0, "figures": 1, "example": f"{A}: 3.0 to 3.0"}]
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_measure_with_a_negative_figure_is_not_narrowed(value: float, sure: bool
 def test_unknown_figures_are_zero_or_more() -> None:
     hidden = [seen(A, None), seen(B, None), seen(C, 2.0)]
     assert ends(hidden, [total(LONDON, 10.0)]) == [(0.0, 8.0), (0.0, 8.0)]
-    found = narrow(hidden, [total(LONDON, 10.0)])
-    assert found.summary.rows() == [("m", 0, 2, f"{A}: 0.0 to 8.0")]
+    actual = narrow(hidden, [total(LONDON, 10.0)])
+    assert actual.summary.rows() == [("m", 0, 2, f"{A}: 0.0 to 8.0")]
 
 
 def test_place_without_a_row_can_have_the_rest() -> None:
@@ -141,9 +141,9 @@ def test_rounded_figures_widen_the_rest_by_half_a_base() -> None:
     rounded = [seen(A, None, 0.0, 9.0), seen(B, 5.0, 2.5, 7.5), seen(C, 0.0, 0.0, 2.5)]
     assert ends(rounded, [total(LONDON, 15.0, lower_bound=12.5, upper_bound=17.5)]) == [(2.5, 9.0)]
     # A rounded figure can be narrowed too: at most 15, of which at most 9 are suppressed.
-    found = narrow([seen(A, 5.0, 2.5, 7.5), seen(B, 5.0, 2.5, 7.5), seen(C, None, 0.0, 1.0)], [total(LONDON, 14.0)])
-    assert found.observation.select("lower_bound", "upper_bound").rows() == [(5.5, 7.5), (5.5, 7.5), (0.0, 1.0)]
-    assert found.summary.rows() == [("m", 0, 2, f"{A}: 5.5 to 7.5")]
+    actual = narrow([seen(A, 5.0, 2.5, 7.5), seen(B, 5.0, 2.5, 7.5), seen(C, None, 0.0, 1.0)], [total(LONDON, 14.0)])
+    assert actual.observation.select("lower_bound", "upper_bound").rows() == [(5.5, 7.5), (5.5, 7.5), (0.0, 1.0)]
+    assert actual.summary.rows() == [("m", 0, 2, f"{A}: 5.5 to 7.5")]
 
 
 def test_total_without_a_figure_is_as_exact_as_its_bounds() -> None:
@@ -154,9 +154,9 @@ def test_total_without_a_figure_is_as_exact_as_its_bounds() -> None:
 
 
 def test_contradictory_sums_narrow_nothing_and_affect_no_other_slice() -> None:
-    other = [{**each, **period(2022)} for each in HIDDEN]
-    found = ends([*HIDDEN, *other], [total(LONDON, 99.0), total(LONDON, 9.0, year=2022)])
-    assert found == [(1.0, 4.0), (2.0, 2.0)]
+    other = [{**item, **period(2022)} for item in HIDDEN]
+    actual = ends([*HIDDEN, *other], [total(LONDON, 99.0), total(LONDON, 9.0, year=2022)])
+    assert actual == [(1.0, 4.0), (2.0, 2.0)]
 
 
 def test_total_without_a_tier_or_place_gives_no_bounds() -> None:
@@ -182,41 +182,41 @@ def test_rows_without_a_place_make_the_total_inclusive_in_their_slice(astray: An
 
 def test_each_release_and_period_has_its_own_total() -> None:
     slices = [(2022, 0, 9.0), (2023, 0, 10.0), (2022, 1, 8.0), (2023, 1, 11.0)]
-    observed = [{**each, **period(year), "order": order} for each in HIDDEN for year, order, _ in slices]
+    observed = [{**item, **period(year), "order": order} for item in HIDDEN for year, order, _ in slices]
     totals = [total(LONDON, value, year=year, order=order) for year, order, value in slices]
     expected = [(value - 7, value - 7) for _, _, value in slices]
     assert ends(observed, totals) == expected
     assert ends(observed, totals[::-1]) == expected
-    told = narrow(observed, totals).summary.sort("order").select("order", "figures").rows()
+    result = narrow(observed, totals).summary.sort("order").select("order", "figures").rows()
     # A bound of at most 4 that becomes exactly 4 counts as narrowing.
-    assert told == [(0, 2), (1, 2)]
+    assert result == [(0, 2), (1, 2)]
 
 
 def test_slice_without_suppression_does_not_change() -> None:
     shown = [seen(A, 3.0, 2.5, 3.5), seen(B, 5.0, 4.5, 5.5), seen(C, 2.0, 1.5, 2.5)]
-    found = narrow([*shown, seen(A, None, 1.0, 4.0, year=2022)], [total(LONDON, 11.5), total(LONDON, 99.0, year=2022)])
-    assert found.observation.select("lower_bound", "upper_bound").rows() == [
+    actual = narrow([*shown, seen(A, None, 1.0, 4.0, year=2022)], [total(LONDON, 11.5), total(LONDON, 99.0, year=2022)])
+    assert actual.observation.select("lower_bound", "upper_bound").rows() == [
         (2.5, 3.5),
         (4.5, 5.5),
         (1.5, 2.5),
         (1.0, 4.0),
     ]
-    assert found.summary.is_empty()
+    assert actual.summary.is_empty()
     alone = narrow(shown, [total(LONDON, 11.5)])
     assert (alone.summary.height, list(alone.summary.schema)) == (0, ["measure", "order", "figures", "example"])
 
 
 def test_totals_give_no_bounds_for_another_geography() -> None:
-    earlier = [{**each, "geography": "lad_2022"} for each in HIDDEN]
+    earlier = [{**item, "geography": "lad_2022"} for item in HIDDEN]
     assert ends(earlier, [total(LONDON, 10.0)]) == [(1.0, 4.0)]
-    assert ends([*earlier, *({**each, "order": 1} for each in HIDDEN)], [total(LONDON, 10.0, order=1)]) == [
+    assert ends([*earlier, *({**item, "order": 1} for item in HIDDEN)], [total(LONDON, 10.0, order=1)]) == [
         (1.0, 4.0), (3.0, 3.0)
     ]  # fmt: skip
 
 
 def test_empty_observations_stay_empty() -> None:
-    found = narrow([], [])
-    assert (found.observation.height, found.summary.height) == (0, 0)
+    actual = narrow([], [])
+    assert (actual.observation.height, actual.summary.height) == (0, 0)
 
 
 def of(measure: str, code: str, value: float | None, low: float | None = None, high: float | None = None) -> Any:
@@ -265,18 +265,18 @@ def test_table_of_measures_and_places_is_narrowed_together() -> None:
     """One suppressed figure follows from its measure's total, and then the other from the sum of measures."""
     source = declared({"totals": "places", **SUM}, "all", "m", "n")
     hidden = [of("all", A, 10.0), of("m", A, None), of("n", A, None), of("m", B, 1.0), of("m", C, 2.0)]
-    found = narrow(hidden, [total(LONDON, 9.0)], source)
-    assert found.observation.filter(pl.col("value").is_null()).select("measure", "lower_bound",
+    actual = narrow(hidden, [total(LONDON, 9.0)], source)
+    assert actual.observation.filter(pl.col("value").is_null()).select("measure", "lower_bound",
                                                                       "upper_bound").rows() == [
         ("m", 6.0, 6.0), ("n", 4.0, 4.0)
     ]  # fmt: skip
-    assert sorted(found.summary.rows()) == [("m", 0, 1, f"{A}: 6.0 to 6.0"), ("n", 0, 1, f"{A}: 4.0 to 4.0")]
+    assert sorted(actual.summary.rows()) == [("m", 0, 1, f"{A}: 6.0 to 6.0"), ("n", 0, 1, f"{A}: 4.0 to 4.0")]
     # For measures that are sums, totals apply only where declared.
     assert ends(hidden, [total(LONDON, 9.0)], declared(SUM, "all", "m", "n")) == [(0.0, 10.0)] * 2
 
 
 def test_each_measure_uses_its_own_totals() -> None:
-    both = [*HIDDEN, *({**each, "measure": "n"} for each in HIDDEN)]
+    both = [*HIDDEN, *({**item, "measure": "n"} for item in HIDDEN)]
     totals = [total(LONDON, 10.0), total(LONDON, 9.0, measure="n")]
     source = declared(PLACES, "m", "n")
     assert ends(both, totals, source) == [(3.0, 3.0), (2.0, 2.0)]
@@ -285,7 +285,7 @@ def test_each_measure_uses_its_own_totals() -> None:
 
 def test_contradiction_in_one_measure_does_not_affect_others() -> None:
     source = declared({"totals": "places", **SUM}, "all", "m", "n", "x")
-    hidden = [of("all", A, 10.0), of("m", A, 7.0), of("n", A, None), *({**each, "measure": "x"} for each in HIDDEN)]
+    hidden = [of("all", A, 10.0), of("m", A, 7.0), of("n", A, None), *({**item, "measure": "x"} for item in HIDDEN)]
     assert ends(hidden, [total(LONDON, 99.0, measure="x")], source) == [(3.0, 3.0), (1.0, 4.0)]
     assert ends(hidden[::-1], [total(LONDON, 99.0, measure="x")], source) == [(1.0, 4.0), (3.0, 3.0)]
 

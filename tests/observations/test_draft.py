@@ -99,8 +99,8 @@ def test_draft_states_the_file_format_and_the_vintage_of_codes(
 ) -> None:
     text, said = drafted(content, "a.file", held)
     source = source_of(said)
-    told = {key: said[key] for key in ("format", "sheet", "member") if key in said}
-    assert told == keys
+    report = {key: said[key] for key in ("format", "sheet", "member") if key in said}
+    assert report == keys
     # Cumberland began in April 2023, so the geography with all four codes is the newest.
     assert said["geography"].startswith("lad_202") and said["geography"] >= "lad_2023"
     assert "tiers seen: 4 lad" in text
@@ -125,7 +125,7 @@ def test_draft_for_a_known_publisher_omits_publisher_and_licence(project: Projec
     path, todo = draft_source(project, str(tmp_path / "homes.csv"), "mhclg_homes")
     path.write_text(path.read_text().replace("TODO", "decided"))
     assert load_catalogue(project.catalogue.root).sources["mhclg_homes"].publisher.startswith("Ministry of Housing")
-    assert [each.partition(": ")[2][:9] for each in todo[:2]] == ["title: TO", "page: TOD"]
+    assert [item.partition(": ")[2][:9] for item in todo[:2]] == ["title: TO", "page: TOD"]
     path.unlink()
 
 
@@ -168,7 +168,7 @@ def test_list_without_figures_is_drafted_to_count_rows(held: PlaceData) -> None:
 def test_series_in_one_column_become_measures_with_counted_markers(held: PlaceData) -> None:
     rows = [f"{c},{n},2023,{series},{v}" for c, n in COUNCILS for series, v in (("Count", "15"), ("Rate", "*"))]
     text, said = drafted(("code,name,year,series,value\n" + "\n".join(rows)).encode(), "a.csv", held)
-    assert [each["filter"] for each in said["measures"].values()] == [{"series": "Count"}, {"series": "Rate"}]
+    assert [item["filter"] for item in said["measures"].values()] == [{"series": "Count"}, {"series": "Rate"}]
     assert said["markers"] == {"*": "confidential"}
     assert '"*": confidential # 4 cells' in text
 
@@ -259,7 +259,7 @@ def test_draft_with_a_todo_is_not_read(project: Project, tmp_path: Path) -> None
     path, todo = draft_source(project, str(tmp_path / "Homes 2023.csv"), None)
     text = path.read_text()
     assert path.name == "homes_2023.yaml"
-    assert [each.partition(": ")[0] for each in todo] == [
+    assert [item.partition(": ")[0] for item in todo] == [
         f"line {n}" for n, line in enumerate(text.split("\n"), 1) if "TODO" in line
     ]
     read = load_catalogue(project.catalogue.root)
@@ -326,7 +326,7 @@ def test_draft_without_a_period_does_not_stop_a_build(tidied: Project, tmp_path:
     lines = [",".join(line.split(",")[:2] + line.split(",")[3:]) for line in TEXT.splitlines()[:5]]
     (tmp_path / "undated.csv").write_text("\n".join(lines))
     _, todo = draft_source(tidied, str(tmp_path / "undated.csv"), "homes_undated")
-    assert any("period: {start: TODO" in each for each in todo)
+    assert any("period: {start: TODO" in item for item in todo)
     assert "homes_undated" not in load_catalogue(tidied.catalogue.root).sources
 
 

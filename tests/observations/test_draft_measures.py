@@ -25,7 +25,7 @@ NO_FIGURES = re.compile(r"lci|uci|lower|upper|95%|confidence|percent|%|^sex code
 def columns_of(said: dict[str, object]) -> list[str]:
     """List the columns of a draft's measures, including the shared one."""
     shared = [said["measure_defaults"]["column"]] if "column" in said.get("measure_defaults", {}) else []
-    return shared + [each["column"] for each in said["measures"].values() if "column" in each]
+    return shared + [item["column"] for item in said["measures"].values() if "column" in item]
 
 
 def unasked(text: str) -> Iterator[str]:
@@ -59,7 +59,7 @@ def test_draft_of_a_real_file_uses_the_estimate_and_asks_about_each_column(
     text, said = drafted((PUBLISHED / file).read_bytes(), Path(file).name, held)
     assert columns_of(said) == figures
     assert said["measures"] and list(unasked(text)) == []
-    assert not any(NO_FIGURES.search(each) for each in columns_of(said))
+    assert not any(NO_FIGURES.search(item) for item in columns_of(said))
 
 
 @HELD
@@ -67,7 +67,7 @@ def test_mostly_suppressed_column_is_a_measure_with_its_limits(held: PlaceData) 
     file = PUBLISHED / "furlough" / "brc_local_authority_stats_2020-09-21.csv"
     text, said = drafted(file.read_bytes(), file.name, held)
     assert columns_of(said)[:2] == ["Latest infection rate", "Mean infection rate over last 3 weeks"]
-    assert not any(NO_FIGURES.search(each) for each in columns_of(said))
+    assert not any(NO_FIGURES.search(item) for item in columns_of(said))
     assert "left out: upper, an upper limit" in text and "left out: lower, a lower limit" in text
 
 
@@ -80,7 +80,7 @@ def test_figures_of_a_drafted_file_with_limits_are_its_estimates(held: PlaceData
     printed = published.filter(pl.col("observation").cast(pl.Float64, strict=False).is_not_null())
     assert read["value"].count() > 1_000
     assert set(read["value"].drop_nulls()) <= set(printed["observation"].cast(pl.Float64))
-    intervals = [each["uncertainty"] for each in said["measures"].values()]
+    intervals = [item["uncertainty"] for item in said["measures"].values()]
     assert intervals == [{"lower": "lci_95", "upper": "uci_95", "level": 95}] * 2
 
 
@@ -134,7 +134,7 @@ def test_limits_and_errors_alone_ask_for_the_estimate(held: PlaceData) -> None:
 def test_list_with_coordinates_is_drafted_to_count_rows(held: PlaceData) -> None:
     lines = [f"Hub {n},{code},{53 + n / 7:.4f},{n / 9 - 2:.4f}" for n, (code, _) in enumerate(COUNCILS * 2, 1)]
     _, said = drafted("\n".join(["hub,area_code,lat,lon", *lines]).encode(), "a.csv", held)
-    assert [each.get("count_rows") for each in said["measures"].values()] == [True]
+    assert [item.get("count_rows") for item in said["measures"].values()] == [True]
 
 
 def test_percentages_are_measures_alone_and_comments_beside_a_count(held: PlaceData) -> None:
@@ -240,15 +240,15 @@ def test_draft_of_any_headings_has_unique_measures_and_no_limits(headings: list[
     columns = columns_of(said)
     assert len(keys) == len(set(keys)) == len(said["measures"]) > 0
     assert len(set(columns)) == len(columns)
-    roles = [infer_column_role(each).name for each in columns if each in headings]
+    roles = [infer_column_role(item).name for item in columns if item in headings]
     assert not {"lower limit", "upper limit", "error", "code"} & set(roles)
-    assert not (_SECOND & set(roles) and _FIRST & {infer_column_role(each).name for each in headings})
+    assert not (_SECOND & set(roles) and _FIRST & {infer_column_role(item).name for item in headings})
 
 
 @given(headings=_HEADINGS)
 def test_offered_measure_is_never_beside_its_parts(headings: list[str]) -> None:
-    frame = pl.DataFrame({each: [f"{n}.5" for n in range(7)] for each in headings})
-    roles = {each.name: each.role for each in figure_columns(frame, [])}
-    given_roles = {roles[each].name for each in candidate_measures(roles)}
+    frame = pl.DataFrame({item: [f"{n}.5" for n in range(7)] for item in headings})
+    roles = {item.name: item.role for item in figure_columns(frame, [])}
+    given_roles = {roles[item].name for item in candidate_measures(roles)}
     assert len(roles) == len(headings)
     assert not (_SECOND & given_roles and _FIRST & {role.name for role in roles.values()})

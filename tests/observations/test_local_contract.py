@@ -108,11 +108,11 @@ def test_each_unusable_cell_is_reported_for_correction(tmp_path: Path) -> None:
     ]  # fmt: skip
     project, path = returned(tmp_path, *rows)
     steps.prepare_store(project)
-    held = Snapshot("a_source", "", AS_OF, "", "", "", path.name, 0, "")
-    told = inspect_file(project, path.read_bytes(), held)
-    assert told == [
+    stored = Snapshot("a_source", "", AS_OF, "", "", "", path.name, 0, "")
+    result = inspect_file(project, path.read_bytes(), stored)
+    assert result == [
         "row 2, column figure: found 'about ten', expected a number, one of 'c', 'z', or nothing",
-        told[1],
+        result[1],
         "row 4, column period: found '23', expected a year, as 2026",
         "row 5, column code: found 'E08000038', expected a code of lad_2023",
         "row 6, column figure: found '2000', expected a figure from 0 to 1000",
@@ -121,13 +121,13 @@ def test_each_unusable_cell_is_reported_for_correction(tmp_path: Path) -> None:
         "row 8, column figure: found '2', expected one row for each place and period (2 rows of the file, 2 different "
         "figures)",
     ]
-    assert told[1].startswith("row 3, column code: found 'E09000999', expected a code of lad_2023; perhaps ")
-    assert "E09000029 Sutton" in told[1]
+    assert result[1].startswith("row 3, column code: found 'E09000999', expected a code of lad_2023; perhaps ")
+    assert "E09000029 Sutton" in result[1]
     with pytest.raises(FetchError, match="7 values in it cannot be used"):
         add_release(project, "a_source", path, AS_OF, console)
-    assert not [each for each in source_snapshots(project.home, "a_source") if each.file == "return.csv"]
+    assert not [item for item in source_snapshots(project.home, "a_source") if item.file == "return.csv"]
     add_release(project, "a_source", path, AS_OF, console, accept=True)
-    assert [each.file for each in source_snapshots(project.home, "a_source")][-1] == "return.csv"
+    assert [item.file for item in source_snapshots(project.home, "a_source")][-1] == "return.csv"
 
 
 @pytest.mark.parametrize("text", ["code,name\nE09000024,Merton\n", "<html>", ""])
@@ -162,8 +162,8 @@ def _read(file: Path) -> str:
 def test_private_figures_are_in_no_output_and_their_cells_have_a_reason(tmp_path: Path) -> None:
     project = project_of(Case(None, MERTON, ROWS, source=PRIVATE), tmp_path)
     project = _with_range(project)
-    told = outputs(project)
-    assert SECRET not in told and "2024-05-01.csv" not in told
+    result = outputs(project)
+    assert SECRET not in result and "2024-05-01.csv" not in result
     cells = pl.read_parquet(state_path(project.home, "cell", "a_problem"))
     assert cells.select("value", "reason", "evidence", "data_owner").unique().rows() == [
         (None, "not_open", "a_source is private; its data owner has not released its figures", "The keeper")

@@ -37,8 +37,8 @@ def declared(interval: str = LIMITS, more: str = "", head: str = "") -> Source:
 def read(lines: list[str], headings: str = "code,year,value,lci_95,uci_95", **given: str) -> list[tuple[Any, ...]]:
     """Read figures, and return for each its bounds, interval, level, source and caveats."""
     content = "\n".join([headings, *lines]).encode()
-    found = cells(declared(**given), content)
-    return found.select("lower_bound", "upper_bound", *INTERVAL_COLUMNS, "caveats").rows()
+    actual = cells(declared(**given), content)
+    return actual.select("lower_bound", "upper_bound", *INTERVAL_COLUMNS, "caveats").rows()
 
 
 def test_limits_are_read_beside_the_figure_with_their_level() -> None:
@@ -60,13 +60,13 @@ def test_alternative_heading_is_read() -> None:
      ("{standard_error: error, level: 68.2689492137}", (75.9, 76.5))],
 )  # fmt: skip
 def test_standard_error_gives_limits_in_decimals(interval: str, ends: tuple[float, float]) -> None:
-    found = read(["E09000024,2023,76.2,0.3"], "code,year,value,error", interval=interval)
-    assert found[0][2:4] == pytest.approx(ends, abs=1e-9)
+    actual = read(["E09000024,2023,76.2,0.3"], "code,year,value,error", interval=interval)
+    assert actual[0][2:4] == pytest.approx(ends, abs=1e-9)
 
 
 def test_half_width_gives_limits_without_floating_point_error() -> None:
-    found = read(["E09000024,2023,76.1,0.05"], "code,year,value,error", interval="{half_width: error, level: 95}")
-    assert found[0][2:4] == (76.05, 76.15)
+    actual = read(["E09000024,2023,76.1,0.05"], "code,year,value,error", interval="{half_width: error, level: 95}")
+    assert actual[0][2:4] == (76.05, 76.15)
 
 
 def test_figure_without_limits_is_not_exact() -> None:
@@ -76,15 +76,15 @@ def test_figure_without_limits_is_not_exact() -> None:
 
 @pytest.mark.parametrize("limits", ["6,7", "3,4", "7,3", "about 4,6"])
 def test_limits_that_exclude_the_figure_are_rejected_with_a_caveat(limits: str) -> None:
-    found = read([f"E09000024,2023,5,{limits}"])
-    assert found == [(None, None, None, None, None, None, "limits_contradict")]
+    actual = read([f"E09000024,2023,5,{limits}"])
+    assert actual == [(None, None, None, None, None, None, "limits_contradict")]
 
 
 def test_limits_that_contradict_their_figure_are_a_finding() -> None:
     table = cells(declared(), b"code,year,value,lci_95,uci_95\nE09000024,2023,5,6,7\nE09000029,2023,5,4,6\n")
-    held = Snapshot("a", "x", date(2024, 1, 1), "", "", "test", "a.csv", 1, "")
-    found = find_contradicted_limits(CheckInput("a", declared(), held, table, empty_table(PLACE_COLUMNS)))
-    assert found.select("place_code", "reason", "evidence").rows() == [
+    available = Snapshot("a", "x", date(2024, 1, 1), "", "", "test", "a.csv", 1, "")
+    actual = find_contradicted_limits(CheckInput("a", declared(), available, table, empty_table(PLACE_COLUMNS)))
+    assert actual.select("place_code", "reason", "evidence").rows() == [
         ("E09000024", "limits_contradict", "5 is not within the limits beside it: 6 and 7")
     ]
 
@@ -114,15 +114,15 @@ def test_incomplete_or_redundant_interval_is_rejected(interval: str, expected: s
 def test_estimate_is_never_its_own_bound(more: str) -> None:
     measure = f"{{title: s, unit: p, kind: stock, column: value{more}}}"
     text = f"columns: {{place: code, period: year}}\nmeasures: {{s: {measure}}}\n"
-    found = cells(source("", text), b"code,year,value\nE09000024,2023,5\n")
-    assert found.select("value", "lower_bound", "upper_bound").rows() == [(5.0, None, None)]
+    actual = cells(source("", text), b"code,year,value\nE09000024,2023,5\n")
+    assert actual.select("value", "lower_bound", "upper_bound").rows() == [(5.0, None, None)]
 
 
 def test_figure_marked_as_estimated_is_not_its_own_bound() -> None:
     text = ("columns: {place: code, period: year, status: mark}\nmarkers: {e: estimated}\n"
             "measures: {s: {title: s, unit: p, kind: stock, column: value}}\n")  # fmt: skip
-    found = cells(source("", text), b"code,year,value,mark\nE09000024,2023,5,e\nE09000029,2023,6,\n")
-    assert found.select("value", "lower_bound", "upper_bound").rows() == [(5.0, None, None), (6.0, 6.0, 6.0)]
+    actual = cells(source("", text), b"code,year,value,mark\nE09000024,2023,5,e\nE09000029,2023,6,\n")
+    assert actual.select("value", "lower_bound", "upper_bound").rows() == [(5.0, None, None), (6.0, 6.0, 6.0)]
 
 
 MEASURES = {
@@ -133,14 +133,14 @@ MEASURES = {
 
 def observed(measure: str, figures: dict[str, float]) -> pl.DataFrame:
     """Build observations of estimates of one year, each with limits 1 below and above."""
-    found = [
+    actual = [
         {"source": "s", "release": "x", "released_at": date(2024, 1, 1), "measure": measure, "place_code": code,
          "geography": "lad_2019", "period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31),
          "value": value, "interval_lower": value - 1, "interval_upper": value + 1, "interval_level": 95.0,
          "interval_source": "published", "obs_status": "normal", "file": "f", "file_row": 1, "file_column": "c"}
         for code, value in figures.items()
     ]  # fmt: skip
-    return table_from_records(found, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    return table_from_records(actual, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
 
 
 PARTS = pl.DataFrame(
@@ -160,36 +160,36 @@ def bounds(placed: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
 @pytest.mark.parametrize("measure", ["rate", "people"])
 def test_recoded_place_keeps_its_interval_and_a_merged_one_has_none(measure: str) -> None:
     rates, people = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0}), observed("people", {"A": 100.0, "B": 300.0})
-    found = bounds(
+    actual = bounds(
         average_rates(map_slices(rates, PARTS, MEASURES), rates, PARTS, rate_weights(rates, people, MEASURES))
     )
-    assert found["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
-    assert found["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
+    assert actual["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
+    assert actual["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
 
 
 @pytest.mark.parametrize("measure", ["rate", "people"])
 def test_target_of_one_whole_place_keeps_its_interval_and_a_sum_has_none(measure: str) -> None:
     figures = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0})
     way = WeightedCrosswalk(crosswalk_of({"A": {"N": 100.0}, "B": {"N": 300.0}, "C": {"D": 50.0}}), "all_ages")
-    found = bounds(
+    actual = bounds(
         apportion_observations(figures, way, MEASURES, observed("people", {"A": 100.0, "B": 300.0, "C": 50.0}))
     )
-    assert found["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
-    assert found["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
+    assert actual["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
+    assert actual["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
 
 
 def estimating(catalogue: Catalogue) -> list[str]:
     """List the stored sources with an estimate among their measures."""
     return [
-        name for name, each in catalogue.sources.items()
-        if each.releases and any(measure.is_uncertain for measure in each.measures.values())
+        name for name, item in catalogue.sources.items()
+        if item.releases and any(measure.is_uncertain for measure in item.measures.values())
     ]  # fmt: skip
 
 
 def test_no_stored_estimate_is_its_own_bound(starter: Project) -> None:
     catalogue, seen = starter.catalogue, 0
     for name in estimating(catalogue):
-        uncertain = sorted(key for key, each in catalogue.sources[name].measures.items() if each.is_uncertain)
+        uncertain = sorted(key for key, item in catalogue.sources[name].measures.items() if item.is_uncertain)
         figures = load_source_tables(starter, name).observation.filter(
             pl.col("measure").is_in(uncertain), pl.col("value").is_not_null()
         )
@@ -229,20 +229,20 @@ LIMIT = re.compile(r"(?i)\b[lu]ci\b|_?[lu]ci_|confidence|standard error|margin o
 
 def test_every_limit_column_in_a_bundled_file_is_declared() -> None:
     catalogue, seen = load_catalogue(ROOT), 0
-    for name, each in catalogue.sources.items():
+    for name, item in catalogue.sources.items():
         named = {
             text
-            for measure in each.measures.values()
+            for measure in item.measures.values()
             if measure.interval
             for names in measure.interval.column_headings
             for text in names
         }
         for release in (
-            each.releases if each.format == "csv" and not (catalogue.sources_dir / f"{name}.py").is_file() else ()
+            item.releases if item.format == "csv" and not (catalogue.sources_dir / f"{name}.py").is_file() else ()
         ):
             path = catalogue.sources_dir / release.file
-            frame = read_sheet(path.read_bytes(), each, path.name).frame
-            found = [column for column in frame.columns if LIMIT.search(column) and (frame[column] != "").any()]
-            seen += len(found)
-            assert set(found) <= named, (release.file, found)
+            frame = read_sheet(path.read_bytes(), item, path.name).frame
+            actual = [column for column in frame.columns if LIMIT.search(column) and (frame[column] != "").any()]
+            seen += len(actual)
+            assert set(actual) <= named, (release.file, actual)
     assert seen == 16

@@ -30,20 +30,20 @@ def declared(interval: dict[str, Any] | None = None, more: dict[str, Any] | None
 
 def table(*cells: tuple[Any, ...]) -> pl.DataFrame:
     """Build cells of measure, value and two limits."""
-    told = [(m, value, None if value is None else f"{value:g}", *limits, None, None) for m, value, *limits in cells]
-    return pl.DataFrame(told, schema=SCHEMA, orient="row")
+    result = [(m, value, None if value is None else f"{value:g}", *limits, None, None) for m, value, *limits in cells]
+    return pl.DataFrame(result, schema=SCHEMA, orient="row")
 
 
 def limits(source: Source, *cells: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    found = add_published_limits(table(*(("m", *each) for each in cells)), source)
-    return found.select("interval_lower", "interval_upper", "interval_level", "interval_source", "caveats").rows()
+    actual = add_published_limits(table(*(("m", *entry) for entry in cells)), source)
+    return actual.select("interval_lower", "interval_upper", "interval_level", "interval_source", "caveats").rows()
 
 
 def test_limits_are_read_and_their_texts_dropped() -> None:
-    found = add_published_limits(
+    actual = add_published_limits(
         table(("m", 5.0, "4", "6"), ("bare", 5.0, "4", "6"), ("m", None, "4", "6")), declared()
     )
-    assert found.to_dicts() == [
+    assert actual.to_dicts() == [
         {"measure": "m", "value": 5.0, "text": "5", "caveats": None, "caveat_evidence": None, "interval_lower": 4.0,
          "interval_upper": 6.0, "interval_level": 95.0, "interval_source": "published"},
         # Texts beside a measure without limits, or beside a missing figure, are ignored.
@@ -58,10 +58,10 @@ def test_source_without_limits_has_none() -> None:
     source = declared()
     source = source.model_copy(update={"measures": {"bare": source.measures["bare"]}})
     cells = table(("bare", 5.0, "4", "6"))
-    found = add_published_limits(cells, source)
-    assert found.select("interval_lower", "interval_upper", "interval_level", "interval_source").rows() == [NOTHING]
-    assert_frame_equal(add_published_limits(cells.drop("first_limit", "second_limit"), source), found)
-    assert found.schema["interval_lower"] == pl.Float64 and found.schema["interval_source"] == pl.String
+    actual = add_published_limits(cells, source)
+    assert actual.select("interval_lower", "interval_upper", "interval_level", "interval_source").rows() == [NOTHING]
+    assert_frame_equal(add_published_limits(cells.drop("first_limit", "second_limit"), source), actual)
+    assert actual.schema["interval_lower"] == pl.Float64 and actual.schema["interval_source"] == pl.String
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_limit_is_a_number_a_marker_or_rejected(lower: str | None, upper: str | 
     ("lower", "upper", "beside"), [("6", "7", "6 and 7"), ("6", None, "6"), (None, "4", "4"), ("", "y", "y")]
 )
 def test_contradiction_quotes_the_printed_texts(lower: str | None, upper: str | None, beside: str) -> None:
-    found = add_published_limits(table(("m", 5.0, lower, upper), ("m", 5.0, "4", "6")), declared())
-    assert found["caveat_evidence"].to_list() == [
+    actual = add_published_limits(table(("m", 5.0, lower, upper), ("m", 5.0, "4", "6")), declared())
+    assert actual["caveat_evidence"].to_list() == [
         f"5 is not within the limits beside it: {beside}", None
     ]  # fmt: skip
 
@@ -121,8 +121,8 @@ def test_limits_are_scaled_to_the_unit_of_the_measure() -> None:
     ],
 )
 def test_error_is_subtracted_and_added(interval: dict[str, Any], error: str, low: float, high: float) -> None:
-    found = limits(declared(interval), (76.2, error, None))
-    assert found[0] == (
+    actual = limits(declared(interval), (76.2, error, None))
+    assert actual[0] == (
         pytest.approx(low, abs=1e-8),
         pytest.approx(high, abs=1e-8),
         interval["level"],
@@ -143,16 +143,16 @@ def test_each_measure_has_its_own_limits_in_any_order_of_rows() -> None:
     second = declared({"half_width": "h", "level": 80}).measures["m"]
     source = source.model_copy(update={"measures": {**source.measures, "n": second}})
     cells = table(("n", 5.0, "1", None), ("m", 5.0, "3", "9"), ("bare", 5.0, None, None), ("n", 9.0, "2", None))
-    found = add_published_limits(cells, source)
-    assert found.select("measure", "interval_lower", "interval_upper", "interval_level").rows() == [
+    actual = add_published_limits(cells, source)
+    assert actual.select("measure", "interval_lower", "interval_upper", "interval_level").rows() == [
         ("n", 4.0, 6.0, 80.0), ("m", 3.0, 9.0, 95.0), ("bare", None, None, None), ("n", 7.0, 11.0, 80.0)
     ]  # fmt: skip
-    assert_frame_equal(add_published_limits(cells.reverse(), source).reverse(), found)
+    assert_frame_equal(add_published_limits(cells.reverse(), source).reverse(), actual)
 
 
 def test_only_floating_point_error_is_removed() -> None:
     ends = pl.Series("end", [76.1 - 0.05, 1 / 3, 123456789012.4, -0.0, None, float("inf"), float("-inf")])
-    found = ends.to_frame().select(round_limit(pl.col("end"))).to_series().to_list()
-    assert found == [76.05, 0.333333333333, 123456789012.0, 0.0, None, float("inf"), float("-inf")]
+    actual = ends.to_frame().select(round_limit(pl.col("end"))).to_series().to_list()
+    assert actual == [76.05, 0.333333333333, 123456789012.0, 0.0, None, float("inf"), float("-inf")]
     nan = pl.select(round_limit(pl.lit(float("nan")))).item()
     assert nan != nan

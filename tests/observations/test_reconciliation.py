@@ -42,10 +42,10 @@ def apart(
     """Reconcile the totals of a file; return each by its place."""
     project = project_of(Case(None, MERTON, lines, source=SOURCE + source, measure=measure), folder)
     steps.prepare_store(project)
-    found = reconcile_source(project, "a_source")
-    for row in found.iter_rows(named=True):
+    actual = reconcile_source(project, "a_source")
+    for row in actual.iter_rows(named=True):
         assert row["total"] == row["sum_of_places"] + sum(row[part] for part in DIFFERENCE_PARTS)
-    return {row["place_code"]: row for row in found.iter_rows(named=True)}
+    return {row["place_code"]: row for row in actual.iter_rows(named=True)}
 
 
 def london(*lines: str, total: str) -> list[str]:
@@ -66,16 +66,16 @@ def test_total_equal_to_the_sum_has_no_remainder(tmp_path: Path) -> None:
 
 def test_row_without_a_place_counts_in_the_total_of_full_coverage(tmp_path: Path) -> None:
     lines = [*london(total="165"), f"{ENGLAND},England,2023,999", "-,Unknown,2023,7"]
-    found = apart(lines, tmp_path, "totals: {'-': unallocated}\n")
-    assert found[ENGLAND]["unallocated"] == 7
-    assert parts(found[LONDON]) == {}
+    actual = apart(lines, tmp_path, "totals: {'-': unallocated}\n")
+    assert actual[ENGLAND]["unallocated"] == 7
+    assert parts(actual[LONDON]) == {}
 
 
 def test_old_code_counts_only_where_its_successor_has_no_figure(tmp_path: Path) -> None:
     old = "E07000026,Allerdale,2023,40"
     lines = [*london(total="165"), f"{ENGLAND},England,2023,1000", old]
-    found = apart(lines, tmp_path / "alone")
-    assert found[ENGLAND]["retired_codes"] == 40
+    actual = apart(lines, tmp_path / "alone")
+    assert actual[ENGLAND]["retired_codes"] == 40
     both = [*lines, "E06000063,Cumberland,2023,90"]
     assert apart(both, tmp_path / "both")[ENGLAND]["retired_codes"] == 0
 
@@ -124,8 +124,8 @@ def small(values: list[float | None], totals: dict[str, float], rounding: float 
 def test_parts_add_exactly_for_any_published_figures(
     values: list[int | None], total: int, rounding: float | None
 ) -> None:
-    found = small([None if v is None else float(v) for v in values], {ENGLAND: total, "r": total / 2}, rounding)
-    for row in found.iter_rows(named=True):
+    actual = small([None if v is None else float(v) for v in values], {ENGLAND: total, "r": total / 2}, rounding)
+    for row in actual.iter_rows(named=True):
         assert row["total"] == pytest.approx(
             row["sum_of_places"] + sum(row[part] for part in DIFFERENCE_PARTS), abs=1e-9
         )
@@ -174,9 +174,9 @@ def test_wards_add_within_their_district_of_the_time_up_to_rounding(tmp_path: Pa
     """Barnsley and Sheffield received new codes in 2025, but most of their wards kept theirs."""
     project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
     steps.prepare_store(project)
-    found = reconcile_source(project, "nomis_claimants_wards")
-    assert found.filter(pl.col("remainder") != 0).is_empty()
-    districts = found.filter(pl.col("tier") == "lad").with_columns(
+    actual = reconcile_source(project, "nomis_claimants_wards")
+    assert actual.filter(pl.col("remainder") != 0).is_empty()
+    districts = actual.filter(pl.col("tier") == "lad").with_columns(
         (pl.col("total") - pl.col("sum_of_places")).alias("apart")
     )
     assert districts["place_code"].n_unique() == 72

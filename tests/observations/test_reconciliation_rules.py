@@ -48,7 +48,7 @@ def total(code: str | None, value: float | None, **more: Any) -> Row:
 
 def ordered(found: list[Row], columns: Any) -> pl.DataFrame:
     return table_from_records(found, columns).with_columns(
-        pl.Series("order", [each["order"] for each in found], pl.Int64)
+        pl.Series("order", [item["order"] for item in found], pl.Int64)
     )
 
 
@@ -61,20 +61,20 @@ def apart(
     member: dict[str, str] | None = None,
 ) -> list[Row]:
     pairs = [(larger, place) for larger, places in (member or MEMBER).items() for place in places]
-    found = reconcile_totals(
-        ordered([dict(each) for each in observed], OBSERVATION_COLUMNS),
-        ordered([dict(each) for each in totals], TOTAL),
+    actual = reconcile_totals(
+        ordered([dict(item) for item in observed], OBSERVATION_COLUMNS),
+        ordered([dict(item) for item in totals], TOTAL),
         source or declared(),
         pl.DataFrame(pairs, schema=["total_code", "place_code"], orient="row"),
         Places(
             table_from_records(register or [], PLACE_COLUMNS), table_from_records(change or [], CODE_CHANGE_COLUMNS)
         ),
     ).to_dicts()
-    for row in found:
+    for row in actual:
         assert row["total"] == pytest.approx(
             row["sum_of_places"] + sum(row[part] for part in DIFFERENCE_PARTS), abs=1e-9
         )
-    return found
+    return actual
 
 
 def parts(row: Row) -> Row:
@@ -137,9 +137,9 @@ def test_evidence_describes_only_the_parts_that_apply() -> None:
     assert row["evidence"] == (
         "1 of 2 places have a figure; 1 are suppressed, 1 to 4 together; rounding explains 0.5 either way"
     )
-    for value, told in ((0.0, ""), (0.5, "; rows without a place: 0.5")):
+    for value, result in ((0.0, ""), (0.5, "; rows without a place: 0.5")):
         (row,) = apart(FOUR, [total(ENGLAND, 100.0), total(None, value, role="unallocated")])
-        assert row["evidence"] == f"4 of 4 places have a figure{told}"
+        assert row["evidence"] == f"4 of 4 places have a figure{result}"
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ def test_each_measure_uses_its_own_rounding_base() -> None:
     source = declared({"rounding": 5}, ("n", "m"))
     plain = source.measures["n"].model_copy(update={"rounding": None})
     source = source.model_copy(update={"measures": {**source.measures, "n": plain}})
-    both = [*FOUR, *({**each, "measure": "n"} for each in FOUR)]
-    found = apart(both, [total(R, 31.0, measure="n"), total(R, 31.0)], source)
-    assert [(row["measure"], parts(row)) for row in found] == [("m", {"rounding": 1.0}), ("n", {"remainder": 1.0})]
+    both = [*FOUR, *({**item, "measure": "n"} for item in FOUR)]
+    actual = apart(both, [total(R, 31.0, measure="n"), total(R, 31.0)], source)
+    assert [(row["measure"], parts(row)) for row in actual] == [("m", {"rounding": 1.0}), ("n", {"remainder": 1.0})]
 
 
 @pytest.mark.parametrize("kind", ["count", "stock", "index", "median"])
@@ -199,9 +199,9 @@ def test_noise_is_evidence_only_for_measures_that_have_it() -> None:
     source = declared({"uncertainty": "perturbed"}, ("n", "m"))
     exact = source.measures["n"].model_copy(update={"uncertainty": None})
     source = source.model_copy(update={"measures": {**source.measures, "n": exact}})
-    found = apart([*FOUR, *({**each, "measure": "n"} for each in FOUR)], [total(R, 30.0), total(R, 30.0, measure="n")],
+    actual = apart([*FOUR, *({**item, "measure": "n"} for item in FOUR)], [total(R, 30.0), total(R, 30.0, measure="n")],
                   source)  # fmt: skip
-    assert [row["evidence"] for row in found] == [
+    assert [row["evidence"] for row in actual] == [
         "2 of 2 places have a figure; the publisher adds noise and does not state its size",
         "2 of 2 places have a figure",
     ]
@@ -209,8 +209,8 @@ def test_noise_is_evidence_only_for_measures_that_have_it() -> None:
 
 def test_combined_places_count_once_and_only_within_one_total() -> None:
     joined = [seen("a+b", 30.0), seen("c", 30.0), seen("d", 40.0)]
-    found = {row["place_code"]: row for row in apart(joined, [total(R, 30.0), total(ENGLAND, 100.0)])}
-    assert [(found[code]["sum_of_places"], found[code]["places_given"], parts(found[code])) for code in (R,
+    actual = {row["place_code"]: row for row in apart(joined, [total(R, 30.0), total(ENGLAND, 100.0)])}
+    assert [(actual[code]["sum_of_places"], actual[code]["places_given"], parts(actual[code])) for code in (R,
                                                                                                          ENGLAND)] == [
         (30.0, 2, {}), (100.0, 4, {})
     ]  # fmt: skip
@@ -220,13 +220,13 @@ def test_combined_places_count_once_and_only_within_one_total() -> None:
 
 
 def test_only_the_newest_release_of_each_slice_is_reconciled() -> None:
-    older = [{**each, "value": 1.0} for each in FOUR]
-    newer = [{**each, "order": 1} for each in FOUR]
+    older = [{**item, "value": 1.0} for item in FOUR]
+    newer = [{**item, "order": 1} for item in FOUR]
     totals = [total(R, 2.0), total(R, 31.0, order=1), total(R, 2.0, year=2022)]
-    last_year = [{**each, "period_start": date(2022, 1, 1), "period_end": date(2022, 12, 31)} for each in older]
+    last_year = [{**item, "period_start": date(2022, 1, 1), "period_end": date(2022, 12, 31)} for item in older]
     for observed in (older + newer + last_year, last_year + newer + older):
-        found = apart(observed, totals)
-        assert [(row["period_start"].year, row["sum_of_places"], parts(row)) for row in found] == [
+        actual = apart(observed, totals)
+        assert [(row["period_start"].year, row["sum_of_places"], parts(row)) for row in actual] == [
             (2022, 2.0, {}), (2023, 30.0, {"remainder": 1.0})
         ]  # fmt: skip
     # A total absent from the newest release is not used.
@@ -243,10 +243,10 @@ def test_only_totals_with_a_figure_and_known_places_are_reconciled(more: Row) ->
 
 def test_totals_are_ordered_by_measure_period_tier_and_place() -> None:
     totals = [total(S, 70.0), total(R, 30.0), total(ENGLAND, 100.0), total(R, 30.0, year=2022)]
-    observed = [*FOUR, *({**each, "period_start": date(2022, 1, 1), "period_end": date(2022, 12, 31)} for each in FOUR)]
-    for each in (totals, totals[::-1]):
-        found = apart(observed, each)
-        assert [(row["period_start"].year, row["place_code"]) for row in found] == [
+    observed = [*FOUR, *({**item, "period_start": date(2022, 1, 1), "period_end": date(2022, 12, 31)} for item in FOUR)]
+    for item in (totals, totals[::-1]):
+        actual = apart(observed, item)
+        assert [(row["period_start"].year, row["place_code"]) for row in actual] == [
             (2022, R), (2023, ENGLAND), (2023, R), (2023, S)
         ]  # fmt: skip
 
@@ -341,11 +341,11 @@ def test_next_tier_is_the_complete_one_with_the_largest_places() -> None:
 
 
 def test_totals_of_the_same_places_are_compared_with_each_other() -> None:
-    found = apart(
+    actual = apart(
         [*FOUR, seen("w", 5.0)], [total(UNITED_KINGDOM, 107.0), total(ENGLAND, 101.0), total("W92000004", 5.0)]
     )
     # 107 in the United Kingdom, 106 in its nations, 105 in their places.
-    assert {row["place_code"]: parts(row) for row in found} == {
+    assert {row["place_code"]: parts(row) for row in actual} == {
         UNITED_KINGDOM: {"unallocated": 1.0, "remainder": 1.0}, ENGLAND: {"remainder": 1.0}, "W92000004": {},
     }  # fmt: skip
 
@@ -379,10 +379,10 @@ def test_old_code_counts_unless_every_successor_has_a_figure(
     observed: list[Row], change: list[Row], counted: bool
 ) -> None:
     totals = [total(R, 20.0), total(ENGLAND, 20.0), old()]
-    found = apart([*observed, seen("d", 0.0)], totals, None, REGISTER, change)
-    told = {row["place_code"]: row["retired_codes"] for row in found if row["period_start"].year == 2023}
-    assert told[ENGLAND] == (7.0 if counted else 0.0)
-    assert told.get(R, told[ENGLAND]) == told[ENGLAND]
+    actual = apart([*observed, seen("d", 0.0)], totals, None, REGISTER, change)
+    result = {row["place_code"]: row["retired_codes"] for row in actual if row["period_start"].year == 2023}
+    assert result[ENGLAND] == (7.0 if counted else 0.0)
+    assert result.get(R, result[ENGLAND]) == result[ENGLAND]
 
 
 def test_old_codes_add_within_their_last_larger_places() -> None:
@@ -393,8 +393,8 @@ def test_old_codes_add_within_their_last_larger_places() -> None:
     ]  # fmt: skip
     totals = [total(R, 40.0), total(S, 73.0), total(ENGLAND, 110.0), old(), old(None), old(7.0, year=2022),
               total(other, 3.0, role="retired_code")]  # fmt: skip
-    found = {row["place_code"]: parts(row) for row in apart(FOUR, totals, None, register)}
-    assert found == {
+    actual = {row["place_code"]: parts(row) for row in apart(FOUR, totals, None, register)}
+    assert actual == {
         R: {"retired_codes": 7.0, "remainder": 3.0}, S: {"retired_codes": 3.0}, ENGLAND: {"retired_codes": 10.0}
     }  # fmt: skip
 
@@ -408,6 +408,6 @@ def test_unrelated_measures_and_order_of_rows_are_irrelevant() -> None:
         {"suppressed": 3.0, "unallocated": 7.0}, {"suppressed": 2.0}, {"remainder": 1.0}
     ]  # fmt: skip
     more = [*observed[::-1], seen("a", 1.0, measure="n"), seen("b", 1.0, measure="n")]
-    found = apart(more, [*totals[::-1], total(R, 9.0, measure="n")], source)
-    assert [row for row in found if row["measure"] == "m"] == expected
-    assert len(found) == 4
+    actual = apart(more, [*totals[::-1], total(R, 9.0, measure="n")], source)
+    assert [row for row in actual if row["measure"] == "m"] == expected
+    assert len(actual) == 4

@@ -32,10 +32,10 @@ def sheet(file: str = "a.csv", *preamble: str) -> Sheet:
 
 def found(source: Source, texts: list[str], file: str = "a.csv", *preamble: str) -> list[tuple[Any, ...]]:
     cells = pl.DataFrame({"row": range(len(texts)), "period_text": texts}, {"row": pl.Int64, "period_text": pl.String})
-    told = add_period(cells, sheet(file, *preamble), source, SNAPSHOT)
-    assert_frame_equal(told.select(cells.columns), cells)
-    assert told.columns == [*cells.columns, "period_start", "period_end", "fault", "fault_evidence"]
-    return told.drop(cells.columns).rows()
+    result = add_period(cells, sheet(file, *preamble), source, SNAPSHOT)
+    assert_frame_equal(result.select(cells.columns), cells)
+    assert result.columns == [*cells.columns, "period_start", "period_end", "fault", "fault_evidence"]
+    return result.drop(cells.columns).rows()
 
 
 def test_each_row_has_its_own_period_in_any_order() -> None:

@@ -82,15 +82,15 @@ def of_month(found: pl.DataFrame, number: int) -> dict[str, Any]:
 
 
 def test_silent_provider_counts_by_its_usual_volume() -> None:
-    found = told([each for each in WHOLE if (each["place_code"], each["period_start"].month) != (BIG, 2)])
-    assert states(found, 2) == {BIG: "not_returned", SMALL: "returned", THIRD: "returned"}
-    second = of_month(found, 2)
+    actual = told([item for item in WHOLE if (item["place_code"], item["period_start"].month) != (BIG, 2)])
+    assert states(actual, 2) == {BIG: "not_returned", SMALL: "returned", THIRD: "returned"}
+    second = of_month(actual, 2)
     # Two of three returned, but a tenth of the volume. February is twice January, so 1,800 were due from the large one.
     assert (second["due"], second["returned"], second["missing"]) == (3, 2, f"{BIG} 1")
     assert second["volume_due"] == pytest.approx(2 * 1_000) and second["reporting_rate"] == pytest.approx(0.1)
-    assert of_month(found, 1)["reporting_rate"] == 1
+    assert of_month(actual, 1)["reporting_rate"] == 1
     of_big = (
-        summarise_completeness(found)
+        summarise_completeness(actual)
         .filter(pl.col("scope") == "provider", pl.col("place_code") == BIG)
         .row(0, named=True)
     )
@@ -99,7 +99,7 @@ def test_silent_provider_counts_by_its_usual_volume() -> None:
 
 
 def test_provider_that_never_returned_counts_by_residents_or_not_at_all() -> None:
-    cells = [each for each in WHOLE if each["place_code"] != BIG]
+    cells = [item for item in WHOLE if item["place_code"] != BIG]
     people = pl.DataFrame({"place_code": [BIG, SMALL, THIRD], "people": [9_000.0, 900.0, 100.0]})
     assert of_month(told(cells, people=people), 1)["reporting_rate"] == pytest.approx(0.1)
     unknown = of_month(told(cells), 1)
@@ -120,22 +120,22 @@ def test_partial_return_counts_in_part() -> None:
         [{"measure": "crimes", "place_code": BIG, **month(4), "reason": "partial_return", "withheld": True}],
         PLAUSIBILITY_FLAG,
     )
-    found = told(cells, doubt)
-    assert states(found, 4)[BIG] == "partial"
+    actual = told(cells, doubt)
+    assert states(actual, 4)[BIG] == "partial"
     # Usual volumes are 1,800, 180 and 20, and the other two are as usual, so the large one returned half.
-    assert of_month(found, 4)["reporting_rate"] == pytest.approx((900 + 200) / 2_000)
+    assert of_month(actual, 4)["reporting_rate"] == pytest.approx((900 + 200) / 2_000)
 
 
 def test_return_is_in_time_if_published_by_its_due_day() -> None:
     late = row(SMALL, 3, 270.0, date(2023, 6, 20))
-    cells = [each for each in WHOLE if (each["place_code"], each["period_start"].month) != (SMALL, 3)]
+    cells = [item for item in WHOLE if (item["place_code"], item["period_start"].month) != (SMALL, 3)]
     again = [row(code, 3, value, date(2023, 6, 20)) for code, value in ((BIG, 2_700.0), (THIRD, 30.0))]
-    found = told([*cells, *again, late])
-    third = found.filter(pl.col("period_start") == date(2023, 3, 1)).select("place_code", "state", "on_time")
+    actual = told([*cells, *again, late])
+    third = actual.filter(pl.col("period_start") == date(2023, 3, 1)).select("place_code", "state", "on_time")
     assert third.rows() == [(BIG, "returned", True), (SMALL, "returned", False), (THIRD, "returned", True)]
-    assert of_month(found, 3)["on_time_rate"] == pytest.approx(0.91) and of_month(found, 3)["reporting_rate"] == 1
+    assert of_month(actual, 3)["on_time_rate"] == pytest.approx(0.91) and of_month(actual, 3)["reporting_rate"] == 1
     # A file published years later does not show who returned in time.
-    old = told([{**each, "released_at": date(2025, 1, 1)} for each in WHOLE])
+    old = told([{**item, "released_at": date(2025, 1, 1)} for item in WHOLE])
     assert old["on_time"].null_count() == old.height and of_month(old, 1)["on_time_rate"] is None
 
 
@@ -147,10 +147,10 @@ def test_provider_is_due_only_while_its_code_is_in_use() -> None:
     seen = table_from_records([row(SMALL, n, 90.0) for n in (1, 2, 3)], OBSERVATION_COLUMNS).with_columns(
         pl.lit(1, pl.Int64).alias("order")
     )
-    found = count_returns(
+    actual = count_returns(
         seen, empty_table(PLAUSIBILITY_FLAG), SOURCE, closed, NOBODY, empty_table(CODE_CHANGE_COLUMNS)
     )
-    assert [set(states(found, n)) for n in (1, 2, 3)] == [{BIG, SMALL}, {SMALL}, {SMALL, THIRD}]
+    assert [set(states(actual, n)) for n in (1, 2, 3)] == [{BIG, SMALL}, {SMALL}, {SMALL, THIRD}]
 
 
 def test_successor_can_return_for_a_provider_that_ended_with_the_period() -> None:
@@ -199,9 +199,9 @@ def test_force_silent_for_77_months_is_listed_by_month_and_force() -> None:
 def test_twenty_councils_without_a_homelessness_return_are_on_the_roll(tmp_path: Path) -> None:
     project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
     prepare_store(project)
-    found = load_returns(project, "mhclg_homelessness")
-    assert dict(found["state"].value_counts().iter_rows()) == {"returned": 289, "not_returned": 20}
-    of = summarise_completeness(found).filter(pl.col("scope") == "period").row(0, named=True)
+    actual = load_returns(project, "mhclg_homelessness")
+    assert dict(actual["state"].value_counts().iter_rows()) == {"returned": 289, "not_returned": 20}
+    of = summarise_completeness(actual).filter(pl.col("scope") == "period").row(0, named=True)
     assert (of["due"], of["returned"]) == (309, 289)
     # The table gives 66,315 returned, and 72,550 for England with the publisher's estimate of the rest: 91.4 %.
     assert of["reporting_rate"] == pytest.approx(66_315 / 72_550, abs=0.03)

@@ -31,8 +31,8 @@ MERTON_2020 = "place_code = 'E09000024' and measure = 'claimant_rate' and period
     [("2024-11-14", None), ("2024-11-15", 2.6), ("2025-01-23", 2.6), ("2025-01-24", 5.8), ("2026-11-24", 5.4)],
 )
 def test_figure_is_as_known_on_the_day(warehouse: Path, day: str, value: float | None) -> None:
-    found = asked(warehouse, f"select value from as_known_at(date '{day}') where {MERTON_2020}")
-    assert [row["value"] for row in found] == ([] if value is None else [value])
+    actual = asked(warehouse, f"select value from as_known_at(date '{day}') where {MERTON_2020}")
+    assert [row["value"] for row in actual] == ([] if value is None else [value])
 
 
 def test_figures_as_known_on_a_day_have_each_cell_once(warehouse: Path) -> None:
@@ -44,17 +44,17 @@ def test_figures_as_known_on_a_day_have_each_cell_once(warehouse: Path) -> None:
 
 
 def test_macro_and_tables_have_comments(warehouse: Path) -> None:
-    told = asked(warehouse, "select comment from duckdb_functions() where function_name = 'as_known_at'")
-    assert "Figures as known on a day" in told[0]["comment"]
+    result = asked(warehouse, "select comment from duckdb_functions() where function_name = 'as_known_at'")
+    assert "Figures as known on a day" in result[0]["comment"]
     bare = "select count(*) as n from duckdb_columns() where table_name like 'revision%' and comment is null"
     assert asked(warehouse, bare) == [{"n": 0}]
 
 
 def test_revision_of_the_claimant_rate_is_reported_with_a_suspicion(warehouse: Path) -> None:
-    found = asked(
+    actual = asked(
         warehouse, "select * from revision_summary where source = 'ons_claimant_rate' order by new_released_at"
     )
-    first, second = found
+    first, second = actual
     assert (first["cells_in_both"], first["changed"], first["appeared"]) == (4_693, 3_948, 361)
     assert first["suspicion"].startswith("in 8 of 13 periods most figures changed")
     assert first["suspicion"].endswith("furthest from 1 in January 2020: 1.93")
@@ -67,7 +67,7 @@ def test_revision_of_the_claimant_rate_is_reported_with_a_suspicion(warehouse: P
 def test_command_prints_the_same_revisions(built_small: Path) -> None:
     on = {"store": built_small / "store", "project": built_small / "project"}
     done = run("revisions", "ons_claimant_rate", "--format", "csv", **on)
-    told = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert [row["changed"] for row in told] == ["3948", "1590"]
+    result = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["changed"] for row in result] == ["3948", "1590"]
     assert "84.1%" in run("revisions", **on).stdout
     assert run("revisions", "ons_lad_register", **on).returncode == 2

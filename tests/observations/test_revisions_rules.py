@@ -29,15 +29,15 @@ def cell(place: str, value: float | None, year: int = 2020, measure: str = "m", 
 
 def release(order: int, *cells: Row, source: str = "s") -> pl.DataFrame:
     known = {"release": f"sha{order}", "released_at": date(2023, 1, 1 + order), "source": source}
-    return table_from_records([{**each, **known} for each in cells], OBSERVATION_COLUMNS).with_columns(
+    return table_from_records([{**item, **known} for item in cells], OBSERVATION_COLUMNS).with_columns(
         pl.lit(order, pl.Int64).alias("order")
     )
 
 
 def summed(*releases: pl.DataFrame) -> Row:
-    found = compare_releases(pl.concat(releases))[1]
-    assert found.height == 1
-    return found.row(0, named=True)
+    actual = compare_releases(pl.concat(releases))[1]
+    assert actual.height == 1
+    return actual.row(0, named=True)
 
 
 def both(old: list[Row], new: list[Row]) -> Row:
@@ -58,9 +58,9 @@ def test_changed_new_and_withdrawn_cells_have_every_column() -> None:
         names = ("old", "new", "difference", "old_obs_status", "new_obs_status")
         return {**shared, "place_code": place, "kind": kind, **dict(zip(names, rest, strict=True))}
 
-    found = compare_releases(pl.concat([release(0, *OLD), release(1, *NEW)]))[0]
-    assert found.columns == list(REVISION)
-    assert found.to_dicts() == [
+    actual = compare_releases(pl.concat([release(0, *OLD), release(1, *NEW)]))[0]
+    assert actual.columns == list(REVISION)
+    assert actual.to_dicts() == [
         row("B", "changed", 6.0, 9.0, 3.0, "provisional", "revised"),
         row("C", "disappeared", 7.0, None, None, "normal", None),
         row("D", "changed", None, 4.0, None, "confidential", "normal"),
@@ -69,22 +69,22 @@ def test_changed_new_and_withdrawn_cells_have_every_column() -> None:
 
 
 def test_summary_has_every_column() -> None:
-    found = both([*OLD, cell("F", 0.0), cell("G", 10.0)], [*NEW, cell("F", 2.0), cell("G", None)])
+    actual = both([*OLD, cell("F", 0.0), cell("G", 10.0)], [*NEW, cell("F", 2.0), cell("G", None)])
     # Of six cells in both, B, D, F and G changed. Only B has a ratio, and only B and F have a difference.
-    assert found == {
+    assert actual == {
         "source": "s", "measure": "m", **PAIR, "cells_in_both": 5, "changed": 4, "share_changed": 0.8, "appeared": 1,
         "disappeared": 1, "median_ratio": 1.5, "largest_change": 3.0, "places_most_affected": "B, F",
         "suspicion": "in 1 of 1 periods most figures changed, with a median ratio outside 0.9 to 1.1; "
         "furthest from 1 in January 2020: 1.5",
     }  # fmt: skip
-    assert list(found) == list(REVISION_SUMMARY)
+    assert list(actual) == list(REVISION_SUMMARY)
 
 
 def test_change_of_status_alone_is_not_a_revision() -> None:
-    found, summary = compare_releases(
+    actual, summary = compare_releases(
         pl.concat([release(0, cell("A", 5.0)), release(1, cell("A", 5.0, obs_status="revised"))])
     )
-    assert found.is_empty()
+    assert actual.is_empty()
     assert summary.select("cells_in_both", "changed", "share_changed", "largest_change").rows() == [(1, 0, 0.0, None)]
 
 
@@ -108,23 +108,23 @@ def test_figure_that_becomes_suppressed_has_changed() -> None:
 def test_whole_period_is_absent_for_every_place_in_the_other_release(
     old: list[Row], new: list[Row], expected: list[Any]
 ) -> None:
-    found = compare_releases(pl.concat([release(0, *old), release(1, *new)]))[0]
-    assert found.select("kind", "whole_period").rows() == expected
+    actual = compare_releases(pl.concat([release(0, *old), release(1, *new)]))[0]
+    assert actual.select("kind", "whole_period").rows() == expected
 
 
 def test_periods_with_another_first_or_last_day_are_different() -> None:
     for other in ({"period_start": date(2020, 7, 1)}, {"period_end": date(2020, 6, 30)}):
-        found = both([cell("A", 5.0)], [cell("A", 9.0, **other)])
-        assert (found["cells_in_both"], found["appeared"], found["disappeared"]) == (0, 1, 1)
-        assert (found["share_changed"], found["suspicion"]) == (None, None)
+        actual = both([cell("A", 5.0)], [cell("A", 9.0, **other)])
+        assert (actual["cells_in_both"], actual["appeared"], actual["disappeared"]) == (0, 1, 1)
+        assert (actual["share_changed"], actual["suspicion"]) == (None, None)
 
 
 def test_rows_are_ordered_by_measure_place_and_period() -> None:
     cells = [cell(p, 1.0, y, m) for m in "nm" for p in "BA" for y in (2021, 2020)]
-    found = compare_pair(release(0, *cells), release(1, *cells[::-1]))
-    key = found.select("measure", "place_code", "period_start").rows()
+    actual = compare_pair(release(0, *cells), release(1, *cells[::-1]))
+    key = actual.select("measure", "place_code", "period_start").rows()
     assert key == sorted(key) and len(key) == 8
-    assert found["kind"].to_list() == [None] * 8
+    assert actual["kind"].to_list() == [None] * 8
 
 
 def test_releases_are_compared_in_order_within_each_source() -> None:
@@ -151,10 +151,10 @@ def test_fewer_than_two_releases_have_no_revisions() -> None:
 def test_each_measure_has_its_own_summary() -> None:
     alone = both(OLD, NEW)
     other = [[cell(place, factor, measure="l") for place in "ABC"] for factor in (1.0, 100.0)]
-    found = compare_releases(pl.concat([release(0, *OLD, *other[0]).reverse(), release(1, *other[1], *NEW)]))[1]
-    assert found["measure"].to_list() == ["l", "m"]
-    assert found.row(1, named=True) == alone
-    first = found.row(0, named=True)
+    actual = compare_releases(pl.concat([release(0, *OLD, *other[0]).reverse(), release(1, *other[1], *NEW)]))[1]
+    assert actual["measure"].to_list() == ["l", "m"]
+    assert actual.row(1, named=True) == alone
+    first = actual.row(0, named=True)
     assert (first["cells_in_both"], first["changed"], first["median_ratio"]) == (3, 3, 100.0)
     assert first["places_most_affected"] == "A, B, C"
     assert first["suspicion"].endswith("furthest from 1 in January 2020: 100.0")
@@ -170,8 +170,8 @@ def test_each_measure_has_its_own_summary() -> None:
 )  # fmt: skip
 def test_median_ratio_covers_only_changed_cells(old: list[Any], new: list[Any], ratio: float | None) -> None:
     cells = [[cell(str(n), value) for n, value in enumerate(side)] for side in (old, new)]
-    found = both(*cells)
-    assert found["median_ratio"] == ratio
+    actual = both(*cells)
+    assert actual["median_ratio"] == ratio
 
 
 def test_largest_change_is_furthest_from_zero_with_its_sign() -> None:
@@ -214,10 +214,10 @@ def moved(factor: float, changed: int = 3, of: int = 3) -> str | None:
     [(1.1, False), (1.11, True), (0.9, False), (0.89, True), (1.05, False), (0.0, True), (1000.0, True)],
 )
 def test_period_is_suspect_where_the_median_ratio_is_over_a_tenth_from_one(factor: float, suspected: bool) -> None:
-    found = moved(factor)
-    assert (found is not None) == suspected
-    if found:
-        assert found == (
+    actual = moved(factor)
+    assert (actual is not None) == suspected
+    if actual:
+        assert actual == (
             "in 1 of 3 periods most figures changed, with a median ratio outside 0.9 to 1.1; furthest from 1 in "
             f"January 2021: {factor}"
         )
@@ -240,8 +240,8 @@ def test_period_with_the_ratio_furthest_from_one_is_named() -> None:
     old = [cell(place, 100.0, year) for place in "ABC" for year in factors]
     new = [cell(place, 100.0 * factor, year) for place in "ABC" for year, factor in factors.items()]
     for turned in (1, -1):
-        found = both(old[::turned], new[::turned])["suspicion"]
-        assert found.startswith("in 3 of 4 periods") and found.endswith("furthest from 1 in January 2020: 0.3")
+        actual = both(old[::turned], new[::turned])["suspicion"]
+        assert actual.startswith("in 3 of 4 periods") and actual.endswith("furthest from 1 in January 2020: 0.3")
     # A period with few changes is not suspect, however large they are.
     new[0] = cell("A", 100.0 * 90, 2022)
     few = [*new[1:], cell("A", 150.0, 2019)]
@@ -264,13 +264,13 @@ def test_period_without_a_ratio_is_not_counted() -> None:
 def test_ratio_of_a_period_is_its_median() -> None:
     old = [cell(place, 100.0) for place in "ABC"]
     assert both(old, [cell("A", 104.0), cell("B", 105.0), cell("C", 900.0)])["suspicion"] is None
-    found = both(old, [cell("A", 104.0), cell("B", 123.45), cell("C", 900.0)])["suspicion"]
-    assert found.endswith("January 2020: 1.23")
+    actual = both(old, [cell("A", 104.0), cell("B", 123.45), cell("C", 900.0)])["suspicion"]
+    assert actual.endswith("January 2020: 1.23")
 
 
 def test_new_and_withdrawn_cells_are_counted() -> None:
-    found = both([cell(place, 1.0) for place in "ABCDE"], [cell(place, 1.0) for place in "EFG"])
-    assert (found["cells_in_both"], found["appeared"], found["disappeared"]) == (1, 2, 4)
+    actual = both([cell(place, 1.0) for place in "ABCDE"], [cell(place, 1.0) for place in "EFG"])
+    assert (actual["cells_in_both"], actual["appeared"], actual["disappeared"]) == (1, 2, 4)
 
 
 HEADING = "the heading changed from Figure to figure"
@@ -295,8 +295,8 @@ def test_changed_heading_of_other_cells_is_not_suspect() -> None:
 
 
 def test_both_suspicions_are_reported() -> None:
-    found = both([cell("A", 5.0, file_column="Figure")], [cell("A", 10.0)])["suspicion"]
-    assert found.startswith(f"{HEADING}; in 1 of 1 periods")
+    actual = both([cell("A", 5.0, file_column="Figure")], [cell("A", 10.0)])["suspicion"]
+    assert actual.startswith(f"{HEADING}; in 1 of 1 periods")
 
 
 def test_readable_summary_is_short() -> None:
@@ -304,19 +304,19 @@ def test_readable_summary_is_short() -> None:
     summary = compare_releases(pl.concat([release(0, *old), release(1, *old[:2], cell("C", 3.4567), cell("D", 1.0))]))[
         1
     ]
-    found = readable_summary(summary)
-    assert found.to_dicts() == [
+    actual = readable_summary(summary)
+    assert actual.to_dicts() == [
         {"source": "s", "measure": "m", "from": date(2023, 1, 1), "to": date(2023, 1, 2), "in both": 3, "changed": 1,
          "share": "33.3%", "appeared": 1, "disappeared": 0, "ratio": 1.152, "largest": 0.46,
          "places_most_affected": "C", "suspicion": None}
     ]  # fmt: skip
-    assert_frame_equal(readable_summary(summary.clear()), found.clear())
+    assert_frame_equal(readable_summary(summary.clear()), actual.clear())
 
 
 def test_comparison_of_thousands_of_cells_loses_none() -> None:
     old = release(0, *(cell(str(n), float(n)) for n in range(3_000)))
     new = release(1, *(cell(str(n), float(n + (n % 2))) for n in range(1_000, 4_000)))
-    found = compare_pair(old, new)
-    assert found.height == 4_000
-    counted = dict(found.group_by("kind").len().iter_rows())
+    actual = compare_pair(old, new)
+    assert actual.height == 4_000
+    counted = dict(actual.group_by("kind").len().iter_rows())
     assert counted == {None: 1_000, "changed": 1_000, "appeared": 1_000, "disappeared": 1_000}

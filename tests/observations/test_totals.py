@@ -21,12 +21,12 @@ LONDON = {
 
 
 def cells(*found: dict[str, Any]) -> pl.DataFrame:
-    order = pl.Series("order", [each["order"] for each in found], pl.Int64)
+    order = pl.Series("order", [item["order"] for item in found], pl.Int64)
     return table_from_records(list(found), CELLS).with_columns(order)
 
 
 def kept(*changed: dict[str, Any]) -> list[dict[str, Any]]:
-    return keep_totals(cells(*({**LONDON, **each} for each in changed))).to_dicts()
+    return keep_totals(cells(*({**LONDON, **item} for item in changed))).to_dicts()
 
 
 def test_total_keeps_every_column_with_its_tier_and_release() -> None:
@@ -41,7 +41,7 @@ def test_total_keeps_every_column_with_its_tier_and_release() -> None:
      ("duplicate", False), ("unreadable", False), ("implausible", False), ("dropped", False), (None, False)],
 )  # fmt: skip
 def test_only_figures_that_count_towards_a_total_are_selected(fault: str | None, is_kept: bool) -> None:
-    assert [each["role"] for each in kept({"fault": fault})] == ([fault] if is_kept else [])
+    assert [item["role"] for item in kept({"fault": fault})] == ([fault] if is_kept else [])
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_only_figures_that_count_towards_a_total_are_selected(fault: str | None,
      ("K02000001", "above_nation"), ("E09000024", "lad"), ("QMF", None), (None, None)],
 )  # fmt: skip
 def test_prefix_of_a_code_gives_its_tier(code: str | None, tier: str | None) -> None:
-    assert [each["tier"] for each in kept({"place_code": code})] == [tier]
+    assert [item["tier"] for item in kept({"place_code": code})] == [tier]
 
 
 def test_first_of_repeated_totals_is_selected() -> None:
     again = {"value": 7.0, "file_row": 9}
-    assert [each["value"] for each in kept({}, again)] == [9.0]
-    assert [each["value"] for each in kept(again, {})] == [7.0]
+    assert [item["value"] for item in kept({}, again)] == [9.0]
+    assert [item["value"] for item in kept(again, {})] == [7.0]
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_first_of_repeated_totals_is_selected() -> None:
      {"period_end": date(2024, 12, 31)}, {"order": 1}, {"fault": "retired_code"}],
 )  # fmt: skip
 def test_different_totals_are_all_selected_in_order(other: dict[str, Any]) -> None:
-    found = kept(other, {}, {**other, "value": 1.0})
-    assert [each["value"] for each in found] == [9.0, 9.0]
-    assert found == [*kept(other), *kept({})]
+    actual = kept(other, {}, {**other, "value": 1.0})
+    assert [item["value"] for item in actual] == [9.0, 9.0]
+    assert actual == [*kept(other), *kept({})]
 
 
 def test_no_cells_give_no_totals() -> None:
@@ -103,16 +103,16 @@ def test_each_nation_is_within_the_places_above_it(code: str, nation: str, above
 
 
 def test_place_is_within_its_region_once_and_never_within_itself() -> None:
-    found = pairs(place("E06000001", "England", "E12000001", "E12000001"), place("E12000001", "England", "E92000001"))
-    assert found.count(("E12000001", "E06000001")) == 1
-    assert ("E12000001", "E12000001") not in found
-    assert found == sorted(set(found)) and len(found) == 9
+    actual = pairs(place("E06000001", "England", "E12000001", "E12000001"), place("E12000001", "England", "E92000001"))
+    assert actual.count(("E12000001", "E06000001")) == 1
+    assert ("E12000001", "E12000001") not in actual
+    assert actual == sorted(set(actual)) and len(actual) == 9
     assert pairs(place("E92000001", "England")) == [(k, "E92000001") for k in ("K02000001", "K03000001", "K04000001")]
 
 
 def test_no_places_have_no_larger_places() -> None:
-    found = total_members(empty_table(PLACE_COLUMNS))
-    assert (found.height, dict(found.schema)) == (0, {"total_code": pl.String, "place_code": pl.String})
+    actual = total_members(empty_table(PLACE_COLUMNS))
+    assert (actual.height, dict(actual.schema)) == (0, {"total_code": pl.String, "place_code": pl.String})
 
 
 @pytest.mark.parametrize(

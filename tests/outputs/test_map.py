@@ -16,9 +16,9 @@ TEMPLATES = Path(__file__).resolve().parents[2] / "pipelines" / "outputs" / "tem
 
 
 def _boundaries() -> dict[str, Any]:
-    found = sample().boundaries
-    assert found is not None
-    return copy.deepcopy(found)
+    actual = sample().boundaries
+    assert actual is not None
+    return copy.deepcopy(actual)
 
 
 def _square(code: str, x: float, y: float, side: float) -> dict[str, Any]:

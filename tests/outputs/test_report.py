@@ -126,9 +126,9 @@ def test_every_place_has_one_row() -> None:
 
 
 def test_summary_counts_places_and_cells() -> None:
-    told = summarise_report(sample())
-    assert (told.places, told.whole, told.part, told.none) == (5, 3, 2, 0)
-    assert (told.needed, told.known, told.wanted) == (10, 8, 5)
+    result = summarise_report(sample())
+    assert (result.places, result.whole, result.part, result.none) == (5, 3, 2, 0)
+    assert (result.needed, result.known, result.wanted) == (10, 8, 5)
 
 
 def test_requests_count_each_place_and_its_residents_once() -> None:
@@ -150,8 +150,8 @@ def test_unknown_population_is_not_counted_as_zero() -> None:
 def test_partly_known_population_is_shown_as_a_minimum() -> None:
     report = sample()
     some = report._replace(people=report.people.head(2))
-    told = next(row for row in list_requests(some) if row["measure"] == "vacancies")
-    assert (told["people"], told["people_known"], told["places"]) == (2_000.0, 2, 5)
+    result = next(row for row in list_requests(some) if row["measure"] == "vacancies")
+    assert (result["people"], result["people_known"], result["places"]) == (2_000.0, 2, 5)
     assert "or more: population not known for 3 places" in render_html(some)
 
 
@@ -172,8 +172,8 @@ def test_gap_takes_the_data_owner_and_remedy_of_its_reason() -> None:
     bare = report.cells.with_columns(
         pl.lit(None, pl.String).alias("data_owner"), pl.lit(None, pl.String).alias("remedy")
     )
-    told = next(row for row in list_requests(report._replace(cells=bare)) if row["reason"] == "not_collected")
-    assert (told["data_owner"], told["remedy"]) == (
+    result = next(row for row in list_requests(report._replace(cells=bare)) if row["reason"] == "not_collected")
+    assert (result["data_owner"], result["remedy"]) == (
         "the body that could collect it",
         "Send the request to the body named.",
     )
@@ -186,9 +186,9 @@ def test_highest_figures_are_in_descending_order() -> None:
 
 
 def test_highest_estimates_are_not_numbered_and_state_similar_places() -> None:
-    found = list_highest(of_estimates())[0]
-    assert not found["ordered"] and list_highest(sample())[0]["ordered"]
-    assert [note for *_, note in found["rows"]] == [
+    actual = list_highest(of_estimates())[0]
+    assert not actual["ordered"] and list_highest(sample())[0]["ordered"]
+    assert [note for *_, note in actual["rows"]] == [
         "statistically similar to 1 other", "statistically similar to 2 others", "statistically similar to 2 others",
         "statistically similar to 2 others", "statistically similar to 1 other",
     ]  # fmt: skip
@@ -199,8 +199,8 @@ def test_computed_column_is_as_uncertain_as_its_inputs() -> None:
     report = of_estimates()
     computed = report.view.select("place_code", pl.lit(1.5).alias("twice"), pl.lit("normal").alias("twice_status"))
     select = "select c.place_code, 2 * c.value as twice from lad_2023.claimant_rate c"
-    found = list_highest(report._replace(view=computed, select=select))[0]
-    assert found["doubtful"] and not found["ordered"]
+    actual = list_highest(report._replace(view=computed, select=select))[0]
+    assert actual["doubtful"] and not actual["ordered"]
     sure = list_highest(sample()._replace(view=computed, select=select))[0]
     assert sure["ordered"] and not sure["doubtful"]
 
@@ -302,8 +302,8 @@ def test_findings_cover_the_latest_file_and_the_file_in_use() -> None:
         pl.Series("usable", [True, True, False]),
     )  # fmt: skip
     findings = report.findings.head(4).with_columns(pl.Series("release", ["old", "used", "broken", None]))
-    found = grave_findings(report._replace(releases=releases, findings=findings))
-    assert set(found["release"]) == {"used", "broken", None}
+    actual = grave_findings(report._replace(releases=releases, findings=findings))
+    assert set(actual["release"]) == {"used", "broken", None}
 
 
 def test_older_releases_are_counted() -> None:
@@ -346,7 +346,7 @@ def test_figure_carried_forward_has_its_own_period() -> None:
     caveat = pl.lit("rounded,carried_forward").alias("caveats")
     carried = report._replace(cells=report.cells.with_columns(caveat))
     last = [row["cells"][0]["last"] for row in period_table(carried)]
-    assert last and all(each.endswith(", of 2025, carried forward") for each in last)
+    assert last and all(item.endswith(", of 2025, carried forward") for item in last)
     needs = {**report.header.needs, "households": Need(carry="2 years")}
     allowed = describe_age_limits(report._replace(header=report.header.model_copy(update={"needs": needs})))
     assert allowed == {"claimant_rate": "no older figure", "households": "carried forward up to 2 years, with a caveat"}
@@ -395,9 +395,9 @@ def test_csv_defuses_formulas_and_keeps_numbers() -> None:
 
 
 def test_json_has_every_cell_and_is_reproducible() -> None:
-    told = json.loads(report_json(sample()))
-    assert len(told["cells"]) == 15
-    assert all((cell["value"] is None) == (cell["reason"] is not None) for cell in told["cells"])
+    result = json.loads(report_json(sample()))
+    assert len(result["cells"]) == 15
+    assert all((cell["value"] is None) == (cell["reason"] is not None) for cell in result["cells"])
     mixed = sample()._replace(cells=sample().cells.sample(fraction=1, shuffle=True, seed=1))
     assert report_json(sample()) == report_json(mixed)
     assert cells_csv(sample()) == cells_csv(mixed)
@@ -405,16 +405,16 @@ def test_json_has_every_cell_and_is_reproducible() -> None:
 
 
 def test_page_shows_verdicts_and_their_reasons() -> None:
-    told = " ".join(text for _, text in Page(render_html(sample())).texts)
-    assert "places: answerable; 3,000 people" in told and "places: not answerable; 2,000 people" in told
-    assert "Reasons for caveats and for missing answers" in told
+    result = " ".join(text for _, text in Page(render_html(sample())).texts)
+    assert "places: answerable; 3,000 people" in result and "places: not answerable; 2,000 people" in result
+    assert "Reasons for caveats and for missing answers" in result
 
 
 def test_page_shows_changes_acceptances_and_revisions() -> None:
     texts = [text for _, text in Page(render_html(sample())).texts]
-    told = " ".join(texts)
-    assert "Since the build of 2026-10-25: 1 closed, 5 new; 7 open." in told
-    assert "The oldest gap has been open for 30 days." in told
+    result = " ".join(texts)
+    assert "Since the build of 2026-10-25: 1 closed, 5 new; 7 open." in result
+    assert "The oldest gap has been open for 30 days." in result
     assert {
         "Gaps that changed",
         "Closed",
@@ -422,7 +422,7 @@ def test_page_shows_changes_acceptances_and_revisions() -> None:
         "a figure was published",
         "Gaps accepted until a date",
     } <= set(texts)
-    assert "Figures available: from 70.0% on 25 October 2026 to 53.3% on 24 November 2026." in told
+    assert "Figures available: from 70.0% on 25 October 2026 to 53.3% on 24 November 2026." in result
     assert any("Revisions in the latest release" in text for text in texts)
 
 
@@ -433,9 +433,9 @@ def test_draft_letter_is_text_under_its_data_owner() -> None:
 
 
 def test_page_states_if_there_are_no_discontinuities() -> None:
-    told = " ".join(text for _, text in Page(render_html(sample())).texts)
-    assert "No boundary has a figure on one side only" in told
-    assert "No published total in the store differs from the sum of its places." in told
+    result = " ".join(text for _, text in Page(render_html(sample())).texts)
+    assert "No boundary has a figure on one side only" in result
+    assert "No published total in the store differs from the sum of its places." in result
 
 
 def test_discontinuities_are_drawn_and_listed_with_escaped_text() -> None:
@@ -452,12 +452,12 @@ def test_discontinuities_are_drawn_and_listed_with_escaped_text() -> None:
 
 def test_totals_are_of_the_latest_release_with_the_largest_difference_first() -> None:
     days = [date(2024, 1, 1), date(2025, 1, 1)]
-    each = [{"measure": "m", "place_code": code, "place_name": code, "period_start": day, "period_end": day,
+    item = [{"measure": "m", "place_code": code, "place_name": code, "period_start": day, "period_end": day,
              "released_at": day, "unit": "people", "total": 10.0, "sum_of_places": 10.0 - gap, "remainder": gap,
              "evidence": ""}
             for day in days for code, gap in (("a", 1.0), ("b", -5.0), ("c", 0.0))]  # fmt: skip
-    found = newest_totals(table_from_records(each, RECONCILIATION))
-    assert found.select("place_code", "period_end").rows() == [("b", days[1]), ("a", days[1])]
+    actual = newest_totals(table_from_records(item, RECONCILIATION))
+    assert actual.select("place_code", "period_end").rows() == [("b", days[1]), ("a", days[1])]
 
 
 def test_zero_part_of_a_total_has_no_sign() -> None:

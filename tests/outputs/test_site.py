@@ -64,10 +64,10 @@ def test_every_link_has_a_target_page(paged: Project) -> None:
 
 
 def test_page_shows_figures_gaps_and_data_owners(paged: Project) -> None:
-    told = texts(place_page_path(paged.home, "E06000063"))
-    assert "Cumberland" in told and "41,200" in told
-    assert "Data owner: HM Revenue and Customs" in told and "Cannot be recomputed for the merged area" in told
-    assert "between 24 and 36" in told
+    result = texts(place_page_path(paged.home, "E06000063"))
+    assert "Cumberland" in result and "41,200" in result
+    assert "Data owner: HM Revenue and Customs" in result and "Cannot be recomputed for the merged area" in result
+    assert "between 24 and 36" in result
     belfast = texts(place_page_path(paged.home, "N09000003"))
     assert "Data owner: Department for Communities (Northern Ireland)" in belfast
     assert "The series does not cover this nation".lower() in belfast.lower()
@@ -119,10 +119,10 @@ def test_malicious_name_is_escaped(paged: Project, tmp_path: Path) -> None:
     pages = build_place_pages(project.catalogue, report.cells, judged, NO_LEDGER)
     html = next(render_place_page(project, page, "people") for page in pages if page.name == HARM)
     assert HARM not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in html
-    told = build_overview(
+    result = build_overview(
         project.catalogue, {"sample": report.cells}, {"sample": judged}, {"sample": empty_ledger()}, report.places
     )
-    assert told.problems[0]["places"] == 5 and sum(len(places) for _, places in told.places) == 5
+    assert result.problems[0]["places"] == 5 and sum(len(places) for _, places in result.places) == 5
 
 
 def test_only_changed_place_pages_are_rewritten(starter: Project, tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def test_figure_carried_forward_has_a_period_column() -> None:
     assert [name for name in table.columns if name not in plain.columns] == [column]
     assert table.columns.index(column) == table.columns.index("Households (households)") + 1
     assert set(zip(table["Place code"], table[column], strict=True)) >= {("E06000001", "2025"), ("E06000002", "[x]")}
-    notes = next(each.notes for each in build_sheets(carried) if each.name == "Figures")
-    assert [table.columns[place] for place in notes] == [f"{each.title} ({each.unit})" for each in MEASURES.values()]
+    notes = next(item.notes for item in build_sheets(carried) if item.name == "Figures")
+    assert [table.columns[place] for place in notes] == [f"{item.title} ({item.unit})" for item in MEASURES.values()]
 
 
 def test_figures_stay_numeric_in_columns_with_shorthand() -> None:
@@ -103,14 +103,14 @@ def test_problem_without_gaps_has_a_spreadsheet() -> None:
 
 def test_every_column_of_the_csv_is_described_with_its_type() -> None:
     report = sample("month")
-    told = json.loads(build_csv_metadata(report))
-    assert told["@context"] == ["http://www.w3.org/ns/csvw", {"@language": "en"}] and told["url"] == "sample.csv"
-    columns = told["tableSchema"]["columns"]
+    result = json.loads(build_csv_metadata(report))
+    assert result["@context"] == ["http://www.w3.org/ns/csvw", {"@language": "en"}] and result["url"] == "sample.csv"
+    columns = result["tableSchema"]["columns"]
     rows = list(csv.DictReader(io.StringIO(cells_csv(report))))
     assert [column["titles"] for column in columns] == list(rows[0])
     assert all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column["name"]) for column in columns)
     assert all(column["dc:description"] for column in columns)
-    assert told["tableSchema"]["primaryKey"] == "cell_id" and len({row["cell_id"] for row in rows}) == len(rows)
+    assert result["tableSchema"]["primaryKey"] == "cell_id" and len({row["cell_id"] for row in rows}) == len(rows)
     for column in columns:
         for row in rows:
             read(row[column["titles"]], column)

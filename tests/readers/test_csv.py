@@ -29,9 +29,9 @@ def test_space_around_a_cell_is_removed_everywhere(rows: list[list[str]], ends: 
     with pytest.MonkeyPatch.context() as patch:
         # The text is searched in pieces: a space may be at the boundary of two.
         patch.setattr(delimited, "_IN_CACHE", piece)
-        found = cells(text)
+        actual = cells(text)
     expected_rows = [[cell.strip() for cell in row] or [""] * len(rows[0]) for row in csv.reader(text.splitlines())]
-    assert [row[: len(rows[0])] for row in found] == expected_rows
+    assert [row[: len(rows[0])] for row in actual] == expected_rows
 
 
 @pytest.mark.parametrize(

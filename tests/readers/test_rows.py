@@ -56,9 +56,9 @@ def test_missing_heading_is_refused_with_close_matches() -> None:
 
 def test_other_rows_are_counted_and_unmatched_texts_listed() -> None:
     sheet = Sheet(FRAME, "a.csv", skipped_rows=10, unmatched_declarations=("before",))
-    found = filter_rows(sheet, declared(filter={"sex": ["M", "X"], "age": "1*"}))
-    assert found.frame[ROW].to_list() == [2]
-    assert (found.skipped_rows, found.unmatched_declarations) == (13, ("before", "filter: no row has 'X' under sex"))
+    actual = filter_rows(sheet, declared(filter={"sex": ["M", "X"], "age": "1*"}))
+    assert actual.frame[ROW].to_list() == [2]
+    assert (actual.skipped_rows, actual.unmatched_declarations) == (13, ("before", "filter: no row has 'X' under sex"))
 
 
 def test_all_rows_are_read_without_a_filter() -> None:
@@ -68,11 +68,11 @@ def test_all_rows_are_read_without_a_filter() -> None:
 
 def test_rows_that_no_measure_uses_are_counted_but_retained() -> None:
     measures = {"men": {**STOCK, "filter": {"sex": "M"}}, "all": {**STOCK, "filter": {"sex": ["T*", "All"]}}}
-    found = count_unread_rows(
+    actual = count_unread_rows(
         Sheet(FRAME, "a.csv", skipped_rows=10, unmatched_declarations=("before",)), declared(measures=measures)
     )
-    assert found.frame.equals(FRAME)
-    assert (found.skipped_rows, found.unmatched_declarations) == (
+    assert actual.frame.equals(FRAME)
+    assert (actual.skipped_rows, actual.unmatched_declarations) == (
         12,
         ("before", "measure all: no row has 'All' under sex"),
     )
@@ -89,8 +89,8 @@ def test_rows_that_are_not_data_are_counted_once() -> None:
 
 def test_source_without_measures_reads_every_row() -> None:
     places = {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "provides": "place"}
-    found = count_unread_rows(Sheet(FRAME, "a.csv"), Source.model_validate(places))
-    assert (found.skipped_rows, found.unmatched_declarations) == (0, ())
+    actual = count_unread_rows(Sheet(FRAME, "a.csv"), Source.model_validate(places))
+    assert (actual.skipped_rows, actual.unmatched_declarations) == (0, ())
 
 
 def data(source: Source) -> list[int]:

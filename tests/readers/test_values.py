@@ -158,7 +158,7 @@ def test_figure_is_converted_to_its_measures_unit() -> None:
     ranked = {**STOCK, "count_rows": "at most 10"}
     source = declared(measures={"stock": STOCK, "thousands": thousands, "ranked": ranked})
     texts = [("2.5", ""), ("10", ""), ("10.1", ""), ("", "")]
-    by_measure = {each: [row[0] for row in read(source, *texts, measure=each)] for each in source.measures}
+    by_measure = {entry: [row[0] for row in read(source, *texts, measure=entry)] for entry in source.measures}
     assert by_measure == {
         "stock": [2.5, 10.0, 10.1, None], "thousands": [2500.0, 10000.0, 10100.0, None],
         "ranked": [1.0, 1.0, 0.0, None],

@@ -28,9 +28,9 @@ def test_area_with_one_of_sixteen_practices_returned_is_a_gap() -> None:
     practices = [f"P{n:02}" for n in range(16)]
     roll = pl.DataFrame([(code, "N", "aggregated", 1) for code in practices],
                         schema=["from_code", "to_code", "derivation", "leads_to"], orient="row")  # fmt: skip
-    found = map_slices(table([cell("people", practices[0], 120.0)]), roll, MEASURES).row(0, named=True)
-    assert (found["value"], found["reason"]) == (None, "children_incomplete")
-    assert "1 of 16 parts have a figure" in found["evidence"]
+    actual = map_slices(table([cell("people", practices[0], 120.0)]), roll, MEASURES).row(0, named=True)
+    assert (actual["value"], actual["reason"]) == (None, "children_incomplete")
+    assert "1 of 16 parts have a figure" in actual["evidence"]
 
 
 def forces(silent: range, left: float) -> pl.DataFrame:
@@ -47,25 +47,25 @@ def forces(silent: range, left: float) -> pl.DataFrame:
 
 @pytest.mark.parametrize(("left", "reasons"), [(0.0, {"suspected_zero"}), (9.0, {"suspected_zero", "near_zero_leak"})])
 def test_police_force_without_returns_is_flagged_in_all_77_months(left: float, reasons: set[str]) -> None:
-    found = flag_figures(forces(range(43, 120), left), {"crimes": COUNT})
-    assert set(found["reason"]) == reasons and set(found["place_code"]) == {"F07"}
-    assert (found.height, found["withheld"].all()) == (77, True)
+    actual = flag_figures(forces(range(43, 120), left), {"crimes": COUNT})
+    assert set(actual["reason"]) == reasons and set(actual["place_code"]) == {"F07"}
+    assert (actual.height, actual["withheld"].all()) == (77, True)
 
 
 def test_seven_registrations_for_1528_residents_give_a_gap_at_the_welsh_border() -> None:
     seen = table([cell("people", "A", 7.0), cell("people", "B", 5_200.0)])
     residents = table([cell("residents", "A", 1_528.0), cell("residents", "B", 5_000.0)])
-    found = find_low_reach(seen, residents)
-    assert found.select("place_code", "reason", "withheld").rows() == [("A", "low_reach", True)]
-    assert found["evidence"].to_list() == ["7 counted of 1528 residents, 0.46 %"]
+    actual = find_low_reach(seen, residents)
+    assert actual.select("place_code", "reason", "withheld").rows() == [("A", "low_reach", True)]
+    assert actual["evidence"].to_list() == ["7 counted of 1528 residents, 0.46 %"]
 
 
 def test_areas_missing_from_a_crosswalk_are_named_in_the_gap(tmp_path: Path) -> None:
     """One of the three districts that became Cumberland is in no lookup, so the sum of two is not shown."""
     rows = [f"{code},x,2023,{value}" for code, value in (("E07000026", 10), ("E07000028", 20))]
     lost = [*with_peers(*rows), "E07999999,x,2023,30"]
-    found = cell_of(Case("children_incomplete", CUMBERLAND, lost, source=OLD), tmp_path)
-    assert found["value"] is None and "E07000029" in str(found["evidence"])
+    actual = cell_of(Case("children_incomplete", CUMBERLAND, lost, source=OLD), tmp_path)
+    assert actual["value"] is None and "E07000029" in str(actual["evidence"])
 
 
 def test_areas_with_unknown_codes_are_findings_with_their_sum(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_areas_with_unknown_codes_are_findings_with_their_sum(tmp_path: Path) ->
     more = [f"{code},x,2022,5" for code in EVERYONE for _ in range(4)]
     project = project_of(Case(None, MERTON, [*with_peers(), *lost, *more]), tmp_path)
     steps.prepare_store(project)
-    found = load_source_tables(project, "a_source").finding.filter(pl.col("reason") == "unmatched_place")
-    assert found.height == 6 and found["sum_of_values"].sum() == 615.0 and found["set_aside"].all()
+    actual = load_source_tables(project, "a_source").finding.filter(pl.col("reason") == "unmatched_place")
+    assert actual.height == 6 and actual["sum_of_values"].sum() == 615.0 and actual["set_aside"].all()
 
 
 def test_average_does_not_use_weights_of_a_later_year() -> None:
@@ -82,8 +82,8 @@ def test_average_does_not_use_weights_of_a_later_year() -> None:
     later = (date(2024, 1, 1), date(2024, 12, 31))
     people = table([cell("people", "A", 300.0, later), cell("people", "B", 100.0, later)])
     moved = map_slices(rates, PARTS, MEASURES)
-    found = average_rates(moved, rates, PARTS, rate_weights(rates, people, MEASURES)).filter(pl.col("to_code") == "N")
-    row = found.row(0, named=True)
+    actual = average_rates(moved, rates, PARTS, rate_weights(rates, people, MEASURES)).filter(pl.col("to_code") == "N")
+    row = actual.row(0, named=True)
     assert later[0] > YEAR[1]
     assert (row["value"], row["reason"], row["lower_bound"], row["upper_bound"]) == (None, "needs_parts", 1.95, 8.05)
 

@@ -165,8 +165,8 @@ def observed(project: Project, extra: str) -> SourceTables:
 
 
 def found(seen: SourceTables, check: str) -> list[tuple[object, ...]]:
-    told = seen.finding.filter(pl.col("check") == check)
-    return told.select("reason", "place_code", "place_label", "rows", "sum_of_values", "set_aside").rows()
+    result = seen.finding.filter(pl.col("check") == check)
+    return result.select("reason", "place_code", "place_label", "rows", "sum_of_values", "set_aside").rows()
 
 
 @pytest.mark.parametrize(
@@ -209,9 +209,9 @@ def test_zero_is_a_figure_and_blank_is_not(project: Project) -> None:
     seen = observed(
         project, "E06000063,Cumberland,2023,\nE06000064,Westmorland,2023,0\nE06000065,North Yorkshire,2023,c"
     )
-    told = dict(seen.observation.select("place_code", "value").iter_rows())
-    assert told["E06000064"] == 0.0
-    assert told["E06000063"] is told["E06000065"] is None
+    result = dict(seen.observation.select("place_code", "value").iter_rows())
+    assert result["E06000064"] == 0.0
+    assert result["E06000063"] is result["E06000065"] is None
     status = dict(seen.observation.select("place_code", "obs_status").iter_rows())
     assert (status["E06000063"], status["E06000065"]) == ("not_available", "confidential")
 
@@ -229,9 +229,9 @@ def test_unknown_council_name_is_reported_with_candidates(small: Project) -> Non
     text = gzip.decompress(path.read_bytes()).replace(b'"Merton"', b'"Mertonn"')
     path.write_bytes(gzip.compress(text))
     steps.prepare_store(small)
-    told = load_source_tables(small, "dwp_uc_households").finding.filter(pl.col("check") == "unknown_places")
-    assert told["place_label"].to_list() == ["Mertonn"]
-    assert "perhaps E09000024 Merton" in told["evidence"].item()
+    result = load_source_tables(small, "dwp_uc_households").finding.filter(pl.col("check") == "unknown_places")
+    assert result["place_label"].to_list() == ["Mertonn"]
+    assert "perhaps E09000024 Merton" in result["evidence"].item()
 
 
 def test_unused_name_in_the_table_of_names_is_reported(small: Project) -> None:
@@ -239,8 +239,8 @@ def test_unused_name_in_the_table_of_names_is_reported(small: Project) -> None:
         table.write("Nowhere / Unlle,W06000001,\n")
     changed = small._replace(catalogue=load_catalogue(small.catalogue.root))
     steps.prepare_store(changed)
-    told = load_source_tables(changed, "dwp_uc_households").finding.filter(pl.col("check") == "unused_names")
-    assert told["evidence"].str.starts_with("Nowhere / Unlle").to_list() == [True]
+    result = load_source_tables(changed, "dwp_uc_households").finding.filter(pl.col("check") == "unused_names")
+    assert result["evidence"].str.starts_with("Nowhere / Unlle").to_list() == [True]
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_extra_row_or_new_marker_is_a_finding_with_its_location(
     project: Project, row: str, check: str, reason: str
 ) -> None:
     seen = observed(project, row)
-    assert [told[0] for told in found(seen, check)] == [reason]
+    assert [result[0] for result in found(seen, check)] == [reason]
     (where,) = seen.finding.filter(pl.col("check") == check)["file"].to_list()
     assert where == "stock.csv, row 68, column stock"
     (release,) = seen.release.to_dicts()

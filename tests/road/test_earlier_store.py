@@ -53,8 +53,8 @@ def test_earlier_store_is_upgraded_with_one_message(home: Path, tmp_path: Path) 
     assert all(before.values()) and all(after.values()) and not set(before.values()) & set(after.values())
     ledger = read_ledger(home, PROBLEM)
     assert ledger.builds["day"].to_list()[0] == FIRST and ledger.builds.height == 2
-    told = load_gaps(Project(load_catalogue(project), home, date(2026, 11, 24)), PROBLEM)
-    still_open = told.filter(pl.col("closed").is_null(), pl.col("measure") == "vacancies")
+    result = load_gaps(Project(load_catalogue(project), home, date(2026, 11, 24)), PROBLEM)
+    still_open = result.filter(pl.col("closed").is_null(), pl.col("measure") == "vacancies")
     assert still_open.height > 100 and set(still_open["opened"]) == {FIRST}
     assert (home / "out" / "my notes.csv").read_text(encoding="utf-8") == "mine"
     assert sorted(path.name for path in (home / "out").glob(f"{PROBLEM}*.csv")) == [f"{PROBLEM}.csv"]

@@ -20,9 +20,9 @@ def test_undamaged_file_is_read_completely(kind: str) -> None:
 
 def test_damaged_file_gives_a_correct_table_or_a_refusal() -> None:
     endings = [read_damaged(seed, SOUND) for seed in range(FILES)]
-    assert [each for each in endings if each.fault] == []
+    assert [item for item in endings if item.fault] == []
     # The damage has an effect, and some damaged files are still readable.
-    assert FILES / 10 < sum(each.refused for each in endings) < FILES
+    assert FILES / 10 < sum(item.refused for item in endings) < FILES
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

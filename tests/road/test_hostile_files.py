@@ -38,14 +38,14 @@ Damage = Callable[[random.Random, bytes], bytes]
 def samples(edition: Project) -> dict[str, Sample]:
     """First and last lines of each source's newest file, with preamble, header, data and footnotes."""
     places = load_places(edition)
-    found = {}
+    actual = {}
     for name, source in edition.catalogue.observation_sources().items():
         content = (edition.catalogue.sources_dir / source.releases[-1].file).read_bytes()
         lines = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).split(b"\n")
         names = edition.catalogue.sources_dir / f"{name}.names.csv"
         codes = load_codes(source, places, names, load_geography(edition, source.geography or ""))
-        found[name] = (source, b"\n".join(lines[:40] + lines[-12:]), codes)
-    return found
+        actual[name] = (source, b"\n".join(lines[:40] + lines[-12:]), codes)
+    return actual
 
 
 def at_random(rng: random.Random, content: bytes) -> int:
@@ -118,12 +118,12 @@ def test_damaged_published_file_is_read_correctly_or_refused(samples: dict[str, 
             refused += 1
             assert "file.csv" in str(error), f"{damage.__name__} {number}"
             continue
-        told = f"{damage.__name__} {number} of {name}"
-        assert cells["value"].drop_nulls().is_finite().all(), told
-        assert set(cells["obs_status"].drop_nulls()) <= set(OBSERVATION_STATUSES), told
+        result = f"{damage.__name__} {number} of {name}"
+        assert cells["value"].drop_nulls().is_finite().all(), result
+        assert set(cells["obs_status"].drop_nulls()) <= set(OBSERVATION_STATUSES), result
         sound = cells.filter(cells["fault"].is_null())
-        assert {part for code in sound["place_code"] for part in code.split("+")} <= codes.system, told
-        assert sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(), told
+        assert {part for code in sound["place_code"] for part in code.split("+")} <= codes.system, result
+        assert sound.select("measure", "place_code", "period_start", "period_end").is_unique().all(), result
     # A compressed file has a checksum, which detects nearly all damage.
     assert refused < TIMES or damage is packed_and_damaged
 

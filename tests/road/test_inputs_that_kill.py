@@ -134,7 +134,7 @@ def test_query_writes_no_file_and_changes_no_limit(asked: tuple[Path, Path], que
     done = run_command(*asked, "sql", query.format(path))
     assert done.code == 2
     assert done.err.startswith("error: invalid query")
-    assert sorted(each.name for each in path.parent.iterdir()) == [path.name]
+    assert sorted(item.name for item in path.parent.iterdir()) == [path.name]
 
 
 @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run, Path]:
 
 def test_problem_that_exceeds_resources_fails_alone(built: tuple[Run, Run, Path]) -> None:
     done, _, store = built
-    refused(done, *(told for _, told in PROBLEMS.values()), most=MOST_OF_A_BUILD)
+    refused(done, *(result for _, result in PROBLEMS.values()), most=MOST_OF_A_BUILD)
     assert "not read: " in done.err and "over 100,000 values once aliases are expanded" in done.err
     assert "laughing.sql:9: needs: unknown measure 'laughs'; it may be declared in an excluded source" in done.err
     assert done.code == 6
@@ -426,7 +426,7 @@ def test_stored_file_that_exceeds_resources_is_refused_and_the_previous_release_
         refused(done, *named, most=MOST_OF_A_BUILD)
         assert done.code == 6
     with duckdb.connect(str(output_path(store, "commonground.duckdb")), read_only=True) as con:
-        told = con.sql("select measure, value from cells where problem = 'beds'").fetchall()
-        assert told == [("beds", 24.0)]
+        result = con.sql("select measure, value from cells where problem = 'beds'").fetchall()
+        assert result == [("beds", 24.0)]
         known = con.sql("select count(value) from cells where measure = 'claimant_rate'").fetchall()
         assert known[0][0] > 300

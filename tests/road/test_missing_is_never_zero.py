@@ -85,8 +85,8 @@ def test_four_count_of_missing_figures_is_refused(tmp_path: Path) -> None:
 
 def test_five_mean_does_not_skip_missing_figures() -> None:
     people = [cell("people", "A", 300.0), cell("people", "B", 100.0)]
-    found = placed([cell("rate", "A", 2.0), cell("rate", "B", None)], people)
-    assert (found["value"], found["reason"]) == (None, "children_incomplete")
+    actual = placed([cell("rate", "A", 2.0), cell("rate", "B", None)], people)
+    assert (actual["value"], actual["reason"]) == (None, "children_incomplete")
 
 
 def test_six_wide_view_has_nulls_and_pivot_is_refused(built: Project, tmp_path: Path) -> None:
@@ -107,11 +107,11 @@ def test_seven_blank_is_not_zero_in_the_file_or_any_export(built: Project) -> No
     table = list(csv.DictReader(io.StringIO(output_path(built.home, "a_problem.csv").read_text(encoding="utf-8"))))
     exported = {row["place_code"]: row["value"] for row in table}
     assert {exported[code] for code in MISSING} == {""} and float(exported[NOUGHT]) == 0
-    told = {
-        each["place_code"]: each for each in json.loads(output_path(built.home, "a_problem.json").read_text())["cells"]
+    result = {
+        item["place_code"]: item for item in json.loads(output_path(built.home, "a_problem.json").read_text())["cells"]
     }
-    assert {told[code]["value"] for code in MISSING} == {None} and told[NOUGHT]["value"] == 0
-    assert told[BLANK]["reason"] == "not_available"
+    assert {result[code]["value"] for code in MISSING} == {None} and result[NOUGHT]["value"] == 0
+    assert result[BLANK]["reason"] == "not_available"
 
 
 @pytest.mark.parametrize("code", sorted(MISSING))
@@ -120,7 +120,7 @@ def test_seven_page_shows_a_reason_and_not_zero_for_a_gap(built: Project, code: 
         ((name,),) = con.sql(f"select place_name from cells where place_code = '{code}'").fetchall()
     html = output_path(built.home, "a_problem.html").read_text(encoding="utf-8")
     (row,) = [row for row in re.findall(r"<tr.*?</tr>", html, re.S) if re.search(rf">\s*{name}\s*<", row)][:1]
-    cells = [re.sub(r"<[^>]*>", " ", each).strip() for each in re.findall(r"<td.*?</td>", row, re.S)]
+    cells = [re.sub(r"<[^>]*>", " ", item).strip() for item in re.findall(r"<td.*?</td>", row, re.S)]
     assert cells and not {"0", "0.0", "0.00"} & set(cells), cells
 
 

@@ -52,8 +52,8 @@ def faults(content: bytes, text: str = "") -> dict[str | None, int]:
 
 def test_trap_1_2011_districts_have_2023_successors_and_swaps_are_no_mergers(held: PlaceData) -> None:
     old = sorted(code for code in codes(held, "lad_2011") if code[0] in "EW")
-    found = find_successors(held.places, old, codes(held, "lad_2023"))
-    assert {len(found[code].codes) for code in old} == {1}
+    actual = find_successors(held.places, old, codes(held, "lad_2023"))
+    assert {len(actual[code].codes) for code in old} == {1}
     fife = find_successors(held.places, ["S12000015", "S12000024"], codes(held, "lad_2023"))
     assert {code: reach.codes for code, reach in fife.items()} == {
         "S12000015": ("S12000047",),
@@ -62,12 +62,12 @@ def test_trap_1_2011_districts_have_2023_successors_and_swaps_are_no_mergers(hel
 
 
 def test_trap_2_recodes_with_and_without_moved_land_are_distinguished(held: PlaceData) -> None:
-    found = find_successors(held.places, ["E07000100", "E07000104", "E08000020"], codes(held, "lad_2023"))
-    assert {reach.derivation for reach in found.values()} == {"moved_land"}
+    actual = find_successors(held.places, ["E07000100", "E07000104", "E08000020"], codes(held, "lad_2023"))
+    assert {reach.derivation for reach in actual.values()} == {"moved_land"}
 
 
 def test_trap_3_split_small_areas_have_all_their_parts(held: PlaceData) -> None:
-    table = next(each.table for each in held.areas if {"lsoa_2011", "lsoa_2021"} <= set(each.systems))
+    table = next(item.table for item in held.areas if {"lsoa_2011", "lsoa_2021"} <= set(item.systems))
     parts = table.drop_nulls(["lsoa_2011", "lsoa_2021"]).group_by("lsoa_2011").agg(pl.col("lsoa_2021").n_unique())
     assert parts["lsoa_2021"].max() == 9
 
@@ -86,7 +86,7 @@ def test_trap_5_recoded_health_board_has_its_successor(held: PlaceData) -> None:
 
 
 def test_trap_6_catchment_of_a_trust_covers_many_districts(held: PlaceData) -> None:
-    shares = next(each.table for each in held.shares if each.from_system.startswith("trust"))
+    shares = next(item.table for item in held.shares if item.from_system.startswith("trust"))
     assert shares.group_by("from_code").len()["len"].median() > 20
 
 
@@ -154,8 +154,8 @@ def test_trap_14_both_names_of_a_renamed_column_are_read() -> None:
 def test_trap_15_changed_definition_is_a_caveat_on_all_later_figures() -> None:
     declared = source("period_kind: day\nbreaks: [{from: 2020-07-02, text: both pillars are counted}]\n")
     read = cells(declared, line("E09000024,2020-07-01,7\nE09000024,2020-07-02,9"))
-    held = Snapshot("a", "x", date(2024, 1, 1), "", "", "", "a.csv", 1, "")
-    assert add_declared_caveats(read, declared, held)["caveats"].to_list() == [None, "definition_break"]
+    stored = Snapshot("a", "x", date(2024, 1, 1), "", "", "", "a.csv", 1, "")
+    assert add_declared_caveats(read, declared, stored)["caveats"].to_list() == [None, "definition_break"]
 
 
 def test_trap_16_file_without_a_period_is_not_dated_by_the_clock() -> None:
@@ -207,9 +207,9 @@ def test_trap_20_information_in_cell_colour_is_lost_and_reported() -> None:
 
 def test_trap_21_count_that_falls_to_a_fraction_is_flagged() -> None:
     fallen = series(at(range(4, 5), range(14, 24), lambda value: round(value * 1_028 / 347_958)))
-    told = flag_figures(fallen, {"figure": COUNT})
-    assert (EVERYONE[4], "near_zero_leak") in told.select("place_code", "reason").rows()
-    assert told["place_code"].unique().to_list() == [EVERYONE[4]]
+    result = flag_figures(fallen, {"figure": COUNT})
+    assert (EVERYONE[4], "near_zero_leak") in result.select("place_code", "reason").rows()
+    assert result["place_code"].unique().to_list() == [EVERYONE[4]]
 
 
 def test_trap_22_blank_district_is_not_zero() -> None:
@@ -225,8 +225,8 @@ def test_trap_23_negative_quantity_is_a_figure() -> None:
 def test_trap_24_totals_are_stored_separately_from_places() -> None:
     declared = source("totals: {TOTAL: E92000001}\n")
     read = cells(declared, line("TOTAL,2023,112467\nE09000024,2023,7"))
-    told = read.select("place_code", "value", "fault").rows()
-    assert sorted(told) == [("E09000024", 7.0, None), ("E92000001", 112_467.0, "total")]
+    result = read.select("place_code", "value", "fault").rows()
+    assert sorted(result) == [("E09000024", 7.0, None), ("E92000001", 112_467.0, "total")]
 
 
 def test_trap_25_cached_links_preambles_and_moving_titles() -> None:

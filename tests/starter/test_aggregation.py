@@ -93,9 +93,9 @@ def test_every_district_since_2011_is_in_one_nation(tmp_path: Path) -> None:
     target = set(require_places(places.register, "nation_2023")["place_code"])
     for year in range(2011, 2026):
         codes = require_places(places.register, f"lad_{year}")["place_code"].to_list()
-        found = find_successors(places, codes, target)
-        assert {len(reach.codes) for reach in found.values()} == {1}
-        assert len(found) == len(codes)
+        actual = find_successors(places, codes, target)
+        assert {len(reach.codes) for reach in actual.values()} == {1}
+        assert len(actual) == len(codes)
 
 
 @pytest.mark.skipif(

@@ -125,8 +125,8 @@ def test_ten_skipped_months_are_reported(starter: Project) -> None:
 
 def test_residents_sum_to_the_published_uk_total(cells: pl.DataFrame) -> None:
     residents = cells.filter(pl.col("measure") == "residents_16_64")
-    told = gzip.decompress((ROOT / "sources" / "starter" / "ons_residents.csv.gz").read_bytes()).decode()
-    kingdom = [row for row in csv.DictReader(io.StringIO(told)) if row["Area name"] == "UNITED KINGDOM"]
+    result = gzip.decompress((ROOT / "sources" / "starter" / "ons_residents.csv.gz").read_bytes()).decode()
+    kingdom = [row for row in csv.DictReader(io.StringIO(result)) if row["Area name"] == "UNITED KINGDOM"]
     columns = ("Mid-2022 population (Female)", "Mid-2022 population (Male)")
     assert residents["value"].sum() == sum(int(row[column]) for row in kingdom for column in columns)
 
@@ -190,10 +190,10 @@ def test_month_never_shows_a_later_figure(warehouse: Path) -> None:
 def test_no_problem_shows_a_figure_for_another_period(starter: Project) -> None:
     known, wrong = 0, []
     for name, problem in starter.catalogue.problems.items():
-        found = read_table(state_path(starter.home, "cell", name))
+        actual = read_table(state_path(starter.home, "cell", name))
         of_days = instant_measures(starter.catalogue, problem.measures)
-        known += found["value"].count() if problem.header.grain != "latest" else 0
-        wrong += find_other_periods(found, problem.header.grain, of_days)["cell_id"].to_list()
+        known += actual["value"].count() if problem.header.grain != "latest" else 0
+        wrong += find_other_periods(actual, problem.header.grain, of_days)["cell_id"].to_list()
     assert wrong == [] and known > 30_000
 
 
@@ -202,22 +202,22 @@ def test_month_of_2020_does_not_show_an_annual_figure(warehouse: Path) -> None:
         select count(*), count(value), min(reason), max(reason), min(evidence) from cells
         where problem = 'jobs_south_london' and measure = 'claimant_rate' and place_code = 'E09000024'
     """
-    (told,) = ask(warehouse, merton)
-    assert told[:4] == (46, 0, "no_figure_for_period", "no_figure_for_period")
-    assert str(told[4]).startswith(
+    (result,) = ask(warehouse, merton)
+    assert result[:4] == (46, 0, "no_figure_for_period", "no_figure_for_period")
+    assert str(result[4]).startswith(
         "ons_claimant_rate has no figure for April 2020; the nearest is for 2020; its value was "
     )
 
 
 def test_mid_2022_residents_are_carried_forward_with_a_caveat(warehouse: Path) -> None:
     columns = "residents_16_64, residents_16_64_status, residents_16_64_period"
-    told = ask(warehouse, f"""
+    result = ask(warehouse, f"""
         select period_start, {columns} from problem.jobs_south_london where place_code = 'E09000024'
         and period_start in (date '2022-05-01', date '2022-06-01', date '2023-12-01') order by 1
     """)  # fmt: skip
-    assert [row[1] is None for row in told] == [True, False, False] and told[1][1] == told[2][1]
-    assert [row[2] for row in told] == ["no_figure_for_period", "normal", "carried_forward"]
-    assert [row[3] for row in told] == [None, "30 June 2022", "30 June 2022"]
+    assert [row[1] is None for row in result] == [True, False, False] and result[1][1] == result[2][1]
+    assert [row[2] for row in result] == ["no_figure_for_period", "normal", "carried_forward"]
+    assert [row[3] for row in result] == [None, "30 June 2022", "30 June 2022"]
 
 
 def test_every_figure_column_is_numeric_with_a_status_column(warehouse: Path) -> None:
@@ -352,10 +352,10 @@ def test_starter_edition_is_small() -> None:
 
 def test_every_starter_file_has_its_provenance(starter: Project) -> None:
     provenance = pl.read_csv(ROOT / "sources" / "starter" / "PROVENANCE.csv", infer_schema=False)
-    told = dict(provenance.select("file", "sha256").iter_rows())
+    result = dict(provenance.select("file", "sha256").iter_rows())
     from pipelines.core.store import hash_bytes
 
     for source in starter.catalogue.sources.values():
         for release in source.releases:
             name = Path(release.file).name
-            assert told[name] == hash_bytes((ROOT / "sources" / release.file).read_bytes()), name
+            assert result[name] == hash_bytes((ROOT / "sources" / release.file).read_bytes()), name

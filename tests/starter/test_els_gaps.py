@@ -39,21 +39,21 @@ def test_few_gaps_have_only_a_missing_row_as_reason(grids: tuple[pl.DataFrame, p
 
 def test_no_figure_is_lost_or_added(grids: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     """The newest claimant rates have the same number and values as the file has for the districts of 2025."""
-    each = next(each for each in els_gaps.read_indicators(FOLDER) if each.title == "Claimant Count")
-    newest = max(each.column("period"))
+    item = next(item for item in els_gaps.read_indicators(FOLDER) if item.title == "Claimant Count")
+    newest = max(item.column("period"))
     printed = {
         code: float(figure)
         for code, period, figure in zip(
-            each.column("areacd"), each.column("period"), each.column("observation"), strict=True
+            item.column("areacd"), item.column("period"), item.column("observation"), strict=True
         )
         if period == newest and figure
     }
-    cells = grids[0].filter(pl.col("measure") == each.name, pl.col("value").is_not_null())
+    cells = grids[0].filter(pl.col("measure") == item.name, pl.col("value").is_not_null())
     assert cells.height > 350
-    told = dict(cells.select("place_code", "value").iter_rows())
+    result = dict(cells.select("place_code", "value").iter_rows())
     # Barnsley and Sheffield have new codes since 2025; the file still uses the old codes.
-    assert set(told) - set(printed) == {"E08000038", "E08000039"}
-    assert all(printed[code] == value for code, value in told.items() if code in printed)
+    assert set(result) - set(printed) == {"E08000038", "E08000039"}
+    assert all(printed[code] == value for code, value in result.items() if code in printed)
 
 
 def test_docs_page_matches_the_script(grids: tuple[pl.DataFrame, pl.DataFrame]) -> None:

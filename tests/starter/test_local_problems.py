@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def cells(starter: Project, problem: str, measure: str, year: int | None = None) -> pl.DataFrame:
     """Return the cells of one measure, for one year or the latest."""
-    found = read_table(state_path(starter.home, "cell", problem)).filter(pl.col("measure") == measure)
-    return found.filter(pl.col("period_start").dt.year() == year) if year else found
+    actual = read_table(state_path(starter.home, "cell", problem)).filter(pl.col("measure") == measure)
+    return actual.filter(pl.col("period_start").dt.year() == year) if year else actual
 
 
 def one(starter: Project, problem: str, measure: str, place: str, year: int | None = None) -> dict[str, object]:
@@ -28,9 +28,9 @@ CUMBERLAND, BRENT, LEEDS, BIRMINGHAM = "E06000063", "E09000005", "E08000035", "E
 
 def test_rough_sleeping_in_districts_sums_to_the_england_figure(starter: Project) -> None:
     for year, england in ((2019, 4_266), (2022, 3_069)):
-        found = cells(starter, "rough_sleeping", "people_sleeping_rough", year)
-        assert found.filter(pl.col("value").is_null(), pl.col("nation") == "England").is_empty()
-        assert found["value"].sum() == england
+        actual = cells(starter, "rough_sleeping", "people_sleeping_rough", year)
+        assert actual.filter(pl.col("value").is_null(), pl.col("nation") == "England").is_empty()
+        assert actual["value"].sum() == england
 
 
 def test_method_of_rough_sleeping_counts_is_not_averaged_over_merged_councils(starter: Project) -> None:
@@ -39,9 +39,9 @@ def test_method_of_rough_sleeping_counts_is_not_averaged_over_merged_councils(st
 
 
 def test_year_without_a_stored_snapshot_is_late_and_not_zero(starter: Project) -> None:
-    found = cells(starter, "rough_sleeping", "people_sleeping_rough", 2023)
-    assert found["value"].drop_nulls().len() == 0
-    assert set(found["reason"]) == {"late", "nation_not_covered"}
+    actual = cells(starter, "rough_sleeping", "people_sleeping_rough", 2023)
+    assert actual["value"].drop_nulls().len() == 0
+    assert set(actual["reason"]) == {"late", "nation_not_covered"}
 
 
 def test_council_without_a_homelessness_return_is_a_gap(starter: Project) -> None:
@@ -51,10 +51,10 @@ def test_council_without_a_homelessness_return_is_a_gap(starter: Project) -> Non
 
 
 def test_reoffending_is_a_gap_in_every_police_force_area(starter: Project) -> None:
-    found = read_table(state_path(starter.home, "cell", "reoffending"))
-    assert found["value"].drop_nulls().len() == 0
-    assert found["place_code"].n_unique() == 45
-    assert found["data_owner"].null_count() == found["remedy"].null_count() == 0
+    actual = read_table(state_path(starter.home, "cell", "reoffending"))
+    assert actual["value"].drop_nulls().len() == 0
+    assert actual["place_code"].n_unique() == 45
+    assert actual["data_owner"].null_count() == actual["remedy"].null_count() == 0
 
 
 def test_emissions_in_cumberland_are_the_sum_of_its_three_districts(starter: Project) -> None:
@@ -76,14 +76,16 @@ def test_volunteers_are_not_collected(starter: Project) -> None:
 def test_list_of_2020_is_too_old_for_current_food_need(starter: Project) -> None:
     shielded = cells(starter, "food_and_volunteers", "shielded_patients")
     assert set(shielded["reason"]) == {"discontinued"} and shielded.height == 10
-    told = shielded["evidence"].str.extract(r"problem allows two years; its value was (\d+)$").cast(pl.Int64)
-    assert told.sum() == 120_465
+    result = shielded["evidence"].str.extract(r"problem allows two years; its value was (\d+)$").cast(pl.Int64)
+    assert result.sum() == 120_465
 
 
 def test_constituency_without_police_returns_is_a_gap_and_not_a_low_count(starter: Project) -> None:
-    told = [one(starter, "crime_constituencies", "recorded_crimes", MANCHESTER_CENTRAL, year) for year in (2018, 2019)]
-    assert [cell["value"] for cell in told] == [47_009, None]
-    assert told[1]["reason"] == "dropped"
+    result = [
+        one(starter, "crime_constituencies", "recorded_crimes", MANCHESTER_CENTRAL, year) for year in (2018, 2019)
+    ]
+    assert [cell["value"] for cell in result] == [47_009, None]
+    assert result[1]["reason"] == "dropped"
     after = cells(starter, "crime_constituencies", "recorded_crimes").filter(
         pl.col("place_code") == MANCHESTER_CENTRAL, pl.col("period_start") >= date(2020, 1, 1)
     )
@@ -91,9 +93,9 @@ def test_constituency_without_police_returns_is_a_gap_and_not_a_low_count(starte
 
 
 def test_crime_in_scotland_is_a_gap_and_not_the_railway_police_count(starter: Project) -> None:
-    found = cells(starter, "crime_constituencies", "recorded_crimes", 2023)
-    assert set(found.filter(pl.col("nation") == "Scotland")["reason"]) == {"nation_not_covered"}
-    northern_irish = found.filter(pl.col("nation") == "Northern Ireland")
+    actual = cells(starter, "crime_constituencies", "recorded_crimes", 2023)
+    assert set(actual.filter(pl.col("nation") == "Scotland")["reason"]) == {"nation_not_covered"}
+    northern_irish = actual.filter(pl.col("nation") == "Northern Ireland")
     assert set(northern_irish["reason"]) == {"dropped"}
 
 

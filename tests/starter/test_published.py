@@ -75,10 +75,10 @@ def test_two_releases_differ_in_7853_of_9407_figures(project: Project) -> None:
 def test_table_of_revisions_has_the_same_7853_of_9407_figures(project: Project) -> None:
     read = [cells(project, "ons_claimant_rate", file) for file, _ in CLAIMANTS[:2]]
     releases = [frame.with_columns(pl.lit(order, pl.Int64).alias("order")) for order, frame in enumerate(read)]
-    found, summary = compare_releases(pl.concat(releases))
+    actual, summary = compare_releases(pl.concat(releases))
     assert summary.select("cells_in_both", "changed", "disappeared").row(0) == (9_407, 7_853, 0)
-    assert found.filter(pl.col("kind") == "changed").height == 7_853
-    merton = found.filter(pl.col("place_code") == "E09000024", pl.col("period_start") == date(2020, 1, 1))
+    assert actual.filter(pl.col("kind") == "changed").height == 7_853
+    merton = actual.filter(pl.col("place_code") == "E09000024", pl.col("period_start") == date(2020, 1, 1))
     assert merton.select("old", "new").rows() == [(2.6, 5.8)]
 
 
@@ -119,9 +119,9 @@ def test_furlough_table_is_read_completely(project: Project) -> None:
 def test_residents_by_district_sum_to_each_nation(project: Project) -> None:
     read = cells(project, "ons_residents_16_64", "geo/population/lad23_mid2011_mid2022_syoa_sex_uk.csv.gz")
     sound = read.filter(pl.col("fault").is_null(), pl.col("period_end") == date(2022, 6, 30))
-    told = dict(read.filter(pl.col("period_end") == date(2022, 6, 30)).select("place_code", "value").iter_rows())
+    result = dict(read.filter(pl.col("period_end") == date(2022, 6, 30)).select("place_code", "value").iter_rows())
     for nation, code in (("E", "E92000001"), ("W", "W92000004"), ("S", "S92000003"), ("N", "N92000002")):
-        assert sound.filter(pl.col("place_code").str.starts_with(nation))["value"].sum() == told[code]
+        assert sound.filter(pl.col("place_code").str.starts_with(nation))["value"].sum() == result[code]
 
 
 def test_codes_in_use_each_year_match_the_published_register(project: Project) -> None:
@@ -144,9 +144,9 @@ def test_every_2011_code_has_exactly_one_2023_successor(project: Project) -> Non
     places = load_places(project)
     published = pl.read_csv(PUBLISHED / "geo/lad_registers/lad_2011-12_ew.csv", infer_schema=False)
     target = set(require_places(places.register, "lad_2023")["place_code"])
-    found = trace_changes(places.changes, published.to_series(0).to_list(), target)
-    assert len(found) == published.height == 348
-    assert {len(reach.codes) for reach in found.values()} == {1}
+    actual = trace_changes(places.changes, published.to_series(0).to_list(), target)
+    assert len(actual) == published.height == 348
+    assert {len(reach.codes) for reach in actual.values()} == {1}
 
 
 def test_starter_edition_does_not_copy_a_published_file() -> None:

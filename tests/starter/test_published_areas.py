@@ -139,17 +139,17 @@ def test_every_place_of_a_geography_is_present(table: pl.DataFrame, system: str,
 def test_13_districts_straddle_care_boards_and_north_yorkshire_is_in_three(
     table: pl.DataFrame,
 ) -> None:
-    found = several(table, "lad_2024", "icb_2022")
-    assert len(found) == 13
-    assert {code: count for code, count in found.items() if count > 2} == {"E06000065": 3}
+    actual = several(table, "lad_2024", "icb_2022")
+    assert len(actual) == 13
+    assert {code: count for code, count in actual.items() if count > 2} == {"E06000065": 3}
 
 
 def test_171_of_331_districts_straddle_travel_to_work_areas(table: pl.DataFrame) -> None:
     # St Albans is one more: since 2013 it has land, with a dozen residents, of an LSOA of Welwyn Hatfield.
     moved = pl.col("area_code") == "E01023964+E01035581"
-    found = several(of(table, "EW").filter(~moved), "lad_2021", "ttwa_2011")
-    assert (len(found), max(found.values())) == (171, 9)
-    assert set(several(of(table, "EW"), "lad_2021", "ttwa_2011")) - set(found) == {"E07000240"}
+    actual = several(of(table, "EW").filter(~moved), "lad_2021", "ttwa_2011")
+    assert (len(actual), max(actual.values())) == (171, 9)
+    assert set(several(of(table, "EW"), "lad_2021", "ttwa_2011")) - set(actual) == {"E07000240"}
 
 
 def test_constituency_that_splits_an_lsoa_is_weighted_by_output_areas(table: pl.DataFrame) -> None:
@@ -179,8 +179,8 @@ def test_lsoa_changes_match_the_published_lookup(table: pl.DataFrame) -> None:
 
 @published
 def test_parts_of_an_lsoa_sum_to_its_published_figure(table: pl.DataFrame) -> None:
-    told = by_age(geo("population/lsoa11_mid2020_syoa_ew.csv.gz"), "LSOA Code")
-    off = apart(of(table, "EW"), "lsoa_2011", told, MID_2020, GROUPS)
+    result = by_age(geo("population/lsoa11_mid2020_syoa_ew.csv.gz"), "LSOA Code")
+    off = apart(of(table, "EW"), "lsoa_2011", result, MID_2020, GROUPS)
     assert max(off.select(pl.col(GROUPS).abs().max()).row(0)) < 1e-9
     zones = by_age(geo("population/dz11_mid2020_syoa_scotland.csv.gz"), "DataZone")
     assert (
@@ -192,18 +192,18 @@ def test_parts_of_an_lsoa_sum_to_its_published_figure(table: pl.DataFrame) -> No
 @published
 def test_parts_of_a_2021_lsoa_sum_to_its_census_residents(table: pl.DataFrame) -> None:
     long = geo("population/lsoa21_census2021_age6_ew.csv.gz").group_by(pl.col("lsoa21_code").alias("code"))
-    told = long.agg(pl.col("usual_residents").cast(pl.Int64).sum().alias("all_ages"))
-    off = apart(of(table, "EW"), "lsoa_2021", told, CENSUS, ("all_ages",))
+    result = long.agg(pl.col("usual_residents").cast(pl.Int64).sum().alias("all_ages"))
+    off = apart(of(table, "EW"), "lsoa_2021", result, CENSUS, ("all_ages",))
     assert off["all_ages"].abs().max() < 1e-9
 
 
 @published
 def test_districts_of_2021_sum_to_their_published_figures_except_four(table: pl.DataFrame) -> None:
     """Four differ: since 2013 two LSOAs of 2011 are in two districts each, and the ONS counts each in one."""
-    told = by_age(geo("population/lad21_mid2020_syoa_ew.csv.gz"), "Code")
-    off = apart(of(table, "EW"), "lad_2021", told, MID_2020, GROUPS)
-    found = off.filter(pl.any_horizontal(pl.col(GROUPS).abs() > 1e-6)).sort("code")
-    told_all = {code: round(value, 1) for code, value in found.select("code", "all_ages").iter_rows()}
+    result = by_age(geo("population/lad21_mid2020_syoa_ew.csv.gz"), "Code")
+    off = apart(of(table, "EW"), "lad_2021", result, MID_2020, GROUPS)
+    actual = off.filter(pl.any_horizontal(pl.col(GROUPS).abs() > 1e-6)).sort("code")
+    told_all = {code: round(value, 1) for code, value in actual.select("code", "all_ages").iter_rows()}
     assert told_all == {"E07000240": 11.7, "E07000241": -11.7, "E07000242": -137.0, "E07000243": 137.0}
 
 
@@ -247,16 +247,16 @@ def test_statistical_areas_contain_whole_districts_or_are_null(table: pl.DataFra
 @published
 def test_statistical_areas_of_districts_match_the_published_lookup(table: pl.DataFrame) -> None:
     lookup = geo("lookups/lad23_itl2_2021_uk.csv").select("gss_code", "RGNCD").filter(pl.len().over("gss_code") == 1)
-    held = table.select("lad_2024", "itl2_2021").drop_nulls().unique()
-    assert set(held.iter_rows()) == set(lookup.iter_rows())
+    stored = table.select("lad_2024", "itl2_2021").drop_nulls().unique()
+    assert set(stored.iter_rows()) == set(lookup.iter_rows())
 
 
 def test_every_area_has_a_2018_district_that_precedes_its_2021_district(project: Project, table: pl.DataFrame) -> None:
     places = load_places(project)
     pairs = table.select("lad_2018", "lad_2021").unique()
     assert (pairs["lad_2018"].null_count(), pairs["lad_2018"].n_unique()) == (0, 391)
-    found = trace_changes(places.changes, pairs["lad_2018"].unique().to_list(), set(table["lad_2021"]))
-    assert {(old, found[old].codes) for old in found} == {(old, (new,)) for old, new in pairs.iter_rows()}
+    actual = trace_changes(places.changes, pairs["lad_2018"].unique().to_list(), set(table["lad_2021"]))
+    assert {(old, actual[old].codes) for old in actual} == {(old, (new,)) for old, new in pairs.iter_rows()}
 
 
 @published
@@ -265,7 +265,7 @@ def test_seven_northamptonshire_districts_have_their_published_residents(table: 
     small = geo("population/lsoa11_mid2019_syoa_ew.csv.gz").select(pl.col("LSOA Code").alias("lsoa_2011"), people)
     merged = table.filter(pl.col("lad_2021").is_in(["E06000061", "E06000062"]))
     summed = merged.select("lsoa_2011", "lad_2018").unique().join(small, on="lsoa_2011", validate="1:1")
-    told = dict(summed.group_by("lad_2018").agg(pl.col("All Ages").sum()).iter_rows())
-    large = geo("population/lad20_mid2019_syoa_ew.csv.gz").filter(pl.col("Code").is_in(list(told)))
-    assert len(told) == 7
-    assert told == dict(large.select("Code", pl.col("All ages").cast(pl.Int64)).iter_rows())
+    result = dict(summed.group_by("lad_2018").agg(pl.col("All Ages").sum()).iter_rows())
+    large = geo("population/lad20_mid2019_syoa_ew.csv.gz").filter(pl.col("Code").is_in(list(result)))
+    assert len(result) == 7
+    assert result == dict(large.select("Code", pl.col("All ages").cast(pl.Int64)).iter_rows())

@@ -36,8 +36,8 @@ def snapshot(project: Project, year: int) -> pl.DataFrame:
 
 
 def english(project: Project, from_year: int, to_year: int) -> pl.DataFrame:
-    held = PlaceData(load_places(project))
-    table = build_crosswalk(held, f"lad_{from_year}", f"lad_{to_year}")
+    available = PlaceData(load_places(project))
+    table = build_crosswalk(available, f"lad_{from_year}", f"lad_{to_year}")
     return table.filter(pl.col("from_code").str.starts_with("E"))
 
 
@@ -46,11 +46,11 @@ def test_converted_rough_sleeping_equals_the_published_recast_in_every_district(
     project: Project, before: int, after: int, districts: int
 ) -> None:
     key = ["period_start", "period_end", "place_code"]
-    told = snapshot(project, after).select(*key, "value", "measure")
-    measure = told["measure"].unique().to_list()[0]
+    result = snapshot(project, after).select(*key, "value", "measure")
+    measure = result["measure"].unique().to_list()[0]
     old = snapshot(project, before).filter(pl.col("measure") == measure)
     moved = apportion_counts(old.select("measure", *key, "value", "obs_status"), english(project, before, after))
-    both = moved.join(told.filter(pl.col("measure") == measure), on=key, suffix="_told")
+    both = moved.join(result.filter(pl.col("measure") == measure), on=key, suffix="_told")
     assert both["place_code"].n_unique() == districts
     assert both.filter(pl.col("value").is_null()).is_empty()
     assert both.filter(pl.col("value") != pl.col("value_told")).is_empty()
@@ -75,16 +75,16 @@ def test_every_district_code_change_since_2018_is_reproduced(project: Project) -
 
 def test_land_swap_of_fife_and_perth_is_not_a_merger(project: Project) -> None:
     changes = load_places(project).changes
-    found = trace_changes(changes, ["S12000015", "S12000024"], {"S12000047", "S12000048"})
-    assert {code: (*reach.codes, reach.derivation) for code, reach in found.items()} == {
+    actual = trace_changes(changes, ["S12000015", "S12000024"], {"S12000047", "S12000048"})
+    assert {code: (*reach.codes, reach.derivation) for code, reach in actual.items()} == {
         "S12000015": ("S12000047", "moved_land"),
         "S12000024": ("S12000048", "moved_land"),
     }
 
 
 def test_emissions_of_three_districts_sum_to_cumberland(project: Project) -> None:
-    told = {"E07000026": 542.5, "E07000028": 524.7, "E07000029": 226.2}
-    rows = [("emissions", date(2019, 1, 1), date(2019, 12, 31), code, value) for code, value in told.items()]
+    result = {"E07000026": 542.5, "E07000028": 524.7, "E07000029": 226.2}
+    rows = [("emissions", date(2019, 1, 1), date(2019, 12, 31), code, value) for code, value in result.items()]
     observed = pl.DataFrame(
         rows, schema=["measure", "period_start", "period_end", "place_code", "value"], orient="row"
     )  # fmt: skip
@@ -97,23 +97,23 @@ def claimants(sheet: str, names: dict[str, str]) -> tuple[dict[str, float], floa
     """Read claimants by district and the stated total from the workbook of July 2022."""
     path = PUBLISHED / "indicators/claimant_count/nisra_claimant_count_workbook_2022-07.xlsx"
     table = pl.read_excel(path, sheet_name=sheet, has_header=False, infer_schema_length=0)
-    found, total = {}, 0.0
+    actual, total = {}, 0.0
     for row in table.rows():
         texts = [str(cell) for cell in row if cell is not None]
         if texts and texts[0].startswith("Total*"):
             total = float(texts[3])
         elif texts and fold_name(texts[0]) in names and len(texts) > 3:
-            found[names[fold_name(texts[0])]] = float(texts[3])
-    return found, total
+            actual[names[fold_name(texts[0])]] = float(texts[3])
+    return actual, total
 
 
 def test_claimants_in_northern_ireland_are_equal_on_26_and_11_districts(project: Project) -> None:
     register = load_places(project).register
     systems = {year: select_places(register, f"lad_{year}") for year in (2014, 2022)}
     names = {
-        year: {fold_name(name): code for code, name in found.filter(pl.col("nation") == "Northern Ireland")
+        year: {fold_name(name): code for code, name in actual.filter(pl.col("nation") == "Northern Ireland")
                .select("place_code", "place_name").iter_rows()}
-        for year, found in systems.items()
+        for year, actual in systems.items()
     }  # fmt: skip
     old, before = claimants("LGD(26)", names[2014])
     new, after = claimants("LGD(11)", names[2022])
@@ -139,8 +139,8 @@ PEOPLE = {"people": Measure(title="p", unit="people", kind="stock", column=("p",
                "pfa_2024", "fra_2024", "region_2024", "icb_2022"]
 )  # fmt: skip
 def test_every_crosswalk_conserves_the_residents_of_small_areas(project: Project, system: str) -> None:
-    held = load_place_data(project, load_places(project))
-    table = next(each.table for each in held.areas if "lsoa_2011" in each.systems)
+    available = load_place_data(project, load_places(project))
+    table = next(item.table for item in available.areas if "lsoa_2011" in item.systems)
     people = table.filter(pl.col("lsoa_2011").str.contains("^[EW]01")).group_by(
         pl.col("lsoa_2011").alias("place_code")
     ).agg(pl.col("residents_mid_2020__all_ages").sum().alias("value"))  # fmt: skip
@@ -149,7 +149,7 @@ def test_every_crosswalk_conserves_the_residents_of_small_areas(project: Project
         pl.lit(date(2020, 6, 30)).alias("period_end"), "place_code", "value",
     )  # fmt: skip
     assert observed["value"].sum() == pytest.approx(59_719_724, abs=1e-3)
-    way = build_crosswalk(held, "lsoa_2011", system, "all_ages", date(2020, 6, 30))
+    way = build_crosswalk(available, "lsoa_2011", system, "all_ages", date(2020, 6, 30))
     own = way.filter(pl.col("from_code").str.contains("^[EW]01"))
     after = apportion_counts(observed, own)["partial"].sum() + list_residuals(observed, own, PEOPLE)["value"].sum()
     assert after == pytest.approx(59_719_724, abs=1e-3)

@@ -53,8 +53,8 @@ def released(read: pl.DataFrame, order: int, day: date) -> pl.DataFrame:
     """Return the figures for councils from 1 July; earlier days are by specimen date in one of the files."""
     sound = read.filter(pl.col("fault").is_null(), pl.col("value").is_not_null(), pl.col("period_start") >= OLD)
     known = {"source": "phe_cases", "release": f"file {order}", "released_at": day}
-    told = sound.with_columns(pl.lit(value).alias(name) for name, value in known.items())
-    return conform_table(told, OBSERVATION_COLUMNS).with_columns(pl.lit(order, pl.Int64).alias("order"))
+    result = sound.with_columns(pl.lit(value).alias(name) for name, value in known.items())
+    return conform_table(result, OBSERVATION_COLUMNS).with_columns(pl.lit(order, pl.Int64).alias("order"))
 
 
 def test_england_cases_rose_by_half_between_files_and_little_between_days() -> None:
@@ -68,8 +68,8 @@ def test_england_cases_rose_by_half_between_files_and_little_between_days() -> N
 def test_revision_report_shows_the_change_and_suspects_a_new_definition(project: Project) -> None:
     """On the same day, all 115 councils in the collated file have higher figures."""
     before, after = cells(project, "phe_cases", LAST_OF_PILLAR_1), both_pillars(project)[1]
-    found = compare_releases(pl.concat([released(before, 0, OLD), released(after, 1, NEW)]))
-    summary = found[1].row(0, named=True)
+    actual = compare_releases(pl.concat([released(before, 0, OLD), released(after, 1, NEW)]))
+    summary = actual[1].row(0, named=True)
     assert (summary["cells_in_both"], summary["changed"], summary["median_ratio"]) == (115, 115, pytest.approx(1.52))
     assert "; in 1 of 1 periods most figures changed, with a median ratio" in summary["suspicion"]
     assert summary["suspicion"].endswith("furthest from 1 in July 2020: 1.52")
@@ -77,8 +77,8 @@ def test_revision_report_shows_the_change_and_suspects_a_new_definition(project:
 
 def test_every_later_figure_has_a_definition_caveat(project: Project) -> None:
     source, after = both_pillars(project)
-    held = Snapshot("here", "x", NEW, "", "", "", "collated.csv", 1, "")
-    told = add_declared_caveats(after.filter(pl.col("fault").is_null()), source, held)
-    broken = told.group_by("period_start").agg(pl.col("caveats").eq_missing("definition_break").mean())
+    stored = Snapshot("here", "x", NEW, "", "", "", "collated.csv", 1, "")
+    result = add_declared_caveats(after.filter(pl.col("fault").is_null()), source, stored)
+    broken = result.group_by("period_start").agg(pl.col("caveats").eq_missing("definition_break").mean())
     by_day = dict(broken.iter_rows())
     assert (by_day[OLD], by_day[NEW]) == (0.0, 1.0)

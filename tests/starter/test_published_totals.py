@@ -66,11 +66,11 @@ def test_nation_exceeds_its_regions_and_regions_exceed_their_places(project: Pro
     summed = pl.read_csv(path, infer_schema=False).group_by("Area code", "Area name", maintain_order=True).agg(daily)
     source, read = declared(summed.write_csv().encode(), path.name, COVID, project)
     own = require_places(load_places(project).register, "utla_2019").filter(pl.col("nation") == "England")
-    found = taken_apart(project, read, source, total_members(own))
-    england = found.filter(pl.col("tier") == "nation").row(0, named=True)
+    actual = taken_apart(project, read, source, total_members(own))
+    england = actual.filter(pl.col("tier") == "nation").row(0, named=True)
     assert (england["total"], england["sum_of_places"], england["places_without"]) == (112_467, 107_552, 0)
     assert (england["unallocated"], england["remainder"]) == (112_467 - 107_566, 14)
-    regions = found.filter(pl.col("tier") == "region")
+    regions = actual.filter(pl.col("tier") == "region")
     assert (regions["total"].sum(), regions["sum_of_places"].sum()) == (107_566, 107_552)
     # The daily figures of Hackney and the City of London were revised, and no longer sum to London's.
     assert regions.filter(pl.col("remainder") != 0).select("place_name", "remainder").rows() == [("London", 14)]
@@ -96,13 +96,13 @@ def test_wards_differ_from_their_district_in_228_of_340_months_within_rounding(p
     )
     member = wards.select(pl.col("lad15cd").alias("total_code"), pl.col("wd15cd").alias("place_code")).unique()
     observation = conform_table(observed, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
-    found = reconcile_totals(observation, conform_table(stated, TOTAL), source, member, load_places(project))
-    assert found.height == 340
-    apart = found.filter(pl.col("total") != pl.col("sum_of_places"))
+    actual = reconcile_totals(observation, conform_table(stated, TOTAL), source, member, load_places(project))
+    assert actual.height == 340
+    apart = actual.filter(pl.col("total") != pl.col("sum_of_places"))
     assert apart.height == 228
-    told = apart.select((pl.col("sum_of_places") - pl.col("total")).alias("apart"))["apart"]
-    assert (told.min(), told.max()) == (-15, 20)
-    assert (found["total"] == found["sum_of_places"] + found["rounding"]).all()
+    result = apart.select((pl.col("sum_of_places") - pl.col("total")).alias("apart"))["apart"]
+    assert (result.min(), result.max()) == (-15, 20)
+    assert (actual["total"] == actual["sum_of_places"] + actual["rounding"]).all()
 
 
 HCLIC = """
