@@ -73,5 +73,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--write", action="store_true")
-    told = parser.parse_args()
-    run_backtest(told.folder, told.write)
+    options = parser.parse_args()
+    run_backtest(options.folder, options.write)

@@ -81,10 +81,10 @@ NAMES = {
 }  # fmt: skip
 """Name of each kind of place for a reader."""
 UPWARDS = (
-    *(("lad", each) for each in ("icb", "sub_icb", "stp", "ccg", "ttwa", "pcon")),
-    *(("msoa", each) for each in ("icb", "sub_icb", "stp", "ccg", "ttwa")), ("lsoa", "lsoa"),
+    *(("lad", item) for item in ("icb", "sub_icb", "stp", "ccg", "ttwa", "pcon")),
+    *(("msoa", item) for item in ("icb", "sub_icb", "stp", "ccg", "ttwa")), ("lsoa", "lsoa"),
 )  # fmt: skip
-DOWNWARDS = tuple((each, "lad") for each in ("icb", "sub_icb", "stp", "ccg", "pfa", "ttwa"))
+DOWNWARDS = tuple((item, "lad") for item in ("icb", "sub_icb", "stp", "ccg", "pfa", "ttwa"))
 """Pairs of kinds with a row for each group; other pairs have one row."""
 
 

@@ -140,20 +140,20 @@ def _known_figures(people: pl.DataFrame, end: str, drawn: pl.DataFrame) -> pl.Da
     Returns measure, place_code and value.
     """
     places = drawn.select(pl.col("from_code").alias("place_code")).drop_nulls().unique()
-    told = people.select("measure").unique().join(places, how="cross").join(
+    rows = people.select("measure").unique().join(places, how="cross").join(
         _sum_people(people, end, "value"), on=["measure", "place_code"], how="left"
     )  # fmt: skip
-    return told.with_columns(pl.col("value").fill_null(0.0)).sort("place_code")
+    return rows.with_columns(pl.col("value").fill_null(0.0)).sort("place_code")
 
 
 def _true_figures(people: pl.DataFrame, geography: PlaceData, system: str) -> pl.DataFrame:
     """Add people up to places of whole districts that all have some: measure, place_code, truth."""
     nested = build_crosswalk(geography, DISTRICT, system, "all_ages", DAY).drop_nulls("to_code")
-    told = nested.join(
+    rows = nested.join(
         _sum_people(people, "place_code", "truth").rename({"place_code": "from_code"}), on="from_code", how="left"
     )
     whole = (pl.col("weight") == 1) & pl.col("truth").is_not_null() & pl.col("from_code").is_not_null()
-    sums = told.group_by(pl.col("to_code").alias("place_code")).agg(
+    sums = rows.group_by(pl.col("to_code").alias("place_code")).agg(
         pl.col("measure").drop_nulls().first(), pl.col("truth").sum(), whole.all().alias("sure")
     )
     return sums.filter("sure").drop("sure")

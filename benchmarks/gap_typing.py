@@ -206,4 +206,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--road"]:
         run_method(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:
-        compare_methods([int(each) for each in sys.argv[1:]] or [MEASURES, 3 * MEASURES])
+        compare_methods([int(item) for item in sys.argv[1:]] or [MEASURES, 3 * MEASURES])

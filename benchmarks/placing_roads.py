@@ -186,7 +186,7 @@ def in_tobler(folder: Path, times: int) -> None:
 
 
 ROADS: dict[str, Callable[[Path, int], None]] = {
-    each.__name__: each for each in (scan, slices, commonground, duckdb_integers, duckdb_text, in_pandas, in_tobler)
+    item.__name__: item for item in (scan, slices, commonground, duckdb_integers, duckdb_text, in_pandas, in_tobler)
 }
 
 

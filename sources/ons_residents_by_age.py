@@ -9,14 +9,14 @@ def tidy(raw: pl.DataFrame) -> pl.DataFrame:
     """Sum women and men of all ages, and adults: code, name, period (30 June), all_ages, age_18_plus, all text."""
     figures = [name for name in raw.columns if name.startswith("Mid-")]
     long = raw.unpivot(on=figures, index=["Area code", "Area name", "Age", "_row"], value_name="people")
-    told = long.with_columns(
+    rows = long.with_columns(
         (pl.col("variable").str.slice(4, 4) + "-06-30").alias("period"),
         pl.col("people").str.replace_all(",", "").cast(pl.Int64),
         pl.col("Age").cast(pl.Int64),
     )
     # A missing year of age gives a gap, not a smaller figure.
     whole = (pl.len() == 2 * _AGES) & (pl.col("people").null_count() == 0)
-    summed = told.group_by(
+    summed = rows.group_by(
         pl.col("Area code").alias("code"), pl.col("Area name").alias("name"), "period", maintain_order=True
     ).agg(
         pl.when(whole).then(pl.col("people").sum()).alias("all_ages"),

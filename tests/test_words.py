@@ -12,7 +12,7 @@ from statistics import mean
 
 import pytest
 
-from tests.prose import ROOT, Prose, draw_sentences, prose, sentences, words_of
+from tests.prose import CODE, ROOT, Prose, draw_sentences, prose, sentences, words_of
 
 DENIED = (
     "told", "held", "holder", "holders", "stands", "stood", "stand in", "stands in", "stand for", "stands for",
@@ -125,8 +125,8 @@ def test_functions_are_verbs_with_objects_or_qualified_nouns() -> None:
 def test_no_local_has_a_name_of_the_former_dialect() -> None:
     actual = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.id}"
-        for room in ("pipelines", "checks")
-        for path in sorted((ROOT / room).rglob("*.py"))
+        for folder in CODE
+        for path in sorted((ROOT / folder).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Name)
         and isinstance(node.ctx, ast.Store)

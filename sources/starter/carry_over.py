@@ -73,19 +73,19 @@ def _up_to_date(history: str, since: str) -> Iterator[Row]:
 
 def _above(codes: str) -> list[Row]:
     """Return the United Kingdom, Great Britain, and England and Wales, which the code history lacks."""
-    found = {(row[f"{name}CD"], row[f"{name}NM"]) for row in rows_of(codes) for name in ("EW", "GB", "UK")}
+    districts = {(row[f"{name}CD"], row[f"{name}NM"]) for row in rows_of(codes) for name in ("EW", "GB", "UK")}
     return [{"ENTITYCD": code[:3], "GEOGCD": code, "GEOGNM": name, "PARENTCD": "", "OPER_DATE": "2009-01-01",
-             "TERM_DATE": "", "STATUS": "live"} for code, name in found if code]  # fmt: skip
+             "TERM_DATE": "", "STATUS": "live"} for code, name in districts if code]  # fmt: skip
 
 
 def changes(listed: str, since: str, history: str) -> bytes:
     """Write the successors of each district's code: as listed for England and Wales, else by continuing names."""
-    told = [(row["changed_from_code"], row["changed_to_code"], row["date"], row["desc"]) for row in rows_of(listed)]
-    told = [change for change in told if change[0] != change[1]]
-    told += _going_on([*_up_to_date(history, since)], {change[0] for change in told}, since)
-    met = Counter(new for _, new, *_ in told)
+    result = [(row["changed_from_code"], row["changed_to_code"], row["date"], row["desc"]) for row in rows_of(listed)]
+    result = [change for change in result if change[0] != change[1]]
+    result += _going_on([*_up_to_date(history, since)], {change[0] for change in result}, since)
+    met = Counter(new for _, new, *_ in result)
     header = ["from_code", "to_code", "kind", "changed_on", "authority"]
-    kinds = ((old, new, _kind(old, new, met[new]), day, why) for old, new, day, why in told)
+    kinds = ((old, new, _kind(old, new, met[new]), day, why) for old, new, day, why in result)
     rows = sorted(kinds, key=lambda cells: (cells[3], cells[0]))
     return csv_bytes(header, (dict(zip(header, cells, strict=True)) for cells in rows))
 
@@ -230,8 +230,8 @@ def checked(folder: Path, made: dict[str, bytes]) -> Iterator[tuple[bool, str]]:
     places = [row for row in rows_of(made["ons_lad_register.csv"].decode()) if row["ENTITYCD"] in DISTRICTS]
     for edition in REGISTERS:
         rows = rows_of(read_text(folder / f"geo/lad_registers/lad_{edition}_uk.csv"))
-        live, told = _in_use(places, edition[:4], edition[:4]), {row[f"LAD{edition[2:4]}CD"] for row in rows}
-        yield live == told, f"codes in use at the end of {edition[:4]}: {len(live)}; in the register: {len(told)}"
+        live, result = _in_use(places, edition[:4], edition[:4]), {row[f"LAD{edition[2:4]}CD"] for row in rows}
+        yield live == result, f"codes in use at the end of {edition[:4]}: {len(live)}; in the register: {len(result)}"
     after: dict[str, set[str]] = {}
     for row in rows_of(made["ons_lad_changes.csv"].decode()):
         after.setdefault(row["from_code"], set()).add(row["to_code"])
@@ -246,14 +246,14 @@ def _in_use(places: list[Row], first: str, last: str) -> set[str]:
 
 
 def _became(code: str, after: dict[str, set[str]], target: set[str]) -> set[str]:
-    found = (_became(new, after, target) for new in after.get(code, ()))
-    return {code} if code in target else set().union(*found)
+    outcomes = (_became(new, after, target) for new in after.get(code, ()))
+    return {code} if code in target else set().union(*outcomes)
 
 
 def provenance(folder: Path, made: dict[str, bytes]) -> bytes:
     """Write the provenance of each starter file from the manifests of the folder; several origins in a fixed order."""
     rows = ((part, row) for part in PARTS for row in rows_of(read_text(folder / part / "MANIFEST.csv")))
-    told = {(path := f"{part}/{row['file']}"): {**row, "origin": path} for part, row in rows}
+    result = {(path := f"{part}/{row['file']}"): {**row, "origin": path} for part, row in rows}
     fields = {"publisher": "publisher", "dataset": "title", "licence": "licence", "origin": "origin",
               "origin_repository": "source_repo", "origin_path": "source_path",
               "origin_commit": "source_commit"}  # fmt: skip
@@ -261,7 +261,9 @@ def provenance(folder: Path, made: dict[str, bytes]) -> bytes:
     written = []
     for item in ITEMS:
         content = made[item.file]
-        from_manifest = {name: " + ".join(told[path][field] for path in item.origins) for name, field in fields.items()}
+        from_manifest = {
+            name: " + ".join(result[path][field] for path in item.origins) for name, field in fields.items()
+        }
         own = {**item._asdict(), "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         written.append({**own, **from_manifest})
     return csv_bytes([*header, *list(fields)[3:]], written)

@@ -94,14 +94,14 @@ def _england_and_wales(read: Frames) -> pl.DataFrame:
 
 def _parts(read: Frames) -> pl.DataFrame:
     """Return each LSOA of 2011, LSOA of 2021 and constituency with common land, and the share of the second there."""
-    told = read["change"].rename({"F_LSOA11CD": "lsoa_2011", "LSOA21CD": "lsoa_2021", "LAD22CD": "lad_2022"})
+    result = read["change"].rename({"F_LSOA11CD": "lsoa_2011", "LSOA21CD": "lsoa_2021", "LAD22CD": "lad_2022"})
     seats = read["output_area"].select(
         pl.col("lsoa_code").alias("lsoa_2021"), pl.col("msoa_code").alias("msoa_2021"),
         pl.col("constituency_code").alias("pcon_2024"), pl.col("population").cast(pl.Float64).alias("people"),
     )  # fmt: skip
     in_seat = (pl.col("people") / pl.col("people").sum().over("lsoa_2021")).alias("in_seat")
     cut = seats.group_by("lsoa_2021", "msoa_2021", "pcon_2024").agg(pl.col("people").sum()).with_columns(in_seat)
-    pairs = told.select("lsoa_2011", "lsoa_2021", "CHGIND", "lad_2022")
+    pairs = result.select("lsoa_2011", "lsoa_2021", "CHGIND", "lad_2022")
     return pairs.join(cut.drop("people"), on="lsoa_2021", how="left")
 
 
@@ -138,9 +138,9 @@ def _shared_out(parts: pl.DataFrame, mid_2020: pl.DataFrame, census: pl.DataFram
     pairs = pairs.with_columns(old).with_columns(_of_old_all().alias("old"))
     new = [_of_new(band).alias(f"{CENSUS}__{band}") for band in BANDS]
     pairs = pairs.with_columns(new).select("lsoa_2011", "lsoa_2021", f"^({MID_2020}|{CENSUS})__.*$")
-    found = parts.join(pairs, on=["lsoa_2011", "lsoa_2021"], how="left", validate="m:1")
-    found = found.with_columns(pl.col(f"^({MID_2020}|{CENSUS})__.*$") * pl.col("in_seat"))
-    return found.with_columns(_all_ages(MID_2020, WHOLE), _all_ages(CENSUS, tuple(BANDS)))
+    joined = parts.join(pairs, on=["lsoa_2011", "lsoa_2021"], how="left", validate="m:1")
+    joined = joined.with_columns(pl.col(f"^({MID_2020}|{CENSUS})__.*$") * pl.col("in_seat"))
+    return joined.with_columns(_all_ages(MID_2020, WHOLE), _all_ages(CENSUS, tuple(BANDS)))
 
 
 def _all_ages(name: str, groups: tuple[str, ...]) -> pl.Expr:
@@ -207,14 +207,14 @@ def _placed(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
         ("lad_2024", read["authority"], {"LAD23CD": "lad_2024", "CAUTH23CD": "combined_authority_2023"}),
         ("lad_2024", read["board"], {"UA22CD": "lad_2024", "LHB22CD": "health_board_2019"}),
     )
-    found = reduce(_looked_up, lookups, areas)
-    return found.with_columns(pl.col("lad_2022").alias("lad_2021"))
+    joined = reduce(_looked_up, lookups, areas)
+    return joined.with_columns(pl.col("lad_2022").alias("lad_2021"))
 
 
 def _looked_up(areas: pl.DataFrame, lookup: tuple[str, pl.DataFrame, dict[str, str]]) -> pl.DataFrame:
     key, read, names = lookup
-    told = read.select(pl.col(published).alias(name) for published, name in names.items()).unique()
-    return areas.join(told, on=key, how="left", validate="m:1")
+    result = read.select(pl.col(published).alias(name) for published, name in names.items()).unique()
+    return areas.join(result, on=key, how="left", validate="m:1")
 
 
 def _scotland(read: Frames) -> pl.DataFrame:
@@ -224,8 +224,8 @@ def _scotland(read: Frames) -> pl.DataFrame:
     zones = read["zone"].select(pl.col(published).alias(name) for name, published in columns.items())
     mid_2020 = _by_age(read["zone_mid_2020"], "DataZone").rename({group: f"{MID_2020}__{group}" for group in GROUPS})
     people = mid_2020.select(pl.col("code").alias("lsoa_2011"), f"^{MID_2020}__.*$")
-    found = zones.join(people, on="lsoa_2011", how="left", validate="1:1").with_columns(_all_ages(MID_2020, WHOLE))
-    return found.with_columns(pl.col("lsoa_2011").alias("area_code"), *_one_for_all(read["history"], "S23", "S38"))
+    joined = zones.join(people, on="lsoa_2011", how="left", validate="1:1").with_columns(_all_ages(MID_2020, WHOLE))
+    return joined.with_columns(pl.col("lsoa_2011").alias("area_code"), *_one_for_all(read["history"], "S23", "S38"))
 
 
 def _northern_ireland(read: Frames) -> pl.DataFrame:
@@ -237,13 +237,13 @@ def _northern_ireland(read: Frames) -> pl.DataFrame:
     ordered = read["old_lad"].filter(pl.col("LAD14CD").str.starts_with("95")).sort("LAD14NM")["LAD14CD"]
     letters = {f"95{letter}": code for letter, code in zip(ascii_uppercase, ordered, strict=True)}
     old = pl.col("lsoa_2011").str.slice(0, 3).replace_strict(letters)
-    found = soas.with_columns(
+    joined = soas.with_columns(
         code.alias("area_code"),
         pl.col("lad_2021").alias("lad_2024"),
         old.alias("lad_2014"),
     )
     ttwa = ("lsoa_2011", read["ttwa"], {"LSOA11CD": "lsoa_2011", "TTWA11CD": "ttwa_2011"})
-    return _looked_up(found, ttwa).with_columns(_one_for_all(read["history"], "N23", "N31"))
+    return _looked_up(joined, ttwa).with_columns(_one_for_all(read["history"], "N23", "N31"))
 
 
 def _before_mergers(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
@@ -263,10 +263,10 @@ def _before_mergers(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
     alone = became.filter(~several).drop("stem")
     stem = pl.col("LSOA11NM").str.replace(r" [0-9]{3}[A-Z]$", "").alias("stem")
     named = read["msoa"].select(pl.col("LSOA11CD").alias("lsoa_2011"), stem).unique()
-    found = areas.join(alone, on="lad_2021", how="left").join(named, on="lsoa_2011", how="left", validate="m:1")
+    joined = areas.join(alone, on="lad_2021", how="left").join(named, on="lsoa_2011", how="left", validate="m:1")
     among = became.filter(several).rename({"lad_2018": "one_of"})
-    told = found.join(among, on=["lad_2021", "stem"], how="left", validate="m:1")
-    return told.with_columns(pl.coalesce("lad_2018", "one_of").alias("lad_2018")).drop("stem", "one_of")
+    result = joined.join(among, on=["lad_2021", "stem"], how="left", validate="m:1")
+    return result.with_columns(pl.coalesce("lad_2018", "one_of").alias("lad_2018")).drop("stem", "one_of")
 
 
 def _statistical(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
@@ -281,9 +281,9 @@ def _statistical(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
     levels = [pl.col(f"NUTS{level}18CD").alias(f"nuts{level}_2018") for level in (1, 2, 3)]
     nuts = since.join(read["nuts"], on="LAD18CD").select("lad_2021", *levels)
     safety = read["police"].select(pl.col("LAD24CD").alias("lad_2024"), pl.col("CSP24CD").alias("csp_2024"))
-    for key, told in (("lad_2024", itl), ("lad_2024", safety), ("lad_2021", nuts)):
-        for name in told.drop(key).columns:
-            one = told.select(key, name).unique().filter(pl.len().over(key) == 1)
+    for key, result in (("lad_2024", itl), ("lad_2024", safety), ("lad_2021", nuts)):
+        for name in result.drop(key).columns:
+            one = result.select(key, name).unique().filter(pl.len().over(key) == 1)
             areas = areas.join(one, on=key, how="left", validate="m:1")
     return areas
 

@@ -35,8 +35,8 @@ ODS = "NHS Organisation Data Service"
 
 def place(kind: str, code: str, name: str, parent: str, first: str, last: str = "") -> Row:
     """Format a place as a row of the register."""
-    told = (kind, code, name.strip(), "", parent, first, last, "terminated" if last else "live")
-    return dict(zip(HEADER, told, strict=True))
+    result = (kind, code, name.strip(), "", parent, first, last, "terminated" if last else "live")
+    return dict(zip(HEADER, result, strict=True))
 
 
 def written(rows: Iterable[Row]) -> bytes:
@@ -64,9 +64,9 @@ def _seats_of_scotland(rows: list[Row]) -> Iterator[Row]:
     for row in rows:
         if row["pcon_code"].startswith("S14"):
             years[row["pcon_code"], row["pcon_name"]] += _years(row)
-    for (code, name), found in years.items():
-        first = ELECTIONS[0] if min(found) < "2024" else ELECTIONS[1]
-        last = day_after(ELECTIONS[1], -1) if max(found) < "2024" else ""
+    for (code, name), listed_years in years.items():
+        first = ELECTIONS[0] if min(listed_years) < "2024" else ELECTIONS[1]
+        last = day_after(ELECTIONS[1], -1) if max(listed_years) < "2024" else ""
         yield place("S14", code, name, NATIONS["S"], first, last)
 
 
@@ -79,11 +79,11 @@ def _wards(rows: list[Row]) -> Iterator[Row]:
     by_code: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_code[row["ward_code"]].append(row)
-    for code, found in by_code.items():
-        ordered = sorted(found, key=_years)
+    for code, entries in by_code.items():
+        ordered = sorted(entries, key=_years)
         inside = [[*same] for _, same in groupby(ordered, key=lambda row: row["lad_code"])]
         begins = [min(map(_years, same))[0] for same in inside]
-        last = max(row["most_recent_year_included"] for row in found)
+        last = max(row["most_recent_year_included"] for row in entries)
         ends = [*(f"{int(year) - 1}-12-31" for year in begins[1:]), "" if last == NEWEST_LIST else f"{last}-12-31"]
         for same, first, end in zip(inside, begins, ends, strict=True):
             yield place(code[:3], code, same[-1]["ward_name"], same[-1]["lad_code"], f"{first}-01-01", end)
@@ -182,13 +182,13 @@ def trust_changes(newer: str, older: str, names: str, successors: str, mergers: 
     """Write the successors of each NHS trust's code: merged, split or recoded."""
     spelt = {row["nhs_trust22_code"] for row in rows_of(names)}
     known = {cells[0] for text in (older, newer) for cells in _bare(text) if len(cells[0]) == 3}
-    told = _followed(successors, mergers, known | spelt)
+    result = _followed(successors, mergers, known | spelt)
     onwards, before = (defaultdict(set) for _ in range(2))
-    for old, new, _ in told:
+    for old, new, _ in result:
         onwards[old].add(new)
         before[new].add(old)
     rows = [
-        (old, new, _change(len(onwards[old]), len(before[new]) + (new in known)), day, ODS) for old, new, day in told
+        (old, new, _change(len(onwards[old]), len(before[new]) + (new in known)), day, ODS) for old, new, day in result
     ]
     return csv_bytes(
         CHANGES, (dict(zip(CHANGES, row, strict=True)) for row in sorted(rows, key=lambda r: (r[3], r[0])))
@@ -206,10 +206,10 @@ def _bare(text: str) -> list[list[str]]:
 
 def _followed(successors: str, mergers: str, trusts: set[str]) -> list[tuple[str, str, str]]:
     """Return each trust with its successor and the day; the second list completes the first."""
-    told = {(row["old_code"], row["new_code"]): row["date"] for row in rows_of(successors)}
-    told |= {pair: row["from_date"] for row in rows_of(mergers)
-             if (pair := (row["trust_code_old"], row["trust_code_new"])) not in told}  # fmt: skip
-    return sorted((old, new, day) for (old, new), day in told.items() if {old, new} <= trusts and old != new)
+    result = {(row["old_code"], row["new_code"]): row["date"] for row in rows_of(successors)}
+    result |= {pair: row["from_date"] for row in rows_of(mergers)
+             if (pair := (row["trust_code_old"], row["trust_code_new"])) not in result}  # fmt: skip
+    return sorted((old, new, day) for (old, new), day in result.items() if {old, new} <= trusts and old != new)
 
 
 def _iso(day: str) -> str:

@@ -43,10 +43,10 @@ def workbook(sheets: Sheets) -> bytes:
 
 def _parts(sheets: Sheets) -> Iterator[tuple[str, str]]:
     """Return each part of a workbook with its text, according to ECMA-376."""
-    told = [(n, escape(name, {'"': "&quot;"})) for n, name in enumerate(sheets, 1)]
+    result = [(n, escape(name, {'"': "&quot;"})) for n, name in enumerate(sheets, 1)]
     kinds = "application/vnd.openxmlformats-officedocument.spreadsheetml"
     overrides = "".join(
-        f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{kinds}.worksheet+xml"/>' for n, _ in told
+        f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{kinds}.worksheet+xml"/>' for n, _ in result
     )
     yield (
         "[Content_Types].xml",
@@ -57,23 +57,26 @@ def _parts(sheets: Sheets) -> Iterator[tuple[str, str]]:
         ),
     )
     yield "_rels/.rels", _links([("rId1", "officeDocument", "xl/workbook.xml")])
-    listed = "".join(f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}"/>' for n, name in told)
+    listed = "".join(f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}"/>' for n, name in result)
     yield "xl/workbook.xml", f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{listed}</sheets></workbook>'
-    yield "xl/_rels/workbook.xml.rels", _links([(f"rId{n}", "worksheet", f"worksheets/sheet{n}.xml") for n, _ in told])
+    yield (
+        "xl/_rels/workbook.xml.rels",
+        _links([(f"rId{n}", "worksheet", f"worksheets/sheet{n}.xml") for n, _ in result]),
+    )
     for n, rows in enumerate(sheets.values(), 1):
         cells = "".join(map(_row, range(1, len(rows) + 1), rows))
         yield f"xl/worksheets/sheet{n}.xml", f'<worksheet xmlns="{_MAIN}"><sheetData>{cells}</sheetData></worksheet>'
 
 
 def _links(found: list[tuple[str, str, str]]) -> str:
-    told = "".join(f'<Relationship Id="{key}" Type="{_OFFICE}/{kind}" Target="{to}"/>' for key, kind, to in found)
-    return f'<Relationships xmlns="{_PACKAGE}/relationships">{told}</Relationships>'
+    result = "".join(f'<Relationship Id="{key}" Type="{_OFFICE}/{kind}" Target="{to}"/>' for key, kind, to in found)
+    return f'<Relationships xmlns="{_PACKAGE}/relationships">{result}</Relationships>'
 
 
 def _row(number: int, cells: list[str]) -> str:
     """Format one row without blank cells."""
-    told = (f"{_cell(f'{column}{number}', text)}" for column, text in zip(COLUMNS, cells, strict=False) if text)
-    return f'<row r="{number}">{"".join(told)}</row>'
+    result = (f"{_cell(f'{column}{number}', text)}" for column, text in zip(COLUMNS, cells, strict=False) if text)
+    return f'<row r="{number}">{"".join(result)}</row>'
 
 
 def _cell(reference: str, text: str) -> str:
