@@ -5,14 +5,13 @@ from collections.abc import Iterable
 import polars as pl
 
 from pipelines.apportionment.succession import list_parts, map_slices
-from pipelines.core.slices import newest_slices
 from pipelines.core.store import load_or_build_table
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import compute_table_keys, hash_texts, program_key
 from pipelines.declarations.measure import counts_residents
 from pipelines.declarations.project import Project
 from pipelines.geography import find_successors, load_geography, load_places
-from pipelines.observations import load_source_tables
+from pipelines.observations import read_current
 
 
 def population_measure(catalogue: Catalogue, measures: Iterable[str]) -> str | None:
@@ -56,11 +55,7 @@ def _count_residents(project: Project, name: str, system: str) -> pl.DataFrame:
     places = load_places(project)
     own = load_geography(project, source.geography or "").places["place_code"].to_list()
     target = set(load_geography(project, system).places["place_code"])
-    newest_rows = newest_slices(
-        load_source_tables(project, catalogue.measure_source[name]).observation.filter(
-            pl.col("measure") == name, pl.col("geography") == source.geography
-        )
-    )
+    newest_rows = read_current(project, catalogue.measure_source[name], [name], source.geography)
     mapped = map_slices(newest_rows, list_parts(find_successors(places, own, target)), catalogue.measures)
     usable = mapped.filter(pl.col("value").is_not_null(), pl.col("period_end") <= project.as_of).sort("period_end")
     people = usable.group_by(pl.col("to_code").alias("place_code"), maintain_order=True).agg(

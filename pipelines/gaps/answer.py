@@ -48,7 +48,7 @@ from pipelines.geography import (
     load_place_data,
     load_places,
 )
-from pipelines.observations import SourceTables, flag_disagreements, load_source_tables
+from pipelines.observations import SourceTables, flag_disagreements, load_source_tables, read_current
 
 
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
@@ -213,14 +213,12 @@ def read_denominators(project: Project, source: Source) -> pl.DataFrame:
         {catalogue.measure_source[name] for name in denominator_names} & set(catalogue.observation_sources())
     )
     observations = [
-        load_source_tables(project, name).observation
+        read_current(project, name, denominator_names)
         for name in owners
         if catalogue.sources[name].geography == source.geography
     ]
-    combined = pl.concat(
-        [empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order")), *observations]
-    )
-    return newest_slices(combined.filter(pl.col("measure").is_in(denominator_names)))
+    nothing = empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    return pl.concat([nothing, *observations])
 
 
 _SET_ASIDE_SCHEMA = {

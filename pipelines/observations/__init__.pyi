@@ -5,6 +5,7 @@ from .access import all_revisions as all_revisions
 from .access import current_tables as current_tables
 from .access import has_current_tables as has_current_tables
 from .access import load_source_tables as load_source_tables
+from .access import read_current as read_current
 from .access import reconcile_source as reconcile_source
 from .comparison import all_disagreement_flags as all_disagreement_flags
 from .comparison import flag_disagreements as flag_disagreements

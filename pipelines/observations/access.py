@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.core.schema import FINDING_COLUMNS, OBSERVATION_COLUMNS, empty_table
+from pipelines.core.slices import SLICE_KEY, newest_slices
 from pipelines.core.store import load_or_build_table, load_or_build_tables, read_table, state_path, table_key
 from pipelines.declarations.fingerprints import TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
@@ -61,6 +62,23 @@ def load_source_tables(project: Project, name: str) -> SourceTables:
         return build_observations(project.home, project.catalogue, name, load_places(project), systems, project.as_of)
 
     return SourceTables(*load_or_build_tables(project.home, SOURCE_TABLES, name, key, build_tables))
+
+
+def read_current(
+    project: Project, name: str, measures: Collection[str] | None = None, geography: str | None = None
+) -> pl.DataFrame:
+    """Read the observations of one source that are in use: the newest release of each measure and period.
+
+    `measures` selects some measures, and `geography` the releases in one geography; by default all are read. Columns:
+    schema.OBSERVATION_COLUMNS with their types, and `order` (Int64), the order of the source's releases, oldest 0.
+    The rows of a slice are consecutive, and its places are in order of code. Superseded figures are not read.
+    """
+    observation = load_source_tables(project, name).observation
+    if measures is not None:
+        observation = observation.filter(pl.col("measure").is_in(list(measures)))
+    if geography is not None:
+        observation = observation.filter(pl.col("geography") == geography)
+    return newest_slices(observation).sort(*SLICE_KEY, "place_code", maintain_order=True)
 
 
 def current_tables(

@@ -9,7 +9,7 @@ from pipelines.core.schema import OBSERVATION_COLUMNS, empty_table
 from pipelines.core.slices import newest_slices
 from pipelines.core.store import state_path
 from pipelines.declarations.project import Project
-from pipelines.observations.access import load_source_tables
+from pipelines.observations.access import load_source_tables, read_current
 
 
 def flag_disagreements(project: Project, name: str, observation: pl.DataFrame) -> pl.DataFrame:
@@ -49,11 +49,8 @@ def _other_observations(project: Project, name: str, measures: tuple[str, ...]) 
     catalogue = project.catalogue
     owners = sorted({catalogue.measure_source[item] for item in measures} & set(catalogue.observation_sources()))
     system = catalogue.sources[name].geography
-    tables = [
-        load_source_tables(project, item).observation for item in owners if catalogue.sources[item].geography == system
-    ]
-    nothing = empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
-    return newest_slices(pl.concat([nothing, *tables]).filter(pl.col("measure").is_in(measures)))
+    tables = [read_current(project, item, measures) for item in owners if catalogue.sources[item].geography == system]
+    return pl.concat([empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order")), *tables])
 
 
 def all_disagreement_flags(project: Project, selection: Collection[str] | None = None) -> pl.DataFrame:
