@@ -17,7 +17,7 @@ def add_declared_caveats(cells: pl.DataFrame, source: Source, snapshot: Snapshot
         text = f"from {series_break.from_} on: {series_break.text}"
         cells = add_caveat(cells, _is_after_break(series_break), "definition_break", text)
     for nation, text in source.not_comparable.items():
-        in_nation = pl.col("place_code").str.starts_with(NATION_LETTER[nation]).fill_null(False)
+        in_nation = pl.col("place_code").cast(pl.String).str.starts_with(NATION_LETTER[nation]).fill_null(False)
         cells = add_caveat(cells, in_nation, "not_comparable", f"{nation} uses another definition: {text}")
     return cells
 

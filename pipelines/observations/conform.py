@@ -4,7 +4,7 @@ No row is dropped. A cell that cannot be used keeps its row, with a fault: the r
 faults into findings. Observations are the rows without a fault.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -12,12 +12,11 @@ from pipelines.core.geocodes import gss_code_kind, is_code_of_kind, is_pseudo_co
 from pipelines.core.schema import OBSERVATION_COLUMNS, STATUSES_WITHOUT_VALUE, Column, conform_table
 from pipelines.core.store import Snapshot
 from pipelines.declarations.corrections import Correction, apply_corrections
-from pipelines.declarations.measure import Measure
 from pipelines.declarations.source import Source
 from pipelines.geography import fold_name
 from pipelines.observations.published_limits import add_published_limits
 from pipelines.observations.reference_period import add_period
-from pipelines.readers import Sheet, match_texts, melt_sheet, parse_values, strip_footnote_mark
+from pipelines.readers import Sheet, match_texts, melt_sheet, parse_values, set_fault, strip_footnote_mark
 
 CELLS: dict[str, Column] = {
     **OBSERVATION_COLUMNS,
@@ -45,20 +44,32 @@ def conform_release(
     Values are in the measure's unit. lower_bound and upper_bound are the bounds from rounding or from a suppression
     rule. Raises UnreadableError where a declared column is missing or a heading has an unknown form.
     """
-    cells = melt_sheet(sheet, source)
+    cells = _encode_texts(melt_sheet(sheet, source))
     cells = _fault_ragged_rows(add_period(cells, sheet, source, snapshot), sheet)
     cells = _assign_place_codes(cells, source, codes)
     cells = apply_corrections(cells, corrections, source)
     cells = parse_values(cells, source).with_columns(pl.col("printed").alias("text"))
-    cells = pl.concat([_add_rounding_bounds(cells, key, measure) for key, measure in source.measures.items()])
+    cells = _add_rounding_bounds(cells, source)
     cells = add_published_limits(cells, source)
-    cells = cells.with_columns(
-        pl.lit(name).alias("source"),
-        pl.lit(snapshot.sha256).alias("release"),
-        pl.lit(snapshot.released).alias("released_at"),
-        pl.lit(sheet.file).alias("file"),
+    cells = _sort_cells(_fault_duplicates(_combine_codes(cells, source)))
+    return conform_table(
+        cells.with_columns(
+            pl.lit(name).alias("source"),
+            pl.lit(snapshot.sha256).alias("release"),
+            pl.lit(snapshot.released).alias("released_at"),
+            pl.lit(sheet.file).alias("file"),
+            pl.lit(source.geography).alias("geography"),
+        ),
+        CELLS,
     )
-    return _fault_duplicates(_combine_codes(conform_table(cells, CELLS), source))
+
+
+_REPEATED_TEXTS = ("code_text", "place_label", "status_text", "period_text", "measure", "file_column")
+"""Columns of cells with few distinct texts. Each text is read once, and rows have its number."""
+
+
+def _encode_texts(cells: pl.DataFrame) -> pl.DataFrame:
+    return cells.with_columns(pl.col(name).cast(pl.Categorical) for name in _REPEATED_TEXTS if name in cells.columns)
 
 
 def _fault_ragged_rows(cells: pl.DataFrame, sheet: Sheet) -> pl.DataFrame:
@@ -77,18 +88,21 @@ def _assign_place_codes(cells: pl.DataFrame, source: Source, codes: Codes) -> pl
     """Add the code of the place to every cell, and fault rows without a place or with an unknown one."""
     by_code = bool(source.place or (source.columns and source.columns.place))
     key = "code_text" if by_code else "place_label"
-    texts = cells[key].unique().to_list()
-    match = {text: _match_code(text, source, codes, by_code) for text in texts}
-    cells = cells.filter(~pl.col(key).is_in(match_texts(texts, source.skip_rows)))
-    code = pl.col(key).replace_strict({t: c for t, (c, _, _) in match.items()}, return_dtype=pl.String)
-    fault = pl.col(key).replace_strict({t: f for t, (_, f, _) in match.items()}, return_dtype=pl.String)
-    evidence = pl.col(key).replace_strict({t: e for t, (_, _, e) in match.items()}, return_dtype=pl.String)
-    return cells.with_columns(
-        code.alias("place_code"),
-        pl.coalesce("fault", fault).alias("fault"),
-        pl.coalesce("fault_evidence", evidence).alias("fault_evidence"),
-        pl.lit(source.geography).alias("geography"),
-    )
+    distinct = cells.select(pl.col(key).unique())
+    texts = distinct[key].cast(pl.String).to_list()
+    skipped = match_texts(texts, source.skip_rows)
+    schema = {"place_code": pl.Categorical, "_fault": pl.String, "_evidence": pl.String}
+    match = pl.DataFrame([_match_code(text, source, codes, by_code) for text in texts], schema, orient="row")
+    known = pl.concat([distinct, match], how="horizontal")
+    if skipped:
+        known = known.filter(~pl.Series(texts).is_in(skipped))
+    placed = cells.join(known, on=key, how="inner" if skipped else "left", nulls_equal=True, maintain_order="left")
+    if known["_fault"].null_count() == known.height:
+        return placed.drop("_fault", "_evidence")
+    return placed.with_columns(
+        pl.coalesce("fault", "_fault").alias("fault"),
+        pl.coalesce("fault_evidence", "_evidence").alias("fault_evidence"),
+    ).drop("_fault", "_evidence")
 
 
 def _match_code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str | None, str | None, str | None]:
@@ -119,26 +133,34 @@ def _match_code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple
     )
 
 
-def _add_rounding_bounds(cells: pl.DataFrame, key: str, measure: Measure) -> pl.DataFrame:
-    """Add the bounds and unit of one measure's cells, and fault values outside its range."""
-    half = (measure.rounding or 0.0) / 2
-    floor, ceiling = measure.range or (0.0 if measure.kind != "index" else None, None)
+def _by_measure(values: dict[str, Any], dtype: Any) -> pl.Expr:
+    """Return the value that the declaration gives for the measure of a cell."""
+    if len(set(values.values())) == 1:
+        return pl.lit(next(iter(values.values())), dtype)
+    return pl.col("measure").replace_strict(values, return_dtype=dtype)
+
+
+def _add_rounding_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Add the bounds and unit of cells, and fault values outside the range of their measure."""
+    measures = source.measures
+    half = _by_measure({name: (measure.rounding or 0.0) / 2 for name, measure in measures.items()}, pl.Float64)
+    limits = {
+        name: measure.range or (0.0 if measure.kind != "index" else None, None) for name, measure in measures.items()
+    }
+    floor, ceiling = (_by_measure({name: pair[n] for name, pair in limits.items()}, pl.Float64) for n in (0, 1))
     # Figures with noise, from a sample or a model, or marked as estimated give no bounds.
-    is_certain = pl.lit(not measure.is_uncertain) & ~pl.col("obs_status").is_in(["estimated", "forecast"])
-    exact = pl.when(is_certain).then("value")
-    is_implausible = pl.lit(False)
-    if measure.range:
-        is_implausible = pl.col("value").is_not_null() & ~pl.col("value").is_between(*measure.range)
-    evidence = pl.format("found {}, expected {} to {}", "value", pl.lit(floor), pl.lit(ceiling))
-    lowest = pl.when(exact >= 0).then(pl.lit(floor, pl.Float64))
-    highest = pl.when(exact.is_not_null()).then(pl.lit(ceiling, pl.Float64))
-    return cells.filter(pl.col("measure") == key).with_columns(
-        pl.max_horizontal(exact - half, lowest).alias("lower_bound"),
-        pl.min_horizontal(exact + half, highest).alias("upper_bound"),
-        pl.lit(measure.unit).alias("unit"),
-        pl.coalesce("fault", pl.when(is_implausible).then(pl.lit("implausible"))).alias("fault"),
-        pl.coalesce("fault_evidence", pl.when(is_implausible).then(evidence)).alias("fault_evidence"),
+    uncertain = _by_measure({name: measure.is_uncertain for name, measure in measures.items()}, pl.Boolean)
+    exact = pl.when(~uncertain & ~pl.col("obs_status").is_in(["estimated", "forecast"])).then("value")
+    bounded = cells.with_columns(
+        pl.max_horizontal(exact - half, pl.when(exact >= 0).then(floor)).alias("lower_bound"),
+        pl.min_horizontal(exact + half, pl.when(exact.is_not_null()).then(ceiling)).alias("upper_bound"),
+        _by_measure({name: measure.unit for name, measure in measures.items()}, pl.String).alias("unit"),
     )
+    ranged = [name for name, measure in measures.items() if measure.range]
+    if not ranged:
+        return bounded
+    outside = pl.col("measure").is_in(ranged) & ~pl.col("value").is_between(floor, ceiling)
+    return set_fault(bounded, outside, "implausible", pl.format("found {}, expected {} to {}", "value", floor, ceiling))
 
 
 def add_marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -148,13 +170,10 @@ def add_marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     hidden = pl.col("obs_status").is_in(sorted(STATUSES_WITHOUT_VALUE))
     return cells.with_columns(
         pl.when(hidden)
-        .then(pl.col("published_marker").replace_strict(low, default=None, return_dtype=pl.Float64))
-        .otherwise("lower_bound")
-        .alias("lower_bound"),
-        pl.when(hidden)
-        .then(pl.col("published_marker").replace_strict(high, default=None, return_dtype=pl.Float64))
-        .otherwise("upper_bound")
-        .alias("upper_bound"),
+        .then(pl.col("published_marker").replace_strict(bounds, default=None, return_dtype=pl.Float64))
+        .otherwise(name)
+        .alias(name)
+        for name, bounds in (("lower_bound", low), ("upper_bound", high))
     )
 
 
@@ -165,30 +184,66 @@ def _combine_codes(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     return cells.with_columns(pl.col("place_code").replace(combined_codes)) if combined_codes else cells
 
 
+_CELL_KEY = ["measure", "place_code", "period_start", "period_end"]
+
+
 def _fault_duplicates(cells: pl.DataFrame) -> pl.DataFrame:
     """Keep one of several identical rows for a place and period; fault rows that differ."""
-    key = ["measure", "place_code", "period_start", "period_end"]
-    sound = cells.filter(pl.col("fault").is_null())
-    counted = sound.with_columns(
-        pl.struct("value", "obs_status", "interval_lower", "interval_upper").n_unique().over(key).alias("_different"),
-        pl.len().over(key).alias("_rows"),
+    sound = cells.with_row_index("_cell").filter(pl.col("fault").is_null())
+    again = sound.filter(_packed_key(sound).is_duplicated())
+    if again.is_empty():
+        return cells
+    figure = pl.struct("value", "obs_status", "interval_lower", "interval_upper")
+    counted = again.select(
+        "_cell",
+        figure.n_unique().over(_CELL_KEY).alias("different"),
+        pl.len().over(_CELL_KEY).alias("rows"),
+        (pl.col("_cell") == pl.col("_cell").min().over(_CELL_KEY)).alias("first"),
     )
-    evidence = pl.format("{} rows of the file, {} different figures", "_rows", "_different")
-    faulted = counted.with_columns(
-        pl.when(pl.col("_different") > 1).then(pl.lit("duplicate")).alias("fault"),
-        pl.when(pl.col("_different") > 1).then(evidence).alias("fault_evidence"),
-    ).drop("_different", "_rows")
-    kept = faulted.filter(pl.col("fault").is_null()).unique(key, keep="first")
-    repeats = faulted.filter(pl.col("fault").is_null()).join(
-        kept, on=["measure", "file_row", "file_column"], how="anti"
+    differing, same = pl.col("different") > 1, ~pl.col("first")
+    evidence = pl.format("{} rows of the file, {} different figures", "rows", "different")
+    faulted = counted.filter(differing | same).select(
+        "_cell",
+        pl.when(differing).then(pl.lit("duplicate")).otherwise(pl.lit("repeat")).alias("fault"),
+        pl.when(differing).then(evidence).otherwise(pl.lit("repeats another row")).alias("evidence"),
     )
-    repeats = repeats.with_columns(
-        pl.lit("repeat").alias("fault"), pl.lit("repeats another row").alias("fault_evidence")
+    return cells.with_columns(
+        cells["fault"].scatter(faulted["_cell"], faulted["fault"]),
+        cells["fault_evidence"].scatter(faulted["_cell"], faulted["evidence"]),
     )
-    parts = [
-        kept,
-        faulted.filter(pl.col("fault").is_not_null()),
-        repeats,
-        cells.filter(pl.col("fault").is_not_null()),
+
+
+_MIX = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5)
+"""Odd numbers that spread the parts of a key over 64 bits."""
+
+
+def _packed_key(cells: pl.DataFrame) -> pl.Series:
+    """Return one number for the measure, place and period of each cell; equal keys have equal numbers.
+
+    Two keys may share a number by chance, so rows with equal numbers are compared in full.
+    """
+    parts = (pl.col(name).to_physical().cast(pl.UInt64, wrap_numerical=True) * pl.lit(factor, pl.UInt64)
+             for name, factor in zip(_CELL_KEY, _MIX, strict=True))  # fmt: skip
+    return cells.select(pl.sum_horizontal(parts)).to_series()
+
+
+def _sort_cells(cells: pl.DataFrame) -> pl.DataFrame:
+    """Sort cells by measure and position in the file; most files are in this order already."""
+    order = [_text_rank(cells["measure"]), cells["file_row"], cells["period_start"], _text_rank(cells["file_column"])]
+    keys = pl.DataFrame([series.alias(str(number)) for number, series in enumerate(order)])
+    if keys["0"].n_unique() <= 1 and _is_increasing(keys["1"]):
+        return cells
+    return cells[
+        keys.select(pl.arg_sort_by("0", "1", "2", "3", nulls_last=[False] * 4, maintain_order=True)).to_series()
     ]
-    return pl.concat(parts).sort("measure", "file_row", "period_start", "file_column")
+
+
+def _is_increasing(numbers: pl.Series) -> bool:
+    return bool((numbers.diff() > 0).all())
+
+
+def _text_rank(texts: pl.Series) -> pl.Series:
+    """Return for each text its position among the distinct texts."""
+    distinct = texts.unique().to_frame("text")
+    ranked = distinct.with_columns(pl.col("text").cast(pl.String).rank("dense").alias("rank"))
+    return texts.to_frame("text").join(ranked, on="text", how="left", nulls_equal=True, maintain_order="left")["rank"]

@@ -9,7 +9,7 @@ from pipelines.core.periods import ReferencePeriod
 from pipelines.core.store import Snapshot
 from pipelines.declarations.file_format import parse_source_period
 from pipelines.declarations.source import Source
-from pipelines.readers import Sheet, strip_footnote_mark
+from pipelines.readers import Sheet, set_fault, strip_footnote_mark
 
 
 def add_period(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snapshot) -> pl.DataFrame:
@@ -26,20 +26,17 @@ def add_period(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snap
             pl.lit(None, pl.String).alias("fault"),
             pl.lit(None, pl.String).alias("fault_evidence"),
         )
-    texts = cells["period_text"].unique().to_list()
-    spans = {text: parse_source_period(strip_footnote_mark(text, source.footnotes), source) for text in texts}
-    start = {text: span.start for text, span in spans.items() if span}
-    end = {text: span.end for text, span in spans.items() if span}
-    cells = cells.with_columns(
-        pl.col("period_text").replace_strict(start, default=None, return_dtype=pl.Date).alias("period_start"),
-        pl.col("period_text").replace_strict(end, default=None, return_dtype=pl.Date).alias("period_end"),
+    texts = cells.select(pl.col("period_text").unique())
+    periods = [parse_source_period(strip_footnote_mark(text, source.footnotes), source)
+               for text in texts["period_text"].cast(pl.String)]  # fmt: skip
+    known = texts.with_columns(
+        pl.Series("period_start", [period and period.start for period in periods], pl.Date),
+        pl.Series("period_end", [period and period.end for period in periods], pl.Date),
+        *(pl.lit(None, pl.String).alias(name) for name in ("fault", "fault_evidence")),
     )
-    bad = pl.col("period_start").is_null()
     evidence = pl.format("period {}: not a {}", "period_text", pl.lit(_period_form(source)))
-    return cells.with_columns(
-        pl.when(bad).then(pl.lit("unreadable")).alias("fault"),
-        pl.when(bad).then(evidence).alias("fault_evidence"),
-    )
+    dated = cells.join(known, on="period_text", how="left", nulls_equal=True, maintain_order="left")
+    return set_fault(dated, pl.col("period_start").is_null(), "unreadable", evidence)
 
 
 def _period_form(source: Source) -> str:

@@ -19,3 +19,4 @@ from .tidy import tidy_sheet as tidy_sheet
 from .values import looks_like_figure as looks_like_figure
 from .values import parse_number as parse_number
 from .values import parse_values as parse_values
+from .values import set_fault as set_fault

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import count
 
 import polars as pl
 
@@ -19,11 +20,43 @@ def parse_values(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Separate figures from markers and assign the worst status of cell, footnote mark, column and heading.
 
     Takes `text` and `status_text`. Returns value, obs_status, published_marker, and a fault for a text that is
-    neither
-    a figure nor a marker.
+    neither a figure nor a marker. Each distinct pair of texts is read once. All plain numbers count as one text,
+    because status and marker do not depend on the number.
     """
+    plain = _plain_figure(source)
+    number = next(text for text in map(str, count()) if text not in source.markers)
+    text_key = pl.when(pl.col("_plain").is_not_null()).then(pl.lit(number)).otherwise("text")
+    keyed = cells.with_columns(plain.alias("_plain")).with_columns(
+        text_key.cast(pl.Categorical).alias("_text"), pl.col("status_text").cast(pl.Categorical).alias("_status")
+    )
+    pairs = keyed.select(_PAIR).unique()
+    texts = pairs.select(
+        pl.col("_text").cast(pl.String).alias("text"), pl.col("_status").cast(pl.String).alias("status_text")
+    )
+    parsed = pl.concat([pairs, _parse_texts(texts, source)], how="horizontal")
+    read = keyed.join(parsed, on=_PAIR, how="left", nulls_equal=True, maintain_order="left")
+    has_value = pl.col("_number") & ~pl.col("_bad") & ~pl.col("obs_status").is_in(sorted(STATUSES_WITHOUT_VALUE))
+    read = read.with_columns(pl.coalesce("_plain", "_figure").alias("_figure"))
+    read = read.with_columns(pl.when(has_value).then(_convert_to_unit(source)).alias("value"))
+    evidence = pl.format("found {} with status {}, expected a figure or a declared marker", "text", "status_text")
+    return set_fault(read, pl.col("_bad"), "unreadable", evidence).drop(*_PAIR, "_plain", "_figure", "_number", "_bad")
+
+
+_PAIR = ["_text", "_status"]
+
+
+def _plain_figure(source: Source) -> pl.Expr:
+    """Return a text's number where it needs no reading: no mark, no grouped thousands and no decimal comma."""
+    if source.footnotes or source.decimal == "comma":
+        return pl.lit(None, pl.Float64)
+    figure = pl.col("text").cast(pl.Float64, strict=False)
+    return pl.when(figure.is_finite() & ~pl.col("text").is_in(sorted(source.markers))).then(figure)
+
+
+def _parse_texts(texts: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Read distinct texts with their rows' statuses: _figure, obs_status, published_marker, _number and _bad."""
     marker_texts = [text for text in source.markers if text]
-    cells = _split_footnote_mark(cells, source, marker_texts).with_columns(
+    split = _split_footnote_mark(texts, source, marker_texts).with_columns(
         _parse_figure(pl.col("_bare"), source.decimal).alias("_figure")
     )
     # A number beyond the range of a float, such as 1e400, is no figure.
@@ -37,20 +70,28 @@ def parse_values(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
         (pl.col("_bare") == "") & by_row.is_in(sorted(STATUSES_WITHOUT_VALUE))
     )
     strange_row = ~pl.col("status_text").is_in(["", *marker_texts])
-    bad = (~is_number & ~is_marker) | strange_row
-    evidence = pl.format("found {} with status {}, expected a figure or a declared marker", "text", "status_text")
-    return cells.with_columns(
-        pl.when(is_number & ~bad).then(_convert_to_unit(source)).alias("value"),
+    return split.select(
+        "_figure",
+        # Where a row is marked as withheld but the cell has a figure, the marker applies.
         pl.when(hidden).then(by_cell).otherwise(by_row).alias("obs_status"),
         pl.when(is_marker & (pl.col("_bare") != ""))
         .then("_bare")
         .otherwise(pl.coalesce(_blank_as_null("_mark"), _blank_as_null("status_text")))
         .alias("published_marker"),
-        pl.coalesce("fault", pl.when(bad).then(pl.lit("unreadable"))).alias("fault"),
-        pl.coalesce("fault_evidence", pl.when(bad).then(evidence)).alias("fault_evidence"),
-    ).with_columns(
-        # Where a row is marked as withheld but the cell has a figure, the marker applies.
-        pl.when(~pl.col("obs_status").is_in(sorted(STATUSES_WITHOUT_VALUE))).then("value").alias("value")
+        is_number.alias("_number"),
+        ((~is_number & ~is_marker) | strange_row).alias("_bad"),
+    )
+
+
+def set_fault(cells: pl.DataFrame, where: pl.Expr, fault: str, evidence: pl.Expr) -> pl.DataFrame:
+    """Set `fault` and `fault_evidence` in the chosen cells without a fault; evidence is worded for these alone."""
+    rows = cells.select((where.fill_null(False) & pl.col("fault").is_null()).arg_true()).to_series()
+    if rows.is_empty():
+        return cells
+    texts = cells[rows].select(evidence.cast(pl.String)).to_series()
+    return cells.with_columns(
+        cells["fault"].scatter(rows, pl.repeat(fault, rows.len(), eager=True)),
+        cells["fault_evidence"].scatter(rows, texts),
     )
 
 
