@@ -119,4 +119,4 @@ def find_skipped_periods(release: CheckInput) -> pl.DataFrame:
 
 
 def _is_regular(source: Source) -> bool:
-    return source.period is None and source.period_kind != "day"
+    return source.period is None and len(source.period_kind) == 1 and source.period_kind != ("day",)

@@ -97,6 +97,67 @@ def _parse_financial_quarter_first(quarter: str, year: str, next_year: str) -> R
     return _parse_financial_quarter(year, next_year, quarter)
 
 
+def _parse_academic_year(year: str, next_year: str) -> ReferencePeriod | None:
+    return whole_months(int(year), 9, 12) if _is_next_year(year, next_year) else None
+
+
+def _parse_half_year(year: str, half: str) -> ReferencePeriod:
+    return whole_months(int(year), 6 * int(half) - 5, 6)
+
+
+def _parse_half_year_first(half: str, year: str) -> ReferencePeriod:
+    return _parse_half_year(year, half)
+
+
+def _parse_calendar_years(first: str, last: str) -> ReferencePeriod | None:
+    """Return the period of three or more calendar years, because two, as in 2021-22, may be a financial year."""
+    end = (
+        int(last)
+        if len(last) == 4
+        else next(year for year in range(int(first), int(first) + 100) if year % 100 == int(last))
+    )
+    return ReferencePeriod(date(int(first), 1, 1), date(end, 12, 31)) if end - int(first) > 1 else None
+
+
+def _parse_financial_years(first: str, second: str, last: str, end: str) -> ReferencePeriod | None:
+    """Return the period of several financial years, such as `2019/20 - 21/22`."""
+    start, finish = _parse_financial_year(first, second), _parse_financial_year(f"{first[:-2]}{last}"[-4:], end)
+    return ReferencePeriod(start.start, finish.end) if start and finish and start.start < finish.start else None
+
+
+SEASONS = {"spring": 3, "summer": 6, "autumn": 9}
+"""First month of each season, as the Met Office defines meteorological seasons."""
+
+
+def _parse_season(season: str, year: str) -> ReferencePeriod:
+    return whole_months(int(year), SEASONS[season.casefold()], 3)
+
+
+def _parse_winter(year: str, next_year: str) -> ReferencePeriod | None:
+    return whole_months(int(year), 12, 3) if _is_next_year(year, next_year) else None
+
+
+def _parse_year_to_month(month: str, year: str) -> ReferencePeriod | None:
+    """Return the twelve months that end with a month."""
+    last = _parse_month(year, month)
+    return whole_months(int(year) - (last.start.month < 12), last.start.month % 12 + 1, 12) if last else None
+
+
+def _parse_year_to_first_month(first: int) -> PeriodParser:
+    """Return a parser of the twelve months that end with a month, for years that start in one month only."""
+
+    def parse(month: str, year: str) -> ReferencePeriod | None:
+        period = _parse_year_to_month(month, year)
+        return period if period and period.start.month == first else None
+
+    return parse
+
+
+def _parse_week_to_day(day: str, month: str, year: str) -> ReferencePeriod | None:
+    last = _parse_day(year, month, day)
+    return _period_containing(last.end, "week", ends=True) if last else None
+
+
 def _parse_april_to_march(first: str, year: str, last: str, next_year: str) -> ReferencePeriod | None:
     period = _parse_month_range(first, year, last, next_year)
     return period if period == whole_months(int(year), 4, 12) else None
@@ -134,12 +195,19 @@ _DAY_FORMATS: tuple[tuple[str, PeriodParser], ...] = (
     (_ISO_DAY + _MIDNIGHT, _parse_day),
     (rf"(\d{{1,2}})(?:st|nd|rd|th)?[ -]{_MONTH_NAME}[ -](\d{{4}})", _parse_day_first),
 )
+_YEAR_TO = rf"(?:[Yy][Ee]|[Yy]ear (?:ending|ended|to)) ?(?:3[01] )?{_MONTH_NAME} (\d{{4}})"
+_WEEK_TO = r"(?:[Ww]/?[Ee]|[Ww]eek (?:ending|ended|to)):?"
 _PERIOD_FORMATS: dict[PeriodKind, tuple[tuple[str, PeriodParser], ...]] = {
     "day": _DAY_FORMATS,
-    "week": ((r"(\d{4})-?W(\d{2})", _parse_iso_week),),
+    "week": (
+        (r"(\d{4})-?W(\d{2})", _parse_iso_week),
+        (r"(\d{4})(\d{2})", _parse_iso_week),
+        (r"(\d{4})[ -]?(?:[Ww]k|[Ww]eek|[Ww]) ?(\d{1,2})", _parse_iso_week),
+        (rf"{_WEEK_TO} (\d{{1,2}})(?:st|nd|rd|th)? {_MONTH_NAME} (\d{{4}})", _parse_week_to_day),
+    ),
     "month": (
         (rf"(\d{{4}})-(\d{{2}})(?:-01{_MIDNIGHT}(?:/P1M)?)?", _parse_month),
-        (r"(\d{4})(\d{2})", _parse_month),
+        (r"(\d{4})[Mm]?(\d{2})", _parse_month),
         (rf"{_MONTH_NAME}[ -](\d{{4}})", _parse_month_first),
         (rf"(\d{{4}})[ -]?{_MONTH_NAME}", _parse_month),
     ),
@@ -151,12 +219,27 @@ _PERIOD_FORMATS: dict[PeriodKind, tuple[tuple[str, PeriodParser], ...]] = {
         (rf"{_MONTH_NAME}{_RANGE_SEPARATOR}{_MONTH_NAME} (\d{{4}})", _parse_calendar_quarter),
         (rf"(\d{{4}})-(01|04|07|10)-01{_MIDNIGHT}/P(3)(M)", _parse_duration),
     ),
-    "year": ((rf"(\d{{4}})(?:-01-01{_MIDNIGHT}/P1Y)?", lambda year: whole_months(int(year), 1, 12)),),
+    "half_year": (
+        (r"(\d{4})[ -]?[HhSs]([12])", _parse_half_year),
+        (r"[HhSs]([12])[ -]?(\d{4})", _parse_half_year_first),
+    ),
+    "year": (
+        (rf"(\d{{4}})(?:-01-01{_MIDNIGHT}/P1Y)?", lambda year: whole_months(int(year), 1, 12)),
+        (_YEAR_TO, _parse_year_to_first_month(1)),
+    ),
     "financial_year": (
         (_FINANCIAL_YEAR, _parse_financial_year),
+        (r"(\d{4})(\d{2})", _parse_financial_year),
+        (_YEAR_TO, _parse_year_to_first_month(4)),
         (r"(\d{4}) to (\d{4}|\d{2})", _parse_financial_year),
         (rf"{_MONTH_NAME} (\d{{4}}){_RANGE_SEPARATOR}{_MONTH_NAME} (\d{{4}})", _parse_april_to_march),
         (rf"(\d{{4}})-(04)-01{_MIDNIGHT}/P(1)(Y)", _parse_duration),
+    ),
+    "academic_year": (
+        (_FINANCIAL_YEAR, _parse_academic_year),
+        (r"(\d{4})(\d{2})", _parse_academic_year),
+        (r"(\d{4}) to (\d{4}|\d{2})", _parse_academic_year),
+        (_YEAR_TO, _parse_year_to_first_month(9)),
     ),
     "mid_year": (
         (r"(?:[Mm]id[- ]?)?(\d{4})", _parse_mid_year),
@@ -170,6 +253,11 @@ _PERIOD_FORMATS: dict[PeriodKind, tuple[tuple[str, PeriodParser], ...]] = {
         (rf"(\d{{4}})-(\d{{2}})-01{_MIDNIGHT}/P(\d{{1,3}})([MY])", _parse_duration),
         (rf"(\d{{4}})-(\d{{2}})-(0[2-9]|1\d|2[0-8]){_MIDNIGHT}/P(\d{{1,3}})([MY])", _parse_duration_from_day),
         (rf"{_ISO_DAY}{_MIDNIGHT}(?:/| to ){_ISO_DAY}{_MIDNIGHT}", _parse_day_range),
+        (r"(\d{4})(?: to | ?[-–] ?)(\d{4}|\d{2})", _parse_calendar_years),
+        (r"(\d{4})/(\d{2}) ?[-–] ?(?:\d{2})?(\d{2})/(\d{2})", _parse_financial_years),
+        (_YEAR_TO, _parse_year_to_month),
+        (r"([Ss]pring|[Ss]ummer|[Aa]utumn) (\d{4})", _parse_season),
+        (r"[Ww]inter (\d{4}) ?[-/–] ?(\d{4}|\d{2})", _parse_winter),
     ),
 }
 _COMPILED_FORMATS = {
@@ -183,12 +271,15 @@ def parse_period(
 ) -> ReferencePeriod | None:
     """Parse a period of a known kind; return null where the text is not one. Ambiguous spellings are not accepted.
 
-    day: `2023-06-30`, `30 June 2023`; week: `2023-W05`, or its first day; month: `2023-11`, `November 2023`,
-    `2023 Nov`, `202311`, `2023-11-01/P1M`; quarter: `2023 Q1`, `2022-23 Q4`, `January to March 2023`; year: `2023`,
-    `2023-01-01/P1Y`; financial_year: `2019-20`, `2019/2020`, `2019 to 2020`, `April 2019 to March 2020`; mid_year:
-    `2020`, `mid-2020`, `2020-06-30`; span: `April 2019 to June 2021`, `04/2021 - 03/2022`, `2013-04-01/P3Y`. The
-    forms with a slash are ISO 8601 intervals. With `formats`, the text must be a date in exactly one of them, and the
-    result is the period that contains the date. A week starts on that date, or ends on it where `ends` is true.
+    day: `2023-06-30`, `30 June 2023`; week: `2023-W05`, `202305` (ISO 8601 weeks), `W/E 5 February 2023`, or its first
+    day; month: `2023-11`, `November 2023`, `2023 Nov`, `202311`, `2023M11`, `2023-11-01/P1M`; quarter: `2023 Q1`,
+    `2022-23 Q4`, `January to March 2023`; half_year: `2023 H1`; year: `2023`, `YE Dec 2023`, `2023-01-01/P1Y`;
+    financial_year: `2019-20`, `2019/2020`, `201920`, `YE Mar 2020`, `April 2019 to March 2020`; academic_year (from 1
+    September): `2022/23`, `202223`, `YE Aug 2023`; mid_year: `2020`, `mid-2020`, `2020-06-30`; span: `April 2019 to
+    June 2021`, `04/2021 - 03/2022`, `2021 - 23`, `2019/20 - 21/22`, `YE June 2023`, `Autumn 2025` (SEASONS),
+    `Winter 2025/26`, `2013-04-01/P3Y`. The forms with a slash and P are ISO 8601 intervals. With `formats`, the text
+    must be a date in exactly one of them, and the result is the period that contains the date. A week starts on that
+    date, or ends on it where `ends` is true.
     """
     text = " ".join(text.split())
     try:
@@ -216,6 +307,22 @@ def _parse_declared_formats(
     return _period_containing(days.pop(), kind, ends) if len(days) == 1 else None
 
 
+_FORMAT_TRIALS = tuple(date(2019, 12, 31) + timedelta(days=37 * number) for number in range(40))
+
+
+def is_usable_format(date_format: str, kind: PeriodKind) -> bool:
+    """Return whether a date format can state each period of a kind: a date written in it gives its own period again.
+
+    `%Y-W%W`, for example, cannot state a week, because Python reads no date from it.
+    """
+    return all(_reads_back(day, date_format, kind) for day in _FORMAT_TRIALS)
+
+
+def _reads_back(day: date, date_format: str, kind: PeriodKind) -> bool:
+    read = _parse_date(day.strftime(date_format), date_format)
+    return read is not None and _period_containing(read, kind, False) == _period_containing(day, kind, False)
+
+
 def _parse_date(text: str, form: str) -> date | None:
     try:
         return datetime.strptime(text, form).date()
@@ -230,6 +337,10 @@ def _period_containing(day: date, kind: PeriodKind, ends: bool) -> ReferencePeri
         return ReferencePeriod(first, first + timedelta(days=6))
     if kind == "quarter":
         return whole_months(day.year, 3 * ((day.month - 1) // 3) + 1, 3)
+    if kind == "half_year":
+        return whole_months(day.year, 1 if day.month < 7 else 7, 6)
+    if kind == "academic_year":
+        return whole_months(day.year - (day.month < 9), 9, 12)
     if kind == "financial_year":
         return whole_months(day.year - (day.month < 4), 4, 12)
     if kind == "mid_year":

@@ -3,4 +3,6 @@
 from typing import Literal
 
 Grain = Literal["latest", "month", "quarter", "year"]
-PeriodKind = Literal["day", "week", "month", "quarter", "year", "financial_year", "mid_year", "span"]
+PeriodKind = Literal[
+    "day", "week", "month", "quarter", "half_year", "year", "financial_year", "academic_year", "mid_year", "span"
+]

@@ -61,7 +61,9 @@ def list_to_tuple(value: Any) -> Any:
 Name = Annotated[str, AfterValidator(_validate_name)]
 GeographyName = Annotated[str, AfterValidator(_validate_geography_name)]
 Age = Annotated[str, AfterValidator(_validate_age)]
-Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: list_to_tuple(wrap_in_list(value)))]
+ValueOrList = BeforeValidator(lambda value: list_to_tuple(wrap_in_list(value)))
+"""Validator for keys that take one value or a list."""
+Names = Annotated[tuple[str, ...], ValueOrList]
 MeasureKind = Literal["count", "stock", "rate", "index", "median", "rank"]
 Cadence = Literal["daily", "weekly", "monthly", "quarterly", "annual", "once"]
 CADENCE_DAYS: dict[Cadence, int] = {"daily": 1, "weekly": 7, "monthly": 31, "quarterly": 92, "annual": 366}

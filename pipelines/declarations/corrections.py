@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pipelines.core.errors import DeclarationError, file_location, suggest_names
 from pipelines.core.periods import ReferencePeriod
 from pipelines.declarations.base import Declaration, ListAsTuple, Name
-from pipelines.declarations.file_format import parse_source_period
+from pipelines.declarations.file_format import describe_period_kind, parse_source_period
 from pipelines.declarations.source import Source
 from pipelines.declarations.yaml_lines import LineNumbers, read_yaml, validate_declaration
 
@@ -91,7 +91,8 @@ def _validate_correction(correction: Correction, number: int, source: Source, li
                                f"{suggest_names(correction.measure, source.measures)}")  # fmt: skip
     if _correction_period(correction, source) is None:
         where = file_location(path, lines.get(("corrections", number, "period"), lines.get(("corrections", number))))
-        expected = "no period, because the source declares its period" if source.period else f"a {source.period_kind}"
+        kind = f"a {describe_period_kind(source)}"
+        expected = "no period, because the source declares its period" if source.period else kind
         raise DeclarationError(f"{where}: found period {correction.period!r}, expected {expected}")
 
 

@@ -22,6 +22,7 @@ from pipelines.declarations.base import (
     Name,
     Names,
     Nation,
+    ValueOrList,
 )
 from pipelines.declarations.file_format import FileColumns, FileFormat
 from pipelines.declarations.measure import Uncertainty
@@ -276,7 +277,7 @@ class SharedDeclaration(Declaration):
     geography: GeographyName | None = Field(None, description="Geography of the codes or names")
     format: FileFormat | None = Field(None, description="Format of the files")
     columns: FileColumns | None = Field(None, description="Role of each column")
-    period_kind: PeriodKind | None = Field(None, description="Kind of period in the files")
+    period_kind: Annotated[tuple[PeriodKind, ...], ValueOrList] = Field((), description="Kind of period in the files")
     measure_defaults: MeasureDefaults | None = Field(None, description="Default keys of their measures")
 
 

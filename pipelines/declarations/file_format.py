@@ -7,9 +7,9 @@ import polars as pl
 from pydantic import AfterValidator, Field, model_validator
 
 from pipelines.core.periods import ReferencePeriod as ReferencePeriod
-from pipelines.core.periods import parse_period
+from pipelines.core.periods import is_usable_format, parse_period
 from pipelines.core.vocabulary import PeriodKind
-from pipelines.declarations.base import Declaration, ListAsTuple, Names
+from pipelines.declarations.base import Declaration, ListAsTuple, Names, ValueOrList
 from pipelines.declarations.source_parts import Period
 
 FileFormat = Literal["csv", "excel", "ods", "json", "jsonstat", "parquet"]
@@ -100,10 +100,12 @@ class FileLayout(Declaration):
         description="Headings of a wide file that are not periods, or of a file by place that are not places;"
         " * matches any text",
     )
-    period_kind: PeriodKind = Field(
-        "year",
-        description="Kind of period in the file: mid_year means 30 June, span names its first and last month."
-        " Default: the kind of the `cadence`, else `year`",
+    period_kind: Annotated[tuple[PeriodKind, ...], ValueOrList] = Field(
+        ("year",),
+        min_length=1,
+        description="Kind of period in the file, or several, such as `[span, year]`; each text is a period of exactly"
+        " one. mid_year means 30 June, span names its first and last month or year. Default: the kind of the"
+        " `cadence`, else `year`",
     )
     period_format: Names = Field(
         (), description="Format of the dates, such as `%d/%m/%Y`, or several formats; an ambiguous date is refused"
@@ -122,7 +124,7 @@ class FileLayout(Declaration):
     def period_ends(self) -> bool:
         """Return whether the date of a week is its last day, as its format or its heading states."""
         texts = (*self.period_format, *(self.columns.period if self.columns else ()))
-        return self.period_kind == "week" and any(_LAST_DAY.search(text) for text in texts)
+        return self.period_kind == ("week",) and any(_LAST_DAY.search(text) for text in texts)
 
     @model_validator(mode="after")
     def _validate_shape(self) -> Self:
@@ -158,13 +160,25 @@ def _check_period_keys(shape: FileLayout) -> None:
         raise ValueError("period and period_pattern each declare the period; keep one")
     if shape.period_pattern and "(?P<period>" not in shape.period_pattern:
         raise ValueError("period_pattern: expected a group (?P<period>...)")
-    strange = [text for text in shape.period_format if not re.search(r"%[YyGdmbBjVU]", text)]
-    if strange:
-        raise ValueError(f"period_format: found {strange[0]!r}, expected a date format such as %d/%m/%Y")
-    if shape.period_format and shape.period_kind == "span":
+    if shape.period_format and shape.period_kind == ("span",):
         raise ValueError("period_format is for one date; period_kind: span has two months")
+    if shape.period_format and len(shape.period_kind) > 1:
+        raise ValueError("period_format is for one kind of period; keep one kind, or write the periods in tidy()")
+    for text in shape.period_format:
+        if not is_usable_format(text, shape.period_kind[0]):
+            kind = describe_period_kind(shape)
+            raise ValueError(f"period_format: {text!r} cannot state a {kind}; expected a format such as %d/%m/%Y")
+
+
+def describe_period_kind(shape: FileLayout) -> str:
+    """Return the kinds of period of a source in words, such as `span or financial year`."""
+    return " or ".join(shape.period_kind).replace("_", " ")
 
 
 def parse_source_period(text: str, shape: FileLayout) -> ReferencePeriod | None:
-    """Parse a period in the form that a source declares; return null where the text is not one."""
-    return parse_period(text, shape.period_kind, shape.period_format, shape.period_ends)
+    """Parse a period in the form that a source declares; return null where the text is not one.
+
+    Of several kinds the text must be a period of exactly one, or the same period of each.
+    """
+    spans = {parse_period(text, kind, shape.period_format, shape.period_ends) for kind in shape.period_kind} - {None}
+    return spans.pop() if len(spans) == 1 else None

@@ -25,7 +25,7 @@ def instant_measures(catalogue: Catalogue, measures: Sequence[str]) -> frozenset
 
 def _describes_instant(catalogue: Catalogue, name: str) -> bool:
     measure = catalogue.measures[name]
-    if catalogue.sources[catalogue.measure_source[name]].period_kind == "mid_year":
+    if catalogue.sources[catalogue.measure_source[name]].period_kind == ("mid_year",):
         return True
     parts = [catalogue.measures[part].kind for part in (measure.numerator, measure.denominator) if part]
     return measure.kind == "stock" or (measure.kind == "rate" and parts == ["stock", "stock"])

@@ -5,6 +5,7 @@ import polars as pl
 from checks import CheckInput
 from pipelines.core.errors import UnreadableError
 from pipelines.core.store import Snapshot
+from pipelines.declarations.file_format import describe_period_kind
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import EVERY_HEADING, Source
 from pipelines.geography import list_source_geographies, load_places, suggest_places
@@ -62,7 +63,7 @@ def _cell_message(row: dict[str, object], source: Source, context: ReadingContex
         column, actual = " or ".join(columns.period), str(row["fault_evidence"]).removeprefix("period ")
         actual, expected = (
             actual.rsplit(": not a", 1)[0],
-            f"a {source.period_kind}, as {PERIOD_EXAMPLES[source.period_kind]}",
+            f"a {describe_period_kind(source)}, as {PERIOD_EXAMPLES[source.period_kind[0]]}",
         )
     return f"row {row['file_row']}, column {column}: found {actual or 'nothing'!r}, expected {expected}"
 

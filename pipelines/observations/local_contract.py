@@ -9,6 +9,7 @@ import polars as pl
 from pipelines.core.errors import DeclarationError
 from pipelines.core.store import write_atomically
 from pipelines.core.vocabulary import PeriodKind
+from pipelines.declarations.file_format import describe_period_kind
 from pipelines.declarations.source import Source
 
 PERIOD_EXAMPLES: dict[PeriodKind, str] = {
@@ -16,8 +17,10 @@ PERIOD_EXAMPLES: dict[PeriodKind, str] = {
     "week": "2026-W48",
     "month": "2026-11",
     "quarter": "2026 Q4",
+    "half_year": "2026 H2",
     "year": "2026",
     "financial_year": "2026-27",
+    "academic_year": "2026/27",
     "mid_year": "mid-2026",
     "span": "April 2025 to March 2026",
 }
@@ -58,7 +61,7 @@ def example_rows(source: Source, places: pl.DataFrame) -> list[list[str]]:
     columns = source.columns
     if not columns or source.layout != "long" or source.headings:
         raise DeclarationError("found another layout; expected a long file with its own columns to make an example of")
-    period = PERIOD_EXAMPLES[source.period_kind]
+    period = PERIOD_EXAMPLES[source.period_kind[0]]
     headings = [names[0] for names in (columns.place, columns.label, columns.period, columns.status) if names]
     headings += [measure.column[0] for measure in source.measures.values()]
     marks = ["12", *(text for text in source.markers if text)]
@@ -82,11 +85,11 @@ def describe_columns(source: Source) -> list[tuple[str, str]]:
     columns = source.columns
     if not columns:
         return []
-    kind = source.period_kind
+    example = PERIOD_EXAMPLES[source.period_kind[0]]
     descriptions = [
         (columns.place, f"Code of the place in {source.geography}, such as E09000024"),
         (columns.label, "Name of the place"),
-        (columns.period, f"The {kind}, such as {PERIOD_EXAMPLES[kind]}"),
+        (columns.period, f"The {describe_period_kind(source)}, such as {example}"),
         (columns.status, "One of the markers below, or blank"),
     ]
     signs = "; ".join(f"{text} for {mark.status.replace('_', ' ')}" for text, mark in source.markers.items() if text)

@@ -22,12 +22,17 @@ _PERIOD_KINDS: tuple[PeriodKind, ...] = (
     "year",
     "month",
     "quarter",
+    "half_year",
     "financial_year",
+    "academic_year",
     "day",
     "week",
     "mid_year",
     "span",
 )
+_DATED_KINDS: tuple[PeriodKind, ...] = ("day", "week", "mid_year")
+"""Kinds that share their spellings with others, so that a draft never combines them."""
+_WEEK_DOUBT = "; TODO read as ISO 8601 weeks, Monday to Sunday: confirm, or write the dates of other weeks in tidy()"
 VINTAGE_YEARS = range(2009, 2027)
 """Vintages tried; the register of districts begins with the first."""
 _KINDS_BY_NAME = ("lad", "utla", "health_board", "pfa", "pcon", "region", "nation")
@@ -194,10 +199,14 @@ def period_column(frame: pl.DataFrame, excluded: list[str]) -> tuple[Guess, tupl
         values = distinct_texts(frame, name)
         kind = next((k for k in _PERIOD_KINDS if values and all(parse_period(text, k) for text in values)), None)
         if kind == "month" and _is_weekly_heading(name):
-            continue
+            kind = "week" if all(parse_period(text, "week") for text in values) else None
+            if not kind:
+                continue
+        if not kind and (several := _several_period_kinds(values)):
+            return Guess(name, several, f"several kinds of period, such as {values[0]} and {values[-1]}"), ()
         if kind and (kind != "year" or _is_period_heading(name) or all(1900 < int(text[:4]) < 2100 for text in values)):
             digits = kind == "month" and all(text.isdigit() for text in values)
-            doubt = "; TODO months, or weeks of a year?" if digits else ""
+            doubt = "; TODO months, or weeks of a year?" if digits else _WEEK_DOUBT if kind == "week" else ""
             return Guess(name, kind, f"all texts fit, such as {values[0]}{doubt}"), ()
         formats = [form for form in _FORMATS if values and all(parse_period(text, "day", (form,)) for text in values)]
         if formats:
@@ -205,6 +214,18 @@ def period_column(frame: pl.DataFrame, excluded: list[str]) -> tuple[Guess, tupl
             why = f"such as {values[0]}" if len(formats) == 1 else f"TODO day or month first? {values[0]} fits both"
             return Guess(name, kind, why), tuple(formats)
     return None
+
+
+def _several_period_kinds(values: list[str]) -> str:
+    """Return the kinds of a column with several kinds of period, as YAML; blank unless each text is of one kind."""
+    kinds = {
+        text: [kind for kind in _PERIOD_KINDS if kind not in _DATED_KINDS and parse_period(text, kind)]
+        for text in values
+    }
+    if not values or not all(kinds.values()):
+        return ""
+    first = dict.fromkeys(options[0] for options in kinds.values())
+    return f"[{', '.join(first)}]" if all(len(first.keys() & set(options)) == 1 for options in kinds.values()) else ""
 
 
 def _is_weekly_heading(name: str) -> bool:

@@ -7,7 +7,7 @@ import polars as pl
 from pipelines.core.errors import UnreadableError
 from pipelines.core.periods import ReferencePeriod
 from pipelines.core.store import Snapshot
-from pipelines.declarations.file_format import parse_source_period
+from pipelines.declarations.file_format import describe_period_kind, parse_source_period
 from pipelines.declarations.source import Source
 from pipelines.readers import Sheet, set_fault, strip_footnote_mark
 
@@ -42,7 +42,7 @@ def add_period(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snap
 def _period_form(source: Source) -> str:
     """Return the expected kind of period, with its formats."""
     formats = f" as {' or '.join(source.period_format)}" if source.period_format else ""
-    return source.period_kind.replace("_", " ") + formats
+    return describe_period_kind(source) + formats
 
 
 def whole_period(sheet: Sheet, source: Source, snapshot: Snapshot) -> ReferencePeriod | None:

@@ -7,7 +7,7 @@ import polars as pl
 
 from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import OBSERVATION_STATUSES
-from pipelines.declarations.file_format import FileColumns, parse_source_period
+from pipelines.declarations.file_format import FileColumns, describe_period_kind, parse_source_period
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import IntervalColumns
 from pipelines.readers.header import ROW, Sheet, find_heading, match_texts, normalise_heading, strip_footnote_mark
@@ -131,7 +131,9 @@ def _melt_wide(sheet: Sheet, source: Source) -> pl.DataFrame:
     meanings = _read_headings(sheet, source)
     absent = sorted(set(source.measures) - {entry.measure for entry in meanings.values()})
     if absent:
-        raise UnreadableError(f"{sheet.file}: found no heading with measure {absent[0]} and a {source.period_kind}")
+        raise UnreadableError(
+            f"{sheet.file}: found no heading with measure {absent[0]} and a {describe_period_kind(source)}"
+        )
     long = frame.select(*_select_keys(frame, source), *meanings).unpivot(
         on=list(meanings),
         index=["code_text", "place_label", "status_text", "file_row"],
@@ -188,7 +190,7 @@ def _read_headings(sheet: Sheet, source: Source) -> dict[str, HeadingMeaning]:
         expected = (
             f"to match heading_pattern {source.heading_pattern}"
             if source.heading_pattern
-            else f"to be a {source.period_kind}"
+            else f"to be a {describe_period_kind(source)}"
         )
         raise UnreadableError(
             f"{sheet.file}: found headings {', '.join(repr(name) for name in strange[:6]) or 'without a period'}; "

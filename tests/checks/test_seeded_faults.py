@@ -26,7 +26,7 @@ def series_of(project: Project, name: str) -> Series:
     source = project.catalogue.sources[name]
     observed = load_source_tables(project, name).observation
     measure = next(iter(source.measures.values()))
-    monthly = source.period_kind == "month"
+    monthly = source.period_kind == ("month",)
     last = date(2022, 12, 31) if monthly else date(2025, 12, 31)
     whole = complete_series(observed.filter(pl.col("period_end") <= last), "%Y-%m" if monthly else "%Y")
     doubted = flag_figures(whole, source.measures).filter(pl.col("reason") != "rounded")

@@ -11,6 +11,7 @@ from pipelines.core.periods import (
     MONTH_NUMBERS,
     ReferencePeriod,
     format_period,
+    is_usable_format,
     list_problem_periods,
     parse_period,
     whole_months,
@@ -59,6 +60,29 @@ def test_whole_months_start_on_the_first_and_end_on_the_last_day(
         ("2020-W53", "week", span("2020-12-28", "2021-01-03")),
         ("2023-02-01", "week", span("2023-02-01", "2023-02-07")),
         ("1 February 2023", "week", span("2023-02-01", "2023-02-07")),
+        ("202305", "week", span("2023-01-30", "2023-02-05")),
+        ("2023 week 5", "week", span("2023-01-30", "2023-02-05")),
+        ("W/E 29 March 2026", "week", span("2026-03-23", "2026-03-29")),
+        ("week ending 1st Jan 2023", "week", span("2022-12-26", "2023-01-01")),
+        ("2005M02", "month", span("2005-02-01", "2005-02-28")),
+        ("2026Q1", "quarter", span("2026-01-01", "2026-03-31")),
+        ("2023/24 Q4", "quarter", span("2024-01-01", "2024-03-31")),
+        ("2024 H1", "half_year", span("2024-01-01", "2024-06-30")),
+        ("H2-2024", "half_year", span("2024-07-01", "2024-12-31")),
+        ("YE Dec 2025", "year", span("2025-01-01", "2025-12-31")),
+        ("YE Mar 2025", "financial_year", span("2024-04-01", "2025-03-31")),
+        ("Year ending 31 March 2025", "financial_year", span("2024-04-01", "2025-03-31")),
+        ("202223", "financial_year", span("2022-04-01", "2023-03-31")),
+        ("202223", "academic_year", span("2022-09-01", "2023-08-31")),
+        ("2022/23", "academic_year", span("2022-09-01", "2023-08-31")),
+        ("YE June 2025", "span", span("2024-07-01", "2025-06-30")),
+        ("2021 - 23", "span", span("2021-01-01", "2023-12-31")),
+        ("1999-01", "span", span("1999-01-01", "2001-12-31")),
+        ("2021 to 2024", "span", span("2021-01-01", "2024-12-31")),
+        ("2019/20 - 21/22", "span", span("2019-04-01", "2022-03-31")),
+        ("2019/20 - 2021/22", "span", span("2019-04-01", "2022-03-31")),
+        ("Autumn 2025", "span", span("2025-09-01", "2025-11-30")),
+        ("Winter 2025/26", "span", span("2025-12-01", "2026-02-28")),
         ("2023-11", "month", span("2023-11-01", "2023-11-30")),
         ("2023-11-01", "month", span("2023-11-01", "2023-11-30")),
         ("2023-11-01T00:00:00/P1M", "month", span("2023-11-01", "2023-11-30")),
@@ -121,6 +145,14 @@ def test_each_spelling_is_parsed_to_its_period(text: str, kind: PeriodKind, expe
         ("30 Juin 2023", "day"),
         ("2023-06-30T10:00", "day"),
         ("2023-W54", "week"),
+        ("202354", "week"),
+        ("2023-05", "week"),  # may be May 2023
+        ("2021-22", "span"),  # may be a financial year
+        ("2021 to 2022", "span"),
+        ("Winter 2025", "span"),  # ends or begins in 2025
+        ("YE Mar 2025", "year"),
+        ("YE Dec 2025", "financial_year"),
+        ("202224", "academic_year"),
         ("2023-W00", "week"),
         ("2021-W53", "week"),
         ("January", "week"),
@@ -284,3 +316,30 @@ def test_period_is_formatted_for_display(period: ReferencePeriod, expected: str)
 def test_period_without_first_or_last_day_is_formatted_as_no_period() -> None:
     day = date(2023, 1, 1)
     assert [format_period(None, day), format_period(day, None), format_period(None, None)] == ["no period"] * 3
+
+
+@pytest.mark.parametrize(
+    ("date_format", "kind", "usable"),
+    [
+        ("%d/%m/%Y", "day", True),
+        ("%d/%m/%y", "week", True),
+        ("week to %d %B %Y", "week", True),
+        ("%G-W%V-%u", "week", True),
+        ("%Y-W%W", "week", False),
+        ("%G-W%V", "week", False),
+        ("%b-%y", "month", True),
+        ("%b-%y", "day", False),
+        ("%Y", "month", False),
+        ("%B", "month", False),
+        ("%B %Y", "quarter", True),
+        ("%B %Y", "half_year", True),
+        ("%B %Y", "academic_year", True),
+        ("%Y", "year", True),
+        ("%Y", "mid_year", True),
+        ("%Y", "financial_year", False),
+        ("soon", "year", False),
+        ("%Q", "year", False),
+    ],
+)
+def test_usable_format_states_each_period_of_its_kind(date_format: str, kind: PeriodKind, usable: bool) -> None:
+    assert is_usable_format(date_format, kind) is usable

@@ -157,19 +157,27 @@ def test_codes_converted_to_numbers_are_reported_and_not_measures(held: PlaceDat
 @pytest.mark.parametrize("file", ["deaths_by_week.csv", "deaths_weeks_1_12.csv"])
 def test_weeks_are_never_drafted_as_months_or_figures(file: str, held: PlaceData) -> None:
     text, said = drafted((CASES / "15-week-yyyyww" / file).read_bytes(), file, held)
-    assert said.get("period_kind") != "month" and said["period"] == {"start": "TODO", "end": "TODO"}
+    assert said["period_kind"] == "week" and said["columns"]["period"] == "week"
     assert columns_of(said) == ["deaths"]
-    assert (
-        "TODO week has weeks in an unsupported form, such as 2025" in text
-        or "TODO week has weeks in an unsupported form, such as 2026" in text
-    )
+    assert "TODO read as ISO 8601 weeks, Monday to Sunday: confirm" in text
 
 
-def test_week_headings_are_not_drafted_as_months(held: PlaceData) -> None:
+@HAVE_CASES
+def test_mixed_kinds_of_period_are_drafted_together(held: PlaceData) -> None:
+    lines = [
+        f"{code},{text},{n}" for n, (code, _) in enumerate(COUNCILS, 1) for text in ("2021 - 23", "2024", "2023/24 Q4")
+    ]
+    _, said = drafted("\n".join(["code,period,deaths", *lines]).encode(), "a.csv", held)
+    assert sorted(said["period_kind"]) == ["quarter", "span", "year"]
+    spans = drafted((CASES / "17-mixed-periods" / "indicator.csv").read_bytes(), "indicator.csv", held)[1]
+    assert spans["period_kind"] == ["span", "financial_year", "quarter"]
+
+
+def test_week_headings_are_drafted_as_weeks(held: PlaceData) -> None:
     weeks = [f"2025{n:02}" for n in (9, 10, 11, 12, 13)]
     lines = [",".join([code, *("5" for _ in weeks)]) for code, _ in COUNCILS]
     _, said = drafted("\n".join([",".join(["code", *weeks]), *lines]).encode(), "a.csv", held)
-    assert "layout" not in said and "period_kind" not in said
+    assert said["period_kind"] == "week"
 
 
 @HAVE_CASES

@@ -72,7 +72,7 @@ def test_contract_can_be_weekly(copy: Path, tmp_path: Path) -> None:
     weekly = run("new", "local-source", "parcels_given", "--period", "week", store=tmp_path, project=copy)
     assert weekly.returncode == 0, weekly.stderr
     declared = load_catalogue(copy).sources["parcels_given"]
-    assert (declared.cadence, declared.period_kind) == ("weekly", "week")
+    assert (declared.cadence, declared.period_kind) == ("weekly", ("week",))
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,23 @@ def test_date_must_match_a_declared_format() -> None:
     ]
 
 
+def test_several_kinds_of_period_are_read_row_by_row() -> None:
+    source = declared(period_kind=["span", "financial_year", "quarter"])
+    assert found(source, ["2021 - 23", "2022/23", "2023/24 Q4", "2022"]) == [
+        (date(2021, 1, 1), date(2023, 12, 31), None, None),
+        (date(2022, 4, 1), date(2023, 3, 31), None, None),
+        (date(2024, 1, 1), date(2024, 3, 31), None, None),
+        (None, None, "unreadable", "period 2022: not a span or financial year or quarter"),
+    ]
+
+
+def test_text_that_is_two_kinds_of_period_is_refused() -> None:
+    source = declared(period_kind=["month", "week"])
+    evidence = "period 202305: not a month or week"
+    assert found(source, ["202305", "202313"])[0] == (None, None, "unreadable", evidence)
+    assert found(source, ["202313"])[0][:2] == (date(2023, 3, 27), date(2023, 4, 2))
+
+
 def test_footnote_mark_is_not_part_of_a_period() -> None:
     assert found(declared(footnotes=r"\[note \d\]"), ["2023 [note 1]"]) == [(*CALENDAR[2023], None, None)]
     assert found(declared(), ["2023 [note 1]"])[0][2] == "unreadable"

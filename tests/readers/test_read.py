@@ -360,7 +360,10 @@ def test_declared_footnotes_are_excluded_and_counted() -> None:
         ("skip_columns: [x]\n", "skip_columns is for a column for each period or place"),
         ("period_pattern: '(?P<period>x)'\nperiod: {start: 2020-01-01, end: 2020-01-01}\n", "each declare the period"),
         ("period_pattern: x\n", "period_pattern: expected a group"),
-        ("period_format: soon\n", "expected a date format"),
+        ("period_format: soon\n", "expected a format such as"),
+        ("period_kind: week\nperiod_format: '%Y-W%W'\n", "'%Y-W%W' cannot state a week"),
+        ("period_kind: [year, month]\nperiod_format: '%Y'\n", "period_format is for one kind of period"),
+        ("period_kind: []\n", "at least 1 item"),
         ("format: docx\n", "'csv', 'excel', 'ods', 'json', 'jsonstat' or 'parquet'"),
     ],
 )  # fmt: skip
