@@ -7,7 +7,6 @@ from .contract import judge_releases as judge_releases
 from .doubt import PLAUSIBILITY_FLAG as PLAUSIBILITY_FLAG
 from .doubt import add_caveats as add_caveats
 from .doubt import convert_flags as convert_flags
-from .expectations import judge_shares as judge_shares
 from .figures import flag_figures as flag_figures
 from .finding import CheckInput as CheckInput
 from .finding import build_source_fault as build_source_fault
@@ -16,9 +15,12 @@ from .periods import CARRIED_FORWARD as CARRIED_FORWARD
 from .periods import find_other_periods as find_other_periods
 from .periods import is_carried_forward as is_carried_forward
 from .registry import check_source as check_source
-from .shares import CELL_TOLERANCE as CELL_TOLERANCE
+from .rules import CELL_TOLERANCE as CELL_TOLERANCE
+from .runners import POLARS as POLARS
+from .runners import Runner as Runner
+from .runners import RunnerName as RunnerName
+from .runners import load_runner as load_runner
 from .shares import TOTALS_TOLERANCE as TOTALS_TOLERANCE
-from .shares import all_reach as all_reach
 from .shares import problem_shares as problem_shares
 from .shares import return_shares as return_shares
 from .shares import total_shares as total_shares

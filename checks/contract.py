@@ -1,21 +1,15 @@
-"""Contract of a source, judged by Great Expectations: columns, types, keys, ranges and sets.
+"""Contract of a source: columns, types, keys, ranges and sets, as `checks.rules` declares them, judged in Polars.
 
 Each expectation has a tolerance. Within it the build continues and failures become findings. Beyond it the file has the
 wrong shape: the release is rejected and the previous release stays in use.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
 
-from checks.shares import (
-    CELL_TOLERANCE,
-    CODES_TOLERANCE,
-    EXPECTATION_FAULTS,
-    cell_shares,
-    count_failures,
-    failure_expressions,
-)
+from checks.rules import EXPECTATION_FAULTS, MOST_EXAMPLES, Rule, Verdict, is_tolerated, judge_height, source_rules
 from pipelines.declarations.source import Source
 
 CONTRACT: dict[str, Any] = {
@@ -29,65 +23,78 @@ CONTRACT: dict[str, Any] = {
     "failing": pl.Int64,
     "sample": pl.String,
 }
+ContractRunner = Callable[[pl.DataFrame, Sequence[Rule]], list[Verdict]]
+"""Runner of a contract: from the cells of a release (conform.CELLS) and rules to one verdict for each rule."""
 
 
-def judge_releases(source: Source, releases: list[pl.DataFrame]) -> pl.DataFrame:
+def judge_cells(cells: pl.DataFrame, rules: Sequence[Rule]) -> list[Verdict]:
+    """Judge the cells of a release (conform.CELLS) in Polars, in one pass; return one verdict for each rule."""
+    fails = {number: _fails_rule(rule) for number, rule in enumerate(rules) if rule.kind != "has_rows"}
+    counts = cells.select(
+        expression.alias(f"{name}{number}")
+        for number, failed in fails.items()
+        for name, expression in (("judged", failed.count()), ("failing", failed.sum()))
+    ).row(0, named=True)
+    return [
+        _state_verdict(cells, rule, fails[number], counts[f"judged{number}"], counts[f"failing{number}"])
+        if number in fails
+        else judge_height(cells.height)
+        for number, rule in enumerate(rules)
+    ]
+
+
+def _fails_rule(rule: Rule) -> pl.Expr:
+    """Return whether a cell fails a rule; null where the rule does not judge the cell."""
+    column = pl.col(rule.column)
+    if rule.kind == "not_null":
+        fails = column.is_null()
+    elif rule.kind == "between":
+        fails = ~column.fill_nan(None).is_between(*rule.limits)
+    elif rule.kind == "not_in_set":
+        fails = column.cast(pl.String).is_in(list(rule.texts)).fill_null(False)
+    else:
+        fails = ~column.cast(pl.String).is_in(list(rule.texts))
+    return pl.when(pl.col("measure") == rule.measure).then(fails) if rule.measure else fails
+
+
+def _state_verdict(cells: pl.DataFrame, rule: Rule, fails: pl.Expr, judged: int, failing: int) -> Verdict:
+    examples = cells.select(fails.fill_null(False).arg_true().head(MOST_EXAMPLES)).to_series() if failing else ()
+    return Verdict(judged, failing, tuple(examples), is_tolerated(rule, judged, failing))
+
+
+def judge_releases(
+    source: Source, releases: Sequence[pl.DataFrame], runner: ContractRunner = judge_cells
+) -> pl.DataFrame:
     """Judge each release (conform.CELLS, one frame a release) by the source's contract; return CONTRACT rows.
 
-    Great Expectations is imported only here, since the import takes seconds and only a new release needs it. It judges
-    the shares of cells that meet each expectation, one row a release.
+    A build uses the runner in Polars. `checks.expectations.judge_with_expectations` judges the same rules with Great
+    Expectations.
     """
-    fails = failure_expressions(source)
-    least = {"cells": 1.0, **dict.fromkeys(fails, CELL_TOLERANCE), "no_retired_codes": CODES_TOLERANCE}
-    shares = [cell_shares(cells, fails) for cells in releases]
+    rules = source_rules(source)
     rows = [
-        row
-        for cells, tolerated in zip(releases, _judge_tolerance(shares, least), strict=True)
-        for row in _contract_rows(cells, fails, tolerated)
+        _contract_row(cells, rule, verdict)
+        for cells in releases
+        for rule, verdict in zip(rules, runner(cells, rules), strict=True)
     ]
     return pl.DataFrame(rows, schema=CONTRACT, orient="row")
 
 
-def _judge_tolerance(shares: list[pl.DataFrame], least: dict[str, float]) -> list[dict[str, bool]]:
-    """Judge all releases at once, and one by one only where a release fails."""
-    faulty = [row for row in shares if not _is_whole(row)]
-    if not faulty:
-        return [dict.fromkeys(least, True) for _ in shares]
-    from checks.expectations import judge_shares
-
-    together = judge_shares(pl.concat(faulty), least)
-    if all(together.values()):
-        return [together] * len(shares)
-    return [dict.fromkeys(least, True) if _is_whole(row) else judge_shares(row, least) for row in shares]
+def _contract_row(cells: pl.DataFrame, rule: Rule, verdict: Verdict) -> tuple[object, ...]:
+    name, release = cells.select(pl.col("source", "release").cast(pl.String)).row(0) if cells.height else ("", "")
+    subset = cells.height if not rule.measure else int((cells["measure"] == rule.measure).sum())
+    met = verdict.failing == 0
+    sample = _name_fault(rule) if met or rule.kind == "has_rows" else _describe_failures(cells, rule, verdict)
+    return name, release, rule.name, rule.measure, met, verdict.is_tolerated, subset, verdict.failing, sample
 
 
-def _is_whole(shares: pl.DataFrame) -> bool:
-    """Return whether a release has cells, and all of them meet every expectation."""
-    return shares["cells"].item() > 0 and all(share == 1 for share in shares.drop("cells").row(0))
+def _name_fault(rule: Rule) -> str:
+    return "rows of the file" if rule.kind == "has_rows" else EXPECTATION_FAULTS.get(rule.name, rule.name)
 
 
-def _contract_rows(
-    cells: pl.DataFrame, fails: dict[str, pl.Expr], tolerated: dict[str, bool]
-) -> list[tuple[str, str, str, str, bool, bool, int, int, str]]:
-    name, release = cells.select("source", "release").row(0) if cells.height else ("", "")
-    counts = count_failures(cells, fails)
-    rows = [(name, release, "cells", "", cells.height > 0, tolerated["cells"], cells.height,
-             int(cells.is_empty()), "rows of the file")]  # fmt: skip
-    for column, expr in fails.items():
-        expectation, _, measure = column.partition("__")
-        subset = cells.filter(pl.col("measure") == measure) if measure else cells
-        sample = (
-            _describe_failures(subset.filter(expr), expectation)
-            if counts[column]
-            else EXPECTATION_FAULTS.get(expectation, expectation)
-        )
-        rows.append((name, release, expectation, measure, counts[column] == 0, tolerated[column], subset.height,
-                     counts[column], sample))  # fmt: skip
-    return rows
-
-
-def _describe_failures(failures: pl.DataFrame, expectation: str) -> str:
+def _describe_failures(cells: pl.DataFrame, rule: Rule, verdict: Verdict) -> str:
     """Describe the failures: the fault, and a few of the places and figures; the findings have all of them."""
-    examples = failures.head(5).select(pl.format("{} {}", pl.coalesce("place_label", "place_code").fill_null("?"),
-                                          pl.col("text").fill_null("")))  # fmt: skip
-    return f"{EXPECTATION_FAULTS.get(expectation, expectation)}: " + ", ".join(examples.to_series().to_list())
+    place, text = (pl.col(name).cast(pl.String) for name in ("place_label", "text"))
+    some = cells[list(verdict.examples)].select(
+        pl.format("{} {}", pl.coalesce(place, pl.col("place_code").cast(pl.String)).fill_null("?"), text.fill_null(""))
+    )
+    return f"{_name_fault(rule)}: " + ", ".join(some.to_series())

@@ -1,66 +1,22 @@
-"""Shares that Great Expectations judges: cells of a file, residents in a problem, or parts of a total.
+"""Shares with a minimum: residents in a problem, returns by volume, or parts of a total.
 
-All counting is done here in one pass over the frame; Great Expectations judges one small row.
+All counting is done here in one pass over the frame. A build compares the shares in Polars, and
+`checks.expectations.judge_shares` with Great Expectations.
 """
 
 import polars as pl
 
-from pipelines.core.schema import OBSERVATION_STATUSES
-from pipelines.declarations.source import Source
-
-CELL_TOLERANCE = 0.95
-"""Least share of a release's cells that must meet an expectation for the release to be used."""
 TOTALS_TOLERANCE = 0.99
 """Least share of a total that known figures must explain."""
-CODES_TOLERANCE = 0.9
-"""Tolerance for codes of another vintage: time series keep rows of councils that have merged since."""
-EXPECTATION_FAULTS = {
-    "places_known": "unmatched_place",
-    "readable": "unreadable",
-    "given_once": "duplicate",
-    "no_retired_codes": "retired_code",
-}
-"""Fault of the cells that fail each expectation."""
 
 
 def all_reach(shares: pl.Series, least: float) -> bool:
     """Return whether the smallest share is at least `least`: the verdict that Great Expectations gives.
 
-    To import Great Expectations for one comparison would take seconds. Unknown shares are passed over; where no
-    share is known, the verdict is no.
+    Unknown shares are passed over; where no share is known, the verdict is no.
     """
     smallest = shares.cast(pl.Float64).fill_nan(None).min()
     return isinstance(smallest, float) and smallest >= least
-
-
-def failure_expressions(source: Source) -> dict[str, pl.Expr]:
-    """Return for each expectation of a source's cells (conform.CELLS) the expression for those that fail it."""
-    fault = pl.col("fault").fill_null("none")
-    ranges = {
-        f"in_range__{name}": pl.when(pl.col("measure") == name).then(~pl.col("value").is_between(*measure.range))
-        for name, measure in source.measures.items()
-        if measure.range
-    }
-    return {
-        "measures_declared": ~pl.col("measure").is_in(sorted(source.measures)),
-        "statuses_known": ~pl.col("obs_status").is_in(list(OBSERVATION_STATUSES)),
-        "dated": pl.col("period_start").is_null(),
-        **{name: fault == code for name, code in EXPECTATION_FAULTS.items()},
-        **ranges,
-    }
-
-
-def cell_shares(cells: pl.DataFrame, fails: dict[str, pl.Expr]) -> pl.DataFrame:
-    """Return one row: for each expectation the share of cells that meet it; null where there are no cells."""
-    return cells.select(pl.len().alias("cells"), *((1 - expression.mean()).fill_null(1.0).alias(name)
-                                                   for name, expression in fails.items()))  # fmt: skip
-
-
-def count_failures(cells: pl.DataFrame, fails: dict[str, pl.Expr]) -> dict[str, int]:
-    """Count for each expectation the cells that fail it."""
-    return cells.select(expression.sum().cast(pl.Int64).alias(name) for name, expression in fails.items()).row(
-        0, named=True
-    )
 
 
 def problem_shares(cells: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:

@@ -1,5 +1,8 @@
 """Dagster asset checks from findings, with counts and sample rows.
 
+Contracts and shares are judged by one of two runners with the same verdict (checks.runners): a build from the command
+line uses Polars, and a run from Dagster's web pages uses Great Expectations.
+
 Every check is blocking. A finding in the data is a WARN: the build continues and the gap report shows the finding. An
 ERROR means that a table violates its schema rules. Nothing is built from that table, and earlier outputs stay in place.
 """
@@ -12,8 +15,9 @@ import polars as pl
 
 from checks import (
     CELL_TOLERANCE,
+    POLARS,
     TOTALS_TOLERANCE,
-    all_reach,
+    Runner,
     find_other_periods,
     problem_shares,
     return_shares,
@@ -54,7 +58,7 @@ CheckResults = list[dg.AssetCheckResult]
 def source_specs(key: dg.AssetKey) -> CheckSpecs:
     """Return the checks of a source's observations."""
     descriptions = {name: text for name, (text, _) in _CHECK_FAMILIES.items()} | {
-        "contract": "Columns, types, keys, ranges and sets match the declaration (Great Expectations).",
+        "contract": "Columns, types, keys, ranges and sets match the declaration.",
         "age": "The latest period is within the publisher's cadence and usual lag.",
         "totals": "Every published total equals its places plus known components, within 1 %.",
         "returns": "Returns for the latest period reach 95 % of the usual volume.",
@@ -62,12 +66,18 @@ def source_specs(key: dg.AssetKey) -> CheckSpecs:
     return [dg.AssetCheckSpec(name, asset=key, blocking=True, description=text) for name, text in descriptions.items()]
 
 
-def source_results(key: dg.AssetKey, source: Source, tables: SourceTables, as_of: date) -> CheckResults:
-    """Return the result of each check of a source's observations."""
+def source_results(
+    key: dg.AssetKey, source: Source, tables: SourceTables, contract: pl.DataFrame, runner: Runner, as_of: date
+) -> CheckResults:
+    """Return the result of each check of a source's observations; `contract` is what the runner judged."""
     newest = tables.release.filter(pl.col("order") == pl.col("order").max())["release"].to_list()
     current = tables.finding.filter(pl.col("release").is_in(newest) | pl.col("release").is_null())
     results = [_findings_result(key, name, current, checks) for name, (_, checks) in _CHECK_FAMILIES.items()]
-    return [*results, _contract_result(key, tables.contract), _age_result(key, source, tables.observation, as_of)]
+    return [
+        *results,
+        _contract_result(key, contract, tables.contract, runner),
+        _age_result(key, source, tables.observation, as_of),
+    ]
 
 
 def _findings_result(
@@ -86,7 +96,10 @@ def _findings_result(
     )
 
 
-def _contract_result(key: dg.AssetKey, contract: pl.DataFrame) -> dg.AssetCheckResult:
+def _contract_result(
+    key: dg.AssetKey, contract: pl.DataFrame, built: pl.DataFrame, runner: Runner
+) -> dg.AssetCheckResult:
+    """Return the check of a contract. It fails where a rule is not met, or where the build's verdict was another."""
     broken = contract.filter(~pl.col("met"))
     lines = "\n".join(
         f"- {name} {measure}: {failing} of {cells} ({sample})"
@@ -95,15 +108,21 @@ def _contract_result(key: dg.AssetKey, contract: pl.DataFrame) -> dg.AssetCheckR
         ).iter_rows()
     )
     return dg.AssetCheckResult(
-        passed=broken.is_empty(),
+        passed=broken.is_empty() and contract.equals(built),
         asset_key=key,
         check_name="contract",
         severity=WARN,
-        metadata={"expectations": contract.height, "not met": broken.height, "which": dg.MetadataValue.md(lines)},
+        metadata={
+            "judged by": runner.title,
+            "expectations": contract.height,
+            "not met": broken.height,
+            "as in the build": contract.equals(built),
+            "which": dg.MetadataValue.md(lines),
+        },
     )
 
 
-def totals_result(key: dg.AssetKey, reconciliation: pl.DataFrame) -> dg.AssetCheckResult:
+def totals_result(key: dg.AssetKey, reconciliation: pl.DataFrame, runner: Runner = POLARS) -> dg.AssetCheckResult:
     """Return the check of published totals against the sum of their places (reconciliation.RECONCILIATION)."""
     apart = reconciliation.filter(pl.col("remainder") != 0).sort(pl.col("remainder").abs(), descending=True)
     some = apart.select("measure", "place_name", "period_end", "total", "remainder").head(10).iter_rows()
@@ -111,31 +130,37 @@ def totals_result(key: dg.AssetKey, reconciliation: pl.DataFrame) -> dg.AssetChe
         f"- {measure}, {name}, {end}: {rest:,.6g} of {total:,.6g} not explained"
         for measure, name, end, total, rest in some
     )
-    return _share_result(key, "totals", total_shares(reconciliation), TOTALS_TOLERANCE,
+    return _share_result(key, "totals", total_shares(reconciliation), TOTALS_TOLERANCE, runner,
                    {"totals": reconciliation.height, "with a remainder": apart.height}, lines)  # fmt: skip
 
 
-def returns_result(key: dg.AssetKey, reporting: pl.DataFrame) -> dg.AssetCheckResult:
+def returns_result(key: dg.AssetKey, reporting: pl.DataFrame, runner: Runner = POLARS) -> dg.AssetCheckResult:
     """Return the check of completeness for the latest period (returns.COMPLETENESS), with the missing providers."""
     periods = newest_periods(reporting)
     some = periods.filter(pl.col("missing").is_not_null()).select("measure", "period_end", "missing").iter_rows()
     lines = "\n".join(f"- {measure}, {end}: {missing}" for measure, end, missing in some)
     due, came = (int(periods[name].sum()) for name in ("due", "returned"))
     return _share_result(
-        key, "returns", return_shares(reporting), CELL_TOLERANCE, {"due": due, "received complete": came}, lines
+        key, "returns", return_shares(reporting), CELL_TOLERANCE, runner, {"due": due, "received complete": came}, lines
     )
 
 
 def _share_result(
-    key: dg.AssetKey, name: str, shares: pl.DataFrame, least: float, counts: dict[str, int], some: str
+    key: dg.AssetKey,
+    name: str,
+    shares: pl.DataFrame,
+    least: float,
+    runner: Runner,
+    counts: dict[str, int],
+    some: str,
 ) -> dg.AssetCheckResult:
     """Return the check of the lowest share against the minimum. The check passes if there are no shares."""
     if not shares.height:
         return _make_result(key, name, True, WARN, dict(counts))
     share = round(float(shares.to_series().min()), 4)  # type: ignore[arg-type]
     return dg.AssetCheckResult(
-        passed=all_reach(shares.to_series(), least), asset_key=key, check_name=name, severity=WARN,
-        metadata={**counts, "least share": share, "some": dg.MetadataValue.md(some)},
+        passed=runner.all_reach(shares.to_series(), least), asset_key=key, check_name=name, severity=WARN,
+        metadata={**counts, "judged by": runner.title, "least share": share, "some": dg.MetadataValue.md(some)},
     )  # fmt: skip
 
 
@@ -190,7 +215,7 @@ def period_result(key: dg.AssetKey, cells: pl.DataFrame, grain: str, instants: C
     )  # fmt: skip
 
 
-def coverage_result(key: dg.AssetKey, cells: pl.DataFrame, people: pl.DataFrame) -> dg.AssetCheckResult:
+def coverage_result(key: dg.AssetKey, cells: pl.DataFrame, people: pl.DataFrame, runner: Runner) -> dg.AssetCheckResult:
     """Return the check of population coverage of a problem, with the measures that have most gaps."""
     shares = problem_shares(cells, people)
     column = "coverage_by_population" if shares["coverage_by_population"].count() else "places_complete"
@@ -200,8 +225,9 @@ def coverage_result(key: dg.AssetKey, cells: pl.DataFrame, people: pl.DataFrame)
     some = "\n".join(f"- {measure}: {count} cells" for measure, count in lacking.head(10).iter_rows())
     share = float(shares[column].item())
     return dg.AssetCheckResult(
-        passed=all_reach(shares[column], CELL_TOLERANCE), asset_key=key, check_name="coverage", severity=WARN,
-        metadata={"share": round(share, 4), "by": column, "lacking": dg.MetadataValue.md(some)},
+        passed=runner.all_reach(shares[column], CELL_TOLERANCE), asset_key=key, check_name="coverage", severity=WARN,
+        metadata={"judged by": runner.title, "share": round(share, 4), "by": column,
+                  "lacking": dg.MetadataValue.md(some)},
     )  # fmt: skip
 
 

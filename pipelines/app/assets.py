@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 import polars as pl
 
+from checks import POLARS, Runner, RunnerName, load_runner
 from pipelines.app import asset_checks
 from pipelines.app.earlier_store import log_renewal, renew_store
 from pipelines.app.schedules import freshness_policy
@@ -27,7 +28,7 @@ from pipelines.declarations.source import Source
 from pipelines.fetch import import_bundled_releases, refresh_source
 from pipelines.gaps import answer_problem, instant_measures, stack_returns, update_ledger
 from pipelines.geography import load_places
-from pipelines.observations import load_source_tables, reconcile_source, summarise_completeness
+from pipelines.observations import judge_stored_releases, load_source_tables, reconcile_source, summarise_completeness
 from pipelines.outputs import publish_pages, publish_warehouse, report_problem
 
 PLACES_KEY = dg.AssetKey(["place", "register"])
@@ -37,10 +38,11 @@ AssetResult = Iterator[dg.MaterializeResult[Any]]
 
 
 class ProjectResource(NamedTuple):
-    """Dagster resource with the store path and the as-of day of a build (default: today)."""
+    """Dagster resource: the store path, the as-of day of a build (default: today), and the runner of contracts."""
 
     home: Path
     as_of: date | None = None
+    runner: RunnerName = "polars"
 
     def open_project(self, catalogue: Catalogue) -> Project:
         """Return the project of a step: the declarations of the assets, the store and the day.
@@ -213,9 +215,11 @@ def _observation_asset(catalogue: Catalogue, name: str, source: Source) -> dg.As
         with lock_store(project.home):
             import_bundled_releases(project.home, catalogue, name)
             tables = load_source_tables(project, name)
+            runner = load_runner(place.runner)
+            contract = tables.contract if runner is POLARS else judge_stored_releases(project, name, tables, runner)
             apart, due = reconcile_source(project, name), summarise_completeness(stack_returns(project, [name]))
-        results = asset_checks.source_results(key, source, tables, project.as_of)
-        results += [asset_checks.totals_result(key, apart), asset_checks.returns_result(key, due)]
+        results = asset_checks.source_results(key, source, tables, contract, runner, project.as_of)
+        results += [asset_checks.totals_result(key, apart, runner), asset_checks.returns_result(key, due, runner)]
         yield dg.MaterializeResult(
             metadata=asset_checks.count_metadata(tables.observation, "place_code"), check_results=results
         )
@@ -241,12 +245,12 @@ def _answer_asset(problem: Problem, catalogue: Catalogue) -> dg.AssetsDefinition
     def answer_asset(place: ProjectParam) -> AssetResult:
         project = place.open_project(catalogue)
         with lock_store(project.home):
-            yield from _answer_results(project, problem.name, key)
+            yield from _answer_results(project, problem.name, key, load_runner(place.runner))
 
     return answer_asset
 
 
-def _answer_results(project: Project, name: str, key: dg.AssetKey) -> AssetResult:
+def _answer_results(project: Project, name: str, key: dg.AssetKey, runner: Runner) -> AssetResult:
     """Answer a problem. If its SELECT fails, the last good answer stays in place and the check reports the fault."""
     try:
         cells, fault = answer_problem(project, name), ""
@@ -264,7 +268,8 @@ def _answer_results(project: Project, name: str, key: dg.AssetKey) -> AssetResul
     problem = project.catalogue.problems[name]
     people = problem_residents(project, problem)[0]
     at_instants = instant_measures(project.catalogue, problem.measures)
-    results = [*asset_checks.problem_results(key, cells, fault), asset_checks.coverage_result(key, cells, people),
+    results = [*asset_checks.problem_results(key, cells, fault),
+               asset_checks.coverage_result(key, cells, people, runner),
                asset_checks.period_result(key, cells, problem.header.grain, at_instants)]  # fmt: skip
     yield dg.MaterializeResult(metadata=metadata, check_results=results)
 

@@ -37,10 +37,7 @@ from pipelines.outputs import (
 from pipelines.outputs import WAREHOUSE_NAME as FILE
 
 MIN_SHARED_NAMES = 6
-"""Minimum number of names to share with a second process that has not started: starting one takes longer.
-
-With fewer sources, the second process reads none, because it may import Great Expectations first.
-"""
+"""Minimum number of names to share with a second process that has not started: starting one takes longer."""
 
 
 def build_problems(project: Project, problems: Sequence[str], console: Console) -> list[str]:

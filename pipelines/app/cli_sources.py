@@ -51,6 +51,23 @@ def verify(store: StoreOption = None) -> None:
 
 
 @source_commands.command()
+def validate(
+    source: Annotated[str | None, typer.Argument(help="Source (default: all).")] = None,
+    form: FormatOption = OutputFormat.table,
+    store: StoreOption = None,
+) -> None:
+    """Judge the contracts of stored releases with Great Expectations, and list the rules that are not met."""
+    import polars as pl
+
+    from pipelines.app.validation import describe_contracts, validate_contracts
+
+    contract = validate_contracts(open_command_project(store, None), source)
+    print_table(contract.filter(~pl.col("met")) if form is OutputFormat.table else contract, form)
+    if form is OutputFormat.table:
+        console.print(describe_contracts(contract), highlight=False)
+
+
+@source_commands.command()
 def revisions(
     source: Annotated[str | None, typer.Argument(help="Source (default: all).")] = None,
     form: FormatOption = OutputFormat.table,

@@ -18,12 +18,15 @@ from pipelines.declarations.project import Project
 
 
 def define_project(catalogue: Catalogue, home: Path, as_of: date | None = None) -> dg.Definitions:
-    """Build all definitions of a catalogue and a store, as of a fixed day or of the day of each run."""
+    """Build all definitions of a catalogue and a store, as of a fixed day or of the day of each run.
+
+    Contracts are judged by Great Expectations, which a build from the command line never imports.
+    """
     return dg.Definitions(
         assets=all_assets(catalogue),
         jobs=define_jobs(catalogue),
         schedules=define_schedules(catalogue),
-        resources=dagster_resources(ProjectResource(home, as_of)),
+        resources=dagster_resources(ProjectResource(home, as_of, "great_expectations")),
         executor=dg.in_process_executor,
     )
 

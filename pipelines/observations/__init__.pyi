@@ -9,6 +9,7 @@ from .access import read_current as read_current
 from .access import reconcile_source as reconcile_source
 from .comparison import all_disagreement_flags as all_disagreement_flags
 from .comparison import flag_disagreements as flag_disagreements
+from .contract_verdicts import judge_stored_releases as judge_stored_releases
 from .draft import draft_declaration as draft_declaration
 from .draft_measures import measure_name as measure_name
 from .ingest import RELEASE as RELEASE

@@ -1,60 +1,13 @@
-"""Shares that are judged: of the cells of a file, of the people of a problem, of returns, of totals."""
+"""Shares that are judged: of the people of a problem, of returns, of totals."""
 
 from datetime import date
-from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.shares import (
-    cell_shares,
-    count_failures,
-    failure_expressions,
-    problem_shares,
-    return_shares,
-    total_shares,
-)
+from checks.shares import problem_shares, return_shares, total_shares
 from pipelines.core.schema import CELL_COLUMNS, table_from_records
-from tests.checks.releases_read import MEASURE, read_of
-
-RANGED = {"measures": {"m": {**MEASURE, "range": (0.0, 10.0)}, "n": MEASURE}}
-SOUND = dict.fromkeys(
-    ("measures_declared", "statuses_known", "dated", "places_known", "readable", "given_once", "no_retired_codes",
-     "in_range__m"), 0,
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("cell", "failed"),
-    [
-        ({}, {}), ({"measure": "n", "value": 99.0}, {}), ({"measure": "x"}, {"measures_declared"}),
-        ({"obs_status": "odd"}, {"statuses_known"}), ({"period_start": None}, {"dated"}),
-        ({"fault": "unmatched_place"}, {"places_known"}), ({"fault": "unreadable"}, {"readable"}),
-        ({"fault": "duplicate"}, {"given_once"}), ({"fault": "retired_code"}, {"no_retired_codes"}),
-        ({"fault": "dropped"}, {}), ({"value": 0.0}, {}), ({"value": 10.0}, {}), ({"value": 10.1}, {"in_range__m"}),
-        ({"value": -0.1}, {"in_range__m"}), ({"value": None}, {}),
-    ],
-)  # fmt: skip
-def test_each_fault_fails_its_own_expectation_and_no_other(cell: dict[str, Any], failed: set[str]) -> None:
-    read = read_of([{}, cell], **RANGED)
-    fails = failure_expressions(read.source)
-    assert count_failures(read.cells, fails) == {**SOUND, **dict.fromkeys(failed, 1)}
-
-
-def test_shares_are_of_the_cells_that_an_expectation_is_about() -> None:
-    faults = [{"fault": "duplicate"}, {"fault": "duplicate"}, {}, {"value": 99.0}, *[{"measure": "n"}] * 6]
-    read = read_of(faults, **RANGED)
-    actual = cell_shares(read.cells, failure_expressions(read.source)).row(0, named=True)
-    assert actual == {"cells": 10, **dict.fromkeys(SOUND, 1.0), "given_once": 0.8, "in_range__m": 0.75}
-    assert count_failures(read.cells, failure_expressions(read.source)) == {**SOUND, "given_once": 2, "in_range__m": 1}
-
-
-def test_no_cells_fail_nothing() -> None:
-    read = read_of([], **RANGED)
-    actual = cell_shares(read.cells, failure_expressions(read.source)).row(0, named=True)
-    assert actual == {"cells": 0, **dict.fromkeys(SOUND, 1.0)}
-
 
 PEOPLE = pl.DataFrame({"place_code": ["A", "B", "C", "D"], "people": [600.0, 300.0, 100.0, 0.0]})
 
