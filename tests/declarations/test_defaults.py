@@ -200,7 +200,7 @@ def test_period_kind_and_coverage_are_inferred(root: Path) -> None:
     other = "publisher: p\nlicence: l\nelsewhere: {Wales: {data_owner: h, request: w}}\ncadence: monthly\n"
     source = declared(root, BODY + other, "council_beds")
     assert (source.period_kind, source.coverage) == (("month",), ("England", "Scotland", "Northern Ireland"))
-    assert declared(root, BODY + other + "period_kind: day\n", "council_beds").period_kind == "day"
+    assert declared(root, BODY + other + "period_kind: day\n", "council_beds").period_kind == ("day",)
 
 
 def test_unpublished_source_has_no_licence(root: Path) -> None:
