@@ -27,7 +27,7 @@ def run(*words: str, store: Path, project: Path = ROOT) -> Done:
     """Run a command in this process, with modules already imported; return its exit code and output."""
     out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with (
-        patch.dict(os.environ, _surroundings(store, project)), patch.object(sys, "argv", ["commonground", *words]),
+        patch.dict(os.environ, surroundings(store, project)), patch.object(sys, "argv", ["commonground", *words]),
         redirect_stdout(out), redirect_stderr(err), _wide(),
     ):  # fmt: skip
         code = _exit_code()
@@ -57,12 +57,15 @@ def _wide() -> Iterator[None]:
 def run_apart(*words: str, store: Path, project: Path = ROOT) -> Done:
     """Run a command in a separate process, as a user does; return its exit code and output."""
     command = [sys.executable, "-m", "pipelines.app.cli", *words]
-    surroundings = {**os.environ, **_surroundings(store, project)}
-    return subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    return subprocess.run(
+        command, env=surroundings(store, project), cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+    )
 
 
-def _surroundings(store: Path, project: Path) -> dict[str, str]:
+def surroundings(store: Path, project: Path) -> dict[str, str]:
+    """Return the environment of a command."""
     return {
+        **os.environ,
         "COMMONGROUND_PROJECT": str(project),
         "COMMONGROUND_STORE": str(store),
         "COMMONGROUND_AS_OF": AS_OF,

@@ -4,7 +4,7 @@ import sys
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,11 +19,14 @@ from pipelines.app.console import (
     console,
     error_console,
     escape_markup,
+    open_checked_store,
     open_command_project,
     print_table,
 )
 from pipelines.core.errors import CommongroundError, UnknownNameError
-from pipelines.declarations.project import Project
+
+if TYPE_CHECKING:
+    from pipelines.declarations.project import Project
 
 app = typer.Typer(
     help="Combine national and local datasets into answers by place. Report missing data and who could supply them.",
@@ -78,7 +81,7 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _print_unfinished(project: Project) -> None:
+def _print_unfinished(project: "Project") -> None:
     """Print the declarations that are not read, with the reason."""
     for source in project.catalogue.unread_sources.values():
         error_console.print(
@@ -148,7 +151,7 @@ def gaps(
     store: StoreOption = None,
 ) -> None:
     """List gaps with reason, evidence, data owner and remedy."""
-    from pipelines.app.query import list_gaps, select_gap_columns
+    from pipelines.app.gap_list import list_gaps, select_gap_columns
 
     table = list_gaps(open_command_project(store, None), problem, place)
     print_table(select_gap_columns(table) if form is OutputFormat.table else table, form)
@@ -161,9 +164,9 @@ def sql(
     store: StoreOption = None,
 ) -> None:
     """Run a read-only SQL query on commonground.duckdb."""
-    from pipelines.app.query import run_query
+    from pipelines.app.sql_query import run_query
 
-    print_table(run_query(open_command_project(store, None), query), form)
+    print_table(run_query(open_checked_store(store), query), form)
 
 
 @app.command("upgrade-sql")
@@ -269,7 +272,7 @@ def list_(
     store: StoreOption = None,
 ) -> None:
     """List sources, measures, problems or places."""
-    from pipelines.app.query import list_items
+    from pipelines.app.lists import list_items
 
     project = open_command_project(store, None)
     _print_unfinished(project)

@@ -4,14 +4,17 @@ import sys
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import polars as pl
 import typer
 from rich.console import Console
 
 from pipelines.core.visible import escape_invisible, escape_invisible_frame
-from pipelines.declarations.project import Project
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pipelines.declarations.project import Project
 
 
 class SafeConsole(Console):
@@ -44,7 +47,7 @@ def escape_markup(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-def open_command_project(store: Path | None, as_of: datetime | None) -> Project:
+def open_command_project(store: Path | None, as_of: datetime | None) -> "Project":
     """Read the declarations, withdraw outputs that are no longer public, and return the project of a command.
 
     A store of an earlier version is upgraded first. A store of a later version raises an error. Imports are late, so
@@ -52,17 +55,35 @@ def open_command_project(store: Path | None, as_of: datetime | None) -> Project:
     """
     from pipelines.app.earlier_store import renew_store
     from pipelines.app.withdrawal import withdraw_outputs
+    from pipelines.core.checked_store import record_check
     from pipelines.core.paths import project_directory, store_directory
     from pipelines.declarations.catalogue import load_catalogue
-    from pipelines.declarations.project import build_date, refuse_future_date
+    from pipelines.declarations.project import Project, build_date, refuse_future_date
 
     day = refuse_future_date(as_of.date(), "--as-of") if as_of else build_date()
-    project = Project(load_catalogue(project_directory()), store.resolve() if store else store_directory(), day)
+    home = store.resolve() if store else store_directory()
+    project = Project(load_catalogue(project_directory(), home), home, day)
     if notice := renew_store(project.home):
         error_console.print(notice, soft_wrap=True, highlight=False, markup=False)
     for line in withdraw_outputs(project.catalogue, project.home):
         error_console.print(f"[yellow]withdrawn:[/] {escape_markup(line)}", soft_wrap=True, highlight=False)
+    record_check(project.home, project.catalogue.contents)
     return project
+
+
+def open_checked_store(store: Path | None) -> Path:
+    """Return the store of a command that reads only outputs, without outputs that are no longer public.
+
+    The declarations are read only where they or the store have changed since the last check.
+    """
+    from pipelines.core.checked_store import is_checked
+    from pipelines.core.paths import project_directory, store_directory
+    from pipelines.declarations.contents import hash_declarations
+
+    home = store.resolve() if store else store_directory()
+    if not is_checked(home, hash_declarations(project_directory())):
+        open_command_project(store, None)
+    return home
 
 
 def print_table(frame: "pl.DataFrame", form: OutputFormat) -> None:

@@ -1,65 +1,19 @@
-"""Queries on built data: gaps, SQL, provenance of one cell, and lists."""
+"""Queries on built data: provenance of one cell, and revisions."""
 
 from collections.abc import Iterator
 from typing import Any
 
-import duckdb
 import polars as pl
 
+from pipelines.app.gap_list import find_place_code
 from pipelines.app.steps import prepare_store
-from pipelines.core.errors import CommongroundError, UnknownNameError, suggest_names
+from pipelines.core.errors import UnknownNameError, suggest_names
 from pipelines.core.periods import format_period, parse_period
-from pipelines.core.query import run_limited_query, sandbox_config, user_query_limits
-from pipelines.core.renames import add_new_name
-from pipelines.core.store import lock_store, output_path
+from pipelines.core.store import lock_store
 from pipelines.declarations.project import Project
 from pipelines.gaps import read_built_cells
-from pipelines.geography import Places, fold_name, load_geography, load_places
+from pipelines.geography import load_places
 from pipelines.observations import all_findings, all_revisions, load_source_tables
-from pipelines.outputs import measures_table, newest_warehouse, sources_table
-
-GAP_COLUMNS = ["problem", "measure", "place_code", "place_name", "period_start", "period_end", "reason", "severity",
-               "lower_bound", "upper_bound", "evidence", "data_owner", "remedy", "source"]  # fmt: skip
-
-
-def list_gaps(project: Project, problem: str | None, place: str | None) -> pl.DataFrame:
-    """Return the gaps of one problem or all, and of one place or all (GAP_COLUMNS)."""
-    names = [problem] if problem else sorted(project.catalogue.problems)
-    cells = pl.concat([read_built_cells(project, name) for name in names])
-    gap_rows = cells.filter(pl.col("reason").is_not_null()).select(GAP_COLUMNS)
-    if place is None:
-        return gap_rows
-    return gap_rows.filter(pl.col("place_code") == find_place_code(cells, place))
-
-
-def select_gap_columns(gap_rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the main columns of gaps. Problem and period are included only if there are several."""
-    several = [name for name in ("problem", "period_start") if gap_rows[name].n_unique() > 1]
-    return gap_rows.select(*several, "place_name", "measure", "reason", "evidence", "data_owner", "remedy")
-
-
-def find_place_code(cells: pl.DataFrame, place: str) -> str:
-    """Return the code of a place by name or code. Raises UnknownNameError with the most similar names."""
-    names = dict(cells.select("place_code", "place_name").unique().iter_rows())
-    if place in names:
-        return place
-    codes: list[str] = sorted(code for code, name in names.items() if fold_name(name) == fold_name(place))
-    if len(codes) != 1:
-        raise UnknownNameError(f"unknown place {place!r}; {suggest_names(place, names.values())}")
-    return codes[0]
-
-
-def run_query(project: Project, text: str) -> pl.DataFrame:
-    """Run a read-only query on commonground.duckdb, without access to other files."""
-    path = newest_warehouse(output_path(project.home, ""))
-    if not path.is_file():
-        raise CommongroundError(f"{path}: not found; run `commonground build` first")
-    most = user_query_limits()
-    with duckdb.connect(str(path), read_only=True, config=sandbox_config(most)) as con:
-        try:
-            return run_limited_query(con, text, most)
-        except duckdb.Error as error:
-            raise UnknownNameError(f"invalid query: {add_new_name(str(error))}") from error
 
 
 def explain_cell(
@@ -136,20 +90,6 @@ def _finding_lines(cell: dict[str, Any], project: Project) -> Iterator[tuple[str
         yield "check", "no findings for this cell"
 
 
-def load_register(project: Project) -> Places:
-    """Return the register of places. Prepares the store if necessary."""
-    with lock_store(project.home):
-        prepare_store(project)
-        return load_places(project)
-
-
-def load_place_system(project: Project, system: str) -> pl.DataFrame:
-    """Return the places of a geography (schema.PLACE_COLUMNS). Prepares the store if necessary."""
-    with lock_store(project.home):
-        prepare_store(project)
-        return load_geography(project, system).places
-
-
 def summarise_revisions(project: Project, source: str | None) -> pl.DataFrame:
     """Summarise the changes between releases of one source or of all (revisions.REVISION_SUMMARY)."""
     public_sources = project.catalogue.observation_sources()
@@ -161,21 +101,3 @@ def summarise_revisions(project: Project, source: str | None) -> pl.DataFrame:
         for name in names:
             load_source_tables(project, name)
     return all_revisions(project, current_keys, names)[1]
-
-
-def list_items(project: Project, target: str) -> pl.DataFrame:
-    """Return a table of sources, measures, problems or places."""
-    catalogue = project.catalogue
-    if target == "sources":
-        return sources_table(catalogue).select(
-            "source", "title", "publisher", "access", "cadence", "geography", "licence"
-        )
-    if target == "measures":
-        return measures_table(catalogue).select("measure", "title", "unit", "kind", "source")
-    if target == "problems":
-        rows = [(p.name, p.header.question, p.header.owner, p.header.geography, p.header.grain)
-                for p in catalogue.problems.values()]  # fmt: skip
-        return pl.DataFrame(rows, schema=["problem", "question", "owner", "geography", "grain"], orient="row")
-    systems = sorted({problem.header.geography for problem in catalogue.problems.values()})
-    tables = [load_place_system(project, system).with_columns(pl.lit(system).alias("system")) for system in systems]
-    return pl.concat(tables).select("system", "place_code", "place_name", "place_name_welsh", "region", "nation")

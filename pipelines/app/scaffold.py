@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from pipelines.app.query import load_register
+from pipelines.app.stored_places import load_register
 from pipelines.core.errors import DeclarationError, FetchError, UnknownNameError
 from pipelines.core.store import write_atomically
 from pipelines.core.vocabulary import PeriodKind

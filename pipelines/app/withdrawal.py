@@ -13,10 +13,9 @@ from pipelines.core.manifest import UNKNOWN_SOURCES, Manifest, edit_manifest, op
 from pipelines.core.output_files import is_project_file, locate_output, move_file
 from pipelines.core.store import lock_store, read_log, restrict_to_owner, snapshots_dir, state_path, table_input_sources
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.fingerprints import ANSWER_TABLES
-from pipelines.observations import SourceTables
+from pipelines.declarations.fingerprints import ANSWER_TABLES, OBSERVATION_TABLES
 
-SOURCE_TABLES = (*SourceTables._fields, "reconciliation")
+SOURCE_TABLES = (*OBSERVATION_TABLES, "reconciliation")
 """Kinds of tables that are built from one source and have its name."""
 PROVENANCE_TABLES = (*ANSWER_TABLES, "people", "returned")
 """Kinds of tables that record their sources in their metadata."""

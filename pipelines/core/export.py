@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from decimal import Decimal
 
 import polars as pl
 from rich.console import Console
@@ -34,7 +35,14 @@ def format_csv(frame: pl.DataFrame) -> str:
 def format_json(frame: pl.DataFrame) -> str:
     """Format a frame as a JSON array of rows, with ISO dates and null for missing values."""
     rows = [{k: v.isoformat() if isinstance(v, date) else v for k, v in row.items()} for row in frame.to_dicts()]
-    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(rows, ensure_ascii=False, indent=1, default=_json_value) + "\n"
+
+
+def _json_value(value: object) -> int | float | str:
+    """Convert a decimal number to JSON's number, and any other value to text."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)
 
 
 _MIN_COLUMN_WIDTH = 16

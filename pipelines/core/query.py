@@ -1,7 +1,9 @@
 """Run one DuckDB query within limits of memory and time, without access to files."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from threading import Event, Timer
 from typing import Any, NamedTuple
 
@@ -12,6 +14,19 @@ from pipelines.core.errors import CommongroundError
 from pipelines.core.limits import MEMORY, SECONDS, limit_advice, limit_memory, read_limit
 
 _BATCH_ROWS = 50_000
+_FEW_ROWS = 10_000
+"""Maximum number of rows that are fetched without Arrow."""
+_PLAIN_TYPES: dict[str, pl.DataType] = {
+    "BOOLEAN": pl.Boolean(),
+    "INTEGER": pl.Int32(),
+    "BIGINT": pl.Int64(),
+    "HUGEINT": pl.Decimal(38, 0),
+    "DOUBLE": pl.Float64(),
+    "DATE": pl.Date(),
+    "VARCHAR": pl.String(),
+}
+"""Types that Arrow and Python convert to the same columns."""
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _QUERY_TYPES = ("SELECT", "EXPLAIN", "RELATION", "PRAGMA", "MULTI")
 
 
@@ -78,11 +93,35 @@ def _interrupt_after(con: duckdb.DuckDBPyConnection, late: Event, seconds: float
 
 def _fetch_rows(con: duckdb.DuckDBPyConnection, text: str, late: Event, max_bytes: int) -> pl.DataFrame:
     """Fetch the rows in batches, so that their total size is checked before memory runs out."""
-    import pyarrow
-
     relation = con.sql(text)
     if relation is None:
         raise duckdb.InvalidInputException("the query returns no rows")
+    few = _fetch_few_rows(relation, max_bytes)
+    return _fetch_batches(relation, late, max_bytes) if few is None else few
+
+
+def _fetch_few_rows(relation: duckdb.DuckDBPyRelation, max_bytes: int) -> pl.DataFrame | None:
+    """Fetch the rows of a small result without Arrow, which takes long to load; null for other results."""
+    types = [_column_type(str(dtype)) for dtype in relation.types]
+    if None in types or len(set(relation.columns)) < len(types):
+        return None
+    rows: list[tuple[Any, ...]] = list(islice(relation.iter_rows(), _FEW_ROWS + 1))
+    if len(rows) > _FEW_ROWS:
+        return None
+    if sum(len(value) for row in rows for value in row if isinstance(value, str)) > max_bytes:
+        raise MemoryError
+    return pl.DataFrame(rows, schema=dict(zip(relation.columns, types, strict=True)), orient="row")
+
+
+def _column_type(name: str) -> pl.DataType | None:
+    """Return the type of a column by the name of DuckDB's type; null for types that Arrow converts otherwise."""
+    decimal = _DECIMAL.fullmatch(name)
+    return pl.Decimal(int(decimal[1]), int(decimal[2])) if decimal else _PLAIN_TYPES.get(name)
+
+
+def _fetch_batches(relation: duckdb.DuckDBPyRelation, late: Event, max_bytes: int) -> pl.DataFrame:
+    import pyarrow
+
     reader = relation.to_arrow_reader(_BATCH_ROWS)
     batches, size = [], 0
     try:
@@ -95,6 +134,9 @@ def _fetch_rows(con: duckdb.DuckDBPyConnection, text: str, late: Event, max_byte
             batches.append(batch)
     except OSError as error:  # Arrow raises DuckDB's own error as an OSError
         raise _convert_error(str(error), late) from error
+    twice = [name for n, name in enumerate(reader.schema.names) if name in reader.schema.names[:n]]
+    if twice:
+        raise duckdb.InvalidInputException(f"two columns are named {twice[0]}; give one another name with AS")
     frame = pl.from_arrow(pyarrow.Table.from_batches(batches, reader.schema))
     assert isinstance(frame, pl.DataFrame)
     return frame

@@ -9,6 +9,8 @@ The store is a directory:
     out/                      Output files for users.
     outputs.json              The output files that the project wrote (manifest).
     layout.json               The layout version of the store (layout).
+    parsed.txt                Parsed texts of the declarations (parsed_texts).
+    checked.txt               The last check of the outputs against the declarations (checked_store).
     withdrawn/                Files in out/ that a user changed and that use a source which is no longer public.
 """
 

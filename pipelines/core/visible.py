@@ -4,8 +4,10 @@ These are control characters, except tab and line ends, and the marks that chang
 """
 
 import re
+from typing import TYPE_CHECKING
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 INVISIBLE_CHARACTERS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
 """The invisible characters, in the form of a regular expression's character class."""

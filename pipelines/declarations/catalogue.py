@@ -1,7 +1,6 @@
 """The catalogue: all declarations of a project, read and checked against each other."""
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +15,11 @@ from pipelines.core.errors import (
 from pipelines.declarations.acceptances import ACCEPTANCES_SUFFIX as ACCEPTED
 from pipelines.declarations.acceptances import Acceptance, read_acceptances
 from pipelines.declarations.base import NAME_PATTERN
+from pipelines.declarations.contents import hash_declarations
 from pipelines.declarations.corrections import CORRECTIONS_SUFFIX, Correction, read_corrections
 from pipelines.declarations.defaults import SharedDefaults, apply_defaults, read_shared_defaults
 from pipelines.declarations.measure import Measure
+from pipelines.declarations.parsed_texts import stored_parses
 from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.problem_sql import ParsedSelect, parse_select
 from pipelines.declarations.source import Source
@@ -63,6 +64,8 @@ class Catalogue(NamedTuple):
     """Sources with an excluded declaration, by name."""
     excluded_problems: dict[str, str]
     """Problems excluded because a source that they need is excluded, each with the reason."""
+    contents: str = ""
+    """Hash of all files of the declarations, when they were read."""
 
     @property
     def sources_dir(self) -> Path:
@@ -120,8 +123,14 @@ class Catalogue(NamedTuple):
         return tuple(sorted({self.measure_source[measure] for measure in problem.measures}))
 
 
-def load_catalogue(root: Path) -> Catalogue:
-    """Read and check every declaration of a project."""
+def load_catalogue(root: Path, home: Path | None = None) -> Catalogue:
+    """Read and check every declaration of a project. A store may have the parsed texts of unchanged files."""
+    contents = hash_declarations(root)
+    with stored_parses(home):
+        return _read_catalogue(root, contents)
+
+
+def _read_catalogue(root: Path, contents: str) -> Catalogue:
     if not (root / "sources").is_dir() or not (root / "pipelines" / "problems").is_dir():
         raise DeclarationError(
             f"{root}: found no sources/ and pipelines/problems/, expected a Commonground project; "
@@ -154,9 +163,10 @@ def load_catalogue(root: Path) -> Catalogue:
             name: _hash_declaration(root / "sources", name, declaration[0])
             for name, (declaration, _) in declarations.items()
         },
-        {name: _list_comparable_measures(declaration[0], measures) for name, (declaration, _) in declarations.items()},
+        _index_comparable_measures({name: declaration[0] for name, (declaration, _) in declarations.items()}, measures),
         unread,
         left_out,
+        contents,
     )
 
 
@@ -172,7 +182,7 @@ def _read_sources(
     unread: dict[str, UnreadSource] = {}
     for path, text in texts.items():
         try:
-            if skipped := _check_unfinished(text, path):
+            if skipped := find_unfinished(text, path):
                 unread[path.stem] = skipped
             else:
                 declarations[path.stem] = _parse_source(text, path, shared_defaults), path
@@ -239,19 +249,24 @@ def _read_text(path: Path) -> str:
         ) from error
 
 
-@lru_cache(maxsize=1024)  # every step of a build loads the catalogue; each text is checked once
+_PARSED: dict[Path, tuple[str, SharedDefaults, tuple[Source, LineNumbers]]] = {}
+"""For each file, its text and the defaults at the last read, and the source: an unchanged text is checked once."""
+
+
 def _parse_source(text: str, path: Path, shared_defaults: SharedDefaults) -> tuple[Source, LineNumbers]:
+    last = _PARSED.get(path)
+    if last is None or last[:2] != (text, shared_defaults):
+        last = _PARSED[path] = text, shared_defaults, _parse_changed_source(text, path, shared_defaults)
+    return last[2]
+
+
+def _parse_changed_source(text: str, path: Path, shared_defaults: SharedDefaults) -> tuple[Source, LineNumbers]:
     if not NAME_PATTERN.fullmatch(path.stem):
         raise DeclarationError(
             f"{path}: found {path.stem!r}, expected a name like ons_claimant_rate: lower case letters, digits and _"
         )
     data, lines = read_yaml(text, path)
     return validate_declaration(Source, apply_defaults(data, lines, path, shared_defaults), lines, path), lines
-
-
-@lru_cache(maxsize=1024)
-def _check_unfinished(text: str, path: Path) -> UnreadSource | None:
-    return find_unfinished(text, path)
 
 
 def _index_measures(sources: dict[str, tuple[Source, Path]]) -> tuple[dict[str, Measure], dict[str, str]]:
@@ -384,9 +399,16 @@ def _hash_declaration(folder: Path, name: str, source: Source) -> str:
     return hashlib.sha256(b"\x00".join(content)).hexdigest()
 
 
-def _list_comparable_measures(source: Source, measures: dict[str, Measure]) -> tuple[str, ...]:
-    """List the measures that a source's figures are compared with, in order of name."""
-    names = {other for other, its in measures.items() if its.same_as in source.measures}
+def _index_comparable_measures(sources: dict[str, Source], measures: dict[str, Measure]) -> dict[str, tuple[str, ...]]:
+    """Return for each source the measures that its figures are compared with, in order of name."""
+    same: dict[str, set[str]] = {}
+    for other, its in measures.items():
+        same.setdefault(its.same_as or "", set()).add(other)
+    return {name: _list_comparable_measures(source, same) for name, source in sources.items()}
+
+
+def _list_comparable_measures(source: Source, same: dict[str, set[str]]) -> tuple[str, ...]:
+    names = {other for measure in source.measures for other in same.get(measure, ())}
     for measure in source.measures.values():
         names |= {measure.same_as or "", measure.expected_population or ""}
         names |= {measure.numerator, measure.denominator or ""} if measure.numerator else set()

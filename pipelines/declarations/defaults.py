@@ -44,18 +44,21 @@ SharedEntries = dict[str, dict[str, Any]]
 
 
 class SharedDefaults(NamedTuple):
-    """Text of the shared declarations, and the names of the files bundled with the project."""
+    """Text of the shared declarations, and the names of the files bundled with the project by their stem."""
 
     folder: Path
     publishers: str
     families: str
-    files: tuple[str, ...]
+    files: dict[str, tuple[str, ...]]
 
 
 def read_shared_defaults(sources: Path) -> SharedDefaults:
     """Read the shared declarations of publishers and families, both optional."""
     folder, starter = sources / SHARED_FOLDER, sources / "starter"
-    files = tuple(sorted(path.name for path in starter.iterdir())) if starter.is_dir() else ()
+    names = sorted(path.name for path in starter.iterdir()) if starter.is_dir() else []
+    files: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        files[name.partition(".")[0]] = (*files.get(name.partition(".")[0], ()), name)
     return SharedDefaults(folder, _read_if_present(folder / PUBLISHERS), _read_if_present(folder / FAMILIES), files)
 
 
@@ -224,15 +227,18 @@ def _measure_defaults(data: dict[str, Any]) -> dict[str, Any]:
     return defaults if isinstance(defaults, dict) else {}
 
 
-def _find_release_file(release: Any, line: int | None, path: Path, releases: list[Any], files: Iterable[str]) -> Any:
+def _find_release_file(
+    release: Any, line: int | None, path: Path, releases: list[Any], files: dict[str, tuple[str, ...]]
+) -> Any:
     """Find the bundled file of a release that names no file, by the source's name and the release day."""
     entry = {"released": release} if type(release) is date else release
     if not isinstance(entry, dict) or "file" in entry or type(entry.get("released")) is not date:
         return entry
     names = [f"{path.stem}_{entry['released']}"] + ([path.stem] if len(releases) == 1 else [])
-    matches = [file for file in files if file.partition(".")[0] in names]
+    matches = sorted(file for name in names for file in files.get(name, ()))
     if len(matches) != 1:
-        near_by = ", ".join(matches or [file for file in files if file.startswith(path.stem)])
+        every = sorted(file for some in files.values() for file in some)
+        near_by = ", ".join(matches or [file for file in every if file.startswith(path.stem)])
         raise DeclarationError(
             f"{file_location(path, line)}: releases: found {near_by or 'no file of this name'} in starter/, "
             f"expected one file "

@@ -16,6 +16,8 @@ from pipelines.declarations.source import Source
 
 ANSWER_TABLES = ("cell", "view", "verdict", "loss", "discontinuity")
 """State tables that answer a problem."""
+OBSERVATION_TABLES = ("observation", "set_aside", "finding", "contract", "release", "total", "doubt")
+"""State tables with the observations of a source, in the order of `SourceTables`."""
 _REGISTER_TABLES = ("place", "change")
 
 

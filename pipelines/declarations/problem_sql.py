@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from functools import cache, lru_cache
-from typing import Any, NamedTuple
-
-import duckdb
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipelines.core.errors import DeclarationError
+from pipelines.declarations.parsed_texts import parse_once
+
+if TYPE_CHECKING:
+    import duckdb
 
 FIGURE_COLUMNS = frozenset({"value", "lower_bound", "upper_bound", "interval_lower", "interval_upper"})
 """Columns of a measure's table with figures: a column computed from one depends on the measure."""
@@ -33,9 +35,23 @@ class ParsedSelect(NamedTuple):
     inputs: dict[str, tuple[str, ...]]
 
 
-@lru_cache(maxsize=256)
 def parse_select(sql: str, where: str) -> ParsedSelect:
     """Parse one SELECT; raise DeclarationError for other statements, file access, or constants in place of gaps."""
+    return parse_once(
+        "select",
+        sql,
+        lambda: _parse_select(sql, where),
+        lambda parsed: (parsed.tables, list(parsed.inputs.items())),
+        lambda plain: ParsedSelect(
+            sql,
+            tuple(TableReference(*table) for table in plain[0]),
+            {name: tuple(inputs) for name, inputs in plain[1]},
+        ),
+    )
+
+
+@cache
+def _parse_select(sql: str, where: str) -> ParsedSelect:
     try:
         return _parse_tables_and_inputs(sql, where)
     except RecursionError as error:
@@ -55,7 +71,9 @@ def _parse_tables_and_inputs(sql: str, where: str) -> ParsedSelect:
 
 
 @cache
-def _parser_connection() -> duckdb.DuckDBPyConnection:
+def _parser_connection() -> "duckdb.DuckDBPyConnection":
+    import duckdb
+
     return duckdb.connect(":memory:", config={"enable_external_access": "false"})
 
 

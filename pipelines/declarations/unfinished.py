@@ -42,6 +42,8 @@ _REMEDY = "decide each one and delete the word TODO"
 
 def find_todo_lines(text: str) -> tuple[tuple[int, str], ...]:
     """List the lines of a declaration that contain TODO, comments included."""
+    if "TODO" not in text:
+        return ()
     return tuple((n, line.strip()) for n, line in enumerate(text.split("\n"), 1) if _TODO_PATTERN.search(line))
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pipelines.core.errors import DeclarationError, UnsafeDeclarationError, file_location, suggest_names
 from pipelines.core.limits import YAML_BYTES, YAML_DEPTH, YAML_NODES
 from pipelines.core.visible import has_invisible
+from pipelines.declarations.parsed_texts import parse_once
 from pipelines.declarations.renamed_keys import instead_of
 
 T = TypeVar("T", bound=BaseModel)
@@ -24,6 +25,16 @@ LineNumbers = dict[tuple[str | int, ...], int]
 
 def read_yaml(text: str, path: Path, first_line: int = 1) -> tuple[Any, LineNumbers]:
     """Parse YAML to plain data and the line number of each key and item."""
+    return parse_once(
+        f"yaml {first_line}",
+        text,
+        lambda: _parse_yaml(text, path, first_line),
+        lambda parsed: (parsed[0], [[list(where), line] for where, line in parsed[1].items()]),
+        lambda plain: (plain[0], {tuple(where): line for where, line in plain[1]}),
+    )
+
+
+def _parse_yaml(text: str, path: Path, first_line: int) -> tuple[Any, LineNumbers]:
     try:
         _refuse_harmful(text, path, first_line)
         loader = YAML_LOADER(text)

@@ -1,12 +1,12 @@
 # Public names of this room; each module is loaded when a name of it is first used.
 from .access import collect_gaps as collect_gaps
-from .access import is_answer_current as is_answer_current
-from .access import list_current_problems as list_current_problems
-from .access import list_outdated_problems as list_outdated_problems
-from .access import read_built_cells as read_built_cells
 from .answer import answer_problem as answer_problem
+from .built_cells import read_built_cells as read_built_cells
 from .costs import Cost as Cost
 from .costs import Costs as Costs
+from .current import is_answer_current as is_answer_current
+from .current import list_current_problems as list_current_problems
+from .current import list_outdated_problems as list_outdated_problems
 from .discontinuities import BOUNDARY_DISCONTINUITY as BOUNDARY_DISCONTINUITY
 from .grid import greatest_age as greatest_age
 from .ledger import BUILD as BUILD

@@ -1,28 +1,15 @@
 """Cells of built problems, read from the store."""
 
-from pathlib import Path
-
 import polars as pl
 
-from pipelines.core.errors import CommongroundError
 from pipelines.core.reasons import REASONS
-from pipelines.core.store import read_table, state_path, table_key
+from pipelines.core.store import read_table, state_path
 from pipelines.declarations.acceptances import Acceptance, add_acceptances
 from pipelines.declarations.catalogue import Problem
-from pipelines.declarations.fingerprints import ANSWER_TABLES, TableKeys
 from pipelines.declarations.project import Project
-from pipelines.gaps.ledger_load import ledger_path
 from pipelines.gaps.proxies import is_open, open_reason
 from pipelines.gaps.requests import NOTHING_TO_ASK, REQUEST_KEY, OpenGaps, request_id
 from pipelines.gaps.verdicts import weigh_cells
-
-
-def read_built_cells(project: Project, problem: str) -> pl.DataFrame:
-    """Read the typed cells of a built problem; raise CommongroundError where it is not built."""
-    path = state_path(project.home, "cell", project.catalogue.find_problem(problem).name)
-    if not path.is_file():
-        raise CommongroundError(f"{problem}: not built yet; run `commonground build {problem}`")
-    return read_table(path)
 
 
 def collect_problem_gaps(
@@ -82,27 +69,3 @@ def collect_gaps(project: Project, problems: list[str]) -> OpenGaps:
     return OpenGaps(
         pl.concat([one.gaps for one in per_problem]), pl.concat([one.answers for one in per_problem]), people
     )
-
-
-def is_answer_current(home: Path, name: str, fingerprints: TableKeys) -> bool:
-    """Return whether a problem's tables exist and were built from the current inputs."""
-    return all(table_key(state_path(home, table, name)) == fingerprints.answer[name] for table in ANSWER_TABLES)
-
-
-def list_current_problems(project: Project, fingerprints: TableKeys) -> list[str]:
-    """List the problems with tables built from the current inputs; outputs use no others."""
-    return [name for name in sorted(project.catalogue.problems) if is_answer_current(project.home, name, fingerprints)]
-
-
-def list_outdated_problems(project: Project, fingerprints: TableKeys) -> list[str]:
-    """List the problems with tables built from other inputs than the current ones.
-
-    A problem with a ledger counts as built, even where its tables are missing, as after an upgrade.
-    """
-    home = project.home
-    there = (
-        name
-        for name in project.catalogue.problems
-        if state_path(home, "cell", name).is_file() or ledger_path(home, name).is_file()
-    )
-    return sorted(name for name in there if not is_answer_current(home, name, fingerprints))

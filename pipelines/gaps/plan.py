@@ -8,7 +8,8 @@ import polars as pl
 
 from pipelines.core.errors import CommongroundError, UnknownNameError, suggest_names
 from pipelines.declarations.project import Project
-from pipelines.gaps.access import collect_gaps, read_built_cells
+from pipelines.gaps.access import collect_gaps
+from pipelines.gaps.built_cells import read_built_cells
 from pipelines.gaps.costs import COSTS_SUFFIX, UNIT_COSTS, CostFile, add_costs, read_costs
 from pipelines.gaps.optimise import RequestSet, choose_best_set, choose_cheapest_set, evaluate_set
 from pipelines.gaps.requests import bundle_answers, rank_requests

@@ -3,13 +3,13 @@ from .access import all_findings as all_findings
 from .access import all_reconciliations as all_reconciliations
 from .access import all_revisions as all_revisions
 from .access import current_tables as current_tables
-from .access import has_current_tables as has_current_tables
 from .access import load_source_tables as load_source_tables
 from .access import read_current as read_current
 from .access import reconcile_source as reconcile_source
 from .comparison import all_disagreement_flags as all_disagreement_flags
 from .comparison import flag_disagreements as flag_disagreements
 from .contract_verdicts import judge_stored_releases as judge_stored_releases
+from .current import has_current_tables as has_current_tables
 from .draft import draft_declaration as draft_declaration
 from .draft_measures import measure_name as measure_name
 from .ingest import RELEASE as RELEASE

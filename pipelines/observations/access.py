@@ -1,14 +1,13 @@
 """Observations of sources: read from the store where current, otherwise built, and stacked across sources."""
 
 from collections.abc import Collection
-from pathlib import Path
 
 import polars as pl
 
 from pipelines.core.schema import FINDING_COLUMNS, OBSERVATION_COLUMNS, empty_table
 from pipelines.core.slices import SLICE_KEY, newest_slices
 from pipelines.core.store import load_or_build_table, load_or_build_tables, read_table, state_path, table_key
-from pipelines.declarations.fingerprints import TableKeys, compute_table_keys
+from pipelines.declarations.fingerprints import OBSERVATION_TABLES, TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.geography import list_source_geographies, load_geography, load_places
 from pipelines.observations.ingest import SourceTables, build_observations
@@ -45,14 +44,6 @@ def all_reconciliations(project: Project, selection: Collection[str] | None = No
     return pl.concat([empty_table(RECONCILIATION), *(reconcile_source(project, name) for name in stored)])
 
 
-SOURCE_TABLES = SourceTables._fields
-
-
-def has_current_tables(home: Path, name: str, current_keys: TableKeys) -> bool:
-    """Return whether all tables of a source are stored and built from its current files and declarations."""
-    return all(table_key(state_path(home, table, name)) == current_keys.observation[name] for table in SOURCE_TABLES)
-
-
 def load_source_tables(project: Project, name: str) -> SourceTables:
     """Return the tables of one source, from the store where its files and declarations are unchanged."""
     key = compute_table_keys(project.catalogue, project.home, project.as_of).observation[name]
@@ -61,7 +52,7 @@ def load_source_tables(project: Project, name: str) -> SourceTables:
         systems = list_source_geographies(project, name)
         return build_observations(project.home, project.catalogue, name, load_places(project), systems, project.as_of)
 
-    return SourceTables(*load_or_build_tables(project.home, SOURCE_TABLES, name, key, build_tables))
+    return SourceTables(*load_or_build_tables(project.home, OBSERVATION_TABLES, name, key, build_tables))
 
 
 def read_current(

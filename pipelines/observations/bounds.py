@@ -10,9 +10,6 @@ prove.
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
-from scipy.optimize import linprog
-from scipy.sparse.csgraph import connected_components
 
 FloatArray = np.ndarray[Any, np.dtype[Any]]
 MAX_ROUNDS = 100
@@ -104,9 +101,13 @@ def _cyclic_components(current: BoundVectors, sums: list[SumConstraint]) -> list
     ]
     if not edges:
         return []
+    # SciPy takes long to load, and few sources publish sums.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     rows, columns = np.array(edges).T
     size = len(sums) + len(free)
-    graph = sparse.coo_array((np.ones(len(edges)), (rows, columns + len(sums))), shape=(size, size))
+    graph = coo_array((np.ones(len(edges)), (rows, columns + len(sums))), shape=(size, size))
     count, label = connected_components(graph)
     nodes, ties = np.bincount(label, minlength=count), np.bincount(label[rows], minlength=count)
     # A tree has one edge fewer than nodes, and its bounds are exact already.
@@ -144,6 +145,8 @@ def _solve_component(current: BoundVectors, sums: list[SumConstraint], unknowns:
 
 def _optimal_value(programme: dict[str, Any], size: int, column: int, sign: float) -> float:
     """Return the minimum (sign 1) or maximum (sign -1) of one unknown; plus infinity where no figures fit."""
+    from scipy.optimize import linprog
+
     aim = np.zeros(size)
     aim[column] = sign
     answer = linprog(aim, **programme)

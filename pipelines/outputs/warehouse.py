@@ -23,17 +23,16 @@ from pipelines.core.schema import (
     STATUS_SYMBOLS,
 )
 from pipelines.core.store import hash_bytes, hash_file, output_path, temporary_path, write_atomically
-from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.measure import Measure, counts_residents
+from pipelines.declarations.measure import Measure
 from pipelines.declarations.source import Source
 from pipelines.gaps import BOUNDARY_DISCONTINUITY, BUILD, GAP_LEDGER, RANK, VERDICT
 from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIGHBOUR
 from pipelines.observations import COMPLETENESS, PROVIDER_RETURN, RECONCILIATION, REVISION, REVISION_SUMMARY, TOTAL
+from pipelines.outputs.declared_tables import COMPUTED_MEASURE_COLUMNS
+from pipelines.outputs.warehouse_path import POINTER_NAME, WAREHOUSE_NAME
 
 STORAGE_VERSION = "v1.5.0"
 AS_KNOWN_AT_SQL = Path(__file__).parent / "templates" / "as_known_at.sql"
-WAREHOUSE_NAME = "commonground.duckdb"
-POINTER_NAME = "commonground.latest.txt"
 
 RELEASE_MEANING = {
     "source": "Source of the release",
@@ -95,58 +94,6 @@ TABLE_MEANING = {
     "reasons": "Every gap reason: meaning, rule, data owner and remedy",
     "obs_status": "Observation statuses, with the Government Analysis Function symbol and the SDMX code",
 }
-
-
-_WORKED_OUT = {
-    "count_rows": "True where the figure is the number of rows of a place and period",
-    "at_most": "The figure is 1 where the published number is at most this, else 0; null where it is used as published",
-    "perturbed": "True where the publisher adds noise to protect people",
-    "estimate": "True where the figures are from a sample or a model, without published limits",
-    "population": "True where the measure counts who lives in a place",
-}
-"""Columns of the table `measures` that follow from several keys of a declaration."""
-
-
-def measures_table(catalogue: Catalogue) -> pl.DataFrame:
-    """Return the table of measures, one row for each measure."""
-    rows = [
-        {
-            "measure": name,
-            "source": catalogue.measure_source[name],
-            **measure.model_dump(exclude={"column", "filter", "range", "count_rows", "uncertainty"}),
-            "count_rows": measure.counts_rows,
-            "at_most": measure.at_most,
-            "perturbed": measure.perturbed,
-            "estimate": measure.estimate,
-            "population": counts_residents(name, measure),
-            "interval": f"{measure.interval.level:g} %" if measure.interval else None,
-        }
-        for name, measure in sorted(catalogue.measures.items())
-    ]
-    return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def sources_table(catalogue: Catalogue) -> pl.DataFrame:
-    """Return the table of sources, one row for each source."""
-    plain = ("title", "publisher", "compiled_by", "licence", "page", "url", "access", "data_owner", "request",
-             "provides", "cadence", "lag", "geography")  # fmt: skip
-    rows = [
-        {
-            "source": name,
-            **{key: getattr(source, key) for key in plain},
-            # The address of private figures is confidential.
-            "url": source.url if source.is_public else None,
-            "coverage": ", ".join(source.coverage),
-            "attribution": publisher_attribution(source.publisher, source.licence),
-        }
-        for name, source in sorted(catalogue.sources.items())
-    ]
-    return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def publisher_attribution(publisher: str, licence: str) -> str:
-    """Return the attribution required by the licence."""
-    return f"Source: {publisher}, licensed under the {licence}."
 
 
 def write_warehouse(home: Path, rests_on: Collection[str], tables: Mapping[str, pl.DataFrame],
@@ -243,7 +190,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         for table, columns in table_columns.items()
     }
     measure = {name: field.description or "" for name, field in Measure.model_fields.items()}
-    measure |= _WORKED_OUT
+    measure |= COMPUTED_MEASURE_COLUMNS
     measure["interval"] = "Confidence level of the published interval; null if there is none"
     source = {name: field.description or "" for name, field in Source.model_fields.items()}
     return {
@@ -292,11 +239,3 @@ def replace_file(home: Path, new_file: Path, rests_on: Collection[str]) -> Path:
         names, path_in_use = [versioned_path.name, POINTER_NAME], versioned_path
     complete_group(home, "warehouse", rests_on, names)
     return path_in_use
-
-
-def newest_warehouse(out: Path) -> Path:
-    """Return the path of the current analyst's file."""
-    pointer = out / POINTER_NAME
-    if pointer.is_file():
-        return out / pointer.read_text(encoding="utf-8").strip()
-    return out / WAREHOUSE_NAME

@@ -41,9 +41,11 @@ from pipelines.observations import (
     has_current_tables,
     summarise_completeness,
 )
+from pipelines.outputs.declared_tables import measures_table, sources_table
 from pipelines.outputs.load import list_releases, stack_findings
 from pipelines.outputs.publish import problems_folder
-from pipelines.outputs.warehouse import measures_table, newest_warehouse, sources_table, write_warehouse
+from pipelines.outputs.warehouse import write_warehouse
+from pipelines.outputs.warehouse_path import newest_warehouse
 
 
 def publish_warehouse(project: Project) -> Path:

@@ -1,13 +1,54 @@
-"""Imports of the command line at start."""
+"""Imports of the command line: a command loads no library that it does not need."""
 
+import json
 import subprocess
 import sys
 
-DEAR = {"dagster", "scipy", "pandas", "great_expectations", "httpx", "pyarrow"}
-"""Libraries that take long to load, and that most commands do not need."""
+import pytest
+
+from pipelines.declarations.fingerprints import OBSERVATION_TABLES
+from pipelines.declarations.project import Project
+from pipelines.observations import SourceTables
+from tests.command import ROOT, run, surroundings
+
+LARGE = {
+    "dagster", "duckdb", "fastexcel", "gptables", "great_expectations", "httpx", "jinja2", "numpy", "pandas", "polars",
+    "pyarrow", "scipy", "yaml",
+}  # fmt: skip
+"""Libraries that take long to load."""
+NEEDED = {
+    ("--help",): set(),
+    ("sql", "select 1 as one"): {"duckdb", "polars"},
+    ("list", "sources"): {"polars", "yaml"},
+    ("list", "measures"): {"polars", "yaml"},
+    ("list", "problems"): {"polars", "yaml"},
+    ("gaps", "jobs_recovery"): {"polars", "yaml"},
+}
+"""For each command the large libraries that it needs."""
+PROGRAM = """
+import sys
+sys.argv = ["commonground", *sys.argv[1:]]
+from pipelines.app.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end
+import json
+print("\\n" + json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
 
 
-def test_command_line_imports_no_large_library() -> None:
-    program = f"import pipelines.app.cli, sys; print(sorted({DEAR!r} & set(sys.modules)), 'typer' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["[]", "True"]
+@pytest.mark.parametrize("words", sorted(NEEDED), ids=" ".join)
+def test_command_loads_only_libraries_it_needs(small: Project, words: tuple[str, ...]) -> None:
+    run("list", "problems", store=small.home, project=small.catalogue.root)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, encoding="utf-8", cwd=ROOT,
+        env=surroundings(small.home, small.catalogue.root),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert LARGE & set(json.loads(done.stdout.splitlines()[-1])) == NEEDED[words]
+    assert not done.stderr
+
+
+def test_kinds_of_source_tables_are_those_of_a_source() -> None:
+    assert SourceTables._fields == OBSERVATION_TABLES

@@ -18,7 +18,8 @@ from pipelines.core.store import (
     write_atomically,
     write_table,
 )
-from pipelines.outputs.warehouse import POINTER_NAME, WAREHOUSE_NAME, replace_file
+from pipelines.outputs.warehouse import replace_file
+from pipelines.outputs.warehouse_path import POINTER_NAME, WAREHOUSE_NAME
 
 OURS, MINE = b"ours", b"mine"
 

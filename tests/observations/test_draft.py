@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from pipelines.app import steps
 from pipelines.app.cli import app
-from pipelines.app.query import load_register
 from pipelines.app.scaffold import draft_source
+from pipelines.app.stored_places import load_register
 from pipelines.core.errors import CommongroundError, FetchError, UnreadableError
 from pipelines.core.store import Snapshot
 from pipelines.declarations.catalogue import load_catalogue
@@ -58,7 +58,7 @@ def held(edition: Project) -> PlaceData:
 
 def source_of(said: dict[str, Any]) -> Source:
     """Read a draft as the project does, with the shared keys repeated in each measure."""
-    return Source.model_validate(apply_defaults(said, {}, Path("src.yaml"), SharedDefaults(Path(), "", "", ())))
+    return Source.model_validate(apply_defaults(said, {}, Path("src.yaml"), SharedDefaults(Path(), "", "", {})))
 
 
 def drafted(content: bytes, file: str, held: PlaceData) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,26 @@
+"""Lists of sources, measures, problems and places."""
+
+import polars as pl
+
+from pipelines.declarations.project import Project
+from pipelines.outputs import measures_table, sources_table
+
+
+def list_items(project: Project, target: str) -> pl.DataFrame:
+    """Return a table of sources, measures, problems or places."""
+    catalogue = project.catalogue
+    if target == "sources":
+        return sources_table(catalogue).select(
+            "source", "title", "publisher", "access", "cadence", "geography", "licence"
+        )
+    if target == "measures":
+        return measures_table(catalogue).select("measure", "title", "unit", "kind", "source")
+    if target == "problems":
+        rows = [(p.name, p.header.question, p.header.owner, p.header.geography, p.header.grain)
+                for p in catalogue.problems.values()]  # fmt: skip
+        return pl.DataFrame(rows, schema=["problem", "question", "owner", "geography", "grain"], orient="row")
+    from pipelines.app.stored_places import load_place_system
+
+    systems = sorted({problem.header.geography for problem in catalogue.problems.values()})
+    tables = [load_place_system(project, system).with_columns(pl.lit(system).alias("system")) for system in systems]
+    return pl.concat(tables).select("system", "place_code", "place_name", "place_name_welsh", "region", "nation")
