@@ -127,7 +127,7 @@ def sample(grain: str = "latest", only: tuple[str, ...] = ()) -> Report:
     )
     people = pl.DataFrame({"place_code": codes, "people": [1_000.0] * len(codes)})
     return Report(
-        problem="sample", header=header, select="select 1 a -- <b>", as_of=AS_OF, version="1", cells=frame, view=view,
+        problem="sample", header=header, select="select 1 a -- <b>", version="1", cells=frame, view=view,
         places=table_from_records(places, PLACE_COLUMNS), people=people,
         people_title="Residents", findings=table_from_records([finding] * 250, FINDING_COLUMNS),
         releases=pl.DataFrame({"source": ["sample_source"], "release": ["a" * 64], "released_at": [date(2026, 1, 1)],

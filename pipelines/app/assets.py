@@ -311,7 +311,8 @@ def _pages_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
         return [publish_pages(project)]
 
     description = "One page for each place, and the index page of all problems and places."
-    deps = [answer_key(name) for name in catalogue.problems]
+    # The index states when each report last changed.
+    deps = [key for name in catalogue.problems for key in (answer_key(name), dg.AssetKey(["report", name]))]
     return _output_asset(catalogue, PAGES_KEY, deps, "published", {"html"}, description, write_pages)
 
 

@@ -1,6 +1,6 @@
 """The commands `build` and `scenario`: their steps, progress bars and printed results."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import polars as pl
@@ -28,7 +28,8 @@ from pipelines.observations import all_findings, has_current_tables, load_source
 from pipelines.outputs import (
     INDEX,
     pages_are_fresh,
-    publish_pages,
+    publish_index,
+    publish_place_pages,
     publish_warehouse,
     report_is_fresh,
     report_problem,
@@ -117,14 +118,18 @@ def _publish_outputs(
     # The longest task is last, because this process starts from the end.
     common_outputs = [INDEX, FILE] if built.is_sound else []
     with lock_store(project.home):
-        return _share_with_progress(
+        faults = _share_with_progress(
             partial(_write_output, project), [*reports, *common_outputs], "writing", console, workers, fewest
         )
+        # The index states when each report last changed, so it is written after them.
+        if built.is_sound:
+            publish_index(project)
+    return faults
 
 
 def _write_output(project: Project, name: str) -> object:
     """Write the report of a problem, or the pages or the analyst's file if `name` is their file name."""
-    others = {INDEX: publish_pages, FILE: publish_warehouse}
+    others: dict[str, Callable[[Project], object]] = {INDEX: publish_place_pages, FILE: publish_warehouse}
     return others[name](project) if name in others else report_problem(project, name)
 
 

@@ -17,7 +17,7 @@ from pipelines.declarations.fingerprints import ANSWER_TABLES, OBSERVATION_TABLE
 
 SOURCE_TABLES = (*OBSERVATION_TABLES, "reconciliation")
 """Kinds of tables that are built from one source and have its name."""
-PROVENANCE_TABLES = (*ANSWER_TABLES, "people", "returned")
+PROVENANCE_TABLES = (*ANSWER_TABLES, "people", "returned", "overview")
 """Kinds of tables that record their sources in their metadata."""
 
 

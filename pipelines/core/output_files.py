@@ -40,17 +40,30 @@ def write_outputs(
     contents: Iterable[tuple[str, bytes]],
     staying: Collection[str] | None = None,
 ) -> None:
-    """Write a group of files, each listed before it is written, so that a killed build leaves no unlisted file.
+    """Write the files of a group that have new content. A file is listed before it is written.
 
-    Removes earlier files of the group that `staying` does not name; removes none where `staying` is null.
+    So a killed build leaves no unlisted file. Removes earlier files of the group that `staying` does not name; removes
+    none where `staying` is null.
     """
     names, left = set(staying or ()), iter(contents)
+    earlier = read_manifest(home).get(group_name, OutputGroup((), {})).files
     while batch := list(islice(left, _BATCH_SIZE)):
-        register_outputs(home, group_name, input_sources, {name: hash_bytes(content) for name, content in batch})
-        for name, content in batch:
-            write_atomically(locate_output(home, name), content)
         names |= {name for name, _ in batch}
+        digests = {name: hash_bytes(content) for name, content in batch}
+        changed = {
+            name: digest for name, digest in digests.items() if not _is_written(home, name, digest, earlier.get(name))
+        }
+        if changed:
+            register_outputs(home, group_name, input_sources, changed)
+        for name, content in batch:
+            if name in changed:
+                write_atomically(locate_output(home, name), content)
     complete_group(home, group_name, input_sources, names if staying is not None else None)
+
+
+def _is_written(home: Path, name: str, digest: str, written: WrittenFile | None) -> bool:
+    """Return whether the project wrote this content before, and the file is unchanged."""
+    return written is not None and written.sha256 == (digest,) and is_project_file(locate_output(home, name), written)
 
 
 def register_outputs(home: Path, group_name: str, input_sources: Collection[str], digests: Mapping[str, str]) -> None:

@@ -46,7 +46,7 @@ GAP_LEDGER: dict[str, Column] = {
     "first_seen": Column(DATE, "Day of the first build in which the gap was open"),
     **{name: SPELL[name] for name in ("opened", "last_seen", "closed", "closure_reason")},
     "reopened": Column(WHOLE, "Number of times that the gap was reopened"),
-    "age_days": Column(WHOLE, "Days for which the current or last spell has been open"),
+    "age_days": Column(WHOLE, "Days from the opening of the current or last spell to its closing, or to `last_seen`"),
     "accepted_by": Column(TEXT, "Person who accepted the gap"),
     "acceptance_reason": Column(TEXT, "Grounds for accepting the gap"),
     "accepted_until": Column(DATE, "Last day on which the gap is accepted; after that it is open again"),
@@ -210,7 +210,7 @@ def build_gap_ledger(ledger: Ledger, acceptances: tuple[Acceptance, ...], owner:
     )
     with_accepted = add_acceptances(gaps, acceptances, as_of)
     state = pl.when(pl.col("closed").is_not_null()).then(pl.lit("closed")).when("is_accepted").then(pl.lit("accepted"))
-    until = pl.coalesce("closed", pl.lit(as_of))
+    until = pl.coalesce("closed", "last_seen")
     return conform_table(
         with_accepted.with_columns(
             state.otherwise(pl.lit("open")).alias("state"),

@@ -11,7 +11,9 @@ from .publish import report_is_fresh as report_is_fresh
 from .publish import report_problem as report_problem
 from .site import INDEX as INDEX
 from .site import pages_are_fresh as pages_are_fresh
+from .site import publish_index as publish_index
 from .site import publish_pages as publish_pages
+from .site import publish_place_pages as publish_place_pages
 from .warehouse_path import WAREHOUSE_NAME as WAREHOUSE_NAME
 from .warehouse_path import newest_warehouse as newest_warehouse
 from .warehouse_tables import publish_warehouse as publish_warehouse

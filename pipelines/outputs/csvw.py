@@ -7,6 +7,7 @@ import polars as pl
 
 from pipelines.core.schema import CELL_COLUMNS, Column
 from pipelines.outputs.report_model import Report
+from pipelines.outputs.report_summary import newest_release_day
 
 CREDIT_COLUMNS: dict[str, Column] = {
     "measure_title": Column(pl.String, "Title of the measure"),
@@ -31,7 +32,7 @@ def build_csv_metadata(report: Report) -> str:
         "dc:description": "Every place, period and measure that the question needs, with a value or a gap reason. "
         "An empty value is not zero. Text that a spreadsheet could run as a formula begins with '.",
         "dc:creator": f"Commonground {report.version}, for the {report.header.owner}",
-        "dc:issued": {"@value": report.as_of.isoformat(), "@type": "date"},
+        **_issue_day(report),
         "dialect": {"encoding": "utf-8", "delimiter": ",", "quoteChar": '"', "header": True},
         "tableSchema": {
             "columns": [_describe_column(name, column) for name, column in {**CELL_COLUMNS, **CREDIT_COLUMNS}.items()],
@@ -39,6 +40,12 @@ def build_csv_metadata(report: Report) -> str:
         },
     }
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def _issue_day(report: Report) -> dict[str, Any]:
+    """Return the day of the newest release behind the figures, where there is one."""
+    day = newest_release_day(report.cells)
+    return {"dc:issued": {"@value": day.isoformat(), "@type": "date"}} if day else {}
 
 
 def _describe_column(name: str, column: Column) -> dict[str, Any]:

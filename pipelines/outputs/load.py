@@ -39,7 +39,6 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         problem=problem.name,
         header=problem.header,
         select=problem.select.sql,
-        as_of=project.as_of,
         version=project_version(),
         cells=cells,
         view=read_table(state_path(project.home, "view", problem.name)),

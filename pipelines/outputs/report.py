@@ -18,7 +18,7 @@ from pipelines.outputs.report_changes import (
     count_verdicts,
     describe_changes,
     lay_out_breaks,
-    oldest_gap_days,
+    oldest_opening_day,
 )
 from pipelines.outputs.report_model import Report
 from pipelines.outputs.report_summary import (
@@ -29,6 +29,7 @@ from pipelines.outputs.report_summary import (
     grave_findings,
     list_reasons,
     list_requests,
+    newest_release_day,
     source_attribution,
     source_rows,
     summarise_report,
@@ -63,7 +64,8 @@ def render_html(report: Report) -> str:
             causes=count_causes(report.history.verdicts, report.measures),
             changed=describe_changes(report.history, report.measures),
             accepted=acceptance_rows(report.history.gaps, report.measures),
-            oldest=oldest_gap_days(report.history.gaps),
+            oldest=oldest_opening_day(report.history.gaps),
+            newest=newest_release_day(report.cells),
             revised=report.history.revisions.to_dicts(),
             breaks=lay_out_breaks(report.breaks, report.boundaries, set(report.places["place_code"])),
             drawn=draw_map(report.boundaries, set(met), subset=bool(report.header.place_codes)),
@@ -165,7 +167,7 @@ def report_json(report: Report) -> str:
         "owner": report.header.owner,
         "places": report.header.geography,
         "grain": report.header.grain,
-        "as_of": report.as_of,
+        "newest_release": newest_release_day(report.cells),
         "version": report.version,
         "summary": summarise_report(report)._asdict(),
         "gaps_by_reason": count_gaps_by_reason(report),

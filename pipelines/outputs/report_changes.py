@@ -1,5 +1,6 @@
 """Report sections on changes since the last build and on discontinuities."""
 
+from datetime import date
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -124,10 +125,9 @@ def acceptance_rows(gaps: pl.DataFrame, measures: dict[str, Measure]) -> list[di
     ]  # fmt: skip
 
 
-def oldest_gap_days(gaps: pl.DataFrame) -> int:
-    """Return the age in days of the oldest open gap, or 0 if no gap is open."""
-    open_ = gaps.filter(pl.col("state") != "closed")["age_days"]
-    return int(open_.max() or 0)  # type: ignore[arg-type]
+def oldest_opening_day(gaps: pl.DataFrame) -> date | None:
+    """Return the day on which the oldest open gap was opened, or None if no gap is open."""
+    return gaps.filter(pl.col("state") != "closed")["opened"].min()  # type: ignore[return-value]
 
 
 LINES_SHOWN, TOTALS_SHOWN, DRAWN = 60, 20, 4

@@ -1,6 +1,5 @@
 """Input of a report: tables and declarations."""
 
-from datetime import date
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -28,7 +27,6 @@ class Report(NamedTuple):
     problem: str
     header: ProblemHeader
     select: str
-    as_of: date
     version: str
     cells: pl.DataFrame
     view: pl.DataFrame

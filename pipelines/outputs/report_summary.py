@@ -1,5 +1,6 @@
 """Report sections on the summary, the requests, the sources and the findings."""
 
+from datetime import date
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -38,6 +39,11 @@ def source_attribution(source: Source) -> str | None:
     if not source.is_available:
         return None
     return f"Source: {source.publisher}, {source.title}, licensed under the {source.licence}."
+
+
+def newest_release_day(cells: pl.DataFrame) -> date | None:
+    """Return the day of the newest release behind a figure of the cells, or None where no cell has a figure."""
+    return cells.filter(pl.col("value").is_not_null())["released_at"].max()  # type: ignore[return-value]
 
 
 def is_web_link(page: str) -> bool:

@@ -1,6 +1,7 @@
 """Index page of all problems and places, and the place pages."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from pipelines.apportionment import population_measure
 from pipelines.core.output_files import write_outputs
 from pipelines.core.periods import format_period
 from pipelines.core.schema import CELL_COLUMNS, empty_table
-from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
+from pipelines.core.store import hash_bytes, output_path, read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.fingerprints import (
     ANSWER_TABLES,
@@ -33,9 +34,11 @@ from pipelines.gaps import (
     summarise_by_place,
 )
 from pipelines.geography import load_geography, load_places
-from pipelines.outputs.charts import draw_trend
+from pipelines.outputs.charts import HEIGHT, WIDTH, draw_trend
+from pipelines.outputs.last_changed import FILE_CHANGE, date_file_changes, last_change, read_file_changes
 from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.place_pages import PlacePage, build_place_pages
+from pipelines.outputs.publish import report_record_path
 
 INDEX = "index.html"
 
@@ -51,15 +54,41 @@ def place_page_name(code: str) -> str:
 
 
 def publish_pages(project: Project) -> Path:
-    """Write the index page and the place pages that have changed. Return the path of the index page."""
-    index, done = output_path(project.home, INDEX), state_path(project.home, "pages", "commonground")
-    if not pages_are_fresh(project):
+    """Write the place pages that have changed, and the index page. Return the path of the index page."""
+    publish_place_pages(project)
+    return publish_index(project)
+
+
+def publish_place_pages(project: Project) -> None:
+    """Write the place pages that have changed, and the table from which the index page is written."""
+    if not _place_pages_are_fresh(project):
         names = _current_problems(project)
         cells = {name: read_table(state_path(project.home, "cell", name)) for name in names}
         verdicts = {name: read_table(state_path(project.home, "verdict", name)) for name in names}
-        page_keys = _write_pages(project, cells, verdicts)
-        write_table(done, page_keys, pages_key(project))
+        overview = _build_project_overview(project, cells, verdicts)
+        sources = public_input_sources(project.catalogue, names)
+        write_table(_overview_path(project), overview.problems, pages_key(project), sources)
+        pages = _write_place_pages(project, cells, verdicts)
+        places = pages.join(overview.places, on="place_code", how="left", maintain_order="left")
+        write_table(_pages_path(project), places, pages_key(project))
+
+
+def publish_index(project: Project) -> Path:
+    """Write the index page, which states the day of the build and the day each page last changed."""
+    index, done = output_path(project.home, INDEX), state_path(project.home, "index", "commonground")
+    if not _index_is_fresh(project):
+        sources = public_input_sources(project.catalogue, read_table(_overview_path(project))["name"])
+        write_outputs(project.home, "pages", sources, [(INDEX, render_index(project).encode("utf-8"))])
+        write_table(done, pl.DataFrame({"file": [INDEX]}), _index_key(project))
     return index
+
+
+def _pages_path(project: Project) -> Path:
+    return state_path(project.home, "pages", "commonground")
+
+
+def _overview_path(project: Project) -> Path:
+    return state_path(project.home, "overview", "commonground")
 
 
 def _current_problems(project: Project) -> list[str]:
@@ -68,25 +97,42 @@ def _current_problems(project: Project) -> list[str]:
 
 
 def pages_key(project: Project) -> str:
-    """Return the key of up-to-date pages, from all cells, verdicts and ledgers and the day."""
+    """Return the key of up-to-date place pages, from all cells, verdicts and ledgers."""
     names = _current_problems(project)
     tables = [state_path(project.home, kind, name) for name in names for kind in ANSWER_TABLES]
     tables += [ledger_path(project.home, name) for name in names]
-    return hash_texts(
-        program_key("outputs"), project.as_of.isoformat(), *(f"{path.stem} {table_key(path)}" for path in tables)
-    )
+    return hash_texts(program_key("outputs"), *(f"{path.stem} {table_key(path)}" for path in tables))
+
+
+def _index_key(project: Project) -> str:
+    """Return the key of an up-to-date index page: the place pages, the files of the reports, and the day."""
+    names = read_table(_overview_path(project))["name"]
+    days = (f"{name} {last_change(read_file_changes(report_record_path(project.home, name)))}" for name in names)
+    return hash_texts(table_key(_pages_path(project)) or "", project.as_of.isoformat(), *days)
 
 
 def pages_are_fresh(project: Project) -> bool:
-    """Return whether all pages exist and match the tables in the store."""
-    done = state_path(project.home, "pages", "commonground")
-    if table_key(done) != pages_key(project) or not output_path(project.home, INDEX).is_file():
+    """Return whether all pages exist and match the tables in the store, and the index states the day of the build."""
+    return _place_pages_are_fresh(project) and _index_is_fresh(project)
+
+
+def _index_is_fresh(project: Project) -> bool:
+    if not output_path(project.home, INDEX).is_file():
+        return False
+    return table_key(state_path(project.home, "index", "commonground")) == _index_key(project)
+
+
+def _place_pages_are_fresh(project: Project) -> bool:
+    done = _pages_path(project)
+    if not table_key(done) == table_key(_overview_path(project)) == pages_key(project):
         return False
     return all(place_page_path(project.home, code).is_file() for code in read_table(done)["place_code"])
 
 
-def _write_pages(project: Project, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Write the index page and the changed place pages. Return the key of each place page: place_code, key."""
+def _write_place_pages(
+    project: Project, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame]
+) -> pl.DataFrame:
+    """Write the place pages that have changed. Return PAGE_RECORD of each place page."""
     since = pl.concat([load_gaps(project, name).select("gap_id", "opened", "closed") for name in cells] or [_NO_GAPS])
     pages = build_place_pages(
         project.catalogue,
@@ -94,20 +140,39 @@ def _write_pages(project: Project, cells: dict[str, pl.DataFrame], verdicts: dic
         pl.concat([empty_table(VERDICT), *verdicts.values()]),
         since.filter(pl.col("closed").is_null()).drop("closed"),
     )
-    done = state_path(project.home, "pages", "commonground")
-    before = dict(read_table(done).iter_rows()) if table_key(done) else {}
-    title = _people_title(project)
-    page_keys = {page.code: hash_texts(program_key("outputs"), str(project.as_of), title, repr(page)) for page in pages}
+    title, before = _people_title(project), _read_page_records(project)
+    page_keys = {page.code: hash_texts(program_key("outputs"), title, repr(page)) for page in pages}
+    hashes = {code: sha256 for code, _, sha256 in before.select("place_code", "key", "sha256").iter_rows()}
+    earlier_keys = dict(before.select("place_code", "key").iter_rows())
 
     def page_contents() -> Iterator[tuple[str, bytes]]:
         for page in pages:
-            if before.get(page.code) != page_keys[page.code] or not place_page_path(project.home, page.code).is_file():
-                yield place_page_name(page.code), render_place_page(project, page, title).encode("utf-8")
-        yield INDEX, render_overview(project, cells, verdicts).encode("utf-8")
+            path = place_page_path(project.home, page.code)
+            if earlier_keys.get(page.code) != page_keys[page.code] or not path.is_file():
+                content = render_place_page(page, title).encode("utf-8")
+                hashes[page.code] = hash_bytes(content)
+                yield place_page_name(page.code), content
 
-    staying = [place_page_name(code) for code in page_keys]
+    staying = [INDEX, *(place_page_name(code) for code in page_keys)]
     write_outputs(project.home, "pages", public_input_sources(project.catalogue, list(cells)), page_contents(), staying)
-    return pl.DataFrame(list(page_keys.items()), schema={"place_code": pl.String, "key": pl.String}, orient="row")
+    changes = date_file_changes(
+        before.rename({"place_code": "file"}).select(FILE_CHANGE.names()),
+        {code: hashes[code] for code in page_keys},
+        project.as_of,
+    )
+    records = changes.rename({"file": "place_code"})
+    return records.with_columns(pl.Series("key", list(page_keys.values()), dtype=pl.String)).select(list(PAGE_RECORD))
+
+
+PAGE_RECORD = pl.Schema({"place_code": pl.String, "key": pl.String, "sha256": pl.String, "changed": pl.Date})
+"""A place page: the key of its content, the hash of its file, and the day of the build that last changed it."""
+
+
+def _read_page_records(project: Project) -> pl.DataFrame:
+    done = _pages_path(project)
+    table = read_table(done) if table_key(done) else PAGE_RECORD.to_frame()
+    # A store of an earlier version has no hashes: its pages are written again.
+    return table.select(list(PAGE_RECORD)) if set(PAGE_RECORD) <= set(table.columns) else PAGE_RECORD.to_frame()
 
 
 _NO_GAPS = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date, "closed": pl.Date})
@@ -123,30 +188,54 @@ def _people_title(project: Project) -> str:
     return "people"
 
 
-def render_place_page(project: Project, page: PlacePage, people_title: str) -> str:
+def render_place_page(page: PlacePage, people_title: str) -> str:
     """Render the page of one place as one HTML document, without scripts or network access."""
-    day = format_period(project.as_of, project.as_of)
-    return render_page("place.html", page=page, people_title=people_title, as_of=day, version=project_version())
+    return render_page("place.html", page=page, people_title=people_title, version=project_version())
 
 
-def render_overview(project: Project, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame]) -> str:
-    """Render the index page of all problems and places."""
+def render_index(project: Project) -> str:
+    """Render the index page of all problems and places from the tables that `publish_pages` wrote."""
+    reports = {
+        name: last_change(read_file_changes(report_record_path(project.home, name)))
+        for name in read_table(_overview_path(project))["name"]
+    }
+    problems = [
+        {
+            **row,
+            "verdicts": [(verdict, row[verdict]) for verdict in VERDICT_WORDS],
+            "changed": format_day(reports[row["name"]]),
+        }
+        for row in read_table(_overview_path(project)).iter_rows(named=True)
+    ]
+    places = group_by_region(read_table(_pages_path(project)))
+    day = format_day(project.as_of)
+    return render_page(
+        "overview.html", problems=problems, places_by_region=places, as_of=day, version=project_version(),
+        trend_width=WIDTH, trend_height=HEIGHT,
+    )  # fmt: skip
+
+
+def format_day(day: date | None) -> str:
+    """Format a day, or return an empty text for None."""
+    return format_period(day, day) if day else ""
+
+
+class Overview(NamedTuple):
+    """Content of the index page: a row for each problem, and a row for each place with its region or nation."""
+
+    problems: pl.DataFrame
+    places: pl.DataFrame
+
+
+def _build_project_overview(
+    project: Project, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame]
+) -> Overview:
     catalogue = project.catalogue
     systems = sorted({catalogue.problems[name].header.geography for name in cells})
     nowhere = load_places(project).register.clear()
     places = pl.concat([load_geography(project, system).places for system in systems] or [nowhere])
-    content = build_overview(
-        catalogue, cells, verdicts, {name: load_ledger(project, name) for name in cells}, places.unique("place_code")
-    )
-    day = format_period(project.as_of, project.as_of)
-    return render_page("overview.html", overview=content, as_of=day, version=project_version())
-
-
-class Overview(NamedTuple):
-    """Content of the index page: a row for each problem, and the places by region or nation."""
-
-    problems: list[dict[str, Any]]
-    places: list[tuple[str, list[tuple[str, str, str]]]]
+    ledgers = {name: load_ledger(project, name) for name in cells}
+    return build_overview(catalogue, cells, verdicts, ledgers, places.unique("place_code"))
 
 
 def build_overview(
@@ -158,11 +247,18 @@ def build_overview(
     Takes the cells (schema.CELL_COLUMNS), verdicts (verdicts.VERDICT) and ledger of each problem, and the places with
     a page (schema.PLACE_COLUMNS).
     """
-    rows = [
-        _problem_row(catalogue, name, cells[name], summarise_by_place(verdicts[name]), ledgers[name])
-        for name in sorted(cells)
-    ]
-    return Overview(rows, _places_by_region(register, verdicts))
+    by_place = {name: summarise_by_place(problem_verdicts) for name, problem_verdicts in verdicts.items()}
+    rows = [_problem_row(catalogue, name, cells[name], by_place[name], ledgers[name]) for name in sorted(cells)]
+    return Overview(pl.DataFrame(rows, schema=_PROBLEM_ROW, orient="row"), _count_answers(register, by_place))
+
+
+_PROBLEM_ROW = pl.Schema(
+    {
+        **dict.fromkeys(("name", "question", "owner"), pl.String),
+        **dict.fromkeys(("places", *VERDICT_WORDS, "known", "asked"), pl.Int64),
+        **dict.fromkeys(("since", "trend_path", "trend"), pl.String),
+    }
+)
 
 
 def _problem_row(
@@ -171,30 +267,39 @@ def _problem_row(
     header = catalogue.problems[name].header
     counts = dict(verdicts["verdict"].value_counts().iter_rows())
     known = cells.filter(pl.col("value").is_not_null(), pl.col("proxy_measure").is_null()).height
+    trend = draw_trend(ledger) or {"path": None, "said": None}
     return {
         "name": name, "question": header.question, "owner": header.owner, "places": verdicts.height,
-        "verdicts": [(verdict, title, counts.get(verdict, 0)) for verdict, title in VERDICT_WORDS.items()],
-        "known": known, "asked": cells.height, "since": describe_last_build(ledger), "trend": draw_trend(ledger),
+        **{verdict: counts.get(verdict, 0) for verdict in VERDICT_WORDS}, "known": known, "asked": cells.height,
+        "since": describe_last_build(ledger), "trend_path": trend["path"], "trend": trend["said"],
     }  # fmt: skip
 
 
-def _places_by_region(
-    register: pl.DataFrame, verdicts: dict[str, pl.DataFrame]
-) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """Group places by region or nation, with the number of answerable problems for each place."""
-    every = (
-        pl.concat([summarise_by_place(problem_verdicts) for problem_verdicts in verdicts.values()])
-        if verdicts
-        else pl.DataFrame()
-    )
+def _count_answers(register: pl.DataFrame, verdicts: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """Count the answerable problems of each place: place_code, place_name, where, answered, asked."""
+    every = pl.concat([empty_table(VERDICT).select("place_code", "verdict")]
+                      + [frame.select("place_code", "verdict") for frame in verdicts.values()])  # fmt: skip
     counted = every.group_by("place_code").agg(
         (pl.col("verdict") != "not_answerable").sum().alias("answered"), pl.len().alias("asked")
     )
-    counted_places = register.join(counted, on="place_code", how="inner").with_columns(
-        pl.coalesce("region", "nation", pl.lit("Other places")).alias("where"),
-        pl.format("{} of {}", "answered", "asked").alias("said"),
-    )
+    return register.join(counted, on="place_code", how="inner").select(
+        "place_code", "place_name", pl.coalesce("region", "nation", pl.lit("Other places")).alias("where"),
+        "answered", "asked",
+    )  # fmt: skip
+
+
+def group_by_region(places: pl.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Group places by region or nation: code, name, number of answerable problems, and day of the page's change."""
+    said = pl.format("{} of {}", "answered", "asked").alias("said")
+    rows = places.with_columns(said).sort("where", "place_name")
     return [
-        (str(where[0]), list(region_places.select("place_code", "place_name", "said").iter_rows()))
-        for where, region_places in counted_places.sort("where", "place_name").group_by("where", maintain_order=True)
-    ]
+        (
+            str(where[0]),
+            [
+                {"code": row["place_code"], "name": row["place_name"], "said": row["said"],
+                 "changed": format_day(row["changed"])}
+                for row in region_places.iter_rows(named=True)
+            ],
+        )
+        for where, region_places in rows.group_by("where", maintain_order=True)
+    ]  # fmt: skip

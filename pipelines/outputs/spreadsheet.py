@@ -2,14 +2,13 @@
 
 The spreadsheet follows the guidance of the Government Analysis Function: "Making spreadsheets accessible" and "Using
 symbols and shorthand in spreadsheets". It has a cover, a list of contents, notes, and one marked table on each sheet.
-There are no merged or blank cells. Missing figures have shorthand in square brackets. The layout uses gptables (ONS).
+There are no merged or blank cells. Missing figures have shorthand in square brackets. `workbook` writes the layout.
 """
 
-import io
 import re
-import warnings
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Any
 
 import polars as pl
 
@@ -19,8 +18,14 @@ from pipelines.core.reasons import REASONS
 from pipelines.declarations.measure import Measure
 from pipelines.gaps import PERIOD_SUFFIX, VERDICT_WORDS
 from pipelines.outputs.report_model import Report
-from pipelines.outputs.report_summary import count_gaps_by_reason, list_requests, source_attribution
+from pipelines.outputs.report_summary import (
+    count_gaps_by_reason,
+    list_requests,
+    newest_release_day,
+    source_attribution,
+)
 from pipelines.outputs.report_tables import describe_uncertainty
+from pipelines.outputs.workbook import WITH_NOTES, Cover, SheetTable, write_workbook
 
 SHORTHAND = {"suppressed": "[c]", "not_applicable": "[z]"}
 """Shorthand for a missing figure, by gap reason. The default is not available, [x]."""
@@ -34,68 +39,56 @@ FIGURES_LEGEND = [
 ]
 
 
-class SheetTable(NamedTuple):
-    """One sheet: name, title, table, and the note references by column position."""
-
-    name: str
-    title: str
-    table: pl.DataFrame
-    notes: dict[int, str]
-
-
 def build_spreadsheet(report: Report) -> bytes:
     """Return the spreadsheet as bytes. The same report gives the same bytes."""
-    # Imported late: gptables imports pandas, which takes a second.
-    import gptables
+    title = escape_text(report.header.question)
+    # The day of the newest release, so that the bytes depend on the content alone.
+    created = datetime.combine(newest_release_day(report.cells) or _NO_RELEASE, time())
+    return write_workbook(_make_cover(report, title), build_sheets(report), _measure_notes(report), title, created)
 
-    notes = _measure_notes(report)
-    sheets = {sheet.name: _make_sheet(gptables, sheet) for sheet in build_sheets(report)}
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        # gptables warns about every note without a reference.
-        warnings.simplefilter("ignore")
-        book = gptables.produce_workbook(
-            filename=content, sheets=sheets, cover=_make_cover(gptables, report),
-            notes_table=_to_pandas(notes) if notes.height else None, auto_width={"Figures": False},
-            workbook_options={"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True},
-        )  # fmt: skip
-    # Automatic widths of figures take a tenth of the time. Figures are not wider than their headings.
-    figures = book.get_worksheet_by_name("Figures")
-    figures.set_column(0, sheets["Figures"].table.shape[1] - 1, FIGURE_WIDTH)
-    figures.set_column(1, 1, NAME_WIDTH)
-    created = datetime(report.as_of.year, report.as_of.month, report.as_of.day, tzinfo=UTC).replace(tzinfo=None)
-    book.set_properties({"title": escape_text(report.header.question), "author": "Commonground", "created": created})
-    book.close()
-    return content.getvalue()
+
+_NO_RELEASE = date(2000, 1, 1)
+"""Time of creation of a spreadsheet without figures."""
 
 
 def build_sheets(report: Report) -> list[SheetTable]:
     """Return the tables of the spreadsheet, one for each sheet."""
-    notes = {name: f"$$note {number}$$" for number, name in enumerate(report.measures, 1)}
     figures = figures_table(report)
-    places = {figures.columns.index(measure_heading(measure)): notes[name] for name, measure in report.measures.items()}
-    return [
-        SheetTable("Answers", "Where we can and cannot answer this, and why", answers_table(report), {}),
-        SheetTable("Figures", "Figures, with shorthand for missing figures", figures, places),
-        SheetTable("Gaps", "Missing figures, reasons and data owners", gaps_table(report), {}),
-        SheetTable("Reasons", "Meaning of the gap reasons", reason_counts_table(report), {}),
-        SheetTable("Sources", "Sources of the figures", source_credits_table(report), {}),
+    notes = {
+        figures.columns.index(measure_heading(measure)): number
+        for number, measure in enumerate(report.measures.values(), 1)
+    }
+    widths = [NAME_WIDTH if number == 1 else FIGURE_WIDTH for number in range(figures.width)]
+    lines = (WITH_NOTES, *FIGURES_LEGEND) if notes else (WITH_NOTES,)
+    sheets = [
+        SheetTable("Answers", "Where we can and cannot answer this, and why", answers_table(report)),
+        SheetTable("Figures", "Figures, with shorthand for missing figures", figures, notes, lines, widths),
+        SheetTable("Gaps", "Missing figures, reasons and data owners", gaps_table(report)),
+        SheetTable("Reasons", "Meaning of the gap reasons", reason_counts_table(report)),
+        SheetTable("Sources", "Sources of the figures", source_credits_table(report)),
     ]
+    return [sheet._replace(table=_escape_texts(sheet.table)) for sheet in sheets]
 
 
 def escape_text(text: str) -> str:
-    """Remove characters that gptables reads as a link or a note, or that a spreadsheet does not allow."""
-    plain = "".join(char if char.isprintable() else " " for char in text)
+    """Remove characters that a spreadsheet does not allow or that look like a link or a note."""
+    plain = text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
     return re.sub(r"\]\s*\(", "] - (", plain).replace("$$", "$ $")[:32_000]
 
 
 def _escape_texts(frame: pl.DataFrame) -> pl.DataFrame:
     """Escape every text column. Dates and booleans become text."""
     columns = []
-    for name, dtype in frame.schema.items():
-        text = pl.col(name).cast(pl.String) if dtype in (pl.Date, pl.Boolean) else pl.col(name)
-        columns.append(text.map_elements(escape_text, return_dtype=pl.String) if dtype == pl.String else text)
-    return frame.select(columns)
+    for values in frame.iter_columns():
+        text = values.cast(pl.String) if values.dtype in (pl.Date, pl.Boolean) else values
+        columns.append(_map_distinct(text, escape_text) if text.dtype == pl.String else text)
+    return pl.DataFrame(columns)
+
+
+def _map_distinct(values: pl.Series, change: Callable[[str], str]) -> pl.Series:
+    """Change the texts of a column. Each distinct text is changed once."""
+    changed = {text: change(text) for text in values.unique().drop_nulls()}
+    return pl.Series(values.name, [changed.get(text) for text in values], dtype=pl.String)
 
 
 def answers_table(report: Report) -> pl.DataFrame:
@@ -103,17 +96,18 @@ def answers_table(report: Report) -> pl.DataFrame:
     verdicts = report.history.verdicts
     return verdicts.select(
         pl.col("place_code").alias("Place code"), pl.col("place_name").alias("Place"),
-        *([] if report.header.grain == "latest" else [_period_expression().alias("Period")]),
+        *_period_columns(report, verdicts),
         pl.col("verdict").replace_strict(VERDICT_WORDS, return_dtype=pl.String).alias("Verdict"),
         pl.col("blocking_reasons").fill_null("nothing missing").alias("Reason"),
         pl.col("needs_met").alias("Needs met"), pl.col("needs_total").alias("Total needs"),
     )  # fmt: skip
 
 
-def _period_expression() -> pl.Expr:
-    return pl.struct("period_start", "period_end").map_elements(
-        lambda row: format_period(row["period_start"], row["period_end"]), return_dtype=pl.String
-    )
+def _format_periods(name: str, starts: pl.Series, ends: pl.Series) -> pl.Series:
+    """Format the periods of a table. Each distinct period is formatted once."""
+    spans = list(zip(starts, ends, strict=True))
+    texts = {span: None if None in span else format_period(*span) for span in set(spans)}
+    return pl.Series(name, [texts[span] for span in spans], dtype=pl.String)
 
 
 def figures_table(report: Report) -> pl.DataFrame:
@@ -133,15 +127,19 @@ def figures_table(report: Report) -> pl.DataFrame:
         if measure.interval:
             wide = wide.with_columns(_limit_column(mine, name, side) for side in INTERVAL_SIDES)
         if mine.select(is_carried_forward().any()).item():
-            wide = wide.with_columns(mine.select(_figure_period().alias(f"{name}{PERIOD_SUFFIX}")).to_series())
-    period = [] if report.header.grain == "latest" else [_period_expression().alias("Period")]
+            wide = wide.with_columns(_figure_periods(f"{name}{PERIOD_SUFFIX}", mine))
     titles = [
         pl.col(column).alias(title)
         for name, measure in report.measures.items()
         for column, title in _measure_columns(name, measure).items()
         if column in wide.columns
     ]
-    return wide.select(pl.col("place_code").alias("Place code"), pl.col("place_name").alias("Place"), *period, *titles)
+    return wide.select(
+        pl.col("place_code").alias("Place code"),
+        pl.col("place_name").alias("Place"),
+        *_period_columns(report, wide),
+        *titles,
+    )
 
 
 def _measure_columns(name: str, measure: Measure) -> dict[str, str]:
@@ -150,12 +148,17 @@ def _measure_columns(name: str, measure: Measure) -> dict[str, str]:
     return {**own, f"{name}{PERIOD_SUFFIX}": f"{measure_heading(measure)}: reference period"}
 
 
-def _figure_period() -> pl.Expr:
-    """Return the expression for the reference period of a figure, or for shorthand if the figure is missing."""
-    period = pl.struct("reference_start", "reference_end").map_elements(
-        lambda row: format_period(row["reference_start"], row["reference_end"]), return_dtype=pl.String
-    )
-    return pl.when(pl.col("value").is_not_null()).then(period).otherwise(pl.lit(NOT_KNOWN))
+def _period_columns(report: Report, rows: pl.DataFrame) -> list[pl.Series]:
+    """Return the column of periods, which a problem of grain latest does not have."""
+    if report.header.grain == "latest":
+        return []
+    return [_format_periods("Period", rows["period_start"], rows["period_end"])]
+
+
+def _figure_periods(name: str, cells: pl.DataFrame) -> pl.Series:
+    """Return the reference period of each figure, or shorthand if the figure is missing."""
+    periods = _format_periods(name, cells["reference_start"], cells["reference_end"])
+    return periods.set(cells["value"].is_null(), NOT_KNOWN)
 
 
 INTERVAL_SIDES = ("lower", "upper")
@@ -223,53 +226,38 @@ def source_credits_table(report: Report) -> pl.DataFrame:
     return _build_table(rows, ("Source", "Publisher", "Licence", "Page", "Attribution"))
 
 
-def _measure_notes(report: Report) -> pl.DataFrame:
+def _measure_notes(report: Report) -> list[str]:
     """Return a note for each measure: title, unit, source, rounding, noise and interval."""
-    rows = []
-    for number, (name, measure) in enumerate(report.measures.items(), 1):
-        source = report.sources[report.measure_sources[name]]
-        rounding_note = f" Rounded to {measure.rounding:,g}." if measure.rounding else ""
-        noisy = " The publisher adds noise to protect confidentiality." if measure.perturbed else ""
-        sure = f" This is an {describe_uncertainty(measure)}." if describe_uncertainty(measure) else ""
-        want_note = " Wanted, but no known source publishes it." if name in report.header.unknowns else ""
-        introduction = f"{measure.title}, in {measure.unit}. Source: {source.publisher}, {source.title}."
-        text = f"{introduction}{rounding_note}{noisy}{sure}{want_note}"
-        rows.append({"Note number": f"note {number}", "Note text": escape_text(text)})
-    return pl.DataFrame(rows, schema={"Note number": pl.String, "Note text": pl.String})
+    return [escape_text(_measure_note(report, name, measure)) for name, measure in report.measures.items()]
 
 
-def _to_pandas(frame: pl.DataFrame) -> Any:
-    """Convert a frame to pandas for gptables. Columns can have both numbers and shorthand."""
-    import pandas as pd
-
-    ready = _escape_texts(frame)
-    return pd.DataFrame({name: pd.Series(ready[name].to_list(), dtype=object) for name in ready.columns})
-
-
-def _make_sheet(gptables: Any, sheet: SheetTable) -> Any:
-    return gptables.GPTable(
-        table=_to_pandas(sheet.table), table_name=f"{sheet.name.lower()}_table", title=sheet.title, subtitles=[],
-        instructions="", scope=None, source=None, legend=FIGURES_LEGEND if sheet.notes else [], table_notes=sheet.notes,
-        index_columns={},
-    )  # fmt: skip
+def _measure_note(report: Report, name: str, measure: Measure) -> str:
+    source = report.sources[report.measure_sources[name]]
+    rounding_note = f" Rounded to {measure.rounding:,g}." if measure.rounding else ""
+    noisy = " The publisher adds noise to protect confidentiality." if measure.perturbed else ""
+    sure = f" This is an {describe_uncertainty(measure)}." if describe_uncertainty(measure) else ""
+    want_note = " Wanted, but no known source publishes it." if name in report.header.unknowns else ""
+    introduction = f"{measure.title}, in {measure.unit}. Source: {source.publisher}, {source.title}."
+    return f"{introduction}{rounding_note}{noisy}{sure}{want_note}"
 
 
-def _make_cover(gptables: Any, report: Report) -> Any:
-    day = format_period(report.as_of, report.as_of)
-    return gptables.Cover(
-        cover_label="Cover",
-        title=escape_text(report.header.question),
-        intro=[
-            "Figures by place, missing figures with their reasons, and the data owners who could supply them.",
-            escape_text(f"Decision it supports: {report.header.decision}"),
-        ],
-        about=[
-            f"Produced by Commonground {report.version} from data released by {day}.",
-            "Each sheet has one table, which starts in column A. Missing figures are shown as shorthand in square "
-            "brackets.",
-            escape_text(
-                "Publishers: " + "; ".join(sorted({source.publisher for source in report.sources.values()})) + "."
-            ),
-        ],
-        contact=[escape_text(f"Owner: {report.header.owner}")],
+def _make_cover(report: Report, title: str) -> Cover:
+    newest = newest_release_day(report.cells)
+    released = f" The newest figures were released on {format_period(newest, newest)}." if newest else ""
+    publishers = "; ".join(sorted({source.publisher for source in report.sources.values()}))
+    return Cover(
+        title,
+        {
+            "Introductory information": [
+                "Figures by place, missing figures with their reasons, and the data owners who could supply them.",
+                escape_text(f"Decision it supports: {report.header.decision}"),
+            ],
+            "About these data": [
+                f"Produced by Commonground {report.version}.{released}",
+                "Each sheet has one table, which starts in column A. Missing figures are shown as shorthand in square "
+                "brackets.",
+                escape_text(f"Publishers: {publishers}."),
+            ],
+            "Contact": [escape_text(f"Owner: {report.header.owner}")],
+        },
     )

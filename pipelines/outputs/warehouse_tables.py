@@ -43,7 +43,7 @@ from pipelines.observations import (
 )
 from pipelines.outputs.declared_tables import measures_table, sources_table
 from pipelines.outputs.load import list_releases, stack_findings
-from pipelines.outputs.publish import problems_folder
+from pipelines.outputs.publish import acceptances_in_force, problems_folder
 from pipelines.outputs.warehouse import write_warehouse
 from pipelines.outputs.warehouse_path import newest_warehouse
 
@@ -76,8 +76,9 @@ def warehouse_key(project: Project) -> str:
     reviewed_texts = [path.read_text(encoding="utf-8") for path in sorted(problems_folder(project).glob("*.yaml"))]
     shared_keys = (f"{name} {key}" for name, key in sorted(catalogue.declaration_hashes.items()))
     return hash_texts(
-        program_key("outputs"), current.boundaries, *table_keys, *ledger_keys, *shared_keys, *reviewed_texts
-    )
+        program_key("outputs"), current.boundaries, *table_keys, *ledger_keys, *shared_keys, *reviewed_texts,
+        *(day for name in names for day in acceptances_in_force(project, name)),
+    )  # fmt: skip
 
 
 def write_tables(project: Project) -> Path:

@@ -163,3 +163,16 @@ def test_only_temporary_files_of_the_project_are_removed(tmp_path: Path) -> None
         path.write_bytes(MINE)
     remove_temporary_files(tmp_path)
     assert mine.is_file() and not ours.exists()
+
+
+def test_file_with_the_same_content_is_not_written_again(tmp_path: Path) -> None:
+    write(tmp_path, "a.html", "a.csv")
+    before = {name: output_path(tmp_path, name).stat().st_mtime_ns for name in ("a.html", "a.csv")}
+    write_outputs(tmp_path, "report a", ["b_source"], [("a.html", OURS), ("a.csv", b"newer")], staying=())
+    after = {name: output_path(tmp_path, name).stat().st_mtime_ns for name in before}
+    assert [after[name] == before[name] for name in ("a.html", "a.csv")] == [True, False]
+    assert read_manifest(tmp_path)["report a"].input_sources == ("b_source",)
+    output_path(tmp_path, "a.html").write_bytes(MINE)
+    write(tmp_path, "a.html", "a.csv")
+    (kept,) = list_user_files(tmp_path)
+    assert files(tmp_path) == {"a.html": OURS, "a.csv": OURS, kept: MINE}

@@ -65,7 +65,7 @@ def test_gap_is_recorded_from_its_first_build_until_it_closes() -> None:
     assert [gaps["a"][k] for k in ("first_seen", "last_seen", "closed", "state")] == [DAY[0], DAY[1], DAY[2], "closed"]
     assert gaps["a"]["closure_reason"] == "answered" and gaps["a"]["age_days"] == 2
     assert [gaps["b"][k] for k in ("first_seen", "last_seen", "closed", "state")] == [DAY[1], DAY[2], None, "open"]
-    assert gaps["b"]["age_days"] == 6 and gaps["b"]["problem_owner"] == "the owner"
+    assert gaps["b"]["age_days"] == 1 and gaps["b"]["problem_owner"] == "the owner"
 
 
 def test_returning_gap_is_the_same_gap_reopened() -> None:

@@ -1,7 +1,7 @@
 """Place pages and index page: complete content, escaped text, and updates of changed pages only."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -10,14 +10,17 @@ import pytest
 
 from pipelines.app.steps import prepare_store
 from pipelines.core.output_files import write_outputs
+from pipelines.core.periods import format_period
 from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.fingerprints import ANSWER_TABLES, compute_table_keys
 from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger import empty_ledger
 from pipelines.gaps.verdicts import build_verdicts
 from pipelines.outputs.charts import draw_trend
 from pipelines.outputs.place_pages import build_place_pages, describe_cause, split_causes
+from pipelines.outputs.publish import report_problem
 from pipelines.outputs.site import build_overview, place_page_name, place_page_path, publish_pages, render_place_page
 from tests.command import ROOT
 from tests.gaps.test_ledger import cells as gap_cells
@@ -117,12 +120,12 @@ def test_malicious_name_is_escaped(paged: Project, tmp_path: Path) -> None:
     report, project = sample(), sampled(paged, tmp_path)
     judged = build_verdicts(report.cells, report.header, report.people)
     pages = build_place_pages(project.catalogue, report.cells, judged, NO_LEDGER)
-    html = next(render_place_page(project, page, "people") for page in pages if page.name == HARM)
+    html = next(render_place_page(page, "people") for page in pages if page.name == HARM)
     assert HARM not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     result = build_overview(
         project.catalogue, {"sample": report.cells}, {"sample": judged}, {"sample": empty_ledger()}, report.places
     )
-    assert result.problems[0]["places"] == 5 and sum(len(places) for _, places in result.places) == 5
+    assert result.problems["places"].to_list() == [5] and result.places.height == 5
 
 
 def test_only_changed_place_pages_are_rewritten(starter: Project, tmp_path: Path) -> None:
@@ -142,6 +145,35 @@ def test_only_changed_place_pages_are_rewritten(starter: Project, tmp_path: Path
     publish_pages(project)
     made = {code for code, path in files.items() if not path.read_bytes().endswith(b"<!-- old -->")}
     assert made == {"E09000024"}
+
+
+def written(home: Path) -> dict[str, tuple[int, bytes]]:
+    """Return the time of writing and the content of each output file."""
+    paths = [path for path in output_path(home, "").rglob("*") if path.is_file()]
+    return {path.relative_to(home / "out").as_posix(): (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
+
+
+def test_next_day_rewrites_only_the_index(starter: Project, tmp_path: Path) -> None:
+    home = tmp_path / "store"
+    copied(starter.home, home)
+    today = starter._replace(home=home)
+    publish_pages(today)
+    before = written(home)
+    done = state_path(home, "pages", "commonground")
+    write_table(done, read_table(done), "another")
+    tomorrow = today._replace(as_of=today.as_of + timedelta(days=1))
+    for name in today.catalogue.problems:
+        answers = [state_path(home, kind, name) for kind in ANSWER_TABLES]
+        key = compute_table_keys(tomorrow.catalogue, home, tomorrow.as_of).answer[name]
+        for path in answers:
+            write_table(path, read_table(path), key)
+    publish_pages(tomorrow)
+    report_problem(tomorrow, "jobs_recovery")
+    after = written(home)
+    assert {name for name in after if after[name] != before.get(name)} == {"index.html"}
+    old, new = (texts[1].decode() for texts in (before["index.html"], after["index.html"]))
+    days = [format_period(project.as_of, project.as_of) for project in (today, tomorrow)]
+    assert [day in new for day in days] == [True, True] and days[1] not in old
 
 
 def test_deleted_page_is_restored_and_obsolete_page_is_removed(

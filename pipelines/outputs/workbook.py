@@ -1,0 +1,166 @@
+"""Workbook of marked tables, written by column with XlsxWriter.
+
+The layout follows "Making spreadsheets accessible" (Government Analysis Function): a cover, a list of contents, notes,
+and one table a sheet, which starts in column A. There are no merged cells and no gridlines.
+"""
+
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+
+ONE_TABLE = "This worksheet contains one table."
+WITH_NOTES = f"{ONE_TABLE} Some cells may refer to notes, which can be found on the notes worksheet."
+COVER_WIDTH = 85
+"""Width of the cover in characters."""
+_FONT = {"font_name": "Arial", "font_size": 12, "font_color": "automatic"}
+_WRAPPED = {**_FONT, "text_wrap": True}
+_HEADING = {**_WRAPPED, "bold": True, "bottom": 1, "valign": "top"}
+_FORMATS: dict[str, dict[str, Any]] = {
+    "cover title": {**_WRAPPED, "bold": True, "font_size": 16},
+    "cover heading": {**_WRAPPED, "bold": True, "font_size": 14},
+    "cover text": _WRAPPED,
+    "title": {**_FONT, "bold": True, "font_size": 16},
+    "text": _FONT,
+    "heading left": {**_HEADING, "align": "left"},
+    "heading right": {**_HEADING, "align": "right"},
+    "cell left": {**_WRAPPED, "align": "left"},
+    "cell right": {**_WRAPPED, "align": "right"},
+    "link": {**_WRAPPED, "align": "left", "underline": True, "font_color": "blue"},
+}
+_SHORTHAND = re.compile(r"\[[\w\s]+\]")
+"""Shorthand for a missing figure: it does not make a column one of text."""
+
+
+class Cover(NamedTuple):
+    """Text of the cover: title, and the paragraphs under each heading."""
+
+    title: str
+    sections: Mapping[str, Sequence[str]]
+
+
+class SheetTable(NamedTuple):
+    """One sheet: name, title, lines above the table, table, and widths in characters.
+
+    `notes` has the number of the note of a column, by its position. A sheet without `widths` has columns as wide as
+    their longest text; otherwise `widths` has the width of each column.
+    """
+
+    name: str
+    title: str
+    table: pl.DataFrame
+    notes: Mapping[int, int] = {}
+    lines: Sequence[str] = (WITH_NOTES,)
+    widths: Sequence[int] = ()
+
+
+def write_workbook(
+    cover: Cover, sheets: Sequence[SheetTable], notes: Sequence[str], title: str, created: datetime
+) -> bytes:
+    """Return a workbook with a cover, contents, notes and one sheet for each table. The same input has the same bytes.
+
+    `created` is the time of creation in the properties of the file.
+    """
+    # Imported late: it takes a tenth of a second.
+    import xlsxwriter
+
+    content = io.BytesIO()
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    book = xlsxwriter.Workbook(content, options)
+    formats = {name: book.add_format(properties) for name, properties in _FORMATS.items()}
+    _write_cover(_add_sheet(book, "Cover"), cover, formats)
+    _write_contents(_add_sheet(book, "Contents"), sheets, formats)
+    numbered = pl.DataFrame({"Note number": range(1, len(notes) + 1), "Note text": notes})
+    for sheet in (*([SheetTable("Notes", "Notes", numbered, lines=(ONE_TABLE,))] if notes else ()), *sheets):
+        _write_sheet(_add_sheet(book, sheet.name), sheet, formats)
+    book.set_properties({"title": title, "author": "Commonground", "created": created})
+    book.close()
+    return content.getvalue()
+
+
+def _add_sheet(book: Any, name: str) -> Any:
+    sheet = book.add_worksheet(name)
+    sheet.hide_gridlines(2)
+    return sheet
+
+
+def _write_cover(sheet: Any, cover: Cover, formats: Mapping[str, Any]) -> None:
+    lines = [(cover.title, "cover title")]
+    for heading, paragraphs in cover.sections.items():
+        lines += [(heading, "cover heading"), *((paragraph, "cover text") for paragraph in paragraphs)]
+    for row, (text, name) in enumerate(lines):
+        sheet.write_string(row, 0, text, formats[name])
+    sheet.set_column(0, 0, COVER_WIDTH)
+
+
+def _write_contents(sheet: Any, sheets: Sequence[SheetTable], formats: Mapping[str, Any]) -> None:
+    table = pl.DataFrame(
+        [(content.name, content.title) for content in sheets], schema=["Sheet name", "Table description"], orient="row"
+    )
+    contents = SheetTable("Contents", "Table of contents", table, lines=(ONE_TABLE,))
+    first = _write_sheet(sheet, contents, formats)
+    for row, content in enumerate(sheets, first):
+        sheet.write_url(row, 0, f"internal:'{content.name}'!A1", formats["link"], content.name)
+
+
+def _write_sheet(sheet: Any, content: SheetTable, formats: Mapping[str, Any]) -> int:
+    """Write the title, the lines and the marked table of a sheet. Return the first row below the heading."""
+    sheet.write_string(0, 0, content.title, formats["title"])
+    for row, line in enumerate(content.lines, 1):
+        sheet.write_string(row, 0, line, formats["text"])
+    head = len(content.lines) + 1
+    headings = [
+        f"{name}\n[note {content.notes[number]}]" if number in content.notes else name
+        for number, name in enumerate(content.table.columns)
+    ]
+    sides = [_choose_side(number, values) for number, values in enumerate(content.table.iter_columns())]
+    for number, values in enumerate(content.table.iter_columns()):
+        _write_column(sheet, head + 1, number, values.to_list(), formats[f"cell {sides[number]}"])
+        if content.widths:
+            sheet.set_column(number, number, content.widths[number])
+        else:
+            sheet.set_column_pixels(number, number, _fit_width(headings[number], values.to_list()))
+    columns = [
+        {"header": heading, "header_format": formats[f"heading {side}"]}
+        for heading, side in zip(headings, sides, strict=True)
+    ]
+    size = head + content.table.height, content.table.width - 1
+    table_name = f"{content.name.lower()}_table"
+    sheet.add_table(head, 0, *size, {"autofilter": False, "style": None, "name": table_name, "columns": columns})
+    return head + 1
+
+
+def _choose_side(number: int, values: pl.Series) -> str:
+    """Return right for a column of numbers, which may have shorthand. The first column is on the left."""
+    if not number or values.dtype == pl.String:
+        return "left"
+    texts = {value for value in values.to_list() if isinstance(value, str)}
+    figures = any(not isinstance(value, str) for value in values.to_list())
+    return "right" if figures and all(map(_SHORTHAND.fullmatch, texts)) else "left"
+
+
+def _write_column(sheet: Any, row: int, column: int, values: Iterable[object], cell_format: Any) -> None:
+    write_string, write_number = sheet.write_string, sheet.write_number
+    for number, value in enumerate(values, row):
+        write = write_string if isinstance(value, str) else write_number
+        write(number, column, value, cell_format)
+
+
+def _fit_width(heading: str, values: Iterable[object]) -> int:
+    """Return the width in pixels of the longest line of a column, in the fonts of its heading and its cells."""
+    cells = max((_text_width(text, _FORMATS["cell left"]) for text in set(map(str, values))), default=0)
+    return max(_text_width(heading, _HEADING), cells)
+
+
+def _text_width(text: str, properties: Mapping[str, Any]) -> int:
+    """Return the width in pixels of the longest line of a text. Capitals are wider than other letters."""
+    from xlsxwriter.utility import cell_autofit_width
+
+    line = max(text.split("\n"), key=len)
+    capitals = sum(map(str.isupper, line)) / len(line) if line else 0.0
+    scale = properties["font_size"] / 11 * (1.1 if properties.get("bold") else 1.0) * (1.0 + 0.15 * capitals)
+    return math.ceil(cell_autofit_width(line) * scale)
