@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 from uuid import uuid4
@@ -162,8 +162,16 @@ def table_input_sources(path: Path) -> tuple[str, ...] | None:
 
 def table_key(path: Path) -> str | None:
     """Return the key of a table's inputs; null where there is no readable table."""
-    if not path.is_file():
+    try:
+        now = path.stat()
+    except OSError:
         return None
+    return _read_table_key(path, now.st_ino, now.st_mtime_ns, now.st_size)
+
+
+@cache
+def _read_table_key(path: Path, *_identity: int) -> str | None:
+    """Read the key of a table once for each version of its file: every step of a build asks for it."""
     try:
         return pl.read_parquet_metadata(path).get(TABLE_KEY_METADATA)
     except (pl.exceptions.PolarsError, OSError):

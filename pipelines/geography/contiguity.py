@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -53,11 +53,27 @@ def find_border_segments(
 
     A pair without a common border is excluded.
     """
+    if _LAST[0].boundaries is not boundaries:
+        _LAST[0] = _Borders(boundaries, _list_segments(boundaries))
+    sides = {pair: (min(pair), max(pair)) for pair in pairs}
+    return {pair: _LAST[0].segments[side] for pair, side in sides.items() if side in _LAST[0].segments}
+
+
+class _Borders(NamedTuple):
+    boundaries: dict[str, Any] | None
+    segments: dict[tuple[str, str], list[Segment]]
+
+
+_LAST = [_Borders(None, {})]
+"""The borders read last: all reports of a build draw the same ones."""
+
+
+def _list_segments(boundaries: dict[str, Any] | None) -> dict[tuple[str, str], list[Segment]]:
+    """Return the segments of every common border, by the pair of codes in order."""
     segments: dict[tuple[str, str], list[Segment]] = defaultdict(list)
     for segment, codes in _codes_by_segment(boundaries).items():
-        for one, other in combinations(sorted(codes), 2):
-            for pair in {(one, other), (other, one)} & pairs:
-                segments[pair].append(segment)
+        for pair in combinations(sorted(codes), 2):
+            segments[pair].append(segment)
     return dict(segments)
 
 

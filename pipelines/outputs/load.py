@@ -1,18 +1,21 @@
 """Reading of all tables of a problem's report from the store."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import cache, partial
+from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from checks import convert_flags
 from pipelines.apportionment import problem_residents
 from pipelines.core.schema import FINDING_COLUMNS, empty_table
-from pipelines.core.store import read_table, state_path
+from pipelines.core.store import read_table, state_path, table_key
 from pipelines.declarations.catalogue import Problem
-from pipelines.declarations.fingerprints import TableKeys
+from pipelines.declarations.fingerprints import TableKeys, hash_texts
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
-from pipelines.gaps import collect_gaps, list_current_problems, load_gaps, load_ledger, rank_requests, stack_returns
+from pipelines.gaps import collect_gaps, load_gaps, load_ledger, rank_requests, stack_returns
 from pipelines.geography import load_geography, read_boundaries
 from pipelines.observations import (
     RELEASE,
@@ -34,6 +37,7 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
     cells = read_table(state_path(project.home, "cell", problem.name))
     register = load_geography(project, problem.header.geography).places
     sources = catalogue.problem_sources(problem)
+    disagreements = _share(project, current_keys, "disagreement", sources, partial(all_disagreement_flags, project))
     people, title = problem_residents(project, problem)
     return Report(
         problem=problem.name,
@@ -45,35 +49,71 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         places=register.join(cells.select("place_code").unique(), on="place_code", how="semi"),
         people=people,
         people_title=title,
-        findings=stack_findings(project, current_keys, all_disagreement_flags(project, sources), sources),
+        findings=stack_findings(project, current_keys, disagreements, sources),
         releases=list_releases(project, current_keys, list(sources)),
         measures={name: catalogue.measures[name] for name in problem.measures},
         measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
         sources={name: catalogue.sources[name] for name in sources},
         boundaries=read_boundaries(project),
         history=_load_history(project, problem, current_keys),
-        breaks=_load_breaks(project, problem),
-        completeness=_load_completeness(project, problem),
+        breaks=_load_breaks(project, problem, current_keys),
+        completeness=_load_completeness(project, problem, current_keys),
     )
 
 
-def _load_breaks(project: Project, problem: Problem) -> Breaks:
+class _SharedTables(NamedTuple):
+    """Tables by kind and source that the reports of one build share, with the key of the observations behind them."""
+
+    key: str
+    tables: dict[tuple[str, str], pl.DataFrame]
+
+
+_SHARED = [_SharedTables("", {})]
+
+
+def _share(
+    project: Project,
+    current_keys: TableKeys,
+    kind: str,
+    sources: Collection[str],
+    read: Callable[[Collection[str]], pl.DataFrame],
+) -> pl.DataFrame:
+    """Stack a kind of table over sources. The table of a source is read once for all reports of a build."""
+    key = hash_texts(str(project.home), *current_keys.observation.values())
+    if _SHARED[0].key != key:
+        _SHARED[0] = _SharedTables(key, {})
+    tables = _SHARED[0].tables
+    names = [name for name in project.catalogue.observation_sources() if name in sources]
+    for name in names:
+        if (kind, name) not in tables:
+            tables[kind, name] = read([name])
+    return pl.concat([read([]), *(tables[kind, name] for name in names)])
+
+
+def _load_breaks(project: Project, problem: Problem, current_keys: TableKeys) -> Breaks:
     """Read the boundary discontinuities of a problem and the reconciliation of its measures' totals."""
     sources = project.catalogue.problem_sources(problem)
-    totals = all_reconciliations(project, sources).filter(pl.col("measure").is_in(list(problem.measures)))
-    return Breaks(read_table(state_path(project.home, "discontinuity", problem.name)), totals)
+    totals = _share(project, current_keys, "reconciliation", sources, partial(all_reconciliations, project))
+    own_totals = totals.filter(pl.col("measure").is_in(list(problem.measures)))
+    return Breaks(read_table(state_path(project.home, "discontinuity", problem.name)), own_totals)
 
 
-def _load_completeness(project: Project, problem: Problem) -> pl.DataFrame:
+def _load_completeness(project: Project, problem: Problem, current_keys: TableKeys) -> pl.DataFrame:
     """Return the completeness of provider returns for a problem's measures, by period (REPORTING)."""
-    completeness = summarise_completeness(stack_returns(project, project.catalogue.problem_sources(problem)))
+    sources = project.catalogue.problem_sources(problem)
+    completeness = summarise_completeness(
+        _share(project, current_keys, "return", sources, partial(stack_returns, project))
+    )
     return completeness.filter(pl.col("scope") == "period", pl.col("measure").is_in(list(problem.measures)))
 
 
 def _load_history(project: Project, problem: Problem, current_keys: TableKeys) -> BuildHistory:
     """Read the history of a problem over its builds."""
     catalogue = project.catalogue
-    revisions = all_revisions(project, current_keys, catalogue.problem_sources(problem))[1]
+    sources = catalogue.problem_sources(problem)
+    revisions = _share(
+        project, current_keys, "revision", sources, lambda names: all_revisions(project, current_keys, names)[1]
+    )
     newest_pair = revisions.filter(pl.col("measure").is_in(list(problem.measures))).group_by(
         "source", "measure", maintain_order=True
     )
@@ -100,10 +140,18 @@ def stack_findings(
     )
 
 
+@cache
+def _releases_used(path: Path, _modified_ns: int) -> frozenset[str]:
+    """Return the releases behind the figures of a table of cells, read once for all reports of a build."""
+    return frozenset(pl.read_parquet(path, columns=["release"])["release"].drop_nulls().unique())
+
+
 def list_releases(project: Project, current_keys: TableKeys, names: list[str]) -> pl.DataFrame:
     """Return the stored releases of the given sources. `in_use` marks releases that supply a figure of a cell."""
     used: set[str] = set()
-    for name in list_current_problems(project, current_keys):
-        used |= set(read_table(state_path(project.home, "cell", name))["release"].drop_nulls())
+    for name in sorted(project.catalogue.problems):
+        path = state_path(project.home, "cell", name)
+        if table_key(path) == current_keys.answer[name]:
+            used |= _releases_used(path, path.stat().st_mtime_ns)
     table = pl.concat([pl.DataFrame(schema=RELEASE), *current_tables(project, "release", current_keys, names)])
     return table.with_columns(pl.col("release").is_in(sorted(used)).alias("in_use"))

@@ -61,6 +61,28 @@ def polygon_rings(geometry: dict[str, Any] | None) -> list[Ring]:
     return [[project_point(point) for point in ring] for polygon in polygons for ring in polygon if ring]
 
 
+class _Projection(NamedTuple):
+    """Projected rings of every area by code, and the drawings made from them."""
+
+    boundaries: dict[str, Any] | None
+    rings: dict[str, list[Ring]]
+    drawings: dict[tuple[frozenset[str], bool], "MapDrawing | None"]
+    grounds: dict[frozenset[str], tuple["_BorderFrame", str]]
+
+
+_LAST = [_Projection(None, {}, {}, {})]
+"""The boundaries projected last: all reports of a build draw the same ones."""
+
+
+def _project_boundaries(boundaries: dict[str, Any] | None) -> _Projection:
+    """Project boundaries once for all reports that draw them."""
+    if _LAST[0].boundaries is not boundaries:
+        features = boundaries["features"] if boundaries else []
+        rings = {str(feature["properties"]["code"]): polygon_rings(feature["geometry"]) for feature in features}
+        _LAST[0] = _Projection(boundaries, rings, {}, {})
+    return _LAST[0]
+
+
 def bounding_box(rings: Iterable[Ring]) -> Box:
     """Return the bounding box of rings: left, top, right, bottom."""
     points = [point for ring in rings for point in ring]
@@ -74,8 +96,13 @@ def draw_map(boundaries: dict[str, Any] | None, codes: set[str], *, subset: bool
     `boundaries` is a GeoJSON FeatureCollection with the property `code` on each feature. Return None if no requested
     place has a boundary. `absent` lists requested places without a boundary.
     """
-    features = boundaries["features"] if boundaries else []
-    rings = {str(feature["properties"]["code"]): polygon_rings(feature["geometry"]) for feature in features}
+    projection, key = _project_boundaries(boundaries), (frozenset(codes), subset)
+    if key not in projection.drawings:
+        projection.drawings[key] = _draw_places(projection.rings, codes, subset)
+    return projection.drawings[key]
+
+
+def _draw_places(rings: dict[str, list[Ring]], codes: set[str], subset: bool) -> MapDrawing | None:
     place_rings = {code: shape_rings for code, shape_rings in rings.items() if code in codes and shape_rings}
     if not place_rings:
         return None
@@ -176,14 +203,10 @@ def draw_borders(boundaries: dict[str, Any] | None, rows: BorderRows, codes: set
     `boundaries` is a GeoJSON FeatureCollection with the property `code` on each feature. Return an empty text if no
     requested place has a boundary. A boundary with several measures is drawn once for each kind of discontinuity.
     """
-    land = {f["properties"]["code"]: polygon_rings(f["geometry"]) for f in (boundaries or {"features": []})["features"]}
-    place_rings = {code: rings for code, rings in land.items() if code in codes and rings}
-    if not place_rings:
+    paper, ground = _draw_ground(_project_boundaries(boundaries), frozenset(codes))
+    if not ground:
         return ""
-    left, top, right, bottom = bounding_box(ring for rings in place_rings.values() for ring in rings)
-    paper = _BorderFrame((left, top, right, bottom), MAP_WIDTH / ((right - left) or 1.0))
-    height = (bottom - top) * paper.scale
-    ground = "".join(f'<path d="{_draw_outline(rings, paper)}"/>' for rings in place_rings.values())
+    height = (paper.view[3] - paper.view[1]) * paper.scale
     lines = "".join(_draw_line(kind, borders, paper) for kind, borders in _segments_by_kind(boundaries, rows).items())
     label = escape(describe_breaks(rows), quote=True)
     return (
@@ -192,6 +215,22 @@ def draw_borders(boundaries: dict[str, Any] | None, rows: BorderRows, codes: set
         f'role="img" aria-label="{label}"><title>{label}</title>'
         f'<g fill="#eef1f4" stroke="#c3ccd6" stroke-width="0.4">{ground}</g>{lines}</svg>'
     )
+
+
+def _draw_ground(projection: _Projection, codes: frozenset[str]) -> tuple[_BorderFrame, str]:
+    """Draw the outlines of places once for all reports that show them."""
+    if codes not in projection.grounds:
+        place_rings = [rings for code, rings in projection.rings.items() if code in codes and rings]
+        left, top, right, bottom = (
+            bounding_box(ring for rings in place_rings for ring in rings) if place_rings else _NOTHING
+        )
+        paper = _BorderFrame((left, top, right, bottom), MAP_WIDTH / ((right - left) or 1.0))
+        outlines = (f'<path d="{_draw_outline(rings, paper)}"/>' for rings in place_rings)
+        projection.grounds[codes] = paper, "".join(outlines)
+    return projection.grounds[codes]
+
+
+_NOTHING: Box = (0.0, 0.0, 0.0, 0.0)
 
 
 def describe_breaks(rows: BorderRows) -> str:

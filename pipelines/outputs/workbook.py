@@ -163,4 +163,5 @@ def _text_width(text: str, properties: Mapping[str, Any]) -> int:
     line = max(text.split("\n"), key=len)
     capitals = sum(map(str.isupper, line)) / len(line) if line else 0.0
     scale = properties["font_size"] / 11 * (1.1 if properties.get("bold") else 1.0) * (1.0 + 0.15 * capitals)
-    return math.ceil(cell_autofit_width(line) * scale)
+    width: int = math.ceil(cell_autofit_width(line) * scale)
+    return width
