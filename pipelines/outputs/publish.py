@@ -1,5 +1,6 @@
 """Writing of the gap report of a problem in all its formats."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.core.errors import CommongroundError
@@ -11,16 +12,19 @@ from pipelines.gaps import is_answer_current, ledger_path
 from pipelines.outputs.csvw import build_csv_metadata
 from pipelines.outputs.last_changed import date_file_changes, read_file_changes
 from pipelines.outputs.load import load_report
-from pipelines.outputs.report import cells_csv, render_html, report_json
+from pipelines.outputs.report import cells_csv, credited_cells, encode_parquet, render_html, report_json
+from pipelines.outputs.report_model import Report
 from pipelines.outputs.spreadsheet import build_spreadsheet
 
-FILE_ENDINGS = ("html", "csv", "csv-metadata.json", "json", "xlsx")
+FILE_ENDINGS = ("html", "json", "cells.parquet", "view.parquet")
 """File name endings of a report."""
+TABLE_ENDINGS = ("csv", "csv-metadata.json", "xlsx")
+"""Further endings of the report of a problem with at most MAX_TABLE_CELLS cells."""
 
 
 def report_problem(project: Project, name: str) -> list[Path]:
-    """Write the gap report of a problem as HTML, CSV with metadata, JSON and spreadsheet, unless it is up to date."""
-    key, done, files = report_key(project, name), report_record_path(project.home, name), report_files(project, name)
+    """Write the gap report of a problem in all its formats, unless it is up to date. Return its files, HTML first."""
+    key, done = report_key(project, name), report_record_path(project.home, name)
     if not report_is_fresh(project, name):
         current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
         if not is_answer_current(project.home, name, current_keys):
@@ -28,19 +32,24 @@ def report_problem(project: Project, name: str) -> list[Path]:
                 f"{name}: the tables in the store are from an earlier build; run `commonground build {name}`"
             )
         report = load_report(project, project.catalogue.problems[name], current_keys)
-        texts = (render_html(report), cells_csv(report), build_csv_metadata(report), report_json(report))
-        contents = (*(text.encode("utf-8") for text in texts), build_spreadsheet(report))
-        contents_by_name = dict(zip((path.name for path in files), contents, strict=True))
-        hashes = {file: hash_bytes(content) for file, content in contents_by_name.items()}
-        write_outputs(
-            project.home,
-            f"report {name}",
-            public_input_sources(project.catalogue, [name]),
-            contents_by_name.items(),
-            staying=(),
-        )
+        contents = {f"{name}.{ending}": content for ending, content in report_contents(report)}
+        hashes = {file: hash_bytes(content) for file, content in contents.items()}
+        sources = public_input_sources(project.catalogue, [name])
+        write_outputs(project.home, f"report {name}", sources, contents.items(), staying=())
         write_table(done, date_file_changes(read_file_changes(done), hashes, project.as_of), key)
-    return files
+    return report_files(project, name)
+
+
+def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
+    """Yield the ending and the content of each file of a report: FILE_ENDINGS, and TABLE_ENDINGS up to their size."""
+    yield "html", render_html(report).encode("utf-8")
+    yield "json", report_json(report).encode("utf-8")
+    yield "cells.parquet", encode_parquet(credited_cells(report))
+    yield "view.parquet", encode_parquet(report.view)
+    if not report.is_large:
+        yield "csv", cells_csv(report).encode("utf-8")
+        yield "csv-metadata.json", build_csv_metadata(report).encode("utf-8")
+        yield "xlsx", build_spreadsheet(report)
 
 
 def report_record_path(home: Path, name: str) -> Path:
@@ -49,8 +58,9 @@ def report_record_path(home: Path, name: str) -> Path:
 
 
 def report_files(project: Project, name: str) -> list[Path]:
-    """Return the file paths of the report of a problem."""
-    return [output_path(project.home, f"{name}.{ending}") for ending in FILE_ENDINGS]
+    """Return the file paths of the report of a problem, HTML first."""
+    recorded = read_file_changes(report_record_path(project.home, name))["file"].to_list()
+    return [output_path(project.home, file) for file in recorded or [f"{name}.{ending}" for ending in FILE_ENDINGS]]
 
 
 def report_key(project: Project, name: str) -> str:

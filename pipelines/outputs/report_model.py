@@ -11,6 +11,9 @@ from pipelines.declarations.source import Source
 from pipelines.observations import COMPLETENESS
 from pipelines.outputs.report_changes import NO_BREAKS, NO_HISTORY, Breaks, BuildHistory
 
+MAX_TABLE_CELLS = 200_000
+"""Maximum number of cells of a problem with a CSV file, a spreadsheet, place pages and a report by place."""
+
 
 class Report(NamedTuple):
     """Content of the gap report of one problem.
@@ -42,3 +45,8 @@ class Report(NamedTuple):
     history: BuildHistory = NO_HISTORY
     breaks: Breaks = NO_BREAKS
     completeness: pl.DataFrame = empty_table(COMPLETENESS)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the problem has more cells than a CSV file and a spreadsheet are written for."""
+        return self.cells.height > MAX_TABLE_CELLS

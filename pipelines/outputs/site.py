@@ -39,6 +39,7 @@ from pipelines.outputs.last_changed import FILE_CHANGE, date_file_changes, last_
 from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.place_pages import PlacePage, build_place_pages
 from pipelines.outputs.publish import report_record_path
+from pipelines.outputs.report_model import MAX_TABLE_CELLS
 
 INDEX = "index.html"
 
@@ -204,6 +205,7 @@ def render_index(project: Project) -> str:
             **row,
             "verdicts": [(verdict, row[verdict]) for verdict in VERDICT_WORDS],
             "changed": format_day(reports[row["name"]]),
+            "is_large": row["asked"] > MAX_TABLE_CELLS,
         }
         for row in read_table(_overview_path(project)).iter_rows(named=True)
     ]

@@ -23,7 +23,7 @@ from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger_load import read_last_build
 from pipelines.geography.register import find_overlapping_codes
-from pipelines.outputs.publish import FILE_ENDINGS
+from pipelines.outputs.publish import FILE_ENDINGS, TABLE_ENDINGS
 from tests.small import small_project
 
 QUIET = Console(quiet=True)
@@ -151,7 +151,7 @@ def test_table_with_an_error_is_not_published(small: Project, monkeypatch: pytes
     assert read_last_build(home, "jobs_recovery") == (1, AS_OF)
     assert read_last_build(home, "jobs_south_london") == (2, date(2026, 12, 24))
     changed = {path.name for path, content in published.items() if path.read_bytes() != content}
-    assert changed and changed <= {f"jobs_south_london.{ending}" for ending in FILE_ENDINGS}
+    assert changed and changed <= {f"jobs_south_london.{ending}" for ending in (*FILE_ENDINGS, *TABLE_ENDINGS)}
 
 
 def test_register_with_duplicates_stops_the_build(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,6 +153,8 @@ def outputs(project: Project) -> str:
 
 def _read(file: Path) -> str:
     """Return all text of an output, and of the packed parts of a workbook."""
+    if file.suffix == ".parquet":
+        return str(pl.read_parquet(file).to_dicts())
     if file.suffix != ".xlsx":
         return file.read_text(encoding="utf-8")
     with zipfile.ZipFile(file) as book:

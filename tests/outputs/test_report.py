@@ -12,13 +12,22 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from pipelines.core.schema import table_from_records
+from pipelines.core.schema import CELL_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import Need
 from pipelines.gaps.discontinuities import BOUNDARY_DISCONTINUITY
 from pipelines.observations.reconciliation import RECONCILIATION
 from pipelines.outputs.charts import format_total as waterfall_figure
-from pipelines.outputs.report import cells_csv, format_percent, legend_rows, render_html, report_json, shade_name
+from pipelines.outputs.report import (
+    cells_csv,
+    credited_cells,
+    encode_parquet,
+    format_percent,
+    legend_rows,
+    render_html,
+    report_json,
+    shade_name,
+)
 from pipelines.outputs.report_changes import NO_BREAKS, Breaks, newest_totals
 from pipelines.outputs.report_summary import ReportSummary, grave_findings, is_web_link, list_requests, summarise_report
 from pipelines.outputs.report_tables import (
@@ -394,13 +403,16 @@ def test_csv_defuses_formulas_and_keeps_numbers() -> None:
     assert missing and all(row["value"] == "" for row in missing)
 
 
-def test_json_has_every_cell_and_is_reproducible() -> None:
-    result = json.loads(report_json(sample()))
-    assert len(result["cells"]) == 15
-    assert all((cell["value"] is None) == (cell["reason"] is not None) for cell in result["cells"])
+def test_parquet_has_every_cell_and_is_reproducible() -> None:
+    cells = pl.read_parquet(encode_parquet(credited_cells(sample())))
+    assert cells.columns[: len(CELL_COLUMNS)] == list(CELL_COLUMNS) and cells["cell_id"].is_sorted()
+    assert cells.height == 15 and (cells["value"].is_null() == cells["reason"].is_not_null()).all()
+    assert FORMULA in set(cells["place_name"]) and set(cells["licence"]) == {"OGL v3.0"}
+    assert json.loads(report_json(sample()))["cells"] == "sample.cells.parquet"
     mixed = sample()._replace(cells=sample().cells.sample(fraction=1, shuffle=True, seed=1))
     assert report_json(sample()) == report_json(mixed)
     assert cells_csv(sample()) == cells_csv(mixed)
+    assert encode_parquet(credited_cells(sample())) == encode_parquet(credited_cells(mixed))
     assert render_html(sample()) == render_html(sample())
 
 

@@ -124,7 +124,7 @@ def test_estimate_has_interval_columns() -> None:
     ]  # fmt: skip
     assert table.row(0)[head : head + 3] == (2.5, 1.75, 3.25)
     notes = build_sheets(of_estimates())[1].notes
-    assert len(notes) == 3 and notes[head] == "$$note 1$$" and head + 1 not in notes
+    assert len(notes) == 3 and notes[head] == 1 and head + 1 not in notes
 
 
 def read(text: str, column: dict[str, object]) -> object:

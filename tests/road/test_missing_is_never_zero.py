@@ -5,7 +5,6 @@ One place of the problem is suppressed, one has no row, one is blank in the file
 
 import csv
 import io
-import json
 import re
 from pathlib import Path
 
@@ -108,7 +107,8 @@ def test_seven_blank_is_not_zero_in_the_file_or_any_export(built: Project) -> No
     exported = {row["place_code"]: row["value"] for row in table}
     assert {exported[code] for code in MISSING} == {""} and float(exported[NOUGHT]) == 0
     result = {
-        item["place_code"]: item for item in json.loads(output_path(built.home, "a_problem.json").read_text())["cells"]
+        item["place_code"]: item
+        for item in pl.read_parquet(output_path(built.home, "a_problem.cells.parquet")).to_dicts()
     }
     assert {result[code]["value"] for code in MISSING} == {None} and result[NOUGHT]["value"] == 0
     assert result[BLANK]["reason"] == "not_available"

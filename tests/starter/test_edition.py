@@ -19,7 +19,7 @@ from pipelines.core.store import output_path, read_table, state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.reference_periods import instant_measures
-from pipelines.outputs.publish import FILE_ENDINGS
+from pipelines.outputs.publish import FILE_ENDINGS, TABLE_ENDINGS
 from tests.command import AS_OF, ROOT, build_by_steps
 
 BUCKINGHAMSHIRE = "E06000060"
@@ -264,7 +264,7 @@ def test_building_step_by_step_gives_the_same_tables_as_the_command(small: Proje
         assert made
         for path in made:
             assert read_table(path).equals(read_table(again / "state" / kind / path.name)), path
-    for name in (f"jobs_recovery.{form}" for form in FILE_ENDINGS):
+    for name in (f"jobs_recovery.{form}" for form in (*FILE_ENDINGS, *TABLE_ENDINGS)):
         assert output_path(small.home, name).read_bytes() == output_path(again, name).read_bytes()
 
 
