@@ -41,6 +41,9 @@ LAYOUT_VERSION = 3
 _TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{32}}")
 
 
+DayOrigin = Literal["", "publisher", "server", "asked"]
+"""Origin of a release day. publisher: stated in an answer, a list or the file; server: Last-Modified; asked: the day of
+the fetch, where nothing else is known. Blank for files added by a person and in lines that predate this field."""
 SnapshotChange = Literal["", "new", "redated", "same", "failed"]
 """What a fetch changed. new: bytes differ from the last; redated: same bytes, released on another day or under another
 name; same: no change; failed: no file received. Blank in lines that predate this field."""
@@ -63,6 +66,7 @@ class Snapshot(NamedTuple):
     last_modified: str = ""
     error: str = ""
     change: SnapshotChange = ""
+    dated_by: DayOrigin = ""
 
     @property
     def is_new_release(self) -> bool:

@@ -26,6 +26,7 @@ from pipelines.declarations.base import (
 )
 from pipelines.declarations.file_format import FileColumns, FileFormat
 from pipelines.declarations.measure import Uncertainty
+from pipelines.declarations.road import Road
 from pipelines.declarations.yaml_lines import LineNumbers, read_yaml, validate_declaration
 
 SHARED_FOLDER = "shared"
@@ -277,6 +278,7 @@ class SharedDeclaration(Declaration):
         None, description="Address of a web page about the data; in a family, `{set}` is the dataset's name"
     )
     url: str | None = Field(None, description="Address of the file; in a family, `{set}` is the dataset's name")
+    road: Road | None = Field(None, description="Evidence for the addresses of the files")
     coverage: Annotated[tuple[Nation, ...], ListAsTuple] = Field((), description="Nations covered")
     cadence: Cadence | None = Field(None, description="Publication frequency")
     lag: Age | None = Field(None, description="Usual time from the end of a period to the release of its figures")

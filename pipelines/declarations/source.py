@@ -11,6 +11,7 @@ from pipelines.declarations.defaults import FamilyReference, MeasureDefaults
 from pipelines.declarations.endpoint import STATXPLORE_KEY, Api
 from pipelines.declarations.file_format import FileColumns, FileLayout
 from pipelines.declarations.measure import ADDITIVE_KINDS, Marker, Measure
+from pipelines.declarations.road import Road
 from pipelines.declarations.source_parts import (
     Additivity,
     BundledRelease,
@@ -66,6 +67,12 @@ class Source(FileLayout):
     )
     fetch: Api | None = Field(
         None, description="Page with a link to the file, or publisher's web service that generates it"
+    )
+    road: Road | None = Field(
+        None, description="Evidence for the address of the file; or the reason for having no address"
+    )
+    calendar: Annotated[tuple[date, ...], ListAsTuple] = Field(
+        (), description="Release days that the publisher has announced"
     )
     compiled_by: str | None = Field(None, description="Compiler of the file, if not the publisher")
     access: AccessLevel = Field(
@@ -163,6 +170,11 @@ class Source(FileLayout):
         return bool(self.url or self.fetch)
 
     @property
+    def has_proven_road(self) -> bool:
+        """Return whether the request is recorded or documented, or is the user's own, without a statement."""
+        return self.is_refreshable and (self.road is None or self.road.evidence in ("recorded", "documented"))
+
+    @property
     def is_available(self) -> bool:
         """Return whether the source is published or given, so that its files can be stored."""
         return self.access in ("open", "private")
@@ -183,6 +195,8 @@ class Source(FileLayout):
             raise ValueError(f"a source with access: {self.access} has no url, fetch or releases")
         if self.url and self.fetch:
             raise ValueError("found several addresses of the file; declare one of url and fetch")
+        if self.road and bool(self.road.evidence) != self.is_refreshable:
+            raise ValueError("road has evidence for a source with a url or fetch, and unknown for any other")
         if not self.is_public and self.provides != "observation":
             raise ValueError("only a source of observations can have access: private")
         if not self.is_available and not self.request:

@@ -3,30 +3,39 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
-from itertools import chain, product
+from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
-from pipelines.declarations.endpoint import STATXPLORE_KEY, ArcGis, Nomis, StatXplore
+from pipelines.declarations.endpoint import NOMIS_KEY, ArcGis, Nomis
 from pipelines.fetch.discover import (
     AssembledFile,
     FetchPlan,
     PlannedRequest,
+    ServiceKey,
     build_reply_error,
+    find_value,
     list_items,
     parse_reply,
+    parse_stated_day,
 )
 
 NOMIS_PAGE = 25_000
 """Maximum rows that Nomis returns to one request without an account."""
+NOMIS_ACCOUNT_PAGE = 1_000_000
+"""Maximum rows that Nomis returns to one request with the uid of an account."""
+_NOMIS_UID = ServiceKey("uid", NOMIS_KEY, in_query=True, is_required=False)
 
 
-def plan_nomis(api: Nomis) -> FetchPlan:
+def plan_nomis(api: Nomis, has_account: bool = False) -> FetchPlan:
     """Request a Nomis table page by page until the number of rows equals RECORD_COUNT.
 
-    Every row carries RECORD_COUNT, the total number of rows. Raises FetchError where fewer rows arrive.
+    The first request asks when the dataset was updated. Every row of the others carries RECORD_COUNT, the total number
+    of rows. Raises FetchError where fewer rows arrive.
     """
+    about = f"{api.service}/api/v01/dataset/{api.dataset}.def.sdmx.json"
+    released = _read_nomis_update(parse_reply((yield PlannedRequest(about)), about))
     address = f"{api.service}/api/v01/dataset/{api.dataset}.data.csv"
     query = {name: ",".join(values) for name, values in api.query.items()}
     if api.select:
@@ -35,9 +44,10 @@ def plan_nomis(api: Nomis) -> FetchPlan:
     header: list[str] = []
     total = 0
     while True:
-        page = {"recordlimit": str(NOMIS_PAGE), "recordoffset": str(len(lines))}
+        limit = NOMIS_ACCOUNT_PAGE if has_account else NOMIS_PAGE
+        page = {"recordlimit": str(limit), "recordoffset": str(len(lines))}
         here = f"{address}?{urlencode(query | page, safe=',')}"
-        rows = _parse_rows((yield PlannedRequest(here, format="csv")), here)
+        rows = _parse_rows((yield PlannedRequest(here, format="csv", key=_NOMIS_UID)), here)
         header = header or rows[0]
         if rows[0] != header:
             raise build_reply_error(
@@ -53,7 +63,21 @@ def plan_nomis(api: Nomis) -> FetchPlan:
         raise build_reply_error(
             here, f"found {len(lines):,} rows, expected {total:,} (RECORD_COUNT); refresh again later"
         )
-    return AssembledFile(f"{address}?{urlencode(query, safe=',')}", encode_csv(header, lines))
+    header = [api.headings.get(name, name) for name in header]
+    return AssembledFile(f"{address}?{urlencode(query, safe=',')}", encode_csv(header, lines), released)
+
+
+def _read_nomis_update(about: dict[str, Any]) -> date | None:
+    """Return the day of the annotation LastUpdated in the definition of a Nomis dataset."""
+    families = find_value(about, "structure.keyfamilies.keyfamily")
+    first = families[0] if isinstance(families, list) and families else {}
+    notes = find_value(first, "annotations.annotation")
+    texts = [
+        str(note.get("annotationtext"))
+        for note in (notes if isinstance(notes, list) else [])
+        if isinstance(note, dict) and note.get("annotationtitle") == "LastUpdated"
+    ]
+    return parse_stated_day(texts[0]) if texts else None
 
 
 def _parse_rows(content: bytes, where: str) -> list[list[str]]:
@@ -101,7 +125,14 @@ def plan_arcgis(api: ArcGis) -> FetchPlan:
         more = bool(came) and (_has_more(page) or len(features) < total)
     if len(features) != total or not all(isinstance(feature, dict) for feature in features):
         raise build_reply_error(layer, f"found {len(features):,} features, expected {total:,}; refresh again later")
-    return AssembledFile(f"{layer}/query?{urlencode(query)}", _encode_features(api, features))
+    return AssembledFile(f"{layer}/query?{urlencode(query)}", _encode_features(api, features), _read_edit_day(about))
+
+
+def _read_edit_day(about: dict[str, Any]) -> date | None:
+    """Return the day of the last edit of a layer's data, which the service states in milliseconds."""
+    moments = [find_value(about, f"editingInfo.{key}") for key in ("dataLastEditDate", "lastEditDate")]
+    moment = next((moment for moment in moments if isinstance(moment, int) and 0 < moment < 10**13), None)
+    return datetime.fromtimestamp(moment / 1000, UTC).date() if moment else None
 
 
 def _has_more(page: dict[str, Any]) -> bool:
@@ -128,50 +159,6 @@ def _encode_features(api: ArcGis, features: list[Any]) -> bytes:
     rows = [feature.get("attributes") or {} for feature in features]
     header = list(dict.fromkeys(chain.from_iterable(rows)))
     return encode_csv(header, [["" if row.get(name) is None else str(row[name]) for name in header] for row in rows])
-
-
-def plan_stat_xplore(api: StatXplore) -> FetchPlan:
-    """Request a Stat-Xplore table and convert its cube to CSV: one row for each cell, with labels and codes."""
-    recodes = {field: {"map": [[value] for value in values], "total": False} for field, values in api.recodes.items()}
-    dimensions = [[name] for name in api.dimensions]
-    query = {"database": api.database, "measures": list(api.measures), "dimensions": dimensions, "recodes": recodes}
-    here = f"{api.service}/webapi/rest/v1/table"
-    body = json.dumps(query, sort_keys=True).encode()
-    reply = parse_reply((yield PlannedRequest(here, body, ("APIKey", STATXPLORE_KEY))), here)
-    return AssembledFile(here, _flatten_cube(reply, here))
-
-
-def _flatten_cube(reply: dict[str, Any], where: str) -> bytes:
-    fields, measures = list_items(reply, "fields"), list_items(reply, "measures")
-    cubes = reply.get("cubes") or {}
-    try:
-        header = list(chain.from_iterable((field["label"], f"{field['label']} code") for field in fields))
-        header += [measure["label"] for measure in measures]
-        keys = list(product(*(list(map(_label_and_code, field["items"])) for field in fields)))
-        columns = [list(_flatten_values(cubes[measure["uri"]]["values"])) for measure in measures]
-    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        raise build_reply_error(where, f"the response lacks {error}; check whether the service has changed") from error
-    if not keys or not columns or any(len(column) != len(keys) for column in columns):
-        raise build_reply_error(
-            where, f"found too few or too many values, expected {len(keys):,} a measure; check the query"
-        )
-    figures = zip(*columns, strict=True)
-    rows = [[*chain.from_iterable(key), *figure] for key, figure in zip(keys, figures, strict=True)]
-    return encode_csv(header, rows)
-
-
-def _label_and_code(item: dict[str, Any]) -> tuple[str, str]:
-    """Return the label and the code of an item. The code is the last part of the item's URI."""
-    uris = item.get("uris") or [""]
-    return "; ".join(item["labels"]), str(uris[0]).rsplit(":", 1)[-1]
-
-
-def _flatten_values(values: Any) -> Iterator[str]:
-    if isinstance(values, list):
-        for item in values:
-            yield from _flatten_values(item)
-    else:
-        yield "" if values is None else f"{values:.15g}"
 
 
 def encode_csv(header: list[str], rows: list[list[str]]) -> bytes:

@@ -1,12 +1,16 @@
 """One download: a single HTTP request within limits, returning the file or a refusal with its cause."""
 
+import ipaddress
+import os
 import re
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
+from urllib.request import getproxies, proxy_bypass
 
 import anyio
 import httpx
@@ -25,6 +29,9 @@ from pipelines.fetch.response import (
 from pipelines.fetch.urls import find_redirect_fault, redact_address
 
 MAX_REDIRECTS = 5
+CONTACT_VARIABLE = "COMMONGROUND_CONTACT"
+"""Environment variable with an e-mail or web address of the user, sent to publishers with each request."""
+_CONTACT_TEXT = re.compile(r"[\w.+:/@-]{3,200}", re.A)
 
 
 def download_file(request: Request) -> Answer:
@@ -68,18 +75,31 @@ async def _follow_redirects(client: httpx.AsyncClient, request: Request) -> Answ
     ask = partial(client.stream, "POST" if request.body else "GET", content=request.body or None)
     for _ in range(MAX_REDIRECTS + 1):
         url.raw_host.decode().encode("idna")  # raises UnicodeError for an invalid host name
-        async with ask(url, headers=_request_headers(request, url)) as response:
+        async with ask(_add_secret_query(request, url), headers=_request_headers(request, url)) as response:
             if not response.has_redirect_location:
                 return await _read_answer(request, response)
         url = _next_url(request, url, response)
+        await _refuse_private_host(request, url, response.status_code)
     fault = f"a redirect loop or more than {MAX_REDIRECTS} redirects"
     raise build_refusal(request, fault, f"find the file on {request.page} and correct the url", response.status_code)
 
 
+def _add_secret_query(request: Request, url: httpx.URL) -> httpx.URL:
+    """Add the keys that a service expects in the query; a redirect must not send them to another host."""
+    same = url.host == httpx.URL(request.url).host
+    return url.copy_merge_params(dict(request.secret_query)) if request.secret_query and same else url
+
+
+def user_agent() -> str:
+    """Return the name of the client, with the contact that the user has set, for the publisher to write to."""
+    contact = os.environ.get(CONTACT_VARIABLE, "").strip()
+    about = f"contact {contact}" if _CONTACT_TEXT.fullmatch(contact) else "reads published statistics"
+    return f"Commonground/{_package_version()} ({about})"
+
+
 def _request_headers(request: Request, url: httpx.URL) -> dict[str, str]:
     """Return headers that identify the client and the stored version of this address. Connections are not reused."""
-    agent = f"Commonground/{_package_version()} (+reads published statistics, one file at a time)"
-    headers = {"User-Agent": agent, "Connection": "close"}
+    headers = {"User-Agent": user_agent(), "Connection": "close"}
     public_url = redact_address(str(url))
     if request.stored_url == public_url:
         validators = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}
@@ -106,6 +126,34 @@ def _next_url(request: Request, here: httpx.URL, response: httpx.Response) -> ht
         redirect = f"a redirect to {redact_address(str(there))}"
         raise build_refusal(request, redirect, fault, response.status_code)
     return there
+
+
+async def _refuse_private_host(request: Request, there: httpx.URL, status: int) -> None:
+    """Refuse a redirect from a publisher's address to one of the user's own network."""
+    start = httpx.URL(request.url)
+    if there.host != start.host and await is_private_host(there.host) and not await is_private_host(start.host):
+        redirect = f"a redirect to the private address {there.host}"
+        raise build_refusal(request, redirect, f"find the file on {request.page} and correct the url", status)
+
+
+async def is_private_host(host: str) -> bool:
+    """Return whether a host is in a private network, by its address or by an address of its name.
+
+    Behind a proxy, names are not looked up: the proxy does that, and names need not be known here.
+    """
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        pass
+    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+        return True
+    if getproxies() and not proxy_bypass(host):
+        return False
+    try:
+        addresses = await anyio.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return any(not ipaddress.ip_address(address[0]).is_global for *_, address in addresses)
 
 
 async def _read_answer(request: Request, response: httpx.Response) -> Answer:

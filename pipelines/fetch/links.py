@@ -1,27 +1,23 @@
-"""Links on a page, and the selection of the newest one by a declared rule."""
+"""Links on a page, and the selection of the newest one, or of every one since a day, by a declared rule."""
 
 import re
 from datetime import date
 from html.parser import HTMLParser
 from typing import NamedTuple
-from urllib.parse import unquote, urldefrag, urljoin
+from urllib.parse import urldefrag, urljoin
 
 from pipelines.core.errors import FetchError, suggest_names
-from pipelines.core.periods import parse_period
-from pipelines.core.vocabulary import PeriodKind
-from pipelines.declarations.endpoint import LinkSelection
-
-_PERIOD_KINDS: tuple[PeriodKind, ...] = ("day", "month", "quarter", "year")
-_COMPACT = re.compile(r"(\d{4})(0[1-9]|1[0-2])")
-_DAY_NAMED = re.compile(r"(\d{1,2})(?:st|nd|rd|th)? ([A-Za-z]+) (\d{4})")
+from pipelines.declarations.endpoint import PERIOD_GROUPS, LinkSelection
+from pipelines.fetch.file_periods import period_end_day
 
 
 class PageLink(NamedTuple):
-    """A link: its address, its text and its label."""
+    """A link: its address, its text, its label, and where the list states it, the day of its file's last change."""
 
     url: str
     text: str
     label: str = ""
+    modified: date | None = None
 
 
 class _LinkParser(HTMLParser):
@@ -65,15 +61,11 @@ def pick_newest(links: list[PageLink], rule: LinkSelection, page: str) -> PageLi
     Raises FetchError where no link matches, where a period can't be read, and where two different files are equally
     new.
     """
-    matches = [(link, match) for link in links if (match := _match_link(link, rule.pattern))]
-    if not matches:
-        names = [link.url.rsplit("/", 1)[-1] for link in links]
-        offer = f"{len(links)} links; {suggest_names(rule.pattern, names)}" if links else "no links"
-        raise FetchError(f"{page}: no link matches {rule.pattern!r}, found {offer}; correct the pattern or the page")
-    labelled = [link._replace(label=(match.groupdict().get("period") or link.text)[:120]) for link, match in matches]
+    matches = _match_links(links, rule, page)
+    labelled = [link for link, _ in matches]
     if rule.newest in ("first", "last"):
         return labelled[0 if rule.newest == "first" else -1]
-    keys = [_sort_key(match["period"] or "", rule, link, page) for link, match in matches]
+    keys = [_sort_key(match, rule, link, page) for link, match in matches]
     best = [link for link, key in zip(labelled, keys, strict=True) if key == max(keys)]
     if len({link.url for link in best}) > 1:
         addresses = " and ".join(sorted({link.url for link in best})[:3])
@@ -81,26 +73,46 @@ def pick_newest(links: list[PageLink], rule: LinkSelection, page: str) -> PageLi
     return best[0]
 
 
+def list_matches(links: list[PageLink], rule: LinkSelection, page: str) -> list[PageLink]:
+    """Return every link that matches the pattern with a period that ends on or after `since`, oldest first.
+
+    Files of one period remain in the order of the page; an address is listed once. Raises FetchError where no link
+    matches, and where a period can't be read.
+    """
+    matches = _match_links(links, rule, page)
+    ends = {link: _read_end_day(match, link, page) for link, match in reversed(matches)}
+    since = rule.since or date.min
+    recent = {link.url: link for link in reversed(ends) if ends[link] >= since}
+    return sorted(recent.values(), key=lambda link: ends[link])
+
+
+def _match_links(links: list[PageLink], rule: LinkSelection, page: str) -> list[tuple[PageLink, re.Match[str]]]:
+    """Return the links that match the pattern, with the period or the text of each as its label."""
+    matches = [(link, match) for link in links if (match := _match_link(link, rule.pattern))]
+    if not matches:
+        names = [link.url.rsplit("/", 1)[-1] for link in links]
+        offer = f"{len(links)} links; {suggest_names(rule.pattern, names)}" if links else "no links"
+        raise FetchError(f"{page}: no link matches {rule.pattern!r}, found {offer}; correct the pattern or the page")
+    return [(link._replace(label=(_period_text(match)[1] or link.text)[:120]), match) for link, match in matches]
+
+
 def _match_link(link: PageLink, pattern: str) -> re.Match[str] | None:
     return re.search(pattern, link.url) or re.search(pattern, link.text)
 
 
-def _sort_key(text: str, rule: LinkSelection, link: PageLink, page: str) -> str:
-    if rule.newest == "text":
-        return text
-    end = period_end_day(text)
+def _period_text(match: re.Match[str]) -> tuple[str, str]:
+    """Return the group of the pattern that has the period, and its text."""
+    groups = ((name, match.groupdict().get(name) or "") for name in PERIOD_GROUPS)
+    return next(((name, text) for name, text in groups if text), ("period", ""))
+
+
+def _sort_key(match: re.Match[str], rule: LinkSelection, link: PageLink, page: str) -> str:
+    return _period_text(match)[1] if rule.newest == "text" else _read_end_day(match, link, page).isoformat()
+
+
+def _read_end_day(match: re.Match[str], link: PageLink, page: str) -> date:
+    name, text = _period_text(match)
+    end = period_end_day(text, day_first=name == "ddmmyy")
     if end is None:
         raise FetchError(f"{page}: {link.url}: found {text!r}, expected a period; use newest: text, first or last")
-    return end.isoformat()
-
-
-def period_end_day(text: str) -> date | None:
-    """Return the last day of a period written as in file names, or None where the text is no period."""
-    plain = " ".join(re.split(r"[-_ ]+", unquote(text).strip()))
-    compact, day_match = _COMPACT.fullmatch(plain), _DAY_NAMED.fullmatch(plain)
-    candidates = [plain, text.strip()] if not plain.isdecimal() or len(plain) == 4 else []
-    candidates += [f"{compact[1]}-{compact[2]}"] if compact else []
-    if day_match and (month := parse_period(f"{day_match[2]} {day_match[3]}", "month")):
-        candidates.append(f"{month.start.isoformat()[:8]}{int(day_match[1]):02}")
-    spans = [parse_period(candidate, kind) for candidate in candidates for kind in _PERIOD_KINDS]
-    return next((period.end for period in spans if period), None)
+    return end

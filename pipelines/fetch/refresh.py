@@ -18,8 +18,9 @@ from pipelines.core.errors import CommongroundError, FetchError
 from pipelines.declarations.source import Source
 from pipelines.fetch import snapshot_log as keeping
 from pipelines.fetch.contents import validate_format
+from pipelines.fetch.discover import FileAddress, FileList
 from pipelines.fetch.filesystems import is_file_address, read_file_address
-from pipelines.fetch.resolve import KeyMissing, build_plan, first_address, run_plan
+from pipelines.fetch.resolve import FetchedFile, KeyMissing, build_plan, fetch_result, first_address, run_plan
 from pipelines.fetch.response import Limits, ProgressCallback, Refusal, Request, validate_content, validate_size
 from pipelines.fetch.retry import download_with_retries
 from pipelines.fetch.snapshot_log import Job, LastFetch, Outcome
@@ -166,15 +167,72 @@ def _fetch_release(job: Job, limits: Limits, on_progress: ProgressCallback | Non
     )
     if is_file_address(request.url):
         return _fetch_own_file(job, request)
-    answer, label = run_plan(build_plan(job.source), request, partial(download_with_retries, job))
-    if last and (answer.status == 304 or store.hash_bytes(answer.content) == last.file.sha256):
-        return keeping.confirm_unchanged(job, last, answer)
+    download = partial(download_with_retries, job)
+    end, start = run_plan(build_plan(job.source), request, download)
+    if isinstance(end, FileList):
+        return _fetch_every(job, end, start, request)
+    answered = fetch_result(end, start, request, download)
+    if last and (answered.answer.status == 304 or store.hash_bytes(answered.answer.content) == last.file.sha256):
+        return keeping.confirm_unchanged(job, last, answered.answer)
+    return _store_answer(job, answered, last, request)
+
+
+def _fetch_every(job: Job, listed: FileList, start: str, request: Request) -> Outcome:
+    """Fetch the files of a list that are not stored or may have changed, oldest first, and store each at once.
+
+    A run that ends early is continued by the next. The newest file is always requested, in case it was replaced.
+    """
+    fetched = keeping.find_answereds(job)
+    newest = listed.files[-1] if listed.files else None
+    wanted = [file for file in listed.files if file == newest or _is_wanted(file, fetched)]
+    outcomes: list[Outcome] = []
+    for file in wanted[: listed.at_most]:
+        if outcomes:
+            time.sleep(request.limits.pause)
+        outcomes.append(_fetch_one(job, file, start, request, fetched.get(redact_address(file.url))))
+    stored = [outcome for outcome in outcomes if outcome.result == "new"]
+    left = len(wanted) - len(outcomes)
+    rest = f"; {left:,} more at the next refresh" if left else ""
+    same = len(listed.files) - len(stored) - left
+    detail = f"{job.name}: {len(stored):,} new files, {same:,} unchanged{rest}"
+    if len(stored) == 1:
+        detail = f"{stored[0].detail}{rest}"
+    last = (stored or outcomes)[-1].snapshot if outcomes else None
+    return Outcome(job.name, "new" if stored else "unchanged", detail, last)
+
+
+def _is_wanted(file: FileAddress, fetched: dict[str, LastFetch]) -> bool:
+    """Return whether a file is not stored, or was changed on or after the day on which it was fetched."""
+    last = fetched.get(redact_address(file.url))
+    if last is None or not last.is_readable:
+        return True
+    return file.modified is not None and file.modified.isoformat() >= last.answer.fetched_at[:10]
+
+
+def _fetch_one(job: Job, file: FileAddress, start: str, request: Request, last: LastFetch | None) -> Outcome:
+    asking = _with_stored_version(request._replace(stored_url="", etag="", last_modified=""), last)
+    answered = fetch_result(file, start, asking, partial(download_with_retries, job))
+    # The address of the list is logged, not the one to which it redirects: by it the file is recognised.
+    answered = answered._replace(answer=answered.answer._replace(url=redact_address(file.url)))
+    stored = last if answered.answer.status == 304 else keeping.find_stored_copy(job, answered.answer.content)
+    if stored:
+        return keeping.confirm_unchanged(job, stored, answered.answer)
+    return _store_answer(job, answered, last, request)
+
+
+def _store_answer(job: Job, answered: FetchedFile, last: LastFetch | None, request: Request) -> Outcome:
+    """Store a fetched file under the day that the publisher states, or the best day known."""
+    answer, label, stated = answered
     validate_format(request._replace(url=answer.url), answer.content)
+    released = keeping.release_day(job, answer, last, stated)
     # A table assembled from a service's pages has no headers and no file name.
     name = publisher_file_name(answer.url, answer.headers) if answer.headers else ""
-    line = keeping.draft_entry(job, answer.url, name or keeping.default_file_name(job), headers=answer.headers)
-    day = keeping.release_day(job, answer, last)
-    return keeping.store_file(job, answer.content, line._replace(released=day, label=label))
+    name = name or keeping.default_file_name(job)
+    if last is None:
+        name = keeping.distinguish_name(job, name, released.day, label)
+    line = keeping.draft_entry(job, answer.url, name, headers=answer.headers)
+    line = line._replace(released=released.day, label=label, dated_by=released.dated_by)
+    return keeping.store_file(job, answer.content, line)
 
 
 def _fetch_own_file(job: Job, request: Request) -> Outcome:
@@ -190,6 +248,11 @@ def _fetch_own_file(job: Job, request: Request) -> Outcome:
 def _build_request(job: Job, url: str, limits: Limits, last: LastFetch | None = None) -> Request:
     until = time.monotonic() + limits.seconds
     request = Request(job.name, url, job.source.format, job.source.page, limits, until)
+    return _with_stored_version(request, last)
+
+
+def _with_stored_version(request: Request, last: LastFetch | None) -> Request:
+    """Add the stored version to a request, so that an unchanged file is not sent again."""
     if not last or not last.is_readable:
         return request
     answer = last.answer

@@ -32,7 +32,7 @@ class Limits(NamedTuple):
     """Limits on a download.
 
     Attempts; total seconds; bytes; seconds before the second attempt; size in bytes from which a partial download is
-    stored to be resumed; and requests for one source.
+    stored to be resumed; requests for one source; and seconds between two files of one source.
     """
 
     attempts: int = 4
@@ -41,6 +41,7 @@ class Limits(NamedTuple):
     wait: float = 1.0
     keep: int = 1_000_000
     requests: int = 500
+    pause: float = 1.0
 
 
 class Request(NamedTuple):
@@ -57,6 +58,7 @@ class Request(NamedTuple):
     last_modified: str = ""
     body: bytes = b""
     secrets: tuple[tuple[str, str], ...] = ()
+    secret_query: tuple[tuple[str, str], ...] = ()
     hosts: tuple[str, ...] = ()
     part_path: Path | None = None
     on_progress: ProgressCallback | None = None

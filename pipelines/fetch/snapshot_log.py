@@ -1,9 +1,10 @@
 """The stored state of a source's file before a fetch, and the storage and logging of its result."""
 
+import json
 from datetime import date
 from pathlib import Path
 from threading import Lock
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeGuard
 
 import httpx
 
@@ -11,9 +12,10 @@ from pipelines.core import store
 from pipelines.core.errors import CommongroundError
 from pipelines.core.store import Snapshot
 from pipelines.declarations.source import Source
+from pipelines.fetch.discover import parse_stated_day
 from pipelines.fetch.resolve import first_address
 from pipelines.fetch.response import Answer
-from pipelines.fetch.urls import parse_http_date, redact_address
+from pipelines.fetch.urls import parse_http_date, redact_address, safe_file_name
 
 # An earlier Last-Modified is a server's default, not a release day.
 EARLIEST_RELEASE = date(1995, 1, 1)
@@ -107,17 +109,65 @@ def default_file_name(job: Job) -> str:
     return f"{job.name}.{ending}"
 
 
-def release_day(job: Job, answer: Answer, last: LastFetch | None) -> date:
-    """Return the day of Last-Modified; today where it is absent, impossible or belongs to earlier content."""
+class ReleaseDay(NamedTuple):
+    """The day of a release, and who states it."""
+
+    day: date
+    dated_by: store.DayOrigin
+
+
+def release_day(job: Job, answer: Answer, last: LastFetch | None, stated: date | None = None) -> ReleaseDay:
+    """Return the day that the publisher states, else the day of Last-Modified, else today.
+
+    An impossible day is not used, nor a Last-Modified that belongs to earlier content.
+    """
+    stated = stated or (_read_update_day(answer.content) if job.source.format == "jsonstat" else None)
+    if _is_plausible(stated, job):
+        return ReleaseDay(stated, "publisher")
     text = answer.headers.get("last-modified", "")
     modified = parse_http_date(text)
     stale = last is not None and text == last.answer.last_modified
-    return plausible_release_day(job, modified.date() if modified and not stale else None)
+    day = modified.date() if modified and not stale else None
+    return ReleaseDay(day, "server") if _is_plausible(day, job) else ReleaseDay(job.today, "asked")
+
+
+def _read_update_day(content: bytes) -> date | None:
+    """Return the day of the key `updated` in a JSON-stat file."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return parse_stated_day(str(document.get("updated") or "")) if isinstance(document, dict) else None
+
+
+def _is_plausible(day: date | None, job: Job) -> TypeGuard[date]:
+    return day is not None and EARLIEST_RELEASE <= day <= job.today
 
 
 def plausible_release_day(job: Job, day: date | None) -> date:
     """Return a release day; today where it is absent or impossible."""
-    return day if day and EARLIEST_RELEASE <= day <= job.today else job.today
+    return day if _is_plausible(day, job) else job.today
+
+
+def find_fetched_files(job: Job) -> dict[str, LastFetch]:
+    """Return the last usable answer of each address of a source, with the file that it returned or confirmed."""
+    entries = [entry for entry in store.read_log(job.home) if entry.source == job.name]
+    files = {entry.origin: entry for entry in entries if entry.sha256 and not entry.error}
+    return {origin: LastFetch(entry, entry, _is_readable(job.home, entry.sha256)) for origin, entry in files.items()}
+
+
+def find_stored_copy(job: Job, content: bytes) -> LastFetch | None:
+    """Return the stored release with the same bytes, whatever its address; None where there is none."""
+    sha256 = store.hash_bytes(content)
+    same = [entry for entry in store.source_snapshots(job.home, job.name) if entry.sha256 == sha256]
+    return LastFetch(same[-1], same[-1], _is_readable(job.home, sha256)) if same else None
+
+
+def distinguish_name(job: Job, name: str, released: date, label: str) -> str:
+    """Return a file name that no other file of the same day has: with its label where the publisher repeats a name."""
+    taken = {entry.file for entry in store.source_snapshots(job.home, job.name) if entry.released == released}
+    stem, point, suffix = name.rpartition(".")
+    return safe_file_name(f"{stem} {label}{point}{suffix}") if name in taken and label and stem else name
 
 
 def confirm_unchanged(job: Job, last: LastFetch, answer: Answer) -> Outcome:
@@ -126,7 +176,14 @@ def confirm_unchanged(job: Job, last: LastFetch, answer: Answer) -> Outcome:
         store.store_bytes(job.home, answer.content, not job.source.is_public)
     entry = draft_entry(job, answer.url, last.file.file, answer.status, answer.headers)
     file = last.file
-    entry = entry._replace(released=file.released, label=file.label, sha256=file.sha256, size=file.size, change="same")
+    entry = entry._replace(
+        released=file.released,
+        label=file.label,
+        sha256=file.sha256,
+        size=file.size,
+        change="same",
+        dated_by=file.dated_by,
+    )
     if answer.status == 304:
         previous = last.answer
         entry = entry._replace(

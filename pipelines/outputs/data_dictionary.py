@@ -14,10 +14,11 @@ from pipelines.core.reasons import REASONS
 from pipelines.declarations.acceptances import Acceptance, Acceptances
 from pipelines.declarations.corrections import Correction, Corrections
 from pipelines.declarations.defaults import MeasureDefaults, SharedDeclaration
-from pipelines.declarations.endpoint import Api, ArcGis, Ckan, GovUk, Link, Nomis, StatXplore
+from pipelines.declarations.endpoint import Api, ArcGis, Ckan, GovUk, JsonHop, Link, Nomis, PagedRows, StatXplore
 from pipelines.declarations.file_format import FileColumns, FileLayout
 from pipelines.declarations.measure import Marker, Measure
 from pipelines.declarations.problem import Need, PeriodRange, ProblemHeader
+from pipelines.declarations.road import Road
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import (
     Additivity,
@@ -40,7 +41,7 @@ from pipelines.outputs.warehouse import TABLE_MEANING, column_meanings
 
 GENERATED_NOTE = "<!-- Made by `python -m pipelines.outputs.data_dictionary docs`; edit the model, not this page. -->"
 GLOSSARY_LINK = "The [glossary](../GLOSSARY.md) defines the terms."
-ENDPOINT_MODELS = (Link, Api, Nomis, StatXplore, ArcGis, Ckan, GovUk)
+ENDPOINT_MODELS = (Road, Link, Api, Nomis, StatXplore, ArcGis, Ckan, GovUk, JsonHop, PagedRows)
 AREA_MODELS = (WeightDeclaration, ShareTable, ShareColumns)
 SOURCE_MODELS = (
     Source,

@@ -14,7 +14,8 @@ from pipelines.core.errors import FetchError
 from pipelines.declarations.endpoint import STATXPLORE_KEY, LinkSelection
 from pipelines.declarations.source import Source
 from pipelines.fetch import apis as services
-from pipelines.fetch.links import PageLink, parse_links, period_end_day, pick_newest
+from pipelines.fetch.file_periods import period_end_day
+from pipelines.fetch.links import PageLink, parse_links, pick_newest
 from pipelines.fetch.refresh import refresh_source
 from pipelines.fetch.snapshot_log import Outcome
 from tests.fetch.test_refresh import CSV, LATER, NOW, QUICK, TODAY
@@ -148,7 +149,12 @@ def nomis_page(start: int, stop: int, total: int) -> bytes:
     return HEADER + b"".join(b'"2026-10","E%08d",%d,%d\n' % (n, n, total) for n in range(start, stop))
 
 
+NOTES = [{"annotationtitle": "LastUpdated", "annotationtext": "2026-11-10 07:00:00"}]
+ABOUT_TABLE = {"structure": {"keyfamilies": {"keyfamily": [{"annotations": {"annotation": NOTES}}]}}}
+
+
 def nomis_of(office: Publisher) -> dict[str, Any]:
+    office.at("/api/v01/dataset/NM_162_1.def.sdmx.json", says(200, json.dumps(ABOUT_TABLE).encode()))
     query = {"geography": "TYPE424", "measures": 20100, "time": ["latest", "prevyear"]}
     chosen = ["DATE", "GEOGRAPHY_CODE", "OBS_VALUE"]
     return {"nomis": {"dataset": "NM_162_1", "query": query, "select": chosen, "service": office.url("")}}
@@ -163,11 +169,12 @@ def test_nomis_pages_are_requested_until_all_rows_arrive(
     outcomes = [get(tmp_path, fetch=nomis_of(office)) for _ in range(2)]
     assert content(tmp_path, outcomes[0]).decode() == nomis_page(0, 7, 7).decode().replace('"', "")
     assert [outcome.result for outcome in outcomes] == ["new", "unchanged"]
-    assert len(office.asked) == 6
-    asked = office.asked[0].path
+    assert len(office.asked) == 8
+    asked = office.asked[1].path
     assert "geography=TYPE424&measures=20100&time=latest,prevyear" in asked
     assert "select=DATE,GEOGRAPHY_CODE,OBS_VALUE,RECORD_COUNT&recordlimit=3&recordoffset=0" in asked
     assert outcomes[0].snapshot and outcomes[0].snapshot.file == "claimants.csv"
+    assert (outcomes[0].snapshot.released, outcomes[0].snapshot.dated_by) == (date(2026, 11, 10), "publisher")
 
 
 @pytest.mark.parametrize(
@@ -253,7 +260,10 @@ def test_layer_with_a_faulty_page_is_refused(
 
 CUBE = {
     "fields": [
-        {"label": "Month", "items": [{"labels": ["Sep-26"], "uris": ["str:value:D:202609"]}]},
+        {
+            "label": "Month",
+            "items": [{"labels": ["Sep-26"], "uris": ["str:value:D:202609"], "annotationKeys": ["I", "p"]}],
+        },
         {
             "label": "Authority",
             "items": [
@@ -276,8 +286,8 @@ def test_stat_xplore_key_is_sent_but_never_stored(
     office.at("/webapi/rest/v1/table", says(503), says(200, json.dumps(CUBE).encode()))
     outcome = get(tmp_path, fetch={"stat_xplore": {**XPLORE, "service": office.url("")}})
     assert content(tmp_path, outcome).decode() == (
-        "Month,Month code,Authority,Authority code,Households\n"
-        "Sep-26,202609,Merton,E09000024,7310\nSep-26,202609,Total,,\n"
+        "Month,Month code,Authority,Authority code,Households,Marks\n"
+        "Sep-26,202609,Merton,E09000024,7310,p\nSep-26,202609,Total,,,p\n"
     )
     assert office.asked[1].headers["apikey"] == "hush-hush-1234"
     assert json.loads(office.asked[1].body) == {

@@ -76,15 +76,21 @@ def test_new_file_is_stored_with_its_metadata(tmp_path: Path, office: Publisher)
     assert outcome.result == "new"
     assert outcome.snapshot == store.Snapshot(
         "claimants", store.hash_bytes(CSV), date(2026, 11, 17), "", NOW, url, "claimants.csv", len(CSV), "OGL 3.0",
-        200, '"1"', MODIFIED, change="new",
+        200, '"1"', MODIFIED, change="new", dated_by="server",
     )  # fmt: skip
     assert store.source_snapshots(tmp_path, "claimants") == [outcome.snapshot]
     assert store.read_snapshot(tmp_path, store.hash_bytes(CSV)) == CSV
 
 
-def test_user_agent_identifies_the_client(tmp_path: Path, office: Publisher) -> None:
-    get(tmp_path, office.at("/a.csv", says(200, CSV)))
-    assert office.asked[0].headers["user-agent"].startswith("Commonground/")
+def test_user_agent_identifies_the_client_and_its_contact(
+    tmp_path: Path, office: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for contact in ("", "data@council.gov.uk", "line\r\nbreak"):
+        monkeypatch.setenv("COMMONGROUND_CONTACT", contact)
+        get(tmp_path, office.at("/a.csv", says(200, CSV)))
+    agents = [asked.headers["user-agent"] for asked in office.asked]
+    assert all(agent.startswith("Commonground/") for agent in agents)
+    assert agents[1].endswith("(contact data@council.gov.uk)") and "break" not in agents[2]
 
 
 def test_unchanged_file_is_requested_by_etag_and_not_sent_again(tmp_path: Path, office: Publisher) -> None:
