@@ -182,7 +182,7 @@ def _fetch_every(job: Job, listed: FileList, start: str, request: Request) -> Ou
 
     A run that ends early is continued by the next. The newest file is always requested, in case it was replaced.
     """
-    fetched = keeping.find_answereds(job)
+    fetched = keeping.find_fetched_files(job)
     newest = listed.files[-1] if listed.files else None
     wanted = [file for file in listed.files if file == newest or _is_wanted(file, fetched)]
     outcomes: list[Outcome] = []
