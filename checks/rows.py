@@ -27,6 +27,11 @@ def find_unknown_places(release: CheckInput) -> pl.DataFrame:
     return _gather_faults(release, "unmatched_place", "unknown_places", "unmatched_place")
 
 
+def find_newer_codes(release: CheckInput) -> pl.DataFrame:
+    """Find codes with a number above every code of their kind in the register."""
+    return _gather_faults(release, "newer_than_register", "newer_codes", "newer_than_register")
+
+
 def find_retired_codes(release: CheckInput) -> pl.DataFrame:
     """Find codes in the register that belong to another vintage than the source's place system."""
     return _gather_faults(release, "retired_code", "retired_codes", "retired_code")

@@ -75,6 +75,12 @@ _ENTITY_PREFIXES: dict[str, tuple[str, ...]] = {
     "Westminster constituency": ("E14", "W07", "S14", "N05", "N06"),
     "travel to work area": ("E30", "W22", "S22", "N12", "K01"),
     "ward or electoral division": ("E05", "W05", "S13", "N08"),
+    "output area": ("E00", "W00", "S00", "N00"),
+    "lower layer super output area": ("E01", "W01"),
+    "middle layer super output area": ("E02", "W02"),
+    "data zone": ("S01", "N20"),
+    "super data zone": ("N21",),
+    "intermediate zone": ("S02",),
 }
 ENTITY_NAMES: dict[str, str] = {prefix: name for name, prefixes in _ENTITY_PREFIXES.items() for prefix in prefixes}
 """Entity name for each prefix of a GSS code; one kind of place, such as districts, has several entities."""

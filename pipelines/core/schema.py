@@ -97,6 +97,7 @@ PLACE_COLUMNS: dict[str, Column] = {
     "region": Column(TEXT, "Region of England, or the nation elsewhere"),
     "valid_from": Column(DATE, "First day on which the code was in use"),
     "valid_to": Column(DATE, "Last day on which the code was in use; null while in use"),
+    "known_up_to": Column(DATE, "Last day for which the register knows the places of this kind; null if not declared"),
 }
 
 CODE_CHANGE_COLUMNS: dict[str, Column] = {

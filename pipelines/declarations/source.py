@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from pipelines.core.errors import suggest_names
+from pipelines.core.geocodes import KIND_PREFIXES
 from pipelines.core.schema import STATUSES_WITHOUT_VALUE
 from pipelines.declarations.base import NATIONS, Age, Cadence, GeographyName, ListAsTuple, Name, Names, Nation
 from pipelines.declarations.defaults import FamilyReference, MeasureDefaults
@@ -13,6 +15,7 @@ from pipelines.declarations.file_format import FileColumns, FileLayout
 from pipelines.declarations.measure import ADDITIVE_KINDS, Marker, Measure
 from pipelines.declarations.road import Road
 from pipelines.declarations.source_parts import (
+    OTHER_KINDS,
     Additivity,
     BundledRelease,
     NationalEquivalent,
@@ -156,6 +159,10 @@ class Source(FileLayout):
         release = self.find_release(file, release_date)
         return (release.geography if release else None) or self.geography or ""
 
+    def describe_extent(self, file: str, release_date: date) -> BundledRelease:
+        """Return how far a release of places reaches, and the numbers expected; undeclared, to the day of release."""
+        return self.find_release(file, release_date) or BundledRelease(file=file, released=release_date)
+
     @property
     def earlier_geographies(self) -> tuple[str, ...]:
         """Geographies of releases that differ from the source's geography."""
@@ -201,6 +208,7 @@ class Source(FileLayout):
             raise ValueError("only a source of observations can have access: private")
         if not self.is_available and not self.request:
             raise ValueError(f"a source with access: {self.access} requires request: what to ask for")
+        validate_extent_keys(self)
         if self.provides == "observation":
             validate_observation_keys(self)
         validate_apportionment_keys(self)
@@ -265,6 +273,19 @@ def validate_apportionment_keys(source: "Source") -> None:
     twice = [name for name in source.area_columns if source.area_columns.count(name) > 1]
     if twice:
         raise ValueError(f"{twice[0]} is named twice; a table of small areas has each column once")
+
+
+def validate_extent_keys(source: "Source") -> None:
+    """Raise ValueError for expected places of an observation source, or of a kind or geography that it cannot have."""
+    shares = (source.shares.from_geography, source.shares.to_geography) if source.shares else ()
+    choices = {"place": KIND_PREFIXES, "change": ("changes",), "areas": (*source.nested_in, *source.weights)}
+    known_names = {"shares": shares, **choices}.get(source.provides, ())
+    for release in source.releases:
+        if not known_names and (release.known_up_to or release.expected_places):
+            raise ValueError("known_up_to and expected_places are for places, code changes, areas and shares")
+        names = {*release.expected_places, *release.known_up_to} - {OTHER_KINDS}
+        if strange := sorted(names - set(known_names)):
+            raise ValueError(f"{strange[0]!r} is not in this source; {suggest_names(strange[0], known_names)}")
 
 
 def validate_observation_keys(source: "Source") -> None:

@@ -2,9 +2,9 @@
 
 import re
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_validator
 
 from pipelines.declarations.base import Age, Declaration, GeographyName, ListAsTuple, Name, Names
 
@@ -44,6 +44,14 @@ class SeriesBreak(Declaration):
     text: str = Field(description="The change, with a reference to the publisher's notice")
 
 
+OTHER_KINDS = "other"
+"""Key of the last day known for the kinds without their own."""
+
+
+def _expand_day(value: Any) -> Any:
+    return {OTHER_KINDS: value} if isinstance(value, date) else value
+
+
 class BundledRelease(Declaration):
     """A published file bundled with the project."""
 
@@ -58,6 +66,21 @@ class BundledRelease(Declaration):
         None, description="Geography of its codes, where it differs from the source's geography"
     )
     withdrawn: Recall | None = Field(None, description="Recall by the publisher")
+    known_up_to: Annotated[dict[str, date], BeforeValidator(_expand_day)] = Field(
+        default_factory=dict,
+        description="For places, code changes, areas and shares: last day for which the table is complete, or the day "
+        "of each kind, with `other` for the rest; default: the day of the release",
+    )
+    expected_places: dict[str, PositiveInt] = Field(
+        default_factory=dict,
+        description="For places: expected number of each kind in use on that day. For areas and shares: of each "
+        "geography and set of weights. For code changes: `changes`. A table with another number is refused",
+    )
+
+    @property
+    def last_day_known(self) -> date:
+        """Last day for which the table is complete, unless the kind has its own."""
+        return self.known_up_to.get(OTHER_KINDS, self.released)
 
 
 class Additivity(Declaration):

@@ -23,9 +23,16 @@ from .lineage import GAZETTEER as GAZETTEER
 from .lineage import build_gazetteer as build_gazetteer
 from .load import load_place_data as load_place_data
 from .load import load_postcode_tables as load_postcode_tables
+from .names import NO_SIMILAR_NAME as NO_SIMILAR_NAME
 from .names import build_name_table as build_name_table
 from .names import fold_name as fold_name
+from .names import suggest_codes as suggest_codes
 from .names import suggest_places as suggest_places
+from .reach import KnownCodes as KnownCodes
+from .reach import describe_unknown_code as describe_unknown_code
+from .reach import describe_use as describe_use
+from .reach import find_reach as find_reach
+from .reach import summarise_known_codes as summarise_known_codes
 from .register import Places as Places
 from .register import Successor as Successor
 from .register import find_overlapping_codes as find_overlapping_codes

@@ -10,6 +10,7 @@ from pipelines.core.store import Snapshot
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import ShareTable
+from pipelines.geography.reach import refuse_unexpected_numbers
 from pipelines.geography.small_areas import refuse_foreign_codes, require_rows_and_columns, strip_text
 from pipelines.readers import read_sheet, tidy_sheet
 
@@ -75,6 +76,9 @@ def read_shares(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot
     _refuse_sums(table, declaration.tolerance, file)
     refuse_foreign_codes(table["from_code"], declaration.from_geography, register, file)
     refuse_foreign_codes(table["to_code"], declaration.to_geography, register, file)
+    ends = {"from_code": declaration.from_geography, "to_code": declaration.to_geography}
+    counts = {system: table[column].n_unique() for column, system in ends.items()}
+    refuse_unexpected_numbers(counts, source.describe_extent(file, snapshot.released))
     return build_shares(table, name, source, snapshot)
 
 

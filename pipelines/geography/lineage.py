@@ -78,7 +78,8 @@ def _list_larger_places(places: Places, code: str, row: dict[str, object]) -> st
 def _list_geographies(code: str, rows: list[dict[str, object]], last: int) -> str:
     """List the geographies with a code: the years in which it was in use on 31 December."""
     kinds = [kind for kind, prefixes in KIND_PREFIXES.items() if code[:3] in prefixes] or [str(rows[-1]["kind"])]
-    years = {kind: _years_in_use(kind, rows, last) for kind in kinds}
+    reach = max((row["known_up_to"] for row in rows if isinstance(row["known_up_to"], date)), default=date.max)
+    years = {kind: _years_in_use(kind, rows, min(last, reach.year)) for kind in kinds}
     if not any(years.values()):
         return "none since " + str(FIRST_YEAR)
     return ", ".join(f"{kind}_{years_text}" for kind in kinds for years_text in _format_year_spans(years[kind]))

@@ -18,6 +18,7 @@ from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.geography.catchments import Shares, build_shares, read_shares_release
 from pipelines.geography.crosswalk import PlaceData
+from pipelines.geography.reach import add_reach, count_places, refuse_unexpected_numbers
 from pipelines.geography.register import Places, add_regions, read_changes, read_register, sort_register
 from pipelines.geography.small_areas import Areas, build_areas, read_areas_release
 from pipelines.readers import read_sheet, tidy_sheet
@@ -97,9 +98,6 @@ def _read_newest_sound(project: Project, name: str, files: list[Snapshot], reade
     raise UnreadableError("\n".join(faults))
 
 
-_READERS: dict[str, Callable[[pl.DataFrame, str], pl.DataFrame]] = {"place": read_register, "change": read_changes}
-
-
 def read_places(home: Path, catalogue: Catalogue, as_of: date) -> Places:
     """Read the area register and its code changes from the newest readable releases."""
     registers = _read_newest_tables(home, catalogue, "place", as_of)
@@ -155,4 +153,11 @@ def read_register_release(content: bytes, catalogue: Catalogue, name: str, snaps
     """
     source = catalogue.sources[name]
     sheet = tidy_sheet(read_sheet(content, source, snapshot.file), catalogue.sources_dir / f"{name}.py")
-    return _READERS[source.provides](sheet.frame, snapshot.file)
+    extent = source.describe_extent(snapshot.file, snapshot.released)
+    if source.provides == "change":
+        changes = read_changes(sheet.frame, snapshot.file)
+        refuse_unexpected_numbers({"changes": changes.height}, extent)
+        return changes
+    register = add_reach(read_register(sheet.frame, snapshot.file), extent)
+    refuse_unexpected_numbers(count_places(register), extent)
+    return register

@@ -12,6 +12,11 @@ from functools import lru_cache
 
 import polars as pl
 
+NO_SIMILAR_NAME = "no similar name"
+GSS_LENGTH = 9
+"""Number of characters of a Government Statistical Service code."""
+MAX_CODES_SUGGESTED = 3
+"""Maximum number of codes suggested for a malformed one; above it none, because the digits do not show which."""
 _SPACE = re.compile(r"\s+")
 _CITY = re.compile(r"^(?:the )?city of (.+)$")
 _CITY_AFTER = re.compile(r"^(.+), (?:city|county) of$")
@@ -65,4 +70,25 @@ def suggest_places(label: str, places: pl.DataFrame, most: int = 3) -> str:
     """Suggest the areas with names similar to a label, for a person to choose."""
     names = {fold_name(name): f"{code} {name}" for code, name in places.select("place_code", "place_name").iter_rows()}
     close = get_close_matches(fold_name(label), names, n=most, cutoff=0.6)
-    return "; ".join(names[name] for name in close) or "no similar name"
+    return "; ".join(names[name] for name in close) or NO_SIMILAR_NAME
+
+
+_LIKE_DIGITS = str.maketrans("OIL", "011")
+
+
+def suggest_codes(text: str, places: pl.DataFrame) -> str:
+    """Suggest the codes that a malformed code probably means, with their names; blank where none is evident.
+
+    Case, blanks, marks, letters in place of digits and one extra digit are overlooked. Takes schema.PLACE_COLUMNS.
+    """
+    plain = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text)).upper()
+    digits = plain[:1] + plain[1:].translate(_LIKE_DIGITS)
+    shorter = (
+        {digits[:at] + digits[at + 1 :] for at in range(1, len(digits))} if len(digits) == GSS_LENGTH + 1 else set()
+    )
+    for candidates in ({plain}, {digits}, shorter):
+        meant = places.filter(pl.col("place_code").is_in(sorted(candidates - {text}))).unique("place_code", keep="last")
+        if 0 < meant.height <= MAX_CODES_SUGGESTED:
+            pairs = meant.sort("place_code").select("place_code", "place_name").iter_rows()
+            return "; ".join(f"{code} {name}" for code, name in pairs)
+    return ""

@@ -21,6 +21,7 @@ from pipelines.core.geocodes import (
     nation_letter,
 )
 from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, conform_table
+from pipelines.geography.reach import describe_reach, is_past_reach, select_kind
 
 Edges = dict[str, tuple[str, ...]]
 
@@ -173,10 +174,15 @@ def read_changes(raw: pl.DataFrame, file: str) -> pl.DataFrame:
 
 
 def select_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
-    """Return the areas of a geography in the register, one row for each code, in order of code; may be empty."""
-    kind, day = system.rsplit("_", 1)[0], geography_date(system)
+    """Return the areas of a geography in the register, one row for each code, in order of code.
+
+    None where the register has no such kind, or knows the kind only up to an earlier year.
+    """
+    day = geography_date(system)
+    if is_past_reach(register, system):
+        return register.clear()
     rows = register.filter(
-        (pl.col("kind") == kind) | pl.col("place_code").str.slice(0, 3).is_in(KIND_PREFIXES.get(kind, ())),
+        select_kind(system.rsplit("_", 1)[0]),
         pl.col("valid_from") <= day,
         pl.col("valid_to").is_null() | (pl.col("valid_to") >= day),
     )
@@ -191,6 +197,8 @@ def require_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
     rows = select_places(register, system)
     if rows.is_empty():
         kinds, kind = sorted(KIND_PREFIXES), system.rsplit("_", 1)[0]
+        if is_past_reach(register, system):
+            raise UnknownNameError(describe_reach(register, kind, system))
         years = register.select(pl.col("valid_from").dt.year().min()).item()
         raise UnknownNameError(
             f"unknown geography {system!r}: no area is stored; "

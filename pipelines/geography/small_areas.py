@@ -17,6 +17,7 @@ from pipelines.core.store import Snapshot
 from pipelines.declarations.base import age_in_days
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
+from pipelines.geography.reach import refuse_unexpected_numbers
 from pipelines.geography.register import require_places
 from pipelines.readers import read_sheet, tidy_sheet
 
@@ -84,7 +85,16 @@ def read_areas(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot,
     table = raw.select(*codes, *(strip_text(column).cast(pl.Float64) for column in weights))
     for system in source.nested_in:
         refuse_foreign_codes(table[system], system, register, snapshot.file)
+    extent = source.describe_extent(snapshot.file, snapshot.released)
+    refuse_unexpected_numbers(_count_codes(table, source), extent)
     return build_areas(table.sort(AREA_CODE), name, source, snapshot)
+
+
+def _count_codes(table: pl.DataFrame, source: Source) -> dict[str, int]:
+    """Count the codes of each geography, and the small areas with residents in each set of weights."""
+    codes = {system: table[system].drop_nulls().n_unique() for system in source.nested_in}
+    counted = {name: table[weight_column(name, item.groups[0])].count() for name, item in source.weights.items()}
+    return codes | counted
 
 
 def strip_text(column: str) -> pl.Expr:

@@ -4,16 +4,24 @@ No row is dropped. A cell that cannot be used keeps its row, with a fault: the r
 faults into findings. Observations are the rows without a fault.
 """
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from pipelines.core.geocodes import gss_code_kind, is_code_of_kind, is_pseudo_code
-from pipelines.core.schema import OBSERVATION_COLUMNS, STATUSES_WITHOUT_VALUE, Column, conform_table
+from pipelines.core.schema import (
+    OBSERVATION_COLUMNS,
+    PLACE_COLUMNS,
+    STATUSES_WITHOUT_VALUE,
+    Column,
+    conform_table,
+    empty_table,
+)
 from pipelines.core.store import Snapshot
 from pipelines.declarations.corrections import Correction, apply_corrections
 from pipelines.declarations.source import Source
-from pipelines.geography import fold_name
+from pipelines.geography import KnownCodes, describe_unknown_code, describe_use, fold_name, summarise_known_codes
 from pipelines.observations.published_limits import add_published_limits
 from pipelines.observations.reference_period import add_period
 from pipelines.readers import Sheet, match_texts, melt_sheet, parse_values, set_fault, strip_footnote_mark
@@ -28,12 +36,20 @@ CELLS: dict[str, Column] = {
 """An observation, its printed text and, where it cannot be used, its fault."""
 
 
-class Codes(NamedTuple):
-    """Codes and names for reading a source: codes of its geography, every code in the register, and names."""
-
+class _CodeTables(NamedTuple):
     system: frozenset[str]
     ever: dict[str, str]
     names: dict[str, str]
+    register: pl.DataFrame = empty_table(PLACE_COLUMNS)
+
+
+class Codes(_CodeTables):
+    """Codes and names for reading a source: codes of its geography, every code of any time, names, and the register."""
+
+    @cached_property
+    def known(self) -> KnownCodes:
+        """Facts about codes outside the geography; few files need them."""
+        return summarise_known_codes(self.ever, self.register)
 
 
 def conform_release(
@@ -122,15 +138,14 @@ def _match_code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple
         return None, "unallocated", f"{code}: a pseudo code for no place"
     kind, registered_kind = (source.geography or "").rsplit("_", 1)[0], codes.ever.get(code or "")
     if code and registered_kind and is_code_of_kind(kind, code, registered_kind):
-        return code, "retired_code", f"{code}: a code of another vintage than {source.geography}"
+        evidence = f"{code}: a code of another vintage than {source.geography}"
+        return code, "retired_code", evidence + describe_use(code, codes.known, source.geography or "")
     tier = registered_kind or (gss_code_kind(code) if code else None)
     if code and tier and (registered_kind or not is_code_of_kind(kind, code, None)):
         return code, "total", f"{code}: a {tier}, another tier than {source.geography}"
-    return (
-        (text or None) if by_code else None,
-        "unmatched_place",
-        f"{text or 'blank'}: no {'code' if by_code else 'name'} of {source.geography}",
-    )
+    if not by_code:
+        return None, "unmatched_place", f"{text or 'blank'}: no name of {source.geography}"
+    return text or None, *describe_unknown_code(text, codes.known, source.geography or "")
 
 
 def _by_measure(values: dict[str, Any], dtype: Any) -> pl.Expr:

@@ -35,6 +35,7 @@ from pipelines.geography import (
     fold_name,
     geography_kind,
     require_places,
+    suggest_codes,
     suggest_places,
 )
 from pipelines.observations.caveats import add_declared_caveats, unknown_recalls
@@ -97,7 +98,8 @@ def load_codes(source: Source, places: Places, names: Path, system: GeographyPla
     # Files use a council's former names for years, so include every name that a code has had.
     codes = own_system.places.select("place_code")
     name_rows = pl.concat([own_system.places, places.register.join(codes, on="place_code", how="semi")])
-    return Codes(frozenset(codes["place_code"]), kinds_ever, build_name_table(name_rows, read_reviewed_names(names)))
+    by_name = build_name_table(name_rows, read_reviewed_names(names))
+    return Codes(frozenset(codes["place_code"]), kinds_ever, by_name, places.register)
 
 
 def read_reviewed_names(path: Path) -> dict[str, str]:
@@ -269,13 +271,19 @@ def _unknown_recall_findings(home: Path, name: str, source: Source) -> pl.DataFr
 
 
 def _suggest_names(finding: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
-    """Add similar names to each finding of an unknown place."""
-    unknown = finding.filter(pl.col("reason") == "unmatched_place", pl.col("place_label") != "")
-    labels = unknown["place_label"].unique().drop_nulls().to_list()
-    offers = {label: f"; perhaps {suggest_places(label, places)}" for label in labels}
-    offer = pl.col("place_label").replace_strict(offers, default="", return_dtype=pl.String)
-    text = pl.when(pl.col("reason") == "unmatched_place").then(pl.concat_str("evidence", offer)).otherwise("evidence")
-    return finding.with_columns(text.alias("evidence"))
+    """Add the code probably meant, or similar names, to each finding of an unknown place."""
+    is_unknown, key = pl.col("reason") == "unmatched_place", ["place_code", "place_label"]
+    texts = finding.filter(is_unknown).select(key).unique(maintain_order=True)
+    offers = [_suggest_place(code or "", label or "", places) for code, label in texts.iter_rows()]
+    offered = texts.with_columns(pl.Series("offer", offers, pl.String))
+    joined = finding.join(offered, on=key, how="left", nulls_equal=True, maintain_order="left")
+    text = pl.when(is_unknown).then(pl.concat_str("evidence", pl.col("offer").fill_null(""))).otherwise("evidence")
+    return joined.with_columns(text.alias("evidence")).drop("offer")
+
+
+def _suggest_place(code: str, label: str, places: pl.DataFrame) -> str:
+    offer = suggest_codes(code, places) or (suggest_places(label, places) if label else "")
+    return f"; perhaps {offer}" if offer else ""
 
 
 def _collect_tables(

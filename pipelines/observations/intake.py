@@ -8,14 +8,20 @@ from pipelines.core.store import Snapshot
 from pipelines.declarations.file_format import describe_period_kind
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import EVERY_HEADING, Source
-from pipelines.geography import list_source_geographies, load_places, suggest_places
+from pipelines.geography import (
+    NO_SIMILAR_NAME,
+    list_source_geographies,
+    load_places,
+    suggest_codes,
+    suggest_places,
+)
 from pipelines.observations.ingest import ReadingContext, read_release, reading_context
 from pipelines.observations.local_contract import PERIOD_EXAMPLES
 
 MAX_MESSAGES = 40
 """Maximum number of messages printed; the others are counted."""
 
-_PLACE_FAULTS = ("unmatched_place", "retired_code")
+_PLACE_FAULTS = ("unmatched_place", "newer_than_register", "retired_code")
 
 
 def refusal_message(snapshot: Snapshot, messages: list[str]) -> str:
@@ -58,7 +64,7 @@ def _cell_message(row: dict[str, object], source: Source, context: ReadingContex
         headings = columns.place or columns.label
         column = column if headings == EVERY_HEADING else " or ".join(headings)
         actual = row["place_code"] if columns.place else row["place_label"]
-        expected = f"a {'code' if columns.place else 'name'} of {source.geography}{_suggestion_text(row, context)}"
+        expected = f"a {'code' if columns.place else 'name'} of {source.geography}{_place_hint(row, context)}"
     elif row["fault"] == "unreadable" and row["period_start"] is None and columns:
         column, actual = " or ".join(columns.period), str(row["fault_evidence"]).removeprefix("period ")
         actual, expected = (
@@ -78,7 +84,12 @@ def _expectation_text(row: dict[str, object], source: Source) -> str:
     return "a number" + (f", one of {markers}, or nothing" if markers else " or nothing")
 
 
-def _suggestion_text(row: dict[str, object], context: ReadingContext) -> str:
-    label = str(row["place_label"] or "")
-    offer = suggest_places(label, context.own) if label and row["fault"] == "unmatched_place" else ""
-    return f"; perhaps {offer}" if offer and not offer.startswith("no name") else ""
+def _place_hint(row: dict[str, object], context: ReadingContext) -> str:
+    """Return what the code itself shows, and the place probably meant."""
+    evidence, code, label = str(row["fault_evidence"]), str(row["place_code"] or ""), str(row["place_label"] or "")
+    about = evidence.removeprefix(f"{code}: ")
+    known = "" if about == evidence or about.startswith("no ") else f"; {about}"
+    offer = ""
+    if row["fault"] == "unmatched_place":
+        offer = suggest_codes(code, context.own) or (suggest_places(label, context.own) if label else "")
+    return known + (f"; perhaps {offer}" if offer and offer != NO_SIMILAR_NAME else "")

@@ -105,7 +105,9 @@ def _sum_retired_codes(
 
 def _sums_without_place(totals: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Sum rows without a place, for the total with the source's full coverage: they can belong anywhere within it."""
-    rows = totals.filter(pl.col("role").is_in(["unallocated", "unmatched_place"]), pl.col("value").is_not_null())
+    rows = totals.filter(
+        pl.col("role").is_in(["unallocated", "newer_than_register", "unmatched_place"]), pl.col("value").is_not_null()
+    )
     codes = totals.filter(pl.col("role") == "total")["place_code"].unique().drop_nulls().to_list()
     widest = [
         code

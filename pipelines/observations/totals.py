@@ -10,14 +10,15 @@ from pipelines.core.geocodes import KIND_BY_PREFIX, NATION_BY_LETTER
 from pipelines.core.schema import OBSERVATION_COLUMNS, TEXT, WHOLE, Column, conform_table
 from pipelines.geography import nation_code
 
-TOTAL_ROLES = ("total", "unallocated", "retired_code", "unmatched_place")
+TOTAL_ROLES = ("total", "unallocated", "retired_code", "newer_than_register", "unmatched_place")
 """Faults of cells with a figure that counts towards a total; other faults have no figure, or repeat one."""
 
 TOTAL: dict[str, Column] = {
     "role": Column(
         TEXT,
         "total: for a larger place; unallocated: the publisher's row for no place; retired_code: under a code "
-        "of another vintage; unmatched_place: for a place that is not in the register",
+        "of another vintage; newer_than_register: under a code newer than the register; unmatched_place: for a place "
+        "that is not in the register",
     ),
     "tier": Column(TEXT, "Kind of the place by its code: county, region, nation, above_nation; null where none"),
     **{

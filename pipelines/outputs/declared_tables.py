@@ -4,6 +4,8 @@ import polars as pl
 
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.measure import counts_residents
+from pipelines.declarations.source import Source
+from pipelines.declarations.source_parts import OTHER_KINDS
 
 COMPUTED_MEASURE_COLUMNS = {
     "count_rows": "True where the figure is the number of rows of a place and period",
@@ -44,6 +46,7 @@ def sources_table(catalogue: Catalogue) -> pl.DataFrame:
             **{key: getattr(source, key) for key in plain},
             # The address of private figures is confidential.
             "url": source.url if source.is_public else None,
+            **describe_expected_places(source),
             "coverage": ", ".join(source.coverage),
             "attribution": publisher_attribution(source.publisher, source.licence),
         }
@@ -55,3 +58,15 @@ def sources_table(catalogue: Catalogue) -> pl.DataFrame:
 def publisher_attribution(publisher: str, licence: str) -> str:
     """Return the attribution required by the licence."""
     return f"Source: {publisher}, licensed under the {licence}."
+
+
+def describe_expected_places(source: Source) -> dict[str, str | None]:
+    """Describe the extent of the newest release of a source of places: columns of the table `sources`."""
+    newest = source.releases[-1] if source.releases else None
+    if newest is None or not newest.known_up_to:
+        return {"known_up_to": None, "expected_places": None}
+    days = [f"{kind} {day}" for kind, day in newest.known_up_to.items() if kind != OTHER_KINDS]
+    return {
+        "known_up_to": "; ".join([str(newest.last_day_known), *days]),
+        "expected_places": "; ".join(f"{name} {number}" for name, number in newest.expected_places.items()) or None,
+    }

@@ -51,6 +51,12 @@ RELEASE_MEANING = {
     "cells_repeated": "Cells that repeat the value of another row",
     "cells_set_aside": "Cells that could not be used; each has a finding",
 }
+SOURCE_MEANING = {
+    "source": "Name of the source",
+    "attribution": "Attribution required by the licence",
+    "known_up_to": "Of places: last day for which the newest release is complete, and each kind with another day",
+    "expected_places": "Of places: expected number of each kind, geography or set of weights",
+}
 REASON_MEANING = {
     "reason": "Code of the reason",
     "family": "Group of the reason",
@@ -199,7 +205,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "reasons": REASON_MEANING,
         "obs_status": STATUS_MEANING,
         "measures": {"measure": "Name of the measure", "source": "Source that publishes it", **measure},
-        "sources": {**source, "source": "Name of the source", "attribution": "Attribution required by the licence"},
+        "sources": {**source, **SOURCE_MEANING},
     }
 
 

@@ -15,7 +15,6 @@ from pipelines.geography.lineage import GAZETTEER, build_gazetteer
 from pipelines.geography.register import select_places
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-OF_AREAS = {"oa", "lsoa", "dz", "sdz", "msoa", "iz"}
 """Kinds that the register does not have."""
 
 
@@ -46,9 +45,7 @@ def test_code_has_an_entity_type_and_years_of_use(
 
 
 def test_every_gss_kind_has_an_entity_type(register: pl.DataFrame) -> None:
-    assert set(KIND_BY_PREFIX) - set(ENTITY_NAMES) == {
-        prefix for prefix, kind in KIND_BY_PREFIX.items() if kind in OF_AREAS
-    }
+    assert set(KIND_BY_PREFIX) == set(ENTITY_NAMES)
     gazetteer = build_gazetteer(register)
     assert gazetteer.height == register.height
     coded = gazetteer.filter(pl.col("place_code").str.contains(r"^[EWSNK]\d{8}$"))

@@ -61,7 +61,7 @@ def test_split_trust_lists_both_successors_and_no_earlier_mergers(places: Places
         ("RW6", "geographies: trust_2011 to _2020"),
         # Travel to work areas of 2011 came into use in 2015; those of 2001 were used before.
         ("E30000023", "geographies: ttwa_2012 to _2014"),
-        ("E30000180", "geographies: ttwa_2011, ttwa_2015 to _2026"),
+        ("E30000180", "geographies: ttwa_2011, ttwa_2015 to _2024"),
         ("TLC1", "within: TLC North East (England), England"),
         ("UKN10", "within: UKN0 Northern Ireland, UKN Northern Ireland, Northern Ireland"),
         ("E07000026", "within: E10000006 Cumbria, North West, England"),

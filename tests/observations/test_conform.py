@@ -84,7 +84,14 @@ UNMATCHED = "unmatched_place"
         ("E99999999", (None, "unallocated", "E99999999: a pseudo code for no place")),
         ("E07000026", ("E07000026", "retired_code", "E07000026: a code of another vintage than lad_2023")),
         # A district by its prefix, a region and an STP by the register, and a county by its prefix.
-        ("E09000099", ("E09000099", UNMATCHED, "E09000099: no code of lad_2023")),
+        (
+            "E09000099",
+            (
+                "E09000099",
+                UNMATCHED,
+                "E09000099: a London borough of England, by its first three characters; the register has no such code",
+            ),
+        ),
         ("E12000007", ("E12000007", "total", "E12000007: a region, another tier than lad_2023")),
         ("QMF", ("QMF", "total", "QMF: a stp, another tier than lad_2023")),
         ("E11000001", ("E11000001", "total", "E11000001: a county, another tier than lad_2023")),

@@ -114,14 +114,15 @@ def test_each_unusable_cell_is_reported_for_correction(tmp_path: Path) -> None:
         "row 2, column figure: found 'about ten', expected a number, one of 'c', 'z', or nothing",
         result[1],
         "row 4, column period: found '23', expected a year, as 2026",
-        "row 5, column code: found 'E08000038', expected a code of lad_2023",
+        "row 5, column code: found 'E08000038', expected a code of lad_2023; a code of another vintage "
+        "than lad_2023, in use from 1 April 2025",
         "row 6, column figure: found '2000', expected a figure from 0 to 1000",
         "row 7, column figure: found '1', expected one row for each place and period (2 rows of the file, 2 different "
         "figures)",
         "row 8, column figure: found '2', expected one row for each place and period (2 rows of the file, 2 different "
         "figures)",
     ]
-    assert result[1].startswith("row 3, column code: found 'E09000999', expected a code of lad_2023; perhaps ")
+    assert result[1].startswith("row 3, column code: found 'E09000999', expected a code of lad_2023; a London borough")
     assert "E09000029 Sutton" in result[1]
     with pytest.raises(FetchError, match="7 values in it cannot be used"):
         add_release(project, "a_source", path, AS_OF, console)
