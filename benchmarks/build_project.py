@@ -7,7 +7,7 @@ release revises one figure in twenty.
 """
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SEED = 20261129
 FIRST_MONTH = date(2021, 1, 1)
 """Later months are all nearest to the residents of Census 2021."""
-RELEASE_DAYS = tuple(date(2026, month, 25) for month in range(1, 13))
+RELEASE_DAYS = tuple(date(2026, 1, 4) + timedelta(weeks=week) for week in range(12))
+SMALL_RELEASE_DAY = date(2026, 10, 25)
 NATIONS = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
 """Nation of a code, by its first letter."""
 SOURCE_HEADER = """\
@@ -221,5 +222,5 @@ def write_small_source(
         f"  {measure}: {{title: Synthetic figure {measure}, unit: units, kind: count, column: {measure}}}"
         for measure in measures
     ]
-    text = "\n".join([head + "measures:", *lines, f"releases: [{{released: {RELEASE_DAYS[9]}}}]", ""])
+    text = "\n".join([head + "measures:", *lines, f"releases: [{{released: {SMALL_RELEASE_DAY}}}]", ""])
     (root / "sources" / f"{name}.yaml").write_text(text, encoding="utf-8")

@@ -28,8 +28,10 @@ TITLES = {
     "scan": "bare scan of two columns (DuckDB), the lower limit",
     "slices": "**Commonground**, `apportion_slices` from a file of slices",
     "commonground": "**Commonground**, `apportion_batches` over any Parquet",
+    "duckdb_footer": "tuned SQL in DuckDB, codes as integers, release by the footer, gaps apart",
     "duckdb_integers": "plain SQL in DuckDB, codes as integers",
     "duckdb_text": "plain SQL in DuckDB, codes as text",
+    "polars_streaming": "Polars' streaming engine, codes as integers",
     "in_pandas": "pandas, a measure at a time",
     "in_tobler": "tobler with the same weights: sums only",
 }
@@ -68,7 +70,7 @@ def prepare_figures(folder: Path, times: int) -> int:
 def read_result(folder: Path, road: str) -> pl.DataFrame:
     """Read the result of a method, with codes as text and in one order."""
     figures = pl.read_parquet(folder / f"{road}.parquet")
-    if road == "duckdb_integers":
+    if road in ("duckdb_footer", "duckdb_integers", "polars_streaming"):
         codes = [pl.format(form, pl.col(name).cast(pl.String).str.zfill(3)).alias(name)
                  for name, form in (("measure", "made_up_{}"), ("place_code", "DIS{}"))]  # fmt: skip
         figures = figures.with_columns(codes)

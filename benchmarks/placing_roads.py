@@ -9,6 +9,7 @@ to <road>.parquet there. A method without its libraries exits with code 3 and a 
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = (
@@ -96,6 +97,72 @@ def _in_duckdb(folder: Path, figures: str, crosswalk: str, road: str) -> None:
         con.execute(f"create view figures as from every where (measure, period_start, released_at) in ({newest})")
         con.execute(f"create table crosswalk as select * from '{folder}/{crosswalk}.parquet'")
         con.execute(f"copy ({query}) to '{folder}/{road}.parquet' (format parquet)")
+
+
+def duckdb_footer(folder: Path, times: int) -> None:
+    """Join and group in DuckDB as fast as SQL allows: integer codes, the release from the footer, gaps apart.
+
+    The statistics of the row groups give the newest release of each slice, so the others are never read. Known
+    figures need no bounds or status, and are summed apart from the few without a value.
+    """
+    import duckdb
+
+    file = f"{folder}/figures_{times}_integers.parquet"
+    with duckdb.connect() as con:
+        con.execute(f"create view newest as {_FOOTER_RELEASES.format(file=file)}")
+        days = [day for (day,) in con.sql("select distinct released_at from newest").fetchall()]
+        parts = [_slices_of_day(con, file, day, len(days) == 1) for day in days]
+        con.execute(f"create view figures as {' union all '.join(parts)}")
+        con.execute(f"create table crosswalk as from '{folder}/crosswalk_integers.parquet'")
+        query = (Path(__file__).parent / "placing_split.sql").read_text(encoding="utf-8")
+        con.execute(f"copy ({query}) to '{folder}/duckdb_footer.parquet' (format parquet)")
+
+
+_FOOTER_RELEASES = """
+    select measure, period_start, max(released_at) as released_at from (
+        pivot (select row_group_id, path_in_schema, stats_min_value from parquet_metadata('{file}'))
+        on path_in_schema in ('measure', 'period_start', 'released_at') using any_value(stats_min_value)
+    ) group by all
+"""
+
+
+def _slices_of_day(con: Any, file: str, day: str, is_only: bool) -> str:
+    """Return the query of the slices with this newest release; row groups of other releases are skipped."""
+    read = f"from '{file}' where released_at = date '{day}'"
+    if is_only:
+        return read
+    con.execute(f"create table day_{day.replace('-', '_')} as from newest where released_at = '{day}'")
+    slices = f"select measure::utinyint, period_start::date from day_{day.replace('-', '_')}"
+    return f"{read} and (measure, period_start) in ({slices})"
+
+
+def polars_streaming(folder: Path, times: int) -> None:
+    """Join and group in Polars' streaming engine, codes as integers."""
+    import polars as pl
+
+    slice_key = ["measure", "period_start"]
+    every = pl.scan_parquet(folder / f"figures_{times}_integers.parquet")
+    newest = every.group_by(slice_key).agg(pl.col("released_at").max()).collect(engine="streaming")
+    if newest["released_at"].n_unique() == 1:
+        figures = every.filter(pl.col("released_at") == newest["released_at"][0])
+    else:
+        figures = every.join(newest.lazy(), on=[*slice_key, "released_at"], how="semi")
+    value, population = pl.col("value"), pl.col("weight_population")
+    low, high = pl.coalesce("lower_bound", "value"), pl.coalesce("upper_bound", "value")
+    sums = (
+        figures.join(pl.scan_parquet(folder / "crosswalk_integers.parquet"), left_on="place_code", right_on="from_code")
+        .group_by(*slice_key, "to_code")
+        .agg(
+            partial=(value * pl.col("weight")).sum(), missing=value.null_count(),
+            lower_bound=pl.when("goes_whole").then(low).otherwise(0.0).sum(), high=high.sum(), open=high.null_count(),
+            coverage=pl.when(value.is_not_null()).then(population).otherwise(0.0).sum() / population.sum(),
+            worst=pl.col("obs_status").max(),
+        )
+    )  # fmt: skip
+    sums.select(
+        *slice_key, pl.col("to_code").alias("place_code"), "partial", "lower_bound", "coverage", "missing", "worst",
+        value=pl.when(pl.col("missing") == 0).then("partial"), upper_bound=pl.when(pl.col("open") == 0).then("high"),
+    ).select(RESULT).sink_parquet(folder / "polars_streaming.parquet", engine="streaming")  # fmt: skip
 
 
 def in_pandas(folder: Path, times: int) -> None:
@@ -186,7 +253,18 @@ def in_tobler(folder: Path, times: int) -> None:
 
 
 ROADS: dict[str, Callable[[Path, int], None]] = {
-    item.__name__: item for item in (scan, slices, commonground, duckdb_integers, duckdb_text, in_pandas, in_tobler)
+    item.__name__: item
+    for item in (
+        scan,
+        slices,
+        commonground,
+        duckdb_footer,
+        duckdb_integers,
+        duckdb_text,
+        polars_streaming,
+        in_pandas,
+        in_tobler,
+    )
 }
 
 
