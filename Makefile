@@ -12,7 +12,8 @@ run: $(VENV)/run.done
 test: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-ui: $(VENV)/run.done
+# Dagster's web server is an extra: a build does not need it.
+ui: $(VENV)/ui.done
 	$(BIN)/commonground ui
 
 lint: $(VENV)/dev.done
@@ -27,25 +28,31 @@ validate: $(VENV)/dev.done
 	$(BIN)/python -m dagster definitions validate -w workspace.yaml
 
 lock-check: $(VENV)/dev.done
-	$(BIN)/python -m pip install --quiet --dry-run --require-hashes --no-deps -r .ci/requirements.lock -r .ci/requirements-dev.lock
-	$(BIN)/python -m pip check
+	$(INSTALL) --check .ci/requirements.lock .ci/requirements-ui.lock .ci/requirements-dev.lock
 
-# --no-deps: the locks are complete, and pip need not work them out again.
-# --no-build-isolation: the build backend is in the lock too, so nothing comes unhashed.
+# uv installs where it is on the machine, and pip where it is not, with the same hashes: see .ci/install.
+INSTALL := PYTHON=$(PYTHON) UV=$(UV) sh .ci/install $(VENV)
+
 $(VENV)/run.done: .ci/requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r .ci/requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(INSTALL) .ci/requirements.lock
+	$(INSTALL) .
+	touch $@
+
+$(VENV)/ui.done: .ci/requirements-ui.lock $(VENV)/run.done
+	$(INSTALL) .ci/requirements-ui.lock
 	touch $@
 
 $(VENV)/dev.done: .ci/requirements-dev.lock $(VENV)/run.done
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r .ci/requirements-dev.lock
+	$(INSTALL) .ci/requirements-dev.lock
 	touch $@
 
+COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-strip-extras --no-header --extra build
 # For maintainers, after pyproject.toml has changed: needs uv.
 locks:
-	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --extra build -o .ci/requirements.lock
-	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras --no-header --extra build --extra dev -o .ci/requirements-dev.lock -c .ci/requirements.lock
+	$(COMPILE) -o .ci/requirements.lock
+	$(COMPILE) --extra ui -o .ci/requirements-ui.lock -c .ci/requirements.lock
+	$(COMPILE) --extra ui --extra dev -o .ci/requirements-dev.lock -c .ci/requirements-ui.lock
 
 # How many small faults the tests notice: `make mutants SEED=7`. Takes half an hour.
 SEED ?= 1

@@ -9,7 +9,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-ui.lock", "requirements-dev.lock")
+EXTRAS = {"requirements.lock": ["build"], "requirements-ui.lock": ["build", "ui"]}
+"""Extras in each lock; the lock of development has the extra `dev` too."""
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
 
 
@@ -30,17 +32,24 @@ def test_every_line_of_a_lock_file_is_pinned_and_hashed(name: str) -> None:
 @pytest.mark.parametrize("name", LOCKS)
 def test_lock_file_satisfies_the_declared_dependencies(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["build"]]
-    declared += project["optional-dependencies"]["dev"] if "dev" in name else []
+    declared = list(project["dependencies"])
+    for extra in EXTRAS.get(name, ["build", "ui", "dev"]):
+        declared += project["optional-dependencies"][extra]
     stored = pins(name)
     for line in declared:
         wanted = Requirement(line)
         assert wanted.specifier.contains(stored[canonicalize_name(wanted.name)]), line
 
 
-def test_development_lock_has_the_same_versions_as_the_user_lock() -> None:
-    run, dev = pins(LOCKS[0]), pins(LOCKS[1])
-    assert {name: version for name, version in run.items() if dev.get(name) != version} == {}
+@pytest.mark.parametrize("larger", LOCKS[1:])
+def test_larger_lock_has_the_same_versions_as_the_user_lock(larger: str) -> None:
+    run, more = pins(LOCKS[0]), pins(larger)
+    assert {name: version for name, version in run.items() if more.get(name) != version} == {}
+
+
+def test_build_needs_no_web_server() -> None:
+    assert not {"dagster-webserver", "uvicorn", "starlette"} & set(pins(LOCKS[0]))
+    assert {"dagster-webserver", "uvicorn", "starlette"} <= set(pins(LOCKS[1]))
 
 
 def test_no_file_names_a_package_index() -> None:

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import yaml
 
+from pipelines.core.errors import CommongroundError
 from pipelines.core.paths import PROJECT_VARIABLE, STORE_VARIABLE
 from pipelines.core.store import write_atomically
 from pipelines.declarations.project import Project
@@ -20,7 +22,12 @@ DAGSTER_SETTINGS = {
 
 
 def serve_ui(project: Project, port: int) -> int:
-    """Run the web UI until it stops. Return its exit code."""
+    """Run the web UI until it stops. Return its exit code. Raise CommongroundError without Dagster's web server."""
+    if find_spec("dagster_webserver") is None:
+        raise CommongroundError(
+            "Dagster's web server is not installed, because a build does not need it; "
+            "run `make ui`, or install the packages of .ci/requirements-ui.lock"
+        )
     root = project.catalogue.root
     home = root / ".dagster"
     write_atomically(home / "dagster.yaml", yaml.safe_dump(DAGSTER_SETTINGS).encode())
