@@ -16,7 +16,7 @@ from pipelines.declarations.fingerprints import TableKeys, hash_texts
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
 from pipelines.gaps import collect_gaps, load_gaps, load_ledger, rank_requests, stack_returns
-from pipelines.geography import load_geography, read_boundaries
+from pipelines.geography import load_area_hierarchy, load_geography, read_boundaries
 from pipelines.observations import (
     RELEASE,
     REVISION_SUMMARY,
@@ -26,9 +26,10 @@ from pipelines.observations import (
     current_tables,
     summarise_completeness,
 )
+from pipelines.outputs.larger_places import find_larger_places
 from pipelines.outputs.letters import draft_letters
 from pipelines.outputs.report_changes import Breaks, BuildHistory
-from pipelines.outputs.report_model import Report
+from pipelines.outputs.report_model import LARGER_PLACE, MAX_LISTED_PLACES, Report
 
 
 def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> Report:
@@ -39,6 +40,7 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
     sources = catalogue.problem_sources(problem)
     disagreements = _share(project, current_keys, "disagreement", sources, partial(all_disagreement_flags, project))
     people, title = problem_residents(project, problem)
+    places = register.join(cells.select("place_code").unique(), on="place_code", how="semi")
     return Report(
         problem=problem.name,
         header=problem.header,
@@ -46,7 +48,7 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         version=project_version(),
         cells=cells,
         view=read_table(state_path(project.home, "view", problem.name)),
-        places=register.join(cells.select("place_code").unique(), on="place_code", how="semi"),
+        places=places,
         people=people,
         people_title=title,
         findings=stack_findings(project, current_keys, disagreements, sources),
@@ -58,7 +60,15 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         history=_load_history(project, problem, current_keys),
         breaks=_load_breaks(project, problem, current_keys),
         completeness=_load_completeness(project, problem, current_keys),
+        larger=_load_larger_places(project, places),
     )
+
+
+def _load_larger_places(project: Project, places: pl.DataFrame) -> pl.DataFrame:
+    """Return the larger place of each place where there are too many to list (LARGER_PLACE); else an empty table."""
+    if places.height <= MAX_LISTED_PLACES:
+        return LARGER_PLACE.to_frame()
+    return find_larger_places(places, load_area_hierarchy(project))
 
 
 class _SharedTables(NamedTuple):

@@ -11,6 +11,7 @@ from pipelines.core.export import escape_formulas
 from pipelines.core.periods import format_period
 from pipelines.observations import newest_periods
 from pipelines.outputs.csvw import CREDIT_COLUMNS
+from pipelines.outputs.larger_places import count_larger_needs_met, larger_place_table
 from pipelines.outputs.map import draw_map
 from pipelines.outputs.page_templates import page_environment
 from pipelines.outputs.report_changes import (
@@ -21,7 +22,7 @@ from pipelines.outputs.report_changes import (
     lay_out_breaks,
     oldest_opening_day,
 )
-from pipelines.outputs.report_model import Report
+from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS, Report
 from pipelines.outputs.report_summary import (
     RELEASES_SHOWN,
     count_gaps_by_reason,
@@ -49,7 +50,9 @@ MAX_FINDINGS = 200
 
 def render_html(report: Report) -> str:
     """Render the report as one HTML document, without scripts or network access."""
-    met = {code: (known, asked) for code, known, asked in count_needs_met(report).iter_rows()}
+    counted = count_larger_needs_met(report) if report.is_by_larger_place else count_needs_met(report)
+    met = {code: (known, asked) for code, known, asked in counted.iter_rows()}
+    names = _shown_names(report)
     latest = report.header.grain == "latest"
     findings = grave_findings(report)
     return (
@@ -70,14 +73,16 @@ def render_html(report: Report) -> str:
             revised=report.history.revisions.to_dicts(),
             breaks=lay_out_breaks(report.breaks, report.boundaries, set(report.places["place_code"])),
             drawn=draw_map(report.boundaries, set(met), subset=bool(report.header.place_codes)),
-            names=dict(report.places.select("place_code", "place_name").iter_rows()),
-            map_shapes=_map_shapes(report, met),
+            names=names,
+            map_shapes=_map_shapes(report, met, names),
             legend=legend_rows(met),
             heads=measure_headings(report),
             highest=list_highest(report),
             latest=latest,
             oldest_that_will_do=describe_age_limits(report),
-            rows=place_table(report) if latest else period_table(report),
+            rows=_result_rows(report),
+            max_table_cells=MAX_TABLE_CELLS,
+            max_listed_places=MAX_LISTED_PLACES,
             shopping=list_requests(report),
             sources=source_rows(report),
             releases_shown=RELEASES_SHOWN,
@@ -89,6 +94,19 @@ def render_html(report: Report) -> str:
             say=format_period,
         )
     )
+
+
+def _result_rows(report: Report) -> list[dict[str, Any]]:
+    """Return the rows of the table of results: by place, or by larger place where there are too many places to list."""
+    if report.is_by_larger_place:
+        return larger_place_table(report)
+    return place_table(report) if report.header.grain == "latest" else period_table(report)
+
+
+def _shown_names(report: Report) -> dict[str, str]:
+    """Return the names of the places that the report shows, by code."""
+    shown = report.larger.select("larger_code", "larger_name") if report.is_by_larger_place else report.places
+    return dict(shown.select(pl.nth(0), pl.nth(1)).iter_rows())
 
 
 def _format_periods(report: Report) -> str:
@@ -128,10 +146,10 @@ def format_percent(met: int, asked: int) -> str:
     return "under 1%" if met and not whole else f"{whole}%"
 
 
-def _map_shapes(report: Report, met: dict[str, tuple[int, int]]) -> dict[str, tuple[str, str]]:
+def _map_shapes(report: Report, met: dict[str, tuple[int, int]], names: dict[str, str]) -> dict[str, tuple[str, str]]:
     """Return the shade and the tooltip of each place on the map."""
-    names = dict(report.places.select("place_code", "place_name").iter_rows())
-    unit = "needs met" if report.header.grain == "latest" else "needed figures available"
+    is_count_of_needs = report.header.grain == "latest" and not report.is_by_larger_place
+    unit = "needs met" if is_count_of_needs else "needed figures available"
     return {
         code: (
             shade_name(*counts),

@@ -12,7 +12,11 @@ from pipelines.observations import COMPLETENESS
 from pipelines.outputs.report_changes import NO_BREAKS, NO_HISTORY, Breaks, BuildHistory
 
 MAX_TABLE_CELLS = 200_000
-"""Maximum number of cells of a problem with a CSV file, a spreadsheet, place pages and a report by place."""
+"""Maximum number of cells of a problem with a CSV file and a spreadsheet; a larger one has Parquet files alone."""
+MAX_LISTED_PLACES = 2_000
+"""Maximum number of places of a problem with place pages and a report by place; one with more has neither."""
+LARGER_PLACE = pl.Schema(dict.fromkeys(("place_code", "larger_code", "larger_name"), pl.String))
+"""A place of a problem with too many places to list, and the larger place that its report shows instead."""
 
 
 class Report(NamedTuple):
@@ -24,7 +28,8 @@ class Report(NamedTuple):
     label, file, usable, size, in_use. `boundaries` is a GeoJSON FeatureCollection with the property `code` on each
     feature, or None if no boundaries are available. `measures` and `sources` are those that the problem needs or wants.
     `history` has the verdicts and the changes since the last build. `breaks` has discontinuities and reconciled totals.
-    `completeness` has the completeness of provider returns by period (returns.COMPLETENESS).
+    `completeness` has the completeness of provider returns by period (returns.COMPLETENESS). `larger` has the larger
+    place of each place (LARGER_PLACE), and is empty for at most MAX_LISTED_PLACES places.
     """
 
     problem: str
@@ -45,8 +50,14 @@ class Report(NamedTuple):
     history: BuildHistory = NO_HISTORY
     breaks: Breaks = NO_BREAKS
     completeness: pl.DataFrame = empty_table(COMPLETENESS)
+    larger: pl.DataFrame = LARGER_PLACE.to_frame()
 
     @property
     def is_large(self) -> bool:
         """Whether the problem has more cells than a CSV file and a spreadsheet are written for."""
         return self.cells.height > MAX_TABLE_CELLS
+
+    @property
+    def is_by_larger_place(self) -> bool:
+        """Whether the report shows larger places, because the problem has too many places to list."""
+        return self.larger.height > 0

@@ -1,6 +1,6 @@
 """Index page of all problems and places, and the place pages."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ from pipelines.outputs.last_changed import FILE_CHANGE, date_file_changes, last_
 from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.place_pages import PlacePage, build_place_pages
 from pipelines.outputs.publish import report_record_path
-from pipelines.outputs.report_model import MAX_TABLE_CELLS
+from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS
 
 INDEX = "index.html"
 
@@ -64,14 +64,21 @@ def publish_place_pages(project: Project) -> None:
     """Write the place pages that have changed, and the table from which the index page is written."""
     if not _place_pages_are_fresh(project):
         names = _current_problems(project)
-        cells = {name: read_table(state_path(project.home, "cell", name)) for name in names}
         verdicts = {name: read_table(state_path(project.home, "verdict", name)) for name in names}
-        overview = _build_project_overview(project, cells, verdicts)
+        listed = [name for name in names if verdicts[name]["place_code"].n_unique() <= MAX_LISTED_PLACES]
+        cells = {name: _read_page_cells(project, name, name in listed) for name in names}
+        overview = _build_project_overview(project, cells, verdicts, listed)
         sources = public_input_sources(project.catalogue, names)
         write_table(_overview_path(project), overview.problems, pages_key(project), sources)
-        pages = _write_place_pages(project, cells, verdicts)
+        pages = _write_place_pages(project, {n: cells[n] for n in listed}, {n: verdicts[n] for n in listed})
         places = pages.join(overview.places, on="place_code", how="left", maintain_order="left")
         write_table(_pages_path(project), places, pages_key(project))
+
+
+def _read_page_cells(project: Project, name: str, has_pages: bool) -> pl.DataFrame:
+    """Read the cells of a problem; only the columns of the index page where its places have no pages."""
+    path = state_path(project.home, "cell", name)
+    return read_table(path) if has_pages else pl.read_parquet(path, columns=["value", "proxy_measure"])
 
 
 def publish_index(project: Project) -> Path:
@@ -230,28 +237,29 @@ class Overview(NamedTuple):
 
 
 def _build_project_overview(
-    project: Project, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame]
+    project: Project, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame], listed: Collection[str]
 ) -> Overview:
     catalogue = project.catalogue
-    systems = sorted({catalogue.problems[name].header.geography for name in cells})
+    systems = sorted({catalogue.problems[name].header.geography for name in listed})
     nowhere = load_places(project).register.clear()
     places = pl.concat([load_geography(project, system).places for system in systems] or [nowhere])
     ledgers = {name: load_ledger(project, name) for name in cells}
-    return build_overview(catalogue, cells, verdicts, ledgers, places.unique("place_code"))
+    return build_overview(catalogue, cells, verdicts, ledgers, places.unique("place_code"), listed)
 
 
 def build_overview(
     catalogue: Catalogue, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame], ledgers: dict[str, Ledger],
-    register: pl.DataFrame,
+    register: pl.DataFrame, listed: Collection[str],
 ) -> Overview:  # fmt: skip
     """Return the content of the index page.
 
-    Takes the cells (schema.CELL_COLUMNS), verdicts (verdicts.VERDICT) and ledger of each problem, and the places with
-    a page (schema.PLACE_COLUMNS).
+    Takes the cells (schema.CELL_COLUMNS), verdicts (verdicts.VERDICT) and ledger of each problem, the places with a
+    page (schema.PLACE_COLUMNS), and the names of the problems that these pages show.
     """
     by_place = {name: summarise_by_place(problem_verdicts) for name, problem_verdicts in verdicts.items()}
     rows = [_problem_row(catalogue, name, cells[name], by_place[name], ledgers[name]) for name in sorted(cells)]
-    return Overview(pl.DataFrame(rows, schema=_PROBLEM_ROW, orient="row"), _count_answers(register, by_place))
+    shown = {name: by_place[name] for name in listed}
+    return Overview(pl.DataFrame(rows, schema=_PROBLEM_ROW, orient="row"), _count_answers(register, shown))
 
 
 _PROBLEM_ROW = pl.Schema(

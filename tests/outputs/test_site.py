@@ -123,7 +123,12 @@ def test_malicious_name_is_escaped(paged: Project, tmp_path: Path) -> None:
     html = next(render_place_page(page, "people") for page in pages if page.name == HARM)
     assert HARM not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     result = build_overview(
-        project.catalogue, {"sample": report.cells}, {"sample": judged}, {"sample": empty_ledger()}, report.places
+        project.catalogue,
+        {"sample": report.cells},
+        {"sample": judged},
+        {"sample": empty_ledger()},
+        report.places,
+        ["sample"],
     )
     assert result.problems["places"].to_list() == [5] and result.places.height == 5
 

@@ -1,0 +1,74 @@
+"""Results of many places by larger place: by district, or by region and nation where districts are the places."""
+
+from typing import Any
+
+import polars as pl
+
+from pipelines.core.reasons import REASONS
+from pipelines.outputs.report_model import LARGER_PLACE, Report
+from pipelines.outputs.report_summary import count_needs_met
+
+MAX_REASONS = 3
+"""Maximum number of gap reasons in a cell of the table; the others are counted together."""
+
+
+def find_larger_places(places: pl.DataFrame, hierarchy: pl.DataFrame) -> pl.DataFrame:
+    """Return the larger place of each place (LARGER_PLACE): the district with most of its residents, else its region.
+
+    Takes places (schema.PLACE_COLUMNS) and their larger areas (hierarchy.AREA_HIERARCHY). The newest geography of
+    districts in the hierarchy is used.
+    """
+    districts = hierarchy.filter(pl.col("kind") == "lad").drop_nulls("parent_code").sort(
+        "place_code", "parent_geography", "share", "parent_code", descending=[False, True, True, False]
+    ).unique("place_code", keep="first", maintain_order=True)  # fmt: skip
+    joined = places.join(districts.select("place_code", "parent_code", "parent_name"), on="place_code", how="left")
+    region = pl.coalesce("region", "nation", pl.lit("Other places"))
+    return joined.select(
+        "place_code",
+        pl.coalesce("parent_code", "region_code", region).alias("larger_code"),
+        pl.coalesce("parent_name", "parent_code", region).alias("larger_name"),
+    ).cast(LARGER_PLACE)
+
+
+def count_larger_needs_met(report: Report) -> pl.DataFrame:
+    """Count the needed cells with a value for each larger place: place_code, met, asked."""
+    counted = count_needs_met(report).join(report.larger, on="place_code")
+    sums = counted.group_by(pl.col("larger_code").alias("place_code")).agg(pl.col("met", "asked").sum())
+    return sums.sort("place_code")
+
+
+def larger_place_table(report: Report) -> list[dict[str, Any]]:
+    """Return a row for each larger place, with the numbers of figures and of gaps by reason for each measure."""
+    met = {code: f"{known:,} of {asked:,}" for code, known, asked in count_larger_needs_met(report).iter_rows()}
+    cells = _count_cells(report)
+    larger = report.larger.group_by("larger_code", "larger_name").agg(pl.len().alias("places"))
+    return [
+        {
+            "place_name": name,
+            "where": f"{code}, {places:,} places",
+            "met": met.get(code, "no needs"),
+            "verdict": "",
+            "cells": [cells[code, measure] for measure in report.measures],
+        }
+        for code, name, places in larger.sort("larger_name", "larger_code").iter_rows()
+    ]
+
+
+def _count_cells(report: Report) -> dict[tuple[str, str], dict[str, Any]]:
+    """Count the figures and the gaps of each larger place and measure."""
+    cells = report.cells.select("place_code", "measure", "value", "reason").join(report.larger, on="place_code")
+    key = ["larger_code", "measure"]
+    counts = cells.group_by(key).agg(pl.col("value").count().alias("known"), pl.len().alias("asked"))
+    gaps = cells.drop_nulls("reason").group_by(*key, "reason").len("gaps")
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for code, measure, reason, count in gaps.sort("gaps", "reason", descending=[True, False]).iter_rows():
+        reasons.setdefault((code, measure), []).append(f"{REASONS[reason].title} ({count:,})")
+    return {
+        (code, measure): {"count": f"{known:,} of {asked:,}", "reasons": _cut_reasons(reasons.get((code, measure), []))}
+        for code, measure, known, asked in counts.iter_rows()
+    }
+
+
+def _cut_reasons(reasons: list[str]) -> list[str]:
+    more = len(reasons) - MAX_REASONS
+    return reasons[:MAX_REASONS] + ([f"and {more} more reasons"] if more > 0 else [])

@@ -1,0 +1,67 @@
+"""Outputs of a problem over LSOAs: Parquet files, a report by district, and no page for each area."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from benchmarks.build_project import Figures, load_areas, make_figures_project
+from pipelines.core.store import output_path, read_table, state_path
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.project import Project
+from pipelines.outputs import report as report_page
+from pipelines.outputs import report_model, site
+from pipelines.outputs.site import publish_pages
+from tests.command import build_by_steps
+from tests.outputs.test_report import Page
+
+
+@pytest.fixture(scope="module")
+def areas(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with one month of synthetic figures of LSOAs, built with limits below its size."""
+    folder = tmp_path_factory.mktemp("areas")
+    make_figures_project(folder, Figures(1), "lsoa_2021")
+    project = Project(load_catalogue(folder / "project"), folder / "store", date(2026, 11, 24))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (report_model, report_page, site):
+            patch.setattr(module, "MAX_TABLE_CELLS", 30_000)
+        publish_pages(build_by_steps(project))
+    return project
+
+
+@pytest.fixture(scope="module")
+def report(areas: Project) -> Page:
+    return Page(output_path(areas.home, "synthetic.html").read_text(encoding="utf-8"))
+
+
+def test_cells_and_view_of_a_large_problem_are_parquet_only(areas: Project) -> None:
+    out = output_path(areas.home, "")
+    names = {path.name for path in out.glob("synthetic.*")}
+    assert names == {"synthetic.html", "synthetic.json", "synthetic.cells.parquet", "synthetic.view.parquet"}
+    cells = read_table(state_path(areas.home, "cell", "synthetic")).sort("cell_id")
+    assert cells.height == load_areas().height
+    assert pl.read_parquet(out / "synthetic.cells.parquet", columns=cells.columns).equals(cells)
+    view = read_table(state_path(areas.home, "view", "synthetic"))
+    assert pl.read_parquet(out / "synthetic.view.parquet").equals(view)
+
+
+def test_report_counts_every_cell_once_by_district(areas: Project, report: Page) -> None:
+    districts = load_areas().group_by("to_code").len()
+    cells = [text for tag, text in report.texts if tag == "td" and text.endswith(" available")]
+    counts = [text.removesuffix(" available").replace(",", "").split(" of ") for text in cells]
+    assert len(counts) == districts.height
+    known = read_table(state_path(areas.home, "cell", "synthetic"))["value"].count()
+    assert [sum(int(pair[side]) for pair in counts) for side in (0, 1)] == [known, load_areas().height]
+
+
+def test_report_states_why_it_has_no_spreadsheet_and_no_row_for_each_place(report: Page) -> None:
+    text = " ".join(text for _, text in report.texts)
+    assert "This problem has 35,672 cells. A spreadsheet and a CSV file are written for at most 30,000 cells" in text
+    assert "This problem has 35,672 places, and a report lists at most 2,000." in text
+
+
+def test_small_areas_have_no_pages_and_the_index_has_their_problem(areas: Project) -> None:
+    assert not list(output_path(areas.home, "places").glob("*.html"))
+    index = Page(output_path(areas.home, "index.html").read_text(encoding="utf-8"))
+    links = {attrs["href"] for tag, attrs in index.tags if tag == "a" and "synthetic" in (attrs["href"] or "")}
+    assert links == {"synthetic.html", "synthetic.cells.parquet"}
