@@ -1,13 +1,14 @@
 """The commands `refresh` and `add`: their steps, progress bars and printed results."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 
 from pipelines.app.steps import prepare_store
+from pipelines.core.clock import current_date, current_time
 from pipelines.core.errors import CommongroundError, FetchError
 from pipelines.core.export import progress_bar
 from pipelines.core.store import Snapshot, hash_bytes, lock_store
@@ -90,7 +91,7 @@ def _is_release(catalogue: Catalogue, path: Path, release: BundledRelease) -> bo
 
 def _add_files(project: Project, additions: list[Addition], accept: bool) -> list[Outcome]:
     """Check all files, then store all files. Raises FetchError and stores no file if one is invalid."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = current_time().isoformat(timespec="seconds")
     sources = project.catalogue.sources
     with lock_store(project.home):
         prepare_store(project)  # the checks look up codes in the register of places
@@ -106,7 +107,7 @@ def _add_files(project: Project, additions: list[Addition], accept: bool) -> lis
 
 def _find_fault(project: Project, addition: Addition, accept: bool) -> str:
     """Return the fault of a file, or an empty text. Files with apportionment weights are read completely."""
-    if addition.released > max(datetime.now(UTC).date(), project.as_of):
+    if addition.released > max(current_date(), project.as_of):
         return (
             f"{addition.path.name}: found release day {addition.released}, in the future; give the actual release day"
         )
@@ -147,7 +148,7 @@ def refresh_sources(project: Project, sources: Sequence[str], console: Console) 
     catalogue = project.catalogue
     chosen = {name: catalogue.find_source(name) for name in sources}
     sources_to_fetch = chosen or catalogue.refreshable_sources()
-    now = datetime.now(UTC)
+    now = current_time()
     with progress_bar(console) as bar:
         task = bar.add_task("fetching", total=len(sources_to_fetch))
 

@@ -6,7 +6,7 @@ file and the pages are assets too. The module `steps` prepares the store.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from pipelines.app.schedules import freshness_policy
 from pipelines.app.steps import prepare_store
 from pipelines.app.withdrawal import withdraw_outputs
 from pipelines.apportionment import problem_residents
+from pipelines.core.clock import current_time
 from pipelines.core.errors import CommongroundError
 from pipelines.core.store import lock_store, read_table, state_path
 from pipelines.declarations.catalogue import Catalogue, Problem, load_catalogue
@@ -145,7 +146,7 @@ def _snapshot_asset(catalogue: Catalogue, name: str, source: Source) -> dg.Asset
     def snapshot_asset(place: ProjectParam) -> dg.MaterializeResult[Any]:
         project = place.open_project(catalogue)
         with lock_store(project.home):
-            now = datetime.now(UTC)
+            now = current_time()
             outcome = refresh_source(
                 project.home, name, source, today=now.date(), now=now.isoformat(timespec="seconds")
             )

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import polars as pl
 from rich.console import Console
 
+from pipelines.core.clock import current_date
 from pipelines.core.errors import UnknownNameError, suggest_names
 from pipelines.core.schema import empty_table
 from pipelines.core.store import hash_bytes, lock_store, write_atomically
-from pipelines.declarations.project import Project, current_date
+from pipelines.declarations.project import Project
 from pipelines.gaps import BUILD, Ledger, ledger_path, read_ledger, remove_builds, write_ledger
 
 _BUILD_PATTERN = re.compile(r"(\d{4}-\d{2}-\d{2})(?:/(\d{1,9}))?")

@@ -8,6 +8,7 @@ from .losses import list_residuals as list_residuals
 from .losses import problem_residuals as problem_residuals
 from .losses import whole_residuals as whole_residuals
 from .part_bounds import measures_below_zero as measures_below_zero
+from .population import population_days as population_days
 from .population import population_measure as population_measure
 from .population import problem_residents as problem_residents
 from .population import system_residents as system_residents

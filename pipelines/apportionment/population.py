@@ -1,6 +1,7 @@
 """Residents of the places of a problem, as the weight of missing figures."""
 
 from collections.abc import Iterable
+from datetime import date
 
 import polars as pl
 
@@ -33,8 +34,21 @@ def problem_residents(project: Project, problem: Problem) -> tuple[pl.DataFrame,
     return system_residents(project, name, problem.header.geography), project.catalogue.measures[name].title
 
 
+def population_days(project: Project, problem: Problem) -> list[date]:
+    """Return the days from which a later population figure gives the residents of a problem's places."""
+    name = population_measure(project.catalogue, problem.measures)
+    return _load_residents(project, name, problem.header.geography)["period_end"].unique().to_list() if name else []
+
+
 def system_residents(project: Project, name: str, system: str) -> pl.DataFrame:
-    """Return the newest population figure for the places of a geography, by code changes and nesting alone.
+    """Return the newest population figure for the places of a geography, by code changes and nesting alone."""
+    residents = _load_residents(project, name, system).filter(pl.col("period_end") <= project.as_of)
+    newest = residents.group_by("place_code", maintain_order=True).agg(pl.col("people").last())
+    return newest.sort("place_code")
+
+
+def _load_residents(project: Project, name: str, system: str) -> pl.DataFrame:
+    """Return all population figures of a geography (place_code, period_end, people), oldest first.
 
     The result is cached, because every step of a problem needs it.
     """
@@ -43,9 +57,13 @@ def system_residents(project: Project, name: str, system: str) -> pl.DataFrame:
         project.catalogue.measure_source[name],
     )
     key_parts = (program_key("apportionment"), current_keys.observation[owner], *current_keys.apportioning.values())
-    key = hash_texts(*key_parts, str(project.as_of))
     return load_or_build_table(
-        project.home, "people", f"{name}__{system}", key, lambda: _count_residents(project, name, system), [owner]
+        project.home,
+        "people",
+        f"{name}__{system}",
+        hash_texts(*key_parts),
+        lambda: _count_residents(project, name, system),
+        [owner],
     )
 
 
@@ -57,8 +75,5 @@ def _count_residents(project: Project, name: str, system: str) -> pl.DataFrame:
     target = set(load_geography(project, system).places["place_code"])
     newest_rows = read_current(project, catalogue.measure_source[name], [name], source.geography)
     mapped = map_slices(newest_rows, list_parts(find_successors(places, own, target)), catalogue.measures)
-    usable = mapped.filter(pl.col("value").is_not_null(), pl.col("period_end") <= project.as_of).sort("period_end")
-    people = usable.group_by(pl.col("to_code").alias("place_code"), maintain_order=True).agg(
-        pl.col("value").last().alias("people")
-    )
-    return people.sort("place_code")
+    usable = mapped.filter(pl.col("value").is_not_null()).sort("period_end", maintain_order=True)
+    return usable.select(pl.col("to_code").alias("place_code"), "period_end", pl.col("value").alias("people"))

@@ -7,12 +7,12 @@ changed since, belongs to the user. It is renamed within its folder before the p
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
 
+from pipelines.core.clock import current_date
 from pipelines.core.errors import CommongroundError
 from pipelines.core.manifest import Manifest, OutputGroup, WrittenFile, edit_manifest, read_manifest
 from pipelines.core.store import hash_bytes, hash_file, output_path, write_atomically
@@ -163,7 +163,7 @@ def _rename_user_file(home: Path, manifest: Manifest, name: str, input_sources: 
     """Rename a user's file within its folder, and list it in the manifest as the user's."""
     path = locate_output(home, name)
     stem, dot, ending = path.name.partition(".")
-    day = datetime.now(UTC).date().isoformat()
+    day = current_date().isoformat()
     candidates = (f"{stem} ({USER_FILES} {day}{f' {n}' if n > 1 else ''}){dot}{ending}" for n in range(1, 10_000))
     new = next(path.with_name(candidate) for candidate in candidates if not os.path.lexists(path.with_name(candidate)))
     move_file(path, new)

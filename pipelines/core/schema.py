@@ -118,8 +118,10 @@ CELL_COLUMNS: dict[str, Column] = {
     "place_code": Column(TEXT, "Code of the place in the problem's geography"),
     "place_name": Column(TEXT, "Name of the place"),
     "nation": Column(TEXT, "Nation of the place"),
-    "period_start": Column(DATE, "First day of the period requested"),
-    "period_end": Column(DATE, "Last day of the period requested"),
+    "period_start": Column(
+        DATE, "First day of the period requested; for grain latest the day of the last change of the answer"
+    ),
+    "period_end": Column(DATE, "Last day of the period requested; for grain latest the same day"),
     "value": Column(NUMBER, "Figure in the measure's unit; null if and only if there is a gap reason"),
     "lower_bound": Column(
         NUMBER, "Lower bound of the true figure, which always holds; null for an estimate; also known for some gaps"

@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 from uuid import uuid4
@@ -267,9 +267,39 @@ def append_log(home: Path, snapshot: Snapshot) -> None:
         os.fsync(file.fileno())
 
 
+class _ReadLog(NamedTuple):
+    """The log as read last: the state of its file, all lines, and the new releases by source."""
+
+    state: tuple[int, int]
+    entries: list[Snapshot]
+    releases: dict[str, list[Snapshot]]
+
+
+_LOGS: dict[Path, _ReadLog] = {}
+"""The log of each store as read last: every step of a build reads it."""
+
+
 def read_log(home: Path) -> list[Snapshot]:
-    """Read the whole log, oldest first, except lines that a crash left incomplete."""
-    return [read_log_line(line, number, home) for number, line in read_log_lines(home)]
+    """Read the whole log, oldest first, except lines that a crash left incomplete.
+
+    Returns the same list while the file is unchanged: do not change it.
+    """
+    return _read_log(home).entries
+
+
+def _read_log(home: Path) -> _ReadLog:
+    path = snapshots_dir(home) / "log.jsonl"
+    now = path.stat() if path.is_file() else None
+    state = (now.st_mtime_ns, now.st_size) if now else (0, 0)
+    last = _LOGS.get(home)
+    if last is None or last.state != state:
+        entries = [read_log_line(line, number, home) for number, line in read_log_lines(home)]
+        releases: dict[str, list[Snapshot]] = {}
+        for entry in entries:
+            if entry.is_new_release:
+                releases.setdefault(entry.source, []).append(entry)
+        last = _LOGS[home] = _ReadLog(state, entries, releases)
+    return last
 
 
 def read_log_lines(home: Path) -> list[tuple[int, bytes]]:
@@ -279,9 +309,9 @@ def read_log_lines(home: Path) -> list[tuple[int, bytes]]:
     return [(number, line) for number, line in enumerate(lines, 1) if line and not line.endswith(b"\x00")]
 
 
-@lru_cache(maxsize=100_000)
+@cache
 def _decode_line(line: bytes) -> Snapshot:
-    """Parse a log line; results are cached, because a build reads the log at every step."""
+    """Parse a log line; results are cached, because a fetch adds one line to the log."""
     fields = json.loads(line)
     return Snapshot(**{**fields, "released": date.fromisoformat(fields["released"])})
 
@@ -299,7 +329,7 @@ def read_log_line(line: bytes, number: int, home: Path) -> Snapshot:
 
 def source_snapshots(home: Path, source: str) -> list[Snapshot]:
     """Return the stored snapshots of a source, in order of arrival."""
-    return [entry for entry in read_log(home) if entry.source == source and entry.is_new_release]
+    return list(_read_log(home).releases.get(source, ()))
 
 
 _RESTORE_ADVICE = "run a build if the file is bundled with the project; else refresh the source or add the file again"

@@ -22,13 +22,19 @@ _REGISTER_TABLES = ("place", "change")
 
 
 class TableKeys(NamedTuple):
-    """Current key of each state table."""
+    """Current key of each state table, on a day.
+
+    The key of an answer leaves out the day: the stored tables state the days on which they hold (gaps.validity).
+    `last_release` has the day of the newest release behind each answer, up to that day.
+    """
 
     places: str
     boundaries: str
     observation: dict[str, str]
     answer: dict[str, str]
     apportioning: dict[str, str]
+    day: date
+    last_release: dict[str, date]
 
 
 def hash_texts(*parts: str) -> str:
@@ -68,15 +74,19 @@ def _room_folder(room: Room) -> Path:
 
 def public_input_sources(catalogue: Catalogue, names: Iterable[str]) -> list[str]:
     """List the public sources of observations that problems depend on, in order of name."""
-    sources = {source for name in names for source in _input_sources(catalogue, name)}
+    counting = _population_measures(catalogue)
+    sources = {source for name in names for source in _input_sources(catalogue, name, counting)}
     return sorted(sources & set(catalogue.observation_sources()))
 
 
-def _input_sources(catalogue: Catalogue, name: str) -> list[str]:
+def _population_measures(catalogue: Catalogue) -> list[str]:
+    return [name for name, measure in catalogue.measures.items() if counts_residents(name, measure)]
+
+
+def _input_sources(catalogue: Catalogue, name: str, counting: list[str]) -> list[str]:
     """List the sources that a problem depends on: of its measures, denominators, populations and comparisons."""
     problem = catalogue.problems[name]
     parts = [catalogue.measures[measure_name].denominator for measure_name in problem.measures]
-    counting = [name for name, measure in catalogue.measures.items() if counts_residents(name, measure)]
     beside = [other for source in catalogue.problem_sources(problem) for other in catalogue.comparable_measures[source]]
     return sorted(
         {
@@ -95,44 +105,68 @@ def _uses_area_tables(source: Source) -> bool:
     )
 
 
+class _Computed(NamedTuple):
+    """The keys computed last, and what they were computed from."""
+
+    catalogue: Catalogue
+    log: list[Snapshot]
+    day: date
+    keys: TableKeys
+
+
+_COMPUTED: dict[Path, _Computed] = {}
+"""The keys computed last by store: every step of a build needs the same ones."""
+
+
 def compute_table_keys(catalogue: Catalogue, home: Path, as_of: date) -> TableKeys:
-    """Compute the keys of all state tables from declarations, snapshots, the program and the day of the build."""
+    """Compute the keys of all state tables from declarations, the program and the snapshots released by a day."""
+    log, last = read_log(home), _COMPUTED.get(home)
+    if last is None or last.catalogue is not catalogue or last.log is not log or last.day != as_of:
+        last = _COMPUTED[home] = _Computed(catalogue, log, as_of, _compute_keys(catalogue, log, as_of))
+    return last.keys
+
+
+def _compute_keys(catalogue: Catalogue, log: list[Snapshot], as_of: date) -> TableKeys:
     snapshots: dict[str, list[Snapshot]] = {}
-    for entry in read_log(home):
+    for entry in log:
         if entry.is_new_release and entry.released <= as_of:
             snapshots.setdefault(entry.source, []).append(entry)
-
-    def source_key(name: str) -> str:
-        files = (f"{entry.sha256} {entry.released} {entry.file}" for entry in snapshots.get(name, []))
-        return hash_texts(name, catalogue.declaration_hashes[name], *files)
-
-    geography_key, observations_key = program_key("geography"), program_key("observations")
-    places = hash_texts(
-        geography_key, *(source_key(name) for table in _REGISTER_TABLES for name in catalogue.sources_providing(table))
-    )
-    apportioning = {
-        name: hash_texts(geography_key, places, source_key(name)) for name in catalogue.apportionment_sources()
-    }
-    observation = {
+    key_by_source = {
         name: hash_texts(
-            observations_key, places, source_key(name), *(apportioning.values() if _uses_area_tables(source) else ())
+            name, declared, *(f"{entry.sha256} {entry.released} {entry.file}" for entry in snapshots.get(name, []))
         )
+        for name, declared in catalogue.declaration_hashes.items()
+    }
+    geography_key, observations_key, answers_key = (program_key(room) for room in ("geography", "observations", "gaps"))
+    register_sources = [name for table in _REGISTER_TABLES for name in catalogue.sources_providing(table)]
+    boundary_sources = list(catalogue.sources_providing("boundary"))
+    places = hash_texts(geography_key, *(key_by_source[name] for name in register_sources))
+    apportioning = {
+        name: hash_texts(geography_key, places, key_by_source[name]) for name in catalogue.apportionment_sources()
+    }
+    areas = hash_texts(*apportioning.values())
+    observation = {
+        name: hash_texts(observations_key, places, key_by_source[name], areas if _uses_area_tables(source) else "")
         for name, source in catalogue.observation_sources().items()
     }
-    boundaries = hash_texts(geography_key, *(source_key(name) for name in catalogue.sources_providing("boundary")))
+    boundaries = hash_texts(geography_key, *(key_by_source[name] for name in boundary_sources))
+    counting = _population_measures(catalogue)
+    inputs = {name: _input_sources(catalogue, name, counting) for name in catalogue.problems}
     answer = {
         name: hash_texts(
-            program_key("gaps"),
+            answers_key,
             problem.body,
             places,
             boundaries,
-            *apportioning.values(),
-            as_of.isoformat(),
-            *(
-                observation.get(source) or catalogue.declaration_hashes[source]
-                for source in _input_sources(catalogue, name)
-            ),
+            areas,
+            *(observation.get(source) or catalogue.declaration_hashes[source] for source in inputs[name]),
         )
         for name, problem in catalogue.problems.items()
     }
-    return TableKeys(places, boundaries, observation, answer, apportioning)
+    newest = {name: max(entry.released for entry in entries) for name, entries in snapshots.items()}
+    shared = [*register_sources, *boundary_sources, *apportioning]
+    last_release = {
+        name: max((newest[source] for source in (*shared, *inputs[name]) if source in newest), default=date.min)
+        for name in catalogue.problems
+    }
+    return TableKeys(places, boundaries, observation, answer, apportioning, as_of, last_release)

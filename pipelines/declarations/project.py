@@ -1,10 +1,11 @@
 """The project of a build: its declarations, its store and the day of the build."""
 
 import os
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+from pipelines.core.clock import current_date
 from pipelines.core.errors import BuildDateError
 from pipelines.declarations.catalogue import Catalogue
 
@@ -17,11 +18,6 @@ class Project(NamedTuple):
     catalogue: Catalogue
     home: Path
     as_of: date
-
-
-def current_date() -> date:
-    """Return the current day in UTC by this machine's clock."""
-    return datetime.now(UTC).date()
 
 
 def build_date() -> date:

@@ -1,8 +1,8 @@
 """Import of the files bundled with the project as snapshots of the store."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.core.clock import current_time
 from pipelines.core.store import Snapshot, hash_bytes, source_snapshots, store_bytes, store_snapshot
 from pipelines.declarations.catalogue import Catalogue
 
@@ -19,7 +19,7 @@ def import_bundled_releases(home: Path, catalogue: Catalogue, name: str) -> None
         if stored and stored[-1].sha256 == hash_bytes(content):
             store_bytes(home, content, not source.is_public)
             continue
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = current_time().isoformat(timespec="seconds")
         store_snapshot(
             home,
             content,

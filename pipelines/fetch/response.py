@@ -4,12 +4,12 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 
+from pipelines.core.clock import current_time
 from pipelines.core.errors import FetchError
 from pipelines.fetch.urls import parse_http_date, redact_address
 
@@ -143,4 +143,4 @@ def _parse_retry_after(retry_after: str) -> float | None:
     if re.fullmatch(r"\d{1,9}", retry_after, re.A):
         return float(retry_after)
     until = parse_http_date(retry_after)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds()) if until else None
+    return max(0.0, (until - current_time()).total_seconds()) if until else None

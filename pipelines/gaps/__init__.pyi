@@ -42,6 +42,7 @@ from .returns_load import stack_returns as stack_returns
 from .scenario import list_lost_measures as list_lost_measures
 from .scenario import run_scenario as run_scenario
 from .sightings import CLOSING_REASONS as CLOSING_REASONS
+from .validity import current_answer_key as current_answer_key
 from .verdicts import VERDICT as VERDICT
 from .verdicts import VERDICT_WORDS as VERDICT_WORDS
 from .verdicts import summarise_by_place as summarise_by_place

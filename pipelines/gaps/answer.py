@@ -15,6 +15,7 @@ from pipelines.apportionment import (
     list_residuals,
     map_slices,
     mark_withdrawn_figures,
+    population_days,
     problem_residents,
     problem_residuals,
     rate_weights,
@@ -30,11 +31,12 @@ from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import ANSWER_TABLES, compute_table_keys, public_input_sources
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.gaps.cells import build_cells
+from pipelines.gaps.cells import build_cells, group_slices
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
 from pipelines.gaps.proxies import apply_proxies
 from pipelines.gaps.reference_periods import instant_measures
 from pipelines.gaps.refine import refine_gaps, withhold_implausible
+from pipelines.gaps.validity import Validity, current_answer_key, find_validity, format_answer_key
 from pipelines.gaps.verdicts import add_verdicts, build_verdicts
 from pipelines.gaps.view import run_problem_select
 from pipelines.geography import (
@@ -54,28 +56,34 @@ from pipelines.observations import SourceTables, flag_disagreements, load_source
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
     """Build the cells, view, verdicts, losses and discontinuities of one problem; return its cells.
 
-    Cells built earlier from the same inputs are read back. The gap ledger is updated later, once the cells have
-    passed their checks (ledger_load.update_ledger).
+    Cells built earlier from the same inputs are read back while they hold (validity). The gap ledger is updated later,
+    once the cells have passed their checks (ledger_load.update_ledger).
     """
-    key = compute_table_keys(project.catalogue, project.home, project.as_of).answer[name]
-
-    def build_tables() -> tuple[pl.DataFrame, ...]:
-        problem = project.catalogue.problems[name]
-        places = load_places(project)
-        system = load_geography(project, problem.header.geography).places
-        placed, aside, lost = place_observations(project, problem, places, set(system["place_code"]))
-        cells = apply_proxies(build_cells(problem, project.catalogue, system, placed, aside, project.as_of), problem)
-        neighbours = load_neighbours(project, problem.header.geography)
-        breaks = find_discontinuities(cells, neighbours, project.catalogue.measures)
-        cells = add_discontinuity_caveats(cells, breaks)
-        verdict_table = build_verdicts(cells, problem.header, problem_residents(project, problem)[0])
-        refuse_other_periods(problem, project.catalogue, cells)
-        view = add_verdicts(run_problem_select(problem, system, cells, placed), verdict_table, problem)
-        return cells, view, verdict_table, problem_residuals([lost], name, problem.header.geography), breaks
-
+    current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
+    key, tables = current_answer_key(project.home, name, current_keys), list[pl.DataFrame]()
+    if key is None:
+        validity, tables = _build_answer(project, project.catalogue.problems[name], current_keys.last_release[name])
+        key = format_answer_key(current_keys.answer[name], validity)
     return load_or_build_tables(
-        project.home, ANSWER_TABLES, name, key, build_tables, public_input_sources(project.catalogue, [name])
+        project.home, ANSWER_TABLES, name, key, lambda: tables, public_input_sources(project.catalogue, [name])
     )[0]
+
+
+def _build_answer(project: Project, problem: Problem, last_release: date) -> tuple[Validity, list[pl.DataFrame]]:
+    """Build the tables of an answer (ANSWER_TABLES) as of the first day on which they hold."""
+    catalogue, places = project.catalogue, load_places(project)
+    system = load_geography(project, problem.header.geography).places
+    placed, aside, lost = place_observations(project, problem, places, set(system["place_code"]))
+    known = [last_release, *population_days(project, problem)]
+    validity = find_validity(problem, catalogue, group_slices(placed), known, project.as_of)
+    cells = apply_proxies(build_cells(problem, catalogue, system, placed, aside, validity.first), problem)
+    breaks = find_discontinuities(cells, load_neighbours(project, problem.header.geography), catalogue.measures)
+    cells = add_discontinuity_caveats(cells, breaks)
+    verdict_table = build_verdicts(cells, problem.header, problem_residents(project, problem)[0])
+    refuse_other_periods(problem, catalogue, cells)
+    view = add_verdicts(run_problem_select(problem, system, cells, placed), verdict_table, problem)
+    residuals = problem_residuals([lost], problem.name, problem.header.geography)
+    return validity, [cells, view, verdict_table, residuals, breaks]
 
 
 def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataFrame) -> None:

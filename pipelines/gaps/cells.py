@@ -38,7 +38,7 @@ def build_cells(
     """
     periods = list_periods(problem, as_of)
     required = build_grid(problem, select_places(problem, places), periods)
-    chosen = tabulate_choices(choose_periods(problem, catalogue, _group_slices(placed), periods, as_of))
+    chosen = tabulate_choices(choose_periods(problem, catalogue, group_slices(placed), periods, as_of))
     joined = _join_placed(required.join(chosen, on=["measure", "period_start", "period_end"], how="left"), placed)
     joined = _join_nearest_period(joined, placed)
     joined = _withhold_uncertain(_accept_partial_average(joined, problem), problem)
@@ -49,7 +49,8 @@ def build_cells(
     )
 
 
-def _group_slices(placed: pl.DataFrame) -> dict[str, list[ReferencePeriod]]:
+def group_slices(placed: pl.DataFrame) -> dict[str, list[ReferencePeriod]]:
+    """Return for each measure the periods with figures."""
     slices: dict[str, list[ReferencePeriod]] = {}
     for measure, start, end in placed.select(SLICE_KEY).unique().sort(SLICE_KEY).iter_rows():
         slices.setdefault(measure, []).append(ReferencePeriod(start, end))

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from pipelines.core.store import state_path, table_key
-from pipelines.declarations.fingerprints import ANSWER_TABLES, TableKeys
+from pipelines.core.store import state_path
+from pipelines.declarations.fingerprints import TableKeys
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger_load import ledger_path
+from pipelines.gaps.validity import current_answer_key
 
 
 def is_answer_current(home: Path, name: str, fingerprints: TableKeys) -> bool:
-    """Return whether a problem's tables exist and were built from the current inputs."""
-    return all(table_key(state_path(home, table, name)) == fingerprints.answer[name] for table in ANSWER_TABLES)
+    """Return whether a problem's tables exist, were built from the current inputs, and hold on the day of the keys."""
+    return current_answer_key(home, name, fingerprints) is not None
 
 
 def list_current_problems(project: Project, fingerprints: TableKeys) -> list[str]:

@@ -227,12 +227,15 @@ def _explain_age(
     need: Need, source: Source, newest: ReferencePeriod, day: ReferencePeriod
 ) -> tuple[str | None, str | None]:
     """Explain that a figure is too old for the problem on the day of the build, or return no reason."""
-    age = (day.end - newest.end).days
     most, limit = greatest_age(need, source)
-    if age <= most:
+    last_day = newest.end + timedelta(days=most)
+    if day.end <= last_day:
         return None, None
     reason = "discontinued" if source.cadence == "once" else "stale"
-    return reason, f"the newest figure is for {format_period(*newest)}, {age:,} days ago; the problem allows {limit}"
+    return reason, (
+        f"the newest figure is for {format_period(*newest)}; the problem allows {limit}, "
+        f"until {format_period(last_day, last_day)}"
+    )
 
 
 def greatest_age(need: Need, source: Source) -> tuple[int, str]:

@@ -16,11 +16,12 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.core.clock import current_date
 from pipelines.core.errors import UnreadableError
 from pipelines.core.renames import COLUMNS
 from pipelines.core.schema import conform_table, empty_table
 from pipelines.core.store import TABLE_KEY_METADATA, hash_bytes, read_log, state_path, table_key, write_atomically
-from pipelines.declarations.project import Project, current_date
+from pipelines.declarations.project import Project
 from pipelines.gaps.ledger import (
     BUILD,
     GAP_LEDGER,

@@ -10,12 +10,12 @@ import polars as pl
 from checks import convert_flags
 from pipelines.apportionment import problem_residents
 from pipelines.core.schema import FINDING_COLUMNS, empty_table
-from pipelines.core.store import read_table, state_path, table_key
+from pipelines.core.store import read_table, state_path
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.fingerprints import TableKeys, hash_texts
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
-from pipelines.gaps import collect_gaps, load_gaps, load_ledger, rank_requests, stack_returns
+from pipelines.gaps import collect_gaps, list_current_problems, load_gaps, load_ledger, rank_requests, stack_returns
 from pipelines.geography import load_area_hierarchy, load_geography, read_boundaries
 from pipelines.observations import (
     RELEASE,
@@ -159,9 +159,8 @@ def _releases_used(path: Path, _modified_ns: int) -> frozenset[str]:
 def list_releases(project: Project, current_keys: TableKeys, names: list[str]) -> pl.DataFrame:
     """Return the stored releases of the given sources. `in_use` marks releases that supply a figure of a cell."""
     used: set[str] = set()
-    for name in sorted(project.catalogue.problems):
+    for name in list_current_problems(project, current_keys):
         path = state_path(project.home, "cell", name)
-        if table_key(path) == current_keys.answer[name]:
-            used |= _releases_used(path, path.stat().st_mtime_ns)
+        used |= _releases_used(path, path.stat().st_mtime_ns)
     table = pl.concat([pl.DataFrame(schema=RELEASE), *current_tables(project, "release", current_keys, names)])
     return table.with_columns(pl.col("release").is_in(sorted(used)).alias("in_use"))

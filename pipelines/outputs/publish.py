@@ -8,7 +8,7 @@ from pipelines.core.output_files import write_outputs
 from pipelines.core.store import hash_bytes, output_path, state_path, table_key, write_table
 from pipelines.declarations.fingerprints import compute_table_keys, hash_texts, program_key, public_input_sources
 from pipelines.declarations.project import Project
-from pipelines.gaps import is_answer_current, ledger_path
+from pipelines.gaps import current_answer_key, is_answer_current, ledger_path
 from pipelines.outputs.csvw import build_csv_metadata
 from pipelines.outputs.last_changed import date_file_changes, read_file_changes
 from pipelines.outputs.load import load_report
@@ -72,7 +72,7 @@ def report_key(project: Project, name: str) -> str:
     ]
     return hash_texts(
         program_key("outputs"),
-        current.answer[name],
+        current_answer_key(project.home, name, current) or "",
         current.boundaries,
         *(table_key(path) or "" for path in tables),
         *reviewed_texts,

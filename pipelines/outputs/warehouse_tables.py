@@ -17,6 +17,7 @@ from pipelines.gaps import (
     GAP_LEDGER,
     PERIOD_SUFFIX,
     VERDICT,
+    current_answer_key,
     ledger_path,
     list_current_problems,
     load_gaps,
@@ -69,7 +70,7 @@ def warehouse_key(project: Project) -> str:
     current = compute_table_keys(catalogue, home, project.as_of)
     names = list_current_problems(project, current)
     sources_read = [name for name in sorted(catalogue.observation_sources()) if has_current_tables(home, name, current)]
-    table_keys = [f"{name} {current.answer[name]}" for name in names] + [
+    table_keys = [f"{name} {current_answer_key(home, name, current)}" for name in names] + [
         f"{n} {current.observation[n]}" for n in sources_read
     ]
     ledger_keys = [f"{name} {table_key(ledger_path(home, name))}" for name in names]

@@ -14,10 +14,11 @@ from rich.console import Console
 from pipelines.app import steps
 from pipelines.app.build import build_problems
 from pipelines.app.ledger_repair import list_builds, remove_recorded_builds
+from pipelines.core.clock import current_date
 from pipelines.core.errors import BuildDateError, UnknownNameError, UnreadableError
 from pipelines.core.schema import table_from_records
 from pipelines.declarations.catalogue import load_catalogue
-from pipelines.declarations.project import Project, build_date, current_date
+from pipelines.declarations.project import Project, build_date
 from pipelines.gaps.answer import answer_problem
 from pipelines.gaps.ledger import (
     SPELL,

@@ -122,12 +122,12 @@ def test_new_bytes_day_or_name_rebuild_and_an_identical_fetch_does_not(catalogue
         before = after
 
 
-def test_build_day_rebuilds_answers_but_no_observations(catalogue: Catalogue, tmp_path: Path) -> None:
+def test_day_without_a_release_changes_no_key(catalogue: Catalogue, tmp_path: Path) -> None:
+    hold(tmp_path, OTHER)
     before = compute_table_keys(catalogue, tmp_path, AS_OF)
-    assert changed(before, compute_table_keys(catalogue, tmp_path, date(2026, 11, 25))) == {
-        **NOTHING,
-        "answer": set(before.answer),
-    }
+    after = compute_table_keys(catalogue, tmp_path, date(2026, 11, 25))
+    assert changed(before, after) == NOTHING and before.last_release == after.last_release
+    assert after.last_release["rough_sleeping"] == AS_OF and after.last_release["jobs_recovery"] == date.min
 
 
 def test_changed_declaration_rebuilds_its_source(catalogue: Catalogue, tmp_path: Path) -> None:

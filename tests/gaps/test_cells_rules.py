@@ -277,7 +277,7 @@ OLD = whole_months(2020, 1, 12)
 
 def test_stale_figure_is_a_gap_that_states_it_without_bounds() -> None:
     actual = cell_of(placed(7.5, of=OLD))
-    result = "the newest figure is for 2020, 1,277 days ago; the problem allows two years; its value was 7.5"
+    result = "the newest figure is for 2020; the problem allows two years, until 2 January 2023; its value was 7.5"
     assert some(actual, "value", "reason", "evidence", "other_reasons") == (None, "stale", result, None)
     assert some(actual, "lower_bound", "upper_bound", "derivation", "apportioned_share", "severity") == (
         None,

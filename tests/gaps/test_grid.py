@@ -8,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.core.errors import DeclarationError
-from pipelines.core.periods import ReferencePeriod, whole_months
+from pipelines.core.periods import ReferencePeriod, format_period, whole_months
 from pipelines.core.schema import PLACE_COLUMNS, table_from_records
 from pipelines.declarations.problem import Need
 from pipelines.gaps.grid import (
@@ -162,7 +162,9 @@ def test_figure_is_stale_the_day_after_its_greatest_age(
     last = available[0].end + timedelta(days=most)
     assert answer(latest(available, need, last, **source)) == (*available[0], None, None, False, *NOTHING)
     reason = "discontinued" if source.get("cadence") == "once" else "stale"
-    result = f"the newest figure is for 31 January 2024, {most + 1:,} days ago; the problem allows {allowed}"
+    result = (
+        f"the newest figure is for 31 January 2024; the problem allows {allowed}, until {format_period(last, last)}"
+    )
     assert answer(latest(available, need, last + timedelta(days=1), **source)) == (
         *available[0], reason, result, False, *NOTHING,
     )  # fmt: skip
