@@ -4,7 +4,7 @@ UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: mutants run test ui lint types validate locks lock-check clean browser
+.PHONY: mutants run test ui bench lint types validate locks lock-check clean browser
 
 run: $(VENV)/run.done
 	$(BIN)/commonground build
@@ -15,6 +15,10 @@ test: $(VENV)/dev.done
 # Dagster's web server is an extra: a build does not need it.
 ui: $(VENV)/ui.done
 	$(BIN)/commonground ui
+
+# Cost of real builds as ratios, each with a ceiling.
+bench: $(VENV)/dev.done
+	$(BIN)/python -m benchmarks.build_ratio
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .

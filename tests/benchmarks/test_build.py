@@ -1,6 +1,7 @@
 """Benchmark of a build: both peers agree, a difference is described, and measured rows replace earlier ones."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from benchmarks.build import END, START, describe_difference, rows_per_million, update_table, write_work
 from benchmarks.build_peers import CELL, ROADS
-from benchmarks.build_project import Figures, load_areas, make_slices, write_figures
+from benchmarks.build_project import ROOT, Figures, load_areas, make_slices, write_figures
+from benchmarks.build_ratio import CEILINGS, Costs, compute_ratios, list_excesses
 from benchmarks.build_run import Row
 from benchmarks.cost import Cost, run_command
 
@@ -72,3 +74,24 @@ def test_cost_includes_children_and_a_failure_ends_the_run(tmp_path: Path) -> No
     assert run_command([sys.executable, "-c", work], {}, tmp_path).cost.cpu > 0.02
     with pytest.raises(SystemExit, match="ended with 3"):
         run_command([sys.executable, "-c", "raise SystemExit(3)"], {}, tmp_path)
+
+
+def test_every_section_names_the_road_that_it_times() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    roads = ("Road: what users run.", "Road: part of a build", "Road: plain Python")
+    assert [text.splitlines()[0] for text in sections if not text.split("\n", 2)[2].startswith(roads)] == []
+
+
+def test_ratio_above_its_ceiling_is_a_sentence() -> None:
+    sound = dict.fromkeys(CEILINGS, 0.5)
+    name = next(iter(CEILINGS))
+    assert list_excesses(sound) == []
+    assert list_excesses(sound | {name: 3 * CEILINGS[name]}) == [
+        f"{name}: {3 * CEILINGS[name]:.1f}, and the ceiling is {CEILINGS[name]:.0f}"
+    ]
+
+
+def test_constant_and_peers_make_the_ratios() -> None:
+    ratios = compute_ratios(Costs(small=5, large=8, unchanged=1, query=0.5, duckdb=0.6, imports=0.25))
+    assert list(ratios.values()) == pytest.approx([5, 20, 4, 2])
