@@ -61,6 +61,19 @@ def write_outputs(
     complete_group(home, group_name, input_sources, names if staying is not None else None)
 
 
+def move_into_outputs(home: Path, group_name: str, input_sources: Collection[str], name: str, finished: Path) -> None:
+    """Move a finished temporary file to its place among the outputs, as the only file of its group."""
+    digest, path = hash_file(finished), locate_output(home, name)
+    written = read_manifest(home).get(group_name, OutputGroup((), {})).files.get(name)
+    if _is_written(home, name, digest, written):
+        finished.unlink()
+    else:
+        register_outputs(home, group_name, input_sources, {name: digest})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        finished.replace(path)
+    complete_group(home, group_name, input_sources, [name])
+
+
 def _is_written(home: Path, name: str, digest: str, written: WrittenFile | None) -> bool:
     """Return whether the project wrote this content before, and the file is unchanged."""
     return written is not None and written.sha256 == (digest,) and is_project_file(locate_output(home, name), written)

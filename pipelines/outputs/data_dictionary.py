@@ -38,6 +38,7 @@ from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIG
 from pipelines.observations import COMPLETENESS, PROVIDER_RETURN, RECONCILIATION, REVISION, REVISION_SUMMARY, TOTAL
 from pipelines.outputs.renamed_columns_page import write_renamed_columns_page
 from pipelines.outputs.warehouse import TABLE_MEANING, column_meanings
+from pipelines.outputs.warehouse_observations import STORED_TABLES
 
 GENERATED_NOTE = "<!-- Made by `python -m pipelines.outputs.data_dictionary docs`; edit the model, not this page. -->"
 GLOSSARY_LINK = "The [glossary](../GLOSSARY.md) defines the terms."
@@ -177,6 +178,7 @@ def tables_page() -> str:
         "area_hierarchy": AREA_HIERARCHY,
         "code_changes": schema.CODE_CHANGE_COLUMNS,
         "observations": schema.OBSERVATION_COLUMNS,
+        **STORED_TABLES,
         "findings": schema.FINDING_COLUMNS,
         "neighbours": NEIGHBOUR,
         "border_practices": BORDER_PRACTICE,

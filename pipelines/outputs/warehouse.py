@@ -29,10 +29,15 @@ from pipelines.gaps import BOUNDARY_DISCONTINUITY, BUILD, GAP_LEDGER, RANK, VERD
 from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIGHBOUR
 from pipelines.observations import COMPLETENESS, PROVIDER_RETURN, RECONCILIATION, REVISION, REVISION_SUMMARY, TOTAL
 from pipelines.outputs.declared_tables import COMPUTED_MEASURE_COLUMNS
+from pipelines.outputs.warehouse_observations import (
+    OBSERVATION_SLICE,
+    STORED_TABLES,
+    ObservationBatches,
+    fill_observations,
+)
 from pipelines.outputs.warehouse_path import POINTER_NAME, WAREHOUSE_NAME
 
 STORAGE_VERSION = "v1.5.0"
-AS_KNOWN_AT_SQL = Path(__file__).parent / "templates" / "as_known_at.sql"
 
 RELEASE_MEANING = {
     "source": "Source of the release",
@@ -88,7 +93,12 @@ TABLE_MEANING = {
     "measures": "Every measure: subject, unit, and rules for conversion between geographies",
     "sources": "Every source: publisher, licence, page, cadence",
     "releases": "Every stored file, with the use of its cells",
-    "observations": "Every usable published figure of every stored release; as_known_at(day) returns those of a day",
+    "observations": "Every usable published figure in this file; as_known_at(day) returns those known on a day",
+    "observation_rows": "The observations with the number of their slice",
+    "observation_slices": "Slices of every stored release: one measure and reference period each, and if it is in use",
+    "observation_places": "Codes and labels of places, by the number that observation_figures has",
+    "observation_marks": "Statuses, markers, caveats and headings, by the number that observation_figures has",
+    "observation_figures": "Figures behind the view observations, with numbers in place of texts",
     "published_totals": "Published totals of larger areas and rows without a place; not part of the observations",
     "reconciliation": "Difference between each published total and the sum of its places, by exact component",
     "provider_returns": "Every return due from a provider: received or not, complete or not, on time or not",
@@ -102,19 +112,24 @@ TABLE_MEANING = {
 }
 
 
+VIEWS = ("gaps", "observations", "observation_rows")
+"""Names of TABLE_MEANING that are views."""
+
+
 def write_warehouse(home: Path, rests_on: Collection[str], tables: Mapping[str, pl.DataFrame],
                     views: Mapping[str, pl.DataFrame],
-                    view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> Path:  # fmt: skip
+                    view_meaning: Mapping[str, tuple[str, dict[str, str]]],
+                    observations: ObservationBatches) -> Path:  # fmt: skip
     """Build the file and replace the one in use. Return the path that readers should open.
 
-    `tables` are those of TABLE_MEANING except gaps, reasons and statuses. `views` are the answers of the problems.
-    `public_input_sources` names the sources of the figures.
+    `tables` are those of TABLE_MEANING except gaps, observations, reasons and statuses. `views` are the answers of the
+    problems. `rests_on` names the sources of the figures.
     """
     temporary = temporary_path(output_path(home, WAREHOUSE_NAME))
     try:
         with duckdb.connect() as con:
             con.execute(f"attach '{_escape_quotes(temporary)}' as made (storage_version '{STORAGE_VERSION}')")
-        _fill_tables(temporary, tables, views, view_meaning)
+        _fill_tables(temporary, tables, views, view_meaning, observations)
         return replace_file(home, temporary, rests_on)
     finally:
         temporary.unlink(missing_ok=True)
@@ -125,7 +140,8 @@ def _escape_quotes(path: Path) -> str:
 
 
 def _fill_tables(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl.DataFrame],
-          view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> None:  # fmt: skip
+          view_meaning: Mapping[str, tuple[str, dict[str, str]]],
+          observations: ObservationBatches) -> None:  # fmt: skip
     # The file is the main database: a view created in an attached database would keep its alias.
     with duckdb.connect(str(path)) as con:
         # One transaction for several hundred statements, because each commit waits for the disk.
@@ -136,7 +152,7 @@ def _fill_tables(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[
         for name, frame in views.items():
             _create_table(con, f"problem.{name}", frame)
         con.execute("create view gaps as select * from cells where reason is not null")
-        con.execute(AS_KNOWN_AT_SQL.read_text(encoding="utf-8"))
+        fill_observations(con, observations)
         _add_comments(con, view_meaning)
         con.commit()
         con.execute("checkpoint")
@@ -158,7 +174,7 @@ def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame
     if name == "cells":
         columns = con.sql("describe select * from incoming").fetchall()
         definitions = ", ".join(f'"{column[0]}" {column[1]}' for column in columns)
-        con.execute(f"create table cells ({definitions}, primary key (cell_id), {CELLS_CHECK})")
+        con.execute(f"create table cells ({definitions}, {CELLS_CHECK})")
         con.execute("insert into cells select * from incoming")
     else:
         con.execute(f"create table {name} as select * from incoming")
@@ -182,6 +198,8 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "border_practices": BORDER_PRACTICE,
         "boundary_discontinuities": BOUNDARY_DISCONTINUITY,
         "observations": OBSERVATION_COLUMNS,
+        "observation_rows": {"slice": OBSERVATION_SLICE["slice"], **OBSERVATION_COLUMNS},
+        **STORED_TABLES,
         "published_totals": TOTAL,
         "reconciliation": RECONCILIATION,
         "provider_returns": PROVIDER_RETURN,
@@ -213,7 +231,7 @@ def _add_comments(con: duckdb.DuckDBPyConnection, view_meaning: Mapping[str, tup
     tables = {name: (meaning, column_meanings()[name]) for name, meaning in TABLE_MEANING.items()}
     tables |= {f"problem.{name}": meanings for name, meanings in view_meaning.items()}
     for table, (meaning, columns) in tables.items():
-        con.execute(f"comment on {'view' if table == 'gaps' else 'table'} {table} is {_sql_text(meaning)}")
+        con.execute(f"comment on {'view' if table in VIEWS else 'table'} {table} is {_sql_text(meaning)}")
         for (column,) in con.sql(f"select column_name from (describe {table})").fetchall():
             con.execute(f'comment on column {table}."{column}" is {_sql_text(columns[column])}')
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from checks import PLAUSIBILITY_FLAG
 from pipelines.apportionment import RESIDUAL
-from pipelines.core.schema import CELL_COLUMNS, OBSERVATION_COLUMNS, Column, empty_table
+from pipelines.core.schema import CELL_COLUMNS, Column, empty_table
 from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import VERDICT_COLUMNS, Problem
 from pipelines.declarations.fingerprints import TableKeys, compute_table_keys, hash_texts, program_key
@@ -45,6 +45,7 @@ from pipelines.observations import (
 from pipelines.outputs.declared_tables import measures_table, sources_table
 from pipelines.outputs.load import list_releases, stack_findings
 from pipelines.outputs.publish import acceptances_in_force, problems_folder
+from pipelines.outputs.superseded import collect_observations
 from pipelines.outputs.warehouse import write_warehouse
 from pipelines.outputs.warehouse_path import newest_warehouse
 
@@ -116,7 +117,6 @@ def write_tables(project: Project) -> Path:
         "measures": measures_table(catalogue),
         "sources": sources_table(catalogue),
         "releases": list_releases(project, current_keys, sorted(catalogue.observation_sources())),
-        "observations": _stack_tables(project, "observation", OBSERVATION_COLUMNS, current_keys),
         "published_totals": _stack_tables(project, "total", TOTAL, current_keys),
         "reconciliation": all_reconciliations(project),
         "provider_returns": returns,
@@ -131,7 +131,8 @@ def write_tables(project: Project) -> Path:
     views = {name: read_table(state_path(home, "view", name)) for name in problems}
     meaning = {name: view_meaning(catalogue.problems[name], project, list(views[name].columns)) for name in problems}
     sources_read = [name for name in catalogue.observation_sources() if state_path(home, "observation", name).is_file()]
-    return write_warehouse(home, sources_read, tables, views, meaning)
+    observations = collect_observations(project, current_keys)
+    return write_warehouse(home, sources_read, tables, views, meaning, observations)
 
 
 def _stack_tables(project: Project, kind: str, columns: dict[str, Column], current_keys: TableKeys) -> pl.DataFrame:
