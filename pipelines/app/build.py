@@ -56,6 +56,9 @@ def build_problems(project: Project, problems: Sequence[str], console: Console) 
     fresh = fresh and all(is_ledger_current(project, name) and report_is_fresh(project, name) for name in names)
     faults: list[str] = []
     if fresh and warehouse_is_fresh(project) and pages_are_fresh(project):
+        # On another day the index alone is written again: it states the day of the build.
+        with lock_store(project.home):
+            publish_index(project)
         console.print("Nothing has changed since the last build.")
     else:
         with worker_processes() as workers, report_user_files(project.home, console):

@@ -62,7 +62,7 @@ def publish_pages(project: Project) -> Path:
 
 def publish_place_pages(project: Project) -> None:
     """Write the place pages that have changed, and the table from which the index page is written."""
-    if not _place_pages_are_fresh(project):
+    if not pages_are_fresh(project):
         names = _current_problems(project)
         verdicts = {name: read_table(state_path(project.home, "verdict", name)) for name in names}
         listed = [name for name in names if verdicts[name]["place_code"].n_unique() <= MAX_LISTED_PLACES]
@@ -119,18 +119,14 @@ def _index_key(project: Project) -> str:
     return hash_texts(table_key(_pages_path(project)) or "", project.as_of.isoformat(), *days)
 
 
-def pages_are_fresh(project: Project) -> bool:
-    """Return whether all pages exist and match the tables in the store, and the index states the day of the build."""
-    return _place_pages_are_fresh(project) and _index_is_fresh(project)
-
-
 def _index_is_fresh(project: Project) -> bool:
     if not output_path(project.home, INDEX).is_file():
         return False
     return table_key(state_path(project.home, "index", "commonground")) == _index_key(project)
 
 
-def _place_pages_are_fresh(project: Project) -> bool:
+def pages_are_fresh(project: Project) -> bool:
+    """Return whether all place pages exist and match the tables in the store; `publish_index` writes the index."""
     done = _pages_path(project)
     if not table_key(done) == table_key(_overview_path(project)) == pages_key(project):
         return False

@@ -1,7 +1,7 @@
 """Observations of the analyst's file: figures as numbers, and the texts that many of them share in small tables.
 
-`observations` is a view that joins them. The file has the figures of all releases up to MAX_OBSERVATIONS; above it has
-those of the newest release of each measure and period, and the others are in Parquet files in a folder beside it.
+`observations` is a view that joins them. The file has the figures of all releases, up to MAX_OBSERVATIONS. Above that
+number it has those of the newest release of each measure and period. The others are Parquet files beside it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -13,7 +13,6 @@ from pipelines.core.output_files import write_outputs
 from pipelines.core.periods import format_period
 from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import load_catalogue
-from pipelines.declarations.fingerprints import ANSWER_TABLES, compute_table_keys
 from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger import empty_ledger
@@ -167,11 +166,6 @@ def test_next_day_rewrites_only_the_index(starter: Project, tmp_path: Path) -> N
     done = state_path(home, "pages", "commonground")
     write_table(done, read_table(done), "another")
     tomorrow = today._replace(as_of=today.as_of + timedelta(days=1))
-    for name in today.catalogue.problems:
-        answers = [state_path(home, kind, name) for kind in ANSWER_TABLES]
-        key = compute_table_keys(tomorrow.catalogue, home, tomorrow.as_of).answer[name]
-        for path in answers:
-            write_table(path, read_table(path), key)
     publish_pages(tomorrow)
     report_problem(tomorrow, "jobs_recovery")
     after = written(home)

@@ -99,4 +99,6 @@ def test_file_without_its_folder_says_what_to_copy() -> None:
     with _file(has_history=False) as con, pytest.raises(duckdb.InvalidInputException) as error:
         con.sql(f"select * from as_known_at(date '{FIRST}')").fetchall()
     assert "This file lacks figures that were known on 2025-01-01 (slices: 2)" in str(error.value)
-    assert "Copy that folder too, and add its path: select * from as_known_at(date '2025-01-01', 'PATH/" in str(error.value)
+    assert "Copy that folder too, and add its path: select * from as_known_at(date '2025-01-01', 'PATH/" in str(
+        error.value
+    )
