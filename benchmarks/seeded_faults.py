@@ -25,7 +25,7 @@ from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.geography.access import load_places
 from pipelines.geography.register import require_places
-from pipelines.observations.access import load_source_tables
+from pipelines.observations.access import scan_observations
 
 PAGE = ROOT / "docs" / "detection.md"
 SEEDS = (1, 2, 3)
@@ -87,7 +87,7 @@ def _universal_credit() -> pl.DataFrame:
     with tempfile.TemporaryDirectory() as store:
         project = Project(load_catalogue(ROOT), Path(store), date(2026, 11, 24))
         steps.prepare_store(project)
-        figures = load_source_tables(project, "dwp_uc_households").observation
+        figures = scan_observations(project, "dwp_uc_households").collect()
     return figures.filter(pl.col("period_end") < date(2023, 1, 1)).with_columns(pl.lit("figure").alias("measure"))
 
 

@@ -25,7 +25,9 @@ def _usable_cells(release: CheckInput) -> pl.DataFrame:
 def find_missing_places(release: CheckInput) -> pl.DataFrame:
     """Find places in covered nations without a row in a period that has rows for other places."""
     covered = release.places.filter(pl.col("nation").is_in(list(release.source.coverage)))
-    sound = _usable_cells(release).with_columns(pl.col("place_code").str.split("+")).explode("place_code")
+    sound = (
+        _usable_cells(release).with_columns(pl.col("place_code").cast(pl.String).str.split("+")).explode("place_code")
+    )
     due = sound.select(_SLICE_KEY).unique().join(covered.select("place_code", "place_name"), how="cross")
     missing = due.join(sound, on=[*_SLICE_KEY, "place_code"], how="anti")
     by_place = missing.group_by("measure", "place_code", pl.col("place_name").alias("place_label")).agg(
@@ -44,9 +46,9 @@ def count_hidden_cells(release: CheckInput) -> pl.DataFrame:
 
 def _count_by_marker(release: CheckInput, reason: str, statuses: list[str]) -> pl.DataFrame:
     rows = _usable_cells(release).filter(pl.col("obs_status").is_in(statuses))
-    marker = pl.col("published_marker").fill_null("(blank)")
+    marker = pl.col("published_marker").cast(pl.String).fill_null("(blank)")
     by_marker = rows.group_by(*_SLICE_KEY, marker, maintain_order=True).agg(
-        pl.len().alias("rows"), pl.col("place_code").sort().head(5).str.join(", ").alias("some")
+        pl.len().alias("rows"), pl.col("place_code").cast(pl.String).sort().head(5).str.join(", ").alias("some")
     )
     with_evidence = by_marker.with_columns(
         pl.format("{} cells with marker {}: {} ...", "rows", "published_marker", "some").alias("evidence")
@@ -90,7 +92,7 @@ def _measure_finding(release: CheckInput, name: str, reason: str, evidence: str)
 
 def list_combined_areas(release: CheckInput) -> pl.DataFrame:
     """List places published together, as declared; undeclared ones are flagged (together)."""
-    rows = _usable_cells(release).filter(pl.col("place_code").str.contains("+", literal=True))
+    rows = _usable_cells(release).filter(pl.col("place_code").cast(pl.String).str.contains("+", literal=True))
     with_evidence = rows.select(
         *_SLICE_KEY, "place_code", "place_label", pl.col("value").alias("sum_of_values"), pl.lit(1).alias("rows"),
         pl.lit("one figure for several places together, counted once").alias("evidence"),

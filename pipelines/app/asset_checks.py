@@ -76,7 +76,7 @@ def source_results(
     return [
         *results,
         _contract_result(key, contract, tables.contract, runner),
-        _age_result(key, source, tables.observation, as_of),
+        _age_result(key, source, tables.slice, as_of),
     ]
 
 
@@ -164,10 +164,10 @@ def _share_result(
     )  # fmt: skip
 
 
-def _age_result(key: dg.AssetKey, source: Source, observation: pl.DataFrame, as_of: date) -> dg.AssetCheckResult:
+def _age_result(key: dg.AssetKey, source: Source, slices: pl.DataFrame, as_of: date) -> dg.AssetCheckResult:
     """Return the check of the latest period against the publisher's cadence. Dagster freshness covers only runs."""
     step = CADENCE_DAYS.get(source.cadence)
-    newest = observation.select(pl.col("period_end").max()).item() if observation.height else None
+    newest = slices.select(pl.col("period_end").max()).item() if slices.height else None
     due = newest + timedelta(days=step + (age_in_days(source.lag) if source.lag else 0)) if newest and step else None
     return dg.AssetCheckResult(
         passed=newest is not None and (due is None or due >= as_of),

@@ -29,7 +29,13 @@ from pipelines.declarations.source import Source
 from pipelines.fetch import import_bundled_releases, refresh_source
 from pipelines.gaps import answer_problem, instant_measures, stack_returns, update_ledger
 from pipelines.geography import load_places
-from pipelines.observations import judge_stored_releases, load_source_tables, reconcile_source, summarise_completeness
+from pipelines.observations import (
+    judge_stored_releases,
+    load_source_tables,
+    reconcile_source,
+    scan_observations,
+    summarise_completeness,
+)
 from pipelines.outputs import publish_pages, publish_warehouse, report_problem
 
 PLACES_KEY = dg.AssetKey(["place", "register"])
@@ -216,14 +222,13 @@ def _observation_asset(catalogue: Catalogue, name: str, source: Source) -> dg.As
         with lock_store(project.home):
             import_bundled_releases(project.home, catalogue, name)
             tables = load_source_tables(project, name)
+            observed = scan_observations(project, name).select("place_code", "period_start", "period_end").collect()
             runner = load_runner(place.runner)
             contract = tables.contract if runner is POLARS else judge_stored_releases(project, name, tables, runner)
             apart, due = reconcile_source(project, name), summarise_completeness(stack_returns(project, [name]))
         results = asset_checks.source_results(key, source, tables, contract, runner, project.as_of)
         results += [asset_checks.totals_result(key, apart, runner), asset_checks.returns_result(key, due, runner)]
-        yield dg.MaterializeResult(
-            metadata=asset_checks.count_metadata(tables.observation, "place_code"), check_results=results
-        )
+        yield dg.MaterializeResult(metadata=asset_checks.count_metadata(observed, "place_code"), check_results=results)
 
     return observation_asset
 

@@ -11,7 +11,15 @@ from pathlib import Path
 from pipelines.core.errors import CommongroundError
 from pipelines.core.manifest import UNKNOWN_SOURCES, Manifest, edit_manifest, open_manifest, read_manifest
 from pipelines.core.output_files import is_project_file, locate_output, move_file
-from pipelines.core.store import lock_store, read_log, restrict_to_owner, snapshots_dir, state_path, table_input_sources
+from pipelines.core.store import (
+    list_release_tables,
+    lock_store,
+    read_log,
+    restrict_to_owner,
+    snapshots_dir,
+    state_path,
+    table_input_sources,
+)
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.fingerprints import ANSWER_TABLES, OBSERVATION_TABLES
 
@@ -86,6 +94,7 @@ def _tables_gone(catalogue: Catalogue, home: Path) -> list[Path]:
     """Return the stored tables with figures of a source that is no longer public."""
     public = catalogue.observation_sources()
     by_source = [path for kind in SOURCE_TABLES for path in _state_tables(home, kind) if path.stem not in public]
+    by_source += [path for path in list_release_tables(home) if path.parent.name not in public]
     return by_source + [
         p
         for kind in PROVENANCE_TABLES

@@ -1,6 +1,6 @@
 """The layout version of a store, by which a program decides whether it may read and change that store.
 
-    layout.json               in the store: {"layout": 3}
+    layout.json               in the store: {"layout": 4}
 
 A store written before layout versions existed has tables and no layout.json.
 """
@@ -37,7 +37,7 @@ def read_layout(home: Path) -> int | None:
 
 def list_state_tables(home: Path) -> list[Path]:
     """List the state tables that the project wrote, and no other files."""
-    return [path for path in sorted((home / "state").glob("*/*.parquet")) if table_key(path) is not None]
+    return [path for path in sorted((home / "state").rglob("*.parquet")) if table_key(path) is not None]
 
 
 def is_earlier_layout(home: Path) -> bool:

@@ -350,6 +350,28 @@ def _period_containing(day: date, kind: PeriodKind, ends: bool) -> ReferencePeri
     )
 
 
+_KIND_MONTHS: dict[PeriodKind, tuple[int, tuple[int, ...]]] = {
+    "month": (1, tuple(range(1, 13))),
+    "quarter": (3, (1, 4, 7, 10)),
+    "half_year": (6, (1, 4, 7, 10)),
+    "year": (12, (1,)),
+    "financial_year": (12, (4,)),
+    "academic_year": (12, (8, 9)),
+}
+"""Whole months in a period of a kind, and the months in which it can start."""
+
+
+def is_of_kind(period: ReferencePeriod, kind: PeriodKind) -> bool:
+    """Return whether a period could be of a kind, by its first and last day."""
+    start, end = period
+    if kind in _KIND_MONTHS:
+        months, first_months = _KIND_MONTHS[kind]
+        return period == whole_months(start.year, start.month, months) and start.month in first_months
+    if kind == "mid_year":
+        return start == end == date(start.year, 6, 30)
+    return kind == "span" or end - start == timedelta(days=6 if kind == "week" else 0)
+
+
 GRAIN_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 

@@ -86,6 +86,51 @@ OBSERVATION_COLUMNS: dict[str, Column] = {
     "file_column": Column(TEXT, "Heading of the file's column"),
 }
 
+CATEGORY = pl.Categorical
+STATUS = pl.Enum(OBSERVATION_STATUSES)
+ENCODED_TEXTS = ("measure", "place_code", "place_label", "published_marker", "file_column")
+"""Texts that many figures share. Files and memory have each once, and a number for each figure."""
+
+VALUE_COLUMNS: dict[str, Column] = {
+    name: column._replace(dtype=CATEGORY if name in (*ENCODED_TEXTS, "caveats", "caveat_evidence") else column.dtype)
+    for name, column in OBSERVATION_COLUMNS.items()
+    if name
+    not in ("source", "release", "released_at", "geography", "interval_level", "interval_source", "unit", "file")
+} | {
+    "obs_status": Column(STATUS, OBSERVATION_COLUMNS["obs_status"].meaning),
+    "file_row": Column(pl.UInt32, OBSERVATION_COLUMNS["file_row"].meaning),
+    "file_column": Column(CATEGORY, "Heading of the file's column; null where the whole slice has one heading"),
+}
+"""Figures of one release, one row a figure, sorted by measure, period and place. The rest is in SLICE_COLUMNS."""
+
+SLICE_COLUMNS: dict[str, Column] = {
+    "source": OBSERVATION_COLUMNS["source"],
+    "release": OBSERVATION_COLUMNS["release"],
+    "order": Column(WHOLE, "Order of the source's releases, oldest 0"),
+    "released_at": OBSERVATION_COLUMNS["released_at"],
+    "measure": OBSERVATION_COLUMNS["measure"],
+    "period_start": OBSERVATION_COLUMNS["period_start"],
+    "period_end": OBSERVATION_COLUMNS["period_end"],
+    "period_kind": Column(TEXT, "Kind of reference period: month, quarter, year, financial_year, mid_year, day, span"),
+    "geography": OBSERVATION_COLUMNS["geography"],
+    "unit": OBSERVATION_COLUMNS["unit"],
+    "interval_level": OBSERVATION_COLUMNS["interval_level"],
+    "decimals": Column(WHOLE, "Most decimals in a published figure of the slice; null where it has no figure"),
+    "returned_by": Column(TEXT, "Type of provider that returns the figures, where the source declares returns"),
+    "file": OBSERVATION_COLUMNS["file"],
+    "file_column": Column(TEXT, "Heading of the file's column; null where rows have several"),
+    "rows": Column(WHOLE, "Rows of the slice"),
+    "known": Column(WHOLE, "Rows with a figure"),
+    **{f"rows_{status}": Column(WHOLE, f"Rows with status {status}") for status in OBSERVATION_STATUSES},
+    "sum": Column(NUMBER, "Sum of the figures; null where there are none"),
+    "min": Column(NUMBER, "Smallest figure"),
+    "max": Column(NUMBER, "Largest figure"),
+    "sha256": Column(TEXT, "sha256 of the slice: places, labels, figures, bounds, statuses, markers, caveats"),
+    "values_file": Column(TEXT, "File of the figures, in state/values/<source> of the store"),
+    "first_row": Column(WHOLE, "First row of the slice in that file, counted from 0"),
+}
+"""One row for each slice: the figures of one release for one measure and reference period."""
+
 PLACE_COLUMNS: dict[str, Column] = {
     "place_code": Column(TEXT, "Code of the place (GSS)"),
     "place_name": Column(TEXT, "Name in the official register, in English"),

@@ -6,6 +6,9 @@ The store is a directory:
     snapshots/<sha256>        The bytes of a file, stored once.
     ledger/<problem>.parquet  When each gap was first seen, last seen and closed.
     state/<kind>/<name>.parquet   Tables, each with the key of its inputs.
+    state/slice/<source>.parquet  One row for each slice of a source: a measure and period of one release.
+    state/values/<source>/<release>.parquet    Figures of one release, sorted by measure, period and place.
+    state/reading/<source>/<release>.parquet   What else was read from that release: faults, totals and findings.
     out/                      Output files for users.
     outputs.json              The output files that the project wrote (manifest).
     layout.json               The layout version of the store (layout).
@@ -36,7 +39,7 @@ TABLE_KEY_METADATA = "commonground_key"
 INPUT_SOURCES_METADATA = "commonground_rests_on"
 TEMPORARY_PREFIX = ".making-"
 LOCK_SECONDS = 120
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 """Layout version that this program writes; it increases when tables of the previous layout become unusable."""
 _TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{32}}")
 
@@ -82,6 +85,20 @@ def snapshots_dir(home: Path) -> Path:
 def state_path(home: Path, kind: str, name: str) -> Path:
     """Return the path of a state table."""
     return home / "state" / kind / f"{name}.parquet"
+
+
+RELEASE_KINDS = ("values", "reading")
+"""Kinds of tables with one file for each release of a source, in a folder for the source."""
+
+
+def release_path(home: Path, kind: str, source: str, name: str) -> Path:
+    """Return the path of a table of one release of a source."""
+    return home / "state" / kind / source / f"{name}.parquet"
+
+
+def release_name(snapshot: "Snapshot") -> str:
+    """Return the name of a release's tables: its day, and a hash of its bytes and file name."""
+    return f"{snapshot.released}-{hash_bytes(f'{snapshot.sha256} {snapshot.file}'.encode())[:16]}"
 
 
 def output_path(home: Path, name: str) -> Path:
@@ -351,6 +368,18 @@ def remove_temporary_files(home: Path) -> None:
     for path in home.rglob(f"{TEMPORARY_PREFIX}*"):
         if _TEMPORARY_NAME.match(path.name):
             path.unlink(missing_ok=True)
+
+
+def list_release_tables(home: Path, source: str = "*") -> list[Path]:
+    """List the tables of single releases of a source, or of all sources."""
+    return sorted(path for kind in RELEASE_KINDS for path in (home / "state" / kind).glob(f"{source}/*.parquet"))
+
+
+def prune_release_tables(home: Path, source: str, names: set[str]) -> None:
+    """Remove the tables of a source's releases that are no longer stored."""
+    for path in list_release_tables(home, source):
+        if path.stem not in names:
+            path.unlink()
 
 
 def prune_tables(home: Path, kind: str, names: set[str]) -> None:

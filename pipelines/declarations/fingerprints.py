@@ -16,7 +16,7 @@ from pipelines.declarations.source import Source
 
 ANSWER_TABLES = ("cell", "view", "verdict", "loss", "discontinuity")
 """State tables that answer a problem."""
-OBSERVATION_TABLES = ("observation", "set_aside", "finding", "contract", "release", "total", "doubt")
+OBSERVATION_TABLES = ("slice", "set_aside", "finding", "contract", "release", "total", "doubt")
 """State tables with the observations of a source, in the order of `SourceTables`."""
 _REGISTER_TABLES = ("place", "change")
 
@@ -30,6 +30,8 @@ class TableKeys(NamedTuple):
 
     places: str
     boundaries: str
+    reading: dict[str, str]
+    """For each source, the key of everything that its releases are read with, except their files."""
     observation: dict[str, str]
     answer: dict[str, str]
     apportioning: dict[str, str]
@@ -145,10 +147,13 @@ def _compute_keys(catalogue: Catalogue, log: list[Snapshot], as_of: date) -> Tab
         name: hash_texts(geography_key, places, key_by_source[name]) for name in catalogue.apportionment_sources()
     }
     areas = hash_texts(*apportioning.values())
-    observation = {
-        name: hash_texts(observations_key, places, key_by_source[name], areas if _uses_area_tables(source) else "")
+    reading = {
+        name: hash_texts(
+            observations_key, places, catalogue.declaration_hashes[name], areas if _uses_area_tables(source) else ""
+        )
         for name, source in catalogue.observation_sources().items()
     }
+    observation = {name: hash_texts(key, key_by_source[name]) for name, key in reading.items()}
     boundaries = hash_texts(geography_key, *(key_by_source[name] for name in boundary_sources))
     counting = _population_measures(catalogue)
     inputs = {name: _input_sources(catalogue, name, counting) for name in catalogue.problems}
@@ -169,4 +174,4 @@ def _compute_keys(catalogue: Catalogue, log: list[Snapshot], as_of: date) -> Tab
         name: max((newest[source] for source in (*shared, *inputs[name]) if source in newest), default=date.min)
         for name in catalogue.problems
     }
-    return TableKeys(places, boundaries, observation, answer, apportioning, as_of, last_release)
+    return TableKeys(places, boundaries, reading, observation, answer, apportioning, as_of, last_release)

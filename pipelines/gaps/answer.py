@@ -8,14 +8,17 @@ from checks import add_caveats, find_other_periods
 from pipelines.apportionment import (
     MAPPED_FIGURE,
     RESIDUAL,
-    Crosswalk,
+    WeightedCrosswalk,
+    apportion_observations,
+    average_rates,
     list_parts,
     list_residuals,
+    map_slices,
     mark_withdrawn_figures,
-    place_figures,
     population_days,
     problem_residents,
     problem_residuals,
+    rate_weights,
     slices_without_crosswalk,
     whole_residuals,
 )
@@ -47,7 +50,7 @@ from pipelines.geography import (
     load_place_data,
     load_places,
 )
-from pipelines.observations import SourceTables, flag_disagreements, load_source_tables, read_current
+from pipelines.observations import SourceTables, flag_disagreements, load_source_tables, read_current, scan_observations
 
 
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
@@ -115,8 +118,8 @@ def place_observations(
         if name not in catalogue.observation_sources() or not source.geography:
             continue
         observed = load_source_tables(project, name)
-        requested = observed.observation.filter(pl.col("measure").is_in(list(problem.measures)))
-        observation = add_caveats(requested, flag_disagreements(project, name, requested))
+        requested = scan_observations(project, name).filter(pl.col("measure").is_in(list(problem.measures))).collect()
+        observation = add_caveats(requested, flag_disagreements(project, name, problem.measures))
         for system_name, mine in _group_by_system(observation, source.geography):
             moved, gone = _place_source(
                 project,
@@ -155,7 +158,8 @@ def _place_source(
     result = _apportion_source(project, problem, source, observation, places, successors, target, geography_data)
     if result is None:
         current = newest_slices(observation)
-        moved = place_figures(current, Crosswalk(parts), measures, read_denominators(project, source))
+        weights = rate_weights(current, read_denominators(project, source), measures)
+        moved = average_rates(map_slices(current, parts, measures), current, parts, weights)
         result = moved, whole_residuals(current, set(successors), measures)
     return mark_withdrawn_figures(result[0], observation, parts), result[1]
 
@@ -186,8 +190,8 @@ def _apportion_source(
         if source_codes <= set(successors):
             return None
         allowed = frozenset(name for name, need in problem.header.needs.items() if need.downscale)
-        moved.append(place_figures(slices, Crosswalk(crosswalk, group), project.catalogue.measures,
-                                   read_denominators(project, source), allowed))  # fmt: skip
+        moved.append(apportion_observations(slices, WeightedCrosswalk(crosswalk, group), project.catalogue.measures,
+                               read_denominators(project, source), allowed))  # fmt: skip
         lost.append(list_residuals(slices, crosswalk, project.catalogue.measures))
     return pl.concat(moved), pl.concat(lost)
 

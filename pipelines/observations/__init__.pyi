@@ -3,17 +3,17 @@ from .access import all_findings as all_findings
 from .access import all_reconciliations as all_reconciliations
 from .access import all_revisions as all_revisions
 from .access import current_tables as current_tables
+from .access import has_observations as has_observations
 from .access import load_source_tables as load_source_tables
 from .access import read_current as read_current
 from .access import reconcile_source as reconcile_source
+from .access import scan_observations as scan_observations
 from .comparison import all_disagreement_flags as all_disagreement_flags
 from .comparison import flag_disagreements as flag_disagreements
 from .contract_verdicts import judge_stored_releases as judge_stored_releases
 from .current import has_current_tables as has_current_tables
 from .draft import draft_declaration as draft_declaration
 from .draft_measures import measure_name as measure_name
-from .ingest import RELEASE as RELEASE
-from .ingest import SourceTables as SourceTables
 from .intake import inspect_file as inspect_file
 from .intake import refusal_message as refusal_message
 from .local_contract import contract_yaml as contract_yaml
@@ -25,6 +25,7 @@ from .published_limits import PUBLISHED_SOURCE as PUBLISHED_SOURCE
 from .published_limits import round_limit as round_limit
 from .reconciliation import DIFFERENCE_PARTS as DIFFERENCE_PARTS
 from .reconciliation import RECONCILIATION as RECONCILIATION
+from .release_reading import RELEASE as RELEASE
 from .returns import COMPLETENESS as COMPLETENESS
 from .returns import PROVIDER_RETURN as PROVIDER_RETURN
 from .returns import count_returns as count_returns
@@ -33,6 +34,7 @@ from .returns import summarise_completeness as summarise_completeness
 from .revisions import REVISION as REVISION
 from .revisions import REVISION_SUMMARY as REVISION_SUMMARY
 from .revisions import readable_summary as readable_summary
+from .source_tables import SourceTables as SourceTables
 from .totals import PLACES_ABOVE_NATIONS as PLACES_ABOVE_NATIONS
 from .totals import TOTAL as TOTAL
 from .totals import total_members as total_members

@@ -1,18 +1,20 @@
 """Observations of sources: read from the store where current, otherwise built, and stacked across sources."""
 
 from collections.abc import Collection
+from pathlib import Path
 
 import polars as pl
 
-from pipelines.core.schema import FINDING_COLUMNS, OBSERVATION_COLUMNS, empty_table
-from pipelines.core.slices import SLICE_KEY, newest_slices
+from pipelines.core.schema import FINDING_COLUMNS, empty_table
 from pipelines.core.store import load_or_build_table, load_or_build_tables, read_table, state_path, table_key
 from pipelines.declarations.fingerprints import OBSERVATION_TABLES, TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.geography import list_source_geographies, load_geography, load_places
-from pipelines.observations.ingest import SourceTables, build_observations
+from pipelines.observations.current import has_current_tables
 from pipelines.observations.reconciliation import RECONCILIATION, reconcile_totals
 from pipelines.observations.revisions import compare_releases
+from pipelines.observations.scan import OBSERVATION_SCHEMA, newest_of_slices, read_slices, scan_slices
+from pipelines.observations.source_tables import SourceTables, build_source_tables
 from pipelines.observations.totals import total_members
 
 
@@ -29,10 +31,8 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
         own = load_geography(project, source.geography or "").places
         covered_places = own.filter(pl.col("nation").is_in(list(source.coverage)))
         # A release in another vintage has other places, and its totals refer to those.
-        own_codes = pl.col("geography") == source.geography
-        return reconcile_totals(
-            tables.observation.filter(own_codes), tables.total, source, total_members(covered_places), places
-        )
+        observation = read_current(project, name, geography=source.geography)
+        return reconcile_totals(observation, tables.total, source, total_members(covered_places), places)
 
     return load_or_build_table(project.home, "reconciliation", name, key, build_reconciliation)
 
@@ -40,36 +40,64 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
 def all_reconciliations(project: Project, selection: Collection[str] | None = None) -> pl.DataFrame:
     """Stack the reconciliations of the selected sources, or of all, that have stored observations."""
     names = [name for name in project.catalogue.observation_sources() if selection is None or name in selection]
-    stored = [name for name in names if state_path(project.home, "observation", name).is_file()]
+    stored = [name for name in names if has_observations(project.home, name)]
     return pl.concat([empty_table(RECONCILIATION), *(reconcile_source(project, name) for name in stored)])
+
+
+def has_observations(home: Path, name: str) -> bool:
+    """Return whether observations of a source are stored, current or not."""
+    return state_path(home, "slice", name).is_file()
 
 
 def load_source_tables(project: Project, name: str) -> SourceTables:
     """Return the tables of one source, from the store where its files and declarations are unchanged."""
-    key = compute_table_keys(project.catalogue, project.home, project.as_of).observation[name]
+    keys = compute_table_keys(project.catalogue, project.home, project.as_of)
 
     def build_tables() -> SourceTables:
-        systems = list_source_geographies(project, name)
-        return build_observations(project.home, project.catalogue, name, load_places(project), systems, project.as_of)
+        systems, places = list_source_geographies(project, name), load_places(project)
+        return build_source_tables(
+            project.home, project.catalogue, name, places, systems, project.as_of, keys.reading[name]
+        )
 
-    return SourceTables(*load_or_build_tables(project.home, OBSERVATION_TABLES, name, key, build_tables))
+    return SourceTables(
+        *load_or_build_tables(project.home, OBSERVATION_TABLES, name, keys.observation[name], build_tables)
+    )
+
+
+def scan_observations(project: Project, name: str) -> pl.LazyFrame:
+    """Return a lazy view of the observations of every usable release of a source.
+
+    Columns: schema.OBSERVATION_COLUMNS with their types, and `order` (Int64), the order of the source's releases,
+    oldest 0. A query reads only the columns that it uses; a filter on measure, period or release reads only these.
+    """
+    tables = load_source_tables(project, name)
+    return scan_slices(project.home, tables.slice, tables.doubt)
 
 
 def read_current(
-    project: Project, name: str, measures: Collection[str] | None = None, geography: str | None = None
+    project: Project,
+    name: str,
+    measures: Collection[str] | None = None,
+    geography: str | None = None,
+    columns: Collection[str] | None = None,
+    *,
+    encoded: bool = False,
 ) -> pl.DataFrame:
     """Read the observations of one source that are in use: the newest release of each measure and period.
 
     `measures` selects some measures, and `geography` the releases in one geography; by default all are read. Columns:
-    schema.OBSERVATION_COLUMNS with their types, and `order` (Int64), the order of the source's releases, oldest 0.
-    The rows of a slice are consecutive, and its places are in order of code. Superseded figures are not read.
+    schema.OBSERVATION_COLUMNS and `order` (Int64), the order of the source's releases, oldest 0; or only `columns`.
+    Texts are String. With `encoded`, obs_status is schema.STATUS, and the other texts are Categorical.
+    The rows of a slice are consecutive, and its places are in order of code. Other releases and measures are not read.
     """
-    observation = load_source_tables(project, name).observation
+    tables = load_source_tables(project, name)
+    slices = tables.slice
     if measures is not None:
-        observation = observation.filter(pl.col("measure").is_in(list(measures)))
+        slices = slices.filter(pl.col("measure").is_in(list(measures)))
     if geography is not None:
-        observation = observation.filter(pl.col("geography") == geography)
-    return newest_slices(observation).sort(*SLICE_KEY, "place_code", maintain_order=True)
+        slices = slices.filter(pl.col("geography") == geography)
+    wanted = list(OBSERVATION_SCHEMA) if columns is None else list(columns)
+    return read_slices(project.home, newest_of_slices(slices), wanted, tables.doubt, encoded=encoded)
 
 
 def current_tables(
@@ -91,7 +119,10 @@ def all_revisions(
     project: Project, current_keys: TableKeys, names: Collection[str] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Compare each release of the selected sources, or of all, with the one before: by cell and in summary."""
-    tables = current_tables(project, "observation", current_keys, names)
-    return compare_releases(
-        pl.concat([empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order")), *tables])
-    )
+    chosen = [
+        name
+        for name in project.catalogue.observation_sources()
+        if (names is None or name in names) and has_current_tables(project.home, name, current_keys)
+    ]
+    nothing = pl.LazyFrame(schema=OBSERVATION_SCHEMA)
+    return compare_releases(pl.concat([nothing, *(scan_observations(project, name) for name in chosen)]).collect())

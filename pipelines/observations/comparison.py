@@ -6,21 +6,20 @@ import polars as pl
 
 from checks import PLAUSIBILITY_FLAG, find_conflicts, find_inconsistent_rates, find_low_reach
 from pipelines.core.schema import OBSERVATION_COLUMNS, empty_table
-from pipelines.core.slices import newest_slices
-from pipelines.core.store import state_path
 from pipelines.declarations.project import Project
-from pipelines.observations.access import load_source_tables, read_current
+from pipelines.observations.access import has_observations, read_current
 
 
-def flag_disagreements(project: Project, name: str, observation: pl.DataFrame) -> pl.DataFrame:
+def flag_disagreements(project: Project, name: str, measures: Collection[str] | None = None) -> pl.DataFrame:
     """Return plausibility flags (checks.doubt.PLAUSIBILITY_FLAG) where a source's figures disagree with other sources.
 
-    Only figures in the same geography are compared, each from its newest release.
+    `measures` selects some of the source's measures; by default all are compared. Only figures in the same geography
+    are compared, each from its newest release.
     """
     catalogue = project.catalogue
     compared = catalogue.comparable_measures[name]
     others = _other_observations(project, name, compared) if compared else empty_table(OBSERVATION_COLUMNS)
-    current = newest_slices(observation)
+    current = read_current(project, name, measures) if compared else empty_table(OBSERVATION_COLUMNS)
     tables = [empty_table(PLAUSIBILITY_FLAG)]
     for measure, definition in catalogue.sources[name].measures.items():
         mine = current.filter(pl.col("measure") == measure, pl.col("value").is_not_null())
@@ -56,11 +55,11 @@ def _other_observations(project: Project, name: str, measures: tuple[str, ...]) 
 def all_disagreement_flags(project: Project, selection: Collection[str] | None = None) -> pl.DataFrame:
     """Return the disagreement flags of the selected sources, or of all, that have stored observations."""
     selected = [name for name in project.catalogue.observation_sources() if selection is None or name in selection]
-    available = (name for name in selected if state_path(project.home, "observation", name).is_file())
+    available = (name for name in selected if has_observations(project.home, name))
     names = [name for name in available if project.catalogue.comparable_measures[name]]
     return pl.concat(
         [
             empty_table(PLAUSIBILITY_FLAG),
-            *(flag_disagreements(project, name, load_source_tables(project, name).observation) for name in names),
+            *(flag_disagreements(project, name) for name in names),
         ]
     )

@@ -11,8 +11,11 @@ import polars as pl
 
 from pipelines.core.geocodes import gss_code_kind, is_code_of_kind, is_pseudo_code
 from pipelines.core.schema import (
+    CATEGORY,
+    ENCODED_TEXTS,
     OBSERVATION_COLUMNS,
     PLACE_COLUMNS,
+    STATUS,
     STATUSES_WITHOUT_VALUE,
     Column,
     conform_table,
@@ -26,14 +29,19 @@ from pipelines.observations.published_limits import add_published_limits
 from pipelines.observations.reference_period import add_period
 from pipelines.readers import Sheet, match_texts, melt_sheet, parse_values, set_fault, strip_footnote_mark
 
+_SHARED = (*ENCODED_TEXTS, "source", "release", "geography", "unit", "file")
 CELLS: dict[str, Column] = {
-    **OBSERVATION_COLUMNS,
+    **{
+        name: column._replace(dtype=CATEGORY if name in _SHARED else column.dtype)
+        for name, column in OBSERVATION_COLUMNS.items()
+    },
+    "obs_status": Column(STATUS, OBSERVATION_COLUMNS["obs_status"].meaning),
     "text": Column(pl.String, "The cell as printed"),
     "expired": Column(pl.String, "Correction that no longer applies because the printed text changed, or null"),
     "fault": Column(pl.String, "Reason why the cell cannot be used; null where it can"),
     "fault_evidence": Column(pl.String, "What was found"),
 }
-"""An observation, its printed text and, where it cannot be used, its fault."""
+"""An observation, its printed text and, where it cannot be used, its fault. Texts that cells share are encoded."""
 
 
 class _CodeTables(NamedTuple):

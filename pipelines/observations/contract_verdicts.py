@@ -6,7 +6,8 @@ from checks import CONTRACT, Runner, judge_releases
 from pipelines.core.store import read_snapshot, stored_releases
 from pipelines.declarations.project import Project
 from pipelines.geography import list_source_geographies, load_places
-from pipelines.observations.ingest import SourceTables, read_release, reading_context
+from pipelines.observations.ingest import read_release, reading_context
+from pipelines.observations.source_tables import SourceTables
 
 
 def judge_stored_releases(project: Project, name: str, tables: SourceTables, runner: Runner) -> pl.DataFrame:

@@ -5,7 +5,7 @@ without noise that are never negative; for others no bound is certain. Places wi
 zero upwards.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -36,17 +36,17 @@ class _SliceUnknowns(NamedTuple):
 
 
 def narrow_hidden_bounds(
-    observation: pl.DataFrame, total: pl.DataFrame, source: Source, own: pl.DataFrame
+    observation: pl.DataFrame, total: pl.DataFrame, source: Source, own: pl.DataFrame, negative: Collection[str] = ()
 ) -> NarrowingResult:
     """Narrow the bounds of observations, for each release and period.
 
     Takes schema.OBSERVATION_COLUMNS with `order`, totals.TOTAL, and the places of the source's geography
     (schema.PLACE_COLUMNS). A slice without suppressed figures does not change, nor does a slice with
     contradictory sums. Totals of a slice in another geography are ignored, because the source's own geography may
-    lack some of its places.
+    lack some of its places. Measures in `negative`, like those with a negative figure, do not change.
     """
     nothing = pl.DataFrame(schema={"measure": pl.String, "order": pl.Int64, "figures": pl.UInt32, "example": pl.String})
-    families = _measure_families(source, observation)
+    families = _measure_families(source, observation, negative)
     if not families:
         return NarrowingResult(observation, nothing)
     own_periods = observation.filter(pl.col("geography") == source.geography).select(RELEASE_PERIOD).unique()
@@ -68,12 +68,12 @@ def narrow_hidden_bounds(
     )
 
 
-def _measure_families(source: Source, observation: pl.DataFrame) -> list[list[str]]:
+def _measure_families(source: Source, observation: pl.DataFrame, other_negative: Collection[str]) -> list[list[str]]:
     """Group measures that add to each other; each measure that can be narrowed is in one family."""
     adding = source.additivity
     if not adding or observation.is_empty():
         return []
-    negative = set(observation.filter(pl.col("value") < 0)["measure"].unique())
+    negative = {*observation.filter(pl.col("value") < 0)["measure"].unique(), *other_negative}
     eligible = {
         name for name, item in source.measures.items()
         if item.kind in ADDITIVE_KINDS and not item.is_uncertain

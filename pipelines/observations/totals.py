@@ -44,7 +44,12 @@ MEMBER_SCHEMA = {"total_code": pl.String, "place_code": pl.String}
 def keep_totals(cells: pl.DataFrame) -> pl.DataFrame:
     """Select the cells (conform.CELLS, with `order`) of larger places and of no place: TOTAL, without repeats."""
     kept = cells.filter(pl.col("fault").is_in(TOTAL_ROLES))
-    tier = pl.col("place_code").str.slice(0, 3).replace_strict(KIND_BY_PREFIX, default=None, return_dtype=pl.String)
+    tier = (
+        pl.col("place_code")
+        .cast(TEXT)
+        .str.slice(0, 3)
+        .replace_strict(KIND_BY_PREFIX, default=None, return_dtype=pl.String)
+    )
     result = conform_table(kept.with_columns(pl.col("fault").alias("role"), tier.alias("tier")), TOTAL)
     return result.unique(
         ["role", "measure", "place_code", "place_label", "period_start", "period_end", "order"],

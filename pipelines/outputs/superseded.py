@@ -10,7 +10,7 @@ from pipelines.core.slices import SLICE_KEY
 from pipelines.core.store import output_path, read_table, state_path, temporary_path
 from pipelines.declarations.fingerprints import TableKeys
 from pipelines.declarations.project import Project
-from pipelines.observations import has_current_tables
+from pipelines.observations import has_current_tables, load_source_tables, scan_observations
 from pipelines.outputs.warehouse_observations import MAX_OBSERVATIONS, SUPERSEDED_FOLDER, ObservationBatches
 
 
@@ -25,8 +25,7 @@ def collect_observations(project: Project, current_keys: TableKeys) -> Observati
 
 
 def _count_observations(project: Project, name: str) -> int:
-    path = state_path(project.home, "observation", name)
-    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+    return int(read_table(state_path(project.home, "slice", name))["rows"].sum())
 
 
 def read_observations(project: Project, name: str) -> pl.DataFrame:
@@ -34,9 +33,10 @@ def read_observations(project: Project, name: str) -> pl.DataFrame:
 
     Rows are in order of release, measure, period and place.
     """
-    table = read_table(state_path(project.home, "observation", name))
-    is_in_use = pl.col("order") == pl.col("order").max().over(SLICE_KEY)
-    return table.sort("order", *SLICE_KEY, "place_code", maintain_order=True).with_columns(is_in_use.alias("in_use"))
+    newest = load_source_tables(project, name).slice.group_by(SLICE_KEY).agg(pl.col("order").max().alias("newest"))
+    in_use = (pl.col("order") == pl.col("newest")).alias("in_use")
+    table = scan_observations(project, name).collect().join(newest, on=SLICE_KEY, how="left", maintain_order="left")
+    return table.with_columns(in_use).drop("newest")
 
 
 def _write_superseded(project: Project, names: Sequence[str]) -> None:

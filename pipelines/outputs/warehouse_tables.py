@@ -40,6 +40,7 @@ from pipelines.observations import (
     all_revisions,
     current_tables,
     has_current_tables,
+    has_observations,
     summarise_completeness,
 )
 from pipelines.outputs.declared_tables import measures_table, sources_table
@@ -130,7 +131,7 @@ def write_tables(project: Project) -> Path:
     }
     views = {name: read_table(state_path(home, "view", name)) for name in problems}
     meaning = {name: view_meaning(catalogue.problems[name], project, list(views[name].columns)) for name in problems}
-    sources_read = [name for name in catalogue.observation_sources() if state_path(home, "observation", name).is_file()]
+    sources_read = [name for name in catalogue.observation_sources() if has_observations(home, name)]
     observations = collect_observations(project, current_keys)
     return write_warehouse(home, sources_read, tables, views, meaning, observations)
 

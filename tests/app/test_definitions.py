@@ -114,11 +114,11 @@ def test_dagster_run_gives_the_same_outputs_as_the_command(small: Project, tmp_p
     done = subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True)
     assert "RUN_SUCCESS" in done.stderr, done.stderr[-3000:]
 
-    for kind in ("cell", "view", "observation", "finding"):
+    for kind in ("cell", "view", "slice", "values/*", "finding"):
         made = sorted((tmp_path / "one" / "state" / kind).glob("*.parquet"))
         assert made
         for path in made:
-            assert read_table(path).equals(read_table(small.home / "state" / kind / path.name)), path
+            assert read_table(path).equals(read_table(small.home / path.relative_to(tmp_path / "one"))), path
     outputs = sorted((small.home / "out").glob("*.*"))
     assert len(outputs) > 5
     for path in outputs:

@@ -112,7 +112,7 @@ def _text(path: Path) -> str:
 
 SHOWN = {
     "out/commonground.duckdb", "out/scenario_plan_cells.csv", "out/scenario_plan_a_problem.csv",
-    f"out/places/{MERTON}.html", "state/observation/a_source.parquet", "state/cell/a_problem.parquet",
+    f"out/places/{MERTON}.html", "state/slice/a_source.parquet", "state/cell/a_problem.parquet",
     *(f"out/a_problem.{ending}" for ending in ("html", "csv", "cells.parquet", "view.parquet", "xlsx")),
 }  # fmt: skip
 COMMANDS = [

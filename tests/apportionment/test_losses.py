@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 
 from pipelines.app import steps
-from pipelines.apportionment.counts import apportion_counts
 from pipelines.apportionment.losses import RESIDUAL, list_residuals, problem_residuals, whole_residuals
+from pipelines.apportionment.sparse import apportion_counts
 from pipelines.core.store import read_table, state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
-from pipelines.observations.access import load_source_tables
+from pipelines.observations.access import scan_observations
 from tests.apportionment.test_weighted import CUT, MEASURES, Legs, crosswalk_of, legs_drawn, numbers, observed
 from tests.small import places_only
 
@@ -68,7 +68,7 @@ def test_problem_by_region_lists_the_districts_outside_england(tmp_path: Path) -
     assert lost["place_code"].str.slice(0, 1).unique().sort().to_list() == ["N", "S", "W"]
     newest = lost.filter(pl.col("period_end") == date(2022, 6, 30))
     assert newest.height == 22 + 32 + 11
-    seen = load_source_tables(project, "ons_residents_16_64").observation
+    seen = scan_observations(project, "ons_residents_16_64").collect()
     before = seen.filter(pl.col("period_end") == date(2022, 6, 30), pl.col("measure") == "residents_16_64")[
         "value"
     ].sum()

@@ -101,7 +101,7 @@ def test_source_that_no_problem_needs_is_not_read_for_comparison(tmp_path: Path)
     project = with_other(tmp_path, [f"{MERTON},x,2023,9"])
     steps.prepare_store(project)
     assert all_disagreement_flags(project).is_empty()
-    assert not (project.home / "state" / "observation").exists()
+    assert not (project.home / "state" / "values").exists()
 
 
 def test_an_unknown_measure_to_be_the_same_as_is_refused(tmp_path: Path) -> None:

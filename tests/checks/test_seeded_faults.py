@@ -14,7 +14,7 @@ from benchmarks.detection import Score, complete_series, run_toolkit, score_reas
 from benchmarks.seeding import CELL_FAULTS, PERIOD_FAULTS, Row, Series, seed_faults
 from checks.figures import flag_figures
 from pipelines.declarations.project import Project
-from pipelines.observations.access import load_source_tables
+from pipelines.observations.access import scan_observations
 
 PRECISION, RECALL, OVERALL = 0.99, 0.95, 0.99
 RUNS = [(name, every, seed) for name, every in (("dwp_uc_households", 8), ("ons_claimant_rate", 20)) for seed in (1, 2)]
@@ -24,7 +24,7 @@ RUNS = [(name, every, seed) for name, every in (("dwp_uc_households", 8), ("ons_
 def series_of(project: Project, name: str) -> Series:
     """Return the complete figures of a source, without places that have flags of their own."""
     source = project.catalogue.sources[name]
-    observed = load_source_tables(project, name).observation
+    observed = scan_observations(project, name).collect()
     measure = next(iter(source.measures.values()))
     monthly = source.period_kind == ("month",)
     last = date(2022, 12, 31) if monthly else date(2025, 12, 31)

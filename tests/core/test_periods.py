@@ -3,6 +3,7 @@
 from calendar import monthrange
 from datetime import date, timedelta
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 
@@ -11,6 +12,7 @@ from pipelines.core.periods import (
     MONTH_NUMBERS,
     ReferencePeriod,
     format_period,
+    is_of_kind,
     is_usable_format,
     list_problem_periods,
     parse_period,
@@ -343,3 +345,23 @@ def test_period_without_first_or_last_day_is_formatted_as_no_period() -> None:
 )
 def test_usable_format_states_each_period_of_its_kind(date_format: str, kind: PeriodKind, usable: bool) -> None:
     assert is_usable_format(date_format, kind) is usable
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "kinds"),
+    [
+        (date(2023, 5, 1), date(2023, 5, 31), {"month", "span"}),
+        (date(2023, 4, 1), date(2023, 6, 30), {"quarter", "span"}),
+        (date(2023, 1, 1), date(2023, 12, 31), {"year", "span"}),
+        (date(2023, 4, 1), date(2024, 3, 31), {"financial_year", "span"}),
+        (date(2023, 9, 1), date(2024, 8, 31), {"academic_year", "span"}),
+        (date(2023, 4, 1), date(2023, 9, 30), {"half_year", "span"}),
+        (date(2023, 6, 30), date(2023, 6, 30), {"day", "mid_year", "span"}),
+        (date(2023, 5, 3), date(2023, 5, 3), {"day", "span"}),
+        (date(2023, 5, 1), date(2023, 5, 7), {"week", "span"}),
+        (date(2021, 4, 1), date(2024, 3, 31), {"span"}),
+    ],
+)
+def test_days_of_a_period_decide_its_possible_kinds(start: date, end: date, kinds: set[str]) -> None:
+    every = get_args(PeriodKind)
+    assert {kind for kind in every if is_of_kind(ReferencePeriod(start, end), kind)} == kinds

@@ -1,4 +1,4 @@
-"""Reading a source from the store: the figures in use, by measure and geography."""
+"""Reading a source from the store: the figures in use and a lazy view of all, by slice."""
 
 from datetime import date
 from pathlib import Path
@@ -10,10 +10,12 @@ from pipelines.app import steps
 from pipelines.core.slices import SLICE_KEY, newest_slices
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.observations.access import load_source_tables, read_current
+from pipelines.observations.access import load_source_tables, read_current, scan_observations
+from pipelines.observations.scan import OBSERVATION_SCHEMA
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME, MEASURE = "mhclg_rough_sleeping", "people_sleeping_rough"
+YEAR = pl.col("period_start") == date(2022, 1, 1)
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +26,58 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_current_figures_are_those_of_the_newest_release(project: Project) -> None:
-    every = load_source_tables(project, NAME).observation
-    key = [*SLICE_KEY, "place_code"]
-    assert read_current(project, NAME).equals(newest_slices(every).sort(key, maintain_order=True))
-    assert read_current(project, NAME, []).is_empty()
+    every = scan_observations(project, NAME).collect()
+    assert read_current(project, NAME).equals(newest_slices(every).sort(*SLICE_KEY, "place_code"))
+    assert read_current(project, NAME, []).schema == OBSERVATION_SCHEMA
+
+
+def test_encoded_texts_are_the_same_texts(project: Project) -> None:
+    encoded = read_current(project, NAME, encoded=True)
+    assert encoded.schema["place_code"] == pl.Categorical
+    assert encoded.cast(OBSERVATION_SCHEMA).equals(read_current(project, NAME))
 
 
 def test_current_figures_of_one_geography_ignore_other_releases(project: Project) -> None:
     actual = read_current(project, NAME, [MEASURE], "lad_2016")
     assert actual["geography"].unique().to_list() == ["lad_2016"]
     assert actual.height > read_current(project, NAME).filter(pl.col("geography") == "lad_2016").height
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        lambda frame: frame.filter(YEAR),
+        lambda frame: frame.filter(YEAR, pl.col("value") > 20).select("place_code", "release"),
+        lambda frame: frame.select("file_column", "interval_source", "order"),
+        lambda frame: frame.head(7),
+        lambda frame: frame.group_by("measure").agg(pl.col("value").sum()),
+        lambda frame: frame.filter(pl.col("place_code") == "nowhere"),
+    ],
+)
+def test_view_answers_as_the_whole_table_does(project: Project, query: object) -> None:
+    assert callable(query)
+    every = scan_observations(project, NAME).collect()
+    assert query(scan_observations(project, NAME)).collect().equals(query(every))
+
+
+def test_filter_on_the_period_reads_only_its_slices(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    view, slices = scan_observations(project, NAME), load_source_tables(project, NAME).slice
+    assert view.filter(YEAR).collect().height == slices.filter(YEAR)["rows"].sum()
+    others = slices.filter(~YEAR)["values_file"].unique().to_list()
+    keep = set(slices.filter(YEAR)["values_file"])
+    monkeypatch.setattr(pl, "scan_parquet", only(keep))
+    assert set(others) - keep and view.filter(YEAR).collect().height
+    with pytest.raises(AssertionError, match="another slice"):
+        view.collect()
+
+
+def only(names: set[str]) -> object:
+    """Return a scan that refuses every other file."""
+    scan = pl.scan_parquet
+
+    def refuse(path: Path) -> pl.LazyFrame:
+        if path.name not in names:
+            raise AssertionError("another slice")
+        return scan(path)
+
+    return refuse

@@ -9,7 +9,7 @@ import pytest
 from pipelines.app import steps
 from pipelines.core.errors import DeclarationError
 from pipelines.declarations.catalogue import load_catalogue
-from pipelines.observations.access import load_source_tables
+from pipelines.observations.access import load_source_tables, scan_observations
 from tests.gaps.test_cells import CUMBERLAND, MERTON, OLD, PARTS, Case, cell_of, project_of, with_peers
 
 TOLD = "{reason: wrong column, when: 2024-06-03, link: https://example.org/note}"
@@ -48,7 +48,8 @@ def test_recall_can_be_declared_on_the_release(tmp_path: Path) -> None:
     project = project._replace(catalogue=load_catalogue(project.catalogue.root))
     steps.prepare_store(project)
     seen = load_source_tables(project, "a_source")
-    assert seen.observation["caveats"].unique().to_list() == ["recalled"]
+    observed = scan_observations(project, "a_source").collect()
+    assert observed["caveats"].unique().to_list() == ["recalled"]
     actual = seen.finding.filter(pl.col("check") == "recalled_release")
     assert actual.select("reason", "severity", "evidence").rows() == [("recalled", "warn", f"2024-05-01.csv, {SAID}")]
 
@@ -93,14 +94,15 @@ def test_break_without_a_day_is_rejected_with_the_meaning_of_the_key(tmp_path: P
 
 
 def test_average_has_the_caveats_of_its_weights() -> None:
-    from pipelines.apportionment.place import place_figures
+    from pipelines.apportionment.rates import average_rates, rate_weights
+    from pipelines.apportionment.succession import map_slices
     from pipelines.observations.caveats import add_caveat
     from tests.apportionment.test_rates import MEASURES, cell, table
     from tests.apportionment.test_rates import PARTS as ROLL
 
     rates = table([cell("rate", "A", 2.0), cell("rate", "B", 8.0)])
     people = table([cell("people", "A", 300.0), cell("people", "B", 100.0)])
-    denominators = add_caveat(people, pl.col("place_code") == "A", "recalled", "so it was")
-    actual = place_figures(rates, ROLL, MEASURES, denominators)
+    weights = rate_weights(rates, add_caveat(people, pl.col("place_code") == "A", "recalled", "so it was"), MEASURES)
+    actual = average_rates(map_slices(rates, ROLL, MEASURES), rates, ROLL, weights)
     row = actual.filter(pl.col("to_code") == "N").row(0, named=True)
     assert (row["derivation"], row["caveats"], row["caveat_evidence"]) == ("rate_averaged", "recalled", "so it was")

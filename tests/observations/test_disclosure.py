@@ -13,9 +13,8 @@ from pipelines.declarations.project import Project
 from pipelines.declarations.source_parts import Additivity
 from pipelines.gaps import answer as answering
 from pipelines.geography.access import load_geography
-from pipelines.observations.access import load_source_tables
+from pipelines.observations.access import load_source_tables, scan_observations
 from pipelines.observations.disclosure import narrow_hidden_bounds
-from pipelines.observations.ingest import SourceTables
 from tests.gaps.test_cells import EVERYONE, MERTON, SUTTON, Case, cell_of, project_of
 
 SOURCE = "period_kind: year\ngeography: lad_2023\ncoverage: [England]\n"
@@ -57,19 +56,20 @@ def test_places_published_together_count_once(tmp_path: Path) -> None:
 
 
 def test_measure_that_sums_others_bounds_them(tmp_path: Path) -> None:
-    seen = two_measures(tmp_path)
-    hidden = seen.observation.filter(pl.col("place_code") == MERTON).sort("measure")
+    project = two_measures(tmp_path)
+    hidden = scan_observations(project, "a_source").filter(pl.col("place_code") == MERTON).sort("measure").collect()
     assert hidden.select("measure", "lower_bound", "upper_bound").rows() == [
         ("all", 10, 10),
         ("figure", 7, 7),
         ("other", 3, 3),
     ]
-    result = seen.finding.filter(pl.col("check") == "narrowed_bounds")
+    finding = load_source_tables(project, "a_source").finding
+    result = finding.filter(pl.col("check") == "narrowed_bounds")
     assert result.select("measure", "rows").rows() == [("other", 1)]
 
 
-def two_measures(folder: Path) -> SourceTables:
-    """Observe a file of three measures, one declared as the sum of the others."""
+def two_measures(folder: Path) -> Project:
+    """Prepare a file of three measures, one declared as the sum of the others."""
     root = project_of(Case(None, MERTON, [], source=SOURCE), folder).catalogue.root
     path = root / "sources" / "a_source.yaml"
     measures = ", ".join(
@@ -81,7 +81,7 @@ def two_measures(folder: Path) -> SourceTables:
     (root / "sources" / "starter" / "2024-05-01.csv").write_text("\n".join(rows) + "\n")
     project = Project(load_catalogue(root), folder / "store", date(2024, 6, 30))
     steps.prepare_store(project)
-    return load_source_tables(project, "a_source")
+    return project
 
 
 def test_totals_give_no_bounds_in_a_release_of_another_vintage(tmp_path: Path) -> None:
@@ -90,8 +90,9 @@ def test_totals_give_no_bounds_in_a_release_of_another_vintage(tmp_path: Path) -
     steps.prepare_store(project)
     seen, own = load_source_tables(project, "a_source"), load_geography(project, "lad_2023").places
     source = project.catalogue.sources["a_source"].model_copy(update={"additivity": Additivity(totals="places")})
-    earlier = seen.observation.with_columns(pl.lit("lad_2022").alias("geography"))
-    for observation, due in ((seen.observation, (3, 3)), (earlier, (1, 4))):
+    observed = scan_observations(project, "a_source").collect()
+    earlier = observed.with_columns(pl.lit("lad_2022").alias("geography"))
+    for observation, due in ((observed, (3, 3)), (earlier, (1, 4))):
         actual = narrow_hidden_bounds(observation, seen.total, source, own).observation
         assert actual.filter(pl.col("place_code") == MERTON).select("lower_bound", "upper_bound").row(0) == due
 

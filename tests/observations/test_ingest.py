@@ -11,7 +11,7 @@ from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
 from pipelines.gaps.returns_load import load_returns
-from pipelines.observations.access import load_source_tables
+from pipelines.observations.access import load_source_tables, scan_observations
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME, BUCKINGHAMSHIRE = "mhclg_rough_sleeping", "E06000060"
@@ -40,7 +40,8 @@ def now(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, pl.DataFrame
 def test_every_release_is_read_with_the_codes_of_its_vintage(now: tuple[Project, pl.DataFrame]) -> None:
     seen = load_source_tables(now[0], NAME)
     assert seen.set_aside.is_empty() and seen.release["cells_set_aside"].sum() == 0
-    places = seen.observation.group_by("geography").agg(pl.col("place_code").n_unique()).sort("geography")
+    observed = scan_observations(now[0], NAME).collect()
+    places = observed.group_by("geography").agg(pl.col("place_code").n_unique()).sort("geography")
     assert places.rows() == [("lad_2016", 326), ("lad_2017", 326), ("lad_2019", 317), ("lad_2022", 309)]
 
 

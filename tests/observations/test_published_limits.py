@@ -10,7 +10,9 @@ import pytest
 
 from checks.finding import CheckInput
 from checks.rows import find_contradicted_limits
-from pipelines.apportionment.place import INTERVAL_COLUMNS, Crosswalk, list_parts, place_figures
+from pipelines.apportionment.rates import average_rates, rate_weights
+from pipelines.apportionment.succession import INTERVAL_COLUMNS, map_slices
+from pipelines.apportionment.weighted import WeightedCrosswalk, apportion_observations
 from pipelines.core.errors import DeclarationError
 from pipelines.core.schema import OBSERVATION_COLUMNS, PLACE_COLUMNS, empty_table, table_from_records
 from pipelines.core.store import Snapshot
@@ -18,8 +20,7 @@ from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.geography import Successor
-from pipelines.observations.access import load_source_tables
+from pipelines.observations.access import scan_observations
 from pipelines.readers.read import read_sheet
 from tests.apportionment.test_weighted import crosswalk_of
 from tests.readers.test_read import cells, source
@@ -142,8 +143,10 @@ def observed(measure: str, figures: dict[str, float]) -> pl.DataFrame:
     return table_from_records(actual, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
 
 
-PARTS = Crosswalk(list_parts({code: Successor((to,), kind) for code, to, kind in
-                              (("A", "N", "merged"), ("B", "N", "merged"), ("C", "D", "recoded"))}))  # fmt: skip
+PARTS = pl.DataFrame(
+    [("A", "N", "merged", 1), ("B", "N", "merged", 1), ("C", "D", "recoded", 1)],
+    schema=["from_code", "to_code", "derivation", "leads_to"], orient="row",
+)  # fmt: skip
 NONE = (None, None, None, None, None, None)
 
 
@@ -157,7 +160,9 @@ def bounds(placed: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
 @pytest.mark.parametrize("measure", ["rate", "people"])
 def test_recoded_place_keeps_its_interval_and_a_merged_one_has_none(measure: str) -> None:
     rates, people = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0}), observed("people", {"A": 100.0, "B": 300.0})
-    actual = bounds(place_figures(rates, PARTS, MEASURES, people))
+    actual = bounds(
+        average_rates(map_slices(rates, PARTS, MEASURES), rates, PARTS, rate_weights(rates, people, MEASURES))
+    )
     assert actual["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
     assert actual["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
 
@@ -165,8 +170,10 @@ def test_recoded_place_keeps_its_interval_and_a_merged_one_has_none(measure: str
 @pytest.mark.parametrize("measure", ["rate", "people"])
 def test_target_of_one_whole_place_keeps_its_interval_and_a_sum_has_none(measure: str) -> None:
     figures = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0})
-    way = Crosswalk(crosswalk_of({"A": {"N": 100.0}, "B": {"N": 300.0}, "C": {"D": 50.0}}), "all_ages")
-    actual = bounds(place_figures(figures, way, MEASURES, observed("people", {"A": 100.0, "B": 300.0, "C": 50.0})))
+    way = WeightedCrosswalk(crosswalk_of({"A": {"N": 100.0}, "B": {"N": 300.0}, "C": {"D": 50.0}}), "all_ages")
+    actual = bounds(
+        apportion_observations(figures, way, MEASURES, observed("people", {"A": 100.0, "B": 300.0, "C": 50.0}))
+    )
     assert actual["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
     assert actual["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
 
@@ -183,9 +190,8 @@ def test_no_stored_estimate_is_its_own_bound(starter: Project) -> None:
     catalogue, seen = starter.catalogue, 0
     for name in estimating(catalogue):
         uncertain = sorted(key for key, item in catalogue.sources[name].measures.items() if item.is_uncertain)
-        figures = load_source_tables(starter, name).observation.filter(
-            pl.col("measure").is_in(uncertain), pl.col("value").is_not_null()
-        )
+        observed = scan_observations(starter, name)
+        figures = observed.filter(pl.col("measure").is_in(uncertain), pl.col("value").is_not_null()).collect()
         seen += figures.height
         assert figures.filter(pl.any_horizontal(pl.col("lower_bound", "upper_bound").is_not_null())).is_empty(), name
         outside = ~pl.col("value").is_between("interval_lower", "interval_upper")
@@ -208,7 +214,7 @@ LIMITED = {
 
 @pytest.mark.parametrize("measure", sorted(LIMITED))
 def test_limits_of_every_bundled_file_are_read(starter: Project, measure: str) -> None:
-    seen = load_source_tables(starter, starter.catalogue.measure_source[measure]).observation
+    seen = scan_observations(starter, starter.catalogue.measure_source[measure]).collect()
     figures = seen.filter(pl.col("measure") == measure, pl.col("value").is_not_null())
     limited = figures.filter(
         pl.col("interval_lower") < pl.col("interval_upper"), pl.col("interval_source") == "published"

@@ -19,8 +19,8 @@ from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import BundledRelease
 from pipelines.gaps import answer as answering
-from pipelines.observations.access import load_source_tables
-from pipelines.observations.ingest import SourceTables
+from pipelines.observations.access import load_source_tables, scan_observations
+from pipelines.observations.source_tables import SourceTables
 from pipelines.readers.read import read_sheet
 from tests.small import copied
 
@@ -198,7 +198,8 @@ def test_bad_row_is_set_aside_and_counted(project: Project, row: str, check: str
     assert release["cells_read"] == 67
     kept = release["cells_used"] + release["cells_repeated"] + release["cells_set_aside"]
     assert kept + release["cells_of_other_tiers"] == 67
-    assert seen.observation.filter(pl.col("place_code") == (finding[1] or ""))["value"].to_list() in (
+    observation = scan_observations(project, "council_stock").collect()
+    assert observation.filter(pl.col("place_code") == (finding[1] or ""))["value"].to_list() in (
         [],
         [1.0],
         [1.0, 1.0],
@@ -206,19 +207,18 @@ def test_bad_row_is_set_aside_and_counted(project: Project, row: str, check: str
 
 
 def test_zero_is_a_figure_and_blank_is_not(project: Project) -> None:
-    seen = observed(
-        project, "E06000063,Cumberland,2023,\nE06000064,Westmorland,2023,0\nE06000065,North Yorkshire,2023,c"
-    )
-    result = dict(seen.observation.select("place_code", "value").iter_rows())
+    observed(project, "E06000063,Cumberland,2023,\nE06000064,Westmorland,2023,0\nE06000065,North Yorkshire,2023,c")
+    observation = scan_observations(project, "council_stock").collect()
+    result = dict(observation.select("place_code", "value").iter_rows())
     assert result["E06000064"] == 0.0
     assert result["E06000063"] is result["E06000065"] is None
-    status = dict(seen.observation.select("place_code", "obs_status").iter_rows())
+    status = dict(observation.select("place_code", "obs_status").iter_rows())
     assert (status["E06000063"], status["E06000065"]) == ("not_available", "confidential")
 
 
 def test_file_with_more_bad_rows_than_its_contract_allows_is_refused(project: Project) -> None:
     seen = observed(project, "\n".join(f"E0699{n:04},Atlantis {n},2023,5" for n in range(40)))
-    assert seen.observation.is_empty()
+    assert seen.slice.is_empty() and scan_observations(project, "council_stock").collect().is_empty()
     assert seen.release["usable"].to_list() == [False]
     (refusal,) = seen.finding.filter(pl.col("check") == "contract")["evidence"].to_list()
     assert "unmatched_place" in refusal and "40 of 106" in refusal

@@ -1,0 +1,116 @@
+"""Figures by slice: one file a release, and one row for whatever is constant or counted in a slice.
+
+A slice is the figures of one release for one measure and reference period. Its row states where its figures are, so a
+build chooses slices from these rows and reads only the figures that it needs.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipelines.core.periods import ReferencePeriod, is_of_kind
+from pipelines.core.schema import OBSERVATION_STATUSES, SLICE_COLUMNS, TEXT, VALUE_COLUMNS, WHOLE, conform_table
+from pipelines.core.slices import SLICE_KEY, slice_starts
+from pipelines.core.vocabulary import PeriodKind
+from pipelines.declarations.source import Source
+
+_CONSTANT = ("source", "release", "released_at", *SLICE_KEY, "geography", "unit", "file")
+_FIGURES = ("value", "lower_bound", "upper_bound", "interval_lower", "interval_upper")
+_TEXTS = ("place_code", "place_label", "obs_status", "published_marker", "caveats", "caveat_evidence")
+Vector = np.ndarray[Any, np.dtype[Any]]
+
+
+def split_release(sound: pl.DataFrame, source: Source, values_file: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split the usable cells of one release (conform.CELLS) into values (VALUE_COLUMNS) and slices (SLICE_COLUMNS).
+
+    Values are sorted by measure, period and place. `order` is null, because it depends on the other releases.
+    """
+    ordered = _sort_by_slice(sound)
+    starts = slice_starts(ordered)
+    number = pl.Series("_slice", np.repeat(np.arange(len(starts)), np.diff([*starts, ordered.height])), pl.Int64)
+    numbered = ordered.with_columns(number)
+    counted = numbered.group_by("_slice", maintain_order=True).agg(*_summarise_slice(source))
+    slices = counted.with_columns(
+        _classify_periods(counted, source.period_kind),
+        pl.lit(source.returns.providers if source.returns else None, TEXT).alias("returned_by"),
+        pl.lit(values_file).alias("values_file"),
+        pl.Series("first_row", starts, WHOLE),
+        pl.Series("sha256", _hash_slices(ordered, starts), TEXT),
+    )
+    one_heading = counted.filter(pl.col("file_column").is_not_null())["_slice"]
+    heading = pl.when(~pl.col("_slice").is_in(one_heading.implode())).then("file_column").alias("file_column")
+    return conform_table(numbered.with_columns(heading), VALUE_COLUMNS), conform_table(slices, SLICE_COLUMNS)
+
+
+def _classify_periods(slices: pl.DataFrame, kinds: Sequence[PeriodKind]) -> pl.Series:
+    """Return the kind of each slice's reference period: the first declared kind with such days."""
+    periods = [ReferencePeriod(start, end) for start, end in slices.select("period_start", "period_end").iter_rows()]
+    period_kinds = [next((kind for kind in kinds if is_of_kind(period, kind)), kinds[0]) for period in periods]
+    return pl.Series("period_kind", period_kinds, TEXT)
+
+
+def _sort_by_slice(cells: pl.DataFrame) -> pl.DataFrame:
+    """Sort cells by measure, period and place; one number a row is sorted, and only where rows are out of order."""
+    days = pl.col("period_start", "period_end").to_physical().cast(pl.Int64)
+    packed = cells.select(days).select(pl.col("period_start") * (1 << 32) + pl.col("period_end")).to_series()
+    key = pl.Series("key", [0], pl.Int64).new_from_index(0, cells.height)
+    for column in (cells["measure"], packed, cells["place_code"]):
+        number, size = rank_distinct(column)
+        key = key * size + number
+    return cells if key.is_sorted() else cells[key.arg_sort()]
+
+
+def rank_distinct(column: pl.Series) -> tuple[pl.Series, int]:
+    """Return the position of each entry among the sorted distinct entries, and their number."""
+    is_text = column.dtype == pl.Categorical
+    distinct = column.unique().to_frame("entry")
+    order = pl.col("entry").cast(TEXT) if is_text else pl.col("entry")
+    ranked = distinct.with_columns((order.rank("dense").cast(pl.Int64) - 1).alias("rank"))
+    joined = column.to_frame("entry").join(ranked, on="entry", how="left", nulls_equal=True, maintain_order="left")
+    return joined["rank"], distinct.height
+
+
+def _summarise_slice(source: Source) -> list[pl.Expr]:
+    """Return the columns of a slice that are constant or counted in it."""
+    known = pl.col("value").is_not_null()
+    mark = "." if source.decimal == "point" else ","
+    after = pl.col("text").str.len_bytes().cast(WHOLE) - pl.col("text").str.find(mark, literal=True) - 1
+    return [
+        *(pl.col(name).first() for name in _CONSTANT),
+        pl.col("interval_level").max(),
+        pl.when(pl.col("file_column").n_unique() == 1).then(pl.col("file_column").first()).alias("file_column"),
+        pl.when(known.any()).then(after.filter(known).max().fill_null(0)).alias("decimals"),
+        pl.len().alias("rows"),
+        known.sum().alias("known"),
+        *((pl.col("obs_status") == status).sum().alias(f"rows_{status}") for status in OBSERVATION_STATUSES),
+        pl.when(known.any()).then(pl.col("value").sum()).alias("sum"),
+        pl.col("value").min().alias("min"),
+        pl.col("value").max().alias("max"),
+    ]
+
+
+def _hash_slices(ordered: pl.DataFrame, starts: Vector) -> list[str]:
+    """Return the sha256 of each slice: its places, figures, statuses, markers, labels and caveats, row by row."""
+    columns = [ordered[name].fill_null(float("nan")).to_numpy().view(np.uint64) for name in _FIGURES]
+    columns += [_digest_texts(ordered[name]) for name in _TEXTS]
+    rows = np.column_stack(columns) if ordered.height else np.empty((0, len(columns)), np.uint64)
+    ends = [*starts[1:], ordered.height] if len(starts) else []
+    return [hashlib.sha256(rows[start:end].data).hexdigest() for start, end in zip(starts, ends, strict=True)]
+
+
+def _digest_texts(texts: pl.Series) -> Vector:
+    """Return a 64-bit hash of each text, computed once for each distinct text; zero for null."""
+    distinct = texts.unique().to_frame("text")
+    digests = [_digest_text(text) for text in distinct["text"].cast(TEXT)]
+    if len(digests) == 1:
+        return np.full(texts.len(), digests[0], np.uint64)
+    table = distinct.with_columns(pl.Series("digest", digests, pl.UInt64))
+    joined = texts.to_frame("text").join(table, on="text", how="left", nulls_equal=True, maintain_order="left")
+    return joined["digest"].to_numpy()
+
+
+def _digest_text(text: str | None) -> int:
+    return 0 if text is None else int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
