@@ -8,8 +8,8 @@ from typing import NamedTuple
 import polars as pl
 
 from benchmarks.backtest_figures import AGES, CENSUS, CREDIT, HARDSHIP, Truth, figure_family
+from pipelines.apportionment.counts import apportion_counts
 from pipelines.apportionment.error_model import ERROR_CLASS, add_interval, errors_by_share, slice_unevenness
-from pipelines.apportionment.sparse import apportion_counts
 from pipelines.core.slices import SLICE_KEY
 from pipelines.geography.crosswalk import PlaceData, build_crosswalk
 from pipelines.geography.overlay import find_membership

@@ -21,8 +21,8 @@ import polars as pl
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+from pipelines.apportionment.matrix import CrosswalkMatrix, build_matrix  # noqa: E402
 from pipelines.apportionment.slice_file import apportion_slices, write_slices  # noqa: E402
-from pipelines.apportionment.sparse import CrosswalkMatrix, build_matrix  # noqa: E402
 
 
 def time_slices(figures: pl.LazyFrame, matrix: CrosswalkMatrix, path: Path) -> tuple[float, pl.DataFrame]:

@@ -26,7 +26,7 @@ DISTRICT_CODES = pl.Series([f"DIS{n:03}" for n in range(DISTRICTS)])
 
 
 def make_crosswalk() -> pl.DataFrame:
-    """Build the crosswalk: from_code, to_code, weight, weight_population, for `pipelines.apportionment.sparse`."""
+    """Build the crosswalk: from_code, to_code, weight, weight_population, for `pipelines.apportionment.matrix`."""
     chance = np.random.default_rng(SEED)
     people = chance.integers(1_000, 3_000, AREAS).astype(float)
     district = np.sort(np.concatenate([np.arange(DISTRICTS), chance.integers(0, DISTRICTS, AREAS - DISTRICTS)]))

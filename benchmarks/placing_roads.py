@@ -42,7 +42,7 @@ def commonground(folder: Path, times: int) -> None:
     import polars as pl
     import pyarrow.parquet as pq
 
-    from pipelines.apportionment.sparse import apportion_batches
+    from pipelines.apportionment.counts import apportion_batches
 
     every = pl.scan_parquet(folder / f"figures_{times}.parquet")
     newest = every.group_by("measure", "period_start").agg(pl.col("released_at").max())

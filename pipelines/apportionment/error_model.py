@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from pipelines.apportionment.matrix import Vector
+from pipelines.apportionment.vectors import FigureBlock, align_figures, index_slices
 from pipelines.core.schema import NUMBER, TEXT, WHOLE, Column
 from pipelines.core.slices import SLICE_KEY
 
@@ -56,18 +58,22 @@ def slice_unevenness(observation: pl.DataFrame, crosswalk: pl.DataFrame) -> pl.D
     people = crosswalk.drop_nulls("from_code").group_by(pl.col("from_code").alias("place_code")).agg(
         pl.when(pl.col("weight_population").is_not_null().all()).then(pl.col("weight_population").sum()).alias("weight_population")
     )  # fmt: skip
-    joined = observation.select(*SLICE_KEY, pl.col("place_code").cast(pl.String), "value").join(
-        people.filter(pl.col("weight_population") > 0), on="place_code"
-    )
-    rate, weight = (
-        pl.col("value") / pl.col("weight_population"),
-        pl.col("weight_population") / pl.col("weight_population").sum(),
-    )
-    spread = ((rate - pl.col("value").sum() / pl.col("weight_population").sum()) ** 2 * weight).sum().sqrt()
-    mean = pl.col("value").sum() / pl.col("weight_population").sum()
-    figures = joined.drop_nulls("value")
-    is_measurable = (mean > 0) & (pl.len() >= MIN_SPREAD_PLACES)
-    return figures.group_by(SLICE_KEY).agg(pl.when(is_measurable).then(spread / mean).alias("unevenness"))
+    table = index_slices(observation)
+    figures = align_figures(table, people["place_code"], ignore_unknown=True)
+    unevenness = measure_unevenness(figures, people["weight_population"].cast(pl.Float64).fill_null(np.nan).to_numpy())
+    return table.slices.with_columns(pl.Series("unevenness", unevenness, nan_to_null=True))
+
+
+def measure_unevenness(figures: FigureBlock, people: Vector) -> Vector:
+    """Return the unevenness of each slice over the people of each origin; NaN where it cannot be measured."""
+    is_used = figures.has_value & (people > 0)[:, None]
+    weight = np.where(is_used, people[:, None], 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = (figures.value * is_used).sum(axis=0) / weight.sum(axis=0)
+        rate = np.where(is_used, figures.value / people[:, None], 0.0)
+        spread = np.sqrt(((rate - mean) ** 2 * (weight / weight.sum(axis=0))).sum(axis=0))
+        is_measurable = (mean > 0) & (is_used.sum(axis=0) >= MIN_SPREAD_PLACES)
+        return np.where(is_measurable, spread / mean, np.nan)
 
 
 def errors_by_share(trials: pl.DataFrame) -> pl.DataFrame:
@@ -139,25 +145,32 @@ def add_interval(
     interval where its pair of kinds has no trial, by that group or by people of all ages, or where its unevenness
     is unknown. The interval lies within the bounds and includes the figure.
     """
-    trials = error_model.filter(pl.col("from_kind") == kinds[0], pl.col("to_kind") == kinds[1])
-    trials = trials.filter(pl.col("weighed_by") == (group if group in trials["weighed_by"] else "all_ages"))
-    classes = trials.sort("share_to").select("share_to", pl.col("low").alias("below"), pl.col("high").alias("above"))
-    joined = (
-        apportioned.join(spread, on=SLICE_KEY, how="left", maintain_order="left")
-        .with_row_index("row")
-        .sort("apportioned_share", nulls_last=True)
-        .join_asof(
-            classes, left_on="apportioned_share", right_on="share_to", strategy="forward", check_sortedness=False
-        )
-        .sort("row")
+    joined = apportioned.join(spread, on=SLICE_KEY, how="left", maintain_order="left")
+    names = ("value", "apportioned_share", "lower_bound", "upper_bound", "unevenness")
+    columns = [joined[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names]
+    ends = estimate_intervals(select_error_classes(kinds, group, error_model), *columns)
+    return joined.drop("unevenness").with_columns(
+        pl.Series(name, end, nan_to_null=True) for name, end in zip(INTERVAL_ENDS, ends, strict=True)
     )
-    value = pl.col("value")
-    ends = {
-        "interval_lower": pl.max_horizontal(value * (1 + pl.col("below") * pl.col("unevenness")), "lower_bound"),
-        "interval_upper": pl.min_horizontal(value * (1 + pl.col("above") * pl.col("unevenness")), "upper_bound"),
-    }
-    has_interval = value.is_not_null() & pl.col("below").is_not_null() & pl.col("unevenness").is_not_null()
-    return joined.with_columns(
-        pl.when(pl.col("apportioned_share") == 0).then(value).when(has_interval).then(end).alias(name)
-        for name, end in ends.items()
-    ).drop("row", "share_to", "below", "above", "unevenness", strict=False)
+
+
+def select_error_classes(kinds: tuple[str, str], group: str, error_model: pl.DataFrame) -> pl.DataFrame:
+    """Select the errors of a pair of kinds, by a group or else by people of all ages, in order of their shares."""
+    trials = error_model.filter(pl.col("from_kind") == kinds[0], pl.col("to_kind") == kinds[1])
+    return trials.filter(pl.col("weighed_by") == (group if group in trials["weighed_by"] else "all_ages")).sort(
+        "share_to"
+    )
+
+
+def estimate_intervals(
+    classes: pl.DataFrame, value: Vector, share: Vector, low: Vector, high: Vector, unevenness: Vector
+) -> tuple[Vector, Vector]:
+    """Return the ends of the interval of each figure, NaN where it has none; see `add_interval`."""
+    place = np.searchsorted(classes["share_to"].to_numpy(), share)
+    below, above = (np.append(classes[name].to_numpy(), np.nan)[place] for name in ("low", "high"))
+    ends = (np.fmax(value * (1 + below * unevenness), low), np.fmin(value * (1 + above * unevenness), high))
+    has_interval = ~np.isnan(value) & ~np.isnan(below) & ~np.isnan(unevenness)
+    return (
+        np.where(share == 0, value, np.where(has_interval, ends[0], np.nan)),
+        np.where(share == 0, value, np.where(has_interval, ends[1], np.nan)),
+    )

@@ -2,12 +2,18 @@
 
 Bounds of a count are sums over its parts. A whole part adds its own bounds. A part shared with other places adds
 between 0 and its upper bound. A part without a figure adds at least 0 and leaves no upper bound. Where a count can be
-negative, a shared or missing part leaves no bound at all.
+negative, a shared or missing part leaves no bound at all. A rate lies within the rates of its whole parts.
 """
 
+import numpy as np
 import polars as pl
 
+from pipelines.apportionment.matrix import CrosswalkMatrix, Vector
+from pipelines.apportionment.vectors import FigureBlock
 from pipelines.declarations.measure import Measure
+
+Bounds = tuple[Vector, Vector]
+"""Lower and upper bound of each target place in each slice; NaN where there is none."""
 
 
 def measures_below_zero(observation: pl.DataFrame, measures: dict[str, Measure]) -> list[str]:
@@ -17,48 +23,48 @@ def measures_below_zero(observation: pl.DataFrame, measures: dict[str, Measure])
     return sorted(declared | set(below))
 
 
-def covers_several_places() -> pl.Expr:
-    """Return whether a figure covers several of the requested places: published together, or split since."""
-    return (pl.col("places_it_covers") > 1).fill_null(False)
+def bound_sums(figures: FigureBlock, matrix: CrosswalkMatrix, has_value: Vector, signed: Vector) -> Bounds:
+    """Return the bounds of counts, whatever the weights are.
 
-
-def has_several_codes() -> pl.Expr:
-    """Return whether a figure covers several codes that are published together."""
-    return pl.col("place_code").str.contains("+", literal=True).fill_null(False)
-
-
-def part_lower_bound() -> pl.Expr:
-    """Return the least that a published figure adds to a place: 0 for a count that other places can have in full."""
-    lower = pl.when(~covers_several_places()).then("lower_bound")
-    return pl.when("signed").then(lower).otherwise(lower.fill_null(0.0))
-
-
-def part_upper_bound() -> pl.Expr:
-    """Return the most that a published figure adds to a place: the whole figure, unless a part can be negative."""
-    return pl.when(~covers_several_places() | ~pl.col("signed")).then("upper_bound")
-
-
-def complete_sum(bound: pl.Expr) -> pl.Expr:
-    """Sum a bound where every part has one; otherwise there is no bound."""
-    return pl.when(bound.is_not_null().all()).then(bound.sum())
-
-
-def cell_bound(side: str) -> pl.Expr:
-    """Return the bound of a value, or the remaining bound where there is no value.
-
-    A count lies between the sums of what its parts add. A part without a row has no upper bound, and no lower
-    bound where the count can be negative. An average of rates lies within its rates where none is missing; a rank
-    does not.
+    `has_value` states which targets have a value in which slice, and `signed` which slices can be negative. A value
+    has a bound only where each of its whole parts has one. A gap has none where no part has any.
     """
-    total, parts = pl.col(f"{side}_total"), pl.col(f"parts_{side}")
-    within = (
-        pl.coalesce("least_lower_bound", "least") if side == "lower_bound" else pl.coalesce("most_upper_bound", "most")
-    )
-    every = pl.col("rows_n") == pl.col("parts_n")
-    is_certain = every | ~pl.col("signed") if side == "lower_bound" else every
-    return (
-        pl.when(pl.col("reason").is_null()).then(total)
-        .when(pl.col("additive") & pl.col("bounded") & is_certain).then(parts)
-        .when(~pl.col("additive") & (pl.col("reason") == "suppressed")).then(total)
-        .when((pl.col("reason") == "needs_parts") & ~pl.col("ranked")).then(within)
-    )  # fmt: skip
+    lacks_low, lacks_high = (matrix.touch @ (~has).astype(float) > 0 for has in (figures.has_low, figures.has_high))
+    whole_lacks_low = matrix.whole @ (~figures.has_low).astype(float) > 0
+    is_bounded = matrix.touch @ (figures.has_low | figures.has_high).astype(float) > 0
+    crossed, outside = matrix.is_crossed[:, None], matrix.has_outside[:, None]
+    open_bottom = np.where(signed, lacks_low | crossed | outside, has_value & whole_lacks_low) | ~is_bounded
+    open_top = lacks_high | outside | (signed & crossed) | ~is_bounded
+    low, high = matrix.whole @ figures.low, matrix.touch @ figures.high
+    return np.where(open_bottom, np.nan, low), np.where(open_top, np.nan, high)
+
+
+def bound_range(figures: FigureBlock, matrix: CrosswalkMatrix) -> Bounds:
+    """Return the lowest and highest bound among the parts of each place, or their values where they have no bound."""
+    low = np.where(figures.has_low, figures.low, np.where(figures.has_value, figures.value, np.inf))
+    high = np.where(figures.has_high, figures.high, np.where(figures.has_value, figures.value, -np.inf))
+    return reduce_parts(np.minimum, low, matrix, np.inf), reduce_parts(np.maximum, high, matrix, -np.inf)
+
+
+def reduce_parts(function: np.ufunc, column: Vector, matrix: CrosswalkMatrix, nothing: float) -> Vector:
+    """Combine a column over the parts of each place by a function such as the maximum; `nothing` without parts.
+
+    `nothing` is neutral to the function: a last place without parts would start beyond the end, so it is appended.
+    """
+    parts = np.concatenate([column[matrix.touching], np.full((1, column.shape[1]), nothing, column.dtype)])
+    combined = function.reduceat(parts, matrix.touch.indptr[:-1], axis=0)
+    return np.where(matrix.figures[:, None] > 0, combined, np.asarray(nothing, column.dtype))
+
+
+def own_bounds(figures: FigureBlock, matrix: CrosswalkMatrix) -> Bounds:
+    """Return the bounds of the one whole figure of a place; NaN elsewhere."""
+    low = np.where(figures.has_low, figures.low, np.nan)
+    high = np.where(figures.has_high, figures.high, np.nan)
+    return take_only_part(low, matrix, matrix.is_single, np.nan), take_only_part(high, matrix, matrix.is_single, np.nan)
+
+
+def take_only_part(column: Vector, matrix: CrosswalkMatrix, is_only: Vector, nothing: float) -> Vector:
+    """Return a column for target places with one part (`is_only`), and `nothing` for others."""
+    taken = np.full((len(matrix.targets), column.shape[1]), nothing, column.dtype)
+    taken[is_only] = column[matrix.touching[matrix.touch.indptr[:-1][is_only]]]
+    return taken

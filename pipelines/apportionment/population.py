@@ -5,7 +5,7 @@ from datetime import date
 
 import polars as pl
 
-from pipelines.apportionment.succession import list_parts, map_slices
+from pipelines.apportionment.place import Crosswalk, list_parts, place_figures
 from pipelines.core.store import load_or_build_table
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import compute_table_keys, hash_texts, program_key
@@ -74,6 +74,7 @@ def _count_residents(project: Project, name: str, system: str) -> pl.DataFrame:
     own = load_geography(project, source.geography or "").places["place_code"].to_list()
     target = set(load_geography(project, system).places["place_code"])
     newest_rows = read_current(project, catalogue.measure_source[name], [name], source.geography)
-    mapped = map_slices(newest_rows, list_parts(find_successors(places, own, target)), catalogue.measures)
+    parts = Crosswalk(list_parts(find_successors(places, own, target)))
+    mapped = place_figures(newest_rows, parts, catalogue.measures, newest_rows.clear())
     usable = mapped.filter(pl.col("value").is_not_null()).sort("period_end", maintain_order=True)
     return usable.select(pl.col("to_code").alias("place_code"), "period_end", pl.col("value").alias("people"))

@@ -1,137 +1,70 @@
-"""Averages of rates over merged places, weighted by their own denominators where every old place has one.
+"""Weights of rates: their own denominators, of the same period or else of the nearest earlier one.
 
-The rate of several places together is the average of their rates, weighted by their denominators. The weight is the
-denominator of the same period, or else of the nearest earlier period, never of a later one. The result is estimated,
-because the rates were rounded and the weights can refer to another day.
+The rate of several places together is the average of their rates, weighted by their denominators, and never by those
+of a later period. The result is estimated, because the rates were rounded and the weights can refer to another day.
 """
 
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
 import polars as pl
 
-from pipelines.apportionment.succession import TARGET_CELL
-from pipelines.core.slices import SLICE_KEY
+from pipelines.apportionment.matrix import CrosswalkMatrix, Vector
+from pipelines.apportionment.vectors import NO_ROW, SliceTable, align_figures, index_slices, select_slices
 from pipelines.declarations.measure import Measure
 
-RATE_WEIGHT = {
-    "measure": pl.String,
-    "period_start": pl.Date,
-    "period_end": pl.Date,
-    "from_code": pl.String,
-    "weight": pl.Float64,
-    "weighed_by": pl.String,
-    "same_period": pl.Boolean,
-    "weight_caveats": pl.String,
-    "weight_caveat_evidence": pl.String,
-}
-"""The weight of one old place in the average of one rate in one period, with its source."""
 
+class Denominators(NamedTuple):
+    """Denominators of some slices of rates, by origin and slice.
 
-def rate_weights(rates: pl.DataFrame, denominators: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Return the weights for slices of rates: the newest slice of each denominator that ends no later than the rate.
-
-    Takes observations (schema.OBSERVATION_COLUMNS) of rates and of denominators, each slice from one release and in one
-    geography. Returns RATE_WEIGHT; a slice without a usable denominator has none.
+    `weight` is NaN where unknown, and `row` the row of their table. For each slice, `weighed_by` names the measure and
+    its day, null where there is none, and `same_period` states whether that is the day of the rate.
     """
-    denominator_of = {name: measure.denominator for name, measure in measures.items() if measure.denominator}
-    needed = (
-        rates.select(SLICE_KEY)
-        .unique()
-        .with_columns(
-            pl.col("measure").replace_strict(denominator_of, default=None, return_dtype=pl.String).alias("denominator")
-        )
-    )
-    usable = denominators.filter(pl.col("value") > 0).select(
-        pl.col("measure").alias("denominator"), pl.col("period_end").alias("of"), "place_code", "value",
-        pl.col("caveats").alias("weight_caveats"), pl.col("caveat_evidence").alias("weight_caveat_evidence"),
-    )  # fmt: skip
-    slices = usable.select("denominator", "of").unique()
-    by_then = needed.join(slices, on="denominator").filter(pl.col("of") <= pl.col("period_end"))
-    nearest = by_then.group_by(*SLICE_KEY, "denominator").agg(pl.col("of").max())
-    return nearest.join(usable, on=["denominator", "of"]).select(
-        *SLICE_KEY,
-        pl.col("place_code").alias("from_code"),
-        pl.col("value").alias("weight"),
-        pl.format("{} of {}", "denominator", "of").alias("weighed_by"),
-        (pl.col("of") == pl.col("period_end")).alias("same_period"),
-        "weight_caveats",
-        "weight_caveat_evidence",
-    )
+
+    weight: Vector
+    row: Vector
+    weighed_by: list[str | None]
+    same_period: Vector
 
 
-def average_rates(
-    mapped: pl.DataFrame, rates: pl.DataFrame, parts: pl.DataFrame, weights: pl.DataFrame
-) -> pl.DataFrame:
-    """Fill the rates that need their parts, where every part has a rate and a weight; leave other cells unchanged.
+def index_denominators(denominators: pl.DataFrame) -> SliceTable:
+    """Index the slices of denominators that have a figure above 0, each from one release and in one geography."""
+    usable = denominators.filter(pl.col("value") > 0)
+    return index_slices(usable)
 
-    Takes placed slices, the observations behind them, the roll of parts, and RATE_WEIGHT. A filled value has basis
-    rate_averaged and status estimated. Its bounds are the averages of its parts' bounds where the weights are of
-    the same period, and otherwise the range of its parts.
-    """
-    pieces = rates.rename({"place_code": "from_code"}).join(parts.select("from_code", "to_code"), on="from_code")
-    weighted = pieces.join(weights, on=[*SLICE_KEY, "from_code"], how="left")
-    means = weighted.group_by(TARGET_CELL, maintain_order=True).agg(
-        *(_weighted_mean(name) for name in ("value", "lower_bound", "upper_bound")),
-        pl.len().alias("mean_parts"),
-        pl.col("weighed_by").first(),
-        pl.col("same_period").first(),
-        _partial_average(),
-        *(
-            pl.col(name).drop_nulls().unique(maintain_order=True).str.join(sign)
-            for name, sign in _CAVEAT_SEPARATORS.items()
+
+def align_denominators(
+    block: SliceTable, denominators: SliceTable, matrix: CrosswalkMatrix, measures: dict[str, Measure]
+) -> Denominators:
+    """Find the denominators of each slice: the newest ones of its measure's denominator that end no later."""
+    names = denominators.slices.select("measure", "period_end").rows()
+    days: dict[str, list[tuple[date, int]]] = {}
+    for number, (name, day) in enumerate(names):
+        days.setdefault(name, []).append((day, number))
+    keys = block.slices.select("measure", "period_end").rows()
+    chosen = [_newest_by(end, days.get(_denominator_of(measures[name]) or "", [])) for name, end in keys]
+    used = sorted({number for number in chosen if number is not None})
+    figures = align_figures(select_slices(denominators, np.array(used, np.int64)), matrix.order, ignore_unknown=True)
+    at = np.array([used.index(number) if number is not None else NO_ROW for number in chosen], np.int64)
+    weight, row = np.where(figures.has_value, figures.value, np.nan), figures.row
+    nothing = np.full((len(matrix.origins), 1), np.nan)
+    weight = np.concatenate([weight, nothing], axis=1)[:, at]
+    row = np.concatenate([row, np.full((len(matrix.origins), 1), NO_ROW)], axis=1)[:, at]
+    return Denominators(
+        weight,
+        row,
+        [None if number is None else f"{names[number][0]} of {names[number][1]}" for number in chosen],
+        np.array(
+            [number is not None and names[number][1] == end for number, (_, end) in zip(chosen, keys, strict=True)]
         ),
     )
-    everyone = weights.join(parts.select("from_code", "to_code"), on="from_code").group_by(TARGET_CELL)
-    whole = everyone.agg(pl.col("weight").sum().alias("all_weight"), pl.len().alias("weighed_parts"))
-    joined = mapped.join(means, on=TARGET_CELL, how="left", maintain_order="left")
-    joined = joined.join(whole, on=TARGET_CELL, how="left", maintain_order="left")
-    is_averageable = (
-        (pl.col("reason") == "needs_parts")
-        & pl.col("mean_value").is_not_null()
-        & (pl.col("mean_parts") == pl.col("parts_n"))
-    )
-    evidence = pl.format("average of the rates of {} places, weighted by {}", "parts_n", "weighed_by")
-    filled = {
-        "value": pl.col("mean_value"),
-        # Weights of another period are not exact, so only the range of the parts, already present, is a valid bound.
-        "lower_bound": pl.when("same_period").then("mean_lower_bound").otherwise("lower_bound"),
-        "upper_bound": pl.when("same_period").then("mean_upper_bound").otherwise("upper_bound"),
-        "obs_status": pl.lit("estimated"),
-        "derivation": pl.lit("rate_averaged"),
-        "coverage": pl.lit(1.0),
-        "reason": pl.lit(None, pl.String),
-        "evidence": evidence,
-        **{name.removeprefix("weight_"): _merge_caveats(name, sign) for name, sign in _CAVEAT_SEPARATORS.items()},
-    }
-    overwritten = (pl.when(is_averageable).then(new).otherwise(name).alias(name) for name, new in filled.items())
-    return _add_partial(joined.with_columns(overwritten)).select(*mapped.columns, "partial")
 
 
-def _partial_average() -> pl.Expr:
-    has_value = pl.col("value").is_not_null()
-    weight, mass = pl.col("weight").filter(has_value), (pl.col("value") * pl.col("weight")).filter(has_value)
-    return pl.struct(weight.sum().alias("known"), (mass.sum() / weight.sum()).alias("mean")).alias("some")
+def _denominator_of(measure: Measure) -> str | None:
+    return measure.denominator if measure.kind == "rate" else None
 
 
-def _add_partial(cells: pl.DataFrame) -> pl.DataFrame:
-    """Add the average over the parts that have a rate, and their share of the place, where some parts have none."""
-    incomplete = (pl.col("reason") == "children_incomplete") & (pl.col("weighed_parts") == pl.col("parts_n"))
-    average = pl.col("some").struct
-    return cells.with_columns(
-        pl.when(incomplete).then(average.field("mean")).alias("partial"),
-        pl.when(incomplete).then(average.field("known") / pl.col("all_weight")).otherwise("coverage").alias("coverage"),
-    )
-
-
-_CAVEAT_SEPARATORS = {"weight_caveats": ",", "weight_caveat_evidence": ". "}
-
-
-def _merge_caveats(name: str, separator: str) -> pl.Expr:
-    """Combine the caveats of the weights with those of the rates."""
-    both = [pl.when(pl.col(column) != "").then(column) for column in (name.removeprefix("weight_"), name)]
-    return pl.concat_str(*both, separator=separator, ignore_nulls=True)
-
-
-def _weighted_mean(column: str) -> pl.Expr:
-    """Average a column by weight where every part has both; an average of some parts does not describe the whole."""
-    whole = pl.col(column).is_not_null().all() & pl.col("weight").is_not_null().all()
-    mean = (pl.col(column) * pl.col("weight")).sum() / pl.col("weight").sum()
-    return pl.when(whole).then(mean).alias(f"mean_{column}")
+def _newest_by(end: date, days: list[tuple[date, int]]) -> int | None:
+    """Return the number of the newest slice that ends by a day; None where there is none."""
+    return max(((day, number) for day, number in days if day <= end), default=(None, None))[1]

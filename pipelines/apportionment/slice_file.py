@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +17,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.apportionment.sparse import (
-    CrosswalkMatrix,
-    Slice,
-    Vector,
-    apportion_vectors,
-    assemble_frame,
-    build_matrix,
-    make_slice,
-)
+from pipelines.apportionment.counts import apportion_block
+from pipelines.apportionment.matrix import CrosswalkMatrix, Vector, build_matrix
+from pipelines.apportionment.vectors import NO_ROW, FigureBlock
 from pipelines.core.errors import CrosswalkError, UnreadableError, suggest_names
 from pipelines.core.renames import refuse_old_columns
 from pipelines.core.schema import OBSERVATION_STATUSES
@@ -34,11 +28,11 @@ from pipelines.core.store import temporary_path
 
 PLACES_KEY, STATUSES_KEY = b"commonground.places", b"commonground.statuses"
 """Keys of the metadata: the codes of the places, and the statuses in the order of their numbers, one a line."""
-SLICES_PER_FRAME = 40
-"""Slices apportioned into one frame."""
 SLICES_PER_READ = 4
 """Slices read together: few enough for their vectors to fit the processor's cache."""
 _GROUP = "row_group"
+_WITHOUT_ROW = len(OBSERVATION_STATUSES)
+"""Number in place of the status of a place without a row."""
 _FIGURES: dict[str, pl.DataType | type[pl.DataType]] = {
     "value": pl.Float64,
     "lower_bound": pl.Float64,
@@ -98,11 +92,11 @@ def _dense_table(part: pl.DataFrame, spine: pl.DataFrame) -> pa.Table:
     figures = part.select(
         codes, *(pl.col(name).cast(dtype) if name in part.columns else pl.lit(None, dtype).alias(name)
                  for name, dtype in _FIGURES.items())
-    )  # fmt: skip
+    ).with_columns(pl.col("obs_status").to_physical().fill_null(0).cast(pl.UInt8))  # fmt: skip
     whole = figures if codes.equals(spine["place_code"]) else _align_places(figures, spine)
     dense = whole.select(
         pl.col("value", "lower_bound", "upper_bound").fill_nan(None),
-        pl.col("obs_status").to_physical().fill_null(0).cast(pl.UInt8),
+        pl.col("obs_status").fill_null(_WITHOUT_ROW),
     )
     return dense.select(
         *(pl.lit(part[name][0], part[name].dtype).alias(name) for name in _slice_keys(part.columns)), pl.all()
@@ -135,13 +129,11 @@ def apportion_slices(
     matrix = crosswalk if isinstance(crosswalk, CrosswalkMatrix) else build_matrix(crosswalk)
     with pq.ParquetFile(path) as file:
         order, chosen = _file_positions(file.schema_arrow, path, matrix), _newest_groups(file, path, as_of)
-        figures = _read_slices(file, chosen[_GROUP].to_list(), order)
-        for keys in chosen.drop(_GROUP).iter_slices(SLICES_PER_FRAME):
-            yield assemble_frame(
-                keys,
-                [apportion_vectors(figure, matrix, signed) for figure in islice(figures, keys.height)],
-                matrix.targets,
-            )
+        keys = chosen.drop(_GROUP).iter_slices(SLICES_PER_READ)
+        figures = _read_blocks(file, chosen[_GROUP].to_list(), order)
+        yield from (
+            apportion_block(key, block, matrix, signed=signed) for key, block in zip(keys, figures, strict=True)
+        )
 
 
 def _newest_groups(file: pq.ParquetFile, path: Path, as_of: date | None) -> pl.DataFrame:
@@ -187,19 +179,23 @@ def _group_key(file: pq.ParquetFile, number: int, at: list[int], path: Path) -> 
     return tuple(statistic.min for statistic in statistics)
 
 
-def _read_slices(file: pq.ParquetFile, groups: list[int], order: Vector | None) -> Iterator[Slice]:
-    """Yield the slices of some row groups as vectors, in the order of a crosswalk's origins."""
-    size = file.metadata.row_group(0).num_rows
+def _read_blocks(file: pq.ParquetFile, groups: list[int], order: Vector | None) -> Iterator[FigureBlock]:
+    """Yield the slices of some row groups in blocks, in the order of a crosswalk's origins."""
     for table in _read_ahead(file, groups):
         *numbers, status = (table[name].combine_chunks() for name in _FIGURES)
-        figures, ranks = [_column_vector(column) for column in numbers], status.to_numpy()
-        for rows in (slice(start, start + size) for start in range(0, len(status), size)):
-            vectors = make_slice([(figure[rows], has_value[rows]) for figure, has_value in figures], ranks[rows])
-            yield (
-                vectors
-                if order is None
-                else Slice(*(np.append(column, column.dtype.type(0))[order] for column in vectors))
-            )
+        size = len(status) // (file.metadata.row_group(0).num_rows or 1)
+
+        def spread(column: Vector, absent: int = 0, slices: int = size) -> Vector:
+            whole = column.reshape(slices, -1).T
+            ordered = whole if order is None else np.vstack([whole, np.full((1, slices), absent, column.dtype)])[order]
+            return np.ascontiguousarray(ordered)
+
+        (value, has_value), *bounds = ((spread(column), spread(has)) for column, has in map(_column_vector, numbers))
+        figures, ranks = np.where(has_value, value, 0.0), spread(status.to_numpy().astype(np.int8), _WITHOUT_ROW)
+        ends = [(np.where(has, bound, figures), has | has_value) for bound, has in bounds]
+        has_row = ranks != _WITHOUT_ROW
+        row = np.where(has_row, 0, NO_ROW)
+        yield FigureBlock(row, figures, has_value, *ends[0], *ends[1], np.where(has_row, ranks, np.int8(NO_ROW)))
 
 
 def _read_ahead(file: pq.ParquetFile, groups: list[int]) -> Iterator[pa.Table]:

@@ -8,17 +8,14 @@ from checks import add_caveats, find_other_periods
 from pipelines.apportionment import (
     MAPPED_FIGURE,
     RESIDUAL,
-    WeightedCrosswalk,
-    apportion_observations,
-    average_rates,
+    Crosswalk,
     list_parts,
     list_residuals,
-    map_slices,
     mark_withdrawn_figures,
     population_days,
+    place_figures,
     problem_residents,
     problem_residuals,
-    rate_weights,
     slices_without_crosswalk,
     whole_residuals,
 )
@@ -158,8 +155,7 @@ def _place_source(
     result = _apportion_source(project, problem, source, observation, places, successors, target, geography_data)
     if result is None:
         current = newest_slices(observation)
-        weights = rate_weights(current, read_denominators(project, source), measures)
-        moved = average_rates(map_slices(current, parts, measures), current, parts, weights)
+        moved = place_figures(current, Crosswalk(parts), measures, read_denominators(project, source))
         result = moved, whole_residuals(current, set(successors), measures)
     return mark_withdrawn_figures(result[0], observation, parts), result[1]
 
@@ -190,8 +186,8 @@ def _apportion_source(
         if source_codes <= set(successors):
             return None
         allowed = frozenset(name for name, need in problem.header.needs.items() if need.downscale)
-        moved.append(apportion_observations(slices, WeightedCrosswalk(crosswalk, group), project.catalogue.measures,
-                               read_denominators(project, source), allowed))  # fmt: skip
+        moved.append(place_figures(slices, Crosswalk(crosswalk, group), project.catalogue.measures,
+                                   read_denominators(project, source), allowed))  # fmt: skip
         lost.append(list_residuals(slices, crosswalk, project.catalogue.measures))
     return pl.concat(moved), pl.concat(lost)
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 
 from pipelines.app import steps
+from pipelines.apportionment.counts import apportion_counts
 from pipelines.apportionment.losses import RESIDUAL, list_residuals, problem_residuals, whole_residuals
-from pipelines.apportionment.sparse import apportion_counts
 from pipelines.core.store import read_table, state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.app import steps
-from pipelines.apportionment.succession import MAPPED_FIGURE, map_slices
+from pipelines.apportionment.place import MAPPED_FIGURE, Crosswalk, list_parts, place_figures
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table, table_from_records
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
 from pipelines.gaps.refine import withhold_implausible
+from pipelines.geography import Successor
 from tests.small import places_only
 
 YEAR = (date(2020, 1, 1), date(2020, 12, 31))
@@ -39,9 +40,9 @@ def placed(figures: dict[str, Figure], roll: Roll, measure: str = "count") -> di
          "file_column": "c"}
         for n, (code, (value, low, high)) in enumerate(figures.items())
     ]  # fmt: skip
-    legs = [(code, to, "merged", len(there)) for code, there in roll.items() for to in there]
-    parts = pl.DataFrame(legs, schema=["from_code", "to_code", "derivation", "leads_to"], orient="row")
-    actual = map_slices(table_from_records(cells, OBSERVATION_COLUMNS), parts, MEASURES)
+    parts = list_parts({code: Successor(there, "merged") for code, there in roll.items()})
+    table = table_from_records(cells, OBSERVATION_COLUMNS)
+    actual = place_figures(table, Crosswalk(parts), MEASURES, table.clear())
     return {row["to_code"]: row for row in actual.iter_rows(named=True)}
 
 

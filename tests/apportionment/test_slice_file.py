@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.apportionment.counts import apportion_counts
 from pipelines.apportionment.slice_file import apportion_slices, write_slices
-from pipelines.apportionment.sparse import apportion_counts
 from pipelines.core.errors import CrosswalkError, UnreadableError
-from tests.apportionment.test_sparse import FIGURES, PAIRS, START, crosswalks, slices
+from tests.apportionment.test_counts import FIGURES, PAIRS, START, crosswalks, slices
 
 END = date(2020, 12, 31)
 CROSSWALK = pl.DataFrame([("A", "X", 1.0, 1.0), ("B", "X", 0.5, 2.0), ("B", "Y", 0.5, 2.0)], PAIRS, orient="row")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.app import steps
-from pipelines.apportionment.weighted import WeightedCrosswalk, apportion_observations
+from pipelines.apportionment.place import Crosswalk, place_figures
 from pipelines.core.reasons import REASONS
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table, table_from_records
 from pipelines.declarations.catalogue import load_catalogue
@@ -64,7 +64,7 @@ def shared(figures: dict[str, dict[str, float | None]], legs: Legs, **given: Any
     """Apportion figures; return each row by measure and target place."""
     table = observed(figures)
     stored = table.filter(pl.col("measure") == "people")
-    actual = apportion_observations(table, WeightedCrosswalk(crosswalk_of(legs), "all_ages"), MEASURES, stored, **given)
+    actual = place_figures(table, Crosswalk(crosswalk_of(legs), "all_ages"), MEASURES, stored, **given)
     return {(row["measure"], row["to_code"]): row for row in actual.iter_rows(named=True)}
 
 
@@ -135,9 +135,9 @@ def test_residents_outside_the_source_give_a_gap() -> None:
         pl.lit(None, pl.Float64).alias("weight"),
         pl.lit(40.0).alias("weight_population"),
     )
-    actual = apportion_observations(
+    actual = place_figures(
         observed({"events": {"A": 6.0}}),
-        WeightedCrosswalk(pl.concat([way, outside]), "all_ages"),
+        Crosswalk(pl.concat([way, outside]), "all_ages"),
         MEASURES,
         observed({}),
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipelines.apportionment.counts import apportion_counts
 from pipelines.apportionment.error_model import add_interval, load_error_model, slice_unevenness
-from pipelines.apportionment.sparse import apportion_counts
 from pipelines.declarations.project import Project
 from pipelines.geography.access import load_places
 from pipelines.geography.crosswalk import PlaceData, build_crosswalk

@@ -94,15 +94,14 @@ def test_break_without_a_day_is_rejected_with_the_meaning_of_the_key(tmp_path: P
 
 
 def test_average_has_the_caveats_of_its_weights() -> None:
-    from pipelines.apportionment.rates import average_rates, rate_weights
-    from pipelines.apportionment.succession import map_slices
+    from pipelines.apportionment.place import place_figures
     from pipelines.observations.caveats import add_caveat
     from tests.apportionment.test_rates import MEASURES, cell, table
     from tests.apportionment.test_rates import PARTS as ROLL
 
     rates = table([cell("rate", "A", 2.0), cell("rate", "B", 8.0)])
     people = table([cell("people", "A", 300.0), cell("people", "B", 100.0)])
-    weights = rate_weights(rates, add_caveat(people, pl.col("place_code") == "A", "recalled", "so it was"), MEASURES)
-    actual = average_rates(map_slices(rates, ROLL, MEASURES), rates, ROLL, weights)
+    denominators = add_caveat(people, pl.col("place_code") == "A", "recalled", "so it was")
+    actual = place_figures(rates, ROLL, MEASURES, denominators)
     row = actual.filter(pl.col("to_code") == "N").row(0, named=True)
     assert (row["derivation"], row["caveats"], row["caveat_evidence"]) == ("rate_averaged", "recalled", "so it was")

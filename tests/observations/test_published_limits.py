@@ -10,9 +10,7 @@ import pytest
 
 from checks.finding import CheckInput
 from checks.rows import find_contradicted_limits
-from pipelines.apportionment.rates import average_rates, rate_weights
-from pipelines.apportionment.succession import INTERVAL_COLUMNS, map_slices
-from pipelines.apportionment.weighted import WeightedCrosswalk, apportion_observations
+from pipelines.apportionment.place import INTERVAL_COLUMNS, Crosswalk, list_parts, place_figures
 from pipelines.core.errors import DeclarationError
 from pipelines.core.schema import OBSERVATION_COLUMNS, PLACE_COLUMNS, empty_table, table_from_records
 from pipelines.core.store import Snapshot
@@ -20,6 +18,7 @@ from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
+from pipelines.geography import Successor
 from pipelines.observations.access import scan_observations
 from pipelines.readers.read import read_sheet
 from tests.apportionment.test_weighted import crosswalk_of
@@ -143,10 +142,8 @@ def observed(measure: str, figures: dict[str, float]) -> pl.DataFrame:
     return table_from_records(actual, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
 
 
-PARTS = pl.DataFrame(
-    [("A", "N", "merged", 1), ("B", "N", "merged", 1), ("C", "D", "recoded", 1)],
-    schema=["from_code", "to_code", "derivation", "leads_to"], orient="row",
-)  # fmt: skip
+PARTS = Crosswalk(list_parts({code: Successor((to,), kind) for code, to, kind in
+                              (("A", "N", "merged"), ("B", "N", "merged"), ("C", "D", "recoded"))}))  # fmt: skip
 NONE = (None, None, None, None, None, None)
 
 
@@ -160,9 +157,7 @@ def bounds(placed: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
 @pytest.mark.parametrize("measure", ["rate", "people"])
 def test_recoded_place_keeps_its_interval_and_a_merged_one_has_none(measure: str) -> None:
     rates, people = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0}), observed("people", {"A": 100.0, "B": 300.0})
-    actual = bounds(
-        average_rates(map_slices(rates, PARTS, MEASURES), rates, PARTS, rate_weights(rates, people, MEASURES))
-    )
+    actual = bounds(place_figures(rates, PARTS, MEASURES, people))
     assert actual["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
     assert actual["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
 
@@ -170,10 +165,8 @@ def test_recoded_place_keeps_its_interval_and_a_merged_one_has_none(measure: str
 @pytest.mark.parametrize("measure", ["rate", "people"])
 def test_target_of_one_whole_place_keeps_its_interval_and_a_sum_has_none(measure: str) -> None:
     figures = observed(measure, {"A": 10.0, "B": 20.0, "C": 30.0})
-    way = WeightedCrosswalk(crosswalk_of({"A": {"N": 100.0}, "B": {"N": 300.0}, "C": {"D": 50.0}}), "all_ages")
-    actual = bounds(
-        apportion_observations(figures, way, MEASURES, observed("people", {"A": 100.0, "B": 300.0, "C": 50.0}))
-    )
+    way = Crosswalk(crosswalk_of({"A": {"N": 100.0}, "B": {"N": 300.0}, "C": {"D": 50.0}}), "all_ages")
+    actual = bounds(place_figures(figures, way, MEASURES, observed("people", {"A": 100.0, "B": 300.0, "C": 50.0})))
     assert actual["D"] == (30.0, None, None, 29.0, 31.0, 95.0, "published")
     assert actual["N"] == (17.5 if measure == "rate" else 30.0, *NONE)
 

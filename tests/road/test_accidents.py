@@ -10,12 +10,12 @@ import pytest
 from checks.agreement import find_low_reach
 from checks.figures import flag_figures
 from pipelines.app import steps
-from pipelines.apportionment.rates import average_rates, rate_weights
-from pipelines.apportionment.succession import map_slices
+from pipelines.apportionment.place import Crosswalk, list_parts, place_figures
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.measure import Measure
 from pipelines.gaps import answer as answering
+from pipelines.geography import Successor
 from pipelines.observations.access import load_source_tables
 from tests.apportionment.test_rates import MEASURES, PARTS, YEAR, cell, table
 from tests.gaps.test_cells import CUMBERLAND, EVERYONE, MERTON, OLD, Case, cell_of, project_of, with_peers
@@ -26,9 +26,8 @@ COUNT = Measure(title="t", unit="people", kind="count", column=("people",))
 def test_area_with_one_of_sixteen_practices_returned_is_a_gap() -> None:
     """Only one of sixteen practices has a return, so the area is a gap and not a sixteenth of its count."""
     practices = [f"P{n:02}" for n in range(16)]
-    roll = pl.DataFrame([(code, "N", "aggregated", 1) for code in practices],
-                        schema=["from_code", "to_code", "derivation", "leads_to"], orient="row")  # fmt: skip
-    actual = map_slices(table([cell("people", practices[0], 120.0)]), roll, MEASURES).row(0, named=True)
+    roll = Crosswalk(list_parts(dict.fromkeys(practices, Successor(("N",), "aggregated"))))
+    actual = place_figures(table([cell("people", practices[0], 120.0)]), roll, MEASURES, table([])).row(0, named=True)
     assert (actual["value"], actual["reason"]) == (None, "children_incomplete")
     assert "1 of 16 parts have a figure" in actual["evidence"]
 
@@ -81,9 +80,7 @@ def test_average_does_not_use_weights_of_a_later_year() -> None:
     rates = table([cell("rate", "A", 2.0), cell("rate", "B", 8.0)])
     later = (date(2024, 1, 1), date(2024, 12, 31))
     people = table([cell("people", "A", 300.0, later), cell("people", "B", 100.0, later)])
-    moved = map_slices(rates, PARTS, MEASURES)
-    actual = average_rates(moved, rates, PARTS, rate_weights(rates, people, MEASURES)).filter(pl.col("to_code") == "N")
-    row = actual.row(0, named=True)
+    row = place_figures(rates, PARTS, MEASURES, people).filter(pl.col("to_code") == "N").row(0, named=True)
     assert later[0] > YEAR[1]
     assert (row["value"], row["reason"], row["lower_bound"], row["upper_bound"]) == (None, "needs_parts", 1.95, 8.05)
 

@@ -8,8 +8,8 @@ from datetime import date
 import polars as pl
 import pytest
 
+from pipelines.apportionment.counts import apportion_counts
 from pipelines.apportionment.losses import list_residuals
-from pipelines.apportionment.sparse import apportion_counts
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.geography.access import load_places

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.apportionment.sparse import APPORTIONED_FIGURE, apportion_batches, apportion_counts, build_matrix
+from pipelines.apportionment.counts import APPORTIONED_FIGURE, apportion_batches, apportion_counts
+from pipelines.apportionment.matrix import build_matrix
 from pipelines.core.errors import CrosswalkError
 from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.core.slices import SLICE_KEY
@@ -54,7 +55,9 @@ def _place(there: list[tuple[dict[str, Any], dict[str, Any] | None]], ways: list
         covered = sum(pair["weight_population"] for pair, _ in known) / sum(people)
     lows = [_bound(row, "lower_bound") for (_, row), all_ in zip(parts, whole, strict=True) if all_]
     highs = [_bound(row, "upper_bound") for _, row in parts]
-    unsure = signed and (outside or not all(whole))
+    # Nothing is known where no part has a figure or a bound.
+    unsure = (signed and (outside or not all(whole))) or highs.count(None) == len(highs)
+    statuses = [OBSERVATION_STATUSES.index(row["obs_status"]) for _, row in parts if row is not None]
     return {
         "value": total if given else None,
         "partial": total,
@@ -64,9 +67,7 @@ def _place(there: list[tuple[dict[str, Any], dict[str, Any] | None]], ways: list
         "apportioned_share": (cut / total if total else 0.0) if given else None,
         "parts": len(parts),
         "missing": missing,
-        "obs_status": OBSERVATION_STATUSES[
-            max([OBSERVATION_STATUSES.index(row["obs_status"]) for _, row in parts if row is not None], default=0)
-        ],
+        "obs_status": OBSERVATION_STATUSES[max(statuses)] if statuses else None,
     }
 
 

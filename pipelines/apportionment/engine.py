@@ -1,0 +1,198 @@
+"""Figures of target places from figures of origins: sums of counts, and averages of rates, slice by slice.
+
+Counts and stocks are apportioned by the weights of the crosswalk and summed. A rate is averaged by its apportioned
+denominator. A figure of a place with one whole origin does not change.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines.apportionment.gap_reasons import GAP_NUMBER, PartCounts, classify_gap, count_parts
+from pipelines.apportionment.matrix import CrosswalkMatrix, Vector
+from pipelines.apportionment.part_bounds import bound_range, bound_sums, own_bounds, reduce_parts, take_only_part
+from pipelines.apportionment.vectors import HIDDEN_STATUS, NO_ROW, FigureBlock
+from pipelines.core.schema import OBSERVATION_STATUSES
+
+ESTIMATED = OBSERVATION_STATUSES.index("estimated")
+
+
+class PlacedBlock(NamedTuple):
+    """Figures of target places, one column for each slice: NaN where there is none.
+
+    `reason` is a number of gap_reasons.GAP_REASONS, and `status` of OBSERVATION_STATUSES. `is_averaged` marks averages
+    of several rates.
+    """
+
+    value: Vector
+    low: Vector
+    high: Vector
+    coverage: Vector
+    share: Vector
+    partial: Vector
+    status: Vector
+    reason: Vector
+    is_averaged: Vector
+    parts: PartCounts
+
+
+class RateFacts(NamedTuple):
+    """Facts about slices of rates, indices, medians and ranks.
+
+    `denominator` has the weight of each origin, NaN where unknown. Other vectors have one entry for each slice: is it
+    a rate, a rank or an estimate, and are its denominators of the same period.
+    """
+
+    denominator: Vector
+    is_rate: Vector
+    is_rank: Vector
+    is_uncertain: Vector
+    same_period: Vector
+
+
+class PlacedSums(NamedTuple):
+    """Sums of counts for each target place and slice.
+
+    `total` sums the known parts; `value` is NaN unless every part has a figure and a weight. `share` is the part of
+    the value from places crossed by a boundary.
+    """
+
+    value: Vector
+    total: Vector
+    share: Vector
+    coverage: Vector
+
+
+def sum_parts(figures: FigureBlock, matrix: CrosswalkMatrix, parts: PartCounts) -> PlacedSums:
+    """Sum the figures of each target place by weight."""
+    from_cut = matrix.cut @ figures.value
+    total = matrix.whole @ figures.value + from_cut
+    has_value = parts.is_complete & ~matrix.lacks_weight[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covered = (matrix.people @ figures.has_value.astype(float)) / matrix.residents[:, None]
+        share = np.where(total == 0, 0.0, from_cut / total)
+    coverage = np.where(parts.is_complete, 1.0, np.where(parts.valued == 0, 0.0, covered))
+    return PlacedSums(np.where(has_value, total, np.nan), total, np.where(has_value, share, np.nan), coverage)
+
+
+def place_counts(figures: FigureBlock, matrix: CrosswalkMatrix, signed: Vector, allowed: Vector) -> PlacedBlock:
+    """Place slices of counts and stocks. `signed` states which can be negative, `allowed` which may be divided."""
+    parts = count_parts(figures, matrix)
+    sums = sum_parts(figures, matrix, parts)
+    has_sum = ~np.isnan(sums.value)
+    status = worst_status_of_value(figures, matrix, has_sum)
+    reason = classify_gap(figures, matrix, parts, has_sum, status, allowed)
+    has_value = reason == GAP_NUMBER[None]
+    return PlacedBlock(
+        np.where(has_value, sums.value, np.nan),
+        *bound_sums(figures, matrix, has_sum, signed),
+        sums.coverage,
+        sums.share,
+        np.full(sums.value.shape, np.nan),
+        np.where(has_value & (sums.share > 0), np.int8(ESTIMATED), status),
+        reason,
+        np.zeros(sums.value.shape, bool),
+        parts,
+    )
+
+
+def place_rates(figures: FigureBlock, matrix: CrosswalkMatrix, facts: RateFacts, allowed: Vector) -> PlacedBlock:
+    """Place slices of rates, indices, medians and ranks, which do not add up."""
+    parts = count_parts(figures, matrix)
+    averages = average_parts(figures, matrix, parts, np.where(facts.is_rate, facts.denominator, np.nan))
+    value = np.where(figures.has_value, figures.value, np.nan)
+    own = take_only_part(value, matrix, matrix.is_single, np.nan)
+    is_single = matrix.is_single[:, None]
+    figure = np.where(is_single, own, np.where(parts.is_complete, averages.mean, np.nan))
+    status = worst_status_of_value(figures, matrix, ~np.isnan(figure))
+    reason = classify_gap(figures, matrix, parts, ~np.isnan(figure), status, allowed)
+    has_value = reason == GAP_NUMBER[None]
+    is_averaged = has_value & ~is_single
+    is_incomplete = reason == GAP_NUMBER["children_incomplete"]
+    return PlacedBlock(
+        np.where(has_value, figure, np.nan),
+        *_bound_rates(figures, matrix, facts, averages, reason),
+        averages.coverage,
+        np.full(figure.shape, np.nan),
+        np.where(is_incomplete, averages.mean, np.nan),
+        np.where(is_averaged, np.int8(ESTIMATED), status),
+        reason,
+        is_averaged,
+        parts,
+    )
+
+
+class PlacedAverages(NamedTuple):
+    """Averages of rates for each target place and slice: NaN without a denominator of every part.
+
+    `mean` is of the known parts. `low` and `high` average the bounds of whole parts, where each has one.
+    """
+
+    mean: Vector
+    low: Vector
+    high: Vector
+    coverage: Vector
+
+
+def average_parts(
+    figures: FigureBlock, matrix: CrosswalkMatrix, parts: PartCounts, denominator: Vector
+) -> PlacedAverages:
+    """Average the rates of each target place by their apportioned denominators, NaN where unknown."""
+    has_mass = denominator > 0
+    mass = np.where(has_mass, denominator, 0.0)
+    weights = matrix.whole + matrix.cut
+    known_mass, every_mass = weights @ (mass * figures.has_value), weights @ mass
+    is_weighed = (matrix.touch @ (~has_mass).astype(float) == 0) & ~matrix.lacks_weight[:, None]
+    is_weighed &= ~matrix.has_outside[:, None] & (known_mass > 0)
+
+    def average(column: Vector, is_known: Vector) -> Vector:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(is_weighed & is_known, (weights @ (column * mass)) / known_mass, np.nan)
+
+    def lack(has: Vector) -> Vector:
+        return np.asarray((matrix.touch @ (~has).astype(float) > 0) | matrix.is_crossed[:, None])
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covered = np.where(is_weighed, known_mass / every_mass, np.where(parts.valued == 0, 0.0, np.nan))
+    return PlacedAverages(
+        average(figures.value, parts.valued > 0),
+        average(figures.low, parts.is_complete & ~lack(figures.has_low)),
+        average(figures.high, parts.is_complete & ~lack(figures.has_high)),
+        np.where(parts.is_complete, 1.0, covered),
+    )
+
+
+def _bound_rates(
+    figures: FigureBlock, matrix: CrosswalkMatrix, facts: RateFacts, averages: PlacedAverages, reason: Vector
+) -> tuple[Vector, Vector]:
+    """Return the bounds of rates: of the one whole part, or the range of whole parts.
+
+    Denominators of the same period also average the bounds. A rank of several places has no range, and an estimate
+    bounds no other figure.
+    """
+    has_value, is_single = reason == GAP_NUMBER[None], matrix.is_single[:, None]
+    keeps_own = is_single & (has_value | (reason == GAP_NUMBER["suppressed"]))
+    has_range = has_value | (reason == GAP_NUMBER["needs_parts"])
+    has_range &= ~is_single & ~matrix.is_crossed[:, None] & ~facts.is_rank & ~facts.is_uncertain
+    is_average = has_value & ~is_single & facts.same_period
+
+    def choose(own: Vector, mean: Vector, end: Vector) -> Vector:
+        return np.where(keeps_own, own, np.where(is_average, mean, np.where(has_range, end, np.nan)))
+
+    owns, ranges = own_bounds(figures, matrix), bound_range(figures, matrix)
+    return choose(owns[0], averages.low, ranges[0]), choose(owns[1], averages.high, ranges[1])
+
+
+def worst_status(figures: FigureBlock, matrix: CrosswalkMatrix) -> Vector:
+    """Return the number of the worst status among the parts of each place; NO_ROW where no part has a row."""
+    return reduce_parts(np.maximum, figures.status, matrix, NO_ROW)
+
+
+def worst_status_of_value(figures: FigureBlock, matrix: CrosswalkMatrix, has_value: Vector) -> Vector:
+    """Return the worst status of each place; for a value, the worst among its parts with a published figure."""
+    worst = worst_status(figures, matrix)
+    hidden = HIDDEN_STATUS[figures.status] & figures.has_row
+    if not (hidden & figures.has_value).any():
+        return worst
+    published = reduce_parts(np.maximum, np.where(hidden, np.int8(NO_ROW), figures.status), matrix, NO_ROW)
+    return np.where(has_value & (published != NO_ROW), published, worst)
