@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from pipelines.declarations.base import Declaration, ListAsTuple, Names
+from pipelines.declarations.base import Declaration, Names
 
 
 def _validate_pattern(value: str) -> str:
@@ -140,7 +140,7 @@ class JsonHop(Declaration):
     """A file with its address, or its release day, in a JSON answer of the publisher's service."""
 
     start: str = Field(description="Address of the first answer")
-    follow: Annotated[tuple[str, ...], ListAsTuple] = Field(
+    follow: Names = Field(
         (), description="Paths of keys, such as links.latest_version.href, each with the address of the next answer"
     )
     file: str = Field(description="Path of keys with the address of the file, or the address itself")

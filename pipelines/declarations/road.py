@@ -1,10 +1,10 @@
 """Evidence for the address of a source's file."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.declarations.base import Declaration, ListAsTuple
+from pipelines.declarations.base import Declaration, Names
 
 RoadEvidence = Literal["recorded", "documented", "inferred"]
 
@@ -18,7 +18,7 @@ class Road(Declaration):
         "program in use describes the request; inferred: neither. An inferred road is scheduled once `refresh --check` "
         "has succeeded",
     )
-    citation: Annotated[tuple[str, ...], ListAsTuple] = Field(
+    citation: Names = Field(
         (), description="Sources of the evidence: a repository and file, or a page of the publisher"
     )
     inferred: str | None = Field(None, description="Parts of the request or of the answer that no citation shows")

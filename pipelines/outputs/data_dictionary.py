@@ -37,6 +37,7 @@ from pipelines.gaps import BOUNDARY_DISCONTINUITY, BUILD, GAP_LEDGER, RANK, VERD
 from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIGHBOUR, NewCouncil, Scenario
 from pipelines.observations import COMPLETENESS, PROVIDER_RETURN, RECONCILIATION, REVISION, REVISION_SUMMARY, TOTAL
 from pipelines.outputs.renamed_columns_page import write_renamed_columns_page
+from pipelines.outputs.roads_page import write_roads_page
 from pipelines.outputs.warehouse import TABLE_MEANING, column_meanings
 from pipelines.outputs.warehouse_observations import STORED_TABLES
 
@@ -212,11 +213,17 @@ def renamed_columns_page() -> str:
     return write_renamed_columns_page(GENERATED_NOTE)
 
 
+def roads_page() -> str:
+    """Write the page of the roads of the bundled sources."""
+    return write_roads_page(Path(__file__).resolve().parents[2], GENERATED_NOTE)
+
+
 REFERENCE_PAGES = {
     "declarations.md": declarations_page,
     "reasons.md": reasons_page,
     "tables.md": tables_page,
     "renamed-columns.md": renamed_columns_page,
+    "roads.md": roads_page,
 }
 
 
