@@ -81,9 +81,6 @@ class Nomis(Declaration):
     dataset: str = Field(description="Dataset, such as NM_162_1")
     query: dict[str, CodeList] = Field(description="Dimensions with the requested codes, such as geography: TYPE424")
     select: Names = Field((), description="Columns requested; default: all columns")
-    headings: dict[str, str] = Field(
-        default_factory=dict, description="Columns of the service with another heading in the stored file"
-    )
     service: str = Field("https://www.nomisweb.co.uk", description="Address of the service")
 
 
@@ -155,17 +152,13 @@ class PagedRows(Declaration):
     places: CodeList = Field((), description="Places requested, one after the other, as the service names them")
     rows: str = Field(description="Path of keys with the list of rows in an answer")
     next: str | None = Field(None, description="Path of keys with the address of the next page; blank on the last page")
-    offset: str | None = Field(None, description="Or name of the parameter with the number of rows to skip")
     count: str | None = Field(None, description="Path of keys with the total number of rows, which is checked")
     columns: Names = Field((), description="Keys of a row that are stored; default: all keys")
-    hosts: Names = Field((), description="Other hosts of the publisher's answers")
 
     @model_validator(mode="after")
     def _validate_places(self) -> Self:
         if bool(self.places) != ("{place}" in self.address):
             raise ValueError("declare {place} in the address and the places to request, or neither")
-        if self.next and self.offset:
-            raise ValueError("declare one of next and offset")
         return self
 
 

@@ -74,9 +74,6 @@ class Source(FileLayout):
     road: Road | None = Field(
         None, description="Evidence for the address of the file; or the reason for having no address"
     )
-    calendar: Annotated[tuple[date, ...], ListAsTuple] = Field(
-        (), description="Release days that the publisher has announced"
-    )
     compiled_by: str | None = Field(None, description="Compiler of the file, if not the publisher")
     access: AccessLevel = Field(
         "open",

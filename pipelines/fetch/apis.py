@@ -63,7 +63,6 @@ def plan_nomis(api: Nomis, has_account: bool = False) -> FetchPlan:
         raise build_reply_error(
             here, f"found {len(lines):,} rows, expected {total:,} (RECORD_COUNT); refresh again later"
         )
-    header = [api.headings.get(name, name) for name in header]
     return AssembledFile(f"{address}?{urlencode(query, safe=',')}", encode_csv(header, lines), released)
 
 

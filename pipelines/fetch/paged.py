@@ -26,12 +26,12 @@ def plan_paged(api: PagedRows) -> FetchPlan:
         start = api.address.replace("{place}", quote(place, safe=""))
         here, received = start, 0
         while here:
-            reply = parse_reply((yield PlannedRequest(here, hosts=api.hosts)), here)
+            reply = parse_reply((yield PlannedRequest(here)), here)
             page = _read_rows(reply, api, here)
             rows += page
             received += len(page)
             counted = find_value(reply, api.count) if api.count else None
-            here = _next_page(api, reply, start, here, received if page else 0)
+            here = _next_page(api, reply, here, len(page))
         if isinstance(counted, int) and counted != received:
             raise build_reply_error(start, f"found {received:,} rows, expected {counted:,}; refresh again later")
     if not rows:
@@ -46,12 +46,10 @@ def _read_rows(reply: dict[str, Any], api: PagedRows, where: str) -> list[dict[s
     return rows
 
 
-def _next_page(api: PagedRows, reply: dict[str, Any], start: str, here: str, received: int) -> str:
+def _next_page(api: PagedRows, reply: dict[str, Any], here: str, received: int) -> str:
     """Return the address of the next page; blank after the last one."""
-    if api.next:
-        address = find_value(reply, api.next)
-        return urljoin(here, address) if isinstance(address, str) and received else ""
-    return f"{start}{'&' if '?' in start else '?'}{api.offset}={received}" if api.offset and received else ""
+    address = find_value(reply, api.next) if api.next else None
+    return urljoin(here, address) if isinstance(address, str) and received else ""
 
 
 def _encode_rows(api: PagedRows, rows: list[dict[str, Any]]) -> bytes:

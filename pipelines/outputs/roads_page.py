@@ -12,8 +12,8 @@ from pipelines.declarations.source import Source
 
 _INTRODUCTION = """\
 `recorded` means that an answer to the request is among the tests. `documented` means that the publisher, or a program
-in use, describes the request. `inferred` means neither. Recorded and documented roads are scheduled. An inferred road is
-scheduled in a store in which `commonground refresh --check` has succeeded for it."""
+in use, describes the request. `inferred` means neither. Recorded and documented roads are scheduled. An inferred road
+is scheduled in a store in which `commonground refresh --check` has succeeded for it."""
 
 
 def write_roads_page(root: Path, made: str) -> str:

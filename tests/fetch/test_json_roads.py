@@ -12,7 +12,7 @@ from pipelines.core import store
 from pipelines.fetch.snapshot_log import Outcome
 from tests.fetch.test_discover import content, get
 from tests.fetch.test_refresh import CSV
-from tests.publisher import Publisher, by_query, publishing, says
+from tests.publisher import Publisher, publishing, says
 
 
 @pytest.fixture
@@ -89,14 +89,6 @@ def test_every_page_of_every_place_is_requested(tmp_path: Path, office: Publishe
         "/geographies/North%20West?page_size=2&page=2",
         "/geographies/Wales?page_size=2",
     ]
-
-
-def test_pages_by_offset_end_with_an_empty_page(tmp_path: Path, office: Publisher) -> None:
-    pages = {"Offset=3": rows(), "Offset=2": rows(3), "Limit=2": rows(1, 2)}
-    answers = {key: json.dumps({"Organisations": page}).encode() for key, page in pages.items()}
-    where = office.at("/organisations", by_query(answers))
-    paged = {"address": f"{where}?Limit=2", "rows": "Organisations", "offset": "Offset", "columns": ["metric_value"]}
-    assert content(tmp_path, get(tmp_path, fetch={"paged": paged})) == b"metric_value\n1\n2\n3\n"
 
 
 @pytest.mark.parametrize(
