@@ -60,13 +60,13 @@ def answers(source: Source) -> Iterator[bytes]:
     elif fetch.arcgis:
         about = {"objectIdField": "FID", "editingInfo": {"lastEditDate": 1715000000000}}
         feature = {"type": "Feature", "properties": {}, "geometry": None}
-        yield from (json.dumps(each).encode() for each in (about, {"count": 1}, {"features": [feature]}))
+        yield from (json.dumps(part).encode() for part in (about, {"count": 1}, {"features": [feature]}))
     elif fetch.paged:
         rows = {"count": 1, "next": None, "results": [{"geography": "England"}]}
         yield from (json.dumps(rows).encode() for _ in fetch.paged.places)
     elif fetch.json_hop:
         version = {"downloads": {"csv": {"href": "/file.csv"}}, "release_date": "2026-11-17"}
-        yield from (json.dumps(each).encode() for each in ({"links": {"latest_version": {"href": "/v/7"}}}, version))
+        yield from (json.dumps(part).encode() for part in ({"links": {"latest_version": {"href": "/v/7"}}}, version))
     else:
         yield from MATCHES[next(name for name, declared in ROADS.items() if declared is source)]
 
@@ -154,8 +154,8 @@ def all_requests() -> str:
     parts = []
     for name, source in sorted(ROADS.items()):
         requests, end = ([], FileAddress(source.url)) if source.url else run(source)
-        found = end.files if not isinstance(end, FileAddress | AssembledFile) else [end]
-        files = [] if isinstance(end, AssembledFile) else [f"GET {file.url}" for file in found]
+        ends = end.files if not isinstance(end, FileAddress | AssembledFile) else [end]
+        files = [] if isinstance(end, AssembledFile) else [f"GET {file.url}" for file in ends]
         parts.append("\n".join([f"# {name}", *requests, *files]))
     return "\n\n".join(parts) + "\n"
 
